@@ -1,0 +1,240 @@
+//! The vocabulary: what one refused packet is once its bytes are checked.
+//!
+//! Takes nothing, gives plain values, does nothing.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// IP protocol numbers (IANA "Protocol Numbers") that have a meaning of their own here.
+pub mod protocol {
+    pub const ICMP: u8 = 1;
+    pub const IGMP: u8 = 2;
+    pub const TCP: u8 = 6;
+    pub const UDP: u8 = 17;
+    pub const DCCP: u8 = 33;
+    pub const GRE: u8 = 47;
+    pub const ESP: u8 = 50;
+    pub const AH: u8 = 51;
+    pub const ICMPV6: u8 = 58;
+    pub const SCTP: u8 = 132;
+    pub const UDPLITE: u8 = 136;
+}
+
+/// TCP flags as they stand in the header (RFC 9293, section 3.1).
+pub mod tcp {
+    pub const FIN: u8 = 0x01;
+    pub const SYN: u8 = 0x02;
+    pub const RST: u8 = 0x04;
+    pub const PSH: u8 = 0x08;
+    pub const ACK: u8 = 0x10;
+    pub const URG: u8 = 0x20;
+    pub const ECE: u8 = 0x40;
+    pub const CWR: u8 = 0x80;
+}
+
+/// An IPv4 or IPv6 address in 16 bytes; IPv4 is held as `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Address {
+    pub high: u64,
+    pub low: u64,
+}
+
+impl Address {
+    pub const fn v4(bits: u32) -> Address {
+        Address { high: 0, low: 0xffff_0000_0000 | bits as u64 }
+    }
+
+    pub const fn v6(bits: u128) -> Address {
+        Address { high: (bits >> 64) as u64, low: bits as u64 }
+    }
+
+    pub const fn is_v4(self) -> bool {
+        self.high == 0 && self.low >> 32 == 0xffff
+    }
+
+    /// The IPv4 address as a number, if it is one.
+    pub const fn as_v4(self) -> Option<u32> {
+        if self.is_v4() { Some(self.low as u32) } else { None }
+    }
+
+    pub fn to_bytes(self) -> [u8; 16] {
+        (((self.high as u128) << 64) | self.low as u128).to_be_bytes()
+    }
+
+    pub fn from_bytes(bytes: [u8; 16]) -> Address {
+        Address::v6(u128::from_be_bytes(bytes))
+    }
+
+    pub fn to_ip(self) -> IpAddr {
+        match self.as_v4() {
+            Some(bits) => IpAddr::V4(Ipv4Addr::from(bits)),
+            None => IpAddr::V6(Ipv6Addr::from(self.to_bytes())),
+        }
+    }
+
+    /// The number of leading bits that `self` and a prefix of `length` bits share is at least `length`.
+    /// `length` counts in the family of `network`: 0..=32 for IPv4, 0..=128 for IPv6.
+    pub fn is_within(self, network: Address, length: u8) -> bool {
+        if self.is_v4() != network.is_v4() {
+            return false;
+        }
+        let length = if network.is_v4() { length.min(32) as u32 + 96 } else { length.min(128) as u32 };
+        let mask = if length == 0 { 0 } else { u128::MAX << (128 - length) };
+        let bits = |a: Address| ((a.high as u128) << 64) | a.low as u128;
+        bits(self) & mask == bits(network) & mask
+    }
+}
+
+impl From<IpAddr> for Address {
+    fn from(ip: IpAddr) -> Address {
+        match ip {
+            IpAddr::V4(v4) => Address::v4(v4.into()),
+            IpAddr::V6(v6) => Address::v6(v6.into()),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_ip().fmt(f)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What a refused packet means. The counts are kept apart: a plain drop count overstates attacks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Class {
+    /// A new inbound connection attempt to something closed.
+    Attempt = 0,
+    /// A late or stray reply.
+    Backscatter = 1,
+    /// Multicast, broadcast, IGMP, link-local discovery.
+    Noise = 2,
+    /// From the inside out, or from the inside to the router.
+    Egress = 3,
+    /// A failed login seen in the log.
+    Login = 4,
+}
+
+impl Class {
+    pub const COUNT: usize = 5;
+    pub const ALL: [Class; 5] =
+        [Class::Attempt, Class::Backscatter, Class::Noise, Class::Egress, Class::Login];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Class::Attempt => "attempt",
+            Class::Backscatter => "backscatter",
+            Class::Noise => "noise",
+            Class::Egress => "egress",
+            Class::Login => "login",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Class> {
+        Class::ALL.into_iter().find(|class| class.name() == name)
+    }
+}
+
+/// What the firewall did with the packet, as far as the log prefix tells.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Verdict {
+    Unknown = 0,
+    Drop = 1,
+    Reject = 2,
+}
+
+impl Verdict {
+    pub const COUNT: usize = 3;
+    pub const ALL: [Verdict; 3] = [Verdict::Unknown, Verdict::Drop, Verdict::Reject];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verdict::Unknown => "unknown",
+            Verdict::Drop => "drop",
+            Verdict::Reject => "reject",
+        }
+    }
+}
+
+/// Which input an event came through.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Origin {
+    File = 0,
+    Logd = 1,
+    Nflog = 2,
+}
+
+/// What was tried: an IP protocol and, for the protocols that have them, the destination port.
+/// ICMP and other protocols without ports have port 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Service {
+    pub protocol: u8,
+    pub port: u16,
+}
+
+impl Service {
+    /// Whether `protocol` carries 16-bit ports at the start of its header.
+    pub const fn has_ports(protocol: u8) -> bool {
+        matches!(
+            protocol,
+            protocol::TCP | protocol::UDP | protocol::DCCP | protocol::SCTP | protocol::UDPLITE
+        )
+    }
+
+    pub const fn to_bits(self) -> u32 {
+        (self.protocol as u32) << 16 | self.port as u32
+    }
+
+    pub const fn from_bits(bits: u32) -> Service {
+        Service { protocol: (bits >> 16) as u8, port: bits as u16 }
+    }
+}
+
+/// Index of a [`crate::paths::Path`] in the table of paths.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct PathId(pub u16);
+
+/// One refused packet, or `count` alike; or one failed login (class `Login`).
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// Wall time, seconds since 1970-01-01 UTC.
+    pub time: i64,
+    pub source: Address,
+    pub destination: Address,
+    /// A hash of the packet's fields that stay the same when it is logged twice (addresses,
+    /// protocol, ports, length, IP id, fragment offset, ICMP fields).
+    pub fingerprint: u64,
+    /// The kernel's time stamp in microseconds since boot; 0 when the line has none.
+    pub uptime: u64,
+    /// How many packets alike this event stands for, at least 1.
+    pub count: u32,
+    /// 0 for protocols without ports.
+    pub source_port: u16,
+    /// Destination port; 0 for protocols without ports.
+    pub port: u16,
+    /// Length of the packet in bytes as the IP header says.
+    pub length: u16,
+    pub path: PathId,
+    pub protocol: u8,
+    /// TCP flags, see [`tcp`]; 0 for other protocols.
+    pub flags: u8,
+    pub icmp_type: u8,
+    pub icmp_code: u8,
+    pub class: Class,
+    pub verdict: Verdict,
+}
+
+impl Event {
+    pub fn service(&self) -> Service {
+        Service { protocol: self.protocol, port: self.port }
+    }
+}

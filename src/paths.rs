@@ -1,0 +1,123 @@
+//! The ways on which packets come to be logged: log prefix and interfaces.
+//!
+//! Takes the texts that are the same for many packets, gives small numbers for them, so that an
+//! event carries no text. Bounded: hostile files can bring any number of prefixes.
+
+use crate::event::{Origin, PathId, Verdict};
+
+/// Where a packet came from, as the input interface and the log prefix's zone tell.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Direction {
+    /// From outside: the only packets that can be attempts.
+    Inbound = 0,
+    /// From the inside, or from the router itself.
+    Egress = 1,
+}
+
+/// What the packets of one rule and one pair of interfaces have in common.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Path {
+    pub origin: Origin,
+    /// The log prefix without the blanks at its end; for logins the daemon's name.
+    pub prefix: String,
+    pub input: String,
+    pub output: String,
+    /// The bridge's port that it came in by (`PHYSIN=`).
+    pub bridge_input: String,
+    pub bridge_output: String,
+    /// The destination MAC is a broadcast or multicast address.
+    pub group_mac: bool,
+    pub verdict: Verdict,
+    /// The zone that the prefix names.
+    pub zone: Option<String>,
+    pub direction: Direction,
+    /// The prefix says that the packet was let through or only watched: it is no event.
+    pub accepted: bool,
+}
+
+/// At most this many different paths are told apart; further ones share an entry for each direction and verdict.
+pub const MAX_PATHS: usize = 512;
+
+/// The table of paths. Ids stay valid for its whole life.
+#[derive(Debug, Default)]
+pub struct Paths {
+    paths: Vec<Path>,
+}
+
+impl Paths {
+    pub fn new() -> Paths {
+        Paths::default()
+    }
+
+    /// The number of `path`. When the table is full, the number of a path with the same
+    /// origin, direction and verdict and without names.
+    pub fn intern(&mut self, path: &Path) -> PathId {
+        if let Some(index) = self.paths.iter().position(|known| known == path) {
+            return PathId(index as u16);
+        }
+        if self.paths.len() < MAX_PATHS {
+            self.paths.push(path.clone());
+            return PathId((self.paths.len() - 1) as u16);
+        }
+        let nameless = Path {
+            prefix: String::new(),
+            input: String::new(),
+            output: String::new(),
+            bridge_input: String::new(),
+            bridge_output: String::new(),
+            zone: None,
+            ..path.clone()
+        };
+        // 3 origins, 2 directions, 3 verdicts and 2 flags: at most 72 more.
+        match self.paths.iter().position(|known| *known == nameless) {
+            Some(index) => PathId(index as u16),
+            None => {
+                self.paths.push(nameless);
+                PathId((self.paths.len() - 1) as u16)
+            }
+        }
+    }
+
+    pub fn get(&self, id: PathId) -> Option<&Path> {
+        self.paths.get(id.0 as usize)
+    }
+
+    pub fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_table_still_answers_with_direction_and_verdict() {
+        let mut paths = Paths::new();
+        let mut path = Path {
+            origin: Origin::File,
+            prefix: String::new(),
+            input: "wan".into(),
+            output: String::new(),
+            bridge_input: String::new(),
+            bridge_output: String::new(),
+            group_mac: false,
+            verdict: Verdict::Drop,
+            zone: None,
+            direction: Direction::Inbound,
+            accepted: false,
+        };
+        for number in 0..10_000 {
+            path.prefix = format!("rule {number}");
+            path.direction = if number % 2 == 0 { Direction::Inbound } else { Direction::Egress };
+            let id = paths.intern(&path);
+            assert_eq!(paths.get(id).unwrap().direction, path.direction);
+        }
+        assert_eq!(paths.len(), MAX_PATHS + 2);
+    }
+}

@@ -1,0 +1,4 @@
+//! Question -> answer. Knows no clock, file, socket, JSON or nft.
+
+pub mod answer;
+pub mod question;

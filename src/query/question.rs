@@ -1,0 +1,136 @@
+//! What can be asked.
+
+use crate::calendar::Date;
+use crate::event::{Address, Class};
+
+/// Which table is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Topic {
+    Summary,
+    Services,
+    Sources,
+    Source,
+    Hours,
+    Days,
+    Months,
+    Countries,
+    Anomalies,
+    Recent,
+    Blocks,
+    Status,
+}
+
+impl Topic {
+    pub const ALL: [Topic; 12] = [
+        Topic::Summary,
+        Topic::Services,
+        Topic::Sources,
+        Topic::Source,
+        Topic::Hours,
+        Topic::Days,
+        Topic::Months,
+        Topic::Countries,
+        Topic::Anomalies,
+        Topic::Recent,
+        Topic::Blocks,
+        Topic::Status,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Topic::Summary => "summary",
+            Topic::Services => "services",
+            Topic::Sources => "sources",
+            Topic::Source => "source",
+            Topic::Hours => "hours",
+            Topic::Days => "days",
+            Topic::Months => "months",
+            Topic::Countries => "countries",
+            Topic::Anomalies => "anomalies",
+            Topic::Recent => "recent",
+            Topic::Blocks => "blocks",
+            Topic::Status => "status",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Topic> {
+        Topic::ALL.into_iter().find(|topic| topic.name() == name)
+    }
+}
+
+/// An address with the number of its leading bits that count (0..=32 for IPv4, 0..=128 for IPv6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Prefix {
+    pub network: Address,
+    pub length: u8,
+}
+
+impl Prefix {
+    pub fn contains(&self, address: Address) -> bool {
+        address.is_within(self.network, self.length)
+    }
+
+    /// Whether the prefix is one whole address.
+    pub fn is_single(&self) -> bool {
+        self.length == if self.network.is_v4() { 32 } else { 128 }
+    }
+
+    /// Reads `192.0.2.0/24`, `2001:db8::/32` or a plain address.
+    pub fn parse(text: &str) -> Result<Prefix, String> {
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let ip: std::net::IpAddr =
+            address.parse().map_err(|_| format!("'{text}' is no IPv4 or IPv6 address or prefix"))?;
+        let most = if ip.is_ipv4() { 32 } else { 128 };
+        let length = match length {
+            None => most,
+            Some(length) => match length.parse::<u8>() {
+                Ok(length) if length <= most => length,
+                _ => return Err(format!("'{text}': the prefix length must be a number from 0 to {most}")),
+            },
+        };
+        Ok(Prefix { network: ip.into(), length })
+    }
+}
+
+/// The most rows that an answer has.
+pub const MAX_LIMIT: u32 = 1000;
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Question {
+    pub topic: Topic,
+    /// Inclusive; `None` means the default range of whoever answers.
+    pub from: Option<Date>,
+    pub to: Option<Date>,
+    pub class: Class,
+    pub protocol: Option<u8>,
+    pub port: Option<u16>,
+    pub source: Option<Prefix>,
+    /// ISO 3166 two-letter code, upper case.
+    pub country: Option<[u8; 2]>,
+    /// Rows with fewer attempts are left out.
+    pub min: u64,
+    /// 1..=MAX_LIMIT
+    pub limit: u32,
+    pub cursor: u64,
+}
+
+impl Question {
+    pub fn new(topic: Topic) -> Question {
+        Question {
+            topic,
+            from: None,
+            to: None,
+            class: Class::Attempt,
+            protocol: None,
+            port: None,
+            source: None,
+            country: None,
+            min: 0,
+            limit: 10,
+            cursor: 0,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! NFLOG over netlink.

@@ -1,0 +1,1 @@
+//! Counts of one day and what is kept of it; bounded.

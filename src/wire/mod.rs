@@ -1,0 +1,8 @@
+//! Bytes -> fields, pure. Never panics, never logs, never allocates by an attacker's number.
+
+pub mod line;
+pub mod login;
+pub mod netfilter;
+pub mod nflog;
+pub mod packet;
+pub mod stamp;
