@@ -1,1 +1,13 @@
-//! Counts of one day and what is kept of it; bounded.
+//! Events -> counts of days, heavy hitters, different sources; bounded.
+//!
+//! Takes events and the local hour each fell into, gives summaries. Knows no clock, file or socket.
+
+pub mod anomalies;
+pub mod day;
+pub mod distinct;
+pub mod heavy;
+pub mod kept;
+pub mod month;
+pub mod range;
+pub mod rows;
+pub mod tables;

@@ -1,1 +1,6 @@
-//! What lies on flash.
+//! What lies on flash: format (pure) and disk (atomic), and the ladder of what is kept how long.
+
+pub mod codec;
+pub mod format;
+pub mod records;
+pub mod shelf;

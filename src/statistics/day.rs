@@ -1,0 +1,73 @@
+//! The open tables of one local day: one set for each class.
+
+use crate::calendar::Date;
+use crate::event::{Class, Event};
+
+use super::kept::{Cuts, Kept};
+use super::tables::{Bounds, Tables};
+
+/// A day's summary: one for each class, in the order of [`Class::ALL`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptDay {
+    pub date: Date,
+    pub classes: [Kept; Class::COUNT],
+}
+
+impl KeptDay {
+    pub fn class(&self, class: Class) -> &Kept {
+        &self.classes[class as usize]
+    }
+
+    /// Leaves out light rows, as a closed day is kept.
+    pub fn cut(&mut self) {
+        for class in Class::ALL {
+            let cuts = if class == Class::Attempt { &Cuts::DAY } else { &Cuts::DAY_OTHERS };
+            self.classes[class as usize].cut(cuts);
+        }
+    }
+}
+
+/// At the bounds of all classes about 3.6 MB; a quiet day needs little of it.
+#[derive(Clone)]
+pub struct Day {
+    pub date: Date,
+    classes: [Tables; Class::COUNT],
+}
+
+impl Day {
+    pub fn new(date: Date) -> Day {
+        let tables = |class| match class {
+            Class::Attempt => Tables::new(Bounds::ATTEMPTS),
+            _ => Tables::new(Bounds::OTHERS),
+        };
+        Day { date, classes: Class::ALL.map(tables) }
+    }
+
+    /// Begins another day with the same memory.
+    pub fn restart(&mut self, date: Date) {
+        self.date = date;
+        self.classes.iter_mut().for_each(Tables::clear);
+    }
+
+    /// Counts an event of this day that fell into the local hour `hour`.
+    #[inline]
+    pub fn add(&mut self, event: &Event, hour: u8) {
+        self.classes[event.class as usize].add(event, hour);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.classes.iter().all(|tables| tables.count() == 0)
+    }
+
+    /// Everything that is known of the day.
+    pub fn to_kept(&self) -> KeptDay {
+        KeptDay { date: self.date, classes: Class::ALL.map(|class| self.classes[class as usize].to_kept()) }
+    }
+
+    /// Adds what was stored of the same day.
+    pub fn add_kept(&mut self, kept: &KeptDay) {
+        for (tables, kept) in self.classes.iter_mut().zip(&kept.classes) {
+            tables.add_kept(kept);
+        }
+    }
+}

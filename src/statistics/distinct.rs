@@ -1,0 +1,198 @@
+//! How many different: exact for small sets, HyperLogLog beyond.
+//!
+//! Flajolet, Fusy, Gandouet, Meunier: "HyperLogLog" (2007), with the estimator of Ertl: "New
+//! cardinality estimation algorithms for HyperLogLog sketches" (2017), which needs no bias tables.
+//! 2^14 registers give a standard error of 0.81 %. The hash is fixed: sketches of two routers or
+//! two days can be joined.
+
+use crate::event::Address;
+
+use super::heavy::mix;
+
+/// log2 of the number of registers.
+const PRECISION: u32 = 14;
+pub const REGISTERS: usize = 1 << PRECISION;
+/// Up to so many hashes are kept themselves: joins of small sets stay exact.
+pub const MOST_EXACT: usize = 512;
+const LARGEST_RANK: u8 = (32 - PRECISION + 1) as u8;
+
+/// A set of addresses of which only its size can be asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Sketch {
+    /// Sorted, different hashes.
+    Exact(Vec<u32>),
+    /// One rank (0..=19) a register.
+    Registers(Box<[u8]>),
+}
+
+pub fn hash(address: Address) -> u32 {
+    (mix(address.high, address.low, 0x5bd1_e995_7f4a_7c15) >> 32) as u32
+}
+
+impl Default for Sketch {
+    fn default() -> Sketch {
+        Sketch::Exact(Vec::new())
+    }
+}
+
+impl Sketch {
+    pub fn new() -> Sketch {
+        Sketch::default()
+    }
+
+    #[inline]
+    pub fn add(&mut self, address: Address) {
+        self.add_hash(hash(address));
+    }
+
+    #[inline]
+    pub fn add_hash(&mut self, hash: u32) {
+        match self {
+            Sketch::Registers(registers) => raise(registers, hash),
+            Sketch::Exact(hashes) => {
+                if let Err(place) = hashes.binary_search(&hash) {
+                    hashes.insert(place, hash);
+                    if hashes.len() > MOST_EXACT {
+                        *self = Sketch::Registers(to_registers(hashes));
+                    }
+                }
+            }
+        }
+    }
+
+    pub fn clear(&mut self) {
+        *self = Sketch::new();
+    }
+
+    /// Makes `self` the union of both.
+    pub fn join(&mut self, other: &Sketch) {
+        match other {
+            Sketch::Exact(hashes) => hashes.iter().for_each(|&hash| self.add_hash(hash)),
+            Sketch::Registers(theirs) => {
+                if let Sketch::Exact(hashes) = self {
+                    *self = Sketch::Registers(to_registers(hashes));
+                }
+                if let Sketch::Registers(ours) = self {
+                    ours.iter_mut().zip(theirs.iter()).for_each(|(our, their)| *our = (*our).max(*their));
+                }
+            }
+        }
+    }
+
+    /// The number of different addresses.
+    pub fn estimate(&self) -> u64 {
+        match self {
+            Sketch::Exact(hashes) => hashes.len() as u64,
+            Sketch::Registers(registers) => estimate(registers),
+        }
+    }
+
+    /// Registers as read from a file; `None` unless their number and ranks are possible.
+    pub fn from_registers(registers: Vec<u8>) -> Option<Sketch> {
+        let valid = registers.len() == REGISTERS && registers.iter().all(|&rank| rank <= LARGEST_RANK);
+        valid.then(|| Sketch::Registers(registers.into_boxed_slice()))
+    }
+}
+
+fn to_registers(hashes: &[u32]) -> Box<[u8]> {
+    let mut registers = vec![0u8; REGISTERS].into_boxed_slice();
+    hashes.iter().for_each(|&hash| raise(&mut registers, hash));
+    registers
+}
+
+#[inline]
+fn raise(registers: &mut [u8], hash: u32) {
+    let register = (hash >> (32 - PRECISION)) as usize;
+    // The marker bit stops the count of zeros at the hash's end.
+    let rank = ((hash << PRECISION) | 1 << (PRECISION - 1)).leading_zeros() as u8 + 1;
+    if registers[register] < rank {
+        registers[register] = rank;
+    }
+}
+
+fn estimate(registers: &[u8]) -> u64 {
+    let mut multiplicity = [0u32; LARGEST_RANK as usize + 1];
+    registers.iter().for_each(|&rank| multiplicity[rank.min(LARGEST_RANK) as usize] += 1);
+    let m = REGISTERS as f64;
+    let last = LARGEST_RANK as usize;
+    let mut z = m * tau(1.0 - f64::from(multiplicity[last]) / m);
+    for rank in (1..last).rev() {
+        z = 0.5 * (z + f64::from(multiplicity[rank]));
+    }
+    z += m * sigma(f64::from(multiplicity[0]) / m);
+    let raw = m * m / (2.0 * std::f64::consts::LN_2 * z);
+    // Different addresses that share one of the 2^32 hashes count once: put them back.
+    let hashes = 4_294_967_296.0;
+    if raw < hashes { (-hashes * (-raw / hashes).ln_1p()).round() as u64 } else { u64::from(u32::MAX) }
+}
+
+fn sigma(mut x: f64) -> f64 {
+    if x == 1.0 {
+        return f64::INFINITY;
+    }
+    let (mut y, mut z) = (1.0, x);
+    loop {
+        x *= x;
+        let before = z;
+        z += x * y;
+        y += y;
+        if z == before {
+            return z;
+        }
+    }
+}
+
+fn tau(mut x: f64) -> f64 {
+    if x == 0.0 || x == 1.0 {
+        return 0.0;
+    }
+    let (mut y, mut z) = (1.0, 1.0 - x);
+    loop {
+        x = x.sqrt();
+        let before = z;
+        y *= 0.5;
+        z -= (1.0 - x) * (1.0 - x) * y;
+        if z == before {
+            return z / 3.0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(range: std::ops::Range<u32>) -> Sketch {
+        let mut sketch = Sketch::new();
+        range.for_each(|number| sketch.add(Address::v4(number.wrapping_mul(2_654_435_761))));
+        sketch
+    }
+
+    #[test]
+    fn small_sets_are_exact_and_large_ones_within_two_percent() {
+        for size in [0, 1, 7, 512, 513, 2_000, 16_384, 100_000, 1_000_000, 10_000_000] {
+            let estimate = filled(0..size).estimate() as f64;
+            let size = f64::from(size);
+            let allowed = if size <= MOST_EXACT as f64 { 0.0 } else { 0.02 };
+            assert!((estimate - size).abs() <= allowed * size, "{size}: {estimate}");
+        }
+    }
+
+    #[test]
+    fn a_join_is_the_sketch_of_both() {
+        for (a, b) in [(0..100, 50..200), (0..400, 300..900), (0..5_000, 10..20), (0..9_000, 8_000..20_000)] {
+            let mut joined = filled(a.clone());
+            joined.join(&filled(b.clone()));
+            let mut both = filled(a);
+            b.for_each(|number| both.add(Address::v4(number.wrapping_mul(2_654_435_761))));
+            assert_eq!(joined, both);
+        }
+    }
+
+    #[test]
+    fn impossible_registers_are_refused() {
+        assert!(Sketch::from_registers(vec![0; REGISTERS - 1]).is_none());
+        assert!(Sketch::from_registers(vec![LARGEST_RANK + 1; REGISTERS]).is_none());
+        assert!(Sketch::from_registers(vec![LARGEST_RANK; REGISTERS]).unwrap().estimate() > 1 << 30);
+    }
+}

@@ -1,0 +1,329 @@
+//! A bounded table of counted rows that finds its heaviest exactly.
+//!
+//! Up to its bound every count is exact. Beyond it the table is a Space-Saving summary (Metwally,
+//! Agrawal, El Abbadi: "Efficient computation of frequent and top-k elements in data streams",
+//! 2005): a new key takes the place of a row with the least count, inherits that count, and
+//! remembers it as the most by which its own count can be too high.
+
+use std::hash::{BuildHasher, RandomState};
+
+/// A row of a [`Heavy`] table.
+pub trait Row: Copy {
+    type Key: Copy + Eq;
+
+    fn key(&self) -> Self::Key;
+    fn count(&self) -> u64;
+    /// A row for `key` that inherits `floor` attempts, all of which may be somebody else's.
+    fn start(key: Self::Key, floor: u64) -> Self;
+    /// A well mixed hash of the key; `seed` is secret, so that nobody can choose colliding keys.
+    fn hash(key: &Self::Key, seed: u64) -> u64;
+}
+
+/// Where a touched row stands and how it came there.
+pub struct Touched<R> {
+    pub slot: usize,
+    pub new: bool,
+    /// The row that had to go.
+    pub evicted: Option<R>,
+}
+
+#[derive(Clone)]
+pub struct Heavy<R: Row> {
+    rows: Vec<R>,
+    /// Open addressing: 0 is empty, otherwise `(hash's low half) << 16 | slot + 1`.
+    index: Vec<u32>,
+    bound: usize,
+    seed: u64,
+    /// No row has a smaller count once the table is full.
+    floor: u64,
+    hand: usize,
+    evictions: u64,
+}
+
+const SMALLEST_INDEX: usize = 64;
+
+impl<R: Row> Heavy<R> {
+    /// An empty table of at most `bound` rows (1..=65,534).
+    pub fn new(bound: usize) -> Heavy<R> {
+        assert!((1..=65_534).contains(&bound));
+        Heavy {
+            rows: Vec::new(),
+            index: vec![0; SMALLEST_INDEX],
+            bound,
+            seed: RandomState::new().hash_one(0u8),
+            floor: 0,
+            hand: 0,
+            evictions: 0,
+        }
+    }
+
+    pub fn rows(&self) -> &[R] {
+        &self.rows
+    }
+
+    pub fn row_mut(&mut self, slot: usize) -> &mut R {
+        &mut self.rows[slot]
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How often a row had to make room: 0 means that every count is exact.
+    pub fn evictions(&self) -> u64 {
+        self.evictions
+    }
+
+    /// The most that a key without a row can have.
+    pub fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.index.fill(0);
+        (self.floor, self.hand, self.evictions) = (0, 0, 0);
+    }
+
+    #[inline]
+    pub fn find(&self, key: &R::Key) -> Option<usize> {
+        let hash = R::hash(key, self.seed);
+        self.probe(key, hash).ok()
+    }
+
+    /// The row of `key`, made if there is none.
+    #[inline]
+    pub fn touch(&mut self, key: R::Key) -> Touched<R> {
+        let hash = R::hash(&key, self.seed);
+        match self.probe(&key, hash) {
+            Ok(slot) => Touched { slot, new: false, evicted: None },
+            Err(place) => self.insert(key, hash, place),
+        }
+    }
+
+    #[inline]
+    fn tag(hash: u64) -> u32 {
+        (hash as u32) << 16
+    }
+
+    #[inline]
+    fn home(&self, hash: u64) -> usize {
+        (hash >> 32) as usize & (self.index.len() - 1)
+    }
+
+    /// The slot that holds `key`, or the free place of the index where it belongs.
+    #[inline]
+    fn probe(&self, key: &R::Key, hash: u64) -> Result<usize, usize> {
+        let mask = self.index.len() - 1;
+        let tag = Self::tag(hash);
+        let mut place = self.home(hash);
+        loop {
+            let entry = self.index[place];
+            if entry == 0 {
+                return Err(place);
+            }
+            if entry & 0xffff_0000 == tag {
+                let slot = (entry & 0xffff) as usize - 1;
+                if self.rows[slot].key() == *key {
+                    return Ok(slot);
+                }
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let size = self.index.len() * 2;
+        self.index.clear();
+        self.index.resize(size, 0);
+        for slot in 0..self.rows.len() {
+            let key = self.rows[slot].key();
+            let hash = R::hash(&key, self.seed);
+            if let Err(place) = self.probe(&key, hash) {
+                self.index[place] = Self::tag(hash) | (slot as u32 + 1);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn insert(&mut self, key: R::Key, hash: u64, mut place: usize) -> Touched<R> {
+        if self.rows.len() == self.bound {
+            return self.replace(key, hash);
+        }
+        if (self.rows.len() + 1) * 2 > self.index.len() {
+            self.grow();
+            if let Err(free) = self.probe(&key, hash) {
+                place = free;
+            }
+        }
+        let slot = self.rows.len();
+        if slot == self.rows.capacity() {
+            // Growth by half bounds what lies idle; Vec's own doubling would waste up to half.
+            let more = (slot / 2).max(16).min(self.bound - slot);
+            self.rows.reserve_exact(more);
+        }
+        self.rows.push(R::start(key, self.floor));
+        self.index[place] = Self::tag(hash) | (slot as u32 + 1);
+        Touched { slot, new: true, evicted: None }
+    }
+
+    fn replace(&mut self, key: R::Key, hash: u64) -> Touched<R> {
+        let slot = self.least();
+        let old = self.rows[slot];
+        self.forget(&old.key());
+        self.evictions += 1;
+        self.rows[slot] = R::start(key, old.count());
+        if let Err(place) = self.probe(&key, hash) {
+            self.index[place] = Self::tag(hash) | (slot as u32 + 1);
+        }
+        Touched { slot, new: true, evicted: Some(old) }
+    }
+
+    /// A slot with the least count. The hand goes round; each round that finds no row at the
+    /// floor raises the floor, so that the cost is constant on average.
+    fn least(&mut self) -> usize {
+        loop {
+            let mut least = u64::MAX;
+            for _ in 0..self.rows.len() {
+                let slot = self.hand;
+                self.hand = if slot + 1 == self.rows.len() { 0 } else { slot + 1 };
+                let count = self.rows[slot].count();
+                if count <= self.floor {
+                    return slot;
+                }
+                least = least.min(count);
+            }
+            self.floor = least;
+        }
+    }
+
+    /// Takes `key` out of the index, closing the gap (Knuth, TAOCP 6.4, algorithm R).
+    fn forget(&mut self, key: &R::Key) {
+        let mask = self.index.len() - 1;
+        let hash = R::hash(key, self.seed);
+        let tag = Self::tag(hash);
+        let mut gap = self.home(hash);
+        loop {
+            let entry = self.index[gap];
+            if entry == 0 {
+                return;
+            }
+            if entry & 0xffff_0000 == tag && self.rows[(entry & 0xffff) as usize - 1].key() == *key {
+                break;
+            }
+            gap = (gap + 1) & mask;
+        }
+        let mut place = gap;
+        loop {
+            place = (place + 1) & mask;
+            let entry = self.index[place];
+            if entry == 0 {
+                break;
+            }
+            let row = &self.rows[(entry & 0xffff) as usize - 1];
+            let home = self.home(R::hash(&row.key(), self.seed));
+            if (place.wrapping_sub(home) & mask) >= (place.wrapping_sub(gap) & mask) {
+                self.index[gap] = entry;
+                gap = place;
+            }
+        }
+        self.index[gap] = 0;
+    }
+}
+
+/// Mixes 128 bits and a secret into 64 (the folded multiplication of wyhash and foldhash).
+#[inline]
+pub fn mix(high: u64, low: u64, seed: u64) -> u64 {
+    let product = u128::from(high ^ seed.rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15)
+        * u128::from(low ^ seed ^ 0xd1b5_4a32_d192_ed03);
+    let folded = (product >> 64) as u64 ^ product as u64;
+    let again = u128::from(folded ^ seed) * 0xa076_1d64_78bd_642f;
+    (again >> 64) as u64 ^ again as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    #[derive(Clone, Copy)]
+    struct Counted {
+        key: u32,
+        count: u32,
+        error: u32,
+    }
+
+    impl Row for Counted {
+        type Key = u32;
+        fn key(&self) -> u32 {
+            self.key
+        }
+        fn count(&self) -> u64 {
+            u64::from(self.count)
+        }
+        fn start(key: u32, floor: u64) -> Counted {
+            Counted { key, count: floor as u32, error: floor as u32 }
+        }
+        fn hash(key: &u32, seed: u64) -> u64 {
+            mix(0, u64::from(*key), seed)
+        }
+    }
+
+    fn count(table: &mut Heavy<Counted>, key: u32) {
+        let slot = table.touch(key).slot;
+        table.row_mut(slot).count += 1;
+    }
+
+    #[test]
+    fn ten_million_keys_leave_the_heavy_ones_exact_and_the_table_bounded() {
+        let mut table = Heavy::new(1024);
+        for number in 0..1_000_000u32 {
+            count(&mut table, 1_000 + number);
+            if number % 100 == 0 {
+                count(&mut table, number / 100 % 5);
+            }
+        }
+        assert_eq!(table.len(), 1024);
+        for key in 0..5 {
+            let row = table.rows()[table.find(&key).unwrap()];
+            assert!(row.count - row.error <= 2_000 && row.count >= 2_000, "{key}");
+            assert_eq!(row.error, 0, "they came before the table was full");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn counts_are_never_too_low_and_at_most_their_error_too_high(
+            keys in proptest::collection::vec(0u32..60, 0..2000), bound in 1usize..80
+        ) {
+            let mut table = Heavy::new(bound);
+            let mut truth: HashMap<u32, u32> = HashMap::new();
+            for key in keys {
+                count(&mut table, key);
+                *truth.entry(key).or_default() += 1;
+            }
+            prop_assert!(table.len() <= bound);
+            for row in table.rows() {
+                let real = truth[&row.key];
+                prop_assert!(row.count >= real && row.count - row.error <= real);
+                prop_assert_eq!(table.find(&row.key).map(|slot| table.rows()[slot].key), Some(row.key));
+            }
+            for (key, real) in &truth {
+                if table.find(key).is_none() {
+                    let least = table.rows().iter().map(|row| row.count).min().unwrap();
+                    prop_assert!(u64::from(*real) <= table.floor().max(u64::from(least)));
+                }
+            }
+            if truth.len() <= bound {
+                prop_assert_eq!(table.evictions(), 0);
+                prop_assert!(table.rows().iter().all(|row| row.error == 0 && row.count == truth[&row.key]));
+            }
+        }
+    }
+}

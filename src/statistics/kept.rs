@@ -1,0 +1,201 @@
+//! A summary of one class over a day or a month: what is kept when the open tables are closed.
+//!
+//! A summary can be whole or cut to its heaviest rows; a floor tells the most that a row left out
+//! can have had. Summaries of the same or of different days can be added.
+
+use crate::event::{Address, Service, Verdict};
+
+use super::distinct::Sketch;
+
+/// A number of different sources.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unique {
+    Exactly(u64),
+    /// Within 2 %.
+    About(u64),
+    Unknown,
+}
+
+impl Unique {
+    pub fn number(self) -> Option<u64> {
+        match self {
+            Unique::Exactly(number) | Unique::About(number) => Some(number),
+            Unique::Unknown => None,
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptService {
+    pub service: Service,
+    pub attempts: u64,
+    /// The most that `attempts` can be too high.
+    pub error: u64,
+    /// The most that `attempts` can be too low, since light rows were left out.
+    pub missing: u64,
+    pub unique: Unique,
+    /// Attempts in each local hour.
+    pub hours: Option<[u32; 24]>,
+    pub sketch: Option<Sketch>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptSource {
+    pub address: Address,
+    pub attempts: u64,
+    /// The most that `attempts` can be too high.
+    pub error: u64,
+    /// The most that `attempts` can be too low, since light rows were left out.
+    pub missing: u64,
+    /// Different services tried.
+    pub services: Option<u32>,
+    /// Seconds since 1970.
+    pub first: u32,
+    pub last: u32,
+    /// Attempts in each local hour.
+    pub hours: Option<[u32; 24]>,
+}
+
+/// What one source tried at one service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptPair {
+    pub service: Service,
+    pub address: Address,
+    pub attempts: u64,
+    /// The most that `attempts` can be too high.
+    pub error: u64,
+    /// The most that `attempts` can be too low, since light rows were left out.
+    pub missing: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Kept {
+    pub attempts: u64,
+    pub hours: [u64; 24],
+    /// By protocol number, ascending.
+    pub protocols: Vec<(u8, u64)>,
+    /// By [`Verdict`].
+    pub verdicts: [u64; Verdict::COUNT],
+    pub unique: Unique,
+    pub sketch: Option<Sketch>,
+    /// Most attempts first.
+    pub services: Vec<KeptService>,
+    /// The most that a service without a row can have; 0 means that none was left out.
+    pub service_floor: u64,
+    pub sources: Vec<KeptSource>,
+    pub source_floor: u64,
+    pub pairs: Vec<KeptPair>,
+    pub pair_floor: u64,
+}
+
+impl Default for Kept {
+    fn default() -> Kept {
+        Kept {
+            attempts: 0,
+            hours: [0; 24],
+            protocols: Vec::new(),
+            verdicts: [0; Verdict::COUNT],
+            unique: Unique::Exactly(0),
+            sketch: Some(Sketch::new()),
+            services: Vec::new(),
+            service_floor: 0,
+            sources: Vec::new(),
+            source_floor: 0,
+            pairs: Vec::new(),
+            pair_floor: 0,
+        }
+    }
+}
+
+/// Which rows a cut leaves: the `top` heaviest, and beyond these all with at least `from`, up to `most`.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    pub top: usize,
+    pub from: u64,
+    pub most: usize,
+}
+
+impl Cut {
+    fn keeps<T>(&self, rows: &[T], attempts: impl Fn(&T) -> u64) -> usize {
+        let heavy = rows.partition_point(|row| attempts(row) >= self.from);
+        heavy.max(self.top).min(self.most).min(rows.len())
+    }
+}
+
+/// How far a summary is cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Cuts {
+    pub services: Cut,
+    pub sources: Cut,
+    pub pairs: Cut,
+    /// So many of the heaviest services and sources keep their hours.
+    pub rows_with_hours: usize,
+}
+
+impl Cuts {
+    /// Attempts of one day.
+    pub const DAY: Cuts = Cuts {
+        services: Cut { top: 96, from: 100, most: 1024 },
+        sources: Cut { top: 48, from: 1000, most: 256 },
+        pairs: Cut { top: 64, from: 100, most: 512 },
+        rows_with_hours: 32,
+    };
+    /// Another class on one day.
+    pub const DAY_OTHERS: Cuts = Cuts {
+        services: Cut { top: 12, from: 1000, most: 64 },
+        sources: Cut { top: 12, from: 1000, most: 64 },
+        pairs: Cut { top: 12, from: 1000, most: 64 },
+        rows_with_hours: 0,
+    };
+    /// Attempts of one month.
+    pub const MONTH: Cuts = Cuts {
+        services: Cut { top: 96, from: 10_000, most: 256 },
+        sources: Cut { top: 64, from: 30_000, most: 256 },
+        pairs: Cut { top: 64, from: 30_000, most: 256 },
+        rows_with_hours: 0,
+    };
+    pub const MONTH_OTHERS: Cuts = Cuts {
+        services: Cut { top: 12, from: 10_000, most: 64 },
+        sources: Cut { top: 12, from: 30_000, most: 64 },
+        pairs: Cut { top: 12, from: 30_000, most: 64 },
+        rows_with_hours: 0,
+    };
+}
+
+impl Kept {
+    /// Heaviest rows first; equals in the order of their keys, so that the order is the same everywhere.
+    pub fn sort(&mut self) {
+        self.services.sort_unstable_by_key(|row| (std::cmp::Reverse(row.attempts), row.service));
+        self.sources.sort_unstable_by_key(|row| (std::cmp::Reverse(row.attempts), row.address));
+        self.pairs.sort_unstable_by_key(|row| (std::cmp::Reverse(row.attempts), row.service, row.address));
+    }
+
+    /// Leaves out light rows. The rows must be sorted.
+    pub fn cut(&mut self, cuts: &Cuts) {
+        let keep = cuts.services.keeps(&self.services, |row| row.attempts);
+        self.service_floor = self.service_floor.max(self.services.get(keep).map_or(0, |row| row.attempts));
+        self.services.truncate(keep);
+        let keep = cuts.sources.keeps(&self.sources, |row| row.attempts);
+        self.source_floor = self.source_floor.max(self.sources.get(keep).map_or(0, |row| row.attempts));
+        self.sources.truncate(keep);
+        let keep = cuts.pairs.keeps(&self.pairs, |row| row.attempts);
+        self.pair_floor = self.pair_floor.max(self.pairs.get(keep).map_or(0, |row| row.attempts));
+        self.pairs.truncate(keep);
+        for (number, row) in self.services.iter_mut().enumerate() {
+            row.sketch = None;
+            if number >= cuts.rows_with_hours {
+                row.hours = None;
+            }
+        }
+        for row in self.sources.iter_mut().skip(cuts.rows_with_hours) {
+            row.hours = None;
+        }
+    }
+
+    /// Takes away what is only kept for the newest days.
+    pub fn forget_hours_and_sketch(&mut self) {
+        self.sketch = None;
+        self.services.iter_mut().for_each(|row| row.hours = None);
+        self.sources.iter_mut().for_each(|row| row.hours = None);
+    }
+}

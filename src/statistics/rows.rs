@@ -1,0 +1,155 @@
+//! The rows of a day's tables: services, sources, and which source tried which service.
+
+use crate::event::{Address, Service};
+
+use super::heavy::{Row, mix};
+
+/// Seconds since 1970 as stored: good until 2106.
+pub fn stored_time(time: i64) -> u32 {
+    time.clamp(0, i64::from(u32::MAX)) as u32
+}
+
+/// Counts of one day saturate at 4,294,967,295.
+pub fn stored_count(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceRow {
+    /// [`Service::to_bits`]
+    pub service: u32,
+    pub count: u32,
+    /// The most that `count` can be too high.
+    pub error: u32,
+    /// Different sources, as long as the table of pairs never overflowed.
+    pub unique: u32,
+    /// Attempts in each hour of the day.
+    pub hours: [u32; 24],
+    /// 1 + the number of the sketch that counts this service's sources; 0 without one.
+    pub sketch: u8,
+}
+
+impl Row for ServiceRow {
+    type Key = u32;
+
+    #[inline]
+    fn key(&self) -> u32 {
+        self.service
+    }
+
+    #[inline]
+    fn count(&self) -> u64 {
+        u64::from(self.count)
+    }
+
+    fn start(service: u32, floor: u64) -> ServiceRow {
+        ServiceRow {
+            service,
+            count: stored_count(floor),
+            error: stored_count(floor),
+            unique: 0,
+            hours: [0; 24],
+            sketch: 0,
+        }
+    }
+
+    #[inline]
+    fn hash(service: &u32, seed: u64) -> u64 {
+        mix(0, u64::from(*service), seed)
+    }
+}
+
+/// 64 bytes: one line of a cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub struct SourceRow {
+    pub address: Address,
+    pub count: u32,
+    /// The most that `count` can be too high.
+    pub error: u32,
+    /// Seconds since 1970.
+    pub first: u32,
+    pub last: u32,
+    /// Different services, as long as the table of pairs never overflowed.
+    pub services: u16,
+    /// 1 + the number of this source's wide hours; 0 while `hours` suffices.
+    pub wide: u16,
+    /// Attempts in each hour of the day, up to 255 each.
+    pub hours: [u8; 24],
+}
+
+impl Row for SourceRow {
+    type Key = Address;
+
+    #[inline]
+    fn key(&self) -> Address {
+        self.address
+    }
+
+    #[inline]
+    fn count(&self) -> u64 {
+        u64::from(self.count)
+    }
+
+    fn start(address: Address, floor: u64) -> SourceRow {
+        SourceRow {
+            address,
+            count: stored_count(floor),
+            error: stored_count(floor),
+            first: u32::MAX,
+            last: 0,
+            services: 0,
+            wide: 0,
+            hours: [0; 24],
+        }
+    }
+
+    #[inline]
+    fn hash(address: &Address, seed: u64) -> u64 {
+        mix(address.high, address.low, seed)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Pair {
+    /// [`Service::to_bits`]
+    pub service: u32,
+    pub address: Address,
+}
+
+impl Pair {
+    pub fn new(service: Service, address: Address) -> Pair {
+        Pair { service: service.to_bits(), address }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct PairRow {
+    pub pair: Pair,
+    pub count: u32,
+    /// The most that `count` can be too high.
+    pub error: u32,
+}
+
+impl Row for PairRow {
+    type Key = Pair;
+
+    #[inline]
+    fn key(&self) -> Pair {
+        self.pair
+    }
+
+    #[inline]
+    fn count(&self) -> u64 {
+        u64::from(self.count)
+    }
+
+    fn start(pair: Pair, floor: u64) -> PairRow {
+        PairRow { pair, count: stored_count(floor), error: stored_count(floor) }
+    }
+
+    #[inline]
+    fn hash(pair: &Pair, seed: u64) -> u64 {
+        mix(pair.address.high ^ u64::from(pair.service) << 40, pair.address.low, seed)
+    }
+}

@@ -1,0 +1,398 @@
+//! The open tables of one class on one day.
+//!
+//! Takes events of the class, keeps services, sources and pairs of both within bounds.
+
+use crate::event::{Address, Event, Service, Verdict};
+
+use super::distinct::Sketch;
+use super::heavy::Heavy;
+use super::kept::{Kept, KeptPair, KeptService, KeptSource, Unique};
+use super::rows::{Pair, PairRow, ServiceRow, SourceRow, stored_count, stored_time};
+
+/// How many rows the tables of a class may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub services: usize,
+    pub sources: usize,
+    pub pairs: usize,
+    /// Services whose different sources are counted by a sketch once there are many.
+    pub sketches: usize,
+    /// Sources with more than 255 attempts in an hour.
+    pub wide_hours: usize,
+}
+
+impl Bounds {
+    /// For attempts. At the bounds: 0.5 MB of services, 1.1 MB of sources, 0.6 MB of pairs,
+    /// 0.4 MB of sketches, 0.1 MB of wide hours.
+    pub const ATTEMPTS: Bounds =
+        Bounds { services: 4096, sources: 16_384, pairs: 16_384, sketches: 24, wide_hours: 1024 };
+    /// For each other class.
+    pub const OTHERS: Bounds =
+        Bounds { services: 512, sources: 1024, pairs: 1024, sketches: 1, wide_hours: 64 };
+}
+
+/// A service gets a sketch when so many sources tried it.
+const SKETCH_FROM: u32 = 512;
+
+#[derive(Clone)]
+pub struct Tables {
+    bounds: Bounds,
+    count: u64,
+    hours: [u32; 24],
+    protocols: [u32; 256],
+    verdicts: [u32; Verdict::COUNT],
+    services: Heavy<ServiceRow>,
+    sources: Heavy<SourceRow>,
+    pairs: Heavy<PairRow>,
+    /// Rows that summaries added to these tables had left out have at most so many attempts each.
+    missing: Missing,
+    /// Of the different sources; used once the table of sources is not whole.
+    unique: Sketch,
+    unique_unknown: bool,
+    service_sketches: Vec<Sketch>,
+    wide_hours: Vec<[u32; 24]>,
+    /// An hour of a source was cut at 255 since no wide hours were left.
+    hours_cut: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Missing {
+    services: u64,
+    sources: u64,
+    pairs: u64,
+}
+
+impl Tables {
+    pub fn new(bounds: Bounds) -> Tables {
+        Tables {
+            bounds,
+            count: 0,
+            hours: [0; 24],
+            protocols: [0; 256],
+            verdicts: [0; Verdict::COUNT],
+            services: Heavy::new(bounds.services),
+            sources: Heavy::new(bounds.sources),
+            pairs: Heavy::new(bounds.pairs),
+            missing: Missing::default(),
+            unique: Sketch::new(),
+            unique_unknown: false,
+            service_sketches: Vec::new(),
+            wide_hours: Vec::new(),
+            hours_cut: false,
+        }
+    }
+
+    /// Empties the tables; their memory is kept.
+    pub fn clear(&mut self) {
+        self.count = 0;
+        self.hours = [0; 24];
+        self.protocols = [0; 256];
+        self.verdicts = [0; Verdict::COUNT];
+        self.services.clear();
+        self.sources.clear();
+        self.pairs.clear();
+        self.missing = Missing::default();
+        self.unique.clear();
+        self.service_sketches.clear();
+        self.wide_hours.clear();
+        (self.hours_cut, self.unique_unknown) = (false, false);
+    }
+
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Counts an event of this class that fell into the local hour `hour` (0..=23).
+    #[inline]
+    pub fn add(&mut self, event: &Event, hour: u8) {
+        let hour = usize::from(hour.min(23));
+        let n = event.count;
+        self.count = self.count.saturating_add(u64::from(n));
+        raise(&mut self.hours[hour], n);
+        raise(&mut self.protocols[usize::from(event.protocol)], n);
+        raise(&mut self.verdicts[event.verdict as usize], n);
+
+        let service = event.service();
+        let service_slot = self.services.touch(service.to_bits()).slot;
+        let row = self.services.row_mut(service_slot);
+        raise(&mut row.count, n);
+        raise(&mut row.hours[hour], n);
+
+        let source_slot = self.touch_source(event.source);
+        let row = self.sources.row_mut(source_slot);
+        raise(&mut row.count, n);
+        let time = stored_time(event.time);
+        row.first = row.first.min(time);
+        row.last = row.last.max(time);
+        self.add_source_hour(source_slot, hour, n);
+        self.add_pair(service_slot, source_slot, Pair::new(service, event.source), n, 0);
+    }
+
+    #[inline]
+    fn touch_source(&mut self, address: Address) -> usize {
+        let touched = self.sources.touch(address);
+        if touched.new {
+            if let Some(row) = touched.evicted {
+                self.source_evicted(&row);
+            }
+            // The sketch is only needed once rows are lost: until then the table is the set.
+            if !self.sources_whole() {
+                self.unique.add(address);
+            }
+        }
+        touched.slot
+    }
+
+    #[inline]
+    fn sources_whole(&self) -> bool {
+        self.sources.evictions() == 0 && self.missing.sources == 0
+    }
+
+    fn source_evicted(&mut self, evicted: &SourceRow) {
+        if self.sources.evictions() == 1 {
+            self.unique.add(evicted.address);
+            self.sources.rows().iter().for_each(|row| self.unique.add(row.address));
+        }
+        if evicted.wide > 0 {
+            // The wide hours stay dense: the last move into the freed place.
+            let last = self.wide_hours.len();
+            self.wide_hours.swap_remove(usize::from(evicted.wide) - 1);
+            let moved = self.sources.rows().iter().position(|row| usize::from(row.wide) == last);
+            if let Some(slot) = moved {
+                self.sources.row_mut(slot).wide = evicted.wide;
+            }
+        }
+    }
+
+    #[inline]
+    fn add_source_hour(&mut self, slot: usize, hour: usize, n: u32) {
+        let row = self.sources.row_mut(slot);
+        match u8::try_from(u32::from(row.hours[hour]).saturating_add(n)) {
+            Ok(sum) if row.wide == 0 => row.hours[hour] = sum,
+            _ => self.add_wide_hour(slot, hour, n),
+        }
+    }
+
+    #[cold]
+    fn add_wide_hour(&mut self, slot: usize, hour: usize, n: u32) {
+        let row = self.sources.row_mut(slot);
+        if row.wide == 0 {
+            if self.wide_hours.len() == self.bounds.wide_hours {
+                row.hours[hour] = u8::MAX;
+                self.hours_cut = true;
+                return;
+            }
+            self.wide_hours.push(row.hours.map(u32::from));
+            row.wide = self.wide_hours.len() as u16;
+        }
+        raise(&mut self.wide_hours[usize::from(row.wide) - 1][hour], n);
+    }
+
+    #[inline]
+    fn add_pair(&mut self, service_slot: usize, source_slot: usize, pair: Pair, n: u32, error: u32) {
+        let touched = self.pairs.touch(pair);
+        let row = self.pairs.row_mut(touched.slot);
+        raise(&mut row.count, n);
+        raise(&mut row.error, error);
+        if touched.new {
+            self.new_pair(service_slot, source_slot, pair);
+        }
+    }
+
+    fn new_pair(&mut self, service_slot: usize, source_slot: usize, pair: Pair) {
+        let whole = self.pairs_whole();
+        let source = self.sources.row_mut(source_slot);
+        source.services = source.services.saturating_add(1);
+        let service = self.services.row_mut(service_slot);
+        raise(&mut service.unique, 1);
+        if service.sketch > 0 {
+            self.service_sketches[usize::from(service.sketch) - 1].add(pair.address);
+        } else if service.unique >= SKETCH_FROM
+            && whole
+            && service.error == 0
+            && self.service_sketches.len() < self.bounds.sketches
+        {
+            let mut sketch = Sketch::new();
+            for row in self.pairs.rows().iter().filter(|row| row.pair.service == pair.service) {
+                sketch.add(row.pair.address);
+            }
+            self.service_sketches.push(sketch);
+            service.sketch = self.service_sketches.len() as u8;
+        }
+    }
+
+    /// All pairs are there, so that the rows' numbers of services and sources are exact.
+    fn pairs_whole(&self) -> bool {
+        self.pairs.evictions() == 0 && self.missing.pairs == 0
+    }
+
+    /// A row with an error may have been here before, and some of its pairs counted then.
+    fn unique_of(&self, row: &ServiceRow) -> Unique {
+        if self.pairs_whole() && row.error == 0 {
+            Unique::Exactly(u64::from(row.unique))
+        } else if row.sketch > 0 && row.error == 0 {
+            Unique::About(self.service_sketches[usize::from(row.sketch) - 1].estimate())
+        } else {
+            Unique::Unknown
+        }
+    }
+
+    fn hours_of(&self, row: &SourceRow) -> Option<[u32; 24]> {
+        match row.wide {
+            0 if self.hours_cut && row.hours.contains(&u8::MAX) => None,
+            0 => Some(row.hours.map(u32::from)),
+            wide => Some(self.wide_hours[usize::from(wide) - 1]),
+        }
+    }
+
+    /// Everything that is known, heaviest rows first.
+    pub fn to_kept(&self) -> Kept {
+        let mut sketch = self.unique.clone();
+        if self.sources_whole() {
+            self.sources.rows().iter().for_each(|row| sketch.add(row.address));
+        }
+        let unique = match (self.sources_whole(), self.unique_unknown) {
+            (true, _) => Unique::Exactly(self.sources.len() as u64),
+            (_, false) => Unique::About(sketch.estimate()),
+            (_, true) => Unique::Unknown,
+        };
+        let mut kept = Kept {
+            attempts: self.count,
+            hours: self.hours.map(u64::from),
+            protocols: (0..=255u8)
+                .map(|protocol| (protocol, u64::from(self.protocols[usize::from(protocol)])))
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+            verdicts: self.verdicts.map(u64::from),
+            unique,
+            sketch: (!self.unique_unknown).then_some(sketch),
+            services: self.services.rows().iter().map(|row| self.kept_service(row)).collect(),
+            service_floor: self.services.floor() + self.missing.services,
+            sources: self.sources.rows().iter().map(|row| self.kept_source(row)).collect(),
+            source_floor: self.sources.floor() + self.missing.sources,
+            pairs: self.pairs.rows().iter().map(|row| kept_pair(row, self.missing.pairs)).collect(),
+            pair_floor: self.pairs.floor() + self.missing.pairs,
+        };
+        kept.sort();
+        kept
+    }
+
+    fn kept_service(&self, row: &ServiceRow) -> KeptService {
+        KeptService {
+            service: Service::from_bits(row.service),
+            attempts: u64::from(row.count),
+            error: u64::from(row.error),
+            missing: self.missing.services,
+            unique: self.unique_of(row),
+            hours: Some(row.hours),
+            sketch: match row.sketch {
+                0 => None,
+                number => Some(self.service_sketches[usize::from(number) - 1].clone()),
+            },
+        }
+    }
+
+    fn kept_source(&self, row: &SourceRow) -> KeptSource {
+        KeptSource {
+            address: row.address,
+            attempts: u64::from(row.count),
+            error: u64::from(row.error),
+            missing: self.missing.sources,
+            services: (self.pairs_whole() && row.error == 0).then_some(u32::from(row.services)),
+            first: row.first,
+            last: row.last,
+            hours: self.hours_of(row),
+        }
+    }
+
+    /// Adds a summary of the same day, such as one that was stored before.
+    pub fn add_kept(&mut self, kept: &Kept) {
+        self.count = self.count.saturating_add(kept.attempts);
+        for (sum, count) in self.hours.iter_mut().zip(kept.hours) {
+            raise(sum, stored_count(count));
+        }
+        for (protocol, count) in &kept.protocols {
+            raise(&mut self.protocols[usize::from(*protocol)], stored_count(*count));
+        }
+        for (sum, count) in self.verdicts.iter_mut().zip(kept.verdicts) {
+            raise(sum, stored_count(count));
+        }
+        self.add_kept_unique(kept);
+        self.missing.services = self.missing.services.saturating_add(kept.service_floor);
+        self.missing.pairs = self.missing.pairs.saturating_add(kept.pair_floor);
+        for row in &kept.services {
+            self.add_kept_service(row);
+        }
+        for row in &kept.sources {
+            self.add_kept_source(row);
+        }
+        for row in &kept.pairs {
+            let service_slot = self.services.touch(row.service.to_bits()).slot;
+            let source_slot = self.touch_source(row.address);
+            let pair = Pair::new(row.service, row.address);
+            let (n, error) = (stored_count(row.attempts), stored_count(row.error));
+            self.add_pair(service_slot, source_slot, pair, n, error);
+        }
+    }
+
+    fn add_kept_unique(&mut self, kept: &Kept) {
+        if kept.source_floor == 0 {
+            return;
+        }
+        if self.sources_whole() {
+            self.sources.rows().iter().for_each(|row| self.unique.add(row.address));
+        }
+        self.missing.sources = self.missing.sources.saturating_add(kept.source_floor);
+        match &kept.sketch {
+            Some(sketch) => self.unique.join(sketch),
+            None => self.unique_unknown = true,
+        }
+    }
+
+    fn add_kept_service(&mut self, kept: &KeptService) {
+        let slot = self.services.touch(kept.service.to_bits()).slot;
+        let row = self.services.row_mut(slot);
+        raise(&mut row.count, stored_count(kept.attempts));
+        raise(&mut row.error, stored_count(kept.error));
+        for (sum, count) in row.hours.iter_mut().zip(kept.hours.unwrap_or_default()) {
+            raise(sum, count);
+        }
+        if let Some(theirs) = &kept.sketch {
+            match row.sketch {
+                0 if self.service_sketches.len() < self.bounds.sketches => {
+                    self.service_sketches.push(theirs.clone());
+                    row.sketch = self.service_sketches.len() as u8;
+                }
+                0 => {}
+                number => self.service_sketches[usize::from(number) - 1].join(theirs),
+            }
+        }
+    }
+
+    fn add_kept_source(&mut self, kept: &KeptSource) {
+        let slot = self.touch_source(kept.address);
+        let row = self.sources.row_mut(slot);
+        raise(&mut row.count, stored_count(kept.attempts));
+        raise(&mut row.error, stored_count(kept.error));
+        row.first = row.first.min(kept.first);
+        row.last = row.last.max(kept.last);
+        for (hour, n) in kept.hours.iter().flatten().enumerate().filter(|(_, n)| **n > 0) {
+            self.add_source_hour(slot, hour, *n);
+        }
+    }
+}
+
+fn kept_pair(row: &PairRow, missing: u64) -> KeptPair {
+    KeptPair {
+        service: Service::from_bits(row.pair.service),
+        address: row.pair.address,
+        attempts: u64::from(row.count),
+        error: u64::from(row.error),
+        missing,
+    }
+}
+
+#[inline]
+fn raise(sum: &mut u32, n: u32) {
+    *sum = sum.saturating_add(n);
+}

@@ -1,0 +1,125 @@
+//! Numbers <-> bytes: big-endian and LEB128, the same on every machine. Reading never panics.
+
+/// Why bytes could not be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Malformed(pub &'static str);
+
+#[derive(Default)]
+pub struct Writer {
+    pub bytes: Vec<u8>,
+}
+
+impl Writer {
+    pub fn new() -> Writer {
+        Writer::default()
+    }
+
+    pub fn u8(&mut self, number: u8) {
+        self.bytes.push(number);
+    }
+
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// LEB128: seven bits a byte, least first.
+    pub fn number(&mut self, number: u64) {
+        self.wide(u128::from(number));
+    }
+
+    pub fn wide(&mut self, mut number: u128) {
+        while number >= 0x80 {
+            self.bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.bytes.push(number as u8);
+    }
+}
+
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { bytes }
+    }
+
+    pub fn remaining(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub fn u8(&mut self) -> Result<u8, Malformed> {
+        let (first, rest) = self.bytes.split_first().ok_or(Malformed("it ends early"))?;
+        self.bytes = rest;
+        Ok(*first)
+    }
+
+    pub fn raw(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.bytes.split_at_checked(length).ok_or(Malformed("it ends early"))?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    pub fn number(&mut self) -> Result<u64, Malformed> {
+        u64::try_from(self.wide()?).map_err(|_| Malformed("a number is too large"))
+    }
+
+    pub fn small(&mut self) -> Result<u32, Malformed> {
+        u32::try_from(self.wide()?).map_err(|_| Malformed("a number is too large"))
+    }
+
+    pub fn wide(&mut self) -> Result<u128, Malformed> {
+        let mut number = 0u128;
+        for shift in (0..128).step_by(7) {
+            let byte = self.u8()?;
+            let part = u128::from(byte & 0x7f);
+            if shift == 126 && part > 3 {
+                break;
+            }
+            number |= part << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+        }
+        Err(Malformed("a number is too large"))
+    }
+
+    /// A number of rows, each of which takes at least `least` bytes of what remains: no more
+    /// can be allocated than was really read.
+    pub fn rows(&mut self, least: usize) -> Result<usize, Malformed> {
+        let rows = self.number()?;
+        match usize::try_from(rows) {
+            Ok(rows) if rows <= self.remaining() / least.max(1) => Ok(rows),
+            _ => Err(Malformed("more rows than bytes")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn numbers_come_back(numbers in proptest::collection::vec(any::<u128>(), 0..20)) {
+            let mut writer = Writer::new();
+            numbers.iter().for_each(|number| writer.wide(*number));
+            let mut reader = Reader::new(&writer.bytes);
+            for number in numbers {
+                prop_assert_eq!(reader.wide(), Ok(number));
+            }
+            prop_assert_eq!(reader.remaining(), 0);
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let mut reader = Reader::new(&bytes);
+            while reader.wide().is_ok() {}
+            let mut reader = Reader::new(&bytes);
+            let rows = reader.rows(3).unwrap_or(0);
+            prop_assert!(rows * 3 <= bytes.len());
+        }
+    }
+}

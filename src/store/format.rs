@@ -1,0 +1,270 @@
+//! The files of the store: a header and blocks, each with its own length and checksums, so that
+//! a damaged one takes no other with it. All numbers are big-endian: a file of a MIPS router
+//! reads on a PC.
+//!
+//! ```text
+//! file   = header block* end
+//! header = "fwst" version:u16 0:u16 crc32:u32             of the eight bytes before
+//! block  = B1 0C 46 57 kind:u8 0:u8 key:i32 raw:u32 length:u32 crc32:u32 crc32:u32 payload
+//!          raw: bytes once inflated (RFC 1951); first crc32 of the payload, second of the header before it
+//! end    = a block of kind 255, key = the number of blocks before it, no payload
+//! ```
+
+use flate2::{Compression, Decompress, FlushDecompress, Status};
+use std::io::Write;
+
+/// The version that is written, and the newest that can be read.
+pub const VERSION: u16 = 1;
+const MAGIC: &[u8; 4] = b"fwst";
+const MARKER: [u8; 4] = [0xb1, 0x0c, 0x46, 0x57];
+const HEADER: usize = 12;
+const BLOCK_HEADER: usize = 26;
+const END: u8 = 255;
+/// No block is larger once inflated.
+const MOST_RAW: u32 = 8 << 20;
+
+/// What a block holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    /// A day; the key is its [`crate::calendar::Date`].
+    Day = 1,
+    /// A month; the key is its [`crate::calendar::Month`].
+    Month = 2,
+    /// Which files were imported; the key is 0.
+    Imported = 3,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Block {
+    pub kind: Kind,
+    pub key: i32,
+    pub payload: Vec<u8>,
+}
+
+/// What was found in a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Contents {
+    pub blocks: Vec<Block>,
+    /// What was wrong, and where.
+    pub damage: Option<String>,
+}
+
+/// The file was written by a newer fwstat.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Newer {
+    pub version: u16,
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+pub fn write(blocks: &[Block]) -> Vec<u8> {
+    let mut file = Vec::new();
+    file.extend_from_slice(MAGIC);
+    file.extend_from_slice(&VERSION.to_be_bytes());
+    file.extend_from_slice(&[0, 0]);
+    let crc = crc32(&file);
+    file.extend_from_slice(&crc.to_be_bytes());
+    for block in blocks {
+        write_block(&mut file, block.kind as u8, block.key, &block.payload);
+    }
+    write_block(&mut file, END, blocks.len() as i32, &[]);
+    file
+}
+
+fn write_block(file: &mut Vec<u8>, kind: u8, key: i32, payload: &[u8]) {
+    let deflated = if payload.is_empty() { Vec::new() } else { deflate(payload) };
+    let start = file.len();
+    file.extend_from_slice(&MARKER);
+    file.extend_from_slice(&[kind, 0]);
+    file.extend_from_slice(&key.to_be_bytes());
+    file.extend_from_slice(&(payload.len() as u32).to_be_bytes());
+    file.extend_from_slice(&(deflated.len() as u32).to_be_bytes());
+    file.extend_from_slice(&crc32(&deflated).to_be_bytes());
+    let crc = crc32(&file[start..]);
+    file.extend_from_slice(&crc.to_be_bytes());
+    file.extend_from_slice(&deflated);
+}
+
+fn deflate(payload: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), Compression::new(6));
+    // Writing to memory cannot fail.
+    let _ = encoder.write_all(payload);
+    encoder.finish().unwrap_or_default()
+}
+
+fn inflate(bytes: &[u8], raw: usize) -> Option<Vec<u8>> {
+    let mut payload = Vec::with_capacity(raw);
+    let mut stream = Decompress::new(false);
+    let status = stream.decompress_vec(bytes, &mut payload, FlushDecompress::Finish).ok()?;
+    (status == Status::StreamEnd && payload.len() == raw).then_some(payload)
+}
+
+struct BlockHeader {
+    kind: u8,
+    key: i32,
+    raw: u32,
+    length: u32,
+    crc: u32,
+}
+
+fn u32_at(bytes: &[u8], place: usize) -> u32 {
+    let mut number = [0; 4];
+    number.copy_from_slice(&bytes[place..place + 4]);
+    u32::from_be_bytes(number)
+}
+
+fn block_header(bytes: &[u8]) -> Option<BlockHeader> {
+    let header = bytes.get(..BLOCK_HEADER)?;
+    let valid = header[..4] == MARKER && crc32(&header[..22]) == u32_at(header, 22);
+    valid.then(|| BlockHeader {
+        kind: header[4],
+        key: u32_at(header, 6) as i32,
+        raw: u32_at(header, 10),
+        length: u32_at(header, 14),
+        crc: u32_at(header, 18),
+    })
+}
+
+/// Reads a file whole. Damage costs the blocks that it hit; the others are given.
+pub fn read(file: &[u8]) -> Result<Contents, Newer> {
+    let mut contents = Contents { blocks: Vec::new(), damage: None };
+    let mut place = 0;
+    match file.get(..HEADER) {
+        Some(header) if header[..4] == *MAGIC && crc32(&header[..8]) == u32_at(header, 8) => {
+            let version = u16::from_be_bytes([header[4], header[5]]);
+            if version > VERSION {
+                return Err(Newer { version });
+            }
+            place = HEADER;
+        }
+        _ => contents.harm(0, "its header is not one of fwstat's"),
+    }
+    let mut found = 0;
+    loop {
+        let Some(header) = block_header(&file[place..]) else {
+            contents
+                .harm(place, if place < file.len() { "a block is damaged" } else { "its end is missing" });
+            match memchr::memmem::find(file.get(place + 1..).unwrap_or_default(), &MARKER) {
+                Some(next) => place += 1 + next,
+                None => return Ok(contents),
+            }
+            continue;
+        };
+        let start = place + BLOCK_HEADER;
+        let payload = start.checked_add(header.length as usize).and_then(|end| file.get(start..end));
+        if header.kind == END {
+            if header.key != found {
+                contents.harm(place, "blocks are missing");
+            } else if start != file.len() {
+                contents.harm(start, "bytes follow its end");
+            }
+            return Ok(contents);
+        }
+        let Some(payload) = payload else {
+            contents.harm(place, "a block is cut");
+            place += 1;
+            continue;
+        };
+        found += 1;
+        match open_block(&header, payload) {
+            Ok(block) => contents.blocks.push(block),
+            Err(what) => contents.harm(place, what),
+        }
+        place = start + payload.len();
+    }
+}
+
+fn open_block(header: &BlockHeader, payload: &[u8]) -> Result<Block, &'static str> {
+    if crc32(payload) != header.crc {
+        return Err("a block's checksum is wrong");
+    }
+    let kind = match header.kind {
+        1 => Kind::Day,
+        2 => Kind::Month,
+        3 => Kind::Imported,
+        _ => return Err("a block is of an unknown kind"),
+    };
+    if header.raw > MOST_RAW {
+        return Err("a block is too large");
+    }
+    if header.raw == 0 && payload.is_empty() {
+        return Ok(Block { kind, key: header.key, payload: Vec::new() });
+    }
+    let payload = inflate(payload, header.raw as usize).ok_or("a block cannot be inflated")?;
+    Ok(Block { kind, key: header.key, payload })
+}
+
+impl Contents {
+    /// Remembers the first damage.
+    fn harm(&mut self, place: usize, what: &str) {
+        self.damage.get_or_insert_with(|| format!("{what} (byte {place})"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Vec<Block> {
+        vec![
+            Block { kind: Kind::Day, key: 18_358, payload: b"the sixth of April".to_vec() },
+            Block { kind: Kind::Day, key: 18_359, payload: vec![7; 5_000] },
+            Block { kind: Kind::Month, key: -1, payload: Vec::new() },
+        ]
+    }
+
+    #[test]
+    fn a_file_comes_back() {
+        let file = write(&sample());
+        assert_eq!(read(&file), Ok(Contents { blocks: sample(), damage: None }));
+    }
+
+    #[test]
+    fn the_bytes_are_the_same_on_every_machine() {
+        let file = write(&[Block { kind: Kind::Month, key: 24_243, payload: Vec::new() }]);
+        assert_eq!(file[..12], *b"fwst\x00\x01\x00\x00\xda\x4f\xcb\xa7");
+        assert_eq!(
+            file[12..34],
+            *b"\xb1\x0cFW\x02\x00\x00\x00\x5e\xb3\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+        );
+    }
+
+    #[test]
+    fn any_flipped_byte_is_noticed_and_costs_at_most_one_block() {
+        let file = write(&sample());
+        for place in 0..file.len() {
+            for bit in 0..8 {
+                let mut bad = file.clone();
+                bad[place] ^= 1 << bit;
+                let contents = read(&bad).expect("a flipped version is no newer version");
+                assert!(contents.damage.is_some(), "byte {place} bit {bit}");
+                assert!(contents.blocks.len() >= 2, "byte {place} bit {bit}");
+                assert!(contents.blocks.iter().all(|block| sample().contains(block)));
+            }
+        }
+    }
+
+    #[test]
+    fn any_cut_is_noticed_and_what_was_whole_is_read() {
+        let file = write(&sample());
+        for length in 0..file.len() {
+            let contents = read(&file[..length]).unwrap();
+            assert!(contents.damage.is_some(), "cut at {length}");
+            assert!(sample().starts_with(&contents.blocks));
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_refused() {
+        let mut file = write(&sample());
+        file[5] = 9;
+        let crc = crc32(&file[..8]);
+        file[8..12].copy_from_slice(&crc.to_be_bytes());
+        assert_eq!(read(&file), Err(Newer { version: 9 }));
+    }
+}
