@@ -1,4 +1,5 @@
 //! Question -> answer. Knows no clock, file, socket, JSON or nft.
 
 pub mod answer;
+pub mod history;
 pub mod question;

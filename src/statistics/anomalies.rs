@@ -118,14 +118,12 @@ fn find_in_series(service: Service, dates: &[Date], series: &[u32], found: &mut 
 /// The median of at least one number.
 fn median(numbers: &mut [f64]) -> f64 {
     let middle = numbers.len() / 2;
-    let (below, &mut upper, _) = numbers.select_nth_unstable_by(middle, f64::total_cmp);
-    if below.len() < numbers.len() - middle {
-        let lower = numbers[..middle].iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if numbers.len().is_multiple_of(2) {
-            return (lower + upper) / 2.0;
-        }
+    numbers.sort_unstable_by(f64::total_cmp);
+    if numbers.len().is_multiple_of(2) {
+        (numbers[middle - 1] + numbers[middle]) / 2.0
+    } else {
+        numbers[middle]
     }
-    upper
 }
 
 #[cfg(test)]
@@ -160,7 +158,7 @@ mod tests {
         assert_eq!(found.len(), 1);
         let anomaly = found[0];
         assert_eq!((anomaly.date, anomaly.service.port, anomaly.attempts), (Date(18_040), 1900, 92_890));
-        assert_eq!(anomaly.expected, 49.5);
+        assert_eq!(anomaly.expected, 50.0);
         assert!(anomaly.score > 10_000.0);
     }
 

@@ -2,5 +2,7 @@
 
 pub mod codec;
 pub mod format;
+pub mod history;
 pub mod records;
 pub mod shelf;
+pub mod spool;

@@ -1,0 +1,69 @@
+//! Days of an import that are not open, in a file without a name.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::calendar::Date;
+use crate::statistics::collect::Waiting;
+use crate::statistics::day::KeptDay;
+
+use super::records;
+
+pub struct Spool {
+    file: File,
+    end: u64,
+    /// Where each day lies: offset, length, and the room it has.
+    places: BTreeMap<Date, (u64, usize, usize)>,
+}
+
+impl Spool {
+    /// A spool below `directory`. The file has no name from the start: nothing is left behind
+    /// even if the process is killed.
+    pub fn new(directory: &Path) -> io::Result<Spool> {
+        let path = directory.join(format!(".fwstat-spool-{}", std::process::id()));
+        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        std::fs::remove_file(&path)?;
+        Ok(Spool { file, end: 0, places: BTreeMap::new() })
+    }
+}
+
+impl Waiting for Spool {
+    type Error = io::Error;
+
+    fn put(&mut self, day: &KeptDay) -> io::Result<()> {
+        let bytes = records::write_day(day);
+        let (offset, room) = match self.places.get(&day.date) {
+            Some((offset, _, room)) if bytes.len() <= *room => (*offset, *room),
+            _ => {
+                // Some room to grow, so that a day that is left often does not eat the disk.
+                let room = bytes.len() + bytes.len() / 2;
+                self.end += room as u64;
+                (self.end - room as u64, room)
+            }
+        };
+        self.file.write_all_at(&bytes, offset)?;
+        self.places.insert(day.date, (offset, bytes.len(), room));
+        Ok(())
+    }
+
+    fn get(&mut self, date: Date) -> io::Result<Option<KeptDay>> {
+        let Some((offset, length, _)) = self.places.get(&date) else { return Ok(None) };
+        let mut bytes = vec![0; *length];
+        self.file.read_exact_at(&mut bytes, *offset)?;
+        match records::read_day(date, &bytes) {
+            Ok(day) => Ok(Some(day)),
+            Err(malformed) => Err(io::Error::other(format!("the spool of {date}: {}", malformed.0))),
+        }
+    }
+
+    fn contains(&self, date: Date) -> bool {
+        self.places.contains_key(&date)
+    }
+
+    fn dates(&self) -> Vec<Date> {
+        self.places.keys().copied().collect()
+    }
+}
