@@ -1,0 +1,231 @@
+//! The answers that are lists of services or sources.
+
+use std::collections::HashMap;
+
+use crate::calendar::Calendar;
+use crate::event::{Address, Service};
+use crate::services;
+use crate::statistics::range::{Range, Sum};
+
+use super::AnswerError;
+use super::answer::{Completeness, ServiceRow, ServicesAnswer, SourceAnswer, SourceRow, SourcesAnswer};
+use super::history::History;
+use super::periods;
+use super::question::Question;
+use super::walk::{Reasons, Span, is_about_services, matches, walk};
+
+pub fn service_row(service: Service, attempts: u64, unique: Option<u64>, error: u64) -> ServiceRow {
+    ServiceRow {
+        protocol: services::protocol_name(service.protocol).into_owned(),
+        port: Service::has_ports(service.protocol).then_some(service.port),
+        name: services::look_up(service.protocol, service.port).map(|known| known.name.to_string()),
+        attempts,
+        unique_sources: unique,
+        error,
+    }
+}
+
+/// What was left out of the summaries, so that rows may be missing or too low.
+struct LeftOut {
+    what: &'static str,
+    /// The most that a key without a row can have.
+    floor: u64,
+    /// The most that a shown row can be too low.
+    missing: u64,
+}
+
+impl LeftOut {
+    fn explain(&self, question: &Question, shown: usize, last: u64, reasons: &mut Reasons) {
+        let full = shown == question.limit as usize;
+        let least = if full { last.saturating_add(1) } else { question.min.max(1) };
+        if self.floor >= least {
+            reasons.add(format!("{} with up to {} attempts can be missing", self.what, self.floor));
+        }
+        if self.missing > 0 {
+            reasons.add(format!("the attempts of some {} can be up to {} too low", self.what, self.missing));
+        }
+    }
+}
+
+pub fn services(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+) -> Result<ServicesAnswer, AnswerError> {
+    let mut reasons = Reasons::default();
+    let services = service_rows(question, history, span, &mut reasons);
+    Ok(ServicesAnswer { services, completeness: Completeness::from_reasons(&reasons.0) })
+}
+
+pub fn service_rows(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+    reasons: &mut Reasons,
+) -> Vec<ServiceRow> {
+    let mut range = Range::new();
+    let by_source = question.source;
+    walk(history, span, reasons, &mut |piece| {
+        let kept = piece.class(question.class);
+        if by_source.is_some() { range.add_pairs(kept) } else { range.add_services(kept) }
+    });
+    let mut rows = Vec::new();
+    let mut missing = 0;
+    let mut take = |service: Service, attempts: u64, unique: Option<u64>, error: u64, low: u64| {
+        if matches(question, service) && attempts >= question.min && rows.len() < question.limit as usize {
+            rows.push(service_row(service, attempts, unique, error));
+            missing = missing.max(low);
+        }
+    };
+    let floor = match by_source {
+        None => {
+            let single = span.from == span.to;
+            for (sum, low) in range.services() {
+                let unique = sum.different.filter(|_| sum.present == 1 && (low == 0 || single));
+                take(sum.key, sum.count, unique, sum.error, low);
+            }
+            range.service_floor()
+        }
+        Some(prefix) => {
+            let mut sums: HashMap<u32, (u64, u64, u64)> = HashMap::new();
+            for (sum, low) in range.pairs().iter().filter(|(sum, _)| prefix.contains(sum.key.address)) {
+                let entry = sums.entry(sum.key.service).or_default();
+                *entry = (entry.0 + sum.count, entry.1 + sum.error, entry.2 + low);
+            }
+            let mut sums: Vec<_> = sums.into_iter().collect();
+            sums.sort_unstable_by_key(|(service, (count, ..))| (std::cmp::Reverse(*count), *service));
+            for (service, (count, error, low)) in sums {
+                let unique = prefix.is_single().then_some(1);
+                take(Service::from_bits(service), count, unique, error, low);
+            }
+            range.pair_floor()
+        }
+    };
+    let last = rows.last().map_or(0, |row| row.attempts);
+    LeftOut { what: "services", floor, missing }.explain(question, rows.len(), last, reasons);
+    rows
+}
+
+fn source_row(address: Address, sum: &Sum<Address>, low: u64, span: &Span, calendar: &Calendar) -> SourceRow {
+    let known = sum.first <= sum.last;
+    let single = span.from == span.to;
+    SourceRow {
+        address: address.to_string(),
+        attempts: sum.count,
+        error: sum.error,
+        services: sum.different.filter(|_| sum.present == 1 && (low == 0 || single)),
+        first_seen: known.then(|| calendar.rfc3339(i64::from(sum.first))),
+        last_seen: known.then(|| calendar.rfc3339(i64::from(sum.last))),
+        country: None,
+        blocked: None,
+    }
+}
+
+pub fn sources(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+    calendar: &Calendar,
+) -> Result<SourcesAnswer, AnswerError> {
+    let mut reasons = Reasons::default();
+    let sources = source_rows(question, history, span, calendar, &mut reasons);
+    Ok(SourcesAnswer { sources, completeness: Completeness::from_reasons(&reasons.0) })
+}
+
+pub fn source_rows(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+    calendar: &Calendar,
+    reasons: &mut Reasons,
+) -> Vec<SourceRow> {
+    let mut range = Range::new();
+    let by_service = is_about_services(question);
+    walk(history, span, reasons, &mut |piece| {
+        let kept = piece.class(question.class);
+        if by_service { range.add_pairs(kept) } else { range.add_sources(kept) }
+    });
+    let wanted = |address: Address| question.source.is_none_or(|prefix| prefix.contains(address));
+    let mut rows = Vec::new();
+    let mut missing = 0;
+    let floor = if by_service {
+        let mut sums: HashMap<Address, (u64, u64, u64)> = HashMap::new();
+        for (sum, low) in range.pairs() {
+            if matches(question, Service::from_bits(sum.key.service)) && wanted(sum.key.address) {
+                let entry = sums.entry(sum.key.address).or_default();
+                *entry = (entry.0 + sum.count, entry.1 + sum.error, entry.2 + low);
+            }
+        }
+        let mut sums: Vec<_> = sums.into_iter().filter(|(_, (count, ..))| *count >= question.min).collect();
+        sums.sort_unstable_by_key(|(address, (count, ..))| (std::cmp::Reverse(*count), *address));
+        for (address, (attempts, error, low)) in sums.into_iter().take(question.limit as usize) {
+            missing = missing.max(low);
+            rows.push(SourceRow {
+                address: address.to_string(),
+                attempts,
+                error,
+                services: None,
+                first_seen: None,
+                last_seen: None,
+                country: None,
+                blocked: None,
+            });
+        }
+        range.pair_floor()
+    } else {
+        let sums = range.sources();
+        let heavy = sums.iter().filter(|(sum, _)| wanted(sum.key) && sum.count >= question.min);
+        for (sum, low) in heavy.take(question.limit as usize) {
+            missing = missing.max(*low);
+            rows.push(source_row(sum.key, sum, *low, span, calendar));
+        }
+        range.source_floor()
+    };
+    let last = rows.last().map_or(0, |row| row.attempts);
+    LeftOut { what: "sources", floor, missing }.explain(question, rows.len(), last, reasons);
+    rows
+}
+
+/// Everything about one source.
+pub fn source(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+    calendar: &Calendar,
+) -> Result<SourceAnswer, AnswerError> {
+    let Some(prefix) = question.source else {
+        return Err(AnswerError::Invalid("source: give the address that you ask about".into()));
+    };
+    let mut reasons = Reasons::default();
+    let mut range = Range::new();
+    walk(history, span, &mut reasons, &mut |piece| range.add_sources(piece.class(question.class)));
+    let sums = range.sources();
+    let found = sums.iter().find(|(sum, _)| prefix.contains(sum.key));
+    let Some((sum, low)) = found else {
+        let floor = range.source_floor();
+        let also = if floor == 0 {
+            String::new()
+        } else {
+            format!(" (sources with up to {floor} attempts are not kept)")
+        };
+        return Err(AnswerError::NotFound(format!(
+            "nothing is known of {} in this range{also}",
+            prefix.network
+        )));
+    };
+    let top_services = service_rows(question, history, span, &mut reasons);
+    let hours = periods::hour_rows(question, history, span, &mut reasons)?;
+    let days = periods::day_rows(question, history, span, &mut reasons)?;
+    if *low > 0 {
+        reasons.add(format!("the attempts of some sources can be up to {low} too low"));
+    }
+    Ok(SourceAnswer {
+        row: source_row(sum.key, sum, *low, span, calendar),
+        hours,
+        top_services,
+        days,
+        evidence: None,
+        block: None,
+        completeness: Completeness::from_reasons(&reasons.0),
+    })
+}

@@ -1,0 +1,417 @@
+//! The answers that go along time: summary, days, months, hours, anomalies.
+
+use std::collections::BTreeMap;
+
+use crate::calendar::{Calendar, Date, Month};
+use crate::event::Class;
+use crate::services;
+use crate::statistics::anomalies::Anomaly;
+use crate::statistics::kept::Kept;
+use crate::statistics::range::Range;
+
+use super::AnswerError;
+use super::answer::{
+    AnomaliesAnswer, AnomalyRow, ClassCounts, Completeness, DayRow, DaysAnswer, HourRow, HoursAnswer,
+    MonthRow, MonthsAnswer, SummaryAnswer,
+};
+use super::history::History;
+use super::lists;
+use super::question::Question;
+use super::walk::{
+    Piece, Reasons, Span, anomalies, is_about_services, matches, walk, walk_month, walk_unique,
+};
+
+/// Three digits after the point are enough for a ratio.
+fn rounded(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}
+
+fn per_day(attempts: u64, days: u32) -> Option<f64> {
+    (days > 0).then(|| attempts as f64 / f64::from(days))
+}
+
+fn ratio(now: Option<f64>, before: Option<f64>) -> Option<f64> {
+    before.filter(|before| *before > 0.0).and_then(|before| now.map(|now| rounded(now / before)))
+}
+
+/// The attempts of a summary that a question is about: exactly, or `None` and the most that they can be.
+fn attempts_of(question: &Question, kept: &Kept) -> Result<u64, u64> {
+    let by_service = is_about_services(question);
+    let known = |count: u64, floor: u64| if count > 0 || floor == 0 { Ok(count) } else { Err(floor) };
+    match (question.source, by_service) {
+        (None, false) => Ok(kept.attempts),
+        (None, true) if question.port.is_none() => {
+            let of_protocol =
+                kept.protocols.iter().find(|(protocol, _)| Some(*protocol) == question.protocol);
+            Ok(of_protocol.map_or(0, |(_, count)| *count))
+        }
+        (None, true) => {
+            let rows = kept.services.iter().filter(|row| matches(question, row.service));
+            known(rows.map(|row| row.attempts).sum(), kept.service_floor)
+        }
+        (Some(prefix), false) => {
+            let rows = kept.sources.iter().filter(|row| prefix.contains(row.address));
+            known(rows.map(|row| row.attempts).sum(), kept.source_floor)
+        }
+        (Some(prefix), true) => {
+            let rows = kept
+                .pairs
+                .iter()
+                .filter(|row| prefix.contains(row.address) && matches(question, row.service));
+            known(rows.map(|row| row.attempts).sum(), kept.pair_floor)
+        }
+    }
+}
+
+fn not_kept(floor: u64, reasons: &mut Reasons) {
+    reasons.add(format!("days with up to {floor} such attempts are left out: too few to be kept"));
+}
+
+pub fn days(question: &Question, history: &mut dyn History, span: &Span) -> Result<DaysAnswer, AnswerError> {
+    let mut reasons = Reasons::default();
+    let days = day_rows(question, history, span, &mut reasons)?;
+    Ok(DaysAnswer { days, completeness: Completeness::from_reasons(&reasons.0) })
+}
+
+pub fn day_rows(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+    reasons: &mut Reasons,
+) -> Result<Vec<DayRow>, AnswerError> {
+    let mut rows = Vec::new();
+    let mut floor = 0;
+    let mut by_month = false;
+    walk(history, span, reasons, &mut |piece| match piece {
+        Piece::Month(_) => by_month = true,
+        Piece::Day(day, _) => {
+            let kept = day.class(question.class);
+            match attempts_of(question, kept) {
+                Err(most) => floor = floor.max(most),
+                Ok(attempts) if attempts >= question.min => {
+                    rows.push(DayRow {
+                        date: day.date,
+                        attempts,
+                        unique_sources: day_unique(question, kept),
+                    });
+                }
+                Ok(_) => {}
+            }
+        }
+    });
+    if by_month {
+        reasons.add(format!("days before {} are kept by month only", span.first_day));
+    }
+    if floor > question.min {
+        not_kept(floor, reasons);
+    }
+    Ok(rows)
+}
+
+/// Different sources of one day, as far as the question's filters let them be told.
+fn day_unique(question: &Question, kept: &Kept) -> Option<u64> {
+    match (question.source, question.protocol, question.port) {
+        (None, None, None) => kept.unique.number(),
+        (None, ..) => {
+            let mut rows = kept.services.iter().filter(|row| matches(question, row.service));
+            let first = rows.next()?;
+            // Sources of several services cannot be added: some may have tried both.
+            if rows.next().is_none() && question.port.is_some() { first.unique.number() } else { None }
+        }
+        (Some(prefix), ..) => prefix.is_single().then_some(1),
+    }
+}
+
+pub fn hours(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+) -> Result<HoursAnswer, AnswerError> {
+    let mut reasons = Reasons::default();
+    let hours = hour_rows(question, history, span, &mut reasons)?;
+    Ok(HoursAnswer { hours, completeness: Completeness::from_reasons(&reasons.0) })
+}
+
+pub fn hour_rows(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+    reasons: &mut Reasons,
+) -> Result<Vec<HourRow>, AnswerError> {
+    let by_service = is_about_services(question);
+    if by_service && question.source.is_some() {
+        return Err(AnswerError::Invalid(
+            "hours are kept by service and by source, not by both: ask with one of them".into(),
+        ));
+    }
+    let mut hours = [0u64; 24];
+    let mut observed = false;
+    let mut unknown = 0u64;
+    let mut add = |row: Option<&[u32; 24]>, attempts: u64, has_hours: bool, hours: &mut [u64; 24]| match row {
+        Some(row) if has_hours => {
+            for (sum, count) in hours.iter_mut().zip(row) {
+                *sum += u64::from(*count);
+            }
+        }
+        _ => unknown = unknown.saturating_add(attempts),
+    };
+    let mut floor = 0;
+    walk(history, span, reasons, &mut |piece| {
+        let kept = piece.class(question.class);
+        observed = true;
+        match (by_service, question.source) {
+            (false, None) => {
+                for (sum, count) in hours.iter_mut().zip(kept.hours) {
+                    *sum = sum.saturating_add(count);
+                }
+            }
+            (true, _) => {
+                floor = floor.max(kept.service_floor);
+                for row in kept.services.iter().filter(|row| matches(question, row.service)) {
+                    add(row.hours.as_ref(), row.attempts, piece.has_hours(), &mut hours);
+                }
+            }
+            (false, Some(prefix)) => {
+                floor = floor.max(kept.source_floor);
+                for row in kept.sources.iter().filter(|row| prefix.contains(row.address)) {
+                    add(row.hours.as_ref(), row.attempts, piece.has_hours(), &mut hours);
+                }
+            }
+        }
+    });
+    if unknown > 0 {
+        reasons.add(format!(
+            "the hours of {unknown} attempts are not kept: services and sources keep theirs from {} on, \
+             and only where they are among the day's heaviest",
+            span.first_hours
+        ));
+    }
+    if floor > 0 {
+        reasons.add(format!("days with up to {floor} such attempts are left out: too few to be kept"));
+    }
+    let row = |(hour, attempts): (usize, &u64)| HourRow { hour: hour as u8, attempts: *attempts };
+    Ok(if observed { hours.iter().enumerate().map(row).collect() } else { Vec::new() })
+}
+
+/// What a month comes to.
+struct MonthSums {
+    days: u32,
+    attempts: u64,
+    /// Anomalous cells and their attempts.
+    anomalous: Option<(u64, u64)>,
+    floor: u64,
+}
+
+impl MonthSums {
+    fn per_day(&self) -> Option<f64> {
+        per_day(self.attempts, self.days)
+    }
+
+    fn per_day_usual(&self) -> Option<f64> {
+        self.anomalous.and_then(|(_, attempts)| per_day(self.attempts.saturating_sub(attempts), self.days))
+    }
+}
+
+fn sum_month(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+    month: Month,
+    found: &[Anomaly],
+) -> Option<MonthSums> {
+    let kept = history.month(month)?;
+    let mut sums = MonthSums { days: 0, attempts: 0, anomalous: None, floor: 0 };
+    let mut whole = false;
+    walk_month(&kept, span, &mut Reasons::default(), &mut |piece| {
+        whole |= matches!(piece, Piece::Month(_));
+        sums.days += piece.days();
+        match attempts_of(question, piece.class(question.class)) {
+            Ok(attempts) => sums.attempts = sums.attempts.saturating_add(attempts),
+            Err(most) => sums.floor = sums.floor.max(most),
+        }
+    });
+    let plain = question.source.is_none() && !is_about_services(question);
+    sums.anomalous = match kept.summary.anomalous {
+        _ if question.class != Class::Attempt || question.source.is_some() => None,
+        Some(stored) if plain && span.covers(&kept.summary) => Some(stored),
+        _ if whole => None,
+        _ => {
+            let cells = found
+                .iter()
+                .filter(|cell| cell.date.month() == month && span.contains(cell.date))
+                .filter(|cell| matches(question, cell.service));
+            Some(cells.fold((0, 0), |(cells, attempts), cell| (cells + 1, attempts + cell.attempts)))
+        }
+    };
+    (sums.days > 0).then_some(sums)
+}
+
+pub fn months(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+) -> Result<MonthsAnswer, AnswerError> {
+    let found = anomalies(history, span);
+    let mut reasons = Reasons::default();
+    let mut rows = Vec::new();
+    let mut floor = 0;
+    let asked = span.from.month()..=span.to.month();
+    for month in history.months().into_iter().filter(|month| asked.contains(month)) {
+        if let Some(reason) = history.incomplete_because(month) {
+            reasons.add(reason);
+        }
+        let Some(sums) = sum_month(question, history, span, month, &found) else { continue };
+        let year_before = month.year_before();
+        let whole_year = span.with_range(year_before.first_day(), year_before.last_day());
+        let before = sum_month(question, history, &whole_year, year_before, &found);
+        floor = floor.max(sums.floor);
+        let in_month = span.with_range(span.from.max(month.first_day()), span.to.min(month.last_day()));
+        let plain = question.source.is_none() && !is_about_services(question);
+        rows.push(MonthRow {
+            month,
+            days: sums.days,
+            attempts: sums.attempts,
+            attempts_per_day: rounded(sums.per_day().unwrap_or(0.0)),
+            year_over_year: ratio(sums.per_day(), before.as_ref().and_then(MonthSums::per_day)),
+            anomalous: sums.anomalous.map(|(cells, _)| cells),
+            attempts_per_day_usual: sums.per_day_usual().map(rounded),
+            year_over_year_usual: ratio(
+                sums.per_day_usual(),
+                before.as_ref().and_then(MonthSums::per_day_usual),
+            ),
+            unique_sources: if plain { unique_in(question.class, history, &in_month) } else { None },
+        });
+    }
+    if floor > 0 {
+        not_kept(floor, &mut reasons);
+    }
+    Ok(MonthsAnswer { months: rows, completeness: Completeness::from_reasons(&reasons.0) })
+}
+
+/// The different sources of a range.
+fn unique_in(class: Class, history: &mut dyn History, span: &Span) -> Option<u64> {
+    let mut range = Range::new();
+    walk_unique(history, span, class, &mut |unique, sketch| range.add_unique(unique, sketch));
+    range.unique().number()
+}
+
+pub fn anomaly_row(anomaly: &Anomaly) -> AnomalyRow {
+    let row = lists::service_row(anomaly.service, anomaly.attempts, None, 0);
+    AnomalyRow {
+        date: anomaly.date,
+        protocol: row.protocol,
+        port: row.port,
+        name: row.name,
+        attempts: anomaly.attempts,
+        expected: anomaly.expected,
+        score: anomaly.score,
+    }
+}
+
+fn anomaly_rows(question: &Question, span: &Span, found: &[Anomaly]) -> Vec<AnomalyRow> {
+    found
+        .iter()
+        .filter(|cell| span.contains(cell.date) && matches(question, cell.service))
+        .filter(|cell| cell.attempts >= question.min)
+        .take(question.limit as usize)
+        .map(anomaly_row)
+        .collect()
+}
+
+pub fn anomalies_answer(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+) -> Result<AnomaliesAnswer, AnswerError> {
+    if question.class != Class::Attempt || question.source.is_some() {
+        return Err(AnswerError::Invalid(
+            "anomalies are days of a service: ask for them without a class and a source".into(),
+        ));
+    }
+    let found = anomalies(history, span);
+    let mut reasons = Reasons::default();
+    if span.from < span.first_day && span.oldest < span.first_day {
+        reasons.add(format!("days before {} are kept by month only", span.first_day));
+    }
+    walk(history, span, &mut reasons, &mut |_| {});
+    let anomalies = anomaly_rows(question, span, &found);
+    Ok(AnomaliesAnswer { anomalies, completeness: Completeness::from_reasons(&reasons.0) })
+}
+
+pub fn summary(
+    question: &Question,
+    history: &mut dyn History,
+    span: Option<&Span>,
+    calendar: &Calendar,
+) -> Result<SummaryAnswer, AnswerError> {
+    let mut answer = SummaryAnswer {
+        from: question.from,
+        to: question.to,
+        timezone: calendar.name().to_string(),
+        days: 0,
+        attempts: 0,
+        attempts_per_day: None,
+        unique_sources: None,
+        change: None,
+        classes: ClassCounts { attempt: 0, backscatter: 0, noise: 0, egress: 0, login: 0 },
+        protocols: BTreeMap::new(),
+        services: Vec::new(),
+        sources: Vec::new(),
+        anomalies: Vec::new(),
+        blocks: None,
+        completeness: Completeness::from_reasons(&[]),
+    };
+    let Some(span) = span else { return Ok(answer) };
+    if is_about_services(question) || question.source.is_some() {
+        return Err(AnswerError::Invalid(
+            "a summary is about everything: ask services, sources, days, months or hours with a filter"
+                .into(),
+        ));
+    }
+    let mut reasons = Reasons::default();
+    let mut classes = [0u64; Class::COUNT];
+    walk(history, span, &mut reasons, &mut |piece| {
+        answer.days += piece.days();
+        for class in Class::ALL {
+            let sum = &mut classes[class as usize];
+            *sum = sum.saturating_add(piece.class(class).attempts);
+        }
+        let kept = piece.class(question.class);
+        answer.attempts = answer.attempts.saturating_add(kept.attempts);
+        for (protocol, count) in &kept.protocols {
+            let name = services::protocol_name(*protocol).into_owned();
+            let sum = answer.protocols.entry(name).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+    });
+    let [attempt, backscatter, noise, egress, login] = classes;
+    answer.classes = ClassCounts { attempt, backscatter, noise, egress, login };
+    (answer.from, answer.to) = (Some(span.from), Some(span.to));
+    let daily = per_day(answer.attempts, answer.days);
+    answer.attempts_per_day = daily.map(rounded);
+    answer.unique_sources = unique_in(question.class, history, span);
+    answer.change = ratio(daily, daily_before(question, history, span));
+    answer.services = lists::service_rows(question, history, span, &mut reasons);
+    answer.sources = lists::source_rows(question, history, span, calendar, &mut reasons);
+    if question.class == Class::Attempt {
+        answer.anomalies = anomaly_rows(question, span, &anomalies(history, span));
+    }
+    answer.completeness = Completeness::from_reasons(&reasons.0);
+    Ok(answer)
+}
+
+/// Attempts per day in the preceding period of the same length, if it is kept whole.
+fn daily_before(question: &Question, history: &mut dyn History, span: &Span) -> Option<f64> {
+    let length = span.to.0 - span.from.0 + 1;
+    let before = span.with_range(Date(span.from.0 - length), Date(span.from.0 - 1));
+    if before.from < span.oldest {
+        return None;
+    }
+    let mut reasons = Reasons::default();
+    let (mut days, mut attempts) = (0, 0u64);
+    walk(history, &before, &mut reasons, &mut |piece| {
+        days += piece.days();
+        attempts = attempts.saturating_add(piece.class(question.class).attempts);
+    });
+    if reasons.0.is_empty() { per_day(attempts, days) } else { None }
+}
