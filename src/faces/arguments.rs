@@ -8,8 +8,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::cells::plain;
 use super::options::{self, CommandRow};
-use super::raw_arguments::{Raw, quoted, suggestion};
+use super::raw_arguments::{Raw, suggestion};
 use super::values;
 use crate::query::question::{Prefix, Question, Topic};
 
@@ -98,6 +99,7 @@ pub enum Command {
 /// Wrong usage, exit code 2. Its text is one whole sentence, without the program's name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UsageError {
+    /// Printable ASCII, whatever was on the command line.
     what: String,
     command: Option<&'static str>,
 }
@@ -115,7 +117,7 @@ impl std::error::Error for UsageError {}
 
 /// `args`: what follows the program's name.
 pub fn parse(args: &[OsString]) -> Result<Command, UsageError> {
-    let wrong = |what: String| UsageError { what, command: None };
+    let wrong = |what: String| UsageError { what: plain(&what), command: None };
     let Some((first, rest)) = args.split_first() else {
         return Err(wrong("no command is given".to_string()));
     };
@@ -129,7 +131,7 @@ pub fn parse(args: &[OsString]) -> Result<Command, UsageError> {
     let Some(command) = options::find_command(&name) else {
         return Err(wrong(unknown_command(&name)));
     };
-    let wrong = |what: String| UsageError { what, command: Some(command.name) };
+    let wrong = |what: String| UsageError { what: plain(&what), command: Some(command.name) };
     match Raw::read(command, rest).map_err(wrong)? {
         Some(raw) => raw.check().map_err(wrong),
         None => Ok(Command::Help(Some(command))),
@@ -148,7 +150,7 @@ fn help_about(rest: &[OsString]) -> Result<Command, String> {
 fn unknown_command(name: &str) -> String {
     let kind = if name.starts_with('-') { "option" } else { "command" };
     let names = options::COMMANDS.iter().map(|command| command.name).chain(["--help", "--version"]);
-    format!("unknown {kind} {}{}", quoted(name), suggestion(name, names))
+    format!("unknown {kind} '{name}'{}", suggestion(name, names))
 }
 
 impl Raw<'_> {
@@ -249,7 +251,7 @@ impl Raw<'_> {
             Some("prometheus") => Format::Prometheus,
             Some("json") => Format::Json,
             Some("csv") => Format::Csv,
-            Some(other) => return Err(format!("--format: {} is not prometheus, json or csv", quoted(other))),
+            Some(other) => return Err(format!("--format: '{other}' is not prometheus, json or csv")),
             None => return Err("no format is given: add --format prometheus, json or csv".to_string()),
         };
         Ok(Command::Export { format, place: self.place()? })

@@ -104,14 +104,9 @@ fn write_wrapped(text: &str, indent: usize, out: &mut dyn Write) -> io::Result<(
 
 #[cfg(test)]
 mod tests {
+    use super::super::golden::{golden, text};
     use super::*;
     use crate::query::question::Topic;
-
-    fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
-        let mut out = Vec::new();
-        write(&mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
 
     #[test]
     fn no_line_is_longer_than_a_terminal() {
@@ -150,12 +145,12 @@ mod tests {
 
     #[test]
     fn the_whole_help_is_as_written() {
-        assert_eq!(text(overview), include_str!("../../tests/golden/help.txt"));
+        golden("help", overview);
     }
 
     #[test]
     fn the_help_of_a_command_is_as_written() {
         let command = super::super::options::find_command("services").unwrap();
-        assert_eq!(text(|out| about(command, out)), include_str!("../../tests/golden/help-services.txt"));
+        golden("help-services", |out| about(command, out));
     }
 }

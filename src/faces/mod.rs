@@ -1,7 +1,12 @@
 //! Rendering of answers: ubus object, command line, exports. Compute no figure.
 
+mod anomaly_table;
 pub mod arguments;
+mod cells;
+mod event_tables;
 pub mod export;
+#[cfg(test)]
+mod golden;
 pub mod help;
 pub mod options;
 mod raw_arguments;

@@ -160,7 +160,7 @@ pub static COMMANDS: [CommandRow; 20] = [
         brief: "attempts day by day",
         about: "Attempts and different sources for each day of the range. Days without data are left out.",
         options: &COUNTS,
-        examples: &["fwstat days --from 2020-04-01 --to 2020-04-10 --limit 31"],
+        examples: &["fwstat days --from 2020-04-01 --to 2020-04-10"],
     },
     CommandRow {
         name: "months",
@@ -169,7 +169,7 @@ pub static COMMANDS: [CommandRow; 20] = [
         about: "Attempts a day by month, against the same month of the year before, both with everything counted \
                 and with the anomalous cells left out. A cell is one service on one day.",
         options: &COUNTS,
-        examples: &["fwstat months --from 2019-01-01 --limit 24"],
+        examples: &["fwstat months --from 2019-01-01"],
     },
     CommandRow {
         name: "countries",

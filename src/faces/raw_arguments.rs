@@ -7,7 +7,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::options::{self, CommandRow, OptionRow};
-use super::table_layout::plain;
 
 /// The arguments sorted into options and operands, none of them read yet.
 pub struct Raw<'a> {
@@ -67,23 +66,23 @@ impl<'a> Raw<'a> {
     fn unknown_option(&self, name: &str) -> String {
         let command = self.command.name;
         if options::COMMANDS.iter().any(|other| other.find_option(name.trim_start_matches('-')).is_some()) {
-            return format!("'fwstat {command}' takes no option {}", quoted(name));
+            return format!("'fwstat {command}' takes no option {name}");
         }
         let bare = name.trim_start_matches('-');
         let names = self.command.options.iter().map(|option| option.name);
         match suggestion(bare, names).as_str() {
-            "" => format!("unknown option {}", quoted(name)),
-            near => format!("unknown option {}{}", quoted(name), near.replacen('\'', "'--", 1)),
+            "" => format!("unknown option '{name}'"),
+            near => format!("unknown option '{name}'{}", near.replacen('\'', "'--", 1)),
         }
     }
 
     fn check_operands(&self) -> Result<(), String> {
         let (command, count) = (self.command.name, self.operands.len());
         match self.command.operands {
-            "" if count > 0 => Err(format!("unexpected {}", quoted(&self.operands[0].to_string_lossy()))),
+            "" if count > 0 => Err(format!("unexpected '{}'", self.operands[0].to_string_lossy())),
             "ADDRESS" if count == 0 => Err(format!("no address is given: 'fwstat {command} ADDRESS'")),
             "ADDRESS" if count > 1 => {
-                Err(format!("unexpected {}: give one address", quoted(&self.operands[1].to_string_lossy())))
+                Err(format!("unexpected '{}': give one address", self.operands[1].to_string_lossy()))
             }
             "FILE..." if count == 0 => Err(format!(
                 "no log file is given: 'fwstat {command} FILE...', such as /var/log/messages, or - for standard input"
@@ -138,7 +137,7 @@ fn read_value<T>(
     read: fn(&str) -> Result<T, String>,
 ) -> Result<T, String> {
     let value = value.to_str().ok_or_else(|| format!("--{}: the value is not UTF-8 text", option.name))?;
-    read(value).map_err(|error| format!("--{}: {}", option.name, plain(&error)))
+    read(value).map_err(|error| format!("--{}: {}", option.name, error))
 }
 
 /// `; did you mean ...?` with the nearest name, if one is near.
@@ -147,7 +146,7 @@ pub fn suggestion(given: &str, names: impl Iterator<Item = &'static str>) -> Str
         .map(|name| if begins(name, given) { (0, name) } else { (distance(given, name), name) })
         .min_by_key(|(distance, _)| *distance);
     match nearest {
-        Some((distance, name)) if distance <= 1 + name.len() / 5 => format!(": did you mean '{name}'?"),
+        Some((distance, name)) if distance <= 1 + name.len() / 4 => format!(": did you mean '{name}'?"),
         _ => String::new(),
     }
 }
@@ -173,9 +172,4 @@ fn distance(given: &str, name: &str) -> usize {
         }
     }
     row[name.len()]
-}
-
-/// A text from the command line within a message: one line, no control characters.
-pub fn quoted(text: &str) -> String {
-    format!("'{}'", plain(text))
 }

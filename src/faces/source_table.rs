@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::table_layout::{Style, count_or_absent, count_with_error, plain, write_error_note};
+use super::cells::{count_or_absent, count_with_error, plain, time};
+use super::table_layout::{Style, write_error_note};
 use super::tables::{completeness, day_rows, hour_rows, lines, no_data, section, service_rows, yes_or_no};
 use crate::query::answer::SourceAnswer;
 
@@ -17,12 +18,13 @@ pub fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::
     if row.services.is_some() {
         writeln!(out, "services    {}", count_or_absent(row.services))?;
     }
-    for (name, value) in
-        [("first seen", &row.first_seen), ("last seen", &row.last_seen), ("country", &row.country)]
-    {
-        if let Some(value) = value {
-            writeln!(out, "{name:<10}  {}", plain(value))?;
+    for (name, value) in [("first seen", &row.first_seen), ("last seen", &row.last_seen)] {
+        if value.is_some() {
+            writeln!(out, "{name:<10}  {}", time(value.as_deref()))?;
         }
+    }
+    if let Some(country) = &row.country {
+        writeln!(out, "country     {}", plain(country))?;
     }
     write_block(answer, out)?;
     write_error_note(std::iter::once(row.error), out)?;
@@ -40,7 +42,7 @@ pub fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::
     }
     if let Some(evidence) = answer.evidence.as_ref().filter(|evidence| !evidence.is_empty()) {
         section("Log lines", style, out)?;
-        lines(evidence, style, out)?;
+        lines(evidence, out)?;
     }
     completeness(&answer.completeness, style, out)
 }
@@ -48,8 +50,8 @@ pub fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::
 fn write_block(answer: &SourceAnswer, out: &mut dyn Write) -> io::Result<()> {
     match (&answer.block, answer.row.blocked) {
         (Some(block), _) => {
-            let [since, expires, reason] =
-                [&block.since, &block.expires, &block.reason].map(|text| plain(text));
+            let (since, expires) = (time(Some(&block.since)), time(Some(&block.expires)));
+            let reason = plain(&block.reason);
             writeln!(out, "blocked     since {since} until {expires}: {reason}")
         }
         (None, Some(blocked)) => writeln!(out, "blocked     {}", yes_or_no(blocked)),

@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::table_layout::{Style, change, count, mean, plain};
-use super::tables::{self, Report, anomaly_rows, completeness, no_data, section, service_rows, source_rows};
+use super::anomaly_table::anomaly_rows;
+use super::cells::{change, count, mean, plain};
+use super::table_layout::Style;
+use super::tables::{self, Report, completeness, no_data, section, service_rows, source_rows};
 use crate::query::answer::{ClassCounts, SummaryAnswer};
 
 pub fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {

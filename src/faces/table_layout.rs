@@ -1,14 +1,16 @@
-//! How tables are laid out: columns, numbers, bars, colours, and text from data made harmless.
+//! How tables are laid out: columns, bars, colours, the terminal's width.
 //!
-//! Takes cells, gives lines. A cell that was not measured is `-`.
+//! Takes cells (printable ASCII, see [`super::cells`]), gives lines.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
+use super::cells::{ABSENT, count};
+
 /// How to show an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Style {
-    /// Lines are cut and bars are sized to this many columns.
+    /// Bars and explanations are made to fit into this many columns; data is never cut.
     pub width: usize,
     pub bars: bool,
     pub colour: bool,
@@ -54,24 +56,27 @@ pub struct Column {
     side: Side,
     /// Left out when no row has it.
     optional: bool,
+    /// Cut where the line gets too long for the terminal.
+    flexible: bool,
 }
 
 pub const fn left(heading: &'static str) -> Column {
-    Column { heading, side: Side::Left, optional: false }
+    Column { heading, side: Side::Left, optional: false, flexible: false }
 }
 
 pub const fn right(heading: &'static str) -> Column {
-    Column { heading, side: Side::Right, optional: false }
+    Column { heading, side: Side::Right, optional: false, flexible: false }
 }
 
 impl Column {
     pub const fn optional(self) -> Column {
         Column { optional: true, ..self }
     }
-}
 
-/// What was not measured.
-pub const ABSENT: &str = "-";
+    pub const fn flexible(self) -> Column {
+        Column { flexible: true, ..self }
+    }
+}
 
 pub struct Table {
     columns: Vec<Column>,
@@ -99,11 +104,12 @@ impl Table {
 
     pub fn write(mut self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         self.drop_empty_columns();
+        self.cut_flexible_columns(style.width);
         let widths: Vec<usize> = (0..self.columns.len()).map(|column| self.width_of(column)).collect();
         for line in 0..self.heading_lines() {
             let cells: Vec<&str> =
                 self.columns.iter().map(|column| self.heading_line(column, line)).collect();
-            writeln!(out, "{}", style.heading(cut(&self.lay_out(&cells, &widths), style.width)))?;
+            writeln!(out, "{}", style.heading(&self.lay_out(&cells, &widths)))?;
         }
         let taken: usize = widths.iter().map(|width| width + GAP.len()).sum();
         let bar_width = if style.bars { style.width.saturating_sub(taken).min(MOST_BAR) } else { 0 };
@@ -116,7 +122,7 @@ impl Table {
                 _ => String::new(),
             };
             match drawn.as_str() {
-                "" => writeln!(out, "{}", cut(&line, style.width))?,
+                "" => writeln!(out, "{line}")?,
                 drawn => {
                     let (begin, end) = if style.colour { ("\x1b[36m", "\x1b[0m") } else { ("", "") };
                     writeln!(out, "{line:width$}{begin}{drawn}{end}", width = taken)?;
@@ -132,6 +138,18 @@ impl Table {
                 self.columns.remove(column);
                 self.rows.iter_mut().for_each(|row| drop(row.remove(column)));
             }
+        }
+    }
+
+    fn cut_flexible_columns(&mut self, width: usize) {
+        let taken: usize = (0..self.columns.len()).map(|column| self.width_of(column) + GAP.len()).sum();
+        let surplus = taken.saturating_sub(GAP.len()).saturating_sub(width);
+        if surplus == 0 {
+            return;
+        }
+        for column in (0..self.columns.len()).filter(|&column| self.columns[column].flexible) {
+            let width = self.width_of(column).saturating_sub(surplus).max(LEAST_TEXT);
+            self.rows.iter_mut().for_each(|row| cut(&mut row[column], width));
         }
     }
 
@@ -168,6 +186,7 @@ impl Table {
 const GAP: &str = "  ";
 const MOST_BAR: usize = 40;
 const LEAST_BAR: usize = 4;
+const LEAST_TEXT: usize = 20;
 
 /// A bar of at most `width` cells, in steps of an eighth. What is not 0 can be seen.
 fn bar(value: u64, most: u64, width: usize) -> String {
@@ -177,38 +196,20 @@ fn bar(value: u64, most: u64, width: usize) -> String {
     }
     let eighths = (u128::from(value) * (width * 8) as u128).div_ceil(u128::from(most)) as usize;
     let mut bar = "█".repeat(eighths / 8);
-    if eighths % 8 > 0 {
+    if !eighths.is_multiple_of(8) {
         bar.push(PARTS[eighths % 8]);
     }
     bar
 }
 
-/// The first `width` columns. Lines are ASCII but for bars, which are sized to fit.
-pub fn cut(line: &str, width: usize) -> &str {
-    line.get(..width).unwrap_or(line)
-}
-
-/// 1,234,567
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
+/// Cuts a text to `width` columns and shows that it was cut. Cells are ASCII.
+fn cut(cell: &mut String, width: usize) {
+    const MARK: &str = "...";
+    if cell.len() > width && cell.is_char_boundary(width - MARK.len()) {
+        cell.truncate(width - MARK.len());
+        cell.truncate(cell.trim_end().len());
+        cell.push_str(MARK);
     }
-    text
-}
-
-pub fn count_or_absent(number: Option<u64>) -> String {
-    number.map_or(ABSENT.to_string(), count)
-}
-
-/// A count that may be too high is marked.
-pub fn count_with_error(number: u64, error: u64) -> String {
-    let mark = if error > 0 { "~" } else { "" };
-    format!("{mark}{}", count(number))
 }
 
 /// What is below the table when a count is marked.
@@ -219,99 +220,9 @@ pub fn write_error_note(errors: impl Iterator<Item = u64>, out: &mut dyn Write) 
     }
 }
 
-/// A mean: whole from 100 on, else with one decimal.
-pub fn mean(number: f64) -> String {
-    if !number.is_finite() || number < 0.0 {
-        ABSENT.to_string()
-    } else if number >= 99.95 {
-        count(number.round() as u64)
-    } else {
-        format!("{number:.1}")
-    }
-}
-
-/// x1.73
-pub fn ratio(ratio: Option<f64>) -> String {
-    match ratio {
-        Some(ratio) if ratio.is_finite() && ratio >= 0.0 => format!("x{ratio:.2}"),
-        _ => ABSENT.to_string(),
-    }
-}
-
-/// A ratio as the change that it means: +73 %.
-pub fn change(ratio: f64) -> String {
-    if !ratio.is_finite() || ratio < 0.0 {
-        return ABSENT.to_string();
-    }
-    let percent = ((ratio - 1.0) * 100.0).round();
-    let sign = if percent < 0.0 { "-" } else { "+" };
-    format!("{sign}{} %", count(percent.abs() as u64))
-}
-
-/// Text that came in from outside, such that a terminal shows it and obeys nothing in it:
-/// printable ASCII as it is, all else escaped.
-pub fn plain(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        let _ = match c {
-            ' '..='~' => {
-                safe.push(c);
-                Ok(())
-            }
-            '\t' => safe.write_str("\\t"),
-            '\n' => safe.write_str("\\n"),
-            '\r' => safe.write_str("\\r"),
-            '\0'..='\x7f' => write!(safe, "\\x{:02x}", c as u32),
-            _ => write!(safe, "\\u{{{:x}}}", c as u32),
-        };
-    }
-    safe
-}
-
-pub fn plain_or_absent(text: Option<&str>) -> String {
-    text.map_or(ABSENT.to_string(), plain)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_have_separators() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (1_234_567, "1,234,567"),
-            (u64::MAX, "18,446,744,073,709,551,615"),
-        ] {
-            assert_eq!(count(number), text);
-        }
-    }
-
-    #[test]
-    fn ratios_and_means_that_are_none_are_absent() {
-        assert_eq!((ratio(Some(1.7321)).as_str(), change(1.7321).as_str()), ("x1.73", "+73 %"));
-        assert_eq!(
-            (change(0.25).as_str(), change(1.0).as_str(), change(41.0).as_str()),
-            ("-75 %", "+0 %", "+4,000 %")
-        );
-        for odd in [f64::NAN, f64::INFINITY, -1.0] {
-            assert_eq!([ratio(Some(odd)), change(odd), mean(odd)], ["-", "-", "-"]);
-        }
-        assert_eq!([mean(0.04), mean(99.94), mean(99.96), mean(5489.6)], ["0.0", "99.9", "100", "5,490"]);
-    }
-
-    #[test]
-    fn nothing_in_a_text_reaches_the_terminal_as_a_command() {
-        assert_eq!(
-            plain("a\x1b[2J\x07\x7f\r\n\t\u{9b}5\u{202e}é"),
-            "a\\x1b[2J\\x07\\x7f\\r\\n\\t\\u{9b}5\\u{202e}\\u{e9}"
-        );
-        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
-            assert!(plain(&c.to_string()).bytes().all(|byte| (b' '..=b'~').contains(&byte)));
-        }
-    }
 
     #[test]
     fn bars_are_in_proportion_and_never_overflow() {
@@ -332,17 +243,22 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_aligned_cut_and_dropped_when_nothing_is_in_them() {
-        let mut table =
-            Table::new(&[left("name"), right("anomalous\ncells"), right("none").optional(), left("what")]);
-        table.row(vec!["a".into(), "1".into(), "-".into(), "long text".into()]);
-        table.row(vec!["bbbbb".into(), "1,000".into(), "-".into(), "-".into()]);
-        let mut out = Vec::new();
-        table.write(&Style { width: 22, ..Style::PLAIN }, &mut out).unwrap();
-        let lines: Vec<_> = std::str::from_utf8(&out).unwrap().lines().collect();
-        assert_eq!(
-            lines,
-            ["       anomalous", "name       cells  what", "a              1  long", "bbbbb      1,000  -"]
-        );
+    fn columns_are_aligned_and_dropped_when_nothing_is_in_them() {
+        let columns =
+            [left("name"), right("anomalous\ncells"), right("none").optional(), left("what").flexible()];
+        let write = |width| {
+            let mut table = Table::new(&columns);
+            table.row(vec!["a".into(), "1".into(), "-".into(), "a text that is rather long".into()]);
+            table.row(vec!["bbbbb".into(), "1,000".into(), "-".into(), "-".into()]);
+            let mut out = Vec::new();
+            table.write(&Style { width, ..Style::PLAIN }, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let whole = "       anomalous\nname       cells  what\na              1  a text that is rather long\n\
+                     bbbbb      1,000  -\n";
+        assert_eq!(write(usize::MAX), whole);
+        assert_eq!(write(44), whole);
+        assert_eq!(write(43), whole.replace("rather long", "rather..."));
+        assert_eq!(write(0), whole.replace("rather long", "ra..."));
     }
 }

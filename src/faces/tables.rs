@@ -6,13 +6,15 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::anomaly_table::anomaly_rows;
+use super::cells::{
+    ABSENT, count, count_or_absent, count_with_error, mean, plain, plain_or_absent, ratio, time,
+};
+pub use super::event_tables::{blocks, recent};
 pub use super::source_table::source;
 pub use super::summary_table::{report, summary};
 pub use super::table_layout::Style;
-use super::table_layout::{
-    ABSENT, Table, count, count_or_absent, count_with_error, cut, left, mean, plain, plain_or_absent, ratio,
-    right, write_error_note,
-};
+use super::table_layout::{Table, left, right, write_error_note};
 use crate::event::Class;
 use crate::query::answer::*;
 use crate::services;
@@ -67,7 +69,7 @@ pub(super) fn service_rows(
         right(style.counted),
         right("share").optional(),
         right("sources").optional(),
-        left("usually wanted").optional(),
+        left("usually wanted").optional().flexible(),
     ]);
     for row in rows {
         let share = total.filter(|total| *total > 0).map(|total| row.attempts as f64 / total as f64 * 100.0);
@@ -119,8 +121,8 @@ pub(super) fn source_rows(rows: &[SourceRow], style: &Style, out: &mut dyn Write
             plain(&row.address),
             count_with_error(row.attempts, row.error),
             count_or_absent(row.services),
-            plain_or_absent(row.first_seen.as_deref()),
-            plain_or_absent(row.last_seen.as_deref()),
+            time(row.first_seen.as_deref()),
+            time(row.last_seen.as_deref()),
             plain_or_absent(row.country.as_deref()),
             row.blocked.map_or(ABSENT, yes_or_no).to_string(),
         ]);
@@ -223,126 +225,6 @@ pub fn anomalies(answer: &AnomaliesAnswer, style: &Style, out: &mut dyn Write) -
     completeness(&answer.completeness, style, out)
 }
 
-/// The first one as a sentence, then all of them.
-pub(super) fn anomaly_rows(rows: &[AnomalyRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(first) = rows.first() {
-        writeln!(out, "{}", cut(&anomaly_sentence(first, style), style.width))?;
-    }
-    let mut table = Table::new(&[
-        left("date"),
-        left("protocol"),
-        right("port"),
-        left("name").optional(),
-        right(style.counted),
-        right("usual"),
-        right("score"),
-    ]);
-    for row in rows {
-        table.row(vec![
-            row.date.to_string(),
-            plain(&row.protocol),
-            port(row.port),
-            plain_or_absent(row.name.as_deref()),
-            count(row.attempts),
-            mean(row.expected),
-            mean(row.score),
-        ]);
-    }
-    table.write(style, out)
-}
-
-/// UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 50
-fn anomaly_sentence(row: &AnomalyRow, style: &Style) -> String {
-    let protocol = plain(&row.protocol).to_uppercase();
-    let mut what = match row.protocol.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => format!("protocol {protocol}"),
-        false => protocol,
-    };
-    if let Some(port) = row.port {
-        what += &format!(" {port}");
-    }
-    if let Some(name) = &row.name {
-        what += &format!(" ({})", plain(name));
-    }
-    let usual = match row.expected {
-        expected if expected < 0.5 => "none".to_string(),
-        expected if expected < 10.0 => format!("about {expected:.1}"),
-        expected => format!("about {}", count(expected.round() as u64)),
-    };
-    format!("{what}: {} {} on {}, usually {usual}", count(row.attempts), style.counted, row.date)
-}
-
-pub fn recent(answer: &RecentAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if answer.events.is_empty() {
-        no_data("no event that fits is held", out)?;
-    } else {
-        let mut table = Table::new(&[
-            left("time"),
-            left("class"),
-            left("verdict"),
-            left("zone").optional(),
-            left("source"),
-            left("protocol"),
-            right("port"),
-            right("length"),
-            left("flags").optional(),
-            left("line"),
-        ]);
-        for row in &answer.events {
-            table.row(vec![
-                plain(&row.time),
-                row.class.to_string(),
-                row.verdict.to_string(),
-                plain_or_absent(row.zone.as_deref()),
-                plain(&row.source),
-                plain(&row.protocol),
-                port(row.port),
-                row.length.to_string(),
-                plain_or_absent(row.flags.as_deref()),
-                plain(&row.line),
-            ]);
-        }
-        table.write(style, out)?;
-    }
-    writeln!(out, "newer ones: --cursor {}", answer.cursor)?;
-    completeness(&answer.completeness, style, out)
-}
-
-pub fn blocks(answer: &BlocksAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if answer.blocks.is_empty() {
-        no_data("nothing is blocked", out)?;
-        return completeness(&answer.completeness, style, out);
-    }
-    let mut table = Table::new(&[
-        left("address"),
-        left("since"),
-        left("expires"),
-        right("times"),
-        left("rule"),
-        right("count"),
-        left("within"),
-        left("reason"),
-    ]);
-    for row in &answer.blocks {
-        table.row(vec![
-            plain(&row.address),
-            plain(&row.since),
-            plain(&row.expires),
-            row.times.to_string(),
-            plain(&row.rule),
-            count(row.count),
-            plain(&row.window),
-            plain(&row.reason),
-        ]);
-    }
-    table.write(style, out)?;
-    for row in answer.blocks.iter().filter(|row| !row.evidence.is_empty()) {
-        section(&format!("Evidence against {}", plain(&row.address)), style, out)?;
-        lines(&row.evidence, style, out)?;
-    }
-    completeness(&answer.completeness, style, out)
-}
-
 /// What became of the lines of an import or report.
 pub fn input(counts: &InputCounts, out: &mut dyn Write) -> io::Result<()> {
     let InputCounts { lines, events, malformed, duplicates, skipped } = *counts;
@@ -359,8 +241,8 @@ pub(super) fn section(heading: &str, style: &Style, out: &mut dyn Write) -> io::
     writeln!(out, "\n{}", style.heading(heading))
 }
 
-pub(super) fn lines(lines: &[String], style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    lines.iter().try_for_each(|line| writeln!(out, "{}", cut(&plain(line), style.width)))
+pub(super) fn lines(lines: &[String], out: &mut dyn Write) -> io::Result<()> {
+    lines.iter().try_for_each(|line| writeln!(out, "{}", plain(line)))
 }
 
 pub(super) fn no_data(why: &str, out: &mut dyn Write) -> io::Result<()> {
@@ -383,7 +265,7 @@ pub(super) fn yes_or_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }
 
-fn port(port: Option<u16>) -> String {
+pub(super) fn port(port: Option<u16>) -> String {
     port.map_or(ABSENT.to_string(), |port| port.to_string())
 }
 

@@ -109,7 +109,7 @@ pub fn blockable(text: &str) -> Result<Prefix, String> {
 pub fn interface(text: &str) -> Result<String, String> {
     let plain = text.chars().all(|c| c != '/' && !c.is_whitespace() && !c.is_control());
     if !(1..=15).contains(&text.len()) || !plain {
-        return Err(format!("'{}' is not an interface name", text.escape_debug()));
+        return Err(format!("'{text}' is not an interface name"));
     }
     Ok(text.to_string())
 }
