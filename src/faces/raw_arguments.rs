@@ -65,7 +65,9 @@ impl<'a> Raw<'a> {
 
     fn unknown_option(&self, name: &str) -> String {
         let command = self.command.name;
-        if options::COMMANDS.iter().any(|other| other.find_option(name.trim_start_matches('-')).is_some()) {
+        let of_another =
+            |name| options::COMMANDS.iter().any(|other: &CommandRow| other.find_option(name).is_some());
+        if name.strip_prefix("--").is_some_and(of_another) {
             return format!("'fwstat {command}' takes no option {name}");
         }
         let bare = name.trim_start_matches('-');

@@ -135,6 +135,7 @@ fn wrong_usage_is_named() {
         ("days --prot tcp", "unknown option '--prot': did you mean '--protocol'?"),
         ("days --form 2020-01-01", "unknown option '--form': did you mean '--from'?"),
         ("days --frobnicate", "unknown option '--frobnicate'"),
+        ("days -port 22", "unknown option '-port': did you mean '--port'?"),
         ("days -p 22", "unknown option '-p'"),
         ("days --cursor 3", "'fwstat days' takes no option --cursor"),
         ("status --db /db", "'fwstat status' takes no option --db"),
