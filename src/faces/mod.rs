@@ -1,7 +1,18 @@
 //! Rendering of answers: ubus object, command line, exports. Compute no figure.
 
+mod anomaly_table;
 pub mod arguments;
+mod cells;
+mod event_tables;
 pub mod export;
+#[cfg(test)]
+mod golden;
 pub mod help;
+pub mod options;
+mod raw_arguments;
+mod source_table;
+mod summary_table;
+pub mod table_layout;
 pub mod tables;
 pub mod ubus;
+mod values;

@@ -1,0 +1,61 @@
+//! What was out of line, as text.
+
+use std::io::{self, Write};
+
+use super::cells::{ABSENT, count, mean, plain, plain_or_absent};
+use super::table_layout::{Style, Table, left, right};
+use super::tables::port;
+use crate::query::answer::AnomalyRow;
+
+/// The first one as a sentence, then all of them.
+pub(super) fn anomaly_rows(rows: &[AnomalyRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(first) = rows.first() {
+        writeln!(out, "{}", anomaly_sentence(first, style))?;
+    }
+    let mut table = Table::new(&[
+        left("date"),
+        left("protocol"),
+        right("port"),
+        left("name").optional(),
+        right(style.counted),
+        right("usual"),
+        right("score"),
+    ]);
+    for row in rows {
+        table.row(vec![
+            row.date.to_string(),
+            plain(&row.protocol),
+            port(row.port),
+            plain_or_absent(row.name.as_deref()),
+            count(row.attempts),
+            mean(row.expected),
+            score(row.score),
+        ]);
+    }
+    table.write(style, out)
+}
+
+/// UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 50
+pub(super) fn anomaly_sentence(row: &AnomalyRow, style: &Style) -> String {
+    let protocol = plain(&row.protocol).to_uppercase();
+    let mut what = match row.protocol.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => format!("protocol {protocol}"),
+        false => protocol,
+    };
+    if let Some(port) = row.port {
+        what += &format!(" {port}");
+    }
+    if let Some(name) = &row.name {
+        what += &format!(" ({})", plain(name));
+    }
+    let usual = match row.expected {
+        expected if expected < 0.5 => "none".to_string(),
+        expected if expected < 10.0 => format!("about {expected:.1}"),
+        expected => format!("about {}", count(expected.round() as u64)),
+    };
+    format!("{what}: {} {} on {}, usually {usual}", count(row.attempts), style.counted, row.date)
+}
+
+fn score(score: f64) -> String {
+    if score.is_finite() { count(score.round() as u64) } else { ABSENT.to_string() }
+}

@@ -1,0 +1,218 @@
+use super::*;
+use crate::calendar::Date;
+use crate::event::Class;
+
+/// Words separated by blanks; `_` stands for a blank within a word.
+fn parsed(line: &str) -> Result<Command, String> {
+    let args: Vec<OsString> = line.split_whitespace().map(|word| word.replace('_', " ").into()).collect();
+    parse(&args).map_err(|error| error.to_string())
+}
+
+fn daemon() -> Place {
+    Place::Daemon { ubus: DEFAULT_UBUS.into() }
+}
+
+fn store(timezone: Option<&str>) -> Place {
+    Place::Store { directory: "/db".into(), timezone: timezone.map(str::to_string) }
+}
+
+fn input(files: &[&str]) -> Input {
+    Input { files: files.iter().map(PathBuf::from).collect(), timezone: None, year: None, wan: vec![] }
+}
+
+#[test]
+fn every_question_has_the_defaults_of_the_question() {
+    for topic in Topic::ALL.into_iter().filter(|topic| *topic != Topic::Source) {
+        let ask = Command::Ask { question: Question::new(topic), place: daemon(), json: false };
+        assert_eq!(parsed(topic.name()), Ok(ask));
+    }
+}
+
+#[test]
+fn every_option_of_a_question_is_understood_in_both_ways_of_writing() {
+    let question = Question {
+        topic: Topic::Services,
+        from: Date::parse("2020-04-01"),
+        to: Date::parse("2020-04-10"),
+        class: Class::Egress,
+        protocol: Some(6),
+        port: Some(22),
+        source: Some(Prefix::parse("192.0.2.0/24").unwrap()),
+        country: Some(*b"JP"),
+        min: 100,
+        limit: 1000,
+        cursor: 0,
+    };
+    let ask = Ok(Command::Ask { question, place: store(Some("JST-9")), json: true });
+    let blanks = "services --from 2020-04-01 --to 2020-04-10 --class egress --protocol tcp --port 22 \
+                  --source 192.0.2.0/24 --country jp --min 100 --limit 1000 --json --db /db --timezone JST-9";
+    assert_eq!(parsed(blanks), ask);
+    let equals = "services --from=2020-04-01 --to=2020-04-10 --class=egress --protocol=6 --port=22 \
+                  --source=192.0.2.0/24 --country=JP --min=100 --limit=1000 --json --db=/db --timezone=JST-9";
+    assert_eq!(parsed(equals), ask);
+}
+
+#[test]
+fn a_port_alone_means_any_protocol() {
+    let Ok(Command::Ask { question, .. }) = parsed("days --port 53") else { panic!() };
+    assert_eq!((question.protocol, question.port), (None, Some(53)));
+}
+
+#[test]
+fn the_source_question_takes_its_address() {
+    let source = Some(Prefix::parse("2001:db8::7").unwrap());
+    let question = Question { source, ..Question::new(Topic::Source) };
+    let ask = Ok(Command::Ask { question, place: daemon(), json: true });
+    for line in ["source 2001:db8::7 --json", "source --json 2001:DB8:0::7", "source --json -- 2001:db8::7"] {
+        assert_eq!(parsed(line), ask);
+    }
+}
+
+#[test]
+fn every_other_command_is_understood() {
+    let source = Prefix::parse("192.0.2.7").unwrap();
+    let ubus = PathBuf::from(DEFAULT_UBUS);
+    let other = |path: &str| PathBuf::from(path);
+    let year = Input {
+        timezone: Some("UTC".into()),
+        year: Some(2020),
+        wan: vec!["ppp0".into(), "eth1".into()],
+        ..input(&["a.gz", "-", "--odd"])
+    };
+    let (hour, reason) = (Some(Duration::from_secs(3600)), Some("a b".to_string()));
+    let cases = [
+        ("import --db /db f", Command::Import { input: input(&["f"]), directory: "/db".into() }),
+        (
+            "import a.gz --wan ppp0 --year 2020 --wan=eth1 --timezone UTC --db=/db - -- --odd",
+            Command::Import { input: year, directory: "/db".into() },
+        ),
+        (
+            "report a b --json",
+            Command::Report {
+                input: input(&["a", "b"]),
+                question: Question::new(Topic::Summary),
+                json: true,
+            },
+        ),
+        ("block 192.0.2.7", Command::Block { source, length: None, reason: None, ubus: ubus.clone() }),
+        (
+            "block 192.0.2.7 --for 1h --reason a_b",
+            Command::Block { source, length: hour, reason, ubus: ubus.clone() },
+        ),
+        ("unblock --ubus=/u 192.0.2.7", Command::Unblock { source, ubus: other("/u") }),
+        ("commit", Command::Commit { ubus: ubus.clone() }),
+        ("check", Command::Check { config: DEFAULT_CONFIG.into() }),
+        ("export --format csv --db /db", Command::Export { format: Format::Csv, place: store(None) }),
+        ("export --format=prometheus", Command::Export { format: Format::Prometheus, place: daemon() }),
+        (
+            "daemon --config /c --ubus /u --run /r",
+            Command::Daemon { config: other("/c"), ubus: other("/u"), run: other("/r") },
+        ),
+        ("daemon", Command::Daemon { config: DEFAULT_CONFIG.into(), ubus, run: DEFAULT_RUN.into() }),
+        ("--help", Command::Help(None)),
+        ("help", Command::Help(None)),
+        ("services --port x --help", Command::Help(options::find_command("services"))),
+        ("help import", Command::Help(options::find_command("import"))),
+        ("--version", Command::Version),
+    ];
+    for (line, command) in cases {
+        assert_eq!(parsed(line), Ok(command), "{line}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_named() {
+    let cases = [
+        ("", "no command is given; try 'fwstat --help'"),
+        ("servics", "unknown command 'servics': did you mean 'services'?; try 'fwstat --help'"),
+        ("anom", "unknown command 'anom': did you mean 'anomalies'?; try 'fwstat --help'"),
+        ("frobnicate", "unknown command 'frobnicate'; try 'fwstat --help'"),
+        ("--hlp", "unknown option '--hlp': did you mean '--help'?; try 'fwstat --help'"),
+        ("days --port 70000", "--port: '70000' is not a port number (0 to 65535)"),
+        ("days --port=-1", "--port: '-1' is not a port number (0 to 65535)"),
+        ("days --port +1", "--port: '+1' is not a port number (0 to 65535)"),
+        ("days --port=", "--port: '' is not a port number (0 to 65535)"),
+        ("days --prot tcp", "unknown option '--prot': did you mean '--protocol'?"),
+        ("days --form 2020-01-01", "unknown option '--form': did you mean '--from'?"),
+        ("days --frobnicate", "unknown option '--frobnicate'"),
+        ("days -port 22", "unknown option '-port': did you mean '--port'?"),
+        ("days -p 22", "unknown option '-p'"),
+        ("days --cursor 3", "'fwstat days' takes no option --cursor"),
+        ("status --db /db", "'fwstat status' takes no option --db"),
+        ("days --port 1 --port 2", "--port is given twice"),
+        ("days --port", "--port needs a value: N"),
+        ("days --from --to 2020-01-01", "--from needs a value: DATE"),
+        ("days --json=1", "--json takes no value"),
+        ("days 22", "unexpected '22'"),
+        ("days --from 2020-02-30", "--from: '2020-02-30' is not a date (YYYY-MM-DD, such as 2020-04-06)"),
+        ("days --from 2020-04-02 --to 2020-04-01", "--from 2020-04-02 is after --to 2020-04-01"),
+        ("days --limit 0", "--limit: '0' is not a number of rows (1 to 1000)"),
+        ("days --limit 1001", "--limit: '1001' is not a number of rows (1 to 1000)"),
+        ("days --min many", "--min: 'many' is not a whole number"),
+        ("days --class all", "--class: 'all' is not a class (attempt, backscatter, noise, egress or login)"),
+        (
+            "days --protocol foo",
+            "--protocol: 'foo' is not a protocol (tcp, udp, icmp, ... or a number from 0 to 255)",
+        ),
+        ("days --protocol icmp --port 8", "--port: protocol icmp has no ports"),
+        (
+            "days --source 10.0.0.0/33",
+            "--source: '10.0.0.0/33': the prefix length must be a number from 0 to 32",
+        ),
+        ("days --country JPN", "--country: 'JPN' is not a country code (two letters, such as JP)"),
+        ("days --db /db --ubus /u", "--db and --ubus: give one of them, a store or a daemon to ask"),
+        ("days --db=", "--db needs a value: DIR"),
+        ("days --timezone UTC", "--timezone goes with --db: the daemon answers in the router's own zone"),
+        ("source", "no address is given: 'fwstat source ADDRESS'"),
+        ("source 192.0.2.1 192.0.2.2", "unexpected '192.0.2.2': give one address"),
+        ("source 192.0.2.0/24", "'192.0.2.0/24' is a prefix: give one address"),
+        ("block host", "'host' is no IPv4 or IPv6 address or prefix"),
+        ("block 0.0.0.0/0", "'0.0.0.0/0' is too wide: give one address, or an IPv6 /64"),
+        ("block 192.0.2.1 --for 1w", "--for: '1w' is not a length of time (such as 90s, 10m, 1h or 7d)"),
+        ("import f", "no store is given: add --db DIR, the directory to import into"),
+        (
+            "report",
+            "no log file is given: 'fwstat report FILE...', such as /var/log/messages, or - for standard input",
+        ),
+        ("report f --year 20", "--year: '20' is not a year (1970 to 9999)"),
+        ("report f --wan a/b", "--wan: 'a/b' is not an interface name"),
+        ("export", "no format is given: add --format prometheus, json or csv"),
+        ("export --format xml", "--format: 'xml' is not prometheus, json or csv"),
+    ];
+    for (line, sentence) in cases {
+        let error = parsed(line).expect_err(line);
+        let command = line.split(' ').next().unwrap();
+        match options::find_command(command) {
+            Some(_) => assert_eq!(error, format!("{sentence}; try 'fwstat {command} --help'")),
+            None => assert_eq!(error, sentence),
+        }
+    }
+}
+
+#[test]
+fn an_unknown_zone_is_wrong_usage() {
+    let error = parsed("import --db /db --timezone Nowhere/At_All f").unwrap_err();
+    assert!(error.starts_with("--timezone: unknown time zone 'Nowhere/At All'"), "{error}");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_fine_in_paths_only_and_never_reach_the_terminal() {
+    use std::os::unix::ffi::OsStringExt;
+    let odd = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    let db = parse(&["days".into(), odd(b"--db=/\xff\x1b[2J")]).unwrap();
+    let Command::Ask { place: Place::Store { directory, .. }, .. } = db else { panic!() };
+    assert_eq!(directory.into_os_string(), odd(b"/\xff\x1b[2J"));
+    for args in [
+        vec![odd(b"\x1b[2J\xff")],
+        vec!["days".into(), odd(b"--port=\xff")],
+        vec!["days".into(), odd(b"--port=\x1b[2J")],
+        vec!["days".into(), odd(b"--\x1b[2J")],
+        vec!["days".into(), odd(b"\x1b[2J")],
+        vec!["export".into(), odd(b"--format=\x1b[2J")],
+        vec!["source".into(), odd(b"\x1b[2J")],
+        vec!["report".into(), "f".into(), odd(b"--wan=\x1b[2J")],
+    ] {
+        let error = parse(&args).unwrap_err().to_string();
+        assert!(error.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{error:?}");
+    }
+}

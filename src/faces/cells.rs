@@ -1,0 +1,146 @@
+//! One value -> the text of one cell: numbers, ratios, times, and text from data made harmless.
+//!
+//! Every cell is printable ASCII. What was not measured is `-`.
+
+use std::fmt::Write;
+
+/// What was not measured.
+pub const ABSENT: &str = "-";
+
+/// 1,234,567
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+pub fn count_or_absent(number: Option<u64>) -> String {
+    number.map_or(ABSENT.to_string(), count)
+}
+
+/// A count that may be too high is marked.
+pub fn count_with_error(number: u64, error: u64) -> String {
+    let mark = if error > 0 { "~" } else { "" };
+    format!("{mark}{}", count(number))
+}
+
+/// A mean: whole from 100 on, else with one decimal.
+pub fn mean(number: f64) -> String {
+    if !number.is_finite() || number < 0.0 {
+        ABSENT.to_string()
+    } else if number >= 99.95 {
+        count(number.round() as u64)
+    } else {
+        format!("{number:.1}")
+    }
+}
+
+/// x1.73
+pub fn ratio(ratio: Option<f64>) -> String {
+    match ratio {
+        Some(ratio) if ratio.is_finite() && ratio >= 0.0 => format!("x{ratio:.2}"),
+        _ => ABSENT.to_string(),
+    }
+}
+
+/// A ratio as the change that it means: +73 %.
+pub fn change(ratio: f64) -> String {
+    if !ratio.is_finite() || ratio < 0.0 {
+        return ABSENT.to_string();
+    }
+    let percent = ((ratio - 1.0) * 100.0).round();
+    let sign = if percent < 0.0 { "-" } else { "+" };
+    format!("{sign}{} %", count(percent.abs() as u64))
+}
+
+/// An instant without its offset: tables are in one zone, and `--json` tells the offset.
+pub fn time(rfc3339: Option<&str>) -> String {
+    let Some(text) = rfc3339 else { return ABSENT.to_string() };
+    match text.split_once('T') {
+        Some((date, rest)) if date.len() == 10 && rest.is_ascii() && rest.len() >= 8 => {
+            plain(&format!("{date} {}", &rest[..8]))
+        }
+        _ => plain(text),
+    }
+}
+
+/// Text that came in from outside, such that a terminal shows it and obeys nothing in it:
+/// printable ASCII as it is, all else escaped.
+pub fn plain(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        let _ = match c {
+            ' '..='~' => {
+                safe.push(c);
+                Ok(())
+            }
+            '\t' => safe.write_str("\\t"),
+            '\n' => safe.write_str("\\n"),
+            '\r' => safe.write_str("\\r"),
+            '\0'..='\x7f' => write!(safe, "\\x{:02x}", c as u32),
+            _ => write!(safe, "\\u{{{:x}}}", c as u32),
+        };
+    }
+    safe
+}
+
+pub fn plain_or_absent(text: Option<&str>) -> String {
+    text.map_or(ABSENT.to_string(), plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_separators() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+            (u64::MAX, "18,446,744,073,709,551,615"),
+        ] {
+            assert_eq!(count(number), text);
+        }
+    }
+
+    #[test]
+    fn ratios_and_means_that_are_none_are_absent() {
+        assert_eq!((ratio(Some(1.7321)).as_str(), change(1.7321).as_str()), ("x1.73", "+73 %"));
+        assert_eq!(
+            (change(0.25).as_str(), change(1.0).as_str(), change(41.0).as_str()),
+            ("-75 %", "+0 %", "+4,000 %")
+        );
+        for odd in [f64::NAN, f64::INFINITY, -1.0] {
+            assert_eq!([ratio(Some(odd)), change(odd), mean(odd)], ["-", "-", "-"]);
+        }
+        assert_eq!([mean(0.04), mean(99.94), mean(99.96), mean(5489.6)], ["0.0", "99.9", "100", "5,490"]);
+    }
+
+    #[test]
+    fn nothing_in_a_text_reaches_the_terminal_as_a_command() {
+        assert_eq!(
+            plain("a\x1b[2J\x07\x7f\r\n\t\u{9b}5\u{202e}é"),
+            "a\\x1b[2J\\x07\\x7f\\r\\n\\t\\u{9b}5\\u{202e}\\u{e9}"
+        );
+        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+            assert!(plain(&c.to_string()).bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+        }
+    }
+
+    #[test]
+    fn times_are_shown_without_offset() {
+        assert_eq!(time(Some("2020-04-06T13:02:11+09:00")), "2020-04-06 13:02:11");
+        for odd in ["", "T", "2020-04-06T", "2020-04-06Tmidday", "now"] {
+            assert_eq!(time(Some(odd)), odd);
+        }
+        assert_eq!(time(None), "-");
+    }
+}

@@ -1,0 +1,301 @@
+//! The commands and their options, one row each: what is read, what is refused and what the help
+//! says all come from here.
+
+/// One option of the command line.
+#[derive(PartialEq, Eq, Debug)]
+pub struct OptionRow {
+    /// Without the leading `--`.
+    pub name: &'static str,
+    /// What its value is called; empty for an option that takes none.
+    pub value: &'static str,
+    pub repeatable: bool,
+    /// With its default in `[...]`.
+    pub meaning: &'static str,
+}
+
+const fn option(name: &'static str, value: &'static str, meaning: &'static str) -> OptionRow {
+    OptionRow { name, value, repeatable: false, meaning }
+}
+
+pub static FROM: OptionRow = option(
+    "from",
+    "DATE",
+    "first day, YYYY-MM-DD [default: today; with --db and in reports the first day of the data]",
+);
+pub static TO: OptionRow = option(
+    "to",
+    "DATE",
+    "last day, YYYY-MM-DD [default: today; with --db and in reports the last day of the data]",
+);
+pub static CLASS: OptionRow = option(
+    "class",
+    "CLASS",
+    "what to count: attempt (new connections from outside), backscatter (late or stray replies), \
+     noise (multicast, broadcast), egress (from the inside) or login (failed logins) [default: attempt]",
+);
+pub static PROTOCOL: OptionRow = option(
+    "protocol",
+    "NAME",
+    "only this protocol: tcp, udp, icmp, icmpv6, ... or its number [default: any]",
+);
+pub static PORT: OptionRow = option(
+    "port",
+    "N",
+    "only this destination port, of the given protocol or of any that has ports [default: any]",
+);
+pub static SOURCE: OptionRow = option(
+    "source",
+    "ADDRESS",
+    "only this source: an address, or a prefix such as 192.0.2.0/24 [default: any]",
+);
+pub static COUNTRY: OptionRow =
+    option("country", "CC", "only sources from this country, two letters such as JP [default: any]");
+pub static MIN: OptionRow = option("min", "N", "leave out rows with a smaller count [default: 0]");
+pub static LIMIT: OptionRow = option("limit", "N", "at most so many rows, 1 to 1000 [default: 10]");
+pub static CURSOR: OptionRow =
+    option("cursor", "N", "only what came after this cursor of an earlier answer [default: 0]");
+pub static JSON: OptionRow = option("json", "", "print the answer as one JSON object");
+pub static DB: OptionRow = option(
+    "db",
+    "DIR",
+    "ask the store in this directory, without a daemon [default: ask the running daemon]",
+);
+pub static STORE: OptionRow = option("db", "DIR", "directory of the store; must be given");
+pub static TIMEZONE: OptionRow = option(
+    "timezone",
+    "ZONE",
+    "local time zone, a POSIX one such as JST-9 or a name such as Asia/Tokyo [default: the system's]",
+);
+pub static UBUS: OptionRow = option("ubus", "SOCKET", "socket of ubusd [default: /var/run/ubus/ubus.sock]");
+pub static YEAR: OptionRow = option(
+    "year",
+    "YYYY",
+    "year of the first line, for logs whose dates have none [default: told from the file's time]",
+);
+pub static WAN: OptionRow = OptionRow {
+    name: "wan",
+    value: "IFACE",
+    repeatable: true,
+    meaning: "interface to the outside, repeatable [default: all but lo, br-lan, lan*, wlan*, phy*-ap*]",
+};
+pub static FOR: OptionRow =
+    option("for", "TIME", "how long, such as 90s, 10m, 1h or 7d [default: as the guard's settings say]");
+pub static REASON: OptionRow = option("reason", "TEXT", "why, shown with the block [default: none]");
+pub static CONFIG: OptionRow = option("config", "FILE", "configuration [default: /etc/config/fwstat]");
+pub static RUN: OptionRow =
+    option("run", "DIR", "directory in RAM for the work in progress [default: /var/run/fwstat]");
+pub static FORMAT: OptionRow = option("format", "FORMAT", "prometheus, json or csv; must be given");
+
+/// One command of the command line.
+#[derive(PartialEq, Eq, Debug)]
+pub struct CommandRow {
+    pub name: &'static str,
+    /// What follows the name besides options; empty for nothing.
+    pub operands: &'static str,
+    /// For the list of commands.
+    pub brief: &'static str,
+    /// For the command's own help.
+    pub about: &'static str,
+    pub options: &'static [&'static OptionRow],
+    pub examples: &'static [&'static str],
+}
+
+/// The options of the questions that are about counts.
+static COUNTS: [&OptionRow; 13] =
+    [&FROM, &TO, &CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &MIN, &LIMIT, &JSON, &DB, &TIMEZONE, &UBUS];
+
+pub static COMMANDS: [CommandRow; 20] = [
+    CommandRow {
+        name: "summary",
+        operands: "",
+        brief: "the range in short: totals, top services and sources, anomalies",
+        about: "How many connection attempts from outside the firewall refused, how many a day, the change against \
+                the preceding period of the same length, from how many different sources, and the first rows of \
+                the other tables.",
+        options: &COUNTS,
+        examples: &["fwstat summary", "fwstat summary --db /mnt/fwstat --from 2020-04-01 --to 2020-04-10"],
+    },
+    CommandRow {
+        name: "services",
+        operands: "",
+        brief: "which ports were tried, most first, and what is wanted there",
+        about: "Which services (protocol and port) were tried, most first, from how many different sources, and \
+                what attacks on them usually want. A count marked ~ may be too high by at most the figure below \
+                the table.",
+        options: &COUNTS,
+        examples: &["fwstat services --min 100", "fwstat services --source 198.51.100.7 --limit 50"],
+    },
+    CommandRow {
+        name: "sources",
+        operands: "",
+        brief: "which addresses tried, most first",
+        about: "Which addresses tried, most first: how often, how many different services, when first and last. \
+                With --class egress: which of your own devices send what the firewall refuses.",
+        options: &COUNTS,
+        examples: &[
+            "fwstat sources --protocol udp --port 1900 --from 2020-04-06 --to 2020-04-06",
+            "fwstat sources --class egress",
+        ],
+    },
+    CommandRow {
+        name: "source",
+        operands: "ADDRESS",
+        brief: "all about one address: services, hours, days, evidence",
+        about: "All about one address: how often and when it tried, which services, by hour of the day and by day, \
+                the newest log lines, and whether it is blocked.",
+        options: &[&FROM, &TO, &CLASS, &PROTOCOL, &PORT, &LIMIT, &JSON, &DB, &TIMEZONE, &UBUS],
+        examples: &["fwstat source 198.51.100.7", "fwstat source 2001:db8::7 --db /mnt/fwstat"],
+    },
+    CommandRow {
+        name: "hours",
+        operands: "",
+        brief: "attempts by hour of the day",
+        about: "Attempts by hour of the local day, summed over the range.",
+        options: &COUNTS,
+        examples: &["fwstat hours --port 23", "fwstat hours --source 198.51.100.7 --from 2020-04-06"],
+    },
+    CommandRow {
+        name: "days",
+        operands: "",
+        brief: "attempts day by day",
+        about: "Attempts and different sources for each day of the range. Days without data are left out.",
+        options: &COUNTS,
+        examples: &["fwstat days --from 2020-04-01 --to 2020-04-10"],
+    },
+    CommandRow {
+        name: "months",
+        operands: "",
+        brief: "attempts a day by month, against the year before",
+        about: "Attempts a day by month, against the same month of the year before, both with everything counted \
+                and with the anomalous cells left out. A cell is one service on one day.",
+        options: &COUNTS,
+        examples: &["fwstat months --from 2019-01-01"],
+    },
+    CommandRow {
+        name: "countries",
+        operands: "",
+        brief: "attempts by country of the source",
+        about: "Attempts and different sources by country. Needs a country database (option country_database).",
+        options: &COUNTS,
+        examples: &["fwstat countries --port 23 --limit 5"],
+    },
+    CommandRow {
+        name: "anomalies",
+        operands: "",
+        brief: "which port on which day was out of line, and by how much",
+        about: "Which service had far more attempts on a day than it usually has, highest score first. The score \
+                is the distance from the usual in robust standard deviations.",
+        options: &COUNTS,
+        examples: &["fwstat anomalies --from 2020-01-01"],
+    },
+    CommandRow {
+        name: "recent",
+        operands: "",
+        brief: "the newest refused packets and their log lines",
+        about: "The newest refused packets with their log lines, as the running daemon holds them. The cursor at \
+                the end, given back with --cursor, asks for what came since.",
+        options: &[&CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &LIMIT, &CURSOR, &JSON, &UBUS],
+        examples: &["fwstat recent --limit 50", "fwstat recent --port 22"],
+    },
+    CommandRow {
+        name: "blocks",
+        operands: "",
+        brief: "who is blocked, why, until when",
+        about: "Which sources the guard blocks now, since when, until when, why, and on what evidence.",
+        options: &[&SOURCE, &LIMIT, &JSON, &UBUS],
+        examples: &["fwstat blocks"],
+    },
+    CommandRow {
+        name: "status",
+        operands: "",
+        brief: "whether the figures can be trusted: inputs, losses, store",
+        about: "What the running daemon received, lost, counted twice or could not read; its clock, store, memory \
+                and warnings.",
+        options: &[&JSON, &UBUS],
+        examples: &["fwstat status"],
+    },
+    CommandRow {
+        name: "report",
+        operands: "FILE...",
+        brief: "the tables straight from log files",
+        about: "Reads log files (plain or .gz, in any order; '-' is standard input) and prints summary, months, \
+                services, sources, anomalies and hours. Keeps nothing.",
+        options: &[
+            &FROM, &TO, &CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &MIN, &LIMIT, &JSON, &TIMEZONE, &YEAR,
+            &WAN,
+        ],
+        examples: &["fwstat report /var/log/messages*", "logread | fwstat report --wan pppoe-wan -"],
+    },
+    CommandRow {
+        name: "import",
+        operands: "FILE...",
+        brief: "read log files into a store",
+        about: "Reads log files (plain or .gz, in any order; '-' is standard input) into the store in DIR, which is \
+                made if there is none, and prints the lines, events, malformed, duplicates and skipped. A file that \
+                is imported twice counts once.",
+        options: &[&STORE, &TIMEZONE, &YEAR, &WAN],
+        examples: &["fwstat import --db /mnt/fwstat --timezone JST-9 router.log.*.gz router.log"],
+    },
+    CommandRow {
+        name: "export",
+        operands: "",
+        brief: "everything kept, for other programs",
+        about: "Writes what is kept to standard output: the kept days whole as JSON or CSV, or today's counts for \
+                Prometheus.",
+        options: &[&FORMAT, &DB, &TIMEZONE, &UBUS],
+        examples: &["fwstat export --format csv --db /mnt/fwstat > days.csv"],
+    },
+    CommandRow {
+        name: "block",
+        operands: "ADDRESS",
+        brief: "block a source for a time",
+        about: "Asks the daemon's guard to block an address, or an IPv6 /64. A block ends by itself. The router's \
+                own addresses, its gateways and the allowed prefixes are never blocked.",
+        options: &[&FOR, &REASON, &UBUS],
+        examples: &["fwstat block 198.51.100.7 --for 1h --reason 'guesses passwords'"],
+    },
+    CommandRow {
+        name: "unblock",
+        operands: "ADDRESS",
+        brief: "end a block",
+        about: "Asks the daemon's guard to end the block of an address, or of an IPv6 /64.",
+        options: &[&UBUS],
+        examples: &["fwstat unblock 198.51.100.7"],
+    },
+    CommandRow {
+        name: "commit",
+        operands: "",
+        brief: "write the store to flash now",
+        about: "Asks the daemon to write the store to flash now, ahead of its interval.",
+        options: &[&UBUS],
+        examples: &["fwstat commit"],
+    },
+    CommandRow {
+        name: "check",
+        operands: "",
+        brief: "check configuration and router, say what to do",
+        about: "Checks the configuration and whether the router is set up to log what it refuses, and says what is \
+                missing and how to set it. Changes nothing.",
+        options: &[&CONFIG],
+        examples: &["fwstat check"],
+    },
+    CommandRow {
+        name: "daemon",
+        operands: "",
+        brief: "count; what procd starts",
+        about: "Counts refused packets and answers over ubus. Stays in the foreground, logs to standard error, \
+                writes the store on SIGTERM, reads the configuration again on SIGHUP.",
+        options: &[&CONFIG, &UBUS, &RUN],
+        examples: &["fwstat daemon --config /etc/config/fwstat"],
+    },
+];
+
+pub fn find_command(name: &str) -> Option<&'static CommandRow> {
+    COMMANDS.iter().find(|command| command.name == name)
+}
+
+impl CommandRow {
+    pub fn find_option(&self, name: &str) -> Option<&'static OptionRow> {
+        self.options.iter().copied().find(|option| option.name == name)
+    }
+}

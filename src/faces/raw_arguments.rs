@@ -1,0 +1,177 @@
+//! The first step of the command line: raw arguments -> options and operands by name.
+//!
+//! Knows which options a command takes and which of them have a value; reads no value.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::options::{self, CommandRow, OptionRow};
+
+/// The arguments sorted into options and operands, none of them read yet.
+pub struct Raw<'a> {
+    pub command: &'static CommandRow,
+    given: Vec<(&'static OptionRow, &'a OsStr)>,
+    pub operands: Vec<&'a OsStr>,
+}
+
+impl<'a> Raw<'a> {
+    /// `None` when help is asked for.
+    pub fn read(command: &'static CommandRow, args: &'a [OsString]) -> Result<Option<Raw<'a>>, String> {
+        let mut raw = Raw { command, given: Vec::new(), operands: Vec::new() };
+        let mut args = args.iter().map(OsString::as_os_str);
+        while let Some(arg) = args.next() {
+            let bytes = arg.as_bytes();
+            match bytes {
+                b"--" => raw.operands.extend(args.by_ref()),
+                b"--help" | b"-h" => return Ok(None),
+                [b'-', _, ..] => raw.read_option(bytes, &mut args)?,
+                _ => raw.operands.push(arg),
+            }
+        }
+        raw.check_operands()?;
+        Ok(Some(raw))
+    }
+
+    fn read_option(
+        &mut self,
+        arg: &'a [u8],
+        rest: &mut impl Iterator<Item = &'a OsStr>,
+    ) -> Result<(), String> {
+        let equals = arg.iter().position(|&byte| byte == b'=');
+        let (name, value) = match equals {
+            Some(at) => (&arg[..at], Some(OsStr::from_bytes(&arg[at + 1..]))),
+            None => (arg, None),
+        };
+        let name = String::from_utf8_lossy(name);
+        let Some(option) = name.strip_prefix("--").and_then(|name| self.command.find_option(name)) else {
+            return Err(self.unknown_option(&name));
+        };
+        if !option.repeatable && self.value(option).is_some() {
+            return Err(format!("{name} is given twice"));
+        }
+        let value = match (value, option.value) {
+            (None, "") => OsStr::new(""),
+            (Some(_), "") => return Err(format!("{name} takes no value")),
+            (Some(value), _) => value,
+            (None, what) => match rest.next() {
+                Some(value) if !value.as_bytes().starts_with(b"--") => value,
+                _ => return Err(format!("{name} needs a value: {what}")),
+            },
+        };
+        self.given.push((option, value));
+        Ok(())
+    }
+
+    fn unknown_option(&self, name: &str) -> String {
+        let command = self.command.name;
+        let of_another =
+            |name| options::COMMANDS.iter().any(|other: &CommandRow| other.find_option(name).is_some());
+        if name.strip_prefix("--").is_some_and(of_another) {
+            return format!("'fwstat {command}' takes no option {name}");
+        }
+        let bare = name.trim_start_matches('-');
+        let names = self.command.options.iter().map(|option| option.name);
+        match suggestion(bare, names).as_str() {
+            "" => format!("unknown option '{name}'"),
+            near => format!("unknown option '{name}'{}", near.replacen('\'', "'--", 1)),
+        }
+    }
+
+    fn check_operands(&self) -> Result<(), String> {
+        let (command, count) = (self.command.name, self.operands.len());
+        match self.command.operands {
+            "" if count > 0 => Err(format!("unexpected '{}'", self.operands[0].to_string_lossy())),
+            "ADDRESS" if count == 0 => Err(format!("no address is given: 'fwstat {command} ADDRESS'")),
+            "ADDRESS" if count > 1 => {
+                Err(format!("unexpected '{}': give one address", self.operands[1].to_string_lossy()))
+            }
+            "FILE..." if count == 0 => Err(format!(
+                "no log file is given: 'fwstat {command} FILE...', such as /var/log/messages, or - for standard input"
+            )),
+            _ if self.operands.iter().any(|operand| operand.is_empty()) => {
+                Err("an argument is empty".to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub fn value(&self, option: &OptionRow) -> Option<&'a OsStr> {
+        self.given.iter().find(|(given, _)| given.name == option.name).map(|(_, value)| *value)
+    }
+
+    pub fn has(&self, option: &OptionRow) -> bool {
+        self.value(option).is_some()
+    }
+
+    /// The option's value as `read` understands it. The error names the option.
+    pub fn get<T>(
+        &self,
+        option: &OptionRow,
+        read: fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, String> {
+        self.value(option).map(|value| read_value(option, value, read)).transpose()
+    }
+
+    pub fn path(&self, option: &OptionRow) -> Result<Option<PathBuf>, String> {
+        match self.value(option) {
+            Some(value) if value.is_empty() => {
+                Err(format!("--{} needs a value: {}", option.name, option.value))
+            }
+            value => Ok(value.map(PathBuf::from)),
+        }
+    }
+
+    pub fn path_or(&self, option: &OptionRow, default: &str) -> Result<PathBuf, String> {
+        Ok(self.path(option)?.unwrap_or_else(|| PathBuf::from(default)))
+    }
+
+    /// Every value of a repeatable option.
+    pub fn all<T>(&self, option: &OptionRow, read: fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+        let given = self.given.iter().filter(|(given, _)| given.name == option.name);
+        given.map(|(_, value)| read_value(option, value, read)).collect()
+    }
+}
+
+fn read_value<T>(
+    option: &OptionRow,
+    value: &OsStr,
+    read: fn(&str) -> Result<T, String>,
+) -> Result<T, String> {
+    let value = value.to_str().ok_or_else(|| format!("--{}: the value is not UTF-8 text", option.name))?;
+    read(value).map_err(|error| format!("--{}: {}", option.name, error))
+}
+
+/// `; did you mean ...?` with the nearest name, if one is near.
+pub fn suggestion(given: &str, names: impl Iterator<Item = &'static str>) -> String {
+    let nearest = names
+        .map(|name| if begins(name, given) { (0, name) } else { (distance(given, name), name) })
+        .min_by_key(|(distance, _)| *distance);
+    match nearest {
+        Some((distance, name)) if distance <= 1 + name.len() / 4 => format!(": did you mean '{name}'?"),
+        _ => String::new(),
+    }
+}
+
+/// A cut name: `proto` for `protocol`.
+fn begins(name: &str, given: &str) -> bool {
+    given.len() >= 3 && name.starts_with(given)
+}
+
+/// How many letters must be changed, put in or left out to make one word the other (Levenshtein).
+/// What is longer than any name is not looked at.
+fn distance(given: &str, name: &str) -> usize {
+    if given.len() > 32 {
+        return usize::MAX;
+    }
+    let mut row: Vec<usize> = (0..=name.len()).collect();
+    for (i, a) in given.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in name.bytes().enumerate() {
+            let change = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[name.len()]
+}

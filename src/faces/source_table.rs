@@ -1,0 +1,60 @@
+//! All about one source, as text.
+
+use std::io::{self, Write};
+
+use super::cells::{count_or_absent, count_with_error, plain, time};
+use super::table_layout::{Style, write_error_note};
+use super::tables::{completeness, day_rows, hour_rows, lines, no_data, section, service_rows, yes_or_no};
+use crate::query::answer::SourceAnswer;
+
+pub fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let row = &answer.row;
+    writeln!(out, "{}", style.heading(&format!("Source {}", plain(&row.address))))?;
+    if row.attempts == 0 {
+        no_data("nothing of this source was counted in the range", out)?;
+    } else {
+        writeln!(out, "{:<10}  {}", style.counted, count_with_error(row.attempts, row.error))?;
+    }
+    if row.services.is_some() {
+        writeln!(out, "services    {}", count_or_absent(row.services))?;
+    }
+    for (name, value) in [("first seen", &row.first_seen), ("last seen", &row.last_seen)] {
+        if value.is_some() {
+            writeln!(out, "{name:<10}  {}", time(value.as_deref()))?;
+        }
+    }
+    if let Some(country) = &row.country {
+        writeln!(out, "country     {}", plain(country))?;
+    }
+    write_block(answer, out)?;
+    write_error_note(std::iter::once(row.error), out)?;
+    if !answer.top_services.is_empty() {
+        section("Services", style, out)?;
+        service_rows(&answer.top_services, Some(row.attempts), style, out)?;
+    }
+    if !answer.hours.is_empty() {
+        section("Hours of the day", style, out)?;
+        hour_rows(&answer.hours, style, out)?;
+    }
+    if !answer.days.is_empty() {
+        section("Days", style, out)?;
+        day_rows(&answer.days, style, out)?;
+    }
+    if let Some(evidence) = answer.evidence.as_ref().filter(|evidence| !evidence.is_empty()) {
+        section("Log lines", style, out)?;
+        lines(evidence, out)?;
+    }
+    completeness(&answer.completeness, style, out)
+}
+
+fn write_block(answer: &SourceAnswer, out: &mut dyn Write) -> io::Result<()> {
+    match (&answer.block, answer.row.blocked) {
+        (Some(block), _) => {
+            let (since, expires) = (time(Some(&block.since)), time(Some(&block.expires)));
+            let reason = plain(&block.reason);
+            writeln!(out, "blocked     since {since} until {expires}: {reason}")
+        }
+        (None, Some(blocked)) => writeln!(out, "blocked     {}", yes_or_no(blocked)),
+        (None, None) => Ok(()),
+    }
+}

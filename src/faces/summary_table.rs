@@ -1,0 +1,94 @@
+//! The summary and the report, as text.
+
+use std::io::{self, Write};
+
+use super::anomaly_table::anomaly_rows;
+use super::cells::{change, count, mean, plain};
+use super::table_layout::Style;
+use super::tables::{self, Report, completeness, no_data, section, service_rows, source_rows};
+use crate::query::answer::{ClassCounts, SummaryAnswer};
+
+pub fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    figures(answer, style, out)?;
+    if !answer.services.is_empty() {
+        section("Services", style, out)?;
+        service_rows(&answer.services, Some(answer.attempts), style, out)?;
+    }
+    if !answer.sources.is_empty() {
+        section("Sources", style, out)?;
+        source_rows(&answer.sources, style, out)?;
+    }
+    if !answer.anomalies.is_empty() {
+        section("Anomalies", style, out)?;
+        anomaly_rows(&answer.anomalies, style, out)?;
+    }
+    completeness(&answer.completeness, style, out)
+}
+
+/// Every table of a report in one go.
+pub fn report(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    figures(&report.summary, style, out)?;
+    completeness(&report.summary.completeness, style, out)?;
+    section("Months", style, out)?;
+    tables::months(&report.months, style, out)?;
+    section("Services", style, out)?;
+    tables::services(&report.services, Some(report.summary.attempts), style, out)?;
+    section("Sources", style, out)?;
+    tables::sources(&report.sources, style, out)?;
+    section("Anomalies", style, out)?;
+    tables::anomalies(&report.anomalies, style, out)?;
+    section("Hours of the day", style, out)?;
+    tables::hours(&report.hours, style, out)?;
+    section("Input", style, out)?;
+    tables::input(&report.input, out)
+}
+
+/// The totals.
+fn figures(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let zone = plain(&answer.timezone);
+    match (answer.from, answer.to) {
+        (Some(from), Some(to)) => {
+            let heading = format!("Refused by the firewall, {from} to {to} ({zone})");
+            writeln!(out, "{}", style.heading(&heading))?;
+        }
+        _ => return no_data("nothing was counted", out),
+    }
+    let mut line = |name: &str, value: String| writeln!(out, "{name:<16}  {value}");
+    line(style.counted, count(answer.attempts))?;
+    line("days", count(answer.days.into()))?;
+    if let Some(per_day) = answer.attempts_per_day {
+        line("per day", mean(per_day))?;
+    }
+    if let Some(ratio) = answer.change {
+        line("change", format!("{} a day against the preceding period", change(ratio)))?;
+    }
+    if let Some(sources) = answer.unique_sources {
+        line("sources", count(sources))?;
+    }
+    if !answer.protocols.is_empty() {
+        let mut protocols: Vec<_> = answer.protocols.iter().collect();
+        protocols.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        let protocols: Vec<_> = protocols
+            .iter()
+            .map(|(name, attempts)| format!("{} {}", plain(name), count(**attempts)))
+            .collect();
+        line("protocols", protocols.join(", "))?;
+    }
+    line("all by class", classes(&answer.classes))?;
+    if let Some(blocks) = &answer.blocks {
+        line("blocked", format!("{} now, {} today", count(blocks.active), count(blocks.today)))?;
+    }
+    Ok(())
+}
+
+fn classes(classes: &ClassCounts) -> String {
+    let ClassCounts { attempt, backscatter, noise, egress, login } = *classes;
+    let classes = [
+        ("attempt", attempt),
+        ("backscatter", backscatter),
+        ("noise", noise),
+        ("egress", egress),
+        ("login", login),
+    ];
+    classes.map(|(name, events)| format!("{name} {}", count(events))).join(", ")
+}
