@@ -164,8 +164,10 @@ fn read_fully(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(held)
 }
 
-/// The first bytes of a content, at most `most`, and the error that ended them early.
-pub fn beginning(content: &mut Content, most: usize) -> (Vec<u8>, Option<io::Error>) {
+/// The first bytes of a content, and the error that ended them early.
+pub type Beginning = (Vec<u8>, Option<io::Error>);
+
+pub fn beginning(content: &mut Content, most: usize) -> Beginning {
     let (mut bytes, mut held) = (vec![0; most], 0);
     let mut fault = None;
     while held < most {

@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn pieces_of_any_size_give_the_same_sum() {
-        let bytes: Vec<u8> = (0..300u32).map(|n| (n * n >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..300u32).map(|n| ((n * n) >> 3) as u8).collect();
         for length in [0, 1, 7, 8, 31, 32, 33, 64, 100, 300] {
             let whole = Digest::of(&bytes[..length]).sum();
             for piece in 1..70 {

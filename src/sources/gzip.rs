@@ -90,21 +90,26 @@ impl<R: Read> Gzip<R> {
         self.byte()?.ok_or_else(cut)
     }
 
+    fn bytes<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        for byte in &mut bytes {
+            *byte = self.need()?;
+        }
+        Ok(bytes)
+    }
+
     /// Reads a member's header. `false`: there is no further member.
     fn header(&mut self) -> io::Result<bool> {
         if self.members > 0 && !self.find_member()? {
             return Ok(false);
         }
-        let mut fixed = [0; 10];
-        for at in 0..fixed.len() {
-            fixed[at] = self.need()?;
-        }
+        let fixed: [u8; 10] = self.bytes()?;
         let [magic_1, magic_2, method, flags, time @ ..] = fixed;
         if [magic_1, magic_2] != MAGIC || method != 8 || flags & 0xe0 != 0 {
             return Err(damaged("header"));
         }
         if flags & 0x04 != 0 {
-            let length = u16::from_le_bytes([self.need()?, self.need()?]);
+            let length = u16::from_le_bytes(self.bytes()?);
             for _ in 0..length {
                 self.need()?;
             }
@@ -113,7 +118,7 @@ impl<R: Read> Gzip<R> {
             while flags & text != 0 && self.need()? != 0 {}
         }
         if flags & 0x02 != 0 {
-            (self.need()?, self.need()?);
+            self.bytes::<2>()?;
         }
         let time = u32::from_le_bytes([time[0], time[1], time[2], time[3]]);
         if time != 0 && self.modified.is_none() {
@@ -170,12 +175,8 @@ impl<R: Read> Gzip<R> {
     }
 
     fn trailer(&mut self) -> io::Result<()> {
-        let mut sums = [0; 8];
-        for at in 0..sums.len() {
-            sums[at] = self.need()?;
-        }
-        let [sum, size] =
-            [0, 4].map(|at| u32::from_le_bytes([sums[at], sums[at + 1], sums[at + 2], sums[at + 3]]));
+        let sum = u32::from_le_bytes(self.bytes()?);
+        let size = u32::from_le_bytes(self.bytes()?);
         if sum != self.crc.sum() || size != self.inflate.total_out() as u32 {
             return Err(damaged("checksum"));
         }

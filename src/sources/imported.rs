@@ -188,7 +188,7 @@ mod tests {
             length: text.len() as u64,
             sum: Digest::of(text).sum(),
             tail: 3,
-            inside_line: text.len() % 2 == 0,
+            inside_line: text.len().is_multiple_of(2),
             outgrown: false,
         }
     }

@@ -132,6 +132,12 @@ impl<R: Read> Lines<R> {
         &self.buffer[self.start..self.end]
     }
 
+    /// Nothing can be read behind what was given as the beginning.
+    pub fn fail(&mut self, error: io::Error) {
+        self.ended = true;
+        self.fault = Some(error);
+    }
+
     /// Where the next line begins.
     pub fn offset(&self) -> u64 {
         self.base + self.start as u64

@@ -6,6 +6,7 @@ pub mod duplicates;
 pub mod file;
 pub mod gzip;
 pub mod imported;
+pub mod input;
 pub mod lines;
 pub mod logd;
 pub mod nflog;
