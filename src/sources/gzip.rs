@@ -296,4 +296,28 @@ mod tests {
         assert!(got.len() > text.len() / 4, "{}", got.len());
         assert_eq!(got[..text.len() / 4], text[..text.len() / 4]);
     }
+
+    #[test]
+    fn pieces_of_any_size_give_the_same_text() {
+        struct Drip<'a>(&'a [u8], usize);
+        impl Read for Drip<'_> {
+            fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+                let step = self.1.min(out.len());
+                self.0.read(&mut out[..step])
+            }
+        }
+        let text: Vec<u8> =
+            (0..3000u32).flat_map(|n| format!("line {}\n", n * n % 977).into_bytes()).collect();
+        let bytes = [pack(&text[..20_000], 1), pack(&text[20_000..], 1), vec![0; 70]].concat();
+        for (step, piece) in [(1, 1), (1, 5000), (3, 7), (bytes.len(), 1), (100, 3)] {
+            let (mut gzip, mut got, mut out) = (Gzip::new(Drip(&bytes, step)), Vec::new(), vec![0; piece]);
+            loop {
+                match gzip.read(&mut out).unwrap() {
+                    0 => break,
+                    given => got.extend_from_slice(&out[..given]),
+                }
+            }
+            assert_eq!(got, text, "{step} in, {piece} out");
+        }
+    }
 }

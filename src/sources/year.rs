@@ -109,9 +109,9 @@ impl Scan {
 
     fn turn(&mut self, month: u8, line: &[u8]) {
         if self.month > 0 && month + TURN <= self.month {
-            self.years += 1;
+            self.years = self.years.saturating_add(1);
         } else if self.month > 0 && month >= self.month + TURN {
-            self.years -= 1;
+            self.years = self.years.saturating_sub(1);
         }
         (self.month, self.day) = (month, day_after_month(line));
         if let Some(stamp) = line.first_chunk() {
@@ -123,11 +123,14 @@ impl Scan {
     pub fn clock(&self, wanted: Wanted, modified: i64, calendar: &mut Calendar) -> Clock {
         let at_start = self.years_at_start.unwrap_or(self.years);
         let year = match wanted.year {
-            Some(year) => year + at_start,
-            None => self.last_year(modified + DAY, calendar) - (self.years - at_start),
+            Some(year) => year.saturating_add(at_start),
+            None => {
+                let last = self.last_year(modified.saturating_add(DAY), calendar);
+                last.saturating_sub(self.years.saturating_sub(at_start))
+            }
         };
-        let boot = self.uptime.map(|uptime| modified - (uptime / 1_000_000) as i64);
-        Clock { year: Some(year), modified, boot }
+        let boot = self.uptime.map(|uptime| modified.saturating_sub((uptime / 1_000_000) as i64));
+        Clock { year: Some(year.clamp(1970, 9999)), modified, boot }
     }
 
     /// The latest year in which the last stamp is not after `limit`.

@@ -307,6 +307,20 @@ fn of_a_grown_file_only_the_rest_is_read() {
 }
 
 #[test]
+fn of_a_gzip_file_that_was_cut_off_the_rest_is_read_later() {
+    let folder = Folder::new();
+    let mut imported = Imported::new();
+    let bytes = pack(&log(1000..6000));
+    let cut = folder.put("log.gz", &bytes[..bytes.len() / 2]);
+    let first = run(std::slice::from_ref(&cut), b"", None, &mut imported);
+    let again = run(&[cut], b"", None, &mut imported);
+    assert_eq!(again.states(), [&FileState::AlreadyImported]);
+    let rest = run(&[folder.put("log.gz", bytes)], b"", None, &mut imported);
+    assert_eq!(rest.states(), [&FileState::Read]);
+    assert_eq!(first.events.len() + rest.events.len(), 5000);
+}
+
+#[test]
 fn a_file_cut_at_any_byte_and_grown_later_counts_every_line_once() {
     let folder = Folder::new();
     let text = "100 first\r\n101 second\n#no event\n\n102 third line\n103 last\n";
@@ -429,11 +443,33 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_bytes_are_counted_or_refused(
+        bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'1'), Just(b' '), any::<u8>()], 0..600),
+        damage in any::<prop::sample::Index>(),
+    ) {
+        let folder = Folder::new();
+        let mut packed = pack(&String::from_utf8_lossy(&bytes));
+        let at = damage.index(packed.len());
+        packed[at] = packed[at].wrapping_add(1);
+        let magic = [&crate::sources::gzip::MAGIC[..], &bytes].concat();
+        let files = [folder.put("plain", &bytes), folder.put("damaged", &packed), folder.put("magic", magic)];
+        let files = [&files[..], &["-".into()]].concat();
+        run(&files, &packed, None, &mut Imported::new()).counts();
+        run(&["-".into()], &bytes, None, &mut Imported::new()).counts();
+    }
+}
+
 /// `FWSTAT_LOG=file cargo test --release --lib how_fast -- --ignored --nocapture`
 #[test]
 #[ignore = "measures"]
 fn how_fast() {
     let file = PathBuf::from(std::env::var_os("FWSTAT_LOG").expect("FWSTAT_LOG names a log file"));
+    let (mut sum, start) = (crate::sources::digest::Digest::new(), std::time::Instant::now());
+    (0..16_384).for_each(|n| sum.update(&[n as u8; 128 * 1024]));
+    println!("sum of 2 GiB: {:?} {:x}", start.elapsed(), sum.sum());
     let start = std::time::Instant::now();
     let mut content = crate::sources::content::Content::open(&file).unwrap().0;
     let mut buffer = vec![0; 128 * 1024];
