@@ -1,8 +1,15 @@
 //! Where events come from: framing, gaps, duplicates, health counters; no policy.
 
+pub mod content;
+pub mod digest;
 pub mod duplicates;
 pub mod file;
 pub mod gzip;
 pub mod imported;
+pub mod input;
+pub mod lines;
 pub mod logd;
 pub mod nflog;
+pub mod order;
+pub mod same;
+pub mod year;

@@ -1,0 +1,293 @@
+//! Several files in one order of time.
+//!
+//! Takes inputs whose next event is known, gives their events in batches: always from the input
+//! whose next event is oldest. Files of one rotated set so follow each other, logs that overlap are
+//! woven together. At most [`MAX_OPEN`] files are open at once; where more overlap in time, the
+//! rest come late.
+
+use std::io;
+
+use super::content::Content;
+use super::duplicates::Duplicates;
+use super::lines::{Line, Lines};
+use crate::event::Event;
+use crate::paths::Paths;
+use crate::query::answer::InputCounts;
+use crate::wire::line::{LineReader, Outcome};
+
+pub const MAX_OPEN: usize = 16;
+
+/// Events given at once, at most.
+pub const BATCH: usize = 8192;
+
+/// How far the reading has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    pub step: Step,
+    /// Bytes of the files themselves, packed or not: for [`Step::Reading`] of all files, otherwise
+    /// of the one in hand.
+    pub done: u64,
+    /// Absent when a pipe is among the files.
+    pub total: Option<u64>,
+    /// Lines read so far.
+    pub lines: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Finding out whether a file was imported before.
+    Comparing,
+    /// Finding out in which year a file begins.
+    Dating,
+    Reading,
+}
+
+/// Progress is told once in so many bytes.
+const TELL: u64 = 1024 * 1024;
+
+pub struct Meter<'a> {
+    tell: &'a mut dyn FnMut(Progress),
+    total: Option<u64>,
+    done: u64,
+    lines: u64,
+    told: u64,
+}
+
+impl<'a> Meter<'a> {
+    pub fn new(tell: &'a mut dyn FnMut(Progress)) -> Meter<'a> {
+        Meter { tell, total: None, done: 0, lines: 0, told: 0 }
+    }
+
+    pub fn set_total(&mut self, total: Option<u64>) {
+        self.total = total;
+    }
+
+    fn read(&mut self, bytes: u64, lines: u64) {
+        self.done += bytes;
+        self.lines += lines;
+        if self.done - self.told >= TELL {
+            self.told = self.done;
+            let (total, lines) = (self.total.map(|total| total.max(self.done)), self.lines);
+            (self.tell)(Progress { step: Step::Reading, done: self.done, total, lines });
+        }
+    }
+
+    /// A pass over one file before it is read; `told` is what was told of it before.
+    pub fn aside(&mut self, step: Step, done: u64, size: u64, told: &mut u64) {
+        if done - *told >= TELL {
+            *told = done;
+            (self.tell)(Progress { step, done, total: Some(size.max(done)), lines: self.lines });
+        }
+    }
+}
+
+/// An open input and its next event.
+pub struct Open {
+    /// Which input this is.
+    pub input: usize,
+    pub lines: Lines<Content>,
+    reader: LineReader,
+    /// Without events and duplicates, which are known only when they are given.
+    pub counts: InputCounts,
+    /// The last line read was an event.
+    pub last_was_event: bool,
+    next: Option<Event>,
+    /// Where two inputs have events of the same second: the one that begins earlier goes first.
+    rank: usize,
+    told: (u64, u64),
+}
+
+impl Open {
+    /// Reads up to the first event.
+    pub fn new(
+        input: usize,
+        lines: Lines<Content>,
+        reader: LineReader,
+        paths: &mut Paths,
+        meter: &mut Meter,
+    ) -> Open {
+        let counts = InputCounts::default();
+        let mut open =
+            Open { input, lines, reader, counts, last_was_event: false, next: None, rank: 0, told: (0, 0) };
+        open.advance(paths, meter);
+        open
+    }
+
+    /// Time and uptime of the next event. `None`: the input has ended.
+    pub fn next_time(&self) -> Option<(i64, u64)> {
+        self.next.map(|event| (event.time, event.uptime))
+    }
+
+    fn key(&self) -> Option<(i64, usize)> {
+        self.next.map(|event| (event.time, self.rank))
+    }
+
+    fn advance(&mut self, paths: &mut Paths, meter: &mut Meter) {
+        self.next = None;
+        while let Some(line) = self.lines.next_line() {
+            self.counts.lines += 1;
+            let outcome = match line {
+                Line::Whole(bytes) => self.reader.read(bytes, paths),
+                Line::TooLong => Outcome::Malformed,
+            };
+            self.last_was_event = false;
+            match outcome {
+                Outcome::Event(event) => {
+                    self.last_was_event = true;
+                    self.next = Some(event);
+                }
+                Outcome::Malformed => self.counts.malformed += 1,
+                Outcome::Skipped => self.counts.skipped += 1,
+            }
+            if self.counts.lines.is_multiple_of(256) {
+                self.tell(meter);
+            }
+            if self.next.is_some() {
+                return;
+            }
+        }
+        self.tell(meter);
+    }
+
+    fn tell(&mut self, meter: &mut Meter) {
+        let now = (self.lines.source().taken(), self.counts.lines);
+        meter.read(now.0 - self.told.0, now.1 - self.told.1);
+        self.told = now;
+    }
+
+    /// Closes the input as if it had never been opened.
+    fn put_back(self, meter: &mut Meter) {
+        meter.done -= self.told.0;
+        meter.lines -= self.told.1;
+        meter.told = meter.told.min(meter.done);
+    }
+}
+
+/// Events on their way to the caller.
+pub struct Batch<'a> {
+    give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>,
+    duplicates: Duplicates,
+    events: Vec<Event>,
+    /// The input of each event.
+    inputs: Vec<u32>,
+    sorted: bool,
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>) -> Batch<'a> {
+        let (events, inputs) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
+        Batch { give, duplicates: Duplicates::new(), events, inputs, sorted: true }
+    }
+
+    fn push(&mut self, event: Event, input: usize) {
+        self.sorted &= self.events.last().is_none_or(|last| last.time <= event.time);
+        self.events.push(event);
+        self.inputs.push(input as u32);
+    }
+
+    /// Gives what is held, in order and each packet once. `count(input, is_duplicate)` for each.
+    fn flush(&mut self, mut count: impl FnMut(usize, bool)) -> io::Result<()> {
+        if !self.sorted {
+            let mut order: Vec<u32> = (0..self.events.len() as u32).collect();
+            order.sort_by_key(|&at| self.events[at as usize].time);
+            self.events = order.iter().map(|&at| self.events[at as usize]).collect();
+            self.inputs = order.iter().map(|&at| self.inputs[at as usize]).collect();
+        }
+        let mut inputs = self.inputs.iter();
+        let duplicates = &mut self.duplicates;
+        self.events.retain(|event| {
+            let duplicate = duplicates.is_duplicate(event);
+            if let Some(&input) = inputs.next() {
+                count(input as usize, duplicate);
+            }
+            !duplicate
+        });
+        let given = if self.events.is_empty() { Ok(()) } else { (self.give)(&self.events) };
+        self.events.clear();
+        self.inputs.clear();
+        self.sorted = true;
+        given
+    }
+}
+
+/// What the merge asks of its inputs.
+pub trait Inputs {
+    /// Opens an input and reads up to its first event. `None`: it failed, and knows that itself.
+    fn open(&mut self, input: usize, paths: &mut Paths, meter: &mut Meter) -> Option<Open>;
+    /// Whether it can be closed and opened again.
+    fn can_wait(&self, input: usize) -> bool;
+    /// When it was last changed: which one goes first if nothing else tells.
+    fn modified(&self, input: usize) -> i64;
+    fn finish(&mut self, open: Open);
+    fn count(&mut self, input: usize, duplicate: bool);
+}
+
+/// An input that has events, in the order of their first ones.
+struct Waiting {
+    input: usize,
+    first: (i64, u64),
+    open: Option<Open>,
+}
+
+/// Gives the events of the inputs `wanted` to `batch`, in order of time.
+pub fn merge(
+    wanted: &[usize],
+    inputs: &mut dyn Inputs,
+    paths: &mut Paths,
+    meter: &mut Meter,
+    batch: &mut Batch,
+) -> io::Result<()> {
+    let mut waiting = Vec::new();
+    for &input in wanted {
+        let Some(open) = inputs.open(input, paths, meter) else { continue };
+        let Some(first) = open.next_time() else {
+            inputs.finish(open);
+            continue;
+        };
+        let open = if wanted.len() > MAX_OPEN && inputs.can_wait(input) {
+            open.put_back(meter);
+            None
+        } else {
+            Some(open)
+        };
+        waiting.push(Waiting { input, first, open });
+    }
+    waiting.sort_by_key(|waiting| (waiting.first, inputs.modified(waiting.input)));
+    let mut waiting = waiting.into_iter().enumerate().peekable();
+    let mut open: Vec<Open> = Vec::new();
+    loop {
+        // The oldest next event of those open.
+        let oldest = (0..open.len()).min_by_key(|&at| open[at].key());
+        let next_file =
+            waiting.peek().filter(|_| open.len() < MAX_OPEN).map(|(rank, next)| (next.first.0, *rank));
+        let due = match (next_file, oldest) {
+            (Some(next), Some(at)) => open[at].key().is_some_and(|key| next < key),
+            (next, None) => next.is_some(),
+            (None, Some(_)) => false,
+        };
+        if due {
+            let Some((rank, next)) = waiting.next() else { break };
+            if let Some(mut opened) = next.open.or_else(|| inputs.open(next.input, paths, meter)) {
+                opened.rank = rank;
+                open.push(opened);
+            }
+            continue;
+        }
+        let Some(at) = oldest else { break };
+        let others = (0..open.len()).filter(|&other| other != at).filter_map(|other| open[other].key()).min();
+        let until = others.into_iter().chain(next_file).min();
+        let current = &mut open[at];
+        while let Some(event) = current.next.filter(|_| until.is_none_or(|until| current.key() < Some(until)))
+        {
+            batch.push(event, current.input);
+            if batch.events.len() == BATCH {
+                batch.flush(|input, duplicate| inputs.count(input, duplicate))?;
+            }
+            current.advance(paths, meter);
+        }
+        if current.next.is_none() {
+            inputs.finish(open.swap_remove(at));
+        }
+    }
+    batch.flush(|input, duplicate| inputs.count(input, duplicate))
+}
