@@ -6,6 +6,7 @@ pub mod classify;
 pub mod config;
 pub mod event;
 pub mod faces;
+pub mod offline;
 pub mod paths;
 pub mod query;
 pub mod services;

@@ -1,1 +1,78 @@
-fn main() {}
+//! fwstat: arguments -> command -> exit code.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use fwstat::faces::arguments::{self, Command, Place};
+use fwstat::faces::help;
+use fwstat::faces::shell::{self, Outcome, ShellError};
+
+/// 0 answered, 1 failed, 2 wrong usage.
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let command = match arguments::parse(&arguments) {
+        Ok(command) => command,
+        Err(error) => {
+            complain(&error.to_string());
+            return ExitCode::from(2);
+        }
+    };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let ran = run(command, &mut out).and_then(|outcome| {
+        out.flush()?;
+        Ok(outcome)
+    });
+    match ran {
+        Ok(outcome) => {
+            outcome.notes.iter().for_each(|note| complain(note));
+            outcome.failures.iter().for_each(|failure| complain(failure));
+            if outcome.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        // Whoever reads has seen enough.
+        Err(ShellError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(ShellError::Output(error)) => {
+            complain(&format!("cannot write the answer: {error}"));
+            ExitCode::FAILURE
+        }
+        Err(ShellError::Failure(sentence)) => {
+            // What was answered before the failure still comes first.
+            let _ = out.flush();
+            complain(&sentence);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn complain(sentence: &str) {
+    // Nowhere is left to complain if standard error is gone.
+    let _ = writeln!(io::stderr(), "fwstat: {sentence}");
+}
+
+fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
+    match command {
+        Command::Help(None) => help::overview(out)?,
+        Command::Help(Some(command)) => help::about(command, out)?,
+        Command::Version => help::version(out)?,
+        Command::Report { input, question, json } => return shell::report(&input, &question, json, out),
+        Command::Import { input, directory } => return shell::import(&input, &directory, out),
+        Command::Ask { question, place: Place::Store { directory, timezone }, json } => {
+            return shell::ask_store(&question, &directory, timezone.as_deref(), json, out);
+        }
+        Command::Export { format, place: Place::Store { directory, timezone } } => {
+            return shell::export_store(format, &directory, timezone.as_deref(), out);
+        }
+        Command::Ask { .. }
+        | Command::Export { .. }
+        | Command::Block { .. }
+        | Command::Unblock { .. }
+        | Command::Commit { .. }
+        | Command::Check { .. }
+        | Command::Daemon { .. } => {
+            return Err(ShellError::Failure(
+                "the daemon is not part of this build yet: ask a store directory with --db DIR".into(),
+            ));
+        }
+    }
+    Ok(Outcome::fine())
+}

@@ -10,6 +10,7 @@ mod golden;
 pub mod help;
 pub mod options;
 mod raw_arguments;
+pub mod shell;
 mod source_table;
 mod summary_table;
 pub mod table_layout;

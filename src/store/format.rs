@@ -33,6 +33,8 @@ pub enum Kind {
     Month = 2,
     /// Which files were imported; the key is 0.
     Imported = 3,
+    /// The name of the time zone that the days are counted in; the key is 0.
+    Zone = 4,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -187,6 +189,7 @@ fn open_block(header: &BlockHeader, payload: &[u8]) -> Result<Block, &'static st
         1 => Kind::Day,
         2 => Kind::Month,
         3 => Kind::Imported,
+        4 => Kind::Zone,
         _ => return Err("a block is of an unknown kind"),
     };
     if header.raw > MOST_RAW {

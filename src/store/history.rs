@@ -2,7 +2,7 @@
 //!
 //! `2020-04.fws` holds the days of a month, cut to their heaviest rows, and the month's summary.
 //! `open-2020-04-06.fws` holds a day whole, so that more of it can be added exactly.
-//! `imported.fws` remembers which files were imported.
+//! `origin.fws` remembers which files were imported, and in which time zone the days are counted.
 
 use std::fmt;
 use std::io;
@@ -20,7 +20,16 @@ use super::format::{self, Block, Kind};
 use super::records;
 use super::shelf::{Change, Shelf};
 
-const IMPORTED: &str = "imported.fws";
+const ORIGIN: &str = "origin.fws";
+
+/// Where the days come from.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Origin {
+    /// Which files were imported; empty if none was.
+    pub imported: Vec<u8>,
+    /// The zone that the days are counted in.
+    pub zone: Option<String>,
+}
 
 #[derive(Debug)]
 pub enum StoreError {
@@ -175,26 +184,37 @@ impl<S: Shelf> Store<S> {
         Ok(Some(MonthOfDays { summary, days }))
     }
 
-    /// The content of `imported.fws`, empty if there is none.
-    pub fn imported(&mut self) -> Result<Vec<u8>, StoreError> {
-        let blocks = self.read_file(IMPORTED)?;
-        Ok(blocks.into_iter().find(|block| block.kind == Kind::Imported).map_or(Vec::new(), |b| b.payload))
+    /// What is remembered of earlier imports.
+    pub fn origin(&mut self) -> Result<Origin, StoreError> {
+        let mut origin = Origin::default();
+        for block in self.read_file(ORIGIN)? {
+            match block.kind {
+                Kind::Imported => origin.imported = block.payload,
+                Kind::Zone => origin.zone = String::from_utf8(block.payload).ok(),
+                _ => {}
+            }
+        }
+        Ok(origin)
     }
 
     /// Adds whole summaries of days, oldest first, and what to remember of the files they came
     /// from: all of it or, if writing fails, nothing.
     pub fn add(
         &mut self,
-        days: impl IntoIterator<Item = AddedDay>,
-        imported: Option<Vec<u8>>,
+        days: impl IntoIterator<Item = io::Result<AddedDay>>,
+        origin: Option<Origin>,
     ) -> Result<(), StoreError> {
         let newest_before = self.newest();
         let mut batch = Batch { changes: Vec::new(), open: Vec::new(), touched: Vec::new() };
-        let mut days = days.into_iter().peekable();
-        while let Some(month) = days.peek().map(|added| added.day.date.month()) {
-            let mut new = Vec::new();
-            while let Some(added) = days.next_if(|added| added.day.date.month() == month) {
+        let mut days = days.into_iter();
+        let mut next = next_day(&mut days)?;
+        while let Some(added) = next {
+            let month = added.day.date.month();
+            let mut new = vec![self.join(added, &mut batch)?];
+            next = next_day(&mut days)?;
+            while let Some(added) = next.take_if(|added| added.day.date.month() == month) {
                 new.push(self.join(added, &mut batch)?);
+                next = next_day(&mut days)?;
             }
             self.add_to_month(month, new, &mut batch)?;
         }
@@ -204,9 +224,10 @@ impl<S: Shelf> Store<S> {
         self.keep_open(&mut batch, newest);
         self.descend(newest_before, newest, &mut batch)?;
         let Batch { mut changes, open, touched } = batch;
-        if let Some(payload) = imported {
-            let block = Block { kind: Kind::Imported, key: 0, payload };
-            changes.push((IMPORTED.to_string(), Some(format::write(&[block]))));
+        if let Some(Origin { imported, zone }) = origin {
+            let mut blocks = vec![Block { kind: Kind::Imported, key: 0, payload: imported }];
+            blocks.extend(zone.map(|zone| Block { kind: Kind::Zone, key: 0, payload: zone.into_bytes() }));
+            changes.push((ORIGIN.to_string(), Some(format::write(&blocks))));
         }
         self.shelf.commit(changes).map_err(|error| self.failed("cannot write the store", error))?;
         self.open = open;
@@ -356,7 +377,7 @@ impl<S: Shelf> Store<S> {
             match block.kind {
                 Kind::Day => days.extend(records::read_day(Date(block.key), &block.payload)),
                 Kind::Month => summary = records::read_month(month, &block.payload).ok(),
-                Kind::Imported => {}
+                Kind::Imported | Kind::Zone => {}
             }
         }
         Ok(summary.map(|summary| MonthOfDays { summary, days }))
@@ -373,6 +394,11 @@ impl<S: Shelf> Store<S> {
         let found = cells.find().into_iter().filter(|anomaly| anomaly.date.month() == month);
         Ok(found.fold((0, 0), |(cells, attempts), anomaly| (cells + 1, attempts + anomaly.attempts)))
     }
+}
+
+fn next_day(days: &mut impl Iterator<Item = io::Result<AddedDay>>) -> Result<Option<AddedDay>, StoreError> {
+    let failed = |error| StoreError::Io { what: "cannot read a day that is to be added".into(), error };
+    days.next().transpose().map_err(failed)
 }
 
 /// A day to be added to a store.
@@ -412,6 +438,7 @@ fn is_readable(block: &Block) -> bool {
         Kind::Day => records::read_day(Date(block.key), &block.payload).is_ok(),
         Kind::Month => records::read_month(Month(block.key), &block.payload).is_ok(),
         Kind::Imported => true,
+        Kind::Zone => std::str::from_utf8(&block.payload).is_ok(),
     }
 }
 

@@ -1,0 +1,180 @@
+//! What needs no daemon: reading log files into a store or into nothing, and asking a store.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::calendar::Calendar;
+use crate::event::Event;
+use crate::faces::arguments::Input;
+use crate::paths::Paths;
+use crate::query::answer::InputCounts;
+use crate::query::history::Retention;
+use crate::sources::file::{FileReport, FileState, Progress, ReadOptions, read_files, totals};
+use crate::sources::imported::Imported;
+use crate::statistics::collect::{CollectError, Collector, Order, Waiting};
+use crate::store::history::{AddedDay, Origin, Store, StoreError};
+use crate::store::shelf::{DiskShelf, MemoryShelf, Shelf};
+use crate::store::spool::Spool;
+
+/// A sentence that says what failed, where and why.
+#[derive(Debug)]
+pub struct Failure(pub String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure(error.to_string())
+    }
+}
+
+/// What came of reading log files.
+pub struct Reading<S: Shelf> {
+    pub store: Store<S>,
+    pub counts: InputCounts,
+    /// Sentences about files that were not read, or not whole.
+    pub failures: Vec<String>,
+    /// Sentences about other things worth knowing.
+    pub notes: Vec<String>,
+    pub calendar: Calendar,
+}
+
+/// The zone that is asked for, else the store's, else the system's.
+fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<Calendar, Failure> {
+    match (asked, stored) {
+        (Some(asked), Some(stored)) if asked != stored => Err(Failure(format!(
+            "the days of this store are counted in the time zone {stored}: \
+             leave out --timezone {asked}, or use another directory"
+        ))),
+        (Some(zone), _) | (None, Some(zone)) => Calendar::new(zone).map_err(Failure),
+        (None, None) => Ok(Calendar::system()),
+    }
+}
+
+/// Opens a store directory to ask it.
+pub fn open_store(directory: &Path, timezone: Option<&str>) -> Result<(Store<DiskShelf>, Calendar), Failure> {
+    let cannot = |error| Failure(format!("cannot open the store {}: {error}", directory.display()));
+    let shelf = DiskShelf::open(directory).map_err(cannot)?;
+    let mut store = Store::open(shelf, Retention::default(), false)?;
+    let zone = store.origin()?.zone;
+    // Only the offsets of times depend on it: the days are what they were counted as.
+    let calendar = match timezone {
+        Some(zone) => Calendar::new(zone).map_err(Failure)?,
+        None => choose_zone(None, zone.as_deref())?,
+    };
+    Ok((store, calendar))
+}
+
+/// Reads log files into a store directory.
+pub fn import(
+    input: &Input,
+    directory: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Reading<DiskShelf>, Failure> {
+    let cannot = |error: io::Error| Failure(format!("cannot write to {}: {error}", directory.display()));
+    let shelf = DiskShelf::open_for_writing(directory).map_err(cannot)?;
+    let store = Store::open(shelf, Retention::default(), true)?;
+    read_into(store, input, directory, progress)
+}
+
+/// Reads log files into nothing.
+pub fn report(input: &Input, progress: &mut dyn FnMut(Progress)) -> Result<Reading<MemoryShelf>, Failure> {
+    let store = Store::open(MemoryShelf::new(), Retention::default(), true)?;
+    read_into(store, input, &std::env::temp_dir(), progress)
+}
+
+fn read_into<S: Shelf>(
+    mut store: Store<S>,
+    input: &Input,
+    room: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Reading<S>, Failure> {
+    let origin = store.origin()?;
+    let calendar = choose_zone(input.timezone.as_deref(), origin.zone.as_deref())?;
+    let known = Imported::decode(&origin.imported).unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
+    let options = ReadOptions { wan: input.wan.clone(), calendar: calendar.clone(), year: input.year, now };
+    // A pipe can be read once only: it may be in any order. Files mostly are in order, which is
+    // cheaper; if they turn out not to be, they are read again.
+    let mut order = if has_pipe(&input.files) { Order::Any } else { Order::Sorted };
+    let (reports, spool, imported) = loop {
+        let spool = Spool::new(room).map_err(|error| {
+            Failure(format!("cannot write a temporary file in {}: {error}", room.display()))
+        })?;
+        let mut collector = Collector::new(calendar.clone(), order, spool);
+        let mut imported = known.clone();
+        let mut out_of_order = false;
+        let mut count = |events: &[Event]| {
+            collector.count(events).map_err(|error| match error {
+                CollectError::OutOfOrder => {
+                    out_of_order = true;
+                    io::Error::other("out of order")
+                }
+                CollectError::Waiting(error) => error,
+            })
+        };
+        let read = read_files(&input.files, &options, &mut imported, &mut Paths::new(), &mut count, progress);
+        match read {
+            Err(_) if out_of_order => order = Order::Any,
+            Err(error) => return Err(Failure(error.to_string())),
+            Ok(reports) => {
+                let spool = collector.finish().map_err(|error| Failure(error.to_string()))?;
+                break (reports, spool, imported);
+            }
+        }
+    };
+    let mut reading = Reading {
+        store,
+        counts: totals(&reports),
+        failures: Vec::new(),
+        notes: Vec::new(),
+        calendar: calendar.clone(),
+    };
+    reports.iter().for_each(|report| reading.tell(report));
+    if reports.iter().any(|report| report.discard) {
+        reading.notes.push("nothing was added: it was all imported before".into());
+    } else if !spool.dates().is_empty() {
+        let origin = Origin { imported: imported.encode(), zone: Some(calendar.name().to_string()) };
+        add(&mut reading.store, spool, origin)?;
+    }
+    reading.notes.extend(reading.store.damage().iter().cloned());
+    Ok(reading)
+}
+
+fn has_pipe(files: &[PathBuf]) -> bool {
+    files.iter().any(|file| match std::fs::metadata(file) {
+        Ok(metadata) => !metadata.is_file() && !metadata.is_dir(),
+        Err(_) => file.as_os_str() == "-",
+    })
+}
+
+fn add<S: Shelf>(store: &mut Store<S>, mut spool: Spool, origin: Origin) -> Result<(), Failure> {
+    let dates = spool.dates();
+    let (first, last) = (dates.first().copied(), dates.last().copied());
+    let days = dates.into_iter().filter_map(|date| {
+        let day = spool.get(date).transpose()?;
+        Some(day.map(|day| AddedDay { day, edge: Some(date) == first || Some(date) == last }))
+    });
+    Ok(store.add(days, Some(origin))?)
+}
+
+impl<S: Shelf> Reading<S> {
+    fn tell(&mut self, report: &FileReport) {
+        let file = report.path.display();
+        match &report.state {
+            FileState::Read => {}
+            FileState::Empty => self.notes.push(format!("{file} is empty")),
+            FileState::AlreadyImported => {
+                self.notes.push(format!("{file} was read before: it is not counted again"))
+            }
+            FileState::Partly(sentence) | FileState::Failed(sentence) => self.failures.push(sentence.clone()),
+        }
+        self.notes.extend(report.note.clone());
+    }
+}
