@@ -103,7 +103,7 @@ impl Router {
         let mut next = 0;
         while next < services.len() {
             let (service, source) = (services[next], sources[next]);
-            let (most, seldom) = if plan.plain { (40, 5) } else { (9, 120) };
+            let (most, seldom) = if plan.plain { (40, 2) } else { (9, 120) };
             let alike = services[next..].iter().take(most).take_while(|&&other| other == service).count();
             let copies = if self.random.one_in(seldom) { alike as u64 } else { 1 };
             let twice = copies == 1 && service.protocol == "tcp" && self.random.one_in(90);
@@ -142,7 +142,8 @@ impl Router {
         // The rest: a long tail of ports that few try.
         while services.len() < plan.attempts as usize {
             let service = self.rare_service();
-            let count = (self.random.between(1, 3) as usize).min(plan.attempts as usize - services.len());
+            let most = if plan.plain { 8 } else { 3 };
+            let count = (self.random.between(1, most) as usize).min(plan.attempts as usize - services.len());
             services.extend((0..count).map(|_| service));
         }
         services

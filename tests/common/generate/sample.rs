@@ -13,18 +13,18 @@ pub fn sample(out: &mut dyn Write) -> io::Result<Truth> {
     let (year, month, day) = FLOOD;
     let flood = Day::of(year, month, day);
     let mut truth = Truth::new(Some(flood));
-    let mut router = Router::new(20_200_112, 700);
+    let mut router = Router::new(20_200_112, 500);
     let first = Day::of(2020, 1, 12);
     for day in first.days_until(Day::of(2020, 4, 15)) {
         let plan = Plan {
-            attempts: router.random.around(400.0 + 2.0 * (day.0 - first.0) as f64),
-            sources: 120,
+            attempts: router.random.around(360.0 + 2.0 * (day.0 - first.0) as f64),
+            sources: 60,
             scanner: 0,
             ssdp: 12.0,
             flood: day == flood,
             burst: 300,
             plain: true,
-            stray: 4,
+            stray: 3,
         };
         write_day(day, &router.day(&plan), out, &mut truth)?;
     }
