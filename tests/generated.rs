@@ -31,7 +31,9 @@ fn the_shipped_log_and_its_truth_are_the_generators() {
         "run: cargo run --release --example generate -- sample tests/data/router.log.gz tests/data/router.truth.json"
     );
     let kept: Value = serde_json::from_slice(&shipped("router.truth.json")).unwrap();
-    assert_eq!(truth.headline(), kept);
+    // Through text, as the kept one: reading may round a fraction's last digit.
+    let truth_text = truth.headline().to_string();
+    assert_eq!(serde_json::from_str::<Value>(&truth_text).unwrap(), kept);
     assert_eq!(truth.lines.lines, ours.iter().filter(|&&byte| byte == b'\n').count() as u64);
     assert!(shipped("router.log.gz").len() <= 300_000);
     assert!(shipped("router.truth.json").len() <= 30_000);

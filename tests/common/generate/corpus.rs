@@ -50,14 +50,15 @@ pub fn corpus(out: &mut dyn Write, stamp: Stamp) -> io::Result<Truth> {
         } else {
             // New sources come at an even pace, the last one with the last lines.
             let due = (line + 1) as usize * SOURCES / (LINES as usize - 1000);
-            let source = if sources.len() < due.clamp(1, SOURCES) {
+            let new = sources.len() < due.clamp(1, SOURCES);
+            let source = if new {
                 sources.push(fresh.next().unwrap());
                 sources[sources.len() - 1]
             } else {
                 sources[random.skewed(sources.len())]
             };
             let service = services[random.skewed(services.len())];
-            let late = random.below(100) < 6;
+            let late = !new && random.below(100) < 6;
             let packet = packet(&mut random, source, service, late);
             bytes.extend_from_slice(kernel(stamp, second, line).as_bytes());
             packet.write(place, &mut bytes);
