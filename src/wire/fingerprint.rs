@@ -51,7 +51,8 @@ pub fn fingerprint(inputs: &Inputs) -> u64 {
     };
     let packet = u64::from(length) << 48 | u64::from(fragment_offset) << 32 | u64::from(protocol);
     let addresses = fold(source.high ^ 0x9e37_79b9_7f4a_7c15, source.low ^ 0xd1b5_4a32_d192_ed03)
-        ^ fold(destination.high ^ 0xa076_1d64_78bd_642f, destination.low ^ 0xe703_7ed1_a0b4_28db).rotate_left(23);
+        ^ fold(destination.high ^ 0xa076_1d64_78bd_642f, destination.low ^ 0xe703_7ed1_a0b4_28db)
+            .rotate_left(23);
     let rest = fold(packet ^ 0x8ebc_6af0_9c88_c6e3, upper ^ 0x5899_65cc_7537_4cc3);
     fold(addresses ^ rest ^ 0x1d8e_4e27_c47d_124f, id ^ rest.rotate_left(32) ^ 0xeb44_acca_b455_d165)
 }

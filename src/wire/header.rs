@@ -70,8 +70,8 @@ const FACILITIES: [&[u8]; 24] = [
 const KERN: usize = 0;
 const USER: usize = 1;
 const SEVERITIES: [&[u8]; 12] = [
-    b"emerg", b"alert", b"crit", b"err", b"warn", b"notice", b"info", b"debug", b"panic", b"error", b"warning",
-    b"none",
+    b"emerg", b"alert", b"crit", b"err", b"warn", b"notice", b"info", b"debug", b"panic", b"error",
+    b"warning", b"none",
 ];
 const NOTICE: usize = 5;
 
@@ -326,7 +326,8 @@ pub fn split_tag(message: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn is_name(name: &[u8]) -> bool {
-    name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b'(' | b')'))
+    name.iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b'(' | b')'))
 }
 
 fn token_is_firewall(token: &[u8]) -> bool {

@@ -154,7 +154,8 @@ impl LineReader {
     fn known_header(&self, line: &[u8]) -> Option<(i64, usize)> {
         self.headers.iter().find_map(|known| {
             let rest = line.strip_prefix(known.before.as_slice())?;
-            let [a @ b'0'..=b'5', b @ b'0'..=b'9', b':', c @ b'0'..=b'5', d @ b'0'..=b'9', rest @ ..] = rest else {
+            let [a @ b'0'..=b'5', b @ b'0'..=b'9', b':', c @ b'0'..=b'5', d @ b'0'..=b'9', rest @ ..] = rest
+            else {
                 return None;
             };
             let rest = match rest {
@@ -197,7 +198,9 @@ impl LineReader {
     /// A line without a tag: `DROP IN=ppp0 OUT= ...`, with or without stamp, host and uptime before it.
     fn untagged(&mut self, message: &[u8], header: &Header, time: Option<i64>, paths: &mut Paths) -> Outcome {
         let uptime_end = uptime(message, 0).map(|(_, end)| end);
-        let Some(head) = netfilter::head(&message[uptime_end.unwrap_or(0)..]) else { return Outcome::Skipped };
+        let Some(head) = netfilter::head(&message[uptime_end.unwrap_or(0)..]) else {
+            return Outcome::Skipped;
+        };
         if head.input.is_none() || head.output.is_none() {
             return Outcome::Skipped;
         }
@@ -215,7 +218,7 @@ impl LineReader {
             None => return Outcome::Skipped,
         };
         let time = time.unwrap_or_else(|| self.time_without_stamp(message));
-        let skipped = if uptime_end.is_some() || header.stamp.is_none() { 0 } else { host };
+        let skipped = if header.kern || uptime_end.is_some() || header.stamp.is_none() { 0 } else { host };
         self.packet(&message[skipped..], time, Origin::File, paths)
     }
 
@@ -355,7 +358,8 @@ impl LineReader {
             (Some(year), _) => stamp.date_in(year),
             (None, Some(previous)) => {
                 let (year, _, _) = previous.to_ymd();
-                let candidates = [year, year + 1, year - 1].into_iter().filter_map(|year| stamp.date_in(year));
+                let candidates =
+                    [year, year + 1, year - 1].into_iter().filter_map(|year| stamp.date_in(year));
                 candidates.min_by_key(|date| date.0.abs_diff(previous.0))
             }
             (None, None) => self.first_date(stamp),
@@ -385,7 +389,8 @@ impl LineReader {
     fn remember_header(&mut self, line: &[u8], stamp: &Stamp, message: usize, time: i64) {
         let second = i64::from(stamp.minute) * 60 + i64::from(stamp.second);
         // A leap second is not worth it.
-        let (Some(before), Some(after)) = (line.get(..stamp.minute_at), line.get(stamp.seconds_end..message)) else {
+        let (Some(before), Some(after)) = (line.get(..stamp.minute_at), line.get(stamp.seconds_end..message))
+        else {
             return;
         };
         if stamp.second > 59 || before.len() + after.len() > LONGEST_HEAD {

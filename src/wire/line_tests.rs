@@ -102,7 +102,10 @@ fn every_header_and_prefix() {
             "Sat 2026-09-12 21:46:20 JST host kernel: banIP/inbound/drop/set.v4: IN=pppoe-wan OUT= MAC= ...",
             "2026-09-12T12:46:20Z banIP/inbound/drop/set.v4:|pppoe-wan> drop Inbound",
         ),
-        ("[Sat Sep 12 21:46:20 2026] my rule: IN=eth0 OUT= ...", "2026-09-12T12:46:20Z my rule:|eth0> unknown Inbound"),
+        (
+            "[Sat Sep 12 21:46:20 2026] my rule: IN=eth0 OUT= ...",
+            "2026-09-12T12:46:20Z my rule:|eth0> unknown Inbound",
+        ),
         (
             "[ 100.262669] Shorewall:wlan0_mac:DROP:IN=wlan0 OUT= ...",
             "2026-09-10T00:28:20Z Shorewall:wlan0_mac:DROP:|wlan0> drop Egress",
@@ -113,10 +116,19 @@ fn every_header_and_prefix() {
         ("Mar 15 20:55:15 box DROP IN=ppp0 OUT= ...", "2026-03-15T11:55:15Z DROP|ppp0> drop Inbound"),
         ("Mar 15 20:55:15 box [1.5] x y IN=ppp0 OUT= DROP ...", "skipped"),
         ("Mar 15 20:55:15 box IN=ppp0 OUT= ...", "2026-03-15T11:55:15Z |ppp0> unknown Inbound"),
-        ("Mar 15 20:55:15 reject wan in: IN=eth1 OUT= ...", "2026-03-15T11:55:15Z reject wan in:|eth1> reject Inbound"),
-        ("a_scan:Mar 15 20:55:15 linux kernel: DROP(src wan)IN=eth1 OUT= ...", "2026-03-15T11:55:15Z DROP(src wan)|eth1> drop Inbound"),
+        (
+            "Mar 15 20:55:15 reject wan in: IN=eth1 OUT= ...",
+            "2026-03-15T11:55:15Z reject wan in:|eth1> reject Inbound",
+        ),
+        (
+            "a_scan:Mar 15 20:55:15 linux kernel: DROP(src wan)IN=eth1 OUT= ...",
+            "2026-03-15T11:55:15Z DROP(src wan)|eth1> drop Inbound",
+        ),
         ("kernel: [100.5] DROP IN= OUT=eth0 ...", "2026-09-10T00:28:20Z DROP|>eth0 drop Egress"),
-        ("Mar 15 20:55:15 h kernel: DROP SPT=1 OUT= IN=eth0 ...", "2026-03-15T11:55:15Z DROP SPT=1|eth0> drop Inbound"),
+        (
+            "Mar 15 20:55:15 h kernel: DROP SPT=1 OUT= IN=eth0 ...",
+            "2026-03-15T11:55:15Z DROP SPT=1|eth0> drop Inbound",
+        ),
     ] {
         let expected = if expected.contains("SPT=1") { way_of(line) } else { expected.to_string() };
         assert_eq!(way_of(line), expected, "{line}");
@@ -245,7 +257,9 @@ fn packets() {
 
 #[test]
 fn the_uptime_is_kept() {
-    let Outcome::Event(event) = outcome(&format!("[ 3445.031964] DROP IN=eth0 OUT= {TCP}")).0 else { panic!() };
+    let Outcome::Event(event) = outcome(&format!("[ 3445.031964] DROP IN=eth0 OUT= {TCP}")).0 else {
+        panic!()
+    };
     assert_eq!(event.uptime, 3_445_031_964);
 }
 
@@ -299,7 +313,10 @@ fn failed_logins() {
     let message = "authpriv.warn dropbear[1234]: Bad password attempt for 'root' from 192.0.2.1:4022";
     let line = format!("Sat Sep 12 21:46:20 2026 {message}");
     let Outcome::Event(event) = reader().read(line.as_bytes(), &mut paths) else { panic!() };
-    assert_eq!((event.class, event.service().port, event.source), (Class::Login, 22, Address::v4(0xc000_0201)));
+    assert_eq!(
+        (event.class, event.service().port, event.source),
+        (Class::Login, 22, Address::v4(0xc000_0201))
+    );
     assert_eq!(event.destination, Address::default());
     assert_eq!(paths.get(event.path).unwrap().prefix, "dropbear");
     let line = "Sat Sep 12 21:46:20 2026 kern.warn kernel: dropbear[1]: Bad password attempt for 'x' from 192.0.2.1:4022";
@@ -324,7 +341,8 @@ fn entries_of_logd_come_without_header() {
 
 #[test]
 fn fingerprints_are_the_packets_alone() {
-    let of = |head: &str, fields: &str| match outcome(&format!("Mar 15 20:55:15 l kernel: {head}{fields}")).0 {
+    let of = |head: &str, fields: &str| match outcome(&format!("Mar 15 20:55:15 l kernel: {head}{fields}")).0
+    {
         Outcome::Event(event) => event.fingerprint,
         _ => panic!("{head}"),
     };
@@ -410,7 +428,7 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_remembered_changes_nothing(lines in prop::collection::vec(mutated(), 1..6)) {

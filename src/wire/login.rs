@@ -60,7 +60,11 @@ impl Logins {
         let preauth = message.strip_suffix(b" [preauth]");
         let (is_end, peer) = if let Some(rest) = without_any(
             message,
-            &[b"Failed password for ", b"Failed keyboard-interactive/pam for ", b"Failed keyboard-interactive for "],
+            &[
+                b"Failed password for ",
+                b"Failed keyboard-interactive/pam for ",
+                b"Failed keyboard-interactive for ",
+            ],
         ) {
             (false, after_last(rest.strip_suffix(b" ssh2")?, b" from ")?)
         } else if let Some(rest) = without_any(message, &[b"maximum authentication attempts exceeded for "]) {
@@ -69,7 +73,12 @@ impl Logins {
         } else {
             let rest = without_any(
                 preauth?,
-                &[b"Connection closed by ", b"Connection reset by ", b"Disconnected from ", b"Disconnecting "],
+                &[
+                    b"Connection closed by ",
+                    b"Connection reset by ",
+                    b"Disconnected from ",
+                    b"Disconnecting ",
+                ],
             )?;
             let rest = without_any(rest, &[b"authenticating user ", b"invalid user "])?;
             // `NAME ADDR port N`: the address is the third word from the end.
@@ -159,19 +168,35 @@ mod tests {
             ("dropbear", "Bad password attempt for 'root' from 192.0.2.1:4022", "192.0.2.1 4022 22"),
             ("dropbear", "Bad password attempt for 'root' from 2001:db8::5:4022", "2001:db8::5 4022 22"),
             ("dropbear", "Bad password attempt for 'root' from ::ffff:192.0.2.1:4022", "192.0.2.1 4022 22"),
-            ("dropbear", "Bad password attempt for 'x' from 198.51.100.7:22' from 192.0.2.1:4022", "192.0.2.1 4022 22"),
+            (
+                "dropbear",
+                "Bad password attempt for 'x' from 198.51.100.7:22' from 192.0.2.1:4022",
+                "192.0.2.1 4022 22",
+            ),
             ("dropbear", "Bad password attempt for 'root' from 192.0.2.1:4022 trailing", "none"),
             ("dropbear", "Bad password attempt for 'root' from 192.0.2.1", "none"),
             ("dropbear", "Bad password attempt for 'root' from 192.0.2.1:99999", "none"),
             ("dropbear", "Login attempt for nonexistent user from 192.0.2.1:4022", "192.0.2.1 4022 22"),
             ("dropbear", "Login attempt for nonexistent user 'x' from 192.0.2.1:4022", "192.0.2.1 4022 22"),
-            ("dropbear", "Exit before auth from <192.0.2.1:4022>: (user 'root', 0 fails): Exited", "192.0.2.1 4022 22"),
-            ("dropbear", "Exit before auth from <192.0.2.1:4022>: (user 'root', 5 fails): Max auth tries", "none"),
+            (
+                "dropbear",
+                "Exit before auth from <192.0.2.1:4022>: (user 'root', 0 fails): Exited",
+                "192.0.2.1 4022 22",
+            ),
+            (
+                "dropbear",
+                "Exit before auth from <192.0.2.1:4022>: (user 'root', 5 fails): Max auth tries",
+                "none",
+            ),
             ("dropbear", "Exit before auth from <192.0.2.1:4022>: Timeout before auth", "none"),
             ("dropbear", "Child connection from 192.0.2.1:4022", "none"),
             ("dropbear", "Password auth succeeded for 'root' from 192.0.2.1:4022", "none"),
             ("sshd", "Failed password for root from 192.0.2.1 port 4022 ssh2", "192.0.2.1 4022 22"),
-            ("sshd", "Failed password for invalid user a b from 192.0.2.2 port 4022 ssh2", "192.0.2.2 4022 22"),
+            (
+                "sshd",
+                "Failed password for invalid user a b from 192.0.2.2 port 4022 ssh2",
+                "192.0.2.2 4022 22",
+            ),
             (
                 "sshd-session",
                 "Failed password for x from 198.51.100.7 port 1 ssh2 from 2001:db8::1 port 4022 ssh2",
@@ -190,7 +215,11 @@ mod tests {
             ),
             ("sshd", "Connection closed by 192.0.2.5 port 4022 [preauth]", "none"),
             ("luci", "failed login on / for root from 192.0.2.1", "192.0.2.1 0 80"),
-            ("uhttpd", "[info] luci: failed login on /admin for x from 1.1.1.1 from 192.0.2.1", "192.0.2.1 0 80"),
+            (
+                "uhttpd",
+                "[info] luci: failed login on /admin for x from 1.1.1.1 from 192.0.2.1",
+                "192.0.2.1 0 80",
+            ),
             ("rpcd", "luci: failed login on / for root from 192.0.2.1 x", "none"),
             ("luci", "accepted login on / for root from 192.0.2.1", "none"),
             ("cron", "Bad password attempt for 'root' from 192.0.2.1:4022", "none"),

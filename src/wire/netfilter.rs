@@ -65,17 +65,18 @@ pub fn head(message: &[u8]) -> Option<Head<'_>> {
     for (at, word) in outer_words(message, fields_at) {
         let (key, value) = split(word);
         match key {
-            b"IN" if head.input.is_none() => head.input = Some(value),
-            b"OUT" if head.output.is_none() => head.output = Some(value),
-            b"PHYSIN" => keep_first(&mut head.bridge_input, value),
-            b"PHYSOUT" => keep_first(&mut head.bridge_output, value),
-            b"MAC" | b"MACSRC" | b"MACDST" | b"MACPROTO" | b"VLANPROTO" | b"VLANTCI" => {
+            b"IN=" if head.input.is_none() => head.input = Some(value),
+            b"OUT=" if head.output.is_none() => head.output = Some(value),
+            b"PHYSIN=" => keep_first(&mut head.bridge_input, value),
+            b"PHYSOUT=" => keep_first(&mut head.bridge_output, value),
+            b"MAC=" | b"MACSRC=" | b"MACDST=" | b"MACPROTO=" | b"VLANPROTO=" | b"VLANTCI=" => {
                 mac_at.get_or_insert(at);
-                head.group_mac |= matches!(key, b"MAC" | b"MACDST") && is_group_mac(value);
-                head.other_protocol |= key == b"MACPROTO" && !matches!(value, b"0800" | b"86dd" | b"8100" | b"88a8");
+                head.group_mac |= matches!(key, b"MAC=" | b"MACDST=") && is_group_mac(value);
+                head.other_protocol |=
+                    key == b"MACPROTO=" && !matches!(value, b"0800" | b"86dd" | b"8100" | b"88a8");
             }
             b"ARP" => head.other_protocol = true,
-            b"SRC" if ordered => {
+            b"SRC=" if ordered => {
                 head.source_at = Some(at + b"SRC=".len());
                 break;
             }
@@ -99,8 +100,7 @@ fn fields_at(message: &[u8]) -> Option<usize> {
         return pair;
     }
     let named = |at: usize, word: &[u8]| {
-        let found = matches!(split(word).0, b"IN" | b"OUT" | b"SRC" | b"DST" | b"MAC" | b"PHYSIN");
-        (found && word.contains(&b'=')).then_some(at)
+        matches!(split(word).0, b"IN=" | b"OUT=" | b"SRC=" | b"DST=" | b"MAC=" | b"PHYSIN=").then_some(at)
     };
     outer_words(message, 0).find_map(|(at, word)| named(at, word)).or_else(|| inputs().next())
 }
@@ -137,10 +137,10 @@ fn outer_words(message: &[u8], at: usize) -> impl Iterator<Item = (usize, &[u8])
     })
 }
 
-/// `KEY=value`; a word without `=` is a key with an empty value.
+/// `KEY=` and the value behind it; a word without `=` is a key with an empty value.
 fn split(word: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memchr(b'=', word) {
-        Some(equals) => (&word[..equals], &word[equals + 1..]),
+        Some(equals) => word.split_at(equals + 1),
         None => (word, &[]),
     }
 }
@@ -281,20 +281,20 @@ impl Seen {
         let number = || digits(value).map_or(0, |(number, _)| number);
         let first = |seen: &mut bool| !std::mem::replace(seen, true);
         match key {
-            b"SRC" if first(&mut self.source) => packet.source = address(value)?,
-            b"DST" if first(&mut self.destination) => packet.destination = address(value)?,
-            b"LEN" if first(&mut self.length) => packet.length = number().min(0xffff) as u16,
-            b"ID" if !self.protocol && first(&mut self.id) => packet.id |= u64::from(number()),
-            b"ID" if is_icmp && first(&mut self.icmp_id) => packet.icmp_id = port_of(number()),
-            b"SEQ" if is_icmp && first(&mut self.icmp_sequence) => packet.icmp_sequence = port_of(number()),
-            b"FLOWLBL" if first(&mut self.label) => packet.id |= u64::from(number()),
-            b"PROTO" if first(&mut self.protocol) => packet.protocol = protocol_of(value),
-            b"SPT" if first(&mut self.source_port) => packet.source_port = port_of(number()),
-            b"DPT" if first(&mut self.port) => packet.port = port_of(number()),
-            b"TYPE" if is_icmp && first(&mut self.icmp_type) => packet.icmp_type = number().min(255) as u8,
-            b"CODE" if is_icmp && first(&mut self.icmp_code) => packet.icmp_code = number().min(255) as u8,
-            b"URGP" => self.urgent = true,
-            &[a, b, c] if packet.protocol == protocol::TCP && !self.urgent && word.len() == 3 => {
+            b"SRC=" if first(&mut self.source) => packet.source = address(value)?,
+            b"DST=" if first(&mut self.destination) => packet.destination = address(value)?,
+            b"LEN=" if first(&mut self.length) => packet.length = number().min(0xffff) as u16,
+            b"ID=" if !self.protocol && first(&mut self.id) => packet.id |= u64::from(number()),
+            b"ID=" if is_icmp && first(&mut self.icmp_id) => packet.icmp_id = port_of(number()),
+            b"SEQ=" if is_icmp && first(&mut self.icmp_sequence) => packet.icmp_sequence = port_of(number()),
+            b"FLOWLBL=" if first(&mut self.label) => packet.id |= u64::from(number()),
+            b"PROTO=" if first(&mut self.protocol) => packet.protocol = protocol_of(value),
+            b"SPT=" if first(&mut self.source_port) => packet.source_port = port_of(number()),
+            b"DPT=" if first(&mut self.port) => packet.port = port_of(number()),
+            b"TYPE=" if is_icmp && first(&mut self.icmp_type) => packet.icmp_type = number().min(255) as u8,
+            b"CODE=" if is_icmp && first(&mut self.icmp_code) => packet.icmp_code = number().min(255) as u8,
+            b"URGP=" => self.urgent = true,
+            &[a, b, c] if packet.protocol == protocol::TCP && !self.urgent => {
                 packet.flags |= flag(&[a, b, c]).unwrap_or(0);
             }
             _ => self.fragment(word, packet),

@@ -229,7 +229,19 @@ impl Cursor<'_> {
             }
         }
         let (offset, logread, seconds_end) = (None, false, self.at);
-        Some(Stamp { year, month, day, hour, minute, second, offset, logread, minute_at, seconds_end, end: 0 })
+        Some(Stamp {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            offset,
+            logread,
+            minute_at,
+            seconds_end,
+            end: 0,
+        })
     }
 
     /// The zone behind an ISO time: `Z`, `+02:00`, `+0200`, `+02`, these after a blank, or ` UTC`. After a

@@ -61,8 +61,8 @@ fn verdict(prefix: &str) -> (Verdict, bool) {
         match word.to_ascii_lowercase().as_str() {
             "accept" | "accepted" | "allow" | "allowed" | "permit" | "permitted" => return accepted,
             "reject" | "rejected" => return (Verdict::Reject, false),
-            "drop" | "dropped" | "drops" | "deny" | "denied" | "block" | "blocked" | "discard" | "discarded"
-            | "bad" | "invalid" | "kill" | "killed" => return (Verdict::Drop, false),
+            "drop" | "dropped" | "drops" | "deny" | "denied" | "block" | "blocked" | "discard"
+            | "discarded" | "bad" | "invalid" | "kill" | "killed" => return (Verdict::Drop, false),
             _ => {}
         }
     }
