@@ -1,1 +1,209 @@
 //! Event -> Class.
+//!
+//! Takes the facts of one packet, gives its class; keeps nothing. First match wins: noise, egress, then
+//! what the protocol tells of an inbound packet.
+
+use crate::event::{Address, Class, protocol, tcp};
+use crate::paths::Direction;
+
+/// What the class depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    pub direction: Direction,
+    pub protocol: u8,
+    /// TCP flags; 0 for other protocols.
+    pub flags: u8,
+    pub source_port: u16,
+    pub port: u16,
+    pub icmp_type: u8,
+    pub source: Address,
+    pub destination: Address,
+    /// The destination MAC is a broadcast or multicast address.
+    pub group_mac: bool,
+    /// A fragment other than the first: it has no ports and no flags.
+    pub later_fragment: bool,
+}
+
+pub fn classify(facts: &Facts) -> Class {
+    if is_noise(facts) {
+        return Class::Noise;
+    }
+    if facts.direction == Direction::Egress {
+        return Class::Egress;
+    }
+    if facts.later_fragment {
+        return Class::Backscatter;
+    }
+    let attempt = match facts.protocol {
+        protocol::TCP => is_opening(facts.flags),
+        protocol::UDP | protocol::UDPLITE => {
+            !(facts.source_port < 1024 && facts.port >= 1024 && !is_service(facts.protocol, facts.port))
+        }
+        // Echo, timestamp, information and address mask requests (RFC 792, RFC 950).
+        protocol::ICMP => matches!(facts.icmp_type, 8 | 13 | 15 | 17),
+        // Echo request (RFC 4443), node information query (RFC 4620).
+        protocol::ICMPV6 => matches!(facts.icmp_type, 128 | 139),
+        _ => true,
+    };
+    if attempt { Class::Attempt } else { Class::Backscatter }
+}
+
+/// SYN alone opens a connection. No flag at all, or only URG and PSH, is no reply to anything: a probe.
+/// ACK, RST and FIN belong to a connection that exists or existed.
+fn is_opening(flags: u8) -> bool {
+    if flags & tcp::SYN != 0 {
+        return flags & (tcp::ACK | tcp::RST) == 0;
+    }
+    flags & (tcp::ACK | tcp::RST | tcp::FIN) == 0
+}
+
+/// Ports from 1024 on at which UDP services listen: a packet to one of these is an attempt even if
+/// it comes from a well-known port.
+fn is_service(_protocol: u8, port: u16) -> bool {
+    // To be replaced by `services::is_known(protocol, port)`.
+    const PORTS: [u16; 27] = [
+        1194, 1433, 1434, 1701, 1723, 1812, 1900, 2049, 3306, 3389, 3478, 3702, 5060, 5061, 5353, 5432, 5683,
+        6379, 8080, 8291, 8443, 9200, 11211, 27015, 27017, 33434, 51820,
+    ];
+    PORTS.binary_search(&port).is_ok()
+}
+
+fn is_noise(facts: &Facts) -> bool {
+    if facts.group_mac || facts.protocol == protocol::IGMP || is_link_local(facts.source) {
+        return true;
+    }
+    match facts.destination.as_v4() {
+        Some(bits) if bits >> 28 == 0xe || bits == u32::MAX || bits >> 16 == 0xa9fe => return true,
+        None if facts.destination.high >> 56 == 0xff || is_link_local(facts.destination) => return true,
+        _ => {}
+    }
+    match facts.protocol {
+        // Multicast listeners, routers, neighbours and redirects (RFC 2710, 3810, 4861).
+        protocol::ICMPV6 => matches!(facts.icmp_type, 130..=137 | 143),
+        // DHCP of a host that has no address yet; DHCPv6 is link-local.
+        protocol::UDP => matches!(facts.port, 67 | 68) && facts.source == Address::v4(0),
+        _ => false,
+    }
+}
+
+fn is_link_local(address: Address) -> bool {
+    match address.as_v4() {
+        Some(bits) => bits >> 16 == 0xa9fe,
+        None => address.high >> 54 == 0xfe80 >> 6,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+
+    fn facts() -> Facts {
+        Facts {
+            direction: Direction::Inbound,
+            protocol: protocol::TCP,
+            flags: tcp::SYN,
+            source_port: 40_000,
+            port: 23,
+            icmp_type: 0,
+            source: Address::v4(0xc633_6407),
+            destination: Address::v4(0xc000_0201),
+            group_mac: false,
+            later_fragment: false,
+        }
+    }
+
+    fn address(text: &str) -> Address {
+        text.parse::<IpAddr>().unwrap().into()
+    }
+
+    #[test]
+    fn tcp_by_its_flags() {
+        use tcp::*;
+        for (flags, class) in [
+            (SYN, Class::Attempt),
+            (SYN | ECE | CWR, Class::Attempt),
+            (SYN | FIN, Class::Attempt),
+            (0, Class::Attempt),
+            (URG | PSH, Class::Attempt),
+            (SYN | ACK, Class::Backscatter),
+            (SYN | RST, Class::Backscatter),
+            (ACK, Class::Backscatter),
+            (RST, Class::Backscatter),
+            (FIN, Class::Backscatter),
+            (URG | PSH | FIN, Class::Backscatter),
+        ] {
+            assert_eq!(classify(&Facts { flags, ..facts() }), class, "{flags:#x}");
+        }
+    }
+
+    #[test]
+    fn udp_by_its_ports() {
+        for (source_port, port, class) in [
+            (40_000, 53, Class::Attempt),
+            (53, 53, Class::Attempt),
+            (53, 40_000, Class::Backscatter),
+            (123, 1900, Class::Attempt),
+            (40_000, 40_000, Class::Attempt),
+        ] {
+            let facts = Facts { protocol: protocol::UDP, flags: 0, source_port, port, ..facts() };
+            assert_eq!(classify(&facts), class, "{source_port} {port}");
+        }
+    }
+
+    #[test]
+    fn icmp_by_its_type() {
+        for (protocol, icmp_type, class) in [
+            (protocol::ICMP, 8, Class::Attempt),
+            (protocol::ICMP, 13, Class::Attempt),
+            (protocol::ICMP, 0, Class::Backscatter),
+            (protocol::ICMP, 3, Class::Backscatter),
+            (protocol::ICMPV6, 128, Class::Attempt),
+            (protocol::ICMPV6, 1, Class::Backscatter),
+            (protocol::ICMPV6, 135, Class::Noise),
+            (protocol::ICMPV6, 143, Class::Noise),
+        ] {
+            assert_eq!(classify(&Facts { protocol, icmp_type, ..facts() }), class, "{protocol} {icmp_type}");
+        }
+    }
+
+    #[test]
+    fn noise_comes_before_direction() {
+        for (source, destination, class) in [
+            ("198.51.100.7", "192.0.2.1", Class::Egress),
+            ("198.51.100.7", "224.0.0.1", Class::Noise),
+            ("198.51.100.7", "239.255.255.250", Class::Noise),
+            ("198.51.100.7", "255.255.255.255", Class::Noise),
+            ("198.51.100.7", "240.0.0.1", Class::Egress),
+            ("169.254.3.4", "192.0.2.1", Class::Noise),
+            ("198.51.100.7", "169.254.0.9", Class::Noise),
+            ("fe80::1", "2001:db8::1", Class::Noise),
+            ("febf::1", "2001:db8::1", Class::Noise),
+            ("fec0::1", "2001:db8::1", Class::Egress),
+            ("2001:db8::2", "ff02::1", Class::Noise),
+            ("2001:db8::2", "fe80::2", Class::Noise),
+        ] {
+            let facts = Facts {
+                direction: Direction::Egress,
+                source: address(source),
+                destination: address(destination),
+                ..facts()
+            };
+            assert_eq!(classify(&facts), class, "{source} {destination}");
+        }
+        assert_eq!(classify(&Facts { group_mac: true, ..facts() }), Class::Noise);
+        assert_eq!(classify(&Facts { protocol: protocol::IGMP, ..facts() }), Class::Noise);
+        let dhcp = Facts { protocol: protocol::UDP, port: 67, source: Address::v4(0), ..facts() };
+        assert_eq!(classify(&dhcp), Class::Noise);
+        assert_eq!(classify(&Facts { port: 67, ..dhcp }), Class::Noise);
+        assert_eq!(classify(&Facts { port: 53, ..dhcp }), Class::Attempt);
+    }
+
+    #[test]
+    fn other_protocols_are_attempts_and_later_fragments_are_not() {
+        for protocol in [protocol::GRE, protocol::ESP, protocol::SCTP, 0, 255] {
+            assert_eq!(classify(&Facts { protocol, ..facts() }), Class::Attempt);
+        }
+        assert_eq!(classify(&Facts { later_fragment: true, ..facts() }), Class::Backscatter);
+    }
+}

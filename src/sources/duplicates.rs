@@ -1,28 +1,224 @@
-//! One packet logged twice. Stand-in: the same text at the same time, within 64 events.
-
-use std::collections::VecDeque;
+//! One packet logged twice.
+//!
+//! Takes events in order of time, says which are a packet that was counted before: logged by two rules, once
+//! per port of a bridge, or through logd and NFLOG both. Fixed memory.
+//!
+//! Packets alike to the last byte that came by the same path are a flood, and each counts. So for a
+//! fingerprint it is kept how often each path logged it: there were as many packets as the path with the
+//! most sightings has. A sighting that does not raise that number is a duplicate: `A B A B` are 2 packets,
+//! `A A A` are 3.
 
 use crate::event::Event;
 
-#[derive(Default)]
+/// Sightings of one packet lie at most this far apart, in seconds.
+pub const WINDOW: i64 = 2;
+/// Places for fingerprints; if all of a row are taken, the one not seen for longest goes.
+pub const ENTRIES: usize = ROWS * PER_ROW;
+
+const ROWS: usize = 512;
+const PER_ROW: usize = 4;
+const PATHS: usize = 4;
+
+#[derive(Debug)]
 pub struct Duplicates {
-    seen: VecDeque<(i64, u64)>,
+    rows: Box<[[Entry; PER_ROW]]>,
+}
+
+impl Default for Duplicates {
+    fn default() -> Self {
+        Duplicates::new()
+    }
 }
 
 impl Duplicates {
     pub fn new() -> Self {
-        Duplicates::default()
+        Duplicates { rows: vec![[Entry::EMPTY; PER_ROW]; ROWS].into_boxed_slice() }
     }
 
+    /// Whether all of `event` was counted before under another path.
     pub fn is_duplicate(&mut self, event: &Event) -> bool {
-        let mark = (event.time, event.fingerprint);
-        if self.seen.contains(&mark) {
-            return true;
+        let row = &mut self.rows[event.fingerprint as usize % ROWS];
+        let found = row.iter().position(|entry| entry.used && entry.fingerprint == event.fingerprint);
+        let index = found.unwrap_or_else(|| {
+            let free = row.iter().position(|entry| !entry.used);
+            let oldest = || (0..PER_ROW).min_by_key(|&index| row[index].last).unwrap_or(0);
+            free.unwrap_or_else(oldest)
+        });
+        let entry = &mut row[index];
+        if found.is_none() || entry.last.abs_diff(event.time) > WINDOW as u64 {
+            *entry = Entry { used: true, fingerprint: event.fingerprint, start: event.time, ..Entry::EMPTY };
+        } else if entry.start.abs_diff(event.time) > WINDOW as u64 {
+            entry.roll(event.time);
         }
-        self.seen.push_back(mark);
-        if self.seen.len() > 64 {
-            self.seen.pop_front();
+        entry.last = event.time;
+        entry.sighting(event.path.0, event.count)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    used: bool,
+    fingerprint: u64,
+    /// When the present window began, and the last sighting.
+    start: i64,
+    last: i64,
+    /// How often each path logged it. A count of 0 is a free place.
+    sightings: [Sightings; PATHS],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sightings {
+    path: u16,
+    /// Seen in the present window.
+    now: bool,
+    count: u32,
+}
+
+impl Entry {
+    const EMPTY: Entry = Entry {
+        used: false,
+        fingerprint: 0,
+        start: 0,
+        last: 0,
+        sightings: [Sightings { path: 0, now: false, count: 0 }; PATHS],
+    };
+
+    fn most(&self) -> u32 {
+        self.sightings.iter().map(|sightings| sightings.count).max().unwrap_or(0)
+    }
+
+    fn sighting(&mut self, path: u16, count: u32) -> bool {
+        let most = self.most();
+        let known = self.sightings.iter().position(|s| s.path == path && s.count > 0);
+        let index = known.unwrap_or_else(|| {
+            let fewest = (0..PATHS).min_by_key(|&index| self.sightings[index].count).unwrap_or(0);
+            self.sightings[fewest].count = 0;
+            fewest
+        });
+        let sightings = &mut self.sightings[index];
+        (sightings.path, sightings.now) = (path, true);
+        sightings.count = sightings.count.saturating_add(count);
+        sightings.count <= most
+    }
+
+    /// Begins a new window in a flood that goes on. Paths keep only how far they are ahead of each other,
+    /// so that a path that lags behind stays paired, and one that joins later starts level.
+    fn roll(&mut self, time: i64) {
+        let seen = self.sightings.iter().filter(|s| s.now && s.count > 0).map(|s| s.count);
+        let base = seen.min().unwrap_or(0).min(self.most().saturating_sub(1));
+        for sightings in &mut self.sightings {
+            sightings.count = if sightings.now { sightings.count.saturating_sub(base) } else { 0 };
+            sightings.now = false;
         }
-        false
+        self.start = time;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Address, Class, PathId, Verdict, protocol};
+
+    fn event(time: i64, fingerprint: u64, path: u16) -> Event {
+        Event {
+            time,
+            source: Address::v4(0xc633_6407),
+            destination: Address::v4(0xc000_0201),
+            fingerprint,
+            uptime: 0,
+            count: 1,
+            source_port: 40_000,
+            port: 23,
+            length: 40,
+            path: PathId(path),
+            protocol: protocol::TCP,
+            flags: 2,
+            icmp_type: 0,
+            icmp_code: 0,
+            class: Class::Attempt,
+            verdict: Verdict::Drop,
+        }
+    }
+
+    /// Letters are paths; one fingerprint, all in one second. The packets counted are in capitals.
+    fn counted(paths: &str) -> String {
+        let mut duplicates = Duplicates::new();
+        let mut mark = |letter: char| match duplicates.is_duplicate(&event(1000, 7, letter as u16)) {
+            true => letter,
+            false => letter.to_ascii_uppercase(),
+        };
+        paths.chars().map(&mut mark).collect()
+    }
+
+    #[test]
+    fn two_paths_are_one_packet_and_one_path_is_a_flood() {
+        for (paths, expected) in [
+            ("a", "A"),
+            ("ab", "Ab"),
+            ("aaa", "AAA"),
+            ("abab", "AbAb"),
+            ("aabb", "AAbb"),
+            ("abba", "AbBa"),
+            ("aab", "AAb"),
+            ("abbb", "AbBB"),
+            ("abcabc", "AbcAbc"),
+        ] {
+            assert_eq!(counted(paths), expected);
+        }
+    }
+
+    #[test]
+    fn packets_far_apart_are_different_ones() {
+        let mut duplicates = Duplicates::new();
+        assert!(!duplicates.is_duplicate(&event(1000, 7, 1)));
+        assert!(duplicates.is_duplicate(&event(1002, 7, 2)));
+        assert!(!duplicates.is_duplicate(&event(1005, 7, 2)));
+        assert!(!duplicates.is_duplicate(&event(1005, 8, 1)));
+    }
+
+    #[test]
+    fn a_long_flood_counts_each_packet_once() {
+        for rate in [1, 3, 1000] {
+            let mut duplicates = Duplicates::new();
+            let mut packets = 0;
+            for second in 0..60 {
+                for _ in 0..rate {
+                    packets += u32::from(!duplicates.is_duplicate(&event(second, 7, 1)));
+                    packets += u32::from(!duplicates.is_duplicate(&event(second, 7, 2)));
+                }
+            }
+            assert_eq!(packets, 60 * rate);
+        }
+    }
+
+    #[test]
+    fn the_second_log_may_be_a_second_late() {
+        let mut duplicates = Duplicates::new();
+        let mut packets = 0;
+        for second in 0..61 {
+            for _ in 0..100 {
+                if second < 60 {
+                    packets += u32::from(!duplicates.is_duplicate(&event(second, 7, 1)));
+                }
+                if second > 0 {
+                    packets += u32::from(!duplicates.is_duplicate(&event(second, 7, 2)));
+                }
+            }
+        }
+        assert_eq!(packets, 6000);
+    }
+
+    #[test]
+    fn a_full_cache_forgets_the_oldest_first() {
+        let mut duplicates = Duplicates::new();
+        for number in 0..=PER_ROW as u64 {
+            assert!(!duplicates.is_duplicate(&event(1000 + number as i64 / 4, number * ROWS as u64, 1)));
+        }
+        assert!(!duplicates.is_duplicate(&event(1001, 0, 2)));
+        assert!(duplicates.is_duplicate(&event(1001, PER_ROW as u64 * ROWS as u64, 2)));
+        for number in 0..1_000_000u64 {
+            duplicates.is_duplicate(&event(1002, number.wrapping_mul(0x9e37_79b9_7f4a_7c15), 3));
+        }
+        assert_eq!(duplicates.rows.len() * PER_ROW, ENTRIES);
     }
 }

@@ -1,92 +1,492 @@
-//! One log line -> one event. Stand-in: reads `SECONDS text`, `Mon DD text` and `[uptime] text`.
+//! One log line -> one event.
+//!
+//! Takes a line's bytes, gives a classified event, or says that the line is none. Keeps what repeats from
+//! line to line: the header up to the message, the hour of the stamp, the head up to the source.
+//!
+//! Only the kernel's lines become packets; `header` tells who wrote a line. A line without a tag counts if
+//! it has the kernel's `IN=... OUT=`, and what stands before that can only be a firewall's prefix: it is
+//! empty or a host name alone, or holds a word such as `drop` or `in:`, and no other word with a colon.
+//! Behind an uptime any prefix will do, since dmesg shows the kernel's buffer.
+//!
+//! * Event: a packet with its outer source and destination, however little follows; or a failed login.
+//! * Malformed: `IN=` or `OUT=` is there, and an address or the stamp can't be read.
+//! * Skipped: everything else; accepted packets and ARP too.
 
+use super::header::{Author, Header, beginning, has_pid, header, host_before_prefix, split_tag};
+use super::login::Logins;
+use super::netfilter::{self, Packet};
+use super::stamp::{Stamp, uptime};
+use super::{fingerprint, way};
 use crate::calendar::{Calendar, Date};
-use crate::event::{Address, Class, Event, PathId, Verdict};
-use crate::paths::Paths;
+use crate::classify::{Facts, classify};
+use crate::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
+use crate::paths::{Direction, Path, Paths};
 
+#[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     Event(Event),
     Malformed,
     Skipped,
 }
 
+/// How lines without a full date get their time.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct FileClock {
+    /// Year of the file's first stamp without a year. None: the latest that is not after `modified`.
     pub year: Option<i32>,
+    /// Unix seconds: the time of lines with neither stamp nor a known boot.
     pub modified: i64,
+    /// Wall time of uptime 0, for lines that have only an uptime.
     pub boot: Option<i64>,
 }
 
+/// Different headers and heads that are remembered. Logs have a handful at a time.
+const HEADERS: usize = 2;
+const HEADS: usize = 8;
+const WAYS: usize = 64;
+/// Longer ones are read anew each time.
+const LONGEST_HEAD: usize = 512;
+
+/// Reads the lines of files one after the other, or single messages. Must be given the same `Paths`
+/// all its life.
 pub struct LineReader {
+    wan: Vec<String>,
     calendar: Calendar,
     clock: FileClock,
-    month: Option<u8>,
+    /// The day of the stamp before, for the year of the next.
+    previous: Option<Date>,
+    headers: [KnownHeader; HEADERS],
+    next_header: usize,
+    heads: Vec<KnownHead>,
+    last_head: usize,
+    next_head: usize,
+    ways: Vec<KnownWay>,
+    next_way: usize,
+    logins: Logins,
+}
+
+/// The header of a kernel line: `before MM:SS after`, and the first instant of its hour.
+#[derive(Default)]
+struct KnownHeader {
+    before: Vec<u8>,
+    after: Vec<u8>,
+    hour: i64,
+}
+
+/// A head with its MAC addresses and `SRC=`.
+struct KnownHead {
+    text: Vec<u8>,
+    origin: Origin,
+    way: Way,
+}
+
+/// A head without MAC addresses.
+struct KnownWay {
+    text: Vec<u8>,
+    origin: Origin,
+    group_mac: bool,
+    way: Way,
+}
+
+#[derive(Clone, Copy)]
+struct Way {
+    path: PathId,
+    direction: Direction,
+    verdict: Verdict,
+    /// Not a refused packet.
+    ignored: bool,
+    group_mac: bool,
 }
 
 impl LineReader {
-    pub fn new(_wan: &[String], calendar: Calendar) -> LineReader {
-        LineReader { calendar, clock: FileClock { year: None, modified: 0, boot: None }, month: None }
+    /// `wan`: the interfaces that lead outside; empty if that is to be guessed from names and prefixes.
+    pub fn new(wan: &[String], calendar: Calendar) -> LineReader {
+        LineReader {
+            wan: wan.to_vec(),
+            calendar,
+            clock: FileClock::default(),
+            previous: None,
+            headers: Default::default(),
+            next_header: 0,
+            heads: Vec::with_capacity(HEADS),
+            last_head: 0,
+            next_head: 0,
+            ways: Vec::with_capacity(WAYS),
+            next_way: 0,
+            logins: Logins::default(),
+        }
     }
 
     pub fn begin_file(&mut self, clock: FileClock) {
         self.clock = clock;
-        self.month = None;
+        self.previous = None;
+        self.forget_headers();
     }
 
-    pub fn read(&mut self, line: &[u8], _paths: &mut Paths) -> Outcome {
-        if line.is_empty() || line.starts_with(b"#") {
+    fn forget_headers(&mut self) {
+        self.headers.iter_mut().for_each(|known| known.after.clear());
+    }
+
+    /// Reads a line without its newline.
+    pub fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if let Some((time, message)) = self.known_header(line) {
+            return self.packet(&line[message..], time, Origin::File, paths);
+        }
+        self.read_unknown(line, paths)
+    }
+
+    /// Reads a message that is known to be the kernel's, such as `[119160.26] reject wan in: IN=...`.
+    pub fn read_kernel(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
+        self.packet(message, time, origin, paths)
+    }
+
+    /// Reads a message of any other process, such as `dropbear[1234]: Bad password...`. Never a packet.
+    pub fn read_daemon(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
+        match split_tag(message) {
+            Some((name, text)) => self.login(name, text, time, origin, paths),
+            None => Outcome::Skipped,
+        }
+    }
+
+    /// Time and place of the message, if the line begins like one of the last.
+    #[inline]
+    fn known_header(&self, line: &[u8]) -> Option<(i64, usize)> {
+        self.headers.iter().find_map(|known| {
+            let rest = line.strip_prefix(known.before.as_slice())?;
+            let [a @ b'0'..=b'5', b @ b'0'..=b'9', b':', c @ b'0'..=b'5', d @ b'0'..=b'9', rest @ ..] = rest
+            else {
+                return None;
+            };
+            let rest = match rest {
+                [b'.' | b',', fraction @ ..] => {
+                    let length = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                    (length > 0).then_some(&fraction[length..])?
+                }
+                _ => rest,
+            };
+            if known.after.is_empty() {
+                return None;
+            }
+            let message = rest.strip_prefix(known.after.as_slice())?;
+            let two = |tens: u8, ones: u8| i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+            Some((known.hour + two(*a, *b) * 60 + two(*c, *d), line.len() - message.len()))
+        })
+    }
+
+    fn read_unknown(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
+        let header = header(line);
+        let message = &line[header.message..];
+        let time = header.stamp.map(|stamp| self.time_of(&stamp));
+        match header.author {
+            Author::Kernel => {
+                let time = time.unwrap_or_else(|| self.time_without_stamp(message));
+                if let Some(stamp) = header.stamp {
+                    self.remember_header(line, &stamp, header.message, time);
+                }
+                self.packet(message, time, Origin::File, paths)
+            }
+            Author::Daemon(name) => {
+                let time = time.unwrap_or(self.clock.modified);
+                self.login(name, message, time, Origin::File, paths)
+            }
+            Author::Untagged => self.untagged(message, &header, time, paths),
+            Author::Nobody => Outcome::Skipped,
+        }
+    }
+
+    /// A line without a tag: `DROP IN=ppp0 OUT= ...`, with or without stamp, host and uptime before it.
+    fn untagged(&mut self, message: &[u8], header: &Header, time: Option<i64>, paths: &mut Paths) -> Outcome {
+        let uptime_end = uptime(message, 0).map(|(_, end)| end);
+        let Some(head) = netfilter::head(&message[uptime_end.unwrap_or(0)..]) else {
+            return Outcome::Skipped;
+        };
+        if head.input.is_none() || head.output.is_none() {
             return Outcome::Skipped;
         }
-        let mut uptime = 0;
-        let time = if let Some(microseconds) = bare_uptime(line) {
-            uptime = microseconds;
-            self.clock.boot.map(|boot| boot + (microseconds / 1_000_000) as i64)
-        } else if let Some(month) = month_without_year(line) {
-            let year = self.clock.year.unwrap_or(1970);
-            let before = self.month.replace(month).unwrap_or(month);
-            let year = year + i32::from(month + 6 <= before) - i32::from(month >= before + 6);
-            self.clock.year = Some(year);
-            let day = std::str::from_utf8(&line[4..6]).ok().and_then(|day| day.trim().parse().ok());
-            day.and_then(|day| Date::from_ymd(year, month.into(), day))
-                .map(|date| self.calendar.instant(date, 0))
-        } else {
-            let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            std::str::from_utf8(&line[..digits]).ok().and_then(|digits| digits.parse().ok())
+        let mut words = head.prefix.split(|&byte| byte == b' ');
+        if words.clone().any(has_pid) {
+            return Outcome::Skipped;
+        }
+        if header.stamp.is_none() && uptime_end.is_none() && words.any(|word| word == b"kernel:") {
+            // The kernel's, behind a stamp that can't be read.
+            return Outcome::Malformed;
+        }
+        let host = match host_before_prefix(head.prefix) {
+            Some(host) => host,
+            None if header.kern || uptime_end.is_some() => 0,
+            None => return Outcome::Skipped,
         };
-        let Some(time) = time else { return Outcome::Malformed };
-        let text = line.iter().position(|&byte| byte == b' ').map_or(line, |space| &line[space..]);
-        let fingerprint = text.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        let time = time.unwrap_or_else(|| self.time_without_stamp(message));
+        let skipped = if header.kern || uptime_end.is_some() || header.stamp.is_none() { 0 } else { host };
+        self.packet(&message[skipped..], time, Origin::File, paths)
+    }
+
+    /// A kernel message, from its uptime on.
+    #[inline]
+    fn packet(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
+        let message = message.trim_ascii_start();
+        let (uptime, at) = uptime(message, 0).unwrap_or((0, 0));
+        let message = &message[at..];
+        let (way, packet) = match self.known_head(message, origin) {
+            Some((way, source_at)) => (way, packet_at(message, source_at)),
+            None => {
+                let Some(head) = netfilter::head(message) else { return Outcome::Skipped };
+                let way = self.way(message, &head, origin, paths);
+                let packet = match head.source_at {
+                    Some(source_at) => packet_at(message, source_at),
+                    None => netfilter::in_any_order(&message[head.fields_at..]),
+                };
+                let shaped = head.input.is_some() || head.output.is_some();
+                if packet.is_none() && (!shaped || head.other_protocol) {
+                    return Outcome::Skipped;
+                }
+                (way, packet)
+            }
+        };
+        match packet {
+            _ if way.ignored => Outcome::Skipped,
+            None => Outcome::Malformed,
+            Some(packet) => Outcome::Event(event(&packet, &way, time, uptime)),
+        }
+    }
+
+    fn known_head(&mut self, message: &[u8], origin: Origin) -> Option<(Way, usize)> {
+        let matches = |known: &KnownHead| known.origin == origin && message.starts_with(&known.text);
+        let index = match self.heads.get(self.last_head) {
+            Some(known) if matches(known) => self.last_head,
+            _ => self.heads.iter().position(matches)?,
+        };
+        self.last_head = index;
+        Some((self.heads[index].way, self.heads[index].text.len()))
+    }
+
+    /// The way of a head that is not among the last ones.
+    fn way(&mut self, message: &[u8], head: &netfilter::Head, origin: Origin, paths: &mut Paths) -> Way {
+        let Some(source_at) = head.source_at.filter(|&length| length <= LONGEST_HEAD) else {
+            return self.new_way(head, origin, paths);
+        };
+        let text = &message[..head.mac_at.min(source_at)];
+        let group_mac = head.group_mac;
+        let known = self
+            .ways
+            .iter()
+            .find(|known| known.origin == origin && known.group_mac == group_mac && known.text == text);
+        let way = match known {
+            Some(known) => known.way,
+            None => {
+                let way = self.new_way(head, origin, paths);
+                let known = KnownWay { text: text.to_vec(), origin, group_mac, way };
+                replace(&mut self.ways, &mut self.next_way, WAYS, known);
+                way
+            }
+        };
+        if self.heads.len() < HEADS {
+            self.heads.push(KnownHead { text: message[..source_at].to_vec(), origin, way });
+        } else {
+            // Devices' MAC addresses change all the time: the old entry's memory is used again.
+            let known = &mut self.heads[self.next_head];
+            known.text.clear();
+            known.text.extend_from_slice(&message[..source_at]);
+            (known.origin, known.way) = (origin, way);
+            self.next_head = (self.next_head + 1) % HEADS;
+        }
+        way
+    }
+
+    fn new_way(&self, head: &netfilter::Head, origin: Origin, paths: &mut Paths) -> Way {
+        let path = way::path(head, origin, &self.wan);
+        let ignored = path.accepted || head.other_protocol;
+        // What is ignored needs no place in the table.
+        let id = if ignored { PathId::default() } else { paths.intern(&path) };
+        let Path { direction, verdict, group_mac, .. } = path;
+        Way { path: id, direction, verdict, ignored, group_mac }
+    }
+
+    fn login(&mut self, name: &[u8], text: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
+        let Some(login) = self.logins.read(name, text) else { return Outcome::Skipped };
+        let path = paths.intern(&Path {
+            origin,
+            prefix: login.daemon.to_string(),
+            input: String::new(),
+            output: String::new(),
+            bridge_input: String::new(),
+            bridge_output: String::new(),
+            group_mac: false,
+            verdict: Verdict::Unknown,
+            zone: None,
+            direction: Direction::Inbound,
+            accepted: false,
         });
+        let inputs = super::Inputs {
+            source: login.source,
+            protocol: protocol::TCP,
+            source_port: login.source_port,
+            port: login.port,
+            ..Default::default()
+        };
         Outcome::Event(Event {
             time,
-            source: Address::v4(0),
-            destination: Address::v4(0),
-            fingerprint,
-            uptime,
+            source: login.source,
+            destination: Address::default(),
+            fingerprint: fingerprint(&inputs),
+            uptime: 0,
             count: 1,
-            source_port: 0,
-            port: 0,
+            source_port: login.source_port,
+            port: login.port,
             length: 0,
-            path: PathId(0),
-            protocol: 0,
+            path,
+            protocol: protocol::TCP,
             flags: 0,
             icmp_type: 0,
             icmp_code: 0,
-            class: Class::Attempt,
+            class: Class::Login,
             verdict: Verdict::Unknown,
         })
     }
+
+    fn time_without_stamp(&self, message: &[u8]) -> i64 {
+        match (uptime(message, 0), self.clock.boot) {
+            (Some((micros, _)), Some(boot)) => boot.saturating_add((micros / 1_000_000) as i64),
+            _ => self.clock.modified,
+        }
+    }
+
+    /// The instant of a stamp. One without a year gets the year that brings it nearest to the stamp before.
+    fn time_of(&mut self, stamp: &Stamp) -> i64 {
+        let date = match (stamp.year, self.previous) {
+            (Some(year), _) => stamp.date_in(year),
+            (None, Some(previous)) => {
+                let (year, _, _) = previous.to_ymd();
+                let candidates =
+                    [year, year + 1, year - 1].into_iter().filter_map(|year| stamp.date_in(year));
+                candidates.min_by_key(|date| date.0.abs_diff(previous.0))
+            }
+            (None, None) => self.first_date(stamp),
+        };
+        let date = date.unwrap_or(Date(0));
+        if self.previous != Some(date) {
+            // Known headers stand for a day that may have another year now.
+            self.forget_headers();
+        }
+        self.previous = Some(date);
+        match stamp.offset {
+            Some(offset) => i64::from(date.0) * 86_400 + i64::from(stamp.second_of_day()) - i64::from(offset),
+            None => self.calendar.instant(date, stamp.second_of_day()),
+        }
+    }
+
+    fn first_date(&mut self, stamp: &Stamp) -> Option<Date> {
+        if let Some(year) = self.clock.year {
+            return stamp.date_in(year);
+        }
+        let modified = self.calendar.hour_of(self.clock.modified).date;
+        let (year, _, _) = modified.to_ymd();
+        let this_year = stamp.date_in(year);
+        this_year.filter(|date| date.0 <= modified.0 + 1).or_else(|| stamp.date_in(year - 1)).or(this_year)
+    }
+
+    fn remember_header(&mut self, line: &[u8], stamp: &Stamp, message: usize, time: i64) {
+        let second = i64::from(stamp.minute) * 60 + i64::from(stamp.second);
+        // A leap second is not worth it.
+        let (Some(before), Some(after)) = (line.get(..stamp.minute_at), line.get(stamp.seconds_end..message))
+        else {
+            return;
+        };
+        if stamp.second > 59 || before.len() + after.len() > LONGEST_HEAD {
+            return;
+        }
+        let known = &mut self.headers[self.next_header];
+        self.next_header = (self.next_header + 1) % HEADERS;
+        known.before.clear();
+        known.before.extend_from_slice(before);
+        known.after.clear();
+        known.after.extend_from_slice(after);
+        known.hour = time - second;
+    }
 }
 
+fn replace<T>(table: &mut Vec<T>, next: &mut usize, most: usize, entry: T) {
+    if table.len() < most {
+        table.push(entry);
+    } else {
+        table[*next] = entry;
+        *next = (*next + 1) % most;
+    }
+}
+
+#[inline]
+fn packet_at(message: &[u8], source_at: usize) -> Option<Packet> {
+    let fields = &message[source_at..];
+    netfilter::in_order(fields).or_else(|| netfilter::in_any_order(&message[source_at - b"SRC=".len()..]))
+}
+
+#[inline]
+fn event(packet: &Packet, way: &Way, time: i64, uptime: u64) -> Event {
+    let class = classify(&Facts {
+        direction: way.direction,
+        protocol: packet.protocol,
+        flags: packet.flags,
+        source_port: packet.source_port,
+        port: packet.port,
+        icmp_type: packet.icmp_type,
+        source: packet.source,
+        destination: packet.destination,
+        group_mac: way.group_mac,
+        later_fragment: packet.fragment_offset != 0,
+    });
+    Event {
+        time,
+        source: packet.source,
+        destination: packet.destination,
+        fingerprint: fingerprint(&packet.into()),
+        uptime,
+        count: 1,
+        source_port: packet.source_port,
+        port: packet.port,
+        length: packet.length,
+        path: way.path,
+        protocol: packet.protocol,
+        flags: packet.flags,
+        icmp_type: packet.icmp_type,
+        icmp_code: packet.icmp_code,
+        class,
+        verdict: way.verdict,
+    }
+}
+
+/// The month (1..=12) if the line begins with a stamp that has no year.
 pub fn month_without_year(line: &[u8]) -> Option<u8> {
-    const NAMES: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
-    let name = line.get(..3).filter(|_| line.get(3) == Some(&b' ') && line.len() > 6)?;
-    NAMES.chunks(3).position(|month| month == name).map(|index| index as u8 + 1)
+    let stamp = beginning(line).stamp?;
+    stamp.year.is_none().then_some(stamp.month)
 }
 
+/// The uptime in microseconds if the line has no other time.
 pub fn bare_uptime(line: &[u8]) -> Option<u64> {
-    let end = line.iter().position(|&byte| byte == b']')?;
-    let text = std::str::from_utf8(line.get(1..end).filter(|_| line[0] == b'[')?).ok()?;
-    let (seconds, micros) = text.trim().split_once('.')?;
-    Some(seconds.parse::<u64>().ok()?.checked_mul(1_000_000)? + micros.parse::<u64>().ok()?)
+    let beginning = beginning(line);
+    if beginning.stamp.is_some() {
+        return None;
+    }
+    uptime(line, beginning.at).map(|(micros, _)| micros)
 }
+
+/// Reads a line of any bytes by every way there is. For fuzzing.
+pub fn read_anything(line: &[u8]) {
+    let mut paths = Paths::new();
+    let mut reader = LineReader::new(&[], Calendar::utc());
+    for _ in 0..2 {
+        reader.read(line, &mut paths);
+        reader.read_kernel(line, 0, Origin::Logd, &mut paths);
+        reader.read_daemon(line, 0, Origin::Logd, &mut paths);
+    }
+    month_without_year(line);
+    bare_uptime(line);
+    if let Some(fast) = netfilter::in_order(line) {
+        let slow = netfilter::in_any_order(&[b"SRC=", line].concat());
+        assert_eq!(Some(fast), slow);
+    }
+}
+
+#[cfg(test)]
+#[path = "line_tests.rs"]
+mod tests;

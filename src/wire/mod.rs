@@ -1,8 +1,13 @@
 //! Bytes -> fields, pure. Never panics, never logs, never allocates by an attacker's number.
 
+pub mod fingerprint;
+pub mod header;
 pub mod line;
 pub mod login;
 pub mod netfilter;
 pub mod nflog;
 pub mod packet;
 pub mod stamp;
+pub mod way;
+
+pub use fingerprint::{Inputs, fingerprint};

@@ -1,1 +1,396 @@
 //! Time stamps of log lines.
+//!
+//! Takes a line's beginning, gives the date and time of day that stand there and where they end, or
+//! the kernel's uptime. Knows no time zone but those that are written as a number, or as UTC.
+//!
+//! | form | written by |
+//! |---|---|
+//! | `Mar 15 20:55:15` | classic syslog (RFC 3164): no year, no zone |
+//! | `Sat Sep 12 21:46:20 2026` | logread; in brackets `dmesg -T` |
+//! | `Mar 15 2026 20:55:15`, `Sat Sep 12 21:46:20 JST 2026` | other collectors, date(1) |
+//! | `2015-03-07T05:09:30.045015+02:00` | ISO 8601 (RFC 3339), zone optional, blank for T, comma for the point |
+//! | `Sat 2026-09-12 21:46:20 JST` | journalctl -o short-full |
+
+use crate::calendar::Date;
+
+/// A date and time of day as written, all in range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stamp {
+    pub year: Option<i32>,
+    /// 1..=12
+    pub month: u8,
+    /// 1..=31, not checked against the month.
+    pub day: u8,
+    pub hour: u8,
+    pub minute: u8,
+    /// 0..=60
+    pub second: u8,
+    /// Seconds east of UTC, if the stamp tells.
+    pub offset: Option<i32>,
+    /// A day of the week, the month's name and a year: the form of logread.
+    pub logread: bool,
+    /// Where the two digits of the minute stand.
+    pub minute_at: usize,
+    /// Where seconds and their fraction end.
+    pub seconds_end: usize,
+    /// Where the stamp ends.
+    pub end: usize,
+}
+
+impl Stamp {
+    /// The day in `year`. A day that the month does not have (29 February) is the month's last.
+    pub fn date_in(&self, year: i32) -> Option<Date> {
+        let month = u32::from(self.month);
+        (0..4).find_map(|back| Date::from_ymd(year, month, u32::from(self.day).checked_sub(back)?))
+    }
+
+    pub fn second_of_day(&self) -> u32 {
+        let (hour, minute) = (u32::from(self.hour), u32::from(self.minute));
+        (hour * 3600 + minute * 60 + u32::from(self.second)).min(86_399)
+    }
+}
+
+const MONTHS: [&[u8; 3]; 12] =
+    [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
+const WEEKDAYS: [&[u8; 3]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"];
+
+/// The stamp that stands at `at`. It ends at a blank, at the line's end, or at its closing bracket.
+pub fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
+    let mut cursor = Cursor { line, at };
+    let bracket = cursor.eat(b'[');
+    let weekday = cursor.name(&WEEKDAYS).is_some();
+    if weekday {
+        cursor.eat(b',');
+        cursor.blanks(1)?;
+    }
+    let mut stamp = match cursor.name(&MONTHS) {
+        Some(month) => cursor.month_first(month as u8 + 1)?,
+        None => cursor.iso(weekday)?,
+    };
+    stamp.logread = weekday && !bracket && stamp.year.is_some() && line[at + 4..stamp.minute_at][0] > b'9';
+    if bracket && !cursor.eat(b']') {
+        return None;
+    }
+    stamp.end = cursor.at;
+    matches!(cursor.peek(), None | Some(b' ' | b'\t')).then_some(stamp)
+}
+
+/// The kernel's `[119160.262669]` at `at`, in microseconds, and where it and the blank behind it end.
+/// The thread or CPU that newer kernels may write behind it (`[T123]`, `[    C0]`) is passed over.
+pub fn uptime(line: &[u8], at: usize) -> Option<(u64, usize)> {
+    let mut cursor = Cursor { line, at };
+    if !cursor.eat(b'[') {
+        return None;
+    }
+    while cursor.eat(b' ') {}
+    let (seconds, length) = cursor.digits(10)?;
+    if length > 10 || !cursor.eat(b'.') {
+        return None;
+    }
+    let (fraction, length) = cursor.digits(9)?;
+    if !cursor.eat(b']') {
+        return None;
+    }
+    let micros = if length <= 6 {
+        fraction * 10u64.pow(6 - length as u32)
+    } else {
+        fraction / 10u64.pow(length as u32 - 6)
+    };
+    cursor.caller();
+    cursor.eat(b' ');
+    Some((seconds * 1_000_000 + micros, cursor.at))
+}
+
+struct Cursor<'a> {
+    line: &'a [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.line.get(self.at).copied()
+    }
+
+    fn peek_at(&self, ahead: usize) -> Option<u8> {
+        self.line.get(self.at + ahead).copied()
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// At least `least` blanks.
+    fn blanks(&mut self, least: usize) -> Option<()> {
+        let start = self.at;
+        while self.eat(b' ') {}
+        (self.at - start >= least).then_some(())
+    }
+
+    /// At least one digit; reads at most `most`. The value and the number of digits.
+    fn digits(&mut self, most: usize) -> Option<(u64, usize)> {
+        let start = self.at;
+        let mut value = 0u64;
+        while let Some(digit @ b'0'..=b'9') = self.peek()
+            && self.at - start < most
+        {
+            value = value * 10 + u64::from(digit - b'0');
+            self.at += 1;
+        }
+        (self.at > start).then_some((value, self.at - start))
+    }
+
+    /// A number of `least..=most` digits within `range`.
+    fn number(&mut self, least: usize, most: usize, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
+        let (value, length) = self.digits(most)?;
+        (length >= least && range.contains(&value)).then_some(value)
+    }
+
+    /// One of `names`, without regard to case, and not part of a longer word.
+    fn name(&mut self, names: &[&[u8; 3]]) -> Option<usize> {
+        let word = self.line.get(self.at..self.at + 3)?;
+        if self.peek_at(3).is_some_and(|byte| byte.is_ascii_alphanumeric()) {
+            return None;
+        }
+        let index = names.iter().position(|name| word.eq_ignore_ascii_case(*name))?;
+        self.at += 3;
+        Some(index)
+    }
+
+    fn year(&mut self) -> Option<i32> {
+        let start = self.at;
+        match self.number(4, 4, 1970..=2199) {
+            Some(year) if !self.peek().is_some_and(|byte| byte.is_ascii_alphanumeric()) => Some(year as i32),
+            _ => {
+                self.at = start;
+                None
+            }
+        }
+    }
+
+    /// `15 20:55:15`, with a year before or behind the time of day.
+    fn month_first(&mut self, month: u8) -> Option<Stamp> {
+        self.blanks(1)?;
+        let day = self.number(1, 2, 1..=31)? as u8;
+        self.blanks(1)?;
+        let before = self.year();
+        if before.is_some() {
+            self.blanks(1)?;
+        }
+        let mut stamp = self.time_of_day(before, month, day)?;
+        if before.is_none() {
+            let end = self.at;
+            let zone = self.zone_name();
+            if self.eat(b' ')
+                && let Some(year) = self.year()
+            {
+                (stamp.year, stamp.offset) = (Some(year), zone.flatten());
+            } else {
+                self.at = end;
+            }
+        }
+        Some(stamp)
+    }
+
+    /// `2015-03-07T05:09:30.045015+02:00`
+    fn iso(&mut self, weekday: bool) -> Option<Stamp> {
+        let year = self.number(4, 4, 1970..=9999)? as i32;
+        let separator = self.peek().filter(|byte| matches!(byte, b'-' | b'/'))?;
+        self.at += 1;
+        let month = self.number(2, 2, 1..=12)? as u8;
+        if !self.eat(separator) {
+            return None;
+        }
+        let day = self.number(2, 2, 1..=31)? as u8;
+        if !(self.eat(b'T') || self.eat(b't') || self.eat(b' ')) {
+            return None;
+        }
+        let mut stamp = self.time_of_day(Some(year), month, day)?;
+        stamp.offset = self.zone(weekday);
+        Some(stamp)
+    }
+
+    fn time_of_day(&mut self, year: Option<i32>, month: u8, day: u8) -> Option<Stamp> {
+        let hour = self.number(2, 2, 0..=23)? as u8;
+        if !self.eat(b':') {
+            return None;
+        }
+        let minute_at = self.at;
+        let minute = self.number(2, 2, 0..=59)? as u8;
+        if !self.eat(b':') {
+            return None;
+        }
+        let second = self.number(2, 2, 0..=60)? as u8;
+        if let (Some(b'.' | b','), Some(b'0'..=b'9')) = (self.peek(), self.peek_at(1)) {
+            self.at += 1;
+            while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+                self.at += 1;
+            }
+        }
+        let (offset, logread, seconds_end) = (None, false, self.at);
+        Some(Stamp {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            offset,
+            logread,
+            minute_at,
+            seconds_end,
+            end: 0,
+        })
+    }
+
+    /// The zone behind an ISO time: `Z`, `+02:00`, `+0200`, `+02`, these after a blank, or ` UTC`. After a
+    /// day of the week (journalctl) also a zone's short name, which says nothing by itself.
+    fn zone(&mut self, weekday: bool) -> Option<i32> {
+        if self.eat(b'Z') || self.eat(b'z') {
+            return Some(0);
+        }
+        let start = self.at;
+        self.eat(b' ');
+        if let Some(offset) = self.offset() {
+            return Some(offset);
+        }
+        self.at = start;
+        let offset = self.zone_name()?;
+        if offset.is_none() && !weekday {
+            self.at = start;
+        }
+        offset
+    }
+
+    fn offset(&mut self) -> Option<i32> {
+        let sign = match self.peek()? {
+            b'+' => 1,
+            b'-' => -1,
+            _ => return None,
+        };
+        self.at += 1;
+        let hours = self.number(2, 2, 0..=23)? as i32;
+        let colon = self.eat(b':');
+        let minutes = match self.peek() {
+            Some(b'0'..=b'9') => self.number(2, 2, 0..=59)? as i32,
+            _ if colon => return None,
+            _ => 0,
+        };
+        matches!(self.peek(), None | Some(b' ' | b']')).then_some(sign * (hours * 3600 + minutes * 60))
+    }
+
+    /// A blank and two to five capitals: Some(Some(0)) for UTC, Some(None) for a name such as JST.
+    fn zone_name(&mut self) -> Option<Option<i32>> {
+        let rest = self.line.get(self.at..)?.strip_prefix(b" ")?;
+        let length = rest.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+        if !(2..=5).contains(&length) || !matches!(rest.get(length), None | Some(b' ')) {
+            return None;
+        }
+        self.at += 1 + length;
+        Some(matches!(&rest[..length], b"UTC" | b"GMT").then_some(0))
+    }
+
+    /// `[T123]` or `[   C0]`
+    fn caller(&mut self) {
+        let start = self.at;
+        if self.eat(b'[') {
+            while self.eat(b' ') {}
+            if (self.eat(b'T') || self.eat(b'C')) && self.digits(10).is_some() && self.eat(b']') {
+                return;
+            }
+        }
+        self.at = start;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `year-month-day hour:minute:second offset`, and what follows.
+    fn read(text: &str) -> String {
+        match stamp(text.as_bytes(), 0) {
+            None => "none".to_string(),
+            Some(s) => format!(
+                "{}-{}-{} {}:{}:{} {} |{}",
+                s.year.map_or("?".to_string(), |year| year.to_string()),
+                s.month,
+                s.day,
+                s.hour,
+                s.minute,
+                s.second,
+                s.offset.map_or("local".to_string(), |offset| offset.to_string()),
+                &text[s.end..]
+            ),
+        }
+    }
+
+    #[test]
+    fn every_form_of_stamp() {
+        for (text, expected) in [
+            ("Mar 15 20:55:15 linux kernel:", "?-3-15 20:55:15 local | linux kernel:"),
+            ("May  5 05:05:05 kernel: DROP", "?-5-5 5:5:5 local | kernel: DROP"),
+            ("Mar 15 20:55:15.123 linux", "?-3-15 20:55:15 local | linux"),
+            ("Mar 15 2026 20:55:15 linux", "2026-3-15 20:55:15 local | linux"),
+            ("Mar 15 20:55:15 2026 linux", "2026-3-15 20:55:15 local | linux"),
+            ("Mar 15 20:55:15 UTC linux", "?-3-15 20:55:15 local | UTC linux"),
+            ("Sat Sep 12 21:46:20 2026 kern.warn", "2026-9-12 21:46:20 local | kern.warn"),
+            ("Sat Sep  2 21:46:20 UTC 2026 x", "2026-9-2 21:46:20 0 | x"),
+            ("[Sat Sep 12 21:46:20 2026] DROP", "2026-9-12 21:46:20 local | DROP"),
+            ("2015-03-07T05:09:30.045015+02:00 h", "2015-3-7 5:9:30 7200 | h"),
+            ("2015-03-07T05:09:30Z h", "2015-3-7 5:9:30 0 | h"),
+            ("2015-03-07T05:09:30,045-0330 h", "2015-3-7 5:9:30 -12600 | h"),
+            ("2015-03-07 05:09:30 h", "2015-3-7 5:9:30 local | h"),
+            ("2015-03-07 05:09:30 UTC h", "2015-3-7 5:9:30 0 | h"),
+            ("2015-03-07 05:09:30 +0900 h", "2015-3-7 5:9:30 32400 | h"),
+            ("2015/03/07 05:09:30 NAS kernel:", "2015-3-7 5:9:30 local | NAS kernel:"),
+            ("Sat 2026-09-12 21:46:20 JST host", "2026-9-12 21:46:20 local | host"),
+            ("Jun 30 23:59:60 host", "?-6-30 23:59:60 local | host"),
+            ("Mar 15 24:55:15 linux", "none"),
+            ("Mar 32 20:55:15 linux", "none"),
+            ("March 15 20:55:15 linux", "none"),
+            ("Mar 15 20:55:15x", "none"),
+            ("2015-13-07T05:09:30Z h", "none"),
+            ("[Sat Sep 12 21:46:20 2026 DROP", "none"),
+            ("", "none"),
+        ] {
+            assert_eq!(read(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_logread_is_logread() {
+        for (text, expected) in [
+            ("Sat Sep 12 21:46:20 2026 x", true),
+            ("[Sat Sep 12 21:46:20 2026] x", false),
+            ("Sat 2026-09-12 21:46:20 JST x", false),
+            ("Sep 12 21:46:20 2026 x", false),
+        ] {
+            assert_eq!(stamp(text.as_bytes(), 0).unwrap().logread, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn uptimes() {
+        for (text, expected) in [
+            ("[119160.262669] DROP", Some((119_160_262_669, 16))),
+            ("[    0.5] x", Some((500_000, 10))),
+            ("[1.123456789]", Some((1_123_456, 13))),
+            ("[119.262669][    C0] DROP", Some((119_262_669, 21))),
+            ("[119.262669][T1234] DROP", Some((119_262_669, 20))),
+            ("[UFW BLOCK] IN=", None),
+            ("[119] x", None),
+            ("[99999999999999999999.1] x", None),
+        ] {
+            assert_eq!(uptime(text.as_bytes(), 0), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_29th_of_february_is_the_28th_in_other_years() {
+        let leap = stamp(b"Feb 29 00:00:01 x", 0).unwrap();
+        assert_eq!(leap.date_in(2024), Date::parse("2024-02-29"));
+        assert_eq!(leap.date_in(2026), Date::parse("2026-02-28"));
+    }
+}

@@ -1,0 +1,132 @@
+//! A number by which the same packet is known again when it is logged twice.
+//!
+//! Takes the fields that both a log line and an NFLOG message have by default and that forwarding does
+//! not change. Not among them: prefix, interfaces, MAC, TTL, marks, TCP sequence numbers.
+
+use super::netfilter::{Packet, is_echo};
+use crate::event::{Address, protocol};
+
+/// What a fingerprint is made of. Every source of events fills it in the same way:
+///
+/// * `length`: IPv4's total length; IPv6's payload length + 40; at most 65,535.
+/// * `id`: IPv4's identification; IPv6's flow label, with the identification of a fragment header in the
+///   upper 32 bits.
+/// * `fragment_offset`: in bytes, for both families.
+/// * ports: used for TCP, UDP and UDP-Lite only, since the kernel logs no others.
+/// * ICMP id and sequence: used for echo requests and replies only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inputs {
+    pub source: Address,
+    pub destination: Address,
+    pub id: u64,
+    pub length: u16,
+    pub fragment_offset: u16,
+    pub source_port: u16,
+    pub port: u16,
+    pub icmp_id: u16,
+    pub icmp_sequence: u16,
+    pub protocol: u8,
+    pub icmp_type: u8,
+    pub icmp_code: u8,
+}
+
+/// The fingerprint. Fields that do not belong to the protocol, and everything above IP in a fragment
+/// that is not the first, count as 0 whatever they are.
+pub fn fingerprint(inputs: &Inputs) -> u64 {
+    let Inputs { source, destination, id, length, fragment_offset, protocol, .. } = *inputs;
+    let upper = if fragment_offset != 0 {
+        0
+    } else {
+        match protocol {
+            protocol::TCP | protocol::UDP | protocol::UDPLITE => {
+                u64::from(inputs.source_port) << 16 | u64::from(inputs.port)
+            }
+            protocol::ICMP | protocol::ICMPV6 => {
+                let kind = u64::from(inputs.icmp_type) << 40 | u64::from(inputs.icmp_code) << 32;
+                let echo = u64::from(inputs.icmp_id) << 16 | u64::from(inputs.icmp_sequence);
+                kind | if is_echo(protocol, inputs.icmp_type) { echo } else { 0 }
+            }
+            _ => 0,
+        }
+    };
+    let packet = u64::from(length) << 48 | u64::from(fragment_offset) << 32 | u64::from(protocol);
+    let addresses = fold(source.high ^ 0x9e37_79b9_7f4a_7c15, source.low ^ 0xd1b5_4a32_d192_ed03)
+        ^ fold(destination.high ^ 0xa076_1d64_78bd_642f, destination.low ^ 0xe703_7ed1_a0b4_28db)
+            .rotate_left(23);
+    let rest = fold(packet ^ 0x8ebc_6af0_9c88_c6e3, upper ^ 0x5899_65cc_7537_4cc3);
+    fold(addresses ^ rest ^ 0x1d8e_4e27_c47d_124f, id ^ rest.rotate_left(32) ^ 0xeb44_acca_b455_d165)
+}
+
+impl From<&Packet> for Inputs {
+    fn from(packet: &Packet) -> Inputs {
+        Inputs {
+            source: packet.source,
+            destination: packet.destination,
+            id: packet.id,
+            length: packet.length,
+            fragment_offset: packet.fragment_offset,
+            source_port: packet.source_port,
+            port: packet.port,
+            icmp_id: packet.icmp_id,
+            icmp_sequence: packet.icmp_sequence,
+            protocol: packet.protocol,
+            icmp_type: packet.icmp_type,
+            icmp_code: packet.icmp_code,
+        }
+    }
+}
+
+/// Both halves of the product: every bit of either factor reaches every bit of the result.
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn inputs() -> Inputs {
+        Inputs {
+            source: Address::v4(0xc633_6407),
+            destination: Address::v4(0xc000_0201),
+            length: 40,
+            id: 54_321,
+            protocol: protocol::TCP,
+            source_port: 40_000,
+            port: 23,
+            ..Inputs::default()
+        }
+    }
+
+    #[test]
+    fn packets_that_differ_have_different_fingerprints() {
+        let mut seen = HashSet::new();
+        let mut count = 0;
+        for id in 0..100 {
+            for port in 0..100 {
+                for host in 0..20 {
+                    let source = Address::v4(0xc633_6400 + host);
+                    seen.insert(fingerprint(&Inputs { id, port, source, ..inputs() }));
+                    count += 1;
+                }
+            }
+        }
+        assert_eq!(seen.len(), count);
+        // The bits that choose a place in a cache are spread.
+        let places: HashSet<u64> = seen.iter().map(|fingerprint| fingerprint % 4096).collect();
+        assert_eq!(places.len(), 4096);
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_log_makes_no_difference() {
+        let sctp = Inputs { protocol: protocol::SCTP, ..inputs() };
+        assert_eq!(fingerprint(&sctp), fingerprint(&Inputs { port: 0, source_port: 0, ..sctp }));
+        let later = Inputs { fragment_offset: 1480, ..inputs() };
+        assert_eq!(fingerprint(&later), fingerprint(&Inputs { port: 0, source_port: 0, ..later }));
+        let error = Inputs { protocol: protocol::ICMP, icmp_type: 3, ..inputs() };
+        assert_eq!(fingerprint(&error), fingerprint(&Inputs { icmp_id: 7, ..error }));
+        assert_ne!(fingerprint(&error), fingerprint(&Inputs { icmp_code: 1, ..error }));
+    }
+}
