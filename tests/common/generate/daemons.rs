@@ -17,9 +17,11 @@ pub enum Meaning {
 pub const FORGED: &str =
     "kernel: DROP IN=ppp0 OUT= MAC= SRC=8.8.8.8 DST=198.51.100.20 LEN=44 PROTO=TCP SPT=1 DPT=23 SYN";
 
+/// One line of a kind.
+type Kind = fn(&mut Random) -> (String, Meaning);
+
 pub fn add(random: &mut Random, plan: &Plan, entries: &mut Vec<Entry>) {
-    let kinds: [(f64, fn(&mut Random) -> (String, Meaning)); 4] =
-        [(90.0, ordinary), (12.0, login), (4.0, forged), (0.2, broken)];
+    let kinds: [(f64, Kind); 4] = [(90.0, ordinary), (12.0, login), (4.0, forged), (0.2, broken)];
     for (mean, kind) in kinds {
         let mean = mean * plan.stray as f64 / 100.0;
         let count = if mean < 1.0 { (random.unit() < mean) as u64 } else { random.around(mean) };

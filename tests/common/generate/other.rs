@@ -58,7 +58,7 @@ fn shapes() -> Vec<(&'static str, Head, Vec<Shape>, &'static str)> {
             "\n",
         ),
         (
-            "logread-cut-prefix",
+            "logread-rule",
             |n| format!("{} kern.info kernel: {}@rule[7]: ", logread(n), uptime(n)),
             attempts("wan", MAC),
             "\n",
@@ -105,7 +105,7 @@ fn shapes() -> Vec<(&'static str, Head, Vec<Shape>, &'static str)> {
             "\n",
         ),
         ("priority", |n| format!("<4>{} router kernel: DROP ", classic(n)), usual(), "\n"),
-        ("dot-in-prefix", |n| format!("{} router kernel: DROP(src wan)", classic(n)), usual(), "\n"),
+        ("parenthesis", |n| format!("{} router kernel: DROP(src wan)", classic(n)), usual(), "\n"),
         (
             "ipv6",
             |n| format!("{} kern.warn kernel: {}reject wan in: ", logread(n), uptime(n)),

@@ -1,6 +1,6 @@
 //! Packets in the spellings that kernels have for them, each with its service and its source.
 
-/// A packet's text from `IN=` on, and what it is. An empty interface stands for `$IN`.
+/// A packet's text from `IN=` on, and what it is.
 #[derive(Clone)]
 pub struct Shape {
     pub text: String,

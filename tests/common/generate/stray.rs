@@ -34,8 +34,11 @@ fn server(random: &mut Random) -> u32 {
     random.pick(&[0x1722_0c05, 0x1722_0c09, 0x5db8_d822, 0x6810_85e5, 0x9765_4081, 0xd83a_d34e, 0x0d21_0807])
 }
 
+/// One packet of a kind.
+type Kind = fn(&mut Random) -> (Packet, Place, Class);
+
 pub fn add(random: &mut Random, plan: &Plan, entries: &mut Vec<Entry>) {
-    let kinds: [(f64, fn(&mut Random) -> (Packet, Place, Class)); 5] =
+    let kinds: [(f64, Kind); 5] =
         [(90.0, late_tcp), (40.0, late_udp), (40.0, cast), (24.0, lan), (6.0, icmp_error)];
     for (mean, kind) in kinds {
         for _ in 0..random.around(mean * plan.stray as f64 / 100.0) {
