@@ -5,6 +5,7 @@
 
 use crate::event::{Address, Class, protocol, tcp};
 use crate::paths::Direction;
+use crate::services;
 
 /// What the class depends on.
 #[derive(Clone, Copy, Debug)]
@@ -57,15 +58,11 @@ fn is_opening(flags: u8) -> bool {
     flags & (tcp::ACK | tcp::RST | tcp::FIN) == 0
 }
 
-/// Ports from 1024 on at which UDP services listen: a packet to one of these is an attempt even if
-/// it comes from a well-known port.
-fn is_service(_protocol: u8, port: u16) -> bool {
-    // To be replaced by `services::is_known(protocol, port)`.
-    const PORTS: [u16; 27] = [
-        1194, 1433, 1434, 1701, 1723, 1812, 1900, 2049, 3306, 3389, 3478, 3702, 5060, 5061, 5353, 5432, 5683,
-        6379, 8080, 8291, 8443, 9200, 11211, 27015, 27017, 33434, 51820,
-    ];
-    PORTS.binary_search(&port).is_ok()
+/// Known services from port 1024 up to where Linux begins to choose ports for connections of its
+/// own (`net.ipv4.ip_local_port_range`): a packet to one of these is an attempt even if it comes from
+/// a well-known port.
+fn is_service(protocol: u8, port: u16) -> bool {
+    port < 32_768 && services::is_known(protocol, port)
 }
 
 fn is_noise(facts: &Facts) -> bool {
