@@ -393,7 +393,8 @@ fn path(text: &str) -> Option<String> {
 /// The duration in the largest unit that holds it whole.
 pub fn duration_text(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    match [(86_400, 'd'), (3600, 'h'), (60, 'm')].into_iter().find(|(unit, _)| seconds % unit == 0) {
+    match [(86_400, 'd'), (3600, 'h'), (60, 'm')].into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit))
+    {
         Some((unit, letter)) if seconds > 0 => format!("{}{letter}", seconds / unit),
         _ => format!("{seconds}s"),
     }

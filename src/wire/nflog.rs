@@ -220,18 +220,11 @@ pub struct Settings {
     pub queue_threshold: u32,
 }
 
-/// The request number `request` to listen to `group`.
-pub fn bind(group: u16, request: u32) -> Vec<u8> {
-    config(group, request, |message| attribute(message, CFG_CMD, &[CFG_CMD_BIND]))
-}
-
-pub fn unbind(group: u16, request: u32) -> Vec<u8> {
-    config(group, request, |message| attribute(message, CFG_CMD, &[CFG_CMD_UNBIND]))
-}
-
-/// The request to log to `group` in this way, with sequence numbers.
-pub fn configure(group: u16, settings: &Settings, request: u32) -> Vec<u8> {
+/// The request number `request` to listen to `group` in this way, with sequence numbers. All of
+/// it is one message, so that there is no time in which packets are logged in another way.
+pub fn listen(group: u16, settings: &Settings, request: u32) -> Vec<u8> {
     config(group, request, |message| {
+        attribute(message, CFG_CMD, &[CFG_CMD_BIND]);
         let range = settings.copy_range.to_be_bytes();
         attribute(message, CFG_MODE, &[range[0], range[1], range[2], range[3], COPY_PACKET, 0]);
         attribute(message, CFG_NLBUFSIZ, &settings.buffer.to_be_bytes());
@@ -239,6 +232,19 @@ pub fn configure(group: u16, settings: &Settings, request: u32) -> Vec<u8> {
         attribute(message, CFG_QTHRESH, &settings.queue_threshold.to_be_bytes());
         attribute(message, CFG_FLAGS, &CFG_F_SEQ.to_be_bytes());
     })
+}
+
+/// The request to listen no more.
+pub fn unbind(group: u16, request: u32) -> Vec<u8> {
+    config(group, request, |message| attribute(message, CFG_CMD, &[CFG_CMD_UNBIND]))
+}
+
+/// A request of no known kind. The kernel refuses it with EPERM to those who have no permission
+/// for netfilter, with EINVAL to the others.
+pub fn nothing(group: u16, request: u32) -> Vec<u8> {
+    let mut message = config(group, request, |_| {});
+    message[4..6].copy_from_slice(&(NFNL_SUBSYS_ULOG << 8 | 0xff).to_ne_bytes());
+    message
 }
 
 fn config(group: u16, request: u32, attributes: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
@@ -261,6 +267,18 @@ fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
     message.extend(kind.to_ne_bytes());
     message.extend(value);
     message.resize(align4(message.len()), 0);
+}
+
+/// A packet message for the tests of those who read them.
+#[cfg(test)]
+pub fn example(sequence: u32, payload: &[u8]) -> Vec<u8> {
+    let mut message = config(32, 0, |message| {
+        attribute(message, 10, b"drop wan in: \0");
+        attribute(message, 12, &sequence.to_be_bytes());
+        attribute(message, 9, payload);
+    });
+    message[4..6].copy_from_slice(&MSG_PACKET.to_ne_bytes());
+    message
 }
 
 #[cfg(test)]
@@ -361,7 +379,7 @@ mod tests {
         for (error, errno) in [(0i32, 0), (-16, 16), (i32::MIN, i32::MAX), (5, 0)] {
             let mut message = header(36, NLMSG_ERROR);
             message.extend(error.to_ne_bytes());
-            message.extend(bind(32, 77)[..16].to_vec());
+            message.extend(unbind(32, 77)[..16].to_vec());
             let expected = Message::Answer { request: 77, errno };
             assert_eq!(messages(&message).collect::<Vec<_>>(), [expected]);
         }
@@ -405,17 +423,17 @@ mod tests {
 
     #[test]
     fn requests_have_the_kernels_form() {
-        let message = bind(32, 5);
+        let settings = Settings { copy_range: 128, buffer: 8192, timeout: 10, queue_threshold: 40 };
+        let message = listen(32, &settings, 5);
         assert_eq!(native32(&message, 0), Some(message.len() as u32));
         assert_eq!(message[4..8], [MSG_CONFIG.to_ne_bytes(), 5u16.to_ne_bytes()].concat());
         assert_eq!(message[8..12], 5u32.to_ne_bytes());
         assert_eq!(message[16..20], [0, 0, 0, 32]);
-        assert_eq!(message[24..], [CFG_CMD_BIND, 0, 0, 0]);
+        assert_eq!(message[24..28], [CFG_CMD_BIND, 0, 0, 0]);
+        assert_eq!(message[32..38], [0, 0, 0, 128, 2, 0]);
+        assert_eq!(message.len(), 20 + 8 + 12 + 8 + 8 + 8 + 8);
         assert_eq!(unbind(32, 5)[24], CFG_CMD_UNBIND);
-        let settings = Settings { copy_range: 128, buffer: 8192, timeout: 10, queue_threshold: 40 };
-        let message = configure(32, &settings, 6);
-        assert_eq!(message[24..30], [0, 0, 0, 128, 2, 0]);
-        assert_eq!(message.len(), 20 + 12 + 8 + 8 + 8 + 8);
+        assert_eq!(nothing(32, 5)[4..6], 0x04ffu16.to_ne_bytes());
     }
 
     proptest! {
