@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fwstat::event::{protocol, tcp};
-use fwstat::sources::nflog::{Counters, NflogError, NflogReader, NflogRecord};
+use fwstat::sources::nflog::{Counters, NflogError, NflogReader, NflogRecord, QUEUE_THRESHOLD};
 use fwstat::system::netlink::interface_name;
 use fwstat::system::wait::{Wait, wait};
 use nix::time::{ClockId, clock_gettime};
@@ -38,6 +38,11 @@ table inet test {
     }
 }
 "#;
+
+/// The rules with the batches that our own rule files ask for.
+fn rules() -> String {
+    RULES.replace("queue-threshold 20", &format!("queue-threshold {QUEUE_THRESHOLD}"))
+}
 
 /// Waits and reads like the daemon until `enough` or nothing has come for a second.
 fn read_until(
@@ -150,14 +155,14 @@ ipv4(17, udp(40000, 40001, bytes(1400)))
                 ),
                 format!("{wan} {from4} 6 ports 54321 23 length 26 flags 0x00 id 0x1c46 truncated"),
                 format!("{fragment} {from4} 17 ports 1024 53 length 44 flags 0x00 id 0xff more"),
-                format!("{fragment} {from4} 17 ports 0 0 length 44 flags 0x00 id 0xff at 3 more"),
-                format!("{fragment} {from4} 17 ports 0 0 length 30 flags 0x00 id 0xff at 6"),
+                format!("{fragment} {from4} 17 ports 0 0 length 44 flags 0x00 id 0xff at 24 more"),
+                format!("{fragment} {from4} 17 ports 0 0 length 30 flags 0x00 id 0xff at 48"),
                 format!("{wan} {from6} 6 ports 54321 22 length 60 flags 0x02 id 0xabcde"),
                 format!("{wan} {from6} 17 ports 5353 161 length 48 flags 0x00 id 0xabcde"),
                 format!("{wan} {from6} 58 ports 0 0 length 48 flags 0x00 id 0xabcde icmp 128 0 0x4321 9"),
                 format!("{wan} {from6} 17 ports 1024 53 length 56 flags 0x00 id 0xabcde"),
-                format!("{fragment} {from6} 17 ports 1024 53 length 72 flags 0x00 id 0xabcde more"),
-                format!("{fragment} {from6} 17 ports 0 0 length 58 flags 0x00 id 0xabcde at 24"),
+                format!("{fragment} {from6} 17 ports 1024 53 length 72 flags 0x00 id 0xff000abcde more"),
+                format!("{fragment} {from6} 17 ports 0 0 length 58 flags 0x00 id 0xff000abcde at 24"),
                 format!("{wan} {from4} 17 ports 40000 40001 length 1428 flags 0x00 id 0x1c46"),
             ];
             let output = lines.pop().unwrap();
@@ -255,10 +260,47 @@ fn flood(socket: &UdpSocket, count: usize) {
 }
 
 #[test]
+fn what_does_not_fit_into_the_buffer_is_counted_exactly() {
+    let Some(network) = Network::up() else { return };
+    network.nft(&rules());
+    thread::scope(|scope| {
+        let (step, steps) = std::sync::mpsc::sync_channel(0);
+        let network = &network;
+        scope.spawn(move || {
+            Network::enter(&network.outside);
+            let socket = UdpSocket::bind((OUTSIDE_V4, 1234)).unwrap();
+            socket.connect((ROUTER_V4, 53)).unwrap();
+            for count in steps {
+                flood(&socket, count);
+            }
+        });
+        scope.spawn(move || {
+            Network::enter(&network.router);
+            let mut reader = NflogReader::open(GROUP).unwrap();
+            // Nobody reads; the next step begins when this one is over.
+            for count in [100_000, 0] {
+                step.send(count).unwrap();
+            }
+            read_until(&mut reader, &mut |_| {}, &|_| false);
+            let held = reader.counters().received;
+            step.send(1).unwrap();
+            drop(step);
+            read_until(&mut reader, &mut |_| {}, &|counters| counters.received > held);
+            let counters = reader.counters();
+            eprintln!("the buffer held {held} packets in {} datagrams", counters.datagrams);
+            assert_eq!(counters.received + counters.lost, 100_001);
+            assert_eq!(network.counter("refused"), 100_001);
+            assert!(counters.lost > 0 && counters.overruns == 1, "{counters:?}");
+            assert!(held >= 15_000, "{held}");
+        });
+    });
+}
+
+#[test]
 fn two_million_packets_at_full_rate_are_received_or_known_to_be_lost() {
     const PACKETS: usize = 2_000_000;
     let Some(network) = Network::up() else { return };
-    network.nft(RULES);
+    network.nft(&rules());
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let (ready, readied) = std::sync::mpsc::channel();

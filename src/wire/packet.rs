@@ -20,6 +20,8 @@ mod extension {
     pub const FRAGMENT: u8 = 44;
     pub const NONE: u8 = 59;
     pub const DESTINATION: u8 = 60;
+    /// With ESP and AH, which the kernel's log takes for extensions too.
+    pub const ALL: [u8; 7] = [HOP_BY_HOP, ROUTING, FRAGMENT, 50, 51, NONE, DESTINATION];
 }
 
 /// What the headers say. Fields that the packet does not have, or that are cut off, are 0.
@@ -40,9 +42,10 @@ pub struct Packet {
     /// Identifier and sequence number of an echo request or reply.
     pub icmp_id: u16,
     pub icmp_sequence: u16,
-    /// IPv4: the identification (`ID=` in the log); IPv6: the flow label (`FLOWLBL=`).
-    pub ip_id: u32,
-    /// As the log's `FRAG:` has it: IPv4 in units of 8 bytes, IPv6 in bytes.
+    /// IPv4: the identification (`ID=` in the log); IPv6: the flow label (`FLOWLBL=`), with a
+    /// fragment header's identification (`ID:`) in the upper 32 bits.
+    pub ip_id: u64,
+    /// In bytes.
     pub fragment_offset: u16,
     pub more_fragments: bool,
     /// The header of what it carries is not all there, so fields may be missing. Never set for
@@ -67,18 +70,16 @@ impl Packet {
 
     /// The packet with only those fields that the kernel's log text tells (nf_log_syslog.c), so
     /// that both ways of logging give one fingerprint: no ports of SCTP and DCCP, nothing of a
-    /// header that is cut off.
+    /// header that is cut off, no protocol where IPv6's extension headers lead to none.
     pub fn as_logged(&self) -> Packet {
         let mut packet = *self;
-        if self.truncated {
+        if self.truncated || matches!(self.protocol, protocol::SCTP | protocol::DCCP) {
             (packet.source_port, packet.port, packet.flags) = (0, 0, 0);
+            (packet.icmp_type, packet.icmp_code) = (0, 0);
             (packet.icmp_id, packet.icmp_sequence) = (0, 0);
-            if self.protocol != protocol::ICMP && self.protocol != protocol::ICMPV6 {
-                (packet.icmp_type, packet.icmp_code) = (0, 0);
-            }
         }
-        if matches!(self.protocol, protocol::SCTP | protocol::DCCP) {
-            (packet.source_port, packet.port) = (0, 0);
+        if !self.destination.is_v4() && extension::ALL.contains(&self.protocol) {
+            packet.protocol = 0;
         }
         packet
     }
@@ -132,7 +133,7 @@ fn parse_v4(bytes: &[u8]) -> Option<Packet> {
         ..Packet::default()
     };
     let fragment = be16(bytes, 6)?;
-    packet.fragment_offset = fragment & 0x1fff;
+    packet.fragment_offset = (fragment & 0x1fff) << 3;
     packet.more_fragments = fragment & 0x2000 != 0;
     let header = usize::from(bytes[0] & 0x0f) * 4;
     if header < 20 {
@@ -155,7 +156,7 @@ fn parse_v6(bytes: &[u8]) -> Option<Packet> {
         destination: address(24)?,
         protocol: bytes[6],
         length: payload.saturating_add(40),
-        ip_id: be32(bytes, 0)? & 0x000f_ffff,
+        ip_id: (be32(bytes, 0)? & 0x000f_ffff).into(),
         ..Packet::default()
     };
     // A jumbogram (RFC 2675) has the length 0 here.
@@ -175,6 +176,7 @@ fn parse_v6(bytes: &[u8]) -> Option<Packet> {
                     packet.fragment_offset = fragment & 0xfff8;
                     packet.more_fragments = fragment & 1 != 0;
                 }
+                packet.ip_id |= u64::from(be32(rest, 4).unwrap_or(0)) << 32;
                 Some(8)
             }
             extension::NONE => return Some(packet),
@@ -264,7 +266,7 @@ mod tests {
         let first = parse("45 00 05dc 00ff 2000 40 11 0000 c6336407 c0000201 0400 0035 0bb8 0000");
         assert_eq!((first.port, first.fragment_offset, first.more_fragments), (53, 0, true));
         let later = parse("45 00 05dc 00ff 20b9 40 11 0000 c6336407 c0000201 0400 0035 0bb8 0000");
-        assert_eq!((later.port, later.fragment_offset, later.more_fragments), (0, 185, true));
+        assert_eq!((later.port, later.fragment_offset, later.more_fragments), (0, 1480, true));
         assert!(later.is_later_fragment() && !later.truncated);
     }
 
@@ -328,10 +330,12 @@ mod tests {
         assert_eq!((first.protocol, first.port, first.more_fragments), (protocol::UDP, 53, true));
         let later = v6(44, "11 00 05a8 0000abcd  0400 0035 0008 0000");
         assert_eq!((later.protocol, later.port, later.fragment_offset), (protocol::UDP, 0, 1448));
+        assert_eq!((first.ip_id, later.ip_id), (0xabcd_000a_bcde, 0xabcd_000a_bcde));
         // No next header; one that is cut off; ESP.
         assert_eq!(v6(59, "").protocol, 59);
         assert!(v6(0, "11 05 0000 00000000").truncated);
-        assert_eq!(v6(50, "00000001 00000001").protocol, protocol::ESP);
+        let esp = v6(50, "00000001 00000001");
+        assert_eq!((esp.protocol, esp.as_logged().protocol), (protocol::ESP, 0));
     }
 
     #[test]
