@@ -1,1 +1,463 @@
-//! NFLOG messages.
+//! NFLOG messages (linux/netfilter/nfnetlink_log.h) in netlink framing (RFC 3549).
+//!
+//! Takes the bytes of one datagram, gives the messages in it; makes the bytes of requests.
+//! Headers are in the machine's byte order, the values of attributes big-endian. Pure: never
+//! panics, never allocates while reading.
+
+const NLMSG_NOOP: u16 = 1;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLMSG_OVERRUN: u16 = 4;
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
+
+const NFNL_SUBSYS_ULOG: u16 = 4;
+const MSG_PACKET: u16 = NFNL_SUBSYS_ULOG << 8;
+const MSG_CONFIG: u16 = NFNL_SUBSYS_ULOG << 8 | 1;
+
+const CFG_CMD: u16 = 1;
+const CFG_MODE: u16 = 2;
+const CFG_NLBUFSIZ: u16 = 3;
+const CFG_TIMEOUT: u16 = 4;
+const CFG_QTHRESH: u16 = 5;
+const CFG_FLAGS: u16 = 6;
+const CFG_CMD_BIND: u8 = 1;
+const CFG_CMD_UNBIND: u8 = 2;
+const COPY_PACKET: u8 = 2;
+const CFG_F_SEQ: u16 = 1;
+
+const NLMSG_HEADER: usize = 16;
+const NFGENMSG: usize = 4;
+const ATTRIBUTE_HEADER: usize = 4;
+/// The two upper bits of an attribute's type are flags (nested, byte order).
+const ATTRIBUTE_TYPE: u16 = 0x3fff;
+
+const ARPHRD_ETHER: u16 = 1;
+
+/// One logged packet. Numbers that the kernel did not send are 0, texts empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Record<'a> {
+    pub group: u16,
+    /// The protocol family of the rule: 2 IPv4, 10 IPv6, 1 inet, 7 bridge.
+    pub family: u8,
+    /// 0 prerouting, 1 input, 2 forward, 3 output, 4 postrouting.
+    pub hook: u8,
+    pub ether_type: u16,
+    pub mark: u32,
+    /// When the packet came in: microseconds of wall time.
+    pub timestamp: Option<u64>,
+    pub input: u32,
+    pub output: u32,
+    /// Index of the bridge's port.
+    pub bridge_input: u32,
+    pub bridge_output: u32,
+    pub hardware_type: u16,
+    pub hardware_header: &'a [u8],
+    pub hardware_source: &'a [u8],
+    /// The log prefix without the NUL at its end.
+    pub prefix: &'a [u8],
+    /// The packet from its IP header on, as far as it was copied.
+    pub payload: &'a [u8],
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    /// Counts the packets of this group.
+    pub sequence: Option<u32>,
+    /// Counts the packets of all groups.
+    pub sequence_global: Option<u32>,
+}
+
+impl Record<'_> {
+    /// The frame went to a broadcast or multicast address of the link.
+    pub fn group_mac(&self) -> bool {
+        self.hardware_type == ARPHRD_ETHER
+            && self.hardware_header.len() >= 14
+            && self.hardware_header[0] & 1 != 0
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Message<'a> {
+    Packet(Record<'a>),
+    /// The answer to the request with this number: an errno, 0 for success.
+    Answer {
+        request: u32,
+        errno: i32,
+    },
+    /// The end of a batch, or nothing at all.
+    Idle,
+    /// The kernel says that messages were lost.
+    Overrun,
+    /// A message of another subsystem.
+    Other(u16),
+    /// Lengths that do not fit together: this message is skipped, or the rest of the datagram
+    /// if it is the message's own length.
+    Malformed,
+}
+
+/// The messages of one datagram.
+pub fn messages(datagram: &[u8]) -> Messages<'_> {
+    Messages { rest: datagram }
+}
+
+#[derive(Clone, Debug)]
+pub struct Messages<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Message<'a>;
+
+    fn next(&mut self) -> Option<Message<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let length = match native32(self.rest, 0) {
+            Some(length) if (NLMSG_HEADER..=self.rest.len()).contains(&(length as usize)) => length as usize,
+            _ => {
+                self.rest = &[];
+                return Some(Message::Malformed);
+            }
+        };
+        let message = &self.rest[..length];
+        self.rest = self.rest.get(align4(length)..).unwrap_or_default();
+        Some(read_message(message))
+    }
+}
+
+fn read_message(message: &[u8]) -> Message<'_> {
+    let body = &message[NLMSG_HEADER..];
+    match u16::from_ne_bytes([message[4], message[5]]) {
+        MSG_PACKET => read_packet(body).map_or(Message::Malformed, Message::Packet),
+        NLMSG_ERROR => match (native32(body, 0), native32(body, 12)) {
+            (Some(error), Some(request)) => {
+                Message::Answer { request, errno: (error as i32).saturating_neg().max(0) }
+            }
+            _ => Message::Malformed,
+        },
+        NLMSG_NOOP | NLMSG_DONE => Message::Idle,
+        NLMSG_OVERRUN => Message::Overrun,
+        other => Message::Other(other),
+    }
+}
+
+fn read_packet(body: &[u8]) -> Option<Record<'_>> {
+    let mut rest = body.get(NFGENMSG..)?;
+    let mut record =
+        Record { family: body[0], group: u16::from_be_bytes([body[2], body[3]]), ..Record::default() };
+    while rest.len() >= ATTRIBUTE_HEADER {
+        let length = usize::from(u16::from_ne_bytes([rest[0], rest[1]]));
+        let kind = u16::from_ne_bytes([rest[2], rest[3]]) & ATTRIBUTE_TYPE;
+        let value = rest.get(ATTRIBUTE_HEADER..length)?;
+        read_attribute(&mut record, kind, value)?;
+        rest = rest.get(align4(length)..).unwrap_or_default();
+    }
+    Some(record)
+}
+
+/// `None` if the value is too short for what it is. Unknown attributes are skipped.
+fn read_attribute<'a>(record: &mut Record<'a>, kind: u16, value: &'a [u8]) -> Option<()> {
+    match kind {
+        1 => {
+            record.ether_type = be16(value, 0)?;
+            record.hook = *value.get(2)?;
+        }
+        2 => record.mark = be32(value)?,
+        3 => {
+            let part = |at: usize| Some(u64::from_be_bytes(value.get(at..at + 8)?.try_into().ok()?));
+            let (seconds, micros) = (part(0)?, part(8)?);
+            record.timestamp = Some(seconds.saturating_mul(1_000_000).saturating_add(micros));
+        }
+        4 => record.input = be32(value)?,
+        5 => record.output = be32(value)?,
+        6 => record.bridge_input = be32(value)?,
+        7 => record.bridge_output = be32(value)?,
+        8 => {
+            let length = usize::from(be16(value, 0)?).min(8);
+            record.hardware_source = value.get(4..4 + length)?;
+        }
+        9 => record.payload = value,
+        10 => {
+            let end = value.iter().position(|&c| c == 0).unwrap_or(value.len());
+            record.prefix = &value[..end];
+        }
+        11 => record.uid = Some(be32(value)?),
+        12 => record.sequence = Some(be32(value)?),
+        13 => record.sequence_global = Some(be32(value)?),
+        14 => record.gid = Some(be32(value)?),
+        15 => record.hardware_type = be16(value, 0)?,
+        16 => record.hardware_header = value,
+        _ => {}
+    }
+    Some(())
+}
+
+const fn align4(length: usize) -> usize {
+    length.saturating_add(3) & !3
+}
+
+fn native32(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn be16(value: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(value.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn be32(value: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(value.get(..4)?.try_into().ok()?))
+}
+
+/// How the kernel shall log to a group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Bytes of each packet that are copied.
+    pub copy_range: u32,
+    /// Bytes of one datagram's buffer.
+    pub buffer: u32,
+    /// A batch waits at most this long, in hundredths of a second.
+    pub timeout: u32,
+    /// A batch has at most this many packets. A rule's `queue-threshold` can only lower it.
+    pub queue_threshold: u32,
+}
+
+/// The request number `request` to listen to `group` in this way, with sequence numbers. All of
+/// it is one message, so that there is no time in which packets are logged in another way.
+pub fn listen(group: u16, settings: &Settings, request: u32) -> Vec<u8> {
+    config(group, request, |message| {
+        attribute(message, CFG_CMD, &[CFG_CMD_BIND]);
+        let range = settings.copy_range.to_be_bytes();
+        attribute(message, CFG_MODE, &[range[0], range[1], range[2], range[3], COPY_PACKET, 0]);
+        attribute(message, CFG_NLBUFSIZ, &settings.buffer.to_be_bytes());
+        attribute(message, CFG_TIMEOUT, &settings.timeout.to_be_bytes());
+        attribute(message, CFG_QTHRESH, &settings.queue_threshold.to_be_bytes());
+        attribute(message, CFG_FLAGS, &CFG_F_SEQ.to_be_bytes());
+    })
+}
+
+/// The request to listen no more.
+pub fn unbind(group: u16, request: u32) -> Vec<u8> {
+    config(group, request, |message| attribute(message, CFG_CMD, &[CFG_CMD_UNBIND]))
+}
+
+/// A request of no known kind. The kernel refuses it with EPERM to those who have no permission
+/// for netfilter, with EINVAL to the others.
+pub fn nothing(group: u16, request: u32) -> Vec<u8> {
+    let mut message = config(group, request, |_| {});
+    message[4..6].copy_from_slice(&(NFNL_SUBSYS_ULOG << 8 | 0xff).to_ne_bytes());
+    message
+}
+
+fn config(group: u16, request: u32, attributes: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut message = vec![0; 4];
+    message.extend(MSG_CONFIG.to_ne_bytes());
+    message.extend((NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
+    message.extend(request.to_ne_bytes());
+    message.extend([0; 4]);
+    // nfgenmsg: any family, version 0, the group.
+    message.extend([0, 0]);
+    message.extend(group.to_be_bytes());
+    attributes(&mut message);
+    let length = message.len() as u32;
+    message[..4].copy_from_slice(&length.to_ne_bytes());
+    message
+}
+
+fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    message.extend(((ATTRIBUTE_HEADER + value.len()) as u16).to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(value);
+    message.resize(align4(message.len()), 0);
+}
+
+/// A packet message for the tests of those who read them.
+#[cfg(test)]
+pub fn example(sequence: u32, payload: &[u8]) -> Vec<u8> {
+    let mut message = config(32, 0, |message| {
+        attribute(message, 10, b"drop wan in: \0");
+        attribute(message, 12, &sequence.to_be_bytes());
+        attribute(message, 9, payload);
+    });
+    message[4..6].copy_from_slice(&MSG_PACKET.to_ne_bytes());
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A packet message with these attributes.
+    fn packet(attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut message = config(32, 0, |message| {
+            for (kind, value) in attributes {
+                attribute(message, *kind, value);
+            }
+        });
+        message[4..6].copy_from_slice(&MSG_PACKET.to_ne_bytes());
+        message[16] = 2;
+        message
+    }
+
+    fn header(length: u32, kind: u16) -> Vec<u8> {
+        let mut message = length.to_ne_bytes().to_vec();
+        message.extend(kind.to_ne_bytes());
+        message.resize(16, 0);
+        message
+    }
+
+    #[test]
+    fn every_attribute_is_read() {
+        let ethernet = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 0];
+        let timestamp = [1_586_145_731u64.to_be_bytes(), 500_000u64.to_be_bytes()].concat();
+        let message = packet(&[
+            (1, &[0x08, 0x00, 1, 0]),
+            (10, b"drop wan in: \0"),
+            (4, &[0, 0, 0, 7]),
+            (5, &[0, 0, 0, 8]),
+            (6, &[0, 0, 0, 9]),
+            (7, &[0, 0, 0, 10]),
+            (2, &[0, 0, 0x3f, 0]),
+            (8, &[0, 6, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0]),
+            (15, &[0, 1]),
+            (17, &[0, 14]),
+            (16, &ethernet),
+            (3, &timestamp),
+            (11, &[0, 0, 0, 1]),
+            (14, &[0, 0, 0, 2]),
+            (12, &[0, 0, 0, 3]),
+            (13, &[0, 0, 0, 4]),
+            (99, b"later kernels"),
+            (9, b"payload"),
+        ]);
+        let expected = Record {
+            group: 32,
+            family: 2,
+            hook: 1,
+            ether_type: 0x0800,
+            mark: 0x3f00,
+            timestamp: Some(1_586_145_731_500_000),
+            input: 7,
+            output: 8,
+            bridge_input: 9,
+            bridge_output: 10,
+            hardware_type: 1,
+            hardware_header: &ethernet,
+            hardware_source: &[2, 0, 0, 0, 0, 1],
+            prefix: b"drop wan in: ",
+            payload: b"payload",
+            uid: Some(1),
+            gid: Some(2),
+            sequence: Some(3),
+            sequence_global: Some(4),
+        };
+        assert!(expected.group_mac());
+        assert_eq!(messages(&message).collect::<Vec<_>>(), [Message::Packet(expected)]);
+    }
+
+    #[test]
+    fn a_batch_is_read_message_by_message() {
+        let mut datagram = packet(&[(12, &[0, 0, 0, 1]), (9, b"odd")]);
+        datagram.extend(packet(&[(12, &[0, 0, 0, 2])]));
+        datagram.extend(header(16, NLMSG_NOOP));
+        datagram.extend(header(16, NLMSG_OVERRUN));
+        datagram.extend(header(16, 0x0105));
+        let mut done = header(20, NLMSG_DONE);
+        done.extend([0; 4]);
+        datagram.extend(done);
+        let kinds: Vec<String> = messages(&datagram)
+            .map(|message| match message {
+                Message::Packet(record) => format!("packet {:?}", record.sequence),
+                other => format!("{other:?}"),
+            })
+            .collect();
+        let expected = ["packet Some(1)", "packet Some(2)", "Idle", "Overrun", "Other(261)", "Idle"];
+        assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn answers_carry_the_error_and_the_request() {
+        for (error, errno) in [(0i32, 0), (-16, 16), (i32::MIN, i32::MAX), (5, 0)] {
+            let mut message = header(36, NLMSG_ERROR);
+            message.extend(error.to_ne_bytes());
+            message.extend(unbind(32, 77)[..16].to_vec());
+            let expected = Message::Answer { request: 77, errno };
+            assert_eq!(messages(&message).collect::<Vec<_>>(), [expected]);
+        }
+    }
+
+    #[test]
+    fn lengths_that_lie_cost_one_message_or_one_datagram() {
+        // An attribute that ends beyond its message: the message is skipped, the next one read.
+        let mut datagram = packet(&[(12, &[0, 0, 0, 1])]);
+        datagram[20..22].copy_from_slice(&200u16.to_ne_bytes());
+        datagram.extend(packet(&[(12, &[0, 0, 0, 2])]));
+        assert_eq!(messages(&datagram).next(), Some(Message::Malformed));
+        assert!(matches!(messages(&datagram).nth(1), Some(Message::Packet(_))));
+        // An attribute shorter than its own header, and a value too short for its kind.
+        for (length, value) in [(0u16, &[][..]), (3, &[]), (6, &[0, 0])] {
+            let mut datagram = packet(&[(12, value)]);
+            datagram[20..22].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(messages(&datagram).collect::<Vec<_>>(), [Message::Malformed]);
+        }
+        // A message's own length that is too short or beyond the datagram: the rest is skipped.
+        for length in [0u32, 15, 4096, u32::MAX] {
+            let mut datagram = packet(&[]);
+            datagram[..4].copy_from_slice(&length.to_ne_bytes());
+            datagram.extend(packet(&[]));
+            assert_eq!(messages(&datagram).collect::<Vec<_>>(), [Message::Malformed]);
+        }
+        // A packet message without room for nfgenmsg.
+        assert_eq!(messages(&header(16, MSG_PACKET)).next(), Some(Message::Malformed));
+        assert_eq!(messages(&[1, 2, 3]).collect::<Vec<_>>(), [Message::Malformed]);
+    }
+
+    #[test]
+    fn group_mac_needs_an_ethernet_header() {
+        let mut record = Record { hardware_type: 1, hardware_header: &[1; 14], ..Record::default() };
+        assert!(record.group_mac());
+        record.hardware_header = &[1; 13];
+        assert!(!record.group_mac());
+        record = Record { hardware_type: 512, hardware_header: &[1; 14], ..Record::default() };
+        assert!(!record.group_mac());
+    }
+
+    #[test]
+    fn requests_have_the_kernels_form() {
+        let settings = Settings { copy_range: 128, buffer: 8192, timeout: 10, queue_threshold: 40 };
+        let message = listen(32, &settings, 5);
+        assert_eq!(native32(&message, 0), Some(message.len() as u32));
+        assert_eq!(message[4..8], [MSG_CONFIG.to_ne_bytes(), 5u16.to_ne_bytes()].concat());
+        assert_eq!(message[8..12], 5u32.to_ne_bytes());
+        assert_eq!(message[16..20], [0, 0, 0, 32]);
+        assert_eq!(message[24..28], [CFG_CMD_BIND, 0, 0, 0]);
+        assert_eq!(message[32..38], [0, 0, 0, 128, 2, 0]);
+        assert_eq!(message.len(), 20 + 8 + 12 + 8 + 8 + 8 + 8);
+        assert_eq!(unbind(32, 5)[24], CFG_CMD_UNBIND);
+        assert_eq!(nothing(32, 5)[4..6], 0x04ffu16.to_ne_bytes());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            for message in messages(&bytes) {
+                if let Message::Packet(record) = message {
+                    record.group_mac();
+                }
+            }
+        }
+
+        #[test]
+        fn a_damaged_datagram_is_read_without_a_panic(
+            at in 0usize..140,
+            value in any::<u8>(),
+            cut in 0usize..200,
+        ) {
+            let mut datagram = packet(&[(10, b"drop wan in: \0"), (12, &[0, 0, 0, 1]), (9, &[0x45; 40])]);
+            datagram.extend(packet(&[(12, &[0, 0, 0, 2]), (16, &[1; 14])]));
+            let at = at.min(datagram.len() - 1);
+            datagram[at] = value;
+            datagram.truncate(cut);
+            prop_assert!(messages(&datagram).count() <= datagram.len());
+        }
+    }
+}

@@ -1,1 +1,0 @@
-//! UCI text -> Config.

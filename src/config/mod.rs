@@ -1,0 +1,274 @@
+//! UCI text -> Config. A bad option never costs more than itself: each field has a usable value.
+//!
+//! Takes the text of `/etc/config/fwstat`, gives the configuration and what is wrong with it.
+//! Opens no file, prints nothing.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::query::question::Prefix;
+
+pub mod options;
+#[cfg(test)]
+mod tests;
+pub mod uci;
+
+use options::{OPTIONS, Row};
+use uci::Section;
+
+/// So many per so long a time, written `200/1m`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rate {
+    pub count: u32,
+    pub window: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum GuardMode {
+    #[default]
+    Off,
+    On,
+    /// Decides and reports as if it were on, and blocks nothing.
+    Dry,
+}
+
+/// Which packets of a blocked source are stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Scope {
+    /// Only new inbound connections.
+    #[default]
+    New,
+    /// Every packet.
+    All,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Inputs {
+    pub nflog: bool,
+    pub logd: bool,
+}
+
+/// Section `config fwstat 'main'`, and the guard's.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    pub enabled: bool,
+    pub input: Inputs,
+    pub nflog_group: u16,
+    pub zone: Vec<String>,
+    pub database: String,
+    pub commit_interval: Duration,
+    pub keep_hours: Duration,
+    pub keep_days: Duration,
+    /// In months.
+    pub keep_months: u16,
+    pub evidence: u32,
+    pub country_database: String,
+    pub mask_sources: bool,
+    pub guard: Guard,
+}
+
+/// Section `config guard 'guard'`.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Guard {
+    /// What holds: `Off` if anything in the section is wrong.
+    pub enabled: GuardMode,
+    pub flood: Rate,
+    pub scan: Rate,
+    pub login: Rate,
+    pub block_for: Duration,
+    pub block_cap: Duration,
+    pub scope: Scope,
+    pub budget: Rate,
+    pub max_blocks: u32,
+    pub allow: Vec<Prefix>,
+    /// Why the guard is off although it was asked for.
+    pub refused: Option<String>,
+}
+
+/// Something wrong with the configuration; its `Display` is one sentence with file and line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    pub file: String,
+    pub line: u32,
+    /// Empty for a line that could not be read at all.
+    pub option: String,
+    pub value: String,
+    pub what: String,
+    /// What follows from it, such as `using the default 1h`.
+    pub consequence: String,
+    /// Nothing that was asked for is lost.
+    pub warning: bool,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.file, self.line)?;
+        if !self.option.is_empty() {
+            write!(f, "option {} '{}': ", uci::shown(&self.option), uci::shown(&self.value))?;
+        }
+        write!(f, "{}; {}", self.what, self.consequence)
+    }
+}
+
+impl Default for Config {
+    /// Every option at the default of its row.
+    fn default() -> Config {
+        let mut config = Config {
+            enabled: false,
+            input: Inputs::default(),
+            nflog_group: 0,
+            zone: Vec::new(),
+            database: String::new(),
+            commit_interval: Duration::ZERO,
+            keep_hours: Duration::ZERO,
+            keep_days: Duration::ZERO,
+            keep_months: 0,
+            evidence: 0,
+            country_database: String::new(),
+            mask_sources: false,
+            guard: Guard::default(),
+        };
+        for option in OPTIONS {
+            let read = option.kind.read(&mut config, option.default);
+            debug_assert!(read.is_ok(), "the default of {} is out of its own range", option.name);
+        }
+        config
+    }
+}
+
+const GUARD_OFF: &str = "the guard stays off";
+
+impl Config {
+    /// Reads the text of a configuration file. `file` names it in the problems.
+    pub fn parse(file: &str, text: &str) -> (Config, Vec<Problem>) {
+        let mut reading =
+            Reading { file, config: Config::default(), problems: Vec::new(), lines: Vec::new() };
+        let (sections, faults) = uci::parse(text);
+        for kind in [options::MAIN, options::GUARD] {
+            reading.sections(kind, &sections);
+        }
+        for section in &sections {
+            if ![options::MAIN, options::GUARD].contains(&section.kind.as_str()) {
+                let what = format!("unknown section type '{}'", uci::shown(&section.kind));
+                reading.problem(section.line, "", "", what, "it is ignored", true);
+            }
+        }
+        for fault in faults {
+            let consequence = format!("the line is ignored and {GUARD_OFF}");
+            reading.problem(fault.line, "", "", fault.what, &consequence, false);
+        }
+        reading.guard_last();
+        reading.problems.sort_by_key(|problem| problem.line);
+        (reading.config, reading.problems)
+    }
+}
+
+struct Reading<'a> {
+    file: &'a str,
+    config: Config,
+    problems: Vec<Problem>,
+    /// Where the options that are given stand.
+    lines: Vec<(&'static str, u32)>,
+}
+
+/// The values that one option has in the end, as UCI counts: an `option` replaces what came
+/// before it, a `list` adds to it, an empty `option` takes it away.
+#[derive(Default)]
+struct Given<'a> {
+    values: Vec<&'a str>,
+    line: u32,
+}
+
+impl Reading<'_> {
+    fn problem(
+        &mut self,
+        line: u32,
+        option: &str,
+        value: &str,
+        what: String,
+        consequence: &str,
+        warning: bool,
+    ) {
+        self.problems.push(Problem {
+            file: self.file.to_string(),
+            line,
+            option: option.to_string(),
+            value: value.to_string(),
+            what,
+            consequence: consequence.to_string(),
+            warning,
+        });
+    }
+
+    fn sections(&mut self, kind: &str, sections: &[Section]) {
+        let sections = || sections.iter().filter(|section| section.kind == kind);
+        for second in sections().skip(1) {
+            let what = format!("a second section of type '{kind}'");
+            self.problem(second.line, "", "", what, "its options are added to the first one's", true);
+        }
+        for option in OPTIONS.iter().filter(|option| option.section == kind) {
+            let mut given = Given::default();
+            for setting in sections().flat_map(|section| &section.settings) {
+                if setting.name == option.name {
+                    if !setting.list {
+                        given.values.clear();
+                    }
+                    if !setting.value.is_empty() {
+                        given.values.push(&setting.value);
+                    }
+                    given.line = setting.line;
+                }
+            }
+            if !given.values.is_empty() {
+                self.option(option, &given);
+            }
+        }
+        for setting in sections().flat_map(|section| &section.settings) {
+            if !OPTIONS.iter().any(|option| option.section == kind && option.name == setting.name) {
+                let what = match options::nearest(kind, &setting.name) {
+                    Some(name) => format!("unknown option in section '{kind}' (did you mean {name}?)"),
+                    None => format!("unknown option in section '{kind}'"),
+                };
+                self.problem(setting.line, &setting.name, &setting.value, what, "it is ignored", true);
+            }
+        }
+    }
+
+    fn option(&mut self, option: &'static Row, given: &Given<'_>) {
+        self.lines.push((option.name, given.line));
+        // An `option` for a list has its values apart by blanks; a `list` for an option: the last holds.
+        let values: Vec<&str> = if option.kind.is_list() {
+            given.values.iter().flat_map(|value| value.split_whitespace()).collect()
+        } else {
+            given.values.last().copied().into_iter().collect()
+        };
+        if let Err(bad) = option.kind.read(&mut self.config, &values) {
+            let consequence = match option.section {
+                options::GUARD => GUARD_OFF.to_string(),
+                _ => format!("using the default {}", option.default_text()),
+            };
+            let what = format!("expected {}", option.kind.expected());
+            self.problem(given.line, option.name, &bad, what, &consequence, false);
+        }
+    }
+
+    /// What no single option's row can tell.
+    fn guard_last(&mut self) {
+        let guard = &self.config.guard;
+        if guard.block_cap < guard.block_for {
+            let cap = options::duration_text(guard.block_cap);
+            let what =
+                format!("expected at least block_for, which is {}", options::duration_text(guard.block_for));
+            let given = |name| self.lines.iter().find(|line| line.0 == name);
+            let line = given("block_cap").or_else(|| given("block_for")).map_or(0, |line| line.1);
+            self.problem(line, "block_cap", &cap, what, GUARD_OFF, false);
+        }
+        let wanted = self.config.guard.enabled != GuardMode::Off;
+        if let Some(problem) = self.problems.iter().find(|problem| problem.consequence.ends_with(GUARD_OFF)) {
+            self.config.guard.enabled = GuardMode::Off;
+            if wanted || problem.option == "enabled" {
+                self.config.guard.refused = Some(problem.to_string());
+            }
+        }
+    }
+}

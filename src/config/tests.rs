@@ -1,0 +1,212 @@
+//! Whole configurations and what they come to.
+
+use proptest::prelude::*;
+
+use super::options::duration_text;
+use super::*;
+
+fn problems(text: &str) -> String {
+    let (_, problems) = Config::parse("fwstat", text);
+    problems.iter().map(|p| format!("{}{p}\n", if p.warning { "warning: " } else { "" })).collect()
+}
+
+fn parsed(text: &str) -> Config {
+    let (config, problems) = Config::parse("fwstat", text);
+    assert_eq!(problems, vec![]);
+    config
+}
+
+#[test]
+fn no_file_means_the_defaults_of_the_table() {
+    let config = parsed("");
+    assert_eq!(config, Config::default());
+    assert!(config.enabled && config.input.nflog && config.input.logd && !config.mask_sources);
+    assert_eq!((config.nflog_group, config.keep_months, config.evidence), (32, 120, 200));
+    assert_eq!(config.zone, ["wan"]);
+    assert_eq!(config.database, "/etc/fwstat");
+    assert_eq!(config.commit_interval, Duration::from_secs(3600));
+    assert_eq!(config.keep_hours.as_secs() / 86_400, 60);
+    assert_eq!(config.keep_days.as_secs() / 86_400, 400);
+    let guard = config.guard;
+    assert_eq!(guard.enabled, GuardMode::Off);
+    assert_eq!(guard.flood, Rate { count: 200, window: Duration::from_secs(60) });
+    assert_eq!(guard.login, Rate { count: 5, window: Duration::from_secs(600) });
+    assert_eq!((guard.scope, guard.max_blocks, guard.allow.len()), (Scope::New, 4096, 0));
+}
+
+#[test]
+fn every_default_is_in_its_own_range_and_every_row_has_a_meaning() {
+    for row in OPTIONS {
+        assert_eq!(row.kind.read(&mut Config::default(), row.default), Ok(()), "{}", row.name);
+        assert!(row.meaning.len() > 15 && !row.meaning.ends_with('.'), "{}", row.name);
+    }
+}
+
+#[test]
+fn every_option_can_be_set() {
+    let config = parsed(
+        "config fwstat 'main'
+            option enabled '0'
+            option input 'logd'
+            option nflog_group '65535'
+            list zone 'wan'
+            list zone 'wan6'
+            list zone 'wan'
+            option database '/mnt/sda1/fwstat'
+            option commit_interval '90s'
+            option keep_hours '1d'
+            option keep_days '800d'
+            option keep_months '12'
+            option evidence '0'
+            option country_database '/tmp/c.mmdb'
+            option mask_sources 'yes'
+        config guard 'guard'
+            option enabled 'dry'
+            option flood '7/10s'
+            option scan '8/2h'
+            option login '3/d'
+            option block_for '10m'
+            option block_cap '1d'
+            option scope 'all'
+            option budget '1/1s'
+            option max_blocks '10'
+            option allow '198.51.100.0/24 2001:db8::/32'
+            list allow '192.0.2.1'",
+    );
+    let expected = "Config { enabled: false, input: Inputs { nflog: false, logd: true }, nflog_group: 65535, \
+         zone: [\"wan\", \"wan6\"], database: \"/mnt/sda1/fwstat\", commit_interval: 90s, \
+         keep_hours: 86400s, keep_days: 69120000s, keep_months: 12, evidence: 0, \
+         country_database: \"/tmp/c.mmdb\", mask_sources: true, guard: Guard { enabled: Dry, \
+         flood: Rate { count: 7, window: 10s }, scan: Rate { count: 8, window: 7200s }, \
+         login: Rate { count: 3, window: 86400s }, block_for: 600s, block_cap: 86400s, scope: All, \
+         budget: Rate { count: 1, window: 1s }, max_blocks: 10, \
+         allow: [Prefix { network: 198.51.100.0, length: 24 }, Prefix { network: 2001:db8::, length: 32 }, \
+         Prefix { network: 192.0.2.1, length: 32 }], refused: None } }";
+    assert_eq!(format!("{config:?}"), expected);
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_line_and_what_follows() {
+    let text = "config fwstat 'main'
+        option enabled 'maybe'
+        list input 'nflog'
+        list input 'syslog'
+        option nflog_group '65536'
+        list zone 'wan\"; drop'
+        option database 'fwstat'
+        option commit_interval '5x'
+        option keep_hours '60'
+        option keep_months '-1'
+        option country_database '/a/../b'
+        option comit_interval '1h'
+config other
+config guard
+        option flood '0/1m'
+        option scan '30'
+        option login '5/10y'
+        option scope 'everything'
+        option max_blocks '99999999999'
+        list allow '198.51.100.0/33'
+";
+    let expected = "\
+fwstat:2: option enabled 'maybe': expected 0 or 1; using the default 1
+fwstat:4: option input 'syslog': expected some of nflog, logd; using the default nflog logd
+fwstat:5: option nflog_group '65536': expected a number from 0 to 65535; using the default 32
+fwstat:6: option zone 'wan\\\";': expected at most 16 names of firewall zones (letters, digits, _ and -); \
+using the default wan
+fwstat:7: option database 'fwstat': expected a path that begins with / and has no '..' in it; \
+using the default /etc/fwstat
+fwstat:8: option commit_interval '5x': expected a duration from 1m to 7d (such as 90s, 10m, 1h, 7d); \
+using the default 1h
+fwstat:9: option keep_hours '60': expected a duration from 1d to 400d (such as 90s, 10m, 1h, 7d); \
+using the default 60d
+fwstat:10: option keep_months '-1': expected a number from 1 to 600; using the default 120
+fwstat:11: option country_database '/a/../b': expected a path that begins with / and has no '..' in it; \
+using the default /usr/share/fwstat/country.mmdb
+warning: fwstat:12: option comit_interval '1h': unknown option in section 'fwstat' \
+(did you mean commit_interval?); it is ignored
+warning: fwstat:13: unknown section type 'other'; it is ignored
+fwstat:15: option flood '0/1m': expected a rate such as 200/1m: 1 to 1000000 in 1s to 1d; \
+the guard stays off
+fwstat:16: option scan '30': expected a rate such as 200/1m: 1 to 1000000 in 1s to 1d; \
+the guard stays off
+fwstat:17: option login '5/10y': expected a rate such as 200/1m: 1 to 1000000 in 1s to 1d; \
+the guard stays off
+fwstat:18: option scope 'everything': expected one of new, all; the guard stays off
+fwstat:19: option max_blocks '99999999999': expected a number from 1 to 65536; the guard stays off
+fwstat:20: option allow '198.51.100.0/33': expected at most 1024 addresses or prefixes such as \
+198.51.100.0/24; the guard stays off
+";
+    assert_eq!(problems(text), expected);
+    assert_eq!(Config::parse("fwstat", text).0, Config::default());
+}
+
+#[test]
+fn anything_wrong_in_its_section_keeps_the_guard_off_and_says_why() {
+    for bad in ["option flood 'x'", "list allow 'home'", "option block_cap '10s'", "option allow '10.0.0.0/8"]
+    {
+        let (config, problems) =
+            Config::parse("fwstat", &format!("config guard\n option enabled 1\n {bad}\n"));
+        assert_eq!(config.guard.enabled, GuardMode::Off, "{bad}");
+        assert_eq!(problems.len(), 1);
+        assert_eq!(config.guard.refused, Some(problems[0].to_string()));
+    }
+    // An unknown option is a warning: it takes nothing away.
+    let (config, problems) = Config::parse("fwstat", "config guard\n option enabled 1\n option colour red\n");
+    assert_eq!((config.guard.enabled, config.guard.refused), (GuardMode::On, None));
+    assert!(problems[0].warning);
+    // Nobody asked for the guard: nothing is refused.
+    let (config, _) = Config::parse("fwstat", "config guard\n option flood x\n");
+    assert_eq!((config.guard.enabled, config.guard.refused), (GuardMode::Off, None));
+}
+
+#[test]
+fn the_first_blocks_length_must_fit_below_the_cap() {
+    let expected = "fwstat:2: option block_cap '7d': expected at least block_for, which is 30d; \
+                    the guard stays off\n";
+    assert_eq!(problems("config guard\n option block_for 30d\n"), expected);
+}
+
+#[test]
+fn the_last_of_an_option_given_twice_holds() {
+    let config = parsed("config fwstat\n option evidence 1\n option evidence 2\n list evidence 3\n");
+    assert_eq!(config.evidence, 3);
+    let config = parsed("config fwstat\n list zone a\n list zone b\n option zone c\n list zone d\n");
+    assert_eq!(config.zone, ["c", "d"]);
+    // An empty value takes the option away.
+    let config = parsed("config fwstat\n option evidence 1\n option evidence ''\n list input ''\n");
+    assert_eq!(config, Config::default());
+}
+
+#[test]
+fn a_line_that_cannot_be_read_keeps_the_rest() {
+    let (config, problems) = Config::parse("fwstat", "config fwstat\n opt evidence 1\n option evidence 7");
+    assert_eq!(config.evidence, 7);
+    assert_eq!(
+        problems[0].to_string(),
+        "fwstat:2: 'opt' is no UCI command (expected config, option or list); \
+         the line is ignored and the guard stays off"
+    );
+}
+
+#[test]
+fn durations_are_shown_in_their_largest_unit() {
+    for (seconds, text) in [(0, "0s"), (90, "90s"), (60, "1m"), (5400, "90m"), (3600, "1h"), (604_800, "7d")]
+    {
+        assert_eq!(duration_text(Duration::from_secs(seconds)), text);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_value_gives_a_usable_configuration(value in "\\PC{0,30}", row in 0..OPTIONS.len()) {
+        let (section, name) = (OPTIONS[row].section, OPTIONS[row].name);
+        let quoted = value.replace('\'', "'\\''");
+        let (config, problems) = Config::parse("f", &format!("config {section}\n option {name} '{quoted}'"));
+        prop_assert!(problems.len() <= 1);
+        prop_assert!(config.commit_interval >= Duration::from_secs(60));
+        prop_assert!(!config.zone.is_empty());
+        prop_assert!(config.database.starts_with('/'));
+        prop_assert!(config.guard.block_cap >= Duration::from_secs(10));
+    }
+}

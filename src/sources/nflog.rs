@@ -1,1 +1,0 @@
-//! NFLOG over netlink.

@@ -1,0 +1,38 @@
+//! The two clocks.
+
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// Time since boot, also that spent asleep. It never steps.
+pub fn boot() -> Duration {
+    read(ClockId::CLOCK_BOOTTIME)
+}
+
+/// Time since 1970-01-01 UTC, as far as this machine knows. It steps.
+pub fn wall() -> Duration {
+    read(ClockId::CLOCK_REALTIME)
+}
+
+/// CPU time that this process has used.
+pub fn cpu() -> Duration {
+    read(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn read(clock: ClockId) -> Duration {
+    // Linux has these clocks since 2.6.39; reading them cannot fail.
+    clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_boot_clock_goes_forward_and_the_wall_clock_knows_this_century() {
+        let before = boot();
+        assert!(boot() >= before && before > Duration::ZERO);
+        assert!(wall() > Duration::from_secs(1_500_000_000));
+        assert!(cpu() > Duration::ZERO);
+    }
+}

@@ -1,0 +1,80 @@
+//! A netlink socket to netfilter.
+
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvmsg, sendto,
+    setsockopt, socket, sockopt,
+};
+
+pub struct Netlink {
+    file: OwnedFd,
+}
+
+/// One datagram that was received.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Datagram {
+    pub length: usize,
+    /// The kernel sent it; any process may send to a netlink socket.
+    pub from_kernel: bool,
+    /// It was longer than the buffer.
+    pub cut: bool,
+}
+
+impl Netlink {
+    /// A socket that never waits, on an address that the kernel chooses.
+    pub fn netfilter() -> io::Result<Netlink> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let file = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkNetFilter)?;
+        bind(file.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+        Ok(Netlink { file })
+    }
+
+    /// Asks for room for `bytes` of datagrams, also beyond `net.core.rmem_max` if we may. The
+    /// kernel doubles it, since it counts its own overhead too.
+    pub fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {
+        setsockopt(&self.file, sockopt::RcvBufForce, &bytes)
+            .or_else(|_| setsockopt(&self.file, sockopt::RcvBuf, &bytes))?;
+        Ok(())
+    }
+
+    /// The room that there is, as the kernel counts it.
+    pub fn receive_buffer(&self) -> io::Result<usize> {
+        Ok(nix::sys::socket::getsockopt(&self.file, sockopt::RcvBuf)?)
+    }
+
+    pub fn send(&self, message: &[u8]) -> io::Result<()> {
+        sendto(self.file.as_raw_fd(), message, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
+        Ok(())
+    }
+
+    /// The next datagram, `None` if there is none now. An error with `ENOBUFS` means that the
+    /// kernel had no room for some; the socket is still good.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
+        let mut parts = [IoSliceMut::new(buffer)];
+        match recvmsg::<NetlinkAddr>(self.file.as_raw_fd(), &mut parts, None, MsgFlags::MSG_DONTWAIT) {
+            Ok(message) => Ok(Some(Datagram {
+                length: message.bytes,
+                from_kernel: message.address.is_some_and(|from| from.pid() == 0),
+                cut: message.flags.contains(MsgFlags::MSG_TRUNC),
+            })),
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl AsFd for Netlink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// The present name of the interface with this index.
+pub fn interface_name(index: u32) -> Option<String> {
+    let name = nix::net::if_::if_indextoname(index).ok()?;
+    // nix does not see that the index is unknown: then the name is empty.
+    (!name.is_empty()).then(|| name.to_string_lossy().into_owned())
+}

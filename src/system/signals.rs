@@ -1,0 +1,65 @@
+//! Signals as something to read, so that nothing happens between two instructions.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// SIGTERM or SIGINT.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+pub struct Signals {
+    file: SignalFd,
+}
+
+impl Signals {
+    /// Takes SIGTERM, SIGINT and SIGHUP for this thread and the threads that it starts later.
+    /// Programs started with `std::process` get them as usual.
+    pub fn take() -> io::Result<Signals> {
+        let mut set = SigSet::empty();
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+            set.add(signal);
+        }
+        set.thread_block()?;
+        let file = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        Ok(Signals { file })
+    }
+
+    /// The next signal that came, if any. Never waits.
+    pub fn next(&self) -> Option<Request> {
+        let signal = self.file.read_signal().ok()??;
+        match Signal::try_from(signal.ssi_signo as i32).ok()? {
+            Signal::SIGHUP => Some(Request::Reload),
+            _ => Some(Request::Stop),
+        }
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::signal::raise;
+
+    #[test]
+    fn signals_are_read_in_order_of_their_numbers_and_kill_nothing() {
+        let signals = Signals::take().unwrap();
+        assert_eq!(signals.next(), None);
+        raise(Signal::SIGTERM).unwrap();
+        raise(Signal::SIGHUP).unwrap();
+        assert_eq!(signals.next(), Some(Request::Reload));
+        assert_eq!(signals.next(), Some(Request::Stop));
+        assert_eq!(signals.next(), None);
+    }
+}

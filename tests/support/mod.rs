@@ -1,0 +1,3 @@
+//! What tests with the real kernel share.
+
+pub mod namespaces;
