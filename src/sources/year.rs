@@ -9,7 +9,7 @@ use std::io::Read;
 
 use super::lines::{Line, Lines};
 use crate::calendar::{Calendar, Date};
-use crate::wire::line::{FileClock, bare_uptime, month_without_year};
+use crate::wire::line::FileClock;
 
 /// A file without such stamps in its first bytes has whole ones: it is not looked through to its end.
 const LOOK: u64 = 1024 * 1024;
@@ -36,6 +36,13 @@ impl Clock {
     }
 }
 
+/// What tells the stamps of lines that leave something out.
+#[derive(Clone, Copy)]
+pub struct Stamps {
+    pub month_without_year: fn(&[u8]) -> Option<u8>,
+    pub bare_uptime: fn(&[u8]) -> Option<u64>,
+}
+
 /// What is asked of a file.
 #[derive(Clone, Copy)]
 pub struct Wanted {
@@ -59,7 +66,12 @@ pub struct Scan {
 
 impl Scan {
     /// Looks through a file, to its end if need be. `watch` is told the lines' source now and then.
-    pub fn run<R: Read>(lines: &mut Lines<R>, wanted: Wanted, mut watch: impl FnMut(&R)) -> Scan {
+    pub fn run<R: Read>(
+        lines: &mut Lines<R>,
+        wanted: Wanted,
+        stamps: Stamps,
+        mut watch: impl FnMut(&R),
+    ) -> Scan {
         let mut scan = Scan::default();
         let mut number = 0u64;
         loop {
@@ -68,7 +80,7 @@ impl Scan {
                 None => break,
                 line => line,
             } {
-                scan.line(line, offset >= wanted.from);
+                scan.line(line, offset >= wanted.from, stamps);
             }
             number += 1;
             if number.is_multiple_of(1024) {
@@ -83,19 +95,19 @@ impl Scan {
     }
 
     /// Looks through the whole lines at the beginning of a stream.
-    pub fn of_beginning(bytes: &[u8]) -> Scan {
+    pub fn of_beginning(bytes: &[u8], stamps: Stamps) -> Scan {
         let mut scan = Scan::default();
-        bytes.split(|&byte| byte == b'\n').for_each(|line| scan.line(line, true));
+        bytes.split(|&byte| byte == b'\n').for_each(|line| scan.line(line, true, stamps));
         scan
     }
 
-    fn line(&mut self, line: &[u8], read: bool) {
+    fn line(&mut self, line: &[u8], read: bool, stamps: Stamps) {
         let same = self.month > 0 && line.len() > SAME_STAMP && line[..SAME_STAMP] == self.stamp;
         if !same {
-            match month_without_year(line) {
+            match (stamps.month_without_year)(line) {
                 Some(month) => self.turn(month, line),
                 None => {
-                    if let Some(uptime) = bare_uptime(line) {
+                    if let Some(uptime) = (stamps.bare_uptime)(line) {
                         self.uptime = self.uptime.max(Some(uptime));
                     }
                     return;
@@ -157,12 +169,13 @@ fn day_after_month(line: &[u8]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::file::tests::stand_in::STAMPS;
 
     /// The clock of a file last changed on this date, read from `from` on.
     fn clock(text: &str, modified: &str, wanted: Wanted) -> Clock {
         let modified = i64::from(Date::parse(modified).unwrap().0) * DAY + DAY / 2;
         let mut lines = Lines::new(text.as_bytes(), b"");
-        Scan::run(&mut lines, wanted, |_| {}).clock(wanted, modified, &mut Calendar::utc())
+        Scan::run(&mut lines, wanted, STAMPS, |_| {}).clock(wanted, modified, &mut Calendar::utc())
     }
 
     fn year(text: &str, modified: &str, told: Option<i32>, from: u64) -> Option<i32> {
@@ -215,7 +228,7 @@ mod tests {
             }
         }
         let mut lines = Lines::new(Endless(0), b"");
-        Scan::run(&mut lines, Wanted { year: None, from: 0 }, |_| {});
+        Scan::run(&mut lines, Wanted { year: None, from: 0 }, STAMPS, |_| {});
         assert!(lines.source().0 < 2 * LOOK);
     }
 
