@@ -2,7 +2,7 @@
 //!
 //! Takes a file's lines, the time it was last changed and an offset from which lines will be read;
 //! gives the year of the first stamp read there and the wall time of uptime 0. The last stamp is
-//! taken to be no later than a day after the file's last change, and the order of the months tells
+//! taken to be no later than a day after the file's last change, and the order of the dates tells
 //! how often the year changed before it.
 
 use std::io::Read;
@@ -15,9 +15,6 @@ use crate::wire::line::FileClock;
 const LOOK: u64 = 1024 * 1024;
 
 const DAY: i64 = 86_400;
-
-/// A month number that falls or rises by so much has passed the turn of the year.
-const TURN: u8 = 6;
 
 /// As much of the beginning of two lines as has to be the same for their months and days to be.
 const SAME_STAMP: usize = 10;
@@ -119,13 +116,15 @@ impl Scan {
         }
     }
 
+    /// A stamp is of the year that brings it nearest to the stamp before, as the line parser has it.
     fn turn(&mut self, month: u8, line: &[u8]) {
-        if self.month > 0 && month + TURN <= self.month {
-            self.years = self.years.saturating_add(1);
-        } else if self.month > 0 && month >= self.month + TURN {
-            self.years = self.years.saturating_sub(1);
+        let day = day_after_month(line);
+        if self.month > 0 {
+            let before = day_of_year(self.month, self.day);
+            let away = |turn: &i32| (day_of_year(month, day) + turn * 365 - before).abs();
+            self.years = self.years.saturating_add([0, 1, -1].into_iter().min_by_key(away).unwrap_or(0));
         }
-        (self.month, self.day) = (month, day_after_month(line));
+        (self.month, self.day) = (month, day);
         if let Some(stamp) = line.first_chunk() {
             self.stamp = *stamp;
         }
@@ -155,6 +154,13 @@ impl Scan {
         };
         if self.month == 0 { latest } else { (latest - 8..=latest).rev().find(fits).unwrap_or(latest) }
     }
+}
+
+/// Days since the beginning of a year that has 365.
+fn day_of_year(month: u8, day: u8) -> i32 {
+    let new_year = Date::from_ymd(2001, 1, 1).map_or(0, |date| date.0);
+    Date::from_ymd(2001, month.into(), day.min(28).into()).map_or(0, |date| date.0) - new_year
+        + i32::from(day.saturating_sub(28))
 }
 
 /// The day in a stamp such as `Apr  6`, whatever stands before it; 1 if there is none.
@@ -202,6 +208,14 @@ mod tests {
         let from = text.find("May").unwrap() as u64;
         assert_eq!(year(text, "2020-02-02", None, from), Some(2019));
         assert_eq!(year(text, "2020-02-02", Some(2001), from), Some(2002));
+    }
+
+    #[test]
+    fn a_gap_of_less_than_half_a_year_is_no_turn() {
+        assert_eq!(year("Jan  5 a\nJul  1 a\nDec 20 a\n", "2020-12-20", None, 0), Some(2020));
+        assert_eq!(year("Jul 10 a\nJan  2 a\n", "2020-12-20", None, 0), Some(2019));
+        assert_eq!(year("Jan  1 a\nDec 31 late\nJan  1 a\n", "2020-12-20", None, 0), Some(2020));
+        assert_eq!(year("Feb 28 a\nFeb 29 a\nMar  1 a\n", "2020-12-20", None, 0), Some(2020));
     }
 
     #[test]

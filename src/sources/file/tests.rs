@@ -218,12 +218,14 @@ fn batches_are_bounded_and_sorted_and_a_refused_one_ends_it() {
     assert_eq!(told.times(), (0..20_000).collect::<Vec<_>>());
     let options = ReadOptions { wan: vec![], calendar: Calendar::utc(), year: None, now: NOW };
     let mut imported = Imported::new();
-    let refused = read_files(
+    let refused = read_as(
+        &stand_in::LANGUAGE,
+        Box::new(io::empty()),
         &[file],
         &options,
         &mut imported,
         &mut Paths::new(),
-        &mut |_| Err(io::Error::other("full")),
+        Batch::new(&mut |_| Err(io::Error::other("full")), &mut |_| false),
         &mut |_| {},
     );
     assert_eq!(refused.unwrap_err().to_string(), "reading log files was given up: full");
