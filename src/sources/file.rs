@@ -11,15 +11,18 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use super::duplicates::Duplicates;
 use super::imported::Imported;
-use super::input::{Input, Kind, Reading};
+use super::input::{Input, Kind, Language, Reading};
 use super::order::{Batch, Meter, merge};
 pub use super::order::{Progress, Step};
 use super::same::{self, Candidate, Verdict};
+use super::year::Stamps;
 use crate::calendar::Calendar;
 use crate::event::Event;
 use crate::paths::Paths;
 use crate::query::answer::InputCounts;
+use crate::wire::line::{LineReader, bare_uptime, month_without_year};
 
 /// Gives standard input as a file.
 pub const STANDARD_INPUT: &str = "-";
@@ -100,17 +103,31 @@ pub fn read_files(
     batch: &mut dyn FnMut(&[Event]) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<FileReport>, Error> {
-    read_files_and(Box::new(io::stdin()), files, options, imported, paths, batch, progress)
+    let mut duplicates = Duplicates::new();
+    let mut is_duplicate = |event: &Event| duplicates.is_duplicate(event);
+    let batch = Batch::new(batch, &mut is_duplicate);
+    read_as(&LOGS, Box::new(io::stdin()), files, options, imported, paths, batch, progress)
 }
 
+/// Lines as the line parser reads them.
+const LOGS: Language = Language {
+    stamps: Stamps { month_without_year, bare_uptime },
+    parser: |options, clock| {
+        let mut reader = LineReader::new(&options.wan, options.calendar.clone());
+        reader.begin_file(clock.to_file_clock());
+        Box::new(move |line, paths| reader.read(line, paths))
+    },
+};
+
 #[allow(clippy::too_many_arguments)]
-fn read_files_and(
+fn read_as(
+    language: &Language,
     standard_input: Box<dyn Read>,
     files: &[PathBuf],
     options: &ReadOptions,
     imported: &mut Imported,
     paths: &mut Paths,
-    batch: &mut dyn FnMut(&[Event]) -> io::Result<()>,
+    mut batch: Batch,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<FileReport>, Error> {
     let mut standard_input = Some(standard_input);
@@ -122,8 +139,7 @@ fn read_files_and(
     let wanted: Vec<usize> =
         (0..inputs.len()).filter(|&at| inputs[at].report.state == FileState::Read).collect();
     meter.set_total(all_regular.then(|| wanted.iter().map(|&at| inputs[at].size()).sum()));
-    let mut reading = Reading::new(inputs, options);
-    let mut batch = Batch::new(batch);
+    let mut reading = Reading::new(inputs, options, language);
     merge(&wanted, &mut reading, paths, &mut meter, &mut batch).map_err(Error::Batch)?;
     remember(&mut reading.inputs, imported);
     Ok(reading.inputs.into_iter().map(|input| input.report).collect())
@@ -191,4 +207,4 @@ fn remember(inputs: &mut [Input], imported: &mut Imported) {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

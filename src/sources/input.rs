@@ -10,12 +10,11 @@ use super::content::{Beginning, Content, Regular, beginning, reason};
 use super::file::{FileReport, FileState, ReadOptions, STANDARD_INPUT};
 use super::imported::{Entry, HEAD, Imported};
 use super::lines::Lines;
-use super::order::{Inputs, Meter, Open, Step};
+use super::order::{Inputs, Meter, Open, Parser, Step};
 use super::same::START;
-use super::year::{Clock, Scan, Wanted};
+use super::year::{Clock, Scan, Stamps, Wanted};
 use crate::paths::Paths;
 use crate::query::answer::InputCounts;
-use crate::wire::line::LineReader;
 
 const YEAR_2000: i64 = 946_684_800;
 
@@ -112,7 +111,12 @@ impl Input {
     }
 
     /// The input's lines from where reading is to begin, and its clock.
-    fn lines(&mut self, options: &ReadOptions, meter: &mut Meter) -> Result<(Lines<Content>, Clock), String> {
+    fn lines(
+        &mut self,
+        options: &ReadOptions,
+        stamps: Stamps,
+        meter: &mut Meter,
+    ) -> Result<(Lines<Content>, Clock), String> {
         let from = self.grown_from.map_or(0, |entry| entry.resume());
         let wanted = Wanted { year: options.year, from };
         let mut calendar = options.calendar.clone();
@@ -128,7 +132,8 @@ impl Input {
                 if let Some(error) = fault {
                     lines.fail(error);
                 }
-                let clock = Scan::of_beginning(lines.look_ahead()).clock(wanted, options.now, &mut calendar);
+                let clock =
+                    Scan::of_beginning(lines.look_ahead(), stamps).clock(wanted, options.now, &mut calendar);
                 Ok((lines, clock))
             }
             Kind::Regular(regular) => {
@@ -137,7 +142,7 @@ impl Input {
                     None => {
                         let mut lines = Lines::new(Content::open(path)?.0, b"");
                         let (size, mut told) = (regular.size, 0);
-                        let scan = Scan::run(&mut lines, wanted, |content| {
+                        let scan = Scan::run(&mut lines, wanted, stamps, |content| {
                             meter.aside(Step::Dating, content.taken(), size, &mut told);
                         });
                         // A time from before the first OpenWrt was never set.
@@ -160,25 +165,31 @@ impl Input {
     }
 }
 
+/// What lines mean. Tests bring a simpler one.
+pub struct Language {
+    pub stamps: Stamps,
+    pub parser: fn(&ReadOptions, Clock) -> Parser,
+}
+
 /// The inputs while they are read.
 pub struct Reading<'a> {
     pub inputs: Vec<Input>,
     options: &'a ReadOptions,
+    language: &'a Language,
 }
 
 impl<'a> Reading<'a> {
-    pub fn new(inputs: Vec<Input>, options: &'a ReadOptions) -> Reading<'a> {
-        Reading { inputs, options }
+    pub fn new(inputs: Vec<Input>, options: &'a ReadOptions, language: &'a Language) -> Reading<'a> {
+        Reading { inputs, options, language }
     }
 }
 
 impl Inputs for Reading<'_> {
     fn open(&mut self, at: usize, paths: &mut Paths, meter: &mut Meter) -> Option<Open> {
-        match self.inputs[at].lines(self.options, meter) {
+        match self.inputs[at].lines(self.options, self.language.stamps, meter) {
             Ok((lines, clock)) => {
-                let mut reader = LineReader::new(&self.options.wan, self.options.calendar.clone());
-                reader.begin_file(clock.to_file_clock());
-                Some(Open::new(at, lines, reader, paths, meter))
+                let parser = (self.language.parser)(self.options, clock);
+                Some(Open::new(at, lines, parser, paths, meter))
             }
             Err(sentence) => {
                 self.inputs[at].report.state = FileState::Failed(sentence);

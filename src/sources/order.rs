@@ -8,12 +8,11 @@
 use std::io;
 
 use super::content::Content;
-use super::duplicates::Duplicates;
 use super::lines::{Line, Lines};
 use crate::event::Event;
 use crate::paths::Paths;
 use crate::query::answer::InputCounts;
-use crate::wire::line::{LineReader, Outcome};
+use crate::wire::line::Outcome;
 
 pub const MAX_OPEN: usize = 16;
 
@@ -81,12 +80,15 @@ impl<'a> Meter<'a> {
     }
 }
 
+/// What makes an event of a line.
+pub type Parser = Box<dyn FnMut(&[u8], &mut Paths) -> Outcome>;
+
 /// An open input and its next event.
 pub struct Open {
     /// Which input this is.
     pub input: usize,
     pub lines: Lines<Content>,
-    reader: LineReader,
+    parser: Parser,
     /// Without events and duplicates, which are known only when they are given.
     pub counts: InputCounts,
     /// The last line read was an event.
@@ -102,13 +104,13 @@ impl Open {
     pub fn new(
         input: usize,
         lines: Lines<Content>,
-        reader: LineReader,
+        parser: Parser,
         paths: &mut Paths,
         meter: &mut Meter,
     ) -> Open {
         let counts = InputCounts::default();
         let mut open =
-            Open { input, lines, reader, counts, last_was_event: false, next: None, rank: 0, told: (0, 0) };
+            Open { input, lines, parser, counts, last_was_event: false, next: None, rank: 0, told: (0, 0) };
         open.advance(paths, meter);
         open
     }
@@ -127,7 +129,7 @@ impl Open {
         while let Some(line) = self.lines.next_line() {
             self.counts.lines += 1;
             let outcome = match line {
-                Line::Whole(bytes) => self.reader.read(bytes, paths),
+                Line::Whole(bytes) => (self.parser)(bytes, paths),
                 Line::TooLong => Outcome::Malformed,
             };
             self.last_was_event = false;
@@ -166,7 +168,7 @@ impl Open {
 /// Events on their way to the caller.
 pub struct Batch<'a> {
     give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>,
-    duplicates: Duplicates,
+    is_duplicate: &'a mut dyn FnMut(&Event) -> bool,
     events: Vec<Event>,
     /// The input of each event.
     inputs: Vec<u32>,
@@ -174,9 +176,12 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>) -> Batch<'a> {
+    pub fn new(
+        give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>,
+        is_duplicate: &'a mut dyn FnMut(&Event) -> bool,
+    ) -> Batch<'a> {
         let (events, inputs) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
-        Batch { give, duplicates: Duplicates::new(), events, inputs, sorted: true }
+        Batch { give, is_duplicate, events, inputs, sorted: true }
     }
 
     fn push(&mut self, event: Event, input: usize) {
@@ -194,9 +199,8 @@ impl<'a> Batch<'a> {
             self.inputs = order.iter().map(|&at| self.inputs[at as usize]).collect();
         }
         let mut inputs = self.inputs.iter();
-        let duplicates = &mut self.duplicates;
         self.events.retain(|event| {
-            let duplicate = duplicates.is_duplicate(event);
+            let duplicate = (self.is_duplicate)(event);
             if let Some(&input) = inputs.next() {
                 count(input as usize, duplicate);
             }

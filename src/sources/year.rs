@@ -2,22 +2,19 @@
 //!
 //! Takes a file's lines, the time it was last changed and an offset from which lines will be read;
 //! gives the year of the first stamp read there and the wall time of uptime 0. The last stamp is
-//! taken to be no later than a day after the file's last change, and the order of the months tells
+//! taken to be no later than a day after the file's last change, and the order of the dates tells
 //! how often the year changed before it.
 
 use std::io::Read;
 
 use super::lines::{Line, Lines};
 use crate::calendar::{Calendar, Date};
-use crate::wire::line::{FileClock, bare_uptime, month_without_year};
+use crate::wire::line::FileClock;
 
 /// A file without such stamps in its first bytes has whole ones: it is not looked through to its end.
 const LOOK: u64 = 1024 * 1024;
 
 const DAY: i64 = 86_400;
-
-/// A month number that falls or rises by so much has passed the turn of the year.
-const TURN: u8 = 6;
 
 /// As much of the beginning of two lines as has to be the same for their months and days to be.
 const SAME_STAMP: usize = 10;
@@ -34,6 +31,13 @@ impl Clock {
     pub fn to_file_clock(self) -> FileClock {
         FileClock { year: self.year, modified: self.modified, boot: self.boot }
     }
+}
+
+/// What tells the stamps of lines that leave something out.
+#[derive(Clone, Copy)]
+pub struct Stamps {
+    pub month_without_year: fn(&[u8]) -> Option<u8>,
+    pub bare_uptime: fn(&[u8]) -> Option<u64>,
 }
 
 /// What is asked of a file.
@@ -59,7 +63,12 @@ pub struct Scan {
 
 impl Scan {
     /// Looks through a file, to its end if need be. `watch` is told the lines' source now and then.
-    pub fn run<R: Read>(lines: &mut Lines<R>, wanted: Wanted, mut watch: impl FnMut(&R)) -> Scan {
+    pub fn run<R: Read>(
+        lines: &mut Lines<R>,
+        wanted: Wanted,
+        stamps: Stamps,
+        mut watch: impl FnMut(&R),
+    ) -> Scan {
         let mut scan = Scan::default();
         let mut number = 0u64;
         loop {
@@ -68,7 +77,7 @@ impl Scan {
                 None => break,
                 line => line,
             } {
-                scan.line(line, offset >= wanted.from);
+                scan.line(line, offset >= wanted.from, stamps);
             }
             number += 1;
             if number.is_multiple_of(1024) {
@@ -83,19 +92,19 @@ impl Scan {
     }
 
     /// Looks through the whole lines at the beginning of a stream.
-    pub fn of_beginning(bytes: &[u8]) -> Scan {
+    pub fn of_beginning(bytes: &[u8], stamps: Stamps) -> Scan {
         let mut scan = Scan::default();
-        bytes.split(|&byte| byte == b'\n').for_each(|line| scan.line(line, true));
+        bytes.split(|&byte| byte == b'\n').for_each(|line| scan.line(line, true, stamps));
         scan
     }
 
-    fn line(&mut self, line: &[u8], read: bool) {
+    fn line(&mut self, line: &[u8], read: bool, stamps: Stamps) {
         let same = self.month > 0 && line.len() > SAME_STAMP && line[..SAME_STAMP] == self.stamp;
         if !same {
-            match month_without_year(line) {
+            match (stamps.month_without_year)(line) {
                 Some(month) => self.turn(month, line),
                 None => {
-                    if let Some(uptime) = bare_uptime(line) {
+                    if let Some(uptime) = (stamps.bare_uptime)(line) {
                         self.uptime = self.uptime.max(Some(uptime));
                     }
                     return;
@@ -107,13 +116,15 @@ impl Scan {
         }
     }
 
+    /// A stamp is of the year that brings it nearest to the stamp before, as the line parser has it.
     fn turn(&mut self, month: u8, line: &[u8]) {
-        if self.month > 0 && month + TURN <= self.month {
-            self.years = self.years.saturating_add(1);
-        } else if self.month > 0 && month >= self.month + TURN {
-            self.years = self.years.saturating_sub(1);
+        let day = day_after_month(line);
+        if self.month > 0 {
+            let before = day_of_year(self.month, self.day);
+            let away = |turn: &i32| (day_of_year(month, day) + turn * 365 - before).abs();
+            self.years = self.years.saturating_add([0, 1, -1].into_iter().min_by_key(away).unwrap_or(0));
         }
-        (self.month, self.day) = (month, day_after_month(line));
+        (self.month, self.day) = (month, day);
         if let Some(stamp) = line.first_chunk() {
             self.stamp = *stamp;
         }
@@ -145,6 +156,13 @@ impl Scan {
     }
 }
 
+/// Days since the beginning of a year that has 365.
+fn day_of_year(month: u8, day: u8) -> i32 {
+    let new_year = Date::from_ymd(2001, 1, 1).map_or(0, |date| date.0);
+    Date::from_ymd(2001, month.into(), day.min(28).into()).map_or(0, |date| date.0) - new_year
+        + i32::from(day.saturating_sub(28))
+}
+
 /// The day in a stamp such as `Apr  6`, whatever stands before it; 1 if there is none.
 fn day_after_month(line: &[u8]) -> u8 {
     let name = line.iter().position(u8::is_ascii_alphabetic).unwrap_or(0);
@@ -157,12 +175,13 @@ fn day_after_month(line: &[u8]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::file::tests::stand_in::STAMPS;
 
     /// The clock of a file last changed on this date, read from `from` on.
     fn clock(text: &str, modified: &str, wanted: Wanted) -> Clock {
         let modified = i64::from(Date::parse(modified).unwrap().0) * DAY + DAY / 2;
         let mut lines = Lines::new(text.as_bytes(), b"");
-        Scan::run(&mut lines, wanted, |_| {}).clock(wanted, modified, &mut Calendar::utc())
+        Scan::run(&mut lines, wanted, STAMPS, |_| {}).clock(wanted, modified, &mut Calendar::utc())
     }
 
     fn year(text: &str, modified: &str, told: Option<i32>, from: u64) -> Option<i32> {
@@ -192,6 +211,14 @@ mod tests {
     }
 
     #[test]
+    fn a_gap_of_less_than_half_a_year_is_no_turn() {
+        assert_eq!(year("Jan  5 a\nJul  1 a\nDec 20 a\n", "2020-12-20", None, 0), Some(2020));
+        assert_eq!(year("Jul 10 a\nJan  2 a\n", "2020-12-20", None, 0), Some(2019));
+        assert_eq!(year("Jan  1 a\nDec 31 late\nJan  1 a\n", "2020-12-20", None, 0), Some(2020));
+        assert_eq!(year("Feb 28 a\nFeb 29 a\nMar  1 a\n", "2020-12-20", None, 0), Some(2020));
+    }
+
+    #[test]
     fn lines_between_without_a_stamp_do_not_matter() {
         let text = format!("{}Dec 30 a\njunk\n[junk\n{}\nJan  2 a", "x\n".repeat(5000), "y".repeat(100_000));
         assert_eq!(year(&text, "2020-01-03", None, 0), Some(2019));
@@ -215,7 +242,7 @@ mod tests {
             }
         }
         let mut lines = Lines::new(Endless(0), b"");
-        Scan::run(&mut lines, Wanted { year: None, from: 0 }, |_| {});
+        Scan::run(&mut lines, Wanted { year: None, from: 0 }, STAMPS, |_| {});
         assert!(lines.source().0 < 2 * LOOK);
     }
 

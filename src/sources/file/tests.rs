@@ -1,3 +1,5 @@
+pub mod stand_in;
+
 use super::*;
 use crate::sources::order::{BATCH, MAX_OPEN};
 use flate2::{Compression, GzBuilder};
@@ -73,18 +75,22 @@ fn run(files: &[PathBuf], standard_input: &[u8], year: Option<i32>, imported: &m
     let options = ReadOptions { wan: Vec::new(), calendar: Calendar::utc(), year, now: NOW };
     let mut told = Told { events: vec![], batches: vec![], reports: vec![], progress: vec![] };
     let (events, batches, progress) = (&mut told.events, &mut told.batches, &mut told.progress);
-    told.reports = read_files_and(
+    let mut duplicates = stand_in::Duplicates::new();
+    let mut is_duplicate = |event: &Event| duplicates.is_duplicate(event);
+    let mut give = |batch: &[Event]| {
+        assert!(batch.is_sorted_by_key(|event| event.time));
+        batches.push(batch.len());
+        events.extend_from_slice(batch);
+        Ok(())
+    };
+    told.reports = read_as(
+        &stand_in::LANGUAGE,
         Box::new(Cursor::new(standard_input.to_vec())),
         files,
         &options,
         imported,
         &mut Paths::new(),
-        &mut |batch| {
-            assert!(batch.is_sorted_by_key(|event| event.time));
-            batches.push(batch.len());
-            events.extend_from_slice(batch);
-            Ok(())
-        },
+        Batch::new(&mut give, &mut is_duplicate),
         &mut |told| progress.push(told),
     )
     .unwrap();
@@ -212,12 +218,14 @@ fn batches_are_bounded_and_sorted_and_a_refused_one_ends_it() {
     assert_eq!(told.times(), (0..20_000).collect::<Vec<_>>());
     let options = ReadOptions { wan: vec![], calendar: Calendar::utc(), year: None, now: NOW };
     let mut imported = Imported::new();
-    let refused = read_files(
+    let refused = read_as(
+        &stand_in::LANGUAGE,
+        Box::new(io::empty()),
         &[file],
         &options,
         &mut imported,
         &mut Paths::new(),
-        &mut |_| Err(io::Error::other("full")),
+        Batch::new(&mut |_| Err(io::Error::other("full")), &mut |_| false),
         &mut |_| {},
     );
     assert_eq!(refused.unwrap_err().to_string(), "reading log files was given up: full");
