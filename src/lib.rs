@@ -12,4 +12,5 @@ pub mod services;
 pub mod sources;
 pub mod statistics;
 pub mod store;
+pub mod system;
 pub mod wire;
