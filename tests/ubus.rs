@@ -402,3 +402,28 @@ fn a_flood_faster_than_we_read_is_drained_and_counted() {
     assert_eq!(seen.entries.len() as u64, seen.counts.kernel);
     println!("flood: {:?}, lost connections {}", seen.counts, seen.failures);
 }
+
+#[test]
+fn a_feed_that_the_broker_gave_up_on_comes_back_and_counts_what_is_gone() {
+    let broker = Broker::start(&socket("stalled"));
+    let mut logd = Logd::start(&broker.socket);
+    let station = Station::start(&broker.socket, None);
+    station.wait("follows", |seen| seen.logd == "running");
+    let stalled = station.seen.lock().unwrap();
+    let line = format!("[1.0] reject wan in: {}", "x".repeat(250));
+    for _ in 0..50_000 {
+        logd.kernel(&line);
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    drop(stalled);
+    station.wait("caught up", |seen| {
+        let counts = seen.counts;
+        counts.kernel + counts.lost >= 50_000
+    });
+    logd.kernel("and on");
+    station.wait("and on", |seen| seen.entries.last().is_some_and(|last| last == "kernel and on"));
+    let seen = station.stop();
+    assert_eq!(seen.counts.kernel + seen.counts.lost, 50_001);
+    assert!(seen.counts.lost > 0 && seen.failures > 0, "{:?} {}", seen.counts, seen.failures);
+    assert_eq!(seen.counts.restarts, 0);
+}
