@@ -116,10 +116,11 @@ impl Station {
             let seen = self.seen.lock().unwrap();
             assert!(
                 Instant::now() < until,
-                "not within 5 s: {what}; {:?} {} {:?}",
+                "not within 5 s: {what}; {:?} {} {:?} {:?}",
                 seen.registered,
                 seen.logd,
-                seen.entries
+                seen.counts,
+                seen.entries.iter().rev().take(5).collect::<Vec<_>>()
             );
             drop(seen);
             std::thread::sleep(Duration::from_millis(2));
@@ -240,7 +241,6 @@ fn a_caller_that_is_gone_hurts_nobody() {
         let object = number(&caller.lookup("fwstat").unwrap().unwrap(), UbusAttr::ObjId);
         caller.invoke(object, "summary", &[]).unwrap();
     }
-    station.wait("all were heard", |seen| seen.questions.len() == 20);
     assert!(ask(&broker.socket, "summary", json!({})).is_ok());
     assert_eq!(station.stop().failures, 0);
 }
@@ -302,7 +302,7 @@ fn the_backlog_and_what_follows_come_once() {
     let again = Station::start(&broker.socket, seen.mark);
     again.entries(&["kernel [4.0] while we were away"]);
     let seen = again.stop();
-    assert_eq!((seen.counts.duplicates, seen.counts.lost, seen.counts.restarts), (6, 0, 0));
+    assert_eq!((seen.counts.reread, seen.counts.lost, seen.counts.restarts), (6, 0, 0));
 }
 
 #[test]
@@ -404,7 +404,7 @@ fn a_flood_faster_than_we_read_is_drained_and_counted() {
 }
 
 #[test]
-fn a_feed_that_the_broker_gave_up_on_comes_back_and_counts_what_is_gone() {
+fn a_feed_that_stood_still_goes_on_and_counts_what_is_gone() {
     let broker = Broker::start(&socket("stalled"));
     let mut logd = Logd::start(&broker.socket);
     let station = Station::start(&broker.socket, None);
@@ -424,6 +424,7 @@ fn a_feed_that_the_broker_gave_up_on_comes_back_and_counts_what_is_gone() {
     station.wait("and on", |seen| seen.entries.last().is_some_and(|last| last == "kernel and on"));
     let seen = station.stop();
     assert_eq!(seen.counts.kernel + seen.counts.lost, 50_001);
-    assert!(seen.counts.lost > 0 && seen.failures > 0, "{:?} {}", seen.counts, seen.failures);
+    // OpenWrt's broker drops what it cannot send, this one the whole connection.
+    assert!(seen.counts.lost > 0, "{:?}", seen.counts);
     assert_eq!(seen.counts.restarts, 0);
 }

@@ -2,6 +2,7 @@
 //!
 //! A test file that uses it has the one test that the second process runs:
 //! `#[test] fn broker_process() { stand_in::broker::serve_if_asked() }`.
+//! With `FWSTAT_TEST_UBUSD=/path/to/ubusd` that program is the broker instead, such as OpenWrt's own.
 
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -17,13 +18,19 @@ pub struct Broker {
 
 impl Broker {
     pub fn start(socket: &Path) -> Broker {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "broker_process", "--nocapture"])
-            .env(SOCKET_VARIABLE, socket)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = match std::env::var_os("FWSTAT_TEST_UBUSD") {
+            Some(program) => {
+                let mut command = Command::new(program);
+                command.arg("-s").arg(socket);
+                command
+            }
+            None => {
+                let mut command = Command::new(std::env::current_exe().unwrap());
+                command.args(["--exact", "broker_process", "--nocapture"]).env(SOCKET_VARIABLE, socket);
+                command
+            }
+        };
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let until = Instant::now() + Duration::from_secs(10);
         while UnixStream::connect(socket).is_err() {
             assert!(Instant::now() < until, "the broker does not listen on {}", socket.display());

@@ -119,6 +119,12 @@ fn serve(wire: &mut Wire, object: u32, ring: &Mutex<Ring>) {
         let skipped = ring.entries.len().saturating_sub(lines as usize);
         let table = BlobMsgTable::build(|out| {
             out.open_array(Some("log"));
+            if ring.entries.is_empty() {
+                // As ubox's logd does.
+                out.open_table(None);
+                Entry { id: 0, source: 0, priority: 0, time_ms: 0, msg: String::new() }.put(out);
+                out.close_table();
+            }
             for entry in ring.entries.iter().skip(skipped) {
                 out.open_table(None);
                 entry.put(out);

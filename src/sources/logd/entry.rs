@@ -47,10 +47,13 @@ fn number(field: &BlobRef<'_>) -> Option<u32> {
     field.payload.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
-/// The entries in the answer of `read`; malformed ones are left out.
+/// The entries in the answer of `read`; malformed ones are left out, and the one of time 0 without a text
+/// that logd tells of while its ring is empty.
 pub fn backlog_entries(data: &[u8]) -> impl Iterator<Item = Entry<'_>> {
     let log = BlobIter::new(data).find(|field| field.name == Some("log") && field.ty == BlobType::Array);
-    BlobIter::new(log.map_or(&[][..], |log| log.payload)).filter_map(|entry| Entry::read(entry.payload))
+    BlobIter::new(log.map_or(&[][..], |log| log.payload))
+        .filter_map(|entry| Entry::read(entry.payload))
+        .filter(|entry| entry.time_ms != 0 || !entry.msg.is_empty())
 }
 
 #[cfg(test)]
@@ -73,6 +76,21 @@ mod tests {
         };
         assert_eq!(Entry::read(table.contents()), Some(expected));
         assert_eq!(Entry::read(from_value(&json!({"msg": "x", "id": 1})).contents()), None);
+    }
+
+    #[test]
+    fn an_empty_ring_has_no_entries() {
+        let nothing = json!({"msg": "", "id": 0, "priority": 0, "source": 0, "time": 0});
+        let one = json!({"msg": "", "id": 7, "priority": 0, "source": 0, "time": 5_000_000_000_000i64});
+        let mut table = from_value(&json!({"log": [one]}));
+        assert_eq!(backlog_entries(table.contents()).map(|entry| entry.id).collect::<Vec<_>>(), [7]);
+        // logd writes times of 64 bits, whatever they are.
+        let at = table.contents().windows(8).position(|bytes| bytes == 5_000_000_000_000i64.to_be_bytes());
+        let mut bytes = table.contents().to_vec();
+        bytes[at.unwrap()..][..8].fill(0);
+        assert_eq!(backlog_entries(&bytes).count(), 0);
+        table = from_value(&json!({ "log": [nothing] }));
+        assert_eq!(backlog_entries(table.contents()).count(), 0);
     }
 
     proptest! {

@@ -25,6 +25,10 @@ const OBJECT: &str = "log";
 const BACKLOG_LINES: u32 = 900;
 /// A backlog that has not come after so long has been dropped by the broker.
 const BACKLOG_MS: u64 = 5_000;
+/// After so many notifications the broker may have dropped the last ones, and no later one tells it:
+/// once it is quiet the backlog is read again.
+const BURST: u32 = 500;
+const QUIET_MS: u64 = 1_000;
 /// Without logd: look for it again, should its coming have escaped us.
 const LOOK_AGAIN_MS: u64 = 5_000;
 
@@ -33,6 +37,9 @@ const LOOK_AGAIN_MS: u64 = 5_000;
 pub struct LogFeed {
     pub state: LogdState,
     step: Step,
+    /// Notifications since the backlog was read.
+    unverified: u32,
+    newest_at: u64,
     /// Calls to our listener that are no notification of logd.
     pub strays: u64,
 }
@@ -90,6 +97,9 @@ impl LogFeed {
         match &self.step {
             Step::Absent { again_at, .. } => Some(*again_at),
             Step::Following { read: Some(read), .. } => Some(read.until),
+            Step::Following { read: None, .. } if self.unverified >= BURST => {
+                Some(self.newest_at.saturating_add(QUIET_MS))
+            }
             _ => None,
         }
     }
@@ -103,6 +113,12 @@ impl LogFeed {
             Step::Following { read, .. } if read.as_ref().is_some_and(|read| now_ms >= read.until) => {
                 *read = None;
                 self.state.backlog_failed(give);
+            }
+            Step::Following { target, read: None, .. }
+                if self.unverified >= BURST && now_ms.saturating_sub(self.newest_at) >= QUIET_MS =>
+            {
+                let target = *target;
+                self.read(now_ms, target, outgoing);
             }
             _ => {}
         }
@@ -189,6 +205,8 @@ impl LogFeed {
             Step::Following { listener, target, .. }
                 if call.object == listener && call.no_reply && call.method == "message" =>
             {
+                self.unverified = self.unverified.saturating_add(1);
+                self.newest_at = now_ms;
                 match Entry::read(call.data) {
                     Some(entry) => self.state.live(&entry, now_ms, give),
                     None => self.state.counts.malformed = self.state.counts.malformed.saturating_add(1),
@@ -242,6 +260,7 @@ impl LogFeed {
         let arguments = json!({"lines": BACKLOG_LINES, "stream": false, "oneshot": true});
         let request = outgoing.invoke(target, "read", &arguments);
         self.state.reading();
+        self.unverified = 0;
         if let Step::Following { read, .. } = &mut self.step {
             *read = Some(Read { request, until: now_ms.saturating_add(BACKLOG_MS) });
         }

@@ -27,15 +27,17 @@ pub struct Mark {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LogdCounts {
-    /// Entries told, all of them.
+    /// Entries that logd told: `kernel`, `syslog`, `ignored` and `duplicates` together.
     pub received: u64,
     /// Given: of the kernel, of syslog.
     pub kernel: u64,
     pub syslog: u64,
     /// New, but neither the kernel's own nor syslog's.
     pub ignored: u64,
-    /// Told again.
+    /// Notified again, of no reason of ours.
     pub duplicates: u64,
+    /// Known already when a backlog of ours was read: the usual overlap.
+    pub reread: u64,
     /// Ids that never came.
     pub lost: u64,
     /// Other logd processes than the one before.
@@ -91,7 +93,6 @@ impl LogdState {
 
     /// A new entry, as logd notifies it.
     pub fn live(&mut self, entry: &Entry<'_>, now_ms: u64, give: Give<'_>) {
-        self.counts.received = self.counts.received.saturating_add(1);
         if self.waiting {
             if self.held.push(entry) {
                 return;
@@ -117,13 +118,12 @@ impl LogdState {
             self.start_anew();
         }
         for entry in entries() {
-            self.counts.received = self.counts.received.saturating_add(1);
-            self.take_if_ahead(&entry, give);
+            self.take_if_ahead(&entry, true, give);
         }
         self.settled();
         // Whatever was held came before the answer, from the same logd.
         let held = std::mem::take(&mut self.held);
-        held.entries().for_each(|entry| self.take_if_ahead(&entry, give));
+        held.entries().for_each(|entry| self.take_if_ahead(&entry, true, give));
     }
 
     /// There will be no backlog: what was held is all there is.
@@ -198,11 +198,17 @@ impl LogdState {
             self.start_anew();
             self.next = Some(entry.id);
         }
-        self.take_if_ahead(entry, give);
+        self.take_if_ahead(entry, false, give);
     }
 
-    fn take_if_ahead(&mut self, entry: &Entry<'_>, give: Give<'_>) {
-        let Some(gap) = self.ahead(entry.id) else {
+    fn take_if_ahead(&mut self, entry: &Entry<'_>, overlap: bool, give: Give<'_>) {
+        let gap = self.ahead(entry.id);
+        if overlap && gap.is_none() {
+            self.counts.reread = self.counts.reread.saturating_add(1);
+            return;
+        }
+        self.counts.received = self.counts.received.saturating_add(1);
+        let Some(gap) = gap else {
             self.counts.duplicates = self.counts.duplicates.saturating_add(1);
             return;
         };

@@ -66,10 +66,10 @@ impl Run {
         self.state.backlog_failed(&mut |_, _, msg| given.push(String::from_utf8(msg.to_vec()).unwrap()));
     }
 
-    fn check(&self, given: &str, duplicates: u64, lost: u64, restarts: u64) {
+    fn check(&self, given: &str, reread: u64, lost: u64, restarts: u64) {
         assert_eq!(self.given.join(" "), given);
         let counts = self.state.counts;
-        assert_eq!((counts.duplicates, counts.lost, counts.restarts), (duplicates, lost, restarts));
+        assert_eq!((counts.reread, counts.lost, counts.restarts), (reread, lost, restarts));
     }
 }
 
@@ -170,7 +170,7 @@ fn a_gap_is_filled_from_the_ring_and_the_rest_counted() {
     assert!(run.state.wants_read());
     run.backlog(1, 4..8);
     run.live_at(5_000, 1, [7, 8]);
-    run.check("1:0 1:1 1:4 1:5 1:6 1:7 1:8", 2, 2, 0);
+    run.check("1:0 1:1 1:4 1:5 1:6 1:7 1:8", 1, 2, 0);
     // Not again so soon.
     run.live_at(5_500, 1, [10]);
     assert!(!run.state.wants_read());
@@ -183,6 +183,14 @@ fn ids_wrap() {
     run.backlog(1, u32::MAX - 1..=u32::MAX);
     run.live(1, 0..2);
     run.check("1:4294967294 1:4294967295 1:0 1:1", 0, 0, 0);
+}
+
+#[test]
+fn what_is_notified_twice_counts_as_a_duplicate() {
+    let mut run = Run::default();
+    run.live(1, [0, 1, 1, 0, 2]);
+    run.check("1:0 1:1 1:2", 0, 0, 0);
+    assert_eq!((run.state.counts.duplicates, run.state.counts.received), (2, 5));
 }
 
 #[test]
