@@ -1,0 +1,170 @@
+//! Received bytes -> whole messages. Keeps half a message until the rest is there.
+
+use ubus::wire::{HEADER_SIZE, PROTO_VERSION};
+
+use super::MAX_MESSAGE;
+
+/// What the buffer has at rest, and at least what one read may bring at an empty buffer.
+const USUAL: usize = 64 * 1024;
+/// The header and the length of what follows.
+const LEAST: usize = HEADER_SIZE + 4;
+
+/// The peer does not speak ubus, or the stream is out of step: nothing after it can be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Malformed(pub &'static str);
+
+/// One whole message: its header's fields and the attributes that follow.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    pub kind: u8,
+    pub sequence: u16,
+    pub peer: u32,
+    pub attributes: &'a [u8],
+}
+
+#[derive(Debug)]
+pub struct Inbox {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Default for Inbox {
+    fn default() -> Inbox {
+        Inbox { bytes: vec![0; USUAL], start: 0, end: 0 }
+    }
+}
+
+impl Inbox {
+    /// Room for the next read, never empty; tell with [`Inbox::filled`] how much of it was used.
+    pub fn space(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+            if self.bytes.len() > USUAL {
+                self.bytes = vec![0; USUAL];
+            }
+        } else if self.start > 0 && self.bytes.len() - self.end < USUAL / 2 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end == self.bytes.len() {
+            // A whole message that nobody has taken yet fills the buffer.
+            self.bytes.resize(self.bytes.len() + USUAL, 0);
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    pub fn filled(&mut self, count: usize) {
+        self.end = (self.end + count).min(self.bytes.len());
+    }
+
+    /// The next message if all of it is there.
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Malformed> {
+        let waiting = &self.bytes[self.start..self.end];
+        let Some(head) = waiting.first_chunk::<LEAST>() else {
+            return Ok(None);
+        };
+        if head[0] != PROTO_VERSION {
+            return Err(Malformed("unknown protocol version"));
+        }
+        let length = u32::from_be_bytes([0, head[9], head[10], head[11]]) as usize;
+        if length < 4 {
+            return Err(Malformed("a message shorter than its header"));
+        }
+        if length > MAX_MESSAGE {
+            return Err(Malformed("a message longer than 1 MiB"));
+        }
+        let whole = HEADER_SIZE + length;
+        if waiting.len() < whole {
+            if self.start + whole > self.bytes.len() {
+                self.bytes.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+                if whole > self.bytes.len() {
+                    self.bytes.resize(whole, 0);
+                }
+            }
+            return Ok(None);
+        }
+        let at = self.start;
+        self.start += whole;
+        Ok(Some(Frame {
+            kind: head[1],
+            sequence: u16::from_be_bytes([head[2], head[3]]),
+            peer: u32::from_be_bytes([head[4], head[5], head[6], head[7]]),
+            attributes: &self.bytes[at + LEAST..at + whole],
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn message(kind: u8, sequence: u16, body: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, kind];
+        bytes.extend(sequence.to_be_bytes());
+        bytes.extend(7u32.to_be_bytes());
+        bytes.extend((body.len() as u32 + 4).to_be_bytes());
+        bytes.extend(body);
+        bytes
+    }
+
+    fn feed(inbox: &mut Inbox, mut bytes: &[u8], most: usize, mut each: impl FnMut(Frame<'_>)) {
+        while !bytes.is_empty() {
+            let space = inbox.space();
+            let count = space.len().min(bytes.len()).min(most);
+            space[..count].copy_from_slice(&bytes[..count]);
+            inbox.filled(count);
+            bytes = &bytes[count..];
+            while let Some(frame) = inbox.next_frame().unwrap() {
+                each(frame);
+            }
+        }
+    }
+
+    #[test]
+    fn a_declared_length_above_the_limit_is_refused_before_room_is_made_for_it() {
+        let mut inbox = Inbox::default();
+        let mut bytes = message(1, 1, b"");
+        bytes[9..12].copy_from_slice(&[0x10, 0x00, 0x01]);
+        inbox.space()[..12].copy_from_slice(&bytes);
+        inbox.filled(12);
+        assert_eq!(inbox.next_frame().unwrap_err(), Malformed("a message longer than 1 MiB"));
+        assert_eq!(inbox.bytes.len(), USUAL);
+    }
+
+    #[test]
+    fn the_longest_message_fits_and_its_room_is_given_back() {
+        let mut inbox = Inbox::default();
+        let mut seen = Vec::new();
+        let body = vec![5; MAX_MESSAGE - 4];
+        feed(&mut inbox, &message(2, 9, &body), 10_000, |frame| {
+            assert_eq!(frame.attributes, body);
+            seen.push(frame.sequence);
+        });
+        assert_eq!(seen, [9]);
+        inbox.space();
+        assert_eq!(inbox.bytes.len(), USUAL);
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_of_the_bytes_gives_the_same_messages(
+            bodies in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..3000), 1..40),
+            most in 1usize..5000,
+        ) {
+            let bytes: Vec<u8> = bodies.iter().enumerate().flat_map(|(i, body)| message(2, i as u16, body)).collect();
+            let mut inbox = Inbox::default();
+            let mut got = Vec::new();
+            feed(&mut inbox, &bytes, most, |frame| {
+                assert_eq!((frame.kind, frame.peer, frame.sequence as usize), (2, 7, got.len()));
+                got.push(frame.attributes.to_vec());
+            });
+            prop_assert_eq!(got, bodies);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! A connection to ubus, the router's message broker: bytes <-> messages <-> events.
+//!
+//! `inbox` cuts received bytes into messages, `message` reads one, `outgoing` writes them, `link` is
+//! the state of one connection (pure), `connection` adds the socket and the reconnecting, `blob` turns
+//! arguments and answers into JSON values and back, `call` is the blocking client of the command line.
+//! Knows no object and no method of ours; never waits but in `call`; allocates by no length that a
+//! peer declares above [`MAX_MESSAGE`].
+
+pub mod backoff;
+pub mod blob;
+pub mod call;
+pub mod connection;
+pub mod inbox;
+pub mod link;
+pub mod message;
+pub mod outgoing;
+pub mod status;
+
+pub use backoff::Backoff;
+pub use connection::Connection;
+pub use link::{BusEvent, Call};
+pub use outgoing::{Outgoing, Request};
+pub use status::Status;
+
+/// Longest message (without its header of eight bytes) that the broker passes on.
+pub const MAX_MESSAGE: usize = ubus::wire::MAX_MSG_LEN;
+
+/// Where the broker listens on a router.
+pub const DEFAULT_SOCKET: &str = "/var/run/ubus/ubus.sock";

@@ -1,1 +1,0 @@
-//! logd over ubus.

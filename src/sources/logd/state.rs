@@ -1,0 +1,274 @@
+//! Which of logd's entries are new: each is given once, in order, and what is missing is counted.
+//!
+//! Told the entries of the backlog and of the notifications, in whatever overlap they come, and the boot
+//! clock; gives entries and numbers. Knows no bus.
+
+use super::entry::{Entry, SOURCE_KERNEL, SOURCE_SYSLOG};
+
+/// Takes a new entry: whether the kernel wrote it, its wall time in ms, its text.
+pub type Give<'a> = &'a mut dyn FnMut(bool, i64, &[u8]);
+
+/// Text held back while a backlog is on its way.
+pub const MAX_HELD_BYTES: usize = 256 * 1024;
+/// Entries held back while a backlog is on its way.
+pub const MAX_HELD: usize = 4096;
+
+/// Ids so far ahead are another logd's; ids are compared modulo 2^32.
+const MAX_AHEAD: u32 = 1 << 28;
+/// A gap is filled from logd's ring at most so often; a flood would ask for it without end.
+const READ_AGAIN_MS: u64 = 1_000;
+
+/// The last entry taken: what has to be kept over a restart of ours so that nothing counts twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    pub id: u32,
+    pub time_ms: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LogdCounts {
+    /// Entries that logd told: `kernel`, `syslog`, `ignored` and `duplicates` together.
+    pub received: u64,
+    /// Given: of the kernel, of syslog.
+    pub kernel: u64,
+    pub syslog: u64,
+    /// New, but neither the kernel's own nor syslog's.
+    pub ignored: u64,
+    /// Notified again, of no reason of ours.
+    pub duplicates: u64,
+    /// Known already when a backlog of ours was read: the usual overlap.
+    pub reread: u64,
+    /// Ids that never came.
+    pub lost: u64,
+    /// Other logd processes than the one before.
+    pub restarts: u64,
+    pub malformed: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct LogdState {
+    mark: Option<Mark>,
+    /// The id that follows; `None`: whatever comes.
+    next: Option<u32>,
+    /// The newest time of this logd's entries.
+    newest_ms: Option<i64>,
+    /// `mark` is of an earlier run of ours.
+    resumed: bool,
+    /// The logd that `mark` is of has gone.
+    gone: bool,
+    waiting: bool,
+    wants_read: bool,
+    read_again_at: u64,
+    held: Held,
+    pub counts: LogdCounts,
+}
+
+impl LogdState {
+    /// Goes on after the entry that an earlier run took last.
+    pub fn resume(mark: Option<Mark>) -> LogdState {
+        LogdState {
+            mark,
+            next: mark.map(|mark| mark.id.wrapping_add(1)),
+            newest_ms: mark.map(|mark| mark.time_ms),
+            resumed: true,
+            ..LogdState::default()
+        }
+    }
+
+    /// To be stored together with the statistics.
+    pub fn mark(&self) -> Option<Mark> {
+        self.mark
+    }
+
+    /// A read of the backlog is on its way: live entries are held back until it is there.
+    pub fn reading(&mut self) {
+        self.waiting = true;
+        self.wants_read = false;
+    }
+
+    /// Whether the backlog must be read now (then call [`LogdState::reading`]): there is a gap.
+    pub fn wants_read(&self) -> bool {
+        self.wants_read
+    }
+
+    /// A new entry, as logd notifies it.
+    pub fn live(&mut self, entry: &Entry<'_>, now_ms: u64, give: Give<'_>) {
+        if self.waiting {
+            if self.held.push(entry) {
+                return;
+            }
+            self.backlog_failed(give);
+        } else if self.ahead(entry.id) != Some(0) && !self.is_known(entry) && now_ms >= self.read_again_at {
+            self.read_again_at = now_ms.saturating_add(READ_AGAIN_MS);
+            self.waiting = true;
+            self.wants_read = true;
+            self.held.push(entry);
+            return;
+        }
+        self.settle(entry, give);
+    }
+
+    /// The backlog that was asked for. `entries` is called twice: to look, and to take.
+    pub fn backlog<'e, I: Iterator<Item = Entry<'e>>>(&mut self, entries: impl Fn() -> I, give: Give<'_>) {
+        if !self.waiting {
+            return;
+        }
+        if !self.is_of_the_same_logd(entries()) {
+            self.counts.restarts = self.counts.restarts.saturating_add(1);
+            self.start_anew();
+        }
+        for entry in entries() {
+            self.take_if_ahead(&entry, true, give);
+        }
+        self.settled();
+        // Whatever was held came before the answer, from the same logd.
+        let held = std::mem::take(&mut self.held);
+        held.entries().for_each(|entry| self.take_if_ahead(&entry, true, give));
+    }
+
+    /// There will be no backlog: what was held is all there is.
+    pub fn backlog_failed(&mut self, give: Give<'_>) {
+        if self.gone {
+            self.start_anew();
+            self.counts.restarts = self.counts.restarts.saturating_add(1);
+        }
+        self.settled();
+        let held = std::mem::take(&mut self.held);
+        held.entries().for_each(|entry| self.settle(&entry, give));
+    }
+
+    /// logd itself has gone, its ring with it.
+    pub fn logd_gone(&mut self, give: Give<'_>) {
+        if self.waiting {
+            self.backlog_failed(give);
+        }
+        self.gone = true;
+    }
+
+    /// The bus has gone; logd may still be there, so what was held will be in its backlog.
+    pub fn bus_gone(&mut self) {
+        self.held = Held::default();
+        self.waiting = false;
+        self.wants_read = false;
+    }
+
+    /// How many ids lie between the expected one and `id`; `None` if it is behind.
+    fn ahead(&self, id: u32) -> Option<u32> {
+        let gap = self.next.map_or(0, |next| id.wrapping_sub(next));
+        (gap < MAX_AHEAD).then_some(gap)
+    }
+
+    /// Behind, and no younger than what was seen: told again. A younger one is another logd's.
+    fn is_known(&self, entry: &Entry<'_>) -> bool {
+        self.ahead(entry.id).is_none() && self.newest_ms.is_some_and(|newest| entry.time_ms <= newest)
+    }
+
+    fn is_of_the_same_logd<'e>(&self, entries: impl Iterator<Item = Entry<'e>>) -> bool {
+        let Some(mark) = self.mark else {
+            return !self.gone;
+        };
+        let mut any_ahead = false;
+        for entry in entries {
+            if entry.id == mark.id {
+                return entry.time_ms == mark.time_ms;
+            }
+            any_ahead |= self.ahead(entry.id).is_some();
+        }
+        // The marked entry is not in the ring: pushed out of it, or never in this one.
+        any_ahead && !self.gone
+    }
+
+    /// Another logd, whose ids count from 0. How long it ran before our own start nobody can tell.
+    fn start_anew(&mut self) {
+        self.next = if self.resumed { None } else { Some(0) };
+        self.newest_ms = None;
+    }
+
+    fn settled(&mut self) {
+        self.waiting = false;
+        self.wants_read = false;
+        self.gone = false;
+        self.resumed = false;
+    }
+
+    /// Without a backlog to compare with.
+    fn settle(&mut self, entry: &Entry<'_>, give: Give<'_>) {
+        if self.ahead(entry.id).is_none() && !self.is_known(entry) {
+            self.counts.restarts = self.counts.restarts.saturating_add(1);
+            self.start_anew();
+            self.next = Some(entry.id);
+        }
+        self.take_if_ahead(entry, false, give);
+    }
+
+    fn take_if_ahead(&mut self, entry: &Entry<'_>, overlap: bool, give: Give<'_>) {
+        let gap = self.ahead(entry.id);
+        if overlap && gap.is_none() {
+            self.counts.reread = self.counts.reread.saturating_add(1);
+            return;
+        }
+        self.counts.received = self.counts.received.saturating_add(1);
+        let Some(gap) = gap else {
+            self.counts.duplicates = self.counts.duplicates.saturating_add(1);
+            return;
+        };
+        self.counts.lost = self.counts.lost.saturating_add(gap.into());
+        self.next = Some(entry.id.wrapping_add(1));
+        self.mark = Some(Mark { id: entry.id, time_ms: entry.time_ms });
+        self.newest_ms = self.newest_ms.max(Some(entry.time_ms));
+        // The kernel's own facility is 0; what a program writes to /dev/kmsg has another.
+        let counter = match (entry.source, entry.priority >> 3) {
+            (SOURCE_KERNEL, 0) => &mut self.counts.kernel,
+            (SOURCE_SYSLOG, _) => &mut self.counts.syslog,
+            _ => {
+                self.counts.ignored = self.counts.ignored.saturating_add(1);
+                return;
+            }
+        };
+        *counter = counter.saturating_add(1);
+        give(entry.source == SOURCE_KERNEL, entry.time_ms, entry.msg);
+    }
+}
+
+/// Copies of entries, bounded.
+#[derive(Debug, Default)]
+struct Held {
+    text: Vec<u8>,
+    entries: Vec<HeldEntry>,
+}
+
+#[derive(Debug)]
+struct HeldEntry {
+    id: u32,
+    time_ms: i64,
+    source: u32,
+    priority: u32,
+    /// Where its text ends; it starts where the one before ends.
+    end: usize,
+}
+
+impl Held {
+    fn push(&mut self, entry: &Entry<'_>) -> bool {
+        if self.entries.len() >= MAX_HELD || self.text.len() + entry.msg.len() > MAX_HELD_BYTES {
+            return false;
+        }
+        self.text.extend_from_slice(entry.msg);
+        let Entry { id, time_ms, source, priority, .. } = *entry;
+        self.entries.push(HeldEntry { id, time_ms, source, priority, end: self.text.len() });
+        true
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let mut start = 0;
+        self.entries.iter().map(move |held| {
+            let HeldEntry { id, time_ms, source, priority, end } = *held;
+            let msg = &self.text[start..end];
+            start = end;
+            Entry { id, time_ms, source, priority, msg }
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;
