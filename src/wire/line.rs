@@ -42,8 +42,7 @@ pub struct FileClock {
 
 /// Different headers and heads that are remembered. Logs have a handful at a time.
 const HEADERS: usize = 2;
-const HEADS: usize = 8;
-const WAYS: usize = 64;
+const HEADS: usize = 64;
 /// Longer ones are read anew each time.
 const LONGEST_HEAD: usize = 512;
 
@@ -60,8 +59,6 @@ pub struct LineReader {
     heads: Vec<KnownHead>,
     last_head: usize,
     next_head: usize,
-    ways: Vec<KnownWay>,
-    next_way: usize,
     logins: Logins,
 }
 
@@ -73,18 +70,11 @@ struct KnownHeader {
     hour: i64,
 }
 
-/// A head with its MAC addresses and `SRC=`.
+/// A head up to its MAC addresses, and how it went on the last time, up to the address behind `SRC=`.
 struct KnownHead {
     text: Vec<u8>,
+    macs: Vec<u8>,
     origin: Origin,
-    way: Way,
-}
-
-/// A head without MAC addresses.
-struct KnownWay {
-    text: Vec<u8>,
-    origin: Origin,
-    group_mac: bool,
     way: Way,
 }
 
@@ -96,6 +86,8 @@ struct Way {
     /// Not a refused packet.
     ignored: bool,
     group_mac: bool,
+    /// A prefix that may stand behind a bare uptime.
+    no_tag: bool,
 }
 
 impl LineReader {
@@ -111,8 +103,6 @@ impl LineReader {
             heads: Vec::with_capacity(HEADS),
             last_head: 0,
             next_head: 0,
-            ways: Vec::with_capacity(WAYS),
-            next_way: 0,
             logins: Logins::default(),
         }
     }
@@ -132,6 +122,14 @@ impl LineReader {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if let Some((time, message)) = self.known_header(line) {
             return self.packet(&line[message..], time, Origin::File, paths);
+        }
+        if line.first() == Some(&b'[')
+            && let Some((micros, at)) = uptime(line, 0)
+            && let Some((way, source_at)) = self.known_head(&line[at..], Origin::File)
+            && way.no_tag
+        {
+            let packet = packet_at(&line[at..], source_at);
+            return outcome(packet, &way, self.time_of_uptime(micros), micros);
         }
         self.read_unknown(line, paths)
     }
@@ -244,52 +242,55 @@ impl LineReader {
                 (way, packet)
             }
         };
-        match packet {
-            _ if way.ignored => Outcome::Skipped,
-            None => Outcome::Malformed,
-            Some(packet) => Outcome::Event(event(&packet, &way, time, uptime)),
-        }
+        outcome(packet, &way, time, uptime)
     }
 
+    /// The way of a message that begins like one before, and where its source's address stands.
+    #[inline]
     fn known_head(&mut self, message: &[u8], origin: Origin) -> Option<(Way, usize)> {
-        let matches = |known: &KnownHead| known.origin == origin && message.starts_with(&known.text);
+        let begins = |known: &KnownHead| known.origin == origin && message.starts_with(&known.text);
         let index = match self.heads.get(self.last_head) {
-            Some(known) if matches(known) => self.last_head,
-            _ => self.heads.iter().position(matches)?,
+            Some(known) if begins(known) => self.last_head,
+            _ => self.heads.iter().position(begins)?,
         };
+        let known = &self.heads[index];
+        let rest = &message[known.text.len()..];
+        if rest.starts_with(&known.macs) {
+            self.last_head = index;
+            return Some((known.way, known.text.len() + known.macs.len()));
+        }
+        // Other devices of the same network: `MAC=... SRC=`.
+        let mac = rest.strip_prefix(b"MAC=")?;
+        let length = mac.iter().position(|&byte| byte == b' ')?;
+        mac[length..].strip_prefix(b" SRC=")?;
+        let group_mac = netfilter::is_group_mac(&mac[..length]);
+        let text = &message[..known.text.len()];
+        let same = |known: &KnownHead| {
+            known.origin == origin && known.way.group_mac == group_mac && known.text == text
+        };
+        let index = self.heads.iter().position(same)?;
+        let known = &mut self.heads[index];
+        let source_at = known.text.len() + b"MAC=".len() + length + b" SRC=".len();
+        known.macs.clear();
+        known.macs.extend_from_slice(&message[known.text.len()..source_at]);
         self.last_head = index;
-        Some((self.heads[index].way, self.heads[index].text.len()))
+        Some((known.way, source_at))
     }
 
-    /// The way of a head that is not among the last ones.
+    /// The way of a head that is not known, which it is from now on.
     fn way(&mut self, message: &[u8], head: &netfilter::Head, origin: Origin, paths: &mut Paths) -> Way {
-        let Some(source_at) = head.source_at.filter(|&length| length <= LONGEST_HEAD) else {
-            return self.new_way(head, origin, paths);
-        };
-        let text = &message[..head.mac_at.min(source_at)];
-        let group_mac = head.group_mac;
-        let known = self
-            .ways
-            .iter()
-            .find(|known| known.origin == origin && known.group_mac == group_mac && known.text == text);
-        let way = match known {
-            Some(known) => known.way,
-            None => {
-                let way = self.new_way(head, origin, paths);
-                let known = KnownWay { text: text.to_vec(), origin, group_mac, way };
-                replace(&mut self.ways, &mut self.next_way, WAYS, known);
-                way
+        let way = self.new_way(head, origin, paths);
+        let is_plain = (head.input.is_some() || head.output.is_some()) && !head.other_protocol;
+        if let Some(source_at) = head.source_at.filter(|&length| is_plain && length <= LONGEST_HEAD) {
+            let text_end = head.mac_at.min(source_at - b"SRC=".len());
+            let (text, macs) = message[..source_at].split_at(text_end);
+            let known = KnownHead { text: text.to_vec(), macs: macs.to_vec(), origin, way };
+            if self.heads.len() < HEADS {
+                self.heads.push(known);
+            } else {
+                self.heads[self.next_head] = known;
+                self.next_head = (self.next_head + 1) % HEADS;
             }
-        };
-        if self.heads.len() < HEADS {
-            self.heads.push(KnownHead { text: message[..source_at].to_vec(), origin, way });
-        } else {
-            // Devices' MAC addresses change all the time: the old entry's memory is used again.
-            let known = &mut self.heads[self.next_head];
-            known.text.clear();
-            known.text.extend_from_slice(&message[..source_at]);
-            (known.origin, known.way) = (origin, way);
-            self.next_head = (self.next_head + 1) % HEADS;
         }
         way
     }
@@ -300,7 +301,9 @@ impl LineReader {
         // What is ignored needs no place in the table.
         let id = if ignored { PathId::default() } else { paths.intern(&path) };
         let Path { direction, verdict, group_mac, .. } = path;
-        Way { path: id, direction, verdict, ignored, group_mac }
+        let is_whole = head.input.is_some() && head.output.is_some();
+        let no_tag = is_whole && !head.prefix.split(|&byte| byte == b' ').any(has_pid);
+        Way { path: id, direction, verdict, ignored, group_mac, no_tag }
     }
 
     fn login(&mut self, name: &[u8], text: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
@@ -346,10 +349,12 @@ impl LineReader {
     }
 
     fn time_without_stamp(&self, message: &[u8]) -> i64 {
-        match (uptime(message, 0), self.clock.boot) {
-            (Some((micros, _)), Some(boot)) => boot.saturating_add((micros / 1_000_000) as i64),
-            _ => self.clock.modified,
-        }
+        uptime(message, 0).map_or(self.clock.modified, |(micros, _)| self.time_of_uptime(micros))
+    }
+
+    fn time_of_uptime(&self, micros: u64) -> i64 {
+        let since = |boot: i64| boot.saturating_add((micros / 1_000_000) as i64);
+        self.clock.boot.map_or(self.clock.modified, since)
     }
 
     /// The instant of a stamp. One without a year gets the year that brings it nearest to the stamp before.
@@ -406,12 +411,12 @@ impl LineReader {
     }
 }
 
-fn replace<T>(table: &mut Vec<T>, next: &mut usize, most: usize, entry: T) {
-    if table.len() < most {
-        table.push(entry);
-    } else {
-        table[*next] = entry;
-        *next = (*next + 1) % most;
+#[inline]
+fn outcome(packet: Option<Packet>, way: &Way, time: i64, uptime: u64) -> Outcome {
+    match packet {
+        _ if way.ignored => Outcome::Skipped,
+        None => Outcome::Malformed,
+        Some(packet) => Outcome::Event(event(&packet, way, time, uptime)),
     }
 }
 

@@ -77,6 +77,7 @@ pub fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
 
 /// The kernel's `[119160.262669]` at `at`, in microseconds, and where it and the blank behind it end.
 /// The thread or CPU that newer kernels may write behind it (`[T123]`, `[    C0]`) is passed over.
+#[inline]
 pub fn uptime(line: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut cursor = Cursor { line, at };
     if !cursor.eat(b'[') {
@@ -91,12 +92,14 @@ pub fn uptime(line: &[u8], at: usize) -> Option<(u64, usize)> {
     if !cursor.eat(b']') {
         return None;
     }
-    let micros = if length <= 6 {
-        fraction * 10u64.pow(6 - length as u32)
-    } else {
-        fraction / 10u64.pow(length as u32 - 6)
+    let micros = match length {
+        6 => fraction,
+        0..6 => fraction * 10u64.pow(6 - length as u32),
+        _ => fraction / 10u64.pow(length as u32 - 6),
     };
-    cursor.caller();
+    if cursor.peek() == Some(b'[') {
+        cursor.caller();
+    }
     cursor.eat(b' ');
     Some((seconds * 1_000_000 + micros, cursor.at))
 }
