@@ -24,6 +24,7 @@ pub struct Facts {
     pub later_fragment: bool,
 }
 
+#[inline]
 pub fn classify(facts: &Facts) -> Class {
     if is_noise(facts) {
         return Class::Noise;
@@ -68,6 +69,7 @@ fn is_service(_protocol: u8, port: u16) -> bool {
     PORTS.binary_search(&port).is_ok()
 }
 
+#[inline]
 fn is_noise(facts: &Facts) -> bool {
     if facts.group_mac || facts.protocol == protocol::IGMP || is_link_local(facts.source) {
         return true;

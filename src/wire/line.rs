@@ -14,7 +14,7 @@
 
 use super::header::{Author, Header, beginning, has_pid, header, host_before_prefix, split_tag};
 use super::login::Logins;
-use super::netfilter::{self, Packet};
+use super::netfilter::{self, KnownAddress, Packet};
 use super::stamp::{Stamp, uptime};
 use super::{fingerprint, way};
 use crate::calendar::{Calendar, Date};
@@ -59,6 +59,7 @@ pub struct LineReader {
     heads: Vec<KnownHead>,
     last_head: usize,
     next_head: usize,
+    destination: KnownAddress,
     logins: Logins,
 }
 
@@ -103,6 +104,7 @@ impl LineReader {
             heads: Vec::with_capacity(HEADS),
             last_head: 0,
             next_head: 0,
+            destination: KnownAddress::default(),
             logins: Logins::default(),
         }
     }
@@ -128,7 +130,7 @@ impl LineReader {
             && let Some((way, source_at)) = self.known_head(&line[at..], Origin::File)
             && way.no_tag
         {
-            let packet = packet_at(&line[at..], source_at);
+            let packet = self.packet_at(&line[at..], source_at);
             return outcome(packet, &way, self.time_of_uptime(micros), micros);
         }
         self.read_unknown(line, paths)
@@ -223,16 +225,16 @@ impl LineReader {
     /// A kernel message, from its uptime on.
     #[inline]
     fn packet(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
-        let message = message.trim_ascii_start();
+        let message = if message.starts_with(b" ") { message.trim_ascii_start() } else { message };
         let (uptime, at) = uptime(message, 0).unwrap_or((0, 0));
         let message = &message[at..];
         let (way, packet) = match self.known_head(message, origin) {
-            Some((way, source_at)) => (way, packet_at(message, source_at)),
+            Some((way, source_at)) => (way, self.packet_at(message, source_at)),
             None => {
                 let Some(head) = netfilter::head(message) else { return Outcome::Skipped };
                 let way = self.way(message, &head, origin, paths);
                 let packet = match head.source_at {
-                    Some(source_at) => packet_at(message, source_at),
+                    Some(source_at) => self.packet_at(message, source_at),
                     None => netfilter::in_any_order(&message[head.fields_at..]),
                 };
                 let shaped = head.input.is_some() || head.output.is_some();
@@ -293,6 +295,12 @@ impl LineReader {
             }
         }
         way
+    }
+
+    #[inline]
+    fn packet_at(&mut self, message: &[u8], source_at: usize) -> Option<Packet> {
+        netfilter::in_order(&message[source_at..], &mut self.destination)
+            .or_else(|| netfilter::in_any_order(&message[source_at - b"SRC=".len()..]))
     }
 
     fn new_way(&self, head: &netfilter::Head, origin: Origin, paths: &mut Paths) -> Way {
@@ -421,12 +429,6 @@ fn outcome(packet: Option<Packet>, way: &Way, time: i64, uptime: u64) -> Outcome
 }
 
 #[inline]
-fn packet_at(message: &[u8], source_at: usize) -> Option<Packet> {
-    let fields = &message[source_at..];
-    netfilter::in_order(fields).or_else(|| netfilter::in_any_order(&message[source_at - b"SRC=".len()..]))
-}
-
-#[inline]
 fn event(packet: &Packet, way: &Way, time: i64, uptime: u64) -> Event {
     let class = classify(&Facts {
         direction: way.direction,
@@ -486,7 +488,7 @@ pub fn read_anything(line: &[u8]) {
     }
     month_without_year(line);
     bare_uptime(line);
-    if let Some(fast) = netfilter::in_order(line) {
+    if let Some(fast) = netfilter::in_order(line, &mut KnownAddress::default()) {
         let slow = netfilter::in_any_order(&[b"SRC=", line].concat());
         assert_eq!(Some(fast), slow);
     }

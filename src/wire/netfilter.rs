@@ -10,6 +10,7 @@
 //! There are two readers of packets. `in_order` knows the kernel's order only and is fast; what it does not
 //! know, `in_any_order` reads word by word. Where both read, both read the same.
 
+use super::number::{digits, v4};
 use crate::event::{Address, Service, protocol, tcp};
 
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
@@ -148,12 +149,14 @@ fn outer_words(message: &[u8], at: usize) -> impl Iterator<Item = Word<'_>> {
 
 /// Reads a packet in the kernel's order, from the address behind `SRC=` on. None: not in this order, or with
 /// parts that are rare.
-pub fn in_order(text: &[u8]) -> Option<Packet> {
+/// `known` is the destination of the last packet: mostly the same again.
+#[inline]
+pub fn in_order(text: &[u8], known: &mut KnownAddress) -> Option<Packet> {
     let mut packet = Packet::default();
     let mut rest;
     if text.get(4) == Some(&b':') {
         let (source, after) = full_v6(text)?;
-        let (destination, after) = full_v6(after.strip_prefix(b" DST=")?)?;
+        let (destination, after) = known.read(after.strip_prefix(b" DST=")?, full_v6)?;
         let (length, after) = digits(after.strip_prefix(b" LEN=")?)?;
         let (_, after) = digits(after.strip_prefix(b" TC=")?)?;
         let (_, after) = digits(after.strip_prefix(b" HOPLIMIT=")?)?;
@@ -163,11 +166,9 @@ pub fn in_order(text: &[u8]) -> Option<Packet> {
         rest = after;
     } else {
         let (source, after) = v4(text)?;
-        let (destination, after) = v4(after.strip_prefix(b" DST=")?)?;
+        let (destination, after) = known.read(after.strip_prefix(b" DST=")?, v4)?;
         let (length, after) = digits(after.strip_prefix(b" LEN=")?)?;
-        let after = hexadecimal(after.strip_prefix(b" TOS=0x")?)?;
-        let after = hexadecimal(after.strip_prefix(b" PREC=0x")?)?;
-        let (_, after) = digits(after.strip_prefix(b" TTL=")?)?;
+        let (_, after) = digits(service_in_order(after)?)?;
         let (id, after) = digits(after.strip_prefix(b" ID=")?)?;
         (packet.source, packet.destination, packet.id) = (source, destination, u64::from(id));
         packet.length = length.min(0xffff) as u16;
@@ -194,6 +195,51 @@ pub fn in_order(text: &[u8]) -> Option<Packet> {
         _ => return None,
     }
     Some(packet)
+}
+
+/// The text and value of an address that was read last.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownAddress {
+    text: [u8; 40],
+    /// With the blank behind it; 0: none yet.
+    length: usize,
+    address: Address,
+}
+
+impl Default for KnownAddress {
+    fn default() -> Self {
+        KnownAddress { text: [0; 40], length: 0, address: Address::default() }
+    }
+}
+
+impl KnownAddress {
+    #[inline]
+    fn read<'a>(
+        &mut self,
+        text: &'a [u8],
+        reader: impl Fn(&[u8]) -> Option<(Address, &[u8])>,
+    ) -> Option<(Address, &'a [u8])> {
+        let known = self.text.get(..self.length)?;
+        if !known.is_empty() && text.starts_with(known) {
+            return Some((self.address, &text[self.length - 1..]));
+        }
+        let (address, rest) = reader(text)?;
+        let length = text.len() - rest.len() + 1;
+        // The blank belongs to it: 192.0.2.1 is no 192.0.2.10.
+        let known = text.get(..length).filter(|known| known.ends_with(b" "))?;
+        self.text.get_mut(..length)?.copy_from_slice(known);
+        (self.length, self.address) = (length, address);
+        Some((address, &text[length - 1..]))
+    }
+}
+
+/// What follows ` TOS=0x00 PREC=0x00 TTL=`; the numbers may be any.
+#[inline]
+fn service_in_order(text: &[u8]) -> Option<&[u8]> {
+    let (fixed, rest) = text.split_first_chunk::<24>()?;
+    let is_number = fixed[7] > b' ' && fixed[8] > b' ' && fixed[17] > b' ' && fixed[18] > b' ';
+    let is_named = fixed[..7] == *b" TOS=0x" && fixed[9..17] == *b" PREC=0x" && fixed[19..] == *b" TTL=";
+    (is_number && is_named).then_some(rest)
 }
 
 #[inline]
@@ -377,44 +423,6 @@ fn port_of(number: u32) -> u16 {
     u16::try_from(number).unwrap_or(0)
 }
 
-/// The digits at the beginning and what follows them. Saturates.
-#[inline]
-fn digits(text: &[u8]) -> Option<(u32, &[u8])> {
-    if let Some(word) = text.first_chunk::<8>() {
-        let (values, length) = leading_digits(u64::from_le_bytes(*word));
-        if (1..8).contains(&length) {
-            return Some((number_of(values << (64 - 8 * length)), &text[length as usize..]));
-        }
-    }
-    let mut value = 0u32;
-    let mut rest = text;
-    while let [digit @ b'0'..=b'9', after @ ..] = rest {
-        value = value.saturating_mul(10).saturating_add(u32::from(digit - b'0'));
-        rest = after;
-    }
-    (rest.len() < text.len()).then_some((value, rest))
-}
-
-/// Eight characters at once: the digits' values, and how many stand at the beginning. The lengths of numbers
-/// are so random in logs that looking at one character after the other costs a mispredicted branch each time.
-#[inline]
-fn leading_digits(characters: u64) -> (u64, u32) {
-    let values = characters ^ 0x3030_3030_3030_3030;
-    // The high bit of each byte that is no digit. A carry out of a byte can only disturb those behind it.
-    let others = (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080;
-    (values, others.trailing_zeros() / 8)
-}
-
-/// The number in eight digits' values, the first in the lowest byte.
-#[inline]
-fn number_of(values: u64) -> u32 {
-    const PAIR: u64 = 0x0000_00ff_0000_00ff;
-    let pairs = values.wrapping_mul(10).wrapping_add(values >> 8);
-    let high = (pairs & PAIR).wrapping_mul(0x000f_4240_0000_0064);
-    let low = ((pairs >> 16) & PAIR).wrapping_mul(0x0000_2710_0000_0001);
-    (high.wrapping_add(low) >> 32) as u32
-}
-
 /// Two characters that are not blanks, such as the `C0` of `PREC=0xC0`.
 #[inline]
 fn hexadecimal(text: &[u8]) -> Option<&[u8]> {
@@ -432,37 +440,6 @@ pub fn address(text: &[u8]) -> Option<Address> {
     let text = std::str::from_utf8(text).ok()?;
     let text = text.split('%').next().unwrap_or(text);
     text.parse::<std::net::Ipv6Addr>().ok().map(|address| Address::v6(address.into()))
-}
-
-/// A dotted IPv4 address at the beginning, and what follows.
-#[inline]
-fn v4(text: &[u8]) -> Option<(Address, &[u8])> {
-    let (mut bits, mut rest) = (0u32, text);
-    for part in 0..4 {
-        if part > 0 {
-            rest = rest.strip_prefix(b".")?;
-        }
-        let (value, after) = octet(rest)?;
-        (bits, rest) = (bits << 8 | value, after);
-    }
-    Some((Address::v4(bits), rest))
-}
-
-/// One to three digits up to 255, and what follows.
-#[inline]
-fn octet(text: &[u8]) -> Option<(u32, &[u8])> {
-    let mut word = [b' '; 4];
-    match text.first_chunk::<4>() {
-        Some(chunk) => word = *chunk,
-        None => word[..text.len()].copy_from_slice(text),
-    }
-    let (values, length) = leading_digits(u64::from(u32::from_le_bytes(word)) | u64::from(u32::MAX) << 32);
-    if !(1..4).contains(&length) {
-        return None;
-    }
-    let digits = (values as u32) << (32 - 8 * length);
-    let value = (digits >> 8 & 0xff) * 100 + (digits >> 16 & 0xff) * 10 + (digits >> 24);
-    (value < 256).then(|| (value, &text[length as usize..]))
 }
 
 /// An IPv6 address at the beginning as the kernel writes it, all 32 digits, and what follows.

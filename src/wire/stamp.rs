@@ -11,6 +11,7 @@
 //! | `2015-03-07T05:09:30.045015+02:00` | ISO 8601 (RFC 3339), zone optional, blank for T, comma for the point |
 //! | `Sat 2026-09-12 21:46:20 JST` | journalctl -o short-full |
 
+use super::number::digits;
 use crate::calendar::Date;
 
 /// A date and time of day as written, all in range.
@@ -79,29 +80,30 @@ pub fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
 /// The thread or CPU that newer kernels may write behind it (`[T123]`, `[    C0]`) is passed over.
 #[inline]
 pub fn uptime(line: &[u8], at: usize) -> Option<(u64, usize)> {
-    let mut cursor = Cursor { line, at };
-    if !cursor.eat(b'[') {
-        return None;
+    let mut text = line.get(at..)?.strip_prefix(b"[")?;
+    while let [b' ', rest @ ..] = text {
+        text = rest;
     }
-    while cursor.eat(b' ') {}
-    let (seconds, length) = cursor.digits(10)?;
-    if length > 10 || !cursor.eat(b'.') {
-        return None;
-    }
-    let (fraction, length) = cursor.digits(9)?;
-    if !cursor.eat(b']') {
-        return None;
-    }
-    let micros = match length {
-        6 => fraction,
-        0..6 => fraction * 10u64.pow(6 - length as u32),
-        _ => fraction / 10u64.pow(length as u32 - 6),
+    let (seconds, rest) = digits(text)?;
+    let (fraction, after) = digits(rest.strip_prefix(b".")?)?;
+    let micros = match rest.len() - 1 - after.len() {
+        6 => u64::from(fraction),
+        length @ 0..6 => u64::from(fraction) * 10u64.pow(6 - length as u32),
+        length @ 7..=9 => u64::from(fraction) / 10u64.pow(length as u32 - 6),
+        _ => return None,
     };
-    if cursor.peek() == Some(b'[') {
-        cursor.caller();
+    // The largest number stands for all that are too large.
+    if seconds == u32::MAX {
+        return None;
     }
-    cursor.eat(b' ');
-    Some((seconds * 1_000_000 + micros, cursor.at))
+    let mut rest = after.strip_prefix(b"]")?;
+    if rest.first() == Some(&b'[') {
+        let mut cursor = Cursor { line: rest, at: 0 };
+        cursor.caller();
+        rest = &rest[cursor.at..];
+    }
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    Some((u64::from(seconds) * 1_000_000 + micros, line.len() - rest.len()))
 }
 
 struct Cursor<'a> {
