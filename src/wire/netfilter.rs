@@ -10,7 +10,7 @@
 //! There are two readers of packets. `in_order` knows the kernel's order only and is fast; what it does not
 //! know, `in_any_order` reads word by word. Where both read, both read the same.
 
-use super::number::{digits, v4};
+use super::number::{digits, skip_digits, v4};
 use crate::event::{Address, Service, protocol, tcp};
 
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
@@ -158,8 +158,8 @@ pub fn in_order(text: &[u8], known: &mut KnownAddress) -> Option<Packet> {
         let (source, after) = full_v6(text)?;
         let (destination, after) = known.read(after.strip_prefix(b" DST=")?, full_v6)?;
         let (length, after) = digits(after.strip_prefix(b" LEN=")?)?;
-        let (_, after) = digits(after.strip_prefix(b" TC=")?)?;
-        let (_, after) = digits(after.strip_prefix(b" HOPLIMIT=")?)?;
+        let after = skip_digits(after.strip_prefix(b" TC=")?)?;
+        let after = skip_digits(after.strip_prefix(b" HOPLIMIT=")?)?;
         let (label, after) = digits(after.strip_prefix(b" FLOWLBL=")?)?;
         (packet.source, packet.destination, packet.id) = (source, destination, u64::from(label));
         packet.length = length.min(0xffff) as u16;
@@ -168,7 +168,7 @@ pub fn in_order(text: &[u8], known: &mut KnownAddress) -> Option<Packet> {
         let (source, after) = v4(text)?;
         let (destination, after) = known.read(after.strip_prefix(b" DST=")?, v4)?;
         let (length, after) = digits(after.strip_prefix(b" LEN=")?)?;
-        let (_, after) = digits(service_in_order(after)?)?;
+        let after = skip_digits(service_in_order(after)?)?;
         let (id, after) = digits(after.strip_prefix(b" ID=")?)?;
         (packet.source, packet.destination, packet.id) = (source, destination, u64::from(id));
         packet.length = length.min(0xffff) as u16;
@@ -255,11 +255,11 @@ fn tcp_in_order(packet: &mut Packet, text: &[u8]) -> Option<()> {
     packet.protocol = protocol::TCP;
     let mut rest = ports_in_order(packet, text)?;
     if let Some(after) = rest.strip_prefix(b"SEQ=") {
-        let (_, after) = digits(after)?;
-        let (_, after) = digits(after.strip_prefix(b" ACK=")?)?;
+        let after = skip_digits(after)?;
+        let after = skip_digits(after.strip_prefix(b" ACK=")?)?;
         rest = after.strip_prefix(b" ")?;
     }
-    let (_, after) = digits(rest.strip_prefix(b"WINDOW=")?)?;
+    let after = skip_digits(rest.strip_prefix(b"WINDOW=")?)?;
     rest = hexadecimal(after.strip_prefix(b" RES=0x")?)?;
     loop {
         match rest {

@@ -12,7 +12,10 @@ pub fn digits(text: &[u8]) -> Option<(u32, &[u8])> {
     if let Some(word) = text.first_chunk::<8>() {
         let (values, length) = leading_digits(u64::from_le_bytes(*word));
         if (1..8).contains(&length) {
-            return Some((number_of(values << (64 - 8 * length)), &text[length as usize..]));
+            return Some((
+                number_of(values.wrapping_shl(0u32.wrapping_sub(8 * length))),
+                &text[length as usize..],
+            ));
         }
     }
     let mut value = 0u32;
@@ -22,6 +25,18 @@ pub fn digits(text: &[u8]) -> Option<(u32, &[u8])> {
         rest = after;
     }
     (rest.len() < text.len()).then_some((value, rest))
+}
+
+/// What follows the digits at the beginning.
+#[inline]
+pub fn skip_digits(text: &[u8]) -> Option<&[u8]> {
+    if let Some(word) = text.first_chunk::<8>() {
+        let (_, length) = leading_digits(u64::from_le_bytes(*word));
+        if (1..8).contains(&length) {
+            return text.get(length as usize..);
+        }
+    }
+    digits(text).map(|(_, rest)| rest)
 }
 
 /// Eight characters at once: the digits' values, and how many stand at the beginning. The lengths of numbers
@@ -60,7 +75,7 @@ pub fn v4(text: &[u8]) -> Option<(Address, &[u8])> {
         // At most 12 here, so that there are four characters.
         let characters = u32::from_le_bytes(*chunk.get(at..)?.first_chunk::<4>()?);
         let (values, length) = leading_digits(u64::from(characters) | 0xffff_ffff_0000_0000);
-        let number = (values as u32).wrapping_shl(32 - 8 * (length & 3));
+        let number = (values as u32).wrapping_shl(0u32.wrapping_sub(8 * (length & 3)));
         let value = (number >> 8 & 0xff) * 100 + (number >> 16 & 0xff) * 10 + (number >> 24);
         if length.wrapping_sub(1) > 2 || value > 255 {
             return None;
