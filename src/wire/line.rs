@@ -15,6 +15,7 @@
 use super::header::{Author, Header, beginning, has_pid, header, host_before_prefix, split_tag};
 use super::login::Logins;
 use super::netfilter::{self, KnownAddress, Packet};
+use super::number::skip_digits;
 use super::stamp::{Stamp, uptime};
 use super::{fingerprint, way};
 use crate::calendar::{Calendar, Date};
@@ -40,8 +41,7 @@ pub struct FileClock {
     pub boot: Option<i64>,
 }
 
-/// Different headers and heads that are remembered. Logs have a handful at a time.
-const HEADERS: usize = 2;
+/// Different heads that are remembered. Logs have a handful at a time.
 const HEADS: usize = 64;
 /// Longer ones are read anew each time.
 const LONGEST_HEAD: usize = 512;
@@ -54,8 +54,8 @@ pub struct LineReader {
     clock: FileClock,
     /// The day of the stamp before, for the year of the next.
     previous: Option<Date>,
-    headers: [KnownHeader; HEADERS],
-    next_header: usize,
+    /// The last hit first.
+    headers: [KnownHeader; 2],
     heads: Vec<KnownHead>,
     last_head: usize,
     next_head: usize,
@@ -71,10 +71,32 @@ struct KnownHeader {
     hour: i64,
 }
 
-/// A head up to its MAC addresses, and how it went on the last time, up to the address behind `SRC=`.
+impl KnownHeader {
+    #[inline]
+    fn read(&self, line: &[u8]) -> Option<(i64, usize)> {
+        let rest = line.strip_prefix(self.before.as_slice())?;
+        let (clock, mut rest) = rest.split_first_chunk::<5>()?;
+        let [a @ b'0'..=b'5', b @ b'0'..=b'9', b':', c @ b'0'..=b'5', d @ b'0'..=b'9'] = *clock else {
+            return None;
+        };
+        if let [b'.' | b',', fraction @ ..] = rest {
+            rest = skip_digits(fraction)?;
+        }
+        if self.after.is_empty() {
+            return None;
+        }
+        let message = rest.strip_prefix(self.after.as_slice())?;
+        let [a, b, c, d] = [a, b, c, d].map(|digit| u32::from(digit & 15));
+        let second = a * 600 + b * 60 + c * 10 + d;
+        Some((self.hour + i64::from(second), line.len() - message.len()))
+    }
+}
+
+/// A head up to the address behind `SRC=`, with the MAC addresses of the last packet.
 struct KnownHead {
     text: Vec<u8>,
-    macs: Vec<u8>,
+    /// How many bytes of it come before the MAC addresses.
+    fixed: usize,
     origin: Origin,
     way: Way,
 }
@@ -100,7 +122,6 @@ impl LineReader {
             clock: FileClock::default(),
             previous: None,
             headers: Default::default(),
-            next_header: 0,
             heads: Vec::with_capacity(HEADS),
             last_head: 0,
             next_head: 0,
@@ -151,27 +172,16 @@ impl LineReader {
 
     /// Time and place of the message, if the line begins like one of the last.
     #[inline]
-    fn known_header(&self, line: &[u8]) -> Option<(i64, usize)> {
-        self.headers.iter().find_map(|known| {
-            let rest = line.strip_prefix(known.before.as_slice())?;
-            let [a @ b'0'..=b'5', b @ b'0'..=b'9', b':', c @ b'0'..=b'5', d @ b'0'..=b'9', rest @ ..] = rest
-            else {
-                return None;
-            };
-            let rest = match rest {
-                [b'.' | b',', fraction @ ..] => {
-                    let length = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                    (length > 0).then_some(&fraction[length..])?
-                }
-                _ => rest,
-            };
-            if known.after.is_empty() {
-                return None;
-            }
-            let message = rest.strip_prefix(known.after.as_slice())?;
-            let two = |tens: u8, ones: u8| i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
-            Some((known.hour + two(*a, *b) * 60 + two(*c, *d), line.len() - message.len()))
-        })
+    fn known_header(&mut self, line: &[u8]) -> Option<(i64, usize)> {
+        let found = self.headers[0].read(line);
+        if found.is_some() {
+            return found;
+        }
+        let found = self.headers[1].read(line);
+        if found.is_some() {
+            self.headers.swap(0, 1);
+        }
+        found
     }
 
     fn read_unknown(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
@@ -250,31 +260,42 @@ impl LineReader {
     /// The way of a message that begins like one before, and where its source's address stands.
     #[inline]
     fn known_head(&mut self, message: &[u8], origin: Origin) -> Option<(Way, usize)> {
-        let begins = |known: &KnownHead| known.origin == origin && message.starts_with(&known.text);
-        let index = match self.heads.get(self.last_head) {
-            Some(known) if begins(known) => self.last_head,
-            _ => self.heads.iter().position(begins)?,
-        };
-        let known = &self.heads[index];
-        let rest = &message[known.text.len()..];
-        if rest.starts_with(&known.macs) {
+        match self.heads.get(self.last_head) {
+            Some(known) if known.origin == origin && message.starts_with(&known.text) => {
+                Some((known.way, known.text.len()))
+            }
+            _ => self.other_head(message, origin),
+        }
+    }
+
+    fn other_head(&mut self, message: &[u8], origin: Origin) -> Option<(Way, usize)> {
+        let whole = |known: &KnownHead| known.origin == origin && message.starts_with(&known.text);
+        if let Some(index) = self.heads.iter().position(whole) {
             self.last_head = index;
-            return Some((known.way, known.text.len() + known.macs.len()));
+            return Some((self.heads[index].way, self.heads[index].text.len()));
         }
         // Other devices of the same network: `MAC=... SRC=`.
-        let mac = rest.strip_prefix(b"MAC=")?;
+        let begins = |known: &KnownHead| {
+            known.origin == origin
+                && message
+                    .strip_prefix(&known.text[..known.fixed])
+                    .is_some_and(|rest| rest.starts_with(b"MAC="))
+        };
+        let fixed = self.heads.iter().find(|known| begins(known))?.fixed;
+        let mac = &message[fixed + b"MAC=".len()..];
         let length = mac.iter().position(|&byte| byte == b' ')?;
         mac[length..].strip_prefix(b" SRC=")?;
         let group_mac = netfilter::is_group_mac(&mac[..length]);
-        let text = &message[..known.text.len()];
-        let same = |known: &KnownHead| {
-            known.origin == origin && known.way.group_mac == group_mac && known.text == text
-        };
+        let same =
+            |known: &KnownHead| begins(known) && known.fixed == fixed && known.way.group_mac == group_mac;
         let index = self.heads.iter().position(same)?;
+        let source_at = fixed + b"MAC=".len() + length + b" SRC=".len();
+        if source_at > LONGEST_HEAD {
+            return None;
+        }
         let known = &mut self.heads[index];
-        let source_at = known.text.len() + b"MAC=".len() + length + b" SRC=".len();
-        known.macs.clear();
-        known.macs.extend_from_slice(&message[known.text.len()..source_at]);
+        known.text.truncate(fixed);
+        known.text.extend_from_slice(&message[fixed..source_at]);
         self.last_head = index;
         Some((known.way, source_at))
     }
@@ -284,9 +305,8 @@ impl LineReader {
         let way = self.new_way(head, origin, paths);
         let is_plain = (head.input.is_some() || head.output.is_some()) && !head.other_protocol;
         if let Some(source_at) = head.source_at.filter(|&length| is_plain && length <= LONGEST_HEAD) {
-            let text_end = head.mac_at.min(source_at - b"SRC=".len());
-            let (text, macs) = message[..source_at].split_at(text_end);
-            let known = KnownHead { text: text.to_vec(), macs: macs.to_vec(), origin, way };
+            let fixed = head.mac_at.min(source_at - b"SRC=".len());
+            let known = KnownHead { text: message[..source_at].to_vec(), fixed, origin, way };
             if self.heads.len() < HEADS {
                 self.heads.push(known);
             } else {
@@ -409,8 +429,9 @@ impl LineReader {
         if stamp.second > 59 || before.len() + after.len() > LONGEST_HEAD {
             return;
         }
-        let known = &mut self.headers[self.next_header];
-        self.next_header = (self.next_header + 1) % HEADERS;
+        // The other one may come again.
+        self.headers.swap(0, 1);
+        let known = &mut self.headers[0];
         known.before.clear();
         known.before.extend_from_slice(before);
         known.after.clear();

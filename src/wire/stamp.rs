@@ -85,7 +85,14 @@ pub fn uptime(line: &[u8], at: usize) -> Option<(u64, usize)> {
         text = rest;
     }
     let (seconds, rest) = digits(text)?;
-    let (fraction, after) = digits(rest.strip_prefix(b".")?)?;
+    let rest_of_second = rest.strip_prefix(b".")?;
+    let (fraction, after) = digits(rest_of_second)?;
+    if rest_of_second.len() - after.len() == 6
+        && let [b']', b' ', message @ ..] = after
+        && seconds < u32::MAX
+    {
+        return Some((u64::from(seconds) * 1_000_000 + u64::from(fraction), line.len() - message.len()));
+    }
     let micros = match rest.len() - 1 - after.len() {
         6 => u64::from(fraction),
         length @ 0..6 => u64::from(fraction) * 10u64.pow(6 - length as u32),
