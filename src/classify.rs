@@ -25,6 +25,7 @@ pub struct Facts {
     pub later_fragment: bool,
 }
 
+#[inline]
 pub fn classify(facts: &Facts) -> Class {
     if is_noise(facts) {
         return Class::Noise;
@@ -65,6 +66,7 @@ fn is_service(protocol: u8, port: u16) -> bool {
     port < 32_768 && services::is_known(protocol, port)
 }
 
+#[inline]
 fn is_noise(facts: &Facts) -> bool {
     if facts.group_mac || facts.protocol == protocol::IGMP || is_link_local(facts.source) {
         return true;

@@ -32,6 +32,7 @@ pub struct Inputs {
 
 /// The fingerprint. Fields that do not belong to the protocol, and everything above IP in a fragment
 /// that is not the first, count as 0 whatever they are.
+#[inline]
 pub fn fingerprint(inputs: &Inputs) -> u64 {
     let Inputs { source, destination, id, length, fragment_offset, protocol, .. } = *inputs;
     let upper = if fragment_offset != 0 {
@@ -58,6 +59,7 @@ pub fn fingerprint(inputs: &Inputs) -> u64 {
 }
 
 impl From<&Packet> for Inputs {
+    #[inline]
     fn from(packet: &Packet) -> Inputs {
         Inputs {
             source: packet.source,
@@ -77,6 +79,7 @@ impl From<&Packet> for Inputs {
 }
 
 /// Both halves of the product: every bit of either factor reaches every bit of the result.
+#[inline]
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64

@@ -14,7 +14,8 @@
 
 use super::header::{Author, Header, beginning, has_pid, header, host_before_prefix, split_tag};
 use super::login::Logins;
-use super::netfilter::{self, Packet};
+use super::netfilter::{self, KnownAddress, Packet};
+use super::number::skip_digits;
 use super::stamp::{Stamp, uptime};
 use super::{fingerprint, way};
 use crate::calendar::{Calendar, Date};
@@ -40,10 +41,8 @@ pub struct FileClock {
     pub boot: Option<i64>,
 }
 
-/// Different headers and heads that are remembered. Logs have a handful at a time.
-const HEADERS: usize = 2;
-const HEADS: usize = 8;
-const WAYS: usize = 64;
+/// Different heads that are remembered. Logs have a handful at a time.
+const HEADS: usize = 64;
 /// Longer ones are read anew each time.
 const LONGEST_HEAD: usize = 512;
 
@@ -55,13 +54,12 @@ pub struct LineReader {
     clock: FileClock,
     /// The day of the stamp before, for the year of the next.
     previous: Option<Date>,
-    headers: [KnownHeader; HEADERS],
-    next_header: usize,
+    /// The last hit first.
+    headers: [KnownHeader; 2],
     heads: Vec<KnownHead>,
     last_head: usize,
     next_head: usize,
-    ways: Vec<KnownWay>,
-    next_way: usize,
+    destination: KnownAddress,
     logins: Logins,
 }
 
@@ -73,18 +71,33 @@ struct KnownHeader {
     hour: i64,
 }
 
-/// A head with its MAC addresses and `SRC=`.
-struct KnownHead {
-    text: Vec<u8>,
-    origin: Origin,
-    way: Way,
+impl KnownHeader {
+    #[inline]
+    fn read(&self, line: &[u8]) -> Option<(i64, usize)> {
+        let rest = line.strip_prefix(self.before.as_slice())?;
+        let (clock, mut rest) = rest.split_first_chunk::<5>()?;
+        let [a @ b'0'..=b'5', b @ b'0'..=b'9', b':', c @ b'0'..=b'5', d @ b'0'..=b'9'] = *clock else {
+            return None;
+        };
+        if let [b'.' | b',', fraction @ ..] = rest {
+            rest = skip_digits(fraction)?;
+        }
+        if self.after.is_empty() {
+            return None;
+        }
+        let message = rest.strip_prefix(self.after.as_slice())?;
+        let [a, b, c, d] = [a, b, c, d].map(|digit| u32::from(digit & 15));
+        let second = a * 600 + b * 60 + c * 10 + d;
+        Some((self.hour + i64::from(second), line.len() - message.len()))
+    }
 }
 
-/// A head without MAC addresses.
-struct KnownWay {
+/// A head up to the address behind `SRC=`, with the MAC addresses of the last packet.
+struct KnownHead {
     text: Vec<u8>,
+    /// How many bytes of it come before the MAC addresses.
+    fixed: usize,
     origin: Origin,
-    group_mac: bool,
     way: Way,
 }
 
@@ -96,6 +109,8 @@ struct Way {
     /// Not a refused packet.
     ignored: bool,
     group_mac: bool,
+    /// A prefix that may stand behind a bare uptime.
+    no_tag: bool,
 }
 
 impl LineReader {
@@ -107,12 +122,10 @@ impl LineReader {
             clock: FileClock::default(),
             previous: None,
             headers: Default::default(),
-            next_header: 0,
             heads: Vec::with_capacity(HEADS),
             last_head: 0,
             next_head: 0,
-            ways: Vec::with_capacity(WAYS),
-            next_way: 0,
+            destination: KnownAddress::default(),
             logins: Logins::default(),
         }
     }
@@ -133,6 +146,14 @@ impl LineReader {
         if let Some((time, message)) = self.known_header(line) {
             return self.packet(&line[message..], time, Origin::File, paths);
         }
+        if line.first() == Some(&b'[')
+            && let Some((micros, at)) = uptime(line, 0)
+            && let Some((way, source_at)) = self.known_head(&line[at..], Origin::File)
+            && way.no_tag
+        {
+            let packet = self.packet_at(&line[at..], source_at);
+            return outcome(packet, &way, self.time_of_uptime(micros), micros);
+        }
         self.read_unknown(line, paths)
     }
 
@@ -151,27 +172,16 @@ impl LineReader {
 
     /// Time and place of the message, if the line begins like one of the last.
     #[inline]
-    fn known_header(&self, line: &[u8]) -> Option<(i64, usize)> {
-        self.headers.iter().find_map(|known| {
-            let rest = line.strip_prefix(known.before.as_slice())?;
-            let [a @ b'0'..=b'5', b @ b'0'..=b'9', b':', c @ b'0'..=b'5', d @ b'0'..=b'9', rest @ ..] = rest
-            else {
-                return None;
-            };
-            let rest = match rest {
-                [b'.' | b',', fraction @ ..] => {
-                    let length = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                    (length > 0).then_some(&fraction[length..])?
-                }
-                _ => rest,
-            };
-            if known.after.is_empty() {
-                return None;
-            }
-            let message = rest.strip_prefix(known.after.as_slice())?;
-            let two = |tens: u8, ones: u8| i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
-            Some((known.hour + two(*a, *b) * 60 + two(*c, *d), line.len() - message.len()))
-        })
+    fn known_header(&mut self, line: &[u8]) -> Option<(i64, usize)> {
+        let found = self.headers[0].read(line);
+        if found.is_some() {
+            return found;
+        }
+        let found = self.headers[1].read(line);
+        if found.is_some() {
+            self.headers.swap(0, 1);
+        }
+        found
     }
 
     fn read_unknown(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
@@ -225,16 +235,16 @@ impl LineReader {
     /// A kernel message, from its uptime on.
     #[inline]
     fn packet(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
-        let message = message.trim_ascii_start();
+        let message = if message.starts_with(b" ") { message.trim_ascii_start() } else { message };
         let (uptime, at) = uptime(message, 0).unwrap_or((0, 0));
         let message = &message[at..];
         let (way, packet) = match self.known_head(message, origin) {
-            Some((way, source_at)) => (way, packet_at(message, source_at)),
+            Some((way, source_at)) => (way, self.packet_at(message, source_at)),
             None => {
                 let Some(head) = netfilter::head(message) else { return Outcome::Skipped };
                 let way = self.way(message, &head, origin, paths);
                 let packet = match head.source_at {
-                    Some(source_at) => packet_at(message, source_at),
+                    Some(source_at) => self.packet_at(message, source_at),
                     None => netfilter::in_any_order(&message[head.fields_at..]),
                 };
                 let shaped = head.input.is_some() || head.output.is_some();
@@ -244,54 +254,73 @@ impl LineReader {
                 (way, packet)
             }
         };
-        match packet {
-            _ if way.ignored => Outcome::Skipped,
-            None => Outcome::Malformed,
-            Some(packet) => Outcome::Event(event(&packet, &way, time, uptime)),
+        outcome(packet, &way, time, uptime)
+    }
+
+    /// The way of a message that begins like one before, and where its source's address stands.
+    #[inline]
+    fn known_head(&mut self, message: &[u8], origin: Origin) -> Option<(Way, usize)> {
+        match self.heads.get(self.last_head) {
+            Some(known) if known.origin == origin && message.starts_with(&known.text) => {
+                Some((known.way, known.text.len()))
+            }
+            _ => self.other_head(message, origin),
         }
     }
 
-    fn known_head(&mut self, message: &[u8], origin: Origin) -> Option<(Way, usize)> {
-        let matches = |known: &KnownHead| known.origin == origin && message.starts_with(&known.text);
-        let index = match self.heads.get(self.last_head) {
-            Some(known) if matches(known) => self.last_head,
-            _ => self.heads.iter().position(matches)?,
+    fn other_head(&mut self, message: &[u8], origin: Origin) -> Option<(Way, usize)> {
+        let whole = |known: &KnownHead| known.origin == origin && message.starts_with(&known.text);
+        if let Some(index) = self.heads.iter().position(whole) {
+            self.last_head = index;
+            return Some((self.heads[index].way, self.heads[index].text.len()));
+        }
+        // Other devices of the same network: `MAC=... SRC=`.
+        let begins = |known: &KnownHead| {
+            known.origin == origin
+                && message
+                    .strip_prefix(&known.text[..known.fixed])
+                    .is_some_and(|rest| rest.starts_with(b"MAC="))
         };
+        let fixed = self.heads.iter().find(|known| begins(known))?.fixed;
+        let mac = &message[fixed + b"MAC=".len()..];
+        let length = mac.iter().position(|&byte| byte == b' ')?;
+        mac[length..].strip_prefix(b" SRC=")?;
+        let group_mac = netfilter::is_group_mac(&mac[..length]);
+        let same =
+            |known: &KnownHead| begins(known) && known.fixed == fixed && known.way.group_mac == group_mac;
+        let index = self.heads.iter().position(same)?;
+        let source_at = fixed + b"MAC=".len() + length + b" SRC=".len();
+        if source_at > LONGEST_HEAD {
+            return None;
+        }
+        let known = &mut self.heads[index];
+        known.text.truncate(fixed);
+        known.text.extend_from_slice(&message[fixed..source_at]);
         self.last_head = index;
-        Some((self.heads[index].way, self.heads[index].text.len()))
+        Some((known.way, source_at))
     }
 
-    /// The way of a head that is not among the last ones.
+    /// The way of a head that is not known, which it is from now on.
     fn way(&mut self, message: &[u8], head: &netfilter::Head, origin: Origin, paths: &mut Paths) -> Way {
-        let Some(source_at) = head.source_at.filter(|&length| length <= LONGEST_HEAD) else {
-            return self.new_way(head, origin, paths);
-        };
-        let text = &message[..head.mac_at.min(source_at)];
-        let group_mac = head.group_mac;
-        let known = self
-            .ways
-            .iter()
-            .find(|known| known.origin == origin && known.group_mac == group_mac && known.text == text);
-        let way = match known {
-            Some(known) => known.way,
-            None => {
-                let way = self.new_way(head, origin, paths);
-                let known = KnownWay { text: text.to_vec(), origin, group_mac, way };
-                replace(&mut self.ways, &mut self.next_way, WAYS, known);
-                way
+        let way = self.new_way(head, origin, paths);
+        let is_plain = (head.input.is_some() || head.output.is_some()) && !head.other_protocol;
+        if let Some(source_at) = head.source_at.filter(|&length| is_plain && length <= LONGEST_HEAD) {
+            let fixed = head.mac_at.min(source_at - b"SRC=".len());
+            let known = KnownHead { text: message[..source_at].to_vec(), fixed, origin, way };
+            if self.heads.len() < HEADS {
+                self.heads.push(known);
+            } else {
+                self.heads[self.next_head] = known;
+                self.next_head = (self.next_head + 1) % HEADS;
             }
-        };
-        if self.heads.len() < HEADS {
-            self.heads.push(KnownHead { text: message[..source_at].to_vec(), origin, way });
-        } else {
-            // Devices' MAC addresses change all the time: the old entry's memory is used again.
-            let known = &mut self.heads[self.next_head];
-            known.text.clear();
-            known.text.extend_from_slice(&message[..source_at]);
-            (known.origin, known.way) = (origin, way);
-            self.next_head = (self.next_head + 1) % HEADS;
         }
         way
+    }
+
+    #[inline]
+    fn packet_at(&mut self, message: &[u8], source_at: usize) -> Option<Packet> {
+        netfilter::in_order(&message[source_at..], &mut self.destination)
+            .or_else(|| netfilter::in_any_order(&message[source_at - b"SRC=".len()..]))
     }
 
     fn new_way(&self, head: &netfilter::Head, origin: Origin, paths: &mut Paths) -> Way {
@@ -300,7 +329,9 @@ impl LineReader {
         // What is ignored needs no place in the table.
         let id = if ignored { PathId::default() } else { paths.intern(&path) };
         let Path { direction, verdict, group_mac, .. } = path;
-        Way { path: id, direction, verdict, ignored, group_mac }
+        let is_whole = head.input.is_some() && head.output.is_some();
+        let no_tag = is_whole && !head.prefix.split(|&byte| byte == b' ').any(has_pid);
+        Way { path: id, direction, verdict, ignored, group_mac, no_tag }
     }
 
     fn login(&mut self, name: &[u8], text: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
@@ -346,10 +377,12 @@ impl LineReader {
     }
 
     fn time_without_stamp(&self, message: &[u8]) -> i64 {
-        match (uptime(message, 0), self.clock.boot) {
-            (Some((micros, _)), Some(boot)) => boot.saturating_add((micros / 1_000_000) as i64),
-            _ => self.clock.modified,
-        }
+        uptime(message, 0).map_or(self.clock.modified, |(micros, _)| self.time_of_uptime(micros))
+    }
+
+    fn time_of_uptime(&self, micros: u64) -> i64 {
+        let since = |boot: i64| boot.saturating_add((micros / 1_000_000) as i64);
+        self.clock.boot.map_or(self.clock.modified, since)
     }
 
     /// The instant of a stamp. One without a year gets the year that brings it nearest to the stamp before.
@@ -396,8 +429,9 @@ impl LineReader {
         if stamp.second > 59 || before.len() + after.len() > LONGEST_HEAD {
             return;
         }
-        let known = &mut self.headers[self.next_header];
-        self.next_header = (self.next_header + 1) % HEADERS;
+        // The other one may come again.
+        self.headers.swap(0, 1);
+        let known = &mut self.headers[0];
         known.before.clear();
         known.before.extend_from_slice(before);
         known.after.clear();
@@ -406,19 +440,13 @@ impl LineReader {
     }
 }
 
-fn replace<T>(table: &mut Vec<T>, next: &mut usize, most: usize, entry: T) {
-    if table.len() < most {
-        table.push(entry);
-    } else {
-        table[*next] = entry;
-        *next = (*next + 1) % most;
-    }
-}
-
 #[inline]
-fn packet_at(message: &[u8], source_at: usize) -> Option<Packet> {
-    let fields = &message[source_at..];
-    netfilter::in_order(fields).or_else(|| netfilter::in_any_order(&message[source_at - b"SRC=".len()..]))
+fn outcome(packet: Option<Packet>, way: &Way, time: i64, uptime: u64) -> Outcome {
+    match packet {
+        _ if way.ignored => Outcome::Skipped,
+        None => Outcome::Malformed,
+        Some(packet) => Outcome::Event(event(&packet, way, time, uptime)),
+    }
 }
 
 #[inline]
@@ -481,7 +509,7 @@ pub fn read_anything(line: &[u8]) {
     }
     month_without_year(line);
     bare_uptime(line);
-    if let Some(fast) = netfilter::in_order(line) {
+    if let Some(fast) = netfilter::in_order(line, &mut KnownAddress::default()) {
         let slow = netfilter::in_any_order(&[b"SRC=", line].concat());
         assert_eq!(Some(fast), slow);
     }

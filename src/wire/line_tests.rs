@@ -126,11 +126,10 @@ fn every_header_and_prefix() {
         ),
         ("kernel: [100.5] DROP IN= OUT=eth0 ...", "2026-09-10T00:28:20Z DROP|>eth0 drop Egress"),
         (
-            "Mar 15 20:55:15 h kernel: DROP SPT=1 OUT= IN=eth0 ...",
-            "2026-03-15T11:55:15Z DROP SPT=1|eth0> drop Inbound",
+            "Mar 15 20:55:15 h kernel: DROP OUT=lo IN=eth0 ...",
+            "2026-03-15T11:55:15Z DROP|eth0>lo drop Inbound",
         ),
     ] {
-        let expected = if expected.contains("SPT=1") { way_of(line) } else { expected.to_string() };
         assert_eq!(way_of(line), expected, "{line}");
     }
 }
@@ -374,16 +373,19 @@ fn seeds() -> Vec<Vec<u8>> {
         "Sat Sep 12 21:46:20 2026 kern.warn kernel: [119160.262669] ",
         "2026-09-12T21:46:20.5+09:00 host kernel: [1.5] ",
         "<4>1 2026-09-12T21:46:20Z host kernel - - - ",
+        "[ 100.262669] ",
     ];
     let heads = [
         "reject wan in: IN=br-wan OUT= PHYSIN=lan2 MAC=00:00:5e:00:53:04:00:00:5e:00:53:03:08:00 ",
+        "reject wan in: IN=br-wan OUT= PHYSIN=lan2 MAC=ff:ff:ff:ff:ff:ff:00:00:5e:00:53:03:08:00 ",
+        "reject wan in: IN=br-wan OUT= MAC=00:00:5e:00:53:04:00:00:5e:00:53:03:08:00 ",
         "[UFW BLOCK] IN=eth0 OUT= MAC= ",
         "DROP IN= OUT=eth0 ",
     ];
     let packets = [
         TCP,
         "SRC=1.2.3.4 DST=5.6.7.8 LEN=60 TOS=0x00 PREC=0x00 TTL=1 ID=1 PROTO=TCP SPT=443 DPT=5 SEQ=7 ACK=8 WINDOW=1 RES=0x00 ACK URGP=0 ",
-        "SRC=1.2.3.4 DST=5.6.7.8 LEN=189 TOS=0x00 PREC=0xC0 TTL=64 ID=4 CE DF MF PROTO=UDP SPT=3 DPT=53 LEN=169",
+        "SRC=1.2.3.4 DST=5.6.7.8 LEN=189 TOS=0x00 PREC=0xC0 TTL=64 ID=4 CE DF MF OPT (0102) PROTO=UDP SPT=3 DPT=53 LEN=169",
         "SRC=1.2.3.4 DST=5.6.7.8 LEN=28 TOS=0x00 PREC=0x00 TTL=64 ID=8 PROTO=ICMP TYPE=8 CODE=0 ID=2158 SEQ=512 ",
         "SRC=2001:0db8:0000:f101:0000:0000:0000:0002 DST=2001:0db8:0000:f101:0000:0000:0000:0001 LEN=80 TC=0 HOPLIMIT=64 FLOWLBL=3 PROTO=ICMPv6 TYPE=3 CODE=0 [SRC=",
     ];
@@ -435,6 +437,8 @@ proptest! {
         let (mut warm, mut paths) = (reader(), Paths::new());
         for line in &lines {
             let (mut cold, mut cold_paths) = (reader(), Paths::new());
+            // Years follow from the stamp before.
+            cold.previous = warm.previous;
             let kept = warm.read(line, &mut paths);
             let fresh = cold.read(line, &mut cold_paths);
             match (kept, fresh) {
@@ -455,11 +459,10 @@ proptest! {
 
     #[test]
     fn the_fast_reader_reads_what_the_tolerant_one_reads(line in mutated()) {
-        if let Some(at) = memchr::memmem::find(&line, b"SRC=") {
-            if let Some(fast) = netfilter::in_order(&line[at + 4..]) {
+        if let Some(at) = memchr::memmem::find(&line, b"SRC=")
+            && let Some(fast) = netfilter::in_order(&line[at + 4..], &mut KnownAddress::default()) {
                 prop_assert_eq!(Some(fast), netfilter::in_any_order(&line[at..]));
             }
-        }
         read_anything(&line);
     }
 

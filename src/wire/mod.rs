@@ -6,6 +6,7 @@ pub mod line;
 pub mod login;
 pub mod netfilter;
 pub mod nflog;
+mod number;
 pub mod packet;
 pub mod stamp;
 pub mod way;

@@ -10,6 +10,7 @@
 //! There are two readers of packets. `in_order` knows the kernel's order only and is fast; what it does not
 //! know, `in_any_order` reads word by word. Where both read, both read the same.
 
+use super::number::{digits, skip_digits, v4};
 use crate::event::{Address, Service, protocol, tcp};
 
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
@@ -62,8 +63,7 @@ pub fn head(message: &[u8]) -> Option<Head<'_>> {
     let mut head = Head { prefix: &message[..fields_at], fields_at, ..Head::default() };
     let mut mac_at = None;
     let mut ordered = true;
-    for (at, word) in outer_words(message, fields_at) {
-        let (key, value) = split(word);
+    for Word { at, key, value } in outer_words(message, fields_at) {
         match key {
             b"IN=" if head.input.is_none() => head.input = Some(value),
             b"OUT=" if head.output.is_none() => head.output = Some(value),
@@ -99,15 +99,14 @@ fn fields_at(message: &[u8]) -> Option<usize> {
     if pair.is_some() {
         return pair;
     }
-    let named = |at: usize, word: &[u8]| {
-        matches!(split(word).0, b"IN=" | b"OUT=" | b"SRC=" | b"DST=" | b"MAC=" | b"PHYSIN=").then_some(at)
-    };
-    outer_words(message, 0).find_map(|(at, word)| named(at, word)).or_else(|| inputs().next())
+    let is_named = |key: &[u8]| matches!(key, b"IN=" | b"OUT=" | b"SRC=" | b"DST=" | b"MAC=" | b"PHYSIN=");
+    let named = |word: Word| is_named(word.key).then_some(word.at);
+    outer_words(message, 0).find_map(named).or_else(|| inputs().next())
 }
 
 /// Ethernet's broadcast, and the multicast of IPv4, IPv6 and bridges. Not simply the group bit: logs
 /// that were made anonymous have it set by chance.
-fn is_group_mac(mac: &[u8]) -> bool {
+pub fn is_group_mac(mac: &[u8]) -> bool {
     [&b"ff:ff:ff:ff:ff:ff"[..], b"01:00:5e:", b"33:33:", b"01:80:c2:"]
         .iter()
         .any(|group| mac.get(..group.len()).is_some_and(|start| start.eq_ignore_ascii_case(group)))
@@ -119,8 +118,15 @@ fn keep_first<'a>(field: &mut &'a [u8], value: &'a [u8]) {
     }
 }
 
-/// Words from `at` up to the first that begins with a bracket, with their places.
-fn outer_words(message: &[u8], at: usize) -> impl Iterator<Item = (usize, &[u8])> {
+/// A word of the message: `KEY=` and the value behind it. A word without `=` is a key with an empty value.
+struct Word<'a> {
+    at: usize,
+    key: &'a [u8],
+    value: &'a [u8],
+}
+
+/// Words from `at` up to the first that begins with a bracket.
+fn outer_words(message: &[u8], at: usize) -> impl Iterator<Item = Word<'_>> {
     let mut at = at;
     std::iter::from_fn(move || {
         while message.get(at) == Some(&b' ') {
@@ -130,43 +136,39 @@ fn outer_words(message: &[u8], at: usize) -> impl Iterator<Item = (usize, &[u8])
         if rest.is_empty() || (rest[0] == b'[' && at > 0) {
             return None;
         }
-        let length = memchr::memchr(b' ', rest).unwrap_or(rest.len());
-        let start = at;
-        at += length;
-        Some((start, &rest[..length]))
+        // Words are short: a plain loop is faster than a search.
+        let equals = rest.iter().position(|&byte| byte == b'=' || byte == b' ').unwrap_or(rest.len());
+        let key_end = if rest.get(equals) == Some(&b'=') { equals + 1 } else { equals };
+        let value = &rest[key_end..];
+        let value = &value[..value.iter().position(|&byte| byte == b' ').unwrap_or(value.len())];
+        let word = Word { at, key: &rest[..key_end], value };
+        at += key_end + value.len();
+        Some(word)
     })
-}
-
-/// `KEY=` and the value behind it; a word without `=` is a key with an empty value.
-fn split(word: &[u8]) -> (&[u8], &[u8]) {
-    match memchr::memchr(b'=', word) {
-        Some(equals) => word.split_at(equals + 1),
-        None => (word, &[]),
-    }
 }
 
 /// Reads a packet in the kernel's order, from the address behind `SRC=` on. None: not in this order, or with
 /// parts that are rare.
-pub fn in_order(text: &[u8]) -> Option<Packet> {
+/// `known` is the destination of the last packet: mostly the same again.
+#[inline]
+pub fn in_order(text: &[u8], known: &mut KnownAddress) -> Option<Packet> {
     let mut packet = Packet::default();
     let mut rest;
     if text.get(4) == Some(&b':') {
         let (source, after) = full_v6(text)?;
-        let (destination, after) = full_v6(after.strip_prefix(b" DST=")?)?;
+        let (destination, after) = known.read(after.strip_prefix(b" DST=")?, full_v6)?;
         let (length, after) = digits(after.strip_prefix(b" LEN=")?)?;
-        let (_, after) = digits(after.strip_prefix(b" TC=")?)?;
-        let (_, after) = digits(after.strip_prefix(b" HOPLIMIT=")?)?;
+        let after = skip_digits(after.strip_prefix(b" TC=")?)?;
+        let after = skip_digits(after.strip_prefix(b" HOPLIMIT=")?)?;
         let (label, after) = digits(after.strip_prefix(b" FLOWLBL=")?)?;
         (packet.source, packet.destination, packet.id) = (source, destination, u64::from(label));
         packet.length = length.min(0xffff) as u16;
         rest = after;
     } else {
         let (source, after) = v4(text)?;
-        let (destination, after) = v4(after.strip_prefix(b" DST=")?)?;
+        let (destination, after) = known.read(after.strip_prefix(b" DST=")?, v4)?;
         let (length, after) = digits(after.strip_prefix(b" LEN=")?)?;
-        let after = hexadecimal(after.strip_prefix(b" TOS=0x")?)?;
-        let after = hexadecimal(after.strip_prefix(b" PREC=0x")?)?;
-        let (_, after) = digits(after.strip_prefix(b" TTL=")?)?;
+        let after = skip_digits(service_in_order(after)?)?;
         let (id, after) = digits(after.strip_prefix(b" ID=")?)?;
         (packet.source, packet.destination, packet.id) = (source, destination, u64::from(id));
         packet.length = length.min(0xffff) as u16;
@@ -174,6 +176,10 @@ pub fn in_order(text: &[u8]) -> Option<Packet> {
         for bit in [b" CE", b" DF", b" MF"] {
             rest = rest.strip_prefix(bit).unwrap_or(rest);
         }
+    }
+    while let Some(after) = rest.strip_prefix(b" OPT (") {
+        let end = after.iter().position(|byte| !byte.is_ascii_hexdigit() && *byte != b' ')?;
+        rest = after[end..].strip_prefix(b")")?;
     }
     rest = rest.strip_prefix(b" PROTO=")?;
     match rest {
@@ -191,6 +197,52 @@ pub fn in_order(text: &[u8]) -> Option<Packet> {
     Some(packet)
 }
 
+/// The text and value of an address that was read last.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownAddress {
+    text: [u8; 40],
+    /// With the blank behind it; 0: none yet.
+    length: usize,
+    address: Address,
+}
+
+impl Default for KnownAddress {
+    fn default() -> Self {
+        KnownAddress { text: [0; 40], length: 0, address: Address::default() }
+    }
+}
+
+impl KnownAddress {
+    #[inline]
+    fn read<'a>(
+        &mut self,
+        text: &'a [u8],
+        reader: impl Fn(&[u8]) -> Option<(Address, &[u8])>,
+    ) -> Option<(Address, &'a [u8])> {
+        let known = self.text.get(..self.length)?;
+        if !known.is_empty() && text.starts_with(known) {
+            return Some((self.address, &text[self.length - 1..]));
+        }
+        let (address, rest) = reader(text)?;
+        let length = text.len() - rest.len() + 1;
+        // The blank belongs to it: 192.0.2.1 is no 192.0.2.10.
+        let known = text.get(..length).filter(|known| known.ends_with(b" "))?;
+        self.text.get_mut(..length)?.copy_from_slice(known);
+        (self.length, self.address) = (length, address);
+        Some((address, &text[length - 1..]))
+    }
+}
+
+/// What follows ` TOS=0x00 PREC=0x00 TTL=`; the numbers may be any.
+#[inline]
+fn service_in_order(text: &[u8]) -> Option<&[u8]> {
+    let (fixed, rest) = text.split_first_chunk::<24>()?;
+    let is_number = fixed[7] > b' ' && fixed[8] > b' ' && fixed[17] > b' ' && fixed[18] > b' ';
+    let is_named = fixed[..7] == *b" TOS=0x" && fixed[9..17] == *b" PREC=0x" && fixed[19..] == *b" TTL=";
+    (is_number && is_named).then_some(rest)
+}
+
+#[inline]
 fn ports_in_order<'a>(packet: &mut Packet, text: &'a [u8]) -> Option<&'a [u8]> {
     let (source, rest) = digits(text.strip_prefix(b"SPT=")?)?;
     let (port, rest) = digits(rest.strip_prefix(b" DPT=")?)?;
@@ -198,15 +250,16 @@ fn ports_in_order<'a>(packet: &mut Packet, text: &'a [u8]) -> Option<&'a [u8]> {
     rest.strip_prefix(b" ")
 }
 
+#[inline]
 fn tcp_in_order(packet: &mut Packet, text: &[u8]) -> Option<()> {
     packet.protocol = protocol::TCP;
     let mut rest = ports_in_order(packet, text)?;
     if let Some(after) = rest.strip_prefix(b"SEQ=") {
-        let (_, after) = digits(after)?;
-        let (_, after) = digits(after.strip_prefix(b" ACK=")?)?;
+        let after = skip_digits(after)?;
+        let after = skip_digits(after.strip_prefix(b" ACK=")?)?;
         rest = after.strip_prefix(b" ")?;
     }
-    let (_, after) = digits(rest.strip_prefix(b"WINDOW=")?)?;
+    let after = skip_digits(rest.strip_prefix(b"WINDOW=")?)?;
     rest = hexadecimal(after.strip_prefix(b" RES=0x")?)?;
     loop {
         match rest {
@@ -220,6 +273,7 @@ fn tcp_in_order(packet: &mut Packet, text: &[u8]) -> Option<()> {
     }
 }
 
+#[inline]
 fn icmp_in_order(packet: &mut Packet, protocol: u8, text: &[u8]) -> Option<()> {
     packet.protocol = protocol;
     let (icmp_type, rest) = digits(text.strip_prefix(b"TYPE=")?)?;
@@ -239,8 +293,8 @@ fn icmp_in_order(packet: &mut Packet, protocol: u8, text: &[u8]) -> Option<()> {
 pub fn in_any_order(text: &[u8]) -> Option<Packet> {
     let mut packet = Packet::default();
     let mut seen = Seen::default();
-    for (_, word) in outer_words(text, 0) {
-        seen.read(word, &mut packet)?;
+    for word in outer_words(text, 0) {
+        seen.read(&word, &mut packet)?;
     }
     if !(seen.source && seen.destination) {
         return None;
@@ -275,9 +329,9 @@ struct Seen {
 
 impl Seen {
     /// None: an address that can't be read.
-    fn read(&mut self, word: &[u8], packet: &mut Packet) -> Option<()> {
+    fn read(&mut self, word: &Word, packet: &mut Packet) -> Option<()> {
         let is_icmp = matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6);
-        let (key, value) = split(word);
+        let Word { key, value, .. } = *word;
         let number = || digits(value).map_or(0, |(number, _)| number);
         let first = |seen: &mut bool| !std::mem::replace(seen, true);
         match key {
@@ -297,7 +351,7 @@ impl Seen {
             &[a, b, c] if packet.protocol == protocol::TCP && !self.urgent => {
                 packet.flags |= flag(&[a, b, c]).unwrap_or(0);
             }
-            _ => self.fragment(word, packet),
+            _ => self.fragment(key, packet),
         }
         Some(())
     }
@@ -349,6 +403,7 @@ fn protocol_of(value: &[u8]) -> u8 {
     }
 }
 
+#[inline]
 fn flag(word: &[u8; 3]) -> Option<u8> {
     Some(match word {
         b"SYN" => tcp::SYN,
@@ -368,18 +423,8 @@ fn port_of(number: u32) -> u16 {
     u16::try_from(number).unwrap_or(0)
 }
 
-/// The digits at the beginning and what follows them. Saturates.
-fn digits(text: &[u8]) -> Option<(u32, &[u8])> {
-    let mut value = 0u32;
-    let mut rest = text;
-    while let [digit @ b'0'..=b'9', after @ ..] = rest {
-        value = value.saturating_mul(10).saturating_add(u32::from(digit - b'0'));
-        rest = after;
-    }
-    (rest.len() < text.len()).then_some((value, rest))
-}
-
 /// Two characters that are not blanks, such as the `C0` of `PREC=0xC0`.
+#[inline]
 fn hexadecimal(text: &[u8]) -> Option<&[u8]> {
     match text {
         [a, b, rest @ ..] if *a > b' ' && *b > b' ' => Some(rest),
@@ -395,30 +440,6 @@ pub fn address(text: &[u8]) -> Option<Address> {
     let text = std::str::from_utf8(text).ok()?;
     let text = text.split('%').next().unwrap_or(text);
     text.parse::<std::net::Ipv6Addr>().ok().map(|address| Address::v6(address.into()))
-}
-
-/// A dotted IPv4 address at the beginning, and what follows.
-fn v4(text: &[u8]) -> Option<(Address, &[u8])> {
-    let (mut bits, mut rest) = (0u32, text);
-    for part in 0..4 {
-        if part > 0 {
-            rest = rest.strip_prefix(b".")?;
-        }
-        let mut value = 0u32;
-        let mut length = 0;
-        while let [digit @ b'0'..=b'9', after @ ..] = rest {
-            value = value * 10 + u32::from(digit - b'0');
-            (rest, length) = (after, length + 1);
-            if length > 3 {
-                return None;
-            }
-        }
-        if length == 0 || value > 255 {
-            return None;
-        }
-        bits = bits << 8 | value;
-    }
-    Some((Address::v4(bits), rest))
 }
 
 /// An IPv6 address at the beginning as the kernel writes it, all 32 digits, and what follows.

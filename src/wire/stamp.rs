@@ -11,6 +11,7 @@
 //! | `2015-03-07T05:09:30.045015+02:00` | ISO 8601 (RFC 3339), zone optional, blank for T, comma for the point |
 //! | `Sat 2026-09-12 21:46:20 JST` | journalctl -o short-full |
 
+use super::number::digits;
 use crate::calendar::Date;
 
 /// A date and time of day as written, all in range.
@@ -77,28 +78,39 @@ pub fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
 
 /// The kernel's `[119160.262669]` at `at`, in microseconds, and where it and the blank behind it end.
 /// The thread or CPU that newer kernels may write behind it (`[T123]`, `[    C0]`) is passed over.
+#[inline]
 pub fn uptime(line: &[u8], at: usize) -> Option<(u64, usize)> {
-    let mut cursor = Cursor { line, at };
-    if !cursor.eat(b'[') {
-        return None;
+    let mut text = line.get(at..)?.strip_prefix(b"[")?;
+    while let [b' ', rest @ ..] = text {
+        text = rest;
     }
-    while cursor.eat(b' ') {}
-    let (seconds, length) = cursor.digits(10)?;
-    if length > 10 || !cursor.eat(b'.') {
-        return None;
+    let (seconds, rest) = digits(text)?;
+    let rest_of_second = rest.strip_prefix(b".")?;
+    let (fraction, after) = digits(rest_of_second)?;
+    if rest_of_second.len() - after.len() == 6
+        && let [b']', b' ', message @ ..] = after
+        && seconds < u32::MAX
+    {
+        return Some((u64::from(seconds) * 1_000_000 + u64::from(fraction), line.len() - message.len()));
     }
-    let (fraction, length) = cursor.digits(9)?;
-    if !cursor.eat(b']') {
-        return None;
-    }
-    let micros = if length <= 6 {
-        fraction * 10u64.pow(6 - length as u32)
-    } else {
-        fraction / 10u64.pow(length as u32 - 6)
+    let micros = match rest.len() - 1 - after.len() {
+        6 => u64::from(fraction),
+        length @ 0..6 => u64::from(fraction) * 10u64.pow(6 - length as u32),
+        length @ 7..=9 => u64::from(fraction) / 10u64.pow(length as u32 - 6),
+        _ => return None,
     };
-    cursor.caller();
-    cursor.eat(b' ');
-    Some((seconds * 1_000_000 + micros, cursor.at))
+    // The largest number stands for all that are too large.
+    if seconds == u32::MAX {
+        return None;
+    }
+    let mut rest = after.strip_prefix(b"]")?;
+    if rest.first() == Some(&b'[') {
+        let mut cursor = Cursor { line: rest, at: 0 };
+        cursor.caller();
+        rest = &rest[cursor.at..];
+    }
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    Some((u64::from(seconds) * 1_000_000 + micros, line.len() - rest.len()))
 }
 
 struct Cursor<'a> {
