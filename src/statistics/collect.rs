@@ -97,10 +97,8 @@ impl<W: Waiting> Collector<W> {
 
     fn leave(&mut self) -> Result<(), CollectError<W::Error>> {
         let Some(day) = &self.day else { return Ok(()) };
-        let mut kept = day.to_kept();
-        if self.order == Order::Sorted && self.first != Some(day.date) {
-            kept.cut();
-        }
+        let is_final = self.order == Order::Sorted && self.first != Some(day.date);
+        let kept = if is_final { day.to_kept_cut() } else { day.to_kept() };
         self.waiting.put(&kept).map_err(CollectError::Waiting)
     }
 

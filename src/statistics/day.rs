@@ -21,10 +21,13 @@ impl KeptDay {
     /// Leaves out light rows, as a closed day is kept.
     pub fn cut(&mut self) {
         for class in Class::ALL {
-            let cuts = if class == Class::Attempt { &Cuts::DAY } else { &Cuts::DAY_OTHERS };
-            self.classes[class as usize].cut(cuts);
+            self.classes[class as usize].cut(day_cuts(class));
         }
     }
+}
+
+fn day_cuts(class: Class) -> &'static Cuts {
+    if class == Class::Attempt { &Cuts::DAY } else { &Cuts::DAY_OTHERS }
 }
 
 /// At the bounds of all classes about 3.6 MB; a quiet day needs little of it.
@@ -61,7 +64,16 @@ impl Day {
 
     /// Everything that is known of the day.
     pub fn to_kept(&self) -> KeptDay {
-        KeptDay { date: self.date, classes: Class::ALL.map(|class| self.classes[class as usize].to_kept()) }
+        KeptDay {
+            date: self.date,
+            classes: Class::ALL.map(|class| self.classes[class as usize].to_kept(None)),
+        }
+    }
+
+    /// The day as a closed one is kept: the same as [`Day::to_kept`] and then [`KeptDay::cut`].
+    pub fn to_kept_cut(&self) -> KeptDay {
+        let cut = |class: Class| self.classes[class as usize].to_kept(Some(day_cuts(class)));
+        KeptDay { date: self.date, classes: Class::ALL.map(cut) }
     }
 
     /// Adds what was stored of the same day.

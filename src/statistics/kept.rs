@@ -116,6 +116,27 @@ pub struct Cut {
 }
 
 impl Cut {
+    /// Picks the rows that stay, in no order: their numbers, and the most that one left out has.
+    /// `rank` orders rows, those to keep first; `counts` gives a row's attempts.
+    pub fn pick<K: Ord>(
+        &self,
+        rows: usize,
+        counts: impl Fn(usize) -> u64,
+        rank: impl Fn(usize) -> K,
+    ) -> (Vec<u32>, u64) {
+        let mut numbers: Vec<u32> = (0..rows as u32).collect();
+        let heavy = (0..rows).filter(|number| counts(*number) >= self.from).count();
+        let keep = heavy.max(self.top).min(self.most);
+        if keep >= rows {
+            return (numbers, 0);
+        }
+        numbers.select_nth_unstable_by_key(keep, |number| rank(*number as usize));
+        // The first that does not stay is the heaviest of them.
+        let floor = counts(numbers[keep] as usize);
+        numbers.truncate(keep);
+        (numbers, floor)
+    }
+
     fn keeps<T>(&self, rows: &[T], attempts: impl Fn(&T) -> u64) -> usize {
         let heavy = rows.partition_point(|row| attempts(row) >= self.from);
         heavy.max(self.top).min(self.most).min(rows.len())

@@ -2,11 +2,13 @@
 //!
 //! Takes events of the class, keeps services, sources and pairs of both within bounds.
 
+use std::cmp::Reverse;
+
 use crate::event::{Address, Event, Service, Verdict};
 
 use super::distinct::Sketch;
-use super::heavy::Heavy;
-use super::kept::{Kept, KeptPair, KeptService, KeptSource, Unique};
+use super::heavy::{Heavy, Row};
+use super::kept::{Cut, Cuts, Kept, KeptPair, KeptService, KeptSource, Unique};
 use super::rows::{Pair, PairRow, ServiceRow, SourceRow, stored_count, stored_time};
 
 /// How many rows the tables of a class may have.
@@ -245,8 +247,9 @@ impl Tables {
         }
     }
 
-    /// Everything that is known, heaviest rows first.
-    pub fn to_kept(&self) -> Kept {
+    /// What is known, heaviest rows first: all of it, or cut to the heaviest rows without ever
+    /// making a summary of all.
+    pub fn to_kept(&self, cuts: Option<&Cuts>) -> Kept {
         let mut sketch = self.unique.clone();
         if self.sources_whole() {
             self.sources.rows().iter().for_each(|row| sketch.add(row.address));
@@ -256,6 +259,9 @@ impl Tables {
             (_, false) => Unique::About(sketch.estimate()),
             (_, true) => Unique::Unknown,
         };
+        let (services, service_floor) = pick(cuts.map(|cuts| cuts.services), &self.services);
+        let (sources, source_floor) = pick(cuts.map(|cuts| cuts.sources), &self.sources);
+        let (pairs, pair_floor) = pick(cuts.map(|cuts| cuts.pairs), &self.pairs);
         let mut kept = Kept {
             attempts: self.count,
             hours: self.hours.map(u64::from),
@@ -266,14 +272,17 @@ impl Tables {
             verdicts: self.verdicts.map(u64::from),
             unique,
             sketch: (!self.unique_unknown).then_some(sketch),
-            services: self.services.rows().iter().map(|row| self.kept_service(row)).collect(),
-            service_floor: self.services.floor() + self.missing.services,
-            sources: self.sources.rows().iter().map(|row| self.kept_source(row)).collect(),
-            source_floor: self.sources.floor() + self.missing.sources,
-            pairs: self.pairs.rows().iter().map(|row| kept_pair(row, self.missing.pairs)).collect(),
-            pair_floor: self.pairs.floor() + self.missing.pairs,
+            services: services.map(|row| self.kept_service(row)).collect(),
+            service_floor: service_floor.max(self.services.floor() + self.missing.services),
+            sources: sources.map(|row| self.kept_source(row)).collect(),
+            source_floor: source_floor.max(self.sources.floor() + self.missing.sources),
+            pairs: pairs.map(|row| kept_pair(row, self.missing.pairs)).collect(),
+            pair_floor: pair_floor.max(self.pairs.floor() + self.missing.pairs),
         };
         kept.sort();
+        if let Some(cuts) = cuts {
+            kept.cut(cuts);
+        }
         kept
     }
 
@@ -380,6 +389,15 @@ impl Tables {
             self.add_source_hour(slot, hour, *n);
         }
     }
+}
+
+/// The rows that a cut leaves, and the most that one of the others has.
+fn pick<R: Row<Key: Ord>>(cut: Option<Cut>, table: &Heavy<R>) -> (impl Iterator<Item = &R>, u64) {
+    let rows = table.rows();
+    let all = Cut { top: usize::MAX, from: 0, most: usize::MAX };
+    let rank = |number: usize| (Reverse(rows[number].count()), rows[number].key());
+    let (numbers, floor) = cut.unwrap_or(all).pick(rows.len(), |number| rows[number].count(), rank);
+    (numbers.into_iter().map(|number| &rows[number as usize]), floor)
 }
 
 fn kept_pair(row: &PairRow, missing: u64) -> KeptPair {

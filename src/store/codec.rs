@@ -96,6 +96,75 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Bits after each other, the highest of a byte first.
+#[derive(Default)]
+pub struct BitWriter {
+    bytes: Vec<u8>,
+    /// Bits not yet in `bytes`, and how many.
+    bits: u64,
+    length: u32,
+}
+
+impl BitWriter {
+    pub fn new() -> BitWriter {
+        BitWriter::default()
+    }
+
+    /// The lowest `length` (0..=32) bits of `bits`.
+    pub fn put(&mut self, bits: u32, length: u32) {
+        self.bits = self.bits << length | u64::from(bits);
+        self.length += length;
+        while self.length >= 8 {
+            self.length -= 8;
+            self.bytes.push((self.bits >> self.length) as u8);
+        }
+    }
+
+    /// `number` ones and a zero.
+    pub fn unary(&mut self, mut number: u32) {
+        while number >= 16 {
+            self.put(0xffff, 16);
+            number -= 16;
+        }
+        self.put(((1 << number) - 1) << 1, number + 1);
+    }
+
+    pub fn finish(mut self) -> Vec<u8> {
+        self.put(0, (8 - self.length % 8) % 8);
+        self.bytes
+    }
+}
+
+pub struct BitReader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> BitReader<'a> {
+    pub fn new(bytes: &'a [u8]) -> BitReader<'a> {
+        BitReader { bytes, at: 0 }
+    }
+
+    fn bit(&mut self) -> Result<u32, Malformed> {
+        let byte = self.bytes.get(self.at / 8).ok_or(Malformed("it ends early"))?;
+        let bit = byte >> (7 - self.at % 8) & 1;
+        self.at += 1;
+        Ok(u32::from(bit))
+    }
+
+    pub fn take(&mut self, length: u32) -> Result<u32, Malformed> {
+        (0..length.min(32)).try_fold(0, |bits, _| Ok(bits << 1 | self.bit()?))
+    }
+
+    pub fn unary(&mut self) -> Result<u32, Malformed> {
+        let mut number = 0;
+        while self.bit()? == 1 {
+            number += 1;
+        }
+        Ok(number)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +180,21 @@ mod tests {
                 prop_assert_eq!(reader.wide(), Ok(number));
             }
             prop_assert_eq!(reader.remaining(), 0);
+        }
+
+        #[test]
+        fn bits_come_back(numbers in proptest::collection::vec((any::<u32>(), 0u32..33, 0u32..70), 0..50)) {
+            let mut writer = BitWriter::new();
+            for (bits, length, unary) in &numbers {
+                writer.put((u64::from(*bits) & ((1u64 << length) - 1)) as u32, *length);
+                writer.unary(*unary);
+            }
+            let bytes = writer.finish();
+            let mut reader = BitReader::new(&bytes);
+            for (bits, length, unary) in &numbers {
+                prop_assert_eq!(reader.take(*length), Ok((u64::from(*bits) & ((1u64 << length) - 1)) as u32));
+                prop_assert_eq!(reader.unary(), Ok(*unary));
+            }
         }
 
         #[test]

@@ -205,7 +205,7 @@ impl<S: Shelf> Store<S> {
         origin: Option<Origin>,
     ) -> Result<(), StoreError> {
         let newest_before = self.newest();
-        let mut batch = Batch { changes: Vec::new(), open: Vec::new(), touched: Vec::new() };
+        let mut batch = Batch { files: Vec::new(), open: Vec::new(), touched: Vec::new() };
         let mut days = days.into_iter();
         let mut next = next_day(&mut days)?;
         while let Some(added) = next {
@@ -223,12 +223,15 @@ impl<S: Shelf> Store<S> {
         };
         self.keep_open(&mut batch, newest);
         self.descend(newest_before, newest, &mut batch)?;
-        let Batch { mut changes, open, touched } = batch;
+        let Batch { mut files, open, touched } = batch;
         if let Some(Origin { imported, zone }) = origin {
             let mut blocks = vec![Block { kind: Kind::Imported, key: 0, payload: imported }];
             blocks.extend(zone.map(|zone| Block { kind: Kind::Zone, key: 0, payload: zone.into_bytes() }));
-            changes.push((ORIGIN.to_string(), Some(format::write(&blocks))));
+            files.push((ORIGIN.to_string(), Some(blocks)));
         }
+        let deflate =
+            |(name, blocks): (String, Option<Vec<Block>>)| (name, blocks.map(|b| format::write(&b)));
+        let changes: Vec<Change> = files.into_iter().map(deflate).collect();
         self.shelf.commit(changes).map_err(|error| self.failed("cannot write the store", error))?;
         self.open = open;
         let first = self.retention.first_month(newest);
@@ -314,13 +317,13 @@ impl<S: Shelf> Store<S> {
             if day.date == newest {
                 batch.open.push(day.clone());
             } else {
-                batch.changes.push((open_file(day.date), None));
+                batch.files.push((open_file(day.date), None));
             }
         }
         batch.open.sort_by_key(|day| day.date);
         for day in &batch.open {
             let block = Block { kind: Kind::Day, key: day.date.0, payload: records::write_day(day) };
-            batch.changes.push((open_file(day.date), Some(format::write(&[block]))));
+            batch.files.push((open_file(day.date), Some(vec![block])));
         }
     }
 
@@ -335,8 +338,8 @@ impl<S: Shelf> Store<S> {
         months.dedup();
         for month in months {
             if month < first_month {
-                batch.changes.retain(|(name, _)| *name != month_file(month));
-                batch.changes.push((month_file(month), None));
+                batch.files.retain(|(name, _)| *name != month_file(month));
+                batch.files.push((month_file(month), None));
                 continue;
             }
             let last = month.last_day();
@@ -368,12 +371,12 @@ impl<S: Shelf> Store<S> {
     /// A month as it will be after the batch.
     fn pending_month(&mut self, month: Month, batch: &Batch) -> Result<Option<MonthOfDays>, StoreError> {
         let name = month_file(month);
-        let Some((_, Some(bytes))) = batch.changes.iter().rev().find(|(changed, _)| *changed == name) else {
+        let Some((_, Some(blocks))) = batch.files.iter().find(|(changed, _)| *changed == name) else {
             return self.read_month(month);
         };
         let mut days = Vec::new();
         let mut summary = None;
-        for block in format::read(bytes).map(|contents| contents.blocks).unwrap_or_default() {
+        for block in blocks {
             match block.kind {
                 Kind::Day => days.extend(records::read_day(Date(block.key), &block.payload)),
                 Kind::Month => summary = records::read_month(month, &block.payload).ok(),
@@ -409,7 +412,8 @@ pub struct AddedDay {
 }
 
 struct Batch {
-    changes: Vec<Change>,
+    /// Files to write, or to take away. They are deflated once, when all is known.
+    files: Vec<(String, Option<Vec<Block>>)>,
     open: Vec<KeptDay>,
     /// The months that were added to, and the newest day that was.
     touched: Vec<(Month, Date)>,
@@ -418,7 +422,7 @@ struct Batch {
 impl Batch {
     fn put(&mut self, month: Month, newest: Date, kept: &MonthOfDays) {
         let name = month_file(month);
-        self.changes.retain(|(changed, _)| *changed != name);
+        self.files.retain(|(changed, _)| *changed != name);
         let mut blocks =
             vec![Block { kind: Kind::Month, key: month.0, payload: records::write_month(&kept.summary) }];
         blocks.extend(kept.days.iter().map(|day| Block {
@@ -426,7 +430,7 @@ impl Batch {
             key: day.date.0,
             payload: records::write_day(day),
         }));
-        self.changes.push((name, Some(format::write(&blocks))));
+        self.files.push((name, Some(blocks)));
         if !self.touched.iter().any(|(touched, _)| *touched == month) {
             self.touched.push((month, newest));
         }

@@ -8,7 +8,7 @@ use crate::statistics::distinct::{MOST_EXACT, REGISTERS, Sketch};
 use crate::statistics::kept::{Kept, KeptPair, KeptService, KeptSource, Unique};
 use crate::statistics::month::KeptMonth;
 
-use super::codec::{Malformed, Reader, Writer};
+use super::codec::{BitReader, BitWriter, Malformed, Reader, Writer};
 
 pub fn write_day(day: &KeptDay) -> Vec<u8> {
     let mut writer = Writer::new();
@@ -142,22 +142,68 @@ fn write_sketch(writer: &mut Writer, sketch: Option<&Sketch>) {
             }
         }
         Some(Sketch::Registers(registers)) => {
-            let set: Vec<usize> = (0..REGISTERS).filter(|&number| registers[number] > 0).collect();
-            if set.len() > REGISTERS / 4 {
-                writer.u8(3);
-                writer.raw(registers);
-                return;
-            }
+            let bits = write_registers(registers);
             writer.u8(2);
-            writer.number(set.len() as u64);
-            let mut before = 0;
-            for number in &set {
-                writer.number((number - before) as u64);
-                before = *number;
-            }
-            set.iter().for_each(|&number| writer.u8(registers[number]));
+            writer.number(bits.len() as u64);
+            writer.raw(&bits);
         }
     }
+}
+
+/// Ranks are geometrically distributed, for which unary and Rice codes are near the best there is
+/// (Rice: "Some practical universal noiseless coding techniques", 1979).
+///
+/// With few registers set: 1, the gaps' Rice parameter in 4 bits, the number of set registers in
+/// 14 bits, then for each the gap to the one before (Rice) and its rank - 1 (unary). With many: 0,
+/// the least rank in 5 bits, then each rank's distance from it (unary).
+fn write_registers(registers: &[u8]) -> Vec<u8> {
+    let mut bits = BitWriter::new();
+    let set = registers.iter().filter(|rank| **rank > 0).count();
+    if set > 0 && set < REGISTERS / 4 {
+        let parameter = (REGISTERS / set).ilog2();
+        bits.put(1, 1);
+        bits.put(parameter, 4);
+        bits.put(set as u32, 14);
+        let mut gap = 0u32;
+        for rank in registers {
+            if *rank == 0 {
+                gap += 1;
+                continue;
+            }
+            bits.unary(gap >> parameter);
+            bits.put(gap & ((1 << parameter) - 1), parameter);
+            bits.unary(u32::from(*rank) - 1);
+            gap = 0;
+        }
+    } else {
+        let least = registers.iter().copied().min().unwrap_or(0);
+        bits.put(0, 1);
+        bits.put(u32::from(least), 5);
+        registers.iter().for_each(|rank| bits.unary(u32::from(rank - least)));
+    }
+    bits.finish()
+}
+
+fn read_registers(bytes: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let wrong = Malformed("impossible sketch of different sources");
+    let mut bits = BitReader::new(bytes);
+    let mut registers = vec![0u8; REGISTERS];
+    if bits.take(1)? == 1 {
+        let parameter = bits.take(4)?;
+        let mut place = 0usize;
+        for _ in 0..bits.take(14)? {
+            let gap = u64::from(bits.unary()?) << parameter | u64::from(bits.take(parameter)?);
+            place = usize::try_from(gap).ok().and_then(|gap| place.checked_add(gap)).ok_or(wrong)?;
+            *registers.get_mut(place).ok_or(wrong)? = u8::try_from(bits.unary()? + 1).map_err(|_| wrong)?;
+            place += 1;
+        }
+    } else {
+        let least = bits.take(5)?;
+        for rank in &mut registers {
+            *rank = u8::try_from(bits.unary()? + least).map_err(|_| wrong)?;
+        }
+    }
+    Ok(registers)
 }
 
 fn read_sketch(reader: &mut Reader) -> Result<Option<Sketch>, Malformed> {
@@ -179,21 +225,9 @@ fn read_sketch(reader: &mut Reader) -> Result<Option<Sketch>, Malformed> {
             Ok(Some(Sketch::Exact(hashes)))
         }
         2 => {
-            let count = reader.rows(2)?;
-            let mut places = Vec::with_capacity(count.min(REGISTERS));
-            let mut place = 0usize;
-            for _ in 0..count {
-                place =
-                    place.checked_add(reader.small()? as usize).filter(|p| *p < REGISTERS).ok_or(wrong)?;
-                places.push(place);
-            }
-            let mut registers = vec![0; REGISTERS];
-            for place in places {
-                registers[place] = reader.u8()?;
-            }
-            Sketch::from_registers(registers).map(Some).ok_or(wrong)
+            let length = reader.rows(1)?;
+            Sketch::from_registers(read_registers(reader.raw(length)?)?).map(Some).ok_or(wrong)
         }
-        3 => Sketch::from_registers(reader.raw(REGISTERS)?.to_vec()).map(Some).ok_or(wrong),
         _ => Err(wrong),
     }
 }
