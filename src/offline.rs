@@ -140,7 +140,7 @@ fn read_into<S: Shelf>(
     if reports.iter().any(|report| report.discard) {
         reading.notes.push("nothing was added: it was all imported before".into());
     } else if !spool.dates().is_empty() {
-        let origin = Origin { imported: imported.encode(), zone: Some(calendar.name().to_string()) };
+        let origin = Origin { imported: imported.encode(), zone: calendar.lasting_name().map(String::from) };
         add(&mut reading.store, spool, origin)?;
     }
     reading.notes.extend(reading.store.damage().iter().cloned());

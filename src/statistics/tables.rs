@@ -8,7 +8,7 @@ use crate::event::{Address, Event, Service, Verdict};
 
 use super::distinct::Sketch;
 use super::heavy::{Heavy, Row};
-use super::kept::{Cut, Cuts, Kept, KeptPair, KeptService, KeptSource, Unique};
+use super::kept::{Cut, Cuts, Hours, Kept, KeptPair, KeptService, KeptSource, Unique};
 use super::rows::{Pair, PairRow, ServiceRow, SourceRow, stored_count, stored_time};
 
 /// How many rows the tables of a class may have.
@@ -223,6 +223,11 @@ impl Tables {
         }
     }
 
+    /// Some rows had to make room: counts are no longer exact.
+    pub fn overflowed(&self) -> bool {
+        self.services.evictions() + self.sources.evictions() + self.pairs.evictions() > 0
+    }
+
     /// All pairs are there, so that the rows' numbers of services and sources are exact.
     fn pairs_whole(&self) -> bool {
         self.pairs.evictions() == 0 && self.missing.pairs == 0
@@ -233,17 +238,19 @@ impl Tables {
         if self.pairs_whole() && row.error == 0 {
             Unique::Exactly(u64::from(row.unique))
         } else if row.sketch > 0 && row.error == 0 {
-            Unique::About(self.service_sketches[usize::from(row.sketch) - 1].estimate())
+            // An estimate may be too high; more sources than attempts are impossible.
+            let estimate = self.service_sketches[usize::from(row.sketch) - 1].estimate();
+            Unique::About(estimate.min(u64::from(row.count)))
         } else {
             Unique::Unknown
         }
     }
 
-    fn hours_of(&self, row: &SourceRow) -> Option<[u32; 24]> {
+    fn hours_of(&self, row: &SourceRow) -> Option<Hours> {
         match row.wide {
             0 if self.hours_cut && row.hours.contains(&u8::MAX) => None,
-            0 => Some(row.hours.map(u32::from)),
-            wide => Some(self.wide_hours[usize::from(wide) - 1]),
+            0 => Some(Hours::Small(row.hours)),
+            wide => Some(Hours::new(self.wide_hours[usize::from(wide) - 1])),
         }
     }
 
@@ -256,7 +263,7 @@ impl Tables {
         }
         let unique = match (self.sources_whole(), self.unique_unknown) {
             (true, _) => Unique::Exactly(self.sources.len() as u64),
-            (_, false) => Unique::About(sketch.estimate()),
+            (_, false) => Unique::About(sketch.estimate().min(self.count)),
             (_, true) => Unique::Unknown,
         };
         let (services, service_floor) = pick(cuts.map(|cuts| cuts.services), &self.services);
@@ -293,7 +300,7 @@ impl Tables {
             error: u64::from(row.error),
             missing: self.missing.services,
             unique: self.unique_of(row),
-            hours: Some(row.hours),
+            hours: Some(Hours::new(row.hours)),
             sketch: match row.sketch {
                 0 => None,
                 number => Some(self.service_sketches[usize::from(number) - 1].clone()),
@@ -363,7 +370,8 @@ impl Tables {
         let row = self.services.row_mut(slot);
         raise(&mut row.count, stored_count(kept.attempts));
         raise(&mut row.error, stored_count(kept.error));
-        for (sum, count) in row.hours.iter_mut().zip(kept.hours.unwrap_or_default()) {
+        let hours = kept.hours.as_ref().map(Hours::counts).unwrap_or_default();
+        for (sum, count) in row.hours.iter_mut().zip(hours) {
             raise(sum, count);
         }
         if let Some(theirs) = &kept.sketch {
@@ -385,8 +393,9 @@ impl Tables {
         raise(&mut row.error, stored_count(kept.error));
         row.first = row.first.min(kept.first);
         row.last = row.last.max(kept.last);
-        for (hour, n) in kept.hours.iter().flatten().enumerate().filter(|(_, n)| **n > 0) {
-            self.add_source_hour(slot, hour, *n);
+        let hours = kept.hours.as_ref().map(Hours::counts).unwrap_or_default();
+        for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
+            self.add_source_hour(slot, hour, n);
         }
     }
 }
