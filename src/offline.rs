@@ -154,12 +154,17 @@ fn has_pipe(files: &[PathBuf]) -> bool {
     })
 }
 
-fn add<S: Shelf>(store: &mut Store<S>, mut spool: Spool, origin: Origin) -> Result<(), Failure> {
+fn add<S: Shelf>(store: &mut Store<S>, spool: Spool, origin: Origin) -> Result<(), Failure> {
     let dates = spool.dates();
     let (first, last) = (dates.first().copied(), dates.last().copied());
     let days = dates.into_iter().filter_map(|date| {
-        let day = spool.get(date).transpose()?;
-        Some(day.map(|day| AddedDay { day, edge: Some(date) == first || Some(date) == last }))
+        let read = || {
+            let Some(bytes) = spool.bytes(date)? else { return Ok(None) };
+            let day = Spool::read(date, &bytes)?;
+            let is_edge = Some(date) == first || Some(date) == last;
+            Ok(Some(AddedDay { day, whole: is_edge.then_some(bytes) }))
+        };
+        read().transpose()
     });
     Ok(store.add(days, Some(origin))?)
 }

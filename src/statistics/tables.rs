@@ -257,6 +257,19 @@ impl Tables {
     /// What is known, heaviest rows first: all of it, or cut to the heaviest rows without ever
     /// making a summary of all.
     pub fn to_kept(&self, cuts: Option<&Cuts>) -> Kept {
+        let mut kept = self.kept_totals();
+        self.put_services(&mut kept, cuts);
+        self.put_sources(&mut kept, cuts);
+        self.put_pairs(&mut kept, cuts);
+        kept.sort();
+        if let Some(cuts) = cuts {
+            kept.cut(cuts);
+        }
+        kept
+    }
+
+    /// The summary without rows.
+    pub fn kept_totals(&self) -> Kept {
         let mut sketch = self.unique.clone();
         if self.sources_whole() {
             self.sources.rows().iter().for_each(|row| sketch.add(row.address));
@@ -266,10 +279,7 @@ impl Tables {
             (_, false) => Unique::About(sketch.estimate().min(self.count)),
             (_, true) => Unique::Unknown,
         };
-        let (services, service_floor) = pick(cuts.map(|cuts| cuts.services), &self.services);
-        let (sources, source_floor) = pick(cuts.map(|cuts| cuts.sources), &self.sources);
-        let (pairs, pair_floor) = pick(cuts.map(|cuts| cuts.pairs), &self.pairs);
-        let mut kept = Kept {
+        Kept {
             attempts: self.count,
             hours: self.hours.map(u64::from),
             protocols: (0..=255u8)
@@ -279,18 +289,29 @@ impl Tables {
             verdicts: self.verdicts.map(u64::from),
             unique,
             sketch: (!self.unique_unknown).then_some(sketch),
-            services: services.map(|row| self.kept_service(row)).collect(),
-            service_floor: service_floor.max(self.services.floor() + self.missing.services),
-            sources: sources.map(|row| self.kept_source(row)).collect(),
-            source_floor: source_floor.max(self.sources.floor() + self.missing.sources),
-            pairs: pairs.map(|row| kept_pair(row, self.missing.pairs)).collect(),
-            pair_floor: pair_floor.max(self.pairs.floor() + self.missing.pairs),
-        };
-        kept.sort();
-        if let Some(cuts) = cuts {
-            kept.cut(cuts);
+            ..Kept::default()
         }
-        kept
+    }
+
+    /// Adds the rows of services to a summary, in no order.
+    pub fn put_services(&self, kept: &mut Kept, cuts: Option<&Cuts>) {
+        let (rows, floor) = pick(cuts.map(|cuts| cuts.services), &self.services);
+        kept.services = rows.map(|row| self.kept_service(row)).collect();
+        kept.service_floor = floor.max(self.services.floor() + self.missing.services);
+    }
+
+    /// Adds the rows of sources to a summary, in no order.
+    pub fn put_sources(&self, kept: &mut Kept, cuts: Option<&Cuts>) {
+        let (rows, floor) = pick(cuts.map(|cuts| cuts.sources), &self.sources);
+        kept.sources = rows.map(|row| self.kept_source(row)).collect();
+        kept.source_floor = floor.max(self.sources.floor() + self.missing.sources);
+    }
+
+    /// Adds the rows of pairs to a summary, in no order.
+    pub fn put_pairs(&self, kept: &mut Kept, cuts: Option<&Cuts>) {
+        let (rows, floor) = pick(cuts.map(|cuts| cuts.pairs), &self.pairs);
+        kept.pairs = rows.map(|row| kept_pair(row, self.missing.pairs)).collect();
+        kept.pair_floor = floor.max(self.pairs.floor() + self.missing.pairs);
     }
 
     fn kept_service(&self, row: &ServiceRow) -> KeptService {

@@ -252,7 +252,7 @@ impl<S: Shelf> Store<S> {
 
     /// Adds to a new day what is already kept of it.
     fn join(&mut self, added: AddedDay, batch: &mut Batch) -> Result<KeptDay, StoreError> {
-        let AddedDay { mut day, edge } = added;
+        let AddedDay { mut day, mut whole } = added;
         let known = match self.open.iter().find(|open| open.date == day.date) {
             Some(open) => open.read(),
             None => self
@@ -264,10 +264,11 @@ impl<S: Shelf> Store<S> {
             let mut tables = Day::new(day.date);
             tables.add_kept(&known);
             tables.add_kept(&day);
+            whole = whole.map(|_| records::write_whole_day(&tables));
             day = tables.to_kept();
         }
-        if edge {
-            batch.open.push(OpenDay { date: day.date, payload: records::write_day(&day) });
+        if let Some(payload) = whole {
+            batch.open.push(OpenDay { date: day.date, payload });
         }
         day.cut();
         // What joins the month's different sources is what was new.
@@ -407,8 +408,8 @@ fn next_day(days: &mut impl Iterator<Item = io::Result<AddedDay>>) -> Result<Opt
 /// A day to be added to a store.
 pub struct AddedDay {
     pub day: KeptDay,
-    /// More of this day may come: it is kept whole.
-    pub edge: bool,
+    /// The day as [`records::write_day`] writes it, if more of it may come: then it is kept whole.
+    pub whole: Option<Vec<u8>>,
 }
 
 /// A whole day, as it is written.

@@ -262,6 +262,11 @@ fn tcp_in_order(packet: &mut Packet, text: &[u8]) -> Option<()> {
         rest = after.strip_prefix(b" ")?;
     }
     let after = skip_digits(rest.strip_prefix(b"WINDOW=")?)?;
+    if after.starts_with(b" RES=0x00 SYN URGP=") {
+        // Nearly all of them.
+        packet.flags = tcp::SYN;
+        return Some(());
+    }
     rest = hexadecimal(after.strip_prefix(b" RES=0x")?)?;
     loop {
         match rest {
