@@ -132,7 +132,7 @@ fn strange_bytes_cost_their_line_only() {
         ("no last line end", LINE.trim_end().as_bytes().to_vec(), [1, 1, 0, 0, 0]),
         (
             "cut in the address",
-            LINE[..LINE.find("203.0.1").unwrap() + 9].as_bytes().to_vec(),
+            LINE.as_bytes()[..LINE.find("203.0.1").unwrap() + 9].to_vec(),
             [1, 0, 1, 0, 0],
         ),
         ("only line ends", b"\n\n\n".to_vec(), [3, 0, 0, 0, 3]),
