@@ -139,15 +139,37 @@ pub fn walk(history: &mut dyn History, span: &Span, reasons: &mut Reasons, visit
 
 /// Visits the parts of one month that lie in the range.
 pub fn walk_month(kept: &MonthOfDays, span: &Span, reasons: &mut Reasons, visit: &mut dyn FnMut(&Piece)) {
-    let MonthOfDays { summary, days } = kept;
-    if days_are_gone(summary, span) {
-        if span.covers(summary) {
-            visit(&Piece::Month(summary));
-            return;
+    let summary = &kept.summary;
+    if days_are_gone(summary, span) && span.covers(summary) {
+        visit(&Piece::Month(summary));
+        return;
+    }
+    walk_days_of(kept, span, reasons, visit);
+}
+
+/// Visits every day of the range that is kept as a day, oldest first.
+pub fn walk_days(
+    history: &mut dyn History,
+    span: &Span,
+    reasons: &mut Reasons,
+    visit: &mut dyn FnMut(&Piece),
+) {
+    for month in span.months(history) {
+        let kept = history.month(month);
+        if let Some(reason) = history.incomplete_because(month) {
+            reasons.add(reason);
         }
+        if let Some(kept) = kept {
+            walk_days_of(&kept, span, reasons, visit);
+        }
+    }
+}
+
+fn walk_days_of(kept: &MonthOfDays, span: &Span, reasons: &mut Reasons, visit: &mut dyn FnMut(&Piece)) {
+    if span.from < span.first_day && days_are_gone(&kept.summary, span) {
         reasons.add(format!("days before {} are kept by month only", span.first_day));
     }
-    for day in days {
+    for day in &kept.days {
         if span.contains(day.date) && day.date >= span.first_day {
             visit(&Piece::Day(day, day.date >= span.first_hours));
         }
