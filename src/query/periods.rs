@@ -250,8 +250,7 @@ pub fn months(
     let mut reasons = Reasons::default();
     let mut rows = Vec::new();
     let mut floor = 0;
-    let asked = span.from.month()..=span.to.month();
-    for month in history.months().into_iter().filter(|month| asked.contains(month)) {
+    for month in span.months(history) {
         if let Some(reason) = history.incomplete_because(month) {
             reasons.add(reason);
         }

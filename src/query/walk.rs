@@ -56,6 +56,10 @@ pub struct Span {
     pub newest: Date,
     pub from: Date,
     pub to: Date,
+    /// No first or no last day was asked for: months before or behind, of which nothing can be read,
+    /// are missing in the answer too.
+    open_begin: bool,
+    open_end: bool,
     /// Days from here on are kept, and days with hours.
     pub first_day: Date,
     pub first_hours: Date,
@@ -73,13 +77,15 @@ impl Span {
             newest,
             from: question.from.unwrap_or(oldest),
             to: question.to.unwrap_or(newest),
+            open_begin: question.from.is_none(),
+            open_end: question.to.is_none(),
             first_day: retention.first_day(newest),
             first_hours: retention.first_with_hours(newest),
         })
     }
 
     pub fn with_range(self, from: Date, to: Date) -> Span {
-        Span { from, to, ..self }
+        Span { from, to, open_begin: false, open_end: false, ..self }
     }
 
     pub fn contains(&self, date: Date) -> bool {
@@ -95,9 +101,10 @@ impl Span {
             .all(|date| self.contains(date))
     }
 
-    fn months(&self, history: &dyn History) -> Vec<Month> {
-        let range = self.from.month()..=self.to.month();
-        history.months().into_iter().filter(|month| range.contains(month)).collect()
+    pub fn months(&self, history: &dyn History) -> Vec<Month> {
+        let (first, last) = (self.from.month(), self.to.month());
+        let asked = |month: &Month| (self.open_begin || *month >= first) && (self.open_end || *month <= last);
+        history.months().into_iter().filter(asked).collect()
     }
 }
 
