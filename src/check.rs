@@ -209,7 +209,9 @@ fn flash(config: &Config, findings: &mut Findings) {
     let there = path.ancestors().find(|parent| parent.exists()).unwrap_or(Path::new("/"));
     match statvfs(there) {
         Ok(room) => {
-            let free = room.blocks_available() as u64 * room.fragment_size() as u64;
+            // Of other widths on 32 bits.
+            #[allow(clippy::useless_conversion)]
+            let free = u64::from(room.blocks_available()).saturating_mul(u64::from(room.fragment_size()));
             let interval = options::duration_text(config.commit_interval);
             if free < ROOM {
                 findings.wrong(format!(

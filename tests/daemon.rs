@@ -23,6 +23,10 @@ const FRAMES: &str = include_str!("support/frames.py");
 /// As the rule files of fwstat have it.
 const RULES: &str = r#"
 table inet test {
+    chain fragments {
+        type filter hook prerouting priority -450;
+        iifname "wan" ip frag-off & 0x3fff != 0 counter log group 32 prefix "reject wan in: " snaplen 128 queue-threshold 40 drop comment "fwstat wan"
+    }
     chain input {
         type filter hook input priority 0;
         icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, mld2-listener-report } accept

@@ -23,11 +23,14 @@ struct Key {
     quarter: u64,
 }
 
+/// By class.
+pub type Counts = [u64; Class::COUNT];
+
 #[derive(Default)]
 pub struct Waiting {
     rows: HashMap<Key, (u64, Event)>,
     /// Events by class in each quarter of an hour since boot, of those without a row.
-    rest: HashMap<u64, [u64; Class::COUNT]>,
+    rest: HashMap<u64, Counts>,
 }
 
 impl Waiting {
@@ -51,7 +54,7 @@ impl Waiting {
     }
 
     /// The rows with their moments, and the moments of what has only a class. Leaves nothing.
-    pub fn take(&mut self) -> (Vec<(u64, Event)>, Vec<(u64, [u64; Class::COUNT])>) {
+    pub fn take(&mut self) -> (Vec<(u64, Event)>, Vec<(u64, Counts)>) {
         let mut rows: Vec<_> = std::mem::take(&mut self.rows).into_values().collect();
         rows.sort_unstable_by_key(|(boot_ms, event)| (*boot_ms, event.source, event.service()));
         let rest = std::mem::take(&mut self.rest).into_iter();
