@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, civil};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -149,6 +149,9 @@ pub struct Hour {
     pub hour: u8,
 }
 
+/// The system's zone where nothing tells its name.
+const LOCAL: &str = "local";
+
 /// A time zone with a memory of the last hour asked for, since almost every question falls
 /// into the same hour as the one before.
 #[derive(Clone, Debug)]
@@ -191,8 +194,19 @@ impl Calendar {
     /// The zone that this system is set to.
     pub fn system() -> Calendar {
         let zone = TimeZone::system();
-        let name = zone.iana_name().unwrap_or("local").to_string();
+        let name = match zone.iana_name() {
+            Some(name) => name.to_string(),
+            None if zone.to_fixed_offset().is_ok_and(|offset| offset == Offset::UTC) || zone.is_unknown() => {
+                "UTC".to_string()
+            }
+            None => LOCAL.to_string(),
+        };
         Calendar::with_zone(zone, &name)
+    }
+
+    /// The name by which [`Calendar::new`] gives this zone again, if it has one.
+    pub fn lasting_name(&self) -> Option<&str> {
+        (self.name != LOCAL).then_some(&self.name)
     }
 
     fn with_zone(zone: TimeZone, name: &str) -> Calendar {

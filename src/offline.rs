@@ -140,7 +140,7 @@ fn read_into<S: Shelf>(
     if reports.iter().any(|report| report.discard) {
         reading.notes.push("nothing was added: it was all imported before".into());
     } else if !spool.dates().is_empty() {
-        let origin = Origin { imported: imported.encode(), zone: Some(calendar.name().to_string()) };
+        let origin = Origin { imported: imported.encode(), zone: calendar.lasting_name().map(String::from) };
         add(&mut reading.store, spool, origin)?;
     }
     reading.notes.extend(reading.store.damage().iter().cloned());
@@ -154,12 +154,17 @@ fn has_pipe(files: &[PathBuf]) -> bool {
     })
 }
 
-fn add<S: Shelf>(store: &mut Store<S>, mut spool: Spool, origin: Origin) -> Result<(), Failure> {
+fn add<S: Shelf>(store: &mut Store<S>, spool: Spool, origin: Origin) -> Result<(), Failure> {
     let dates = spool.dates();
     let (first, last) = (dates.first().copied(), dates.last().copied());
     let days = dates.into_iter().filter_map(|date| {
-        let day = spool.get(date).transpose()?;
-        Some(day.map(|day| AddedDay { day, edge: Some(date) == first || Some(date) == last }))
+        let read = || {
+            let Some(bytes) = spool.bytes(date)? else { return Ok(None) };
+            let day = Spool::read(date, &bytes)?;
+            let is_edge = Some(date) == first || Some(date) == last;
+            Ok(Some(AddedDay { day, whole: is_edge.then_some(bytes) }))
+        };
+        read().transpose()
     });
     Ok(store.add(days, Some(origin))?)
 }

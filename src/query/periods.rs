@@ -6,7 +6,7 @@ use crate::calendar::{Calendar, Date, Month};
 use crate::event::Class;
 use crate::services;
 use crate::statistics::anomalies::Anomaly;
-use crate::statistics::kept::Kept;
+use crate::statistics::kept::{Hours, Kept};
 use crate::statistics::range::Range;
 
 use super::AnswerError;
@@ -147,10 +147,10 @@ pub fn hour_rows(
     let mut hours = [0u64; 24];
     let mut observed = false;
     let mut unknown = 0u64;
-    let mut add = |row: Option<&[u32; 24]>, attempts: u64, has_hours: bool, hours: &mut [u64; 24]| match row {
+    let mut add = |row: Option<&Hours>, attempts: u64, has_hours: bool, hours: &mut [u64; 24]| match row {
         Some(row) if has_hours => {
-            for (sum, count) in hours.iter_mut().zip(row) {
-                *sum += u64::from(*count);
+            for (sum, count) in hours.iter_mut().zip(row.counts()) {
+                *sum += u64::from(count);
             }
         }
         _ => unknown = unknown.saturating_add(attempts),

@@ -17,7 +17,7 @@ use crate::wire::line::Outcome;
 pub const MAX_OPEN: usize = 16;
 
 /// Events given at once, at most.
-pub const BATCH: usize = 8192;
+pub const BATCH: usize = 4096;
 
 /// How far the reading has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,31 +124,38 @@ impl Open {
         self.next.map(|event| (event.time, self.rank))
     }
 
+    /// Reads up to the next event.
     fn advance(&mut self, paths: &mut Paths, meter: &mut Meter) {
         self.next = None;
+        // Ended by the first event.
+        let _ = self.read(paths, meter, |event| Err(event)).map_err(|event| self.next = Some(event));
+    }
+
+    /// Reads lines and gives their events until one is refused.
+    fn read<E>(
+        &mut self,
+        paths: &mut Paths,
+        meter: &mut Meter,
+        mut give: impl FnMut(Event) -> Result<(), E>,
+    ) -> Result<(), E> {
         while let Some(line) = self.lines.next_line() {
             self.counts.lines += 1;
             let outcome = match line {
                 Line::Whole(bytes) => (self.parser)(bytes, paths),
                 Line::TooLong => Outcome::Malformed,
             };
-            self.last_was_event = false;
-            match outcome {
-                Outcome::Event(event) => {
-                    self.last_was_event = true;
-                    self.next = Some(event);
-                }
-                Outcome::Malformed => self.counts.malformed += 1,
-                Outcome::Skipped => self.counts.skipped += 1,
-            }
             if self.counts.lines.is_multiple_of(256) {
                 self.tell(meter);
             }
-            if self.next.is_some() {
-                return;
+            self.last_was_event = matches!(outcome, Outcome::Event(_));
+            match outcome {
+                Outcome::Event(event) => give(event)?,
+                Outcome::Malformed => self.counts.malformed += 1,
+                Outcome::Skipped => self.counts.skipped += 1,
             }
         }
         self.tell(meter);
+        Ok(())
     }
 
     fn tell(&mut self, meter: &mut Meter) {
@@ -173,6 +180,8 @@ pub struct Batch<'a> {
     /// The input of each event.
     inputs: Vec<u32>,
     sorted: bool,
+    /// Time of the event added last.
+    newest: i64,
 }
 
 impl<'a> Batch<'a> {
@@ -181,13 +190,19 @@ impl<'a> Batch<'a> {
         is_duplicate: &'a mut dyn FnMut(&Event) -> bool,
     ) -> Batch<'a> {
         let (events, inputs) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
-        Batch { give, is_duplicate, events, inputs, sorted: true }
+        Batch { give, is_duplicate, events, inputs, sorted: true, newest: i64::MIN }
     }
 
-    fn push(&mut self, event: Event, input: usize) {
-        self.sorted &= self.events.last().is_none_or(|last| last.time <= event.time);
+    #[inline]
+    fn add(&mut self, event: Event, input: usize, inputs: &mut dyn Inputs) -> io::Result<()> {
+        self.sorted &= event.time >= self.newest;
+        self.newest = event.time;
         self.events.push(event);
         self.inputs.push(input as u32);
+        if self.events.len() < BATCH {
+            return Ok(());
+        }
+        self.flush(|input, duplicate| inputs.count(input, duplicate))
     }
 
     /// Gives what is held, in order and each packet once. `count(input, is_duplicate)` for each.
@@ -209,7 +224,7 @@ impl<'a> Batch<'a> {
         let given = if self.events.is_empty() { Ok(()) } else { (self.give)(&self.events) };
         self.events.clear();
         self.inputs.clear();
-        self.sorted = true;
+        (self.sorted, self.newest) = (true, i64::MIN);
         given
     }
 }
@@ -281,12 +296,19 @@ pub fn merge(
         let others = (0..open.len()).filter(|&other| other != at).filter_map(|other| open[other].key()).min();
         let until = others.into_iter().chain(next_file).min();
         let current = &mut open[at];
+        if until.is_none() {
+            // Nothing else is left: straight through.
+            let input = current.input;
+            if let Some(event) = current.next.take() {
+                batch.add(event, input, inputs)?;
+            }
+            current.read(paths, meter, |event| batch.add(event, input, inputs))?;
+            inputs.finish(open.swap_remove(at));
+            continue;
+        }
         while let Some(event) = current.next.filter(|_| until.is_none_or(|until| current.key() < Some(until)))
         {
-            batch.push(event, current.input);
-            if batch.events.len() == BATCH {
-                batch.flush(|input, duplicate| inputs.count(input, duplicate))?;
-            }
+            batch.add(event, current.input, inputs)?;
             current.advance(paths, meter);
         }
         if current.next.is_none() {

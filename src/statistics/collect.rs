@@ -16,6 +16,8 @@ pub trait Waiting {
     type Error;
 
     fn put(&mut self, day: &KeptDay) -> Result<(), Self::Error>;
+    /// The same as putting `day.to_kept()`, in less memory.
+    fn put_whole(&mut self, day: &Day) -> Result<(), Self::Error>;
     fn get(&mut self, date: Date) -> Result<Option<KeptDay>, Self::Error>;
     fn contains(&self, date: Date) -> bool;
     /// Oldest first.
@@ -98,14 +100,14 @@ impl<W: Waiting> Collector<W> {
     fn leave(&mut self) -> Result<(), CollectError<W::Error>> {
         let Some(day) = &self.day else { return Ok(()) };
         let is_final = self.order == Order::Sorted && self.first != Some(day.date);
-        let kept = if is_final { day.to_kept_cut() } else { day.to_kept() };
-        self.waiting.put(&kept).map_err(CollectError::Waiting)
+        let put = if is_final { self.waiting.put(&day.to_kept_cut()) } else { self.waiting.put_whole(day) };
+        put.map_err(CollectError::Waiting)
     }
 
     /// Closes the open day and gives all. The first and the last day are whole.
     pub fn finish(mut self) -> Result<W, CollectError<W::Error>> {
         if let Some(day) = self.day.take() {
-            self.waiting.put(&day.to_kept()).map_err(CollectError::Waiting)?;
+            self.waiting.put_whole(&day).map_err(CollectError::Waiting)?;
         }
         Ok(self.waiting)
     }

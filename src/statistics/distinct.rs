@@ -26,7 +26,8 @@ pub enum Sketch {
 }
 
 pub fn hash(address: Address) -> u32 {
-    (mix(address.high, address.low, 0x5bd1_e995_7f4a_7c15) >> 32) as u32
+    let once = mix(address.high, address.low, 0x5bd1_e995_7f4a_7c15);
+    (mix(once, once.rotate_left(29), 0xa076_1d64_78bd_642f) >> 32) as u32
 }
 
 impl Default for Sketch {

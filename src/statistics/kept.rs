@@ -25,6 +25,33 @@ impl Unique {
     }
 }
 
+/// Attempts in each local hour of a day, in 24 bytes where that is enough.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Hours {
+    Small([u8; 24]),
+    Large(Box<[u32; 24]>),
+}
+
+impl Hours {
+    pub fn new(counts: [u32; 24]) -> Hours {
+        let mut small = [0; 24];
+        for (small, count) in small.iter_mut().zip(counts) {
+            match u8::try_from(count) {
+                Ok(count) => *small = count,
+                Err(_) => return Hours::Large(Box::new(counts)),
+            }
+        }
+        Hours::Small(small)
+    }
+
+    pub fn counts(&self) -> [u32; 24] {
+        match self {
+            Hours::Small(counts) => counts.map(u32::from),
+            Hours::Large(counts) => **counts,
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeptService {
     pub service: Service,
@@ -35,7 +62,7 @@ pub struct KeptService {
     pub missing: u64,
     pub unique: Unique,
     /// Attempts in each local hour.
-    pub hours: Option<[u32; 24]>,
+    pub hours: Option<Hours>,
     pub sketch: Option<Sketch>,
 }
 
@@ -53,7 +80,7 @@ pub struct KeptSource {
     pub first: u32,
     pub last: u32,
     /// Attempts in each local hour.
-    pub hours: Option<[u32; 24]>,
+    pub hours: Option<Hours>,
 }
 
 /// What one source tried at one service.
@@ -151,6 +178,8 @@ pub struct Cuts {
     pub pairs: Cut,
     /// So many of the heaviest services and sources keep their hours.
     pub rows_with_hours: usize,
+    /// So many of the heaviest services keep their sketch of different sources.
+    pub rows_with_sketch: usize,
 }
 
 impl Cuts {
@@ -160,6 +189,16 @@ impl Cuts {
         sources: Cut { top: 48, from: 1000, most: 256 },
         pairs: Cut { top: 64, from: 100, most: 512 },
         rows_with_hours: 32,
+        rows_with_sketch: 0,
+    };
+    /// Attempts of one day of which so many sources are known that the tables overflowed: its counts
+    /// are no longer exact, and a copy of the tables would not fit beside them on a small router.
+    pub const OVERFLOWED: Cuts = Cuts {
+        services: Cut { top: 4096, from: u64::MAX, most: 4096 },
+        sources: Cut { top: 4096, from: u64::MAX, most: 4096 },
+        pairs: Cut { top: 4096, from: u64::MAX, most: 4096 },
+        rows_with_hours: 4096,
+        rows_with_sketch: 4096,
     };
     /// Another class on one day.
     pub const DAY_OTHERS: Cuts = Cuts {
@@ -167,6 +206,7 @@ impl Cuts {
         sources: Cut { top: 12, from: 1000, most: 64 },
         pairs: Cut { top: 12, from: 1000, most: 64 },
         rows_with_hours: 0,
+        rows_with_sketch: 0,
     };
     /// Attempts of one month.
     pub const MONTH: Cuts = Cuts {
@@ -174,12 +214,14 @@ impl Cuts {
         sources: Cut { top: 64, from: 30_000, most: 256 },
         pairs: Cut { top: 64, from: 30_000, most: 256 },
         rows_with_hours: 0,
+        rows_with_sketch: 0,
     };
     pub const MONTH_OTHERS: Cuts = Cuts {
         services: Cut { top: 12, from: 10_000, most: 64 },
         sources: Cut { top: 12, from: 30_000, most: 64 },
         pairs: Cut { top: 12, from: 30_000, most: 64 },
         rows_with_hours: 0,
+        rows_with_sketch: 0,
     };
 }
 
@@ -202,8 +244,14 @@ impl Kept {
         let keep = cuts.pairs.keeps(&self.pairs, |row| row.attempts);
         self.pair_floor = self.pair_floor.max(self.pairs.get(keep).map_or(0, |row| row.attempts));
         self.pairs.truncate(keep);
+        // A cut day waits for the rest of its month: what was cut off must not stay with it.
+        self.services.shrink_to_fit();
+        self.sources.shrink_to_fit();
+        self.pairs.shrink_to_fit();
         for (number, row) in self.services.iter_mut().enumerate() {
-            row.sketch = None;
+            if number >= cuts.rows_with_sketch {
+                row.sketch = None;
+            }
             if number >= cuts.rows_with_hours {
                 row.hours = None;
             }

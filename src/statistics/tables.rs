@@ -8,7 +8,7 @@ use crate::event::{Address, Event, Service, Verdict};
 
 use super::distinct::Sketch;
 use super::heavy::{Heavy, Row};
-use super::kept::{Cut, Cuts, Kept, KeptPair, KeptService, KeptSource, Unique};
+use super::kept::{Cut, Cuts, Hours, Kept, KeptPair, KeptService, KeptSource, Unique};
 use super::rows::{Pair, PairRow, ServiceRow, SourceRow, stored_count, stored_time};
 
 mod focus;
@@ -227,6 +227,11 @@ impl Tables {
         }
     }
 
+    /// Some rows had to make room: counts are no longer exact.
+    pub fn overflowed(&self) -> bool {
+        self.services.evictions() + self.sources.evictions() + self.pairs.evictions() > 0
+    }
+
     /// All pairs are there, so that the rows' numbers of services and sources are exact.
     fn pairs_whole(&self) -> bool {
         self.pairs.evictions() == 0 && self.missing.pairs == 0
@@ -237,36 +242,48 @@ impl Tables {
         if self.pairs_whole() && row.error == 0 {
             Unique::Exactly(u64::from(row.unique))
         } else if row.sketch > 0 && row.error == 0 {
-            Unique::About(self.service_sketches[usize::from(row.sketch) - 1].estimate())
+            // An estimate may be too high; more sources than attempts are impossible.
+            let estimate = self.service_sketches[usize::from(row.sketch) - 1].estimate();
+            Unique::About(estimate.min(u64::from(row.count)))
         } else {
             Unique::Unknown
         }
     }
 
-    fn hours_of(&self, row: &SourceRow) -> Option<[u32; 24]> {
+    fn hours_of(&self, row: &SourceRow) -> Option<Hours> {
         match row.wide {
             0 if self.hours_cut && row.hours.contains(&u8::MAX) => None,
-            0 => Some(row.hours.map(u32::from)),
-            wide => Some(self.wide_hours[usize::from(wide) - 1]),
+            0 => Some(Hours::Small(row.hours)),
+            wide => Some(Hours::new(self.wide_hours[usize::from(wide) - 1])),
         }
     }
 
     /// What is known, heaviest rows first: all of it, or cut to the heaviest rows without ever
     /// making a summary of all.
     pub fn to_kept(&self, cuts: Option<&Cuts>) -> Kept {
+        let mut kept = self.kept_totals();
+        self.put_services(&mut kept, cuts);
+        self.put_sources(&mut kept, cuts);
+        self.put_pairs(&mut kept, cuts);
+        kept.sort();
+        if let Some(cuts) = cuts {
+            kept.cut(cuts);
+        }
+        kept
+    }
+
+    /// The summary without rows.
+    pub fn kept_totals(&self) -> Kept {
         let mut sketch = self.unique.clone();
         if self.sources_whole() {
             self.sources.rows().iter().for_each(|row| sketch.add(row.address));
         }
         let unique = match (self.sources_whole(), self.unique_unknown) {
             (true, _) => Unique::Exactly(self.sources.len() as u64),
-            (_, false) => Unique::About(sketch.estimate()),
+            (_, false) => Unique::About(sketch.estimate().min(self.count)),
             (_, true) => Unique::Unknown,
         };
-        let (services, service_floor) = pick(cuts.map(|cuts| cuts.services), &self.services);
-        let (sources, source_floor) = pick(cuts.map(|cuts| cuts.sources), &self.sources);
-        let (pairs, pair_floor) = pick(cuts.map(|cuts| cuts.pairs), &self.pairs);
-        let mut kept = Kept {
+        Kept {
             attempts: self.count,
             hours: self.hours.map(u64::from),
             protocols: (0..=255u8)
@@ -276,18 +293,29 @@ impl Tables {
             verdicts: self.verdicts.map(u64::from),
             unique,
             sketch: (!self.unique_unknown).then_some(sketch),
-            services: services.map(|row| self.kept_service(row)).collect(),
-            service_floor: service_floor.max(self.services.floor() + self.missing.services),
-            sources: sources.map(|row| self.kept_source(row)).collect(),
-            source_floor: source_floor.max(self.sources.floor() + self.missing.sources),
-            pairs: pairs.map(|row| kept_pair(row, self.missing.pairs)).collect(),
-            pair_floor: pair_floor.max(self.pairs.floor() + self.missing.pairs),
-        };
-        kept.sort();
-        if let Some(cuts) = cuts {
-            kept.cut(cuts);
+            ..Kept::default()
         }
-        kept
+    }
+
+    /// Adds the rows of services to a summary, in no order.
+    pub fn put_services(&self, kept: &mut Kept, cuts: Option<&Cuts>) {
+        let (rows, floor) = pick(cuts.map(|cuts| cuts.services), &self.services);
+        kept.services = rows.map(|row| self.kept_service(row)).collect();
+        kept.service_floor = floor.max(self.services.floor() + self.missing.services);
+    }
+
+    /// Adds the rows of sources to a summary, in no order.
+    pub fn put_sources(&self, kept: &mut Kept, cuts: Option<&Cuts>) {
+        let (rows, floor) = pick(cuts.map(|cuts| cuts.sources), &self.sources);
+        kept.sources = rows.map(|row| self.kept_source(row)).collect();
+        kept.source_floor = floor.max(self.sources.floor() + self.missing.sources);
+    }
+
+    /// Adds the rows of pairs to a summary, in no order.
+    pub fn put_pairs(&self, kept: &mut Kept, cuts: Option<&Cuts>) {
+        let (rows, floor) = pick(cuts.map(|cuts| cuts.pairs), &self.pairs);
+        kept.pairs = rows.map(|row| kept_pair(row, self.missing.pairs)).collect();
+        kept.pair_floor = floor.max(self.pairs.floor() + self.missing.pairs);
     }
 
     fn kept_service(&self, row: &ServiceRow) -> KeptService {
@@ -297,7 +325,7 @@ impl Tables {
             error: u64::from(row.error),
             missing: self.missing.services,
             unique: self.unique_of(row),
-            hours: Some(row.hours),
+            hours: Some(Hours::new(row.hours)),
             sketch: match row.sketch {
                 0 => None,
                 number => Some(self.service_sketches[usize::from(number) - 1].clone()),
@@ -367,7 +395,8 @@ impl Tables {
         let row = self.services.row_mut(slot);
         raise(&mut row.count, stored_count(kept.attempts));
         raise(&mut row.error, stored_count(kept.error));
-        for (sum, count) in row.hours.iter_mut().zip(kept.hours.unwrap_or_default()) {
+        let hours = kept.hours.as_ref().map(Hours::counts).unwrap_or_default();
+        for (sum, count) in row.hours.iter_mut().zip(hours) {
             raise(sum, count);
         }
         if let Some(theirs) = &kept.sketch {
@@ -389,8 +418,9 @@ impl Tables {
         raise(&mut row.error, stored_count(kept.error));
         row.first = row.first.min(kept.first);
         row.last = row.last.max(kept.last);
-        for (hour, n) in kept.hours.iter().flatten().enumerate().filter(|(_, n)| **n > 0) {
-            self.add_source_hour(slot, hour, *n);
+        let hours = kept.hours.as_ref().map(Hours::counts).unwrap_or_default();
+        for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
+            self.add_source_hour(slot, hour, n);
         }
     }
 }

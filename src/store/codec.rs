@@ -137,31 +137,55 @@ impl BitWriter {
 
 pub struct BitReader<'a> {
     bytes: &'a [u8],
-    at: usize,
+    /// The next bits, the first of them highest, and how many.
+    bits: u64,
+    length: u32,
 }
 
 impl<'a> BitReader<'a> {
     pub fn new(bytes: &'a [u8]) -> BitReader<'a> {
-        BitReader { bytes, at: 0 }
+        BitReader { bytes, bits: 0, length: 0 }
     }
 
-    fn bit(&mut self) -> Result<u32, Malformed> {
-        let byte = self.bytes.get(self.at / 8).ok_or(Malformed("it ends early"))?;
-        let bit = byte >> (7 - self.at % 8) & 1;
-        self.at += 1;
-        Ok(u32::from(bit))
+    fn fill(&mut self) {
+        while self.length <= 56
+            && let Some((first, rest)) = self.bytes.split_first()
+        {
+            self.bits |= u64::from(*first) << (56 - self.length);
+            self.length += 8;
+            self.bytes = rest;
+        }
     }
 
+    fn pass(&mut self, length: u32) -> Result<(), Malformed> {
+        self.length = self.length.checked_sub(length).ok_or(Malformed("it ends early"))?;
+        self.bits = self.bits.checked_shl(length).unwrap_or(0);
+        Ok(())
+    }
+
+    /// A number of `length` (0..=32) bits.
     pub fn take(&mut self, length: u32) -> Result<u32, Malformed> {
-        (0..length.min(32)).try_fold(0, |bits, _| Ok(bits << 1 | self.bit()?))
+        self.fill();
+        let bits = self.bits.checked_shr(64 - length.min(32)).unwrap_or(0);
+        self.pass(length.min(32))?;
+        Ok(bits as u32)
     }
 
     pub fn unary(&mut self) -> Result<u32, Malformed> {
         let mut number = 0;
-        while self.bit()? == 1 {
-            number += 1;
+        loop {
+            self.fill();
+            let ones = self.bits.leading_ones().min(self.length);
+            number += ones;
+            if ones < self.length {
+                self.pass(ones + 1)?;
+                return Ok(number);
+            }
+            self.pass(ones)?;
+            if self.bytes.is_empty() {
+                return Err(Malformed("it ends early"));
+            }
         }
-        Ok(number)
     }
 }
 

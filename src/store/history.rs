@@ -63,8 +63,8 @@ impl std::error::Error for StoreError {}
 pub struct Store<S: Shelf> {
     shelf: S,
     retention: Retention,
-    /// Days that are known whole, newer than what the months' files say of them. Oldest first.
-    open: Vec<KeptDay>,
+    /// Days that are known whole, as they lie in their files. Oldest first.
+    open: Vec<OpenDay>,
     months: Vec<Month>,
     /// Files that could not be read whole, and what was wrong.
     damage: Vec<String>,
@@ -103,7 +103,7 @@ impl<S: Shelf> Store<S> {
             }
         }
         store.months.sort();
-        store.open.sort_by_key(|day| day.date);
+        store.open.sort_by_key(|open| open.date);
         Ok(store)
     }
 
@@ -132,10 +132,10 @@ impl<S: Shelf> Store<S> {
     fn read_open(&mut self, name: &str, date: Option<Date>) -> Result<(), StoreError> {
         for block in self.read_file(name)? {
             if block.kind == Kind::Day
-                && Some(Date(block.key)) == date
-                && let Ok(day) = records::read_day(Date(block.key), &block.payload)
+                && let Some(date) = date
+                && Date(block.key) == date
             {
-                self.open.push(day);
+                self.open.push(OpenDay { date, payload: block.payload });
             }
         }
         Ok(())
@@ -277,9 +277,9 @@ impl<S: Shelf> Store<S> {
 
     /// Adds to a new day what is already kept of it.
     fn join(&mut self, added: AddedDay, batch: &mut Batch) -> Result<KeptDay, StoreError> {
-        let AddedDay { mut day, edge } = added;
+        let AddedDay { mut day, mut whole } = added;
         let known = match self.open.iter().find(|open| open.date == day.date) {
-            Some(open) => Some(open.clone()),
+            Some(open) => open.read(),
             None => self
                 .read_month(day.date.month())?
                 .and_then(|month| month.days.into_iter().find(|known| known.date == day.date)),
@@ -289,10 +289,11 @@ impl<S: Shelf> Store<S> {
             let mut tables = Day::new(day.date);
             tables.add_kept(&known);
             tables.add_kept(&day);
+            whole = whole.map(|_| records::write_whole_day(&tables));
             day = tables.to_kept();
         }
-        if edge {
-            batch.open.push(day.clone());
+        if let Some(payload) = whole {
+            batch.open.push(OpenDay { date: day.date, payload });
         }
         day.cut();
         // What joins the month's different sources is what was new.
@@ -347,7 +348,7 @@ impl<S: Shelf> Store<S> {
         }
         batch.open.sort_by_key(|day| day.date);
         for day in &batch.open {
-            let block = Block { kind: Kind::Day, key: day.date.0, payload: records::write_day(day) };
+            let block = Block { kind: Kind::Day, key: day.date.0, payload: day.payload.clone() };
             batch.files.push((open_file(day.date), Some(vec![block])));
         }
     }
@@ -432,14 +433,27 @@ fn next_day(days: &mut impl Iterator<Item = io::Result<AddedDay>>) -> Result<Opt
 /// A day to be added to a store.
 pub struct AddedDay {
     pub day: KeptDay,
-    /// More of this day may come: it is kept whole.
-    pub edge: bool,
+    /// The day as [`records::write_day`] writes it, if more of it may come: then it is kept whole.
+    pub whole: Option<Vec<u8>>,
+}
+
+/// A whole day, as it is written.
+#[derive(Clone)]
+struct OpenDay {
+    date: Date,
+    payload: Vec<u8>,
+}
+
+impl OpenDay {
+    fn read(&self) -> Option<KeptDay> {
+        records::read_day(self.date, &self.payload).ok()
+    }
 }
 
 struct Batch {
     /// Files to write, or to take away. They are deflated once, when all is known.
     files: Vec<(String, Option<Vec<Block>>)>,
-    open: Vec<KeptDay>,
+    open: Vec<OpenDay>,
     /// The months that were added to, and the newest day that was.
     touched: Vec<(Month, Date)>,
 }
@@ -512,8 +526,10 @@ impl<S: Shelf> History for Store<S> {
             }
         };
         for open in self.open.iter().filter(|open| open.date.month() == month) {
-            if let Some(day) = kept.days.iter_mut().find(|day| day.date == open.date) {
-                *day = open.clone();
+            if let Some(day) = kept.days.iter_mut().find(|day| day.date == open.date)
+                && let Some(whole) = open.read()
+            {
+                *day = whole;
             }
         }
         Some(kept)

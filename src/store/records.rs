@@ -3,16 +3,41 @@
 
 use crate::calendar::{Date, Month};
 use crate::event::{Address, Class, Service, Verdict};
-use crate::statistics::day::KeptDay;
+use crate::statistics::day::{Day, KeptDay};
 use crate::statistics::distinct::{MOST_EXACT, REGISTERS, Sketch};
-use crate::statistics::kept::{Kept, KeptPair, KeptService, KeptSource, Unique};
+use crate::statistics::kept::{Hours, Kept, KeptPair, KeptService, KeptSource, Unique};
 use crate::statistics::month::KeptMonth;
 
 use super::codec::{BitReader, BitWriter, Malformed, Reader, Writer};
 
+/// No more rows are reserved at once, whatever a file says.
+const MOST_RESERVED: usize = 16_384;
+
 pub fn write_day(day: &KeptDay) -> Vec<u8> {
     let mut writer = Writer::new();
     day.classes.iter().for_each(|kept| write_kept(&mut writer, kept));
+    writer.bytes
+}
+
+/// The same bytes as of `day.to_kept()`, with the rows of one table at a time in memory.
+pub fn write_whole_day(day: &Day) -> Vec<u8> {
+    let mut writer = Writer::new();
+    for class in Class::ALL {
+        let (tables, cuts) = (day.tables(class), day.whole_cuts(class));
+        let mut kept = tables.kept_totals();
+        write_totals(&mut writer, &kept);
+        if kept.attempts == 0 {
+            continue;
+        }
+        tables.put_services(&mut kept, cuts);
+        write_services(&mut writer, &kept);
+        kept.services = Vec::new();
+        tables.put_sources(&mut kept, cuts);
+        let addresses = write_sources(&mut writer, &kept);
+        kept.sources = Vec::new();
+        tables.put_pairs(&mut kept, cuts);
+        write_pairs(&mut writer, &kept, &addresses);
+    }
     writer.bytes
 }
 
@@ -64,6 +89,15 @@ fn read_classes(reader: &mut Reader) -> Result<[Kept; Class::COUNT], Malformed> 
 }
 
 fn write_kept(writer: &mut Writer, kept: &Kept) {
+    write_totals(writer, kept);
+    if kept.attempts > 0 {
+        write_services(writer, kept);
+        let addresses = write_sources(writer, kept);
+        write_pairs(writer, kept, &addresses);
+    }
+}
+
+fn write_totals(writer: &mut Writer, kept: &Kept) {
     writer.number(kept.attempts);
     if kept.attempts == 0 {
         // Nothing else is known of a class without events.
@@ -78,9 +112,6 @@ fn write_kept(writer: &mut Writer, kept: &Kept) {
     kept.verdicts.iter().for_each(|count| writer.number(*count));
     write_unique(writer, kept.unique);
     write_sketch(writer, kept.sketch.as_ref());
-    write_services(writer, kept);
-    let addresses = write_sources(writer, kept);
-    write_pairs(writer, kept, &addresses);
 }
 
 fn read_kept(reader: &mut Reader) -> Result<Kept, Malformed> {
@@ -232,8 +263,8 @@ fn read_sketch(reader: &mut Reader) -> Result<Option<Sketch>, Malformed> {
     }
 }
 
-fn write_hours(writer: &mut Writer, hours: Option<&[u32; 24]>) {
-    let Some(hours) = hours else {
+fn write_hours(writer: &mut Writer, hours: Option<&Hours>) {
+    let Some(hours) = hours.map(Hours::counts) else {
         // A mask with a bit that no hour has.
         writer.number(1 << 24);
         return;
@@ -243,7 +274,7 @@ fn write_hours(writer: &mut Writer, hours: Option<&[u32; 24]>) {
     hours.iter().filter(|count| **count > 0).for_each(|count| writer.number(u64::from(*count)));
 }
 
-fn read_hours(reader: &mut Reader) -> Result<Option<[u32; 24]>, Malformed> {
+fn read_hours(reader: &mut Reader) -> Result<Option<Hours>, Malformed> {
     let mask = reader.number()?;
     if mask == 1 << 24 {
         return Ok(None);
@@ -257,7 +288,7 @@ fn read_hours(reader: &mut Reader) -> Result<Option<[u32; 24]>, Malformed> {
             *count = reader.small()?;
         }
     }
-    Ok(Some(hours))
+    Ok(Some(Hours::new(hours)))
 }
 
 fn write_services(writer: &mut Writer, kept: &Kept) {
@@ -281,6 +312,7 @@ fn write_services(writer: &mut Writer, kept: &Kept) {
 fn read_services(reader: &mut Reader, kept: &mut Kept) -> Result<(), Malformed> {
     kept.service_floor = reader.number()?;
     let count = reader.rows(7)?;
+    kept.services.reserve_exact(count.min(MOST_RESERVED));
     let mut bits = 0u32;
     for _ in 0..count {
         bits =
@@ -346,6 +378,7 @@ fn write_sources(writer: &mut Writer, kept: &Kept) -> Vec<Address> {
 fn read_sources(reader: &mut Reader, kept: &mut Kept) -> Result<(), Malformed> {
     kept.source_floor = reader.number()?;
     let count = reader.rows(8)?;
+    kept.sources.reserve_exact(count.min(MOST_RESERVED));
     let base = reader.small()?;
     let mut bits = 0u128;
     for _ in 0..count {
@@ -412,6 +445,7 @@ fn write_pairs(writer: &mut Writer, kept: &Kept, addresses: &[Address]) {
 fn read_pairs(reader: &mut Reader, kept: &mut Kept) -> Result<(), Malformed> {
     kept.pair_floor = reader.number()?;
     let count = reader.rows(5)?;
+    kept.pairs.reserve_exact(count.min(MOST_RESERVED));
     let mut bits = 0u32;
     for _ in 0..count {
         bits =

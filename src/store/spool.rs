@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::calendar::Date;
 use crate::statistics::collect::Waiting;
-use crate::statistics::day::KeptDay;
+use crate::statistics::day::{Day, KeptDay};
 
 use super::records;
 
@@ -28,14 +28,22 @@ impl Spool {
         std::fs::remove_file(&path)?;
         Ok(Spool { file, end: 0, places: BTreeMap::new() })
     }
-}
 
-impl Waiting for Spool {
-    type Error = io::Error;
+    /// A day as it was written.
+    pub fn bytes(&self, date: Date) -> io::Result<Option<Vec<u8>>> {
+        let Some((offset, length, _)) = self.places.get(&date) else { return Ok(None) };
+        let mut bytes = vec![0; *length];
+        self.file.read_exact_at(&mut bytes, *offset)?;
+        Ok(Some(bytes))
+    }
 
-    fn put(&mut self, day: &KeptDay) -> io::Result<()> {
-        let bytes = records::write_day(day);
-        let (offset, room) = match self.places.get(&day.date) {
+    pub fn read(date: Date, bytes: &[u8]) -> io::Result<KeptDay> {
+        records::read_day(date, bytes)
+            .map_err(|malformed| io::Error::other(format!("the spool of {date}: {}", malformed.0)))
+    }
+
+    fn write(&mut self, date: Date, bytes: &[u8]) -> io::Result<()> {
+        let (offset, room) = match self.places.get(&date) {
             Some((offset, _, room)) if bytes.len() <= *room => (*offset, *room),
             _ => {
                 // Some room to grow, so that a day that is left often does not eat the disk.
@@ -44,19 +52,25 @@ impl Waiting for Spool {
                 (self.end - room as u64, room)
             }
         };
-        self.file.write_all_at(&bytes, offset)?;
-        self.places.insert(day.date, (offset, bytes.len(), room));
+        self.file.write_all_at(bytes, offset)?;
+        self.places.insert(date, (offset, bytes.len(), room));
         Ok(())
+    }
+}
+
+impl Waiting for Spool {
+    type Error = io::Error;
+
+    fn put(&mut self, day: &KeptDay) -> io::Result<()> {
+        self.write(day.date, &records::write_day(day))
+    }
+
+    fn put_whole(&mut self, day: &Day) -> io::Result<()> {
+        self.write(day.date, &records::write_whole_day(day))
     }
 
     fn get(&mut self, date: Date) -> io::Result<Option<KeptDay>> {
-        let Some((offset, length, _)) = self.places.get(&date) else { return Ok(None) };
-        let mut bytes = vec![0; *length];
-        self.file.read_exact_at(&mut bytes, *offset)?;
-        match records::read_day(date, &bytes) {
-            Ok(day) => Ok(Some(day)),
-            Err(malformed) => Err(io::Error::other(format!("the spool of {date}: {}", malformed.0))),
-        }
+        self.bytes(date)?.map(|bytes| Spool::read(date, &bytes)).transpose()
     }
 
     fn contains(&self, date: Date) -> bool {

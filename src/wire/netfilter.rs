@@ -156,8 +156,8 @@ pub fn in_order(text: &[u8], known: &mut KnownAddress) -> Option<Packet> {
     let mut rest;
     if text.get(4) == Some(&b':') {
         let (source, after) = full_v6(text)?;
-        let (destination, after) = known.read(after.strip_prefix(b" DST=")?, full_v6)?;
-        let (length, after) = digits(after.strip_prefix(b" LEN=")?)?;
+        let (destination, after) = known.read(after, full_v6)?;
+        let (length, after) = digits(after)?;
         let after = skip_digits(after.strip_prefix(b" TC=")?)?;
         let after = skip_digits(after.strip_prefix(b" HOPLIMIT=")?)?;
         let (label, after) = digits(after.strip_prefix(b" FLOWLBL=")?)?;
@@ -166,8 +166,8 @@ pub fn in_order(text: &[u8], known: &mut KnownAddress) -> Option<Packet> {
         rest = after;
     } else {
         let (source, after) = v4(text)?;
-        let (destination, after) = known.read(after.strip_prefix(b" DST=")?, v4)?;
-        let (length, after) = digits(after.strip_prefix(b" LEN=")?)?;
+        let (destination, after) = known.read(after, v4)?;
+        let (length, after) = digits(after)?;
         let after = skip_digits(service_in_order(after)?)?;
         let (id, after) = digits(after.strip_prefix(b" ID=")?)?;
         (packet.source, packet.destination, packet.id) = (source, destination, u64::from(id));
@@ -197,22 +197,23 @@ pub fn in_order(text: &[u8], known: &mut KnownAddress) -> Option<Packet> {
     Some(packet)
 }
 
-/// The text and value of an address that was read last.
+/// The destination that was read last, as ` DST=192.0.2.1 LEN=`: it mostly is the router's own.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownAddress {
-    text: [u8; 40],
-    /// With the blank behind it; 0: none yet.
+    text: [u8; 50],
+    /// 0: none yet.
     length: usize,
     address: Address,
 }
 
 impl Default for KnownAddress {
     fn default() -> Self {
-        KnownAddress { text: [0; 40], length: 0, address: Address::default() }
+        KnownAddress { text: [0; 50], length: 0, address: Address::default() }
     }
 }
 
 impl KnownAddress {
+    /// The address, and what follows `LEN=`.
     #[inline]
     fn read<'a>(
         &mut self,
@@ -220,16 +221,17 @@ impl KnownAddress {
         reader: impl Fn(&[u8]) -> Option<(Address, &[u8])>,
     ) -> Option<(Address, &'a [u8])> {
         let known = self.text.get(..self.length)?;
-        if !known.is_empty() && text.starts_with(known) {
-            return Some((self.address, &text[self.length - 1..]));
+        if let Some(rest) = text.strip_prefix(known)
+            && !known.is_empty()
+        {
+            return Some((self.address, rest));
         }
-        let (address, rest) = reader(text)?;
-        let length = text.len() - rest.len() + 1;
-        // The blank belongs to it: 192.0.2.1 is no 192.0.2.10.
-        let known = text.get(..length).filter(|known| known.ends_with(b" "))?;
+        let (address, rest) = reader(text.strip_prefix(b" DST=")?)?;
+        let length = text.len() - rest.strip_prefix(b" LEN=")?.len();
+        let (known, rest) = text.split_at_checked(length)?;
         self.text.get_mut(..length)?.copy_from_slice(known);
         (self.length, self.address) = (length, address);
-        Some((address, &text[length - 1..]))
+        Some((address, rest))
     }
 }
 
@@ -260,6 +262,11 @@ fn tcp_in_order(packet: &mut Packet, text: &[u8]) -> Option<()> {
         rest = after.strip_prefix(b" ")?;
     }
     let after = skip_digits(rest.strip_prefix(b"WINDOW=")?)?;
+    if after.starts_with(b" RES=0x00 SYN URGP=") {
+        // Nearly all of them.
+        packet.flags = tcp::SYN;
+        return Some(());
+    }
     rest = hexadecimal(after.strip_prefix(b" RES=0x")?)?;
     loop {
         match rest {
