@@ -208,9 +208,8 @@ impl Places {
 
     /// Writes the copy in tmpfs, if anything changed.
     pub fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>, on_flash: bool) {
-        let Some(open) = engine.copy() else { return };
-        let state = State { on_flash, ..self.state(engine, mark) };
-        let bytes = today::encode(engine.closed(), open.as_ref(), &state);
+        let state = |engine: &Engine| State { on_flash, ..self.state(engine, mark) };
+        let Some(bytes) = engine.copy(state) else { return };
         let (new, path) = (self.run.join("today.new"), self.run.join(COPY));
         let written = fs::write(&new, bytes).and_then(|()| fs::rename(&new, &path));
         self.no_copy = written.err().map(|error| {

@@ -15,7 +15,7 @@ use crate::sources::duplicates::Duplicates;
 use crate::statistics::day::{Day, KeptDay};
 use crate::statistics::kept::Kept;
 use crate::statistics::tables::{Bounds, Focus};
-use crate::store::today::{Portion, Saved};
+use crate::store::today::{self, Portion, Saved, State};
 
 pub use clock::Now;
 use clock::{WallClock, instant, moment};
@@ -30,8 +30,7 @@ const SINCE_OTHERS: Bounds = Bounds { services: 128, sources: 256, pairs: 256, s
 /// Days that are over and that flash did not take yet.
 const MOST_CLOSED: usize = 8;
 
-/// Rows of the copy in tmpfs, and of a whole piece on flash.
-const COPY: (usize, usize, usize) = (4096, 4096, 4096);
+/// Rows of a whole piece on flash.
 const PIECE: (usize, usize, usize) = (1024, 2048, 4096);
 /// Of a day that is beyond its bounds, an attack: flash gets less of it.
 const PIECE_OF_MANY: (usize, usize, usize) = (512, 512, 512);
@@ -410,15 +409,14 @@ impl Engine {
         self.since_known = true;
     }
 
-    /// The open day for a copy, if anything came since the last one.
-    pub fn copy(&mut self) -> Option<Option<KeptDay>> {
+    /// A copy of everything that flash may not have, with a state made for it, if anything came since the
+    /// last one.
+    pub fn copy(&mut self, state: impl FnOnce(&Engine) -> State) -> Option<Vec<u8>> {
         self.settle_late();
         if !std::mem::take(&mut self.changed) {
             return None;
         }
-        let (services, sources, pairs) = COPY;
-        let focus = Focus { sketches: true, ..Focus::heaviest(services, sources, pairs) };
-        Some(self.open.as_ref().map(|day| day.focused(&focus)))
+        Some(today::copy(&self.closed, self.open.as_ref(), &state(self)))
     }
 
     /// What was committed was to another store.

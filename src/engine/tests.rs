@@ -127,10 +127,8 @@ impl Router {
     }
 
     fn copy(&mut self, on_flash: bool) {
-        if let Some(open) = self.engine.copy() {
-            let state = self.state(on_flash);
-            self.copy = Some(today::encode(self.engine.closed(), open.as_ref(), &state));
-        }
+        let state = self.state(on_flash);
+        self.copy = self.engine.copy(|_| state).or(self.copy.take());
     }
 
     /// kill -9 and a new start.

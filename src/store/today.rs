@@ -10,7 +10,7 @@ use std::io;
 
 use crate::calendar::Date;
 use crate::query::history::Retention;
-use crate::statistics::day::KeptDay;
+use crate::statistics::day::{Day, KeptDay};
 
 use super::codec::{Malformed, Reader, Writer};
 use super::format::{self, Block, Kind};
@@ -94,6 +94,15 @@ pub fn encode(closed: &[KeptDay], open: Option<&KeptDay>, state: &State) -> Vec<
     let block = |day: &KeptDay| Block { kind: Kind::Day, key: day.date.0, payload: records::write_day(day) };
     let mut blocks = vec![Block { kind: Kind::State, key: 0, payload: state.encode() }];
     blocks.extend(closed.iter().chain(open).map(block));
+    format::write(&blocks)
+}
+
+/// As [`encode`], of the open tables, with the rows of one table at a time in memory.
+pub fn copy(closed: &[KeptDay], open: Option<&Day>, state: &State) -> Vec<u8> {
+    let mut blocks = vec![Block { kind: Kind::State, key: 0, payload: state.encode() }];
+    let closed = closed.iter().map(|day| (day.date, records::write_day(day)));
+    let open = open.iter().map(|day| (day.date, records::write_whole_day(day)));
+    blocks.extend(closed.chain(open).map(|(date, payload)| Block { kind: Kind::Day, key: date.0, payload }));
     format::write(&blocks)
 }
 
@@ -241,7 +250,7 @@ impl<S: Shelf> Keeper<S> {
             let known = origin.zone.as_deref() == Some(zone);
             origin.zone = Some(zone.to_string());
             let origin: Option<Origin> = (!known).then_some(origin);
-            let days = closed.iter().map(|day| Ok(AddedDay { day: day.clone(), edge: false }));
+            let days = closed.iter().map(|day| Ok(AddedDay { day: day.clone(), whole: None }));
             self.store.add_with(days, origin, changes)?;
         }
         (self.pieces, self.next) = (pieces, self.next.wrapping_add(1));

@@ -3,7 +3,6 @@
 
 use crate::event::{Address, Service};
 
-use super::super::kept::{Cut, Cuts};
 use super::*;
 
 /// Which rows, and how many of the heaviest of these.
@@ -42,10 +41,7 @@ impl Tables {
     }
 
     pub fn focused(&self, focus: &Focus<'_>) -> Kept {
-        // Everything but the rows.
-        let none = Cut { top: 0, from: u64::MAX, most: 0 };
-        let cuts = Cuts { services: none, sources: none, pairs: none, rows_with_hours: 0 };
-        let mut kept = self.to_kept(Some(&cuts));
+        let mut kept = self.kept_totals();
         let is_service = |bits: u32| (focus.services)(Service::from_bits(bits));
         let is_source = |address: Address| (focus.sources)(address);
         let (services, left_out) =
