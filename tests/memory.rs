@@ -63,10 +63,10 @@ fn ten_million_forged_sources_in_a_day() {
     let mut serial = 0;
     for number in 0..SOURCES {
         if number.is_multiple_of(SOURCES / 1440) {
-            let minute = number / (SOURCES / 1440);
+            let minute = (number / (SOURCES / 1440)).min(1439);
             now = Now { boot_ms: minute * 60_000, wall: START + minute as i64 * 60 };
             engine.tick(now);
-            assert!(!engine.actions().contains(&Action::Commit) || minute == 1440);
+            assert!(!engine.actions().contains(&Action::Commit));
             serial += 1;
             let state = State { serial, date: engine.date(), ..State::default() };
             if minute % 15 == 14 {
@@ -88,6 +88,7 @@ fn ten_million_forged_sources_in_a_day() {
             engine.take(now, Input::Nflog, Brought::Event(event, None, None));
         }
     }
+    let (counted, _) = resident();
     let source = Prefix::parse("198.51.100.7").ok();
     for topic in [Topic::Summary, Topic::Services, Topic::Sources, Topic::Source, Topic::Hours, Topic::Days] {
         let filter = if topic == Topic::Source { source } else { None };
@@ -117,8 +118,9 @@ fn ten_million_forged_sources_in_a_day() {
     let (after, most) = resident();
     std::fs::remove_dir_all(&directory).unwrap();
     eprintln!(
-        "resident {} KiB before, {} KiB after, {} KiB at most; {} bytes written",
+        "resident {} KiB before, {} KiB with full tables, {} KiB after, {} KiB at most; {} bytes written",
         before / 1024,
+        counted / 1024,
         after / 1024,
         most / 1024,
         keeper.written()
