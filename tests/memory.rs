@@ -92,7 +92,8 @@ fn ten_million_forged_sources_in_a_day() {
     let source = Prefix::parse("198.51.100.7").ok();
     for topic in [Topic::Summary, Topic::Services, Topic::Sources, Topic::Source, Topic::Hours, Topic::Days] {
         let filter = if topic == Topic::Source { source } else { None };
-        let question = Question { limit: 1000, source: filter, ..Question::new(topic) };
+        let limit = if matches!(topic, Topic::Services | Topic::Sources) { 1000 } else { 10 };
+        let question = Question { limit, source: filter, ..Question::new(topic) };
         match engine.answer(now, &question, &mut keeper.store).unwrap() {
             Answer::Summary(answer) => {
                 let [events, attempts] = [SOURCES + SOURCES / 1000, answer.attempts];

@@ -19,6 +19,9 @@ use super::{Engine, Now, clock};
 /// Rows of the open day that a question can see at most.
 const MOST_ROWS: usize = 1024;
 
+/// Rows of sources and pairs that a filter can sum up.
+const MOST_SUMMED: usize = 4096;
+
 /// Lines of evidence of one source.
 const MOST_LINES: usize = 50;
 
@@ -127,14 +130,18 @@ impl Engine {
                 && question.port.is_none_or(|port| port == service.port)
         };
         let sources = |address| question.source.is_none_or(|prefix| prefix.contains(address));
+        // Rows that are summed up must all be there; of a list, as many as it shows.
+        let filtered = question.source.is_some() || question.protocol.is_some() || question.port.is_some();
+        let listed = question.limit as usize + 1;
+        let (rows, pairs) = if filtered { (MOST_SUMMED, MOST_SUMMED) } else { (listed, 0) };
         let focus = Focus {
             services: &services,
             sources: &sources,
-            ..Focus::heaviest(MOST_ROWS, MOST_ROWS, MOST_ROWS)
+            ..Focus::heaviest(MOST_ROWS, rows, pairs)
         };
         let mut days: Vec<KeptDay> = self.closed.clone();
         let live = self.late_day().into_iter().chain(self.open_day()).filter(|day| !day.is_empty());
-        for day in live.map(|day| day.focused(&focus)) {
+        for day in live.map(|day| day.focused_on(question.class, &focus)) {
             match days.iter_mut().find(|known| known.date == day.date) {
                 Some(known) => *known = sum_of(&[known, &day]),
                 None => days.push(day),

@@ -23,6 +23,9 @@ struct Key {
     quarter: u64,
 }
 
+/// With a moment of the boot clock.
+pub type At<T> = (u64, T);
+
 /// By class.
 pub type Counts = [u64; Class::COUNT];
 
@@ -54,7 +57,7 @@ impl Waiting {
     }
 
     /// The rows with their moments, and the moments of what has only a class. Leaves nothing.
-    pub fn take(&mut self) -> (Vec<(u64, Event)>, Vec<(u64, Counts)>) {
+    pub fn take(&mut self) -> (Vec<At<Event>>, Vec<At<Counts>>) {
         let mut rows: Vec<_> = std::mem::take(&mut self.rows).into_values().collect();
         rows.sort_unstable_by_key(|(boot_ms, event)| (*boot_ms, event.source, event.service()));
         let rest = std::mem::take(&mut self.rest).into_iter();

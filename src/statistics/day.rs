@@ -95,6 +95,16 @@ impl Day {
         KeptDay { date: self.date, classes: Class::ALL.map(focused) }
     }
 
+    /// As [`Day::focused`], of one class and of attempts; of the others only what has no rows.
+    pub fn focused_on(&self, asked: Class, focus: &Focus<'_>) -> KeptDay {
+        let none = Focus::heaviest(0, 0, 0);
+        let focused = |class: Class| {
+            let wanted = class == asked || class == Class::Attempt;
+            self.classes[class as usize].focused(if wanted { focus } else { &none })
+        };
+        KeptDay { date: self.date, classes: Class::ALL.map(focused) }
+    }
+
     /// Every row is there: nothing was ever evicted or left out.
     pub fn is_whole(&self) -> bool {
         self.classes.iter().all(Tables::is_whole)
