@@ -134,11 +134,8 @@ impl Engine {
         let filtered = question.source.is_some() || question.protocol.is_some() || question.port.is_some();
         let listed = question.limit as usize + 1;
         let (rows, pairs) = if filtered { (MOST_SUMMED, MOST_SUMMED) } else { (listed, 0) };
-        let focus = Focus {
-            services: &services,
-            sources: &sources,
-            ..Focus::heaviest(MOST_ROWS, rows, pairs)
-        };
+        let focus =
+            Focus { services: &services, sources: &sources, ..Focus::heaviest(MOST_ROWS, rows, pairs) };
         let mut days: Vec<KeptDay> = self.closed.clone();
         let live = self.late_day().into_iter().chain(self.open_day()).filter(|day| !day.is_empty());
         for day in live.map(|day| day.focused_on(question.class, &focus)) {

@@ -115,9 +115,13 @@ fn needs_daemon(topic: Topic) -> AnswerError {
 
 /// The answer where nothing is kept at all.
 fn empty(question: &Question, history: &mut dyn History, calendar: &Calendar) -> Result<Answer, AnswerError> {
-    let completeness = Completeness::from_reasons(&[]);
+    let damage = history.months().into_iter().filter_map(|month| history.incomplete_because(month));
+    let completeness = Completeness::from_reasons(&damage.collect::<Vec<_>>());
     Ok(match question.topic {
-        Topic::Summary => Answer::Summary(periods::summary(question, history, None, calendar)?),
+        Topic::Summary => {
+            let summary = periods::summary(question, history, None, calendar)?;
+            Answer::Summary(SummaryAnswer { completeness, ..summary })
+        }
         Topic::Services => Answer::Services(ServicesAnswer { services: Vec::new(), completeness }),
         Topic::Sources => Answer::Sources(SourcesAnswer { sources: Vec::new(), completeness }),
         Topic::Source => return Err(AnswerError::NotFound("nothing is kept yet".into())),

@@ -18,7 +18,7 @@ use super::history::History;
 use super::lists;
 use super::question::Question;
 use super::walk::{
-    Piece, Reasons, Span, anomalies, is_about_services, matches, walk, walk_month, walk_unique,
+    Piece, Reasons, Span, anomalies, is_about_services, matches, walk, walk_days, walk_month, walk_unique,
 };
 
 /// Three digits after the point are enough for a ratio.
@@ -81,10 +81,8 @@ pub fn day_rows(
 ) -> Result<Vec<DayRow>, AnswerError> {
     let mut rows = Vec::new();
     let mut floor = 0;
-    let mut by_month = false;
-    walk(history, span, reasons, &mut |piece| match piece {
-        Piece::Month(_) => by_month = true,
-        Piece::Day(day, _) => {
+    walk_days(history, span, reasons, &mut |piece| {
+        if let Piece::Day(day, _) = piece {
             let kept = day.class(question.class);
             match attempts_of(question, kept) {
                 Err(most) => floor = floor.max(most),
@@ -99,9 +97,6 @@ pub fn day_rows(
             }
         }
     });
-    if by_month {
-        reasons.add(format!("days before {} are kept by month only", span.first_day));
-    }
     if floor > question.min {
         not_kept(floor, reasons);
     }
@@ -255,8 +250,7 @@ pub fn months(
     let mut reasons = Reasons::default();
     let mut rows = Vec::new();
     let mut floor = 0;
-    let asked = span.from.month()..=span.to.month();
-    for month in history.months().into_iter().filter(|month| asked.contains(month)) {
+    for month in span.months(history) {
         if let Some(reason) = history.incomplete_because(month) {
             reasons.add(reason);
         }

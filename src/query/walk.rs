@@ -56,6 +56,10 @@ pub struct Span {
     pub newest: Date,
     pub from: Date,
     pub to: Date,
+    /// No first or no last day was asked for: months before or behind, of which nothing can be read,
+    /// are missing in the answer too.
+    open_begin: bool,
+    open_end: bool,
     /// Days from here on are kept, and days with hours.
     pub first_day: Date,
     pub first_hours: Date,
@@ -73,13 +77,15 @@ impl Span {
             newest,
             from: question.from.unwrap_or(oldest),
             to: question.to.unwrap_or(newest),
+            open_begin: question.from.is_none(),
+            open_end: question.to.is_none(),
             first_day: retention.first_day(newest),
             first_hours: retention.first_with_hours(newest),
         })
     }
 
     pub fn with_range(self, from: Date, to: Date) -> Span {
-        Span { from, to, ..self }
+        Span { from, to, open_begin: false, open_end: false, ..self }
     }
 
     pub fn contains(&self, date: Date) -> bool {
@@ -95,9 +101,10 @@ impl Span {
             .all(|date| self.contains(date))
     }
 
-    fn months(&self, history: &dyn History) -> Vec<Month> {
-        let range = self.from.month()..=self.to.month();
-        history.months().into_iter().filter(|month| range.contains(month)).collect()
+    pub fn months(&self, history: &dyn History) -> Vec<Month> {
+        let (first, last) = (self.from.month(), self.to.month());
+        let asked = |month: &Month| (self.open_begin || *month >= first) && (self.open_end || *month <= last);
+        history.months().into_iter().filter(asked).collect()
     }
 }
 
@@ -139,15 +146,37 @@ pub fn walk(history: &mut dyn History, span: &Span, reasons: &mut Reasons, visit
 
 /// Visits the parts of one month that lie in the range.
 pub fn walk_month(kept: &MonthOfDays, span: &Span, reasons: &mut Reasons, visit: &mut dyn FnMut(&Piece)) {
-    let MonthOfDays { summary, days } = kept;
-    if days_are_gone(summary, span) {
-        if span.covers(summary) {
-            visit(&Piece::Month(summary));
-            return;
+    let summary = &kept.summary;
+    if days_are_gone(summary, span) && span.covers(summary) {
+        visit(&Piece::Month(summary));
+        return;
+    }
+    walk_days_of(kept, span, reasons, visit);
+}
+
+/// Visits every day of the range that is kept as a day, oldest first.
+pub fn walk_days(
+    history: &mut dyn History,
+    span: &Span,
+    reasons: &mut Reasons,
+    visit: &mut dyn FnMut(&Piece),
+) {
+    for month in span.months(history) {
+        let kept = history.month(month);
+        if let Some(reason) = history.incomplete_because(month) {
+            reasons.add(reason);
         }
+        if let Some(kept) = kept {
+            walk_days_of(&kept, span, reasons, visit);
+        }
+    }
+}
+
+fn walk_days_of(kept: &MonthOfDays, span: &Span, reasons: &mut Reasons, visit: &mut dyn FnMut(&Piece)) {
+    if span.from < span.first_day && days_are_gone(&kept.summary, span) {
         reasons.add(format!("days before {} are kept by month only", span.first_day));
     }
-    for day in days {
+    for day in &kept.days {
         if span.contains(day.date) && day.date >= span.first_day {
             visit(&Piece::Day(day, day.date >= span.first_hours));
         }

@@ -238,9 +238,11 @@ impl Kept {
         let keep = cuts.services.keeps(&self.services, |row| row.attempts);
         self.service_floor = self.service_floor.max(self.services.get(keep).map_or(0, |row| row.attempts));
         self.services.truncate(keep);
+        self.services.shrink_to_fit();
         let keep = cuts.sources.keeps(&self.sources, |row| row.attempts);
         self.source_floor = self.source_floor.max(self.sources.get(keep).map_or(0, |row| row.attempts));
         self.sources.truncate(keep);
+        self.sources.shrink_to_fit();
         let keep = cuts.pairs.keeps(&self.pairs, |row| row.attempts);
         self.pair_floor = self.pair_floor.max(self.pairs.get(keep).map_or(0, |row| row.attempts));
         self.pairs.truncate(keep);

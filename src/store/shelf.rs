@@ -6,6 +6,9 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
 /// A file's name and new bytes; `None` takes the file away.
 pub type Change = (String, Option<Vec<u8>>);
 
@@ -73,7 +76,7 @@ impl Shelf for MemoryShelf {
 pub struct DiskShelf {
     directory: PathBuf,
     /// Held while the directory is open for writing; `None` for reading.
-    _lock: Option<File>,
+    _lock: Option<Flock<File>>,
 }
 
 const NEW: &str = "commit.new";
@@ -95,11 +98,11 @@ impl DiskShelf {
         fs::create_dir_all(directory)?;
         let path = directory.join(LOCK);
         let lock = File::options().create(true).truncate(false).write(true).open(path)?;
-        lock.try_lock().map_err(|error| match error {
-            fs::TryLockError::WouldBlock => {
+        let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
+            Errno::EWOULDBLOCK => {
                 io::Error::new(io::ErrorKind::WouldBlock, "another fwstat is writing to it")
             }
-            fs::TryLockError::Error(error) => error,
+            error => error.into(),
         })?;
         let shelf = DiskShelf { directory: directory.to_path_buf(), _lock: Some(lock) };
         remove_directory(&shelf.directory.join(NEW))?;

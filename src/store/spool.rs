@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::calendar::Date;
@@ -23,9 +23,7 @@ impl Spool {
     /// A spool below `directory`. The file has no name from the start: nothing is left behind
     /// even if the process is killed.
     pub fn new(directory: &Path) -> io::Result<Spool> {
-        let path = directory.join(format!(".fwstat-spool-{}", std::process::id()));
-        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-        std::fs::remove_file(&path)?;
+        let file = nameless(directory).or_else(|_| named(directory))?;
         Ok(Spool { file, end: 0, places: BTreeMap::new() })
     }
 
@@ -56,6 +54,20 @@ impl Spool {
         self.places.insert(date, (offset, bytes.len(), room));
         Ok(())
     }
+}
+
+fn nameless(directory: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).custom_flags(libc::O_TMPFILE).open(directory)
+}
+
+/// Where the file system has no nameless files (jffs2, older overlays): a name for an instant.
+/// What a process with this number left behind when it was killed in that instant goes first.
+fn named(directory: &Path) -> io::Result<File> {
+    let path = directory.join(format!(".fwstat-spool-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
 }
 
 impl Waiting for Spool {

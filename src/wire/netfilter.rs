@@ -4,8 +4,10 @@
 //! and the packet's outer fields. What an ICMP error carries of another packet stands in `[...]` and is
 //! never read.
 //!
-//!     reject wan in: IN=eth1 OUT= MAC=... SRC=198.51.100.7 DST=192.0.2.1 LEN=40 ... PROTO=TCP SPT=1 DPT=23 ...
-//!     |-- head: the same for many packets ---| |-- packet ----------------------------------------------------
+//! ```text
+//! reject wan in: IN=eth1 OUT= MAC=... SRC=198.51.100.7 DST=192.0.2.1 LEN=40 ... PROTO=TCP SPT=1 DPT=23 ...
+//! |-- head: the same for many packets ---| |-- packet ----------------------------------------------------
+//! ```
 //!
 //! There are two readers of packets. `in_order` knows the kernel's order only and is fast; what it does not
 //! know, `in_any_order` reads word by word. Where both read, both read the same.

@@ -1,0 +1,136 @@
+//! What the fuzz targets do: one function for each place where hostile bytes come in. They must not panic, hang or
+//! allocate by a number that the bytes name; what they check beside is said where it is checked.
+
+use std::io::Read;
+
+use fwstat::bus::blob;
+use fwstat::bus::link::{BusEvent, Link};
+use fwstat::calendar::{Date, Month};
+use fwstat::config::Config;
+use fwstat::sources::gzip::Gzip;
+use fwstat::sources::imported::Imported;
+use fwstat::sources::lines::{Line, Lines};
+use fwstat::store::format::{self, Kind};
+use fwstat::store::records;
+use fwstat::wire::login::Logins;
+use fwstat::wire::nflog::{Message, messages};
+use fwstat::wire::packet::Packet;
+use fwstat::wire::{line, nflog};
+
+pub type Target = (&'static str, fn(&[u8]));
+
+pub const ALL: [Target; 7] = [
+    ("log_line", log_line),
+    ("login_line", login_line),
+    ("store_file", store_file),
+    ("gzip", gzip),
+    ("options", options),
+    ("nflog_datagram", nflog_datagram),
+    ("ubus_message", ubus_message),
+];
+
+/// A line of a log. The fast and the slow reader must agree.
+pub fn log_line(data: &[u8]) {
+    line::read_anything(data);
+}
+
+/// A daemon's message; its name is what stands before the first zero.
+pub fn login_line(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == 0);
+    let (name, message) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let mut logins = Logins::default();
+    for name in [name, b"dropbear", b"sshd", b"rpcd"] {
+        logins.read(name, message);
+        logins.read(name, data);
+    }
+}
+
+/// A file of the store. What is read must read the same when it is written again.
+pub fn store_file(data: &[u8]) {
+    let Ok(contents) = format::read(data) else { return };
+    for block in &contents.blocks {
+        match block.kind {
+            Kind::Day => {
+                if let Ok(day) = records::read_day(Date(block.key), &block.payload) {
+                    let again = records::write_day(&day);
+                    assert_eq!(records::read_day(day.date, &again).as_ref(), Ok(&day));
+                }
+            }
+            Kind::Month => drop(records::read_month(Month(block.key), &block.payload)),
+            Kind::Imported => drop(Imported::decode(&block.payload)),
+            Kind::Zone => {}
+        }
+    }
+    let again = format::read(&format::write(&contents.blocks)).expect("the version is ours");
+    assert_eq!((again.blocks, again.damage), (contents.blocks, None));
+    // The records themselves, without the checksums around them.
+    let _ = records::read_day(Date(18_358), data);
+    let _ = records::read_month(Month(603), data);
+    let _ = Imported::decode(data);
+}
+
+/// A compressed log, in lines.
+pub fn gzip(data: &[u8]) {
+    // A few bytes can stand for gigabytes: what is read of them is read in the same small buffers.
+    let mut lines = Lines::new(Gzip::new(data).take(1 << 20), b"");
+    while let Some(line) = lines.next_line() {
+        if let Line::Whole(line) = line {
+            assert!(line.len() <= fwstat::sources::lines::LONGEST);
+        }
+    }
+}
+
+/// `/etc/config/fwstat`. Whatever is wrong with it is a sentence of printable text.
+pub fn options(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (_, problems) = Config::parse("/etc/config/fwstat", &text);
+    for problem in problems {
+        assert!(!problem.to_string().contains(|c: char| c.is_control()), "{problem}");
+    }
+}
+
+/// What the kernel hands over for packets, which strangers fill.
+pub fn nflog_datagram(data: &[u8]) {
+    let mut count = 0;
+    for message in messages(data) {
+        count += 1;
+        if let Message::Packet(record) = message {
+            record.group_mac();
+            if let Some(packet) = Packet::parse(record.payload) {
+                packet.as_logged();
+                packet.is_later_fragment();
+            }
+        }
+    }
+    assert!(count <= data.len() / 16 + 1);
+    let _ = Packet::parse(data);
+    let _ = nflog::messages(data).count();
+}
+
+/// What comes from ubusd, in pieces of any size: the first byte tells the size.
+pub fn ubus_message(data: &[u8]) {
+    let Some((size, bytes)) = data.split_first() else { return };
+    let mut link = Link::default();
+    for piece in bytes.chunks(usize::from(*size) + 1) {
+        let mut piece = piece;
+        while !piece.is_empty() {
+            let space = link.inbox.space();
+            let taken = piece.len().min(space.len());
+            if taken == 0 {
+                return;
+            }
+            space[..taken].copy_from_slice(&piece[..taken]);
+            link.inbox.filled(taken);
+            piece = &piece[taken..];
+            let mut on_event = |_: &mut _, event: BusEvent<'_>| {
+                if let BusEvent::Call(call) = event {
+                    blob::to_value(call.data);
+                }
+            };
+            if link.process(&mut on_event).is_err() {
+                return;
+            }
+        }
+    }
+    blob::to_value(bytes);
+}
