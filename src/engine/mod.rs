@@ -173,6 +173,11 @@ impl Engine {
         if !self.waiting.is_empty() {
             self.label_waiting(now);
         }
+        if self.since_known && !self.since.is_whole() {
+            // Too much for it: the next commit is whole, and until then its memory is better used.
+            self.since_known = false;
+            self.since = Day::with_bounds(self.since.date, SINCE_ATTEMPTS, SINCE_OTHERS);
+        }
     }
 
     /// What is to be done now.
@@ -294,7 +299,9 @@ impl Engine {
         match &mut self.open {
             Some(day) if day.date == hour.date => {
                 day.add(&event, hour.hour);
-                self.since.add(&event, hour.hour);
+                if self.since_known {
+                    self.since.add(&event, hour.hour);
+                }
             }
             _ => self.count_elsewhere(&event, hour),
         }

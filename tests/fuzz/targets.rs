@@ -57,7 +57,7 @@ pub fn store_file(data: &[u8]) {
                 }
             }
             Kind::Month => drop(records::read_month(Month(block.key), &block.payload)),
-            Kind::Imported => drop(Imported::decode(&block.payload)),
+            Kind::State | Kind::Imported => drop(Imported::decode(&block.payload)),
             Kind::Zone => {}
         }
     }
