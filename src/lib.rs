@@ -2,8 +2,11 @@
 
 pub mod bus;
 pub mod calendar;
+pub mod check;
 pub mod classify;
 pub mod config;
+pub mod daemon;
+pub mod engine;
 pub mod event;
 pub mod faces;
 pub mod offline;

@@ -4,8 +4,11 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use fwstat::check;
+use fwstat::daemon;
 use fwstat::faces::arguments::{self, Command, Place};
 use fwstat::faces::help;
+use fwstat::faces::remote;
 use fwstat::faces::shell::{self, Outcome, ShellError};
 use fwstat::system::memory;
 
@@ -64,16 +67,19 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::Export { format, place: Place::Store { directory, timezone } } => {
             return shell::export_store(format, &directory, timezone.as_deref(), out);
         }
-        Command::Ask { .. }
-        | Command::Export { .. }
-        | Command::Block { .. }
-        | Command::Unblock { .. }
-        | Command::Commit { .. }
-        | Command::Check { .. }
-        | Command::Daemon { .. } => {
-            return Err(ShellError::Failure(
-                "the daemon is not part of this build yet: ask a store directory with --db DIR".into(),
-            ));
+        Command::Ask { question, place: Place::Daemon { ubus }, json } => {
+            remote::ask(&question, &ubus, json, out)?;
+        }
+        Command::Export { format, place: Place::Daemon { ubus } } => remote::export(format, &ubus, out)?,
+        Command::Block { source, length, reason, ubus } => {
+            remote::block(source, length, reason.as_deref(), &ubus, out)?;
+        }
+        Command::Unblock { source, ubus } => remote::unblock(source, &ubus, out)?,
+        Command::Commit { ubus } => remote::commit(&ubus, out)?,
+        Command::Check { config } => return check::run(&config, out),
+        Command::Daemon { config, ubus, run } => {
+            let places = daemon::Places { config, ubus, run };
+            daemon::run(places).map_err(|error| ShellError::Failure(error.to_string()))?;
         }
     }
     Ok(Outcome::fine())

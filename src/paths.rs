@@ -83,6 +83,10 @@ impl Paths {
         self.paths.get(id.0 as usize)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &Path> {
+        self.paths.iter()
+    }
+
     pub fn len(&self) -> usize {
         self.paths.len()
     }

@@ -50,6 +50,10 @@ impl Connection {
         self.open.as_ref().map(|(socket, _)| socket.fd())
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub fn is_up(&self) -> bool {
         self.open.as_ref().is_some_and(|(_, link)| link.is_up())
     }

@@ -24,8 +24,8 @@ pub fn recent(answer: &RecentAnswer, style: &Style, out: &mut dyn Write) -> io::
         for row in &answer.events {
             table.row(vec![
                 time(Some(&row.time)),
-                row.class.to_string(),
-                row.verdict.to_string(),
+                plain(&row.class),
+                plain(&row.verdict),
                 plain_or_absent(row.zone.as_deref()),
                 plain(&row.source),
                 plain(&row.protocol),

@@ -144,7 +144,7 @@ fn expect<T>(answer: Answer, take: impl FnOnce(Answer) -> Option<T>) -> Result<T
     take(answer).ok_or_else(|| ShellError::Failure("the answer is of another kind than the question".into()))
 }
 
-fn print_json(value: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn print_json(value: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, value)?;
     writeln!(out)
 }
@@ -182,6 +182,7 @@ pub fn print_table(question: &Question, answer: &Answer, out: &mut dyn Write) ->
         Answer::Anomalies(answer) => tables::anomalies(answer, &style, out),
         Answer::Recent(answer) => tables::recent(answer, &style, out),
         Answer::Blocks(answer) => tables::blocks(answer, &style, out),
+        Answer::Status(answer) => tables::status(answer, &style, out),
     }
 }
 

@@ -12,6 +12,7 @@ use super::cells::{
 };
 pub use super::event_tables::{blocks, recent};
 pub use super::source_table::source;
+pub use super::status_table::status;
 pub use super::summary_table::{report, summary};
 pub use super::table_layout::Style;
 use super::table_layout::{Table, left, right, write_error_note};

@@ -1,20 +1,30 @@
 //! The answers: one struct for each question. ubus, `--json` and the tables render these same structs.
 //!
+//! They can be read back, so that the command line shows what the daemon answered.
+//!
 //! A key that was not measured is absent (`None`), never 0. Dates are local, instants RFC 3339 text.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::calendar::{Date, Month};
 
 /// What every answer carries: whether it is complete, and if not, why not.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Completeness {
     pub complete: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete_because: Option<String>,
 }
 
 impl Completeness {
+    pub fn add_reason(&mut self, reason: String) {
+        self.complete = false;
+        self.incomplete_because = Some(match self.incomplete_because.take() {
+            Some(before) => format!("{before}; {reason}"),
+            None => reason,
+        });
+    }
+
     pub fn from_reasons(reasons: &[String]) -> Completeness {
         Completeness {
             complete: reasons.is_empty(),
@@ -23,7 +33,7 @@ impl Completeness {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClassCounts {
     pub attempt: u64,
     pub backscatter: u64,
@@ -32,24 +42,24 @@ pub struct ClassCounts {
     pub login: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SummaryAnswer {
     /// Absent when there is no data at all.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Date>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Date>,
     pub timezone: String,
     /// Days with observation within the range.
     pub days: u32,
     /// Events of the asked class (default: attempts).
     pub attempts: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts_per_day: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_sources: Option<u64>,
     /// Attempts per day against the preceding period of the same length.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<f64>,
     pub classes: ClassCounts,
     /// Events of the asked class by protocol name (`tcp`, `udp`, `icmp`, `icmpv6`, ... or the number), most first.
@@ -58,68 +68,68 @@ pub struct SummaryAnswer {
     pub sources: Vec<SourceRow>,
     pub anomalies: Vec<AnomalyRow>,
     /// Absent without a guard (offline).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<BlockCounts>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BlockCounts {
     pub active: u64,
     pub today: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServiceRow {
     pub protocol: String,
     /// Absent for protocols without ports.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// The service's usual name; absent when it has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     pub attempts: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_sources: Option<u64>,
     /// The most that `attempts` can be too high.
     pub error: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServicesAnswer {
     pub services: Vec<ServiceRow>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SourceRow {
     pub address: String,
     pub attempts: u64,
     /// The most that `attempts` can be too high.
     pub error: u64,
     /// Different services tried.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub services: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_seen: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<bool>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SourcesAnswer {
     pub sources: Vec<SourceRow>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SourceAnswer {
     #[serde(flatten)]
     pub row: SourceRow,
@@ -127,30 +137,30 @@ pub struct SourceAnswer {
     pub top_services: Vec<ServiceRow>,
     pub days: Vec<DayRow>,
     /// Raw log lines; absent where none are kept (offline).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<BlockRow>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DayRow {
     pub date: Date,
     pub attempts: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_sources: Option<u64>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DaysAnswer {
     pub days: Vec<DayRow>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MonthRow {
     pub month: Month,
     /// Days with observation.
@@ -158,63 +168,63 @@ pub struct MonthRow {
     pub attempts: u64,
     pub attempts_per_day: f64,
     /// Attempts per day against the same month of the year before.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub year_over_year: Option<f64>,
     /// Number of anomalous (day, service) cells; absent where days are no longer kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anomalous: Option<u64>,
     /// With the attempts of the anomalous cells left out; their days still count.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts_per_day_usual: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub year_over_year_usual: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_sources: Option<u64>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MonthsAnswer {
     pub months: Vec<MonthRow>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HourRow {
     /// 0..=23, local.
     pub hour: u8,
     pub attempts: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HoursAnswer {
     pub hours: Vec<HourRow>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CountryRow {
     pub country: String,
     pub attempts: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_sources: Option<u64>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CountriesAnswer {
     pub countries: Vec<CountryRow>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AnomalyRow {
     pub date: Date,
     pub protocol: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     pub attempts: u64,
     /// What the service usually has a day.
@@ -223,36 +233,36 @@ pub struct AnomalyRow {
     pub score: f64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AnomaliesAnswer {
     pub anomalies: Vec<AnomalyRow>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EventRow {
     pub time: String,
-    pub class: &'static str,
-    pub verdict: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: String,
+    pub verdict: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
     pub source: String,
     pub destination: String,
     pub protocol: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     pub length: u16,
     /// TCP flags by name, such as `SYN`; absent for other protocols.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flags: Option<String>,
     /// The raw log line, or a line made of the packet's fields where there was none.
     pub line: String,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RecentAnswer {
     pub events: Vec<EventRow>,
     /// Give it with the next question for what came since.
@@ -261,7 +271,7 @@ pub struct RecentAnswer {
     pub completeness: Completeness,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BlockRow {
     pub address: String,
     pub since: String,
@@ -274,15 +284,96 @@ pub struct BlockRow {
     pub times: u32,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BlocksAnswer {
     pub blocks: Vec<BlockRow>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
 
+/// The daemon's word about itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StatusAnswer {
+    pub version: String,
+    /// Seconds since the daemon started.
+    pub uptime: u64,
+    pub clock: ClockStatus,
+    pub inputs: Vec<InputStatus>,
+    /// The counters of our firewall rules; absent where they can't be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counters: Option<Vec<CounterStatus>>,
+    pub store: StoreStatus,
+    pub memory: MemoryStatus,
+    pub guard: GuardStatus,
+    /// What somebody should look at, a sentence each.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    #[serde(flatten)]
+    pub completeness: Completeness,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClockStatus {
+    /// Whether the wall clock is known; events until then are labelled later.
+    pub set: bool,
+    pub timezone: String,
+}
+
+/// received = attempts and events of other classes + malformed + ignored + duplicates
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InputStatus {
+    pub name: String,
+    /// `running`, or what is in the way.
+    pub state: String,
+    pub received: u64,
+    pub attempts: u64,
+    pub malformed: u64,
+    pub ignored: u64,
+    pub duplicates: u64,
+    pub lost: u64,
+    /// When the last packet came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+}
+
+/// The counter of a zone's rules beside what came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CounterStatus {
+    pub zone: String,
+    /// As the rules count them, since they were loaded.
+    pub packets: u64,
+    /// As they came, since the daemon started.
+    pub received: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoreStatus {
+    pub path: String,
+    pub bytes: u64,
+    pub written_today: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_commit: Option<String>,
+    /// `ok`, or why the statistics are in RAM only.
+    pub state: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MemoryStatus {
+    /// In bytes; absent where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resident: Option<u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GuardStatus {
+    pub enabled: bool,
+    pub state: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
 /// What became of the lines of an import or report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputCounts {
     /// lines = events + malformed + duplicates + skipped
     pub lines: u64,

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::calendar::Calendar;
 use answer::{
     AnomaliesAnswer, BlocksAnswer, Completeness, CountriesAnswer, DaysAnswer, HoursAnswer, MonthsAnswer,
-    RecentAnswer, ServicesAnswer, SourceAnswer, SourcesAnswer, SummaryAnswer,
+    RecentAnswer, ServicesAnswer, SourceAnswer, SourcesAnswer, StatusAnswer, SummaryAnswer,
 };
 use history::History;
 use question::{Question, Topic};
@@ -55,6 +55,26 @@ pub enum Answer {
     Anomalies(AnomaliesAnswer),
     Recent(RecentAnswer),
     Blocks(BlocksAnswer),
+    Status(StatusAnswer),
+}
+
+impl Answer {
+    pub fn completeness_mut(&mut self) -> &mut Completeness {
+        match self {
+            Answer::Summary(answer) => &mut answer.completeness,
+            Answer::Services(answer) => &mut answer.completeness,
+            Answer::Sources(answer) => &mut answer.completeness,
+            Answer::Source(answer) => &mut answer.completeness,
+            Answer::Hours(answer) => &mut answer.completeness,
+            Answer::Days(answer) => &mut answer.completeness,
+            Answer::Months(answer) => &mut answer.completeness,
+            Answer::Countries(answer) => &mut answer.completeness,
+            Answer::Anomalies(answer) => &mut answer.completeness,
+            Answer::Recent(answer) => &mut answer.completeness,
+            Answer::Blocks(answer) => &mut answer.completeness,
+            Answer::Status(answer) => &mut answer.completeness,
+        }
+    }
 }
 
 /// Answers a question from what is kept. A range that is not given is the whole span of the data.

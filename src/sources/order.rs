@@ -128,7 +128,7 @@ impl Open {
     fn advance(&mut self, paths: &mut Paths, meter: &mut Meter) {
         self.next = None;
         // Ended by the first event.
-        let _ = self.read(paths, meter, |event| Err(event)).map_err(|event| self.next = Some(event));
+        let _ = self.read(paths, meter, Err).map_err(|event| self.next = Some(event));
     }
 
     /// Reads lines and gives their events until one is refused.

@@ -4,7 +4,7 @@ use crate::calendar::Date;
 use crate::event::{Class, Event};
 
 use super::kept::{Cuts, Kept};
-use super::tables::{Bounds, Tables};
+use super::tables::{Bounds, Focus, Tables};
 
 /// A day's summary: one for each class, in the order of [`Class::ALL`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +46,12 @@ impl Day {
         Day { date, classes: Class::ALL.map(tables) }
     }
 
+    /// With other bounds: for attempts, and for each other class.
+    pub fn with_bounds(date: Date, attempts: Bounds, others: Bounds) -> Day {
+        let tables = |class| Tables::new(if class == Class::Attempt { attempts } else { others });
+        Day { date, classes: Class::ALL.map(tables) }
+    }
+
     /// Begins another day with the same memory.
     pub fn restart(&mut self, date: Date) {
         self.date = date;
@@ -81,6 +87,27 @@ impl Day {
     pub fn to_kept_cut(&self) -> KeptDay {
         let cut = |class: Class| self.classes[class as usize].to_kept(Some(day_cuts(class)));
         KeptDay { date: self.date, classes: Class::ALL.map(cut) }
+    }
+
+    /// What is known of some services and sources, each table cut to its heaviest rows.
+    pub fn focused(&self, focus: &Focus<'_>) -> KeptDay {
+        let focused = |class: Class| self.classes[class as usize].focused(focus);
+        KeptDay { date: self.date, classes: Class::ALL.map(focused) }
+    }
+
+    /// As [`Day::focused`], of one class and of attempts; of the others only what has no rows.
+    pub fn focused_on(&self, asked: Class, focus: &Focus<'_>) -> KeptDay {
+        let none = Focus::heaviest(0, 0, 0);
+        let focused = |class: Class| {
+            let wanted = class == asked || class == Class::Attempt;
+            self.classes[class as usize].focused(if wanted { focus } else { &none })
+        };
+        KeptDay { date: self.date, classes: Class::ALL.map(focused) }
+    }
+
+    /// Every row is there: nothing was ever evicted or left out.
+    pub fn is_whole(&self) -> bool {
+        self.classes.iter().all(Tables::is_whole)
     }
 
     /// Adds what was stored of the same day.

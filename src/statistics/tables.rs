@@ -12,6 +12,10 @@ use super::heavy::{Heavy, Row};
 use super::kept::{Cut, Cuts, Hours, Kept, KeptPair, KeptService, KeptSource, Unique};
 use super::rows::{Pair, PairRow, ServiceRow, SourceRow, stored_count, stored_time};
 
+mod focus;
+
+pub use focus::Focus;
+
 /// How many rows the tables of a class may have.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {

@@ -38,6 +38,8 @@ pub enum Kind {
     Imported = 3,
     /// The name of the time zone that the days are counted in; the key is 0.
     Zone = 4,
+    /// Where the counting of the open day stands, see [`super::today`]; the key is 0.
+    State = 5,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -193,6 +195,7 @@ fn open_block(header: &BlockHeader, payload: &[u8]) -> Result<Block, &'static st
         2 => Kind::Month,
         3 => Kind::Imported,
         4 => Kind::Zone,
+        5 => Kind::State,
         _ => return Err("a block is of an unknown kind"),
     };
     if header.raw > MOST_RAW {

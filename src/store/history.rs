@@ -120,6 +120,15 @@ impl<S: Shelf> Store<S> {
         &self.shelf
     }
 
+    /// Changes files that are no days or months: all of them or none.
+    pub fn change(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        self.shelf.commit(changes).map_err(|error| self.failed("cannot write the store", error))
+    }
+
+    pub fn set_retention(&mut self, retention: Retention) {
+        self.retention = retention;
+    }
+
     /// What was found damaged, a sentence each.
     pub fn damage(&self) -> &[String] {
         &self.damage
@@ -177,6 +186,11 @@ impl<S: Shelf> Store<S> {
         Ok(contents.blocks)
     }
 
+    /// The readable blocks of any file of the store.
+    pub fn blocks(&mut self, name: &str) -> Result<Vec<Block>, StoreError> {
+        self.read_file(name)
+    }
+
     fn read_month(&mut self, month: Month) -> Result<Option<MonthOfDays>, StoreError> {
         let mut days = Vec::new();
         let mut summary = None;
@@ -219,6 +233,16 @@ impl<S: Shelf> Store<S> {
         days: impl IntoIterator<Item = io::Result<AddedDay>>,
         origin: Option<Origin>,
     ) -> Result<(), StoreError> {
+        self.add_with(days, origin, Vec::new())
+    }
+
+    /// As [`Store::add`], with changes of other files that belong to it.
+    pub fn add_with(
+        &mut self,
+        days: impl IntoIterator<Item = io::Result<AddedDay>>,
+        origin: Option<Origin>,
+        others: Vec<Change>,
+    ) -> Result<(), StoreError> {
         let newest_before = self.newest();
         let mut batch = Batch { files: Vec::new(), open: Vec::new(), touched: Vec::new() };
         let mut days = days.into_iter();
@@ -246,7 +270,8 @@ impl<S: Shelf> Store<S> {
         }
         let deflate =
             |(name, blocks): (String, Option<Vec<Block>>)| (name, blocks.map(|b| format::write(&b)));
-        let changes: Vec<Change> = files.into_iter().map(deflate).collect();
+        let mut changes: Vec<Change> = files.into_iter().map(deflate).collect();
+        changes.extend(others);
         self.shelf.commit(changes).map_err(|error| self.failed("cannot write the store", error))?;
         self.open = open;
         let first = self.retention.first_month(newest);
@@ -396,7 +421,7 @@ impl<S: Shelf> Store<S> {
             match block.kind {
                 Kind::Day => days.extend(records::read_day(Date(block.key), &block.payload)),
                 Kind::Month => summary = records::read_month(month, &block.payload).ok(),
-                Kind::Imported | Kind::Zone => {}
+                Kind::Imported | Kind::Zone | Kind::State => {}
             }
         }
         Ok(summary.map(|summary| MonthOfDays { summary, days }))
@@ -470,7 +495,7 @@ fn is_readable(block: &Block) -> bool {
     match block.kind {
         Kind::Day => records::read_day(Date(block.key), &block.payload).is_ok(),
         Kind::Month => records::read_month(Month(block.key), &block.payload).is_ok(),
-        Kind::Imported => true,
+        Kind::Imported | Kind::State => true,
         Kind::Zone => std::str::from_utf8(&block.payload).is_ok(),
     }
 }

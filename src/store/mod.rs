@@ -6,3 +6,4 @@ pub mod history;
 pub mod records;
 pub mod shelf;
 pub mod spool;
+pub mod today;

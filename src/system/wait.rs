@@ -10,6 +10,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 /// What to wait for, and what came of it.
 pub struct Wait<'fd> {
     pub fd: BorrowedFd<'fd>,
+    /// Wait until something can be read.
+    pub read: bool,
     /// Also wait until something can be written.
     pub write: bool,
     /// Something can be read, or the other side is gone (then reading tells).
@@ -19,7 +21,7 @@ pub struct Wait<'fd> {
 
 impl<'fd> Wait<'fd> {
     pub fn read(fd: BorrowedFd<'fd>) -> Wait<'fd> {
-        Wait { fd, write: false, readable: false, writable: false }
+        Wait { fd, read: true, write: false, readable: false, writable: false }
     }
 }
 
@@ -38,7 +40,8 @@ pub fn wait(waits: &mut [Wait<'_>], limit: Option<Duration>) -> io::Result<usize
         .iter()
         .map(|wait| {
             let write = if wait.write { PollFlags::POLLOUT } else { PollFlags::empty() };
-            PollFd::new(wait.fd, PollFlags::POLLIN | write)
+            let read = if wait.read { PollFlags::POLLIN } else { PollFlags::empty() };
+            PollFd::new(wait.fd, read | write)
         })
         .collect();
     let ready = match poll(&mut files, timeout) {

@@ -59,6 +59,7 @@ pub fn store_file(data: &[u8]) {
             Kind::Month => drop(records::read_month(Month(block.key), &block.payload)),
             Kind::Imported => drop(Imported::decode(&block.payload)),
             Kind::Zone => {}
+            Kind::State => drop(fwstat::store::today::decode(data)),
         }
     }
     let again = format::read(&format::write(&contents.blocks)).expect("the version is ours");

@@ -245,8 +245,8 @@ fn one_source_is_told_in_full() {
 fn recent_events_are_one_line_each_and_harmless() {
     let row = EventRow {
         time: "2020-04-06T13:02:11+09:00".into(),
-        class: "attempt",
-        verdict: "drop",
+        class: "attempt".into(),
+        verdict: "drop".into(),
         zone: Some("wan\x1b[31m".into()),
         source: "203.0.113.9".into(),
         destination: "198.51.100.1".into(),

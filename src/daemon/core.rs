@@ -1,0 +1,406 @@
+//! Engine and store together: events in, answers out, commits in time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::counters::CounterPoll;
+use super::log::Log;
+use super::store::Places;
+use super::zone::ZoneFiles;
+use super::{load, now};
+use crate::bus::Status;
+use crate::config::{Config, GuardMode};
+use crate::engine::live::mask;
+use crate::engine::{Action, Brought, Engine, Input, Now};
+use crate::event::Origin;
+use crate::faces::ubus::{AnswerError, Answers, BusCommand};
+use crate::query::answer::{
+    ClockStatus, Completeness, CounterStatus, GuardStatus, InputStatus, MemoryStatus, StatusAnswer,
+    StoreStatus,
+};
+use crate::query::question::{Question, Topic};
+use crate::query::{self, Answer};
+use crate::sources::logd::{LogFeed, LogdCounts, Mark};
+use crate::sources::nflog::Counters;
+use crate::wire::line::{LineReader, Outcome};
+
+const MINUTE_MS: u64 = 60_000;
+const SECOND_MS: u64 = 1_000;
+/// The NTP hotplug script makes this file in the run directory.
+const CLOCK_SET: &str = "clock-set";
+
+/// What an input says of itself.
+#[derive(Default)]
+struct Told<C> {
+    state: String,
+    counts: C,
+}
+
+pub struct Core {
+    pub config: Config,
+    pub engine: Engine,
+    pub counters: CounterPoll,
+    config_path: PathBuf,
+    run: PathBuf,
+    places: Places,
+    zone: ZoneFiles,
+    lines: LineReader,
+    log: Log,
+    /// What is wrong with configuration and zone.
+    problems: Vec<String>,
+    nflog: Told<Counters>,
+    logd: Told<LogdCounts>,
+    mark: Option<Mark>,
+    bus: Option<String>,
+    started_ms: u64,
+    minute_at: u64,
+    commit_at: u64,
+    /// When to look whether somebody has set the clock.
+    look_at: u64,
+    commit_now: bool,
+}
+
+impl Core {
+    pub fn start(now: Now, config_path: &Path, run: &Path) -> Core {
+        let (config, mut problems) = load(config_path);
+        let mut zone = ZoneFiles::new(config_path.parent().unwrap_or(Path::new("/etc/config")));
+        let (calendar, wrong) = zone.first();
+        problems.extend(wrong);
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let (places, newest, saved) = Places::open(&config, run, boot.trim());
+        let mut engine = Engine::new(calendar.clone(), newest, config.evidence as usize);
+        let mut mark = None;
+        if let Some(saved) = saved {
+            engine.restore(&saved);
+            let (id, time_ms) = saved.state.mark.unwrap_or_default();
+            mark =
+                saved.state.mark.filter(|_| places.is_this_boot(&saved.state)).map(|_| Mark { id, time_ms });
+        }
+        let mut core = Core {
+            commit_at: now.boot_ms + config.commit_interval.as_millis() as u64,
+            config,
+            engine,
+            counters: CounterPoll::default(),
+            config_path: config_path.to_owned(),
+            run: run.to_owned(),
+            places,
+            zone,
+            lines: LineReader::new(&[], calendar),
+            log: Log::default(),
+            problems,
+            nflog: Told { state: "connecting".into(), counts: Counters::default() },
+            logd: Told { state: "connecting".into(), counts: LogdCounts::default() },
+            mark,
+            bus: None,
+            started_ms: now.boot_ms,
+            minute_at: now.boot_ms + MINUTE_MS,
+            look_at: now.boot_ms,
+            commit_now: false,
+        };
+        for sentence in core.problems.clone().iter().chain(core.places.damage().to_vec().iter()) {
+            core.log.say(now.boot_ms, sentence);
+        }
+        if let Some(trouble) = core.places.trouble.clone() {
+            core.log.say(now.boot_ms, &trouble);
+        }
+        core.counters.ask(now.boot_ms);
+        core
+    }
+
+    /// The last entry of logd that was counted.
+    pub fn mark(&self) -> Option<Mark> {
+        self.mark
+    }
+
+    /// To be stored: none of the entries up to it may be only in RAM.
+    fn stored_mark(&self) -> Option<(u32, i64)> {
+        let mark = self.mark.filter(|_| !self.engine.has_waiting());
+        mark.map(|mark| (mark.id, mark.time_ms))
+    }
+
+    pub fn deadline(&self) -> Option<u64> {
+        let look = if self.engine.clock_is_set() { u64::MAX } else { self.look_at };
+        Some(self.minute_at.min(self.commit_at).min(look))
+    }
+
+    pub fn tick(&mut self, now: Now) {
+        if !self.engine.clock_is_set() && now.boot_ms >= self.look_at {
+            self.look_at = now.boot_ms.saturating_add(SECOND_MS);
+            if self.run.join(CLOCK_SET).exists() {
+                self.engine.clock_told();
+            }
+        }
+        self.engine.tick(now);
+        for action in self.engine.actions() {
+            match action {
+                Action::Commit => self.commit_now = true,
+                Action::Say(sentence) => self.log.say(now.boot_ms, &sentence),
+            }
+        }
+    }
+
+    pub fn on_time(&mut self, now: Now) {
+        self.counters.on_time(now.boot_ms);
+        if std::mem::take(&mut self.commit_now) || now.boot_ms >= self.commit_at {
+            self.commit(now);
+        }
+        if now.boot_ms >= self.minute_at {
+            self.minute_at = now.boot_ms.saturating_add(MINUTE_MS);
+            if let Some(changed) = self.zone.again() {
+                self.set_zone(now, changed);
+            }
+            let mark = self.stored_mark();
+            self.places.copy(&mut self.engine, mark, false);
+        }
+    }
+
+    fn set_zone(&mut self, now: Now, (calendar, wrong): (crate::calendar::Calendar, Option<String>)) {
+        self.log.say(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
+        if let Some(wrong) = wrong {
+            self.log.say(now.boot_ms, &wrong);
+            self.problems.push(wrong);
+        }
+        self.engine.set_calendar(calendar.clone());
+        self.lines = LineReader::new(&[], calendar);
+    }
+
+    /// To flash, and then to tmpfs. Whether flash has everything.
+    fn commit(&mut self, now: Now) -> bool {
+        self.commit_at = now.boot_ms.saturating_add(self.config.commit_interval.as_millis() as u64);
+        let before = self.places.trouble.clone();
+        let mark = self.stored_mark();
+        let done = self.places.commit(&self.config, &mut self.engine, now, mark);
+        if self.places.trouble != before {
+            let sentence =
+                self.places.trouble.clone().unwrap_or_else(|| "the store can be written again".to_string());
+            self.log.say(now.boot_ms, &sentence);
+        }
+        self.places.copy(&mut self.engine, mark, done);
+        done
+    }
+
+    pub fn stop(&mut self, now: Now) {
+        self.commit(now);
+    }
+
+    pub fn reload(&mut self, now: Now) {
+        self.commit(now);
+        let (config, mut problems) = load(&self.config_path);
+        self.config = config;
+        if let Some(changed) = self.zone.again() {
+            self.set_zone(now, changed);
+        }
+        for sentence in &problems {
+            self.log.say(now.boot_ms, sentence);
+        }
+        std::mem::swap(&mut self.problems, &mut problems);
+        self.engine.evidence.set_most(self.config.evidence as usize);
+        self.places.reload(&self.config, &mut self.engine);
+        self.commit(now);
+    }
+
+    /// An entry of logd.
+    pub fn entry(&mut self, now: Now, kernel: bool, time_ms: i64, msg: &[u8]) {
+        let (seconds, paths) = (time_ms.div_euclid(1000), &mut self.engine.paths);
+        let outcome = if kernel {
+            self.lines.read_kernel(msg, seconds, Origin::Logd, paths)
+        } else {
+            self.lines.read_daemon(msg, seconds, Origin::Logd, paths)
+        };
+        let brought = match outcome {
+            Outcome::Event(event) => Brought::Event(event, Some(time_ms), Some(msg)),
+            Outcome::Malformed => Brought::Malformed,
+            Outcome::Skipped => Brought::Ignored,
+        };
+        self.engine.take(now, Input::Logd, brought);
+    }
+
+    pub fn note_nflog(&mut self, now: Now, state: &str, counters: Counters) {
+        if self.nflog.state != state {
+            let sentence = format!("nflog: {state}");
+            self.log.say(now.boot_ms, &sentence);
+            self.nflog.state = state.to_string();
+        }
+        self.nflog.counts = counters;
+        self.engine.note_lost(Input::Nflog, counters.lost);
+    }
+
+    pub fn note_logd(&mut self, now: Now, feed: Option<&LogFeed>) {
+        let Some(feed) = feed else { return };
+        let state = feed.state_name();
+        if self.logd.state != state {
+            let sentence = format!("logd: {state}");
+            self.log.say(now.boot_ms, &sentence);
+            self.logd.state = state.to_string();
+        }
+        self.logd.counts = feed.state.counts;
+        self.mark = feed.state.mark();
+        self.engine.note_lost(Input::Logd, feed.state.counts.lost);
+    }
+
+    pub fn note_bus(&mut self, down: Option<&str>, refused: Option<Status>) {
+        let state = match (down, refused) {
+            (Some(because), _) => Some(format!("ubus: {because}")),
+            (None, Some(status)) => Some(format!("ubus: the broker refuses the object fwstat: {status}")),
+            (None, None) => None,
+        };
+        if self.bus != state {
+            self.bus = state;
+        }
+    }
+
+    fn status(&mut self, now: Now) -> StatusAnswer {
+        self.counters.ask(now.boot_ms);
+        let mut warnings = self.problems.clone();
+        warnings.extend(self.places.damage().iter().cloned());
+        warnings.extend(self.places.trouble.iter().cloned());
+        warnings.extend(self.places.no_copy.iter().cloned());
+        warnings.extend(self.counters.why.iter().cloned());
+        if !self.engine.clock_is_set() {
+            warnings.push("the clock is not set: packets are counted and get their day once it is".into());
+        }
+        let today = self.engine.date();
+        StatusAnswer {
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            uptime: now.boot_ms.saturating_sub(self.started_ms) / 1000,
+            clock: ClockStatus {
+                set: self.engine.clock_is_set(),
+                timezone: self.engine.calendar().name().to_string(),
+            },
+            inputs: self.inputs(now),
+            counters: self.counter_rows(),
+            store: StoreStatus {
+                path: self.places.directory().display().to_string(),
+                bytes: self.places.bytes(),
+                written_today: self.places.written_today(today),
+                last_commit: self.places.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
+                state: self.places.trouble.clone().unwrap_or_else(|| "ok".to_string()),
+            },
+            memory: MemoryStatus { resident: resident() },
+            guard: GuardStatus {
+                enabled: false,
+                state: "off".into(),
+                why: (self.config.guard.enabled != GuardMode::Off)
+                    .then(|| "the guard is not part of this build yet".to_string())
+                    .or_else(|| self.config.guard.refused.clone()),
+            },
+            warnings,
+            completeness: Completeness::from_reasons(&[]),
+        }
+    }
+
+    fn inputs(&self, now: Now) -> Vec<InputStatus> {
+        let row = |name: &str, input: Input, state: &str| {
+            let health = self.engine.health(input);
+            InputStatus {
+                name: name.to_string(),
+                state: state.to_string(),
+                received: 0,
+                attempts: health.attempts,
+                malformed: health.malformed,
+                ignored: health.ignored,
+                duplicates: health.duplicates,
+                lost: 0,
+                last: health.last_ms.map(|last| self.engine.label(now, last)),
+            }
+        };
+        let mut rows = Vec::new();
+        if self.config.input.nflog {
+            let counts = self.nflog.counts;
+            let row = row("nflog", Input::Nflog, &self.nflog.state);
+            rows.push(InputStatus {
+                received: counts.received,
+                malformed: counts.malformed,
+                lost: counts.lost,
+                ..row
+            });
+        }
+        if self.config.input.logd {
+            let counts = self.logd.counts;
+            let state = self.bus.as_deref().unwrap_or(&self.logd.state);
+            let row = row("logd", Input::Logd, state);
+            rows.push(InputStatus {
+                received: counts.received,
+                malformed: row.malformed.saturating_add(counts.malformed),
+                ignored: row.ignored.saturating_add(counts.ignored),
+                duplicates: row.duplicates.saturating_add(counts.duplicates),
+                lost: counts.lost,
+                ..row
+            });
+        }
+        rows
+    }
+
+    fn counter_rows(&self) -> Option<Vec<CounterStatus>> {
+        let only = self.config.zone.len() == 1;
+        let received = |zone: &str| {
+            // A rule without a prefix names no zone.
+            let unnamed = if only { self.engine.received("") } else { 0 };
+            self.engine.received(zone).saturating_add(unnamed)
+        };
+        let zones = self.counters.zones.as_ref()?;
+        Some(
+            zones
+                .iter()
+                .map(|(zone, packets)| CounterStatus {
+                    zone: zone.clone(),
+                    packets: *packets,
+                    received: received(zone),
+                })
+                .collect(),
+        )
+    }
+}
+
+impl Answers for Core {
+    fn answer(&mut self, question: &Question) -> Result<Value, AnswerError> {
+        let now = now();
+        self.tick(now);
+        let mut answer = if question.topic == Topic::Status {
+            Answer::Status(self.status(now))
+        } else {
+            let Core { places, engine, config, .. } = self;
+            places.history(config, |stored| engine.answer(now, question, stored)).map_err(|error| {
+                match (error, question.topic) {
+                    (query::AnswerError::Invalid(text), _) => AnswerError::InvalidArgument(text),
+                    (query::AnswerError::NotFound(text), Topic::Countries) => AnswerError::NoData(text),
+                    (query::AnswerError::NotFound(text), _) => AnswerError::NotFound(text),
+                    (query::AnswerError::NeedsDaemon(text), _) => AnswerError::NotSupported(text),
+                }
+            })?
+        };
+        if self.config.mask_sources {
+            mask(&mut answer);
+        }
+        serde_json::to_value(&answer).map_err(|error| AnswerError::Failed(error.to_string()))
+    }
+
+    fn command(&mut self, command: BusCommand) -> Result<Value, AnswerError> {
+        match command {
+            BusCommand::Commit => {
+                let now = now();
+                self.tick(now);
+                if !self.commit(now) {
+                    let trouble = self.places.trouble.clone();
+                    return Err(AnswerError::Failed(trouble.unwrap_or_else(|| "not written".into())));
+                }
+                Ok(
+                    json!({"path": self.places.directory().display().to_string(), "bytes": self.places.bytes()}),
+                )
+            }
+            BusCommand::Block { .. } | BusCommand::Unblock { .. } => {
+                Err(AnswerError::NotSupported("the guard is not part of this build yet".into()))
+            }
+        }
+    }
+}
+
+/// Memory in use, as the kernel counts it.
+fn resident() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}

@@ -1,0 +1,34 @@
+//! Sentences on standard error, never more than a reader can bear, whatever happens.
+
+use std::io::Write;
+
+const BURST: u32 = 30;
+const REFILL_MS: u64 = 10_000;
+
+#[derive(Default)]
+pub struct Log {
+    used: u32,
+    refilled_ms: u64,
+    suppressed: u64,
+}
+
+impl Log {
+    pub fn say(&mut self, now_ms: u64, sentence: &str) {
+        let refill = now_ms.saturating_sub(self.refilled_ms) / REFILL_MS;
+        if refill > 0 {
+            self.used = self.used.saturating_sub(u32::try_from(refill).unwrap_or(u32::MAX));
+            self.refilled_ms = now_ms;
+        }
+        if self.used >= BURST {
+            self.suppressed += 1;
+            return;
+        }
+        self.used += 1;
+        // Nowhere is left to complain if standard error is gone.
+        if self.suppressed > 0 {
+            let _ = writeln!(std::io::stderr(), "fwstat: {} sentences were left out", self.suppressed);
+            self.suppressed = 0;
+        }
+        let _ = writeln!(std::io::stderr(), "fwstat: {sentence}");
+    }
+}

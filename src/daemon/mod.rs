@@ -1,0 +1,233 @@
+//! The running daemon: waits, reads, hands to the engine, does what comes of it. One thread, one loop.
+//!
+//! No thresholds and no formats: `core` joins engine and store and answers, `nflog` and `counters` are the
+//! other things that are waited for.
+
+pub use counters::zones;
+
+mod core;
+mod counters;
+mod log;
+mod nflog;
+mod store;
+pub mod zone;
+
+use std::fmt;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::bus::{BusEvent, Connection, Outgoing};
+use crate::config::Config;
+use crate::engine::Now;
+use crate::faces::ubus::FwstatObject;
+use crate::sources::logd::LogFeed;
+use crate::system::clock;
+use crate::system::signals::{Request, Signals};
+use crate::system::wait::{Wait, wait};
+
+use self::core::Core;
+use self::nflog::NflogInput;
+
+/// Packets that one turn of the loop reads, so that the others have their turn within milliseconds.
+const PACKETS_AT_ONCE: usize = 2048;
+
+/// Why the daemon cannot run.
+#[derive(Debug)]
+pub struct DaemonError(String);
+
+impl fmt::Display for DaemonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+pub struct Places {
+    pub config: PathBuf,
+    pub ubus: PathBuf,
+    pub run: PathBuf,
+}
+
+pub fn now() -> Now {
+    Now { boot_ms: clock::boot().as_millis() as u64, wall: clock::wall().as_secs().cast_signed() }
+}
+
+/// The configuration, and the problems in it. A file that is missing is an empty one.
+pub fn load(path: &Path) -> (Config, Vec<String>) {
+    let text = match std::fs::read(path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) => {
+            let sentence = format!("cannot read {}: {error}; using the defaults", path.display());
+            return (Config::default(), vec![sentence]);
+        }
+    };
+    let (config, problems) = Config::parse(&path.display().to_string(), &text);
+    (config, problems.iter().map(ToString::to_string).collect())
+}
+
+/// Runs until SIGTERM.
+pub fn run(places: Places) -> Result<(), DaemonError> {
+    let signals = Signals::take().map_err(|error| DaemonError(format!("cannot take signals: {error}")))?;
+    std::fs::create_dir_all(&places.run)
+        .map_err(|error| DaemonError(format!("cannot make {}: {error}", places.run.display())))?;
+    let core = Core::start(now(), &places.config, &places.run);
+    let mut daemon = Daemon {
+        feed: core.config.input.logd.then(|| LogFeed::resume(core.mark())),
+        nflog: core.config.input.nflog.then(|| NflogInput::new(core.config.nflog_group)),
+        bus: Connection::new(&places.ubus),
+        object: FwstatObject::default(),
+        core,
+        signals,
+    };
+    while daemon.turn().map_err(|error| DaemonError(format!("cannot wait for packets: {error}")))? {}
+    Ok(())
+}
+
+struct Daemon {
+    core: Core,
+    bus: Connection,
+    object: FwstatObject,
+    feed: Option<LogFeed>,
+    nflog: Option<NflogInput>,
+    signals: Signals,
+}
+
+impl Daemon {
+    /// One turn of the loop; false when it was the last.
+    fn turn(&mut self) -> io::Result<bool> {
+        self.on_time(now());
+        let (signal, bus, packets, counters) = self.wait()?;
+        let now = now();
+        self.core.tick(now);
+        if signal {
+            while let Some(request) = self.signals.next() {
+                match request {
+                    Request::Reload => self.reload(now),
+                    Request::Stop => {
+                        self.core.stop(now);
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        if packets && let Some(nflog) = &mut self.nflog {
+            nflog.read(now, PACKETS_AT_ONCE, &mut self.core);
+        }
+        if bus.0 || bus.1 {
+            self.on_bus(now, bus.0);
+        }
+        if counters {
+            self.core.counters.read(now.boot_ms);
+        }
+        Ok(true)
+    }
+
+    fn on_time(&mut self, now: Now) {
+        self.core.tick(now);
+        self.core.on_time(now);
+        if let Some(nflog) = &mut self.nflog {
+            nflog.on_time(now, &mut self.core);
+        }
+        let Daemon { core, bus, object, feed, .. } = self;
+        if let Some(outgoing) = bus.outgoing() {
+            object.on_time(now.boot_ms, outgoing);
+            if let Some(feed) = feed {
+                feed.on_time(now.boot_ms, outgoing, &mut |kernel, time, msg| {
+                    core.entry(now, kernel, time, msg)
+                });
+            }
+        }
+        if bus.deadline().is_some() {
+            bus.on_time(now.boot_ms, &mut |outgoing, event| {
+                on_event(now, outgoing, event, core, object, feed);
+            });
+        }
+        core.note_bus(bus.down_because.as_deref(), object.refused());
+        core.note_logd(now, feed.as_ref());
+    }
+
+    fn on_bus(&mut self, now: Now, readable: bool) {
+        let Daemon { core, bus, object, feed, .. } = self;
+        let mut each = |outgoing: &mut Outgoing, event: BusEvent<'_>| {
+            on_event(now, outgoing, event, core, object, feed);
+        };
+        if readable {
+            bus.on_readable(now.boot_ms, &mut each);
+        } else {
+            bus.on_writable(now.boot_ms, &mut each);
+        }
+    }
+
+    /// What can be read: signals, the bus (or written), packets, the counters.
+    fn wait(&self) -> io::Result<(bool, (bool, bool), bool, bool)> {
+        let limit = self.deadline().map(|at| Duration::from_millis(at.saturating_sub(now().boot_ms)));
+        let mut waits = vec![Wait::read(self.signals.as_fd())];
+        let bus = self.bus.fd().map(|fd| Wait {
+            read: self.bus.wants_read(),
+            write: self.bus.wants_write(),
+            ..Wait::read(fd)
+        });
+        let bus = add(&mut waits, bus);
+        let packets = self.nflog.as_ref().and_then(|nflog| nflog.fd()).map(Wait::read);
+        let packets = add(&mut waits, packets);
+        let counters = add(&mut waits, self.core.counters.fd().map(Wait::read));
+        wait(&mut waits, limit)?;
+        let readable = |place: Option<usize>| place.is_some_and(|place| waits[place].readable);
+        let bus = (readable(bus), bus.is_some_and(|place| waits[place].writable));
+        Ok((waits[0].readable, bus, readable(packets), readable(counters)))
+    }
+
+    /// When the next thing is due.
+    fn deadline(&self) -> Option<u64> {
+        let nflog = self.nflog.as_ref().and_then(|nflog| nflog.deadline());
+        let feed = self.feed.as_ref().filter(|_| self.bus.is_up()).and_then(|feed| feed.deadline());
+        let object = if self.bus.is_up() { self.object.deadline() } else { None };
+        [nflog, feed, object, self.bus.deadline(), self.core.deadline(), self.core.counters.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn reload(&mut self, now: Now) {
+        self.core.reload(now);
+        let config = &self.core.config;
+        if !config.input.nflog {
+            self.nflog = None;
+        } else if self.nflog.as_ref().is_none_or(|nflog| nflog.group() != config.nflog_group) {
+            self.nflog = Some(NflogInput::new(config.nflog_group));
+        }
+        if !config.input.logd {
+            self.feed = None;
+        } else if self.feed.is_none() {
+            // The feed begins with the connection's greeting: it is opened again.
+            self.feed = Some(LogFeed::resume(self.core.mark()));
+            let failures = self.bus.failures;
+            self.bus = Connection::new(self.bus.path());
+            self.bus.failures = failures;
+            self.object = FwstatObject::default();
+        }
+    }
+}
+
+fn add<'fd>(waits: &mut Vec<Wait<'fd>>, wait: Option<Wait<'fd>>) -> Option<usize> {
+    waits.push(wait?);
+    Some(waits.len() - 1)
+}
+
+fn on_event(
+    now: Now,
+    outgoing: &mut Outgoing,
+    event: BusEvent<'_>,
+    core: &mut Core,
+    object: &mut FwstatObject,
+    feed: &mut Option<LogFeed>,
+) {
+    core.note_logd(now, feed.as_ref());
+    object.on_event(now.boot_ms, outgoing, &event, core);
+    if let Some(feed) = feed {
+        feed.on_event(now.boot_ms, outgoing, &event, &mut |kernel, time, msg| {
+            core.entry(now, kernel, time, msg);
+        });
+    }
+}

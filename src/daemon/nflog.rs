@@ -1,0 +1,166 @@
+//! The NFLOG input: opens the group, reads packets, tries again when it can't.
+
+use std::os::fd::BorrowedFd;
+
+use crate::classify::{Facts, classify};
+use crate::engine::{Brought, Input, Now};
+use crate::event::{Class, Event, Origin};
+use crate::paths::Path;
+use crate::sources::nflog::events::{Meaning, NflogEvents, Way};
+use crate::sources::nflog::{Counters, NflogReader};
+use crate::wire::netfilter::Head;
+use crate::wire::packet::Packet;
+use crate::wire::{Inputs, fingerprint, way};
+
+use super::core::Core;
+
+const RETRY_MS: u64 = 5_000;
+/// Interfaces are renamed and come and go.
+const FORGET_MS: u64 = 60_000;
+
+/// Reads NFLOG's packets as the log's text is read: the same packet is the same event.
+pub struct Packets;
+
+impl Meaning for Packets {
+    fn path(&self, taken: &Way<'_>) -> Path {
+        let head = Head {
+            prefix: taken.prefix.as_bytes(),
+            input: Some(taken.input.as_bytes()),
+            output: Some(taken.output.as_bytes()),
+            bridge_input: taken.bridge_input.as_bytes(),
+            bridge_output: taken.bridge_output.as_bytes(),
+            group_mac: taken.group_mac,
+            ..Head::default()
+        };
+        way::path(&head, Origin::Nflog, &[])
+    }
+
+    fn fingerprint(&self, packet: &Packet) -> u64 {
+        fingerprint(&Inputs {
+            source: packet.source,
+            destination: packet.destination,
+            id: packet.ip_id,
+            length: packet.length,
+            fragment_offset: packet.fragment_offset,
+            source_port: packet.source_port,
+            port: packet.port,
+            icmp_id: packet.icmp_id,
+            icmp_sequence: packet.icmp_sequence,
+            protocol: packet.protocol,
+            icmp_type: packet.icmp_type,
+            icmp_code: packet.icmp_code,
+        })
+    }
+
+    fn class(&self, event: &Event, path: &Path) -> Class {
+        classify(&Facts {
+            direction: path.direction,
+            protocol: event.protocol,
+            flags: event.flags,
+            source_port: event.source_port,
+            port: event.port,
+            icmp_type: event.icmp_type,
+            source: event.source,
+            destination: event.destination,
+            group_mac: path.group_mac,
+            later_fragment: false,
+        })
+    }
+}
+
+pub struct NflogInput {
+    group: u16,
+    reader: Option<NflogReader>,
+    events: NflogEvents,
+    /// Of readers that are closed.
+    before: Counters,
+    retry_at: u64,
+    forget_at: u64,
+}
+
+impl NflogInput {
+    /// Opens the group at the first [`NflogInput::on_time`].
+    pub fn new(group: u16) -> NflogInput {
+        NflogInput {
+            group,
+            reader: None,
+            events: NflogEvents::new(),
+            before: Counters::default(),
+            retry_at: 0,
+            forget_at: 0,
+        }
+    }
+
+    pub fn group(&self) -> u16 {
+        self.group
+    }
+
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.reader.as_ref().map(NflogReader::fd)
+    }
+
+    pub fn deadline(&self) -> Option<u64> {
+        self.reader.is_none().then_some(self.retry_at)
+    }
+
+    pub fn on_time(&mut self, now: Now, core: &mut Core) {
+        if self.reader.is_some() || now.boot_ms < self.retry_at {
+            return;
+        }
+        match NflogReader::open(self.group) {
+            Ok(reader) => {
+                self.reader = Some(reader);
+                core.note_nflog(now, "running", self.counters());
+            }
+            Err(error) => {
+                self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
+                core.note_nflog(now, &error.to_string(), self.counters());
+            }
+        }
+    }
+
+    /// Of all readers.
+    fn counters(&self) -> Counters {
+        let present = self.reader.as_ref().map(NflogReader::counters).unwrap_or_default();
+        Counters {
+            received: self.before.received.saturating_add(present.received),
+            lost: self.before.lost.saturating_add(present.lost),
+            malformed: self.before.malformed.saturating_add(present.malformed),
+            ..present
+        }
+    }
+
+    pub fn read(&mut self, now: Now, budget: usize, core: &mut Core) {
+        if now.boot_ms >= self.forget_at {
+            self.events.forget();
+            self.forget_at = now.boot_ms.saturating_add(FORGET_MS);
+        }
+        let Some(reader) = &mut self.reader else { return };
+        let (events, uptime) = (&mut self.events, now.boot_ms.saturating_mul(1000));
+        let read = reader.read(budget, &mut |record| {
+            let event = events.event(record, &mut core.engine.paths, &Packets, now.wall, uptime);
+            let brought = match event {
+                // A later fragment has no ports and no flags; the event does not tell.
+                Some(mut event) if record.packet.is_later_fragment() && event.class == Class::Attempt => {
+                    event.class = Class::Backscatter;
+                    Brought::Event(event, None, None)
+                }
+                Some(event) => Brought::Event(event, None, None),
+                None => Brought::Ignored,
+            };
+            core.engine.take(now, Input::Nflog, brought);
+        });
+        match read {
+            Ok(_) => {
+                let counters = self.counters();
+                core.note_nflog(now, "running", counters);
+            }
+            Err(error) => {
+                self.before = self.counters();
+                self.reader = None;
+                self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
+                core.note_nflog(now, &error.to_string(), self.counters());
+            }
+        }
+    }
+}

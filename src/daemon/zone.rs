@@ -1,0 +1,101 @@
+//! The router's time zone: UCI `system.@system[0].timezone`, else `/etc/TZ`, else the system's.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::calendar::Calendar;
+use crate::config::uci;
+
+const TZ: &str = "/etc/TZ";
+
+/// Reads the zone again only when a file changed.
+pub struct ZoneFiles {
+    system: PathBuf,
+    seen: [Option<SystemTime>; 2],
+    name: Option<String>,
+}
+
+impl ZoneFiles {
+    /// `directory`: UCI's, usually `/etc/config`.
+    pub fn new(directory: &Path) -> ZoneFiles {
+        ZoneFiles { system: directory.join("system"), seen: [None; 2], name: None }
+    }
+
+    /// The zone at the start.
+    pub fn first(&mut self) -> (Calendar, Option<String>) {
+        self.seen = self.changed();
+        self.read()
+    }
+
+    /// The zone if it is another one than before, and what is wrong.
+    pub fn again(&mut self) -> Option<(Calendar, Option<String>)> {
+        let changed = self.changed();
+        if changed == self.seen {
+            return None;
+        }
+        self.seen = changed;
+        let before = self.name.clone();
+        let read = self.read();
+        (self.name != before).then_some(read)
+    }
+
+    fn changed(&self) -> [Option<SystemTime>; 2] {
+        let changed = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        [changed(&self.system), changed(Path::new(TZ))]
+    }
+
+    fn read(&mut self) -> (Calendar, Option<String>) {
+        let text = std::fs::read_to_string(&self.system).unwrap_or_default();
+        let named = timezone(&text).or_else(|| {
+            let text = std::fs::read_to_string(TZ).ok()?;
+            let name = text.trim().to_string();
+            (!name.is_empty()).then_some(name)
+        });
+        self.name.clone_from(&named);
+        match named.map(|name| Calendar::new(&name)) {
+            Some(Ok(calendar)) => (calendar, None),
+            Some(Err(sentence)) => (Calendar::utc(), Some(format!("{sentence}; using UTC"))),
+            None => (Calendar::system(), None),
+        }
+    }
+}
+
+/// The option `timezone` of the first section `system`; fw4 and procd take the first one, too.
+fn timezone(text: &str) -> Option<String> {
+    let (sections, _) = uci::parse(text);
+    let system = sections.iter().find(|section| section.kind == "system")?;
+    let setting = system.settings.iter().rev().find(|setting| setting.name == "timezone")?;
+    (!setting.value.is_empty()).then(|| setting.value.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_zone_is_the_first_system_sections() {
+        let text = "config system\n\toption hostname 'OpenWrt'\n\toption timezone 'JST-9'\nconfig timeserver 'ntp'\n";
+        assert_eq!(timezone(text).as_deref(), Some("JST-9"));
+        assert_eq!(timezone("config system\n"), None);
+    }
+
+    #[test]
+    fn a_changed_file_is_read_again() {
+        let directory = std::env::temp_dir().join(format!("fwstat-zone-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let write = |zone: &str| {
+            let text = format!("config system\n\toption timezone '{zone}'\n");
+            std::fs::write(directory.join("system"), text).unwrap();
+        };
+        write("JST-9");
+        let mut files = ZoneFiles::new(&directory);
+        assert_eq!(files.first().0.name(), "JST-9");
+        assert!(files.again().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        write("Nowhere/Land");
+        let (calendar, wrong) = files.again().unwrap();
+        assert_eq!(calendar.name(), "UTC");
+        assert!(wrong.unwrap().contains("unknown time zone"));
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}

@@ -1,0 +1,117 @@
+//! The newest events with their log lines. Bounded in number and in bytes.
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+
+use crate::event::{Event, Origin, protocol, tcp};
+use crate::paths::Path;
+use crate::services;
+
+/// Longer lines are cut.
+pub const LONGEST_LINE: usize = 512;
+
+pub struct Held {
+    /// Counts up from 1.
+    pub number: u64,
+    pub boot_ms: u64,
+    pub event: Event,
+    /// As logd had it; an NFLOG packet has none.
+    pub line: Option<Box<[u8]>>,
+}
+
+#[derive(Default)]
+pub struct Evidence {
+    held: VecDeque<Held>,
+    most: usize,
+    last: u64,
+}
+
+impl Evidence {
+    pub fn new(most: usize) -> Evidence {
+        Evidence { held: VecDeque::new(), most, last: 0 }
+    }
+
+    pub fn set_most(&mut self, most: usize) {
+        self.most = most;
+        while self.held.len() > most {
+            self.held.pop_front();
+        }
+        self.held.shrink_to_fit();
+    }
+
+    #[inline]
+    pub fn add(&mut self, boot_ms: u64, event: &Event, line: Option<&[u8]>) {
+        self.last += 1;
+        if self.most == 0 {
+            return;
+        }
+        if self.held.len() >= self.most {
+            self.held.pop_front();
+        }
+        let line = line.map(|line| line[..line.len().min(LONGEST_LINE)].into());
+        self.held.push_back(Held { number: self.last, boot_ms, event: *event, line });
+    }
+
+    /// Oldest first.
+    pub fn held(&self) -> impl DoubleEndedIterator<Item = &Held> {
+        self.held.iter()
+    }
+
+    /// The number of the newest event, held or not.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+}
+
+/// The raw line, or one made of the packet's fields in the kernel's order.
+pub fn line_of(held: &Held, path: Option<&Path>) -> String {
+    if let Some(line) = &held.line {
+        return String::from_utf8_lossy(line).into_owned();
+    }
+    let event = &held.event;
+    let mut line = String::new();
+    if let Some(path) = path {
+        if !path.prefix.is_empty() {
+            line = format!("{} ", path.prefix);
+        }
+        let _ = write!(line, "IN={} OUT={} ", path.input, path.output);
+        if !path.bridge_input.is_empty() {
+            let _ = write!(line, "PHYSIN={} ", path.bridge_input);
+        }
+    }
+    let name = services::protocol_name(event.protocol).to_uppercase();
+    let _ = write!(line, "SRC={} DST={} LEN={} PROTO={name}", event.source, event.destination, event.length);
+    if crate::event::Service::has_ports(event.protocol) {
+        let _ = write!(line, " SPT={} DPT={}", event.source_port, event.port);
+    }
+    if matches!(event.protocol, protocol::ICMP | protocol::ICMPV6) {
+        let _ = write!(line, " TYPE={} CODE={}", event.icmp_type, event.icmp_code);
+    }
+    if let Some(flags) = flags_of(event).filter(|flags| !flags.is_empty()) {
+        let _ = write!(line, " {flags}");
+    }
+    if path.is_some_and(|path| path.origin == Origin::Nflog) {
+        line.push_str(" (nflog)");
+    }
+    line
+}
+
+/// TCP flags by name; `None` for other protocols.
+pub fn flags_of(event: &Event) -> Option<String> {
+    if event.protocol != protocol::TCP {
+        return None;
+    }
+    let names = [
+        (tcp::CWR, "CWR"),
+        (tcp::ECE, "ECE"),
+        (tcp::URG, "URG"),
+        (tcp::ACK, "ACK"),
+        (tcp::PSH, "PSH"),
+        (tcp::RST, "RST"),
+        (tcp::SYN, "SYN"),
+        (tcp::FIN, "FIN"),
+    ];
+    let names: Vec<&str> =
+        names.iter().filter(|(bit, _)| event.flags & bit != 0).map(|(_, name)| *name).collect();
+    Some(names.join(" "))
+}

@@ -1,0 +1,302 @@
+//! Questions to the running daemon: the store's days and months with the open day among them.
+
+use std::net::IpAddr;
+
+use crate::calendar::Month;
+use crate::event::{Class, Service};
+use crate::query::answer::{BlockCounts, BlocksAnswer, Completeness, EventRow, RecentAnswer};
+use crate::query::history::{History, MonthOfDays, Retention};
+use crate::query::question::{Question, Topic};
+use crate::query::{self, Answer, AnswerError};
+use crate::services;
+use crate::statistics::day::{Day, KeptDay};
+use crate::statistics::month::MonthSum;
+use crate::statistics::tables::Focus;
+
+use super::evidence::{self, Held};
+use super::{Engine, Now, clock};
+
+/// Rows of the open day that a question can see at most.
+const MOST_ROWS: usize = 1024;
+
+/// Rows of sources and pairs that a filter can sum up.
+const MOST_SUMMED: usize = 4096;
+
+/// Lines of evidence of one source.
+const MOST_LINES: usize = 50;
+
+/// A store with days that are not in it yet.
+struct LiveHistory<'a> {
+    stored: &'a mut dyn History,
+    /// Oldest first, no two of one date.
+    days: Vec<KeptDay>,
+    /// The month that was asked for last.
+    month: Option<(Month, MonthOfDays)>,
+}
+
+impl History for LiveHistory<'_> {
+    fn months(&self) -> Vec<Month> {
+        let mut months = self.stored.months();
+        months.extend(self.days.iter().map(|day| day.date.month()));
+        months.sort();
+        months.dedup();
+        months
+    }
+
+    fn month(&mut self, month: Month) -> Option<MonthOfDays> {
+        let mut days = self.days.iter().filter(|day| day.date.month() == month).peekable();
+        if days.peek().is_none() {
+            return self.stored.month(month);
+        }
+        if let Some((_, kept)) = self.month.as_ref().filter(|(known, _)| *known == month) {
+            return Some(MonthOfDays { summary: kept.summary.clone(), days: kept.days.clone() });
+        }
+        let mut sum = MonthSum::new(month);
+        let mut kept = match self.stored.month(month) {
+            Some(kept) => {
+                sum.add_month(&kept.summary);
+                kept.days
+            }
+            None => Vec::new(),
+        };
+        for day in days {
+            sum.add_day(day);
+            match kept.iter_mut().find(|known| known.date == day.date) {
+                Some(known) => *known = sum_of(&[known, day]),
+                None => kept.push(day.clone()),
+            }
+        }
+        kept.sort_by_key(|day| day.date);
+        let merged = MonthOfDays { summary: sum.finish(), days: kept };
+        let copy = MonthOfDays { summary: merged.summary.clone(), days: merged.days.clone() };
+        self.month = Some((month, merged));
+        Some(copy)
+    }
+
+    fn retention(&self) -> Retention {
+        self.stored.retention()
+    }
+
+    fn incomplete_because(&self, month: Month) -> Option<String> {
+        self.stored.incomplete_because(month)
+    }
+}
+
+/// Parts of one day.
+fn sum_of(parts: &[&KeptDay]) -> KeptDay {
+    let mut day = Day::new(parts[0].date);
+    parts.iter().for_each(|part| day.add_kept(part));
+    day.focused(&Focus::heaviest(MOST_ROWS, MOST_ROWS, MOST_ROWS))
+}
+
+impl Engine {
+    /// Answers everything but `status`. `stored`: what the store has.
+    pub fn answer(
+        &mut self,
+        now: Now,
+        question: &Question,
+        stored: &mut dyn History,
+    ) -> Result<Answer, AnswerError> {
+        let mut question = question.clone();
+        if question.topic == Topic::Months {
+            // All that is kept: a single day's month tells nothing.
+        } else if question.from.is_none() && question.to.is_none() {
+            // Until the clock is set, the newest day there is.
+            (question.from, question.to) = (self.date(), self.date());
+        }
+        match question.topic {
+            Topic::Recent => return Ok(Answer::Recent(self.recent(now, &question))),
+            Topic::Blocks => {
+                let completeness = Completeness::from_reasons(&[]);
+                return Ok(Answer::Blocks(BlocksAnswer { blocks: Vec::new(), completeness }));
+            }
+            _ => {}
+        }
+        let mut history = LiveHistory { stored, days: self.days(&question), month: None };
+        let mut answer = query::answer(&question, &mut history, &self.calendar)?;
+        match &mut answer {
+            Answer::Summary(summary) => summary.blocks = Some(BlockCounts { active: 0, today: 0 }),
+            Answer::Source(source) => source.evidence = Some(self.lines(&question)),
+            _ => {}
+        }
+        self.explain(&question, &mut answer);
+        Ok(answer)
+    }
+
+    /// The days that the store does not have, as far as the question needs them.
+    fn days(&self, question: &Question) -> Vec<KeptDay> {
+        let services = |service: Service| {
+            question.protocol.is_none_or(|protocol| protocol == service.protocol)
+                && question.port.is_none_or(|port| port == service.port)
+        };
+        let sources = |address| question.source.is_none_or(|prefix| prefix.contains(address));
+        // Rows that are summed up must all be there; of a list, as many as it shows.
+        let filtered = question.source.is_some() || question.protocol.is_some() || question.port.is_some();
+        let listed = question.limit as usize + 1;
+        let (rows, pairs) = if filtered { (MOST_SUMMED, MOST_SUMMED) } else { (listed, 0) };
+        let focus =
+            Focus { services: &services, sources: &sources, ..Focus::heaviest(MOST_ROWS, rows, pairs) };
+        let mut days: Vec<KeptDay> = self.closed.clone();
+        let live = self.late_day().into_iter().chain(self.open_day()).filter(|day| !day.is_empty());
+        for day in live.map(|day| day.focused_on(question.class, &focus)) {
+            match days.iter_mut().find(|known| known.date == day.date) {
+                Some(known) => *known = sum_of(&[known, &day]),
+                None => days.push(day),
+            }
+        }
+        days.sort_by_key(|day| day.date);
+        days
+    }
+
+    fn explain(&self, question: &Question, answer: &mut Answer) {
+        let Some(today) = self.date() else { return };
+        let touches =
+            question.from.is_none_or(|from| from <= today) && question.to.is_none_or(|to| to >= today);
+        if touches && self.lost_today > 0 {
+            let lost = self.lost_today;
+            answer
+                .completeness_mut()
+                .add_reason(format!("{lost} packets were lost today before they were read"));
+        }
+    }
+
+    fn fits(question: &Question, held: &Held) -> bool {
+        let event = &held.event;
+        question.class == event.class
+            && question.protocol.is_none_or(|protocol| protocol == event.protocol)
+            && question.port.is_none_or(|port| port == event.port && Service::has_ports(event.protocol))
+            && question.source.is_none_or(|prefix| prefix.contains(event.source))
+    }
+
+    /// With a cursor the first events after it, else the newest; oldest first.
+    fn recent(&self, now: Now, question: &Question) -> RecentAnswer {
+        let limit = question.limit as usize;
+        let fitting = self.evidence.held().filter(|held| Engine::fits(question, held));
+        let mut completeness = Completeness::from_reasons(&[]);
+        let mut cursor = self.evidence.last();
+        let chosen: Vec<&Held> = if question.cursor == 0 {
+            let mut newest: Vec<&Held> = fitting.rev().take(limit).collect();
+            newest.reverse();
+            newest
+        } else {
+            let oldest = self.evidence.held().next().map_or(cursor + 1, |held| held.number);
+            if question.cursor.saturating_add(1) < oldest {
+                completeness.add_reason("older events are no longer held".to_string());
+            }
+            let mut after: Vec<&Held> =
+                fitting.filter(|held| held.number > question.cursor).take(limit + 1).collect();
+            if after.len() > limit {
+                after.pop();
+                cursor = after.last().map_or(cursor, |held| held.number);
+            }
+            after
+        };
+        let events = chosen.into_iter().map(|held| self.row(now, held)).collect();
+        RecentAnswer { events, cursor, completeness }
+    }
+
+    fn row(&self, now: Now, held: &Held) -> EventRow {
+        let event = &held.event;
+        let path = self.paths.get(event.path);
+        let has_ports = Service::has_ports(event.protocol);
+        EventRow {
+            time: self.label(now, held.boot_ms),
+            class: event.class.name().to_string(),
+            verdict: event.verdict.name().to_string(),
+            zone: path.and_then(|path| path.zone.clone()),
+            source: event.source.to_string(),
+            destination: event.destination.to_string(),
+            protocol: services::protocol_name(event.protocol).into_owned(),
+            source_port: (has_ports && event.class != Class::Login).then_some(event.source_port),
+            port: has_ports.then_some(event.port),
+            length: event.length,
+            flags: evidence::flags_of(event),
+            line: evidence::line_of(held, path),
+        }
+    }
+
+    /// A moment as an instant; with a clock that is not set, as seconds since boot.
+    pub fn label(&self, now: Now, boot_ms: u64) -> String {
+        if self.clock_is_set() {
+            self.calendar.rfc3339(clock::instant(now, boot_ms))
+        } else {
+            format!("boot+{}s", boot_ms / 1000)
+        }
+    }
+
+    fn lines(&self, question: &Question) -> Vec<String> {
+        let of_source = self.evidence.held().rev().filter(|held| Engine::fits(question, held));
+        let mut lines: Vec<String> = of_source
+            .take(MOST_LINES)
+            .map(|held| evidence::line_of(held, self.paths.get(held.event.path)))
+            .collect();
+        lines.reverse();
+        lines
+    }
+}
+
+/// Hides the lower half of every source, as `mask_sources` asks.
+pub fn mask(answer: &mut Answer) {
+    match answer {
+        Answer::Summary(answer) => answer.sources.iter_mut().for_each(|row| mask_text(&mut row.address)),
+        Answer::Sources(answer) => answer.sources.iter_mut().for_each(|row| mask_text(&mut row.address)),
+        Answer::Source(answer) => {
+            let masked = masked(&answer.row.address);
+            for line in answer.evidence.iter_mut().flatten() {
+                *line = mask_in(line, &answer.row.address, &masked);
+            }
+            answer.row.address = masked;
+        }
+        Answer::Recent(answer) => {
+            for row in &mut answer.events {
+                let masked = masked(&row.source);
+                row.line = mask_in(&row.line, &row.source, &masked);
+                row.source = masked;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn mask_text(address: &mut String) {
+    *address = masked(address);
+}
+
+fn masked(address: &str) -> String {
+    match address.parse() {
+        Ok(IpAddr::V4(v4)) => {
+            let [a, b, ..] = v4.octets();
+            format!("{a}.{b}.x.x")
+        }
+        Ok(IpAddr::V6(v6)) => {
+            let [a, b, ..] = v6.segments();
+            format!("{a:x}:{b:x}:x::")
+        }
+        Err(_) => "x".to_string(),
+    }
+}
+
+/// The address as it is written in answers, and as the kernel's log writes it.
+fn mask_in(line: &str, address: &str, masked: &str) -> String {
+    let line = line.replace(address, masked);
+    match address.parse() {
+        Ok(IpAddr::V6(v6)) => {
+            let full: Vec<String> = v6.segments().iter().map(|part| format!("{part:04x}")).collect();
+            line.replace(&full.join(":"), masked)
+        }
+        _ => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masked_sources_show_their_network_only() {
+        assert_eq!(masked("180.188.7.9"), "180.188.x.x");
+        assert_eq!(masked("2001:db8::7"), "2001:db8:x::");
+        let line = "SRC=2001:0db8:0000:0000:0000:0000:0000:0007 DST=::1";
+        assert_eq!(mask_in(line, "2001:db8::7", "2001:db8:x::"), "SRC=2001:db8:x:: DST=::1");
+    }
+}

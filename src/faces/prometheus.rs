@@ -1,0 +1,143 @@
+//! Today's figures and the inputs' health in Prometheus' text format (version 0.0.4).
+//!
+//! Names of sources are left out: a label of their addresses would make series without end.
+
+use std::io::{self, Write};
+
+use crate::event::Class;
+use crate::query::answer::{ServicesAnswer, StatusAnswer, SummaryAnswer};
+
+struct Family<'a> {
+    name: &'a str,
+    kind: &'a str,
+    help: &'a str,
+}
+
+pub fn write(
+    summary: &SummaryAnswer,
+    services: &[(Class, ServicesAnswer)],
+    status: &StatusAnswer,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let classes = &summary.classes;
+    let classes = [
+        ("attempt", classes.attempt),
+        ("backscatter", classes.backscatter),
+        ("noise", classes.noise),
+        ("egress", classes.egress),
+        ("login", classes.login),
+    ];
+    let classes = classes.map(|(class, count)| (vec![("class", class.to_string())], count as f64));
+    family("fwstat_events_today", "gauge", "Events of the local day by class.").write(&classes, out)?;
+    let protocols: Vec<_> = summary
+        .protocols
+        .iter()
+        .map(|(name, count)| (vec![("protocol", name.clone())], *count as f64))
+        .collect();
+    family("fwstat_attempts_today", "gauge", "Attempts of the local day by protocol.")
+        .write(&protocols, out)?;
+    let rows: Vec<_> = services
+        .iter()
+        .flat_map(|(class, answer)| answer.services.iter().map(move |row| (class, row)))
+        .map(|(class, row)| {
+            let port = row.port.map(|port| port.to_string()).unwrap_or_default();
+            let labels = vec![
+                ("class", class.name().to_string()),
+                ("protocol", row.protocol.clone()),
+                ("port", port),
+                ("name", row.name.clone().unwrap_or_default()),
+            ];
+            (labels, row.attempts as f64)
+        })
+        .collect();
+    family("fwstat_service_attempts_today", "gauge", "The most tried services of the local day.")
+        .write(&rows, out)?;
+    if let Some(sources) = summary.unique_sources {
+        family("fwstat_unique_sources_today", "gauge", "Different sources of the local day's attempts.")
+            .write(&[(vec![], sources as f64)], out)?;
+    }
+    inputs(status, out)?;
+    if let Some(rows) = &status.counters {
+        let rows: Vec<_> =
+            rows.iter().map(|row| (vec![("zone", row.zone.clone())], row.packets as f64)).collect();
+        family("fwstat_rule_packets_total", "counter", "Packets as the firewall's rules count them.")
+            .write(&rows, out)?;
+    }
+    for (name, help, value) in [
+        ("fwstat_clock_set", "Whether the wall clock is known.", u64::from(status.clock.set)),
+        ("fwstat_store_bytes", "Bytes that the store takes.", status.store.bytes),
+        ("fwstat_store_written_today_bytes", "Bytes written to flash today.", status.store.written_today),
+        ("fwstat_store_ok", "Whether flash takes the statistics.", u64::from(status.store.state == "ok")),
+        ("fwstat_uptime_seconds", "Since the daemon started.", status.uptime),
+    ] {
+        family(name, "gauge", help).write(&[(vec![], value as f64)], out)?;
+    }
+    if let Some(resident) = status.memory.resident {
+        family("fwstat_memory_resident_bytes", "gauge", "Memory of the daemon.")
+            .write(&[(vec![], resident as f64)], out)?;
+    }
+    Ok(())
+}
+
+fn inputs(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
+    let running: Vec<_> = status
+        .inputs
+        .iter()
+        .map(|row| (vec![("input", row.name.clone())], f64::from(u8::from(row.state == "running"))))
+        .collect();
+    family("fwstat_input_up", "gauge", "Whether the input runs.").write(&running, out)?;
+    let mut rows = Vec::new();
+    for input in &status.inputs {
+        for (state, count) in [
+            ("received", input.received),
+            ("attempts", input.attempts),
+            ("malformed", input.malformed),
+            ("ignored", input.ignored),
+            ("duplicates", input.duplicates),
+            ("lost", input.lost),
+        ] {
+            rows.push((vec![("input", input.name.clone()), ("state", state.to_string())], count as f64));
+        }
+    }
+    family("fwstat_input_packets_total", "counter", "What became of an input's packets since the start.")
+        .write(&rows, out)
+}
+
+fn family<'a>(name: &'a str, kind: &'a str, help: &'a str) -> Family<'a> {
+    Family { name, kind, help }
+}
+
+impl Family<'_> {
+    fn write(&self, rows: &[(Vec<(&str, String)>, f64)], out: &mut dyn Write) -> io::Result<()> {
+        let Family { name, kind, help } = self;
+        writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")?;
+        for (labels, value) in rows {
+            let labels: Vec<String> =
+                labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+            if labels.is_empty() {
+                writeln!(out, "{name} {value}")?;
+            } else {
+                writeln!(out, "{name}{{{}}} {value}", labels.join(","))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_has_its_help_and_type_and_labels_are_escaped() {
+        let mut out = Vec::new();
+        let rows = [(vec![("zone", "a\"b\\c\nd".to_string())], 5.0), (vec![], 1.5)];
+        family("x_total", "counter", "Some.").write(&rows, &mut out).unwrap();
+        let expected = "# HELP x_total Some.\n# TYPE x_total counter\nx_total{zone=\"a\\\"b\\\\c\\nd\"} 5\nx_total 1.5\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}

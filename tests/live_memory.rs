@@ -1,0 +1,131 @@
+//! A day of ten million forged sources: what the engine and its store take of memory, and that every table
+//! at its bound still answers. In a process of its own, since it looks at this process's memory.
+
+use fwstat::calendar::Calendar;
+use fwstat::engine::{Action, Brought, Engine, Input, Now};
+use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
+use fwstat::query::Answer;
+use fwstat::query::history::Retention;
+use fwstat::query::question::{Prefix, Question, Topic};
+use fwstat::statistics::heavy::mix;
+use fwstat::store::shelf::DiskShelf;
+use fwstat::store::today::{Keeper, Portion, State};
+
+const SOURCES: u64 = 10_000_000;
+/// 2026-06-10 00:00 UTC
+const START: i64 = 1_781_049_600;
+/// Beyond what a process takes that has only begun.
+const MOST_MORE: u64 = 6 << 20;
+
+/// In bytes: now, and at most so far.
+fn resident() -> (u64, u64) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    };
+    (field("VmRSS:"), field("VmHWM:"))
+}
+
+fn forged(number: u64) -> Event {
+    let random = mix(number, 1, 2);
+    Event {
+        time: 0,
+        source: Address::v4(random as u32),
+        destination: Address::v4(0xc000_0201),
+        fingerprint: mix(number, 3, 4),
+        uptime: 0,
+        count: 1,
+        source_port: 40_000,
+        port: (random >> 32) as u16,
+        length: 40,
+        path: PathId(0),
+        protocol: [protocol::TCP, protocol::UDP][(number % 2) as usize],
+        flags: 2,
+        icmp_type: 0,
+        icmp_code: 0,
+        class: if number.is_multiple_of(10) {
+            Class::ALL[(random >> 50) as usize % 5]
+        } else {
+            Class::Attempt
+        },
+        verdict: Verdict::Drop,
+    }
+}
+
+#[test]
+fn ten_million_forged_sources_in_a_day() {
+    let directory = std::env::temp_dir().join(format!("fwstat-memory-{}", std::process::id()));
+    let (before, _) = resident();
+    let shelf = DiskShelf::open_for_writing(&directory).unwrap();
+    let (mut keeper, _) = Keeper::open(shelf, Retention::default(), true).unwrap();
+    let mut engine = Engine::new(Calendar::utc(), None, 200);
+    let mut now = Now { boot_ms: 0, wall: START };
+    let mut serial = 0;
+    for number in 0..SOURCES {
+        if number.is_multiple_of(SOURCES / 1440) {
+            let minute = (number / (SOURCES / 1440)).min(1439);
+            now = Now { boot_ms: minute * 60_000, wall: START + minute as i64 * 60 };
+            engine.tick(now);
+            assert!(!engine.actions().contains(&Action::Commit));
+            serial += 1;
+            let state = State { serial, date: engine.date(), ..State::default() };
+            if minute % 15 == 14 {
+                assert!(engine.copy(|_| state.clone()).unwrap().len() < 1 << 20);
+            }
+            if minute % 60 == 59 {
+                let portion = engine.portion(false);
+                assert_ne!(portion, Portion::Nothing);
+                keeper.commit(engine.closed(), &portion, &state, "UTC").unwrap();
+                engine.committed();
+            }
+        }
+        engine.take(now, Input::Nflog, Brought::Event(forged(number), None, Some(&[b'x'; 300])));
+        // One that tries again and again stands out of it all.
+        if number.is_multiple_of(1000) {
+            let source = Address::v4(0xc633_6407);
+            let fingerprint = mix(number, 8, 9);
+            let event = Event { source, port: 23, class: Class::Attempt, fingerprint, ..forged(number) };
+            engine.take(now, Input::Nflog, Brought::Event(event, None, None));
+        }
+    }
+    let (counted, _) = resident();
+    let source = Prefix::parse("198.51.100.7").ok();
+    for topic in [Topic::Summary, Topic::Services, Topic::Sources, Topic::Source, Topic::Hours, Topic::Days] {
+        let filter = if topic == Topic::Source { source } else { None };
+        let limit = if matches!(topic, Topic::Services | Topic::Sources) { 1000 } else { 10 };
+        let question = Question { limit, source: filter, ..Question::new(topic) };
+        match engine.answer(now, &question, &mut keeper.store).unwrap() {
+            Answer::Summary(answer) => {
+                let [events, attempts] = [SOURCES + SOURCES / 1000, answer.attempts];
+                let classes = &answer.classes;
+                let others = classes.backscatter + classes.noise + classes.egress + classes.login;
+                assert_eq!(attempts + others, events);
+                // 9 of 10 are attempts, and a fifth of the rest; addresses repeat.
+                let unique = answer.unique_sources.unwrap() as f64;
+                assert!((unique / 9_190_000.0 - 1.0).abs() < 0.02, "{unique}");
+                assert_eq!(answer.sources[0].address, "198.51.100.7");
+            }
+            Answer::Services(answer) => assert_eq!(answer.services.len(), 1000),
+            Answer::Sources(answer) => assert_eq!(answer.sources.len(), 1000),
+            Answer::Source(answer) => {
+                let row = &answer.row;
+                assert!(row.attempts >= 10_000 && row.attempts - row.error <= 10_000, "{row:?}");
+            }
+            Answer::Hours(answer) => assert!(answer.hours.iter().all(|hour| hour.attempts > 300_000)),
+            Answer::Days(answer) => assert_eq!(answer.days.len(), 1),
+            other => panic!("{other:?}"),
+        }
+    }
+    let (after, most) = resident();
+    std::fs::remove_dir_all(&directory).unwrap();
+    eprintln!(
+        "resident {} KiB before, {} KiB with full tables, {} KiB after, {} KiB at most; {} bytes written",
+        before / 1024,
+        counted / 1024,
+        after / 1024,
+        most / 1024,
+        keeper.written()
+    );
+    assert!(most - before <= MOST_MORE, "{before} {after} {most}");
+}
