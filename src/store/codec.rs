@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
 #[derive(Default)]
 pub struct BitWriter {
     bytes: Vec<u8>,
-    /// Bits not yet in `bytes`, and how many.
+    /// Bits not yet in `bytes`, and how many: fewer than 32.
     bits: u64,
     length: u32,
 }
@@ -114,9 +114,9 @@ impl BitWriter {
     pub fn put(&mut self, bits: u32, length: u32) {
         self.bits = self.bits << length | u64::from(bits);
         self.length += length;
-        while self.length >= 8 {
-            self.length -= 8;
-            self.bytes.push((self.bits >> self.length) as u8);
+        if self.length >= 32 {
+            self.length -= 32;
+            self.bytes.extend_from_slice(&((self.bits >> self.length) as u32).to_be_bytes());
         }
     }
 
@@ -131,6 +131,10 @@ impl BitWriter {
 
     pub fn finish(mut self) -> Vec<u8> {
         self.put(0, (8 - self.length % 8) % 8);
+        while self.length > 0 {
+            self.length -= 8;
+            self.bytes.push((self.bits >> self.length) as u8);
+        }
         self.bytes
     }
 }
