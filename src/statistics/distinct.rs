@@ -9,19 +9,23 @@ use crate::event::Address;
 
 use super::heavy::mix;
 
-/// log2 of the number of registers.
-const PRECISION: u32 = 14;
-pub const REGISTERS: usize = 1 << PRECISION;
+/// Registers of a sketch, and of one that was folded to take less room (a standard error of 1.6 %).
+pub const REGISTERS: usize = 1 << 14;
+pub const FOLDED_REGISTERS: usize = 1 << 12;
 /// Up to so many hashes are kept themselves: joins of small sets stay exact.
 pub const MOST_EXACT: usize = 512;
-const LARGEST_RANK: u8 = (32 - PRECISION + 1) as u8;
+
+/// The largest rank in so many registers: a hash has 32 bits, of which the first choose the register.
+fn largest_rank(registers: usize) -> u8 {
+    (33 - registers.ilog2()) as u8
+}
 
 /// A set of addresses of which only its size can be asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Sketch {
     /// Sorted, different hashes.
     Exact(Vec<u32>),
-    /// One rank (0..=19) a register.
+    /// One rank (0..=19, or 0..=21 when folded) a register.
     Registers(Box<[u8]>),
 }
 
@@ -73,7 +77,15 @@ impl Sketch {
                 if let Sketch::Exact(hashes) = self {
                     *self = Sketch::Registers(to_registers(hashes));
                 }
+                let mut folded = None;
                 if let Sketch::Registers(ours) = self {
+                    // The coarser of both sets the precision.
+                    if ours.len() > theirs.len() {
+                        *ours = fold(ours);
+                    } else if ours.len() < theirs.len() {
+                        folded = Some(fold(theirs));
+                    }
+                    let theirs = folded.as_ref().unwrap_or(theirs);
                     ours.iter_mut().zip(theirs.iter()).for_each(|(our, their)| *our = (*our).max(*their));
                 }
             }
@@ -88,9 +100,19 @@ impl Sketch {
         }
     }
 
+    /// Takes a quarter of the room from now on, at twice the error.
+    pub fn fold(&mut self) {
+        if let Sketch::Registers(registers) = self
+            && registers.len() == REGISTERS
+        {
+            *registers = fold(registers);
+        }
+    }
+
     /// Registers as read from a file; `None` unless their number and ranks are possible.
     pub fn from_registers(registers: Vec<u8>) -> Option<Sketch> {
-        let valid = registers.len() == REGISTERS && registers.iter().all(|&rank| rank <= LARGEST_RANK);
+        let valid = matches!(registers.len(), REGISTERS | FOLDED_REGISTERS)
+            && registers.iter().all(|&rank| rank <= largest_rank(registers.len()));
         valid.then(|| Sketch::Registers(registers.into_boxed_slice()))
     }
 }
@@ -103,19 +125,32 @@ fn to_registers(hashes: &[u32]) -> Box<[u8]> {
 
 #[inline]
 fn raise(registers: &mut [u8], hash: u32) {
-    let register = (hash >> (32 - PRECISION)) as usize;
+    let precision = registers.len().ilog2();
+    let register = (hash >> (32 - precision)) as usize;
     // The marker bit stops the count of zeros at the hash's end.
-    let rank = ((hash << PRECISION) | 1 << (PRECISION - 1)).leading_zeros() as u8 + 1;
+    let rank = ((hash << precision) | 1 << (precision - 1)).leading_zeros() as u8 + 1;
     if registers[register] < rank {
         registers[register] = rank;
     }
 }
 
+/// Four registers become one: the two bits that told them apart now belong to the rank.
+fn fold(registers: &[u8]) -> Box<[u8]> {
+    let (groups, _) = registers.as_chunks::<4>();
+    let rank = |[first, second, third, fourth]: &[u8; 4]| match (third | fourth, second, first) {
+        (0, 0, 0) => 0,
+        (0, 0, first) => first + 2,
+        (0, _, first) => 2.max(if *first > 0 { first + 2 } else { 0 }),
+        (_, _, first) => 1.max(if *second > 0 { 2 } else { 0 }).max(if *first > 0 { first + 2 } else { 0 }),
+    };
+    groups.iter().map(rank).collect()
+}
+
 fn estimate(registers: &[u8]) -> u64 {
-    let mut multiplicity = [0u32; LARGEST_RANK as usize + 1];
-    registers.iter().for_each(|&rank| multiplicity[rank.min(LARGEST_RANK) as usize] += 1);
-    let m = REGISTERS as f64;
-    let last = LARGEST_RANK as usize;
+    let last = usize::from(largest_rank(registers.len()));
+    let mut multiplicity = [0u32; 22];
+    registers.iter().for_each(|&rank| multiplicity[usize::from(rank).min(last)] += 1);
+    let m = registers.len() as f64;
     let mut z = m * tau(1.0 - f64::from(multiplicity[last]) / m);
     for rank in (1..last).rev() {
         z = 0.5 * (z + f64::from(multiplicity[rank]));
@@ -191,9 +226,28 @@ mod tests {
     }
 
     #[test]
+    fn folding_is_as_if_it_had_been_coarse_from_the_start() {
+        for size in [513u32, 5_000, 100_000] {
+            let mut folded = filled(0..size);
+            folded.fold();
+            let mut coarse = Sketch::Registers(vec![0; FOLDED_REGISTERS].into_boxed_slice());
+            (0..size).for_each(|number| coarse.add(Address::v4(number.wrapping_mul(2_654_435_761))));
+            assert_eq!(folded, coarse, "{size}");
+            assert!((folded.estimate() as f64 / f64::from(size) - 1.0).abs() < 0.05, "{size}");
+            // Fine and coarse join to coarse, either way round.
+            let (mut one, mut other) = (filled(0..size), folded.clone());
+            one.join(&folded);
+            other.join(&filled(0..size));
+            assert_eq!((&one, &other), (&folded, &folded));
+        }
+    }
+
+    #[test]
     fn impossible_registers_are_refused() {
         assert!(Sketch::from_registers(vec![0; REGISTERS - 1]).is_none());
-        assert!(Sketch::from_registers(vec![LARGEST_RANK + 1; REGISTERS]).is_none());
-        assert!(Sketch::from_registers(vec![LARGEST_RANK; REGISTERS]).unwrap().estimate() > 1 << 30);
+        assert!(Sketch::from_registers(vec![20; REGISTERS]).is_none());
+        assert!(Sketch::from_registers(vec![22; FOLDED_REGISTERS]).is_none());
+        assert!(Sketch::from_registers(vec![19; REGISTERS]).unwrap().estimate() > 1 << 30);
+        assert!(Sketch::from_registers(vec![21; FOLDED_REGISTERS]).unwrap().estimate() > 1 << 30);
     }
 }

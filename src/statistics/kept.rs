@@ -188,10 +188,10 @@ pub struct Cuts {
 impl Cuts {
     /// Attempts of one day.
     pub const DAY: Cuts = Cuts {
-        services: Cut { top: 96, from: 100, most: 1024 },
-        sources: Cut { top: 48, from: 1000, most: 256 },
-        pairs: Cut { top: 64, from: 100, most: 512 },
-        rows_with_hours: 32,
+        services: Cut { top: 48, from: 100, most: 1024 },
+        sources: Cut { top: 24, from: 1000, most: 256 },
+        pairs: Cut { top: 32, from: 100, most: 512 },
+        rows_with_hours: 24,
         rows_with_sketch: 0,
     };
     /// Attempts of one day of which so many sources are known that the tables overflowed: its counts
@@ -213,9 +213,9 @@ impl Cuts {
     };
     /// Attempts of one month.
     pub const MONTH: Cuts = Cuts {
-        services: Cut { top: 96, from: 10_000, most: 256 },
-        sources: Cut { top: 64, from: 30_000, most: 256 },
-        pairs: Cut { top: 64, from: 30_000, most: 256 },
+        services: Cut { top: 48, from: 10_000, most: 256 },
+        sources: Cut { top: 24, from: 30_000, most: 256 },
+        pairs: Cut { top: 24, from: 30_000, most: 256 },
         rows_with_hours: 0,
         rows_with_sketch: 0,
     };

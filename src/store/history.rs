@@ -403,6 +403,10 @@ impl<S: Shelf> Store<S> {
             }
             if lost_days {
                 kept.days.clear();
+                // The month's own number of different sources stays as exact as it was.
+                for sketch in kept.summary.classes.iter_mut().filter_map(|kept| kept.sketch.as_mut()) {
+                    sketch.fold();
+                }
             }
             batch.put(month, last, &kept);
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::calendar::{Date, Month};
 use crate::event::{Address, Class, Service, Verdict};
 use crate::statistics::day::{Day, KeptDay};
-use crate::statistics::distinct::{MOST_EXACT, REGISTERS, Sketch};
+use crate::statistics::distinct::{FOLDED_REGISTERS, MOST_EXACT, REGISTERS, Sketch};
 use crate::statistics::kept::{Hours, Kept, KeptPair, KeptService, KeptSource, Unique};
 use crate::statistics::month::KeptMonth;
 
@@ -176,7 +176,7 @@ fn write_sketch(writer: &mut Writer, sketch: Option<&Sketch>) {
         }
         Some(Sketch::Registers(registers)) => {
             let bits = write_registers(registers);
-            writer.u8(2);
+            writer.u8(if registers.len() == FOLDED_REGISTERS { 3 } else { 2 });
             writer.number(bits.len() as u64);
             writer.raw(&bits);
         }
@@ -192,8 +192,8 @@ fn write_sketch(writer: &mut Writer, sketch: Option<&Sketch>) {
 fn write_registers(registers: &[u8]) -> Vec<u8> {
     let mut bits = BitWriter::new();
     let set = registers.iter().filter(|rank| **rank > 0).count();
-    if set > 0 && set < REGISTERS / 4 {
-        let parameter = (REGISTERS / set).ilog2();
+    if set > 0 && set < registers.len() / 4 {
+        let parameter = (registers.len() / set).ilog2();
         bits.put(1, 1);
         bits.put(parameter, 4);
         bits.put(set as u32, 14);
@@ -217,10 +217,10 @@ fn write_registers(registers: &[u8]) -> Vec<u8> {
     bits.finish()
 }
 
-fn read_registers(bytes: &[u8]) -> Result<Vec<u8>, Malformed> {
+fn read_registers(bytes: &[u8], count: usize) -> Result<Vec<u8>, Malformed> {
     let wrong = Malformed("impossible sketch of different sources");
     let mut bits = BitReader::new(bytes);
-    let mut registers = vec![0u8; REGISTERS];
+    let mut registers = vec![0u8; count];
     if bits.take(1)? == 1 {
         let parameter = bits.take(4)?;
         let mut place = 0usize;
@@ -257,9 +257,10 @@ fn read_sketch(reader: &mut Reader) -> Result<Option<Sketch>, Malformed> {
             }
             Ok(Some(Sketch::Exact(hashes)))
         }
-        2 => {
+        kind @ (2 | 3) => {
             let length = reader.rows(1)?;
-            Sketch::from_registers(read_registers(reader.raw(length)?)?).map(Some).ok_or(wrong)
+            let count = if kind == 2 { REGISTERS } else { FOLDED_REGISTERS };
+            Sketch::from_registers(read_registers(reader.raw(length)?, count)?).map(Some).ok_or(wrong)
         }
         _ => Err(wrong),
     }
