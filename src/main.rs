@@ -10,9 +10,11 @@ use fwstat::faces::arguments::{self, Command, Place};
 use fwstat::faces::help;
 use fwstat::faces::remote;
 use fwstat::faces::shell::{self, Outcome, ShellError};
+use fwstat::system::memory;
 
 /// 0 answered, 1 failed, 2 wrong usage.
 fn main() -> ExitCode {
+    memory::give_back_what_is_freed();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let command = match arguments::parse(&arguments) {
         Ok(command) => command,

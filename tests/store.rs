@@ -333,7 +333,7 @@ fn only_one_process_writes_at_a_time() {
     assert!(import(&store, &small.first).is_ok());
 }
 
-/// KNOWN TO FAIL: without the list of what was imported, the first log is counted a second time, and the answers are
+/// Without the list of what was imported, the first log is counted a second time, and the answers are
 /// called complete (what was set aside is only named on standard error).
 #[test]
 fn a_lost_list_of_imports_does_not_count_twice_unsaid() {

@@ -41,10 +41,6 @@ impl Shelf for Flash {
         self.files.borrow_mut().commit(changes)
     }
 
-    fn set_aside(&mut self, name: &str) -> io::Result<String> {
-        self.files.borrow_mut().set_aside(name)
-    }
-
     fn describe(&self, name: &str) -> String {
         name.to_string()
     }

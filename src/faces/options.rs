@@ -220,10 +220,7 @@ pub static COMMANDS: [CommandRow; 20] = [
         brief: "the tables straight from log files",
         about: "Reads log files (plain or .gz, in any order; '-' is standard input) and prints summary, months, \
                 services, sources, anomalies and hours. Keeps nothing.",
-        options: &[
-            &FROM, &TO, &CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &MIN, &LIMIT, &JSON, &TIMEZONE, &YEAR,
-            &WAN,
-        ],
+        options: &[&FROM, &TO, &CLASS, &MIN, &LIMIT, &JSON, &TIMEZONE, &YEAR, &WAN],
         examples: &["fwstat report /var/log/messages*", "logread | fwstat report --wan pppoe-wan -"],
     },
     CommandRow {

@@ -105,7 +105,11 @@ pub fn report(input: &Input, question: &Question, json: bool, out: &mut dyn Writ
     let mut reading = with_meter(|progress| offline::report(input, progress))?;
     let calendar = reading.calendar.clone();
     let mut ask = |topic: Topic| {
-        let question = Question { topic, ..question.clone() };
+        let mut question = Question { topic, ..question.clone() };
+        if topic == Topic::Anomalies {
+            // Anomalies are days of attempts, whatever else is asked for.
+            question.class = Class::Attempt;
+        }
         query::answer(&question, &mut reading.store, &calendar)
     };
     let report = Report {

@@ -17,7 +17,7 @@ use crate::wire::line::Outcome;
 pub const MAX_OPEN: usize = 16;
 
 /// Events given at once, at most.
-pub const BATCH: usize = 4096;
+pub const BATCH: usize = 2048;
 
 /// How far the reading has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,6 +3,8 @@
 //! A summary can be whole or cut to its heaviest rows; a floor tells the most that a row left out
 //! can have had. Summaries of the same or of different days can be added.
 
+use std::rc::Rc;
+
 use crate::event::{Address, Service, Verdict};
 
 use super::distinct::Sketch;
@@ -63,7 +65,8 @@ pub struct KeptService {
     pub unique: Unique,
     /// Attempts in each local hour.
     pub hours: Option<Hours>,
-    pub sketch: Option<Sketch>,
+    /// Of its different sources; shared with the open tables that it comes from.
+    pub sketch: Option<Rc<Sketch>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -194,11 +197,11 @@ impl Cuts {
     /// Attempts of one day of which so many sources are known that the tables overflowed: its counts
     /// are no longer exact, and a copy of the tables would not fit beside them on a small router.
     pub const OVERFLOWED: Cuts = Cuts {
-        services: Cut { top: 4096, from: u64::MAX, most: 4096 },
-        sources: Cut { top: 4096, from: u64::MAX, most: 4096 },
-        pairs: Cut { top: 4096, from: u64::MAX, most: 4096 },
-        rows_with_hours: 4096,
-        rows_with_sketch: 4096,
+        services: Cut { top: 2048, from: u64::MAX, most: 2048 },
+        sources: Cut { top: 2048, from: u64::MAX, most: 2048 },
+        pairs: Cut { top: 2048, from: u64::MAX, most: 2048 },
+        rows_with_hours: 2048,
+        rows_with_sketch: 2048,
     };
     /// Another class on one day.
     pub const DAY_OTHERS: Cuts = Cuts {

@@ -3,6 +3,7 @@
 //! Takes events of the class, keeps services, sources and pairs of both within bounds.
 
 use std::cmp::Reverse;
+use std::rc::Rc;
 
 use crate::event::{Address, Event, Service, Verdict};
 
@@ -29,9 +30,9 @@ pub struct Bounds {
 
 impl Bounds {
     /// For attempts. At the bounds: 0.5 MB of services, 1.1 MB of sources, 0.6 MB of pairs,
-    /// 0.4 MB of sketches, 0.1 MB of wide hours.
+    /// 0.3 MB of sketches, 0.1 MB of wide hours.
     pub const ATTEMPTS: Bounds =
-        Bounds { services: 4096, sources: 16_384, pairs: 16_384, sketches: 24, wide_hours: 1024 };
+        Bounds { services: 4096, sources: 16_384, pairs: 16_384, sketches: 20, wide_hours: 1024 };
     /// For each other class.
     pub const OTHERS: Bounds =
         Bounds { services: 512, sources: 1024, pairs: 1024, sketches: 1, wide_hours: 64 };
@@ -55,7 +56,7 @@ pub struct Tables {
     /// Of the different sources; used once the table of sources is not whole.
     unique: Sketch,
     unique_unknown: bool,
-    service_sketches: Vec<Sketch>,
+    service_sketches: Vec<Rc<Sketch>>,
     wide_hours: Vec<[u32; 24]>,
     /// An hour of a source was cut at 255 since no wide hours were left.
     hours_cut: bool,
@@ -212,7 +213,7 @@ impl Tables {
         let service = self.services.row_mut(service_slot);
         raise(&mut service.unique, 1);
         if service.sketch > 0 {
-            self.service_sketches[usize::from(service.sketch) - 1].add(pair.address);
+            Rc::make_mut(&mut self.service_sketches[usize::from(service.sketch) - 1]).add(pair.address);
         } else if service.unique >= SKETCH_FROM
             && whole
             && service.error == 0
@@ -222,7 +223,7 @@ impl Tables {
             for row in self.pairs.rows().iter().filter(|row| row.pair.service == pair.service) {
                 sketch.add(row.pair.address);
             }
-            self.service_sketches.push(sketch);
+            self.service_sketches.push(Rc::new(sketch));
             service.sketch = self.service_sketches.len() as u8;
         }
     }
@@ -406,7 +407,7 @@ impl Tables {
                     row.sketch = self.service_sketches.len() as u8;
                 }
                 0 => {}
-                number => self.service_sketches[usize::from(number) - 1].join(theirs),
+                number => Rc::make_mut(&mut self.service_sketches[usize::from(number) - 1]).join(theirs),
             }
         }
     }

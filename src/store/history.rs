@@ -99,7 +99,12 @@ impl<S: Shelf> Store<S> {
             } else if let Some(date) = name.strip_prefix("open-").and_then(|rest| rest.strip_suffix(".fws")) {
                 store.read_open(&name, Date::parse(date))?;
             } else if name.ends_with(".bad") {
-                store.damage.push(format!("a damaged file was set aside as {}", store.shelf.describe(&name)));
+                let mut sentence = format!("a damaged file was set aside as {}", store.shelf.describe(&name));
+                if name.starts_with(ORIGIN) {
+                    sentence
+                        .push_str(": files that were imported before it can have been counted again since");
+                }
+                store.damage.push(sentence);
             }
         }
         store.months.sort();
@@ -141,6 +146,16 @@ impl<S: Shelf> Store<S> {
         Ok(())
     }
 
+    /// A name for a damaged file that no other has.
+    fn unused_name(&self, name: &str) -> io::Result<String> {
+        let names = self.shelf.names()?;
+        let candidates = (1..).map(|number| match number {
+            1 => format!("{name}.bad"),
+            number => format!("{name}.{number}.bad"),
+        });
+        Ok(candidates.skip_while(|candidate| names.contains(candidate)).take(1).collect())
+    }
+
     /// The readable blocks of a file. A damaged file is set aside once.
     fn read_file(&mut self, name: &str) -> Result<Vec<Block>, StoreError> {
         let path = self.shelf.describe(name);
@@ -158,11 +173,11 @@ impl<S: Shelf> Store<S> {
             let mut sentence = format!("{path} is damaged: {damage}; what is readable of it is used");
             if self.writable {
                 let failed = |error| StoreError::Io { what: format!("cannot set {path} aside"), error };
-                let aside = self.shelf.set_aside(name).map_err(failed)?;
+                let aside = self.unused_name(name).map_err(failed)?;
                 sentence = format!("{sentence}, the file is set aside as {}", self.shelf.describe(&aside));
                 let rest = format::write(&contents.blocks);
-                let failed = |error| StoreError::Io { what: format!("cannot write {path}"), error };
-                self.shelf.commit(vec![(name.to_string(), Some(rest))]).map_err(failed)?;
+                let changes = vec![(aside, Some(bytes)), (name.to_string(), Some(rest))];
+                self.shelf.commit(changes).map_err(failed)?;
             }
             if !self.damage.contains(&sentence) {
                 self.damage.push(sentence);
@@ -542,6 +557,7 @@ impl<S: Shelf> History for Store<S> {
     fn incomplete_because(&self, month: Month) -> Option<String> {
         let name = month_file(month);
         let stem = name.trim_end_matches(".fws").to_string();
-        self.damage.iter().find(|sentence| sentence.contains(&stem)).cloned()
+        let hit = |sentence: &&String| sentence.contains(&stem) || sentence.contains(ORIGIN);
+        self.damage.iter().find(hit).cloned()
     }
 }

@@ -1,6 +1,8 @@
 //! Summaries of days and months <-> bytes. Rows are written sorted by key, column after column,
 //! so that deltas are small and alike bytes stand together.
 
+use std::rc::Rc;
+
 use crate::calendar::{Date, Month};
 use crate::event::{Address, Class, Service, Verdict};
 use crate::statistics::day::{Day, KeptDay};
@@ -306,7 +308,7 @@ fn write_services(writer: &mut Writer, kept: &Kept) {
     rows.iter().for_each(|row| writer.number(row.missing));
     rows.iter().for_each(|row| write_unique(writer, row.unique));
     rows.iter().for_each(|row| write_hours(writer, row.hours.as_ref()));
-    rows.iter().for_each(|row| write_sketch(writer, row.sketch.as_ref()));
+    rows.iter().for_each(|row| write_sketch(writer, row.sketch.as_deref()));
 }
 
 fn read_services(reader: &mut Reader, kept: &mut Kept) -> Result<(), Malformed> {
@@ -343,7 +345,7 @@ fn read_services(reader: &mut Reader, kept: &mut Kept) -> Result<(), Malformed> 
         row.hours = read_hours(reader)?;
     }
     for row in &mut kept.services {
-        row.sketch = read_sketch(reader)?;
+        row.sketch = read_sketch(reader)?.map(Rc::new);
     }
     Ok(())
 }

@@ -17,8 +17,6 @@ pub trait Shelf {
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
     /// Makes all changes or none.
     fn commit(&mut self, changes: Vec<Change>) -> io::Result<()>;
-    /// Keeps a damaged file under another name and gives that name.
-    fn set_aside(&mut self, name: &str) -> io::Result<String>;
     /// How a message names the file.
     fn describe(&self, name: &str) -> String;
 }
@@ -52,14 +50,6 @@ impl Shelf for MemoryShelf {
             }
         }
         Ok(())
-    }
-
-    fn set_aside(&mut self, name: &str) -> io::Result<String> {
-        let aside = format!("{name}.bad");
-        if let Some(bytes) = self.files.remove(name) {
-            self.files.insert(aside.clone(), bytes);
-        }
-        Ok(aside)
     }
 
     fn describe(&self, name: &str) -> String {
@@ -181,18 +171,6 @@ impl Shelf for DiskShelf {
             return Err(error);
         }
         self.finish()
-    }
-
-    fn set_aside(&mut self, name: &str) -> io::Result<String> {
-        let mut aside = format!("{name}.bad");
-        let mut number = 1;
-        while self.directory.join(&aside).exists() {
-            number += 1;
-            aside = format!("{name}.{number}.bad");
-        }
-        fs::rename(self.directory.join(name), self.directory.join(&aside))?;
-        sync_directory(&self.directory)?;
-        Ok(aside)
     }
 
     fn describe(&self, name: &str) -> String {

@@ -155,10 +155,6 @@ impl<S: Shelf> Shelf for Metered<S> {
         Ok(())
     }
 
-    fn set_aside(&mut self, name: &str) -> io::Result<String> {
-        self.shelf.set_aside(name)
-    }
-
     fn describe(&self, name: &str) -> String {
         self.shelf.describe(name)
     }
