@@ -403,9 +403,14 @@ impl<S: Shelf> Store<S> {
             }
             if lost_days {
                 kept.days.clear();
-                // The month's own number of different sources stays as exact as it was.
-                for sketch in kept.summary.classes.iter_mut().filter_map(|kept| kept.sketch.as_mut()) {
-                    sketch.fold();
+                // The month's own number of different sources stays as exact as it was; sketches are for
+                // ranges of months, and only those of attempts are worth their room.
+                for class in Class::ALL {
+                    let sketch = &mut kept.summary.classes[class as usize].sketch;
+                    match sketch {
+                        Some(sketch) if class == Class::Attempt => sketch.fold(),
+                        _ => *sketch = None,
+                    }
                 }
             }
             batch.put(month, last, &kept);
