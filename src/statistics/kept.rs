@@ -189,7 +189,7 @@ impl Cuts {
     /// Attempts of one day.
     pub const DAY: Cuts = Cuts {
         services: Cut { top: 48, from: 100, most: 1024 },
-        sources: Cut { top: 24, from: 1000, most: 256 },
+        sources: Cut { top: 48, from: 1000, most: 256 },
         pairs: Cut { top: 32, from: 100, most: 512 },
         rows_with_hours: 24,
         rows_with_sketch: 0,
