@@ -205,9 +205,9 @@ impl Cuts {
     };
     /// Another class on one day.
     pub const DAY_OTHERS: Cuts = Cuts {
-        services: Cut { top: 6, from: 1000, most: 64 },
-        sources: Cut { top: 6, from: 1000, most: 64 },
-        pairs: Cut { top: 4, from: 1000, most: 64 },
+        services: Cut { top: 8, from: 1000, most: 64 },
+        sources: Cut { top: 12, from: 1000, most: 64 },
+        pairs: Cut { top: 12, from: 1000, most: 64 },
         rows_with_hours: 0,
         rows_with_sketch: 0,
     };
