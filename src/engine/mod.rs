@@ -10,7 +10,7 @@ mod waiting;
 
 use crate::calendar::{Calendar, Date, Hour};
 use crate::event::{Class, Event, Origin};
-use crate::paths::Paths;
+use crate::paths::{Path, Paths};
 use crate::sources::duplicates::Duplicates;
 use crate::statistics::day::{Day, KeptDay};
 use crate::statistics::kept::Kept;
@@ -34,9 +34,6 @@ const MOST_CLOSED: usize = 8;
 const PIECE: (usize, usize, usize) = (1024, 2048, 4096);
 /// Of a day that is beyond its bounds, an attack: flash gets less of it.
 const PIECE_OF_MANY: (usize, usize, usize) = (512, 512, 512);
-
-/// Zones whose packets are counted apart.
-const MOST_ZONES: usize = 16;
 
 /// From so many NFLOG packets a second on, what logd tells of the same interface is what NFLOG told already:
 /// a flood pushes fingerprints out before logd's word of them comes.
@@ -98,7 +95,8 @@ pub struct Engine {
     lost_today: u64,
     /// Something came since the last copy.
     changed: bool,
-    received: Vec<(String, u64)>,
+    /// NFLOG packets by path.
+    received: Vec<u64>,
     flood: Flood,
     actions: Vec<Action>,
 }
@@ -227,9 +225,11 @@ impl Engine {
         }
     }
 
-    /// NFLOG packets of a zone, whatever became of them.
+    /// NFLOG packets of a zone, whatever became of them; of no zone if `zone` is empty.
     pub fn received(&self, zone: &str) -> u64 {
-        self.received.iter().find(|(known, _)| known == zone).map_or(0, |(_, count)| *count)
+        let of_zone = |path: &Path| path.zone.as_deref().unwrap_or_default() == zone;
+        let counts = self.paths.iter().zip(&self.received);
+        counts.filter(|(path, _)| of_zone(path)).fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     pub fn take(&mut self, now: Now, input: Input, brought: Brought<'_>) {
@@ -273,13 +273,15 @@ impl Engine {
         self.count(event, time);
     }
 
+    #[inline]
     fn count_received(&mut self, event: &Event) {
-        let zone = self.paths.get(event.path).and_then(|path| path.zone.as_deref()).unwrap_or_default();
-        if let Some((_, count)) = self.received.iter_mut().find(|(known, _)| known == zone) {
-            *count = count.saturating_add(event.count.into());
-        } else if self.received.len() < MOST_ZONES {
-            self.received.push((zone.to_string(), event.count.into()));
+        let place = usize::from(event.path.0);
+        if place >= self.received.len() {
+            // As many as there can be paths.
+            self.received.resize(place + 1, 0);
         }
+        let count = &mut self.received[place];
+        *count = count.saturating_add(event.count.into());
     }
 
     fn is_told_by_nflog(&self, now: Now, input: Input, event: &Event) -> bool {
