@@ -8,7 +8,7 @@ use std::io::{self, Read};
 /// Longer lines are no log lines: syslog daemons cut at 8 KiB or earlier.
 pub const LONGEST: usize = 8 * 1024;
 
-const BUFFER: usize = 128 * 1024;
+const BUFFER: usize = 64 * 1024;
 
 pub struct Lines<R> {
     source: R,

@@ -17,7 +17,7 @@ use crate::wire::line::Outcome;
 pub const MAX_OPEN: usize = 16;
 
 /// Events given at once, at most.
-pub const BATCH: usize = 2048;
+pub const BATCH: usize = 1024;
 
 /// How far the reading has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
