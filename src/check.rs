@@ -143,7 +143,10 @@ fn kernel(config: &Config, findings: &mut Findings) {
         for (family, file) in [("IPv4", "2"), ("IPv6", "10")] {
             let backend = fs::read_to_string(format!("/proc/sys/net/netfilter/nf_log/{file}"));
             match backend.as_deref().map(str::trim) {
-                Ok("nf_log_syslog") => findings.fine(format!("the kernel logs {family} packets to the log")),
+                // Before Linux 5.13 it was one module for each family.
+                Ok("nf_log_syslog" | "nf_log_ipv4" | "nf_log_ipv6") => {
+                    findings.fine(format!("the kernel logs {family} packets to the log"))
+                }
                 Ok("NONE") | Err(_) => findings.wrong(format!(
                     "the kernel logs no {family} packets: install kmod-nf-log (kmod-nf-log6 for IPv6)"
                 )),

@@ -42,6 +42,8 @@ pub struct Core {
     pub config: Config,
     pub engine: Engine,
     pub counters: CounterPoll,
+    /// The rules' counters as they were read last.
+    counted: Option<Vec<CounterStatus>>,
     config_path: PathBuf,
     run: PathBuf,
     places: Places,
@@ -83,6 +85,7 @@ impl Core {
             config,
             engine,
             counters: CounterPoll::default(),
+            counted: None,
             config_path: config_path.to_owned(),
             run: run.to_owned(),
             places,
@@ -270,7 +273,7 @@ impl Core {
                 timezone: self.engine.calendar().name().to_string(),
             },
             inputs: self.inputs(now),
-            counters: self.counter_rows(),
+            counters: self.counted.clone(),
             store: StoreStatus {
                 path: self.places.directory().display().to_string(),
                 bytes: self.places.bytes(),
@@ -333,24 +336,20 @@ impl Core {
         rows
     }
 
-    fn counter_rows(&self) -> Option<Vec<CounterStatus>> {
-        let only = self.config.zone.len() == 1;
-        let received = |zone: &str| {
-            // A rule without a prefix names no zone.
-            let unnamed = if only { self.engine.received("") } else { 0 };
-            self.engine.received(zone).saturating_add(unnamed)
+    /// Takes what nft says, and beside it what had come by then.
+    pub fn read_counters(&mut self) {
+        self.counters.read();
+        if self.counters.fd().is_some() {
+            return;
+        }
+        // A rule without a prefix names no zone.
+        let unnamed = if self.config.zone.len() == 1 { self.engine.received("") } else { 0 };
+        let row = |(zone, packets): &(String, u64)| CounterStatus {
+            zone: zone.clone(),
+            packets: *packets,
+            received: self.engine.received(zone).saturating_add(unnamed),
         };
-        let zones = self.counters.zones.as_ref()?;
-        Some(
-            zones
-                .iter()
-                .map(|(zone, packets)| CounterStatus {
-                    zone: zone.clone(),
-                    packets: *packets,
-                    received: received(zone),
-                })
-                .collect(),
-        )
+        self.counted = self.counters.zones.as_ref().map(|zones| zones.iter().map(row).collect());
     }
 }
 

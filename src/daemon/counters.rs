@@ -76,7 +76,7 @@ impl CounterPoll {
         }
     }
 
-    pub fn read(&mut self, _now_ms: u64) {
+    pub fn read(&mut self) {
         let Some(running) = &mut self.running else { return };
         let mut piece = [0; 16 * 1024];
         match running.out.read(&mut piece) {

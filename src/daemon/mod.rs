@@ -118,7 +118,7 @@ impl Daemon {
             self.on_bus(now, bus.0);
         }
         if counters {
-            self.core.counters.read(now.boot_ms);
+            self.core.read_counters();
         }
         Ok(true)
     }

@@ -17,6 +17,8 @@ use crate::query::answer::{ServicesAnswer, StatusAnswer, SummaryAnswer};
 use crate::query::question::{Prefix, Question, Topic};
 
 const LIMIT: Duration = Duration::from_secs(20);
+/// What `nft` needs to list the rules, usually.
+const COUNTING: Duration = Duration::from_millis(300);
 
 impl From<CallError> for ShellError {
     fn from(error: CallError) -> ShellError {
@@ -58,11 +60,21 @@ fn text(prefix: Prefix) -> String {
 }
 
 pub fn ask(question: &Question, socket: &Path, json: bool, out: &mut dyn Write) -> Result<()> {
+    if question.topic == Topic::Status {
+        count_rules(socket)?;
+    }
     let answer = call(socket, ubus::OBJECT, question.topic.name(), &arguments(question), LIMIT)?;
     if json {
         return Ok(print_json(&answer, out)?);
     }
     Ok(print_table(question, &read(question.topic, answer)?, out)?)
+}
+
+/// A status tells the rules' counters as they were read last, and has them read again: so it is asked twice.
+fn count_rules(socket: &Path) -> Result<()> {
+    call(socket, ubus::OBJECT, Topic::Status.name(), &json!({}), LIMIT)?;
+    std::thread::sleep(COUNTING);
+    Ok(())
 }
 
 fn read(topic: Topic, answer: Value) -> Result<Answer> {
@@ -119,6 +131,7 @@ pub fn export(format: Format, socket: &Path, out: &mut dyn Write) -> Result<()> 
             "json and csv show the kept days: name the store with --db, such as --db /etc/fwstat".into(),
         ));
     }
+    count_rules(socket)?;
     let ask = |topic: Topic, arguments: Value| call(socket, ubus::OBJECT, topic.name(), &arguments, LIMIT);
     let summary: SummaryAnswer = parse(ask(Topic::Summary, json!({}))?)?;
     let mut services: Vec<(Class, ServicesAnswer)> = Vec::new();
