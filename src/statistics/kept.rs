@@ -197,11 +197,11 @@ impl Cuts {
     /// Attempts of one day of which so many sources are known that the tables overflowed: its counts
     /// are no longer exact, and a copy of the tables would not fit beside them on a small router.
     pub const OVERFLOWED: Cuts = Cuts {
-        services: Cut { top: 1024, from: u64::MAX, most: 1024 },
-        sources: Cut { top: 1024, from: u64::MAX, most: 1024 },
-        pairs: Cut { top: 1024, from: u64::MAX, most: 1024 },
-        rows_with_hours: 1024,
-        rows_with_sketch: 1024,
+        services: Cut { top: 768, from: u64::MAX, most: 768 },
+        sources: Cut { top: 768, from: u64::MAX, most: 768 },
+        pairs: Cut { top: 768, from: u64::MAX, most: 768 },
+        rows_with_hours: 768,
+        rows_with_sketch: 768,
     };
     /// Another class on one day.
     pub const DAY_OTHERS: Cuts = Cuts {

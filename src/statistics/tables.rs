@@ -29,17 +29,17 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// For attempts. At the bounds: 0.5 MB of services, 1.1 MB of sources, 0.6 MB of pairs,
-    /// 0.25 MB of sketches, 0.1 MB of wide hours.
+    /// For attempts. At the bounds: 0.5 MB of services, 1.1 MB of sources, 0.3 MB of pairs,
+    /// 0.2 MB of sketches, 0.1 MB of wide hours.
     pub const ATTEMPTS: Bounds =
-        Bounds { services: 4096, sources: 16_384, pairs: 16_384, sketches: 16, wide_hours: 1024 };
+        Bounds { services: 4096, sources: 16_384, pairs: 8192, sketches: 12, wide_hours: 1024 };
     /// For each other class.
     pub const OTHERS: Bounds =
         Bounds { services: 512, sources: 1024, pairs: 1024, sketches: 1, wide_hours: 64 };
 }
 
 /// A service gets a sketch when so many sources tried it.
-const SKETCH_FROM: u32 = 512;
+const SKETCH_FROM: u32 = 256;
 
 #[derive(Clone)]
 pub struct Tables {
