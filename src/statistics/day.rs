@@ -68,19 +68,17 @@ impl Day {
         self.classes.iter().all(|tables| tables.count() == 0)
     }
 
-    /// Everything that is known of the day, unless tables overflowed: then their heaviest rows.
+    /// Everything that is known of the day; of tables that overflowed, the heaviest rows.
     pub fn to_kept(&self) -> KeptDay {
-        let all = |class: Class| self.classes[class as usize].to_kept(self.whole_cuts(class));
+        let all = |class: Class| {
+            let tables = self.tables(class);
+            tables.to_kept(Some(&tables.whole_cuts()))
+        };
         KeptDay { date: self.date, classes: Class::ALL.map(all) }
     }
 
     pub fn tables(&self, class: Class) -> &Tables {
         &self.classes[class as usize]
-    }
-
-    /// How [`Day::to_kept`] cuts a class.
-    pub fn whole_cuts(&self, class: Class) -> Option<&'static Cuts> {
-        self.tables(class).overflowed().then_some(&Cuts::OVERFLOWED)
     }
 
     /// The day as a closed one is kept: the same as [`Day::to_kept`] and then [`KeptDay::cut`].

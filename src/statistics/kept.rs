@@ -146,6 +146,11 @@ pub struct Cut {
 }
 
 impl Cut {
+    pub const NONE: Cut = Cut { top: usize::MAX, from: 0, most: usize::MAX };
+    /// Of a table that overflowed: its counts are no longer exact, and a copy of all of it would not
+    /// fit beside it on a small router.
+    pub const OVERFLOWED: Cut = Cut { top: 2048, from: u64::MAX, most: 2048 };
+
     /// Picks the rows that stay, in no order: their numbers, and the most that one left out has.
     /// `rank` orders rows, those to keep first; `counts` gives a row's attempts.
     pub fn pick<K: Ord>(
@@ -193,15 +198,6 @@ impl Cuts {
         pairs: Cut { top: 32, from: 100, most: 512 },
         rows_with_hours: 24,
         rows_with_sketch: 0,
-    };
-    /// Attempts of one day of which so many sources are known that the tables overflowed: its counts
-    /// are no longer exact, and a copy of the tables would not fit beside them on a small router.
-    pub const OVERFLOWED: Cuts = Cuts {
-        services: Cut { top: 768, from: u64::MAX, most: 768 },
-        sources: Cut { top: 768, from: u64::MAX, most: 768 },
-        pairs: Cut { top: 768, from: u64::MAX, most: 768 },
-        rows_with_hours: 768,
-        rows_with_sketch: 768,
     };
     /// Another class on one day.
     pub const DAY_OTHERS: Cuts = Cuts {

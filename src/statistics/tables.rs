@@ -29,10 +29,10 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// For attempts. At the bounds: 0.5 MB of services, 1.1 MB of sources, 0.3 MB of pairs,
-    /// 0.2 MB of sketches, 0.1 MB of wide hours.
+    /// For attempts. At the bounds: 0.5 MB of services, 1.1 MB of sources, 0.7 MB of pairs,
+    /// 0.3 MB of sketches, 0.1 MB of wide hours.
     pub const ATTEMPTS: Bounds =
-        Bounds { services: 4096, sources: 16_384, pairs: 8192, sketches: 12, wide_hours: 1024 };
+        Bounds { services: 4096, sources: 16_384, pairs: 16_384, sketches: 16, wide_hours: 1024 };
     /// For each other class.
     pub const OTHERS: Bounds =
         Bounds { services: 512, sources: 1024, pairs: 1024, sketches: 1, wide_hours: 64 };
@@ -228,9 +228,16 @@ impl Tables {
         }
     }
 
-    /// Some rows had to make room: counts are no longer exact.
-    pub fn overflowed(&self) -> bool {
-        self.services.evictions() + self.sources.evictions() + self.pairs.evictions() > 0
+    /// Cuts that leave everything of the tables whose counts are exact.
+    pub fn whole_cuts(&self) -> Cuts {
+        let cut = |evictions: u64| if evictions == 0 { Cut::NONE } else { Cut::OVERFLOWED };
+        Cuts {
+            services: cut(self.services.evictions()),
+            sources: cut(self.sources.evictions()),
+            pairs: cut(self.pairs.evictions()),
+            rows_with_hours: usize::MAX,
+            rows_with_sketch: usize::MAX,
+        }
     }
 
     /// All pairs are there, so that the rows' numbers of services and sources are exact.
@@ -262,10 +269,15 @@ impl Tables {
     /// What is known, heaviest rows first: all of it, or cut to the heaviest rows without ever
     /// making a summary of all.
     pub fn to_kept(&self, cuts: Option<&Cuts>) -> Kept {
+        let cuts_or_none = |cut: fn(&Cuts) -> Cut| cuts.map_or(Cut::NONE, cut);
         let mut kept = self.kept_totals();
-        self.put_services(&mut kept, cuts);
-        self.put_sources(&mut kept, cuts);
-        self.put_pairs(&mut kept, cuts);
+        (kept.services, kept.service_floor) = self.kept_services(cuts_or_none(|cuts| cuts.services));
+        let (sources, floor) = self.source_slots(cuts_or_none(|cuts| cuts.sources));
+        kept.sources = sources.into_iter().map(|slot| self.kept_source(slot)).collect();
+        kept.source_floor = floor;
+        let (pairs, floor) = self.pair_slots(cuts_or_none(|cuts| cuts.pairs));
+        kept.pairs = pairs.into_iter().map(|slot| self.kept_pair(slot)).collect();
+        kept.pair_floor = floor;
         kept.sort();
         if let Some(cuts) = cuts {
             kept.cut(cuts);
@@ -298,25 +310,32 @@ impl Tables {
         }
     }
 
-    /// Adds the rows of services to a summary, in no order.
-    pub fn put_services(&self, kept: &mut Kept, cuts: Option<&Cuts>) {
-        let (rows, floor) = pick(cuts.map(|cuts| cuts.services), &self.services);
-        kept.services = rows.map(|row| self.kept_service(row)).collect();
-        kept.service_floor = floor.max(self.services.floor() + self.missing.services);
+    /// The rows of services that a cut leaves, in no order, and the most that one left out has.
+    pub fn kept_services(&self, cut: Cut) -> (Vec<KeptService>, u64) {
+        let (slots, floor) = pick(cut, &self.services);
+        let row = |slot: u32| self.kept_service(&self.services.rows()[slot as usize]);
+        let floor = floor.max(self.services.floor() + self.missing.services);
+        (slots.into_iter().map(row).collect(), floor)
     }
 
-    /// Adds the rows of sources to a summary, in no order.
-    pub fn put_sources(&self, kept: &mut Kept, cuts: Option<&Cuts>) {
-        let (rows, floor) = pick(cuts.map(|cuts| cuts.sources), &self.sources);
-        kept.sources = rows.map(|row| self.kept_source(row)).collect();
-        kept.source_floor = floor.max(self.sources.floor() + self.missing.sources);
+    /// Where the sources stand that a cut leaves, in no order, and the most that one left out has.
+    pub fn source_slots(&self, cut: Cut) -> (Vec<u32>, u64) {
+        let (slots, floor) = pick(cut, &self.sources);
+        (slots, floor.max(self.sources.floor() + self.missing.sources))
     }
 
-    /// Adds the rows of pairs to a summary, in no order.
-    pub fn put_pairs(&self, kept: &mut Kept, cuts: Option<&Cuts>) {
-        let (rows, floor) = pick(cuts.map(|cuts| cuts.pairs), &self.pairs);
-        kept.pairs = rows.map(|row| kept_pair(row, self.missing.pairs)).collect();
-        kept.pair_floor = floor.max(self.pairs.floor() + self.missing.pairs);
+    /// Where the pairs stand that a cut leaves, in no order, and the most that one left out has.
+    pub fn pair_slots(&self, cut: Cut) -> (Vec<u32>, u64) {
+        let (slots, floor) = pick(cut, &self.pairs);
+        (slots, floor.max(self.pairs.floor() + self.missing.pairs))
+    }
+
+    pub fn kept_source(&self, slot: u32) -> KeptSource {
+        self.source_as_kept(&self.sources.rows()[slot as usize])
+    }
+
+    pub fn kept_pair(&self, slot: u32) -> KeptPair {
+        kept_pair(&self.pairs.rows()[slot as usize], self.missing.pairs)
     }
 
     fn kept_service(&self, row: &ServiceRow) -> KeptService {
@@ -334,7 +353,7 @@ impl Tables {
         }
     }
 
-    fn kept_source(&self, row: &SourceRow) -> KeptSource {
+    fn source_as_kept(&self, row: &SourceRow) -> KeptSource {
         KeptSource {
             address: row.address,
             attempts: u64::from(row.count),
@@ -426,13 +445,11 @@ impl Tables {
     }
 }
 
-/// The rows that a cut leaves, and the most that one of the others has.
-fn pick<R: Row<Key: Ord>>(cut: Option<Cut>, table: &Heavy<R>) -> (impl Iterator<Item = &R>, u64) {
+/// The slots that a cut leaves, and the most that one of the others has.
+fn pick<R: Row<Key: Ord>>(cut: Cut, table: &Heavy<R>) -> (Vec<u32>, u64) {
     let rows = table.rows();
-    let all = Cut { top: usize::MAX, from: 0, most: usize::MAX };
-    let rank = |number: usize| (Reverse(rows[number].count()), rows[number].key());
-    let (numbers, floor) = cut.unwrap_or(all).pick(rows.len(), |number| rows[number].count(), rank);
-    (numbers.into_iter().map(|number| &rows[number as usize]), floor)
+    let rank = |slot: usize| (Reverse(rows[slot].count()), rows[slot].key());
+    cut.pick(rows.len(), |slot| rows[slot].count(), rank)
 }
 
 fn kept_pair(row: &PairRow, missing: u64) -> KeptPair {

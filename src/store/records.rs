@@ -1,6 +1,7 @@
 //! Summaries of days and months <-> bytes. Rows are written sorted by key, column after column,
 //! so that deltas are small and alike bytes stand together.
 
+use std::borrow::Borrow;
 use std::rc::Rc;
 
 use crate::calendar::{Date, Month};
@@ -21,24 +22,25 @@ pub fn write_day(day: &KeptDay) -> Vec<u8> {
     writer.bytes
 }
 
-/// The same bytes as of `day.to_kept()`, with the rows of one table at a time in memory.
+/// The same bytes as of `day.to_kept()`, without a summary of all sources and pairs in memory.
 pub fn write_whole_day(day: &Day) -> Vec<u8> {
     let mut writer = Writer::new();
     for class in Class::ALL {
-        let (tables, cuts) = (day.tables(class), day.whole_cuts(class));
-        let mut kept = tables.kept_totals();
+        let tables = day.tables(class);
+        let cuts = tables.whole_cuts();
+        let kept = tables.kept_totals();
         write_totals(&mut writer, &kept);
         if kept.attempts == 0 {
             continue;
         }
-        tables.put_services(&mut kept, cuts);
-        write_services(&mut writer, &kept);
-        kept.services = Vec::new();
-        tables.put_sources(&mut kept, cuts);
-        let addresses = write_sources(&mut writer, &kept);
-        kept.sources = Vec::new();
-        tables.put_pairs(&mut kept, cuts);
-        write_pairs(&mut writer, &kept, &addresses);
+        let (services, floor) = tables.kept_services(cuts.services);
+        write_services(&mut writer, &services, floor);
+        let (mut slots, floor) = tables.source_slots(cuts.sources);
+        slots.sort_unstable_by_key(|slot| tables.kept_source(*slot).address);
+        let addresses = write_sources(&mut writer, floor, slots.len(), |row| tables.kept_source(slots[row]));
+        let (mut slots, floor) = tables.pair_slots(cuts.pairs);
+        slots.sort_unstable_by_key(|slot| key_of(&tables.kept_pair(*slot)));
+        write_pairs(&mut writer, floor, slots.len(), |row| tables.kept_pair(slots[row]), &addresses);
     }
     writer.bytes
 }
@@ -93,9 +95,13 @@ fn read_classes(reader: &mut Reader) -> Result<[Kept; Class::COUNT], Malformed> 
 fn write_kept(writer: &mut Writer, kept: &Kept) {
     write_totals(writer, kept);
     if kept.attempts > 0 {
-        write_services(writer, kept);
-        let addresses = write_sources(writer, kept);
-        write_pairs(writer, kept, &addresses);
+        write_services(writer, &kept.services, kept.service_floor);
+        let mut sources: Vec<&KeptSource> = kept.sources.iter().collect();
+        sources.sort_unstable_by_key(|row| row.address);
+        let addresses = write_sources(writer, kept.source_floor, sources.len(), |row| sources[row]);
+        let mut pairs: Vec<&KeptPair> = kept.pairs.iter().collect();
+        pairs.sort_unstable_by_key(|row| key_of(row));
+        write_pairs(writer, kept.pair_floor, pairs.len(), |row| pairs[row], &addresses);
     }
 }
 
@@ -294,10 +300,10 @@ fn read_hours(reader: &mut Reader) -> Result<Option<Hours>, Malformed> {
     Ok(Some(Hours::new(hours)))
 }
 
-fn write_services(writer: &mut Writer, kept: &Kept) {
-    let mut rows: Vec<&KeptService> = kept.services.iter().collect();
+fn write_services(writer: &mut Writer, services: &[KeptService], floor: u64) {
+    let mut rows: Vec<&KeptService> = services.iter().collect();
     rows.sort_unstable_by_key(|row| row.service.to_bits());
-    writer.number(kept.service_floor);
+    writer.number(floor);
     writer.number(rows.len() as u64);
     let mut before = 0;
     for row in &rows {
@@ -355,27 +361,34 @@ fn to_wide(address: Address) -> u128 {
     u128::from_be_bytes(address.to_bytes())
 }
 
-/// Gives the addresses in the order in which they were written.
-fn write_sources(writer: &mut Writer, kept: &Kept) -> Vec<Address> {
-    let mut rows: Vec<&KeptSource> = kept.sources.iter().collect();
-    rows.sort_unstable_by_key(|row| row.address);
-    writer.number(kept.source_floor);
-    writer.number(rows.len() as u64);
-    let base = rows.iter().map(|row| row.first).min().unwrap_or(0);
+/// `row` gives the rows in the order of their addresses; those are given back.
+fn write_sources<R: Borrow<KeptSource>>(
+    writer: &mut Writer,
+    floor: u64,
+    rows: usize,
+    row: impl Fn(usize) -> R,
+) -> Vec<Address> {
+    let base = (0..rows).map(|at| row(at).borrow().first).min().unwrap_or(0);
+    writer.number(floor);
+    writer.number(rows as u64);
     writer.number(u64::from(base));
+    let addresses: Vec<Address> = (0..rows).map(|at| row(at).borrow().address).collect();
     let mut before = 0;
-    for row in &rows {
-        writer.wide(to_wide(row.address) - before);
-        before = to_wide(row.address);
+    for address in &addresses {
+        writer.wide(to_wide(*address) - before);
+        before = to_wide(*address);
     }
-    rows.iter().for_each(|row| writer.number(row.attempts));
-    rows.iter().for_each(|row| writer.number(row.error));
-    rows.iter().for_each(|row| writer.number(row.missing));
-    rows.iter().for_each(|row| writer.number(row.services.map_or(0, |n| u64::from(n) + 1)));
-    rows.iter().for_each(|row| writer.number(u64::from(row.first - base)));
-    rows.iter().for_each(|row| writer.number(u64::from(row.last.saturating_sub(row.first))));
-    rows.iter().for_each(|row| write_hours(writer, row.hours.as_ref()));
-    rows.iter().map(|row| row.address).collect()
+    let mut column = |write: &dyn Fn(&mut Writer, &KeptSource)| {
+        (0..rows).for_each(|at| write(writer, row(at).borrow()));
+    };
+    column(&|writer, row| writer.number(row.attempts));
+    column(&|writer, row| writer.number(row.error));
+    column(&|writer, row| writer.number(row.missing));
+    column(&|writer, row| writer.number(row.services.map_or(0, |n| u64::from(n) + 1)));
+    column(&|writer, row| writer.number(u64::from(row.first - base)));
+    column(&|writer, row| writer.number(u64::from(row.last.saturating_sub(row.first))));
+    column(&|writer, row| write_hours(writer, row.hours.as_ref()));
+    addresses
 }
 
 fn read_sources(reader: &mut Reader, kept: &mut Kept) -> Result<(), Malformed> {
@@ -421,28 +434,42 @@ fn read_sources(reader: &mut Reader, kept: &mut Kept) -> Result<(), Malformed> {
     Ok(())
 }
 
-fn write_pairs(writer: &mut Writer, kept: &Kept, addresses: &[Address]) {
-    let mut rows: Vec<&KeptPair> = kept.pairs.iter().collect();
-    rows.sort_unstable_by_key(|row| (row.service, row.address));
-    writer.number(kept.pair_floor);
-    writer.number(rows.len() as u64);
+fn key_of(pair: &KeptPair) -> (Service, Address) {
+    (pair.service, pair.address)
+}
+
+/// `row` gives the rows in the order of [`key_of`].
+fn write_pairs<R: Borrow<KeptPair>>(
+    writer: &mut Writer,
+    floor: u64,
+    rows: usize,
+    row: impl Fn(usize) -> R,
+    addresses: &[Address],
+) {
+    writer.number(floor);
+    writer.number(rows as u64);
     let mut before = 0;
-    for row in &rows {
-        writer.number(u64::from(row.service.to_bits() - before));
-        before = row.service.to_bits();
+    for at in 0..rows {
+        let bits = row(at).borrow().service.to_bits();
+        writer.number(u64::from(bits - before));
+        before = bits;
     }
-    for row in &rows {
-        match addresses.binary_search(&row.address) {
+    for at in 0..rows {
+        let address = row(at).borrow().address;
+        match addresses.binary_search(&address) {
             Ok(place) => writer.number(place as u64 + 1),
             Err(_) => {
                 writer.number(0);
-                writer.wide(to_wide(row.address));
+                writer.wide(to_wide(address));
             }
         }
     }
-    rows.iter().for_each(|row| writer.number(row.attempts));
-    rows.iter().for_each(|row| writer.number(row.error));
-    rows.iter().for_each(|row| writer.number(row.missing));
+    let mut column = |number: fn(&KeptPair) -> u64| {
+        (0..rows).for_each(|at| writer.number(number(row(at).borrow())));
+    };
+    column(|row| row.attempts);
+    column(|row| row.error);
+    column(|row| row.missing);
 }
 
 fn read_pairs(reader: &mut Reader, kept: &mut Kept) -> Result<(), Malformed> {
@@ -477,4 +504,57 @@ fn read_pairs(reader: &mut Reader, kept: &mut Kept) -> Result<(), Malformed> {
         row.missing = reader.number()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, PathId, protocol};
+
+    /// More services, sources and pairs than the tables hold, or fewer.
+    fn day(sources: u32, services: u16) -> Day {
+        let mut day = Day::new(Date(18_358));
+        for number in 0..sources {
+            let event = Event {
+                time: 1_586_131_200 + i64::from(number % 86_400),
+                source: Address::v4(number.wrapping_mul(2_654_435_761)),
+                destination: Address::v4(1),
+                fingerprint: 0,
+                uptime: 0,
+                count: 1 + number % 300,
+                source_port: 1,
+                port: 1 + (number % u32::from(services)) as u16,
+                length: 40,
+                path: PathId(0),
+                protocol: protocol::TCP,
+                flags: 2,
+                icmp_type: 0,
+                icmp_code: 0,
+                class: Class::ALL[number as usize % 2 * 3],
+                verdict: Verdict::Drop,
+            };
+            day.add(&event, (number % 24) as u8);
+        }
+        day
+    }
+
+    #[test]
+    fn both_ways_to_write_a_day_are_one() {
+        for (sources, services) in [(0, 1), (700, 40), (3000, 3), (50_000, 9000)] {
+            let day = day(sources, services);
+            let bytes = write_whole_day(&day);
+            assert_eq!(bytes, write_day(&day.to_kept()), "{sources} sources");
+            assert_eq!(read_day(day.date, &bytes), Ok(day.to_kept()), "{sources} sources");
+        }
+    }
+
+    #[test]
+    fn only_what_overflowed_is_cut() {
+        // Each source tries one service: the table of pairs is full when that of sources is.
+        let day = day(50_000, 3);
+        let kept = &day.to_kept().classes[Class::Attempt as usize];
+        assert_eq!((kept.services.len(), kept.service_floor), (3, 0));
+        assert_eq!(kept.sources.len(), 2048);
+        assert!(kept.source_floor > 0);
+    }
 }

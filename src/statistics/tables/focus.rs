@@ -53,7 +53,7 @@ impl Tables {
         }
         let (sources, left_out) = heaviest(&self.sources, focus.most_sources, |row| is_source(row.address));
         kept.source_floor = left_out.max(self.sources.floor() + self.missing.sources);
-        kept.sources = sources.into_iter().map(|row| self.kept_source(row)).collect();
+        kept.sources = sources.into_iter().map(|row| self.source_as_kept(row)).collect();
         let (pairs, left_out) = heaviest(&self.pairs, focus.most_pairs, |row| {
             is_service(row.pair.service) && is_source(row.pair.address)
         });
