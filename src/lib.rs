@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod engine;
 pub mod event;
 pub mod faces;
+pub mod hash;
 pub mod offline;
 pub mod paths;
 pub mod query;

@@ -62,6 +62,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
 const fn days(number: u64) -> Duration {
     Duration::from_secs(86_400 * number)
@@ -352,13 +353,14 @@ fn number(text: &str) -> Option<u32> {
     if text.bytes().all(|c| c.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
-/// `90s`, `10m`, `1h`, `7d`, or seconds alone.
+/// `90s`, `10m`, `1h`, `7d`, `2w`, or seconds alone.
 pub fn duration(text: &str) -> Option<Duration> {
     let (text, unit) = match text.as_bytes().last()? {
         b's' => (&text[..text.len() - 1], SECOND),
         b'm' => (&text[..text.len() - 1], MINUTE),
         b'h' => (&text[..text.len() - 1], HOUR),
         b'd' => (&text[..text.len() - 1], DAY),
+        b'w' => (&text[..text.len() - 1], WEEK),
         _ => (text, SECOND),
     };
     unit.checked_mul(number(text)?)

@@ -4,8 +4,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::calendar::{Calendar, Date};
+use crate::config::options;
 use crate::event::{Address, Class, Service};
-use crate::query::question::{MAX_LIMIT, Prefix};
+use crate::query::question::{self, MAX_LIMIT, Prefix};
 use crate::services;
 
 pub fn date(text: &str) -> Result<Date, String> {
@@ -37,12 +38,7 @@ pub fn port_of(protocol: Option<u8>, port: Option<u16>) -> Result<(), String> {
 }
 
 pub fn country(text: &str) -> Result<[u8; 2], String> {
-    match *text.as_bytes() {
-        [first, second] if first.is_ascii_alphabetic() && second.is_ascii_alphabetic() => {
-            Ok([first.to_ascii_uppercase(), second.to_ascii_uppercase()])
-        }
-        _ => Err(format!("'{text}' is not a country code (two letters, such as JP)")),
-    }
+    question::country(text).ok_or_else(|| format!("'{text}' is not a country code (two letters, such as JP)"))
 }
 
 pub fn whole_number(text: &str) -> Result<u64, String> {
@@ -68,19 +64,12 @@ pub fn timezone(text: &str) -> Result<String, String> {
 
 /// A length of time: a number of seconds, minutes, hours or days, such as `90s`, `10m`, `1h`, `7d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let seconds = || {
-        let unit = match text.chars().next_back()? {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            'd' => 86_400,
-            _ => return None,
-        };
-        let count: u64 = number(&text[..text.len() - 1])?;
-        count.checked_mul(unit).filter(|seconds| *seconds > 0)
-    };
-    seconds()
-        .map(Duration::from_secs)
+    // Without a unit one may have meant anything.
+    let named = |text: &&str| text.ends_with(['s', 'm', 'h', 'd']);
+    Some(text)
+        .filter(named)
+        .and_then(options::duration)
+        .filter(|duration| !duration.is_zero())
         .ok_or_else(|| format!("'{text}' is not a length of time (such as 90s, 10m, 1h or 7d)"))
 }
 

@@ -95,6 +95,12 @@ impl Prefix {
     }
 }
 
+/// An ISO 3166 code of two letters, in upper case.
+pub fn country(text: &str) -> Option<[u8; 2]> {
+    let code: [u8; 2] = text.as_bytes().try_into().ok()?;
+    code.iter().all(u8::is_ascii_alphabetic).then(|| code.map(|letter| letter.to_ascii_uppercase()))
+}
+
 /// The most rows that an answer has.
 pub const MAX_LIMIT: u32 = 1000;
 

@@ -3,6 +3,8 @@
 //! Folded multiplications as in wyhash (github.com/wangyi-fudan/wyhash), in four lanes. They tell files
 //! of one person apart; they are no proof against somebody who makes files collide on purpose.
 
+use crate::hash::fold;
+
 const STRIPE: usize = 64;
 const KEYS: [u64; 4] =
     [0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db, 0x8ebc_6af0_9c88_c6e3, 0x5899_65cc_7537_4cc3];
@@ -81,13 +83,6 @@ fn stripe(lanes: [u64; 4], bytes: &[u8; STRIPE]) -> [u64; 4] {
         fold(first ^ KEYS[number], second ^ lanes[number]).wrapping_add(first)
     };
     [lane(0), lane(1), lane(2), lane(3)]
-}
-
-/// Both halves of the product.
-#[inline]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
 }
 
 #[cfg(test)]

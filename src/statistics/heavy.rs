@@ -7,6 +7,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use crate::hash::fold;
+
 /// A row of a [`Heavy`] table.
 pub trait Row: Copy {
     type Key: Copy + Eq;
@@ -236,13 +238,10 @@ impl<R: Row> Heavy<R> {
     }
 }
 
-/// Mixes 128 bits and a secret into 64: both halves of one product, as in wyhash and foldhash.
-/// Who does not know the secret cannot choose keys that collide.
+/// Mixes 128 bits and a secret into 64. Who does not know the secret cannot choose keys that collide.
 #[inline]
 pub fn mix(high: u64, low: u64, seed: u64) -> u64 {
-    let product = u128::from(high ^ seed.rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15)
-        * u128::from(low ^ seed ^ 0xd1b5_4a32_d192_ed03);
-    (product >> 64) as u64 ^ product as u64
+    fold(high ^ seed.rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15, low ^ seed ^ 0xd1b5_4a32_d192_ed03)
 }
 
 #[cfg(test)]

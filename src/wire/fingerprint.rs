@@ -5,6 +5,7 @@
 
 use super::netfilter::{Packet, is_echo};
 use crate::event::{Address, protocol};
+use crate::hash::fold;
 
 /// What a fingerprint is made of. Every source of events fills it in the same way:
 ///
@@ -76,13 +77,6 @@ impl From<&Packet> for Inputs {
             icmp_code: packet.icmp_code,
         }
     }
-}
-
-/// Both halves of the product: every bit of either factor reaches every bit of the result.
-#[inline]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ use ubus::blobmsg::{BlobIter, BlobRef, BlobType, BlobValue};
 use super::BusCommand;
 use crate::bus::blob::{Type, text_of};
 use crate::calendar::Date;
-use crate::event::{Class, protocol};
-use crate::query::question::{MAX_LIMIT, Prefix, Question, Topic};
+use crate::config::options;
+use crate::event::Class;
+use crate::query::question::{self, MAX_LIMIT, Prefix, Question, Topic};
+use crate::services;
 
 /// The longest reason of a block, in bytes.
 pub const MAX_REASON: usize = 200;
@@ -45,7 +47,10 @@ fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<()
         "protocol" => question.protocol = Some(protocol_number(argument)?),
         "port" => question.port = Some(integer(argument, 0, u16::MAX as u64)? as u16),
         "source" | "address" => question.source = Some(Prefix::parse(text(argument)?)?),
-        "country" => question.country = Some(country(text(argument)?)?),
+        "country" => {
+            question.country =
+                Some(question::country(text(argument)?).ok_or("must be a country's two letters")?)
+        }
         "min" => question.min = integer(argument, 0, i64::MAX as u64)?,
         "limit" => question.limit = integer(argument, 1, MAX_LIMIT as u64)? as u32,
         "cursor" => question.cursor = integer(argument, 0, i64::MAX as u64)?,
@@ -117,32 +122,8 @@ fn date(argument: &BlobRef<'_>) -> Result<Date, String> {
     Date::parse(text(argument)?).ok_or_else(|| String::from("must be a date, YYYY-MM-DD"))
 }
 
-fn country(code: &str) -> Result<[u8; 2], String> {
-    match code.as_bytes() {
-        [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
-            Ok([a.to_ascii_uppercase(), b.to_ascii_uppercase()])
-        }
-        _ => Err(String::from("must be a country's two letters")),
-    }
-}
-
 fn protocol_number(argument: &BlobRef<'_>) -> Result<u8, String> {
-    const NAMES: [(&str, u8); 11] = [
-        ("icmp", protocol::ICMP),
-        ("igmp", protocol::IGMP),
-        ("tcp", protocol::TCP),
-        ("udp", protocol::UDP),
-        ("dccp", protocol::DCCP),
-        ("gre", protocol::GRE),
-        ("esp", protocol::ESP),
-        ("ah", protocol::AH),
-        ("icmpv6", protocol::ICMPV6),
-        ("sctp", protocol::SCTP),
-        ("udplite", protocol::UDPLITE),
-    ];
-    let named = text(argument).ok().and_then(|name| {
-        NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, number)| *number)
-    });
+    let named = text(argument).ok().and_then(services::protocol_number);
     match named {
         Some(number) => Ok(number),
         None => integer(argument, 0, u8::MAX as u64)
@@ -153,20 +134,10 @@ fn protocol_number(argument: &BlobRef<'_>) -> Result<u8, String> {
 
 /// `90`, `90s`, `30m`, `1h`, `7d`, `2w` in seconds, from a second to ten years.
 pub fn parse_duration(text: &str) -> Result<u64, String> {
-    let wrong = || String::from("must be a time such as 90s, 30m, 1h or 7d");
-    let (digits, unit) = match text.as_bytes().last() {
-        Some(b's') => (&text[..text.len() - 1], 1),
-        Some(b'm') => (&text[..text.len() - 1], 60),
-        Some(b'h') => (&text[..text.len() - 1], 3_600),
-        Some(b'd') => (&text[..text.len() - 1], 86_400),
-        Some(b'w') => (&text[..text.len() - 1], 604_800),
-        _ => (text, 1),
-    };
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong());
-    }
-    let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
-    seconds.filter(|seconds| (1..=315_360_000).contains(seconds)).ok_or_else(wrong)
+    options::duration(text)
+        .map(|duration| duration.as_secs())
+        .filter(|seconds| (1..=315_360_000).contains(seconds))
+        .ok_or_else(|| String::from("must be a time such as 90s, 30m, 1h or 7d"))
 }
 
 fn reason_text(text: &str) -> Result<String, String> {
