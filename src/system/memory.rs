@@ -8,7 +8,8 @@
 pub fn give_back_what_is_freed() {
     #[cfg(target_env = "gnu")]
     {
-        const LARGE: libc::c_int = 128 * 1024;
+        // A sketch of different sources, 16 KiB, is the smallest of what comes and goes by the dozen.
+        const LARGE: libc::c_int = 16 * 1024;
         // SAFETY: mallopt only sets parameters of the allocator (mallopt(3)); no other thread runs yet.
         unsafe {
             libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
