@@ -23,6 +23,9 @@ use crate::classify::{Facts, classify};
 use crate::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
 use crate::paths::{Direction, Path, Paths};
 
+mod heads;
+mod times;
+
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     Event(Event),
@@ -257,81 +260,10 @@ impl LineReader {
         outcome(packet, &way, time, uptime)
     }
 
-    /// The way of a message that begins like one before, and where its source's address stands.
-    #[inline]
-    fn known_head(&mut self, message: &[u8], origin: Origin) -> Option<(Way, usize)> {
-        match self.heads.get(self.last_head) {
-            Some(known) if known.origin == origin && message.starts_with(&known.text) => {
-                Some((known.way, known.text.len()))
-            }
-            _ => self.other_head(message, origin),
-        }
-    }
-
-    fn other_head(&mut self, message: &[u8], origin: Origin) -> Option<(Way, usize)> {
-        let whole = |known: &KnownHead| known.origin == origin && message.starts_with(&known.text);
-        if let Some(index) = self.heads.iter().position(whole) {
-            self.last_head = index;
-            return Some((self.heads[index].way, self.heads[index].text.len()));
-        }
-        // Other devices of the same network: `MAC=... SRC=`.
-        let begins = |known: &KnownHead| {
-            known.origin == origin
-                && message
-                    .strip_prefix(&known.text[..known.fixed])
-                    .is_some_and(|rest| rest.starts_with(b"MAC="))
-        };
-        let fixed = self.heads.iter().find(|known| begins(known))?.fixed;
-        let mac = &message[fixed + b"MAC=".len()..];
-        let length = mac.iter().position(|&byte| byte == b' ')?;
-        mac[length..].strip_prefix(b" SRC=")?;
-        let group_mac = netfilter::is_group_mac(&mac[..length]);
-        let same =
-            |known: &KnownHead| begins(known) && known.fixed == fixed && known.way.group_mac == group_mac;
-        let index = self.heads.iter().position(same)?;
-        let source_at = fixed + b"MAC=".len() + length + b" SRC=".len();
-        if source_at > LONGEST_HEAD {
-            return None;
-        }
-        let known = &mut self.heads[index];
-        known.text.truncate(fixed);
-        known.text.extend_from_slice(&message[fixed..source_at]);
-        self.last_head = index;
-        Some((known.way, source_at))
-    }
-
-    /// The way of a head that is not known, which it is from now on.
-    fn way(&mut self, message: &[u8], head: &netfilter::Head, origin: Origin, paths: &mut Paths) -> Way {
-        let way = self.new_way(head, origin, paths);
-        let is_plain = (head.input.is_some() || head.output.is_some()) && !head.other_protocol;
-        if let Some(source_at) = head.source_at.filter(|&length| is_plain && length <= LONGEST_HEAD) {
-            let fixed = head.mac_at.min(source_at - b"SRC=".len());
-            let known = KnownHead { text: message[..source_at].to_vec(), fixed, origin, way };
-            if self.heads.len() < HEADS {
-                self.heads.push(known);
-            } else {
-                self.heads[self.next_head] = known;
-                self.next_head = (self.next_head + 1) % HEADS;
-            }
-        }
-        way
-    }
-
     #[inline]
     fn packet_at(&mut self, message: &[u8], source_at: usize) -> Option<Packet> {
         netfilter::in_order(&message[source_at..], &mut self.destination)
             .or_else(|| netfilter::in_any_order(&message[source_at - b"SRC=".len()..]))
-    }
-
-    fn new_way(&self, head: &netfilter::Head, origin: Origin, paths: &mut Paths) -> Way {
-        let path = way::path(head, origin, &self.wan);
-        let ignored = path.accepted || head.other_protocol;
-        // What is ignored needs no place in the table.
-        let id = if ignored { PathId::default() } else { paths.intern(&path) };
-        let Path { direction, verdict, group_mac, .. } = path;
-        let is_whole = head.input.is_some() && head.output.is_some();
-        let no_tag = is_whole && !head.prefix.split(|&byte| byte == b' ').any(has_pid);
-        Way { path: id, direction, verdict, ignored, group_mac, no_tag }
     }
 
     fn login(&mut self, name: &[u8], text: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
@@ -374,49 +306,6 @@ impl LineReader {
             class: Class::Login,
             verdict: Verdict::Unknown,
         })
-    }
-
-    fn time_without_stamp(&self, message: &[u8]) -> i64 {
-        uptime(message, 0).map_or(self.clock.modified, |(micros, _)| self.time_of_uptime(micros))
-    }
-
-    fn time_of_uptime(&self, micros: u64) -> i64 {
-        let since = |boot: i64| boot.saturating_add((micros / 1_000_000) as i64);
-        self.clock.boot.map_or(self.clock.modified, since)
-    }
-
-    /// The instant of a stamp. One without a year gets the year that brings it nearest to the stamp before.
-    fn time_of(&mut self, stamp: &Stamp) -> i64 {
-        let date = match (stamp.year, self.previous) {
-            (Some(year), _) => stamp.date_in(year),
-            (None, Some(previous)) => {
-                let (year, _, _) = previous.to_ymd();
-                let candidates =
-                    [year, year + 1, year - 1].into_iter().filter_map(|year| stamp.date_in(year));
-                candidates.min_by_key(|date| date.0.abs_diff(previous.0))
-            }
-            (None, None) => self.first_date(stamp),
-        };
-        let date = date.unwrap_or(Date(0));
-        if self.previous != Some(date) {
-            // Known headers stand for a day that may have another year now.
-            self.forget_headers();
-        }
-        self.previous = Some(date);
-        match stamp.offset {
-            Some(offset) => i64::from(date.0) * 86_400 + i64::from(stamp.second_of_day()) - i64::from(offset),
-            None => self.calendar.instant(date, stamp.second_of_day()),
-        }
-    }
-
-    fn first_date(&mut self, stamp: &Stamp) -> Option<Date> {
-        if let Some(year) = self.clock.year {
-            return stamp.date_in(year);
-        }
-        let modified = self.calendar.hour_of(self.clock.modified).date;
-        let (year, _, _) = modified.to_ymd();
-        let this_year = stamp.date_in(year);
-        this_year.filter(|date| date.0 <= modified.0 + 1).or_else(|| stamp.date_in(year - 1)).or(this_year)
     }
 
     fn remember_header(&mut self, line: &[u8], stamp: &Stamp, message: usize, time: i64) {

@@ -1,0 +1,82 @@
+//! Heads that repeat from line to line: prefix, interfaces and MAC addresses, up to the source.
+
+use super::*;
+
+impl LineReader {
+    /// The way of a message that begins like one before, and where its source's address stands.
+    #[inline]
+    pub(super) fn known_head(&mut self, message: &[u8], origin: Origin) -> Option<(Way, usize)> {
+        match self.heads.get(self.last_head) {
+            Some(known) if known.origin == origin && message.starts_with(&known.text) => {
+                Some((known.way, known.text.len()))
+            }
+            _ => self.other_head(message, origin),
+        }
+    }
+
+    pub(super) fn other_head(&mut self, message: &[u8], origin: Origin) -> Option<(Way, usize)> {
+        let whole = |known: &KnownHead| known.origin == origin && message.starts_with(&known.text);
+        if let Some(index) = self.heads.iter().position(whole) {
+            self.last_head = index;
+            return Some((self.heads[index].way, self.heads[index].text.len()));
+        }
+        // Other devices of the same network: `MAC=... SRC=`.
+        let begins = |known: &KnownHead| {
+            known.origin == origin
+                && message
+                    .strip_prefix(&known.text[..known.fixed])
+                    .is_some_and(|rest| rest.starts_with(b"MAC="))
+        };
+        let fixed = self.heads.iter().find(|known| begins(known))?.fixed;
+        let mac = &message[fixed + b"MAC=".len()..];
+        let length = mac.iter().position(|&byte| byte == b' ')?;
+        mac[length..].strip_prefix(b" SRC=")?;
+        let group_mac = netfilter::is_group_mac(&mac[..length]);
+        let same =
+            |known: &KnownHead| begins(known) && known.fixed == fixed && known.way.group_mac == group_mac;
+        let index = self.heads.iter().position(same)?;
+        let source_at = fixed + b"MAC=".len() + length + b" SRC=".len();
+        if source_at > LONGEST_HEAD {
+            return None;
+        }
+        let known = &mut self.heads[index];
+        known.text.truncate(fixed);
+        known.text.extend_from_slice(&message[fixed..source_at]);
+        self.last_head = index;
+        Some((known.way, source_at))
+    }
+
+    /// The way of a head that is not known, which it is from now on.
+    pub(super) fn way(
+        &mut self,
+        message: &[u8],
+        head: &netfilter::Head,
+        origin: Origin,
+        paths: &mut Paths,
+    ) -> Way {
+        let way = self.new_way(head, origin, paths);
+        let is_plain = (head.input.is_some() || head.output.is_some()) && !head.other_protocol;
+        if let Some(source_at) = head.source_at.filter(|&length| is_plain && length <= LONGEST_HEAD) {
+            let fixed = head.mac_at.min(source_at - b"SRC=".len());
+            let known = KnownHead { text: message[..source_at].to_vec(), fixed, origin, way };
+            if self.heads.len() < HEADS {
+                self.heads.push(known);
+            } else {
+                self.heads[self.next_head] = known;
+                self.next_head = (self.next_head + 1) % HEADS;
+            }
+        }
+        way
+    }
+
+    pub(super) fn new_way(&self, head: &netfilter::Head, origin: Origin, paths: &mut Paths) -> Way {
+        let path = way::path(head, origin, &self.wan);
+        let ignored = path.accepted || head.other_protocol;
+        // What is ignored needs no place in the table.
+        let id = if ignored { PathId::default() } else { paths.intern(&path) };
+        let Path { direction, verdict, group_mac, .. } = path;
+        let is_whole = head.input.is_some() && head.output.is_some();
+        let no_tag = is_whole && !head.prefix.split(|&byte| byte == b' ').any(has_pid);
+        Way { path: id, direction, verdict, ignored, group_mac, no_tag }
+    }
+}

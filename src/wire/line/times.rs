@@ -1,0 +1,48 @@
+//! When a line was written: stamps with and without a year, uptimes, or the file's own time.
+
+use super::*;
+
+impl LineReader {
+    pub(super) fn time_without_stamp(&self, message: &[u8]) -> i64 {
+        uptime(message, 0).map_or(self.clock.modified, |(micros, _)| self.time_of_uptime(micros))
+    }
+
+    pub(super) fn time_of_uptime(&self, micros: u64) -> i64 {
+        let since = |boot: i64| boot.saturating_add((micros / 1_000_000) as i64);
+        self.clock.boot.map_or(self.clock.modified, since)
+    }
+
+    /// The instant of a stamp. One without a year gets the year that brings it nearest to the stamp before.
+    pub(super) fn time_of(&mut self, stamp: &Stamp) -> i64 {
+        let date = match (stamp.year, self.previous) {
+            (Some(year), _) => stamp.date_in(year),
+            (None, Some(previous)) => {
+                let (year, _, _) = previous.to_ymd();
+                let candidates =
+                    [year, year + 1, year - 1].into_iter().filter_map(|year| stamp.date_in(year));
+                candidates.min_by_key(|date| date.0.abs_diff(previous.0))
+            }
+            (None, None) => self.first_date(stamp),
+        };
+        let date = date.unwrap_or(Date(0));
+        if self.previous != Some(date) {
+            // Known headers stand for a day that may have another year now.
+            self.forget_headers();
+        }
+        self.previous = Some(date);
+        match stamp.offset {
+            Some(offset) => i64::from(date.0) * 86_400 + i64::from(stamp.second_of_day()) - i64::from(offset),
+            None => self.calendar.instant(date, stamp.second_of_day()),
+        }
+    }
+
+    pub(super) fn first_date(&mut self, stamp: &Stamp) -> Option<Date> {
+        if let Some(year) = self.clock.year {
+            return stamp.date_in(year);
+        }
+        let modified = self.calendar.hour_of(self.clock.modified).date;
+        let (year, _, _) = modified.to_ymd();
+        let this_year = stamp.date_in(year);
+        this_year.filter(|date| date.0 <= modified.0 + 1).or_else(|| stamp.date_in(year - 1)).or(this_year)
+    }
+}
