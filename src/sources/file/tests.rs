@@ -471,23 +471,3 @@ proptest! {
         run(&["-".into()], &bytes, None, &mut Imported::new()).counts();
     }
 }
-
-/// `FWSTAT_LOG=file cargo test --release --lib how_fast -- --ignored --nocapture`
-#[test]
-#[ignore = "measures"]
-fn how_fast() {
-    let file = PathBuf::from(std::env::var_os("FWSTAT_LOG").expect("FWSTAT_LOG names a log file"));
-    let (mut sum, start) = (crate::sources::digest::Digest::new(), std::time::Instant::now());
-    (0..16_384).for_each(|n| sum.update(&[n as u8; 128 * 1024]));
-    println!("sum of 2 GiB: {:?} {:x}", start.elapsed(), sum.sum());
-    let start = std::time::Instant::now();
-    let mut content = crate::sources::content::Content::open(&file).unwrap().0;
-    let mut buffer = vec![0; 128 * 1024];
-    while content.read(&mut buffer).unwrap() > 0 {}
-    println!("unpack and sum: {:?}", start.elapsed());
-    let options = ReadOptions { wan: vec![], calendar: Calendar::utc(), year: None, now: NOW };
-    let start = std::time::Instant::now();
-    let reports =
-        read_files(&[file], &options, &mut Imported::new(), &mut Paths::new(), &mut |_| Ok(()), &mut |_| {});
-    println!("read: {:?} {:?}", start.elapsed(), totals(&reports.unwrap()));
-}
