@@ -97,6 +97,7 @@ impl Station {
                 connection.on_time(now, &mut on_event);
                 connection.on_readable(now, &mut on_event);
                 connection.on_writable(now, &mut on_event);
+                let idle = entries.is_empty();
                 seen.entries.append(&mut entries);
                 seen.counts = feed.state.counts;
                 seen.mark = feed.state.mark();
@@ -104,7 +105,12 @@ impl Station {
                 seen.logd = feed.state_name();
                 seen.failures = connection.failures;
                 drop(seen);
-                std::thread::sleep(Duration::from_millis(1));
+                // As the daemon: while there is something to read it does not wait.
+                if idle {
+                    std::thread::sleep(Duration::from_millis(1));
+                } else {
+                    std::thread::yield_now();
+                }
             }
         });
         Station { thread: Some(thread), ..station }
@@ -116,9 +122,10 @@ impl Station {
             let seen = self.seen.lock().unwrap();
             assert!(
                 Instant::now() < until,
-                "not within 5 s: {what}; {:?} {} {:?} {:?}",
+                "not within 5 s: {what}; {:?} {} failures {} {:?} {:?}",
                 seen.registered,
                 seen.logd,
+                seen.failures,
                 seen.counts,
                 seen.entries.iter().rev().take(5).collect::<Vec<_>>()
             );

@@ -88,6 +88,7 @@ impl LogFeed {
             Step::Adding { .. } | Step::Looking { .. } => "connecting",
             Step::Absent { .. } => "no logd",
             Step::Following { subscription: Some(_), .. } => "connecting",
+            Step::Following { .. } if !self.state.is_caught_up() => "reading",
             Step::Following { .. } => "running",
         }
     }

@@ -57,6 +57,8 @@ pub struct LogdState {
     /// The logd that `mark` is of has gone.
     gone: bool,
     waiting: bool,
+    /// The backlog was read, or could not be, since the bus came.
+    caught_up: bool,
     wants_read: bool,
     read_again_at: u64,
     held: Held,
@@ -73,6 +75,10 @@ impl LogdState {
             resumed: true,
             ..LogdState::default()
         }
+    }
+
+    pub fn is_caught_up(&self) -> bool {
+        self.caught_up
     }
 
     /// To be stored together with the statistics.
@@ -117,13 +123,25 @@ impl LogdState {
             self.counts.restarts = self.counts.restarts.saturating_add(1);
             self.start_anew();
         }
+        // Whatever was held came before the answer, from the same logd: first what its ring had lost by then.
+        let held = std::mem::take(&mut self.held);
+        let first = entries().next().map(|entry| entry.id);
+        let left_the_ring =
+            |id: u32| first.is_some_and(|first| (1..MAX_AHEAD).contains(&first.wrapping_sub(id)));
+        for entry in held.entries().filter(|entry| left_the_ring(entry.id)) {
+            self.take_if_ahead(&entry, true, give);
+        }
         for entry in entries() {
             self.take_if_ahead(&entry, true, give);
         }
+        if first.is_none() {
+            // A ring is never empty again once something was in it: all of this logd's entries are to come.
+            self.next.get_or_insert(0);
+        }
         self.settled();
-        // Whatever was held came before the answer, from the same logd.
-        let held = std::mem::take(&mut self.held);
-        held.entries().for_each(|entry| self.take_if_ahead(&entry, true, give));
+        for entry in held.entries().filter(|entry| !left_the_ring(entry.id)) {
+            self.take_if_ahead(&entry, true, give);
+        }
     }
 
     /// There will be no backlog: what was held is all there is.
@@ -143,11 +161,13 @@ impl LogdState {
             self.backlog_failed(give);
         }
         self.gone = true;
+        self.caught_up = false;
     }
 
     /// The bus has gone; logd may still be there, so what was held will be in its backlog.
     pub fn bus_gone(&mut self) {
         self.held = Held::default();
+        self.caught_up = false;
         self.waiting = false;
         self.wants_read = false;
     }
@@ -185,6 +205,7 @@ impl LogdState {
     }
 
     fn settled(&mut self) {
+        self.caught_up = true;
         self.waiting = false;
         self.wants_read = false;
         self.gone = false;

@@ -143,6 +143,25 @@ fn a_new_logd_with_an_empty_ring_starts_at_0() {
 }
 
 #[test]
+fn what_left_the_ring_before_the_first_entry_came_is_lost() {
+    let mut run = Run::default();
+    run.backlog(1, []);
+    run.state.bus_gone();
+    run.backlog(1, 7..9);
+    run.check("1:7 1:8", 0, 7, 0);
+}
+
+#[test]
+fn what_was_notified_and_left_the_ring_before_it_was_read_is_given() {
+    let mut run = Run::default();
+    run.state.reading();
+    run.live(1, 0..6);
+    run.backlog(1, 3..6);
+    run.live(1, 6..7);
+    run.check("1:0 1:1 1:2 1:3 1:4 1:5 1:6", 3, 0, 0);
+}
+
+#[test]
 fn a_logd_that_only_lost_the_bus_is_the_same() {
     let mut run = Run::default();
     run.backlog(1, 0..2);
