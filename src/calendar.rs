@@ -296,6 +296,15 @@ impl Calendar {
     }
 }
 
+/// Seconds in the largest unit that holds them whole: `90s`, `10m`, `1h`, `7d`.
+pub fn duration_text(seconds: u64) -> String {
+    let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
+    match units.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit)) {
+        Some((unit, letter)) => format!("{}{letter}", seconds / unit),
+        None => format!("{seconds}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

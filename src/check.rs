@@ -2,9 +2,12 @@
 //!
 //! Every finding says what to do. Reads files and asks the kernel; changes nothing.
 
+mod guarded;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::process::Stdio;
 
 use nix::sys::statvfs::statvfs;
 
@@ -50,6 +53,7 @@ pub fn run(config_path: &Path, out: &mut dyn Write) -> Result<Outcome, ShellErro
     let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
     zones(&config, &fs::read_to_string(directory.join("firewall")).unwrap_or_default(), &mut findings);
     kernel(&config, &mut findings);
+    guarded::look(&config, &mut findings);
     time(&mut findings);
     flash(&config, &mut findings);
     print(&findings, out)?;
@@ -178,7 +182,8 @@ fn is_running() -> bool {
 }
 
 fn counters(config: &Config, findings: &mut Findings) {
-    let listed = std::process::Command::new("nft").args(["-j", "-t", "list", "ruleset"]).output();
+    let listed = crate::nftables::run::command()
+        .and_then(|mut nft| nft.args(["-j", "-t", "list", "ruleset"]).stdout(Stdio::piped()).output());
     let Some(zones) = listed.ok().and_then(|listed| crate::daemon::zones(&listed.stdout)) else {
         findings.wrong("cannot list the firewall's rules: is nft installed, and are you root?");
         return;

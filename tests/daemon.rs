@@ -123,7 +123,14 @@ ipv4(17, bytes(24), ident=0xff, fragment=0x2003)
     assert_eq!((code, error.as_str()), (Some(0), ""));
     assert!(out.contains("fwstat_events_today{class=\"attempt\"} 72\n"), "{out}");
     let (code, _, error) = router.shell(&["block", "192.0.2.1"]);
-    assert_eq!((code, error.as_str()), (Some(1), "fwstat: the guard is not part of this build yet\n"));
+    assert_eq!(
+        (code, error.as_str()),
+        (
+            Some(1),
+            "fwstat: the guard is off: switch it on with uci set fwstat.guard.enabled=1; uci commit fwstat; \
+         /etc/init.d/fwstat reload\n"
+        )
+    );
     router.stop();
     let (code, _, error) = router.shell(&["summary"]);
     assert_eq!(code, Some(1));

@@ -109,6 +109,11 @@ fn nflog_datagram() {
 }
 
 #[test]
+fn nftables_datagram() {
+    run_target("nftables_datagram");
+}
+
+#[test]
 fn ubus_message() {
     run_target("ubus_message");
 }
@@ -143,6 +148,29 @@ fn datagram(payload: &[u8]) -> Vec<u8> {
     let length = message.len() as u32;
     message[..4].copy_from_slice(&length.to_le_bytes());
     message
+}
+
+/// What the kernel tells of a table that is gone, and of an element of a set.
+fn table_messages() -> Vec<u8> {
+    let nested = |parts: &[(u16, &[u8])]| {
+        let mut value = Vec::new();
+        parts.iter().for_each(|(kind, part)| attribute(&mut value, *kind, part));
+        value
+    };
+    let key = nested(&[(0x8001, &nested(&[(1, &[203, 0, 113, 7])]))]);
+    let counter =
+        nested(&[(1, b"counter\0"), (0x8002, &nested(&[(1, &[0; 8]), (2, &[0, 0, 0, 0, 0, 0, 0, 3])]))]);
+    let element = [key, nested(&[(5, &[0, 0, 0, 0, 0, 0, 0x13, 0x88]), (0x8007, &counter)])].concat();
+    let elements = nested(&[(1, b"fwstat\0"), (2, b"blocked4\0"), (0x8003, &nested(&[(0x8001, &element)]))]);
+    let mut datagram = Vec::new();
+    for (kind, attributes) in [(0x0a02u16, nested(&[(1, b"fwstat\0")])), (0x0a0c, elements)] {
+        datagram.extend((20 + attributes.len() as u32).to_le_bytes());
+        datagram.extend(kind.to_le_bytes());
+        datagram.extend([0; 10]);
+        datagram.extend([1, 0, 0, 5]);
+        datagram.extend(attributes);
+    }
+    datagram
 }
 
 fn made() -> Vec<(&'static str, &'static str, Vec<u8>)> {
@@ -181,6 +209,7 @@ fn made() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     six.extend([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     six.extend([17, 0, 1, 4, 0, 0, 0, 0, 0x7a, 0x69, 7, 0x6c, 0, 20, 0, 0]);
     made.push(("nflog_datagram", "ipv6-options", datagram(&six)));
+    made.push(("nftables_datagram", "gone-and-element", table_messages()));
     made.push(("gzip", "one", packed(b"a line\nand another\n")));
     made.push(("gzip", "two", [packed(b"a line\nand "), packed(b"another\n")].concat()));
     made.push(("gzip", "long", packed(&[b'x'; 20_000])));

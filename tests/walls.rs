@@ -107,6 +107,15 @@ fn statistics_know_no_store_and_no_json() {
     assert_eq!(places(&["query"], &["crate::store"]), NONE);
 }
 
+/// What is decided and what is done are apart.
+#[test]
+fn the_guard_knows_no_nft_and_nftables_decides_nothing() {
+    assert_eq!(places(&["guard"], &["nft ", "Command", "Netlink", "netlink"]), NONE);
+    let words = ["crate::engine", "crate::statistics", "crate::config", "crate::daemon", "crate::event"];
+    assert_eq!(places(&["nftables"], &words), NONE);
+    assert_eq!(places(&["nftables/script"], &["std::process", "std::fs", "std::io", "crate::system"]), NONE);
+}
+
 #[test]
 fn wire_is_pure_and_says_nothing() {
     let words = [

@@ -64,6 +64,7 @@ pub struct Config {
     pub evidence: u32,
     pub country_database: String,
     pub mask_sources: bool,
+    pub watch_egress: bool,
     pub guard: Guard,
 }
 
@@ -126,6 +127,7 @@ impl Default for Config {
             evidence: 0,
             country_database: String::new(),
             mask_sources: false,
+            watch_egress: false,
             guard: Guard::default(),
         };
         for option in OPTIONS {

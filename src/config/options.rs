@@ -166,6 +166,13 @@ pub static OPTIONS: &[Row] = &[
         Kind::Flag(|c, on| c.mask_sources = on),
         "show sources as 180.188.x.x and 2001:db8:x:: everywhere but in blocks",
     ),
+    main(
+        "watch_egress",
+        &["0"],
+        Kind::Flag(|c, on| c.watch_egress = on),
+        "count connections from inside to the ports that worms look for (23, 445, 5555, 7547, ...), also those \
+         that the firewall lets through: 'fwstat sources --class egress' then shows a device that may be infected",
+    ),
     guard(
         "enabled",
         &["0"],
@@ -179,12 +186,13 @@ pub static OPTIONS: &[Row] = &[
         "flood",
         &["200/1m"],
         rate(|c, r| c.guard.flood = r),
-        "attempts from one source (IPv6: one /64) that make it a flood",
+        "attempts from one source (IPv6: one /64) that make it a flood; UDP and ICMP, whose senders are easily \
+         forged, count half",
     ),
     guard(
         "scan",
         &["30/1m"],
-        rate(|c, r| c.guard.scan = r),
+        Kind::Rate { most: 1000, least_window: SECOND, most_window: DAY, set: |c, r| c.guard.scan = r },
         "different services tried from one source that make it a scan",
     ),
     guard(
@@ -225,8 +233,9 @@ pub static OPTIONS: &[Row] = &[
     guard(
         "max_blocks",
         &["4096"],
-        Kind::Number { least: 1, most: 65_536, set: |c, n| c.guard.max_blocks = n },
-        "blocks at the same time, some 100 bytes of kernel memory each",
+        Kind::Number { least: 1, most: 16_384, set: |c, n| c.guard.max_blocks = n },
+        "blocks at the same time, some 150 bytes of kernel memory and as much of ours each; when there are so \
+         many, further sources are reported and not blocked",
     ),
     guard(
         "allow",
@@ -394,12 +403,7 @@ fn path(text: &str) -> Option<String> {
 
 /// The duration in the largest unit that holds it whole.
 pub fn duration_text(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match [(86_400, 'd'), (3600, 'h'), (60, 'm')].into_iter().find(|(unit, _)| seconds.is_multiple_of(*unit))
-    {
-        Some((unit, letter)) if seconds > 0 => format!("{}{letter}", seconds / unit),
-        _ => format!("{seconds}s"),
-    }
+    crate::calendar::duration_text(duration.as_secs())
 }
 
 /// The option of this section that is written most like `name`, if one is.

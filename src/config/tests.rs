@@ -76,7 +76,7 @@ fn every_option_can_be_set() {
     let expected = "Config { enabled: false, input: Inputs { nflog: false, logd: true }, nflog_group: 65535, \
          zone: [\"wan\", \"wan6\"], database: \"/mnt/sda1/fwstat\", commit_interval: 90s, \
          keep_hours: 86400s, keep_days: 69120000s, keep_months: 12, evidence: 0, \
-         country_database: \"/tmp/c.mmdb\", mask_sources: true, guard: Guard { enabled: Dry, \
+         country_database: \"/tmp/c.mmdb\", mask_sources: true, watch_egress: false, guard: Guard { enabled: Dry, \
          flood: Rate { count: 7, window: 10s }, scan: Rate { count: 8, window: 7200s }, \
          login: Rate { count: 3, window: 86400s }, block_for: 600s, block_cap: 86400s, scope: All, \
          budget: Rate { count: 1, window: 1s }, max_blocks: 10, \
@@ -128,12 +128,12 @@ warning: fwstat:12: option comit_interval '1h': unknown option in section 'fwsta
 warning: fwstat:13: unknown section type 'other'; it is ignored
 fwstat:15: option flood '0/1m': expected a rate such as 200/1m: 1 to 1000000 in 1s to 1d; \
 the guard stays off
-fwstat:16: option scan '30': expected a rate such as 200/1m: 1 to 1000000 in 1s to 1d; \
+fwstat:16: option scan '30': expected a rate such as 200/1m: 1 to 1000 in 1s to 1d; \
 the guard stays off
 fwstat:17: option login '5/10y': expected a rate such as 200/1m: 1 to 1000000 in 1s to 1d; \
 the guard stays off
 fwstat:18: option scope 'everything': expected one of new, all; the guard stays off
-fwstat:19: option max_blocks '99999999999': expected a number from 1 to 65536; the guard stays off
+fwstat:19: option max_blocks '99999999999': expected a number from 1 to 16384; the guard stays off
 fwstat:20: option allow '198.51.100.0/33': expected at most 1024 addresses or prefixes such as \
 198.51.100.0/24; the guard stays off
 ";

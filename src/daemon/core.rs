@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::counters::CounterPoll;
+use super::guarding::Guarding;
 use super::log::Log;
 use super::store::Places;
 use super::zone::ZoneFiles;
 use super::{load, now};
 use crate::bus::Status;
-use crate::config::{Config, GuardMode};
+use crate::config::Config;
 use crate::engine::live::mask;
 use crate::engine::{Action, Brought, Engine, Input, Now};
 use crate::event::Origin;
 use crate::faces::ubus::{AnswerError, Answers, BusCommand};
 use crate::query::answer::{
-    ClockStatus, Completeness, CounterStatus, GuardStatus, InputStatus, MemoryStatus, StatusAnswer,
-    StoreStatus,
+    ClockStatus, Completeness, CounterStatus, InputStatus, MemoryStatus, StatusAnswer, StoreStatus,
 };
 use crate::query::question::{Question, Topic};
 use crate::query::{self, Answer};
@@ -30,6 +30,8 @@ const MINUTE_MS: u64 = 60_000;
 const SECOND_MS: u64 = 1_000;
 /// The NTP hotplug script makes this file in the run directory.
 const CLOCK_SET: &str = "clock-set";
+/// The state of an input that works.
+pub const RUNNING: &str = "running";
 
 /// What an input says of itself.
 #[derive(Default)]
@@ -42,6 +44,7 @@ pub struct Core {
     pub config: Config,
     pub engine: Engine,
     pub counters: CounterPoll,
+    pub guarding: Guarding,
     /// The rules' counters as they were read last.
     counted: Option<Vec<CounterStatus>>,
     config_path: PathBuf,
@@ -71,7 +74,7 @@ impl Core {
         let (calendar, wrong) = zone.first();
         problems.extend(wrong);
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let (places, newest, saved) = Places::open(&config, run, boot.trim());
+        let (mut places, newest, saved) = Places::open(&config, run, boot.trim());
         let mut engine = Engine::new(calendar.clone(), newest, config.evidence as usize);
         let mut mark = None;
         if let Some(saved) = saved {
@@ -80,7 +83,11 @@ impl Core {
             mark =
                 saved.state.mark.filter(|_| places.is_this_boot(&saved.state)).map(|_| Mark { id, time_ms });
         }
+        engine.tick(now);
+        let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
+        let guarding = Guarding::start(now, &config, &mut engine, &mut places, (directory, run));
         let mut core = Core {
+            guarding,
             commit_at: now.boot_ms + config.commit_interval.as_millis() as u64,
             config,
             engine,
@@ -125,7 +132,8 @@ impl Core {
 
     pub fn deadline(&self) -> Option<u64> {
         let look = if self.engine.clock_is_set() { u64::MAX } else { self.look_at };
-        Some(self.minute_at.min(self.commit_at).min(look))
+        let guarding = self.guarding.deadline(&self.config, &self.engine).unwrap_or(u64::MAX);
+        Some(self.minute_at.min(self.commit_at).min(look).min(guarding))
     }
 
     pub fn tick(&mut self, now: Now) {
@@ -140,11 +148,13 @@ impl Core {
             match action {
                 Action::Commit => self.commit_now = true,
                 Action::Say(sentence) => self.log.say(now.boot_ms, &sentence),
+                Action::Suspect(suspect) => self.guarding.judge(now, &mut self.engine, &suspect),
             }
         }
     }
 
     pub fn on_time(&mut self, now: Now) {
+        self.guard_turn(now);
         self.counters.on_time(now.boot_ms);
         if std::mem::take(&mut self.commit_now) || now.boot_ms >= self.commit_at {
             self.commit(now);
@@ -156,6 +166,14 @@ impl Core {
             }
             let mark = self.stored_mark();
             self.places.copy(&mut self.engine, mark, false);
+        }
+    }
+
+    fn guard_turn(&mut self, now: Now) {
+        let can_log = self.config.input.nflog && self.nflog.state == RUNNING;
+        let Core { guarding, config, engine, places, .. } = self;
+        for sentence in guarding.turn(now, config, can_log, engine, places) {
+            self.log.say(now.boot_ms, &sentence);
         }
     }
 
@@ -185,6 +203,9 @@ impl Core {
     }
 
     pub fn stop(&mut self, now: Now) {
+        if let Some(sentence) = self.guarding.stop(now, &mut self.engine, &mut self.places) {
+            self.log.say(now.boot_ms, &sentence);
+        }
         self.commit(now);
     }
 
@@ -201,6 +222,7 @@ impl Core {
         std::mem::swap(&mut self.problems, &mut problems);
         self.engine.evidence.set_most(self.config.evidence as usize);
         self.places.reload(&self.config, &mut self.engine);
+        self.guarding.set(now, &self.config, &mut self.engine);
         self.commit(now);
     }
 
@@ -261,6 +283,7 @@ impl Core {
         warnings.extend(self.places.trouble.iter().cloned());
         warnings.extend(self.places.no_copy.iter().cloned());
         warnings.extend(self.counters.why.iter().cloned());
+        warnings.extend(self.guarding.warnings(&self.config));
         if !self.engine.clock_is_set() {
             warnings.push("the clock is not set: packets are counted and get their day once it is".into());
         }
@@ -282,13 +305,7 @@ impl Core {
                 state: self.places.trouble.clone().unwrap_or_else(|| "ok".to_string()),
             },
             memory: MemoryStatus { resident: resident() },
-            guard: GuardStatus {
-                enabled: false,
-                state: "off".into(),
-                why: (self.config.guard.enabled != GuardMode::Off)
-                    .then(|| "the guard is not part of this build yet".to_string())
-                    .or_else(|| self.config.guard.refused.clone()),
-            },
+            guard: self.guarding.status(now, &self.config, &self.engine),
             warnings,
             completeness: Completeness::from_reasons(&[]),
         }
@@ -370,6 +387,7 @@ impl Answers for Core {
                 }
             })?
         };
+        self.guarding.count_dropped(&mut answer);
         if self.config.mask_sources {
             mask(&mut answer);
         }
@@ -389,8 +407,15 @@ impl Answers for Core {
                     json!({"path": self.places.directory().display().to_string(), "bytes": self.places.bytes()}),
                 )
             }
-            BusCommand::Block { .. } | BusCommand::Unblock { .. } => {
-                Err(AnswerError::NotSupported("the guard is not part of this build yet".into()))
+            BusCommand::Block(wish) => {
+                let now = now();
+                self.tick(now);
+                self.guarding.block(now, &mut self.engine, wish)
+            }
+            BusCommand::Unblock { address } => {
+                let now = now();
+                self.tick(now);
+                self.guarding.unblock(now, &mut self.engine, address)
             }
         }
     }

@@ -2,11 +2,13 @@
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+
+use crate::nftables::run::command;
 
 /// Longer rulesets are not read.
 const MOST_BYTES: usize = 1 << 20;
@@ -98,13 +100,8 @@ impl CounterPoll {
 }
 
 fn start(now_ms: u64) -> io::Result<Running> {
-    let mut child = Command::new("nft")
-        // Terse: without the elements of sets.
-        .args(["-j", "-t", "list", "ruleset"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
+    // Terse: without the elements of sets.
+    let mut child = command()?.args(["-j", "-t", "list", "ruleset"]).stdout(Stdio::piped()).spawn()?;
     let out = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     fcntl(&out, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     Ok(Running { child, out, bytes: Vec::new(), until: now_ms.saturating_add(LIMIT_MS) })

@@ -5,11 +5,16 @@
 
 pub use counters::zones;
 
+mod callers;
 mod core;
 mod counters;
+mod fence;
+mod guarding;
+mod ledger;
 mod log;
 mod nflog;
 mod store;
+mod surroundings;
 pub mod zone;
 
 use std::fmt;
@@ -132,6 +137,9 @@ impl Daemon {
         let Daemon { core, bus, object, feed, .. } = self;
         if let Some(outgoing) = bus.outgoing() {
             object.on_time(now.boot_ms, outgoing);
+            for (name, data) in core.guarding.events() {
+                outgoing.send_event(name, &data);
+            }
             if let Some(feed) = feed {
                 feed.on_time(now.boot_ms, outgoing, &mut |kernel, time, msg| {
                     core.entry(now, kernel, time, msg)
@@ -172,6 +180,10 @@ impl Daemon {
         let packets = self.nflog.as_ref().and_then(|nflog| nflog.fd()).map(Wait::read);
         let packets = add(&mut waits, packets);
         let counters = add(&mut waits, self.core.counters.fd().map(Wait::read));
+        for fd in self.core.guarding.fence.fds() {
+            // Every turn looks at them.
+            add(&mut waits, fd.map(Wait::read));
+        }
         wait(&mut waits, limit)?;
         let readable = |place: Option<usize>| place.is_some_and(|place| waits[place].readable);
         let bus = (readable(bus), bus.is_some_and(|place| waits[place].writable));

@@ -12,7 +12,7 @@ use crate::wire::netfilter::Head;
 use crate::wire::packet::Packet;
 use crate::wire::{Inputs, fingerprint, way};
 
-use super::core::Core;
+use super::core::{Core, RUNNING};
 
 const RETRY_MS: u64 = 5_000;
 /// Interfaces are renamed and come and go.
@@ -110,7 +110,7 @@ impl NflogInput {
         match NflogReader::open(self.group) {
             Ok(reader) => {
                 self.reader = Some(reader);
-                core.note_nflog(now, "running", self.counters());
+                core.note_nflog(now, RUNNING, self.counters());
             }
             Err(error) => {
                 self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
@@ -153,7 +153,7 @@ impl NflogInput {
         match read {
             Ok(_) => {
                 let counters = self.counters();
-                core.note_nflog(now, "running", counters);
+                core.note_nflog(now, RUNNING, counters);
             }
             Err(error) => {
                 self.before = self.counters();

@@ -7,6 +7,7 @@ use crate::calendar::{Date, Month};
 use crate::config::Config;
 use crate::engine::{Engine, Now};
 use crate::query::history::{History, MonthOfDays, Retention};
+use crate::store::format::Block;
 use crate::store::shelf::DiskShelf;
 use crate::store::today::{self, Keeper, Portion, Saved, State};
 
@@ -89,6 +90,11 @@ impl Places {
 
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// The kernel's id of this boot.
+    pub fn boot(&self) -> &str {
+        &self.boot
     }
 
     pub fn bytes(&self) -> u64 {
@@ -216,6 +222,18 @@ impl Places {
             engine.copy_failed();
             format!("cannot write {}: {error}; a crash would lose what flash does not have", path.display())
         });
+    }
+
+    /// Writes a file that is none of the statistics beside them.
+    pub fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), String> {
+        let keeper = self.keeper.as_mut().filter(|_| self.writable);
+        let keeper = keeper.ok_or_else(|| self.trouble.clone().unwrap_or_default())?;
+        keeper.put(name, bytes).map_err(|error| error.to_string())
+    }
+
+    /// The readable blocks of such a file.
+    pub fn get(&mut self, name: &str) -> Vec<Block> {
+        self.keeper.as_mut().and_then(|keeper| keeper.get(name).ok()).unwrap_or_default()
     }
 
     /// Other options hold from now on.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::calendar::Month;
 use crate::event::{Class, Service};
-use crate::query::answer::{BlockCounts, BlocksAnswer, Completeness, EventRow, RecentAnswer};
+use crate::query::answer::{Completeness, EventRow, RecentAnswer};
 use crate::query::history::{History, MonthOfDays, Retention};
 use crate::query::question::{Question, Topic};
 use crate::query::{self, Answer, AnswerError};
@@ -106,19 +106,15 @@ impl Engine {
         }
         match question.topic {
             Topic::Recent => return Ok(Answer::Recent(self.recent(now, &question))),
-            Topic::Blocks => {
-                let completeness = Completeness::from_reasons(&[]);
-                return Ok(Answer::Blocks(BlocksAnswer { blocks: Vec::new(), completeness }));
-            }
+            Topic::Blocks => return Ok(Answer::Blocks(self.blocks(now, &question))),
             _ => {}
         }
         let mut history = LiveHistory { stored, days: self.days(&question), month: None };
         let mut answer = query::answer(&question, &mut history, &self.calendar)?;
-        match &mut answer {
-            Answer::Summary(summary) => summary.blocks = Some(BlockCounts { active: 0, today: 0 }),
-            Answer::Source(source) => source.evidence = Some(self.lines(&question)),
-            _ => {}
+        if let Answer::Source(source) = &mut answer {
+            source.evidence = Some(self.lines(&question));
         }
+        self.add_blocks(now, &question, &mut answer);
         self.explain(&question, &mut answer);
         Ok(answer)
     }

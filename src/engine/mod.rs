@@ -5,11 +5,13 @@
 
 pub mod clock;
 pub mod evidence;
+mod guarded;
 pub mod live;
 mod waiting;
 
 use crate::calendar::{Calendar, Date, Hour};
 use crate::event::{Class, Event, Origin};
+use crate::guard::{Guard, Suspect};
 use crate::paths::{Path, Paths};
 use crate::sources::duplicates::Duplicates;
 use crate::statistics::day::{Day, KeptDay};
@@ -66,6 +68,8 @@ pub enum Action {
     /// A day is over: commit now.
     Commit,
     Say(String),
+    /// A source reached a limit of the guard.
+    Suspect(Suspect),
 }
 
 /// One thing that an input brought.
@@ -80,6 +84,7 @@ pub enum Brought<'a> {
 pub struct Engine {
     pub paths: Paths,
     pub evidence: Evidence,
+    pub guard: Guard,
     calendar: Calendar,
     clock: WallClock,
     duplicates: Duplicates,
@@ -116,6 +121,7 @@ impl Engine {
         Engine {
             paths: Paths::new(),
             evidence: Evidence::new(evidence),
+            guard: Guard::default(),
             calendar,
             clock: WallClock::new(newest.map(|date| labels.instant(date, 0))),
             duplicates: Duplicates::new(),
@@ -262,6 +268,9 @@ impl Engine {
         let sum = if event.class == Class::Attempt { &mut health.attempts } else { &mut health.others };
         *sum = sum.saturating_add(count);
         self.evidence.add(boot_ms, &event, line);
+        if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, &event) {
+            self.actions.push(Action::Suspect(suspect));
+        }
         self.changed = true;
         if !self.clock.is_set() {
             return self.waiting.add(boot_ms, &event);

@@ -63,7 +63,7 @@ pub fn blocks(answer: &BlocksAnswer, style: &Style, out: &mut dyn Write) -> io::
             plain(&row.rule),
             count(row.count),
             plain(&row.window),
-            plain(&row.reason),
+            if row.dry { format!("(dry run) {}", plain(&row.reason)) } else { plain(&row.reason) },
         ]);
     }
     table.write(style, out)?;

@@ -114,9 +114,16 @@ pub fn block(
     out: &mut dyn Write,
 ) -> Result<()> {
     let length = length.map(|length| format!("{}s", length.as_secs()));
-    let arguments = json!({"address": text(source), "for": length, "reason": reason});
+    let arguments = json!({"address": text(source), "for": length, "reason": reason, "caller": caller()});
     call(socket, ubus::OBJECT, "block", &arguments, LIMIT)?;
     Ok(writeln!(out, "{} is blocked", text(source))?)
+}
+
+/// Where whoever types this is connected from, as sshd and dropbear tell.
+fn caller() -> Option<String> {
+    let connection = std::env::var("SSH_CONNECTION").or_else(|_| std::env::var("SSH_CLIENT")).ok()?;
+    let address = connection.split_whitespace().next()?;
+    Prefix::parse(address).is_ok().then(|| address.to_string())
 }
 
 pub fn unblock(source: Prefix, socket: &Path, out: &mut dyn Write) -> Result<()> {

@@ -281,12 +281,30 @@ pub struct BlockRow {
     pub count: u64,
     pub window: String,
     pub evidence: Vec<String>,
+    /// How often the source was blocked, this time included.
     pub times: u32,
+    /// The first and the last attempt of those that led to the block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<String>,
+    /// What was tried last, such as `tcp 22`.
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// Packets that the block stopped; absent where the kernel does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<u64>,
+    /// A dry run: the source would be blocked, but is not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BlocksAnswer {
     pub blocks: Vec<BlockRow>,
+    /// Give it with the next question for the blocks that follow; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<u64>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }

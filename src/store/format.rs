@@ -40,6 +40,8 @@ pub enum Kind {
     Zone = 4,
     /// Where the counting of the open day stands, see [`super::today`]; the key is 0.
     State = 5,
+    /// The guard's blocks and records, see [`super::ledger`]; the key is 0.
+    Blocks = 6,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -196,6 +198,7 @@ fn open_block(header: &BlockHeader, payload: &[u8]) -> Result<Block, &'static st
         3 => Kind::Imported,
         4 => Kind::Zone,
         5 => Kind::State,
+        6 => Kind::Blocks,
         _ => return Err("a block is of an unknown kind"),
     };
     if header.raw > MOST_RAW {

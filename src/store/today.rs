@@ -205,6 +205,16 @@ impl<S: Shelf> Keeper<S> {
         self.pieces.len() >= MOST_PIECES
     }
 
+    /// Writes a file that is none of the statistics.
+    pub fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        self.store.change(vec![(name.to_string(), Some(bytes))])
+    }
+
+    /// The blocks of such a file; none if there is none.
+    pub fn get(&mut self, name: &str) -> Result<Vec<Block>, StoreError> {
+        self.store.blocks(name)
+    }
+
     /// Bytes written since the start.
     pub fn written(&self) -> u64 {
         self.store.shelf().written

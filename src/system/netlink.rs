@@ -24,11 +24,12 @@ pub struct Datagram {
 }
 
 impl Netlink {
-    /// A socket that never waits, on an address that the kernel chooses.
-    pub fn netfilter() -> io::Result<Netlink> {
+    /// A socket that never waits, on an address that the kernel chooses. `groups`: the notifications that
+    /// it gets, a bit each.
+    pub fn netfilter(groups: u32) -> io::Result<Netlink> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let file = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkNetFilter)?;
-        bind(file.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+        bind(file.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
         Ok(Netlink { file })
     }
 

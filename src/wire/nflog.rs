@@ -4,12 +4,10 @@
 //! Headers are in the machine's byte order, the values of attributes big-endian. Pure: never
 //! panics, never allocates while reading.
 
-const NLMSG_NOOP: u16 = 1;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-const NLMSG_OVERRUN: u16 = 4;
-const NLM_F_REQUEST: u16 = 1;
-const NLM_F_ACK: u16 = 4;
+use super::netlink::{
+    self, Frame, Frames, NFGENMSG, NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, attributes,
+    be16, be32, be64, put,
+};
 
 const NFNL_SUBSYS_ULOG: u16 = 4;
 const MSG_PACKET: u16 = NFNL_SUBSYS_ULOG << 8;
@@ -25,12 +23,6 @@ const CFG_CMD_BIND: u8 = 1;
 const CFG_CMD_UNBIND: u8 = 2;
 const COPY_PACKET: u8 = 2;
 const CFG_F_SEQ: u16 = 1;
-
-const NLMSG_HEADER: usize = 16;
-const NFGENMSG: usize = 4;
-const ATTRIBUTE_HEADER: usize = 4;
-/// The two upper bits of an attribute's type are flags (nested, byte order).
-const ATTRIBUTE_TYPE: u16 = 0x3fff;
 
 const ARPHRD_ETHER: u16 = 1;
 
@@ -96,43 +88,28 @@ pub enum Message<'a> {
 
 /// The messages of one datagram.
 pub fn messages(datagram: &[u8]) -> Messages<'_> {
-    Messages { rest: datagram }
+    Messages { frames: netlink::frames(datagram) }
 }
 
 #[derive(Clone, Debug)]
 pub struct Messages<'a> {
-    rest: &'a [u8],
+    frames: Frames<'a>,
 }
 
 impl<'a> Iterator for Messages<'a> {
     type Item = Message<'a>;
 
     fn next(&mut self) -> Option<Message<'a>> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let length = match native32(self.rest, 0) {
-            Some(length) if (NLMSG_HEADER..=self.rest.len()).contains(&(length as usize)) => length as usize,
-            _ => {
-                self.rest = &[];
-                return Some(Message::Malformed);
-            }
-        };
-        let message = &self.rest[..length];
-        self.rest = self.rest.get(align4(length)..).unwrap_or_default();
-        Some(read_message(message))
+        Some(self.frames.next()?.map_or(Message::Malformed, read_message))
     }
 }
 
-fn read_message(message: &[u8]) -> Message<'_> {
-    let body = &message[NLMSG_HEADER..];
-    match u16::from_ne_bytes([message[4], message[5]]) {
-        MSG_PACKET => read_packet(body).map_or(Message::Malformed, Message::Packet),
-        NLMSG_ERROR => match (native32(body, 0), native32(body, 12)) {
-            (Some(error), Some(request)) => {
-                Message::Answer { request, errno: (error as i32).saturating_neg().max(0) }
-            }
-            _ => Message::Malformed,
+fn read_message(frame: Frame<'_>) -> Message<'_> {
+    match frame.kind {
+        MSG_PACKET => read_packet(frame.body).map_or(Message::Malformed, Message::Packet),
+        NLMSG_ERROR => match frame.answer() {
+            Some((request, errno)) => Message::Answer { request, errno },
+            None => Message::Malformed,
         },
         NLMSG_NOOP | NLMSG_DONE => Message::Idle,
         NLMSG_OVERRUN => Message::Overrun,
@@ -141,15 +118,12 @@ fn read_message(message: &[u8]) -> Message<'_> {
 }
 
 fn read_packet(body: &[u8]) -> Option<Record<'_>> {
-    let mut rest = body.get(NFGENMSG..)?;
+    let rest = body.get(NFGENMSG..)?;
     let mut record =
         Record { family: body[0], group: u16::from_be_bytes([body[2], body[3]]), ..Record::default() };
-    while rest.len() >= ATTRIBUTE_HEADER {
-        let length = usize::from(u16::from_ne_bytes([rest[0], rest[1]]));
-        let kind = u16::from_ne_bytes([rest[2], rest[3]]) & ATTRIBUTE_TYPE;
-        let value = rest.get(ATTRIBUTE_HEADER..length)?;
+    for attribute in attributes(rest) {
+        let (kind, value) = attribute.ok()?;
         read_attribute(&mut record, kind, value)?;
-        rest = rest.get(align4(length)..).unwrap_or_default();
     }
     Some(record)
 }
@@ -163,8 +137,7 @@ fn read_attribute<'a>(record: &mut Record<'a>, kind: u16, value: &'a [u8]) -> Op
         }
         2 => record.mark = be32(value)?,
         3 => {
-            let part = |at: usize| Some(u64::from_be_bytes(value.get(at..at + 8)?.try_into().ok()?));
-            let (seconds, micros) = (part(0)?, part(8)?);
+            let (seconds, micros) = (be64(value, 0)?, be64(value, 8)?);
             record.timestamp = Some(seconds.saturating_mul(1_000_000).saturating_add(micros));
         }
         4 => record.input = be32(value)?,
@@ -176,10 +149,7 @@ fn read_attribute<'a>(record: &mut Record<'a>, kind: u16, value: &'a [u8]) -> Op
             record.hardware_source = value.get(4..4 + length)?;
         }
         9 => record.payload = value,
-        10 => {
-            let end = value.iter().position(|&c| c == 0).unwrap_or(value.len());
-            record.prefix = &value[..end];
-        }
+        10 => record.prefix = netlink::text(value),
         11 => record.uid = Some(be32(value)?),
         12 => record.sequence = Some(be32(value)?),
         13 => record.sequence_global = Some(be32(value)?),
@@ -189,22 +159,6 @@ fn read_attribute<'a>(record: &mut Record<'a>, kind: u16, value: &'a [u8]) -> Op
         _ => {}
     }
     Some(())
-}
-
-const fn align4(length: usize) -> usize {
-    length.saturating_add(3) & !3
-}
-
-fn native32(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-fn be16(value: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes(value.get(at..at + 2)?.try_into().ok()?))
-}
-
-fn be32(value: &[u8]) -> Option<u32> {
-    Some(u32::from_be_bytes(value.get(..4)?.try_into().ok()?))
 }
 
 /// How the kernel shall log to a group.
@@ -224,19 +178,19 @@ pub struct Settings {
 /// it is one message, so that there is no time in which packets are logged in another way.
 pub fn listen(group: u16, settings: &Settings, request: u32) -> Vec<u8> {
     config(group, request, |message| {
-        attribute(message, CFG_CMD, &[CFG_CMD_BIND]);
+        put(message, CFG_CMD, &[CFG_CMD_BIND]);
         let range = settings.copy_range.to_be_bytes();
-        attribute(message, CFG_MODE, &[range[0], range[1], range[2], range[3], COPY_PACKET, 0]);
-        attribute(message, CFG_NLBUFSIZ, &settings.buffer.to_be_bytes());
-        attribute(message, CFG_TIMEOUT, &settings.timeout.to_be_bytes());
-        attribute(message, CFG_QTHRESH, &settings.queue_threshold.to_be_bytes());
-        attribute(message, CFG_FLAGS, &CFG_F_SEQ.to_be_bytes());
+        put(message, CFG_MODE, &[range[0], range[1], range[2], range[3], COPY_PACKET, 0]);
+        put(message, CFG_NLBUFSIZ, &settings.buffer.to_be_bytes());
+        put(message, CFG_TIMEOUT, &settings.timeout.to_be_bytes());
+        put(message, CFG_QTHRESH, &settings.queue_threshold.to_be_bytes());
+        put(message, CFG_FLAGS, &CFG_F_SEQ.to_be_bytes());
     })
 }
 
 /// The request to listen no more.
 pub fn unbind(group: u16, request: u32) -> Vec<u8> {
-    config(group, request, |message| attribute(message, CFG_CMD, &[CFG_CMD_UNBIND]))
+    config(group, request, |message| put(message, CFG_CMD, &[CFG_CMD_UNBIND]))
 }
 
 /// A request of no known kind. The kernel refuses it with EPERM to those who have no permission
@@ -248,34 +202,16 @@ pub fn nothing(group: u16, request: u32) -> Vec<u8> {
 }
 
 fn config(group: u16, request: u32, attributes: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut message = vec![0; 4];
-    message.extend(MSG_CONFIG.to_ne_bytes());
-    message.extend((NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
-    message.extend(request.to_ne_bytes());
-    message.extend([0; 4]);
-    // nfgenmsg: any family, version 0, the group.
-    message.extend([0, 0]);
-    message.extend(group.to_be_bytes());
-    attributes(&mut message);
-    let length = message.len() as u32;
-    message[..4].copy_from_slice(&length.to_ne_bytes());
-    message
-}
-
-fn attribute(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    message.extend(((ATTRIBUTE_HEADER + value.len()) as u16).to_ne_bytes());
-    message.extend(kind.to_ne_bytes());
-    message.extend(value);
-    message.resize(align4(message.len()), 0);
+    netlink::request(MSG_CONFIG, NLM_F_ACK, request, (0, group), attributes)
 }
 
 /// A packet message for the tests of those who read them.
 #[cfg(test)]
 pub fn example(sequence: u32, payload: &[u8]) -> Vec<u8> {
     let mut message = config(32, 0, |message| {
-        attribute(message, 10, b"drop wan in: \0");
-        attribute(message, 12, &sequence.to_be_bytes());
-        attribute(message, 9, payload);
+        put(message, 10, b"drop wan in: \0");
+        put(message, 12, &sequence.to_be_bytes());
+        put(message, 9, payload);
     });
     message[4..6].copy_from_slice(&MSG_PACKET.to_ne_bytes());
     message
@@ -290,7 +226,7 @@ mod tests {
     fn packet(attributes: &[(u16, &[u8])]) -> Vec<u8> {
         let mut message = config(32, 0, |message| {
             for (kind, value) in attributes {
-                attribute(message, *kind, value);
+                put(message, *kind, value);
             }
         });
         message[4..6].copy_from_slice(&MSG_PACKET.to_ne_bytes());

@@ -7,6 +7,9 @@ use super::netfilter::Head;
 use crate::event::{Origin, Verdict};
 use crate::paths::{Direction, Path};
 
+/// What our own rule for connections to the ports of worms says.
+const EGRESS: &str = "fwstat egress:";
+
 /// Longer texts are cut: prefixes have at most 127 bytes in the kernel, interfaces 15.
 const LONGEST_TEXT: usize = 128;
 
@@ -43,7 +46,7 @@ pub fn text(bytes: &[u8]) -> String {
 }
 
 /// No interface, or one that OpenWrt gives to the inside.
-fn is_inside(input: &str) -> bool {
+pub fn is_inside(input: &str) -> bool {
     matches!(input, "" | "lo" | "br-lan")
         || input.starts_with("lan")
         || input.starts_with("wlan")
@@ -87,12 +90,15 @@ fn zone(prefix: &str) -> (Option<&str>, bool) {
     {
         return (Some(zone), side == "dest");
     }
+    if prefix == EGRESS {
+        return (Some("egress"), true);
+    }
     let mut words = prefix.trim_end_matches(':').split(' ');
     if let (Some(word), Some(zone), Some(chain)) = (words.next(), words.next(), words.next())
         && is_verdict(word)
     {
         match (chain, words.next()) {
-            ("in" | "forward", None) | ("invalid", Some("ct")) => return (Some(zone), false),
+            ("in" | "forward" | "blocked", None) | ("invalid", Some("ct")) => return (Some(zone), false),
             ("out", None) => return (Some(zone), true),
             _ => {}
         }
@@ -123,6 +129,8 @@ mod tests {
             ("reject wan out: ", "br-lan", "reject wan Egress"),
             ("reject wan out: ", "eth7", "reject wan Egress"),
             ("reject guest in: ", "br-guest", "reject guest Egress"),
+            ("drop wan blocked: ", "eth1", "drop wan Inbound"),
+            ("fwstat egress: ", "br-guest", "unknown egress Egress"),
             ("accept wan in: ", "eth1", "unknown wan Inbound accepted"),
             ("@rule[3]: ", "eth1", "unknown - Inbound"),
             ("MSSFIX wan out: ", "", "unknown - Egress accepted"),

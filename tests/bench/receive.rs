@@ -22,7 +22,7 @@ fn main() {
 
 /// Counts messages by their lengths, looks at nothing else.
 fn bare(group: u16, packets: u64) -> (u64, u64) {
-    let socket = Netlink::netfilter().unwrap();
+    let socket = Netlink::netfilter(0).unwrap();
     socket.set_receive_buffer(2 << 20).unwrap();
     let settings = Settings { copy_range: 128, buffer: 7500, timeout: 10, queue_threshold: 40 };
     socket.send(&listen(group, &settings, 1)).unwrap();

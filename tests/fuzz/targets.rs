@@ -19,13 +19,14 @@ use fwstat::wire::{line, nflog};
 
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const ALL: [Target; 7] = [
+pub const ALL: [Target; 8] = [
     ("log_line", log_line),
     ("login_line", login_line),
     ("store_file", store_file),
     ("gzip", gzip),
     ("options", options),
     ("nflog_datagram", nflog_datagram),
+    ("nftables_datagram", nftables_datagram),
     ("ubus_message", ubus_message),
 ];
 
@@ -60,6 +61,7 @@ pub fn store_file(data: &[u8]) {
             Kind::Imported => drop(Imported::decode(&block.payload)),
             Kind::Zone => {}
             Kind::State => drop(fwstat::store::today::decode(data)),
+            Kind::Blocks => drop(fwstat::store::ledger::decode(data)),
         }
     }
     let again = format::read(&format::write(&contents.blocks)).expect("the version is ours");
@@ -68,6 +70,7 @@ pub fn store_file(data: &[u8]) {
     let _ = records::read_day(Date(18_358), data);
     let _ = records::read_month(Month(603), data);
     let _ = Imported::decode(data);
+    let _ = fwstat::store::ledger::read(data);
 }
 
 /// A compressed log, in lines.
@@ -106,6 +109,16 @@ pub fn nflog_datagram(data: &[u8]) {
     assert!(count <= data.len() / 16 + 1);
     let _ = Packet::parse(data);
     let _ = nflog::messages(data).count();
+}
+
+/// A datagram of the kernel about tables.
+pub fn nftables_datagram(data: &[u8]) {
+    use fwstat::wire::nftables::{Message, messages};
+    for message in messages(data) {
+        if let Message::Elements(elements) = message {
+            elements.for_each(drop);
+        }
+    }
 }
 
 /// What comes from ubusd, in pieces of any size: the first byte tells the size.

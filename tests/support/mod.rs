@@ -4,4 +4,5 @@
 #![allow(dead_code)]
 
 pub mod flood;
+pub mod forge;
 pub mod namespaces;

@@ -1,6 +1,9 @@
 //! The daemon in a router of its own: its directories, its broker, and how it is asked. A test file that takes it has
 //! `stand_in` and `support` beside it.
 
+// Each test takes what it needs.
+#![allow(dead_code)]
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

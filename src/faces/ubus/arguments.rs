@@ -4,7 +4,7 @@
 
 use ubus::blobmsg::{BlobIter, BlobRef, BlobType, BlobValue};
 
-use super::BusCommand;
+use super::{BlockWish, BusCommand};
 use crate::bus::blob::{Type, text_of};
 use crate::calendar::Date;
 use crate::config::options;
@@ -61,11 +61,14 @@ fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<()
 
 pub fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
     let (mut address, mut seconds, mut reason) = (None, None, None);
+    let (mut caller, mut through_web) = (None, false);
     for_each(data, |name, argument| {
         match name {
             "address" => address = Some(Prefix::parse(text(argument)?)?),
             "for" if method == "block" => seconds = Some(parse_duration(text(argument)?)?),
             "reason" if method == "block" => reason = Some(reason_text(text(argument)?)?),
+            "caller" if method == "block" => caller = Some(Prefix::parse(text(argument)?)?),
+            "ubus_rpc_session" => through_web = true,
             _ => {}
         }
         Ok(())
@@ -75,7 +78,7 @@ pub fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
     }
     let address = address.ok_or("address: an IPv4 or IPv6 address or prefix is needed")?;
     Ok(match method {
-        "block" => BusCommand::Block { address, seconds, reason },
+        "block" => BusCommand::Block(BlockWish { address, seconds, reason, caller, through_web }),
         _ => BusCommand::Unblock { address },
     })
 }
@@ -243,7 +246,13 @@ mod tests {
         let address = Prefix::parse("192.0.2.1").unwrap();
         assert_eq!(
             ask("block", json!({"address": "192.0.2.1", "for": "1h", "reason": "floods"})).unwrap(),
-            Asked::Command(BusCommand::Block { address, seconds: Some(3600), reason: Some("floods".into()) })
+            Asked::Command(BusCommand::Block(BlockWish {
+                address,
+                seconds: Some(3600),
+                reason: Some("floods".into()),
+                caller: None,
+                through_web: false,
+            }))
         );
         assert_eq!(
             ask("unblock", json!({"address": "192.0.2.1", "for": 7})).unwrap(),

@@ -25,9 +25,21 @@ const REGISTER_AGAIN_MS: u64 = 1_000;
 /// What is done, not asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BusCommand {
-    Block { address: Prefix, seconds: Option<u64>, reason: Option<String> },
+    Block(BlockWish),
     Unblock { address: Prefix },
     Commit,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BlockWish {
+    pub address: Prefix,
+    /// `None`: as the guard's options say.
+    pub seconds: Option<u64>,
+    pub reason: Option<String>,
+    /// Where the caller says that he is connected from: he shall not lock himself out.
+    pub caller: Option<Prefix>,
+    /// The call came through the web server, which adds its session.
+    pub through_web: bool,
 }
 
 /// Why there is no answer; the text goes to the caller as `error`.
@@ -100,7 +112,7 @@ pub const METHODS: &[Method<'static>] = &[
     ),
     ("blocks", &[LIMIT, ("cursor", Type::Integer), ("source", Type::Text)]),
     ("status", &[]),
-    ("block", &[ADDRESS, ("for", Type::Text), ("reason", Type::Text)]),
+    ("block", &[ADDRESS, ("for", Type::Text), ("reason", Type::Text), ("caller", Type::Text)]),
     ("unblock", &[ADDRESS]),
     ("commit", &[]),
 ];

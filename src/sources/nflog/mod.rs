@@ -32,8 +32,8 @@ pub const QUEUE_THRESHOLD: u32 = 40;
 /// block, and the receive buffer holds the more of them.
 const BATCH_BUFFER: u32 = 7500;
 
-/// A batch waits at most 100 ms for its next packet.
-const FLUSH_TIMEOUT: u32 = 10;
+/// A batch waits at most 20 ms for its next packet: the guard's answer to a slow flood waits for it.
+const FLUSH_TIMEOUT: u32 = 2;
 
 /// Longer than any batch.
 const DATAGRAM: usize = 16 << 10;
@@ -110,7 +110,7 @@ impl NflogReader {
     /// Listens to `group` in the network namespace of this thread. When the reader is dropped
     /// the kernel frees the group.
     pub fn open(group: u16) -> Result<NflogReader, NflogError> {
-        let socket = Netlink::netfilter().map_err(|error| match error.raw_os_error() {
+        let socket = Netlink::netfilter(0).map_err(|error| match error.raw_os_error() {
             Some(libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT) => NflogError::NoModule,
             _ => NflogError::System("open a netlink socket", error),
         })?;

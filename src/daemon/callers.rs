@@ -1,0 +1,95 @@
+//! Who may be asking right now: nobody shall lock himself out.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+use crate::config::uci;
+use crate::query::question::Prefix;
+
+/// Longer lists of connections are cut.
+const MOST_BYTES: u64 = 1 << 20;
+const ESTABLISHED: &str = "01";
+
+/// The other ends of connections to the web server: one of them asks through it. `directory`: UCI's.
+pub fn of_the_web(directory: &Path) -> Vec<Prefix> {
+    let ports = web_ports(&std::fs::read_to_string(directory.join("uhttpd")).unwrap_or_default());
+    let mut callers = Vec::new();
+    for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let mut text = String::new();
+        let read = File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text));
+        if read.is_ok() {
+            callers.extend(peers(&text, &ports));
+        }
+    }
+    callers
+}
+
+fn web_ports(uhttpd: &str) -> Vec<u16> {
+    let (sections, _) = uci::parse(uhttpd);
+    let settings = sections.iter().flat_map(|section| &section.settings);
+    let listened = settings.filter(|setting| matches!(setting.name.as_str(), "listen_http" | "listen_https"));
+    let words = listened.flat_map(|setting| setting.value.split_whitespace());
+    let mut ports: Vec<u16> = words.filter_map(|word| word.rsplit(':').next()?.parse().ok()).collect();
+    ports.extend([80, 443]);
+    ports
+}
+
+/// The kernel's list of TCP connections as text.
+fn peers(text: &str, ports: &[u16]) -> Vec<Prefix> {
+    let mut peers = Vec::new();
+    for line in text.lines().skip(1) {
+        let words: Vec<&str> = line.split_whitespace().take(4).collect();
+        let [_, local, remote, ESTABLISHED] = words[..] else { continue };
+        let port = local.rsplit_once(':').and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
+        if !port.is_some_and(|port| ports.contains(&port)) {
+            continue;
+        }
+        if let Some(address) = remote.rsplit_once(':').and_then(|(address, _)| address_of(address)) {
+            let length = if address.is_ipv4() { 32 } else { 128 };
+            peers.push(Prefix { network: address.into(), length });
+        }
+    }
+    peers
+}
+
+/// Words of 32 bits in the machine's byte order.
+fn address_of(hex: &str) -> Option<IpAddr> {
+    let word = |at: usize| u32::from_str_radix(hex.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
+    match hex.len() {
+        8 => Some(IpAddr::V4(Ipv4Addr::from(word(0)?))),
+        32 => {
+            let mut bytes = [0; 16];
+            for part in 0..4 {
+                bytes[part * 4..part * 4 + 4].copy_from_slice(&word(part * 8)?);
+            }
+            Some(IpAddr::V6(Ipv6Addr::from(bytes)))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_other_ends_of_web_connections_are_found() {
+        let v4 = |address: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(address));
+        let mapped = format!("{}{}{}{}", v4([0; 4]), v4([0; 4]), v4([0, 0, 255, 255]), v4([203, 0, 113, 9]));
+        let (router, caller) = (v4([198, 51, 100, 1]), v4([203, 0, 113, 7]));
+        let text = format!(
+            "  sl  local_address rem_address   st\n\
+             0: {router}:0050 {caller}:C001 01 0\n\
+             1: {router}:0016 {router}:C001 01 0\n\
+             2: {router}:1F90 {router}:C001 06 0\n\
+             3: {mapped}:1F90 {mapped}:C001 01 0\n\
+             4: nonsense\n"
+        );
+        let ports = web_ports("config uhttpd 'main'\n\tlist listen_http '[::]:8080'\n");
+        let found: Vec<String> =
+            peers(&text, &ports).iter().map(|prefix| prefix.network.to_string()).collect();
+        assert_eq!(found, ["203.0.113.7", "203.0.113.9"]);
+    }
+}

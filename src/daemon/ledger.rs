@@ -1,0 +1,118 @@
+//! The ledger's files: a copy in tmpfs after each change, one on flash, written seldom.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::store::Places;
+use crate::engine::Now;
+use crate::guard::Guard;
+use crate::store::ledger::{self, Kept, Moment};
+
+const NAME: &str = "blocks.fws";
+/// Changes of a second are written together.
+const COPY_MS: u64 = 1_000;
+/// Flash is written once nothing changed for a while: it takes long, and somebody may have to be blocked. While
+/// changes go on it is written all the same.
+const FLASH_MS: u64 = 2_000;
+const FLASH_AT_LEAST_MS: u64 = 60_000;
+/// What an attack may have written to flash: as much as so many bytes a day.
+const BYTES_A_DAY: u64 = 64 << 10;
+const DAY_MS: u64 = 86_400_000;
+
+pub struct LedgerFile {
+    copy: PathBuf,
+    boot: String,
+    serial: u64,
+    /// When what is new is to be written.
+    copy_at: Option<u64>,
+    flash_at: Option<u64>,
+    /// The first change that flash does not have.
+    first_change: Option<u64>,
+    /// Before this moment flash was written enough.
+    rested_at: i64,
+    /// Why it is not kept.
+    pub trouble: Option<String>,
+}
+
+impl LedgerFile {
+    pub fn new(run: &Path, boot: &str) -> LedgerFile {
+        LedgerFile {
+            copy: run.join(NAME),
+            boot: boot.to_string(),
+            serial: 0,
+            copy_at: None,
+            flash_at: None,
+            first_change: None,
+            rested_at: 0,
+            trouble: None,
+        }
+    }
+
+    fn moment(&self, now: Now, wall: Option<i64>) -> Moment {
+        Moment { boot: self.boot.clone(), boot_ms: now.boot_ms, wall }
+    }
+
+    /// What an earlier run left, in the moments of now.
+    pub fn read(&mut self, now: Now, wall: Option<i64>, places: &mut Places) -> Option<Kept> {
+        let copy = fs::read(&self.copy).ok().and_then(|bytes| ledger::decode(&bytes));
+        let flash = ledger::from_chunks(&places.get(NAME));
+        let serial = |kept: &Option<Kept>| kept.as_ref().map(|kept| kept.serial);
+        if serial(&copy) > serial(&flash) {
+            // An earlier run did not come to write it.
+            self.flash_at = Some(now.boot_ms.saturating_add(FLASH_MS));
+        }
+        let kept = [copy, flash].into_iter().flatten().max_by_key(|kept| kept.serial)?;
+        self.serial = kept.serial;
+        Some(kept.at(&self.moment(now, wall)))
+    }
+
+    fn rested(&self) -> u64 {
+        u64::try_from(self.rested_at).unwrap_or(0)
+    }
+
+    pub fn deadline(&self) -> Option<u64> {
+        let flash = self.flash_at.map(|at| at.max(self.rested()));
+        [self.copy_at, flash].into_iter().flatten().min()
+    }
+
+    pub fn on_time(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, places: &mut Places) {
+        if guard.take_dirty() {
+            self.copy_at.get_or_insert(now.boot_ms.saturating_add(COPY_MS));
+            let first = *self.first_change.get_or_insert(now.boot_ms);
+            let latest = first.saturating_add(FLASH_AT_LEAST_MS);
+            self.flash_at = Some(now.boot_ms.saturating_add(FLASH_MS).min(latest));
+        }
+        if self.copy_at.is_some_and(|at| now.boot_ms >= at) {
+            self.write(now, wall, guard, None);
+        }
+        if self.flash_at.is_some_and(|at| now.boot_ms >= at.max(self.rested())) {
+            self.write(now, wall, guard, Some(places));
+        }
+    }
+
+    /// The daemon stops.
+    pub fn stop(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, places: &mut Places) {
+        if guard.take_dirty() || self.copy_at.is_some() || self.flash_at.is_some() {
+            self.write(now, wall, guard, Some(places));
+        }
+    }
+
+    fn write(&mut self, now: Now, wall: Option<i64>, guard: &Guard, flash: Option<&mut Places>) {
+        self.serial = self.serial.saturating_add(1);
+        let bytes = ledger::encode(self.serial, &self.moment(now, wall), &guard.ledger, guard.today());
+        self.copy_at = None;
+        let new = self.copy.with_extension("new");
+        let copied = fs::write(&new, &bytes).and_then(|()| fs::rename(&new, &self.copy));
+        self.trouble = copied.err().map(|error| format!("cannot write {}: {error}", self.copy.display()));
+        if let Some(places) = flash {
+            (self.flash_at, self.first_change) = (None, None);
+            let rest = (bytes.len() as u64).saturating_mul(DAY_MS) / BYTES_A_DAY;
+            // A few small writes may follow each other closely.
+            let earliest = now.boot_ms.cast_signed().saturating_sub_unsigned(DAY_MS / 4);
+            self.rested_at = self.rested_at.max(earliest).saturating_add_unsigned(rest);
+            if let Err(error) = places.put(NAME, bytes) {
+                self.trouble = Some(format!("the blocks are not on flash: {error}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What the guard did, as answers.
+
+use crate::calendar::duration_text;
+use crate::guard::{Block, Guard, Mode, Rule, Source, Suspect, described, service_text};
+use crate::query::Answer;
+use crate::query::answer::{BlockCounts, BlockRow, BlocksAnswer, Completeness};
+use crate::query::question::{Prefix, Question};
+
+use super::{Engine, Now, evidence};
+
+impl Engine {
+    /// The newest first.
+    pub(super) fn blocks(&self, now: Now, question: &Question) -> BlocksAnswer {
+        let asked = |block: &&Block| question.source.is_none_or(|prefix| block.source.touches(prefix));
+        let mut blocks: Vec<&Block> = self.guard.ledger.blocks().filter(asked).collect();
+        blocks.sort_by_key(|block| (std::cmp::Reverse(block.since_ms), block.source));
+        let skipped = usize::try_from(question.cursor).unwrap_or(usize::MAX).min(blocks.len());
+        let end = blocks.len().min(skipped + question.limit as usize);
+        let rows = blocks[skipped..end].iter().map(|block| self.block_row(now, block)).collect();
+        let cursor = (end < blocks.len()).then_some(end as u64);
+        BlocksAnswer { blocks: rows, cursor, completeness: Completeness::from_reasons(&[]) }
+    }
+
+    pub fn block_row(&self, now: Now, block: &Block) -> BlockRow {
+        let detail = self.guard.ledger.detail(block.source);
+        let words = detail.and_then(|detail| detail.words.clone());
+        let ruled = !matches!(block.rule, Rule::Hand | Rule::Found);
+        let since = match block.since_wall.filter(|_| self.clock_is_set()) {
+            Some(wall) => self.calendar().rfc3339(wall),
+            None => self.label(now, block.since_ms),
+        };
+        let seen = |moment| ruled.then(|| self.label(now, moment));
+        BlockRow {
+            address: block.source.to_string(),
+            since,
+            expires: match block.until_wall.filter(|_| self.clock_is_set()) {
+                Some(wall) => self.calendar().rfc3339(wall),
+                None => self.label_ahead(now, block.until_ms),
+            },
+            reason: words.unwrap_or_else(|| described(&suspect_of(block))),
+            rule: block.rule.name().to_string(),
+            count: block.count.into(),
+            window: duration_text(block.window_ms / 1000),
+            evidence: detail.map(|detail| detail.lines.clone()).unwrap_or_default(),
+            times: block.times,
+            first_seen: seen(block.first_ms),
+            last_seen: seen(block.last_ms),
+            services: block.services.iter().map(service_text).collect(),
+            dropped: None,
+            dry: block.dry,
+        }
+    }
+
+    /// A moment to come.
+    fn label_ahead(&self, now: Now, boot_ms: u64) -> String {
+        if self.clock_is_set() {
+            let ahead = boot_ms.saturating_sub(now.boot_ms).div_ceil(1000);
+            self.calendar().rfc3339(now.wall.saturating_add_unsigned(ahead))
+        } else {
+            format!("boot+{}s", boot_ms / 1000)
+        }
+    }
+
+    /// What an answer says of blocks.
+    pub(super) fn add_blocks(&self, now: Now, question: &Question, answer: &mut Answer) {
+        let guard = &self.guard;
+        match answer {
+            Answer::Summary(summary) => {
+                let today = guard.begun_on(self.date());
+                summary.blocks = Some(BlockCounts { active: guard.active(), today });
+                summary.sources.iter_mut().for_each(|row| row.blocked = blocked(guard, &row.address));
+            }
+            Answer::Sources(sources) => {
+                sources.sources.iter_mut().for_each(|row| row.blocked = blocked(guard, &row.address));
+            }
+            Answer::Source(source) => {
+                source.row.blocked = blocked(guard, &source.row.address);
+                let asked = question.source.map(|prefix| Source::of(prefix.network));
+                let block = asked.and_then(|asked| guard.ledger.get(asked));
+                source.block = block.map(|block| self.block_row(now, block));
+            }
+            _ => {}
+        }
+    }
+
+    /// The newest lines about a source.
+    pub fn lines_of(&self, source: Source, most: usize, longest: usize) -> Vec<String> {
+        let held = self.evidence.held().rev().filter(|held| Source::of(held.event.source) == source);
+        let line = |held| {
+            let mut line = evidence::line_of(held, self.paths.get(held.event.path));
+            let cut = (0..=longest.min(line.len())).rev().find(|at| line.is_char_boundary(*at));
+            line.truncate(cut.unwrap_or(0));
+            line
+        };
+        let mut lines: Vec<String> = held.take(most).map(line).collect();
+        lines.reverse();
+        lines
+    }
+}
+
+fn suspect_of(block: &Block) -> Suspect {
+    Suspect {
+        source: block.source,
+        rule: block.rule,
+        count: block.count,
+        window_ms: block.window_ms,
+        first_ms: block.first_ms,
+        last_ms: block.last_ms,
+        services: block.services,
+    }
+}
+
+/// `None` while nothing is guarded.
+fn blocked(guard: &Guard, address: &str) -> Option<bool> {
+    if guard.mode() == Mode::Off {
+        return None;
+    }
+    let source = Source::from_prefix(Prefix::parse(address).ok()?)?;
+    Some(guard.ledger.get(source).is_some_and(|block| !block.dry))
+}

@@ -1,0 +1,276 @@
+//! The blocks that hold, and who was blocked before. Bounded; told the time.
+
+use std::collections::BTreeMap;
+
+use super::detector::{Rule, Services, Suspect};
+use super::source::Source;
+
+/// Sources that were blocked before, or whose block was ended by hand.
+pub const RECORDS: usize = 2048;
+/// Blocks that keep lines of evidence or a reason in words; the newest do.
+pub const DETAILED: usize = 256;
+/// Lines of evidence of a block, and bytes of each.
+pub const LINES: usize = 3;
+pub const LONGEST_LINE: usize = 240;
+/// After a block was ended by hand the rules leave its source alone for so long.
+pub const PARDON_MS: u64 = 24 * 3_600_000;
+/// Evidence that can be forged makes no block longer than this, or than the first one.
+pub const FORGEABLE_CAP_MS: u64 = 24 * 3_600_000;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Block {
+    pub source: Source,
+    pub rule: Rule,
+    /// Decided and told, but not done.
+    pub dry: bool,
+    /// Times that this source was blocked, this one included.
+    pub times: u32,
+    pub count: u32,
+    pub window_ms: u64,
+    /// Moments in ms since boot; before it (a block of an earlier boot) they are 0.
+    pub since_ms: u64,
+    pub first_ms: u64,
+    pub last_ms: u64,
+    pub until_ms: u64,
+    /// The same as instants, as far as the clock was known when they were noted.
+    pub since_wall: Option<i64>,
+    pub until_wall: Option<i64>,
+    pub services: Services,
+}
+
+/// Why, beyond the figures.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Detail {
+    /// What somebody gave as the reason.
+    pub words: Option<String>,
+    /// Log lines.
+    pub lines: Vec<String>,
+}
+
+/// What is remembered of a source whose block is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Record {
+    pub times: u32,
+    pub ended_ms: u64,
+    pub pardoned_until: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Lengths {
+    pub first_ms: u64,
+    pub cap_ms: u64,
+    pub most_blocks: u32,
+}
+
+#[derive(Default)]
+pub struct Ledger {
+    lengths: Lengths,
+    blocks: BTreeMap<Source, Block>,
+    details: BTreeMap<Source, Detail>,
+    records: BTreeMap<Source, Record>,
+    /// No block ends before this moment.
+    next_end: Option<u64>,
+    /// A block ends earlier than was told before.
+    shortened: bool,
+}
+
+impl Ledger {
+    pub fn set_lengths(&mut self, lengths: Lengths) {
+        self.lengths = lengths;
+    }
+
+    pub fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.blocks.values()
+    }
+
+    pub fn get(&self, source: Source) -> Option<&Block> {
+        self.blocks.get(&source)
+    }
+
+    pub fn detail(&self, source: Source) -> Option<&Detail> {
+        self.details.get(&source)
+    }
+
+    pub fn records(&self) -> impl Iterator<Item = (&Source, &Record)> {
+        self.records.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.blocks.len() >= self.lengths.most_blocks as usize
+    }
+
+    pub fn is_pardoned(&self, now_ms: u64, source: Source) -> bool {
+        self.records.get(&source).is_some_and(|record| now_ms < record.pardoned_until)
+    }
+
+    /// How often a source was blocked; an old record no longer counts.
+    fn times_before(&self, now_ms: u64, source: Source) -> u32 {
+        let record = self.records.get(&source);
+        let fresh = |record: &&Record| now_ms <= record.ended_ms.saturating_add(self.lengths.cap_ms);
+        record.filter(fresh).map_or(0, |record| record.times)
+    }
+
+    /// The length of the `times`th block.
+    fn length(&self, rule: Rule, times: u32) -> u64 {
+        let Lengths { first_ms, cap_ms, .. } = self.lengths;
+        let cap = if rule.is_forgeable() { cap_ms.min(FORGEABLE_CAP_MS.max(first_ms)) } else { cap_ms };
+        first_ms.saturating_mul(1 << (times - 1).min(32)).min(cap)
+    }
+
+    /// Blocks a suspect. `length_ms`: instead of what the options say.
+    pub fn add(
+        &mut self,
+        now_ms: u64,
+        wall: Option<i64>,
+        suspect: &Suspect,
+        length_ms: Option<u64>,
+        dry: bool,
+    ) -> Block {
+        let source = suspect.source;
+        let times = self.times_before(now_ms, source).saturating_add(1);
+        let length = length_ms.unwrap_or_else(|| self.length(suspect.rule, times));
+        let block = Block {
+            source,
+            rule: suspect.rule,
+            dry,
+            times,
+            count: suspect.count,
+            window_ms: suspect.window_ms,
+            since_ms: now_ms,
+            first_ms: suspect.first_ms,
+            last_ms: suspect.last_ms,
+            until_ms: now_ms.saturating_add(length),
+            since_wall: wall,
+            until_wall: wall.map(|wall| wall.saturating_add_unsigned(length / 1000)),
+            services: suspect.services,
+        };
+        self.insert(block);
+        block
+    }
+
+    fn insert(&mut self, block: Block) {
+        let next = self.next_end.map_or(block.until_ms, |next| next.min(block.until_ms));
+        self.next_end = Some(next);
+        self.records.remove(&block.source);
+        self.blocks.insert(block.source, block);
+    }
+
+    /// Keeps why; the oldest block's words make room.
+    pub fn explain(&mut self, source: Source, detail: Detail) {
+        if self.details.len() >= DETAILED && !self.details.contains_key(&source) {
+            let since = |source: &Source| self.blocks.get(source).map_or(0, |block| block.since_ms);
+            if let Some(oldest) = self.details.keys().copied().min_by_key(since) {
+                self.details.remove(&oldest);
+            }
+        }
+        if detail != Detail::default() {
+            self.details.insert(source, detail);
+        }
+    }
+
+    /// Ends a block. It is remembered for the length of the next one; with `pardon` also that somebody
+    /// wanted it to end.
+    pub fn remove(&mut self, now_ms: u64, source: Source, pardon: bool) -> Option<Block> {
+        let block = self.blocks.remove(&source)?;
+        self.details.remove(&source);
+        if !block.dry {
+            let pardoned_until = if pardon { now_ms.saturating_add(PARDON_MS) } else { 0 };
+            // What somebody found wrong is no offence.
+            let times = if pardon { 0 } else { block.times };
+            self.remember(source, Record { times, ended_ms: now_ms, pardoned_until });
+        }
+        Some(block)
+    }
+
+    pub fn forget_pardon(&mut self, source: Source) {
+        if let Some(record) = self.records.get_mut(&source) {
+            record.pardoned_until = 0;
+        }
+    }
+
+    fn remember(&mut self, source: Source, record: Record) {
+        if self.records.len() >= RECORDS && !self.records.contains_key(&source) {
+            let until = |record: &Record| (record.pardoned_until, record.ended_ms);
+            let oldest = self.records.iter().min_by_key(|(_, record)| until(record));
+            if let Some(oldest) = oldest.map(|(source, _)| *source) {
+                self.records.remove(&oldest);
+            }
+        }
+        self.records.insert(source, record);
+    }
+
+    /// When the next block ends.
+    pub fn deadline(&self) -> Option<u64> {
+        self.next_end
+    }
+
+    /// Takes out the blocks that are over.
+    pub fn expire(&mut self, now_ms: u64) -> Vec<Block> {
+        if self.next_end.is_none_or(|next| now_ms < next) {
+            return Vec::new();
+        }
+        let over: Vec<Source> =
+            self.blocks.values().filter(|block| block.until_ms <= now_ms).map(|block| block.source).collect();
+        let over = over.into_iter().filter_map(|source| self.remove(now_ms, source, false)).collect();
+        self.next_end = self.blocks.values().map(|block| block.until_ms).min();
+        over
+    }
+
+    /// Puts back a block that was kept, if it is not over, there is room, and no longer one is known.
+    pub fn restore(&mut self, block: Block, detail: Option<Detail>) {
+        if self.is_full() || self.blocks.contains_key(&block.source) {
+            return;
+        }
+        let source = block.source;
+        self.insert(block);
+        self.explain(source, detail.unwrap_or_default());
+    }
+
+    pub fn restore_record(&mut self, source: Source, record: Record) {
+        if !self.blocks.contains_key(&source) {
+            self.remember(source, record);
+        }
+    }
+
+    /// The block ends at this moment at the latest: the kernel's set, or a shorter option, says so.
+    pub fn shorten(&mut self, source: Source, until_ms: u64) {
+        if let Some(block) = self.blocks.get_mut(&source)
+            && until_ms < block.until_ms
+        {
+            block.until_wall =
+                block.until_wall.map(|wall| wall.saturating_sub_unsigned((block.until_ms - until_ms) / 1000));
+            block.until_ms = until_ms;
+            self.next_end = self.next_end.map(|next| next.min(until_ms));
+            self.shortened = true;
+        }
+    }
+
+    /// Whether some block ends earlier than was told before; says it once.
+    pub fn take_shortened(&mut self) -> bool {
+        std::mem::take(&mut self.shortened)
+    }
+
+    /// The wall clock is known: blocks that were kept over a time without us end when they should have.
+    pub fn clock_set(&mut self, now_ms: u64, wall: i64) {
+        for block in self.blocks.values_mut() {
+            let left = block.until_ms.saturating_sub(now_ms) / 1000;
+            let until_wall = *block.until_wall.get_or_insert(wall.saturating_add_unsigned(left));
+            let left_by_wall = u64::try_from(until_wall.saturating_sub(wall)).unwrap_or(0);
+            if left_by_wall < left {
+                block.until_ms = now_ms.saturating_add(left_by_wall * 1000);
+                self.next_end = self.next_end.map(|next| next.min(block.until_ms));
+                self.shortened = true;
+            }
+            let since = now_ms.saturating_sub(block.since_ms) / 1000;
+            block.since_wall.get_or_insert(wall.saturating_sub_unsigned(since));
+        }
+    }
+}

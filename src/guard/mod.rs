@@ -1,0 +1,467 @@
+//! Who floods, scans or guesses passwords, and who of them is blocked.
+//!
+//! Takes events and the time, gives suspects and changes of blocks. Runs no command, opens nothing, reads no
+//! clock; the caller looks up what only the kernel knows.
+//!
+//! An attacker chooses a packet's source. So a block is for new connections from outside only, unless asked
+//! otherwise, nobody whom the inside needs is ever blocked, and a budget bounds what forged packets can do.
+
+pub mod detector;
+pub mod ledger;
+pub mod policy;
+pub mod source;
+mod table;
+#[cfg(test)]
+mod tests;
+pub mod window;
+
+use crate::calendar::{Date, duration_text as duration};
+use crate::event::Event;
+use crate::query::question::Prefix;
+
+use detector::{Detector, Services};
+pub use detector::{Limits, Rule, Suspect};
+pub use ledger::{Block, Detail, Record};
+use ledger::{Ledger, Lengths};
+use policy::Policy;
+pub use policy::Protection;
+pub use source::Source;
+pub use window::Limit;
+use window::Window;
+
+const MINUTE_MS: u64 = 60_000;
+/// Blocks a minute that have a line of the log to themselves.
+const LINES_A_MINUTE: u32 = 10;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mode {
+    #[default]
+    Off,
+    On,
+    /// Decides and reports as if it were on, and blocks nothing.
+    Dry,
+}
+
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Settings {
+    pub mode: Mode,
+    pub limits: Limits,
+    pub block_for_ms: u64,
+    pub block_cap_ms: u64,
+    pub budget: Limit,
+    pub max_blocks: u32,
+    pub allow: Vec<Prefix>,
+}
+
+/// Why a block ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Expired,
+    Hand,
+    /// It turned out that the source must not be blocked.
+    Protected(Protection),
+    /// The guard was switched off, or from dry to on.
+    Off,
+}
+
+/// What happened to a block; the kernel, the log and the bus are to be told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    Blocked(Block),
+    Released(Block, End),
+}
+
+/// Why somebody's wish is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    Off,
+    /// It is no single address and no IPv6 /64.
+    TooWide,
+    Protected(Protection),
+    Full(u32),
+    NotBlocked,
+}
+
+/// What was decided about suspects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Tally {
+    since_ms: Option<u64>,
+    lines: u32,
+    /// Blocks without a line of their own.
+    unsaid: u64,
+    over_budget: u64,
+    full: u64,
+    spared: u64,
+}
+
+#[derive(Default)]
+pub struct Guard {
+    settings: Settings,
+    detector: Option<Detector>,
+    policy: Policy,
+    pub ledger: Ledger,
+    budget: Window,
+    tally: Tally,
+    /// Blocks begun on a day.
+    today: (Option<Date>, u64),
+    changes: Vec<Change>,
+    sentences: Vec<String>,
+    /// The last time that there was no room for a block.
+    full_at: Option<u64>,
+    dirty: bool,
+}
+
+impl Guard {
+    /// Other options hold from now on. `seed`: see [`Detector::new`].
+    pub fn set(&mut self, now_ms: u64, settings: Settings, seed: u64) {
+        if settings.mode == Mode::Off {
+            self.detector = None;
+        } else if self.detector.is_none() || settings.limits != self.settings.limits {
+            self.detector = Some(Detector::new(settings.limits, seed));
+        }
+        self.policy.set_allow(&settings.allow);
+        self.ledger.set_lengths(Lengths {
+            first_ms: settings.block_for_ms,
+            cap_ms: settings.block_cap_ms,
+            most_blocks: settings.max_blocks,
+        });
+        self.settings = settings;
+        let dry = self.settings.mode == Mode::Dry;
+        let wrong = |block: &&Block| self.settings.mode != Mode::Off && block.dry != dry;
+        let other: Vec<Source> = self.ledger.blocks().filter(wrong).map(|block| block.source).collect();
+        other.into_iter().for_each(|source| self.release(now_ms, source, End::Off));
+        let cap = now_ms.saturating_add(self.settings.block_cap_ms);
+        let ruled = |block: &&Block| block.rule != Rule::Hand && block.until_ms > cap;
+        let long: Vec<Source> = self.ledger.blocks().filter(ruled).map(|block| block.source).collect();
+        long.into_iter().for_each(|source| self.ledger.shorten(source, cap));
+        self.release_protected(now_ms);
+    }
+
+    pub fn mode(&self) -> Mode {
+        self.settings.mode
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.settings.mode == Mode::On
+    }
+
+    /// The most blocks at a time.
+    pub fn max_blocks(&self) -> u32 {
+        self.settings.max_blocks
+    }
+
+    /// Blocks that hold now.
+    pub fn active(&self) -> u64 {
+        if self.is_on() { self.ledger.len() as u64 } else { 0 }
+    }
+
+    /// Blocks begun on this day.
+    pub fn begun_on(&self, date: Option<Date>) -> u64 {
+        if self.today.0 == date { self.today.1 } else { 0 }
+    }
+
+    pub fn today(&self) -> (Option<Date>, u64) {
+        self.today
+    }
+
+    /// Whether there was no room for a block within the last minutes.
+    pub fn was_full(&self, now_ms: u64) -> bool {
+        self.full_at.is_some_and(|at| now_ms < at.saturating_add(5 * MINUTE_MS)) && self.ledger.is_full()
+    }
+
+    /// Whether the ledger changed since it was kept; says it once.
+    pub fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.dirty)
+    }
+
+    pub fn changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    pub fn sentences(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.sentences)
+    }
+
+    #[inline]
+    pub fn see(&mut self, now_ms: u64, moment_ms: u64, event: &Event) -> Option<Suspect> {
+        self.detector.as_mut()?.see(now_ms, moment_ms, event)
+    }
+
+    /// The next time that [`Guard::on_time`] has something to do.
+    pub fn deadline(&self) -> Option<u64> {
+        let tally = self.tally.since_ms.map(|since| since.saturating_add(MINUTE_MS));
+        [self.ledger.deadline(), tally].into_iter().flatten().min()
+    }
+
+    /// Ends blocks that are over, and sums up what had no line of its own.
+    pub fn on_time(&mut self, now_ms: u64) {
+        for block in self.ledger.expire(now_ms) {
+            self.changes.push(Change::Released(block, End::Expired));
+            self.dirty = true;
+        }
+        if self.tally.since_ms.is_some_and(|since| now_ms >= since.saturating_add(MINUTE_MS)) {
+            let tally = std::mem::take(&mut self.tally);
+            self.sum_up(&tally);
+        }
+    }
+
+    fn sum_up(&mut self, tally: &Tally) {
+        let mut parts = Vec::new();
+        let mut part = |count: u64, what: String| {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        };
+        let Limit { count, window_ms } = self.settings.budget;
+        part(tally.unsaid, "more sources were blocked".into());
+        part(
+            tally.over_budget,
+            format!("blocks were beyond the budget of {count} in {} s", window_ms / 1000),
+        );
+        part(tally.full, format!("had no room among the {} of max_blocks", self.settings.max_blocks));
+        part(tally.spared, "more times a protected source was left alone".into());
+        if !parts.is_empty() {
+            self.sentences.push(format!("guard: within the last minute {}", parts.join(", ")));
+        }
+    }
+
+    /// Whether anything must be looked up about a suspect: false if it is decided already.
+    pub fn is_open(&self, suspect: &Suspect) -> bool {
+        self.settings.mode != Mode::Off && self.ledger.get(suspect.source).is_none()
+    }
+
+    /// Decides about a suspect. `is_peer`: a connection to it was opened from inside. `wall`: the instant, if
+    /// known. True if it is blocked now and was not.
+    pub fn judge(
+        &mut self,
+        now_ms: u64,
+        wall: Option<i64>,
+        today: Option<Date>,
+        suspect: &Suspect,
+        is_peer: bool,
+    ) -> bool {
+        if !self.is_open(suspect) {
+            return false;
+        }
+        let source = suspect.source;
+        let tally_since = self.tally.since_ms.get_or_insert(now_ms);
+        debug_assert!(*tally_since <= now_ms);
+        let protection = self
+            .policy
+            .protection(source)
+            .or(is_peer.then_some(Protection::Peer))
+            .or(self.ledger.is_pardoned(now_ms, source).then_some(Protection::Pardoned));
+        if let Some(protection) = protection {
+            if self.has_line() {
+                let what = described(suspect);
+                self.sentences.push(format!("guard: {source} is not blocked for {what}: {protection}"));
+            } else {
+                self.tally.spared += 1;
+            }
+            return false;
+        }
+        if self.ledger.is_full() {
+            self.full_at = Some(now_ms);
+            self.tally.full += 1;
+            return false;
+        }
+        let part = self.settings.budget.part(now_ms);
+        if self.budget.sum(part) >= self.settings.budget.count {
+            self.tally.over_budget += 1;
+            return false;
+        }
+        self.budget.add(part, 1);
+        self.begin(now_ms, wall, today, suspect, None);
+        true
+    }
+
+    fn has_line(&mut self) -> bool {
+        self.tally.lines += 1;
+        self.tally.lines <= LINES_A_MINUTE
+    }
+
+    fn begin(
+        &mut self,
+        now_ms: u64,
+        wall: Option<i64>,
+        today: Option<Date>,
+        suspect: &Suspect,
+        length_ms: Option<u64>,
+    ) {
+        let dry = self.settings.mode == Mode::Dry;
+        let block = self.ledger.add(now_ms, wall, suspect, length_ms, dry);
+        if !dry {
+            self.today = (today, self.begun_on(today) + 1);
+        }
+        self.dirty = true;
+        if self.has_line() {
+            let seconds = block.until_ms.saturating_sub(now_ms) / 1000;
+            let verb = if dry { "dry run: would block" } else { "blocked" };
+            let what = described(suspect);
+            self.sentences.push(format!("guard: {verb} {} for {}: {what}", block.source, duration(seconds)));
+        } else {
+            self.tally.since_ms.get_or_insert(now_ms);
+            self.tally.unsaid += 1;
+        }
+        self.changes.push(Change::Blocked(block));
+    }
+
+    /// Blocks because somebody wants it; neither the budget nor a pardon stands against it.
+    pub fn block(
+        &mut self,
+        now_ms: u64,
+        wall: Option<i64>,
+        today: Option<Date>,
+        wish: &Wish,
+    ) -> Result<Source, Refusal> {
+        if self.settings.mode == Mode::Off {
+            return Err(Refusal::Off);
+        }
+        let source = Source::from_prefix(wish.prefix).ok_or(Refusal::TooWide)?;
+        let known = wish.refuse.iter().find(|(prefix, _)| source.touches(*prefix)).map(|(_, why)| *why);
+        if let Some(protection) = self.policy.protection(source).or(known) {
+            return Err(Refusal::Protected(protection));
+        }
+        if self.ledger.get(source).is_none() && self.ledger.is_full() {
+            self.full_at = Some(now_ms);
+            return Err(Refusal::Full(self.settings.max_blocks));
+        }
+        if let Some(before) = self.ledger.remove(now_ms, source, false) {
+            self.changes.push(Change::Released(before, End::Hand));
+        }
+        self.ledger.forget_pardon(source);
+        let suspect = Suspect {
+            source,
+            rule: Rule::Hand,
+            count: 0,
+            window_ms: 0,
+            first_ms: now_ms,
+            last_ms: now_ms,
+            services: Services::default(),
+        };
+        self.begin(now_ms, wall, today, &suspect, wish.length_ms);
+        self.ledger.explain(source, Detail { words: wish.reason.clone(), lines: Vec::new() });
+        Ok(source)
+    }
+
+    /// Ends a block because somebody wants it; the rules leave its source alone for a day.
+    pub fn unblock(&mut self, now_ms: u64, prefix: Prefix) -> Result<Source, Refusal> {
+        let source = Source::from_prefix(prefix).ok_or(Refusal::TooWide)?;
+        let block = self.ledger.remove(now_ms, source, true).ok_or(Refusal::NotBlocked)?;
+        if let Some(detector) = &mut self.detector {
+            detector.forget(source);
+        }
+        self.changes.push(Change::Released(block, End::Hand));
+        self.sentences.push(format!("guard: the block of {source} was ended by hand"));
+        self.dirty = true;
+        Ok(source)
+    }
+
+    fn release(&mut self, now_ms: u64, source: Source, end: End) {
+        if let Some(block) = self.ledger.remove(now_ms, source, false) {
+            if let End::Protected(protection) = end {
+                self.sentences.push(format!("guard: {source} is no longer blocked: {protection}"));
+            }
+            self.changes.push(Change::Released(block, end));
+            self.dirty = true;
+        }
+    }
+
+    /// What the router has and uses now; whoever is among it is let go.
+    pub fn set_surroundings(&mut self, now_ms: u64, surroundings: Vec<(Prefix, Protection)>) {
+        if self.policy.set_surroundings(surroundings) {
+            self.release_protected(now_ms);
+        }
+    }
+
+    fn release_protected(&mut self, now_ms: u64) {
+        let protected: Vec<(Source, Protection)> = self
+            .ledger
+            .blocks()
+            .filter_map(|block| Some((block.source, self.policy.protection(block.source)?)))
+            .collect();
+        for (source, protection) in protected {
+            self.release(now_ms, source, End::Protected(protection));
+        }
+    }
+
+    pub fn protection(&self, source: Source) -> Option<Protection> {
+        self.policy.protection(source)
+    }
+
+    /// What was kept: blocks and records of an earlier run, and how many blocks the day had.
+    pub fn restore(
+        &mut self,
+        now_ms: u64,
+        blocks: impl Iterator<Item = (Block, Option<Detail>)>,
+        records: impl Iterator<Item = (Source, Record)>,
+        today: (Option<Date>, u64),
+    ) {
+        let dry = self.settings.mode == Mode::Dry;
+        for (block, detail) in blocks.filter(|(block, _)| block.dry == dry && block.until_ms > now_ms) {
+            self.ledger.restore(block, detail);
+        }
+        records.for_each(|(source, record)| self.ledger.restore_record(source, record));
+        self.today = today;
+        self.release_protected(now_ms);
+    }
+
+    /// An element of the kernel's set. Nothing lasts longer than there, and what only the kernel knows is
+    /// kept to its end.
+    pub fn found(&mut self, now_ms: u64, wall: Option<i64>, source: Source, left_ms: u64) {
+        if self.ledger.get(source).is_some() {
+            return self.ledger.shorten(source, now_ms.saturating_add(left_ms));
+        }
+        let left_ms = left_ms.min(self.settings.block_cap_ms);
+        let unwanted = self.policy.protection(source).is_some() || self.ledger.is_pardoned(now_ms, source);
+        if unwanted || self.ledger.is_full() || !self.is_on() {
+            return;
+        }
+        let suspect = Suspect {
+            source,
+            rule: Rule::Found,
+            count: 0,
+            window_ms: 0,
+            first_ms: now_ms,
+            last_ms: now_ms,
+            services: Services::default(),
+        };
+        self.ledger.add(now_ms, wall, &suspect, Some(left_ms), false);
+        self.dirty = true;
+    }
+}
+
+/// What somebody asks for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Wish {
+    pub prefix: Prefix,
+    /// `None`: as long as a rule's block.
+    pub length_ms: Option<u64>,
+    pub reason: Option<String>,
+    /// Addresses that this wish must not hit, and why.
+    pub refuse: Vec<(Prefix, Protection)>,
+}
+
+/// The evidence in a few words.
+pub fn described(suspect: &Suspect) -> String {
+    let Suspect { rule, count, window_ms, .. } = suspect;
+    let within = duration(window_ms / 1000);
+    let what = match rule {
+        Rule::Flood => format!("a flood, {count} attempts within {within}"),
+        Rule::Scan => format!("a scan, {count} different services within {within}"),
+        Rule::Login => format!("{count} failed logins within {within}"),
+        Rule::Hand => "somebody asked for it".to_string(),
+        Rule::Found => "it was blocked before".to_string(),
+    };
+    let services: Vec<String> = suspect.services.iter().map(service_text).collect();
+    if services.is_empty() { what } else { format!("{what} ({})", services.join(", ")) }
+}
+
+pub fn service_text(service: crate::event::Service) -> String {
+    let protocol = crate::services::protocol_name(service.protocol);
+    if crate::event::Service::has_ports(service.protocol) {
+        format!("{protocol} {}", service.port)
+    } else {
+        protocol.into_owned()
+    }
+}

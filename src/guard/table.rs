@@ -1,0 +1,92 @@
+//! Which services a source has tried within the window: one bounded table for all sources.
+
+use crate::hash::fold;
+
+/// Pairs of source and service that are told apart at the same time.
+pub const PAIRS: usize = 8192;
+const WAYS: usize = 8;
+
+/// A source's place in the detector and its generation.
+pub type Slot = (u16, u8);
+
+#[derive(Clone, Copy, Default)]
+struct Pair {
+    /// Of service and destination.
+    print: u32,
+    part: u32,
+    slot: u16,
+    generation: u8,
+    /// 0: the place is empty.
+    weight: u8,
+}
+
+pub struct Pairs {
+    pairs: Box<[Pair]>,
+}
+
+/// What a sighting changed.
+pub struct Sighting {
+    /// The part and the weight that the pair counted in until now.
+    pub before: Option<(u32, u8)>,
+    /// Where it counts now.
+    pub part: u32,
+    pub weight: u8,
+    /// Another pair that no longer counts, with its part and weight.
+    pub displaced: Option<(Slot, u32, u8)>,
+}
+
+/// Two words to one, every bit of which depends on all of theirs.
+#[inline]
+pub fn mix(a: u64, b: u64) -> u64 {
+    fold(a ^ 0x9e37_79b9_7f4a_7c15, fold(b ^ 0xd1b5_4a32_d192_ed03, 0xe703_7ed1_a0b4_28db))
+}
+
+impl Pairs {
+    pub fn new() -> Pairs {
+        Pairs { pairs: vec![Pair::default(); PAIRS].into_boxed_slice() }
+    }
+
+    /// Notes that the source in `slot` tried what `hash` stands for, in this part of the window. When its
+    /// places are all taken, the pair that was not seen for longest makes room.
+    #[inline]
+    pub fn see(&mut self, hash: u64, slot: Slot, part: u32, weight: u8) -> Sighting {
+        let place = mix(hash, u64::from(slot.0)) as usize % (PAIRS / WAYS) * WAYS;
+        let print = (hash >> 32) as u32;
+        let among = &mut self.pairs[place..place + WAYS];
+        let is = |pair: &Pair| pair.weight > 0 && pair.print == print && (pair.slot, pair.generation) == slot;
+        if let Some(pair) = among.iter_mut().find(|pair| is(pair)) {
+            let before = Some((pair.part, pair.weight));
+            pair.part = pair.part.max(part);
+            return Sighting { before, part: pair.part, weight: pair.weight, displaced: None };
+        }
+        let mut oldest = 0;
+        for (number, pair) in among.iter().enumerate() {
+            let age = |pair: &Pair| if pair.weight == 0 { 0 } else { u64::from(pair.part) + 1 };
+            if age(pair) < age(&among[oldest]) {
+                oldest = number;
+            }
+        }
+        let gone = std::mem::replace(
+            &mut among[oldest],
+            Pair { print, part, slot: slot.0, generation: slot.1, weight },
+        );
+        let displaced = (gone.weight > 0).then_some(((gone.slot, gone.generation), gone.part, gone.weight));
+        Sighting { before: None, part, weight, displaced }
+    }
+
+    /// Different services of a source within the window that ends with `part`.
+    pub fn count(&self, slot: Slot, part: u32) -> u32 {
+        let within = |pair: &&Pair| {
+            pair.weight > 0
+                && (pair.slot, pair.generation) == slot
+                && part.saturating_sub(pair.part) < super::window::PARTS
+        };
+        self.pairs.iter().filter(within).count() as u32
+    }
+}
+
+impl Default for Pairs {
+    fn default() -> Pairs {
+        Pairs::new()
+    }
+}

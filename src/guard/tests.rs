@@ -1,0 +1,309 @@
+//! The guard at simulated time.
+
+use super::detector::{Detector, SOURCES};
+use super::ledger::{DETAILED, FORGEABLE_CAP_MS, RECORDS};
+use super::*;
+use crate::event::{Address, Class, PathId, Verdict, protocol};
+
+const HOUR: u64 = 3_600_000;
+const START: u64 = 10_000_000;
+
+fn attempt(source: Source, protocol: u8, port: u16) -> Event {
+    Event {
+        time: 0,
+        source: source.prefix().network,
+        destination: Address::v4(0xc000_0201),
+        fingerprint: 0,
+        uptime: 0,
+        count: 1,
+        source_port: 40_000,
+        port,
+        length: 40,
+        path: PathId(0),
+        protocol,
+        flags: 2,
+        icmp_type: 0,
+        icmp_code: 0,
+        class: Class::Attempt,
+        verdict: Verdict::Drop,
+    }
+}
+
+fn host(number: u32) -> Source {
+    Source::V4(0xc633_6400 + number)
+}
+
+fn limit(count: u32, seconds: u64) -> Limit {
+    Limit { count, window_ms: seconds * 1000 }
+}
+
+fn limits() -> Limits {
+    Limits { flood: limit(200, 60), scan: limit(30, 60), login: limit(5, 600) }
+}
+
+fn settings() -> Settings {
+    Settings {
+        mode: Mode::On,
+        limits: limits(),
+        block_for_ms: HOUR,
+        block_cap_ms: 7 * 24 * HOUR,
+        budget: limit(30, 60),
+        max_blocks: 4096,
+        allow: Vec::new(),
+    }
+}
+
+fn guard(settings: Settings) -> Guard {
+    let mut guard = Guard::default();
+    guard.set(START, settings, 7);
+    guard
+}
+
+fn suspect(source: Source, rule: Rule) -> Suspect {
+    Suspect {
+        source,
+        rule,
+        count: 200,
+        window_ms: 60_000,
+        first_ms: START,
+        last_ms: START,
+        services: Default::default(),
+    }
+}
+
+fn blocked(guard: &mut Guard, now_ms: u64, source: Source, rule: Rule) -> bool {
+    guard.judge(now_ms, None, None, &suspect(source, rule), false)
+}
+
+/// The first event of these that makes somebody suspect, and why.
+fn first(detector: &mut Detector, events: impl Iterator<Item = (u64, Event)>) -> Option<(usize, Suspect)> {
+    events
+        .enumerate()
+        .find_map(|(number, (ms, event))| Some((number + 1, detector.see(START + ms, START + ms, &event)?)))
+}
+
+#[test]
+fn a_flood_is_told_at_its_limit_and_udp_counts_half() {
+    for (protocol, expected) in [(protocol::TCP, 200), (protocol::UDP, 400), (protocol::ICMP, 400)] {
+        let mut detector = Detector::new(limits(), 1);
+        let events = (0..1000).map(|number| (number * 10, attempt(host(1), protocol, 23)));
+        let (at, suspect) = first(&mut detector, events).unwrap();
+        assert_eq!((at, suspect.rule, suspect.count), (expected, Rule::Flood, expected as u32));
+        assert_eq!((suspect.first_ms, suspect.last_ms), (START, START + (expected as u64 - 1) * 10));
+    }
+    // Three a second are no 200 a minute.
+    let slow = (0..2000).map(|number| (number * 334, attempt(host(1), protocol::TCP, 23)));
+    assert_eq!(first(&mut Detector::new(limits(), 1), slow), None);
+    // Other classes are no evidence.
+    let others = (0..2000).map(|number| {
+        let class = [Class::Backscatter, Class::Noise, Class::Egress][number as usize % 3];
+        (number, Event { class, ..attempt(host(1), protocol::TCP, 23) })
+    });
+    assert_eq!(first(&mut Detector::new(limits(), 1), others), None);
+}
+
+#[test]
+fn a_scan_is_many_ports_or_many_addresses_each_counted_once() {
+    let ports = (0..40).map(|port| (port, attempt(host(1), protocol::TCP, 100 + port as u16)));
+    let (at, suspect) = first(&mut Detector::new(limits(), 1), ports).unwrap();
+    assert_eq!((at, suspect.rule, suspect.count), (30, Rule::Scan, 30));
+    let addresses = (0..40).map(|number| {
+        (number, Event { destination: Address::v4(number as u32), ..attempt(host(1), protocol::TCP, 22) })
+    });
+    assert_eq!(first(&mut Detector::new(limits(), 1), addresses).unwrap().0, 30);
+    let udp = (0..80).map(|port| (port, attempt(host(1), protocol::UDP, 100 + port as u16)));
+    assert_eq!(first(&mut Detector::new(limits(), 1), udp).unwrap().0, 60);
+    let few =
+        (0..199).map(|number| (number * 100, attempt(host(1), protocol::TCP, 100 + number as u16 % 29)));
+    assert_eq!(first(&mut Detector::new(limits(), 1), few), None);
+    // 29 in each minute and a quarter.
+    let slow = (0..500).map(|number| (number * 2600, attempt(host(1), protocol::TCP, number as u16)));
+    assert_eq!(first(&mut Detector::new(limits(), 1), slow), None);
+}
+
+#[test]
+fn failed_logins_are_counted_over_minutes() {
+    let failed =
+        |source, number: u64| (number * 100_000, Event { class: Class::Login, ..attempt(source, 6, 22) });
+    let (at, suspect) = first(&mut Detector::new(limits(), 1), (0..9).map(|n| failed(host(1), n))).unwrap();
+    assert_eq!((at, suspect.rule, suspect.count, suspect.window_ms), (5, Rule::Login, 5, 600_000));
+    let slow = (0..50).map(|n| failed(host(1), n * 2));
+    assert_eq!(first(&mut Detector::new(limits(), 1), slow), None);
+    // The hosts of one /64 are one source.
+    let many = (0..9).map(|n| {
+        let source = Address { high: 0x2001_0db8_0001_0002, low: n };
+        (n, Event { class: Class::Login, source, ..attempt(host(1), 6, 22) })
+    });
+    assert_eq!(
+        first(&mut Detector::new(limits(), 1), many).unwrap().1.source,
+        Source::V6(0x2001_0db8_0001_0002)
+    );
+}
+
+#[test]
+fn what_is_told_late_counts_for_its_own_time() {
+    let mut detector = Detector::new(limits(), 1);
+    for number in 0..1000 {
+        // An hour ago.
+        assert_eq!(detector.see(START, START - HOUR + number, &attempt(host(1), protocol::TCP, 23)), None);
+    }
+    let recent = (0..200).map(|_| detector.see(START, START - 20_000, &attempt(host(2), protocol::TCP, 23)));
+    assert_eq!(recent.flatten().count(), 1);
+}
+
+#[test]
+fn a_flood_stands_out_of_a_million_forged_sources() {
+    let mut detector = Detector::new(limits(), 0x1234_5678);
+    let mut told = Vec::new();
+    for number in 0..1_000_000u64 {
+        // A minute; the flood is 1,000 packets of it.
+        let now = START + number * 60 / 1000;
+        let forged = Source::V4(0x2d00_0000 + (number as u32).wrapping_mul(0x9e37_79b9) % 0x1000_0000);
+        told.extend(detector.see(now, now, &attempt(forged, protocol::TCP, 23)));
+        if number % 1000 == 0 {
+            told.extend(detector.see(now, now, &attempt(host(1), protocol::TCP, 23)));
+        }
+    }
+    assert!(!told.is_empty() && told.iter().all(|suspect| suspect.source == host(1)), "{told:?}");
+    assert_eq!(told[0].count, 200);
+}
+
+#[test]
+fn a_full_table_forgets_who_did_least() {
+    let mut detector = Detector::new(limits(), 3);
+    for number in 0..SOURCES as u32 * 4 {
+        for _ in 0..150 {
+            assert_eq!(detector.see(START, START, &attempt(host(number), protocol::TCP, 23)), None);
+        }
+    }
+    // Whoever is still known needs 50 more, whoever is not needs 200: nobody less.
+    let told: Vec<u32> = (0..SOURCES as u32 * 4)
+        .map(|number| {
+            let event = attempt(host(number), protocol::TCP, 23);
+            (1..).find(|_| detector.see(START, START, &event).is_some()).unwrap()
+        })
+        .collect();
+    assert!(told.iter().all(|count| (50..=200).contains(count)), "{told:?}");
+}
+
+#[test]
+fn blocks_double_up_to_the_cap_and_forgeable_ones_to_a_day() {
+    for (rule, cap) in [(Rule::Login, 7 * 24 * HOUR), (Rule::Flood, FORGEABLE_CAP_MS)] {
+        let mut guard = guard(settings());
+        let (mut now, mut lengths) = (START, Vec::new());
+        for times in 1..=12 {
+            assert!(blocked(&mut guard, now, host(1), rule));
+            let block = *guard.ledger.get(host(1)).unwrap();
+            assert_eq!(block.times, times);
+            lengths.push(block.until_ms - now);
+            guard.on_time(block.until_ms - 1);
+            assert_eq!(guard.active(), 1);
+            now = block.until_ms;
+            guard.on_time(now);
+            assert_eq!(guard.active(), 0);
+        }
+        let expected: Vec<u64> = (0..12).map(|times| (HOUR << times).min(cap)).collect();
+        assert_eq!(lengths, expected);
+        // After a quiet time it begins anew.
+        assert!(blocked(&mut guard, now + 8 * 24 * HOUR, host(1), rule));
+        assert_eq!(guard.ledger.get(host(1)).unwrap().times, 1);
+    }
+}
+
+#[test]
+fn the_budget_and_the_size_bound_what_forged_packets_can_do() {
+    let mut guard = guard(Settings { max_blocks: 100, ..settings() });
+    let mut within = |from: u64| {
+        (0..10_000u32)
+            .filter(|number| blocked(&mut guard, from + u64::from(*number), host(*number), Rule::Flood))
+            .count()
+    };
+    assert_eq!(
+        [within(START), within(START + 15_000), within(START + 70_000), within(START + 140_000)],
+        [30, 0, 30, 30]
+    );
+    assert_eq!(within(START + 210_000), 10);
+    assert!(guard.was_full(START + 220_000) && guard.ledger.len() == 100);
+    guard.on_time(START + 300_000);
+    let sentences = guard.sentences();
+    assert!(sentences.len() <= 41, "{}", sentences.len());
+    assert!(sentences.iter().any(|line| line.contains("beyond the budget of 30 in 60 s")), "{sentences:?}");
+    assert!(
+        sentences.iter().any(|line| line.contains("no room among the 100 of max_blocks")),
+        "{sentences:?}"
+    );
+    // Somebody's own wish is told why not.
+    let wish = Wish { prefix: host(77_777).prefix(), length_ms: None, reason: None, refuse: Vec::new() };
+    assert_eq!(guard.block(START + 300_000, None, None, &wish), Err(Refusal::Full(100)));
+}
+
+#[test]
+fn nobody_protected_is_blocked_and_who_becomes_it_is_let_go() {
+    let mut guard = guard(settings());
+    let resolver = host(53);
+    assert!(blocked(&mut guard, START, resolver, Rule::Flood));
+    guard.changes();
+    guard.set_surroundings(START + 1, vec![(resolver.prefix(), Protection::NameServer)]);
+    let changes = guard.changes();
+    assert!(
+        matches!(changes[..], [Change::Released(_, End::Protected(Protection::NameServer))]),
+        "{changes:?}"
+    );
+    assert!(!blocked(&mut guard, START + 2, resolver, Rule::Login));
+    assert!(!guard.judge(START + 2, None, None, &suspect(host(80), Rule::Flood), true));
+    let allow = vec![host(99).prefix()];
+    assert!(blocked(&mut guard, START + 3, host(99), Rule::Flood));
+    guard.set(START + 4, Settings { allow, ..settings() }, 7);
+    assert_eq!(guard.active(), 0);
+    let wish = Wish { prefix: host(99).prefix(), length_ms: None, reason: None, refuse: Vec::new() };
+    assert_eq!(guard.block(START + 5, None, None, &wish), Err(Refusal::Protected(Protection::Allowed)));
+}
+
+#[test]
+fn an_end_by_hand_is_remembered() {
+    let mut guard = guard(settings());
+    assert!(blocked(&mut guard, START, host(1), Rule::Login));
+    guard.unblock(START + 1000, host(1).prefix()).unwrap();
+    assert_eq!(guard.unblock(START + 1000, host(1).prefix()), Err(Refusal::NotBlocked));
+    assert!(!blocked(&mut guard, START + 23 * HOUR, host(1), Rule::Login));
+    assert!(blocked(&mut guard, START + 25 * HOUR, host(1), Rule::Login));
+    assert_eq!(guard.ledger.get(host(1)).unwrap().times, 1);
+}
+
+#[test]
+fn words_and_records_have_their_bounds() {
+    let mut guard = guard(Settings { budget: limit(1_000_000, 60), max_blocks: 16_384, ..settings() });
+    for number in 0..16_384 {
+        assert!(blocked(&mut guard, START + u64::from(number), host(number), Rule::Login));
+        let lines = vec!["a line".to_string()];
+        guard.ledger.explain(host(number), Detail { words: None, lines });
+    }
+    let detailed = (0..16_384).filter(|number| guard.ledger.detail(host(*number)).is_some()).count();
+    assert_eq!(detailed, DETAILED);
+    assert!(guard.ledger.detail(host(16_383)).is_some(), "the newest keep theirs");
+    guard.on_time(START + 2 * HOUR);
+    assert_eq!((guard.ledger.len(), guard.ledger.records().count()), (0, RECORDS));
+}
+
+#[test]
+fn a_dry_run_decides_the_same_and_what_was_dry_ends_with_it() {
+    let dry = Settings { mode: Mode::Dry, ..settings() };
+    let mut guard = guard(dry.clone());
+    assert!(blocked(&mut guard, START, host(1), Rule::Login));
+    assert_eq!((guard.active(), guard.ledger.len(), guard.begun_on(None)), (0, 1, 0));
+    guard.set(START + 1, settings(), 7);
+    assert_eq!((guard.ledger.len(), guard.ledger.records().count()), (0, 0));
+    assert!(blocked(&mut guard, START + 2, host(1), Rule::Login));
+    assert_eq!((guard.active(), guard.begun_on(None)), (1, 1));
+}
+
+#[test]
+fn nothing_found_in_the_kernel_lasts_longer_than_there() {
+    let mut guard = guard(settings());
+    assert!(blocked(&mut guard, START, host(1), Rule::Login));
+    guard.found(START + 1000, None, host(1), 60_000);
+    guard.found(START + 1000, None, host(2), 90_000);
+    guard.found(START + 1000, None, Source::V4(0x0a00_0001), 90_000);
+    let ends: Vec<u64> = guard.ledger.blocks().map(|block| block.until_ms - START).collect();
+    assert_eq!(ends, [61_000, 91_000]);
+}

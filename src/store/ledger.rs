@@ -1,0 +1,315 @@
+//! The guard's blocks and records <-> bytes, so that they come back after a restart and a reboot.
+//!
+//! Moments of the boot clock mean nothing after a reboot: what is left of a block is kept by both clocks.
+
+use super::codec::{Malformed, Reader, Writer};
+use super::format::{self, Block as Chunk, Kind};
+use crate::calendar::Date;
+use crate::event::Service;
+use crate::guard::detector::{MOST_SERVICES, Services};
+use crate::guard::ledger::{DETAILED, LINES, LONGEST_LINE, Ledger, RECORDS};
+use crate::guard::{Block, Detail, Record, Rule, Source};
+
+const VERSION: u64 = 1;
+/// The shortest row of a block and of a record.
+const LEAST_BLOCK: usize = 15;
+const LEAST_RECORD: usize = 5;
+
+/// When and where the ledger is kept.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Moment {
+    /// The kernel's boot id.
+    pub boot: String,
+    pub boot_ms: u64,
+    /// The instant, if the clock is known.
+    pub wall: Option<i64>,
+}
+
+/// What was kept.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Kept {
+    /// Counts up: of two copies the higher one knows more.
+    pub serial: u64,
+    pub saved: Moment,
+    pub blocks: Vec<(Block, Option<Detail>)>,
+    pub records: Vec<(Source, Record)>,
+    /// Blocks begun on a day.
+    pub today: (Option<Date>, u64),
+}
+
+fn write_source(writer: &mut Writer, source: Source) {
+    match source {
+        Source::V4(bits) => {
+            writer.u8(4);
+            writer.number(bits.into());
+        }
+        Source::V6(high) => {
+            writer.u8(6);
+            writer.number(high);
+        }
+    }
+}
+
+fn read_source(reader: &mut Reader<'_>) -> Result<Source, Malformed> {
+    match reader.u8()? {
+        4 => Ok(Source::V4(reader.small()?)),
+        6 => Ok(Source::V6(reader.number()?)),
+        _ => Err(Malformed("an address of no known family")),
+    }
+}
+
+fn write_instant(writer: &mut Writer, wall: Option<i64>) {
+    writer.number(wall.map_or(0, |wall| wall.max(0).cast_unsigned().saturating_add(1)));
+}
+
+fn read_instant(reader: &mut Reader<'_>) -> Result<Option<i64>, Malformed> {
+    let number = reader.number()?;
+    Ok(number.checked_sub(1).map(|wall| i64::try_from(wall).unwrap_or(i64::MAX)))
+}
+
+fn write_text(writer: &mut Writer, text: &str) {
+    writer.number(text.len() as u64);
+    writer.raw(text.as_bytes());
+}
+
+fn read_text(reader: &mut Reader<'_>) -> Result<String, Malformed> {
+    let length = reader.rows(1)?;
+    let text = String::from_utf8_lossy(reader.raw(length)?).into_owned();
+    if text.len() > 4 * LONGEST_LINE { Err(Malformed("a text is too long")) } else { Ok(text) }
+}
+
+pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date>, u64)) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer.number(VERSION);
+    writer.number(serial);
+    write_text(&mut writer, &moment.boot);
+    writer.number(moment.boot_ms);
+    write_instant(&mut writer, moment.wall);
+    writer.u8(u8::from(today.0.is_some()));
+    writer.number(today.0.map_or(0, |date| u64::from(date.0.cast_unsigned())));
+    writer.number(today.1);
+    writer.number(ledger.len() as u64);
+    for block in ledger.blocks() {
+        write_block(&mut writer, block, ledger.detail(block.source));
+    }
+    writer.number(ledger.records().count() as u64);
+    for (source, record) in ledger.records() {
+        write_source(&mut writer, *source);
+        writer.number(record.times.into());
+        writer.number(record.ended_ms);
+        writer.number(record.pardoned_until);
+    }
+    format::write(&[Chunk { kind: Kind::Blocks, key: 0, payload: writer.bytes }])
+}
+
+fn write_block(writer: &mut Writer, block: &Block, detail: Option<&Detail>) {
+    write_source(writer, block.source);
+    writer.u8(block.rule as u8 | u8::from(block.dry) << 7);
+    writer.number(block.times.into());
+    writer.number(block.count.into());
+    for moment in [block.window_ms, block.since_ms, block.first_ms, block.last_ms, block.until_ms] {
+        writer.number(moment);
+    }
+    write_instant(writer, block.since_wall);
+    write_instant(writer, block.until_wall);
+    writer.number(block.services.iter().count() as u64);
+    block.services.iter().for_each(|service| writer.number(service.to_bits().into()));
+    let none = Detail::default();
+    let detail = detail.unwrap_or(&none);
+    writer.u8(u8::from(detail.words.is_some()));
+    write_text(writer, detail.words.as_deref().unwrap_or_default());
+    writer.number(detail.lines.len() as u64);
+    detail.lines.iter().for_each(|line| write_text(writer, line));
+}
+
+/// `None` if nothing of it can be used.
+pub fn decode(bytes: &[u8]) -> Option<Kept> {
+    from_chunks(&format::read(bytes).ok()?.blocks)
+}
+
+pub fn from_chunks(chunks: &[Chunk]) -> Option<Kept> {
+    let chunk = chunks.iter().find(|chunk| chunk.kind == Kind::Blocks)?;
+    read(&chunk.payload).ok()
+}
+
+/// Reads what stands between the checksums.
+pub fn read(payload: &[u8]) -> Result<Kept, Malformed> {
+    let reader = &mut Reader::new(payload);
+    if reader.number()? != VERSION {
+        return Err(Malformed("another version's blocks"));
+    }
+    let mut kept = Kept { serial: reader.number()?, ..Kept::default() };
+    kept.saved.boot = read_text(reader)?;
+    kept.saved.boot_ms = reader.number()?;
+    kept.saved.wall = read_instant(reader)?;
+    let known = reader.u8()? == 1;
+    let date = Date(reader.small()?.cast_signed());
+    kept.today = (known.then_some(date), reader.number()?);
+    for _ in 0..reader.rows(LEAST_BLOCK)? {
+        let block = read_block(reader)?;
+        kept.blocks.push(block);
+    }
+    let detailed = kept.blocks.iter().filter(|(_, detail)| detail.is_some()).count();
+    for (_, detail) in kept.blocks.iter_mut().take(detailed.saturating_sub(DETAILED)) {
+        *detail = None;
+    }
+    for _ in 0..reader.rows(LEAST_RECORD)?.min(RECORDS) {
+        let source = read_source(reader)?;
+        let (times, ended_ms, pardoned_until) = (reader.small()?, reader.number()?, reader.number()?);
+        kept.records.push((source, Record { times, ended_ms, pardoned_until }));
+    }
+    Ok(kept)
+}
+
+fn read_block(reader: &mut Reader<'_>) -> Result<(Block, Option<Detail>), Malformed> {
+    let source = read_source(reader)?;
+    let rule = reader.u8()?;
+    let (times, count) = (reader.small()?, reader.small()?);
+    let mut moments = [0; 5];
+    for moment in &mut moments {
+        *moment = reader.number()?;
+    }
+    let [window_ms, since_ms, first_ms, last_ms, until_ms] = moments;
+    let (since_wall, until_wall) = (read_instant(reader)?, read_instant(reader)?);
+    let mut services = Services::default();
+    for _ in 0..reader.rows(1)?.min(MOST_SERVICES) {
+        services.add(Service::from_bits(reader.small()?));
+    }
+    let has_words = reader.u8()? == 1;
+    let words = read_text(reader)?;
+    let mut detail = Detail { words: has_words.then_some(words), lines: Vec::new() };
+    for _ in 0..reader.rows(1)?.min(LINES) {
+        detail.lines.push(read_text(reader)?);
+    }
+    let block = Block {
+        source,
+        rule: *Rule::ALL.get(usize::from(rule & 0x7f)).ok_or(Malformed("a rule that is not known"))?,
+        dry: rule & 0x80 != 0,
+        times,
+        count,
+        window_ms,
+        since_ms,
+        first_ms,
+        last_ms,
+        until_ms,
+        since_wall,
+        until_wall,
+        services,
+    };
+    Ok((block, (detail != Detail::default()).then_some(detail)))
+}
+
+impl Kept {
+    /// The same in the moments of now. After a reboot what was left of a block is left still, and less if
+    /// both clocks tell how long the router was away.
+    pub fn at(mut self, now: &Moment) -> Kept {
+        if self.saved.boot == now.boot && self.saved.boot_ms <= now.boot_ms {
+            return self;
+        }
+        let saved = self.saved.boot_ms;
+        // Before this boot there are no moments.
+        let moved = |moment: u64| now.boot_ms.saturating_sub(saved.saturating_sub(moment));
+        for (block, _) in &mut self.blocks {
+            let left = block.until_ms.saturating_sub(saved);
+            let by_saved = self.saved.wall.map(|wall| wall.saturating_add_unsigned(left / 1000));
+            block.until_wall = block.until_wall.or(by_saved);
+            let left = match (block.until_wall, now.wall) {
+                (Some(until), Some(wall)) => {
+                    left.min(u64::try_from(until.saturating_sub(wall)).unwrap_or(0).saturating_mul(1000))
+                }
+                _ => left,
+            };
+            block.until_ms = now.boot_ms.saturating_add(left);
+            for moment in [&mut block.since_ms, &mut block.first_ms, &mut block.last_ms] {
+                *moment = moved(*moment);
+            }
+        }
+        for (_, record) in &mut self.records {
+            record.ended_ms = moved(record.ended_ms);
+            let left = record.pardoned_until.saturating_sub(saved);
+            record.pardoned_until = if left > 0 { now.boot_ms.saturating_add(left) } else { 0 };
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::ledger::Lengths;
+    use crate::guard::{Limit, Suspect};
+    use proptest::prelude::*;
+
+    const WALL: i64 = 1_790_000_000;
+
+    fn suspect(source: Source, rule: Rule) -> Suspect {
+        let window_ms = Limit { count: 5, window_ms: 600_000 }.window_ms;
+        let mut services = Services::default();
+        services.add(Service { protocol: 6, port: 22 });
+        Suspect { source, rule, count: 5, window_ms, first_ms: 900_000, last_ms: 1_000_000, services }
+    }
+
+    fn ledger() -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.set_lengths(Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, most_blocks: 100 });
+        let (a, b, c) = (Source::V4(0xc633_6407), Source::V6(0x2001_0db8_0001_0002), Source::V4(7));
+        ledger.add(1_000_000, Some(WALL), &suspect(a, Rule::Login), None, false);
+        ledger.explain(a, Detail { words: None, lines: vec!["a line".into(), "é".into()] });
+        ledger.add(1_000_500, None, &suspect(b, Rule::Hand), Some(60_000), false);
+        ledger.explain(b, Detail { words: Some("because".into()), lines: vec![] });
+        ledger.add(1_000_600, None, &suspect(c, Rule::Flood), None, false);
+        ledger.remove(1_001_000, c, true);
+        ledger
+    }
+
+    fn moment(boot: &str, boot_ms: u64, wall: Option<i64>) -> Moment {
+        Moment { boot: boot.into(), boot_ms, wall }
+    }
+
+    #[test]
+    fn a_ledger_comes_back_as_it_was_within_a_boot() {
+        let ledger = ledger();
+        let saved = moment("a", 1_010_000, Some(WALL + 10));
+        let kept = decode(&encode(3, &saved, &ledger, (Some(Date(20_000)), 2))).unwrap();
+        assert_eq!((kept.serial, &kept.saved, kept.today), (3, &saved, (Some(Date(20_000)), 2)));
+        let blocks: Vec<_> =
+            ledger.blocks().map(|block| (*block, ledger.detail(block.source).cloned())).collect();
+        let records: Vec<_> = ledger.records().map(|(source, record)| (*source, *record)).collect();
+        assert_eq!((&kept.blocks, &kept.records), (&blocks, &records));
+        assert_eq!(kept.clone().at(&moment("a", 1_020_000, None)), kept);
+    }
+
+    #[test]
+    fn after_a_reboot_what_was_left_is_left_and_less_if_the_clock_tells() {
+        let ledger = ledger();
+        let bytes = encode(1, &moment("a", 1_600_000, Some(WALL + 600)), &ledger, (None, 0));
+        let left = |now: &Moment| {
+            let kept = decode(&bytes).unwrap().at(now);
+            let left: Vec<u64> =
+                kept.blocks.iter().map(|(block, _)| block.until_ms.saturating_sub(now.boot_ms)).collect();
+            left
+        };
+        // The clock is in the past, or not known: 50 minutes were left of the first, nothing of the other.
+        assert_eq!(left(&moment("b", 5_000, None)), [3_000_000, 0]);
+        // The router was away for 40 minutes, then for a week.
+        assert_eq!(left(&moment("b", 5_000, Some(WALL + 3000))), [600_000, 0]);
+        assert_eq!(left(&moment("b", 5_000, Some(WALL + 604_800))), [0, 0]);
+        // A clock that is behind makes no block longer.
+        assert_eq!(left(&moment("b", 5_000, Some(WALL - 500_000))), [3_000_000, 0]);
+        let kept = decode(&bytes).unwrap().at(&moment("b", 5_000, None));
+        assert_eq!(kept.records[0].1.pardoned_until, 5_000 + 86_400_000 - 599_000);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120), at in 0usize..400, value: u8) {
+            let _ = read(&bytes);
+            let mut file = encode(1, &moment("a", 1_600_000, None), &ledger(), (None, 0));
+            let at = at % file.len();
+            file[at] = value;
+            if let Some(kept) = decode(&file) {
+                let _ = kept.at(&moment("b", 7, Some(WALL)));
+            }
+        }
+    }
+}
