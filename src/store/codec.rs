@@ -1,75 +1,189 @@
-//! Numbers <-> bytes: big-endian and LEB128, the same on every machine. Reading never panics.
+//! Numbers <-> bytes, plain or packed, the same on every machine. Reading never panics.
+
+use super::packed::{Packer, Unpacker};
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Malformed(pub &'static str);
 
-#[derive(Default)]
+/// What the numbers that follow are: in packed bytes each column has its own statistics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Column {
+    Totals,
+    Hours,
+    Protocols,
+    Marks,
+    Floors,
+    Unique,
+    Hashes,
+    Ranks,
+    Services,
+    ServiceAttempts,
+    ServiceUnique,
+    ServiceHours,
+    Addresses,
+    SourceAttempts,
+    SourceServices,
+    First,
+    Last,
+    SourceHours,
+    PairServices,
+    PairSources,
+    PairAttempts,
+    Errors,
+    Missing,
+}
+
+/// Numbers one after the other, in one of two forms.
 pub struct Writer {
-    pub bytes: Vec<u8>,
+    form: Form,
+    column: Column,
+}
+
+enum Form {
+    /// LEB128, quick to write and read.
+    Plain(Vec<u8>),
+    /// See [`super::packed`]: a third of the room.
+    Packed(Packer),
 }
 
 impl Writer {
-    pub fn new() -> Writer {
-        Writer::default()
+    pub fn plain() -> Writer {
+        Writer { form: Form::Plain(Vec::new()), column: Column::Totals }
+    }
+
+    pub fn packed() -> Writer {
+        Writer { form: Form::Packed(Packer::new()), column: Column::Totals }
+    }
+
+    pub fn is_packed(&self) -> bool {
+        matches!(self.form, Form::Packed(_))
+    }
+
+    /// The numbers that follow belong to this column.
+    pub fn column(&mut self, column: Column) {
+        self.column = column;
     }
 
     pub fn u8(&mut self, number: u8) {
-        self.bytes.push(number);
+        match &mut self.form {
+            Form::Plain(bytes) => bytes.push(number),
+            Form::Packed(packer) => packer.number(self.column as usize, number.into()),
+        }
     }
 
     pub fn raw(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        bytes.iter().for_each(|byte| self.u8(*byte));
     }
 
-    /// LEB128: seven bits a byte, least first.
+    /// Plain in LEB128: seven bits a byte, least first.
     pub fn number(&mut self, number: u64) {
         self.wide(u128::from(number));
     }
 
     pub fn wide(&mut self, mut number: u128) {
-        while number >= 0x80 {
-            self.bytes.push(number as u8 | 0x80);
-            number >>= 7;
+        match &mut self.form {
+            Form::Plain(bytes) => {
+                while number >= 0x80 {
+                    bytes.push(number as u8 | 0x80);
+                    number >>= 7;
+                }
+                bytes.push(number as u8);
+            }
+            Form::Packed(packer) => packer.number(self.column as usize, number),
         }
-        self.bytes.push(number as u8);
+    }
+
+    /// The lowest `length` (0..=32) bits.
+    pub fn mask(&mut self, mask: u32, length: usize) {
+        match &mut self.form {
+            Form::Plain(_) => self.number(mask.into()),
+            Form::Packed(packer) => packer.mask(self.column as usize, mask, length),
+        }
+    }
+
+    /// Small numbers, at most 31 each.
+    pub fn ranks(&mut self, ranks: &[u8]) {
+        match &mut self.form {
+            Form::Plain(bytes) => bytes.extend_from_slice(ranks),
+            Form::Packed(packer) => ranks.iter().for_each(|rank| packer.rank(self.column as usize, *rank)),
+        }
+    }
+
+    pub fn finish(self) -> Vec<u8> {
+        match self.form {
+            Form::Plain(bytes) => bytes,
+            Form::Packed(packer) => packer.finish(),
+        }
     }
 }
 
 pub struct Reader<'a> {
-    bytes: &'a [u8],
+    form: ReadForm<'a>,
+    column: Column,
 }
 
+enum ReadForm<'a> {
+    Plain(&'a [u8]),
+    Packed(Unpacker<'a>),
+}
+
+const ENDS_EARLY: Malformed = Malformed("it ends early");
+const TOO_LARGE: Malformed = Malformed("a number is too large");
+
 impl<'a> Reader<'a> {
-    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes }
+    pub fn plain(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { form: ReadForm::Plain(bytes), column: Column::Totals }
     }
 
-    pub fn remaining(&self) -> usize {
-        self.bytes.len()
+    pub fn packed(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { form: ReadForm::Packed(Unpacker::new(bytes)), column: Column::Totals }
+    }
+
+    pub fn is_packed(&self) -> bool {
+        matches!(self.form, ReadForm::Packed(_))
+    }
+
+    pub fn column(&mut self, column: Column) {
+        self.column = column;
+    }
+
+    pub fn is_at_end(&self) -> bool {
+        match &self.form {
+            ReadForm::Plain(bytes) => bytes.is_empty(),
+            ReadForm::Packed(unpacker) => unpacker.is_at_end(),
+        }
     }
 
     pub fn u8(&mut self) -> Result<u8, Malformed> {
-        let (first, rest) = self.bytes.split_first().ok_or(Malformed("it ends early"))?;
-        self.bytes = rest;
-        Ok(*first)
+        match &mut self.form {
+            ReadForm::Plain(bytes) => {
+                let (first, rest) = bytes.split_first().ok_or(ENDS_EARLY)?;
+                *bytes = rest;
+                Ok(*first)
+            }
+            ReadForm::Packed(_) => u8::try_from(self.wide()?).map_err(|_| TOO_LARGE),
+        }
     }
 
-    pub fn raw(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.bytes.split_at_checked(length).ok_or(Malformed("it ends early"))?;
-        self.bytes = rest;
-        Ok(taken)
+    pub fn raw(&mut self, length: usize) -> Result<Vec<u8>, Malformed> {
+        (0..length).map(|_| self.u8()).collect()
     }
 
     pub fn number(&mut self) -> Result<u64, Malformed> {
-        u64::try_from(self.wide()?).map_err(|_| Malformed("a number is too large"))
+        u64::try_from(self.wide()?).map_err(|_| TOO_LARGE)
     }
 
     pub fn small(&mut self) -> Result<u32, Malformed> {
-        u32::try_from(self.wide()?).map_err(|_| Malformed("a number is too large"))
+        u32::try_from(self.wide()?).map_err(|_| TOO_LARGE)
     }
 
     pub fn wide(&mut self) -> Result<u128, Malformed> {
+        if let ReadForm::Packed(unpacker) = &mut self.form {
+            let number = unpacker.number(self.column as usize);
+            return if unpacker.is_beyond() { Err(ENDS_EARLY) } else { Ok(number) };
+        }
         let mut number = 0u128;
         for shift in (0..128).step_by(7) {
             let byte = self.u8()?;
@@ -82,116 +196,43 @@ impl<'a> Reader<'a> {
                 return Ok(number);
             }
         }
-        Err(Malformed("a number is too large"))
-    }
-
-    /// A number of rows, each of which takes at least `least` bytes of what remains: no more
-    /// can be allocated than was really read.
-    pub fn rows(&mut self, least: usize) -> Result<usize, Malformed> {
-        let rows = self.number()?;
-        match usize::try_from(rows) {
-            Ok(rows) if rows <= self.remaining() / least.max(1) => Ok(rows),
-            _ => Err(Malformed("more rows than bytes")),
-        }
-    }
-}
-
-/// Bits after each other, the highest of a byte first.
-#[derive(Default)]
-pub struct BitWriter {
-    bytes: Vec<u8>,
-    /// Bits not yet in `bytes`, and how many: fewer than 32.
-    bits: u64,
-    length: u32,
-}
-
-impl BitWriter {
-    pub fn new() -> BitWriter {
-        BitWriter::default()
-    }
-
-    /// The lowest `length` (0..=32) bits of `bits`.
-    pub fn put(&mut self, bits: u32, length: u32) {
-        self.bits = self.bits << length | u64::from(bits);
-        self.length += length;
-        if self.length >= 32 {
-            self.length -= 32;
-            self.bytes.extend_from_slice(&((self.bits >> self.length) as u32).to_be_bytes());
-        }
-    }
-
-    /// `number` ones and a zero.
-    pub fn unary(&mut self, mut number: u32) {
-        while number >= 16 {
-            self.put(0xffff, 16);
-            number -= 16;
-        }
-        self.put(((1 << number) - 1) << 1, number + 1);
-    }
-
-    pub fn finish(mut self) -> Vec<u8> {
-        self.put(0, (8 - self.length % 8) % 8);
-        while self.length > 0 {
-            self.length -= 8;
-            self.bytes.push((self.bits >> self.length) as u8);
-        }
-        self.bytes
-    }
-}
-
-pub struct BitReader<'a> {
-    bytes: &'a [u8],
-    /// The next bits, the first of them highest, and how many.
-    bits: u64,
-    length: u32,
-}
-
-impl<'a> BitReader<'a> {
-    pub fn new(bytes: &'a [u8]) -> BitReader<'a> {
-        BitReader { bytes, bits: 0, length: 0 }
-    }
-
-    fn fill(&mut self) {
-        while self.length <= 56
-            && let Some((first, rest)) = self.bytes.split_first()
-        {
-            self.bits |= u64::from(*first) << (56 - self.length);
-            self.length += 8;
-            self.bytes = rest;
-        }
-    }
-
-    fn pass(&mut self, length: u32) -> Result<(), Malformed> {
-        self.length = self.length.checked_sub(length).ok_or(Malformed("it ends early"))?;
-        self.bits = self.bits.checked_shl(length).unwrap_or(0);
-        Ok(())
+        Err(TOO_LARGE)
     }
 
     /// A number of `length` (0..=32) bits.
-    pub fn take(&mut self, length: u32) -> Result<u32, Malformed> {
-        self.fill();
-        let bits = self.bits.checked_shr(64 - length.min(32)).unwrap_or(0);
-        self.pass(length.min(32))?;
-        Ok(bits as u32)
+    pub fn mask(&mut self, length: usize) -> Result<u32, Malformed> {
+        let ReadForm::Packed(unpacker) = &mut self.form else {
+            let mask = self.small()?;
+            return if u64::from(mask) >> length == 0 { Ok(mask) } else { Err(TOO_LARGE) };
+        };
+        let mask = unpacker.mask(self.column as usize, length);
+        if unpacker.is_beyond() { Err(ENDS_EARLY) } else { Ok(mask) }
     }
 
-    pub fn unary(&mut self) -> Result<u32, Malformed> {
-        let mut number = 0;
-        loop {
-            self.fill();
-            let ones = self.bits.leading_ones().min(self.length);
-            number += ones;
-            if ones < self.length {
-                self.pass(ones + 1)?;
-                return Ok(number);
-            }
-            self.pass(ones)?;
-            if self.bytes.is_empty() {
-                return Err(Malformed("it ends early"));
-            }
-        }
+    /// Fills `ranks` with small numbers.
+    pub fn ranks(&mut self, ranks: &mut [u8]) -> Result<(), Malformed> {
+        let ReadForm::Packed(unpacker) = &mut self.form else {
+            ranks.copy_from_slice(&self.raw(ranks.len())?);
+            return Ok(());
+        };
+        ranks.iter_mut().for_each(|rank| *rank = unpacker.rank(self.column as usize));
+        if unpacker.is_beyond() { Err(ENDS_EARLY) } else { Ok(()) }
+    }
+
+    /// A number of rows: no more than a table of an open day can have, and plain no more than there are
+    /// bytes if each takes at least `least` of them. So little more is allocated than was really read.
+    pub fn rows(&mut self, least: usize) -> Result<usize, Malformed> {
+        let rows = usize::try_from(self.number()?).unwrap_or(usize::MAX);
+        let most = match &self.form {
+            ReadForm::Plain(bytes) => bytes.len() / least.max(1),
+            ReadForm::Packed(_) => MOST_ROWS,
+        };
+        if rows <= most { Ok(rows) } else { Err(Malformed("more rows than there can be")) }
     }
 }
+
+/// No table has more rows.
+const MOST_ROWS: usize = 1 << 16;
 
 #[cfg(test)]
 mod tests {
@@ -200,38 +241,40 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_come_back(numbers in proptest::collection::vec(any::<u128>(), 0..20)) {
-            let mut writer = Writer::new();
-            numbers.iter().for_each(|number| writer.wide(*number));
-            let mut reader = Reader::new(&writer.bytes);
-            for number in numbers {
-                prop_assert_eq!(reader.wide(), Ok(number));
-            }
-            prop_assert_eq!(reader.remaining(), 0);
-        }
-
-        #[test]
-        fn bits_come_back(numbers in proptest::collection::vec((any::<u32>(), 0u32..33, 0u32..70), 0..50)) {
-            let mut writer = BitWriter::new();
-            for (bits, length, unary) in &numbers {
-                writer.put((u64::from(*bits) & ((1u64 << length) - 1)) as u32, *length);
-                writer.unary(*unary);
-            }
-            let bytes = writer.finish();
-            let mut reader = BitReader::new(&bytes);
-            for (bits, length, unary) in &numbers {
-                prop_assert_eq!(reader.take(*length), Ok((u64::from(*bits) & ((1u64 << length) - 1)) as u32));
-                prop_assert_eq!(reader.unary(), Ok(*unary));
+        fn numbers_come_back(numbers in proptest::collection::vec((any::<u128>(), 0u32..32), 0..20)) {
+            for mut writer in [Writer::plain(), Writer::packed()] {
+                for (number, bits) in &numbers {
+                    writer.column(Column::Services);
+                    writer.wide(*number >> bits);
+                    writer.column(Column::Hours);
+                    writer.mask((*number as u32) >> bits, 32);
+                    writer.u8(*bits as u8);
+                }
+                let packed = writer.is_packed();
+                let bytes = writer.finish();
+                let mut reader = if packed { Reader::packed(&bytes) } else { Reader::plain(&bytes) };
+                for (number, bits) in &numbers {
+                    reader.column(Column::Services);
+                    prop_assert_eq!(reader.wide(), Ok(*number >> bits));
+                    reader.column(Column::Hours);
+                    prop_assert_eq!(reader.mask(32), Ok((*number as u32) >> bits));
+                    prop_assert_eq!(reader.u8(), Ok(*bits as u8));
+                }
+                prop_assert!(reader.is_at_end());
             }
         }
 
         #[test]
         fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let mut reader = Reader::new(&bytes);
+            let mut reader = Reader::plain(&bytes);
             while reader.wide().is_ok() {}
-            let mut reader = Reader::new(&bytes);
-            let rows = reader.rows(3).unwrap_or(0);
+            let rows = Reader::plain(&bytes).rows(3).unwrap_or(0);
             prop_assert!(rows * 3 <= bytes.len());
+            let mut reader = Reader::packed(&bytes);
+            // Bytes end, however little of them a number takes.
+            let numbers = (0..10_000_000).take_while(|_| reader.number().is_ok()).count();
+            prop_assert!(numbers < 10_000_000);
+            prop_assert!(Reader::packed(&bytes).rows(3).unwrap_or(0) <= MOST_ROWS);
         }
     }
 }
