@@ -1,0 +1,159 @@
+//! The daemon in a router of its own: its directories, its broker, and how it is asked. A test file that takes it has
+//! `stand_in` and `support` beside it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fwstat::bus::call::{CallError, call};
+use serde_json::{Value, json};
+
+use crate::stand_in::broker::Broker;
+use crate::support::namespaces::{Network, ROUTER_V4};
+
+/// A daemon with its directories; both are gone when this is dropped.
+pub struct Router {
+    pub directory: PathBuf,
+    namespace: Option<String>,
+    pub broker: Broker,
+    pub daemon: Option<Child>,
+}
+
+impl Router {
+    pub fn new(name: &str, network: Option<&Network>, inputs: &str) -> Router {
+        let directory = std::env::temp_dir().join(format!("fwstat-daemon-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir_all(directory.join("config")).unwrap();
+        let broker = Broker::start(&directory.join("ubus.sock"));
+        let namespace = network.map(|network| network.router.clone());
+        let router = Router { directory, namespace, broker, daemon: None };
+        router.configure(&format!("option input '{inputs}'"));
+        fs::write(router.path("config/system"), "config system\n\toption timezone 'JST-9'\n").unwrap();
+        router
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    pub fn configure(&self, options: &str) {
+        let database = self.path("db").display().to_string();
+        let text = format!("config fwstat 'main'\n\toption database '{database}'\n\t{options}\n");
+        fs::write(self.path("config/fwstat"), text).unwrap();
+    }
+
+    pub fn program(&self) -> Command {
+        let program = env!("CARGO_BIN_EXE_fwstat");
+        match &self.namespace {
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace, program]);
+                command
+            }
+            None => Command::new(program),
+        }
+    }
+
+    pub fn start(&mut self) {
+        let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
+        let mut command = self.program();
+        command.arg("daemon").arg("--config").arg(self.path("config/fwstat"));
+        command.arg("--ubus").arg(&self.broker.socket).arg("--run").arg(self.path("run"));
+        self.daemon = Some(command.stdin(Stdio::null()).stderr(log).spawn().unwrap());
+        self.wait("the daemon answers", |_| true);
+    }
+
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        // `ip netns exec` becomes the program: its process is the daemon's.
+        let pid = self.daemon.as_ref().unwrap().id();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), signal).unwrap();
+    }
+
+    /// As procd stops it: SIGTERM. The exit code is 0.
+    pub fn stop(&mut self) {
+        self.signal(nix::sys::signal::Signal::SIGTERM);
+        let status = self.daemon.take().unwrap().wait().unwrap();
+        assert!(status.success(), "{status} {}", self.log());
+    }
+
+    pub fn kill(&mut self) {
+        let mut daemon = self.daemon.take().unwrap();
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+    }
+
+    pub fn ask(&self, method: &str, arguments: Value) -> Result<Value, CallError> {
+        call(&self.broker.socket, "fwstat", method, &arguments, Duration::from_secs(5))
+    }
+
+    pub fn answer(&self, method: &str, arguments: Value) -> Value {
+        self.ask(method, arguments).unwrap_or_else(|error| panic!("{method}: {error}\n{}", self.log()))
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// Until a summary is as it should be.
+    pub fn wait(&self, what: &str, done: impl Fn(&Value) -> bool) -> Value {
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            let summary = self.ask("summary", json!({}));
+            if let Some(summary) = summary.as_ref().ok().filter(|summary| done(summary)) {
+                return summary.clone();
+            }
+            assert!(Instant::now() < until, "not within 10 s: {what}\n{summary:?}\n{}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn attempts(&self, attempts: u64) -> Value {
+        self.wait(&format!("{attempts} attempts"), |summary| summary["attempts"] == attempts)
+    }
+
+    pub fn input(&self, name: &str) -> Value {
+        let status = self.answer("status", json!({}));
+        let inputs = status["inputs"].as_array().unwrap();
+        inputs.iter().find(|input| input["name"] == name).unwrap().clone()
+    }
+
+    pub fn running(&self, name: &str) {
+        let until = Instant::now() + Duration::from_secs(10);
+        while self.input(name)["state"] != "running" {
+            assert!(Instant::now() < until, "{name}: {}\n{}", self.input(name), self.log());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn shell(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let out = Command::new(env!("CARGO_BIN_EXE_fwstat"))
+            .args(arguments)
+            .arg("--ubus")
+            .arg(&self.broker.socket)
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (out.status.code(), text(&out.stdout), text(&out.stderr))
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        if let Some(daemon) = &mut self.daemon {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A SYN as the kernel logs it.
+pub fn line(source: &str, port: u16, id: u16) -> String {
+    format!(
+        "[119160.262669] reject wan in: IN=wan OUT= MAC=02:00:00:00:00:01:02:00:00:00:00:07:08:00 SRC={source} \
+         DST={ROUTER_V4} LEN=40 TOS=0x00 PREC=0x00 TTL=58 ID={id} PROTO=TCP SPT=54321 DPT={port} WINDOW=1024 \
+         RES=0x00 SYN URGP=0"
+    )
+}
