@@ -53,7 +53,7 @@ impl Model {
         let (least, most) = (32, (1 << SCALE) - 32);
         let target = if bit { 0 } else { 1 << SCALE };
         let zero = i32::from(self.zero);
-        self.zero = (zero + ((target - zero) * rate >> 16)).clamp(least, most) as u16;
+        self.zero = (zero + (((target - zero) * rate) >> 16)).clamp(least, most) as u16;
         self.seen = (self.seen + 1).min(MEMORY);
     }
 }

@@ -197,7 +197,7 @@ fn write_unique(writer: &mut Writer, unique: Unique) {
 fn read_unique(reader: &mut Reader) -> Result<Unique, Malformed> {
     let Some(more) = reader.wide()?.checked_sub(1) else { return Ok(Unique::Unknown) };
     let number = u64::try_from(more / 2).map_err(|_| Malformed("a number is too large"))?;
-    Ok(if more % 2 == 0 { Unique::Exactly(number) } else { Unique::About(number) })
+    Ok(if more.is_multiple_of(2) { Unique::Exactly(number) } else { Unique::About(number) })
 }
 
 fn write_sketch(writer: &mut Writer, sketch: Option<&Sketch>) {
@@ -372,7 +372,7 @@ fn write_sources<R: Borrow<KeptSource>>(
 ) -> Vec<Address> {
     let base = (0..rows).map(|at| row(at).borrow().first).min().unwrap_or(0);
     // What is older is told to the hour.
-    let is_whole = |time: u32| time % HOUR == 0;
+    let is_whole = |time: u32| time.is_multiple_of(HOUR);
     let hourly = (0..rows).all(|at| is_whole(row(at).borrow().first) && is_whole(row(at).borrow().last));
     let unit = if hourly { HOUR } else { 1 };
     writer.column(Column::Floors);
