@@ -73,8 +73,12 @@ impl Writer {
         }
     }
 
+    /// Bytes that can't be packed any further.
     pub fn raw(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.u8(*byte));
+        match &mut self.form {
+            Form::Plain(all) => all.extend_from_slice(bytes),
+            Form::Packed(packer) => packer.bytes(bytes),
+        }
     }
 
     /// Plain in LEB128: seven bits a byte, least first.
@@ -168,7 +172,14 @@ impl<'a> Reader<'a> {
     }
 
     pub fn raw(&mut self, length: usize) -> Result<Vec<u8>, Malformed> {
-        (0..length).map(|_| self.u8()).collect()
+        match &mut self.form {
+            ReadForm::Plain(bytes) => {
+                let (taken, rest) = bytes.split_at_checked(length).ok_or(ENDS_EARLY)?;
+                *bytes = rest;
+                Ok(taken.to_vec())
+            }
+            ReadForm::Packed(unpacker) => unpacker.bytes(length).ok_or(ENDS_EARLY),
+        }
     }
 
     pub fn number(&mut self) -> Result<u64, Malformed> {
@@ -234,6 +245,103 @@ impl<'a> Reader<'a> {
 /// No table has more rows.
 const MOST_ROWS: usize = 1 << 16;
 
+/// Bits after each other, the highest of a byte first.
+#[derive(Default)]
+pub struct BitWriter {
+    bytes: Vec<u8>,
+    /// Bits not yet in `bytes`, and how many: fewer than 32.
+    bits: u64,
+    length: u32,
+}
+
+impl BitWriter {
+    pub fn new() -> BitWriter {
+        BitWriter::default()
+    }
+
+    /// The lowest `length` (0..=32) bits of `bits`.
+    pub fn put(&mut self, bits: u32, length: u32) {
+        self.bits = self.bits << length | u64::from(bits);
+        self.length += length;
+        if self.length >= 32 {
+            self.length -= 32;
+            self.bytes.extend_from_slice(&((self.bits >> self.length) as u32).to_be_bytes());
+        }
+    }
+
+    /// `number` ones and a zero.
+    pub fn unary(&mut self, mut number: u32) {
+        while number >= 16 {
+            self.put(0xffff, 16);
+            number -= 16;
+        }
+        self.put(((1 << number) - 1) << 1, number + 1);
+    }
+
+    pub fn finish(mut self) -> Vec<u8> {
+        self.put(0, (8 - self.length % 8) % 8);
+        while self.length > 0 {
+            self.length -= 8;
+            self.bytes.push((self.bits >> self.length) as u8);
+        }
+        self.bytes
+    }
+}
+
+pub struct BitReader<'a> {
+    bytes: &'a [u8],
+    /// The next bits, the first of them highest, and how many.
+    bits: u64,
+    length: u32,
+}
+
+impl<'a> BitReader<'a> {
+    pub fn new(bytes: &'a [u8]) -> BitReader<'a> {
+        BitReader { bytes, bits: 0, length: 0 }
+    }
+
+    fn fill(&mut self) {
+        while self.length <= 56
+            && let Some((first, rest)) = self.bytes.split_first()
+        {
+            self.bits |= u64::from(*first) << (56 - self.length);
+            self.length += 8;
+            self.bytes = rest;
+        }
+    }
+
+    fn pass(&mut self, length: u32) -> Result<(), Malformed> {
+        self.length = self.length.checked_sub(length).ok_or(Malformed("it ends early"))?;
+        self.bits = self.bits.checked_shl(length).unwrap_or(0);
+        Ok(())
+    }
+
+    /// A number of `length` (0..=32) bits.
+    pub fn take(&mut self, length: u32) -> Result<u32, Malformed> {
+        self.fill();
+        let bits = self.bits.checked_shr(64 - length.min(32)).unwrap_or(0);
+        self.pass(length.min(32))?;
+        Ok(bits as u32)
+    }
+
+    pub fn unary(&mut self) -> Result<u32, Malformed> {
+        let mut number = 0;
+        loop {
+            self.fill();
+            let ones = self.bits.leading_ones().min(self.length);
+            number += ones;
+            if ones < self.length {
+                self.pass(ones + 1)?;
+                return Ok(number);
+            }
+            self.pass(ones)?;
+            if self.bytes.is_empty() {
+                return Err(Malformed("it ends early"));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +369,21 @@ mod tests {
                     prop_assert_eq!(reader.u8(), Ok(*bits as u8));
                 }
                 prop_assert!(reader.is_at_end());
+            }
+        }
+
+        #[test]
+        fn bits_come_back(numbers in proptest::collection::vec((any::<u32>(), 0u32..33, 0u32..70), 0..50)) {
+            let mut writer = BitWriter::new();
+            for (bits, length, unary) in &numbers {
+                writer.put((u64::from(*bits) & ((1u64 << length) - 1)) as u32, *length);
+                writer.unary(*unary);
+            }
+            let bytes = writer.finish();
+            let mut reader = BitReader::new(&bytes);
+            for (bits, length, unary) in &numbers {
+                prop_assert_eq!(reader.take(*length), Ok((u64::from(*bits) & ((1u64 << length) - 1)) as u32));
+                prop_assert_eq!(reader.unary(), Ok(*unary));
             }
         }
 

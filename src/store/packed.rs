@@ -178,6 +178,13 @@ impl Packer {
         self.writer.rank(&mut self.columns[column], rank);
     }
 
+    /// As they are.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.writer.plain((*byte).into(), 8);
+        }
+    }
+
     pub fn finish(mut self) -> Vec<u8> {
         for _ in 0..5 {
             self.writer.shift();
@@ -265,6 +272,12 @@ impl<'a> Unpacker<'a> {
         self.reader.rank(&mut self.columns[column], 0)
     }
 
+    /// `None`: there are not so many.
+    pub fn bytes(&mut self, length: usize) -> Option<Vec<u8>> {
+        let left = self.reader.bytes.len() + 4;
+        (length <= left).then(|| (0..length).map(|_| self.reader.plain(0, 8) as u8).collect())
+    }
+
     /// More was read than there is: what was read last means nothing.
     pub fn is_beyond(&self) -> bool {
         self.reader.beyond > 0
@@ -333,6 +346,7 @@ mod tests {
         Number(usize, u128),
         Mask(usize, u32, usize),
         Rank(usize, u8),
+        Bytes(Vec<u8>),
     }
 
     fn item() -> impl Strategy<Value = Item> {
@@ -344,6 +358,7 @@ mod tests {
                 Item::Mask(column, (u64::from(mask) & ((1 << length) - 1)) as u32, length)
             }),
             (column, 0u8..32).prop_map(|(column, rank)| Item::Rank(column, rank)),
+            proptest::collection::vec(any::<u8>(), 0..9).prop_map(Item::Bytes),
         ]
     }
 
@@ -351,6 +366,7 @@ mod tests {
         let mut packer = Packer::new();
         for item in items {
             match *item {
+                Item::Bytes(ref bytes) => packer.bytes(bytes),
                 Item::Number(column, number) => packer.number(column, number),
                 Item::Mask(column, mask, length) => packer.mask(column, mask, length),
                 Item::Rank(column, rank) => packer.rank(column, rank),
@@ -366,6 +382,7 @@ mod tests {
             let mut unpacker = Unpacker::new(&bytes);
             for item in &items {
                 match *item {
+                    Item::Bytes(ref bytes) => prop_assert_eq!(unpacker.bytes(bytes.len()), Some(bytes.clone())),
                     Item::Number(column, number) => prop_assert_eq!(unpacker.number(column), number),
                     Item::Mask(column, mask, length) => prop_assert_eq!(unpacker.mask(column, length), mask),
                     Item::Rank(column, rank) => prop_assert_eq!(unpacker.rank(column), rank),
@@ -381,6 +398,7 @@ mod tests {
                 unpacker.number(turn % COLUMNS);
                 unpacker.mask(turn % COLUMNS, 32);
                 unpacker.rank(turn % COLUMNS);
+                unpacker.bytes(turn);
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::statistics::distinct::{FOLDED_REGISTERS, MOST_EXACT, REGISTERS, Sketc
 use crate::statistics::kept::{Hours, Kept, KeptPair, KeptService, KeptSource, Unique};
 use crate::statistics::month::KeptMonth;
 
-use super::codec::{Column, Malformed, Reader, Writer};
+use super::codec::{BitReader, BitWriter, Column, Malformed, Reader, Writer};
 use super::format::Payload;
 
 /// Seconds.
@@ -215,11 +215,75 @@ fn write_sketch(writer: &mut Writer, sketch: Option<&Sketch>) {
             }
         }
         Some(Sketch::Registers(registers)) => {
-            writer.u8(if registers.len() == FOLDED_REGISTERS { 3 } else { 2 });
+            let folded = registers.len() == FOLDED_REGISTERS;
+            writer.u8(if folded { 3 } else { 2 });
             writer.column(Column::Ranks);
-            writer.ranks(registers);
+            // What is kept for years is worth the time of the smallest form.
+            if folded && writer.is_packed() {
+                writer.ranks(registers);
+            } else {
+                let bits = write_registers(registers);
+                writer.number(bits.len() as u64);
+                writer.raw(&bits);
+            }
         }
     }
+}
+
+/// Ranks are geometrically distributed, for which unary and Rice codes are near the best there is
+/// (Rice: "Some practical universal noiseless coding techniques", 1979).
+///
+/// With few registers set: 1, the gaps' Rice parameter in 4 bits, the number of set registers in
+/// 14 bits, then for each the gap to the one before (Rice) and its rank - 1 (unary). With many: 0,
+/// the least rank in 5 bits, then each rank's distance from it (unary).
+fn write_registers(registers: &[u8]) -> Vec<u8> {
+    let mut bits = BitWriter::new();
+    let set = registers.iter().filter(|rank| **rank > 0).count();
+    if set > 0 && set < registers.len() / 4 {
+        let parameter = (registers.len() / set).ilog2();
+        bits.put(1, 1);
+        bits.put(parameter, 4);
+        bits.put(set as u32, 14);
+        let mut gap = 0u32;
+        for rank in registers {
+            if *rank == 0 {
+                gap += 1;
+                continue;
+            }
+            bits.unary(gap >> parameter);
+            bits.put(gap & ((1 << parameter) - 1), parameter);
+            bits.unary(u32::from(*rank) - 1);
+            gap = 0;
+        }
+    } else {
+        let least = registers.iter().copied().min().unwrap_or(0);
+        bits.put(0, 1);
+        bits.put(u32::from(least), 5);
+        registers.iter().for_each(|rank| bits.unary(u32::from(rank - least)));
+    }
+    bits.finish()
+}
+
+fn read_registers(bytes: &[u8], count: usize) -> Result<Vec<u8>, Malformed> {
+    let wrong = Malformed("impossible sketch of different sources");
+    let mut bits = BitReader::new(bytes);
+    let mut registers = vec![0u8; count];
+    if bits.take(1)? == 1 {
+        let parameter = bits.take(4)?;
+        let mut place = 0usize;
+        for _ in 0..bits.take(14)? {
+            let gap = u64::from(bits.unary()?) << parameter | u64::from(bits.take(parameter)?);
+            place = usize::try_from(gap).ok().and_then(|gap| place.checked_add(gap)).ok_or(wrong)?;
+            *registers.get_mut(place).ok_or(wrong)? = u8::try_from(bits.unary()? + 1).map_err(|_| wrong)?;
+            place += 1;
+        }
+    } else {
+        let least = bits.take(5)?;
+        for rank in &mut registers {
+            *rank = u8::try_from(bits.unary()? + least).map_err(|_| wrong)?;
+        }
+    }
+    Ok(registers)
 }
 
 fn read_sketch(reader: &mut Reader) -> Result<Option<Sketch>, Malformed> {
@@ -245,7 +309,12 @@ fn read_sketch(reader: &mut Reader) -> Result<Option<Sketch>, Malformed> {
         kind @ (2 | 3) => {
             reader.column(Column::Ranks);
             let mut registers = vec![0; if kind == 2 { REGISTERS } else { FOLDED_REGISTERS }];
-            reader.ranks(&mut registers)?;
+            if kind == 3 && reader.is_packed() {
+                reader.ranks(&mut registers)?;
+            } else {
+                let length = reader.rows(1)?;
+                registers = read_registers(&reader.raw(length)?, registers.len())?;
+            }
             Sketch::from_registers(registers).map(Some).ok_or(wrong)
         }
         _ => Err(wrong),
