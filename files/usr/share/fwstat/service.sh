@@ -215,7 +215,7 @@ fwstat_reload_firewall() {
 # The file without our sections: their head, their options, and the empty line before the head.
 fwstat_without_includes() {
 	awk '
-		/^config[ \t]+include[ \t]+["\x27]?fwstat_/ { ours = 1; empty = ""; next }
+		/^config[ \t]+include[ \t]+["\047]?fwstat_/ { ours = 1; empty = ""; next }
 		ours && /^[ \t]+(option|list)[ \t]/ { next }
 		{ ours = 0; printf "%s", empty; empty = "" }
 		/^$/ { empty = "\n"; next }
