@@ -117,6 +117,50 @@ class Bytes(unittest.TestCase):
                     feed.sign(Path(f"{place}/bad"), b"")
 
 
+class Feed(unittest.TestCase):
+    """openwrt/fwstat/Makefile, as far as it can be read without the SDK."""
+
+    maxDiff = None
+
+    def setUp(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.place = Path(place.name)
+
+    def make(self, *words):
+        line = ["make", "-s", "-C", ROOT / "openwrt/fwstat", f"TOPDIR={HERE}/sdk", f"BUILD={self.place}/build"]
+        line += [f"DEST={self.place}/dest", *words]
+        return subprocess.run(line, check=True, capture_output=True, text=True).stdout
+
+    def test_its_fields_are_those_of_the_package(self):
+        fields = dict(line.split(" ", 1) for line in self.make("fields").splitlines())
+        (ours,) = ipk.paragraphs(ROOT / "openwrt/fwstat/control")
+        depends = {word.lstrip("+") for word in fields["depends"].split() if word.startswith("+")}
+        self.assertEqual(depends, set(ours["Depends"].split(", ")) - {"libc"})
+        self.assertEqual(fields["version"], package("fwstat").name.split("_")[1])
+        self.assertEqual(fields["title"] + ".", ours["Description"].splitlines()[0])
+        self.assertEqual((fields["section"], fields["user"]), (ours["Section"], ours["Require-User"]))
+        self.assertEqual(fields["conffiles"], (ROOT / "openwrt/fwstat/conffiles").read_text().strip())
+
+    def test_it_installs_the_same_files_and_scripts(self):
+        (self.place / "build/installed/bin").mkdir(parents=True)
+        (self.place / "build/installed/bin/fwstat").write_text("program")
+        (self.place / "dest").mkdir()
+        self.make("install", "scripts")
+        for name in ("postinst", "prerm"):
+            script = self.place / "dest" / name
+            self.assertEqual(script.read_text(), (ROOT / "openwrt/fwstat" / name).read_text())
+            script.unlink()
+        data = members(members(package("fwstat").read_bytes())["data.tar.gz"][1])
+        self.assertEqual(ipk.files(self.place / "dest"), sorted(name.rstrip("/") for name in data if name != "."))
+
+    def test_it_takes_all_that_the_program_is_made_of(self):
+        self.make("prepare")
+        line = ["cargo", "metadata", "--locked", "--offline", "--no-deps", "--format-version", "1"]
+        done = subprocess.run(line, cwd=self.place / "build/source", capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
 @unittest.skipIf(os.geteuid() != 0, "chroot and network namespaces need root")
 class Installed(unittest.TestCase):
     maxDiff = None
