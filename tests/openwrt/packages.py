@@ -344,7 +344,7 @@ class Installed(unittest.TestCase):
         for line in ("set_param user fwstat", "set_param capabilities /etc/capabilities/fwstat.json",
                      "set_param no_new_privs 1", "add_jail fwstat ubus procfs ronly", "set_param reload_signal HUP",
                      "add_jail_mount_rw /var/run/fwstat/state /etc/fwstat",
-                     "add_reload_trigger fwstat firewall system", "add_reload_interface_trigger wan"):  # fmt: skip
+                     "add_reload_trigger fwstat firewall system network dhcp uhttpd", "add_reload_interface_trigger wan"):  # fmt: skip
             self.assertIn(line, told)
         owners = {name: (self.router.place / name).stat().st_uid for name in
                   ("etc/fwstat", "tmp/run/fwstat", "tmp/run/fwstat/state", "tmp/run/fwstat/config",
@@ -353,6 +353,9 @@ class Installed(unittest.TestCase):
         copies = self.router.place / "tmp/run/fwstat/config"
         self.assertEqual((copies / "fwstat").read_bytes(), (self.router.place / "etc/config/fwstat").read_bytes())
         self.assertEqual((copies / "fwstat").stat().st_mode & 0o777, 0o640)
+        network = (copies / "network").read_text()
+        self.assertIn("list dns '192.0.2.53'", network)
+        self.assertNotIn("secret", network)
 
     def test_a_folder_with_other_files_stays_roots(self):
         other = self.router.place / "srv"
