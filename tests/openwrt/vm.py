@@ -213,9 +213,9 @@ def boot(place, package, broker):
     ends = ((way, field) for way, number in (("local", port), ("remote", back))
             for field in ("type=inet", "host=127.0.0.1", f"port={number}"))  # fmt: skip
     network = "dgram,id=wan," + ",".join(f"{way}.{field}" for way, field in ends)
-    line = ["qemu-system-mipsel", "-M", "malta", "-m", "256", "-nographic", "-no-reboot", "-monitor", "none"]
-    line += ["-kernel", kernel, "-initrd", archive]
-    line += ["-netdev", network, "-device", f"pcnet,netdev=wan,mac={MAC.hex(':')}"]
+    line = ["qemu-system-mipsel", "-M", "malta", "-m", "256", "-nographic", "-vga", "none", "-no-reboot"]
+    line += ["-monitor", "none", "-kernel", kernel, "-initrd", archive]
+    line += ["-netdev", network, "-device", f"pcnet,netdev=wan,romfile=,mac={MAC.hex(':')}"]
     line += ["-append", "console=ttyS0 rdinit=/init quiet panic=-1"]
     machine = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, errors="replace")
     watch = threading.Timer(PATIENCE, machine.kill)
