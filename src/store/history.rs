@@ -13,8 +13,8 @@ use crate::query::history::{History, MonthOfDays, Retention};
 use crate::statistics::day::KeptDay;
 use crate::statistics::month::{KeptMonth, MonthSum};
 
-use super::format::{self, Block, Kind};
-use super::records;
+use super::format::{self, Block, Kind, Payload};
+use super::records::{self, Form};
 use super::shelf::{Change, Shelf};
 
 mod add;
@@ -95,7 +95,8 @@ impl<S: Shelf> Store<S> {
             if let Some(month) = parse_month_file(&name) {
                 store.months.push(month);
                 if writable {
-                    store.read_file(&name)?;
+                    // Checksums only: records are looked at when they are read, and a daemon starts at once.
+                    store.read_whole(&name, |_| true)?;
                 }
             } else if let Some(date) = name.strip_prefix("open-").and_then(|rest| rest.strip_suffix(".fws")) {
                 store.read_open(&name, Date::parse(date))?;
@@ -159,6 +160,10 @@ impl<S: Shelf> Store<S> {
 
     /// The readable blocks of a file. A damaged file is set aside once.
     fn read_file(&mut self, name: &str) -> Result<Vec<Block>, StoreError> {
+        self.read_whole(name, is_readable)
+    }
+
+    fn read_whole(&mut self, name: &str, is_readable: fn(&Block) -> bool) -> Result<Vec<Block>, StoreError> {
         let path = self.shelf.describe(name);
         let bytes =
             self.shelf.read(name).map_err(|error| self.failed(&format!("cannot read {path}"), error))?;
@@ -201,8 +206,8 @@ impl<S: Shelf> Store<S> {
         let mut origin = Origin::default();
         for block in self.read_file(ORIGIN)? {
             match block.kind {
-                Kind::Imported => origin.imported = block.payload,
-                Kind::Zone => origin.zone = String::from_utf8(block.payload).ok(),
+                Kind::Imported => origin.imported = block.payload.bytes,
+                Kind::Zone => origin.zone = String::from_utf8(block.payload.bytes).ok(),
                 _ => {}
             }
         }
@@ -214,7 +219,7 @@ impl<S: Shelf> Store<S> {
 #[derive(Clone)]
 struct OpenDay {
     date: Date,
-    payload: Vec<u8>,
+    payload: Payload,
 }
 
 impl OpenDay {
@@ -228,7 +233,7 @@ fn is_readable(block: &Block) -> bool {
         Kind::Day => records::read_day(Date(block.key), &block.payload).is_ok(),
         Kind::Month => records::read_month(Month(block.key), &block.payload).is_ok(),
         Kind::Imported | Kind::State | Kind::Blocks => true,
-        Kind::Zone => std::str::from_utf8(&block.payload).is_ok(),
+        Kind::Zone => std::str::from_utf8(&block.payload.bytes).is_ok(),
     }
 }
 

@@ -74,12 +74,12 @@ fn write_text(writer: &mut Writer, text: &str) {
 
 fn read_text(reader: &mut Reader<'_>) -> Result<String, Malformed> {
     let length = reader.rows(1)?;
-    let text = String::from_utf8_lossy(reader.raw(length)?).into_owned();
+    let text = String::from_utf8_lossy(&reader.raw(length)?).into_owned();
     if text.len() > 4 * LONGEST_LINE { Err(Malformed("a text is too long")) } else { Ok(text) }
 }
 
 pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date>, u64)) -> Vec<u8> {
-    let mut writer = Writer::new();
+    let mut writer = Writer::plain();
     writer.number(VERSION);
     writer.number(serial);
     write_text(&mut writer, &moment.boot);
@@ -99,7 +99,7 @@ pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date
         writer.number(record.ended_ms);
         writer.number(record.pardoned_until);
     }
-    format::write(&[Chunk { kind: Kind::Blocks, key: 0, payload: writer.bytes }])
+    format::write(&[Chunk { kind: Kind::Blocks, key: 0, payload: writer.finish().into() }])
 }
 
 fn write_block(writer: &mut Writer, block: &Block, detail: Option<&Detail>) {
@@ -129,12 +129,12 @@ pub fn decode(bytes: &[u8]) -> Option<Kept> {
 
 pub fn from_chunks(chunks: &[Chunk]) -> Option<Kept> {
     let chunk = chunks.iter().find(|chunk| chunk.kind == Kind::Blocks)?;
-    read(&chunk.payload).ok()
+    read(&chunk.payload.bytes).ok()
 }
 
 /// Reads what stands between the checksums.
 pub fn read(payload: &[u8]) -> Result<Kept, Malformed> {
-    let reader = &mut Reader::new(payload);
+    let reader = &mut Reader::plain(payload);
     if reader.number()? != VERSION {
         return Err(Malformed("another version's blocks"));
     }

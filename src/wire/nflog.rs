@@ -361,7 +361,10 @@ mod tests {
     fn requests_have_the_kernels_form() {
         let settings = Settings { copy_range: 128, buffer: 8192, timeout: 10, queue_threshold: 40 };
         let message = listen(32, &settings, 5);
-        assert_eq!(native32(&message, 0), Some(message.len() as u32));
+        assert_eq!(
+            message.first_chunk().map(|length| u32::from_ne_bytes(*length)),
+            Some(message.len() as u32)
+        );
         assert_eq!(message[4..8], [MSG_CONFIG.to_ne_bytes(), 5u16.to_ne_bytes()].concat());
         assert_eq!(message[8..12], 5u32.to_ne_bytes());
         assert_eq!(message[16..20], [0, 0, 0, 32]);

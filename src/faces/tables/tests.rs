@@ -126,6 +126,11 @@ fn block_row() -> BlockRow {
         window: "1m".into(),
         evidence: vec!["DROP IN=ppp0 SRC=203.0.113.9 \x1b[2J".into()],
         times: 2,
+        first_seen: Some("2020-04-06T13:01:11+09:00".into()),
+        last_seen: Some("2020-04-06T13:02:11+09:00".into()),
+        services: vec!["tcp 23".into()],
+        dropped: Some(41),
+        dry: false,
     }
 }
 
@@ -264,7 +269,7 @@ fn recent_events_are_one_line_each_and_harmless() {
 
 #[test]
 fn blocks_show_their_evidence() {
-    let answer = BlocksAnswer { blocks: vec![block_row()], completeness: complete() };
+    let answer = BlocksAnswer { blocks: vec![block_row()], cursor: None, completeness: complete() };
     golden("blocks", |out| blocks(&answer, &Style::PLAIN, out));
 }
 
@@ -303,7 +308,7 @@ fn an_empty_answer_says_so() {
         ..summary_answer()
     };
     assert_eq!(text(|out| summary(&empty, &Style::PLAIN, out)), "no data: nothing was counted\n");
-    let none = BlocksAnswer { blocks: vec![], completeness: complete() };
+    let none = BlocksAnswer { blocks: vec![], cursor: None, completeness: complete() };
     assert_eq!(text(|out| blocks(&none, &Style::PLAIN, out)), "no data: nothing is blocked\n");
 }
 
