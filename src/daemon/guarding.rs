@@ -130,7 +130,7 @@ impl Guarding {
     /// What the kernel's table shall be.
     fn shape(&mut self, config: &Config, engine: &Engine) {
         let zone = if let [zone] = &config.zone[..] { Some(zone.clone()) } else { None };
-        let log = self.can_log.then(|| LogSpec { group: config.nflog_group, zone });
+        let log = self.can_log.then_some(LogSpec { group: config.nflog_group, zone });
         let guard = (engine.guard.mode() != Mode::Off).then(|| GuardSpec {
             enforce: engine.guard.is_on(),
             all: config.guard.scope == Scope::All,
@@ -266,7 +266,7 @@ impl Guarding {
     pub fn count_dropped(&mut self, answer: &mut Answer) {
         let rows: Vec<&mut BlockRow> = match answer {
             Answer::Blocks(blocks) => blocks.blocks.iter_mut().take(MOST_COUNTED).collect(),
-            Answer::Source(source) => source.block.iter_mut().collect(),
+            Answer::Source(source) => source.block.iter_mut().map(Box::as_mut).collect(),
             _ => return,
         };
         for row in rows {

@@ -77,7 +77,7 @@ impl Engine {
                 source.row.blocked = blocked(guard, &source.row.address);
                 let asked = question.source.map(|prefix| Source::of(prefix.network));
                 let block = asked.and_then(|asked| guard.ledger.get(asked));
-                source.block = block.map(|block| self.block_row(now, block));
+                source.block = block.map(|block| Box::new(self.block_row(now, block)));
             }
             _ => {}
         }

@@ -140,7 +140,7 @@ pub struct SourceAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub block: Option<BlockRow>,
+    pub block: Option<Box<BlockRow>>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }

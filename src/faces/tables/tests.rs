@@ -240,7 +240,7 @@ fn one_source_is_told_in_full() {
         top_services: vec![top],
         days: days_answer().days.into_iter().take(1).collect(),
         evidence: Some(vec!["DROP IN=ppp0 SRC=203.0.113.9 \x1b]0;title\x07\u{202e}".into()]),
-        block: Some(block_row()),
+        block: Some(Box::new(block_row())),
         completeness: complete(),
     };
     golden("source", |out| source(&answer, &Style::PLAIN, out));
