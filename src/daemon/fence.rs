@@ -245,14 +245,10 @@ impl Fence {
                 self.look_at = now.boot_ms.saturating_add(LOOK_MS);
                 match job {
                     Some(Job::Build(spec)) => {
+                        let hurt = self.rebuild && spec == self.want;
                         self.built = Some(spec);
-                        self.not_before = now.boot_ms.saturating_add(REBUILD_MS);
-                        if self.rebuild {
-                            // It was hurt while it was made.
-                            return;
-                        }
-                        // Changes need not wait.
-                        self.not_before = 0;
+                        // Hurt while it was made: no race with whoever does it. Changes need not wait.
+                        self.not_before = if hurt { now.boot_ms.saturating_add(REBUILD_MS) } else { 0 };
                     }
                     Some(Job::Remove) => (self.built, self.notifications) = (None, None),
                     Some(Job::Change) | None => {}

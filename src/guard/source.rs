@@ -68,7 +68,6 @@ mod tests {
         let read = |text: &str| Source::from_prefix(Prefix::parse(text).unwrap());
         for (text, shown) in [
             ("198.51.100.7", "198.51.100.7"),
-            ("::ffff:198.51.100.7", "198.51.100.7"),
             ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
             ("2001:db8:1:2::/64", "2001:db8:1:2::/64"),
         ] {

@@ -86,7 +86,7 @@ mod tests {
         };
         assert_eq!(
             [at(1000), at(1010), at(1020), at(1061), at(1200), at(1100), at(1190)],
-            [1, 2, 3, 2, 1, 1, 2]
+            [1, 2, 3, 3, 1, 1, 2]
         );
         assert_eq!(window.sum(limit.part(1_200_000)), 2);
         assert_eq!(window.sum(limit.part(1_300_000)), 0);
