@@ -1,0 +1,165 @@
+"""From a row of cross.toml to a program: finds (or, as root on Debian, installs) what that needs, and calls cargo."""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
+
+# Debian's Rust with the source of its standard library.
+DEBIAN = ["rustc-web", "cargo-web", "rust-web-src"]
+ZIGLANG = "ziglang==0.17.1"
+
+
+class BuildError(Exception):
+    """A sentence that says what is missing or failed, and what to do."""
+
+
+def run(arguments, **options):
+    """The command's output; BuildError if it fails."""
+    try:
+        return subprocess.run(arguments, check=True, **options)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BuildError(f"{arguments[0]} failed: {error}") from None
+
+
+def output(arguments):
+    """What the command prints, or None if it cannot."""
+    try:
+        return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def rust():
+    """cargo and rustc of a toolchain that has the source of its standard library, as a pair of paths."""
+    found = _rust_with_source()
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        install(DEBIAN)
+        found = _rust_with_source()
+    if found is None:
+        raise BuildError(
+            "no Rust 1.96 or newer with the source of its standard library: install Debian's "
+            + " ".join(DEBIAN)
+            + ", or: rustup toolchain install nightly --component rust-src"
+        )
+    return found
+
+
+def _rust_with_source():
+    candidates = [("cargo", "rustc"), ("/usr/bin/cargo", "/usr/bin/rustc")]
+    for name in (output(["rustup", "toolchain", "list"]) or "").split():
+        if name.startswith("nightly"):
+            candidates += [tuple(output(["rustup", "which", "--toolchain", name, tool]) for tool in ("cargo", "rustc"))]
+    for cargo, rustc in candidates:
+        if not cargo or not rustc or output([cargo, "--version"]) is None:
+            continue
+        version = output([rustc, "--version"])
+        sysroot = output([rustc, "--print", "sysroot"])
+        if version is None or tuple(int(part) for part in version.split()[1].split("-")[0].split(".")[:2]) < (1, 96):
+            continue
+        if (Path(sysroot) / "lib/rustlib/src/rust/library/std/Cargo.toml").exists():
+            return shutil.which(cargo), shutil.which(rustc)
+    return None
+
+
+def install(packages):
+    """Debian's packages, as root."""
+    print("installing", *packages, file=sys.stderr, flush=True)
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update", "-qq"], stdout=sys.stderr)
+    line = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+    run(line, env=environment, stdout=subprocess.DEVNULL)
+
+
+def zig():
+    """The environment in which `python3 -m ziglang` works."""
+    place = TARGET / "openwrt" / "python"
+    environment = os.environ | {"PYTHONPATH": f"{place}:{os.environ.get('PYTHONPATH', '')}"}
+    works = [sys.executable, "-m", "ziglang", "version"]
+    if subprocess.run(works, env=environment, capture_output=True).returncode == 0:
+        return environment
+    if output([sys.executable, "-m", "pip", "--version"]) is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        install(["python3-pip"])
+    print("installing", ZIGLANG, file=sys.stderr, flush=True)
+    run([sys.executable, "-m", "pip", "install", "-q", "--target", str(place), ZIGLANG], stdout=sys.stderr)
+    return environment
+
+
+def linker(row, place):
+    """A script that links for this row."""
+    place.mkdir(parents=True, exist_ok=True)
+    script = place / f"link-{row['target']}"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m ziglang cc -target {row["zig"]} "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
+def cargo_environment(row, rustc, profile):
+    """What cargo must know for this row. Panics abort at once: their messages would cost a quarter of the program."""
+    flags = [
+        "-Clink-self-contained=no",
+        "-Ctarget-feature=+crt-static",
+        f"-Ctarget-cpu={row['cpu']}",
+        *(f"-Ctarget-feature={feature}" for feature in row["features"]),
+        *([f"-Crelocation-model={row['relocation']}"] if "relocation" in row else []),
+        f"--remap-path-prefix={ROOT}=fwstat",
+    ]
+    if profile != "test":
+        flags += ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none", "-Cforce-unwind-tables=no"]
+    name = row["target"].upper().replace("-", "_")
+    environment = zig()
+    # Debian's rustc and a stable one know the options of a nightly under this name.
+    environment["RUSTC_BOOTSTRAP"] = "1"
+    environment["RUSTC"] = rustc
+    environment["CARGO_ENCODED_RUSTFLAGS"] = "\x1f".join(flags)
+    environment[f"CARGO_TARGET_{name}_LINKER"] = str(linker(row, TARGET / "openwrt"))
+    if "run" in row:
+        environment[f"CARGO_TARGET_{name}_RUNNER"] = row["run"]
+    environment["CARGO_TARGET_DIR"] = str(TARGET / "openwrt" / "cargo")
+    return environment
+
+
+def cargo(row, profile, arguments):
+    """Calls cargo for this row; `arguments` begin with its command."""
+    cargo_path, rustc = rust()
+    line = [cargo_path, *arguments[:1], "--locked", "--target", row["target"]]
+    line += ["-Zbuild-std=std,panic_abort" if profile != "test" else "-Zbuild-std=std,panic_unwind,test"]
+    if profile != "test":
+        line += ["-Zbuild-std-features=optimize_for_size", "--profile", profile]
+    environment = cargo_environment(row, rustc, profile)
+    run(line + arguments[1:], env=environment, cwd=ROOT)
+    return TARGET / "openwrt" / "cargo" / row["target"] / profile
+
+
+def binary(row):
+    """The finished program of this row, without what only a debugger reads."""
+    place = cargo(row, row["profile"], ["build", "--bin", "fwstat"])
+    return loaded_part((place / "fwstat").read_bytes())
+
+
+def loaded_part(elf):
+    """The file up to the end of its last loaded segment, without section headers: the kernel reads no more."""
+    wide, big = elf[4] == 2, elf[5] == 2
+    order = ">" if big else "<"
+    headers = struct.unpack_from(order + ("Q" if wide else "I"), elf, 32 if wide else 28)[0]
+    size, number = struct.unpack_from(order + "HH", elf, 54 if wide else 42)
+    end = 0
+    for place in range(headers, headers + size * number, size):
+        kind = struct.unpack_from(order + "I", elf, place)[0]
+        offset, length = (
+            struct.unpack_from(order + "Q24xQ", elf, place + 8)
+            if wide
+            else struct.unpack_from(order + "I8xI", elf, place + 4)
+        )
+        if kind == 1:  # PT_LOAD
+            end = max(end, offset + length)
+    cut = bytearray(elf[:end])
+    # Where the section headers are, their number, and the one with the names.
+    struct.pack_into(order + ("Q" if wide else "I"), cut, 40 if wide else 32, 0)
+    struct.pack_into(order + "HH", cut, 60 if wide else 48, 0, 0)
+    return bytes(cut)
