@@ -67,6 +67,9 @@ pub struct SummaryAnswer {
     pub services: Vec<ServiceRow>,
     pub sources: Vec<SourceRow>,
     pub anomalies: Vec<AnomalyRow>,
+    /// The anomalies of the 30 days that end with the range, highest score first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anomalies_lately: Vec<AnomalyRow>,
     /// By the hour of the day, summed over the range; absent when there is no data at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Vec<HourRow>>,

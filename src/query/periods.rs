@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::calendar::{Calendar, Month};
+use crate::calendar::{Calendar, Date, Month};
 use crate::event::Class;
 use crate::services;
 use crate::statistics::anomalies::Anomaly;
@@ -21,6 +21,9 @@ use super::question::Question;
 use super::walk::{
     Piece, Reasons, Span, anomalies, is_about_services, matches, walk, walk_days, walk_month, walk_unique,
 };
+
+/// Anomalies of so many days are lately.
+const LATELY_DAYS: i32 = 30;
 
 /// Three digits after the point are enough for a ratio.
 pub fn rounded(number: f64) -> f64 {
@@ -348,6 +351,7 @@ pub fn summary(
         services: Vec::new(),
         sources: Vec::new(),
         anomalies: Vec::new(),
+        anomalies_lately: Vec::new(),
         hours: None,
         before: None,
         usual_per_day: None,
@@ -394,7 +398,10 @@ pub fn summary(
     answer.services = lists::service_rows(question, history, span, &mut reasons);
     answer.sources = lists::source_rows(question, history, span, calendar, &mut reasons);
     if question.class == Class::Attempt {
-        answer.anomalies = anomaly_rows(question, span, &anomalies(history, span));
+        let found = anomalies(history, span);
+        answer.anomalies = anomaly_rows(question, span, &found);
+        let lately = span.with_range(Date(span.to.0 - LATELY_DAYS + 1), span.to);
+        answer.anomalies_lately = anomaly_rows(question, &lately, &found);
     }
     answer.completeness = Completeness::from_reasons(&reasons.0);
     Ok(answer)

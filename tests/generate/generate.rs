@@ -39,7 +39,9 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
         ["recent", out, last] => {
             let parts: Vec<i64> = last.split('-').map(str::parse).collect::<Result<_, _>>()?;
             let [year, month, day] = parts[..] else { return Err(USAGE.into()) };
-            with_output(out, |out| generate::months_until(out, generate::calendar::Day::of(year, month, day)))?;
+            with_output(out, |out| {
+                generate::months_until(out, generate::calendar::Day::of(year, month, day))
+            })?;
             Ok(())
         }
         ["sample", out, rest @ ..] => {

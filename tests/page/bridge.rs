@@ -93,7 +93,8 @@ impl Bridge {
         let kind = kinds.iter().find(|(end, _)| path.ends_with(&format!(".{end}")));
         let kind = kind.map_or("application/octet-stream", |(_, kind)| *kind);
         let plain = Path::new(path).components().all(|part| !matches!(part, std::path::Component::ParentDir));
-        let tried = self.trees.iter().flat_map(|tree| [tree.join("www").join(&path[1..]), tree.join(&path[1..])]);
+        let tried =
+            self.trees.iter().flat_map(|tree| [tree.join("www").join(&path[1..]), tree.join(&path[1..])]);
         match tried.filter(|_| plain).find_map(|file| fs::read(file).ok()) {
             Some(content) => (200, kind, content),
             None => (404, "text/plain", b"no such file".to_vec()),

@@ -157,6 +157,7 @@ fn summary_answer() -> SummaryAnswer {
         services: services_answer().services,
         sources: sources_answer().sources,
         anomalies: anomalies_answer().anomalies,
+        anomalies_lately: Vec::new(),
         hours: None,
         before: None,
         usual_per_day: None,

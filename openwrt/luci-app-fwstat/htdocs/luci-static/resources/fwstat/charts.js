@@ -22,18 +22,18 @@ function size(chart) {
 	return width > 0 ? { width: width, height: Math.min(chart.options.height || 240, Math.max(170, Math.round(width * 0.62))) } : null;
 }
 
-function axes(options, width, log) {
+function axes(options, width, log, most) {
 	const ink = colour('--fw-ink', '#333'), grid = { stroke: colour('--fw-grid', '#ddd'), width: 1 };
 	const font = '12px system-ui, sans-serif', count = options.labels.length;
 	const room = Math.max(...options.labels.map((label) => String(label).length)) * 7.5 + 14;
 	const step = Math.max(1, Math.ceil(count / Math.max(1, Math.floor((width - 90) / room))));
 	const left = {
-		scale: 'y', stroke: ink, grid: grid, ticks: grid, font: font, size: 54,
+		scale: 'y', stroke: ink, grid: grid, ticks: grid, font: font, size: Math.max(34, text.number(most).length * 7 + 20),
 		values: (u, splits) => splits.map((value) => value == null ? '' : text.mean(value))
 	};
-	if (log) left.filter = (u, splits) => splits.map((value) => value === 0 || /^[125]0*$/.test(String(Math.round(value))) && (value < 1.5 || /^10*$/.test(String(Math.round(value)))) ? value : null);
+	if (log) left.splits = () => [ 0, 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8 ].filter((value) => value <= most * 1.3 && (value != 1 || most < 100));
 	const all = [ {
-		scale: 'x', stroke: ink, grid: { show: false }, ticks: grid, font: font,
+		scale: 'x', stroke: ink, grid: { show: false }, ticks: grid, font: font, size: 32,
 		splits: () => options.labels.map((label, index) => index).filter((index) => (count - 1 - index) % step == 0),
 		values: (u, splits) => splits.map((index) => options.labels[index])
 	}, left ];
@@ -67,7 +67,7 @@ function draw(chart) {
 			y: log ? { distr: 4, asinh: 1, range: () => [ 0, most * 1.3 ] } : { range: () => [ 0, most * 1.08 ] },
 			right: { range: () => [ 0, Math.max(2, ...ratios) * 1.2 ] }
 		},
-		axes: axes(options, wanted.width, log),
+		axes: axes(options, wanted.width, log, most),
 		hooks: { setCursor: [ (u) => say(chart, u.cursor.idx) ] }
 	}, [ options.labels.map((label, index) => index) ].concat(options.series.map((row) => row.values)), chart.canvas);
 	chart.plot.root.setAttribute('aria-hidden', 'true');

@@ -32,8 +32,9 @@ function ask(method, args) {
 			throw new Error(_('fwstat is not running: start it under System > Startup, or with /etc/init.d/fwstat start.'));
 		if (typeof(answer) == 'number' && answer !== 0)
 			throw new Error(STATUS[answer] || _('The daemon did not answer (%s).').format(answer));
-		if (answer != null && answer.error != null)
-			throw new Error(String(answer.error));
+		/* A source's row has a number of that name: how much too high its count can be. */
+		if (answer != null && typeof(answer.error) == 'string')
+			throw new Error(answer.error);
 		return answer === 0 ? {} : answer;
 	});
 }

@@ -66,7 +66,7 @@ return baseclass.extend({
 		});
 		const body = seen.slice(0, shown).map((row) => el('tr', {}, columns.map((column) => {
 			const value = column.value(row);
-			return el('td', { 'class': [ column.right && 'fw-right', column.wide && 'fw-wide', 'fw-' + column.key ].filter(Boolean).join(' ') },
+			return el('td', { 'class': [ column.right && 'fw-right', column.wide && 'fw-wide', 'fw-col-' + column.key ].filter(Boolean).join(' ') },
 				column.show ? column.show(row) : typeof(value) == 'number' ? text.number(value) : value == null ? '–' : value);
 		})));
 		let waiting = 0;

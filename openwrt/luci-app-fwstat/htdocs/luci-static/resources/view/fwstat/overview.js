@@ -55,13 +55,13 @@ return view.extend({
 		name: 'overview', every: 30,
 		load: () => data.ask('summary', { limit: 8 }),
 		draw: (state, answer, tab) => {
-			const range = { from: answer.from, to: answer.to }, before = answer.before;
+			const range = { from: answer.from, to: answer.to }, before = answer.before, lately = answer.anomalies_lately || [];
 			const hours = answer.hours || [], series = [ { name: _('Today'), bars: true, hue: 0, values: hours.map((row) => row.attempts) } ];
 			if (before) series.push({ name: _('Yesterday'), hue: 1, values: before.hours.map((row) => row.attempts) });
 			return [
 				health(answer), tiles(answer),
 				answer.exposed && answer.exposed.length ? page.notice('wrong', answer.exposed.map((row) => row.text || String(row))) : null,
-				answer.anomalies.length ? page.section(_('Out of line'), el('ul', { 'class': 'fw-anomalies' }, answer.anomalies.map((row) =>
+				lately.length ? page.section(_('Out of line in the last 30 days'), el('ul', { 'class': 'fw-anomalies' }, lately.map((row) =>
 					el('li', {}, page.link(anomaly(row), 'ports', { protocol: row.protocol, port: row.port, from: row.date, to: row.date }))))) : null,
 				page.section(_('Attempts by hour'), charts.make({
 					id: 'hours', name: _('Attempts by hour'), first: _('Hour'), labels: hours.map((row) => String(row.hour)),

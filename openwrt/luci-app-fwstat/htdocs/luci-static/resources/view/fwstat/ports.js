@@ -17,7 +17,7 @@ const SPARK_DAYS = 60;
 const ROWS = 40;
 
 function list(state, today) {
-	const to = state.to || today, from = state.from || text.plusDays(to, 1 - SPARK_DAYS), range = { from: from, to: to };
+	const to = state.to || today, from = state.from || to, range = { from: from, to: to };
 	const spark = { from: text.plusDays(to, 1 - SPARK_DAYS), to: to }, limit = state.all === '1' ? 300 : ROWS;
 	const same = from == spark.from;
 	return Promise.all([
@@ -49,7 +49,7 @@ function drawList(state, loaded, tab) {
 				row.wants ? el('div', { 'class': 'fw-wants' }, words.wants(row.wants)) : null ] },
 			{ key: 'attempts', title: _('Attempts'), right: true, value: (row) => row.attempts, show: (row) =>
 				row.error ? el('span', { title: _('at most %s too high').format(text.number(row.error)) }, '≤ ' + text.number(row.attempts)) : text.number(row.attempts) },
-			{ key: 'unique_sources', title: _('Sources'), right: true, value: (row) => row.unique_sources },
+			{ key: 'unique_sources', title: _('Sources'), right: true, wide: true, value: (row) => row.unique_sources },
 			{ key: 'daily', title: _('60 days'), plain: true, value: (row) => (spark(row) || []).join(' '), show: (row) =>
 				spark(row) ? charts.spark(spark(row), _('%s, attempts a day: at most %s').format(text.namedService(row), text.number(Math.max(0, ...spark(row))))) : '–' },
 			{ key: 'advice', title: _('What to do'), wide: true, plain: true, value: (row) => advice.of(row), show: (row) => el('span', { 'class': 'fw-advice' }, advice.of(row) || '–') }
@@ -83,7 +83,8 @@ function drawOne(state, loaded, tab) {
 		page.section(_('Days'), [ page.failed(loaded.days), days.length ? charts.make({
 			id: 'days', name: _('%s, attempts by day').format(name), first: _('Day'), scale: state.scale == 'linear' ? null : 'log',
 			labels: days.map((day) => text.shortDay(day.date)), titles: days.map((day) => text.weekday(day.date)),
-			series: [ { name: _('Attempts'), bars: true, hue: 0, values: days.map((day) => day.attempts) } ],
+			series: [ { name: _('Attempts'), bars: true, hue: 0, values: days.map((day) => day.attempts) } ].concat(days.some((day) => day.unique_sources != null)
+				? [ { name: _('Different sources'), hue: 1, values: days.map((day) => day.unique_sources == null ? null : day.unique_sources) } ] : []),
 			hint: _('Choose a day to see it alone.'), pick: (index) => tab.set({ from: days[index].date, to: days[index].date }, true)
 		}) : el('p', { 'class': 'fw-empty' }, _('There is nothing to show.')) ],
 		page.choice(tab, 'scale', _('Axis'), [ [ '', _('logarithmic') ], [ 'linear', _('linear') ] ], state.scale || '')),

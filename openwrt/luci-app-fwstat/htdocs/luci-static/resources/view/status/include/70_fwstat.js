@@ -17,7 +17,7 @@ return baseclass.extend({
 	render: (answer) => {
 		page.styles();
 		if (answer.failed) return el('p', {}, words.of(answer.failed));
-		const fact = (label, number) => el('span', {}, [ el('b', {}, number), ' ' + label ]), top = answer.services[0], out = answer.anomalies[0];
+		const fact = (label, number) => el('span', {}, [ el('b', {}, number), ' ' + label ]), top = answer.services[0], out = (answer.anomalies_lately || [])[0];
 		const wrong = words.reasons(answer).concat((answer.warnings || []).map(words.of));
 		return el('div', { 'class': 'fw-card' }, [
 			fact(_('attempts today'), text.number(answer.attempts)),
