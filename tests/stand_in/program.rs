@@ -1,5 +1,6 @@
-//! The broker of the crate `ubusd` as a program: `broker SOCKET [--log]`. For `tests/router`, the page's tests and the
-//! benchmark. With `--log` it is logd too: each line of standard input is a message of the kernel.
+//! The broker of the crate `ubusd` as a program: `broker SOCKET [ACL_DIRECTORY | --log]`. For `tests/router`, the machines
+//! of `tests/openwrt`, the page's tests and the benchmark. Without a directory only root may do anything. With `--log` it
+//! is logd too: each line of standard input is a message of the kernel.
 
 #[allow(dead_code)]
 mod logd;
@@ -11,13 +12,15 @@ use std::path::Path;
 use std::time::Duration;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let socket_path = arguments.first().expect("the socket's path").clone();
-    if arguments.get(1).is_some_and(|option| option == "--log") {
+    let mut arguments = std::env::args().skip(1);
+    let socket_path = arguments.next().expect("the socket's path");
+    let option = arguments.next();
+    let acl_dir = option.clone().filter(|option| option != "--log");
+    if option.is_some_and(|option| option == "--log") {
         let socket_path = socket_path.clone();
         std::thread::spawn(move || log(&socket_path));
     }
-    let config = ubusd::Config { socket_path, ..ubusd::Config::default() };
+    let config = ubusd::Config { socket_path, acl_dir, ..ubusd::Config::default() };
     ubusd::Broker::bind(config).expect("a broker").run().expect("serving");
 }
 
