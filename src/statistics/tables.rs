@@ -237,6 +237,7 @@ impl Tables {
             pairs: cut(self.pairs.evictions()),
             rows_with_hours: usize::MAX,
             rows_with_sketch: usize::MAX,
+            folded: false,
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod codec;
 pub mod format;
 pub mod history;
+pub mod packed;
 pub mod records;
 pub mod shelf;
 pub mod spool;
