@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use stand_in::broker::Broker;
 use stand_in::logd::{Logd, SYSLOG};
 use stand_in::wire::{Wire, data, number, text};
+use ubus::blobmsg::BlobMsgTable;
 use ubus::envelope::UbusAttr;
 use ubus::wire::MsgType;
 
@@ -42,12 +43,14 @@ struct Seen {
 }
 
 impl Answers for Seen {
-    fn answer(&mut self, question: &Question) -> Result<Value, AnswerError> {
+    fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError> {
         self.questions.push(question.clone());
         match question.topic {
             Topic::Countries => Err(AnswerError::NoData("no country database".into())),
-            Topic::Recent => Ok(json!({ "events": vec!["x".repeat(1000); 1000] })),
-            _ => Ok(json!({"topic": question.topic.name(), "limit": question.limit, "complete": true})),
+            Topic::Recent => Ok(blob::from_value(&json!({ "events": vec!["x".repeat(1000); 1000] }))),
+            _ => Ok(blob::from_value(
+                &json!({"topic": question.topic.name(), "limit": question.limit, "complete": true}),
+            )),
         }
     }
 

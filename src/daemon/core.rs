@@ -4,14 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use ubus::blobmsg::BlobMsgTable;
 
 use super::counters::CounterPoll;
 use super::log::Log;
+use super::outside::Outside;
 use super::store::Places;
 use super::zone::ZoneFiles;
 use super::{load, now};
-use crate::bus::Status;
+use crate::bus::{Status, blob};
 use crate::check;
+use crate::config::zones::Interface;
 use crate::config::{Config, GuardMode};
 use crate::engine::live::mask;
 use crate::engine::{Action, Brought, Engine, Input, Now};
@@ -32,7 +35,7 @@ const SECOND_MS: u64 = 1_000;
 /// The state of an input that works.
 const RUNNING: &str = "running";
 /// The NTP hotplug script makes this file in the run directory.
-const CLOCK_SET: &str = "clock-set";
+pub const CLOCK_SET: &str = "clock-set";
 
 /// What an input says of itself.
 #[derive(Default)]
@@ -51,6 +54,7 @@ pub struct Core {
     run: PathBuf,
     places: Places,
     zone: ZoneFiles,
+    pub outside: Outside,
     lines: LineReader,
     log: Log,
     /// What is wrong with configuration and zone.
@@ -70,7 +74,10 @@ pub struct Core {
 impl Core {
     pub fn start(now: Now, config_path: &Path, run: &Path) -> Core {
         let (config, mut problems) = load(config_path);
-        let mut zone = ZoneFiles::new(config_path.parent().unwrap_or(Path::new("/etc/config")));
+        let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
+        let mut zone = ZoneFiles::new(directory);
+        let mut outside = Outside::new(directory);
+        outside.look(&config.zone);
         let (calendar, wrong) = zone.first();
         problems.extend(wrong);
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -93,7 +100,8 @@ impl Core {
             run: run.to_owned(),
             places,
             zone,
-            lines: LineReader::new(&[], calendar),
+            lines: LineReader::new(&outside.interfaces, calendar),
+            outside,
             log: Log::default(),
             problems,
             nflog: Told { state: "connecting".into(), counts: Counters::default() },
@@ -108,8 +116,8 @@ impl Core {
         for sentence in core.problems.clone().iter().chain(core.places.damage().to_vec().iter()) {
             core.log.say(now.boot_ms, sentence);
         }
-        if let Some(trouble) = core.places.trouble.clone() {
-            core.log.say(now.boot_ms, &trouble);
+        for sentence in core.places.trouble.clone().iter().chain(&core.places.left_out.clone()) {
+            core.log.say(now.boot_ms, sentence);
         }
         core.counters.ask(now.boot_ms);
         core
@@ -120,10 +128,9 @@ impl Core {
         self.mark
     }
 
-    /// To be stored: none of the entries up to it may be only in RAM.
+    /// To be stored in the copy; flash must not have it while entries up to it are only in RAM.
     fn stored_mark(&self) -> Option<(u32, i64)> {
-        let mark = self.mark.filter(|_| !self.engine.has_waiting());
-        mark.map(|mark| (mark.id, mark.time_ms))
+        self.mark.map(|mark| (mark.id, mark.time_ms))
     }
 
     pub fn deadline(&self) -> Option<u64> {
@@ -157,6 +164,7 @@ impl Core {
             if let Some(changed) = self.zone.again() {
                 self.set_zone(now, changed);
             }
+            self.look_outside(now);
             let mark = self.stored_mark();
             self.places.copy(&mut self.engine, mark, false);
         }
@@ -169,7 +177,23 @@ impl Core {
             self.problems.push(wrong);
         }
         self.engine.set_calendar(calendar.clone());
-        self.lines = LineReader::new(&[], calendar);
+        self.lines = LineReader::new(&self.outside.interfaces, calendar);
+    }
+
+    /// What netifd says of the networks now.
+    pub fn note_networks(&mut self, now: Now, told: Vec<Interface>) {
+        self.outside.note(told);
+        self.look_outside(now);
+    }
+
+    fn look_outside(&mut self, now: Now) {
+        if self.outside.look(&self.config.zone) {
+            let interfaces = self.outside.interfaces.join(" ");
+            let sentence = self.outside.guessed.clone();
+            let sentence = sentence.unwrap_or_else(|| format!("these interfaces lead outside: {interfaces}"));
+            self.log.say(now.boot_ms, &sentence);
+            self.lines = LineReader::new(&self.outside.interfaces, self.engine.calendar().clone());
+        }
     }
 
     /// To flash, and then to tmpfs. Whether flash has everything.
@@ -177,7 +201,8 @@ impl Core {
         self.commit_at = now.boot_ms.saturating_add(self.config.commit_interval.as_millis() as u64);
         let before = self.places.trouble.clone();
         let mark = self.stored_mark();
-        let done = self.places.commit(&self.config, &mut self.engine, now, mark);
+        let on_flash = mark.filter(|_| !self.engine.has_waiting());
+        let done = self.places.commit(&self.config, &mut self.engine, now, on_flash);
         if self.places.trouble != before {
             let sentence =
                 self.places.trouble.clone().unwrap_or_else(|| "the store can be written again".to_string());
@@ -202,6 +227,7 @@ impl Core {
             self.log.say(now.boot_ms, sentence);
         }
         std::mem::swap(&mut self.problems, &mut problems);
+        self.look_outside(now);
         self.engine.evidence.set_most(self.config.evidence as usize);
         self.places.reload(&self.config, &mut self.engine);
         self.commit(now);
@@ -270,6 +296,7 @@ impl Core {
                 timezone: self.engine.calendar().name().to_string(),
             },
             inputs: self.inputs(now),
+            outside: self.outside.guessed.is_none().then(|| self.outside.interfaces.clone()),
             counters: self.counted.clone(),
             store: StoreStatus {
                 path: self.places.directory().display().to_string(),
@@ -297,8 +324,14 @@ impl Core {
         let mut warnings = self.problems.clone();
         warnings.extend(self.places.damage().iter().cloned());
         warnings.extend(self.places.trouble.iter().cloned());
-        warnings.extend(self.places.no_copy.iter().cloned());
-        warnings.extend(self.counters.why.iter().cloned());
+        warnings.extend(self.places.no_copy.iter().chain(&self.places.left_out).cloned());
+        warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
+        let assumed = self.engine.health(Input::Logd).assumed;
+        if assumed > 0 {
+            warnings.push(format!(
+                "{assumed} lines of the log were taken for copies of NFLOG's packets: too many came at once to compare"
+            ));
+        }
         if !self.engine.clock_is_set() {
             warnings.push("the clock is not set: packets are counted and get their day once it is".into());
         }
@@ -307,7 +340,7 @@ impl Core {
 
     /// What `fwstat check` would find, as far as the daemon can tell without waiting.
     fn findings(&self) -> Vec<FindingRow> {
-        let (_, mut findings) = check::standing(&self.config_path);
+        let (_, mut findings) = check::standing(&self.config_path, &self.run);
         if self.config.input.nflog {
             match self.nflog.state.as_str() {
                 RUNNING => findings.fine(format!("NFLOG group {} is read", self.config.nflog_group)),
@@ -344,6 +377,7 @@ impl Core {
                 malformed: health.malformed,
                 ignored: health.ignored,
                 duplicates: health.duplicates,
+                assumed_duplicates: health.assumed,
                 lost: 0,
                 last: health.last_ms.map(|last| self.engine.label(now, last)),
             }
@@ -393,7 +427,7 @@ impl Core {
 }
 
 impl Answers for Core {
-    fn answer(&mut self, question: &Question) -> Result<Value, AnswerError> {
+    fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError> {
         let now = now();
         self.tick(now);
         let mut answer = if question.topic == Topic::Status {
@@ -415,7 +449,7 @@ impl Answers for Core {
         if self.config.mask_sources {
             mask(&mut answer);
         }
-        serde_json::to_value(&answer).map_err(|error| AnswerError::Failed(error.to_string()))
+        blob::table(&answer).map_err(|error| AnswerError::Failed(error.to_string()))
     }
 
     fn command(&mut self, command: BusCommand) -> Result<Value, AnswerError> {

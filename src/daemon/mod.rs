@@ -3,12 +3,14 @@
 //! No thresholds and no formats: `core` joins engine and store and answers, `nflog` and `counters` are the
 //! other things that are waited for.
 
+pub use self::core::CLOCK_SET;
 pub use counters::zones;
 
 mod core;
 mod counters;
 mod log;
 mod nflog;
+mod outside;
 mod store;
 pub mod zone;
 
@@ -23,6 +25,7 @@ use crate::config::Config;
 use crate::engine::Now;
 use crate::faces::ubus::FwstatObject;
 use crate::sources::logd::LogFeed;
+use crate::sources::netifd::Netifd;
 use crate::system::clock;
 use crate::system::signals::{Request, Signals};
 use crate::system::wait::{Wait, wait};
@@ -77,6 +80,7 @@ pub fn run(places: Places) -> Result<(), DaemonError> {
         nflog: core.config.input.nflog.then(|| NflogInput::new(core.config.nflog_group)),
         bus: Connection::new(&places.ubus),
         object: FwstatObject::default(),
+        netifd: Netifd::default(),
         core,
         signals,
     };
@@ -89,6 +93,7 @@ struct Daemon {
     bus: Connection,
     object: FwstatObject,
     feed: Option<LogFeed>,
+    netifd: Netifd,
     nflog: Option<NflogInput>,
     signals: Signals,
 }
@@ -129,9 +134,10 @@ impl Daemon {
         if let Some(nflog) = &mut self.nflog {
             nflog.on_time(now, &mut self.core);
         }
-        let Daemon { core, bus, object, feed, .. } = self;
+        let Daemon { core, bus, object, feed, netifd, .. } = self;
         if let Some(outgoing) = bus.outgoing() {
             object.on_time(now.boot_ms, outgoing);
+            netifd.on_time(now.boot_ms, outgoing);
             if let Some(feed) = feed {
                 feed.on_time(now.boot_ms, outgoing, &mut |kernel, time, msg| {
                     core.entry(now, kernel, time, msg)
@@ -140,7 +146,7 @@ impl Daemon {
         }
         if bus.deadline().is_some() {
             bus.on_time(now.boot_ms, &mut |outgoing, event| {
-                on_event(now, outgoing, event, core, object, feed);
+                on_event(now, outgoing, event, core, object, netifd, feed);
             });
         }
         core.note_bus(bus.down_because.as_deref(), object.refused());
@@ -148,9 +154,9 @@ impl Daemon {
     }
 
     fn on_bus(&mut self, now: Now, readable: bool) {
-        let Daemon { core, bus, object, feed, .. } = self;
+        let Daemon { core, bus, object, feed, netifd, .. } = self;
         let mut each = |outgoing: &mut Outgoing, event: BusEvent<'_>| {
-            on_event(now, outgoing, event, core, object, feed);
+            on_event(now, outgoing, event, core, object, netifd, feed);
         };
         if readable {
             bus.on_readable(now.boot_ms, &mut each);
@@ -183,10 +189,19 @@ impl Daemon {
         let nflog = self.nflog.as_ref().and_then(|nflog| nflog.deadline());
         let feed = self.feed.as_ref().filter(|_| self.bus.is_up()).and_then(|feed| feed.deadline());
         let object = if self.bus.is_up() { self.object.deadline() } else { None };
-        [nflog, feed, object, self.bus.deadline(), self.core.deadline(), self.core.counters.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let netifd = if self.bus.is_up() { self.netifd.deadline() } else { None };
+        [
+            nflog,
+            feed,
+            object,
+            netifd,
+            self.bus.deadline(),
+            self.core.deadline(),
+            self.core.counters.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn reload(&mut self, now: Now) {
@@ -206,6 +221,7 @@ impl Daemon {
             self.bus = Connection::new(self.bus.path());
             self.bus.failures = failures;
             self.object = FwstatObject::default();
+            self.netifd = Netifd::default();
         }
     }
 }
@@ -221,10 +237,15 @@ fn on_event(
     event: BusEvent<'_>,
     core: &mut Core,
     object: &mut FwstatObject,
+    netifd: &mut Netifd,
     feed: &mut Option<LogFeed>,
 ) {
     core.note_logd(now, feed.as_ref());
     object.on_event(now.boot_ms, outgoing, &event, core);
+    netifd.on_event(now.boot_ms, outgoing, &event);
+    if let Some(told) = netifd.news.take() {
+        core.note_networks(now, told);
+    }
     if let Some(feed) = feed {
         feed.on_event(now.boot_ms, outgoing, &event, &mut |kernel, time, msg| {
             core.entry(now, kernel, time, msg);

@@ -198,7 +198,7 @@ impl Engine {
     fn row(&self, now: Now, held: &Held) -> EventRow {
         let event = &held.event;
         let path = self.paths.get(event.path);
-        let has_ports = Service::has_ports(event.protocol);
+        let has_ports = event.tells_ports();
         EventRow {
             time: self.label(now, held.boot_ms),
             class: event.class.name().to_string(),

@@ -103,6 +103,7 @@ impl Router {
             date: self.engine.date(),
             lost: self.engine.lost_today(),
             on_flash,
+            written: 0,
             ..State::default()
         }
     }
@@ -339,6 +340,28 @@ fn without_a_clock_events_wait_and_get_their_hours() {
 }
 
 #[test]
+fn what_waits_for_the_clock_survives_a_crash() {
+    let mut router = Router::boot(500, "UTC");
+    router.pass(60);
+    for host in 0..5000 {
+        router.packet(host, 23);
+    }
+    router.copy(false);
+    // Without events that need a day a commit writes nothing, and the copy stays what it is.
+    router.commit();
+    router = router.crash();
+    router.pass(HOUR);
+    router.packet(1, 22);
+    router.copy(false);
+    router = router.crash();
+    router.now.wall = START + 2 * HOUR + HOUR / 2;
+    router.pass(0);
+    assert_eq!(router.days(), ["2026-06-10 5001 0"]);
+    let Answer::Hours(answer) = router.ask(Topic::Hours) else { panic!() };
+    assert_eq!((answer.hours[0].attempts, answer.hours[1].attempts, answer.hours[2].attempts), (0, 5000, 1));
+}
+
+#[test]
 fn a_clock_that_steps_back_over_midnight_loses_and_doubles_nothing() {
     let mut router = Router::boot(START + DAY - 10, "UTC");
     router.packet(1, 23);
@@ -451,6 +474,52 @@ fn one_packet_through_both_inputs_counts_once_and_logd_may_be_late() {
     }
     assert_eq!(router.days(), ["2026-06-10 100 1"]);
     assert_eq!(router.engine.health(Input::Logd).duplicates, 100);
+}
+
+#[test]
+fn in_a_flood_what_cannot_be_compared_is_a_copy_and_everything_else_counts() {
+    let mut router = Router::boot(START, "UTC");
+    let mut path = |origin, input: &str| {
+        router.engine.paths.intern(&Path {
+            origin,
+            prefix: "reject wan in:".into(),
+            input: input.into(),
+            output: String::new(),
+            bridge_input: String::new(),
+            bridge_output: String::new(),
+            group_mac: false,
+            verdict: Verdict::Reject,
+            zone: Some("wan".into()),
+            direction: crate::paths::Direction::Inbound,
+            accepted: false,
+        })
+    };
+    let (nflog, logd, other) =
+        (path(Origin::Nflog, "wan"), path(Origin::Logd, "wan"), path(Origin::Logd, "wg0"));
+    let packets: Vec<Event> = (0..20_000).map(|n| Event { path: nflog, ..event(n, 23, 0) }).collect();
+    packets.iter().for_each(|packet| router.give(Input::Nflog, *packet, None));
+    let stamp = Some(router.now.wall * 1000);
+    packets.iter().for_each(|packet| router.give(Input::Logd, Event { path: logd, ..*packet }, stamp));
+    let health = router.engine.health(Input::Logd);
+    assert_eq!(
+        (router.engine.health(Input::Nflog).attempts, health.attempts, health.duplicates),
+        (20_000, 0, 20_000)
+    );
+    let remembered = crate::sources::duplicates::ENTRIES as u64;
+    assert!(health.assumed > 0 && health.assumed >= 20_000 - 2 * remembered, "{health:?}");
+    // Another interface's packets are no copies, and neither are this one's when the flood is over.
+    router.give(Input::Logd, Event { path: other, ..event(1, 22, 0) }, stamp);
+    router.pass(5);
+    router.give(Input::Logd, Event { path: logd, ..event(2, 22, 0) }, None);
+    let after = router.engine.health(Input::Logd);
+    assert_eq!((after.attempts, after.assumed), (2, health.assumed));
+    // What is few enough to be compared is counted however fast it comes.
+    for n in 0..300 {
+        router.give(Input::Nflog, Event { path: nflog, ..event(n, 80, 0) }, None);
+        router.give(Input::Logd, Event { path: logd, ..event(n, 81, 0) }, None);
+    }
+    let last = router.engine.health(Input::Logd);
+    assert!(last.attempts >= 2 + 285 && last.attempts + last.assumed - after.assumed == 302, "{last:?}");
 }
 
 #[test]

@@ -85,6 +85,8 @@ pub enum Command {
     },
     Check {
         config: PathBuf,
+        ubus: PathBuf,
+        run: PathBuf,
     },
     Daemon {
         config: PathBuf,
@@ -186,7 +188,11 @@ impl Raw<'_> {
             }),
             "unblock" => Ok(Command::Unblock { source: self.source(values::blockable)?, ubus: self.ubus()? }),
             "commit" => Ok(Command::Commit { ubus: self.ubus()? }),
-            "check" => Ok(Command::Check { config: self.path_or(&options::CONFIG, DEFAULT_CONFIG)? }),
+            "check" => Ok(Command::Check {
+                config: self.path_or(&options::CONFIG, DEFAULT_CONFIG)?,
+                ubus: self.ubus()?,
+                run: self.path_or(&options::RUN, DEFAULT_RUN)?,
+            }),
             _ => Ok(Command::Daemon {
                 config: self.path_or(&options::CONFIG, DEFAULT_CONFIG)?,
                 ubus: self.ubus()?,

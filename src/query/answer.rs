@@ -336,6 +336,9 @@ pub struct StatusAnswer {
     pub uptime: u64,
     pub clock: ClockStatus,
     pub inputs: Vec<InputStatus>,
+    /// The interfaces of the counted zones; absent where they are told by their names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Vec<String>>,
     /// The counters of our firewall rules; absent where they can't be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counters: Option<Vec<CounterStatus>>,
@@ -370,6 +373,10 @@ pub struct InputStatus {
     pub malformed: u64,
     pub ignored: u64,
     pub duplicates: u64,
+    /// Of the duplicates those that were not compared: in a flood more packets come than are remembered, and what
+    /// the log then tells of an interface that NFLOG tells of, too, is taken for a copy.
+    #[serde(default)]
+    pub assumed_duplicates: u64,
     pub lost: u64,
     /// When the last packet came.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -42,6 +42,8 @@ pub enum Kind {
     Zone = 4,
     /// Where the counting of the open day stands, see [`super::today`]; the key is 0.
     State = 5,
+    /// Events that wait for the wall clock, see [`super::aside`]; the key is 0.
+    Aside = 7,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -217,6 +219,7 @@ fn open_block(header: &BlockHeader, payload: &[u8]) -> Result<Block, &'static st
         3 => Kind::Imported,
         4 => Kind::Zone,
         5 => Kind::State,
+        7 => Kind::Aside,
         _ => return Err("a block is of an unknown kind"),
     };
     if header.raw > MOST_RAW {
