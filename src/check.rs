@@ -8,14 +8,19 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 
 use crate::bus::call::call;
 use crate::config::uci::{self, Section};
+use crate::config::zones;
 use crate::config::{Config, options};
+use crate::daemon::{CLOCK_SET, Places};
 use crate::engine::clock::BUILT;
 use crate::faces::shell::{Outcome, ShellError};
+use crate::query::answer::FindingRow;
+use crate::sources::netifd;
 use crate::sources::nflog::{NflogError, NflogReader};
 use crate::system::clock;
 
@@ -31,10 +36,28 @@ enum Kind {
     Wrong,
 }
 
-struct Findings(Vec<(Kind, String)>);
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Fine => "ok",
+            Kind::Note => "note",
+            Kind::Wrong => "WRONG",
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Findings(Vec<(Kind, String)>);
 
 impl Findings {
-    fn fine(&mut self, sentence: impl Into<String>) {
+    /// As an answer has them: what is wrong first.
+    pub fn rows(&self) -> Vec<FindingRow> {
+        let of = |wanted: Kind| self.0.iter().filter(move |(kind, _)| *kind == wanted);
+        let all = [Kind::Wrong, Kind::Note, Kind::Fine].into_iter().flat_map(of);
+        all.map(|(kind, text)| FindingRow { kind: kind.word().to_lowercase(), text: text.clone() }).collect()
+    }
+
+    pub fn fine(&mut self, sentence: impl Into<String>) {
         self.0.push((Kind::Fine, sentence.into()));
     }
 
@@ -42,20 +65,19 @@ impl Findings {
         self.0.push((Kind::Note, sentence.into()));
     }
 
-    fn wrong(&mut self, sentence: impl Into<String>) {
+    pub fn wrong(&mut self, sentence: impl Into<String>) {
         self.0.push((Kind::Wrong, sentence.into()));
     }
 }
 
-pub fn run(config_path: &Path, out: &mut dyn Write) -> Result<Outcome, ShellError> {
-    let mut findings = Findings(Vec::new());
-    let config = configuration(config_path, &mut findings);
-    let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
-    zones(&config, &fs::read_to_string(directory.join("firewall")).unwrap_or_default(), &mut findings);
-    kernel(&config, &mut findings);
-    guarded::look(&config, &mut findings);
-    time(&mut findings);
-    flash(&config, &mut findings);
+/// How long netifd and the daemon may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub fn run(places: &Places, out: &mut dyn Write) -> Result<Outcome, ShellError> {
+    let (config, mut findings) = standing(&places.config, &places.run);
+    outside(&config, &firewall(&places.config), &places.ubus, &mut findings);
+    nflog(&config, &places.ubus, &mut findings);
+    guarded::table(&config, &mut findings);
     print(&findings, out)?;
     let wrong = findings.0.iter().filter(|(kind, _)| *kind == Kind::Wrong).count();
     let mut outcome = Outcome::fine();
@@ -65,14 +87,27 @@ pub fn run(config_path: &Path, out: &mut dyn Write) -> Result<Outcome, ShellErro
     Ok(outcome)
 }
 
+/// What can be found without asking anybody who could be slow: the daemon tells it too.
+pub fn standing(config_path: &Path, run: &Path) -> (Config, Findings) {
+    let mut findings = Findings::default();
+    let config = configuration(config_path, &mut findings);
+    zones(&config, &firewall(config_path), &mut findings);
+    log_backend(&config, &mut findings);
+    guarded::options(&config, &mut findings);
+    time(run, clock::wall(), &mut findings);
+    flash(&config, &mut findings);
+    (config, findings)
+}
+
+/// The firewall's configuration, which lies beside ours.
+fn firewall(config_path: &Path) -> String {
+    let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
+    fs::read_to_string(directory.join("firewall")).unwrap_or_default()
+}
+
 fn print(findings: &Findings, out: &mut dyn Write) -> io::Result<()> {
     for (kind, sentence) in &findings.0 {
-        let word = match kind {
-            Kind::Fine => "ok   ",
-            Kind::Note => "note ",
-            Kind::Wrong => "WRONG",
-        };
-        writeln!(out, "{word}  {sentence}")?;
+        writeln!(out, "{:5}  {sentence}", kind.word())?;
     }
     Ok(())
 }
@@ -142,54 +177,96 @@ fn zones(config: &Config, text: &str, findings: &mut Findings) {
     }
 }
 
-fn kernel(config: &Config, findings: &mut Findings) {
-    if config.input.logd {
-        for (family, file) in [("IPv4", "2"), ("IPv6", "10")] {
-            let backend = fs::read_to_string(format!("/proc/sys/net/netfilter/nf_log/{file}"));
-            match backend.as_deref().map(str::trim) {
-                // Before Linux 5.13 it was one module for each family.
-                Ok("nf_log_syslog" | "nf_log_ipv4" | "nf_log_ipv6") => {
-                    findings.fine(format!("the kernel logs {family} packets to the log"))
-                }
-                Ok("NONE") | Err(_) => findings.wrong(format!(
-                    "the kernel logs no {family} packets: install kmod-nf-log (kmod-nf-log6 for IPv6)"
-                )),
-                Ok(other) => findings.wrong(format!(
-                    "the kernel logs {family} packets to {other} and not to the log: \
-                     sysctl -w net.netfilter.nf_log.{file}=nf_log_syslog"
-                )),
+fn outside(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
+    let told = call(ubus, netifd::OBJECT, netifd::METHOD, &serde_json::json!({}), PATIENCE);
+    let networks = told.as_ref().map(netifd::interfaces).unwrap_or_default();
+    let zones = zones::parse(firewall);
+    for name in config.zone.iter().filter(|name| zones.iter().any(|zone| zone.name == **name)) {
+        let devices = zones::devices(&zones, std::slice::from_ref(name), &networks);
+        match &told {
+            _ if !devices.is_empty() => {
+                findings.fine(format!("zone {name} has the interfaces {}", devices.join(" ")));
             }
+            Ok(_) => findings.note(format!(
+                "zone {name} has no interface at present: what comes from outside is told by the interfaces' names; \
+                 look at the zone's list network, and at ifstatus of each"
+            )),
+            Err(error) => findings.note(format!(
+                "cannot ask netifd for the interfaces of zone {name}: {error}; what comes from outside is told by the \
+                 interfaces' names"
+            )),
         }
     }
+}
+
+fn log_backend(config: &Config, findings: &mut Findings) {
+    if config.input.logd {
+        for (family, file) in [("IPv4", "2"), ("IPv6", "10")] {
+            let text = fs::read_to_string(format!("/proc/sys/net/netfilter/nf_log/{file}"));
+            backend(family, file, text.as_deref().ok(), findings);
+        }
+    }
+}
+
+fn nflog(config: &Config, ubus: &Path, findings: &mut Findings) {
     if !config.input.nflog {
         return;
     }
-    let group = config.nflog_group;
-    match NflogReader::open(group) {
-        Ok(_) => findings.fine(format!("NFLOG group {group} is free")),
+    group(config.nflog_group, NflogReader::open(config.nflog_group).map(drop), || is_running(ubus), findings);
+    let listed = crate::nftables::run::command()
+        .and_then(|mut nft| nft.args(["-j", "-t", "list", "ruleset"]).stdout(Stdio::piped()).output());
+    let counted = listed.ok().and_then(|listed| crate::daemon::zones(&listed.stdout));
+    counters(config, counted.as_deref(), findings);
+}
+
+/// `text`: what the kernel's file of this family has; `None` without that file.
+fn backend(family: &str, file: &str, text: Option<&str>, findings: &mut Findings) {
+    match text.map(str::trim) {
+        // Before Linux 5.13 it was one module for each family.
+        Some("nf_log_syslog" | "nf_log_ipv4" | "nf_log_ipv6") => {
+            findings.fine(format!("the kernel logs {family} packets to the log"));
+        }
+        Some("NONE") | None => findings.wrong(format!(
+            "the kernel logs no {family} packets: install kmod-nf-log (kmod-nf-log6 for IPv6)"
+        )),
+        Some(other) => findings.wrong(format!(
+            "the kernel logs {family} packets to {other} and not to the log: \
+             sysctl -w net.netfilter.nf_log.{file}=nf_log_syslog"
+        )),
+    }
+}
+
+fn group(
+    group: u16,
+    opened: Result<(), NflogError>,
+    is_running: impl FnOnce() -> bool,
+    findings: &mut Findings,
+) {
+    match opened {
+        Ok(()) => findings.fine(format!("NFLOG group {group} is free")),
         Err(NflogError::GroupTaken(_)) if is_running() => {
             findings.fine(format!("NFLOG group {group} is taken, by the running daemon as it seems"));
         }
         Err(error) => findings.wrong(error.to_string()),
     }
-    counters(config, findings);
 }
 
-fn is_running() -> bool {
-    let socket = Path::new(crate::bus::DEFAULT_SOCKET);
-    let limit = std::time::Duration::from_secs(2);
-    call(socket, "fwstat", "status", &serde_json::json!({}), limit).is_ok()
+fn is_running(ubus: &Path) -> bool {
+    call(ubus, "fwstat", "status", &serde_json::json!({}), PATIENCE).is_ok()
 }
 
-fn counters(config: &Config, findings: &mut Findings) {
-    let listed = crate::nftables::run::command()
-        .and_then(|mut nft| nft.args(["-j", "-t", "list", "ruleset"]).stdout(Stdio::piped()).output());
-    let Some(zones) = listed.ok().and_then(|listed| crate::daemon::zones(&listed.stdout)) else {
-        findings.wrong("cannot list the firewall's rules: is nft installed, and are you root?");
-        return;
-    };
+/// `counted`: packets by zone, as our rules counted them; `None`: nft could not tell.
+fn counters(config: &Config, counted: Option<&[(String, u64)]>, findings: &mut Findings) {
+    match counted {
+        Some(counted) => zone_rules(config, counted, findings),
+        None => findings.wrong("cannot list the firewall's rules: is nft installed, and are you root?"),
+    }
+}
+
+/// `counted`: the packets that the rules of each zone counted.
+pub fn zone_rules(config: &Config, counted: &[(String, u64)], findings: &mut Findings) {
     for name in &config.zone {
-        match zones.iter().find(|(zone, _)| zone == name) {
+        match counted.iter().find(|(zone, _)| zone == name) {
             Some((_, packets)) => {
                 findings.fine(format!("our rules of zone {name} counted {packets} packets"))
             }
@@ -200,8 +277,10 @@ fn counters(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn time(findings: &mut Findings) {
-    if clock::wall().as_secs().cast_signed() >= BUILT {
+fn time(run: &Path, wall: Duration, findings: &mut Findings) {
+    if run.join(CLOCK_SET).exists() {
+        findings.fine("the clock was set by NTP");
+    } else if wall.as_secs().cast_signed() >= BUILT {
         findings.fine("the clock is plausible");
     } else {
         findings
@@ -216,21 +295,26 @@ fn flash(config: &Config, findings: &mut Findings) {
     }
     let there = path.ancestors().find(|parent| parent.exists()).unwrap_or(Path::new("/"));
     match statvfs(there) {
-        Ok(room) => {
+        Ok(there_is) => {
             // Of other widths on 32 bits.
             #[allow(clippy::useless_conversion)]
-            let free = u64::from(room.blocks_available()).saturating_mul(u64::from(room.fragment_size()));
-            let interval = options::duration_text(config.commit_interval);
-            if free < ROOM {
-                findings.wrong(format!(
-                    "{} has {free} bytes left, {ROOM} are needed: make room or choose another database",
-                    there.display()
-                ));
-            } else {
-                findings.fine(format!("{} has room; written every {interval}", path.display()));
-            }
+            let free =
+                u64::from(there_is.blocks_available()).saturating_mul(u64::from(there_is.fragment_size()));
+            room(config, there, free, findings);
         }
         Err(error) => findings.wrong(format!("cannot look at {}: {error}", there.display())),
+    }
+}
+
+fn room(config: &Config, there: &Path, free: u64, findings: &mut Findings) {
+    if free < ROOM {
+        findings.wrong(format!(
+            "{} has {free} bytes left, {ROOM} are needed: make room or choose another database",
+            there.display()
+        ));
+    } else {
+        let interval = options::duration_text(config.commit_interval);
+        findings.fine(format!("{} has room; written every {interval}", config.database));
     }
 }
 
@@ -238,14 +322,73 @@ fn flash(config: &Config, findings: &mut Findings) {
 mod tests {
     use super::*;
 
+    fn printed(findings: &Findings) -> String {
+        let mut out = Vec::new();
+        print(findings, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_the_kernel_and_the_rules_lack_is_told_with_what_to_do() {
+        let mut findings = Findings::default();
+        for text in [Some("nf_log_syslog\n"), Some("NONE\n"), None, Some("nfnetlink_log\n")] {
+            backend("IPv6", "10", text, &mut findings);
+        }
+        group(32, Ok(()), || false, &mut findings);
+        group(32, Err(NflogError::GroupTaken(32)), || true, &mut findings);
+        group(32, Err(NflogError::GroupTaken(32)), || false, &mut findings);
+        group(32, Err(NflogError::NoModule), || false, &mut findings);
+        let config = Config { zone: vec!["wan".into(), "dmz".into()], ..Config::default() };
+        counters(&config, Some(&[("wan".into(), 74)]), &mut findings);
+        counters(&config, None, &mut findings);
+        let lines: Vec<String> = printed(&findings).lines().map(str::to_string).collect();
+        let expected = [
+            "ok     the kernel logs IPv6 packets to the log",
+            "WRONG  the kernel logs no IPv6 packets: install kmod-nf-log (kmod-nf-log6 for IPv6)",
+            "WRONG  the kernel logs no IPv6 packets: install kmod-nf-log (kmod-nf-log6 for IPv6)",
+            "WRONG  the kernel logs IPv6 packets to nfnetlink_log and not to the log: sysctl -w \
+             net.netfilter.nf_log.10=nf_log_syslog",
+            "ok     NFLOG group 32 is free",
+            "ok     NFLOG group 32 is taken, by the running daemon as it seems",
+            &format!("WRONG  {}", NflogError::GroupTaken(32)),
+            &format!("WRONG  {}", NflogError::NoModule),
+            "ok     our rules of zone wan counted 74 packets",
+            "WRONG  the firewall has no rule of ours for zone dmz: /etc/init.d/fwstat restart makes it",
+            "WRONG  cannot list the firewall's rules: is nft installed, and are you root?",
+        ];
+        assert_eq!(lines, expected);
+        assert!(NflogError::NoModule.to_string().contains("kmod-nfnetlink-log"));
+    }
+
+    #[test]
+    fn clock_and_flash_are_looked_at() {
+        let mut findings = Findings::default();
+        let run = std::env::temp_dir().join(format!("fwstat-check-{}", std::process::id()));
+        fs::create_dir_all(&run).unwrap();
+        time(&run, Duration::from_secs(500), &mut findings);
+        time(&run, Duration::from_secs(BUILT as u64), &mut findings);
+        fs::write(run.join(CLOCK_SET), "").unwrap();
+        time(&run, Duration::from_secs(500), &mut findings);
+        let config = Config { database: "/tmp/db".into(), ..Config::default() };
+        room(&config, Path::new("/tmp"), ROOM - 1, &mut findings);
+        room(&config, Path::new("/tmp"), ROOM, &mut findings);
+        fs::remove_dir_all(run).unwrap();
+        let expected = "\
+WRONG  the clock is not set: packets wait for their day; check the NTP servers in system.ntp
+ok     the clock is plausible
+ok     the clock was set by NTP
+WRONG  /tmp has 2097151 bytes left, 2097152 are needed: make room or choose another database
+ok     /tmp/db has room; written every 1h
+";
+        assert_eq!(printed(&findings), expected);
+    }
+
     #[test]
     fn zones_are_looked_at_with_what_to_do() {
         let text = "config zone\n\toption name 'lan'\nconfig zone\n\toption name 'wan'\n\toption log_limit '10/minute'\n";
-        let mut findings = Findings(Vec::new());
+        let mut findings = Findings::default();
         let config = Config { zone: vec!["wan".into(), "dmz".into()], ..Config::default() };
         zones(&config, text, &mut findings);
-        let mut out = Vec::new();
-        print(&findings, &mut out).unwrap();
         let expected = "\
 note   zone wan does not log: the log input gets no packets of it; uci set firewall.@zone[1].log=1, or take logd \
 out of the list input
@@ -253,6 +396,6 @@ note   zone wan logs at most 10/minute: the log input counts less than there is;
 firewall.@zone[1].log_limit
 WRONG  the firewall has no zone 'dmz': correct the list zone, or make the zone
 ";
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        assert_eq!(printed(&findings), expected);
     }
 }

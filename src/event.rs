@@ -204,7 +204,7 @@ impl Service {
 pub struct PathId(pub u16);
 
 /// One refused packet, or `count` alike; or one failed login (class `Login`).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Event {
     /// Wall time, seconds since 1970-01-01 UTC.
     pub time: i64,
@@ -236,5 +236,10 @@ pub struct Event {
 impl Event {
     pub fn service(&self) -> Service {
         Service { protocol: self.protocol, port: self.port }
+    }
+
+    /// Whether the packet said its ports: a later fragment does not, nor one that was cut before them.
+    pub fn tells_ports(&self) -> bool {
+        Service::has_ports(self.protocol) && (self.source_port, self.port) != (0, 0)
     }
 }

@@ -76,7 +76,9 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         }
         Command::Unblock { source, ubus } => remote::unblock(source, &ubus, out)?,
         Command::Commit { ubus } => remote::commit(&ubus, out)?,
-        Command::Check { config } => return check::run(&config, out),
+        Command::Check { config, ubus, run } => {
+            return check::run(&daemon::Places { config, ubus, run }, out);
+        }
         Command::Daemon { config, ubus, run } => {
             let places = daemon::Places { config, ubus, run };
             daemon::run(places).map_err(|error| ShellError::Failure(error.to_string()))?;

@@ -15,6 +15,7 @@ use router::{Router, line};
 use serde_json::{Value, json};
 use stand_in::broker::Broker;
 use stand_in::logd::{Logd, SYSLOG};
+use stand_in::netifd::Netifd;
 use support::flood::flood;
 use support::namespaces::{Network, OUTSIDE_V4, ROUTER_V4, ROUTER_V6};
 
@@ -122,6 +123,13 @@ ipv4(17, bytes(24), ident=0xff, fragment=0x2003)
     let (code, out, error) = router.shell(&["export", "--format", "prometheus"]);
     assert_eq!((code, error.as_str()), (Some(0), ""));
     assert!(out.contains("fwstat_events_today{class=\"attempt\"} 72\n"), "{out}");
+    // What was written today is not forgotten by a restart.
+    router.answer("commit", json!({}));
+    let written = router.answer("status", json!({}))["store"]["written_today"].as_u64().unwrap();
+    assert!(written > 0);
+    router.stop();
+    router.start();
+    assert!(router.answer("status", json!({}))["store"]["written_today"].as_u64().unwrap() >= written);
     let (code, _, error) = router.shell(&["block", "192.0.2.1"]);
     assert_eq!(
         (code, error.as_str()),
@@ -244,6 +252,67 @@ fn a_packet_through_both_inputs_counts_once() {
         (&input["duplicates"], &input["attempts"], &input["received"]),
         (&json!(40), &json!(1), &json!(41))
     );
+    router.stop();
+}
+
+#[test]
+fn what_comes_from_outside_is_told_by_netifd_and_the_zone_or_else_by_names() {
+    let mut router = Router::new("netifd", None, "logd");
+    fs::write(
+        router.path("config/firewall"),
+        "config zone\n\toption name 'wan'\n\toption log '1'\n\tlist network 'wan'\n\tlist network 'wan6'\n",
+    )
+    .unwrap();
+    let mut logd = Logd::start(&router.broker.socket);
+    let mut id = 0;
+    let mut through = |logd: &mut Logd, interface: &str, port| {
+        id += 1;
+        logd.kernel(&line("198.51.100.9", port, id).replace("IN=wan", &format!("IN={interface}")));
+    };
+    router.start();
+    router.running("logd");
+    let outside = |router: &Router| router.answer("status", json!({}))["outside"].clone();
+    assert_eq!(outside(&router), json!(null));
+    let warnings = router.answer("status", json!({}))["warnings"].to_string();
+    assert!(warnings.contains("netifd has not told the networks"), "{warnings}");
+    // A port of the switch as WAN: its name says the inside.
+    through(&mut logd, "lan5", 23);
+    router.wait("a guess", |summary| summary["classes"]["egress"] == 1);
+    let mut netifd =
+        Netifd::start(&router.broker.socket, &[("lan", "br-lan"), ("wan", "lan5"), ("wan6", "lan5")]);
+    let until = Instant::now() + Duration::from_secs(10);
+    while outside(&router) != json!(["lan5"]) {
+        assert!(Instant::now() < until, "{}", router.log());
+        thread::sleep(Duration::from_millis(50));
+    }
+    through(&mut logd, "lan5", 23);
+    through(&mut logd, "eth7", 23);
+    let summary = router.attempts(1);
+    assert_eq!(router.wait("both", |summary| summary["classes"]["egress"] == 2)["attempts"], 1, "{summary}");
+    netifd.change(&[("wan", "pppoe-wan"), ("lan", "br-lan")]);
+    while outside(&router) != json!(["pppoe-wan"]) {
+        assert!(Instant::now() < until, "{}", router.log());
+        thread::sleep(Duration::from_millis(50));
+    }
+    through(&mut logd, "pppoe-wan", 23);
+    router.attempts(2);
+
+    let config = router.path("config/fwstat").display().to_string();
+    let (_, out, _) = router.shell(&["check", "--config", &config]);
+    assert!(out.contains("ok     zone wan has the interfaces pppoe-wan\n"), "{out}");
+    assert!(out.contains("ok     zone wan logs its refused packets\n"), "{out}");
+    netifd.change(&[("wan", "")]);
+    let (_, out, _) = router.shell(&["check", "--config", &config]);
+    assert!(out.contains("note   zone wan has no interface at present"), "{out}");
+    drop(netifd);
+    let (_, out, _) = router.shell(&["check", "--config", &config]);
+    assert!(
+        out.contains("note   cannot ask netifd for the interfaces of zone wan: there is no object"),
+        "{out}"
+    );
+    // Without netifd and without an interface its name tells.
+    through(&mut logd, "pppoe-wan", 23);
+    router.attempts(3);
     router.stop();
 }
 

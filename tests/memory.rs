@@ -1,42 +1,20 @@
 //! Ten million lines, each from another source, through the release build: memory stays small and the top exact.
-//!
-//! The release build is made here, into the same target directory, since a debug build is larger and much slower.
 
 mod common;
+#[path = "support/release.rs"]
+mod release;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::generate::forged::{Forged, forged};
+use release::release;
 use serde_json::Value;
 
 const LINES: u64 = 10_000_000;
 const MOST_KIB: i64 = 8 * 1024;
-
-/// The program as it is shipped, and the example that runs a command and asks the kernel what it took.
-fn release() -> (PathBuf, PathBuf) {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let status = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--release",
-            "--quiet",
-            "--bin",
-            "fwstat",
-            "--example",
-            "generate",
-            "--manifest-path",
-        ])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-        .arg("--target-dir")
-        .arg(target)
-        .status()
-        .unwrap();
-    assert!(status.success());
-    (target.join("release/fwstat"), target.join("release/examples/generate"))
-}
 
 /// The lines go into a pipe while they are made: no gigabyte lies on the disk.
 fn report(program: &Path, measure: &Path, days: u64) -> (Forged, Value, i64) {

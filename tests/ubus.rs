@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use stand_in::broker::Broker;
 use stand_in::logd::{Logd, SYSLOG};
 use stand_in::wire::{Wire, data, number, text};
+use ubus::blobmsg::BlobMsgTable;
 use ubus::envelope::UbusAttr;
 use ubus::wire::MsgType;
 
@@ -42,12 +43,14 @@ struct Seen {
 }
 
 impl Answers for Seen {
-    fn answer(&mut self, question: &Question) -> Result<Value, AnswerError> {
+    fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError> {
         self.questions.push(question.clone());
         match question.topic {
             Topic::Countries => Err(AnswerError::NoData("no country database".into())),
-            Topic::Recent => Ok(json!({ "events": vec!["x".repeat(1000); 1000] })),
-            _ => Ok(json!({"topic": question.topic.name(), "limit": question.limit, "complete": true})),
+            Topic::Recent => Ok(blob::from_value(&json!({ "events": vec!["x".repeat(1000); 1000] }))),
+            _ => Ok(blob::from_value(
+                &json!({"topic": question.topic.name(), "limit": question.limit, "complete": true}),
+            )),
         }
     }
 
@@ -171,8 +174,10 @@ fn the_object_is_listed_with_its_arguments() {
     // 3: text, 5: a number of 32 bits.
     let common = json!({"from": 3, "to": 3, "class": 3, "protocol": 3, "port": 5, "source": 3,
         "country": 3, "min": 5, "limit": 5});
+    let mut services = common.clone();
+    services["daily"] = json!(5);
     let expected = json!({
-        "summary": common, "services": common, "sources": common, "hours": common, "days": common,
+        "summary": common, "services": services, "sources": common, "hours": common, "days": common,
         "months": common, "countries": common, "anomalies": common,
         "source": {"address": 3, "from": 3, "to": 3, "class": 3, "limit": 5},
         "recent": {"limit": 5, "cursor": 5, "class": 3, "protocol": 3, "port": 5, "source": 3},

@@ -1,7 +1,7 @@
 //! One connection's messages as events, without the socket: bytes go in by [`Link::inbox`], come out by
 //! [`Link::outgoing`].
 
-use serde_json::Value;
+use ubus::blobmsg::BlobMsgTable;
 
 use super::inbox::{Frame, Inbox, Malformed};
 use super::message::{Attributes, kind};
@@ -41,9 +41,9 @@ pub struct Call<'a> {
 
 impl Call<'_> {
     /// Sends the answer; [`Call::done`] must follow. To a caller that is gone the broker drops both.
-    pub fn reply(&self, outgoing: &mut Outgoing, data: &Value) {
+    pub fn reply(&self, outgoing: &mut Outgoing, answer: &BlobMsgTable) {
         if !self.no_reply {
-            outgoing.reply_data(self.sequence, self.peer, self.object, data);
+            outgoing.reply_data(self.sequence, self.peer, self.object, answer.contents());
         }
     }
 
@@ -119,6 +119,7 @@ fn event_of<'a>(frame: &Frame<'a>, greeted: &mut bool) -> Option<BusEvent<'a>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::Value;
 
     fn run(link: &mut Link, mut bytes: &[u8]) -> Result<Vec<String>, Malformed> {
         let mut events = Vec::new();

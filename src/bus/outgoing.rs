@@ -13,6 +13,10 @@ pub const ENOUGH: usize = 1024 * 1024;
 /// The object of the broker itself that registers listeners and spreads events.
 const EVENT_OBJECT: u32 = 1;
 
+/// Bytes before a message's attributes, and before an attribute's payload (kind and length together).
+const MESSAGE_HEAD: usize = 8;
+const ATTRIBUTE_HEAD: usize = 4;
+
 /// A request of ours that is under way; the events [`super::BusEvent::Data`] and `Done` name it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
@@ -76,12 +80,20 @@ impl Outgoing {
         self.invoke(EVENT_OBJECT, "send", &arguments)
     }
 
-    pub(super) fn reply_data(&mut self, sequence: u16, peer: u32, object: u32, data: &Value) {
-        let data = blob::from_value(data);
-        let mut attributes = EnvBuilder::with_capacity(data.contents().len() + 32);
+    /// `table`: an answer's keys. They are copied once, since an answer can be long.
+    pub(super) fn reply_data(&mut self, sequence: u16, peer: u32, object: u32, table: &[u8]) {
+        let mut attributes = EnvBuilder::new();
         attributes.push_u32(UbusAttr::ObjId, object);
-        attributes.push_data(data.contents());
-        self.push(kind::DATA, sequence, peer, &attributes.finish());
+        attributes.push_data(&[]);
+        let mut attributes = attributes.finish();
+        // The data comes last: its length, at the end, and the one of all become longer by it.
+        let (start, padded) = (attributes.len() - ATTRIBUTE_HEAD, table.len().next_multiple_of(4));
+        lengthen(&mut attributes[start..], table.len());
+        lengthen(&mut attributes, padded);
+        self.bytes.reserve_exact(MESSAGE_HEAD + attributes.len() + padded);
+        self.push(kind::DATA, sequence, peer, &attributes);
+        self.bytes.extend(table);
+        self.bytes.resize(self.bytes.len() + padded - table.len(), 0);
     }
 
     pub(super) fn reply_status(&mut self, sequence: u16, peer: u32, object: u32, status: Status) {
@@ -115,6 +127,32 @@ impl Outgoing {
             self.bytes.clear();
             self.bytes.shrink_to(64 * 1024);
             self.written = 0;
+        }
+    }
+}
+
+/// Adds to the length in an attribute's head; it has 24 bits, and answers are far below.
+fn lengthen(attribute: &mut [u8], more: usize) {
+    let length = u32::from_be_bytes([attribute[0], attribute[1], attribute[2], attribute[3]]);
+    attribute[..ATTRIBUTE_HEAD].copy_from_slice(&(length + more as u32).to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::message::Attributes;
+
+    #[test]
+    fn an_answer_of_any_length_is_one_whole_message() {
+        for length in [0, 1, 3, 4, 5, 900_000] {
+            let table = vec![7u8; length];
+            let mut outgoing = Outgoing::default();
+            outgoing.reply_data(3, 9, 5, &table);
+            let message = outgoing.waiting();
+            let told = u32::from_be_bytes([0, message[9], message[10], message[11]]) as usize;
+            assert_eq!((told + MESSAGE_HEAD, message.len() % 4), (message.len(), 0));
+            let read = Attributes::read(&message[MESSAGE_HEAD + ATTRIBUTE_HEAD..]);
+            assert_eq!((read.object, read.data), (Some(5), Some(&table[..])));
         }
     }
 }

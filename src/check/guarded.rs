@@ -5,7 +5,8 @@ use crate::config::{Config, GuardMode, Scope};
 use crate::nftables::kernel::Elements;
 use crate::nftables::run::program;
 
-pub fn look(config: &Config, findings: &mut Findings) {
+/// What can be told without asking the kernel.
+pub fn options(config: &Config, findings: &mut Findings) {
     if config.watch_egress && !config.input.nflog {
         findings.wrong("watch_egress logs to the group of the input nflog: put nflog into the list input");
     }
@@ -13,18 +14,6 @@ pub fn look(config: &Config, findings: &mut Findings) {
     if guard.enabled == GuardMode::Off {
         // Why it is off although it was asked for, the options' own findings say.
         return;
-    }
-    if program().is_none() {
-        return findings
-            .wrong("the guard is on, but nft is missing: install nftables-nojson or nftables-json");
-    }
-    match Elements::open().and_then(|mut elements| elements.has_table()) {
-        Ok(true) => findings.fine("the guard's table 'inet fwstat' is in the kernel"),
-        Ok(false) => findings.wrong(
-            "the guard is on, but its table 'inet fwstat' is not in the kernel: is the daemon running? \
-             'fwstat status' says what is in the way",
-        ),
-        Err(error) => findings.wrong(format!("cannot ask the kernel for the guard's table: {error}")),
     }
     if guard.allow.is_empty() {
         findings.note(
@@ -39,5 +28,24 @@ pub fn look(config: &Config, findings: &mut Findings) {
     }
     if !config.input.logd {
         findings.note("the guard's option login sees nothing: failed logins come through the input logd");
+    }
+}
+
+/// Whether the kernel has the guard's table.
+pub fn table(config: &Config, findings: &mut Findings) {
+    if config.guard.enabled == GuardMode::Off {
+        return;
+    }
+    if program().is_none() {
+        return findings
+            .wrong("the guard is on, but nft is missing: install nftables-nojson or nftables-json");
+    }
+    match Elements::open().and_then(|mut elements| elements.has_table()) {
+        Ok(true) => findings.fine("the guard's table 'inet fwstat' is in the kernel"),
+        Ok(false) => findings.wrong(
+            "the guard is on, but its table 'inet fwstat' is not in the kernel: is the daemon running? \
+             'fwstat status' says what is in the way",
+        ),
+        Err(error) => findings.wrong(format!("cannot ask the kernel for the guard's table: {error}")),
     }
 }

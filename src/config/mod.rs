@@ -12,6 +12,7 @@ pub mod options;
 #[cfg(test)]
 mod tests;
 pub mod uci;
+pub mod zones;
 
 use options::{OPTIONS, Row};
 use uci::Section;

@@ -4,21 +4,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use ubus::blobmsg::BlobMsgTable;
 
 use super::counters::CounterPoll;
 use super::guarding::Guarding;
 use super::log::Log;
+use super::outside::Outside;
 use super::store::Places;
 use super::zone::ZoneFiles;
 use super::{load, now};
-use crate::bus::Status;
+use crate::bus::{Status, blob};
+use crate::check;
 use crate::config::Config;
+use crate::config::zones::Interface;
 use crate::engine::live::mask;
 use crate::engine::{Action, Brought, Engine, Input, Now};
 use crate::event::Origin;
 use crate::faces::ubus::{AnswerError, Answers, BusCommand};
 use crate::query::answer::{
-    ClockStatus, Completeness, CounterStatus, InputStatus, MemoryStatus, StatusAnswer, StoreStatus,
+    ClockStatus, Completeness, CounterStatus, FindingRow, InputStatus, MemoryStatus, StatusAnswer,
+    StoreStatus, SummaryAnswer,
 };
 use crate::query::question::{Question, Topic};
 use crate::query::{self, Answer};
@@ -28,10 +33,10 @@ use crate::wire::line::{LineReader, Outcome};
 
 const MINUTE_MS: u64 = 60_000;
 const SECOND_MS: u64 = 1_000;
-/// The NTP hotplug script makes this file in the run directory.
-const CLOCK_SET: &str = "clock-set";
 /// The state of an input that works.
 pub const RUNNING: &str = "running";
+/// The NTP hotplug script makes this file in the run directory.
+pub const CLOCK_SET: &str = "clock-set";
 
 /// What an input says of itself.
 #[derive(Default)]
@@ -51,6 +56,7 @@ pub struct Core {
     run: PathBuf,
     places: Places,
     zone: ZoneFiles,
+    pub outside: Outside,
     lines: LineReader,
     log: Log,
     /// What is wrong with configuration and zone.
@@ -70,7 +76,10 @@ pub struct Core {
 impl Core {
     pub fn start(now: Now, config_path: &Path, run: &Path) -> Core {
         let (config, mut problems) = load(config_path);
-        let mut zone = ZoneFiles::new(config_path.parent().unwrap_or(Path::new("/etc/config")));
+        let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
+        let mut zone = ZoneFiles::new(directory);
+        let mut outside = Outside::new(directory);
+        outside.look(&config.zone);
         let (calendar, wrong) = zone.first();
         problems.extend(wrong);
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -97,7 +106,8 @@ impl Core {
             run: run.to_owned(),
             places,
             zone,
-            lines: LineReader::new(&[], calendar),
+            lines: LineReader::new(&outside.interfaces, calendar),
+            outside,
             log: Log::default(),
             problems,
             nflog: Told { state: "connecting".into(), counts: Counters::default() },
@@ -112,8 +122,8 @@ impl Core {
         for sentence in core.problems.clone().iter().chain(core.places.damage().to_vec().iter()) {
             core.log.say(now.boot_ms, sentence);
         }
-        if let Some(trouble) = core.places.trouble.clone() {
-            core.log.say(now.boot_ms, &trouble);
+        for sentence in core.places.trouble.clone().iter().chain(&core.places.left_out.clone()) {
+            core.log.say(now.boot_ms, sentence);
         }
         core.counters.ask(now.boot_ms);
         core
@@ -124,10 +134,9 @@ impl Core {
         self.mark
     }
 
-    /// To be stored: none of the entries up to it may be only in RAM.
+    /// To be stored in the copy; flash must not have it while entries up to it are only in RAM.
     fn stored_mark(&self) -> Option<(u32, i64)> {
-        let mark = self.mark.filter(|_| !self.engine.has_waiting());
-        mark.map(|mark| (mark.id, mark.time_ms))
+        self.mark.map(|mark| (mark.id, mark.time_ms))
     }
 
     pub fn deadline(&self) -> Option<u64> {
@@ -164,6 +173,7 @@ impl Core {
             if let Some(changed) = self.zone.again() {
                 self.set_zone(now, changed);
             }
+            self.look_outside(now);
             let mark = self.stored_mark();
             self.places.copy(&mut self.engine, mark, false);
         }
@@ -184,7 +194,23 @@ impl Core {
             self.problems.push(wrong);
         }
         self.engine.set_calendar(calendar.clone());
-        self.lines = LineReader::new(&[], calendar);
+        self.lines = LineReader::new(&self.outside.interfaces, calendar);
+    }
+
+    /// What netifd says of the networks now.
+    pub fn note_networks(&mut self, now: Now, told: Vec<Interface>) {
+        self.outside.note(told);
+        self.look_outside(now);
+    }
+
+    fn look_outside(&mut self, now: Now) {
+        if self.outside.look(&self.config.zone) {
+            let interfaces = self.outside.interfaces.join(" ");
+            let sentence = self.outside.guessed.clone();
+            let sentence = sentence.unwrap_or_else(|| format!("these interfaces lead outside: {interfaces}"));
+            self.log.say(now.boot_ms, &sentence);
+            self.lines = LineReader::new(&self.outside.interfaces, self.engine.calendar().clone());
+        }
     }
 
     /// To flash, and then to tmpfs. Whether flash has everything.
@@ -192,7 +218,8 @@ impl Core {
         self.commit_at = now.boot_ms.saturating_add(self.config.commit_interval.as_millis() as u64);
         let before = self.places.trouble.clone();
         let mark = self.stored_mark();
-        let done = self.places.commit(&self.config, &mut self.engine, now, mark);
+        let on_flash = mark.filter(|_| !self.engine.has_waiting());
+        let done = self.places.commit(&self.config, &mut self.engine, now, on_flash);
         if self.places.trouble != before {
             let sentence =
                 self.places.trouble.clone().unwrap_or_else(|| "the store can be written again".to_string());
@@ -220,6 +247,7 @@ impl Core {
             self.log.say(now.boot_ms, sentence);
         }
         std::mem::swap(&mut self.problems, &mut problems);
+        self.look_outside(now);
         self.engine.evidence.set_most(self.config.evidence as usize);
         self.places.reload(&self.config, &mut self.engine);
         self.guarding.set(now, &self.config, &mut self.engine);
@@ -278,15 +306,8 @@ impl Core {
 
     fn status(&mut self, now: Now) -> StatusAnswer {
         self.counters.ask(now.boot_ms);
-        let mut warnings = self.problems.clone();
-        warnings.extend(self.places.damage().iter().cloned());
-        warnings.extend(self.places.trouble.iter().cloned());
-        warnings.extend(self.places.no_copy.iter().cloned());
-        warnings.extend(self.counters.why.iter().cloned());
-        warnings.extend(self.guarding.warnings(&self.config));
-        if !self.engine.clock_is_set() {
-            warnings.push("the clock is not set: packets are counted and get their day once it is".into());
-        }
+        let warnings = self.warnings();
+        let findings = self.findings();
         let today = self.engine.date();
         StatusAnswer {
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -296,6 +317,7 @@ impl Core {
                 timezone: self.engine.calendar().name().to_string(),
             },
             inputs: self.inputs(now),
+            outside: self.outside.guessed.is_none().then(|| self.outside.interfaces.clone()),
             counters: self.counted.clone(),
             store: StoreStatus {
                 path: self.places.directory().display().to_string(),
@@ -306,9 +328,58 @@ impl Core {
             },
             memory: MemoryStatus { resident: resident() },
             guard: self.guarding.status(now, &self.config, &self.engine),
+            findings: Some(findings),
             warnings,
             completeness: Completeness::from_reasons(&[]),
         }
+    }
+
+    /// What somebody should look at, a sentence each.
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.problems.clone();
+        warnings.extend(self.places.damage().iter().cloned());
+        warnings.extend(self.places.trouble.iter().cloned());
+        warnings.extend(self.places.no_copy.iter().chain(&self.places.left_out).cloned());
+        warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
+        warnings.extend(self.guarding.warnings(&self.config));
+        let assumed = self.engine.health(Input::Logd).assumed;
+        if assumed > 0 {
+            warnings.push(format!(
+                "{assumed} lines of the log were taken for copies of NFLOG's packets: too many came at once to compare"
+            ));
+        }
+        if !self.engine.clock_is_set() {
+            warnings.push("the clock is not set: packets are counted and get their day once it is".into());
+        }
+        warnings
+    }
+
+    /// What `fwstat check` would find, as far as the daemon can tell without waiting.
+    fn findings(&self) -> Vec<FindingRow> {
+        let (_, mut findings) = check::standing(&self.config_path, &self.run);
+        if self.config.input.nflog {
+            match self.nflog.state.as_str() {
+                RUNNING => findings.fine(format!("NFLOG group {} is read", self.config.nflog_group)),
+                state => findings.wrong(format!("nflog: {state}")),
+            }
+            match &self.counters.zones {
+                Some(zones) => check::zone_rules(&self.config, zones, &mut findings),
+                None => {
+                    findings.wrong(self.counters.why.as_deref().unwrap_or("the rules are not counted yet"))
+                }
+            }
+        }
+        findings.rows()
+    }
+
+    /// What the daemon alone knows of a period.
+    fn complete(&self, now: Now, summary: &mut SummaryAnswer) {
+        let mut warnings = self.warnings();
+        for input in self.inputs(now).iter().filter(|input| input.state != RUNNING) {
+            warnings.push(format!("input {}: {}", input.name, input.state));
+        }
+        summary.warnings = Some(warnings);
+        summary.now = self.engine.clock_is_set().then(|| self.engine.calendar().rfc3339(now.wall));
     }
 
     fn inputs(&self, now: Now) -> Vec<InputStatus> {
@@ -322,6 +393,7 @@ impl Core {
                 malformed: health.malformed,
                 ignored: health.ignored,
                 duplicates: health.duplicates,
+                assumed_duplicates: health.assumed,
                 lost: 0,
                 last: health.last_ms.map(|last| self.engine.label(now, last)),
             }
@@ -371,7 +443,7 @@ impl Core {
 }
 
 impl Answers for Core {
-    fn answer(&mut self, question: &Question) -> Result<Value, AnswerError> {
+    fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError> {
         let now = now();
         self.tick(now);
         let mut answer = if question.topic == Topic::Status {
@@ -388,10 +460,13 @@ impl Answers for Core {
             })?
         };
         self.guarding.count_dropped(&mut answer);
+        if let Answer::Summary(summary) = &mut answer {
+            self.complete(now, summary);
+        }
         if self.config.mask_sources {
             mask(&mut answer);
         }
-        serde_json::to_value(&answer).map_err(|error| AnswerError::Failed(error.to_string()))
+        blob::table(&answer).map_err(|error| AnswerError::Failed(error.to_string()))
     }
 
     fn command(&mut self, command: BusCommand) -> Result<Value, AnswerError> {

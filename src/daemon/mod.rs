@@ -3,6 +3,7 @@
 //! No thresholds and no formats: `core` joins engine and store and answers, `nflog` and `counters` are the
 //! other things that are waited for.
 
+pub use self::core::CLOCK_SET;
 pub use counters::zones;
 
 mod callers;
@@ -13,6 +14,7 @@ mod guarding;
 mod ledger;
 mod log;
 mod nflog;
+mod outside;
 mod store;
 mod surroundings;
 pub mod zone;
@@ -28,6 +30,7 @@ use crate::config::Config;
 use crate::engine::Now;
 use crate::faces::ubus::FwstatObject;
 use crate::sources::logd::LogFeed;
+use crate::sources::netifd::Netifd;
 use crate::system::clock;
 use crate::system::signals::{Request, Signals};
 use crate::system::wait::{Wait, wait};
@@ -82,6 +85,7 @@ pub fn run(places: Places) -> Result<(), DaemonError> {
         nflog: core.config.input.nflog.then(|| NflogInput::new(core.config.nflog_group)),
         bus: Connection::new(&places.ubus),
         object: FwstatObject::default(),
+        netifd: Netifd::default(),
         core,
         signals,
     };
@@ -94,6 +98,7 @@ struct Daemon {
     bus: Connection,
     object: FwstatObject,
     feed: Option<LogFeed>,
+    netifd: Netifd,
     nflog: Option<NflogInput>,
     signals: Signals,
 }
@@ -134,12 +139,13 @@ impl Daemon {
         if let Some(nflog) = &mut self.nflog {
             nflog.on_time(now, &mut self.core);
         }
-        let Daemon { core, bus, object, feed, .. } = self;
+        let Daemon { core, bus, object, feed, netifd, .. } = self;
         if let Some(outgoing) = bus.outgoing() {
             object.on_time(now.boot_ms, outgoing);
             for (name, data) in core.guarding.events() {
                 outgoing.send_event(name, &data);
             }
+            netifd.on_time(now.boot_ms, outgoing);
             if let Some(feed) = feed {
                 feed.on_time(now.boot_ms, outgoing, &mut |kernel, time, msg| {
                     core.entry(now, kernel, time, msg)
@@ -148,7 +154,7 @@ impl Daemon {
         }
         if bus.deadline().is_some() {
             bus.on_time(now.boot_ms, &mut |outgoing, event| {
-                on_event(now, outgoing, event, core, object, feed);
+                on_event(now, outgoing, event, core, object, netifd, feed);
             });
         }
         core.note_bus(bus.down_because.as_deref(), object.refused());
@@ -156,9 +162,9 @@ impl Daemon {
     }
 
     fn on_bus(&mut self, now: Now, readable: bool) {
-        let Daemon { core, bus, object, feed, .. } = self;
+        let Daemon { core, bus, object, feed, netifd, .. } = self;
         let mut each = |outgoing: &mut Outgoing, event: BusEvent<'_>| {
-            on_event(now, outgoing, event, core, object, feed);
+            on_event(now, outgoing, event, core, object, netifd, feed);
         };
         if readable {
             bus.on_readable(now.boot_ms, &mut each);
@@ -195,10 +201,19 @@ impl Daemon {
         let nflog = self.nflog.as_ref().and_then(|nflog| nflog.deadline());
         let feed = self.feed.as_ref().filter(|_| self.bus.is_up()).and_then(|feed| feed.deadline());
         let object = if self.bus.is_up() { self.object.deadline() } else { None };
-        [nflog, feed, object, self.bus.deadline(), self.core.deadline(), self.core.counters.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let netifd = if self.bus.is_up() { self.netifd.deadline() } else { None };
+        [
+            nflog,
+            feed,
+            object,
+            netifd,
+            self.bus.deadline(),
+            self.core.deadline(),
+            self.core.counters.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn reload(&mut self, now: Now) {
@@ -218,6 +233,7 @@ impl Daemon {
             self.bus = Connection::new(self.bus.path());
             self.bus.failures = failures;
             self.object = FwstatObject::default();
+            self.netifd = Netifd::default();
         }
     }
 }
@@ -233,10 +249,15 @@ fn on_event(
     event: BusEvent<'_>,
     core: &mut Core,
     object: &mut FwstatObject,
+    netifd: &mut Netifd,
     feed: &mut Option<LogFeed>,
 ) {
     core.note_logd(now, feed.as_ref());
     object.on_event(now.boot_ms, outgoing, &event, core);
+    netifd.on_event(now.boot_ms, outgoing, &event);
+    if let Some(told) = netifd.news.take() {
+        core.note_networks(now, told);
+    }
     if let Some(feed) = feed {
         feed.on_event(now.boot_ms, outgoing, &event, &mut |kernel, time, msg| {
             core.entry(now, kernel, time, msg);

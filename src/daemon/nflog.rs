@@ -19,9 +19,12 @@ const RETRY_MS: u64 = 5_000;
 const FORGET_MS: u64 = 60_000;
 
 /// Reads NFLOG's packets as the log's text is read: the same packet is the same event.
-pub struct Packets;
+pub struct Packets<'a> {
+    /// The interfaces that lead outside; none: told by their names.
+    pub outside: &'a [String],
+}
 
-impl Meaning for Packets {
+impl Meaning for Packets<'_> {
     fn path(&self, taken: &Way<'_>) -> Path {
         let head = Head {
             prefix: taken.prefix.as_bytes(),
@@ -32,7 +35,7 @@ impl Meaning for Packets {
             group_mac: taken.group_mac,
             ..Head::default()
         };
-        way::path(&head, Origin::Nflog, &[])
+        way::path(&head, Origin::Nflog, self.outside)
     }
 
     fn fingerprint(&self, packet: &Packet) -> u64 {
@@ -76,6 +79,8 @@ pub struct NflogInput {
     before: Counters,
     retry_at: u64,
     forget_at: u64,
+    /// The version of the interfaces that lead outside.
+    outside: u32,
 }
 
 impl NflogInput {
@@ -88,6 +93,7 @@ impl NflogInput {
             before: Counters::default(),
             retry_at: 0,
             forget_at: 0,
+            outside: 0,
         }
     }
 
@@ -131,14 +137,16 @@ impl NflogInput {
     }
 
     pub fn read(&mut self, now: Now, budget: usize, core: &mut Core) {
-        if now.boot_ms >= self.forget_at {
+        let outside = core.outside.version;
+        if now.boot_ms >= self.forget_at || std::mem::replace(&mut self.outside, outside) != outside {
             self.events.forget();
             self.forget_at = now.boot_ms.saturating_add(FORGET_MS);
         }
         let Some(reader) = &mut self.reader else { return };
         let (events, uptime) = (&mut self.events, now.boot_ms.saturating_mul(1000));
         let read = reader.read(budget, &mut |record| {
-            let event = events.event(record, &mut core.engine.paths, &Packets, now.wall, uptime);
+            let packets = Packets { outside: &core.outside.interfaces };
+            let event = events.event(record, &mut core.engine.paths, &packets, now.wall, uptime);
             let brought = match event {
                 // A later fragment has no ports and no flags; the event does not tell.
                 Some(mut event) if record.packet.is_later_fragment() && event.class == Class::Attempt => {

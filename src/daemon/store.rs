@@ -28,11 +28,23 @@ pub struct Places {
     pub trouble: Option<String>,
     /// Why there is no copy in tmpfs.
     pub no_copy: Option<String>,
+    /// What an earlier run kept aside and cannot be counted.
+    pub left_out: Option<String>,
     /// The instant of the last commit.
     pub last_commit: Option<i64>,
-    written: (Option<Date>, u64),
+    written: WrittenToday,
     written_before: u64,
     bytes: u64,
+}
+
+/// Bytes written to flash on a day.
+#[derive(Default)]
+struct WrittenToday {
+    date: Option<Date>,
+    /// By earlier runs.
+    earlier: u64,
+    /// What this run had written when the day began.
+    start: u64,
 }
 
 pub fn retention(config: &Config) -> Retention {
@@ -78,8 +90,9 @@ impl Places {
             serial: 0,
             trouble: None,
             no_copy: None,
+            left_out: None,
             last_commit: None,
-            written: (None, 0),
+            written: WrittenToday::default(),
             written_before: 0,
             bytes: 0,
         };
@@ -140,6 +153,20 @@ impl Places {
             (None, copy) => copy,
         };
         self.serial = saved.as_ref().map_or(0, |saved| saved.state.serial);
+        if let Some(State { date: Some(date), written, .. }) = saved.as_ref().map(|saved| &saved.state) {
+            self.written = WrittenToday { date: Some(*date), earlier: *written, start: 0 };
+        }
+        saved.map(|saved| self.of_this_boot(saved))
+    }
+
+    /// Moments of another boot's clock mean nothing now: what waited for its day then stays without one.
+    fn of_this_boot(&mut self, mut saved: Saved) -> Saved {
+        if !self.is_this_boot(&saved.state) && !saved.aside.is_empty() {
+            let left_out = std::mem::take(&mut saved.aside).count();
+            self.left_out = Some(format!(
+                "{left_out} packets from before the reboot are left out: the clock was not set, their day is unknown"
+            ));
+        }
         saved
     }
 
@@ -154,14 +181,16 @@ impl Places {
     pub fn written_today(&mut self, today: Option<Date>) -> u64 {
         let written =
             self.written_before.saturating_add(self.keeper.as_ref().map_or(0, |keeper| keeper.written()));
-        if self.written.0 != today {
-            self.written = (today, written);
+        // Until the clock is set, it is the day that was counted last.
+        if today.is_some() && self.written.date != today {
+            self.written = WrittenToday { date: today, earlier: 0, start: written };
         }
-        written.saturating_sub(self.written.1)
+        self.written.earlier.saturating_add(written.saturating_sub(self.written.start))
     }
 
     fn state(&mut self, engine: &Engine, mark: Option<(u32, i64)>) -> State {
         self.serial = self.serial.saturating_add(1);
+        let written = self.written_today(engine.date());
         State {
             serial: self.serial,
             boot: self.boot.clone(),
@@ -169,6 +198,7 @@ impl Places {
             date: engine.date(),
             lost: engine.lost_today(),
             on_flash: false,
+            written,
         }
     }
 

@@ -81,7 +81,7 @@ pub fn line_of(held: &Held, path: Option<&Path>) -> String {
     }
     let name = services::protocol_name(event.protocol).to_uppercase();
     let _ = write!(line, "SRC={} DST={} LEN={} PROTO={name}", event.source, event.destination, event.length);
-    if crate::event::Service::has_ports(event.protocol) {
+    if event.tells_ports() {
         let _ = write!(line, " SPT={} DPT={}", event.source_port, event.port);
     }
     if matches!(event.protocol, protocol::ICMP | protocol::ICMPV6) {

@@ -158,7 +158,7 @@ impl Engine {
 
     fn fits(question: &Question, held: &Held) -> bool {
         let event = &held.event;
-        question.class == event.class
+        (question.every_class || question.class == event.class)
             && question.protocol.is_none_or(|protocol| protocol == event.protocol)
             && question.port.is_none_or(|port| port == event.port && Service::has_ports(event.protocol))
             && question.source.is_none_or(|prefix| prefix.contains(event.source))
@@ -194,7 +194,7 @@ impl Engine {
     fn row(&self, now: Now, held: &Held) -> EventRow {
         let event = &held.event;
         let path = self.paths.get(event.path);
-        let has_ports = Service::has_ports(event.protocol);
+        let has_ports = event.tells_ports();
         EventRow {
             time: self.label(now, held.boot_ms),
             class: event.class.name().to_string(),

@@ -13,7 +13,7 @@ use crate::calendar::{Calendar, Date, Hour};
 use crate::event::{Class, Event, Origin};
 use crate::guard::{Guard, Suspect};
 use crate::paths::{Path, Paths};
-use crate::sources::duplicates::Duplicates;
+use crate::sources::duplicates::{Duplicates, Sighting};
 use crate::statistics::day::{Day, KeptDay};
 use crate::statistics::kept::Kept;
 use crate::statistics::tables::{Bounds, Focus};
@@ -37,10 +37,6 @@ const PIECE: (usize, usize, usize) = (1024, 2048, 4096);
 /// Of a day that is beyond its bounds, an attack: flash gets less of it.
 const PIECE_OF_MANY: (usize, usize, usize) = (512, 512, 512);
 
-/// From so many NFLOG packets a second on, what logd tells of the same interface is what NFLOG told already:
-/// a flood pushes fingerprints out before logd's word of them comes.
-const FLOOD: u32 = 500;
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
     Nflog = 0,
@@ -56,6 +52,8 @@ pub struct Health {
     pub malformed: u64,
     pub ignored: u64,
     pub duplicates: u64,
+    /// Of the duplicates: taken for copies of packets that were forgotten already.
+    pub assumed: u64,
     /// When the last event came.
     pub last_ms: Option<u64>,
     /// As the input told last.
@@ -102,16 +100,7 @@ pub struct Engine {
     changed: bool,
     /// NFLOG packets by path.
     received: Vec<u64>,
-    flood: Flood,
     actions: Vec<Action>,
-}
-
-#[derive(Default)]
-struct Flood {
-    second: u64,
-    count: u32,
-    /// Until this moment (ms) a flood goes on, as it seems.
-    until: u64,
 }
 
 impl Engine {
@@ -135,7 +124,6 @@ impl Engine {
             lost_today: 0,
             changed: false,
             received: Vec::new(),
-            flood: Flood::default(),
             actions: Vec::new(),
         }
     }
@@ -143,6 +131,8 @@ impl Engine {
     /// Goes on where an earlier run stopped.
     pub fn restore(&mut self, saved: &Saved) {
         saved.closed.iter().for_each(|day| self.close(day.clone()));
+        self.waiting.restore(&saved.aside);
+        self.changed |= !saved.aside.is_empty();
         let Some(date) = saved.state.date else { return };
         let begun = self.open.as_ref().is_some_and(|open| !open.is_empty());
         let known = saved.state.on_flash && saved.closed.is_empty() && !begun;
@@ -255,12 +245,16 @@ impl Engine {
         };
         if input == Input::Nflog {
             self.count_received(&event);
-            self.flood.note(now.boot_ms, event.count);
         }
         // Sightings of one packet are told by the clock that does not step.
         let sighting = Event { time: (boot_ms / 1000).cast_signed(), ..event };
-        if self.duplicates.is_duplicate(&sighting) || self.is_told_by_nflog(now, input, &event) {
+        let sighting = self.duplicates.sight(&sighting, input == Input::Nflog);
+        // A flood pushes packets out before logd's word of them comes; what NFLOG tells of an interface, logd only
+        // repeats.
+        let assumed = sighting == Sighting::Unknown && self.is_told_by_nflog(&event);
+        if assumed || sighting == Sighting::Copy {
             let health = &mut self.health[input as usize];
+            health.assumed = health.assumed.saturating_add(if assumed { count } else { 0 });
             health.duplicates = health.duplicates.saturating_add(count);
             return;
         }
@@ -293,8 +287,8 @@ impl Engine {
         *count = count.saturating_add(event.count.into());
     }
 
-    fn is_told_by_nflog(&self, now: Now, input: Input, event: &Event) -> bool {
-        if input != Input::Logd || event.class == Class::Login || now.boot_ms >= self.flood.until {
+    fn is_told_by_nflog(&self, event: &Event) -> bool {
+        if event.class == Class::Login {
             return false;
         }
         let Some(way) = self.paths.get(event.path) else { return false };
@@ -425,6 +419,8 @@ impl Engine {
             self.since.restart(day.date);
         }
         self.since_known = true;
+        // The copy has to be newer than what flash has now.
+        self.changed = true;
     }
 
     /// A copy of everything that flash may not have, with a state made for it, if anything came since the
@@ -434,7 +430,7 @@ impl Engine {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
-        Some(today::copy(&self.closed, self.open.as_ref(), &state(self)))
+        Some(today::copy(&self.closed, self.open.as_ref(), &self.waiting.aside(), &state(self)))
     }
 
     /// What was committed was to another store.
@@ -448,7 +444,7 @@ impl Engine {
         self.changed = true;
     }
 
-    /// Events wait for the wall clock: they are in no copy.
+    /// Events wait for the wall clock: they are in the copy in RAM, but not on flash.
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -468,20 +464,6 @@ fn without_sketches(mut day: KeptDay) -> KeptDay {
         kept.sketch = None;
     }
     day
-}
-
-impl Flood {
-    fn note(&mut self, boot_ms: u64, count: u32) {
-        let second = boot_ms / 1000;
-        if self.second != second {
-            (self.second, self.count) = (second, 0);
-        }
-        self.count = self.count.saturating_add(count);
-        if self.count > FLOOD {
-            // logd's word of it comes later.
-            self.until = boot_ms.saturating_add(3_000);
-        }
-    }
 }
 
 #[cfg(test)]

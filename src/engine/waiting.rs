@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use crate::event::{Class, Event};
 use crate::statistics::kept::{Kept, Unique};
+use crate::store::aside::Aside;
 
 pub const MOST_ROWS: usize = 4096;
 /// Ten days; later ones count as of the last quarter.
@@ -53,6 +54,28 @@ impl Waiting {
             let counts = self.rest.entry(quarter).or_default();
             let sum = &mut counts[class as usize];
             *sum = sum.saturating_add(event.count.into());
+        }
+    }
+
+    /// A copy of it all.
+    pub fn aside(&self) -> Aside {
+        let mut aside = Aside {
+            events: self.rows.values().copied().collect(),
+            rest: self.rest.iter().map(|(quarter, counts)| (quarter * QUARTER_MS, *counts)).collect(),
+        };
+        aside.events.sort_unstable_by_key(|(boot_ms, event)| (*boot_ms, event.source, event.service()));
+        aside.rest.sort_unstable_by_key(|(boot_ms, _)| *boot_ms);
+        aside
+    }
+
+    /// What an earlier run of this boot kept aside.
+    pub fn restore(&mut self, aside: &Aside) {
+        aside.events.iter().for_each(|(boot_ms, event)| self.add(*boot_ms, event));
+        for (boot_ms, counts) in &aside.rest {
+            let sums = self.rest.entry((boot_ms / QUARTER_MS).min(MOST_QUARTERS)).or_default();
+            for (sum, count) in sums.iter_mut().zip(counts) {
+                *sum = sum.saturating_add(*count);
+            }
         }
     }
 

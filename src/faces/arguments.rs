@@ -85,6 +85,8 @@ pub enum Command {
     },
     Check {
         config: PathBuf,
+        ubus: PathBuf,
+        run: PathBuf,
     },
     Daemon {
         config: PathBuf,
@@ -186,7 +188,11 @@ impl Raw<'_> {
             }),
             "unblock" => Ok(Command::Unblock { source: self.source(values::blockable)?, ubus: self.ubus()? }),
             "commit" => Ok(Command::Commit { ubus: self.ubus()? }),
-            "check" => Ok(Command::Check { config: self.path_or(&options::CONFIG, DEFAULT_CONFIG)? }),
+            "check" => Ok(Command::Check {
+                config: self.path_or(&options::CONFIG, DEFAULT_CONFIG)?,
+                ubus: self.ubus()?,
+                run: self.path_or(&options::RUN, DEFAULT_RUN)?,
+            }),
             _ => Ok(Command::Daemon {
                 config: self.path_or(&options::CONFIG, DEFAULT_CONFIG)?,
                 ubus: self.ubus()?,
@@ -206,6 +212,7 @@ impl Raw<'_> {
             from: self.get(&options::FROM, values::date)?,
             to: self.get(&options::TO, values::date)?,
             class: self.get(&options::CLASS, values::class)?.unwrap_or(default.class),
+            every_class: default.every_class,
             protocol: self.get(&options::PROTOCOL, values::protocol)?,
             port: self.get(&options::PORT, values::port)?,
             source,
@@ -213,6 +220,7 @@ impl Raw<'_> {
             min: self.get(&options::MIN, values::whole_number)?.unwrap_or(default.min),
             limit: self.get(&options::LIMIT, values::limit)?.unwrap_or(default.limit),
             cursor: self.get(&options::CURSOR, values::whole_number)?.unwrap_or(default.cursor),
+            daily: default.daily,
         };
         if let (Some(from), Some(to)) = (question.from, question.to)
             && from > to

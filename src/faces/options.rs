@@ -273,7 +273,7 @@ pub static COMMANDS: [CommandRow; 20] = [
         brief: "check configuration and router, say what to do",
         about: "Checks the configuration and whether the router is set up to log what it refuses, and says what is \
                 missing and how to set it. Changes nothing.",
-        options: &[&CONFIG],
+        options: &[&CONFIG, &UBUS, &RUN],
         examples: &["fwstat check"],
     },
     CommandRow {

@@ -68,7 +68,9 @@ impl<'a> Raw<'a> {
         let of_another =
             |name| options::COMMANDS.iter().any(|other: &CommandRow| other.find_option(name).is_some());
         if name.strip_prefix("--").is_some_and(of_another) {
-            return format!("'fwstat {command}' takes no option {name}");
+            // What a store has not: single events, present blocks, a process.
+            let why = if name == "--db" { ": it asks the running daemon" } else { "" };
+            return format!("'fwstat {command}' takes no option {name}{why}");
         }
         let bare = name.trim_start_matches('-');
         let names = self.command.options.iter().map(|option| option.name);

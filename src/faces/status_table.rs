@@ -11,6 +11,8 @@ pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::
     let StatusAnswer { clock, store, .. } = answer;
     writeln!(out, "fwstat {}, running for {}", plain(&answer.version), duration(answer.uptime))?;
     writeln!(out, "clock set   {}, time zone {}", yes_or_no(clock.set), plain(&clock.timezone))?;
+    let outside = answer.outside.as_ref().map(|names| plain(&names.join(" ")));
+    writeln!(out, "outside     {}", outside.as_deref().unwrap_or("told by the interfaces' names"))?;
     writeln!(out, "store       {}: {}", plain(&store.path), plain(&store.state))?;
     let commit = time(store.last_commit.as_deref());
     writeln!(out, "flash       {} bytes, {} written today", count(store.bytes), count(store.written_today))?;
@@ -78,7 +80,7 @@ mod tests {
     #[test]
     fn a_status_is_read_at_a_glance() {
         let answer: StatusAnswer = serde_json::from_str(
-            r#"{"version": "0.1.0", "uptime": 93784, "clock": {"set": true, "timezone": "JST-9"},
+            r#"{"version": "0.1.0", "uptime": 93784, "clock": {"set": true, "timezone": "JST-9"}, "outside": ["pppoe-wan", "wg0"],
             "inputs": [{"name": "nflog", "state": "running", "received": 6000, "attempts": 5990, "malformed": 1,
             "ignored": 2, "duplicates": 7, "lost": 0, "last": "2026-09-12T21:46:20+09:00"},
             {"name": "logd", "state": "no logd", "received": 0, "attempts": 0, "malformed": 0, "ignored": 0,
@@ -95,6 +97,7 @@ mod tests {
         for part in [
             "fwstat 0.1.0, running for 1 d 2 h\n",
             "clock set   yes, time zone JST-9\n",
+            "outside     pppoe-wan wg0\n",
             "store       /etc/fwstat: ok\n",
             "nflog",
             "6,000",

@@ -67,11 +67,39 @@ pub struct SummaryAnswer {
     pub services: Vec<ServiceRow>,
     pub sources: Vec<SourceRow>,
     pub anomalies: Vec<AnomalyRow>,
+    /// The anomalies of the 30 days that end with the range, highest score first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anomalies_lately: Vec<AnomalyRow>,
+    /// By the hour of the day, summed over the range; absent when there is no data at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Vec<HourRow>>,
+    /// The preceding period of the same length; absent where it is not kept whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<PeriodBefore>,
+    /// The median of the attempts a day of the 28 days before the range; absent where fewer than 7 are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual_per_day: Option<f64>,
     /// Absent without a guard (offline).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<BlockCounts>,
+    /// The router's time; absent offline and while the clock is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<String>,
+    /// What somebody should look at, a sentence each, as in `status`; absent offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Vec<String>>,
     #[serde(flatten)]
     pub completeness: Completeness,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeriodBefore {
+    pub from: Date,
+    pub to: Date,
+    pub attempts: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_sources: Option<u64>,
+    pub hours: Vec<HourRow>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -89,16 +117,25 @@ pub struct ServiceRow {
     /// The service's usual name; absent when it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// What an attack on it usually wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wants: Option<String>,
     pub attempts: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_sources: Option<u64>,
     /// The most that `attempts` can be too high.
     pub error: u64,
+    /// Attempts on each of the answer's `dates`; absent unless they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily: Option<Vec<u64>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServicesAnswer {
     pub services: Vec<ServiceRow>,
+    /// The days of the range that are kept, in order; absent unless `daily` was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dates: Option<Vec<Date>>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
@@ -317,12 +354,18 @@ pub struct StatusAnswer {
     pub uptime: u64,
     pub clock: ClockStatus,
     pub inputs: Vec<InputStatus>,
+    /// The interfaces of the counted zones; absent where they are told by their names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Vec<String>>,
     /// The counters of our firewall rules; absent where they can't be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counters: Option<Vec<CounterStatus>>,
     pub store: StoreStatus,
     pub memory: MemoryStatus,
     pub guard: GuardStatus,
+    /// What `fwstat check` finds; absent where it is not asked of the daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Vec<FindingRow>>,
     /// What somebody should look at, a sentence each.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -348,6 +391,10 @@ pub struct InputStatus {
     pub malformed: u64,
     pub ignored: u64,
     pub duplicates: u64,
+    /// Of the duplicates those that were not compared: in a flood more packets come than are remembered, and what
+    /// the log then tells of an interface that NFLOG tells of, too, is taken for a copy.
+    #[serde(default)]
+    pub assumed_duplicates: u64,
     pub lost: u64,
     /// When the last packet came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -380,6 +427,14 @@ pub struct MemoryStatus {
     /// In bytes; absent where the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resident: Option<u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FindingRow {
+    /// `ok`, `note` (works, but not as well as it could) or `wrong` (does not work).
+    pub kind: String,
+    /// What it is, and what to do.
+    pub text: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

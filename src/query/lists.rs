@@ -9,19 +9,23 @@ use crate::statistics::range::{Range, Sum};
 
 use super::AnswerError;
 use super::answer::{Completeness, ServiceRow, ServicesAnswer, SourceAnswer, SourceRow, SourcesAnswer};
+use super::daily;
 use super::history::History;
 use super::periods;
 use super::question::Question;
 use super::walk::{Reasons, Span, is_about_services, matches, walk};
 
 pub fn service_row(service: Service, attempts: u64, unique: Option<u64>, error: u64) -> ServiceRow {
+    let known = services::look_up(service.protocol, service.port);
     ServiceRow {
         protocol: services::protocol_name(service.protocol).into_owned(),
         port: Service::has_ports(service.protocol).then_some(service.port),
-        name: services::look_up(service.protocol, service.port).map(|known| known.name.to_string()),
+        name: known.map(|known| known.name.to_string()),
+        wants: known.map(|known| known.wants.to_string()),
         attempts,
         unique_sources: unique,
         error,
+        daily: None,
     }
 }
 
@@ -53,8 +57,12 @@ pub fn services(
     span: &Span,
 ) -> Result<ServicesAnswer, AnswerError> {
     let mut reasons = Reasons::default();
-    let services = service_rows(question, history, span, &mut reasons);
-    Ok(ServicesAnswer { services, completeness: Completeness::from_reasons(&reasons.0) })
+    let mut services = service_rows(question, history, span, &mut reasons);
+    let dates = match question.daily {
+        true => Some(daily::add(question, history, span, &mut services, &mut reasons)?),
+        false => None,
+    };
+    Ok(ServicesAnswer { services, dates, completeness: Completeness::from_reasons(&reasons.0) })
 }
 
 pub fn service_rows(

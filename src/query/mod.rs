@@ -1,6 +1,8 @@
 //! Question -> answer. Knows no clock, file, socket, JSON or nft.
 
 pub mod answer;
+mod before;
+mod daily;
 pub mod history;
 mod lists;
 mod periods;
@@ -122,7 +124,9 @@ fn empty(question: &Question, history: &mut dyn History, calendar: &Calendar) ->
             let summary = periods::summary(question, history, None, calendar)?;
             Answer::Summary(SummaryAnswer { completeness, ..summary })
         }
-        Topic::Services => Answer::Services(ServicesAnswer { services: Vec::new(), completeness }),
+        Topic::Services => {
+            Answer::Services(ServicesAnswer { services: Vec::new(), dates: None, completeness })
+        }
         Topic::Sources => Answer::Sources(SourcesAnswer { sources: Vec::new(), completeness }),
         Topic::Source => return Err(AnswerError::NotFound("nothing is kept yet".into())),
         Topic::Hours => Answer::Hours(HoursAnswer { hours: Vec::new(), completeness }),

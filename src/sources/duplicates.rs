@@ -21,7 +21,28 @@ const PATHS: usize = 4;
 
 #[derive(Debug)]
 pub struct Duplicates {
-    rows: Box<[[Entry; PER_ROW]]>,
+    rows: Box<[Row]>,
+}
+
+/// What a sighting says of the packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sighting {
+    New,
+    /// All of it was counted before under another path.
+    Copy,
+    /// It is none of those remembered, but so many came in the last seconds that it may be one of the forgotten.
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    entries: [Entry; PER_ROW],
+    /// When the newest of those was seen that were awaited again and had to go.
+    forgotten: i64,
+}
+
+impl Row {
+    const EMPTY: Row = Row { entries: [Entry::EMPTY; PER_ROW], forgotten: i64::MIN };
 }
 
 impl Default for Duplicates {
@@ -32,12 +53,18 @@ impl Default for Duplicates {
 
 impl Duplicates {
     pub fn new() -> Self {
-        Duplicates { rows: vec![[Entry::EMPTY; PER_ROW]; ROWS].into_boxed_slice() }
+        Duplicates { rows: vec![Row::EMPTY; ROWS].into_boxed_slice() }
     }
 
     /// Whether all of `event` was counted before under another path.
     pub fn is_duplicate(&mut self, event: &Event) -> bool {
-        let row = &mut self.rows[event.fingerprint as usize % ROWS];
+        self.sight(event, false) == Sighting::Copy
+    }
+
+    /// `awaited`: this packet will be seen by another path, too; should it be forgotten before, the other's
+    /// sighting is told as [`Sighting::Unknown`].
+    pub fn sight(&mut self, event: &Event, awaited: bool) -> Sighting {
+        let Row { entries: row, forgotten } = &mut self.rows[event.fingerprint as usize % ROWS];
         let found = row.iter().position(|entry| entry.used && entry.fingerprint == event.fingerprint);
         let index = found.unwrap_or_else(|| {
             let free = row.iter().position(|entry| !entry.used);
@@ -45,19 +72,30 @@ impl Duplicates {
             free.unwrap_or_else(oldest)
         });
         let entry = &mut row[index];
+        if found.is_none() && entry.awaited {
+            *forgotten = entry.last.max(*forgotten);
+        }
         if found.is_none() || entry.last.abs_diff(event.time) > WINDOW as u64 {
             *entry = Entry { used: true, fingerprint: event.fingerprint, start: event.time, ..Entry::EMPTY };
         } else if entry.start.abs_diff(event.time) > WINDOW as u64 {
             entry.roll(event.time);
         }
         entry.last = event.time;
-        entry.sighting(event.path.0, event.count)
+        entry.awaited |= awaited;
+        let counted_before = entry.sighting(event.path.0, event.count);
+        match found {
+            _ if counted_before => Sighting::Copy,
+            None if !awaited && forgotten.saturating_add(WINDOW) >= event.time => Sighting::Unknown,
+            _ => Sighting::New,
+        }
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     used: bool,
+    /// Another path will see it, too.
+    awaited: bool,
     fingerprint: u64,
     /// When the present window began, and the last sighting.
     start: i64,
@@ -77,6 +115,7 @@ struct Sightings {
 impl Entry {
     const EMPTY: Entry = Entry {
         used: false,
+        awaited: false,
         fingerprint: 0,
         start: 0,
         last: 0,
@@ -206,6 +245,26 @@ mod tests {
             }
         }
         assert_eq!(packets, 6000);
+    }
+
+    #[test]
+    fn what_was_forgotten_is_not_called_new() {
+        let mut duplicates = Duplicates::new();
+        // All of one row: the first two awaited ones have to go.
+        let number = |n: u64, time, path| event(time, n * ROWS as u64, path);
+        for n in 0..PER_ROW as u64 + 2 {
+            assert_eq!(duplicates.sight(&number(n, 1000, 1), true), Sighting::New);
+        }
+        assert_eq!(duplicates.sight(&number(5, 1001, 2), false), Sighting::Copy);
+        assert_eq!(duplicates.sight(&number(0, 1001, 2), false), Sighting::Unknown);
+        assert_eq!(duplicates.sight(&number(77, 1002, 2), false), Sighting::Unknown);
+        // In another row, and after some seconds, it is certain.
+        assert_eq!(duplicates.sight(&event(1001, 1, 2), false), Sighting::New);
+        assert_eq!(duplicates.sight(&number(78, 1003, 2), false), Sighting::New);
+        // What nobody awaits can go without a trace.
+        for n in 100..120 {
+            assert_eq!(duplicates.sight(&number(n, 2000, 3), false), Sighting::New);
+        }
     }
 
     #[test]

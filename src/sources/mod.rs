@@ -9,6 +9,7 @@ pub mod imported;
 pub mod input;
 pub mod lines;
 pub mod logd;
+pub mod netifd;
 pub mod nflog;
 pub mod order;
 pub mod same;

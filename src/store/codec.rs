@@ -145,10 +145,6 @@ impl<'a> Reader<'a> {
         Reader { form: ReadForm::Packed(Unpacker::new(bytes)), column: Column::Totals }
     }
 
-    pub fn is_packed(&self) -> bool {
-        matches!(self.form, ReadForm::Packed(_))
-    }
-
     pub fn column(&mut self, column: Column) {
         self.column = column;
     }

@@ -44,6 +44,8 @@ pub enum Kind {
     State = 5,
     /// The guard's blocks and records, see [`super::ledger`]; the key is 0.
     Blocks = 6,
+    /// Events that wait for the wall clock, see [`super::aside`]; the key is 0.
+    Aside = 7,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -220,6 +222,7 @@ fn open_block(header: &BlockHeader, payload: &[u8]) -> Result<Block, &'static st
         4 => Kind::Zone,
         5 => Kind::State,
         6 => Kind::Blocks,
+        7 => Kind::Aside,
         _ => return Err("a block is of an unknown kind"),
     };
     if header.raw > MOST_RAW {

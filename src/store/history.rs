@@ -232,7 +232,7 @@ fn is_readable(block: &Block) -> bool {
     match block.kind {
         Kind::Day => records::read_day(Date(block.key), &block.payload).is_ok(),
         Kind::Month => records::read_month(Month(block.key), &block.payload).is_ok(),
-        Kind::Imported | Kind::State | Kind::Blocks => true,
+        Kind::Imported | Kind::State | Kind::Blocks | Kind::Aside => true,
         Kind::Zone => std::str::from_utf8(&block.payload.bytes).is_ok(),
     }
 }

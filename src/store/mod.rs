@@ -1,5 +1,6 @@
 //! What lies on flash: format (pure) and disk (atomic), and the ladder of what is kept how long.
 
+pub mod aside;
 pub mod codec;
 pub mod format;
 pub mod history;

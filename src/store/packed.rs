@@ -89,6 +89,16 @@ trait Coder {
     fn bit(&mut self, model: &mut Model, bit: bool) -> bool;
     /// The lowest `length` (1..=8) bits, all equally likely.
     fn plain(&mut self, bits: u32, length: u32) -> u32;
+    fn range(&mut self) -> &mut u32;
+    /// Moves on by a byte.
+    fn shift(&mut self);
+
+    fn normalise(&mut self) {
+        while *self.range() < TOP {
+            *self.range() <<= 8;
+            self.shift();
+        }
+    }
 
     /// A tree of models, the highest of `length` bits first.
     fn tree(&mut self, models: &mut [Model], length: u32, value: u32) -> u32 {
@@ -193,8 +203,11 @@ impl Packer {
     }
 }
 
-impl Bits {
-    /// Moves the highest byte of `low` out.
+impl Coder for Bits {
+    fn range(&mut self) -> &mut u32 {
+        &mut self.range
+    }
+
     fn shift(&mut self) {
         if self.low < 0xff00_0000 || self.low > 0xffff_ffff {
             let carry = (self.low >> 32) as u8;
@@ -208,15 +221,6 @@ impl Bits {
         self.low = (self.low & 0x00ff_ffff) << 8;
     }
 
-    fn normalise(&mut self) {
-        while self.range < TOP {
-            self.range <<= 8;
-            self.shift();
-        }
-    }
-}
-
-impl Coder for Bits {
     fn bit(&mut self, model: &mut Model, bit: bool) -> bool {
         let bound = model.bound(self.range);
         if bit {
@@ -289,7 +293,11 @@ impl<'a> Unpacker<'a> {
     }
 }
 
-impl Found<'_> {
+impl Coder for Found<'_> {
+    fn range(&mut self) -> &mut u32 {
+        &mut self.range
+    }
+
     fn shift(&mut self) {
         let next = match self.bytes.split_first() {
             Some((first, rest)) => {
@@ -304,15 +312,6 @@ impl Found<'_> {
         self.code = self.code << 8 | u32::from(next);
     }
 
-    fn normalise(&mut self) {
-        while self.range < TOP {
-            self.range <<= 8;
-            self.shift();
-        }
-    }
-}
-
-impl Coder for Found<'_> {
     fn bit(&mut self, model: &mut Model, _: bool) -> bool {
         let bound = model.bound(self.range);
         let bit = self.code >= bound;

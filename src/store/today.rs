@@ -12,6 +12,7 @@ use crate::calendar::Date;
 use crate::query::history::Retention;
 use crate::statistics::day::{Day, KeptDay};
 
+use super::aside::Aside;
 use super::codec::{Malformed, Reader, Writer};
 use super::format::{self, Block, Kind};
 use super::history::{AddedDay, Origin, Store, StoreError};
@@ -20,7 +21,8 @@ use super::shelf::{Change, Shelf};
 
 /// With so many pieces the next one is whole.
 const MOST_PIECES: usize = 48;
-const VERSION: u64 = 1;
+/// 1 had no `written`.
+const VERSION: u64 = 2;
 
 /// Where the counting stands.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -36,6 +38,8 @@ pub struct State {
     pub lost: u64,
     /// Flash holds everything that this knows.
     pub on_flash: bool,
+    /// Bytes that were written to flash on `date` before.
+    pub written: u64,
 }
 
 impl State {
@@ -53,12 +57,14 @@ impl State {
         writer.number(self.date.map_or(0, |date| u64::from(date.0.cast_unsigned())));
         writer.number(self.lost);
         writer.u8(u8::from(self.on_flash));
+        writer.number(self.written);
         writer.finish()
     }
 
     fn decode(bytes: &[u8]) -> Result<State, Malformed> {
         let mut reader = Reader::plain(bytes);
-        if reader.number()? != VERSION {
+        let version = reader.number()?;
+        if !(1..=VERSION).contains(&version) {
             return Err(Malformed("another version's state"));
         }
         let serial = reader.number()?;
@@ -75,6 +81,7 @@ impl State {
             date: has_date.then_some(date),
             lost: reader.number()?,
             on_flash: reader.u8()? == 1,
+            written: if version == 1 { 0 } else { reader.number()? },
         })
     }
 }
@@ -86,6 +93,8 @@ pub struct Saved {
     pub closed: Vec<KeptDay>,
     /// Parts of the open day: their sum is the day.
     pub open: Vec<KeptDay>,
+    /// What waited for the wall clock.
+    pub aside: Aside,
     pub state: State,
 }
 
@@ -102,8 +111,11 @@ pub fn encode(closed: &[KeptDay], open: Option<&KeptDay>, state: &State) -> Vec<
 }
 
 /// As [`encode`], of the open tables, with the rows of one table at a time in memory.
-pub fn copy(closed: &[KeptDay], open: Option<&Day>, state: &State) -> Vec<u8> {
+pub fn copy(closed: &[KeptDay], open: Option<&Day>, aside: &Aside, state: &State) -> Vec<u8> {
     let mut blocks = vec![Block { kind: Kind::State, key: 0, payload: state.encode().into() }];
+    if !aside.is_empty() {
+        blocks.push(Block { kind: Kind::Aside, key: 0, payload: aside.encode().into() });
+    }
     let closed = closed.iter().map(|day| (day.date, records::write_day(day, Form::Plain)));
     let open = open.iter().map(|day| (day.date, records::write_whole_day(day, Form::Plain)));
     blocks.extend(closed.chain(open).map(|(date, payload)| Block { kind: Kind::Day, key: date.0, payload }));
@@ -118,6 +130,9 @@ pub fn decode(bytes: &[u8]) -> Option<Saved> {
 fn from_blocks(blocks: Vec<Block>) -> Option<Saved> {
     let state = blocks.iter().find(|block| block.kind == Kind::State)?;
     let mut saved = Saved { state: State::decode(&state.payload.bytes).ok()?, ..Saved::default() };
+    if let Some(aside) = blocks.iter().find(|block| block.kind == Kind::Aside) {
+        saved.aside = Aside::decode(&aside.payload.bytes).unwrap_or_default();
+    }
     for block in blocks.iter().filter(|block| block.kind == Kind::Day) {
         let date = Date(block.key);
         let Ok(day) = records::read_day(date, &block.payload) else { continue };
@@ -287,6 +302,7 @@ mod tests {
             date: Some(Date(20_000)),
             lost: 3,
             on_flash: true,
+            written: 70_000,
         };
         for state in [state, State::default()] {
             assert_eq!(State::decode(&state.encode()), Ok(state.clone()));

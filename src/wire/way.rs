@@ -19,7 +19,7 @@ pub fn path(head: &Head, origin: Origin, wan: &[String]) -> Path {
     let (zone, outbound) = zone(&prefix);
     let input = text(head.input.unwrap_or_default());
     let inbound = if !wan.is_empty() {
-        wan.contains(&input)
+        wan.iter().any(|name| is_named(&input, name))
     } else {
         let named_inside = outbound || zone.is_some_and(|zone| !zone.eq_ignore_ascii_case("wan"));
         (head.input.is_none() || !is_inside(&input)) && !named_inside
@@ -43,6 +43,14 @@ pub fn path(head: &Head, origin: Origin, wan: &[String]) -> Path {
 pub fn text(bytes: &[u8]) -> String {
     let bytes = &bytes[..bytes.len().min(LONGEST_TEXT)];
     bytes.iter().map(|&byte| if matches!(byte, b' '..=b'~') { byte as char } else { '?' }).collect()
+}
+
+/// `ppp+` names all interfaces that begin with `ppp`, as in the firewall's own rules.
+fn is_named(input: &str, name: &str) -> bool {
+    match name.strip_suffix(['+', '*']) {
+        Some(start) => input.starts_with(start),
+        None => input == name,
+    }
 }
 
 /// No interface, or one that OpenWrt gives to the inside.

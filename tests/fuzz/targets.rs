@@ -6,10 +6,12 @@ use std::io::Read;
 use fwstat::bus::blob;
 use fwstat::bus::link::{BusEvent, Link};
 use fwstat::calendar::{Date, Month};
-use fwstat::config::Config;
+use fwstat::config::{Config, zones};
 use fwstat::sources::gzip::Gzip;
 use fwstat::sources::imported::Imported;
 use fwstat::sources::lines::{Line, Lines};
+use fwstat::sources::netifd;
+use fwstat::store::aside::Aside;
 use fwstat::store::format::{self, Kind, Payload};
 use fwstat::store::records::{self, Form};
 use fwstat::wire::login::Logins;
@@ -62,6 +64,7 @@ pub fn store_file(data: &[u8]) {
             Kind::Zone => {}
             Kind::State => drop(fwstat::store::today::decode(data)),
             Kind::Blocks => drop(fwstat::store::ledger::decode(data)),
+            Kind::Aside => drop(Aside::decode(&block.payload.bytes)),
         }
     }
     let again = format::read(&format::write(&contents.blocks)).expect("the version is ours");
@@ -74,6 +77,9 @@ pub fn store_file(data: &[u8]) {
     }
     let _ = Imported::decode(data);
     let _ = fwstat::store::ledger::read(data);
+    if let Ok(aside) = Aside::decode(data) {
+        assert_eq!(Aside::decode(&aside.encode()), Ok(aside));
+    }
 }
 
 /// A compressed log, in lines.
@@ -87,10 +93,11 @@ pub fn gzip(data: &[u8]) {
     }
 }
 
-/// `/etc/config/fwstat`. Whatever is wrong with it is a sentence of printable text.
+/// `/etc/config/fwstat`, and the firewall's zones beside it. Whatever is wrong with it is a sentence of printable text.
 pub fn options(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (_, problems) = Config::parse("/etc/config/fwstat", &text);
+    zones::parse(&text);
     for problem in problems {
         assert!(!problem.to_string().contains(|c: char| c.is_control()), "{problem}");
     }
@@ -149,5 +156,5 @@ pub fn ubus_message(data: &[u8]) {
             }
         }
     }
-    blob::to_value(bytes);
+    netifd::interfaces(&blob::to_value(bytes));
 }

@@ -47,6 +47,8 @@ pub struct Logd {
     object: u32,
     ring: Arc<Mutex<Ring>>,
     size: usize,
+    /// Seconds that its clock is ahead of this machine's.
+    pub ahead: i64,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -63,7 +65,7 @@ impl Logd {
         let mut reader = wire.try_clone().unwrap();
         let shared = Arc::clone(&ring);
         let thread = std::thread::spawn(move || serve(&mut reader, object, &shared));
-        Logd { wire, object, ring, size, thread: Some(thread) }
+        Logd { wire, object, ring, size, ahead: 0, thread: Some(thread) }
     }
 
     pub fn kernel(&mut self, msg: &str) -> i32 {
@@ -74,6 +76,7 @@ impl Logd {
     pub fn log(&mut self, source: i32, priority: i32, msg: &str, notify: bool) -> i32 {
         let mut ring = self.ring.lock().unwrap();
         let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+        let time_ms = time_ms + self.ahead * 1000;
         let entry = Entry { id: ring.next, source, priority, time_ms, msg: msg.to_owned() };
         ring.next += 1;
         ring.bytes += entry.msg.len() + 40;

@@ -22,6 +22,9 @@ pub struct Router {
     namespace: Option<String>,
     pub broker: Broker,
     pub daemon: Option<Child>,
+    pub program: PathBuf,
+    /// The daemon's environment, beside the usual.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Router {
@@ -31,7 +34,8 @@ impl Router {
         fs::create_dir_all(directory.join("config")).unwrap();
         let broker = Broker::start(&directory.join("ubus.sock"));
         let namespace = network.map(|network| network.router.clone());
-        let router = Router { directory, namespace, broker, daemon: None };
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_fwstat"));
+        let router = Router { directory, namespace, broker, daemon: None, program, environment: Vec::new() };
         router.configure(&format!("option input '{inputs}'"));
         fs::write(router.path("config/system"), "config system\n\toption timezone 'JST-9'\n").unwrap();
         router
@@ -48,20 +52,20 @@ impl Router {
     }
 
     pub fn program(&self) -> Command {
-        let program = env!("CARGO_BIN_EXE_fwstat");
         match &self.namespace {
             Some(namespace) => {
                 let mut command = Command::new("ip");
-                command.args(["netns", "exec", namespace, program]);
+                command.args(["netns", "exec", namespace]).arg(&self.program);
                 command
             }
-            None => Command::new(program),
+            None => Command::new(&self.program),
         }
     }
 
     pub fn start(&mut self) {
         let log = fs::File::options().create(true).append(true).open(self.path("log")).unwrap();
         let mut command = self.program();
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("daemon").arg("--config").arg(self.path("config/fwstat"));
         command.arg("--ubus").arg(&self.broker.socket).arg("--run").arg(self.path("run"));
         self.daemon = Some(command.stdin(Stdio::null()).stderr(log).spawn().unwrap());
@@ -131,7 +135,7 @@ impl Router {
     }
 
     pub fn shell(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let out = Command::new(env!("CARGO_BIN_EXE_fwstat"))
+        let out = Command::new(&self.program)
             .args(arguments)
             .arg("--ubus")
             .arg(&self.broker.socket)

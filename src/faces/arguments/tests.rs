@@ -35,6 +35,7 @@ fn every_option_of_a_question_is_understood_in_both_ways_of_writing() {
         from: Date::parse("2020-04-01"),
         to: Date::parse("2020-04-10"),
         class: Class::Egress,
+        every_class: false,
         protocol: Some(6),
         port: Some(22),
         source: Some(Prefix::parse("192.0.2.0/24").unwrap()),
@@ -42,6 +43,7 @@ fn every_option_of_a_question_is_understood_in_both_ways_of_writing() {
         min: 100,
         limit: 1000,
         cursor: 0,
+        daily: false,
     };
     let ask = Ok(Command::Ask { question, place: store(Some("JST-9")), json: true });
     let blanks = "services --from 2020-04-01 --to 2020-04-10 --class egress --protocol tcp --port 22 \
@@ -101,7 +103,10 @@ fn every_other_command_is_understood() {
         ),
         ("unblock --ubus=/u 192.0.2.7", Command::Unblock { source, ubus: other("/u") }),
         ("commit", Command::Commit { ubus: ubus.clone() }),
-        ("check", Command::Check { config: DEFAULT_CONFIG.into() }),
+        (
+            "check",
+            Command::Check { config: DEFAULT_CONFIG.into(), ubus: ubus.clone(), run: DEFAULT_RUN.into() },
+        ),
         ("export --format csv --db /db", Command::Export { format: Format::Csv, place: store(None) }),
         ("export --format=prometheus", Command::Export { format: Format::Prometheus, place: daemon() }),
         (
@@ -138,7 +143,7 @@ fn wrong_usage_is_named() {
         ("days -port 22", "unknown option '-port': did you mean '--port'?"),
         ("days -p 22", "unknown option '-p'"),
         ("days --cursor 3", "'fwstat days' takes no option --cursor"),
-        ("status --db /db", "'fwstat status' takes no option --db"),
+        ("status --db /db", "'fwstat status' takes no option --db: it asks the running daemon"),
         ("days --port 1 --port 2", "--port is given twice"),
         ("days --port", "--port needs a value: N"),
         ("days --from --to 2020-01-01", "--from needs a value: DATE"),

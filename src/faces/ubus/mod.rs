@@ -6,6 +6,7 @@
 mod arguments;
 
 use serde_json::{Value, json};
+use ubus::blobmsg::BlobMsgTable;
 
 pub use arguments::{MAX_REASON, parse_duration};
 
@@ -69,7 +70,8 @@ impl AnswerError {
 
 /// Whoever knows the answers and does the commands: the daemon.
 pub trait Answers {
-    fn answer(&mut self, question: &Question) -> Result<Value, AnswerError>;
+    /// As it goes over the bus.
+    fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError>;
     fn command(&mut self, command: BusCommand) -> Result<Value, AnswerError>;
 }
 
@@ -85,13 +87,26 @@ const COMMON: &[(&str, Type)] = &[
     ("min", Type::Integer),
     ("limit", Type::Integer),
 ];
+const SERVICES: &[(&str, Type)] = &[
+    COMMON[0],
+    COMMON[1],
+    COMMON[2],
+    COMMON[3],
+    COMMON[4],
+    COMMON[5],
+    COMMON[6],
+    COMMON[7],
+    COMMON[8],
+    // 1: with the attempts of each day.
+    ("daily", Type::Integer),
+];
 const ADDRESS: (&str, Type) = ("address", Type::Text);
 const LIMIT: (&str, Type) = ("limit", Type::Integer);
 
 /// Every method with its arguments, as `ubus -v list fwstat` shows them.
 pub const METHODS: &[Method<'static>] = &[
     ("summary", COMMON),
-    ("services", COMMON),
+    ("services", SERVICES),
     ("sources", COMMON),
     ("source", &[ADDRESS, RANGE[0], RANGE[1], ("class", Type::Text), LIMIT]),
     ("hours", COMMON),
@@ -230,10 +245,10 @@ fn serve(outgoing: &mut Outgoing, call: &Call<'_>, answers: &mut dyn Answers) {
         None => return call.done(outgoing, Status::METHOD_NOT_FOUND),
         Some(Err(wrong)) => Err(AnswerError::InvalidArgument(wrong)),
         Some(Ok(Asked::Question(question))) => answers.answer(&question),
-        Some(Ok(Asked::Command(command))) => answers.command(command),
+        Some(Ok(Asked::Command(command))) => answers.command(command).map(|done| blob::from_value(&done)),
     };
     let outcome = outcome.and_then(|answer| {
-        if blob::encoded_size(&answer) > MAX_ANSWER {
+        if answer.contents().len() > MAX_ANSWER {
             return Err(AnswerError::Failed(String::from(
                 "the answer is too long for ubus: ask with a smaller limit",
             )));
@@ -247,7 +262,7 @@ fn serve(outgoing: &mut Outgoing, call: &Call<'_>, answers: &mut dyn Answers) {
         }
         Err(error) => {
             let (status, text) = error.parts();
-            call.reply(outgoing, &json!({ "error": text }));
+            call.reply(outgoing, &blob::from_value(&json!({ "error": text })));
             call.done(outgoing, status);
         }
     }

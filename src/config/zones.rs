@@ -1,0 +1,103 @@
+//! UCI text of `/etc/config/firewall` -> its zones: by which networks and devices a packet is of a zone.
+//!
+//! Takes the text, and what netifd tells of the networks; gives names of interfaces. Opens no file.
+
+use super::uci::{self, Section};
+
+/// A zone as the firewall's configuration has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Zone {
+    pub name: String,
+    /// netifd's names, such as `wan6`.
+    pub networks: Vec<String>,
+    /// Interfaces that are named outright; `ppp+` stands for all that begin so.
+    pub devices: Vec<String>,
+}
+
+/// A network as netifd has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Interface {
+    pub name: String,
+    /// Where its packets come in, such as `pppoe-wan`.
+    pub device: Option<String>,
+    /// Of a network that a protocol made, as 6rd and DS-Lite do: the zone that it wants.
+    pub zone: Option<String>,
+}
+
+/// Interfaces of a zone are so many at most.
+pub const MOST_DEVICES: usize = 64;
+
+pub fn parse(text: &str) -> Vec<Zone> {
+    let (sections, _) = uci::parse(text);
+    let zones = sections.iter().filter(|section| section.kind == "zone");
+    zones
+        .filter_map(|section| {
+            let name = values(section, "name").pop()?;
+            Some(Zone { name, networks: values(section, "network"), devices: values(section, "device") })
+        })
+        .collect()
+}
+
+/// An `option` begins anew, a `list` adds; both can have several words.
+fn values(section: &Section, name: &str) -> Vec<String> {
+    let mut values = Vec::new();
+    for setting in section.settings.iter().filter(|setting| setting.name == name) {
+        if !setting.list {
+            values.clear();
+        }
+        values.extend(setting.value.split_whitespace().map(str::to_string));
+    }
+    values
+}
+
+/// The interfaces of the zones with these names, each once; none if nothing is known.
+pub fn devices(zones: &[Zone], names: &[String], interfaces: &[Interface]) -> Vec<String> {
+    let mut devices: Vec<String> = Vec::new();
+    let mut add = |device: &String| {
+        // `!lan` takes one out of a wildcard: rare, and no name of an interface.
+        if !device.starts_with('!') && !devices.contains(device) && devices.len() < MOST_DEVICES {
+            devices.push(device.clone());
+        }
+    };
+    for name in names {
+        let zone = zones.iter().find(|zone| zone.name == *name);
+        zone.into_iter().flat_map(|zone| &zone.devices).for_each(&mut add);
+        for interface in interfaces {
+            let member = zone.is_some_and(|zone| zone.networks.contains(&interface.name));
+            if member || interface.zone.as_ref() == Some(name) {
+                interface.device.iter().for_each(&mut add);
+            }
+        }
+    }
+    devices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interface(name: &str, device: &str, zone: Option<&str>) -> Interface {
+        let device = (!device.is_empty()).then(|| device.to_string());
+        Interface { name: name.into(), device, zone: zone.map(str::to_string) }
+    }
+
+    #[test]
+    fn a_zones_interfaces_are_its_networks_devices() {
+        let text = "config zone\n\toption name 'lan'\n\tlist network 'lan'\nconfig zone\n\toption name 'wan'\n\
+                    \tlist network 'wan'\n\tlist network 'wan6'\n\tlist device 'wg0'\nconfig zone\n\toption name 'dmz'\n\
+                    \toption network 'dmz guest'\n";
+        let zones = parse(text);
+        let interfaces = [
+            interface("lan", "br-lan", None),
+            interface("wan", "pppoe-wan", None),
+            interface("wan6", "pppoe-wan", None),
+            interface("wan_4", "ds-wan_4", Some("wan")),
+            interface("guest", "", None),
+            interface("dmz", "eth2", None),
+        ];
+        let of = |name: &str| devices(&zones, &[name.to_string()], &interfaces);
+        assert_eq!(of("wan"), ["wg0", "pppoe-wan", "ds-wan_4"]);
+        assert_eq!(of("dmz"), ["eth2"]);
+        assert!(of("none").is_empty() && devices(&[], &["wan".into()], &[]).is_empty());
+    }
+}

@@ -1,0 +1,100 @@
+//! Which interfaces lead outside: those of the configured zones, by the firewall's configuration and netifd.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::config::zones::{self, Interface, Zone};
+
+/// Reads the firewall's zones again only when their file changed.
+pub struct Outside {
+    file: PathBuf,
+    seen: Option<SystemTime>,
+    zones: Vec<Zone>,
+    /// As netifd told last; `None`: it has not.
+    told: Option<Vec<Interface>>,
+    /// Of the configured zones; none: they are told by their names.
+    pub interfaces: Vec<String>,
+    /// Why they are told by their names.
+    pub guessed: Option<String>,
+    /// Counts up with every change.
+    pub version: u32,
+}
+
+impl Outside {
+    /// `directory`: UCI's, usually `/etc/config`.
+    pub fn new(directory: &Path) -> Outside {
+        Outside {
+            file: directory.join("firewall"),
+            seen: None,
+            zones: Vec::new(),
+            told: None,
+            interfaces: Vec::new(),
+            guessed: None,
+            version: 0,
+        }
+    }
+
+    /// What netifd says of the networks now.
+    pub fn note(&mut self, told: Vec<Interface>) {
+        self.told = Some(told);
+    }
+
+    /// Looks at the firewall's file, too. Whether other interfaces lead outside now.
+    pub fn look(&mut self, names: &[String]) -> bool {
+        let seen = std::fs::metadata(&self.file).and_then(|metadata| metadata.modified()).ok();
+        if seen != self.seen || seen.is_none() {
+            self.seen = seen;
+            self.zones = zones::parse(&std::fs::read_to_string(&self.file).unwrap_or_default());
+        }
+        let interfaces = zones::devices(&self.zones, names, self.told.as_deref().unwrap_or_default());
+        self.guessed = interfaces.is_empty().then(|| self.why(names));
+        let changed = interfaces != self.interfaces;
+        if changed {
+            self.interfaces = interfaces;
+            self.version = self.version.wrapping_add(1);
+        }
+        changed
+    }
+
+    fn why(&self, names: &[String]) -> String {
+        let names = names.join(" ");
+        let because = if self.zones.is_empty() {
+            format!("{} has no zones", self.file.display())
+        } else if self.told.is_none() {
+            "netifd has not told the networks".to_string()
+        } else {
+            format!("zone {names} has no interface at present")
+        };
+        format!("{because}: which interfaces lead outside is told by their names")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_follow_the_file_and_netifd_and_else_are_guessed() {
+        let directory = std::env::temp_dir().join(format!("fwstat-outside-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let names = ["wan".to_string()];
+        let mut outside = Outside::new(&directory);
+        assert!(!outside.look(&names));
+        assert!(outside.guessed.as_ref().unwrap().contains("has no zones"));
+        std::fs::write(directory.join("firewall"), "config zone\n\toption name wan\n\tlist network wan\n")
+            .unwrap();
+        assert!(!outside.look(&names));
+        assert!(outside.guessed.as_ref().unwrap().contains("netifd"));
+        let mut wan = Interface { name: "wan".into(), device: Some("eth1".into()), zone: None };
+        outside.note(vec![wan.clone()]);
+        assert!(outside.look(&names));
+        assert_eq!((&outside.interfaces[..], &outside.guessed), (&["eth1".to_string()][..], &None));
+        assert!(!outside.look(&names));
+        wan.device = None;
+        outside.note(vec![wan]);
+        assert!(outside.look(&names) && outside.interfaces.is_empty());
+        assert!(outside.guessed.as_ref().unwrap().contains("zone wan has no interface"));
+        assert_eq!(outside.version, 2);
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
