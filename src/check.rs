@@ -8,11 +8,15 @@ use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
+use crate::atlas::Database;
 use crate::bus::call::call;
 use crate::config::uci::{self, Section};
 use crate::config::{Config, options};
 use crate::engine::clock::BUILT;
+use crate::exposure;
 use crate::faces::shell::{Outcome, ShellError};
+use crate::faces::summary_table::exposure_sentence;
+use crate::query::answer::SummaryAnswer;
 use crate::sources::nflog::{NflogError, NflogReader};
 use crate::system::clock;
 
@@ -50,6 +54,8 @@ pub fn run(config_path: &Path, out: &mut dyn Write) -> Result<Outcome, ShellErro
     let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
     zones(&config, &fs::read_to_string(directory.join("firewall")).unwrap_or_default(), &mut findings);
     kernel(&config, &mut findings);
+    exposure(&config, directory, &mut findings);
+    countries(&config, &mut findings);
     time(&mut findings);
     flash(&config, &mut findings);
     print(&findings, out)?;
@@ -192,6 +198,47 @@ fn counters(config: &Config, findings: &mut Findings) {
                 "the firewall has no rule of ours for zone {name}: /etc/init.d/fwstat restart makes it"
             )),
         }
+    }
+}
+
+/// Ports that are open to everybody outside, with how often they were tried where the daemon can tell.
+fn exposure(config: &Config, directory: &Path, findings: &mut Findings) {
+    let text = fs::read_to_string(directory.join("firewall")).unwrap_or_default();
+    let open = exposure::opened(&text, &config.zone);
+    let limit = std::time::Duration::from_secs(20);
+    let asked =
+        call(Path::new(crate::bus::DEFAULT_SOCKET), "fwstat", "summary", &serde_json::json!({}), limit);
+    let told = asked.ok().and_then(|answer| serde_json::from_value::<SummaryAnswer>(answer).ok());
+    if open.is_empty() {
+        findings.fine("the firewall's configuration opens no port to everybody outside");
+    } else if let Some(exposure) = told.and_then(|summary| summary.exposure) {
+        exposure.ports.iter().for_each(|row| findings.note(exposure_sentence(row)));
+    } else {
+        for open in &open {
+            let ports = if open.first == open.last {
+                open.first.to_string()
+            } else {
+                format!("{}-{}", open.first, open.last)
+            };
+            let protocol = crate::services::protocol_name(open.protocol).to_uppercase();
+            findings.note(format!("{protocol} {ports} is open to the Internet ({}); the daemon is not there to tell how often it was tried", open.by));
+        }
+    }
+}
+
+fn countries(config: &Config, findings: &mut Findings) {
+    let mut database = Database::new(Path::new(&config.country_database));
+    database.look();
+    match (database.trouble(clock::wall().as_secs().cast_signed()), database.built()) {
+        (Some(trouble), _) => findings.note(trouble),
+        (None, Some(built)) => {
+            let date = crate::calendar::Date(built.div_euclid(86_400) as i32);
+            findings.fine(format!("the country database has data of {date}"));
+        }
+        (None, None) => findings.note(format!(
+            "there is no country database {}: countries are not measured; install fwstat-country",
+            config.country_database
+        )),
     }
 }
 

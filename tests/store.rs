@@ -98,7 +98,7 @@ fn answers(store: &Path) -> Result<(Vec<String>, Vec<String>), String> {
     let (mut store, calendar) = offline::open_store(store, None).map_err(|failure| failure.to_string())?;
     let mut told = Vec::new();
     for topic in TOPICS {
-        let answer = query::answer(&Question::new(topic), &mut store, &calendar);
+        let answer = query::answer(&Question::new(topic), &mut store, &calendar, None);
         told.push(
             answer.map_or_else(|error| error.to_string(), |answer| serde_json::to_string(&answer).unwrap()),
         );

@@ -1,35 +1,50 @@
 //! Engine and store together: events in, answers out, commits in time.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 
 use super::counters::CounterPoll;
 use super::log::Log;
+use super::notices::Notices;
 use super::store::Places;
 use super::zone::ZoneFiles;
 use super::{load, now};
+use crate::atlas::Database;
 use crate::bus::Status;
+use crate::calendar::Date;
 use crate::config::{Config, GuardMode};
 use crate::engine::live::mask;
 use crate::engine::{Action, Brought, Engine, Input, Now};
 use crate::event::Origin;
+use crate::exposure;
 use crate::faces::ubus::{AnswerError, Answers, BusCommand};
 use crate::query::answer::{
-    ClockStatus, Completeness, CounterStatus, GuardStatus, InputStatus, MemoryStatus, StatusAnswer,
-    StoreStatus,
+    ClockStatus, Completeness, CounterStatus, CountryStatus, Exposure, GuardStatus, InputStatus,
+    MemoryStatus, StatusAnswer, StoreStatus,
 };
-use crate::query::question::{Question, Topic};
+use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer};
 use crate::sources::logd::{LogFeed, LogdCounts, Mark};
 use crate::sources::nflog::Counters;
+use crate::system::installed::read_text;
 use crate::wire::line::{LineReader, Outcome};
 
+/// A longer firewall configuration is not looked at.
+const MOST_FIREWALL: u64 = 512 * 1024;
 const MINUTE_MS: u64 = 60_000;
 const SECOND_MS: u64 = 1_000;
 /// The NTP hotplug script makes this file in the run directory.
 const CLOCK_SET: &str = "clock-set";
+
+/// What is said of the country database, and what is wrong with it.
+struct CountryTold {
+    status: CountryStatus,
+    trouble: Option<String>,
+}
 
 /// What an input says of itself.
 #[derive(Default)]
@@ -42,6 +57,8 @@ pub struct Core {
     pub config: Config,
     pub engine: Engine,
     pub counters: CounterPoll,
+    countries: Rc<RefCell<Database>>,
+    notices: Notices,
     /// The rules' counters as they were read last.
     counted: Option<Vec<CounterStatus>>,
     config_path: PathBuf,
@@ -73,6 +90,8 @@ impl Core {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let (places, newest, saved) = Places::open(&config, run, boot.trim());
         let mut engine = Engine::new(calendar.clone(), newest, config.evidence as usize);
+        let countries = Rc::new(RefCell::new(Database::new(Path::new(&config.country_database))));
+        engine.atlas = Some(countries.clone());
         let mut mark = None;
         if let Some(saved) = saved {
             engine.restore(&saved);
@@ -85,6 +104,8 @@ impl Core {
             config,
             engine,
             counters: CounterPoll::default(),
+            countries,
+            notices: Notices::default(),
             counted: None,
             config_path: config_path.to_owned(),
             run: run.to_owned(),
@@ -181,7 +202,45 @@ impl Core {
             self.log.say(now.boot_ms, &sentence);
         }
         self.places.copy(&mut self.engine, mark, done);
+        self.notice_anomalies(now);
         done
+    }
+
+    /// Looks for anomalies of today and of the day before, which may have just ended.
+    fn notice_anomalies(&mut self, now: Now) {
+        let Some(today) = self.engine.date() else { return };
+        let Core { places, engine, config, notices, log, .. } = self;
+        let rows = places.history(config, |stored| {
+            let mut rows = engine.anomalies_on(today, stored);
+            rows.extend(engine.anomalies_on(Date(today.0 - 1), stored));
+            rows
+        });
+        for sentence in notices.add(today, rows) {
+            log.say(now.boot_ms, &sentence);
+        }
+    }
+
+    /// The events to send now.
+    pub fn notices(&mut self) -> Vec<Value> {
+        self.notices.take()
+    }
+
+    /// Attacked ports that are open, of this month.
+    fn exposure(&mut self, now: Now) -> Option<Exposure> {
+        let text = read_text(&self.config_path.with_file_name("firewall"), MOST_FIREWALL)?;
+        let since = self.engine.date()?.month().first_day();
+        let open = exposure::opened(&text, &self.config.zone);
+        if open.is_empty() {
+            return Some(Exposure { since, ports: Vec::new() });
+        }
+        let question = Question { from: Some(since), limit: MAX_LIMIT, ..Question::new(Topic::Services) };
+        let Core { places, engine, config, .. } = self;
+        match places.history(config, |stored| engine.answer(now, &question, stored)) {
+            Ok(Answer::Services(answer)) => {
+                Some(Exposure { since, ports: exposure::attacked(&open, &answer.services) })
+            }
+            _ => None,
+        }
     }
 
     pub fn stop(&mut self, now: Now) {
@@ -199,6 +258,7 @@ impl Core {
             self.log.say(now.boot_ms, sentence);
         }
         std::mem::swap(&mut self.problems, &mut problems);
+        self.countries.replace(Database::new(Path::new(&self.config.country_database)));
         self.engine.evidence.set_most(self.config.evidence as usize);
         self.places.reload(&self.config, &mut self.engine);
         self.commit(now);
@@ -261,6 +321,8 @@ impl Core {
         warnings.extend(self.places.trouble.iter().cloned());
         warnings.extend(self.places.no_copy.iter().cloned());
         warnings.extend(self.counters.why.iter().cloned());
+        let countries = self.country_status(now);
+        warnings.extend(countries.trouble);
         if !self.engine.clock_is_set() {
             warnings.push("the clock is not set: packets are counted and get their day once it is".into());
         }
@@ -282,6 +344,7 @@ impl Core {
                 state: self.places.trouble.clone().unwrap_or_else(|| "ok".to_string()),
             },
             memory: MemoryStatus { resident: resident() },
+            countries: Some(countries.status),
             guard: GuardStatus {
                 enabled: false,
                 state: "off".into(),
@@ -291,6 +354,21 @@ impl Core {
             },
             warnings,
             completeness: Completeness::from_reasons(&[]),
+        }
+    }
+
+    fn country_status(&self, now: Now) -> CountryTold {
+        let mut database = self.countries.borrow_mut();
+        database.look();
+        let wall = if self.engine.clock_is_set() { now.wall } else { 0 };
+        let date = database.built().map(|built| Date(built.div_euclid(86_400) as i32));
+        CountryTold {
+            trouble: database.trouble(wall),
+            status: CountryStatus {
+                path: database.path().display().to_string(),
+                state: database.state().to_string(),
+                date,
+            },
         }
     }
 
@@ -370,6 +448,10 @@ impl Answers for Core {
                 }
             })?
         };
+        crate::offline::add_advice(question, &mut answer);
+        if let Answer::Summary(summary) = &mut answer {
+            summary.exposure = self.exposure(now);
+        }
         if self.config.mask_sources {
             mask(&mut answer);
         }

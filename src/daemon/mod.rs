@@ -9,6 +9,7 @@ mod core;
 mod counters;
 mod log;
 mod nflog;
+mod notices;
 mod store;
 pub mod zone;
 
@@ -132,6 +133,9 @@ impl Daemon {
         let Daemon { core, bus, object, feed, .. } = self;
         if let Some(outgoing) = bus.outgoing() {
             object.on_time(now.boot_ms, outgoing);
+            for notice in core.notices() {
+                outgoing.send_event("fwstat.anomaly", &notice);
+            }
             if let Some(feed) = feed {
                 feed.on_time(now.boot_ms, outgoing, &mut |kernel, time, msg| {
                     core.entry(now, kernel, time, msg)

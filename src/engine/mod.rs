@@ -12,6 +12,7 @@ use crate::calendar::{Calendar, Date, Hour};
 use crate::event::{Class, Event, Origin};
 use crate::paths::{Path, Paths};
 use crate::sources::duplicates::Duplicates;
+use crate::statistics::countries::{SharedAtlas, with_atlas};
 use crate::statistics::day::{Day, KeptDay};
 use crate::statistics::kept::Kept;
 use crate::statistics::tables::{Bounds, Focus};
@@ -80,6 +81,8 @@ pub enum Brought<'a> {
 pub struct Engine {
     pub paths: Paths,
     pub evidence: Evidence,
+    /// Tells the countries of sources; without it they are not measured.
+    pub atlas: Option<SharedAtlas>,
     calendar: Calendar,
     clock: WallClock,
     duplicates: Duplicates,
@@ -116,6 +119,7 @@ impl Engine {
         Engine {
             paths: Paths::new(),
             evidence: Evidence::new(evidence),
+            atlas: None,
             calendar,
             clock: WallClock::new(newest.map(|date| labels.instant(date, 0))),
             duplicates: Duplicates::new(),
@@ -145,7 +149,8 @@ impl Engine {
             Some(_) => {
                 let mut day = Day::new(date);
                 saved.open.iter().for_each(|part| day.add_kept(part));
-                return self.close(day.to_kept_cut());
+                let over = summary(&mut day, self.atlas.as_ref());
+                return self.close(over);
             }
             None => {
                 let mut day = Day::new(date);
@@ -331,7 +336,7 @@ impl Engine {
     fn turn_to(&mut self, date: Date) {
         match &mut self.open {
             Some(day) => {
-                let over = (!day.is_empty()).then(|| day.to_kept_cut());
+                let over = (!day.is_empty()).then(|| summary(day, self.atlas.as_ref()));
                 day.restart(date);
                 if let Some(over) = over {
                     self.close(over);
@@ -351,8 +356,10 @@ impl Engine {
         self.since_known = false;
         if let Some(known) = self.closed.iter().position(|known| known.date == day.date) {
             let mut sum = Day::new(day.date);
-            sum.add_kept(&self.closed.swap_remove(known));
+            let known = self.closed.swap_remove(known);
+            sum.add_kept(&known);
             sum.add_kept(&day);
+            sum.set_countries_of(&[&known, &day]);
             day = sum.to_kept_cut();
         }
         if self.closed.len() == MOST_CLOSED {
@@ -366,8 +373,9 @@ impl Engine {
     }
 
     fn settle_late(&mut self) {
-        if let Some(late) = self.late.take() {
-            self.close(late.to_kept_cut());
+        if let Some(mut late) = self.late.take() {
+            let over = summary(&mut late, self.atlas.as_ref());
+            self.close(over);
         }
     }
 
@@ -444,6 +452,10 @@ impl Engine {
         !self.waiting.is_empty()
     }
 
+    fn live_days(&mut self) -> impl Iterator<Item = &mut Day> {
+        self.late.iter_mut().chain(&mut self.open)
+    }
+
     fn open_day(&self) -> Option<&Day> {
         self.open.as_ref()
     }
@@ -451,6 +463,12 @@ impl Engine {
     fn late_day(&self) -> Option<&Day> {
         self.late.as_ref()
     }
+}
+
+/// A day that is over, with the countries of its sources.
+fn summary(day: &mut Day, atlas: Option<&SharedAtlas>) -> KeptDay {
+    with_atlas(atlas, |atlas| day.measure_countries(atlas));
+    day.to_kept_cut()
 }
 
 /// The sketch of a table of sources that is whole can be made again of its rows.

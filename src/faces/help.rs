@@ -88,7 +88,7 @@ fn write_row(name: &str, meaning: &str, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes words, the first line going on at column `indent`, the others beginning there.
-fn write_wrapped(text: &str, indent: usize, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_wrapped(text: &str, indent: usize, out: &mut dyn Write) -> io::Result<()> {
     let mut column = indent;
     for word in text.split_ascii_whitespace() {
         if column > indent && column + 1 + word.len() > WIDTH {

@@ -70,8 +70,32 @@ pub struct SummaryAnswer {
     /// Absent without a guard (offline).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<BlockCounts>,
+    /// Absent offline, and where the firewall's configuration cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
     #[serde(flatten)]
     pub completeness: Completeness,
+}
+
+/// Attacked ports that this router opens to everybody outside.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Exposure {
+    /// Attempts are counted from this day on: the first of the month.
+    pub since: Date,
+    pub ports: Vec<ExposureRow>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExposureRow {
+    pub protocol: String,
+    pub port: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What opens it: a rule, a redirect or the zone's policy.
+    pub by: String,
+    pub attempts: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_sources: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -96,9 +120,23 @@ pub struct ServiceRow {
     pub error: u64,
 }
 
+/// What an owner should know and do about a known port.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AdviceRow {
+    pub protocol: String,
+    pub port: u16,
+    /// In English, and in Japanese.
+    pub en: String,
+    pub ja: String,
+    pub sources: String,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServicesAnswer {
     pub services: Vec<ServiceRow>,
+    /// About the port that was asked for; absent without one, or where nothing is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<Vec<AdviceRow>>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
@@ -135,6 +173,9 @@ pub struct SourceAnswer {
     pub row: SourceRow,
     pub hours: Vec<HourRow>,
     pub top_services: Vec<ServiceRow>,
+    /// About the service that the source tried most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<Vec<AdviceRow>>,
     pub days: Vec<DayRow>,
     /// Raw log lines; absent where none are kept (offline).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -205,10 +246,14 @@ pub struct HoursAnswer {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CountryRow {
+    /// Two letters (ISO 3166-1); `ZZ` for addresses that the database does not hold.
     pub country: String,
     pub attempts: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_sources: Option<u64>,
+    /// What `unique_sources` can be wrong by (two standard errors), where it is estimated from a sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_sources_error: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -304,6 +349,9 @@ pub struct StatusAnswer {
     pub counters: Option<Vec<CounterStatus>>,
     pub store: StoreStatus,
     pub memory: MemoryStatus,
+    /// Absent in answers of an older daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub countries: Option<CountryStatus>,
     pub guard: GuardStatus,
     /// What somebody should look at, a sentence each.
     #[serde(default)]
@@ -362,6 +410,17 @@ pub struct MemoryStatus {
     /// In bytes; absent where the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resident: Option<u64>,
+}
+
+/// The country database.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CountryStatus {
+    pub path: String,
+    /// `ok`, `none` (there is no file) or `unusable` (then a warning says why).
+    pub state: String,
+    /// When its data was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<Date>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

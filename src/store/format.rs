@@ -13,8 +13,9 @@
 use flate2::{Compression, Decompress, FlushDecompress, Status};
 use std::io::Write;
 
-/// The version that is written, and the newest that can be read.
-pub const VERSION: u16 = 1;
+/// The version that is written, and the newest that can be read. 2 has countries behind the classes of days and months;
+/// a reader of 1 would take them for damage.
+pub const VERSION: u16 = 2;
 const MAGIC: &[u8; 4] = b"fwst";
 const MARKER: [u8; 4] = [0xb1, 0x0c, 0x46, 0x57];
 const HEADER: usize = 12;

@@ -1,6 +1,7 @@
 //! What lies on flash: format (pure) and disk (atomic), and the ladder of what is kept how long.
 
 pub mod codec;
+mod country_records;
 pub mod format;
 pub mod history;
 pub mod records;

@@ -12,24 +12,27 @@ use crate::statistics::kept::{Hours, Kept, KeptPair, KeptService, KeptSource, Un
 use crate::statistics::month::KeptMonth;
 
 use super::codec::{BitReader, BitWriter, Malformed, Reader, Writer};
+use super::country_records;
 
 /// No more rows are reserved at once, whatever a file says.
 const MOST_RESERVED: usize = 16_384;
 
 pub fn write_day(day: &KeptDay) -> Vec<u8> {
     let mut writer = Writer::new();
-    day.classes.iter().for_each(|kept| write_kept(&mut writer, kept));
+    write_classes(&mut writer, &day.classes);
     writer.bytes
 }
 
 /// The same bytes as of `day.to_kept()`, without a summary of all sources and pairs in memory.
 pub fn write_whole_day(day: &Day) -> Vec<u8> {
     let mut writer = Writer::new();
+    let mut countries = Writer::new();
     for class in Class::ALL {
         let tables = day.tables(class);
         let cuts = tables.whole_cuts();
         let kept = tables.kept_totals();
         write_totals(&mut writer, &kept);
+        country_records::write(&mut countries, &kept.countries);
         if kept.attempts == 0 {
             continue;
         }
@@ -42,6 +45,7 @@ pub fn write_whole_day(day: &Day) -> Vec<u8> {
         slots.sort_unstable_by_key(|slot| key_of(&tables.kept_pair(*slot)));
         write_pairs(&mut writer, floor, slots.len(), |row| tables.kept_pair(slots[row]), &addresses);
     }
+    writer.raw(&countries.bytes);
     writer.bytes
 }
 
@@ -65,7 +69,7 @@ pub fn write_month(month: &KeptMonth) -> Vec<u8> {
             writer.number(attempts);
         }
     }
-    month.classes.iter().for_each(|kept| write_kept(&mut writer, kept));
+    write_classes(&mut writer, &month.classes);
     writer.bytes
 }
 
@@ -84,10 +88,21 @@ pub fn read_month(month: Month, bytes: &[u8]) -> Result<KeptMonth, Malformed> {
     }
 }
 
+fn write_classes(writer: &mut Writer, classes: &[Kept; Class::COUNT]) {
+    classes.iter().for_each(|kept| write_kept(writer, kept));
+    classes.iter().for_each(|kept| country_records::write(writer, &kept.countries));
+}
+
 fn read_classes(reader: &mut Reader) -> Result<[Kept; Class::COUNT], Malformed> {
     let mut classes: [Kept; Class::COUNT] = Default::default();
     for kept in &mut classes {
         *kept = read_kept(reader)?;
+    }
+    // A record of format 1 ends here: countries were not measured.
+    if reader.remaining() > 0 {
+        for kept in &mut classes {
+            kept.countries = country_records::read(reader)?;
+        }
     }
     Ok(classes)
 }
@@ -145,7 +160,7 @@ fn read_kept(reader: &mut Reader) -> Result<Kept, Malformed> {
     Ok(kept)
 }
 
-fn write_unique(writer: &mut Writer, unique: Unique) {
+pub(super) fn write_unique(writer: &mut Writer, unique: Unique) {
     match unique {
         Unique::Unknown => writer.u8(0),
         Unique::Exactly(number) => {
@@ -159,7 +174,7 @@ fn write_unique(writer: &mut Writer, unique: Unique) {
     }
 }
 
-fn read_unique(reader: &mut Reader) -> Result<Unique, Malformed> {
+pub(super) fn read_unique(reader: &mut Reader) -> Result<Unique, Malformed> {
     match reader.u8()? {
         0 => Ok(Unique::Unknown),
         1 => Ok(Unique::Exactly(reader.number()?)),

@@ -6,6 +6,7 @@ use std::io;
 
 use super::*;
 use crate::statistics::anomalies::Cells;
+use crate::statistics::countries::CountryCuts;
 use crate::statistics::day::Day;
 use crate::statistics::distinct::Sketch;
 use crate::statistics::kept::Unique;
@@ -89,6 +90,7 @@ impl<S: Shelf> Store<S> {
             let mut tables = Day::new(day.date);
             tables.add_kept(&known);
             tables.add_kept(&day);
+            tables.set_countries_of(&[&known, &day]);
             whole = whole.map(|_| records::write_whole_day(&tables));
             day = tables.to_kept();
         }
@@ -191,6 +193,7 @@ impl<S: Shelf> Store<S> {
                 // The month's own number of different sources stays as exact as it was; sketches are for
                 // ranges of months, and only those of attempts are worth their room.
                 for class in Class::ALL {
+                    kept.summary.classes[class as usize].countries.cut(&CountryCuts::OLD_MONTH);
                     let sketch = &mut kept.summary.classes[class as usize].sketch;
                     match sketch {
                         Some(sketch) if class == Class::Attempt => sketch.fold(),
