@@ -83,7 +83,11 @@ fn shape(option: &OptionRow) -> String {
 
 /// A name and, from column INDENT on, what it means.
 fn write_row(name: &str, meaning: &str, out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "  {name:<width$}", width = INDENT - 2)?;
+    if name.len() < INDENT - 2 {
+        write!(out, "  {name:<width$}", width = INDENT - 2)?;
+    } else {
+        write!(out, "  {name}\n{:INDENT$}", "")?;
+    }
     write_wrapped(meaning, INDENT, out)
 }
 

@@ -200,7 +200,9 @@ pub fn month_of_store(
 ) -> Result<Outcome> {
     let (mut store, calendar) = offline::open_store(directory, timezone)?;
     let (atlas, trouble) = offline::country_database(countries)?;
-    let mut ask = |question: &Question| Ok(offline::answer(question, &mut store, &calendar, &atlas)?);
+    let mut ask = |question: &Question| {
+        offline::answer(question, &mut store, &calendar, &atlas).map_err(ShellError::from)
+    };
     month_report::write(wanted, &mut ask, &offline::advice_about, out)?;
     Ok(Outcome { failures: Vec::new(), notes: store.damage().iter().cloned().chain(trouble).collect() })
 }

@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn the_bytes_are_the_same_on_every_machine() {
         let file = write(&[Block { kind: Kind::Month, key: 24_243, payload: Vec::new() }]);
-        assert_eq!(file[..12], *b"fwst\x00\x01\x00\x00\xda\x4f\xcb\xa7");
+        assert_eq!(file[..12], *b"fwst\x00\x02\x00\x00\xd8\x09\x75\xfe");
         assert_eq!(
             file[12..34],
             *b"\xb1\x0cFW\x02\x00\x00\x00\x5e\xb3\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
