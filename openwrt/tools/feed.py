@@ -43,12 +43,12 @@ def sign(key, message):
         raise BuildError(f"cannot read the key {key}: {error}") from None
     # algorithm 2, kdf 2, rounds 4, salt 16, checksum 8, number 8, seed 32, public 32
     if len(secret) != 104 or secret[:2] != b"Ed" or secret[2:4] != b"BK":
-        raise BuildError(f"{key} is not a secret key of usign")
+        raise BuildError(f"the key {key} is not a secret key of usign")
     if secret[4:8] != bytes(4):
-        raise BuildError(f"{key} is locked by a password; usign makes keys without one")
+        raise BuildError(f"the key {key} is locked by a password; usign makes keys without one")
     seed = secret[40:72]
     if hashlib.sha512(secret[40:104]).digest()[:8] != secret[24:32]:
-        raise BuildError(f"{key} is damaged: its checksum is wrong")
+        raise BuildError(f"the key {key} is damaged: its checksum is wrong")
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "key").touch(0o600)
         (Path(place) / "key").write_bytes(PKCS8 + seed)

@@ -110,7 +110,9 @@ def cargo_environment(row, rustc, profile):
         f"--remap-path-prefix={ROOT}=fwstat",
     ]
     if profile != "test":
-        flags += ["-Zunstable-options", "-Cpanic=immediate-abort", "-Zlocation-detail=none", "-Cforce-unwind-tables=no"]
+        flags += ["-Zunstable-options", "-Cpanic=immediate-abort", "-Cforce-unwind-tables=no"]
+        # Only for developers' eyes: where a panic was, and what `{:?}` prints.
+        flags += ["-Zlocation-detail=none", "-Zfmt-debug=none"]
     name = row["target"].upper().replace("-", "_")
     environment = zig()
     # Debian's rustc and a stable one know the options of a nightly under this name.
@@ -121,6 +123,8 @@ def cargo_environment(row, rustc, profile):
     if "run" in row:
         environment[f"CARGO_TARGET_{name}_RUNNER"] = row["run"]
     environment["CARGO_TARGET_DIR"] = str(TARGET / "openwrt" / "cargo")
+    # `loaded_part` takes the symbols away, after `openwrt/build --costs` had them.
+    environment[f"CARGO_PROFILE_{profile.upper()}_STRIP"] = "none"
     return environment
 
 
@@ -137,9 +141,8 @@ def cargo(row, profile, arguments):
 
 
 def binary(row):
-    """The finished program of this row, without what only a debugger reads."""
-    place = cargo(row, row["profile"], ["build", "--bin", "fwstat"])
-    return loaded_part((place / "fwstat").read_bytes())
+    """The program of this row with its symbols."""
+    return (cargo(row, row["profile"], ["build", "--bin", "fwstat"]) / "fwstat").read_bytes()
 
 
 def loaded_part(elf):

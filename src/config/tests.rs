@@ -210,3 +210,15 @@ proptest! {
         prop_assert!(config.guard.block_cap >= Duration::from_secs(10));
     }
 }
+
+#[test]
+fn the_shipped_configuration_is_valid_has_every_option_and_changes_no_default() {
+    let text = include_str!("../../files/etc/config/fwstat");
+    let (config, problems) = Config::parse("files/etc/config/fwstat", text);
+    assert!(problems.is_empty(), "{problems:?}");
+    assert_eq!(config, Config::default());
+    for row in OPTIONS {
+        let kind = if row.kind.is_list() { "list" } else { "option" };
+        assert!(text.contains(&format!("{kind} {} '", row.name)), "{} is not in it", row.name);
+    }
+}

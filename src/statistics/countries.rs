@@ -93,13 +93,13 @@ pub struct CountryCuts {
 impl CountryCuts {
     /// Of a question about the open day.
     pub const OPEN: CountryCuts = CountryCuts { rows: 256, services: 2048, sample: true };
-    pub const DAY: CountryCuts = CountryCuts { rows: 32, services: 64, sample: true };
+    pub const DAY: CountryCuts = CountryCuts { rows: 24, services: 40, sample: true };
     /// A day whose hours are no longer kept.
-    pub const OLD_DAY: CountryCuts = CountryCuts { rows: 10, services: 12, sample: false };
+    pub const OLD_DAY: CountryCuts = CountryCuts { rows: 6, services: 8, sample: false };
     pub const DAY_OTHERS: CountryCuts = CountryCuts { rows: 8, services: 8, sample: false };
-    pub const MONTH: CountryCuts = CountryCuts { rows: 32, services: 64, sample: true };
+    pub const MONTH: CountryCuts = CountryCuts { rows: 24, services: 40, sample: true };
     /// A month whose days are no longer kept.
-    pub const OLD_MONTH: CountryCuts = CountryCuts { rows: 16, services: 16, sample: false };
+    pub const OLD_MONTH: CountryCuts = CountryCuts { rows: 12, services: 12, sample: false };
     pub const MONTH_OTHERS: CountryCuts = CountryCuts { rows: 8, services: 8, sample: false };
 }
 

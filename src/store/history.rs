@@ -95,7 +95,8 @@ impl<S: Shelf> Store<S> {
             if let Some(month) = parse_month_file(&name) {
                 store.months.push(month);
                 if writable {
-                    store.read_file(&name)?;
+                    // Checksums only: records are looked at when they are read, and a daemon starts at once.
+                    store.read_whole(&name, |_| true)?;
                 }
             } else if let Some(date) = name.strip_prefix("open-").and_then(|rest| rest.strip_suffix(".fws")) {
                 store.read_open(&name, Date::parse(date))?;
@@ -159,6 +160,10 @@ impl<S: Shelf> Store<S> {
 
     /// The readable blocks of a file. A damaged file is set aside once.
     fn read_file(&mut self, name: &str) -> Result<Vec<Block>, StoreError> {
+        self.read_whole(name, is_readable)
+    }
+
+    fn read_whole(&mut self, name: &str, is_readable: fn(&Block) -> bool) -> Result<Vec<Block>, StoreError> {
         let path = self.shelf.describe(name);
         let bytes =
             self.shelf.read(name).map_err(|error| self.failed(&format!("cannot read {path}"), error))?;

@@ -8,6 +8,8 @@
 FWSTAT_RUN=/var/run/fwstat
 FWSTAT_RULES=$FWSTAT_RUN/rules
 FWSTAT_FIREWALL=/etc/config/firewall
+# What the daemon reads: its options; the zones, the time zone; what the guard never blocks.
+FWSTAT_READS='fwstat firewall system network dhcp uhttpd'
 
 fwstat_say() {
 	logger -t fwstat -p daemon.warn "$1"
@@ -82,14 +84,15 @@ fwstat_user() {
 }
 
 # The directories of the service. Only state/ and the database belong to its user: what root reads or hands to fw4
-# must not be written by it. The configuration is copied because its user may not read /etc/config.
+# must not be written by it. What the daemon reads of the configuration is copied, because its user may not read
+# /etc/config.
 fwstat_directories() {
 	local file
 	mkdir -p "$FWSTAT_RUN/config" "$FWSTAT_RUN/state" "$FWSTAT_RULES" "$FWSTAT_DATABASE"
 	chmod 755 "$FWSTAT_RUN" "$FWSTAT_RULES"
-	for file in fwstat firewall system; do
+	for file in $FWSTAT_READS; do
 		[ -f "/etc/config/$file" ] || continue
-		cp "/etc/config/$file" "$FWSTAT_RUN/config/.$file"
+		(umask 077; fwstat_shown "$file" > "$FWSTAT_RUN/config/.$file")
 		chmod 640 "$FWSTAT_RUN/config/.$file"
 		fwstat_user && chgrp fwstat "$FWSTAT_RUN/config/.$file"
 		mv -f "$FWSTAT_RUN/config/.$file" "$FWSTAT_RUN/config/$file"
@@ -99,6 +102,14 @@ fwstat_directories() {
 	chmod 750 "$FWSTAT_RUN/config"
 	fwstat_own "$FWSTAT_RUN/state"
 	fwstat_own "$FWSTAT_DATABASE"
+}
+
+# A file of the configuration as the daemon may see it: of the network no passwords and keys.
+fwstat_shown() {
+	case "$1" in
+		network) grep -E '^[ 	]*(config|(option|list)[ 	]+(dns|gateway|ip6gw|ipgw))[ 	]' /etc/config/network ;;
+		*) cat "/etc/config/$1" ;;
+	esac
 }
 
 # Gives a directory and our files in it to the service's user; leaves one alone that holds files of others.
@@ -215,7 +226,7 @@ fwstat_reload_firewall() {
 # The file without our sections: their head, their options, and the empty line before the head.
 fwstat_without_includes() {
 	awk '
-		/^config[ \t]+include[ \t]+["\x27]?fwstat_/ { ours = 1; empty = ""; next }
+		/^config[ \t]+include[ \t]+["\047]?fwstat_/ { ours = 1; empty = ""; next }
 		ours && /^[ \t]+(option|list)[ \t]/ { next }
 		{ ours = 0; printf "%s", empty; empty = "" }
 		/^$/ { empty = "\n"; next }
