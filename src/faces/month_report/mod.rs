@@ -61,10 +61,11 @@ pub fn write(
     out: &mut dyn Write,
 ) -> Result<(), ShellError> {
     let report = gather(wanted, ask, advice)?;
-    Ok(match wanted.form {
+    match wanted.form {
         Form::Text => text::write(&report, out)?,
         Form::Html => html::write(&report, out)?,
-    })
+    }
+    Ok(())
 }
 
 fn gather(
