@@ -209,10 +209,10 @@ fn add<S: Shelf>(store: &mut Store<S>, spool: Spool, origin: Origin) -> Result<(
     let (first, last) = (dates.first().copied(), dates.last().copied());
     let days = dates.into_iter().filter_map(|date| {
         let read = || {
-            let Some(bytes) = spool.bytes(date)? else { return Ok(None) };
-            let day = Spool::read(date, &bytes)?;
+            let Some(payload) = spool.payload(date)? else { return Ok(None) };
+            let day = Spool::read(date, &payload)?;
             let is_edge = Some(date) == first || Some(date) == last;
-            Ok(Some(AddedDay { day, whole: is_edge.then_some(bytes) }))
+            Ok(Some(AddedDay { day, whole: is_edge.then_some(payload) }))
         };
         read().transpose()
     });

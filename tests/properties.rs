@@ -104,7 +104,7 @@ fn days(events: &[Drawn], batch: usize, order: Order) -> Vec<AddedDay> {
     let dates = spool.dates();
     let (first, last) = (dates.first().copied(), dates.last().copied());
     let day = |date| {
-        let bytes = spool.bytes(date).unwrap().unwrap();
+        let bytes = spool.payload(date).unwrap().unwrap();
         let day = Spool::read(date, &bytes).unwrap();
         let is_edge = Some(date) == first || Some(date) == last;
         AddedDay { day, whole: is_edge.then_some(bytes) }

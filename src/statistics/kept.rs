@@ -192,6 +192,8 @@ pub struct Cuts {
     /// So many of the heaviest services keep their sketch of different sources.
     pub rows_with_sketch: usize,
     pub countries: CountryCuts,
+    /// The sketch of all sources takes a quarter of the room, at twice the error.
+    pub folded: bool,
 }
 
 impl Cuts {
@@ -200,9 +202,10 @@ impl Cuts {
         services: Cut { top: 48, from: 100, most: 1024 },
         sources: Cut { top: 48, from: 1000, most: 256 },
         pairs: Cut { top: 32, from: 100, most: 512 },
-        rows_with_hours: 24,
+        rows_with_hours: 16,
         rows_with_sketch: 0,
         countries: CountryCuts::DAY,
+        folded: false,
     };
     /// Another class on one day.
     pub const DAY_OTHERS: Cuts = Cuts {
@@ -212,6 +215,7 @@ impl Cuts {
         rows_with_hours: 0,
         rows_with_sketch: 0,
         countries: CountryCuts::DAY_OTHERS,
+        folded: true,
     };
     /// Attempts of one month.
     pub const MONTH: Cuts = Cuts {
@@ -221,6 +225,7 @@ impl Cuts {
         rows_with_hours: 0,
         rows_with_sketch: 0,
         countries: CountryCuts::MONTH,
+        folded: false,
     };
     pub const MONTH_OTHERS: Cuts = Cuts {
         services: Cut { top: 6, from: 10_000, most: 64 },
@@ -229,6 +234,7 @@ impl Cuts {
         rows_with_hours: 0,
         rows_with_sketch: 0,
         countries: CountryCuts::MONTH_OTHERS,
+        folded: true,
     };
 }
 
@@ -257,6 +263,11 @@ impl Kept {
         self.services.shrink_to_fit();
         self.sources.shrink_to_fit();
         self.pairs.shrink_to_fit();
+        if cuts.folded
+            && let Some(sketch) = &mut self.sketch
+        {
+            sketch.fold();
+        }
         for (number, row) in self.services.iter_mut().enumerate() {
             if number >= cuts.rows_with_sketch {
                 row.sketch = None;
@@ -277,5 +288,14 @@ impl Kept {
         self.sketch = None;
         self.services.iter_mut().for_each(|row| row.hours = None);
         self.sources.iter_mut().for_each(|row| row.hours = None);
+        self.forget_minutes();
+    }
+
+    /// From now on it is told to the hour when a source was seen first and last.
+    pub fn forget_minutes(&mut self) {
+        for row in &mut self.sources {
+            row.first -= row.first % 3600;
+            row.last -= row.last % 3600;
+        }
     }
 }

@@ -239,6 +239,11 @@ impl Tables {
         self.countries = KeptCountries::measure(self.sources.rows(), self.pairs.rows(), exact, atlas);
     }
 
+    /// As they were measured last.
+    pub fn countries(&self) -> &KeptCountries {
+        &self.countries
+    }
+
     /// Countries that were measured elsewhere.
     pub fn set_countries(&mut self, countries: KeptCountries) {
         self.countries = countries;
@@ -254,6 +259,7 @@ impl Tables {
             rows_with_hours: usize::MAX,
             rows_with_sketch: usize::MAX,
             countries: CountryCuts::OPEN,
+            folded: false,
         }
     }
 

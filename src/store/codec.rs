@@ -1,75 +1,205 @@
-//! Numbers <-> bytes: big-endian and LEB128, the same on every machine. Reading never panics.
+//! Numbers <-> bytes, plain or packed, the same on every machine. Reading never panics.
+
+use super::packed::{Packer, Unpacker};
 
 /// Why bytes could not be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Malformed(pub &'static str);
 
-#[derive(Default)]
+/// What the numbers that follow are: in packed bytes each column has its own statistics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Column {
+    Totals,
+    Hours,
+    Protocols,
+    Marks,
+    Floors,
+    Unique,
+    Hashes,
+    Ranks,
+    Services,
+    ServiceAttempts,
+    ServiceUnique,
+    ServiceHours,
+    Addresses,
+    SourceAttempts,
+    SourceServices,
+    First,
+    Last,
+    SourceHours,
+    PairServices,
+    PairSources,
+    PairAttempts,
+    Errors,
+    Missing,
+    Countries,
+    CountryAttempts,
+    CountryUnique,
+    CountryServices,
+    Sample,
+}
+
+/// Numbers one after the other, in one of two forms.
 pub struct Writer {
-    pub bytes: Vec<u8>,
+    form: Form,
+    column: Column,
+}
+
+enum Form {
+    /// LEB128, quick to write and read.
+    Plain(Vec<u8>),
+    /// See [`super::packed`]: a third of the room.
+    Packed(Packer),
 }
 
 impl Writer {
-    pub fn new() -> Writer {
-        Writer::default()
+    pub fn plain() -> Writer {
+        Writer { form: Form::Plain(Vec::new()), column: Column::Totals }
+    }
+
+    pub fn packed() -> Writer {
+        Writer { form: Form::Packed(Packer::new()), column: Column::Totals }
+    }
+
+    pub fn is_packed(&self) -> bool {
+        matches!(self.form, Form::Packed(_))
+    }
+
+    /// The numbers that follow belong to this column.
+    pub fn column(&mut self, column: Column) {
+        self.column = column;
     }
 
     pub fn u8(&mut self, number: u8) {
-        self.bytes.push(number);
+        match &mut self.form {
+            Form::Plain(bytes) => bytes.push(number),
+            Form::Packed(packer) => packer.number(self.column as usize, number.into()),
+        }
     }
 
+    /// Bytes that can't be packed any further.
     pub fn raw(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        match &mut self.form {
+            Form::Plain(all) => all.extend_from_slice(bytes),
+            Form::Packed(packer) => packer.bytes(bytes),
+        }
     }
 
-    /// LEB128: seven bits a byte, least first.
+    /// Plain in LEB128: seven bits a byte, least first.
     pub fn number(&mut self, number: u64) {
         self.wide(u128::from(number));
     }
 
     pub fn wide(&mut self, mut number: u128) {
-        while number >= 0x80 {
-            self.bytes.push(number as u8 | 0x80);
-            number >>= 7;
+        match &mut self.form {
+            Form::Plain(bytes) => {
+                while number >= 0x80 {
+                    bytes.push(number as u8 | 0x80);
+                    number >>= 7;
+                }
+                bytes.push(number as u8);
+            }
+            Form::Packed(packer) => packer.number(self.column as usize, number),
         }
-        self.bytes.push(number as u8);
+    }
+
+    /// The lowest `length` (0..=32) bits.
+    pub fn mask(&mut self, mask: u32, length: usize) {
+        match &mut self.form {
+            Form::Plain(_) => self.number(mask.into()),
+            Form::Packed(packer) => packer.mask(self.column as usize, mask, length),
+        }
+    }
+
+    /// Small numbers, at most 31 each.
+    pub fn ranks(&mut self, ranks: &[u8]) {
+        match &mut self.form {
+            Form::Plain(bytes) => bytes.extend_from_slice(ranks),
+            Form::Packed(packer) => ranks.iter().for_each(|rank| packer.rank(self.column as usize, *rank)),
+        }
+    }
+
+    pub fn finish(self) -> Vec<u8> {
+        match self.form {
+            Form::Plain(bytes) => bytes,
+            Form::Packed(packer) => packer.finish(),
+        }
     }
 }
 
 pub struct Reader<'a> {
-    bytes: &'a [u8],
+    form: ReadForm<'a>,
+    column: Column,
 }
 
+enum ReadForm<'a> {
+    Plain(&'a [u8]),
+    Packed(Unpacker<'a>),
+}
+
+const ENDS_EARLY: Malformed = Malformed("it ends early");
+const TOO_LARGE: Malformed = Malformed("a number is too large");
+
 impl<'a> Reader<'a> {
-    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes }
+    pub fn plain(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { form: ReadForm::Plain(bytes), column: Column::Totals }
     }
 
-    pub fn remaining(&self) -> usize {
-        self.bytes.len()
+    pub fn packed(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { form: ReadForm::Packed(Unpacker::new(bytes)), column: Column::Totals }
+    }
+
+    pub fn is_packed(&self) -> bool {
+        matches!(self.form, ReadForm::Packed(_))
+    }
+
+    pub fn column(&mut self, column: Column) {
+        self.column = column;
+    }
+
+    pub fn is_at_end(&self) -> bool {
+        match &self.form {
+            ReadForm::Plain(bytes) => bytes.is_empty(),
+            ReadForm::Packed(unpacker) => unpacker.is_at_end(),
+        }
     }
 
     pub fn u8(&mut self) -> Result<u8, Malformed> {
-        let (first, rest) = self.bytes.split_first().ok_or(Malformed("it ends early"))?;
-        self.bytes = rest;
-        Ok(*first)
+        match &mut self.form {
+            ReadForm::Plain(bytes) => {
+                let (first, rest) = bytes.split_first().ok_or(ENDS_EARLY)?;
+                *bytes = rest;
+                Ok(*first)
+            }
+            ReadForm::Packed(_) => u8::try_from(self.wide()?).map_err(|_| TOO_LARGE),
+        }
     }
 
-    pub fn raw(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.bytes.split_at_checked(length).ok_or(Malformed("it ends early"))?;
-        self.bytes = rest;
-        Ok(taken)
+    pub fn raw(&mut self, length: usize) -> Result<Vec<u8>, Malformed> {
+        match &mut self.form {
+            ReadForm::Plain(bytes) => {
+                let (taken, rest) = bytes.split_at_checked(length).ok_or(ENDS_EARLY)?;
+                *bytes = rest;
+                Ok(taken.to_vec())
+            }
+            ReadForm::Packed(unpacker) => unpacker.bytes(length).ok_or(ENDS_EARLY),
+        }
     }
 
     pub fn number(&mut self) -> Result<u64, Malformed> {
-        u64::try_from(self.wide()?).map_err(|_| Malformed("a number is too large"))
+        u64::try_from(self.wide()?).map_err(|_| TOO_LARGE)
     }
 
     pub fn small(&mut self) -> Result<u32, Malformed> {
-        u32::try_from(self.wide()?).map_err(|_| Malformed("a number is too large"))
+        u32::try_from(self.wide()?).map_err(|_| TOO_LARGE)
     }
 
     pub fn wide(&mut self) -> Result<u128, Malformed> {
+        if let ReadForm::Packed(unpacker) = &mut self.form {
+            let number = unpacker.number(self.column as usize);
+            return if unpacker.is_beyond() { Err(ENDS_EARLY) } else { Ok(number) };
+        }
         let mut number = 0u128;
         for shift in (0..128).step_by(7) {
             let byte = self.u8()?;
@@ -82,19 +212,43 @@ impl<'a> Reader<'a> {
                 return Ok(number);
             }
         }
-        Err(Malformed("a number is too large"))
+        Err(TOO_LARGE)
     }
 
-    /// A number of rows, each of which takes at least `least` bytes of what remains: no more
-    /// can be allocated than was really read.
+    /// A number of `length` (0..=32) bits.
+    pub fn mask(&mut self, length: usize) -> Result<u32, Malformed> {
+        let ReadForm::Packed(unpacker) = &mut self.form else {
+            let mask = self.small()?;
+            return if u64::from(mask) >> length == 0 { Ok(mask) } else { Err(TOO_LARGE) };
+        };
+        let mask = unpacker.mask(self.column as usize, length);
+        if unpacker.is_beyond() { Err(ENDS_EARLY) } else { Ok(mask) }
+    }
+
+    /// Fills `ranks` with small numbers.
+    pub fn ranks(&mut self, ranks: &mut [u8]) -> Result<(), Malformed> {
+        let ReadForm::Packed(unpacker) = &mut self.form else {
+            ranks.copy_from_slice(&self.raw(ranks.len())?);
+            return Ok(());
+        };
+        ranks.iter_mut().for_each(|rank| *rank = unpacker.rank(self.column as usize));
+        if unpacker.is_beyond() { Err(ENDS_EARLY) } else { Ok(()) }
+    }
+
+    /// A number of rows: no more than a table of an open day can have, and plain no more than there are
+    /// bytes if each takes at least `least` of them. So little more is allocated than was really read.
     pub fn rows(&mut self, least: usize) -> Result<usize, Malformed> {
-        let rows = self.number()?;
-        match usize::try_from(rows) {
-            Ok(rows) if rows <= self.remaining() / least.max(1) => Ok(rows),
-            _ => Err(Malformed("more rows than bytes")),
-        }
+        let rows = usize::try_from(self.number()?).unwrap_or(usize::MAX);
+        let most = match &self.form {
+            ReadForm::Plain(bytes) => bytes.len() / least.max(1),
+            ReadForm::Packed(_) => MOST_ROWS,
+        };
+        if rows <= most { Ok(rows) } else { Err(Malformed("more rows than there can be")) }
     }
 }
+
+/// No table has more rows.
+const MOST_ROWS: usize = 1 << 16;
 
 /// Bits after each other, the highest of a byte first.
 #[derive(Default)]
@@ -200,14 +354,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_come_back(numbers in proptest::collection::vec(any::<u128>(), 0..20)) {
-            let mut writer = Writer::new();
-            numbers.iter().for_each(|number| writer.wide(*number));
-            let mut reader = Reader::new(&writer.bytes);
-            for number in numbers {
-                prop_assert_eq!(reader.wide(), Ok(number));
+        fn numbers_come_back(numbers in proptest::collection::vec((any::<u128>(), 0u32..32), 0..20)) {
+            for mut writer in [Writer::plain(), Writer::packed()] {
+                for (number, bits) in &numbers {
+                    writer.column(Column::Services);
+                    writer.wide(*number >> bits);
+                    writer.column(Column::Hours);
+                    writer.mask((*number as u32) >> bits, 32);
+                    writer.u8(*bits as u8);
+                }
+                let packed = writer.is_packed();
+                let bytes = writer.finish();
+                let mut reader = if packed { Reader::packed(&bytes) } else { Reader::plain(&bytes) };
+                for (number, bits) in &numbers {
+                    reader.column(Column::Services);
+                    prop_assert_eq!(reader.wide(), Ok(*number >> bits));
+                    reader.column(Column::Hours);
+                    prop_assert_eq!(reader.mask(32), Ok((*number as u32) >> bits));
+                    prop_assert_eq!(reader.u8(), Ok(*bits as u8));
+                }
+                prop_assert!(reader.is_at_end());
             }
-            prop_assert_eq!(reader.remaining(), 0);
         }
 
         #[test]
@@ -227,11 +394,15 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let mut reader = Reader::new(&bytes);
+            let mut reader = Reader::plain(&bytes);
             while reader.wide().is_ok() {}
-            let mut reader = Reader::new(&bytes);
-            let rows = reader.rows(3).unwrap_or(0);
+            let rows = Reader::plain(&bytes).rows(3).unwrap_or(0);
             prop_assert!(rows * 3 <= bytes.len());
+            let mut reader = Reader::packed(&bytes);
+            // Bytes end, however little of them a number takes.
+            let numbers = (0..10_000_000).take_while(|_| reader.number().is_ok()).count();
+            prop_assert!(numbers < 10_000_000);
+            prop_assert!(Reader::packed(&bytes).rows(3).unwrap_or(0) <= MOST_ROWS);
         }
     }
 }

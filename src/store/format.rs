@@ -5,12 +5,14 @@
 //! ```text
 //! file   = header block* end
 //! header = "fwst" version:u16 0:u16 crc32:u32             of the eight bytes before
-//! block  = B1 0C 46 57 kind:u8 0:u8 key:i32 raw:u32 length:u32 crc32:u32 crc32:u32 payload
-//!          raw: bytes once inflated (RFC 1951); first crc32 of the payload, second of the header before it
+//! block  = B1 0C 46 57 kind:u8 packed:u8 key:i32 raw:u32 length:u32 crc32:u32 crc32:u32 payload
+//!          packed: 1 see `packed`, 0 deflated (RFC 1951); raw: bytes once inflated;
+//!          first crc32 of the payload, second of the header before it
 //! end    = a block of kind 255, key = the number of blocks before it, no payload
 //! ```
 
 use flate2::{Compression, Decompress, FlushDecompress, Status};
+use std::borrow::Cow;
 use std::io::Write;
 
 /// The version that is written, and the newest that can be read. 2 has countries behind the classes of days and months;
@@ -47,7 +49,21 @@ pub enum Kind {
 pub struct Block {
     pub kind: Kind,
     pub key: i32,
-    pub payload: Vec<u8>,
+    pub payload: Payload,
+}
+
+/// What a block holds, as its numbers were written.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Payload {
+    pub bytes: Vec<u8>,
+    /// As [`super::packed`] does it; otherwise the file has it deflated.
+    pub packed: bool,
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Payload {
+        Payload { bytes, packed: false }
+    }
 }
 
 /// What was found in a file.
@@ -80,22 +96,25 @@ pub fn write(blocks: &[Block]) -> Vec<u8> {
     for block in blocks {
         write_block(&mut file, block.kind as u8, block.key, &block.payload);
     }
-    write_block(&mut file, END, blocks.len() as i32, &[]);
+    write_block(&mut file, END, blocks.len() as i32, &Payload::default());
     file
 }
 
-fn write_block(file: &mut Vec<u8>, kind: u8, key: i32, payload: &[u8]) {
-    let deflated = if payload.is_empty() { Vec::new() } else { deflate(payload) };
+fn write_block(file: &mut Vec<u8>, kind: u8, key: i32, payload: &Payload) {
+    let bytes = match payload {
+        Payload { bytes, packed } if *packed || bytes.is_empty() => Cow::Borrowed(bytes),
+        Payload { bytes, .. } => Cow::Owned(deflate(bytes)),
+    };
     let start = file.len();
     file.extend_from_slice(&MARKER);
-    file.extend_from_slice(&[kind, 0]);
+    file.extend_from_slice(&[kind, u8::from(payload.packed)]);
     file.extend_from_slice(&key.to_be_bytes());
-    file.extend_from_slice(&(payload.len() as u32).to_be_bytes());
-    file.extend_from_slice(&(deflated.len() as u32).to_be_bytes());
-    file.extend_from_slice(&crc32(&deflated).to_be_bytes());
+    file.extend_from_slice(&(payload.bytes.len() as u32).to_be_bytes());
+    file.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+    file.extend_from_slice(&crc32(&bytes).to_be_bytes());
     let crc = crc32(&file[start..]);
     file.extend_from_slice(&crc.to_be_bytes());
-    file.extend_from_slice(&deflated);
+    file.extend_from_slice(&bytes);
 }
 
 fn deflate(payload: &[u8]) -> Vec<u8> {
@@ -114,6 +133,7 @@ fn inflate(bytes: &[u8], raw: usize) -> Option<Vec<u8>> {
 
 struct BlockHeader {
     kind: u8,
+    packed: u8,
     key: i32,
     raw: u32,
     length: u32,
@@ -131,6 +151,7 @@ fn block_header(bytes: &[u8]) -> Option<BlockHeader> {
     let valid = header[..4] == MARKER && crc32(&header[..22]) == u32_at(header, 22);
     valid.then(|| BlockHeader {
         kind: header[4],
+        packed: header[5],
         key: u32_at(header, 6) as i32,
         raw: u32_at(header, 10),
         length: u32_at(header, 14),
@@ -202,11 +223,13 @@ fn open_block(header: &BlockHeader, payload: &[u8]) -> Result<Block, &'static st
     if header.raw > MOST_RAW {
         return Err("a block is too large");
     }
-    if header.raw == 0 && payload.is_empty() {
-        return Ok(Block { kind, key: header.key, payload: Vec::new() });
-    }
-    let payload = inflate(payload, header.raw as usize).ok_or("a block cannot be inflated")?;
-    Ok(Block { kind, key: header.key, payload })
+    let bytes = match header.packed {
+        _ if header.raw == 0 && payload.is_empty() => Vec::new(),
+        0 => inflate(payload, header.raw as usize).ok_or("a block cannot be inflated")?,
+        1 => payload.to_vec(),
+        _ => return Err("a block is packed in an unknown way"),
+    };
+    Ok(Block { kind, key: header.key, payload: Payload { bytes, packed: header.packed == 1 } })
 }
 
 impl Contents {
@@ -222,9 +245,10 @@ mod tests {
 
     fn sample() -> Vec<Block> {
         vec![
-            Block { kind: Kind::Day, key: 18_358, payload: b"the sixth of April".to_vec() },
-            Block { kind: Kind::Day, key: 18_359, payload: vec![7; 5_000] },
-            Block { kind: Kind::Month, key: -1, payload: Vec::new() },
+            Block { kind: Kind::Day, key: 18_358, payload: b"the sixth of April".to_vec().into() },
+            Block { kind: Kind::Day, key: 18_359, payload: vec![7; 5_000].into() },
+            Block { kind: Kind::Month, key: -1, payload: Payload::default() },
+            Block { kind: Kind::Month, key: 3, payload: Payload { bytes: vec![8; 60], packed: true } },
         ]
     }
 
@@ -236,7 +260,7 @@ mod tests {
 
     #[test]
     fn the_bytes_are_the_same_on_every_machine() {
-        let file = write(&[Block { kind: Kind::Month, key: 24_243, payload: Vec::new() }]);
+        let file = write(&[Block { kind: Kind::Month, key: 24_243, payload: Payload::default() }]);
         assert_eq!(file[..12], *b"fwst\x00\x02\x00\x00\xd8\x09\x75\xfe");
         assert_eq!(
             file[12..34],
@@ -253,7 +277,7 @@ mod tests {
                 bad[place] ^= 1 << bit;
                 let contents = read(&bad).expect("a flipped version is no newer version");
                 assert!(contents.damage.is_some(), "byte {place} bit {bit}");
-                assert!(contents.blocks.len() >= 2, "byte {place} bit {bit}");
+                assert!(contents.blocks.len() >= 3, "byte {place} bit {bit}");
                 assert!(contents.blocks.iter().all(|block| sample().contains(block)));
             }
         }

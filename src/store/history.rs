@@ -13,8 +13,8 @@ use crate::query::history::{History, MonthOfDays, Retention};
 use crate::statistics::day::KeptDay;
 use crate::statistics::month::{KeptMonth, MonthSum};
 
-use super::format::{self, Block, Kind};
-use super::records;
+use super::format::{self, Block, Kind, Payload};
+use super::records::{self, Form};
 use super::shelf::{Change, Shelf};
 
 mod add;
@@ -206,8 +206,8 @@ impl<S: Shelf> Store<S> {
         let mut origin = Origin::default();
         for block in self.read_file(ORIGIN)? {
             match block.kind {
-                Kind::Imported => origin.imported = block.payload,
-                Kind::Zone => origin.zone = String::from_utf8(block.payload).ok(),
+                Kind::Imported => origin.imported = block.payload.bytes,
+                Kind::Zone => origin.zone = String::from_utf8(block.payload.bytes).ok(),
                 _ => {}
             }
         }
@@ -219,7 +219,7 @@ impl<S: Shelf> Store<S> {
 #[derive(Clone)]
 struct OpenDay {
     date: Date,
-    payload: Vec<u8>,
+    payload: Payload,
 }
 
 impl OpenDay {
@@ -233,7 +233,7 @@ fn is_readable(block: &Block) -> bool {
         Kind::Day => records::read_day(Date(block.key), &block.payload).is_ok(),
         Kind::Month => records::read_month(Month(block.key), &block.payload).is_ok(),
         Kind::Imported | Kind::State => true,
-        Kind::Zone => std::str::from_utf8(&block.payload).is_ok(),
+        Kind::Zone => std::str::from_utf8(&block.payload.bytes).is_ok(),
     }
 }
 

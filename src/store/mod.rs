@@ -4,6 +4,7 @@ pub mod codec;
 mod country_records;
 pub mod format;
 pub mod history;
+pub mod packed;
 pub mod records;
 pub mod shelf;
 pub mod spool;

@@ -10,7 +10,8 @@ use crate::calendar::Date;
 use crate::statistics::collect::Waiting;
 use crate::statistics::day::{Day, KeptDay};
 
-use super::records;
+use super::format::Payload;
+use super::records::{self, Form};
 
 pub struct Spool {
     file: File,
@@ -28,15 +29,15 @@ impl Spool {
     }
 
     /// A day as it was written.
-    pub fn bytes(&self, date: Date) -> io::Result<Option<Vec<u8>>> {
+    pub fn payload(&self, date: Date) -> io::Result<Option<Payload>> {
         let Some((offset, length, _)) = self.places.get(&date) else { return Ok(None) };
         let mut bytes = vec![0; *length];
         self.file.read_exact_at(&mut bytes, *offset)?;
-        Ok(Some(bytes))
+        Ok(Some(bytes.into()))
     }
 
-    pub fn read(date: Date, bytes: &[u8]) -> io::Result<KeptDay> {
-        records::read_day(date, bytes)
+    pub fn read(date: Date, payload: &Payload) -> io::Result<KeptDay> {
+        records::read_day(date, payload)
             .map_err(|malformed| io::Error::other(format!("the spool of {date}: {}", malformed.0)))
     }
 
@@ -74,15 +75,15 @@ impl Waiting for Spool {
     type Error = io::Error;
 
     fn put(&mut self, day: &KeptDay) -> io::Result<()> {
-        self.write(day.date, &records::write_day(day))
+        self.write(day.date, &records::write_day(day, Form::Plain).bytes)
     }
 
     fn put_whole(&mut self, day: &Day) -> io::Result<()> {
-        self.write(day.date, &records::write_whole_day(day))
+        self.write(day.date, &records::write_whole_day(day, Form::Plain).bytes)
     }
 
     fn get(&mut self, date: Date) -> io::Result<Option<KeptDay>> {
-        self.bytes(date)?.map(|bytes| Spool::read(date, &bytes)).transpose()
+        self.payload(date)?.map(|payload| Spool::read(date, &payload)).transpose()
     }
 
     fn contains(&self, date: Date) -> bool {

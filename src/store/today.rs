@@ -15,7 +15,7 @@ use crate::statistics::day::{Day, KeptDay};
 use super::codec::{Malformed, Reader, Writer};
 use super::format::{self, Block, Kind};
 use super::history::{AddedDay, Origin, Store, StoreError};
-use super::records;
+use super::records::{self, Form};
 use super::shelf::{Change, Shelf};
 
 /// With so many pieces the next one is whole.
@@ -40,7 +40,7 @@ pub struct State {
 
 impl State {
     fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
+        let mut writer = Writer::plain();
         writer.number(VERSION);
         writer.number(self.serial);
         writer.number(self.boot.len() as u64);
@@ -53,17 +53,17 @@ impl State {
         writer.number(self.date.map_or(0, |date| u64::from(date.0.cast_unsigned())));
         writer.number(self.lost);
         writer.u8(u8::from(self.on_flash));
-        writer.bytes
+        writer.finish()
     }
 
     fn decode(bytes: &[u8]) -> Result<State, Malformed> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = Reader::plain(bytes);
         if reader.number()? != VERSION {
             return Err(Malformed("another version's state"));
         }
         let serial = reader.number()?;
         let length = reader.rows(1)?;
-        let boot = String::from_utf8_lossy(reader.raw(length)?).into_owned();
+        let boot = String::from_utf8_lossy(&reader.raw(length)?).into_owned();
         let has_mark = reader.u8()? == 1;
         let (id, time) = (reader.small()?, reader.number()?.cast_signed());
         let has_date = reader.u8()? == 1;
@@ -91,17 +91,21 @@ pub struct Saved {
 
 /// One file with days, the open one last, and the state.
 pub fn encode(closed: &[KeptDay], open: Option<&KeptDay>, state: &State) -> Vec<u8> {
-    let block = |day: &KeptDay| Block { kind: Kind::Day, key: day.date.0, payload: records::write_day(day) };
-    let mut blocks = vec![Block { kind: Kind::State, key: 0, payload: state.encode() }];
+    let block = |day: &KeptDay| Block {
+        kind: Kind::Day,
+        key: day.date.0,
+        payload: records::write_day(day, Form::Packed),
+    };
+    let mut blocks = vec![Block { kind: Kind::State, key: 0, payload: state.encode().into() }];
     blocks.extend(closed.iter().chain(open).map(block));
     format::write(&blocks)
 }
 
 /// As [`encode`], of the open tables, with the rows of one table at a time in memory.
 pub fn copy(closed: &[KeptDay], open: Option<&Day>, state: &State) -> Vec<u8> {
-    let mut blocks = vec![Block { kind: Kind::State, key: 0, payload: state.encode() }];
-    let closed = closed.iter().map(|day| (day.date, records::write_day(day)));
-    let open = open.iter().map(|day| (day.date, records::write_whole_day(day)));
+    let mut blocks = vec![Block { kind: Kind::State, key: 0, payload: state.encode().into() }];
+    let closed = closed.iter().map(|day| (day.date, records::write_day(day, Form::Plain)));
+    let open = open.iter().map(|day| (day.date, records::write_whole_day(day, Form::Plain)));
     blocks.extend(closed.chain(open).map(|(date, payload)| Block { kind: Kind::Day, key: date.0, payload }));
     format::write(&blocks)
 }
@@ -113,7 +117,7 @@ pub fn decode(bytes: &[u8]) -> Option<Saved> {
 
 fn from_blocks(blocks: Vec<Block>) -> Option<Saved> {
     let state = blocks.iter().find(|block| block.kind == Kind::State)?;
-    let mut saved = Saved { state: State::decode(&state.payload).ok()?, ..Saved::default() };
+    let mut saved = Saved { state: State::decode(&state.payload.bytes).ok()?, ..Saved::default() };
     for block in blocks.iter().filter(|block| block.kind == Kind::Day) {
         let date = Date(block.key);
         let Ok(day) = records::read_day(date, &block.payload) else { continue };

@@ -13,8 +13,8 @@ use fwstat::sources::gzip::Gzip;
 use fwstat::sources::imported::Imported;
 use fwstat::sources::lines::{Line, Lines};
 use fwstat::statistics::countries::Country;
-use fwstat::store::format::{self, Kind};
-use fwstat::store::records;
+use fwstat::store::format::{self, Kind, Payload};
+use fwstat::store::records::{self, Form};
 use fwstat::wire::login::Logins;
 use fwstat::wire::nflog::{Message, messages};
 use fwstat::wire::packet::Packet;
@@ -56,12 +56,12 @@ pub fn store_file(data: &[u8]) {
         match block.kind {
             Kind::Day => {
                 if let Ok(day) = records::read_day(Date(block.key), &block.payload) {
-                    let again = records::write_day(&day);
+                    let again = records::write_day(&day, Form::Packed);
                     assert_eq!(records::read_day(day.date, &again).as_ref(), Ok(&day));
                 }
             }
             Kind::Month => drop(records::read_month(Month(block.key), &block.payload)),
-            Kind::Imported => drop(Imported::decode(&block.payload)),
+            Kind::Imported => drop(Imported::decode(&block.payload.bytes)),
             Kind::Zone => {}
             Kind::State => drop(fwstat::store::today::decode(data)),
         }
@@ -69,8 +69,11 @@ pub fn store_file(data: &[u8]) {
     let again = format::read(&format::write(&contents.blocks)).expect("the version is ours");
     assert_eq!((again.blocks, again.damage), (contents.blocks, None));
     // The records themselves, without the checksums around them.
-    let _ = records::read_day(Date(18_358), data);
-    let _ = records::read_month(Month(603), data);
+    for packed in [false, true] {
+        let payload = Payload { bytes: data.to_vec(), packed };
+        let _ = records::read_day(Date(18_358), &payload);
+        let _ = records::read_month(Month(603), &payload);
+    }
     let _ = Imported::decode(data);
 }
 

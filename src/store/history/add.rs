@@ -9,7 +9,7 @@ use crate::statistics::anomalies::Cells;
 use crate::statistics::countries::CountryCuts;
 use crate::statistics::day::Day;
 use crate::statistics::distinct::Sketch;
-use crate::statistics::kept::Unique;
+use crate::statistics::kept::{Kept, Unique};
 
 impl<S: Shelf> Store<S> {
     /// Adds whole summaries of days, oldest first, and what to remember of the files they came
@@ -50,8 +50,12 @@ impl<S: Shelf> Store<S> {
         self.descend(newest_before, newest, &mut batch)?;
         let Batch { mut files, open, touched } = batch;
         if let Some(Origin { imported, zone }) = origin {
-            let mut blocks = vec![Block { kind: Kind::Imported, key: 0, payload: imported }];
-            blocks.extend(zone.map(|zone| Block { kind: Kind::Zone, key: 0, payload: zone.into_bytes() }));
+            let mut blocks = vec![Block { kind: Kind::Imported, key: 0, payload: imported.into() }];
+            blocks.extend(zone.map(|zone| Block {
+                kind: Kind::Zone,
+                key: 0,
+                payload: zone.into_bytes().into(),
+            }));
             files.push((ORIGIN.to_string(), Some(blocks)));
         }
         let deflate =
@@ -91,7 +95,7 @@ impl<S: Shelf> Store<S> {
             tables.add_kept(&known);
             tables.add_kept(&day);
             tables.set_countries_of(&[&known, &day]);
-            whole = whole.map(|_| records::write_whole_day(&tables));
+            whole = whole.map(|_| records::write_whole_day(&tables, Form::Packed));
             day = tables.to_kept();
         }
         if let Some(payload) = whole {
@@ -177,10 +181,21 @@ impl<S: Shelf> Store<S> {
             };
             let lost_hours = passed(first_hours, before.map(|newest| retention.first_with_hours(newest)));
             let lost_days = passed(first_day, before.map(|newest| retention.first_day(newest)));
-            if !lost_hours && !lost_days {
+            // A month that the border goes through loses ten days at a time: each time its file is written anew.
+            let border = tenth(first_hours);
+            let crossed =
+                touched || before.is_none_or(|before| tenth(retention.first_with_hours(before)) < border);
+            let split = !lost_hours && !lost_days && crossed && (month.first_day()..=last).contains(&border);
+            if !lost_hours && !lost_days && !split {
                 continue;
             }
             let Some(mut kept) = self.pending_month(month, batch)? else { continue };
+            if split {
+                let passed = kept.days.iter_mut().filter(|day| day.date < border);
+                passed.flat_map(|day| &mut day.classes).for_each(Kept::forget_hours_and_sketch);
+                batch.put(month, last, &kept);
+                continue;
+            }
             if !kept.days.is_empty() {
                 let (cells, attempts) = self.anomalies_of(month, batch)?;
                 kept.summary.anomalous = Some((cells, attempts));
@@ -188,17 +203,20 @@ impl<S: Shelf> Store<S> {
             for kept in kept.days.iter_mut().flat_map(|day| &mut day.classes) {
                 kept.forget_hours_and_sketch();
             }
+            // The month's own number of different sources stays as exact as it was; sketches are for ranges of
+            // months, and only those of attempts are worth their room.
+            for class in Class::ALL {
+                let summary = &mut kept.summary.classes[class as usize];
+                summary.forget_minutes();
+                match &mut summary.sketch {
+                    Some(sketch) if class == Class::Attempt => sketch.fold(),
+                    sketch => *sketch = None,
+                }
+            }
             if lost_days {
                 kept.days.clear();
-                // The month's own number of different sources stays as exact as it was; sketches are for
-                // ranges of months, and only those of attempts are worth their room.
-                for class in Class::ALL {
-                    kept.summary.classes[class as usize].countries.cut(&CountryCuts::OLD_MONTH);
-                    let sketch = &mut kept.summary.classes[class as usize].sketch;
-                    match sketch {
-                        Some(sketch) if class == Class::Attempt => sketch.fold(),
-                        _ => *sketch = None,
-                    }
+                for summary in &mut kept.summary.classes {
+                    summary.countries.cut(&CountryCuts::OLD_MONTH);
                 }
             }
             batch.put(month, last, &kept);
@@ -237,7 +255,12 @@ fn next_day(days: &mut impl Iterator<Item = io::Result<AddedDay>>) -> Result<Opt
 pub struct AddedDay {
     pub day: KeptDay,
     /// The day as [`records::write_day`] writes it, if more of it may come: then it is kept whole.
-    pub whole: Option<Vec<u8>>,
+    pub whole: Option<Payload>,
+}
+
+/// The first of the ten days that `date` belongs to, counted from 1970.
+fn tenth(date: Date) -> Date {
+    Date(date.0 - date.0.rem_euclid(10))
 }
 
 struct Batch {
@@ -257,7 +280,7 @@ impl Batch {
         blocks.extend(kept.days.iter().map(|day| Block {
             kind: Kind::Day,
             key: day.date.0,
-            payload: records::write_day(day),
+            payload: records::write_day(day, Form::Packed),
         }));
         self.files.push((name, Some(blocks)));
         if !self.touched.iter().any(|(touched, _)| *touched == month) {
