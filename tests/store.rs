@@ -87,8 +87,13 @@ fn small(name: &str) -> Small {
 
 /// What is said of an import, or why it failed.
 fn import(store: &Path, log: &Path) -> Result<Vec<String>, String> {
-    let input =
-        Input { files: vec![log.to_path_buf()], timezone: Some("UTC".into()), year: None, wan: Vec::new() };
+    let input = Input {
+        files: vec![log.to_path_buf()],
+        timezone: Some("UTC".into()),
+        year: None,
+        wan: Vec::new(),
+        countries: fwstat::faces::arguments::DEFAULT_COUNTRIES.into(),
+    };
     let reading = offline::import(&input, store, &mut |_| {}).map_err(|failure| failure.to_string())?;
     Ok(reading.failures.into_iter().chain(reading.notes).collect())
 }
