@@ -7,7 +7,7 @@ use super::AnswerError;
 use super::answer::{Completeness, CountriesAnswer, CountryRow};
 use super::history::History;
 use super::question::Question;
-use super::walk::{Reasons, Span, is_about_services, matches, walk};
+use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_measured};
 use crate::event::{Address, Service};
 use crate::statistics::countries::{Atlas, Country, KeptCountries};
 use crate::statistics::kept::{Kept, Unique};
@@ -138,7 +138,7 @@ pub fn countries(
     let mut reasons = Reasons::default();
     let mut measured = Measured::default();
     let mut sums = Sums { sampled: true, ..Sums::default() };
-    walk(history, span, &mut reasons, &mut |piece| {
+    walk_measured(history, span, question.class, &mut reasons, &mut |piece| {
         let kept = piece.class(question.class);
         if measured.note(kept, piece.days()) && kept.attempts > 0 {
             sums.add(question, &kept.countries);

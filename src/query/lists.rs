@@ -14,7 +14,7 @@ use super::countries::{Measured, NO_DATABASE};
 use super::history::History;
 use super::periods;
 use super::question::Question;
-use super::walk::{Reasons, Span, is_about_services, matches, walk};
+use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_measured};
 
 pub fn service_row(service: Service, attempts: u64, unique: Option<u64>, error: u64) -> ServiceRow {
     ServiceRow {
@@ -75,7 +75,7 @@ fn services_of_country(
     let mut measured = Measured::default();
     let mut sums: HashMap<Service, (u64, Option<u64>)> = HashMap::new();
     let (mut floor, mut parts) = (0u64, 0);
-    walk(history, span, reasons, &mut |piece| {
+    walk_measured(history, span, question.class, reasons, &mut |piece| {
         let kept = piece.class(question.class);
         if !measured.note(kept, piece.days()) || kept.attempts == 0 {
             return;
