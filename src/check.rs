@@ -16,7 +16,7 @@ use crate::engine::clock::BUILT;
 use crate::exposure;
 use crate::faces::shell::{Outcome, ShellError};
 use crate::faces::summary_table::exposure_sentence;
-use crate::query::answer::SummaryAnswer;
+use crate::query::answer::{FindingRow, SummaryAnswer};
 use crate::sources::nflog::{NflogError, NflogReader};
 use crate::system::clock;
 
@@ -32,10 +32,28 @@ enum Kind {
     Wrong,
 }
 
-struct Findings(Vec<(Kind, String)>);
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Kind::Fine => "ok",
+            Kind::Note => "note",
+            Kind::Wrong => "WRONG",
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Findings(Vec<(Kind, String)>);
 
 impl Findings {
-    fn fine(&mut self, sentence: impl Into<String>) {
+    /// As an answer has them: what is wrong first.
+    pub fn rows(&self) -> Vec<FindingRow> {
+        let of = |wanted: Kind| self.0.iter().filter(move |(kind, _)| *kind == wanted);
+        let all = [Kind::Wrong, Kind::Note, Kind::Fine].into_iter().flat_map(of);
+        all.map(|(kind, text)| FindingRow { kind: kind.word().to_lowercase(), text: text.clone() }).collect()
+    }
+
+    pub fn fine(&mut self, sentence: impl Into<String>) {
         self.0.push((Kind::Fine, sentence.into()));
     }
 
@@ -43,21 +61,20 @@ impl Findings {
         self.0.push((Kind::Note, sentence.into()));
     }
 
-    fn wrong(&mut self, sentence: impl Into<String>) {
+    pub fn wrong(&mut self, sentence: impl Into<String>) {
         self.0.push((Kind::Wrong, sentence.into()));
     }
 }
 
 pub fn run(config_path: &Path, out: &mut dyn Write) -> Result<Outcome, ShellError> {
-    let mut findings = Findings(Vec::new());
-    let config = configuration(config_path, &mut findings);
+    let (config, mut findings) = standing(config_path);
+    if config.input.nflog {
+        group(&config, &mut findings);
+        counters(&config, &mut findings);
+    }
     let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
-    zones(&config, &fs::read_to_string(directory.join("firewall")).unwrap_or_default(), &mut findings);
-    kernel(&config, &mut findings);
     exposure(&config, directory, &mut findings);
     countries(&config, &mut findings);
-    time(&mut findings);
-    flash(&config, &mut findings);
     print(&findings, out)?;
     let wrong = findings.0.iter().filter(|(kind, _)| *kind == Kind::Wrong).count();
     let mut outcome = Outcome::fine();
@@ -67,14 +84,21 @@ pub fn run(config_path: &Path, out: &mut dyn Write) -> Result<Outcome, ShellErro
     Ok(outcome)
 }
 
+/// What can be found without asking anybody who could be slow: the daemon tells it too.
+pub fn standing(config_path: &Path) -> (Config, Findings) {
+    let mut findings = Findings::default();
+    let config = configuration(config_path, &mut findings);
+    let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
+    zones(&config, &fs::read_to_string(directory.join("firewall")).unwrap_or_default(), &mut findings);
+    log_backend(&config, &mut findings);
+    time(&mut findings);
+    flash(&config, &mut findings);
+    (config, findings)
+}
+
 fn print(findings: &Findings, out: &mut dyn Write) -> io::Result<()> {
     for (kind, sentence) in &findings.0 {
-        let word = match kind {
-            Kind::Fine => "ok   ",
-            Kind::Note => "note ",
-            Kind::Wrong => "WRONG",
-        };
-        writeln!(out, "{word}  {sentence}")?;
+        writeln!(out, "{:5}  {sentence}", kind.word())?;
     }
     Ok(())
 }
@@ -144,7 +168,7 @@ fn zones(config: &Config, text: &str, findings: &mut Findings) {
     }
 }
 
-fn kernel(config: &Config, findings: &mut Findings) {
+fn log_backend(config: &Config, findings: &mut Findings) {
     if config.input.logd {
         for (family, file) in [("IPv4", "2"), ("IPv6", "10")] {
             let backend = fs::read_to_string(format!("/proc/sys/net/netfilter/nf_log/{file}"));
@@ -163,9 +187,9 @@ fn kernel(config: &Config, findings: &mut Findings) {
             }
         }
     }
-    if !config.input.nflog {
-        return;
-    }
+}
+
+fn group(config: &Config, findings: &mut Findings) {
     let group = config.nflog_group;
     match NflogReader::open(group) {
         Ok(_) => findings.fine(format!("NFLOG group {group} is free")),
@@ -174,7 +198,6 @@ fn kernel(config: &Config, findings: &mut Findings) {
         }
         Err(error) => findings.wrong(error.to_string()),
     }
-    counters(config, findings);
 }
 
 fn is_running() -> bool {
@@ -189,8 +212,13 @@ fn counters(config: &Config, findings: &mut Findings) {
         findings.wrong("cannot list the firewall's rules: is nft installed, and are you root?");
         return;
     };
+    zone_rules(config, &zones, findings);
+}
+
+/// `counted`: the packets that the rules of each zone counted.
+pub fn zone_rules(config: &Config, counted: &[(String, u64)], findings: &mut Findings) {
     for name in &config.zone {
-        match zones.iter().find(|(zone, _)| zone == name) {
+        match counted.iter().find(|(zone, _)| zone == name) {
             Some((_, packets)) => {
                 findings.fine(format!("our rules of zone {name} counted {packets} packets"))
             }
@@ -283,7 +311,7 @@ mod tests {
     #[test]
     fn zones_are_looked_at_with_what_to_do() {
         let text = "config zone\n\toption name 'lan'\nconfig zone\n\toption name 'wan'\n\toption log_limit '10/minute'\n";
-        let mut findings = Findings(Vec::new());
+        let mut findings = Findings::default();
         let config = Config { zone: vec!["wan".into(), "dmz".into()], ..Config::default() };
         zones(&config, text, &mut findings);
         let mut out = Vec::new();

@@ -171,8 +171,10 @@ fn the_object_is_listed_with_its_arguments() {
     // 3: text, 5: a number of 32 bits.
     let common = json!({"from": 3, "to": 3, "class": 3, "protocol": 3, "port": 5, "source": 3,
         "country": 3, "min": 5, "limit": 5});
+    let mut services = common.clone();
+    services["daily"] = json!(5);
     let expected = json!({
-        "summary": common, "services": common, "sources": common, "hours": common, "days": common,
+        "summary": common, "services": services, "sources": common, "hours": common, "days": common,
         "months": common, "countries": common, "anomalies": common,
         "source": {"address": 3, "from": 3, "to": 3, "class": 3, "limit": 5},
         "recent": {"limit": 5, "cursor": 5, "class": 3, "protocol": 3, "port": 5, "source": 3},

@@ -16,6 +16,7 @@ use super::{load, now};
 use crate::atlas::Database;
 use crate::bus::Status;
 use crate::calendar::Date;
+use crate::check;
 use crate::config::{Config, GuardMode};
 use crate::engine::live::mask;
 use crate::engine::{Action, Brought, Engine, Input, Now};
@@ -23,8 +24,8 @@ use crate::event::Origin;
 use crate::exposure;
 use crate::faces::ubus::{AnswerError, Answers, BusCommand};
 use crate::query::answer::{
-    ClockStatus, Completeness, CounterStatus, CountryStatus, Exposure, GuardStatus, InputStatus,
-    MemoryStatus, StatusAnswer, StoreStatus,
+    ClockStatus, Completeness, CounterStatus, CountryStatus, Exposure, FindingRow, GuardStatus, InputStatus,
+    MemoryStatus, StatusAnswer, StoreStatus, SummaryAnswer,
 };
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer};
@@ -37,6 +38,8 @@ use crate::wire::line::{LineReader, Outcome};
 const MOST_FIREWALL: u64 = 512 * 1024;
 const MINUTE_MS: u64 = 60_000;
 const SECOND_MS: u64 = 1_000;
+/// The state of an input that works.
+const RUNNING: &str = "running";
 /// The NTP hotplug script makes this file in the run directory.
 const CLOCK_SET: &str = "clock-set";
 
@@ -316,16 +319,9 @@ impl Core {
 
     fn status(&mut self, now: Now) -> StatusAnswer {
         self.counters.ask(now.boot_ms);
-        let mut warnings = self.problems.clone();
-        warnings.extend(self.places.damage().iter().cloned());
-        warnings.extend(self.places.trouble.iter().cloned());
-        warnings.extend(self.places.no_copy.iter().cloned());
-        warnings.extend(self.counters.why.iter().cloned());
+        let warnings = self.warnings(now);
+        let findings = self.findings();
         let countries = self.country_status(now);
-        warnings.extend(countries.trouble);
-        if !self.engine.clock_is_set() {
-            warnings.push("the clock is not set: packets are counted and get their day once it is".into());
-        }
         let today = self.engine.date();
         StatusAnswer {
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -345,6 +341,7 @@ impl Core {
             },
             memory: MemoryStatus { resident: resident() },
             countries: Some(countries.status),
+            findings: Some(findings),
             guard: GuardStatus {
                 enabled: false,
                 state: "off".into(),
@@ -370,6 +367,48 @@ impl Core {
                 date,
             },
         }
+    }
+
+    /// What somebody should look at, a sentence each.
+    fn warnings(&self, now: Now) -> Vec<String> {
+        let mut warnings = self.problems.clone();
+        warnings.extend(self.places.damage().iter().cloned());
+        warnings.extend(self.places.trouble.iter().cloned());
+        warnings.extend(self.places.no_copy.iter().cloned());
+        warnings.extend(self.counters.why.iter().cloned());
+        warnings.extend(self.country_status(now).trouble);
+        if !self.engine.clock_is_set() {
+            warnings.push("the clock is not set: packets are counted and get their day once it is".into());
+        }
+        warnings
+    }
+
+    /// What `fwstat check` would find, as far as the daemon can tell without waiting.
+    fn findings(&self) -> Vec<FindingRow> {
+        let (_, mut findings) = check::standing(&self.config_path);
+        if self.config.input.nflog {
+            match self.nflog.state.as_str() {
+                RUNNING => findings.fine(format!("NFLOG group {} is read", self.config.nflog_group)),
+                state => findings.wrong(format!("nflog: {state}")),
+            }
+            match &self.counters.zones {
+                Some(zones) => check::zone_rules(&self.config, zones, &mut findings),
+                None => {
+                    findings.wrong(self.counters.why.as_deref().unwrap_or("the rules are not counted yet"))
+                }
+            }
+        }
+        findings.rows()
+    }
+
+    /// What the daemon alone knows of a period.
+    fn complete(&self, now: Now, summary: &mut SummaryAnswer) {
+        let mut warnings = self.warnings(now);
+        for input in self.inputs(now).iter().filter(|input| input.state != RUNNING) {
+            warnings.push(format!("input {}: {}", input.name, input.state));
+        }
+        summary.warnings = Some(warnings);
+        summary.now = self.engine.clock_is_set().then(|| self.engine.calendar().rfc3339(now.wall));
     }
 
     fn inputs(&self, now: Now) -> Vec<InputStatus> {
@@ -450,6 +489,7 @@ impl Answers for Core {
         };
         crate::offline::add_advice(question, &mut answer);
         if let Answer::Summary(summary) = &mut answer {
+            self.complete(now, summary);
             summary.exposure = self.exposure(now);
         }
         if self.config.mask_sources {

@@ -190,7 +190,7 @@ impl Engine {
 
     fn fits(&self, question: &Question, held: &Held) -> bool {
         let event = &held.event;
-        question.class == event.class
+        (question.every_class || question.class == event.class)
             && question.protocol.is_none_or(|protocol| protocol == event.protocol)
             && question.port.is_none_or(|port| port == event.port && Service::has_ports(event.protocol))
             && question.source.is_none_or(|prefix| prefix.contains(event.source))

@@ -221,6 +221,55 @@ fn today_is_answered_at_once_and_with_the_month() {
 }
 
 #[test]
+fn a_period_is_told_beside_the_one_before_and_what_is_usual() {
+    let mut router = Router::boot(START, "UTC");
+    for day in 1..=9 {
+        for host in 0..day * 10 {
+            router.packet(host, 23);
+        }
+        router.pass(DAY);
+    }
+    router.pass(5 * HOUR);
+    (0..7).for_each(|host| router.packet(host, 22));
+    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
+    let hours: Vec<u64> = summary.hours.unwrap().iter().map(|row| row.attempts).collect();
+    assert_eq!((hours.len(), hours[5], hours.iter().sum::<u64>()), (24, 7, 7));
+    let before = summary.before.unwrap();
+    assert_eq!(
+        (before.to.to_string(), before.attempts, before.unique_sources),
+        ("2026-06-18".into(), 90, Some(90))
+    );
+    assert_eq!(before.hours[0].attempts, 90);
+    assert_eq!(summary.usual_per_day, Some(50.0));
+    let from =
+        Question { from: crate::calendar::Date::from_ymd(2026, 6, 10), ..Question::new(Topic::Summary) };
+    let Answer::Summary(summary) = router.ask_about(&from) else { panic!() };
+    assert!(summary.before.is_none() && summary.usual_per_day.is_none(), "nothing is known of before");
+}
+
+#[test]
+fn services_are_told_day_by_day() {
+    let mut router = Router::boot(START, "UTC");
+    for day in 0..3 {
+        (0..=day).for_each(|host| router.packet(host, 23));
+        if day == 1 {
+            router.packet(9, 22);
+        }
+        router.pass(DAY);
+    }
+    let date = |day| crate::calendar::Date::from_ymd(2026, 6, day);
+    let question = Question { from: date(1), to: date(30), daily: true, ..Question::new(Topic::Services) };
+    let Answer::Services(answer) = router.ask_about(&question) else { panic!() };
+    let dates: Vec<String> = answer.dates.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(dates, ["2026-06-10", "2026-06-11", "2026-06-12"]);
+    let daily: Vec<_> = answer.services.iter().map(|row| (row.port, row.daily.clone().unwrap())).collect();
+    assert_eq!(daily, [(Some(23), vec![1, 2, 3]), (Some(22), vec![0, 1, 0])]);
+    let wide = Question { from: date(1), to: crate::calendar::Date::from_ymd(2026, 8, 2), ..question };
+    let refused = router.engine.answer(router.now, &wide, &mut router.keeper.store);
+    assert!(refused.unwrap_err().to_string().contains("at most 62 days"));
+}
+
+#[test]
 fn a_crash_loses_nothing_that_was_copied_and_a_power_cut_nothing_committed() {
     let mut router = Router::boot(START + HOUR, "UTC");
     for round in 0..5 {

@@ -257,6 +257,7 @@ impl Raw<'_> {
             from: self.get(&options::FROM, values::date)?,
             to: self.get(&options::TO, values::date)?,
             class: self.get(&options::CLASS, values::class)?.unwrap_or(default.class),
+            every_class: default.every_class,
             protocol: self.get(&options::PROTOCOL, values::protocol)?,
             port: self.get(&options::PORT, values::port)?,
             source,
@@ -264,6 +265,7 @@ impl Raw<'_> {
             min: self.get(&options::MIN, values::whole_number)?.unwrap_or(default.min),
             limit: self.get(&options::LIMIT, values::limit)?.unwrap_or(default.limit),
             cursor: self.get(&options::CURSOR, values::whole_number)?.unwrap_or(default.cursor),
+            daily: default.daily,
         };
         if let (Some(from), Some(to)) = (question.from, question.to)
             && from > to

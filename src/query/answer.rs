@@ -67,12 +67,30 @@ pub struct SummaryAnswer {
     pub services: Vec<ServiceRow>,
     pub sources: Vec<SourceRow>,
     pub anomalies: Vec<AnomalyRow>,
+    /// The anomalies of the 30 days that end with the range, highest score first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anomalies_lately: Vec<AnomalyRow>,
+    /// By the hour of the day, summed over the range; absent when there is no data at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Vec<HourRow>>,
+    /// The preceding period of the same length; absent where it is not kept whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<PeriodBefore>,
+    /// The median of the attempts a day of the 28 days before the range; absent where fewer than 7 are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual_per_day: Option<f64>,
     /// Absent without a guard (offline).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<BlockCounts>,
     /// Absent offline, and where the firewall's configuration cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposure: Option<Exposure>,
+    /// The router's time; absent offline and while the clock is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<String>,
+    /// What somebody should look at, a sentence each, as in `status`; absent offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Vec<String>>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
@@ -99,6 +117,16 @@ pub struct ExposureRow {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PeriodBefore {
+    pub from: Date,
+    pub to: Date,
+    pub attempts: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_sources: Option<u64>,
+    pub hours: Vec<HourRow>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BlockCounts {
     pub active: u64,
     pub today: u64,
@@ -113,11 +141,17 @@ pub struct ServiceRow {
     /// The service's usual name; absent when it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// What an attack on it usually wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wants: Option<String>,
     pub attempts: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_sources: Option<u64>,
     /// The most that `attempts` can be too high.
     pub error: u64,
+    /// Attempts on each of the answer's `dates`; absent unless they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily: Option<Vec<u64>>,
 }
 
 /// What an owner should know and do about a known port.
@@ -137,6 +171,9 @@ pub struct ServicesAnswer {
     /// About the port that was asked for; absent without one, or where nothing is known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<Vec<AdviceRow>>,
+    /// The days of the range that are kept, in order; absent unless `daily` was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dates: Option<Vec<Date>>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
@@ -353,6 +390,9 @@ pub struct StatusAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub countries: Option<CountryStatus>,
     pub guard: GuardStatus,
+    /// What `fwstat check` finds; absent where it is not asked of the daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<Vec<FindingRow>>,
     /// What somebody should look at, a sentence each.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -421,6 +461,14 @@ pub struct CountryStatus {
     /// When its data was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<Date>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FindingRow {
+    /// `ok`, `note` (works, but not as well as it could) or `wrong` (does not work).
+    pub kind: String,
+    /// What it is, and what to do.
+    pub text: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

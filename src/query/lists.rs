@@ -11,19 +11,23 @@ use crate::statistics::range::{Range, Sum};
 use super::AnswerError;
 use super::answer::{Completeness, ServiceRow, ServicesAnswer, SourceAnswer, SourceRow, SourcesAnswer};
 use super::countries::{Measured, NO_DATABASE};
+use super::daily;
 use super::history::History;
 use super::periods;
 use super::question::Question;
 use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_measured};
 
 pub fn service_row(service: Service, attempts: u64, unique: Option<u64>, error: u64) -> ServiceRow {
+    let known = services::look_up(service.protocol, service.port);
     ServiceRow {
         protocol: services::protocol_name(service.protocol).into_owned(),
         port: Service::has_ports(service.protocol).then_some(service.port),
-        name: services::look_up(service.protocol, service.port).map(|known| known.name.to_string()),
+        name: known.map(|known| known.name.to_string()),
+        wants: known.map(|known| known.wants.to_string()),
         attempts,
         unique_sources: unique,
         error,
+        daily: None,
     }
 }
 
@@ -56,11 +60,15 @@ pub fn services(
     has_atlas: bool,
 ) -> Result<ServicesAnswer, AnswerError> {
     let mut reasons = Reasons::default();
-    let services = match question.country {
+    let mut services = match question.country {
         Some(code) => services_of_country(question, history, span, Country(code), has_atlas, &mut reasons)?,
         None => service_rows(question, history, span, &mut reasons),
     };
-    Ok(ServicesAnswer { services, advice: None, completeness: Completeness::from_reasons(&reasons.0) })
+    let dates = match question.daily {
+        true => Some(daily::add(question, history, span, &mut services, &mut reasons)?),
+        false => None,
+    };
+    Ok(ServicesAnswer { services, dates, advice: None, completeness: Completeness::from_reasons(&reasons.0) })
 }
 
 /// What sources of one country tried.

@@ -1,7 +1,9 @@
 //! Question -> answer. Knows no clock, file, socket, JSON or nft.
 
 pub mod answer;
+mod before;
 pub mod countries;
+mod daily;
 pub mod history;
 mod lists;
 mod periods;
@@ -123,6 +125,7 @@ fn by_country(question: &Question) -> Result<(), AnswerError> {
             "{} is not kept by country: ask services, sources, days or months",
             question.topic.name()
         )),
+        Topic::Services if question.daily => invalid("daily is not kept by country: leave out one of them"),
         Topic::Services | Topic::Days | Topic::Months if question.source.is_some() => {
             invalid("country and source: give one of them")
         }
@@ -156,7 +159,7 @@ fn empty(
         }
         Topic::Countries => return Err(AnswerError::NotFound(countries::NO_DATABASE.into())),
         Topic::Services => {
-            Answer::Services(ServicesAnswer { services: Vec::new(), advice: None, completeness })
+            Answer::Services(ServicesAnswer { services: Vec::new(), dates: None, advice: None, completeness })
         }
         Topic::Sources => Answer::Sources(SourcesAnswer { sources: Vec::new(), completeness }),
         Topic::Source => return Err(AnswerError::NotFound("nothing is kept yet".into())),

@@ -15,6 +15,7 @@ use super::answer::{
     AnomaliesAnswer, AnomalyRow, ClassCounts, Completeness, DayRow, DaysAnswer, HourRow, HoursAnswer,
     MonthRow, MonthsAnswer, SummaryAnswer,
 };
+use super::before;
 use super::countries::Measured;
 use super::history::History;
 use super::lists;
@@ -23,12 +24,15 @@ use super::walk::{
     Piece, Reasons, Span, anomalies, is_about_services, matches, walk, walk_days, walk_month, walk_unique,
 };
 
+/// Anomalies of so many days are lately.
+const LATELY_DAYS: i32 = 30;
+
 /// Three digits after the point are enough for a ratio.
-fn rounded(number: f64) -> f64 {
+pub fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
 
-fn per_day(attempts: u64, days: u32) -> Option<f64> {
+pub fn per_day(attempts: u64, days: u32) -> Option<f64> {
     (days > 0).then(|| attempts as f64 / f64::from(days))
 }
 
@@ -192,11 +196,7 @@ pub fn hour_rows(
         let kept = piece.class(question.class);
         observed = true;
         match (by_service, question.source) {
-            (false, None) => {
-                for (sum, count) in hours.iter_mut().zip(kept.hours) {
-                    *sum = sum.saturating_add(count);
-                }
-            }
+            (false, None) => before::add_hours(&mut hours, &kept.hours),
             (true, _) => {
                 floor = floor.max(kept.service_floor);
                 for row in kept.services.iter().filter(|row| matches(question, row.service)) {
@@ -221,8 +221,7 @@ pub fn hour_rows(
     if floor > 0 {
         reasons.add(format!("days with up to {floor} such attempts are left out: too few to be kept"));
     }
-    let row = |(hour, attempts): (usize, &u64)| HourRow { hour: hour as u8, attempts: *attempts };
-    Ok(if observed { hours.iter().enumerate().map(row).collect() } else { Vec::new() })
+    Ok(if observed { before::hour_rows(&hours) } else { Vec::new() })
 }
 
 /// What a month comes to.
@@ -332,7 +331,7 @@ pub fn months(
 }
 
 /// The different sources of a range.
-fn unique_in(class: Class, history: &mut dyn History, span: &Span) -> Option<u64> {
+pub fn unique_in(class: Class, history: &mut dyn History, span: &Span) -> Option<u64> {
     let mut range = Range::new();
     walk_unique(history, span, class, &mut |unique, sketch| range.add_unique(unique, sketch));
     range.unique().number()
@@ -417,8 +416,14 @@ pub fn summary(
         services: Vec::new(),
         sources: Vec::new(),
         anomalies: Vec::new(),
+        anomalies_lately: Vec::new(),
+        hours: None,
+        before: None,
+        usual_per_day: None,
         blocks: None,
         exposure: None,
+        now: None,
+        warnings: None,
         completeness: Completeness::from_reasons(&[]),
     };
     let Some(span) = span else { return Ok(answer) };
@@ -430,6 +435,7 @@ pub fn summary(
     }
     let mut reasons = Reasons::default();
     let mut classes = [0u64; Class::COUNT];
+    let mut hours = [0u64; 24];
     walk(history, span, &mut reasons, &mut |piece| {
         answer.days += piece.days();
         for class in Class::ALL {
@@ -438,6 +444,7 @@ pub fn summary(
         }
         let kept = piece.class(question.class);
         answer.attempts = answer.attempts.saturating_add(kept.attempts);
+        before::add_hours(&mut hours, &kept.hours);
         for (protocol, count) in &kept.protocols {
             let name = services::protocol_name(*protocol).into_owned();
             let sum = answer.protocols.entry(name).or_default();
@@ -450,28 +457,18 @@ pub fn summary(
     let daily = per_day(answer.attempts, answer.days);
     answer.attempts_per_day = daily.map(rounded);
     answer.unique_sources = unique_in(question.class, history, span);
-    answer.change = ratio(daily, daily_before(question, history, span));
+    answer.hours = Some(before::hour_rows(&hours));
+    let (before, daily_before) = before::period_before(question, history, span).unzip();
+    (answer.before, answer.change) = (before, ratio(daily, daily_before.flatten()));
+    answer.usual_per_day = before::usual_per_day(question.class, history, span);
     answer.services = lists::service_rows(question, history, span, &mut reasons);
     answer.sources = lists::source_rows(question, history, span, (calendar, atlas), &mut reasons)?;
     if question.class == Class::Attempt {
-        answer.anomalies = anomaly_rows(question, span, &anomalies(history, span));
+        let found = anomalies(history, span);
+        answer.anomalies = anomaly_rows(question, span, &found);
+        let lately = span.with_range(Date(span.to.0 - LATELY_DAYS + 1), span.to);
+        answer.anomalies_lately = anomaly_rows(question, &lately, &found);
     }
     answer.completeness = Completeness::from_reasons(&reasons.0);
     Ok(answer)
-}
-
-/// Attempts per day in the preceding period of the same length, if it is kept whole.
-fn daily_before(question: &Question, history: &mut dyn History, span: &Span) -> Option<f64> {
-    let length = span.to.0 - span.from.0 + 1;
-    let before = span.with_range(Date(span.from.0 - length), Date(span.from.0 - 1));
-    if before.from < span.oldest {
-        return None;
-    }
-    let mut reasons = Reasons::default();
-    let (mut days, mut attempts) = (0, 0u64);
-    walk(history, &before, &mut reasons, &mut |piece| {
-        days += piece.days();
-        attempts = attempts.saturating_add(piece.class(question.class).attempts);
-    });
-    if reasons.0.is_empty() { per_day(attempts, days) } else { None }
 }

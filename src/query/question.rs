@@ -104,6 +104,9 @@ pub fn country(text: &str) -> Option<[u8; 2]> {
 /// The most rows that an answer has.
 pub const MAX_LIMIT: u32 = 1000;
 
+/// The most days that `daily` gives.
+pub const MAX_DAILY: i32 = 62;
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct Question {
     pub topic: Topic,
@@ -111,6 +114,8 @@ pub struct Question {
     pub from: Option<Date>,
     pub to: Option<Date>,
     pub class: Class,
+    /// Events of all classes; for `recent` only, since counts of classes are never added up.
+    pub every_class: bool,
     pub protocol: Option<u8>,
     pub port: Option<u16>,
     pub source: Option<Prefix>,
@@ -121,6 +126,8 @@ pub struct Question {
     /// 1..=MAX_LIMIT
     pub limit: u32,
     pub cursor: u64,
+    /// Services with their attempts on each day of the range.
+    pub daily: bool,
 }
 
 impl Question {
@@ -130,6 +137,7 @@ impl Question {
             from: None,
             to: None,
             class: Class::Attempt,
+            every_class: false,
             protocol: None,
             port: None,
             source: None,
@@ -137,6 +145,7 @@ impl Question {
             min: 0,
             limit: 10,
             cursor: 0,
+            daily: false,
         }
     }
 }

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: generate months OUT [TRUTH]           a home router's sixteen months
+       generate recent OUT YEAR-MONTH-DAY    the same, ending on that day
        generate sample OUT.gz [TRUTH]        a small log, compressed; TRUTH is the short form
        generate corpus OUT [iso|logread]     the benchmark's 2,000,000 lines
        generate forged OUT [N [DAYS [TRUTH]]] N lines, each from another source
@@ -34,6 +35,14 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
         ["months", out, rest @ ..] => {
             let truth = with_output(out, generate::months)?;
             write_truth(rest, &truth.to_json())
+        }
+        ["recent", out, last] => {
+            let parts: Vec<i64> = last.split('-').map(str::parse).collect::<Result<_, _>>()?;
+            let [year, month, day] = parts[..] else { return Err(USAGE.into()) };
+            with_output(out, |out| {
+                generate::months_until(out, generate::calendar::Day::of(year, month, day))
+            })?;
+            Ok(())
         }
         ["sample", out, rest @ ..] => {
             let (gz, truth) = generate::sample_gz()?;

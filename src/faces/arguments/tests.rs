@@ -37,6 +37,7 @@ fn every_option_of_a_question_is_understood_in_both_ways_of_writing() {
         from: Date::parse("2020-04-01"),
         to: Date::parse("2020-04-10"),
         class: Class::Egress,
+        every_class: false,
         protocol: Some(6),
         port: Some(22),
         source: Some(Prefix::parse("192.0.2.0/24").unwrap()),
@@ -44,6 +45,7 @@ fn every_option_of_a_question_is_understood_in_both_ways_of_writing() {
         min: 100,
         limit: 1000,
         cursor: 0,
+        daily: false,
     };
     let ask = Ok(Command::Ask { question, place: store(Some("JST-9")), json: true });
     let blanks = "services --from 2020-04-01 --to 2020-04-10 --class egress --protocol tcp --port 22 \

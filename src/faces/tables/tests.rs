@@ -23,7 +23,16 @@ fn service_row(protocol: &str, port: Option<u16>, attempts: u64, error: u64) -> 
     let number = services::protocol_number(protocol).unwrap();
     let name = services::look_up(number, port.unwrap_or(0)).map(|known| known.name.to_string());
     let unique_sources = (error == 0).then_some(attempts / 7);
-    ServiceRow { protocol: protocol.into(), port, name, attempts, unique_sources, error }
+    ServiceRow {
+        protocol: protocol.into(),
+        port,
+        name,
+        wants: None,
+        attempts,
+        unique_sources,
+        error,
+        daily: None,
+    }
 }
 
 fn services_answer() -> ServicesAnswer {
@@ -33,7 +42,7 @@ fn services_answer() -> ServicesAnswer {
         service_row("icmp", None, 4_321, 0),
         service_row("tcp", Some(61_616), 1_234, 17),
     ];
-    ServicesAnswer { services, advice: None, completeness: complete() }
+    ServicesAnswer { services, dates: None, advice: None, completeness: complete() }
 }
 
 fn source_row(address: &str, attempts: u64) -> SourceRow {
@@ -149,7 +158,13 @@ fn summary_answer() -> SummaryAnswer {
         sources: sources_answer().sources,
         anomalies: anomalies_answer().anomalies,
         exposure: None,
+        anomalies_lately: Vec::new(),
+        hours: None,
+        before: None,
+        usual_per_day: None,
         blocks: Some(BlockCounts { active: 3, today: 12 }),
+        now: None,
+        warnings: None,
         completeness: incomplete("no data for 2 days"),
     }
 }
@@ -225,8 +240,12 @@ fn countries_are_rows() {
 
 #[test]
 fn one_source_is_told_in_full() {
-    let ServiceRow { protocol, port, name, .. } = service_row("udp", Some(1900), 0, 0);
-    let top = ServiceRow { protocol, port, name, attempts: 69_900, unique_sources: None, error: 0 };
+    let top = ServiceRow {
+        attempts: 69_900,
+        unique_sources: None,
+        error: 0,
+        ..service_row("udp", Some(1900), 0, 0)
+    };
     let answer = SourceAnswer {
         row: SourceRow {
             country: Some("NL".into()),

@@ -41,6 +41,10 @@ fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<()
         "to" => question.to = Some(date(argument)?),
         "class" => {
             let name = text(argument)?;
+            question.every_class = question.topic == Topic::Recent && name == "all";
+            if question.every_class {
+                return Ok(());
+            }
             question.class =
                 Class::from_name(name).ok_or("must be attempt, backscatter, noise, egress or login")?;
         }
@@ -53,6 +57,7 @@ fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<()
         }
         "min" => question.min = integer(argument, 0, i64::MAX as u64)?,
         "limit" => question.limit = integer(argument, 1, MAX_LIMIT as u64)? as u32,
+        "daily" => question.daily = integer(argument, 0, 1)? == 1,
         "cursor" => question.cursor = integer(argument, 0, i64::MAX as u64)?,
         _ => {}
     }
@@ -167,6 +172,25 @@ mod tests {
             Asked::Question(question) => question,
             Asked::Command(command) => panic!("{command:?}"),
         }
+    }
+
+    #[test]
+    fn all_classes_can_be_asked_of_events_only() {
+        let recent = asked("recent", json!({"class": "all"}));
+        assert!(recent.every_class && recent.class == Class::Attempt);
+        assert!(ask("services", json!({"class": "all"})).is_err());
+        assert!(!asked("recent", json!({"class": "noise"})).every_class);
+    }
+
+    #[test]
+    fn days_of_services_are_asked_for_by_1() {
+        assert!(asked("services", json!({"daily": 1})).daily);
+        assert!(!asked("services", json!({"daily": 0})).daily && !asked("services", json!({})).daily);
+        assert_eq!(
+            ask("services", json!({"daily": 2})).unwrap_err(),
+            "daily: must be a whole number from 0 to 1"
+        );
+        assert!(!asked("sources", json!({"daily": 1})).daily);
     }
 
     #[test]

@@ -73,13 +73,26 @@ const COMMON: &[(&str, Type)] = &[
     ("min", Type::Integer),
     ("limit", Type::Integer),
 ];
+const SERVICES: &[(&str, Type)] = &[
+    COMMON[0],
+    COMMON[1],
+    COMMON[2],
+    COMMON[3],
+    COMMON[4],
+    COMMON[5],
+    COMMON[6],
+    COMMON[7],
+    COMMON[8],
+    // 1: with the attempts of each day.
+    ("daily", Type::Integer),
+];
 const ADDRESS: (&str, Type) = ("address", Type::Text);
 const LIMIT: (&str, Type) = ("limit", Type::Integer);
 
 /// Every method with its arguments, as `ubus -v list fwstat` shows them.
 pub const METHODS: &[Method<'static>] = &[
     ("summary", COMMON),
-    ("services", COMMON),
+    ("services", SERVICES),
     ("sources", COMMON),
     ("source", &[ADDRESS, RANGE[0], RANGE[1], ("class", Type::Text), LIMIT]),
     ("hours", COMMON),

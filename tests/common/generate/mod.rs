@@ -27,7 +27,7 @@ pub mod truth;
 
 pub use corpus::{Stamp, corpus};
 pub use forged::forged;
-pub use months::months;
+pub use months::{months, months_until};
 pub use other::other;
 pub use sample::{sample, sample_gz};
 pub use truth::{Service, Truth};

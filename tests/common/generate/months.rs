@@ -31,9 +31,15 @@ const PER_DAY: [(i64, i64, u64); 16] = [
 pub const FLOOD: (i64, i64, i64) = (2020, 4, 6);
 
 pub fn months(out: &mut dyn Write) -> io::Result<Truth> {
+    months_until(out, Day::of(2020, 4, 10))
+}
+
+/// The same packets, with the last of the 466 days at `last`: for programs whose today is the clock's.
+pub fn months_until(out: &mut dyn Write, last: Day) -> io::Result<Truth> {
+    let later = last.0 - Day::of(2020, 4, 10).0;
     let (year, month, day) = FLOOD;
     let flood = Day::of(year, month, day);
-    let mut truth = Truth::new(Some(flood));
+    let mut truth = Truth::new(Some(Day(flood.0 + later)));
     let mut router = Router::new(20_190_101, 60_000);
     for (index, (year, month, per_day)) in PER_DAY.into_iter().enumerate() {
         let days = if index == 15 { 10 } else { days_of(year, month) };
@@ -50,7 +56,7 @@ pub fn months(out: &mut dyn Write) -> io::Result<Truth> {
                 plain: false,
                 stray: 100,
             };
-            write_day(day, &router.day(&plan), out, &mut truth)?;
+            write_day(Day(day.0 + later), &router.day(&plan), out, &mut truth)?;
         }
     }
     Ok(truth)

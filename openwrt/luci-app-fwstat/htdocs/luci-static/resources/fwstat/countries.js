@@ -1,0 +1,28 @@
+'use strict';
+'require baseclass';
+'require fwstat.page as page';
+'require fwstat.charts as charts';
+'require fwstat.table as table';
+'require fwstat.text as text';
+
+/* The table of countries, or what is missing for it. */
+
+const el = page.el;
+
+return baseclass.extend({
+	list: (answer, tab, range) => {
+		if (answer.failed)
+			return /no country database/.test(answer.failed) ? page.notice('note', [
+				_('No country database is installed, so the countries of sources are not known.'),
+				_('Install the package fwstat-country: opkg install fwstat-country, from OpenWrt 25.12 on apk add fwstat-country; then restart fwstat.')
+			]) : page.failed(answer);
+		const rows = answer.countries, all = rows.reduce((sum, row) => sum + row.attempts, 0);
+		return [ page.incomplete(answer), table.make([
+			{ key: 'country', title: _('Country'), value: (row) => text.country(row.country), show: (row) => page.link(text.country(row.country), 'sources', Object.assign({ country: row.country }, range)) },
+			{ key: 'attempts', title: _('Attempts'), right: true, value: (row) => row.attempts },
+			{ key: 'unique_sources', title: _('Sources'), right: true, value: (row) => row.unique_sources },
+			{ key: 'share', title: _('Share'), value: (row) => all ? row.attempts / all : 0, show: (row) => charts.share(row.attempts, all) }
+		], rows, { name: 'countries', tab: tab, sort: '-attempts' }),
+		el('p', { 'class': 'fw-soft' }, _('The country in which an address is registered: it does not tell who sits behind it, and a source can be forged.')) ];
+	}
+});

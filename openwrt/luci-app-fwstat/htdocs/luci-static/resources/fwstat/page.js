@@ -1,0 +1,162 @@
+'use strict';
+'require baseclass';
+'require poll';
+'require fwstat.address as address';
+'require fwstat.data as data';
+'require fwstat.text as text';
+'require fwstat.words as words';
+
+/* What all tabs share: elements whose text is text, the frame of a tab, its period, and when it asks again. */
+
+function el(tag, attributes, children) {
+	const kept = {};
+	for (const name in attributes || {})
+		if (attributes[name] != null && attributes[name] !== false) kept[name] = attributes[name] === true ? '' : attributes[name];
+	const list = [ children ].flat(3).filter((child) => child != null && child !== false && child !== '');
+	/* Always an array: a lone string would be taken as markup. */
+	return E(tag, kept, list.map((child) => child instanceof Node ? child : document.createTextNode(String(child))));
+}
+
+function styles() {
+	if (document.getElementById('fwstat-style')) return;
+	document.head.appendChild(el('link', { id: 'fwstat-style', rel: 'stylesheet', href: L.resource('fwstat/page.css') }));
+	darkness();
+	/* A theme can say that it is dark; of another one the colour behind the text tells. */
+	new MutationObserver(darkness).observe(document.documentElement, { attributes: true, attributeFilter: [ 'data-darkmode', 'class', 'style' ] });
+	window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', darkness);
+}
+
+function darkness() {
+	let dark = document.documentElement.getAttribute('data-darkmode');
+	if (dark == null) {
+		const colour = /rgba?\((\d+), (\d+), (\d+)(?:, ([\d.]+))?/.exec(window.getComputedStyle(document.body).backgroundColor);
+		dark = String(colour != null && colour[4] !== '0' && +colour[1] + +colour[2] + +colour[3] < 300);
+	}
+	if (document.documentElement.getAttribute('data-fwstat-dark') === dark) return;
+	document.documentElement.setAttribute('data-fwstat-dark', dark);
+	document.dispatchEvent(new CustomEvent('fwstat-colours'));
+}
+
+function notice(kind, sentences) {
+	sentences = [ sentences ].flat().filter((sentence) => sentence);
+	return sentences.length ? el('div', { 'class': 'fw-notice fw-' + kind, role: kind == 'wrong' ? 'alert' : 'note' },
+		sentences.map((sentence) => el('p', {}, sentence))) : null;
+}
+
+function section(title, children, tools) {
+	return el('div', { 'class': 'cbi-section fw-section' }, [
+		title ? el('div', { 'class': 'fw-title' }, [ el('h3', {}, title), tools ? el('div', { 'class': 'fw-tools' }, tools) : null ]) : null,
+		children
+	]);
+}
+
+function button(label, click, attributes) {
+	return el('button', Object.assign({ type: 'button', 'class': 'btn cbi-button', click: click }, attributes), label);
+}
+
+let today = null;
+
+return baseclass.extend({
+	el: el, notice: notice, section: section, button: button, styles: styles,
+
+	link: (label, tab, state, title) => el('a', { href: address.link(tab, state), title: title }, label),
+	incomplete: (answer) => {
+		const reasons = words.reasons(answer);
+		return reasons.length ? notice('note', [ _('These figures are not complete:') ].concat(reasons)) : null;
+	},
+	failed: (answer) => answer.failed ? notice('wrong', words.of(answer.failed)) : null,
+
+	/* The router's date. */
+	today: () => today ? Promise.resolve(today) : data.ask('summary', { limit: 1 }).then((answer) => {
+		today = answer.now ? answer.now.slice(0, 10) : answer.to || new Date().toISOString().slice(0, 10);
+		return today;
+	}),
+
+	/* A switch that lives in the URL. */
+	toggle: (tab, name, label, on) => el('label', { 'class': 'fw-switch' }, [
+		el('input', { type: 'checkbox', checked: on, name: name, change: (event) => tab.set({ [name]: event.target.checked ? '1' : '' }) }),
+		' ' + label
+	]),
+
+	choice: (tab, name, label, options, chosen) => el('label', { 'class': 'fw-switch' }, [
+		label ? label + ' ' : null,
+		el('select', { name: name, 'class': 'cbi-input-select', change: (event) => tab.set({ [name]: event.target.value }, true) },
+			options.map(([ value, words ]) => el('option', { value: value, selected: value === chosen }, words)))
+	]),
+
+	/* First and last day, and the usual periods. */
+	period: (tab, now, from, to) => {
+		const span = (days, back) => ({ from: text.plusDays(now, 1 - days - (back || 0)), to: text.plusDays(now, -(back || 0)) });
+		const usual = [ [ _('Today'), span(1) ], [ _('Yesterday'), span(1, 1) ], [ _('7 days'), span(7) ], [ _('30 days'), span(30) ], [ _('60 days'), span(60) ] ];
+		const input = (name, value, label) => el('input', { type: 'date', name: name, value: value, 'aria-label': label, 'class': 'cbi-input-text fw-date',
+			change: (event) => event.target.value && tab.set(Object.assign({ from: from, to: to }, name == 'from'
+				? { from: event.target.value, to: event.target.value > to ? event.target.value : to }
+				: { to: event.target.value, from: event.target.value < from ? event.target.value : from }), true) });
+		return el('div', { 'class': 'fw-period' }, [
+			usual.map(([ label, range ]) => button(label, () => tab.set(range, true),
+				{ 'class': 'btn cbi-button fw-chip' + (range.from == from && range.to == to ? ' fw-chosen' : ''), 'aria-pressed': String(range.from == from && range.to == to) })),
+			el('span', { 'class': 'fw-dates' }, [ input('from', from, _('First day')), ' – ', input('to', to, _('Last day')) ])
+		]);
+	},
+
+	/*
+	 * The frame of a tab. `load(state, again)` gives a promise of what `draw(state, loaded, tab)` makes elements of;
+	 * `every`: seconds between two loads while the page is seen, each of them one call.
+	 */
+	open: function(tab) {
+		styles();
+		const body = el('div', { 'class': 'fw-body', 'aria-live': 'off' }, el('em', { 'class': 'spinning' }, _('Loading…')));
+		let turn = 0, loaded = null;
+		const state = () => {
+			const now = address.read();
+			text.setMask(now.mask === '1');
+			return now;
+		};
+		const draw = () => {
+			const focused = document.activeElement && body.contains(document.activeElement) ? document.activeElement.getAttribute('name') : null;
+			const parts = [ tab.draw(state(), loaded, tab) ].flat(3).filter((part) => part != null && part !== false);
+			body.replaceChildren(...parts);
+			if (focused) {
+				const again = body.querySelector('[name="%s"]'.format(CSS.escape(focused)));
+				if (again) again.focus();
+			}
+			document.dispatchEvent(new CustomEvent('fwstat-drawn'));
+		};
+		const refresh = (again) => {
+			const mine = ++turn;
+			body.setAttribute('aria-busy', 'true');
+			return Promise.resolve(tab.load(state(), again === true)).then((answer) => {
+				if (mine !== turn) return;
+				loaded = answer;
+				draw();
+			}).catch((error) => {
+				if (mine === turn) body.replaceChildren(notice('wrong', words.of(error.message)));
+			}).finally(() => { if (mine === turn) body.removeAttribute('aria-busy'); });
+		};
+		/* Changes the state in the URL; `step`: one can go back from it. */
+		tab.set = (changes, step) => {
+			address.change(changes, step);
+			return refresh();
+		};
+		/* Another look of what is there already. */
+		tab.show = (changes) => {
+			address.change(changes);
+			if (loaded != null) draw();
+		};
+		tab.refresh = refresh;
+		tab.draw_again = () => { if (loaded != null) draw(); };
+		window.addEventListener('popstate', () => refresh());
+		if (tab.every) {
+			poll.add(() => document.hidden || tab.paused && tab.paused(state()) ? Promise.resolve() : refresh(true), tab.every);
+			document.addEventListener('visibilitychange', () => { if (!document.hidden && !(tab.paused && tab.paused(state()))) refresh(true); });
+		}
+		const mask = el('label', { 'class': 'fw-switch fw-mask' }, [
+			el('input', { type: 'checkbox', name: 'mask', checked: state().mask === '1', change: (event) => tab.show({ mask: event.target.checked ? '1' : '' }) }),
+			' ' + _('Mask addresses')
+		]);
+		refresh();
+		return el('div', { 'class': 'fw-page', 'data-tab': tab.name }, [
+			el('div', { 'class': 'fw-head' }, [ el('h2', {}, _('Firewall Statistics')), mask ]), body
+		]);
+	}
+});

@@ -1,0 +1,200 @@
+//! Stands in for uhttpd and rpcd before the page: `bridge PORT UBUS_SOCKET CONFIG TREE...`.
+//!
+//! Serves the files of the trees, and `/ubus` with JSON-RPC as uhttpd-mod-ubus does (`call`, batches, the caller's session
+//! added to the arguments), for two sessions: `writer` and `reader`, each with the rights of the tree's acl.d file.
+//! `uci` is `get` and `set` over one file. On loopback only.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fwstat::bus::call::{CallError, call};
+use fwstat::config::uci;
+use serde_json::{Map, Value, json};
+
+struct Bridge {
+    socket: PathBuf,
+    config: PathBuf,
+    trees: Vec<PathBuf>,
+    rights: Value,
+}
+
+/// The most that a request may carry.
+const MOST: usize = 1 << 20;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [port, socket, config, trees @ ..] = arguments.as_slice() else {
+        panic!("usage: bridge PORT UBUS_SOCKET CONFIG TREE...");
+    };
+    let trees: Vec<PathBuf> = trees.iter().map(PathBuf::from).collect();
+    let file = trees.iter().map(|tree| tree.join("usr/share/rpcd/acl.d/luci-app-fwstat.json"));
+    let file = file.into_iter().find(|file| file.exists()).expect("a tree with an acl.d file");
+    let rights: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let rights = rights["luci-app-fwstat"].clone();
+    let bridge = Arc::new(Bridge { socket: socket.into(), config: config.into(), trees, rights });
+    let listener = TcpListener::bind(("127.0.0.1", port.parse().unwrap())).unwrap();
+    println!("{}", listener.local_addr().unwrap().port());
+    for stream in listener.incoming().flatten() {
+        let bridge = Arc::clone(&bridge);
+        std::thread::spawn(move || while bridge.serve(&stream).is_some() {});
+    }
+}
+
+impl Bridge {
+    /// One request; `None` at the end.
+    fn serve(&self, stream: &TcpStream) -> Option<()> {
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
+        let mut words = line.split(' ');
+        let (method, target) = (words.next()?.to_string(), words.next()?.to_string());
+        let mut length = 0;
+        loop {
+            let mut header = String::new();
+            reader.read_line(&mut header).ok()?;
+            if header.trim().is_empty() {
+                break;
+            }
+            if let Some((name, value)) = header.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().ok().filter(|length| *length <= MOST)?;
+            }
+        }
+        let path = target.split(['?', '#']).next()?;
+        let (status, kind, content) = if method == "POST" && path == "/ubus" {
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).ok()?;
+            (200, "application/json", self.rpc(&body).to_string().into_bytes())
+        } else {
+            self.file(path)
+        };
+        let head = format!(
+            "HTTP/1.1 {status} -\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\r\n",
+            content.len()
+        );
+        let mut stream = stream;
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&content)).ok()
+    }
+
+    fn file(&self, path: &str) -> (u16, &'static str, Vec<u8>) {
+        let kinds = [
+            ("js", "text/javascript"),
+            ("css", "text/css"),
+            ("html", "text/html; charset=utf-8"),
+            ("json", "application/json"),
+        ];
+        let path = if path.starts_with("/cgi-bin/luci/") || path == "/" { "/page.html" } else { path };
+        let kind = kinds.iter().find(|(end, _)| path.ends_with(&format!(".{end}")));
+        let kind = kind.map_or("application/octet-stream", |(_, kind)| *kind);
+        let plain = Path::new(path).components().all(|part| !matches!(part, std::path::Component::ParentDir));
+        let tried =
+            self.trees.iter().flat_map(|tree| [tree.join("www").join(&path[1..]), tree.join(&path[1..])]);
+        match tried.filter(|_| plain).find_map(|file| fs::read(file).ok()) {
+            Some(content) => (200, kind, content),
+            None => (404, "text/plain", b"no such file".to_vec()),
+        }
+    }
+
+    fn rpc(&self, body: &[u8]) -> Value {
+        match serde_json::from_slice(body) {
+            Ok(Value::Array(batch)) => batch.iter().map(|request| self.one(request)).collect(),
+            Ok(request) => self.one(&request),
+            Err(_) => fault(&Value::Null, -32700, "Parse error"),
+        }
+    }
+
+    fn one(&self, request: &Value) -> Value {
+        let id = &request["id"];
+        let text = |place: usize| request["params"][place].as_str().unwrap_or_default();
+        let (session, object, method) = (text(0), text(1), text(2));
+        if !self.may(session, object, method) {
+            return fault(id, -32002, "Access denied");
+        }
+        let mut arguments = request["params"][3].clone();
+        if object == "uci" {
+            return json!({"jsonrpc": "2.0", "id": id, "result": self.uci(method, &arguments)});
+        }
+        arguments["ubus_rpc_session"] = json!(session);
+        let result = match call(&self.socket, object, method, &arguments, Duration::from_secs(20)) {
+            Ok(answer) => json!([0, answer]),
+            Err(CallError::Refused { status, because }) => match because {
+                Some(because) => json!([status.0, {"error": because}]),
+                None => json!([status.0]),
+            },
+            Err(CallError::NoObject(_)) => return fault(id, -32000, "Object not found"),
+            Err(other) => return fault(id, -32603, &other.to_string()),
+        };
+        json!({"jsonrpc": "2.0", "id": id, "result": result})
+    }
+
+    fn may(&self, session: &str, object: &str, method: &str) -> bool {
+        let within = |part: &str| {
+            let methods = self.rights[part]["ubus"][object].as_array();
+            methods.is_some_and(|methods| methods.iter().any(|name| name == method))
+        };
+        match (session, object) {
+            ("writer", "uci") => true,
+            ("reader", "uci") => method == "get",
+            ("writer", _) => within("read") || within("write"),
+            ("reader", _) => within("read"),
+            _ => false,
+        }
+    }
+
+    fn uci(&self, method: &str, arguments: &Value) -> Value {
+        let (sections, _) = uci::parse(&fs::read_to_string(&self.config).unwrap_or_default());
+        let mut values: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+        for section in &sections {
+            let name = section.name.clone().unwrap_or_else(|| section.line.to_string());
+            let known = values.entry(name.clone()).or_default();
+            known.insert(".type".into(), json!(section.kind));
+            known.insert(".name".into(), json!(name));
+            for setting in &section.settings {
+                let value = json!(setting.value);
+                match known.get_mut(&setting.name) {
+                    Some(Value::Array(list)) if setting.list => list.push(value),
+                    _ if setting.list => drop(known.insert(setting.name.clone(), json!([value]))),
+                    _ => drop(known.insert(setting.name.clone(), value)),
+                }
+            }
+        }
+        if method == "set" {
+            let section = values.entry(arguments["section"].as_str().unwrap_or_default().into()).or_default();
+            for (name, value) in arguments["values"].as_object().into_iter().flatten() {
+                section.insert(name.clone(), value.clone());
+            }
+            let written = fs::write(&self.config, written(&values));
+            return if written.is_ok() { json!([0]) } else { json!([9]) };
+        }
+        json!([0, {"values": values}])
+    }
+}
+
+/// As it stands in a file of `/etc/config`.
+fn written(sections: &BTreeMap<String, Map<String, Value>>) -> String {
+    let mut text = String::new();
+    let plain = |value: &Value| value.as_str().unwrap_or_default().replace('\'', "");
+    for (name, settings) in sections {
+        text += &format!("config {} '{name}'\n", plain(&settings[".type"]));
+        for (name, value) in settings.iter().filter(|(name, _)| !name.starts_with('.')) {
+            match value {
+                Value::Array(list) => {
+                    list.iter().for_each(|value| text += &format!("\tlist {name} '{}'\n", plain(value)));
+                }
+                value if plain(value).is_empty() => {}
+                value => text += &format!("\toption {name} '{}'\n", plain(value)),
+            }
+        }
+    }
+    text
+}
+
+fn fault(id: &Value, code: i32, message: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}})
+}

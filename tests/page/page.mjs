@@ -1,0 +1,286 @@
+// The page in Debian's Chromium, with a daemon behind it that has sixteen months: page.mjs PLACE (as `serve` made it).
+// Screenshots of every tab go to tests/screenshots.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+const { chromium } = createRequire(path.join(process.env.FWSTAT_NODE_MODULES, '..', 'index.js'))('playwright-core');
+const place = process.argv[2], port = fs.readFileSync(path.join(place, 'port'), 'utf8').trim(), base = `http://127.0.0.1:${port}`;
+const pictures = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'screenshots');
+fs.mkdirSync(pictures, { recursive: true });
+
+const TABS = [ 'overview', 'trends', 'ports', 'sources', 'countries', 'blocks', 'live', 'settings' ];
+const POLLED = { overview: 'summary', blocks: 'blocks', live: 'recent' };
+const MOST_BYTES = 20 * 1024;
+const number = (value) => new Intl.NumberFormat('en').format(value);
+
+async function ask(method, args = {}, session = 'writer') {
+	const request = { jsonrpc: '2.0', id: 1, method: 'call', params: [ session, 'fwstat', method, args ] };
+	return (await fetch(base + '/ubus', { method: 'POST', body: JSON.stringify(request) })).json();
+}
+const answer = async (method, args) => (await ask(method, args)).result[1];
+const log = (lines) => fs.appendFileSync(path.join(place, 'log'), lines.map((line) => line + '\n').join(''));
+const packet = (prefix, source, port, id) => `[1.${id}] ${prefix}IN=wan OUT= MAC=00:00:5e:00:53:04 SRC=${source} DST=192.0.2.1 LEN=44 TOS=0x00 PREC=0x00 TTL=58 ID=${id} PROTO=TCP SPT=40000 DPT=${port} WINDOW=1024 RES=0x00 SYN URGP=0`;
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: [ '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync' ] });
+const page = await browser.newPage({ viewport: { width: 1180, height: 900 } });
+page.setDefaultTimeout(20000);
+const complaints = [];
+page.on('console', (message) => message.type() == 'error' && !/favicon/.test(message.location().url) && complaints.push(`${page.url()}: ${message.text()}`));
+page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`));
+
+async function open(tab, { query = '', state = '', width = 1180 } = {}) {
+	await page.setViewportSize({ width, height: 900 });
+	await page.goto('about:blank');
+	await page.goto(`${base}/cgi-bin/luci/admin/status/fwstat/${tab}?${query}${state ? '#' + state : ''}`);
+	await drawn();
+}
+const drawn = () => page.waitForFunction(() => document.querySelector('.fw-body:not([aria-busy])') && !document.querySelector('.fw-body .spinning'));
+const text = (selector) => page.locator(selector).first().innerText();
+const cells = (table, column) => page.locator(`[data-table="${table}"] .fw-col-${column}`).allInnerTexts();
+// A column of a chart's figures; the table may be folded.
+const figures = (chart) => page.locator(`[data-chart="${chart}"] tbody td:nth-of-type(1)`).allTextContents();
+const hash = () => Object.fromEntries(new URLSearchParams(new URL(page.url()).hash.slice(1)));
+
+const tests = {
+	async 'every tab opens in English and light, in Japanese and dark, and at 360 pixels'() {
+		for (const tab of TABS) {
+			await open(tab);
+			await page.screenshot({ path: `${pictures}/${tab}.png`, fullPage: true });
+			await open(tab, { query: 'lang=ja&dark=1' });
+			assert.deepEqual(await page.evaluate(() => window.untranslated.filter((text) => text != 'CSV' && text != 'Save & Apply')), [], `${tab}: texts without Japanese`);
+			assert.equal(await page.evaluate(() => document.documentElement.dataset.fwstatDark), 'true');
+			assert.match(await text('.fw-head'), /ファイアウォール統計/);
+			await page.screenshot({ path: `${pictures}/${tab}-ja-dark.png`, fullPage: true });
+			await open(tab, { width: 360 });
+			assert.equal(await page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth)), 0, `${tab} is wider than 360 pixels`);
+			await page.screenshot({ path: `${pictures}/${tab}-small.png`, fullPage: true });
+		}
+	},
+
+	async 'the figures of the overview are those of the answer'() {
+		await open('overview');
+		const summary = await answer('summary', { limit: 8 });
+		assert.equal(await text('.fw-tile .fw-figure-number'), number(summary.attempts));
+		assert.ok((await text('.fw-tiles')).includes(`yesterday in all: ${number(summary.before.attempts)}`));
+		assert.deepEqual(await cells('services', 'attempts'), summary.services.map((row) => number(row.attempts)));
+		assert.deepEqual(await cells('sources', 'attempts'), summary.sources.map((row) => number(row.attempts)));
+		const flood = summary.anomalies_lately.find((row) => row.port == 1900);
+		assert.ok(flood.attempts == 92890 && (await text('.fw-anomalies')).includes('UDP 1900 (SSDP): 92,890 attempts on '), 'the flood is told in words');
+		assert.deepEqual(await figures('hours'), summary.hours.map((row) => number(row.attempts)));
+		assert.ok(await page.locator('[data-chart="hours"] canvas').count() == 1, 'the chart is drawn');
+		assert.match(await page.locator('[data-chart="hours"] .fw-chart').getAttribute('aria-label'), /Attempts by hour/);
+	},
+
+	async 'months, days and ports: from a month down to a log line'() {
+		await open('trends');
+		const { months } = await answer('months', { limit: 1000 }), month = months.at(-1);
+		assert.deepEqual(await figures('months'), months.map((row) => number(Math.round(row.attempts_per_day))));
+		await page.locator('[name=usual]').check();
+		await drawn();
+		await page.waitForFunction((wanted) => [ ...document.querySelectorAll('[data-chart="months"] tbody td:nth-of-type(1)') ].at(-1).textContent == wanted, number(Math.round(month.attempts_per_day_usual)));
+		assert.equal((await figures('months')).at(-1), number(Math.round(month.attempts_per_day_usual)));
+		assert.equal(hash().usual, '1');
+		await page.locator('select[name=month]').selectOption(months.at(-2).month);
+		await drawn();
+		assert.equal(hash().month, months.at(-2).month);
+		await page.waitForFunction((wanted) => document.querySelector('select[name=month]').value == wanted, months.at(-2).month);
+		const first = months.at(-2).month + '-01', last = new Date(Date.UTC(+first.slice(0, 4), +first.slice(5, 7), 0)).toISOString().slice(0, 10);
+		const { days } = await answer('days', { from: first, to: last });
+		assert.deepEqual(await figures('days'), days.map((row) => number(row.attempts)));
+		await page.locator('[name=least]').fill('300');
+		await page.locator('[name=least]').press('Enter');
+		await page.waitForFunction(() => /at least 300/.test(document.body.innerText));
+		const lines = await page.locator('[data-chart="ports"] .fw-key').allInnerTexts();
+		assert.ok(lines.some((name) => /TCP 23 \(Telnet\)/.test(name)) && lines.length < 8, String(lines));
+
+		// A day of the chart, one of its ports, one of its sources.
+		await page.locator('[data-chart="ports"] summary').click();
+		await page.locator('[data-chart="ports"] tbody th button').last().click();
+		await page.waitForURL(/ports/);
+		await drawn();
+		const { from, to } = hash();
+		assert.ok(from && from == to);
+		const listed = (await answer('services', { from, to, limit: 40 })).services;
+		assert.deepEqual(await cells('ports', 'attempts'), listed.map((row) => number(row.attempts)));
+		await page.locator('[data-table="ports"] a', { hasText: 'TCP 23 (Telnet)' }).click();
+		await page.waitForSelector('[data-fact=attempts]');
+		const telnet = listed.find((row) => row.protocol == 'tcp' && row.port == 23);
+		assert.equal(await text('[data-fact=attempts]'), number(telnet.attempts));
+		assert.equal(await text('[data-fact=sources]'), number(telnet.unique_sources));
+		await page.screenshot({ path: `${pictures}/port.png`, fullPage: true });
+		await page.locator('[data-table="sources"] a').first().click();
+		await page.waitForURL(/sources/);
+		await page.waitForSelector('[data-fact=attempts]');
+		const source = await answer('source', { address: hash().address, from, to });
+		assert.equal(await text('[data-fact=attempts]'), number(source.attempts));
+		await page.screenshot({ path: `${pictures}/source.png`, fullPage: true });
+	},
+
+	async 'tables are searched, sorted and downloaded, and a link shows the same'() {
+		await open('ports');
+		await page.locator('[name="ports.search"]').fill('windows');
+		await page.waitForFunction(() => new URLSearchParams(location.hash.slice(1)).get('ports.search') == 'windows');
+		const found = await page.locator('[data-table=ports] tbody tr').count();
+		assert.ok(found == 0 || found < 10);
+		await page.locator('[name="ports.search"]').fill('telnet');
+		await page.waitForFunction(() => /Telnet/.test(document.querySelector('[data-table=ports] tbody')?.innerText) && document.querySelectorAll('[data-table=ports] tbody tr').length < 6);
+		await page.locator('[name="ports.sort.service"]').click();
+		const before = await text('[data-table=ports] tbody');
+		await page.reload();
+		await drawn();
+		assert.equal(await text('[data-table=ports] tbody'), before, 'the link shows the same');
+		const [ download ] = await Promise.all([ page.waitForEvent('download'), page.locator('[name="ports.csv"]').click() ]);
+		const csv = fs.readFileSync(await download.path(), 'utf8').replace('\ufeff', '').trim().split('\r\n');
+		assert.match(csv[0], /^service,attempts,unique_sources,daily,advice$/);
+		assert.equal(csv.length - 1, await page.locator('[data-table=ports] tbody tr').count());
+	},
+
+	async 'hostile text is text everywhere'() {
+		const evil = '<img src=x onerror=window.taken=1><script>window.taken=1</script>';
+		// So many that the day's table, cut to its heaviest sources by the import, keeps this one.
+		log(Array.from({ length: 40 }, (_, index) => packet(index % 2 ? `"><b>${evil}: ` : `reject ${evil} in: `, '203.0.113.66', index % 2 ? 22 : 23, index + 1)));
+		await open('live');
+		await page.waitForFunction(() => /203\.0\.113\.66/.test(document.body.innerText), null, { timeout: 20000 });
+		assert.ok((await text('[data-table=live]')).includes('<img src=x'), 'the line is shown as it came');
+		await open('sources', { state: 'address=203.0.113.66' });
+		await page.waitForSelector('.fw-evidence');
+		assert.ok((await text('.fw-evidence')).includes('<script>'));
+		await open('overview', { state: 'ports.search=' + encodeURIComponent(evil) });
+		await open('ports', { state: `ports.search=${encodeURIComponent(evil)}&from=${encodeURIComponent(evil)}` });
+		await open('sources', { state: 'address=' + encodeURIComponent(evil) });
+		assert.equal(await page.evaluate(() => window.taken), undefined);
+		assert.equal(await page.locator('#view img, #view script').count(), 0);
+	},
+
+	async 'live events are filtered, paused, and a flood leaves the page alive'() {
+		await open('live');
+		await page.waitForSelector('[data-table=live] tbody tr');
+		await page.locator('[data-table=live] .fw-col-port button', { hasText: /^22$/ }).first().click();
+		await page.waitForFunction(() => [ ...document.querySelectorAll('[data-table=live] tbody .fw-col-port') ].every((cell) => cell.innerText == '22'));
+		assert.equal(hash().port, '22');
+		await open('live');
+		for (let round = 0; round < 40; round++) {
+			log(Array.from({ length: 100 }, (_, index) => packet('reject wan in: ', `198.51.${round}.${index}`, 1000 + index, round * 100 + index + 10)));
+			await new Promise((resolve) => setTimeout(resolve, 60));
+		}
+		await page.waitForFunction(() => /came too fast/.test(document.body.innerText), null, { timeout: 20000 });
+		assert.ok(await page.locator('[data-table=live] tbody tr').count() <= 200);
+		await page.locator('[name=pause]').click();
+		const rows = await text('[data-table=live] tbody');
+		log([ packet('reject wan in: ', '203.0.113.77', 4444, 60000) ]);
+		await new Promise((resolve) => setTimeout(resolve, 4000));
+		assert.equal(await text('[data-table=live] tbody'), rows, 'paused');
+		await page.locator('[name=pause]').click();
+		await page.waitForFunction(() => /203\.0\.113\.77/.test(document.body.innerText));
+	},
+
+	async 'a look is one small call, and a hidden page asks nothing'() {
+		for (const tab of Object.keys(POLLED)) {
+			await open(tab);
+			await page.evaluate(() => { window.calls.length = 0; });
+			await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+			await page.waitForFunction(() => window.calls.length > 0);
+			await drawn();
+			const calls = await page.evaluate(() => window.calls);
+			assert.equal(calls[0].method, POLLED[tab]);
+			if (tab != 'live') assert.equal(calls.length, 1, JSON.stringify(calls));
+			calls.forEach((call) => assert.ok(call.bytes <= MOST_BYTES, `${call.method}: ${call.bytes} bytes`));
+		}
+		await page.evaluate(() => Object.defineProperty(document, 'hidden', { get: () => true }));
+		await new Promise((resolve) => setTimeout(resolve, 500));
+		const before = await page.evaluate(() => window.calls.length);
+		await new Promise((resolve) => setTimeout(resolve, 4000));
+		assert.equal(await page.evaluate(() => window.calls.length), before, 'hidden');
+		for (const tab of [ 'trends', 'ports', 'sources', 'countries' ]) {
+			await open(tab);
+			for (const call of await page.evaluate(() => window.calls)) assert.ok(call.bytes <= MOST_BYTES, `${tab}: ${call.method}: ${call.bytes} bytes`);
+		}
+	},
+
+	async 'addresses are masked for a picture'() {
+		await open('sources', { state: 'mask=1' });
+		assert.match((await cells('sources', 'address'))[0], /^\d+\.\d+\.x\.x/);
+		assert.doesNotMatch(await text('.fw-body'), /\b\d+\.\d+\.\d+\.\d+\b/);
+		await open('live', { state: 'mask=1' });
+		await page.waitForSelector('[data-table=live] tbody tr');
+		assert.doesNotMatch(await text('.fw-body'), /\b\d+\.\d+\.\d+\.\d+\b/);
+	},
+
+	async 'a reader is offered nothing that he may not do'() {
+		assert.equal((await ask('block', { address: '203.0.113.5' }, 'reader')).error.code, -32002);
+		for (const tab of [ 'blocks', 'settings' ]) {
+			await open(tab, { query: 'user=reader' });
+			assert.equal(await page.locator('[name=block], [name^=unblock], .cbi-button-apply').count(), 0, tab);
+		}
+		await open('sources', { query: 'user=reader', state: 'address=203.0.113.66' });
+		assert.equal(await page.locator('[name=block]').count(), 0);
+		await open('sources', { state: 'address=203.0.113.66' });
+		assert.equal(await page.locator('[name=block]').count(), 1);
+	},
+
+	async 'an address is blocked and unblocked, or the daemon says why not'() {
+		const address = '203.0.113.66', direct = await ask('block', { address, 'for': '1h' });
+		await ask('unblock', { address });
+		await open('sources', { state: `address=${address}` });
+		await page.locator('[name=reason]').fill('tried <b>too</b> often');
+		await page.locator('[name=block]').click();
+		await page.waitForSelector('.alert-message');
+		if (direct.result[0] !== 0) {
+			assert.ok((await text('.alert-message')).includes(direct.result[1].error), 'the daemon\'s own words');
+			return;
+		}
+		await open('blocks');
+		assert.ok((await text('[data-table=blocks]')).includes('tried <b>too</b> often'));
+		await page.screenshot({ path: `${pictures}/blocks.png`, fullPage: true });
+		await page.locator(`[name="unblock-${address}"]`).click();
+		await page.waitForFunction(() => !/203\.0\.113\.66/.test(document.querySelector('[data-table=blocks]').innerText));
+	},
+
+	async 'settings are checked and saved, with the findings above them'() {
+		await open('settings');
+		const { findings } = await answer('status');
+		for (const finding of findings.filter((finding) => finding.kind != 'ok')) assert.ok((await text('.fw-body')).includes(finding.text));
+		await page.locator('[name=commit_interval]').fill('soon');
+		await page.locator('.cbi-button-apply').click();
+		await page.waitForSelector('.alert-message.error');
+		await page.locator('[name=commit_interval]').fill('2h');
+		await page.locator('.cbi-button-apply').click();
+		await page.waitForSelector('.alert-message.info');
+		assert.match(fs.readFileSync(path.join(place, 'config/fwstat'), 'utf8'), /option commit_interval '2h'/);
+	},
+
+	async 'the card for LuCI\'s own Overview'() {
+		await page.goto(`${base}/cgi-bin/luci/card`);
+		await page.waitForSelector('.fw-card');
+		assert.ok((await text('.fw-card')).includes(number((await answer('summary')).attempts)));
+	},
+
+	async 'without a daemon the page says what to do'() {
+		process.kill(+fs.readFileSync(path.join(place, 'daemon.pid'), 'utf8'));
+		await new Promise((resolve) => setTimeout(resolve, 1500));
+		await page.goto('about:blank');
+		await page.goto(`${base}/cgi-bin/luci/admin/status/fwstat/overview`);
+		await page.waitForFunction(() => /fwstat is not running/.test(document.body.innerText));
+	}
+};
+
+let failed = 0;
+for (const [ name, run ] of Object.entries(tests)) {
+	try {
+		await run();
+		assert.deepEqual(complaints, [], 'no errors in the console');
+		console.log(`ok    ${name}`);
+	} catch (error) {
+		failed++;
+		console.log(`FAIL  ${name}\n${error.stack}`);
+		await page.screenshot({ path: `${pictures}/failed.png`, fullPage: true }).catch(() => {});
+	}
+	complaints.length = 0;
+}
+await browser.close();
+console.log(failed ? `${failed} of ${Object.keys(tests).length} failed` : `all ${Object.keys(tests).length} passed`);
+process.exit(failed ? 1 : 0);
