@@ -234,6 +234,8 @@ config redirect
             attempts,
             unique_sources: Some(310),
             error: 0,
+            daily: None,
+            wants: None,
         };
         let rows = [row("tcp", 23, 9000), row("tcp", 22, 2198), row("udp", 22, 5), row("tcp", 8005, 4)];
         let found = attacked(&opened(FIREWALL, &["wan".to_string()]), &rows);
