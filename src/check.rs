@@ -12,14 +12,17 @@ use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 
+use crate::atlas::Database;
 use crate::bus::call::call;
 use crate::config::uci::{self, Section};
 use crate::config::zones;
 use crate::config::{Config, options};
 use crate::daemon::{CLOCK_SET, Places};
 use crate::engine::clock::BUILT;
+use crate::exposure;
 use crate::faces::shell::{Outcome, ShellError};
-use crate::query::answer::FindingRow;
+use crate::faces::summary_table::exposure_sentence;
+use crate::query::answer::{FindingRow, SummaryAnswer};
 use crate::sources::netifd;
 use crate::sources::nflog::{NflogError, NflogReader};
 use crate::system::clock;
@@ -72,12 +75,17 @@ impl Findings {
 
 /// How long netifd and the daemon may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the daemon may take for a month's summary on a slow router.
+const SUMMARY_PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn run(places: &Places, out: &mut dyn Write) -> Result<Outcome, ShellError> {
     let (config, mut findings) = standing(&places.config, &places.run);
-    outside(&config, &firewall(&places.config), &places.ubus, &mut findings);
+    let firewall = firewall(&places.config);
+    outside(&config, &firewall, &places.ubus, &mut findings);
     nflog(&config, &places.ubus, &mut findings);
     guarded::table(&config, &mut findings);
+    exposure(&config, &firewall, &places.ubus, &mut findings);
+    countries(&config, &mut findings);
     print(&findings, out)?;
     let wrong = findings.0.iter().filter(|(kind, _)| *kind == Kind::Wrong).count();
     let mut outcome = Outcome::fine();
@@ -274,6 +282,44 @@ pub fn zone_rules(config: &Config, counted: &[(String, u64)], findings: &mut Fin
                 "the firewall has no rule of ours for zone {name}: /etc/init.d/fwstat restart makes it"
             )),
         }
+    }
+}
+
+/// Ports that are open to everybody outside, with how often they were tried where the daemon can tell.
+fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
+    let open = exposure::opened(firewall, &config.zone);
+    let asked = call(ubus, "fwstat", "summary", &serde_json::json!({}), SUMMARY_PATIENCE);
+    let told = asked.ok().and_then(|answer| serde_json::from_value::<SummaryAnswer>(answer).ok());
+    if open.is_empty() {
+        findings.fine("the firewall's configuration opens no port to everybody outside");
+    } else if let Some(exposure) = told.and_then(|summary| summary.exposure) {
+        exposure.ports.iter().for_each(|row| findings.note(exposure_sentence(row)));
+    } else {
+        for open in &open {
+            let ports = if open.first == open.last {
+                open.first.to_string()
+            } else {
+                format!("{}-{}", open.first, open.last)
+            };
+            let protocol = crate::services::protocol_name(open.protocol).to_uppercase();
+            findings.note(format!("{protocol} {ports} is open to the Internet ({}); the daemon is not there to tell how often it was tried", open.by));
+        }
+    }
+}
+
+fn countries(config: &Config, findings: &mut Findings) {
+    let mut database = Database::new(Path::new(&config.country_database));
+    database.look();
+    match (database.trouble(clock::wall().as_secs().cast_signed()), database.built()) {
+        (Some(trouble), _) => findings.note(trouble),
+        (None, Some(built)) => {
+            let date = crate::calendar::Date(built.div_euclid(86_400) as i32);
+            findings.fine(format!("the country database has data of {date}"));
+        }
+        (None, None) => findings.note(format!(
+            "there is no country database {}: countries are not measured; install fwstat-country",
+            config.country_database
+        )),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Statistics of the packets that a router's firewall refused.
 
+pub mod atlas;
 pub mod bus;
 pub mod calendar;
 pub mod check;
@@ -8,6 +9,7 @@ pub mod config;
 pub mod daemon;
 pub mod engine;
 pub mod event;
+pub mod exposure;
 pub mod faces;
 pub mod guard;
 pub mod hash;

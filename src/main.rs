@@ -61,12 +61,16 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::Version => help::version(out)?,
         Command::Report { input, question, json } => return shell::report(&input, &question, json, out),
         Command::Import { input, directory } => return shell::import(&input, &directory, out),
-        Command::Ask { question, place: Place::Store { directory, timezone }, json } => {
-            return shell::ask_store(&question, &directory, timezone.as_deref(), json, out);
+        Command::Ask { question, place: Place::Store { directory, timezone, countries }, json } => {
+            return shell::ask_store(&question, &directory, timezone.as_deref(), &countries, json, out);
         }
-        Command::Export { format, place: Place::Store { directory, timezone } } => {
+        Command::Export { format, place: Place::Store { directory, timezone, .. } } => {
             return shell::export_store(format, &directory, timezone.as_deref(), out);
         }
+        Command::MonthReport { wanted, place: Place::Store { directory, timezone, countries } } => {
+            return shell::month_of_store(wanted, &directory, timezone.as_deref(), &countries, out);
+        }
+        Command::MonthReport { wanted, place: Place::Daemon { ubus } } => remote::month(wanted, &ubus, out)?,
         Command::Ask { question, place: Place::Daemon { ubus }, json } => {
             remote::ask(&question, &ubus, json, out)?;
         }

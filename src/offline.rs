@@ -1,22 +1,30 @@
 //! What needs no daemon: reading log files into a store or into nothing, and asking a store.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::atlas::Database;
 use crate::calendar::Calendar;
 use crate::event::Event;
-use crate::faces::arguments::Input;
+use crate::faces::arguments::{DEFAULT_COUNTRIES, Input};
 use crate::paths::Paths;
-use crate::query::answer::InputCounts;
-use crate::query::history::Retention;
+use crate::query::answer::{AdviceRow, InputCounts, ServiceRow};
+use crate::query::history::{History, Retention};
+use crate::query::question::Question;
+use crate::query::{self, Answer, AnswerError};
+use crate::services::advice;
 use crate::sources::file::{FileReport, FileState, Progress, ReadOptions, read_files, totals};
 use crate::sources::imported::Imported;
 use crate::statistics::collect::{CollectError, Collector, Order, Waiting};
+use crate::statistics::countries::{SharedAtlas, with_atlas};
 use crate::store::history::{AddedDay, Origin, Store, StoreError};
 use crate::store::shelf::{DiskShelf, MemoryShelf, Shelf};
 use crate::store::spool::Spool;
+use crate::system::installed::read_text;
 
 /// A sentence that says what failed, where and why.
 #[derive(Debug)]
@@ -43,6 +51,7 @@ pub struct Reading<S: Shelf> {
     /// Sentences about other things worth knowing.
     pub notes: Vec<String>,
     pub calendar: Calendar,
+    pub atlas: SharedAtlas,
 }
 
 /// The zone that is asked for, else the store's, else the system's.
@@ -55,6 +64,45 @@ fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<Calendar, Fa
         (Some(zone), _) | (None, Some(zone)) => Calendar::new(zone).map_err(Failure),
         (None, None) => Ok(Calendar::system()),
     }
+}
+
+/// The country database, and what is wrong with it. That there is none is wrong only where one was asked for.
+pub fn country_database(path: &Path) -> Result<(SharedAtlas, Option<String>), Failure> {
+    let mut database = Database::new(path);
+    database.look();
+    if !path.exists() && path != Path::new(DEFAULT_COUNTRIES) {
+        return Err(Failure(format!("there is no country database {}", path.display())));
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
+    let trouble = database.trouble(now);
+    Ok((Rc::new(RefCell::new(database)), trouble))
+}
+
+/// Answers a question from what is kept.
+pub fn answer(
+    question: &Question,
+    history: &mut dyn History,
+    calendar: &Calendar,
+    atlas: &SharedAtlas,
+) -> Result<Answer, AnswerError> {
+    let mut answer = with_atlas(Some(atlas), |atlas| query::answer(question, history, calendar, atlas))?;
+    add_advice(question, &mut answer);
+    Ok(answer)
+}
+
+/// Adds what the installed text says about a port.
+pub fn add_advice(question: &Question, answer: &mut Answer) {
+    if advice::is_wanted(question)
+        && let Some(text) = read_text(Path::new(advice::INSTALLED), advice::MOST_BYTES)
+    {
+        advice::add(question, answer, &text);
+    }
+}
+
+/// What the installed text says about services.
+pub fn advice_about(rows: &[ServiceRow]) -> Vec<AdviceRow> {
+    let text = read_text(Path::new(advice::INSTALLED), advice::MOST_BYTES);
+    text.map_or(Vec::new(), |text| advice::of_rows(&text, rows))
 }
 
 /// Opens a store directory to ask it.
@@ -99,6 +147,7 @@ fn read_into<S: Shelf>(
     let calendar = choose_zone(input.timezone.as_deref(), origin.zone.as_deref())?;
     let known = Imported::decode(&origin.imported).unwrap_or_default();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
+    let (atlas, trouble) = country_database(&input.countries)?;
     let options = ReadOptions { wan: input.wan.clone(), calendar: calendar.clone(), year: input.year, now };
     // A pipe can be read once only: it may be in any order. Files mostly are in order, which is
     // cheaper; if they turn out not to be, they are read again.
@@ -107,7 +156,7 @@ fn read_into<S: Shelf>(
         let spool = Spool::new(room).map_err(|error| {
             Failure(format!("cannot write a temporary file in {}: {error}", room.display()))
         })?;
-        let mut collector = Collector::new(calendar.clone(), order, spool);
+        let mut collector = Collector::new(calendar.clone(), order, spool, Some(atlas.clone()));
         let mut imported = known.clone();
         let mut out_of_order = false;
         let mut count = |events: &[Event]| {
@@ -133,8 +182,9 @@ fn read_into<S: Shelf>(
         store,
         counts: totals(&reports),
         failures: Vec::new(),
-        notes: Vec::new(),
+        notes: Vec::from_iter(trouble),
         calendar: calendar.clone(),
+        atlas,
     };
     reports.iter().for_each(|report| reading.tell(report));
     if reports.iter().any(|report| report.discard) {

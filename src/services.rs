@@ -3,6 +3,8 @@
 //! Takes a protocol and a port, gives plain words. The table is read when the program is built:
 //! a row of `services.tsv` out of shape is a compile error, and none of it is allocated.
 
+pub mod advice;
+
 use std::borrow::Cow;
 
 use crate::event::protocol;
@@ -18,16 +20,56 @@ pub struct KnownService {
     pub wants: &'static str,
 }
 
-/// One row a line: protocol, port, name, wants; separated by tabs, sorted by protocol and port.
-const TEXT: &str = include_str!("services.tsv");
+/// `protocol TAB port TAB name TAB wants TAB advice`, sorted by protocol and port; then the advice, see [`advice`].
+/// Read when the program is built: only the names and wants become part of it.
+const TEXT: &str = include_str!("../files/usr/share/fwstat/services.tsv");
 
-static SERVICES: [KnownService; count_lines(TEXT.as_bytes())] = read_table(TEXT.as_bytes());
+const ROWS: usize = count_services(TEXT.as_bytes());
+
+static NAMES: [u8; read_table(TEXT.as_bytes(), &mut [0; TEXT.len()]).1] = {
+    let mut all = [0; TEXT.len()];
+    let (_, length) = read_table(TEXT.as_bytes(), &mut all);
+    let mut names = [0; read_table(TEXT.as_bytes(), &mut [0; TEXT.len()]).1];
+    let mut at = 0;
+    while at < length {
+        names[at] = all[at];
+        at += 1;
+    }
+    names
+};
+
+static SERVICES: [Row; ROWS] = read_table(TEXT.as_bytes(), &mut [0; TEXT.len()]).0;
+
+/// Where a known port's name and wants stand in [`NAMES`]: one behind the other.
+#[derive(Clone, Copy)]
+struct Row {
+    port: u16,
+    start: u16,
+    protocol: u8,
+    name: u8,
+    wants: u8,
+}
+
+impl Row {
+    fn known(&self) -> KnownService {
+        let text = |start: usize, length: u8| {
+            let bytes = NAMES.get(start..start + usize::from(length)).unwrap_or_default();
+            std::str::from_utf8(bytes).unwrap_or_default()
+        };
+        let start = usize::from(self.start);
+        KnownService {
+            protocol: self.protocol,
+            port: self.port,
+            name: text(start, self.name),
+            wants: text(start + usize::from(self.name), self.wants),
+        }
+    }
+}
 
 /// The row of this protocol and port, if it is a known one.
-pub fn look_up(protocol: u8, port: u16) -> Option<&'static KnownService> {
-    let index =
-        SERVICES.binary_search_by_key(&(protocol, port), |known| (known.protocol, known.port)).ok()?;
-    SERVICES.get(index)
+pub fn look_up(protocol: u8, port: u16) -> Option<KnownService> {
+    let index = SERVICES.binary_search_by_key(&(protocol, port), |row| (row.protocol, row.port)).ok()?;
+    SERVICES.get(index).map(Row::known)
 }
 
 pub fn is_known(protocol: u8, port: u16) -> bool {
@@ -65,39 +107,58 @@ pub fn protocol_number(text: &str) -> Option<u8> {
     }
 }
 
-const fn count_lines(text: &[u8]) -> usize {
-    let (mut lines, mut at) = (0, 0);
+/// Lines that begin with a protocol; the others are advice.
+const fn count_services(text: &[u8]) -> usize {
+    let (mut services, mut at) = (0, 0);
     while at < text.len() {
-        if text[at] == b'\n' {
-            lines += 1;
+        if (at == 0 || text[at - 1] == b'\n') && text[at] != b'=' {
+            services += 1;
         }
         at += 1;
     }
-    lines
+    services
 }
 
-const fn read_table<const ROWS: usize>(mut text: &'static [u8]) -> [KnownService; ROWS] {
-    let mut table = [KnownService { protocol: 0, port: 0, name: "", wants: "" }; ROWS];
-    let mut row = 0;
+/// The rows, and how many bytes of `names` they fill.
+const fn read_table(mut text: &'static [u8], names: &mut [u8]) -> ([Row; ROWS], usize) {
+    let mut table = [Row { protocol: 0, port: 0, start: 0, name: 0, wants: 0 }; ROWS];
+    let (mut row, mut length) = (0, 0);
     while row < ROWS {
         let (protocol, rest) = cut(text, b'\t');
         let (port, rest) = cut(rest, b'\t');
         let (name, rest) = cut(rest, b'\t');
-        let (wants, rest) = cut(rest, b'\n');
-        table[row] = KnownService {
+        let (wants, rest) = cut(rest, b'\t');
+        let (_, rest) = cut(rest, b'\n');
+        table[row] = Row {
             protocol: match protocol {
                 b"tcp" => protocol::TCP,
                 b"udp" => protocol::UDP,
                 _ => panic!("services.tsv: the protocol is neither tcp nor udp"),
             },
             port: read_port(port),
-            name: as_text(name),
-            wants: as_text(wants),
+            start: length as u16,
+            name: name.len() as u8,
+            wants: wants.len() as u8,
         };
+        length = append(name, names, length);
+        length = append(wants, names, length);
+        assert!(length <= u16::MAX as usize, "services.tsv: too many names");
         text = rest;
         row += 1;
     }
-    table
+    (table, length)
+}
+
+const fn append(text: &[u8], names: &mut [u8], mut length: usize) -> usize {
+    assert!(text.len() <= u8::MAX as usize, "services.tsv: a text is too long");
+    let mut at = 0;
+    while at < text.len() {
+        assert!(text[at] < 128, "services.tsv: a name is not ASCII");
+        names[length] = text[at];
+        at += 1;
+        length += 1;
+    }
+    length
 }
 
 /// What stands before and after the next `separator`.
@@ -121,13 +182,6 @@ const fn read_port(digits: &[u8]) -> u16 {
     port
 }
 
-const fn as_text(bytes: &'static [u8]) -> &'static str {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(_) => panic!("services.tsv: not UTF-8"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,10 +193,11 @@ mod tests {
             let [before, after] = pair else { unreachable!() };
             assert!(
                 (before.protocol, before.port) < (after.protocol, after.port),
-                "{after:?}: order, or twice"
+                "port {}: order, or twice",
+                after.port
             );
         }
-        for known in &SERVICES {
+        for known in SERVICES.iter().map(Row::known) {
             for (text, most) in [(known.name, 20), (known.wants, 60)] {
                 assert!((1..=most).contains(&text.len()), "{known:?}: length");
                 assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{known:?}: not plain ASCII");

@@ -94,6 +94,11 @@ fn store_file() {
 }
 
 #[test]
+fn country_database() {
+    run_target("country_database");
+}
+
+#[test]
 fn gzip() {
     run_target("gzip");
 }

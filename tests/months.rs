@@ -2,6 +2,8 @@
 //! truth, and every answer of a store against the report.
 
 mod common;
+#[path = "common/ranges.rs"]
+mod ranges;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,6 +18,7 @@ use common::generate::months::FLOOD;
 use common::generate::packet::WAN_AGAIN;
 use common::generate::random::Random;
 use common::generate::truth::{self, Truth};
+use ranges::{country, ranges};
 use serde_json::Value;
 
 struct Made {
@@ -470,4 +473,51 @@ fn the_export_adds_up_to_the_days() {
             assert!(sum >= busy, "{day}: {sum} of {busy}");
         }
     }
+}
+
+/// Attempts and different sources by country, against the ranges looked up in another way.
+#[test]
+fn countries_are_those_of_the_sources() {
+    let Some(ranges) = ranges() else { return };
+    let store = scratch("months-countries");
+    let (path, mmdb) = (store.to_str().unwrap(), ranges.mmdb.to_str().unwrap());
+    let log = MADE.log.to_str().unwrap();
+    let imported = run(&["import", "--db", path, "--timezone", "UTC", "--country-database", mmdb, log]);
+    assert_eq!(imported.code, Some(0), "{}", imported.stderr);
+    let told = |options: &[&str]| -> BTreeMap<String, (u64, Option<u64>)> {
+        let question = ["countries", "--db", path, "--country-database", mmdb, "--limit", "300", "--json"];
+        let answer: Value = serde_json::from_str(&run(&[&question, options].concat()).stdout).unwrap();
+        let row = |row: &Value| {
+            let counts = (row["attempts"].as_u64().unwrap(), row["unique_sources"].as_u64());
+            (row["country"].as_str().unwrap().to_string(), counts)
+        };
+        answer["countries"].as_array().unwrap().iter().map(row).collect()
+    };
+    let count = |sources: &mut dyn Iterator<Item = (u32, u64)>| {
+        let mut truth: BTreeMap<String, (u64, Option<u64>)> = BTreeMap::new();
+        for (source, attempts) in sources {
+            let of = country(&ranges.ipv4, u128::from(source)).unwrap_or("ZZ");
+            let sum = truth.entry(of.to_string()).or_insert((0, Some(0)));
+            *sum = (sum.0 + attempts, sum.1.map(|sources| sources + 1));
+        }
+        truth
+    };
+    // The flood's port and day: every country that is kept, to the last attempt and source.
+    let mut flooding = MADE.truth.anomaly_sources.iter().map(|(source, hours)| (*source, hours.iter().sum()));
+    let (truth, day) = (count(&mut flooding), flood());
+    let told_of_flood = told(&["--port", "1900", "--protocol", "udp", "--from", &day, "--to", &day]);
+    assert!(told_of_flood.len() >= 5);
+    told_of_flood.iter().for_each(|(country, counts)| assert_eq!(counts, &truth[country], "{country}"));
+    let heaviest = truth.iter().max_by_key(|(_, counts)| counts.0).unwrap().0;
+    assert!(told_of_flood.contains_key(heaviest));
+    // Sixteen months: the light ones of each day are left out, and no more.
+    let truth = count(&mut MADE.truth.sources.iter().map(|(source, sum)| (*source, sum.attempts)));
+    let told_of_all = told(&[]);
+    let mut order: Vec<_> = truth.iter().map(|(country, counts)| (counts.0, country)).collect();
+    order.sort_unstable_by(|a, b| b.cmp(a));
+    for (attempts, country) in &order[..5] {
+        let (told, _) = told_of_all[*country];
+        assert!(told <= *attempts && told * 100 >= attempts * 98, "{country}: {told} of {attempts}");
+    }
+    assert!(told_of_all.iter().all(|(country, counts)| counts.0 <= truth[country].0));
 }

@@ -95,7 +95,7 @@ fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
 
 fn days(events: &[Drawn], batch: usize, order: Order) -> Vec<AddedDay> {
     let spool = Spool::new(&std::env::temp_dir()).unwrap();
-    let mut collector = Collector::new(Calendar::new(ZONE).unwrap(), order, spool);
+    let mut collector = Collector::new(Calendar::new(ZONE).unwrap(), order, spool, None);
     let events: Vec<Event> = events.iter().map(event).collect();
     for batch in events.chunks(batch) {
         collector.count(batch).unwrap();
@@ -122,7 +122,7 @@ fn store(parts: Vec<Vec<AddedDay>>) -> Store<MemoryShelf> {
 
 fn ask(store: &mut Store<MemoryShelf>, question: &Question) -> Value {
     let calendar = Calendar::new(ZONE).unwrap();
-    serde_json::to_value(query::answer(question, store, &calendar).unwrap()).unwrap()
+    serde_json::to_value(query::answer(question, store, &calendar, None).unwrap()).unwrap()
 }
 
 /// The truth about some events of one class.

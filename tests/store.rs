@@ -87,8 +87,13 @@ fn small(name: &str) -> Small {
 
 /// What is said of an import, or why it failed.
 fn import(store: &Path, log: &Path) -> Result<Vec<String>, String> {
-    let input =
-        Input { files: vec![log.to_path_buf()], timezone: Some("UTC".into()), year: None, wan: Vec::new() };
+    let input = Input {
+        files: vec![log.to_path_buf()],
+        timezone: Some("UTC".into()),
+        year: None,
+        wan: Vec::new(),
+        countries: fwstat::faces::arguments::DEFAULT_COUNTRIES.into(),
+    };
     let reading = offline::import(&input, store, &mut |_| {}).map_err(|failure| failure.to_string())?;
     Ok(reading.failures.into_iter().chain(reading.notes).collect())
 }
@@ -98,7 +103,7 @@ fn answers(store: &Path) -> Result<(Vec<String>, Vec<String>), String> {
     let (mut store, calendar) = offline::open_store(store, None).map_err(|failure| failure.to_string())?;
     let mut told = Vec::new();
     for topic in TOPICS {
-        let answer = query::answer(&Question::new(topic), &mut store, &calendar);
+        let answer = query::answer(&Question::new(topic), &mut store, &calendar, None);
         told.push(
             answer.map_or_else(|error| error.to_string(), |answer| serde_json::to_string(&answer).unwrap()),
         );
@@ -377,7 +382,7 @@ fn a_newer_file_is_left_alone() {
         assert_eq!(
             ran.stderr,
             format!(
-                "fwstat: {text}/{name} was written by a newer fwstat (format 9, this one knows up to 1): it is left as \
+                "fwstat: {text}/{name} was written by a newer fwstat (format 9, this one knows up to 2): it is left as \
                  it is; use the newer fwstat\n"
             )
         );

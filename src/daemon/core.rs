@@ -1,7 +1,9 @@
 //! Engine and store together: events in, answers out, commits in time.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 use ubus::blobmsg::BlobMsgTable;
@@ -9,34 +11,47 @@ use ubus::blobmsg::BlobMsgTable;
 use super::counters::CounterPoll;
 use super::guarding::Guarding;
 use super::log::Log;
+use super::notices::Notices;
 use super::outside::Outside;
 use super::store::Places;
 use super::zone::ZoneFiles;
 use super::{load, now};
+use crate::atlas::Database;
 use crate::bus::{Status, blob};
+use crate::calendar::Date;
 use crate::check;
 use crate::config::Config;
 use crate::config::zones::Interface;
 use crate::engine::live::mask;
 use crate::engine::{Action, Brought, Engine, Input, Now};
 use crate::event::Origin;
+use crate::exposure;
 use crate::faces::ubus::{AnswerError, Answers, BusCommand};
 use crate::query::answer::{
-    ClockStatus, Completeness, CounterStatus, FindingRow, InputStatus, MemoryStatus, StatusAnswer,
-    StoreStatus, SummaryAnswer,
+    ClockStatus, Completeness, CounterStatus, CountryStatus, Exposure, FindingRow, InputStatus, MemoryStatus,
+    StatusAnswer, StoreStatus, SummaryAnswer,
 };
-use crate::query::question::{Question, Topic};
+use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer};
 use crate::sources::logd::{LogFeed, LogdCounts, Mark};
 use crate::sources::nflog::Counters;
+use crate::system::installed::read_text;
 use crate::wire::line::{LineReader, Outcome};
 
+/// A longer firewall configuration is not looked at.
+const MOST_FIREWALL: u64 = 512 * 1024;
 const MINUTE_MS: u64 = 60_000;
 const SECOND_MS: u64 = 1_000;
 /// The state of an input that works.
 pub const RUNNING: &str = "running";
 /// The NTP hotplug script makes this file in the run directory.
 pub const CLOCK_SET: &str = "clock-set";
+
+/// What is said of the country database, and what is wrong with it.
+struct CountryTold {
+    status: CountryStatus,
+    trouble: Option<String>,
+}
 
 /// What an input says of itself.
 #[derive(Default)]
@@ -50,6 +65,8 @@ pub struct Core {
     pub engine: Engine,
     pub counters: CounterPoll,
     pub guarding: Guarding,
+    countries: Rc<RefCell<Database>>,
+    notices: Notices,
     /// The rules' counters as they were read last.
     counted: Option<Vec<CounterStatus>>,
     config_path: PathBuf,
@@ -85,6 +102,8 @@ impl Core {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let (mut places, newest, saved) = Places::open(&config, run, boot.trim());
         let mut engine = Engine::new(calendar.clone(), newest, config.evidence as usize);
+        let countries = Rc::new(RefCell::new(Database::new(Path::new(&config.country_database))));
+        engine.atlas = Some(countries.clone());
         let mut mark = None;
         if let Some(saved) = saved {
             engine.restore(&saved);
@@ -101,6 +120,8 @@ impl Core {
             config,
             engine,
             counters: CounterPoll::default(),
+            countries,
+            notices: Notices::default(),
             counted: None,
             config_path: config_path.to_owned(),
             run: run.to_owned(),
@@ -226,7 +247,45 @@ impl Core {
             self.log.say(now.boot_ms, &sentence);
         }
         self.places.copy(&mut self.engine, mark, done);
+        self.notice_anomalies(now);
         done
+    }
+
+    /// Looks for anomalies of today and of the day before, which may have just ended.
+    fn notice_anomalies(&mut self, now: Now) {
+        let Some(today) = self.engine.date() else { return };
+        let Core { places, engine, config, notices, log, .. } = self;
+        let rows = places.history(config, |stored| {
+            let mut rows = engine.anomalies_on(today, stored);
+            rows.extend(engine.anomalies_on(Date(today.0 - 1), stored));
+            rows
+        });
+        for sentence in notices.add(today, rows) {
+            log.say(now.boot_ms, &sentence);
+        }
+    }
+
+    /// The events to send now.
+    pub fn notices(&mut self) -> Vec<Value> {
+        self.notices.take()
+    }
+
+    /// Attacked ports that are open, of this month.
+    fn exposure(&mut self, now: Now) -> Option<Exposure> {
+        let text = read_text(&self.config_path.with_file_name("firewall"), MOST_FIREWALL)?;
+        let since = self.engine.date()?.month().first_day();
+        let open = exposure::opened(&text, &self.config.zone);
+        if open.is_empty() {
+            return Some(Exposure { since, ports: Vec::new() });
+        }
+        let question = Question { from: Some(since), limit: MAX_LIMIT, ..Question::new(Topic::Services) };
+        let Core { places, engine, config, .. } = self;
+        match places.history(config, |stored| engine.answer(now, &question, stored)) {
+            Ok(Answer::Services(answer)) => {
+                Some(Exposure { since, ports: exposure::attacked(&open, &answer.services) })
+            }
+            _ => None,
+        }
     }
 
     pub fn stop(&mut self, now: Now) {
@@ -248,6 +307,7 @@ impl Core {
         }
         std::mem::swap(&mut self.problems, &mut problems);
         self.look_outside(now);
+        self.countries.replace(Database::new(Path::new(&self.config.country_database)));
         self.engine.evidence.set_most(self.config.evidence as usize);
         self.places.reload(&self.config, &mut self.engine);
         self.guarding.set(now, &self.config, &mut self.engine);
@@ -306,8 +366,9 @@ impl Core {
 
     fn status(&mut self, now: Now) -> StatusAnswer {
         self.counters.ask(now.boot_ms);
-        let warnings = self.warnings();
+        let warnings = self.warnings(now);
         let findings = self.findings();
+        let countries = self.country_status(now);
         let today = self.engine.date();
         StatusAnswer {
             version: env!("CARGO_PKG_VERSION").to_string(),
@@ -328,20 +389,37 @@ impl Core {
             },
             memory: MemoryStatus { resident: resident() },
             guard: self.guarding.status(now, &self.config, &self.engine),
+            countries: Some(countries.status),
             findings: Some(findings),
             warnings,
             completeness: Completeness::from_reasons(&[]),
         }
     }
 
+    fn country_status(&self, now: Now) -> CountryTold {
+        let mut database = self.countries.borrow_mut();
+        database.look();
+        let wall = if self.engine.clock_is_set() { now.wall } else { 0 };
+        let date = database.built().map(|built| Date(built.div_euclid(86_400) as i32));
+        CountryTold {
+            trouble: database.trouble(wall),
+            status: CountryStatus {
+                path: database.path().display().to_string(),
+                state: database.state().to_string(),
+                date,
+            },
+        }
+    }
+
     /// What somebody should look at, a sentence each.
-    fn warnings(&self) -> Vec<String> {
+    fn warnings(&self, now: Now) -> Vec<String> {
         let mut warnings = self.problems.clone();
         warnings.extend(self.places.damage().iter().cloned());
         warnings.extend(self.places.trouble.iter().cloned());
         warnings.extend(self.places.no_copy.iter().chain(&self.places.left_out).cloned());
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
         warnings.extend(self.guarding.warnings(&self.config));
+        warnings.extend(self.country_status(now).trouble);
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
             warnings.push(format!(
@@ -374,7 +452,7 @@ impl Core {
 
     /// What the daemon alone knows of a period.
     fn complete(&self, now: Now, summary: &mut SummaryAnswer) {
-        let mut warnings = self.warnings();
+        let mut warnings = self.warnings(now);
         for input in self.inputs(now).iter().filter(|input| input.state != RUNNING) {
             warnings.push(format!("input {}: {}", input.name, input.state));
         }
@@ -460,8 +538,10 @@ impl Answers for Core {
             })?
         };
         self.guarding.count_dropped(&mut answer);
+        crate::offline::add_advice(question, &mut answer);
         if let Answer::Summary(summary) = &mut answer {
             self.complete(now, summary);
+            summary.exposure = self.exposure(now);
         }
         if self.config.mask_sources {
             mask(&mut answer);

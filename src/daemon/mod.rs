@@ -14,6 +14,7 @@ mod guarding;
 mod ledger;
 mod log;
 mod nflog;
+mod notices;
 mod outside;
 mod store;
 mod surroundings;
@@ -144,6 +145,9 @@ impl Daemon {
             object.on_time(now.boot_ms, outgoing);
             for (name, data) in core.guarding.events() {
                 outgoing.send_event(name, &data);
+            }
+            for notice in core.notices() {
+                outgoing.send_event("fwstat.anomaly", &notice);
             }
             netifd.on_time(now.boot_ms, outgoing);
             if let Some(feed) = feed {

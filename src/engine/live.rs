@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use crate::calendar::Month;
-use crate::event::{Class, Service};
-use crate::query::answer::{Completeness, EventRow, RecentAnswer};
+use crate::calendar::{Date, Month};
+use crate::event::{Address, Class, Service};
+use crate::query::answer::{AnomalyRow, Completeness, EventRow, RecentAnswer};
 use crate::query::history::{History, MonthOfDays, Retention};
 use crate::query::question::{Question, Topic};
 use crate::query::{self, Answer, AnswerError};
 use crate::services;
+use crate::statistics::countries::{Atlas, Country, with_atlas};
 use crate::statistics::day::{Day, KeptDay};
 use crate::statistics::month::MonthSum;
 use crate::statistics::tables::Focus;
@@ -86,6 +87,7 @@ impl History for LiveHistory<'_> {
 fn sum_of(parts: &[&KeptDay]) -> KeptDay {
     let mut day = Day::new(parts[0].date);
     parts.iter().for_each(|part| day.add_kept(part));
+    day.set_countries_of(parts);
     day.focused(&Focus::heaviest(MOST_ROWS, MOST_ROWS, MOST_ROWS))
 }
 
@@ -109,14 +111,40 @@ impl Engine {
             Topic::Blocks => return Ok(Answer::Blocks(self.blocks(now, &question))),
             _ => {}
         }
-        let mut history = LiveHistory { stored, days: self.days(&question), month: None };
-        let mut answer = query::answer(&question, &mut history, &self.calendar)?;
+        let atlas = self.atlas.clone();
+        let mut history = LiveHistory { stored, days: self.measured_days(&question), month: None };
+        let answered =
+            with_atlas(atlas.as_ref(), |atlas| query::answer(&question, &mut history, &self.calendar, atlas));
+        let mut answer = answered?;
         if let Answer::Source(source) = &mut answer {
             source.evidence = Some(self.lines(&question));
         }
         self.add_blocks(now, &question, &mut answer);
         self.explain(&question, &mut answer);
         Ok(answer)
+    }
+
+    /// The anomalous cells of a day as far as it is known, highest score first.
+    pub fn anomalies_on(&self, date: Date, stored: &mut dyn History) -> Vec<AnomalyRow> {
+        let days = self.days(&Question { limit: 1, ..Question::new(Topic::Anomalies) });
+        query::anomalies_on(&mut LiveHistory { stored, days, month: None }, date)
+    }
+
+    /// As [`Engine::days`], with the countries of the live ones where the question is about these.
+    fn measured_days(&mut self, question: &Question) -> Vec<KeptDay> {
+        if question.topic != Topic::Countries && question.country.is_none() {
+            return self.days(question);
+        }
+        let atlas = self.atlas.clone();
+        with_atlas(atlas.as_ref(), |mut atlas| {
+            for day in self.live_days() {
+                day.measure_countries(atlas.as_mut().map(|atlas| &mut **atlas as &mut dyn Atlas));
+            }
+        });
+        let days = self.days(question);
+        // They change with the next packet.
+        self.live_days().for_each(|day| day.measure_countries(None));
+        days
     }
 
     /// The days that the store does not have, as far as the question needs them.
@@ -156,18 +184,23 @@ impl Engine {
         }
     }
 
-    fn fits(question: &Question, held: &Held) -> bool {
+    fn fits(&self, question: &Question, held: &Held) -> bool {
         let event = &held.event;
         (question.every_class || question.class == event.class)
             && question.protocol.is_none_or(|protocol| protocol == event.protocol)
             && question.port.is_none_or(|port| port == event.port && Service::has_ports(event.protocol))
             && question.source.is_none_or(|prefix| prefix.contains(event.source))
+            && question.country.is_none_or(|code| self.country_of(event.source) == Some(Country(code)))
+    }
+
+    fn country_of(&self, address: Address) -> Option<Country> {
+        with_atlas(self.atlas.as_ref(), |atlas| atlas.and_then(|atlas| atlas.country_of(address)))
     }
 
     /// With a cursor the first events after it, else the newest; oldest first.
     fn recent(&self, now: Now, question: &Question) -> RecentAnswer {
         let limit = question.limit as usize;
-        let fitting = self.evidence.held().filter(|held| Engine::fits(question, held));
+        let fitting = self.evidence.held().filter(|held| self.fits(question, held));
         let mut completeness = Completeness::from_reasons(&[]);
         let mut cursor = self.evidence.last();
         let chosen: Vec<&Held> = if question.cursor == 0 {
@@ -221,7 +254,7 @@ impl Engine {
     }
 
     fn lines(&self, question: &Question) -> Vec<String> {
-        let of_source = self.evidence.held().rev().filter(|held| Engine::fits(question, held));
+        let of_source = self.evidence.held().rev().filter(|held| self.fits(question, held));
         let mut lines: Vec<String> = of_source
             .take(MOST_LINES)
             .map(|held| evidence::line_of(held, self.paths.get(held.event.path)))

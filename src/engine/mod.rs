@@ -14,6 +14,7 @@ use crate::event::{Class, Event, Origin};
 use crate::guard::{Guard, Suspect};
 use crate::paths::{Path, Paths};
 use crate::sources::duplicates::{Duplicates, Sighting};
+use crate::statistics::countries::{SharedAtlas, with_atlas};
 use crate::statistics::day::{Day, KeptDay};
 use crate::statistics::kept::Kept;
 use crate::statistics::tables::{Bounds, Focus};
@@ -83,6 +84,8 @@ pub struct Engine {
     pub paths: Paths,
     pub evidence: Evidence,
     pub guard: Guard,
+    /// Tells the countries of sources; without it they are not measured.
+    pub atlas: Option<SharedAtlas>,
     calendar: Calendar,
     clock: WallClock,
     duplicates: Duplicates,
@@ -111,6 +114,7 @@ impl Engine {
             paths: Paths::new(),
             evidence: Evidence::new(evidence),
             guard: Guard::default(),
+            atlas: None,
             calendar,
             clock: WallClock::new(newest.map(|date| labels.instant(date, 0))),
             duplicates: Duplicates::new(),
@@ -141,7 +145,8 @@ impl Engine {
             Some(_) => {
                 let mut day = Day::new(date);
                 saved.open.iter().for_each(|part| day.add_kept(part));
-                return self.close(day.to_kept_cut());
+                let over = summary(&mut day, self.atlas.as_ref());
+                return self.close(over);
             }
             None => {
                 let mut day = Day::new(date);
@@ -334,7 +339,7 @@ impl Engine {
     fn turn_to(&mut self, date: Date) {
         match &mut self.open {
             Some(day) => {
-                let over = (!day.is_empty()).then(|| day.to_kept_cut());
+                let over = (!day.is_empty()).then(|| summary(day, self.atlas.as_ref()));
                 day.restart(date);
                 if let Some(over) = over {
                     self.close(over);
@@ -354,8 +359,10 @@ impl Engine {
         self.since_known = false;
         if let Some(known) = self.closed.iter().position(|known| known.date == day.date) {
             let mut sum = Day::new(day.date);
-            sum.add_kept(&self.closed.swap_remove(known));
+            let known = self.closed.swap_remove(known);
+            sum.add_kept(&known);
             sum.add_kept(&day);
+            sum.set_countries_of(&[&known, &day]);
             day = sum.to_kept_cut();
         }
         if self.closed.len() == MOST_CLOSED {
@@ -369,8 +376,9 @@ impl Engine {
     }
 
     fn settle_late(&mut self) {
-        if let Some(late) = self.late.take() {
-            self.close(late.to_kept_cut());
+        if let Some(mut late) = self.late.take() {
+            let over = summary(&mut late, self.atlas.as_ref());
+            self.close(over);
         }
     }
 
@@ -449,6 +457,10 @@ impl Engine {
         !self.waiting.is_empty()
     }
 
+    fn live_days(&mut self) -> impl Iterator<Item = &mut Day> {
+        self.late.iter_mut().chain(&mut self.open)
+    }
+
     fn open_day(&self) -> Option<&Day> {
         self.open.as_ref()
     }
@@ -456,6 +468,12 @@ impl Engine {
     fn late_day(&self) -> Option<&Day> {
         self.late.as_ref()
     }
+}
+
+/// A day that is over, with the countries of its sources.
+fn summary(day: &mut Day, atlas: Option<&SharedAtlas>) -> KeptDay {
+    with_atlas(atlas, |atlas| day.measure_countries(atlas));
+    day.to_kept_cut()
 }
 
 /// The sketch of a table of sources that is whole can be made again of its rows.

@@ -35,8 +35,8 @@ pub(super) fn anomaly_rows(rows: &[AnomalyRow], style: &Style, out: &mut dyn Wri
     table.write(style, out)
 }
 
-/// UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 50
-pub(super) fn anomaly_sentence(row: &AnomalyRow, style: &Style) -> String {
+/// UDP 1900 (SSDP)
+pub(super) fn service_name(row: &AnomalyRow) -> String {
     let protocol = plain(&row.protocol).to_uppercase();
     let mut what = match row.protocol.bytes().all(|byte| byte.is_ascii_digit()) {
         true => format!("protocol {protocol}"),
@@ -48,6 +48,17 @@ pub(super) fn anomaly_sentence(row: &AnomalyRow, style: &Style) -> String {
     if let Some(name) = &row.name {
         what += &format!(" ({})", plain(name));
     }
+    what
+}
+
+/// The sentence about an anomaly that the router's own notice has.
+pub fn notice(row: &AnomalyRow) -> String {
+    anomaly_sentence(row, &Style::PLAIN)
+}
+
+/// UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 50
+pub(super) fn anomaly_sentence(row: &AnomalyRow, style: &Style) -> String {
+    let what = service_name(row);
     let usual = match row.expected {
         expected if expected < 0.5 => "none".to_string(),
         expected if expected < 10.0 => format!("about {expected:.1}"),

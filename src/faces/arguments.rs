@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::cells::plain;
+use super::month_report::{Form, Language, Wanted};
 use super::options::{self, CommandRow};
 use super::raw_arguments::{Raw, suggestion};
 use super::values;
@@ -16,6 +17,7 @@ use crate::query::question::{Prefix, Question, Topic};
 
 pub const DEFAULT_UBUS: &str = "/var/run/ubus/ubus.sock";
 pub const DEFAULT_CONFIG: &str = "/etc/config/fwstat";
+pub const DEFAULT_COUNTRIES: &str = "/usr/share/fwstat/country.mmdb";
 pub const DEFAULT_RUN: &str = "/var/run/fwstat";
 
 /// Who is asked.
@@ -24,7 +26,7 @@ pub enum Place {
     /// The running daemon, over the ubus socket.
     Daemon { ubus: PathBuf },
     /// A store directory, its days labelled in this zone (`None`: the system's).
-    Store { directory: PathBuf, timezone: Option<String> },
+    Store { directory: PathBuf, timezone: Option<String>, countries: PathBuf },
 }
 
 /// The log files to read, and what their lines leave open.
@@ -38,6 +40,8 @@ pub struct Input {
     pub year: Option<i32>,
     /// Empty: every interface that does not look like an inner one.
     pub wan: Vec<String>,
+    /// The country database; it need not be there.
+    pub countries: PathBuf,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +64,11 @@ pub enum Command {
         input: Input,
         question: Question,
         json: bool,
+    },
+    /// A month of what is kept.
+    MonthReport {
+        wanted: Wanted,
+        place: Place,
     },
     Import {
         input: Input,
@@ -160,6 +169,10 @@ impl Raw<'_> {
         self.path_or(&options::UBUS, DEFAULT_UBUS)
     }
 
+    fn countries(&self) -> Result<PathBuf, String> {
+        self.path_or(&options::COUNTRIES, DEFAULT_COUNTRIES)
+    }
+
     fn source(&self, read: fn(&str) -> Result<Prefix, String>) -> Result<Prefix, String> {
         let operand = self.operands.first().map(|operand| operand.to_string_lossy()).unwrap_or_default();
         read(&operand)
@@ -171,7 +184,18 @@ impl Raw<'_> {
             return Ok(Command::Ask { question, place, json: self.has(&options::JSON) });
         }
         match self.command.name {
+            "report" if self.has(&options::MONTH) => self.month_report(),
             "report" => {
+                let of_month = [
+                    &options::REPORT_FORMAT,
+                    &options::LANG,
+                    &options::ADDRESSES,
+                    &options::DB,
+                    &options::UBUS,
+                ];
+                if let Some(option) = of_month.iter().find(|option| self.has(option)) {
+                    return Err(format!("--{} goes with --month", option.name));
+                }
                 let (input, question) = (self.input()?, self.question(Topic::Summary)?);
                 Ok(Command::Report { input, question, json: self.has(&options::JSON) })
             }
@@ -199,6 +223,33 @@ impl Raw<'_> {
                 run: self.path_or(&options::RUN, DEFAULT_RUN)?,
             }),
         }
+    }
+
+    fn month_report(&self) -> Result<Command, String> {
+        let of_files = [
+            &options::FROM,
+            &options::TO,
+            &options::CLASS,
+            &options::MIN,
+            &options::LIMIT,
+            &options::JSON,
+            &options::YEAR,
+            &options::WAN,
+        ];
+        if let Some(option) = of_files.iter().find(|option| self.has(option)) {
+            return Err(format!("--{} goes with log files, not with --month", option.name));
+        }
+        if let Some(file) = self.operands.first() {
+            return Err(format!("unexpected '{}': give log files or --month", file.to_string_lossy()));
+        }
+        let month = self.get(&options::MONTH, values::month)?.ok_or("--month needs a value: YYYY-MM")?;
+        let wanted = Wanted {
+            month,
+            form: self.get(&options::REPORT_FORMAT, values::report_form)?.unwrap_or(Form::Text),
+            language: self.get(&options::LANG, values::language)?.unwrap_or(Language::English),
+            addresses: self.has(&options::ADDRESSES),
+        };
+        Ok(Command::MonthReport { wanted, place: self.place()? })
     }
 
     fn question(&self, topic: Topic) -> Result<Question, String> {
@@ -237,7 +288,10 @@ impl Raw<'_> {
             Some(_) if self.has(&options::UBUS) => {
                 Err("--db and --ubus: give one of them, a store or a daemon to ask".to_string())
             }
-            Some(directory) => Ok(Place::Store { directory, timezone }),
+            Some(directory) => Ok(Place::Store { directory, timezone, countries: self.countries()? }),
+            None if self.has(&options::COUNTRIES) => {
+                Err("--country-database goes with --db: the daemon has its own".to_string())
+            }
             None if timezone.is_some() => {
                 Err("--timezone goes with --db: the daemon answers in the router's own zone".to_string())
             }
@@ -251,6 +305,7 @@ impl Raw<'_> {
             timezone: self.get(&options::TIMEZONE, values::timezone)?,
             year: self.get(&options::YEAR, values::year)?,
             wan: self.all(&options::WAN, values::interface)?,
+            countries: self.countries()?,
         })
     }
 

@@ -83,12 +83,16 @@ fn shape(option: &OptionRow) -> String {
 
 /// A name and, from column INDENT on, what it means.
 fn write_row(name: &str, meaning: &str, out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "  {name:<width$}", width = INDENT - 2)?;
+    if name.len() < INDENT - 2 {
+        write!(out, "  {name:<width$}", width = INDENT - 2)?;
+    } else {
+        write!(out, "  {name}\n{:INDENT$}", "")?;
+    }
     write_wrapped(meaning, INDENT, out)
 }
 
 /// Writes words, the first line going on at column `indent`, the others beginning there.
-fn write_wrapped(text: &str, indent: usize, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_wrapped(text: &str, indent: usize, out: &mut dyn Write) -> io::Result<()> {
     let mut column = indent;
     for word in text.split_ascii_whitespace() {
         if column > indent && column + 1 + word.len() > WIDTH {

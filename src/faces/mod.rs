@@ -1,6 +1,6 @@
 //! Rendering of answers: ubus object, command line, exports. Compute no figure.
 
-mod anomaly_table;
+pub mod anomaly_table;
 pub mod arguments;
 mod cells;
 mod event_tables;
@@ -8,6 +8,7 @@ pub mod export;
 #[cfg(test)]
 mod golden;
 pub mod help;
+pub mod month_report;
 pub mod options;
 pub mod prometheus;
 mod raw_arguments;
@@ -15,7 +16,7 @@ pub mod remote;
 pub mod shell;
 mod source_table;
 mod status_table;
-mod summary_table;
+pub mod summary_table;
 pub mod table_layout;
 pub mod tables;
 pub mod ubus;

@@ -60,6 +60,11 @@ pub static DB: OptionRow = option(
     "DIR",
     "ask the store in this directory, without a daemon [default: ask the running daemon]",
 );
+pub static COUNTRIES: OptionRow = option(
+    "country-database",
+    "FILE",
+    "MMDB file that tells countries [default: /usr/share/fwstat/country.mmdb, if it is there]",
+);
 pub static STORE: OptionRow = option("db", "DIR", "directory of the store; must be given");
 pub static TIMEZONE: OptionRow = option(
     "timezone",
@@ -86,6 +91,14 @@ pub static RUN: OptionRow =
     option("run", "DIR", "directory in RAM for the work in progress [default: /var/run/fwstat]");
 pub static FORMAT: OptionRow = option("format", "FORMAT", "prometheus, json or csv; must be given");
 
+pub static MONTH: OptionRow =
+    option("month", "YYYY-MM", "report this month of the running daemon or of a store, instead of log files");
+pub static REPORT_FORMAT: OptionRow =
+    option("format", "FORMAT", "of the month: text or html [default: text]");
+pub static LANG: OptionRow = option("lang", "LANG", "language of the month's report: en or ja [default: en]");
+pub static ADDRESSES: OptionRow =
+    option("addresses", "", "show whole addresses in the month's report [default: 192.0.x.x]");
+
 /// One command of the command line.
 #[derive(PartialEq, Eq, Debug)]
 pub struct CommandRow {
@@ -101,8 +114,10 @@ pub struct CommandRow {
 }
 
 /// The options of the questions that are about counts.
-static COUNTS: [&OptionRow; 13] =
-    [&FROM, &TO, &CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &MIN, &LIMIT, &JSON, &DB, &TIMEZONE, &UBUS];
+static COUNTS: [&OptionRow; 14] = [
+    &FROM, &TO, &CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &MIN, &LIMIT, &JSON, &DB, &TIMEZONE, &COUNTRIES,
+    &UBUS,
+];
 
 pub static COMMANDS: [CommandRow; 20] = [
     CommandRow {
@@ -143,7 +158,7 @@ pub static COMMANDS: [CommandRow; 20] = [
         brief: "all about one address: services, hours, days, evidence",
         about: "All about one address: how often and when it tried, which services, by hour of the day and by day, \
                 the newest log lines, and whether it is blocked.",
-        options: &[&FROM, &TO, &CLASS, &PROTOCOL, &PORT, &LIMIT, &JSON, &DB, &TIMEZONE, &UBUS],
+        options: &[&FROM, &TO, &CLASS, &PROTOCOL, &PORT, &LIMIT, &JSON, &DB, &TIMEZONE, &COUNTRIES, &UBUS],
         examples: &["fwstat source 198.51.100.7", "fwstat source 2001:db8::7 --db /mnt/fwstat"],
     },
     CommandRow {
@@ -219,9 +234,31 @@ pub static COMMANDS: [CommandRow; 20] = [
         operands: "FILE...",
         brief: "the tables straight from log files",
         about: "Reads log files (plain or .gz, in any order; '-' is standard input) and prints summary, months, \
-                services, sources, anomalies and hours. Keeps nothing.",
-        options: &[&FROM, &TO, &CLASS, &MIN, &LIMIT, &JSON, &TIMEZONE, &YEAR, &WAN],
-        examples: &["fwstat report /var/log/messages*", "logread | fwstat report --wan pppoe-wan -"],
+                services, sources, anomalies and hours. Keeps nothing. With --month, and without files: a month of the \
+                running daemon or of a store as a text or web page to send to somebody.",
+        options: &[
+            &FROM,
+            &TO,
+            &CLASS,
+            &MIN,
+            &LIMIT,
+            &JSON,
+            &TIMEZONE,
+            &YEAR,
+            &WAN,
+            &COUNTRIES,
+            &MONTH,
+            &REPORT_FORMAT,
+            &LANG,
+            &ADDRESSES,
+            &DB,
+            &UBUS,
+        ],
+        examples: &[
+            "fwstat report /var/log/messages*",
+            "fwstat report --month 2020-04 --format html > april.html",
+            "logread | fwstat report --wan pppoe-wan -",
+        ],
     },
     CommandRow {
         name: "import",
@@ -230,7 +267,7 @@ pub static COMMANDS: [CommandRow; 20] = [
         about: "Reads log files (plain or .gz, in any order; '-' is standard input) into the store in DIR, which is \
                 made if there is none, and prints the lines, events, malformed, duplicates and skipped. A file that \
                 is imported twice counts once.",
-        options: &[&STORE, &TIMEZONE, &YEAR, &WAN],
+        options: &[&STORE, &TIMEZONE, &YEAR, &WAN, &COUNTRIES],
         examples: &["fwstat import --db /mnt/fwstat --timezone JST-9 router.log.*.gz router.log"],
     },
     CommandRow {

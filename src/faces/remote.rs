@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::arguments::Format;
+use super::month_report::{self, Wanted};
 use super::shell::{ShellError, print_json, print_table};
 use super::{prometheus, ubus};
 use crate::bus::call::{CallError, call};
@@ -68,6 +69,15 @@ pub fn ask(question: &Question, socket: &Path, json: bool, out: &mut dyn Write) 
         return Ok(print_json(&answer, out)?);
     }
     Ok(print_table(question, &read(question.topic, answer)?, out)?)
+}
+
+/// The report of a month of the running daemon.
+pub fn month(wanted: Wanted, socket: &Path, out: &mut dyn Write) -> Result<()> {
+    let mut ask = |question: &Question| {
+        let topic = question.topic;
+        read(topic, call(socket, ubus::OBJECT, topic.name(), &arguments(question), LIMIT)?)
+    };
+    month_report::write(wanted, &mut ask, &crate::offline::advice_about, out)
 }
 
 /// A status tells the rules' counters as they were read last, and has them read again: so it is asked twice.

@@ -8,11 +8,12 @@ use crate::event::{Class, Service};
 use crate::faces::arguments::Format;
 use crate::faces::arguments::Input;
 use crate::faces::export::{self, ExportRow};
+use crate::faces::month_report::{self, Wanted};
 use crate::faces::tables::{self, Report, Style};
 use crate::offline::{self, Failure};
 use crate::query::history::History;
 use crate::query::question::{Question, Topic};
-use crate::query::{self, Answer, AnswerError};
+use crate::query::{Answer, AnswerError};
 use crate::services;
 use crate::sources::file::Progress;
 
@@ -103,14 +104,14 @@ pub fn import(input: &Input, directory: &std::path::Path, out: &mut dyn Write) -
 
 pub fn report(input: &Input, question: &Question, json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let mut reading = with_meter(|progress| offline::report(input, progress))?;
-    let calendar = reading.calendar.clone();
+    let (calendar, atlas) = (reading.calendar.clone(), reading.atlas.clone());
     let mut ask = |topic: Topic| {
         let mut question = Question { topic, ..question.clone() };
         if topic == Topic::Anomalies {
             // Anomalies are days of attempts, whatever else is asked for.
             question.class = Class::Attempt;
         }
-        query::answer(&question, &mut reading.store, &calendar)
+        offline::answer(&question, &mut reading.store, &calendar, &atlas)
     };
     let report = Report {
         summary: expect(ask(Topic::Summary)?, |a| if let Answer::Summary(a) = a { Some(a) } else { None })?,
@@ -154,17 +155,20 @@ pub fn ask_store(
     question: &Question,
     directory: &std::path::Path,
     timezone: Option<&str>,
+    countries: &std::path::Path,
     json: bool,
     out: &mut dyn Write,
 ) -> Result<Outcome> {
     let (mut store, calendar) = offline::open_store(directory, timezone)?;
-    let answer = query::answer(question, &mut store, &calendar)?;
+    let (atlas, trouble) = offline::country_database(countries)?;
+    let answer = offline::answer(question, &mut store, &calendar, &atlas)?;
     if json {
         print_json(&answer, out)?
     } else {
         print_table(question, &answer, out)?
     }
-    Ok(Outcome { failures: Vec::new(), notes: store.damage().to_vec() })
+    let notes = store.damage().iter().cloned().chain(trouble).collect();
+    Ok(Outcome { failures: Vec::new(), notes })
 }
 
 pub fn print_table(question: &Question, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
@@ -184,6 +188,23 @@ pub fn print_table(question: &Question, answer: &Answer, out: &mut dyn Write) ->
         Answer::Blocks(answer) => tables::blocks(answer, &style, out),
         Answer::Status(answer) => tables::status(answer, &style, out),
     }
+}
+
+/// The report of a month from a store directory.
+pub fn month_of_store(
+    wanted: Wanted,
+    directory: &std::path::Path,
+    timezone: Option<&str>,
+    countries: &std::path::Path,
+    out: &mut dyn Write,
+) -> Result<Outcome> {
+    let (mut store, calendar) = offline::open_store(directory, timezone)?;
+    let (atlas, trouble) = offline::country_database(countries)?;
+    let mut ask = |question: &Question| {
+        offline::answer(question, &mut store, &calendar, &atlas).map_err(ShellError::from)
+    };
+    month_report::write(wanted, &mut ask, &offline::advice_about, out)?;
+    Ok(Outcome { failures: Vec::new(), notes: store.damage().iter().cloned().chain(trouble).collect() })
 }
 
 /// Every service of every kept day, in all classes.

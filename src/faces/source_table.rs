@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use super::cells::{count_or_absent, count_with_error, plain, time};
 use super::table_layout::{Style, write_error_note};
-use super::tables::{completeness, day_rows, hour_rows, lines, no_data, section, service_rows, yes_or_no};
+use super::tables::{
+    advice_rows, completeness, day_rows, hour_rows, lines, no_data, section, service_rows, yes_or_no,
+};
 use crate::query::answer::SourceAnswer;
 
 pub fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
@@ -31,6 +33,7 @@ pub fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::
     if !answer.top_services.is_empty() {
         section("Services", style, out)?;
         service_rows(&answer.top_services, Some(row.attempts), style, out)?;
+        advice_rows(answer.advice.as_deref(), out)?;
     }
     if !answer.hours.is_empty() {
         section("Hours of the day", style, out)?;

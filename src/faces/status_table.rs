@@ -20,6 +20,10 @@ pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::
     if let Some(resident) = answer.memory.resident {
         writeln!(out, "memory      {} bytes", count(resident))?;
     }
+    if let Some(countries) = &answer.countries {
+        let date = countries.date.map_or(String::new(), |date| format!(", data of {date}"));
+        writeln!(out, "countries   {}: {}{date}", plain(&countries.path), plain(&countries.state))?;
+    }
     let why = answer.guard.why.as_ref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
     writeln!(out, "guard       {}{why}", plain(&answer.guard.state))?;
     section("Inputs", style, out)?;

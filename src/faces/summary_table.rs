@@ -6,7 +6,7 @@ use super::anomaly_table::anomaly_rows;
 use super::cells::{change, count, mean, plain};
 use super::table_layout::Style;
 use super::tables::{self, Report, completeness, no_data, section, service_rows, source_rows};
-use crate::query::answer::{ClassCounts, SummaryAnswer};
+use crate::query::answer::{ClassCounts, ExposureRow, SummaryAnswer};
 
 pub fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     figures(answer, style, out)?;
@@ -22,7 +22,26 @@ pub fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io
         section("Anomalies", style, out)?;
         anomaly_rows(&answer.anomalies, style, out)?;
     }
+    if let Some(exposure) = answer.exposure.as_ref().filter(|exposure| !exposure.ports.is_empty()) {
+        section("Open to the Internet", style, out)?;
+        exposure.ports.iter().try_for_each(|row| writeln!(out, "{}", exposure_sentence(row)))?;
+    }
     completeness(&answer.completeness, style, out)
+}
+
+/// TCP 22 (SSH) is open to the Internet (rule 'Allow-SSH') and was tried 2,198 times from 310 addresses this month
+pub fn exposure_sentence(row: &ExposureRow) -> String {
+    let mut what = format!("{} {}", plain(&row.protocol).to_uppercase(), row.port);
+    if let Some(name) = &row.name {
+        what += &format!(" ({})", plain(name));
+    }
+    let from =
+        row.unique_sources.map_or(String::new(), |sources| format!(" from {} addresses", count(sources)));
+    let tried = match row.attempts {
+        0 => "was not tried this month, as far as refused packets tell".to_string(),
+        attempts => format!("was tried {} times{from} this month", count(attempts)),
+    };
+    format!("{what} is open to the Internet ({}) and {tried}", plain(&row.by))
 }
 
 /// Every table of a report in one go.

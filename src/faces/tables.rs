@@ -54,6 +54,7 @@ pub fn services(
     } else {
         service_rows(&answer.services, total, style, out)?;
     }
+    advice_rows(answer.advice.as_deref(), out)?;
     completeness(&answer.completeness, style, out)
 }
 
@@ -96,6 +97,16 @@ fn wanted(row: &ServiceRow, style: &Style) -> &'static str {
     let protocol = services::protocol_number(&row.protocol);
     let known = protocol.zip(row.port).and_then(|(protocol, port)| services::look_up(protocol, port));
     known.map_or(ABSENT, |known| known.wants)
+}
+
+/// What to know and do about known ports, wrapped for a terminal.
+pub(super) fn advice_rows(rows: Option<&[AdviceRow]>, out: &mut dyn Write) -> io::Result<()> {
+    for row in rows.unwrap_or_default() {
+        writeln!(out, "\n{} {}:", plain(&row.protocol).to_uppercase(), row.port)?;
+        super::help::write_wrapped(&plain(&row.en), 0, out)?;
+        super::help::write_wrapped(&plain(&format!("Sources: {}", row.sources)), 0, out)?;
+    }
+    Ok(())
 }
 
 pub fn sources(answer: &SourcesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
@@ -210,7 +221,9 @@ pub fn countries(answer: &CountriesAnswer, style: &Style, out: &mut dyn Write) -
     } else {
         let mut table = Table::new(&[left("country"), right(style.counted), right("sources").optional()]);
         for row in &answer.countries {
-            table.row(vec![plain(&row.country), count(row.attempts), count_or_absent(row.unique_sources)]);
+            let mark = if row.unique_sources_error.is_some() { "~" } else { "" };
+            let sources = format!("{mark}{}", count_or_absent(row.unique_sources));
+            table.row(vec![plain(&row.country), count(row.attempts), sources]);
         }
         table.write(style, out)?;
     }

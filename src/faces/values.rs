@@ -3,7 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::calendar::{Calendar, Date};
+use super::month_report::{Form, Language};
+use crate::calendar::{Calendar, Date, Month};
 use crate::config::options;
 use crate::event::{Address, Class, Service};
 use crate::query::question::{self, MAX_LIMIT, Prefix};
@@ -11,6 +12,22 @@ use crate::services;
 
 pub fn date(text: &str) -> Result<Date, String> {
     Date::parse(text).ok_or_else(|| format!("'{text}' is not a date (YYYY-MM-DD, such as 2020-04-06)"))
+}
+
+pub fn month(text: &str) -> Result<Month, String> {
+    Month::parse(text).ok_or_else(|| format!("'{text}' is not a month (YYYY-MM, such as 2020-04)"))
+}
+
+pub fn report_form(text: &str) -> Result<Form, String> {
+    match text {
+        "text" => Ok(Form::Text),
+        "html" => Ok(Form::Html),
+        _ => Err(format!("'{text}' is not text or html")),
+    }
+}
+
+pub fn language(text: &str) -> Result<Language, String> {
+    Language::from_name(text).ok_or_else(|| format!("'{text}' is not en or ja"))
 }
 
 pub fn class(text: &str) -> Result<Class, String> {

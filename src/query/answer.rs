@@ -82,6 +82,9 @@ pub struct SummaryAnswer {
     /// Absent without a guard (offline).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<BlockCounts>,
+    /// Absent offline, and where the firewall's configuration cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
     /// The router's time; absent offline and while the clock is not set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
@@ -90,6 +93,27 @@ pub struct SummaryAnswer {
     pub warnings: Option<Vec<String>>,
     #[serde(flatten)]
     pub completeness: Completeness,
+}
+
+/// Attacked ports that this router opens to everybody outside.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Exposure {
+    /// Attempts are counted from this day on: the first of the month.
+    pub since: Date,
+    pub ports: Vec<ExposureRow>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExposureRow {
+    pub protocol: String,
+    pub port: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What opens it: a rule, a redirect or the zone's policy.
+    pub by: String,
+    pub attempts: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_sources: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -130,9 +154,23 @@ pub struct ServiceRow {
     pub daily: Option<Vec<u64>>,
 }
 
+/// What an owner should know and do about a known port.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AdviceRow {
+    pub protocol: String,
+    pub port: u16,
+    /// In English, and in Japanese.
+    pub en: String,
+    pub ja: String,
+    pub sources: String,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServicesAnswer {
     pub services: Vec<ServiceRow>,
+    /// About the port that was asked for; absent without one, or where nothing is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<Vec<AdviceRow>>,
     /// The days of the range that are kept, in order; absent unless `daily` was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dates: Option<Vec<Date>>,
@@ -172,6 +210,9 @@ pub struct SourceAnswer {
     pub row: SourceRow,
     pub hours: Vec<HourRow>,
     pub top_services: Vec<ServiceRow>,
+    /// About the service that the source tried most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<Vec<AdviceRow>>,
     pub days: Vec<DayRow>,
     /// Raw log lines; absent where none are kept (offline).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -242,10 +283,14 @@ pub struct HoursAnswer {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CountryRow {
+    /// Two letters (ISO 3166-1); `ZZ` for addresses that the database does not hold.
     pub country: String,
     pub attempts: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_sources: Option<u64>,
+    /// What `unique_sources` can be wrong by (two standard errors), where it is estimated from a sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_sources_error: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -362,6 +407,9 @@ pub struct StatusAnswer {
     pub counters: Option<Vec<CounterStatus>>,
     pub store: StoreStatus,
     pub memory: MemoryStatus,
+    /// Absent in answers of an older daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub countries: Option<CountryStatus>,
     pub guard: GuardStatus,
     /// What `fwstat check` finds; absent where it is not asked of the daemon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -427,6 +475,17 @@ pub struct MemoryStatus {
     /// In bytes; absent where the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resident: Option<u64>,
+}
+
+/// The country database.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CountryStatus {
+    pub path: String,
+    /// `ok`, `none` (there is no file) or `unusable` (then a warning says why).
+    pub state: String,
+    /// When its data was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<Date>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,15 +5,17 @@ use std::collections::HashMap;
 use crate::calendar::Calendar;
 use crate::event::{Address, Service};
 use crate::services;
+use crate::statistics::countries::{Atlas, Country};
 use crate::statistics::range::{Range, Sum};
 
 use super::AnswerError;
 use super::answer::{Completeness, ServiceRow, ServicesAnswer, SourceAnswer, SourceRow, SourcesAnswer};
+use super::countries::{Measured, NO_DATABASE};
 use super::daily;
 use super::history::History;
 use super::periods;
 use super::question::Question;
-use super::walk::{Reasons, Span, is_about_services, matches, walk};
+use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_measured};
 
 pub fn service_row(service: Service, attempts: u64, unique: Option<u64>, error: u64) -> ServiceRow {
     let known = services::look_up(service.protocol, service.port);
@@ -55,14 +57,59 @@ pub fn services(
     question: &Question,
     history: &mut dyn History,
     span: &Span,
+    has_atlas: bool,
 ) -> Result<ServicesAnswer, AnswerError> {
     let mut reasons = Reasons::default();
-    let mut services = service_rows(question, history, span, &mut reasons);
+    let mut services = match question.country {
+        Some(code) => services_of_country(question, history, span, Country(code), has_atlas, &mut reasons)?,
+        None => service_rows(question, history, span, &mut reasons),
+    };
     let dates = match question.daily {
         true => Some(daily::add(question, history, span, &mut services, &mut reasons)?),
         false => None,
     };
-    Ok(ServicesAnswer { services, dates, completeness: Completeness::from_reasons(&reasons.0) })
+    Ok(ServicesAnswer { services, dates, advice: None, completeness: Completeness::from_reasons(&reasons.0) })
+}
+
+/// What sources of one country tried.
+fn services_of_country(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+    country: Country,
+    has_atlas: bool,
+    reasons: &mut Reasons,
+) -> Result<Vec<ServiceRow>, AnswerError> {
+    let mut measured = Measured::default();
+    let mut sums: HashMap<Service, (u64, Option<u64>)> = HashMap::new();
+    let (mut floor, mut parts) = (0u64, 0);
+    walk_measured(history, span, question.class, reasons, &mut |piece| {
+        let kept = piece.class(question.class);
+        if !measured.note(kept, piece.days()) || kept.attempts == 0 {
+            return;
+        }
+        parts += 1;
+        floor = floor.saturating_add(kept.countries.service_floor);
+        for row in kept.countries.services.iter().filter(|row| row.country == country) {
+            let sum = sums.entry(row.service).or_default();
+            *sum = (sum.0.saturating_add(row.attempts), row.unique.number());
+        }
+    });
+    measured.explain(has_atlas, reasons)?;
+    let mut sums: Vec<_> = sums.into_iter().collect();
+    sums.sort_unstable_by_key(|(service, (attempts, _))| (std::cmp::Reverse(*attempts), *service));
+    let wanted = |(service, (attempts, _)): &(Service, (u64, _))| {
+        matches(question, *service) && *attempts >= question.min
+    };
+    let row = |(service, (attempts, unique)): (Service, (u64, Option<u64>))| {
+        service_row(service, attempts, unique.filter(|_| parts == 1), 0)
+    };
+    let rows: Vec<ServiceRow> =
+        sums.into_iter().filter(wanted).take(question.limit as usize).map(row).collect();
+    let last = rows.last().map_or(0, |row| row.attempts);
+    let missing = if parts > 1 { floor } else { 0 };
+    LeftOut { what: "services", floor, missing }.explain(question, rows.len(), last, reasons);
+    Ok(rows)
 }
 
 pub fn service_rows(
@@ -134,9 +181,10 @@ pub fn sources(
     history: &mut dyn History,
     span: &Span,
     calendar: &Calendar,
+    atlas: Option<&mut (dyn Atlas + '_)>,
 ) -> Result<SourcesAnswer, AnswerError> {
     let mut reasons = Reasons::default();
-    let sources = source_rows(question, history, span, calendar, &mut reasons);
+    let sources = source_rows(question, history, span, (calendar, atlas), &mut reasons)?;
     Ok(SourcesAnswer { sources, completeness: Completeness::from_reasons(&reasons.0) })
 }
 
@@ -144,16 +192,23 @@ pub fn source_rows(
     question: &Question,
     history: &mut dyn History,
     span: &Span,
-    calendar: &Calendar,
+    (calendar, mut atlas): (&Calendar, Option<&mut (dyn Atlas + '_)>),
     reasons: &mut Reasons,
-) -> Vec<SourceRow> {
+) -> Result<Vec<SourceRow>, AnswerError> {
+    if question.country.is_some() && atlas.is_none() {
+        return Err(AnswerError::NotFound(NO_DATABASE.into()));
+    }
     let mut range = Range::new();
     let by_service = is_about_services(question);
     walk(history, span, reasons, &mut |piece| {
         let kept = piece.class(question.class);
         if by_service { range.add_pairs(kept) } else { range.add_sources(kept) }
     });
-    let wanted = |address: Address| question.source.is_none_or(|prefix| prefix.contains(address));
+    let mut wanted = |address: Address| {
+        let country =
+            |code: [u8; 2]| atlas.as_deref_mut().is_some_and(|atlas| is_of(atlas, address, Country(code)));
+        question.source.is_none_or(|prefix| prefix.contains(address)) && question.country.is_none_or(country)
+    };
     let mut rows = Vec::new();
     let mut missing = 0;
     let floor = if by_service {
@@ -182,7 +237,7 @@ pub fn source_rows(
         range.pair_floor()
     } else {
         let sums = range.sources();
-        let heavy = sums.iter().filter(|(sum, _)| wanted(sum.key) && sum.count >= question.min);
+        let heavy = sums.iter().filter(|(sum, _)| sum.count >= question.min && wanted(sum.key));
         for (sum, low) in heavy.take(question.limit as usize) {
             missing = missing.max(*low);
             rows.push(source_row(sum.key, sum, *low, span, calendar));
@@ -191,7 +246,19 @@ pub fn source_rows(
     };
     let last = rows.last().map_or(0, |row| row.attempts);
     LeftOut { what: "sources", floor, missing }.explain(question, rows.len(), last, reasons);
-    rows
+    if let Some(atlas) = atlas {
+        rows.iter_mut().for_each(|row| set_country(row, atlas));
+    }
+    Ok(rows)
+}
+
+fn is_of(atlas: &mut dyn Atlas, address: Address, country: Country) -> bool {
+    atlas.country_of(address) == Some(country)
+}
+
+fn set_country(row: &mut SourceRow, atlas: &mut dyn Atlas) {
+    let address = row.address.parse::<std::net::IpAddr>().ok().map(Address::from);
+    row.country = address.and_then(|address| atlas.country_of(address)).map(|country| country.to_string());
 }
 
 /// Everything about one source.
@@ -200,6 +267,7 @@ pub fn source(
     history: &mut dyn History,
     span: &Span,
     calendar: &Calendar,
+    atlas: Option<&mut (dyn Atlas + '_)>,
 ) -> Result<SourceAnswer, AnswerError> {
     let Some(prefix) = question.source else {
         return Err(AnswerError::Invalid("source: give the address that you ask about".into()));
@@ -223,14 +291,19 @@ pub fn source(
     };
     let top_services = service_rows(question, history, span, &mut reasons);
     let hours = periods::hour_rows(question, history, span, &mut reasons)?;
-    let days = periods::day_rows(question, history, span, &mut reasons)?;
+    let days = periods::day_rows(question, history, span, &mut reasons)?.0;
     if *low > 0 {
         reasons.add(format!("the attempts of some sources can be up to {low} too low"));
     }
+    let mut row = source_row(sum.key, sum, *low, span, calendar);
+    if let Some(atlas) = atlas {
+        set_country(&mut row, atlas);
+    }
     Ok(SourceAnswer {
-        row: source_row(sum.key, sum, *low, span, calendar),
+        row,
         hours,
         top_services,
+        advice: None,
         days,
         evidence: None,
         block: None,

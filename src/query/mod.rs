@@ -2,6 +2,7 @@
 
 pub mod answer;
 mod before;
+pub mod countries;
 mod daily;
 pub mod history;
 mod lists;
@@ -9,11 +10,14 @@ mod periods;
 pub mod question;
 mod walk;
 
+pub use periods::anomalies_on;
+
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::calendar::Calendar;
+use crate::statistics::countries::Atlas;
 use answer::{
     AnomaliesAnswer, BlocksAnswer, Completeness, CountriesAnswer, DaysAnswer, HoursAnswer, MonthsAnswer,
     RecentAnswer, ServicesAnswer, SourceAnswer, SourcesAnswer, StatusAnswer, SummaryAnswer,
@@ -84,27 +88,48 @@ pub fn answer(
     question: &Question,
     history: &mut dyn History,
     calendar: &Calendar,
+    atlas: Option<&mut (dyn Atlas + '_)>,
 ) -> Result<Answer, AnswerError> {
     if let (Some(from), Some(to)) = (question.from, question.to)
         && from > to
     {
         return Err(AnswerError::Invalid(format!("the range ends ({to}) before it begins ({from})")));
     }
-    if question.country.is_some() || question.topic == Topic::Countries {
-        return Err(AnswerError::NotFound("no country database".into()));
-    }
+    by_country(question)?;
     let span = Span::new(question, history);
-    let Some(span) = span else { return empty(question, history, calendar) };
+    let Some(span) = span else { return empty(question, history, calendar, atlas.is_some()) };
     match question.topic {
-        Topic::Summary => periods::summary(question, history, Some(&span), calendar).map(Answer::Summary),
-        Topic::Services => lists::services(question, history, &span).map(Answer::Services),
-        Topic::Sources => lists::sources(question, history, &span, calendar).map(Answer::Sources),
-        Topic::Source => lists::source(question, history, &span, calendar).map(Answer::Source),
+        Topic::Summary => {
+            periods::summary(question, history, Some(&span), calendar, atlas).map(Answer::Summary)
+        }
+        Topic::Services => lists::services(question, history, &span, atlas.is_some()).map(Answer::Services),
+        Topic::Sources => lists::sources(question, history, &span, calendar, atlas).map(Answer::Sources),
+        Topic::Source => lists::source(question, history, &span, calendar, atlas).map(Answer::Source),
         Topic::Hours => periods::hours(question, history, &span).map(Answer::Hours),
-        Topic::Days => periods::days(question, history, &span).map(Answer::Days),
-        Topic::Months => periods::months(question, history, &span).map(Answer::Months),
+        Topic::Days => periods::days(question, history, &span, atlas.is_some()).map(Answer::Days),
+        Topic::Months => periods::months(question, history, &span, atlas.is_some()).map(Answer::Months),
         Topic::Anomalies => periods::anomalies_answer(question, history, &span).map(Answer::Anomalies),
-        Topic::Countries | Topic::Recent | Topic::Blocks | Topic::Status => Err(needs_daemon(question.topic)),
+        Topic::Countries => countries::countries(question, history, &span, atlas).map(Answer::Countries),
+        Topic::Recent | Topic::Blocks | Topic::Status => Err(needs_daemon(question.topic)),
+    }
+}
+
+/// What is not kept by country, or not by country and source.
+fn by_country(question: &Question) -> Result<(), AnswerError> {
+    if question.country.is_none() {
+        return Ok(());
+    }
+    let invalid = |text: &str| Err(AnswerError::Invalid(text.into()));
+    match question.topic {
+        Topic::Hours | Topic::Anomalies | Topic::Summary => invalid(&format!(
+            "{} is not kept by country: ask services, sources, days or months",
+            question.topic.name()
+        )),
+        Topic::Services if question.daily => invalid("daily is not kept by country: leave out one of them"),
+        Topic::Services | Topic::Days | Topic::Months if question.source.is_some() => {
+            invalid("country and source: give one of them")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -116,16 +141,25 @@ fn needs_daemon(topic: Topic) -> AnswerError {
 }
 
 /// The answer where nothing is kept at all.
-fn empty(question: &Question, history: &mut dyn History, calendar: &Calendar) -> Result<Answer, AnswerError> {
+fn empty(
+    question: &Question,
+    history: &mut dyn History,
+    calendar: &Calendar,
+    has_atlas: bool,
+) -> Result<Answer, AnswerError> {
     let damage = history.months().into_iter().filter_map(|month| history.incomplete_because(month));
     let completeness = Completeness::from_reasons(&damage.collect::<Vec<_>>());
     Ok(match question.topic {
         Topic::Summary => {
-            let summary = periods::summary(question, history, None, calendar)?;
+            let summary = periods::summary(question, history, None, calendar, None)?;
             Answer::Summary(SummaryAnswer { completeness, ..summary })
         }
+        Topic::Countries if has_atlas => {
+            Answer::Countries(CountriesAnswer { countries: Vec::new(), completeness })
+        }
+        Topic::Countries => return Err(AnswerError::NotFound(countries::NO_DATABASE.into())),
         Topic::Services => {
-            Answer::Services(ServicesAnswer { services: Vec::new(), dates: None, completeness })
+            Answer::Services(ServicesAnswer { services: Vec::new(), dates: None, advice: None, completeness })
         }
         Topic::Sources => Answer::Sources(SourcesAnswer { sources: Vec::new(), completeness }),
         Topic::Source => return Err(AnswerError::NotFound("nothing is kept yet".into())),

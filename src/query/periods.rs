@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::calendar::{Calendar, Date, Month};
 use crate::event::Class;
 use crate::services;
-use crate::statistics::anomalies::Anomaly;
+use crate::statistics::anomalies::{Anomaly, Cells};
+use crate::statistics::countries::{Atlas, Country};
 use crate::statistics::kept::{Hours, Kept};
 use crate::statistics::range::Range;
 
@@ -15,9 +16,10 @@ use super::answer::{
     MonthRow, MonthsAnswer, SummaryAnswer,
 };
 use super::before;
+use super::countries::Measured;
 use super::history::History;
 use super::lists;
-use super::question::Question;
+use super::question::{Question, Topic};
 use super::walk::{
     Piece, Reasons, Span, anomalies, is_about_services, matches, walk, walk_days, walk_month, walk_unique,
 };
@@ -42,6 +44,12 @@ fn ratio(now: Option<f64>, before: Option<f64>) -> Option<f64> {
 fn attempts_of(question: &Question, kept: &Kept) -> Result<u64, u64> {
     let by_service = is_about_services(question);
     let known = |count: u64, floor: u64| if count > 0 || floor == 0 { Ok(count) } else { Err(floor) };
+    if let Some(code) = question.country {
+        return known(
+            attempts_of_country(question, kept, Country(code)),
+            floor_of_countries(kept, by_service),
+        );
+    }
     match (question.source, by_service) {
         (None, false) => Ok(kept.attempts),
         (None, true) if question.port.is_none() => {
@@ -67,13 +75,34 @@ fn attempts_of(question: &Question, kept: &Kept) -> Result<u64, u64> {
     }
 }
 
+fn attempts_of_country(question: &Question, kept: &Kept, country: Country) -> u64 {
+    if !is_about_services(question) {
+        let row = kept.countries.rows.iter().find(|row| row.country == country);
+        return row.map_or(0, |row| row.attempts);
+    }
+    let services = kept.countries.services.iter().filter(|row| row.country == country);
+    services.filter(|row| matches(question, row.service)).map(|row| row.attempts).sum()
+}
+
+fn floor_of_countries(kept: &Kept, by_service: bool) -> u64 {
+    if by_service { kept.countries.service_floor } else { kept.countries.floor }
+}
+
 fn not_kept(floor: u64, reasons: &mut Reasons) {
     reasons.add(format!("days with up to {floor} such attempts are left out: too few to be kept"));
 }
 
-pub fn days(question: &Question, history: &mut dyn History, span: &Span) -> Result<DaysAnswer, AnswerError> {
+pub fn days(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+    has_atlas: bool,
+) -> Result<DaysAnswer, AnswerError> {
     let mut reasons = Reasons::default();
-    let days = day_rows(question, history, span, &mut reasons)?;
+    let (days, measured) = day_rows(question, history, span, &mut reasons)?;
+    if question.country.is_some() {
+        measured.explain(has_atlas, &mut reasons)?;
+    }
     Ok(DaysAnswer { days, completeness: Completeness::from_reasons(&reasons.0) })
 }
 
@@ -82,12 +111,16 @@ pub fn day_rows(
     history: &mut dyn History,
     span: &Span,
     reasons: &mut Reasons,
-) -> Result<Vec<DayRow>, AnswerError> {
+) -> Result<(Vec<DayRow>, Measured), AnswerError> {
+    let mut measured = Measured::default();
     let mut rows = Vec::new();
     let mut floor = 0;
     walk_days(history, span, reasons, &mut |piece| {
         if let Piece::Day(day, _) = piece {
             let kept = day.class(question.class);
+            if question.country.is_some() && !measured.note(kept, 1) {
+                return;
+            }
             match attempts_of(question, kept) {
                 Err(most) => floor = floor.max(most),
                 Ok(attempts) if attempts >= question.min => {
@@ -104,11 +137,15 @@ pub fn day_rows(
     if floor > question.min {
         not_kept(floor, reasons);
     }
-    Ok(rows)
+    Ok((rows, measured))
 }
 
 /// Different sources of one day, as far as the question's filters let them be told.
 fn day_unique(question: &Question, kept: &Kept) -> Option<u64> {
+    if let Some(code) = question.country {
+        let row = kept.countries.rows.iter().find(|row| row.country.0 == code)?;
+        return if is_about_services(question) { None } else { row.unique.number() };
+    }
     match (question.source, question.protocol, question.port) {
         (None, None, None) => kept.unique.number(),
         (None, ..) => {
@@ -212,21 +249,28 @@ fn sum_month(
     span: &Span,
     month: Month,
     found: &[Anomaly],
+    measured: &mut Measured,
 ) -> Option<MonthSums> {
     let kept = history.month(month)?;
     let mut sums = MonthSums { days: 0, attempts: 0, anomalous: None, floor: 0 };
     let mut whole = false;
     walk_month(&kept, span, &mut Reasons::default(), &mut |piece| {
         whole |= matches!(piece, Piece::Month(_));
+        let kept = piece.class(question.class);
+        if question.country.is_some() && !measured.note(kept, piece.days()) {
+            return;
+        }
         sums.days += piece.days();
-        match attempts_of(question, piece.class(question.class)) {
+        match attempts_of(question, kept) {
             Ok(attempts) => sums.attempts = sums.attempts.saturating_add(attempts),
             Err(most) => sums.floor = sums.floor.max(most),
         }
     });
     let plain = question.source.is_none() && !is_about_services(question);
     sums.anomalous = match kept.summary.anomalous {
-        _ if question.class != Class::Attempt || question.source.is_some() => None,
+        _ if question.class != Class::Attempt || question.source.is_some() || question.country.is_some() => {
+            None
+        }
         Some(stored) if plain && span.covers(&kept.summary) => Some(stored),
         _ if whole => None,
         _ => {
@@ -244,7 +288,9 @@ pub fn months(
     question: &Question,
     history: &mut dyn History,
     span: &Span,
+    has_atlas: bool,
 ) -> Result<MonthsAnswer, AnswerError> {
+    let mut measured = Measured::default();
     let found = anomalies(history, span);
     let mut reasons = Reasons::default();
     let mut rows = Vec::new();
@@ -253,13 +299,13 @@ pub fn months(
         if let Some(reason) = history.incomplete_because(month) {
             reasons.add(reason);
         }
-        let Some(sums) = sum_month(question, history, span, month, &found) else { continue };
+        let Some(sums) = sum_month(question, history, span, month, &found, &mut measured) else { continue };
         let year_before = month.year_before();
         let whole_year = span.with_range(year_before.first_day(), year_before.last_day());
-        let before = sum_month(question, history, &whole_year, year_before, &found);
+        let before = sum_month(question, history, &whole_year, year_before, &found, &mut Measured::default());
         floor = floor.max(sums.floor);
         let in_month = span.with_range(span.from.max(month.first_day()), span.to.min(month.last_day()));
-        let plain = question.source.is_none() && !is_about_services(question);
+        let plain = question.source.is_none() && question.country.is_none() && !is_about_services(question);
         rows.push(MonthRow {
             month,
             days: sums.days,
@@ -275,6 +321,9 @@ pub fn months(
             unique_sources: if plain { unique_in(question.class, history, &in_month) } else { None },
         });
     }
+    if question.country.is_some() {
+        measured.explain(has_atlas, &mut reasons)?;
+    }
     if floor > 0 {
         not_kept(floor, &mut reasons);
     }
@@ -286,6 +335,21 @@ pub fn unique_in(class: Class, history: &mut dyn History, span: &Span) -> Option
     let mut range = Range::new();
     walk_unique(history, span, class, &mut |unique, sketch| range.add_unique(unique, sketch));
     range.unique().number()
+}
+
+/// The anomalous cells of one day, against the four weeks before.
+pub fn anomalies_on(history: &mut dyn History, date: Date) -> Vec<AnomalyRow> {
+    let question = Question { from: Some(date), to: Some(date), ..Question::new(Topic::Anomalies) };
+    let Some(span) = Span::new(&question, history) else { return Vec::new() };
+    let mut cells = Cells::new();
+    let near = span.with_range(Date(date.0 - crate::statistics::anomalies::WINDOW), date);
+    walk(history, &near, &mut Reasons::default(), &mut |piece| {
+        if let Piece::Day(day, _) = piece {
+            cells.add(day.date, day.class(Class::Attempt));
+        }
+    });
+    let of_day = cells.find().into_iter().filter(|cell| cell.date == date);
+    of_day.map(|cell| anomaly_row(&cell)).collect()
 }
 
 pub fn anomaly_row(anomaly: &Anomaly) -> AnomalyRow {
@@ -336,6 +400,7 @@ pub fn summary(
     history: &mut dyn History,
     span: Option<&Span>,
     calendar: &Calendar,
+    atlas: Option<&mut (dyn Atlas + '_)>,
 ) -> Result<SummaryAnswer, AnswerError> {
     let mut answer = SummaryAnswer {
         from: question.from,
@@ -356,6 +421,7 @@ pub fn summary(
         before: None,
         usual_per_day: None,
         blocks: None,
+        exposure: None,
         now: None,
         warnings: None,
         completeness: Completeness::from_reasons(&[]),
@@ -396,7 +462,7 @@ pub fn summary(
     (answer.before, answer.change) = (before, ratio(daily, daily_before.flatten()));
     answer.usual_per_day = before::usual_per_day(question.class, history, span);
     answer.services = lists::service_rows(question, history, span, &mut reasons);
-    answer.sources = lists::source_rows(question, history, span, calendar, &mut reasons);
+    answer.sources = lists::source_rows(question, history, span, (calendar, atlas), &mut reasons)?;
     if question.class == Class::Attempt {
         let found = anomalies(history, span);
         answer.anomalies = anomaly_rows(question, span, &found);

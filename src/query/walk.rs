@@ -144,6 +144,30 @@ pub fn walk(history: &mut dyn History, span: &Span, reasons: &mut Reasons, visit
     }
 }
 
+/// As [`walk`], but by whole months where the range holds them and every attempt there has a country: of a month more
+/// countries are kept than of its days.
+pub fn walk_measured(
+    history: &mut dyn History,
+    span: &Span,
+    class: Class,
+    reasons: &mut Reasons,
+    visit: &mut dyn FnMut(&Piece),
+) {
+    for month in span.months(history) {
+        let kept = history.month(month);
+        if let Some(reason) = history.incomplete_because(month) {
+            reasons.add(reason);
+        }
+        let Some(kept) = kept else { continue };
+        let whole = kept.summary.class(class);
+        if whole.countries.measured == whole.attempts && span.from != span.to && span.covers(&kept.summary) {
+            visit(&Piece::Month(&kept.summary));
+        } else {
+            walk_month(&kept, span, reasons, visit);
+        }
+    }
+}
+
 /// Visits the parts of one month that lie in the range.
 pub fn walk_month(kept: &MonthOfDays, span: &Span, reasons: &mut Reasons, visit: &mut dyn FnMut(&Piece)) {
     let summary = &kept.summary;

@@ -14,7 +14,7 @@ use crate::event::Service;
 use super::kept::Kept;
 
 /// Days before and after that tell what is usual.
-const WINDOW: i32 = 28;
+pub const WINDOW: i32 = 28;
 /// With fewer other days nothing is called usual or anomalous.
 const LEAST_DAYS: usize = 7;
 /// Cells with fewer attempts are never anomalous.

@@ -9,6 +9,7 @@ use std::fmt;
 use crate::calendar::{Calendar, Date};
 use crate::event::Event;
 
+use super::countries::{SharedAtlas, with_atlas};
 use super::day::{Day, KeptDay};
 
 /// Where days wait that are not open.
@@ -50,6 +51,7 @@ impl<E: fmt::Display> fmt::Display for CollectError<E> {
 
 pub struct Collector<W: Waiting> {
     calendar: Calendar,
+    atlas: Option<SharedAtlas>,
     order: Order,
     day: Option<Day>,
     first: Option<Date>,
@@ -57,8 +59,9 @@ pub struct Collector<W: Waiting> {
 }
 
 impl<W: Waiting> Collector<W> {
-    pub fn new(calendar: Calendar, order: Order, waiting: W) -> Collector<W> {
-        Collector { calendar, order, day: None, first: None, waiting }
+    /// `atlas`: whoever tells the countries of the sources of a day that is left.
+    pub fn new(calendar: Calendar, order: Order, waiting: W, atlas: Option<SharedAtlas>) -> Collector<W> {
+        Collector { calendar, atlas, order, day: None, first: None, waiting }
     }
 
     /// Counts events. Within one batch their order does not matter as long as it is sorted by time.
@@ -98,7 +101,8 @@ impl<W: Waiting> Collector<W> {
     }
 
     fn leave(&mut self) -> Result<(), CollectError<W::Error>> {
-        let Some(day) = &self.day else { return Ok(()) };
+        let Some(day) = &mut self.day else { return Ok(()) };
+        with_atlas(self.atlas.as_ref(), |atlas| day.measure_countries(atlas));
         let is_final = self.order == Order::Sorted && self.first != Some(day.date);
         let put = if is_final { self.waiting.put(&day.to_kept_cut()) } else { self.waiting.put_whole(day) };
         put.map_err(CollectError::Waiting)
@@ -106,7 +110,8 @@ impl<W: Waiting> Collector<W> {
 
     /// Closes the open day and gives all. The first and the last day are whole.
     pub fn finish(mut self) -> Result<W, CollectError<W::Error>> {
-        if let Some(day) = self.day.take() {
+        if let Some(mut day) = self.day.take() {
+            with_atlas(self.atlas.as_ref(), |atlas| day.measure_countries(atlas));
             self.waiting.put_whole(&day).map_err(CollectError::Waiting)?;
         }
         Ok(self.waiting)

@@ -3,6 +3,7 @@
 use crate::calendar::Date;
 use crate::event::{Class, Event};
 
+use super::countries::{Atlas, KeptCountries};
 use super::kept::{Cuts, Kept};
 use super::tables::{Bounds, Focus, Tables};
 
@@ -66,6 +67,23 @@ impl Day {
 
     pub fn is_empty(&self) -> bool {
         self.classes.iter().all(|tables| tables.count() == 0)
+    }
+
+    /// Looks up the countries of the sources, for the next summary. Without an atlas they are not measured.
+    pub fn measure_countries(&mut self, atlas: Option<&mut (dyn Atlas + '_)>) {
+        match atlas {
+            Some(atlas) => self.classes.iter_mut().for_each(|tables| tables.measure_countries(atlas)),
+            None => self.classes.iter_mut().for_each(|tables| tables.set_countries(KeptCountries::default())),
+        }
+    }
+
+    /// The sum of what was measured of parts of the day.
+    pub fn set_countries_of(&mut self, parts: &[&KeptDay]) {
+        for class in Class::ALL {
+            let mut sum = KeptCountries::default();
+            parts.iter().for_each(|part| sum.add(&part.class(class).countries));
+            self.classes[class as usize].set_countries(sum);
+        }
     }
 
     /// Everything that is known of the day; of tables that overflowed, the heaviest rows.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::event::{Address, Service, Verdict};
 
+use super::countries::{CountryCuts, KeptCountries};
 use super::distinct::Sketch;
 
 /// A number of different sources.
@@ -116,6 +117,7 @@ pub struct Kept {
     pub source_floor: u64,
     pub pairs: Vec<KeptPair>,
     pub pair_floor: u64,
+    pub countries: KeptCountries,
 }
 
 impl Default for Kept {
@@ -133,6 +135,7 @@ impl Default for Kept {
             source_floor: 0,
             pairs: Vec::new(),
             pair_floor: 0,
+            countries: KeptCountries::default(),
         }
     }
 }
@@ -188,6 +191,7 @@ pub struct Cuts {
     pub rows_with_hours: usize,
     /// So many of the heaviest services keep their sketch of different sources.
     pub rows_with_sketch: usize,
+    pub countries: CountryCuts,
     /// The sketch of all sources takes a quarter of the room, at twice the error.
     pub folded: bool,
 }
@@ -200,6 +204,7 @@ impl Cuts {
         pairs: Cut { top: 32, from: 100, most: 512 },
         rows_with_hours: 16,
         rows_with_sketch: 0,
+        countries: CountryCuts::DAY,
         folded: false,
     };
     /// Another class on one day.
@@ -209,6 +214,7 @@ impl Cuts {
         pairs: Cut { top: 12, from: 1000, most: 64 },
         rows_with_hours: 0,
         rows_with_sketch: 0,
+        countries: CountryCuts::DAY_OTHERS,
         folded: true,
     };
     /// Attempts of one month.
@@ -218,6 +224,7 @@ impl Cuts {
         pairs: Cut { top: 24, from: 30_000, most: 256 },
         rows_with_hours: 0,
         rows_with_sketch: 0,
+        countries: CountryCuts::MONTH,
         folded: false,
     };
     pub const MONTH_OTHERS: Cuts = Cuts {
@@ -226,6 +233,7 @@ impl Cuts {
         pairs: Cut { top: 4, from: 30_000, most: 64 },
         rows_with_hours: 0,
         rows_with_sketch: 0,
+        countries: CountryCuts::MONTH_OTHERS,
         folded: true,
     };
 }
@@ -271,10 +279,12 @@ impl Kept {
         for row in self.sources.iter_mut().skip(cuts.rows_with_hours) {
             row.hours = None;
         }
+        self.countries.cut(&cuts.countries);
     }
 
     /// Takes away what is only kept for the newest days.
     pub fn forget_hours_and_sketch(&mut self) {
+        self.countries.cut(&CountryCuts::OLD_DAY);
         self.sketch = None;
         self.services.iter_mut().for_each(|row| row.hours = None);
         self.sources.iter_mut().for_each(|row| row.hours = None);

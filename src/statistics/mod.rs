@@ -4,6 +4,7 @@
 
 pub mod anomalies;
 pub mod collect;
+pub mod countries;
 pub mod day;
 pub mod distinct;
 pub mod heavy;
@@ -11,4 +12,5 @@ pub mod kept;
 pub mod month;
 pub mod range;
 pub mod rows;
+pub mod sample;
 pub mod tables;

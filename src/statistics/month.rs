@@ -83,4 +83,5 @@ fn add(range: &mut Range, kept: &Kept) {
     range.add_services(kept);
     range.add_sources(kept);
     range.add_pairs(kept);
+    range.countries.add(&kept.countries);
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::event::{Address, Service, Verdict};
 
+use super::countries::KeptCountries;
 use super::distinct::Sketch;
 use super::heavy::{Heavy, Row, mix};
 use super::kept::{Kept, KeptPair, KeptService, KeptSource, Unique};
@@ -120,6 +121,7 @@ pub struct Range {
     service_floors: u64,
     source_floors: u64,
     pair_floors: u64,
+    pub countries: KeptCountries,
 }
 
 impl Default for Range {
@@ -144,6 +146,7 @@ impl Range {
             service_floors: 0,
             source_floors: 0,
             pair_floors: 0,
+            countries: KeptCountries::default(),
         }
     }
 
@@ -307,6 +310,7 @@ impl Range {
                 })
                 .collect(),
             pair_floor: self.pair_floor(),
+            countries: self.countries.clone(),
         }
     }
 }

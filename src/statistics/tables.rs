@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::event::{Address, Event, Service, Verdict};
 
+use super::countries::{Atlas, CountryCuts, KeptCountries};
 use super::distinct::Sketch;
 use super::heavy::{Heavy, Row};
 use super::kept::{Cut, Cuts, Hours, Kept, KeptPair, KeptService, KeptSource, Unique};
@@ -60,6 +61,8 @@ pub struct Tables {
     wide_hours: Vec<[u32; 24]>,
     /// An hour of a source was cut at 255 since no wide hours were left.
     hours_cut: bool,
+    /// As they were measured last.
+    countries: KeptCountries,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,6 +89,7 @@ impl Tables {
             service_sketches: Vec::new(),
             wide_hours: Vec::new(),
             hours_cut: false,
+            countries: KeptCountries::default(),
         }
     }
 
@@ -102,6 +106,7 @@ impl Tables {
         self.unique.clear();
         self.service_sketches.clear();
         self.wide_hours.clear();
+        self.countries = KeptCountries::default();
         (self.hours_cut, self.unique_unknown) = (false, false);
     }
 
@@ -228,6 +233,22 @@ impl Tables {
         }
     }
 
+    /// Looks up the countries of all sources that the tables still know, for the next summary.
+    pub fn measure_countries(&mut self, atlas: &mut dyn Atlas) {
+        let exact = (self.sources_whole(), self.pairs_whole());
+        self.countries = KeptCountries::measure(self.sources.rows(), self.pairs.rows(), exact, atlas);
+    }
+
+    /// As they were measured last.
+    pub fn countries(&self) -> &KeptCountries {
+        &self.countries
+    }
+
+    /// Countries that were measured elsewhere.
+    pub fn set_countries(&mut self, countries: KeptCountries) {
+        self.countries = countries;
+    }
+
     /// Cuts that leave everything of the tables whose counts are exact.
     pub fn whole_cuts(&self) -> Cuts {
         let cut = |evictions: u64| if evictions == 0 { Cut::NONE } else { Cut::OVERFLOWED };
@@ -237,6 +258,7 @@ impl Tables {
             pairs: cut(self.pairs.evictions()),
             rows_with_hours: usize::MAX,
             rows_with_sketch: usize::MAX,
+            countries: CountryCuts::OPEN,
             folded: false,
         }
     }
@@ -307,6 +329,7 @@ impl Tables {
             verdicts: self.verdicts.map(u64::from),
             unique,
             sketch: (!self.unique_unknown).then_some(sketch),
+            countries: self.countries.clone(),
             ..Kept::default()
         }
     }

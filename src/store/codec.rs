@@ -33,6 +33,11 @@ pub enum Column {
     PairAttempts,
     Errors,
     Missing,
+    Countries,
+    CountryAttempts,
+    CountryUnique,
+    CountryServices,
+    Sample,
 }
 
 /// Numbers one after the other, in one of two forms.

@@ -15,8 +15,9 @@ use flate2::{Compression, Decompress, FlushDecompress, Status};
 use std::borrow::Cow;
 use std::io::Write;
 
-/// The version that is written, and the newest that can be read.
-pub const VERSION: u16 = 1;
+/// The version that is written, and the newest that can be read. 2 has countries behind the classes of days and months;
+/// a reader of 1 would take them for damage.
+pub const VERSION: u16 = 2;
 const MAGIC: &[u8; 4] = b"fwst";
 const MARKER: [u8; 4] = [0xb1, 0x0c, 0x46, 0x57];
 const HEADER: usize = 12;
@@ -266,7 +267,7 @@ mod tests {
     #[test]
     fn the_bytes_are_the_same_on_every_machine() {
         let file = write(&[Block { kind: Kind::Month, key: 24_243, payload: Payload::default() }]);
-        assert_eq!(file[..12], *b"fwst\x00\x01\x00\x00\xda\x4f\xcb\xa7");
+        assert_eq!(file[..12], *b"fwst\x00\x02\x00\x00\xd8\x09\x75\xfe");
         assert_eq!(
             file[12..34],
             *b"\xb1\x0cFW\x02\x00\x00\x00\x5e\xb3\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"

@@ -10,6 +10,7 @@ use crate::statistics::month::KeptMonth;
 use super::codec::{Column, Malformed, Reader, Writer};
 use super::format::Payload;
 
+mod countries;
 mod rows;
 mod sketch;
 
@@ -46,7 +47,7 @@ fn reader(payload: &Payload) -> Reader<'_> {
 
 pub fn write_day(day: &KeptDay, form: Form) -> Payload {
     let mut writer = form.writer();
-    day.classes.iter().for_each(|kept| write_kept(&mut writer, kept));
+    write_classes(&mut writer, &day.classes);
     payload(writer)
 }
 
@@ -69,6 +70,9 @@ pub fn write_whole_day(day: &Day, form: Form) -> Payload {
         let (mut slots, floor) = tables.pair_slots(cuts.pairs);
         slots.sort_unstable_by_key(|slot| key_of(&tables.kept_pair(*slot)));
         write_pairs(&mut writer, floor, slots.len(), |row| tables.kept_pair(slots[row]), &addresses);
+    }
+    for class in Class::ALL {
+        countries::write(&mut writer, day.tables(class).countries());
     }
     payload(writer)
 }
@@ -94,7 +98,7 @@ pub fn write_month(month: &KeptMonth) -> Payload {
             writer.number(attempts);
         }
     }
-    month.classes.iter().for_each(|kept| write_kept(&mut writer, kept));
+    write_classes(&mut writer, &month.classes);
     payload(writer)
 }
 
@@ -114,10 +118,21 @@ pub fn read_month(month: Month, payload: &Payload) -> Result<KeptMonth, Malforme
     Ok(KeptMonth { month, observed, anomalous, classes })
 }
 
+fn write_classes(writer: &mut Writer, classes: &[Kept; Class::COUNT]) {
+    classes.iter().for_each(|kept| write_kept(writer, kept));
+    classes.iter().for_each(|kept| countries::write(writer, &kept.countries));
+}
+
 fn read_classes(reader: &mut Reader) -> Result<[Kept; Class::COUNT], Malformed> {
     let mut classes: [Kept; Class::COUNT] = Default::default();
     for kept in &mut classes {
         *kept = read_kept(reader)?;
+    }
+    // A record of format 1 ends here: countries were not measured.
+    if !reader.is_at_end() {
+        for kept in &mut classes {
+            kept.countries = countries::read(reader)?;
+        }
     }
     Ok(classes)
 }

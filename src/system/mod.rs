@@ -1,6 +1,7 @@
 //! The kernel's side of things, thin: clocks, signals, waiting, sockets. No policy.
 
 pub mod clock;
+pub mod installed;
 pub mod memory;
 pub mod netlink;
 pub mod signals;

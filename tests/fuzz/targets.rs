@@ -3,14 +3,17 @@
 
 use std::io::Read;
 
+use fwstat::atlas::mmdb::{Bytes, Layout, Walk};
 use fwstat::bus::blob;
 use fwstat::bus::link::{BusEvent, Link};
 use fwstat::calendar::{Date, Month};
 use fwstat::config::{Config, zones};
+use fwstat::event::Address;
 use fwstat::sources::gzip::Gzip;
 use fwstat::sources::imported::Imported;
 use fwstat::sources::lines::{Line, Lines};
 use fwstat::sources::netifd;
+use fwstat::statistics::countries::Country;
 use fwstat::store::aside::Aside;
 use fwstat::store::format::{self, Kind, Payload};
 use fwstat::store::records::{self, Form};
@@ -21,11 +24,12 @@ use fwstat::wire::{line, nflog};
 
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const ALL: [Target; 8] = [
+pub const ALL: [Target; 9] = [
     ("log_line", log_line),
     ("login_line", login_line),
     ("store_file", store_file),
     ("gzip", gzip),
+    ("country_database", country_database),
     ("options", options),
     ("nflog_datagram", nflog_datagram),
     ("nftables_datagram", nftables_datagram),
@@ -79,6 +83,34 @@ pub fn store_file(data: &[u8]) {
     let _ = fwstat::store::ledger::read(data);
     if let Ok(aside) = Aside::decode(data) {
         assert_eq!(Aside::decode(&aside.encode()), Ok(aside));
+    }
+}
+
+/// An MMDB file. Of one that is refused nothing is told; of another any address can be asked for.
+pub fn country_database(data: &[u8]) {
+    struct Held<'a>(&'a [u8]);
+    impl Bytes for Held<'_> {
+        fn length(&self) -> u64 {
+            self.0.len() as u64
+        }
+        fn read(&mut self, at: u64, into: &mut [u8]) -> Option<()> {
+            let start = usize::try_from(at).ok()?;
+            into.copy_from_slice(self.0.get(start..start.checked_add(into.len())?)?);
+            Some(())
+        }
+    }
+    let mut bytes = Held(data);
+    let Ok(layout) = Layout::read(&mut bytes) else { return };
+    let sound = layout.check(&mut bytes).is_ok();
+    let mut walk = Walk::default();
+    for bits in (0..64u32).map(|step| step.wrapping_mul(0x0431_8c63)) {
+        let v6 = Address::v6(u128::from(bits) << 96 | u128::from(bits));
+        for address in [Address::v4(bits), v6] {
+            // The way down from the last address must lead where a new way leads.
+            let told = walk.country(&layout, &mut bytes, address);
+            assert_eq!(told, Walk::default().country(&layout, &mut bytes, address));
+            assert!(told.is_none_or(|Country(code)| !sound || code.iter().all(u8::is_ascii_uppercase)));
+        }
     }
 }
 

@@ -13,11 +13,13 @@ fn daemon() -> Place {
 }
 
 fn store(timezone: Option<&str>) -> Place {
-    Place::Store { directory: "/db".into(), timezone: timezone.map(str::to_string) }
+    let countries = DEFAULT_COUNTRIES.into();
+    Place::Store { directory: "/db".into(), timezone: timezone.map(str::to_string), countries }
 }
 
 fn input(files: &[&str]) -> Input {
-    Input { files: files.iter().map(PathBuf::from).collect(), timezone: None, year: None, wan: vec![] }
+    let files = files.iter().map(PathBuf::from).collect();
+    Input { files, timezone: None, year: None, wan: vec![], countries: DEFAULT_COUNTRIES.into() }
 }
 
 #[test]
@@ -81,6 +83,8 @@ fn every_other_command_is_understood() {
         wan: vec!["ppp0".into(), "eth1".into()],
         ..input(&["a.gz", "-", "--odd"])
     };
+    let month = crate::calendar::Month::parse("2020-04").unwrap();
+    let wanted = Wanted { month, form: Form::Html, language: Language::Japanese, addresses: true };
     let (hour, reason) = (Some(Duration::from_secs(3600)), Some("a b".to_string()));
     let cases = [
         ("import --db /db f", Command::Import { input: input(&["f"]), directory: "/db".into() }),
@@ -100,6 +104,17 @@ fn every_other_command_is_understood() {
         (
             "block 192.0.2.7 --for 1h --reason a_b",
             Command::Block { source, length: hour, reason, ubus: ubus.clone() },
+        ),
+        (
+            "report --month 2020-04 --format html --lang ja --addresses --db /db",
+            Command::MonthReport { wanted, place: store(None) },
+        ),
+        (
+            "report --month=2020-04",
+            Command::MonthReport {
+                wanted: Wanted { form: Form::Text, language: Language::English, addresses: false, ..wanted },
+                place: daemon(),
+            },
         ),
         ("unblock --ubus=/u 192.0.2.7", Command::Unblock { source, ubus: other("/u") }),
         ("commit", Command::Commit { ubus: ubus.clone() }),
@@ -181,6 +196,13 @@ fn wrong_usage_is_named() {
         ),
         ("report f --year 20", "--year: '20' is not a year (1970 to 9999)"),
         ("report f --wan a/b", "--wan: 'a/b' is not an interface name"),
+        ("report f --month 2020-04", "unexpected 'f': give log files or --month"),
+        ("report --month 2020-13", "--month: '2020-13' is not a month (YYYY-MM, such as 2020-04)"),
+        ("report --month 2020-04 --lang fr", "--lang: 'fr' is not en or ja"),
+        ("report --month 2020-04 --format pdf", "--format: 'pdf' is not text or html"),
+        ("report --month 2020-04 --json", "--json goes with log files, not with --month"),
+        ("report f --lang ja", "--lang goes with --month"),
+        ("days --country-database /f", "--country-database goes with --db: the daemon has its own"),
         ("export", "no format is given: add --format prometheus, json or csv"),
         ("export --format xml", "--format: 'xml' is not prometheus, json or csv"),
     ];

@@ -42,7 +42,7 @@ fn services_answer() -> ServicesAnswer {
         service_row("icmp", None, 4_321, 0),
         service_row("tcp", Some(61_616), 1_234, 17),
     ];
-    ServicesAnswer { services, dates: None, completeness: complete() }
+    ServicesAnswer { services, dates: None, advice: None, completeness: complete() }
 }
 
 fn source_row(address: &str, attempts: u64) -> SourceRow {
@@ -162,6 +162,7 @@ fn summary_answer() -> SummaryAnswer {
         services: services_answer().services,
         sources: sources_answer().sources,
         anomalies: anomalies_answer().anomalies,
+        exposure: None,
         anomalies_lately: Vec::new(),
         hours: None,
         before: None,
@@ -235,6 +236,7 @@ fn countries_are_rows() {
         country: country.into(),
         attempts,
         unique_sources,
+        unique_sources_error: None,
     };
     let countries = vec![row("NL", 12_345, Some(321)), row("JP", 7, None)];
     let answer = CountriesAnswer { countries, completeness: complete() };
@@ -256,6 +258,7 @@ fn one_source_is_told_in_full() {
             ..source_row("203.0.113.9", 69_900)
         },
         hours: hours_answer().hours.into_iter().filter(|row| row.hour >= 13 && row.hour <= 17).collect(),
+        advice: None,
         top_services: vec![top],
         days: days_answer().days.into_iter().take(1).collect(),
         evidence: Some(vec!["DROP IN=ppp0 SRC=203.0.113.9 \x1b]0;title\x07\u{202e}".into()]),

@@ -6,6 +6,7 @@ use std::io;
 
 use super::*;
 use crate::statistics::anomalies::Cells;
+use crate::statistics::countries::CountryCuts;
 use crate::statistics::day::Day;
 use crate::statistics::distinct::Sketch;
 use crate::statistics::kept::{Kept, Unique};
@@ -93,6 +94,7 @@ impl<S: Shelf> Store<S> {
             let mut tables = Day::new(day.date);
             tables.add_kept(&known);
             tables.add_kept(&day);
+            tables.set_countries_of(&[&known, &day]);
             whole = whole.map(|_| records::write_whole_day(&tables, Form::Packed));
             day = tables.to_kept();
         }
@@ -213,6 +215,9 @@ impl<S: Shelf> Store<S> {
             }
             if lost_days {
                 kept.days.clear();
+                for summary in &mut kept.summary.classes {
+                    summary.countries.cut(&CountryCuts::OLD_MONTH);
+                }
             }
             batch.put(month, last, &kept);
         }

@@ -1,0 +1,252 @@
+//! Which ports this router opens to the outside, from `/etc/config/firewall`, and which of them are attacked.
+//!
+//! Rules that accept only some sources (`src_ip`, `ipset`) open nothing to everybody; what other programs write into the
+//! firewall (UPnP, includes) is not seen.
+
+use crate::config::uci::{self, Section};
+use crate::event::{Service, protocol};
+use crate::query::answer::{ExposureRow, ServiceRow};
+use crate::services;
+
+/// So many opened ranges at most.
+pub const MOST: usize = 256;
+
+/// Ports that everybody outside can reach.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Open {
+    pub protocol: u8,
+    pub first: u16,
+    pub last: u16,
+    /// What opens them, such as `rule 'Allow-SSH'`.
+    pub by: String,
+}
+
+/// What the rules, redirects and policies of these zones open, in the file's order.
+pub fn opened(text: &str, zones: &[String]) -> Vec<Open> {
+    let (sections, _) = uci::parse(text);
+    let mut found = Vec::new();
+    for section in sections.iter().filter(|section| value(section, "enabled") != Some("0")) {
+        let accepts =
+            |name: &str| value(section, name).is_some_and(|word| word.eq_ignore_ascii_case("ACCEPT"));
+        match section.kind.as_str() {
+            "zone" => {
+                let name = value(section, "name").unwrap_or_default();
+                if accepts("input") && zones.iter().any(|zone| zone == name) {
+                    for protocol in [protocol::TCP, protocol::UDP] {
+                        found.push(Open {
+                            protocol,
+                            first: 1,
+                            last: u16::MAX,
+                            by: "the zone's policy".into(),
+                        });
+                    }
+                }
+            }
+            "rule" if accepts("target") && is_from(section, zones) => {
+                add(section, "rule", "dest_port", &mut found);
+            }
+            "redirect" if is_redirect(section) && is_from(section, zones) => {
+                add(section, "redirect", "src_dport", &mut found);
+            }
+            _ => {}
+        }
+    }
+    found.truncate(MOST);
+    found
+}
+
+fn value<'s>(section: &'s Section, name: &str) -> Option<&'s str> {
+    section.settings.iter().rev().find(|setting| setting.name == name).map(|setting| setting.value.as_str())
+}
+
+/// The words of an option or a list.
+fn words<'s>(section: &'s Section, name: &str) -> Vec<&'s str> {
+    let named = section.settings.iter().filter(|setting| setting.name == name);
+    named.flat_map(|setting| setting.value.split_ascii_whitespace()).collect()
+}
+
+fn is_from(section: &Section, zones: &[String]) -> bool {
+    let source = value(section, "src").unwrap_or_default();
+    let narrowed =
+        ["src_ip", "src_mac", "ipset", "src_port"].iter().any(|name| value(section, name).is_some());
+    !narrowed && (source == "*" || zones.iter().any(|zone| zone == source))
+}
+
+fn is_redirect(section: &Section) -> bool {
+    value(section, "target").is_none_or(|target| target.eq_ignore_ascii_case("DNAT"))
+}
+
+fn add(section: &Section, kind: &str, ports: &str, found: &mut Vec<Open>) {
+    let by = match value(section, "name") {
+        Some(name) => format!("{kind} '{name}'"),
+        None => format!("{kind} on line {}", section.line),
+    };
+    let mut protocols: Vec<u8> = Vec::new();
+    let named = words(section, "proto");
+    for word in if named.is_empty() { vec!["tcpudp"] } else { named } {
+        match word.to_ascii_lowercase().as_str() {
+            "tcpudp" | "all" | "any" | "*" => protocols.extend([protocol::TCP, protocol::UDP]),
+            word => protocols
+                .extend(services::protocol_number(word).filter(|protocol| Service::has_ports(*protocol))),
+        }
+    }
+    let named = words(section, ports);
+    let ranges: Vec<(u16, u16)> = if named.is_empty() {
+        vec![(1, u16::MAX)]
+    } else {
+        named.iter().filter_map(|word| range(word)).collect()
+    };
+    for protocol in protocols {
+        found.extend(ranges.iter().map(|(first, last)| Open {
+            protocol,
+            first: *first,
+            last: *last,
+            by: by.clone(),
+        }));
+    }
+}
+
+/// `22`, `8000-8080` or `8000:8080`. A negation opens too much to be told by ports: it is left out.
+fn range(word: &str) -> Option<(u16, u16)> {
+    let (first, last) = word.split_once(['-', ':']).unwrap_or((word, word));
+    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+    (first <= last).then_some((first, last))
+}
+
+/// The attempts at ports that are open, most first; a port that is named alone also where there were none.
+pub fn attacked(open: &[Open], rows: &[ServiceRow]) -> Vec<ExposureRow> {
+    let mut found: Vec<ExposureRow> = Vec::new();
+    let mut push = |row: ExposureRow| {
+        if !found.iter().any(|known| known.protocol == row.protocol && known.port == row.port) {
+            found.push(row);
+        }
+    };
+    for row in rows {
+        let (Some(port), Some(protocol)) = (row.port, services::protocol_number(&row.protocol)) else {
+            continue;
+        };
+        let holds = |open: &&Open| open.protocol == protocol && (open.first..=open.last).contains(&port);
+        if let Some(open) = open.iter().find(holds) {
+            push(ExposureRow {
+                protocol: row.protocol.clone(),
+                port,
+                name: row.name.clone(),
+                by: open.by.clone(),
+                attempts: row.attempts,
+                unique_sources: row.unique_sources,
+            });
+        }
+    }
+    for open in open.iter().filter(|open| open.first == open.last) {
+        push(ExposureRow {
+            protocol: services::protocol_name(open.protocol).into_owned(),
+            port: open.first,
+            name: services::look_up(open.protocol, open.first).map(|known| known.name.to_string()),
+            by: open.by.clone(),
+            attempts: 0,
+            unique_sources: None,
+        });
+    }
+    found.truncate(MOST);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIREWALL: &str = "
+config zone
+\toption name 'wan'
+\toption input 'REJECT'
+
+config rule
+\toption name 'Allow-Ping'
+\toption src 'wan'
+\toption proto 'icmp'
+\toption target 'ACCEPT'
+
+config rule
+\toption name 'Allow-SSH'
+\toption src 'wan'
+\toption proto 'tcp'
+\toption dest_port '22 8000-8010'
+\toption target 'ACCEPT'
+
+config rule
+\toption name 'Office'
+\toption src 'wan'
+\toption src_ip '192.0.2.1'
+\toption dest_port '3389'
+\toption target 'ACCEPT'
+
+config rule
+\toption src 'wan'
+\toption dest_port '23'
+\toption target 'REJECT'
+
+config rule
+\toption src 'lan'
+\toption dest_port '80'
+\toption target 'ACCEPT'
+
+config redirect
+\toption src 'wan'
+\toption src_dport '443'
+\tlist proto 'tcp'
+\tlist proto 'udp'
+\toption dest_ip '192.168.1.2'
+
+config redirect
+\toption enabled '0'
+\toption src 'wan'
+\toption src_dport '21'
+";
+
+    fn shown(text: &str) -> Vec<String> {
+        let open = opened(text, &["wan".to_string()]);
+        open.iter()
+            .map(|open| format!("{} {}-{} {}", open.protocol, open.first, open.last, open.by))
+            .collect()
+    }
+
+    #[test]
+    fn what_everybody_outside_can_reach_is_found() {
+        let expected = [
+            "6 22-22 rule 'Allow-SSH'",
+            "6 8000-8010 rule 'Allow-SSH'",
+            "6 443-443 redirect on line 36",
+            "17 443-443 redirect on line 36",
+        ];
+        assert_eq!(shown(FIREWALL), expected);
+        let accepts = "config zone\n\toption name 'wan'\n\toption input 'ACCEPT'\n";
+        assert_eq!(shown(accepts), ["6 1-65535 the zone's policy", "17 1-65535 the zone's policy"]);
+        let odd = "config rule\n\toption src '*'\n\toption target 'accept'\n\toption proto 'gre tcp'\n\toption dest_port '!22 x 9-1 70000'\n";
+        assert_eq!(shown(odd), Vec::<String>::new());
+    }
+
+    #[test]
+    fn open_ports_are_told_with_their_attempts() {
+        let row = |protocol: &str, port, attempts| ServiceRow {
+            protocol: protocol.into(),
+            port: Some(port),
+            name: None,
+            attempts,
+            unique_sources: Some(310),
+            error: 0,
+            daily: None,
+            wants: None,
+        };
+        let rows = [row("tcp", 23, 9000), row("tcp", 22, 2198), row("udp", 22, 5), row("tcp", 8005, 4)];
+        let found = attacked(&opened(FIREWALL, &["wan".to_string()]), &rows);
+        let told: Vec<_> = found.iter().map(|row| (row.protocol.as_str(), row.port, row.attempts)).collect();
+        assert_eq!(told, [("tcp", 22, 2198), ("tcp", 8005, 4), ("tcp", 443, 0), ("udp", 443, 0)]);
+        assert_eq!((found[0].unique_sources, found[2].unique_sources), (Some(310), None));
+    }
+
+    #[test]
+    fn many_rules_are_bounded() {
+        let rule = "config rule\n\toption src 'wan'\n\toption target 'ACCEPT'\n\toption dest_port '1 2 3'\n";
+        assert_eq!(opened(&rule.repeat(500), &["wan".to_string()]).len(), MOST);
+    }
+}

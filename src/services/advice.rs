@@ -1,0 +1,125 @@
+//! What an owner should know and do about a known port, in English and Japanese: from `services.tsv` as it is installed,
+//! so that the texts are not part of the program.
+//!
+//! ```text
+//! tcp TAB 23 TAB Telnet TAB wants TAB telnet
+//! = TAB telnet TAB English TAB Japanese TAB sources
+//! ```
+
+use super::protocol_name;
+use crate::event::protocol;
+use crate::query::Answer;
+use crate::query::answer::{AdviceRow, ServiceRow};
+use crate::query::question::{Question, Topic};
+
+/// The file's path on the router.
+pub const INSTALLED: &str = "/usr/share/fwstat/services.tsv";
+/// A longer file is not ours.
+pub const MOST_BYTES: u64 = 256 * 1024;
+
+/// The advice about a port, if `text` (the file's) has it.
+pub fn find(text: &str, protocol: u8, port: u16) -> Option<AdviceRow> {
+    let name = protocol_name(protocol);
+    let group = text.lines().find_map(|line| {
+        let mut fields = line.split('\t');
+        let here = fields.next()? == name && fields.next()?.parse() == Ok(port);
+        if here { fields.nth(2) } else { None }
+    })?;
+    text.lines().find_map(|line| {
+        let mut fields = line.split('\t');
+        if fields.next()? != "=" || fields.next()? != group {
+            return None;
+        }
+        Some(AdviceRow {
+            protocol: name.to_string(),
+            port,
+            en: fields.next()?.to_string(),
+            ja: fields.next()?.to_string(),
+            sources: fields.next()?.to_string(),
+        })
+    })
+}
+
+/// Adds to an answer what `text` says about the port that was asked for, or that a source tried most.
+pub fn add(question: &Question, answer: &mut Answer, text: &str) {
+    let some = |rows: Vec<AdviceRow>| Some(rows).filter(|rows| !rows.is_empty());
+    match answer {
+        Answer::Services(answer) => {
+            let Some(port) = question.port else { return };
+            let asked = |protocol: &u8| question.protocol.is_none_or(|asked| asked == *protocol);
+            let protocols = [protocol::TCP, protocol::UDP].into_iter().filter(asked);
+            answer.advice = some(protocols.filter_map(|protocol| find(text, protocol, port)).collect());
+        }
+        Answer::Source(answer) => {
+            answer.advice = some(of_rows(text, answer.top_services.get(..1).unwrap_or_default()))
+        }
+        _ => {}
+    }
+}
+
+/// Whether an answer to this question has advice.
+pub fn is_wanted(question: &Question) -> bool {
+    match question.topic {
+        Topic::Services => question.port.is_some(),
+        topic => topic == Topic::Source,
+    }
+}
+
+/// The advice about the known ports among rows, each once.
+pub fn of_rows(text: &str, rows: &[ServiceRow]) -> Vec<AdviceRow> {
+    let mut found: Vec<AdviceRow> = Vec::new();
+    for row in rows {
+        let advice = super::protocol_number(&row.protocol).zip(row.port);
+        let advice = advice.and_then(|(protocol, port)| find(text, protocol, port));
+        found.extend(advice.filter(|advice| found.iter().all(|known| known.en != advice.en)));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = include_str!("../../files/usr/share/fwstat/services.tsv");
+
+    #[test]
+    fn every_known_port_has_advice_in_both_languages_with_sources() {
+        let mut known = 0;
+        for protocol in [protocol::TCP, protocol::UDP] {
+            for port in (0..=u16::MAX).filter(|port| super::super::is_known(protocol, *port)) {
+                let advice = find(TEXT, protocol, port).unwrap_or_else(|| panic!("{protocol} {port}"));
+                assert!(
+                    (60..=420).contains(&advice.en.len()) && advice.en.is_ascii(),
+                    "{port}: {}",
+                    advice.en
+                );
+                assert!((30..=200).contains(&advice.ja.chars().count()), "{port}: {}", advice.ja);
+                assert!(advice.ja.ends_with('。') && advice.en.ends_with('.'), "{port}");
+                assert!(advice.sources.len() >= 5, "{port}");
+                known += 1;
+            }
+        }
+        assert!(known >= 80);
+    }
+
+    #[test]
+    fn every_line_is_a_port_or_an_advice_that_a_port_has() {
+        for line in TEXT.lines() {
+            let fields: Vec<&str> = line.split('\t').collect();
+            assert_eq!(fields.len(), 5, "{line}");
+            let used = TEXT
+                .lines()
+                .any(|other| !other.starts_with('=') && other.ends_with(&format!("\t{}", fields[1])));
+            assert!(fields[0] != "=" || used, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_file_out_of_shape_has_no_advice() {
+        for text in
+            ["", "tcp\t23", "tcp\t23\ta\tb\tc", "tcp\t23\ta\tb\tc\n=\tc\tx", "=\t\t\t\t", "\t\t\t\t\t\t"]
+        {
+            assert!(find(text, protocol::TCP, 23).is_none(), "{text}");
+        }
+    }
+}
