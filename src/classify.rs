@@ -25,7 +25,7 @@ pub struct Facts {
     pub later_fragment: bool,
 }
 
-#[inline]
+#[inline(always)]
 pub fn classify(facts: &Facts) -> Class {
     if is_noise(facts) {
         return Class::Noise;
@@ -66,7 +66,7 @@ fn is_service(protocol: u8, port: u16) -> bool {
     port < 32_768 && services::is_known(protocol, port)
 }
 
-#[inline]
+#[inline(always)]
 fn is_noise(facts: &Facts) -> bool {
     if facts.group_mac || facts.protocol == protocol::IGMP || is_link_local(facts.source) {
         return true;

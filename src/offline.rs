@@ -216,7 +216,8 @@ fn add<S: Shelf>(store: &mut Store<S>, spool: Spool, origin: Origin) -> Result<(
         };
         read().transpose()
     });
-    Ok(store.add(days, Some(origin))?)
+    let Some(last) = last else { return Ok(()) };
+    Ok(store.add_up_to(last, days, Some(origin))?)
 }
 
 impl<S: Shelf> Reading<S> {

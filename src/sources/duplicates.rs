@@ -34,15 +34,35 @@ pub enum Sighting {
     Unknown,
 }
 
+/// What every look-up needs stands together.
 #[derive(Clone, Copy, Debug)]
 struct Row {
+    fingerprints: [u64; PER_ROW],
+    /// The last sightings; [`NEVER`] for a free place.
+    last: [i64; PER_ROW],
     entries: [Entry; PER_ROW],
     /// When the newest of those was seen that were awaited again and had to go.
     forgotten: i64,
 }
 
+const NEVER: i64 = i64::MIN;
+
 impl Row {
-    const EMPTY: Row = Row { entries: [Entry::EMPTY; PER_ROW], forgotten: i64::MIN };
+    const EMPTY: Row = Row {
+        fingerprints: [0; PER_ROW],
+        last: [NEVER; PER_ROW],
+        entries: [Entry::EMPTY; PER_ROW],
+        forgotten: NEVER,
+    };
+
+    fn find(&self, fingerprint: u64) -> Option<usize> {
+        (0..PER_ROW).find(|&at| self.fingerprints[at] == fingerprint && self.last[at] != NEVER)
+    }
+
+    /// A free place, or that of the one not seen for longest.
+    fn place(&self) -> usize {
+        (0..PER_ROW).min_by_key(|&at| self.last[at]).unwrap_or(0)
+    }
 }
 
 impl Default for Duplicates {
@@ -64,42 +84,36 @@ impl Duplicates {
     /// `awaited`: this packet will be seen by another path, too; should it be forgotten before, the other's
     /// sighting is told as [`Sighting::Unknown`].
     pub fn sight(&mut self, event: &Event, awaited: bool) -> Sighting {
-        let Row { entries: row, forgotten } = &mut self.rows[event.fingerprint as usize % ROWS];
-        let found = row.iter().position(|entry| entry.used && entry.fingerprint == event.fingerprint);
-        let index = found.unwrap_or_else(|| {
-            let free = row.iter().position(|entry| !entry.used);
-            let oldest = || (0..PER_ROW).min_by_key(|&index| row[index].last).unwrap_or(0);
-            free.unwrap_or_else(oldest)
-        });
-        let entry = &mut row[index];
-        if found.is_none() && entry.awaited {
-            *forgotten = entry.last.max(*forgotten);
+        let row = &mut self.rows[event.fingerprint as usize % ROWS];
+        let found = row.find(event.fingerprint);
+        let place = found.unwrap_or_else(|| row.place());
+        let (entry, last) = (&mut row.entries[place], &mut row.last[place]);
+        let recent = found.is_some() && last.abs_diff(event.time) <= WINDOW as u64;
+        if !recent {
+            if found.is_none() && entry.awaited {
+                row.forgotten = row.forgotten.max(*last);
+            }
+            *entry = Entry::first(event, awaited);
+            (row.fingerprints[place], *last) = (event.fingerprint, event.time);
+            let may_be_forgotten = found.is_none() && !awaited;
+            let unknown = may_be_forgotten && row.forgotten.saturating_add(WINDOW) >= event.time;
+            return if unknown { Sighting::Unknown } else { Sighting::New };
         }
-        if found.is_none() || entry.last.abs_diff(event.time) > WINDOW as u64 {
-            *entry = Entry { used: true, fingerprint: event.fingerprint, start: event.time, ..Entry::EMPTY };
-        } else if entry.start.abs_diff(event.time) > WINDOW as u64 {
+        if entry.start.abs_diff(event.time) > WINDOW as u64 {
             entry.roll(event.time);
         }
-        entry.last = event.time;
+        *last = event.time;
         entry.awaited |= awaited;
-        let counted_before = entry.sighting(event.path.0, event.count);
-        match found {
-            _ if counted_before => Sighting::Copy,
-            None if !awaited && forgotten.saturating_add(WINDOW) >= event.time => Sighting::Unknown,
-            _ => Sighting::New,
-        }
+        if entry.sighting(event.path.0, event.count) { Sighting::Copy } else { Sighting::New }
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    used: bool,
     /// Another path will see it, too.
     awaited: bool,
-    fingerprint: u64,
-    /// When the present window began, and the last sighting.
+    /// When the present window began.
     start: i64,
-    last: i64,
     /// How often each path logged it. A count of 0 is a free place.
     sightings: [Sightings; PATHS],
 }
@@ -113,14 +127,14 @@ struct Sightings {
 }
 
 impl Entry {
-    const EMPTY: Entry = Entry {
-        used: false,
-        awaited: false,
-        fingerprint: 0,
-        start: 0,
-        last: 0,
-        sightings: [Sightings { path: 0, now: false, count: 0 }; PATHS],
-    };
+    const EMPTY: Entry =
+        Entry { awaited: false, start: 0, sightings: [Sightings { path: 0, now: false, count: 0 }; PATHS] };
+
+    fn first(event: &Event, awaited: bool) -> Entry {
+        let mut entry = Entry { awaited, start: event.time, ..Entry::EMPTY };
+        entry.sightings[0] = Sightings { path: event.path.0, now: true, count: event.count };
+        entry
+    }
 
     fn most(&self) -> u32 {
         self.sightings.iter().map(|sightings| sightings.count).max().unwrap_or(0)

@@ -29,6 +29,7 @@ pub enum Sketch {
     Registers(Box<[u8]>),
 }
 
+#[inline]
 pub fn hash(address: Address) -> u32 {
     let once = mix(address.high, address.low, 0x5bd1_e995_7f4a_7c15);
     (mix(once, once.rotate_left(29), 0xa076_1d64_78bd_642f) >> 32) as u32
@@ -61,6 +62,22 @@ impl Sketch {
                         *self = Sketch::Registers(to_registers(hashes));
                     }
                 }
+            }
+        }
+    }
+
+    pub fn add_all(&mut self, addresses: impl IntoIterator<Item = Address>) {
+        let mut addresses = addresses.into_iter();
+        loop {
+            // Of many addresses nearly all find registers of the usual number.
+            if let Sketch::Registers(registers) = self
+                && let Some(registers) = registers.first_chunk_mut::<REGISTERS>()
+            {
+                return addresses.for_each(|address| raise(registers, hash(address)));
+            }
+            match addresses.next() {
+                Some(address) => self.add(address),
+                None => return,
             }
         }
     }
@@ -123,7 +140,7 @@ fn to_registers(hashes: &[u32]) -> Box<[u8]> {
     registers
 }
 
-#[inline]
+#[inline(always)]
 fn raise(registers: &mut [u8], hash: u32) {
     let precision = registers.len().ilog2();
     let register = (hash >> (32 - precision)) as usize;
@@ -148,8 +165,14 @@ fn fold(registers: &[u8]) -> Box<[u8]> {
 
 fn estimate(registers: &[u8]) -> u64 {
     let last = usize::from(largest_rank(registers.len()));
-    let mut multiplicity = [0u32; 22];
-    registers.iter().for_each(|&rank| multiplicity[usize::from(rank).min(last)] += 1);
+    // Four counts of each rank: neighbours are often alike, and adding to the same count again has to wait.
+    let mut counts = [[0u32; 22]; 4];
+    for four in registers.as_chunks::<4>().0 {
+        for (count, rank) in counts.iter_mut().zip(four) {
+            count[usize::from(*rank).min(last)] += 1;
+        }
+    }
+    let multiplicity: [u32; 22] = std::array::from_fn(|rank| counts.iter().map(|count| count[rank]).sum());
     let m = registers.len() as f64;
     let mut z = m * tau(1.0 - f64::from(multiplicity[last]) / m);
     for rank in (1..last).rev() {

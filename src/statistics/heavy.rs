@@ -22,11 +22,10 @@ pub trait Row: Copy {
 }
 
 /// Where a touched row stands and how it came there.
-pub struct Touched<R> {
+#[derive(Clone, Copy)]
+pub struct Touched {
     pub slot: usize,
     pub new: bool,
-    /// The row that had to go.
-    pub evicted: Option<R>,
 }
 
 #[derive(Clone)]
@@ -40,6 +39,8 @@ pub struct Heavy<R: Row> {
     floor: u64,
     hand: usize,
     evictions: u64,
+    /// The row that had to go last, until it is asked for.
+    evicted: Option<R>,
 }
 
 const SMALLEST_INDEX: usize = 64;
@@ -56,6 +57,7 @@ impl<R: Row> Heavy<R> {
             floor: 0,
             hand: 0,
             evictions: 0,
+            evicted: None,
         }
     }
 
@@ -80,6 +82,11 @@ impl<R: Row> Heavy<R> {
         self.evictions
     }
 
+    /// The row that had to go for the one touched last, once.
+    pub fn take_evicted(&mut self) -> Option<R> {
+        self.evicted.take()
+    }
+
     /// The most that a key without a row can have.
     pub fn floor(&self) -> u64 {
         self.floor
@@ -88,7 +95,7 @@ impl<R: Row> Heavy<R> {
     pub fn clear(&mut self) {
         self.rows.clear();
         self.index.fill(0);
-        (self.floor, self.hand, self.evictions) = (0, 0, 0);
+        (self.floor, self.hand, self.evictions, self.evicted) = (0, 0, 0, None);
     }
 
     #[inline]
@@ -99,11 +106,11 @@ impl<R: Row> Heavy<R> {
 
     /// The row of `key`, made if there is none.
     #[inline]
-    pub fn touch(&mut self, key: R::Key) -> Touched<R> {
+    pub fn touch(&mut self, key: R::Key) -> Touched {
         let hash = R::hash(&key, self.seed);
         match self.probe(&key, hash) {
-            Ok(slot) => Touched { slot, new: false, evicted: None },
-            Err(place) => self.insert(key, hash, place),
+            Ok(slot) => Touched { slot, new: false },
+            Err(place) => Touched { slot: self.insert(key, hash, place), new: true },
         }
     }
 
@@ -145,45 +152,56 @@ impl<R: Row> Heavy<R> {
         self.index.resize(size, 0);
         for slot in 0..self.rows.len() {
             let key = self.rows[slot].key();
-            let hash = R::hash(&key, self.seed);
-            if let Err(place) = self.probe(&key, hash) {
-                self.index[place] = Self::tag(hash) | (slot as u32 + 1);
-            }
+            self.enter(&key, R::hash(&key, self.seed), slot);
         }
     }
 
+    #[inline]
+    fn insert(&mut self, key: R::Key, hash: u64, place: usize) -> usize {
+        let slot = self.rows.len();
+        if slot == self.bound || slot == self.rows.capacity() || (slot + 1) * 2 > self.index.len() {
+            return self.insert_and_make_room(key, hash);
+        }
+        self.rows.push(R::start(key, self.floor));
+        self.index[place] = Self::tag(hash) | (slot as u32 + 1);
+        slot
+    }
+
     #[inline(never)]
-    fn insert(&mut self, key: R::Key, hash: u64, mut place: usize) -> Touched<R> {
-        if self.rows.len() == self.bound {
+    fn insert_and_make_room(&mut self, key: R::Key, hash: u64) -> usize {
+        let slot = self.rows.len();
+        if slot == self.bound {
             return self.replace(key, hash);
         }
-        if (self.rows.len() + 1) * 2 > self.index.len() {
+        if (slot + 1) * 2 > self.index.len() {
             self.grow();
-            if let Err(free) = self.probe(&key, hash) {
-                place = free;
-            }
         }
-        let slot = self.rows.len();
         if slot == self.rows.capacity() {
             // Growth by half bounds what lies idle; Vec's own doubling would waste up to half.
             let more = (slot / 2).max(16).min(self.bound - slot);
             self.rows.reserve_exact(more);
         }
         self.rows.push(R::start(key, self.floor));
-        self.index[place] = Self::tag(hash) | (slot as u32 + 1);
-        Touched { slot, new: true, evicted: None }
+        self.enter(&key, hash, slot);
+        slot
     }
 
-    fn replace(&mut self, key: R::Key, hash: u64) -> Touched<R> {
+    /// Puts a key that is not there into the index.
+    fn enter(&mut self, key: &R::Key, hash: u64, slot: usize) {
+        if let Err(place) = self.probe(key, hash) {
+            self.index[place] = Self::tag(hash) | (slot as u32 + 1);
+        }
+    }
+
+    fn replace(&mut self, key: R::Key, hash: u64) -> usize {
         let slot = self.least();
         let old = self.rows[slot];
         self.forget(&old.key());
         self.evictions += 1;
+        self.evicted = Some(old);
+        self.enter(&key, hash, slot);
         self.rows[slot] = R::start(key, old.count());
-        if let Err(place) = self.probe(&key, hash) {
-            self.index[place] = Self::tag(hash) | (slot as u32 + 1);
-        }
-        Touched { slot, new: true, evicted: Some(old) }
+        slot
     }
 
     /// A slot with the least count. The hand goes round; each round that finds no row at the

@@ -155,19 +155,35 @@ impl Cut {
     pub const OVERFLOWED: Cut = Cut { top: 2048, from: u64::MAX, most: 2048 };
 
     /// Picks the rows that stay, in no order: their numbers, and the most that one left out has.
-    /// `rank` orders rows, those to keep first; `counts` gives a row's attempts.
+    /// `rank` orders rows, those to keep first, by their attempts before anything else; `counts` gives a
+    /// row's attempts.
     pub fn pick<K: Ord>(
         &self,
         rows: usize,
         counts: impl Fn(usize) -> u64,
         rank: impl Fn(usize) -> K,
     ) -> (Vec<u32>, u64) {
-        let mut numbers: Vec<u32> = (0..rows as u32).collect();
-        let heavy = (0..rows).filter(|number| counts(*number) >= self.from).count();
+        // How many rows have so many attempts; the last place stands for all that have more.
+        let mut alike = [0usize; 256];
+        let place = |count: u64| count.min(255) as usize;
+        let mut heavy = 0;
+        for number in 0..rows {
+            let count = counts(number);
+            heavy += usize::from(count >= self.from);
+            alike[place(count)] += 1;
+        }
         let keep = heavy.max(self.top).min(self.most);
         if keep >= rows {
-            return (numbers, 0);
+            return ((0..rows as u32).collect(), 0);
         }
+        // Only rows at this count or above come into question.
+        let (mut border, mut above) = (255, 0);
+        while above + alike[border] <= keep {
+            above += alike[border];
+            border -= 1;
+        }
+        let mut numbers = Vec::with_capacity(above + alike[border]);
+        numbers.extend((0..rows as u32).filter(|number| place(counts(*number as usize)) >= border));
         numbers.select_nth_unstable_by_key(keep, |number| rank(*number as usize));
         // The first that does not stay is the heaviest of them.
         let floor = counts(numbers[keep] as usize);

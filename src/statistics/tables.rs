@@ -144,7 +144,7 @@ impl Tables {
     fn touch_source(&mut self, address: Address) -> usize {
         let touched = self.sources.touch(address);
         if touched.new {
-            if let Some(row) = touched.evicted {
+            if let Some(row) = self.sources.take_evicted() {
                 self.source_evicted(&row);
             }
             // The sketch is only needed once rows are lost: until then the table is the set.
@@ -163,7 +163,7 @@ impl Tables {
     fn source_evicted(&mut self, evicted: &SourceRow) {
         if self.sources.evictions() == 1 {
             self.unique.add(evicted.address);
-            self.sources.rows().iter().for_each(|row| self.unique.add(row.address));
+            self.unique.add_all(self.sources.rows().iter().map(|row| row.address));
         }
         if evicted.wide > 0 {
             // The wide hours stay dense: the last move into the freed place.
@@ -312,7 +312,7 @@ impl Tables {
     pub fn kept_totals(&self) -> Kept {
         let mut sketch = self.unique.clone();
         if self.sources_whole() {
-            self.sources.rows().iter().for_each(|row| sketch.add(row.address));
+            sketch.add_all(self.sources.rows().iter().map(|row| row.address));
         }
         let unique = match (self.sources_whole(), self.unique_unknown) {
             (true, _) => Unique::Exactly(self.sources.len() as u64),
@@ -425,7 +425,7 @@ impl Tables {
             return;
         }
         if self.sources_whole() {
-            self.sources.rows().iter().for_each(|row| self.unique.add(row.address));
+            self.unique.add_all(self.sources.rows().iter().map(|row| row.address));
         }
         self.missing.sources = self.missing.sources.saturating_add(kept.source_floor);
         match &kept.sketch {

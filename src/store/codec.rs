@@ -261,6 +261,7 @@ impl BitWriter {
     }
 
     /// The lowest `length` (0..=32) bits of `bits`.
+    #[inline]
     pub fn put(&mut self, bits: u32, length: u32) {
         self.bits = self.bits << length | u64::from(bits);
         self.length += length;
@@ -271,6 +272,7 @@ impl BitWriter {
     }
 
     /// `number` ones and a zero.
+    #[inline]
     pub fn unary(&mut self, mut number: u32) {
         while number >= 16 {
             self.put(0xffff, 16);
@@ -301,7 +303,16 @@ impl<'a> BitReader<'a> {
         BitReader { bytes, bits: 0, length: 0 }
     }
 
+    #[inline]
     fn fill(&mut self) {
+        if let Some(word) = self.bytes.first_chunk::<8>() {
+            let taken = (64 - self.length) / 8;
+            // Bits of a byte that is not taken as a whole come again, the same.
+            self.bits |= u64::from_be_bytes(*word).checked_shr(self.length).unwrap_or(0);
+            self.length += taken * 8;
+            self.bytes = &self.bytes[taken as usize..];
+            return;
+        }
         while self.length <= 56
             && let Some((first, rest)) = self.bytes.split_first()
         {
@@ -311,6 +322,7 @@ impl<'a> BitReader<'a> {
         }
     }
 
+    #[inline]
     fn pass(&mut self, length: u32) -> Result<(), Malformed> {
         self.length = self.length.checked_sub(length).ok_or(Malformed("it ends early"))?;
         self.bits = self.bits.checked_shl(length).unwrap_or(0);
@@ -325,10 +337,13 @@ impl<'a> BitReader<'a> {
         Ok(bits as u32)
     }
 
+    #[inline]
     pub fn unary(&mut self) -> Result<u32, Malformed> {
         let mut number = 0;
         loop {
-            self.fill();
+            if self.length < 32 {
+                self.fill();
+            }
             let ones = self.bits.leading_ones().min(self.length);
             number += ones;
             if ones < self.length {

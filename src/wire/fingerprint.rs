@@ -33,7 +33,7 @@ pub struct Inputs {
 
 /// The fingerprint. Fields that do not belong to the protocol, and everything above IP in a fragment
 /// that is not the first, count as 0 whatever they are.
-#[inline]
+#[inline(always)]
 pub fn fingerprint(inputs: &Inputs) -> u64 {
     let Inputs { source, destination, id, length, fragment_offset, protocol, .. } = *inputs;
     let upper = if fragment_offset != 0 {
@@ -60,7 +60,7 @@ pub fn fingerprint(inputs: &Inputs) -> u64 {
 }
 
 impl From<&Packet> for Inputs {
-    #[inline]
+    #[inline(always)]
     fn from(packet: &Packet) -> Inputs {
         Inputs {
             source: packet.source,

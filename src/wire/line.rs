@@ -16,6 +16,7 @@ use super::header::{Author, Header, beginning, has_pid, header, host_before_pref
 use super::login::Logins;
 use super::netfilter::{self, KnownAddress, Packet};
 use super::number::skip_digits;
+use super::prefix::Prefix;
 use super::stamp::{Stamp, uptime};
 use super::{fingerprint, way};
 use crate::calendar::{Calendar, Date};
@@ -69,35 +70,39 @@ pub struct LineReader {
 /// The header of a kernel line: `before MM:SS after`, and the first instant of its hour.
 #[derive(Default)]
 struct KnownHeader {
-    before: Vec<u8>,
-    after: Vec<u8>,
+    before: Prefix,
+    after: Prefix,
     hour: i64,
 }
 
 impl KnownHeader {
-    #[inline]
+    #[inline(always)]
     fn read(&self, line: &[u8]) -> Option<(i64, usize)> {
-        let rest = line.strip_prefix(self.before.as_slice())?;
-        let (clock, mut rest) = rest.split_first_chunk::<5>()?;
-        let [a @ b'0'..=b'5', b @ b'0'..=b'9', b':', c @ b'0'..=b'5', d @ b'0'..=b'9'] = *clock else {
-            return None;
-        };
+        let rest = self.before.strip(line)?;
+        let second = second_of_hour(*rest.first_chunk::<5>()?)?;
+        let mut rest = &rest[5..];
         if let [b'.' | b',', fraction @ ..] = rest {
             rest = skip_digits(fraction)?;
         }
-        if self.after.is_empty() {
-            return None;
-        }
-        let message = rest.strip_prefix(self.after.as_slice())?;
-        let [a, b, c, d] = [a, b, c, d].map(|digit| u32::from(digit & 15));
-        let second = a * 600 + b * 60 + c * 10 + d;
+        let message = self.after.strip(rest)?;
         Some((self.hour + i64::from(second), line.len() - message.len()))
     }
 }
 
+/// `MM:SS` in seconds.
+#[inline(always)]
+fn second_of_hour(clock: [u8; 5]) -> Option<u32> {
+    let [a, b, c, d, e] = clock;
+    // All at once: the values, and in the high bits what is out of range.
+    let values = u64::from_le_bytes([a, b, c, d, e, b'0', b'0', b'0']) ^ 0x3030_3030_303a_3030;
+    let out_of_range = (values + 0x7f7f_7f76_7a7f_767a) | values;
+    let [a, b, _, d, e, ..] = values.to_le_bytes().map(u32::from);
+    (out_of_range & 0x8080_8080_8080_8080 == 0).then_some(a * 600 + b * 60 + d * 10 + e)
+}
+
 /// A head up to the address behind `SRC=`, with the MAC addresses of the last packet.
 struct KnownHead {
-    text: Vec<u8>,
+    text: Prefix,
     /// How many bytes of it come before the MAC addresses.
     fixed: usize,
     origin: Origin,
@@ -151,11 +156,11 @@ impl LineReader {
         }
         if line.first() == Some(&b'[')
             && let Some((micros, at)) = uptime(line, 0)
-            && let Some((way, source_at)) = self.known_head(&line[at..], Origin::File)
-            && way.no_tag
+            && let Some((head, source_at)) = self.known_head(&line[at..], Origin::File)
+            && self.heads[head].way.no_tag
         {
             let packet = self.packet_at(&line[at..], source_at);
-            return outcome(packet, &way, self.time_of_uptime(micros), micros);
+            return outcome(packet, &self.heads[head].way, self.time_of_uptime(micros), micros);
         }
         self.read_unknown(line, paths)
     }
@@ -236,31 +241,58 @@ impl LineReader {
     }
 
     /// A kernel message, from its uptime on.
-    #[inline]
     fn packet(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
         let message = if message.starts_with(b" ") { message.trim_ascii_start() } else { message };
-        let (uptime, at) = uptime(message, 0).unwrap_or((0, 0));
+        let has_uptime = message.first() == Some(&b'[');
+        let (uptime, at) = if has_uptime { uptime(message, 0).unwrap_or((0, 0)) } else { (0, 0) };
         let message = &message[at..];
-        let (way, packet) = match self.known_head(message, origin) {
-            Some((way, source_at)) => (way, self.packet_at(message, source_at)),
-            None => {
-                let Some(head) = netfilter::head(message) else { return Outcome::Skipped };
-                let way = self.way(message, &head, origin, paths);
-                let packet = match head.source_at {
-                    Some(source_at) => self.packet_at(message, source_at),
-                    None => netfilter::in_any_order(&message[head.fields_at..]),
-                };
-                let shaped = head.input.is_some() || head.output.is_some();
-                if packet.is_none() && (!shaped || head.other_protocol) {
-                    return Outcome::Skipped;
-                }
-                (way, packet)
-            }
+        let Some((head, source_at)) = self.known_head(message, origin) else {
+            return self.packet_of_new_head(message, time, uptime, origin, paths);
         };
+        let way = &self.heads[head].way;
+        if let Some(packet) = netfilter::v4_in_order(&message[source_at..], &mut self.destination)
+            && !way.ignored
+        {
+            return Outcome::Event(event(&packet, way, time, uptime));
+        }
+        self.rare_packet(message, head, source_at, time, uptime)
+    }
+
+    #[inline(never)]
+    fn rare_packet(
+        &mut self,
+        message: &[u8],
+        head: usize,
+        source_at: usize,
+        time: i64,
+        uptime: u64,
+    ) -> Outcome {
+        let packet = self.packet_at(message, source_at);
+        outcome(packet, &self.heads[head].way, time, uptime)
+    }
+
+    #[inline(never)]
+    fn packet_of_new_head(
+        &mut self,
+        message: &[u8],
+        time: i64,
+        uptime: u64,
+        origin: Origin,
+        paths: &mut Paths,
+    ) -> Outcome {
+        let Some(head) = netfilter::head(message) else { return Outcome::Skipped };
+        let way = self.way(message, &head, origin, paths);
+        let packet = match head.source_at {
+            Some(source_at) => self.packet_at(message, source_at),
+            None => netfilter::in_any_order(&message[head.fields_at..]),
+        };
+        let shaped = head.input.is_some() || head.output.is_some();
+        if packet.is_none() && (!shaped || head.other_protocol) {
+            return Outcome::Skipped;
+        }
         outcome(packet, &way, time, uptime)
     }
 
-    #[inline]
     fn packet_at(&mut self, message: &[u8], source_at: usize) -> Option<Packet> {
         netfilter::in_order(&message[source_at..], &mut self.destination)
             .or_else(|| netfilter::in_any_order(&message[source_at - b"SRC=".len()..]))
@@ -321,15 +353,12 @@ impl LineReader {
         // The other one may come again.
         self.headers.swap(0, 1);
         let known = &mut self.headers[0];
-        known.before.clear();
-        known.before.extend_from_slice(before);
-        known.after.clear();
-        known.after.extend_from_slice(after);
+        known.before.set(before);
+        known.after.set(after);
         known.hour = time - second;
     }
 }
 
-#[inline]
 fn outcome(packet: Option<Packet>, way: &Way, time: i64, uptime: u64) -> Outcome {
     match packet {
         _ if way.ignored => Outcome::Skipped,
@@ -338,7 +367,7 @@ fn outcome(packet: Option<Packet>, way: &Way, time: i64, uptime: u64) -> Outcome
     }
 }
 
-#[inline]
+#[inline(always)]
 fn event(packet: &Packet, way: &Way, time: i64, uptime: u64) -> Event {
     let class = classify(&Facts {
         direction: way.direction,

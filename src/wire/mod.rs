@@ -10,6 +10,7 @@ pub mod nflog;
 pub mod nftables;
 mod number;
 pub mod packet;
+mod prefix;
 pub mod stamp;
 pub mod way;
 

@@ -12,8 +12,12 @@
 //! There are two readers of packets. `in_order` knows the kernel's order only and is fast; what it does not
 //! know, `in_any_order` reads word by word. Where both read, both read the same.
 
-use super::number::{digits, skip_digits, v4};
+use super::number::{digits, v4};
 use crate::event::{Address, Service, protocol, tcp};
+
+mod in_order;
+
+pub use in_order::{KnownAddress, in_order, v4_in_order};
 
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -147,154 +151,6 @@ fn outer_words(message: &[u8], at: usize) -> impl Iterator<Item = Word<'_>> {
         at += key_end + value.len();
         Some(word)
     })
-}
-
-/// Reads a packet in the kernel's order, from the address behind `SRC=` on. None: not in this order, or with
-/// parts that are rare.
-/// `known` is the destination of the last packet: mostly the same again.
-#[inline]
-pub fn in_order(text: &[u8], known: &mut KnownAddress) -> Option<Packet> {
-    let mut packet = Packet::default();
-    let mut rest;
-    if text.get(4) == Some(&b':') {
-        let (source, after) = full_v6(text)?;
-        let (destination, after) = known.read(after, full_v6)?;
-        let (length, after) = digits(after)?;
-        let after = skip_digits(after.strip_prefix(b" TC=")?)?;
-        let after = skip_digits(after.strip_prefix(b" HOPLIMIT=")?)?;
-        let (label, after) = digits(after.strip_prefix(b" FLOWLBL=")?)?;
-        (packet.source, packet.destination, packet.id) = (source, destination, u64::from(label));
-        packet.length = length.min(0xffff) as u16;
-        rest = after;
-    } else {
-        let (source, after) = v4(text)?;
-        let (destination, after) = known.read(after, v4)?;
-        let (length, after) = digits(after)?;
-        let after = skip_digits(service_in_order(after)?)?;
-        let (id, after) = digits(after.strip_prefix(b" ID=")?)?;
-        (packet.source, packet.destination, packet.id) = (source, destination, u64::from(id));
-        packet.length = length.min(0xffff) as u16;
-        rest = after;
-        for bit in [b" CE", b" DF", b" MF"] {
-            rest = rest.strip_prefix(bit).unwrap_or(rest);
-        }
-    }
-    while let Some(after) = rest.strip_prefix(b" OPT (") {
-        let end = after.iter().position(|byte| !byte.is_ascii_hexdigit() && *byte != b' ')?;
-        rest = after[end..].strip_prefix(b")")?;
-    }
-    rest = rest.strip_prefix(b" PROTO=")?;
-    match rest {
-        [b'T', b'C', b'P', b' ', rest @ ..] => tcp_in_order(&mut packet, rest)?,
-        [b'U', b'D', b'P', b' ', rest @ ..] => {
-            packet.protocol = protocol::UDP;
-            ports_in_order(&mut packet, rest)?;
-        }
-        [b'I', b'C', b'M', b'P', b' ', rest @ ..] => icmp_in_order(&mut packet, protocol::ICMP, rest)?,
-        [b'I', b'C', b'M', b'P', b'v', b'6', b' ', rest @ ..] => {
-            icmp_in_order(&mut packet, protocol::ICMPV6, rest)?;
-        }
-        _ => return None,
-    }
-    Some(packet)
-}
-
-/// The destination that was read last, as ` DST=192.0.2.1 LEN=`: it mostly is the router's own.
-#[derive(Clone, Copy, Debug)]
-pub struct KnownAddress {
-    text: [u8; 50],
-    /// 0: none yet.
-    length: usize,
-    address: Address,
-}
-
-impl Default for KnownAddress {
-    fn default() -> Self {
-        KnownAddress { text: [0; 50], length: 0, address: Address::default() }
-    }
-}
-
-impl KnownAddress {
-    /// The address, and what follows `LEN=`.
-    #[inline]
-    fn read<'a>(
-        &mut self,
-        text: &'a [u8],
-        reader: impl Fn(&[u8]) -> Option<(Address, &[u8])>,
-    ) -> Option<(Address, &'a [u8])> {
-        let known = self.text.get(..self.length)?;
-        if let Some(rest) = text.strip_prefix(known)
-            && !known.is_empty()
-        {
-            return Some((self.address, rest));
-        }
-        let (address, rest) = reader(text.strip_prefix(b" DST=")?)?;
-        let length = text.len() - rest.strip_prefix(b" LEN=")?.len();
-        let (known, rest) = text.split_at_checked(length)?;
-        self.text.get_mut(..length)?.copy_from_slice(known);
-        (self.length, self.address) = (length, address);
-        Some((address, rest))
-    }
-}
-
-/// What follows ` TOS=0x00 PREC=0x00 TTL=`; the numbers may be any.
-#[inline]
-fn service_in_order(text: &[u8]) -> Option<&[u8]> {
-    let (fixed, rest) = text.split_first_chunk::<24>()?;
-    let is_number = fixed[7] > b' ' && fixed[8] > b' ' && fixed[17] > b' ' && fixed[18] > b' ';
-    let is_named = fixed[..7] == *b" TOS=0x" && fixed[9..17] == *b" PREC=0x" && fixed[19..] == *b" TTL=";
-    (is_number && is_named).then_some(rest)
-}
-
-#[inline]
-fn ports_in_order<'a>(packet: &mut Packet, text: &'a [u8]) -> Option<&'a [u8]> {
-    let (source, rest) = digits(text.strip_prefix(b"SPT=")?)?;
-    let (port, rest) = digits(rest.strip_prefix(b" DPT=")?)?;
-    (packet.source_port, packet.port) = (port_of(source), port_of(port));
-    rest.strip_prefix(b" ")
-}
-
-#[inline]
-fn tcp_in_order(packet: &mut Packet, text: &[u8]) -> Option<()> {
-    packet.protocol = protocol::TCP;
-    let mut rest = ports_in_order(packet, text)?;
-    if let Some(after) = rest.strip_prefix(b"SEQ=") {
-        let after = skip_digits(after)?;
-        let after = skip_digits(after.strip_prefix(b" ACK=")?)?;
-        rest = after.strip_prefix(b" ")?;
-    }
-    let after = skip_digits(rest.strip_prefix(b"WINDOW=")?)?;
-    if after.starts_with(b" RES=0x00 SYN URGP=") {
-        // Nearly all of them.
-        packet.flags = tcp::SYN;
-        return Some(());
-    }
-    rest = hexadecimal(after.strip_prefix(b" RES=0x")?)?;
-    loop {
-        match rest {
-            [b' ', b'U', b'R', b'G', b'P', b'=', ..] => return Some(()),
-            [b' ', a, b, c, after @ ..] => {
-                packet.flags |= flag(&[*a, *b, *c])?;
-                rest = after;
-            }
-            _ => return None,
-        }
-    }
-}
-
-#[inline]
-fn icmp_in_order(packet: &mut Packet, protocol: u8, text: &[u8]) -> Option<()> {
-    packet.protocol = protocol;
-    let (icmp_type, rest) = digits(text.strip_prefix(b"TYPE=")?)?;
-    let (code, rest) = digits(rest.strip_prefix(b" CODE=")?)?;
-    (packet.icmp_type, packet.icmp_code) = (icmp_type.min(255) as u8, code.min(255) as u8);
-    let rest = rest.strip_prefix(b" ")?;
-    if is_echo(protocol, packet.icmp_type) {
-        let (id, rest) = digits(rest.strip_prefix(b"ID=")?)?;
-        let (sequence, _) = digits(rest.strip_prefix(b" SEQ=")?)?;
-        (packet.icmp_id, packet.icmp_sequence) = (port_of(id), port_of(sequence));
-    }
-    Some(())
 }
 
 /// Reads a packet word by word, whatever the order; the first of each field counts. `text` begins at any
@@ -432,18 +288,12 @@ fn port_of(number: u32) -> u16 {
     u16::try_from(number).unwrap_or(0)
 }
 
-/// Two characters that are not blanks, such as the `C0` of `PREC=0xC0`.
-#[inline]
-fn hexadecimal(text: &[u8]) -> Option<&[u8]> {
-    match text {
-        [a, b, rest @ ..] if *a > b' ' && *b > b' ' => Some(rest),
-        _ => None,
-    }
-}
-
 /// An address that is the whole of `text`: dotted IPv4, any form of IPv6.
 pub fn address(text: &[u8]) -> Option<Address> {
-    if let Some((address, [])) = v4(text).or_else(|| full_v6(text)) {
+    if let Some((bits, [])) = v4(text) {
+        return Some(Address::v4(bits));
+    }
+    if let Some((address, [])) = full_v6(text) {
         return Some(address);
     }
     let text = std::str::from_utf8(text).ok()?;

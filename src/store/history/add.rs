@@ -19,7 +19,7 @@ impl<S: Shelf> Store<S> {
         days: impl IntoIterator<Item = io::Result<AddedDay>>,
         origin: Option<Origin>,
     ) -> Result<(), StoreError> {
-        self.add_with(days, origin, Vec::new())
+        self.add_all(days, None, origin, Vec::new())
     }
 
     /// As [`Store::add`], with changes of other files that belong to it.
@@ -29,8 +29,30 @@ impl<S: Shelf> Store<S> {
         origin: Option<Origin>,
         others: Vec<Change>,
     ) -> Result<(), StoreError> {
+        self.add_all(days, None, origin, others)
+    }
+
+    /// As [`Store::add`] of days of which the last one is known: what the ladder will not keep of those before
+    /// is then not worked out first.
+    pub fn add_up_to(
+        &mut self,
+        last: Date,
+        days: impl IntoIterator<Item = io::Result<AddedDay>>,
+        origin: Option<Origin>,
+    ) -> Result<(), StoreError> {
+        self.add_all(days, Some(last), origin, Vec::new())
+    }
+
+    fn add_all(
+        &mut self,
+        days: impl IntoIterator<Item = io::Result<AddedDay>>,
+        last: Option<Date>,
+        origin: Option<Origin>,
+        others: Vec<Change>,
+    ) -> Result<(), StoreError> {
         let newest_before = self.newest();
-        let mut batch = Batch { files: Vec::new(), open: Vec::new(), touched: Vec::new() };
+        let border = last.map(|last| self.border(newest_before.map_or(last, |before| before.max(last))));
+        let mut batch = Batch { files: Vec::new(), open: Vec::new(), touched: Vec::new(), border };
         let mut days = days.into_iter();
         let mut next = next_day(&mut days)?;
         while let Some(added) = next {
@@ -48,7 +70,7 @@ impl<S: Shelf> Store<S> {
         };
         self.keep_open(&mut batch, newest);
         self.descend(newest_before, newest, &mut batch)?;
-        let Batch { mut files, open, touched } = batch;
+        let Batch { mut files, open, touched, .. } = batch;
         if let Some(Origin { imported, zone }) = origin {
             let mut blocks = vec![Block { kind: Kind::Imported, key: 0, payload: imported.into() }];
             blocks.extend(zone.map(|zone| Block {
@@ -117,7 +139,7 @@ impl<S: Shelf> Store<S> {
     fn add_to_month(&mut self, month: Month, new: Vec<KeptDay>, batch: &mut Batch) -> Result<(), StoreError> {
         let known = self.read_month(month)?;
         let newest = new.iter().map(|day| day.date).max().unwrap_or(Date(0));
-        let month_of_days = match known {
+        let mut month_of_days = match known {
             None => MonthOfDays { summary: sum_days(month, &new), days: new },
             Some(MonthOfDays { summary, days }) if days.is_empty() => {
                 let mut sum = MonthSum::new(month);
@@ -135,8 +157,16 @@ impl<S: Shelf> Store<S> {
                 MonthOfDays { summary, days }
             }
         };
+        if let Some(border) = batch.border {
+            forget_before(border, &mut month_of_days);
+        }
         batch.put(month, newest, &month_of_days);
         Ok(())
+    }
+
+    /// Days before it have neither hours nor sketches; it moves ten days at a time.
+    fn border(&self, newest: Date) -> Date {
+        tenth(self.retention.first_with_hours(newest))
     }
 
     /// Chooses the days that stay whole: the first and the last of what was added, and the newest.
@@ -182,17 +212,17 @@ impl<S: Shelf> Store<S> {
             let lost_hours = passed(first_hours, before.map(|newest| retention.first_with_hours(newest)));
             let lost_days = passed(first_day, before.map(|newest| retention.first_day(newest)));
             // A month that the border goes through loses ten days at a time: each time its file is written anew.
-            let border = tenth(first_hours);
+            let border = self.border(newest);
             let crossed =
                 touched || before.is_none_or(|before| tenth(retention.first_with_hours(before)) < border);
             let split = !lost_hours && !lost_days && crossed && (month.first_day()..=last).contains(&border);
-            if !lost_hours && !lost_days && !split {
+            let is_done = split && touched && batch.border == Some(border);
+            if !lost_hours && !lost_days && (!split || is_done) {
                 continue;
             }
             let Some(mut kept) = self.pending_month(month, batch)? else { continue };
             if split {
-                let passed = kept.days.iter_mut().filter(|day| day.date < border);
-                passed.flat_map(|day| &mut day.classes).for_each(Kept::forget_hours_and_sketch);
+                forget_before(border, &mut kept);
                 batch.put(month, last, &kept);
                 continue;
             }
@@ -258,6 +288,11 @@ pub struct AddedDay {
     pub whole: Option<Payload>,
 }
 
+fn forget_before(border: Date, month: &mut MonthOfDays) {
+    let passed = month.days.iter_mut().filter(|day| day.date < border);
+    passed.flat_map(|day| &mut day.classes).for_each(Kept::forget_hours_and_sketch);
+}
+
 /// The first of the ten days that `date` belongs to, counted from 1970.
 fn tenth(date: Date) -> Date {
     Date(date.0 - date.0.rem_euclid(10))
@@ -269,6 +304,8 @@ struct Batch {
     open: Vec<OpenDay>,
     /// The months that were added to, and the newest day that was.
     touched: Vec<(Month, Date)>,
+    /// Where hours and sketches end, if that is known before all days are: then no older ones are in `files`.
+    border: Option<Date>,
 }
 
 impl Batch {

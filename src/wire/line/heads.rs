@@ -3,28 +3,30 @@
 use super::*;
 
 impl LineReader {
-    /// The way of a message that begins like one before, and where its source's address stands.
-    #[inline]
-    pub(super) fn known_head(&mut self, message: &[u8], origin: Origin) -> Option<(Way, usize)> {
-        match self.heads.get(self.last_head) {
-            Some(known) if known.origin == origin && message.starts_with(&known.text) => {
-                Some((known.way, known.text.len()))
-            }
-            _ => self.other_head(message, origin),
+    /// Which known head a message begins with, and where its source's address stands.
+    #[inline(always)]
+    pub(super) fn known_head(&mut self, message: &[u8], origin: Origin) -> Option<(usize, usize)> {
+        if let Some(known) = self.heads.get(self.last_head)
+            && known.origin == origin
+            && let Some(rest) = known.text.strip(message)
+        {
+            return Some((self.last_head, message.len() - rest.len()));
         }
+        self.other_head(message, origin)
     }
 
-    pub(super) fn other_head(&mut self, message: &[u8], origin: Origin) -> Option<(Way, usize)> {
-        let whole = |known: &KnownHead| known.origin == origin && message.starts_with(&known.text);
+    #[inline(never)]
+    pub(super) fn other_head(&mut self, message: &[u8], origin: Origin) -> Option<(usize, usize)> {
+        let whole = |known: &KnownHead| known.origin == origin && known.text.strip(message).is_some();
         if let Some(index) = self.heads.iter().position(whole) {
             self.last_head = index;
-            return Some((self.heads[index].way, self.heads[index].text.len()));
+            return Some((index, self.heads[index].text.text().len()));
         }
         // Other devices of the same network: `MAC=... SRC=`.
         let begins = |known: &KnownHead| {
             known.origin == origin
                 && message
-                    .strip_prefix(&known.text[..known.fixed])
+                    .strip_prefix(&known.text.text()[..known.fixed])
                     .is_some_and(|rest| rest.starts_with(b"MAC="))
         };
         let fixed = self.heads.iter().find(|known| begins(known))?.fixed;
@@ -39,11 +41,9 @@ impl LineReader {
         if source_at > LONGEST_HEAD {
             return None;
         }
-        let known = &mut self.heads[index];
-        known.text.truncate(fixed);
-        known.text.extend_from_slice(&message[fixed..source_at]);
+        self.heads[index].text.set(&message[..source_at]);
         self.last_head = index;
-        Some((known.way, source_at))
+        Some((index, source_at))
     }
 
     /// The way of a head that is not known, which it is from now on.
@@ -58,7 +58,7 @@ impl LineReader {
         let is_plain = (head.input.is_some() || head.output.is_some()) && !head.other_protocol;
         if let Some(source_at) = head.source_at.filter(|&length| is_plain && length <= LONGEST_HEAD) {
             let fixed = head.mac_at.min(source_at - b"SRC=".len());
-            let known = KnownHead { text: message[..source_at].to_vec(), fixed, origin, way };
+            let known = KnownHead { text: Prefix::new(&message[..source_at]), fixed, origin, way };
             if self.heads.len() < HEADS {
                 self.heads.push(known);
             } else {
