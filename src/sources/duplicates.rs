@@ -22,6 +22,8 @@ const PATHS: usize = 4;
 #[derive(Debug)]
 pub struct Duplicates {
     rows: Box<[Row]>,
+    /// Of each row its [`PER_ROW`].
+    entries: Box<[Entry]>,
 }
 
 /// What a sighting says of the packet.
@@ -34,15 +36,16 @@ pub enum Sighting {
     Unknown,
 }
 
-/// What every look-up needs stands together.
+/// What every look-up needs, together and small.
 #[derive(Clone, Copy, Debug)]
 struct Row {
     fingerprints: [u64; PER_ROW],
     /// The last sightings; [`NEVER`] for a free place.
     last: [i64; PER_ROW],
-    entries: [Entry; PER_ROW],
     /// When the newest of those was seen that were awaited again and had to go.
     forgotten: i64,
+    /// Another path will see it, too.
+    awaited: [bool; PER_ROW],
 }
 
 const NEVER: i64 = i64::MIN;
@@ -51,8 +54,8 @@ impl Row {
     const EMPTY: Row = Row {
         fingerprints: [0; PER_ROW],
         last: [NEVER; PER_ROW],
-        entries: [Entry::EMPTY; PER_ROW],
         forgotten: NEVER,
+        awaited: [false; PER_ROW],
     };
 
     fn find(&self, fingerprint: u64) -> Option<usize> {
@@ -73,7 +76,8 @@ impl Default for Duplicates {
 
 impl Duplicates {
     pub fn new() -> Self {
-        Duplicates { rows: vec![Row::EMPTY; ROWS].into_boxed_slice() }
+        let (rows, entries) = (vec![Row::EMPTY; ROWS], vec![Entry::EMPTY; ENTRIES]);
+        Duplicates { rows: rows.into_boxed_slice(), entries: entries.into_boxed_slice() }
     }
 
     /// Whether all of `event` was counted before under another path.
@@ -84,34 +88,35 @@ impl Duplicates {
     /// `awaited`: this packet will be seen by another path, too; should it be forgotten before, the other's
     /// sighting is told as [`Sighting::Unknown`].
     pub fn sight(&mut self, event: &Event, awaited: bool) -> Sighting {
-        let row = &mut self.rows[event.fingerprint as usize % ROWS];
+        let number = event.fingerprint as usize % ROWS;
+        let row = &mut self.rows[number];
         let found = row.find(event.fingerprint);
         let place = found.unwrap_or_else(|| row.place());
-        let (entry, last) = (&mut row.entries[place], &mut row.last[place]);
-        let recent = found.is_some() && last.abs_diff(event.time) <= WINDOW as u64;
-        if !recent {
-            if found.is_none() && entry.awaited {
-                row.forgotten = row.forgotten.max(*last);
+        let entry = &mut self.entries[number * PER_ROW + place];
+        let last = std::mem::replace(&mut row.last[place], event.time);
+        if found.is_none() || last.abs_diff(event.time) > WINDOW as u64 {
+            *entry = Entry::first(event);
+            row.fingerprints[place] = event.fingerprint;
+            let was_awaited = std::mem::replace(&mut row.awaited[place], awaited);
+            if found.is_some() {
+                return Sighting::New;
             }
-            *entry = Entry::first(event, awaited);
-            (row.fingerprints[place], *last) = (event.fingerprint, event.time);
-            let may_be_forgotten = found.is_none() && !awaited;
-            let unknown = may_be_forgotten && row.forgotten.saturating_add(WINDOW) >= event.time;
+            if was_awaited {
+                row.forgotten = row.forgotten.max(last);
+            }
+            let unknown = !awaited && row.forgotten.saturating_add(WINDOW) >= event.time;
             return if unknown { Sighting::Unknown } else { Sighting::New };
         }
         if entry.start.abs_diff(event.time) > WINDOW as u64 {
             entry.roll(event.time);
         }
-        *last = event.time;
-        entry.awaited |= awaited;
+        row.awaited[place] |= awaited;
         if entry.sighting(event.path.0, event.count) { Sighting::Copy } else { Sighting::New }
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// Another path will see it, too.
-    awaited: bool,
     /// When the present window began.
     start: i64,
     /// How often each path logged it. A count of 0 is a free place.
@@ -127,11 +132,10 @@ struct Sightings {
 }
 
 impl Entry {
-    const EMPTY: Entry =
-        Entry { awaited: false, start: 0, sightings: [Sightings { path: 0, now: false, count: 0 }; PATHS] };
+    const EMPTY: Entry = Entry { start: 0, sightings: [Sightings { path: 0, now: false, count: 0 }; PATHS] };
 
-    fn first(event: &Event, awaited: bool) -> Entry {
-        let mut entry = Entry { awaited, start: event.time, ..Entry::EMPTY };
+    fn first(event: &Event) -> Entry {
+        let mut entry = Entry { start: event.time, ..Entry::EMPTY };
         entry.sightings[0] = Sightings { path: event.path.0, now: true, count: event.count };
         entry
     }
