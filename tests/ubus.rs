@@ -183,7 +183,7 @@ fn the_object_is_listed_with_its_arguments() {
         "recent": {"limit": 5, "cursor": 5, "class": 3, "protocol": 3, "port": 5, "source": 3},
         "blocks": {"limit": 5, "cursor": 5, "source": 3},
         "status": {},
-        "block": {"address": 3, "for": 3, "reason": 3},
+        "block": {"address": 3, "for": 3, "reason": 3, "caller": 3},
         "unblock": {"address": 3},
         "commit": {},
     });
