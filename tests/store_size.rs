@@ -139,3 +139,24 @@ fn ten_years_of_a_busy_home_take_less_than_a_megabyte() {
     eprintln!("{total} bytes, with {more} more months like the largest of {old:?}: {sizes:?}");
     assert!(total <= MOST_KEPT, "{total} bytes");
 }
+
+#[test]
+fn the_files_are_the_same_whether_the_last_day_was_known_or_not() {
+    let files = |known: bool| {
+        let mut home = Home::new();
+        let mut store = Store::open(MemoryShelf::new(), Retention::default(), true).unwrap();
+        // Hours go from the first ones at once, from the others with the next part.
+        for part in [20_000..20_100, 20_100..20_130, 20_130..20_132] {
+            let last = Date(part.end - 1);
+            let added: Vec<_> =
+                part.map(|date| Ok(AddedDay { day: home.day(Date(date)).to_kept(), whole: None })).collect();
+            match known {
+                true => store.add_up_to(last, added, None).unwrap(),
+                false => store.add(added, None).unwrap(),
+            }
+        }
+        let names = store.shelf().names().unwrap();
+        names.into_iter().map(|name| (store.shelf().read(&name).unwrap(), name)).collect::<Vec<_>>()
+    };
+    assert!(files(true) == files(false));
+}
