@@ -15,7 +15,7 @@ use crate::engine::{Engine, Now};
 use crate::faces::ubus::{AnswerError, BlockWish};
 use crate::guard::detector::Limits;
 use crate::guard::ledger::{LINES, LONGEST_LINE};
-use crate::guard::{Change, Detail, End, Limit, Mode, Protection, Refusal, Settings, Source, Suspect, Wish};
+use crate::guard::{Change, Detail, Limit, Mode, Protection, Refusal, Settings, Source, Suspect, Wish};
 use crate::hash::fold;
 use crate::nftables::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
 use crate::query::Answer;
@@ -101,7 +101,7 @@ impl Guarding {
         guarding.set(now, config, engine);
         if let Some(kept) = kept {
             let (blocks, records) = (kept.blocks.into_iter(), kept.records.into_iter());
-            engine.guard.restore(now.boot_ms, blocks, records, kept.today);
+            engine.guard.restore(now.boot_ms, blocks, records, kept.ended.into_iter(), kept.today);
         }
         guarding
     }
@@ -197,12 +197,7 @@ impl Guarding {
             let (name, data) = match &change {
                 Change::Blocked(block) => ("fwstat.block", json!(engine.block_row(now, block))),
                 Change::Released(block, end) => {
-                    let because = match end {
-                        End::Expired => "expired".to_string(),
-                        End::Hand => "by hand".to_string(),
-                        End::Protected(protection) => protection.to_string(),
-                        End::Off => "the guard's mode was changed".to_string(),
-                    };
+                    let because = end.to_string();
                     let address = block.source.to_string();
                     ("fwstat.unblock", json!({"address": address, "because": because, "dry": block.dry}))
                 }
