@@ -178,7 +178,9 @@ impl Core {
             match action {
                 Action::Commit => self.commit_now = true,
                 Action::Say(sentence) => self.log.say(now.boot_ms, &sentence),
-                Action::Suspect(suspect) => self.guarding.judge(now, &mut self.engine, &suspect),
+                Action::Suspect(suspect, lines) => {
+                    self.guarding.judge(now, &mut self.engine, &suspect, lines)
+                }
             }
         }
     }

@@ -14,7 +14,6 @@ use crate::config::{Config, GuardMode, Rate, Scope};
 use crate::engine::{Engine, Now};
 use crate::faces::ubus::{AnswerError, BlockWish};
 use crate::guard::detector::Limits;
-use crate::guard::ledger::{LINES, LONGEST_LINE};
 use crate::guard::{Change, Detail, Limit, Mode, Protection, Refusal, Settings, Source, Suspect, Wish};
 use crate::hash::fold;
 use crate::nftables::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
@@ -213,7 +212,8 @@ impl Guarding {
         std::mem::take(&mut self.events)
     }
 
-    pub fn judge(&mut self, now: Now, engine: &mut Engine, suspect: &Suspect) {
+    /// `lines`: log lines of the suspect.
+    pub fn judge(&mut self, now: Now, engine: &mut Engine, suspect: &Suspect, lines: Vec<String>) {
         if !engine.guard.is_open(suspect) {
             return;
         }
@@ -221,7 +221,6 @@ impl Guarding {
         let is_peer = self.fence.is_peer(suspect.source);
         let (wall, today) = (instant(now, engine), engine.date());
         if engine.guard.judge(now.boot_ms, wall, today, suspect, is_peer) {
-            let lines = engine.lines_of(suspect.source, LINES, LONGEST_LINE);
             engine.guard.ledger.explain(suspect.source, Detail { words: None, lines });
         }
     }
