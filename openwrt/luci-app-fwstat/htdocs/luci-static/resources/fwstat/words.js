@@ -62,17 +62,21 @@ const sentences = [
 /* Of texts that stand in the daemon's table of services: po/collect takes them from there. */
 const known = _;
 
-function translate(sentence) {
-	for (const [ pattern, words ] of sentences) {
+function among(list, sentence) {
+	for (const [ pattern, words ] of list) {
 		const match = pattern.exec(sentence);
-		if (match) return words.format(...match.slice(1).map(translate));
+		if (match) return words.format(...match.slice(1).map((part) => among(sentences, part)));
 	}
-	return sentence;
+	return list === sentences ? sentence : among(sentences, sentence);
 }
+
+const translate = (sentence) => among(sentences, sentence);
 
 return baseclass.extend({
 	/* One sentence. */
 	of: translate,
+	/* One that may be among others, too. */
+	among: among,
 	/* The reasons of an answer, each in a sentence of its own. */
 	reasons: (answer) => answer && answer.complete === false
 		? String(answer.incomplete_because || '').split('; ').filter((reason) => reason).map(translate) : [],

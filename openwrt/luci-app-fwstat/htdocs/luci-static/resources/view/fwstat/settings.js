@@ -4,6 +4,7 @@
 'require uci';
 'require fwstat.page as page';
 'require fwstat.data as data';
+'require fwstat.findings as known';
 'require fwstat.words as words';
 
 /* The options, with what `fwstat check` finds above them. */
@@ -14,7 +15,7 @@ const DURATION = /^\d+[smhdw]?$/, RATE = /^\d+\/\d+[smhdw]?$/;
 function findings(status) {
 	if (status.failed) return page.notice('wrong', words.of(status.failed));
 	const rows = status.findings || [], label = { wrong: _('wrong'), note: _('note'), ok: _('fine') }, kind = { wrong: 'fw-wrong', note: 'fw-note', ok: 'fw-good' };
-	const row = (finding) => el('tr', {}, [ el('td', {}, el('span', { 'class': 'fw-tag ' + (kind[finding.kind] || '') }, label[finding.kind] || finding.kind)), el('td', {}, finding.text) ]);
+	const row = (finding) => el('tr', {}, [ el('td', {}, el('span', { 'class': 'fw-tag ' + (kind[finding.kind] || '') }, label[finding.kind] || finding.kind)), el('td', {}, known.of(finding)) ]);
 	const [ bad, fine ] = [ rows.filter((finding) => finding.kind != 'ok'), rows.filter((finding) => finding.kind == 'ok') ];
 	return page.section(_('Is everything in place?'), [
 		bad.length ? el('table', { 'class': 'fw-table' }, el('tbody', {}, bad.map(row))) : page.notice('good', _('Nothing is missing.')),
