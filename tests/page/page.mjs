@@ -75,6 +75,7 @@ const tests = {
 			assert.match(await text('.fw-head'), /ファイアウォール統計/);
 			await page.screenshot({ path: `${pictures}/${tab}-ja-dark.png`, fullPage: true });
 			await open(tab, { width: 360 });
+			assert.doesNotMatch(await text('.fw-page'), /\[object|undefined|NaN/);
 			assert.equal(await page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth)), 0, `${tab} is wider than 360 pixels`);
 			await page.screenshot({ path: `${pictures}/${tab}-small.png`, fullPage: true });
 		}
@@ -138,6 +139,7 @@ const tests = {
 		await page.waitForSelector('[data-fact=attempts]');
 		const source = await answer('source', { address: hash().address, from, to });
 		assert.equal(await text('[data-fact=attempts]'), number(source.attempts));
+		if (netns) assert.match(await text('.fw-columns'), /Telnet is an unencrypted remote shell/);
 		await page.screenshot({ path: `${pictures}/source.png`, fullPage: true });
 		if (!netns) return;
 		await open('ports', { query: 'lang=ja' });
@@ -440,6 +442,7 @@ if (!netns)
 for (const [ name, run ] of Object.entries(tests)) {
 	try {
 		await run();
+		assert.doesNotMatch(await page.evaluate(() => document.body.innerText), /\[object/, 'elements are elements');
 		assert.deepEqual(complaints, [], 'no errors in the console');
 		console.log(`ok    ${name}`);
 	} catch (error) {
