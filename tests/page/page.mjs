@@ -224,6 +224,7 @@ const tests = {
 	async 'live events are filtered, paused, and a flood leaves the page alive'() {
 		await open('live');
 		await page.waitForSelector('[data-table=live] tbody tr');
+		await page.screenshot({ path: `${pictures}/live.png`, fullPage: true });
 		await page.locator('[data-table=live] .fw-col-port button', { hasText: /^22$/ }).first().click();
 		await page.waitForFunction(() => [ ...document.querySelectorAll('[data-table=live] tbody .fw-col-port') ].every((cell) => cell.innerText == '22'));
 		assert.equal(hash().port, '22');
