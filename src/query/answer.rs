@@ -82,6 +82,9 @@ pub struct SummaryAnswer {
     /// Absent without a guard (offline).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<BlockCounts>,
+    /// Absent offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<GuardStatus>,
     /// Absent offline, and where the firewall's configuration cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposure: Option<Exposure>,
@@ -100,6 +103,7 @@ pub struct SummaryAnswer {
 pub struct Exposure {
     /// Attempts are counted from this day on: the first of the month.
     pub since: Date,
+    /// Most attempts first; as many as the question's `limit`.
     pub ports: Vec<ExposureRow>,
 }
 
@@ -382,8 +386,27 @@ pub struct BlockRow {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EndedRow {
+    pub address: String,
+    pub since: String,
+    pub ended: String,
+    /// Why it ended: `expired`, `by hand`, ...
+    pub because: String,
+    pub reason: String,
+    pub rule: String,
+    pub count: u64,
+    pub window: String,
+    pub times: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BlocksAnswer {
     pub blocks: Vec<BlockRow>,
+    /// Blocks that are over, the newest first; only the last ones are remembered. Absent with a `cursor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<EndedRow>>,
     /// Give it with the next question for the blocks that follow; absent at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<u64>,

@@ -28,7 +28,7 @@ function axes(options, width, log, most) {
 	const room = Math.max(...options.labels.map((label) => String(label).length)) * 7.5 + 14;
 	const step = Math.max(1, Math.ceil(count / Math.max(1, Math.floor((width - 90) / room))));
 	const left = {
-		scale: 'y', stroke: ink, grid: grid, ticks: grid, font: font, size: Math.max(34, text.number(most).length * 7 + 20),
+		scale: 'y', stroke: ink, grid: grid, ticks: grid, font: font, size: Math.max(34, text.number(log ? most * 1.3 : most).length * 7 + 20),
 		values: (u, splits) => splits.map((value) => value == null ? '' : text.mean(value))
 	};
 	if (log) left.splits = () => [ 0, 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8 ].filter((value) => value <= most * 1.3 && (value != 1 || most < 100));
@@ -88,13 +88,13 @@ function say(chart, index) {
 
 function figures(options) {
 	const titles = options.titles || options.labels;
-	return el('details', { 'class': 'fw-figures' }, [ el('summary', {}, _('The figures as a table')), el('div', { 'class': 'fw-scroll' },
+	return page.fold('figures ' + options.id, _('The figures as a table'), el('div', { 'class': 'fw-scroll' },
 		el('table', { 'class': 'fw-table' }, [
 			el('thead', {}, el('tr', {}, [ el('th', { scope: 'col' }, options.first || '') ].concat(options.series.map((row) => el('th', { scope: 'col', 'class': 'fw-right' }, row.name))))),
 			el('tbody', {}, titles.map((title, index) => el('tr', {}, [
 				el('th', { scope: 'row' }, options.pick ? el('button', { type: 'button', 'class': 'fw-sort', click: () => options.pick(index) }, title) : title)
 			].concat(options.series.map((row) => el('td', { 'class': 'fw-right' }, row.values[index] == null ? '–' : written(row, row.values[index])))))))
-		])) ]);
+		])), { 'class': 'fw-figures' });
 }
 
 /* What a reader hears who does not see the chart. */
