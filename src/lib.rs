@@ -4,6 +4,7 @@ pub mod atlas;
 pub mod bus;
 pub mod calendar;
 pub mod check;
+pub mod checksum;
 pub mod classify;
 pub mod config;
 pub mod daemon;
