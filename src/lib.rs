@@ -18,6 +18,7 @@ pub mod nftables;
 pub mod offline;
 pub mod paths;
 pub mod query;
+pub mod record;
 pub mod services;
 pub mod sources;
 pub mod statistics;

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use fwstat::calendar::{Calendar, Date};
 use fwstat::event::{Address, Class, Event, PathId, Service, Verdict};
+use fwstat::faces::json;
 use fwstat::query;
 use fwstat::query::history::Retention;
 use fwstat::query::question::{Question, Topic};
@@ -122,7 +123,8 @@ fn store(parts: Vec<Vec<AddedDay>>) -> Store {
 
 fn ask(store: &mut Store, question: &Question) -> Value {
     let calendar = Calendar::new(ZONE).unwrap();
-    serde_json::to_value(query::answer(question, store, &calendar, None).unwrap()).unwrap()
+    let answer = query::answer(question, store, &calendar, None).unwrap();
+    serde_json::from_str(&json::text(&answer)).unwrap()
 }
 
 /// The truth about some events of one class.
