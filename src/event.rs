@@ -137,6 +137,12 @@ impl Class {
         }
     }
 
+    /// Whether the countries of its sources are looked up. Nobody asks where late replies come from, and what is
+    /// inside has no country.
+    pub const fn has_countries(self) -> bool {
+        matches!(self, Class::Attempt | Class::Login)
+    }
+
     pub fn from_name(name: &str) -> Option<Class> {
         Class::ALL.into_iter().find(|class| class.name() == name)
     }

@@ -6,6 +6,7 @@ use common::generate::random::Random;
 use fwstat::calendar::{Date, Month};
 use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
 use fwstat::query::history::Retention;
+use fwstat::statistics::countries::{Atlas, Country};
 use fwstat::statistics::day::Day;
 use fwstat::store::history::{AddedDay, Store};
 use fwstat::store::records::{self, Form};
@@ -35,6 +36,12 @@ impl Home {
     }
 
     fn day(&mut self, date: Date) -> Day {
+        let mut day = self.counted(date);
+        day.measure_countries(Some(&mut Spread));
+        day
+    }
+
+    fn counted(&mut self, date: Date) -> Day {
         let random = &mut self.random;
         for _ in 0..6 {
             let gone = random.below(300) as usize;
@@ -81,6 +88,18 @@ impl Home {
             );
         }
         day
+    }
+}
+
+/// Attempts come from 120 countries, half of them from the first nine or so, as the real ones do.
+struct Spread;
+
+impl Atlas for Spread {
+    fn country_of(&mut self, address: Address) -> Option<Country> {
+        let network = Random::new(address.low >> 12).next();
+        let share = (network % 10_000) as f64 / 10_000.0;
+        let number = (share.powi(3) * 120.0) as u8;
+        Some(Country([b'A' + number / 26, b'A' + number % 26]))
     }
 }
 

@@ -115,11 +115,12 @@ impl Elements {
         }
     }
 
-    /// Whether a connection to this source was opened from inside, as far as the kernel remembers.
+    /// Whether a connection to this source was opened from inside, as far as the kernel remembers. Also true if
+    /// the kernel cannot say: then nobody is cut off.
     pub fn is_peer(&mut self, source: Source) -> bool {
         let (set, key) = (script::set_of(PEERS, source), script::key(source));
         let asked = self.ask(|request| nftables::get_element(TABLE, set, &key, request), &mut |_| {});
-        matches!(asked, Ok(0))
+        !matches!(asked, Ok(libc::ENOENT))
     }
 
     /// Packets of a blocked source that were dropped.

@@ -8,7 +8,7 @@ use super::answer::{Completeness, CountriesAnswer, CountryRow};
 use super::history::History;
 use super::question::Question;
 use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_measured};
-use crate::event::{Address, Service};
+use crate::event::{Address, Class, Service};
 use crate::statistics::countries::{Atlas, Country, KeptCountries};
 use crate::statistics::kept::{Kept, Unique};
 use crate::statistics::range::Range;
@@ -40,8 +40,13 @@ impl Measured {
     }
 
     /// An error if nothing was measured, else what is missing.
-    pub fn explain(&self, installed: bool, reasons: &mut Reasons) -> Result<(), AnswerError> {
+    pub fn explain(&self, class: Class, installed: bool, reasons: &mut Reasons) -> Result<(), AnswerError> {
         match self {
+            Measured { days_with: 0, .. } if installed && !class.has_countries() => {
+                return Err(AnswerError::NotFound(
+                    "countries are looked up of attempts and failed logins only".into(),
+                ));
+            }
             Measured { days_with: 0, .. } if !installed => {
                 return Err(AnswerError::NotFound(NO_DATABASE.into()));
             }
@@ -144,7 +149,7 @@ pub fn countries(
             sums.add(question, &kept.countries);
         }
     });
-    measured.explain(atlas.is_some(), &mut reasons)?;
+    measured.explain(question.class, atlas.is_some(), &mut reasons)?;
     let rows = sums.rows.iter().map(|(country, sum)| {
         let (unique_sources, unique_sources_error) = sums.unique(*country, sum);
         (*country, sum.attempts, unique_sources, unique_sources_error)

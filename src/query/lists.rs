@@ -95,7 +95,7 @@ fn services_of_country(
             *sum = (sum.0.saturating_add(row.attempts), row.unique.number());
         }
     });
-    measured.explain(has_atlas, reasons)?;
+    measured.explain(question.class, has_atlas, reasons)?;
     let mut sums: Vec<_> = sums.into_iter().collect();
     sums.sort_unstable_by_key(|(service, (attempts, _))| (std::cmp::Reverse(*attempts), *service));
     let wanted = |(service, (attempts, _)): &(Service, (u64, _))| {

@@ -101,7 +101,7 @@ pub fn days(
     let mut reasons = Reasons::default();
     let (days, measured) = day_rows(question, history, span, &mut reasons)?;
     if question.country.is_some() {
-        measured.explain(has_atlas, &mut reasons)?;
+        measured.explain(question.class, has_atlas, &mut reasons)?;
     }
     Ok(DaysAnswer { days, completeness: Completeness::from_reasons(&reasons.0) })
 }
@@ -322,7 +322,7 @@ pub fn months(
         });
     }
     if question.country.is_some() {
-        measured.explain(has_atlas, &mut reasons)?;
+        measured.explain(question.class, has_atlas, &mut reasons)?;
     }
     if floor > 0 {
         not_kept(floor, &mut reasons);

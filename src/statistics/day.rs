@@ -28,7 +28,11 @@ impl KeptDay {
 }
 
 fn day_cuts(class: Class) -> &'static Cuts {
-    if class == Class::Attempt { &Cuts::DAY } else { &Cuts::DAY_OTHERS }
+    match class {
+        Class::Attempt => &Cuts::DAY,
+        Class::Login | Class::Egress => &Cuts::DAY_RARE,
+        Class::Backscatter | Class::Noise => &Cuts::DAY_OTHERS,
+    }
 }
 
 /// At the bounds of all classes about 3.6 MB; a quiet day needs little of it.
@@ -71,9 +75,11 @@ impl Day {
 
     /// Looks up the countries of the sources, for the next summary. Without an atlas they are not measured.
     pub fn measure_countries(&mut self, atlas: Option<&mut (dyn Atlas + '_)>) {
-        match atlas {
-            Some(atlas) => self.classes.iter_mut().for_each(|tables| tables.measure_countries(atlas)),
-            None => self.classes.iter_mut().for_each(|tables| tables.set_countries(KeptCountries::default())),
+        self.classes.iter_mut().for_each(|tables| tables.set_countries(KeptCountries::default()));
+        if let Some(atlas) = atlas {
+            for class in Class::ALL.into_iter().filter(|class| class.has_countries()) {
+                self.classes[class as usize].measure_countries(atlas);
+            }
         }
     }
 

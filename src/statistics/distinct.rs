@@ -159,7 +159,7 @@ fn estimate(registers: &[u8]) -> u64 {
     let raw = m * m / (2.0 * std::f64::consts::LN_2 * z);
     // Different addresses that share one of the 2^32 hashes count once: put them back.
     let hashes = 4_294_967_296.0;
-    if raw < hashes { (-hashes * (-raw / hashes).ln_1p()).round() as u64 } else { u64::from(u32::MAX) }
+    if raw < hashes { (-hashes * libm::log1p(-raw / hashes)).round() as u64 } else { u64::from(u32::MAX) }
 }
 
 fn sigma(mut x: f64) -> f64 {

@@ -214,14 +214,20 @@ impl Cuts {
         countries: CountryCuts::DAY,
         folded: false,
     };
+    /// Failed logins, or what left the inside, on one day: few, and each matters.
+    pub const DAY_RARE: Cuts = Cuts {
+        sources: Cut { top: 12, from: 1000, most: 64 },
+        pairs: Cut { top: 12, from: 1000, most: 64 },
+        ..Cuts::DAY_OTHERS
+    };
     /// Another class on one day.
     pub const DAY_OTHERS: Cuts = Cuts {
         services: Cut { top: 8, from: 1000, most: 64 },
-        sources: Cut { top: 12, from: 1000, most: 64 },
-        pairs: Cut { top: 12, from: 1000, most: 64 },
+        sources: Cut { top: 8, from: 1000, most: 64 },
+        pairs: Cut { top: 4, from: 1000, most: 64 },
         rows_with_hours: 0,
         rows_with_sketch: 0,
-        countries: CountryCuts::DAY_OTHERS,
+        countries: CountryCuts::DAY_RARE,
         folded: true,
     };
     /// Attempts of one month.
@@ -240,7 +246,7 @@ impl Cuts {
         pairs: Cut { top: 4, from: 30_000, most: 64 },
         rows_with_hours: 0,
         rows_with_sketch: 0,
-        countries: CountryCuts::MONTH_OTHERS,
+        countries: CountryCuts::MONTH_RARE,
         folded: true,
     };
 }
