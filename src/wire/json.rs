@@ -17,7 +17,9 @@ impl<'a> Reader<'a> {
 
     /// The next byte that is no space, which stays.
     fn peek(&mut self) -> Option<u8> {
-        self.bytes = self.bytes.trim_ascii_start();
+        while let Some((b' ' | b'\t' | b'\n' | b'\r', rest)) = self.bytes.split_first() {
+            self.bytes = rest;
+        }
         self.bytes.first().copied()
     }
 
