@@ -290,7 +290,8 @@ pub fn zone_rules(config: &Config, counted: &[(String, u64)], findings: &mut Fin
 /// Ports that are open to everybody outside, with how often they were tried where the daemon can tell.
 fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
     let open = exposure::opened(firewall, &config.zone);
-    let asked = call(ubus, "fwstat", "summary", &serde_json::json!({}), SUMMARY_PATIENCE);
+    let asked =
+        call(ubus, "fwstat", "summary", &serde_json::json!({"limit": exposure::MOST}), SUMMARY_PATIENCE);
     let told = asked.ok().and_then(|answer| {
         let mut summary = SummaryAnswer::default();
         blob::fill(&mut summary, answer).ok().map(|()| summary)

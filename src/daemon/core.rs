@@ -178,7 +178,9 @@ impl Core {
             match action {
                 Action::Commit => self.commit_now = true,
                 Action::Say(sentence) => self.log.say(now.boot_ms, &sentence),
-                Action::Suspect(suspect) => self.guarding.judge(now, &mut self.engine, &suspect),
+                Action::Suspect(suspect, lines) => {
+                    self.guarding.judge(now, &mut self.engine, &suspect, lines)
+                }
             }
         }
     }
@@ -271,7 +273,7 @@ impl Core {
     }
 
     /// Attacked ports that are open, of this month.
-    fn exposure(&mut self, now: Now) -> Option<Exposure> {
+    fn exposure(&mut self, now: Now, limit: u32) -> Option<Exposure> {
         let text = read_text(&self.config_path.with_file_name("firewall"), MOST_FIREWALL)?;
         let since = self.engine.date()?.month().first_day();
         let open = exposure::opened(&text, &self.config.zone);
@@ -282,7 +284,9 @@ impl Core {
         let Core { places, engine, config, .. } = self;
         match places.history(config, |stored| engine.answer(now, &question, stored)) {
             Ok(Answer::Services(answer)) => {
-                Some(Exposure { since, ports: exposure::attacked(&open, &answer.services) })
+                let mut ports = exposure::attacked(&open, &answer.services);
+                ports.truncate(limit as usize);
+                Some(Exposure { since, ports })
             }
             _ => None,
         }
@@ -541,7 +545,8 @@ impl Answers for Core {
         crate::offline::add_advice(question, &mut answer);
         if let Answer::Summary(summary) = &mut answer {
             self.complete(now, summary);
-            summary.exposure = self.exposure(now);
+            summary.exposure = self.exposure(now, question.limit);
+            summary.guard = Some(self.guarding.status(now, &self.config, &self.engine));
         }
         if self.config.mask_sources {
             mask(&mut answer);

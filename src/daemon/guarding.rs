@@ -15,8 +15,7 @@ use crate::config::{Config, GuardMode, Rate, Scope};
 use crate::engine::{Engine, Now};
 use crate::faces::ubus::{AnswerError, BlockWish};
 use crate::guard::detector::Limits;
-use crate::guard::ledger::{LINES, LONGEST_LINE};
-use crate::guard::{Change, Detail, End, Limit, Mode, Protection, Refusal, Settings, Source, Suspect, Wish};
+use crate::guard::{Change, Detail, Limit, Mode, Protection, Refusal, Settings, Source, Suspect, Wish};
 use crate::hash::fold;
 use crate::nftables::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
 use crate::query::Answer;
@@ -113,7 +112,7 @@ impl Guarding {
         guarding.set(now, config, engine);
         if let Some(kept) = kept {
             let (blocks, records) = (kept.blocks.into_iter(), kept.records.into_iter());
-            engine.guard.restore(now.boot_ms, blocks, records, kept.today);
+            engine.guard.restore(now.boot_ms, blocks, records, kept.ended.into_iter(), kept.today);
         }
         guarding
     }
@@ -211,12 +210,7 @@ impl Guarding {
                     ("fwstat.block", Box::new(engine.block_row(now, block)) as Box<dyn Field>)
                 }
                 Change::Released(block, end) => {
-                    let because = match end {
-                        End::Expired => "expired".to_string(),
-                        End::Hand => "by hand".to_string(),
-                        End::Protected(protection) => protection.to_string(),
-                        End::Off => "the guard's mode was changed".to_string(),
-                    };
+                    let because = end.to_string();
                     let address = block.source.to_string();
                     (
                         "fwstat.unblock",
@@ -235,7 +229,8 @@ impl Guarding {
         std::mem::take(&mut self.events)
     }
 
-    pub fn judge(&mut self, now: Now, engine: &mut Engine, suspect: &Suspect) {
+    /// `lines`: log lines of the suspect.
+    pub fn judge(&mut self, now: Now, engine: &mut Engine, suspect: &Suspect, lines: Vec<String>) {
         if !engine.guard.is_open(suspect) {
             return;
         }
@@ -243,7 +238,6 @@ impl Guarding {
         let is_peer = self.fence.is_peer(suspect.source);
         let (wall, today) = (instant(now, engine), engine.date());
         if engine.guard.judge(now.boot_ms, wall, today, suspect, is_peer) {
-            let lines = engine.lines_of(suspect.source, LINES, LONGEST_LINE);
             engine.guard.ledger.explain(suspect.source, Detail { words: None, lines });
         }
     }

@@ -1,9 +1,9 @@
 //! What the guard did, as answers.
 
 use crate::calendar::duration_text;
-use crate::guard::{Block, Guard, Mode, Rule, Source, Suspect, described, service_text};
+use crate::guard::{Block, Ended, Guard, Mode, Rule, Source, Suspect, described, service_text};
 use crate::query::Answer;
-use crate::query::answer::{BlockCounts, BlockRow, BlocksAnswer, Completeness};
+use crate::query::answer::{BlockCounts, BlockRow, BlocksAnswer, Completeness, EndedRow};
 use crate::query::question::{Prefix, Question};
 
 use super::{Engine, Now, evidence};
@@ -18,21 +18,49 @@ impl Engine {
         let end = blocks.len().min(skipped + question.limit as usize);
         let rows = blocks[skipped..end].iter().map(|block| self.block_row(now, block)).collect();
         let cursor = (end < blocks.len()).then_some(end as u64);
-        BlocksAnswer { blocks: rows, cursor, completeness: Completeness::from_reasons(&[]) }
+        let history = (question.cursor == 0).then(|| self.history(now, question));
+        BlocksAnswer { blocks: rows, history, cursor, completeness: Completeness::from_reasons(&[]) }
+    }
+
+    /// The blocks that are over, the newest first.
+    fn history(&self, now: Now, question: &Question) -> Vec<EndedRow> {
+        let asked = |ended: &&Ended| question.source.is_none_or(|prefix| ended.block.source.touches(prefix));
+        let over = self.guard.ledger.ended().rev().filter(asked).take(question.limit as usize);
+        over.map(|ended| self.ended_row(now, ended)).collect()
+    }
+
+    fn ended_row(&self, now: Now, ended: &Ended) -> EndedRow {
+        let block = &ended.block;
+        EndedRow {
+            address: block.source.to_string(),
+            since: self.moment(now, block.since_ms, block.since_wall),
+            ended: self.moment(now, ended.ended_ms, ended.ended_wall),
+            because: ended.end.to_string(),
+            reason: ended.words.clone().unwrap_or_else(|| described(&suspect_of(block))),
+            rule: block.rule.name().to_string(),
+            count: block.count.into(),
+            window: duration_text(block.window_ms / 1000),
+            times: block.times,
+            dry: block.dry,
+        }
+    }
+
+    /// A moment that is over: its instant, where that was noted.
+    fn moment(&self, now: Now, boot_ms: u64, wall: Option<i64>) -> String {
+        match wall.filter(|_| self.clock_is_set()) {
+            Some(wall) => self.calendar().rfc3339(wall),
+            None => self.label(now, boot_ms),
+        }
     }
 
     pub fn block_row(&self, now: Now, block: &Block) -> BlockRow {
         let detail = self.guard.ledger.detail(block.source);
         let words = detail.and_then(|detail| detail.words.clone());
         let ruled = !matches!(block.rule, Rule::Hand | Rule::Found);
-        let since = match block.since_wall.filter(|_| self.clock_is_set()) {
-            Some(wall) => self.calendar().rfc3339(wall),
-            None => self.label(now, block.since_ms),
-        };
         let seen = |moment| ruled.then(|| self.label(now, moment));
         BlockRow {
             address: block.source.to_string(),
-            since,
+            since: self.moment(now, block.since_ms, block.since_wall),
             expires: match block.until_wall.filter(|_| self.clock_is_set()) {
                 Some(wall) => self.calendar().rfc3339(wall),
                 None => self.label_ahead(now, block.until_ms),

@@ -11,6 +11,7 @@ mod waiting;
 
 use crate::calendar::{Calendar, Date, Hour};
 use crate::event::{Class, Event, Origin};
+use crate::guard::ledger::{LINES, LONGEST_LINE};
 use crate::guard::{Guard, Suspect};
 use crate::paths::{Path, Paths};
 use crate::sources::duplicates::{Duplicates, Sighting};
@@ -67,8 +68,8 @@ pub enum Action {
     /// A day is over: commit now.
     Commit,
     Say(String),
-    /// A source reached a limit of the guard.
-    Suspect(Suspect),
+    /// A source reached a limit of the guard, with its newest log lines: others may push them out before it is judged.
+    Suspect(Suspect, Vec<String>),
 }
 
 /// One thing that an input brought.
@@ -268,7 +269,9 @@ impl Engine {
         *sum = sum.saturating_add(count);
         self.evidence.add(boot_ms, &event, line);
         if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, &event) {
-            self.actions.push(Action::Suspect(suspect));
+            let open = self.guard.is_open(&suspect);
+            let lines = if open { self.lines_of(suspect.source, LINES, LONGEST_LINE) } else { Vec::new() };
+            self.actions.push(Action::Suspect(suspect, lines));
         }
         self.changed = true;
         if !self.clock.is_set() {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::cells::{count, plain, plain_or_absent, time};
 use super::table_layout::{Style, Table, left, right};
 use super::tables::{completeness, lines, no_data, port, section};
-use crate::query::answer::{BlocksAnswer, RecentAnswer};
+use crate::query::answer::{BlocksAnswer, EndedRow, RecentAnswer};
 
 pub fn recent(answer: &RecentAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     if answer.events.is_empty() {
@@ -42,8 +42,45 @@ pub fn recent(answer: &RecentAnswer, style: &Style, out: &mut dyn Write) -> io::
 pub fn blocks(answer: &BlocksAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     if answer.blocks.is_empty() {
         no_data("nothing is blocked", out)?;
-        return completeness(&answer.completeness, style, out);
+    } else {
+        active_blocks(answer, style, out)?;
     }
+    if let Some(history) = answer.history.as_ref().filter(|history| !history.is_empty()) {
+        section("Ended", style, out)?;
+        ended_blocks(history, style, out)?;
+    }
+    completeness(&answer.completeness, style, out)
+}
+
+fn ended_blocks(history: &[EndedRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new(&[
+        left("address"),
+        left("since"),
+        left("ended"),
+        left("because"),
+        right("times"),
+        left("rule"),
+        left("reason"),
+    ]);
+    for row in history {
+        table.row(vec![
+            plain(&row.address),
+            time(Some(&row.since)),
+            time(Some(&row.ended)),
+            plain(&row.because),
+            row.times.to_string(),
+            plain(&row.rule),
+            reason(row.dry, &row.reason),
+        ]);
+    }
+    table.write(style, out)
+}
+
+fn reason(dry: bool, reason: &str) -> String {
+    if dry { format!("(dry run) {}", plain(reason)) } else { plain(reason) }
+}
+
+fn active_blocks(answer: &BlocksAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let mut table = Table::new(&[
         left("address"),
         left("since"),
@@ -63,7 +100,7 @@ pub fn blocks(answer: &BlocksAnswer, style: &Style, out: &mut dyn Write) -> io::
             plain(&row.rule),
             count(row.count),
             plain(&row.window),
-            if row.dry { format!("(dry run) {}", plain(&row.reason)) } else { plain(&row.reason) },
+            reason(row.dry, &row.reason),
         ]);
     }
     table.write(style, out)?;
@@ -71,5 +108,5 @@ pub fn blocks(answer: &BlocksAnswer, style: &Style, out: &mut dyn Write) -> io::
         section(&format!("Evidence against {}", plain(&row.address)), style, out)?;
         lines(&row.evidence, out)?;
     }
-    completeness(&answer.completeness, style, out)
+    Ok(())
 }

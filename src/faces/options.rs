@@ -216,7 +216,7 @@ pub static COMMANDS: [CommandRow; 20] = [
         name: "blocks",
         operands: "",
         brief: "who is blocked, why, until when",
-        about: "Which sources the guard blocks now, since when, until when, why, and on what evidence.",
+        about: "Which sources the guard blocks now, since when, until when, why, and on what evidence; then the last blocks that ended.",
         options: &[&SOURCE, &LIMIT, &JSON, &UBUS],
         examples: &["fwstat blocks"],
     },

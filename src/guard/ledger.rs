@@ -1,7 +1,8 @@
 //! The blocks that hold, and who was blocked before. Bounded; told the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
+use super::End;
 use super::detector::{Rule, Services, Suspect};
 use super::source::Source;
 
@@ -12,6 +13,8 @@ pub const DETAILED: usize = 256;
 /// Lines of evidence of a block, and bytes of each.
 pub const LINES: usize = 3;
 pub const LONGEST_LINE: usize = 240;
+/// Ended blocks that are told; the newest are.
+pub const ENDED: usize = 64;
 /// After a block was ended by hand the rules leave its source alone for so long.
 pub const PARDON_MS: u64 = 24 * 3_600_000;
 /// Evidence that can be forged makes no block longer than this, or than the first one.
@@ -55,6 +58,19 @@ pub struct Record {
     pub pardoned_until: u64,
 }
 
+/// A block that is over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ended {
+    pub block: Block,
+    /// What somebody gave as the reason.
+    pub words: Option<String>,
+    pub end: End,
+    /// In ms since boot; before it 0.
+    pub ended_ms: u64,
+    /// The same as an instant, where it was before this boot.
+    pub ended_wall: Option<i64>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Lengths {
     pub first_ms: u64,
@@ -68,6 +84,8 @@ pub struct Ledger {
     blocks: BTreeMap<Source, Block>,
     details: BTreeMap<Source, Detail>,
     records: BTreeMap<Source, Record>,
+    /// The oldest first.
+    ended: VecDeque<Ended>,
     /// No block ends before this moment.
     next_end: Option<u64>,
     /// A block ends earlier than was told before.
@@ -93,6 +111,11 @@ impl Ledger {
 
     pub fn records(&self) -> impl Iterator<Item = (&Source, &Record)> {
         self.records.iter()
+    }
+
+    /// Blocks that are over, the oldest first.
+    pub fn ended(&self) -> impl DoubleEndedIterator<Item = &Ended> + ExactSizeIterator {
+        self.ended.iter()
     }
 
     pub fn len(&self) -> usize {
@@ -176,18 +199,28 @@ impl Ledger {
         }
     }
 
-    /// Ends a block. It is remembered for the length of the next one; with `pardon` also that somebody
-    /// wanted it to end.
-    pub fn remove(&mut self, now_ms: u64, source: Source, pardon: bool) -> Option<Block> {
+    /// Ends a block. It is remembered for the length of the next one; if somebody wanted it to end
+    /// ([`End::Hand`]) also that.
+    pub fn remove(&mut self, now_ms: u64, source: Source, end: End) -> Option<Block> {
         let block = self.blocks.remove(&source)?;
-        self.details.remove(&source);
+        let words = self.details.remove(&source).and_then(|detail| detail.words);
+        self.note_ended(Ended { block, words, end, ended_ms: now_ms, ended_wall: None });
         if !block.dry {
+            let pardon = end == End::Hand;
             let pardoned_until = if pardon { now_ms.saturating_add(PARDON_MS) } else { 0 };
             // What somebody found wrong is no offence.
             let times = if pardon { 0 } else { block.times };
             self.remember(source, Record { times, ended_ms: now_ms, pardoned_until });
         }
         Some(block)
+    }
+
+    /// Adds a block that is over; the oldest makes room.
+    pub fn note_ended(&mut self, ended: Ended) {
+        if self.ended.len() >= ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(ended);
     }
 
     pub fn forget_pardon(&mut self, source: Source) {
@@ -219,7 +252,7 @@ impl Ledger {
         }
         let over: Vec<Source> =
             self.blocks.values().filter(|block| block.until_ms <= now_ms).map(|block| block.source).collect();
-        let over = over.into_iter().filter_map(|source| self.remove(now_ms, source, false)).collect();
+        let over = over.into_iter().filter_map(|source| self.remove(now_ms, source, End::Expired)).collect();
         self.next_end = self.blocks.values().map(|block| block.until_ms).min();
         over
     }

@@ -15,13 +15,15 @@ mod table;
 mod tests;
 pub mod window;
 
+use std::fmt;
+
 use crate::calendar::{Date, duration_text as duration};
 use crate::event::Event;
 use crate::query::question::Prefix;
 
 use detector::{Detector, Services};
 pub use detector::{Limits, Rule, Suspect};
-pub use ledger::{Block, Detail, Record};
+pub use ledger::{Block, Detail, Ended, Record};
 use ledger::{Ledger, Lengths};
 use policy::Policy;
 pub use policy::Protection;
@@ -58,10 +60,24 @@ pub struct Settings {
 pub enum End {
     Expired,
     Hand,
+    /// Somebody blocked the source anew.
+    Anew,
     /// It turned out that the source must not be blocked.
     Protected(Protection),
     /// The guard was switched off, or from dry to on.
     Off,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Expired => f.write_str("expired"),
+            End::Hand => f.write_str("by hand"),
+            End::Anew => f.write_str("blocked anew"),
+            End::Protected(protection) => write!(f, "{protection}"),
+            End::Off => f.write_str("the guard's mode was changed"),
+        }
+    }
 }
 
 /// What happened to a block; the kernel, the log and the bus are to be told.
@@ -326,8 +342,8 @@ impl Guard {
             self.full_at = Some(now_ms);
             return Err(Refusal::Full(self.settings.max_blocks));
         }
-        if let Some(before) = self.ledger.remove(now_ms, source, false) {
-            self.changes.push(Change::Released(before, End::Hand));
+        if let Some(before) = self.ledger.remove(now_ms, source, End::Anew) {
+            self.changes.push(Change::Released(before, End::Anew));
         }
         self.ledger.forget_pardon(source);
         let suspect = Suspect {
@@ -347,7 +363,7 @@ impl Guard {
     /// Ends a block because somebody wants it; the rules leave its source alone for a day.
     pub fn unblock(&mut self, now_ms: u64, prefix: Prefix) -> Result<Source, Refusal> {
         let source = Source::from_prefix(prefix).ok_or(Refusal::TooWide)?;
-        let block = self.ledger.remove(now_ms, source, true).ok_or(Refusal::NotBlocked)?;
+        let block = self.ledger.remove(now_ms, source, End::Hand).ok_or(Refusal::NotBlocked)?;
         if let Some(detector) = &mut self.detector {
             detector.forget(source);
         }
@@ -358,7 +374,7 @@ impl Guard {
     }
 
     fn release(&mut self, now_ms: u64, source: Source, end: End) {
-        if let Some(block) = self.ledger.remove(now_ms, source, false) {
+        if let Some(block) = self.ledger.remove(now_ms, source, end) {
             if let End::Protected(protection) = end {
                 self.sentences.push(format!("guard: {source} is no longer blocked: {protection}"));
             }
@@ -395,6 +411,7 @@ impl Guard {
         now_ms: u64,
         blocks: impl Iterator<Item = (Block, Option<Detail>)>,
         records: impl Iterator<Item = (Source, Record)>,
+        ended: impl Iterator<Item = Ended>,
         today: (Option<Date>, u64),
     ) {
         let dry = self.settings.mode == Mode::Dry;
@@ -402,6 +419,7 @@ impl Guard {
             self.ledger.restore(block, detail);
         }
         records.for_each(|(source, record)| self.ledger.restore_record(source, record));
+        ended.for_each(|ended| self.ledger.note_ended(ended));
         self.today = today;
         self.release_protected(now_ms);
     }

@@ -28,6 +28,22 @@ pub enum Protection {
     Caller,
 }
 
+impl Protection {
+    /// In the order of their numbers in a file.
+    pub const ALL: [Protection; 10] = [
+        Protection::Allowed,
+        Protection::Own,
+        Protection::Gateway,
+        Protection::NameServer,
+        Protection::TimeServer,
+        Protection::Lan,
+        Protection::Private,
+        Protection::Peer,
+        Protection::Pardoned,
+        Protection::Caller,
+    ];
+}
+
 impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -74,6 +74,8 @@ pub struct SummaryAnswer {
     pub usual_per_day: Option<f64>,
     /// Absent without a guard (offline).
     pub blocks: Option<BlockCounts>,
+    /// Absent offline.
+    pub guard: Option<GuardStatus>,
     /// Absent offline, and where the firewall's configuration cannot be read.
     pub exposure: Option<Exposure>,
     /// The router's time; absent offline and while the clock is not set.
@@ -86,7 +88,7 @@ pub struct SummaryAnswer {
 record! {
     SummaryAnswer:
     from, to, timezone, days, attempts, attempts_per_day, unique_sources, change, classes, protocols,
-    services, sources, anomalies, anomalies_lately = Rarely, hours, before, usual_per_day, blocks, exposure,
+    services, sources, anomalies, anomalies_lately = Rarely, hours, before, usual_per_day, blocks, guard, exposure,
     now, warnings, completeness = Within;
 }
 
@@ -95,6 +97,7 @@ record! {
 pub struct Exposure {
     /// Attempts are counted from this day on: the first of the month.
     pub since: Date,
+    /// Most attempts first; as many as the question's `limit`.
     pub ports: Vec<ExposureRow>,
 }
 
@@ -390,14 +393,33 @@ record! {
 }
 
 #[derive(Clone, Debug, Default)]
+pub struct EndedRow {
+    pub address: String,
+    pub since: String,
+    pub ended: String,
+    /// Why it ended: `expired`, `by hand`, ...
+    pub because: String,
+    pub reason: String,
+    pub rule: String,
+    pub count: u64,
+    pub window: String,
+    pub times: u32,
+    pub dry: bool,
+}
+
+record! { EndedRow: address, since, ended, because, reason, rule, count, window, times, dry = Rarely; }
+
+#[derive(Clone, Debug, Default)]
 pub struct BlocksAnswer {
     pub blocks: Vec<BlockRow>,
+    /// Blocks that are over, the newest first; only the last ones are remembered. Absent with a `cursor`.
+    pub history: Option<Vec<EndedRow>>,
     /// Give it with the next question for the blocks that follow; absent at the end.
     pub cursor: Option<u64>,
     pub completeness: Completeness,
 }
 
-record! { BlocksAnswer: blocks, cursor, completeness = Within; }
+record! { BlocksAnswer: blocks, history, cursor, completeness = Within; }
 
 /// The daemon's word about itself.
 #[derive(Clone, Debug, Default)]

@@ -421,6 +421,7 @@ pub fn summary(
         before: None,
         usual_per_day: None,
         blocks: None,
+        guard: None,
         exposure: None,
         now: None,
         warnings: None,

@@ -7,13 +7,17 @@ use super::format::{self, Block as Chunk, Kind};
 use crate::calendar::Date;
 use crate::event::Service;
 use crate::guard::detector::{MOST_SERVICES, Services};
-use crate::guard::ledger::{DETAILED, LINES, LONGEST_LINE, Ledger, RECORDS};
-use crate::guard::{Block, Detail, Record, Rule, Source};
+use crate::guard::ledger::{DETAILED, ENDED, LINES, LONGEST_LINE, Ledger, RECORDS};
+use crate::guard::{Block, Detail, End, Ended, Protection, Record, Rule, Source};
 
-const VERSION: u64 = 1;
+/// 1 had no blocks that are over.
+const VERSION: u64 = 2;
 /// The shortest row of a block and of a record.
 const LEAST_BLOCK: usize = 15;
 const LEAST_RECORD: usize = 5;
+const LEAST_ENDED: usize = LEAST_BLOCK + 3;
+/// Numbers of ends; a protection's own is added to the last.
+const ENDS: [End; 4] = [End::Expired, End::Hand, End::Anew, End::Off];
 
 /// When and where the ledger is kept.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -33,6 +37,8 @@ pub struct Kept {
     pub saved: Moment,
     pub blocks: Vec<(Block, Option<Detail>)>,
     pub records: Vec<(Source, Record)>,
+    /// The oldest first.
+    pub ended: Vec<Ended>,
     /// Blocks begun on a day.
     pub today: (Option<Date>, u64),
 }
@@ -99,6 +105,8 @@ pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date
         writer.number(record.ended_ms);
         writer.number(record.pardoned_until);
     }
+    writer.number(ledger.ended().len() as u64);
+    ledger.ended().for_each(|ended| write_ended(&mut writer, ended, moment));
     format::write(&[Chunk { kind: Kind::Blocks, key: 0, payload: writer.finish().into() }])
 }
 
@@ -122,6 +130,27 @@ fn write_block(writer: &mut Writer, block: &Block, detail: Option<&Detail>) {
     detail.lines.iter().for_each(|line| write_text(writer, line));
 }
 
+fn write_ended(writer: &mut Writer, ended: &Ended, moment: &Moment) {
+    write_block(writer, &ended.block, Some(&Detail { words: ended.words.clone(), lines: Vec::new() }));
+    let number = match ended.end {
+        End::Protected(protection) => ENDS.len() + protection as usize,
+        end => ENDS.iter().position(|known| *known == end).unwrap_or(0),
+    };
+    writer.u8(number as u8);
+    writer.number(ended.ended_ms);
+    let ago = moment.boot_ms.saturating_sub(ended.ended_ms) / 1000;
+    write_instant(writer, ended.ended_wall.or(moment.wall.map(|wall| wall.saturating_sub_unsigned(ago))));
+}
+
+fn read_ended(reader: &mut Reader<'_>) -> Result<Ended, Malformed> {
+    let (block, detail) = read_block(reader)?;
+    let number = usize::from(reader.u8()?);
+    let protection = || Protection::ALL.get(number - ENDS.len()).map(|known| End::Protected(*known));
+    let end = ENDS.get(number).copied().or_else(protection).ok_or(Malformed("an end that is not known"))?;
+    let (ended_ms, ended_wall) = (reader.number()?, read_instant(reader)?);
+    Ok(Ended { block, words: detail.and_then(|detail| detail.words), end, ended_ms, ended_wall })
+}
+
 /// `None` if nothing of it can be used.
 pub fn decode(bytes: &[u8]) -> Option<Kept> {
     from_chunks(&format::read(bytes).ok()?.blocks)
@@ -135,7 +164,8 @@ pub fn from_chunks(chunks: &[Chunk]) -> Option<Kept> {
 /// Reads what stands between the checksums.
 pub fn read(payload: &[u8]) -> Result<Kept, Malformed> {
     let reader = &mut Reader::plain(payload);
-    if reader.number()? != VERSION {
+    let version = reader.number()?;
+    if !(1..=VERSION).contains(&version) {
         return Err(Malformed("another version's blocks"));
     }
     let mut kept = Kept { serial: reader.number()?, ..Kept::default() };
@@ -157,6 +187,12 @@ pub fn read(payload: &[u8]) -> Result<Kept, Malformed> {
         let source = read_source(reader)?;
         let (times, ended_ms, pardoned_until) = (reader.small()?, reader.number()?, reader.number()?);
         kept.records.push((source, Record { times, ended_ms, pardoned_until }));
+    }
+    if version > 1 {
+        for _ in 0..reader.rows(LEAST_ENDED)?.min(ENDED) {
+            let ended = read_ended(reader)?;
+            kept.ended.push(ended);
+        }
     }
     Ok(kept)
 }
@@ -229,6 +265,9 @@ impl Kept {
             let left = record.pardoned_until.saturating_sub(saved);
             record.pardoned_until = if left > 0 { now.boot_ms.saturating_add(left) } else { 0 };
         }
+        for ended in &mut self.ended {
+            ended.ended_ms = moved(ended.ended_ms);
+        }
         self
     }
 }
@@ -258,7 +297,11 @@ mod tests {
         ledger.add(1_000_500, None, &suspect(b, Rule::Hand), Some(60_000), false);
         ledger.explain(b, Detail { words: Some("because".into()), lines: vec![] });
         ledger.add(1_000_600, None, &suspect(c, Rule::Flood), None, false);
-        ledger.remove(1_001_000, c, true);
+        ledger.remove(1_001_000, c, End::Hand);
+        let d = Source::V4(8);
+        ledger.add(1_000_700, None, &suspect(d, Rule::Hand), None, true);
+        ledger.explain(d, Detail { words: Some("for now".into()), lines: vec!["left out".into()] });
+        ledger.remove(1_001_000, d, End::Protected(Protection::Caller));
         ledger
     }
 
@@ -276,7 +319,38 @@ mod tests {
             ledger.blocks().map(|block| (*block, ledger.detail(block.source).cloned())).collect();
         let records: Vec<_> = ledger.records().map(|(source, record)| (*source, *record)).collect();
         assert_eq!((&kept.blocks, &kept.records), (&blocks, &records));
+        let ended: Vec<Ended> = ledger.ended().cloned().collect();
+        let as_told = |ended: &Ended| Ended { ended_wall: None, ..ended.clone() };
+        assert_eq!(kept.ended.iter().map(as_told).collect::<Vec<_>>(), ended);
+        let walls: Vec<_> = kept.ended.iter().map(|ended| ended.ended_wall).collect();
+        assert_eq!(walls, [Some(WALL + 1), Some(WALL + 1)]);
         assert_eq!(kept.clone().at(&moment("a", 1_020_000, None)), kept);
+    }
+
+    #[test]
+    fn every_end_and_a_ledger_without_ends_are_read() {
+        for end in ENDS.into_iter().chain(Protection::ALL.map(End::Protected)) {
+            let mut ledger = ledger();
+            for _ in 0..ENDED + 5 {
+                let block = *ledger.blocks().next().unwrap();
+                let (ended_ms, ended_wall) = (1_001_000, Some(WALL));
+                ledger.note_ended(Ended { block, words: None, end, ended_ms, ended_wall });
+            }
+            let kept = decode(&encode(1, &moment("a", 1_600_000, None), &ledger, (None, 0))).unwrap();
+            assert_eq!(kept.ended.len(), ENDED);
+            assert!(kept.ended.iter().all(|ended| ended.end == end && ended.ended_wall == Some(WALL)));
+        }
+        let mut plain = Ledger::default();
+        plain.set_lengths(Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, most_blocks: 100 });
+        plain.add(1_000_000, None, &suspect(Source::V4(7), Rule::Scan), None, false);
+        let file = encode(1, &moment("a", 1_600_000, None), &plain, (None, 0));
+        let mut payload = format::read(&file).unwrap().blocks.remove(0).payload.bytes.to_vec();
+        // As version 1 wrote it: another number, and nothing after the records.
+        payload[0] = 1;
+        assert_eq!(payload.pop(), Some(0));
+        assert_eq!(read(&payload).unwrap().blocks.len(), 1);
+        payload[0] = 3;
+        assert!(read(&payload).is_err());
     }
 
     #[test]

@@ -162,6 +162,7 @@ fn summary_answer() -> SummaryAnswer {
         services: services_answer().services,
         sources: sources_answer().sources,
         anomalies: anomalies_answer().anomalies,
+        guard: None,
         exposure: None,
         anomalies_lately: Vec::new(),
         hours: None,
@@ -291,7 +292,12 @@ fn recent_events_are_one_line_each_and_harmless() {
 
 #[test]
 fn blocks_show_their_evidence() {
-    let answer = BlocksAnswer { blocks: vec![block_row()], cursor: None, completeness: complete() };
+    let BlockRow { address, since, expires: ended, rule, count, window, times, .. } = block_row();
+    let because = "by hand".into();
+    let reason = "too <b>many</b>\x1b[2J".into();
+    let over = EndedRow { address, since, ended, because, reason, rule, count, window, times, dry: false };
+    let history = Some(vec![EndedRow { dry: true, ..over.clone() }, over]);
+    let answer = BlocksAnswer { blocks: vec![block_row()], history, cursor: None, completeness: complete() };
     golden("blocks", |out| blocks(&answer, &Style::PLAIN, out));
 }
 
@@ -330,7 +336,7 @@ fn an_empty_answer_says_so() {
         ..summary_answer()
     };
     assert_eq!(text(|out| summary(&empty, &Style::PLAIN, out)), "no data: nothing was counted\n");
-    let none = BlocksAnswer { blocks: vec![], cursor: None, completeness: complete() };
+    let none = BlocksAnswer { blocks: vec![], history: None, cursor: None, completeness: complete() };
     assert_eq!(text(|out| blocks(&none, &Style::PLAIN, out)), "no data: nothing is blocked\n");
 }
 

@@ -15,15 +15,23 @@ function tell(sentence, kind) {
 	ui.addNotification(null, el('p', {}, sentence), kind);
 }
 
-function act(tab, method, args, done) {
-	return data.ask(method, args).then(() => tell(done, 'info'), (error) => tell(words.of(error.message), 'error')).then(() => tab.refresh());
+function act(tab, method, args, done, form) {
+	return data.ask(method, args).then(() => {
+		if (form) form.reset();
+		tell(done, 'info');
+	}, (error) => tell(words.of(error.message), 'error')).then(() => tab.refresh());
 }
 
 const unblock = (tab, address) => act(tab, 'unblock', { address: address }, _('%s is no longer blocked.').format(text.address(address)));
 
 return baseclass.extend({
-	/* Why and for how long, in one line. */
-	why: (row) => [ row.reason, _('%s left').format(text.until(row.expires)) ].filter(Boolean).join(' · '),
+	/* Whether a source is blocked, why and for how long, in one line. */
+	why: (answer) => {
+		const row = answer.block;
+		if (!row) return answer.blocked == null ? _('the guard is off') : _('no');
+		return [ row.dry ? _('dry run: would be blocked') : null, words.of(row.reason), _('%s left').format(text.until(row.expires)),
+			row.dropped > 0 ? N_(row.dropped, '%s packet stopped', '%s packets stopped').format(text.number(row.dropped)) : null ].filter(Boolean).join(' · ');
+	},
 
 	unblockButton: (tab, address) => data.mayWrite() ? page.button(_('Unblock'), (event) => {
 		event.target.disabled = true;
@@ -38,7 +46,7 @@ return baseclass.extend({
 			event.preventDefault();
 			const fields = event.target.elements, chosen = address || fields.address.value.trim();
 			fields.block.disabled = true;
-			act(tab, 'block', { address: chosen, 'for': fields.time.value, reason: fields.reason.value.trim() || undefined }, _('%s is blocked.').format(text.address(chosen)));
+			act(tab, 'block', { address: chosen, 'for': fields.time.value, reason: fields.reason.value.trim() || undefined }, _('%s is blocked.').format(text.address(chosen)), event.target);
 		} }, [
 			address ? null : el('label', {}, [ _('Address or prefix'), el('input', { name: 'address', required: true, maxlength: 64, 'class': 'cbi-input-text' }) ]),
 			el('label', {}, [ _('For'), el('select', { name: 'time', 'class': 'cbi-input-select' }, TIMES.map(([ value, label ]) => el('option', { value: value }, label))) ]),

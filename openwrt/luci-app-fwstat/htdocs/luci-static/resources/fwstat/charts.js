@@ -88,13 +88,13 @@ function say(chart, index) {
 
 function figures(options) {
 	const titles = options.titles || options.labels;
-	return el('details', { 'class': 'fw-figures' }, [ el('summary', {}, _('The figures as a table')), el('div', { 'class': 'fw-scroll' },
+	return page.fold('figures ' + options.id, _('The figures as a table'), el('div', { 'class': 'fw-scroll' },
 		el('table', { 'class': 'fw-table' }, [
 			el('thead', {}, el('tr', {}, [ el('th', { scope: 'col' }, options.first || '') ].concat(options.series.map((row) => el('th', { scope: 'col', 'class': 'fw-right' }, row.name))))),
 			el('tbody', {}, titles.map((title, index) => el('tr', {}, [
 				el('th', { scope: 'row' }, options.pick ? el('button', { type: 'button', 'class': 'fw-sort', click: () => options.pick(index) }, title) : title)
 			].concat(options.series.map((row) => el('td', { 'class': 'fw-right' }, row.values[index] == null ? '–' : written(row, row.values[index])))))))
-		])) ]);
+		])), { 'class': 'fw-figures' });
 }
 
 /* What a reader hears who does not see the chart. */

@@ -10,6 +10,13 @@
 const el = page.el;
 
 return baseclass.extend({
+	/* Which database it is. */
+	source: (status) => {
+		const database = status && status.countries;
+		if (!database || database.state != 'ok') return null;
+		return el('p', { 'class': 'fw-soft' }, database.date ? _('Country database: %s, data of %s').format(database.path, text.day(database.date)) : _('Country database: %s').format(database.path));
+	},
+
 	list: (answer, tab, range) => {
 		if (answer.failed)
 			return /no country database/.test(answer.failed) ? page.notice('note', [
@@ -20,7 +27,8 @@ return baseclass.extend({
 		return [ page.incomplete(answer), table.make([
 			{ key: 'country', title: _('Country'), value: (row) => text.country(row.country), show: (row) => page.link(text.country(row.country), 'sources', Object.assign({ country: row.country }, range)) },
 			{ key: 'attempts', title: _('Attempts'), right: true, value: (row) => row.attempts },
-			{ key: 'unique_sources', title: _('Sources'), right: true, value: (row) => row.unique_sources },
+			{ key: 'unique_sources', title: _('Sources'), right: true, value: (row) => row.unique_sources, show: (row) => row.unique_sources_error
+				? el('span', { title: _('estimated from a sample') }, '%s ± %s'.format(text.number(row.unique_sources), text.number(row.unique_sources_error))) : text.number(row.unique_sources) },
 			{ key: 'share', title: _('Share'), value: (row) => all ? row.attempts / all : 0, show: (row) => charts.share(row.attempts, all) }
 		], rows, { name: 'countries', tab: tab, sort: '-attempts' }),
 		el('p', { 'class': 'fw-soft' }, _('The country in which an address is registered: it does not tell who sits behind it, and a source can be forged.')) ];

@@ -54,10 +54,19 @@ function button(label, click, attributes) {
 	return el('button', Object.assign({ type: 'button', 'class': 'btn cbi-button', click: click }, attributes), label);
 }
 
+/* What is unfolded stays so when the page is drawn again. */
+const unfolded = new Set();
+
+function fold(key, summary, children, attributes) {
+	return el('details', Object.assign({
+		open: unfolded.has(key), toggle: (event) => { event.target.open ? unfolded.add(key) : unfolded.delete(key); }
+	}, attributes), [ el('summary', {}, summary), children ]);
+}
+
 let today = null;
 
 return baseclass.extend({
-	el: el, notice: notice, section: section, button: button, styles: styles,
+	el: el, notice: notice, section: section, button: button, fold: fold, styles: styles,
 
 	link: (label, tab, state, title) => el('a', { href: address.link(tab, state), title: title }, label),
 	incomplete: (answer) => {
@@ -106,7 +115,7 @@ return baseclass.extend({
 	open: function(tab) {
 		styles();
 		const body = el('div', { 'class': 'fw-body', 'aria-live': 'off' }, el('em', { 'class': 'spinning' }, _('Loading…')));
-		let turn = 0, loaded = null;
+		let turn = 0, loaded = null, drawn = null;
 		const state = () => {
 			const now = address.read();
 			text.setMask(now.mask === '1');
@@ -114,12 +123,14 @@ return baseclass.extend({
 		};
 		const draw = () => {
 			const focused = document.activeElement && body.contains(document.activeElement) ? document.activeElement.getAttribute('name') : null;
+			/* What is being written stays, unless it was about something else. */
+			const typed = drawn === window.location.hash ? [ ...body.querySelectorAll('.fw-form input, .fw-form select') ].map((field) => [ field.name, field.value ]) : [];
+			drawn = window.location.hash;
 			const parts = [ tab.draw(state(), loaded, tab) ].flat(3).filter((part) => part != null && part !== false);
 			body.replaceChildren(...parts);
-			if (focused) {
-				const again = body.querySelector('[name="%s"]'.format(CSS.escape(focused)));
-				if (again) again.focus();
-			}
+			const named = (name) => body.querySelector('[name="%s"]'.format(CSS.escape(name)));
+			typed.forEach(([ name, value ]) => { if (named(name)) named(name).value = value; });
+			if (focused && named(focused)) named(focused).focus();
 			document.dispatchEvent(new CustomEvent('fwstat-drawn'));
 		};
 		const refresh = (again) => {
@@ -155,7 +166,7 @@ return baseclass.extend({
 			' ' + _('Mask addresses')
 		]);
 		refresh();
-		return el('div', { 'class': 'fw-page', 'data-tab': tab.name }, [
+		return el('div', { 'class': 'fw-page', 'data-page': tab.name }, [
 			el('div', { 'class': 'fw-head' }, [ el('h2', {}, _('Firewall Statistics')), mask ]), body
 		]);
 	}

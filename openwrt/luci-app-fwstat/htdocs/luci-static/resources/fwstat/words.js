@@ -15,6 +15,42 @@ const sentences = [
 		_('the hours of %s attempts are not kept: services and sources keep theirs from %s on, and only the heaviest of a day do') ],
 	[ /^the clock is not set: packets are counted and get their day once it is$/, _('the clock is not set: packets are counted and get their day once it is') ],
 	[ /^older events are no longer held$/, _('older events are no longer held') ],
+	[ /^the attempts of a country can be up to (\d+) too low$/, _('the attempts of a country can be up to %s too low') ],
+	[ /^countries with up to (\d+) attempts can be missing or too low$/, _('countries with up to %s attempts can be missing or too low') ],
+	[ /^the countries of (\d+) attempts are not known: too many sources$/, _('the countries of %s attempts are not known: too many sources') ],
+	[ /^(\d+) days are left out: there was no country database when they ended$/, _('%s days are left out: there was no country database when they ended') ],
+	[ /^the countries of these days were not measured: there was no country database when they ended$/,
+		_('the countries of these days were not measured: there was no country database when they ended') ],
+	[ /^the country database (\S+) is (\d+) days old: .*$/, _('the country database %s is %s days old: countries of newer address ranges are missing or wrong') ],
+	[ /^the country database (\S+) cannot be used: (.+)$/, _('the country database %s cannot be used: %s') ],
+	[ /^(\d+) lines of the log were taken for copies .*$/, _('%s lines of the log were taken for copies of packets that NFLOG gave: too many came at once to compare') ],
+	[ /^a flood, (\d+) attempts within (\w+)(.*)$/, _('a flood, %s attempts within %s%s') ],
+	[ /^a scan, (\d+) different services within (\w+)(.*)$/, _('a scan, %s different services within %s%s') ],
+	[ /^(\d+) failed logins within (\w+)(.*)$/, _('%s failed logins within %s%s') ],
+	[ /^somebody asked for it$/, _('somebody asked for it') ],
+	[ /^it was blocked before$/, _('it was blocked before') ],
+	[ /^expired$/, _('time was up') ],
+	[ /^by hand$/, _('unblocked by hand') ],
+	[ /^blocked anew$/, _('blocked anew') ],
+	[ /^the guard's mode was changed$/, _('the guard\'s mode was changed') ],
+	[ /^it is on the allow list$/, _('it is on the allow list') ],
+	[ /^it is the router's own address$/, _('it is the router\'s own address') ],
+	[ /^it is a gateway of the router$/, _('it is a gateway of the router') ],
+	[ /^it is a name server in use$/, _('it is a name server in use') ],
+	[ /^it is a time server in use$/, _('it is a time server in use') ],
+	[ /^it is in a network of the inside$/, _('it is in a network of the inside') ],
+	[ /^it is a private or reserved address$/, _('it is a private or reserved address') ],
+	[ /^a connection to it was opened from inside$/, _('a connection to it was opened from inside') ],
+	[ /^its block was ended by hand not long ago$/, _('its block was ended by hand not long ago') ],
+	[ /^you are connected from it$/, _('you are connected from it') ],
+	[ /^max_blocks \((\d+)\) is reached.*$/, _('there are as many blocks as max_blocks allows (%s)') ],
+	[ /^(\S+) is not blocked: (.+)$/, _('%s is not blocked: %s') ],
+	[ /^(\S+) is not blocked$/, _('%s is not blocked') ],
+	[ /^noted, but not in force yet: (.+)$/, _('noted, but not in force yet: %s') ],
+	[ /^address: '(.*)' is no IPv4 or IPv6 address or prefix$/, _('"%s" is no IPv4 or IPv6 address or prefix') ],
+	[ /^address: (\S+) is neither a single address nor an IPv6 \/64$/, _('%s is neither a single address nor an IPv6 /64') ],
+	[ /^the guard is off: .*$/, _('the guard is off: switch it on in the settings') ],
+	[ /^nft is missing: .*$/, _('nft is missing: install the package nftables') ],
 	[ /^no country database.*$/, _('no country database is installed') ],
 	[ /^input (\S+): no ubus$/, _('the input %s does not work: there is no ubus') ],
 	[ /^input (\S+): no logd$/, _('the input %s does not work: there is no logd') ],
@@ -26,22 +62,27 @@ const sentences = [
 /* Of texts that stand in the daemon's table of services: po/collect takes them from there. */
 const known = _;
 
-function translate(sentence) {
-	for (const [ pattern, words ] of sentences) {
+function among(list, sentence) {
+	for (const [ pattern, words ] of list) {
 		const match = pattern.exec(sentence);
-		if (match) return words.format(...match.slice(1));
+		if (match) return words.format(...match.slice(1).map((part) => among(sentences, part)));
 	}
-	return sentence;
+	return list === sentences ? sentence : among(sentences, sentence);
 }
+
+const translate = (sentence) => among(sentences, sentence);
 
 return baseclass.extend({
 	/* One sentence. */
 	of: translate,
+	/* One that may be among others, too. */
+	among: among,
 	/* The reasons of an answer, each in a sentence of its own. */
 	reasons: (answer) => answer && answer.complete === false
 		? String(answer.incomplete_because || '').split('; ').filter((reason) => reason).map(translate) : [],
 	/* What an attack on a service wants. */
 	wants: (phrase) => known(phrase),
+	rules: { flood: _('Flood'), scan: _('Scan'), login: _('Failed logins'), manual: _('By hand'), found: _('Found in the kernel') },
 	classes: {
 		attempt: _('Attempt'), backscatter: _('Stray reply'), noise: _('Noise'), egress: _('From inside'), login: _('Failed login')
 	},

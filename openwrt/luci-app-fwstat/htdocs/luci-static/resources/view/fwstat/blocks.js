@@ -3,51 +3,96 @@
 'require fwstat.page as page';
 'require fwstat.block as block';
 'require fwstat.data as data';
+'require fwstat.guard as guard';
 'require fwstat.table as table';
 'require fwstat.text as text';
 'require fwstat.words as words';
 
-/* Who is blocked, why and for how long. */
+/* Who is blocked, why and for how long; and who was. */
 
 const el = page.el;
+/* With so many blocks and their evidence an answer is below 20 KB. */
+const LOOK = 12;
+const ALL = 1000;
 
-function columns(tab, range, active) {
+let status = null;
+
+/* One call a look. All of them are asked for once, not again and again. */
+function load(state, again) {
+	const all = state.all === '1', asked = data.ask('blocks', { limit: all ? ALL : LOOK });
+	return Promise.all([ asked, again ? null : data.attempt('status') ]).then(([ answer, told ]) => {
+		status = told || status;
+		return { answer: answer, guard: status && status.guard };
+	});
+}
+
+const dry = (row) => row.dry ? el('span', { 'class': 'fw-tag fw-note', title: _('Dry run: this would be blocked, but is not.') }, _('dry run')) : null;
+
+function source(row) {
+	return [ page.link(text.address(row.address), 'sources', { address: row.address.split('/')[0] }), row.dry ? ' ' : null, dry(row) ];
+}
+
+function evidence(row) {
+	const lines = row.evidence || [], services = row.services || [];
+	if (!lines.length && !services.length && !row.first_seen) return null;
+	return page.fold('evidence ' + row.address, _('Evidence'), [
+		el('dl', { 'class': 'fw-facts' }, [
+			services.length ? [ el('dt', {}, _('Tried')), el('dd', {}, services.map((name) => name.toUpperCase()).join(', ')) ] : null,
+			row.first_seen ? [ el('dt', {}, _('First seen')), el('dd', {}, text.moment(row.first_seen)) ] : null,
+			row.last_seen ? [ el('dt', {}, _('Last seen')), el('dd', {}, text.moment(row.last_seen)) ] : null
+		]),
+		lines.length ? el('pre', { 'class': 'fw-evidence' }, lines.map((line) => text.line(line)).join('\n')) : null
+	]);
+}
+
+const rule = (row) => words.rules[row.rule] || row.rule;
+/* A block by hand counts nothing. */
+const counted = (row) => row.count > 0 ? row.count : null;
+
+function active(tab) {
 	return [
-		{ key: 'address', title: _('Source'), value: (row) => text.address(row.address), show: (row) => page.link(text.address(row.address), 'sources', { address: row.address.split('/')[0] }) },
-		{ key: 'reason', title: _('Reason'), value: (row) => row.reason, show: (row) => [ row.reason || '–', (row.evidence || []).length ? el('details', {}, [
-			el('summary', {}, _('Evidence')), el('pre', { 'class': 'fw-evidence' }, row.evidence.map((line) => text.line(line)).join('\n')) ]) : null ] },
-		{ key: 'rule', title: _('Rule'), wide: true, value: (row) => row.rule },
-		{ key: 'count', title: _('Count'), right: true, wide: true, value: (row) => row.count },
-		{ key: 'window', title: _('Within'), wide: true, value: (row) => row.window },
+		{ key: 'address', title: _('Source'), value: (row) => text.address(row.address), show: source },
+		{ key: 'reason', title: _('Reason'), value: (row) => words.of(row.reason), show: (row) => [ words.of(row.reason), evidence(row) ] },
+		{ key: 'rule', title: _('Rule'), wide: true, value: rule },
+		{ key: 'count', title: _('Count'), right: true, wide: true, value: counted },
+		{ key: 'window', title: _('Within'), wide: true, value: (row) => counted(row) && row.window },
 		{ key: 'times', title: _('Times'), right: true, wide: true, value: (row) => row.times },
 		{ key: 'since', title: _('Since'), wide: true, value: (row) => row.since, show: (row) => text.moment(row.since) },
-		active ? { key: 'expires', title: _('Time left'), value: (row) => row.expires, show: (row) => text.until(row.expires) }
-			: { key: 'ended', title: _('Ended'), value: (row) => row.ended || row.expires, show: (row) => text.moment(row.ended || row.expires) },
-		active && data.mayWrite() ? { key: 'unblock', title: '', plain: true, value: () => null, show: (row) => block.unblockButton(tab, row.address) } : null
+		{ key: 'expires', title: _('Time left'), value: (row) => row.expires, show: (row) => text.until(row.expires) },
+		{ key: 'dropped', title: _('Stopped'), right: true, wide: true, value: (row) => row.dropped },
+		data.mayWrite() ? { key: 'unblock', title: '', plain: true, value: () => null, show: (row) => block.unblockButton(tab, row.address) } : null
 	].filter(Boolean);
+}
+
+const OVER = [
+	{ key: 'address', title: _('Source'), value: (row) => text.address(row.address), show: source },
+	{ key: 'reason', title: _('Reason'), value: (row) => words.of(row.reason) },
+	{ key: 'rule', title: _('Rule'), wide: true, value: rule },
+	{ key: 'times', title: _('Times'), right: true, wide: true, value: (row) => row.times },
+	{ key: 'since', title: _('Since'), wide: true, value: (row) => row.since, show: (row) => text.moment(row.since) },
+	{ key: 'ended', title: _('Ended'), value: (row) => row.ended, show: (row) => text.moment(row.ended) },
+	{ key: 'because', title: _('Why it ended'), value: (row) => words.of(row.because) }
+];
+
+function draw(state, loaded, tab) {
+	const rows = loaded.answer.blocks, more = loaded.answer.cursor != null, on = loaded.guard && loaded.guard.enabled;
+	return [
+		guard.notice(loaded.guard),
+		page.section(_('Active blocks'), [
+			page.incomplete(loaded.answer),
+			table.make(active(tab), rows, { name: 'blocks', tab: tab, sort: '-since', empty: _('Nobody is blocked.') }),
+			more && state.all === '1' ? page.notice('note', _('Only the %s newest blocks are shown.').format(text.number(ALL))) : null,
+			more && state.all !== '1' ? page.button(_('Look at all blocks'), () => tab.set({ all: '1' }, true), { name: 'all' }) : null
+		]),
+		on && data.mayWrite() ? page.section(_('Block an address'), block.form(tab, null, null)) : null,
+		page.section(_('History'), [
+			el('p', { 'class': 'fw-soft' }, _('The last blocks that ended.')),
+			table.make(OVER, loaded.answer.history || [], { name: 'history', tab: tab, sort: '-ended', empty: _('No block has ended yet.') })
+		])
+	];
 }
 
 return view.extend({
 	handleSave: null, handleSaveApply: null, handleReset: null,
-
-	render: () => page.open({
-		name: 'blocks', every: 20,
-		load: (state, again) => Promise.all([ data.ask('blocks', { limit: 40 }), again ? null : data.attempt('status') ]).then(function([ answer, status ]) {
-			this.status = status || this.status;
-			return { answer: answer, status: this.status };
-		}.bind(this)),
-		draw: (state, loaded, tab) => {
-			const guard = loaded.status && loaded.status.guard, rows = loaded.answer.blocks || [], over = loaded.answer.history || [];
-			return [
-				guard && !guard.enabled ? page.notice('note', [ _('The guard is off: nobody is blocked by himself.'), guard.why ? words.of(guard.why) : null,
-					el('span', {}, page.link(_('It is switched on in the settings.'), 'settings')) ]) : null,
-				page.section(_('Active blocks'), [
-					page.incomplete(loaded.answer),
-					table.make(columns(tab, null, true), rows, { name: 'blocks', tab: tab, sort: '-since', empty: _('Nobody is blocked.') })
-				]),
-				data.mayWrite() ? page.section(_('Block an address'), block.form(tab, null, null)) : null,
-				page.section(_('History'), table.make(columns(tab, null, false), over, { name: 'history', tab: tab, sort: '-since', empty: _('No block has ended yet.') }))
-			];
-		}
-	})
+	render: () => page.open({ name: 'blocks', every: 20, load: load, draw: draw, paused: (state) => state.all === '1' })
 });

@@ -12,8 +12,8 @@ function load(state, today) {
 	const [ protocol, port ] = (state.service || '').split('/');
 	return Promise.all([
 		data.attempt('countries', Object.assign({ limit: 250, protocol: protocol, port: port }, range)),
-		data.attempt('services', Object.assign({ limit: 30 }, range))
-	]).then(([ answer, services ]) => ({ today: today, range: range, answer: answer, services: services.services || [] }));
+		data.attempt('services', Object.assign({ limit: 30 }, range)), data.attempt('status')
+	]).then(([ answer, services, status ]) => ({ today: today, range: range, answer: answer, services: services.services || [], status: status }));
 }
 
 return view.extend({
@@ -24,7 +24,7 @@ return view.extend({
 		load: (state) => page.today().then((today) => load(state, today)),
 		draw: (state, loaded, tab) => page.section(_('Countries'), [
 			page.period(tab, loaded.today, loaded.range.from, loaded.range.to),
-			countries.list(loaded.answer, tab, loaded.range)
+			countries.list(loaded.answer, tab, loaded.range), countries.source(loaded.status)
 		], page.choice(tab, 'service', _('Service'), [ [ '', _('all') ] ].concat(loaded.services.map((row) => [ row.protocol + '/' + (row.port == null ? '' : row.port), text.namedService(row) ])), state.service || ''))
 	})
 });

@@ -3,6 +3,7 @@
 'require fwstat.page as page';
 'require fwstat.charts as charts';
 'require fwstat.data as data';
+'require fwstat.guard as guard';
 'require fwstat.table as table';
 'require fwstat.text as text';
 'require fwstat.words as words';
@@ -27,21 +28,32 @@ function tiles(answer) {
 		asides.push(_('%s by %s, yesterday %s').format(text.number(until(answer.hours, hour)), text.hour(hour), text.number(until(before.hours, hour))));
 	if (before) asides.push(_('yesterday in all: %s').format(text.number(before.attempts)));
 	if (answer.usual_per_day != null) asides.push(_('usual for a day: %s').format(text.number(answer.usual_per_day)));
+	const on = answer.guard == null || answer.guard.state == 'on' || answer.guard.state == 'degraded';
 	const others = [ 'egress', 'login', 'backscatter', 'noise' ].filter((name) => answer.classes[name] > 0)
 		.map((name) => '%s: %s'.format(words.classes[name], text.number(answer.classes[name])));
 	return el('div', { 'class': 'fw-tiles' }, [
 		tile(_('Attempts today'), text.number(answer.attempts), asides),
 		tile(_('Different sources'), text.number(answer.unique_sources), before && before.unique_sources != null ? _('yesterday: %s').format(text.number(before.unique_sources)) : null),
-		tile(_('Blocked now'), answer.blocks ? text.number(answer.blocks.active) : '–', answer.blocks ? _('blocked today: %s').format(text.number(answer.blocks.today)) : null),
+		tile(_('Blocked now'), answer.blocks && on ? text.number(answer.blocks.active) : '–',
+			[ guard.short(answer.guard), answer.blocks && on ? _('blocked today: %s').format(text.number(answer.blocks.today)) : null ]),
 		tile(_('By protocol'), Object.keys(answer.protocols).sort((a, b) => answer.protocols[b] - answer.protocols[a]).slice(0, 1).map((name) => name.toUpperCase() + ' ' + text.share(answer.protocols[name], answer.attempts)).join('') || '–',
 			others.length ? others : null)
 	]);
 }
 
 function health(answer) {
-	const why = words.reasons(answer).concat((answer.warnings || []).map(words.of));
+	const why = words.reasons(answer).concat((answer.warnings || []).map(words.of)).concat(guard.wrong(answer.guard) ? guard.sentences(answer.guard) : []);
 	return why.length ? page.notice('note', [ _('Look at this before you trust the figures:') ].concat(why))
 		: page.notice('good', _('The figures of today are complete: nothing was lost, and every input works.'));
+}
+
+/* Ports that everybody outside can reach, and that were tried. */
+function exposure(told) {
+	const rows = told ? told.ports.filter((row) => row.attempts > 0) : [];
+	const sentence = (row) => row.unique_sources == null
+		? _('%s is open to the Internet and was tried %s times this month').format(text.namedService(row), text.number(row.attempts))
+		: _('%s is open to the Internet and was tried %s times from %s addresses this month').format(text.namedService(row), text.number(row.attempts), text.number(row.unique_sources));
+	return rows.length ? page.notice('wrong', rows.map((row) => page.link(sentence(row), 'ports', { protocol: row.protocol, port: row.port, from: told.since }, row.by))) : null;
 }
 
 function anomaly(row) {
@@ -60,7 +72,7 @@ return view.extend({
 			if (before) series.push({ name: _('Yesterday'), hue: 1, values: before.hours.map((row) => row.attempts) });
 			return [
 				health(answer), tiles(answer),
-				answer.exposed && answer.exposed.length ? page.notice('wrong', answer.exposed.map((row) => row.text || String(row))) : null,
+				exposure(answer.exposure),
 				lately.length ? page.section(_('Out of line in the last 30 days'), el('ul', { 'class': 'fw-anomalies' }, lately.map((row) =>
 					el('li', {}, page.link(anomaly(row), 'ports', { protocol: row.protocol, port: row.port, from: row.date, to: row.date }))))) : null,
 				page.section(_('Attempts by hour'), charts.make({

@@ -44,15 +44,15 @@ function drawList(state, loaded, tab) {
 	return page.section(_('Ports'), [
 		page.period(tab, loaded.today, loaded.range.from, loaded.range.to), page.incomplete(loaded.answer),
 		table.make([
-			{ key: 'service', title: _('Service'), value: (row) => text.namedService(row), show: (row) => [
-				page.link(text.namedService(row), 'ports', Object.assign({ protocol: row.protocol, port: row.port }, loaded.range)),
-				row.wants ? el('div', { 'class': 'fw-wants' }, words.wants(row.wants)) : null ] },
+			{ key: 'service', title: _('Service'), value: (row) => text.namedService(row), show: (row) =>
+				page.link(text.namedService(row), 'ports', Object.assign({ protocol: row.protocol, port: row.port }, loaded.range)) },
 			{ key: 'attempts', title: _('Attempts'), right: true, value: (row) => row.attempts, show: (row) =>
 				row.error ? el('span', { title: _('at most %s too high').format(text.number(row.error)) }, '≤ ' + text.number(row.attempts)) : text.number(row.attempts) },
 			{ key: 'unique_sources', title: _('Sources'), right: true, wide: true, value: (row) => row.unique_sources },
 			{ key: 'daily', title: _('60 days'), plain: true, value: (row) => (spark(row) || []).join(' '), show: (row) =>
 				spark(row) ? charts.spark(spark(row), _('%s, attempts a day: at most %s').format(text.namedService(row), text.number(Math.max(0, ...spark(row))))) : '–' },
-			{ key: 'advice', title: _('What to do'), wide: true, plain: true, value: (row) => advice.of(row), show: (row) => el('span', { 'class': 'fw-advice' }, advice.of(row) || '–') }
+			{ key: 'wants', title: _('What an attack wants'), wide: true, value: (row) => row.wants ? words.wants(row.wants) : null, show: (row) =>
+				row.wants ? [ el('div', { 'class': 'fw-wants' }, words.wants(row.wants)), advice.folded(row) ] : '–' }
 		], rows, { name: 'ports', tab: tab, sort: '-attempts', empty: _('No port was tried in this time.') }),
 		rows.length == ROWS && state.all !== '1' ? page.button(_('Look at all ports'), () => tab.set({ all: '1' }, true)) : null,
 		el('form', { 'class': 'fw-form', submit: (event) => {
@@ -77,7 +77,7 @@ function drawOne(state, loaded, tab) {
 				el('dt', {}, _('Attempts')), el('dd', { 'data-fact': 'attempts' }, text.number(shown.attempts)),
 				shown.unique_sources != null ? [ el('dt', {}, _('Different sources')), el('dd', { 'data-fact': 'sources' }, text.number(shown.unique_sources)) ] : null,
 				shown.wants ? [ el('dt', {}, _('What an attack wants')), el('dd', {}, words.wants(shown.wants)) ] : null,
-				advice.of(shown) ? [ el('dt', {}, _('What to do')), el('dd', {}, advice.of(shown)) ] : null
+				(loaded.one.advice || []).length ? [ el('dt', {}, _('What to do')), el('dd', { 'data-fact': 'advice' }, advice.of(loaded.one)) ] : null
 			])
 		]),
 		page.section(_('Days'), [ page.failed(loaded.days), days.length ? charts.make({

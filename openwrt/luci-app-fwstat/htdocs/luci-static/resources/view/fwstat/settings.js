@@ -4,6 +4,7 @@
 'require uci';
 'require fwstat.page as page';
 'require fwstat.data as data';
+'require fwstat.findings as known';
 'require fwstat.words as words';
 
 /* The options, with what `fwstat check` finds above them. */
@@ -14,7 +15,7 @@ const DURATION = /^\d+[smhdw]?$/, RATE = /^\d+\/\d+[smhdw]?$/;
 function findings(status) {
 	if (status.failed) return page.notice('wrong', words.of(status.failed));
 	const rows = status.findings || [], label = { wrong: _('wrong'), note: _('note'), ok: _('fine') }, kind = { wrong: 'fw-wrong', note: 'fw-note', ok: 'fw-good' };
-	const row = (finding) => el('tr', {}, [ el('td', {}, el('span', { 'class': 'fw-tag ' + (kind[finding.kind] || '') }, label[finding.kind] || finding.kind)), el('td', {}, finding.text) ]);
+	const row = (finding) => el('tr', {}, [ el('td', {}, el('span', { 'class': 'fw-tag ' + (kind[finding.kind] || '') }, label[finding.kind] || finding.kind)), el('td', {}, known.of(finding)) ]);
 	const [ bad, fine ] = [ rows.filter((finding) => finding.kind != 'ok'), rows.filter((finding) => finding.kind == 'ok') ];
 	return page.section(_('Is everything in place?'), [
 		bad.length ? el('table', { 'class': 'fw-table' }, el('tbody', {}, bad.map(row))) : page.notice('good', _('Nothing is missing.')),
@@ -62,6 +63,7 @@ function main(map) {
 	value(section, 'keep_months', _('Keep months'), null, '120', 'uinteger');
 	value(section, 'evidence', _('Log lines kept as evidence'), _('In RAM.'), '200', 'uinteger');
 	value(section, 'country_database', _('Country database'), _('An MMDB file, such as the package fwstat-country brings.'), '/usr/share/fwstat/country.mmdb', 'string');
+	flag(section, 'watch_egress', _('Watch the inside'), _('Counts and logs new connections from inside to ports that worms look for: a device that makes many may be infected.'), '0');
 	flag(section, 'mask_sources', _('Mask addresses'), _('Sources are shown as 180.188.x.x everywhere but in blocks, to everybody.'), '0');
 }
 
@@ -69,7 +71,11 @@ function guard(map) {
 	const section = map.section(form.NamedSection, 'guard', 'guard', _('Guard'), _('Blocks sources that flood, scan or guess passwords. Every block ends by itself.'));
 	const rate = matching(RATE, _('A number, a slash and a time, such as 200/1m')), duration = matching(DURATION, _('A number with s, m, h, d or w, such as 90s, 1h or 60d'));
 	section.addremove = false;
-	flag(section, 'enabled', _('Enabled'), null, '0');
+	const enabled = section.option(form.ListValue, 'enabled', _('Enabled'), _('A dry run decides and tells, and blocks nobody.'));
+	enabled.value('0', _('Off'));
+	enabled.value('1', _('On'));
+	enabled.value('dry', _('Dry run'));
+	enabled.default = '0';
 	value(section, 'flood', _('Flood'), _('Attempts from one source. Too low blocks busy but harmless sources.'), '200/1m', rate);
 	value(section, 'scan', _('Scan'), _('Different services from one source.'), '30/1m', rate);
 	value(section, 'login', _('Failed logins'), _('From one source. Too low and a mistyped password locks you out.'), '5/10m', rate);
@@ -88,12 +94,17 @@ function guard(map) {
 return view.extend({
 	load: () => Promise.all([ data.attempt('status'), uci.load('fwstat') ]),
 
-	render: ([ status ]) => {
+	render: function([ status ]) {
 		page.styles();
 		const map = new form.Map('fwstat', null, null);
+		/* Who may only read gets no button. */
+		if (!data.mayWrite()) {
+			map.readonly = true;
+			this.handleSave = this.handleSaveApply = this.handleReset = null;
+		}
 		main(map);
 		guard(map);
-		return map.render().then((rendered) => el('div', { 'class': 'fw-page', 'data-tab': 'settings' }, [
+		return map.render().then((rendered) => el('div', { 'class': 'fw-page', 'data-page': 'settings' }, [
 			el('div', { 'class': 'fw-head' }, el('h2', {}, _('Firewall Statistics'))), el('div', { 'class': 'fw-body' }, findings(status)), rendered
 		]));
 	}

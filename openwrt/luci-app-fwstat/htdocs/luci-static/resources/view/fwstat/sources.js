@@ -1,6 +1,7 @@
 'use strict';
 'require view';
 'require fwstat.page as page';
+'require fwstat.advice as advice';
 'require fwstat.block as block';
 'require fwstat.charts as charts';
 'require fwstat.data as data';
@@ -67,7 +68,7 @@ function drawOne(state, loaded, tab) {
 				el('dt', {}, _('First seen')), el('dd', {}, text.moment(answer.first_seen)),
 				el('dt', {}, _('Last seen')), el('dd', {}, text.moment(answer.last_seen)),
 				answer.country ? [ el('dt', {}, _('Country')), el('dd', {}, text.country(answer.country)) ] : null,
-				el('dt', {}, _('Blocked')), el('dd', {}, answer.block ? block.why(answer.block) : _('no'))
+				el('dt', {}, _('Blocked')), el('dd', { 'data-fact': 'blocked' }, block.why(answer))
 			]),
 			block.form(tab, state.address, answer.block)
 		]),
@@ -81,11 +82,11 @@ function drawOne(state, loaded, tab) {
 				series: [ { name: _('Attempts'), bars: true, hue: 0, values: days.map((row) => row.attempts) } ], height: 200,
 				pick: (index) => tab.set({ from: days[index].date, to: days[index].date }, true)
 			})) : null,
-			page.section(_('Services'), table.make([
+			page.section(_('Services'), [ table.make([
 				{ key: 'service', title: _('Service'), value: (row) => text.namedService(row), show: (row) => page.link(text.namedService(row), 'ports', Object.assign({ protocol: row.protocol, port: row.port }, range)) },
 				{ key: 'attempts', title: _('Attempts'), right: true, value: (row) => row.attempts },
 				{ key: 'share', title: _('Share'), value: (row) => answer.attempts ? row.attempts / answer.attempts : 0, show: (row) => charts.share(row.attempts, answer.attempts) }
-			], answer.top_services || [], { name: 'services', tab: tab, sort: '-attempts' }))
+			], answer.top_services || [], { name: 'services', tab: tab, sort: '-attempts' }), advice.of(answer) ])
 		]),
 		page.section(_('Evidence'), evidence && evidence.length
 			? el('pre', { 'class': 'fw-evidence', tabindex: '0' }, evidence.map((line) => text.line(line)).join('\n'))
