@@ -4,10 +4,17 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_fwstat");
+static INSTEAD: OnceLock<PathBuf> = OnceLock::new();
+
+/// Another build of the program is asked from now on.
+pub fn set_program(program: PathBuf) {
+    INSTEAD.get_or_init(|| program);
+}
 
 /// What a run of the program came to.
 pub struct Ran {
@@ -19,7 +26,7 @@ pub struct Ran {
 
 /// The program with nothing of the surroundings that could change its answers.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(INSTEAD.get().map_or(Path::new(PROGRAM), PathBuf::as_path));
     command.args(arguments).env_clear().env("TZ", "UTC").env("TMPDIR", env!("CARGO_TARGET_TMPDIR"));
     command
 }

@@ -332,6 +332,10 @@ class Installed(unittest.TestCase):
         self.router.install(package("fwstat"))
         self.service("restart")
         self.assertEqual(self.reloads(), 1)
+        # What a daemon leaves that was killed.
+        self.router.run("/usr/sbin/nft", "add table inet fwstat")
+        self.service("restart")
+        self.assertIn("table inet fwstat", self.ruleset())
         self.service("stop")
         self.assertEqual(self.reloads(), 2)
         self.assertNotIn("fwstat", self.ruleset())

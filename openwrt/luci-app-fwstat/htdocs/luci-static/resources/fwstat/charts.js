@@ -28,7 +28,7 @@ function axes(options, width, log, most) {
 	const room = Math.max(...options.labels.map((label) => String(label).length)) * 7.5 + 14;
 	const step = Math.max(1, Math.ceil(count / Math.max(1, Math.floor((width - 90) / room))));
 	const left = {
-		scale: 'y', stroke: ink, grid: grid, ticks: grid, font: font, size: Math.max(34, text.number(most).length * 7 + 20),
+		scale: 'y', stroke: ink, grid: grid, ticks: grid, font: font, size: Math.max(34, text.number(log ? most * 1.3 : most).length * 7 + 20),
 		values: (u, splits) => splits.map((value) => value == null ? '' : text.mean(value))
 	};
 	if (log) left.splits = () => [ 0, 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8 ].filter((value) => value <= most * 1.3 && (value != 1 || most < 100));

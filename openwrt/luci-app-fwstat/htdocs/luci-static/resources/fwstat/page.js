@@ -12,7 +12,7 @@ function el(tag, attributes, children) {
 	const kept = {};
 	for (const name in attributes || {})
 		if (attributes[name] != null && attributes[name] !== false) kept[name] = attributes[name] === true ? '' : attributes[name];
-	const list = [ children ].flat(3).filter((child) => child != null && child !== false && child !== '');
+	const list = [ children ].flat(Infinity).filter((child) => child != null && child !== false && child !== '');
 	/* Always an array: a lone string would be taken as markup. */
 	return E(tag, kept, list.map((child) => child instanceof Node ? child : document.createTextNode(String(child))));
 }
@@ -126,7 +126,7 @@ return baseclass.extend({
 			/* What is being written stays, unless it was about something else. */
 			const typed = drawn === window.location.hash ? [ ...body.querySelectorAll('.fw-form input, .fw-form select') ].map((field) => [ field.name, field.value ]) : [];
 			drawn = window.location.hash;
-			const parts = [ tab.draw(state(), loaded, tab) ].flat(3).filter((part) => part != null && part !== false);
+			const parts = [ tab.draw(state(), loaded, tab) ].flat(Infinity).filter((part) => part != null && part !== false);
 			body.replaceChildren(...parts);
 			const named = (name) => body.querySelector('[name="%s"]'.format(CSS.escape(name)));
 			typed.forEach(([ name, value ]) => { if (named(name)) named(name).value = value; });
