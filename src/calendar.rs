@@ -6,14 +6,15 @@ use std::fmt;
 
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, civil};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::record::{Field, Parsed, Seen, Slot};
 
 /// A local calendar day, counted from 1970-01-01 (day 0).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Date(pub i32);
 
 /// A calendar month, counted from January of year 0.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Month(pub i32);
 
 impl Date {
@@ -106,31 +107,27 @@ impl fmt::Display for Month {
     }
 }
 
-impl Serialize for Date {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
+macro_rules! text {
+    ($($kind:ident),+) => {$(
+        impl Field for $kind {
+            fn seen(&self) -> Seen<'_> {
+                Seen::Shown(self)
+            }
+
+            fn slot(&mut self) -> Slot<'_> {
+                Slot::Parsed(self)
+            }
+        }
+
+        impl Parsed for $kind {
+            fn set(&mut self, text: &str) -> bool {
+                $kind::parse(text).map(|read| *self = read).is_some()
+            }
+        }
+    )+};
 }
 
-impl Serialize for Month {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Date {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Date::parse(&text).ok_or_else(|| serde::de::Error::custom("no date"))
-    }
-}
-
-impl<'de> Deserialize<'de> for Month {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Month, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Month::parse(&text).ok_or_else(|| serde::de::Error::custom("no month"))
-    }
-}
+text!(Date, Month);
 
 fn days_in_month(year: i32, month: u32) -> u32 {
     match month {

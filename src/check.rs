@@ -13,6 +13,7 @@ use std::time::Duration;
 use nix::sys::statvfs::statvfs;
 
 use crate::atlas::Database;
+use crate::bus::blob;
 use crate::bus::call::call;
 use crate::config::uci::{self, Section};
 use crate::config::zones;
@@ -57,7 +58,8 @@ impl Findings {
     pub fn rows(&self) -> Vec<FindingRow> {
         let of = |wanted: Kind| self.0.iter().filter(move |(kind, _)| *kind == wanted);
         let all = [Kind::Wrong, Kind::Note, Kind::Fine].into_iter().flat_map(of);
-        all.map(|(kind, text)| FindingRow { kind: kind.word().to_lowercase(), text: text.clone() }).collect()
+        all.map(|(kind, text)| FindingRow { kind: kind.word().to_ascii_lowercase(), text: text.clone() })
+            .collect()
     }
 
     pub fn fine(&mut self, sentence: impl Into<String>) {
@@ -290,7 +292,10 @@ fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Finding
     let open = exposure::opened(firewall, &config.zone);
     let asked =
         call(ubus, "fwstat", "summary", &serde_json::json!({"limit": exposure::MOST}), SUMMARY_PATIENCE);
-    let told = asked.ok().and_then(|answer| serde_json::from_value::<SummaryAnswer>(answer).ok());
+    let told = asked.ok().and_then(|answer| {
+        let mut summary = SummaryAnswer::default();
+        blob::fill(&mut summary, answer).ok().map(|()| summary)
+    });
     if open.is_empty() {
         findings.fine("the firewall's configuration opens no port to everybody outside");
     } else if let Some(exposure) = told.and_then(|summary| summary.exposure) {
@@ -302,7 +307,7 @@ fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Finding
             } else {
                 format!("{}-{}", open.first, open.last)
             };
-            let protocol = crate::services::protocol_name(open.protocol).to_uppercase();
+            let protocol = crate::services::protocol_name(open.protocol).to_ascii_uppercase();
             findings.note(format!("{protocol} {ports} is open to the Internet ({}); the daemon is not there to tell how often it was tried", open.by));
         }
     }

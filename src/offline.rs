@@ -22,7 +22,7 @@ use crate::sources::imported::Imported;
 use crate::statistics::collect::{CollectError, Collector, Order, Waiting};
 use crate::statistics::countries::{SharedAtlas, with_atlas};
 use crate::store::history::{AddedDay, Origin, Store, StoreError};
-use crate::store::shelf::{DiskShelf, MemoryShelf, Shelf};
+use crate::store::shelf::{DiskShelf, MemoryShelf};
 use crate::store::spool::Spool;
 use crate::system::installed::read_text;
 
@@ -43,8 +43,8 @@ impl From<StoreError> for Failure {
 }
 
 /// What came of reading log files.
-pub struct Reading<S: Shelf> {
-    pub store: Store<S>,
+pub struct Reading {
+    pub store: Store,
     pub counts: InputCounts,
     /// Sentences about files that were not read, or not whole.
     pub failures: Vec<String>,
@@ -106,7 +106,7 @@ pub fn advice_about(rows: &[ServiceRow]) -> Vec<AdviceRow> {
 }
 
 /// Opens a store directory to ask it.
-pub fn open_store(directory: &Path, timezone: Option<&str>) -> Result<(Store<DiskShelf>, Calendar), Failure> {
+pub fn open_store(directory: &Path, timezone: Option<&str>) -> Result<(Store, Calendar), Failure> {
     let cannot = |error| Failure(format!("cannot open the store {}: {error}", directory.display()));
     let shelf = DiskShelf::open(directory).map_err(cannot)?;
     let mut store = Store::open(shelf, Retention::default(), false)?;
@@ -124,7 +124,7 @@ pub fn import(
     input: &Input,
     directory: &Path,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Reading<DiskShelf>, Failure> {
+) -> Result<Reading, Failure> {
     let cannot = |error: io::Error| Failure(format!("cannot write to {}: {error}", directory.display()));
     let shelf = DiskShelf::open_for_writing(directory).map_err(cannot)?;
     let store = Store::open(shelf, Retention::default(), true)?;
@@ -132,17 +132,17 @@ pub fn import(
 }
 
 /// Reads log files into nothing.
-pub fn report(input: &Input, progress: &mut dyn FnMut(Progress)) -> Result<Reading<MemoryShelf>, Failure> {
+pub fn report(input: &Input, progress: &mut dyn FnMut(Progress)) -> Result<Reading, Failure> {
     let store = Store::open(MemoryShelf::new(), Retention::default(), true)?;
     read_into(store, input, &std::env::temp_dir(), progress)
 }
 
-fn read_into<S: Shelf>(
-    mut store: Store<S>,
+fn read_into(
+    mut store: Store,
     input: &Input,
     room: &Path,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Reading<S>, Failure> {
+) -> Result<Reading, Failure> {
     let origin = store.origin()?;
     let calendar = choose_zone(input.timezone.as_deref(), origin.zone.as_deref())?;
     let known = Imported::decode(&origin.imported).unwrap_or_default();
@@ -204,7 +204,7 @@ fn has_pipe(files: &[PathBuf]) -> bool {
     })
 }
 
-fn add<S: Shelf>(store: &mut Store<S>, spool: Spool, origin: Origin) -> Result<(), Failure> {
+fn add(store: &mut Store, spool: Spool, origin: Origin) -> Result<(), Failure> {
     let dates = spool.dates();
     let (first, last) = (dates.first().copied(), dates.last().copied());
     let days = dates.into_iter().filter_map(|date| {
@@ -220,7 +220,7 @@ fn add<S: Shelf>(store: &mut Store<S>, spool: Spool, origin: Origin) -> Result<(
     Ok(store.add_up_to(last, days, Some(origin))?)
 }
 
-impl<S: Shelf> Reading<S> {
+impl Reading {
     fn tell(&mut self, report: &FileReport) {
         let file = report.path.display();
         match &report.state {

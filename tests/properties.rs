@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use fwstat::calendar::{Calendar, Date};
 use fwstat::event::{Address, Class, Event, PathId, Service, Verdict};
+use fwstat::faces::json;
 use fwstat::query;
 use fwstat::query::history::Retention;
 use fwstat::query::question::{Question, Topic};
@@ -112,7 +113,7 @@ fn days(events: &[Drawn], batch: usize, order: Order) -> Vec<AddedDay> {
     dates.into_iter().map(day).collect()
 }
 
-fn store(parts: Vec<Vec<AddedDay>>) -> Store<MemoryShelf> {
+fn store(parts: Vec<Vec<AddedDay>>) -> Store {
     let mut store = Store::open(MemoryShelf::new(), Retention::default(), true).unwrap();
     for part in parts {
         store.add(part.into_iter().map(Ok), None).unwrap();
@@ -120,9 +121,10 @@ fn store(parts: Vec<Vec<AddedDay>>) -> Store<MemoryShelf> {
     store
 }
 
-fn ask(store: &mut Store<MemoryShelf>, question: &Question) -> Value {
+fn ask(store: &mut Store, question: &Question) -> Value {
     let calendar = Calendar::new(ZONE).unwrap();
-    serde_json::to_value(query::answer(question, store, &calendar, None).unwrap()).unwrap()
+    let answer = query::answer(question, store, &calendar, None).unwrap();
+    serde_json::from_str(&json::text(&answer)).unwrap()
 }
 
 /// The truth about some events of one class.
@@ -176,7 +178,7 @@ fn service_name(row: &Value) -> String {
 }
 
 /// Every answer about one class, over everything and over one day, is the model's.
-fn check(store: &mut Store<MemoryShelf>, events: &[Drawn], class: Class) -> Result<(), TestCaseError> {
+fn check(store: &mut Store, events: &[Drawn], class: Class) -> Result<(), TestCaseError> {
     let all: Vec<&Drawn> = events.iter().filter(|drawn| drawn.class == class).collect();
     let some_day = local(events[0].time).0;
     for day in [None, Some(some_day)] {
@@ -258,7 +260,7 @@ fn check(store: &mut Store<MemoryShelf>, events: &[Drawn], class: Class) -> Resu
 }
 
 /// Some answers of two stores that must not differ in anything.
-fn all_answers(store: &mut Store<MemoryShelf>) -> Vec<Value> {
+fn all_answers(store: &mut Store) -> Vec<Value> {
     let topics = [Topic::Summary, Topic::Months, Topic::Days, Topic::Services, Topic::Sources, Topic::Hours];
     Class::ALL
         .iter()

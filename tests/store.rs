@@ -14,6 +14,7 @@ use std::process::{Command, Stdio};
 use common::fwstat::{PROGRAM, answer, command, run, run_with_input, scratch, shipped};
 use common::generate::random::Random;
 use fwstat::faces::arguments::Input;
+use fwstat::faces::json;
 use fwstat::offline;
 use fwstat::query;
 use fwstat::query::question::{Question, Topic};
@@ -104,9 +105,7 @@ fn answers(store: &Path) -> Result<(Vec<String>, Vec<String>), String> {
     let mut told = Vec::new();
     for topic in TOPICS {
         let answer = query::answer(&Question::new(topic), &mut store, &calendar, None);
-        told.push(
-            answer.map_or_else(|error| error.to_string(), |answer| serde_json::to_string(&answer).unwrap()),
-        );
+        told.push(answer.map_or_else(|error| error.to_string(), |answer| json::text(&answer)));
     }
     Ok((told, store.damage().to_vec()))
 }

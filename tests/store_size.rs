@@ -10,7 +10,7 @@ use fwstat::statistics::countries::{Atlas, Country};
 use fwstat::statistics::day::Day;
 use fwstat::store::history::{AddedDay, Store};
 use fwstat::store::records::{self, Form};
-use fwstat::store::shelf::{MemoryShelf, Shelf};
+use fwstat::store::shelf::MemoryShelf;
 
 /// Enough for months that have lost their days; older ones are as large as these.
 const DAYS: i32 = 500;

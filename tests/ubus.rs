@@ -54,9 +54,9 @@ impl Answers for Seen {
         }
     }
 
-    fn command(&mut self, command: BusCommand) -> Result<Value, AnswerError> {
+    fn command(&mut self, command: BusCommand) -> Result<BlobMsgTable, AnswerError> {
         self.commands.push(command);
-        Ok(json!({}))
+        Ok(BlobMsgTable::empty())
     }
 }
 

@@ -10,6 +10,7 @@
 //! Everything that the file says is checked against its length when it is read. Each walk down the tree ends after at
 //! most 128 steps, each look at the data after [`MOST_STEPS`]: no file can make this hang, allocate or panic.
 
+use crate::checksum::Crc;
 use crate::event::Address;
 use crate::statistics::countries::Country;
 
@@ -323,7 +324,7 @@ impl Layout {
 
     fn check_sum(&self, bytes: &mut dyn Bytes) -> Result<(), Unusable> {
         let Some(expected) = self.checksum else { return Ok(()) };
-        let mut crc = flate2::Crc::new();
+        let mut crc = Crc::new();
         let mut chunk = [0; 4096];
         let mut at = 0;
         let end = self.data_end;

@@ -1,6 +1,6 @@
 //! Messages to the broker -> bytes that wait to be written.
 
-use serde_json::Value;
+use crate::record::{Field, Record};
 use ubus::envelope::{EnvBuilder, UbusAttr};
 
 use super::blob;
@@ -60,23 +60,23 @@ impl Outgoing {
     }
 
     /// Calls a method. `arguments` is an object; keys with `null` are left out.
-    pub fn invoke(&mut self, object: u32, method: &str, arguments: &Value) -> Request {
+    pub fn invoke(&mut self, object: u32, method: &str, arguments: &dyn Record) -> Request {
         let mut attributes = EnvBuilder::new();
         attributes.push_u32(UbusAttr::ObjId, object);
         attributes.push_str(UbusAttr::Method, method);
-        attributes.push_data(blob::from_value(arguments).contents());
+        attributes.push_data(blob::table(arguments).contents());
         self.request(kind::INVOKE, object, attributes)
     }
 
     /// Has events whose name matches `pattern` sent to `listener`, as calls from peer 0.
     pub fn listen(&mut self, listener: u32, pattern: &str) -> Request {
-        let arguments = serde_json::json!({"object": listener as i32, "pattern": pattern});
+        let arguments: [(&str, &dyn Field); 2] = [("object", &listener), ("pattern", &pattern)];
         self.invoke(EVENT_OBJECT, "register", &arguments)
     }
 
     /// Sends an event to whoever listens.
-    pub fn send_event(&mut self, name: &str, data: &Value) -> Request {
-        let arguments = serde_json::json!({"id": name, "data": data});
+    pub fn send_event(&mut self, name: &str, data: &dyn Field) -> Request {
+        let arguments = [("id", &name as &dyn Field), ("data", data)];
         self.invoke(EVENT_OBJECT, "send", &arguments)
     }
 

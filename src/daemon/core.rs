@@ -5,13 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use serde_json::{Value, json};
 use ubus::blobmsg::BlobMsgTable;
 
 use super::counters::CounterPoll;
 use super::guarding::Guarding;
 use super::log::Log;
-use super::notices::Notices;
+use super::notices::{Notice, Notices};
 use super::outside::Outside;
 use super::store::Places;
 use super::zone::ZoneFiles;
@@ -33,6 +32,7 @@ use crate::query::answer::{
 };
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer};
+use crate::record::Field;
 use crate::sources::logd::{LogFeed, LogdCounts, Mark};
 use crate::sources::nflog::Counters;
 use crate::system::installed::read_text;
@@ -268,7 +268,7 @@ impl Core {
     }
 
     /// The events to send now.
-    pub fn notices(&mut self) -> Vec<Value> {
+    pub fn notices(&mut self) -> Vec<Notice> {
         self.notices.take()
     }
 
@@ -551,10 +551,10 @@ impl Answers for Core {
         if self.config.mask_sources {
             mask(&mut answer);
         }
-        blob::table(&answer).map_err(|error| AnswerError::Failed(error.to_string()))
+        Ok(blob::table(&answer))
     }
 
-    fn command(&mut self, command: BusCommand) -> Result<Value, AnswerError> {
+    fn command(&mut self, command: BusCommand) -> Result<BlobMsgTable, AnswerError> {
         match command {
             BusCommand::Commit => {
                 let now = now();
@@ -563,9 +563,8 @@ impl Answers for Core {
                     let trouble = self.places.trouble.clone();
                     return Err(AnswerError::Failed(trouble.unwrap_or_else(|| "not written".into())));
                 }
-                Ok(
-                    json!({"path": self.places.directory().display().to_string(), "bytes": self.places.bytes()}),
-                )
+                let path = self.places.directory().display().to_string();
+                Ok(blob::table(&[("path", &path as &dyn Field), ("bytes", &self.places.bytes())]))
             }
             BusCommand::Block(wish) => {
                 let now = now();

@@ -5,10 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Child, ChildStdout, Stdio};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::nftables::run::command;
+use crate::wire::json::Reader;
 
 /// Longer rulesets are not read.
 const MOST_BYTES: usize = 1 << 20;
@@ -80,7 +79,8 @@ impl CounterPoll {
 
     pub fn read(&mut self) {
         let Some(running) = &mut self.running else { return };
-        let mut piece = [0; 16 * 1024];
+        // On the heap: it would widen the stack of whoever this is made part of.
+        let mut piece = vec![0; 16 * 1024];
         match running.out.read(&mut piece) {
             Ok(0) => {}
             Ok(count) if running.bytes.len() + count > MOST_BYTES => {
@@ -107,55 +107,57 @@ fn start(now_ms: u64) -> io::Result<Running> {
     Ok(Running { child, out, bytes: Vec::new(), until: now_ms.saturating_add(LIMIT_MS) })
 }
 
-#[derive(Deserialize)]
-struct Ruleset {
-    nftables: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    rule: Option<Rule>,
-}
-
-#[derive(Deserialize)]
-struct Rule {
-    comment: Option<String>,
-    #[serde(default)]
-    expr: Vec<Statement>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Statement {
-    Counter { counter: Counter },
-    Other(IgnoredAny),
-}
-
-#[derive(Deserialize)]
-struct Counter {
-    packets: u64,
-}
-
 /// The sums of the counters in rules with the comment `fwstat <zone>`.
 pub fn zones(json: &[u8]) -> Option<Vec<(String, u64)>> {
-    let ruleset: Ruleset = serde_json::from_slice(json).ok()?;
-    let mut zones: Vec<(String, u64)> = Vec::new();
-    for rule in ruleset.nftables.into_iter().filter_map(|entry| entry.rule) {
-        let Some(zone) = rule.comment.as_deref().and_then(|comment| comment.strip_prefix("fwstat ")) else {
-            continue;
-        };
-        let counted = rule.expr.iter().find_map(|statement| match statement {
-            Statement::Counter { counter } => Some(counter.packets),
-            Statement::Other(_) => None,
-        });
-        let Some(packets) = counted else { continue };
-        if let Some((_, sum)) = zones.iter_mut().find(|(known, _)| known == zone) {
-            *sum = sum.saturating_add(packets);
-        } else if zones.len() < MOST_ZONES {
-            zones.push((zone.to_string(), packets));
+    let mut zones: Option<Vec<(String, u64)>> = None;
+    let mut reader = Reader::new(json);
+    reader.table(&mut |reader, key| {
+        if key != "nftables" {
+            return reader.skip();
         }
+        let zones = zones.insert(Vec::new());
+        reader.list(&mut |reader| {
+            reader.table(&mut |reader, key| if key == "rule" { rule(reader, zones) } else { reader.skip() })
+        })
+    })?;
+    reader.end()?;
+    zones
+}
+
+fn rule(reader: &mut Reader<'_>, zones: &mut Vec<(String, u64)>) -> Option<()> {
+    let (mut comment, mut counted) = (None, None);
+    reader.table(&mut |reader, key| match key {
+        "comment" => reader.text().map(|text| comment = Some(text)),
+        "expr" => reader.list(&mut |reader| statement(reader, &mut counted)),
+        _ => reader.skip(),
+    })?;
+    let (Some(comment), Some(packets)) = (comment, counted) else { return Some(()) };
+    let Some(zone) = comment.strip_prefix("fwstat ") else { return Some(()) };
+    if let Some((_, sum)) = zones.iter_mut().find(|(known, _)| known == zone) {
+        *sum = sum.saturating_add(packets);
+    } else if zones.len() < MOST_ZONES {
+        zones.push((zone.to_string(), packets));
     }
-    Some(zones)
+    Some(())
+}
+
+/// The packets of a rule's first counter; a named one is a text instead of a table.
+fn statement(reader: &mut Reader<'_>, counted: &mut Option<u64>) -> Option<()> {
+    if !reader.at_table() {
+        return reader.skip();
+    }
+    reader.table(&mut |reader, key| {
+        if key != "counter" || counted.is_some() || !reader.at_table() {
+            return reader.skip();
+        }
+        reader.table(&mut |reader, key| {
+            if key == "packets" {
+                reader.count().map(|packets| *counted = Some(packets))
+            } else {
+                reader.skip()
+            }
+        })
+    })
 }
 
 #[cfg(test)]
@@ -172,6 +174,15 @@ mod tests {
             {"rule": {"comment": "!fw4: x", "expr": [{"counter": {"packets": 9, "bytes": 1}}]}}]}"#;
         assert_eq!(zones(json), Some(vec![("wan".to_string(), 7)]));
         assert_eq!(zones(b"{\"nftables\": []}"), Some(vec![]));
-        assert_eq!(zones(b"Operation not permitted"), None);
+        for wrong in [
+            "Operation not permitted",
+            "",
+            "{}",
+            "{\"nftables\": []",
+            "{\"nftables\": []} x",
+            "{\"nftables\": [{\"rule\": {\"comment\": 5}}]}",
+        ] {
+            assert_eq!(zones(wrong.as_bytes()), None, "{wrong}");
+        }
     }
 }

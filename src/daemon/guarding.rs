@@ -3,13 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use ubus::blobmsg::BlobMsgTable;
 
 use super::callers;
 use super::fence::Fence;
 use super::ledger::LedgerFile;
 use super::store::Places;
 use super::surroundings::{self, Surroundings};
+use crate::bus::blob;
 use crate::config::{Config, GuardMode, Rate, Scope};
 use crate::engine::{Engine, Now};
 use crate::faces::ubus::{AnswerError, BlockWish};
@@ -20,6 +21,8 @@ use crate::nftables::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
 use crate::query::Answer;
 use crate::query::answer::{BlockRow, GuardStatus};
 use crate::query::question::Prefix;
+use crate::record;
+use crate::record::Field;
 
 /// How often the surroundings are looked at, and how old a look may be when somebody is to be blocked.
 const LOOK_MS: u64 = 10_000;
@@ -28,6 +31,15 @@ const FRESH_MS: u64 = 1_000;
 const MOST_EVENTS: usize = 64;
 /// Blocks whose counters one answer asks the kernel for.
 const MOST_COUNTED: usize = 100;
+
+/// What the bus is told when a block has ended.
+struct Released {
+    address: String,
+    because: String,
+    dry: bool,
+}
+
+record! { Released: address, because, dry; }
 
 pub struct Guarding {
     pub fence: Fence,
@@ -38,7 +50,7 @@ pub struct Guarding {
     clock_was_set: bool,
     seed: u64,
     /// What the bus is to be told.
-    events: Vec<(&'static str, Value)>,
+    events: Vec<(&'static str, Box<dyn Field>)>,
     /// NFLOG works, so rules may log to the group.
     can_log: bool,
 }
@@ -194,11 +206,16 @@ impl Guarding {
         for change in engine.guard.changes() {
             self.fence.note(&change);
             let (name, data) = match &change {
-                Change::Blocked(block) => ("fwstat.block", json!(engine.block_row(now, block))),
+                Change::Blocked(block) => {
+                    ("fwstat.block", Box::new(engine.block_row(now, block)) as Box<dyn Field>)
+                }
                 Change::Released(block, end) => {
                     let because = end.to_string();
                     let address = block.source.to_string();
-                    ("fwstat.unblock", json!({"address": address, "because": because, "dry": block.dry}))
+                    (
+                        "fwstat.unblock",
+                        Box::new(Released { address, because, dry: block.dry }) as Box<dyn Field>,
+                    )
                 }
             };
             if self.events.len() < MOST_EVENTS {
@@ -208,7 +225,7 @@ impl Guarding {
     }
 
     /// What the bus is to be told now.
-    pub fn events(&mut self) -> Vec<(&'static str, Value)> {
+    pub fn events(&mut self) -> Vec<(&'static str, Box<dyn Field>)> {
         std::mem::take(&mut self.events)
     }
 
@@ -225,7 +242,12 @@ impl Guarding {
         }
     }
 
-    pub fn block(&mut self, now: Now, engine: &mut Engine, wish: BlockWish) -> Result<Value, AnswerError> {
+    pub fn block(
+        &mut self,
+        now: Now,
+        engine: &mut Engine,
+        wish: BlockWish,
+    ) -> Result<BlobMsgTable, AnswerError> {
         self.look(now, engine, 0);
         let mut callers: Vec<Prefix> = wish.caller.into_iter().collect();
         if wish.through_web {
@@ -246,14 +268,19 @@ impl Guarding {
             return Err(AnswerError::Failed(format!("noted, but not in force yet: {why}")));
         }
         let row = engine.guard.ledger.get(source).map(|block| engine.block_row(now, block));
-        Ok(json!(row))
+        Ok(row.map_or_else(BlobMsgTable::empty, |row| blob::table(&row)))
     }
 
-    pub fn unblock(&mut self, now: Now, engine: &mut Engine, address: Prefix) -> Result<Value, AnswerError> {
+    pub fn unblock(
+        &mut self,
+        now: Now,
+        engine: &mut Engine,
+        address: Prefix,
+    ) -> Result<BlobMsgTable, AnswerError> {
         let wish = Wish { prefix: address, length_ms: None, reason: None, refuse: Vec::new() };
         let source = engine.guard.unblock(now.boot_ms, address).map_err(|refusal| refused(refusal, &wish))?;
         self.pass_on(now, engine);
-        Ok(json!({"address": source.to_string()}))
+        Ok(blob::table(&[("address", &source.to_string() as &dyn Field)]))
     }
 
     /// Puts the kernel's counters into an answer.

@@ -144,7 +144,7 @@ impl Daemon {
         if let Some(outgoing) = bus.outgoing() {
             object.on_time(now.boot_ms, outgoing);
             for (name, data) in core.guarding.events() {
-                outgoing.send_event(name, &data);
+                outgoing.send_event(name, &*data);
             }
             for notice in core.notices() {
                 outgoing.send_event("fwstat.anomaly", &notice);

@@ -1,10 +1,9 @@
 //! What the daemon tells of its own accord: `fwstat.anomaly`, once for each anomalous service and day.
 
-use serde_json::{Value, json};
-
 use crate::calendar::Date;
 use crate::faces::anomaly_table::notice;
 use crate::query::answer::AnomalyRow;
+use crate::record;
 
 /// An attacker can make many services anomalous: so many a day are told.
 const MOST_A_DAY: usize = 16;
@@ -15,8 +14,16 @@ const MOST_WAITING: usize = 32;
 pub struct Notices {
     /// What was told of the two newest days.
     told: Vec<(Date, String, Option<u16>)>,
-    waiting: Vec<Value>,
+    waiting: Vec<Notice>,
 }
+
+/// What an event tells.
+pub struct Notice {
+    row: AnomalyRow,
+    sentence: String,
+}
+
+record! { Notice: row = Within, sentence; }
 
 impl Notices {
     /// Sentences to log about anomalies that were not told yet.
@@ -31,11 +38,8 @@ impl Notices {
             }
             self.told.push(key);
             let sentence = notice(&row);
-            if self.waiting.len() < MOST_WAITING
-                && let Ok(Value::Object(mut keys)) = serde_json::to_value(&row)
-            {
-                keys.insert("sentence".into(), json!(sentence));
-                self.waiting.push(Value::Object(keys));
+            if self.waiting.len() < MOST_WAITING {
+                self.waiting.push(Notice { sentence: sentence.clone(), row });
             }
             sentences.push(sentence);
         }
@@ -43,7 +47,7 @@ impl Notices {
     }
 
     /// The events to send now.
-    pub fn take(&mut self) -> Vec<Value> {
+    pub fn take(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.waiting)
     }
 }
@@ -51,6 +55,7 @@ impl Notices {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::faces::json::text;
 
     fn row(port: u16, day: i32) -> AnomalyRow {
         let name = (port == 1900).then(|| "SSDP".to_string());
@@ -66,8 +71,9 @@ mod tests {
         assert!(notices.add(Date(18_358), vec![row(1900, 18_358)]).is_empty());
         let event = &notices.take()[0];
         assert_eq!(
-            (event["sentence"].as_str(), event["port"].as_u64()),
-            (Some(told[0].as_str()), Some(1900))
+            text(event),
+            "{\"date\":\"2020-04-06\",\"protocol\":\"udp\",\"port\":1900,\"name\":\"SSDP\",\"attempts\":92890,\
+             \"expected\":13.0,\"score\":9000.0,\"sentence\":\"UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 13\"}"
         );
         let many = (1..100).map(|port| row(port, 18_358)).collect();
         assert_eq!(notices.add(Date(18_358), many).len(), MOST_A_DAY - 1);

@@ -17,7 +17,7 @@ const COPY: &str = "today.fws";
 pub struct Places {
     directory: PathBuf,
     run: PathBuf,
-    keeper: Option<Keeper<DiskShelf>>,
+    keeper: Option<Keeper>,
     /// It was opened for writing.
     writable: bool,
     /// What was found of an earlier run has been taken.

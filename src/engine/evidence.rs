@@ -79,7 +79,7 @@ pub fn line_of(held: &Held, path: Option<&Path>) -> String {
             let _ = write!(line, "PHYSIN={} ", path.bridge_input);
         }
     }
-    let name = services::protocol_name(event.protocol).to_uppercase();
+    let name = services::protocol_name(event.protocol).to_ascii_uppercase();
     let _ = write!(line, "SRC={} DST={} LEN={} PROTO={name}", event.source, event.destination, event.length);
     if event.tells_ports() {
         let _ = write!(line, " SPT={} DPT={}", event.source_port, event.port);

@@ -52,7 +52,7 @@ impl Shelf for Flash {
 struct Router {
     now: Now,
     engine: Engine,
-    keeper: Keeper<Flash>,
+    keeper: Keeper,
     flash: Flash,
     copy: Option<Vec<u8>>,
     serial: u64,

@@ -37,7 +37,7 @@ pub(super) fn anomaly_rows(rows: &[AnomalyRow], style: &Style, out: &mut dyn Wri
 
 /// UDP 1900 (SSDP)
 pub(super) fn service_name(row: &AnomalyRow) -> String {
-    let protocol = plain(&row.protocol).to_uppercase();
+    let protocol = plain(&row.protocol).to_ascii_uppercase();
     let mut what = match row.protocol.bytes().all(|byte| byte.is_ascii_digit()) {
         true => format!("protocol {protocol}"),
         false => protocol,

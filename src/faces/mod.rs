@@ -8,6 +8,7 @@ pub mod export;
 #[cfg(test)]
 mod golden;
 pub mod help;
+pub mod json;
 pub mod month_report;
 pub mod options;
 pub mod prometheus;

@@ -4,18 +4,19 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::arguments::Format;
 use super::month_report::{self, Wanted};
 use super::shell::{ShellError, print_json, print_table};
 use super::{prometheus, ubus};
+use crate::bus::blob;
 use crate::bus::call::{CallError, call};
 use crate::event::Class;
 use crate::query::Answer;
 use crate::query::answer::{ServicesAnswer, StatusAnswer, SummaryAnswer};
 use crate::query::question::{Prefix, Question, Topic};
+use crate::record::Record;
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// What `nft` needs to list the rules, usually.
@@ -38,8 +39,8 @@ fn arguments(question: &Question) -> Value {
             keys.insert(name.to_string(), value);
         }
     };
-    put("from", question.from.map(|date| json!(date)));
-    put("to", question.to.map(|date| json!(date)));
+    put("from", question.from.map(|date| json!(date.to_string())));
+    put("to", question.to.map(|date| json!(date.to_string())));
     put("class", (question.class != default.class).then(|| json!(question.class.name())));
     put("protocol", question.protocol.map(|number| json!(number.to_string())));
     put("port", question.port.map(|port| json!(port)));
@@ -88,25 +89,20 @@ fn count_rules(socket: &Path) -> Result<()> {
 }
 
 fn read(topic: Topic, answer: Value) -> Result<Answer> {
-    Ok(match topic {
-        Topic::Summary => Answer::Summary(parse(answer)?),
-        Topic::Services => Answer::Services(parse(answer)?),
-        Topic::Sources => Answer::Sources(parse(answer)?),
-        Topic::Source => Answer::Source(parse(answer)?),
-        Topic::Hours => Answer::Hours(parse(answer)?),
-        Topic::Days => Answer::Days(parse(answer)?),
-        Topic::Months => Answer::Months(parse(answer)?),
-        Topic::Countries => Answer::Countries(parse(answer)?),
-        Topic::Anomalies => Answer::Anomalies(parse(answer)?),
-        Topic::Recent => Answer::Recent(parse(answer)?),
-        Topic::Blocks => Answer::Blocks(parse(answer)?),
-        Topic::Status => Answer::Status(parse(answer)?),
-    })
+    let mut blank = Answer::blank(topic);
+    fill(&mut blank, answer)?;
+    Ok(blank)
 }
 
-fn parse<T: DeserializeOwned>(answer: Value) -> Result<T> {
-    serde_json::from_value(answer).map_err(|error| {
-        ShellError::Failure(format!("the daemon's answer is of another version than this program: {error}"))
+fn parse<T: Record + Default>(answer: Value) -> Result<T> {
+    let mut blank = T::default();
+    fill(&mut blank, answer)?;
+    Ok(blank)
+}
+
+fn fill(record: &mut dyn Record, answer: Value) -> Result<()> {
+    blob::fill(record, answer).map_err(|because| {
+        ShellError::Failure(format!("the daemon's answer is of another version than this program: {because}"))
     })
 }
 

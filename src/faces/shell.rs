@@ -8,12 +8,14 @@ use crate::event::{Class, Service};
 use crate::faces::arguments::Format;
 use crate::faces::arguments::Input;
 use crate::faces::export::{self, ExportRow};
+use crate::faces::json;
 use crate::faces::month_report::{self, Wanted};
 use crate::faces::tables::{self, Report, Style};
 use crate::offline::{self, Failure};
 use crate::query::history::History;
 use crate::query::question::{Question, Topic};
 use crate::query::{Answer, AnswerError};
+use crate::record::Field;
 use crate::services;
 use crate::sources::file::Progress;
 
@@ -102,7 +104,7 @@ pub fn import(input: &Input, directory: &std::path::Path, out: &mut dyn Write) -
     Ok(Outcome { failures: reading.failures, notes: reading.notes })
 }
 
-pub fn report(input: &Input, question: &Question, json: bool, out: &mut dyn Write) -> Result<Outcome> {
+pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let mut reading = with_meter(|progress| offline::report(input, progress))?;
     let (calendar, atlas) = (reading.calendar.clone(), reading.atlas.clone());
     let mut ask = |topic: Topic| {
@@ -131,7 +133,7 @@ pub fn report(input: &Input, question: &Question, json: bool, out: &mut dyn Writ
         hours: expect(ask(Topic::Hours)?, |a| if let Answer::Hours(a) = a { Some(a) } else { None })?,
         input: reading.counts,
     };
-    if json {
+    if as_json {
         print_json(&report, out)?;
     } else {
         let mut style = Style::for_stdout();
@@ -145,9 +147,8 @@ fn expect<T>(answer: Answer, take: impl FnOnce(Answer) -> Option<T>) -> Result<T
     take(answer).ok_or_else(|| ShellError::Failure("the answer is of another kind than the question".into()))
 }
 
-pub(super) fn print_json(value: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
-    writeln!(out)
+pub(super) fn print_json(answer: &dyn Field, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", json::text(answer))
 }
 
 /// Asks a store directory.
@@ -156,13 +157,13 @@ pub fn ask_store(
     directory: &std::path::Path,
     timezone: Option<&str>,
     countries: &std::path::Path,
-    json: bool,
+    as_json: bool,
     out: &mut dyn Write,
 ) -> Result<Outcome> {
     let (mut store, calendar) = offline::open_store(directory, timezone)?;
     let (atlas, trouble) = offline::country_database(countries)?;
     let answer = offline::answer(question, &mut store, &calendar, &atlas)?;
-    if json {
+    if as_json {
         print_json(&answer, out)?
     } else {
         print_table(question, &answer, out)?
@@ -218,7 +219,7 @@ pub fn export_store(
     let months = store.months();
     let mut rows = months.into_iter().flat_map(|month| export_month(&mut store, month));
     match format {
-        Format::Json => export::json(&mut rows, out)?,
+        Format::Json => export::array(&mut rows, out)?,
         Format::Csv => export::csv(&mut rows, out)?,
         Format::Prometheus => {
             return Err(ShellError::Failure(

@@ -80,11 +80,11 @@ fn duration(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus::blob::fill;
 
     #[test]
     fn a_status_is_read_at_a_glance() {
-        let answer: StatusAnswer = serde_json::from_str(
-            r#"{"version": "0.1.0", "uptime": 93784, "clock": {"set": true, "timezone": "JST-9"}, "outside": ["pppoe-wan", "wg0"],
+        let told = r#"{"version": "0.1.0", "uptime": 93784, "clock": {"set": true, "timezone": "JST-9"}, "outside": ["pppoe-wan", "wg0"],
             "inputs": [{"name": "nflog", "state": "running", "received": 6000, "attempts": 5990, "malformed": 1,
             "ignored": 2, "duplicates": 7, "lost": 0, "last": "2026-09-12T21:46:20+09:00"},
             {"name": "logd", "state": "no logd", "received": 0, "attempts": 0, "malformed": 0, "ignored": 0,
@@ -92,9 +92,9 @@ mod tests {
             "counters": [{"zone": "wan", "packets": 6000, "received": 6000}],
             "store": {"path": "/etc/fwstat", "bytes": 51200, "written_today": 4096, "state": "ok"},
             "memory": {"resident": 5242880}, "guard": {"enabled": false, "state": "off"},
-            "warnings": ["look here"], "complete": true}"#,
-        )
-        .unwrap();
+            "warnings": ["look here"], "complete": true}"#;
+        let mut answer = StatusAnswer::default();
+        fill(&mut answer, serde_json::from_str(told).unwrap()).unwrap();
         let mut out = Vec::new();
         status(&answer, &Style::PLAIN, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -31,7 +31,7 @@ pub fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io
 
 /// TCP 22 (SSH) is open to the Internet (rule 'Allow-SSH') and was tried 2,198 times from 310 addresses this month
 pub fn exposure_sentence(row: &ExposureRow) -> String {
-    let mut what = format!("{} {}", plain(&row.protocol).to_uppercase(), row.port);
+    let mut what = format!("{} {}", plain(&row.protocol).to_ascii_uppercase(), row.port);
     if let Some(name) = &row.name {
         what += &format!(" ({})", plain(name));
     }

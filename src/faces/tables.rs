@@ -4,8 +4,6 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
-
 use super::anomaly_table::anomaly_rows;
 use super::cells::{
     ABSENT, count, count_or_absent, count_with_error, mean, plain, plain_or_absent, ratio, time,
@@ -18,10 +16,11 @@ pub use super::table_layout::Style;
 use super::table_layout::{Table, left, right, write_error_note};
 use crate::event::Class;
 use crate::query::answer::*;
+use crate::record;
 use crate::services;
 
 /// The answers of one report; `report --json` prints this very object.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Report {
     pub summary: SummaryAnswer,
     pub months: MonthsAnswer,
@@ -32,6 +31,8 @@ pub struct Report {
     pub hours: HoursAnswer,
     pub input: InputCounts,
 }
+
+record! { Report: summary, months, days, services, sources, anomalies, hours, input; }
 
 /// What the events of a class are called in headings, for [`Style`].
 pub fn counted(class: Class) -> &'static str {
@@ -102,7 +103,7 @@ fn wanted(row: &ServiceRow, style: &Style) -> &'static str {
 /// What to know and do about known ports, wrapped for a terminal.
 pub(super) fn advice_rows(rows: Option<&[AdviceRow]>, out: &mut dyn Write) -> io::Result<()> {
     for row in rows.unwrap_or_default() {
-        writeln!(out, "\n{} {}:", plain(&row.protocol).to_uppercase(), row.port)?;
+        writeln!(out, "\n{} {}:", plain(&row.protocol).to_ascii_uppercase(), row.port)?;
         super::help::write_wrapped(&plain(&row.en), 0, out)?;
         super::help::write_wrapped(&plain(&format!("Sources: {}", row.sources)), 0, out)?;
     }

@@ -14,9 +14,8 @@ pub use periods::anomalies_on;
 
 use std::fmt;
 
-use serde::Serialize;
-
 use crate::calendar::Calendar;
+use crate::record::{Field, Need, Record, Seen};
 use crate::statistics::countries::Atlas;
 use answer::{
     AnomaliesAnswer, BlocksAnswer, Completeness, CountriesAnswer, DaysAnswer, HoursAnswer, MonthsAnswer,
@@ -47,8 +46,7 @@ impl fmt::Display for AnswerError {
     }
 }
 
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug)]
 pub enum Answer {
     Summary(SummaryAnswer),
     Services(ServicesAnswer),
@@ -65,6 +63,58 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// One to be filled from what was answered elsewhere.
+    pub fn blank(topic: Topic) -> Answer {
+        match topic {
+            Topic::Summary => Answer::Summary(Default::default()),
+            Topic::Services => Answer::Services(Default::default()),
+            Topic::Sources => Answer::Sources(Default::default()),
+            Topic::Source => Answer::Source(Default::default()),
+            Topic::Hours => Answer::Hours(Default::default()),
+            Topic::Days => Answer::Days(Default::default()),
+            Topic::Months => Answer::Months(Default::default()),
+            Topic::Countries => Answer::Countries(Default::default()),
+            Topic::Anomalies => Answer::Anomalies(Default::default()),
+            Topic::Recent => Answer::Recent(Default::default()),
+            Topic::Blocks => Answer::Blocks(Default::default()),
+            Topic::Status => Answer::Status(Default::default()),
+        }
+    }
+
+    fn record(&self) -> &dyn Record {
+        match self {
+            Answer::Summary(answer) => answer,
+            Answer::Services(answer) => answer,
+            Answer::Sources(answer) => answer,
+            Answer::Source(answer) => answer,
+            Answer::Hours(answer) => answer,
+            Answer::Days(answer) => answer,
+            Answer::Months(answer) => answer,
+            Answer::Countries(answer) => answer,
+            Answer::Anomalies(answer) => answer,
+            Answer::Recent(answer) => answer,
+            Answer::Blocks(answer) => answer,
+            Answer::Status(answer) => answer,
+        }
+    }
+
+    fn record_mut(&mut self) -> &mut dyn Record {
+        match self {
+            Answer::Summary(answer) => answer,
+            Answer::Services(answer) => answer,
+            Answer::Sources(answer) => answer,
+            Answer::Source(answer) => answer,
+            Answer::Hours(answer) => answer,
+            Answer::Days(answer) => answer,
+            Answer::Months(answer) => answer,
+            Answer::Countries(answer) => answer,
+            Answer::Anomalies(answer) => answer,
+            Answer::Recent(answer) => answer,
+            Answer::Blocks(answer) => answer,
+            Answer::Status(answer) => answer,
+        }
+    }
+
     pub fn completeness_mut(&mut self) -> &mut Completeness {
         match self {
             Answer::Summary(answer) => &mut answer.completeness,
@@ -80,6 +130,22 @@ impl Answer {
             Answer::Blocks(answer) => &mut answer.completeness,
             Answer::Status(answer) => &mut answer.completeness,
         }
+    }
+}
+
+impl Record for Answer {
+    fn each(&self, visit: &mut dyn FnMut(&str, Need, &dyn Field)) {
+        self.record().each(visit);
+    }
+
+    fn each_mut(&mut self, visit: &mut dyn FnMut(&str, Need, &mut dyn Field)) {
+        self.record_mut().each_mut(visit);
+    }
+}
+
+impl Field for Answer {
+    fn seen(&self) -> Seen<'_> {
+        Seen::Table(self)
     }
 }
 

@@ -6,7 +6,9 @@
 
 use std::io::{self, Read};
 
-use flate2::{Crc, Decompress, FlushDecompress, Status};
+use flate2::{Decompress, FlushDecompress, Status};
+
+use crate::checksum::Crc;
 
 pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
 

@@ -3,6 +3,7 @@
 //! A summary can be whole or cut to its heaviest rows; a floor tells the most that a row left out
 //! can have had. Summaries of the same or of different days can be added.
 
+use std::cmp::Ordering;
 use std::rc::Rc;
 
 use crate::event::{Address, Service, Verdict};
@@ -182,9 +183,9 @@ impl Cut {
             above += alike[border];
             border -= 1;
         }
-        let mut numbers = Vec::with_capacity(above + alike[border]);
+        let mut numbers: Vec<u32> = Vec::with_capacity(above + alike[border]);
         numbers.extend((0..rows as u32).filter(|number| place(counts(*number as usize)) >= border));
-        numbers.select_nth_unstable_by_key(keep, |number| rank(*number as usize));
+        select(&mut numbers, keep, &mut |a, b| rank(a as usize).cmp(&rank(b as usize)));
         // The first that does not stay is the heaviest of them.
         let floor = counts(numbers[keep] as usize);
         numbers.truncate(keep);
@@ -195,6 +196,12 @@ impl Cut {
         let heavy = rows.partition_point(|row| attempts(row) >= self.from);
         heavy.max(self.top).min(self.most).min(rows.len())
     }
+}
+
+/// Puts the number that would be at this place if they were sorted there, and those before it in front. Made once, not
+/// anew for each kind of row: it is much code.
+fn select(numbers: &mut [u32], place: usize, compare: &mut dyn FnMut(u32, u32) -> Ordering) {
+    numbers.select_nth_unstable_by(place, |a, b| compare(*a, *b));
 }
 
 /// How far a summary is cut.

@@ -11,9 +11,12 @@
 //! end    = a block of kind 255, key = the number of blocks before it, no payload
 //! ```
 
-use flate2::{Compression, Decompress, FlushDecompress, Status};
 use std::borrow::Cow;
 use std::io::Write;
+
+use flate2::{Compression, Decompress, FlushDecompress, Status};
+
+use crate::checksum::crc32;
 
 /// The version that is written, and the newest that can be read. 2 has countries behind the classes of days and months;
 /// a reader of 1 would take them for damage.
@@ -82,12 +85,6 @@ pub struct Contents {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Newer {
     pub version: u16,
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
 }
 
 pub fn write(blocks: &[Block]) -> Vec<u8> {

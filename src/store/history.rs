@@ -61,8 +61,10 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-pub struct Store<S: Shelf> {
-    shelf: S,
+pub struct Store {
+    shelf: Box<dyn Shelf>,
+    /// Bytes written since it was opened.
+    written: u64,
     retention: Retention,
     /// Days that are known whole, as they lie in their files. Oldest first.
     open: Vec<OpenDay>,
@@ -84,12 +86,27 @@ fn parse_month_file(name: &str) -> Option<Month> {
     Month::parse(name.strip_suffix(".fws")?)
 }
 
-impl<S: Shelf> Store<S> {
+impl Store {
     /// Opens a store. With `writable`, damaged files are set aside and what is readable of them
     /// is kept; otherwise nothing changes.
-    pub fn open(shelf: S, retention: Retention, writable: bool) -> Result<Store<S>, StoreError> {
-        let mut store =
-            Store { shelf, retention, open: Vec::new(), months: Vec::new(), damage: Vec::new(), writable };
+    pub fn open(
+        shelf: impl Shelf + 'static,
+        retention: Retention,
+        writable: bool,
+    ) -> Result<Store, StoreError> {
+        Store::open_boxed(Box::new(shelf), retention, writable)
+    }
+
+    fn open_boxed(shelf: Box<dyn Shelf>, retention: Retention, writable: bool) -> Result<Store, StoreError> {
+        let mut store = Store {
+            shelf,
+            written: 0,
+            retention,
+            open: Vec::new(),
+            months: Vec::new(),
+            damage: Vec::new(),
+            writable,
+        };
         let names = store.shelf.names().map_err(|error| store.failed("cannot list the store", error))?;
         for name in names {
             if let Some(month) = parse_month_file(&name) {
@@ -118,13 +135,25 @@ impl<S: Shelf> Store<S> {
         StoreError::Io { what: what.to_string(), error }
     }
 
-    pub fn shelf(&self) -> &S {
-        &self.shelf
+    pub fn shelf(&self) -> &dyn Shelf {
+        &*self.shelf
+    }
+
+    /// Bytes written since the store was opened.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    fn commit(&mut self, changes: Vec<Change>) -> io::Result<()> {
+        let bytes: usize = changes.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(Vec::len).sum();
+        self.shelf.commit(changes)?;
+        self.written = self.written.saturating_add(bytes as u64);
+        Ok(())
     }
 
     /// Changes files that are no days or months: all of them or none.
     pub fn change(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
-        self.shelf.commit(changes).map_err(|error| self.failed("cannot write the store", error))
+        self.commit(changes).map_err(|error| self.failed("cannot write the store", error))
     }
 
     pub fn set_retention(&mut self, retention: Retention) {
@@ -183,7 +212,7 @@ impl<S: Shelf> Store<S> {
                 sentence = format!("{sentence}, the file is set aside as {}", self.shelf.describe(&aside));
                 let rest = format::write(&contents.blocks);
                 let changes = vec![(aside, Some(bytes)), (name.to_string(), Some(rest))];
-                self.shelf.commit(changes).map_err(failed)?;
+                self.commit(changes).map_err(failed)?;
             }
             if !self.damage.contains(&sentence) {
                 self.damage.push(sentence);
@@ -266,7 +295,7 @@ fn sum_days(month: Month, days: &[KeptDay]) -> KeptMonth {
     sum.finish()
 }
 
-impl<S: Shelf> History for Store<S> {
+impl History for Store {
     fn months(&self) -> Vec<Month> {
         self.months.clone()
     }

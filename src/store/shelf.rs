@@ -1,6 +1,5 @@
 //! Where the store's files lie: in memory, or in a directory whose commits are all or nothing.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -24,29 +23,37 @@ pub trait Shelf {
 /// Files in memory: for a report that keeps nothing.
 #[derive(Default)]
 pub struct MemoryShelf {
-    files: BTreeMap<String, Vec<u8>>,
+    /// Sorted by name.
+    files: Vec<(String, Vec<u8>)>,
 }
 
 impl MemoryShelf {
     pub fn new() -> MemoryShelf {
         MemoryShelf::default()
     }
+
+    /// Where the file is, or would be.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.files.binary_search_by(|(known, _)| known.as_str().cmp(name))
+    }
 }
 
 impl Shelf for MemoryShelf {
     fn names(&self) -> io::Result<Vec<String>> {
-        Ok(self.files.keys().cloned().collect())
+        Ok(self.files.iter().map(|(name, _)| name.clone()).collect())
     }
 
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.files.get(name).cloned())
+        Ok(self.place(name).ok().map(|place| self.files[place].1.clone()))
     }
 
     fn commit(&mut self, changes: Vec<Change>) -> io::Result<()> {
         for (name, bytes) in changes {
-            match bytes {
-                Some(bytes) => drop(self.files.insert(name, bytes)),
-                None => drop(self.files.remove(&name)),
+            match (self.place(&name), bytes) {
+                (Ok(place), Some(bytes)) => self.files[place].1 = bytes,
+                (Err(place), Some(bytes)) => self.files.insert(place, (name, bytes)),
+                (Ok(place), None) => drop(self.files.remove(place)),
+                (Err(_), None) => {}
             }
         }
         Ok(())

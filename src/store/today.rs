@@ -6,8 +6,6 @@
 //!
 //! Every piece and copy has a serial number, higher than all before: the one with the highest knows most.
 
-use std::io;
-
 use crate::calendar::Date;
 use crate::query::history::Retention;
 use crate::statistics::day::{Day, KeptDay};
@@ -152,48 +150,24 @@ pub enum Portion {
     Nothing,
 }
 
-/// A shelf that counts what is written.
-pub struct Metered<S> {
-    shelf: S,
-    written: u64,
-}
-
-impl<S: Shelf> Shelf for Metered<S> {
-    fn names(&self) -> io::Result<Vec<String>> {
-        self.shelf.names()
-    }
-
-    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.shelf.read(name)
-    }
-
-    fn commit(&mut self, changes: Vec<Change>) -> io::Result<()> {
-        let bytes: usize = changes.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(Vec::len).sum();
-        self.shelf.commit(changes)?;
-        self.written = self.written.saturating_add(bytes as u64);
-        Ok(())
-    }
-
-    fn describe(&self, name: &str) -> String {
-        self.shelf.describe(name)
-    }
-}
-
 /// The store and the pieces of the open day beside it.
-pub struct Keeper<S: Shelf> {
-    pub store: Store<Metered<S>>,
+pub struct Keeper {
+    pub store: Store,
     pieces: Vec<String>,
     next: u32,
 }
 
-impl<S: Shelf> Keeper<S> {
+impl Keeper {
     /// Opens the store, and gives what the pieces hold of the open day.
     pub fn open(
-        shelf: S,
+        shelf: impl Shelf + 'static,
         retention: Retention,
         writable: bool,
-    ) -> Result<(Keeper<S>, Option<Saved>), StoreError> {
-        let store = Store::open(Metered { shelf, written: 0 }, retention, writable)?;
+    ) -> Result<(Keeper, Option<Saved>), StoreError> {
+        Keeper::of(Store::open(shelf, retention, writable)?)
+    }
+
+    fn of(store: Store) -> Result<(Keeper, Option<Saved>), StoreError> {
         let mut keeper = Keeper { store, pieces: Vec::new(), next: 0 };
         let names = keeper.store.shelf().names().unwrap_or_default();
         keeper.pieces = names.into_iter().filter(|name| number_of(name).is_some()).collect();
@@ -236,7 +210,7 @@ impl<S: Shelf> Keeper<S> {
 
     /// Bytes written since the start.
     pub fn written(&self) -> u64 {
-        self.store.shelf().written
+        self.store.written()
     }
 
     /// Bytes that the store takes.

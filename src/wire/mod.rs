@@ -2,6 +2,7 @@
 
 pub mod fingerprint;
 pub mod header;
+pub mod json;
 pub mod line;
 pub mod login;
 pub mod netfilter;

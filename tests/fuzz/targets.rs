@@ -20,11 +20,11 @@ use fwstat::store::records::{self, Form};
 use fwstat::wire::login::Logins;
 use fwstat::wire::nflog::{Message, messages};
 use fwstat::wire::packet::Packet;
-use fwstat::wire::{line, nflog};
+use fwstat::wire::{json, line, nflog};
 
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const ALL: [Target; 9] = [
+pub const ALL: [Target; 10] = [
     ("log_line", log_line),
     ("login_line", login_line),
     ("store_file", store_file),
@@ -33,6 +33,7 @@ pub const ALL: [Target; 9] = [
     ("options", options),
     ("nflog_datagram", nflog_datagram),
     ("nftables_datagram", nftables_datagram),
+    ("json_text", json_text),
     ("ubus_message", ubus_message),
 ];
 
@@ -161,6 +162,20 @@ pub fn nftables_datagram(data: &[u8]) {
             elements.for_each(drop);
         }
     }
+}
+
+/// What `nft` prints of its rules.
+pub fn json_text(data: &[u8]) {
+    let read = |of: fn(&mut json::Reader) -> Option<()>| {
+        let mut reader = json::Reader::new(data);
+        of(&mut reader).and_then(|()| reader.end()).is_some()
+    };
+    let is_json = read(|reader| reader.skip());
+    let list_of_any = read(|reader| reader.list(&mut |reader| reader.skip()));
+    let text = read(|reader| reader.text().map(drop));
+    let count = read(|reader| reader.count().map(drop));
+    assert!(is_json || !(list_of_any || text || count));
+    assert!(!is_json || data.trim_ascii_start().first() != Some(&b'[') || list_of_any);
 }
 
 /// What comes from ubusd, in pieces of any size: the first byte tells the size.

@@ -26,8 +26,8 @@ const answer = async (method, args) => (await ask(method, args)).result[1];
 const log = (lines) => fs.appendFileSync(path.join(place, 'log'), lines.map((line) => line + '\n').join(''));
 const packet = (prefix, source, port, id) => `[1.${id}] ${prefix}IN=wan OUT= MAC=00:00:5e:00:53:04 SRC=${source} DST=192.0.2.1 LEN=44 TOS=0x00 PREC=0x00 TTL=58 ID=${id} PROTO=TCP SPT=40000 DPT=${port} WINDOW=1024 RES=0x00 SYN URGP=0`;
 
-// The daemon's own network; without root it has none.
-const netns = fs.existsSync(path.join(place, 'netns')) ? fs.readFileSync(path.join(place, 'netns'), 'utf8').trim() : null;
+// The daemon's own network.
+const netns = fs.readFileSync(path.join(place, 'netns'), 'utf8').trim();
 const inKernel = (address) => execFileSync('ip', [ 'netns', 'exec', netns, 'nft', 'list', 'table', 'inet', 'fwstat' ], { encoding: 'utf8' }).split(/[\s,{}]+/).some((word) => word.split('/')[0] == address);
 const config = path.join(place, 'config/fwstat');
 
@@ -132,16 +132,15 @@ const tests = {
 		assert.equal(await text('[data-fact=attempts]'), number(telnet.attempts));
 		assert.equal(await text('[data-fact=sources]'), number(telnet.unique_sources));
 		assert.deepEqual(await cells('countries', 'attempts'), (await answer('countries', { from, to, protocol: 'tcp', port: 23 })).countries.map((row) => number(row.attempts)));
-		if (netns) assert.match(await text('[data-fact=advice]'), /Telnet is an unencrypted remote shell[^]*Sources: .*Mirai/);
+		assert.match(await text('[data-fact=advice]'), /Telnet is an unencrypted remote shell[^]*Sources: .*Mirai/);
 		await page.screenshot({ path: `${pictures}/port.png`, fullPage: true });
 		await page.locator('[data-table="sources"] a').first().click();
 		await page.waitForURL(/sources/);
 		await page.waitForSelector('[data-fact=attempts]');
 		const source = await answer('source', { address: hash().address, from, to });
 		assert.equal(await text('[data-fact=attempts]'), number(source.attempts));
-		if (netns) assert.match(await text('.fw-columns'), /Telnet is an unencrypted remote shell/);
+		assert.match(await text('.fw-columns'), /Telnet is an unencrypted remote shell/);
 		await page.screenshot({ path: `${pictures}/source.png`, fullPage: true });
-		if (!netns) return;
 		await open('ports', { query: 'lang=ja' });
 		await page.locator('[data-table=ports] tr', { hasText: 'Telnet' }).first().locator('summary').click();
 		await page.waitForFunction(() => /Telnetは暗号化されない/.test(document.body.innerText));
@@ -434,12 +433,6 @@ const tests = {
 };
 
 let failed = 0;
-if (!netns)
-	for (const name of [ 'an address is blocked and unblocked by hand, in the kernel too', 'who floods is blocked, with evidence; who may read only sees it', 'a guard that is off or makes a dry run says so' ]) {
-		assert.ok(delete tests[name]);
-		console.log(`SKIPPED ${name}: needs root`);
-	}
-
 for (const [ name, run ] of Object.entries(tests)) {
 	try {
 		await run();

@@ -1,18 +1,20 @@
-//! blobmsg (the typed values of ubus) <-> what serde writes and JSON values, and signatures of methods.
+//! blobmsg (the typed values of ubus) <-> records and JSON values, and signatures of methods.
 
-mod serialize;
+mod read;
+mod write;
 
 use serde_json::{Map, Number, Value};
 use ubus::blobmsg::{BlobIter, BlobMsgTable, BlobRef, BlobType, BlobValue};
 
-pub use serialize::{NotATable, table};
+pub use read::fill;
+pub use write::table;
 
 /// Nesting that is still read; what is deeper is left out.
 const MAX_DEPTH: usize = 32;
 
 /// A table of the object's keys, see [`table`]. Anything but an object gives an empty table.
 pub fn from_value(value: &Value) -> BlobMsgTable {
-    table(value).unwrap_or_else(|_| BlobMsgTable::empty())
+    table(value)
 }
 
 /// The keys of a table (the payload of a message's data). What is malformed ends it; text that is not
@@ -82,6 +84,8 @@ pub fn signature(methods: &[Method<'_>]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::Date;
+    use crate::record;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -98,27 +102,61 @@ mod tests {
         assert_eq!(from_value(&json!([1, 2])).contents(), b"");
     }
 
+    #[derive(Default, PartialEq, Debug)]
+    struct Row {
+        port: Option<u16>,
+        name: String,
+        days: Vec<Date>,
+        rest: Rest,
+    }
+    record! { Row: port, name, days = Lately, rest = Within; }
+
+    #[derive(Default, PartialEq, Debug)]
+    struct Rest {
+        ratio: f64,
+        dry: bool,
+        rows: Vec<Row>,
+    }
+    record! { Rest: ratio, dry = Rarely, rows = Rarely; }
+
     #[test]
-    fn structs_are_written_as_their_json_is() {
-        #[derive(serde::Serialize)]
-        struct Row {
-            port: Option<u16>,
-            name: &'static str,
-            #[serde(flatten)]
-            rest: Rest,
+    fn records_come_back() {
+        let row = |port, dry, rows| Row {
+            port,
+            name: "x".into(),
+            days: vec![Date(0)],
+            rest: Rest { ratio: 0.5, dry, rows },
+        };
+        let row = row(Some(23), true, vec![row(None, false, vec![])]);
+        let written = to_value(table(&row).contents());
+        let expected = json!({"port": 23, "name": "x", "days": ["1970-01-01"], "ratio": 0.5, "dry": true,
+            "rows": [{"name": "x", "days": ["1970-01-01"], "ratio": 0.5}]});
+        assert_eq!(written, expected);
+        let mut back = Row::default();
+        fill(&mut back, written).unwrap();
+        assert_eq!(back, row);
+    }
+
+    #[test]
+    fn what_is_no_such_record_is_refused() {
+        let wrong = |value| fill(&mut Row::default(), value).unwrap_err();
+        for (value, because) in [
+            (json!({"ratio": 1}), "name is missing"),
+            (json!({"name": "x"}), "ratio is missing"),
+            (json!({"name": 5, "ratio": 1}), "name is no text"),
+            (json!({"name": "x", "ratio": 1, "port": 70_000}), "port is no whole number that fits"),
+            (json!({"name": "x", "ratio": 1, "port": -1}), "port is no whole number that fits"),
+            (json!({"name": "x", "ratio": "1"}), "ratio is no number"),
+            (json!({"name": "x", "ratio": 1, "days": ["soon"]}), "days is of no known form"),
+            (json!({"name": "x", "ratio": 1, "rows": [{"name": "y"}]}), "ratio is missing"),
+            (json!({"name": "x", "ratio": 1, "rows": 1}), "rows is no list"),
+            (json!(1), "it is no table"),
+        ] {
+            assert_eq!(wrong(value), because);
         }
-        #[derive(serde::Serialize)]
-        struct Rest {
-            ratio: f64,
-            pairs: Vec<(u8, bool)>,
-        }
-        let row = |port| Row { port, name: "x", rest: Rest { ratio: 0.5, pairs: vec![(1, true)] } };
-        let rows = json!({"rows": [{"port": 23, "name": "x", "ratio": 0.5, "pairs": [[1, true]]},
-            {"name": "x", "ratio": 0.5, "pairs": [[1, true]]}]});
-        let written =
-            table(&std::collections::BTreeMap::from([("rows", [row(Some(23)), row(None)])])).unwrap();
-        assert_eq!(to_value(written.contents()), rows);
-        assert!(table(&5).is_err() && table(&[1]).is_err() && table(&"x").is_err());
+        let mut row = Row::default();
+        fill(&mut row, json!({"name": "x", "ratio": 1, "port": null, "unknown": [1]})).unwrap();
+        assert_eq!((row.port, row.rest.ratio), (None, 1.0));
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn page(report: &MonthReport) -> String {
         put!(
             page,
             "<p><b>{} {}</b>: {} <span class=\"small\">{}: {}</span></p>\n",
-            escaped(&row.protocol.to_uppercase()),
+            escaped(&row.protocol.to_ascii_uppercase()),
             row.port,
             escaped(report.advice_text(row)),
             words.from,

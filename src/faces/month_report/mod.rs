@@ -151,7 +151,7 @@ impl MonthReport {
 
 /// `TCP 22 (SSH)`
 fn service(row: &ServiceRow) -> String {
-    let protocol = row.protocol.to_uppercase();
+    let protocol = row.protocol.to_ascii_uppercase();
     let port = row.port.map_or(String::new(), |port| format!(" {port}"));
     let name = row.name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
     format!("{protocol}{port}{name}")

@@ -1,9 +1,13 @@
 use super::super::golden::golden;
 use super::*;
+use crate::bus::blob::fill;
+use crate::record::Record;
 use serde_json::json;
 
-fn parse<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> T {
-    serde_json::from_value(value).unwrap()
+fn parse<T: Record + Default>(value: serde_json::Value) -> T {
+    let mut record = T::default();
+    fill(&mut record, value).unwrap();
+    record
 }
 
 fn answer(question: &Question) -> Result<Answer, ShellError> {

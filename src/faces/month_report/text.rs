@@ -52,7 +52,7 @@ pub(super) fn write(report: &MonthReport, out: &mut dyn Write) -> io::Result<()>
         writeln!(
             out,
             "{} {}: {}",
-            safe(&row.protocol).to_uppercase(),
+            safe(&row.protocol).to_ascii_uppercase(),
             row.port,
             safe(report.advice_text(row))
         )?;

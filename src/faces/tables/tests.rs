@@ -310,7 +310,7 @@ fn a_summary_and_a_report_have_every_section() {
 
 #[test]
 fn a_report_as_json_has_the_keys_of_the_sections() {
-    let json = serde_json::to_string(&report_answer()).unwrap();
+    let json = crate::faces::json::text(&report_answer());
     let mut from = 0;
     for key in ["summary", "months", "days", "services", "sources", "anomalies", "hours", "input"] {
         let found = json[from..].find(&format!("\"{key}\":{{")).unwrap_or_else(|| panic!("{key}: {json}"));

@@ -5,7 +5,6 @@
 
 mod arguments;
 
-use serde_json::{Value, json};
 use ubus::blobmsg::BlobMsgTable;
 
 pub use arguments::{MAX_REASON, parse_duration};
@@ -13,6 +12,7 @@ pub use arguments::{MAX_REASON, parse_duration};
 use crate::bus::blob::{self, Method, Type};
 use crate::bus::{BusEvent, Call, Outgoing, Request, Status};
 use crate::query::question::{Prefix, Question, Topic};
+use crate::record::Field;
 
 /// The object's name on the bus.
 pub const OBJECT: &str = "fwstat";
@@ -72,7 +72,7 @@ impl AnswerError {
 pub trait Answers {
     /// As it goes over the bus.
     fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError>;
-    fn command(&mut self, command: BusCommand) -> Result<Value, AnswerError>;
+    fn command(&mut self, command: BusCommand) -> Result<BlobMsgTable, AnswerError>;
 }
 
 const RANGE: [(&str, Type); 2] = [("from", Type::Text), ("to", Type::Text)];
@@ -245,7 +245,7 @@ fn serve(outgoing: &mut Outgoing, call: &Call<'_>, answers: &mut dyn Answers) {
         None => return call.done(outgoing, Status::METHOD_NOT_FOUND),
         Some(Err(wrong)) => Err(AnswerError::InvalidArgument(wrong)),
         Some(Ok(Asked::Question(question))) => answers.answer(&question),
-        Some(Ok(Asked::Command(command))) => answers.command(command).map(|done| blob::from_value(&done)),
+        Some(Ok(Asked::Command(command))) => answers.command(command),
     };
     let outcome = outcome.and_then(|answer| {
         if answer.contents().len() > MAX_ANSWER {
@@ -262,7 +262,7 @@ fn serve(outgoing: &mut Outgoing, call: &Call<'_>, answers: &mut dyn Answers) {
         }
         Err(error) => {
             let (status, text) = error.parts();
-            call.reply(outgoing, &blob::from_value(&json!({ "error": text })));
+            call.reply(outgoing, &blob::table(&[("error", &text as &dyn Field)]));
             call.done(outgoing, status);
         }
     }

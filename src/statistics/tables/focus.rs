@@ -66,14 +66,11 @@ impl Tables {
 
 /// The heaviest rows of those that are wanted, in no order, and the most that one left out has.
 fn heaviest<R: Row<Key: Ord>>(table: &Heavy<R>, most: usize, wanted: impl Fn(&R) -> bool) -> (Vec<&R>, u64) {
-    let mut rows: Vec<&R> = table.rows().iter().filter(|row| wanted(row)).collect();
-    if rows.len() <= most {
-        return (rows, 0);
-    }
-    rows.select_nth_unstable_by_key(most, |row| (Reverse(row.count()), row.key()));
-    let floor = rows[most].count();
-    rows.truncate(most);
-    (rows, floor)
+    let rows: Vec<&R> = table.rows().iter().filter(|row| wanted(row)).collect();
+    let cut = Cut { top: most, from: u64::MAX, most };
+    let rank = |number: usize| (Reverse(rows[number].count()), rows[number].key());
+    let (numbers, floor) = cut.pick(rows.len(), |number| rows[number].count(), rank);
+    (numbers.into_iter().map(|number| rows[number as usize]).collect(), floor)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::statistics::day::Day;
 use crate::statistics::distinct::Sketch;
 use crate::statistics::kept::{Kept, Unique};
 
-impl<S: Shelf> Store<S> {
+impl Store {
     /// Adds whole summaries of days, oldest first, and what to remember of the files they came
     /// from: all of it or, if writing fails, nothing.
     pub fn add(
@@ -84,7 +84,7 @@ impl<S: Shelf> Store<S> {
             |(name, blocks): (String, Option<Vec<Block>>)| (name, blocks.map(|b| format::write(&b)));
         let mut changes: Vec<Change> = files.into_iter().map(deflate).collect();
         changes.extend(others);
-        self.shelf.commit(changes).map_err(|error| self.failed("cannot write the store", error))?;
+        self.commit(changes).map_err(|error| self.failed("cannot write the store", error))?;
         self.open = open;
         let first = self.retention.first_month(newest);
         self.months.extend(touched.iter().map(|(month, _)| *month));

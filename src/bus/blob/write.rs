@@ -1,0 +1,80 @@
+//! A record -> a blobmsg table, without a tree of values in between: an answer of a thousand rows takes its own
+//! length of memory and no more.
+
+use serde_json::Value;
+use ubus::blobmsg::{BlobBuilder, BlobMsgTable};
+
+use crate::record::{Field, Need, Record, Seen, each_written};
+
+/// The longest key that is written.
+const MAX_KEY: usize = 256;
+
+/// The table of a record's fields. A key without a value is left out; integers are 32 bits wide when they
+/// fit, else 64 (and at most what a signed one holds).
+pub fn table(record: &dyn Record) -> BlobMsgTable {
+    BlobMsgTable::build(|out| put_fields(out, record))
+}
+
+fn put_fields(out: &mut BlobBuilder, record: &dyn Record) {
+    each_written(record, &mut |name, seen| {
+        if name.len() <= MAX_KEY && !matches!(seen, Seen::Null) {
+            put(out, Some(name), seen);
+        }
+    });
+}
+
+fn put(out: &mut BlobBuilder, name: Option<&str>, seen: Seen<'_>) {
+    match seen {
+        Seen::Absent | Seen::Null => out.put_null(name),
+        Seen::Flag(flag) => out.put_bool(name, flag),
+        Seen::Count(count) => put_integer(out, name, i64::try_from(count).unwrap_or(i64::MAX)),
+        Seen::Signed(number) => put_integer(out, name, number),
+        Seen::Ratio(ratio) => out.put_double(name, ratio),
+        Seen::Text(text) => out.put_str(name, text),
+        Seen::Shown(shown) => out.put_str(name, &shown.to_string()),
+        Seen::List(list) => {
+            out.open_array(name);
+            list.each(&mut |item| put(out, None, item.seen()));
+            out.close_array();
+        }
+        Seen::Table(record) => {
+            out.open_table(name);
+            put_fields(out, record);
+            out.close_table();
+        }
+    }
+}
+
+fn put_integer(out: &mut BlobBuilder, name: Option<&str>, number: i64) {
+    match i32::try_from(number) {
+        Ok(small) => out.put_i32(name, small),
+        Err(_) => out.put_i64(name, number),
+    }
+}
+
+/// A JSON value is written as any record is.
+impl Field for Value {
+    fn seen(&self) -> Seen<'_> {
+        match self {
+            Value::Null => Seen::Null,
+            Value::Bool(flag) => Seen::Flag(*flag),
+            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(count), _) => Seen::Count(count),
+                (_, Some(number)) => Seen::Signed(number),
+                _ => Seen::Ratio(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Value::String(text) => Seen::Text(text),
+            Value::Array(items) => Seen::List(items),
+            Value::Object(_) => Seen::Table(self),
+        }
+    }
+}
+
+/// The keys of an object; anything else has none.
+impl Record for Value {
+    fn each(&self, visit: &mut dyn FnMut(&str, Need, &dyn Field)) {
+        for (name, value) in self.as_object().into_iter().flatten() {
+            visit(name, Need::Always, value);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Records as JSON text (RFC 8259), on one line.
+
+use std::fmt::Write;
+
+use crate::record::{Field, Seen, each_written};
+
+/// The text of a record or of another value.
+pub fn text(field: &dyn Field) -> String {
+    let mut out = String::new();
+    put(&mut out, field.seen());
+    out
+}
+
+fn put(out: &mut String, seen: Seen<'_>) {
+    // Writing to a String cannot fail.
+    match seen {
+        Seen::Absent | Seen::Null => out.push_str("null"),
+        Seen::Flag(flag) => out.push_str(if flag { "true" } else { "false" }),
+        Seen::Count(count) => _ = write!(out, "{count}"),
+        Seen::Signed(number) => _ = write!(out, "{number}"),
+        Seen::Ratio(ratio) => put_ratio(out, ratio),
+        Seen::Text(text) => put_text(out, text),
+        Seen::Shown(shown) => put_text(out, &shown.to_string()),
+        Seen::List(list) => {
+            let mut before = '[';
+            list.each(&mut |item| {
+                out.push(std::mem::replace(&mut before, ','));
+                put(out, item.seen());
+            });
+            out.push_str(if before == '[' { "[]" } else { "]" });
+        }
+        Seen::Table(record) => {
+            let mut before = '{';
+            each_written(record, &mut |name, seen| {
+                out.push(std::mem::replace(&mut before, ','));
+                put_text(out, name);
+                out.push(':');
+                put(out, seen);
+            });
+            out.push_str(if before == '{' { "{}" } else { "}" });
+        }
+    }
+}
+
+/// The fewest digits that give the same number again.
+fn put_ratio(out: &mut String, ratio: f64) {
+    let size = ratio.abs();
+    _ = if !ratio.is_finite() {
+        write!(out, "null")
+    } else if size != 0.0 && !(1e-5..1e16).contains(&size) {
+        let sign = if size > 1.0 { "e+" } else { "e" };
+        out.write_str(&format!("{ratio:e}").replace('e', sign))
+    } else if ratio.trunc() == ratio {
+        write!(out, "{ratio}.0")
+    } else {
+        write!(out, "{ratio}")
+    };
+}
+
+fn put_text(out: &mut String, text: &str) {
+    out.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\x08' => out.push_str("\\b"),
+            '\x0c' => out.push_str("\\f"),
+            '\0'..='\x1f' => _ = write!(out, "\\u{:04x}", letter as u32),
+            _ => out.push(letter),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    /// Values as serde_json makes them, with all that text and numbers can be.
+    fn values() -> impl Strategy<Value = Value> {
+        let number = any::<f64>().prop_map(|ratio| json!(ratio));
+        let small = (-1e7..1e7f64, 0..12).prop_map(|(ratio, power)| json!(ratio / 10f64.powi(power)));
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(|flag| json!(flag)),
+            any::<u64>().prop_map(|count| json!(count)),
+            any::<i64>().prop_map(|number| json!(number)),
+            number,
+            small,
+            ".*".prop_map(|text| json!(text)),
+            "[\\x00-\\x7f]*".prop_map(|text| json!(text)),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+                proptest::collection::btree_map(".{0,6}", inner, 0..6).prop_map(|keys| json!(keys)),
+            ]
+        })
+    }
+
+    #[test]
+    fn numbers_have_the_form_of_other_writers() {
+        for (ratio, written) in [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (13.0, "13.0"),
+            (1.732, "1.732"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (1e-5, "0.00001"),
+            (1.5e-7, "1.5e-7"),
+            (1e16, "1e+16"),
+            (123_456_789_012_345.0, "123456789012345.0"),
+            (f64::NAN, "null"),
+        ] {
+            assert_eq!(text(&ratio), written);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_is_written_as_serde_json_writes_it(value in values()) {
+            prop_assert_eq!(text(&value), value.to_string());
+        }
+    }
+}
