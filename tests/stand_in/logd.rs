@@ -3,9 +3,10 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ubus::blobmsg::{BlobBuilder, BlobMsgTable, lookup};
 use ubus::envelope::{EnvBuilder, UbusAttr};
@@ -15,6 +16,10 @@ use super::wire::{Wire, data, number, text};
 
 pub const KERNEL: i32 = 0;
 pub const SYSLOG: i32 = 1;
+/// After so many notifications the broker is waited for: the one of the tests closes a connection that it cannot
+/// read as fast as it is written to, OpenWrt's does not.
+const AT_ONCE: u32 = 256;
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 struct Entry {
@@ -47,6 +52,9 @@ pub struct Logd {
     object: u32,
     ring: Arc<Mutex<Ring>>,
     size: usize,
+    notified: u32,
+    /// The sequence numbers of what the broker answered.
+    answered: Receiver<u16>,
     /// Seconds that its clock is ahead of this machine's.
     pub ahead: i64,
     thread: Option<JoinHandle<()>>,
@@ -64,8 +72,9 @@ impl Logd {
         let object = wire.add_object(Some("log")).unwrap();
         let mut reader = wire.try_clone().unwrap();
         let shared = Arc::clone(&ring);
-        let thread = std::thread::spawn(move || serve(&mut reader, object, &shared));
-        Logd { wire, object, ring, size, ahead: 0, thread: Some(thread) }
+        let (answers, answered) = channel();
+        let thread = std::thread::spawn(move || serve(&mut reader, object, &shared, &answers));
+        Logd { wire, object, ring, size, notified: 0, answered, ahead: 0, thread: Some(thread) }
     }
 
     pub fn kernel(&mut self, msg: &str) -> i32 {
@@ -94,8 +103,19 @@ impl Logd {
             attributes.push_u8(UbusAttr::NoReply, 1);
             attributes.push_data(table.contents());
             let _ = self.wire.ask(MsgType::Notify, self.object, attributes);
+            self.notified += 1;
+        }
+        drop(ring);
+        if notify && self.notified.is_multiple_of(AT_ONCE) {
+            self.wait_for_the_broker();
         }
         entry.id
+    }
+
+    /// Until it has read everything.
+    fn wait_for_the_broker(&mut self) {
+        let Ok(ping) = self.wire.ask(MsgType::Ping, 0, EnvBuilder::new()) else { return };
+        while self.answered.recv_timeout(PATIENCE).is_ok_and(|answered| answered != ping) {}
     }
 }
 
@@ -107,9 +127,10 @@ impl Drop for Logd {
 }
 
 /// Answers calls until the connection ends.
-fn serve(wire: &mut Wire, object: u32, ring: &Mutex<Ring>) {
+fn serve(wire: &mut Wire, object: u32, ring: &Mutex<Ring>, answers: &Sender<u16>) {
     while let Ok(frame) = wire.receive() {
         if frame.hdr.ty != MsgType::Invoke {
+            let _ = answers.send(frame.hdr.seq);
             continue;
         }
         assert_eq!(text(&frame, UbusAttr::Method), "read");

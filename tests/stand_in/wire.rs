@@ -45,7 +45,7 @@ impl Wire {
 
     /// Sends a request; gives its sequence number.
     pub fn ask(&mut self, kind: MsgType, peer: u32, attributes: EnvBuilder) -> io::Result<u16> {
-        self.sequence += 1;
+        self.sequence = self.sequence.wrapping_add(1);
         self.send(&Frame::to_peer(kind, self.sequence, peer, attributes.finish()))?;
         Ok(self.sequence)
     }
