@@ -30,6 +30,8 @@ const packet = (prefix, source, port, id) => `[1.${id}] ${prefix}IN=wan OUT= MAC
 const netns = fs.readFileSync(path.join(place, 'netns'), 'utf8').trim();
 const inKernel = (address) => execFileSync('ip', [ 'netns', 'exec', netns, 'nft', 'list', 'table', 'inet', 'fwstat' ], { encoding: 'utf8' }).split(/[\s,{}]+/).some((word) => word.split('/')[0] == address);
 const config = path.join(place, 'config/fwstat');
+const project = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const program = path.join(process.env.CARGO_TARGET_DIR || path.join(project, 'target'), 'debug/fwstat');
 
 async function until(done, what) {
 	for (const end = Date.now() + 20000; !(await done());) {
@@ -93,6 +95,27 @@ const tests = {
 		assert.deepEqual(await figures('hours'), summary.hours.map((row) => number(row.attempts)));
 		assert.ok(await page.locator('[data-chart="hours"] canvas').count() == 1, 'the chart is drawn');
 		assert.match(await page.locator('[data-chart="hours"] .fw-chart').getAttribute('aria-label'), /Attempts by hour/);
+	},
+
+	async 'the report of a month: a page of its own in both languages, nothing fetched, addresses masked'() {
+		const { month } = (await answer('months', { limit: 1000 })).months.at(-2);
+		const last = new Date(Date.UTC(+month.slice(0, 4), +month.slice(5), 0)).toISOString().slice(0, 10);
+		const { days } = await answer('days', { from: `${month}-01`, to: last });
+		for (const lang of [ 'en', 'ja' ]) {
+			const file = path.join(pictures, `report-${lang}.html`), asked = [], note = (request) => asked.push(request.url());
+			fs.writeFileSync(file, execFileSync(program, [ 'report', '--month', month, '--format', 'html', '--lang', lang, '--ubus', path.join(place, 'ubus.sock') ]));
+			page.on('request', note);
+			await page.goto(`file://${file}`);
+			page.off('request', note);
+			assert.deepEqual(asked, [ `file://${file}` ]);
+			assert.equal(await page.evaluate(() => document.documentElement.lang), lang);
+			assert.equal(await page.locator('script, link, img, iframe').count(), 0);
+			assert.deepEqual(await page.locator('svg').first().locator('rect title').allTextContents(), days.map((row) => `${row.date}: ${number(row.attempts)}`));
+			const shown = await page.evaluate(() => document.body.innerText);
+			assert.match(shown, /\d+\.\d+\.x\.x/);
+			assert.doesNotMatch(shown, /\d+\.\d+\.\d+\.\d+/);
+			await page.screenshot({ path: `${pictures}/report-${lang}.png`, fullPage: true });
+		}
 	},
 
 	async 'months, days and ports: from a month down to a log line'() {
