@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ubus::blobmsg::{BlobBuilder, BlobMsgTable, lookup};
 use ubus::envelope::{EnvBuilder, UbusAttr};
-use ubus::wire::{Frame, MsgType};
+use ubus::wire::MsgType;
 
 use super::wire::{Wire, data, number, text};
 
@@ -156,13 +156,6 @@ fn serve(wire: &mut Wire, object: u32, ring: &Mutex<Ring>, answers: &Sender<u16>
             }
             out.close_array();
         });
-        let reply = |kind, attribute: &dyn Fn(&mut EnvBuilder)| {
-            let mut attributes = EnvBuilder::new();
-            attribute(&mut attributes);
-            attributes.push_u32(UbusAttr::ObjId, object);
-            Frame::to_peer(kind, frame.hdr.seq, frame.hdr.peer, attributes.finish())
-        };
-        let _ = wire.send(&reply(MsgType::Data, &|out| out.push_data(table.contents())));
-        let _ = wire.send(&reply(MsgType::Status, &|out| out.push_i32(UbusAttr::Status, 0)));
+        wire.answer(&frame, object, table.contents());
     }
 }

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 
 use fwstat::bus::blob;
 use serde_json::{Value, json};
-use ubus::envelope::{EnvBuilder, UbusAttr};
-use ubus::wire::{Frame, MsgType};
+use ubus::envelope::UbusAttr;
+use ubus::wire::MsgType;
 
 use super::wire::{Wire, number, text};
 
@@ -69,13 +69,6 @@ fn serve(wire: &mut Wire, object: u32, networks: &Mutex<Value>) {
             ("dump", object)
         );
         let table = blob::from_value(&networks.lock().unwrap());
-        let reply = |kind, attribute: &dyn Fn(&mut EnvBuilder)| {
-            let mut attributes = EnvBuilder::new();
-            attribute(&mut attributes);
-            attributes.push_u32(UbusAttr::ObjId, object);
-            Frame::to_peer(kind, frame.hdr.seq, frame.hdr.peer, attributes.finish())
-        };
-        let _ = wire.send(&reply(MsgType::Data, &|out| out.push_data(table.contents())));
-        let _ = wire.send(&reply(MsgType::Status, &|out| out.push_i32(UbusAttr::Status, 0)));
+        wire.answer(&frame, object, table.contents());
     }
 }

@@ -50,6 +50,18 @@ impl Wire {
         Ok(self.sequence)
     }
 
+    /// Answers a call with data and success; whoever called may be gone.
+    pub fn answer(&mut self, call: &Frame, object: u32, contents: &[u8]) {
+        let reply = |kind, attribute: &dyn Fn(&mut EnvBuilder)| {
+            let mut attributes = EnvBuilder::new();
+            attribute(&mut attributes);
+            attributes.push_u32(UbusAttr::ObjId, object);
+            Frame::to_peer(kind, call.hdr.seq, call.hdr.peer, attributes.finish())
+        };
+        let _ = self.send(&reply(MsgType::Data, &|out| out.push_data(contents)));
+        let _ = self.send(&reply(MsgType::Status, &|out| out.push_i32(UbusAttr::Status, 0)));
+    }
+
     /// The data of the answers to `sequence`, and its status.
     pub fn answers(&mut self, sequence: u16) -> io::Result<(Vec<Frame>, i32)> {
         let mut answers = Vec::new();
