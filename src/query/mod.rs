@@ -62,6 +62,26 @@ pub enum Answer {
     Status(StatusAnswer),
 }
 
+/// The same of an answer, whichever it is.
+macro_rules! whichever {
+    ($self:expr, $answer:ident => $what:expr) => {
+        match $self {
+            Answer::Summary($answer) => $what,
+            Answer::Services($answer) => $what,
+            Answer::Sources($answer) => $what,
+            Answer::Source($answer) => $what,
+            Answer::Hours($answer) => $what,
+            Answer::Days($answer) => $what,
+            Answer::Months($answer) => $what,
+            Answer::Countries($answer) => $what,
+            Answer::Anomalies($answer) => $what,
+            Answer::Recent($answer) => $what,
+            Answer::Blocks($answer) => $what,
+            Answer::Status($answer) => $what,
+        }
+    };
+}
+
 impl Answer {
     /// One to be filled from what was answered elsewhere.
     pub fn blank(topic: Topic) -> Answer {
@@ -82,54 +102,15 @@ impl Answer {
     }
 
     fn record(&self) -> &dyn Record {
-        match self {
-            Answer::Summary(answer) => answer,
-            Answer::Services(answer) => answer,
-            Answer::Sources(answer) => answer,
-            Answer::Source(answer) => answer,
-            Answer::Hours(answer) => answer,
-            Answer::Days(answer) => answer,
-            Answer::Months(answer) => answer,
-            Answer::Countries(answer) => answer,
-            Answer::Anomalies(answer) => answer,
-            Answer::Recent(answer) => answer,
-            Answer::Blocks(answer) => answer,
-            Answer::Status(answer) => answer,
-        }
+        whichever!(self, answer => answer)
     }
 
     fn record_mut(&mut self) -> &mut dyn Record {
-        match self {
-            Answer::Summary(answer) => answer,
-            Answer::Services(answer) => answer,
-            Answer::Sources(answer) => answer,
-            Answer::Source(answer) => answer,
-            Answer::Hours(answer) => answer,
-            Answer::Days(answer) => answer,
-            Answer::Months(answer) => answer,
-            Answer::Countries(answer) => answer,
-            Answer::Anomalies(answer) => answer,
-            Answer::Recent(answer) => answer,
-            Answer::Blocks(answer) => answer,
-            Answer::Status(answer) => answer,
-        }
+        whichever!(self, answer => answer)
     }
 
     pub fn completeness_mut(&mut self) -> &mut Completeness {
-        match self {
-            Answer::Summary(answer) => &mut answer.completeness,
-            Answer::Services(answer) => &mut answer.completeness,
-            Answer::Sources(answer) => &mut answer.completeness,
-            Answer::Source(answer) => &mut answer.completeness,
-            Answer::Hours(answer) => &mut answer.completeness,
-            Answer::Days(answer) => &mut answer.completeness,
-            Answer::Months(answer) => &mut answer.completeness,
-            Answer::Countries(answer) => &mut answer.completeness,
-            Answer::Anomalies(answer) => &mut answer.completeness,
-            Answer::Recent(answer) => &mut answer.completeness,
-            Answer::Blocks(answer) => &mut answer.completeness,
-            Answer::Status(answer) => &mut answer.completeness,
-        }
+        whichever!(self, answer => &mut answer.completeness)
     }
 }
 
