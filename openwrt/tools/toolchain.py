@@ -107,6 +107,7 @@ def cargo_environment(row, rustc, profile):
         f"-Ctarget-cpu={row['cpu']}",
         *(f"-Ctarget-feature={feature}" for feature in row["features"]),
         *([f"-Crelocation-model={row['relocation']}"] if "relocation" in row else []),
+        *(f"-Cllvm-args=-{option}" for option in row.get("llvm", [])),
         f"--remap-path-prefix={ROOT}=fwstat",
     ]
     if profile != "test":

@@ -83,6 +83,7 @@ pub struct Core {
 }
 
 impl Core {
+    #[inline(never)]
     pub fn start(now: Now, config_path: &Path, run: &Path) -> Core {
         let (config, mut problems) = load(config_path);
         let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
@@ -291,6 +292,7 @@ impl Core {
         self.commit(now);
     }
 
+    #[inline(never)]
     pub fn reload(&mut self, now: Now) {
         self.commit(now);
         let (config, mut problems) = load(&self.config_path);

@@ -89,6 +89,7 @@ fn instant(now: Now, engine: &Engine) -> Option<i64> {
 }
 
 impl Guarding {
+    #[inline(never)]
     pub fn start(
         now: Now,
         config: &Config,
@@ -162,6 +163,7 @@ impl Guarding {
     }
 
     /// Everything that is due. Gives what is to be logged.
+    #[inline(never)]
     pub fn turn(
         &mut self,
         now: Now,

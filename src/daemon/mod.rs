@@ -75,7 +75,9 @@ pub fn load(path: &Path) -> (Config, Vec<String>) {
     (config, problems.iter().map(ToString::to_string).collect())
 }
 
-/// Runs until SIGTERM.
+/// Runs until SIGTERM. Not inlined, as what it calls: their variables together would take more stack than one
+/// instruction of a 32-bit MIPS can reach (32 KiB), and every access three instructions.
+#[inline(never)]
 pub fn run(places: Places) -> Result<(), DaemonError> {
     let signals = Signals::take().map_err(|error| DaemonError(format!("cannot take signals: {error}")))?;
     std::fs::create_dir_all(&places.run)
@@ -106,6 +108,7 @@ struct Daemon {
 
 impl Daemon {
     /// One turn of the loop; false when it was the last.
+    #[inline(never)]
     fn turn(&mut self) -> io::Result<bool> {
         self.on_time(now());
         let (signal, bus, packets, counters) = self.wait()?;

@@ -79,6 +79,7 @@ impl History for Nothing {
 
 impl Places {
     /// Opens the store; gives the newest day in it and what was found of an earlier run.
+    #[inline(never)]
     pub fn open(config: &Config, run: &Path, boot: &str) -> (Places, Option<Date>, Option<Saved>) {
         let mut places = Places {
             directory: PathBuf::from(&config.database),
