@@ -139,9 +139,9 @@ pub fn attacked(open: &[Open], rows: &[ServiceRow]) -> Vec<ExposureRow> {
     }
     for open in open.iter().filter(|open| open.first == open.last) {
         push(ExposureRow {
-            protocol: services::protocol_name(open.protocol).into_owned(),
+            protocol: services::protocol_name(open.protocol),
             port: open.first,
-            name: services::look_up(open.protocol, open.first).map(|known| known.name.to_string()),
+            name: services::look_up(open.protocol, open.first).map(|known| known.name.into()),
             by: open.by.clone(),
             attempts: 0,
             unique_sources: None,
@@ -227,7 +227,7 @@ config redirect
 
     #[test]
     fn open_ports_are_told_with_their_attempts() {
-        let row = |protocol: &str, port, attempts| ServiceRow {
+        let row = |protocol: &'static str, port, attempts| ServiceRow {
             protocol: protocol.into(),
             port: Some(port),
             name: None,
@@ -239,7 +239,7 @@ config redirect
         };
         let rows = [row("tcp", 23, 9000), row("tcp", 22, 2198), row("udp", 22, 5), row("tcp", 8005, 4)];
         let found = attacked(&opened(FIREWALL, &["wan".to_string()]), &rows);
-        let told: Vec<_> = found.iter().map(|row| (row.protocol.as_str(), row.port, row.attempts)).collect();
+        let told: Vec<_> = found.iter().map(|row| (&*row.protocol, row.port, row.attempts)).collect();
         assert_eq!(told, [("tcp", 22, 2198), ("tcp", 8005, 4), ("tcp", 443, 0), ("udp", 443, 0)]);
         assert_eq!((found[0].unique_sources, found[2].unique_sources), (Some(310), None));
     }

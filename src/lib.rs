@@ -20,6 +20,7 @@ pub mod paths;
 pub mod query;
 pub mod record;
 pub mod services;
+pub mod short;
 pub mod sources;
 pub mod statistics;
 pub mod store;

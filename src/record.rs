@@ -3,6 +3,7 @@
 //!
 //! Knows no format. [`record!`](crate::record!) lists the fields of a struct; what each kind of field holds stands here.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -177,6 +178,16 @@ impl Field for String {
 
     fn slot(&mut self) -> Slot<'_> {
         Slot::Text(self)
+    }
+}
+
+impl Field for Cow<'static, str> {
+    fn seen(&self) -> Seen<'_> {
+        Seen::Text(self)
+    }
+
+    fn slot(&mut self) -> Slot<'_> {
+        Slot::Text(self.to_mut())
     }
 }
 

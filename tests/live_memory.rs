@@ -104,7 +104,7 @@ fn ten_million_forged_sources_in_a_day() {
                 // 9 of 10 are attempts, and a fifth of the rest; addresses repeat.
                 let unique = answer.unique_sources.unwrap() as f64;
                 assert!((unique / 9_190_000.0 - 1.0).abs() < 0.02, "{unique}");
-                assert_eq!(answer.sources[0].address, "198.51.100.7");
+                assert_eq!(&*answer.sources[0].address, "198.51.100.7");
             }
             Answer::Services(answer) => assert_eq!(answer.services.len(), 1000),
             Answer::Sources(answer) => assert_eq!(answer.sources.len(), 1000),

@@ -2,7 +2,7 @@
 
 use crate::calendar::Date;
 use crate::faces::anomaly_table::notice;
-use crate::query::answer::AnomalyRow;
+use crate::query::answer::{AnomalyRow, Known};
 use crate::record;
 
 /// An attacker can make many services anomalous: so many a day are told.
@@ -13,7 +13,7 @@ const MOST_WAITING: usize = 32;
 #[derive(Default)]
 pub struct Notices {
     /// What was told of the two newest days.
-    told: Vec<(Date, String, Option<u16>)>,
+    told: Vec<(Date, Known, Option<u16>)>,
     waiting: Vec<Notice>,
 }
 
@@ -58,8 +58,8 @@ mod tests {
     use crate::faces::json::text;
 
     fn row(port: u16, day: i32) -> AnomalyRow {
-        let name = (port == 1900).then(|| "SSDP".to_string());
-        let (protocol, port) = ("udp".to_string(), Some(port));
+        let name = (port == 1900).then_some("SSDP".into());
+        let (protocol, port) = ("udp".into(), Some(port));
         AnomalyRow { date: Date(day), protocol, port, name, attempts: 92_890, expected: 13.0, score: 9000.0 }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::calendar::{Date, Month};
 use crate::config::Config;
@@ -64,7 +65,7 @@ impl History for Nothing {
         Vec::new()
     }
 
-    fn month(&mut self, _: Month) -> Option<MonthOfDays> {
+    fn month(&mut self, _: Month) -> Option<Rc<MonthOfDays>> {
         None
     }
 

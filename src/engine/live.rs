@@ -1,6 +1,7 @@
 //! Questions to the running daemon: the store's days and months with the open day among them.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use crate::calendar::{Date, Month};
 use crate::event::{Address, Class, Service};
@@ -9,6 +10,7 @@ use crate::query::history::{History, MonthOfDays, Retention};
 use crate::query::question::{Question, Topic};
 use crate::query::{self, Answer, AnswerError};
 use crate::services;
+use crate::short::AddressText;
 use crate::statistics::countries::{Atlas, Country, with_atlas};
 use crate::statistics::day::{Day, KeptDay};
 use crate::statistics::month::MonthSum;
@@ -31,47 +33,62 @@ struct LiveHistory<'a> {
     stored: &'a mut dyn History,
     /// Oldest first, no two of one date.
     days: Vec<KeptDay>,
-    /// The month that was asked for last.
-    month: Option<(Month, MonthOfDays)>,
+    newest: Date,
+    /// The months that were asked for so far and have such days, with these in them.
+    merged: Vec<(Month, Rc<MonthOfDays>)>,
+}
+
+impl<'a> LiveHistory<'a> {
+    fn new(stored: &'a mut dyn History, days: Vec<KeptDay>) -> LiveHistory<'a> {
+        let newest = days.last().map_or(Date(0), |day| day.date);
+        LiveHistory { stored, days, newest, merged: Vec::new() }
+    }
 }
 
 impl History for LiveHistory<'_> {
     fn months(&self) -> Vec<Month> {
         let mut months = self.stored.months();
         months.extend(self.days.iter().map(|day| day.date.month()));
+        months.extend(self.merged.iter().map(|(month, _)| *month));
         months.sort();
         months.dedup();
         months
     }
 
-    fn month(&mut self, month: Month) -> Option<MonthOfDays> {
-        let mut days = self.days.iter().filter(|day| day.date.month() == month).peekable();
-        if days.peek().is_none() {
-            return self.stored.month(month);
+    fn month(&mut self, month: Month) -> Option<Rc<MonthOfDays>> {
+        if let Some((_, merged)) = self.merged.iter().find(|(known, _)| *known == month) {
+            return Some(Rc::clone(merged));
         }
-        if let Some((_, kept)) = self.month.as_ref().filter(|(known, _)| *known == month) {
-            return Some(MonthOfDays { summary: kept.summary.clone(), days: kept.days.clone() });
+        let days: Vec<KeptDay> = self.days.extract_if(.., |day| day.date.month() == month).collect();
+        let stored = self.stored.month(month);
+        if days.is_empty() {
+            return stored;
         }
+        let all_days_are_kept = self.retention().first_day(self.newest) <= month.first_day();
         let mut sum = MonthSum::new(month);
-        let mut kept = match self.stored.month(month) {
-            Some(kept) => {
-                sum.add_month(&kept.summary);
-                kept.days
+        let mut kept = match stored {
+            Some(stored) => {
+                sum.add_month(&stored.summary);
+                Rc::try_unwrap(stored).map_or_else(|stored| stored.days.clone(), |stored| stored.days)
             }
             None => Vec::new(),
         };
         for day in days {
-            sum.add_day(day);
+            // The rows of a month's summary are asked for once some of its days are gone.
+            if all_days_are_kept {
+                sum.add_totals(&day)
+            } else {
+                sum.add_day(&day)
+            }
             match kept.iter_mut().find(|known| known.date == day.date) {
-                Some(known) => *known = sum_of(&[known, day]),
-                None => kept.push(day.clone()),
+                Some(known) => *known = sum_of(&[known, &day]),
+                None => kept.push(day),
             }
         }
         kept.sort_by_key(|day| day.date);
-        let merged = MonthOfDays { summary: sum.finish(), days: kept };
-        let copy = MonthOfDays { summary: merged.summary.clone(), days: merged.days.clone() };
-        self.month = Some((month, merged));
-        Some(copy)
+        let merged = Rc::new(MonthOfDays { summary: sum.finish(), days: kept });
+        self.merged.push((month, Rc::clone(&merged)));
+        Some(merged)
     }
 
     fn retention(&self) -> Retention {
@@ -112,7 +129,7 @@ impl Engine {
             _ => {}
         }
         let atlas = self.atlas.clone();
-        let mut history = LiveHistory { stored, days: self.measured_days(&question), month: None };
+        let mut history = LiveHistory::new(stored, self.measured_days(&question));
         let answered =
             with_atlas(atlas.as_ref(), |atlas| query::answer(&question, &mut history, &self.calendar, atlas));
         let mut answer = answered?;
@@ -127,7 +144,7 @@ impl Engine {
     /// The anomalous cells of a day as far as it is known, highest score first.
     pub fn anomalies_on(&self, date: Date, stored: &mut dyn History) -> Vec<AnomalyRow> {
         let days = self.days(&Question { limit: 1, ..Question::new(Topic::Anomalies) });
-        query::anomalies_on(&mut LiveHistory { stored, days, month: None }, date)
+        query::anomalies_on(&mut LiveHistory::new(stored, days), date)
     }
 
     /// As [`Engine::days`], with the countries of the live ones where the question is about these.
@@ -157,9 +174,17 @@ impl Engine {
         // Rows that are summed up must all be there; of a list, as many as it shows.
         let filtered = question.source.is_some() || question.protocol.is_some() || question.port.is_some();
         let listed = question.limit as usize + 1;
-        let (rows, pairs) = if filtered { (MOST_SUMMED, MOST_SUMMED) } else { (listed, 0) };
-        let focus =
-            Focus { services: &services, sources: &sources, ..Focus::heaviest(MOST_ROWS, rows, pairs) };
+        let (most_services, most_sources, most_pairs) = match question.topic {
+            _ if filtered => (MOST_ROWS, MOST_SUMMED, MOST_SUMMED),
+            Topic::Sources => (0, listed, 0),
+            Topic::Summary => (MOST_ROWS, listed, 0),
+            _ => (MOST_ROWS, 0, 0),
+        };
+        let focus = Focus {
+            services: &services,
+            sources: &sources,
+            ..Focus::heaviest(most_services, most_sources, most_pairs)
+        };
         let mut days: Vec<KeptDay> = self.closed.clone();
         let live = self.late_day().into_iter().chain(self.open_day()).filter(|day| !day.is_empty());
         for day in live.map(|day| day.focused_on(question.class, &focus)) {
@@ -235,7 +260,7 @@ impl Engine {
             zone: path.and_then(|path| path.zone.clone()),
             source: event.source.to_string(),
             destination: event.destination.to_string(),
-            protocol: services::protocol_name(event.protocol).into_owned(),
+            protocol: services::protocol_name(event.protocol),
             source_port: (has_ports && event.class != Class::Login).then_some(event.source_port),
             port: has_ports.then_some(event.port),
             length: event.length,
@@ -274,7 +299,7 @@ pub fn mask(answer: &mut Answer) {
             for line in answer.evidence.iter_mut().flatten() {
                 *line = mask_in(line, &answer.row.address, &masked);
             }
-            answer.row.address = masked;
+            answer.row.address = AddressText::of(masked);
         }
         Answer::Recent(answer) => {
             for row in &mut answer.events {
@@ -287,8 +312,8 @@ pub fn mask(answer: &mut Answer) {
     }
 }
 
-fn mask_text(address: &mut String) {
-    *address = masked(address);
+fn mask_text(address: &mut AddressText) {
+    *address = AddressText::of(masked(address));
 }
 
 fn masked(address: &str) -> String {

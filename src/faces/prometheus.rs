@@ -43,9 +43,9 @@ pub fn write(
             let port = row.port.map(|port| port.to_string()).unwrap_or_default();
             let labels = vec![
                 ("class", class.name().to_string()),
-                ("protocol", row.protocol.clone()),
+                ("protocol", row.protocol.to_string()),
                 ("port", port),
-                ("name", row.name.clone().unwrap_or_default()),
+                ("name", row.name.clone().unwrap_or_default().into_owned()),
             ];
             (labels, row.attempts as f64)
         })

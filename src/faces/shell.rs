@@ -232,9 +232,9 @@ pub fn export_store(
 }
 
 fn export_month(history: &mut dyn History, month: crate::calendar::Month) -> Vec<ExportRow> {
-    let days = history.month(month).map_or(Vec::new(), |kept| kept.days);
+    let kept = history.month(month);
     let mut rows = Vec::new();
-    for day in days {
+    for day in kept.iter().flat_map(|kept| &kept.days) {
         for class in Class::ALL {
             rows.extend(day.class(class).services.iter().map(|row| ExportRow {
                 date: day.date,

@@ -6,6 +6,10 @@
 
 use crate::calendar::{Date, Month};
 use crate::record;
+use crate::short::{AddressText, CountryText, InstantText};
+
+/// Text of a table of ours: in an answer of a thousand rows none of it is copied.
+pub type Known = std::borrow::Cow<'static, str>;
 
 /// What every answer carries: whether it is complete, and if not, why not.
 #[derive(Clone, Debug, Default)]
@@ -105,9 +109,9 @@ record! { Exposure: since, ports; }
 
 #[derive(Clone, Debug, Default)]
 pub struct ExposureRow {
-    pub protocol: String,
+    pub protocol: Known,
     pub port: u16,
-    pub name: Option<String>,
+    pub name: Option<Known>,
     /// What opens it: a rule, a redirect or the zone's policy.
     pub by: String,
     pub attempts: u64,
@@ -137,13 +141,13 @@ record! { BlockCounts: active, today; }
 
 #[derive(Clone, Debug, Default)]
 pub struct ServiceRow {
-    pub protocol: String,
+    pub protocol: Known,
     /// Absent for protocols without ports.
     pub port: Option<u16>,
     /// The service's usual name; absent when it has none.
-    pub name: Option<String>,
+    pub name: Option<Known>,
     /// What an attack on it usually wants.
-    pub wants: Option<String>,
+    pub wants: Option<Known>,
     pub attempts: u64,
     pub unique_sources: Option<u64>,
     /// The most that `attempts` can be too high.
@@ -181,15 +185,15 @@ record! { ServicesAnswer: services, advice, dates, completeness = Within; }
 
 #[derive(Clone, Debug, Default)]
 pub struct SourceRow {
-    pub address: String,
+    pub address: AddressText,
     pub attempts: u64,
     /// The most that `attempts` can be too high.
     pub error: u64,
     /// Different services tried.
     pub services: Option<u64>,
-    pub first_seen: Option<String>,
-    pub last_seen: Option<String>,
-    pub country: Option<String>,
+    pub first_seen: Option<InstantText>,
+    pub last_seen: Option<InstantText>,
+    pub country: Option<CountryText>,
     pub blocked: Option<bool>,
 }
 
@@ -310,9 +314,9 @@ record! { CountriesAnswer: countries, completeness = Within; }
 #[derive(Clone, Debug, Default)]
 pub struct AnomalyRow {
     pub date: Date,
-    pub protocol: String,
+    pub protocol: Known,
     pub port: Option<u16>,
-    pub name: Option<String>,
+    pub name: Option<Known>,
     pub attempts: u64,
     /// What the service usually has a day.
     pub expected: f64,
@@ -338,7 +342,7 @@ pub struct EventRow {
     pub zone: Option<String>,
     pub source: String,
     pub destination: String,
-    pub protocol: String,
+    pub protocol: Known,
     pub source_port: Option<u16>,
     pub port: Option<u16>,
     pub length: u16,

@@ -1,5 +1,7 @@
 //! What a question can be answered from: kept days and months, oldest first.
 
+use std::rc::Rc;
+
 use crate::calendar::{Date, Month};
 use crate::statistics::day::KeptDay;
 use crate::statistics::month::KeptMonth;
@@ -47,7 +49,7 @@ pub trait History {
     /// The months of which anything is kept, oldest first.
     fn months(&self) -> Vec<Month>;
     /// What is kept of a month. A damaged one answers what is readable of it.
-    fn month(&mut self, month: Month) -> Option<MonthOfDays>;
+    fn month(&mut self, month: Month) -> Option<Rc<MonthOfDays>>;
     fn retention(&self) -> Retention;
     /// Why answers that touch `month` are incomplete.
     fn incomplete_because(&self, month: Month) -> Option<String>;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::calendar::Calendar;
 use crate::event::{Address, Service};
 use crate::services;
+use crate::short::{AddressText, CountryText, InstantText};
 use crate::statistics::countries::{Atlas, Country};
 use crate::statistics::range::{Range, Sum};
 
@@ -20,10 +21,10 @@ use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_measured
 pub fn service_row(service: Service, attempts: u64, unique: Option<u64>, error: u64) -> ServiceRow {
     let known = services::look_up(service.protocol, service.port);
     ServiceRow {
-        protocol: services::protocol_name(service.protocol).into_owned(),
+        protocol: services::protocol_name(service.protocol),
         port: Service::has_ports(service.protocol).then_some(service.port),
-        name: known.map(|known| known.name.to_string()),
-        wants: known.map(|known| known.wants.to_string()),
+        name: known.map(|known| known.name.into()),
+        wants: known.map(|known| known.wants.into()),
         attempts,
         unique_sources: unique,
         error,
@@ -164,13 +165,14 @@ pub fn service_rows(
 fn source_row(address: Address, sum: &Sum<Address>, low: u64, span: &Span, calendar: &Calendar) -> SourceRow {
     let known = sum.first <= sum.last;
     let single = span.from == span.to;
+    let instant = |time: u32| InstantText::of(calendar.rfc3339(i64::from(time)));
     SourceRow {
-        address: address.to_string(),
+        address: AddressText::of(address),
         attempts: sum.count,
         error: sum.error,
         services: sum.different.filter(|_| sum.present == 1 && (low == 0 || single)),
-        first_seen: known.then(|| calendar.rfc3339(i64::from(sum.first))),
-        last_seen: known.then(|| calendar.rfc3339(i64::from(sum.last))),
+        first_seen: known.then(|| instant(sum.first)),
+        last_seen: known.then(|| instant(sum.last)),
         country: None,
         blocked: None,
     }
@@ -224,7 +226,7 @@ pub fn source_rows(
         for (address, (attempts, error, low)) in sums.into_iter().take(question.limit as usize) {
             missing = missing.max(low);
             rows.push(SourceRow {
-                address: address.to_string(),
+                address: AddressText::of(address),
                 attempts,
                 error,
                 services: None,
@@ -258,7 +260,7 @@ fn is_of(atlas: &mut dyn Atlas, address: Address, country: Country) -> bool {
 
 fn set_country(row: &mut SourceRow, atlas: &mut dyn Atlas) {
     let address = row.address.parse::<std::net::IpAddr>().ok().map(Address::from);
-    row.country = address.and_then(|address| atlas.country_of(address)).map(|country| country.to_string());
+    row.country = address.and_then(|address| atlas.country_of(address)).map(CountryText::of);
 }
 
 /// Everything about one source.

@@ -52,6 +52,15 @@ impl MonthSum {
         }
     }
 
+    /// Adds a day without its services and sources, of which the month's summary then knows nothing.
+    pub fn add_totals(&mut self, day: &KeptDay) {
+        self.observed |= day_bit(day.date);
+        for (range, kept) in self.classes.iter_mut().zip(&day.classes) {
+            add_totals(range, kept);
+            range.leave_out(kept.attempts);
+        }
+    }
+
     pub fn add_month(&mut self, month: &KeptMonth) {
         self.observed |= month.observed;
         if let Some((cells, attempts)) = month.anomalous {
@@ -78,10 +87,14 @@ impl MonthSum {
 }
 
 fn add(range: &mut Range, kept: &Kept) {
-    range.add_totals(kept);
-    range.add_unique(kept.unique, kept.sketch.as_ref());
+    add_totals(range, kept);
     range.add_services(kept);
     range.add_sources(kept);
     range.add_pairs(kept);
+}
+
+fn add_totals(range: &mut Range, kept: &Kept) {
+    range.add_totals(kept);
+    range.add_unique(kept.unique, kept.sketch.as_ref());
     range.countries.add(&kept.countries);
 }

@@ -165,6 +165,13 @@ impl Range {
         }
     }
 
+    /// Rows with up to so many attempts were not added.
+    pub fn leave_out(&mut self, attempts: u64) {
+        for floors in [&mut self.service_floors, &mut self.source_floors, &mut self.pair_floors] {
+            *floors = floors.saturating_add(attempts);
+        }
+    }
+
     /// Adds to the different sources. A period whose sketch is gone makes their number unknown.
     pub fn add_unique(&mut self, unique: Unique, sketch: Option<&Sketch>) {
         self.parts += 1;

@@ -4,6 +4,7 @@
 use crate::event::{Address, Class, Event, PathId, Verdict};
 
 use super::codec::{Malformed, Reader, Writer};
+use super::format::Payload;
 
 const VERSION: u64 = 1;
 
@@ -29,7 +30,7 @@ impl Aside {
         events.chain(rest).fold(0, u64::saturating_add)
     }
 
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Payload {
         let mut writer = Writer::plain();
         writer.number(VERSION);
         writer.number(self.events.len() as u64);
@@ -108,9 +109,9 @@ mod tests {
         assert_eq!((one.source, one.port, one.count), (Address { high: 0, low: 7 }, 23, 3));
         one.source = "2001:db8::7".parse::<std::net::IpAddr>().unwrap().into();
         let aside = Aside { events: vec![(5_000, one)], rest: vec![(900_000, [u64::MAX, 0, 0, 0, 9])] };
-        assert_eq!(Aside::decode(&aside.encode()), Ok(aside.clone()));
+        assert_eq!(Aside::decode(&aside.encode().bytes), Ok(aside.clone()));
         assert_eq!(aside.count(), u64::MAX);
-        assert_eq!(Aside::decode(&Aside::default().encode()), Ok(Aside::default()));
+        assert_eq!(Aside::decode(&Aside::default().encode().bytes), Ok(Aside::default()));
     }
 
     proptest! {

@@ -1,5 +1,7 @@
 //! Numbers <-> bytes, plain or packed, the same on every machine. Reading never panics.
 
+use super::deflate::Deflater;
+use super::format::{Payload, PayloadForm};
 use super::packed::{Packer, Unpacker};
 
 /// Why bytes could not be read.
@@ -49,6 +51,8 @@ pub struct Writer {
 enum Form {
     /// LEB128, quick to write and read.
     Plain(Vec<u8>),
+    /// The same, deflated as it comes.
+    Deflated(Deflater),
     /// See [`super::packed`]: a third of the room.
     Packed(Packer),
 }
@@ -62,8 +66,8 @@ impl Writer {
         Writer { form: Form::Packed(Packer::new()), column: Column::Totals }
     }
 
-    pub fn is_packed(&self) -> bool {
-        matches!(self.form, Form::Packed(_))
+    pub fn deflated() -> Writer {
+        Writer { form: Form::Deflated(Deflater::new()), column: Column::Totals }
     }
 
     /// The numbers that follow belong to this column.
@@ -73,7 +77,7 @@ impl Writer {
 
     pub fn u8(&mut self, number: u8) {
         match &mut self.form {
-            Form::Plain(bytes) => bytes.push(number),
+            Form::Plain(bytes) | Form::Deflated(Deflater { pending: bytes, .. }) => bytes.push(number),
             Form::Packed(packer) => packer.number(self.column as usize, number.into()),
         }
     }
@@ -82,6 +86,10 @@ impl Writer {
     pub fn raw(&mut self, bytes: &[u8]) {
         match &mut self.form {
             Form::Plain(all) => all.extend_from_slice(bytes),
+            Form::Deflated(deflater) => {
+                deflater.pending.extend_from_slice(bytes);
+                deflater.spill();
+            }
             Form::Packed(packer) => packer.bytes(bytes),
         }
     }
@@ -93,12 +101,15 @@ impl Writer {
 
     pub fn wide(&mut self, mut number: u128) {
         match &mut self.form {
-            Form::Plain(bytes) => {
+            Form::Plain(bytes) | Form::Deflated(Deflater { pending: bytes, .. }) => {
                 while number >= 0x80 {
                     bytes.push(number as u8 | 0x80);
                     number >>= 7;
                 }
                 bytes.push(number as u8);
+                if let Form::Deflated(deflater) = &mut self.form {
+                    deflater.spill();
+                }
             }
             Form::Packed(packer) => packer.number(self.column as usize, number),
         }
@@ -107,7 +118,7 @@ impl Writer {
     /// The lowest `length` (0..=32) bits.
     pub fn mask(&mut self, mask: u32, length: usize) {
         match &mut self.form {
-            Form::Plain(_) => self.number(mask.into()),
+            Form::Plain(_) | Form::Deflated(_) => self.number(mask.into()),
             Form::Packed(packer) => packer.mask(self.column as usize, mask, length),
         }
     }
@@ -115,15 +126,19 @@ impl Writer {
     /// Small numbers, at most 31 each.
     pub fn ranks(&mut self, ranks: &[u8]) {
         match &mut self.form {
-            Form::Plain(bytes) => bytes.extend_from_slice(ranks),
+            Form::Plain(_) | Form::Deflated(_) => self.raw(ranks),
             Form::Packed(packer) => ranks.iter().for_each(|rank| packer.rank(self.column as usize, *rank)),
         }
     }
 
-    pub fn finish(self) -> Vec<u8> {
+    pub fn finish(self) -> Payload {
         match self.form {
-            Form::Plain(bytes) => bytes,
-            Form::Packed(packer) => packer.finish(),
+            Form::Plain(bytes) => bytes.into(),
+            Form::Deflated(deflater) => {
+                let (bytes, raw) = deflater.finish();
+                Payload { bytes, form: PayloadForm::Deflated { raw } }
+            }
+            Form::Packed(packer) => Payload { bytes: packer.finish(), form: PayloadForm::Packed },
         }
     }
 }
@@ -144,6 +159,15 @@ const TOO_LARGE: Malformed = Malformed("a number is too large");
 impl<'a> Reader<'a> {
     pub fn plain(bytes: &'a [u8]) -> Reader<'a> {
         Reader { form: ReadForm::Plain(bytes), column: Column::Totals }
+    }
+
+    /// What a deflated payload holds is only read from its file.
+    pub fn of(payload: &'a Payload) -> Reader<'a> {
+        match payload.form {
+            PayloadForm::Packed => Reader::packed(&payload.bytes),
+            PayloadForm::Plain => Reader::plain(&payload.bytes),
+            PayloadForm::Deflated { .. } => Reader::plain(&[]),
+        }
     }
 
     pub fn packed(bytes: &'a [u8]) -> Reader<'a> {
@@ -374,9 +398,8 @@ mod tests {
                     writer.mask((*number as u32) >> bits, 32);
                     writer.u8(*bits as u8);
                 }
-                let packed = writer.is_packed();
                 let bytes = writer.finish();
-                let mut reader = if packed { Reader::packed(&bytes) } else { Reader::plain(&bytes) };
+                let mut reader = Reader::of(&bytes);
                 for (number, bits) in &numbers {
                     reader.column(Column::Services);
                     prop_assert_eq!(reader.wide(), Ok(*number >> bits));

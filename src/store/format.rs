@@ -12,11 +12,12 @@
 //! ```
 
 use std::borrow::Cow;
-use std::io::Write;
 
-use flate2::{Compression, Decompress, FlushDecompress, Status};
+use flate2::{Decompress, FlushDecompress, Status};
 
 use crate::checksum::crc32;
+
+use super::deflate::Deflater;
 
 /// The version that is written, and the newest that can be read. 2 has countries behind the classes of days and months;
 /// a reader of 1 would take them for damage.
@@ -28,9 +29,6 @@ const BLOCK_HEADER: usize = 26;
 const END: u8 = 255;
 /// No block is larger once inflated.
 const MOST_RAW: u32 = 8 << 20;
-
-/// Payloads are packed numbers: more effort gains 3 % and takes thrice the time.
-const LEVEL: u32 = 1;
 
 /// What a block holds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -63,13 +61,23 @@ pub struct Block {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Payload {
     pub bytes: Vec<u8>,
-    /// As [`super::packed`] does it; otherwise the file has it deflated.
-    pub packed: bool,
+    pub form: PayloadForm,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum PayloadForm {
+    /// The file has it deflated.
+    #[default]
+    Plain,
+    /// As [`super::packed`] does it.
+    Packed,
+    /// For a file only: it is read as plain.
+    Deflated { raw: usize },
 }
 
 impl From<Vec<u8>> for Payload {
     fn from(bytes: Vec<u8>) -> Payload {
-        Payload { bytes, packed: false }
+        Payload { bytes, form: PayloadForm::Plain }
     }
 }
 
@@ -102,15 +110,17 @@ pub fn write(blocks: &[Block]) -> Vec<u8> {
 }
 
 fn write_block(file: &mut Vec<u8>, kind: u8, key: i32, payload: &Payload) {
-    let bytes = match payload {
-        Payload { bytes, packed } if *packed || bytes.is_empty() => Cow::Borrowed(bytes),
-        Payload { bytes, .. } => Cow::Owned(deflate(bytes)),
+    let plain = payload.form == PayloadForm::Plain && !payload.bytes.is_empty();
+    let bytes = if plain { Cow::Owned(deflate(&payload.bytes)) } else { Cow::Borrowed(&payload.bytes) };
+    let raw = match payload.form {
+        PayloadForm::Deflated { raw } => raw,
+        _ => payload.bytes.len(),
     };
     let start = file.len();
     file.extend_from_slice(&MARKER);
-    file.extend_from_slice(&[kind, u8::from(payload.packed)]);
+    file.extend_from_slice(&[kind, u8::from(payload.form == PayloadForm::Packed)]);
     file.extend_from_slice(&key.to_be_bytes());
-    file.extend_from_slice(&(payload.bytes.len() as u32).to_be_bytes());
+    file.extend_from_slice(&(raw as u32).to_be_bytes());
     file.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
     file.extend_from_slice(&crc32(&bytes).to_be_bytes());
     let crc = crc32(&file[start..]);
@@ -119,10 +129,9 @@ fn write_block(file: &mut Vec<u8>, kind: u8, key: i32, payload: &Payload) {
 }
 
 fn deflate(payload: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), Compression::new(LEVEL));
-    // Writing to memory cannot fail.
-    let _ = encoder.write_all(payload);
-    encoder.finish().unwrap_or_default()
+    let mut deflater = Deflater::new();
+    deflater.pending.extend_from_slice(payload);
+    deflater.finish().0
 }
 
 fn inflate(bytes: &[u8], raw: usize) -> Option<Vec<u8>> {
@@ -232,7 +241,8 @@ fn open_block(header: &BlockHeader, payload: &[u8]) -> Result<Block, &'static st
         1 => payload.to_vec(),
         _ => return Err("a block is packed in an unknown way"),
     };
-    Ok(Block { kind, key: header.key, payload: Payload { bytes, packed: header.packed == 1 } })
+    let form = if header.packed == 1 { PayloadForm::Packed } else { PayloadForm::Plain };
+    Ok(Block { kind, key: header.key, payload: Payload { bytes, form } })
 }
 
 impl Contents {
@@ -245,13 +255,34 @@ impl Contents {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::codec::Writer;
+
+    #[test]
+    fn what_is_deflated_as_it_comes_is_written_as_if_it_came_at_once() {
+        for count in [0u64, 1, 5_000, 300_000] {
+            let (mut at_once, mut as_it_comes) = (Writer::plain(), Writer::deflated());
+            for writer in [&mut at_once, &mut as_it_comes] {
+                (0..count).for_each(|number| writer.number(number * number));
+                writer.ranks(&[7; 300]);
+                writer.mask(9, 32);
+                writer.u8(1);
+            }
+            let block = |writer: Writer| Block { kind: Kind::Day, key: 1, payload: writer.finish() };
+            let (plain, deflated) = ([block(at_once)], write(&[block(as_it_comes)]));
+            assert_eq!(read(&deflated).unwrap().blocks, plain);
+        }
+    }
 
     fn sample() -> Vec<Block> {
         vec![
             Block { kind: Kind::Day, key: 18_358, payload: b"the sixth of April".to_vec().into() },
             Block { kind: Kind::Day, key: 18_359, payload: vec![7; 5_000].into() },
             Block { kind: Kind::Month, key: -1, payload: Payload::default() },
-            Block { kind: Kind::Month, key: 3, payload: Payload { bytes: vec![8; 60], packed: true } },
+            Block {
+                kind: Kind::Month,
+                key: 3,
+                payload: Payload { bytes: vec![8; 60], form: PayloadForm::Packed },
+            },
         ]
     }
 

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::rc::Rc;
 
 use crate::calendar::{Date, Month};
 use crate::event::Class;
@@ -300,7 +301,7 @@ impl History for Store {
         self.months.clone()
     }
 
-    fn month(&mut self, month: Month) -> Option<MonthOfDays> {
+    fn month(&mut self, month: Month) -> Option<Rc<MonthOfDays>> {
         let mut kept = match self.read_month(month) {
             Ok(kept) => kept?,
             Err(error) => {
@@ -315,7 +316,7 @@ impl History for Store {
                 *day = whole;
             }
         }
-        Some(kept)
+        Some(Rc::new(kept))
     }
 
     fn retention(&self) -> Retention {

@@ -107,7 +107,7 @@ pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date
     }
     writer.number(ledger.ended().len() as u64);
     ledger.ended().for_each(|ended| write_ended(&mut writer, ended, moment));
-    format::write(&[Chunk { kind: Kind::Blocks, key: 0, payload: writer.finish().into() }])
+    format::write(&[Chunk { kind: Kind::Blocks, key: 0, payload: writer.finish() }])
 }
 
 fn write_block(writer: &mut Writer, block: &Block, detail: Option<&Detail>) {

@@ -2,6 +2,7 @@
 
 pub mod aside;
 pub mod codec;
+mod deflate;
 pub mod format;
 pub mod history;
 pub mod ledger;

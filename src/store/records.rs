@@ -24,6 +24,8 @@ use sketch::{read_sketch, read_unique, write_sketch, write_unique};
 pub enum Form {
     /// For what is soon read again.
     Plain,
+    /// For a file that is soon read again.
+    Deflated,
     /// For flash.
     Packed,
 }
@@ -32,23 +34,16 @@ impl Form {
     fn writer(self) -> Writer {
         match self {
             Form::Plain => Writer::plain(),
+            Form::Deflated => Writer::deflated(),
             Form::Packed => Writer::packed(),
         }
     }
 }
 
-fn payload(writer: Writer) -> Payload {
-    Payload { packed: writer.is_packed(), bytes: writer.finish() }
-}
-
-fn reader(payload: &Payload) -> Reader<'_> {
-    if payload.packed { Reader::packed(&payload.bytes) } else { Reader::plain(&payload.bytes) }
-}
-
 pub fn write_day(day: &KeptDay, form: Form) -> Payload {
     let mut writer = form.writer();
     write_classes(&mut writer, &day.classes);
-    payload(writer)
+    writer.finish()
 }
 
 /// The same bytes as of `day.to_kept()`, without a summary of all sources and pairs in memory.
@@ -74,11 +69,11 @@ pub fn write_whole_day(day: &Day, form: Form) -> Payload {
     for class in Class::ALL {
         countries::write(&mut writer, day.tables(class).countries());
     }
-    payload(writer)
+    writer.finish()
 }
 
 pub fn read_day(date: Date, payload: &Payload) -> Result<KeptDay, Malformed> {
-    let mut reader = reader(payload);
+    let mut reader = Reader::of(payload);
     let classes = read_classes(&mut reader)?;
     if !reader.is_at_end() {
         return Err(Malformed("bytes are left over"));
@@ -99,11 +94,11 @@ pub fn write_month(month: &KeptMonth) -> Payload {
         }
     }
     write_classes(&mut writer, &month.classes);
-    payload(writer)
+    writer.finish()
 }
 
 pub fn read_month(month: Month, payload: &Payload) -> Result<KeptMonth, Malformed> {
-    let mut reader = reader(payload);
+    let mut reader = Reader::of(payload);
     let observed = reader.small()?;
     reader.column(Column::Marks);
     let anomalous = match reader.u8()? {

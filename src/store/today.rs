@@ -12,7 +12,7 @@ use crate::statistics::day::{Day, KeptDay};
 
 use super::aside::Aside;
 use super::codec::{Malformed, Reader, Writer};
-use super::format::{self, Block, Kind};
+use super::format::{self, Block, Kind, Payload};
 use super::history::{AddedDay, Origin, Store, StoreError};
 use super::records::{self, Form};
 use super::shelf::{Change, Shelf};
@@ -41,7 +41,7 @@ pub struct State {
 }
 
 impl State {
-    fn encode(&self) -> Vec<u8> {
+    fn encode(&self) -> Payload {
         let mut writer = Writer::plain();
         writer.number(VERSION);
         writer.number(self.serial);
@@ -103,19 +103,19 @@ pub fn encode(closed: &[KeptDay], open: Option<&KeptDay>, state: &State) -> Vec<
         key: day.date.0,
         payload: records::write_day(day, Form::Packed),
     };
-    let mut blocks = vec![Block { kind: Kind::State, key: 0, payload: state.encode().into() }];
+    let mut blocks = vec![Block { kind: Kind::State, key: 0, payload: state.encode() }];
     blocks.extend(closed.iter().chain(open).map(block));
     format::write(&blocks)
 }
 
 /// As [`encode`], of the open tables, with the rows of one table at a time in memory.
 pub fn copy(closed: &[KeptDay], open: Option<&Day>, aside: &Aside, state: &State) -> Vec<u8> {
-    let mut blocks = vec![Block { kind: Kind::State, key: 0, payload: state.encode().into() }];
+    let mut blocks = vec![Block { kind: Kind::State, key: 0, payload: state.encode() }];
     if !aside.is_empty() {
-        blocks.push(Block { kind: Kind::Aside, key: 0, payload: aside.encode().into() });
+        blocks.push(Block { kind: Kind::Aside, key: 0, payload: aside.encode() });
     }
-    let closed = closed.iter().map(|day| (day.date, records::write_day(day, Form::Plain)));
-    let open = open.iter().map(|day| (day.date, records::write_whole_day(day, Form::Plain)));
+    let closed = closed.iter().map(|day| (day.date, records::write_day(day, Form::Deflated)));
+    let open = open.iter().map(|day| (day.date, records::write_whole_day(day, Form::Deflated)));
     blocks.extend(closed.chain(open).map(|(date, payload)| Block { kind: Kind::Day, key: date.0, payload }));
     format::write(&blocks)
 }
@@ -279,7 +279,7 @@ mod tests {
             written: 70_000,
         };
         for state in [state, State::default()] {
-            assert_eq!(State::decode(&state.encode()), Ok(state.clone()));
+            assert_eq!(State::decode(&state.encode().bytes), Ok(state.clone()));
             assert_eq!(decode(&encode(&[], None, &state)).unwrap().state, state);
         }
     }

@@ -15,7 +15,7 @@ use fwstat::sources::lines::{Line, Lines};
 use fwstat::sources::netifd;
 use fwstat::statistics::countries::Country;
 use fwstat::store::aside::Aside;
-use fwstat::store::format::{self, Kind, Payload};
+use fwstat::store::format::{self, Kind, Payload, PayloadForm};
 use fwstat::store::records::{self, Form};
 use fwstat::wire::login::Logins;
 use fwstat::wire::nflog::{Message, messages};
@@ -75,15 +75,15 @@ pub fn store_file(data: &[u8]) {
     let again = format::read(&format::write(&contents.blocks)).expect("the version is ours");
     assert_eq!((again.blocks, again.damage), (contents.blocks, None));
     // The records themselves, without the checksums around them.
-    for packed in [false, true] {
-        let payload = Payload { bytes: data.to_vec(), packed };
+    for form in [PayloadForm::Plain, PayloadForm::Packed] {
+        let payload = Payload { bytes: data.to_vec(), form };
         let _ = records::read_day(Date(18_358), &payload);
         let _ = records::read_month(Month(603), &payload);
     }
     let _ = Imported::decode(data);
     let _ = fwstat::store::ledger::read(data);
     if let Ok(aside) = Aside::decode(data) {
-        assert_eq!(Aside::decode(&aside.encode()), Ok(aside));
+        assert_eq!(Aside::decode(&aside.encode().bytes), Ok(aside));
     }
 }
 

@@ -19,9 +19,9 @@ fn incomplete(reason: &str) -> Completeness {
 
 const TERMINAL: Style = Style { width: 80, bars: true, colour: false, ..Style::PLAIN };
 
-fn service_row(protocol: &str, port: Option<u16>, attempts: u64, error: u64) -> ServiceRow {
+fn service_row(protocol: &'static str, port: Option<u16>, attempts: u64, error: u64) -> ServiceRow {
     let number = services::protocol_number(protocol).unwrap();
-    let name = services::look_up(number, port.unwrap_or(0)).map(|known| known.name.to_string());
+    let name = services::look_up(number, port.unwrap_or(0)).map(|known| known.name.into());
     let unique_sources = (error == 0).then_some(attempts / 7);
     ServiceRow {
         protocol: protocol.into(),
@@ -109,7 +109,13 @@ fn days_answer() -> DaysAnswer {
     DaysAnswer { days, completeness: complete() }
 }
 
-fn anomaly(text: &str, protocol: &str, port: Option<u16>, attempts: u64, expected: f64) -> AnomalyRow {
+fn anomaly(
+    text: &str,
+    protocol: &'static str,
+    port: Option<u16>,
+    attempts: u64,
+    expected: f64,
+) -> AnomalyRow {
     let ServiceRow { name, .. } = service_row(protocol, port, 0, 0);
     let score = attempts as f64 / 10.0;
     AnomalyRow { date: date(text), protocol: protocol.into(), port, name, attempts, expected, score }
