@@ -23,7 +23,7 @@ def crate(symbol):
 
 
 def symbols(elf):
-    """Name and size of every function and object; of those at one place, one."""
+    """Name and size of every function and object that is in the file (.bss is not); of those at one place, one."""
     wide, big = elf[4] == 2, elf[5] == 2
     order = ">" if big else "<"
     sections, size, number = (
@@ -40,10 +40,11 @@ def symbols(elf):
         seen = set()
         for place in range(head[4], head[4] + head[5], step):
             if wide:
-                name, info, value, length = struct.unpack_from(order + "IB3xQQ", elf, place)
+                name, info, section, value, length = struct.unpack_from(order + "IBxHQQ", elf, place)
             else:
-                name, value, length, info = struct.unpack_from(order + "IIIB", elf, place)
-            if info & 15 in (1, 2) and value not in seen:
+                name, value, length, info, section = struct.unpack_from(order + "IIIBxH", elf, place)
+            empty = section < number and heads[section][1] == 8  # SHT_NOBITS
+            if info & 15 in (1, 2) and value not in seen and not empty:
                 seen.add(value)
                 start = names[4] + name
                 yield elf[start : elf.index(b"\0", start)].decode(), length
