@@ -300,8 +300,8 @@ def check_block(answers):
     assert [element["elem"]["val"] for element in elements] == [FLOODER], elements
     stopped = packets(answers, "flood", "refuse")
     few_sent = sum(ATTEMPTS.values()) * len(SOURCES)
-    # The daemon looks a moment after the threshold; until then the zone's own rule refuses what comes.
-    assert FLOOD - THRESHOLD - FEW_PER_SECOND <= stopped <= FLOOD - THRESHOLD, stopped
+    # The kernel hands over 40 packets at once, and nft is slow there; until then the zone's own rule refuses what comes.
+    assert FLOOD - THRESHOLD - 2 * FEW_PER_SECOND <= stopped <= FLOOD - THRESHOLD, stopped
     assert counted(answers, "flood") == (few_sent + FLOOD, few_sent + FLOOD, 0), counted(answers, "flood")
     sources = {row["address"]: row["attempts"] for row in answers["flood", "sources"]["sources"]}
     assert sources[FLOODER] == FLOOD, sources
