@@ -3,9 +3,10 @@
 //! Rules that accept only some sources (`src_ip`, `ipset`) open nothing to everybody; what other programs write into the
 //! firewall (UPnP, includes) is not seen.
 
+use crate::calendar::Date;
 use crate::config::uci::{self, Section};
 use crate::event::{Service, protocol};
-use crate::query::answer::{ExposureRow, ServiceRow};
+use crate::query::answer::{Exposure, ExposureRow, ServiceRow};
 use crate::services;
 
 /// So many opened ranges at most.
@@ -134,6 +135,7 @@ pub fn attacked(open: &[Open], rows: &[ServiceRow]) -> Vec<ExposureRow> {
                 by: open.by.clone(),
                 attempts: row.attempts,
                 unique_sources: row.unique_sources,
+                unique_sources_error: row.unique_sources_error,
             });
         }
     }
@@ -145,10 +147,35 @@ pub fn attacked(open: &[Open], rows: &[ServiceRow]) -> Vec<ExposureRow> {
             by: open.by.clone(),
             attempts: 0,
             unique_sources: None,
+            unique_sources_error: None,
         });
     }
     found.truncate(MOST);
     found
+}
+
+/// What was told last: adding up a month takes long, and a page asks every half minute.
+#[derive(Default)]
+pub struct Lately {
+    last: Option<(u64, Vec<Open>, Exposure)>,
+}
+
+/// So long it is told again while the same ports are open.
+const LATELY_MS: u64 = 60_000;
+
+impl Lately {
+    /// What is told at `now` (milliseconds since boot).
+    pub fn new(now: u64, open: Vec<Open>, exposure: Exposure) -> Lately {
+        Lately { last: Some((now, open, exposure)) }
+    }
+
+    /// The first rows of it; `None` if it is old or about something else.
+    pub fn told(&self, now: u64, open: &[Open], since: Date, limit: u32) -> Option<Exposure> {
+        let (told, of, exposure) = self.last.as_ref()?;
+        let fits = now.saturating_sub(*told) < LATELY_MS && of == open && exposure.since == since;
+        let ports = exposure.ports.iter().take(limit as usize).cloned().collect();
+        fits.then_some(Exposure { since, ports })
+    }
 }
 
 #[cfg(test)]
@@ -233,6 +260,7 @@ config redirect
             name: None,
             attempts,
             unique_sources: Some(310),
+            unique_sources_error: None,
             error: 0,
             daily: None,
             wants: None,
@@ -242,6 +270,18 @@ config redirect
         let told: Vec<_> = found.iter().map(|row| (&*row.protocol, row.port, row.attempts)).collect();
         assert_eq!(told, [("tcp", 22, 2198), ("tcp", 8005, 4), ("tcp", 443, 0), ("udp", 443, 0)]);
         assert_eq!((found[0].unique_sources, found[2].unique_sources), (Some(310), None));
+    }
+
+    #[test]
+    fn what_was_told_is_told_again_for_a_minute() {
+        let open = opened(FIREWALL, &["wan".to_string()]);
+        let since = Date(20_000);
+        let lately = Lately::new(1000, open.clone(), Exposure { since, ports: attacked(&open, &[]) });
+        assert_eq!(lately.told(60_999, &open, since, 1).unwrap().ports.len(), 1);
+        assert!(lately.told(61_000, &open, since, 1).is_none());
+        assert!(lately.told(2000, &open[1..], since, 1).is_none());
+        assert!(lately.told(2000, &open, Date(20_031), 1).is_none());
+        assert!(Lately::default().told(0, &open, since, 1).is_none());
     }
 
     #[test]

@@ -295,19 +295,24 @@ fn what_was_not_measured_is_never_told_as_zero() {
     );
 }
 
-/// Files of format 1, as the version before wrote them from the shipped log's every fortieth line.
-#[test]
-fn a_store_of_the_version_before_is_read_and_added_to() {
-    let store = scratch("countries-format-1");
-    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-1");
+/// Files as versions before wrote them from the shipped log's every fortieth line.
+fn store_of_before(format: u8) {
+    let store = scratch(&format!("countries-format-{format}"));
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/format-{format}"));
     for entry in fs::read_dir(old).unwrap() {
         let path = entry.unwrap().path();
-        assert_eq!(fs::read(&path).unwrap()[4..6], [0, 1]);
+        assert_eq!(fs::read(&path).unwrap()[4..6], [0, format]);
         fs::copy(&path, store.join(path.file_name().unwrap())).unwrap();
     }
     let summary = ask(&store, &["summary"]);
     assert_eq!((&summary["attempts"], &summary["days"]), (&3395.into(), &94.into()));
-    let database = small("countries-format-1-base");
+    // The different sources of services are known of single days only.
+    let of = |from, to| {
+        ask(&store, &["services", "--from", from, "--to", to, "--limit", "1"])["services"][0].clone()
+    };
+    assert!(of("2020-03-02", "2020-03-20").get("unique_sources").is_none());
+    assert!(of("2020-03-02", "2020-03-02")["unique_sources"].as_u64() > Some(0));
+    let database = small(&format!("countries-format-{format}-base"));
     import(&store, database.to_str().unwrap(), &log(10..13));
     assert_eq!(ask(&store, &["summary"])["attempts"], 3395 + 45);
     let text = answer(&[
@@ -320,4 +325,10 @@ fn a_store_of_the_version_before_is_read_and_added_to() {
         database.to_str().unwrap(),
     ]);
     assert!(text.contains("JP") && text.contains("30"), "{text}");
+}
+
+#[test]
+fn stores_of_the_versions_before_are_read_and_added_to() {
+    store_of_before(1);
+    store_of_before(2);
 }

@@ -192,8 +192,10 @@ fn check(store: &mut Store, events: &[Drawn], class: Class) -> Result<(), TestCa
         for row in rows(&answer, "services") {
             let truth = &model.services[&service_name(row)];
             prop_assert_eq!((&row["attempts"], &row["error"]), (&truth.0.into(), &0.into()));
+            // Of attempts it is always told, of other classes of a day and of few sources.
+            prop_assert!(class != Class::Attempt || row.get("unique_sources").is_some());
             if let Some(unique) = row.get("unique_sources") {
-                prop_assert_eq!(unique, truth.1.len());
+                prop_assert_eq!((unique, row.get("unique_sources_error")), (&truth.1.len().into(), None));
             }
         }
         let answer = ask(store, &question(Topic::Sources));

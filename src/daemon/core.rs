@@ -59,6 +59,7 @@ pub struct Core {
     pub guarding: Guarding,
     countries: Rc<RefCell<Database>>,
     notices: Notices,
+    exposed: exposure::Lately,
     /// The rules' counters as they were read last.
     counted: Option<Vec<CounterStatus>>,
     config_path: PathBuf,
@@ -115,6 +116,7 @@ impl Core {
             counters: CounterPoll::default(),
             countries,
             notices: Notices::default(),
+            exposed: exposure::Lately::default(),
             counted: None,
             config_path: config_path.to_owned(),
             run: run.to_owned(),
@@ -265,7 +267,7 @@ impl Core {
         self.notices.take()
     }
 
-    /// Attacked ports that are open, of this month.
+    /// Attacked ports that are open, of this month. The counts can be a minute old.
     fn exposure(&mut self, now: Now, limit: u32) -> Option<Exposure> {
         let text = read_text(&self.config_path.with_file_name("firewall"), MOST_FIREWALL)?;
         let since = self.engine.date()?.month().first_day();
@@ -273,13 +275,16 @@ impl Core {
         if open.is_empty() {
             return Some(Exposure { since, ports: Vec::new() });
         }
+        if let Some(told) = self.exposed.told(now.boot_ms, &open, since, limit) {
+            return Some(told);
+        }
         let question = Question { from: Some(since), limit: MAX_LIMIT, ..Question::new(Topic::Services) };
         let Core { places, engine, config, .. } = self;
         match places.history(config, |stored| engine.answer(now, &question, stored)) {
             Ok(Answer::Services(answer)) => {
-                let mut ports = exposure::attacked(&open, &answer.services);
-                ports.truncate(limit as usize);
-                Some(Exposure { since, ports })
+                let ports = exposure::attacked(&open, &answer.services);
+                self.exposed = exposure::Lately::new(now.boot_ms, open.clone(), Exposure { since, ports });
+                self.exposed.told(now.boot_ms, &open, since, limit)
             }
             _ => None,
         }

@@ -13,6 +13,7 @@ use crate::services;
 use crate::short::AddressText;
 use crate::statistics::countries::{Atlas, Country, with_atlas};
 use crate::statistics::day::{Day, KeptDay};
+use crate::statistics::kept::SKETCHED;
 use crate::statistics::month::MonthSum;
 use crate::statistics::tables::Focus;
 
@@ -105,7 +106,7 @@ fn sum_of(parts: &[&KeptDay]) -> KeptDay {
     let mut day = Day::new(parts[0].date);
     parts.iter().for_each(|part| day.add_kept(part));
     day.set_countries_of(parts);
-    day.focused(&Focus::heaviest(MOST_ROWS, MOST_ROWS, MOST_ROWS))
+    day.focused(&Focus { sketches: SKETCHED, ..Focus::heaviest(MOST_ROWS, MOST_ROWS, MOST_ROWS) })
 }
 
 impl Engine {
@@ -183,6 +184,7 @@ impl Engine {
         let focus = Focus {
             services: &services,
             sources: &sources,
+            sketches: SKETCHED,
             ..Focus::heaviest(most_services, most_sources, most_pairs)
         };
         let mut days: Vec<KeptDay> = self.closed.clone();

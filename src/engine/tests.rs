@@ -1,5 +1,6 @@
 //! The engine and its store at simulated time.
 
+mod exposed;
 mod flash;
 
 use std::cell::Cell;

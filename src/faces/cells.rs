@@ -24,6 +24,12 @@ pub fn count_or_absent(number: Option<u64>) -> String {
     number.map_or(ABSENT.to_string(), count)
 }
 
+/// A number that may be wrong by `error` is marked.
+pub fn about(number: Option<u64>, error: Option<u64>) -> String {
+    let mark = if error.is_some() { "~" } else { "" };
+    format!("{mark}{}", count_or_absent(number))
+}
+
 /// A count that may be too high is marked.
 pub fn count_with_error(number: u64, error: u64) -> String {
     let mark = if error > 0 { "~" } else { "" };

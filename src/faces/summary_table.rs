@@ -35,8 +35,10 @@ pub fn exposure_sentence(row: &ExposureRow) -> String {
     if let Some(name) = &row.name {
         what += &format!(" ({})", plain(name));
     }
-    let from =
-        row.unique_sources.map_or(String::new(), |sources| format!(" from {} addresses", count(sources)));
+    let about = if row.unique_sources_error.is_some() { "about " } else { "" };
+    let from = row
+        .unique_sources
+        .map_or(String::new(), |sources| format!(" from {about}{} addresses", count(sources)));
     let tried = match row.attempts {
         0 => "was not tried this month, as far as refused packets tell".to_string(),
         attempts => format!("was tried {} times{from} this month", count(attempts)),

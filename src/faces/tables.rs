@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use super::anomaly_table::anomaly_rows;
 use super::cells::{
-    ABSENT, count, count_or_absent, count_with_error, mean, plain, plain_or_absent, ratio, time,
+    ABSENT, about, count, count_or_absent, count_with_error, mean, plain, plain_or_absent, ratio, time,
 };
 pub use super::event_tables::{blocks, recent};
 pub use super::source_table::source;
@@ -82,7 +82,7 @@ pub(super) fn service_rows(
             plain_or_absent(row.name.as_deref()),
             count_with_error(row.attempts, row.error),
             share.map_or(ABSENT.to_string(), |share| format!("{share:.1} %")),
-            count_or_absent(row.unique_sources),
+            about(row.unique_sources, row.unique_sources_error),
             wanted(row, style).to_string(),
         ]);
     }
@@ -222,8 +222,7 @@ pub fn countries(answer: &CountriesAnswer, style: &Style, out: &mut dyn Write) -
     } else {
         let mut table = Table::new(&[left("country"), right(style.counted), right("sources").optional()]);
         for row in &answer.countries {
-            let mark = if row.unique_sources_error.is_some() { "~" } else { "" };
-            let sources = format!("{mark}{}", count_or_absent(row.unique_sources));
+            let sources = about(row.unique_sources, row.unique_sources_error);
             table.row(vec![plain(&row.country), count(row.attempts), sources]);
         }
         table.write(style, out)?;

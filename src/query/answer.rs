@@ -116,9 +116,11 @@ pub struct ExposureRow {
     pub by: String,
     pub attempts: u64,
     pub unique_sources: Option<u64>,
+    /// As of a [`ServiceRow`].
+    pub unique_sources_error: Option<u64>,
 }
 
-record! { ExposureRow: protocol, port, name, by, attempts, unique_sources; }
+record! { ExposureRow: protocol, port, name, by, attempts, unique_sources, unique_sources_error; }
 
 #[derive(Clone, Debug, Default)]
 pub struct PeriodBefore {
@@ -150,13 +152,17 @@ pub struct ServiceRow {
     pub wants: Option<Known>,
     pub attempts: u64,
     pub unique_sources: Option<u64>,
+    /// What `unique_sources` can be wrong by (two standard errors), where it is estimated.
+    pub unique_sources_error: Option<u64>,
     /// The most that `attempts` can be too high.
     pub error: u64,
     /// Attempts on each of the answer's `dates`; absent unless they were asked for.
     pub daily: Option<Vec<u64>>,
 }
 
-record! { ServiceRow: protocol, port, name, wants, attempts, unique_sources, error, daily; }
+record! {
+    ServiceRow: protocol, port, name, wants, attempts, unique_sources, unique_sources_error, error, daily;
+}
 
 /// What an owner should know and do about a known port.
 #[derive(Clone, Debug, Default)]

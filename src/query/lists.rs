@@ -8,6 +8,7 @@ use crate::services;
 use crate::short::{AddressText, CountryText, InstantText};
 use crate::statistics::countries::{Atlas, Country};
 use crate::statistics::range::{Range, Sum};
+use crate::statistics::uniques::Uniques;
 
 use super::AnswerError;
 use super::answer::{Completeness, ServiceRow, ServicesAnswer, SourceAnswer, SourceRow, SourcesAnswer};
@@ -16,7 +17,7 @@ use super::daily;
 use super::history::History;
 use super::periods;
 use super::question::Question;
-use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_measured};
+use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_joined, walk_measured};
 
 pub fn service_row(service: Service, attempts: u64, unique: Option<u64>, error: u64) -> ServiceRow {
     let known = services::look_up(service.protocol, service.port);
@@ -27,6 +28,7 @@ pub fn service_row(service: Service, attempts: u64, unique: Option<u64>, error: 
         wants: known.map(|known| known.wants.into()),
         attempts,
         unique_sources: unique,
+        unique_sources_error: None,
         error,
         daily: None,
     }
@@ -126,19 +128,20 @@ pub fn service_rows(
         if by_source.is_some() { range.add_pairs(kept) } else { range.add_services(kept) }
     });
     let mut rows = Vec::new();
+    let mut shown = Vec::new();
     let mut missing = 0;
     let mut take = |service: Service, attempts: u64, unique: Option<u64>, error: u64, low: u64| {
         if matches(question, service) && attempts >= question.min && rows.len() < question.limit as usize {
             rows.push(service_row(service, attempts, unique, error));
+            shown.push(service);
             missing = missing.max(low);
         }
     };
+    let single = span.from == span.to;
     let floor = match by_source {
         None => {
-            let single = span.from == span.to;
             for (sum, low) in range.services() {
-                let unique = sum.different.filter(|_| sum.present == 1 && (low == 0 || single));
-                take(sum.key, sum.count, unique, sum.error, low);
+                take(sum.key, sum.count, sum.different.filter(|_| single), sum.error, low);
             }
             range.service_floor()
         }
@@ -157,9 +160,33 @@ pub fn service_rows(
             range.pair_floor()
         }
     };
+    if by_source.is_none() && !single {
+        add_unique(question, history, span, &mut rows, &shown);
+    }
     let last = rows.last().map_or(0, |row| row.attempts);
     LeftOut { what: "services", floor, missing }.explain(question, rows.len(), last, reasons);
     rows
+}
+
+/// Tells the different sources of services over several days or months.
+fn add_unique(
+    question: &Question,
+    history: &mut dyn History,
+    span: &Span,
+    rows: &mut [ServiceRow],
+    shown: &[Service],
+) {
+    let mut wanted = shown.to_vec();
+    wanted.sort_unstable();
+    let mut uniques = Uniques::default();
+    walk_joined(history, span, true, &mut |piece| {
+        uniques.add(piece.class(question.class), &|service| wanted.binary_search(&service).is_ok());
+    });
+    for (row, service) in rows.iter_mut().zip(shown) {
+        let told = uniques.of(*service);
+        row.unique_sources = told.unique.number();
+        row.unique_sources_error = (told.error > 0).then_some(told.error);
+    }
 }
 
 fn source_row(address: Address, sum: &Sum<Address>, low: u64, span: &Span, calendar: &Calendar) -> SourceRow {

@@ -21,7 +21,7 @@ use super::history::History;
 use super::lists;
 use super::question::{Question, Topic};
 use super::walk::{
-    Piece, Reasons, Span, anomalies, is_about_services, matches, walk, walk_days, walk_month, walk_unique,
+    Piece, Reasons, Span, anomalies, is_about_services, matches, walk, walk_days, walk_joined, walk_month,
 };
 
 /// Anomalies of so many days are lately.
@@ -333,7 +333,9 @@ pub fn months(
 /// The different sources of a range.
 pub fn unique_in(class: Class, history: &mut dyn History, span: &Span) -> Option<u64> {
     let mut range = Range::new();
-    walk_unique(history, span, class, &mut |unique, sketch| range.add_unique(unique, sketch));
+    walk_joined(history, span, false, &mut |piece| {
+        range.add_unique(piece.class(class).unique, piece.sketch(class));
+    });
     range.unique().number()
 }
 

@@ -215,25 +215,18 @@ fn days_are_gone(summary: &KeptMonth, span: &Span) -> bool {
     })
 }
 
-/// The parts whose different sources make up those of the range: whole months where the range
-/// holds them, else days.
-pub fn walk_unique(
-    history: &mut dyn History,
-    span: &Span,
-    class: Class,
-    visit: &mut dyn FnMut(crate::statistics::kept::Unique, Option<&Sketch>),
-) {
+/// The parts whose different sources make up those of the range: whole months where the range holds them, else days.
+/// With `by_day` days also where they all still have their sketches: they have more of them than a month.
+pub fn walk_joined(history: &mut dyn History, span: &Span, by_day: bool, visit: &mut dyn FnMut(&Piece)) {
     let single = span.from == span.to;
     for month in span.months(history) {
         let Some(kept) = history.month(month) else { continue };
-        if span.covers(&kept.summary) && !single {
-            let kept = kept.summary.class(class);
-            visit(kept.unique, kept.sketch.as_ref());
-            continue;
+        let days_tell = by_day && month.first_day() >= span.first_hours;
+        if span.covers(&kept.summary) && !single && !days_tell {
+            visit(&Piece::Month(&kept.summary));
+        } else {
+            walk_month(&kept, span, &mut Reasons::default(), visit);
         }
-        walk_month(&kept, span, &mut Reasons::default(), &mut |piece| {
-            visit(piece.class(class).unique, piece.sketch(class));
-        });
     }
 }
 

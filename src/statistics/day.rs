@@ -27,6 +27,19 @@ impl KeptDay {
     }
 }
 
+impl KeptDay {
+    /// Takes away what is only kept of the newest days.
+    pub fn forget_hours_and_sketches(&mut self) {
+        for class in Class::ALL {
+            self.classes[class as usize].forget_hours_and_sketches(match class {
+                Class::Attempt => &Cuts::OLD_DAY,
+                Class::Login | Class::Egress => &Cuts::DAY_RARE,
+                Class::Backscatter | Class::Noise => &Cuts::OLD_DAY_OTHERS,
+            });
+        }
+    }
+}
+
 fn day_cuts(class: Class) -> &'static Cuts {
     match class {
         Class::Attempt => &Cuts::DAY,

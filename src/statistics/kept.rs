@@ -9,13 +9,13 @@ use std::rc::Rc;
 use crate::event::{Address, Service, Verdict};
 
 use super::countries::{CountryCuts, KeptCountries};
-use super::distinct::Sketch;
+use super::distinct::{FEW, FINE_REGISTERS, FOLDED_REGISTERS, MOST_EXACT, REGISTERS, Sketch};
 
 /// A number of different sources.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unique {
     Exactly(u64),
-    /// Within 2 %.
+    /// Of all sources within 2 %, of one service's within 10 % (95 times of 100).
     About(u64),
     Unknown,
 }
@@ -67,7 +67,7 @@ pub struct KeptService {
     pub unique: Unique,
     /// Attempts in each local hour.
     pub hours: Option<Hours>,
-    /// Of its different sources; shared with the open tables that it comes from.
+    /// Of all its different sources; shared with the open tables that it comes from.
     pub sketch: Option<Rc<Sketch>>,
 }
 
@@ -204,6 +204,10 @@ fn select(numbers: &mut [u32], place: usize, compare: &mut dyn FnMut(u32, u32) -
     numbers.select_nth_unstable_by(place, |a, b| compare(*a, *b));
 }
 
+/// So many of the heaviest services have a sketch of their sources: on a day, and in a month.
+pub const SKETCHED: usize = 16;
+const SKETCHED_OF_MONTH: usize = 12;
+
 /// How far a summary is cut.
 #[derive(Clone, Copy, Debug)]
 pub struct Cuts {
@@ -212,12 +216,17 @@ pub struct Cuts {
     pub pairs: Cut,
     /// So many of the heaviest services and sources keep their hours.
     pub rows_with_hours: usize,
-    /// So many of the heaviest services keep their sketch of different sources.
-    pub rows_with_sketch: usize,
+    /// So many of the heaviest services get a small sketch of their different sources, and of the others those that few
+    /// sources tried. `None`: sketches stay as they are.
+    pub sketches: Option<usize>,
     pub countries: CountryCuts,
-    /// The sketch of all sources takes a quarter of the room, at twice the error.
-    pub folded: bool,
+    /// The most registers that the sketch of all sources takes, and the most hashes before it has any.
+    pub registers: usize,
+    pub hashes: usize,
 }
+
+/// No service behind so many heavier ones gets a sketch.
+const MOST_SKETCHED: usize = 32;
 
 impl Cuts {
     /// Attempts of one day.
@@ -226,14 +235,16 @@ impl Cuts {
         sources: Cut { top: 48, from: 1000, most: 256 },
         pairs: Cut { top: 32, from: 100, most: 512 },
         rows_with_hours: 16,
-        rows_with_sketch: 0,
+        sketches: Some(SKETCHED),
         countries: CountryCuts::DAY,
-        folded: false,
+        registers: REGISTERS,
+        hashes: MOST_EXACT,
     };
     /// Failed logins, or what left the inside, on one day: few, and each matters.
     pub const DAY_RARE: Cuts = Cuts {
         sources: Cut { top: 12, from: 1000, most: 64 },
         pairs: Cut { top: 12, from: 1000, most: 64 },
+        hashes: MOST_EXACT,
         ..Cuts::DAY_OTHERS
     };
     /// Another class on one day.
@@ -242,9 +253,23 @@ impl Cuts {
         sources: Cut { top: 8, from: 1000, most: 64 },
         pairs: Cut { top: 4, from: 1000, most: 64 },
         rows_with_hours: 0,
-        rows_with_sketch: 0,
+        sketches: Some(0),
         countries: CountryCuts::DAY_RARE,
-        folded: true,
+        registers: FOLDED_REGISTERS,
+        hashes: FEW,
+    };
+    /// Attempts of a day whose hours are no longer kept.
+    pub const OLD_DAY: Cuts = Cuts {
+        sources: Cut { top: 28, ..Cuts::DAY.sources },
+        pairs: Cut { top: 24, ..Cuts::DAY.pairs },
+        sketches: Some(0),
+        ..Cuts::DAY
+    };
+    pub const OLD_DAY_OTHERS: Cuts = Cuts {
+        services: Cut { top: 4, ..Cuts::DAY_OTHERS.services },
+        sources: Cut { top: 4, ..Cuts::DAY_OTHERS.sources },
+        pairs: Cut { top: 2, ..Cuts::DAY_OTHERS.pairs },
+        ..Cuts::DAY_OTHERS
     };
     /// Attempts of one month.
     pub const MONTH: Cuts = Cuts {
@@ -252,19 +277,57 @@ impl Cuts {
         sources: Cut { top: 24, from: 30_000, most: 256 },
         pairs: Cut { top: 24, from: 30_000, most: 256 },
         rows_with_hours: 0,
-        rows_with_sketch: 0,
+        sketches: Some(SKETCHED_OF_MONTH),
         countries: CountryCuts::MONTH,
-        folded: false,
+        registers: REGISTERS,
+        hashes: MOST_EXACT,
     };
     pub const MONTH_OTHERS: Cuts = Cuts {
         services: Cut { top: 6, from: 10_000, most: 64 },
         sources: Cut { top: 6, from: 30_000, most: 64 },
         pairs: Cut { top: 4, from: 30_000, most: 64 },
         rows_with_hours: 0,
-        rows_with_sketch: 0,
+        sketches: Some(0),
         countries: CountryCuts::MONTH_RARE,
-        folded: true,
+        registers: FOLDED_REGISTERS,
+        hashes: MOST_EXACT,
     };
+}
+
+/// A service and one of its sources.
+type Tried = (Service, Address);
+
+/// Gives the heaviest of the services, and those that few sources tried, small sketches of their sources. `pairs`: all
+/// that there are of these services, if they are all known.
+pub fn sketch_services(
+    services: &mut [KeptService],
+    heaviest: usize,
+    pairs: Option<&mut dyn Iterator<Item = Tried>>,
+) {
+    let mut made: Vec<(Service, usize, Sketch)> = Vec::new();
+    for (number, row) in services.iter_mut().enumerate() {
+        let few = matches!(row.unique, Unique::Exactly(sources) if sources <= FEW as u64);
+        if number >= heaviest && !(few && heaviest > 0 && number < MOST_SKETCHED) {
+            row.sketch = None;
+        } else if let Some(known) = &row.sketch {
+            let mut small = Sketch::clone(known);
+            small.store_small();
+            row.sketch = Some(Rc::new(small));
+        } else if pairs.is_some() {
+            made.push((row.service, number, Sketch::new()));
+        }
+    }
+    made.sort_unstable_by_key(|(service, ..)| *service);
+    for (service, address) in pairs.into_iter().flatten() {
+        if let Ok(at) = made.binary_search_by_key(&service, |(service, ..)| *service) {
+            made[at].2.add(address);
+            made[at].2.fold(FINE_REGISTERS);
+        }
+    }
+    for (_, number, mut sketch) in made {
+        sketch.store_small();
+        services[number].sketch = Some(Rc::new(sketch));
+    }
 }
 
 impl Kept {
@@ -281,6 +344,9 @@ impl Kept {
         self.service_floor = self.service_floor.max(self.services.get(keep).map_or(0, |row| row.attempts));
         self.services.truncate(keep);
         self.services.shrink_to_fit();
+        if let Some(most) = cuts.sketches {
+            self.sketch_services(most);
+        }
         let keep = cuts.sources.keeps(&self.sources, |row| row.attempts);
         self.source_floor = self.source_floor.max(self.sources.get(keep).map_or(0, |row| row.attempts));
         self.sources.truncate(keep);
@@ -292,18 +358,11 @@ impl Kept {
         self.services.shrink_to_fit();
         self.sources.shrink_to_fit();
         self.pairs.shrink_to_fit();
-        if cuts.folded
-            && let Some(sketch) = &mut self.sketch
-        {
-            sketch.fold();
+        if let Some(sketch) = &mut self.sketch {
+            sketch.store(cuts.registers, cuts.hashes);
         }
-        for (number, row) in self.services.iter_mut().enumerate() {
-            if number >= cuts.rows_with_sketch {
-                row.sketch = None;
-            }
-            if number >= cuts.rows_with_hours {
-                row.hours = None;
-            }
+        for row in self.services.iter_mut().skip(cuts.rows_with_hours) {
+            row.hours = None;
         }
         for row in self.sources.iter_mut().skip(cuts.rows_with_hours) {
             row.hours = None;
@@ -311,11 +370,18 @@ impl Kept {
         self.countries.cut(&cuts.countries);
     }
 
+    /// Gives the services small sketches, see [`sketch_services`].
+    pub fn sketch_services(&mut self, heaviest: usize) {
+        let mut pairs = self.pairs.iter().map(|row| (row.service, row.address));
+        sketch_services(&mut self.services, heaviest, (self.pair_floor == 0).then_some(&mut pairs));
+    }
+
     /// Takes away what is only kept for the newest days.
-    pub fn forget_hours_and_sketch(&mut self) {
+    pub fn forget_hours_and_sketches(&mut self, cuts: &Cuts) {
+        self.cut(cuts);
         self.countries.cut(&CountryCuts::OLD_DAY);
         self.sketch = None;
-        self.services.iter_mut().for_each(|row| row.hours = None);
+        self.services.iter_mut().for_each(|row| (row.hours, row.sketch) = (None, None));
         self.sources.iter_mut().for_each(|row| row.hours = None);
         self.forget_minutes();
     }

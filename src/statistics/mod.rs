@@ -14,3 +14,4 @@ pub mod range;
 pub mod rows;
 pub mod sample;
 pub mod tables;
+pub mod uniques;

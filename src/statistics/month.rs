@@ -89,6 +89,7 @@ impl MonthSum {
 fn add(range: &mut Range, kept: &Kept) {
     add_totals(range, kept);
     range.add_services(kept);
+    range.uniques.add(kept, &|_| true);
     range.add_sources(kept);
     range.add_pairs(kept);
 }

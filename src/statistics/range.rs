@@ -9,6 +9,7 @@ use super::distinct::Sketch;
 use super::heavy::{Heavy, Row, mix};
 use super::kept::{Kept, KeptPair, KeptService, KeptSource, Unique};
 use super::rows::Pair;
+use super::uniques::Uniques;
 
 /// At most so many services, sources and pairs are told apart in a range.
 const MOST_SERVICES: usize = 16_384;
@@ -122,6 +123,8 @@ pub struct Range {
     source_floors: u64,
     pair_floors: u64,
     pub countries: KeptCountries,
+    /// Of the services; empty unless somebody adds to it.
+    pub uniques: Uniques,
 }
 
 impl Default for Range {
@@ -147,6 +150,7 @@ impl Range {
             source_floors: 0,
             pair_floors: 0,
             countries: KeptCountries::default(),
+            uniques: Uniques::default(),
         }
     }
 
@@ -170,6 +174,7 @@ impl Range {
         for floors in [&mut self.service_floors, &mut self.source_floors, &mut self.pair_floors] {
             *floors = floors.saturating_add(attempts);
         }
+        self.uniques.leave_out(attempts);
     }
 
     /// Adds to the different sources. A period whose sketch is gone makes their number unknown.
@@ -276,17 +281,17 @@ impl Range {
             services: self
                 .services()
                 .into_iter()
-                .map(|(sum, missing)| KeptService {
-                    service: sum.key,
-                    attempts: sum.count,
-                    error: sum.error,
-                    missing,
-                    unique: match sum.different {
-                        Some(number) if sum.present == 1 => Unique::About(number),
-                        _ => Unique::Unknown,
-                    },
-                    hours: None,
-                    sketch: None,
+                .map(|(sum, missing)| {
+                    let told = self.uniques.of(sum.key);
+                    KeptService {
+                        service: sum.key,
+                        attempts: sum.count,
+                        error: sum.error,
+                        missing,
+                        unique: told.unique,
+                        hours: None,
+                        sketch: told.sketch,
+                    }
                 })
                 .collect(),
             service_floor: self.service_floor(),

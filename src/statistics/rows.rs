@@ -25,7 +25,7 @@ pub struct ServiceRow {
     pub unique: u32,
     /// Attempts in each hour of the day.
     pub hours: [u32; 24],
-    /// 1 + the number of the sketch that counts this service's sources; 0 without one.
+    /// 1 + the number of the sketch that counts this service's sources; 0 without one, 255 if there can be none.
     pub sketch: u8,
 }
 

@@ -8,14 +8,16 @@ use std::rc::Rc;
 use crate::event::{Address, Event, Service, Verdict};
 
 use super::countries::{Atlas, CountryCuts, KeptCountries};
-use super::distinct::Sketch;
+use super::distinct::{MOST_EXACT, REGISTERS, Sketch};
 use super::heavy::{Heavy, Row};
 use super::kept::{Cut, Cuts, Hours, Kept, KeptPair, KeptService, KeptSource, Unique};
 use super::rows::{Pair, PairRow, ServiceRow, SourceRow, stored_count, stored_time};
 
 mod focus;
+mod joined;
 
 pub use focus::Focus;
+use joined::sketch_at;
 
 /// How many rows the tables of a class may have.
 #[derive(Clone, Copy, Debug)]
@@ -217,9 +219,10 @@ impl Tables {
         source.services = source.services.saturating_add(1);
         let service = self.services.row_mut(service_slot);
         raise(&mut service.unique, 1);
-        if service.sketch > 0 {
-            Rc::make_mut(&mut self.service_sketches[usize::from(service.sketch) - 1]).add(pair.address);
-        } else if service.unique >= SKETCH_FROM
+        if let Some(sketch) = sketch_at(service.sketch).and_then(|at| self.service_sketches.get_mut(at)) {
+            Rc::make_mut(sketch).add(pair.address);
+        } else if service.sketch == 0
+            && service.unique >= SKETCH_FROM
             && whole
             && service.error == 0
             && self.service_sketches.len() < self.bounds.sketches
@@ -257,9 +260,10 @@ impl Tables {
             sources: cut(self.sources.evictions()),
             pairs: cut(self.pairs.evictions()),
             rows_with_hours: usize::MAX,
-            rows_with_sketch: usize::MAX,
+            sketches: None,
             countries: CountryCuts::OPEN,
-            folded: false,
+            registers: REGISTERS,
+            hashes: MOST_EXACT,
         }
     }
 
@@ -272,10 +276,9 @@ impl Tables {
     fn unique_of(&self, row: &ServiceRow) -> Unique {
         if self.pairs_whole() && row.error == 0 {
             Unique::Exactly(u64::from(row.unique))
-        } else if row.sketch > 0 && row.error == 0 {
+        } else if let Some(sketch) = self.sketch_of(row) {
             // An estimate may be too high; more sources than attempts are impossible.
-            let estimate = self.service_sketches[usize::from(row.sketch) - 1].estimate();
-            Unique::About(estimate.min(u64::from(row.count)))
+            Unique::About(sketch.estimate().min(u64::from(row.count)))
         } else {
             Unique::Unknown
         }
@@ -303,6 +306,9 @@ impl Tables {
         kept.pair_floor = floor;
         kept.sort();
         if let Some(cuts) = cuts {
+            if let Some(most) = cuts.sketches {
+                self.sketch_services(&mut kept.services, most);
+            }
             kept.cut(cuts);
         }
         kept
@@ -370,10 +376,7 @@ impl Tables {
             missing: self.missing.services,
             unique: self.unique_of(row),
             hours: Some(Hours::new(row.hours)),
-            sketch: match row.sketch {
-                0 => None,
-                number => Some(self.service_sketches[usize::from(number) - 1].clone()),
-            },
+            sketch: self.sketch_of(row).cloned(),
         }
     }
 
@@ -404,9 +407,10 @@ impl Tables {
         }
         self.add_kept_unique(kept);
         self.missing.services = self.missing.services.saturating_add(kept.service_floor);
+        let whole = self.pairs_whole();
         self.missing.pairs = self.missing.pairs.saturating_add(kept.pair_floor);
         for row in &kept.services {
-            self.add_kept_service(row);
+            self.add_kept_service(row, whole, kept.pair_floor == 0);
         }
         for row in &kept.sources {
             self.add_kept_source(row);
@@ -431,27 +435,6 @@ impl Tables {
         match &kept.sketch {
             Some(sketch) => self.unique.join(sketch),
             None => self.unique_unknown = true,
-        }
-    }
-
-    fn add_kept_service(&mut self, kept: &KeptService) {
-        let slot = self.services.touch(kept.service.to_bits()).slot;
-        let row = self.services.row_mut(slot);
-        raise(&mut row.count, stored_count(kept.attempts));
-        raise(&mut row.error, stored_count(kept.error));
-        let hours = kept.hours.as_ref().map(Hours::counts).unwrap_or_default();
-        for (sum, count) in row.hours.iter_mut().zip(hours) {
-            raise(sum, count);
-        }
-        if let Some(theirs) = &kept.sketch {
-            match row.sketch {
-                0 if self.service_sketches.len() < self.bounds.sketches => {
-                    self.service_sketches.push(theirs.clone());
-                    row.sketch = self.service_sketches.len() as u8;
-                }
-                0 => {}
-                number => Rc::make_mut(&mut self.service_sketches[usize::from(number) - 1]).join(theirs),
-            }
         }
     }
 

@@ -40,6 +40,9 @@ pub enum Column {
     CountryUnique,
     CountryServices,
     Sample,
+    ServiceRanks,
+    FineRanks,
+    ShortHashes,
 }
 
 /// Numbers one after the other, in one of two forms.

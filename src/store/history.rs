@@ -12,6 +12,7 @@ use crate::calendar::{Date, Month};
 use crate::event::Class;
 use crate::query::history::{History, MonthOfDays, Retention};
 use crate::statistics::day::KeptDay;
+use crate::statistics::kept::SKETCHED;
 use crate::statistics::month::{KeptMonth, MonthSum};
 
 use super::format::{self, Block, Kind, Payload};
@@ -311,8 +312,9 @@ impl History for Store {
         };
         for open in self.open.iter().filter(|open| open.date.month() == month) {
             if let Some(day) = kept.days.iter_mut().find(|day| day.date == open.date)
-                && let Some(whole) = open.read()
+                && let Some(mut whole) = open.read()
             {
+                whole.classes.iter_mut().for_each(|kept| kept.sketch_services(SKETCHED));
                 *day = whole;
             }
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::super::cells::{count, count_or_absent};
+use super::super::cells::{about, count};
 use super::{MonthReport, percent, service};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46em;margin:2em auto;padding:0 1em;color:#222;\
@@ -107,12 +107,14 @@ fn tables(page: &mut String, report: &MonthReport) {
     let words = report.wanted.language.words();
     let total = report.summary.attempts;
     heading(page, words.services);
-    head(page, &[(words.service, false), (words.attempts, true), (words.share, true)]);
+    head(
+        page,
+        &[(words.service, false), (words.attempts, true), (words.share, true), (words.different, true)],
+    );
     for row in &report.summary.services {
-        cells(
-            page,
-            &[(&service(row), false), (&count(row.attempts), true), (&percent(row.attempts, total), true)],
-        );
+        let sources = about(row.unique_sources, row.unique_sources_error);
+        let (attempts, share) = (count(row.attempts), percent(row.attempts, total));
+        cells(page, &[(&service(row), false), (&attempts, true), (&share, true), (&sources, true)]);
     }
     page.push_str("</table>\n");
     heading(page, words.countries);
@@ -130,8 +132,7 @@ fn tables(page: &mut String, report: &MonthReport) {
             );
             for row in &countries.countries {
                 let country = if row.country == "ZZ" { words.unknown_country } else { &row.country };
-                let about = if row.unique_sources_error.is_some() { "~" } else { "" };
-                let sources = format!("{about}{}", count_or_absent(row.unique_sources));
+                let sources = about(row.unique_sources, row.unique_sources_error);
                 let (attempts, share) = (count(row.attempts), percent(row.attempts, total));
                 cells(page, &[(country, false), (&attempts, true), (&share, true), (&sources, true)]);
             }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::super::cells::{count, count_or_absent};
+use super::super::cells::{about, count};
 use super::{MonthReport, percent, service};
 
 /// The longest bar.
@@ -27,7 +27,8 @@ pub(super) fn write(report: &MonthReport, out: &mut dyn Write) -> io::Result<()>
     heading(words.services, out)?;
     for row in &report.summary.services {
         let share = percent(row.attempts, total);
-        writeln!(out, "{:>11}  {share:>7}  {}", count(row.attempts), safe(&service(row)))?;
+        let sources = about(row.unique_sources, row.unique_sources_error);
+        writeln!(out, "{:>11}  {share:>7}  {sources:>9}  {}", count(row.attempts), safe(&service(row)))?;
     }
     heading(words.countries, out)?;
     match &report.countries {
@@ -35,7 +36,7 @@ pub(super) fn write(report: &MonthReport, out: &mut dyn Write) -> io::Result<()>
         Ok(countries) => {
             for row in &countries.countries {
                 let country = if row.country == "ZZ" { words.unknown_country } else { &row.country };
-                let sources = count_or_absent(row.unique_sources);
+                let sources = about(row.unique_sources, row.unique_sources_error);
                 writeln!(out, "{:>11}  {sources:>9}  {}", count(row.attempts), safe(country))?;
             }
         }

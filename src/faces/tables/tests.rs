@@ -30,6 +30,7 @@ fn service_row(protocol: &'static str, port: Option<u16>, attempts: u64, error: 
         wants: None,
         attempts,
         unique_sources,
+        unique_sources_error: None,
         error,
         daily: None,
     }
@@ -255,6 +256,7 @@ fn one_source_is_told_in_full() {
     let top = ServiceRow {
         attempts: 69_900,
         unique_sources: None,
+        unique_sources_error: None,
         error: 0,
         ..service_row("udp", Some(1900), 0, 0)
     };

@@ -13,8 +13,9 @@ pub struct Focus<'a> {
     pub most_services: usize,
     pub most_sources: usize,
     pub most_pairs: usize,
-    /// The sketches of the services' different sources too: for a copy that is read again.
-    pub sketches: bool,
+    /// So many of the heaviest services get a small sketch of their different sources, which other days' can join, and
+    /// of the others those that few sources tried.
+    pub sketches: usize,
 }
 
 impl Focus<'_> {
@@ -26,7 +27,7 @@ impl Focus<'_> {
             most_services: services,
             most_sources: sources,
             most_pairs: pairs,
-            sketches: false,
+            sketches: 0,
         }
     }
 }
@@ -48,9 +49,6 @@ impl Tables {
             heaviest(&self.services, focus.most_services, |row| is_service(row.service));
         kept.service_floor = left_out.max(self.services.floor() + self.missing.services);
         kept.services = services.into_iter().map(|row| self.kept_service(row)).collect();
-        if !focus.sketches {
-            kept.services.iter_mut().for_each(|row| row.sketch = None);
-        }
         let (sources, left_out) = heaviest(&self.sources, focus.most_sources, |row| is_source(row.address));
         kept.source_floor = left_out.max(self.sources.floor() + self.missing.sources);
         kept.sources = sources.into_iter().map(|row| self.source_as_kept(row)).collect();
@@ -60,6 +58,7 @@ impl Tables {
         kept.pair_floor = left_out.max(self.pairs.floor() + self.missing.pairs);
         kept.pairs = pairs.into_iter().map(|row| kept_pair(row, self.missing.pairs)).collect();
         kept.sort();
+        self.sketch_services(&mut kept.services, focus.sketches);
         kept
     }
 }
@@ -109,7 +108,7 @@ mod tests {
         }
         tables.add(&event_of(Address::v4(7), 22), 6);
         let whole = tables.to_kept(None);
-        let all = tables.focused(&Focus { sketches: true, ..Focus::heaviest(9999, 9999, 9999) });
+        let all = tables.focused(&Focus::heaviest(9999, 9999, 9999));
         assert_eq!(all, whole);
         let kept = tables.focused(&Focus::heaviest(1, 10, 5));
         assert_eq!((kept.services.len(), kept.sources.len(), kept.pairs.len()), (1, 10, 5));

@@ -8,8 +8,9 @@ use super::*;
 use crate::statistics::anomalies::Cells;
 use crate::statistics::countries::CountryCuts;
 use crate::statistics::day::Day;
-use crate::statistics::distinct::Sketch;
-use crate::statistics::kept::{Kept, Unique};
+use crate::statistics::distinct::{FOLDED_REGISTERS, Sketch};
+use crate::statistics::kept::Unique;
+use crate::statistics::uniques::Uniques;
 
 impl Store {
     /// Adds whole summaries of days, oldest first, and what to remember of the files they came
@@ -149,11 +150,20 @@ impl Store {
             }
             Some(MonthOfDays { summary, mut days }) => {
                 let sketches = join_sketches(&summary, &new);
+                let mut of_services = Uniques::default();
+                of_services.add(summary.class(Class::Attempt), &|_| true);
+                new.iter().for_each(|day| of_services.add(day.class(Class::Attempt), &|_| true));
                 days.retain(|known| new.iter().all(|day| day.date != known.date));
                 days.extend(new);
                 days.sort_by_key(|day| day.date);
                 let mut summary = sum_days(month, &days);
                 set_unique(&mut summary, sketches);
+                // Days that have lost their sketches: the month knew their sources before.
+                let rows = summary.classes[Class::Attempt as usize].services.iter_mut();
+                for row in rows.filter(|row| row.unique == Unique::Unknown) {
+                    let told = of_services.of(row.service);
+                    (row.unique, row.sketch) = (told.unique, told.sketch);
+                }
                 MonthOfDays { summary, days }
             }
         };
@@ -230,16 +240,14 @@ impl Store {
                 let (cells, attempts) = self.anomalies_of(month, batch)?;
                 kept.summary.anomalous = Some((cells, attempts));
             }
-            for kept in kept.days.iter_mut().flat_map(|day| &mut day.classes) {
-                kept.forget_hours_and_sketch();
-            }
+            kept.days.iter_mut().for_each(KeptDay::forget_hours_and_sketches);
             // The month's own number of different sources stays as exact as it was; sketches are for ranges of
             // months, and only those of attempts are worth their room.
             for class in Class::ALL {
                 let summary = &mut kept.summary.classes[class as usize];
                 summary.forget_minutes();
                 match &mut summary.sketch {
-                    Some(sketch) if class == Class::Attempt => sketch.fold(),
+                    Some(sketch) if class == Class::Attempt => sketch.fold(FOLDED_REGISTERS),
                     sketch => *sketch = None,
                 }
             }
@@ -247,6 +255,7 @@ impl Store {
                 kept.days.clear();
                 for summary in &mut kept.summary.classes {
                     summary.countries.cut(&CountryCuts::OLD_MONTH);
+                    summary.services.iter_mut().for_each(|row| row.sketch = None);
                 }
             }
             batch.put(month, last, &kept);
@@ -290,7 +299,7 @@ pub struct AddedDay {
 
 fn forget_before(border: Date, month: &mut MonthOfDays) {
     let passed = month.days.iter_mut().filter(|day| day.date < border);
-    passed.flat_map(|day| &mut day.classes).for_each(Kept::forget_hours_and_sketch);
+    passed.for_each(KeptDay::forget_hours_and_sketches);
 }
 
 /// The first of the ten days that `date` belongs to, counted from 1970.

@@ -1,6 +1,8 @@
 //! Numbers of different sources, and the sketches that they come from.
 
-use crate::statistics::distinct::{FOLDED_REGISTERS, MOST_EXACT, REGISTERS, Sketch};
+use crate::statistics::distinct::{
+    FINE_REGISTERS, FOLDED_REGISTERS, MOST_EXACT, REGISTERS, SERVICE_REGISTERS, Sketch,
+};
 use crate::statistics::kept::Unique;
 
 use super::super::codec::{BitReader, BitWriter, Column, Malformed, Reader, Writer};
@@ -24,22 +26,28 @@ pub fn write_sketch(writer: &mut Writer, sketch: Option<&Sketch>) {
     writer.column(Column::Marks);
     match sketch {
         None => writer.u8(0),
+        Some(sketch) if sketch.short_hashes().is_some() => {
+            writer.u8(6);
+            writer.column(Column::ShortHashes);
+            let numbers: Vec<u32> = sketch.short_hashes().into_iter().flatten().collect();
+            write_hashes(writer, &numbers);
+        }
         Some(Sketch::Exact(hashes)) => {
             writer.u8(1);
             writer.column(Column::Hashes);
-            writer.number(hashes.len() as u64);
-            let mut before = 0;
-            for hash in hashes {
-                writer.number(u64::from(hash - before));
-                before = *hash;
-            }
+            write_hashes(writer, hashes);
         }
         Some(Sketch::Registers(registers)) => {
-            let folded = registers.len() == FOLDED_REGISTERS;
-            writer.u8(if folded { 3 } else { 2 });
-            writer.column(Column::Ranks);
+            let (mark, column) = match registers.len() {
+                SERVICE_REGISTERS => (5, Column::ServiceRanks),
+                FINE_REGISTERS => (4, Column::FineRanks),
+                FOLDED_REGISTERS => (3, Column::Ranks),
+                _ => (2, Column::Ranks),
+            };
+            writer.u8(mark);
+            writer.column(column);
             // What is kept for years is worth the time of the smallest form.
-            if folded {
+            if mark > 2 {
                 writer.ranks(registers);
             } else {
                 let bits = write_registers(registers);
@@ -47,6 +55,15 @@ pub fn write_sketch(writer: &mut Writer, sketch: Option<&Sketch>) {
                 writer.raw(&bits);
             }
         }
+    }
+}
+
+fn write_hashes(writer: &mut Writer, hashes: &[u32]) {
+    writer.number(hashes.len() as u64);
+    let mut before = 0;
+    for hash in hashes {
+        writer.number(u64::from(hash - before));
+        before = *hash;
     }
 }
 
@@ -111,8 +128,8 @@ pub fn read_sketch(reader: &mut Reader) -> Result<Option<Sketch>, Malformed> {
     reader.column(Column::Marks);
     match reader.u8()? {
         0 => Ok(None),
-        1 => {
-            reader.column(Column::Hashes);
+        kind @ (1 | 6) => {
+            reader.column(if kind == 1 { Column::Hashes } else { Column::ShortHashes });
             let count = reader.rows(1)?;
             if count > MOST_EXACT {
                 return Err(wrong);
@@ -124,12 +141,21 @@ pub fn read_sketch(reader: &mut Reader) -> Result<Option<Sketch>, Malformed> {
                 hash = hash.checked_add(delta).filter(|_| number == 0 || delta > 0).ok_or(wrong)?;
                 hashes.push(hash);
             }
-            Ok(Some(Sketch::Exact(hashes)))
+            match kind {
+                1 => Ok(Some(Sketch::Exact(hashes))),
+                _ => Sketch::from_short_hashes(hashes).map(Some).ok_or(wrong),
+            }
         }
-        kind @ (2 | 3) => {
-            reader.column(Column::Ranks);
-            let mut registers = vec![0; if kind == 2 { REGISTERS } else { FOLDED_REGISTERS }];
-            if kind == 3 {
+        kind @ 2..=5 => {
+            let (number, column) = match kind {
+                2 => (REGISTERS, Column::Ranks),
+                3 => (FOLDED_REGISTERS, Column::Ranks),
+                4 => (FINE_REGISTERS, Column::FineRanks),
+                _ => (SERVICE_REGISTERS, Column::ServiceRanks),
+            };
+            reader.column(column);
+            let mut registers = vec![0; number];
+            if kind > 2 {
                 reader.ranks(&mut registers)?;
             } else {
                 let length = reader.rows(1)?;
@@ -138,5 +164,41 @@ pub fn read_sketch(reader: &mut Reader) -> Result<Option<Sketch>, Malformed> {
             Sketch::from_registers(registers).map(Some).ok_or(wrong)
         }
         _ => Err(wrong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Every form, and what is left of its bytes: another sketch or an error, never a panic.
+        #[test]
+        fn sketches_come_back(
+            hashes in proptest::collection::vec(any::<u32>(), 0..700), form in 0u8..4, cut in any::<prop::sample::Index>()
+        ) {
+            let mut sketch = Sketch::new();
+            hashes.iter().for_each(|hash| sketch.add_hash(*hash));
+            match form {
+                0 => {}
+                1 => sketch.store(FOLDED_REGISTERS, 0),
+                2 => sketch.store(FINE_REGISTERS, 0),
+                _ => sketch.store_small(),
+            }
+            for (mut writer, packed) in [(Writer::plain(), false), (Writer::packed(), true)] {
+                write_sketch(&mut writer, Some(&sketch));
+                let bytes = writer.finish().bytes;
+                let open = |bytes| if packed { Reader::packed(bytes) } else { Reader::plain(bytes) };
+                let mut reader = open(&bytes);
+                prop_assert_eq!(read_sketch(&mut reader), Ok(Some(sketch.clone())));
+                prop_assert!(reader.is_at_end());
+                let mut bad = bytes.clone();
+                let place = cut.index(bad.len());
+                bad[place] ^= 0x55;
+                let _ = read_sketch(&mut open(&bad));
+                prop_assert!(packed || read_sketch(&mut open(&bytes[..place])).is_err());
+            }
+        }
     }
 }

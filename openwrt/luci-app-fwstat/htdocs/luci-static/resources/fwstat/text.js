@@ -75,6 +75,8 @@ return baseclass.extend({
 		}
 	},
 
+	/* Different sources; ~ where they are estimated. */
+	sources: (row) => row.unique_sources == null ? '–' : (row.unique_sources_error ? '~' : '') + whole.format(row.unique_sources),
 	setMask: (on) => { masked = !!on; },
 	/* An address as it may be shown. */
 	address: (address) => {

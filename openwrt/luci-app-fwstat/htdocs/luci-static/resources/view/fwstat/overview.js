@@ -52,7 +52,7 @@ function exposure(told) {
 	const rows = told ? told.ports.filter((row) => row.attempts > 0) : [];
 	const sentence = (row) => row.unique_sources == null
 		? _('%s is open to the Internet and was tried %s times this month').format(text.namedService(row), text.number(row.attempts))
-		: _('%s is open to the Internet and was tried %s times from %s addresses this month').format(text.namedService(row), text.number(row.attempts), text.number(row.unique_sources));
+		: _('%s is open to the Internet and was tried %s times from %s addresses this month').format(text.namedService(row), text.number(row.attempts), text.sources(row));
 	return rows.length ? page.notice('wrong', rows.map((row) => page.link(sentence(row), 'ports', { protocol: row.protocol, port: row.port, from: told.since }, row.by))) : null;
 }
 

@@ -48,7 +48,7 @@ function drawList(state, loaded, tab) {
 				page.link(text.namedService(row), 'ports', Object.assign({ protocol: row.protocol, port: row.port }, loaded.range)) },
 			{ key: 'attempts', title: _('Attempts'), right: true, value: (row) => row.attempts, show: (row) =>
 				row.error ? el('span', { title: _('at most %s too high').format(text.number(row.error)) }, '≤ ' + text.number(row.attempts)) : text.number(row.attempts) },
-			{ key: 'unique_sources', title: _('Sources'), right: true, wide: true, value: (row) => row.unique_sources },
+			{ key: 'unique_sources', title: _('Sources'), right: true, wide: true, value: (row) => row.unique_sources, show: text.sources },
 			{ key: 'daily', title: _('60 days'), plain: true, value: (row) => (spark(row) || []).join(' '), show: (row) =>
 				spark(row) ? charts.spark(spark(row), _('%s, attempts a day: at most %s').format(text.namedService(row), text.number(Math.max(0, ...spark(row))))) : '–' },
 			{ key: 'wants', title: _('What an attack wants'), wide: true, value: (row) => row.wants ? words.wants(row.wants) : null, show: (row) =>
@@ -75,7 +75,7 @@ function drawOne(state, loaded, tab) {
 			page.period(tab, loaded.today, loaded.range.from, loaded.range.to), page.incomplete(loaded.one),
 			el('dl', { 'class': 'fw-facts' }, [
 				el('dt', {}, _('Attempts')), el('dd', { 'data-fact': 'attempts' }, text.number(shown.attempts)),
-				shown.unique_sources != null ? [ el('dt', {}, _('Different sources')), el('dd', { 'data-fact': 'sources' }, text.number(shown.unique_sources)) ] : null,
+				shown.unique_sources != null ? [ el('dt', {}, _('Different sources')), el('dd', { 'data-fact': 'sources' }, text.sources(shown)) ] : null,
 				shown.wants ? [ el('dt', {}, _('What an attack wants')), el('dd', {}, words.wants(shown.wants)) ] : null,
 				(loaded.one.advice || []).length ? [ el('dt', {}, _('What to do')), el('dd', { 'data-fact': 'advice' }, advice.of(loaded.one)) ] : null
 			])
