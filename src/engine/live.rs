@@ -65,7 +65,7 @@ impl History for LiveHistory<'_> {
         if days.is_empty() {
             return stored;
         }
-        let all_days_are_kept = self.retention().first_day(self.newest) <= month.first_day();
+        let days_tell_all = self.retention().first_with_hours(self.newest) <= month.first_day();
         let mut sum = MonthSum::new(month);
         let mut kept = match stored {
             Some(stored) => {
@@ -75,8 +75,8 @@ impl History for LiveHistory<'_> {
             None => Vec::new(),
         };
         for day in days {
-            // The rows of a month's summary are asked for once some of its days are gone.
-            if all_days_are_kept {
+            // The rows of a month's summary are asked for once its days tell less than they did.
+            if days_tell_all {
                 sum.add_totals(&day)
             } else {
                 sum.add_day(&day)
