@@ -34,6 +34,7 @@ struct LiveHistory<'a> {
     stored: &'a mut dyn History,
     /// Oldest first, no two of one date.
     days: Vec<KeptDay>,
+    /// The last of these, also once it was merged.
     newest: Date,
     /// The months that were asked for so far and have such days, with these in them.
     merged: Vec<(Month, Rc<MonthOfDays>)>,
