@@ -80,13 +80,13 @@ fn ten_million_forged_sources_in_a_day() {
                 engine.committed();
             }
         }
-        engine.take(now, Input::Nflog, Brought::Event(forged(number), None, Some(&[b'x'; 300])));
+        engine.take(now, Input::Nflog, Brought::Event(&mut forged(number), None, Some(&[b'x'; 300])));
         // One that tries again and again stands out of it all.
         if number.is_multiple_of(1000) {
             let source = Address::v4(0xc633_6407);
             let fingerprint = mix(number, 8, 9);
-            let event = Event { source, port: 23, class: Class::Attempt, fingerprint, ..forged(number) };
-            engine.take(now, Input::Nflog, Brought::Event(event, None, None));
+            let mut event = Event { source, port: 23, class: Class::Attempt, fingerprint, ..forged(number) };
+            engine.take(now, Input::Nflog, Brought::Event(&mut event, None, None));
         }
     }
     let (counted, _) = resident();

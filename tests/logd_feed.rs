@@ -161,8 +161,9 @@ fn speed() {
             link.process(&mut |outgoing, event| {
                 feed.on_event(0, outgoing, &event, &mut |_, _, msg| {
                     let read = lines.read_kernel(msg, now.wall, Origin::Logd, &mut engine.paths);
-                    let Outcome::Event(event) = read else { panic!("an event") };
-                    engine.take(now, Input::Logd, Brought::Event(event, Some(now.wall * 1000), Some(msg)));
+                    let Outcome::Event(mut event) = read else { panic!("an event") };
+                    let brought = Brought::Event(&mut event, Some(now.wall * 1000), Some(msg));
+                    engine.take(now, Input::Logd, brought);
                 });
             })
             .unwrap();

@@ -320,12 +320,12 @@ impl Core {
     /// An entry of logd.
     pub fn entry(&mut self, now: Now, kernel: bool, time_ms: i64, msg: &[u8]) {
         let (seconds, paths) = (time_ms.div_euclid(1000), &mut self.engine.paths);
-        let outcome = if kernel {
+        let mut outcome = if kernel {
             self.lines.read_kernel(msg, seconds, Origin::Logd, paths)
         } else {
             self.lines.read_daemon(msg, seconds, Origin::Logd, paths)
         };
-        let brought = match outcome {
+        let brought = match &mut outcome {
             Outcome::Event(event) => Brought::Event(event, Some(time_ms), Some(msg)),
             Outcome::Malformed => Brought::Malformed,
             Outcome::Skipped => Brought::Ignored,

@@ -149,7 +149,7 @@ impl NflogInput {
             let event = events.event(record, &mut core.engine.paths, &packets, now.wall, uptime);
             let brought = match event {
                 // A later fragment has no ports and no flags; the event does not tell.
-                Some(mut event) if record.packet.is_later_fragment() && event.class == Class::Attempt => {
+                Some(event) if record.packet.is_later_fragment() && event.class == Class::Attempt => {
                     event.class = Class::Backscatter;
                     Brought::Event(event, None, None)
                 }

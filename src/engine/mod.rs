@@ -74,8 +74,9 @@ pub enum Action {
 
 /// One thing that an input brought.
 pub enum Brought<'a> {
-    /// With the wall time (ms) that the input itself tells, and the raw line.
-    Event(Event, Option<i64>, Option<&'a [u8]>),
+    /// With the wall time (ms) that the input itself tells, and the raw line. Its `time` is set to what the clock
+    /// says in the end.
+    Event(&'a mut Event, Option<i64>, Option<&'a [u8]>),
     Malformed,
     /// No refused packet.
     Ignored,
@@ -250,14 +251,14 @@ impl Engine {
             None => now.boot_ms,
         };
         if input == Input::Nflog {
-            self.count_received(&event);
+            self.count_received(event);
         }
         // Sightings of one packet are told by the clock that does not step.
-        let sighting = Event { time: (boot_ms / 1000).cast_signed(), ..event };
-        let sighting = self.duplicates.sight(&sighting, input == Input::Nflog);
+        let uptime = (boot_ms / 1000).cast_signed();
+        let sighting = self.duplicates.sight(event, uptime, input == Input::Nflog);
         // A flood pushes packets out before logd's word of them comes; what NFLOG tells of an interface, logd only
         // repeats.
-        let assumed = sighting == Sighting::Unknown && self.is_told_by_nflog(&event);
+        let assumed = sighting == Sighting::Unknown && self.is_told_by_nflog(event);
         if assumed || sighting == Sighting::Copy {
             let health = &mut self.health[input as usize];
             health.assumed = health.assumed.saturating_add(if assumed { count } else { 0 });
@@ -267,21 +268,21 @@ impl Engine {
         let health = &mut self.health[input as usize];
         let sum = if event.class == Class::Attempt { &mut health.attempts } else { &mut health.others };
         *sum = sum.saturating_add(count);
-        self.evidence.add(boot_ms, &event, line);
-        if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, &event) {
+        self.evidence.add(boot_ms, event, line);
+        if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, event) {
             let open = self.guard.is_open(&suspect);
             let lines = if open { self.lines_of(suspect.source, LINES, LONGEST_LINE) } else { Vec::new() };
             self.actions.push(Action::Suspect(suspect, lines));
         }
         self.changed = true;
         if !self.clock.is_set() {
-            return self.waiting.add(boot_ms, &event);
+            return self.waiting.add(boot_ms, event);
         }
-        let time = match plausible {
+        event.time = match plausible {
             Some(wall_ms) => (wall_ms / 1000).min(now.wall),
             None => instant(now, boot_ms),
         };
-        self.count(event, time);
+        self.count(event);
     }
 
     #[inline]
@@ -306,17 +307,16 @@ impl Engine {
     }
 
     #[inline]
-    fn count(&mut self, mut event: Event, time: i64) {
-        event.time = time;
-        let hour = self.calendar.hour_of(time);
+    fn count(&mut self, event: &Event) {
+        let hour = self.calendar.hour_of(event.time);
         match &mut self.open {
             Some(day) if day.date == hour.date => {
-                day.add(&event, hour.hour);
+                day.add(event, hour.hour);
                 if self.since_known {
-                    self.since.add(&event, hour.hour);
+                    self.since.add(event, hour.hour);
                 }
             }
-            _ => self.count_elsewhere(&event, hour),
+            _ => self.count_elsewhere(event, hour),
         }
     }
 
@@ -388,7 +388,7 @@ impl Engine {
     fn label_waiting(&mut self, now: Now) {
         let (rows, rest) = self.waiting.take();
         for (boot_ms, event) in rows {
-            self.count(event, instant(now, boot_ms));
+            self.count(&Event { time: instant(now, boot_ms), ..event });
         }
         for (boot_ms, counts) in rest {
             let hour = self.calendar.hour_of(instant(now, boot_ms));

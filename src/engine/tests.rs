@@ -149,8 +149,8 @@ impl Router {
         self.give(Input::Nflog, event(source, port, self.now.boot_ms), None);
     }
 
-    fn give(&mut self, input: Input, event: Event, wall_ms: Option<i64>) {
-        self.engine.take(self.now, input, Brought::Event(event, wall_ms, None));
+    fn give(&mut self, input: Input, mut event: Event, wall_ms: Option<i64>) {
+        self.engine.take(self.now, input, Brought::Event(&mut event, wall_ms, None));
     }
 
     fn ask(&mut self, topic: Topic) -> Answer {

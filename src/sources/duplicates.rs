@@ -36,35 +36,72 @@ pub enum Sighting {
     Unknown,
 }
 
-/// What every look-up needs, together and small.
+/// What every look-up needs, in one line of the processor's cache. Times are the low 32 bits of seconds: no two
+/// that are compared lie 68 years apart.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Row {
     fingerprints: [u64; PER_ROW],
-    /// The last sightings; [`NEVER`] for a free place.
-    last: [i64; PER_ROW],
-    /// When the newest of those was seen that were awaited again and had to go.
-    forgotten: i64,
-    /// Another path will see it, too.
-    awaited: [bool; PER_ROW],
+    /// The last sightings.
+    last: [u32; PER_ROW],
+    /// When the newest of those was seen that were awaited again and had to go, if any had to.
+    forgotten: u32,
+    /// Of those that were seen once: by which path. The others have an [`Entry`].
+    paths: [u16; PER_ROW],
+    any_forgotten: bool,
+    /// A bit for each place: it is taken; it was seen once, as one packet; another path will see it, too.
+    taken: u8,
+    once: u8,
+    awaited: u8,
 }
 
-const NEVER: i64 = i64::MIN;
+const _: () = assert!(size_of::<Row>() == 64);
+
+/// How long after `then` is `now`? Negative where it was before.
+fn seconds_since(then: u32, now: u32) -> i32 {
+    now.wrapping_sub(then).cast_signed()
+}
+
+fn is_within_window(then: u32, now: u32) -> bool {
+    seconds_since(then, now).unsigned_abs() <= WINDOW as u32
+}
+
+/// Sets a place's bit; answers whether it was set.
+fn set(bits: &mut u8, place: usize, value: bool) -> bool {
+    let before = *bits >> place & 1 != 0;
+    *bits = *bits & !(1 << place) | u8::from(value) << place;
+    before
+}
 
 impl Row {
     const EMPTY: Row = Row {
         fingerprints: [0; PER_ROW],
-        last: [NEVER; PER_ROW],
-        forgotten: NEVER,
-        awaited: [false; PER_ROW],
+        last: [0; PER_ROW],
+        forgotten: 0,
+        paths: [0; PER_ROW],
+        any_forgotten: false,
+        taken: 0,
+        once: 0,
+        awaited: 0,
     };
 
     fn find(&self, fingerprint: u64) -> Option<usize> {
-        (0..PER_ROW).find(|&at| self.fingerprints[at] == fingerprint && self.last[at] != NEVER)
+        (0..PER_ROW).find(|&at| self.fingerprints[at] == fingerprint && self.taken >> at & 1 != 0)
     }
 
     /// A free place, or that of the one not seen for longest.
-    fn place(&self) -> usize {
-        (0..PER_ROW).min_by_key(|&at| self.last[at]).unwrap_or(0)
+    fn place(&self, now: u32) -> usize {
+        let free = self.taken.trailing_ones() as usize;
+        if free < PER_ROW {
+            return free;
+        }
+        (0..PER_ROW).rev().max_by_key(|&at| seconds_since(self.last[at], now)).unwrap_or(0)
+    }
+
+    fn forget(&mut self, last: u32) {
+        if !self.any_forgotten || seconds_since(self.forgotten, last) > 0 {
+            (self.forgotten, self.any_forgotten) = (last, true);
+        }
     }
 }
 
@@ -82,43 +119,53 @@ impl Duplicates {
 
     /// Whether all of `event` was counted before under another path.
     pub fn is_duplicate(&mut self, event: &Event) -> bool {
-        self.sight(event, false) == Sighting::Copy
+        self.sight(event, event.time, false) == Sighting::Copy
     }
 
-    /// `awaited`: this packet will be seen by another path, too; should it be forgotten before, the other's
+    /// `time`: of the sighting in seconds, by a clock of the caller's choice. `awaited`: this packet will be seen by another path, too; should it be forgotten before, the other's
     /// sighting is told as [`Sighting::Unknown`].
-    pub fn sight(&mut self, event: &Event, awaited: bool) -> Sighting {
+    pub fn sight(&mut self, event: &Event, time: i64, awaited: bool) -> Sighting {
         let number = event.fingerprint as usize % ROWS;
-        let row = &mut self.rows[number];
+        let (row, time) = (&mut self.rows[number], time as u32);
         let found = row.find(event.fingerprint);
-        let place = found.unwrap_or_else(|| row.place());
+        let place = found.unwrap_or_else(|| row.place(time));
         let entry = &mut self.entries[number * PER_ROW + place];
-        let last = std::mem::replace(&mut row.last[place], event.time);
-        if found.is_none() || last.abs_diff(event.time) > WINDOW as u64 {
-            *entry = Entry::first(event);
+        let last = std::mem::replace(&mut row.last[place], time);
+        if found.is_none() || !is_within_window(last, time) {
             row.fingerprints[place] = event.fingerprint;
-            let was_awaited = std::mem::replace(&mut row.awaited[place], awaited);
+            row.paths[place] = event.path.0;
+            let was_taken = set(&mut row.taken, place, true);
+            let was_awaited = set(&mut row.awaited, place, awaited);
+            set(&mut row.once, place, event.count == 1);
+            if event.count != 1 {
+                *entry = Entry::first(event.path.0, event.count, time);
+            }
             if found.is_some() {
                 return Sighting::New;
             }
-            if was_awaited {
-                row.forgotten = row.forgotten.max(last);
+            if was_taken && was_awaited {
+                row.forget(last);
             }
-            let unknown = !awaited && row.forgotten.saturating_add(WINDOW) >= event.time;
+            let unknown =
+                !awaited && row.any_forgotten && seconds_since(row.forgotten, time) <= WINDOW as i32;
             return if unknown { Sighting::Unknown } else { Sighting::New };
         }
-        if entry.start.abs_diff(event.time) > WINDOW as u64 {
-            entry.roll(event.time);
+        if set(&mut row.once, place, false) {
+            *entry = Entry::first(row.paths[place], 1, last);
         }
-        row.awaited[place] |= awaited;
+        if !is_within_window(entry.start, time) {
+            entry.roll(time);
+        }
+        row.awaited |= u8::from(awaited) << place;
         if entry.sighting(event.path.0, event.count) { Sighting::Copy } else { Sighting::New }
     }
 }
 
+/// The sightings of a fingerprint that was seen more than once.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     /// When the present window began.
-    start: i64,
+    start: u32,
     /// How often each path logged it. A count of 0 is a free place.
     sightings: [Sightings; PATHS],
 }
@@ -134,9 +181,9 @@ struct Sightings {
 impl Entry {
     const EMPTY: Entry = Entry { start: 0, sightings: [Sightings { path: 0, now: false, count: 0 }; PATHS] };
 
-    fn first(event: &Event) -> Entry {
-        let mut entry = Entry { start: event.time, ..Entry::EMPTY };
-        entry.sightings[0] = Sightings { path: event.path.0, now: true, count: event.count };
+    fn first(path: u16, count: u32, time: u32) -> Entry {
+        let mut entry = Entry { start: time, ..Entry::EMPTY };
+        entry.sightings[0] = Sightings { path, now: true, count };
         entry
     }
 
@@ -160,7 +207,7 @@ impl Entry {
 
     /// Begins a new window in a flood that goes on. Paths keep only how far they are ahead of each other,
     /// so that a path that lags behind stays paired, and one that joins later starts level.
-    fn roll(&mut self, time: i64) {
+    fn roll(&mut self, time: u32) {
         let seen = self.sightings.iter().filter(|s| s.now && s.count > 0).map(|s| s.count);
         let base = seen.min().unwrap_or(0).min(self.most().saturating_sub(1));
         for sightings in &mut self.sightings {
@@ -195,6 +242,10 @@ mod tests {
             class: Class::Attempt,
             verdict: Verdict::Drop,
         }
+    }
+
+    fn sight(duplicates: &mut Duplicates, event: &Event, awaited: bool) -> Sighting {
+        duplicates.sight(event, event.time, awaited)
     }
 
     /// Letters are paths; one fingerprint, all in one second. The packets counted are in capitals.
@@ -271,17 +322,17 @@ mod tests {
         // All of one row: the first two awaited ones have to go.
         let number = |n: u64, time, path| event(time, n * ROWS as u64, path);
         for n in 0..PER_ROW as u64 + 2 {
-            assert_eq!(duplicates.sight(&number(n, 1000, 1), true), Sighting::New);
+            assert_eq!(sight(&mut duplicates, &number(n, 1000, 1), true), Sighting::New);
         }
-        assert_eq!(duplicates.sight(&number(5, 1001, 2), false), Sighting::Copy);
-        assert_eq!(duplicates.sight(&number(0, 1001, 2), false), Sighting::Unknown);
-        assert_eq!(duplicates.sight(&number(77, 1002, 2), false), Sighting::Unknown);
+        assert_eq!(sight(&mut duplicates, &number(5, 1001, 2), false), Sighting::Copy);
+        assert_eq!(sight(&mut duplicates, &number(0, 1001, 2), false), Sighting::Unknown);
+        assert_eq!(sight(&mut duplicates, &number(77, 1002, 2), false), Sighting::Unknown);
         // In another row, and after some seconds, it is certain.
-        assert_eq!(duplicates.sight(&event(1001, 1, 2), false), Sighting::New);
-        assert_eq!(duplicates.sight(&number(78, 1003, 2), false), Sighting::New);
+        assert_eq!(sight(&mut duplicates, &event(1001, 1, 2), false), Sighting::New);
+        assert_eq!(sight(&mut duplicates, &number(78, 1003, 2), false), Sighting::New);
         // What nobody awaits can go without a trace.
         for n in 100..120 {
-            assert_eq!(duplicates.sight(&number(n, 2000, 3), false), Sighting::New);
+            assert_eq!(sight(&mut duplicates, &number(n, 2000, 3), false), Sighting::New);
         }
     }
 

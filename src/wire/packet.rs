@@ -68,20 +68,27 @@ impl Packet {
         self.fragment_offset != 0
     }
 
-    /// The packet with only those fields that the kernel's log text tells (nf_log_syslog.c), so
+    /// Looks at the packet with only those fields that the kernel's log text tells (nf_log_syslog.c), so
     /// that both ways of logging give one fingerprint: no ports of SCTP and DCCP, nothing of a
-    /// header that is cut off, no protocol where IPv6's extension headers lead to none.
-    pub fn as_logged(&self) -> Packet {
+    /// header that is cut off, no protocol where IPv6's extension headers lead to none. Most packets have no
+    /// others, and are not copied.
+    #[inline]
+    pub fn with_logged<T>(&self, look: impl Fn(&Packet) -> T) -> T {
+        let upper_untold = self.truncated || matches!(self.protocol, protocol::SCTP | protocol::DCCP);
+        let no_protocol = !self.destination.is_v4() && extension::ALL.contains(&self.protocol);
+        if !upper_untold && !no_protocol {
+            return look(self);
+        }
         let mut packet = *self;
-        if self.truncated || matches!(self.protocol, protocol::SCTP | protocol::DCCP) {
+        if upper_untold {
             (packet.source_port, packet.port, packet.flags) = (0, 0, 0);
             (packet.icmp_type, packet.icmp_code) = (0, 0);
             (packet.icmp_id, packet.icmp_sequence) = (0, 0);
         }
-        if !self.destination.is_v4() && extension::ALL.contains(&self.protocol) {
+        if no_protocol {
             packet.protocol = 0;
         }
-        packet
+        look(&packet)
     }
 
     /// Reads the first words of what the packet carries.
@@ -281,7 +288,7 @@ mod tests {
                     assert!(packet.truncated);
                     assert_eq!(packet.port, if length < 24 { 0 } else { 23 });
                     assert_eq!(packet.flags, if length < 34 { 0 } else { tcp::SYN });
-                    assert_eq!(packet.as_logged().port, 0);
+                    assert_eq!(packet.with_logged(|packet| packet.port), 0);
                 }
             }
         }
@@ -335,7 +342,7 @@ mod tests {
         assert_eq!(v6(59, "").protocol, 59);
         assert!(v6(0, "11 05 0000 00000000").truncated);
         let esp = v6(50, "00000001 00000001");
-        assert_eq!((esp.protocol, esp.as_logged().protocol), (protocol::ESP, 0));
+        assert_eq!((esp.protocol, esp.with_logged(|packet| packet.protocol)), (protocol::ESP, 0));
     }
 
     #[test]
@@ -359,7 +366,7 @@ mod tests {
             bytes.extend(hex("0400 0050 00000000 00000000"));
             let packet = Packet::parse(&bytes).unwrap();
             assert_eq!((packet.source_port, packet.port, packet.truncated), (1024, 80, false));
-            assert_eq!(packet.as_logged().port, logged);
+            assert_eq!(packet.with_logged(|packet| packet.port), logged);
         }
     }
 
@@ -378,7 +385,7 @@ mod tests {
                 *first = if six { 0x60 } else { 0x45 };
             }
             if let Some(packet) = Packet::parse(&bytes) {
-                packet.as_logged();
+                packet.with_logged(|packet| packet.port);
                 prop_assert_eq!(packet.source.is_v4(), !six || packet.source.high == 0);
             }
         }

@@ -34,7 +34,7 @@ pub struct Way<'a> {
 /// What packets mean.
 pub trait Meaning {
     fn path(&self, way: &Way<'_>) -> Path;
-    /// Of the packet as the log's text tells it, see [`Packet::as_logged`].
+    /// Of the packet as the log's text tells it, see [`Packet::with_logged`].
     fn fingerprint(&self, packet: &Packet) -> u64;
     /// `event.class` is not set yet.
     fn class(&self, event: &Event, path: &Path) -> Class;
@@ -64,6 +64,8 @@ pub struct NflogEvents {
     /// Place of the way that the last packet took.
     last: usize,
     interfaces: Vec<(u32, String)>,
+    /// The last one. It is made in its place and changed there: to move it would wait for its parts to be written.
+    event: Option<Event>,
 }
 
 impl NflogEvents {
@@ -86,18 +88,18 @@ impl NflogEvents {
         meaning: &dyn Meaning,
         time: i64,
         uptime: u64,
-    ) -> Option<Event> {
+    ) -> Option<&mut Event> {
         let id = self.path(record, paths, meaning);
         let path = paths.get(id)?;
         if path.accepted {
             return None;
         }
         let packet = &record.packet;
-        let mut event = Event {
+        let event = self.event.insert(Event {
             time,
             source: packet.source,
             destination: packet.destination,
-            fingerprint: meaning.fingerprint(&packet.as_logged()),
+            fingerprint: packet.with_logged(|packet| meaning.fingerprint(packet)),
             uptime,
             count: 1,
             source_port: packet.source_port,
@@ -110,8 +112,8 @@ impl NflogEvents {
             icmp_code: packet.icmp_code,
             class: Class::Attempt,
             verdict: path.verdict,
-        };
-        event.class = meaning.class(&event, path);
+        });
+        event.class = meaning.class(event, path);
         Some(event)
     }
 
@@ -252,10 +254,11 @@ mod tests {
     fn full_tables_start_anew_and_names_of_interfaces_that_are_gone_are_numbers() {
         let (mut events, mut paths, meaning) = (NflogEvents::new(), Paths::new(), Asked::default());
         for index in 1_000_000..1_001_000 {
-            let event = events.event(&record(b"drop", index), &mut paths, &meaning, 0, 0).unwrap();
+            let record = record(b"drop", index);
+            let path = events.event(&record, &mut paths, &meaning, 0, 0).unwrap().path;
             assert!(events.ways.len() <= MAX_WAYS && events.interfaces.len() <= MAX_INTERFACES);
             if index == 1_000_000 {
-                assert_eq!(paths.get(event.path).unwrap().input, "if1000000");
+                assert_eq!(paths.get(path).unwrap().input, "if1000000");
             }
         }
     }
