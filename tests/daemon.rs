@@ -333,6 +333,35 @@ fn a_group_that_is_taken_is_told_and_tried_again() {
 }
 
 #[test]
+fn packets_of_a_flood_gather_before_they_are_read() {
+    const BURSTS: u64 = 200;
+    const BURST: u64 = 1000;
+    let Some(network) = Network::up() else { return };
+    network.nft(RULES);
+    let mut router = Router::new("bursts", Some(&network), "nflog");
+    router.start();
+    router.running("nflog");
+    let before = router.wakeups();
+    let outside = network.outside.clone();
+    let sender = thread::spawn(move || {
+        Network::enter(&outside);
+        let socket = UdpSocket::bind((OUTSIDE_V4, 1234)).unwrap();
+        socket.connect((ROUTER_V4, 53)).unwrap();
+        for _ in 0..BURSTS {
+            flood(&socket, BURST as usize);
+            thread::sleep(Duration::from_millis(4));
+        }
+    });
+    sender.join().unwrap();
+    let wakeups = router.wakeups() - before;
+    router.attempts(BURSTS * BURST);
+    // A batch has 36 packets. A burst and the pause after it last 4 ms and more, and so does each rest; a rest ends
+    // with a wake-up of its own.
+    assert!(wakeups < BURSTS * BURST / 36 / 2, "{wakeups} wake-ups");
+    router.stop();
+}
+
+#[test]
 fn two_million_packets_at_full_rate_are_counted_and_questions_answered_meanwhile() {
     const PACKETS: u64 = 2_000_000;
     let Some(network) = Network::up() else { return };

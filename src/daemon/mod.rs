@@ -42,6 +42,9 @@ use self::nflog::NflogInput;
 /// Packets that one turn of the loop reads, so that the others have their turn within milliseconds.
 const PACKETS_AT_ONCE: usize = 2048;
 
+/// Packets that are read before the end: as many as the kernel has room for.
+const PACKETS_AT_LAST: usize = 65_536;
+
 /// Why the daemon cannot run.
 #[derive(Debug)]
 pub struct DaemonError(String);
@@ -119,14 +122,16 @@ impl Daemon {
                 match request {
                     Request::Reload => self.reload(now),
                     Request::Stop => {
+                        self.read_packets(now, PACKETS_AT_LAST);
                         self.core.stop(now);
                         return Ok(false);
                     }
                 }
             }
         }
-        if packets && let Some(nflog) = &mut self.nflog {
-            nflog.read(now, PACKETS_AT_ONCE, &mut self.core);
+        // Who asks gets what is there, though it may still gather.
+        if packets || bus.0 {
+            self.read_packets(now, PACKETS_AT_ONCE);
         }
         if bus.0 || bus.1 {
             self.on_bus(now, bus.0);
@@ -135,6 +140,12 @@ impl Daemon {
             self.core.read_counters();
         }
         Ok(true)
+    }
+
+    fn read_packets(&mut self, now: Now, budget: usize) {
+        if let Some(nflog) = &mut self.nflog {
+            nflog.read(now, budget, &mut self.core);
+        }
     }
 
     fn on_time(&mut self, now: Now) {

@@ -7,7 +7,7 @@ use crate::engine::{Brought, Input, Now};
 use crate::event::{Class, Event, Origin};
 use crate::paths::Path;
 use crate::sources::nflog::events::{Meaning, NflogEvents, Way};
-use crate::sources::nflog::{Counters, NflogReader};
+use crate::sources::nflog::{Counters, FULL_BATCH, NflogReader};
 use crate::wire::netfilter::Head;
 use crate::wire::packet::Packet;
 use crate::wire::{Inputs, fingerprint, way};
@@ -17,6 +17,9 @@ use super::core::{Core, RUNNING};
 const RETRY_MS: u64 = 5_000;
 /// Interfaces are renamed and come and go.
 const FORGET_MS: u64 = 60_000;
+/// In a flood packets are left to gather so long: to be woken for each batch would cost as much as the batch.
+/// The kernel has room for ten times as many at half a million packets per second.
+const REST_MS: u64 = 4;
 
 /// Reads NFLOG's packets as the log's text is read: the same packet is the same event.
 pub struct Packets<'a> {
@@ -79,6 +82,8 @@ pub struct NflogInput {
     before: Counters,
     retry_at: u64,
     forget_at: u64,
+    /// Not waited for before.
+    rest_until: Option<u64>,
     /// The version of the interfaces that lead outside.
     outside: u32,
 }
@@ -93,6 +98,7 @@ impl NflogInput {
             before: Counters::default(),
             retry_at: 0,
             forget_at: 0,
+            rest_until: None,
             outside: 0,
         }
     }
@@ -101,15 +107,19 @@ impl NflogInput {
         self.group
     }
 
+    /// To wait for packets with; none while they gather.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.reader.as_ref().map(NflogReader::fd)
+        if self.rest_until.is_some() { None } else { self.reader.as_ref().map(NflogReader::fd) }
     }
 
     pub fn deadline(&self) -> Option<u64> {
-        self.reader.is_none().then_some(self.retry_at)
+        if self.reader.is_some() { self.rest_until } else { Some(self.retry_at) }
     }
 
     pub fn on_time(&mut self, now: Now, core: &mut Core) {
+        if self.rest_until.is_some_and(|until| now.boot_ms >= until) {
+            self.rest_until = None;
+        }
         if self.reader.is_some() || now.boot_ms < self.retry_at {
             return;
         }
@@ -136,6 +146,7 @@ impl NflogInput {
         }
     }
 
+    /// Takes the packets that are there, and stops after the batch with the `budget`th one.
     pub fn read(&mut self, now: Now, budget: usize, core: &mut Core) {
         let outside = core.outside.version;
         if now.boot_ms >= self.forget_at || std::mem::replace(&mut self.outside, outside) != outside {
@@ -143,6 +154,7 @@ impl NflogInput {
             self.forget_at = now.boot_ms.saturating_add(FORGET_MS);
         }
         let Some(reader) = &mut self.reader else { return };
+        let before = reader.counters().received;
         let (events, uptime) = (&mut self.events, now.boot_ms.saturating_mul(1000));
         let read = reader.read(budget, &mut |record| {
             let packets = Packets { outside: &core.outside.interfaces };
@@ -159,13 +171,15 @@ impl NflogInput {
             core.engine.take(now, Input::Nflog, brought);
         });
         match read {
-            Ok(_) => {
+            Ok(more) => {
+                let full_batch = reader.counters().received - before >= FULL_BATCH;
+                self.rest_until = (full_batch && !more).then_some(now.boot_ms.saturating_add(REST_MS));
                 let counters = self.counters();
                 core.note_nflog(now, RUNNING, counters);
             }
             Err(error) => {
                 self.before = self.counters();
-                self.reader = None;
+                (self.reader, self.rest_until) = (None, None);
                 self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
                 core.note_nflog(now, &error.to_string(), self.counters());
             }

@@ -72,6 +72,14 @@ impl Router {
         self.wait("the daemon answers", |_| true);
     }
 
+    /// How often the daemon had to wait so far.
+    pub fn wakeups(&self) -> u64 {
+        let pid = self.daemon.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+        line.trim().parse().unwrap()
+    }
+
     pub fn signal(&self, signal: nix::sys::signal::Signal) {
         // `ip netns exec` becomes the program: its process is the daemon's.
         let pid = self.daemon.as_ref().unwrap().id();

@@ -27,6 +27,10 @@ pub const COPY_RANGE: u32 = 128;
 /// Packets of a batch. A rule's `queue-threshold` should be the same; a lower one costs time.
 pub const QUEUE_THRESHOLD: u32 = 40;
 
+/// So many packets at once did not wait for the end of the timeout: they come in fast. A batch of the longest
+/// ones has 31.
+pub const FULL_BATCH: u64 = 24;
+
 /// Bytes of a batch's buffer in the kernel. With its administration it fills a block of 8 KiB, and
 /// 36 packets of a scan (some 205 bytes each) fill it: the kernel need not copy it to a smaller
 /// block, and the receive buffer holds the more of them.
