@@ -234,6 +234,8 @@ fn countries_are_told_by_service_range_source_and_country() {
     assert_eq!(all["complete"], true);
     let telnet = told(&["countries", "--port", "23", "--protocol", "tcp", "--to", "2026-01-10"]);
     assert_eq!(rows(&telnet), [row("JP", 8, 2), row("BR", 4, 1)]);
+    let telnet = told(&["countries", "--port", "23"]);
+    assert_eq!(rows(&telnet), [row("JP", 24, 2), row("BR", 12, 1)]);
     assert_eq!(rows(&told(&["countries", "--source", "192.0.2.128/25"])), [row("JP", 15, 1)]);
     assert_eq!(rows(&told(&["countries", "--country", "BR"])), [row("BR", 12, 1)]);
     assert_eq!(rows(&told(&["countries", "--min", "12", "--limit", "1"])), [row("JP", 30, 2)]);
@@ -306,11 +308,11 @@ fn store_of_before(format: u8) {
     }
     let summary = ask(&store, &["summary"]);
     assert_eq!((&summary["attempts"], &summary["days"]), (&3395.into(), &94.into()));
-    // The different sources of services are known of single days only.
+    // Before version 3 the different sources of services were known of single days only.
     let of = |from, to| {
         ask(&store, &["services", "--from", from, "--to", to, "--limit", "1"])["services"][0].clone()
     };
-    assert!(of("2020-03-02", "2020-03-20").get("unique_sources").is_none());
+    assert_eq!(of("2020-03-02", "2020-03-20").get("unique_sources").is_some(), format >= 3);
     assert!(of("2020-03-02", "2020-03-02")["unique_sources"].as_u64() > Some(0));
     let database = small(&format!("countries-format-{format}-base"));
     import(&store, database.to_str().unwrap(), &log(10..13));
@@ -331,4 +333,5 @@ fn store_of_before(format: u8) {
 fn stores_of_the_versions_before_are_read_and_added_to() {
     store_of_before(1);
     store_of_before(2);
+    store_of_before(3);
 }

@@ -1,4 +1,4 @@
-//! Different sources of services over many days, against sets of all of them.
+//! Different sources of services, and of services by country, over many days, against sets of all of them.
 
 mod common;
 
@@ -12,6 +12,7 @@ use fwstat::faces::json;
 use fwstat::query;
 use fwstat::query::history::Retention;
 use fwstat::query::question::{Question, Topic};
+use fwstat::statistics::countries::{Atlas, Country};
 use fwstat::statistics::day::{Day, KeptDay};
 use fwstat::store::history::{AddedDay, Store};
 use fwstat::store::shelf::MemoryShelf;
@@ -37,6 +38,23 @@ const TRIED: [Tried; 6] = [
     Tried { port: 23, sources: 500, back: 10 },
     Tried { port: 443, sources: 900, back: 90 },
 ];
+
+/// Four countries have 4, 3, 2 and 1 of ten sources.
+struct Shares;
+
+impl Shares {
+    const COUNTRIES: [Country; 4] = [Country(*b"CN"), Country(*b"US"), Country(*b"RU"), Country(*b"BR")];
+
+    fn of(source: u32) -> Country {
+        Shares::COUNTRIES[[0, 0, 0, 0, 1, 1, 1, 2, 2, 3][(source / 7 % 10) as usize]]
+    }
+}
+
+impl Atlas for Shares {
+    fn country_of(&mut self, address: Address) -> Option<Country> {
+        Some(Shares::of(address.low as u32))
+    }
+}
 
 type Truth = BTreeMap<(Date, u16), HashSet<u32>>;
 
@@ -93,6 +111,7 @@ fn make() -> (Vec<KeptDay>, Truth) {
         for _ in 0..100 {
             day.add(&event(random.next() as u32, 10_000 + random.below(40_000) as u16), 7);
         }
+        day.measure_countries(Some(&mut Shares));
         day.to_kept()
     });
     (days.collect(), truth)
@@ -244,4 +263,51 @@ fn a_flood_of_forged_sources_makes_nothing_wrong() {
         assert_eq!(number.is_some(), heavy, "{port}");
         assert!(number.is_none_or(|number| number.abs_diff(truth) <= error * 3 / 2), "{port}: {number:?}");
     }
+}
+
+/// The different sources of a port by country; `most`: what the largest can be wrong by, as a part of it.
+fn check_countries(store: &mut Store, port: u16, from: Date, to: Date, most: f64) {
+    let question = Question {
+        from: Some(from),
+        to: Some(to),
+        port: Some(port),
+        limit: 5,
+        ..Question::new(Topic::Countries)
+    };
+    let answer = query::answer(&question, store, &Calendar::new("UTC").unwrap(), Some(&mut Shares)).unwrap();
+    let answer: Value = serde_json::from_str(&json::text(&answer)).unwrap();
+    let sets = made().1.iter().filter(|((date, of), _)| *of == port && (from..=to).contains(date));
+    let truth: HashSet<u32> = sets.flat_map(|(_, set)| set.iter().copied()).collect();
+    let rows = answer["countries"].as_array().unwrap();
+    assert_eq!(rows.len(), 4, "{answer}");
+    for (country, row) in Shares::COUNTRIES.iter().zip(rows) {
+        assert_eq!(row["country"], country.to_string());
+        let truth = truth.iter().filter(|source| Shares::of(**source) == *country).count() as u64;
+        let number = row["unique_sources"].as_u64().unwrap_or_else(|| panic!("{from} {to} {port}: {answer}"));
+        let error = row["unique_sources_error"].as_u64().unwrap_or(0);
+        eprintln!("{from} {to} {port} {country}: {number} +- {error} of {truth}");
+        // Four standard errors: there are many numbers here.
+        assert!(number.abs_diff(truth) <= error * 2, "{from} {to} {port} {country}");
+        let share = [1.0, 1.2, 1.6, 2.4][rows.iter().position(|other| other == row).unwrap()];
+        assert!(
+            error as f64 <= most * share * number as f64,
+            "{from} {to} {port} {country}: {number} +- {error}"
+        );
+    }
+}
+
+#[test]
+fn the_countries_of_a_port_have_different_sources_over_any_range_of_sixty_days() {
+    let mut store = store();
+    for (from, to) in [(0, 0), (1, 0), (6, 0), (29, 0), (45, 10)] {
+        for (port, most) in [(23, 0.3), (443, 0.3), (80, 0.6)] {
+            check_countries(&mut store, port, days_before(from), days_before(to), most);
+        }
+    }
+    // Whole months, of which the days are kept with their samples.
+    for port in [23, 443] {
+        check_countries(&mut store, port, month(5).0, month(5).1, 0.2);
+    }
+    // Months that are older have the sample of a month.
+    check_countries(&mut store, 23, month(3).0, month(3).1, 0.5);
 }

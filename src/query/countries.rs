@@ -7,12 +7,12 @@ use super::AnswerError;
 use super::answer::{Completeness, CountriesAnswer, CountryRow};
 use super::history::History;
 use super::question::Question;
-use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_measured};
+use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_joined, walk_measured};
 use crate::event::{Address, Class, Service};
 use crate::statistics::countries::{Atlas, Country, KeptCountries};
 use crate::statistics::kept::{Kept, Unique};
 use crate::statistics::range::Range;
-use crate::statistics::sample::Sample;
+use crate::statistics::sample::{MOST_ASKED, Sample};
 
 pub const NO_DATABASE: &str = "no country database";
 
@@ -81,8 +81,10 @@ struct Sums {
     rows: BTreeMap<Country, Sum>,
     parts: u32,
     floor: u64,
+    /// Of the sources that are asked about, if all parts can tell.
     sample: Option<Sample>,
-    sampled: bool,
+    /// Attempts at services of which the samples do not know who tried them.
+    left_out: u64,
 }
 
 impl Sums {
@@ -97,15 +99,8 @@ impl Sums {
         if !is_about_services(question) {
             countries.rows.iter().for_each(|row| add(row.country, row.attempts, row.unique));
             self.floor = self.floor.saturating_add(countries.floor);
-            self.sampled &= countries.measured == 0 || countries.sample.is_some();
-            match (&mut self.sample, &countries.sample) {
-                (Some(ours), Some(theirs)) => ours.join(theirs),
-                (None, Some(theirs)) => self.sample = Some(theirs.clone()),
-                _ => {}
-            }
             return;
         }
-        self.sampled = false;
         self.floor = self.floor.saturating_add(countries.service_floor);
         // The different sources of several services cannot be added: some may have tried both.
         let mut of_part: BTreeMap<Country, (u64, Unique)> = BTreeMap::new();
@@ -116,18 +111,60 @@ impl Sums {
         of_part.into_iter().for_each(|(country, (attempts, unique))| add(country, attempts, unique));
     }
 
-    /// Different sources of a country, and what that can be wrong by where it was estimated.
+    /// Joins the samples of the range's parts. Parts that were not measured are left out here as of the attempts.
+    fn join_samples(&mut self, question: &Question, history: &mut dyn History, span: &Span) {
+        let (mut joined, mut all) = (Sample::default(), true);
+        walk_joined(history, span, true, &mut |piece| {
+            let kept = piece.class(question.class);
+            match &kept.countries.sample {
+                _ if kept.countries.measured == 0 => {}
+                None => all = false,
+                Some(sample) if is_about_services(question) => {
+                    let sampled = sample.who_tried(|service| matches(question, service));
+                    joined.join_sources(&sampled, MOST_ASKED);
+                    self.left_out = self.left_out.saturating_add(left_out(question, kept, sample));
+                }
+                Some(sample) => joined.join_sources(sample, MOST_ASKED),
+            }
+        });
+        self.sample = all.then_some(joined);
+    }
+
+    /// Different sources of a country, and what that can be wrong by where it was estimated. Nothing where that is as
+    /// much as the number.
     fn unique(&self, country: Country, sum: &Sum) -> (Option<u64>, Option<u64>) {
         let alone = self.parts == 1 || sum.parts == 1 && self.floor == 0;
         match (sum.unique.and_then(Unique::number), &self.sample) {
             (Some(number), _) if alone => (Some(number), None),
-            (_, Some(sample)) if self.sampled => {
+            (_, Some(sample)) => {
                 let (number, error) = sample.estimate(country);
+                let error = error.saturating_add(self.left_out);
+                if number == 0 || error >= number {
+                    return (None, None);
+                }
                 (Some(number.min(sum.attempts)), (error > 0).then_some(error))
             }
             _ => (None, None),
         }
     }
+}
+
+/// The most attempts at services that are asked about of which the sample does not know who tried them.
+fn left_out(question: &Question, kept: &Kept, sample: &Sample) -> u64 {
+    let asked = || kept.services.iter().filter(|row| matches(question, row.service));
+    let unknown = asked().filter(|row| !sample.knows(row.service)).fold(0u64, |sum, row| sum + row.attempts);
+    // Services without a row: of each protocol one, or any number if no port is asked for.
+    let without_row = kept.protocols.iter().filter(|(protocol, _)| {
+        let asked_for = question.protocol.is_none_or(|asked| asked == *protocol);
+        let has_row = question.port.is_some() && asked().any(|row| row.service.protocol == *protocol);
+        asked_for && !has_row && (question.port.is_none() || Service::has_ports(*protocol))
+    });
+    without_row.fold(unknown, |sum, (protocol, attempts)| {
+        let with_rows = kept.services.iter().filter(|row| row.service.protocol == *protocol);
+        let rest = attempts.saturating_sub(with_rows.map(|row| row.attempts).sum());
+        let most = if question.port.is_some() { kept.service_floor } else { u64::MAX };
+        sum.saturating_add(rest.min(most))
+    })
 }
 
 pub fn countries(
@@ -142,7 +179,7 @@ pub fn countries(
     }
     let mut reasons = Reasons::default();
     let mut measured = Measured::default();
-    let mut sums = Sums { sampled: true, ..Sums::default() };
+    let mut sums = Sums::default();
     walk_measured(history, span, question.class, &mut reasons, &mut |piece| {
         let kept = piece.class(question.class);
         if measured.note(kept, piece.days()) && kept.attempts > 0 {
@@ -150,6 +187,9 @@ pub fn countries(
         }
     });
     measured.explain(question.class, atlas.is_some(), &mut reasons)?;
+    if sums.parts > 1 || span.from != span.to {
+        sums.join_samples(question, history, span);
+    }
     let rows = sums.rows.iter().map(|(country, sum)| {
         let (unique_sources, unique_sources_error) = sums.unique(*country, sum);
         (*country, sum.attempts, unique_sources, unique_sources_error)

@@ -121,10 +121,12 @@ fn grouped<K: Ord + Copy>(mut rows: Vec<(K, u32)>) -> Vec<(K, u64, u64)> {
 }
 
 impl KeptCountries {
-    /// `exact`: the sources, and the pairs, are all there are.
+    /// `exact`: the sources, and the pairs, are all there are. `heavy`: the services of which the sample shall know who
+    /// tried them.
     pub fn measure(
         sources: &[SourceRow],
         pairs: &[PairRow],
+        heavy: Vec<Service>,
         exact: (bool, bool),
         atlas: &mut dyn Atlas,
     ) -> KeptCountries {
@@ -144,7 +146,13 @@ impl KeptCountries {
         }
         let known: Vec<Country> = counts.iter().map(|(country, _)| *country).collect();
         let address = |at: &u16| sources[usize::from(*at)].address;
-        let sample = exact.0.then(|| Sample::of(order.iter().map(address).zip(known.iter().copied())));
+        let mut sample = exact.0.then(|| Sample::of(order.iter().map(address).zip(known.iter().copied())));
+        if let (Some(sample), true) = (&mut sample, exact.1) {
+            sample.learn(
+                heavy,
+                pairs.iter().map(|row| (row.pair.address, Service::from_bits(row.pair.service))),
+            );
+        }
         let row = |(country, attempts, sources)| KeptCountry {
             country,
             attempts,

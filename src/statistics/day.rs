@@ -100,7 +100,12 @@ impl Day {
     pub fn set_countries_of(&mut self, parts: &[&KeptDay]) {
         for class in Class::ALL {
             let mut sum = KeptCountries::default();
-            parts.iter().for_each(|part| sum.add(&part.class(class).countries));
+            let parts = || parts.iter().map(|part| &part.class(class).countries);
+            parts().for_each(|part| sum.add(part));
+            if let Some(sample) = &mut sum.sample {
+                let samples = || parts().filter_map(|part| part.sample.as_ref());
+                sample.know_only(|service| samples().all(|sample| sample.knows(service)));
+            }
             self.classes[class as usize].set_countries(sum);
         }
     }

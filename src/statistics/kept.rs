@@ -226,7 +226,10 @@ pub struct Cuts {
 }
 
 /// No service behind so many heavier ones gets a sketch.
-const MOST_SKETCHED: usize = 32;
+pub const MOST_SKETCHED: usize = 32;
+
+/// Of so many of the heaviest services it is kept which of the sampled sources tried them.
+const MOST_SAMPLED: usize = 12;
 
 impl Cuts {
     /// Attempts of one day.
@@ -260,8 +263,8 @@ impl Cuts {
     };
     /// Attempts of a day whose hours are no longer kept.
     pub const OLD_DAY: Cuts = Cuts {
-        sources: Cut { top: 28, ..Cuts::DAY.sources },
-        pairs: Cut { top: 24, ..Cuts::DAY.pairs },
+        sources: Cut { top: 24, ..Cuts::DAY.sources },
+        pairs: Cut { top: 20, ..Cuts::DAY.pairs },
         sketches: Some(0),
         ..Cuts::DAY
     };
@@ -368,6 +371,13 @@ impl Kept {
             row.hours = None;
         }
         self.countries.cut(&cuts.countries);
+        if let (Some(_), Some(sample)) = (cuts.sketches, &mut self.countries.sample) {
+            // Who tried a service without a sketch is not known of all parts of a month.
+            let services = &self.services[..self.services.len().min(MOST_SAMPLED)];
+            sample.know_only(|service| {
+                services.iter().any(|row| row.service == service && row.sketch.is_some())
+            });
+        }
     }
 
     /// Gives the services small sketches, see [`sketch_services`].

@@ -10,7 +10,7 @@ use crate::event::{Address, Event, Service, Verdict};
 use super::countries::{Atlas, CountryCuts, KeptCountries};
 use super::distinct::{MOST_EXACT, REGISTERS, Sketch};
 use super::heavy::{Heavy, Row};
-use super::kept::{Cut, Cuts, Hours, Kept, KeptPair, KeptService, KeptSource, Unique};
+use super::kept::{Cut, Cuts, Hours, Kept, KeptPair, KeptService, KeptSource, MOST_SKETCHED, Unique};
 use super::rows::{Pair, PairRow, ServiceRow, SourceRow, stored_count, stored_time};
 
 mod focus;
@@ -239,7 +239,13 @@ impl Tables {
     /// Looks up the countries of all sources that the tables still know, for the next summary.
     pub fn measure_countries(&mut self, atlas: &mut dyn Atlas) {
         let exact = (self.sources_whole(), self.pairs_whole());
-        self.countries = KeptCountries::measure(self.sources.rows(), self.pairs.rows(), exact, atlas);
+        let mut heavy: Vec<&ServiceRow> = Vec::new();
+        if exact == (true, true) {
+            heavy.extend(self.services.rows());
+            heavy.sort_unstable_by_key(|row| (Reverse(row.count), row.service));
+        }
+        let heavy = heavy.iter().take(MOST_SKETCHED).map(|row| Service::from_bits(row.service)).collect();
+        self.countries = KeptCountries::measure(self.sources.rows(), self.pairs.rows(), heavy, exact, atlas);
     }
 
     /// As they were measured last.

@@ -43,6 +43,7 @@ pub enum Column {
     ServiceRanks,
     FineRanks,
     ShortHashes,
+    Tried,
 }
 
 /// Numbers one after the other, in one of two forms.

@@ -20,8 +20,9 @@ use crate::checksum::crc32;
 use super::deflate::Deflater;
 
 /// The version that is written, and the newest that can be read. 2 has countries behind the classes of days and months,
-/// 3 small sketches of services' sources; a reader of an older one would take them for damage.
-pub const VERSION: u16 = 3;
+/// 3 small sketches of services' sources, 4 what the sampled sources tried; a reader of an older one would take them for
+/// damage.
+pub const VERSION: u16 = 4;
 const MAGIC: &[u8; 4] = b"fwst";
 const MARKER: [u8; 4] = [0xb1, 0x0c, 0x46, 0x57];
 const HEADER: usize = 12;
@@ -295,7 +296,7 @@ mod tests {
     #[test]
     fn the_bytes_are_the_same_on_every_machine() {
         let file = write(&[Block { kind: Kind::Month, key: 24_243, payload: Payload::default() }]);
-        assert_eq!(file[..12], *b"fwst\x00\x03\x00\x00\xd9\xcb\x1f\xc9");
+        assert_eq!(file[..12], *b"fwst\x00\x04\x00\x00\xdc\x84\x09\x4c");
         assert_eq!(
             file[12..34],
             *b"\xb1\x0cFW\x02\x00\x00\x00\x5e\xb3\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"

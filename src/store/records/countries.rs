@@ -9,6 +9,12 @@ use crate::statistics::countries::{Country, KeptCountries, KeptCountry, KeptServ
 use crate::statistics::kept::Unique;
 use crate::statistics::sample::{self, Sample};
 
+/// What is added to a sample's level, which is below 32, by whether it tells what its sources tried: since format 4.
+const NO_TRIED: u64 = 1;
+const TELLS_TRIED: u64 = 33;
+/// Services that one mask tells.
+const MASK: usize = 32;
+
 pub fn write(writer: &mut Writer, kept: &KeptCountries) {
     writer.column(Column::CountryAttempts);
     writer.number(kept.measured);
@@ -46,7 +52,8 @@ pub fn write(writer: &mut Writer, kept: &KeptCountries) {
 
     writer.column(Column::Sample);
     let Some(sample) = &kept.sample else { return writer.number(0) };
-    writer.number(u64::from(sample.level()) + 1);
+    let tells_tried = !sample.known().is_empty();
+    writer.number(u64::from(sample.level()) + if tells_tried { TELLS_TRIED } else { NO_TRIED });
     writer.number(sample.rows().len() as u64);
     let mut before = 0;
     for (number, _) in sample.rows() {
@@ -55,6 +62,61 @@ pub fn write(writer: &mut Writer, kept: &KeptCountries) {
     }
     writer.column(Column::Countries);
     sample.rows().iter().for_each(|(_, country)| write_place(writer, rows, *country));
+    if tells_tried {
+        write_tried(writer, sample);
+    }
+}
+
+/// The services, and of each source a bit for each of them.
+fn write_tried(writer: &mut Writer, sample: &Sample) {
+    writer.column(Column::CountryServices);
+    writer.number(sample.known().len() as u64);
+    let mut before = 0;
+    for service in sample.known() {
+        let bits = service.to_bits();
+        writer.number(u64::from(bits - before));
+        before = bits;
+    }
+    writer.column(Column::Tried);
+    let mut tried = sample.tried();
+    for (number, _) in sample.rows() {
+        let (of_source, rest) = tried.split_at(tried.partition_point(|(tried, _)| tried == number));
+        tried = rest;
+        for services in sample.known().chunks(MASK) {
+            let bit = |service| u32::from(of_source.iter().any(|(_, tried)| *tried == service));
+            let mask = services.iter().rev().fold(0, |mask, service| mask << 1 | bit(*service));
+            writer.mask(mask, services.len());
+        }
+    }
+}
+
+/// Services known, and who tried which.
+type Tried = (Vec<Service>, Vec<(u32, Service)>);
+
+fn read_tried(reader: &mut Reader, sampled: &[(u32, Country)]) -> Result<Tried, Malformed> {
+    reader.column(Column::CountryServices);
+    let (mut known, mut tried, mut bits) = (Vec::new(), Vec::new(), 0u32);
+    let count = reader.rows(1)?;
+    if count > sample::MOST_KNOWN {
+        return Err(Malformed("too many services of a sample"));
+    }
+    for _ in 0..count {
+        bits = next_service(bits, reader.small()?)?;
+        known.push(Service::from_bits(bits));
+    }
+    reader.column(Column::Tried);
+    for (number, _) in sampled {
+        for services in known.chunks(MASK) {
+            let mask = reader.mask(services.len())?;
+            let of_source = (0..).zip(services).filter(|(bit, _)| mask >> bit & 1 != 0);
+            tried.extend(of_source.map(|(_, service)| (*number, *service)));
+        }
+    }
+    Ok((known, tried))
+}
+
+fn next_service(bits: u32, delta: u32) -> Result<u32, Malformed> {
+    bits.checked_add(delta).filter(|bits| *bits < 1 << 24).ok_or(Malformed("no such service"))
 }
 
 pub fn read(reader: &mut Reader) -> Result<KeptCountries, Malformed> {
@@ -97,7 +159,7 @@ fn read_services(reader: &mut Reader, kept: &mut KeptCountries) -> Result<(), Ma
     let mut bits = 0u32;
     for _ in 0..count {
         let delta = reader.small()?;
-        bits = bits.checked_add(delta).filter(|bits| *bits < 1 << 24).ok_or(Malformed("no such service"))?;
+        bits = next_service(bits, delta)?;
         kept.services.push(KeptServiceCountry {
             service: Service::from_bits(bits),
             country: Country::UNKNOWN,
@@ -128,7 +190,9 @@ fn read_services(reader: &mut Reader, kept: &mut KeptCountries) -> Result<(), Ma
 fn read_sample(reader: &mut Reader, rows: &[KeptCountry]) -> Result<Option<Sample>, Malformed> {
     let wrong = Malformed("impossible sample of different sources");
     reader.column(Column::Sample);
-    let Some(level) = reader.number()?.checked_sub(1) else { return Ok(None) };
+    let Some(level) = reader.number()?.checked_sub(NO_TRIED) else { return Ok(None) };
+    let tells_tried = level >= TELLS_TRIED - NO_TRIED;
+    let level = if tells_tried { level - (TELLS_TRIED - NO_TRIED) } else { level };
     let level = u8::try_from(level).ok().filter(|level| *level < 32).ok_or(wrong)?;
     let count = reader.rows(2)?;
     if count > sample::MOST {
@@ -146,7 +210,8 @@ fn read_sample(reader: &mut Reader, rows: &[KeptCountry]) -> Result<Option<Sampl
     for number in numbers {
         sampled.push((number, read_place(reader, rows)?));
     }
-    Sample::from_rows(sampled, level).map(Some).ok_or(wrong)
+    let (known, tried) = if tells_tried { read_tried(reader, &sampled)? } else { Tried::default() };
+    Sample::from_rows(sampled, level, known, tried).map(Some).ok_or(wrong)
 }
 
 fn write_code(writer: &mut Writer, Country([first, second]): Country) {
