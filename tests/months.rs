@@ -488,9 +488,12 @@ fn countries_are_those_of_the_sources() {
     let log = MADE.log.to_str().unwrap();
     let imported = run(&["import", "--db", path, "--timezone", "UTC", "--country-database", mmdb, log]);
     assert_eq!(imported.code, Some(0), "{}", imported.stderr);
-    let told = |options: &[&str]| -> BTreeMap<String, (u64, Option<u64>)> {
+    let asked = |options: &[&str]| -> Value {
         let question = ["countries", "--db", path, "--country-database", mmdb, "--limit", "300", "--json"];
-        let answer: Value = serde_json::from_str(&run(&[&question, options].concat()).stdout).unwrap();
+        serde_json::from_str(&run(&[&question, options].concat()).stdout).unwrap()
+    };
+    let told = |options: &[&str]| -> BTreeMap<String, (u64, Option<u64>)> {
+        let answer = asked(options);
         let row = |row: &Value| {
             let counts = (row["attempts"].as_u64().unwrap(), row["unique_sources"].as_u64());
             (row["country"].as_str().unwrap().to_string(), counts)
@@ -524,4 +527,20 @@ fn countries_are_those_of_the_sources() {
         assert!(told <= *attempts && told * 100 >= attempts * 98, "{country}: {told} of {attempts}");
     }
     assert!(told_of_all.iter().all(|(country, counts)| counts.0 <= truth[country].0));
+    // A port and a month: the five countries with most attempts, and their different sources within the error.
+    for service in [truth::tcp(23), truth::tcp(445)] {
+        let watched = MADE.truth.watched.iter().filter(|((of, _), _)| *of == service);
+        let truth = count(&mut watched.map(|((_, source), attempts)| (*source, *attempts)));
+        let port = service.port.to_string();
+        let range = ["--from", "2020-03-01", "--to", "2020-03-31"];
+        let answer = asked(&[&["--port", &port, "--protocol", "tcp"][..], &range].concat());
+        for row in answer["countries"].as_array().unwrap().iter().take(5) {
+            let (attempts, sources) = truth[row["country"].as_str().unwrap()];
+            let number = row["unique_sources"].as_u64().unwrap_or_else(|| panic!("{answer}"));
+            let error = row["unique_sources_error"].as_u64().unwrap_or(0);
+            eprintln!("{row}: {attempts} attempts of {sources:?} sources");
+            assert!(number.abs_diff(sources.unwrap()) <= error * 2, "{row}: {sources:?}");
+            assert!(row["attempts"].as_u64().unwrap() <= attempts, "{row}: {attempts}");
+        }
+    }
 }

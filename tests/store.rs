@@ -381,7 +381,7 @@ fn a_newer_file_is_left_alone() {
         assert_eq!(
             ran.stderr,
             format!(
-                "fwstat: {text}/{name} was written by a newer fwstat (format 9, this one knows up to 3): it is left as \
+                "fwstat: {text}/{name} was written by a newer fwstat (format 9, this one knows up to 4): it is left as \
                  it is; use the newer fwstat\n"
             )
         );

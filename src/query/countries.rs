@@ -142,7 +142,9 @@ impl Sums {
                 if number == 0 || error >= number {
                     return (None, None);
                 }
-                (Some(number.min(sum.attempts)), (error > 0).then_some(error))
+                // More sources than attempts are impossible, but those can be too low.
+                let most = sum.attempts.saturating_add(self.floor);
+                (Some(number.min(most)), (error > 0).then_some(error))
             }
             _ => (None, None),
         }

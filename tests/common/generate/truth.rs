@@ -42,6 +42,8 @@ pub const fn udp(port: u16) -> Service {
 
 pub const ICMP: Service = Service { protocol: "icmp", port: 0 };
 pub const SSDP: Service = udp(1900);
+/// The month of which it is known who tried what.
+pub const WATCHED: &str = "2020-03";
 
 impl Service {
     pub fn name(self) -> String {
@@ -102,6 +104,8 @@ pub struct Truth {
     pub anomaly: Option<Day>,
     pub anomaly_sources: BTreeMap<u32, [u64; 24]>,
     pub sources: HashMap<u32, Source>,
+    /// Of [`WATCHED`], attempts of each source at each service.
+    pub watched: HashMap<(Service, u32), u64>,
     today: Option<Day>,
     today_pairs: HashMap<Service, HashMap<u32, u64>>,
     month_sources: HashSet<u32>,
@@ -167,6 +171,9 @@ impl Truth {
             overall.0 += attempts;
             for (source, count) in counts {
                 *sources.entry(source).or_default() += count;
+                if day.month() == WATCHED {
+                    *self.watched.entry((service, source)).or_default() += count;
+                }
                 if self.pairs.insert((service, source)) {
                     overall.1 += 1;
                 }
