@@ -93,11 +93,11 @@ pub struct CountryCuts {
 impl CountryCuts {
     /// Of a question about the open day.
     pub const OPEN: CountryCuts = CountryCuts { rows: 256, services: 512, sample: true };
-    pub const DAY: CountryCuts = CountryCuts { rows: 24, services: 24, sample: true };
+    pub const DAY: CountryCuts = CountryCuts { rows: 24, services: 36, sample: true };
     /// A day whose hours are no longer kept.
     pub const OLD_DAY: CountryCuts = CountryCuts { rows: 4, services: 0, sample: false };
     pub const DAY_RARE: CountryCuts = CountryCuts { rows: 8, services: 8, sample: false };
-    pub const MONTH: CountryCuts = CountryCuts { rows: 24, services: 40, sample: true };
+    pub const MONTH: CountryCuts = CountryCuts { rows: 24, services: 48, sample: true };
     /// A month whose days are no longer kept.
     pub const OLD_MONTH: CountryCuts = CountryCuts { rows: 10, services: 6, sample: false };
     pub const MONTH_RARE: CountryCuts = CountryCuts { rows: 8, services: 8, sample: false };

@@ -229,7 +229,7 @@ pub struct Cuts {
 pub const MOST_SKETCHED: usize = 32;
 
 /// Of so many of the heaviest services it is kept which of the sampled sources tried them.
-const MOST_SAMPLED: usize = 12;
+const MOST_SAMPLED: usize = 10;
 
 impl Cuts {
     /// Attempts of one day.
@@ -264,7 +264,7 @@ impl Cuts {
     /// Attempts of a day whose hours are no longer kept.
     pub const OLD_DAY: Cuts = Cuts {
         sources: Cut { top: 24, ..Cuts::DAY.sources },
-        pairs: Cut { top: 20, ..Cuts::DAY.pairs },
+        pairs: Cut { top: 19, ..Cuts::DAY.pairs },
         sketches: Some(0),
         ..Cuts::DAY
     };
