@@ -137,14 +137,14 @@ impl Sums {
         match (sum.unique.and_then(Unique::number), &self.sample) {
             (Some(number), _) if alone => (Some(number), None),
             (_, Some(sample)) => {
-                let (number, error) = sample.estimate(country);
-                let error = error.saturating_add(self.left_out);
+                let (estimate, error) = sample.estimate(country);
+                // Never more than the attempts, though these can be too low.
+                let number = estimate.min(sum.attempts);
+                let error = error.saturating_add(self.left_out).saturating_add(estimate - number);
                 if number == 0 || error >= number {
                     return (None, None);
                 }
-                // More sources than attempts are impossible, but those can be too low.
-                let most = sum.attempts.saturating_add(self.floor);
-                (Some(number.min(most)), (error > 0).then_some(error))
+                (Some(number), (error > 0).then_some(error))
             }
             _ => (None, None),
         }
