@@ -10,7 +10,7 @@ use super::question::Question;
 use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_joined, walk_measured};
 use crate::event::{Address, Class, Service};
 use crate::statistics::countries::{Atlas, Country, KeptCountries};
-use crate::statistics::kept::{Kept, Unique};
+use crate::statistics::kept::{Kept, KeptService, Unique};
 use crate::statistics::range::Range;
 use crate::statistics::sample::{MOST_ASKED, Sample};
 
@@ -106,7 +106,8 @@ impl Sums {
         let mut of_part: BTreeMap<Country, (u64, Unique)> = BTreeMap::new();
         for row in countries.services.iter().filter(|row| matches(question, row.service)) {
             let known = of_part.entry(row.country).and_modify(|known| known.1 = Unique::Unknown);
-            known.or_insert((0, row.unique)).0 += row.attempts;
+            let (attempts, _) = known.or_insert((0, row.unique));
+            *attempts = attempts.saturating_add(row.attempts);
         }
         of_part.into_iter().for_each(|(country, (attempts, unique))| add(country, attempts, unique));
     }
@@ -154,7 +155,8 @@ impl Sums {
 /// The most attempts at services that are asked about of which the sample does not know who tried them.
 fn left_out(question: &Question, kept: &Kept, sample: &Sample) -> u64 {
     let asked = || kept.services.iter().filter(|row| matches(question, row.service));
-    let unknown = asked().filter(|row| !sample.knows(row.service)).fold(0u64, |sum, row| sum + row.attempts);
+    let add = |sum: u64, row: &KeptService| sum.saturating_add(row.attempts);
+    let unknown = asked().filter(|row| !sample.knows(row.service)).fold(0, add);
     // Services without a row: of each protocol one, or any number if no port is asked for.
     let without_row = kept.protocols.iter().filter(|(protocol, _)| {
         let asked_for = question.protocol.is_none_or(|asked| asked == *protocol);
@@ -163,7 +165,7 @@ fn left_out(question: &Question, kept: &Kept, sample: &Sample) -> u64 {
     });
     without_row.fold(unknown, |sum, (protocol, attempts)| {
         let with_rows = kept.services.iter().filter(|row| row.service.protocol == *protocol);
-        let rest = attempts.saturating_sub(with_rows.map(|row| row.attempts).sum());
+        let rest = attempts.saturating_sub(with_rows.fold(0, add));
         let most = if question.port.is_some() { kept.service_floor } else { u64::MAX };
         sum.saturating_add(rest.min(most))
     })
