@@ -82,7 +82,7 @@ pub struct NflogInput {
     before: Counters,
     retry_at: u64,
     forget_at: u64,
-    /// Not waited for before.
+    /// Until then packets gather, and are not waited for.
     rest_until: Option<u64>,
     /// The version of the interfaces that lead outside.
     outside: u32,
