@@ -216,6 +216,7 @@ impl Calendar {
     }
 
     /// The local day and hour of an instant. Instants outside 1970..=9999 answer the nearest one.
+    #[inline]
     pub fn hour_of(&mut self, time: i64) -> Hour {
         if !(self.start..self.end).contains(&time) {
             self.look_up(time);
@@ -223,6 +224,7 @@ impl Calendar {
         self.hour
     }
 
+    #[cold]
     fn look_up(&mut self, time: i64) {
         let time = time.clamp(0, 253_370_764_800);
         let offset = i64::from(self.offset(time));

@@ -31,8 +31,8 @@ pub struct Touched {
 #[derive(Clone)]
 pub struct Heavy<R: Row> {
     rows: Vec<R>,
-    /// Open addressing: 0 is empty, otherwise `(hash's low half) << 16 | slot + 1`.
-    index: Vec<u32>,
+    /// Open addressing.
+    index: Vec<Entry>,
     bound: usize,
     seed: u64,
     /// No row has a smaller count once the table is full.
@@ -45,13 +45,53 @@ pub struct Heavy<R: Row> {
 
 const SMALLEST_INDEX: usize = 64;
 
+/// One place of the index, in 32 bits: 12 of the hash, 4 for how far from its home it is, and 1 + the slot
+/// in 16. With these a row is rarely looked at in vain, and hardly ever to keep the index in order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Entry(u32);
+
+impl Entry {
+    const EMPTY: Entry = Entry(0);
+    /// So far from home, or further.
+    const FAR: usize = 15;
+
+    #[inline]
+    fn new(hash: u64, distance: usize, slot: usize) -> Entry {
+        Entry((hash as u32) << 20 | (distance.min(Entry::FAR) as u32) << 16 | (slot as u32 + 1))
+    }
+
+    #[inline]
+    fn is_empty(self) -> bool {
+        self == Entry::EMPTY
+    }
+
+    #[inline]
+    fn may_be(self, hash: u64) -> bool {
+        (self.0 ^ (hash as u32) << 20) >> 20 == 0
+    }
+
+    #[inline]
+    fn slot(self) -> usize {
+        (self.0 & 0xffff) as usize - 1
+    }
+
+    #[inline]
+    fn distance(self) -> usize {
+        (self.0 >> 16) as usize & 15
+    }
+
+    fn with_distance(self, distance: usize) -> Entry {
+        Entry(self.0 & 0xfff0_ffff | (distance.min(Entry::FAR) as u32) << 16)
+    }
+}
+
 impl<R: Row> Heavy<R> {
     /// An empty table of at most `bound` rows (1..=65,534).
     pub fn new(bound: usize) -> Heavy<R> {
         assert!((1..=65_534).contains(&bound));
         Heavy {
             rows: Vec::new(),
-            index: vec![0; SMALLEST_INDEX],
+            index: vec![Entry::EMPTY; SMALLEST_INDEX],
             bound,
             seed: RandomState::new().hash_one(0u8),
             floor: 0,
@@ -94,7 +134,7 @@ impl<R: Row> Heavy<R> {
 
     pub fn clear(&mut self) {
         self.rows.clear();
-        self.index.fill(0);
+        self.index.fill(Entry::EMPTY);
         (self.floor, self.hand, self.evictions, self.evicted) = (0, 0, 0, None);
     }
 
@@ -115,11 +155,6 @@ impl<R: Row> Heavy<R> {
     }
 
     #[inline]
-    fn tag(hash: u64) -> u32 {
-        (hash as u32) << 16
-    }
-
-    #[inline]
     fn home(&self, hash: u64) -> usize {
         (hash >> 32) as usize & (self.index.len() - 1)
     }
@@ -128,18 +163,14 @@ impl<R: Row> Heavy<R> {
     #[inline]
     fn probe(&self, key: &R::Key, hash: u64) -> Result<usize, usize> {
         let mask = self.index.len() - 1;
-        let tag = Self::tag(hash);
         let mut place = self.home(hash);
         loop {
             let entry = self.index[place];
-            if entry == 0 {
+            if entry.is_empty() {
                 return Err(place);
             }
-            if entry & 0xffff_0000 == tag {
-                let slot = (entry & 0xffff) as usize - 1;
-                if self.rows[slot].key() == *key {
-                    return Ok(slot);
-                }
+            if entry.may_be(hash) && self.rows[entry.slot()].key() == *key {
+                return Ok(entry.slot());
             }
             place = (place + 1) & mask;
         }
@@ -149,10 +180,9 @@ impl<R: Row> Heavy<R> {
     fn grow(&mut self) {
         let size = self.index.len() * 2;
         self.index.clear();
-        self.index.resize(size, 0);
+        self.index.resize(size, Entry::EMPTY);
         for slot in 0..self.rows.len() {
-            let key = self.rows[slot].key();
-            self.enter(&key, R::hash(&key, self.seed), slot);
+            self.enter(R::hash(&self.rows[slot].key(), self.seed), slot);
         }
     }
 
@@ -163,8 +193,15 @@ impl<R: Row> Heavy<R> {
             return self.insert_and_make_room(key, hash);
         }
         self.rows.push(R::start(key, self.floor));
-        self.index[place] = Self::tag(hash) | (slot as u32 + 1);
+        self.fill(place, hash, slot);
         slot
+    }
+
+    /// Takes a free place of the index.
+    #[inline]
+    fn fill(&mut self, place: usize, hash: u64, slot: usize) {
+        let distance = place.wrapping_sub(self.home(hash)) & (self.index.len() - 1);
+        self.index[place] = Entry::new(hash, distance, slot);
     }
 
     #[inline(never)]
@@ -182,24 +219,27 @@ impl<R: Row> Heavy<R> {
             self.rows.reserve_exact(more);
         }
         self.rows.push(R::start(key, self.floor));
-        self.enter(&key, hash, slot);
+        self.enter(hash, slot);
         slot
     }
 
     /// Puts a key that is not there into the index.
-    fn enter(&mut self, key: &R::Key, hash: u64, slot: usize) {
-        if let Err(place) = self.probe(key, hash) {
-            self.index[place] = Self::tag(hash) | (slot as u32 + 1);
+    fn enter(&mut self, hash: u64, slot: usize) {
+        let mask = self.index.len() - 1;
+        let mut place = self.home(hash);
+        while !self.index[place].is_empty() {
+            place = (place + 1) & mask;
         }
+        self.fill(place, hash, slot);
     }
 
     fn replace(&mut self, key: R::Key, hash: u64) -> usize {
         let slot = self.least();
         let old = self.rows[slot];
-        self.forget(&old.key());
+        self.forget(slot);
         self.evictions += 1;
         self.evicted = Some(old);
-        self.enter(&key, hash, slot);
+        self.enter(hash, slot);
         self.rows[slot] = R::start(key, old.count());
         slot
     }
@@ -222,18 +262,16 @@ impl<R: Row> Heavy<R> {
         }
     }
 
-    /// Takes `key` out of the index, closing the gap (Knuth, TAOCP 6.4, algorithm R).
-    fn forget(&mut self, key: &R::Key) {
+    /// Takes a row out of the index, closing the gap (Knuth, TAOCP 6.4, algorithm R).
+    fn forget(&mut self, slot: usize) {
         let mask = self.index.len() - 1;
-        let hash = R::hash(key, self.seed);
-        let tag = Self::tag(hash);
-        let mut gap = self.home(hash);
+        let mut gap = self.home(R::hash(&self.rows[slot].key(), self.seed));
         loop {
             let entry = self.index[gap];
-            if entry == 0 {
+            if entry.is_empty() {
                 return;
             }
-            if entry & 0xffff_0000 == tag && self.rows[(entry & 0xffff) as usize - 1].key() == *key {
+            if entry.slot() == slot {
                 break;
             }
             gap = (gap + 1) & mask;
@@ -242,17 +280,27 @@ impl<R: Row> Heavy<R> {
         loop {
             place = (place + 1) & mask;
             let entry = self.index[place];
-            if entry == 0 {
+            if entry.is_empty() {
                 break;
             }
-            let row = &self.rows[(entry & 0xffff) as usize - 1];
-            let home = self.home(R::hash(&row.key(), self.seed));
-            if (place.wrapping_sub(home) & mask) >= (place.wrapping_sub(gap) & mask) {
-                self.index[gap] = entry;
+            let (distance, leap) = (self.distance(entry, place), place.wrapping_sub(gap) & mask);
+            if distance >= leap {
+                self.index[gap] = entry.with_distance(distance - leap);
                 gap = place;
             }
         }
-        self.index[gap] = 0;
+        self.index[gap] = Entry::EMPTY;
+    }
+
+    /// How far from its home an entry at `place` is.
+    fn distance(&self, entry: Entry, place: usize) -> usize {
+        match entry.distance() {
+            Entry::FAR => {
+                let home = self.home(R::hash(&self.rows[entry.slot()].key(), self.seed));
+                place.wrapping_sub(home) & (self.index.len() - 1)
+            }
+            distance => distance,
+        }
     }
 }
 
