@@ -107,10 +107,11 @@ impl fmt::Debug for Address {
 }
 
 /// What a refused packet means. The counts are kept apart: a plain drop count overstates attacks.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[repr(u8)]
 pub enum Class {
     /// A new inbound connection attempt to something closed.
+    #[default]
     Attempt = 0,
     /// A late or stray reply.
     Backscatter = 1,
@@ -149,9 +150,10 @@ impl Class {
 }
 
 /// What the firewall did with the packet, as far as the log prefix tells.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[repr(u8)]
 pub enum Verdict {
+    #[default]
     Unknown = 0,
     Drop = 1,
     Reject = 2,
@@ -209,8 +211,9 @@ impl Service {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct PathId(pub u16);
 
-/// One refused packet, or `count` alike; or one failed login (class `Login`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// One refused packet, or `count` alike; or one failed login (class `Login`). The default is no event, but a place
+/// to read one into.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Event {
     /// Wall time, seconds since 1970-01-01 UTC.
     pub time: i64,

@@ -115,7 +115,7 @@ const LOGS: Language = Language {
     parser: |options, clock| {
         let mut reader = LineReader::new(&options.wan, options.calendar.clone());
         reader.begin_file(clock.to_file_clock());
-        Box::new(move |line, paths| reader.read(line, paths))
+        Box::new(reader)
     },
 };
 

@@ -168,7 +168,7 @@ impl Input {
 /// What lines mean. Tests bring a simpler one.
 pub struct Language {
     pub stamps: Stamps,
-    pub parser: fn(&ReadOptions, Clock) -> Parser,
+    pub parser: fn(&ReadOptions, Clock) -> Box<dyn Parser>,
 }
 
 /// The inputs while they are read.

@@ -84,6 +84,26 @@ impl<R: Read> Lines<R> {
         }
     }
 
+    /// What is there of the next line and of those behind it.
+    #[inline]
+    pub fn unread(&self) -> &[u8] {
+        if self.swallowing { &[] } else { &self.buffer[self.start..self.end] }
+    }
+
+    /// Passes over the next line, within whose first `read` bytes no line ends. `false`: its end is not there
+    /// yet, or it is too long; it was not passed over.
+    #[inline]
+    pub fn pass_line(&mut self, read: usize) -> bool {
+        let unread = self.unread();
+        let Some(rest) = unread.get(read..) else { return false };
+        let Some(length) = find_end(rest).map(|found| read + found).filter(|&length| length <= LONGEST)
+        else {
+            return false;
+        };
+        self.start += length + 1;
+        true
+    }
+
     /// Reads more behind what is unread. `false`: there is no more.
     fn fill(&mut self) -> bool {
         if self.ended {
@@ -156,6 +176,20 @@ impl<R: Read> Lines<R> {
     pub fn cut_line(&self) -> Option<u64> {
         if self.swallowing { Some(0) } else { self.cut.filter(|&bytes| bytes > 0) }
     }
+}
+
+/// The first line end. It is mostly near.
+#[inline]
+fn find_end(text: &[u8]) -> Option<usize> {
+    if let Some(word) = text.first_chunk::<8>() {
+        let others = u64::from_le_bytes(*word) ^ u64::from_le_bytes([b'\n'; 8]);
+        // The high bit of each byte that is zero; a borrow can only disturb those behind it.
+        let ends = others.wrapping_sub(0x0101_0101_0101_0101) & !others & 0x8080_8080_8080_8080;
+        if ends != 0 {
+            return Some(ends.trailing_zeros() as usize / 8);
+        }
+    }
+    memchr::memchr(b'\n', text)
 }
 
 fn line(bytes: &[u8]) -> Line<'_> {

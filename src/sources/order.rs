@@ -12,7 +12,8 @@ use super::lines::{Line, Lines};
 use crate::event::Event;
 use crate::paths::Paths;
 use crate::query::answer::InputCounts;
-use crate::wire::line::Outcome;
+use crate::wire::line::{LineReader, Outcome};
+use crate::wire::window::Window;
 
 pub const MAX_OPEN: usize = 16;
 
@@ -80,15 +81,34 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// What makes an event of a line.
-pub type Parser = Box<dyn FnMut(&[u8], &mut Paths) -> Outcome>;
+/// What makes events of lines.
+pub trait Parser {
+    /// Reads a line without its end.
+    fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome;
+
+    /// Reads the event of the line that `text` begins with, if that can be told at once: how many bytes were read.
+    /// No line ends within these; `text` may go on behind the line.
+    fn read_quickly(&mut self, _text: Window, _event: &mut Event) -> Option<usize> {
+        None
+    }
+}
+
+impl Parser for LineReader {
+    fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
+        LineReader::read(self, line, paths)
+    }
+
+    fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
+        LineReader::read_quickly(self, text, event)
+    }
+}
 
 /// An open input and its next event.
 pub struct Open {
     /// Which input this is.
     pub input: usize,
     pub lines: Lines<Content>,
-    parser: Parser,
+    parser: Box<dyn Parser>,
     /// Without events and duplicates, which are known only when they are given.
     pub counts: InputCounts,
     /// The last line read was an event.
@@ -104,7 +124,7 @@ impl Open {
     pub fn new(
         input: usize,
         lines: Lines<Content>,
-        parser: Parser,
+        parser: Box<dyn Parser>,
         paths: &mut Paths,
         meter: &mut Meter,
     ) -> Open {
@@ -138,20 +158,28 @@ impl Open {
         meter: &mut Meter,
         mut give: impl FnMut(Event) -> Result<(), E>,
     ) -> Result<(), E> {
-        while let Some(line) = self.lines.next_line() {
-            self.counts.lines += 1;
-            let outcome = match line {
-                Line::Whole(bytes) => (self.parser)(bytes, paths),
-                Line::TooLong => Outcome::Malformed,
+        let mut event = Event::default();
+        loop {
+            let quick =
+                Window::new(self.lines.unread()).and_then(|text| self.parser.read_quickly(text, &mut event));
+            let outcome = match quick {
+                Some(read) if self.lines.pass_line(read) => None,
+                _ => match self.lines.next_line() {
+                    Some(Line::Whole(bytes)) => Some(self.parser.read(bytes, paths)),
+                    Some(Line::TooLong) => Some(Outcome::Malformed),
+                    None => break,
+                },
             };
+            self.counts.lines += 1;
             if self.counts.lines.is_multiple_of(256) {
                 self.tell(meter);
             }
-            self.last_was_event = matches!(outcome, Outcome::Event(_));
+            self.last_was_event = matches!(outcome, None | Some(Outcome::Event(_)));
             match outcome {
-                Outcome::Event(event) => give(event)?,
-                Outcome::Malformed => self.counts.malformed += 1,
-                Outcome::Skipped => self.counts.skipped += 1,
+                None => give(event)?,
+                Some(Outcome::Event(event)) => give(event)?,
+                Some(Outcome::Malformed) => self.counts.malformed += 1,
+                Some(Outcome::Skipped) => self.counts.skipped += 1,
             }
         }
         self.tell(meter);

@@ -15,9 +15,10 @@
 use super::header::{Author, Header, beginning, has_pid, header, host_before_prefix, split_tag};
 use super::login::Logins;
 use super::netfilter::{self, KnownAddress, Packet};
-use super::number::skip_digits;
+use super::number::short_number;
 use super::prefix::Prefix;
 use super::stamp::{Stamp, uptime};
+use super::window::{Padded, Window};
 use super::{fingerprint, way};
 use crate::calendar::{Calendar, Date};
 use crate::classify::{Facts, classify};
@@ -76,25 +77,24 @@ struct KnownHeader {
 }
 
 impl KnownHeader {
+    /// The time, and where the message begins.
     #[inline(always)]
-    fn read(&self, line: &[u8]) -> Option<(i64, usize)> {
-        let rest = self.before.strip(line)?;
-        let second = second_of_hour(*rest.first_chunk::<5>()?)?;
-        let mut rest = &rest[5..];
-        if let [b'.' | b',', fraction @ ..] = rest {
-            rest = skip_digits(fraction)?;
+    fn read(&self, line: Window) -> Option<(i64, usize)> {
+        let clock_at = self.before.end_at(line, 0)?;
+        let second = second_of_hour(line.word(clock_at))?;
+        let mut at = clock_at + 5;
+        if matches!(line.byte(at), b'.' | b',') {
+            at += 1 + short_number(line.word(at + 1))?.1;
         }
-        let message = self.after.strip(rest)?;
-        Some((self.hour + i64::from(second), line.len() - message.len()))
+        Some((self.hour + i64::from(second), self.after.end_at(line, at)?))
     }
 }
 
-/// `MM:SS` in seconds.
+/// `MM:SS` in seconds. What follows it does not matter.
 #[inline(always)]
-fn second_of_hour(clock: [u8; 5]) -> Option<u32> {
-    let [a, b, c, d, e] = clock;
+fn second_of_hour(characters: u64) -> Option<u32> {
     // All at once: the values, and in the high bits what is out of range.
-    let values = u64::from_le_bytes([a, b, c, d, e, b'0', b'0', b'0']) ^ 0x3030_3030_303a_3030;
+    let values = (characters ^ 0x3030_3030_303a_3030) & 0xff_ffff_ffff;
     let out_of_range = (values + 0x7f7f_7f76_7a7f_767a) | values;
     let [a, b, _, d, e, ..] = values.to_le_bytes().map(u32::from);
     (out_of_range & 0x8080_8080_8080_8080 == 0).then_some(a * 600 + b * 60 + d * 10 + e)
@@ -151,18 +151,26 @@ impl LineReader {
     /// Reads a line without its newline.
     pub fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if let Some((time, message)) = self.known_header(line) {
+        let padded = Padded::new(line);
+        let Some(text) = padded.window() else { return self.read_unknown(line, paths) };
+        if let Some((time, message)) = self.known_header(text) {
             return self.packet(&line[message..], time, Origin::File, paths);
         }
-        if line.first() == Some(&b'[')
-            && let Some((micros, at)) = uptime(line, 0)
-            && let Some((head, source_at)) = self.known_head(&line[at..], Origin::File)
+        if let Some((micros, at)) = uptime(line, 0)
+            && let Some((head, source_at)) = self.known_head(text, at, Origin::File)
             && self.heads[head].way.no_tag
         {
-            let packet = self.packet_at(&line[at..], source_at);
+            let packet = self.packet_at(text, line, source_at);
             return outcome(packet, &self.heads[head].way, self.time_of_uptime(micros), micros);
         }
         self.read_unknown(line, paths)
+    }
+
+    /// Reads the packet of the line that `text` begins with, if it begins as the lines before did: how many bytes
+    /// were read. No line ends within these; `text` may go on behind the line.
+    pub fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
+        let (time, message) = self.known_header(text)?;
+        self.known_packet(text, message, time, Origin::File, event)
     }
 
     /// Reads a message that is known to be the kernel's, such as `[119160.26] reject wan in: IN=...`.
@@ -179,8 +187,8 @@ impl LineReader {
     }
 
     /// Time and place of the message, if the line begins like one of the last.
-    #[inline]
-    fn known_header(&mut self, line: &[u8]) -> Option<(i64, usize)> {
+    #[inline(always)]
+    fn known_header(&mut self, line: Window) -> Option<(i64, usize)> {
         let found = self.headers[0].read(line);
         if found.is_some() {
             return found;
@@ -240,34 +248,62 @@ impl LineReader {
         self.packet(&message[skipped..], time, Origin::File, paths)
     }
 
+    /// A packet with a known head, from its uptime at `at` on, and where the fields that were read end.
+    #[inline(always)]
+    fn known_packet(
+        &mut self,
+        text: Window,
+        at: usize,
+        time: i64,
+        origin: Origin,
+        to: &mut Event,
+    ) -> Option<usize> {
+        let (uptime, at) = if text.byte(at) == b'[' { uptime_at(text, at)? } else { (0, at) };
+        let (head, source_at) = self.known_head(text, at, origin)?;
+        let way = self.heads[head].way;
+        if way.ignored {
+            return None;
+        }
+        let Some((packet, end)) = netfilter::v4_in_order(text, source_at, &mut self.destination) else {
+            return self.known_v6(text, source_at, &way, time, uptime, to);
+        };
+        *to = event(&packet, &way, time, uptime);
+        Some(end)
+    }
+
+    /// Apart, so that what is asked of all addresses costs IPv4 nothing.
+    #[inline(never)]
+    fn known_v6(
+        &mut self,
+        text: Window,
+        source_at: usize,
+        way: &Way,
+        time: i64,
+        uptime: u64,
+        to: &mut Event,
+    ) -> Option<usize> {
+        let (packet, end) = netfilter::v6_in_order(text, source_at, &mut self.destination)?;
+        *to = event(&packet, way, time, uptime);
+        Some(end)
+    }
+
     /// A kernel message, from its uptime on.
     fn packet(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
         let message = if message.starts_with(b" ") { message.trim_ascii_start() } else { message };
-        let has_uptime = message.first() == Some(&b'[');
-        let (uptime, at) = if has_uptime { uptime(message, 0).unwrap_or((0, 0)) } else { (0, 0) };
+        let (uptime, at) = uptime(message, 0).unwrap_or((0, 0));
         let message = &message[at..];
-        let Some((head, source_at)) = self.known_head(message, origin) else {
+        let padded = Padded::new(message);
+        let Some(text) = padded.window() else {
             return self.packet_of_new_head(message, time, uptime, origin, paths);
         };
-        let way = &self.heads[head].way;
-        if let Some(packet) = netfilter::v4_in_order(&message[source_at..], &mut self.destination)
-            && !way.ignored
-        {
-            return Outcome::Event(event(&packet, way, time, uptime));
+        let mut head = self.known_head(text, 0, origin);
+        if head.is_none() && self.change_device(message, origin).is_some() {
+            head = self.known_head(text, 0, origin);
         }
-        self.rare_packet(message, head, source_at, time, uptime)
-    }
-
-    #[inline(never)]
-    fn rare_packet(
-        &mut self,
-        message: &[u8],
-        head: usize,
-        source_at: usize,
-        time: i64,
-        uptime: u64,
-    ) -> Outcome {
-        let packet = self.packet_at(message, source_at);
+        let Some((head, source_at)) = head else {
+            return self.packet_of_new_head(message, time, uptime, origin, paths);
+        };
+        let packet = self.packet_at(text, message, source_at);
         outcome(packet, &self.heads[head].way, time, uptime)
     }
 
@@ -283,7 +319,7 @@ impl LineReader {
         let Some(head) = netfilter::head(message) else { return Outcome::Skipped };
         let way = self.way(message, &head, origin, paths);
         let packet = match head.source_at {
-            Some(source_at) => self.packet_at(message, source_at),
+            Some(source_at) => netfilter::in_any_order(&message[source_at - b"SRC=".len()..]),
             None => netfilter::in_any_order(&message[head.fields_at..]),
         };
         let shaped = head.input.is_some() || head.output.is_some();
@@ -293,9 +329,13 @@ impl LineReader {
         outcome(packet, &way, time, uptime)
     }
 
-    fn packet_at(&mut self, message: &[u8], source_at: usize) -> Option<Packet> {
-        netfilter::in_order(&message[source_at..], &mut self.destination)
-            .or_else(|| netfilter::in_any_order(&message[source_at - b"SRC=".len()..]))
+    /// The packet whose source's address stands at `source_at` of a line; `text` begins with it.
+    #[inline(never)]
+    fn packet_at(&mut self, text: Window, line: &[u8], source_at: usize) -> Option<Packet> {
+        match netfilter::in_order(text, source_at, &mut self.destination) {
+            Some((packet, _)) => Some(packet),
+            None => netfilter::in_any_order(line.get(source_at - b"SRC=".len()..)?),
+        }
     }
 
     fn login(&mut self, name: &[u8], text: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
@@ -357,6 +397,13 @@ impl LineReader {
         known.after.set(after);
         known.hour = time - second;
     }
+}
+
+/// The kernel's uptime at `at`, and where the message behind it begins.
+#[inline(never)]
+fn uptime_at(text: Window, at: usize) -> Option<(u64, usize)> {
+    let (micros, length) = uptime(text.from(at), 0)?;
+    Some((micros, at + length))
 }
 
 fn outcome(packet: Option<Packet>, way: &Way, time: i64, uptime: u64) -> Outcome {
@@ -427,9 +474,22 @@ pub fn read_anything(line: &[u8]) {
     }
     month_without_year(line);
     bare_uptime(line);
-    if let Some(fast) = netfilter::in_order(line, &mut KnownAddress::default()) {
+    let padded = Padded::new(line);
+    let Some(text) = padded.window() else { return };
+    if let Some((fast, end)) = netfilter::in_order(text, 0, &mut KnownAddress::default()) {
         let slow = netfilter::in_any_order(&[b"SRC=", line].concat());
         assert_eq!(Some(fast), slow);
+        assert!(end <= line.len());
+    }
+    // Once to know the head, then quickly.
+    for _ in 0..2 {
+        let mut event = Event::default();
+        let quick = reader.read_quickly(text, &mut event);
+        let outcome = reader.read(line, &mut paths);
+        if let Some(end) = quick {
+            assert!(matches!(outcome, Outcome::Event(read) if read == event), "{event:?} {outcome:?}");
+            assert!(end <= line.len());
+        }
     }
 }
 

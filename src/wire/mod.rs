@@ -14,5 +14,6 @@ pub mod packet;
 mod prefix;
 pub mod stamp;
 pub mod way;
+pub mod window;
 
 pub use fingerprint::{Inputs, fingerprint};

@@ -17,7 +17,7 @@ use crate::event::{Address, Service, protocol, tcp};
 
 mod in_order;
 
-pub use in_order::{KnownAddress, in_order, v4_in_order};
+pub use in_order::{KnownAddress, in_order, v4_in_order, v6_in_order};
 
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,32 +5,27 @@
 //! or eight characters at once.
 
 /// The digits at the beginning and what follows them. Saturates.
-#[inline(always)]
+#[inline]
 pub fn digits(text: &[u8]) -> Option<(u32, &[u8])> {
-    if let Some(word) = text.first_chunk::<8>() {
-        let (values, length) = leading_digits(u64::from_le_bytes(*word));
-        if (1..8).contains(&length) {
-            return Some((
-                number_of(values.wrapping_shl(0u32.wrapping_sub(8 * length))),
-                &text[length as usize..],
-            ));
-        }
+    if let Some(word) = text.first_chunk::<8>()
+        && let Some((number, length)) = short_number(u64::from_le_bytes(*word))
+    {
+        return Some((number, &text[length..]));
     }
     one_by_one(text)
 }
 
-/// As [`digits`], for where most numbers have `N` (1..=7) digits: then what follows can be looked at before the
-/// number has been read.
+/// The number at the beginning of eight characters, the first in the lowest byte, and how many digits it has: 1 to 7.
+/// `None`: others.
 #[inline(always)]
-pub fn mostly<const N: usize>(text: &[u8]) -> Option<(u32, &[u8])> {
-    if let Some(word) = text.first_chunk::<8>() {
-        let (values, others) = digits_and_others(u64::from_le_bytes(*word));
-        let beginning = u64::MAX >> (56 - 8 * N);
-        if others & beginning == 0x80 << (8 * N) {
-            return Some((number_of(values << (64 - 8 * N)), &text[N..]));
-        }
+pub fn short_number(characters: u64) -> Option<(u32, usize)> {
+    let (values, others) = digits_and_others(characters);
+    // 8 times the length, and 7: the bit that tells the first other character.
+    let end = others.trailing_zeros();
+    if !(15..64).contains(&end) {
+        return None;
     }
-    digits(text)
+    Some((number_of(values.wrapping_shl(7u32.wrapping_sub(end))), end as usize / 8))
 }
 
 /// Long numbers, and those near the end of a text.
@@ -43,25 +38,6 @@ fn one_by_one(text: &[u8]) -> Option<(u32, &[u8])> {
         rest = after;
     }
     (rest.len() < text.len()).then_some((value, rest))
-}
-
-/// What follows the digits at the beginning.
-#[inline(always)]
-pub fn skip_digits(text: &[u8]) -> Option<&[u8]> {
-    if let Some(word) = text.first_chunk::<8>() {
-        let (_, length) = leading_digits(u64::from_le_bytes(*word));
-        if (1..8).contains(&length) {
-            return Some(&text[length as usize..]);
-        }
-    }
-    one_by_one(text).map(|(_, rest)| rest)
-}
-
-/// Eight characters at once: the digits' values, and how many stand at the beginning.
-#[inline]
-fn leading_digits(characters: u64) -> (u64, u32) {
-    let (values, others) = digits_and_others(characters);
-    (values, others.trailing_zeros() / 8)
 }
 
 /// The digits' values, and the high bit of each byte that is no digit. A carry out of a byte can only disturb
@@ -83,43 +59,51 @@ fn number_of(values: u64) -> u32 {
 }
 
 /// A dotted IPv4 address at the beginning, as a number, and what follows.
-#[inline(always)]
 pub fn v4(text: &[u8]) -> Option<(u32, &[u8])> {
-    match text.first_chunk::<20>() {
-        Some(chunk) => v4_in(chunk, text),
-        None => v4_near_the_end(text),
-    }
+    let mut padded = [0; 24];
+    let length = text.len().min(padded.len());
+    padded[..length].copy_from_slice(&text[..length]);
+    let (bits, length) = short_v4(&padded)?;
+    Some((bits, text.get(length..)?))
 }
 
-#[inline(never)]
-fn v4_near_the_end(text: &[u8]) -> Option<(u32, &[u8])> {
-    let mut padded = [0; 20];
-    padded[..text.len()].copy_from_slice(text);
-    v4_in(&padded, text)
-}
-
-/// `chunk` begins like `text`.
+/// The same, and how long it is: up to 15 of the characters.
 #[inline(always)]
-fn v4_in<'a>(chunk: &[u8; 20], text: &'a [u8]) -> Option<(u32, &'a [u8])> {
-    // Where the dots and the end are is found first, for all parts at once.
-    let (words, _) = chunk.as_chunks::<8>();
-    let marks = |word: usize| digits_and_others(u64::from_le_bytes(words[word])).1;
-    let mut ends = one_bit_each(marks(0)) | one_bit_each(marks(1)) << 8;
-    let (mut bits, mut start) = (0, 0);
-    for part in 0..4 {
+pub fn short_v4(text: &[u8; 24]) -> Option<(u32, usize)> {
+    let (words, _) = text.as_chunks::<8>();
+    let others = |word: usize| digits_and_others(u64::from_le_bytes(words[word])).1;
+    // Where the dots and the end are is found first, for all parts at once; what is wrong is only asked at the end.
+    let mut ends = one_bit_each(others(0)) | one_bit_each(others(1)) << 8;
+    let (mut start, mut wrong) = (0usize, 0usize);
+    let mut part = |is_last: bool| {
         let end = ends.trailing_zeros() as usize;
         ends &= ends.wrapping_sub(1);
         let length = end.wrapping_sub(start);
-        let characters = u32::from_le_bytes(*chunk.get(start..)?.first_chunk::<4>()?);
-        let digits = (characters ^ 0x3030_3030).wrapping_shl(32u32.wrapping_sub(8 * length as u32));
-        let value = (digits >> 8 & 0xff) * 100 + (digits >> 16 & 0xff) * 10 + (digits >> 24);
-        if length.wrapping_sub(1) > 2 || value > 255 || (part < 3 && chunk.get(end) != Some(&b'.')) {
-            return None;
+        // Above its lowest two bits unless the length is 1, 2 or 3.
+        wrong |= length | length.wrapping_sub(1);
+        if !is_last {
+            wrong |= usize::from(text[end % 16] ^ b'.') << 2;
         }
-        bits = bits << 8 | value;
-        start = end + 1;
+        let characters = text[start % 16..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+        start = end.wrapping_add(1);
+        // The digits' values in the upper bytes, the last in the highest.
+        u64::from((characters ^ 0x3030_3030).wrapping_shl(0u32.wrapping_sub(8 * length as u32)))
+    };
+    let first = two_numbers(part(false) | part(false) << 32);
+    let last = two_numbers(part(false) | part(true) << 32);
+    let too_large = (first | last) & 0xffff_ff00_ffff_ff00;
+    if wrong > 3 || too_large != 0 {
+        return None;
     }
-    Some((bits, text.get(start - 1..)?))
+    let bits = (first << 24 | first >> 16 | last << 8 | last >> 32) as u32;
+    Some((bits, start - 1))
+}
+
+/// The numbers in each half's upper three bytes: digits' values, the last in the highest.
+#[inline(always)]
+fn two_numbers(values: u64) -> u64 {
+    let digits = |shift: u32| values >> shift & 0x0000_00ff_0000_00ff;
+    digits(8) * 100 + digits(16) * 10 + digits(24)
 }
 
 /// The high bits of eight bytes as eight bits, the first byte's lowest.
@@ -149,9 +133,6 @@ mod tests {
         ] {
             let expected = expected.map(|(value, rest): (u32, &str)| (value, rest.as_bytes()));
             assert_eq!(digits(text.as_bytes()), expected, "{text}");
-            assert_eq!(mostly::<2>(text.as_bytes()), expected, "{text}");
-            assert_eq!(mostly::<5>(text.as_bytes()), expected, "{text}");
-            assert_eq!(mostly::<7>(text.as_bytes()), expected, "{text}");
         }
     }
 

@@ -1,16 +1,19 @@
 //! A text that one line after the other begins with.
 //!
-//! Takes lines, gives what follows the text. The first 32 bytes are compared at once, without a call: longer
+//! Takes lines, gives where the text ends in them. The first 32 bytes are compared at once, without a call: longer
 //! texts rarely differ behind them only.
 
-const AT_ONCE: usize = 32;
+use super::window::Window;
+
+const AT_ONCE: usize = WORDS * 8;
+const WORDS: usize = 4;
 
 #[derive(Clone, Debug, Default)]
 pub struct Prefix {
     text: Vec<u8>,
     /// The text's first bytes and zeros, and which of them count.
-    first: [u8; AT_ONCE],
-    mask: [u8; AT_ONCE],
+    first: [u64; WORDS],
+    mask: [u64; WORDS],
 }
 
 impl Prefix {
@@ -24,9 +27,10 @@ impl Prefix {
         self.text.clear();
         self.text.extend_from_slice(text);
         let at_once = text.len().min(AT_ONCE);
-        (self.first, self.mask) = ([0; AT_ONCE], [0; AT_ONCE]);
-        self.first[..at_once].copy_from_slice(&text[..at_once]);
-        self.mask[..at_once].fill(0xff);
+        let (mut first, mut mask) = ([0; AT_ONCE], [0; AT_ONCE]);
+        first[..at_once].copy_from_slice(&text[..at_once]);
+        mask[..at_once].fill(0xff);
+        (self.first, self.mask) = (words(&first), words(&mask));
     }
 
     pub fn clear(&mut self) {
@@ -37,38 +41,45 @@ impl Prefix {
         &self.text
     }
 
-    /// What follows the text in `line`. An empty text begins no line.
+    /// Where the text ends if it stands at `at`. An empty text stands nowhere.
     #[inline(always)]
-    pub fn strip<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
+    pub fn end_at(&self, line: Window, at: usize) -> Option<usize> {
         let length = self.text.len();
-        if length.wrapping_sub(1) < AT_ONCE
-            && let Some(start) = line.first_chunk::<AT_ONCE>()
-        {
-            let other =
-                (0..AT_ONCE).fold(0, |other, at| other | ((start[at] ^ self.first[at]) & self.mask[at]));
-            return if other == 0 { line.get(length..) } else { None };
+        let start = words(line.bytes(at));
+        let other = |word: usize| (start[word] ^ self.first[word]) & self.mask[word];
+        if other(0) | other(1) | other(2) | other(3) != 0 {
+            return None;
         }
-        self.strip_slowly(line)
+        if length.wrapping_sub(1) < AT_ONCE || self.long_is_at(line, at) { Some(at + length) } else { None }
     }
 
     #[inline(never)]
-    fn strip_slowly<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
-        if self.text.is_empty() { None } else { line.strip_prefix(self.text.as_slice()) }
+    fn long_is_at(&self, line: Window, at: usize) -> bool {
+        !self.text.is_empty() && line.from(at).starts_with(&self.text)
     }
+}
+
+#[inline(always)]
+fn words(bytes: &[u8; AT_ONCE]) -> [u64; WORDS] {
+    let (words, _) = bytes.as_chunks::<8>();
+    std::array::from_fn(|word| u64::from_ne_bytes(words[word]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::window::Padded;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn strips_what_a_slice_strips(text in "[ab]{1,70}", line in "[ab]{0,80}", joined: bool) {
+        fn ends_where_a_slice_of_it_ends(text in "[ab]{1,70}", line in "[ab]{0,80}", joined: bool) {
             let line = if joined { format!("{text}{line}") } else { line };
-            let (text, line) = (text.as_bytes(), line.as_bytes());
-            prop_assert_eq!(Prefix::new(text).strip(line), line.strip_prefix(text));
-            prop_assert_eq!(Prefix::default().strip(line), None);
+            let padded = Padded::new(line.as_bytes());
+            let window = padded.window().unwrap();
+            let end = line.starts_with(&text).then_some(text.len());
+            prop_assert_eq!(Prefix::new(text.as_bytes()).end_at(window, 0), end);
+            prop_assert_eq!(Prefix::default().end_at(window, 0), None);
         }
     }
 }

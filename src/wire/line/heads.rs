@@ -3,26 +3,33 @@
 use super::*;
 
 impl LineReader {
-    /// Which known head a message begins with, and where its source's address stands.
+    /// Which known head stands at `at`, and where it ends: where the source's address begins. No line ends within a
+    /// head.
     #[inline(always)]
-    pub(super) fn known_head(&mut self, message: &[u8], origin: Origin) -> Option<(usize, usize)> {
+    pub(super) fn known_head(&mut self, text: Window, at: usize, origin: Origin) -> Option<(usize, usize)> {
         if let Some(known) = self.heads.get(self.last_head)
             && known.origin == origin
-            && let Some(rest) = known.text.strip(message)
+            && let Some(end) = known.text.end_at(text, at)
         {
-            return Some((self.last_head, message.len() - rest.len()));
+            return Some((self.last_head, end));
         }
-        self.other_head(message, origin)
+        self.other_head(text, at, origin)
     }
 
     #[inline(never)]
-    pub(super) fn other_head(&mut self, message: &[u8], origin: Origin) -> Option<(usize, usize)> {
-        let whole = |known: &KnownHead| known.origin == origin && known.text.strip(message).is_some();
-        if let Some(index) = self.heads.iter().position(whole) {
-            self.last_head = index;
-            return Some((index, self.heads[index].text.text().len()));
-        }
-        // Other devices of the same network: `MAC=... SRC=`.
+    fn other_head(&mut self, text: Window, at: usize, origin: Origin) -> Option<(usize, usize)> {
+        let end_at = |known: &KnownHead| {
+            if known.origin == origin { known.text.end_at(text, at) } else { None }
+        };
+        let found = self.heads.iter().map(end_at).enumerate();
+        let (index, end) = found.filter_map(|(index, end)| Some((index, end?))).next()?;
+        self.last_head = index;
+        Some((index, end))
+    }
+
+    /// Makes a known head that of the device which sent this message, if they differ in the MAC addresses only.
+    #[inline(never)]
+    pub(super) fn change_device(&mut self, message: &[u8], origin: Origin) -> Option<()> {
         let begins = |known: &KnownHead| {
             known.origin == origin
                 && message
@@ -43,7 +50,7 @@ impl LineReader {
         }
         self.heads[index].text.set(&message[..source_at]);
         self.last_head = index;
-        Some((index, source_at))
+        Some(())
     }
 
     /// The way of a head that is not known, which it is from now on.

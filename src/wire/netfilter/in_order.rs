@@ -1,30 +1,47 @@
 //! The fast reader of packets: it knows the kernel's order only, and gives up at anything else.
 //!
 //! What nearly every line is, a first or only fragment over IPv4 without options, is one function without calls,
-//! so that its values stay in registers on their way to the event.
+//! so that its values stay in registers on their way to the event. No line ends within what is read: the text may
+//! go on behind the packet's line.
 
 use super::{Packet, flag, full_v6, is_echo, port_of};
 use crate::event::{Address, protocol, tcp};
-use crate::wire::number::{digits, mostly, skip_digits, v4};
+use crate::wire::number::{short_number, short_v4};
 use crate::wire::prefix::Prefix;
+use crate::wire::window::Window;
 
-/// Reads a packet in the kernel's order, from the address behind `SRC=` on. None: not in this order, or with
-/// parts that are rare.
+/// Reads a packet in the kernel's order, whose source's address stands at `at`, and where the fields that were read
+/// end. None: not in this order, or with parts that are rare.
 /// `known` is the destination of the last packet: mostly the same again.
-pub fn in_order(text: &[u8], known: &mut KnownAddress) -> Option<Packet> {
-    if text.get(4) == Some(&b':') { v6_in_order(text, known) } else { v4_in_order(text, known) }
+pub fn in_order(text: Window, at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
+    match v4_in_order(text, at, known) {
+        None => v6_in_order(text, at, known),
+        read => read,
+    }
 }
 
 /// The same for IPv4 only.
 #[inline(always)]
-pub fn v4_in_order(text: &[u8], known: &mut KnownAddress) -> Option<Packet> {
-    let (source, after) = v4(text)?;
-    let (destination, after) = known.v4.read(after, |text| v4(text))?;
-    let (length, after) = mostly::<2>(after)?;
-    let after = skip_digits(service_in_order(after)?)?;
-    let (id, mut rest) = mostly::<5>(after.strip_prefix(b" ID=")?)?;
-    if !rest.starts_with(b" PROTO=") {
-        rest = flags_and_options(rest)?;
+pub fn v4_in_order(text: Window, at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
+    let (source, length) = short_v4(text.bytes(at))?;
+    let at = at + length;
+    let (destination, mut at) = match known.v4.read(text, at) {
+        Some(known) => known,
+        None => known.v4.read_new(text, at, |text, at| short_v4(text.bytes(at)))?,
+    };
+    let length = number(text, &mut at)?;
+    if !(text.has(at, b" TOS=0x00 PREC=0x00 TTL=") || has_service(text, at)) {
+        return None;
+    }
+    at += 24;
+    number(text, &mut at)?;
+    if !text.has(at, b" ID=") {
+        return None;
+    }
+    at += 4;
+    let id = number(text, &mut at)?;
+    if text.has(at, b" DF ") {
+        at += 3;
     }
     let mut packet = Packet {
         source: Address::v4(source),
@@ -33,63 +50,169 @@ pub fn v4_in_order(text: &[u8], known: &mut KnownAddress) -> Option<Packet> {
         length: length.min(0xffff) as u16,
         ..Packet::default()
     };
-    transport(&mut packet, rest)?;
-    Some(packet)
+    let end = transport(&mut packet, text, at)?;
+    text.holds(end).then_some((packet, end))
 }
 
+/// The same for IPv6 only.
 #[inline(never)]
-fn v6_in_order(text: &[u8], known: &mut KnownAddress) -> Option<Packet> {
-    let (source, after) = full_v6(text)?;
-    let (destination, after) = known.v6.read(after, full_v6)?;
-    let (length, after) = digits(after)?;
-    let after = skip_digits(after.strip_prefix(b" TC=")?)?;
-    let after = skip_digits(after.strip_prefix(b" HOPLIMIT=")?)?;
-    let (label, rest) = digits(after.strip_prefix(b" FLOWLBL=")?)?;
-    let (id, length) = (u64::from(label), length.min(0xffff) as u16);
-    let mut packet = Packet { source, destination, id, length, ..Packet::default() };
-    transport(&mut packet, options(rest)?)?;
-    Some(packet)
+pub fn v6_in_order(text: Window, at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
+    let v6 = |text: Window, at: usize| {
+        let (address, _) = full_v6(text.from(at))?;
+        Some((address, 39))
+    };
+    let (source, length) = v6(text, at)?;
+    let (destination, mut at) = match known.v6.read(text, at + length) {
+        Some(known) => known,
+        None => known.v6.read_new(text, at + length, v6)?,
+    };
+    let length = number(text, &mut at)?;
+    let mut field = |key: &[u8]| {
+        at = text.from(at).starts_with(key).then_some(at + key.len())?;
+        number(text, &mut at)
+    };
+    field(b" TC=")?;
+    field(b" HOPLIMIT=")?;
+    let id = u64::from(field(b" FLOWLBL=")?);
+    let mut packet =
+        Packet { source, destination, id, length: length.min(0xffff) as u16, ..Packet::default() };
+    let end = transport(&mut packet, text, at)?;
+    text.holds(end).then_some((packet, end))
 }
 
-/// The bits of the IPv4 header that have names, and its options.
-#[inline(never)]
-fn flags_and_options(text: &[u8]) -> Option<&[u8]> {
-    let mut rest = text;
-    for bit in [b" CE", b" DF", b" MF"] {
-        rest = rest.strip_prefix(bit).unwrap_or(rest);
-    }
-    options(rest)
-}
-
-fn options(text: &[u8]) -> Option<&[u8]> {
-    let mut rest = text;
-    while let Some(after) = rest.strip_prefix(b" OPT (") {
-        let end = after.iter().position(|byte| !byte.is_ascii_hexdigit() && *byte != b' ')?;
-        rest = after[end..].strip_prefix(b")")?;
-    }
-    Some(rest)
-}
-
-/// From ` PROTO=` on.
+/// The number at `at`, which is behind it then. None for long ones.
 #[inline(always)]
-fn transport(packet: &mut Packet, text: &[u8]) -> Option<()> {
-    match text.strip_prefix(b" PROTO=")? {
-        [b'T', b'C', b'P', b' ', rest @ ..] => {
-            packet.protocol = protocol::TCP;
-            let rest = ports_in_order(packet, rest)?;
-            packet.flags = tcp_in_order(rest)?;
-        }
-        [b'U', b'D', b'P', b' ', rest @ ..] => {
-            packet.protocol = protocol::UDP;
-            ports_in_order(packet, rest)?;
-        }
-        [b'I', b'C', b'M', b'P', b' ', rest @ ..] => icmp_in_order(packet, protocol::ICMP, rest)?,
-        [b'I', b'C', b'M', b'P', b'v', b'6', b' ', rest @ ..] => {
-            icmp_in_order(packet, protocol::ICMPV6, rest)?;
-        }
-        _ => return None,
+fn number(text: Window, at: &mut usize) -> Option<u32> {
+    let (number, length) = short_number(text.word(*at))?;
+    *at += length;
+    Some(number)
+}
+
+/// From ` PROTO=` on. Where the fields end.
+#[inline(always)]
+fn transport(packet: &mut Packet, text: Window, at: usize) -> Option<usize> {
+    if text.has(at, b" PROTO=TCP SPT=") {
+        packet.protocol = protocol::TCP;
+        let at = ports(packet, text, at + 15)?;
+        let (flags, end) = tcp_in_order(text, at)?;
+        packet.flags = flags;
+        Some(end)
+    } else if text.has(at, b" PROTO=UDP SPT=") {
+        packet.protocol = protocol::UDP;
+        ports(packet, text, at + 15)
+    } else if text.has(at, b" PROTO=ICMP TYPE=") {
+        icmp_in_order(packet, protocol::ICMP, text, at + 17)
+    } else if text.has(at, b" PROTO=ICMPv6 TYPE=") {
+        icmp_in_order(packet, protocol::ICMPV6, text, at + 19)
+    } else {
+        None
     }
-    Some(())
+}
+
+/// From the number behind `SPT=` up to the blank behind that of `DPT=`.
+#[inline(always)]
+fn ports(packet: &mut Packet, text: Window, mut at: usize) -> Option<usize> {
+    let source = number(text, &mut at)?;
+    if !text.has(at, b" DPT=") {
+        return None;
+    }
+    at += 5;
+    let port = number(text, &mut at)?;
+    (packet.source_port, packet.port) = (port_of(source), port_of(port));
+    (text.byte(at) == b' ').then_some(at)
+}
+
+/// The flags, from behind the ports on.
+#[inline(always)]
+fn tcp_in_order(text: Window, at: usize) -> Option<(u8, usize)> {
+    if text.has(at, b" WINDOW=") {
+        let mut after = at + 8;
+        number(text, &mut after)?;
+        if text.has(after, b" RES=0x00 SYN URGP=") {
+            // Nearly all of them.
+            return Some((tcp::SYN, after + 19));
+        }
+    }
+    tcp_flags(text, at)
+}
+
+#[inline(never)]
+fn tcp_flags(text: Window, mut at: usize) -> Option<(u8, usize)> {
+    if text.has(at, b" SEQ=") {
+        at = after_digits(text, at + 5)?;
+        if !text.has(at, b" ACK=") {
+            return None;
+        }
+        at = after_digits(text, at + 5)?;
+    }
+    if !text.has(at, b" WINDOW=") {
+        return None;
+    }
+    at = after_digits(text, at + 8)?;
+    if !(text.has(at, b" RES=0x") && is_hexadecimal(text, at + 7)) {
+        return None;
+    }
+    at += 9;
+    let mut flags = 0;
+    while !text.has(at, b" URGP=") {
+        let [b' ', a, b, c] = *text.bytes(at) else { return None };
+        flags |= flag(&[a, b, c])?;
+        at += 4;
+        if !text.holds(at) {
+            return None;
+        }
+    }
+    Some((flags, at + 6))
+}
+
+/// Where a number of any length ends.
+fn after_digits(text: Window, at: usize) -> Option<usize> {
+    let end = at + text.from(at).iter().position(|byte| !byte.is_ascii_digit())?;
+    (end > at).then_some(end)
+}
+
+/// Two characters that are not blanks, such as the `C0` of `PREC=0xC0`.
+fn is_hexadecimal(text: Window, at: usize) -> bool {
+    text.byte(at) > b' ' && text.byte(at + 1) > b' '
+}
+
+/// ` TOS=0x00 PREC=0x00 TTL=`; the numbers may be any.
+#[inline(never)]
+fn has_service(text: Window, at: usize) -> bool {
+    text.has(at, b" TOS=0x")
+        && is_hexadecimal(text, at + 7)
+        && text.has(at + 9, b" PREC=0x")
+        && is_hexadecimal(text, at + 17)
+        && text.has(at + 19, b" TTL=")
+}
+
+#[inline(never)]
+fn icmp_in_order(packet: &mut Packet, protocol: u8, text: Window, mut at: usize) -> Option<usize> {
+    packet.protocol = protocol;
+    let icmp_type = number(text, &mut at)?;
+    if !text.has(at, b" CODE=") {
+        return None;
+    }
+    at += 6;
+    let code = number(text, &mut at)?;
+    (packet.icmp_type, packet.icmp_code) = (icmp_type.min(255) as u8, code.min(255) as u8);
+    if text.byte(at) != b' ' {
+        return None;
+    }
+    if is_echo(protocol, packet.icmp_type) {
+        if !text.has(at, b" ID=") {
+            return None;
+        }
+        at += 4;
+        let id = number(text, &mut at)?;
+        if !text.has(at, b" SEQ=") {
+            return None;
+        }
+        at += 5;
+        let sequence = number(text, &mut at)?;
+        (packet.icmp_id, packet.icmp_sequence) = (port_of(id), port_of(sequence));
+    }
+    Some(at)
 }
 
 /// The destinations that were read last.
@@ -108,104 +231,30 @@ struct Destination<A> {
 }
 
 impl<A: Copy> Destination<A> {
-    /// The address, and what follows `LEN=`.
+    /// The address, and where `LEN=` ends.
     #[inline(always)]
-    fn read<'a>(
-        &mut self,
-        text: &'a [u8],
-        reader: impl Fn(&'a [u8]) -> Option<(A, &'a [u8])>,
-    ) -> Option<(A, &'a [u8])> {
-        match self.text.strip(text) {
-            Some(rest) => Some((self.address, rest)),
-            None => self.read_new(text, reader),
-        }
+    fn read(&self, text: Window, at: usize) -> Option<(A, usize)> {
+        Some((self.address, self.text.end_at(text, at)?))
     }
 
+    /// One that is not known, which it is from now on.
     #[inline(never)]
-    fn read_new<'a>(
+    fn read_new(
         &mut self,
-        text: &'a [u8],
-        reader: impl Fn(&'a [u8]) -> Option<(A, &'a [u8])>,
-    ) -> Option<(A, &'a [u8])> {
-        let (address, rest) = reader(text.strip_prefix(b" DST=")?)?;
-        let rest = rest.strip_prefix(b" LEN=")?;
-        self.text.set(&text[..text.len() - rest.len()]);
-        self.address = address;
-        Some((address, rest))
-    }
-}
-
-/// What follows ` TOS=0x00 PREC=0x00 TTL=`; the numbers may be any.
-#[inline]
-fn service_in_order(text: &[u8]) -> Option<&[u8]> {
-    let (fixed, rest) = text.split_first_chunk::<24>()?;
-    let is_number = fixed[7] > b' ' && fixed[8] > b' ' && fixed[17] > b' ' && fixed[18] > b' ';
-    let is_named = fixed[..7] == *b" TOS=0x" && fixed[9..17] == *b" PREC=0x" && fixed[19..] == *b" TTL=";
-    (is_number && is_named).then_some(rest)
-}
-
-#[inline(always)]
-fn ports_in_order<'a>(packet: &mut Packet, text: &'a [u8]) -> Option<&'a [u8]> {
-    let (source, rest) = mostly::<5>(text.strip_prefix(b"SPT=")?)?;
-    let (port, rest) = digits(rest.strip_prefix(b" DPT=")?)?;
-    (packet.source_port, packet.port) = (port_of(source), port_of(port));
-    rest.strip_prefix(b" ")
-}
-
-/// The flags, from behind the ports on.
-#[inline(always)]
-fn tcp_in_order(text: &[u8]) -> Option<u8> {
-    if let Some(after) = text.strip_prefix(b"WINDOW=")
-        && skip_digits(after)?.starts_with(b" RES=0x00 SYN URGP=")
-    {
-        // Nearly all of them.
-        return Some(tcp::SYN);
-    }
-    tcp_flags(text)
-}
-
-#[inline(never)]
-fn tcp_flags(text: &[u8]) -> Option<u8> {
-    let mut rest = text;
-    if let Some(after) = rest.strip_prefix(b"SEQ=") {
-        let after = skip_digits(after)?;
-        let after = skip_digits(after.strip_prefix(b" ACK=")?)?;
-        rest = after.strip_prefix(b" ")?;
-    }
-    let after = skip_digits(rest.strip_prefix(b"WINDOW=")?)?;
-    rest = hexadecimal(after.strip_prefix(b" RES=0x")?)?;
-    let mut flags = 0;
-    loop {
-        match rest {
-            [b' ', b'U', b'R', b'G', b'P', b'=', ..] => return Some(flags),
-            [b' ', a, b, c, after @ ..] => {
-                flags |= flag(&[*a, *b, *c])?;
-                rest = after;
-            }
-            _ => return None,
+        text: Window,
+        at: usize,
+        reader: impl Fn(Window, usize) -> Option<(A, usize)>,
+    ) -> Option<(A, usize)> {
+        if !text.has(at, b" DST=") {
+            return None;
         }
+        let (address, length) = reader(text, at + 5)?;
+        let end = at + 5 + length + 5;
+        if !text.has(end - 5, b" LEN=") || !text.holds(end) {
+            return None;
+        }
+        self.text.set(&text.from(at)[..end - at]);
+        self.address = address;
+        Some((address, end))
     }
-}
-
-/// Two characters that are not blanks, such as the `C0` of `PREC=0xC0`.
-fn hexadecimal(text: &[u8]) -> Option<&[u8]> {
-    match text {
-        [a, b, rest @ ..] if *a > b' ' && *b > b' ' => Some(rest),
-        _ => None,
-    }
-}
-
-#[inline(always)]
-fn icmp_in_order(packet: &mut Packet, protocol: u8, text: &[u8]) -> Option<()> {
-    packet.protocol = protocol;
-    let (icmp_type, rest) = digits(text.strip_prefix(b"TYPE=")?)?;
-    let (code, rest) = digits(rest.strip_prefix(b" CODE=")?)?;
-    (packet.icmp_type, packet.icmp_code) = (icmp_type.min(255) as u8, code.min(255) as u8);
-    let rest = rest.strip_prefix(b" ")?;
-    if is_echo(protocol, packet.icmp_type) {
-        let (id, rest) = digits(rest.strip_prefix(b"ID=")?)?;
-        let (sequence, _) = digits(rest.strip_prefix(b" SEQ=")?)?;
-        (packet.icmp_id, packet.icmp_sequence) = (port_of(id), port_of(sequence));
-    }
-    Some(())
 }

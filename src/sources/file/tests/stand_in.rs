@@ -7,6 +7,7 @@ use crate::calendar::{Calendar, Date};
 use crate::event::{Address, Class, Event, PathId, Verdict};
 use crate::paths::Paths;
 use crate::sources::input::Language;
+use crate::sources::order::Parser;
 use crate::sources::year::Stamps;
 use crate::wire::line::{FileClock, Outcome};
 
@@ -17,7 +18,7 @@ pub const LANGUAGE: Language = Language {
     parser: |options, clock| {
         let mut reader = LineReader::new(&options.wan, options.calendar.clone());
         reader.begin_file(clock.to_file_clock());
-        Box::new(move |line, paths| reader.read(line, paths))
+        Box::new(reader)
     },
 };
 
@@ -36,8 +37,10 @@ impl LineReader {
         self.clock = clock;
         self.month = None;
     }
+}
 
-    pub fn read(&mut self, line: &[u8], _paths: &mut Paths) -> Outcome {
+impl Parser for LineReader {
+    fn read(&mut self, line: &[u8], _paths: &mut Paths) -> Outcome {
         if line.is_empty() || line.starts_with(b"#") {
             return Outcome::Skipped;
         }
