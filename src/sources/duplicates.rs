@@ -48,12 +48,18 @@ struct Row {
     forgotten: u32,
     /// Of those that were seen once: by which path. The others have an [`Entry`].
     paths: [u16; PER_ROW],
-    any_forgotten: bool,
-    /// A bit for each place: it is taken; it was seen once, as one packet; another path will see it, too.
-    taken: u8,
-    once: u8,
-    awaited: u8,
+    /// [`TAKEN`], [`ONCE`] and [`AWAITED`] of each place, shifted by its number; [`FORGOTTEN`].
+    marks: u32,
 }
+
+const TAKEN: u32 = 1;
+/// Seen once, as one packet.
+const ONCE: u32 = 1 << 8;
+/// Another path will see it, too.
+const AWAITED: u32 = 1 << 16;
+/// `forgotten` counts.
+const FORGOTTEN: u32 = 1 << 24;
+const ALL_TAKEN: u32 = (1 << PER_ROW) - 1;
 
 const _: () = assert!(size_of::<Row>() == 64);
 
@@ -66,41 +72,41 @@ fn is_within_window(then: u32, now: u32) -> bool {
     seconds_since(then, now).unsigned_abs() <= WINDOW as u32
 }
 
-/// Sets a place's bit; answers whether it was set.
-fn set(bits: &mut u8, place: usize, value: bool) -> bool {
-    let before = *bits >> place & 1 != 0;
-    *bits = *bits & !(1 << place) | u8::from(value) << place;
-    before
-}
-
 impl Row {
     const EMPTY: Row = Row {
         fingerprints: [0; PER_ROW],
         last: [0; PER_ROW],
         forgotten: 0,
         paths: [0; PER_ROW],
-        any_forgotten: false,
-        taken: 0,
-        once: 0,
-        awaited: 0,
+        marks: 0,
     };
 
+    #[inline]
     fn find(&self, fingerprint: u64) -> Option<usize> {
-        (0..PER_ROW).find(|&at| self.fingerprints[at] == fingerprint && self.taken >> at & 1 != 0)
+        let same = |at: usize| u32::from(self.fingerprints[at] == fingerprint) << at;
+        let found = (0..PER_ROW).fold(0, |found, at| found | same(at)) & self.marks;
+        (found != 0).then(|| found.trailing_zeros() as usize % PER_ROW)
     }
 
     /// A free place, or that of the one not seen for longest.
+    #[inline]
     fn place(&self, now: u32) -> usize {
-        let free = self.taken.trailing_ones() as usize;
-        if free < PER_ROW {
-            return free;
+        let free = !self.marks & ALL_TAKEN;
+        if free != 0 {
+            return free.trailing_zeros() as usize % PER_ROW;
         }
-        (0..PER_ROW).rev().max_by_key(|&at| seconds_since(self.last[at], now)).unwrap_or(0)
+        let mut oldest = (seconds_since(self.last[0], now), 0);
+        for at in 1..PER_ROW {
+            let age = seconds_since(self.last[at], now);
+            oldest = if age > oldest.0 { (age, at) } else { oldest };
+        }
+        oldest.1
     }
 
     fn forget(&mut self, last: u32) {
-        if !self.any_forgotten || seconds_since(self.forgotten, last) > 0 {
-            (self.forgotten, self.any_forgotten) = (last, true);
+        if self.marks & FORGOTTEN == 0 || seconds_since(self.forgotten, last) > 0 {
+            self.forgotten = last;
+            self.marks |= FORGOTTEN;
         }
     }
 }
@@ -118,45 +124,74 @@ impl Duplicates {
     }
 
     /// Whether all of `event` was counted before under another path.
+    #[inline]
     pub fn is_duplicate(&mut self, event: &Event) -> bool {
         self.sight(event, event.time, false) == Sighting::Copy
     }
 
     /// `time`: of the sighting in seconds, by a clock of the caller's choice. `awaited`: this packet will be seen by another path, too; should it be forgotten before, the other's
     /// sighting is told as [`Sighting::Unknown`].
+    #[inline]
     pub fn sight(&mut self, event: &Event, time: i64, awaited: bool) -> Sighting {
         let number = event.fingerprint as usize % ROWS;
         let (row, time) = (&mut self.rows[number], time as u32);
-        let found = row.find(event.fingerprint);
-        let place = found.unwrap_or_else(|| row.place(time));
-        let entry = &mut self.entries[number * PER_ROW + place];
-        let last = std::mem::replace(&mut row.last[place], time);
-        if found.is_none() || !is_within_window(last, time) {
-            row.fingerprints[place] = event.fingerprint;
-            row.paths[place] = event.path.0;
-            let was_taken = set(&mut row.taken, place, true);
-            let was_awaited = set(&mut row.awaited, place, awaited);
-            set(&mut row.once, place, event.count == 1);
-            if event.count != 1 {
-                *entry = Entry::first(event.path.0, event.count, time);
-            }
-            if found.is_some() {
-                return Sighting::New;
-            }
-            if was_taken && was_awaited {
-                row.forget(last);
-            }
-            let unknown =
-                !awaited && row.any_forgotten && seconds_since(row.forgotten, time) <= WINDOW as i32;
-            return if unknown { Sighting::Unknown } else { Sighting::New };
+        if let Some(place) = row.find(event.fingerprint) {
+            return self.sight_again(number, place, event, time, awaited);
         }
-        if set(&mut row.once, place, false) {
+        let place = row.place(time);
+        let (before, last) = (row.marks >> place, row.last[place]);
+        row.fingerprints[place] = event.fingerprint;
+        self.begin(number, place, event, time, awaited);
+        let row = &mut self.rows[number];
+        if before & (TAKEN | AWAITED) == TAKEN | AWAITED {
+            row.forget(last);
+        }
+        let is_recent = || seconds_since(row.forgotten, time) <= WINDOW as i32;
+        let unknown = !awaited && row.marks & FORGOTTEN != 0 && is_recent();
+        if unknown { Sighting::Unknown } else { Sighting::New }
+    }
+
+    /// The first sighting in a window.
+    #[inline(always)]
+    fn begin(&mut self, number: usize, place: usize, event: &Event, time: u32, awaited: bool) {
+        let row = &mut self.rows[number];
+        row.last[place] = time;
+        row.paths[place] = event.path.0;
+        let once = if event.count == 1 { ONCE } else { 0 };
+        let awaited = if awaited { AWAITED } else { 0 };
+        row.marks = row.marks & !((TAKEN | ONCE | AWAITED) << place) | (TAKEN | once | awaited) << place;
+        if once == 0 {
+            self.entries[number * PER_ROW + place] = Entry::first(event.path.0, event.count, time);
+        }
+    }
+
+    #[inline(never)]
+    fn sight_again(
+        &mut self,
+        number: usize,
+        place: usize,
+        event: &Event,
+        time: u32,
+        awaited: bool,
+    ) -> Sighting {
+        let row = &mut self.rows[number];
+        let last = row.last[place];
+        if !is_within_window(last, time) {
+            self.begin(number, place, event, time, awaited);
+            return Sighting::New;
+        }
+        row.last[place] = time;
+        let entry = &mut self.entries[number * PER_ROW + place];
+        if row.marks & ONCE << place != 0 {
+            row.marks &= !(ONCE << place);
             *entry = Entry::first(row.paths[place], 1, last);
         }
         if !is_within_window(entry.start, time) {
             entry.roll(time);
         }
-        row.awaited |= u8::from(awaited) << place;
+        if awaited {
+            row.marks |= AWAITED << place;
+        }
         if entry.sighting(event.path.0, event.count) { Sighting::Copy } else { Sighting::New }
     }
 }

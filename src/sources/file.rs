@@ -104,8 +104,7 @@ pub fn read_files(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<FileReport>, Error> {
     let mut duplicates = Duplicates::new();
-    let mut is_duplicate = |event: &Event| duplicates.is_duplicate(event);
-    let batch = Batch::new(batch, &mut is_duplicate);
+    let batch = Batch::new(batch, |event: &Event| duplicates.is_duplicate(event));
     read_as(&LOGS, Box::new(io::stdin()), files, options, imported, paths, batch, progress)
 }
 
@@ -120,14 +119,14 @@ const LOGS: Language = Language {
 };
 
 #[allow(clippy::too_many_arguments)]
-fn read_as(
+fn read_as<D: FnMut(&Event) -> bool>(
     language: &Language,
     standard_input: Box<dyn Read>,
     files: &[PathBuf],
     options: &ReadOptions,
     imported: &mut Imported,
     paths: &mut Paths,
-    mut batch: Batch,
+    mut batch: Batch<D>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<FileReport>, Error> {
     let mut standard_input = Some(standard_input);

@@ -235,12 +235,9 @@ impl Inputs for Reading<'_> {
         input.entry = Some(content.entry(tail, inside_line));
     }
 
-    fn count(&mut self, at: usize, duplicate: bool) {
+    fn count(&mut self, at: usize, events: u64, duplicates: u64) {
         let counts = &mut self.inputs[at].report.counts;
-        if duplicate {
-            counts.duplicates += 1;
-        } else {
-            counts.events += 1;
-        }
+        counts.events += events;
+        counts.duplicates += duplicates;
     }
 }

@@ -146,9 +146,9 @@ impl Open {
 
     /// Reads up to the next event.
     fn advance(&mut self, paths: &mut Paths, meter: &mut Meter) {
-        self.next = None;
         // Ended by the first event.
-        let _ = self.read(paths, meter, Err).map_err(|event| self.next = Some(event));
+        let first = self.read(paths, meter, |event| Err(*event));
+        self.next = first.err();
     }
 
     /// Reads lines and gives their events until one is refused.
@@ -156,7 +156,7 @@ impl Open {
         &mut self,
         paths: &mut Paths,
         meter: &mut Meter,
-        mut give: impl FnMut(Event) -> Result<(), E>,
+        mut give: impl FnMut(&Event) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut event = Event::default();
         loop {
@@ -176,8 +176,8 @@ impl Open {
             }
             self.last_was_event = matches!(outcome, None | Some(Outcome::Event(_)));
             match outcome {
-                None => give(event)?,
-                Some(Outcome::Event(event)) => give(event)?,
+                None => give(&event)?,
+                Some(Outcome::Event(event)) => give(&event)?,
                 Some(Outcome::Malformed) => self.counts.malformed += 1,
                 Some(Outcome::Skipped) => self.counts.skipped += 1,
             }
@@ -201,59 +201,80 @@ impl Open {
 }
 
 /// Events on their way to the caller.
-pub struct Batch<'a> {
+pub struct Batch<'a, D> {
     give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>,
-    is_duplicate: &'a mut dyn FnMut(&Event) -> bool,
+    is_duplicate: D,
     events: Vec<Event>,
-    /// The input of each event.
+    /// The input of the first event.
+    input: usize,
+    /// The input of each event, unless it is the same of all: then none.
     inputs: Vec<u32>,
     sorted: bool,
     /// Time of the event added last.
     newest: i64,
 }
 
-impl<'a> Batch<'a> {
-    pub fn new(
-        give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>,
-        is_duplicate: &'a mut dyn FnMut(&Event) -> bool,
-    ) -> Batch<'a> {
-        let (events, inputs) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
-        Batch { give, is_duplicate, events, inputs, sorted: true, newest: i64::MIN }
+impl<'a, D: FnMut(&Event) -> bool> Batch<'a, D> {
+    pub fn new(give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>, is_duplicate: D) -> Batch<'a, D> {
+        let events = Vec::with_capacity(BATCH);
+        Batch { give, is_duplicate, events, input: 0, inputs: Vec::new(), sorted: true, newest: i64::MIN }
     }
 
     #[inline]
-    fn add(&mut self, event: Event, input: usize, inputs: &mut dyn Inputs) -> io::Result<()> {
+    fn add(&mut self, event: &Event, input: usize, inputs: &mut dyn Inputs) -> io::Result<()> {
         self.sorted &= event.time >= self.newest;
         self.newest = event.time;
-        self.events.push(event);
-        self.inputs.push(input as u32);
-        if self.events.len() < BATCH {
-            return Ok(());
+        if input != self.input || !self.inputs.is_empty() {
+            self.add_input(input);
         }
-        self.flush(|input, duplicate| inputs.count(input, duplicate))
+        self.events.push(*event);
+        if self.events.len() < BATCH { Ok(()) } else { self.flush(inputs) }
     }
 
-    /// Gives what is held, in order and each packet once. `count(input, is_duplicate)` for each.
-    fn flush(&mut self, mut count: impl FnMut(usize, bool)) -> io::Result<()> {
-        if !self.sorted {
-            let mut order: Vec<u32> = (0..self.events.len() as u32).collect();
-            order.sort_by_key(|&at| self.events[at as usize].time);
-            self.events = order.iter().map(|&at| self.events[at as usize]).collect();
-            self.inputs = order.iter().map(|&at| self.inputs[at as usize]).collect();
+    #[cold]
+    fn add_input(&mut self, input: usize) {
+        if self.events.is_empty() {
+            self.input = input;
+            return;
         }
-        let mut inputs = self.inputs.iter();
-        self.events.retain(|event| {
-            let duplicate = (self.is_duplicate)(event);
-            if let Some(&input) = inputs.next() {
-                count(input as usize, duplicate);
-            }
-            !duplicate
-        });
+        self.inputs.resize(self.events.len(), self.input as u32);
+        self.inputs.push(input as u32);
+    }
+
+    /// Gives what is held, in order and each packet once.
+    #[inline(never)]
+    fn flush(&mut self, inputs: &mut dyn Inputs) -> io::Result<()> {
+        if !self.sorted {
+            self.sort();
+        }
+        if self.inputs.is_empty() {
+            let all = self.events.len();
+            self.events.retain(|event| !(self.is_duplicate)(event));
+            inputs.count(self.input, self.events.len() as u64, (all - self.events.len()) as u64);
+        } else {
+            let mut each = self.inputs.iter();
+            self.events.retain(|event| {
+                let duplicate = (self.is_duplicate)(event);
+                if let Some(&input) = each.next() {
+                    inputs.count(input as usize, u64::from(!duplicate), u64::from(duplicate));
+                }
+                !duplicate
+            });
+        }
         let given = if self.events.is_empty() { Ok(()) } else { (self.give)(&self.events) };
         self.events.clear();
         self.inputs.clear();
         (self.sorted, self.newest) = (true, i64::MIN);
         given
+    }
+
+    fn sort(&mut self) {
+        let mut order: Vec<u32> = (0..self.events.len() as u32).collect();
+        order.sort_by_key(|&at| self.events[at as usize].time);
+        self.events = order.iter().map(|&at| self.events[at as usize]).collect();
+        if !self.inputs.is_empty() {
+            self.inputs = order.iter().map(|&at| self.inputs[at as usize]).collect();
+        }
     }
 }
 
@@ -266,7 +287,7 @@ pub trait Inputs {
     /// When it was last changed: which one goes first if nothing else tells.
     fn modified(&self, input: usize) -> i64;
     fn finish(&mut self, open: Open);
-    fn count(&mut self, input: usize, duplicate: bool);
+    fn count(&mut self, input: usize, events: u64, duplicates: u64);
 }
 
 /// An input that has events, in the order of their first ones.
@@ -277,12 +298,12 @@ struct Waiting {
 }
 
 /// Gives the events of the inputs `wanted` to `batch`, in order of time.
-pub fn merge(
+pub fn merge<D: FnMut(&Event) -> bool>(
     wanted: &[usize],
     inputs: &mut dyn Inputs,
     paths: &mut Paths,
     meter: &mut Meter,
-    batch: &mut Batch,
+    batch: &mut Batch<D>,
 ) -> io::Result<()> {
     let mut waiting = Vec::new();
     for &input in wanted {
@@ -328,7 +349,7 @@ pub fn merge(
             // Nothing else is left: straight through.
             let input = current.input;
             if let Some(event) = current.next.take() {
-                batch.add(event, input, inputs)?;
+                batch.add(&event, input, inputs)?;
             }
             current.read(paths, meter, |event| batch.add(event, input, inputs))?;
             inputs.finish(open.swap_remove(at));
@@ -336,12 +357,12 @@ pub fn merge(
         }
         while let Some(event) = current.next.filter(|_| until.is_none_or(|until| current.key() < Some(until)))
         {
-            batch.add(event, current.input, inputs)?;
+            batch.add(&event, current.input, inputs)?;
             current.advance(paths, meter);
         }
         if current.next.is_none() {
             inputs.finish(open.swap_remove(at));
         }
     }
-    batch.flush(|input, duplicate| inputs.count(input, duplicate))
+    batch.flush(inputs)
 }

@@ -227,7 +227,7 @@ fn batches_are_bounded_and_sorted_and_a_refused_one_ends_it() {
         &options,
         &mut imported,
         &mut Paths::new(),
-        Batch::new(&mut |_| Err(io::Error::other("full")), &mut |_| false),
+        Batch::new(&mut |_| Err(io::Error::other("full")), |_: &Event| false),
         &mut |_| {},
     );
     assert_eq!(refused.unwrap_err().to_string(), "reading log files was given up: full");

@@ -101,9 +101,9 @@ fn transport(packet: &mut Packet, text: Window, at: usize) -> Option<usize> {
         packet.protocol = protocol::UDP;
         ports(packet, text, at + 15)
     } else if text.has(at, b" PROTO=ICMP TYPE=") {
-        icmp_in_order(packet, protocol::ICMP, text, at + 17)
+        Some(icmp_in_order(protocol::ICMP, text, at + 17)?.put(packet, protocol::ICMP))
     } else if text.has(at, b" PROTO=ICMPv6 TYPE=") {
-        icmp_in_order(packet, protocol::ICMPV6, text, at + 19)
+        Some(icmp_in_order(protocol::ICMPV6, text, at + 19)?.put(packet, protocol::ICMPV6))
     } else {
         None
     }
@@ -186,33 +186,52 @@ fn has_service(text: Window, at: usize) -> bool {
         && text.has(at + 19, b" TTL=")
 }
 
+/// What ICMP tells, and where its fields end.
+struct Icmp {
+    icmp_type: u8,
+    code: u8,
+    id: u16,
+    sequence: u16,
+    end: usize,
+}
+
+impl Icmp {
+    #[inline(always)]
+    fn put(self, packet: &mut Packet, protocol: u8) -> usize {
+        packet.protocol = protocol;
+        (packet.icmp_type, packet.icmp_code) = (self.icmp_type, self.code);
+        (packet.icmp_id, packet.icmp_sequence) = (self.id, self.sequence);
+        self.end
+    }
+}
+
+/// From the number behind `TYPE=` on. A call of its own that knows no packet, so that the packet's fields need no place
+/// in memory.
 #[inline(never)]
-fn icmp_in_order(packet: &mut Packet, protocol: u8, text: Window, mut at: usize) -> Option<usize> {
-    packet.protocol = protocol;
-    let icmp_type = number(text, &mut at)?;
+fn icmp_in_order(protocol: u8, text: Window, mut at: usize) -> Option<Icmp> {
+    let icmp_type = number(text, &mut at)?.min(255) as u8;
     if !text.has(at, b" CODE=") {
         return None;
     }
     at += 6;
-    let code = number(text, &mut at)?;
-    (packet.icmp_type, packet.icmp_code) = (icmp_type.min(255) as u8, code.min(255) as u8);
+    let code = number(text, &mut at)?.min(255) as u8;
     if text.byte(at) != b' ' {
         return None;
     }
-    if is_echo(protocol, packet.icmp_type) {
-        if !text.has(at, b" ID=") {
-            return None;
-        }
-        at += 4;
-        let id = number(text, &mut at)?;
-        if !text.has(at, b" SEQ=") {
-            return None;
-        }
-        at += 5;
-        let sequence = number(text, &mut at)?;
-        (packet.icmp_id, packet.icmp_sequence) = (port_of(id), port_of(sequence));
+    if !is_echo(protocol, icmp_type) {
+        return Some(Icmp { icmp_type, code, id: 0, sequence: 0, end: at });
     }
-    Some(at)
+    if !text.has(at, b" ID=") {
+        return None;
+    }
+    at += 4;
+    let id = port_of(number(text, &mut at)?);
+    if !text.has(at, b" SEQ=") {
+        return None;
+    }
+    at += 5;
+    let sequence = port_of(number(text, &mut at)?);
+    Some(Icmp { icmp_type, code, id, sequence, end: at })
 }
 
 /// The destinations that were read last.
