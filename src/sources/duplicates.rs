@@ -24,6 +24,8 @@ pub struct Duplicates {
     rows: Box<[Row]>,
     /// Of each row its [`PER_ROW`].
     entries: Box<[Entry]>,
+    /// Time of the last event of the batch before.
+    newest: i64,
 }
 
 /// What a sighting says of the packet.
@@ -73,13 +75,8 @@ fn is_within_window(then: u32, now: u32) -> bool {
 }
 
 impl Row {
-    const EMPTY: Row = Row {
-        fingerprints: [0; PER_ROW],
-        last: [0; PER_ROW],
-        forgotten: 0,
-        paths: [0; PER_ROW],
-        marks: 0,
-    };
+    const EMPTY: Row =
+        Row { fingerprints: [0; PER_ROW], last: [0; PER_ROW], forgotten: 0, paths: [0; PER_ROW], marks: 0 };
 
     #[inline]
     fn find(&self, fingerprint: u64) -> Option<usize> {
@@ -120,7 +117,37 @@ impl Default for Duplicates {
 impl Duplicates {
     pub fn new() -> Self {
         let (rows, entries) = (vec![Row::EMPTY; ROWS], vec![Entry::EMPTY; ENTRIES]);
-        Duplicates { rows: rows.into_boxed_slice(), entries: entries.into_boxed_slice() }
+        Duplicates { rows: rows.into_boxed_slice(), entries: entries.into_boxed_slice(), newest: i64::MIN }
+    }
+
+    /// Marks which events of a batch, in order of time, are duplicates. `marks` stays empty if none is.
+    ///
+    /// Only what lies within [`WINDOW`] of an event by another path can be one; so most of a quiet log need not be
+    /// remembered.
+    pub fn mark(&mut self, events: &[Event], marks: &mut Vec<bool>) {
+        let mut rest = 0;
+        while let Some(first) = events.get(rest) {
+            let (start, mut end, mut one_path) = (rest, rest + 1, true);
+            while let Some(event) = events.get(end)
+                && event.time.saturating_sub(events[end - 1].time) <= WINDOW
+            {
+                one_path &= event.path == first.path;
+                end += 1;
+            }
+            rest = end;
+            let is_open =
+                end == events.len() || (start == 0 && first.time.saturating_sub(self.newest) <= WINDOW);
+            if one_path && !is_open {
+                continue;
+            }
+            for (number, event) in events.iter().enumerate().take(end).skip(start) {
+                if self.is_duplicate(event) {
+                    marks.resize(events.len(), false);
+                    marks[number] = true;
+                }
+            }
+        }
+        self.newest = events.last().map_or(self.newest, |event| event.time);
     }
 
     /// Whether all of `event` was counted before under another path.
@@ -257,6 +284,7 @@ impl Entry {
 mod tests {
     use super::*;
     use crate::event::{Address, Class, PathId, Verdict, protocol};
+    use proptest::prelude::*;
 
     fn event(time: i64, fingerprint: u64, path: u16) -> Event {
         Event {
@@ -383,5 +411,30 @@ mod tests {
             duplicates.is_duplicate(&event(1002, number.wrapping_mul(0x9e37_79b9_7f4a_7c15), 3));
         }
         assert_eq!(duplicates.rows.len() * PER_ROW, ENTRIES);
+    }
+
+    proptest! {
+        #[test]
+        fn batches_are_marked_as_event_by_event(
+            steps in proptest::collection::vec((0i64..5, 0u64..6, 0u16..3), 0..400), size in 1usize..40
+        ) {
+            let mut time = 1000;
+            let events: Vec<Event> = steps
+                .into_iter()
+                .map(|(step, fingerprint, path)| {
+                    // Most paths are the first, and most steps are short: clusters of all kinds.
+                    time += step * step / 4;
+                    event(time, fingerprint, path / 2)
+                })
+                .collect();
+            let (mut one_by_one, mut batches) = (Duplicates::new(), Duplicates::new());
+            for batch in events.chunks(size) {
+                let mut marks = Vec::new();
+                batches.mark(batch, &mut marks);
+                marks.resize(batch.len(), false);
+                let expected: Vec<bool> = batch.iter().map(|event| one_by_one.is_duplicate(event)).collect();
+                prop_assert_eq!(marks, expected);
+            }
+        }
     }
 }

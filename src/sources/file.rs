@@ -104,7 +104,7 @@ pub fn read_files(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<FileReport>, Error> {
     let mut duplicates = Duplicates::new();
-    let batch = Batch::new(batch, |event: &Event| duplicates.is_duplicate(event));
+    let batch = Batch::new(batch, |events: &[Event], marks: &mut Vec<bool>| duplicates.mark(events, marks));
     read_as(&LOGS, Box::new(io::stdin()), files, options, imported, paths, batch, progress)
 }
 
@@ -119,7 +119,7 @@ const LOGS: Language = Language {
 };
 
 #[allow(clippy::too_many_arguments)]
-fn read_as<D: FnMut(&Event) -> bool>(
+fn read_as<D: FnMut(&[Event], &mut Vec<bool>)>(
     language: &Language,
     standard_input: Box<dyn Read>,
     files: &[PathBuf],

@@ -203,7 +203,9 @@ impl Open {
 /// Events on their way to the caller.
 pub struct Batch<'a, D> {
     give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>,
-    is_duplicate: D,
+    mark_duplicates: D,
+    /// Which of the events are duplicates, if any is.
+    duplicates: Vec<bool>,
     events: Vec<Event>,
     /// The input of the first event.
     input: usize,
@@ -214,10 +216,20 @@ pub struct Batch<'a, D> {
     newest: i64,
 }
 
-impl<'a, D: FnMut(&Event) -> bool> Batch<'a, D> {
-    pub fn new(give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>, is_duplicate: D) -> Batch<'a, D> {
-        let events = Vec::with_capacity(BATCH);
-        Batch { give, is_duplicate, events, input: 0, inputs: Vec::new(), sorted: true, newest: i64::MIN }
+impl<'a, D: FnMut(&[Event], &mut Vec<bool>)> Batch<'a, D> {
+    /// `mark_duplicates` is shown events in order of time; it marks duplicates in a list that is empty, or leaves it
+    /// empty.
+    pub fn new(give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>, mark_duplicates: D) -> Batch<'a, D> {
+        Batch {
+            give,
+            mark_duplicates,
+            duplicates: Vec::new(),
+            events: Vec::with_capacity(BATCH),
+            input: 0,
+            inputs: Vec::new(),
+            sorted: true,
+            newest: i64::MIN,
+        }
     }
 
     #[inline]
@@ -247,19 +259,19 @@ impl<'a, D: FnMut(&Event) -> bool> Batch<'a, D> {
         if !self.sorted {
             self.sort();
         }
+        self.duplicates.clear();
+        (self.mark_duplicates)(&self.events, &mut self.duplicates);
+        let duplicates = self.duplicates.iter().filter(|marked| **marked).count() as u64;
         if self.inputs.is_empty() {
-            let all = self.events.len();
-            self.events.retain(|event| !(self.is_duplicate)(event));
-            inputs.count(self.input, self.events.len() as u64, (all - self.events.len()) as u64);
-        } else {
-            let mut each = self.inputs.iter();
-            self.events.retain(|event| {
-                let duplicate = (self.is_duplicate)(event);
-                if let Some(&input) = each.next() {
-                    inputs.count(input as usize, u64::from(!duplicate), u64::from(duplicate));
-                }
-                !duplicate
-            });
+            inputs.count(self.input, self.events.len() as u64 - duplicates, duplicates);
+        }
+        let marked = self.duplicates.iter().copied().chain(std::iter::repeat(false));
+        for (&input, duplicate) in self.inputs.iter().zip(marked) {
+            inputs.count(input as usize, u64::from(!duplicate), u64::from(duplicate));
+        }
+        if duplicates > 0 {
+            let mut marked = self.duplicates.iter();
+            self.events.retain(|_| marked.next() != Some(&true));
         }
         let given = if self.events.is_empty() { Ok(()) } else { (self.give)(&self.events) };
         self.events.clear();
@@ -298,7 +310,7 @@ struct Waiting {
 }
 
 /// Gives the events of the inputs `wanted` to `batch`, in order of time.
-pub fn merge<D: FnMut(&Event) -> bool>(
+pub fn merge<D: FnMut(&[Event], &mut Vec<bool>)>(
     wanted: &[usize],
     inputs: &mut dyn Inputs,
     paths: &mut Paths,

@@ -76,8 +76,9 @@ impl Day {
         self.classes.iter_mut().for_each(Tables::clear);
     }
 
-    /// Counts an event of this day that fell into the local hour `hour`.
-    #[inline]
+    /// Counts an event of this day that fell into the local hour `hour`. One function, into which all that it needs is
+    /// put, for all who count.
+    #[inline(never)]
     pub fn add(&mut self, event: &Event, hour: u8) {
         self.classes[event.class as usize].add(event, hour);
     }

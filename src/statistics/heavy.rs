@@ -34,6 +34,8 @@ pub struct Heavy<R: Row> {
     /// Open addressing.
     index: Vec<Entry>,
     bound: usize,
+    /// So many rows have room: in the bound, in what is allocated, and in the index.
+    room: usize,
     seed: u64,
     /// No row has a smaller count once the table is full.
     floor: u64,
@@ -93,6 +95,7 @@ impl<R: Row> Heavy<R> {
             rows: Vec::new(),
             index: vec![Entry::EMPTY; SMALLEST_INDEX],
             bound,
+            room: 0,
             seed: RandomState::new().hash_one(0u8),
             floor: 0,
             hand: 0,
@@ -145,7 +148,7 @@ impl<R: Row> Heavy<R> {
     }
 
     /// The row of `key`, made if there is none.
-    #[inline]
+    #[inline(always)]
     pub fn touch(&mut self, key: R::Key) -> Touched {
         let hash = R::hash(&key, self.seed);
         match self.probe(&key, hash) {
@@ -186,10 +189,10 @@ impl<R: Row> Heavy<R> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn insert(&mut self, key: R::Key, hash: u64, place: usize) -> usize {
         let slot = self.rows.len();
-        if slot == self.bound || slot == self.rows.capacity() || (slot + 1) * 2 > self.index.len() {
+        if slot >= self.room {
             return self.insert_and_make_room(key, hash);
         }
         self.rows.push(R::start(key, self.floor));
@@ -218,6 +221,7 @@ impl<R: Row> Heavy<R> {
             let more = (slot / 2).max(16).min(self.bound - slot);
             self.rows.reserve_exact(more);
         }
+        self.room = self.bound.min(self.rows.capacity()).min(self.index.len() / 2);
         self.rows.push(R::start(key, self.floor));
         self.enter(hash, slot);
         slot

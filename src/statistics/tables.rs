@@ -139,10 +139,16 @@ impl Tables {
         row.first = row.first.min(time);
         row.last = row.last.max(time);
         self.add_source_hour(source_slot, hour, n);
-        self.add_pair(service_slot, source_slot, Pair::new(service, event.source), n, 0);
+
+        let pair = Pair::new(service, event.source);
+        let touched = self.pairs.touch(pair);
+        raise(&mut self.pairs.row_mut(touched.slot).count, n);
+        if touched.new {
+            self.new_pair(service_slot, source_slot, pair);
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn touch_source(&mut self, address: Address) -> usize {
         let touched = self.sources.touch(address);
         if touched.new {
@@ -202,27 +208,25 @@ impl Tables {
         raise(&mut self.wide_hours[usize::from(row.wide) - 1][hour], n);
     }
 
-    #[inline]
-    fn add_pair(&mut self, service_slot: usize, source_slot: usize, pair: Pair, n: u32, error: u32) {
-        let touched = self.pairs.touch(pair);
-        let row = self.pairs.row_mut(touched.slot);
-        raise(&mut row.count, n);
-        raise(&mut row.error, error);
-        if touched.new {
-            self.new_pair(service_slot, source_slot, pair);
-        }
-    }
-
+    #[inline(always)]
     fn new_pair(&mut self, service_slot: usize, source_slot: usize, pair: Pair) {
-        let whole = self.pairs_whole();
         let source = self.sources.row_mut(source_slot);
         source.services = source.services.saturating_add(1);
         let service = self.services.row_mut(service_slot);
         raise(&mut service.unique, 1);
+        if service.sketch != 0 || service.unique >= SKETCH_FROM {
+            self.add_to_sketch(service_slot, pair);
+        }
+    }
+
+    /// Adds the source of a new pair to the sketch of its service, which gets one if it can.
+    #[inline(never)]
+    fn add_to_sketch(&mut self, service_slot: usize, pair: Pair) {
+        let whole = self.pairs_whole();
+        let service = self.services.row_mut(service_slot);
         if let Some(sketch) = sketch_at(service.sketch).and_then(|at| self.service_sketches.get_mut(at)) {
             Rc::make_mut(sketch).add(pair.address);
         } else if service.sketch == 0
-            && service.unique >= SKETCH_FROM
             && whole
             && service.error == 0
             && self.service_sketches.len() < self.bounds.sketches
@@ -425,8 +429,13 @@ impl Tables {
             let service_slot = self.services.touch(row.service.to_bits()).slot;
             let source_slot = self.touch_source(row.address);
             let pair = Pair::new(row.service, row.address);
-            let (n, error) = (stored_count(row.attempts), stored_count(row.error));
-            self.add_pair(service_slot, source_slot, pair, n, error);
+            let touched = self.pairs.touch(pair);
+            let kept = self.pairs.row_mut(touched.slot);
+            raise(&mut kept.count, stored_count(row.attempts));
+            raise(&mut kept.error, stored_count(row.error));
+            if touched.new {
+                self.new_pair(service_slot, source_slot, pair);
+            }
         }
     }
 

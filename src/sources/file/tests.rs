@@ -76,7 +76,9 @@ fn run(files: &[PathBuf], standard_input: &[u8], year: Option<i32>, imported: &m
     let mut told = Told { events: vec![], batches: vec![], reports: vec![], progress: vec![] };
     let (events, batches, progress) = (&mut told.events, &mut told.batches, &mut told.progress);
     let mut duplicates = stand_in::Duplicates::new();
-    let mut is_duplicate = |event: &Event| duplicates.is_duplicate(event);
+    let mut mark = |events: &[Event], marks: &mut Vec<bool>| {
+        marks.extend(events.iter().map(|event| duplicates.is_duplicate(event)));
+    };
     let mut give = |batch: &[Event]| {
         assert!(batch.is_sorted_by_key(|event| event.time));
         batches.push(batch.len());
@@ -90,7 +92,7 @@ fn run(files: &[PathBuf], standard_input: &[u8], year: Option<i32>, imported: &m
         &options,
         imported,
         &mut Paths::new(),
-        Batch::new(&mut give, &mut is_duplicate),
+        Batch::new(&mut give, &mut mark),
         &mut |told| progress.push(told),
     )
     .unwrap();
@@ -227,7 +229,7 @@ fn batches_are_bounded_and_sorted_and_a_refused_one_ends_it() {
         &options,
         &mut imported,
         &mut Paths::new(),
-        Batch::new(&mut |_| Err(io::Error::other("full")), |_: &Event| false),
+        Batch::new(&mut |_| Err(io::Error::other("full")), |_: &[Event], _: &mut Vec<bool>| {}),
         &mut |_| {},
     );
     assert_eq!(refused.unwrap_err().to_string(), "reading log files was given up: full");
