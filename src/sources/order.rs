@@ -160,30 +160,38 @@ impl Open {
     ) -> Result<(), E> {
         let mut event = Event::default();
         loop {
-            let quick =
-                Window::new(self.lines.unread()).and_then(|text| self.parser.read_quickly(text, &mut event));
-            let outcome = match quick {
-                Some(read) if self.lines.pass_line(read) => None,
-                _ => match self.lines.next_line() {
-                    Some(Line::Whole(bytes)) => Some(self.parser.read(bytes, paths)),
-                    Some(Line::TooLong) => Some(Outcome::Malformed),
-                    None => break,
-                },
-            };
-            self.counts.lines += 1;
-            if self.counts.lines.is_multiple_of(256) {
-                self.tell(meter);
+            if let Some(text) = Window::new(self.lines.unread())
+                && let Some(read) = self.parser.read_quickly(text, &mut event)
+                && self.lines.pass_line(read)
+            {
+                self.count_line(meter);
+                self.last_was_event = true;
+                give(&event)?;
+                continue;
             }
-            self.last_was_event = matches!(outcome, None | Some(Outcome::Event(_)));
+            let outcome = match self.lines.next_line() {
+                Some(Line::Whole(bytes)) => self.parser.read(bytes, paths),
+                Some(Line::TooLong) => Outcome::Malformed,
+                None => break,
+            };
+            self.count_line(meter);
+            self.last_was_event = matches!(outcome, Outcome::Event(_));
             match outcome {
-                None => give(&event)?,
-                Some(Outcome::Event(event)) => give(&event)?,
-                Some(Outcome::Malformed) => self.counts.malformed += 1,
-                Some(Outcome::Skipped) => self.counts.skipped += 1,
+                Outcome::Event(event) => give(&event)?,
+                Outcome::Malformed => self.counts.malformed += 1,
+                Outcome::Skipped => self.counts.skipped += 1,
             }
         }
         self.tell(meter);
         Ok(())
+    }
+
+    #[inline(always)]
+    fn count_line(&mut self, meter: &mut Meter) {
+        self.counts.lines += 1;
+        if self.counts.lines.is_multiple_of(256) {
+            self.tell(meter);
+        }
     }
 
     fn tell(&mut self, meter: &mut Meter) {

@@ -309,6 +309,21 @@ impl BitWriter {
         self.put(((1 << number) - 1) << 1, number + 1);
     }
 
+    /// The same for four numbers, which are mostly small.
+    #[inline]
+    pub fn four_unary(&mut self, numbers: [u32; 4]) {
+        let length = numbers.iter().sum::<u32>() + 4;
+        if length > 32 {
+            return numbers.into_iter().for_each(|number| self.unary(number));
+        }
+        // Ones all along, but for each number's end.
+        let mut bits = u64::MAX;
+        for number in numbers {
+            bits = bits << (number + 1) | ((1 << (number + 1)) - 2);
+        }
+        self.put((bits & ((1 << length) - 1)) as u32, length);
+    }
+
     pub fn finish(mut self) -> Vec<u8> {
         self.put(0, (8 - self.length % 8) % 8);
         while self.length > 0 {
@@ -421,12 +436,15 @@ mod tests {
             for (bits, length, unary) in &numbers {
                 writer.put((u64::from(*bits) & ((1u64 << length) - 1)) as u32, *length);
                 writer.unary(*unary);
+                writer.four_unary([*unary, *length, 0, unary / 8]);
             }
             let bytes = writer.finish();
             let mut reader = BitReader::new(&bytes);
             for (bits, length, unary) in &numbers {
                 prop_assert_eq!(reader.take(*length), Ok((u64::from(*bits) & ((1u64 << length) - 1)) as u32));
-                prop_assert_eq!(reader.unary(), Ok(*unary));
+                for number in [*unary, *unary, *length, 0, unary / 8] {
+                    prop_assert_eq!(reader.unary(), Ok(number));
+                }
             }
         }
 

@@ -40,12 +40,26 @@ fn one_by_one(text: &[u8]) -> Option<(u32, &[u8])> {
     (rest.len() < text.len()).then_some((value, rest))
 }
 
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// The high bit of each byte that is no digit's value.
+#[inline]
+fn digits_in(values: u64) -> u64 {
+    values.wrapping_add(0x7676_7676_7676_7676) | values
+}
+
+/// The high bit of each byte that is zero, and perhaps of a one behind such.
+#[inline]
+fn zeros(bytes: u64) -> u64 {
+    bytes.wrapping_sub(0x0101_0101_0101_0101) & !bytes & HIGH
+}
+
 /// The digits' values, and the high bit of each byte that is no digit. A carry out of a byte can only disturb
 /// those behind it.
 #[inline]
 fn digits_and_others(characters: u64) -> (u64, u64) {
     let values = characters ^ 0x3030_3030_3030_3030;
-    (values, (values.wrapping_add(0x7676_7676_7676_7676) | values) & 0x8080_8080_8080_8080)
+    (values, digits_in(values) & HIGH)
 }
 
 /// The number in eight digits' values, the first in the lowest byte.
@@ -67,37 +81,73 @@ pub fn v4(text: &[u8]) -> Option<(u32, &[u8])> {
     Some((bits, text.get(length..)?))
 }
 
-/// The same, and how long it is: up to 15 of the characters.
+/// The same, and how long it is: up to 15 of the characters. No fourth dot may follow.
 #[inline(always)]
 pub fn short_v4(text: &[u8; 24]) -> Option<(u32, usize)> {
     let (words, _) = text.as_chunks::<8>();
-    let others = |word: usize| digits_and_others(u64::from_le_bytes(words[word])).1;
-    // Where the dots and the end are is found first, for all parts at once; what is wrong is only asked at the end.
-    let mut ends = one_bit_each(others(0)) | one_bit_each(others(1)) << 8;
-    let (mut start, mut wrong) = (0usize, 0usize);
-    let mut part = |is_last: bool| {
-        let end = ends.trailing_zeros() as usize;
-        ends &= ends.wrapping_sub(1);
-        let length = end.wrapping_sub(start);
-        // Above its lowest two bits unless the length is 1, 2 or 3.
-        wrong |= length | length.wrapping_sub(1);
-        if !is_last {
-            wrong |= usize::from(text[end % 16] ^ b'.') << 2;
-        }
-        let characters = text[start % 16..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
-        start = end.wrapping_add(1);
-        // The digits' values in the upper bytes, the last in the highest.
-        u64::from((characters ^ 0x3030_3030).wrapping_shl(0u32.wrapping_sub(8 * length as u32)))
-    };
-    let first = two_numbers(part(false) | part(false) << 32);
-    let last = two_numbers(part(false) | part(true) << 32);
-    let too_large = (first | last) & 0xffff_ff00_ffff_ff00;
-    if wrong > 3 || too_large != 0 {
+    let dots_of = |word: usize| zeros(u64::from_le_bytes(words[word]) ^ u64::from_le_bytes([b'.'; 8]));
+    // The third dot is the twelfth character at most.
+    let dots = (one_bit_each(dots_of(0)) | one_bit_each(dots_of(1)) << 8) & 0xfff;
+    let shape = &SHAPES[shape_of(dots)];
+    if u32::from(shape.dots) != dots {
         return None;
     }
-    let bits = (first << 24 | first >> 16 | last << 8 | last >> 32) as u32;
-    Some((bits, start - 1))
+    // Each part's digits' values in the upper bytes of a half, the last in the highest.
+    let values = |start: usize| {
+        let four = text[start % 16..].first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+        four ^ 0x3030_3030
+    };
+    let part = |number: usize| {
+        let (start, shift) = (shape.starts[number], shape.shifts[number]);
+        u64::from(values(start.into()).wrapping_shl(shift.into()))
+    };
+    // The last part ends where its digits do. The bit that tells its first other character: 15, 23 or 31.
+    let last = values(shape.starts[3].into());
+    let end = ((last.wrapping_add(0x7676_7676) | last) & 0x8080_8080).trailing_zeros();
+    let last = u64::from(last.wrapping_shl(7u32.wrapping_sub(end)));
+
+    let first = part(0) | part(1) << 32;
+    let second = part(2) | last << 32;
+    let others = digits_in(first) | digits_in(second);
+    let (first, second) = (two_numbers(first), two_numbers(second));
+    let too_large = (first | second) & 0xffff_ff00_ffff_ff00;
+    if !(15..32).contains(&end) || others & HIGH != 0 || too_large != 0 {
+        return None;
+    }
+    let bits = (first << 24 | first >> 16 | second << 8 | second >> 32) as u32;
+    Some((bits, usize::from(shape.starts[3]) + end as usize / 8))
 }
+
+/// Where the first three dots of an address are, and so its parts.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// A bit for each of the first twelve characters.
+    dots: u16,
+    starts: [u8; 4],
+    /// By so many bits the first three parts' characters are moved up.
+    shifts: [u8; 3],
+}
+
+/// A different place for each of the 27 shapes.
+#[inline(always)]
+const fn shape_of(dots: u32) -> usize {
+    (dots.wrapping_mul(0x2426_e191) >> 26) as usize
+}
+
+static SHAPES: [Shape; 64] = {
+    let mut shapes = [Shape { dots: 0, starts: [0; 4], shifts: [0; 3] }; 64];
+    let mut number = 0;
+    while number < 27 {
+        let (a, b, c) = (1 + number % 3, 1 + number / 3 % 3, 1 + number / 9);
+        let starts = [0, a + 1, a + b + 2, a + b + c + 3];
+        let dots = 1 << (starts[1] - 1) | 1 << (starts[2] - 1) | 1 << (starts[3] - 1);
+        let shape = &mut shapes[shape_of(dots)];
+        assert!(shape.dots == 0, "two shapes in one place");
+        *shape = Shape { dots: dots as u16, starts, shifts: [32 - 8 * a, 32 - 8 * b, 32 - 8 * c] };
+        number += 1;
+    }
+    shapes
+};
 
 /// The numbers in each half's upper three bytes: digits' values, the last in the highest.
 #[inline(always)]
@@ -144,7 +194,18 @@ mod tests {
             ("255.255.255.255 DST=", Some(" DST=")),
             ("255.255.255.255", Some("")),
             ("0.0.0.0 DST=1234567", Some(" DST=1234567")),
-            ("1.2.3.4.5", Some(".5")),
+            ("1.2.3.4.5", None),
+            ("1.2.3.45.6", None),
+            ("101.102.103.104.5", Some(".5")),
+            ("1.2.3.4 .", None),
+            ("1.2.3.4     .", Some("     .")),
+            ("1.2/3.4.5", None),
+            ("1./.3.4", None),
+            ("1.2.3.4/", Some("/")),
+            ("1.2.3.4:5", Some(":5")),
+            ("1:.2.3.4", None),
+            ("1.2.3.:", None),
+            (":.2.3.4", None),
             ("256.0.2.1 DST=1.2.3.4", None),
             ("192.0.2.1234 DST=1.2", None),
             ("192.0.2. DST=1.2.3.4", None),

@@ -96,7 +96,9 @@ fn write_registers(registers: &[u8]) -> Vec<u8> {
         let least = registers.iter().copied().min().unwrap_or(0);
         bits.put(0, 1);
         bits.put(u32::from(least), 5);
-        registers.iter().for_each(|rank| bits.unary(u32::from(rank - least)));
+        let (fours, rest) = registers.as_chunks::<4>();
+        fours.iter().for_each(|four| bits.four_unary(four.map(|rank| u32::from(rank - least))));
+        rest.iter().for_each(|rank| bits.unary(u32::from(rank - least)));
     }
     bits.finish()
 }
