@@ -5,10 +5,15 @@
 
 use std::io::{self, Read};
 
+use crate::wire::window::Window;
+
 /// Longer lines are no log lines: syslog daemons cut at 8 KiB or earlier.
 pub const LONGEST: usize = 8 * 1024;
 
-const BUFFER: usize = 64 * 1024;
+/// What is read at once stays in the processor's nearest cache until its lines are read.
+const BUFFER: usize = 20 * 1024;
+/// So much is looked at before the first line is read.
+const AHEAD: usize = 64 * 1024;
 
 pub struct Lines<R> {
     source: R,
@@ -84,18 +89,20 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// What is there of the next line and of those behind it.
+    /// The next line and those behind it. `None`: too little is left.
     #[inline]
-    pub fn unread(&self) -> &[u8] {
-        if self.swallowing { &[] } else { &self.buffer[self.start..self.end] }
+    pub fn window(&mut self) -> Option<Window<'_>> {
+        if self.end - self.start < Window::SIZE {
+            self.fill();
+        }
+        if self.swallowing { None } else { Window::new(&self.buffer[self.start..self.end]) }
     }
 
     /// Passes over the next line, within whose first `read` bytes no line ends. `false`: its end is not there
     /// yet, or it is too long; it was not passed over.
     #[inline]
     pub fn pass_line(&mut self, read: usize) -> bool {
-        let unread = self.unread();
-        let Some(rest) = unread.get(read..) else { return false };
+        let Some(rest) = self.buffer[..self.end].get(self.start + read..) else { return false };
         let Some(length) = find_end(rest).map(|found| read + found).filter(|&length| length <= LONGEST)
         else {
             return false;
@@ -105,6 +112,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// Reads more behind what is unread. `false`: there is no more.
+    #[inline(never)]
     fn fill(&mut self) -> bool {
         if self.ended {
             return false;
@@ -146,8 +154,13 @@ impl<R: Read> Lines<R> {
         self.swallowing = true;
     }
 
-    /// Fills the whole buffer as far as there is input, and shows it.
+    /// The next 64 KiB, as far as there is input.
     pub fn look_ahead(&mut self) -> &[u8] {
+        if self.buffer.len() < AHEAD {
+            let mut larger = vec![0; AHEAD].into_boxed_slice();
+            larger[..self.end].copy_from_slice(&self.buffer[..self.end]);
+            self.buffer = larger;
+        }
         while self.end < self.buffer.len() && self.fill() {}
         &self.buffer[self.start..self.end]
     }

@@ -160,7 +160,7 @@ impl Open {
     ) -> Result<(), E> {
         let mut event = Event::default();
         loop {
-            if let Some(text) = Window::new(self.lines.unread())
+            if let Some(text) = self.lines.window()
                 && let Some(read) = self.parser.read_quickly(text, &mut event)
                 && self.lines.pass_line(read)
             {

@@ -14,6 +14,9 @@ const MORE: usize = 64;
 pub struct Window<'a>(&'a [u8; LONGEST + MORE]);
 
 impl<'a> Window<'a> {
+    /// So many bytes it takes.
+    pub const SIZE: usize = LONGEST + MORE;
+
     /// `None`: the text is too short.
     #[inline(always)]
     pub fn new(text: &'a [u8]) -> Option<Window<'a>> {
