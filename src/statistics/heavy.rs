@@ -348,6 +348,44 @@ mod tests {
         table.row_mut(slot).count += 1;
     }
 
+    /// All keys have one of three homes: keys are far from them, and in each other's way.
+    #[derive(Clone, Copy)]
+    struct Crowded(Counted);
+
+    impl Row for Crowded {
+        type Key = u32;
+        fn key(&self) -> u32 {
+            self.0.key
+        }
+        fn count(&self) -> u64 {
+            self.0.count()
+        }
+        fn start(key: u32, floor: u64) -> Crowded {
+            Crowded(Counted::start(key, floor))
+        }
+        fn hash(key: &u32, _: u64) -> u64 {
+            u64::from(key % 3 * 5) << 32 | u64::from(key % 7)
+        }
+    }
+
+    #[test]
+    fn crowded_keys_are_found_whoever_had_to_go() {
+        for bound in [1, 4, 5, 30, 32, 33, 200] {
+            let mut table = Heavy::<Crowded>::new(bound);
+            let mut number = 1u32;
+            for _ in 0..5_000 {
+                number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let slot = table.touch(number >> 20).slot;
+                table.row_mut(slot).0.count += 1;
+            }
+            for (slot, row) in table.rows().iter().enumerate() {
+                assert_eq!(table.find(&row.0.key), Some(slot));
+            }
+            let entries = table.index.iter().filter(|entry| !entry.is_empty());
+            assert_eq!((entries.count(), table.len()), (bound, bound));
+        }
+    }
+
     #[test]
     fn ten_million_keys_leave_the_heavy_ones_exact_and_the_table_bounded() {
         let mut table = Heavy::new(1024);
