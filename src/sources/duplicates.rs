@@ -156,8 +156,8 @@ impl Duplicates {
         self.sight(event, event.time, false) == Sighting::Copy
     }
 
-    /// `time`: of the sighting in seconds, by a clock of the caller's choice. `awaited`: this packet will be seen by another path, too; should it be forgotten before, the other's
-    /// sighting is told as [`Sighting::Unknown`].
+    /// `time`: of the sighting in seconds, by a clock of the caller's choice. `awaited`: this packet will be seen by
+    /// another path, too; should it be forgotten before, the other's sighting is told as [`Sighting::Unknown`].
     #[inline]
     pub fn sight(&mut self, event: &Event, time: i64, awaited: bool) -> Sighting {
         let number = event.fingerprint as usize % ROWS;

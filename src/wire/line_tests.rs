@@ -367,6 +367,24 @@ fn the_pre_scan_sees_the_same_stamps() {
     }
 }
 
+#[test]
+fn what_begins_like_the_lines_before_is_read_quickly() {
+    const V6: &str = "SRC=2001:0db8:0000:0000:0000:0000:0000:0007 DST=2001:0db8:0000:0000:0000:0000:0000:0001 LEN=60 TC=0 \
+                      HOPLIMIT=55 FLOWLBL=0 PROTO=TCP SPT=40000 DPT=23 WINDOW=1024 RES=0x00 SYN URGP=0 ";
+    let other = TCP.replace(" DF ", " ").replace(" SYN ", " ACK RST ");
+    for fields in [TCP, V6, &other] {
+        let line = format!("Mar 15 20:55:15 l kernel: [1.5] drop wan in: IN=eth1 OUT= MAC= {fields}");
+        let (mut reader, mut paths) = (reader(), Paths::new());
+        let read = reader.read(line.as_bytes(), &mut paths);
+        let mut text = format!("{line}\n{line}").into_bytes();
+        text.resize(Window::SIZE.max(text.len()), b'\n');
+        let mut event = Event::default();
+        let end = reader.read_quickly(Window::new(&text).unwrap(), &mut event).unwrap();
+        assert_eq!(&line[end..], "0 ", "{line}");
+        assert!(matches!(read, Outcome::Event(read) if read == event), "{read:?} {event:?}");
+    }
+}
+
 /// Lines to be mutated.
 fn seeds() -> Vec<Vec<u8>> {
     let headers = [
@@ -454,6 +472,24 @@ proptest! {
                     String::from_utf8_lossy(line)
                 ),
             }
+        }
+    }
+
+    #[test]
+    fn what_follows_a_line_changes_nothing(first in mutated(), second in mutated(), known in mutated()) {
+        let first: Vec<u8> = first.into_iter().filter(|byte| *byte != b'\n').collect();
+        let mut text = [&first[..], b"\n", &second, b"\n"].concat();
+        text.resize(text.len().max(Window::SIZE), b' ');
+        let (mut reader, mut paths) = (reader(), Paths::new());
+        for line in [&known, &first] {
+            reader.read(line, &mut paths);
+        }
+        let mut event = Event::default();
+        let window = Window::new(&text).unwrap();
+        if let Some(end) = reader.read_quickly(window, &mut event) {
+            prop_assert!(end <= first.len());
+            let whole = reader.read(&first, &mut paths);
+            prop_assert!(matches!(whole, Outcome::Event(whole) if whole == event), "{whole:?} {event:?}");
         }
     }
 
