@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 
-use crate::wire::window::Window;
+use crate::wire::window::{Window, zeros};
 
 /// Longer lines are no log lines: syslog daemons cut at 8 KiB or earlier.
 pub const LONGEST: usize = 8 * 1024;
@@ -195,9 +195,7 @@ impl<R: Read> Lines<R> {
 #[inline]
 fn find_end(text: &[u8]) -> Option<usize> {
     if let Some(word) = text.first_chunk::<8>() {
-        let others = u64::from_le_bytes(*word) ^ u64::from_le_bytes([b'\n'; 8]);
-        // The high bit of each byte that is zero; a borrow can only disturb those behind it.
-        let ends = others.wrapping_sub(0x0101_0101_0101_0101) & !others & 0x8080_8080_8080_8080;
+        let ends = zeros(u64::from_le_bytes(*word) ^ u64::from_le_bytes([b'\n'; 8]));
         if ends != 0 {
             return Some(ends.trailing_zeros() as usize / 8);
         }

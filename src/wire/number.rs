@@ -4,6 +4,8 @@
 //! looking at one character after the other costs a mispredicted branch each time; so these look at four
 //! or eight characters at once.
 
+use super::window::zeros;
+
 /// The digits at the beginning and what follows them. Saturates.
 #[inline]
 pub fn digits(text: &[u8]) -> Option<(u32, &[u8])> {
@@ -46,12 +48,6 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 #[inline]
 fn digits_in(values: u64) -> u64 {
     values.wrapping_add(0x7676_7676_7676_7676) | values
-}
-
-/// The high bit of each byte that is zero, and perhaps of a one behind such.
-#[inline]
-fn zeros(bytes: u64) -> u64 {
-    bytes.wrapping_sub(0x0101_0101_0101_0101) & !bytes & HIGH
 }
 
 /// The digits' values, and the high bit of each byte that is no digit. A carry out of a byte can only disturb

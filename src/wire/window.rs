@@ -66,6 +66,12 @@ impl<'a> Window<'a> {
     }
 }
 
+/// The high bit of each byte that is zero. A borrow can only disturb those behind the first.
+#[inline]
+pub fn zeros(bytes: u64) -> u64 {
+    bytes.wrapping_sub(0x0101_0101_0101_0101) & !bytes & 0x8080_8080_8080_8080
+}
+
 /// A line by itself, with its end and room behind it.
 pub struct Padded {
     bytes: [u8; LONGEST + MORE],
