@@ -150,7 +150,7 @@ impl KeptCountries {
         if let (Some(sample), true) = (&mut sample, exact.1) {
             sample.learn(
                 heavy,
-                pairs.iter().map(|row| (row.pair.address, Service::from_bits(row.pair.service))),
+                pairs.iter().map(|row| (row.address, Service::from_bits(row.service))),
             );
         }
         let row = |(country, attempts, sources)| KeptCountry {
@@ -161,10 +161,10 @@ impl KeptCountries {
         let rows = grouped(counts).into_iter().map(row).collect();
         let mut counts = Vec::with_capacity(pairs.len());
         for row in pairs {
-            let place = order.binary_search_by_key(&row.pair.address, address);
+            let place = order.binary_search_by_key(&row.address, address);
             // A pair can outlive its source where the tables are full.
             let country = place.map_or(Country::UNKNOWN, |place| known[place]);
-            counts.push(((row.pair.service, country), row.count - row.error.min(row.count)));
+            counts.push(((row.service, country), row.count - row.error.min(row.count)));
         }
         let row = |((service, country), attempts, sources)| KeptServiceCountry {
             service: Service::from_bits(service),

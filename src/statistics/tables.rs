@@ -232,8 +232,8 @@ impl Tables {
             && self.service_sketches.len() < self.bounds.sketches
         {
             let mut sketch = Sketch::new();
-            for row in self.pairs.rows().iter().filter(|row| row.pair.service == pair.service) {
-                sketch.add(row.pair.address);
+            for row in self.pairs.rows().iter().filter(|row| row.service == pair.service) {
+                sketch.add(row.address);
             }
             self.service_sketches.push(Rc::new(sketch));
             service.sketch = self.service_sketches.len() as u8;
@@ -476,8 +476,8 @@ fn pick<R: Row<Key: Ord>>(cut: Cut, table: &Heavy<R>) -> (Vec<u32>, u64) {
 
 fn kept_pair(row: &PairRow, missing: u64) -> KeptPair {
     KeptPair {
-        service: Service::from_bits(row.pair.service),
-        address: row.pair.address,
+        service: Service::from_bits(row.service),
+        address: row.address,
         attempts: u64::from(row.count),
         error: u64::from(row.error),
         missing,

@@ -18,7 +18,7 @@ impl Tables {
     }
 
     fn tried(&self) -> impl Iterator<Item = (Service, Address)> {
-        self.pairs.rows().iter().map(|row| (Service::from_bits(row.pair.service), row.pair.address))
+        self.pairs.rows().iter().map(|row| (Service::from_bits(row.service), row.address))
     }
 
     /// Small sketches of the sources of the heaviest rows.
@@ -57,8 +57,8 @@ impl Tables {
                     Rc::make_mut(&mut sketch).store(FINE_REGISTERS, 0);
                 }
                 if !is_new {
-                    let ours = self.pairs.rows().iter().filter(|row| row.pair.service == bits);
-                    Rc::make_mut(&mut sketch).add_all(ours.map(|row| row.pair.address));
+                    let ours = self.pairs.rows().iter().filter(|row| row.service == bits);
+                    Rc::make_mut(&mut sketch).add_all(ours.map(|row| row.address));
                 }
                 self.service_sketches.push(sketch);
                 row.sketch = self.service_sketches.len() as u8;
