@@ -148,10 +148,7 @@ impl KeptCountries {
         let address = |at: &u16| sources[usize::from(*at)].address;
         let mut sample = exact.0.then(|| Sample::of(order.iter().map(address).zip(known.iter().copied())));
         if let (Some(sample), true) = (&mut sample, exact.1) {
-            sample.learn(
-                heavy,
-                pairs.iter().map(|row| (row.address, Service::from_bits(row.service))),
-            );
+            sample.learn(heavy, pairs.iter().map(|row| (row.address, Service::from_bits(row.service))));
         }
         let row = |(country, attempts, sources)| KeptCountry {
             country,

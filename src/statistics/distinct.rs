@@ -192,7 +192,7 @@ impl Sketch {
     pub fn from_registers(registers: Vec<u8>) -> Option<Sketch> {
         let valid =
             matches!(registers.len(), REGISTERS | FOLDED_REGISTERS | FINE_REGISTERS | SERVICE_REGISTERS)
-                && registers.iter().all(|&rank| rank <= largest_rank(registers.len()));
+                && registers.iter().fold(0, |most, &rank| most.max(rank)) <= largest_rank(registers.len());
         valid.then(|| Sketch::Registers(registers.into_boxed_slice()))
     }
 }

@@ -168,10 +168,15 @@ impl Cut {
         let mut alike = [0usize; 256];
         let place = |count: u64| count.min(255) as usize;
         let mut heavy = 0;
+        // Most rows are light: these need not be looked at again.
+        let mut several: Vec<u32> = Vec::new();
         for number in 0..rows {
             let count = counts(number);
             heavy += usize::from(count >= self.from);
             alike[place(count)] += 1;
+            if count > 1 {
+                several.push(number as u32);
+            }
         }
         let keep = heavy.max(self.top).min(self.most);
         if keep >= rows {
@@ -183,8 +188,8 @@ impl Cut {
             above += alike[border];
             border -= 1;
         }
-        let mut numbers: Vec<u32> = Vec::with_capacity(above + alike[border]);
-        numbers.extend((0..rows as u32).filter(|number| place(counts(*number as usize)) >= border));
+        let mut numbers = if border > 1 { several } else { (0..rows as u32).collect() };
+        numbers.retain(|number| place(counts(*number as usize)) >= border);
         select(&mut numbers, keep, &mut |a, b| rank(a as usize).cmp(&rank(b as usize)));
         // The first that does not stay is the heaviest of them.
         let floor = counts(numbers[keep] as usize);

@@ -50,6 +50,7 @@ pub enum Column {
 pub struct Writer {
     form: Form,
     column: Column,
+    scratch: bool,
 }
 
 enum Form {
@@ -62,16 +63,29 @@ enum Form {
 }
 
 impl Writer {
+    fn new(form: Form) -> Writer {
+        Writer { form, column: Column::Totals, scratch: false }
+    }
+
+    /// Plain, and room does not matter.
+    pub fn scratch() -> Writer {
+        Writer { scratch: true, ..Writer::plain() }
+    }
+
     pub fn plain() -> Writer {
-        Writer { form: Form::Plain(Vec::new()), column: Column::Totals }
+        Writer::new(Form::Plain(Vec::new()))
     }
 
     pub fn packed() -> Writer {
-        Writer { form: Form::Packed(Packer::new()), column: Column::Totals }
+        Writer::new(Form::Packed(Packer::new()))
     }
 
     pub fn deflated() -> Writer {
-        Writer { form: Form::Deflated(Deflater::new()), column: Column::Totals }
+        Writer::new(Form::Deflated(Deflater::new()))
+    }
+
+    pub fn is_scratch(&self) -> bool {
+        self.scratch
     }
 
     /// The numbers that follow belong to this column.

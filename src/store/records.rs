@@ -22,6 +22,8 @@ use sketch::{read_sketch, read_unique, write_sketch, write_unique};
 /// How numbers are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
+    /// For what is read again by the same process, and never kept: as quick to write and to read as can be.
+    Scratch,
     /// For what is soon read again.
     Plain,
     /// For a file that is soon read again.
@@ -33,6 +35,7 @@ pub enum Form {
 impl Form {
     fn writer(self) -> Writer {
         match self {
+            Form::Scratch => Writer::scratch(),
             Form::Plain => Writer::plain(),
             Form::Deflated => Writer::deflated(),
             Form::Packed => Writer::packed(),
@@ -229,7 +232,7 @@ mod tests {
     fn both_ways_to_write_a_day_are_one() {
         for (sources, services) in [(0, 1), (700, 40), (3000, 3), (50_000, 9000)] {
             let day = day(sources, services);
-            for form in [Form::Plain, Form::Packed] {
+            for form in [Form::Scratch, Form::Plain, Form::Packed] {
                 let bytes = write_whole_day(&day, form);
                 assert_eq!(bytes, write_day(&day.to_kept(), form), "{sources} sources");
                 assert_eq!(read_day(day.date, &bytes), Ok(day.to_kept()), "{sources} sources");

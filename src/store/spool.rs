@@ -75,7 +75,7 @@ impl Waiting for Spool {
     type Error = io::Error;
 
     fn put(&mut self, day: &KeptDay) -> io::Result<()> {
-        self.write(day.date, &records::write_day(day, Form::Plain).bytes)
+        self.write(day.date, &records::write_day(day, Form::Scratch).bytes)
     }
 
     fn put_whole(&mut self, day: &Day) -> io::Result<()> {

@@ -15,9 +15,8 @@
 use super::header::{Author, Header, beginning, has_pid, header, host_before_prefix, split_tag};
 use super::login::Logins;
 use super::netfilter::{self, KnownAddress, Packet};
-use super::number::short_number;
 use super::prefix::Prefix;
-use super::stamp::{Stamp, uptime};
+use super::stamp::uptime;
 use super::window::{Padded, Window};
 use super::{fingerprint, way};
 use crate::calendar::{Calendar, Date};
@@ -25,8 +24,11 @@ use crate::classify::{Facts, classify};
 use crate::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
 use crate::paths::{Direction, Path, Paths};
 
+mod headers;
 mod heads;
 mod times;
+
+use headers::Headers;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
@@ -59,45 +61,12 @@ pub struct LineReader {
     clock: FileClock,
     /// The day of the stamp before, for the year of the next.
     previous: Option<Date>,
-    /// The last hit first.
-    headers: [KnownHeader; 2],
+    headers: Headers,
     heads: Vec<KnownHead>,
     last_head: usize,
     next_head: usize,
     destination: KnownAddress,
     logins: Logins,
-}
-
-/// The header of a kernel line: `before MM:SS after`, and the first instant of its hour.
-#[derive(Default)]
-struct KnownHeader {
-    before: Prefix,
-    after: Prefix,
-    hour: i64,
-}
-
-impl KnownHeader {
-    /// The time, and where the message begins.
-    #[inline(always)]
-    fn read(&self, line: Window) -> Option<(i64, usize)> {
-        let clock_at = self.before.end_at(line, 0)?;
-        let second = second_of_hour(line.word(clock_at))?;
-        let mut at = clock_at + 5;
-        if matches!(line.byte(at), b'.' | b',') {
-            at += 1 + short_number(line.word(at + 1))?.1;
-        }
-        Some((self.hour + i64::from(second), self.after.end_at(line, at)?))
-    }
-}
-
-/// `MM:SS` in seconds. What follows it does not matter.
-#[inline(always)]
-fn second_of_hour(characters: u64) -> Option<u32> {
-    // All at once: the values, and in the high bits what is out of range.
-    let values = (characters ^ 0x3030_3030_303a_3030) & 0xff_ffff_ffff;
-    let out_of_range = (values + 0x7f7f_7f76_7a7f_767a) | values;
-    let [a, b, _, d, e, ..] = values.to_le_bytes().map(u32::from);
-    (out_of_range & 0x8080_8080_8080_8080 == 0).then_some(a * 600 + b * 60 + d * 10 + e)
 }
 
 /// A head up to the address behind `SRC=`, with the MAC addresses of the last packet.
@@ -129,7 +98,7 @@ impl LineReader {
             calendar,
             clock: FileClock::default(),
             previous: None,
-            headers: Default::default(),
+            headers: Headers::default(),
             heads: Vec::with_capacity(HEADS),
             last_head: 0,
             next_head: 0,
@@ -141,11 +110,7 @@ impl LineReader {
     pub fn begin_file(&mut self, clock: FileClock) {
         self.clock = clock;
         self.previous = None;
-        self.forget_headers();
-    }
-
-    fn forget_headers(&mut self) {
-        self.headers.iter_mut().for_each(|known| known.after.clear());
+        self.headers.forget();
     }
 
     /// Reads a line without its newline.
@@ -153,8 +118,11 @@ impl LineReader {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let padded = Padded::new(line);
         let Some(text) = padded.window() else { return self.read_unknown(line, paths) };
-        if let Some((time, message)) = self.known_header(text) {
+        if let Some((time, message)) = self.headers.read(text) {
             return self.packet(&line[message..], time, Origin::File, paths);
+        }
+        if self.headers.is_dull(text) {
+            return Outcome::Skipped;
         }
         if let Some((micros, at)) = uptime(line, 0)
             && let Some((head, source_at)) = self.known_head(text, at, Origin::File)
@@ -169,7 +137,7 @@ impl LineReader {
     /// Reads the packet of the line that `text` begins with, if it begins as the lines before did: how many bytes
     /// were read. No line ends within these; `text` may go on behind the line.
     pub fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
-        let (time, message) = self.known_header(text)?;
+        let (time, message) = self.headers.read(text)?;
         self.known_packet(text, message, time, Origin::File, event)
     }
 
@@ -186,20 +154,6 @@ impl LineReader {
         }
     }
 
-    /// Time and place of the message, if the line begins like one of the last.
-    #[inline(always)]
-    fn known_header(&mut self, line: Window) -> Option<(i64, usize)> {
-        let found = self.headers[0].read(line);
-        if found.is_some() {
-            return found;
-        }
-        let found = self.headers[1].read(line);
-        if found.is_some() {
-            self.headers.swap(0, 1);
-        }
-        found
-    }
-
     fn read_unknown(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
         let header = header(line);
         let message = &line[header.message..];
@@ -208,11 +162,16 @@ impl LineReader {
             Author::Kernel => {
                 let time = time.unwrap_or_else(|| self.time_without_stamp(message));
                 if let Some(stamp) = header.stamp {
-                    self.remember_header(line, &stamp, header.message, time);
+                    self.headers.remember(line, &stamp, header.message, time);
                 }
                 self.packet(message, time, Origin::File, paths)
             }
             Author::Daemon(name) => {
+                if let Some(stamp) = header.stamp
+                    && !Logins::reads(name)
+                {
+                    self.headers.remember_dull(line, &stamp, header.message);
+                }
                 let time = time.unwrap_or(self.clock.modified);
                 self.login(name, message, time, Origin::File, paths)
             }
@@ -378,24 +337,6 @@ impl LineReader {
             class: Class::Login,
             verdict: Verdict::Unknown,
         })
-    }
-
-    fn remember_header(&mut self, line: &[u8], stamp: &Stamp, message: usize, time: i64) {
-        let second = i64::from(stamp.minute) * 60 + i64::from(stamp.second);
-        // A leap second is not worth it.
-        let (Some(before), Some(after)) = (line.get(..stamp.minute_at), line.get(stamp.seconds_end..message))
-        else {
-            return;
-        };
-        if stamp.second > 59 || before.len() + after.len() > LONGEST_HEAD {
-            return;
-        }
-        // The other one may come again.
-        self.headers.swap(0, 1);
-        let known = &mut self.headers[0];
-        known.before.set(before);
-        known.after.set(after);
-        known.hour = time - second;
     }
 }
 

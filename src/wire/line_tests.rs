@@ -508,3 +508,46 @@ proptest! {
         read_anything(&line);
     }
 }
+
+/// What a daemon says that is known to be dull is passed over; whoever comes behind it is not.
+#[test]
+fn lines_of_dull_daemons_are_known_by_their_tag() {
+    let stamps = [
+        "Mar 15 20:55:1# linux",
+        "Sun Mar 15 20:55:1# 2026 daemon.info",
+        "2026-03-15T20:55:1#+09:00 linux",
+        "2026-03-15T20:55:1#.123456Z linux",
+    ];
+    for stamp in stamps {
+        let (mut reader, mut paths) = (reader(), Paths::new());
+        let kernel = stamp.replace("daemon.info", "kern.warn");
+        let mut read = |stamp: &str, second: u32, rest: &str| {
+            let line = format!("{} {}", stamp.replace('#', &second.to_string()), rest.replace("...", TCP));
+            let quick = Padded::new(line.as_bytes());
+            let event = reader.read_quickly(quick.window().unwrap(), &mut Event::default());
+            match reader.read(line.as_bytes(), &mut paths) {
+                Outcome::Event(event) => event.class.name(),
+                Outcome::Malformed => "malformed",
+                Outcome::Skipped if event.is_some() => "read quickly only",
+                Outcome::Skipped => "skipped",
+            }
+        };
+        for second in 0..3 {
+            assert_eq!(read(&kernel, second, "kernel: DROP IN=eth0 OUT= MAC= ..."), "attempt", "{stamp}");
+            for text in
+                ["dnsmasq[12]: query", "hostapd: wlan0:", "dnsmasq[12]: kernel: DROP IN=eth0 OUT= ..."]
+            {
+                assert_eq!(read(stamp, second, text), "skipped", "{stamp} {text}");
+            }
+            // Another, whose tag begins alike; no tag at all; and one that tells of failed logins.
+            let dropbear = "dropbear[12]: Bad password attempt for 'root' from 198.51.100.7:40000";
+            assert_eq!(read(stamp, second, dropbear), "login", "{stamp}");
+            assert_eq!(read(&kernel, second, "kernel:DROP IN=eth0 OUT= MAC= ..."), "attempt", "{stamp}");
+        }
+        // A stamp that only looks like those before.
+        assert_eq!(
+            read(&kernel.replace("20:55", "20:5x"), 0, "kernel: DROP IN=eth0 OUT= MAC= ..."),
+            "malformed"
+        );
+    }
+}

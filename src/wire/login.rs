@@ -32,6 +32,27 @@ pub struct Login {
     pub port: u16,
 }
 
+/// Who tells of failed logins.
+enum Daemon {
+    Dropbear,
+    Sshd,
+    /// Whichever writes LuCI's lines.
+    Luci(&'static str),
+}
+
+impl Daemon {
+    fn of(name: &[u8]) -> Option<Daemon> {
+        match name {
+            b"dropbear" => Some(Daemon::Dropbear),
+            b"sshd" | b"sshd-session" => Some(Daemon::Sshd),
+            b"luci" => Some(Daemon::Luci("luci")),
+            b"rpcd" => Some(Daemon::Luci("rpcd")),
+            b"uhttpd" => Some(Daemon::Luci("uhttpd")),
+            _ => None,
+        }
+    }
+}
+
 /// Reads daemons' messages. Remembers the last connections to sshd that failed.
 #[derive(Debug, Default)]
 pub struct Logins {
@@ -40,18 +61,20 @@ pub struct Logins {
 }
 
 impl Logins {
+    /// Whether a daemon of this name tells of failed logins.
+    pub fn reads(name: &[u8]) -> bool {
+        Daemon::of(name).is_some()
+    }
+
     /// The failed login that `message` of the daemon `name` tells of.
     pub fn read(&mut self, name: &[u8], message: &[u8]) -> Option<Login> {
         if message.len() > LONGEST_MESSAGE {
             return None;
         }
-        match name {
-            b"dropbear" => dropbear(message),
-            b"sshd" | b"sshd-session" => self.sshd(message),
-            b"luci" => luci("luci", message),
-            b"rpcd" => luci("rpcd", message),
-            b"uhttpd" => luci("uhttpd", message),
-            _ => None,
+        match Daemon::of(name)? {
+            Daemon::Dropbear => dropbear(message),
+            Daemon::Sshd => self.sshd(message),
+            Daemon::Luci(name) => luci(name, message),
         }
     }
 

@@ -52,9 +52,8 @@ impl Tables {
         let (sources, left_out) = heaviest(&self.sources, focus.most_sources, |row| is_source(row.address));
         kept.source_floor = left_out.max(self.sources.floor() + self.missing.sources);
         kept.sources = sources.into_iter().map(|row| self.source_as_kept(row)).collect();
-        let (pairs, left_out) = heaviest(&self.pairs, focus.most_pairs, |row| {
-            is_service(row.service) && is_source(row.address)
-        });
+        let (pairs, left_out) =
+            heaviest(&self.pairs, focus.most_pairs, |row| is_service(row.service) && is_source(row.address));
         kept.pair_floor = left_out.max(self.pairs.floor() + self.missing.pairs);
         kept.pairs = pairs.into_iter().map(|row| kept_pair(row, self.missing.pairs)).collect();
         kept.sort();

@@ -42,6 +42,7 @@ pub fn write_sketch(writer: &mut Writer, sketch: Option<&Sketch>) {
                 SERVICE_REGISTERS => (5, Column::ServiceRanks),
                 FINE_REGISTERS => (4, Column::FineRanks),
                 FOLDED_REGISTERS => (3, Column::Ranks),
+                _ if writer.is_scratch() => (7, Column::Ranks),
                 _ => (2, Column::Ranks),
             };
             writer.u8(mark);
@@ -148,9 +149,9 @@ pub fn read_sketch(reader: &mut Reader) -> Result<Option<Sketch>, Malformed> {
                 _ => Sketch::from_short_hashes(hashes).map(Some).ok_or(wrong),
             }
         }
-        kind @ 2..=5 => {
+        kind @ (2..=5 | 7) => {
             let (number, column) = match kind {
-                2 => (REGISTERS, Column::Ranks),
+                2 | 7 => (REGISTERS, Column::Ranks),
                 3 => (FOLDED_REGISTERS, Column::Ranks),
                 4 => (FINE_REGISTERS, Column::FineRanks),
                 _ => (SERVICE_REGISTERS, Column::ServiceRanks),
@@ -188,7 +189,8 @@ mod tests {
                 2 => sketch.store(FINE_REGISTERS, 0),
                 _ => sketch.store_small(),
             }
-            for (mut writer, packed) in [(Writer::plain(), false), (Writer::packed(), true)] {
+            let writers = [(Writer::scratch(), false), (Writer::plain(), false), (Writer::packed(), true)];
+            for (mut writer, packed) in writers {
                 write_sketch(&mut writer, Some(&sketch));
                 let bytes = writer.finish().bytes;
                 let open = |bytes| if packed { Reader::packed(bytes) } else { Reader::plain(bytes) };

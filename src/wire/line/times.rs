@@ -1,5 +1,6 @@
 //! When a line was written: stamps with and without a year, uptimes, or the file's own time.
 
+use super::super::stamp::Stamp;
 use super::*;
 
 impl LineReader {
@@ -27,7 +28,7 @@ impl LineReader {
         let date = date.unwrap_or(Date(0));
         if self.previous != Some(date) {
             // Known headers stand for a day that may have another year now.
-            self.forget_headers();
+            self.headers.forget();
         }
         self.previous = Some(date);
         match stamp.offset {
