@@ -14,20 +14,27 @@ pub fn stored_count(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
+/// 64 bytes: one line of a cache.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub struct ServiceRow {
     /// [`Service::to_bits`]
     pub service: u32,
     pub count: u32,
     /// The most that `count` can be too high.
     pub error: u32,
-    /// Different sources, as long as the table of pairs never overflowed.
-    pub unique: u32,
-    /// Attempts in each hour of the day.
-    pub hours: [u32; 24],
+    /// Different sources, as long as the table of pairs never overflowed: no more than it has rows.
+    pub unique: u16,
     /// 1 + the number of the sketch that counts this service's sources; 0 without one, 255 if there can be none.
     pub sketch: u8,
+    /// The number of this service's wide hours; 0 while `hours` suffices.
+    pub wide: u8,
+    /// Attempts in each hour of the day, up to 65,535 each.
+    pub hours: [u16; 24],
 }
+
+const _: () =
+    assert!(size_of::<ServiceRow>() == 64 && size_of::<SourceRow>() == 64 && size_of::<PairRow>() == 32);
 
 impl Row for ServiceRow {
     type Key = u32;
@@ -48,8 +55,9 @@ impl Row for ServiceRow {
             count: stored_count(floor),
             error: stored_count(floor),
             unique: 0,
-            hours: [0; 24],
             sketch: 0,
+            wide: 0,
+            hours: [0; 24],
         }
     }
 
@@ -72,7 +80,7 @@ pub struct SourceRow {
     pub last: u32,
     /// Different services, as long as the table of pairs never overflowed.
     pub services: u16,
-    /// 1 + the number of this source's wide hours; 0 while `hours` suffices.
+    /// The number of this source's wide hours; 0 while `hours` suffices.
     pub wide: u16,
     /// Attempts in each hour of the day, up to 255 each.
     pub hours: [u8; 24],

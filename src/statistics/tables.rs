@@ -14,9 +14,11 @@ use super::kept::{Cut, Cuts, Hours, Kept, KeptPair, KeptService, KeptSource, MOS
 use super::rows::{Pair, PairRow, ServiceRow, SourceRow, stored_count, stored_time};
 
 mod focus;
+mod hours;
 mod joined;
 
 pub use focus::Focus;
+use hours::WideHours;
 use joined::sketch_at;
 
 /// How many rows the tables of a class may have.
@@ -32,7 +34,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// For attempts. At the bounds: 0.5 MB of services, 1.1 MB of sources, 0.7 MB of pairs,
+    /// For attempts. At the bounds: 0.3 MB of services, 1.1 MB of sources, 0.7 MB of pairs,
     /// 0.3 MB of sketches, 0.1 MB of wide hours.
     pub const ATTEMPTS: Bounds =
         Bounds { services: 4096, sources: 16_384, pairs: 16_384, sketches: 16, wide_hours: 1024 };
@@ -41,8 +43,11 @@ impl Bounds {
         Bounds { services: 512, sources: 1024, pairs: 1024, sketches: 1, wide_hours: 64 };
 }
 
+/// So many services can have more than 65,535 attempts in an hour.
+const WIDE_SERVICES: usize = u8::MAX as usize;
+
 /// A service gets a sketch when so many sources tried it.
-const SKETCH_FROM: u32 = 256;
+const SKETCH_FROM: u16 = 256;
 
 #[derive(Clone)]
 pub struct Tables {
@@ -60,9 +65,8 @@ pub struct Tables {
     unique: Sketch,
     unique_unknown: bool,
     service_sketches: Vec<Rc<Sketch>>,
-    wide_hours: Vec<[u32; 24]>,
-    /// An hour of a source was cut at 255 since no wide hours were left.
-    hours_cut: bool,
+    service_hours: WideHours,
+    source_hours: WideHours,
     /// As they were measured last.
     countries: KeptCountries,
 }
@@ -89,8 +93,8 @@ impl Tables {
             unique: Sketch::new(),
             unique_unknown: false,
             service_sketches: Vec::new(),
-            wide_hours: Vec::new(),
-            hours_cut: false,
+            service_hours: WideHours::new(WIDE_SERVICES),
+            source_hours: WideHours::new(bounds.wide_hours),
             countries: KeptCountries::default(),
         }
     }
@@ -107,9 +111,10 @@ impl Tables {
         self.missing = Missing::default();
         self.unique.clear();
         self.service_sketches.clear();
-        self.wide_hours.clear();
+        self.service_hours.clear();
+        self.source_hours.clear();
         self.countries = KeptCountries::default();
-        (self.hours_cut, self.unique_unknown) = (false, false);
+        self.unique_unknown = false;
     }
 
     pub fn count(&self) -> u64 {
@@ -127,10 +132,9 @@ impl Tables {
         raise(&mut self.verdicts[event.verdict as usize], n);
 
         let service = event.service();
-        let service_slot = self.services.touch(service.to_bits()).slot;
-        let row = self.services.row_mut(service_slot);
-        raise(&mut row.count, n);
-        raise(&mut row.hours[hour], n);
+        let service_slot = self.touch_service(service);
+        raise(&mut self.services.row_mut(service_slot).count, n);
+        self.add_service_hour(service_slot, hour, n);
 
         let source_slot = self.touch_source(event.source);
         let row = self.sources.row_mut(source_slot);
@@ -145,6 +149,27 @@ impl Tables {
         raise(&mut self.pairs.row_mut(touched.slot).count, n);
         if touched.new {
             self.new_pair(service_slot, source_slot, pair);
+        }
+    }
+
+    #[inline(always)]
+    fn touch_service(&mut self, service: Service) -> usize {
+        let touched = self.services.touch(service.to_bits());
+        if touched.new
+            && let Some(row) = self.services.take_evicted()
+            && row.wide > 0
+        {
+            self.free_service_hours(&row);
+        }
+        touched.slot
+    }
+
+    #[cold]
+    fn free_service_hours(&mut self, evicted: &ServiceRow) {
+        let last = self.service_hours.free(evicted.wide.into());
+        let moved = self.services.rows().iter().position(|row| usize::from(row.wide) == last);
+        if let Some(slot) = moved {
+            self.services.row_mut(slot).wide = evicted.wide;
         }
     }
 
@@ -174,9 +199,7 @@ impl Tables {
             self.unique.add_all(self.sources.rows().iter().map(|row| row.address));
         }
         if evicted.wide > 0 {
-            // The wide hours stay dense: the last move into the freed place.
-            let last = self.wide_hours.len();
-            self.wide_hours.swap_remove(usize::from(evicted.wide) - 1);
+            let last = self.source_hours.free(evicted.wide.into());
             let moved = self.sources.rows().iter().position(|row| usize::from(row.wide) == last);
             if let Some(slot) = moved {
                 self.sources.row_mut(slot).wide = evicted.wide;
@@ -197,15 +220,33 @@ impl Tables {
     fn add_wide_hour(&mut self, slot: usize, hour: usize, n: u32) {
         let row = self.sources.row_mut(slot);
         if row.wide == 0 {
-            if self.wide_hours.len() == self.bounds.wide_hours {
-                row.hours[hour] = u8::MAX;
-                self.hours_cut = true;
-                return;
+            match self.source_hours.begin(row.hours.map(u32::from)) {
+                Some(number) => row.wide = number as u16,
+                None => return row.hours[hour] = u8::MAX,
             }
-            self.wide_hours.push(row.hours.map(u32::from));
-            row.wide = self.wide_hours.len() as u16;
         }
-        raise(&mut self.wide_hours[usize::from(row.wide) - 1][hour], n);
+        self.source_hours.add(row.wide.into(), hour, n);
+    }
+
+    #[inline]
+    fn add_service_hour(&mut self, slot: usize, hour: usize, n: u32) {
+        let row = self.services.row_mut(slot);
+        match u16::try_from(u32::from(row.hours[hour]).saturating_add(n)) {
+            Ok(sum) if row.wide == 0 => row.hours[hour] = sum,
+            _ => self.add_wide_service_hour(slot, hour, n),
+        }
+    }
+
+    #[cold]
+    fn add_wide_service_hour(&mut self, slot: usize, hour: usize, n: u32) {
+        let row = self.services.row_mut(slot);
+        if row.wide == 0 {
+            match self.service_hours.begin(row.hours.map(u32::from)) {
+                Some(number) => row.wide = number as u8,
+                None => return row.hours[hour] = u16::MAX,
+            }
+        }
+        self.service_hours.add(row.wide.into(), hour, n);
     }
 
     #[inline(always)]
@@ -213,7 +254,7 @@ impl Tables {
         let source = self.sources.row_mut(source_slot);
         source.services = source.services.saturating_add(1);
         let service = self.services.row_mut(service_slot);
-        raise(&mut service.unique, 1);
+        service.unique = service.unique.saturating_add(1);
         if service.sketch != 0 || service.unique >= SKETCH_FROM {
             self.add_to_sketch(service_slot, pair);
         }
@@ -296,9 +337,17 @@ impl Tables {
 
     fn hours_of(&self, row: &SourceRow) -> Option<Hours> {
         match row.wide {
-            0 if self.hours_cut && row.hours.contains(&u8::MAX) => None,
+            0 if self.source_hours.is_cut() && row.hours.contains(&u8::MAX) => None,
             0 => Some(Hours::Small(row.hours)),
-            wide => Some(Hours::new(self.wide_hours[usize::from(wide) - 1])),
+            wide => Some(Hours::new(self.source_hours.of(wide.into()))),
+        }
+    }
+
+    fn hours_of_service(&self, row: &ServiceRow) -> Option<Hours> {
+        match row.wide {
+            0 if self.service_hours.is_cut() && row.hours.contains(&u16::MAX) => None,
+            0 => Some(Hours::new(row.hours.map(u32::from))),
+            wide => Some(Hours::new(self.service_hours.of(wide.into()))),
         }
     }
 
@@ -385,7 +434,7 @@ impl Tables {
             error: u64::from(row.error),
             missing: self.missing.services,
             unique: self.unique_of(row),
-            hours: Some(Hours::new(row.hours)),
+            hours: self.hours_of_service(row),
             sketch: self.sketch_of(row).cloned(),
         }
     }
@@ -426,7 +475,7 @@ impl Tables {
             self.add_kept_source(row);
         }
         for row in &kept.pairs {
-            let service_slot = self.services.touch(row.service.to_bits()).slot;
+            let service_slot = self.touch_service(row.service);
             let source_slot = self.touch_source(row.address);
             let pair = Pair::new(row.service, row.address);
             let touched = self.pairs.touch(pair);

@@ -29,16 +29,16 @@ impl Tables {
     /// `whole`: so far all pairs were known; `their_pairs`: so are all that come with this summary.
     pub(super) fn add_kept_service(&mut self, kept: &KeptService, whole: bool, their_pairs: bool) {
         let bits = kept.service.to_bits();
-        let slot = self.services.touch(bits).slot;
+        let slot = self.touch_service(kept.service);
+        let hours = kept.hours.as_ref().map(Hours::counts).unwrap_or_default();
+        for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
+            self.add_service_hour(slot, hour, n);
+        }
         let row = self.services.row_mut(slot);
         let is_new = row.count == 0;
         let known = is_new || whole && row.error == 0;
         raise(&mut row.count, stored_count(kept.attempts));
         raise(&mut row.error, stored_count(kept.error));
-        let hours = kept.hours.as_ref().map(Hours::counts).unwrap_or_default();
-        for (sum, count) in row.hours.iter_mut().zip(hours) {
-            raise(sum, count);
-        }
         let room = self.service_sketches.len() < self.bounds.sketches;
         let ours = sketch_at(row.sketch).and_then(|at| self.service_sketches.get_mut(at));
         match (ours, &kept.sketch) {
