@@ -220,7 +220,8 @@ pub struct Event {
     pub source: Address,
     pub destination: Address,
     /// A hash of the packet's fields that stay the same when it is logged twice (addresses,
-    /// protocol, ports, length, IP id, fragment offset, ICMP fields).
+    /// protocol, ports, length, IP id, fragment offset, ICMP fields). If it is `unhashed`, only the IP id: the
+    /// other fields are those of the event, and most events are never asked for the hash.
     pub fingerprint: u64,
     /// The kernel's time stamp in microseconds since boot; 0 when the line has none.
     pub uptime: u64,
@@ -240,6 +241,7 @@ pub struct Event {
     pub icmp_code: u8,
     pub class: Class,
     pub verdict: Verdict,
+    pub unhashed: bool,
 }
 
 impl Event {

@@ -73,6 +73,7 @@ fn event(drawn: &Drawn) -> Event {
         icmp_code: 0,
         class: drawn.class,
         verdict: Verdict::Drop,
+        unhashed: false,
     }
 }
 

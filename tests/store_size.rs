@@ -83,6 +83,7 @@ impl Home {
                     icmp_code: 0,
                     class,
                     verdict: Verdict::Drop,
+                    unhashed: false,
                 },
                 (second / 3600) as u8,
             );

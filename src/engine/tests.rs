@@ -198,6 +198,7 @@ fn event(source: u32, port: u16, unique: u64) -> Event {
         icmp_code: 0,
         class: Class::Attempt,
         verdict: Verdict::Reject,
+        unhashed: false,
     }
 }
 

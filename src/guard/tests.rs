@@ -26,6 +26,7 @@ fn attempt(source: Source, protocol: u8, port: u16) -> Event {
         icmp_code: 0,
         class: Class::Attempt,
         verdict: Verdict::Drop,
+        unhashed: false,
     }
 }
 

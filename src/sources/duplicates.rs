@@ -9,6 +9,7 @@
 //! `A A A` are 3.
 
 use crate::event::Event;
+use crate::wire::fingerprint_of;
 
 /// Sightings of one packet lie at most this far apart, in seconds.
 pub const WINDOW: i64 = 2;
@@ -160,14 +161,15 @@ impl Duplicates {
     /// another path, too; should it be forgotten before, the other's sighting is told as [`Sighting::Unknown`].
     #[inline]
     pub fn sight(&mut self, event: &Event, time: i64, awaited: bool) -> Sighting {
-        let number = event.fingerprint as usize % ROWS;
+        let fingerprint = fingerprint_of(event);
+        let number = fingerprint as usize % ROWS;
         let (row, time) = (&mut self.rows[number], time as u32);
-        if let Some(place) = row.find(event.fingerprint) {
+        if let Some(place) = row.find(fingerprint) {
             return self.sight_again(number, place, event, time, awaited);
         }
         let place = row.place(time);
         let (before, last) = (row.marks >> place, row.last[place]);
-        row.fingerprints[place] = event.fingerprint;
+        row.fingerprints[place] = fingerprint;
         self.begin(number, place, event, time, awaited);
         let row = &mut self.rows[number];
         if before & (TAKEN | AWAITED) == TAKEN | AWAITED {
@@ -304,6 +306,7 @@ mod tests {
             icmp_code: 0,
             class: Class::Attempt,
             verdict: Verdict::Drop,
+            unhashed: false,
         }
     }
 

@@ -83,6 +83,7 @@ fn event(reader: &mut Reader<'_>) -> Result<Event, Malformed> {
         source,
         destination: Address::v4(0),
         fingerprint: 0,
+        unhashed: false,
         uptime: 0,
         source_port: 0,
         port,

@@ -222,6 +222,7 @@ mod tests {
                 icmp_code: 0,
                 class: Class::ALL[number as usize % 2 * 3],
                 verdict: Verdict::Drop,
+                unhashed: false,
             };
             day.add(&event, (number % 24) as u8);
         }

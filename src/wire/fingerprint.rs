@@ -4,7 +4,7 @@
 //! not change. Not among them: prefix, interfaces, MAC, TTL, marks, TCP sequence numbers.
 
 use super::netfilter::{Packet, is_echo};
-use crate::event::{Address, protocol};
+use crate::event::{Address, Event, protocol};
 use crate::hash::fold;
 
 /// What a fingerprint is made of. Every source of events fills it in the same way:
@@ -57,6 +57,40 @@ pub fn fingerprint(inputs: &Inputs) -> u64 {
             .rotate_left(23);
     let rest = fold(packet ^ 0x8ebc_6af0_9c88_c6e3, upper ^ 0x5899_65cc_7537_4cc3);
     fold(addresses ^ rest ^ 0x1d8e_4e27_c47d_124f, id ^ rest.rotate_left(32) ^ 0xeb44_acca_b455_d165)
+}
+
+/// The fingerprint of an event, made now if it is not yet.
+#[inline]
+pub fn fingerprint_of(event: &Event) -> u64 {
+    if !event.unhashed {
+        return event.fingerprint;
+    }
+    fingerprint(&Inputs {
+        source: event.source,
+        destination: event.destination,
+        id: event.fingerprint,
+        length: event.length,
+        source_port: event.source_port,
+        port: event.port,
+        protocol: event.protocol,
+        ..Inputs::default()
+    })
+}
+
+/// What an event is given of a packet as `fingerprint` and `unhashed`: of the most frequent ones the hash is made
+/// by [`fingerprint_of`] only.
+#[inline(always)]
+pub fn fingerprint_or_id(packet: &Packet) -> (u64, bool) {
+    if matches!(packet.protocol, protocol::TCP | protocol::UDP) && packet.fragment_offset == 0 {
+        (packet.id, true)
+    } else {
+        (fingerprint_of_rare(packet), false)
+    }
+}
+
+#[inline(never)]
+fn fingerprint_of_rare(packet: &Packet) -> u64 {
+    fingerprint(&packet.into())
 }
 
 impl From<&Packet> for Inputs {
@@ -125,5 +159,41 @@ mod tests {
         let error = Inputs { protocol: protocol::ICMP, icmp_type: 3, ..inputs() };
         assert_eq!(fingerprint(&error), fingerprint(&Inputs { icmp_id: 7, ..error }));
         assert_ne!(fingerprint(&error), fingerprint(&Inputs { icmp_code: 1, ..error }));
+    }
+
+    #[test]
+    fn it_is_the_same_whenever_it_is_made() {
+        for number in 0..4000u32 {
+            let port = |shift: u32| (number.wrapping_mul(2_654_435_761) >> shift) as u16;
+            let packet = Packet {
+                source: Address::v4(0xc633_6400 + number % 7),
+                destination: Address::v4(0xc000_0200 + number % 3),
+                id: u64::from(number) << (number % 33),
+                length: port(3),
+                fragment_offset: if number % 5 == 0 { 1480 } else { 0 },
+                source_port: port(1),
+                port: port(16),
+                icmp_id: port(2),
+                icmp_sequence: port(5),
+                protocol: [6, 17, 1, 58, 47, 136, 132][number as usize % 7],
+                flags: port(4) as u8,
+                icmp_type: [0, 8, 3, 128][number as usize % 4],
+                icmp_code: port(7) as u8,
+            };
+            let (fingerprint, unhashed) = fingerprint_or_id(&packet);
+            let Packet { source, destination, length, source_port, port, protocol, .. } = packet;
+            let event = Event {
+                source,
+                destination,
+                length,
+                source_port,
+                port,
+                protocol,
+                fingerprint,
+                unhashed,
+                ..Event::default()
+            };
+            assert_eq!(fingerprint_of(&event), super::fingerprint(&(&packet).into()), "{number}");
+        }
     }
 }

@@ -12,13 +12,14 @@
 //! * Malformed: `IN=` or `OUT=` is there, and an address or the stamp can't be read.
 //! * Skipped: everything else; accepted packets and ARP too.
 
+use super::fingerprint::{fingerprint, fingerprint_or_id};
 use super::header::{Author, Header, beginning, has_pid, header, host_before_prefix, split_tag};
 use super::login::Logins;
 use super::netfilter::{self, KnownAddress, Packet};
 use super::prefix::Prefix;
 use super::stamp::uptime;
+use super::way;
 use super::window::{Padded, Window};
-use super::{fingerprint, way};
 use crate::calendar::{Calendar, Date};
 use crate::classify::{Facts, classify};
 use crate::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
@@ -336,6 +337,7 @@ impl LineReader {
             icmp_code: 0,
             class: Class::Login,
             verdict: Verdict::Unknown,
+            unhashed: false,
         })
     }
 }
@@ -369,11 +371,12 @@ fn event(packet: &Packet, way: &Way, time: i64, uptime: u64) -> Event {
         group_mac: way.group_mac,
         later_fragment: packet.fragment_offset != 0,
     });
+    let (fingerprint, unhashed) = fingerprint_or_id(packet);
     Event {
         time,
         source: packet.source,
         destination: packet.destination,
-        fingerprint: fingerprint(&packet.into()),
+        fingerprint,
         uptime,
         count: 1,
         source_port: packet.source_port,
@@ -386,6 +389,7 @@ fn event(packet: &Packet, way: &Way, time: i64, uptime: u64) -> Event {
         icmp_code: packet.icmp_code,
         class,
         verdict: way.verdict,
+        unhashed,
     }
 }
 

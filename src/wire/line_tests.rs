@@ -1,5 +1,6 @@
 use super::*;
 use crate::event::tcp;
+use crate::wire::fingerprint_of;
 use proptest::prelude::*;
 
 const TCP: &str = "SRC=198.51.100.7 DST=192.0.2.1 LEN=40 TOS=0x00 PREC=0x00 TTL=58 ID=54321 DF PROTO=TCP SPT=40000 DPT=23 \
@@ -342,7 +343,7 @@ fn entries_of_logd_come_without_header() {
 fn fingerprints_are_the_packets_alone() {
     let of = |head: &str, fields: &str| match outcome(&format!("Mar 15 20:55:15 l kernel: {head}{fields}")).0
     {
-        Outcome::Event(event) => event.fingerprint,
+        Outcome::Event(event) => fingerprint_of(&event),
         _ => panic!("{head}"),
     };
     let first = of("[1.5] drop wan in: IN=eth1 OUT= MAC= ", TCP);

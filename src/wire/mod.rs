@@ -16,4 +16,4 @@ pub mod stamp;
 pub mod way;
 pub mod window;
 
-pub use fingerprint::{Inputs, fingerprint};
+pub use fingerprint::{Inputs, fingerprint, fingerprint_of};

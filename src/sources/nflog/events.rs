@@ -112,6 +112,7 @@ impl NflogEvents {
             icmp_code: packet.icmp_code,
             class: Class::Attempt,
             verdict: path.verdict,
+            unhashed: false,
         });
         event.class = meaning.class(event, path);
         Some(event)

@@ -94,6 +94,7 @@ mod tests {
             icmp_code: 0,
             class: Class::Attempt,
             verdict: Verdict::Drop,
+            unhashed: false,
         }
     }
 

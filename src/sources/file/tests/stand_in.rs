@@ -70,6 +70,7 @@ impl Parser for LineReader {
             source: Address::v4(0),
             destination: Address::v4(0),
             fingerprint,
+            unhashed: false,
             uptime,
             count: 1,
             source_port: 0,
