@@ -84,13 +84,9 @@ pub fn fingerprint_or_id(packet: &Packet) -> (u64, bool) {
     if matches!(packet.protocol, protocol::TCP | protocol::UDP) && packet.fragment_offset == 0 {
         (packet.id, true)
     } else {
-        (fingerprint_of_rare(packet), false)
+        // Not a call: for that all of the packet would need a place in memory.
+        (fingerprint(&packet.into()), false)
     }
-}
-
-#[inline(never)]
-fn fingerprint_of_rare(packet: &Packet) -> u64 {
-    fingerprint(&packet.into())
 }
 
 impl From<&Packet> for Inputs {
