@@ -21,6 +21,14 @@ pub trait Row: Copy {
     fn hash(key: &Self::Key, seed: u64) -> u64;
 }
 
+/// Where the search for a key begins. It holds until the table is changed.
+#[derive(Clone, Copy)]
+pub struct Aim {
+    hash: u64,
+    /// The entry of the index at the key's home.
+    entry: Entry,
+}
+
 /// Where a touched row stands and how it came there.
 #[derive(Clone, Copy)]
 pub struct Touched {
@@ -143,17 +151,28 @@ impl<R: Row> Heavy<R> {
 
     #[inline]
     pub fn find(&self, key: &R::Key) -> Option<usize> {
-        let hash = R::hash(key, self.seed);
-        self.probe(key, hash).ok()
+        self.probe(key, self.aim(key)).ok()
     }
 
     /// The row of `key`, made if there is none.
-    #[inline(always)]
+    #[inline]
     pub fn touch(&mut self, key: R::Key) -> Touched {
-        let hash = R::hash(&key, self.seed);
-        match self.probe(&key, hash) {
+        self.touch_aimed(key, self.aim(&key))
+    }
+
+    /// What is looked at first. Who touches several tables aims at all of them before, and waits for memory once.
+    #[inline(always)]
+    pub fn aim(&self, key: &R::Key) -> Aim {
+        let hash = R::hash(key, self.seed);
+        Aim { hash, entry: self.index[self.home(hash)] }
+    }
+
+    /// The second half of [`Heavy::touch`].
+    #[inline(always)]
+    pub fn touch_aimed(&mut self, key: R::Key, aim: Aim) -> Touched {
+        match self.probe(&key, aim) {
             Ok(slot) => Touched { slot, new: false },
-            Err(place) => Touched { slot: self.insert(key, hash, place), new: true },
+            Err(place) => Touched { slot: self.insert(key, aim.hash, place), new: true },
         }
     }
 
@@ -164,11 +183,11 @@ impl<R: Row> Heavy<R> {
 
     /// The slot that holds `key`, or the free place of the index where it belongs.
     #[inline]
-    fn probe(&self, key: &R::Key, hash: u64) -> Result<usize, usize> {
+    fn probe(&self, key: &R::Key, aim: Aim) -> Result<usize, usize> {
+        let Aim { hash, mut entry } = aim;
         let mask = self.index.len() - 1;
         let mut place = self.home(hash);
         loop {
-            let entry = self.index[place];
             if entry.is_empty() {
                 return Err(place);
             }
@@ -176,6 +195,7 @@ impl<R: Row> Heavy<R> {
                 return Ok(entry.slot());
             }
             place = (place + 1) & mask;
+            entry = self.index[place];
         }
     }
 

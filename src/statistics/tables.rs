@@ -9,7 +9,7 @@ use crate::event::{Address, Event, Service, Verdict};
 
 use super::countries::{Atlas, CountryCuts, KeptCountries};
 use super::distinct::{MOST_EXACT, REGISTERS, Sketch};
-use super::heavy::{Heavy, Row};
+use super::heavy::{Aim, Heavy, Row};
 use super::kept::{Cut, Cuts, Hours, Kept, KeptPair, KeptService, KeptSource, MOST_SKETCHED, Unique};
 use super::rows::{Pair, PairRow, ServiceRow, SourceRow, stored_count, stored_time};
 
@@ -132,11 +132,16 @@ impl Tables {
         raise(&mut self.verdicts[event.verdict as usize], n);
 
         let service = event.service();
-        let service_slot = self.touch_service(service);
+        let pair = Pair::new(service, event.source);
+        let service_aim = self.services.aim(&service.to_bits());
+        let source_aim = self.sources.aim(&event.source);
+        let pair_aim = self.pairs.aim(&pair);
+
+        let service_slot = self.touch_service(service, service_aim);
         raise(&mut self.services.row_mut(service_slot).count, n);
         self.add_service_hour(service_slot, hour, n);
 
-        let source_slot = self.touch_source(event.source);
+        let source_slot = self.touch_source(event.source, source_aim);
         let row = self.sources.row_mut(source_slot);
         raise(&mut row.count, n);
         let time = stored_time(event.time);
@@ -144,8 +149,7 @@ impl Tables {
         row.last = row.last.max(time);
         self.add_source_hour(source_slot, hour, n);
 
-        let pair = Pair::new(service, event.source);
-        let touched = self.pairs.touch(pair);
+        let touched = self.pairs.touch_aimed(pair, pair_aim);
         raise(&mut self.pairs.row_mut(touched.slot).count, n);
         if touched.new {
             self.new_pair(service_slot, source_slot, pair);
@@ -153,8 +157,8 @@ impl Tables {
     }
 
     #[inline(always)]
-    fn touch_service(&mut self, service: Service) -> usize {
-        let touched = self.services.touch(service.to_bits());
+    fn touch_service(&mut self, service: Service, aim: Aim) -> usize {
+        let touched = self.services.touch_aimed(service.to_bits(), aim);
         if touched.new
             && let Some(row) = self.services.take_evicted()
             && row.wide > 0
@@ -174,8 +178,8 @@ impl Tables {
     }
 
     #[inline(always)]
-    fn touch_source(&mut self, address: Address) -> usize {
-        let touched = self.sources.touch(address);
+    fn touch_source(&mut self, address: Address, aim: Aim) -> usize {
+        let touched = self.sources.touch_aimed(address, aim);
         if touched.new {
             if let Some(row) = self.sources.take_evicted() {
                 self.source_evicted(&row);
@@ -475,8 +479,8 @@ impl Tables {
             self.add_kept_source(row);
         }
         for row in &kept.pairs {
-            let service_slot = self.touch_service(row.service);
-            let source_slot = self.touch_source(row.address);
+            let service_slot = self.touch_service(row.service, self.services.aim(&row.service.to_bits()));
+            let source_slot = self.touch_source(row.address, self.sources.aim(&row.address));
             let pair = Pair::new(row.service, row.address);
             let touched = self.pairs.touch(pair);
             let kept = self.pairs.row_mut(touched.slot);
@@ -503,7 +507,7 @@ impl Tables {
     }
 
     fn add_kept_source(&mut self, kept: &KeptSource) {
-        let slot = self.touch_source(kept.address);
+        let slot = self.touch_source(kept.address, self.sources.aim(&kept.address));
         let row = self.sources.row_mut(slot);
         raise(&mut row.count, stored_count(kept.attempts));
         raise(&mut row.error, stored_count(kept.error));

@@ -29,7 +29,7 @@ impl Tables {
     /// `whole`: so far all pairs were known; `their_pairs`: so are all that come with this summary.
     pub(super) fn add_kept_service(&mut self, kept: &KeptService, whole: bool, their_pairs: bool) {
         let bits = kept.service.to_bits();
-        let slot = self.touch_service(kept.service);
+        let slot = self.touch_service(kept.service, self.services.aim(&bits));
         let hours = kept.hours.as_ref().map(Hours::counts).unwrap_or_default();
         for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
             self.add_service_hour(slot, hour, n);
