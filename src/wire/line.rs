@@ -19,7 +19,7 @@ use super::netfilter::{self, KnownAddress, Packet};
 use super::prefix::Prefix;
 use super::stamp::uptime;
 use super::way;
-use super::window::{Padded, Window};
+use super::window::{Padded, Text, Window};
 use crate::calendar::{Calendar, Date};
 use crate::classify::{Facts, classify};
 use crate::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};

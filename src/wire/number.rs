@@ -111,7 +111,7 @@ pub fn short_v4(text: &[u8; 24]) -> Option<(u32, usize)> {
         return None;
     }
     let bits = (first << 24 | first >> 16 | second << 8 | second >> 32) as u32;
-    Some((bits, usize::from(shape.starts[3]) + end as usize / 8))
+    Some((bits, usize::from(shape.starts[3] % 16) + end as usize / 8))
 }
 
 /// Where the first three dots of an address are, and so its parts.

@@ -3,7 +3,7 @@
 //! Takes lines, gives where the text ends in them. The first 32 bytes are compared at once, without a call: longer
 //! texts rarely differ behind them only.
 
-use super::window::Window;
+use super::window::Text;
 
 const AT_ONCE: usize = WORDS * 8;
 const WORDS: usize = 4;
@@ -43,19 +43,36 @@ impl Prefix {
 
     /// Where the text ends if it stands at `at`. An empty text stands nowhere.
     #[inline(always)]
-    pub fn end_at(&self, line: Window, at: usize) -> Option<usize> {
+    pub fn end_at<'a>(&self, line: impl Text<'a>, at: usize) -> Option<usize> {
         let length = self.text.len();
-        let start = words(line.bytes(at));
-        let other = |word: usize| (start[word] ^ self.first[word]) & self.mask[word];
-        if other(0) | other(1) | other(2) | other(3) != 0 {
+        if !self.begins_at(line, at) {
             return None;
         }
-        if length.wrapping_sub(1) < AT_ONCE || self.long_is_at(line, at) { Some(at + length) } else { None }
+        if length.wrapping_sub(1) < AT_ONCE || self.long_is_at(line.from(at)) {
+            Some(at + length)
+        } else {
+            None
+        }
+    }
+
+    /// The same of a text that can be compared at once: no other is found.
+    #[inline(always)]
+    pub fn short_end_at<'a>(&self, line: impl Text<'a>, at: usize) -> Option<usize> {
+        let length = self.text.len();
+        let found = length.wrapping_sub(1) < AT_ONCE && self.begins_at(line, at);
+        if found { Some(at + length) } else { None }
+    }
+
+    #[inline(always)]
+    fn begins_at<'a>(&self, line: impl Text<'a>, at: usize) -> bool {
+        let start = words(line.bytes(at));
+        let other = |word: usize| (start[word] ^ self.first[word]) & self.mask[word];
+        other(0) | other(1) | other(2) | other(3) == 0
     }
 
     #[inline(never)]
-    fn long_is_at(&self, line: Window, at: usize) -> bool {
-        !self.text.is_empty() && line.from(at).starts_with(&self.text)
+    fn long_is_at(&self, line: &[u8]) -> bool {
+        !self.text.is_empty() && line.starts_with(&self.text)
     }
 }
 

@@ -3,19 +3,51 @@
 //! Takes bytes, of which more than a line may be given, and gives single bytes and words. Each question whether a
 //! text goes on so far costs as much as looking at it; so a reader asks once, at the end of its way.
 
-/// How far a reader may come.
-pub const LONGEST: usize = 512;
-/// Behind that: the longest that is looked at from one place.
-const MORE: usize = 64;
+/// How far what comes before a packet's fields may reach; and a line by itself may be so long.
+const LONGEST: usize = 512;
+/// A packet's fields are no longer.
+const FIELDS: usize = 320;
 
-/// A place behind [`LONGEST`] stands for one further ahead: who comes so far has read nonsense, and must say so with
-/// [`Window::holds`].
+/// A text in which any place may be looked at.
+pub trait Text<'a>: Copy {
+    fn bytes<const N: usize>(self, at: usize) -> &'a [u8; N];
+
+    #[inline(always)]
+    fn byte(self, at: usize) -> u8 {
+        let [byte] = *self.bytes(at);
+        byte
+    }
+
+    /// Four bytes, the first in the lowest.
+    #[inline(always)]
+    fn half(self, at: usize) -> u32 {
+        u32::from_le_bytes(*self.bytes(at))
+    }
+
+    /// Eight bytes, the first in the lowest.
+    #[inline(always)]
+    fn word(self, at: usize) -> u64 {
+        u64::from_le_bytes(*self.bytes(at))
+    }
+
+    /// Whether exactly this text stands there.
+    #[inline(always)]
+    fn has<const N: usize>(self, at: usize, text: &[u8; N]) -> bool {
+        self.bytes::<N>(at) == text
+    }
+
+    /// What stands there and behind it, to the end.
+    fn from(self, at: usize) -> &'a [u8];
+}
+
+/// The beginning of a line, and of what follows. A place behind [`LONGEST`] stands for one further ahead: who comes so
+/// far has read nonsense, and finds no fields there.
 #[derive(Clone, Copy)]
-pub struct Window<'a>(&'a [u8; LONGEST + MORE]);
+pub struct Window<'a>(&'a [u8; LONGEST + FIELDS]);
 
 impl<'a> Window<'a> {
     /// So many bytes it takes.
-    pub const SIZE: usize = LONGEST + MORE;
+    pub const SIZE: usize = LONGEST + FIELDS;
 
     /// `None`: the text is too short.
     #[inline(always)]
@@ -23,46 +55,42 @@ impl<'a> Window<'a> {
         text.first_chunk().map(Window)
     }
 
-    /// Whether all that was read up to `at` was really there.
+    /// What begins at `at`.
     #[inline(always)]
-    pub fn holds(self, at: usize) -> bool {
-        at < LONGEST
+    pub fn fields(self, at: usize) -> Fields<'a> {
+        let rest = if at <= LONGEST { &self.0[at..] } else { &[] };
+        Fields(rest.first_chunk().unwrap_or(&[0; FIELDS]))
     }
+}
 
-    /// `N` bytes, at most 64.
+impl<'a> Text<'a> for Window<'a> {
     #[inline(always)]
-    pub fn bytes<const N: usize>(self, at: usize) -> &'a [u8; N] {
-        const { assert!(N <= MORE) };
+    fn bytes<const N: usize>(self, at: usize) -> &'a [u8; N] {
+        const { assert!(N <= FIELDS) };
         // Never the other: the compiler sees that, and asks nothing.
         self.0[at % LONGEST..].first_chunk().unwrap_or(&[0; N])
     }
 
-    #[inline(always)]
-    pub fn byte(self, at: usize) -> u8 {
-        self.0[at % LONGEST]
-    }
-
-    /// Four bytes, the first in the lowest.
-    #[inline(always)]
-    pub fn half(self, at: usize) -> u32 {
-        u32::from_le_bytes(*self.bytes(at))
-    }
-
-    /// Eight bytes, the first in the lowest.
-    #[inline(always)]
-    pub fn word(self, at: usize) -> u64 {
-        u64::from_le_bytes(*self.bytes(at))
-    }
-
-    /// Whether exactly this text stands there.
-    #[inline(always)]
-    pub fn has<const N: usize>(self, at: usize, text: &[u8; N]) -> bool {
-        self.bytes::<N>(at) == text
-    }
-
-    /// What stands there and behind it, to the window's end.
-    pub fn from(self, at: usize) -> &'a [u8] {
+    fn from(self, at: usize) -> &'a [u8] {
         &self.0[at % LONGEST..]
+    }
+}
+
+/// The fields of a packet, and what follows; zeros behind that. The compiler knows how far a reader has come at most,
+/// and asks nothing.
+#[derive(Clone, Copy)]
+pub struct Fields<'a>(&'a [u8; FIELDS]);
+
+impl<'a> Text<'a> for Fields<'a> {
+    #[inline(always)]
+    fn bytes<const N: usize>(self, at: usize) -> &'a [u8; N] {
+        const { assert!(N <= FIELDS) };
+        let rest = if at <= FIELDS - N { &self.0[at..] } else { &[] };
+        rest.first_chunk().unwrap_or(&[0; N])
+    }
+
+    fn from(self, at: usize) -> &'a [u8] {
+        self.0.get(at..).unwrap_or_default()
     }
 }
 
@@ -74,13 +102,13 @@ pub fn zeros(bytes: u64) -> u64 {
 
 /// A line by itself, with its end and room behind it.
 pub struct Padded {
-    bytes: [u8; LONGEST + MORE],
+    bytes: [u8; Window::SIZE],
     whole: bool,
 }
 
 impl Padded {
     pub fn new(line: &[u8]) -> Padded {
-        let mut padded = Padded { bytes: [b'\n'; LONGEST + MORE], whole: line.len() <= LONGEST };
+        let mut padded = Padded { bytes: [b'\n'; Window::SIZE], whole: line.len() <= LONGEST };
         if padded.whole {
             padded.bytes[..line.len()].copy_from_slice(line);
         }
@@ -111,16 +139,20 @@ mod tests {
 
     #[test]
     fn words_and_texts() {
-        let mut text = vec![b' '; LONGEST + MORE];
+        let mut text = vec![b' '; Window::SIZE];
         text[5..14].copy_from_slice(b"IN=eth0 x");
         let window = Window::new(&text).unwrap();
         assert_eq!(window.word(5), u64::from_le_bytes(*b"IN=eth0 "));
         assert_eq!(window.half(8), u32::from_le_bytes(*b"eth0"));
         assert!(window.has(5, b"IN=eth0 x") && !window.has(5, b"IN=eth1 x"));
         assert!(window.from(13).starts_with(b"x  "));
-        assert!(window.holds(LONGEST - 1) && !window.holds(LONGEST));
         // Whatever the place, there is something.
         assert_eq!(window.word(usize::MAX), u64::from_le_bytes(*b"        "));
+        let fields = window.fields(5);
+        assert_eq!((fields.word(0), fields.word(FIELDS - 8)), (window.word(5), window.word(100)));
+        assert_eq!((fields.word(FIELDS - 7), fields.byte(FIELDS), fields.half(usize::MAX)), (0, 0, 0));
+        assert!(fields.from(FIELDS + 1).is_empty());
+        assert_eq!((window.fields(LONGEST).byte(9), window.fields(LONGEST + 1).byte(9)), (b' ', 0));
         assert!(Window::new(&text[1..]).is_none());
     }
 }

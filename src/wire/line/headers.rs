@@ -4,7 +4,7 @@
 use super::super::number::short_number;
 use super::super::prefix::Prefix;
 use super::super::stamp::Stamp;
-use super::super::window::Window;
+use super::super::window::{Text, Window};
 use super::LONGEST_HEAD;
 
 /// Daemons that are known to tell nothing that counts: so many at a time.

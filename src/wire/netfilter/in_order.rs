@@ -8,7 +8,10 @@ use super::{Packet, flag, full_v6, is_echo, port_of};
 use crate::event::{Address, protocol, tcp};
 use crate::wire::number::{short_number, short_v4};
 use crate::wire::prefix::Prefix;
-use crate::wire::window::Window;
+use crate::wire::window::{Fields, Text, Window};
+
+/// `192.0.2.100 DST=192.0.2.100 LEN=` is no longer.
+const LONGEST_ADDRESSES: usize = 64;
 
 /// Reads a packet in the kernel's order, whose source's address stands at `at`, and where the fields that were read
 /// end. None: not in this order, or with parts that are rare.
@@ -22,13 +25,17 @@ pub fn in_order(text: Window, at: usize, known: &mut KnownAddress) -> Option<(Pa
 
 /// The same for IPv4 only.
 #[inline(always)]
-pub fn v4_in_order(text: Window, at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
-    let (source, length) = short_v4(text.bytes(at))?;
-    let at = at + length;
-    let (destination, mut at) = match known.v4.read(text, at) {
+pub fn v4_in_order(line: Window, source_at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
+    let text = line.fields(source_at);
+    let (source, at) = short_v4(text.bytes(0))?;
+    let (destination, mut at) = match known.v4.read_short(text, at) {
         Some(known) => known,
         None => known.v4.read_new(text, at, |text, at| short_v4(text.bytes(at)))?,
     };
+    if at > LONGEST_ADDRESSES {
+        // Never, which the compiler does not see.
+        return None;
+    }
     let length = number(text, &mut at)?;
     if !(text.has(at, b" TOS=0x00 PREC=0x00 TTL=") || has_service(text, at)) {
         return None;
@@ -51,20 +58,21 @@ pub fn v4_in_order(text: Window, at: usize, known: &mut KnownAddress) -> Option<
         ..Packet::default()
     };
     let end = transport(&mut packet, text, at)?;
-    text.holds(end).then_some((packet, end))
+    Some((packet, source_at + end))
 }
 
 /// The same for IPv6 only.
 #[inline(never)]
-pub fn v6_in_order(text: Window, at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
-    let v6 = |text: Window, at: usize| {
+pub fn v6_in_order(line: Window, source_at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
+    let text = line.fields(source_at);
+    let v6 = |text: Fields, at: usize| {
         let (address, _) = full_v6(text.from(at))?;
         Some((address, 39))
     };
-    let (source, length) = v6(text, at)?;
-    let (destination, mut at) = match known.v6.read(text, at + length) {
+    let (source, at) = v6(text, 0)?;
+    let (destination, mut at) = match known.v6.read(text, at) {
         Some(known) => known,
-        None => known.v6.read_new(text, at + length, v6)?,
+        None => known.v6.read_new(text, at, v6)?,
     };
     let length = number(text, &mut at)?;
     let mut field = |key: &[u8]| {
@@ -77,12 +85,12 @@ pub fn v6_in_order(text: Window, at: usize, known: &mut KnownAddress) -> Option<
     let mut packet =
         Packet { source, destination, id, length: length.min(0xffff) as u16, ..Packet::default() };
     let end = transport(&mut packet, text, at)?;
-    text.holds(end).then_some((packet, end))
+    Some((packet, source_at + end))
 }
 
 /// The number at `at`, which is behind it then. None for long ones.
 #[inline(always)]
-fn number(text: Window, at: &mut usize) -> Option<u32> {
+fn number(text: Fields, at: &mut usize) -> Option<u32> {
     let (number, length) = short_number(text.word(*at))?;
     *at += length;
     Some(number)
@@ -90,7 +98,7 @@ fn number(text: Window, at: &mut usize) -> Option<u32> {
 
 /// From ` PROTO=` on. Where the fields end.
 #[inline(always)]
-fn transport(packet: &mut Packet, text: Window, at: usize) -> Option<usize> {
+fn transport(packet: &mut Packet, text: Fields, at: usize) -> Option<usize> {
     if text.has(at, b" PROTO=TCP SPT=") {
         packet.protocol = protocol::TCP;
         let at = ports(packet, text, at + 15)?;
@@ -111,7 +119,7 @@ fn transport(packet: &mut Packet, text: Window, at: usize) -> Option<usize> {
 
 /// From the number behind `SPT=` up to the blank behind that of `DPT=`.
 #[inline(always)]
-fn ports(packet: &mut Packet, text: Window, mut at: usize) -> Option<usize> {
+fn ports(packet: &mut Packet, text: Fields, mut at: usize) -> Option<usize> {
     let source = number(text, &mut at)?;
     if !text.has(at, b" DPT=") {
         return None;
@@ -124,7 +132,7 @@ fn ports(packet: &mut Packet, text: Window, mut at: usize) -> Option<usize> {
 
 /// The flags, from behind the ports on.
 #[inline(always)]
-fn tcp_in_order(text: Window, at: usize) -> Option<(u8, usize)> {
+fn tcp_in_order(text: Fields, at: usize) -> Option<(u8, usize)> {
     if text.has(at, b" WINDOW=") {
         let mut after = at + 8;
         number(text, &mut after)?;
@@ -137,7 +145,7 @@ fn tcp_in_order(text: Window, at: usize) -> Option<(u8, usize)> {
 }
 
 #[inline(never)]
-fn tcp_flags(text: Window, mut at: usize) -> Option<(u8, usize)> {
+fn tcp_flags(text: Fields, mut at: usize) -> Option<(u8, usize)> {
     if text.has(at, b" SEQ=") {
         at = after_digits(text, at + 5)?;
         if !text.has(at, b" ACK=") {
@@ -158,27 +166,24 @@ fn tcp_flags(text: Window, mut at: usize) -> Option<(u8, usize)> {
         let [b' ', a, b, c] = *text.bytes(at) else { return None };
         flags |= flag(&[a, b, c])?;
         at += 4;
-        if !text.holds(at) {
-            return None;
-        }
     }
     Some((flags, at + 6))
 }
 
 /// Where a number of any length ends.
-fn after_digits(text: Window, at: usize) -> Option<usize> {
+fn after_digits(text: Fields, at: usize) -> Option<usize> {
     let end = at + text.from(at).iter().position(|byte| !byte.is_ascii_digit())?;
     (end > at).then_some(end)
 }
 
 /// Two characters that are not blanks, such as the `C0` of `PREC=0xC0`.
-fn is_hexadecimal(text: Window, at: usize) -> bool {
+fn is_hexadecimal(text: Fields, at: usize) -> bool {
     text.byte(at) > b' ' && text.byte(at + 1) > b' '
 }
 
 /// ` TOS=0x00 PREC=0x00 TTL=`; the numbers may be any.
 #[inline(never)]
-fn has_service(text: Window, at: usize) -> bool {
+fn has_service(text: Fields, at: usize) -> bool {
     text.has(at, b" TOS=0x")
         && is_hexadecimal(text, at + 7)
         && text.has(at + 9, b" PREC=0x")
@@ -208,7 +213,7 @@ impl Icmp {
 /// From the number behind `TYPE=` on. A call of its own that knows no packet, so that the packet's fields need no place
 /// in memory.
 #[inline(never)]
-fn icmp_in_order(protocol: u8, text: Window, mut at: usize) -> Option<Icmp> {
+fn icmp_in_order(protocol: u8, text: Fields, mut at: usize) -> Option<Icmp> {
     let icmp_type = number(text, &mut at)?.min(255) as u8;
     if !text.has(at, b" CODE=") {
         return None;
@@ -252,27 +257,33 @@ struct Destination<A> {
 impl<A: Copy> Destination<A> {
     /// The address, and where `LEN=` ends.
     #[inline(always)]
-    fn read(&self, text: Window, at: usize) -> Option<(A, usize)> {
+    fn read(&self, text: Fields, at: usize) -> Option<(A, usize)> {
         Some((self.address, self.text.end_at(text, at)?))
+    }
+
+    /// The same, if it is no longer than that of an IPv4 address.
+    #[inline(always)]
+    fn read_short(&self, text: Fields, at: usize) -> Option<(A, usize)> {
+        Some((self.address, self.text.short_end_at(text, at)?))
     }
 
     /// One that is not known, which it is from now on.
     #[inline(never)]
     fn read_new(
         &mut self,
-        text: Window,
+        text: Fields,
         at: usize,
-        reader: impl Fn(Window, usize) -> Option<(A, usize)>,
+        reader: impl Fn(Fields, usize) -> Option<(A, usize)>,
     ) -> Option<(A, usize)> {
         if !text.has(at, b" DST=") {
             return None;
         }
         let (address, length) = reader(text, at + 5)?;
         let end = at + 5 + length + 5;
-        if !text.has(end - 5, b" LEN=") || !text.holds(end) {
+        if !text.has(end - 5, b" LEN=") {
             return None;
         }
-        self.text.set(&text.from(at)[..end - at]);
+        self.text.set(text.from(at).get(..end - at)?);
         self.address = address;
         Some((address, end))
     }
