@@ -8,6 +8,8 @@
 //! most sightings has. A sighting that does not raise that number is a duplicate: `A B A B` are 2 packets,
 //! `A A A` are 3.
 
+use std::ops::Range;
+
 use crate::event::Event;
 use crate::wire::fingerprint_of;
 
@@ -126,29 +128,37 @@ impl Duplicates {
     /// Only what lies within [`WINDOW`] of an event by another path can be one; so most of a quiet log need not be
     /// remembered.
     pub fn mark(&mut self, events: &[Event], marks: &mut Vec<bool>) {
-        let mut rest = 0;
-        while let Some(first) = events.get(rest) {
-            let (start, mut end, mut one_path) = (rest, rest + 1, true);
-            while let Some(event) = events.get(end)
-                && event.time.saturating_sub(events[end - 1].time) <= WINDOW
-            {
-                one_path &= event.path == first.path;
-                end += 1;
-            }
-            rest = end;
-            let is_open =
-                end == events.len() || (start == 0 && first.time.saturating_sub(self.newest) <= WINDOW);
-            if one_path && !is_open {
-                continue;
-            }
-            for (number, event) in events.iter().enumerate().take(end).skip(start) {
-                if self.is_duplicate(event) {
-                    marks.resize(events.len(), false);
-                    marks[number] = true;
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
+        let is_near = |pair: &[Event]| pair[1].time.saturating_sub(pair[0].time) <= WINDOW;
+        // Those near the batch before, and those that the next may be near to, must be remembered in any case.
+        let opening = match first.time.saturating_sub(self.newest) <= WINDOW {
+            true => 1 + events.windows(2).take_while(|pair| is_near(pair)).count(),
+            false => 0,
+        };
+        let closing = events.len() - 1 - events.windows(2).rev().take_while(|pair| is_near(pair)).count();
+        self.newest = last.time;
+        self.mark_some(events, 0..opening, marks);
+        if events.iter().any(|event| event.path != first.path) {
+            let mut rest = opening;
+            while rest < closing {
+                let near = events[rest..closing].windows(2).take_while(|pair| is_near(pair)).count();
+                let run = rest..rest + near + 1;
+                rest = run.end;
+                if events[run.clone()].iter().any(|event| event.path != events[run.start].path) {
+                    self.mark_some(events, run, marks);
                 }
             }
         }
-        self.newest = events.last().map_or(self.newest, |event| event.time);
+        self.mark_some(events, closing.max(opening)..events.len(), marks);
+    }
+
+    fn mark_some(&mut self, events: &[Event], which: Range<usize>, marks: &mut Vec<bool>) {
+        for (number, event) in events.iter().enumerate().take(which.end).skip(which.start) {
+            if self.is_duplicate(event) {
+                marks.resize(events.len(), false);
+                marks[number] = true;
+            }
+        }
     }
 
     /// Whether all of `event` was counted before under another path.

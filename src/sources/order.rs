@@ -103,6 +103,34 @@ impl Parser for LineReader {
     }
 }
 
+/// Where events go. Each is read into its place: copied from another, it would wait for its parts to be written.
+trait Sink {
+    type Error;
+
+    fn place(&mut self) -> &mut Event;
+
+    /// There is an event in the place.
+    fn taken(&mut self) -> Result<(), Self::Error>;
+}
+
+/// Of one event. There is an error once it is there.
+#[derive(Default)]
+struct First {
+    event: Event,
+}
+
+impl Sink for First {
+    type Error = ();
+
+    fn place(&mut self) -> &mut Event {
+        &mut self.event
+    }
+
+    fn taken(&mut self) -> Result<(), ()> {
+        Err(())
+    }
+}
+
 /// An open input and its next event.
 pub struct Open {
     /// Which input this is.
@@ -146,27 +174,21 @@ impl Open {
 
     /// Reads up to the next event.
     fn advance(&mut self, paths: &mut Paths, meter: &mut Meter) {
-        // Ended by the first event.
-        let first = self.read(paths, meter, |event| Err(*event));
-        self.next = first.err();
+        let mut first = First::default();
+        let ended = self.read(paths, meter, &mut first).is_ok();
+        self.next = (!ended).then_some(first.event);
     }
 
     /// Reads lines and gives their events until one is refused.
-    fn read<E>(
-        &mut self,
-        paths: &mut Paths,
-        meter: &mut Meter,
-        mut give: impl FnMut(&Event) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut event = Event::default();
+    fn read<S: Sink>(&mut self, paths: &mut Paths, meter: &mut Meter, to: &mut S) -> Result<(), S::Error> {
         loop {
             if let Some(text) = self.lines.window()
-                && let Some(read) = self.parser.read_quickly(text, &mut event)
+                && let Some(read) = self.parser.read_quickly(text, to.place())
                 && self.lines.pass_line(read)
             {
                 self.count_line(meter);
                 self.last_was_event = true;
-                give(&event)?;
+                to.taken()?;
                 continue;
             }
             let outcome = match self.lines.next_line() {
@@ -177,7 +199,10 @@ impl Open {
             self.count_line(meter);
             self.last_was_event = matches!(outcome, Outcome::Event(_));
             match outcome {
-                Outcome::Event(event) => give(&event)?,
+                Outcome::Event(event) => {
+                    *to.place() = event;
+                    to.taken()?;
+                }
                 Outcome::Malformed => self.counts.malformed += 1,
                 Outcome::Skipped => self.counts.skipped += 1,
             }
@@ -214,7 +239,9 @@ pub struct Batch<'a, D> {
     mark_duplicates: D,
     /// Which of the events are duplicates, if any is.
     duplicates: Vec<bool>,
-    events: Vec<Event>,
+    /// The first `held` are events, the others places for more.
+    events: Box<[Event]>,
+    held: usize,
     /// The input of the first event.
     input: usize,
     /// The input of each event, unless it is the same of all: then none.
@@ -232,7 +259,8 @@ impl<'a, D: FnMut(&[Event], &mut Vec<bool>)> Batch<'a, D> {
             give,
             mark_duplicates,
             duplicates: Vec::new(),
-            events: Vec::with_capacity(BATCH),
+            events: vec![Event::default(); BATCH].into_boxed_slice(),
+            held: 0,
             input: 0,
             inputs: Vec::new(),
             sorted: true,
@@ -240,24 +268,19 @@ impl<'a, D: FnMut(&[Event], &mut Vec<bool>)> Batch<'a, D> {
         }
     }
 
-    #[inline]
     fn add(&mut self, event: &Event, input: usize, inputs: &mut dyn Inputs) -> io::Result<()> {
-        self.sorted &= event.time >= self.newest;
-        self.newest = event.time;
-        if input != self.input || !self.inputs.is_empty() {
-            self.add_input(input);
-        }
-        self.events.push(*event);
-        if self.events.len() < BATCH { Ok(()) } else { self.flush(inputs) }
+        let mut sink = IntoBatch { batch: self, input, inputs };
+        *sink.place() = *event;
+        sink.taken()
     }
 
     #[cold]
     fn add_input(&mut self, input: usize) {
-        if self.events.is_empty() {
+        if self.held == 0 {
             self.input = input;
             return;
         }
-        self.inputs.resize(self.events.len(), self.input as u32);
+        self.inputs.resize(self.held, self.input as u32);
         self.inputs.push(input as u32);
     }
 
@@ -267,34 +290,70 @@ impl<'a, D: FnMut(&[Event], &mut Vec<bool>)> Batch<'a, D> {
         if !self.sorted {
             self.sort();
         }
+        let events = &mut self.events[..self.held];
         self.duplicates.clear();
-        (self.mark_duplicates)(&self.events, &mut self.duplicates);
-        let duplicates = self.duplicates.iter().filter(|marked| **marked).count() as u64;
+        (self.mark_duplicates)(events, &mut self.duplicates);
+        let duplicates = self.duplicates.iter().filter(|marked| **marked).count();
+        let left = events.len() - duplicates;
         if self.inputs.is_empty() {
-            inputs.count(self.input, self.events.len() as u64 - duplicates, duplicates);
+            inputs.count(self.input, left as u64, duplicates as u64);
         }
         let marked = self.duplicates.iter().copied().chain(std::iter::repeat(false));
         for (&input, duplicate) in self.inputs.iter().zip(marked) {
             inputs.count(input as usize, u64::from(!duplicate), u64::from(duplicate));
         }
         if duplicates > 0 {
-            let mut marked = self.duplicates.iter();
-            self.events.retain(|_| marked.next() != Some(&true));
+            let mut free = 0;
+            for (number, _) in self.duplicates.iter().enumerate().filter(|(_, marked)| !**marked) {
+                events[free] = events[number];
+                free += 1;
+            }
         }
-        let given = if self.events.is_empty() { Ok(()) } else { (self.give)(&self.events) };
-        self.events.clear();
+        let given = if left == 0 { Ok(()) } else { (self.give)(&events[..left]) };
+        self.held = 0;
         self.inputs.clear();
         (self.sorted, self.newest) = (true, i64::MIN);
         given
     }
 
     fn sort(&mut self) {
-        let mut order: Vec<u32> = (0..self.events.len() as u32).collect();
-        order.sort_by_key(|&at| self.events[at as usize].time);
-        self.events = order.iter().map(|&at| self.events[at as usize]).collect();
+        let events = &mut self.events[..self.held];
+        let mut order: Vec<u32> = (0..events.len() as u32).collect();
+        order.sort_by_key(|&at| events[at as usize].time);
+        let sorted: Vec<Event> = order.iter().map(|&at| events[at as usize]).collect();
+        events.copy_from_slice(&sorted);
         if !self.inputs.is_empty() {
             self.inputs = order.iter().map(|&at| self.inputs[at as usize]).collect();
         }
+    }
+}
+
+/// Events of one input on their way into a batch.
+struct IntoBatch<'a, 'b, D> {
+    batch: &'a mut Batch<'b, D>,
+    input: usize,
+    inputs: &'a mut dyn Inputs,
+}
+
+impl<D: FnMut(&[Event], &mut Vec<bool>)> Sink for IntoBatch<'_, '_, D> {
+    type Error = io::Error;
+
+    #[inline(always)]
+    fn place(&mut self) -> &mut Event {
+        &mut self.batch.events[self.batch.held]
+    }
+
+    #[inline(always)]
+    fn taken(&mut self) -> io::Result<()> {
+        let batch = &mut *self.batch;
+        let time = batch.events[batch.held].time;
+        batch.sorted &= time >= batch.newest;
+        batch.newest = time;
+        if self.input != batch.input || !batch.inputs.is_empty() {
+            batch.add_input(self.input);
+        }
+        batch.held += 1;
+        if batch.held < batch.events.len() { Ok(()) } else { batch.flush(self.inputs) }
     }
 }
 
@@ -371,7 +430,7 @@ pub fn merge<D: FnMut(&[Event], &mut Vec<bool>)>(
             if let Some(event) = current.next.take() {
                 batch.add(&event, input, inputs)?;
             }
-            current.read(paths, meter, |event| batch.add(event, input, inputs))?;
+            current.read(paths, meter, &mut IntoBatch { batch, input, inputs })?;
             inputs.finish(open.swap_remove(at));
             continue;
         }
