@@ -6,10 +6,11 @@
 use crate::event::{Origin, PathId, Verdict};
 
 /// Where a packet came from, as the input interface and the log prefix's zone tell.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[repr(u8)]
 pub enum Direction {
     /// From outside: the only packets that can be attempts.
+    #[default]
     Inbound = 0,
     /// From the inside, or from the router itself.
     Egress = 1,

@@ -36,6 +36,18 @@ pub struct ServiceRow {
 const _: () =
     assert!(size_of::<ServiceRow>() == 64 && size_of::<SourceRow>() == 64 && size_of::<PairRow>() == 32);
 
+impl ServiceRow {
+    /// `false`: they do not fit, or stand elsewhere.
+    #[inline(always)]
+    pub fn add_hour(&mut self, hour: usize, n: u32) -> bool {
+        match u16::try_from(u32::from(self.hours[hour]).saturating_add(n)) {
+            Ok(sum) if self.wide == 0 => self.hours[hour] = sum,
+            _ => return false,
+        }
+        true
+    }
+}
+
 impl Row for ServiceRow {
     type Key = u32;
 
@@ -84,6 +96,18 @@ pub struct SourceRow {
     pub wide: u16,
     /// Attempts in each hour of the day, up to 255 each.
     pub hours: [u8; 24],
+}
+
+impl SourceRow {
+    /// `false`: they do not fit, or stand elsewhere.
+    #[inline(always)]
+    pub fn add_hour(&mut self, hour: usize, n: u32) -> bool {
+        match u8::try_from(u32::from(self.hours[hour]).saturating_add(n)) {
+            Ok(sum) if self.wide == 0 => self.hours[hour] = sum,
+            _ => return false,
+        }
+        true
+    }
 }
 
 impl Row for SourceRow {

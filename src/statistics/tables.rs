@@ -138,8 +138,11 @@ impl Tables {
         let pair_aim = self.pairs.aim(&pair);
 
         let service_slot = self.touch_service(service, service_aim);
-        raise(&mut self.services.row_mut(service_slot).count, n);
-        self.add_service_hour(service_slot, hour, n);
+        let row = self.services.row_mut(service_slot);
+        raise(&mut row.count, n);
+        if !row.add_hour(hour, n) {
+            self.add_wide_service_hour(service_slot, hour, n);
+        }
 
         let source_slot = self.touch_source(event.source, source_aim);
         let row = self.sources.row_mut(source_slot);
@@ -147,7 +150,9 @@ impl Tables {
         let time = stored_time(event.time);
         row.first = row.first.min(time);
         row.last = row.last.max(time);
-        self.add_source_hour(source_slot, hour, n);
+        if !row.add_hour(hour, n) {
+            self.add_wide_hour(source_slot, hour, n);
+        }
 
         let touched = self.pairs.touch_aimed(pair, pair_aim);
         raise(&mut self.pairs.row_mut(touched.slot).count, n);
@@ -211,15 +216,6 @@ impl Tables {
         }
     }
 
-    #[inline]
-    fn add_source_hour(&mut self, slot: usize, hour: usize, n: u32) {
-        let row = self.sources.row_mut(slot);
-        match u8::try_from(u32::from(row.hours[hour]).saturating_add(n)) {
-            Ok(sum) if row.wide == 0 => row.hours[hour] = sum,
-            _ => self.add_wide_hour(slot, hour, n),
-        }
-    }
-
     #[cold]
     fn add_wide_hour(&mut self, slot: usize, hour: usize, n: u32) {
         let row = self.sources.row_mut(slot);
@@ -230,15 +226,6 @@ impl Tables {
             }
         }
         self.source_hours.add(row.wide.into(), hour, n);
-    }
-
-    #[inline]
-    fn add_service_hour(&mut self, slot: usize, hour: usize, n: u32) {
-        let row = self.services.row_mut(slot);
-        match u16::try_from(u32::from(row.hours[hour]).saturating_add(n)) {
-            Ok(sum) if row.wide == 0 => row.hours[hour] = sum,
-            _ => self.add_wide_service_hour(slot, hour, n),
-        }
     }
 
     #[cold]
@@ -515,7 +502,9 @@ impl Tables {
         row.last = row.last.max(kept.last);
         let hours = kept.hours.as_ref().map(Hours::counts).unwrap_or_default();
         for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
-            self.add_source_hour(slot, hour, n);
+            if !self.sources.row_mut(slot).add_hour(hour, n) {
+                self.add_wide_hour(slot, hour, n);
+            }
         }
     }
 }

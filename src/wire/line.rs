@@ -79,7 +79,7 @@ struct KnownHead {
     way: Way,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Way {
     path: PathId,
     direction: Direction,
@@ -138,8 +138,15 @@ impl LineReader {
     /// Reads the packet of the line that `text` begins with, if it begins as the lines before did: how many bytes
     /// were read. No line ends within these; `text` may go on behind the line.
     pub fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
-        let (time, message) = self.headers.read(text)?;
-        self.known_packet(text, message, time, Origin::File, event)
+        let (time, way, source_at, uptime) = match self.headers.packet(text) {
+            Some((time, way, source_at)) => (time, way, source_at, 0),
+            None => self.known_way(text)?,
+        };
+        let Some((packet, end)) = netfilter::v4_in_order(text, source_at, &mut self.destination) else {
+            return self.known_v6(text, source_at, &way, time, uptime, event);
+        };
+        *event = self::event(&packet, &way, time, uptime);
+        Some(end)
     }
 
     /// Reads a message that is known to be the kernel's, such as `[119160.26] reject wan in: IN=...`.
@@ -208,27 +215,21 @@ impl LineReader {
         self.packet(&message[skipped..], time, Origin::File, paths)
     }
 
-    /// A packet with a known head, from its uptime at `at` on, and where the fields that were read end.
+    /// Time, way, place of the source's address, and uptime of a packet whose header and head are known.
     #[inline(always)]
-    fn known_packet(
-        &mut self,
-        text: Window,
-        at: usize,
-        time: i64,
-        origin: Origin,
-        to: &mut Event,
-    ) -> Option<usize> {
-        let (uptime, at) = if text.byte(at) == b'[' { uptime_at(text, at)? } else { (0, at) };
-        let (head, source_at) = self.known_head(text, at, origin)?;
-        let way = self.heads[head].way;
-        if way.ignored {
+    fn known_way(&mut self, text: Window) -> Option<(i64, Way, usize, u64)> {
+        let (time, message) = self.headers.read(text)?;
+        let (uptime, head_at) =
+            if text.byte(message) == b'[' { uptime_at(text, message)? } else { (0, message) };
+        let (head, source_at) = self.known_head(text, head_at, Origin::File)?;
+        let known = &self.heads[head];
+        if known.way.ignored {
             return None;
         }
-        let Some((packet, end)) = netfilter::v4_in_order(text, source_at, &mut self.destination) else {
-            return self.known_v6(text, source_at, &way, time, uptime, to);
-        };
-        *to = event(&packet, &way, time, uptime);
-        Some(end)
+        if head_at == message {
+            self.headers.join(head, &known.text, &known.way);
+        }
+        Some((time, known.way, source_at, uptime))
     }
 
     /// Apart, so that what is asked of all addresses costs IPv4 nothing.

@@ -552,3 +552,54 @@ fn lines_of_dull_daemons_are_known_by_their_tag() {
         );
     }
 }
+
+/// Whatever was expected from the lines before, a line is read as it would be alone.
+#[test]
+fn lines_are_read_quickly_as_they_are_read_alone() {
+    let headers = [
+        "2026-03-15T20:55:1#+09:00 linux kernel: ",
+        "2026-03-15T20:55:1#+08:00 linux kernel: ",
+        "2026-03-15T20:55:1#Z linux kernel: ",
+        "2026-03-15T20:55:1#Z linux kernel: [119160.26] ",
+        "2026-03-15T20:56:1#Z linux kernel: ",
+        "2026-03-15T21:55:1#Z linux kernel: ",
+    ];
+    let heads = [
+        "DROP IN=eth1 OUT= MAC= ",
+        "DROP IN=eth1 OUT= MAC=00:00:5e:00:53:01:00:00:5e:00:53:02:08:00 ",
+        "DROP IN=eth1 OUT= MAC=00:00:5e:00:53:03:00:00:5e:00:53:02:08:00 ",
+        "REJECT IN=eth1 OUT=br-lan MAC= ",
+        "DROP IN=br-lan OUT= MAC= ",
+    ];
+    let fields =
+        [TCP.to_string(), TCP.replace("192.0.2.1", "192.0.2.255"), TCP.replace("PROTO=TCP", "PROTO=47")];
+    let (mut quick_reader, mut paths) = (reader(), Paths::new());
+    let (mut number, mut quickly) = (1u32, 0);
+    let (mut header, mut head) = (0, 0);
+    for turn in 0..4000 {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        // What repeats is expected.
+        if number >> 29 == 0 {
+            header = (number >> 20) as usize % headers.len();
+        }
+        if number >> 28 == 5 {
+            head = (number >> 16) as usize % heads.len();
+        }
+        let second = turn % 10;
+        let fields = &fields[(number >> 10) as usize % 20 % fields.len()];
+        let line = format!("{}{}{fields}", headers[header].replace('#', &second.to_string()), heads[head]);
+        let mut event = Event::default();
+        let padded = Padded::new(line.as_bytes());
+        let read = quick_reader.read_quickly(padded.window().unwrap(), &mut event);
+        quickly += u32::from(read.is_some());
+        if read.is_none() {
+            let Outcome::Event(slow) = quick_reader.read(line.as_bytes(), &mut paths) else {
+                panic!("{line}")
+            };
+            event = slow;
+        }
+        let Outcome::Event(alone) = reader().read(line.as_bytes(), &mut paths) else { panic!("{line}") };
+        assert_eq!(event, alone, "{line}");
+    }
+    assert!(quickly > 2000, "{quickly}");
+}

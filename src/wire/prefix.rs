@@ -1,36 +1,44 @@
 //! A text that one line after the other begins with.
 //!
-//! Takes lines, gives where the text ends in them. The first 32 bytes are compared at once, without a call: longer
+//! Takes lines, gives where the text ends in them. The first bytes are compared at once, without a call: longer
 //! texts rarely differ behind them only.
 
 use super::window::Text;
 
-const AT_ONCE: usize = WORDS * 8;
-const WORDS: usize = 4;
-
-#[derive(Clone, Debug, Default)]
-pub struct Prefix {
+/// The first `AT_ONCE` bytes are compared at once.
+#[derive(Clone, Debug)]
+pub struct Prefix<const AT_ONCE: usize = 32> {
     text: Vec<u8>,
     /// The text's first bytes and zeros, and which of them count.
-    first: [u64; WORDS],
-    mask: [u64; WORDS],
+    first: [u8; AT_ONCE],
+    mask: [u8; AT_ONCE],
 }
 
-impl Prefix {
-    pub fn new(text: &[u8]) -> Prefix {
+impl<const AT_ONCE: usize> Default for Prefix<AT_ONCE> {
+    fn default() -> Self {
+        Prefix { text: Vec::new(), first: [0; AT_ONCE], mask: [0; AT_ONCE] }
+    }
+}
+
+impl<const AT_ONCE: usize> Prefix<AT_ONCE> {
+    pub fn new(text: &[u8]) -> Self {
         let mut prefix = Prefix::default();
         prefix.set(text);
         prefix
     }
 
     pub fn set(&mut self, text: &[u8]) {
+        self.set_joined(text, b"");
+    }
+
+    pub fn set_joined(&mut self, text: &[u8], more: &[u8]) {
         self.text.clear();
         self.text.extend_from_slice(text);
-        let at_once = text.len().min(AT_ONCE);
-        let (mut first, mut mask) = ([0; AT_ONCE], [0; AT_ONCE]);
-        first[..at_once].copy_from_slice(&text[..at_once]);
-        mask[..at_once].fill(0xff);
-        (self.first, self.mask) = (words(&first), words(&mask));
+        self.text.extend_from_slice(more);
+        let at_once = self.text.len().min(AT_ONCE);
+        (self.first, self.mask) = ([0; AT_ONCE], [0; AT_ONCE]);
+        self.first[..at_once].copy_from_slice(&self.text[..at_once]);
+        self.mask[..at_once].fill(0xff);
     }
 
     pub fn clear(&mut self) {
@@ -65,21 +73,16 @@ impl Prefix {
 
     #[inline(always)]
     fn begins_at<'a>(&self, line: impl Text<'a>, at: usize) -> bool {
-        let start = words(line.bytes(at));
-        let other = |word: usize| (start[word] ^ self.first[word]) & self.mask[word];
-        other(0) | other(1) | other(2) | other(3) == 0
+        let words = |bytes: &[u8; AT_ONCE], word: usize| u64::from_ne_bytes(bytes.as_chunks::<8>().0[word]);
+        let start = line.bytes(at);
+        let other = |word| (words(start, word) ^ words(&self.first, word)) & words(&self.mask, word);
+        (0..AT_ONCE / 8).fold(0, |others, word| others | other(word)) == 0
     }
 
     #[inline(never)]
     fn long_is_at(&self, line: &[u8]) -> bool {
         !self.text.is_empty() && line.starts_with(&self.text)
     }
-}
-
-#[inline(always)]
-fn words(bytes: &[u8; AT_ONCE]) -> [u64; WORDS] {
-    let (words, _) = bytes.as_chunks::<8>();
-    std::array::from_fn(|word| u64::from_ne_bytes(words[word]))
 }
 
 #[cfg(test)]
@@ -95,8 +98,12 @@ mod tests {
             let padded = Padded::new(line.as_bytes());
             let window = padded.window().unwrap();
             let end = line.starts_with(&text).then_some(text.len());
-            prop_assert_eq!(Prefix::new(text.as_bytes()).end_at(window, 0), end);
-            prop_assert_eq!(Prefix::default().end_at(window, 0), None);
+            let (short, long) = (Prefix::<32>::new(text.as_bytes()), Prefix::<64>::new(text.as_bytes()));
+            prop_assert_eq!((short.end_at(window, 0), long.end_at(window, 0)), (end, end));
+            let short_end = |most: usize| end.filter(|_| text.len() <= most);
+            prop_assert_eq!(short.short_end_at(window, 0), short_end(32));
+            prop_assert_eq!(long.short_end_at(window, 0), short_end(64));
+            prop_assert_eq!(Prefix::<32>::default().end_at(window, 0), None);
         }
     }
 }

@@ -32,7 +32,9 @@ impl Tables {
         let slot = self.touch_service(kept.service, self.services.aim(&bits));
         let hours = kept.hours.as_ref().map(Hours::counts).unwrap_or_default();
         for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
-            self.add_service_hour(slot, hour, n);
+            if !self.services.row_mut(slot).add_hour(hour, n) {
+                self.add_wide_service_hour(slot, hour, n);
+            }
         }
         let row = self.services.row_mut(slot);
         let is_new = row.count == 0;

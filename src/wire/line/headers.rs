@@ -5,7 +5,7 @@ use super::super::number::short_number;
 use super::super::prefix::Prefix;
 use super::super::stamp::Stamp;
 use super::super::window::{Text, Window};
-use super::LONGEST_HEAD;
+use super::{LONGEST_HEAD, Way};
 
 /// Daemons that are known to tell nothing that counts: so many at a time.
 const DULL: usize = 8;
@@ -25,6 +25,11 @@ struct KnownHeader {
     before: Prefix,
     after: Prefix,
     hour: i64,
+    /// `after` and the head of a packet right behind it, and that packet's way. Empty: none is expected.
+    joint: Prefix<64>,
+    way: Way,
+    /// The head that came last, by its number.
+    last_head: Option<usize>,
 }
 
 impl KnownHeader {
@@ -49,6 +54,11 @@ impl KnownHeader {
     fn is_forgotten(&self) -> bool {
         self.after.text().is_empty()
     }
+
+    fn part(&mut self) {
+        self.joint.clear();
+        self.last_head = None;
+    }
 }
 
 impl Headers {
@@ -64,6 +74,29 @@ impl Headers {
             self.known.swap(0, 1);
         }
         found
+    }
+
+    /// The time of a packet whose head stands right behind the kernel's header, its way, and where the source's address
+    /// begins; if all that is as it was before.
+    #[inline(always)]
+    pub fn packet(&self, line: Window) -> Option<(i64, Way, usize)> {
+        let known = &self.known[0];
+        if known.joint.text().is_empty() {
+            return None;
+        }
+        let (second, at) = known.clock(line)?;
+        let source_at = known.joint.end_at(line, at)?;
+        Some((known.hour + i64::from(second), known.way, source_at))
+    }
+
+    /// The header that was read last had this head right behind it. What comes twice in a row is expected from then on.
+    #[inline(always)]
+    pub fn join(&mut self, number: usize, head: &Prefix, way: &Way) {
+        let known = &mut self.known[0];
+        if known.last_head.replace(number) == Some(number) {
+            known.joint.set_joined(known.after.text(), head.text());
+            known.way = *way;
+        }
     }
 
     /// Whether the line is a dull daemon's, of an hour that is known.
@@ -91,6 +124,7 @@ impl Headers {
         known.before.set(before);
         known.after.set(after);
         known.hour = time - second;
+        known.part();
     }
 
     /// Remembers a daemon of which no line counts. Only with the blank behind its tag: `foo:` may go on as
@@ -105,7 +139,10 @@ impl Headers {
 
     /// Known headers stand for a day: another has begun, or the same may mean another.
     pub fn forget(&mut self) {
-        self.known.iter_mut().for_each(|known| known.after.clear());
+        for known in &mut self.known {
+            known.after.clear();
+            known.part();
+        }
     }
 }
 
