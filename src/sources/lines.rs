@@ -89,26 +89,18 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// The next line and those behind it. `None`: too little is left.
-    #[inline]
-    pub fn window(&mut self) -> Option<Window<'_>> {
+    /// The next line and those behind it, as far as they were read already; enough for a [`Window`] if the input goes on
+    /// so far. `None`: a line's rest comes first.
+    pub fn at_hand(&mut self) -> Option<&[u8]> {
         if self.end - self.start < Window::SIZE {
             self.fill();
         }
-        if self.swallowing { None } else { Window::new(&self.buffer[self.start..self.end]) }
+        if self.swallowing { None } else { Some(&self.buffer[self.start..self.end]) }
     }
 
-    /// Passes over the next line, within whose first `read` bytes no line ends. `false`: its end is not there
-    /// yet, or it is too long; it was not passed over.
-    #[inline]
-    pub fn pass_line(&mut self, read: usize) -> bool {
-        let Some(rest) = self.buffer[..self.end].get(self.start + read..) else { return false };
-        let Some(length) = find_end(rest).map(|found| read + found).filter(|&length| length <= LONGEST)
-        else {
-            return false;
-        };
-        self.start += length + 1;
-        true
+    /// Passes over so many bytes of what is at hand.
+    pub fn pass(&mut self, bytes: usize) {
+        self.start = self.end.min(self.start + bytes);
     }
 
     /// Reads more behind what is unread. `false`: there is no more.
@@ -191,16 +183,17 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// The first line end. It is mostly near.
-#[inline]
-fn find_end(text: &[u8]) -> Option<usize> {
-    if let Some(word) = text.first_chunk::<8>() {
-        let ends = zeros(u64::from_le_bytes(*word) ^ u64::from_le_bytes([b'\n'; 8]));
-        if ends != 0 {
-            return Some(ends.trailing_zeros() as usize / 8);
-        }
-    }
-    memchr::memchr(b'\n', text)
+/// Where the line ends that begins at `start` and within whose first `read` bytes none does: mostly near behind them.
+/// `None`: its end is not there yet, or it is too long.
+#[inline(always)]
+pub fn find_end(text: &[u8], start: usize, read: usize) -> Option<usize> {
+    let rest = text.get(start + read..)?;
+    let near = match rest.first_chunk::<8>() {
+        Some(word) => zeros(u64::from_le_bytes(*word) ^ u64::from_le_bytes([b'\n'; 8])),
+        None => 0,
+    };
+    let found = if near != 0 { near.trailing_zeros() as usize / 8 } else { memchr::memchr(b'\n', rest)? };
+    (read + found <= LONGEST).then_some(start + read + found)
 }
 
 fn line(bytes: &[u8]) -> Line<'_> {

@@ -8,7 +8,7 @@
 use std::io;
 
 use super::content::Content;
-use super::lines::{Line, Lines};
+use super::lines::{Line, Lines, find_end};
 use crate::event::Event;
 use crate::paths::Paths;
 use crate::query::answer::InputCounts;
@@ -182,13 +182,7 @@ impl Open {
     /// Reads lines and gives their events until one is refused.
     fn read<S: Sink>(&mut self, paths: &mut Paths, meter: &mut Meter, to: &mut S) -> Result<(), S::Error> {
         loop {
-            if let Some(text) = self.lines.window()
-                && let Some(read) = self.parser.read_quickly(text, to.place())
-                && self.lines.pass_line(read)
-            {
-                self.count_line(meter);
-                self.last_was_event = true;
-                to.taken()?;
+            if self.read_run(meter, to)? {
                 continue;
             }
             let outcome = match self.lines.next_line() {
@@ -196,7 +190,7 @@ impl Open {
                 Some(Line::TooLong) => Outcome::Malformed,
                 None => break,
             };
-            self.count_line(meter);
+            self.count_lines(1, meter);
             self.last_was_event = matches!(outcome, Outcome::Event(_));
             match outcome {
                 Outcome::Event(event) => {
@@ -211,10 +205,30 @@ impl Open {
         Ok(())
     }
 
-    #[inline(always)]
-    fn count_line(&mut self, meter: &mut Meter) {
-        self.counts.lines += 1;
-        if self.counts.lines.is_multiple_of(256) {
+    /// Reads lines whose events can be told at once, as far as there is text at hand. `false`: the next line is another.
+    fn read_run<S: Sink>(&mut self, meter: &mut Meter, to: &mut S) -> Result<bool, S::Error> {
+        let Some(text) = self.lines.at_hand() else { return Ok(false) };
+        let (mut at, mut lines) = (0, 0);
+        let mut given = Ok(());
+        while given.is_ok()
+            && let Some(window) = Window::new(&text[at..])
+            && let Some(read) = self.parser.read_quickly(window, to.place())
+            && let Some(end) = find_end(text, at, read)
+        {
+            at = end + 1;
+            lines += 1;
+            given = to.taken();
+        }
+        self.lines.pass(at);
+        self.count_lines(lines, meter);
+        self.last_was_event |= lines > 0;
+        given.map(|()| lines > 0)
+    }
+
+    fn count_lines(&mut self, lines: u64, meter: &mut Meter) {
+        let before = self.counts.lines;
+        self.counts.lines += lines;
+        if self.counts.lines / 256 != before / 256 {
             self.tell(meter);
         }
     }
