@@ -11,10 +11,11 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use super::batch::Batch;
 use super::duplicates::Duplicates;
 use super::imported::Imported;
 use super::input::{Input, Kind, Language, Reading};
-use super::order::{Batch, Meter, merge};
+use super::order::{Meter, merge};
 pub use super::order::{Progress, Step};
 use super::same::{self, Candidate, Verdict};
 use super::year::Stamps;

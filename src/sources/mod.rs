@@ -1,5 +1,6 @@
 //! Where events come from: framing, gaps, duplicates, health counters; no policy.
 
+pub mod batch;
 pub mod content;
 pub mod digest;
 pub mod duplicates;

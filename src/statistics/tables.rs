@@ -13,13 +13,14 @@ use super::heavy::{Aim, Heavy, Row};
 use super::kept::{Cut, Cuts, Hours, Kept, KeptPair, KeptService, KeptSource, MOST_SKETCHED, Unique};
 use super::rows::{Pair, PairRow, ServiceRow, SourceRow, stored_count, stored_time};
 
+mod counting;
 mod focus;
 mod hours;
 mod joined;
+mod summary;
 
 pub use focus::Focus;
 use hours::WideHours;
-use joined::sketch_at;
 
 /// How many rows the tables of a class may have.
 #[derive(Clone, Copy, Debug)]
@@ -45,9 +46,6 @@ impl Bounds {
 
 /// So many services can have more than 65,535 attempts in an hour.
 const WIDE_SERVICES: usize = u8::MAX as usize;
-
-/// A service gets a sketch when so many sources tried it.
-const SKETCH_FROM: u16 = 256;
 
 #[derive(Clone)]
 pub struct Tables {
@@ -121,157 +119,6 @@ impl Tables {
         self.count
     }
 
-    /// Counts an event of this class that fell into the local hour `hour` (0..=23).
-    #[inline]
-    pub fn add(&mut self, event: &Event, hour: u8) {
-        let hour = usize::from(hour.min(23));
-        let n = event.count;
-        self.count = self.count.saturating_add(u64::from(n));
-        raise(&mut self.hours[hour], n);
-        raise(&mut self.protocols[usize::from(event.protocol)], n);
-        raise(&mut self.verdicts[event.verdict as usize], n);
-
-        let service = event.service();
-        let pair = Pair::new(service, event.source);
-        let service_aim = self.services.aim(&service.to_bits());
-        let source_aim = self.sources.aim(&event.source);
-        let pair_aim = self.pairs.aim(&pair);
-
-        let service_slot = self.touch_service(service, service_aim);
-        let row = self.services.row_mut(service_slot);
-        raise(&mut row.count, n);
-        if !row.add_hour(hour, n) {
-            self.add_wide_service_hour(service_slot, hour, n);
-        }
-
-        let source_slot = self.touch_source(event.source, source_aim);
-        let row = self.sources.row_mut(source_slot);
-        raise(&mut row.count, n);
-        let time = stored_time(event.time);
-        row.first = row.first.min(time);
-        row.last = row.last.max(time);
-        if !row.add_hour(hour, n) {
-            self.add_wide_hour(source_slot, hour, n);
-        }
-
-        let touched = self.pairs.touch_aimed(pair, pair_aim);
-        raise(&mut self.pairs.row_mut(touched.slot).count, n);
-        if touched.new {
-            self.new_pair(service_slot, source_slot, pair);
-        }
-    }
-
-    #[inline(always)]
-    fn touch_service(&mut self, service: Service, aim: Aim) -> usize {
-        let touched = self.services.touch_aimed(service.to_bits(), aim);
-        if touched.new
-            && let Some(row) = self.services.take_evicted()
-            && row.wide > 0
-        {
-            self.free_service_hours(&row);
-        }
-        touched.slot
-    }
-
-    #[cold]
-    fn free_service_hours(&mut self, evicted: &ServiceRow) {
-        let last = self.service_hours.free(evicted.wide.into());
-        let moved = self.services.rows().iter().position(|row| usize::from(row.wide) == last);
-        if let Some(slot) = moved {
-            self.services.row_mut(slot).wide = evicted.wide;
-        }
-    }
-
-    #[inline(always)]
-    fn touch_source(&mut self, address: Address, aim: Aim) -> usize {
-        let touched = self.sources.touch_aimed(address, aim);
-        if touched.new {
-            if let Some(row) = self.sources.take_evicted() {
-                self.source_evicted(&row);
-            }
-            // The sketch is only needed once rows are lost: until then the table is the set.
-            if !self.sources_whole() {
-                self.unique.add(address);
-            }
-        }
-        touched.slot
-    }
-
-    #[inline]
-    fn sources_whole(&self) -> bool {
-        self.sources.evictions() == 0 && self.missing.sources == 0
-    }
-
-    fn source_evicted(&mut self, evicted: &SourceRow) {
-        if self.sources.evictions() == 1 {
-            self.unique.add(evicted.address);
-            self.unique.add_all(self.sources.rows().iter().map(|row| row.address));
-        }
-        if evicted.wide > 0 {
-            let last = self.source_hours.free(evicted.wide.into());
-            let moved = self.sources.rows().iter().position(|row| usize::from(row.wide) == last);
-            if let Some(slot) = moved {
-                self.sources.row_mut(slot).wide = evicted.wide;
-            }
-        }
-    }
-
-    #[cold]
-    fn add_wide_hour(&mut self, slot: usize, hour: usize, n: u32) {
-        let row = self.sources.row_mut(slot);
-        if row.wide == 0 {
-            match self.source_hours.begin(row.hours.map(u32::from)) {
-                Some(number) => row.wide = number as u16,
-                None => return row.hours[hour] = u8::MAX,
-            }
-        }
-        self.source_hours.add(row.wide.into(), hour, n);
-    }
-
-    #[cold]
-    fn add_wide_service_hour(&mut self, slot: usize, hour: usize, n: u32) {
-        let row = self.services.row_mut(slot);
-        if row.wide == 0 {
-            match self.service_hours.begin(row.hours.map(u32::from)) {
-                Some(number) => row.wide = number as u8,
-                None => return row.hours[hour] = u16::MAX,
-            }
-        }
-        self.service_hours.add(row.wide.into(), hour, n);
-    }
-
-    #[inline(always)]
-    fn new_pair(&mut self, service_slot: usize, source_slot: usize, pair: Pair) {
-        let source = self.sources.row_mut(source_slot);
-        source.services = source.services.saturating_add(1);
-        let service = self.services.row_mut(service_slot);
-        service.unique = service.unique.saturating_add(1);
-        if service.sketch != 0 || service.unique >= SKETCH_FROM {
-            self.add_to_sketch(service_slot, pair);
-        }
-    }
-
-    /// Adds the source of a new pair to the sketch of its service, which gets one if it can.
-    #[inline(never)]
-    fn add_to_sketch(&mut self, service_slot: usize, pair: Pair) {
-        let whole = self.pairs_whole();
-        let service = self.services.row_mut(service_slot);
-        if let Some(sketch) = sketch_at(service.sketch).and_then(|at| self.service_sketches.get_mut(at)) {
-            Rc::make_mut(sketch).add(pair.address);
-        } else if service.sketch == 0
-            && whole
-            && service.error == 0
-            && self.service_sketches.len() < self.bounds.sketches
-        {
-            let mut sketch = Sketch::new();
-            for row in self.pairs.rows().iter().filter(|row| row.service == pair.service) {
-                sketch.add(row.address);
-            }
-            self.service_sketches.push(Rc::new(sketch));
-            service.sketch = self.service_sketches.len() as u8;
-        }
-    }
-
     /// Looks up the countries of all sources that the tables still know, for the next summary.
     pub fn measure_countries(&mut self, atlas: &mut dyn Atlas) {
         let exact = (self.sources_whole(), self.pairs_whole());
@@ -312,135 +159,6 @@ impl Tables {
     /// All pairs are there, so that the rows' numbers of services and sources are exact.
     fn pairs_whole(&self) -> bool {
         self.pairs.evictions() == 0 && self.missing.pairs == 0
-    }
-
-    /// A row with an error may have been here before, and some of its pairs counted then.
-    fn unique_of(&self, row: &ServiceRow) -> Unique {
-        if self.pairs_whole() && row.error == 0 {
-            Unique::Exactly(u64::from(row.unique))
-        } else if let Some(sketch) = self.sketch_of(row) {
-            // An estimate may be too high; more sources than attempts are impossible.
-            Unique::About(sketch.estimate().min(u64::from(row.count)))
-        } else {
-            Unique::Unknown
-        }
-    }
-
-    fn hours_of(&self, row: &SourceRow) -> Option<Hours> {
-        match row.wide {
-            0 if self.source_hours.is_cut() && row.hours.contains(&u8::MAX) => None,
-            0 => Some(Hours::Small(row.hours)),
-            wide => Some(Hours::new(self.source_hours.of(wide.into()))),
-        }
-    }
-
-    fn hours_of_service(&self, row: &ServiceRow) -> Option<Hours> {
-        match row.wide {
-            0 if self.service_hours.is_cut() && row.hours.contains(&u16::MAX) => None,
-            0 => Some(Hours::new(row.hours.map(u32::from))),
-            wide => Some(Hours::new(self.service_hours.of(wide.into()))),
-        }
-    }
-
-    /// What is known, heaviest rows first: all of it, or cut to the heaviest rows without ever
-    /// making a summary of all.
-    pub fn to_kept(&self, cuts: Option<&Cuts>) -> Kept {
-        let cuts_or_none = |cut: fn(&Cuts) -> Cut| cuts.map_or(Cut::NONE, cut);
-        let mut kept = self.kept_totals();
-        (kept.services, kept.service_floor) = self.kept_services(cuts_or_none(|cuts| cuts.services));
-        let (sources, floor) = self.source_slots(cuts_or_none(|cuts| cuts.sources));
-        kept.sources = sources.into_iter().map(|slot| self.kept_source(slot)).collect();
-        kept.source_floor = floor;
-        let (pairs, floor) = self.pair_slots(cuts_or_none(|cuts| cuts.pairs));
-        kept.pairs = pairs.into_iter().map(|slot| self.kept_pair(slot)).collect();
-        kept.pair_floor = floor;
-        kept.sort();
-        if let Some(cuts) = cuts {
-            if let Some(most) = cuts.sketches {
-                self.sketch_services(&mut kept.services, most);
-            }
-            kept.cut(cuts);
-        }
-        kept
-    }
-
-    /// The summary without rows.
-    pub fn kept_totals(&self) -> Kept {
-        let mut sketch = self.unique.clone();
-        if self.sources_whole() {
-            sketch.add_all(self.sources.rows().iter().map(|row| row.address));
-        }
-        let unique = match (self.sources_whole(), self.unique_unknown) {
-            (true, _) => Unique::Exactly(self.sources.len() as u64),
-            (_, false) => Unique::About(sketch.estimate().min(self.count)),
-            (_, true) => Unique::Unknown,
-        };
-        Kept {
-            attempts: self.count,
-            hours: self.hours.map(u64::from),
-            protocols: (0..=255u8)
-                .map(|protocol| (protocol, u64::from(self.protocols[usize::from(protocol)])))
-                .filter(|(_, count)| *count > 0)
-                .collect(),
-            verdicts: self.verdicts.map(u64::from),
-            unique,
-            sketch: (!self.unique_unknown).then_some(sketch),
-            countries: self.countries.clone(),
-            ..Kept::default()
-        }
-    }
-
-    /// The rows of services that a cut leaves, in no order, and the most that one left out has.
-    pub fn kept_services(&self, cut: Cut) -> (Vec<KeptService>, u64) {
-        let (slots, floor) = pick(cut, &self.services);
-        let row = |slot: u32| self.kept_service(&self.services.rows()[slot as usize]);
-        let floor = floor.max(self.services.floor() + self.missing.services);
-        (slots.into_iter().map(row).collect(), floor)
-    }
-
-    /// Where the sources stand that a cut leaves, in no order, and the most that one left out has.
-    pub fn source_slots(&self, cut: Cut) -> (Vec<u32>, u64) {
-        let (slots, floor) = pick(cut, &self.sources);
-        (slots, floor.max(self.sources.floor() + self.missing.sources))
-    }
-
-    /// Where the pairs stand that a cut leaves, in no order, and the most that one left out has.
-    pub fn pair_slots(&self, cut: Cut) -> (Vec<u32>, u64) {
-        let (slots, floor) = pick(cut, &self.pairs);
-        (slots, floor.max(self.pairs.floor() + self.missing.pairs))
-    }
-
-    pub fn kept_source(&self, slot: u32) -> KeptSource {
-        self.source_as_kept(&self.sources.rows()[slot as usize])
-    }
-
-    pub fn kept_pair(&self, slot: u32) -> KeptPair {
-        kept_pair(&self.pairs.rows()[slot as usize], self.missing.pairs)
-    }
-
-    fn kept_service(&self, row: &ServiceRow) -> KeptService {
-        KeptService {
-            service: Service::from_bits(row.service),
-            attempts: u64::from(row.count),
-            error: u64::from(row.error),
-            missing: self.missing.services,
-            unique: self.unique_of(row),
-            hours: self.hours_of_service(row),
-            sketch: self.sketch_of(row).cloned(),
-        }
-    }
-
-    fn source_as_kept(&self, row: &SourceRow) -> KeptSource {
-        KeptSource {
-            address: row.address,
-            attempts: u64::from(row.count),
-            error: u64::from(row.error),
-            missing: self.missing.sources,
-            services: (self.pairs_whole() && row.error == 0).then_some(u32::from(row.services)),
-            first: row.first,
-            last: row.last,
-            hours: self.hours_of(row),
-        }
     }
 
     /// Adds a summary of the same day, such as one that was stored before.
@@ -506,23 +224,6 @@ impl Tables {
                 self.add_wide_hour(slot, hour, n);
             }
         }
-    }
-}
-
-/// The slots that a cut leaves, and the most that one of the others has.
-fn pick<R: Row<Key: Ord>>(cut: Cut, table: &Heavy<R>) -> (Vec<u32>, u64) {
-    let rows = table.rows();
-    let rank = |slot: usize| (Reverse(rows[slot].count()), rows[slot].key());
-    cut.pick(rows.len(), |slot| rows[slot].count(), rank)
-}
-
-fn kept_pair(row: &PairRow, missing: u64) -> KeptPair {
-    KeptPair {
-        service: Service::from_bits(row.service),
-        address: row.address,
-        attempts: u64::from(row.count),
-        error: u64::from(row.error),
-        missing,
     }
 }
 

@@ -1,7 +1,8 @@
 pub mod stand_in;
 
 use super::*;
-use crate::sources::order::{BATCH, MAX_OPEN};
+use crate::sources::batch::BATCH;
+use crate::sources::order::MAX_OPEN;
 use flate2::{Compression, GzBuilder};
 use proptest::prelude::*;
 use std::fs;

@@ -3,6 +3,7 @@
 
 use crate::event::{Address, Service};
 
+use super::summary::kept_pair;
 use super::*;
 
 /// Which rows, and how many of the heaviest of these.
