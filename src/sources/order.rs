@@ -193,7 +193,8 @@ impl Open {
         Ok(())
     }
 
-    /// Reads lines whose events can be told at once, as far as there is text at hand. `false`: the next line is another.
+    /// Reads lines whose events can be told at once. `true`: up to the end of the text at hand; otherwise the next line
+    /// is another.
     fn read_run<S: Sink>(&mut self, meter: &mut Meter, to: &mut S) -> Result<bool, S::Error> {
         let Some(text) = self.lines.at_hand() else { return Ok(false) };
         let (mut at, mut lines) = (0, 0);
@@ -207,10 +208,11 @@ impl Open {
             lines += 1;
             given = to.taken();
         }
+        let is_used_up = lines > 0 && text.len() - at < Window::SIZE;
         self.lines.pass(at);
         self.count_lines(lines, meter);
         self.last_was_event |= lines > 0;
-        given.map(|()| lines > 0)
+        given.map(|()| is_used_up)
     }
 
     fn count_lines(&mut self, lines: u64, meter: &mut Meter) {

@@ -9,6 +9,8 @@ use super::{LONGEST_HEAD, Way};
 
 /// Daemons that are known to tell nothing that counts: so many at a time.
 const DULL: usize = 8;
+/// `MM:SS` and a fraction of seven digits.
+const LONGEST_CLOCK: usize = 13;
 
 #[derive(Default)]
 pub struct Headers {
@@ -115,7 +117,7 @@ impl Headers {
         else {
             return;
         };
-        if stamp.second > 59 || before.len() + after.len() > LONGEST_HEAD {
+        if stamp.second > 59 || before.len() + LONGEST_CLOCK + after.len() > LONGEST_HEAD {
             return;
         }
         // The other one may come again.
