@@ -18,12 +18,6 @@ pub trait Text<'a>: Copy {
         byte
     }
 
-    /// Four bytes, the first in the lowest.
-    #[inline(always)]
-    fn half(self, at: usize) -> u32 {
-        u32::from_le_bytes(*self.bytes(at))
-    }
-
     /// Eight bytes, the first in the lowest.
     #[inline(always)]
     fn word(self, at: usize) -> u64 {
@@ -143,14 +137,14 @@ mod tests {
         text[5..14].copy_from_slice(b"IN=eth0 x");
         let window = Window::new(&text).unwrap();
         assert_eq!(window.word(5), u64::from_le_bytes(*b"IN=eth0 "));
-        assert_eq!(window.half(8), u32::from_le_bytes(*b"eth0"));
+        assert_eq!(window.bytes(8), b"eth0");
         assert!(window.has(5, b"IN=eth0 x") && !window.has(5, b"IN=eth1 x"));
         assert!(window.from(13).starts_with(b"x  "));
         // Whatever the place, there is something.
         assert_eq!(window.word(usize::MAX), u64::from_le_bytes(*b"        "));
         let fields = window.fields(5);
         assert_eq!((fields.word(0), fields.word(FIELDS - 8)), (window.word(5), window.word(100)));
-        assert_eq!((fields.word(FIELDS - 7), fields.byte(FIELDS), fields.half(usize::MAX)), (0, 0, 0));
+        assert_eq!((fields.word(FIELDS - 7), fields.byte(FIELDS), fields.word(usize::MAX)), (0, 0, 0));
         assert!(fields.from(FIELDS + 1).is_empty());
         assert_eq!((window.fields(LONGEST).byte(9), window.fields(LONGEST + 1).byte(9)), (b' ', 0));
         assert!(Window::new(&text[1..]).is_none());
