@@ -55,6 +55,9 @@ pub struct Heavy<R: Row> {
 
 const SMALLEST_INDEX: usize = 64;
 
+/// A table with more rows than these gets room for all of them.
+const FEW: usize = 32;
+
 /// One place of the index, in 32 bits: 12 of the hash, 4 for how far from its home it is, and 1 + the slot
 /// in 16. With these a row is rarely looked at in vain, and hardly ever to keep the index in order.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -237,9 +240,9 @@ impl<R: Row> Heavy<R> {
             self.grow();
         }
         if slot == self.rows.capacity() {
-            // Growth by half bounds what lies idle; Vec's own doubling would waste up to half.
-            let more = (slot / 2).max(16).min(self.bound - slot);
-            self.rows.reserve_exact(more);
+            // Address space for all at once: the kernel gives memory to what is written to, and nothing is copied.
+            let room = if slot < FEW { FEW.min(self.bound) } else { self.bound };
+            self.rows.reserve_exact(room - slot);
         }
         self.room = self.bound.min(self.rows.capacity()).min(self.index.len() / 2);
         self.rows.push(R::start(key, self.floor));

@@ -67,9 +67,11 @@ impl Writer {
         Writer { form, column: Column::Totals, scratch: false }
     }
 
-    /// Plain, and room does not matter.
-    pub fn scratch() -> Writer {
-        Writer { scratch: true, ..Writer::plain() }
+    /// For what is read again by the same process, and never kept: plain, as quick to write and to read as can be.
+    /// `memory` is written over.
+    pub fn scratch(mut memory: Vec<u8>) -> Writer {
+        memory.clear();
+        Writer { scratch: true, ..Writer::new(Form::Plain(memory)) }
     }
 
     pub fn plain() -> Writer {

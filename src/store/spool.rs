@@ -10,6 +10,7 @@ use crate::calendar::Date;
 use crate::statistics::collect::Waiting;
 use crate::statistics::day::{Day, KeptDay};
 
+use super::codec::Writer;
 use super::format::Payload;
 use super::records::{self, Form};
 
@@ -18,14 +19,19 @@ pub struct Spool {
     end: u64,
     /// Where each day lies: offset, length, and the room it has.
     places: BTreeMap<Date, (u64, usize, usize)>,
+    /// The memory of the day written last, for the next one.
+    memory: Vec<u8>,
 }
+
+/// Memory beyond so many bytes is given back: only the first and the last day need it.
+const MOST_MEMORY: usize = 128 * 1024;
 
 impl Spool {
     /// A spool below `directory`. The file has no name from the start: nothing is left behind
     /// even if the process is killed.
     pub fn new(directory: &Path) -> io::Result<Spool> {
         let file = nameless(directory).or_else(|_| named(directory))?;
-        Ok(Spool { file, end: 0, places: BTreeMap::new() })
+        Ok(Spool { file, end: 0, places: BTreeMap::new(), memory: Vec::new() })
     }
 
     /// A day as it was written.
@@ -75,7 +81,13 @@ impl Waiting for Spool {
     type Error = io::Error;
 
     fn put(&mut self, day: &KeptDay) -> io::Result<()> {
-        self.write(day.date, &records::write_day(day, Form::Scratch).bytes)
+        let writer = Writer::scratch(std::mem::take(&mut self.memory));
+        let bytes = records::write_day_with(writer, day).bytes;
+        self.write(day.date, &bytes)?;
+        if bytes.capacity() <= MOST_MEMORY {
+            self.memory = bytes;
+        }
+        Ok(())
     }
 
     fn put_whole(&mut self, day: &Day) -> io::Result<()> {

@@ -189,7 +189,7 @@ mod tests {
                 2 => sketch.store(FINE_REGISTERS, 0),
                 _ => sketch.store_small(),
             }
-            let writers = [(Writer::scratch(), false), (Writer::plain(), false), (Writer::packed(), true)];
+            let writers = [(Writer::scratch(vec![7; 9]), false), (Writer::plain(), false), (Writer::packed(), true)];
             for (mut writer, packed) in writers {
                 write_sketch(&mut writer, Some(&sketch));
                 let bytes = writer.finish().bytes;
