@@ -11,7 +11,7 @@ use crate::wire::window::{Window, zeros};
 pub const LONGEST: usize = 8 * 1024;
 
 /// What is read at once stays in the processor's nearest cache until its lines are read.
-const BUFFER: usize = 20 * 1024;
+const BUFFER: usize = 64 * 1024;
 /// So much is looked at before the first line is read.
 const AHEAD: usize = 64 * 1024;
 

@@ -236,7 +236,7 @@ impl<R: Row> Heavy<R> {
         if slot == self.bound {
             return self.replace(key, hash);
         }
-        if (slot + 1) * 2 > self.index.len() {
+        if (slot + 1) * 4 > self.index.len() {
             self.grow();
         }
         if slot == self.rows.capacity() {
@@ -244,7 +244,7 @@ impl<R: Row> Heavy<R> {
             let room = if slot < FEW { FEW.min(self.bound) } else { self.bound };
             self.rows.reserve_exact(room - slot);
         }
-        self.room = self.bound.min(self.rows.capacity()).min(self.index.len() / 2);
+        self.room = self.bound.min(self.rows.capacity()).min(self.index.len() / 4);
         self.rows.push(R::start(key, self.floor));
         self.enter(hash, slot);
         slot

@@ -10,13 +10,18 @@ use super::window::Text;
 pub struct Prefix<const AT_ONCE: usize = 32> {
     text: Vec<u8>,
     /// The text's first bytes and zeros, and which of them count.
-    first: [u8; AT_ONCE],
-    mask: [u8; AT_ONCE],
+    first: Aligned<AT_ONCE>,
+    mask: Aligned<AT_ONCE>,
 }
+
+/// Aligned bytes are compared without being loaded first.
+#[derive(Clone, Debug)]
+#[repr(align(16))]
+struct Aligned<const N: usize>([u8; N]);
 
 impl<const AT_ONCE: usize> Default for Prefix<AT_ONCE> {
     fn default() -> Self {
-        Prefix { text: Vec::new(), first: [0; AT_ONCE], mask: [0; AT_ONCE] }
+        Prefix { text: Vec::new(), first: Aligned([0; AT_ONCE]), mask: Aligned([0; AT_ONCE]) }
     }
 }
 
@@ -28,17 +33,20 @@ impl<const AT_ONCE: usize> Prefix<AT_ONCE> {
     }
 
     pub fn set(&mut self, text: &[u8]) {
-        self.set_joined(text, b"");
-    }
-
-    pub fn set_joined(&mut self, text: &[u8], more: &[u8]) {
         self.text.clear();
         self.text.extend_from_slice(text);
-        self.text.extend_from_slice(more);
         let at_once = self.text.len().min(AT_ONCE);
-        (self.first, self.mask) = ([0; AT_ONCE], [0; AT_ONCE]);
-        self.first[..at_once].copy_from_slice(&self.text[..at_once]);
-        self.mask[..at_once].fill(0xff);
+        (self.first.0, self.mask.0) = ([0; AT_ONCE], [0; AT_ONCE]);
+        self.first.0[..at_once].copy_from_slice(&self.text[..at_once]);
+        self.mask.0[..at_once].fill(0xff);
+    }
+
+    /// The texts after each other, of which any characters may stand at `holes`, for [`Prefix::short_end_at`].
+    pub fn set_with_holes(&mut self, texts: &[&[u8]], holes: impl Iterator<Item = usize>) {
+        self.set(&texts.concat());
+        for hole in holes.filter(|&hole| hole < AT_ONCE) {
+            (self.first.0[hole], self.mask.0[hole]) = (0, 0);
+        }
     }
 
     pub fn clear(&mut self) {
@@ -75,7 +83,7 @@ impl<const AT_ONCE: usize> Prefix<AT_ONCE> {
     fn begins_at<'a>(&self, line: impl Text<'a>, at: usize) -> bool {
         let words = |bytes: &[u8; AT_ONCE], word: usize| u64::from_ne_bytes(bytes.as_chunks::<8>().0[word]);
         let start = line.bytes(at);
-        let other = |word| (words(start, word) ^ words(&self.first, word)) & words(&self.mask, word);
+        let other = |word| (words(start, word) ^ words(&self.first.0, word)) & words(&self.mask.0, word);
         (0..AT_ONCE / 8).fold(0, |others, word| others | other(word)) == 0
     }
 

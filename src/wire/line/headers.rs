@@ -27,8 +27,9 @@ struct KnownHeader {
     before: Prefix,
     after: Prefix,
     hour: i64,
-    /// `after` and the head of a packet right behind it, and that packet's way. Empty: none is expected.
-    joint: Prefix<64>,
+    /// All of it with any clock, and the head of a packet right behind it; and that packet's way. Empty: none is
+    /// expected.
+    packet: Prefix<128>,
     way: Way,
     /// The head that came last, by its number.
     last_head: Option<usize>,
@@ -58,7 +59,7 @@ impl KnownHeader {
     }
 
     fn part(&mut self) {
-        self.joint.clear();
+        self.packet.clear();
         self.last_head = None;
     }
 }
@@ -83,11 +84,8 @@ impl Headers {
     #[inline(always)]
     pub fn packet(&self, line: Window) -> Option<(i64, Way, usize)> {
         let known = &self.known[0];
-        if known.joint.text().is_empty() {
-            return None;
-        }
-        let (second, at) = known.clock(line)?;
-        let source_at = known.joint.end_at(line, at)?;
+        let source_at = known.packet.short_end_at(line, 0)?;
+        let second = second_of_hour(line.word(known.before.text().len()))?;
         Some((known.hour + i64::from(second), known.way, source_at))
     }
 
@@ -95,8 +93,12 @@ impl Headers {
     #[inline(always)]
     pub fn join(&mut self, number: usize, head: &Prefix, way: &Way) {
         let known = &mut self.known[0];
-        if known.last_head.replace(number) == Some(number) {
-            known.joint.set_joined(known.after.text(), head.text());
+        let (before, after) = (known.before.text(), known.after.text());
+        // The lengths of fractions differ.
+        if known.last_head.replace(number) == Some(number) && !matches!(after, [b'.' | b',', ..]) {
+            let clock = before.len();
+            let digits = [0, 1, 3, 4].into_iter().map(|digit| clock + digit);
+            known.packet.set_with_holes(&[before, b"00:00", after, head.text()], digits);
             known.way = *way;
         }
     }
