@@ -34,6 +34,15 @@ pub struct Aim {
 pub struct Touched {
     pub slot: usize,
     pub new: bool,
+    /// Another row had to go: see [`Heavy::take_evicted`].
+    pub evicted: bool,
+}
+
+/// A free place of the index, and how far it is from home.
+#[derive(Clone, Copy)]
+struct Free {
+    place: usize,
+    distance: usize,
 }
 
 #[derive(Clone)]
@@ -54,6 +63,9 @@ pub struct Heavy<R: Row> {
 }
 
 const SMALLEST_INDEX: usize = 64;
+
+/// The index has so many places for each row, at least: a key is mostly found, or missed, at the first look.
+const ROOMY: usize = 4;
 
 /// A table with more rows than these gets room for all of them.
 const FEW: usize = 32;
@@ -174,8 +186,8 @@ impl<R: Row> Heavy<R> {
     #[inline(always)]
     pub fn touch_aimed(&mut self, key: R::Key, aim: Aim) -> Touched {
         match self.probe(&key, aim) {
-            Ok(slot) => Touched { slot, new: false },
-            Err(place) => Touched { slot: self.insert(key, aim.hash, place), new: true },
+            Ok(slot) => Touched { slot, new: false, evicted: false },
+            Err(free) => self.insert(key, aim.hash, free),
         }
     }
 
@@ -184,21 +196,21 @@ impl<R: Row> Heavy<R> {
         (hash >> 32) as usize & (self.index.len() - 1)
     }
 
-    /// The slot that holds `key`, or the free place of the index where it belongs.
+    /// The slot that holds `key`, or where it belongs in the index.
     #[inline]
-    fn probe(&self, key: &R::Key, aim: Aim) -> Result<usize, usize> {
+    fn probe(&self, key: &R::Key, aim: Aim) -> Result<usize, Free> {
         let Aim { hash, mut entry } = aim;
         let mask = self.index.len() - 1;
-        let mut place = self.home(hash);
+        let mut free = Free { place: self.home(hash), distance: 0 };
         loop {
             if entry.is_empty() {
-                return Err(place);
+                return Err(free);
             }
             if entry.may_be(hash) && self.rows[entry.slot()].key() == *key {
                 return Ok(entry.slot());
             }
-            place = (place + 1) & mask;
-            entry = self.index[place];
+            free = Free { place: (free.place + 1) & mask, distance: free.distance + 1 };
+            entry = self.index[free.place];
         }
     }
 
@@ -213,30 +225,23 @@ impl<R: Row> Heavy<R> {
     }
 
     #[inline(always)]
-    fn insert(&mut self, key: R::Key, hash: u64, place: usize) -> usize {
+    fn insert(&mut self, key: R::Key, hash: u64, free: Free) -> Touched {
         let slot = self.rows.len();
         if slot >= self.room {
             return self.insert_and_make_room(key, hash);
         }
         self.rows.push(R::start(key, self.floor));
-        self.fill(place, hash, slot);
-        slot
+        self.index[free.place] = Entry::new(hash, free.distance, slot);
+        Touched { slot, new: true, evicted: false }
     }
 
-    /// Takes a free place of the index.
-    #[inline]
-    fn fill(&mut self, place: usize, hash: u64, slot: usize) {
-        let distance = place.wrapping_sub(self.home(hash)) & (self.index.len() - 1);
-        self.index[place] = Entry::new(hash, distance, slot);
-    }
-
-    #[inline(never)]
-    fn insert_and_make_room(&mut self, key: R::Key, hash: u64) -> usize {
+    #[cold]
+    fn insert_and_make_room(&mut self, key: R::Key, hash: u64) -> Touched {
         let slot = self.rows.len();
         if slot == self.bound {
-            return self.replace(key, hash);
+            return Touched { slot: self.replace(key, hash), new: true, evicted: true };
         }
-        if (slot + 1) * 4 > self.index.len() {
+        if (slot + 1) * ROOMY > self.index.len() {
             self.grow();
         }
         if slot == self.rows.capacity() {
@@ -244,20 +249,20 @@ impl<R: Row> Heavy<R> {
             let room = if slot < FEW { FEW.min(self.bound) } else { self.bound };
             self.rows.reserve_exact(room - slot);
         }
-        self.room = self.bound.min(self.rows.capacity()).min(self.index.len() / 4);
+        self.room = self.bound.min(self.rows.capacity()).min(self.index.len() / ROOMY);
         self.rows.push(R::start(key, self.floor));
         self.enter(hash, slot);
-        slot
+        Touched { slot, new: true, evicted: false }
     }
 
     /// Puts a key that is not there into the index.
     fn enter(&mut self, hash: u64, slot: usize) {
         let mask = self.index.len() - 1;
-        let mut place = self.home(hash);
-        while !self.index[place].is_empty() {
-            place = (place + 1) & mask;
+        let mut free = Free { place: self.home(hash), distance: 0 };
+        while !self.index[free.place].is_empty() {
+            free = Free { place: (free.place + 1) & mask, distance: free.distance + 1 };
         }
-        self.fill(place, hash, slot);
+        self.index[free.place] = Entry::new(hash, free.distance, slot);
     }
 
     fn replace(&mut self, key: R::Key, hash: u64) -> usize {

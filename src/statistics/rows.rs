@@ -36,7 +36,16 @@ pub struct ServiceRow {
 const _: () =
     assert!(size_of::<ServiceRow>() == 64 && size_of::<SourceRow>() == 64 && size_of::<PairRow>() == 32);
 
+/// A service gets a sketch when so many sources tried it.
+const SKETCH_FROM: u16 = 256;
+
 impl ServiceRow {
+    /// It has a sketch, or should get one.
+    #[inline(always)]
+    pub fn wants_sketch(&self) -> bool {
+        self.sketch != 0 || self.unique >= SKETCH_FROM
+    }
+
     /// `false`: they do not fit, or stand elsewhere.
     #[inline(always)]
     pub fn add_hour(&mut self, hour: usize, n: u32) -> bool {

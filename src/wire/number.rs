@@ -30,6 +30,15 @@ pub fn short_number(characters: u64) -> Option<(u32, usize)> {
     Some((number_of(values.wrapping_shl(7u32.wrapping_sub(end))), end as usize / 8))
 }
 
+/// How many characters come before the first blank of eight, 1 to 7: of a number that is passed over. A character of
+/// other text may be taken for the blank.
+#[inline(always)]
+pub fn short_length(characters: u64) -> Option<usize> {
+    // A bit that all digits have, and a blank has not.
+    let end = (!characters & 0x1010_1010_1010_1010).trailing_zeros();
+    if (12..64).contains(&end) { Some(end as usize / 8) } else { None }
+}
+
 /// Long numbers, and those near the end of a text.
 #[inline(never)]
 fn one_by_one(text: &[u8]) -> Option<(u32, &[u8])> {

@@ -3,9 +3,6 @@
 use super::joined::sketch_at;
 use super::*;
 
-/// A service gets a sketch when so many sources tried it.
-const SKETCH_FROM: u16 = 256;
-
 impl Tables {
     /// Counts an event of this class that fell into the local hour `hour` (0..=23).
     #[inline]
@@ -24,33 +21,37 @@ impl Tables {
         let pair_aim = self.pairs.aim(&pair);
 
         let service_slot = self.touch_service(service, service_aim);
+        let source_slot = self.touch_source(event.source, source_aim);
+        let touched = self.pairs.touch_aimed(pair, pair_aim);
+        raise(&mut self.pairs.row_mut(touched.slot).count, n);
+        let new_pair = u16::from(touched.new);
+
         let row = self.services.row_mut(service_slot);
         raise(&mut row.count, n);
+        row.unique = row.unique.saturating_add(new_pair);
+        let for_sketch = touched.new && row.wants_sketch();
         if !row.add_hour(hour, n) {
             self.add_wide_service_hour(service_slot, hour, n);
         }
 
-        let source_slot = self.touch_source(event.source, source_aim);
         let row = self.sources.row_mut(source_slot);
         raise(&mut row.count, n);
+        row.services = row.services.saturating_add(new_pair);
         let time = stored_time(event.time);
         row.first = row.first.min(time);
         row.last = row.last.max(time);
         if !row.add_hour(hour, n) {
             self.add_wide_hour(source_slot, hour, n);
         }
-
-        let touched = self.pairs.touch_aimed(pair, pair_aim);
-        raise(&mut self.pairs.row_mut(touched.slot).count, n);
-        if touched.new {
-            self.new_pair(service_slot, source_slot, pair);
+        if for_sketch {
+            self.add_to_sketch(service_slot, pair);
         }
     }
 
     #[inline(always)]
     pub(super) fn touch_service(&mut self, service: Service, aim: Aim) -> usize {
         let touched = self.services.touch_aimed(service.to_bits(), aim);
-        if touched.new
+        if touched.evicted
             && let Some(row) = self.services.take_evicted()
             && row.wide > 0
         {
@@ -71,14 +72,14 @@ impl Tables {
     #[inline(always)]
     pub(super) fn touch_source(&mut self, address: Address, aim: Aim) -> usize {
         let touched = self.sources.touch_aimed(address, aim);
-        if touched.new {
-            if let Some(row) = self.sources.take_evicted() {
-                self.source_evicted(&row);
-            }
-            // The sketch is only needed once rows are lost: until then the table is the set.
-            if !self.sources_whole() {
-                self.unique.add(address);
-            }
+        if touched.evicted
+            && let Some(row) = self.sources.take_evicted()
+        {
+            self.source_evicted(&row);
+        }
+        // The sketch is only needed once rows are lost: until then the table is the set.
+        if touched.new && !self.sources_whole() {
+            self.unique.add(address);
         }
         touched.slot
     }
@@ -126,19 +127,18 @@ impl Tables {
         self.service_hours.add(row.wide.into(), hour, n);
     }
 
-    #[inline(always)]
     pub(super) fn new_pair(&mut self, service_slot: usize, source_slot: usize, pair: Pair) {
         let source = self.sources.row_mut(source_slot);
         source.services = source.services.saturating_add(1);
         let service = self.services.row_mut(service_slot);
         service.unique = service.unique.saturating_add(1);
-        if service.sketch != 0 || service.unique >= SKETCH_FROM {
+        if service.wants_sketch() {
             self.add_to_sketch(service_slot, pair);
         }
     }
 
     /// Adds the source of a new pair to the sketch of its service, which gets one if it can.
-    #[inline(never)]
+    #[cold]
     fn add_to_sketch(&mut self, service_slot: usize, pair: Pair) {
         let whole = self.pairs_whole();
         let service = self.services.row_mut(service_slot);

@@ -6,7 +6,7 @@
 
 use super::{Packet, flag, full_v6, is_echo, port_of};
 use crate::event::{Address, protocol, tcp};
-use crate::wire::number::{short_number, short_v4};
+use crate::wire::number::{short_length, short_number, short_v4};
 use crate::wire::prefix::Prefix;
 use crate::wire::window::{Fields, Text, Window};
 
@@ -41,7 +41,7 @@ pub fn v4_in_order(line: Window, source_at: usize, known: &mut KnownAddress) -> 
         return None;
     }
     at += 24;
-    number(text, &mut at)?;
+    at += short_length(text.word(at))?;
     if !text.has(at, b" ID=") {
         return None;
     }
@@ -134,8 +134,7 @@ fn ports(packet: &mut Packet, text: Fields, mut at: usize) -> Option<usize> {
 #[inline(always)]
 fn tcp_in_order(text: Fields, at: usize) -> Option<(u8, usize)> {
     if text.has(at, b" WINDOW=") {
-        let mut after = at + 8;
-        number(text, &mut after)?;
+        let after = at + 8 + short_length(text.word(at + 8))?;
         if text.has(after, b" RES=0x00 SYN URGP=") {
             // Nearly all of them.
             return Some((tcp::SYN, after + 19));
