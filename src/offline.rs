@@ -145,7 +145,12 @@ fn read_into(
 ) -> Result<Reading, Failure> {
     let origin = store.origin()?;
     let calendar = choose_zone(input.timezone.as_deref(), origin.zone.as_deref())?;
-    let known = Imported::decode(&origin.imported).unwrap_or_default();
+    let (known, unknown) = match Imported::decode(&origin.imported) {
+        Err(why) if !origin.imported.is_empty() => {
+            (Imported::new(), Some(format!("{why}; a file that was imported before is counted again")))
+        }
+        known => (known.unwrap_or_default(), None),
+    };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
     let (atlas, trouble) = country_database(&input.countries)?;
     let options = ReadOptions { wan: input.wan.clone(), calendar: calendar.clone(), year: input.year, now };
@@ -182,7 +187,7 @@ fn read_into(
         store,
         counts: totals(&reports),
         failures: Vec::new(),
-        notes: Vec::from_iter(trouble),
+        notes: trouble.into_iter().chain(unknown).collect(),
         calendar: calendar.clone(),
         atlas,
     };

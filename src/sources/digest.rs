@@ -1,21 +1,40 @@
 //! A file's content as one number: 128 bits, streaming, over pieces of any size.
 //!
-//! Folded multiplications as in wyhash (github.com/wangyi-fudan/wyhash), in four lanes. They tell files
+//! Products of halves of words, as in NH (Black, Halevi, Krawczyk, Krovetz, Rogaway: "UMAC", 1999) and XXH3
+//! (github.com/Cyan4973/xxHash), in eight lanes that a processor can do side by side, or in 32 bits. They tell files
 //! of one person apart; they are no proof against somebody who makes files collide on purpose.
 
 use crate::hash::fold;
 
-const STRIPE: usize = 64;
-const KEYS: [u64; 4] =
-    [0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db, 0x8ebc_6af0_9c88_c6e3, 0x5899_65cc_7537_4cc3];
+const LANES: usize = 8;
+const STRIPE: usize = 8 * LANES;
+/// The highest bit of each byte is set: no half of a word of text is 0 under them at first.
+const KEYS: [u64; LANES] = [
+    0xa0f6_9de4_f8bd_e4af,
+    0xe783_fed1_a0b4_a8db,
+    0x8ebc_eaf0_9c88_c6e3,
+    0xd899_e5cc_f5b7_ccc3,
+    0x9eb7_f9b9_ffca_fc95,
+    0xd1b5_cab2_d192_ed83,
+    0x8db7_8e95_a3c4_9a97,
+    0xc2b2_aebd_a7d4_ebcf,
+];
+/// The keys grow by it with each stripe, so that the order of stripes matters.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[derive(Clone, Debug)]
 pub struct Digest {
-    lanes: [u64; 4],
+    lanes: Lanes,
     /// What is too short for a stripe yet.
     rest: [u8; STRIPE],
     held: usize,
     length: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Lanes {
+    sums: [u64; LANES],
+    keys: [u64; LANES],
 }
 
 impl Default for Digest {
@@ -26,7 +45,7 @@ impl Default for Digest {
 
 impl Digest {
     pub fn new() -> Digest {
-        Digest { lanes: KEYS, rest: [0; STRIPE], held: 0, length: 0 }
+        Digest { lanes: Lanes { sums: [0; LANES], keys: KEYS }, rest: [0; STRIPE], held: 0, length: 0 }
     }
 
     pub fn of(bytes: &[u8]) -> Digest {
@@ -45,44 +64,53 @@ impl Digest {
             if self.held < STRIPE {
                 return;
             }
-            self.lanes = stripe(self.lanes, &self.rest);
+            self.lanes.add(&[self.rest]);
         }
         let (stripes, rest) = bytes.as_chunks::<STRIPE>();
-        self.lanes = stripes.iter().fold(self.lanes, stripe);
+        self.lanes.add(stripes);
         self.rest[..rest.len()].copy_from_slice(rest);
         self.held = rest.len();
     }
 
     /// The sum of all bytes so far.
     pub fn sum(&self) -> u128 {
-        let [a, b, c, d] = self.last_lanes();
-        let high = fold(fold(a ^ KEYS[0], b ^ self.length), fold(c ^ KEYS[1], d ^ KEYS[2]));
-        let low = fold(fold(a ^ KEYS[3], d ^ KEYS[0]), fold(b ^ KEYS[2], c ^ self.length ^ KEYS[1]));
-        u128::from(high) << 64 | u128::from(low)
+        // The length tells what is too short for a stripe from the zeros behind it.
+        let mut last = [0; STRIPE];
+        last[..self.held].copy_from_slice(&self.rest[..self.held]);
+        let mut lanes = self.lanes;
+        lanes.add(&[last]);
+        let [a, b, c, d, e, f, g, h] = lanes.sums;
+        let high = [(a, b), (c, d), (e, f), (g, h)];
+        let low = [(a, h), (b, g), (c, f), (d, e)];
+        let all = |start: u64, keys: &[u64], pairs: [(u64, u64); 4]| {
+            keys.iter().zip(pairs).fold(start, |sum, (key, (a, b))| fold(a ^ key, b ^ sum))
+        };
+        let (high_keys, low_keys) = KEYS.split_at(LANES / 2);
+        u128::from(all(self.length, high_keys, high)) << 64 | u128::from(all(!self.length, low_keys, low))
     }
 
     /// Its first half.
     pub fn short_sum(&self) -> u64 {
         (self.sum() >> 64) as u64
     }
-
-    /// With what is too short for a stripe; the length tells it from the zeros behind it.
-    fn last_lanes(&self) -> [u64; 4] {
-        let mut last = [0; STRIPE];
-        last[..self.held].copy_from_slice(&self.rest[..self.held]);
-        stripe(self.lanes, &last)
-    }
 }
 
-#[inline]
-fn stripe(lanes: [u64; 4], bytes: &[u8; STRIPE]) -> [u64; 4] {
-    let (words, _) = bytes.as_chunks::<8>();
-    let word = |number: usize| u64::from_le_bytes(words[number]);
-    let lane = |number: usize| {
-        let (first, second) = (word(2 * number), word(2 * number + 1));
-        fold(first ^ KEYS[number], second ^ lanes[number]).wrapping_add(first)
-    };
-    [lane(0), lane(1), lane(2), lane(3)]
+impl Lanes {
+    fn add(&mut self, stripes: &[[u8; STRIPE]]) {
+        // Not in memory in the meantime.
+        let mut lanes = *self;
+        for stripe in stripes {
+            let (words, _) = stripe.as_chunks::<8>();
+            for (lane, word) in words.iter().enumerate() {
+                let word = u64::from_le_bytes(*word) ^ lanes.keys[lane];
+                // Of a word that differs in one half only, this is never the same.
+                let product = (word & 0xffff_ffff).wrapping_mul(word >> 32).wrapping_add(word);
+                lanes.sums[lane] = lanes.sums[lane].wrapping_add(product);
+                lanes.keys[lane] = lanes.keys[lane].wrapping_add(STEP);
+            }
+        }
+        *self = lanes;
+    }
 }
 
 #[cfg(test)]
@@ -91,11 +119,11 @@ mod tests {
 
     #[test]
     fn the_sum_is_the_same_on_every_machine() {
-        assert_eq!(Digest::of(b"").sum(), 0x9b94_d15e_83a1_d972_8fad_b7ae_1ae8_d1d1);
-        assert_eq!(
-            Digest::of(b"Nobody inspects the spammish repetition").sum(),
-            0x3fee_b25a_d845_dd3e_f539_a69a_737a_29d2
-        );
+        // As worked out by a program of its own, in Python.
+        let text = b"Nobody inspects the spammish repetition";
+        assert_eq!(Digest::of(b"").sum(), 0x86ba_9423_6aa6_0c4c_ce38_bada_c516_23bc);
+        assert_eq!(Digest::of(text).sum(), 0xa66e_b159_c37b_2191_8acd_f2c5_d161_d8bf);
+        assert_eq!(Digest::of(&text.repeat(5)).sum(), 0xa0c6_9241_78f2_b8c8_9947_12d8_8a6d_9c17);
     }
 
     #[test]
@@ -111,6 +139,16 @@ mod tests {
                 other[place] ^= 1 << bit;
                 assert!(sums.insert(Digest::of(&other).sum()), "byte {place} bit {bit}");
             }
+        }
+    }
+
+    #[test]
+    fn the_order_of_lines_matters() {
+        let lines: Vec<[u8; STRIPE]> = (0..4u8).map(|number| [b'a' + number; STRIPE]).collect();
+        let mut sums = std::collections::HashSet::new();
+        for order in 0..256usize {
+            let text: Vec<u8> = (0..4).flat_map(|place| lines[order >> (2 * place) & 3]).collect();
+            assert!(sums.insert(Digest::of(&text).sum()), "{order}");
         }
     }
 

@@ -46,7 +46,8 @@ impl Entry {
 }
 
 const MAGIC: &[u8; 4] = b"FWIM";
-const VERSION: u8 = 1;
+/// Version 1 had other sums of the same contents.
+const VERSION: u8 = 2;
 const ENTRY_SIZE: usize = 8 + 8 + 16 + 4 + 1;
 const HEADER_SIZE: usize = 4 + 1 + 4;
 

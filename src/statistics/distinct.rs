@@ -209,9 +209,8 @@ fn raise(registers: &mut [u8], hash: u32) {
     let register = (hash >> (32 - precision)) as usize;
     // The marker bit stops the count of zeros at the hash's end.
     let rank = ((hash << precision) | 1 << (precision - 1)).leading_zeros() as u8 + 1;
-    if registers[register] < rank {
-        registers[register] = rank;
-    }
+    // Not only where it is larger: nobody can guess where.
+    registers[register] = registers[register].max(rank);
 }
 
 /// Several registers become one: the bits that told them apart now belong to the rank, so that the first that is set
