@@ -17,7 +17,10 @@ use fwstat::faces::arguments::Input;
 use fwstat::faces::json;
 use fwstat::offline;
 use fwstat::query;
+use fwstat::query::history::Retention;
 use fwstat::query::question::{Question, Topic};
+use fwstat::store::history::{Origin, Store};
+use fwstat::store::shelf::DiskShelf;
 
 const TOPICS: [Topic; 7] = [
     Topic::Summary,
@@ -354,6 +357,23 @@ fn a_lost_list_of_imports_does_not_count_twice_unsaid() {
             assert!(told == expected || told.contains("\"complete\":false"), "{told}");
         }
     }
+}
+
+/// The sums of version 1 are not those of today.
+#[test]
+fn a_list_of_imports_of_an_older_version_is_told() {
+    let small = small("store-older-list");
+    let directory = small.directory.join("store");
+    let shelf = DiskShelf::open_for_writing(&directory).unwrap();
+    let mut store = Store::open(shelf, Retention::default(), true).unwrap();
+    let origin = Origin { imported: b"FWIM\x01\0\0\0\0".to_vec(), zone: None };
+    store.add(std::iter::empty(), Some(origin)).unwrap();
+    drop(store);
+    let told = "the list of imported files has version 1: this fwstat reads 2; a file that was imported before is \
+                counted again";
+    assert_eq!(import(&directory, &small.second).unwrap(), [told]);
+    let known = format!("{} was read before: it is not counted again", small.second.display());
+    assert_eq!(import(&directory, &small.second).unwrap(), [known]);
 }
 
 fn as_newer(bytes: &[u8]) -> Vec<u8> {

@@ -79,17 +79,28 @@ impl Sketch {
     }
 
     pub fn add_all(&mut self, addresses: impl IntoIterator<Item = Address>) {
-        let mut addresses = addresses.into_iter();
-        loop {
-            // Of many addresses nearly all find registers of the usual number.
-            if let Sketch::Registers(registers) = self
-                && let Some(registers) = registers.first_chunk_mut::<REGISTERS>()
-            {
-                return addresses.for_each(|address| raise(registers, hash(address)));
+        let mut hashes = addresses.into_iter().map(hash);
+        if let Sketch::Exact(known) = self {
+            // Sorted all at once: each of many would have to move those behind it.
+            loop {
+                let before = known.len();
+                known.extend(hashes.by_ref().take(MOST_EXACT));
+                if known.len() == before {
+                    return;
+                }
+                known.sort_unstable();
+                known.dedup();
+                if known.len() > MOST_EXACT {
+                    break;
+                }
             }
-            match addresses.next() {
-                Some(address) => self.add(address),
-                None => return,
+            *self = Sketch::Registers(to_registers(known, REGISTERS));
+        }
+        if let Sketch::Registers(registers) = self {
+            // Nearly all sketches have the usual number of registers.
+            match registers.first_chunk_mut::<REGISTERS>() {
+                Some(registers) => hashes.for_each(|hash| raise(registers, hash)),
+                None => hashes.for_each(|hash| raise(registers, hash)),
             }
         }
     }
@@ -297,6 +308,25 @@ mod tests {
             let allowed = if size <= MOST_EXACT as f64 { 0.0 } else { 0.02 };
             assert!((estimate - size).abs() <= allowed * size, "{size}: {estimate}");
         }
+    }
+
+    #[test]
+    fn many_at_once_are_as_one_after_the_other() {
+        let address = |number: u32| Address::v4((number % 3000).wrapping_mul(2_654_435_761));
+        for before in [0, 1, 400, 512, 513, 3000] {
+            for more in [0, 1, 100, 511, 512, 513, 1024, 1025, 6000] {
+                let (mut one, mut all) = (filled(0..before), filled(0..before));
+                (200..200 + more).for_each(|number| one.add(address(number)));
+                all.add_all((200..200 + more).map(address));
+                assert_eq!(one, all, "{before} and {more}");
+            }
+        }
+        let mut coarse = filled(0..5000);
+        coarse.fold(SERVICE_REGISTERS);
+        let mut all = coarse.clone();
+        (0..9000).for_each(|number| coarse.add(address(number)));
+        all.add_all((0..9000).map(address));
+        assert_eq!(coarse, all);
     }
 
     #[test]

@@ -192,6 +192,21 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_passed_over_up_to_the_blank() {
+        for (text, expected) in [
+            ("0 ID=123", Some(1)),
+            ("64 ID=12", Some(2)),
+            ("65535 RE", Some(5)),
+            ("1234567 ", Some(7)),
+            ("12345678", None),
+            (" 1234567", None),
+        ] {
+            let characters = u64::from_le_bytes(text.as_bytes().try_into().unwrap());
+            assert_eq!(short_length(characters), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn dotted_addresses() {
         for (text, expected) in [
             ("192.0.2.1", Some("")),

@@ -99,6 +99,19 @@ mod tests {
     use crate::wire::window::Padded;
     use proptest::prelude::*;
 
+    #[test]
+    fn any_character_may_stand_at_a_hole() {
+        let mut prefix = Prefix::<32>::default();
+        prefix.set_with_holes(&[b"at ", b"00:00", b" kernel: "], [3, 4, 6, 7].into_iter());
+        let end = |line: &str| prefix.short_end_at(Padded::new(line.as_bytes()).window().unwrap(), 0);
+        assert_eq!(end("at 12:34 kernel: DROP"), Some(17));
+        assert_eq!(end("at xx:\u{e9} kernel: DROP"), Some(17));
+        assert_eq!(end("at 12.34 kernel: DROP"), None);
+        assert_eq!(end("at 12:34 kernel- DROP"), None);
+        prefix.set(b"at 00:00");
+        assert_eq!(prefix.short_end_at(Padded::new(b"at 12:34 ").window().unwrap(), 0), None);
+    }
+
     proptest! {
         #[test]
         fn ends_where_a_slice_of_it_ends(text in "[ab]{1,70}", line in "[ab]{0,80}", joined: bool) {

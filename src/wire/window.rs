@@ -31,7 +31,8 @@ pub trait Text<'a>: Copy {
         // In two halves that overlap: pieces of other sizes would be put together first.
         match (here.first_chunk(), here.last_chunk(), text.first_chunk(), text.last_chunk()) {
             (Some(first), Some(last), Some(a), Some(b)) if 8 < N && N < 16 => {
-                let differ = |here: &[u8; 8], text: &[u8; 8]| u64::from_ne_bytes(*here) ^ u64::from_ne_bytes(*text);
+                let differ =
+                    |here: &[u8; 8], text: &[u8; 8]| u64::from_ne_bytes(*here) ^ u64::from_ne_bytes(*text);
                 differ(first, a) | differ(last, b) == 0
             }
             _ => here == text,
@@ -137,6 +138,26 @@ mod tests {
             assert_eq!(window.0[length], b'\n');
         }
         assert!(Padded::new(&[b'x'; LONGEST + 1]).window().is_none());
+    }
+
+    #[test]
+    fn every_character_of_a_text_counts() {
+        fn all_count<const N: usize>(text: &[u8; N]) {
+            let mut line = [b'.'; Window::SIZE];
+            line[3..3 + N].copy_from_slice(text);
+            assert!(Window(&line).has(3, text) && !Window(&line).has(4, text));
+            for place in 3..3 + N {
+                let mut other = line;
+                other[place] ^= 4;
+                assert!(!Window(&other).has(3, text), "character {place} of {N}");
+            }
+        }
+        all_count(b" ID=");
+        all_count(b" WINDOW=");
+        all_count(b" SEQ=12 A");
+        all_count(b" PROTO=TCP SPT=");
+        all_count(b"0123456789abcdef");
+        all_count(b" RES=0x00 SYN URGP=");
     }
 
     #[test]
