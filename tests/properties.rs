@@ -317,8 +317,10 @@ proptest! {
 
     /// Tables that are far too small: every count is at least the truth, and at most its error above it.
     #[test]
-    fn full_tables_know_their_error(events in drawn(), services in 1usize..5, sources in 1usize..8) {
-        let bounds = Bounds { services, sources, pairs: 8, sketches: 1, wide_hours: 2 };
+    fn full_tables_know_their_error(
+        events in drawn(), services in 1usize..5, sources in 1usize..8, places in 2usize..5,
+    ) {
+        let bounds = Bounds { services, sources, pairs: 8, sketches: 1, wide_hours: 2, places };
         let mut tables = Tables::new(bounds);
         for drawn in &events {
             tables.add(&event(drawn), local(drawn.time).1);

@@ -28,8 +28,9 @@ use waiting::Waiting;
 
 /// What came since the last commit: an hour of a busy home fits in.
 const SINCE_ATTEMPTS: Bounds =
-    Bounds { services: 1024, sources: 2048, pairs: 4096, sketches: 0, wide_hours: 64 };
-const SINCE_OTHERS: Bounds = Bounds { services: 128, sources: 256, pairs: 256, sketches: 0, wide_hours: 8 };
+    Bounds { services: 1024, sources: 2048, pairs: 4096, sketches: 0, wide_hours: 64, places: 2 };
+const SINCE_OTHERS: Bounds =
+    Bounds { services: 128, sources: 256, pairs: 256, sketches: 0, wide_hours: 8, places: 2 };
 
 /// Days that are over and that flash did not take yet.
 const MOST_CLOSED: usize = 8;

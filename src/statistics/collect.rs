@@ -91,7 +91,7 @@ impl<W: Waiting> Collector<W> {
                 day.restart(date);
                 day
             }
-            None => Day::new(date),
+            None => Day::of_an_import(date),
         };
         let day = self.day.insert(day);
         if let Some(kept) = self.waiting.get(date).map_err(CollectError::Waiting)? {

@@ -51,6 +51,8 @@ pub struct Heavy<R: Row> {
     /// Open addressing.
     index: Vec<Entry>,
     bound: usize,
+    /// The index has so many places for each row, at least.
+    places: usize,
     /// So many rows have room: in the bound, in what is allocated, and in the index.
     room: usize,
     seed: u64,
@@ -63,9 +65,6 @@ pub struct Heavy<R: Row> {
 }
 
 const SMALLEST_INDEX: usize = 64;
-
-/// The index has so many places for each row, at least: a key is mostly found, or missed, at the first look.
-const ROOMY: usize = 4;
 
 /// A table with more rows than these gets room for all of them.
 const FEW: usize = 32;
@@ -113,11 +112,18 @@ impl Entry {
 impl<R: Row> Heavy<R> {
     /// An empty table of at most `bound` rows (1..=65,534).
     pub fn new(bound: usize) -> Heavy<R> {
-        assert!((1..=65_534).contains(&bound));
+        Heavy::with_places(bound, 2)
+    }
+
+    /// With so many places (2 or more) of the index for each row, of 4 bytes each: with 4 a key is mostly found, or
+    /// missed, at the first look.
+    pub fn with_places(bound: usize, places: usize) -> Heavy<R> {
+        assert!((1..=65_534).contains(&bound) && places >= 2);
         Heavy {
             rows: Vec::new(),
             index: vec![Entry::EMPTY; SMALLEST_INDEX],
             bound,
+            places,
             room: 0,
             seed: RandomState::new().hash_one(0u8),
             floor: 0,
@@ -241,7 +247,7 @@ impl<R: Row> Heavy<R> {
         if slot == self.bound {
             return Touched { slot: self.replace(key, hash), new: true, evicted: true };
         }
-        if (slot + 1) * ROOMY > self.index.len() {
+        if (slot + 1) * self.places > self.index.len() {
             self.grow();
         }
         if slot == self.rows.capacity() {
@@ -249,7 +255,7 @@ impl<R: Row> Heavy<R> {
             let room = if slot < FEW { FEW.min(self.bound) } else { self.bound };
             self.rows.reserve_exact(room - slot);
         }
-        self.room = self.bound.min(self.rows.capacity()).min(self.index.len() / ROOMY);
+        self.room = self.bound.min(self.rows.capacity()).min(self.index.len() / self.places);
         self.rows.push(R::start(key, self.floor));
         self.enter(hash, slot);
         Touched { slot, new: true, evicted: false }
@@ -398,8 +404,9 @@ mod tests {
 
     #[test]
     fn crowded_keys_are_found_whoever_had_to_go() {
-        for bound in [1, 4, 5, 30, 32, 33, 200] {
-            let mut table = Heavy::<Crowded>::new(bound);
+        let bounds = [1, 4, 5, 30, 32, 33, 200].into_iter().flat_map(|bound| [(bound, 2), (bound, 4)]);
+        for (bound, places) in bounds {
+            let mut table = Heavy::<Crowded>::with_places(bound, places);
             let mut number = 1u32;
             for _ in 0..5_000 {
                 number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

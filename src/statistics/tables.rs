@@ -32,16 +32,18 @@ pub struct Bounds {
     pub sketches: usize,
     /// Sources with more than 255 attempts in an hour.
     pub wide_hours: usize,
+    /// Places of the indexes for each row, at least 2.
+    pub places: usize,
 }
 
 impl Bounds {
     /// For attempts. At the bounds: 0.3 MB of services, 1.1 MB of sources, 0.7 MB of pairs,
     /// 0.3 MB of sketches, 0.1 MB of wide hours.
     pub const ATTEMPTS: Bounds =
-        Bounds { services: 4096, sources: 16_384, pairs: 16_384, sketches: 16, wide_hours: 1024 };
+        Bounds { services: 4096, sources: 16_384, pairs: 16_384, sketches: 16, wide_hours: 1024, places: 2 };
     /// For each other class.
     pub const OTHERS: Bounds =
-        Bounds { services: 512, sources: 1024, pairs: 1024, sketches: 1, wide_hours: 64 };
+        Bounds { services: 512, sources: 1024, pairs: 1024, sketches: 1, wide_hours: 64, places: 2 };
 }
 
 /// So many services can have more than 65,535 attempts in an hour.
@@ -84,9 +86,9 @@ impl Tables {
             hours: [0; 24],
             protocols: [0; 256],
             verdicts: [0; Verdict::COUNT],
-            services: Heavy::new(bounds.services),
-            sources: Heavy::new(bounds.sources),
-            pairs: Heavy::new(bounds.pairs),
+            services: Heavy::with_places(bounds.services, bounds.places),
+            sources: Heavy::with_places(bounds.sources, bounds.places),
+            pairs: Heavy::with_places(bounds.pairs, bounds.places),
             missing: Missing::default(),
             unique: Sketch::new(),
             unique_unknown: false,
