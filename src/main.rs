@@ -14,6 +14,7 @@ use fwstat::system::memory;
 
 /// 0 answered, 1 failed, 2 wrong usage.
 fn main() -> ExitCode {
+    memory::begin();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let command = match arguments::parse(&arguments) {
         Ok(command) => command,
@@ -22,10 +23,6 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match command {
-        Command::Import { .. } | Command::Report { .. } => memory::keep_for_the_next_day(),
-        _ => memory::give_back_what_is_freed(),
-    }
     let mut out = io::BufWriter::new(io::stdout().lock());
     let ran = run(command, &mut out).and_then(|outcome| {
         out.flush()?;

@@ -25,6 +25,7 @@ use crate::store::history::{AddedDay, Origin, Store, StoreError};
 use crate::store::shelf::{DiskShelf, MemoryShelf};
 use crate::store::spool::Spool;
 use crate::system::installed::read_text;
+use crate::system::memory;
 
 /// A sentence that says what failed, where and why.
 #[derive(Debug)]
@@ -156,6 +157,7 @@ fn read_into(
     let options = ReadOptions { wan: input.wan.clone(), calendar: calendar.clone(), year: input.year, now };
     // A pipe can be read once only: it may be in any order. Files mostly are in order, which is
     // cheaper; if they turn out not to be, they are read again.
+    memory::keep_for_the_next_day();
     let mut order = if has_pipe(&input.files) { Order::Any } else { Order::Sorted };
     let (reports, spool, imported) = loop {
         let spool = Spool::new(room).map_err(|error| {
@@ -179,6 +181,7 @@ fn read_into(
             Err(error) => return Err(Failure(error.to_string())),
             Ok(reports) => {
                 let spool = collector.finish().map_err(|error| Failure(error.to_string()))?;
+                memory::give_back_what_is_freed();
                 break (reports, spool, imported);
             }
         }
