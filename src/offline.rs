@@ -18,7 +18,7 @@ use crate::query::question::Question;
 use crate::query::{self, Answer, AnswerError};
 use crate::services::advice;
 use crate::sources::file::{FileReport, FileState, Progress, ReadOptions, read_files, totals};
-use crate::sources::imported::Imported;
+use crate::sources::imported::{Imported, Unreadable};
 use crate::statistics::collect::{CollectError, Collector, Order, Waiting};
 use crate::statistics::countries::{SharedAtlas, with_atlas};
 use crate::store::history::{AddedDay, Origin, Store, StoreError};
@@ -147,10 +147,12 @@ fn read_into(
     let origin = store.origin()?;
     let calendar = choose_zone(input.timezone.as_deref(), origin.zone.as_deref())?;
     let (known, unknown) = match Imported::decode(&origin.imported) {
-        Err(why) if !origin.imported.is_empty() => {
+        Ok(known) => (known, None),
+        Err(Unreadable::Newer(why)) => return Err(Failure(format!("{why}; use the newer fwstat"))),
+        Err(Unreadable::Lost(_)) if origin.imported.is_empty() => (Imported::new(), None),
+        Err(Unreadable::Lost(why)) => {
             (Imported::new(), Some(format!("{why}; a file that was imported before is counted again")))
         }
-        known => (known.unwrap_or_default(), None),
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
     let (atlas, trouble) = country_database(&input.countries)?;

@@ -359,21 +359,36 @@ fn a_lost_list_of_imports_does_not_count_twice_unsaid() {
     }
 }
 
+/// Makes an empty list of this version that of the store.
+fn put_list(directory: &Path, version: u8) {
+    let shelf = DiskShelf::open_for_writing(directory).unwrap();
+    let mut store = Store::open(shelf, Retention::default(), true).unwrap();
+    let imported = [&b"FWIM"[..], &[version], &[0; 4]].concat();
+    store.add(std::iter::empty(), Some(Origin { imported, zone: None })).unwrap();
+}
+
 /// The sums of version 1 are not those of today.
 #[test]
 fn a_list_of_imports_of_an_older_version_is_told() {
     let small = small("store-older-list");
     let directory = small.directory.join("store");
-    let shelf = DiskShelf::open_for_writing(&directory).unwrap();
-    let mut store = Store::open(shelf, Retention::default(), true).unwrap();
-    let origin = Origin { imported: b"FWIM\x01\0\0\0\0".to_vec(), zone: None };
-    store.add(std::iter::empty(), Some(origin)).unwrap();
-    drop(store);
+    put_list(&directory, 1);
     let told = "the list of imported files has version 1: this fwstat reads 2; a file that was imported before is \
                 counted again";
     assert_eq!(import(&directory, &small.second).unwrap(), [told]);
     let known = format!("{} was read before: it is not counted again", small.second.display());
     assert_eq!(import(&directory, &small.second).unwrap(), [known]);
+}
+
+#[test]
+fn a_list_of_imports_of_a_newer_version_is_left_alone() {
+    let small = small("store-newer-list");
+    let directory = small.directory.join("store");
+    put_list(&directory, 3);
+    let before = files(&directory);
+    let told = "the list of imported files has version 3: this fwstat reads 2; use the newer fwstat";
+    assert_eq!(import(&directory, &small.second), Err(told.into()));
+    assert_eq!(files(&directory), before);
 }
 
 fn as_newer(bytes: &[u8]) -> Vec<u8> {

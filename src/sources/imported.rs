@@ -51,6 +51,15 @@ const VERSION: u8 = 2;
 const ENTRY_SIZE: usize = 8 + 8 + 16 + 4 + 1;
 const HEADER_SIZE: usize = 4 + 1 + 4;
 
+/// Why a list cannot be read, a sentence without its end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Unreadable {
+    /// A newer fwstat wrote it, which still knows what it holds.
+    Newer(String),
+    /// What it held is lost.
+    Lost(String),
+}
+
 /// The contents read before, oldest first.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Imported {
@@ -134,8 +143,9 @@ impl Imported {
         bytes
     }
 
-    pub fn decode(bytes: &[u8]) -> Result<Imported, String> {
-        let damaged = |what: &str| Err(format!("the list of imported files is damaged ({what})"));
+    pub fn decode(bytes: &[u8]) -> Result<Imported, Unreadable> {
+        let damaged =
+            |what: &str| Err(Unreadable::Lost(format!("the list of imported files is damaged ({what})")));
         let Some((header, body)) = bytes.split_first_chunk::<HEADER_SIZE>() else {
             return damaged("shorter than its header");
         };
@@ -144,9 +154,9 @@ impl Imported {
             return damaged("no such magic");
         }
         if version != VERSION {
-            return Err(format!(
-                "the list of imported files has version {version}: this fwstat reads {VERSION}"
-            ));
+            let why =
+                format!("the list of imported files has version {version}: this fwstat reads {VERSION}");
+            return Err(if version > VERSION { Unreadable::Newer(why) } else { Unreadable::Lost(why) });
         }
         let count = u32::from_be_bytes(count);
         if count > MAX_ENTRIES as u32 || body.len() != count as usize * ENTRY_SIZE {
@@ -233,7 +243,7 @@ mod tests {
     fn a_newer_version_is_refused_by_name() {
         let mut bytes = Imported::new().encode();
         bytes[4] = 9;
-        assert!(Imported::decode(&bytes).unwrap_err().contains("version 9"));
+        assert!(matches!(Imported::decode(&bytes), Err(Unreadable::Newer(why)) if why.contains("version 9")));
     }
 
     proptest! {

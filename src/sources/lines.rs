@@ -10,10 +10,8 @@ use crate::wire::window::{Window, zeros};
 /// Longer lines are no log lines: syslog daemons cut at 8 KiB or earlier.
 pub const LONGEST: usize = 8 * 1024;
 
-/// What is read at once stays in the processor's nearest cache until its lines are read.
+/// So much is read at once, and looked at before the first line is read.
 const BUFFER: usize = 64 * 1024;
-/// So much is looked at before the first line is read.
-const AHEAD: usize = 64 * 1024;
 
 pub struct Lines<R> {
     source: R,
@@ -148,11 +146,6 @@ impl<R: Read> Lines<R> {
 
     /// The next 64 KiB, as far as there is input.
     pub fn look_ahead(&mut self) -> &[u8] {
-        if self.buffer.len() < AHEAD {
-            let mut larger = vec![0; AHEAD].into_boxed_slice();
-            larger[..self.end].copy_from_slice(&self.buffer[..self.end]);
-            self.buffer = larger;
-        }
         while self.end < self.buffer.len() && self.fill() {}
         &self.buffer[self.start..self.end]
     }

@@ -23,7 +23,7 @@ pub struct Spool {
     memory: Vec<u8>,
 }
 
-/// Memory beyond so many bytes is given back: only the first and the last day need it.
+/// More memory is given back: few days need it.
 const MOST_MEMORY: usize = 128 * 1024;
 
 impl Spool {
