@@ -104,8 +104,8 @@ impl Lanes {
             for (lane, word) in words.iter().enumerate() {
                 let word = u64::from_le_bytes(*word) ^ lanes.keys[lane];
                 // Of a word that differs in one half only, this is never the same.
-                let product = (word & 0xffff_ffff).wrapping_mul(word >> 32).wrapping_add(word);
-                lanes.sums[lane] = lanes.sums[lane].wrapping_add(product);
+                let product = (word & 0xffff_ffff).wrapping_mul(word >> 32);
+                lanes.sums[lane] = lanes.sums[lane].wrapping_add(product).wrapping_add(word);
                 lanes.keys[lane] = lanes.keys[lane].wrapping_add(STEP);
             }
         }

@@ -115,8 +115,13 @@ impl Writer {
     }
 
     /// Plain in LEB128: seven bits a byte, least first.
+    #[inline]
     pub fn number(&mut self, number: u64) {
-        self.wide(u128::from(number));
+        match &mut self.form {
+            // Most are small.
+            Form::Plain(bytes) if number < 0x80 => bytes.push(number as u8),
+            _ => self.wide(u128::from(number)),
+        }
     }
 
     pub fn wide(&mut self, mut number: u128) {

@@ -79,8 +79,16 @@ impl Column {
     };
 }
 
-fn columns() -> Box<[Column]> {
-    vec![Column::NEW; COLUMNS].into_boxed_slice()
+/// Each is made when it is needed: few are for a quiet day.
+struct Columns([Option<Box<Column>>; COLUMNS]);
+
+impl Columns {
+    const NEW: Columns = Columns([const { None }; COLUMNS]);
+
+    #[inline]
+    fn get(&mut self, column: usize) -> &mut Column {
+        self.0[column].get_or_insert_with(|| Box::new(Column::NEW))
+    }
 }
 
 /// One coder for both ways, so that they cannot differ: the writer is told the bits, the reader finds them.
@@ -149,7 +157,7 @@ trait Coder {
 }
 
 pub struct Packer {
-    columns: Box<[Column]>,
+    columns: Columns,
     writer: Bits,
 }
 
@@ -171,21 +179,21 @@ impl Default for Packer {
 impl Packer {
     pub fn new() -> Packer {
         let writer = Bits { bytes: Vec::new(), low: 0, range: u32::MAX, last: None, full: 0 };
-        Packer { columns: columns(), writer }
+        Packer { columns: Columns::NEW, writer }
     }
 
     pub fn number(&mut self, column: usize, number: u128) {
-        self.writer.number(&mut self.columns[column], number);
+        self.writer.number(self.columns.get(column), number);
     }
 
     /// The lowest `length` (0..=32) bits, each of which has a model of its own.
     pub fn mask(&mut self, column: usize, mask: u32, length: usize) {
-        self.writer.mask(&mut self.columns[column], mask, length);
+        self.writer.mask(self.columns.get(column), mask, length);
     }
 
     /// A number up to 31 that is mostly small.
     pub fn rank(&mut self, column: usize, rank: u8) {
-        self.writer.rank(&mut self.columns[column], rank);
+        self.writer.rank(self.columns.get(column), rank);
     }
 
     /// As they are.
@@ -243,7 +251,7 @@ impl Coder for Bits {
 }
 
 pub struct Unpacker<'a> {
-    columns: Box<[Column]>,
+    columns: Columns,
     reader: Found<'a>,
 }
 
@@ -261,19 +269,19 @@ impl<'a> Unpacker<'a> {
         for _ in 0..4 {
             reader.shift();
         }
-        Unpacker { columns: columns(), reader }
+        Unpacker { columns: Columns::NEW, reader }
     }
 
     pub fn number(&mut self, column: usize) -> u128 {
-        self.reader.number(&mut self.columns[column], 0)
+        self.reader.number(self.columns.get(column), 0)
     }
 
     pub fn mask(&mut self, column: usize, length: usize) -> u32 {
-        self.reader.mask(&mut self.columns[column], 0, length)
+        self.reader.mask(self.columns.get(column), 0, length)
     }
 
     pub fn rank(&mut self, column: usize) -> u8 {
-        self.reader.rank(&mut self.columns[column], 0)
+        self.reader.rank(self.columns.get(column), 0)
     }
 
     /// `None`: there are not so many.

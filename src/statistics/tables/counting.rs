@@ -150,9 +150,8 @@ impl Tables {
             && self.service_sketches.len() < self.bounds.sketches
         {
             let mut sketch = Sketch::new();
-            for row in self.pairs.rows().iter().filter(|row| row.service == pair.service) {
-                sketch.add(row.address);
-            }
+            let rows = self.pairs.rows().iter().filter(|row| row.service == pair.service);
+            sketch.add_all(rows.map(|row| row.address));
             self.service_sketches.push(Rc::new(sketch));
             service.sketch = self.service_sketches.len() as u8;
         }
