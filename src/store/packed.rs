@@ -80,10 +80,12 @@ impl Column {
 }
 
 /// Each is made when it is needed: few are for a quiet day.
-struct Columns([Option<Box<Column>>; COLUMNS]);
+struct Columns(Box<[Option<Box<Column>>; COLUMNS]>);
 
 impl Columns {
-    const NEW: Columns = Columns([const { None }; COLUMNS]);
+    fn new() -> Columns {
+        Columns(Box::new([const { None }; COLUMNS]))
+    }
 
     #[inline]
     fn get(&mut self, column: usize) -> &mut Column {
@@ -179,7 +181,7 @@ impl Default for Packer {
 impl Packer {
     pub fn new() -> Packer {
         let writer = Bits { bytes: Vec::new(), low: 0, range: u32::MAX, last: None, full: 0 };
-        Packer { columns: Columns::NEW, writer }
+        Packer { columns: Columns::new(), writer }
     }
 
     pub fn number(&mut self, column: usize, number: u128) {
@@ -269,7 +271,7 @@ impl<'a> Unpacker<'a> {
         for _ in 0..4 {
             reader.shift();
         }
-        Unpacker { columns: Columns::NEW, reader }
+        Unpacker { columns: Columns::new(), reader }
     }
 
     pub fn number(&mut self, column: usize) -> u128 {
