@@ -33,20 +33,29 @@ impl<const AT_ONCE: usize> Prefix<AT_ONCE> {
     }
 
     pub fn set(&mut self, text: &[u8]) {
+        self.set_joined(&[text]);
+    }
+
+    /// The texts after each other, of which any characters may stand at `holes`, for [`Prefix::short_end_at`]. It finds
+    /// none that is longer than what is compared at once: such a text is not kept.
+    pub fn set_with_holes(&mut self, texts: &[&[u8]], holes: impl Iterator<Item = usize>) {
+        if texts.iter().map(|text| text.len()).sum::<usize>() > AT_ONCE {
+            return self.clear();
+        }
+        self.set_joined(texts);
+        for hole in holes.filter(|&hole| hole < AT_ONCE) {
+            (self.first.0[hole], self.mask.0[hole]) = (0, 0);
+        }
+    }
+
+    /// In the memory of the text before: this may be asked for each line.
+    fn set_joined(&mut self, texts: &[&[u8]]) {
         self.text.clear();
-        self.text.extend_from_slice(text);
+        texts.iter().for_each(|text| self.text.extend_from_slice(text));
         let at_once = self.text.len().min(AT_ONCE);
         (self.first.0, self.mask.0) = ([0; AT_ONCE], [0; AT_ONCE]);
         self.first.0[..at_once].copy_from_slice(&self.text[..at_once]);
         self.mask.0[..at_once].fill(0xff);
-    }
-
-    /// The texts after each other, of which any characters may stand at `holes`, for [`Prefix::short_end_at`].
-    pub fn set_with_holes(&mut self, texts: &[&[u8]], holes: impl Iterator<Item = usize>) {
-        self.set(&texts.concat());
-        for hole in holes.filter(|&hole| hole < AT_ONCE) {
-            (self.first.0[hole], self.mask.0[hole]) = (0, 0);
-        }
     }
 
     pub fn clear(&mut self) {
@@ -108,6 +117,8 @@ mod tests {
         assert_eq!(end("at xx:\u{e9} kernel: DROP"), Some(17));
         assert_eq!(end("at 12.34 kernel: DROP"), None);
         assert_eq!(end("at 12:34 kernel- DROP"), None);
+        prefix.set_with_holes(&[b"at ", &[b'x'; 30]], [3].into_iter());
+        assert!(prefix.text().is_empty());
         prefix.set(b"at 00:00");
         assert_eq!(prefix.short_end_at(Padded::new(b"at 12:34 ").window().unwrap(), 0), None);
     }
