@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use fwstat::check;
+use fwstat::cli::arguments::{self, Command, Place};
+use fwstat::cli::check;
+use fwstat::cli::client;
+use fwstat::cli::help;
+use fwstat::cli::shell::{self, Outcome, ShellError};
 use fwstat::daemon;
-use fwstat::faces::arguments::{self, Command, Place};
-use fwstat::faces::help;
-use fwstat::faces::remote;
-use fwstat::faces::shell::{self, Outcome, ShellError};
-use fwstat::system::memory;
+use fwstat::sys::memory;
 
 /// 0 answered, 1 failed, 2 wrong usage.
 fn main() -> ExitCode {
@@ -70,16 +70,16 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::MonthReport { wanted, place: Place::Store { directory, timezone, countries } } => {
             return shell::month_of_store(wanted, &directory, timezone.as_deref(), &countries, out);
         }
-        Command::MonthReport { wanted, place: Place::Daemon { ubus } } => remote::month(wanted, &ubus, out)?,
+        Command::MonthReport { wanted, place: Place::Daemon { ubus } } => client::month(wanted, &ubus, out)?,
         Command::Ask { question, place: Place::Daemon { ubus }, json } => {
-            remote::ask(&question, &ubus, json, out)?;
+            client::ask(&question, &ubus, json, out)?;
         }
-        Command::Export { format, place: Place::Daemon { ubus } } => remote::export(format, &ubus, out)?,
+        Command::Export { format, place: Place::Daemon { ubus } } => client::export(format, &ubus, out)?,
         Command::Block { source, length, reason, ubus } => {
-            remote::block(source, length, reason.as_deref(), &ubus, out)?;
+            client::block(source, length, reason.as_deref(), &ubus, out)?;
         }
-        Command::Unblock { source, ubus } => remote::unblock(source, &ubus, out)?,
-        Command::Commit { ubus } => remote::commit(&ubus, out)?,
+        Command::Unblock { source, ubus } => client::unblock(source, &ubus, out)?,
+        Command::Commit { ubus } => client::commit(&ubus, out)?,
         Command::Check { config, ubus, run } => {
             return check::run(&daemon::Places { config, ubus, run }, out);
         }

@@ -10,9 +10,9 @@ use std::process::Command;
 
 use common::fwstat::{answer, ask, run, run_with_input, scratch};
 use common::generate::random::Random;
-use fwstat::atlas::Database;
 use fwstat::event::Address;
-use fwstat::statistics::countries::{Atlas, Country};
+use fwstat::geoip::Database;
+use fwstat::stats::countries::{Atlas, Country};
 use ranges::{country, ranges};
 
 fn database(path: &Path) -> Database {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use common::fwstat::{run, run_with_input, scratch};
 use common::generate::random::Random;
 use common::generate::{daemons, other};
-use fwstat::bus::outgoing::Outgoing;
+use fwstat::ubus::outgoing::Outgoing;
 
 const MUTATIONS: usize = 3000;
 

@@ -234,7 +234,7 @@ fn listen(broker: &Broker) -> std::sync::mpsc::Receiver<String> {
             let data = find(&frame.payload, UbusAttr::Data);
             let text =
                 data.map(|_| stand_in::wire::data(&frame, UbusAttr::Data).to_vec()).unwrap_or_default();
-            let table = fwstat::bus::blob::to_value(&text);
+            let table = fwstat::ubus::blob::to_value(&text);
             let _ = sender.send(format!(
                 "{} {}",
                 name.unwrap_or_default(),

@@ -2,12 +2,12 @@
 //! at its bound still answers. In a process of its own, since it looks at this process's memory.
 
 use fwstat::calendar::Calendar;
-use fwstat::engine::{Action, Brought, Engine, Input, Now};
 use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
+use fwstat::live::{Action, Brought, Engine, Input, Now};
 use fwstat::query::Answer;
 use fwstat::query::history::Retention;
 use fwstat::query::question::{Prefix, Question, Topic};
-use fwstat::statistics::heavy::mix;
+use fwstat::stats::heavy::mix;
 use fwstat::store::shelf::DiskShelf;
 use fwstat::store::today::{Keeper, Portion, State};
 

@@ -1,12 +1,12 @@
 //! The logd feed over a link whose broker is a script: forged notifications, and the speed.
 
-use fwstat::bus::link::Link;
 use fwstat::calendar::Calendar;
-use fwstat::engine::{Brought, Engine, Input, Now};
 use fwstat::event::Origin;
-use fwstat::sources::logd::LogFeed;
-use fwstat::system::clock;
-use fwstat::wire::line::{LineReader, Outcome};
+use fwstat::input::logd::LogFeed;
+use fwstat::live::{Brought, Engine, Input, Now};
+use fwstat::parse::line::{LineReader, Outcome};
+use fwstat::sys::clock;
+use fwstat::ubus::link::Link;
 use ubus::blobmsg::BlobMsgTable;
 use ubus::envelope::{EnvBuilder, UbusAttr};
 use ubus::wire::{Codec, Frame, MsgType};

@@ -9,9 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fwstat::event::protocol;
-use fwstat::sources::nflog::{Counters, NflogError, NflogReader, NflogRecord, QUEUE_THRESHOLD};
-use fwstat::system::netlink::interface_name;
-use fwstat::system::wait::{Wait, wait};
+use fwstat::input::nflog::{Counters, NflogError, NflogReader, NflogRecord, QUEUE_THRESHOLD};
+use fwstat::sys::netlink::interface_name;
+use fwstat::sys::wait::{Wait, wait};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, getsockname, sendto, socket,
 };

@@ -5,12 +5,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use fwstat::calendar::{Calendar, Date};
 use fwstat::event::{Address, Class, Event, PathId, Service, Verdict};
-use fwstat::faces::json;
+use fwstat::output::json;
 use fwstat::query;
 use fwstat::query::history::Retention;
 use fwstat::query::question::{Question, Topic};
-use fwstat::statistics::collect::{Collector, Order, Waiting};
-use fwstat::statistics::tables::{Bounds, Tables};
+use fwstat::stats::collect::{Collector, Order, Waiting};
+use fwstat::stats::tables::{Bounds, Tables};
 use fwstat::store::history::{AddedDay, Store};
 use fwstat::store::shelf::MemoryShelf;
 use fwstat::store::spool::Spool;

@@ -13,9 +13,9 @@ use std::process::{Command, Stdio};
 
 use common::fwstat::{PROGRAM, answer, command, run, run_with_input, scratch, shipped};
 use common::generate::random::Random;
-use fwstat::faces::arguments::Input;
-use fwstat::faces::json;
-use fwstat::offline;
+use fwstat::cli::arguments::Input;
+use fwstat::cli::offline;
+use fwstat::output::json;
 use fwstat::query;
 use fwstat::query::history::Retention;
 use fwstat::query::question::{Question, Topic};
@@ -96,7 +96,7 @@ fn import(store: &Path, log: &Path) -> Result<Vec<String>, String> {
         timezone: Some("UTC".into()),
         year: None,
         wan: Vec::new(),
-        countries: fwstat::faces::arguments::DEFAULT_COUNTRIES.into(),
+        countries: fwstat::cli::arguments::DEFAULT_COUNTRIES.into(),
     };
     let reading = offline::import(&input, store, &mut |_| {}).map_err(|failure| failure.to_string())?;
     Ok(reading.failures.into_iter().chain(reading.notes).collect())

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use fwstat::bus::call::{CallError, call};
-use fwstat::bus::{Connection, Status, blob};
-use fwstat::faces::ubus::{AnswerError, Answers, BusCommand, FwstatObject};
+use fwstat::input::logd::{LogFeed, LogdCounts, Mark};
+use fwstat::output::blobmsg::{AnswerError, Answers, BusCommand, FwstatObject};
 use fwstat::query::question::{Question, Topic};
-use fwstat::sources::logd::{LogFeed, LogdCounts, Mark};
+use fwstat::ubus::call::{CallError, call};
+use fwstat::ubus::{Connection, Status, blob};
 use serde_json::{Value, json};
 use stand_in::broker::Broker;
 use stand_in::logd::{Logd, SYSLOG};
@@ -93,7 +93,7 @@ impl Station {
                         outgoing.send_event(&name, &data);
                     }
                 }
-                let mut on_event = |outgoing: &mut _, event: fwstat::bus::BusEvent<'_>| {
+                let mut on_event = |outgoing: &mut _, event: fwstat::ubus::BusEvent<'_>| {
                     object.on_event(now, outgoing, &event, &mut *seen);
                     feed.on_event(now, outgoing, &event, &mut give);
                 };

@@ -17,7 +17,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
 }
 
 fn is_test(name: &str) -> bool {
-    name.ends_with("tests.rs") || name.contains("/tests/") || name == "faces/golden.rs"
+    name.ends_with("tests.rs") || name.contains("/tests/") || name == "output/golden.rs"
 }
 
 /// The code of a part of `src/`, by file, with a number for each line; comments and tests left out.
@@ -88,22 +88,22 @@ fn the_core_knows_no_clock_file_socket_or_face() {
         "serde_json",
         "println!",
         "eprintln!",
-        "crate::bus",
-        "crate::faces",
-        "crate::system",
-        "crate::sources",
-        "crate::nftables",
+        "crate::ubus",
+        "crate::output",
+        "crate::sys",
+        "crate::input",
+        "crate::nft",
         "crate::daemon",
-        "crate::offline",
+        "crate::cli::offline",
         "crate::config",
     ];
-    assert_eq!(places(&["statistics", "guard", "query", "event", "classify"], &words), NONE);
+    assert_eq!(places(&["stats", "guard", "query", "event", "classify"], &words), NONE);
 }
 
 #[test]
 fn statistics_know_no_store_and_no_json() {
     let words = ["crate::store", "crate::query", "serde"];
-    assert_eq!(places(&["statistics"], &words), NONE);
+    assert_eq!(places(&["stats"], &words), NONE);
     assert_eq!(places(&["query"], &["crate::store"]), NONE);
 }
 
@@ -111,9 +111,9 @@ fn statistics_know_no_store_and_no_json() {
 #[test]
 fn the_guard_knows_no_nft_and_nftables_decides_nothing() {
     assert_eq!(places(&["guard"], &["nft ", "Command", "Netlink", "netlink"]), NONE);
-    let words = ["crate::engine", "crate::statistics", "crate::config", "crate::daemon", "crate::event"];
-    assert_eq!(places(&["nftables"], &words), NONE);
-    assert_eq!(places(&["nftables/script"], &["std::process", "std::fs", "std::io", "crate::system"]), NONE);
+    let words = ["crate::live", "crate::stats", "crate::config", "crate::daemon", "crate::event"];
+    assert_eq!(places(&["nft"], &words), NONE);
+    assert_eq!(places(&["nft/script"], &["std::process", "std::fs", "std::io", "crate::sys"]), NONE);
 }
 
 #[test]
@@ -137,20 +137,20 @@ fn wire_is_pure_and_says_nothing() {
         "unreachable!",
         "log::",
         "serde",
-        "crate::statistics",
+        "crate::stats",
         "crate::store",
         "crate::query",
-        "crate::faces",
-        "crate::sources",
-        "crate::system",
-        "crate::offline",
-        "crate::bus",
+        "crate::output",
+        "crate::input",
+        "crate::sys",
+        "crate::cli::offline",
+        "crate::ubus",
         "crate::daemon",
     ];
-    assert_eq!(places(&["wire"], &words), NONE);
+    assert_eq!(places(&["parse"], &words), NONE);
     let words = [".unwrap()", ".expect("];
     assert_eq!(
-        places(&["wire", "store/format", "store/codec", "store/packed", "store/records"], &words),
+        places(&["parse", "store/format", "store/codec", "store/packed", "store/records"], &words),
         NONE
     );
 }
@@ -158,9 +158,8 @@ fn wire_is_pure_and_says_nothing() {
 /// Faces get answers; the tables that these are made of are nothing to them.
 #[test]
 fn faces_compute_no_figure() {
-    let words =
-        ["crate::statistics", "crate::wire", "crate::classify", "crate::guard", "statistics::", "wire::"];
-    assert_eq!(places(&["faces"], &words), NONE);
+    let words = ["crate::stats", "crate::parse", "crate::classify", "crate::guard", "stats::", "parse::"];
+    assert_eq!(places(&["output"], &words), NONE);
 }
 
 #[test]
@@ -172,9 +171,9 @@ fn the_formats_of_the_store_touch_no_disk() {
 #[test]
 fn unsafe_stands_in_system_only() {
     let places = places(&[""], &["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"]);
-    let outside: Vec<_> = places.into_iter().filter(|place| !place.starts_with("src/system/")).collect();
+    let outside: Vec<_> = places.into_iter().filter(|place| !place.starts_with("src/sys/")).collect();
     assert_eq!(outside, NONE);
-    for (name, lines) in code("system") {
+    for (name, lines) in code("sys") {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&name)).unwrap();
         let all: Vec<&str> = text.lines().collect();
         for (number, _) in lines.iter().filter(|(_, line)| has_word(line, "unsafe {")) {

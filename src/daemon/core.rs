@@ -17,24 +17,24 @@ use super::outside::Outside;
 use super::store::Places;
 use super::zone::ZoneFiles;
 use super::{load, now};
-use crate::atlas::Database;
-use crate::bus::{Status, blob};
 use crate::calendar::Date;
 use crate::config::Config;
 use crate::config::zones::Interface;
-use crate::engine::live::mask;
-use crate::engine::{Action, Brought, Engine, Input, Now};
 use crate::event::Origin;
 use crate::exposure;
-use crate::faces::ubus::{AnswerError, Answers, BusCommand};
+use crate::geoip::Database;
+use crate::input::logd::{LogFeed, LogdCounts, Mark};
+use crate::input::nflog::Counters;
+use crate::live::open_day::mask;
+use crate::live::{Action, Brought, Engine, Input, Now};
+use crate::output::blobmsg::{AnswerError, Answers, BusCommand};
+use crate::parse::line::{LineReader, Outcome};
 use crate::query::answer::{CounterStatus, Exposure};
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer};
 use crate::record::Field;
-use crate::sources::logd::{LogFeed, LogdCounts, Mark};
-use crate::sources::nflog::Counters;
-use crate::system::installed::read_text;
-use crate::wire::line::{LineReader, Outcome};
+use crate::sys::installed::read_text;
+use crate::ubus::{Status, blob};
 
 /// A longer firewall configuration is not looked at.
 const MOST_FIREWALL: u64 = 512 * 1024;
@@ -402,7 +402,7 @@ impl Answers for Core {
             })?
         };
         self.guarding.count_dropped(&mut answer);
-        crate::offline::add_advice(question, &mut answer);
+        crate::cli::offline::add_advice(question, &mut answer);
         if let Answer::Summary(summary) = &mut answer {
             self.complete(now, summary);
             summary.exposure = self.exposure(now, question.limit);

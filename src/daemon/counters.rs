@@ -6,8 +6,8 @@ use std::process::{Child, ChildStdout, Stdio};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use crate::nftables::run::command;
-use crate::wire::json::Reader;
+use crate::nft::run::command;
+use crate::parse::json::Reader;
 
 /// Longer rulesets are not read.
 const MOST_BYTES: usize = 1 << 20;

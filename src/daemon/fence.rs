@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use crate::engine::Now;
 use crate::guard::{Change, End, Guard, Source};
-use crate::nftables::kernel::{Elements, Notifications};
-use crate::nftables::run::Nft;
-use crate::nftables::script::{self, Spec};
+use crate::live::Now;
+use crate::nft::kernel::{Elements, Notifications};
+use crate::nft::run::Nft;
+use crate::nft::script::{self, Spec};
 
 /// After a failure it is tried again, at first soon.
 const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];

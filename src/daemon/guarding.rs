@@ -10,19 +10,19 @@ use super::fence::Fence;
 use super::ledger::LedgerFile;
 use super::store::Places;
 use super::surroundings::{self, Surroundings};
-use crate::bus::blob;
 use crate::config::{Config, GuardMode, Rate, Scope};
-use crate::engine::{Engine, Now};
-use crate::faces::ubus::{AnswerError, BlockWish};
 use crate::guard::detector::Limits;
 use crate::guard::{Change, Detail, Limit, Mode, Protection, Refusal, Settings, Source, Suspect, Wish};
 use crate::hash::fold;
-use crate::nftables::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
+use crate::live::{Engine, Now};
+use crate::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
+use crate::output::blobmsg::{AnswerError, BlockWish};
 use crate::query::Answer;
 use crate::query::answer::{BlockRow, GuardStatus};
 use crate::query::question::Prefix;
 use crate::record;
 use crate::record::Field;
+use crate::ubus::blob;
 
 /// How often the surroundings are looked at, and how old a look may be when somebody is to be blocked.
 const LOOK_MS: u64 = 10_000;

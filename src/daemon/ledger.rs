@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::store::Places;
-use crate::engine::Now;
 use crate::guard::Guard;
+use crate::live::Now;
 use crate::store::ledger::{self, Kept, Moment};
 
 const NAME: &str = "blocks.fws";

@@ -26,15 +26,15 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::bus::{BusEvent, Connection, Outgoing};
 use crate::config::Config;
-use crate::engine::Now;
-use crate::faces::ubus::FwstatObject;
-use crate::sources::logd::LogFeed;
-use crate::sources::netifd::Netifd;
-use crate::system::clock;
-use crate::system::signals::{Request, Signals};
-use crate::system::wait::{Wait, wait};
+use crate::input::logd::LogFeed;
+use crate::input::netifd::Netifd;
+use crate::live::Now;
+use crate::output::blobmsg::FwstatObject;
+use crate::sys::clock;
+use crate::sys::signals::{Request, Signals};
+use crate::sys::wait::{Wait, wait};
+use crate::ubus::{BusEvent, Connection, Outgoing};
 
 use self::core::Core;
 use self::nflog::NflogInput;

@@ -3,14 +3,14 @@
 use std::os::fd::BorrowedFd;
 
 use crate::classify::{Facts, classify};
-use crate::engine::{Brought, Input, Now};
 use crate::event::{Class, Event, Origin};
+use crate::input::nflog::events::{Meaning, NflogEvents, Way};
+use crate::input::nflog::{Counters, FULL_BATCH, NflogReader};
+use crate::live::{Brought, Input, Now};
+use crate::parse::netfilter::Head;
+use crate::parse::packet::Packet;
+use crate::parse::{Inputs, fingerprint, way};
 use crate::paths::Path;
-use crate::sources::nflog::events::{Meaning, NflogEvents, Way};
-use crate::sources::nflog::{Counters, FULL_BATCH, NflogReader};
-use crate::wire::netfilter::Head;
-use crate::wire::packet::Packet;
-use crate::wire::{Inputs, fingerprint, way};
 
 use super::core::{Core, RUNNING};
 

@@ -1,7 +1,7 @@
 //! What the daemon tells of its own accord: `fwstat.anomaly`, once for each anomalous service and day.
 
 use crate::calendar::Date;
-use crate::faces::anomaly_table::notice;
+use crate::output::anomaly_table::notice;
 use crate::query::answer::{AnomalyRow, Known};
 use crate::record;
 
@@ -55,7 +55,7 @@ impl Notices {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::faces::json::text;
+    use crate::output::json::text;
 
     fn row(port: u16, day: i32) -> AnomalyRow {
         let name = (port == 1900).then_some("SSDP".into());

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::calendar::{Date, Month};
 use crate::config::Config;
-use crate::engine::{Engine, Now};
+use crate::live::{Engine, Now};
 use crate::query::history::{History, MonthOfDays, Retention};
 use crate::store::format::Block;
 use crate::store::shelf::DiskShelf;

@@ -13,8 +13,8 @@ use nix::sys::socket::SockaddrStorage;
 use crate::config::uci;
 use crate::event::Address;
 use crate::guard::Protection;
+use crate::parse::way::is_inside;
 use crate::query::question::Prefix;
-use crate::wire::way::is_inside;
 
 /// What resolvers are told by DHCP and PPP.
 const RESOLV: [&str; 3] =

@@ -9,10 +9,10 @@ use super::history::History;
 use super::question::Question;
 use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_joined, walk_measured};
 use crate::event::{Address, Class, Service};
-use crate::statistics::countries::{Atlas, Country, KeptCountries};
-use crate::statistics::kept::{Kept, KeptService, Unique};
-use crate::statistics::range::Range;
-use crate::statistics::sample::{MOST_ASKED, Sample};
+use crate::stats::countries::{Atlas, Country, KeptCountries};
+use crate::stats::kept::{Kept, KeptService, Unique};
+use crate::stats::range::Range;
+use crate::stats::sample::{MOST_ASKED, Sample};
 
 pub const NO_DATABASE: &str = "no country database";
 

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use crate::calendar::{Date, Month};
-use crate::statistics::day::KeptDay;
-use crate::statistics::month::KeptMonth;
+use crate::stats::day::KeptDay;
+use crate::stats::month::KeptMonth;
 
 /// A month as it is kept: its summary, and its days as far as they are still there.
 pub struct MonthOfDays {

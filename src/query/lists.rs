@@ -6,9 +6,9 @@ use crate::calendar::Calendar;
 use crate::event::{Address, Service};
 use crate::services;
 use crate::short::{AddressText, CountryText, InstantText};
-use crate::statistics::countries::{Atlas, Country};
-use crate::statistics::range::{Range, Sum};
-use crate::statistics::uniques::Uniques;
+use crate::stats::countries::{Atlas, Country};
+use crate::stats::range::{Range, Sum};
+use crate::stats::uniques::Uniques;
 
 use super::AnswerError;
 use super::answer::{Completeness, ServiceRow, ServicesAnswer, SourceAnswer, SourceRow, SourcesAnswer};

@@ -16,7 +16,7 @@ use std::fmt;
 
 use crate::calendar::Calendar;
 use crate::record::{Field, Need, Record, Seen};
-use crate::statistics::countries::Atlas;
+use crate::stats::countries::Atlas;
 use answer::{
     AnomaliesAnswer, BlocksAnswer, Completeness, CountriesAnswer, DaysAnswer, HoursAnswer, MonthsAnswer,
     RecentAnswer, ServicesAnswer, SourceAnswer, SourcesAnswer, StatusAnswer, SummaryAnswer,

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::calendar::{Calendar, Date, Month};
 use crate::event::Class;
 use crate::services;
-use crate::statistics::anomalies::{Anomaly, Cells};
-use crate::statistics::countries::{Atlas, Country};
-use crate::statistics::kept::{Hours, Kept};
-use crate::statistics::range::Range;
+use crate::stats::anomalies::{Anomaly, Cells};
+use crate::stats::countries::{Atlas, Country};
+use crate::stats::kept::{Hours, Kept};
+use crate::stats::range::Range;
 
 use super::AnswerError;
 use super::answer::{
@@ -344,7 +344,7 @@ pub fn anomalies_on(history: &mut dyn History, date: Date) -> Vec<AnomalyRow> {
     let question = Question { from: Some(date), to: Some(date), ..Question::new(Topic::Anomalies) };
     let Some(span) = Span::new(&question, history) else { return Vec::new() };
     let mut cells = Cells::new();
-    let near = span.with_range(Date(date.0 - crate::statistics::anomalies::WINDOW), date);
+    let near = span.with_range(Date(date.0 - crate::stats::anomalies::WINDOW), date);
     walk(history, &near, &mut Reasons::default(), &mut |piece| {
         if let Piece::Day(day, _) = piece {
             cells.add(day.date, day.class(Class::Attempt));

@@ -2,11 +2,11 @@
 
 use crate::calendar::{Date, Month};
 use crate::event::{Class, Service};
-use crate::statistics::anomalies::{Anomaly, Cells};
-use crate::statistics::day::KeptDay;
-use crate::statistics::distinct::Sketch;
-use crate::statistics::kept::Kept;
-use crate::statistics::month::{KeptMonth, day_bit};
+use crate::stats::anomalies::{Anomaly, Cells};
+use crate::stats::day::KeptDay;
+use crate::stats::distinct::Sketch;
+use crate::stats::kept::Kept;
+use crate::stats::month::{KeptMonth, day_bit};
 
 use super::history::{History, MonthOfDays};
 use super::question::Question;

@@ -11,9 +11,9 @@ use std::rc::Rc;
 use crate::calendar::{Date, Month};
 use crate::event::Class;
 use crate::query::history::{History, MonthOfDays, Retention};
-use crate::statistics::day::KeptDay;
-use crate::statistics::kept::SKETCHED;
-use crate::statistics::month::{KeptMonth, MonthSum};
+use crate::stats::day::KeptDay;
+use crate::stats::kept::SKETCHED;
+use crate::stats::month::{KeptMonth, MonthSum};
 
 use super::format::{self, Block, Kind, Payload};
 use super::records::{self, Form};

@@ -3,9 +3,9 @@
 
 use crate::calendar::{Date, Month};
 use crate::event::{Class, Verdict};
-use crate::statistics::day::{Day, KeptDay};
-use crate::statistics::kept::{Kept, KeptPair, KeptSource};
-use crate::statistics::month::KeptMonth;
+use crate::stats::day::{Day, KeptDay};
+use crate::stats::kept::{Kept, KeptPair, KeptSource};
+use crate::stats::month::KeptMonth;
 
 use super::codec::{Column, Malformed, Reader, Writer};
 use super::format::Payload;

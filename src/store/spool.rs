@@ -7,8 +7,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::calendar::Date;
-use crate::statistics::collect::Waiting;
-use crate::statistics::day::{Day, KeptDay};
+use crate::stats::collect::Waiting;
+use crate::stats::day::{Day, KeptDay};
 
 use super::codec::Writer;
 use super::format::Payload;

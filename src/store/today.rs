@@ -8,7 +8,7 @@
 
 use crate::calendar::Date;
 use crate::query::history::Retention;
-use crate::statistics::day::{Day, KeptDay};
+use crate::stats::day::{Day, KeptDay};
 
 use super::aside::Aside;
 use super::codec::{Malformed, Reader, Writer};

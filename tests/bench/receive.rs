@@ -4,11 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use fwstat::sources::nflog::NflogReader;
-use fwstat::system::clock;
-use fwstat::system::netlink::Netlink;
-use fwstat::system::wait::{Wait, wait};
-use fwstat::wire::nflog::{Settings, listen};
+use fwstat::input::nflog::NflogReader;
+use fwstat::parse::nflog::{Settings, listen};
+use fwstat::sys::clock;
+use fwstat::sys::netlink::Netlink;
+use fwstat::sys::wait::{Wait, wait};
 use std::os::fd::AsFd;
 
 fn main() {
@@ -52,7 +52,7 @@ fn parse(group: u16, packets: u64) -> (u64, u64) {
     let done = |reader: &NflogReader| reader.counters().received + reader.counters().lost >= packets;
     while !done(&reader) && last.elapsed() < Duration::from_secs(3) {
         if wait(&mut [Wait::read(reader.fd())], Some(Duration::from_millis(200))).unwrap() > 0 {
-            let mut each = |record: &fwstat::sources::nflog::NflogRecord<'_>| {
+            let mut each = |record: &fwstat::input::nflog::NflogRecord<'_>| {
                 sum = sum.wrapping_add(record.packet.source.low ^ u64::from(record.packet.port));
             };
             reader.read(2048, &mut each).unwrap();

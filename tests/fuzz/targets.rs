@@ -3,24 +3,24 @@
 
 use std::io::Read;
 
-use fwstat::atlas::mmdb::{Bytes, Layout, Walk};
-use fwstat::bus::blob;
-use fwstat::bus::link::{BusEvent, Link};
 use fwstat::calendar::{Date, Month};
 use fwstat::config::{Config, zones};
 use fwstat::event::Address;
-use fwstat::sources::gzip::Gzip;
-use fwstat::sources::imported::Imported;
-use fwstat::sources::lines::{Line, Lines};
-use fwstat::sources::netifd;
-use fwstat::statistics::countries::Country;
+use fwstat::geoip::mmdb::{Bytes, Layout, Walk};
+use fwstat::input::gzip::Gzip;
+use fwstat::input::imported::Imported;
+use fwstat::input::lines::{Line, Lines};
+use fwstat::input::netifd;
+use fwstat::parse::login::Logins;
+use fwstat::parse::nflog::{Message, messages};
+use fwstat::parse::packet::Packet;
+use fwstat::parse::{json, line, nflog};
+use fwstat::stats::countries::Country;
 use fwstat::store::aside::Aside;
 use fwstat::store::format::{self, Kind, Payload, PayloadForm};
 use fwstat::store::records::{self, Form};
-use fwstat::wire::login::Logins;
-use fwstat::wire::nflog::{Message, messages};
-use fwstat::wire::packet::Packet;
-use fwstat::wire::{json, line, nflog};
+use fwstat::ubus::blob;
+use fwstat::ubus::link::{BusEvent, Link};
 
 pub type Target = (&'static str, fn(&[u8]));
 
@@ -121,7 +121,7 @@ pub fn gzip(data: &[u8]) {
     let mut lines = Lines::new(Gzip::new(data).take(1 << 20), b"");
     while let Some(line) = lines.next_line() {
         if let Line::Whole(line) = line {
-            assert!(line.len() <= fwstat::sources::lines::LONGEST);
+            assert!(line.len() <= fwstat::input::lines::LONGEST);
         }
     }
 }
@@ -156,7 +156,7 @@ pub fn nflog_datagram(data: &[u8]) {
 
 /// A datagram of the kernel about tables.
 pub fn nftables_datagram(data: &[u8]) {
-    use fwstat::wire::nftables::{Message, messages};
+    use fwstat::parse::nftables::{Message, messages};
     for message in messages(data) {
         if let Message::Elements(elements) = message {
             elements.for_each(drop);

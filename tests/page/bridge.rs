@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fwstat::bus::call::{CallError, call};
 use fwstat::config::uci;
+use fwstat::ubus::call::{CallError, call};
 use serde_json::{Map, Value, json};
 
 struct Bridge {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use fwstat::bus::blob;
+use fwstat::ubus::blob;
 use serde_json::{Value, json};
 use ubus::envelope::UbusAttr;
 use ubus::wire::MsgType;

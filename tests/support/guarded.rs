@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fwstat::guard::Source;
-use fwstat::nftables::kernel::Elements;
+use fwstat::nft::kernel::Elements;
 use fwstat::query::question::Prefix;
 use serde_json::{Value, json};
 

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fwstat::bus::call::{CallError, call};
+use fwstat::ubus::call::{CallError, call};
 use serde_json::{Value, json};
 
 use crate::stand_in::broker::Broker;

@@ -4,8 +4,8 @@ use std::fs;
 
 use super::{Core, RUNNING};
 use crate::calendar::Date;
-use crate::check;
-use crate::engine::{Input, Now};
+use crate::cli::check;
+use crate::live::{Input, Now};
 use crate::query::answer::{
     ClockStatus, Completeness, CountryStatus, FindingRow, InputStatus, MemoryStatus, StatusAnswer,
     StoreStatus, SummaryAnswer,

@@ -5,12 +5,12 @@
 use std::io;
 
 use super::*;
-use crate::statistics::anomalies::Cells;
-use crate::statistics::countries::CountryCuts;
-use crate::statistics::day::Day;
-use crate::statistics::distinct::{FOLDED_REGISTERS, Sketch};
-use crate::statistics::kept::Unique;
-use crate::statistics::uniques::Uniques;
+use crate::stats::anomalies::Cells;
+use crate::stats::countries::CountryCuts;
+use crate::stats::day::Day;
+use crate::stats::distinct::{FOLDED_REGISTERS, Sketch};
+use crate::stats::kept::Unique;
+use crate::stats::uniques::Uniques;
 
 impl Store {
     /// Adds whole summaries of days, oldest first, and what to remember of the files they came

@@ -5,9 +5,9 @@ use std::cmp::Reverse;
 use super::super::codec::{Column, Malformed, Reader, Writer};
 use super::sketch::{read_unique, write_unique};
 use crate::event::Service;
-use crate::statistics::countries::{Country, KeptCountries, KeptCountry, KeptServiceCountry};
-use crate::statistics::kept::Unique;
-use crate::statistics::sample::{self, Sample};
+use crate::stats::countries::{Country, KeptCountries, KeptCountry, KeptServiceCountry};
+use crate::stats::kept::Unique;
+use crate::stats::sample::{self, Sample};
 
 /// What is added to a sample's level, which is below 32, by whether it tells what its sources tried: since format 4.
 const NO_TRIED: u64 = 1;

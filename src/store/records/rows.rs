@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::rc::Rc;
 
 use crate::event::{Address, Service};
-use crate::statistics::kept::{Hours, Kept, KeptPair, KeptService, KeptSource, Unique};
+use crate::stats::kept::{Hours, Kept, KeptPair, KeptService, KeptSource, Unique};
 
 use super::super::codec::{Column, Malformed, Reader, Writer};
 use super::sketch::{read_sketch, read_unique, write_sketch, write_unique};

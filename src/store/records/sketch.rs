@@ -1,9 +1,9 @@
 //! Numbers of different sources, and the sketches that they come from.
 
-use crate::statistics::distinct::{
+use crate::stats::distinct::{
     FINE_REGISTERS, FOLDED_REGISTERS, MOST_EXACT, REGISTERS, SERVICE_REGISTERS, Sketch,
 };
-use crate::statistics::kept::Unique;
+use crate::stats::kept::Unique;
 
 use super::super::codec::{BitReader, BitWriter, Column, Malformed, Reader, Writer};
 

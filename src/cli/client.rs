@@ -1,0 +1,181 @@
+//! The command line's way to the running daemon: a question over ubus, its answer as a table.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::arguments::Format;
+use super::shell::{ShellError, print_json, print_table};
+use crate::event::Class;
+use crate::output::month_report::{self, Wanted};
+use crate::output::{blobmsg, prometheus};
+use crate::query::Answer;
+use crate::query::answer::{ServicesAnswer, StatusAnswer, SummaryAnswer};
+use crate::query::question::{Prefix, Question, Topic};
+use crate::record::Record;
+use crate::ubus::blob;
+use crate::ubus::call::{CallError, call};
+
+const LIMIT: Duration = Duration::from_secs(20);
+/// What `nft` needs to list the rules, usually.
+const COUNTING: Duration = Duration::from_millis(300);
+
+impl From<CallError> for ShellError {
+    fn from(error: CallError) -> ShellError {
+        ShellError::Failure(error.to_string())
+    }
+}
+
+type Result<T> = std::result::Result<T, ShellError>;
+
+/// A question's arguments, without those at their default.
+fn arguments(question: &Question) -> Value {
+    let default = Question::new(question.topic);
+    let mut keys = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            keys.insert(name.to_string(), value);
+        }
+    };
+    put("from", question.from.map(|date| json!(date.to_string())));
+    put("to", question.to.map(|date| json!(date.to_string())));
+    put("class", (question.class != default.class).then(|| json!(question.class.name())));
+    put("protocol", question.protocol.map(|number| json!(number.to_string())));
+    put("port", question.port.map(|port| json!(port)));
+    let source = if question.topic == Topic::Source { "address" } else { "source" };
+    put(source, question.source.map(|prefix| json!(text(prefix))));
+    put("country", question.country.map(|code| json!(String::from_utf8_lossy(&code))));
+    put("min", (question.min != default.min).then(|| json!(question.min)));
+    put("limit", (question.limit != default.limit).then(|| json!(question.limit)));
+    put("cursor", (question.cursor != default.cursor).then(|| json!(question.cursor)));
+    Value::Object(keys)
+}
+
+fn text(prefix: Prefix) -> String {
+    if prefix.is_single() {
+        prefix.network.to_string()
+    } else {
+        format!("{}/{}", prefix.network, prefix.length)
+    }
+}
+
+pub fn ask(question: &Question, socket: &Path, json: bool, out: &mut dyn Write) -> Result<()> {
+    if question.topic == Topic::Status {
+        count_rules(socket)?;
+    }
+    let answer = call(socket, blobmsg::OBJECT, question.topic.name(), &arguments(question), LIMIT)?;
+    if json {
+        return Ok(print_json(&answer, out)?);
+    }
+    Ok(print_table(question, &read(question.topic, answer)?, out)?)
+}
+
+/// The report of a month of the running daemon.
+pub fn month(wanted: Wanted, socket: &Path, out: &mut dyn Write) -> Result<()> {
+    let mut ask = |question: &Question| {
+        let topic = question.topic;
+        read(topic, call(socket, blobmsg::OBJECT, topic.name(), &arguments(question), LIMIT)?)
+    };
+    month_report::write(wanted, &mut ask, &crate::cli::offline::advice_about, out)
+}
+
+/// A status tells the rules' counters as they were read last, and has them read again: so it is asked twice.
+fn count_rules(socket: &Path) -> Result<()> {
+    call(socket, blobmsg::OBJECT, Topic::Status.name(), &json!({}), LIMIT)?;
+    std::thread::sleep(COUNTING);
+    Ok(())
+}
+
+fn read(topic: Topic, answer: Value) -> Result<Answer> {
+    let mut blank = Answer::blank(topic);
+    fill(&mut blank, answer)?;
+    Ok(blank)
+}
+
+fn parse<T: Record + Default>(answer: Value) -> Result<T> {
+    let mut blank = T::default();
+    fill(&mut blank, answer)?;
+    Ok(blank)
+}
+
+fn fill(record: &mut dyn Record, answer: Value) -> Result<()> {
+    blob::fill(record, answer).map_err(|because| {
+        ShellError::Failure(format!("the daemon's answer is of another version than this program: {because}"))
+    })
+}
+
+pub fn commit(socket: &Path, out: &mut dyn Write) -> Result<()> {
+    let done = call(socket, blobmsg::OBJECT, "commit", &json!({}), LIMIT)?;
+    let path = done["path"].as_str().unwrap_or("the store");
+    Ok(writeln!(out, "{} is up to date", crate::output::cells::plain(path))?)
+}
+
+pub fn block(
+    source: Prefix,
+    length: Option<Duration>,
+    reason: Option<&str>,
+    socket: &Path,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let length = length.map(|length| format!("{}s", length.as_secs()));
+    let arguments = json!({"address": text(source), "for": length, "reason": reason, "caller": caller()});
+    call(socket, blobmsg::OBJECT, "block", &arguments, LIMIT)?;
+    Ok(writeln!(out, "{} is blocked", text(source))?)
+}
+
+/// Where whoever types this is connected from, as sshd and dropbear tell.
+fn caller() -> Option<String> {
+    let connection = std::env::var("SSH_CONNECTION").or_else(|_| std::env::var("SSH_CLIENT")).ok()?;
+    let address = connection.split_whitespace().next()?;
+    Prefix::parse(address).is_ok().then(|| address.to_string())
+}
+
+pub fn unblock(source: Prefix, socket: &Path, out: &mut dyn Write) -> Result<()> {
+    call(socket, blobmsg::OBJECT, "unblock", &json!({"address": text(source)}), LIMIT)?;
+    Ok(writeln!(out, "{} is no longer blocked", text(source))?)
+}
+
+/// The daemon's figures of today for Prometheus.
+pub fn export(format: Format, socket: &Path, out: &mut dyn Write) -> Result<()> {
+    if format != Format::Prometheus {
+        return Err(ShellError::Failure(
+            "json and csv show the kept days: name the store with --db, such as --db /etc/fwstat".into(),
+        ));
+    }
+    count_rules(socket)?;
+    let ask = |topic: Topic, arguments: Value| call(socket, blobmsg::OBJECT, topic.name(), &arguments, LIMIT);
+    let summary: SummaryAnswer = parse(ask(Topic::Summary, json!({}))?)?;
+    let mut services: Vec<(Class, ServicesAnswer)> = Vec::new();
+    for class in [Class::Attempt, Class::Login] {
+        let answer = ask(Topic::Services, json!({"class": class.name(), "limit": 20}))?;
+        services.push((class, parse(answer)?));
+    }
+    let status: StatusAnswer = parse(ask(Topic::Status, json!({}))?)?;
+    Ok(prometheus::write(&summary, &services, &status, out)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_asked_goes_over_the_bus() {
+        assert_eq!(arguments(&Question::new(Topic::Summary)), json!({}));
+        let question = Question {
+            port: Some(23),
+            protocol: Some(6),
+            limit: 5,
+            source: Prefix::parse("192.0.2.0/24").ok(),
+            from: crate::calendar::Date::parse("2026-01-02"),
+            class: Class::Login,
+            ..Question::new(Topic::Hours)
+        };
+        let expected = json!({"port": 23, "protocol": "6", "limit": 5, "source": "192.0.2.0/24",
+            "from": "2026-01-02", "class": "login"});
+        assert_eq!(arguments(&question), expected);
+        let source = Question { source: Prefix::parse("::1").ok(), ..Question::new(Topic::Source) };
+        assert_eq!(arguments(&source), json!({"address": "::1"}));
+    }
+}

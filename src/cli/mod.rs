@@ -1,0 +1,13 @@
+//! The command line: arguments -> question or command -> printed answer.
+//!
+//! Takes the process's arguments, gives text on standard output and an outcome for the exit code. Computes no figure.
+
+pub mod arguments;
+pub mod check;
+pub mod client;
+pub mod help;
+pub mod offline;
+pub mod options;
+mod raw_arguments;
+pub mod shell;
+mod values;

@@ -1,0 +1,235 @@
+//! The command line's other half: commands -> text on standard output.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
+
+use crate::calendar::Calendar;
+use crate::cli::arguments::Format;
+use crate::cli::arguments::Input;
+use crate::cli::offline::{self, Failure};
+use crate::event::{Class, Service};
+use crate::input::file::Progress;
+use crate::output::export::{self, ExportRow};
+use crate::output::json;
+use crate::output::month_report::{self, Wanted};
+use crate::output::tables::{self, Report, Style};
+use crate::query::Answer;
+use crate::query::history::History;
+use crate::query::question::{Question, Topic};
+use crate::record::Field;
+use crate::services;
+
+/// How a command ended when nothing failed outright.
+pub struct Outcome {
+    /// Sentences for standard error that make the command fail although it answered.
+    pub failures: Vec<String>,
+    /// Sentences for standard error that do not.
+    pub notes: Vec<String>,
+}
+
+impl Outcome {
+    pub fn fine() -> Outcome {
+        Outcome { failures: Vec::new(), notes: Vec::new() }
+    }
+}
+
+impl From<Failure> for ShellError {
+    fn from(failure: Failure) -> ShellError {
+        ShellError::Failure(failure.0)
+    }
+}
+
+pub use crate::output::ShellError;
+
+type Result<T> = std::result::Result<T, ShellError>;
+
+/// Shows on a terminal how far a long reading is.
+struct Meter {
+    started: Instant,
+    terminal: bool,
+    shown: bool,
+}
+
+impl Meter {
+    fn new() -> Meter {
+        Meter { started: Instant::now(), terminal: io::stderr().is_terminal(), shown: false }
+    }
+
+    fn show(&mut self, progress: Progress) {
+        if !self.terminal || self.started.elapsed().as_millis() < 700 {
+            return;
+        }
+        self.shown = true;
+        let part = progress.total.filter(|total| *total > 0).map(|total| progress.done * 100 / total);
+        // A terminal that is gone is no reason to stop.
+        let _ = match part {
+            Some(percent) => write!(io::stderr(), "\r\x1b[K{} lines, {percent} %", progress.lines),
+            None => write!(io::stderr(), "\r\x1b[K{} lines", progress.lines),
+        };
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if self.shown {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn with_meter<T>(read: impl FnOnce(&mut dyn FnMut(Progress)) -> T) -> T {
+    let mut meter = Meter::new();
+    read(&mut |progress| meter.show(progress))
+}
+
+pub fn import(input: &Input, directory: &std::path::Path, out: &mut dyn Write) -> Result<Outcome> {
+    let reading = with_meter(|progress| offline::import(input, directory, progress))?;
+    tables::input(&reading.counts, out)?;
+    Ok(Outcome { failures: reading.failures, notes: reading.notes })
+}
+
+pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+    let mut reading = with_meter(|progress| offline::report(input, progress))?;
+    let (calendar, atlas) = (reading.calendar.clone(), reading.atlas.clone());
+    let mut ask = |topic: Topic| {
+        let mut question = Question { topic, ..question.clone() };
+        if topic == Topic::Anomalies {
+            // Anomalies are days of attempts, whatever else is asked for.
+            question.class = Class::Attempt;
+        }
+        offline::answer(&question, &mut reading.store, &calendar, &atlas)
+    };
+    let report = Report {
+        summary: expect(ask(Topic::Summary)?, |a| if let Answer::Summary(a) = a { Some(a) } else { None })?,
+        months: expect(ask(Topic::Months)?, |a| if let Answer::Months(a) = a { Some(a) } else { None })?,
+        days: expect(ask(Topic::Days)?, |a| if let Answer::Days(a) = a { Some(a) } else { None })?,
+        services: expect(
+            ask(Topic::Services)?,
+            |a| if let Answer::Services(a) = a { Some(a) } else { None },
+        )?,
+        sources: expect(ask(Topic::Sources)?, |a| if let Answer::Sources(a) = a { Some(a) } else { None })?,
+        anomalies: expect(
+            ask(Topic::Anomalies)?,
+            |a| {
+                if let Answer::Anomalies(a) = a { Some(a) } else { None }
+            },
+        )?,
+        hours: expect(ask(Topic::Hours)?, |a| if let Answer::Hours(a) = a { Some(a) } else { None })?,
+        input: reading.counts,
+    };
+    if as_json {
+        print_json(&report, out)?;
+    } else {
+        let mut style = Style::for_stdout();
+        style.counted = tables::counted(question.class);
+        tables::report(&report, &style, out)?;
+    }
+    Ok(Outcome { failures: reading.failures, notes: reading.notes })
+}
+
+fn expect<T>(answer: Answer, take: impl FnOnce(Answer) -> Option<T>) -> Result<T> {
+    take(answer).ok_or_else(|| ShellError::Failure("the answer is of another kind than the question".into()))
+}
+
+pub(super) fn print_json(answer: &dyn Field, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", json::text(answer))
+}
+
+/// Asks a store directory.
+pub fn ask_store(
+    question: &Question,
+    directory: &std::path::Path,
+    timezone: Option<&str>,
+    countries: &std::path::Path,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> Result<Outcome> {
+    let (mut store, calendar) = offline::open_store(directory, timezone)?;
+    let (atlas, trouble) = offline::country_database(countries)?;
+    let answer = offline::answer(question, &mut store, &calendar, &atlas)?;
+    if as_json {
+        print_json(&answer, out)?
+    } else {
+        print_table(question, &answer, out)?
+    }
+    let notes = store.damage().iter().cloned().chain(trouble).collect();
+    Ok(Outcome { failures: Vec::new(), notes })
+}
+
+pub fn print_table(question: &Question, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+    let mut style = Style::for_stdout();
+    style.counted = tables::counted(question.class);
+    match answer {
+        Answer::Summary(answer) => tables::summary(answer, &style, out),
+        Answer::Services(answer) => tables::services(answer, None, &style, out),
+        Answer::Sources(answer) => tables::sources(answer, &style, out),
+        Answer::Source(answer) => tables::source(answer, &style, out),
+        Answer::Hours(answer) => tables::hours(answer, &style, out),
+        Answer::Days(answer) => tables::days(answer, &style, out),
+        Answer::Months(answer) => tables::months(answer, &style, out),
+        Answer::Countries(answer) => tables::countries(answer, &style, out),
+        Answer::Anomalies(answer) => tables::anomalies(answer, &style, out),
+        Answer::Recent(answer) => tables::recent(answer, &style, out),
+        Answer::Blocks(answer) => tables::blocks(answer, &style, out),
+        Answer::Status(answer) => tables::status(answer, &style, out),
+    }
+}
+
+/// The report of a month from a store directory.
+pub fn month_of_store(
+    wanted: Wanted,
+    directory: &std::path::Path,
+    timezone: Option<&str>,
+    countries: &std::path::Path,
+    out: &mut dyn Write,
+) -> Result<Outcome> {
+    let (mut store, calendar) = offline::open_store(directory, timezone)?;
+    let (atlas, trouble) = offline::country_database(countries)?;
+    let mut ask = |question: &Question| {
+        offline::answer(question, &mut store, &calendar, &atlas).map_err(ShellError::from)
+    };
+    month_report::write(wanted, &mut ask, &offline::advice_about, out)?;
+    Ok(Outcome { failures: Vec::new(), notes: store.damage().iter().cloned().chain(trouble).collect() })
+}
+
+/// Every service of every kept day, in all classes.
+pub fn export_store(
+    format: Format,
+    directory: &std::path::Path,
+    timezone: Option<&str>,
+    out: &mut dyn Write,
+) -> Result<Outcome> {
+    let (mut store, _calendar): (_, Calendar) = offline::open_store(directory, timezone)?;
+    let months = store.months();
+    let mut rows = months.into_iter().flat_map(|month| export_month(&mut store, month));
+    match format {
+        Format::Json => export::array(&mut rows, out)?,
+        Format::Csv => export::csv(&mut rows, out)?,
+        Format::Prometheus => {
+            return Err(ShellError::Failure(
+                "the prometheus format shows the running daemon's counters: leave out --db".into(),
+            ));
+        }
+    }
+    drop(rows);
+    Ok(Outcome { failures: Vec::new(), notes: store.damage().to_vec() })
+}
+
+fn export_month(history: &mut dyn History, month: crate::calendar::Month) -> Vec<ExportRow> {
+    let kept = history.month(month);
+    let mut rows = Vec::new();
+    for day in kept.iter().flat_map(|kept| &kept.days) {
+        for class in Class::ALL {
+            rows.extend(day.class(class).services.iter().map(|row| ExportRow {
+                date: day.date,
+                class: class.name(),
+                protocol: services::protocol_name(row.service.protocol).into_owned(),
+                port: Service::has_ports(row.service.protocol).then_some(row.service.port),
+                attempts: row.attempts,
+                unique_sources: row.unique.number(),
+                error: row.error,
+            }));
+        }
+    }
+    rows
+}

@@ -1,0 +1,173 @@
+//! One text of the command line -> one checked value, or a sentence that names what was wrong.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::calendar::{Calendar, Date, Month};
+use crate::config::options;
+use crate::event::{Address, Class, Service};
+use crate::output::month_report::{Form, Language};
+use crate::query::question::{self, MAX_LIMIT, Prefix};
+use crate::services;
+
+pub fn date(text: &str) -> Result<Date, String> {
+    Date::parse(text).ok_or_else(|| format!("'{text}' is not a date (YYYY-MM-DD, such as 2020-04-06)"))
+}
+
+pub fn month(text: &str) -> Result<Month, String> {
+    Month::parse(text).ok_or_else(|| format!("'{text}' is not a month (YYYY-MM, such as 2020-04)"))
+}
+
+pub fn report_form(text: &str) -> Result<Form, String> {
+    match text {
+        "text" => Ok(Form::Text),
+        "html" => Ok(Form::Html),
+        _ => Err(format!("'{text}' is not text or html")),
+    }
+}
+
+pub fn language(text: &str) -> Result<Language, String> {
+    Language::from_name(text).ok_or_else(|| format!("'{text}' is not en or ja"))
+}
+
+pub fn class(text: &str) -> Result<Class, String> {
+    Class::from_name(text)
+        .ok_or_else(|| format!("'{text}' is not a class (attempt, backscatter, noise, egress or login)"))
+}
+
+pub fn protocol(text: &str) -> Result<u8, String> {
+    services::protocol_number(text)
+        .ok_or_else(|| format!("'{text}' is not a protocol (tcp, udp, icmp, ... or a number from 0 to 255)"))
+}
+
+pub fn port(text: &str) -> Result<u16, String> {
+    number(text).ok_or_else(|| format!("'{text}' is not a port number (0 to 65535)"))
+}
+
+/// The port of a protocol that has none is a slip of the pen.
+pub fn port_of(protocol: Option<u8>, port: Option<u16>) -> Result<(), String> {
+    match protocol {
+        Some(protocol) if port.is_some() && !Service::has_ports(protocol) => {
+            Err(format!("protocol {} has no ports", services::protocol_name(protocol)))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub fn country(text: &str) -> Result<[u8; 2], String> {
+    question::country(text).ok_or_else(|| format!("'{text}' is not a country code (two letters, such as JP)"))
+}
+
+pub fn whole_number(text: &str) -> Result<u64, String> {
+    number(text).ok_or_else(|| format!("'{text}' is not a whole number"))
+}
+
+pub fn limit(text: &str) -> Result<u32, String> {
+    number(text)
+        .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+        .ok_or_else(|| format!("'{text}' is not a number of rows (1 to {MAX_LIMIT})"))
+}
+
+pub fn year(text: &str) -> Result<i32, String> {
+    number(text)
+        .filter(|year| (1970..=9999).contains(year))
+        .ok_or_else(|| format!("'{text}' is not a year (1970 to 9999)"))
+}
+
+/// A time zone's name, after a look whether there is such a zone.
+pub fn timezone(text: &str) -> Result<String, String> {
+    Calendar::new(text).map(|_| text.to_string())
+}
+
+/// A length of time: a number of seconds, minutes, hours or days, such as `90s`, `10m`, `1h`, `7d`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    // Without a unit one may have meant anything.
+    let named = |text: &&str| text.ends_with(['s', 'm', 'h', 'd']);
+    Some(text)
+        .filter(named)
+        .and_then(options::duration)
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| format!("'{text}' is not a length of time (such as 90s, 10m, 1h or 7d)"))
+}
+
+/// One address in full.
+pub fn address(text: &str) -> Result<Prefix, String> {
+    let prefix = Prefix::parse(text)?;
+    if !prefix.is_single() {
+        return Err(format!("'{text}' is a prefix: give one address"));
+    }
+    Ok(prefix)
+}
+
+/// What one block covers: one address, or an IPv6 /64.
+pub fn blockable(text: &str) -> Result<Prefix, String> {
+    let prefix = Prefix::parse(text)?;
+    if prefix.is_single() {
+        return Ok(prefix);
+    }
+    if prefix.network.is_v4() || prefix.length != 64 {
+        return Err(format!("'{text}' is too wide: give one address, or an IPv6 /64"));
+    }
+    Ok(Prefix { network: Address { low: 0, ..prefix.network }, ..prefix })
+}
+
+/// A network interface's name as Linux allows it: 1 to 15 bytes without blanks, slashes and control characters.
+pub fn interface(text: &str) -> Result<String, String> {
+    let plain = text.chars().all(|c| c != '/' && !c.is_whitespace() && !c.is_control());
+    if !(1..=15).contains(&text.len()) || !plain {
+        return Err(format!("'{text}' is not an interface name"));
+    }
+    Ok(text.to_string())
+}
+
+/// One short line in people's words.
+pub fn short_text(text: &str) -> Result<String, String> {
+    const MOST: usize = 200;
+    if text.len() > MOST || text.chars().any(char::is_control) {
+        return Err(format!("must be one line of at most {MOST} bytes"));
+    }
+    Ok(text.to_string())
+}
+
+/// Decimal digits only: no sign, no blanks.
+fn number<N: FromStr>(text: &str) -> Option<N> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_have_a_unit_and_are_not_nothing() {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("1h", 3600), ("7d", 604_800)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in [
+            "",
+            "s",
+            "90",
+            "0h",
+            "-1h",
+            "1.5h",
+            "1 h",
+            "1w",
+            "9\u{e9}",
+            "999999999999999999999d",
+            "213503982334602d",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_one_address_or_one_ipv6_network() {
+        let covers = |text| blockable(text).map(|prefix| format!("{}/{}", prefix.network, prefix.length));
+        assert_eq!(covers("192.0.2.1"), Ok("192.0.2.1/32".into()));
+        assert_eq!(covers("2001:DB8::1"), Ok("2001:db8::1/128".into()));
+        assert_eq!(covers("2001:db8::1/64"), Ok("2001:db8::/64".into()));
+        for text in ["0.0.0.0/0", "192.0.2.0/24", "2001:db8::/48", "2001:db8::/65", "::/0", "host", ""] {
+            assert!(covers(text).is_err(), "{text}");
+        }
+    }
+}

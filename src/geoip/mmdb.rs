@@ -1,0 +1,385 @@
+//! The MaxMind DB format 2.0, as far as the country of an address needs it. Pure: told bytes by their place.
+//!
+//! ```text
+//! file   = tree 16 zero bytes, data, AB CD EF "MaxMind.com" metadata
+//! tree   = node_count pairs of records of 24, 28 or 32 bits; a record is a node (< node_count), nothing (node_count),
+//!          or node_count + 16 + a place in the data
+//! data   = maps; the country is at country.iso_code (GeoLite2, DB-IP, ours) or at country_code
+//! ```
+//!
+//! Everything that the file says is checked against its length when it is read. Each walk down the tree ends after at
+//! most 128 steps, each look at the data after [`MOST_STEPS`]: no file can make this hang, allocate or panic.
+
+use crate::checksum::Crc;
+use crate::event::Address;
+use crate::stats::countries::Country;
+
+const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
+/// The metadata stands within so many bytes of the file's end.
+const MOST_METADATA: u64 = 128 * 1024;
+/// Fields that are looked at to find one country.
+const MOST_STEPS: u32 = 512;
+const SEPARATOR: u64 = 16;
+/// So many places in the data are remembered as sound while a file is checked.
+const MOST_PLACES: usize = 4096;
+
+/// Where the file's bytes come from.
+pub trait Bytes {
+    fn length(&self) -> u64;
+    /// Fills `into` from the place `at`. `None` if there are not so many bytes.
+    fn read(&mut self, at: u64, into: &mut [u8]) -> Option<()>;
+}
+
+/// What is wrong with a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unusable(pub &'static str);
+
+/// What the metadata says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Layout {
+    nodes: u32,
+    /// Bits of a record: 24, 28 or 32.
+    record: u32,
+    /// 4 or 6.
+    family: u8,
+    /// When the data was made, seconds since 1970.
+    pub built: i64,
+    /// Of everything before the metadata, in files of ours.
+    checksum: Option<u32>,
+    data: u64,
+    data_end: u64,
+    /// Where IPv4 addresses begin: a record, and how many bits led to it.
+    ipv4: u32,
+}
+
+enum Field<'a> {
+    Map(u32),
+    Text(&'a [u8]),
+    Number(u64),
+    Pointer(u64),
+    Other,
+}
+
+/// A place in a section of the file whose pointers count from `base`.
+struct Cursor<'b> {
+    bytes: &'b mut dyn Bytes,
+    base: u64,
+    at: u64,
+    end: u64,
+    steps: u32,
+    text: [u8; 32],
+}
+
+const CUT: Unusable = Unusable("a field of it is cut");
+const DEEP: Unusable = Unusable("a record of it is too complex");
+
+impl Cursor<'_> {
+    fn byte(&mut self) -> Result<u8, Unusable> {
+        let mut byte = [0];
+        if self.at >= self.end {
+            return Err(CUT);
+        }
+        self.bytes.read(self.at, &mut byte).ok_or(CUT)?;
+        self.at += 1;
+        Ok(byte[0])
+    }
+
+    fn number(&mut self, bytes: u64) -> Result<u64, Unusable> {
+        let mut number = 0;
+        for _ in 0..bytes {
+            number = number << 8 | u64::from(self.byte()?);
+        }
+        Ok(number)
+    }
+
+    fn skip(&mut self, bytes: u64) -> Result<(), Unusable> {
+        self.at = self.at.checked_add(bytes).filter(|at| *at <= self.end).ok_or(CUT)?;
+        Ok(())
+    }
+
+    /// Reads one field; of a map or a list only its head.
+    fn field(&mut self) -> Result<Field<'_>, Unusable> {
+        self.steps = self.steps.checked_sub(1).ok_or(DEEP)?;
+        let control = self.byte()?;
+        let kind = match control >> 5 {
+            0 => self.byte()?.checked_add(7).ok_or(CUT)?,
+            kind => kind,
+        };
+        if kind == 1 {
+            let low = u64::from(control & 7);
+            let pointer = match control >> 3 & 3 {
+                0 => low << 8 | self.number(1)?,
+                1 => (low << 16 | self.number(2)?) + 2048,
+                2 => (low << 24 | self.number(3)?) + 526_336,
+                _ => self.number(4)?,
+            };
+            return Ok(Field::Pointer(pointer));
+        }
+        let size = match control & 31 {
+            29 => 29 + self.number(1)?,
+            30 => 285 + self.number(2)?,
+            31 => 65_821 + self.number(3)?,
+            size => u64::from(size),
+        };
+        Ok(match kind {
+            7 => Field::Map(size as u32),
+            2 if size <= self.text.len() as u64 => {
+                let place = self.at;
+                self.skip(size)?;
+                let text = &mut self.text[..size as usize];
+                self.bytes.read(place, text).ok_or(CUT)?;
+                Field::Text(text)
+            }
+            5 | 6 | 9 if size <= 8 => Field::Number(self.number(size)?),
+            // A list: what follows are its fields.
+            11 => {
+                for _ in 0..size {
+                    self.skip_field()?;
+                }
+                Field::Other
+            }
+            2..=4 | 8 | 10 | 15 => {
+                self.skip(size)?;
+                Field::Other
+            }
+            5 | 6 | 9 => return Err(Unusable("a number of it is too large")),
+            14 => Field::Other,
+            _ => return Err(Unusable("a field of it is of an unknown kind")),
+        })
+    }
+
+    fn skip_field(&mut self) -> Result<(), Unusable> {
+        if let Field::Map(pairs) = self.field()? {
+            for _ in 0..pairs {
+                self.skip_field()?;
+                self.skip_field()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a field that can be a pointer to it, which leads to no other pointer; `then` looks at it and what follows.
+    fn pointed<T>(&mut self, then: impl FnOnce(&mut Self) -> Result<T, Unusable>) -> Result<T, Unusable> {
+        let start = self.at;
+        let Field::Pointer(pointer) = self.field()? else {
+            self.at = start;
+            return then(self);
+        };
+        let back = self.at;
+        self.at = self.base.checked_add(pointer).filter(|at| *at < self.end).ok_or(CUT)?;
+        let found = then(self);
+        self.at = back;
+        found
+    }
+
+    /// Goes to the value of `key` in the map here; the cursor stands before that value, or behind the map.
+    fn seek(&mut self, key: &[u8]) -> Result<bool, Unusable> {
+        let Field::Map(pairs) = self.field()? else { return Err(Unusable("a record of it is no map")) };
+        for _ in 0..pairs {
+            let here = self.pointed(|cursor| match cursor.field()? {
+                Field::Text(text) => Ok(text == key),
+                Field::Other => Ok(false),
+                _ => Err(Unusable("a key of it is no text")),
+            })?;
+            if here {
+                return Ok(true);
+            }
+            self.skip_field()?;
+        }
+        Ok(false)
+    }
+
+    fn code(&mut self) -> Result<Country, Unusable> {
+        self.pointed(|cursor| match cursor.field()? {
+            Field::Text(&[first, second]) if first.is_ascii_uppercase() && second.is_ascii_uppercase() => {
+                Ok(Country([first, second]))
+            }
+            _ => Err(Unusable("a country of it is no two letters")),
+        })
+    }
+}
+
+impl Layout {
+    /// Reads the metadata.
+    pub fn read(bytes: &mut dyn Bytes) -> Result<Layout, Unusable> {
+        let length = bytes.length();
+        let start = length.saturating_sub(MOST_METADATA);
+        let mut tail = vec![0; (length - start) as usize];
+        bytes.read(start, &mut tail).ok_or(CUT)?;
+        let marker = memchr::memmem::rfind(&tail, MARKER).ok_or(Unusable("it is no MMDB file, or cut"))?;
+        let data_end = start + marker as u64;
+        let metadata = data_end + MARKER.len() as u64;
+        drop(tail);
+        let mut number = |key: &[u8]| {
+            let text = [0; 32];
+            let mut cursor =
+                Cursor { bytes, base: metadata, at: metadata, end: length, steps: MOST_STEPS, text };
+            if !cursor.seek(key)? {
+                return Ok(None);
+            }
+            cursor.pointed(|cursor| match cursor.field()? {
+                Field::Number(number) => Ok(Some(number)),
+                _ => Err(Unusable("its metadata make no sense")),
+            })
+        };
+        let missing = Unusable("its metadata are incomplete");
+        if number(b"binary_format_major_version")? != Some(2) {
+            return Err(Unusable("it is of another version than 2"));
+        }
+        let nodes = u32::try_from(number(b"node_count")?.ok_or(missing)?).map_err(|_| missing)?;
+        let record = number(b"record_size")?.ok_or(missing)? as u32;
+        let family = number(b"ip_version")?.ok_or(missing)? as u8;
+        let built = i64::try_from(number(b"build_epoch")?.ok_or(missing)?).map_err(|_| missing)?;
+        let checksum = number(b"fwstat_crc32")?.and_then(|sum| u32::try_from(sum).ok());
+        if !matches!(record, 24 | 28 | 32) || !matches!(family, 4 | 6) || nodes == 0 {
+            return Err(Unusable("its metadata make no sense"));
+        }
+        let data = u64::from(nodes) * u64::from(record / 4) + SEPARATOR;
+        if data > data_end {
+            return Err(Unusable("it is cut"));
+        }
+        let mut layout = Layout { nodes, record, family, built, checksum, data, data_end, ipv4: 0 };
+        if family == 6 {
+            for _ in 0..96 {
+                if layout.ipv4 < nodes {
+                    layout.ipv4 = layout.child(bytes, layout.ipv4, false).ok_or(CUT)?;
+                }
+            }
+        }
+        Ok(layout)
+    }
+
+    fn node_size(&self) -> u64 {
+        u64::from(self.record / 4)
+    }
+
+    fn records(&self, node: &[u8]) -> (u32, u32) {
+        let byte = |at: usize| u32::from(node[at]);
+        match self.record {
+            24 => (byte(0) << 16 | byte(1) << 8 | byte(2), byte(3) << 16 | byte(4) << 8 | byte(5)),
+            28 => (
+                byte(3) >> 4 << 24 | byte(0) << 16 | byte(1) << 8 | byte(2),
+                (byte(3) & 15) << 24 | byte(4) << 16 | byte(5) << 8 | byte(6),
+            ),
+            _ => (
+                byte(0) << 24 | byte(1) << 16 | byte(2) << 8 | byte(3),
+                byte(4) << 24 | byte(5) << 16 | byte(6) << 8 | byte(7),
+            ),
+        }
+    }
+
+    fn child(&self, bytes: &mut dyn Bytes, node: u32, right: bool) -> Option<u32> {
+        let mut pair = [0; 8];
+        let pair = &mut pair[..self.node_size() as usize];
+        bytes.read(u64::from(node) * self.node_size(), pair)?;
+        let (zero, one) = self.records(pair);
+        Some(if right { one } else { zero })
+    }
+
+    fn cursor<'b>(&self, bytes: &'b mut dyn Bytes, at: u64) -> Cursor<'b> {
+        Cursor { bytes, base: self.data, at, end: self.data_end, steps: MOST_STEPS, text: [0; 32] }
+    }
+
+    /// The country at a place that a record names; `None` where the data has none there.
+    fn country_at(&self, bytes: &mut dyn Bytes, record: u32) -> Result<Option<Country>, Unusable> {
+        let place = u64::from(record - self.nodes);
+        let at = place.checked_sub(SEPARATOR).map(|place| self.data + place).filter(|at| *at < self.data_end);
+        let at = at.ok_or(Unusable("its tree leads out of it"))?;
+        let mut nested = self.cursor(bytes, at);
+        if nested.seek(b"country")? {
+            return nested.pointed(|cursor| {
+                if cursor.seek(b"iso_code")? { cursor.code().map(Some) } else { Ok(None) }
+            });
+        }
+        let mut flat = self.cursor(bytes, at);
+        if flat.seek(b"country_code")? { flat.code().map(Some) } else { Ok(None) }
+    }
+
+    /// Checks every record of the tree and what it leads to, and the checksum where there is one.
+    pub fn check(&self, bytes: &mut dyn Bytes) -> Result<(), Unusable> {
+        self.check_sum(bytes)?;
+        let mut sound: Vec<u32> = Vec::new();
+        let mut countries = 0u32;
+        let size = self.node_size();
+        let mut chunk = vec![0; size as usize * 512];
+        let mut node = 0;
+        while node < self.nodes {
+            let some = (self.nodes - node).min(512);
+            let chunk = &mut chunk[..(u64::from(some) * size) as usize];
+            bytes.read(u64::from(node) * size, chunk).ok_or(CUT)?;
+            for pair in chunk.chunks_exact(size as usize) {
+                let (zero, one) = self.records(pair);
+                for record in [zero, one].into_iter().filter(|record| *record > self.nodes) {
+                    let Err(place) = sound.binary_search(&record) else { continue };
+                    countries += u32::from(self.country_at(bytes, record)?.is_some());
+                    if sound.len() < MOST_PLACES {
+                        sound.insert(place, record);
+                    }
+                }
+            }
+            node += some;
+        }
+        if countries == 0 { Err(Unusable("it holds no countries")) } else { Ok(()) }
+    }
+
+    fn check_sum(&self, bytes: &mut dyn Bytes) -> Result<(), Unusable> {
+        let Some(expected) = self.checksum else { return Ok(()) };
+        let mut crc = Crc::new();
+        let mut chunk = [0; 4096];
+        let mut at = 0;
+        let end = self.data_end;
+        while at < end {
+            let some = (end - at).min(chunk.len() as u64) as usize;
+            bytes.read(at, &mut chunk[..some]).ok_or(CUT)?;
+            crc.update(&chunk[..some]);
+            at += some as u64;
+        }
+        if crc.sum() == expected { Ok(()) } else { Err(Unusable("its checksum is wrong: it is damaged")) }
+    }
+}
+
+/// The way to the address that was looked up last: of a sorted list only the rest of each way is walked.
+pub struct Walk {
+    /// The address's bits, and the node before each of them.
+    bits: u128,
+    nodes: [u32; 129],
+    /// How many of the nodes are known.
+    known: usize,
+    start: u32,
+}
+
+impl Default for Walk {
+    fn default() -> Walk {
+        Walk { bits: 0, nodes: [0; 129], known: 0, start: 0 }
+    }
+}
+
+impl Walk {
+    /// The country of an address. `None` if the file does not hold the address or its data make no sense.
+    pub fn country(&mut self, layout: &Layout, bytes: &mut dyn Bytes, address: Address) -> Option<Country> {
+        let (bits, length, start) = match address.as_v4() {
+            Some(v4) => (u128::from(v4) << 96, 32, layout.ipv4),
+            None if layout.family == 6 => (u128::from_be_bytes(address.to_bytes()), 128, 0),
+            None => return None,
+        };
+        if self.start != start || self.known == 0 {
+            (self.nodes[0], self.known, self.start) = (start, 1, start);
+        }
+        let shared = (self.bits ^ bits).leading_zeros() as usize;
+        self.bits = bits;
+        let mut at = shared.min(self.known - 1);
+        self.known = at + 1;
+        let mut record = self.nodes[at];
+        while record < layout.nodes {
+            if at == length {
+                return None;
+            }
+            let right = bits >> (127 - at) & 1 == 1;
+            record = layout.child(bytes, record, right)?;
+            at += 1;
+            self.nodes[at] = record;
+            self.known = at + 1;
+        }
+        if record == layout.nodes { None } else { layout.country_at(bytes, record).ok().flatten() }
+    }
+}

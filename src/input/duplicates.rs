@@ -1,0 +1,453 @@
+//! One packet logged twice.
+//!
+//! Takes events in order of time, says which are a packet that was counted before: logged by two rules, once
+//! per port of a bridge, or through logd and NFLOG both. Fixed memory.
+//!
+//! Packets alike to the last byte that came by the same path are a flood, and each counts. So for a
+//! fingerprint it is kept how often each path logged it: there were as many packets as the path with the
+//! most sightings has. A sighting that does not raise that number is a duplicate: `A B A B` are 2 packets,
+//! `A A A` are 3.
+
+use std::ops::Range;
+
+use crate::event::Event;
+use crate::parse::fingerprint_of;
+
+/// Sightings of one packet lie at most this far apart, in seconds.
+pub const WINDOW: i64 = 2;
+/// Places for fingerprints; if all of a row are taken, the one not seen for longest goes.
+pub const ENTRIES: usize = ROWS * PER_ROW;
+
+const ROWS: usize = 512;
+const PER_ROW: usize = 4;
+const PATHS: usize = 4;
+
+#[derive(Debug)]
+pub struct Duplicates {
+    rows: Box<[Row]>,
+    /// Of each row its [`PER_ROW`].
+    entries: Box<[Entry]>,
+    /// Time of the last event of the batch before.
+    newest: i64,
+}
+
+/// What a sighting says of the packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sighting {
+    New,
+    /// All of it was counted before under another path.
+    Copy,
+    /// It is none of those remembered, but so many came in the last seconds that it may be one of the forgotten.
+    Unknown,
+}
+
+/// What every look-up needs, in one line of the processor's cache. Times are the low 32 bits of seconds: no two
+/// that are compared lie 68 years apart.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Row {
+    fingerprints: [u64; PER_ROW],
+    /// The last sightings.
+    last: [u32; PER_ROW],
+    /// When the newest of those was seen that were awaited again and had to go, if any had to.
+    forgotten: u32,
+    /// Of those that were seen once: by which path. The others have an [`Entry`].
+    paths: [u16; PER_ROW],
+    /// [`TAKEN`], [`ONCE`] and [`AWAITED`] of each place, shifted by its number; [`FORGOTTEN`].
+    marks: u32,
+}
+
+const TAKEN: u32 = 1;
+/// Seen once, as one packet.
+const ONCE: u32 = 1 << 8;
+/// Another path will see it, too.
+const AWAITED: u32 = 1 << 16;
+/// `forgotten` counts.
+const FORGOTTEN: u32 = 1 << 24;
+const ALL_TAKEN: u32 = (1 << PER_ROW) - 1;
+
+const _: () = assert!(size_of::<Row>() == 64);
+
+/// How long after `then` is `now`? Negative where it was before.
+fn seconds_since(then: u32, now: u32) -> i32 {
+    now.wrapping_sub(then).cast_signed()
+}
+
+fn is_within_window(then: u32, now: u32) -> bool {
+    seconds_since(then, now).unsigned_abs() <= WINDOW as u32
+}
+
+impl Row {
+    const EMPTY: Row =
+        Row { fingerprints: [0; PER_ROW], last: [0; PER_ROW], forgotten: 0, paths: [0; PER_ROW], marks: 0 };
+
+    #[inline]
+    fn find(&self, fingerprint: u64) -> Option<usize> {
+        let same = |at: usize| u32::from(self.fingerprints[at] == fingerprint) << at;
+        let found = (0..PER_ROW).fold(0, |found, at| found | same(at)) & self.marks;
+        (found != 0).then(|| found.trailing_zeros() as usize % PER_ROW)
+    }
+
+    /// A free place, or that of the one not seen for longest.
+    #[inline]
+    fn place(&self, now: u32) -> usize {
+        let free = !self.marks & ALL_TAKEN;
+        if free != 0 {
+            return free.trailing_zeros() as usize % PER_ROW;
+        }
+        let mut oldest = (seconds_since(self.last[0], now), 0);
+        for at in 1..PER_ROW {
+            let age = seconds_since(self.last[at], now);
+            oldest = if age > oldest.0 { (age, at) } else { oldest };
+        }
+        oldest.1
+    }
+
+    fn forget(&mut self, last: u32) {
+        if self.marks & FORGOTTEN == 0 || seconds_since(self.forgotten, last) > 0 {
+            self.forgotten = last;
+            self.marks |= FORGOTTEN;
+        }
+    }
+}
+
+impl Default for Duplicates {
+    fn default() -> Self {
+        Duplicates::new()
+    }
+}
+
+impl Duplicates {
+    pub fn new() -> Self {
+        let (rows, entries) = (vec![Row::EMPTY; ROWS], vec![Entry::EMPTY; ENTRIES]);
+        Duplicates { rows: rows.into_boxed_slice(), entries: entries.into_boxed_slice(), newest: i64::MIN }
+    }
+
+    /// Marks which events of a batch, in order of time, are duplicates. `marks` stays empty if none is.
+    ///
+    /// Only what lies within [`WINDOW`] of an event by another path can be one; so most of a quiet log need not be
+    /// remembered.
+    pub fn mark(&mut self, events: &[Event], marks: &mut Vec<bool>) {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
+        let is_near = |pair: &[Event]| pair[1].time.saturating_sub(pair[0].time) <= WINDOW;
+        // Those near the batch before, and those that the next may be near to, must be remembered in any case.
+        let opening = match first.time.saturating_sub(self.newest) <= WINDOW {
+            true => 1 + events.windows(2).take_while(|pair| is_near(pair)).count(),
+            false => 0,
+        };
+        let closing = events.len() - 1 - events.windows(2).rev().take_while(|pair| is_near(pair)).count();
+        self.newest = last.time;
+        self.mark_some(events, 0..opening, marks);
+        if events.iter().any(|event| event.path != first.path) {
+            let mut rest = opening;
+            while rest < closing {
+                let near = events[rest..closing].windows(2).take_while(|pair| is_near(pair)).count();
+                let run = rest..rest + near + 1;
+                rest = run.end;
+                if events[run.clone()].iter().any(|event| event.path != events[run.start].path) {
+                    self.mark_some(events, run, marks);
+                }
+            }
+        }
+        self.mark_some(events, closing.max(opening)..events.len(), marks);
+    }
+
+    fn mark_some(&mut self, events: &[Event], which: Range<usize>, marks: &mut Vec<bool>) {
+        for (number, event) in events.iter().enumerate().take(which.end).skip(which.start) {
+            if self.is_duplicate(event) {
+                marks.resize(events.len(), false);
+                marks[number] = true;
+            }
+        }
+    }
+
+    /// Whether all of `event` was counted before under another path.
+    #[inline]
+    pub fn is_duplicate(&mut self, event: &Event) -> bool {
+        self.sight(event, event.time, false) == Sighting::Copy
+    }
+
+    /// `time`: of the sighting in seconds, by a clock of the caller's choice. `awaited`: this packet will be seen by
+    /// another path, too; should it be forgotten before, the other's sighting is told as [`Sighting::Unknown`].
+    #[inline]
+    pub fn sight(&mut self, event: &Event, time: i64, awaited: bool) -> Sighting {
+        let fingerprint = fingerprint_of(event);
+        let number = fingerprint as usize % ROWS;
+        let (row, time) = (&mut self.rows[number], time as u32);
+        if let Some(place) = row.find(fingerprint) {
+            return self.sight_again(number, place, event, time, awaited);
+        }
+        let place = row.place(time);
+        let (before, last) = (row.marks >> place, row.last[place]);
+        row.fingerprints[place] = fingerprint;
+        self.begin(number, place, event, time, awaited);
+        let row = &mut self.rows[number];
+        if before & (TAKEN | AWAITED) == TAKEN | AWAITED {
+            row.forget(last);
+        }
+        let is_recent = || seconds_since(row.forgotten, time) <= WINDOW as i32;
+        let unknown = !awaited && row.marks & FORGOTTEN != 0 && is_recent();
+        if unknown { Sighting::Unknown } else { Sighting::New }
+    }
+
+    /// The first sighting in a window.
+    #[inline(always)]
+    fn begin(&mut self, number: usize, place: usize, event: &Event, time: u32, awaited: bool) {
+        let row = &mut self.rows[number];
+        row.last[place] = time;
+        row.paths[place] = event.path.0;
+        let once = if event.count == 1 { ONCE } else { 0 };
+        let awaited = if awaited { AWAITED } else { 0 };
+        row.marks = row.marks & !((TAKEN | ONCE | AWAITED) << place) | (TAKEN | once | awaited) << place;
+        if once == 0 {
+            self.entries[number * PER_ROW + place] = Entry::first(event.path.0, event.count, time);
+        }
+    }
+
+    #[inline(never)]
+    fn sight_again(
+        &mut self,
+        number: usize,
+        place: usize,
+        event: &Event,
+        time: u32,
+        awaited: bool,
+    ) -> Sighting {
+        let row = &mut self.rows[number];
+        let last = row.last[place];
+        if !is_within_window(last, time) {
+            self.begin(number, place, event, time, awaited);
+            return Sighting::New;
+        }
+        row.last[place] = time;
+        let entry = &mut self.entries[number * PER_ROW + place];
+        if row.marks & ONCE << place != 0 {
+            row.marks &= !(ONCE << place);
+            *entry = Entry::first(row.paths[place], 1, last);
+        }
+        if !is_within_window(entry.start, time) {
+            entry.roll(time);
+        }
+        if awaited {
+            row.marks |= AWAITED << place;
+        }
+        if entry.sighting(event.path.0, event.count) { Sighting::Copy } else { Sighting::New }
+    }
+}
+
+/// The sightings of a fingerprint that was seen more than once.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// When the present window began.
+    start: u32,
+    /// How often each path logged it. A count of 0 is a free place.
+    sightings: [Sightings; PATHS],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sightings {
+    path: u16,
+    /// Seen in the present window.
+    now: bool,
+    count: u32,
+}
+
+impl Entry {
+    const EMPTY: Entry = Entry { start: 0, sightings: [Sightings { path: 0, now: false, count: 0 }; PATHS] };
+
+    fn first(path: u16, count: u32, time: u32) -> Entry {
+        let mut entry = Entry { start: time, ..Entry::EMPTY };
+        entry.sightings[0] = Sightings { path, now: true, count };
+        entry
+    }
+
+    fn most(&self) -> u32 {
+        self.sightings.iter().map(|sightings| sightings.count).max().unwrap_or(0)
+    }
+
+    fn sighting(&mut self, path: u16, count: u32) -> bool {
+        let most = self.most();
+        let known = self.sightings.iter().position(|s| s.path == path && s.count > 0);
+        let index = known.unwrap_or_else(|| {
+            let fewest = (0..PATHS).min_by_key(|&index| self.sightings[index].count).unwrap_or(0);
+            self.sightings[fewest].count = 0;
+            fewest
+        });
+        let sightings = &mut self.sightings[index];
+        (sightings.path, sightings.now) = (path, true);
+        sightings.count = sightings.count.saturating_add(count);
+        sightings.count <= most
+    }
+
+    /// Begins a new window in a flood that goes on. Paths keep only how far they are ahead of each other,
+    /// so that a path that lags behind stays paired, and one that joins later starts level.
+    fn roll(&mut self, time: u32) {
+        let seen = self.sightings.iter().filter(|s| s.now && s.count > 0).map(|s| s.count);
+        let base = seen.min().unwrap_or(0).min(self.most().saturating_sub(1));
+        for sightings in &mut self.sightings {
+            sightings.count = if sightings.now { sightings.count.saturating_sub(base) } else { 0 };
+            sightings.now = false;
+        }
+        self.start = time;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Address, Class, PathId, Verdict, protocol};
+    use proptest::prelude::*;
+
+    fn event(time: i64, fingerprint: u64, path: u16) -> Event {
+        Event {
+            time,
+            source: Address::v4(0xc633_6407),
+            destination: Address::v4(0xc000_0201),
+            fingerprint,
+            uptime: 0,
+            count: 1,
+            source_port: 40_000,
+            port: 23,
+            length: 40,
+            path: PathId(path),
+            protocol: protocol::TCP,
+            flags: 2,
+            icmp_type: 0,
+            icmp_code: 0,
+            class: Class::Attempt,
+            verdict: Verdict::Drop,
+            unhashed: false,
+        }
+    }
+
+    fn sight(duplicates: &mut Duplicates, event: &Event, awaited: bool) -> Sighting {
+        duplicates.sight(event, event.time, awaited)
+    }
+
+    /// Letters are paths; one fingerprint, all in one second. The packets counted are in capitals.
+    fn counted(paths: &str) -> String {
+        let mut duplicates = Duplicates::new();
+        let mut mark = |letter: char| match duplicates.is_duplicate(&event(1000, 7, letter as u16)) {
+            true => letter,
+            false => letter.to_ascii_uppercase(),
+        };
+        paths.chars().map(&mut mark).collect()
+    }
+
+    #[test]
+    fn two_paths_are_one_packet_and_one_path_is_a_flood() {
+        for (paths, expected) in [
+            ("a", "A"),
+            ("ab", "Ab"),
+            ("aaa", "AAA"),
+            ("abab", "AbAb"),
+            ("aabb", "AAbb"),
+            ("abba", "AbBa"),
+            ("aab", "AAb"),
+            ("abbb", "AbBB"),
+            ("abcabc", "AbcAbc"),
+        ] {
+            assert_eq!(counted(paths), expected);
+        }
+    }
+
+    #[test]
+    fn packets_far_apart_are_different_ones() {
+        let mut duplicates = Duplicates::new();
+        assert!(!duplicates.is_duplicate(&event(1000, 7, 1)));
+        assert!(duplicates.is_duplicate(&event(1002, 7, 2)));
+        assert!(!duplicates.is_duplicate(&event(1005, 7, 2)));
+        assert!(!duplicates.is_duplicate(&event(1005, 8, 1)));
+    }
+
+    #[test]
+    fn a_long_flood_counts_each_packet_once() {
+        for rate in [1, 3, 1000] {
+            let mut duplicates = Duplicates::new();
+            let mut packets = 0;
+            for second in 0..60 {
+                for _ in 0..rate {
+                    packets += u32::from(!duplicates.is_duplicate(&event(second, 7, 1)));
+                    packets += u32::from(!duplicates.is_duplicate(&event(second, 7, 2)));
+                }
+            }
+            assert_eq!(packets, 60 * rate);
+        }
+    }
+
+    #[test]
+    fn the_second_log_may_be_a_second_late() {
+        let mut duplicates = Duplicates::new();
+        let mut packets = 0;
+        for second in 0..61 {
+            for _ in 0..100 {
+                if second < 60 {
+                    packets += u32::from(!duplicates.is_duplicate(&event(second, 7, 1)));
+                }
+                if second > 0 {
+                    packets += u32::from(!duplicates.is_duplicate(&event(second, 7, 2)));
+                }
+            }
+        }
+        assert_eq!(packets, 6000);
+    }
+
+    #[test]
+    fn what_was_forgotten_is_not_called_new() {
+        let mut duplicates = Duplicates::new();
+        // All of one row: the first two awaited ones have to go.
+        let number = |n: u64, time, path| event(time, n * ROWS as u64, path);
+        for n in 0..PER_ROW as u64 + 2 {
+            assert_eq!(sight(&mut duplicates, &number(n, 1000, 1), true), Sighting::New);
+        }
+        assert_eq!(sight(&mut duplicates, &number(5, 1001, 2), false), Sighting::Copy);
+        assert_eq!(sight(&mut duplicates, &number(0, 1001, 2), false), Sighting::Unknown);
+        assert_eq!(sight(&mut duplicates, &number(77, 1002, 2), false), Sighting::Unknown);
+        // In another row, and after some seconds, it is certain.
+        assert_eq!(sight(&mut duplicates, &event(1001, 1, 2), false), Sighting::New);
+        assert_eq!(sight(&mut duplicates, &number(78, 1003, 2), false), Sighting::New);
+        // What nobody awaits can go without a trace.
+        for n in 100..120 {
+            assert_eq!(sight(&mut duplicates, &number(n, 2000, 3), false), Sighting::New);
+        }
+    }
+
+    #[test]
+    fn a_full_cache_forgets_the_oldest_first() {
+        let mut duplicates = Duplicates::new();
+        for number in 0..=PER_ROW as u64 {
+            assert!(!duplicates.is_duplicate(&event(1000 + number as i64 / 4, number * ROWS as u64, 1)));
+        }
+        assert!(!duplicates.is_duplicate(&event(1001, 0, 2)));
+        assert!(duplicates.is_duplicate(&event(1001, PER_ROW as u64 * ROWS as u64, 2)));
+        for number in 0..1_000_000u64 {
+            duplicates.is_duplicate(&event(1002, number.wrapping_mul(0x9e37_79b9_7f4a_7c15), 3));
+        }
+        assert_eq!(duplicates.rows.len() * PER_ROW, ENTRIES);
+    }
+
+    proptest! {
+        #[test]
+        fn batches_are_marked_as_event_by_event(
+            steps in proptest::collection::vec((0i64..5, 0u64..6, 0u16..3), 0..400), size in 1usize..40
+        ) {
+            let mut time = 1000;
+            let events: Vec<Event> = steps
+                .into_iter()
+                .map(|(step, fingerprint, path)| {
+                    // Most paths are the first, and most steps are short: clusters of all kinds.
+                    time += step * step / 4;
+                    event(time, fingerprint, path / 2)
+                })
+                .collect();
+            let (mut one_by_one, mut batches) = (Duplicates::new(), Duplicates::new());
+            for batch in events.chunks(size) {
+                let mut marks = Vec::new();
+                batches.mark(batch, &mut marks);
+                marks.resize(batch.len(), false);
+                let expected: Vec<bool> = batch.iter().map(|event| one_by_one.is_duplicate(event)).collect();
+                prop_assert_eq!(marks, expected);
+            }
+        }
+    }
+}

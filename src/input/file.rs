@@ -1,0 +1,210 @@
+//! Log files: plain, gzip or from standard input, in any number and any order.
+//!
+//! Takes paths, gives events in batches and in order of time, and a report on each file. One file
+//! that can't be read does not keep the others from being read. Reads no clock.
+//!
+//! A file whose content was read before, under whatever name and packed or not, is not read again;
+//! one that has grown since is read from there on. A pipe can't be read twice: whether its content
+//! was known is only told at its end, by [`FileReport::discard`].
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use super::batch::Batch;
+use super::duplicates::Duplicates;
+use super::imported::Imported;
+use super::order::{Meter, merge};
+pub use super::order::{Progress, Step};
+use super::same::{self, Candidate, Verdict};
+use super::source::{Input, Kind, Language, Reading};
+use super::year::Stamps;
+use crate::calendar::Calendar;
+use crate::event::Event;
+use crate::parse::line::{LineReader, bare_uptime, month_without_year};
+use crate::paths::Paths;
+use crate::query::answer::InputCounts;
+
+/// Gives standard input as a file.
+pub const STANDARD_INPUT: &str = "-";
+
+pub struct ReadOptions {
+    /// Interfaces that lead outside, as the line parser takes them.
+    pub wan: Vec<String>,
+    pub calendar: Calendar,
+    /// The year of each file's first stamp, if the stamps have none.
+    pub year: Option<i32>,
+    /// Unix seconds.
+    pub now: i64,
+}
+
+/// What became of one file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileReport {
+    pub path: PathBuf,
+    pub counts: InputCounts,
+    pub state: FileState,
+    /// Something else to be said about it, a sentence.
+    pub note: Option<String>,
+    /// The first so many bytes of its text were imported before and not read again.
+    pub skipped_bytes: u64,
+    /// This pipe brought what was imported before, and its events were given to the caller. Nothing
+    /// of the whole reading should be kept: neither the events nor the changed [`Imported`].
+    pub discard: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FileState {
+    /// Read to its end; what was new of it, if it has grown.
+    Read,
+    Empty,
+    /// All of its content was imported before, or is among the other files given.
+    AlreadyImported,
+    /// Read as far as possible; the sentence says how far, and why no further.
+    Partly(String),
+    /// Not read; the sentence says why.
+    Failed(String),
+}
+
+/// What became of the lines of all files.
+pub fn totals(reports: &[FileReport]) -> InputCounts {
+    let mut sum = InputCounts::default();
+    for FileReport { counts, .. } in reports {
+        sum.lines += counts.lines;
+        sum.events += counts.events;
+        sum.malformed += counts.malformed;
+        sum.duplicates += counts.duplicates;
+        sum.skipped += counts.skipped;
+    }
+    sum
+}
+
+#[derive(Debug)]
+pub enum Error {
+    /// The caller refused a batch.
+    Batch(io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Error::Batch(error) = self;
+        write!(f, "reading log files was given up: {error}")
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Reads `files` and gives their events to `batch`, at most 1,024 at once, in order of time and each
+/// packet once. Contents read are added to `imported`, unless this returns an error.
+pub fn read_files(
+    files: &[PathBuf],
+    options: &ReadOptions,
+    imported: &mut Imported,
+    paths: &mut Paths,
+    batch: &mut dyn FnMut(&[Event]) -> io::Result<()>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<FileReport>, Error> {
+    let mut duplicates = Duplicates::new();
+    let batch = Batch::new(batch, |events: &[Event], marks: &mut Vec<bool>| duplicates.mark(events, marks));
+    read_as(&LOGS, Box::new(io::stdin()), files, options, imported, paths, batch, progress)
+}
+
+/// Lines as the line parser reads them.
+const LOGS: Language = Language {
+    stamps: Stamps { month_without_year, bare_uptime },
+    parser: |options, clock| {
+        let mut reader = LineReader::new(&options.wan, options.calendar.clone());
+        reader.begin_file(clock.to_file_clock());
+        Box::new(reader)
+    },
+};
+
+#[allow(clippy::too_many_arguments)]
+fn read_as<D: FnMut(&[Event], &mut Vec<bool>)>(
+    language: &Language,
+    standard_input: Box<dyn Read>,
+    files: &[PathBuf],
+    options: &ReadOptions,
+    imported: &mut Imported,
+    paths: &mut Paths,
+    mut batch: Batch<D>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<FileReport>, Error> {
+    let mut standard_input = Some(standard_input);
+    let mut inputs: Vec<Input> =
+        files.iter().map(|path| Input::inspect(path, &mut standard_input, imported)).collect();
+    let all_regular = inputs.iter().all(|input| !matches!(input.kind, Kind::Pipe(_)));
+    let mut meter = Meter::new(progress);
+    compare(&mut inputs, &mut meter);
+    let wanted: Vec<usize> =
+        (0..inputs.len()).filter(|&at| inputs[at].report.state == FileState::Read).collect();
+    meter.set_total(all_regular.then(|| wanted.iter().map(|&at| inputs[at].size()).sum()));
+    let mut reading = Reading::new(inputs, options, language);
+    merge(&wanted, &mut reading, paths, &mut meter, &mut batch).map_err(Error::Batch)?;
+    remember(&mut reading.inputs, imported);
+    Ok(reading.inputs.into_iter().map(|input| input.report).collect())
+}
+
+/// Finds the files that are not to be read, or only from some byte on.
+fn compare(inputs: &mut [Input], meter: &mut Meter) {
+    let numbers: Vec<usize> = (0..inputs.len())
+        .filter(|&at| {
+            matches!(inputs[at].kind, Kind::Regular(_)) && inputs[at].report.state == FileState::Read
+        })
+        .collect();
+    let files: Vec<Candidate> = numbers
+        .iter()
+        .map(|&at| &inputs[at])
+        .map(|input| Candidate {
+            path: &input.report.path,
+            size: input.size(),
+            start: &input.start,
+            known: &input.known,
+        })
+        .collect();
+    let verdicts = same::compare(&files, meter);
+    for (&at, verdict) in numbers.iter().zip(verdicts) {
+        match verdict {
+            Verdict::New => {}
+            Verdict::Grown(entry) => {
+                inputs[at].grown_from = Some(entry);
+                inputs[at].report.skipped_bytes = entry.resume();
+            }
+            Verdict::Known => inputs[at].report.state = FileState::AlreadyImported,
+            Verdict::Within(other) => {
+                let (name, other) = (inputs[at].name(), inputs[numbers[other]].name());
+                inputs[at].report.state = FileState::AlreadyImported;
+                inputs[at].report.note = Some(format!("{name}: all of it is in {other} too"));
+            }
+        }
+    }
+}
+
+/// Adds what was read to `imported`; pipes last, to see whether they brought anything new.
+fn remember(inputs: &mut [Input], imported: &mut Imported) {
+    for input in inputs.iter().filter(|input| !matches!(input.kind, Kind::Pipe(_))) {
+        if let Some(entry) = input.entry {
+            imported.add(entry, input.grown_from.as_ref());
+        }
+    }
+    for input in inputs.iter_mut().filter(|input| matches!(input.kind, Kind::Pipe(_))) {
+        let Some(entry) = input.entry.filter(|entry| entry.length > 0) else { continue };
+        if imported.contains(&entry) {
+            input.report.state = FileState::AlreadyImported;
+            input.report.discard = true;
+        } else if let Some(known) = input.known.last() {
+            input.report.state = FileState::Failed(format!(
+                "{} begins with {} bytes that were imported before: save it to a file and import that, then \
+                 only the rest is read",
+                input.name(),
+                known.length
+            ));
+            input.report.discard = true;
+        } else {
+            imported.add(entry, None);
+        }
+    }
+}
+
+#[cfg(test)]
+pub mod tests;

@@ -1,0 +1,284 @@
+//! Bytes -> lines, in place: one fixed buffer for each input, no copy and no allocation per line.
+//!
+//! A line ends with LF, CRLF or the end of the input. One longer than [`LONGEST`] is told as such,
+//! once, and its rest is swallowed block by block. A line may hold any bytes.
+
+use std::io::{self, Read};
+
+use crate::parse::window::{Window, zeros};
+
+/// Longer lines are no log lines: syslog daemons cut at 8 KiB or earlier.
+pub const LONGEST: usize = 8 * 1024;
+
+/// So much is read at once, and looked at before the first line is read.
+const BUFFER: usize = 64 * 1024;
+
+pub struct Lines<R> {
+    source: R,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    /// Offset of `buffer[0]` in the input.
+    base: u64,
+    /// The rest of a line that was told already is passed over.
+    swallowing: bool,
+    ended: bool,
+    fault: Option<io::Error>,
+    cut: Option<u64>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Line<'a> {
+    Whole(&'a [u8]),
+    TooLong,
+}
+
+impl<R: Read> Lines<R> {
+    /// `beginning`: what was read from `source` already.
+    pub fn new(source: R, beginning: &[u8]) -> Lines<R> {
+        let mut buffer = vec![0; BUFFER.max(beginning.len())].into_boxed_slice();
+        buffer[..beginning.len()].copy_from_slice(beginning);
+        Lines {
+            source,
+            buffer,
+            start: 0,
+            end: beginning.len(),
+            base: 0,
+            swallowing: false,
+            ended: false,
+            fault: None,
+            cut: None,
+        }
+    }
+
+    /// The next line without its end. `None`: the input has ended, or failed (see [`Lines::fault`]).
+    pub fn next_line(&mut self) -> Option<Line<'_>> {
+        let mut searched = self.start;
+        loop {
+            if let Some(found) = memchr::memchr(b'\n', &self.buffer[searched..self.end]) {
+                let (from, to) = (self.start, searched + found);
+                self.start = to + 1;
+                if std::mem::take(&mut self.swallowing) {
+                    searched = self.start;
+                    continue;
+                }
+                return Some(line(&self.buffer[from..to]));
+            }
+            if self.swallowing {
+                self.start = self.end;
+            } else if self.end - self.start > LONGEST + 1 {
+                self.start = self.end;
+                self.swallowing = true;
+                self.cut = Some(0);
+                return Some(Line::TooLong);
+            }
+            let unread = self.end - self.start;
+            if self.fill() {
+                searched = self.start + unread;
+                continue;
+            }
+            if unread == 0 {
+                return None;
+            }
+            let from = self.start;
+            self.start = self.end;
+            self.cut = Some(unread as u64);
+            return Some(line(&self.buffer[from..self.end]));
+        }
+    }
+
+    /// The next line and those behind it, as far as they were read already; enough for a [`Window`] if the input goes on
+    /// so far. `None`: a line's rest comes first.
+    pub fn at_hand(&mut self) -> Option<&[u8]> {
+        if self.end - self.start < Window::SIZE {
+            self.fill();
+        }
+        if self.swallowing { None } else { Some(&self.buffer[self.start..self.end]) }
+    }
+
+    /// Passes over so many bytes of what is at hand.
+    pub fn pass(&mut self, bytes: usize) {
+        self.start = self.end.min(self.start + bytes);
+    }
+
+    /// Reads more behind what is unread. `false`: there is no more.
+    #[inline(never)]
+    fn fill(&mut self) -> bool {
+        if self.ended {
+            return false;
+        }
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.base += self.start as u64;
+            self.end -= self.start;
+            self.start = 0;
+        }
+        match read(&mut self.source, &mut self.buffer[self.end..]) {
+            Ok(0) => self.ended = true,
+            Ok(read) => {
+                self.end += read;
+                return true;
+            }
+            Err(error) => {
+                self.ended = true;
+                self.fault = Some(error);
+            }
+        }
+        false
+    }
+
+    /// Passes over `bytes`. `false`: the input ended before.
+    pub fn pass_over(&mut self, bytes: u64) -> bool {
+        while self.offset() + ((self.end - self.start) as u64) < bytes {
+            self.start = self.end;
+            if !self.fill() {
+                return false;
+            }
+        }
+        self.start = (bytes - self.base) as usize;
+        true
+    }
+
+    /// The rest of the line that begins here is no line of its own.
+    pub fn swallow_rest_of_line(&mut self) {
+        self.swallowing = true;
+    }
+
+    /// The next 64 KiB, as far as there is input.
+    pub fn look_ahead(&mut self) -> &[u8] {
+        while self.end < self.buffer.len() && self.fill() {}
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Nothing can be read behind what was given as the beginning.
+    pub fn fail(&mut self, error: io::Error) {
+        self.ended = true;
+        self.fault = Some(error);
+    }
+
+    /// Where the next line begins.
+    pub fn offset(&self) -> u64 {
+        self.base + self.start as u64
+    }
+
+    pub fn source(&self) -> &R {
+        &self.source
+    }
+
+    /// Why the input ended early.
+    pub fn fault(&self) -> Option<&io::Error> {
+        self.fault.as_ref()
+    }
+
+    /// The last line had no end: how many bytes of it there were (0: too many).
+    pub fn cut_line(&self) -> Option<u64> {
+        if self.swallowing { Some(0) } else { self.cut.filter(|&bytes| bytes > 0) }
+    }
+}
+
+/// Where the line ends that begins at `start` and within whose first `read` bytes none does: mostly near behind them.
+/// `None`: its end is not there yet, or it is too long.
+#[inline(always)]
+pub fn find_end(text: &[u8], start: usize, read: usize) -> Option<usize> {
+    let rest = text.get(start + read..)?;
+    let near = match rest.first_chunk::<8>() {
+        Some(word) => zeros(u64::from_le_bytes(*word) ^ u64::from_le_bytes([b'\n'; 8])),
+        None => 0,
+    };
+    let found = if near != 0 { near.trailing_zeros() as usize / 8 } else { memchr::memchr(b'\n', rest)? };
+    (read + found <= LONGEST).then_some(start + read + found)
+}
+
+fn line(bytes: &[u8]) -> Line<'_> {
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    if bytes.len() > LONGEST { Line::TooLong } else { Line::Whole(bytes) }
+}
+
+/// One read that a signal does not end.
+pub fn read(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match source.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    struct Drip<'a>(&'a [u8], usize);
+
+    impl Read for Drip<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let step = self.1.min(out.len());
+            self.0.read(&mut out[..step])
+        }
+    }
+
+    fn all(source: impl Read) -> (Vec<Option<Vec<u8>>>, Option<u64>) {
+        let (mut lines, mut all) = (Lines::new(source, b""), Vec::new());
+        while let Some(line) = lines.next_line() {
+            all.push(match line {
+                Line::Whole(bytes) => Some(bytes.to_vec()),
+                Line::TooLong => None,
+            });
+        }
+        (all, lines.cut_line())
+    }
+
+    #[test]
+    fn every_kind_of_line_end() {
+        let whole = |text: &str| Some(text.as_bytes().to_vec());
+        assert_eq!(all(&b""[..]), (vec![], None));
+        assert_eq!(all(&b"\n"[..]), (vec![whole("")], None));
+        assert_eq!(
+            all(&b"a\r\nb\0\n\nc"[..]),
+            (vec![whole("a"), whole("b\0"), whole(""), whole("c")], Some(1))
+        );
+        assert_eq!(all(&b"\xff\xfe\n"[..]), (vec![Some(vec![0xff, 0xfe])], None));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_counts_once_and_the_next_is_read() {
+        for length in [LONGEST, LONGEST + 1, LONGEST + 2, BUFFER - 1, BUFFER, BUFFER + 1, 5 * BUFFER] {
+            let text = [&vec![b'x'; length][..], b"\nnext\n"].concat();
+            let long = (length <= LONGEST).then(|| vec![b'x'; length]);
+            for step in [7, 1000, BUFFER] {
+                assert_eq!(
+                    all(Drip(&text, step)),
+                    (vec![long.clone(), Some(b"next".to_vec())], None),
+                    "{length}"
+                );
+            }
+            let (lines, cut) = all(&text[..length]);
+            assert_eq!(lines, [long]);
+            assert!(cut.is_some());
+        }
+    }
+
+    #[test]
+    fn passing_over_counts_from_the_beginning() {
+        let text = b"one\ntwo\nthree\n";
+        let mut lines = Lines::new(Drip(text, 1), b"");
+        assert!(lines.pass_over(4));
+        assert_eq!((lines.offset(), lines.next_line()), (4, Some(Line::Whole(b"two"))));
+        assert!(!Lines::new(&text[..], b"").pass_over(15));
+        let mut lines = Lines::new(&text[..], b"");
+        assert!(lines.pass_over(5));
+        lines.swallow_rest_of_line();
+        assert_eq!(lines.next_line(), Some(Line::Whole(b"three")));
+    }
+
+    proptest! {
+        #[test]
+        fn reads_of_any_size_give_the_same_lines(
+            text in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), any::<u8>()], 0..400),
+            step in 1usize..50,
+        ) {
+            prop_assert_eq!(all(Drip(&text, step)), all(&text[..]));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! logd over ubus: the backlog at every (re)connection, then each entry as it is notified.
+//!
+//! By subscription, not by the pipe of `read {stream: true}`: logd keeps for a pipe's slow reader everything
+//! in its own memory, without bound, while a notification leaves it at once (it asks for no reply) and
+//! waits in the broker, which keeps 1 MiB for us and then drops. What is dropped shows as a gap in the
+//! ids; it is read again from logd's ring, and what is not there either is counted as lost.
+//!
+//! A notification cannot be forged by another program on the bus: the broker sets "no reply" only on
+//! what the subscribed object's owner notifies, never on a call.
+
+mod entry;
+mod state;
+
+use serde_json::json;
+
+pub use entry::{Entry, backlog_entries};
+pub use state::{Give, LogdCounts, LogdState, Mark};
+
+use crate::ubus::{BusEvent, Call, Outgoing, Request, Status, blob};
+
+/// logd's object.
+const OBJECT: &str = "log";
+/// Entries asked for: with the longest line that logd keeps (1 KiB) the answer stays below the broker's
+/// 1 MiB; logd is thrown off the bus if it sends more. Rings of the usual 64 or 128 KiB hold fewer.
+const BACKLOG_LINES: u32 = 900;
+/// A backlog that has not come after so long has been dropped by the broker.
+const BACKLOG_MS: u64 = 5_000;
+/// After so many notifications the broker may have dropped the last ones, and no later one tells it:
+/// once it is quiet the backlog is read again.
+const BURST: u32 = 500;
+const QUIET_MS: u64 = 1_000;
+/// Without logd: look for it again, should its coming have escaped us.
+const LOOK_AGAIN_MS: u64 = 5_000;
+
+/// Follows logd through its restarts and the broker's.
+#[derive(Debug, Default)]
+pub struct LogFeed {
+    pub state: LogdState,
+    step: Step,
+    /// Notifications since the backlog was read.
+    unverified: u32,
+    newest_at: u64,
+    /// Calls to our listener that are no notification of logd.
+    pub strays: u64,
+}
+
+#[derive(Debug, Default)]
+enum Step {
+    #[default]
+    Offline,
+    Adding {
+        request: Request,
+        listener: Option<u32>,
+    },
+    Looking {
+        listener: u32,
+        request: Request,
+        target: Option<u32>,
+    },
+    Absent {
+        listener: u32,
+        again_at: u64,
+    },
+    Following {
+        listener: u32,
+        target: u32,
+        subscription: Option<Request>,
+        read: Option<Read>,
+    },
+}
+
+#[derive(Debug)]
+struct Read {
+    request: Request,
+    until: u64,
+}
+
+impl LogFeed {
+    /// Goes on after the entry that an earlier run took last.
+    pub fn resume(mark: Option<Mark>) -> LogFeed {
+        LogFeed { state: LogdState::resume(mark), ..LogFeed::default() }
+    }
+
+    /// In a word, for `status`.
+    pub fn state_name(&self) -> &'static str {
+        match self.step {
+            Step::Offline => "no ubus",
+            Step::Adding { .. } | Step::Looking { .. } => "connecting",
+            Step::Absent { .. } => "no logd",
+            Step::Following { subscription: Some(_), .. } => "connecting",
+            Step::Following { .. } if !self.state.is_caught_up() => "reading",
+            Step::Following { .. } => "running",
+        }
+    }
+
+    /// When [`LogFeed::on_time`] has something to do.
+    pub fn deadline(&self) -> Option<u64> {
+        match &self.step {
+            Step::Absent { again_at, .. } => Some(*again_at),
+            Step::Following { read: Some(read), .. } => Some(read.until),
+            Step::Following { read: None, .. } if self.unverified >= BURST => {
+                Some(self.newest_at.saturating_add(QUIET_MS))
+            }
+            _ => None,
+        }
+    }
+
+    pub fn on_time(&mut self, now_ms: u64, outgoing: &mut Outgoing, give: Give<'_>) {
+        match &mut self.step {
+            Step::Absent { listener, again_at } if now_ms >= *again_at => {
+                let listener = *listener;
+                self.look(listener, outgoing);
+            }
+            Step::Following { read, .. } if read.as_ref().is_some_and(|read| now_ms >= read.until) => {
+                *read = None;
+                self.state.backlog_failed(give);
+            }
+            Step::Following { target, read: None, .. }
+                if self.unverified >= BURST && now_ms.saturating_sub(self.newest_at) >= QUIET_MS =>
+            {
+                let target = *target;
+                self.read(now_ms, target, outgoing);
+            }
+            _ => {}
+        }
+    }
+
+    pub fn on_event(&mut self, now_ms: u64, outgoing: &mut Outgoing, event: &BusEvent<'_>, give: Give<'_>) {
+        match event {
+            BusEvent::Up => {
+                self.state.bus_gone();
+                self.step = Step::Adding { request: outgoing.add_listener(), listener: None };
+            }
+            BusEvent::Down { .. } => {
+                self.state.bus_gone();
+                self.step = Step::Offline;
+            }
+            BusEvent::Data { request, attributes } => match &mut self.step {
+                Step::Adding { request: asked, listener } if request == asked => {
+                    *listener = attributes.object.or(*listener);
+                }
+                Step::Looking { request: asked, target, .. } if request == asked => {
+                    *target = attributes.object.or(*target);
+                }
+                Step::Following { read, .. }
+                    if read.as_ref().is_some_and(|read| read.request == *request) =>
+                {
+                    *read = None;
+                    let data = attributes.data.unwrap_or_default();
+                    self.state.backlog(|| backlog_entries(data), give);
+                }
+                _ => {}
+            },
+            BusEvent::Done { request, status } => self.on_done(now_ms, outgoing, *request, *status, give),
+            BusEvent::TargetGone { target: gone, .. } => {
+                if let Step::Following { listener, target, .. } = self.step
+                    && target == *gone
+                {
+                    self.state.logd_gone(give);
+                    self.step = Step::Absent { listener, again_at: now_ms.saturating_add(LOOK_AGAIN_MS) };
+                }
+            }
+            BusEvent::Call(call) => self.on_call(now_ms, outgoing, call, give),
+        }
+    }
+
+    fn on_done(
+        &mut self,
+        now_ms: u64,
+        outgoing: &mut Outgoing,
+        request: Request,
+        status: Status,
+        give: Give<'_>,
+    ) {
+        match &mut self.step {
+            Step::Adding { request: asked, listener: Some(listener) } if request == *asked => {
+                let listener = *listener;
+                outgoing.listen(listener, "ubus.object.add");
+                self.look(listener, outgoing);
+            }
+            Step::Looking { listener, request: asked, target } if request == *asked => {
+                match (*listener, *target) {
+                    (listener, Some(target)) => self.follow(now_ms, listener, target, outgoing),
+                    (listener, None) => self.absent(now_ms, listener),
+                }
+            }
+            Step::Following { listener, subscription, .. } if *subscription == Some(request) => {
+                *subscription = None;
+                if status != Status::OK {
+                    // Gone in between, or not allowed.
+                    let listener = *listener;
+                    self.state.backlog_failed(give);
+                    self.absent(now_ms, listener);
+                }
+            }
+            Step::Following { read, .. } if read.as_ref().is_some_and(|read| read.request == request) => {
+                *read = None;
+                self.state.backlog_failed(give);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_call(&mut self, now_ms: u64, outgoing: &mut Outgoing, call: &Call<'_>, give: Give<'_>) {
+        match self.step {
+            Step::Following { listener, target, .. }
+                if call.object == listener && call.no_reply && call.method == "message" =>
+            {
+                self.unverified = self.unverified.saturating_add(1);
+                self.newest_at = now_ms;
+                match Entry::read(call.data) {
+                    Some(entry) => self.state.live(&entry, now_ms, give),
+                    None => self.state.counts.malformed = self.state.counts.malformed.saturating_add(1),
+                }
+                if self.state.wants_read() {
+                    self.read(now_ms, target, outgoing);
+                }
+            }
+            Step::Looking { listener, .. }
+            | Step::Absent { listener, .. }
+            | Step::Following { listener, .. }
+                if call.object == listener =>
+            {
+                match added_object(call) {
+                    Some(target) => self.on_added(now_ms, listener, target, outgoing, give),
+                    None => self.strays = self.strays.saturating_add(1),
+                }
+                call.done(outgoing, Status::OK);
+            }
+            _ => {}
+        }
+    }
+
+    /// An object `log` has come.
+    fn on_added(&mut self, now_ms: u64, listener: u32, target: u32, outgoing: &mut Outgoing, give: Give<'_>) {
+        if let Step::Following { target: old, .. } = self.step {
+            if old == target {
+                return;
+            }
+            self.state.logd_gone(give);
+        }
+        self.follow(now_ms, listener, target, outgoing);
+    }
+
+    fn look(&mut self, listener: u32, outgoing: &mut Outgoing) {
+        self.step = Step::Looking { listener, request: outgoing.lookup(OBJECT), target: None };
+    }
+
+    fn absent(&mut self, now_ms: u64, listener: u32) {
+        self.step = Step::Absent { listener, again_at: now_ms.saturating_add(LOOK_AGAIN_MS) };
+    }
+
+    /// Subscribes first, then reads: nothing falls between, and the overlap is told by the ids.
+    fn follow(&mut self, now_ms: u64, listener: u32, target: u32, outgoing: &mut Outgoing) {
+        let subscription = Some(outgoing.subscribe(listener, target));
+        self.step = Step::Following { listener, target, subscription, read: None };
+        self.read(now_ms, target, outgoing);
+    }
+
+    fn read(&mut self, now_ms: u64, target: u32, outgoing: &mut Outgoing) {
+        let arguments = json!({"lines": BACKLOG_LINES, "stream": false, "oneshot": true});
+        let request = outgoing.invoke(target, "read", &arguments);
+        self.state.reading();
+        self.unverified = 0;
+        if let Step::Following { read, .. } = &mut self.step {
+            *read = Some(Read { request, until: now_ms.saturating_add(BACKLOG_MS) });
+        }
+    }
+}
+
+/// The id of a new object `log`, if `call` is the broker's word for it (nobody else calls as peer 0).
+fn added_object(call: &Call<'_>) -> Option<u32> {
+    if call.peer != 0 || call.method != "ubus.object.add" {
+        return None;
+    }
+    let event = blob::to_value(call.data);
+    if event["path"] != OBJECT {
+        return None;
+    }
+    event["id"].as_i64().map(|id| id as u32)
+}

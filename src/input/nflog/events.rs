@@ -1,0 +1,266 @@
+//! NFLOG record -> event.
+//!
+//! What a packet means is decided elsewhere; this joins the pieces. Allocates nothing for a
+//! packet whose rule and interfaces were seen before.
+
+use crate::event::{Class, Event, PathId};
+use crate::parse::packet::Packet;
+use crate::paths::{Path, Paths};
+use crate::sys::netlink::interface_name;
+
+use super::NflogRecord;
+
+/// Rules and interfaces that packets came by. Beyond that all are looked up anew.
+pub const MAX_WAYS: usize = 128;
+
+/// Names of interfaces that are remembered.
+pub const MAX_INTERFACES: usize = 64;
+
+/// What is told of the way that a packet took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Way<'a> {
+    pub prefix: &'a str,
+    /// Empty where there is none.
+    pub input: &'a str,
+    pub output: &'a str,
+    pub bridge_input: &'a str,
+    pub bridge_output: &'a str,
+    /// The destination MAC is a broadcast or multicast address.
+    pub group_mac: bool,
+    /// 0 prerouting, 1 input, 2 forward, 3 output, 4 postrouting.
+    pub hook: u8,
+}
+
+/// What packets mean.
+pub trait Meaning {
+    fn path(&self, way: &Way<'_>) -> Path;
+    /// Of the packet as the log's text tells it, see [`Packet::with_logged`].
+    fn fingerprint(&self, packet: &Packet) -> u64;
+    /// `event.class` is not set yet.
+    fn class(&self, event: &Event, path: &Path) -> Class;
+}
+
+/// The numbers that stand for a way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    input: u32,
+    output: u32,
+    bridge_input: u32,
+    bridge_output: u32,
+    group_mac: bool,
+    hook: u8,
+}
+
+struct Known {
+    key: Key,
+    prefix: Box<[u8]>,
+    path: PathId,
+}
+
+/// Makes events, and remembers ways and interfaces for it.
+#[derive(Default)]
+pub struct NflogEvents {
+    ways: Vec<Known>,
+    /// Place of the way that the last packet took.
+    last: usize,
+    interfaces: Vec<(u32, String)>,
+    /// The last one. It is made in its place and changed there: to move it would wait for its parts to be written.
+    event: Option<Event>,
+}
+
+impl NflogEvents {
+    pub fn new() -> NflogEvents {
+        NflogEvents::default()
+    }
+
+    /// Interfaces are renamed and come and go: call this every now and then.
+    pub fn forget(&mut self) {
+        self.ways.clear();
+        self.interfaces.clear();
+    }
+
+    /// The event of a record that was read at `time` (seconds of wall time) and `uptime`
+    /// (microseconds since boot). `None` if its rule lets packets through.
+    pub fn event(
+        &mut self,
+        record: &NflogRecord<'_>,
+        paths: &mut Paths,
+        meaning: &dyn Meaning,
+        time: i64,
+        uptime: u64,
+    ) -> Option<&mut Event> {
+        let id = self.path(record, paths, meaning);
+        let path = paths.get(id)?;
+        if path.accepted {
+            return None;
+        }
+        let packet = &record.packet;
+        let event = self.event.insert(Event {
+            time,
+            source: packet.source,
+            destination: packet.destination,
+            fingerprint: packet.with_logged(|packet| meaning.fingerprint(packet)),
+            uptime,
+            count: 1,
+            source_port: packet.source_port,
+            port: packet.port,
+            length: packet.length,
+            path: id,
+            protocol: packet.protocol,
+            flags: packet.flags,
+            icmp_type: packet.icmp_type,
+            icmp_code: packet.icmp_code,
+            class: Class::Attempt,
+            verdict: path.verdict,
+            unhashed: false,
+        });
+        event.class = meaning.class(event, path);
+        Some(event)
+    }
+
+    fn path(&mut self, record: &NflogRecord<'_>, paths: &mut Paths, meaning: &dyn Meaning) -> PathId {
+        let message = &record.message;
+        let key = Key {
+            input: message.input,
+            output: message.output,
+            bridge_input: message.bridge_input,
+            bridge_output: message.bridge_output,
+            group_mac: message.group_mac(),
+            hook: message.hook,
+        };
+        let is_it = |known: &Known| known.key == key && *known.prefix == *message.prefix;
+        if let Some(known) = self.ways.get(self.last).filter(|known| is_it(known)) {
+            return known.path;
+        }
+        if let Some(place) = self.ways.iter().position(is_it) {
+            self.last = place;
+            return self.ways[place].path;
+        }
+        let [input, output, bridge_input, bridge_output] =
+            [key.input, key.output, key.bridge_input, key.bridge_output].map(|index| self.name(index));
+        let path = meaning.path(&Way {
+            prefix: &String::from_utf8_lossy(message.prefix),
+            input: &input,
+            output: &output,
+            bridge_input: &bridge_input,
+            bridge_output: &bridge_output,
+            group_mac: key.group_mac,
+            hook: key.hook,
+        });
+        let id = paths.intern(&path);
+        if self.ways.len() >= MAX_WAYS {
+            self.ways.clear();
+        }
+        self.last = self.ways.len();
+        self.ways.push(Known { key, prefix: message.prefix.into(), path: id });
+        id
+    }
+
+    /// The name of an interface; its number if it is gone already.
+    fn name(&mut self, index: u32) -> String {
+        if index == 0 {
+            return String::new();
+        }
+        if let Some((_, name)) = self.interfaces.iter().find(|known| known.0 == index) {
+            return name.clone();
+        }
+        let Some(name) = interface_name(index) else {
+            return format!("if{index}");
+        };
+        if self.interfaces.len() >= MAX_INTERFACES {
+            self.interfaces.clear();
+        }
+        self.interfaces.push((index, name.clone()));
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    use crate::event::{Address, Origin, Verdict, protocol};
+    use crate::parse::nflog::Record;
+    use crate::paths::Direction;
+
+    /// Counts how often it is asked for a path.
+    #[derive(Default)]
+    struct Asked(Cell<usize>);
+
+    impl Meaning for Asked {
+        fn path(&self, way: &Way<'_>) -> Path {
+            self.0.set(self.0.get() + 1);
+            Path {
+                origin: Origin::Nflog,
+                prefix: way.prefix.trim_end().to_string(),
+                input: way.input.to_string(),
+                output: way.output.to_string(),
+                bridge_input: way.bridge_input.to_string(),
+                bridge_output: way.bridge_output.to_string(),
+                group_mac: way.group_mac,
+                verdict: Verdict::Drop,
+                zone: None,
+                direction: Direction::Inbound,
+                accepted: way.prefix.starts_with("MSSFIX"),
+            }
+        }
+
+        fn fingerprint(&self, packet: &Packet) -> u64 {
+            packet.port.into()
+        }
+
+        fn class(&self, event: &Event, path: &Path) -> Class {
+            if path.group_mac || event.protocol != protocol::UDP { Class::Noise } else { Class::Attempt }
+        }
+    }
+
+    fn record(prefix: &[u8], input: u32) -> NflogRecord<'_> {
+        let packet = Packet {
+            source: Address::v4(1),
+            protocol: protocol::UDP,
+            port: 53,
+            length: 28,
+            ..Packet::default()
+        };
+        NflogRecord { message: Record { prefix, input, ..Record::default() }, packet }
+    }
+
+    #[test]
+    fn a_way_is_judged_once() {
+        let (mut events, mut paths, meaning) = (NflogEvents::new(), Paths::new(), Asked::default());
+        for _ in 0..3 {
+            for prefix in [&b"drop wan in: "[..], b"reject wan in: "] {
+                let event = events.event(&record(prefix, 1), &mut paths, &meaning, 1000, 7).unwrap();
+                let path = paths.get(event.path).unwrap();
+                assert_eq!((path.prefix.as_bytes(), path.input.as_str()), (prefix.trim_ascii_end(), "lo"));
+                assert_eq!((event.time, event.uptime, event.count, event.fingerprint), (1000, 7, 1, 53));
+                assert_eq!((event.class, event.verdict), (Class::Attempt, Verdict::Drop));
+            }
+        }
+        assert_eq!((meaning.0.get(), paths.len()), (2, 2));
+        events.forget();
+        events.event(&record(b"drop wan in: ", 1), &mut paths, &meaning, 1000, 7).unwrap();
+        assert_eq!((meaning.0.get(), paths.len()), (3, 2));
+    }
+
+    #[test]
+    fn what_a_rule_lets_through_is_no_event() {
+        let (mut events, mut paths, meaning) = (NflogEvents::new(), Paths::new(), Asked::default());
+        let record = record(b"MSSFIX wan out: ", 1);
+        assert!(events.event(&record, &mut paths, &meaning, 0, 0).is_none());
+    }
+
+    #[test]
+    fn full_tables_start_anew_and_names_of_interfaces_that_are_gone_are_numbers() {
+        let (mut events, mut paths, meaning) = (NflogEvents::new(), Paths::new(), Asked::default());
+        for index in 1_000_000..1_001_000 {
+            let record = record(b"drop", index);
+            let path = events.event(&record, &mut paths, &meaning, 0, 0).unwrap().path;
+            assert!(events.ways.len() <= MAX_WAYS && events.interfaces.len() <= MAX_INTERFACES);
+            if index == 1_000_000 {
+                assert_eq!(paths.get(path).unwrap().input, "if1000000");
+            }
+        }
+    }
+}

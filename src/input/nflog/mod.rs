@@ -1,0 +1,325 @@
+//! NFLOG over netlink: the packets that rules with `log group N` send, and what was lost of them.
+//!
+//! Takes a group, gives one record for each packet. Allocates nothing per packet or datagram.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use crate::parse::nflog::{self, Message, Record, Settings};
+use crate::parse::packet::Packet;
+use crate::sys::clock;
+use crate::sys::netlink::Netlink;
+use crate::sys::wait::{Wait, wait};
+
+pub mod events;
+
+/// The room in the kernel for what we have not read yet, as it is asked for (the kernel doubles
+/// it). It is used only while a flood comes in faster than it is read, and holds some 19,000
+/// packets: 40 ms of half a million packets per second.
+pub const RECEIVE_BUFFER: usize = 2 << 20;
+
+/// Bytes of each packet: IPv4 with all options and TCP need 80; IPv6 with TCP 60, so 68 are left
+/// for its extension headers.
+pub const COPY_RANGE: u32 = 128;
+
+/// Packets of a batch. A rule's `queue-threshold` should be the same; a lower one costs time.
+pub const QUEUE_THRESHOLD: u32 = 40;
+
+/// So many packets at once did not wait for the end of the timeout: they come in fast. A batch of the longest
+/// ones has 31.
+pub const FULL_BATCH: u64 = 24;
+
+/// Bytes of a batch's buffer in the kernel. With its administration it fills a block of 8 KiB, and
+/// 36 packets of a scan (some 205 bytes each) fill it: the kernel need not copy it to a smaller
+/// block, and the receive buffer holds the more of them.
+const BATCH_BUFFER: u32 = 7500;
+
+/// A batch waits at most 20 ms for its next packet: the guard's answer to a slow flood waits for it.
+const FLUSH_TIMEOUT: u32 = 2;
+
+/// Longer than any batch.
+const DATAGRAM: usize = 16 << 10;
+
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+/// Why there is no NFLOG input.
+#[derive(Debug)]
+pub enum NflogError {
+    /// The kernel has no nfnetlink_log.
+    NoModule,
+    NoPermission,
+    GroupTaken(u16),
+    /// Something that should not happen: what we did, and the system's word.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for NflogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NflogError::NoModule => f.write_str(
+                "the kernel cannot log to NFLOG groups: nfnetlink_log is missing (install \
+                 kmod-nfnetlink-log)",
+            ),
+            NflogError::NoPermission => {
+                f.write_str("no permission to listen to NFLOG: the capability CAP_NET_ADMIN is missing")
+            }
+            NflogError::GroupTaken(group) => write!(
+                f,
+                "NFLOG group {group} is taken by another program (ulogd, a second fwstat?): stop it, or \
+                 choose another nflog_group"
+            ),
+            NflogError::System(what, error) => write!(f, "NFLOG: cannot {what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for NflogError {}
+
+/// One packet: what the kernel says about it and its headers.
+#[derive(Clone, Copy, Debug)]
+pub struct NflogRecord<'a> {
+    pub message: Record<'a>,
+    pub packet: Packet,
+}
+
+/// What happened so far. All but `datagrams` should stay 0 besides `packets`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Packets that arrived, malformed ones included.
+    pub received: u64,
+    /// Packets that the kernel logged and could not hand over, by their sequence numbers. Exact,
+    /// but a loss is known only when a later packet arrives.
+    pub lost: u64,
+    /// Packets without readable addresses, and messages whose lengths do not fit together.
+    pub malformed: u64,
+    pub datagrams: u64,
+    /// How often the kernel had no room for a datagram.
+    pub overruns: u64,
+    /// Datagrams that came from another process.
+    pub foreign: u64,
+}
+
+pub struct NflogReader {
+    socket: Netlink,
+    group: u16,
+    buffer: Box<[u8]>,
+    /// The sequence number that the next packet must have.
+    expected: u32,
+    counters: Counters,
+}
+
+impl NflogReader {
+    /// Listens to `group` in the network namespace of this thread. When the reader is dropped
+    /// the kernel frees the group.
+    pub fn open(group: u16) -> Result<NflogReader, NflogError> {
+        let socket = Netlink::netfilter(0).map_err(|error| match error.raw_os_error() {
+            Some(libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT) => NflogError::NoModule,
+            _ => NflogError::System("open a netlink socket", error),
+        })?;
+        socket
+            .set_receive_buffer(RECEIVE_BUFFER)
+            .map_err(|error| NflogError::System("set the receive buffer", error))?;
+        let buffer = vec![0; DATAGRAM].into_boxed_slice();
+        let mut reader = NflogReader { socket, group, buffer, expected: 0, counters: Counters::default() };
+        let settings = Settings {
+            copy_range: COPY_RANGE,
+            buffer: BATCH_BUFFER,
+            timeout: FLUSH_TIMEOUT,
+            queue_threshold: QUEUE_THRESHOLD,
+        };
+        match reader.request(1, &nflog::listen(group, &settings, 1))? {
+            0 => {}
+            // The kernel says EPERM for a group that has a listener, too. With permission it finds
+            // fault with the kind of the next request instead.
+            libc::EPERM if reader.request(2, &nflog::nothing(group, 2))? != libc::EPERM => {
+                return Err(NflogError::GroupTaken(group));
+            }
+            libc::EPERM => return Err(NflogError::NoPermission),
+            libc::EBUSY => return Err(NflogError::GroupTaken(group)),
+            // nfnetlink knows no subsystem of this number.
+            libc::EINVAL | libc::EOPNOTSUPP => return Err(NflogError::NoModule),
+            errno => {
+                return Err(NflogError::System("listen to the group", io::Error::from_raw_os_error(errno)));
+            }
+        }
+        Ok(reader)
+    }
+
+    pub fn group(&self) -> u16 {
+        self.group
+    }
+
+    /// To wait for packets with.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The kernel's room for datagrams in bytes, as it counts them.
+    pub fn receive_buffer(&self) -> usize {
+        self.socket.receive_buffer().unwrap_or(0)
+    }
+
+    /// Gives the packets that are there now, and stops after the datagram with the `budget`th
+    /// one. Answers whether there may be more. Never waits.
+    pub fn read(
+        &mut self,
+        budget: usize,
+        each: &mut dyn FnMut(&NflogRecord<'_>),
+    ) -> Result<bool, NflogError> {
+        let end = self.counters.received.saturating_add(budget as u64);
+        while self.counters.received < end {
+            match self.socket.receive(&mut self.buffer) {
+                Ok(Some(datagram)) => {
+                    self.counters.datagrams = self.counters.datagrams.saturating_add(1);
+                    if !datagram.from_kernel {
+                        self.counters.foreign = self.counters.foreign.saturating_add(1);
+                        continue;
+                    }
+                    if datagram.cut {
+                        self.counters.malformed = self.counters.malformed.saturating_add(1);
+                    }
+                    let length = datagram.length.min(self.buffer.len());
+                    let Self { buffer, expected, counters, .. } = self;
+                    take(&buffer[..length], expected, counters, each);
+                }
+                Ok(None) => return Ok(false),
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    self.counters.overruns = self.counters.overruns.saturating_add(1);
+                }
+                Err(error) => return Err(NflogError::System("receive packets", error)),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends a request and waits for the kernel's answer, which is there at once: an errno.
+    fn request(&mut self, number: u32, message: &[u8]) -> Result<i32, NflogError> {
+        let failed = |error| NflogError::System("talk to the kernel", error);
+        self.socket.send(message).map_err(failed)?;
+        let until = clock::boot() + ANSWER_WAIT;
+        loop {
+            match self.socket.receive(&mut self.buffer) {
+                Ok(Some(datagram)) if datagram.from_kernel => {
+                    let length = datagram.length.min(self.buffer.len());
+                    for message in nflog::messages(&self.buffer[..length]) {
+                        match message {
+                            Message::Answer { request, errno } if request == number => return Ok(errno),
+                            // Packets before the answer are not read. Those with a number will be
+                            // missed when the next one comes; the first few have none yet.
+                            Message::Packet(Record { sequence: None, .. }) => self.counters.lost += 1,
+                            _ => {}
+                        }
+                    }
+                }
+                Ok(Some(_)) => {}
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
+                Err(error) => return Err(failed(error)),
+                Ok(None) => {
+                    let left = until.saturating_sub(clock::boot());
+                    if left.is_zero() {
+                        return Err(failed(io::Error::from(io::ErrorKind::TimedOut)));
+                    }
+                    wait(&mut [Wait::read(self.socket.as_fd())], Some(left)).map_err(failed)?;
+                }
+            }
+        }
+    }
+}
+
+/// The packets of one datagram.
+fn take(
+    datagram: &[u8],
+    expected: &mut u32,
+    counters: &mut Counters,
+    each: &mut dyn FnMut(&NflogRecord<'_>),
+) {
+    for message in nflog::messages(datagram) {
+        match message {
+            Message::Packet(message) => {
+                counters.received = counters.received.saturating_add(1);
+                if let Some(sequence) = message.sequence {
+                    let missing = sequence.wrapping_sub(*expected);
+                    // A number from before means that the kernel counts anew.
+                    if missing <= u32::MAX / 2 {
+                        counters.lost = counters.lost.saturating_add(missing.into());
+                    }
+                    *expected = sequence.wrapping_add(1);
+                }
+                match Packet::parse(message.payload) {
+                    Some(packet) => each(&NflogRecord { message, packet }),
+                    None => counters.malformed = counters.malformed.saturating_add(1),
+                }
+            }
+            Message::Malformed => counters.malformed = counters.malformed.saturating_add(1),
+            Message::Overrun => counters.overruns = counters.overruns.saturating_add(1),
+            Message::Answer { .. } | Message::Idle | Message::Other(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A datagram with one packet of each sequence number.
+    fn datagram(sequences: &[u32], payload: &[u8]) -> Vec<u8> {
+        sequences.iter().flat_map(|sequence| nflog::example(*sequence, payload)).collect()
+    }
+
+    fn udp() -> Vec<u8> {
+        let mut packet = vec![0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0, 198, 51, 100, 7, 192, 0, 2, 1];
+        packet.extend([4, 0, 0, 53, 0, 8, 0, 0]);
+        packet
+    }
+
+    #[test]
+    fn gaps_in_the_sequence_are_the_lost_packets() {
+        let (mut expected, mut counters, mut ports) = (0, Counters::default(), Vec::new());
+        for (sequences, lost) in [
+            (&[0, 1, 2][..], 0),
+            (&[5], 2),
+            (&[6, 8], 3),
+            (&[u32::MAX / 2], 2_147_483_641),
+            (&[0, 1], 2_147_483_641),
+        ] {
+            take(&datagram(sequences, &udp()), &mut expected, &mut counters, &mut |record| {
+                ports.push(record.packet.port);
+            });
+            assert_eq!(counters.lost, lost, "{sequences:?}");
+        }
+        assert_eq!((counters.received, counters.malformed), (9, 0));
+        assert_eq!(ports, [53; 9]);
+        // The number of packets goes beyond 32 bits.
+        let mut expected = u32::MAX;
+        take(&datagram(&[u32::MAX, 0, 1], &udp()), &mut expected, &mut counters, &mut |_| {});
+        assert_eq!((counters.lost, expected), (2_147_483_641, 2));
+    }
+
+    #[test]
+    fn what_is_no_ip_packet_is_counted_and_skipped() {
+        let (mut expected, mut counters) = (0, Counters::default());
+        let mut bytes = datagram(&[0], b"");
+        bytes.extend(datagram(&[1], b"\0\0\0"));
+        bytes.extend([1, 2, 3]);
+        take(&bytes, &mut expected, &mut counters, &mut |_| panic!("no packet"));
+        assert_eq!(counters, Counters { received: 2, malformed: 3, ..Counters::default() });
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        for (error, word) in [
+            (NflogError::NoModule, "kmod-nfnetlink-log"),
+            (NflogError::NoPermission, "CAP_NET_ADMIN"),
+            (NflogError::GroupTaken(32), "group 32 is taken"),
+            (NflogError::System("listen", io::Error::from_raw_os_error(12)), "cannot listen: "),
+        ] {
+            assert!(error.to_string().contains(word), "{error}");
+        }
+    }
+}

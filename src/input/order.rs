@@ -1,0 +1,327 @@
+//! Several files in one order of time.
+//!
+//! Takes inputs whose next event is known, gives their events in batches: always from the input
+//! whose next event is oldest. Files of one rotated set so follow each other, logs that overlap are
+//! woven together. At most [`MAX_OPEN`] files are open at once; where more overlap in time, the
+//! rest come late.
+
+use std::io;
+
+use super::batch::{Batch, IntoBatch, Sink};
+use super::content::Content;
+use super::lines::{Line, Lines, find_end};
+use crate::event::Event;
+use crate::parse::line::{LineReader, Outcome};
+use crate::parse::window::Window;
+use crate::paths::Paths;
+use crate::query::answer::InputCounts;
+
+pub const MAX_OPEN: usize = 16;
+
+/// How far the reading has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    pub step: Step,
+    /// Bytes of the files themselves, packed or not: for [`Step::Reading`] of all files, otherwise
+    /// of the one in hand.
+    pub done: u64,
+    /// Absent when a pipe is among the files.
+    pub total: Option<u64>,
+    /// Lines read so far.
+    pub lines: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Finding out whether a file was imported before.
+    Comparing,
+    /// Finding out in which year a file begins.
+    Dating,
+    Reading,
+}
+
+/// Progress is told once in so many bytes.
+const TELL: u64 = 1024 * 1024;
+
+pub struct Meter<'a> {
+    tell: &'a mut dyn FnMut(Progress),
+    total: Option<u64>,
+    done: u64,
+    lines: u64,
+    told: u64,
+}
+
+impl<'a> Meter<'a> {
+    pub fn new(tell: &'a mut dyn FnMut(Progress)) -> Meter<'a> {
+        Meter { tell, total: None, done: 0, lines: 0, told: 0 }
+    }
+
+    pub fn set_total(&mut self, total: Option<u64>) {
+        self.total = total;
+    }
+
+    fn read(&mut self, bytes: u64, lines: u64) {
+        self.done += bytes;
+        self.lines += lines;
+        if self.done - self.told >= TELL {
+            self.told = self.done;
+            let (total, lines) = (self.total.map(|total| total.max(self.done)), self.lines);
+            (self.tell)(Progress { step: Step::Reading, done: self.done, total, lines });
+        }
+    }
+
+    /// A pass over one file before it is read; `told` is what was told of it before.
+    pub fn aside(&mut self, step: Step, done: u64, size: u64, told: &mut u64) {
+        if done - *told >= TELL {
+            *told = done;
+            (self.tell)(Progress { step, done, total: Some(size.max(done)), lines: self.lines });
+        }
+    }
+}
+
+/// What makes events of lines.
+pub trait Parser {
+    /// Reads a line without its end.
+    fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome;
+
+    /// Reads the event of the line that `text` begins with, if that can be told at once: how many bytes were read.
+    /// No line ends within these; `text` may go on behind the line.
+    fn read_quickly(&mut self, _text: Window, _event: &mut Event) -> Option<usize> {
+        None
+    }
+}
+
+impl Parser for LineReader {
+    fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
+        LineReader::read(self, line, paths)
+    }
+
+    fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
+        LineReader::read_quickly(self, text, event)
+    }
+}
+
+/// Of one event. There is an error once it is there.
+#[derive(Default)]
+struct First {
+    event: Event,
+}
+
+impl Sink for First {
+    type Error = ();
+
+    fn place(&mut self) -> &mut Event {
+        &mut self.event
+    }
+
+    fn taken(&mut self) -> Result<(), ()> {
+        Err(())
+    }
+}
+
+/// An open input and its next event.
+pub struct Open {
+    /// Which input this is.
+    pub input: usize,
+    pub lines: Lines<Content>,
+    parser: Box<dyn Parser>,
+    /// Without events and duplicates, which are known only when they are given.
+    pub counts: InputCounts,
+    /// The last line read was an event.
+    pub last_was_event: bool,
+    next: Option<Event>,
+    /// Where two inputs have events of the same second: the one that begins earlier goes first.
+    rank: usize,
+    told: (u64, u64),
+}
+
+impl Open {
+    /// Reads up to the first event.
+    pub fn new(
+        input: usize,
+        lines: Lines<Content>,
+        parser: Box<dyn Parser>,
+        paths: &mut Paths,
+        meter: &mut Meter,
+    ) -> Open {
+        let counts = InputCounts::default();
+        let mut open =
+            Open { input, lines, parser, counts, last_was_event: false, next: None, rank: 0, told: (0, 0) };
+        open.advance(paths, meter);
+        open
+    }
+
+    /// Time and uptime of the next event. `None`: the input has ended.
+    pub fn next_time(&self) -> Option<(i64, u64)> {
+        self.next.map(|event| (event.time, event.uptime))
+    }
+
+    fn key(&self) -> Option<(i64, usize)> {
+        self.next.map(|event| (event.time, self.rank))
+    }
+
+    /// Reads up to the next event.
+    fn advance(&mut self, paths: &mut Paths, meter: &mut Meter) {
+        let mut first = First::default();
+        let ended = self.read(paths, meter, &mut first).is_ok();
+        self.next = (!ended).then_some(first.event);
+    }
+
+    /// Reads lines and gives their events until one is refused.
+    fn read<S: Sink>(&mut self, paths: &mut Paths, meter: &mut Meter, to: &mut S) -> Result<(), S::Error> {
+        loop {
+            if self.read_run(meter, to)? {
+                continue;
+            }
+            let outcome = match self.lines.next_line() {
+                Some(Line::Whole(bytes)) => self.parser.read(bytes, paths),
+                Some(Line::TooLong) => Outcome::Malformed,
+                None => break,
+            };
+            self.count_lines(1, meter);
+            self.last_was_event = matches!(outcome, Outcome::Event(_));
+            match outcome {
+                Outcome::Event(event) => {
+                    *to.place() = event;
+                    to.taken()?;
+                }
+                Outcome::Malformed => self.counts.malformed += 1,
+                Outcome::Skipped => self.counts.skipped += 1,
+            }
+        }
+        self.tell(meter);
+        Ok(())
+    }
+
+    /// Reads lines whose events can be told at once. `true`: up to the end of the text at hand; otherwise the next line
+    /// is another.
+    fn read_run<S: Sink>(&mut self, meter: &mut Meter, to: &mut S) -> Result<bool, S::Error> {
+        let Some(text) = self.lines.at_hand() else { return Ok(false) };
+        let (mut at, mut lines) = (0, 0);
+        let mut given = Ok(());
+        while given.is_ok()
+            && let Some(window) = Window::new(&text[at..])
+            && let Some(read) = self.parser.read_quickly(window, to.place())
+            && let Some(end) = find_end(text, at, read)
+        {
+            at = end + 1;
+            lines += 1;
+            given = to.taken();
+        }
+        let is_used_up = lines > 0 && text.len() - at < Window::SIZE;
+        self.lines.pass(at);
+        self.count_lines(lines, meter);
+        self.last_was_event |= lines > 0;
+        given.map(|()| is_used_up)
+    }
+
+    fn count_lines(&mut self, lines: u64, meter: &mut Meter) {
+        let before = self.counts.lines;
+        self.counts.lines += lines;
+        if self.counts.lines / 256 != before / 256 {
+            self.tell(meter);
+        }
+    }
+
+    fn tell(&mut self, meter: &mut Meter) {
+        let now = (self.lines.source().taken(), self.counts.lines);
+        meter.read(now.0 - self.told.0, now.1 - self.told.1);
+        self.told = now;
+    }
+
+    /// Closes the input as if it had never been opened.
+    fn put_back(self, meter: &mut Meter) {
+        meter.done -= self.told.0;
+        meter.lines -= self.told.1;
+        meter.told = meter.told.min(meter.done);
+    }
+}
+
+/// What the merge asks of its inputs.
+pub trait Inputs {
+    /// Opens an input and reads up to its first event. `None`: it failed, and knows that itself.
+    fn open(&mut self, input: usize, paths: &mut Paths, meter: &mut Meter) -> Option<Open>;
+    /// Whether it can be closed and opened again.
+    fn can_wait(&self, input: usize) -> bool;
+    /// When it was last changed: which one goes first if nothing else tells.
+    fn modified(&self, input: usize) -> i64;
+    fn finish(&mut self, open: Open);
+    fn count(&mut self, input: usize, events: u64, duplicates: u64);
+}
+
+/// An input that has events, in the order of their first ones.
+struct Waiting {
+    input: usize,
+    first: (i64, u64),
+    open: Option<Open>,
+}
+
+/// Gives the events of the inputs `wanted` to `batch`, in order of time.
+pub fn merge<D: FnMut(&[Event], &mut Vec<bool>)>(
+    wanted: &[usize],
+    inputs: &mut dyn Inputs,
+    paths: &mut Paths,
+    meter: &mut Meter,
+    batch: &mut Batch<D>,
+) -> io::Result<()> {
+    let mut waiting = Vec::new();
+    for &input in wanted {
+        let Some(open) = inputs.open(input, paths, meter) else { continue };
+        let Some(first) = open.next_time() else {
+            inputs.finish(open);
+            continue;
+        };
+        let open = if wanted.len() > MAX_OPEN && inputs.can_wait(input) {
+            open.put_back(meter);
+            None
+        } else {
+            Some(open)
+        };
+        waiting.push(Waiting { input, first, open });
+    }
+    waiting.sort_by_key(|waiting| (waiting.first, inputs.modified(waiting.input)));
+    let mut waiting = waiting.into_iter().enumerate().peekable();
+    let mut open: Vec<Open> = Vec::new();
+    loop {
+        // The oldest next event of those open.
+        let oldest = (0..open.len()).min_by_key(|&at| open[at].key());
+        let next_file =
+            waiting.peek().filter(|_| open.len() < MAX_OPEN).map(|(rank, next)| (next.first.0, *rank));
+        let due = match (next_file, oldest) {
+            (Some(next), Some(at)) => open[at].key().is_some_and(|key| next < key),
+            (next, None) => next.is_some(),
+            (None, Some(_)) => false,
+        };
+        if due {
+            let Some((rank, next)) = waiting.next() else { break };
+            if let Some(mut opened) = next.open.or_else(|| inputs.open(next.input, paths, meter)) {
+                opened.rank = rank;
+                open.push(opened);
+            }
+            continue;
+        }
+        let Some(at) = oldest else { break };
+        let others = (0..open.len()).filter(|&other| other != at).filter_map(|other| open[other].key()).min();
+        let until = others.into_iter().chain(next_file).min();
+        let current = &mut open[at];
+        if until.is_none() {
+            // Nothing else is left: straight through.
+            let input = current.input;
+            if let Some(event) = current.next.take() {
+                batch.add(&event, input, inputs)?;
+            }
+            current.read(paths, meter, &mut IntoBatch { batch, input, inputs })?;
+            inputs.finish(open.swap_remove(at));
+            continue;
+        }
+        while let Some(event) = current.next.filter(|_| until.is_none_or(|until| current.key() < Some(until)))
+        {
+            batch.add(&event, current.input, inputs)?;
+            current.advance(paths, meter);
+        }
+        if current.next.is_none() {
+            inputs.finish(open.swap_remove(at));
+        }
+    }
+    batch.flush(inputs)
+}

@@ -1,0 +1,255 @@
+//! What a file's stamps leave out: the year, or all but the uptime.
+//!
+//! Takes a file's lines, the time it was last changed and an offset from which lines will be read;
+//! gives the year of the first stamp read there and the wall time of uptime 0. The last stamp is
+//! taken to be no later than a day after the file's last change, and the order of the dates tells
+//! how often the year changed before it.
+
+use std::io::Read;
+
+use super::lines::{Line, Lines};
+use crate::calendar::{Calendar, Date};
+use crate::parse::line::FileClock;
+
+/// A file without such stamps in its first bytes has whole ones: it is not looked through to its end.
+const LOOK: u64 = 1024 * 1024;
+
+const DAY: i64 = 86_400;
+
+/// As much of the beginning of two lines as has to be the same for their months and days to be.
+const SAME_STAMP: usize = 10;
+
+/// [`FileClock`] as long as it is to be kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Clock {
+    pub year: Option<i32>,
+    pub modified: i64,
+    pub boot: Option<i64>,
+}
+
+impl Clock {
+    pub fn to_file_clock(self) -> FileClock {
+        FileClock { year: self.year, modified: self.modified, boot: self.boot }
+    }
+}
+
+/// What tells the stamps of lines that leave something out.
+#[derive(Clone, Copy)]
+pub struct Stamps {
+    pub month_without_year: fn(&[u8]) -> Option<u8>,
+    pub bare_uptime: fn(&[u8]) -> Option<u64>,
+}
+
+/// What is asked of a file.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    /// The year of the file's first stamp, if the user has told it.
+    pub year: Option<i32>,
+    /// Lines that begin before are not going to be read.
+    pub from: u64,
+}
+
+/// What was found in a file.
+#[derive(Default)]
+pub struct Scan {
+    month: u8,
+    day: u8,
+    /// Years passed since the first stamp, now and at the first stamp that will be read.
+    years: i32,
+    years_at_start: Option<i32>,
+    uptime: Option<u64>,
+    stamp: [u8; SAME_STAMP],
+}
+
+impl Scan {
+    /// Looks through a file, to its end if need be. `watch` is told the lines' source now and then.
+    pub fn run<R: Read>(
+        lines: &mut Lines<R>,
+        wanted: Wanted,
+        stamps: Stamps,
+        mut watch: impl FnMut(&R),
+    ) -> Scan {
+        let mut scan = Scan::default();
+        let mut number = 0u64;
+        loop {
+            let offset = lines.offset();
+            if let Some(Line::Whole(line)) = match lines.next_line() {
+                None => break,
+                line => line,
+            } {
+                scan.line(line, offset >= wanted.from, stamps);
+            }
+            number += 1;
+            if number.is_multiple_of(1024) {
+                watch(lines.source());
+            }
+            let year_is_known = scan.month > 0 && wanted.year.is_some() && wanted.from == 0;
+            if scan.uptime.is_none() && (year_is_known || (scan.month == 0 && offset > LOOK)) {
+                break;
+            }
+        }
+        scan
+    }
+
+    /// Looks through the whole lines at the beginning of a stream.
+    pub fn of_beginning(bytes: &[u8], stamps: Stamps) -> Scan {
+        let mut scan = Scan::default();
+        bytes.split(|&byte| byte == b'\n').for_each(|line| scan.line(line, true, stamps));
+        scan
+    }
+
+    fn line(&mut self, line: &[u8], read: bool, stamps: Stamps) {
+        let same = self.month > 0 && line.len() > SAME_STAMP && line[..SAME_STAMP] == self.stamp;
+        if !same {
+            match (stamps.month_without_year)(line) {
+                Some(month) => self.turn(month, line),
+                None => {
+                    if let Some(uptime) = (stamps.bare_uptime)(line) {
+                        self.uptime = self.uptime.max(Some(uptime));
+                    }
+                    return;
+                }
+            }
+        }
+        if read && self.years_at_start.is_none() {
+            self.years_at_start = Some(self.years);
+        }
+    }
+
+    /// A stamp is of the year that brings it nearest to the stamp before, as the line parser has it.
+    fn turn(&mut self, month: u8, line: &[u8]) {
+        let day = day_after_month(line);
+        if self.month > 0 {
+            let before = day_of_year(self.month, self.day);
+            let away = |turn: &i32| (day_of_year(month, day) + turn * 365 - before).abs();
+            self.years = self.years.saturating_add([0, 1, -1].into_iter().min_by_key(away).unwrap_or(0));
+        }
+        (self.month, self.day) = (month, day);
+        if let Some(stamp) = line.first_chunk() {
+            self.stamp = *stamp;
+        }
+    }
+
+    /// `modified`: when the last line was written, at the latest.
+    pub fn clock(&self, wanted: Wanted, modified: i64, calendar: &mut Calendar) -> Clock {
+        let at_start = self.years_at_start.unwrap_or(self.years);
+        let year = match wanted.year {
+            Some(year) => year.saturating_add(at_start),
+            None => {
+                let last = self.last_year(modified.saturating_add(DAY), calendar);
+                last.saturating_sub(self.years.saturating_sub(at_start))
+            }
+        };
+        let boot = self.uptime.map(|uptime| modified.saturating_sub((uptime / 1_000_000) as i64));
+        Clock { year: Some(year.clamp(1970, 9999)), modified, boot }
+    }
+
+    /// The latest year in which the last stamp is not after `limit`.
+    fn last_year(&self, limit: i64, calendar: &mut Calendar) -> i32 {
+        let (latest, ..) = calendar.hour_of(limit).date.to_ymd();
+        // Every 8 years there is a 29th of February, but around 1900 and 2100.
+        let fits = |year: &i32| {
+            Date::from_ymd(*year, self.month.into(), self.day.into())
+                .is_some_and(|date| calendar.instant(date, 0) <= limit)
+        };
+        if self.month == 0 { latest } else { (latest - 8..=latest).rev().find(fits).unwrap_or(latest) }
+    }
+}
+
+/// Days since the beginning of a year that has 365.
+fn day_of_year(month: u8, day: u8) -> i32 {
+    let new_year = Date::from_ymd(2001, 1, 1).map_or(0, |date| date.0);
+    Date::from_ymd(2001, month.into(), day.min(28).into()).map_or(0, |date| date.0) - new_year
+        + i32::from(day.saturating_sub(28))
+}
+
+/// The day in a stamp such as `Apr  6`, whatever stands before it; 1 if there is none.
+fn day_after_month(line: &[u8]) -> u8 {
+    let name = line.iter().position(u8::is_ascii_alphabetic).unwrap_or(0);
+    let digits = line[name..].iter().skip_while(|byte| !byte.is_ascii_digit());
+    let day = digits.take(2).take_while(|byte| byte.is_ascii_digit());
+    let day = day.fold(0, |day, digit| day * 10 + (digit - b'0'));
+    if (1..=31).contains(&day) { day } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::file::tests::stand_in::STAMPS;
+
+    /// The clock of a file last changed on this date, read from `from` on.
+    fn clock(text: &str, modified: &str, wanted: Wanted) -> Clock {
+        let modified = i64::from(Date::parse(modified).unwrap().0) * DAY + DAY / 2;
+        let mut lines = Lines::new(text.as_bytes(), b"");
+        Scan::run(&mut lines, wanted, STAMPS, |_| {}).clock(wanted, modified, &mut Calendar::utc())
+    }
+
+    fn year(text: &str, modified: &str, told: Option<i32>, from: u64) -> Option<i32> {
+        clock(text, modified, Wanted { year: told, from }).year
+    }
+
+    #[test]
+    fn the_last_stamp_is_no_later_than_the_file() {
+        assert_eq!(year("Apr  6 a\n", "2020-04-06", None, 0), Some(2020));
+        assert_eq!(year("Apr  7 a\n", "2020-04-06", None, 0), Some(2020));
+        assert_eq!(year("Apr  8 a\n", "2020-04-06", None, 0), Some(2019));
+        assert_eq!(year("Dec 31 a\n", "2020-01-01", None, 0), Some(2019));
+        assert_eq!(year("Jan  1 a\n", "2019-12-31", None, 0), Some(2020));
+        assert_eq!(year("Feb 29 a\n", "2019-05-01", None, 0), Some(2016));
+    }
+
+    #[test]
+    fn the_order_of_months_tells_how_many_years() {
+        let text =
+            "Mar  1 a\nAug  1 a\nDec 31 a\nJan  1 a\nDec 31 late\nJan  1 a\nMay  1 a\nSep  1 a\nJan 20 a\n";
+        assert_eq!(year(text, "2020-02-02", None, 0), Some(2018));
+        assert_eq!(year(text, "2020-01-02", None, 0), Some(2017));
+        assert_eq!(year(text, "2020-01-02", Some(2001), 0), Some(2001));
+        let from = text.find("May").unwrap() as u64;
+        assert_eq!(year(text, "2020-02-02", None, from), Some(2019));
+        assert_eq!(year(text, "2020-02-02", Some(2001), from), Some(2002));
+    }
+
+    #[test]
+    fn a_gap_of_less_than_half_a_year_is_no_turn() {
+        assert_eq!(year("Jan  5 a\nJul  1 a\nDec 20 a\n", "2020-12-20", None, 0), Some(2020));
+        assert_eq!(year("Jul 10 a\nJan  2 a\n", "2020-12-20", None, 0), Some(2019));
+        assert_eq!(year("Jan  1 a\nDec 31 late\nJan  1 a\n", "2020-12-20", None, 0), Some(2020));
+        assert_eq!(year("Feb 28 a\nFeb 29 a\nMar  1 a\n", "2020-12-20", None, 0), Some(2020));
+    }
+
+    #[test]
+    fn lines_between_without_a_stamp_do_not_matter() {
+        let text = format!("{}Dec 30 a\njunk\n[junk\n{}\nJan  2 a", "x\n".repeat(5000), "y".repeat(100_000));
+        assert_eq!(year(&text, "2020-01-03", None, 0), Some(2019));
+    }
+
+    #[test]
+    fn the_highest_uptime_was_when_the_file_was_changed() {
+        let text = "[   10.000001] a\n[  500.999999] b\n[  400.0] c\n";
+        let clock = clock(text, "2020-04-06", Wanted { year: None, from: 0 });
+        assert_eq!(clock.boot, Some(clock.modified - 500));
+    }
+
+    #[test]
+    fn whole_stamps_are_not_looked_through_to_the_end() {
+        struct Endless(u64);
+        impl Read for Endless {
+            fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+                self.0 += out.len() as u64;
+                out.fill(b'\n');
+                Ok(out.len())
+            }
+        }
+        let mut lines = Lines::new(Endless(0), b"");
+        Scan::run(&mut lines, Wanted { year: None, from: 0 }, STAMPS, |_| {});
+        assert!(lines.source().0 < 2 * LOOK);
+    }
+
+    #[test]
+    fn days_are_found_behind_a_priority() {
+        for (line, day) in [("Apr  6 13", 6), ("<13>Apr 16 13", 16), ("Apr", 1), ("", 1), ("Apr 99", 1)] {
+            assert_eq!(day_after_month(line.as_bytes()), day, "{line}");
+        }
+    }
+}

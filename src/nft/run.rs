@@ -1,0 +1,164 @@
+//! One `nft -f -` at a time, as a process of its own, which nobody waits for.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use crate::sys::wait::{Wait, wait};
+
+/// nft is looked for here alone: what the surroundings call PATH is not asked.
+const PLACES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+/// It takes milliseconds; on a small router with thousands of blocks a second.
+const LIMIT_MS: u64 = 5_000;
+/// After it closed its messages it is about to end.
+const ENDING_MS: u64 = 5;
+/// Bytes of its messages that are read.
+const MOST_BYTES: usize = 2048;
+
+pub fn program() -> Option<PathBuf> {
+    PLACES.iter().map(|place| Path::new(place).join("nft")).find(|path| path.is_file())
+}
+
+/// nft with nothing of the surroundings that could change what it does.
+pub fn command() -> io::Result<Command> {
+    let program = program().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "nft is missing"))?;
+    let mut command = Command::new(program);
+    command.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(command)
+}
+
+#[derive(Default)]
+pub struct Nft {
+    running: Option<Running>,
+    /// The process that ran last, and still may.
+    pub pid: Option<u32>,
+}
+
+struct Running {
+    child: Child,
+    messages: ChildStderr,
+    text: Vec<u8>,
+    until: u64,
+    ended: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may be over already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Nft {
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.running.as_ref().filter(|running| !running.ended).map(|running| running.messages.as_fd())
+    }
+
+    pub fn deadline(&self) -> Option<u64> {
+        self.running.as_ref().map(|running| running.until)
+    }
+
+    /// Starts it with this text; nothing else may be running.
+    pub fn start(&mut self, now_ms: u64, script: &str) -> io::Result<()> {
+        let mut command = command()?;
+        // A file in memory: no pipe that fills up while nobody reads.
+        let name = c"fwstat.nft";
+        let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?);
+        file.write_all(script.as_bytes())?;
+        file.rewind()?;
+        let mut child = command.args(["-f", "-"]).stdin(file).stderr(Stdio::piped()).spawn()?;
+        self.pid = Some(child.id());
+        let messages = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        fcntl(&messages, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let until = now_ms.saturating_add(LIMIT_MS);
+        self.running = Some(Running { child, messages, text: Vec::new(), until, ended: false });
+        Ok(())
+    }
+
+    /// Looks whether it is done; the error is its own words, or what became of it.
+    pub fn poll(&mut self, now_ms: u64) -> Option<Result<(), String>> {
+        let running = self.running.as_mut()?;
+        let mut piece = [0; 512];
+        while !running.ended {
+            match running.messages.read(&mut piece) {
+                Ok(0) => {
+                    running.ended = true;
+                    running.until = running.until.min(now_ms.saturating_add(ENDING_MS));
+                }
+                Ok(count) => {
+                    let room = MOST_BYTES.saturating_sub(running.text.len());
+                    running.text.extend_from_slice(&piece[..count.min(room)]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        let outcome = match running.child.try_wait() {
+            Ok(Some(status)) if status.success() => Ok(()),
+            Ok(Some(status)) => Err(match first_line(&running.text) {
+                Some(words) => words,
+                None => format!("nft ended with {status}"),
+            }),
+            Ok(None) if running.ended && now_ms >= running.until => {
+                // Its messages are closed: waiting for it takes no time.
+                running.until = now_ms.saturating_add(ENDING_MS);
+                return None;
+            }
+            Ok(None) if now_ms < running.until => return None,
+            Ok(None) => Err("nft does not come to an end".to_string()),
+            Err(error) => Err(format!("cannot wait for nft: {error}")),
+        };
+        self.running = None;
+        Some(outcome)
+    }
+
+    /// Runs a last script to its end; for the end of the process.
+    pub fn finish(&mut self, now: impl Fn() -> u64, script: &str) -> Result<(), String> {
+        self.running = None;
+        self.start(now(), script).map_err(|error| error.to_string())?;
+        loop {
+            if let Some(outcome) = self.poll(now()) {
+                return outcome;
+            }
+            let mut waits: Vec<Wait<'_>> = self.fd().map(Wait::read).into_iter().collect();
+            // An interruption only means to look again.
+            let _ = wait(&mut waits, Some(Duration::from_millis(5)));
+        }
+    }
+}
+
+/// The first line of nft's messages that says what is wrong, in plain letters.
+fn first_line(text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    // `/dev/stdin:1:2-3: Error: words`
+    let words = line.split_once("Error: ").map_or(line, |(_, words)| words);
+    Some(words.chars().filter(|letter| !letter.is_control()).take(160).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_what_stands_after_the_place() {
+        let text = b"/dev/stdin:1:18-23: Error: No such file or directory\nadd element ...\n  ^^^\n";
+        assert_eq!(first_line(text).as_deref(), Some("No such file or directory"));
+        assert_eq!(
+            first_line(b"netlink: Error: cache initialization failed: Operation not permitted\n").as_deref(),
+            Some("cache initialization failed: Operation not permitted")
+        );
+        assert_eq!(first_line(b"\n"), None);
+    }
+}

@@ -1,0 +1,305 @@
+//! The arguments of a call -> a checked question or command. A bad one refuses the whole call.
+//!
+//! Arguments that a method does not declare are ignored: uhttpd adds `ubus_rpc_session` to every call.
+
+use ubus::blobmsg::{BlobIter, BlobRef, BlobType, BlobValue};
+
+use super::{BlockWish, BusCommand};
+use crate::calendar::Date;
+use crate::config::options;
+use crate::event::Class;
+use crate::query::question::{self, MAX_LIMIT, Prefix, Question, Topic};
+use crate::services;
+use crate::ubus::blob::{Type, text_of};
+
+/// The longest reason of a block, in bytes.
+pub const MAX_REASON: usize = 200;
+
+pub fn question(topic: Topic, declared: &[(&str, Type)], data: &[u8]) -> Result<Question, String> {
+    let mut question = Question::new(topic);
+    for_each(data, |name, argument| {
+        if declared.iter().any(|(declared, _)| *declared == name) {
+            set(&mut question, name, argument)
+        } else {
+            Ok(())
+        }
+    })?;
+    if let (Some(from), Some(to)) = (question.from, question.to)
+        && from > to
+    {
+        return Err(String::from("from: is after to"));
+    }
+    if topic == Topic::Source && !question.source.is_some_and(|source| source.is_single()) {
+        return Err(String::from("address: one IPv4 or IPv6 address is needed"));
+    }
+    Ok(question)
+}
+
+fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<(), String> {
+    match name {
+        "from" => question.from = Some(date(argument)?),
+        "to" => question.to = Some(date(argument)?),
+        "class" => {
+            let name = text(argument)?;
+            question.every_class = question.topic == Topic::Recent && name == "all";
+            if question.every_class {
+                return Ok(());
+            }
+            question.class =
+                Class::from_name(name).ok_or("must be attempt, backscatter, noise, egress or login")?;
+        }
+        "protocol" => question.protocol = Some(protocol_number(argument)?),
+        "port" => question.port = Some(integer(argument, 0, u16::MAX as u64)? as u16),
+        "source" | "address" => question.source = Some(Prefix::parse(text(argument)?)?),
+        "country" => {
+            question.country =
+                Some(question::country(text(argument)?).ok_or("must be a country's two letters")?)
+        }
+        "min" => question.min = integer(argument, 0, i64::MAX as u64)?,
+        "limit" => question.limit = integer(argument, 1, MAX_LIMIT as u64)? as u32,
+        "daily" => question.daily = integer(argument, 0, 1)? == 1,
+        "cursor" => question.cursor = integer(argument, 0, i64::MAX as u64)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+pub fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
+    let (mut address, mut seconds, mut reason) = (None, None, None);
+    let (mut caller, mut through_web) = (None, false);
+    for_each(data, |name, argument| {
+        match name {
+            "address" => address = Some(Prefix::parse(text(argument)?)?),
+            "for" if method == "block" => seconds = Some(parse_duration(text(argument)?)?),
+            "reason" if method == "block" => reason = Some(reason_text(text(argument)?)?),
+            "caller" if method == "block" => caller = Some(Prefix::parse(text(argument)?)?),
+            "ubus_rpc_session" => through_web = true,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    if method == "commit" {
+        return Ok(BusCommand::Commit);
+    }
+    let address = address.ok_or("address: an IPv4 or IPv6 address or prefix is needed")?;
+    Ok(match method {
+        "block" => BusCommand::Block(BlockWish { address, seconds, reason, caller, through_web }),
+        _ => BusCommand::Unblock { address },
+    })
+}
+
+/// Every argument once; of one given twice the last counts. The error starts with the argument's name.
+fn for_each(
+    data: &[u8],
+    mut each: impl FnMut(&str, &BlobRef<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut arguments = BlobIter::new(data);
+    while let Some(argument) = arguments.try_next().map_err(|_| "the arguments are malformed")? {
+        if let Some(name) = argument.name {
+            each(name, &argument).map_err(|wrong| format!("{name}: {wrong}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn text<'a>(argument: &BlobRef<'a>) -> Result<&'a str, String> {
+    if argument.ty != BlobType::String {
+        return Err(String::from("must be text"));
+    }
+    std::str::from_utf8(text_of(argument.payload)).map_err(|_| String::from("is no UTF-8 text"))
+}
+
+/// Whole numbers of any width, and text of digits: JSON's way through uhttpd and the shell decides which.
+fn integer(argument: &BlobRef<'_>, least: u64, most: u64) -> Result<u64, String> {
+    let wrong = || format!("must be a whole number from {least} to {most}");
+    let number = match argument.value().map_err(|_| wrong())? {
+        BlobValue::Int8(number) => number as i64,
+        BlobValue::Int16(number) => number as i64,
+        BlobValue::Int32(number) => number as i64,
+        BlobValue::Int64(number) => number,
+        BlobValue::Double(number) if number.fract() == 0.0 && number.abs() < 9e15 => number as i64,
+        BlobValue::String(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse().map_err(|_| wrong())?
+        }
+        _ => return Err(wrong()),
+    };
+    u64::try_from(number).ok().filter(|number| (least..=most).contains(number)).ok_or_else(wrong)
+}
+
+fn date(argument: &BlobRef<'_>) -> Result<Date, String> {
+    Date::parse(text(argument)?).ok_or_else(|| String::from("must be a date, YYYY-MM-DD"))
+}
+
+fn protocol_number(argument: &BlobRef<'_>) -> Result<u8, String> {
+    let named = text(argument).ok().and_then(services::protocol_number);
+    match named {
+        Some(number) => Ok(number),
+        None => integer(argument, 0, u8::MAX as u64)
+            .map(|number| number as u8)
+            .map_err(|_| String::from("must be a protocol such as tcp, udp, icmp, or its number")),
+    }
+}
+
+/// `90`, `90s`, `30m`, `1h`, `7d`, `2w` in seconds, from a second to ten years.
+pub fn parse_duration(text: &str) -> Result<u64, String> {
+    options::duration(text)
+        .map(|duration| duration.as_secs())
+        .filter(|seconds| (1..=315_360_000).contains(seconds))
+        .ok_or_else(|| String::from("must be a time such as 90s, 30m, 1h or 7d"))
+}
+
+fn reason_text(text: &str) -> Result<String, String> {
+    if text.len() > MAX_REASON {
+        return Err(format!("must be at most {MAX_REASON} bytes"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(String::from("must be one line of text"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Asked, read_call};
+    use super::*;
+    use crate::ubus::blob::from_value;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn ask(method: &str, arguments: Value) -> Result<Asked, String> {
+        read_call(method, from_value(&arguments).contents()).expect("a method of ours")
+    }
+
+    fn asked(method: &str, arguments: Value) -> Question {
+        match ask(method, arguments).unwrap() {
+            Asked::Question(question) => question,
+            Asked::Command(command) => panic!("{command:?}"),
+        }
+    }
+
+    #[test]
+    fn all_classes_can_be_asked_of_events_only() {
+        let recent = asked("recent", json!({"class": "all"}));
+        assert!(recent.every_class && recent.class == Class::Attempt);
+        assert!(ask("services", json!({"class": "all"})).is_err());
+        assert!(!asked("recent", json!({"class": "noise"})).every_class);
+    }
+
+    #[test]
+    fn days_of_services_are_asked_for_by_1() {
+        assert!(asked("services", json!({"daily": 1})).daily);
+        assert!(!asked("services", json!({"daily": 0})).daily && !asked("services", json!({})).daily);
+        assert_eq!(
+            ask("services", json!({"daily": 2})).unwrap_err(),
+            "daily: must be a whole number from 0 to 1"
+        );
+        assert!(!asked("sources", json!({"daily": 1})).daily);
+    }
+
+    #[test]
+    fn every_argument_reaches_the_question() {
+        let question = asked(
+            "services",
+            json!({"from": "2026-01-01", "to": "2026-01-31", "class": "login", "protocol": "TCP", "port": 23,
+                   "source": "192.0.2.0/24", "country": "jp", "min": 100, "limit": 1000,
+                   "ubus_rpc_session": "00000000000000000000000000000000", "cursor": "ignored here"}),
+        );
+        let expected = Question {
+            from: Date::from_ymd(2026, 1, 1),
+            to: Date::from_ymd(2026, 1, 31),
+            class: Class::Login,
+            protocol: Some(6),
+            port: Some(23),
+            source: Some(Prefix::parse("192.0.2.0/24").unwrap()),
+            country: Some(*b"JP"),
+            min: 100,
+            limit: 1000,
+            ..Question::new(Topic::Services)
+        };
+        assert_eq!(question, expected);
+        assert_eq!(asked("status", json!({"port": 70000})), Question::new(Topic::Status));
+    }
+
+    #[test]
+    fn whole_numbers_come_in_any_type() {
+        for port in [json!(80), json!(80.0), json!("80")] {
+            assert_eq!(asked("services", json!({ "port": port })).port, Some(80));
+        }
+        assert_eq!(asked("recent", json!({"cursor": 5_000_000_000i64})).cursor, 5_000_000_000);
+        assert_eq!(asked("services", json!({"protocol": 17})).protocol, Some(17));
+    }
+
+    #[test]
+    fn a_bad_argument_refuses_the_call_and_says_which() {
+        for (method, arguments, wrong) in [
+            ("services", json!({"port": 70000}), "port: must be a whole number from 0 to 65535"),
+            ("services", json!({"port": -1}), "port: must be a whole number from 0 to 65535"),
+            ("services", json!({"port": 22.5}), "port: must be a whole number from 0 to 65535"),
+            ("services", json!({"port": "ssh"}), "port: must be a whole number from 0 to 65535"),
+            ("services", json!({"port": [22]}), "port: must be a whole number from 0 to 65535"),
+            ("services", json!({"limit": 1001}), "limit: must be a whole number from 1 to 1000"),
+            ("services", json!({"limit": 0}), "limit: must be a whole number from 1 to 1000"),
+            ("services", json!({"min": -5}), "min: must be a whole number from 0 to 9223372036854775807"),
+            (
+                "services",
+                json!({"protocol": 300}),
+                "protocol: must be a protocol such as tcp, udp, icmp, or its number",
+            ),
+            ("days", json!({"from": "2026-02-30"}), "from: must be a date, YYYY-MM-DD"),
+            ("days", json!({"from": 20260201}), "from: must be text"),
+            ("days", json!({"from": "2026-02-02", "to": "2026-02-01"}), "from: is after to"),
+            ("days", json!({"class": "all"}), "class: must be attempt, backscatter, noise, egress or login"),
+            ("sources", json!({"source": "x"}), "source: 'x' is no IPv4 or IPv6 address or prefix"),
+            ("sources", json!({"country": "JPN"}), "country: must be a country's two letters"),
+            ("source", json!({}), "address: one IPv4 or IPv6 address is needed"),
+            ("source", json!({"address": "192.0.2.0/24"}), "address: one IPv4 or IPv6 address is needed"),
+            ("block", json!({}), "address: an IPv4 or IPv6 address or prefix is needed"),
+            (
+                "block",
+                json!({"address": "192.0.2.1", "for": "soon"}),
+                "for: must be a time such as 90s, 30m, 1h or 7d",
+            ),
+            ("block", json!({"address": "192.0.2.1", "reason": "a\nb"}), "reason: must be one line of text"),
+        ] {
+            assert_eq!(ask(method, arguments.clone()).unwrap_err(), wrong, "{method} {arguments}");
+        }
+    }
+
+    #[test]
+    fn commands() {
+        let address = Prefix::parse("192.0.2.1").unwrap();
+        assert_eq!(
+            ask("block", json!({"address": "192.0.2.1", "for": "1h", "reason": "floods"})).unwrap(),
+            Asked::Command(BusCommand::Block(BlockWish {
+                address,
+                seconds: Some(3600),
+                reason: Some("floods".into()),
+                caller: None,
+                through_web: false,
+            }))
+        );
+        assert_eq!(
+            ask("unblock", json!({"address": "192.0.2.1", "for": 7})).unwrap(),
+            Asked::Command(BusCommand::Unblock { address })
+        );
+        assert_eq!(ask("commit", json!({})).unwrap(), Asked::Command(BusCommand::Commit));
+        assert!(read_call("delete", b"").is_none());
+    }
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("30m", 1800), ("7d", 604_800), ("2w", 1_209_600)] {
+            assert_eq!(parse_duration(text), Ok(seconds));
+        }
+        for text in ["", "h", "0", "-1h", "1.5h", "1y", "99999999999999999999d", "11000d", "1é"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(method in 0usize..15, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read_call(super::super::METHODS[method].0, &bytes);
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The ubus object `fwstat`: its methods, their arguments, and the status of every answer.
+//!
+//! Takes the events of [`crate::ubus`], asks whoever implements [`Answers`], sends the answers. Computes
+//! no figure; keeps nothing but the object's registration.
+
+mod arguments;
+
+use ubus::blobmsg::BlobMsgTable;
+
+pub use arguments::{MAX_REASON, parse_duration};
+
+use crate::query::question::{Prefix, Question, Topic};
+use crate::record::Field;
+use crate::ubus::blob::{self, Method, Type};
+use crate::ubus::{BusEvent, Call, Outgoing, Request, Status};
+
+/// The object's name on the bus.
+pub const OBJECT: &str = "fwstat";
+
+/// An answer is cut below this by whoever makes it; a longer one is refused here.
+pub const MAX_ANSWER: usize = 900 * 1024;
+
+/// Between two tries to register, when the broker refuses the name (an old daemon still has it).
+const REGISTER_AGAIN_MS: u64 = 1_000;
+
+/// What is done, not asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BusCommand {
+    Block(BlockWish),
+    Unblock { address: Prefix },
+    Commit,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BlockWish {
+    pub address: Prefix,
+    /// `None`: as the guard's options say.
+    pub seconds: Option<u64>,
+    pub reason: Option<String>,
+    /// Where the caller says that he is connected from: he shall not lock himself out.
+    pub caller: Option<Prefix>,
+    /// The call came through the web server, which adds its session.
+    pub through_web: bool,
+}
+
+/// Why there is no answer; the text goes to the caller as `error`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AnswerError {
+    InvalidArgument(String),
+    NotFound(String),
+    /// Not measured here, for instance no country database.
+    NoData(String),
+    PermissionDenied(String),
+    NotSupported(String),
+    Failed(String),
+}
+
+impl AnswerError {
+    fn parts(&self) -> (Status, &str) {
+        match self {
+            AnswerError::InvalidArgument(text) => (Status::INVALID_ARGUMENT, text),
+            AnswerError::NotFound(text) => (Status::NOT_FOUND, text),
+            AnswerError::NoData(text) => (Status::NO_DATA, text),
+            AnswerError::PermissionDenied(text) => (Status::PERMISSION_DENIED, text),
+            AnswerError::NotSupported(text) => (Status::NOT_SUPPORTED, text),
+            AnswerError::Failed(text) => (Status::UNKNOWN_ERROR, text),
+        }
+    }
+}
+
+/// Whoever knows the answers and does the commands: the daemon.
+pub trait Answers {
+    /// As it goes over the bus.
+    fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError>;
+    fn command(&mut self, command: BusCommand) -> Result<BlobMsgTable, AnswerError>;
+}
+
+const RANGE: [(&str, Type); 2] = [("from", Type::Text), ("to", Type::Text)];
+const COMMON: &[(&str, Type)] = &[
+    RANGE[0],
+    RANGE[1],
+    ("class", Type::Text),
+    ("protocol", Type::Text),
+    ("port", Type::Integer),
+    ("source", Type::Text),
+    ("country", Type::Text),
+    ("min", Type::Integer),
+    ("limit", Type::Integer),
+];
+const SERVICES: &[(&str, Type)] = &[
+    COMMON[0],
+    COMMON[1],
+    COMMON[2],
+    COMMON[3],
+    COMMON[4],
+    COMMON[5],
+    COMMON[6],
+    COMMON[7],
+    COMMON[8],
+    // 1: with the attempts of each day.
+    ("daily", Type::Integer),
+];
+const ADDRESS: (&str, Type) = ("address", Type::Text);
+const LIMIT: (&str, Type) = ("limit", Type::Integer);
+
+/// Every method with its arguments, as `ubus -v list fwstat` shows them.
+pub const METHODS: &[Method<'static>] = &[
+    ("summary", COMMON),
+    ("services", SERVICES),
+    ("sources", COMMON),
+    ("source", &[ADDRESS, RANGE[0], RANGE[1], ("class", Type::Text), LIMIT]),
+    ("hours", COMMON),
+    ("days", COMMON),
+    ("months", COMMON),
+    ("countries", COMMON),
+    ("anomalies", COMMON),
+    (
+        "recent",
+        &[
+            LIMIT,
+            ("cursor", Type::Integer),
+            ("class", Type::Text),
+            ("protocol", Type::Text),
+            ("port", Type::Integer),
+            ("source", Type::Text),
+        ],
+    ),
+    ("blocks", &[LIMIT, ("cursor", Type::Integer), ("source", Type::Text)]),
+    ("status", &[]),
+    ("block", &[ADDRESS, ("for", Type::Text), ("reason", Type::Text), ("caller", Type::Text)]),
+    ("unblock", &[ADDRESS]),
+    ("commit", &[]),
+];
+
+/// What a call asks for, checked.
+#[derive(Clone, PartialEq, Debug)]
+enum Asked {
+    Question(Question),
+    Command(BusCommand),
+}
+
+/// `None`: no such method. The error is what is wrong with the arguments, for the caller.
+fn read_call(method: &str, data: &[u8]) -> Option<Result<Asked, String>> {
+    let (name, declared) = METHODS.iter().find(|(name, _)| *name == method)?;
+    Some(match Topic::from_name(name) {
+        Some(topic) => arguments::question(topic, declared, data).map(Asked::Question),
+        None => arguments::command(name, data).map(Asked::Command),
+    })
+}
+
+/// The registration of the object on the connection that there is now.
+#[derive(Debug, Default)]
+pub struct FwstatObject {
+    state: Registration,
+    /// Calls answered since the start, refused ones among them.
+    pub calls: u64,
+}
+
+#[derive(Debug, Default)]
+enum Registration {
+    #[default]
+    Offline,
+    Asked {
+        request: Request,
+        id: Option<u32>,
+    },
+    Registered(u32),
+    Refused {
+        status: Status,
+        again_at: u64,
+    },
+}
+
+impl FwstatObject {
+    /// The object's id while it is registered.
+    pub fn id(&self) -> Option<u32> {
+        match self.state {
+            Registration::Registered(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Why it is not registered, if the broker refused it.
+    pub fn refused(&self) -> Option<Status> {
+        match self.state {
+            Registration::Refused { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+
+    /// When [`FwstatObject::on_time`] has something to do.
+    pub fn deadline(&self) -> Option<u64> {
+        match self.state {
+            Registration::Refused { again_at, .. } => Some(again_at),
+            _ => None,
+        }
+    }
+
+    /// Registers again after a refusal.
+    pub fn on_time(&mut self, now_ms: u64, outgoing: &mut Outgoing) {
+        if self.deadline().is_some_and(|at| now_ms >= at) {
+            self.register(outgoing);
+        }
+    }
+
+    pub fn on_event(
+        &mut self,
+        now_ms: u64,
+        outgoing: &mut Outgoing,
+        event: &BusEvent<'_>,
+        answers: &mut dyn Answers,
+    ) {
+        match (event, &mut self.state) {
+            (BusEvent::Up, _) => self.register(outgoing),
+            (BusEvent::Down { .. }, _) => self.state = Registration::Offline,
+            (BusEvent::Data { request, attributes }, Registration::Asked { request: asked, id })
+                if request == asked =>
+            {
+                *id = attributes.object.or(*id);
+            }
+            (BusEvent::Done { request, status }, Registration::Asked { request: asked, id })
+                if request == asked =>
+            {
+                self.state = match (*status, *id) {
+                    (Status::OK, Some(id)) => Registration::Registered(id),
+                    (status, _) => Registration::Refused { status, again_at: now_ms + REGISTER_AGAIN_MS },
+                };
+            }
+            (BusEvent::Call(call), Registration::Registered(id)) if call.object == *id => {
+                self.calls = self.calls.saturating_add(1);
+                serve(outgoing, call, answers);
+            }
+            _ => {}
+        }
+    }
+
+    fn register(&mut self, outgoing: &mut Outgoing) {
+        let request = outgoing.add_object(OBJECT, &blob::signature(METHODS));
+        self.state = Registration::Asked { request, id: None };
+    }
+}
+
+fn serve(outgoing: &mut Outgoing, call: &Call<'_>, answers: &mut dyn Answers) {
+    let outcome = match read_call(call.method, call.data) {
+        None => return call.done(outgoing, Status::METHOD_NOT_FOUND),
+        Some(Err(wrong)) => Err(AnswerError::InvalidArgument(wrong)),
+        Some(Ok(Asked::Question(question))) => answers.answer(&question),
+        Some(Ok(Asked::Command(command))) => answers.command(command),
+    };
+    let outcome = outcome.and_then(|answer| {
+        if answer.contents().len() > MAX_ANSWER {
+            return Err(AnswerError::Failed(String::from(
+                "the answer is too long for ubus: ask with a smaller limit",
+            )));
+        }
+        Ok(answer)
+    });
+    match outcome {
+        Ok(answer) => {
+            call.reply(outgoing, &answer);
+            call.done(outgoing, Status::OK);
+        }
+        Err(error) => {
+            let (status, text) = error.parts();
+            call.reply(outgoing, &blob::table(&[("error", &text as &dyn Field)]));
+            call.done(outgoing, status);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The daemon's word about itself, as text.
+
+use std::io::{self, Write};
+
+use super::cells::{ABSENT, count, plain, time};
+use super::table_layout::{Style, Table, left, right};
+use super::tables::{completeness, section, yes_or_no};
+use crate::query::answer::StatusAnswer;
+
+pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let StatusAnswer { clock, store, .. } = answer;
+    writeln!(out, "fwstat {}, running for {}", plain(&answer.version), duration(answer.uptime))?;
+    writeln!(out, "clock set   {}, time zone {}", yes_or_no(clock.set), plain(&clock.timezone))?;
+    let outside = answer.outside.as_ref().map(|names| plain(&names.join(" ")));
+    writeln!(out, "outside     {}", outside.as_deref().unwrap_or("told by the interfaces' names"))?;
+    writeln!(out, "store       {}: {}", plain(&store.path), plain(&store.state))?;
+    let commit = time(store.last_commit.as_deref());
+    writeln!(out, "flash       {} bytes, {} written today", count(store.bytes), count(store.written_today))?;
+    writeln!(out, "committed   {commit}")?;
+    if let Some(resident) = answer.memory.resident {
+        writeln!(out, "memory      {} bytes", count(resident))?;
+    }
+    if let Some(countries) = &answer.countries {
+        let date = countries.date.map_or(String::new(), |date| format!(", data of {date}"));
+        writeln!(out, "countries   {}: {}{date}", plain(&countries.path), plain(&countries.state))?;
+    }
+    let why = answer.guard.why.as_ref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
+    writeln!(out, "guard       {}{why}", plain(&answer.guard.state))?;
+    section("Inputs", style, out)?;
+    let mut table = Table::new(&[
+        left("input"),
+        right("received"),
+        right("attempts"),
+        right("malformed"),
+        right("ignored"),
+        right("duplicates"),
+        right("lost"),
+        left("last"),
+        left("state").flexible(),
+    ]);
+    for row in &answer.inputs {
+        table.row(vec![
+            plain(&row.name),
+            count(row.received),
+            count(row.attempts),
+            count(row.malformed),
+            count(row.ignored),
+            count(row.duplicates),
+            count(row.lost),
+            row.last.as_deref().map_or(ABSENT.to_string(), |last| time(Some(last))),
+            plain(&row.state),
+        ]);
+    }
+    table.write(style, out)?;
+    if let Some(rows) = answer.counters.as_ref().filter(|rows| !rows.is_empty()) {
+        section("Firewall rules", style, out)?;
+        let mut table = Table::new(&[left("zone"), right("counted"), right("received")]);
+        for row in rows {
+            table.row(vec![plain(&row.zone), count(row.packets), count(row.received)]);
+        }
+        table.write(style, out)?;
+    }
+    if !answer.warnings.is_empty() {
+        section("Warnings", style, out)?;
+        answer.warnings.iter().try_for_each(|warning| writeln!(out, "{}", plain(warning)))?;
+    }
+    completeness(&answer.completeness, style, out)
+}
+
+fn duration(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, ..) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ubus::blob::fill;
+
+    #[test]
+    fn a_status_is_read_at_a_glance() {
+        let told = r#"{"version": "0.1.0", "uptime": 93784, "clock": {"set": true, "timezone": "JST-9"}, "outside": ["pppoe-wan", "wg0"],
+            "inputs": [{"name": "nflog", "state": "running", "received": 6000, "attempts": 5990, "malformed": 1,
+            "ignored": 2, "duplicates": 7, "lost": 0, "last": "2026-09-12T21:46:20+09:00"},
+            {"name": "logd", "state": "no logd", "received": 0, "attempts": 0, "malformed": 0, "ignored": 0,
+            "duplicates": 0, "lost": 0}],
+            "counters": [{"zone": "wan", "packets": 6000, "received": 6000}],
+            "store": {"path": "/etc/fwstat", "bytes": 51200, "written_today": 4096, "state": "ok"},
+            "memory": {"resident": 5242880}, "guard": {"enabled": false, "state": "off"},
+            "warnings": ["look here"], "complete": true}"#;
+        let mut answer = StatusAnswer::default();
+        fill(&mut answer, serde_json::from_str(told).unwrap()).unwrap();
+        let mut out = Vec::new();
+        status(&answer, &Style::PLAIN, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        for part in [
+            "fwstat 0.1.0, running for 1 d 2 h\n",
+            "clock set   yes, time zone JST-9\n",
+            "outside     pppoe-wan wg0\n",
+            "store       /etc/fwstat: ok\n",
+            "nflog",
+            "6,000",
+            "no logd",
+            "look here\n",
+        ] {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+    }
+}

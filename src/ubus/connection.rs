@@ -1,0 +1,177 @@
+//! The link with its socket: connects, reads and writes without waiting, and connects again.
+//!
+//! Times are of the boot clock, in milliseconds. The loop waits for [`Connection::fd`] as
+//! `wants_read` and `wants_write` say, at most until [`Connection::deadline`].
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+
+use super::backoff::Backoff;
+use super::link::{BusEvent, Link};
+use super::outgoing::Outgoing;
+use crate::sys::unix_socket::UnixSocket;
+
+/// A broker that says nothing for so long after it accepted is no broker.
+const GREETING_MS: u64 = 5_000;
+/// Read at most so much at a time, so that the loop's other inputs have their turn.
+const READ_AT_ONCE: usize = 1024 * 1024;
+
+/// Takes the events and may send in return.
+pub type OnEvent<'a> = &'a mut dyn FnMut(&mut Outgoing, BusEvent<'_>);
+
+#[derive(Debug)]
+pub struct Connection {
+    path: PathBuf,
+    open: Option<(UnixSocket, Link)>,
+    backoff: Backoff,
+    /// When to connect, or until when the greeting must have come.
+    due: u64,
+    /// Connections that were lost or refused since the start.
+    pub failures: u64,
+    /// Why the last one was; `None` while connected.
+    pub down_because: Option<String>,
+}
+
+impl Connection {
+    /// Connects at the first [`Connection::on_time`].
+    pub fn new(path: &Path) -> Connection {
+        Connection {
+            path: path.to_owned(),
+            open: None,
+            backoff: Backoff::default(),
+            due: 0,
+            failures: 0,
+            down_because: Some(String::from("not connected yet")),
+        }
+    }
+
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.open.as_ref().map(|(socket, _)| socket.fd())
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.open.as_ref().is_some_and(|(_, link)| link.is_up())
+    }
+
+    pub fn wants_read(&self) -> bool {
+        self.open.as_ref().is_some_and(|(_, link)| !link.is_clogged())
+    }
+
+    pub fn wants_write(&self) -> bool {
+        self.open.as_ref().is_some_and(|(_, link)| !link.outgoing.waiting().is_empty())
+    }
+
+    /// When [`Connection::on_time`] has something to do.
+    pub fn deadline(&self) -> Option<u64> {
+        (!self.is_up()).then_some(self.due)
+    }
+
+    /// To send something that no event asked for; `None` while there is no connection. Call
+    /// [`Connection::on_writable`] after it, or wait for the socket.
+    pub fn outgoing(&mut self) -> Option<&mut Outgoing> {
+        self.open.as_mut().filter(|(_, link)| link.is_up()).map(|(_, link)| &mut link.outgoing)
+    }
+
+    pub fn on_time(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
+        if self.is_up() || now_ms < self.due {
+            return;
+        }
+        if self.open.is_some() {
+            return self.failed(now_ms, "the broker does not greet", on_event);
+        }
+        match UnixSocket::connect(&self.path) {
+            Ok(socket) => {
+                self.open = Some((socket, Link::default()));
+                self.due = now_ms.saturating_add(GREETING_MS);
+            }
+            Err(error) => self.failed(now_ms, &error.to_string(), on_event),
+        }
+    }
+
+    pub fn on_readable(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
+        let outcome = self.read(on_event);
+        self.after(outcome, now_ms, on_event);
+    }
+
+    pub fn on_writable(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
+        let outcome = self.write(on_event);
+        self.after(outcome, now_ms, on_event);
+    }
+
+    fn read(&mut self, on_event: OnEvent<'_>) -> Result<(), String> {
+        let Some((socket, link)) = &mut self.open else {
+            return Ok(());
+        };
+        let mut total = 0;
+        while total < READ_AT_ONCE && !link.is_clogged() {
+            let space = link.inbox.space();
+            let room = space.len();
+            match socket.read(space).map_err(|error| error.to_string())? {
+                Some(0) => return Err(String::from("the broker has closed the connection")),
+                Some(count) => {
+                    link.inbox.filled(count);
+                    link.process(on_event).map_err(|malformed| malformed.0.to_owned())?;
+                    total += count;
+                    if count < room {
+                        break;
+                    }
+                }
+                None => break,
+            }
+        }
+        self.write(on_event)
+    }
+
+    /// Writes what waits, then takes up messages that were left because the link was clogged.
+    fn write(&mut self, on_event: OnEvent<'_>) -> Result<(), String> {
+        let Some((socket, link)) = &mut self.open else {
+            return Ok(());
+        };
+        loop {
+            while !link.outgoing.waiting().is_empty() {
+                match socket.write(link.outgoing.waiting()) {
+                    Ok(Some(count)) => link.outgoing.wrote(count),
+                    Ok(None) => break,
+                    Err(error) => return Err(lost(&error)),
+                }
+            }
+            let before = link.outgoing.waiting().len();
+            link.process(on_event).map_err(|malformed| malformed.0.to_owned())?;
+            if link.outgoing.waiting().len() == before {
+                return Ok(());
+            }
+        }
+    }
+
+    fn after(&mut self, outcome: Result<(), String>, now_ms: u64, on_event: OnEvent<'_>) {
+        match outcome {
+            Err(because) => self.failed(now_ms, &because, on_event),
+            Ok(()) if self.is_up() && self.down_because.is_some() => {
+                self.backoff.succeeded();
+                self.down_because = None;
+            }
+            Ok(()) => {}
+        }
+    }
+
+    fn failed(&mut self, now_ms: u64, because: &str, on_event: OnEvent<'_>) {
+        self.due = self.backoff.failed(now_ms);
+        self.failures = self.failures.saturating_add(1);
+        self.down_because = Some(because.to_owned());
+        if self.open.take().is_some_and(|(_, link)| link.is_up()) {
+            on_event(&mut Outgoing::default(), BusEvent::Down { because });
+        }
+    }
+}
+
+fn lost(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => String::from("the broker has closed the connection"),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,158 @@
+//! Messages to the broker -> bytes that wait to be written.
+
+use crate::record::{Field, Record};
+use ubus::envelope::{EnvBuilder, UbusAttr};
+
+use super::blob;
+use super::message::kind;
+use super::status::Status;
+
+/// Above this much unwritten, nothing more is read from the broker (and so nothing more answered).
+pub const ENOUGH: usize = 1024 * 1024;
+
+/// The object of the broker itself that registers listeners and spreads events.
+const EVENT_OBJECT: u32 = 1;
+
+/// Bytes before a message's attributes, and before an attribute's payload (kind and length together).
+const MESSAGE_HEAD: usize = 8;
+const ATTRIBUTE_HEAD: usize = 4;
+
+/// A request of ours that is under way; the events [`super::BusEvent::Data`] and `Done` name it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Request {
+    pub(super) sequence: u16,
+    pub(super) peer: u32,
+}
+
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    bytes: Vec<u8>,
+    written: usize,
+    sequence: u16,
+}
+
+impl Outgoing {
+    /// Registers an object under `path`, with the signature of [`blob::signature`].
+    pub fn add_object(&mut self, path: &str, signature: &[u8]) -> Request {
+        let mut attributes = EnvBuilder::new();
+        attributes.push_str(UbusAttr::ObjPath, path);
+        attributes.push_signature(signature);
+        self.request(kind::ADD_OBJECT, 0, attributes)
+    }
+
+    /// Registers an object without a name, to subscribe and listen with.
+    pub fn add_listener(&mut self) -> Request {
+        self.request(kind::ADD_OBJECT, 0, EnvBuilder::new())
+    }
+
+    /// Asks for the object of this name; `Data` brings its id.
+    pub fn lookup(&mut self, path: &str) -> Request {
+        let mut attributes = EnvBuilder::new();
+        attributes.push_str(UbusAttr::ObjPath, path);
+        self.request(kind::LOOKUP, 0, attributes)
+    }
+
+    pub fn subscribe(&mut self, listener: u32, target: u32) -> Request {
+        let mut attributes = EnvBuilder::new();
+        attributes.push_u32(UbusAttr::ObjId, listener);
+        attributes.push_u32(UbusAttr::Target, target);
+        self.request(kind::SUBSCRIBE, 0, attributes)
+    }
+
+    /// Calls a method. `arguments` is an object; keys with `null` are left out.
+    pub fn invoke(&mut self, object: u32, method: &str, arguments: &dyn Record) -> Request {
+        let mut attributes = EnvBuilder::new();
+        attributes.push_u32(UbusAttr::ObjId, object);
+        attributes.push_str(UbusAttr::Method, method);
+        attributes.push_data(blob::table(arguments).contents());
+        self.request(kind::INVOKE, object, attributes)
+    }
+
+    /// Has events whose name matches `pattern` sent to `listener`, as calls from peer 0.
+    pub fn listen(&mut self, listener: u32, pattern: &str) -> Request {
+        let arguments: [(&str, &dyn Field); 2] = [("object", &listener), ("pattern", &pattern)];
+        self.invoke(EVENT_OBJECT, "register", &arguments)
+    }
+
+    /// Sends an event to whoever listens.
+    pub fn send_event(&mut self, name: &str, data: &dyn Field) -> Request {
+        let arguments = [("id", &name as &dyn Field), ("data", data)];
+        self.invoke(EVENT_OBJECT, "send", &arguments)
+    }
+
+    /// `table`: an answer's keys. They are copied once, since an answer can be long.
+    pub(super) fn reply_data(&mut self, sequence: u16, peer: u32, object: u32, table: &[u8]) {
+        let mut attributes = EnvBuilder::new();
+        attributes.push_u32(UbusAttr::ObjId, object);
+        attributes.push_data(&[]);
+        let mut attributes = attributes.finish();
+        // The data comes last: its length, at the end, and the one of all become longer by it.
+        let (start, padded) = (attributes.len() - ATTRIBUTE_HEAD, table.len().next_multiple_of(4));
+        lengthen(&mut attributes[start..], table.len());
+        lengthen(&mut attributes, padded);
+        self.bytes.reserve_exact(MESSAGE_HEAD + attributes.len() + padded);
+        self.push(kind::DATA, sequence, peer, &attributes);
+        self.bytes.extend(table);
+        self.bytes.resize(self.bytes.len() + padded - table.len(), 0);
+    }
+
+    pub(super) fn reply_status(&mut self, sequence: u16, peer: u32, object: u32, status: Status) {
+        let mut attributes = EnvBuilder::new();
+        attributes.push_i32(UbusAttr::Status, status.0);
+        attributes.push_u32(UbusAttr::ObjId, object);
+        self.push(kind::STATUS, sequence, peer, &attributes.finish());
+    }
+
+    fn request(&mut self, kind: u8, peer: u32, attributes: EnvBuilder) -> Request {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.push(kind, self.sequence, peer, &attributes.finish());
+        Request { sequence: self.sequence, peer }
+    }
+
+    fn push(&mut self, kind: u8, sequence: u16, peer: u32, attributes: &[u8]) {
+        self.bytes.extend([0, kind]);
+        self.bytes.extend(sequence.to_be_bytes());
+        self.bytes.extend(peer.to_be_bytes());
+        self.bytes.extend(attributes);
+    }
+
+    /// What is still to be written.
+    pub fn waiting(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    pub fn wrote(&mut self, count: usize) {
+        self.written = (self.written + count).min(self.bytes.len());
+        if self.written == self.bytes.len() {
+            self.bytes.clear();
+            self.bytes.shrink_to(64 * 1024);
+            self.written = 0;
+        }
+    }
+}
+
+/// Adds to the length in an attribute's head; it has 24 bits, and answers are far below.
+fn lengthen(attribute: &mut [u8], more: usize) {
+    let length = u32::from_be_bytes([attribute[0], attribute[1], attribute[2], attribute[3]]);
+    attribute[..ATTRIBUTE_HEAD].copy_from_slice(&(length + more as u32).to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ubus::message::Attributes;
+
+    #[test]
+    fn an_answer_of_any_length_is_one_whole_message() {
+        for length in [0, 1, 3, 4, 5, 900_000] {
+            let table = vec![7u8; length];
+            let mut outgoing = Outgoing::default();
+            outgoing.reply_data(3, 9, 5, &table);
+            let message = outgoing.waiting();
+            let told = u32::from_be_bytes([0, message[9], message[10], message[11]]) as usize;
+            assert_eq!((told + MESSAGE_HEAD, message.len() % 4), (message.len(), 0));
+            let read = Attributes::read(&message[MESSAGE_HEAD + ATTRIBUTE_HEAD..]);
+            assert_eq!((read.object, read.data), (Some(5), Some(&table[..])));
+        }
+    }
+}
