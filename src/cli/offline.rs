@@ -1,4 +1,4 @@
-//! What needs no daemon: reading log files into a store or into nothing, and asking a store.
+//! What needs no daemon: reading log files into a store or into memory, and asking a store.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -7,23 +7,30 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, Date, Month};
 use crate::cli::arguments::{DEFAULT_COUNTRIES, Input};
 use crate::event::Event;
 use crate::geoip::Database;
 use crate::input::file::{FileReport, FileState, Progress, ReadOptions, read_files, totals};
 use crate::input::imported::{Imported, Unreadable};
+use crate::live::clock::BUILT;
 use crate::paths::Paths;
 use crate::query::answer::{AdviceRow, InputCounts, ServiceRow};
-use crate::query::history::{History, Retention};
-use crate::query::question::Question;
+use crate::query::history::History;
+use crate::query::open::{WithOpenDays, focused, joined};
+use crate::query::question::{Question, Topic};
 use crate::query::{self, Answer, AnswerError};
 use crate::services::advice;
-use crate::stats::collect::{CollectError, Collector, Order, Waiting};
-use crate::stats::countries::{SharedAtlas, with_atlas};
-use crate::store::history::{AddedDay, Origin, Store, StoreError};
-use crate::store::shelf::{DiskShelf, MemoryShelf};
+use crate::stats::collect::{self, CollectError, Collector, DayStorage, Order};
+use crate::stats::countries::{SharedLookup, with_lookup};
+use crate::stats::day::Day;
+use crate::stats::deferred::Deferred;
+use crate::stats::sum::sum_of_day;
+use crate::stats::summary::DaySummary;
+use crate::store::directory::{Change, Directory, Disk};
+use crate::store::pieces::{self, State};
 use crate::store::spool::Spool;
+use crate::store::{Keep, Meta, Store, StoreError};
 use crate::sys::installed::read_text;
 use crate::sys::memory;
 
@@ -43,20 +50,69 @@ impl From<StoreError> for Failure {
     }
 }
 
+type Result<T> = std::result::Result<T, Failure>;
+
+/// Samples of a report hash with this salt, so that the same files give the same report.
+const REPORT_SALT: u64 = 0;
+const DAY: i64 = 86_400;
+
+/// A store with its open days.
+pub struct Opened {
+    pub store: Store,
+    pub calendar: Calendar,
+    pub lookup: SharedLookup,
+    open: Vec<Day>,
+    /// The daemon that writes to the store holds newer events in memory.
+    behind: bool,
+}
+
+impl Opened {
+    fn new(mut store: Store, calendar: Calendar, lookup: SharedLookup) -> Result<Opened> {
+        let open = open_days(&mut store)?;
+        Ok(Opened { store, calendar, lookup, open, behind: false })
+    }
+
+    /// Answers a question.
+    pub fn answer(&mut self, question: &Question) -> std::result::Result<Answer, AnswerError> {
+        let Opened { store, calendar, lookup, open, behind } = self;
+        let about_countries = question.topic == Topic::Countries || question.country.is_some();
+        let mut answer = with_lookup(Some(lookup), |mut lookup| {
+            for day in open.iter_mut().filter(|_| about_countries) {
+                day.measure_countries(lookup.as_deref_mut().map(|lookup| lookup as _));
+            }
+            let days = joined(open.iter().map(|day| focused(question, day)));
+            let mut history = WithOpenDays { stored: store, open: &days };
+            query::answer(question, &mut history, calendar, lookup)
+        })?;
+        let newest = open.iter().map(|day| day.date).max();
+        if *behind && question.to.is_none_or(|to| newest.is_none_or(|newest| to >= newest)) {
+            answer.completeness_mut().add_reason(
+                "a daemon writes to this store and has newer events in memory: ask it without --db".into(),
+            );
+        }
+        add_advice(question, &mut answer);
+        Ok(answer)
+    }
+
+    /// Every month, and the open days as closed ones.
+    pub fn days(&mut self) -> (&mut dyn History, Vec<DaySummary>) {
+        let days = joined(self.open.iter().map(Day::to_closed));
+        (&mut self.store, days)
+    }
+}
+
 /// What came of reading log files.
 pub struct Reading {
-    pub store: Store,
+    pub opened: Opened,
     pub counts: InputCounts,
     /// Sentences about files that were not read, or not whole.
     pub failures: Vec<String>,
     /// Sentences about other things worth knowing.
     pub notes: Vec<String>,
-    pub calendar: Calendar,
-    pub atlas: SharedAtlas,
 }
 
 /// The zone that is asked for, else the store's, else the system's.
-fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<Calendar, Failure> {
+fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<Calendar> {
     match (asked, stored) {
         (Some(asked), Some(stored)) if asked != stored => Err(Failure(format!(
             "the days of this store are counted in the time zone {stored}: \
@@ -67,28 +123,19 @@ fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<Calendar, Fa
     }
 }
 
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed())
+}
+
 /// The country database, and what is wrong with it. That there is none is wrong only where one was asked for.
-pub fn country_database(path: &Path) -> Result<(SharedAtlas, Option<String>), Failure> {
+pub fn country_database(path: &Path) -> Result<(SharedLookup, Option<String>)> {
     let mut database = Database::new(path);
     database.look();
     if !path.exists() && path != Path::new(DEFAULT_COUNTRIES) {
         return Err(Failure(format!("there is no country database {}", path.display())));
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
-    let trouble = database.trouble(now);
+    let trouble = database.trouble(now());
     Ok((Rc::new(RefCell::new(database)), trouble))
-}
-
-/// Answers a question from what is kept.
-pub fn answer(
-    question: &Question,
-    history: &mut dyn History,
-    calendar: &Calendar,
-    atlas: &SharedAtlas,
-) -> Result<Answer, AnswerError> {
-    let mut answer = with_atlas(Some(atlas), |atlas| query::answer(question, history, calendar, atlas))?;
-    add_advice(question, &mut answer);
-    Ok(answer)
 }
 
 /// Adds what the installed text says about a port.
@@ -106,35 +153,62 @@ pub fn advice_about(rows: &[ServiceRow]) -> Vec<AdviceRow> {
     text.map_or(Vec::new(), |text| advice::of_rows(&text, rows))
 }
 
+/// The open days of a store, each the sum of its pieces.
+fn open_days(store: &mut Store) -> Result<Vec<Day>> {
+    let mut days: Vec<Day> = Vec::new();
+    for (name, date, _) in store.pieces()? {
+        let Some(saved) = store.piece(&name)? else { continue };
+        if days.last().is_none_or(|day| day.date != date) {
+            days.push(Day::new(date, store.salt()));
+        }
+        let Some(day) = days.last_mut() else { continue };
+        for part in saved.days.iter().filter(|part| part.summary.date == date) {
+            day.add_summary(&part.summary, &part.samples);
+        }
+    }
+    Ok(days)
+}
+
 /// Opens a store directory to ask it.
-pub fn open_store(directory: &Path, timezone: Option<&str>) -> Result<(Store, Calendar), Failure> {
+pub fn open_store(
+    directory: &Path,
+    timezone: Option<&str>,
+    countries: &Path,
+) -> Result<(Opened, Option<String>)> {
     let cannot = |error| Failure(format!("cannot open the store {}: {error}", directory.display()));
-    let shelf = DiskShelf::open(directory).map_err(cannot)?;
-    let mut store = Store::open(shelf, Retention::default(), false)?;
-    let zone = store.origin()?.zone;
+    let disk = Disk::open(directory).map_err(cannot)?;
+    let behind = disk.is_being_written();
+    let mut store = Store::open(Directory::Disk(disk), Keep::default(), None)?;
+    store.set_last(believed_today());
+    let zone = store.meta()?.zone;
     // Only the offsets of times depend on it: the days are what they were counted as.
     let calendar = match timezone {
         Some(zone) => Calendar::new(zone).map_err(Failure)?,
         None => choose_zone(None, zone.as_deref())?,
     };
-    Ok((store, calendar))
+    let (lookup, trouble) = country_database(countries)?;
+    let mut opened = Opened::new(store, calendar, lookup)?;
+    opened.behind = behind;
+    Ok((opened, trouble))
+}
+
+/// Tomorrow, if this machine's clock can be believed: later months are in no answer.
+fn believed_today() -> Option<Date> {
+    let now = now();
+    (now >= BUILT).then(|| Date((now + DAY).div_euclid(DAY) as i32))
 }
 
 /// Reads log files into a store directory.
-pub fn import(
-    input: &Input,
-    directory: &Path,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Reading, Failure> {
+pub fn import(input: &Input, directory: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Reading> {
     let cannot = |error: io::Error| Failure(format!("cannot write to {}: {error}", directory.display()));
-    let shelf = DiskShelf::open_for_writing(directory).map_err(cannot)?;
-    let store = Store::open(shelf, Retention::default(), true)?;
+    let disk = Disk::open_for_writing(directory).map_err(cannot)?;
+    let store = Store::open(Directory::Disk(disk), Keep::default(), None)?;
     read_into(store, input, directory, progress)
 }
 
-/// Reads log files into nothing.
-pub fn report(input: &Input, progress: &mut dyn FnMut(Progress)) -> Result<Reading, Failure> {
-    let store = Store::open(MemoryShelf::new(), Retention::default(), true)?;
+/// Reads log files into memory.
+pub fn report(input: &Input, progress: &mut dyn FnMut(Progress)) -> Result<Reading> {
+    let store = Store::open(Directory::Memory(Default::default()), Keep::default(), Some(REPORT_SALT))?;
     read_into(store, input, &std::env::temp_dir(), progress)
 }
 
@@ -143,29 +217,35 @@ fn read_into(
     input: &Input,
     room: &Path,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Reading, Failure> {
-    let origin = store.origin()?;
-    let calendar = choose_zone(input.timezone.as_deref(), origin.zone.as_deref())?;
-    let (known, unknown) = match Imported::decode(&origin.imported) {
+) -> Result<Reading> {
+    let mut meta = store.meta()?;
+    let calendar = choose_zone(input.timezone.as_deref(), meta.zone.as_deref())?;
+    let (known, unknown) = match Imported::decode(&meta.imported) {
         Ok(known) => (known, None),
         Err(Unreadable::Newer(why)) => return Err(Failure(format!("{why}; use the newer fwstat"))),
-        Err(Unreadable::Lost(_)) if origin.imported.is_empty() => (Imported::new(), None),
+        Err(Unreadable::Lost(_)) if meta.imported.is_empty() => (Imported::new(), None),
         Err(Unreadable::Lost(why)) => {
             (Imported::new(), Some(format!("{why}; a file that was imported before is counted again")))
         }
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
-    let (atlas, trouble) = country_database(&input.countries)?;
+    let (lookup, trouble) = country_database(&input.countries)?;
+    let now = now();
+    // A clock that shows a time before this program was built judges nothing.
+    let latest = if now >= BUILT { now + DAY } else { i64::MAX };
+    let mut later = store.later()?;
+    let due = later.take_until(u64::try_from(latest).unwrap_or(u64::MAX).saturating_mul(1000));
     let options = ReadOptions { wan: input.wan.clone(), calendar: calendar.clone(), year: input.year, now };
     // A pipe can be read once only: it may be in any order. Files mostly are in order, which is
     // cheaper; if they turn out not to be, they are read again.
     memory::keep_for_the_next_day();
     let mut order = if has_pipe(&input.files) { Order::Any } else { Order::Sorted };
-    let (reports, spool, imported) = loop {
+    let (reports, spool, new_later, imported) = loop {
         let spool = Spool::new(room).map_err(|error| {
             Failure(format!("cannot write a temporary file in {}: {error}", room.display()))
         })?;
-        let mut collector = Collector::new(calendar.clone(), order, spool, Some(atlas.clone()));
+        let (salt, calendar, lookup) = (store.salt(), calendar.clone(), Some(lookup.clone()));
+        let settings = collect::Settings { calendar, lookup, order, salt, latest };
+        let mut collector = Collector::new(settings, spool);
         let mut imported = known.clone();
         let mut out_of_order = false;
         let mut count = |events: &[Event]| {
@@ -174,37 +254,62 @@ fn read_into(
                     out_of_order = true;
                     io::Error::other("out of order")
                 }
-                CollectError::Waiting(error) => error,
+                CollectError::Storage(error) => error,
             })
         };
-        let read = read_files(&input.files, &options, &mut imported, &mut Paths::new(), &mut count, progress);
+        let waited: Vec<Event> = due.0.iter().map(|(moment, event)| at(*moment, event)).collect();
+        let read = count(&waited)
+            .map_err(io::Error::from)
+            .and_then(|()| read_files(&input.files, &options, &mut imported, &mut Paths::new(), &mut count, progress));
         match read {
             Err(_) if out_of_order => order = Order::Any,
             Err(error) => return Err(Failure(error.to_string())),
             Ok(reports) => {
-                let spool = collector.finish().map_err(|error| Failure(error.to_string()))?;
+                let (spool, later) = collector.finish().map_err(|error| Failure(error.to_string()))?;
                 memory::give_back_what_is_freed();
-                break (reports, spool, imported);
+                break (reports, spool, later, imported);
             }
         }
     };
-    let mut reading = Reading {
-        store,
-        counts: totals(&reports),
-        failures: Vec::new(),
-        notes: trouble.into_iter().chain(unknown).collect(),
-        calendar: calendar.clone(),
-        atlas,
-    };
-    reports.iter().for_each(|report| reading.tell(report));
+    let (failures, mut notes) = tell(&reports);
+    notes.splice(0..0, trouble.into_iter().chain(unknown));
     if reports.iter().any(|report| report.discard) {
-        reading.notes.push("nothing was added: it was all imported before".into());
-    } else if !spool.dates().is_empty() {
-        let origin = Origin { imported: imported.encode(), zone: calendar.lasting_name().map(String::from) };
-        add(&mut reading.store, spool, origin)?;
+        notes.push("nothing was added: it was all imported before".into());
+    } else if !spool.dates().is_empty() || !new_later.is_empty() || !due.1.is_empty() {
+        if !new_later.is_empty() {
+            notes.push(told_later(&new_later, &calendar));
+        }
+        later.add_all(&new_later);
+        meta.imported = imported.encode();
+        meta.zone = calendar.lasting_name().map(String::from);
+        let adding = Adding { store: &mut store, spool, lookup: &lookup, later, unplaced: due.1, calendar: &calendar };
+        let left_out = adding.add(&meta)?;
+        notes.extend(left_out.iter().map(|(month, attempts)| {
+            format!("{month} is left out with {attempts} attempts: 120 newer months have data")
+        }));
     }
-    reading.notes.extend(reading.store.damage().iter().cloned());
-    Ok(reading)
+    notes.extend(store.damage().cloned());
+    store.set_last(believed_today());
+    let opened = Opened::new(store, calendar, lookup)?;
+    Ok(Reading { opened, counts: totals(&reports), failures, notes })
+}
+
+/// An event that waited, with its time.
+fn at(moment_ms: u64, event: &Event) -> Event {
+    Event { time: (moment_ms / 1000).cast_signed(), ..*event }
+}
+
+fn told_later(later: &Deferred, calendar: &Calendar) -> String {
+    let first = later.first().map_or(0, |first| (first / 1000).cast_signed());
+    let mut told = format!(
+        "{} events are dated in the future, the first {}: they are kept aside and counted when their time has come",
+        later.count(),
+        calendar.rfc3339(first)
+    );
+    if later.dropped() > 0 {
+        told.push_str(&format!("; {} more found no room", later.dropped()));
+    }
+    told
 }
 
 fn has_pipe(files: &[PathBuf]) -> bool {
@@ -214,33 +319,123 @@ fn has_pipe(files: &[PathBuf]) -> bool {
     })
 }
 
-fn add(store: &mut Store, spool: Spool, origin: Origin) -> Result<(), Failure> {
-    let dates = spool.dates();
-    let (first, last) = (dates.first().copied(), dates.last().copied());
-    let days = dates.into_iter().filter_map(|date| {
-        let read = || {
-            let Some(payload) = spool.payload(date)? else { return Ok(None) };
-            let day = Spool::read(date, &payload)?;
-            let is_edge = Some(date) == first || Some(date) == last;
-            Ok(Some(AddedDay { day, whole: is_edge.then_some(payload) }))
-        };
-        read().transpose()
-    });
-    let Some(last) = last else { return Ok(()) };
-    Ok(store.add_up_to(last, days, Some(origin))?)
+/// Days on their way into the store.
+struct Adding<'a> {
+    store: &'a mut Store,
+    spool: Spool,
+    lookup: &'a SharedLookup,
+    later: Deferred,
+    /// Counts of events of which only the class is known, whose time has come.
+    unplaced: Vec<(u64, crate::stats::deferred::Counts)>,
+    calendar: &'a Calendar,
 }
 
-impl Reading {
-    fn tell(&mut self, report: &FileReport) {
+impl Adding<'_> {
+    /// The first and the last day stay open, so that more of them can be added exactly, and the newest day that is open
+    /// already; all others are closed. Gives the months that are too old.
+    fn add(mut self, meta: &Meta) -> Result<Vec<(Month, u64)>> {
+        let pieces = self.store.pieces()?;
+        let new = self.spool.dates();
+        let newest = pieces.iter().map(|(_, date, _)| *date).max();
+        let stays_open =
+            |date: Date| new.first() == Some(&date) || new.last() == Some(&date) || newest == Some(date);
+        let mut calendar = self.calendar.clone();
+        let mut unplaced: Vec<DaySummary> = Vec::new();
+        for (moment, counts) in &self.unplaced {
+            let hour = calendar.hour_of((moment / 1000).cast_signed());
+            unplaced.push(crate::live::waiting::unknown(hour, counts));
+        }
+        let mut dates: Vec<Date> = new.iter().copied().chain(pieces.iter().map(|(_, date, _)| *date)).collect();
+        dates.extend(unplaced.iter().map(|day| day.date));
+        dates.sort();
+        dates.dedup();
+        let mut changes: Vec<Change> = Vec::new();
+        for date in dates.iter().copied().filter(|date| stays_open(*date)) {
+            let Some(spooled) = self.spool.read(date).map_err(|error| Failure(error.to_string()))? else {
+                continue;
+            };
+            let mut day = self.pieces_of(date, &pieces, Some(&mut changes))?;
+            day.add_summary(&spooled.summary, &spooled.samples);
+            let number = pieces.iter().filter(|piece| piece.1 == date).map(|piece| piece.2 + 1).max();
+            let state = State { date: Some(date), ..State::default() };
+            let bytes = pieces::encode_day(self.store.salt(), &state, &day);
+            changes.push((pieces::name_of(date, number.unwrap_or(0)), Some(bytes)));
+        }
+        let mut closed: Vec<DaySummary> = Vec::new();
+        for date in pieces.iter().map(|(_, date, _)| *date).filter(|date| !stays_open(*date)) {
+            if closed.last().is_none_or(|day| day.date != date) {
+                let mut day = self.pieces_of(date, &pieces, Some(&mut changes))?;
+                closed.push(collect::close(&mut day, Some(self.lookup)));
+            }
+        }
+        let parts = closed.into_iter().chain(unplaced);
+        let extra = joined(parts);
+        let dates: Vec<Date> = dates
+            .into_iter()
+            .filter(|date| {
+                extra.iter().any(|day| day.date == *date) || self.spool.contains(*date) && !stays_open(*date)
+            })
+            .collect();
+        let (spool, lookup, salt) = (&self.spool, self.lookup, self.store.salt());
+        let days = dates.iter().map(|date| {
+            let known = extra.iter().find(|day| day.date == *date).cloned();
+            if stays_open(*date) {
+                return Ok(known.unwrap_or_else(|| DaySummary::new(*date)));
+            }
+            let spooled = spool.read(*date)?.map(|day| {
+                if !spool.is_whole(*date) {
+                    return day.summary;
+                }
+                let mut whole = Day::new(*date, salt);
+                whole.add_summary(&day.summary, &day.samples);
+                collect::close(&mut whole, Some(lookup))
+            });
+            Ok(match (known, spooled) {
+                (Some(known), Some(spooled)) => sum_of_day(&known, &spooled),
+                (known, spooled) => known.or(spooled).unwrap_or_else(|| DaySummary::new(*date)),
+            })
+        });
+        let added = self.store.add(&dates, days)?;
+        changes.extend(added.changes);
+        changes.extend(self.store.change_meta(meta)?);
+        changes.extend(self.store.change_later(&self.later)?);
+        self.store.commit(changes)?;
+        Ok(added.left_out)
+    }
+
+    /// The sum of the pieces of a day, which are removed if there are `changes`.
+    fn pieces_of(
+        &mut self,
+        date: Date,
+        pieces: &[(String, Date, u32)],
+        mut changes: Option<&mut Vec<Change>>,
+    ) -> Result<Day> {
+        let mut day = Day::new(date, self.store.salt());
+        for (name, ..) in pieces.iter().filter(|piece| piece.1 == date) {
+            let saved = self.store.piece(name)?;
+            for part in saved.iter().flat_map(|saved| &saved.days).filter(|part| part.summary.date == date) {
+                day.add_summary(&part.summary, &part.samples);
+            }
+            if let Some(changes) = &mut changes {
+                changes.extend(self.store.remove_piece(name)?);
+            }
+        }
+        Ok(day)
+    }
+}
+
+/// Failures and notes of files.
+fn tell(reports: &[FileReport]) -> (Vec<String>, Vec<String>) {
+    let (mut failures, mut notes) = (Vec::new(), Vec::new());
+    for report in reports {
         let file = report.path.display();
         match &report.state {
             FileState::Read => {}
-            FileState::Empty => self.notes.push(format!("{file} is empty")),
-            FileState::AlreadyImported => {
-                self.notes.push(format!("{file} was read before: it is not counted again"))
-            }
-            FileState::Partly(sentence) | FileState::Failed(sentence) => self.failures.push(sentence.clone()),
+            FileState::Empty => notes.push(format!("{file} is empty")),
+            FileState::AlreadyImported => notes.push(format!("{file} was read before: it is not counted again")),
+            FileState::Partly(sentence) | FileState::Failed(sentence) => failures.push(sentence.clone()),
         }
-        self.notes.extend(report.note.clone());
+        notes.extend(report.note.clone());
     }
+    (failures, notes)
 }

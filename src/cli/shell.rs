@@ -90,14 +90,13 @@ pub fn import(input: &Input, directory: &std::path::Path, out: &mut dyn Write) -
 
 pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let mut reading = with_meter(|progress| offline::report(input, progress))?;
-    let (calendar, atlas) = (reading.calendar.clone(), reading.atlas.clone());
     let mut ask = |topic: Topic| {
         let mut question = Question { topic, ..question.clone() };
         if topic == Topic::Anomalies {
             // Anomalies are days of attempts, whatever else is asked for.
             question.class = Class::Attempt;
         }
-        offline::answer(&question, &mut reading.store, &calendar, &atlas)
+        reading.opened.answer(&question)
     };
     let report = Report {
         summary: expect(ask(Topic::Summary)?, |a| if let Answer::Summary(a) = a { Some(a) } else { None })?,
@@ -144,15 +143,14 @@ pub fn ask_store(
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<Outcome> {
-    let (mut store, calendar) = offline::open_store(directory, timezone)?;
-    let (atlas, trouble) = offline::country_database(countries)?;
-    let answer = offline::answer(question, &mut store, &calendar, &atlas)?;
+    let (mut opened, trouble) = offline::open_store(directory, timezone, countries)?;
+    let answer = opened.answer(question)?;
     if as_json {
         print_json(&answer, out)?
     } else {
         print_table(question, &answer, out)?
     }
-    let notes = store.damage().iter().cloned().chain(trouble).collect();
+    let notes = opened.store.damage().cloned().chain(trouble).collect();
     Ok(Outcome { failures: Vec::new(), notes })
 }
 
@@ -183,25 +181,23 @@ pub fn month_of_store(
     countries: &std::path::Path,
     out: &mut dyn Write,
 ) -> Result<Outcome> {
-    let (mut store, calendar) = offline::open_store(directory, timezone)?;
-    let (atlas, trouble) = offline::country_database(countries)?;
-    let mut ask = |question: &Question| {
-        offline::answer(question, &mut store, &calendar, &atlas).map_err(ShellError::from)
-    };
+    let (mut opened, trouble) = offline::open_store(directory, timezone, countries)?;
+    let mut ask = |question: &Question| opened.answer(question).map_err(ShellError::from);
     month_report::write(wanted, &mut ask, &offline::advice_about, out)?;
-    Ok(Outcome { failures: Vec::new(), notes: store.damage().iter().cloned().chain(trouble).collect() })
+    Ok(Outcome { failures: Vec::new(), notes: opened.store.damage().cloned().chain(trouble).collect() })
 }
 
-/// Every service of every kept day, in all classes.
+/// Every service of every stored day, in all classes.
 pub fn export_store(
     format: Format,
     directory: &std::path::Path,
     timezone: Option<&str>,
     out: &mut dyn Write,
 ) -> Result<Outcome> {
-    let (mut store, _calendar): (_, Calendar) = offline::open_store(directory, timezone)?;
-    let months = store.months();
-    let mut rows = months.into_iter().flat_map(|month| export_month(&mut store, month));
+    let (mut opened, _) = offline::open_store(directory, timezone, std::path::Path::new(DEFAULT_COUNTRIES))?;
+    let (stored, open) = opened.days();
+    let mut history = WithOpenDays { stored, open: &open };
+    let mut rows = history.months().into_iter().flat_map(|month| export_month(&mut history, month));
     match format {
         Format::Json => export::array(&mut rows, out)?,
         Format::Csv => export::csv(&mut rows, out)?,
@@ -212,24 +208,25 @@ pub fn export_store(
         }
     }
     drop(rows);
-    Ok(Outcome { failures: Vec::new(), notes: store.damage().to_vec() })
+    Ok(Outcome { failures: Vec::new(), notes: opened.store.damage().cloned().collect() })
 }
 
 fn export_month(history: &mut dyn History, month: crate::calendar::Month) -> Vec<ExportRow> {
-    let kept = history.month(month);
     let mut rows = Vec::new();
-    for day in kept.iter().flat_map(|kept| &kept.days) {
-        for class in Class::ALL {
-            rows.extend(day.class(class).services.iter().map(|row| ExportRow {
+    for class in Class::ALL {
+        let need = Need::new(class).and(&[Section::Services], month.first_day(), month.last_day());
+        for day in history.month(month, &need).days {
+            rows.extend(day.summary.services.rows.iter().map(|row| ExportRow {
                 date: day.date,
                 class: class.name(),
                 protocol: services::protocol_name(row.service.protocol).into_owned(),
                 port: Service::has_ports(row.service.protocol).then_some(row.service.port),
                 attempts: row.attempts,
-                unique_sources: row.unique.number(),
+                unique_sources: row.distinct.map(|distinct| distinct.number),
                 error: row.error,
             }));
         }
     }
+    rows.sort_by_key(|row| row.date);
     rows
 }

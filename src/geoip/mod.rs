@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::event::Address;
-use crate::stats::countries::{Atlas, Country};
+use crate::stats::countries::{CountryLookup, Country};
 use mmdb::{Bytes, Layout, Unusable, Walk};
 
 const PAGE: usize = 4096;
@@ -172,7 +172,7 @@ fn open(path: &Path) -> Result<Opened, String> {
     }
 }
 
-impl Atlas for Database {
+impl CountryLookup for Database {
     fn is_ready(&mut self) -> bool {
         self.look();
         self.is_usable()

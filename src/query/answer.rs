@@ -60,6 +60,8 @@ pub struct SummaryAnswer {
     pub attempts: u64,
     pub attempts_per_day: Option<f64>,
     pub unique_sources: Option<u64>,
+    /// As of a [`ServiceRow`].
+    pub unique_sources_error: Option<u64>,
     /// Attempts per day against the preceding period of the same length.
     pub change: Option<f64>,
     pub classes: ClassCounts,
@@ -91,7 +93,8 @@ pub struct SummaryAnswer {
 
 record! {
     SummaryAnswer:
-    from, to, timezone, days, attempts, attempts_per_day, unique_sources, change, classes, protocols,
+    from, to, timezone, days, attempts, attempts_per_day, unique_sources,
+    unique_sources_error, change, classes, protocols,
     services, sources, anomalies, anomalies_lately = Rarely, hours, before, usual_per_day, blocks, guard, exposure,
     now, warnings, completeness = Within;
 }
@@ -264,12 +267,14 @@ pub struct MonthRow {
     pub attempts_per_day_usual: Option<f64>,
     pub year_over_year_usual: Option<f64>,
     pub unique_sources: Option<u64>,
+    /// As of a [`ServiceRow`].
+    pub unique_sources_error: Option<u64>,
 }
 
 record! {
     MonthRow:
     month, days, attempts, attempts_per_day, year_over_year, anomalous, attempts_per_day_usual,
-    year_over_year_usual, unique_sources;
+    year_over_year_usual, unique_sources, unique_sources_error;
 }
 
 #[derive(Clone, Debug, Default)]

@@ -1,18 +1,18 @@
 //! The answers about countries: attempts and different sources, for everything, some services or some sources.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use super::AnswerError;
-use super::answer::{Completeness, CountriesAnswer, CountryRow};
-use super::history::History;
+use super::answer::{CountriesAnswer, CountryRow};
+use super::history::{MonthData, Need, Section};
+use super::lists::{LeftOut, MOST_ROWS};
 use super::question::Question;
-use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_joined, walk_measured};
+use super::scan::{Reasons, Span, is_about_services, matches};
 use crate::event::{Address, Class, Service};
-use crate::stats::countries::{Atlas, Country, KeptCountries};
-use crate::stats::kept::{Kept, KeptService, Unique};
-use crate::stats::range::Range;
-use crate::stats::sample::{MOST_ASKED, Sample};
+use crate::stats::countries::{Country, CountryLookup};
+use crate::stats::sample::Distinct;
+use crate::stats::sum::{Sources, Table};
+use crate::stats::summary::ClassSummary;
 
 pub const NO_DATABASE: &str = "no country database";
 
@@ -22,20 +22,20 @@ pub struct Measured {
     /// Days with attempts whose countries nobody looked up.
     pub days_without: u32,
     pub days_with: u32,
-    /// Attempts of sources that full tables no longer knew.
+    /// Attempts of sources that full tables no longer held.
     unplaced: u64,
 }
 
 impl Measured {
     /// False if nothing of this part was measured.
-    pub fn note(&mut self, kept: &Kept, days: u32) -> bool {
-        let countries = &kept.countries;
-        if kept.attempts > 0 && countries.measured == 0 {
+    pub fn note(&mut self, summary: &ClassSummary, days: u32) -> bool {
+        let measured = summary.countries.measured;
+        if summary.attempts > 0 && measured == 0 {
             self.days_without += days;
             return false;
         }
         self.days_with += days;
-        self.unplaced = self.unplaced.saturating_add(kept.attempts.saturating_sub(countries.measured));
+        self.unplaced = self.unplaced.saturating_add(summary.attempts.saturating_sub(measured));
         true
     }
 
@@ -68,207 +68,171 @@ impl Measured {
     }
 }
 
-#[derive(Default)]
+/// A row before it is shown.
 struct Sum {
+    country: Country,
     attempts: u64,
-    unique: Option<Unique>,
-    parts: u32,
+    distinct: Option<Distinct>,
+    low: u64,
 }
 
-/// What a range comes to.
-#[derive(Default)]
-struct Sums {
-    rows: BTreeMap<Country, Sum>,
-    parts: u32,
-    floor: u64,
-    /// Of the sources that are asked about, if all parts can tell.
-    sample: Option<Sample>,
-    /// Attempts at services of which the samples do not know who tried them.
-    left_out: u64,
+pub struct CountryList {
+    question: Question,
+    span: Span,
+    by_service: bool,
+    countries: Table<Country>,
+    services: Table<(Service, Country)>,
+    sources: Sources,
+    measured: Measured,
+    /// Of the sources within a prefix.
+    addresses: Table<Address>,
+    pairs: Table<(Service, Address)>,
+    reasons: Reasons,
 }
 
-impl Sums {
-    fn add(&mut self, question: &Question, countries: &KeptCountries) {
-        self.parts += 1;
-        let mut add = |country, attempts: u64, unique| {
-            let sum = self.rows.entry(country).or_default();
-            sum.attempts = sum.attempts.saturating_add(attempts);
-            sum.unique = Some(unique);
-            sum.parts += 1;
-        };
-        if !is_about_services(question) {
-            countries.rows.iter().for_each(|row| add(row.country, row.attempts, row.unique));
-            self.floor = self.floor.saturating_add(countries.floor);
-            return;
+impl CountryList {
+    pub fn new(question: &Question, has_lookup: bool) -> Result<CountryList, AnswerError> {
+        let by_service = is_about_services(question);
+        let by_source = question.source.is_some();
+        if by_source && !has_lookup {
+            return Err(AnswerError::NotFound(NO_DATABASE.into()));
         }
-        self.floor = self.floor.saturating_add(countries.service_floor);
-        // The different sources of several services cannot be added: some may have tried both.
-        let mut of_part: BTreeMap<Country, (u64, Unique)> = BTreeMap::new();
-        for row in countries.services.iter().filter(|row| matches(question, row.service)) {
-            let known = of_part.entry(row.country).and_modify(|known| known.1 = Unique::Unknown);
-            let (attempts, _) = known.or_insert((0, row.unique));
-            *attempts = attempts.saturating_add(row.attempts);
-        }
-        of_part.into_iter().for_each(|(country, (attempts, unique))| add(country, attempts, unique));
+        let most = |used: bool| if used { MOST_ROWS } else { 1 };
+        Ok(CountryList {
+            span: Span::of(question),
+            by_service,
+            countries: Table::new(if by_source { 1 } else { 1024 }),
+            services: Table::new(most(by_service && !by_source)),
+            sources: Sources::default(),
+            measured: Measured::default(),
+            addresses: Table::new(most(by_source && !by_service)),
+            pairs: Table::new(most(by_source && by_service)),
+            reasons: Reasons::default(),
+            question: question.clone(),
+        })
     }
 
-    /// Joins the samples of the range's parts. Parts that were not measured are left out here as of the attempts.
-    fn join_samples(&mut self, question: &Question, history: &mut dyn History, span: &Span) {
-        let (mut joined, mut all) = (Sample::default(), true);
-        walk_joined(history, span, true, &mut |piece| {
-            let kept = piece.class(question.class);
-            match &kept.countries.sample {
-                _ if kept.countries.measured == 0 => {}
-                None => all = false,
-                Some(sample) if is_about_services(question) => {
-                    let sampled = sample.who_tried(|service| matches(question, service));
-                    joined.join_sources(&sampled, MOST_ASKED);
-                    self.left_out = self.left_out.saturating_add(left_out(question, kept, sample));
+    pub fn need(&self) -> Need {
+        let sections: &[Section] = match (self.question.source.is_some(), self.by_service) {
+            (true, true) => &[Section::Pairs],
+            (true, false) => &[Section::Sources],
+            (false, _) if self.span.is_single() => &[Section::Countries],
+            (false, _) => &[Section::Countries, Section::Sample],
+        };
+        Need::new(self.question.class).and(sections, self.span.from, self.span.to)
+    }
+
+    pub fn add(&mut self, data: &MonthData) {
+        let span = self.span;
+        span.explain(data, &mut self.reasons);
+        let CountryList { question, by_service, countries, services, sources, measured, .. } = self;
+        let (addresses, pairs) = (&mut self.addresses, &mut self.pairs);
+        span.pieces(data, &mut self.reasons, |summary, days| {
+            if let Some(prefix) = question.source {
+                if *by_service {
+                    let wanted = |service, address| matches(question, service) && prefix.contains(address);
+                    pairs.add_pairs(&summary.pairs, wanted);
+                } else {
+                    addresses.add_sources(&summary.sources, |address| prefix.contains(address));
                 }
-                Some(sample) => joined.join_sources(sample, MOST_ASKED),
+            } else if measured.note(summary, days) {
+                if *by_service {
+                    services.add_countries(&summary.countries.services, |service, _| matches(question, service));
+                } else {
+                    countries.add_countries(&summary.countries.rows);
+                }
+                sources.add(summary.attempts, summary.distinct, summary.sample.as_ref());
             }
         });
-        self.sample = all.then_some(joined);
     }
 
-    /// Different sources of a country, and what that can be wrong by where it was estimated. Nothing where that is as
-    /// much as the number.
-    fn unique(&self, country: Country, sum: &Sum) -> (Option<u64>, Option<u64>) {
-        let alone = self.parts == 1 || sum.parts == 1 && self.floor == 0;
-        match (sum.unique.and_then(Unique::number), &self.sample) {
-            (Some(number), _) if alone => (Some(number), None),
-            (_, Some(sample)) => {
-                let (estimate, error) = sample.estimate(country);
-                // Never more than the attempts, though these can be too low.
-                let number = estimate.min(sum.attempts);
-                let error = error.saturating_add(self.left_out).saturating_add(estimate - number);
-                if number == 0 || error >= number {
-                    return (None, None);
+    pub fn finish(
+        mut self,
+        lookup: Option<&mut (dyn CountryLookup + '_)>,
+    ) -> Result<CountriesAnswer, AnswerError> {
+        let mut reasons = std::mem::take(&mut self.reasons);
+        let (sums, floor) = match (lookup, self.question.source) {
+            (Some(lookup), Some(_)) => self.of_sources(lookup),
+            (lookup, _) => {
+                self.measured.explain(self.question.class, lookup.is_some(), &mut reasons)?;
+                if self.by_service { self.of_services() } else { self.of_all() }
+            }
+        };
+        let question = &self.question;
+        let mut sums: Vec<Sum> = sums
+            .into_iter()
+            .filter(|sum| question.country.is_none_or(|code| sum.country == Country(code)))
+            .filter(|sum| sum.attempts >= question.min.max(1))
+            .collect();
+        sums.sort_by_key(|sum| (Reverse(sum.attempts), sum.country));
+        sums.truncate(question.limit as usize);
+        let missing = sums.iter().map(|sum| sum.low).max().unwrap_or(0);
+        let (last, floor) = (sums.last().map_or(0, |sum| sum.attempts), if question.country.is_some() { 0 } else { floor });
+        LeftOut { what: "countries", floor, missing }.explain(question, sums.len(), last, &mut reasons);
+        let row = |sum: Sum| CountryRow {
+            country: sum.country.to_string(),
+            attempts: sum.attempts,
+            unique_sources: sum.distinct.map(|distinct| distinct.number),
+            unique_sources_error: sum.distinct.map(|distinct| distinct.error).filter(|error| *error > 0),
+        };
+        Ok(CountriesAnswer { countries: sums.into_iter().map(row).collect(), completeness: reasons.finish() })
+    }
+
+    fn of_all(&self) -> (Vec<Sum>, u64) {
+        let floor = self.countries.floor();
+        let row = |sum: crate::stats::sum::Sum<Country>| {
+            let estimate = self.sources.sample().map(|sample| sample.of_country(sum.key));
+            let distinct = sum.distinct(estimate, floor);
+            Sum { country: sum.key, attempts: sum.attempts, distinct, low: self.countries.missing(&sum) }
+        };
+        (self.countries.sorted().into_iter().map(row).collect(), floor)
+    }
+
+    /// The different sources of several services cannot be added up: some may have tried several.
+    fn of_services(&self) -> (Vec<Sum>, u64) {
+        let floor = self.services.floor();
+        let mut rows = self.services.sorted();
+        rows.sort_by_key(|sum| (sum.key.1, sum.key.0));
+        let mut sums: Vec<Sum> = Vec::new();
+        for of_country in rows.chunk_by(|a, b| a.key.1 == b.key.1) {
+            let country = of_country[0].key.1;
+            let sample = self.sources.sample();
+            let estimate = sample.map(|sample| sample.of_both(country, |service| matches(&self.question, service)));
+            let attempts = of_country.iter().fold(0u64, |sum, row| sum.saturating_add(row.attempts));
+            let distinct = match of_country {
+                [only] if self.question.port.is_some() && self.question.protocol.is_some() => {
+                    only.distinct(estimate, floor)
                 }
-                (Some(number), (error > 0).then_some(error))
-            }
-            _ => (None, None),
+                [only] if floor == 0 => only.distinct(estimate, floor),
+                _ => estimate.map(|estimate| estimate.within(0, attempts)).and_then(Distinct::meaningful),
+            };
+            let low = of_country.iter().map(|row| self.services.missing(row)).fold(0, u64::saturating_add);
+            sums.push(Sum { country, attempts, distinct, low });
         }
+        (sums, floor)
     }
-}
 
-/// The most attempts at services that are asked about of which the sample does not know who tried them.
-fn left_out(question: &Question, kept: &Kept, sample: &Sample) -> u64 {
-    let asked = || kept.services.iter().filter(|row| matches(question, row.service));
-    let add = |sum: u64, row: &KeptService| sum.saturating_add(row.attempts);
-    let unknown = asked().filter(|row| !sample.knows(row.service)).fold(0, add);
-    // Services without a row: of each protocol one, or any number if no port is asked for.
-    let without_row = kept.protocols.iter().filter(|(protocol, _)| {
-        let asked_for = question.protocol.is_none_or(|asked| asked == *protocol);
-        let has_row = question.port.is_some() && asked().any(|row| row.service.protocol == *protocol);
-        asked_for && !has_row && (question.port.is_none() || Service::has_ports(*protocol))
-    });
-    without_row.fold(unknown, |sum, (protocol, attempts)| {
-        let with_rows = kept.services.iter().filter(|row| row.service.protocol == *protocol);
-        let rest = attempts.saturating_sub(with_rows.fold(0, add));
-        let most = if question.port.is_some() { kept.service_floor } else { u64::MAX };
-        sum.saturating_add(rest.min(most))
-    })
-}
-
-pub fn countries(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-    atlas: Option<&mut (dyn Atlas + '_)>,
-) -> Result<CountriesAnswer, AnswerError> {
-    if question.source.is_some() {
-        let atlas = atlas.ok_or(AnswerError::NotFound(NO_DATABASE.into()))?;
-        return of_sources(question, history, span, atlas);
-    }
-    let mut reasons = Reasons::default();
-    let mut measured = Measured::default();
-    let mut sums = Sums::default();
-    walk_measured(history, span, question.class, &mut reasons, &mut |piece| {
-        let kept = piece.class(question.class);
-        if measured.note(kept, piece.days()) && kept.attempts > 0 {
-            sums.add(question, &kept.countries);
+    /// The countries of the sources within a prefix, looked up now.
+    fn of_sources(&self, lookup: &mut dyn CountryLookup) -> (Vec<Sum>, u64) {
+        let floor = if self.by_service { self.pairs.floor() } else { self.addresses.floor() };
+        let mut sources: Vec<(Address, u64)> = match self.by_service {
+            true => self.pairs.sorted().iter().map(|sum| (sum.key.1, sum.attempts)).collect(),
+            false => self.addresses.sorted().iter().map(|sum| (sum.key, sum.attempts)).collect(),
+        };
+        sources.sort_unstable_by_key(|(address, _)| *address);
+        let mut rows: Vec<(Country, u64, u64)> = Vec::new();
+        for of_source in sources.chunk_by(|a, b| a.0 == b.0) {
+            let country = lookup.country_of(of_source[0].0).unwrap_or(Country::UNKNOWN);
+            let attempts = of_source.iter().map(|(_, attempts)| attempts).sum();
+            rows.push((country, attempts, 1));
         }
-    });
-    measured.explain(question.class, atlas.is_some(), &mut reasons)?;
-    if sums.parts > 1 || span.from != span.to {
-        sums.join_samples(question, history, span);
+        rows.sort_unstable_by_key(|(country, ..)| *country);
+        let sum = |of_country: &[(Country, u64, u64)]| Sum {
+            country: of_country[0].0,
+            attempts: of_country.iter().map(|(_, attempts, _)| attempts).sum(),
+            distinct: (floor == 0).then(|| Distinct::exactly(of_country.len() as u64)),
+            low: 0,
+        };
+        (rows.chunk_by(|a, b| a.0 == b.0).map(sum).collect(), floor)
     }
-    let rows = sums.rows.iter().map(|(country, sum)| {
-        let (unique_sources, unique_sources_error) = sums.unique(*country, sum);
-        (*country, sum.attempts, unique_sources, unique_sources_error)
-    });
-    let (rows, cut) = listed(question, rows.collect());
-    let least =
-        if cut { rows.last().map_or(0, |row| row.attempts).saturating_add(1) } else { question.min.max(1) };
-    if sums.floor >= least && question.country.is_none() {
-        reasons.add(format!("countries with up to {} attempts can be missing or too low", sums.floor));
-    } else if sums.floor > 0 && sums.parts > 1 {
-        reasons.add(format!("the attempts of a country can be up to {} too low", sums.floor));
-    }
-    Ok(CountriesAnswer { countries: rows, completeness: Completeness::from_reasons(&reasons.0) })
-}
-
-/// The rows that are asked for, most attempts first, and whether there are more.
-fn listed(
-    question: &Question,
-    mut rows: Vec<(Country, u64, Option<u64>, Option<u64>)>,
-) -> (Vec<CountryRow>, bool) {
-    rows.retain(|(country, attempts, ..)| {
-        question.country.is_none_or(|asked| asked == country.0) && *attempts >= question.min.max(1)
-    });
-    rows.sort_unstable_by_key(|(country, attempts, ..)| (Reverse(*attempts), *country));
-    let cut = rows.len() >= question.limit as usize;
-    rows.truncate(question.limit as usize);
-    let row = |(country, attempts, unique_sources, unique_sources_error): (Country, _, _, _)| CountryRow {
-        country: country.to_string(),
-        attempts,
-        unique_sources,
-        unique_sources_error,
-    };
-    (rows.into_iter().map(row).collect(), cut)
-}
-
-/// The countries of the sources within a prefix, looked up now.
-fn of_sources(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-    atlas: &mut dyn Atlas,
-) -> Result<CountriesAnswer, AnswerError> {
-    let mut reasons = Reasons::default();
-    let mut range = Range::new();
-    let by_service = is_about_services(question);
-    walk(history, span, &mut reasons, &mut |piece| {
-        let kept = piece.class(question.class);
-        if by_service { range.add_pairs(kept) } else { range.add_sources(kept) }
-    });
-    let wanted = |address: Address| question.source.is_some_and(|prefix| prefix.contains(address));
-    let mut sources: BTreeMap<Address, u64> = BTreeMap::new();
-    let floor = if by_service {
-        for (sum, _) in range.pairs() {
-            if wanted(sum.key.address) && matches(question, Service::from_bits(sum.key.service)) {
-                *sources.entry(sum.key.address).or_default() += sum.count;
-            }
-        }
-        range.pair_floor()
-    } else {
-        sources.extend(
-            range.sources().iter().filter(|(sum, _)| wanted(sum.key)).map(|(sum, _)| (sum.key, sum.count)),
-        );
-        range.source_floor()
-    };
-    let mut sums: BTreeMap<Country, (u64, u64)> = BTreeMap::new();
-    for (address, attempts) in sources {
-        let sum = sums.entry(atlas.country_of(address).unwrap_or(Country::UNKNOWN)).or_default();
-        *sum = (sum.0.saturating_add(attempts), sum.1 + 1);
-    }
-    if floor > 0 {
-        reasons.add(format!("sources with up to {floor} attempts can be missing"));
-    }
-    let rows = sums
-        .into_iter()
-        .map(|(country, (attempts, sources))| (country, attempts, (floor == 0).then_some(sources), None));
-    let (countries, _) = listed(question, rows.collect());
-    Ok(CountriesAnswer { countries, completeness: Completeness::from_reasons(&reasons.0) })
 }

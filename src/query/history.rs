@@ -1,56 +1,141 @@
-//! What a question can be answered from: kept days and months, oldest first.
-
-use std::rc::Rc;
+//! What a question is answered from: days and months, a month at a time, and of these only the sections it needs.
 
 use crate::calendar::{Date, Month};
-use crate::stats::day::KeptDay;
-use crate::stats::month::KeptMonth;
+use crate::event::Class;
+use crate::stats::anomalies::Anomaly;
+use crate::stats::sample::Distinct;
+use crate::stats::summary::ClassSummary;
 
-/// A month as it is kept: its summary, and its days as far as they are still there.
-pub struct MonthOfDays {
-    pub summary: KeptMonth,
-    /// Oldest first.
-    pub days: Vec<KeptDay>,
-}
-
-/// How long what is kept, counted back from the newest day.
+/// A part of a day's statistics that is stored, and read, by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Retention {
-    /// Days with hours of services and sources, and with different sources that can be joined.
-    pub hours: u32,
+#[repr(u8)]
+pub enum Section {
+    /// Hours, protocols and verdicts.
+    Totals,
+    Services,
+    ServiceHours,
+    Sources,
+    SourceHours,
+    Pairs,
+    Countries,
+    Sample,
+    /// Anomalous cells of the month.
+    Cells,
+}
+
+/// What of which days a question needs, besides the totals that every month has.
+#[derive(Clone, Debug)]
+pub struct Need {
+    pub class: Class,
+    parts: Vec<(Section, Date, Date)>,
+}
+
+impl Need {
+    pub fn new(class: Class) -> Need {
+        Need { class, parts: Vec::new() }
+    }
+
+    /// Needs sections of the days `from..=to`, too.
+    pub fn and(mut self, sections: &[Section], from: Date, to: Date) -> Need {
+        self.parts.extend(sections.iter().map(|section| (*section, from, to)));
+        self
+    }
+
+    pub fn wants(&self, section: Section, date: Date) -> bool {
+        self.parts.iter().any(|(known, from, to)| *known == section && (*from..=*to).contains(&date))
+    }
+
+    /// Whether it needs a section of any day of a month.
+    pub fn wants_in(&self, section: Section, month: Month) -> bool {
+        let overlaps = |from: Date, to: Date| from.month() <= month && month <= to.month() && from <= to;
+        self.parts.iter().any(|(known, from, to)| *known == section && overlaps(*from, *to))
+    }
+}
+
+/// What is stored of a month.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+#[repr(u8)]
+pub enum Detail {
+    /// Days with hours of rows and large samples.
+    #[default]
+    Fresh = 0,
     /// Days.
-    pub days: u32,
-    pub months: u32,
+    Days = 1,
+    /// Totals of days; rows of the whole month only.
+    Month = 2,
 }
 
-impl Default for Retention {
-    fn default() -> Retention {
-        Retention { hours: 60, days: 400, months: 120 }
+/// The totals of one class on one day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ClassTotal {
+    pub attempts: u64,
+    /// Different sources.
+    pub distinct: Option<Distinct>,
+}
+
+/// One day as far as a question needs it.
+#[derive(Clone, Debug)]
+pub struct DayData {
+    pub date: Date,
+    /// Packets that the inputs lost on this day.
+    pub lost: u64,
+    /// It is not closed: anomalous cells of it are not stored.
+    pub open: bool,
+    pub totals: [ClassTotal; Class::COUNT],
+    /// Of the class that the question is about, with the sections that it needs.
+    pub summary: ClassSummary,
+}
+
+impl DayData {
+    pub fn new(date: Date) -> DayData {
+        DayData { date, lost: 0, open: false, totals: Default::default(), summary: ClassSummary::default() }
+    }
+
+    pub fn total(&self, class: Class) -> ClassTotal {
+        self.totals[class as usize]
     }
 }
 
-impl Retention {
-    /// The first day that still has hours, seen from the newest day.
-    pub fn first_with_hours(&self, newest: Date) -> Date {
-        Date(newest.0.saturating_sub(self.hours.cast_signed()))
-    }
+/// One month as far as a question needs it.
+#[derive(Clone, Debug)]
+pub struct MonthData {
+    pub month: Month,
+    pub detail: Detail,
+    /// Different sources of each class; absent where a part of the month is not closed yet.
+    pub distinct: Option<[Option<Distinct>; Class::COUNT]>,
+    /// Anomalous cells, if the question needs them.
+    pub cells: Vec<Anomaly>,
+    /// Days with observation, oldest first.
+    pub days: Vec<DayData>,
+    /// Rows of the whole month, where its days have none.
+    pub whole: Option<ClassSummary>,
+    /// Why it is incomplete.
+    pub damage: Option<String>,
+}
 
-    pub fn first_day(&self, newest: Date) -> Date {
-        Date(newest.0.saturating_sub(self.days.cast_signed()))
-    }
-
-    pub fn first_month(&self, newest: Date) -> Month {
-        Month(newest.month().0 + 1 - self.months.cast_signed())
+impl MonthData {
+    pub fn new(month: Month) -> MonthData {
+        MonthData {
+            month,
+            detail: Detail::default(),
+            distinct: None,
+            cells: Vec::new(),
+            days: Vec::new(),
+            whole: None,
+            damage: None,
+        }
     }
 }
 
-/// A source of kept days and months.
+/// A source of days and months.
 pub trait History {
-    /// The months of which anything is kept, oldest first.
+    /// The months of which there is anything, oldest first.
     fn months(&self) -> Vec<Month>;
-    /// What is kept of a month. A damaged one answers what is readable of it.
-    fn month(&mut self, month: Month) -> Option<Rc<MonthOfDays>>;
-    fn retention(&self) -> Retention;
-    /// Why answers that touch `month` are incomplete.
-    fn incomplete_because(&self, month: Month) -> Option<String>;
+    /// Days that are not closed.
+    fn open_days(&self) -> Vec<Date> {
+        Vec::new()
+    }
+
+    /// A month. Of a damaged one, what is readable.
+    fn month(&mut self, month: Month, need: &Need) -> MonthData;
 }

@@ -1,25 +1,25 @@
 //! The answers that are lists of services or sources.
 
-use std::collections::HashMap;
-
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, Date};
 use crate::event::{Address, Service};
 use crate::services;
 use crate::short::{AddressText, CountryText, InstantText};
-use crate::stats::countries::{Atlas, Country};
-use crate::stats::range::{Range, Sum};
-use crate::stats::uniques::Uniques;
+use crate::stats::countries::{Country, CountryLookup};
+use crate::stats::sample::{Distinct, Sample};
+use crate::stats::sum::{Sources, Sum, Table};
+use crate::stats::summary::ClassSummary;
 
 use super::AnswerError;
-use super::answer::{Completeness, ServiceRow, ServicesAnswer, SourceAnswer, SourceRow, SourcesAnswer};
-use super::countries::{Measured, NO_DATABASE};
-use super::daily;
-use super::history::History;
-use super::periods;
-use super::question::Question;
-use super::walk::{Reasons, Span, is_about_services, matches, walk, walk_joined, walk_measured};
+use super::answer::{ServiceRow, ServicesAnswer, SourceRow, SourcesAnswer};
+use super::countries::Measured;
+use super::history::{MonthData, Need, Section};
+use super::question::{MAX_DAILY, Question};
+use super::scan::{Reasons, Span, is_about_services, matches};
 
-pub fn service_row(service: Service, attempts: u64, unique: Option<u64>, error: u64) -> ServiceRow {
+/// Keys that a question tells apart.
+pub const MOST_ROWS: usize = 16_384;
+
+pub fn service_row(service: Service, attempts: u64, distinct: Option<Distinct>, error: u64) -> ServiceRow {
     let known = services::look_up(service.protocol, service.port);
     ServiceRow {
         protocol: services::protocol_name(service.protocol),
@@ -27,24 +27,24 @@ pub fn service_row(service: Service, attempts: u64, unique: Option<u64>, error: 
         name: known.map(|known| known.name.into()),
         wants: known.map(|known| known.wants.into()),
         attempts,
-        unique_sources: unique,
-        unique_sources_error: None,
+        unique_sources: distinct.map(|distinct| distinct.number),
+        unique_sources_error: distinct.map(|distinct| distinct.error).filter(|error| *error > 0),
         error,
         daily: None,
     }
 }
 
 /// What was left out of the summaries, so that rows may be missing or too low.
-struct LeftOut {
-    what: &'static str,
-    /// The most that a key without a row can have.
-    floor: u64,
+pub struct LeftOut {
+    pub what: &'static str,
+    /// The most attempts of a key without a row.
+    pub floor: u64,
     /// The most that a shown row can be too low.
-    missing: u64,
+    pub missing: u64,
 }
 
 impl LeftOut {
-    fn explain(&self, question: &Question, shown: usize, last: u64, reasons: &mut Reasons) {
+    pub fn explain(&self, question: &Question, shown: usize, last: u64, reasons: &mut Reasons) {
         let full = shown == question.limit as usize;
         let least = if full { last.saturating_add(1) } else { question.min.max(1) };
         if self.floor >= least {
@@ -56,148 +56,274 @@ impl LeftOut {
     }
 }
 
-pub fn services(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-    has_atlas: bool,
+/// Attempts of each day of the range by service.
+struct Daily {
+    dates: Vec<Date>,
+    /// (service, day in `dates`, attempts), as they came.
+    counts: Vec<(u32, u32, u64)>,
+}
+
+/// A list of services: of everything, of some sources, or of a country.
+pub struct ServiceList {
+    question: Question,
+    span: Span,
+    services: Table<Service>,
+    pairs: Table<(Service, Address)>,
+    countries: Table<(Service, Country)>,
+    sources: Sources,
+    measured: Measured,
+    daily: Option<Daily>,
+    parts: u32,
+}
+
+impl ServiceList {
+    pub fn new(question: &Question) -> Result<ServiceList, AnswerError> {
+        let span = Span::of(question);
+        if question.daily && question.source.is_some() {
+            return Err(AnswerError::Invalid("daily: not together with a source".into()));
+        }
+        if question.daily && span.to.0.saturating_sub(span.from.0) >= MAX_DAILY {
+            return Err(AnswerError::Invalid(format!(
+                "daily: give from and to, at most {MAX_DAILY} days apart"
+            )));
+        }
+        // Only one of them is filled.
+        let most = |used: bool| if used { MOST_ROWS } else { 1 };
+        Ok(ServiceList {
+            span,
+            services: Table::new(most(question.source.is_none() && question.country.is_none())),
+            pairs: Table::new(most(question.source.is_some())),
+            countries: Table::new(most(question.country.is_some())),
+            sources: Sources::default(),
+            measured: Measured::default(),
+            daily: question.daily.then(|| Daily { dates: Vec::new(), counts: Vec::new() }),
+            parts: 0,
+            question: question.clone(),
+        })
+    }
+
+    pub fn need(&self, need: Need) -> Need {
+        let rows = match (self.question.source, self.question.country) {
+            (Some(_), _) => Section::Pairs,
+            (_, Some(_)) => Section::Countries,
+            _ => Section::Services,
+        };
+        let need = need.and(&[rows], self.span.from, self.span.to);
+        if self.span.is_single() || self.question.source.is_some() {
+            return need;
+        }
+        need.and(&[Section::Sample], self.span.from, self.span.to)
+    }
+
+    pub fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
+        let ServiceList { question, services, pairs, countries, sources, measured, parts, .. } = self;
+        self.span.pieces(data, reasons, |summary, days| {
+            *parts += 1;
+            if let Some(prefix) = question.source {
+                let wanted =
+                    |service, address| matches(question, service) && prefix.contains(address);
+                pairs.add_pairs(&summary.pairs, wanted);
+            } else if let Some(code) = question.country {
+                if measured.note(summary, days) {
+                    let wanted = |service, country| matches(question, service) && country == Country(code);
+                    countries.add_countries(&summary.countries.services, wanted);
+                    sources.add(summary.attempts, summary.distinct, summary.sample.as_ref());
+                }
+            } else {
+                services.add_services(&summary.services, |service| matches(question, service));
+                sources.add(summary.attempts, summary.distinct, summary.sample.as_ref());
+            }
+        });
+        if let Some(daily) = &mut self.daily {
+            for day in self.span.days(data).filter(|_| data.whole.is_none()) {
+                let number = daily.dates.len() as u32;
+                daily.dates.push(day.date);
+                let rows = day.summary.services.rows.iter().filter(|row| matches(question, row.service));
+                daily.counts.extend(rows.map(|row| (row.service.to_bits(), number, row.attempts)));
+            }
+        }
+    }
+
+    /// The rows, and the days of `daily`.
+    pub fn finish(
+        self,
+        has_lookup: bool,
+        reasons: &mut Reasons,
+    ) -> Result<(Vec<ServiceRow>, Option<Vec<Date>>), AnswerError> {
+        let question = &self.question;
+        let by_service = self.sources.sample().map(Sample::by_service);
+        let mut rows: Vec<(Service, ServiceRow)> = Vec::new();
+        let mut missing = 0;
+        let mut take = |service, attempts, distinct, error, low: u64| {
+            if attempts >= question.min && rows.len() < question.limit as usize {
+                rows.push((service, service_row(service, attempts, distinct, error)));
+                missing = missing.max(low);
+            }
+        };
+        let floor = if let Some(prefix) = question.source {
+            let mut sums: Vec<(Service, u64, u64, u64)> = Vec::new();
+            let mut pairs = self.pairs.sorted();
+            pairs.sort_by_key(|sum| sum.key);
+            for sum in &pairs {
+                let low = self.pairs.missing(sum);
+                match sums.last_mut().filter(|known| known.0 == sum.key.0) {
+                    Some(known) => {
+                        *known = (known.0, known.1 + sum.attempts, known.2 + sum.error, known.3 + low);
+                    }
+                    None => sums.push((sum.key.0, sum.attempts, sum.error, low)),
+                }
+            }
+            sums.sort_by_key(|(service, attempts, ..)| (std::cmp::Reverse(*attempts), *service));
+            let distinct = prefix.is_single().then_some(Distinct::exactly(1));
+            sums.into_iter().for_each(|(service, attempts, error, low)| {
+                take(service, attempts, distinct, error, low);
+            });
+            self.pairs.floor()
+        } else if let Some(code) = question.country {
+            self.measured.explain(question.class, has_lookup, reasons)?;
+            let floor = self.countries.floor();
+            // Counting the sampled sources of a pair takes a walk through the sample: for those that are shown.
+            let shown = self.countries.sorted().into_iter().filter(|sum| sum.attempts >= question.min);
+            for sum in shown.take(question.limit as usize) {
+                let service = sum.key.0;
+                let of_both = |sample: &Sample<Country>| sample.of_both(Country(code), |known| known == service);
+                let estimate = self.sources.sample().map(of_both);
+                take(service, sum.attempts, sum.distinct(estimate, floor), sum.error, self.countries.missing(&sum));
+            }
+            floor
+        } else {
+            let floor = self.services.floor();
+            for sum in self.services.sorted() {
+                let estimate = by_service.as_ref().map(|by_service| by_service.of(sum.key));
+                take(sum.key, sum.attempts, sum.distinct(estimate, floor), sum.error, self.services.missing(&sum));
+            }
+            floor
+        };
+        let last = rows.last().map_or(0, |(_, row)| row.attempts);
+        LeftOut { what: "services", floor, missing }.explain(question, rows.len(), last, reasons);
+        if let Some(Daily { dates, counts }) = self.daily {
+            for (service, row) in &mut rows {
+                let mut days = vec![0; dates.len()];
+                for (_, day, attempts) in counts.iter().filter(|(known, ..)| *known == service.to_bits()) {
+                    days[*day as usize] = *attempts;
+                }
+                row.daily = Some(days);
+            }
+            return Ok((rows.into_iter().map(|(_, row)| row).collect(), Some(dates)));
+        }
+        Ok((rows.into_iter().map(|(_, row)| row).collect(), None))
+    }
+}
+
+pub fn services_answer(
+    list: ServiceList,
+    has_lookup: bool,
+    mut reasons: Reasons,
 ) -> Result<ServicesAnswer, AnswerError> {
-    let mut reasons = Reasons::default();
-    let mut services = match question.country {
-        Some(code) => services_of_country(question, history, span, Country(code), has_atlas, &mut reasons)?,
-        None => service_rows(question, history, span, &mut reasons),
-    };
-    let dates = match question.daily {
-        true => Some(daily::add(question, history, span, &mut services, &mut reasons)?),
-        false => None,
-    };
-    Ok(ServicesAnswer { services, dates, advice: None, completeness: Completeness::from_reasons(&reasons.0) })
+    let (services, dates) = list.finish(has_lookup, &mut reasons)?;
+    Ok(ServicesAnswer { services, dates, advice: None, completeness: reasons.finish() })
 }
 
-/// What sources of one country tried.
-fn services_of_country(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-    country: Country,
-    has_atlas: bool,
-    reasons: &mut Reasons,
-) -> Result<Vec<ServiceRow>, AnswerError> {
-    let mut measured = Measured::default();
-    let mut sums: HashMap<Service, (u64, Option<u64>)> = HashMap::new();
-    let (mut floor, mut parts) = (0u64, 0);
-    walk_measured(history, span, question.class, reasons, &mut |piece| {
-        let kept = piece.class(question.class);
-        if !measured.note(kept, piece.days()) || kept.attempts == 0 {
-            return;
-        }
-        parts += 1;
-        floor = floor.saturating_add(kept.countries.service_floor);
-        for row in kept.countries.services.iter().filter(|row| row.country == country) {
-            let sum = sums.entry(row.service).or_default();
-            *sum = (sum.0.saturating_add(row.attempts), row.unique.number());
-        }
-    });
-    measured.explain(question.class, has_atlas, reasons)?;
-    let mut sums: Vec<_> = sums.into_iter().collect();
-    sums.sort_unstable_by_key(|(service, (attempts, _))| (std::cmp::Reverse(*attempts), *service));
-    let wanted = |(service, (attempts, _)): &(Service, (u64, _))| {
-        matches(question, *service) && *attempts >= question.min
-    };
-    let row = |(service, (attempts, unique)): (Service, (u64, Option<u64>))| {
-        service_row(service, attempts, unique.filter(|_| parts == 1), 0)
-    };
-    let rows: Vec<ServiceRow> =
-        sums.into_iter().filter(wanted).take(question.limit as usize).map(row).collect();
-    let last = rows.last().map_or(0, |row| row.attempts);
-    let missing = if parts > 1 { floor } else { 0 };
-    LeftOut { what: "services", floor, missing }.explain(question, rows.len(), last, reasons);
-    Ok(rows)
+/// A list of sources: of everything, or of some services.
+pub struct SourceList {
+    question: Question,
+    span: Span,
+    by_service: bool,
+    sources: Table<Address>,
+    pairs: Table<(Service, Address)>,
 }
 
-pub fn service_rows(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-    reasons: &mut Reasons,
-) -> Vec<ServiceRow> {
-    let mut range = Range::new();
-    let by_source = question.source;
-    walk(history, span, reasons, &mut |piece| {
-        let kept = piece.class(question.class);
-        if by_source.is_some() { range.add_pairs(kept) } else { range.add_services(kept) }
-    });
-    let mut rows = Vec::new();
-    let mut shown = Vec::new();
-    let mut missing = 0;
-    let mut take = |service: Service, attempts: u64, unique: Option<u64>, error: u64, low: u64| {
-        if matches(question, service) && attempts >= question.min && rows.len() < question.limit as usize {
-            rows.push(service_row(service, attempts, unique, error));
-            shown.push(service);
-            missing = missing.max(low);
+impl SourceList {
+    pub fn new(question: &Question) -> SourceList {
+        let by_service = is_about_services(question);
+        SourceList {
+            span: Span::of(question),
+            by_service,
+            sources: Table::new(if by_service { 1 } else { MOST_ROWS }),
+            pairs: Table::new(if by_service { MOST_ROWS } else { 1 }),
+            question: question.clone(),
         }
-    };
-    let single = span.from == span.to;
-    let floor = match by_source {
-        None => {
-            for (sum, low) in range.services() {
-                take(sum.key, sum.count, sum.different.filter(|_| single), sum.error, low);
-            }
-            range.service_floor()
-        }
-        Some(prefix) => {
-            let mut sums: HashMap<u32, (u64, u64, u64)> = HashMap::new();
-            for (sum, low) in range.pairs().iter().filter(|(sum, _)| prefix.contains(sum.key.address)) {
-                let entry = sums.entry(sum.key.service).or_default();
-                *entry = (entry.0 + sum.count, entry.1 + sum.error, entry.2 + low);
-            }
-            let mut sums: Vec<_> = sums.into_iter().collect();
-            sums.sort_unstable_by_key(|(service, (count, ..))| (std::cmp::Reverse(*count), *service));
-            for (service, (count, error, low)) in sums {
-                let unique = prefix.is_single().then_some(1);
-                take(Service::from_bits(service), count, unique, error, low);
-            }
-            range.pair_floor()
-        }
-    };
-    if by_source.is_none() && !single {
-        add_unique(question, history, span, &mut rows, &shown);
     }
-    let last = rows.last().map_or(0, |row| row.attempts);
-    LeftOut { what: "services", floor, missing }.explain(question, rows.len(), last, reasons);
-    rows
-}
 
-/// Tells the different sources of services over several days or months.
-fn add_unique(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-    rows: &mut [ServiceRow],
-    shown: &[Service],
-) {
-    let mut wanted = shown.to_vec();
-    wanted.sort_unstable();
-    let mut uniques = Uniques::default();
-    walk_joined(history, span, true, &mut |piece| {
-        uniques.add(piece.class(question.class), &|service| wanted.binary_search(&service).is_ok());
-    });
-    for (row, service) in rows.iter_mut().zip(shown) {
-        let told = uniques.of(*service);
-        row.unique_sources = told.unique.number();
-        row.unique_sources_error = (told.error > 0).then_some(told.error);
+    pub fn need(&self, need: Need) -> Need {
+        let rows = if self.by_service { Section::Pairs } else { Section::Sources };
+        need.and(&[rows], self.span.from, self.span.to)
+    }
+
+    pub fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
+        let SourceList { question, by_service, sources, pairs, .. } = self;
+        let wanted = |address: Address| question.source.is_none_or(|prefix| prefix.contains(address));
+        self.span.pieces(data, reasons, |summary: &ClassSummary, _| {
+            if *by_service {
+                let wanted = |service, address| matches(question, service) && wanted(address);
+                pairs.add_pairs(&summary.pairs, wanted);
+            } else {
+                sources.add_sources(&summary.sources, wanted);
+            }
+        });
+    }
+
+    /// Sources with attempts, error, what can be missing and, where they are known, the times; heaviest first.
+    fn sums(&self) -> (Vec<(Sum<Address>, u64)>, u64) {
+        if !self.by_service {
+            let sums = self.sources.sorted().into_iter();
+            let sums = sums.map(|sum| (sum, self.sources.missing(&sum))).collect();
+            return (sums, self.sources.floor());
+        }
+        let mut pairs = self.pairs.sorted();
+        pairs.sort_by_key(|sum| (sum.key.1, sum.key.0));
+        let mut sums: Vec<(Sum<Address>, u64)> = Vec::new();
+        for pair in &pairs {
+            let low = self.pairs.missing(pair);
+            match sums.last_mut().filter(|(sum, _)| sum.key == pair.key.1) {
+                Some((sum, missing)) => {
+                    sum.attempts = sum.attempts.saturating_add(pair.attempts);
+                    sum.error = sum.error.saturating_add(pair.error);
+                    *missing = missing.saturating_add(low);
+                }
+                None => sums.push((Sum::of(pair.key.1, pair.attempts, pair.error), low)),
+            }
+        }
+        sums.sort_by_key(|(sum, _)| (std::cmp::Reverse(sum.attempts), sum.key));
+        (sums, self.pairs.floor())
+    }
+
+    pub fn finish(
+        self,
+        calendar: &Calendar,
+        mut lookup: Option<&mut (dyn CountryLookup + '_)>,
+        reasons: &mut Reasons,
+    ) -> Vec<SourceRow> {
+        let question = &self.question;
+        let (sums, floor) = self.sums();
+        let (mut rows, mut missing) = (Vec::new(), 0);
+        for (sum, low) in sums.iter().take_while(|(sum, _)| sum.attempts >= question.min) {
+            if rows.len() >= question.limit as usize {
+                break;
+            }
+            let country = lookup.as_deref_mut().and_then(|lookup| lookup.country_of(sum.key));
+            if question.country.is_some_and(|code| country != Some(Country(code))) {
+                continue;
+            }
+            missing = missing.max(*low);
+            let row = source_row(sum, *low, self.span.is_single(), calendar);
+            rows.push(SourceRow { country: country.map(CountryText::of), ..row });
+        }
+        let last = rows.last().map_or(0, |row: &SourceRow| row.attempts);
+        LeftOut { what: "sources", floor, missing }.explain(question, rows.len(), last, reasons);
+        rows
     }
 }
 
-fn source_row(address: Address, sum: &Sum<Address>, low: u64, span: &Span, calendar: &Calendar) -> SourceRow {
+pub fn source_row(sum: &Sum<Address>, low: u64, single: bool, calendar: &Calendar) -> SourceRow {
     let known = sum.first <= sum.last;
-    let single = span.from == span.to;
-    let instant = |time: u32| InstantText::of(calendar.rfc3339(i64::from(time)));
+    let instant = |time: i64| InstantText::of(calendar.rfc3339(time));
+    let services = sum.single().filter(|_| low == 0 || single);
     SourceRow {
-        address: AddressText::of(address),
-        attempts: sum.count,
+        address: AddressText::of(sum.key),
+        attempts: sum.attempts,
         error: sum.error,
-        services: sum.different.filter(|_| sum.present == 1 && (low == 0 || single)),
+        services: services.map(|distinct| distinct.number),
         first_seen: known.then(|| instant(sum.first)),
         last_seen: known.then(|| instant(sum.last)),
         country: None,
@@ -205,137 +331,12 @@ fn source_row(address: Address, sum: &Sum<Address>, low: u64, span: &Span, calen
     }
 }
 
-pub fn sources(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
+pub fn sources_answer(
+    list: SourceList,
     calendar: &Calendar,
-    atlas: Option<&mut (dyn Atlas + '_)>,
-) -> Result<SourcesAnswer, AnswerError> {
-    let mut reasons = Reasons::default();
-    let sources = source_rows(question, history, span, (calendar, atlas), &mut reasons)?;
-    Ok(SourcesAnswer { sources, completeness: Completeness::from_reasons(&reasons.0) })
-}
-
-pub fn source_rows(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-    (calendar, mut atlas): (&Calendar, Option<&mut (dyn Atlas + '_)>),
-    reasons: &mut Reasons,
-) -> Result<Vec<SourceRow>, AnswerError> {
-    if question.country.is_some() && atlas.is_none() {
-        return Err(AnswerError::NotFound(NO_DATABASE.into()));
-    }
-    let mut range = Range::new();
-    let by_service = is_about_services(question);
-    walk(history, span, reasons, &mut |piece| {
-        let kept = piece.class(question.class);
-        if by_service { range.add_pairs(kept) } else { range.add_sources(kept) }
-    });
-    let mut wanted = |address: Address| {
-        let country =
-            |code: [u8; 2]| atlas.as_deref_mut().is_some_and(|atlas| is_of(atlas, address, Country(code)));
-        question.source.is_none_or(|prefix| prefix.contains(address)) && question.country.is_none_or(country)
-    };
-    let mut rows = Vec::new();
-    let mut missing = 0;
-    let floor = if by_service {
-        let mut sums: HashMap<Address, (u64, u64, u64)> = HashMap::new();
-        for (sum, low) in range.pairs() {
-            if matches(question, Service::from_bits(sum.key.service)) && wanted(sum.key.address) {
-                let entry = sums.entry(sum.key.address).or_default();
-                *entry = (entry.0 + sum.count, entry.1 + sum.error, entry.2 + low);
-            }
-        }
-        let mut sums: Vec<_> = sums.into_iter().filter(|(_, (count, ..))| *count >= question.min).collect();
-        sums.sort_unstable_by_key(|(address, (count, ..))| (std::cmp::Reverse(*count), *address));
-        for (address, (attempts, error, low)) in sums.into_iter().take(question.limit as usize) {
-            missing = missing.max(low);
-            rows.push(SourceRow {
-                address: AddressText::of(address),
-                attempts,
-                error,
-                services: None,
-                first_seen: None,
-                last_seen: None,
-                country: None,
-                blocked: None,
-            });
-        }
-        range.pair_floor()
-    } else {
-        let sums = range.sources();
-        let heavy = sums.iter().filter(|(sum, _)| sum.count >= question.min && wanted(sum.key));
-        for (sum, low) in heavy.take(question.limit as usize) {
-            missing = missing.max(*low);
-            rows.push(source_row(sum.key, sum, *low, span, calendar));
-        }
-        range.source_floor()
-    };
-    let last = rows.last().map_or(0, |row| row.attempts);
-    LeftOut { what: "sources", floor, missing }.explain(question, rows.len(), last, reasons);
-    if let Some(atlas) = atlas {
-        rows.iter_mut().for_each(|row| set_country(row, atlas));
-    }
-    Ok(rows)
-}
-
-fn is_of(atlas: &mut dyn Atlas, address: Address, country: Country) -> bool {
-    atlas.country_of(address) == Some(country)
-}
-
-fn set_country(row: &mut SourceRow, atlas: &mut dyn Atlas) {
-    let address = row.address.parse::<std::net::IpAddr>().ok().map(Address::from);
-    row.country = address.and_then(|address| atlas.country_of(address)).map(CountryText::of);
-}
-
-/// Everything about one source.
-pub fn source(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-    calendar: &Calendar,
-    atlas: Option<&mut (dyn Atlas + '_)>,
-) -> Result<SourceAnswer, AnswerError> {
-    let Some(prefix) = question.source else {
-        return Err(AnswerError::Invalid("source: give the address that you ask about".into()));
-    };
-    let mut reasons = Reasons::default();
-    let mut range = Range::new();
-    walk(history, span, &mut reasons, &mut |piece| range.add_sources(piece.class(question.class)));
-    let sums = range.sources();
-    let found = sums.iter().find(|(sum, _)| prefix.contains(sum.key));
-    let Some((sum, low)) = found else {
-        let floor = range.source_floor();
-        let also = if floor == 0 {
-            String::new()
-        } else {
-            format!(" (sources with up to {floor} attempts are not kept)")
-        };
-        return Err(AnswerError::NotFound(format!(
-            "nothing is known of {} in this range{also}",
-            prefix.network
-        )));
-    };
-    let top_services = service_rows(question, history, span, &mut reasons);
-    let hours = periods::hour_rows(question, history, span, &mut reasons)?;
-    let days = periods::day_rows(question, history, span, &mut reasons)?.0;
-    if *low > 0 {
-        reasons.add(format!("the attempts of some sources can be up to {low} too low"));
-    }
-    let mut row = source_row(sum.key, sum, *low, span, calendar);
-    if let Some(atlas) = atlas {
-        set_country(&mut row, atlas);
-    }
-    Ok(SourceAnswer {
-        row,
-        hours,
-        top_services,
-        advice: None,
-        days,
-        evidence: None,
-        block: None,
-        completeness: Completeness::from_reasons(&reasons.0),
-    })
+    lookup: Option<&mut (dyn CountryLookup + '_)>,
+    mut reasons: Reasons,
+) -> SourcesAnswer {
+    let sources = list.finish(calendar, lookup, &mut reasons);
+    SourcesAnswer { sources, completeness: reasons.finish() }
 }

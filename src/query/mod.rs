@@ -1,29 +1,31 @@
 //! Question -> answer. Knows no clock, file, socket, JSON or nft.
+//!
+//! A question is a [`Job`]: it reads one month after the other, each once and of it only what it needs, so that whoever
+//! runs it can do other things between two months.
 
+mod anomalies;
 pub mod answer;
-mod before;
-pub mod countries;
-mod daily;
+mod countries;
 pub mod history;
 mod lists;
+pub mod open;
 mod periods;
 pub mod question;
-mod walk;
-
-pub use periods::anomalies_on;
+mod scan;
+mod summary;
 
 use std::fmt;
 
-use crate::calendar::Calendar;
-use crate::record::{Field, Need, Record, Seen};
-use crate::stats::countries::Atlas;
+use crate::calendar::{Calendar, Month};
+use crate::record::{Field, Need as FieldNeed, Record, Seen};
+use crate::stats::countries::CountryLookup;
 use answer::{
     AnomaliesAnswer, BlocksAnswer, Completeness, CountriesAnswer, DaysAnswer, HoursAnswer, MonthsAnswer,
     RecentAnswer, ServicesAnswer, SourceAnswer, SourcesAnswer, StatusAnswer, SummaryAnswer,
 };
-use history::History;
+use history::{History, MonthData, Need};
 use question::{Question, Topic};
-use walk::Span;
+use scan::{Reasons, Span};
 
 /// Why a question has no answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -115,11 +117,11 @@ impl Answer {
 }
 
 impl Record for Answer {
-    fn each(&self, visit: &mut dyn FnMut(&str, Need, &dyn Field)) {
+    fn each(&self, visit: &mut dyn FnMut(&str, FieldNeed, &dyn Field)) {
         self.record().each(visit);
     }
 
-    fn each_mut(&mut self, visit: &mut dyn FnMut(&str, Need, &mut dyn Field)) {
+    fn each_mut(&mut self, visit: &mut dyn FnMut(&str, FieldNeed, &mut dyn Field)) {
         self.record_mut().each_mut(visit);
     }
 }
@@ -130,49 +132,183 @@ impl Field for Answer {
     }
 }
 
-/// Answers a question from what is kept. A range that is not given is the whole span of the data.
+/// What a question collects.
+enum Work {
+    Summary(Box<summary::Summary>),
+    Services(Box<lists::ServiceList>, Reasons),
+    Sources(Box<lists::SourceList>, Reasons),
+    Source(Box<summary::OneSource>),
+    Hours(periods::HourList, Reasons),
+    Days(periods::DayList, Reasons),
+    Months(periods::MonthList),
+    Countries(Box<countries::CountryList>),
+    Anomalies(anomalies::Anomalies),
+}
+
+/// A question on its way to the answer.
+pub struct Job {
+    span: Span,
+    need: Need,
+    work: Work,
+    /// What is still to be read, newest first.
+    months: Vec<Month>,
+    has_lookup: bool,
+}
+
+impl Job {
+    /// A range that is not given is the whole span of the data.
+    pub fn new(question: &Question, history: &dyn History, has_lookup: bool) -> Result<Job, AnswerError> {
+        if let (Some(from), Some(to)) = (question.from, question.to)
+            && from > to
+        {
+            return Err(AnswerError::Invalid(format!("the range ends ({to}) before it begins ({from})")));
+        }
+        check_country(question)?;
+        let span = Span::of(question);
+        let need = Need::new(question.class);
+        let mut first = span.from;
+        let (work, need) = match question.topic {
+            Topic::Summary => {
+                let (summary, need, from) = summary::Summary::new(question, history)?;
+                first = from;
+                (Work::Summary(Box::new(summary)), need)
+            }
+            Topic::Services => {
+                let list = lists::ServiceList::new(question)?;
+                let need = list.need(need);
+                (Work::Services(Box::new(list), Reasons::default()), need)
+            }
+            Topic::Sources => {
+                if question.country.is_some() && !has_lookup {
+                    return Err(AnswerError::NotFound(countries::NO_DATABASE.into()));
+                }
+                let list = lists::SourceList::new(question);
+                let need = list.need(need);
+                (Work::Sources(Box::new(list), Reasons::default()), need)
+            }
+            Topic::Source => {
+                let (source, need) = summary::OneSource::new(question)?;
+                (Work::Source(Box::new(source)), need)
+            }
+            Topic::Hours => {
+                let list = periods::HourList::new(question)?;
+                let need = list.need(need);
+                (Work::Hours(list, Reasons::default()), need)
+            }
+            Topic::Days => {
+                let list = periods::DayList::new(question);
+                let need = list.need(need);
+                (Work::Days(list, Reasons::default()), need)
+            }
+            Topic::Months => {
+                let (list, need, from) = periods::MonthList::new(question, history);
+                first = from;
+                (Work::Months(list), need)
+            }
+            Topic::Countries => {
+                let list = countries::CountryList::new(question, has_lookup)?;
+                let need = list.need();
+                (Work::Countries(Box::new(list)), need)
+            }
+            Topic::Anomalies => {
+                let (anomalies, need, from) = anomalies::Anomalies::new(question, history)?;
+                first = from;
+                (Work::Anomalies(anomalies), need)
+            }
+            Topic::Recent | Topic::Blocks | Topic::Status => return Err(needs_daemon(question.topic)),
+        };
+        let wanted = |month: &Month| (first.month()..=span.to.month()).contains(month);
+        let mut months: Vec<Month> = history.months().into_iter().filter(wanted).collect();
+        months.reverse();
+        Ok(Job { span, need, work, months, has_lookup })
+    }
+
+    /// Reads one more month; false when all were read.
+    pub fn step(&mut self, history: &mut dyn History) -> bool {
+        let Some(month) = self.months.pop() else { return false };
+        let data = history.month(month, &self.need);
+        self.add(&data);
+        !self.months.is_empty()
+    }
+
+    fn add(&mut self, data: &MonthData) {
+        let span = self.span;
+        match &mut self.work {
+            Work::Summary(summary) => summary.add(data),
+            Work::Services(list, reasons) => {
+                span.explain(data, reasons);
+                list.add(data, reasons);
+            }
+            Work::Sources(list, reasons) => {
+                span.explain(data, reasons);
+                list.add(data, reasons);
+            }
+            Work::Source(source) => source.add(data),
+            Work::Hours(list, reasons) => {
+                span.explain(data, reasons);
+                list.add(data, reasons);
+            }
+            Work::Days(list, reasons) => {
+                span.explain(data, reasons);
+                list.add(data, reasons);
+            }
+            Work::Months(list) => list.add(data),
+            Work::Countries(list) => list.add(data),
+            Work::Anomalies(anomalies) => anomalies.add(data),
+        }
+    }
+
+    /// The answer, once all months were read.
+    pub fn finish(
+        self,
+        calendar: &Calendar,
+        lookup: Option<&mut (dyn CountryLookup + '_)>,
+    ) -> Result<Answer, AnswerError> {
+        let has_lookup = self.has_lookup;
+        match self.work {
+            Work::Summary(summary) => summary.finish(calendar, lookup).map(Answer::Summary),
+            Work::Services(list, reasons) => {
+                lists::services_answer(*list, has_lookup, reasons).map(Answer::Services)
+            }
+            Work::Sources(list, reasons) => {
+                Ok(Answer::Sources(lists::sources_answer(*list, calendar, lookup, reasons)))
+            }
+            Work::Source(source) => source.finish(calendar, lookup).map(Answer::Source),
+            Work::Hours(list, reasons) => Ok(Answer::Hours(periods::hours_answer(list, reasons))),
+            Work::Days(list, reasons) => {
+                periods::days_answer(list, has_lookup, reasons).map(Answer::Days)
+            }
+            Work::Months(list) => list.finish(has_lookup).map(Answer::Months),
+            Work::Countries(list) => list.finish(lookup).map(Answer::Countries),
+            Work::Anomalies(anomalies) => Ok(Answer::Anomalies(anomalies.finish())),
+        }
+    }
+}
+
+/// Answers a question at once.
 pub fn answer(
     question: &Question,
     history: &mut dyn History,
     calendar: &Calendar,
-    atlas: Option<&mut (dyn Atlas + '_)>,
+    lookup: Option<&mut (dyn CountryLookup + '_)>,
 ) -> Result<Answer, AnswerError> {
-    if let (Some(from), Some(to)) = (question.from, question.to)
-        && from > to
-    {
-        return Err(AnswerError::Invalid(format!("the range ends ({to}) before it begins ({from})")));
-    }
-    by_country(question)?;
-    let span = Span::new(question, history);
-    let Some(span) = span else { return empty(question, history, calendar, atlas.is_some()) };
-    match question.topic {
-        Topic::Summary => {
-            periods::summary(question, history, Some(&span), calendar, atlas).map(Answer::Summary)
-        }
-        Topic::Services => lists::services(question, history, &span, atlas.is_some()).map(Answer::Services),
-        Topic::Sources => lists::sources(question, history, &span, calendar, atlas).map(Answer::Sources),
-        Topic::Source => lists::source(question, history, &span, calendar, atlas).map(Answer::Source),
-        Topic::Hours => periods::hours(question, history, &span).map(Answer::Hours),
-        Topic::Days => periods::days(question, history, &span, atlas.is_some()).map(Answer::Days),
-        Topic::Months => periods::months(question, history, &span, atlas.is_some()).map(Answer::Months),
-        Topic::Anomalies => periods::anomalies_answer(question, history, &span).map(Answer::Anomalies),
-        Topic::Countries => countries::countries(question, history, &span, atlas).map(Answer::Countries),
-        Topic::Recent | Topic::Blocks | Topic::Status => Err(needs_daemon(question.topic)),
-    }
+    let mut job = Job::new(question, history, lookup.is_some())?;
+    while job.step(history) {}
+    job.finish(calendar, lookup)
 }
 
-/// What is not kept by country, or not by country and source.
-fn by_country(question: &Question) -> Result<(), AnswerError> {
+/// What is not stored by country, or not by country and source.
+fn check_country(question: &Question) -> Result<(), AnswerError> {
     if question.country.is_none() {
         return Ok(());
     }
     let invalid = |text: &str| Err(AnswerError::Invalid(text.into()));
     match question.topic {
         Topic::Hours | Topic::Anomalies | Topic::Summary => invalid(&format!(
-            "{} is not kept by country: ask services, sources, days or months",
+            "{} is not stored by country: ask services, sources, days or months",
             question.topic.name()
         )),
-        Topic::Services if question.daily => invalid("daily is not kept by country: leave out one of them"),
+        Topic::Services if question.daily => invalid("daily is not stored by country: leave out one of them"),
         Topic::Services | Topic::Days | Topic::Months if question.source.is_some() => {
             invalid("country and source: give one of them")
         }
@@ -185,35 +321,4 @@ fn needs_daemon(topic: Topic) -> AnswerError {
         "{} is known to the running daemon only: ask without --db",
         topic.name()
     ))
-}
-
-/// The answer where nothing is kept at all.
-fn empty(
-    question: &Question,
-    history: &mut dyn History,
-    calendar: &Calendar,
-    has_atlas: bool,
-) -> Result<Answer, AnswerError> {
-    let damage = history.months().into_iter().filter_map(|month| history.incomplete_because(month));
-    let completeness = Completeness::from_reasons(&damage.collect::<Vec<_>>());
-    Ok(match question.topic {
-        Topic::Summary => {
-            let summary = periods::summary(question, history, None, calendar, None)?;
-            Answer::Summary(SummaryAnswer { completeness, ..summary })
-        }
-        Topic::Countries if has_atlas => {
-            Answer::Countries(CountriesAnswer { countries: Vec::new(), completeness })
-        }
-        Topic::Countries => return Err(AnswerError::NotFound(countries::NO_DATABASE.into())),
-        Topic::Services => {
-            Answer::Services(ServicesAnswer { services: Vec::new(), dates: None, advice: None, completeness })
-        }
-        Topic::Sources => Answer::Sources(SourcesAnswer { sources: Vec::new(), completeness }),
-        Topic::Source => return Err(AnswerError::NotFound("nothing is kept yet".into())),
-        Topic::Hours => Answer::Hours(HoursAnswer { hours: Vec::new(), completeness }),
-        Topic::Days => Answer::Days(DaysAnswer { days: Vec::new(), completeness }),
-        Topic::Months => Answer::Months(MonthsAnswer { months: Vec::new(), completeness }),
-        Topic::Anomalies => Answer::Anomalies(AnomaliesAnswer { anomalies: Vec::new(), completeness }),
-        topic => return Err(needs_daemon(topic)),
-    })
 }

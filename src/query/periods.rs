@@ -1,230 +1,237 @@
-//! The answers that go along time: summary, days, months, hours, anomalies.
+//! The answers that go along time: days, months, hours.
 
-use std::collections::BTreeMap;
-
-use crate::calendar::{Calendar, Date, Month};
+use crate::calendar::{Date, Month};
 use crate::event::Class;
-use crate::services;
-use crate::stats::anomalies::{Anomaly, Cells};
-use crate::stats::countries::{Atlas, Country};
-use crate::stats::kept::{Hours, Kept};
-use crate::stats::range::Range;
+use crate::stats::anomalies::Anomaly;
+use crate::stats::countries::Country;
+use crate::stats::sample::Distinct;
+use crate::stats::sum::{Sources, add_hours};
+use crate::stats::summary::{ClassSummary, Hours};
 
 use super::AnswerError;
-use super::answer::{
-    AnomaliesAnswer, AnomalyRow, ClassCounts, Completeness, DayRow, DaysAnswer, HourRow, HoursAnswer,
-    MonthRow, MonthsAnswer, SummaryAnswer,
-};
-use super::before;
+use super::answer::{DayRow, DaysAnswer, HourRow, HoursAnswer, MonthRow, MonthsAnswer};
 use super::countries::Measured;
-use super::history::History;
-use super::lists;
-use super::question::{Question, Topic};
-use super::walk::{
-    Piece, Reasons, Span, anomalies, is_about_services, matches, walk, walk_days, walk_joined, walk_month,
-};
+use super::history::{DayData, Detail, History, MonthData, Need, Section};
+use super::question::Question;
+use super::scan::{Reasons, Span, is_about_services, matches, per_day, ratio, rounded};
 
-/// Anomalies of so many days are lately.
-const LATELY_DAYS: i32 = 30;
-
-/// Three digits after the point are enough for a ratio.
-pub fn rounded(number: f64) -> f64 {
-    (number * 1000.0).round() / 1000.0
+pub fn hour_rows(hours: &[u64; 24]) -> Vec<HourRow> {
+    let row = |(hour, attempts): (usize, &u64)| HourRow { hour: hour as u8, attempts: *attempts };
+    hours.iter().enumerate().map(row).collect()
 }
 
-pub fn per_day(attempts: u64, days: u32) -> Option<f64> {
-    (days > 0).then(|| attempts as f64 / f64::from(days))
-}
-
-fn ratio(now: Option<f64>, before: Option<f64>) -> Option<f64> {
-    before.filter(|before| *before > 0.0).and_then(|before| now.map(|now| rounded(now / before)))
+/// The section that tells the attempts that a question is about; `None`: the totals do.
+fn section_of(question: &Question) -> Option<Section> {
+    match (question.country, question.source, is_about_services(question)) {
+        (Some(_), ..) => Some(Section::Countries),
+        (_, Some(_), true) => Some(Section::Pairs),
+        (_, Some(_), false) => Some(Section::Sources),
+        (_, None, true) if question.port.is_none() => Some(Section::Totals),
+        (_, None, true) => Some(Section::Services),
+        (_, None, false) => None,
+    }
 }
 
 /// The attempts of a summary that a question is about: exactly, or `None` and the most that they can be.
-fn attempts_of(question: &Question, kept: &Kept) -> Result<u64, u64> {
+fn attempts_of(question: &Question, summary: &ClassSummary) -> Result<u64, u64> {
     let by_service = is_about_services(question);
     let known = |count: u64, floor: u64| if count > 0 || floor == 0 { Ok(count) } else { Err(floor) };
     if let Some(code) = question.country {
-        return known(
-            attempts_of_country(question, kept, Country(code)),
-            floor_of_countries(kept, by_service),
-        );
+        let countries = &summary.countries;
+        if by_service {
+            let rows = countries.services.rows.iter().filter(|row| row.country == Country(code));
+            let asked = rows.filter(|row| matches(question, row.service));
+            return known(asked.map(|row| row.attempts).sum(), countries.services.floor);
+        }
+        let row = countries.rows.rows.iter().find(|row| row.country == Country(code));
+        return known(row.map_or(0, |row| row.attempts), countries.rows.floor);
     }
     match (question.source, by_service) {
-        (None, false) => Ok(kept.attempts),
+        (None, false) => Ok(summary.attempts),
         (None, true) if question.port.is_none() => {
-            let of_protocol =
-                kept.protocols.iter().find(|(protocol, _)| Some(*protocol) == question.protocol);
+            let mut protocols = summary.protocols.iter();
+            let of_protocol = protocols.find(|(protocol, _)| Some(*protocol) == question.protocol);
             Ok(of_protocol.map_or(0, |(_, count)| *count))
         }
         (None, true) => {
-            let rows = kept.services.iter().filter(|row| matches(question, row.service));
-            known(rows.map(|row| row.attempts).sum(), kept.service_floor)
+            let rows = summary.services.rows.iter().filter(|row| matches(question, row.service));
+            known(rows.map(|row| row.attempts).sum(), summary.services.floor)
         }
         (Some(prefix), false) => {
-            let rows = kept.sources.iter().filter(|row| prefix.contains(row.address));
-            known(rows.map(|row| row.attempts).sum(), kept.source_floor)
+            let rows = summary.sources.rows.iter().filter(|row| prefix.contains(row.address));
+            known(rows.map(|row| row.attempts).sum(), summary.sources.floor)
         }
         (Some(prefix), true) => {
-            let rows = kept
-                .pairs
-                .iter()
-                .filter(|row| prefix.contains(row.address) && matches(question, row.service));
-            known(rows.map(|row| row.attempts).sum(), kept.pair_floor)
+            let rows = summary.pairs.rows.iter();
+            let asked = rows.filter(|row| prefix.contains(row.address) && matches(question, row.service));
+            known(asked.map(|row| row.attempts).sum(), summary.pairs.floor)
         }
     }
 }
 
-fn attempts_of_country(question: &Question, kept: &Kept, country: Country) -> u64 {
-    if !is_about_services(question) {
-        let row = kept.countries.rows.iter().find(|row| row.country == country);
-        return row.map_or(0, |row| row.attempts);
-    }
-    let services = kept.countries.services.iter().filter(|row| row.country == country);
-    services.filter(|row| matches(question, row.service)).map(|row| row.attempts).sum()
-}
-
-fn floor_of_countries(kept: &Kept, by_service: bool) -> u64 {
-    if by_service { kept.countries.service_floor } else { kept.countries.floor }
-}
-
-fn not_kept(floor: u64, reasons: &mut Reasons) {
-    reasons.add(format!("days with up to {floor} such attempts are left out: too few to be kept"));
-}
-
-pub fn days(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-    has_atlas: bool,
-) -> Result<DaysAnswer, AnswerError> {
-    let mut reasons = Reasons::default();
-    let (days, measured) = day_rows(question, history, span, &mut reasons)?;
-    if question.country.is_some() {
-        measured.explain(question.class, has_atlas, &mut reasons)?;
-    }
-    Ok(DaysAnswer { days, completeness: Completeness::from_reasons(&reasons.0) })
-}
-
-pub fn day_rows(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-    reasons: &mut Reasons,
-) -> Result<(Vec<DayRow>, Measured), AnswerError> {
-    let mut measured = Measured::default();
-    let mut rows = Vec::new();
-    let mut floor = 0;
-    walk_days(history, span, reasons, &mut |piece| {
-        if let Piece::Day(day, _) = piece {
-            let kept = day.class(question.class);
-            if question.country.is_some() && !measured.note(kept, 1) {
-                return;
-            }
-            match attempts_of(question, kept) {
-                Err(most) => floor = floor.max(most),
-                Ok(attempts) if attempts >= question.min => {
-                    rows.push(DayRow {
-                        date: day.date,
-                        attempts,
-                        unique_sources: day_unique(question, kept),
-                    });
-                }
-                Ok(_) => {}
-            }
-        }
-    });
-    if floor > question.min {
-        not_kept(floor, reasons);
-    }
-    Ok((rows, measured))
+fn not_stored(floor: u64, reasons: &mut Reasons) {
+    reasons.add(format!("days with up to {floor} such attempts are left out: too few to be stored"));
 }
 
 /// Different sources of one day, as far as the question's filters let them be told.
-fn day_unique(question: &Question, kept: &Kept) -> Option<u64> {
+fn distinct_of(question: &Question, summary: &ClassSummary) -> Option<Distinct> {
     if let Some(code) = question.country {
-        let row = kept.countries.rows.iter().find(|row| row.country.0 == code)?;
-        return if is_about_services(question) { None } else { row.unique.number() };
+        let row = summary.countries.rows.rows.iter().find(|row| row.country == Country(code))?;
+        return if is_about_services(question) { None } else { row.distinct };
     }
     match (question.source, question.protocol, question.port) {
-        (None, None, None) => kept.unique.number(),
+        (None, None, None) => summary.distinct,
         (None, ..) => {
-            let mut rows = kept.services.iter().filter(|row| matches(question, row.service));
+            let mut rows = summary.services.rows.iter().filter(|row| matches(question, row.service));
             let first = rows.next()?;
             // Sources of several services cannot be added: some may have tried both.
-            if rows.next().is_none() && question.port.is_some() { first.unique.number() } else { None }
+            if rows.next().is_none() && question.port.is_some() { first.distinct } else { None }
         }
-        (Some(prefix), ..) => prefix.is_single().then_some(1),
+        (Some(prefix), ..) => prefix.is_single().then_some(Distinct::exactly(1)),
     }
 }
 
-pub fn hours(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-) -> Result<HoursAnswer, AnswerError> {
-    let mut reasons = Reasons::default();
-    let hours = hour_rows(question, history, span, &mut reasons)?;
-    Ok(HoursAnswer { hours, completeness: Completeness::from_reasons(&reasons.0) })
+/// The days of a range.
+pub struct DayList {
+    question: Question,
+    span: Span,
+    rows: Vec<DayRow>,
+    measured: Measured,
+    floor: u64,
 }
 
-pub fn hour_rows(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-    reasons: &mut Reasons,
-) -> Result<Vec<HourRow>, AnswerError> {
-    let by_service = is_about_services(question);
-    if by_service && question.source.is_some() {
-        return Err(AnswerError::Invalid(
-            "hours are kept by service and by source, not by both: ask with one of them".into(),
-        ));
+impl DayList {
+    pub fn new(question: &Question) -> DayList {
+        let (span, question) = (Span::of(question), question.clone());
+        DayList { question, span, rows: Vec::new(), measured: Measured::default(), floor: 0 }
     }
-    let mut hours = [0u64; 24];
-    let mut observed = false;
-    let mut unknown = 0u64;
-    let mut add = |row: Option<&Hours>, attempts: u64, has_hours: bool, hours: &mut [u64; 24]| match row {
-        Some(row) if has_hours => {
-            for (sum, count) in hours.iter_mut().zip(row.counts()) {
-                *sum += u64::from(count);
+
+    pub fn need(&self, need: Need) -> Need {
+        let sections = section_of(&self.question);
+        sections.iter().fold(need, |need, section| need.and(&[*section], self.span.from, self.span.to))
+    }
+
+    pub fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
+        let needs_rows = section_of(&self.question).is_some();
+        if needs_rows && data.whole.is_some() && self.span.days(data).next().is_some() {
+            reasons.add(format!("of {} only the whole month is stored, not its days", data.month));
+            return;
+        }
+        for DayData { date, summary, .. } in self.span.days(data) {
+            if self.question.country.is_some() && !self.measured.note(summary, 1) {
+                continue;
+            }
+            match attempts_of(&self.question, summary) {
+                Err(most) => self.floor = self.floor.max(most),
+                Ok(attempts) if attempts >= self.question.min => self.rows.push(DayRow {
+                    date: *date,
+                    attempts,
+                    unique_sources: distinct_of(&self.question, summary).map(|distinct| distinct.number),
+                }),
+                Ok(_) => {}
             }
         }
-        _ => unknown = unknown.saturating_add(attempts),
-    };
-    let mut floor = 0;
-    walk(history, span, reasons, &mut |piece| {
-        let kept = piece.class(question.class);
-        observed = true;
-        match (by_service, question.source) {
-            (false, None) => before::add_hours(&mut hours, &kept.hours),
-            (true, _) => {
-                floor = floor.max(kept.service_floor);
-                for row in kept.services.iter().filter(|row| matches(question, row.service)) {
-                    add(row.hours.as_ref(), row.attempts, piece.has_hours(), &mut hours);
+    }
+
+    pub fn finish(self, has_lookup: bool, reasons: &mut Reasons) -> Result<Vec<DayRow>, AnswerError> {
+        if self.question.country.is_some() {
+            self.measured.explain(self.question.class, has_lookup, reasons)?;
+        }
+        if self.floor > self.question.min {
+            not_stored(self.floor, reasons);
+        }
+        Ok(self.rows)
+    }
+}
+
+pub fn days_answer(list: DayList, has_lookup: bool, mut reasons: Reasons) -> Result<DaysAnswer, AnswerError> {
+    let days = list.finish(has_lookup, &mut reasons)?;
+    Ok(DaysAnswer { days, completeness: reasons.finish() })
+}
+
+/// Attempts by the hour of the day.
+pub struct HourList {
+    question: Question,
+    span: Span,
+    hours: [u64; 24],
+    observed: bool,
+    /// Attempts whose hours are not stored, and the most attempts of a day without a row.
+    unknown: u64,
+    floor: u64,
+}
+
+impl HourList {
+    pub fn new(question: &Question) -> Result<HourList, AnswerError> {
+        if is_about_services(question) && question.source.is_some() {
+            return Err(AnswerError::Invalid(
+                "hours are stored by service and by source, not by both: ask with one of them".into(),
+            ));
+        }
+        let (span, question) = (Span::of(question), question.clone());
+        Ok(HourList { question, span, hours: [0; 24], observed: false, unknown: 0, floor: 0 })
+    }
+
+    pub fn need(&self, need: Need) -> Need {
+        let sections: &[Section] = match (is_about_services(&self.question), self.question.source) {
+            (false, None) => &[Section::Totals],
+            (true, _) => &[Section::Services, Section::ServiceHours],
+            (false, Some(_)) => &[Section::Sources, Section::SourceHours],
+        };
+        need.and(sections, self.span.from, self.span.to)
+    }
+
+    pub fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
+        let HourList { question, hours, observed, unknown, floor, .. } = self;
+        let by_service = is_about_services(question);
+        let mut add = |row: Option<&Hours>, attempts: u64| match row {
+            Some(row) => add_hours(hours, &row.counts().map(u64::from)),
+            None => *unknown = unknown.saturating_add(attempts),
+        };
+        self.span.pieces(data, reasons, |summary, _| {
+            *observed = true;
+            match (by_service, question.source) {
+                (false, None) => {
+                    let counted: u64 = summary.hours.iter().sum();
+                    add(None, summary.attempts.saturating_sub(counted));
+                    let large = summary.hours.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+                    add(Some(&Hours::new(large)), 0);
+                }
+                (true, _) => {
+                    *floor = (*floor).max(summary.services.floor);
+                    let rows = summary.services.rows.iter().filter(|row| matches(question, row.service));
+                    rows.for_each(|row| add(row.hours.as_ref(), row.attempts));
+                }
+                (false, Some(prefix)) => {
+                    *floor = (*floor).max(summary.sources.floor);
+                    let rows = summary.sources.rows.iter().filter(|row| prefix.contains(row.address));
+                    rows.for_each(|row| add(row.hours.as_ref(), row.attempts));
                 }
             }
-            (false, Some(prefix)) => {
-                floor = floor.max(kept.source_floor);
-                for row in kept.sources.iter().filter(|row| prefix.contains(row.address)) {
-                    add(row.hours.as_ref(), row.attempts, piece.has_hours(), &mut hours);
-                }
-            }
+        });
+    }
+
+    pub fn finish(self, reasons: &mut Reasons) -> Vec<HourRow> {
+        if self.unknown > 0 {
+            reasons.add(format!(
+                "the hours of {} attempts are not stored: services and sources have theirs in the newest months, and \
+                 only where they are among the day's heaviest",
+                self.unknown
+            ));
         }
-    });
-    if unknown > 0 {
-        reasons.add(format!(
-            "the hours of {unknown} attempts are not kept: services and sources keep theirs from {} on, \
-             and only where they are among the day's heaviest",
-            span.first_hours
-        ));
+        if self.floor > 0 {
+            not_stored(self.floor, reasons);
+        }
+        if self.observed { hour_rows(&self.hours) } else { Vec::new() }
     }
-    if floor > 0 {
-        reasons.add(format!("days with up to {floor} such attempts are left out: too few to be kept"));
-    }
-    Ok(if observed { before::hour_rows(&hours) } else { Vec::new() })
 }
 
-/// What a month comes to.
+pub fn hours_answer(list: HourList, mut reasons: Reasons) -> HoursAnswer {
+    let hours = list.finish(&mut reasons);
+    HoursAnswer { hours, completeness: reasons.finish() }
+}
+
+/// What a month, or a part of it, comes to.
+#[derive(Clone, Copy, Default)]
 struct MonthSums {
     days: u32,
     attempts: u64,
@@ -243,235 +250,151 @@ impl MonthSums {
     }
 }
 
-fn sum_month(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-    month: Month,
-    found: &[Anomaly],
-    measured: &mut Measured,
-) -> Option<MonthSums> {
-    let kept = history.month(month)?;
-    let mut sums = MonthSums { days: 0, attempts: 0, anomalous: None, floor: 0 };
-    let mut whole = false;
-    walk_month(&kept, span, &mut Reasons::default(), &mut |piece| {
-        whole |= matches!(piece, Piece::Month(_));
-        let kept = piece.class(question.class);
-        if question.country.is_some() && !measured.note(kept, piece.days()) {
-            return;
-        }
-        sums.days += piece.days();
-        match attempts_of(question, kept) {
-            Ok(attempts) => sums.attempts = sums.attempts.saturating_add(attempts),
-            Err(most) => sums.floor = sums.floor.max(most),
-        }
-    });
-    let plain = question.source.is_none() && !is_about_services(question);
-    sums.anomalous = match kept.summary.anomalous {
-        _ if question.class != Class::Attempt || question.source.is_some() || question.country.is_some() => {
-            None
-        }
-        Some(stored) if plain && span.covers(&kept.summary) => Some(stored),
-        _ if whole => None,
-        _ => {
-            let cells = found
-                .iter()
-                .filter(|cell| cell.date.month() == month && span.contains(cell.date))
-                .filter(|cell| matches(question, cell.service));
-            Some(cells.fold((0, 0), |(cells, attempts), cell| (cells + 1, attempts + cell.attempts)))
-        }
-    };
-    (sums.days > 0).then_some(sums)
+pub struct MonthList {
+    question: Question,
+    span: Span,
+    found: Option<super::anomalies::Found>,
+    /// The whole of each month, and the part of it that is asked for.
+    sums: Vec<(Month, MonthSums, Option<(MonthSums, Option<Distinct>)>)>,
+    measured: Measured,
+    reasons: Reasons,
 }
 
-pub fn months(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-    has_atlas: bool,
-) -> Result<MonthsAnswer, AnswerError> {
-    let mut measured = Measured::default();
-    let found = anomalies(history, span);
-    let mut reasons = Reasons::default();
-    let mut rows = Vec::new();
-    let mut floor = 0;
-    for month in span.months(history) {
-        if let Some(reason) = history.incomplete_because(month) {
-            reasons.add(reason);
+impl MonthList {
+    /// With what it needs, and the first day of it.
+    pub fn new(question: &Question, history: &dyn History) -> (MonthList, Need, Date) {
+        let span = Span::of(question);
+        let (first, last) = (span.from.month().year_before(), span.to.month());
+        let plain = question.source.is_none() && question.country.is_none();
+        let mut need = Need::new(question.class);
+        let whole = Span { from: first.first_day(), to: span.to };
+        for section in section_of(question) {
+            need = need.and(&[section], whole.from, last.last_day());
         }
-        let Some(sums) = sum_month(question, history, span, month, &found, &mut measured) else { continue };
-        let year_before = month.year_before();
-        let whole_year = span.with_range(year_before.first_day(), year_before.last_day());
-        let before = sum_month(question, history, &whole_year, year_before, &found, &mut Measured::default());
-        floor = floor.max(sums.floor);
-        let in_month = span.with_range(span.from.max(month.first_day()), span.to.min(month.last_day()));
-        let plain = question.source.is_none() && question.country.is_none() && !is_about_services(question);
-        rows.push(MonthRow {
-            month,
-            days: sums.days,
-            attempts: sums.attempts,
-            attempts_per_day: rounded(sums.per_day().unwrap_or(0.0)),
-            year_over_year: ratio(sums.per_day(), before.as_ref().and_then(MonthSums::per_day)),
-            anomalous: sums.anomalous.map(|(cells, _)| cells),
-            attempts_per_day_usual: sums.per_day_usual().map(rounded),
-            year_over_year_usual: ratio(
-                sums.per_day_usual(),
-                before.as_ref().and_then(MonthSums::per_day_usual),
-            ),
-            unique_sources: if plain { unique_in(question.class, history, &in_month) } else { None },
+        let found = (plain && question.class == Class::Attempt).then(|| super::anomalies::Found::new(whole, history));
+        let mut first_day = first.first_day();
+        if let Some(found) = &found {
+            need = found.need(need);
+            first_day = first_day.min(found.first());
+        }
+        if plain && !is_about_services(question) {
+            // The different sources of a part of a month, and of one that is not over.
+            let parts = [question.from, question.to].into_iter().flatten().chain(history.open_days());
+            for date in parts {
+                need = need.and(&[Section::Sample], date.month().first_day(), date.month().last_day());
+            }
+        }
+        let list = MonthList {
+            question: question.clone(),
+            span,
+            found,
+            sums: Vec::new(),
+            measured: Measured::default(),
+            reasons: Reasons::default(),
+        };
+        (list, need, first_day)
+    }
+
+    fn sum(&mut self, data: &MonthData, span: Span, note: bool) -> MonthSums {
+        let mut sums = MonthSums::default();
+        let needs_rows = section_of(&self.question).is_some();
+        let question = &self.question;
+        let (measured, mut unused) = (&mut self.measured, Measured::default());
+        let mut add = |summary: &ClassSummary, days: u32| {
+            let measured = if note { &mut *measured } else { &mut unused };
+            if question.country.is_some() && !measured.note(summary, days) {
+                return;
+            }
+            sums.days += days;
+            match attempts_of(question, summary) {
+                Ok(attempts) => sums.attempts = sums.attempts.saturating_add(attempts),
+                Err(most) => sums.floor = sums.floor.max(most),
+            }
+        };
+        if needs_rows {
+            let mut reasons = Reasons::default();
+            span.pieces(data, &mut reasons, &mut add);
+            if note {
+                reasons.0.into_iter().for_each(|reason| self.reasons.add(reason));
+            }
+        } else {
+            span.days(data).for_each(|day| add(&day.summary, 1));
+        }
+        sums
+    }
+
+    pub fn add(&mut self, data: &MonthData) {
+        if let Some(found) = &mut self.found {
+            found.add(data);
+        }
+        let everything = Span { from: Date(0), to: Date(i32::MAX / 2) };
+        let whole = self.sum(data, everything, false);
+        let asked = self.span.days(data).next().is_some().then(|| {
+            self.span.explain(data, &mut self.reasons);
+            (self.sum(data, self.span, true), self.distinct(data))
         });
+        self.sums.push((data.month, whole, asked));
     }
-    if question.country.is_some() {
-        measured.explain(question.class, has_atlas, &mut reasons)?;
-    }
-    if floor > 0 {
-        not_kept(floor, &mut reasons);
-    }
-    Ok(MonthsAnswer { months: rows, completeness: Completeness::from_reasons(&reasons.0) })
-}
 
-/// The different sources of a range.
-pub fn unique_in(class: Class, history: &mut dyn History, span: &Span) -> Option<u64> {
-    let mut range = Range::new();
-    walk_joined(history, span, false, &mut |piece| {
-        range.add_unique(piece.class(class).unique, piece.sketch(class));
-    });
-    range.unique().number()
-}
-
-/// The anomalous cells of one day, against the four weeks before.
-pub fn anomalies_on(history: &mut dyn History, date: Date) -> Vec<AnomalyRow> {
-    let question = Question { from: Some(date), to: Some(date), ..Question::new(Topic::Anomalies) };
-    let Some(span) = Span::new(&question, history) else { return Vec::new() };
-    let mut cells = Cells::new();
-    let near = span.with_range(Date(date.0 - crate::stats::anomalies::WINDOW), date);
-    walk(history, &near, &mut Reasons::default(), &mut |piece| {
-        if let Piece::Day(day, _) = piece {
-            cells.add(day.date, day.class(Class::Attempt));
+    /// Different sources of the part of a month that is asked for.
+    fn distinct(&self, data: &MonthData) -> Option<Distinct> {
+        let question = &self.question;
+        if question.source.is_some() || question.country.is_some() || is_about_services(question) {
+            return None;
         }
-    });
-    let of_day = cells.find().into_iter().filter(|cell| cell.date == date);
-    of_day.map(|cell| anomaly_row(&cell)).collect()
-}
-
-pub fn anomaly_row(anomaly: &Anomaly) -> AnomalyRow {
-    let row = lists::service_row(anomaly.service, anomaly.attempts, None, 0);
-    AnomalyRow {
-        date: anomaly.date,
-        protocol: row.protocol,
-        port: row.port,
-        name: row.name,
-        attempts: anomaly.attempts,
-        expected: anomaly.expected,
-        score: anomaly.score,
-    }
-}
-
-fn anomaly_rows(question: &Question, span: &Span, found: &[Anomaly]) -> Vec<AnomalyRow> {
-    found
-        .iter()
-        .filter(|cell| span.contains(cell.date) && matches(question, cell.service))
-        .filter(|cell| cell.attempts >= question.min)
-        .take(question.limit as usize)
-        .map(anomaly_row)
-        .collect()
-}
-
-pub fn anomalies_answer(
-    question: &Question,
-    history: &mut dyn History,
-    span: &Span,
-) -> Result<AnomaliesAnswer, AnswerError> {
-    if question.class != Class::Attempt || question.source.is_some() {
-        return Err(AnswerError::Invalid(
-            "anomalies are days of a service: ask for them without a class and a source".into(),
-        ));
-    }
-    let found = anomalies(history, span);
-    let mut reasons = Reasons::default();
-    if span.from < span.first_day && span.oldest < span.first_day {
-        reasons.add(format!("days before {} are kept by month only", span.first_day));
-    }
-    walk(history, span, &mut reasons, &mut |_| {});
-    let anomalies = anomaly_rows(question, span, &found);
-    Ok(AnomaliesAnswer { anomalies, completeness: Completeness::from_reasons(&reasons.0) })
-}
-
-pub fn summary(
-    question: &Question,
-    history: &mut dyn History,
-    span: Option<&Span>,
-    calendar: &Calendar,
-    atlas: Option<&mut (dyn Atlas + '_)>,
-) -> Result<SummaryAnswer, AnswerError> {
-    let mut answer = SummaryAnswer {
-        from: question.from,
-        to: question.to,
-        timezone: calendar.name().to_string(),
-        days: 0,
-        attempts: 0,
-        attempts_per_day: None,
-        unique_sources: None,
-        change: None,
-        classes: ClassCounts { attempt: 0, backscatter: 0, noise: 0, egress: 0, login: 0 },
-        protocols: BTreeMap::new(),
-        services: Vec::new(),
-        sources: Vec::new(),
-        anomalies: Vec::new(),
-        anomalies_lately: Vec::new(),
-        hours: None,
-        before: None,
-        usual_per_day: None,
-        blocks: None,
-        guard: None,
-        exposure: None,
-        now: None,
-        warnings: None,
-        completeness: Completeness::from_reasons(&[]),
-    };
-    let Some(span) = span else { return Ok(answer) };
-    if is_about_services(question) || question.source.is_some() {
-        return Err(AnswerError::Invalid(
-            "a summary is about everything: ask services, sources, days, months or hours with a filter"
-                .into(),
-        ));
-    }
-    let mut reasons = Reasons::default();
-    let mut classes = [0u64; Class::COUNT];
-    let mut hours = [0u64; 24];
-    walk(history, span, &mut reasons, &mut |piece| {
-        answer.days += piece.days();
-        for class in Class::ALL {
-            let sum = &mut classes[class as usize];
-            *sum = sum.saturating_add(piece.class(class).attempts);
+        if let (Some(distinct), true) = (&data.distinct, self.span.covers(data)) {
+            return distinct[question.class as usize];
         }
-        let kept = piece.class(question.class);
-        answer.attempts = answer.attempts.saturating_add(kept.attempts);
-        before::add_hours(&mut hours, &kept.hours);
-        for (protocol, count) in &kept.protocols {
-            let name = services::protocol_name(*protocol).into_owned();
-            let sum = answer.protocols.entry(name).or_default();
-            *sum = sum.saturating_add(*count);
-        }
-    });
-    let [attempt, backscatter, noise, egress, login] = classes;
-    answer.classes = ClassCounts { attempt, backscatter, noise, egress, login };
-    (answer.from, answer.to) = (Some(span.from), Some(span.to));
-    let daily = per_day(answer.attempts, answer.days);
-    answer.attempts_per_day = daily.map(rounded);
-    answer.unique_sources = unique_in(question.class, history, span);
-    answer.hours = Some(before::hour_rows(&hours));
-    let (before, daily_before) = before::period_before(question, history, span).unzip();
-    (answer.before, answer.change) = (before, ratio(daily, daily_before.flatten()));
-    answer.usual_per_day = before::usual_per_day(question.class, history, span);
-    answer.services = lists::service_rows(question, history, span, &mut reasons);
-    answer.sources = lists::source_rows(question, history, span, (calendar, atlas), &mut reasons)?;
-    if question.class == Class::Attempt {
-        let found = anomalies(history, span);
-        answer.anomalies = anomaly_rows(question, span, &found);
-        let lately = span.with_range(Date(span.to.0 - LATELY_DAYS + 1), span.to);
-        answer.anomalies_lately = anomaly_rows(question, &lately, &found);
+        let mut sources = Sources::default();
+        self.span.add_sources(data, &mut sources);
+        sources.distinct()
     }
-    answer.completeness = Completeness::from_reasons(&reasons.0);
-    Ok(answer)
+
+    pub fn finish(mut self, has_lookup: bool) -> Result<MonthsAnswer, AnswerError> {
+        let cells = self.found.take().map(super::anomalies::Found::finish);
+        let judged = |month: Month, span: Span, sums: &MonthSums| {
+            let of_month = |cell: &&Anomaly| cell.date.month() == month && span.contains(cell.date);
+            let anomalous = cells.as_ref().map(|cells| {
+                let found = cells.iter().filter(of_month).filter(|cell| matches(&self.question, cell.service));
+                found.fold((0, 0), |(cells, attempts), cell| (cells + 1, attempts + cell.attempts))
+            });
+            MonthSums { anomalous, ..*sums }
+        };
+        let everything = Span { from: Date(0), to: Date(i32::MAX / 2) };
+        let mut rows = Vec::new();
+        let mut floor = 0;
+        for (month, _, asked) in &self.sums {
+            let Some((asked, distinct)) = asked else { continue };
+            let asked = judged(*month, self.span, asked);
+            let before = self.sums.iter().find(|(known, ..)| *known == month.year_before());
+            let before = before.map(|(month, whole, _)| judged(*month, everything, whole));
+            floor = floor.max(asked.floor);
+            if asked.days == 0 {
+                continue;
+            }
+            rows.push(MonthRow {
+                month: *month,
+                days: asked.days,
+                attempts: asked.attempts,
+                attempts_per_day: rounded(asked.per_day().unwrap_or(0.0)),
+                year_over_year: ratio(asked.per_day(), before.as_ref().and_then(MonthSums::per_day)),
+                anomalous: asked.anomalous.map(|(cells, _)| cells),
+                attempts_per_day_usual: asked.per_day_usual().map(rounded),
+                year_over_year_usual: ratio(
+                    asked.per_day_usual(),
+                    before.as_ref().and_then(MonthSums::per_day_usual),
+                ),
+                unique_sources: distinct.map(|distinct| distinct.number),
+                unique_sources_error: distinct.map(|distinct| distinct.error).filter(|error| *error > 0),
+            });
+        }
+        let mut reasons = self.reasons;
+        if self.question.country.is_some() {
+            self.measured.explain(self.question.class, has_lookup, &mut reasons)?;
+        }
+        if floor > 0 {
+            not_stored(floor, &mut reasons);
+        }
+        Ok(MonthsAnswer { months: rows, completeness: reasons.finish() })
+    }
 }

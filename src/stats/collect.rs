@@ -1,25 +1,25 @@
 //! Batches of events -> summaries of days, one open day at a time.
 //!
-//! Sorted input visits each day once, so that a day that was left can be cut to its heaviest
-//! rows at once. Input in any order is possible too: then every day that was left is kept whole
-//! and taken up again, and the answer is the same.
+//! Sorted input visits each day once, so that a day that was left can be closed at once. Input in any order is possible
+//! too: then every day that was left is stored whole and taken up again, and the answer is the same.
 
 use std::fmt;
 
 use crate::calendar::{Calendar, Date};
 use crate::event::Event;
 
-use super::countries::{SharedAtlas, with_atlas};
-use super::day::{Day, KeptDay};
+use super::countries::{SharedLookup, with_lookup};
+use super::day::{Day, Samples};
+use super::deferred::Deferred;
+use super::summary::DaySummary;
 
-/// Where days wait that are not open.
-pub trait Waiting {
+/// Where days lie that are not open.
+pub trait DayStorage {
     type Error;
 
-    fn put(&mut self, day: &KeptDay) -> Result<(), Self::Error>;
-    /// The same as putting `day.to_kept()`, in less memory.
+    fn put_closed(&mut self, day: &DaySummary) -> Result<(), Self::Error>;
     fn put_whole(&mut self, day: &Day) -> Result<(), Self::Error>;
-    fn get(&mut self, date: Date) -> Result<Option<KeptDay>, Self::Error>;
+    fn get(&mut self, date: Date) -> Result<Option<(DaySummary, Samples)>, Self::Error>;
     fn contains(&self, date: Date) -> bool;
     /// Oldest first.
     fn dates(&self) -> Vec<Date>;
@@ -37,37 +37,52 @@ pub enum Order {
 pub enum CollectError<E> {
     /// An event belongs to a day that was left: collect again with [`Order::Any`].
     OutOfOrder,
-    Waiting(E),
+    Storage(E),
 }
 
 impl<E: fmt::Display> fmt::Display for CollectError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CollectError::OutOfOrder => f.write_str("the events are not in order of time"),
-            CollectError::Waiting(error) => error.fmt(f),
+            CollectError::Storage(error) => error.fmt(f),
         }
     }
 }
 
-pub struct Collector<W: Waiting> {
-    calendar: Calendar,
-    atlas: Option<SharedAtlas>,
-    order: Order,
-    day: Option<Day>,
-    first: Option<Date>,
-    waiting: W,
+/// How to collect.
+pub struct Settings {
+    pub calendar: Calendar,
+    /// Tells the countries of the sources of a day that is closed.
+    pub lookup: Option<SharedLookup>,
+    pub order: Order,
+    /// Of the store's samples.
+    pub salt: u64,
+    /// Later events (seconds since 1970) belong to no day yet.
+    pub latest: i64,
 }
 
-impl<W: Waiting> Collector<W> {
-    /// `atlas`: whoever tells the countries of the sources of a day that is left.
-    pub fn new(calendar: Calendar, order: Order, waiting: W, atlas: Option<SharedAtlas>) -> Collector<W> {
-        Collector { calendar, atlas, order, day: None, first: None, waiting }
+pub struct Collector<S: DayStorage> {
+    settings: Settings,
+    day: Option<Day>,
+    first: Option<Date>,
+    storage: S,
+    /// Events dated in the future, with milliseconds since 1970.
+    later: Deferred,
+}
+
+impl<S: DayStorage> Collector<S> {
+    pub fn new(settings: Settings, storage: S) -> Collector<S> {
+        Collector { settings, day: None, first: None, storage, later: Deferred::default() }
     }
 
     /// Counts events. Within one batch their order does not matter as long as it is sorted by time.
-    pub fn count(&mut self, events: &[Event]) -> Result<(), CollectError<W::Error>> {
+    pub fn count(&mut self, events: &[Event]) -> Result<(), CollectError<S::Error>> {
         for event in events {
-            let hour = self.calendar.hour_of(event.time);
+            if event.time > self.settings.latest {
+                self.later.add(event.time.cast_unsigned().saturating_mul(1000), event);
+                continue;
+            }
+            let hour = self.settings.calendar.hour_of(event.time);
             match &mut self.day {
                 Some(day) if day.date == hour.date => day.add(event, hour.hour),
                 _ => {
@@ -80,10 +95,10 @@ impl<W: Waiting> Collector<W> {
     }
 
     #[cold]
-    fn turn_to(&mut self, date: Date) -> Result<&mut Day, CollectError<W::Error>> {
+    fn turn_to(&mut self, date: Date) -> Result<&mut Day, CollectError<S::Error>> {
         self.first.get_or_insert(date);
         self.leave()?;
-        if self.order == Order::Sorted && self.waiting.contains(date) {
+        if self.settings.order == Order::Sorted && self.storage.contains(date) {
             return Err(CollectError::OutOfOrder);
         }
         let day = match self.day.take() {
@@ -91,29 +106,38 @@ impl<W: Waiting> Collector<W> {
                 day.restart(date);
                 day
             }
-            None => Day::of_an_import(date),
+            None => Day::of_an_import(date, self.settings.salt),
         };
         let day = self.day.insert(day);
-        if let Some(kept) = self.waiting.get(date).map_err(CollectError::Waiting)? {
-            day.add_kept(&kept);
+        if let Some((summary, samples)) = self.storage.get(date).map_err(CollectError::Storage)? {
+            day.add_summary(&summary, &samples);
         }
         Ok(day)
     }
 
-    fn leave(&mut self) -> Result<(), CollectError<W::Error>> {
+    fn leave(&mut self) -> Result<(), CollectError<S::Error>> {
         let Some(day) = &mut self.day else { return Ok(()) };
-        with_atlas(self.atlas.as_ref(), |atlas| day.measure_countries(atlas));
-        let is_final = self.order == Order::Sorted && self.first != Some(day.date);
-        let put = if is_final { self.waiting.put(&day.to_kept_cut()) } else { self.waiting.put_whole(day) };
-        put.map_err(CollectError::Waiting)
+        let is_final = self.settings.order == Order::Sorted && self.first != Some(day.date);
+        let put = if is_final {
+            let closed = close(day, self.settings.lookup.as_ref());
+            self.storage.put_closed(&closed)
+        } else {
+            self.storage.put_whole(day)
+        };
+        put.map_err(CollectError::Storage)
     }
 
-    /// Closes the open day and gives all. The first and the last day are whole.
-    pub fn finish(mut self) -> Result<W, CollectError<W::Error>> {
-        if let Some(mut day) = self.day.take() {
-            with_atlas(self.atlas.as_ref(), |atlas| day.measure_countries(atlas));
-            self.waiting.put_whole(&day).map_err(CollectError::Waiting)?;
+    /// Ends the last day and gives all, with the events dated in the future. The first and the last day are whole.
+    pub fn finish(mut self) -> Result<(S, Deferred), CollectError<S::Error>> {
+        if let Some(day) = self.day.take() {
+            self.storage.put_whole(&day).map_err(CollectError::Storage)?;
         }
-        Ok(self.waiting)
+        Ok((self.storage, self.later))
     }
+}
+
+/// A day as it is stored, with the countries of its sources.
+pub fn close(day: &mut Day, lookup: Option<&SharedLookup>) -> DaySummary {
+    with_lookup(lookup, |lookup| day.measure_countries(lookup));
+    day.to_closed()
 }

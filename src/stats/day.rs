@@ -1,154 +1,104 @@
 //! The open tables of one local day: one set for each class.
 
 use crate::calendar::Date;
-use crate::event::{Class, Event};
+use crate::event::{Address, Class, Event};
 
-use super::countries::{Atlas, KeptCountries};
-use super::kept::{Cuts, Kept};
+use super::countries::CountryLookup;
+use super::sample::Sample;
+use super::summary::{Cuts, DaySummary};
 use super::tables::{Bounds, Focus, Tables};
 
-/// A day's summary: one for each class, in the order of [`Class::ALL`].
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct KeptDay {
-    pub date: Date,
-    pub classes: [Kept; Class::COUNT],
-}
-
-impl KeptDay {
-    pub fn class(&self, class: Class) -> &Kept {
-        &self.classes[class as usize]
-    }
-
-    /// Leaves out light rows, as a closed day is kept.
-    pub fn cut(&mut self) {
-        for class in Class::ALL {
-            self.classes[class as usize].cut(day_cuts(class));
-        }
-    }
-}
-
-impl KeptDay {
-    /// Takes away what is only kept of the newest days.
-    pub fn forget_hours_and_sketches(&mut self) {
-        for class in Class::ALL {
-            self.classes[class as usize].forget_hours_and_sketches(match class {
-                Class::Attempt => &Cuts::OLD_DAY,
-                Class::Login | Class::Egress => &Cuts::DAY_RARE,
-                Class::Backscatter | Class::Noise => &Cuts::OLD_DAY_OTHERS,
-            });
-        }
-    }
-}
-
-fn day_cuts(class: Class) -> &'static Cuts {
-    match class {
-        Class::Attempt => &Cuts::DAY,
-        Class::Login | Class::Egress => &Cuts::DAY_RARE,
-        Class::Backscatter | Class::Noise => &Cuts::DAY_OTHERS,
-    }
-}
-
-/// At the bounds of all classes about 3.6 MB; a quiet day needs little of it.
+/// At the bounds of all classes about 3 MB; a quiet day needs little of it.
 #[derive(Clone)]
 pub struct Day {
     pub date: Date,
+    /// Packets that the inputs lost on this day.
+    pub lost: u64,
     classes: [Tables; Class::COUNT],
 }
 
+/// Samples of the classes whose tables overflowed.
+pub type Samples = [Option<Sample<Address>>; Class::COUNT];
+
 impl Day {
-    pub fn new(date: Date) -> Day {
-        let tables = |class| match class {
-            Class::Attempt => Tables::new(Bounds::ATTEMPTS),
-            _ => Tables::new(Bounds::OTHERS),
-        };
-        Day { date, classes: Class::ALL.map(tables) }
+    /// `salt`: of the store's samples.
+    pub fn new(date: Date, salt: u64) -> Day {
+        Day::with_bounds(date, salt, Bounds::ATTEMPTS, Bounds::OTHERS)
     }
 
-    /// For many events at once: counting is quicker, and indexes take twice the room (0.3 MB more at the bounds).
-    pub fn of_an_import(date: Date) -> Day {
-        Day::with_bounds(date, Bounds { places: 4, ..Bounds::ATTEMPTS }, Bounds::OTHERS)
+    /// For many events at once: counting is quicker, and indexes take twice the memory (0.3 MB more at the bounds).
+    pub fn of_an_import(date: Date, salt: u64) -> Day {
+        Day::with_bounds(date, salt, Bounds { slots: 4, ..Bounds::ATTEMPTS }, Bounds::OTHERS)
     }
 
     /// With other bounds: for attempts, and for each other class.
-    pub fn with_bounds(date: Date, attempts: Bounds, others: Bounds) -> Day {
-        let tables = |class| Tables::new(if class == Class::Attempt { attempts } else { others });
-        Day { date, classes: Class::ALL.map(tables) }
+    pub fn with_bounds(date: Date, salt: u64, attempts: Bounds, others: Bounds) -> Day {
+        let bounds = |class| if class == Class::Attempt { attempts } else { others };
+        Day { date, lost: 0, classes: Class::ALL.map(|class| Tables::new(bounds(class), salt, date)) }
     }
 
     /// Begins another day with the same memory.
     pub fn restart(&mut self, date: Date) {
-        self.date = date;
-        self.classes.iter_mut().for_each(Tables::clear);
+        (self.date, self.lost) = (date, 0);
+        self.classes.iter_mut().for_each(|tables| tables.restart(date));
     }
 
     /// Counts an event of this day that fell into the local hour `hour`. One function, into which all that it needs is
-    /// put, for all who count.
+    /// inlined, for all callers.
     #[inline(never)]
     pub fn add(&mut self, event: &Event, hour: u8) {
         self.classes[event.class as usize].add(event, hour);
     }
 
     pub fn is_empty(&self) -> bool {
-        self.classes.iter().all(|tables| tables.count() == 0)
+        self.lost == 0 && self.classes.iter().all(|tables| tables.count() == 0)
     }
 
-    /// Looks up the countries of the sources, for the next summary. Without an atlas they are not measured.
-    pub fn measure_countries(&mut self, atlas: Option<&mut (dyn Atlas + '_)>) {
-        self.classes.iter_mut().for_each(|tables| tables.set_countries(KeptCountries::default()));
-        if let Some(atlas) = atlas {
+    /// Looks up the countries of the sources, for the next summary. Without a database they are not measured.
+    pub fn measure_countries(&mut self, lookup: Option<&mut (dyn CountryLookup + '_)>) {
+        self.classes.iter_mut().for_each(Tables::forget_countries);
+        if let Some(lookup) = lookup {
             for class in Class::ALL.into_iter().filter(|class| class.has_countries()) {
-                self.classes[class as usize].measure_countries(atlas);
+                self.classes[class as usize].measure_countries(lookup);
             }
-        }
-    }
-
-    /// The sum of what was measured of parts of the day.
-    pub fn set_countries_of(&mut self, parts: &[&KeptDay]) {
-        for class in Class::ALL {
-            let mut sum = KeptCountries::default();
-            let parts = || parts.iter().map(|part| &part.class(class).countries);
-            parts().for_each(|part| sum.add(part));
-            if let Some(sample) = &mut sum.sample {
-                let samples = || parts().filter_map(|part| part.sample.as_ref());
-                sample.know_only(|service| samples().all(|sample| sample.knows(service)));
-            }
-            self.classes[class as usize].set_countries(sum);
         }
     }
 
     /// Everything that is known of the day; of tables that overflowed, the heaviest rows.
-    pub fn to_kept(&self) -> KeptDay {
-        let all = |class: Class| {
-            let tables = self.tables(class);
-            tables.to_kept(Some(&tables.whole_cuts()))
-        };
-        KeptDay { date: self.date, classes: Class::ALL.map(all) }
+    pub fn to_summary(&self) -> DaySummary {
+        self.summary_of(|tables, _| tables.to_summary(&Cuts::WHOLE))
+    }
+
+    /// The day as a closed one is stored: the same as [`Day::to_summary`] and then [`DaySummary::cut`].
+    pub fn to_closed(&self) -> DaySummary {
+        self.summary_of(|tables, class| tables.to_summary(Cuts::of_day(class)))
+    }
+
+    /// What a question is about.
+    pub fn focused(&self, focus: &Focus<'_>) -> DaySummary {
+        self.summary_of(|tables, _| tables.focused(focus))
+    }
+
+    /// As [`Day::focused`], of one class; of the others only the totals.
+    pub fn focused_on(&self, asked: Class, focus: &Focus<'_>) -> DaySummary {
+        self.summary_of(|tables, class| match class == asked {
+            true => tables.focused(focus),
+            false => tables.totals_only(),
+        })
+    }
+
+    fn summary_of(&self, summary: impl Fn(&Tables, Class) -> super::summary::ClassSummary) -> DaySummary {
+        let classes = Class::ALL.map(|class| summary(self.tables(class), class));
+        DaySummary { date: self.date, lost: self.lost, classes }
     }
 
     pub fn tables(&self, class: Class) -> &Tables {
         &self.classes[class as usize]
     }
 
-    /// The day as a closed one is kept: the same as [`Day::to_kept`] and then [`KeptDay::cut`].
-    pub fn to_kept_cut(&self) -> KeptDay {
-        let cut = |class: Class| self.classes[class as usize].to_kept(Some(day_cuts(class)));
-        KeptDay { date: self.date, classes: Class::ALL.map(cut) }
-    }
-
-    /// What is known of some services and sources, each table cut to its heaviest rows.
-    pub fn focused(&self, focus: &Focus<'_>) -> KeptDay {
-        let focused = |class: Class| self.classes[class as usize].focused(focus);
-        KeptDay { date: self.date, classes: Class::ALL.map(focused) }
-    }
-
-    /// As [`Day::focused`], of one class and of attempts; of the others only what has no rows.
-    pub fn focused_on(&self, asked: Class, focus: &Focus<'_>) -> KeptDay {
-        let none = Focus::heaviest(0, 0, 0);
-        let focused = |class: Class| {
-            let wanted = class == asked || class == Class::Attempt;
-            self.classes[class as usize].focused(if wanted { focus } else { &none })
-        };
-        KeptDay { date: self.date, classes: Class::ALL.map(focused) }
+    /// Of the classes whose rows do not tell all sources.
+    pub fn samples(&self) -> Samples {
+        Class::ALL.map(|class| self.tables(class).overflowed_sample().cloned())
     }
 
     /// Every row is there: nothing was ever evicted or left out.
@@ -157,9 +107,10 @@ impl Day {
     }
 
     /// Adds what was stored of the same day.
-    pub fn add_kept(&mut self, kept: &KeptDay) {
-        for (tables, kept) in self.classes.iter_mut().zip(&kept.classes) {
-            tables.add_kept(kept);
+    pub fn add_summary(&mut self, summary: &DaySummary, samples: &Samples) {
+        self.lost = self.lost.saturating_add(summary.lost);
+        for ((tables, summary), sample) in self.classes.iter_mut().zip(&summary.classes).zip(samples) {
+            tables.add_summary(summary, sample.as_ref());
         }
     }
 }

@@ -23,7 +23,7 @@ pub trait Row: Copy {
 
 /// Where the search for a key begins. It holds until the table is changed.
 #[derive(Clone, Copy)]
-pub struct Aim {
+pub struct Lookup {
     hash: u64,
     /// The entry of the index at the key's home.
     entry: Entry,
@@ -51,8 +51,8 @@ pub struct Heavy<R: Row> {
     /// Open addressing.
     index: Vec<Entry>,
     bound: usize,
-    /// The index has so many places for each row, at least.
-    places: usize,
+    /// The index has at least this many slots for each row.
+    slots: usize,
     /// So many rows have room: in the bound, in what is allocated, and in the index.
     room: usize,
     seed: u64,
@@ -112,18 +112,18 @@ impl Entry {
 impl<R: Row> Heavy<R> {
     /// An empty table of at most `bound` rows (1..=65,534).
     pub fn new(bound: usize) -> Heavy<R> {
-        Heavy::with_places(bound, 2)
+        Heavy::with_slots(bound, 2)
     }
 
-    /// With so many places (2 or more) of the index for each row, of 4 bytes each: with 4 a key is mostly found, or
-    /// missed, at the first look.
-    pub fn with_places(bound: usize, places: usize) -> Heavy<R> {
-        assert!((1..=65_534).contains(&bound) && places >= 2);
+    /// With this many slots (2 or more) of the index for each row, of 4 bytes each: with 4 a key is mostly found, or
+    /// missed, at the first slot.
+    pub fn with_slots(bound: usize, slots: usize) -> Heavy<R> {
+        assert!((1..=65_534).contains(&bound) && slots >= 2);
         Heavy {
             rows: Vec::new(),
             index: vec![Entry::EMPTY; SMALLEST_INDEX],
             bound,
-            places,
+            slots,
             room: 0,
             seed: RandomState::new().hash_one(0u8),
             floor: 0,
@@ -172,28 +172,28 @@ impl<R: Row> Heavy<R> {
 
     #[inline]
     pub fn find(&self, key: &R::Key) -> Option<usize> {
-        self.probe(key, self.aim(key)).ok()
+        self.probe(key, self.look_up(key)).ok()
     }
 
     /// The row of `key`, made if there is none.
     #[inline]
     pub fn touch(&mut self, key: R::Key) -> Touched {
-        self.touch_aimed(key, self.aim(&key))
+        self.touch_at(key, self.look_up(&key))
     }
 
-    /// What is looked at first. Who touches several tables aims at all of them before, and waits for memory once.
+    /// What is looked at first. Looking up a key in several tables before touching them waits for memory once.
     #[inline(always)]
-    pub fn aim(&self, key: &R::Key) -> Aim {
+    pub fn look_up(&self, key: &R::Key) -> Lookup {
         let hash = R::hash(key, self.seed);
-        Aim { hash, entry: self.index[self.home(hash)] }
+        Lookup { hash, entry: self.index[self.home(hash)] }
     }
 
     /// The second half of [`Heavy::touch`].
     #[inline(always)]
-    pub fn touch_aimed(&mut self, key: R::Key, aim: Aim) -> Touched {
-        match self.probe(&key, aim) {
+    pub fn touch_at(&mut self, key: R::Key, lookup: Lookup) -> Touched {
+        match self.probe(&key, lookup) {
             Ok(slot) => Touched { slot, new: false, evicted: false },
-            Err(free) => self.insert(key, aim.hash, free),
+            Err(free) => self.insert(key, lookup.hash, free),
         }
     }
 
@@ -204,8 +204,8 @@ impl<R: Row> Heavy<R> {
 
     /// The slot that holds `key`, or where it belongs in the index.
     #[inline]
-    fn probe(&self, key: &R::Key, aim: Aim) -> Result<usize, Free> {
-        let Aim { hash, mut entry } = aim;
+    fn probe(&self, key: &R::Key, lookup: Lookup) -> Result<usize, Free> {
+        let Lookup { hash, mut entry } = lookup;
         let mask = self.index.len() - 1;
         let mut free = Free { place: self.home(hash), distance: 0 };
         loop {
@@ -247,7 +247,7 @@ impl<R: Row> Heavy<R> {
         if slot == self.bound {
             return Touched { slot: self.replace(key, hash), new: true, evicted: true };
         }
-        if (slot + 1) * self.places > self.index.len() {
+        if (slot + 1) * self.slots > self.index.len() {
             self.grow();
         }
         if slot == self.rows.capacity() {
@@ -255,7 +255,7 @@ impl<R: Row> Heavy<R> {
             let room = if slot < FEW { FEW.min(self.bound) } else { self.bound };
             self.rows.reserve_exact(room - slot);
         }
-        self.room = self.bound.min(self.rows.capacity()).min(self.index.len() / self.places);
+        self.room = self.bound.min(self.rows.capacity()).min(self.index.len() / self.slots);
         self.rows.push(R::start(key, self.floor));
         self.enter(hash, slot);
         Touched { slot, new: true, evicted: false }
@@ -406,7 +406,7 @@ mod tests {
     fn crowded_keys_are_found_whoever_had_to_go() {
         let bounds = [1, 4, 5, 30, 32, 33, 200].into_iter().flat_map(|bound| [(bound, 2), (bound, 4)]);
         for (bound, places) in bounds {
-            let mut table = Heavy::<Crowded>::with_places(bound, places);
+            let mut table = Heavy::<Crowded>::with_slots(bound, places);
             let mut number = 1u32;
             for _ in 0..5_000 {
                 number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -4,13 +4,8 @@ use crate::event::{Address, Service};
 
 use super::heavy::{Row, mix};
 
-/// Seconds since 1970 as stored: good until 2106.
-pub fn stored_time(time: i64) -> u32 {
-    time.clamp(0, i64::from(u32::MAX)) as u32
-}
-
 /// Counts of one day saturate at 4,294,967,295.
-pub fn stored_count(count: u64) -> u32 {
+pub fn row_count(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
@@ -25,8 +20,6 @@ pub struct ServiceRow {
     pub error: u32,
     /// Different sources, as long as the table of pairs never overflowed: no more than it has rows.
     pub unique: u16,
-    /// 1 + the number of the sketch that counts this service's sources; 0 without one, 255 if there can be none.
-    pub sketch: u8,
     /// The number of this service's wide hours; 0 while `hours` suffices.
     pub wide: u8,
     /// Attempts in each hour of the day, up to 65,535 each.
@@ -36,16 +29,7 @@ pub struct ServiceRow {
 const _: () =
     assert!(size_of::<ServiceRow>() == 64 && size_of::<SourceRow>() == 64 && size_of::<PairRow>() == 32);
 
-/// A service gets a sketch when so many sources tried it.
-const SKETCH_FROM: u16 = 256;
-
 impl ServiceRow {
-    /// It has a sketch, or should get one.
-    #[inline(always)]
-    pub fn wants_sketch(&self) -> bool {
-        self.sketch != 0 || self.unique >= SKETCH_FROM
-    }
-
     /// `false`: they do not fit, or stand elsewhere.
     #[inline(always)]
     pub fn add_hour(&mut self, hour: usize, n: u32) -> bool {
@@ -73,10 +57,9 @@ impl Row for ServiceRow {
     fn start(service: u32, floor: u64) -> ServiceRow {
         ServiceRow {
             service,
-            count: stored_count(floor),
-            error: stored_count(floor),
+            count: row_count(floor),
+            error: row_count(floor),
             unique: 0,
-            sketch: 0,
             wide: 0,
             hours: [0; 24],
         }
@@ -96,7 +79,7 @@ pub struct SourceRow {
     pub count: u32,
     /// The most that `count` can be too high.
     pub error: u32,
-    /// Seconds since 1970.
+    /// Seconds since the base of the tables.
     pub first: u32,
     pub last: u32,
     /// Different services, as long as the table of pairs never overflowed.
@@ -135,8 +118,8 @@ impl Row for SourceRow {
     fn start(address: Address, floor: u64) -> SourceRow {
         SourceRow {
             address,
-            count: stored_count(floor),
-            error: stored_count(floor),
+            count: row_count(floor),
+            error: row_count(floor),
             first: u32::MAX,
             last: 0,
             services: 0,
@@ -191,7 +174,7 @@ impl Row for PairRow {
 
     fn start(pair: Pair, floor: u64) -> PairRow {
         let Pair { service, address } = pair;
-        PairRow { address, service, count: stored_count(floor), error: stored_count(floor) }
+        PairRow { address, service, count: row_count(floor), error: row_count(floor) }
     }
 
     #[inline]

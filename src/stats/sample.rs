@@ -1,277 +1,355 @@
-//! Different sources by country over any range: a sample of the sources, each with its country and what it tried.
+//! A bottom-k sample of different sources: how many there were, in all, of a service, of a country, over any range.
 //!
-//! Gibbons: "Distinct Sampling for Highly-Accurate Answers to Distinct Values Queries" (2001). A source is in the
-//! sample if the lowest `level` bits of its number are 0; the level rises whenever the sample is full. So the sample
-//! of a union is made of the samples of its parts, and of few sources all are in it.
+//! A sample holds every source whose hash is below its bound (Bar-Yossef et al. 2002, "Counting distinct elements in a
+//! data stream"; Cohen and Kaplan 2007, "Summarizing data using bottom-k sketches"; the theta sketch of Apache
+//! DataSketches). All samples of a store hash with the same salt, so the union of two samples is what both hold below
+//! the smaller bound. The salt is secret: nobody can choose addresses that all have low hashes.
 
-use super::countries::Country;
-use super::distinct::hash;
 use crate::event::{Address, Service};
 
-/// So many sources are kept at most.
-pub const MOST: usize = 256;
-/// And so many of what the kept samples of a range hold together.
-pub const MOST_ASKED: usize = 8192;
-/// Of so many services at most it is stored who tried them.
-pub const MOST_KNOWN: usize = 64;
-/// Bits of a source's number.
-const BITS: u32 = 20;
+use super::countries::Country;
+use super::heavy::mix;
 
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Sample {
-    /// Sorted by number, each number once.
-    rows: Vec<(u32, Country)>,
-    level: u8,
-    /// The services of which it is known whether the sources tried them, sorted.
-    known: Vec<Service>,
-    /// Who tried which of these, sorted, each once.
-    tried: Vec<(u32, Service)>,
+/// The bound of a sample that holds every source: one above the highest hash.
+pub const EVERYTHING: u64 = 1 << 32;
+
+/// Of one source at most this many services are recorded, so that a port scan cannot fill the sample.
+const SERVICES_PER_SOURCE: usize = 32;
+
+/// Services recorded in a sample: on average this many for each source that it may hold, but never fewer than 1,024.
+const SERVICES_PER_ROW: usize = 4;
+const LEAST_SERVICES: usize = 1024;
+
+/// The hash of a source, uniform in 0..2^32.
+#[inline]
+pub fn hash(address: Address, salt: u64) -> u32 {
+    (mix(address.high, address.low, salt) >> 32) as u32
 }
 
-impl Sample {
-    pub fn of(sources: impl Iterator<Item = (Address, Country)>) -> Sample {
-        let mut sample = Sample::default();
-        for (address, country) in sources {
-            sample.rows.push((number_of(address), country));
-            if sample.rows.len() >= 2 * MOST {
-                sample.tidy(MOST);
-            }
-        }
-        sample.tidy(MOST);
-        sample
+/// A number of different sources and twice its standard error (0: exact).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Distinct {
+    pub number: u64,
+    pub error: u64,
+}
+
+impl Distinct {
+    pub const fn exactly(number: u64) -> Distinct {
+        Distinct { number, error: 0 }
     }
 
-    /// Learns who tried `known`, of which all pairs must be given.
-    pub fn learn(&mut self, mut known: Vec<Service>, pairs: impl Iterator<Item = (Address, Service)>) {
-        known.sort_unstable();
-        known.dedup();
-        for (address, service) in pairs {
-            let number = number_of(address);
-            if is_in(number, self.level) && known.binary_search(&service).is_ok() {
-                self.tried.push((number, service));
-            }
-        }
-        self.known = known;
-        self.tidy(MOST);
+    /// The same with the knowledge that it lies in `least..=most`.
+    pub fn within(self, least: u64, most: u64) -> Distinct {
+        let number = self.number.clamp(least.min(most), most);
+        // The truth is not farther away than the ends of the range.
+        let farthest = (most - number).max(number - least.min(most));
+        Distinct { number, error: self.error.min(farthest) }
     }
 
-    /// Rows as they were stored; `None` unless they are possible.
-    pub fn from_rows(
-        rows: Vec<(u32, Country)>,
-        level: u8,
-        known: Vec<Service>,
-        tried: Vec<(u32, Service)>,
-    ) -> Option<Sample> {
-        let fits = |(number, _): &(u32, Country)| *number < 1 << BITS && is_in(*number, level);
-        let sorted = rows.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        let valid = u32::from(level) <= BITS && rows.len() <= MOST && sorted && rows.iter().all(fits);
-        let services = known.len() <= MOST_KNOWN && known.windows(2).all(|pair| pair[0] < pair[1]);
-        let is_known = |(number, service): &(u32, Service)| {
-            rows.binary_search_by_key(number, |row| row.0).is_ok() && known.binary_search(service).is_ok()
-        };
-        let valid = valid && services && tried.is_sorted_by(|a, b| a < b) && tried.iter().all(is_known);
-        valid.then_some(Sample { rows, level, known, tried })
+    /// `None` where the error is as large as the number: such a number says nothing.
+    pub fn meaningful(self) -> Option<Distinct> {
+        (self.number > 0 && self.error < self.number).then_some(self)
+    }
+}
+
+/// Sources with a value each (an address in the open day's tables, a country in the store), by hash.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sample<T> {
+    bound: u64,
+    most: usize,
+    /// Ascending by hash, each hash once, all below `bound`.
+    sources: Vec<(u32, T)>,
+    /// (hash, [`Service::to_bits`]), ascending, each once: what these sources tried.
+    tried: Vec<(u32, u32)>,
+}
+
+impl<T: Copy> Sample<T> {
+    /// An empty sample of at most `most` sources.
+    pub fn new(most: usize) -> Sample<T> {
+        Sample { bound: EVERYTHING, most, sources: Vec::new(), tried: Vec::new() }
     }
 
-    pub fn rows(&self) -> &[(u32, Country)] {
-        &self.rows
+    /// A sample from stored rows; `None` if they are not in order or not below the bound.
+    pub fn from_parts(bound: u64, sources: Vec<(u32, T)>, tried: Vec<(u32, u32)>) -> Option<Sample<T>> {
+        let ascending = sources.is_sorted_by(|a, b| a.0 < b.0) && tried.is_sorted_by(|a, b| a < b);
+        let below = sources.last().is_none_or(|(hash, _)| u64::from(*hash) < bound)
+            && tried.last().is_none_or(|(hash, _)| u64::from(*hash) < bound);
+        let most = usize::MAX;
+        (ascending && below && bound <= EVERYTHING).then_some(Sample { bound, most, sources, tried })
     }
 
-    pub fn level(&self) -> u8 {
-        self.level
+    pub fn bound(&self) -> u64 {
+        self.bound
     }
 
-    pub fn known(&self) -> &[Service] {
-        &self.known
+    pub fn sources(&self) -> &[(u32, T)] {
+        &self.sources
     }
 
-    pub fn tried(&self) -> &[(u32, Service)] {
+    pub fn tried(&self) -> &[(u32, u32)] {
         &self.tried
     }
 
-    pub fn knows(&self, service: Service) -> bool {
-        self.known.binary_search(&service).is_ok()
+    /// Every source is in it: numbers are exact.
+    pub fn is_whole(&self) -> bool {
+        self.bound == EVERYTHING
     }
 
-    /// Forgets who tried the other services.
-    pub fn know_only(&mut self, keep: impl Fn(Service) -> bool) {
-        self.known.retain(|service| keep(*service));
-        self.tried.retain(|(_, service)| keep(*service));
-        self.known.shrink_to_fit();
-        self.tried.shrink_to_fit();
+    pub fn clear(&mut self) {
+        self.bound = EVERYTHING;
+        self.sources.clear();
+        self.tried.clear();
     }
 
-    /// Of the sources that tried one of these services, as far as that is known.
-    pub fn who_tried(&self, wanted: impl Fn(Service) -> bool) -> Sample {
-        let mut numbers: Vec<u32> =
-            self.tried.iter().filter(|(_, service)| wanted(*service)).map(|(number, _)| *number).collect();
-        numbers.dedup();
-        let tried = |(number, _): &&(u32, Country)| numbers.binary_search(number).is_ok();
-        let rows = self.rows.iter().filter(tried).copied().collect();
-        Sample { rows, level: self.level, ..Sample::default() }
-    }
-
-    /// Makes `self` the sample of both. What only one knows of services is then known.
-    pub fn join(&mut self, other: &Sample) {
-        self.known.extend_from_slice(&other.known);
-        self.known.sort_unstable();
-        self.known.dedup();
-        self.tried.extend_from_slice(&other.tried);
-        self.join_sources(other, MOST);
-    }
-
-    /// The same without what the other's sources tried, and with at most so many sources.
-    pub fn join_sources(&mut self, other: &Sample, most: usize) {
-        self.level = self.level.max(other.level);
-        self.rows.extend_from_slice(&other.rows);
-        self.tidy(most);
-    }
-
-    fn tidy(&mut self, most: usize) {
-        let level = self.level;
-        self.rows.retain(|(number, _)| is_in(*number, level));
-        self.rows.sort_unstable();
-        self.rows.dedup_by_key(|(number, _)| *number);
-        while self.rows.len() > most {
-            self.level += 1;
-            let level = self.level;
-            self.rows.retain(|(number, _)| is_in(*number, level));
+    /// A source tried a service.
+    #[inline]
+    pub fn add(&mut self, hash: u32, value: T, service: u32) {
+        if u64::from(hash) < self.bound {
+            self.insert(hash, value, service);
         }
-        self.rows.shrink_to_fit();
-        let level = self.level;
-        self.tried.retain(|(number, _)| is_in(*number, level));
-        self.tried.sort_unstable();
-        self.tried.dedup();
-        self.tried.shrink_to_fit();
     }
 
-    /// Different sources of a country, and twice the standard error of that.
-    pub fn estimate(&self, country: Country) -> (u64, u64) {
-        let found = self.rows.iter().filter(|(_, of)| *of == country).count() as u64;
-        let scale = 1u64 << self.level;
-        let error = 2.0 * ((found * scale * (scale - 1)) as f64).sqrt();
-        (found * scale, error.round() as u64)
+    #[cold]
+    fn insert(&mut self, hash: u32, value: T, service: u32) {
+        if let Err(at) = self.sources.binary_search_by_key(&hash, |(known, _)| *known) {
+            self.sources.insert(at, (hash, value));
+        }
+        if let Err(at) = self.tried.binary_search(&(hash, service)) {
+            let first = self.tried.partition_point(|(known, _)| *known < hash);
+            let last = self.tried.partition_point(|(known, _)| *known <= hash);
+            if last - first < SERVICES_PER_SOURCE {
+                self.tried.insert(at, (hash, service));
+            }
+        }
+        self.cut(self.most);
+    }
+
+    /// Leaves at most `most` sources, those with the lowest hashes.
+    pub fn cut(&mut self, most: usize) {
+        self.most = self.most.min(most);
+        let most_tried = self.most.saturating_mul(SERVICES_PER_ROW).max(LEAST_SERVICES);
+        while self.sources.len() > self.most || self.tried.len() > most_tried {
+            let excess = self.sources.len().saturating_sub(self.most).max(1);
+            let Some((hash, _)) = self.sources.get(self.sources.len() - excess) else { return };
+            self.lower_bound(u64::from(*hash));
+        }
+    }
+
+    fn lower_bound(&mut self, bound: u64) {
+        self.bound = self.bound.min(bound);
+        let sources = self.sources.partition_point(|(hash, _)| u64::from(*hash) < self.bound);
+        self.sources.truncate(sources);
+        let tried = self.tried.partition_point(|(hash, _)| u64::from(*hash) < self.bound);
+        self.tried.truncate(tried);
+    }
+
+    /// Makes it the sample of the sources of both.
+    pub fn join(&mut self, other: &Sample<T>) {
+        self.lower_bound(other.bound);
+        let sources = other.sources.partition_point(|(hash, _)| u64::from(*hash) < self.bound);
+        let tried = other.tried.partition_point(|(hash, _)| u64::from(*hash) < self.bound);
+        merge(&mut self.sources, &other.sources[..sources], |row| row.0);
+        merge(&mut self.tried, &other.tried[..tried], |row| *row);
+        self.cut(self.most);
+    }
+
+    /// The same sources with other values, such as their countries.
+    pub fn map<U>(&self, value: impl FnMut(T) -> U) -> Sample<U> {
+        let mut value = value;
+        Sample {
+            bound: self.bound,
+            most: self.most,
+            sources: self.sources.iter().map(|(hash, known)| (*hash, value(*known))).collect(),
+            tried: self.tried.clone(),
+        }
+    }
+
+    fn estimate(&self, counted: u64) -> Distinct {
+        estimate(self.bound, counted)
+    }
+
+    /// All different sources.
+    pub fn all(&self) -> Distinct {
+        self.estimate(self.sources.len() as u64)
+    }
+
+    /// Those that tried one of the services that are wanted.
+    pub fn of_services(&self, wanted: impl Fn(Service) -> bool) -> Distinct {
+        self.count_tried(wanted, |_| true)
+    }
+
+    /// Those of each service, for many services at once.
+    pub fn by_service(&self) -> ByService {
+        let mut full = 0;
+        // (service, whether its source tried more than is recorded)
+        let mut rows: Vec<(u32, bool)> = Vec::with_capacity(self.tried.len());
+        for of_source in self.tried.chunk_by(|a, b| a.0 == b.0) {
+            let is_full = of_source.len() >= SERVICES_PER_SOURCE;
+            full += u64::from(is_full);
+            rows.extend(of_source.iter().map(|(_, service)| (*service, is_full)));
+        }
+        rows.sort_unstable();
+        ByService { bound: self.bound, rows, full }
+    }
+
+    fn count_tried(&self, wanted: impl Fn(Service) -> bool, among: impl Fn(u32) -> bool) -> Distinct {
+        let (mut counted, mut unknown) = (0, 0);
+        for of_source in self.tried.chunk_by(|a, b| a.0 == b.0) {
+            if !among(of_source[0].0) {
+            } else if of_source.iter().any(|(_, service)| wanted(Service::from_bits(*service))) {
+                counted += 1;
+            } else if of_source.len() >= SERVICES_PER_SOURCE {
+                // It tried more than is recorded.
+                unknown += 1;
+            }
+        }
+        let missing = self.estimate(unknown).number;
+        let known = self.estimate(counted);
+        Distinct { error: known.error.saturating_add(missing), ..known }
     }
 }
 
-fn number_of(source: Address) -> u32 {
-    hash(source) >> (32 - BITS)
+/// An estimate from the sampled sources that were counted.
+fn estimate(bound: u64, counted: u64) -> Distinct {
+    if bound == EVERYTHING {
+        return Distinct::exactly(counted);
+    }
+    let part = bound.max(1) as f64 / EVERYTHING as f64;
+    // The variance of a bottom-k estimate (Cohen and Kaplan 2007). One is added to the count: the number of a few
+    // sampled sources says little about how much it varies.
+    let error = 2.0 * ((counted + 1) as f64 * (1.0 - part)).sqrt() / part;
+    Distinct { number: (counted as f64 / part).round() as u64, error: error.ceil() as u64 }
 }
 
-fn is_in(number: u32, level: u8) -> bool {
-    number & ((1 << level) - 1) == 0
+/// The sampled sources of each service.
+pub struct ByService {
+    bound: u64,
+    /// Ascending by service.
+    rows: Vec<(u32, bool)>,
+    /// Sources that tried more services than are recorded.
+    full: u64,
+}
+
+impl ByService {
+    pub fn of(&self, service: Service) -> Distinct {
+        let bits = service.to_bits();
+        let first = self.rows.partition_point(|(known, _)| *known < bits);
+        let rows = self.rows[first..].iter().take_while(|(known, _)| *known == bits);
+        let (counted, full) = rows.fold((0, 0), |(counted, full), row| (counted + 1, full + u64::from(row.1)));
+        let known = estimate(self.bound, counted);
+        let missing = estimate(self.bound, self.full - full).number;
+        Distinct { error: known.error.saturating_add(missing), ..known }
+    }
+}
+
+impl Sample<Country> {
+    /// Those of a country.
+    pub fn of_country(&self, country: Country) -> Distinct {
+        self.estimate(self.sources.iter().filter(|(_, known)| *known == country).count() as u64)
+    }
+
+    /// Those of a country that tried one of the services that are wanted.
+    pub fn of_both(&self, country: Country, wanted: impl Fn(Service) -> bool) -> Distinct {
+        let is_there = |hash: u32| {
+            let found = self.sources.binary_search_by_key(&hash, |(known, _)| *known);
+            found.is_ok_and(|at| self.sources[at].1 == country)
+        };
+        self.count_tried(wanted, is_there)
+    }
+}
+
+/// Merges ascending rows, each key once.
+fn merge<T: Copy, K: Ord>(ours: &mut Vec<T>, theirs: &[T], key: impl Fn(&T) -> K) {
+    if theirs.is_empty() {
+        return;
+    }
+    ours.extend_from_slice(theirs);
+    ours.sort_by_key(&key);
+    ours.dedup_by(|a, b| key(a) == key(b));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn source(number: u32) -> (Address, Country) {
-        let country = if number.is_multiple_of(4) { Country(*b"JP") } else { Country(*b"CN") };
-        (Address::v4(number.wrapping_mul(2_654_435_761)), country)
-    }
+    const SSH: u32 = 6 << 16 | 22;
 
-    #[test]
-    fn few_are_exact_and_many_within_the_error() {
-        for size in [0u32, 1, 40, 200, 2_000, 60_000] {
-            let sample = Sample::of((0..size).map(source));
-            assert!(sample.rows.len() <= MOST);
-            let (number, error) = sample.estimate(Country(*b"JP"));
-            let truth = u64::from(size.div_ceil(4));
-            if size <= 200 {
-                assert_eq!((number, error), (truth, 0), "{size}");
-            }
-            assert!(number.abs_diff(truth) <= error.max(truth / 20), "{size}: {number} +- {error}");
+    fn day(sources: std::ops::Range<u32>, most: usize) -> Sample<Country> {
+        let mut sample = Sample::new(most);
+        for host in sources {
+            let country = Country(if host % 4 == 0 { *b"JP" } else { *b"US" });
+            let service = if host % 3 == 0 { SSH } else { 6 << 16 | 23 };
+            sample.add(hash(Address::v4(host), 7), country, service);
         }
-    }
-
-    fn service(port: u16) -> Service {
-        Service { protocol: 6, port }
-    }
-
-    /// Every source tried port 23, every third one port 22, every 300th one another port.
-    fn sample(sources: std::ops::Range<u32>) -> Sample {
-        let mut sample = Sample::of(sources.clone().map(source));
-        let pair = |number: u32, port| (source(number).0, service(port));
-        let of = |each: u32, port| {
-            sources
-                .clone()
-                .filter(move |number| number.is_multiple_of(each))
-                .map(move |number| pair(number, port))
-        };
-        let pairs = of(1, 23).chain(of(3, 22)).chain(of(300, 9));
-        sample.learn(vec![service(23), service(22)], pairs);
         sample
     }
 
     #[test]
-    fn a_join_is_the_sample_of_both() {
-        for (first, second) in [(0..100, 50..300), (0..3_000, 2_000..9_000), (0..20_000, 5..9)] {
-            let mut joined = sample(first.clone());
-            joined.join(&sample(second.clone()));
-            let all = first.start.min(second.start)..first.end.max(second.end);
-            assert_eq!(joined, sample(all));
+    fn few_sources_are_exact() {
+        let mut sample = day(0..400, 512);
+        sample.join(&day(200..500, 512));
+        assert_eq!(sample.all(), Distinct::exactly(500));
+        assert_eq!(sample.of_country(Country(*b"JP")), Distinct::exactly(125));
+        assert_eq!(sample.of_services(|service| service.port == 22), Distinct::exactly(167));
+        assert_eq!(sample.of_both(Country(*b"JP"), |service| service.port == 22), Distinct::exactly(42));
+    }
+
+    #[test]
+    fn the_union_of_samples_is_the_sample_of_the_union() {
+        let all = day(0..9000, 512);
+        for order in [[0, 1, 2], [2, 0, 1]] {
+            let mut joined = Sample::new(512);
+            for part in order {
+                joined.join(&day(part * 3000..(part + 1) * 3000, 512));
+            }
+            assert_eq!((joined.bound(), joined.all()), (all.bound(), all.all()));
+            assert_eq!(joined.sources(), all.sources());
         }
     }
 
     #[test]
-    fn what_sources_tried_is_exact_for_few_and_within_the_error_for_many() {
-        for size in [30u32, 200, 9_000, 60_000] {
-            let sample = sample(0..size);
-            assert!(sample.knows(service(22)) && !sample.knows(service(9)));
-            for (ports, truth) in [(&[22][..], size.div_ceil(12)), (&[22, 23], size.div_ceil(4)), (&[9], 0)] {
-                let who = sample.who_tried(|service| ports.contains(&service.port));
-                let (number, error) = who.estimate(Country(*b"JP"));
-                assert!(
-                    number.abs_diff(truth.into()) <= error,
-                    "{size} {ports:?}: {number} +- {error}, not {truth}"
-                );
+    fn numbers_lie_within_their_errors_95_times_of_100() {
+        let (mut within, mut told) = (0, 0);
+        for salt in 0..400 {
+            let mut sample = Sample::new(256);
+            for host in 0..4000u32 {
+                let service = 6 << 16 | host.trailing_ones();
+                sample.add(hash(Address::v4(host), salt), Country(*b"ZZ"), service);
+            }
+            for (truth, distinct) in [
+                (4000, sample.all()),
+                (2000, sample.of_services(|service| service.port == 0)),
+                (500, sample.of_services(|service| service.port == 2)),
+                (125, sample.of_services(|service| service.port == 4)),
+            ] {
+                if let Some(Distinct { number, error }) = distinct.meaningful() {
+                    told += 1;
+                    within += u32::from(number.abs_diff(truth) <= error);
+                }
             }
         }
+        assert!(told > 1500 && within * 100 >= told * 95, "{within} of {told}");
     }
 
     #[test]
-    fn a_large_join_is_nearer_to_the_truth() {
-        let tried_ssh =
-            |day: u32| sample(day * 1_000..day * 1_000 + 2_000).who_tried(|service| service.port == 22);
-        let mut joined = tried_ssh(0);
-        (1..30).for_each(|day| joined.join_sources(&tried_ssh(day), MOST_ASKED));
-        assert!(joined.level() <= 4);
-        let (number, error) = joined.estimate(Country(*b"JP"));
-        let truth = 31_000u64.div_ceil(12);
-        assert!(error * 4 < truth && number.abs_diff(truth) <= error, "{number} +- {error}, not {truth}");
-    }
-
-    #[test]
-    fn only_what_is_asked_for_stays_known() {
-        let mut sample = sample(0..100);
-        sample.know_only(|service| service.port == 22);
-        assert_eq!((sample.known(), sample.tried().len()), (&[service(22)][..], 34));
-    }
-
-    #[test]
-    fn impossible_samples_are_refused() {
-        let row = |number| (number, Country::UNKNOWN);
-        let refused = |rows, level| Sample::from_rows(rows, level, Vec::new(), Vec::new()).is_none();
-        assert!(!refused(vec![row(4), row(8)], 2));
-        for (rows, level) in [
-            (vec![row(8), row(4)], 0),
-            (vec![row(3)], 1),
-            (vec![row(1 << 20)], 0),
-            (vec![], 21),
-            (vec![row(4); 2], 0),
-        ] {
-            assert!(refused(rows, level));
+    fn a_scan_of_all_ports_neither_fills_the_sample_nor_hides() {
+        let mut sample = day(0..4000, 512);
+        let before = sample.bound();
+        for salt in 0..50u32 {
+            for port in 0..5000 {
+                sample.add(salt, Country(*b"ZZ"), 6 << 16 | port);
+            }
         }
-        let (ssh, telnet) = (service(22), service(23));
-        for (known, tried, possible) in [
-            (vec![ssh, telnet], vec![(4, ssh), (4, telnet)], true),
-            (vec![telnet, ssh], vec![], false),
-            (vec![ssh], vec![(4, telnet)], false),
-            (vec![ssh], vec![(8, ssh)], false),
-            (vec![ssh], vec![(4, ssh), (4, ssh)], false),
-        ] {
-            assert_eq!(Sample::from_rows(vec![row(4)], 2, known, tried).is_some(), possible);
-        }
+        assert!(sample.bound() > before / 4, "{} of {before}", sample.bound());
+        assert!(sample.of_services(|service| service.port == 4321).error > 0);
+    }
+
+    #[test]
+    fn a_known_range_bounds_a_number() {
+        let distinct = Distinct { number: 100, error: 40 };
+        assert_eq!(distinct.within(90, 120), Distinct { number: 100, error: 20 });
+        assert_eq!(distinct.within(120, 130), Distinct { number: 120, error: 10 });
+        assert_eq!(distinct.within(7, 7), Distinct::exactly(7));
+        assert_eq!(Distinct { number: 5, error: 5 }.meaningful(), None);
     }
 }

@@ -3,21 +3,20 @@
 //! Takes events of the class, keeps services, sources and pairs of both within bounds.
 
 use std::cmp::Reverse;
-use std::rc::Rc;
 
+use crate::calendar::Date;
 use crate::event::{Address, Event, Service, Verdict};
 
-use super::countries::{Atlas, CountryCuts, KeptCountries};
-use super::distinct::{MOST_EXACT, REGISTERS, Sketch};
-use super::heavy::{Aim, Heavy, Row};
-use super::kept::{Cut, Cuts, Hours, Kept, KeptPair, KeptService, KeptSource, MOST_SKETCHED, Unique};
-use super::rows::{Pair, PairRow, ServiceRow, SourceRow, stored_count, stored_time};
+use super::countries::{Countries, Country, CountryLookup};
+use super::heavy::{Heavy, Lookup, Row};
+use super::rows::{Pair, PairRow, ServiceRow, SourceRow, row_count};
+use super::sample::{self, Distinct, Sample};
+use super::summary::{ClassSummary, Cut, Cuts, Hours, PairCount, Rows, ServiceCount, SourceCount};
 
+mod closing;
 mod counting;
 mod focus;
 mod hours;
-mod joined;
-mod summary;
 
 pub use focus::Focus;
 use hours::WideHours;
@@ -28,30 +27,38 @@ pub struct Bounds {
     pub services: usize,
     pub sources: usize,
     pub pairs: usize,
-    /// Services whose different sources are counted by a sketch once there are many.
-    pub sketches: usize,
+    /// Sources in the sample.
+    pub sample: usize,
     /// Sources with more than 255 attempts in an hour.
     pub wide_hours: usize,
-    /// Places of the indexes for each row, at least 2.
-    pub places: usize,
+    /// Slots of the indexes for each row, at least 2.
+    pub slots: usize,
 }
 
 impl Bounds {
-    /// For attempts. At the bounds: 0.3 MB of services, 1.1 MB of sources, 0.7 MB of pairs,
-    /// 0.3 MB of sketches, 0.1 MB of wide hours.
+    /// For attempts. At the bounds: 0.3 MB of services, 1.1 MB of sources, 0.7 MB of pairs, 0.1 MB of wide hours,
+    /// 0.03 MB of the sample.
     pub const ATTEMPTS: Bounds =
-        Bounds { services: 4096, sources: 16_384, pairs: 16_384, sketches: 16, wide_hours: 1024, places: 2 };
+        Bounds { services: 4096, sources: 16_384, pairs: 16_384, sample: 512, wide_hours: 1024, slots: 2 };
     /// For each other class.
     pub const OTHERS: Bounds =
-        Bounds { services: 512, sources: 1024, pairs: 1024, sketches: 1, wide_hours: 64, places: 2 };
+        Bounds { services: 512, sources: 1024, pairs: 1024, sample: 64, wide_hours: 64, slots: 2 };
 }
 
-/// So many services can have more than 65,535 attempts in an hour.
+/// Services that can have more than 65,535 attempts in an hour.
 const WIDE_SERVICES: usize = u8::MAX as usize;
+
+/// Rows of a table that overflowed: its counts are no longer exact, and a copy of all of it would not fit beside it on
+/// a small router.
+const OVERFLOWED: Cut = Cut::top(2048);
 
 #[derive(Clone)]
 pub struct Tables {
     bounds: Bounds,
+    /// Of the store's samples.
+    salt: u64,
+    /// Times of rows are counted from here (seconds since 1970): before the day begins in any time zone.
+    base: i64,
     count: u64,
     hours: [u32; 24],
     protocols: [u32; 256],
@@ -59,16 +66,13 @@ pub struct Tables {
     services: Heavy<ServiceRow>,
     sources: Heavy<SourceRow>,
     pairs: Heavy<PairRow>,
-    /// Rows that summaries added to these tables had left out have at most so many attempts each.
+    /// Rows that summaries added to these tables had left out have at most this many attempts each.
     missing: Missing,
-    /// Of the different sources; used once the table of sources is not whole.
-    unique: Sketch,
-    unique_unknown: bool,
-    service_sketches: Vec<Rc<Sketch>>,
+    sample: Sample<Address>,
     service_hours: WideHours,
     source_hours: WideHours,
-    /// As they were measured last.
-    countries: KeptCountries,
+    /// As they were measured last, with the countries of the sample.
+    countries: Option<(Countries, Sample<Country>)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,28 +83,29 @@ struct Missing {
 }
 
 impl Tables {
-    pub fn new(bounds: Bounds) -> Tables {
+    pub fn new(bounds: Bounds, salt: u64, date: Date) -> Tables {
         Tables {
             bounds,
+            salt,
+            base: base_of(date),
             count: 0,
             hours: [0; 24],
             protocols: [0; 256],
             verdicts: [0; Verdict::COUNT],
-            services: Heavy::with_places(bounds.services, bounds.places),
-            sources: Heavy::with_places(bounds.sources, bounds.places),
-            pairs: Heavy::with_places(bounds.pairs, bounds.places),
+            services: Heavy::with_slots(bounds.services, bounds.slots),
+            sources: Heavy::with_slots(bounds.sources, bounds.slots),
+            pairs: Heavy::with_slots(bounds.pairs, bounds.slots),
             missing: Missing::default(),
-            unique: Sketch::new(),
-            unique_unknown: false,
-            service_sketches: Vec::new(),
+            sample: Sample::new(bounds.sample),
             service_hours: WideHours::new(WIDE_SERVICES),
             source_hours: WideHours::new(bounds.wide_hours),
-            countries: KeptCountries::default(),
+            countries: None,
         }
     }
 
-    /// Empties the tables; their memory is kept.
-    pub fn clear(&mut self) {
+    /// Empties the tables for another day; their memory is reused.
+    pub fn restart(&mut self, date: Date) {
+        self.base = base_of(date);
         self.count = 0;
         self.hours = [0; 24];
         self.protocols = [0; 256];
@@ -109,53 +114,37 @@ impl Tables {
         self.sources.clear();
         self.pairs.clear();
         self.missing = Missing::default();
-        self.unique.clear();
-        self.service_sketches.clear();
+        self.sample.clear();
         self.service_hours.clear();
         self.source_hours.clear();
-        self.countries = KeptCountries::default();
-        self.unique_unknown = false;
+        self.countries = None;
     }
 
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Looks up the countries of all sources that the tables still know, for the next summary.
-    pub fn measure_countries(&mut self, atlas: &mut dyn Atlas) {
+    /// Every row and pair, with its attempts: for what is made of a whole day before it is cut.
+    pub fn pairs(&self) -> &[PairRow] {
+        self.pairs.rows()
+    }
+
+    /// Looks up the countries of all sources that the tables still hold, for the next summary.
+    pub fn measure_countries(&mut self, lookup: &mut dyn CountryLookup) {
         let exact = (self.sources_whole(), self.pairs_whole());
-        let mut heavy: Vec<&ServiceRow> = Vec::new();
-        if exact == (true, true) {
-            heavy.extend(self.services.rows());
-            heavy.sort_unstable_by_key(|row| (Reverse(row.count), row.service));
-        }
-        let heavy = heavy.iter().take(MOST_SKETCHED).map(|row| Service::from_bits(row.service)).collect();
-        self.countries = KeptCountries::measure(self.sources.rows(), self.pairs.rows(), heavy, exact, atlas);
+        let countries = Countries::measure(self.sources.rows(), self.pairs.rows(), exact, lookup);
+        let sample =
+            self.sample.map(|address| lookup.country_of(address).unwrap_or(Country::UNKNOWN));
+        self.countries = (countries.measured > 0).then_some((countries, sample));
     }
 
-    /// As they were measured last.
-    pub fn countries(&self) -> &KeptCountries {
-        &self.countries
+    pub fn forget_countries(&mut self) {
+        self.countries = None;
     }
 
-    /// Countries that were measured elsewhere.
-    pub fn set_countries(&mut self, countries: KeptCountries) {
-        self.countries = countries;
-    }
-
-    /// Cuts that leave everything of the tables whose counts are exact.
-    pub fn whole_cuts(&self) -> Cuts {
-        let cut = |evictions: u64| if evictions == 0 { Cut::NONE } else { Cut::OVERFLOWED };
-        Cuts {
-            services: cut(self.services.evictions()),
-            sources: cut(self.sources.evictions()),
-            pairs: cut(self.pairs.evictions()),
-            rows_with_hours: usize::MAX,
-            sketches: None,
-            countries: CountryCuts::OPEN,
-            registers: REGISTERS,
-            hashes: MOST_EXACT,
-        }
+    /// The sample, if the rows do not tell the same.
+    pub fn overflowed_sample(&self) -> Option<&Sample<Address>> {
+        (!self.sources_whole() || !self.pairs_whole()).then_some(&self.sample)
     }
 
     /// All pairs are there, so that the rows' numbers of services and sources are exact.
@@ -163,70 +152,93 @@ impl Tables {
         self.pairs.evictions() == 0 && self.missing.pairs == 0
     }
 
-    /// Adds a summary of the same day, such as one that was stored before.
-    pub fn add_kept(&mut self, kept: &Kept) {
-        self.count = self.count.saturating_add(kept.attempts);
-        for (sum, count) in self.hours.iter_mut().zip(kept.hours) {
-            raise(sum, stored_count(count));
+    pub(super) fn sources_whole(&self) -> bool {
+        self.sources.evictions() == 0 && self.missing.sources == 0
+    }
+
+    /// No row was ever evicted or left out.
+    pub fn is_whole(&self) -> bool {
+        self.sources_whole()
+            && self.pairs_whole()
+            && self.services.evictions() == 0
+            && self.missing.services == 0
+    }
+
+    /// Adds a summary of the same day that was stored before, and the sample of one that overflowed.
+    pub fn add_summary(&mut self, summary: &ClassSummary, sample: Option<&Sample<Address>>) {
+        self.count = self.count.saturating_add(summary.attempts);
+        for (sum, count) in self.hours.iter_mut().zip(summary.hours) {
+            raise(sum, row_count(count));
         }
-        for (protocol, count) in &kept.protocols {
-            raise(&mut self.protocols[usize::from(*protocol)], stored_count(*count));
+        for (protocol, count) in &summary.protocols {
+            raise(&mut self.protocols[usize::from(*protocol)], row_count(*count));
         }
-        for (sum, count) in self.verdicts.iter_mut().zip(kept.verdicts) {
-            raise(sum, stored_count(count));
+        for (sum, count) in self.verdicts.iter_mut().zip(summary.verdicts) {
+            raise(sum, row_count(count));
         }
-        self.add_kept_unique(kept);
-        self.missing.services = self.missing.services.saturating_add(kept.service_floor);
-        let whole = self.pairs_whole();
-        self.missing.pairs = self.missing.pairs.saturating_add(kept.pair_floor);
-        for row in &kept.services {
-            self.add_kept_service(row, whole, kept.pair_floor == 0);
-        }
-        for row in &kept.sources {
-            self.add_kept_source(row);
-        }
-        for row in &kept.pairs {
-            let service_slot = self.touch_service(row.service, self.services.aim(&row.service.to_bits()));
-            let source_slot = self.touch_source(row.address, self.sources.aim(&row.address));
+        let add = |missing: &mut u64, floor, less| *missing = missing.saturating_add(floor).saturating_add(less);
+        add(&mut self.missing.services, summary.services.floor, summary.services.missing);
+        add(&mut self.missing.sources, summary.sources.floor, summary.sources.missing);
+        add(&mut self.missing.pairs, summary.pairs.floor, summary.pairs.missing);
+        summary.services.rows.iter().for_each(|row| self.add_service(row));
+        summary.sources.rows.iter().for_each(|row| self.add_source(row));
+        for row in &summary.pairs.rows {
+            let service_slot = self.touch_service(row.service, self.services.look_up(&row.service.to_bits()));
+            let source_slot = self.touch_source(row.address, self.sources.look_up(&row.address));
             let pair = Pair::new(row.service, row.address);
             let touched = self.pairs.touch(pair);
-            let kept = self.pairs.row_mut(touched.slot);
-            raise(&mut kept.count, stored_count(row.attempts));
-            raise(&mut kept.error, stored_count(row.error));
+            let known = self.pairs.row_mut(touched.slot);
+            raise(&mut known.count, row_count(row.attempts));
+            raise(&mut known.error, row_count(row.error));
             if touched.new {
                 self.new_pair(service_slot, source_slot, pair);
             }
         }
-    }
-
-    fn add_kept_unique(&mut self, kept: &Kept) {
-        if kept.source_floor == 0 {
-            return;
-        }
-        if self.sources_whole() {
-            self.unique.add_all(self.sources.rows().iter().map(|row| row.address));
-        }
-        self.missing.sources = self.missing.sources.saturating_add(kept.source_floor);
-        match &kept.sketch {
-            Some(sketch) => self.unique.join(sketch),
-            None => self.unique_unknown = true,
+        if let Some(sample) = sample {
+            self.sample.join(sample);
         }
     }
 
-    fn add_kept_source(&mut self, kept: &KeptSource) {
-        let slot = self.touch_source(kept.address, self.sources.aim(&kept.address));
+    fn add_service(&mut self, counted: &ServiceCount) {
+        let bits = counted.service.to_bits();
+        let slot = self.touch_service(counted.service, self.services.look_up(&bits));
+        let row = self.services.row_mut(slot);
+        raise(&mut row.count, row_count(counted.attempts));
+        raise(&mut row.error, row_count(counted.error));
+        let hours = counted.hours.as_ref().map(Hours::counts).unwrap_or_default();
+        for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
+            if !self.services.row_mut(slot).add_hour(hour, n) {
+                self.add_wide_service_hour(slot, hour, n);
+            }
+        }
+    }
+
+    fn add_source(&mut self, counted: &SourceCount) {
+        let slot = self.touch_source(counted.address, self.sources.look_up(&counted.address));
+        let base = self.base;
         let row = self.sources.row_mut(slot);
-        raise(&mut row.count, stored_count(kept.attempts));
-        raise(&mut row.error, stored_count(kept.error));
-        row.first = row.first.min(kept.first);
-        row.last = row.last.max(kept.last);
-        let hours = kept.hours.as_ref().map(Hours::counts).unwrap_or_default();
+        raise(&mut row.count, row_count(counted.attempts));
+        raise(&mut row.error, row_count(counted.error));
+        if counted.first <= counted.last {
+            row.first = row.first.min(time_since(base, counted.first));
+            row.last = row.last.max(time_since(base, counted.last));
+        }
+        let hours = counted.hours.as_ref().map(Hours::counts).unwrap_or_default();
         for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
             if !self.sources.row_mut(slot).add_hour(hour, n) {
                 self.add_wide_hour(slot, hour, n);
             }
         }
     }
+}
+
+/// A day before the day begins in UTC.
+fn base_of(date: Date) -> i64 {
+    (i64::from(date.0) - 1) * 86_400
+}
+
+fn time_since(base: i64, time: i64) -> u32 {
+    u32::try_from(time.saturating_sub(base).max(0)).unwrap_or(u32::MAX)
 }
 
 #[inline]

@@ -2,22 +2,54 @@
 //!
 //! Moments of the boot clock mean nothing after a reboot: what is left of a block is kept by both clocks.
 
-use super::codec::{Malformed, Reader, Writer};
-use super::format::{self, Block as Chunk, Kind};
+use super::codec::{self, Writer};
+use super::container::{self, Kind, Section};
+use super::directory::Open;
 use crate::calendar::Date;
 use crate::event::Service;
 use crate::guard::detector::{MOST_SERVICES, Services};
 use crate::guard::ledger::{DETAILED, ENDED, LINES, LONGEST_LINE, Ledger, RECORDS};
 use crate::guard::{Block, Detail, End, Ended, Protection, Record, Rule, Source};
 
-/// 1 had no blocks that are over.
-const VERSION: u64 = 2;
+const VERSION: u64 = 1;
 /// The shortest row of a block and of a record.
 const LEAST_BLOCK: usize = 15;
 const LEAST_RECORD: usize = 5;
 const LEAST_ENDED: usize = LEAST_BLOCK + 3;
 /// Numbers of ends; a protection's own is added to the last.
 const ENDS: [End; 4] = [End::Expired, End::Hand, End::Anew, End::Off];
+
+/// Why bytes could not be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Malformed(pub &'static str);
+
+/// Numbers, or an error as soon as one cannot be read.
+struct Reader<'a>(codec::Reader<'a>);
+
+impl<'a> Reader<'a> {
+    fn checked<T>(&mut self, read: impl FnOnce(&mut codec::Reader<'a>) -> T) -> Result<T, Malformed> {
+        let read = read(&mut self.0);
+        if self.0.has_failed() { Err(Malformed("unexpected end of data")) } else { Ok(read) }
+    }
+
+    fn u8(&mut self) -> Result<u8, Malformed> {
+        self.checked(codec::Reader::u8)
+    }
+
+    fn small(&mut self) -> Result<u32, Malformed> {
+        self.checked(codec::Reader::small)
+    }
+
+    fn number(&mut self) -> Result<u64, Malformed> {
+        self.checked(codec::Reader::number)
+    }
+
+    /// A number of rows, each of at least this many bytes.
+    fn rows(&mut self, least: usize) -> Result<usize, Malformed> {
+        let rows = self.checked(codec::Reader::items)?;
+        if rows > self.0.left() / least { Err(Malformed("more rows than bytes")) } else { Ok(rows) }
+    }
+}
 
 /// When and where the ledger is kept.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -74,18 +106,16 @@ fn read_instant(reader: &mut Reader<'_>) -> Result<Option<i64>, Malformed> {
 }
 
 fn write_text(writer: &mut Writer, text: &str) {
-    writer.number(text.len() as u64);
     writer.raw(text.as_bytes());
 }
 
 fn read_text(reader: &mut Reader<'_>) -> Result<String, Malformed> {
-    let length = reader.rows(1)?;
-    let text = String::from_utf8_lossy(&reader.raw(length)?).into_owned();
+    let text = String::from_utf8_lossy(reader.checked(codec::Reader::raw)?).into_owned();
     if text.len() > 4 * LONGEST_LINE { Err(Malformed("a text is too long")) } else { Ok(text) }
 }
 
 pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date>, u64)) -> Vec<u8> {
-    let mut writer = Writer::plain();
+    let mut writer = Writer::new();
     writer.number(VERSION);
     writer.number(serial);
     write_text(&mut writer, &moment.boot);
@@ -107,7 +137,7 @@ pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date
     }
     writer.number(ledger.ended().len() as u64);
     ledger.ended().for_each(|ended| write_ended(&mut writer, ended, moment));
-    format::write(&[Chunk { kind: Kind::Blocks, key: 0, payload: writer.finish() }])
+    container::write(0, &[Section::plain(Kind::Blocks, writer.bytes)])
 }
 
 fn write_block(writer: &mut Writer, block: &Block, detail: Option<&Detail>) {
@@ -153,19 +183,17 @@ fn read_ended(reader: &mut Reader<'_>) -> Result<Ended, Malformed> {
 
 /// `None` if nothing of it can be used.
 pub fn decode(bytes: &[u8]) -> Option<Kept> {
-    from_chunks(&format::read(bytes).ok()?.blocks)
+    from_file(&Open::from_bytes(bytes.to_vec()).ok()?)
 }
 
-pub fn from_chunks(chunks: &[Chunk]) -> Option<Kept> {
-    let chunk = chunks.iter().find(|chunk| chunk.kind == Kind::Blocks)?;
-    read(&chunk.payload.bytes).ok()
+pub fn from_file(file: &Open) -> Option<Kept> {
+    read(&file.section(Kind::Blocks).ok()??).ok()
 }
 
 /// Reads what stands between the checksums.
 pub fn read(payload: &[u8]) -> Result<Kept, Malformed> {
-    let reader = &mut Reader::plain(payload);
-    let version = reader.number()?;
-    if !(1..=VERSION).contains(&version) {
+    let reader = &mut Reader(codec::Reader::new(payload));
+    if reader.number()? != VERSION {
         return Err(Malformed("another version's blocks"));
     }
     let mut kept = Kept { serial: reader.number()?, ..Kept::default() };
@@ -188,11 +216,9 @@ pub fn read(payload: &[u8]) -> Result<Kept, Malformed> {
         let (times, ended_ms, pardoned_until) = (reader.small()?, reader.number()?, reader.number()?);
         kept.records.push((source, Record { times, ended_ms, pardoned_until }));
     }
-    if version > 1 {
-        for _ in 0..reader.rows(LEAST_ENDED)?.min(ENDED) {
-            let ended = read_ended(reader)?;
-            kept.ended.push(ended);
-        }
+    for _ in 0..reader.rows(LEAST_ENDED)?.min(ENDED) {
+        let ended = read_ended(reader)?;
+        kept.ended.push(ended);
     }
     Ok(kept)
 }
@@ -328,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn every_end_and_a_ledger_without_ends_are_read() {
+    fn every_end_is_read() {
         for end in ENDS.into_iter().chain(Protection::ALL.map(End::Protected)) {
             let mut ledger = ledger();
             for _ in 0..ENDED + 5 {
@@ -340,17 +366,6 @@ mod tests {
             assert_eq!(kept.ended.len(), ENDED);
             assert!(kept.ended.iter().all(|ended| ended.end == end && ended.ended_wall == Some(WALL)));
         }
-        let mut plain = Ledger::default();
-        plain.set_lengths(Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, most_blocks: 100 });
-        plain.add(1_000_000, None, &suspect(Source::V4(7), Rule::Scan), None, false);
-        let file = encode(1, &moment("a", 1_600_000, None), &plain, (None, 0));
-        let mut payload = format::read(&file).unwrap().blocks.remove(0).payload.bytes.to_vec();
-        // As version 1 wrote it: another number, and nothing after the records.
-        payload[0] = 1;
-        assert_eq!(payload.pop(), Some(0));
-        assert_eq!(read(&payload).unwrap().blocks.len(), 1);
-        payload[0] = 3;
-        assert!(read(&payload).is_err());
     }
 
     #[test]

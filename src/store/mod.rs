@@ -1,13 +1,19 @@
-//! What lies on flash: format (pure) and disk (atomic), and the ladder of what is kept how long.
+//! What lies on flash: months, open days, what is remembered of imports.
+//!
+//! Takes summaries of days and gives what a question needs of a month; commits are atomic. Nothing is deleted on the word
+//! of a date in the data: see [`Store`].
 
-pub mod aside;
 pub mod codec;
-mod deflate;
-pub mod format;
-pub mod history;
+pub mod container;
+mod deferred;
+pub mod directory;
+mod files;
 pub mod ledger;
-pub mod packed;
-pub mod records;
-pub mod shelf;
+mod meta;
+mod month;
+pub mod pieces;
+pub mod sections;
 pub mod spool;
-pub mod today;
+
+pub use files::{Added, Keep, Store, StoreError, failed};
+pub use meta::{Deletion, Meta};

@@ -7,49 +7,60 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::calendar::Date;
-use crate::stats::collect::Waiting;
-use crate::stats::day::{Day, KeptDay};
+use crate::stats::collect::DayStorage;
+use crate::stats::day::{Day, Samples};
+use crate::stats::summary::DaySummary;
 
-use super::codec::Writer;
-use super::format::Payload;
-use super::records::{self, Form};
+use super::container::{self, Section};
+use super::directory::Open;
+use super::sections::{self, StoredDay, Unit};
 
 pub struct Spool {
     file: File,
     end: u64,
-    /// Where each day lies: offset, length, and the room it has.
-    places: BTreeMap<Date, (u64, usize, usize)>,
-    /// The memory of the day written last, for the next one.
-    memory: Vec<u8>,
+    /// Where each day lies.
+    days: BTreeMap<Date, Place>,
 }
 
-/// More memory is given back: few days need it.
-const MOST_MEMORY: usize = 128 * 1024;
+#[derive(Clone, Copy)]
+struct Place {
+    offset: u64,
+    length: usize,
+    /// The length that it can have there.
+    room: usize,
+    /// The day is not closed.
+    whole: bool,
+}
 
 impl Spool {
     /// A spool below `directory`. The file has no name from the start: nothing is left behind
     /// even if the process is killed.
     pub fn new(directory: &Path) -> io::Result<Spool> {
         let file = nameless(directory).or_else(|_| named(directory))?;
-        Ok(Spool { file, end: 0, places: BTreeMap::new(), memory: Vec::new() })
+        Ok(Spool { file, end: 0, days: BTreeMap::new() })
     }
 
-    /// A day as it was written.
-    pub fn payload(&self, date: Date) -> io::Result<Option<Payload>> {
-        let Some((offset, length, _)) = self.places.get(&date) else { return Ok(None) };
-        let mut bytes = vec![0; *length];
-        self.file.read_exact_at(&mut bytes, *offset)?;
-        Ok(Some(bytes.into()))
+    /// A day with its samples.
+    pub fn read(&self, date: Date) -> io::Result<Option<StoredDay>> {
+        let Some(place) = self.days.get(&date) else { return Ok(None) };
+        let mut bytes = vec![0; place.length];
+        self.file.read_exact_at(&mut bytes, place.offset)?;
+        let invalid = || io::Error::other(format!("the temporary file of {date} contains an invalid record"));
+        let file = Open::from_bytes(bytes).map_err(|_| invalid())?;
+        let (mut days, whole) = sections::decode(&file, Unit::Seconds);
+        let day = days.pop().filter(|_| whole).ok_or_else(invalid)?;
+        Ok(Some(day))
     }
 
-    pub fn read(date: Date, payload: &Payload) -> io::Result<KeptDay> {
-        records::read_day(date, payload)
-            .map_err(|malformed| io::Error::other(format!("the spool of {date}: {}", malformed.0)))
+    /// Whether the day was put whole: then it is to be closed.
+    pub fn is_whole(&self, date: Date) -> bool {
+        self.days.get(&date).is_some_and(|place| place.whole)
     }
 
-    fn write(&mut self, date: Date, bytes: &[u8]) -> io::Result<()> {
-        let (offset, room) = match self.places.get(&date) {
-            Some((offset, _, room)) if bytes.len() <= *room => (*offset, *room),
+    fn write(&mut self, date: Date, whole: bool, sections: &[Section]) -> io::Result<()> {
+        let bytes = container::write(0, sections);
+        let (offset, room) = match self.days.get(&date) {
+            Some(place) if bytes.len() <= place.room => (place.offset, place.room),
             _ => {
                 // Some room to grow, so that a day that is left often does not eat the disk.
                 let room = bytes.len() + bytes.len() / 2;
@@ -57,14 +68,14 @@ impl Spool {
                 (self.end - room as u64, room)
             }
         };
-        self.file.write_all_at(bytes, offset)?;
-        self.places.insert(date, (offset, bytes.len(), room));
+        self.file.write_all_at(&bytes, offset)?;
+        self.days.insert(date, Place { offset, length: bytes.len(), room, whole });
         Ok(())
     }
 }
 
 fn nameless(directory: &Path) -> io::Result<File> {
-    File::options().read(true).write(true).custom_flags(libc::O_TMPFILE).open(directory)
+    File::options().read(true).write(true).custom_flags(libc::O_TMPFILE).mode(0o600).open(directory)
 }
 
 /// Where the file system has no nameless files (jffs2, older overlays): a name for an instant.
@@ -72,37 +83,31 @@ fn nameless(directory: &Path) -> io::Result<File> {
 fn named(directory: &Path) -> io::Result<File> {
     let path = directory.join(format!(".fwstat-spool-{}", std::process::id()));
     let _ = std::fs::remove_file(&path);
-    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)
 }
 
-impl Waiting for Spool {
+impl DayStorage for Spool {
     type Error = io::Error;
 
-    fn put(&mut self, day: &KeptDay) -> io::Result<()> {
-        let writer = Writer::scratch(std::mem::take(&mut self.memory));
-        let bytes = records::write_day_with(writer, day).bytes;
-        self.write(day.date, &bytes)?;
-        if bytes.capacity() <= MOST_MEMORY {
-            self.memory = bytes;
-        }
-        Ok(())
+    fn put_closed(&mut self, day: &DaySummary) -> io::Result<()> {
+        self.write(day.date, false, &sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::plain))
     }
 
     fn put_whole(&mut self, day: &Day) -> io::Result<()> {
-        self.write(day.date, &records::write_whole_day(day, Form::Plain).bytes)
+        self.write(day.date, true, &sections::encode_open(day, Section::plain))
     }
 
-    fn get(&mut self, date: Date) -> io::Result<Option<KeptDay>> {
-        self.payload(date)?.map(|payload| Spool::read(date, &payload)).transpose()
+    fn get(&mut self, date: Date) -> io::Result<Option<(DaySummary, Samples)>> {
+        Ok(self.read(date)?.map(|day| (day.summary, day.samples)))
     }
 
     fn contains(&self, date: Date) -> bool {
-        self.places.contains_key(&date)
+        self.days.contains_key(&date)
     }
 
     fn dates(&self) -> Vec<Date> {
-        self.places.keys().copied().collect()
+        self.days.keys().copied().collect()
     }
 }

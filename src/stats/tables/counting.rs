@@ -1,6 +1,5 @@
 //! An event into the tables: what is done for each refused packet.
 
-use super::joined::sketch_at;
 use super::*;
 
 impl Tables {
@@ -16,20 +15,19 @@ impl Tables {
 
         let service = event.service();
         let pair = Pair::new(service, event.source);
-        let service_aim = self.services.aim(&service.to_bits());
-        let source_aim = self.sources.aim(&event.source);
-        let pair_aim = self.pairs.aim(&pair);
+        let service_entry = self.services.look_up(&service.to_bits());
+        let source_entry = self.sources.look_up(&event.source);
+        let pair_entry = self.pairs.look_up(&pair);
 
-        let service_slot = self.touch_service(service, service_aim);
-        let source_slot = self.touch_source(event.source, source_aim);
-        let touched = self.pairs.touch_aimed(pair, pair_aim);
+        let service_slot = self.touch_service(service, service_entry);
+        let source_slot = self.touch_source(event.source, source_entry);
+        let touched = self.pairs.touch_at(pair, pair_entry);
         raise(&mut self.pairs.row_mut(touched.slot).count, n);
         let new_pair = u16::from(touched.new);
 
         let row = self.services.row_mut(service_slot);
         raise(&mut row.count, n);
         row.unique = row.unique.saturating_add(new_pair);
-        let for_sketch = touched.new && row.wants_sketch();
         if !row.add_hour(hour, n) {
             self.add_wide_service_hour(service_slot, hour, n);
         }
@@ -37,20 +35,20 @@ impl Tables {
         let row = self.sources.row_mut(source_slot);
         raise(&mut row.count, n);
         row.services = row.services.saturating_add(new_pair);
-        let time = stored_time(event.time);
+        let time = time_since(self.base, event.time);
         row.first = row.first.min(time);
         row.last = row.last.max(time);
         if !row.add_hour(hour, n) {
             self.add_wide_hour(source_slot, hour, n);
         }
-        if for_sketch {
-            self.add_to_sketch(service_slot, pair);
+        if touched.new {
+            self.sample.add(sample::hash(event.source, self.salt), event.source, pair.service);
         }
     }
 
     #[inline(always)]
-    pub(super) fn touch_service(&mut self, service: Service, aim: Aim) -> usize {
-        let touched = self.services.touch_aimed(service.to_bits(), aim);
+    pub(super) fn touch_service(&mut self, service: Service, entry: Lookup) -> usize {
+        let touched = self.services.touch_at(service.to_bits(), entry);
         if touched.evicted
             && let Some(row) = self.services.take_evicted()
             && row.wide > 0
@@ -70,36 +68,23 @@ impl Tables {
     }
 
     #[inline(always)]
-    pub(super) fn touch_source(&mut self, address: Address, aim: Aim) -> usize {
-        let touched = self.sources.touch_aimed(address, aim);
+    pub(super) fn touch_source(&mut self, address: Address, entry: Lookup) -> usize {
+        let touched = self.sources.touch_at(address, entry);
         if touched.evicted
             && let Some(row) = self.sources.take_evicted()
+            && row.wide > 0
         {
-            self.source_evicted(&row);
-        }
-        // The sketch is only needed once rows are lost: until then the table is the set.
-        if touched.new && !self.sources_whole() {
-            self.unique.add(address);
+            self.free_source_hours(&row);
         }
         touched.slot
     }
 
-    #[inline]
-    pub(super) fn sources_whole(&self) -> bool {
-        self.sources.evictions() == 0 && self.missing.sources == 0
-    }
-
-    fn source_evicted(&mut self, evicted: &SourceRow) {
-        if self.sources.evictions() == 1 {
-            self.unique.add(evicted.address);
-            self.unique.add_all(self.sources.rows().iter().map(|row| row.address));
-        }
-        if evicted.wide > 0 {
-            let last = self.source_hours.free(evicted.wide.into());
-            let moved = self.sources.rows().iter().position(|row| usize::from(row.wide) == last);
-            if let Some(slot) = moved {
-                self.sources.row_mut(slot).wide = evicted.wide;
-            }
+    #[cold]
+    fn free_source_hours(&mut self, evicted: &SourceRow) {
+        let last = self.source_hours.free(evicted.wide.into());
+        let moved = self.sources.rows().iter().position(|row| usize::from(row.wide) == last);
+        if let Some(slot) = moved {
+            self.sources.row_mut(slot).wide = evicted.wide;
         }
     }
 
@@ -127,33 +112,12 @@ impl Tables {
         self.service_hours.add(row.wide.into(), hour, n);
     }
 
+    /// A pair came from a summary: its service and source have one source and one service more.
     pub(super) fn new_pair(&mut self, service_slot: usize, source_slot: usize, pair: Pair) {
         let source = self.sources.row_mut(source_slot);
         source.services = source.services.saturating_add(1);
         let service = self.services.row_mut(service_slot);
         service.unique = service.unique.saturating_add(1);
-        if service.wants_sketch() {
-            self.add_to_sketch(service_slot, pair);
-        }
-    }
-
-    /// Adds the source of a new pair to the sketch of its service, which gets one if it can.
-    #[cold]
-    fn add_to_sketch(&mut self, service_slot: usize, pair: Pair) {
-        let whole = self.pairs_whole();
-        let service = self.services.row_mut(service_slot);
-        if let Some(sketch) = sketch_at(service.sketch).and_then(|at| self.service_sketches.get_mut(at)) {
-            Rc::make_mut(sketch).add(pair.address);
-        } else if service.sketch == 0
-            && whole
-            && service.error == 0
-            && self.service_sketches.len() < self.bounds.sketches
-        {
-            let mut sketch = Sketch::new();
-            let rows = self.pairs.rows().iter().filter(|row| row.service == pair.service);
-            sketch.add_all(rows.map(|row| row.address));
-            self.service_sketches.push(Rc::new(sketch));
-            service.sketch = self.service_sketches.len() as u8;
-        }
+        self.sample.add(sample::hash(pair.address, self.salt), pair.address, pair.service);
     }
 }

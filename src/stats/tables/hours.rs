@@ -55,7 +55,8 @@ impl WideHours {
 mod tests {
     use super::super::{Bounds, Tables};
     use crate::event::{Address, Event, protocol};
-    use crate::stats::kept::{Hours, Kept};
+    use crate::calendar::Date;
+    use crate::stats::summary::{ClassSummary, Cuts, Hours};
 
     fn count(tables: &mut Tables, port: u16, hour: u8, count: u32) {
         let source = Address::v4(0xc633_6407);
@@ -63,56 +64,56 @@ mod tests {
         tables.add(&event, hour);
     }
 
-    fn hours_of(kept: &Kept, port: u16) -> Option<Vec<u32>> {
-        let row = kept.services.iter().find(|row| row.service.port == port)?;
+    fn hours_of(summary: &ClassSummary, port: u16) -> Option<Vec<u32>> {
+        let row = summary.services.rows.iter().find(|row| row.service.port == port)?;
         Some(row.hours.as_ref().map(Hours::counts)?.to_vec())
     }
 
     #[test]
     fn services_and_sources_have_any_number_of_attempts_in_an_hour() {
-        let mut tables = Tables::new(Bounds::ATTEMPTS);
+        let mut tables = Tables::new(Bounds::ATTEMPTS, 7, Date(0));
         for times in 1..=4 {
             count(&mut tables, 23, 3, 30_000);
             count(&mut tables, 23, 4, 1);
             let mut expected = vec![0; 24];
             (expected[3], expected[4]) = (30_000 * times, times);
-            let kept = tables.to_kept(None);
-            assert_eq!(hours_of(&kept, 23), Some(expected.clone()));
-            assert_eq!(kept.sources[0].hours.as_ref().map(Hours::counts).map(Vec::from), Some(expected));
+            let summary = tables.to_summary(&Cuts::WHOLE);
+            assert_eq!(hours_of(&summary, 23), Some(expected.clone()));
+            assert_eq!(summary.sources.rows[0].hours.as_ref().map(Hours::counts).map(Vec::from), Some(expected));
         }
         // The same from summaries of parts of the day.
-        let mut sum = Tables::new(Bounds::ATTEMPTS);
-        (0..2).for_each(|_| sum.add_kept(&tables.to_kept(None)));
-        assert_eq!(hours_of(&sum.to_kept(None), 23).map(|hours| (hours[3], hours[4])), Some((240_000, 8)));
+        let mut sum = Tables::new(Bounds::ATTEMPTS, 7, Date(0));
+        (0..2).for_each(|_| sum.add_summary(&tables.to_summary(&Cuts::WHOLE), None));
+        assert_eq!(hours_of(&sum.to_summary(&Cuts::WHOLE), 23).map(|hours| (hours[3], hours[4])), Some((240_000, 8)));
     }
 
     #[test]
     fn hours_of_a_service_that_had_to_go_are_nobodys() {
-        let mut tables = Tables::new(Bounds { services: 2, ..Bounds::ATTEMPTS });
+        let mut tables = Tables::new(Bounds { services: 2, ..Bounds::ATTEMPTS }, 7, Date(0));
         count(&mut tables, 1, 5, 100_000);
         count(&mut tables, 2, 6, 200_000);
         // Takes the place of port 1, whose hours were the first: those of port 2 move there.
         count(&mut tables, 3, 7, 300_000);
         count(&mut tables, 2, 6, 1);
-        let kept = tables.to_kept(None);
-        assert_eq!(hours_of(&kept, 1), None);
-        let (second, third) = (hours_of(&kept, 2).unwrap(), hours_of(&kept, 3).unwrap());
+        let summary = tables.to_summary(&Cuts::WHOLE);
+        assert_eq!(hours_of(&summary, 1), None);
+        let (second, third) = (hours_of(&summary, 2).unwrap(), hours_of(&summary, 3).unwrap());
         assert_eq!((second[5], second[6], second[7]), (0, 200_001, 0));
         assert_eq!((third[5], third[6], third[7]), (0, 0, 300_000));
     }
 
     #[test]
     fn hours_that_found_no_room_are_not_told() {
-        let mut tables = Tables::new(Bounds::ATTEMPTS);
+        let mut tables = Tables::new(Bounds::ATTEMPTS, 7, Date(0));
         for port in 1..=300 {
             count(&mut tables, port, 5, 1);
             count(&mut tables, port, 6, 65_535);
             count(&mut tables, port, 6, 65_535);
         }
-        let kept = tables.to_kept(None);
-        let told = (1..=300).filter_map(|port| hours_of(&kept, port)).collect::<Vec<_>>();
+        let summary = tables.to_summary(&Cuts::WHOLE);
+        let told = (1..=300).filter_map(|port| hours_of(&summary, port)).collect::<Vec<_>>();
         assert_eq!(told.len(), 255);
         assert!(told.iter().all(|hours| (hours[5], hours[6]) == (1, 131_070)));
-        assert!(kept.services.iter().all(|row| row.attempts == 131_071));
+        assert!(summary.services.rows.iter().all(|row| row.attempts == 131_071));
     }
 }

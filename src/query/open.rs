@@ -1,0 +1,128 @@
+//! Stored months together with days that are not closed, or not stored yet.
+
+use crate::calendar::{Date, Month};
+use crate::event::{Address, Class, Service};
+use crate::stats::day::Day;
+use crate::stats::sum::{sum_of_class, sum_of_day};
+use crate::stats::summary::{ClassSummary, DaySummary};
+use crate::stats::tables::Focus;
+
+use super::history::{ClassTotal, DayData, History, MonthData, Need};
+use super::question::{Question, Topic};
+
+/// Rows of an open day that a question about several days can see.
+const MOST_ROWS: usize = 1024;
+/// Rows of sources and pairs that a filter can sum up.
+const MOST_SUMMED: usize = 4096;
+
+/// As much of an open day as the question needs. Countries, where it is about these, must have been measured.
+pub fn focused(question: &Question, day: &Day) -> DaySummary {
+    let services = |service: Service| {
+        question.protocol.is_none_or(|protocol| protocol == service.protocol)
+            && question.port.is_none_or(|port| port == service.port)
+    };
+    let sources = |address: Address| question.source.is_none_or(|prefix| prefix.contains(address));
+    // Rows that are summed up must all be there; of a list, as many as it shows.
+    let filtered = question.source.is_some() || question.protocol.is_some() || question.port.is_some();
+    let single = question.from.is_some() && question.from == question.to;
+    let listed = if single { question.limit as usize + 1 } else { MOST_ROWS };
+    let (most_services, most_sources, most_pairs) = match question.topic {
+        _ if filtered => (MOST_ROWS, MOST_SUMMED, MOST_SUMMED),
+        Topic::Sources => (0, listed, 0),
+        Topic::Summary => (MOST_ROWS, listed, 0),
+        _ => (MOST_ROWS, 0, 0),
+    };
+    let focus = Focus {
+        services: &services,
+        sources: &sources,
+        ..Focus::heaviest(most_services, most_sources, most_pairs)
+    };
+    day.focused_on(question.class, &focus)
+}
+
+/// Joins parts of the same day; oldest first.
+pub fn joined(parts: impl IntoIterator<Item = DaySummary>) -> Vec<DaySummary> {
+    let mut days: Vec<DaySummary> = Vec::new();
+    for part in parts {
+        match days.iter_mut().find(|known| known.date == part.date) {
+            Some(known) => *known = sum_of_day(known, &part),
+            None => days.push(part),
+        }
+    }
+    days.sort_by_key(|day| day.date);
+    days
+}
+
+pub struct WithOpenDays<'a> {
+    pub stored: &'a mut dyn History,
+    /// Oldest first, each date once.
+    pub open: &'a [DaySummary],
+}
+
+impl History for WithOpenDays<'_> {
+    fn months(&self) -> Vec<Month> {
+        let mut months = self.stored.months();
+        months.extend(self.open.iter().map(|day| day.date.month()));
+        months.sort();
+        months.dedup();
+        months
+    }
+
+    fn open_days(&self) -> Vec<Date> {
+        self.open.iter().map(|day| day.date).collect()
+    }
+
+    fn month(&mut self, month: Month, need: &Need) -> MonthData {
+        let mut data = match self.stored.months().binary_search(&month) {
+            Ok(_) => self.stored.month(month, need),
+            Err(_) => MonthData::new(month),
+        };
+        for day in self.open.iter().filter(|day| day.date.month() == month) {
+            data.distinct = None;
+            add(&mut data, day, need.class);
+        }
+        data
+    }
+}
+
+fn add(data: &mut MonthData, day: &DaySummary, class: Class) {
+    let at = match data.days.binary_search_by_key(&day.date, |known| known.date) {
+        Ok(at) => at,
+        Err(at) => {
+            data.days.insert(at, DayData::new(day.date));
+            at
+        }
+    };
+    let known = &mut data.days[at];
+    known.open = true;
+    known.lost = known.lost.saturating_add(day.lost);
+    for class in Class::ALL {
+        let ClassSummary { attempts, distinct, .. } = *day.class(class);
+        let total = &mut known.totals[class as usize];
+        let distinct = match (total.attempts, attempts) {
+            (0, _) => distinct,
+            (_, 0) => total.distinct,
+            // Some sources may be in both parts.
+            _ => None,
+        };
+        *total = ClassTotal { attempts: total.attempts.saturating_add(attempts), distinct };
+    }
+    let part = day.class(class);
+    match &mut data.whole {
+        // Rows of the whole month: the day's are among them.
+        Some(whole) => {
+            *whole = sum_of_class([&*whole, part].into_iter());
+            known.summary.attempts = known.total(class).attempts;
+        }
+        None if known.summary.attempts == 0 => known.summary = part.clone(),
+        None => {
+            let of = |summary: &ClassSummary| {
+                let mut day = DaySummary::new(day.date);
+                day.classes[class as usize] = summary.clone();
+                day
+            };
+            let mut sum = sum_of_day(&of(&known.summary), &of(part));
+            known.summary = std::mem::take(&mut sum.classes[class as usize]);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The answers that join several tables: the summary of a range, and everything about one source.
+
+use std::collections::BTreeMap;
+
+use crate::calendar::{Calendar, Date};
+use crate::event::Class;
+use crate::services;
+use crate::short::{AddressText, CountryText};
+use crate::stats::anomalies::median;
+use crate::stats::countries::CountryLookup;
+use crate::stats::sum::{Sources, Table, add_hours};
+
+use super::AnswerError;
+use super::anomalies::{self, Found};
+use super::answer::{ClassCounts, PeriodBefore, SourceAnswer, SourceRow, SummaryAnswer};
+use super::history::{History, MonthData, Need, Section};
+use super::lists::{ServiceList, SourceList, source_row};
+use super::periods::{DayList, HourList, hour_rows};
+use super::question::Question;
+use super::scan::{Reasons, Span, is_about_services, per_day, ratio, rounded};
+
+/// Anomalies of this many days are recent ones.
+const LATELY_DAYS: i32 = 30;
+/// This many days before a period tell what is usual.
+const USUAL_DAYS: i32 = 28;
+/// Fewer tell nothing.
+const LEAST_DAYS: usize = 7;
+
+/// What a period comes to.
+struct Period {
+    span: Span,
+    days: u32,
+    attempts: u64,
+    hours: [u64; 24],
+    sources: Sources,
+    reasons: Reasons,
+}
+
+impl Period {
+    fn new(span: Span) -> Period {
+        let (sources, reasons) = (Sources::default(), Reasons::default());
+        Period { span, days: 0, attempts: 0, hours: [0; 24], sources, reasons }
+    }
+
+    fn need(&self, need: Need) -> Need {
+        let Span { from, to } = self.span;
+        let need = need.and(&[Section::Totals], from, to);
+        if self.span.is_single() { need } else { need.and(&[Section::Sample], from, to) }
+    }
+
+    fn add(&mut self, data: &MonthData) {
+        self.span.explain(data, &mut self.reasons);
+        for day in self.span.days(data) {
+            self.days += 1;
+            self.attempts = self.attempts.saturating_add(day.summary.attempts);
+        }
+        let (span, hours) = (self.span, &mut self.hours);
+        span.pieces(data, &mut self.reasons, |summary, _| add_hours(hours, &summary.hours));
+        span.add_sources(data, &mut self.sources);
+    }
+
+    fn per_day(&self) -> Option<f64> {
+        per_day(self.attempts, self.days)
+    }
+}
+
+pub struct Summary {
+    question: Question,
+    now: Period,
+    /// The preceding period of the same length, if the range has both ends.
+    before: Option<Period>,
+    /// The attempts of the days before.
+    usual: Vec<f64>,
+    classes: [u64; Class::COUNT],
+    protocols: BTreeMap<String, u64>,
+    services: ServiceList,
+    sources: SourceList,
+    found: Option<Found>,
+    observed: Option<(Date, Date)>,
+}
+
+impl Summary {
+    /// With what it needs, and the first day of it.
+    pub fn new(question: &Question, history: &dyn History) -> Result<(Summary, Need, Date), AnswerError> {
+        if is_about_services(question) || question.source.is_some() {
+            return Err(AnswerError::Invalid(
+                "a summary is about everything: ask services, sources, days, months or hours with a filter"
+                    .into(),
+            ));
+        }
+        let span = Span::of(question);
+        let length = span.to.0.saturating_sub(span.from.0).saturating_add(1);
+        let ends = question.from.is_some() && question.to.is_some();
+        let before =
+            ends.then(|| Span { from: Date(span.from.0.saturating_sub(length)), to: Date(span.from.0 - 1) });
+        let (now, before) = (Period::new(span), before.map(Period::new));
+        let mut first = span.from.min(Date(span.from.0.saturating_sub(USUAL_DAYS)));
+        first = first.min(before.as_ref().map_or(first, |before| before.span.from));
+        let mut need = now.need(Need::new(question.class));
+        if let Some(before) = &before {
+            need = before.need(need);
+        }
+        let (services, sources) = (ServiceList::new(question)?, SourceList::new(question));
+        need = sources.need(services.need(need));
+        let found = (question.class == Class::Attempt).then(|| {
+            let from = span.from.min(Date(span.to.0.saturating_sub(LATELY_DAYS - 1)));
+            Found::new(Span { from, to: span.to }, history)
+        });
+        if let Some(found) = &found {
+            need = found.need(need);
+            first = first.min(found.first());
+        }
+        let summary = Summary {
+            question: question.clone(),
+            now,
+            before,
+            usual: Vec::new(),
+            classes: [0; Class::COUNT],
+            protocols: BTreeMap::new(),
+            services,
+            sources,
+            found,
+            observed: None,
+        };
+        Ok((summary, need, first))
+    }
+
+    pub fn add(&mut self, data: &MonthData) {
+        let span = self.now.span;
+        if let Some(before) = &mut self.before {
+            before.add(data);
+        }
+        let usual = Span { from: Date(span.from.0.saturating_sub(USUAL_DAYS)), to: Date(span.from.0 - 1) };
+        self.usual.extend(usual.days(data).map(|day| day.summary.attempts as f64));
+        if let Some(found) = &mut self.found {
+            found.add(data);
+        }
+        if span.days(data).next().is_none() {
+            if data.damage.is_some() && (span.from.month()..=span.to.month()).contains(&data.month) {
+                span.explain(data, &mut self.now.reasons);
+            }
+            return;
+        }
+        self.now.add(data);
+        for day in span.days(data) {
+            let (first, _) = *self.observed.get_or_insert((day.date, day.date));
+            self.observed = Some((first, day.date));
+            for class in Class::ALL {
+                let sum = &mut self.classes[class as usize];
+                *sum = sum.saturating_add(day.total(class).attempts);
+            }
+        }
+        let protocols = &mut self.protocols;
+        span.pieces(data, &mut Reasons::default(), |summary, _| {
+            for (protocol, count) in &summary.protocols {
+                let name = services::protocol_name(*protocol).into_owned();
+                let sum = protocols.entry(name).or_default();
+                *sum = sum.saturating_add(*count);
+            }
+        });
+        self.services.add(data, &mut self.now.reasons);
+        self.sources.add(data, &mut self.now.reasons);
+    }
+
+    pub fn finish(
+        mut self,
+        calendar: &Calendar,
+        lookup: Option<&mut (dyn CountryLookup + '_)>,
+    ) -> Result<SummaryAnswer, AnswerError> {
+        let question = &self.question;
+        let mut reasons = std::mem::take(&mut self.now.reasons);
+        let [attempt, backscatter, noise, egress, login] = self.classes;
+        let mut answer = SummaryAnswer {
+            from: question.from.or(self.observed.map(|(first, _)| first)),
+            to: question.to.or(self.observed.map(|(_, last)| last)),
+            timezone: calendar.name().to_string(),
+            days: self.now.days,
+            attempts: self.now.attempts,
+            classes: ClassCounts { attempt, backscatter, noise, egress, login },
+            protocols: std::mem::take(&mut self.protocols),
+            ..SummaryAnswer::default()
+        };
+        let per_day = self.now.per_day();
+        answer.attempts_per_day = per_day.map(rounded);
+        let distinct = self.now.sources.distinct();
+        answer.unique_sources = distinct.map(|distinct| distinct.number);
+        answer.unique_sources_error = distinct.map(|distinct| distinct.error).filter(|error| *error > 0);
+        answer.hours = (self.now.days > 0).then(|| hour_rows(&self.now.hours));
+        // A period that is not known whole is no measure.
+        let whole = |before: &Period| before.reasons.0.is_empty() && before.days > 0;
+        if let Some(before) = self.before.take().filter(whole) {
+            answer.change = ratio(per_day, before.per_day());
+            answer.before = Some(PeriodBefore {
+                from: before.span.from,
+                to: before.span.to,
+                attempts: before.attempts,
+                unique_sources: before.sources.distinct().map(|distinct| distinct.number),
+                hours: hour_rows(&before.hours),
+            });
+        }
+        answer.usual_per_day =
+            (self.usual.len() >= LEAST_DAYS).then(|| rounded(median(&mut self.usual)));
+        answer.services = self.services.finish(lookup.is_some(), &mut reasons)?.0;
+        answer.sources = self.sources.finish(calendar, lookup, &mut reasons);
+        if let Some(found) = self.found.take() {
+            let found = found.finish();
+            answer.anomalies = anomalies::rows(question, &self.now.span, &found);
+            let last = self.observed.map_or(self.now.span.to, |(_, last)| last.min(self.now.span.to));
+            let lately = Span { from: Date(last.0 - LATELY_DAYS + 1), to: last };
+            answer.anomalies_lately = anomalies::rows(question, &lately, &found);
+        }
+        answer.completeness = reasons.finish();
+        Ok(answer)
+    }
+}
+
+/// Everything about one source.
+pub struct OneSource {
+    question: Question,
+    span: Span,
+    sources: Table<crate::event::Address>,
+    services: ServiceList,
+    hours: HourList,
+    days: DayList,
+    reasons: Reasons,
+}
+
+impl OneSource {
+    pub fn new(question: &Question) -> Result<(OneSource, Need), AnswerError> {
+        if question.source.is_none() {
+            return Err(AnswerError::Invalid("source: give the address that you ask about".into()));
+        }
+        let span = Span::of(question);
+        let source = OneSource {
+            span,
+            sources: Table::new(super::lists::MOST_ROWS),
+            services: ServiceList::new(question)?,
+            hours: HourList::new(question)?,
+            days: DayList::new(question),
+            reasons: Reasons::default(),
+            question: question.clone(),
+        };
+        let need = source.services.need(Need::new(question.class));
+        let need = source.days.need(source.hours.need(need));
+        Ok((source, need))
+    }
+
+    pub fn add(&mut self, data: &MonthData) {
+        self.span.explain(data, &mut self.reasons);
+        let (question, sources) = (&self.question, &mut self.sources);
+        let wanted = |address| question.source.is_some_and(|prefix| prefix.contains(address));
+        self.span.pieces(data, &mut self.reasons, |summary, _| sources.add_sources(&summary.sources, wanted));
+        self.services.add(data, &mut self.reasons);
+        self.hours.add(data, &mut self.reasons);
+        self.days.add(data, &mut self.reasons);
+    }
+
+    pub fn finish(
+        self,
+        calendar: &Calendar,
+        lookup: Option<&mut (dyn CountryLookup + '_)>,
+    ) -> Result<SourceAnswer, AnswerError> {
+        let OneSource { question, sources, mut reasons, .. } = self;
+        let (floor, sums) = (sources.floor(), sources.sorted());
+        let row = match sums.first() {
+            Some(sum) => {
+                let low = sources.missing(sum);
+                if low > 0 {
+                    reasons.add(format!("the attempts of some sources can be up to {low} too low"));
+                }
+                source_row(sum, low, self.span.is_single(), calendar)
+            }
+            None => {
+                if floor > 0 {
+                    reasons.add(format!("sources with up to {floor} attempts are not stored"));
+                }
+                let address = question.source.map(|prefix| AddressText::of(prefix.network));
+                SourceRow { address: address.unwrap_or_default(), ..SourceRow::default() }
+            }
+        };
+        let address = sums.first().map(|sum| sum.key).or(question.source.map(|prefix| prefix.network));
+        let country = lookup.zip(address).and_then(|(lookup, address)| lookup.country_of(address));
+        let (top_services, _) = self.services.finish(false, &mut reasons)?;
+        let hours = self.hours.finish(&mut reasons);
+        let days = self.days.finish(false, &mut reasons)?;
+        Ok(SourceAnswer {
+            row: SourceRow { country: country.map(CountryText::of), ..row },
+            hours,
+            top_services,
+            advice: None,
+            days,
+            evidence: None,
+            block: None,
+            completeness: reasons.finish(),
+        })
+    }
+}

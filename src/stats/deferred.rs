@@ -1,0 +1,144 @@
+//! Events that cannot be given to a day yet: from before the wall clock was set, or dated in the future.
+//!
+//! Alike ones within a quarter of an hour are one row with a count. When the rows are full, further events are counted
+//! by class and quarter only; when those are full, too, they are counted as dropped.
+
+use std::collections::HashMap;
+
+use crate::event::{Address, Class, Event, Verdict};
+
+pub const MOST_ROWS: usize = 4096;
+pub const MOST_QUARTERS: usize = 960;
+const QUARTER_MS: u64 = 900_000;
+
+/// Everything that the statistics tell apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    source: Address,
+    service: u32,
+    class: Class,
+    verdict: Verdict,
+    quarter: u64,
+}
+
+/// With a moment: milliseconds of the boot clock or of the wall clock, as the owner says.
+pub type At<T> = (u64, T);
+
+/// By class.
+pub type Counts = [u64; Class::COUNT];
+
+#[derive(Clone, Default)]
+pub struct Deferred {
+    rows: HashMap<Key, At<Event>>,
+    /// Events by class in each quarter of an hour, of those without a row.
+    rest: HashMap<u64, Counts>,
+    /// Events that found no room at all.
+    dropped: u64,
+}
+
+impl Deferred {
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.rest.is_empty()
+    }
+
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Events that are held.
+    pub fn count(&self) -> u64 {
+        let rows = self.rows.values().map(|(_, event)| u64::from(event.count));
+        let rest = self.rest.values().flatten().copied();
+        rows.chain(rest).fold(0, u64::saturating_add)
+    }
+
+    /// The earliest moment.
+    pub fn first(&self) -> Option<u64> {
+        let rest = self.rest.keys().map(|quarter| quarter * QUARTER_MS);
+        self.rows.values().map(|(moment, _)| *moment).chain(rest).min()
+    }
+
+    pub fn add(&mut self, moment: u64, event: &Event) {
+        let quarter = moment / QUARTER_MS;
+        let Event { source, class, verdict, .. } = *event;
+        let key = Key { source, service: event.service().to_bits(), class, verdict, quarter };
+        if let Some((_, known)) = self.rows.get_mut(&key) {
+            known.count = known.count.saturating_add(event.count);
+        } else if self.rows.len() < MOST_ROWS {
+            self.rows.insert(key, (moment, *event));
+        } else {
+            let mut counts = [0; Class::COUNT];
+            counts[class as usize] = event.count.into();
+            self.add_counts(moment, &counts);
+        }
+    }
+
+    pub fn add_counts(&mut self, moment: u64, counts: &Counts) {
+        let quarter = moment / QUARTER_MS;
+        if self.rest.len() >= MOST_QUARTERS && !self.rest.contains_key(&quarter) {
+            self.dropped = counts.iter().fold(self.dropped, |sum, count| sum.saturating_add(*count));
+            return;
+        }
+        let sums = self.rest.entry(quarter).or_default();
+        for (sum, count) in sums.iter_mut().zip(counts) {
+            *sum = sum.saturating_add(*count);
+        }
+    }
+
+    pub fn add_dropped(&mut self, dropped: u64) {
+        self.dropped = self.dropped.saturating_add(dropped);
+    }
+
+    /// Adds what another one holds.
+    pub fn add_all(&mut self, other: &Deferred) {
+        let (rows, rest) = other.sorted();
+        rows.iter().for_each(|(moment, event)| self.add(*moment, event));
+        rest.iter().for_each(|(moment, counts)| self.add_counts(*moment, counts));
+        self.add_dropped(other.dropped);
+    }
+
+    /// The rows, and the counts of what has no row, by moment.
+    pub fn sorted(&self) -> (Vec<At<Event>>, Vec<At<Counts>>) {
+        let mut rows: Vec<_> = self.rows.values().copied().collect();
+        rows.sort_unstable_by_key(|(moment, event)| (*moment, event.source, event.service()));
+        let rest = self.rest.iter().map(|(quarter, counts)| (quarter * QUARTER_MS, *counts));
+        let mut rest: Vec<_> = rest.collect();
+        rest.sort_unstable_by_key(|(moment, _)| *moment);
+        (rows, rest)
+    }
+
+    /// Takes out everything up to a moment, by moment.
+    pub fn take_until(&mut self, moment: u64) -> (Vec<At<Event>>, Vec<At<Counts>>) {
+        let (mut rows, mut rest) = self.sorted();
+        rows.retain(|(at, _)| *at <= moment);
+        rest.retain(|(at, _)| *at <= moment);
+        self.rows.retain(|_, (at, _)| *at > moment);
+        self.rest.retain(|quarter, _| quarter * QUARTER_MS > moment);
+        (rows, rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(host: u32) -> Event {
+        Event { source: Address::v4(host), count: 2, ..Event::default() }
+    }
+
+    #[test]
+    fn everything_is_bounded_and_counted() {
+        let mut deferred = Deferred::default();
+        for host in 0..MOST_ROWS as u32 + 10 {
+            deferred.add(0, &event(host));
+        }
+        assert_eq!((deferred.count(), deferred.dropped()), (2 * (MOST_ROWS as u64 + 10), 0));
+        for quarter in 0..MOST_QUARTERS as u64 + 5 {
+            deferred.add(quarter * QUARTER_MS, &event(1 << 30));
+        }
+        assert_eq!(deferred.dropped(), 2 * 5);
+        let (rows, rest) = deferred.take_until(QUARTER_MS - 1);
+        assert_eq!((rows.len(), rest.len()), (MOST_ROWS, 1));
+        assert_eq!(deferred.first(), Some(QUARTER_MS));
+    }
+}

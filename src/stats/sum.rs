@@ -1,0 +1,472 @@
+//! Sums of summaries: of the days of a month, of a range that is asked for, or of parts of one day.
+
+use std::collections::BTreeMap;
+
+use crate::event::{Address, Class, Service, Verdict};
+
+use super::countries::{Countries, Country, CountryCount, ServiceCountryCount};
+use super::heavy::{Heavy, Row, mix};
+use super::sample::{Distinct, Sample};
+use super::summary::{
+    ClassSummary, Counted, DaySummary, Hours, PairCount, Rows, ServiceCount, SourceCount,
+};
+
+/// At most this many services, sources, pairs, countries are told apart in a sum.
+const MOST_ROWS: usize = 16_384;
+const MOST_COUNTRIES: usize = 1024;
+/// Sources in the sample of a sum.
+const MOST_SAMPLED: usize = 8192;
+
+/// A key that can be summed up.
+pub trait SumKey: Copy + Ord {
+    fn hash(&self, seed: u64) -> u64;
+}
+
+impl SumKey for Service {
+    fn hash(&self, seed: u64) -> u64 {
+        mix(0, u64::from(self.to_bits()), seed)
+    }
+}
+
+impl SumKey for Address {
+    fn hash(&self, seed: u64) -> u64 {
+        mix(self.high, self.low, seed)
+    }
+}
+
+impl SumKey for (Service, Address) {
+    fn hash(&self, seed: u64) -> u64 {
+        mix(self.1.high ^ u64::from(self.0.to_bits()) << 40, self.1.low, seed)
+    }
+}
+
+impl SumKey for Country {
+    fn hash(&self, seed: u64) -> u64 {
+        mix(0, u16::from_be_bytes(self.0).into(), seed)
+    }
+}
+
+impl SumKey for (Service, Country) {
+    fn hash(&self, seed: u64) -> u64 {
+        mix(u64::from(self.0.to_bits()), u16::from_be_bytes(self.1.0).into(), seed)
+    }
+}
+
+/// The sum of the rows of one key.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum<K> {
+    pub key: K,
+    pub attempts: u64,
+    /// The most that `attempts` can be too high.
+    pub error: u64,
+    /// The sum of the floors of the summaries that had a row of this key.
+    floors: u64,
+    pub first: i64,
+    pub last: i64,
+    /// How many summaries had a row of this key.
+    pub present: u32,
+    /// What the last row said of different sources (of a service or country) or services (of a source).
+    last_distinct: Option<Distinct>,
+    /// The least that they are in all, and the most; `None` if a row did not know.
+    range: Option<(u64, u64)>,
+}
+
+impl<K: SumKey> Row for Sum<K> {
+    type Key = K;
+
+    fn key(&self) -> K {
+        self.key
+    }
+
+    fn count(&self) -> u64 {
+        self.attempts
+    }
+
+    fn start(key: K, floor: u64) -> Sum<K> {
+        Sum::of(key, floor, floor)
+    }
+
+    fn hash(key: &K, seed: u64) -> u64 {
+        key.hash(seed)
+    }
+}
+
+impl<K> Sum<K> {
+    /// A sum that was made elsewhere.
+    pub fn of(key: K, attempts: u64, error: u64) -> Sum<K> {
+        Sum {
+            key,
+            attempts,
+            error,
+            floors: 0,
+            first: i64::MAX,
+            last: i64::MIN,
+            present: 0,
+            last_distinct: None,
+            range: Some((0, 0)),
+        }
+    }
+
+    /// What the only row said of different sources or services.
+    pub fn single(&self) -> Option<Distinct> {
+        self.last_distinct.filter(|_| self.present == 1)
+    }
+
+    /// An estimate of different sources, with what the rows say of it. `floor`: that of the table.
+    pub fn distinct(&self, estimate: Option<Distinct>, floor: u64) -> Option<Distinct> {
+        let Some((least, most)) = self.range else { return estimate?.meaningful() };
+        // Parts without a row have at most as many sources as attempts.
+        let without_row = floor.saturating_sub(self.floors);
+        if without_row == 0 && self.present == 1 {
+            return self.last_distinct;
+        }
+        let most = most.saturating_add(without_row).min(self.attempts).max(least);
+        if least == most {
+            return Some(Distinct::exactly(most));
+        }
+        estimate?.within(least, most).meaningful()
+    }
+}
+
+/// Rows of one kind, added up.
+pub struct Table<K: SumKey> {
+    rows: Heavy<Sum<K>>,
+    floors: u64,
+    missing: u64,
+}
+
+impl<K: SumKey> Table<K> {
+    pub fn new(most: usize) -> Table<K> {
+        Table { rows: Heavy::new(most), floors: 0, missing: 0 }
+    }
+
+    /// Adds the rows of a summary that are wanted.
+    pub fn add<T: Counted<Key = K>>(
+        &mut self,
+        rows: &Rows<T>,
+        wanted: impl Fn(&T) -> bool,
+        about: impl Fn(&T, &mut Sum<K>) -> Option<Distinct>,
+    ) {
+        self.floors = self.floors.saturating_add(rows.floor);
+        self.missing = self.missing.saturating_add(rows.missing);
+        for row in rows.rows.iter().filter(|row| wanted(row)) {
+            let slot = self.rows.touch(row.key()).slot;
+            let sum = self.rows.row_mut(slot);
+            sum.attempts = sum.attempts.saturating_add(row.attempts());
+            sum.floors = sum.floors.saturating_add(rows.floor);
+            sum.present += 1;
+            sum.last_distinct = about(row, sum);
+            sum.range = sum.range.zip(sum.last_distinct).map(|((least, most), Distinct { number, error })| {
+                (least.max(number.saturating_sub(error)), most.saturating_add(number.saturating_add(error)))
+            });
+        }
+    }
+
+    /// Rows with up to this many attempts were not added.
+    pub fn leave_out(&mut self, attempts: u64) {
+        self.floors = self.floors.saturating_add(attempts);
+    }
+
+    /// Most attempts first.
+    pub fn sorted(&self) -> Vec<Sum<K>> {
+        let mut rows = self.rows.rows().to_vec();
+        rows.sort_unstable_by_key(|row| (std::cmp::Reverse(row.attempts), row.key));
+        rows
+    }
+
+    /// The most that the attempts of a row can be too low.
+    pub fn missing(&self, row: &Sum<K>) -> u64 {
+        self.missing.saturating_add(self.floors.saturating_sub(row.floors))
+    }
+
+    /// The most attempts of a key without a row.
+    pub fn floor(&self) -> u64 {
+        self.floors.saturating_add(self.rows.floor())
+    }
+
+    pub fn get(&self, key: K) -> Option<&Sum<K>> {
+        Some(&self.rows.rows()[self.rows.find(&key)?])
+    }
+
+    fn to_rows<T>(&self, row: impl Fn(&Sum<K>) -> T) -> Rows<T> {
+        let sums = self.sorted();
+        let missing = sums.iter().map(|sum| self.missing(sum)).max().unwrap_or(0);
+        Rows { rows: sums.iter().map(row).collect(), floor: self.floor(), missing }
+    }
+}
+
+impl Table<Service> {
+    pub fn add_services(&mut self, rows: &Rows<ServiceCount>, wanted: impl Fn(Service) -> bool) {
+        self.add(
+            rows,
+            |row| wanted(row.service),
+            |row, sum| {
+                sum.error = sum.error.saturating_add(row.error);
+                row.distinct
+            },
+        );
+    }
+}
+
+impl Table<Address> {
+    pub fn add_sources(&mut self, rows: &Rows<SourceCount>, wanted: impl Fn(Address) -> bool) {
+        self.add(
+            rows,
+            |row| wanted(row.address),
+            |row, sum| {
+                sum.error = sum.error.saturating_add(row.error);
+                if row.first <= row.last {
+                    (sum.first, sum.last) = (sum.first.min(row.first), sum.last.max(row.last));
+                }
+                row.services.map(Distinct::exactly)
+            },
+        );
+    }
+}
+
+impl Table<(Service, Address)> {
+    pub fn add_pairs(&mut self, rows: &Rows<PairCount>, wanted: impl Fn(Service, Address) -> bool) {
+        self.add(
+            rows,
+            |row| wanted(row.service, row.address),
+            |row, sum| {
+                sum.error = sum.error.saturating_add(row.error);
+                None
+            },
+        );
+    }
+}
+
+impl Table<Country> {
+    pub fn add_countries(&mut self, rows: &Rows<CountryCount>) {
+        self.add(rows, |_| true, |row, _| row.distinct);
+    }
+}
+
+impl Table<(Service, Country)> {
+    pub fn add_countries(
+        &mut self,
+        rows: &Rows<ServiceCountryCount>,
+        wanted: impl Fn(Service, Country) -> bool,
+    ) {
+        self.add(
+            rows,
+            |row| wanted(row.service, row.country),
+            |row, _| row.distinct,
+        );
+    }
+}
+
+/// Numbers of different sources of several periods and their sample.
+pub struct Sources {
+    parts: u32,
+    most: u64,
+    sum: u64,
+    single: Option<Distinct>,
+    /// `None`: a part had sources but no sample.
+    sample: Option<Sample<Country>>,
+    unknown: bool,
+}
+
+impl Default for Sources {
+    fn default() -> Sources {
+        Sources { parts: 0, most: 0, sum: 0, single: None, sample: Some(Sample::new(MOST_SAMPLED)), unknown: false }
+    }
+}
+
+impl Sources {
+    pub fn add(&mut self, attempts: u64, distinct: Option<Distinct>, sample: Option<&Sample<Country>>) {
+        if attempts == 0 {
+            return;
+        }
+        self.parts += 1;
+        self.single = distinct;
+        match distinct {
+            Some(Distinct { number, error }) => {
+                self.most = self.most.max(number.saturating_sub(error));
+                self.sum = self.sum.saturating_add(number.saturating_add(error));
+            }
+            None => self.unknown = true,
+        }
+        match (&mut self.sample, sample) {
+            (Some(ours), Some(theirs)) => ours.join(theirs),
+            _ => self.sample = None,
+        }
+    }
+
+    /// The sample of all parts, if every part had one.
+    pub fn sample(&self) -> Option<&Sample<Country>> {
+        self.sample.as_ref()
+    }
+
+    /// Different sources of all parts together.
+    pub fn distinct(&self) -> Option<Distinct> {
+        match self.parts {
+            0 => Some(Distinct::default()),
+            1 if self.single.is_some() => self.single,
+            _ => {
+                let estimate = self.sample.as_ref()?.all();
+                let known = if self.unknown { estimate } else { estimate.within(self.most, self.sum) };
+                if known.number == 0 { Some(known) } else { known.meaningful() }
+            }
+        }
+    }
+}
+
+/// The sum of the summaries of one class.
+pub struct ClassSum {
+    attempts: u64,
+    hours: [u64; 24],
+    protocols: BTreeMap<u8, u64>,
+    verdicts: [u64; Verdict::COUNT],
+    measured: u64,
+    distinct: Sources,
+    services: Table<Service>,
+    sources: Table<Address>,
+    pairs: Table<(Service, Address)>,
+    countries: Table<Country>,
+    service_countries: Table<(Service, Country)>,
+}
+
+impl Default for ClassSum {
+    fn default() -> ClassSum {
+        ClassSum {
+            attempts: 0,
+            hours: [0; 24],
+            protocols: BTreeMap::new(),
+            verdicts: [0; Verdict::COUNT],
+            measured: 0,
+            distinct: Sources::default(),
+            services: Table::new(MOST_ROWS),
+            sources: Table::new(MOST_ROWS),
+            pairs: Table::new(MOST_ROWS),
+            countries: Table::new(MOST_COUNTRIES),
+            service_countries: Table::new(MOST_ROWS),
+        }
+    }
+}
+
+impl ClassSum {
+    pub fn add(&mut self, summary: &ClassSummary) {
+        self.attempts = self.attempts.saturating_add(summary.attempts);
+        add_hours(&mut self.hours, &summary.hours);
+        for (protocol, count) in &summary.protocols {
+            let sum = self.protocols.entry(*protocol).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+        for (sum, count) in self.verdicts.iter_mut().zip(summary.verdicts) {
+            *sum = sum.saturating_add(count);
+        }
+        self.distinct.add(summary.attempts, summary.distinct, summary.sample.as_ref());
+        self.services.add_services(&summary.services, |_| true);
+        self.sources.add_sources(&summary.sources, |_| true);
+        self.pairs.add_pairs(&summary.pairs, |_, _| true);
+        self.measured = self.measured.saturating_add(summary.countries.measured);
+        self.countries.add_countries(&summary.countries.rows);
+        self.service_countries.add_countries(&summary.countries.services, |_, _| true);
+    }
+
+    /// The sum, heaviest rows first. Hours of rows are not summed up.
+    pub fn finish(self) -> ClassSummary {
+        let sample = self.distinct.sample();
+        let by_service = sample.map(Sample::by_service);
+        let (floor, country_floor) = (self.services.floor(), self.countries.floor());
+        let pair_floor = self.service_countries.floor();
+        ClassSummary {
+            attempts: self.attempts,
+            distinct: self.distinct.distinct(),
+            hours: self.hours,
+            protocols: self.protocols.iter().map(|(protocol, count)| (*protocol, *count)).collect(),
+            verdicts: self.verdicts,
+            services: self.services.to_rows(|sum| ServiceCount {
+                service: sum.key,
+                attempts: sum.attempts,
+                error: sum.error,
+                distinct: sum.distinct(by_service.as_ref().map(|by_service| by_service.of(sum.key)), floor),
+                hours: None,
+            }),
+            sources: self.sources.to_rows(|sum| SourceCount {
+                address: sum.key,
+                attempts: sum.attempts,
+                error: sum.error,
+                services: sum.single().map(|distinct| distinct.number),
+                first: sum.first,
+                last: sum.last,
+                hours: None,
+            }),
+            pairs: self.pairs.to_rows(|sum| PairCount {
+                service: sum.key.0,
+                address: sum.key.1,
+                attempts: sum.attempts,
+                error: sum.error,
+            }),
+            countries: Countries {
+                measured: self.measured,
+                rows: self.countries.to_rows(|sum| CountryCount {
+                    country: sum.key,
+                    attempts: sum.attempts,
+                    distinct: sum.distinct(sample.map(|sample| sample.of_country(sum.key)), country_floor),
+                }),
+                services: self.service_countries.to_rows(|sum| ServiceCountryCount {
+                    service: sum.key.0,
+                    country: sum.key.1,
+                    attempts: sum.attempts,
+                    distinct: sum.distinct(
+                        sample.map(|sample| sample.of_both(sum.key.1, |service| service == sum.key.0)),
+                        pair_floor,
+                    ),
+                }),
+            },
+            sample: self.distinct.sample,
+        }
+    }
+}
+
+pub fn add_hours(sums: &mut [u64; 24], hours: &[u64; 24]) {
+    for (sum, count) in sums.iter_mut().zip(hours) {
+        *sum = sum.saturating_add(*count);
+    }
+}
+
+/// The sum of summaries of one class.
+pub fn sum_of_class<'a>(parts: impl Iterator<Item = &'a ClassSummary>) -> ClassSummary {
+    let mut sum = ClassSum::default();
+    parts.for_each(|part| sum.add(part));
+    sum.finish()
+}
+
+/// The sum of summaries of the days of one month.
+pub fn sum_of<'a>(parts: impl Iterator<Item = &'a DaySummary> + Clone) -> [ClassSummary; Class::COUNT] {
+    Class::ALL.map(|class| sum_of_class(parts.clone().map(|part| part.class(class))))
+}
+
+/// The sum of two parts of one day: as [`sum_of`], with the hours of rows.
+pub fn sum_of_day(known: &DaySummary, more: &DaySummary) -> DaySummary {
+    let mut classes = sum_of([known, more].into_iter());
+    for class in Class::ALL {
+        let (sum, parts) = (&mut classes[class as usize], [known.class(class), more.class(class)]);
+        add_row_hours(&mut sum.services, parts.map(|part| &part.services), |row| &mut row.hours);
+        add_row_hours(&mut sum.sources, parts.map(|part| &part.sources), |row| &mut row.hours);
+    }
+    DaySummary { date: known.date, lost: known.lost.saturating_add(more.lost), classes }
+}
+
+/// Adds up the hours of rows, where every part that has the row has its hours.
+fn add_row_hours<T: Counted + Clone>(
+    sum: &mut Rows<T>,
+    parts: [&Rows<T>; 2],
+    hours: impl Fn(&mut T) -> &mut Option<Hours>,
+) {
+    for row in &mut sum.rows {
+        let found = parts.iter().filter_map(|part| part.rows.iter().find(|known| known.key() == row.key()));
+        let mut counts = Some([0u32; 24]);
+        for part in found {
+            let part = hours(&mut part.clone()).as_ref().map(Hours::counts);
+            counts = counts.zip(part).map(|(mut sum, part)| {
+                sum.iter_mut().zip(part).for_each(|(sum, count)| *sum = sum.saturating_add(count));
+                sum
+            });
+        }
+        *hours(row) = counts.map(Hours::new);
+    }
+}

@@ -1,0 +1,388 @@
+//! The statistics of one class over a day or a month: what is stored when the open tables are closed.
+//!
+//! A summary can be whole or cut to its heaviest rows. Each table then has a floor: the most attempts of a row that was
+//! left out.
+
+use std::cmp::{Ordering, Reverse};
+
+use crate::calendar::Date;
+use crate::event::{Address, Class, Service, Verdict};
+
+use super::countries::{Countries, Country, CountryCuts};
+use super::sample::{Distinct, Sample};
+
+/// Attempts in each local hour of a day, in 24 bytes where that is enough.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Hours {
+    Small([u8; 24]),
+    Large(Box<[u32; 24]>),
+}
+
+impl Hours {
+    pub fn new(counts: [u32; 24]) -> Hours {
+        let mut small = [0; 24];
+        for (small, count) in small.iter_mut().zip(counts) {
+            match u8::try_from(count) {
+                Ok(count) => *small = count,
+                Err(_) => return Hours::Large(Box::new(counts)),
+            }
+        }
+        Hours::Small(small)
+    }
+
+    pub fn counts(&self) -> [u32; 24] {
+        match self {
+            Hours::Small(counts) => counts.map(u32::from),
+            Hours::Large(counts) => **counts,
+        }
+    }
+}
+
+/// A key with its attempts.
+pub trait Counted {
+    type Key: Ord + Copy;
+
+    fn key(&self) -> Self::Key;
+    fn attempts(&self) -> u64;
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServiceCount {
+    pub service: Service,
+    pub attempts: u64,
+    /// The most that `attempts` can be too high.
+    pub error: u64,
+    /// Different sources.
+    pub distinct: Option<Distinct>,
+    /// Attempts in each local hour.
+    pub hours: Option<Hours>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SourceCount {
+    pub address: Address,
+    pub attempts: u64,
+    /// The most that `attempts` can be too high.
+    pub error: u64,
+    /// Different services tried.
+    pub services: Option<u64>,
+    /// Seconds since 1970; `first > last` where they are not known.
+    pub first: i64,
+    pub last: i64,
+    /// Attempts in each local hour.
+    pub hours: Option<Hours>,
+}
+
+/// What one source tried at one service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PairCount {
+    pub service: Service,
+    pub address: Address,
+    pub attempts: u64,
+    /// The most that `attempts` can be too high.
+    pub error: u64,
+}
+
+impl Counted for ServiceCount {
+    type Key = Service;
+
+    fn key(&self) -> Service {
+        self.service
+    }
+
+    fn attempts(&self) -> u64 {
+        self.attempts
+    }
+}
+
+impl Counted for SourceCount {
+    type Key = Address;
+
+    fn key(&self) -> Address {
+        self.address
+    }
+
+    fn attempts(&self) -> u64 {
+        self.attempts
+    }
+}
+
+impl Counted for PairCount {
+    type Key = (Service, Address);
+
+    fn key(&self) -> (Service, Address) {
+        (self.service, self.address)
+    }
+
+    fn attempts(&self) -> u64 {
+        self.attempts
+    }
+}
+
+/// Rows of one table, most attempts first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rows<T> {
+    pub rows: Vec<T>,
+    /// The most attempts of a key without a row; 0: every key has one.
+    pub floor: u64,
+    /// The most that the attempts of a row can be too low, since parts of it were left out before rows were added up.
+    pub missing: u64,
+}
+
+impl<T> Default for Rows<T> {
+    fn default() -> Rows<T> {
+        Rows { rows: Vec::new(), floor: 0, missing: 0 }
+    }
+}
+
+impl<T: Counted> Rows<T> {
+    /// Most attempts first; equals in the order of their keys, so that the order is the same everywhere.
+    pub fn sort(&mut self) {
+        self.rows.sort_unstable_by_key(|row| (Reverse(row.attempts()), row.key()));
+    }
+
+    /// Leaves out light rows. The rows must be sorted.
+    pub fn cut(&mut self, cut: Cut) {
+        let heavy = self.rows.partition_point(|row| row.attempts() >= cut.from);
+        let keep = heavy.max(cut.top).min(cut.most).min(self.rows.len());
+        self.floor = self.floor.max(self.rows.get(keep).map_or(0, T::attempts));
+        self.rows.truncate(keep);
+        self.rows.shrink_to_fit();
+    }
+}
+
+/// One class on one day, or in one month.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ClassSummary {
+    pub attempts: u64,
+    /// Different sources.
+    pub distinct: Option<Distinct>,
+    pub hours: [u64; 24],
+    /// By protocol number, ascending.
+    pub protocols: Vec<(u8, u64)>,
+    /// By [`Verdict`].
+    pub verdicts: [u64; Verdict::COUNT],
+    pub services: Rows<ServiceCount>,
+    pub sources: Rows<SourceCount>,
+    pub pairs: Rows<PairCount>,
+    pub countries: Countries,
+    pub sample: Option<Sample<Country>>,
+}
+
+/// A day's summary: one for each class, in the order of [`Class::ALL`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DaySummary {
+    pub date: Date,
+    /// Packets that the inputs lost on this day.
+    pub lost: u64,
+    pub classes: [ClassSummary; Class::COUNT],
+}
+
+impl DaySummary {
+    pub fn new(date: Date) -> DaySummary {
+        DaySummary { date, lost: 0, classes: Default::default() }
+    }
+
+    pub fn class(&self, class: Class) -> &ClassSummary {
+        &self.classes[class as usize]
+    }
+
+    /// Leaves out light rows, as a closed day is stored.
+    pub fn cut(&mut self) {
+        for class in Class::ALL {
+            self.classes[class as usize].cut(Cuts::of_day(class));
+        }
+    }
+}
+
+/// Which rows a cut leaves: the `top` heaviest, and beyond these all with at least `from`, up to `most`.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    pub top: usize,
+    pub from: u64,
+    pub most: usize,
+}
+
+impl Cut {
+    pub const NONE: Cut = Cut { top: usize::MAX, from: 0, most: usize::MAX };
+
+    /// The `top` heaviest.
+    pub const fn top(top: usize) -> Cut {
+        Cut { top, from: u64::MAX, most: top }
+    }
+
+    /// Picks the rows that stay, in no order: their numbers, and the most attempts of one left out.
+    /// `rank` orders rows, those to keep first, by their attempts before anything else; `counts` gives a
+    /// row's attempts.
+    pub fn pick<K: Ord>(
+        &self,
+        rows: usize,
+        counts: impl Fn(usize) -> u64,
+        rank: impl Fn(usize) -> K,
+    ) -> (Vec<u32>, u64) {
+        // How many rows have this many attempts; the last element stands for all that have more.
+        let mut alike = [0usize; 256];
+        let class_of = |count: u64| count.min(255) as usize;
+        let mut heavy = 0;
+        // Most rows are light: these need not be looked at again.
+        let mut several: Vec<u32> = Vec::new();
+        for number in 0..rows {
+            let count = counts(number);
+            heavy += usize::from(count >= self.from);
+            alike[class_of(count)] += 1;
+            if count > 1 {
+                several.push(number as u32);
+            }
+        }
+        let keep = heavy.max(self.top).min(self.most);
+        if keep >= rows {
+            return ((0..rows as u32).collect(), 0);
+        }
+        // Only rows with this count or more can stay.
+        let (mut border, mut above) = (255, 0);
+        while above + alike[border] <= keep {
+            above += alike[border];
+            border -= 1;
+        }
+        let mut numbers = if border > 1 { several } else { (0..rows as u32).collect() };
+        numbers.retain(|number| class_of(counts(*number as usize)) >= border);
+        select(&mut numbers, keep, &mut |a, b| rank(a as usize).cmp(&rank(b as usize)));
+        // The first that does not stay is the heaviest of them.
+        let floor = counts(numbers[keep] as usize);
+        numbers.truncate(keep);
+        (numbers, floor)
+    }
+}
+
+/// Selects the number that would be at `position` if they were sorted. One instance for all kinds of rows: it is much
+/// code.
+fn select(numbers: &mut [u32], position: usize, compare: &mut dyn FnMut(u32, u32) -> Ordering) {
+    numbers.select_nth_unstable_by(position, |a, b| compare(*a, *b));
+}
+
+/// How far a summary is cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Cuts {
+    pub services: Cut,
+    pub sources: Cut,
+    pub pairs: Cut,
+    /// This many of the heaviest services and sources have hours.
+    pub rows_with_hours: usize,
+    pub countries: CountryCuts,
+    /// Sources in the sample.
+    pub sample: usize,
+}
+
+impl Cuts {
+    pub const WHOLE: Cuts = Cuts {
+        services: Cut::NONE,
+        sources: Cut::NONE,
+        pairs: Cut::NONE,
+        rows_with_hours: usize::MAX,
+        countries: CountryCuts::OPEN,
+        sample: usize::MAX,
+    };
+    /// Attempts of one day.
+    const DAY: Cuts = Cuts {
+        services: Cut { top: 48, from: 100, most: 1024 },
+        sources: Cut { top: 48, from: 1000, most: 256 },
+        pairs: Cut { top: 32, from: 100, most: 512 },
+        rows_with_hours: 16,
+        countries: CountryCuts::DAY,
+        sample: 512,
+    };
+    /// Failed logins, or what left the inside, on one day: few, and each matters.
+    const DAY_RARE: Cuts = Cuts {
+        sources: Cut { top: 12, from: 1000, most: 64 },
+        pairs: Cut { top: 12, from: 1000, most: 64 },
+        ..Cuts::DAY_OTHER
+    };
+    /// Another class on one day.
+    const DAY_OTHER: Cuts = Cuts {
+        services: Cut { top: 8, from: 1000, most: 64 },
+        sources: Cut { top: 8, from: 1000, most: 64 },
+        pairs: Cut { top: 4, from: 1000, most: 64 },
+        rows_with_hours: 0,
+        countries: CountryCuts::DAY_RARE,
+        sample: 64,
+    };
+    /// A day without hours of rows.
+    const OLD_DAY: Cuts = Cuts {
+        sources: Cut { top: 32, ..Cuts::DAY.sources },
+        pairs: Cut { top: 24, ..Cuts::DAY.pairs },
+        rows_with_hours: 0,
+        countries: CountryCuts::OLD_DAY,
+        sample: 192,
+        ..Cuts::DAY
+    };
+    const OLD_DAY_OTHER: Cuts = Cuts {
+        services: Cut { top: 4, ..Cuts::DAY_OTHER.services },
+        sources: Cut { top: 4, ..Cuts::DAY_OTHER.sources },
+        pairs: Cut { top: 2, ..Cuts::DAY_OTHER.pairs },
+        sample: 24,
+        ..Cuts::DAY_OTHER
+    };
+    const MONTH: Cuts = Cuts {
+        services: Cut { top: 48, from: 10_000, most: 256 },
+        sources: Cut { top: 24, from: 30_000, most: 256 },
+        pairs: Cut { top: 24, from: 30_000, most: 256 },
+        rows_with_hours: 0,
+        countries: CountryCuts::MONTH,
+        sample: 256,
+    };
+    const MONTH_OTHER: Cuts = Cuts {
+        services: Cut { top: 6, from: 10_000, most: 64 },
+        sources: Cut { top: 6, from: 30_000, most: 64 },
+        pairs: Cut { top: 4, from: 30_000, most: 64 },
+        rows_with_hours: 0,
+        countries: CountryCuts::MONTH_RARE,
+        sample: 32,
+    };
+
+    /// A closed day of this month or the last one.
+    pub const fn of_day(class: Class) -> &'static Cuts {
+        match class {
+            Class::Attempt => &Cuts::DAY,
+            Class::Login | Class::Egress => &Cuts::DAY_RARE,
+            Class::Backscatter | Class::Noise => &Cuts::DAY_OTHER,
+        }
+    }
+
+    /// A day of an older month.
+    pub const fn of_old_day(class: Class) -> &'static Cuts {
+        match class {
+            Class::Attempt => &Cuts::OLD_DAY,
+            Class::Login | Class::Egress => &Cuts { sample: 24, ..Cuts::DAY_RARE },
+            Class::Backscatter | Class::Noise => &Cuts::OLD_DAY_OTHER,
+        }
+    }
+
+    /// A month whose days were summed up.
+    pub const fn of_month(class: Class) -> &'static Cuts {
+        match class {
+            Class::Attempt => &Cuts::MONTH,
+            _ => &Cuts::MONTH_OTHER,
+        }
+    }
+}
+
+impl ClassSummary {
+    pub fn sort(&mut self) {
+        self.services.sort();
+        self.sources.sort();
+        self.pairs.sort();
+    }
+
+    /// Leaves out light rows. The rows must be sorted.
+    pub fn cut(&mut self, cuts: &Cuts) {
+        self.services.cut(cuts.services);
+        self.sources.cut(cuts.sources);
+        self.pairs.cut(cuts.pairs);
+        self.services.rows.iter_mut().skip(cuts.rows_with_hours).for_each(|row| row.hours = None);
+        self.sources.rows.iter_mut().skip(cuts.rows_with_hours).for_each(|row| row.hours = None);
+        self.countries.cut(&cuts.countries);
+        if let Some(sample) = &mut self.sample {
+            sample.cut(cuts.sample);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The container of every file: a header with a directory, and sections that can be read one by one.
+//!
+//! ```text
+//! file    magic "FWST", version u8, number of sections u8, salt (8 bytes),
+//!         directory { kind u8, deflated u8, length u32, raw length u32, crc32 u32 }*,
+//!         crc32 of all before; the sections, back to back. Big-endian.
+//! ```
+//!
+//! The salt is the same in all files of a store. `crc32` is that of gzip (RFC 1952), of the bytes as they lie in the
+//! file. `docs/FORMAT.md` describes the whole.
+
+use std::io::{Read, Write};
+
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+
+use crate::checksum::crc32;
+
+const MAGIC: &[u8; 4] = b"FWST";
+pub const VERSION: u8 = 1;
+const FIXED: usize = 4 + 1 + 1 + 8;
+const ENTRY: usize = 14;
+/// More sections no file has.
+const MOST_SECTIONS: usize = 32;
+/// The header is in this many bytes at the beginning of a file.
+pub const HEADER: usize = FIXED + MOST_SECTIONS * ENTRY + 4;
+/// A longer section is refused, so that reading a damaged file takes no more memory.
+pub const MOST_RAW: usize = 1 << 20;
+/// Below this many bytes, or 10 %, deflating gains too little for the time it takes to undo it.
+const LEAST_GAIN: usize = 64;
+
+/// What a section holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    Summary = 1,
+    Cells = 2,
+    Totals = 3,
+    Services = 4,
+    ServiceHours = 5,
+    Sources = 6,
+    SourceHours = 7,
+    Pairs = 8,
+    Countries = 9,
+    Sample = 10,
+    /// A sample with addresses, of an open day.
+    Addresses = 11,
+    State = 12,
+    Deferred = 13,
+    Imported = 14,
+    Zone = 15,
+    Deletions = 16,
+    Blocks = 17,
+}
+
+/// Why a file cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Unreadable {
+    /// A newer version wrote it.
+    Newer(u8),
+    Damaged(&'static str),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Entry {
+    kind: u8,
+    deflated: bool,
+    length: u32,
+    raw: u32,
+    crc: u32,
+    offset: u64,
+}
+
+/// The directory of a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Header {
+    pub salt: u64,
+    entries: Vec<Entry>,
+}
+
+fn be32(bytes: &[u8]) -> u32 {
+    bytes.iter().take(4).fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
+
+impl Header {
+    /// Reads the header from the first [`HEADER`] bytes of a file, or all of a shorter one.
+    pub fn parse(bytes: &[u8]) -> Result<Header, Unreadable> {
+        let fixed = bytes.get(..FIXED).ok_or(Unreadable::Damaged("unexpected end of the file"))?;
+        if &fixed[..4] != MAGIC {
+            return Err(Unreadable::Damaged("not a file of fwstat"));
+        }
+        if fixed[4] > VERSION {
+            return Err(Unreadable::Newer(fixed[4]));
+        }
+        let count = usize::from(fixed[5]);
+        let length = FIXED + count * ENTRY;
+        let directory = bytes.get(FIXED..length).filter(|_| count <= MOST_SECTIONS);
+        let (Some(directory), Some(crc)) = (directory, bytes.get(length..length + 4)) else {
+            return Err(Unreadable::Damaged("unexpected end of the header"));
+        };
+        if crc32(&bytes[..length]) != be32(crc) || fixed[4] == 0 {
+            return Err(Unreadable::Damaged("the header's checksum does not match"));
+        }
+        let mut offset = (length + 4) as u64;
+        let mut entries = Vec::with_capacity(count);
+        for entry in directory.chunks_exact(ENTRY) {
+            let length = be32(&entry[2..]);
+            let (raw, crc) = (be32(&entry[6..]), be32(&entry[10..]));
+            entries.push(Entry { kind: entry[0], deflated: entry[1] != 0, length, raw, crc, offset });
+            offset += u64::from(length);
+        }
+        let salt = u64::from(be32(&fixed[6..])) << 32 | u64::from(be32(&fixed[10..]));
+        Ok(Header { salt, entries })
+    }
+
+    /// Where a section lies: offset and length.
+    pub fn find(&self, kind: Kind) -> Option<(u64, usize)> {
+        let entry = self.entry(kind)?;
+        Some((entry.offset, entry.length as usize))
+    }
+
+    fn entry(&self, kind: Kind) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.kind == kind as u8)
+    }
+
+    /// The raw bytes of a section from its bytes in the file.
+    pub fn unpack(&self, kind: Kind, bytes: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
+        let entry = self.entry(kind).ok_or(Unreadable::Damaged("a section is missing"))?;
+        if bytes.len() != entry.length as usize || crc32(&bytes) != entry.crc {
+            return Err(Unreadable::Damaged("the checksum of a section does not match"));
+        }
+        if entry.raw as usize > MOST_RAW {
+            return Err(Unreadable::Damaged("a section is too long"));
+        }
+        if !entry.deflated {
+            return Ok(bytes);
+        }
+        let mut raw = Vec::with_capacity(entry.raw as usize);
+        let limit = u64::from(entry.raw) + 1;
+        match DeflateDecoder::new(&bytes[..]).take(limit).read_to_end(&mut raw) {
+            Ok(length) if length == entry.raw as usize => Ok(raw),
+            _ => Err(Unreadable::Damaged("a section cannot be decompressed")),
+        }
+    }
+}
+
+/// A section for a file.
+pub struct Section {
+    kind: Kind,
+    deflated: bool,
+    raw: usize,
+    bytes: Vec<u8>,
+}
+
+impl Section {
+    /// As it is.
+    pub fn plain(kind: Kind, bytes: Vec<u8>) -> Section {
+        Section { kind, deflated: false, raw: bytes.len(), bytes }
+    }
+
+    /// Deflated where that is worth it.
+    pub fn packed(kind: Kind, bytes: Vec<u8>) -> Section {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(6));
+        // Writing to memory cannot fail.
+        let _ = encoder.write_all(&bytes);
+        let deflated = encoder.finish().unwrap_or_default();
+        let raw = bytes.len();
+        if deflated.len() + LEAST_GAIN.max(raw / 10) <= raw && !deflated.is_empty() {
+            Section { kind, deflated: true, raw, bytes: deflated }
+        } else {
+            Section::plain(kind, bytes)
+        }
+    }
+}
+
+/// The bytes of a file. Empty sections are left out.
+pub fn write(salt: u64, sections: &[Section]) -> Vec<u8> {
+    let sections: Vec<&Section> = sections.iter().filter(|section| section.raw > 0).collect();
+    let length: usize = sections.iter().map(|section| section.bytes.len()).sum();
+    let mut bytes = Vec::with_capacity(FIXED + sections.len() * ENTRY + 4 + length);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&[VERSION, sections.len() as u8]);
+    bytes.extend_from_slice(&salt.to_be_bytes());
+    for section in &sections {
+        bytes.extend_from_slice(&[section.kind as u8, section.deflated.into()]);
+        bytes.extend_from_slice(&(section.bytes.len() as u32).to_be_bytes());
+        bytes.extend_from_slice(&(section.raw as u32).to_be_bytes());
+        bytes.extend_from_slice(&crc32(&section.bytes).to_be_bytes());
+    }
+    let crc = crc32(&bytes);
+    bytes.extend_from_slice(&crc.to_be_bytes());
+    sections.iter().for_each(|section| bytes.extend_from_slice(&section.bytes));
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(bytes: &[u8], kind: Kind) -> Result<Vec<u8>, Unreadable> {
+        let header = Header::parse(bytes)?;
+        let (offset, length) = header.find(kind).ok_or(Unreadable::Damaged("none"))?;
+        let stored = bytes.get(offset as usize..offset as usize + length);
+        header.unpack(kind, stored.unwrap_or_default().to_vec())
+    }
+
+    fn example() -> Vec<u8> {
+        let numbers: Vec<u8> = (0..2000u32).map(|number| (number % 7) as u8).collect();
+        write(7, &[Section::plain(Kind::Summary, vec![1, 2, 3]), Section::packed(Kind::Services, numbers)])
+    }
+
+    #[test]
+    fn sections_come_back() {
+        let bytes = example();
+        assert!(bytes.len() < 300 && Header::parse(&bytes).unwrap().salt == 7);
+        assert_eq!(read(&bytes, Kind::Summary), Ok(vec![1, 2, 3]));
+        assert_eq!(read(&bytes, Kind::Services).unwrap().len(), 2000);
+        assert_eq!(Header::parse(&bytes).unwrap().find(Kind::Pairs), None);
+    }
+
+    #[test]
+    fn every_changed_byte_and_every_cut_is_noticed() {
+        let whole = example();
+        for at in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x10;
+            assert!(read(&bytes, Kind::Summary).is_err() || read(&bytes, Kind::Services).is_err(), "{at}");
+            assert!(read(&whole[..at], Kind::Services).is_err(), "{at}");
+        }
+        let mut newer = whole;
+        newer[4] = VERSION + 1;
+        assert_eq!(Header::parse(&newer), Err(Unreadable::Newer(VERSION + 1)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Header::parse(&bytes);
+            let mut bytes = bytes;
+            bytes.splice(0..bytes.len().min(5), *b"FWST\x01");
+            let _ = read(&bytes, Kind::Summary);
+        }
+    }
+}

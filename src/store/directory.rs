@@ -1,0 +1,437 @@
+//! Where the files of a store lie: in memory, or in a directory whose commits are atomic.
+//!
+//! A commit has three steps. `prepare` writes all new files into `commit.new` and syncs them: it can take long. `publish`
+//! renames that directory to `commit`: from here on the commit counts, and whoever reads looks there first. `finish`
+//! moves the files to where they belong; whoever opens the directory for writing finishes a commit that was interrupted.
+//!
+//! Only regular files of the directory's owner, this user or root are opened, never links or FIFOs; new ones have mode
+//! 0600.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::unistd::{Uid, UnlinkatFlags, fsync, unlinkat};
+
+use super::container::{HEADER, Header, Kind, Unreadable};
+
+/// A file's name and new bytes; `None` removes the file.
+pub type Change = (String, Option<Vec<u8>>);
+
+const NEW: &str = "commit.new";
+const COMMIT: &str = "commit";
+/// In `commit`: the names of the files that a commit removes, a line each.
+const REMOVED: &str = "removed";
+const LOCK: &str = "lock";
+/// Longer files no store has.
+const MOST_BYTES: u64 = 16 << 20;
+
+enum Bytes {
+    Memory(Arc<Vec<u8>>),
+    Disk(File),
+}
+
+/// A file that is open for reading: its header is read, its sections are not.
+pub struct Open {
+    bytes: Bytes,
+    header: Header,
+}
+
+impl Open {
+    fn new(bytes: Bytes) -> io::Result<Result<Open, Unreadable>> {
+        let head = read_at(&bytes, 0, HEADER)?;
+        Ok(Header::parse(&head).map(|header| Open { bytes, header }))
+    }
+
+    /// A file that is in memory as a whole.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Open, Unreadable> {
+        let header = Header::parse(&bytes[..bytes.len().min(HEADER)])?;
+        Ok(Open { bytes: Bytes::Memory(Arc::new(bytes)), header })
+    }
+
+    pub fn salt(&self) -> u64 {
+        self.header.salt
+    }
+
+    /// The raw bytes of a section; `None` if the file has none of this kind.
+    pub fn section(&self, kind: Kind) -> Result<Option<Vec<u8>>, Unreadable> {
+        let Some((offset, length)) = self.header.find(kind) else { return Ok(None) };
+        if length as u64 > MOST_BYTES {
+            return Err(Unreadable::Damaged("a section is too long"));
+        }
+        let bytes =
+            read_at(&self.bytes, offset, length).map_err(|_| Unreadable::Damaged("a section cannot be read"))?;
+        self.header.unpack(kind, bytes).map(Some)
+    }
+}
+
+/// Up to `length` bytes from `offset` on.
+fn read_at(bytes: &Bytes, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    match bytes {
+        Bytes::Memory(bytes) => {
+            let from = (offset as usize).min(bytes.len());
+            Ok(bytes[from..bytes.len().min(from.saturating_add(length))].to_vec())
+        }
+        Bytes::Disk(file) => {
+            // Never more than the file has, whatever its header says.
+            let left = file.metadata()?.len().saturating_sub(offset);
+            let mut bytes = vec![0; length.min(usize::try_from(left).unwrap_or(usize::MAX))];
+            file.read_exact_at(&mut bytes, offset)?;
+            Ok(bytes)
+        }
+    }
+}
+
+/// The files of a store.
+pub enum Directory {
+    Memory(BTreeMap<String, Arc<Vec<u8>>>),
+    Disk(Disk),
+}
+
+impl Directory {
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        match self {
+            Directory::Memory(files) => Ok(files.keys().cloned().collect()),
+            Directory::Disk(disk) => disk.names(),
+        }
+    }
+
+    /// Opens a file; `None` if there is none.
+    pub fn open(&self, name: &str) -> io::Result<Option<Result<Open, Unreadable>>> {
+        let bytes = match self {
+            Directory::Memory(files) => files.get(name).cloned().map(Bytes::Memory),
+            Directory::Disk(disk) => disk.find(name)?.map(Bytes::Disk),
+        };
+        bytes.map(Open::new).transpose()
+    }
+
+    /// All bytes of a file.
+    pub fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        match self {
+            Directory::Memory(files) => Ok(files.get(name).map(|bytes| bytes.to_vec())),
+            Directory::Disk(disk) => disk.find(name)?.map(read_all).transpose(),
+        }
+    }
+
+    /// Makes all changes or none.
+    pub fn commit(&mut self, changes: Vec<Change>) -> io::Result<()> {
+        match self {
+            Directory::Memory(files) => {
+                for (name, bytes) in changes {
+                    match bytes {
+                        Some(bytes) => files.insert(name, Arc::new(bytes)),
+                        None => files.remove(&name),
+                    };
+                }
+                Ok(())
+            }
+            Directory::Disk(disk) if !changes.is_empty() => {
+                disk.prepare(&changes)?;
+                disk.publish()?;
+                // It counts from here on: what is left to do is done when the next commit begins, or the next opening.
+                let _ = disk.finish();
+                Ok(())
+            }
+            Directory::Disk(_) => Ok(()),
+        }
+    }
+
+    /// The bytes of all files.
+    pub fn size(&self) -> u64 {
+        match self {
+            Directory::Memory(files) => files.values().map(|bytes| bytes.len() as u64).sum(),
+            Directory::Disk(disk) => disk.size(),
+        }
+    }
+
+    /// How a message names the file.
+    pub fn describe(&self, name: &str) -> String {
+        match self {
+            Directory::Memory(_) => name.to_string(),
+            Directory::Disk(disk) => disk.path.join(name).display().to_string(),
+        }
+    }
+}
+
+fn read_all(mut file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    (&mut file).take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Files in a directory.
+pub struct Disk {
+    path: PathBuf,
+    directory: OwnedFd,
+    owner: u32,
+    /// Held while the directory is open for writing; `None` for reading.
+    _lock: Option<Flock<File>>,
+}
+
+const FOLDER: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+impl Disk {
+    /// Opens for reading only: nothing in the directory changes.
+    pub fn open(path: &Path) -> io::Result<Disk> {
+        let directory: OwnedFd = File::open(path)?.into();
+        let status = fstat(&directory)?;
+        if !is(&status, SFlag::S_IFDIR) {
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is not a directory"));
+        }
+        Ok(Disk { path: path.to_path_buf(), directory, owner: status.st_uid, _lock: None })
+    }
+
+    /// Opens for writing, makes the directory if it is missing, and finishes an interrupted commit. Only one process at
+    /// a time can have it; another gets `WouldBlock` and the number of the process that has it.
+    pub fn open_for_writing(path: &Path) -> io::Result<Disk> {
+        std::fs::create_dir_all(path)?;
+        let mut disk = Disk::open(path)?;
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let lock = File::from(openat(&disk.directory, LOCK, flags, Mode::from_bits_truncate(0o600))?);
+        disk.check(&lock, LOCK)?;
+        let mut lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(file, error)| match error {
+            Errno::EWOULDBLOCK => {
+                let pid = read_all(file).unwrap_or_default();
+                let pid = String::from_utf8_lossy(&pid).trim().parse::<u32>();
+                let who = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
+                io::Error::new(io::ErrorKind::WouldBlock, format!("another fwstat{who} is writing to it"))
+            }
+            error => error.into(),
+        })?;
+        // For the message above; the lock holds without it.
+        let _ = lock.set_len(0).and_then(|()| writeln!(&mut *lock, "{}", std::process::id()));
+        disk._lock = Some(lock);
+        disk.remove_folder(NEW)?;
+        disk.finish()?;
+        Ok(disk)
+    }
+
+    /// Whether another process has it open for writing.
+    pub fn is_being_written(&self) -> bool {
+        let Ok(Some(file)) = self.open_in(&self.directory, LOCK) else { return false };
+        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
+    }
+
+    /// The same directory for another thread, without the lock.
+    pub fn share(&self) -> io::Result<Disk> {
+        let directory = self.directory.try_clone()?;
+        Ok(Disk { path: self.path.clone(), directory, owner: self.owner, _lock: None })
+    }
+
+    /// Whether the directory's path still leads to it.
+    pub fn is_there(&self) -> bool {
+        let here = fstat(&self.directory).ok().map(|status| (status.st_dev, status.st_ino));
+        let there = nix::sys::stat::stat(&self.path).ok().map(|status| (status.st_dev, status.st_ino));
+        here.is_some() && here == there
+    }
+
+    fn check(&self, file: &File, name: &str) -> io::Result<()> {
+        let status = fstat(file)?;
+        let refuse = |why: &str| {
+            let path = self.path.join(name);
+            Err(io::Error::other(format!("{} is {why}: it is not opened", path.display())))
+        };
+        if !is(&status, SFlag::S_IFREG) {
+            return refuse("not a regular file");
+        }
+        let known = [self.owner, 0, Uid::effective().as_raw()];
+        if !known.contains(&status.st_uid) {
+            return refuse("another user's file");
+        }
+        Ok(())
+    }
+
+    fn open_in(&self, folder: impl AsFd, name: &str) -> io::Result<Option<File>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        match openat(folder, name, flags, Mode::empty()) {
+            Ok(file) => {
+                let file = File::from(file);
+                self.check(&file, name)?;
+                Ok(Some(file))
+            }
+            Err(Errno::ENOENT) => Ok(None),
+            Err(Errno::ELOOP) => {
+                let path = self.path.join(name);
+                Err(io::Error::other(format!("{} is a symbolic link: it is not opened", path.display())))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn folder(&self, name: &str) -> io::Result<Option<OwnedFd>> {
+        match openat(&self.directory, name, FOLDER, Mode::empty()) {
+            Ok(folder) => Ok(Some(folder)),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(Errno::ELOOP | Errno::ENOTDIR) => {
+                let path = self.path.join(name);
+                Err(io::Error::other(format!("{} is not a directory: remove it", path.display())))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn find(&self, name: &str) -> io::Result<Option<File>> {
+        if let Some(commit) = self.folder(COMMIT)? {
+            if let Some(file) = self.open_in(&commit, name)? {
+                return Ok(Some(file));
+            }
+            if self.removed(&commit)?.iter().any(|removed| removed == name) {
+                return Ok(None);
+            }
+        }
+        self.open_in(&self.directory, name)
+    }
+
+    fn removed(&self, commit: &OwnedFd) -> io::Result<Vec<String>> {
+        let list = self.open_in(commit, REMOVED)?.map(read_all).transpose()?.unwrap_or_default();
+        let list = String::from_utf8_lossy(&list).into_owned();
+        Ok(list.lines().filter(|name| is_plain(name)).map(String::from).collect())
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = file_names(&self.directory)?;
+        if let Some(commit) = self.folder(COMMIT)? {
+            let removed = self.removed(&commit)?;
+            names.retain(|name| !removed.contains(name));
+            names.extend(file_names(&commit)?.into_iter().filter(|name| name != REMOVED));
+        }
+        names.retain(|name| name != LOCK);
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    fn size(&self) -> u64 {
+        let names = file_names(&self.directory).unwrap_or_default();
+        let size = |name: &String| {
+            let status = fstatat(&self.directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+            status.map_or(0, |status| u64::try_from(status.st_size).unwrap_or(0))
+        };
+        names.iter().map(size).sum()
+    }
+
+    /// Writes the files of a commit. Nothing counts yet.
+    pub fn prepare(&self, changes: &[Change]) -> io::Result<()> {
+        self.finish()?;
+        self.remove_folder(NEW)?;
+        let written = self.write(changes);
+        if written.is_err() {
+            // What is half written must not fill the flash.
+            let _ = self.remove_folder(NEW);
+        }
+        written
+    }
+
+    fn write(&self, changes: &[Change]) -> io::Result<()> {
+        mkdirat(&self.directory, NEW, Mode::from_bits_truncate(0o700))?;
+        let Some(folder) = self.folder(NEW)? else { return Err(Errno::ENOENT.into()) };
+        let mut removed = String::new();
+        for (name, bytes) in changes {
+            match bytes {
+                Some(bytes) => write_synced(&folder, name, bytes)?,
+                None => {
+                    removed.push_str(name);
+                    removed.push('\n');
+                }
+            }
+        }
+        if !removed.is_empty() {
+            write_synced(&folder, REMOVED, removed.as_bytes())?;
+        }
+        Ok(fsync(&folder)?)
+    }
+
+    /// The commit counts from here on, if this succeeds.
+    pub fn publish(&self) -> io::Result<()> {
+        match renameat(&self.directory, NEW, &self.directory, COMMIT) {
+            Ok(()) => Ok(()),
+            // An error can come after the deed.
+            Err(_) if matches!((self.folder(NEW), self.folder(COMMIT)), (Ok(None), Ok(Some(_)))) => Ok(()),
+            Err(error) => {
+                let _ = self.remove_folder(NEW);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Moves the files of a commit to where they belong.
+    pub fn finish(&self) -> io::Result<()> {
+        let Some(commit) = self.folder(COMMIT)? else { return Ok(()) };
+        fsync(&self.directory)?;
+        for name in self.removed(&commit)? {
+            remove(&self.directory, &name)?;
+        }
+        for name in file_names(&commit)?.into_iter().filter(|name| name != REMOVED) {
+            renameat(&commit, name.as_str(), &self.directory, name.as_str())?;
+        }
+        fsync(&self.directory)?;
+        self.remove_folder(COMMIT)?;
+        Ok(fsync(&self.directory)?)
+    }
+
+    fn remove_folder(&self, name: &str) -> io::Result<()> {
+        let Some(folder) = self.folder(name)? else { return Ok(()) };
+        for name in all_names(&folder)? {
+            remove(&folder, &name)?;
+        }
+        match unlinkat(&self.directory, name, UnlinkatFlags::RemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn is(status: &FileStat, kind: SFlag) -> bool {
+    SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == kind
+}
+
+/// A name of a file of ours: never a path that leads elsewhere.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains('/')
+}
+
+fn write_synced(folder: &OwnedFd, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut file = File::from(openat(folder, name, flags, Mode::from_bits_truncate(0o600))?);
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn remove(folder: &OwnedFd, name: &str) -> io::Result<()> {
+    match unlinkat(folder, name, UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn all_names(folder: &OwnedFd) -> io::Result<Vec<String>> {
+    let mut folder = Dir::openat(folder, ".", FOLDER, Mode::empty())?;
+    let mut names = Vec::new();
+    for entry in folder.iter() {
+        if let Ok(name) = entry?.file_name().to_str()
+            && name != "."
+            && name != ".."
+        {
+            names.push(name.to_string());
+        }
+    }
+    Ok(names)
+}
+
+/// The plain names of regular files.
+fn file_names(folder: &OwnedFd) -> io::Result<Vec<String>> {
+    let mut names = all_names(folder)?;
+    names.retain(|name| {
+        let status = fstatat(folder, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+        is_plain(name) && status.is_ok_and(|status| is(&status, SFlag::S_IFREG))
+    });
+    Ok(names)
+}

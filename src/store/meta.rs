@@ -1,0 +1,117 @@
+//! `store.fws`: what a store remembers besides its statistics; `later.fws`: events dated in the future.
+
+use crate::stats::deferred::Deferred;
+
+use super::codec::{Reader, Writer};
+use super::container::{self, Kind, Section};
+use super::deferred;
+use super::directory::Open;
+
+pub const META: &str = "store.fws";
+pub const LATER: &str = "later.fws";
+
+/// Deletions that are remembered.
+const MOST_DELETIONS: usize = 20;
+/// Longer texts of a deletion are not read.
+const LONGEST: usize = 200;
+
+/// One thing that was deleted by a rule, and why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Deletion {
+    /// Seconds since 1970.
+    pub when: i64,
+    pub what: String,
+    pub because: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Meta {
+    /// Which contents were imported, as [`crate::input::imported::Imported::encode`] writes them; empty if none was.
+    pub imported: Vec<u8>,
+    /// The time zone that the days are counted in.
+    pub zone: Option<String>,
+    /// Oldest first.
+    pub deletions: Vec<Deletion>,
+}
+
+impl Meta {
+    pub fn encode(&self, salt: u64) -> Vec<u8> {
+        let mut writer = Writer::new();
+        for deletion in &self.deletions {
+            writer.signed(deletion.when);
+            writer.raw(deletion.what.as_bytes());
+            writer.raw(deletion.because.as_bytes());
+        }
+        container::write(
+            salt,
+            &[
+                Section::packed(Kind::Imported, self.imported.clone()),
+                Section::plain(Kind::Zone, self.zone.clone().unwrap_or_default().into_bytes()),
+                Section::packed(Kind::Deletions, writer.bytes),
+            ],
+        )
+    }
+
+    /// What is readable, and whether that is all.
+    pub fn decode(file: &Open) -> (Meta, bool) {
+        let mut whole = true;
+        let mut section = |kind| match file.section(kind) {
+            Ok(bytes) => bytes.unwrap_or_default(),
+            Err(_) => {
+                whole = false;
+                Vec::new()
+            }
+        };
+        let imported = section(Kind::Imported);
+        let zone = String::from_utf8(section(Kind::Zone)).unwrap_or_default();
+        let deletions = section(Kind::Deletions);
+        let mut reader = Reader::new(&deletions);
+        let mut meta = Meta { imported, zone: (!zone.is_empty()).then_some(zone), deletions: Vec::new() };
+        while !reader.is_empty() && meta.deletions.len() < MOST_DELETIONS {
+            let deletion = Deletion { when: reader.signed(), what: reader.text(), because: reader.text() };
+            if reader.has_failed() || deletion.what.len().max(deletion.because.len()) > LONGEST {
+                whole = false;
+                break;
+            }
+            meta.deletions.push(deletion);
+        }
+        (meta, whole)
+    }
+
+    /// Remembers a deletion; the oldest is forgotten.
+    pub fn note(&mut self, deletion: Deletion) {
+        if self.deletions.len() == MOST_DELETIONS {
+            self.deletions.remove(0);
+        }
+        self.deletions.push(deletion);
+    }
+}
+
+pub fn encode_later(salt: u64, later: &Deferred) -> Vec<u8> {
+    container::write(salt, &[Section::packed(Kind::Deferred, deferred::encode(later))])
+}
+
+/// `None` if it is damaged.
+pub fn decode_later(file: &Open) -> Option<Deferred> {
+    match file.section(Kind::Deferred) {
+        Ok(None) => Some(Deferred::default()),
+        Ok(Some(bytes)) => deferred::decode(&bytes),
+        Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_comes_back() {
+        let mut meta = Meta { imported: vec![7; 500], zone: Some("JST-9".into()), deletions: Vec::new() };
+        for when in 0..30 {
+            meta.note(Deletion { when, what: "2016-10".into(), because: "120 newer months".into() });
+        }
+        assert_eq!((meta.deletions.len(), meta.deletions[0].when), (MOST_DELETIONS, 10));
+        let file = Open::from_bytes(meta.encode(1)).unwrap();
+        assert_eq!(Meta::decode(&file), (meta, true));
+    }
+}

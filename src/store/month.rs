@@ -1,0 +1,404 @@
+//! A month's file, `2026-10.fws`: read in parts for a question, or whole to add days to it.
+
+use crate::calendar::{Date, Month};
+use crate::event::{Class, Service};
+use crate::query::history::{ClassTotal, DayData, Detail, MonthData, Need, Section as Wanted};
+use crate::stats::anomalies::Anomaly;
+use crate::stats::sample::Distinct;
+use crate::stats::sum::{Sources, sum_of, sum_of_day};
+use crate::stats::summary::{ClassSummary, Cuts, DaySummary};
+
+use super::codec::{Reader, Writer};
+use super::container::{self, Kind, Section, Unreadable};
+use super::directory::Open;
+use super::sections::{self, Unit};
+
+/// Sections of the file and what questions call them.
+const SECTIONS: [(Kind, Wanted); 8] = [
+    (Kind::Totals, Wanted::Totals),
+    (Kind::Services, Wanted::Services),
+    (Kind::ServiceHours, Wanted::ServiceHours),
+    (Kind::Sources, Wanted::Sources),
+    (Kind::SourceHours, Wanted::SourceHours),
+    (Kind::Pairs, Wanted::Pairs),
+    (Kind::Countries, Wanted::Countries),
+    (Kind::Sample, Wanted::Sample),
+];
+
+/// What every question about a month reads.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MonthSummary {
+    pub detail: Detail,
+    /// Different sources of each class.
+    pub distinct: [Option<Distinct>; Class::COUNT],
+    pub days: Vec<DayTotals>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DayTotals {
+    pub date: Date,
+    pub lost: u64,
+    pub totals: [ClassTotal; Class::COUNT],
+}
+
+impl DayTotals {
+    fn of(day: &DaySummary) -> DayTotals {
+        let total = |class| {
+            let ClassSummary { attempts, distinct, .. } = *day.class(class);
+            ClassTotal { attempts, distinct }
+        };
+        DayTotals { date: day.date, lost: day.lost, totals: Class::ALL.map(total) }
+    }
+}
+
+fn write_distinct(writer: &mut Writer, distinct: Option<Distinct>) {
+    writer.optional(distinct.map(|distinct| distinct.number));
+    distinct.into_iter().for_each(|distinct| writer.number(distinct.error));
+}
+
+fn read_distinct(reader: &mut Reader<'_>) -> Option<Distinct> {
+    let number = reader.optional()?;
+    Some(Distinct { number, error: reader.number() })
+}
+
+impl MonthSummary {
+    fn encode(&self, month: Month) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.u8(self.detail as u8);
+        self.distinct.iter().for_each(|distinct| write_distinct(&mut writer, *distinct));
+        writer.number(self.days.len() as u64);
+        for day in &self.days {
+            writer.u8((day.date.0 - month.first_day().0) as u8);
+            writer.number(day.lost);
+            for ClassTotal { attempts, distinct } in day.totals {
+                writer.number(attempts);
+                if attempts > 0 {
+                    write_distinct(&mut writer, distinct);
+                }
+            }
+        }
+        writer.bytes
+    }
+
+    fn decode(bytes: &[u8], month: Month) -> Option<MonthSummary> {
+        let mut reader = Reader::new(bytes);
+        let detail = match reader.u8() {
+            0 => Detail::Fresh,
+            1 => Detail::Days,
+            2 => Detail::Month,
+            _ => return None,
+        };
+        let distinct = Class::ALL.map(|_| read_distinct(&mut reader));
+        let mut days = Vec::new();
+        for _ in 0..reader.items() {
+            let date = Date(month.first_day().0 + i32::from(reader.u8()));
+            let lost = reader.number();
+            let totals = Class::ALL.map(|_| {
+                let attempts = reader.number();
+                let distinct =
+                    if attempts > 0 { read_distinct(&mut reader) } else { Some(Distinct::default()) };
+                ClassTotal { attempts, distinct }
+            });
+            if date.month() != month || reader.has_failed() {
+                return None;
+            }
+            days.push(DayTotals { date, lost, totals });
+        }
+        let ascending = days.is_sorted_by(|a, b| a.date < b.date);
+        (ascending && !reader.has_failed() && reader.is_empty()).then_some(MonthSummary {
+            detail,
+            distinct,
+            days,
+        })
+    }
+}
+
+fn encode_cells(cells: &[Anomaly]) -> Vec<u8> {
+    let mut writer = Writer::new();
+    for cell in cells {
+        writer.number(u64::from(cell.date.0.cast_unsigned()));
+        writer.number(cell.service.to_bits().into());
+        writer.number(cell.attempts);
+        // A median is a whole number or lies halfway between two; a score has one digit after the point.
+        writer.number((cell.expected * 2.0).round() as u64);
+        writer.number((cell.score * 10.0).round() as u64);
+    }
+    writer.bytes
+}
+
+fn decode_cells(bytes: &[u8]) -> Option<Vec<Anomaly>> {
+    let mut reader = Reader::new(bytes);
+    let mut cells = Vec::new();
+    while !reader.is_empty() {
+        cells.push(Anomaly {
+            date: Date(reader.small().cast_signed()),
+            service: Service::from_bits(reader.small()),
+            attempts: reader.number(),
+            expected: reader.number() as f64 / 2.0,
+            score: reader.number() as f64 / 10.0,
+        });
+    }
+    (!reader.has_failed()).then_some(cells)
+}
+
+/// A month with all that is stored of it.
+#[derive(Clone, Debug)]
+pub struct WholeMonth {
+    pub month: Month,
+    pub summary: MonthSummary,
+    pub cells: Vec<Anomaly>,
+    /// With rows, unless `summary.detail` is [`Detail::Month`].
+    pub days: Vec<DaySummary>,
+    /// Rows of the whole month, if it is.
+    pub whole: Option<DaySummary>,
+}
+
+impl WholeMonth {
+    pub fn new(month: Month, detail: Detail) -> WholeMonth {
+        let summary = MonthSummary { detail, ..MonthSummary::default() };
+        WholeMonth { month, summary, cells: Vec::new(), days: Vec::new(), whole: None }
+    }
+
+    /// Adds days, each to what there is of it. Totals that were known of a month before are added to, never replaced.
+    pub fn add(&mut self, new: Vec<DaySummary>) {
+        let class = |class| (self.summary.detail == Detail::Month).then(|| Cuts::of_month(class));
+        let cuts = Class::ALL.map(|known| {
+            class(known).unwrap_or(match self.summary.detail {
+                Detail::Fresh => Cuts::of_day(known),
+                _ => Cuts::of_old_day(known),
+            })
+        });
+        for day in new {
+            let totals = DayTotals::of(&day);
+            match self.summary.days.binary_search_by_key(&day.date, |known| known.date) {
+                Err(at) => self.summary.days.insert(at, totals),
+                Ok(at) => add_totals(&mut self.summary.days[at], &totals),
+            }
+            if self.summary.detail == Detail::Month {
+                let known = self.whole.take().unwrap_or_else(|| DaySummary::new(self.month.first_day()));
+                let classes = sum_of([&known, &day].into_iter());
+                self.whole = Some(DaySummary { classes, ..known });
+                continue;
+            }
+            match self.days.iter_mut().find(|known| known.date == day.date) {
+                None => self.days.push(day),
+                Some(known) => {
+                    *known = sum_of_day(known, &day);
+                    if let Ok(at) = self.summary.days.binary_search_by_key(&day.date, |known| known.date) {
+                        self.summary.days[at] = DayTotals::of(known);
+                    }
+                }
+            }
+        }
+        self.days.sort_by_key(|day| day.date);
+        for day in self.days.iter_mut().chain(&mut self.whole) {
+            Class::ALL.iter().for_each(|class| day.classes[*class as usize].cut(cuts[*class as usize]));
+        }
+        self.count_sources();
+    }
+
+    /// The month's different sources, from the samples of its days.
+    fn count_sources(&mut self) {
+        if let Some(whole) = &self.whole {
+            self.summary.distinct = whole.classes.each_ref().map(|class| class.distinct);
+            return;
+        }
+        self.summary.distinct = Class::ALL.map(|class| {
+            let mut sources = Sources::default();
+            for day in self.days.iter().map(|day| day.class(class)) {
+                sources.add(day.attempts, day.distinct, day.sample.as_ref());
+            }
+            sources.distinct()
+        });
+    }
+
+    pub fn set_cells(&mut self, mut cells: Vec<Anomaly>) {
+        cells.sort_by_key(|cell| (cell.date, cell.service));
+        self.cells = cells;
+    }
+
+    /// Removes the hours of rows and shrinks the samples.
+    pub fn drop_hours(&mut self) {
+        self.summary.detail = Detail::Days;
+        for day in &mut self.days {
+            Class::ALL.iter().for_each(|class| day.classes[*class as usize].cut(Cuts::of_old_day(*class)));
+        }
+    }
+
+    /// Replaces the rows of the days by those of the month. The number of different sources stays as exact as it was.
+    pub fn drop_days(&mut self) {
+        self.summary.detail = Detail::Month;
+        let mut classes = sum_of(self.days.iter());
+        for class in Class::ALL {
+            let summary = &mut classes[class as usize];
+            summary.distinct = self.summary.distinct[class as usize];
+            summary.cut(Cuts::of_month(class));
+        }
+        self.whole = Some(DaySummary { classes, ..DaySummary::new(self.month.first_day()) });
+        self.days.clear();
+    }
+
+    /// The file.
+    pub fn encode(&self, salt: u64) -> Vec<u8> {
+        let days = match &self.whole {
+            Some(whole) => std::slice::from_ref(whole),
+            None => &self.days[..],
+        };
+        let mut file = vec![
+            Section::plain(Kind::Summary, self.summary.encode(self.month)),
+            Section::packed(Kind::Cells, encode_cells(&self.cells)),
+        ];
+        file.extend(sections::encode(days, Unit::Minutes, Section::packed));
+        container::write(salt, &file)
+    }
+}
+
+fn add_totals(known: &mut DayTotals, more: &DayTotals) {
+    known.lost = known.lost.saturating_add(more.lost);
+    for (known, more) in known.totals.iter_mut().zip(more.totals) {
+        let distinct = match (known.attempts, more.attempts) {
+            (0, _) => more.distinct,
+            (_, 0) => known.distinct,
+            // Some sources may be in both.
+            _ => None,
+        };
+        *known = ClassTotal { attempts: known.attempts.saturating_add(more.attempts), distinct };
+    }
+}
+
+/// What was found of a file's damage, the first of it.
+type Damage = Option<&'static str>;
+
+/// A section, if the file has it; damage is noted.
+fn section(file: &Open, kind: Kind, damage: &mut Damage) -> Option<Vec<u8>> {
+    match file.section(kind) {
+        Ok(section) => section,
+        Err(unreadable) => {
+            damage.get_or_insert(match unreadable {
+                Unreadable::Damaged(what) => what,
+                Unreadable::Newer(_) => "written by a newer version",
+            });
+            None
+        }
+    }
+}
+
+const INVALID: &str = "contains an invalid record";
+
+fn read_summary(file: &Open, month: Month, damage: &mut Damage) -> Option<MonthSummary> {
+    let bytes = section(file, Kind::Summary, damage);
+    if let Some(summary) = bytes.and_then(|bytes| MonthSummary::decode(&bytes, month)) {
+        return Some(summary);
+    }
+    damage.get_or_insert(INVALID);
+    // Most of it stands in the days' totals, too.
+    let bytes = section(file, Kind::Totals, damage)?;
+    let mut summary = MonthSummary { detail: Detail::Days, ..MonthSummary::default() };
+    sections::bodies(&bytes, |date, _| date.month() == month, |date, class, body| {
+        let mut known = ClassSummary::default();
+        sections::read_body(body, Kind::Totals, date, &mut known, Unit::Minutes);
+        let total = ClassTotal { attempts: known.attempts, distinct: known.distinct };
+        let at = match summary.days.binary_search_by_key(&date, |day| day.date) {
+            Ok(at) => at,
+            Err(at) => {
+                let empty = ClassTotal { attempts: 0, distinct: Some(Distinct::default()) };
+                summary.days.insert(at, DayTotals { date, lost: 0, totals: [empty; Class::COUNT] });
+                at
+            }
+        };
+        summary.days[at].totals[class as usize] = total;
+    });
+    Some(summary)
+}
+
+fn read_cells(file: &Open, damage: &mut Damage) -> Vec<Anomaly> {
+    let Some(bytes) = section(file, Kind::Cells, damage) else { return Vec::new() };
+    decode_cells(&bytes).unwrap_or_else(|| {
+        damage.get_or_insert(INVALID);
+        Vec::new()
+    })
+}
+
+/// Reads what a question needs of a month.
+pub fn read(file: &Open, month: Month, need: &Need) -> (MonthData, Damage) {
+    let mut damage = None;
+    let mut data = MonthData::new(month);
+    let Some(summary) = read_summary(file, month, &mut damage) else { return (data, damage) };
+    data.detail = summary.detail;
+    data.distinct = Some(summary.distinct);
+    data.days = summary
+        .days
+        .iter()
+        .map(|day| {
+            let ClassTotal { attempts, distinct } = day.totals[need.class as usize];
+            let summary = ClassSummary { attempts, distinct, ..ClassSummary::default() };
+            DayData { lost: day.lost, totals: day.totals, summary, ..DayData::new(day.date) }
+        })
+        .collect();
+    if need.wants_in(Wanted::Cells, month) {
+        data.cells = read_cells(file, &mut damage);
+    }
+    let mut whole = ClassSummary::default();
+    for (kind, wanted) in SECTIONS.into_iter().filter(|(_, wanted)| need.wants_in(*wanted, month)) {
+        let Some(bytes) = section(file, kind, &mut damage) else { continue };
+        let is_whole = summary.detail == Detail::Month;
+        let is_wanted =
+            |date: Date, class: Class| class == need.class && (is_whole || need.wants(wanted, date));
+        let valid = sections::bodies(&bytes, is_wanted, |date, _, body| {
+            if is_whole {
+                sections::read_body(body, kind, date, &mut whole, Unit::Minutes);
+            } else if let Ok(at) = data.days.binary_search_by_key(&date, |day| day.date) {
+                sections::read_body(body, kind, date, &mut data.days[at].summary, Unit::Minutes);
+            } else {
+                body.fail();
+            }
+        });
+        if !valid {
+            damage.get_or_insert(INVALID);
+        }
+    }
+    if summary.detail == Detail::Month {
+        data.whole = Some(whole);
+    }
+    (data, damage)
+}
+
+/// Reads everything of a month.
+pub fn read_whole(file: &Open, month: Month) -> (WholeMonth, Damage) {
+    let mut damage = None;
+    let mut whole = WholeMonth::new(month, Detail::Fresh);
+    let Some(summary) = read_summary(file, month, &mut damage) else { return (whole, damage) };
+    whole.cells = read_cells(file, &mut damage);
+    let mut days: Vec<DaySummary> = match summary.detail {
+        Detail::Month => vec![DaySummary::new(month.first_day())],
+        _ => summary.days.iter().map(|day| DaySummary { lost: day.lost, ..DaySummary::new(day.date) }).collect(),
+    };
+    for kind in sections::KINDS {
+        let Some(bytes) = section(file, kind, &mut damage) else { continue };
+        let valid = sections::bodies(&bytes, |_, _| true, |date, class, body| {
+            match days.binary_search_by_key(&date, |day| day.date) {
+                Ok(at) => {
+                    let summary = &mut days[at].classes[class as usize];
+                    sections::read_body(body, kind, date, summary, Unit::Minutes);
+                }
+                Err(_) => body.fail(),
+            }
+        });
+        if !valid {
+            damage.get_or_insert(INVALID);
+        }
+    }
+    if summary.detail == Detail::Month {
+        whole.whole = days.pop();
+    } else {
+        // The totals are told twice, and each alone must not be lost with a damaged section.
+        for (day, known) in days.iter_mut().zip(&summary.days) {
+            for (summary, total) in day.classes.iter_mut().zip(known.totals) {
+                (summary.attempts, summary.distinct) = (total.attempts, total.distinct);
+            }
+        }
+        whole.days = days;
+    }
+    whole.summary = summary;
+    (whole, damage)
+}

@@ -1,0 +1,227 @@
+//! Open days on flash and in RAM.
+//!
+//! Flash has an open day in pieces, `today-2026-11-22-003.fws`: each holds what came since the piece before, so that an
+//! hour writes an hour's events and not the whole day; their sum is the day. The copy in RAM is one file that holds all
+//! that flash may not have. An import leaves its first and last day as one piece each, so that more of them can be added
+//! exactly.
+
+use crate::calendar::Date;
+use crate::stats::day::{Day, Samples};
+use crate::stats::deferred::Deferred;
+use crate::stats::summary::DaySummary;
+
+use super::codec::{Reader, Writer};
+use super::container::{self, Kind, Section};
+use super::deferred;
+use super::directory::Open;
+use super::sections::{self, StoredDay, Unit};
+
+/// Where the counting stands.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct State {
+    /// Higher than those of all pieces and copies before: the highest knows most.
+    pub serial: u64,
+    /// The kernel's boot id: logd's entries are numbered anew after a boot.
+    pub boot: String,
+    /// The last entry of logd that was counted: its id and time.
+    pub mark: Option<(u32, i64)>,
+    /// The open day.
+    pub date: Option<Date>,
+    /// Wall clock minus boot clock in milliseconds, while the wall clock was believed.
+    pub believed: Option<i64>,
+    /// Flash holds everything that this holds of the open day.
+    pub on_flash: bool,
+    /// Bytes that were written to flash on `date` before.
+    pub written: u64,
+}
+
+impl State {
+    /// `lost`: packets that the inputs lost on the days of the file.
+    fn encode(&self, lost: &[(Date, u64)]) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.number(self.serial);
+        writer.raw(self.boot.as_bytes());
+        writer.optional(self.mark.map(|(id, _)| id.into()));
+        writer.signed(self.mark.map_or(0, |(_, time)| time));
+        writer.optional(self.date.map(|date| u64::from(date.0.cast_unsigned())));
+        writer.u8(self.believed.is_some().into());
+        writer.signed(self.believed.unwrap_or(0));
+        writer.u8(self.on_flash.into());
+        writer.number(self.written);
+        writer.number(lost.len() as u64);
+        for (date, lost) in lost {
+            writer.number(u64::from(date.0.cast_unsigned()));
+            writer.number(*lost);
+        }
+        writer.bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<(State, Vec<(Date, u64)>)> {
+        let mut reader = Reader::new(bytes);
+        let serial = reader.number();
+        let boot = reader.text();
+        let id = reader.optional().and_then(|id| u32::try_from(id).ok());
+        let time = reader.signed();
+        let date = reader.optional().and_then(|date| i32::try_from(date).ok()).map(Date);
+        let believed = (reader.u8() == 1, reader.signed());
+        let (on_flash, written) = (reader.u8() == 1, reader.number());
+        let lost = (0..reader.items()).map(|_| (Date(reader.small().cast_signed()), reader.number())).collect();
+        let state = State {
+            serial,
+            boot,
+            mark: id.map(|id| (id, time)),
+            date,
+            believed: believed.0.then_some(believed.1),
+            on_flash,
+            written,
+        };
+        (!reader.has_failed() && reader.is_empty()).then_some((state, lost))
+    }
+}
+
+/// What was found of an earlier run.
+#[derive(Default)]
+pub struct Saved {
+    /// Parts of days, in no order: the sum of the parts of a day is the day.
+    pub days: Vec<StoredDay>,
+    /// What waited for the wall clock.
+    pub deferred: Deferred,
+    pub state: State,
+    /// A part could not be read.
+    pub damaged: bool,
+}
+
+/// A piece with a part of an open day.
+pub fn encode_part(salt: u64, state: &State, day: &DaySummary, samples: &Samples) -> Vec<u8> {
+    let mut file = vec![Section::plain(Kind::State, state.encode(&[(day.date, day.lost)]))];
+    file.extend(sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::packed));
+    file.push(sections::encode_samples(day.date, samples, Section::packed));
+    container::write(salt, &file)
+}
+
+/// A piece with a whole open day.
+pub fn encode_day(salt: u64, state: &State, day: &Day) -> Vec<u8> {
+    let mut file = vec![Section::plain(Kind::State, state.encode(&[(day.date, day.lost)]))];
+    file.extend(sections::encode_open(day, Section::packed));
+    container::write(salt, &file)
+}
+
+/// The copy in RAM: closed days that flash does not have, the open day, and what waits for the wall clock. Not deflated:
+/// it is written each minute.
+pub fn encode_copy(
+    salt: u64,
+    state: &State,
+    closed: &[DaySummary],
+    open: Option<&Day>,
+    waiting: &Deferred,
+) -> Vec<u8> {
+    let lost = closed.iter().map(|day| (day.date, day.lost)).chain(open.iter().map(|day| (day.date, day.lost)));
+    let mut file = vec![Section::plain(Kind::State, state.encode(&lost.collect::<Vec<_>>()))];
+    file.push(Section::plain(Kind::Deferred, deferred::encode(waiting)));
+    match open {
+        Some(open) if closed.is_empty() => file.extend(sections::encode_open(open, Section::plain)),
+        Some(open) => {
+            // Only while flash cannot be written.
+            let mut days = closed.to_vec();
+            days.push(open.to_summary());
+            file.extend(sections::encode(&days, Unit::Seconds, Section::plain));
+            file.push(sections::encode_samples(open.date, &open.samples(), Section::plain));
+        }
+        None => file.extend(sections::encode(closed, Unit::Seconds, Section::plain)),
+    }
+    container::write(salt, &file)
+}
+
+/// What a piece or a copy holds; `None` if its state cannot be read.
+pub fn decode(file: &Open) -> Option<Saved> {
+    let (state, lost) = State::decode(&file.section(Kind::State).ok()??)?;
+    let mut damaged = false;
+    let waiting = match file.section(Kind::Deferred) {
+        Ok(None) => Some(Deferred::default()),
+        Ok(Some(bytes)) => deferred::decode(&bytes),
+        Err(_) => None,
+    };
+    damaged |= waiting.is_none();
+    let (mut days, whole) = sections::decode(file, Unit::Seconds);
+    for (date, lost) in lost.into_iter().filter(|(_, lost)| *lost > 0) {
+        match days.iter_mut().find(|day| day.summary.date == date) {
+            Some(day) => day.summary.lost = lost,
+            None => {
+                let summary = DaySummary { lost, ..DaySummary::new(date) };
+                days.push(StoredDay { summary, samples: Samples::default() });
+            }
+        }
+    }
+    Some(Saved { days, deferred: waiting.unwrap_or_default(), state, damaged: damaged || !whole })
+}
+
+/// The name of a piece.
+pub fn name_of(date: Date, number: u32) -> String {
+    format!("today-{date}-{number:03}.fws")
+}
+
+/// The day and number of a piece.
+pub fn parse_name(name: &str) -> Option<(Date, u32)> {
+    let (date, number) = name.strip_prefix("today-")?.strip_suffix(".fws")?.rsplit_once('-')?;
+    Some((Date::parse(date)?, number.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Address, Event};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_copy_comes_back() {
+        let state = State {
+            serial: 7,
+            boot: "b".into(),
+            mark: Some((u32::MAX, -1)),
+            date: Some(Date(20_000)),
+            believed: Some(-5),
+            on_flash: true,
+            written: 70_000,
+        };
+        for state in [state, State::default()] {
+            let lost = vec![(Date(7), 9)];
+            assert_eq!(State::decode(&state.encode(&lost)), Some((state, lost)));
+        }
+        let mut day = Day::new(Date(20_000), 3);
+        for host in 0..1000 {
+            let source = Address::v4(host);
+            let event = Event { time: 20_000 * 86_400 + 77, source, port: 23, protocol: 6, count: 2, ..Event::default() };
+            day.add(&event, 5);
+        }
+        let waiting = Deferred::default();
+        let bytes = encode_copy(3, &State::default(), &[], Some(&day), &waiting);
+        let saved = decode(&Open::from_bytes(bytes).unwrap()).unwrap();
+        let mut again = Day::new(Date(20_000), 3);
+        saved.days.iter().for_each(|part| again.add_summary(&part.summary, &part.samples));
+        assert!(!saved.damaged);
+        assert_eq!(again.to_summary(), day.to_summary());
+        let part = encode_part(3, &State::default(), &day.to_summary(), &day.samples());
+        let whole = encode_day(3, &State::default(), &day);
+        for bytes in [part, whole] {
+            let saved = decode(&Open::from_bytes(bytes).unwrap()).unwrap();
+            let mut again = Day::new(Date(20_000), 3);
+            saved.days.iter().for_each(|part| again.add_summary(&part.summary, &part.samples));
+            assert_eq!(again.to_summary(), day.to_summary());
+        }
+    }
+
+    #[test]
+    fn names_tell_day_and_number() {
+        let date = Date::parse("2026-11-22").unwrap();
+        assert_eq!(parse_name(&name_of(date, 3)), Some((date, 3)));
+        assert_eq!(parse_name(&name_of(date, 4711)), Some((date, 4711)));
+        assert_eq!(parse_name("today-2026-11-22.fws"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = State::decode(&bytes);
+        }
+    }
+}
