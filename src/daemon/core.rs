@@ -3,7 +3,6 @@
 mod status;
 
 use std::cell::RefCell;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -34,6 +33,7 @@ use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer};
 use crate::record::Field;
 use crate::sys::installed::read_text;
+use crate::sys::random;
 use crate::ubus::{Status, blob};
 
 /// A longer firewall configuration is not looked at.
@@ -93,8 +93,7 @@ impl Core {
         outside.look(&config.zone);
         let (calendar, wrong) = zone.first();
         problems.extend(wrong);
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let (mut places, newest, saved) = Places::open(&config, run, boot.trim());
+        let (mut places, newest, saved) = Places::open(&config, run, &random::boot_id());
         let mut engine = Engine::new(calendar.clone(), newest, config.evidence as usize);
         let countries = Rc::new(RefCell::new(Database::new(Path::new(&config.country_database))));
         engine.atlas = Some(countries.clone());
@@ -401,7 +400,7 @@ impl Answers for Core {
                 }
             })?
         };
-        self.guarding.count_dropped(&mut answer);
+        self.guarding.add_kernel_state(&mut answer);
         crate::cli::offline::add_advice(question, &mut answer);
         if let Answer::Summary(summary) = &mut answer {
             self.complete(now, summary);

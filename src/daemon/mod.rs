@@ -9,11 +9,12 @@ pub use counters::zones;
 mod callers;
 mod core;
 mod counters;
-mod fence;
+
 mod guarding;
 mod ledger;
 mod log;
 mod nflog;
+mod nft_sync;
 mod notices;
 mod outside;
 mod store;
@@ -204,7 +205,7 @@ impl Daemon {
         let packets = self.nflog.as_ref().and_then(|nflog| nflog.fd()).map(Wait::read);
         let packets = add(&mut waits, packets);
         let counters = add(&mut waits, self.core.counters.fd().map(Wait::read));
-        for fd in self.core.guarding.fence.fds() {
+        for fd in self.core.guarding.nft_sync.fds() {
             // Every turn looks at them.
             add(&mut waits, fd.map(Wait::read));
         }

@@ -66,13 +66,13 @@ impl Core {
     }
 
     /// What somebody should look at, a sentence each.
-    fn warnings(&self, now: Now) -> Vec<String> {
+    fn warnings(&mut self, now: Now) -> Vec<String> {
         let mut warnings = self.problems.clone();
         warnings.extend(self.places.damage().iter().cloned());
         warnings.extend(self.places.trouble.iter().cloned());
         warnings.extend(self.places.no_copy.iter().chain(&self.places.left_out).cloned());
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
-        warnings.extend(self.guarding.warnings(&self.config));
+        warnings.extend(self.guarding.warnings(now, &self.config, &self.engine));
         warnings.extend(self.country_status(now).trouble);
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
@@ -105,7 +105,7 @@ impl Core {
     }
 
     /// What the daemon alone knows of a period.
-    pub(super) fn complete(&self, now: Now, summary: &mut SummaryAnswer) {
+    pub(super) fn complete(&mut self, now: Now, summary: &mut SummaryAnswer) {
         let mut warnings = self.warnings(now);
         for input in self.inputs(now).iter().filter(|input| input.state != RUNNING) {
             warnings.push(format!("input {}: {}", input.name, input.state));
