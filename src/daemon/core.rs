@@ -13,6 +13,7 @@ use super::guarding::Guarding;
 use super::log::Log;
 use super::notices::{Notice, Notices};
 use super::outside::Outside;
+use super::reload;
 use super::store::Places;
 use super::zone::ZoneFiles;
 use super::{load, now};
@@ -22,9 +23,10 @@ use crate::config::zones::Interface;
 use crate::event::Origin;
 use crate::exposure;
 use crate::geoip::Database;
+use crate::guard::Source;
 use crate::input::logd::{LogFeed, LogdCounts, Mark};
 use crate::input::nflog::Counters;
-use crate::live::open_day::mask;
+use crate::live::open_day::{mask, refused_by_mask};
 use crate::live::{Action, Brought, Engine, Input, Now};
 use crate::output::blobmsg::{AnswerError, Answers, BusCommand};
 use crate::parse::line::{LineReader, Outcome};
@@ -299,7 +301,7 @@ impl Core {
     #[inline(never)]
     pub fn reload(&mut self, now: Now) {
         self.commit(now);
-        let (config, mut problems) = load(&self.config_path);
+        let (config, mut problems) = reload::reload(&self.config_path, &self.config);
         self.config = config;
         if let Some(changed) = self.zone.again() {
             self.set_zone(now, changed);
@@ -387,6 +389,12 @@ impl Answers for Core {
     fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError> {
         let now = now();
         self.tick(now);
+        let is_blocked = |address| self.engine.guard.ledger.get(Source::of(address)).is_some();
+        if self.config.mask_sources
+            && let Some(why) = refused_by_mask(question, is_blocked)
+        {
+            return Err(AnswerError::PermissionDenied(why));
+        }
         let mut answer = if question.topic == Topic::Status {
             Answer::Status(self.status(now))
         } else {

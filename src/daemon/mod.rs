@@ -17,6 +17,7 @@ mod nflog;
 mod nft_sync;
 mod notices;
 mod outside;
+mod reload;
 mod store;
 mod surroundings;
 pub mod zone;
@@ -68,12 +69,9 @@ pub fn now() -> Now {
 
 /// The configuration, and the problems in it. A file that is missing is an empty one.
 pub fn load(path: &Path) -> (Config, Vec<String>) {
-    let text = match std::fs::read(path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) => {
-            let sentence = format!("cannot read {}: {error}; using the defaults", path.display());
-            return (Config::default(), vec![sentence]);
-        }
+    let text = match reload::read(path) {
+        Ok(text) => text,
+        Err(sentence) => return (Config::default(), vec![format!("{sentence}; using the defaults")]),
     };
     let (config, problems) = Config::parse(&path.display().to_string(), &text);
     (config, problems.iter().map(ToString::to_string).collect())
@@ -134,8 +132,9 @@ impl Daemon {
         if packets || bus.0 {
             self.read_packets(now, PACKETS_AT_ONCE);
         }
-        if bus.0 || bus.1 {
-            self.on_bus(now, bus.0);
+        let more = self.bus.has_more();
+        if bus.0 || bus.1 || more {
+            self.on_bus(now, bus.0 || more);
         }
         if counters {
             self.core.read_counters();

@@ -11,6 +11,9 @@ use crate::short::{AddressText, CountryText, InstantText};
 /// Text of a table of ours: in an answer of a thousand rows none of it is copied.
 pub type Known = std::borrow::Cow<'static, str>;
 
+/// Reasons that an answer lists.
+const MAX_REASONS: usize = 20;
+
 /// What every answer carries: whether it is complete, and if not, why not.
 #[derive(Clone, Debug, Default)]
 pub struct Completeness {
@@ -30,9 +33,13 @@ impl Completeness {
     }
 
     pub fn from_reasons(reasons: &[String]) -> Completeness {
+        let mut because = reasons[..reasons.len().min(MAX_REASONS)].join("; ");
+        if reasons.len() > MAX_REASONS {
+            because.push_str(&format!("; and {} more reasons", reasons.len() - MAX_REASONS));
+        }
         Completeness {
             complete: reasons.is_empty(),
-            incomplete_because: (!reasons.is_empty()).then(|| reasons.join("; ")),
+            incomplete_because: (!reasons.is_empty()).then_some(because),
         }
     }
 }
