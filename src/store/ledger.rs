@@ -316,7 +316,7 @@ mod tests {
 
     fn ledger() -> Ledger {
         let mut ledger = Ledger::default();
-        ledger.set_lengths(Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, most_blocks: 100 });
+        ledger.set_lengths(Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, max_blocks: 100 });
         let (a, b, c) = (Source::V4(0xc633_6407), Source::V6(0x2001_0db8_0001_0002), Source::V4(7));
         ledger.add(1_000_000, Some(WALL), &suspect(a, Rule::Login), None, false);
         ledger.explain(a, Detail { words: None, lines: vec!["a line".into(), "é".into()] });

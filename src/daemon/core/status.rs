@@ -11,6 +11,11 @@ use crate::query::answer::{
     StoreStatus, SummaryAnswer,
 };
 
+/// Sentences in a list of an answer, and the longest of them in bytes.
+const MAX_LIST: usize = 20;
+const LONGEST_SENTENCE: usize = 500;
+const MAX_FINDINGS: usize = 40;
+
 /// What is said of the country database, and what is wrong with it.
 struct CountryTold {
     status: CountryStatus,
@@ -32,7 +37,11 @@ impl Core {
                 timezone: self.engine.calendar().name().to_string(),
             },
             inputs: self.inputs(now),
-            outside: self.outside.guessed.is_none().then(|| self.outside.interfaces.clone()),
+            outside: self.outside.guessed.is_none().then(|| {
+                let mut interfaces = self.outside.interfaces.clone();
+                shorten(&mut interfaces, "interfaces");
+                interfaces
+            }),
             counters: self.counted.clone(),
             store: StoreStatus {
                 path: self.places.directory().display().to_string(),
@@ -66,13 +75,19 @@ impl Core {
     }
 
     /// What somebody should look at, a sentence each.
-    fn warnings(&self, now: Now) -> Vec<String> {
+    fn warnings(&mut self, now: Now) -> Vec<String> {
+        let mut warnings = self.all_warnings(now);
+        shorten(&mut warnings, "warnings");
+        warnings
+    }
+
+    fn all_warnings(&mut self, now: Now) -> Vec<String> {
         let mut warnings = self.problems.clone();
         warnings.extend(self.places.damage().iter().cloned());
         warnings.extend(self.places.trouble.iter().cloned());
         warnings.extend(self.places.no_copy.iter().chain(&self.places.left_out).cloned());
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
-        warnings.extend(self.guarding.warnings(&self.config));
+        warnings.extend(self.guarding.warnings(now, &self.config, &self.engine));
         warnings.extend(self.country_status(now).trouble);
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
@@ -101,15 +116,24 @@ impl Core {
                 }
             }
         }
-        findings.rows()
+        let mut rows = findings.rows();
+        if rows.len() > MAX_FINDINGS {
+            let more = rows.len() - MAX_FINDINGS;
+            rows.truncate(MAX_FINDINGS);
+            let text = format!("{more} more findings: fwstat check lists them");
+            rows.push(FindingRow { kind: "note".to_string(), text });
+        }
+        rows.iter_mut().for_each(|row| cut(&mut row.text));
+        rows
     }
 
     /// What the daemon alone knows of a period.
-    pub(super) fn complete(&self, now: Now, summary: &mut SummaryAnswer) {
-        let mut warnings = self.warnings(now);
+    pub(super) fn complete(&mut self, now: Now, summary: &mut SummaryAnswer) {
+        let mut warnings = self.all_warnings(now);
         for input in self.inputs(now).iter().filter(|input| input.state != RUNNING) {
             warnings.push(format!("input {}: {}", input.name, input.state));
         }
+        shorten(&mut warnings, "warnings");
         summary.warnings = Some(warnings);
         summary.now = self.engine.clock_is_set().then(|| self.engine.calendar().rfc3339(now.wall));
     }
@@ -158,10 +182,47 @@ impl Core {
     }
 }
 
+/// Cuts a list of sentences, and tells how many are left out.
+fn shorten(list: &mut Vec<String>, what: &str) {
+    if list.len() > MAX_LIST {
+        // One place is for what is left out; of a list that was cut before the sentence is among them.
+        let more = list.len() - MAX_LIST;
+        list.truncate(MAX_LIST);
+        list.push(format!("{more} more {what}"));
+    }
+    list.iter_mut().for_each(cut);
+}
+
+/// Cuts a sentence that is too long.
+fn cut(sentence: &mut String) {
+    if sentence.len() > LONGEST_SENTENCE {
+        let end = (0..=LONGEST_SENTENCE).rev().find(|at| sentence.is_char_boundary(*at)).unwrap_or(0);
+        sentence.truncate(end);
+        sentence.push_str("...");
+    }
+}
+
 /// Memory in use, as the kernel counts it.
 fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_of_long_sentences_are_cut() {
+        let mut list: Vec<String> =
+            (0..50_000).map(|number| format!("{number} {}", "\u{e9}".repeat(1000))).collect();
+        shorten(&mut list, "warnings");
+        assert_eq!((list.len(), list[20].as_str()), (21, "49980 more warnings"));
+        assert!(list.iter().all(|sentence| sentence.len() <= LONGEST_SENTENCE + 3));
+        let mut list = vec!["one".to_string(); 20];
+        shorten(&mut list, "warnings");
+        assert_eq!(list.len(), 20);
+    }
 }
