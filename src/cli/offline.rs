@@ -258,12 +258,17 @@ fn read_into(
             })
         };
         let waited: Vec<Event> = due.0.iter().map(|(moment, event)| at(*moment, event)).collect();
-        let read = count(&waited)
-            .map_err(io::Error::from)
-            .and_then(|()| read_files(&input.files, &options, &mut imported, &mut Paths::new(), &mut count, progress));
+        let read = match count(&waited) {
+            Ok(()) => {
+                let paths = &mut Paths::new();
+                read_files(&input.files, &options, &mut imported, paths, &mut count, progress)
+                    .map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
         match read {
             Err(_) if out_of_order => order = Order::Any,
-            Err(error) => return Err(Failure(error.to_string())),
+            Err(error) => return Err(Failure(error)),
             Ok(reports) => {
                 let (spool, later) = collector.finish().map_err(|error| Failure(error.to_string()))?;
                 memory::give_back_what_is_freed();
@@ -282,7 +287,8 @@ fn read_into(
         later.add_all(&new_later);
         meta.imported = imported.encode();
         meta.zone = calendar.lasting_name().map(String::from);
-        let adding = Adding { store: &mut store, spool, lookup: &lookup, later, unplaced: due.1, calendar: &calendar };
+        let adding =
+            Adding { store: &mut store, spool, lookup: &lookup, later, unplaced: due.1, calendar: &calendar };
         let left_out = adding.add(&meta)?;
         notes.extend(left_out.iter().map(|(month, attempts)| {
             format!("{month} is left out with {attempts} attempts: 120 newer months have data")
@@ -345,7 +351,8 @@ impl Adding<'_> {
             let hour = calendar.hour_of((moment / 1000).cast_signed());
             unplaced.push(crate::live::waiting::unknown(hour, counts));
         }
-        let mut dates: Vec<Date> = new.iter().copied().chain(pieces.iter().map(|(_, date, _)| *date)).collect();
+        let mut dates: Vec<Date> =
+            new.iter().copied().chain(pieces.iter().map(|(_, date, _)| *date)).collect();
         dates.extend(unplaced.iter().map(|day| day.date));
         dates.sort();
         dates.dedup();
@@ -432,7 +439,9 @@ fn tell(reports: &[FileReport]) -> (Vec<String>, Vec<String>) {
         match &report.state {
             FileState::Read => {}
             FileState::Empty => notes.push(format!("{file} is empty")),
-            FileState::AlreadyImported => notes.push(format!("{file} was read before: it is not counted again")),
+            FileState::AlreadyImported => {
+                notes.push(format!("{file} was read before: it is not counted again"))
+            }
             FileState::Partly(sentence) | FileState::Failed(sentence) => failures.push(sentence.clone()),
         }
         notes.extend(report.note.clone());

@@ -3,9 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
-use crate::calendar::Calendar;
-use crate::cli::arguments::Format;
-use crate::cli::arguments::Input;
+use crate::cli::arguments::{DEFAULT_COUNTRIES, Format, Input};
 use crate::cli::offline::{self, Failure};
 use crate::event::{Class, Service};
 use crate::input::file::Progress;
@@ -14,7 +12,8 @@ use crate::output::json;
 use crate::output::month_report::{self, Wanted};
 use crate::output::tables::{self, Report, Style};
 use crate::query::Answer;
-use crate::query::history::History;
+use crate::query::history::{History, Need, Section};
+use crate::query::open::WithOpenDays;
 use crate::query::question::{Question, Topic};
 use crate::record::Field;
 use crate::services;

@@ -58,9 +58,9 @@ pub struct Config {
     pub zone: Vec<String>,
     pub database: String,
     pub commit_interval: Duration,
-    pub keep_hours: Duration,
-    pub keep_days: Duration,
-    /// In months.
+    /// Months that have data, newest first: with hours of rows, with days, and all.
+    pub keep_hours: u16,
+    pub keep_days: u16,
     pub keep_months: u16,
     pub evidence: u32,
     pub country_database: String,
@@ -122,8 +122,8 @@ impl Default for Config {
             zone: Vec::new(),
             database: String::new(),
             commit_interval: Duration::ZERO,
-            keep_hours: Duration::ZERO,
-            keep_days: Duration::ZERO,
+            keep_hours: 0,
+            keep_days: 0,
             keep_months: 0,
             evidence: 0,
             country_database: String::new(),

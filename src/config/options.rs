@@ -132,21 +132,21 @@ pub static OPTIONS: &[Row] = &[
     ),
     main(
         "keep_hours",
-        &["60d"],
-        Kind::Duration { least: DAY, most: days(400), set: |c, d| c.keep_hours = d },
-        "how long single hours are kept",
+        &["2"],
+        Kind::Number { least: 2, most: 6, set: |c, n| c.keep_hours = n as u16 },
+        "months with hours of services and sources, newest first, of those that have data",
     ),
     main(
         "keep_days",
-        &["400d"],
-        Kind::Duration { least: DAY, most: days(3660), set: |c, d| c.keep_days = d },
-        "how long single days are kept; a comparison with the year before needs 13 months",
+        &["14"],
+        Kind::Number { least: 2, most: 36, set: |c, n| c.keep_days = n as u16 },
+        "months with days, newest first; a comparison with the year before needs 13",
     ),
     main(
         "keep_months",
         &["120"],
         Kind::Number { least: 1, most: 600, set: |c, n| c.keep_months = n as u16 },
-        "how many months are kept",
+        "months, newest first, of those that have data",
     ),
     main(
         "evidence",

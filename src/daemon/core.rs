@@ -3,8 +3,11 @@
 mod status;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use ubus::blobmsg::BlobMsgTable;
 
@@ -26,16 +29,16 @@ use crate::geoip::Database;
 use crate::guard::Source;
 use crate::input::logd::{LogFeed, LogdCounts, Mark};
 use crate::input::nflog::Counters;
-use crate::live::open_day::{mask, refused_by_mask};
+use crate::live::open_day::{LiveJob, mask, refused_by_mask};
 use crate::live::{Action, Brought, Engine, Input, Now};
-use crate::output::blobmsg::{AnswerError, Answers, BusCommand};
+use crate::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, Reply};
 use crate::parse::line::{LineReader, Outcome};
 use crate::query::answer::{CounterStatus, Exposure};
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer};
 use crate::record::Field;
 use crate::sys::installed::read_text;
-use crate::sys::random;
+use crate::sys::{clock, random};
 use crate::ubus::{Status, blob};
 
 /// A longer firewall configuration is not looked at.
@@ -80,9 +83,25 @@ pub struct Core {
     started_ms: u64,
     minute_at: u64,
     commit_at: u64,
-    /// When to look whether somebody has set the clock.
+    /// When to look whether somebody has set the clock, and when the hotplug script was here last.
     look_at: u64,
+    told_at: Option<SystemTime>,
+    /// A step of the clock is on trial: it was logged.
+    clock_ahead: bool,
+    today: Option<Date>,
     commit_now: bool,
+    /// What is asked and not answered yet, in order.
+    asked: VecDeque<(u64, Asked)>,
+    /// The question that is being answered.
+    job: Option<(u64, LiveJob)>,
+    answered: Vec<(u64, Answered)>,
+    next: u64,
+}
+
+/// What takes longer than one turn of the loop.
+enum Asked {
+    Question(Question),
+    Commit,
 }
 
 impl Core {
@@ -95,17 +114,23 @@ impl Core {
         outside.look(&config.zone);
         let (calendar, wrong) = zone.first();
         problems.extend(wrong);
-        let (mut places, newest, saved) = Places::open(&config, run, &random::boot_id());
-        let mut engine = Engine::new(calendar.clone(), newest, config.evidence as usize);
+        let (mut places, saved) = Places::open(&config, run, &random::boot_id());
+        let mut engine = Engine::new(calendar.clone(), places.salt(), config.evidence as usize);
         let countries = Rc::new(RefCell::new(Database::new(Path::new(&config.country_database))));
-        engine.atlas = Some(countries.clone());
+        engine.lookup = Some(countries.clone());
         let mut mark = None;
-        if let Some(saved) = saved {
-            engine.restore(&saved);
-            let (id, time_ms) = saved.state.mark.unwrap_or_default();
-            mark =
-                saved.state.mark.filter(|_| places.is_this_boot(&saved.state)).map(|_| Mark { id, time_ms });
+        if let Some((saved, on_flash)) = saved {
+            let here = places.is_this_boot(&saved.state);
+            engine.resume_clock(saved.state.believed.filter(|_| here));
+            mark = saved.state.mark.filter(|_| here).map(|(id, time_ms)| Mark { id, time_ms });
+            engine.restore(saved, on_flash);
         }
+        let machine = now;
+        if is_told(&run.join(CLOCK_SET)).is_some() || clock::is_synchronized() {
+            engine.look(machine);
+            engine.clock_told(machine);
+        }
+        let now = engine.look(machine);
         engine.tick(now);
         let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
         let guarding = Guarding::start(now, &config, &mut engine, &mut places, (directory, run));
@@ -134,9 +159,16 @@ impl Core {
             started_ms: now.boot_ms,
             minute_at: now.boot_ms + MINUTE_MS,
             look_at: now.boot_ms,
+            told_at: None,
+            clock_ahead: false,
+            today: None,
             commit_now: false,
+            asked: VecDeque::new(),
+            job: None,
+            answered: Vec::new(),
+            next: 0,
         };
-        for sentence in core.problems.clone().iter().chain(core.places.damage().to_vec().iter()) {
+        for sentence in core.problems.clone().iter().chain(core.places.damage().iter()) {
             core.log.say(now.boot_ms, sentence);
         }
         for sentence in core.places.trouble.clone().iter().chain(&core.places.left_out.clone()) {
@@ -157,19 +189,45 @@ impl Core {
     }
 
     pub fn deadline(&self) -> Option<u64> {
+        if self.has_steps() {
+            return Some(0);
+        }
         let look = if self.engine.clock_is_set() { u64::MAX } else { self.look_at };
         let guarding = self.guarding.deadline(&self.config, &self.engine).unwrap_or(u64::MAX);
         Some(self.minute_at.min(self.commit_at).min(look).min(guarding))
     }
 
-    pub fn tick(&mut self, now: Now) {
-        if !self.engine.clock_is_set() && now.boot_ms >= self.look_at {
-            self.look_at = now.boot_ms.saturating_add(SECOND_MS);
-            if self.run.join(CLOCK_SET).exists() {
-                self.engine.clock_told();
+    /// What is believed of the machine's clocks, with everything that follows from the time done.
+    pub fn now(&mut self) -> Now {
+        let machine = now();
+        if machine.boot_ms >= self.look_at {
+            let set = self.engine.clock_is_set();
+            self.look_at = machine.boot_ms.saturating_add(if set { MINUTE_MS } else { SECOND_MS });
+            let told = is_told(&self.run.join(CLOCK_SET)).filter(|told| self.told_at != Some(*told));
+            if told.is_some() || !set && clock::is_synchronized() {
+                self.told_at = told.or(self.told_at);
+                self.engine.look(machine);
+                self.engine.clock_told(machine);
             }
         }
+        let now = self.engine.look(machine);
+        self.tick(now);
+        now
+    }
+
+    fn tick(&mut self, now: Now) {
         self.engine.tick(now);
+        let ahead = self.engine.clock_ahead().unsigned_abs() > 86_400;
+        if ahead != std::mem::replace(&mut self.clock_ahead, ahead) {
+            let sentence = self.clock_warning().unwrap_or_else(|| "the clock is believed again".into());
+            self.log.say(now.boot_ms, &sentence);
+        }
+        let today = self.engine.date().filter(|_| self.engine.clock_is_set());
+        if let Some(today) = today.filter(|today| self.today != Some(*today)) {
+            self.today = Some(today);
+            self.places.set_today(today);
+        }
+        self.places.count_due(&mut self.engine, now);
         for action in self.engine.actions() {
             match action {
                 Action::Commit => self.commit_now = true,
@@ -184,9 +242,12 @@ impl Core {
     pub fn on_time(&mut self, now: Now) {
         self.guard_turn(now);
         self.counters.on_time(now.boot_ms);
-        if std::mem::take(&mut self.commit_now) || now.boot_ms >= self.commit_at {
+        let due = std::mem::take(&mut self.commit_now) || now.boot_ms >= self.commit_at;
+        if due || self.places.wants_commit() {
             self.commit(now);
         }
+        self.turn_store(now);
+        self.step(now);
         if now.boot_ms >= self.minute_at {
             self.minute_at = now.boot_ms.saturating_add(MINUTE_MS);
             if let Some(changed) = self.zone.again() {
@@ -194,8 +255,108 @@ impl Core {
             }
             self.look_outside(now);
             let mark = self.stored_mark();
-            self.places.copy(&mut self.engine, mark, false);
+            self.places.copy(&mut self.engine, mark);
         }
+    }
+
+    /// A question is being answered, or waits.
+    fn has_steps(&self) -> bool {
+        self.job.is_some() || self.asked.iter().any(|(_, asked)| matches!(asked, Asked::Question(_)))
+    }
+
+    /// Readable when the store's thread has done something.
+    pub fn store_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.places.fd()
+    }
+
+    fn turn_store(&mut self, now: Now) {
+        let before = self.places.trouble.clone();
+        let publish = self.job.is_none();
+        self.places.turn(&self.config, &mut self.engine, now, publish);
+        self.log_store(now, before);
+        if self.places.is_busy() {
+            return;
+        }
+        // Whoever asked for a commit has it now.
+        let trouble = self.places.trouble.clone();
+        let path = self.places.directory().display().to_string();
+        let bytes = self.places.bytes();
+        while let Some(at) = self.asked.iter().position(|(_, asked)| matches!(asked, Asked::Commit)) {
+            let Some((number, _)) = self.asked.remove(at) else { break };
+            self.answered.push((
+                number,
+                match &trouble {
+                    Some(trouble) => Err(AnswerError::Failed(trouble.clone())),
+                    None => Ok(blob::table(&[("path", &path as &dyn Field), ("bytes", &bytes)])),
+                },
+            ));
+        }
+    }
+
+    fn log_store(&mut self, now: Now, before: Option<String>) {
+        if self.places.trouble != before {
+            let sentence =
+                self.places.trouble.clone().unwrap_or_else(|| "the store can be written again".to_string());
+            self.log.say(now.boot_ms, &sentence);
+        }
+        for sentence in self.places.sentences() {
+            self.log.say(now.boot_ms, &sentence);
+        }
+    }
+
+    /// What the daemon believes instead of a clock that is more than a day away.
+    fn clock_warning(&self) -> Option<String> {
+        let ahead = self.engine.clock_ahead();
+        let (days, way) = (ahead.unsigned_abs() / 86_400, if ahead > 0 { "forward" } else { "back" });
+        (days > 0).then(|| {
+            format!("the clock stepped {way} by {days} days: it is believed once that lasts for 24 hours")
+        })
+    }
+
+    /// One step of the questions that wait: a month of the store, or the beginning or the end of one.
+    fn step(&mut self, now: Now) {
+        let Some((number, mut job)) = self.job.take() else {
+            let next = self.asked.iter().position(|(_, asked)| matches!(asked, Asked::Question(_)));
+            if let Some((number, Asked::Question(question))) = next.and_then(|at| self.asked.remove(at)) {
+                let Core { places, engine, .. } = self;
+                match places.history(|stored| engine.begin_answer(&question, stored)) {
+                    Ok(job) => self.job = Some((number, job)),
+                    Err(error) => self.answered.push((number, Err(refusal(error, question.topic)))),
+                }
+            }
+            return;
+        };
+        if self.places.history(|stored| job.step(stored)) {
+            self.job = Some((number, job));
+            return;
+        }
+        let question = job.question.clone();
+        let answered = match self.engine.end_answer(now, job) {
+            Ok(answer) => Ok(self.finish_answer(now, &question, answer)),
+            Err(error) => Err(refusal(error, question.topic)),
+        };
+        self.answered.push((number, answered));
+    }
+
+    /// What the daemon alone knows, added; as it goes over the bus.
+    fn finish_answer(&mut self, now: Now, question: &Question, mut answer: Answer) -> BlobMsgTable {
+        self.guarding.add_kernel_state(&mut answer);
+        crate::cli::offline::add_advice(question, &mut answer);
+        if let Answer::Summary(summary) = &mut answer {
+            self.complete(now, summary);
+            summary.exposure = self.exposure(now, question.limit);
+            summary.guard = Some(self.guarding.status(now, &self.config, &self.engine));
+        }
+        if self.config.mask_sources {
+            mask(&mut answer);
+        }
+        blob::table(&answer)
+    }
+
+    fn later(&mut self, asked: Asked) -> Reply {
+        self.next += 1;
+        self.asked.push_back((self.next, asked));
+        Reply::Later(self.next)
     }
 
     fn guard_turn(&mut self, now: Now) {
@@ -232,28 +393,23 @@ impl Core {
         }
     }
 
-    /// To flash, and then to tmpfs. Whether flash has everything.
-    fn commit(&mut self, now: Now) -> bool {
+    /// Begins to write to flash; then to tmpfs.
+    fn commit(&mut self, now: Now) {
         self.commit_at = now.boot_ms.saturating_add(self.config.commit_interval.as_millis() as u64);
         let before = self.places.trouble.clone();
         let mark = self.stored_mark();
         let on_flash = mark.filter(|_| !self.engine.has_waiting());
-        let done = self.places.commit(&self.config, &mut self.engine, now, on_flash);
-        if self.places.trouble != before {
-            let sentence =
-                self.places.trouble.clone().unwrap_or_else(|| "the store can be written again".to_string());
-            self.log.say(now.boot_ms, &sentence);
-        }
-        self.places.copy(&mut self.engine, mark, done);
+        self.places.commit(&self.config, &mut self.engine, on_flash);
+        self.log_store(now, before);
+        self.places.copy(&mut self.engine, mark);
         self.notice_anomalies(now);
-        done
     }
 
     /// Looks for anomalies of today and of the day before, which may have just ended.
     fn notice_anomalies(&mut self, now: Now) {
         let Some(today) = self.engine.date() else { return };
-        let Core { places, engine, config, notices, log, .. } = self;
-        let rows = places.history(config, |stored| {
+        let Core { places, engine, notices, log, .. } = self;
+        let rows = places.history(|stored| {
             let mut rows = engine.anomalies_on(today, stored);
             rows.extend(engine.anomalies_on(Date(today.0 - 1), stored));
             rows
@@ -280,8 +436,8 @@ impl Core {
             return Some(told);
         }
         let question = Question { from: Some(since), limit: MAX_LIMIT, ..Question::new(Topic::Services) };
-        let Core { places, engine, config, .. } = self;
-        match places.history(config, |stored| engine.answer(now, &question, stored)) {
+        let Core { places, engine, .. } = self;
+        match places.history(|stored| engine.answer(now, &question, stored)) {
             Ok(Answer::Services(answer)) => {
                 let ports = exposure::attacked(&open, &answer.services);
                 self.exposed = exposure::Lately::new(now.boot_ms, open.clone(), Exposure { since, ports });
@@ -295,12 +451,27 @@ impl Core {
         if let Some(sentence) = self.guarding.stop(now, &mut self.engine, &mut self.places) {
             self.log.say(now.boot_ms, &sentence);
         }
+        self.commit_and_wait(now);
+    }
+
+    /// Writes everything to flash and waits for it, but for seconds at most.
+    fn commit_and_wait(&mut self, now: Now) {
+        let before = self.places.trouble.clone();
+        // The store changes: a question that is being answered begins anew.
+        if let Some((number, job)) = self.job.take() {
+            self.asked.push_front((number, Asked::Question(job.question)));
+        }
+        self.places.settle(&self.config, &mut self.engine, now);
         self.commit(now);
+        self.places.settle(&self.config, &mut self.engine, now);
+        let mark = self.stored_mark();
+        self.places.copy(&mut self.engine, mark);
+        self.log_store(now, before);
     }
 
     #[inline(never)]
     pub fn reload(&mut self, now: Now) {
-        self.commit(now);
+        self.commit_and_wait(now);
         let (config, mut problems) = reload::reload(&self.config_path, &self.config);
         self.config = config;
         if let Some(changed) = self.zone.again() {
@@ -314,6 +485,9 @@ impl Core {
         self.countries.replace(Database::new(Path::new(&self.config.country_database)));
         self.engine.evidence.set_most(self.config.evidence as usize);
         self.places.reload(&self.config, &mut self.engine);
+        if let Some(today) = self.today {
+            self.places.set_today(today);
+        }
         self.guarding.set(now, &self.config, &mut self.engine);
         self.commit(now);
     }
@@ -385,64 +559,54 @@ impl Core {
     }
 }
 
+/// When NTP's hotplug script was here last.
+fn is_told(path: &Path) -> Option<SystemTime> {
+    path.metadata().ok()?.modified().ok()
+}
+
+fn refusal(error: query::AnswerError, topic: Topic) -> AnswerError {
+    match (error, topic) {
+        (query::AnswerError::Invalid(text), _) => AnswerError::InvalidArgument(text),
+        (query::AnswerError::NotFound(text), Topic::Countries) => AnswerError::NoData(text),
+        (query::AnswerError::NotFound(text), _) => AnswerError::NotFound(text),
+        (query::AnswerError::NeedsDaemon(text), _) => AnswerError::NotSupported(text),
+    }
+}
+
 impl Answers for Core {
-    fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError> {
-        let now = now();
-        self.tick(now);
+    fn answer(&mut self, question: &Question) -> Reply {
+        let now = self.now();
         let is_blocked = |address| self.engine.guard.ledger.get(Source::of(address)).is_some();
         if self.config.mask_sources
             && let Some(why) = refused_by_mask(question, is_blocked)
         {
-            return Err(AnswerError::PermissionDenied(why));
+            return Reply::Now(Err(AnswerError::PermissionDenied(why)));
         }
-        let mut answer = if question.topic == Topic::Status {
-            Answer::Status(self.status(now))
-        } else {
-            let Core { places, engine, config, .. } = self;
-            places.history(config, |stored| engine.answer(now, question, stored)).map_err(|error| {
-                match (error, question.topic) {
-                    (query::AnswerError::Invalid(text), _) => AnswerError::InvalidArgument(text),
-                    (query::AnswerError::NotFound(text), Topic::Countries) => AnswerError::NoData(text),
-                    (query::AnswerError::NotFound(text), _) => AnswerError::NotFound(text),
-                    (query::AnswerError::NeedsDaemon(text), _) => AnswerError::NotSupported(text),
-                }
-            })?
+        let answer = match question.topic {
+            Topic::Status => Some(Answer::Status(self.status(now))),
+            _ => self.engine.answer_now(now, question),
         };
-        self.guarding.add_kernel_state(&mut answer);
-        crate::cli::offline::add_advice(question, &mut answer);
-        if let Answer::Summary(summary) = &mut answer {
-            self.complete(now, summary);
-            summary.exposure = self.exposure(now, question.limit);
-            summary.guard = Some(self.guarding.status(now, &self.config, &self.engine));
+        match answer {
+            Some(answer) => Reply::Now(Ok(self.finish_answer(now, question, answer))),
+            None => self.later(Asked::Question(question.clone())),
         }
-        if self.config.mask_sources {
-            mask(&mut answer);
-        }
-        Ok(blob::table(&answer))
     }
 
-    fn command(&mut self, command: BusCommand) -> Result<BlobMsgTable, AnswerError> {
+    fn command(&mut self, command: BusCommand) -> Reply {
+        let now = self.now();
         match command {
             BusCommand::Commit => {
-                let now = now();
-                self.tick(now);
-                if !self.commit(now) {
-                    let trouble = self.places.trouble.clone();
-                    return Err(AnswerError::Failed(trouble.unwrap_or_else(|| "not written".into())));
-                }
-                let path = self.places.directory().display().to_string();
-                Ok(blob::table(&[("path", &path as &dyn Field), ("bytes", &self.places.bytes())]))
+                self.commit(now);
+                self.later(Asked::Commit)
             }
-            BusCommand::Block(wish) => {
-                let now = now();
-                self.tick(now);
-                self.guarding.block(now, &mut self.engine, wish)
-            }
+            BusCommand::Block(wish) => Reply::Now(self.guarding.block(now, &mut self.engine, wish)),
             BusCommand::Unblock { address } => {
-                let now = now();
-                self.tick(now);
-                self.guarding.unblock(now, &mut self.engine, address)
+                Reply::Now(self.guarding.unblock(now, &mut self.engine, address))
             }
         }
+    }
+
+    fn finished(&mut self) -> Vec<(u64, Answered)> {
+        std::mem::take(&mut self.answered)
     }
 }

@@ -55,7 +55,7 @@ impl LedgerFile {
     /// What an earlier run left, in the moments of now.
     pub fn read(&mut self, now: Now, wall: Option<i64>, places: &mut Places) -> Option<Kept> {
         let copy = fs::read(&self.copy).ok().and_then(|bytes| ledger::decode(&bytes));
-        let flash = ledger::from_chunks(&places.get(NAME));
+        let flash = places.get(NAME).and_then(|file| ledger::from_file(&file));
         let serial = |kept: &Option<Kept>| kept.as_ref().map(|kept| kept.serial);
         if serial(&copy) > serial(&flash) {
             // An earlier run did not come to write it.

@@ -63,6 +63,7 @@ pub struct Places {
     pub run: PathBuf,
 }
 
+/// The machine's clocks. What is believed of them the core tells: [`Core::now`].
 pub fn now() -> Now {
     Now { boot_ms: clock::boot().as_millis() as u64, wall: clock::wall().as_secs().cast_signed() }
 }
@@ -112,10 +113,10 @@ impl Daemon {
     /// One turn of the loop; false when it was the last.
     #[inline(never)]
     fn turn(&mut self) -> io::Result<bool> {
-        self.on_time(now());
+        let now = self.core.now();
+        self.on_time(now);
         let (signal, bus, packets, counters) = self.wait()?;
-        let now = now();
-        self.core.tick(now);
+        let now = self.core.now();
         if signal {
             while let Some(request) = self.signals.next() {
                 match request {
@@ -149,7 +150,6 @@ impl Daemon {
     }
 
     fn on_time(&mut self, now: Now) {
-        self.core.tick(now);
         self.core.on_time(now);
         if let Some(nflog) = &mut self.nflog {
             nflog.on_time(now, &mut self.core);
@@ -157,6 +157,7 @@ impl Daemon {
         let Daemon { core, bus, object, feed, netifd, .. } = self;
         if let Some(outgoing) = bus.outgoing() {
             object.on_time(now.boot_ms, outgoing);
+            object.send_finished(outgoing, core);
             for (name, data) in core.guarding.events() {
                 outgoing.send_event(name, &*data);
             }
@@ -204,7 +205,8 @@ impl Daemon {
         let packets = self.nflog.as_ref().and_then(|nflog| nflog.fd()).map(Wait::read);
         let packets = add(&mut waits, packets);
         let counters = add(&mut waits, self.core.counters.fd().map(Wait::read));
-        for fd in self.core.guarding.nft_sync.fds() {
+        let others = self.core.guarding.nft_sync.fds();
+        for fd in others.into_iter().chain([self.core.store_fd()]) {
             // Every turn looks at them.
             add(&mut waits, fd.map(Wait::read));
         }

@@ -1,40 +1,186 @@
 //! The store on flash and the copy in tmpfs: opening, writing, and what to do when flash refuses.
+//!
+//! Writing to flash can take seconds (garbage collection of JFFS2), and closing a day takes a while on a small processor.
+//! Both are a worker thread's: it prepares a commit; the loop publishes it between two questions, which takes one rename;
+//! the worker does the rest.
 
+use std::collections::VecDeque;
 use std::fs;
+use std::io::Write;
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use crate::calendar::{Date, Month};
 use crate::config::Config;
-use crate::live::{Engine, Now};
-use crate::query::history::{History, MonthOfDays, Retention};
-use crate::store::format::Block;
-use crate::store::shelf::DiskShelf;
-use crate::store::today::{self, Keeper, Portion, Saved, State};
+use crate::live::{Commit, Engine, Now};
+use crate::query::history::{History, MonthData, Need};
+use crate::stats::deferred::Deferred;
+use crate::stats::summary::DaySummary;
+use crate::store::directory::{Change, Directory, Disk, Open};
+use crate::store::pieces::{self, Saved, State};
+use crate::store::{Deletion, Keep, Meta, Store};
+use crate::sys::worker::Worker;
 
 const COPY: &str = "today.fws";
+/// With this many pieces of the open day the next one is whole.
+const MOST_PIECES: usize = 48;
+/// Jobs that wait for the worker: it has one at a time.
+const QUEUE: usize = 1;
+const STACK: usize = 256 << 10;
+/// Until when a commit at the end must be done.
+const AT_END: Duration = Duration::from_secs(4);
+/// Sentences that wait to be logged.
+const MOST_SAID: usize = 20;
+
+/// Where nothing is stored.
+struct Nothing;
+
+impl History for Nothing {
+    fn months(&self) -> Vec<Month> {
+        Vec::new()
+    }
+
+    fn month(&mut self, month: Month, _: &Need) -> MonthData {
+        MonthData::new(month)
+    }
+}
+
+pub fn keep(config: &Config) -> Keep {
+    let number = |number: u16| usize::from(number);
+    Keep {
+        hours: number(config.keep_hours),
+        days: number(config.keep_days),
+        months: number(config.keep_months),
+    }
+}
+
+/// What the worker does.
+enum Job {
+    /// Prepares a commit of days and of other changes.
+    Prepare { closed: Vec<DaySummary>, changes: Vec<Change>, keep: Keep },
+    /// Prepares what a rule demands next, as of an instant and a day.
+    Maintain { now: i64, today: Date, keep: Keep },
+    /// Moves the files of a published commit to where they belong.
+    Finish,
+}
+
+/// What it did.
+enum Done {
+    Prepared {
+        names: Vec<(String, bool)>,
+        bytes: u64,
+        said: Vec<String>,
+    },
+    /// No rule demands anything.
+    Nothing,
+    Failed(String),
+    Finished(Result<(), String>),
+}
+
+/// What a prepared commit is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Purpose {
+    /// The flag: days are closed with it.
+    Statistics(bool),
+    Extra,
+    Maintenance,
+    Finish,
+}
+
+fn prepare(store: &mut Store, changes: Vec<Change>, said: Vec<String>) -> Done {
+    let prepared = match store.directory() {
+        Directory::Disk(disk) => disk.prepare(&changes),
+        Directory::Memory(_) => Ok(()),
+    };
+    if let Err(error) = prepared {
+        return Done::Failed(format!("cannot write the store: {error}"));
+    }
+    let names = changes.iter().map(|(name, bytes)| (name.clone(), bytes.is_some())).collect();
+    let bytes = changes.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(|bytes| bytes.len() as u64).sum();
+    Done::Prepared { names, bytes, said }
+}
+
+/// One job, on the worker's own handle of the store.
+fn work(store: &mut Store, job: Job) -> Done {
+    let failed = |error: crate::store::StoreError| Done::Failed(error.to_string());
+    if let Err(error) = store.look() {
+        return failed(error);
+    }
+    match job {
+        Job::Prepare { closed, mut changes, keep } => {
+            store.set_keep(keep);
+            let dates: Vec<Date> = closed.iter().map(|day| day.date).collect();
+            let added = match store.add(&dates, closed.into_iter().map(Ok)) {
+                Ok(added) => added,
+                Err(error) => return failed(error),
+            };
+            changes.extend(added.changes);
+            let left_out = |(month, attempts): &(Month, u64)| {
+                format!("{month} is older than all months that are kept: {attempts} attempts are left out")
+            };
+            prepare(store, changes, added.left_out.iter().map(left_out).collect())
+        }
+        Job::Maintain { now, today, keep } => {
+            store.set_keep(keep);
+            store.set_last(Some(Date(today.0.saturating_add(1))));
+            let next = match store.settle(today) {
+                Ok(mut settled) if !settled.is_empty() => Ok(Some(settled.remove(0))),
+                Ok(_) => store.maintain(now),
+                Err(error) => Err(error),
+            };
+            match next {
+                Ok(Some((changes, said))) => prepare(store, changes, vec![said]),
+                Ok(None) => Done::Nothing,
+                Err(error) => failed(error),
+            }
+        }
+        Job::Finish => Done::Finished(match store.directory() {
+            Directory::Disk(disk) => disk.finish().map_err(|error| error.to_string()),
+            Directory::Memory(_) => Ok(()),
+        }),
+    }
+}
 
 /// Where the statistics lie.
 pub struct Places {
     directory: PathBuf,
     run: PathBuf,
-    keeper: Option<Keeper>,
-    /// It was opened for writing.
-    writable: bool,
-    /// What was found of an earlier run has been taken.
+    store: Option<Store>,
+    /// `None` while the directory cannot be written.
+    worker: Option<Worker<Job, Done>>,
+    /// What the worker is at.
+    flight: Option<Purpose>,
+    prepared: Option<(Vec<(String, bool)>, u64, Vec<String>)>,
+    /// Changes of other files that wait, each file once.
+    extra: Vec<Change>,
+    extra_in_flight: Vec<Change>,
+    wants_maintenance: bool,
+    /// A commit was asked for while another was on its way.
+    again: bool,
     restored: bool,
     boot: String,
     serial: u64,
+    pieces: Vec<(String, Date, u32)>,
+    meta: Meta,
+    /// Events dated in the future, and whether flash has another state of them.
+    pub later: Deferred,
+    later_changed: bool,
+    said: VecDeque<String>,
     /// Why flash has not everything; `None`: it has.
     pub trouble: Option<String>,
+    /// A commit counts, but its files are not where they belong yet.
+    unfinished: Option<String>,
     /// Why there is no copy in tmpfs.
     pub no_copy: Option<String>,
-    /// What an earlier run kept aside and cannot be counted.
+    /// What an earlier run left and cannot be counted.
     pub left_out: Option<String>,
     /// The instant of the last commit.
     pub last_commit: Option<i64>,
     written: WrittenToday,
-    written_before: u64,
+    /// Bytes written to flash since the start.
+    total: u64,
     bytes: u64,
 }
 
@@ -48,59 +194,40 @@ struct WrittenToday {
     start: u64,
 }
 
-pub fn retention(config: &Config) -> Retention {
-    let days = |duration: std::time::Duration| u32::try_from(duration.as_secs() / 86_400).unwrap_or(u32::MAX);
-    Retention {
-        hours: days(config.keep_hours),
-        days: days(config.keep_days),
-        months: config.keep_months.into(),
-    }
-}
-
-/// Where nothing is kept.
-struct Nothing(Retention);
-
-impl History for Nothing {
-    fn months(&self) -> Vec<Month> {
-        Vec::new()
-    }
-
-    fn month(&mut self, _: Month) -> Option<Rc<MonthOfDays>> {
-        None
-    }
-
-    fn retention(&self) -> Retention {
-        self.0
-    }
-
-    fn incomplete_because(&self, _: Month) -> Option<String> {
-        None
-    }
-}
-
 impl Places {
-    /// Opens the store; gives the newest day in it and what was found of an earlier run.
-    #[inline(never)]
-    pub fn open(config: &Config, run: &Path, boot: &str) -> (Places, Option<Date>, Option<Saved>) {
+    /// Opens what the configuration names, and gives what an earlier run left; with the flag that flash has all of the
+    /// open day.
+    pub fn open(config: &Config, run: &Path, boot: &str) -> (Places, Option<(Saved, bool)>) {
         let mut places = Places {
             directory: PathBuf::from(&config.database),
             run: run.to_owned(),
-            keeper: None,
-            writable: false,
+            store: None,
+            worker: None,
+            flight: None,
+            prepared: None,
+            extra: Vec::new(),
+            extra_in_flight: Vec::new(),
+            wants_maintenance: true,
+            again: false,
             restored: false,
             boot: boot.to_owned(),
             serial: 0,
+            pieces: Vec::new(),
+            meta: Meta::default(),
+            later: Deferred::default(),
+            later_changed: false,
+            said: VecDeque::new(),
             trouble: None,
+            unfinished: None,
             no_copy: None,
             left_out: None,
             last_commit: None,
             written: WrittenToday::default(),
-            written_before: 0,
+            total: 0,
             bytes: 0,
         };
         let saved = places.reopen(config);
-        let newest = places.keeper.as_mut().and_then(|keeper| newest(&mut keeper.store));
-        (places, newest, saved)
+        (places, saved)
     }
 
     pub fn directory(&self) -> &Path {
@@ -116,9 +243,34 @@ impl Places {
         self.bytes
     }
 
+    /// Of the store's samples.
+    pub fn salt(&self) -> u64 {
+        self.store.as_ref().map_or(0, Store::salt)
+    }
+
     /// Sentences about damaged files.
-    pub fn damage(&self) -> &[String] {
-        self.keeper.as_ref().map_or(&[], |keeper| keeper.store.damage())
+    pub fn damage(&self) -> Vec<String> {
+        self.store.iter().flat_map(|store| store.damage().cloned()).collect()
+    }
+
+    /// Files that only the owner removes.
+    pub fn set_aside(&self) -> Vec<String> {
+        self.store.as_ref().map(|store| store.set_aside().to_vec()).unwrap_or_default()
+    }
+
+    pub fn deletions(&self) -> &[Deletion] {
+        &self.meta.deletions
+    }
+
+    /// What is to be logged.
+    pub fn sentences(&mut self) -> Vec<String> {
+        self.said.drain(..).collect()
+    }
+
+    fn say(&mut self, sentence: String) {
+        if self.said.len() < MOST_SAID {
+            self.said.push_back(sentence);
+        }
     }
 
     /// The boot that the marks of logd are of.
@@ -126,68 +278,131 @@ impl Places {
         state.boot == self.boot
     }
 
-    /// Tries to open for writing, else for reading. Gives what was found, once.
-    fn reopen(&mut self, config: &Config) -> Option<Saved> {
-        if let Some(keeper) = self.keeper.take() {
-            self.written_before = self.written_before.saturating_add(keeper.written());
-        }
-        let kept = retention(config);
-        let opened = DiskShelf::open_for_writing(&self.directory)
-            .map_err(|error| error.to_string())
-            .and_then(|shelf| Keeper::open(shelf, kept, true).map_err(|error| error.to_string()));
-        self.writable = opened.is_ok();
-        let opened = opened.or_else(|error| {
-            self.trouble =
-                Some(format!("in RAM only: cannot write to {}: {error}", self.directory.display()));
-            let shelf = DiskShelf::open(&self.directory).map_err(|error| error.to_string())?;
-            Keeper::open(shelf, kept, false).map_err(|error| error.to_string())
-        });
-        let (keeper, flash) = opened.ok()?;
-        self.bytes = keeper.bytes();
-        self.keeper = Some(keeper);
-        if std::mem::replace(&mut self.restored, true) {
-            return None;
-        }
-        let copy = fs::read(self.run.join(COPY)).ok().and_then(|bytes| today::decode(&bytes));
-        let saved = match (flash, copy) {
-            (Some(flash), Some(copy)) if copy.state.serial > flash.state.serial => Some(copy),
-            (Some(flash), _) => Some(flash),
-            (None, copy) => copy,
+    /// Readable when the worker has done something.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.worker.as_ref().map(Worker::fd)
+    }
+
+    /// Tries to open for writing, else for reading. Gives what was found of an earlier run, once.
+    fn reopen(&mut self, config: &Config) -> Option<(Saved, bool)> {
+        (self.worker, self.store, self.flight, self.prepared) = (None, None, None, None);
+        let keep = keep(config);
+        let opened = Disk::open_for_writing(&self.directory).and_then(|disk| Ok((disk.share()?, disk)));
+        let disk = match opened {
+            Ok((shared, disk)) => {
+                match Store::open(Directory::Disk(shared), keep, None) {
+                    Ok(store) => self.start_worker(store),
+                    Err(error) => self.trouble = Some(format!("in RAM only: {error}")),
+                }
+                Some(disk)
+            }
+            Err(error) => {
+                self.trouble =
+                    Some(format!("in RAM only: cannot write to {}: {error}", self.directory.display()));
+                Disk::open(&self.directory).ok()
+            }
         };
-        self.serial = saved.as_ref().map_or(0, |saved| saved.state.serial);
-        if let Some(State { date: Some(date), written, .. }) = saved.as_ref().map(|saved| &saved.state) {
-            self.written = WrittenToday { date: Some(*date), earlier: *written, start: 0 };
+        let first = !std::mem::replace(&mut self.restored, true);
+        let opened = disk.map(|disk| Store::open(Directory::Disk(disk), keep, None));
+        let flash = match opened {
+            Some(Ok(store)) => {
+                self.store = Some(store);
+                self.read_store()
+            }
+            Some(Err(error)) => {
+                self.worker = None;
+                self.trouble = Some(format!("in RAM only: {error}"));
+                None
+            }
+            None => None,
+        };
+        if !first {
+            return flash.map(|saved| (saved, false));
         }
-        saved.map(|saved| self.of_this_boot(saved))
+        let copy = open_copy(&self.run.join(COPY)).and_then(|file| pieces::decode(&file));
+        let (mut saved, on_flash) = match (flash, copy) {
+            (Some(flash), Some(copy)) if copy.state.serial > flash.state.serial => {
+                let on_flash = copy.state.on_flash;
+                (with_others(copy, flash), on_flash)
+            }
+            (None, Some(copy)) => (copy, false),
+            (Some(flash), _) => (flash, true),
+            (None, None) => return None,
+        };
+        self.serial = saved.state.serial;
+        if let State { date: Some(date), written, .. } = saved.state {
+            self.written = WrittenToday { date: Some(date), earlier: written, start: 0 };
+        }
+        if !self.is_this_boot(&saved.state) {
+            saved.state.believed = None;
+            self.leave_out(&mut saved);
+        }
+        Some((saved, on_flash))
+    }
+
+    fn start_worker(&mut self, mut store: Store) {
+        let started = Worker::start("fwstat-store", QUEUE, STACK, move |job| work(&mut store, job));
+        match started {
+            Ok(worker) => (self.worker, self.trouble) = (Some(worker), None),
+            Err(error) => self.trouble = Some(format!("in RAM only: cannot start a thread: {error}")),
+        }
+    }
+
+    /// What is remembered besides months, and the pieces of open days.
+    fn read_store(&mut self) -> Option<Saved> {
+        let store = self.store.as_mut()?;
+        self.meta = store.meta().unwrap_or_default();
+        self.later = store.later().unwrap_or_default();
+        self.bytes = store.directory().size();
+        self.pieces = store.pieces().unwrap_or_default();
+        let mut all: Option<Saved> = None;
+        for (name, ..) in &self.pieces {
+            let Ok(Some(saved)) = store.piece(name) else { continue };
+            all = Some(match all {
+                None => saved,
+                Some(mut known) => {
+                    known.days.extend(saved.days);
+                    if saved.state.serial >= known.state.serial {
+                        known.state = saved.state;
+                    }
+                    known
+                }
+            });
+        }
+        all
     }
 
     /// Moments of another boot's clock mean nothing now: what waited for its day then stays without one.
-    fn of_this_boot(&mut self, mut saved: Saved) -> Saved {
-        if !self.is_this_boot(&saved.state) && !saved.aside.is_empty() {
-            let left_out = std::mem::take(&mut saved.aside).count();
+    fn leave_out(&mut self, saved: &mut Saved) {
+        if !saved.deferred.is_empty() {
+            let left_out = std::mem::take(&mut saved.deferred).count();
             self.left_out = Some(format!(
                 "{left_out} packets from before the reboot are left out: the clock was not set, their day is unknown"
             ));
         }
-        saved
     }
 
-    pub fn history<T>(&mut self, config: &Config, ask: impl FnOnce(&mut dyn History) -> T) -> T {
-        match &mut self.keeper {
-            Some(keeper) => ask(&mut keeper.store),
-            None => ask(&mut Nothing(retention(config))),
+    pub fn history<T>(&mut self, ask: impl FnOnce(&mut dyn History) -> T) -> T {
+        match &mut self.store {
+            Some(store) => ask(store),
+            None => ask(&mut Nothing),
+        }
+    }
+
+    /// Months after tomorrow are in no answer.
+    pub fn set_today(&mut self, today: Date) {
+        if let Some(store) = &mut self.store {
+            store.set_last(Some(Date(today.0.saturating_add(1))));
         }
     }
 
     /// Bytes written to flash on the day of the clock.
     pub fn written_today(&mut self, today: Option<Date>) -> u64 {
-        let written =
-            self.written_before.saturating_add(self.keeper.as_ref().map_or(0, |keeper| keeper.written()));
         // Until the clock is set, it is the day that was counted last.
         if today.is_some() && self.written.date != today {
-            self.written = WrittenToday { date: today, earlier: 0, start: written };
+            self.written = WrittenToday { date: today, earlier: 0, start: self.total };
         }
-        self.written.earlier.saturating_add(written.saturating_sub(self.written.start))
+        self.written.earlier.saturating_add(self.total.saturating_sub(self.written.start))
     }
 
     fn state(&mut self, engine: &Engine, mark: Option<(u32, i64)>) -> State {
@@ -198,91 +413,300 @@ impl Places {
             boot: self.boot.clone(),
             mark,
             date: engine.date(),
-            lost: engine.lost_today(),
+            believed: engine.clock_offset(),
             on_flash: false,
             written,
         }
     }
 
-    /// Writes to flash what it does not have. Whether it has everything now.
-    pub fn commit(
-        &mut self,
-        config: &Config,
-        engine: &mut Engine,
-        now: Now,
-        mark: Option<(u32, i64)>,
-    ) -> bool {
+    /// A commit is on its way, or asked for.
+    pub fn is_busy(&self) -> bool {
+        self.flight.is_some() || self.prepared.is_some() || self.again || !self.extra.is_empty()
+    }
+
+    /// Begins to write to flash what it does not have; [`Places::turn`] goes on with it.
+    pub fn commit(&mut self, config: &Config, engine: &mut Engine, mark: Option<(u32, i64)>) {
         self.written_today(engine.date());
-        if !self.writable {
-            // What is found now and was not before is of an earlier run.
-            let saved = self.reopen(config);
-            if let Some(saved) = saved {
-                engine.restore(&saved);
+        if self.flight.is_some() || self.prepared.is_some() {
+            self.again = true;
+            return;
+        }
+        self.again = false;
+        let gone = self.store.as_ref().is_some_and(|store| match store.directory() {
+            Directory::Disk(disk) => !disk.is_there(),
+            Directory::Memory(_) => false,
+        });
+        if self.worker.is_none() || gone || self.trouble.is_some() {
+            // What is found of the open day now was found before, or is another store's.
+            let salt = self.salt();
+            let found = self.reopen(config);
+            if self.worker.is_some() && (gone || salt != self.salt()) {
+                engine.forget_commits();
+                engine.set_salt(self.salt());
+            }
+            if let Some((mut saved, _)) = found {
+                let open = engine.date();
+                saved.days.retain(|day| Some(day.summary.date) != open && gone);
+                saved.state.date = None;
+                engine.restore(saved, false);
             }
         }
-        let Some(keeper) = self.keeper.as_mut().filter(|_| self.writable) else { return false };
-        let portion = engine.portion(keeper.wants_whole());
-        if portion == Portion::Nothing && engine.closed().is_empty() {
-            self.trouble = None;
-            return true;
+        if self.worker.is_none() {
+            return;
+        }
+        let of_today = self.pieces.iter().filter(|(_, date, _)| Some(*date) == engine.date()).count();
+        let Commit { closed, part } = engine.begin_commit(of_today >= MOST_PIECES);
+        let zone = engine.calendar().lasting_name().map(String::from);
+        if closed.is_empty() && part.is_none() && self.extra.is_empty() && !self.later_changed {
+            engine.end_commit(true);
+            return;
         }
         let state = self.state(engine, mark);
-        let Some(keeper) = &mut self.keeper else { return false };
-        match keeper.commit(engine.closed(), &portion, &state, engine.calendar().name()) {
-            Ok(()) => {
-                engine.committed();
-                self.trouble = None;
-                self.last_commit = Some(now.wall);
-                self.bytes = keeper.bytes();
-                true
+        let mut changes = std::mem::take(&mut self.extra);
+        self.extra_in_flight = changes.clone();
+        let whole = part.as_ref().filter(|part| part.whole).map(|part| part.day.date);
+        let is_over = |date: &Date| closed.iter().any(|day| day.date == *date) || whole == Some(*date);
+        let Some(store) = &mut self.store else { return };
+        for (name, ..) in self.pieces.iter().filter(|(_, date, _)| is_over(date)) {
+            match store.remove_piece(name) {
+                Ok(removed) => changes.extend(removed),
+                Err(error) => self.trouble = Some(error.to_string()),
             }
-            Err(error) => {
-                self.trouble = Some(format!("in RAM only: {error}"));
-                self.writable = false;
-                false
+        }
+        if let Some(part) = part {
+            let date = part.day.date;
+            let last =
+                self.pieces.iter().filter(|(_, known, _)| *known == date).map(|(.., number)| *number).max();
+            let name = pieces::name_of(date, last.map_or(0, |last| last.wrapping_add(1)));
+            changes.push((name, Some(pieces::encode_part(store.salt(), &state, &part.day, &part.samples))));
+        }
+        if zone.is_some() && self.meta.zone != zone {
+            self.meta.zone = zone;
+            changes.extend(store.change_meta(&self.meta).unwrap_or_default());
+        }
+        if std::mem::take(&mut self.later_changed) {
+            changes.extend(store.change_later(&self.later).unwrap_or_default());
+        }
+        let purpose = Purpose::Statistics(!closed.is_empty());
+        self.submit(Job::Prepare { closed, changes, keep: keep(config) }, purpose, engine);
+    }
+
+    fn submit(&mut self, job: Job, purpose: Purpose, engine: &mut Engine) {
+        let refused = match &mut self.worker {
+            Some(worker) => worker.submit(job).is_err(),
+            None => true,
+        };
+        if refused {
+            self.failed(purpose, "the thread that writes it is gone".into(), engine);
+        } else {
+            self.flight = Some(purpose);
+        }
+    }
+
+    fn failed(&mut self, purpose: Purpose, why: String, engine: &mut Engine) {
+        if let Purpose::Statistics(_) = purpose {
+            engine.end_commit(false);
+        }
+        self.later_changed |= matches!(purpose, Purpose::Statistics(_)) && !self.later.is_empty();
+        let waiting = std::mem::take(&mut self.extra_in_flight);
+        waiting.into_iter().for_each(|(name, bytes)| self.change(name, bytes));
+        self.trouble = Some(format!("in RAM only: {why}"));
+        (self.flight, self.worker) = (None, None);
+    }
+
+    /// Events dated in the future whose time has come.
+    pub fn count_due(&mut self, engine: &mut Engine, now: Now) {
+        let wall_ms = now.wall.max(0).cast_unsigned().saturating_mul(1000);
+        if engine.clock_is_set() && self.later.first().is_some_and(|first| first <= wall_ms) {
+            engine.count_due(&mut self.later, now);
+            self.later_changed = true;
+        }
+    }
+
+    /// Goes on with a commit. `publish`: nobody reads the store.
+    pub fn turn(&mut self, config: &Config, engine: &mut Engine, now: Now, publish: bool) {
+        let done = self.worker.as_mut().and_then(Worker::take);
+        if let Some(done) = done {
+            self.done(done, engine);
+        } else if self.worker.as_ref().is_some_and(Worker::is_dead)
+            && let Some(purpose) = self.flight
+        {
+            self.failed(purpose, "the thread that writes it ended".into(), engine);
+        }
+        if publish && self.prepared.is_some() {
+            self.publish(engine, now);
+        }
+        if self.flight.is_some() || self.prepared.is_some() || self.worker.is_none() {
+            return;
+        }
+        if !self.extra.is_empty() {
+            let changes = std::mem::take(&mut self.extra);
+            self.extra_in_flight = changes.clone();
+            let job = Job::Prepare { closed: Vec::new(), changes, keep: keep(config) };
+            self.submit(job, Purpose::Extra, engine);
+        } else if self.wants_maintenance
+            && let Some(today) = engine.date().filter(|_| engine.clock_is_set())
+        {
+            self.wants_maintenance = false;
+            let job = Job::Maintain { now: now.wall, today, keep: keep(config) };
+            self.submit(job, Purpose::Maintenance, engine);
+        }
+    }
+
+    /// A commit that was asked for while another was on its way can begin.
+    pub fn wants_commit(&self) -> bool {
+        self.again && self.flight.is_none() && self.prepared.is_none()
+    }
+
+    fn done(&mut self, done: Done, engine: &mut Engine) {
+        let Some(purpose) = self.flight.take() else { return };
+        match done {
+            Done::Prepared { names, bytes, said } => {
+                self.flight = Some(purpose);
+                self.prepared = Some((names, bytes, said));
+            }
+            Done::Nothing => {}
+            Done::Failed(why) => self.failed(purpose, why, engine),
+            Done::Finished(finished) => {
+                self.unfinished = finished.err().map(|why| {
+                    format!(
+                        "the last commit counts, but its files could not be moved to where they belong: {why}"
+                    )
+                });
+                if let Some(store) = &self.store {
+                    self.bytes = store.directory().size();
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self, engine: &mut Engine, now: Now) {
+        let (Some((names, bytes, said)), Some(purpose)) = (self.prepared.take(), self.flight.take()) else {
+            return;
+        };
+        let Some(store) = &mut self.store else { return };
+        let published = match store.directory() {
+            Directory::Disk(disk) => disk.publish(),
+            Directory::Memory(_) => Ok(()),
+        };
+        if let Err(error) = published {
+            return self.failed(purpose, format!("cannot write the store: {error}"), engine);
+        }
+        store.committed(&names);
+        self.pieces = store.pieces().unwrap_or_default();
+        if purpose == Purpose::Maintenance {
+            self.meta = store.meta().unwrap_or_default();
+            self.wants_maintenance = true;
+        }
+        said.into_iter().for_each(|sentence| self.say(sentence));
+        self.extra_in_flight.clear();
+        self.total = self.total.saturating_add(bytes);
+        self.trouble = None;
+        if let Purpose::Statistics(closed) = purpose {
+            engine.end_commit(true);
+            self.last_commit = Some(now.wall);
+            self.wants_maintenance |= closed;
+        }
+        self.submit(Job::Finish, Purpose::Finish, engine);
+    }
+
+    /// Goes on until nothing is on its way, or a time is over. Whether flash has everything.
+    pub fn settle(&mut self, config: &Config, engine: &mut Engine, now: Now) -> bool {
+        let until = Instant::now() + AT_END;
+        self.wants_maintenance = false;
+        loop {
+            self.turn(config, engine, now, true);
+            if self.flight.is_none() && self.prepared.is_none() && self.extra.is_empty() {
+                return self.trouble.is_none();
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            let Some(worker) = self.worker.as_mut().filter(|_| !left.is_zero()) else { return false };
+            match worker.wait(left) {
+                Some(done) => self.done(done, engine),
+                None => return false,
             }
         }
     }
 
     /// Writes the copy in tmpfs, if anything changed.
-    pub fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>, on_flash: bool) {
-        let state = |engine: &Engine| State { on_flash, ..self.state(engine, mark) };
+    pub fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>) {
+        let state = |engine: &Engine| State { on_flash: engine.is_on_flash(), ..self.state(engine, mark) };
         let Some(bytes) = engine.copy(state) else { return };
         let (new, path) = (self.run.join("today.new"), self.run.join(COPY));
-        let written = fs::write(&new, bytes).and_then(|()| fs::rename(&new, &path));
+        let _ = fs::remove_file(&new);
+        let written = fs::File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)
+            .and_then(|mut file| file.write_all(&bytes))
+            .and_then(|()| fs::rename(&new, &path));
         self.no_copy = written.err().map(|error| {
             engine.copy_failed();
             format!("cannot write {}: {error}; a crash would lose what flash does not have", path.display())
         });
     }
 
-    /// Writes a file that is none of the statistics beside them.
+    fn change(&mut self, name: String, bytes: Option<Vec<u8>>) {
+        if !self.extra.iter().any(|(known, _)| *known == name) {
+            self.extra.push((name, bytes));
+        }
+    }
+
+    /// Writes a file that is none of the statistics beside them, soon.
     pub fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), String> {
-        let keeper = self.keeper.as_mut().filter(|_| self.writable);
-        let keeper = keeper.ok_or_else(|| self.trouble.clone().unwrap_or_default())?;
-        keeper.put(name, bytes).map_err(|error| error.to_string())
+        self.extra.retain(|(known, _)| known != name);
+        self.change(name.to_string(), Some(bytes));
+        match &self.trouble {
+            Some(trouble) if self.worker.is_none() => Err(trouble.clone()),
+            _ => Ok(()),
+        }
     }
 
-    /// The readable blocks of such a file.
-    pub fn get(&mut self, name: &str) -> Vec<Block> {
-        self.keeper.as_mut().and_then(|keeper| keeper.get(name).ok()).unwrap_or_default()
+    /// Such a file, if it can be read.
+    pub fn get(&mut self, name: &str) -> Option<Open> {
+        self.store.as_ref()?.directory().open(name).ok()??.ok()
     }
 
-    /// Other options hold from now on.
+    /// What somebody should look at.
+    pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
+        let told = [&self.trouble, &self.unfinished, &self.no_copy, &self.left_out];
+        let later = (!self.later.is_empty()).then(|| {
+            format!(
+                "{} events are dated in the future: they are counted when their time has come",
+                self.later.count()
+            )
+        });
+        let dropped = (self.later.dropped() > 0)
+            .then(|| format!("{} events dated in the future found no room", self.later.dropped()));
+        self.damage().into_iter().chain(told.into_iter().flatten().cloned()).chain(later).chain(dropped)
+    }
+
+    /// Other options hold from now on. What another directory has of open days is taken.
     pub fn reload(&mut self, config: &Config, engine: &mut Engine) {
         if self.directory != Path::new(&config.database) {
             self.directory = PathBuf::from(&config.database);
+            let found = self.reopen(config);
             engine.forget_commits();
-            self.reopen(config);
-        } else if let Some(keeper) = &mut self.keeper {
-            keeper.store.set_retention(retention(config));
+            engine.set_salt(self.salt());
+            if let Some((mut saved, _)) = found {
+                saved.state.date = None;
+                engine.restore(saved, false);
+            }
+        } else if let Some(store) = &mut self.store {
+            store.set_keep(keep(config));
         }
+        self.wants_maintenance = true;
     }
 }
 
-fn newest(history: &mut dyn History) -> Option<Date> {
-    let month = *history.months().last()?;
-    let observed = history.month(month)?.summary.observed;
-    let day = 31u32.checked_sub(observed.leading_zeros())?;
-    Some(Date(month.first_day().0 + day.cast_signed()))
+/// The copy that holds more than flash, with the days that only flash has.
+fn with_others(mut copy: Saved, flash: Saved) -> Saved {
+    let known: Vec<Date> = copy.days.iter().map(|day| day.summary.date).chain(copy.state.date).collect();
+    copy.days.extend(flash.days.into_iter().filter(|day| !known.contains(&day.summary.date)));
+    copy
+}
+
+fn open_copy(path: &Path) -> Option<Open> {
+    Open::from_bytes(fs::read(path).ok()?).ok()
 }

@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::event::Address;
-use crate::stats::countries::{CountryLookup, Country};
+use crate::stats::countries::{Country, CountryLookup};
 use mmdb::{Bytes, Layout, Unusable, Walk};
 
 const PAGE: usize = 4096;

@@ -1,44 +1,112 @@
-//! Whether the wall clock can be believed, and which instant belongs to a moment of the boot clock.
+//! Which wall clock is believed, and which instant belongs to a moment of the boot clock.
 
-/// The two clocks, as the loop has just read them.
+/// The two clocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Now {
     /// Milliseconds since boot. Never steps.
     pub boot_ms: u64,
-    /// Seconds since 1970, as far as the machine knows. Steps.
+    /// Seconds since 1970: as the machine shows them, or what of it [`WallClock::look`] believes.
     pub wall: i64,
 }
 
 /// This program did not exist before 2025-06-01: a wall clock that shows less is wrong.
 pub const BUILT: i64 = 1_748_736_000;
 
-#[derive(Clone, Copy, Debug)]
+/// A clock without NTP is believed after this time without a step, and a long step once it has lasted so long.
+const TRIAL_MS: u64 = 86_400_000;
+/// Steps up to this many seconds are believed at once.
+const SHORT_STEP: i64 = 86_400;
+/// Between two looks the wall clock may gain or lose a second, and 0.1 % of the time between them, without a step: NTP
+/// slews by at most 0.05 % (RFC 5905, 11.3), and seconds are read whole.
+const SLEW: u64 = 1000;
+
+/// Who vouches for the clock.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Word {
+    /// It ran for a day without a step.
+    Time,
+    Ntp,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
 pub struct WallClock {
-    set: bool,
-    /// Less is not believed without being told.
-    least: i64,
+    /// Wall clock minus boot clock in seconds, as it is believed.
+    believed: Option<(i64, Word)>,
+    /// The same as the machine shows it, and since when (boot clock) it shows it without a step.
+    shown: Option<(i64, u64)>,
+    looked_ms: u64,
 }
 
 impl WallClock {
-    /// `newest`: the instant that the newest stored day begins.
-    pub fn new(newest: Option<i64>) -> WallClock {
-        WallClock { set: false, least: newest.unwrap_or(BUILT).max(BUILT) }
+    /// A clock that an earlier run of this boot believed.
+    pub fn resume(offset: Option<i64>) -> WallClock {
+        WallClock { believed: offset.map(|offset| (offset, Word::Time)), ..WallClock::default() }
     }
 
     pub fn is_set(&self) -> bool {
-        self.set
+        self.believed.is_some()
     }
 
-    /// Who sets the clock says that it is right now.
-    pub fn told(&mut self) {
-        self.least = BUILT;
+    /// Wall clock minus boot clock in seconds, for [`WallClock::resume`].
+    pub fn offset(&self) -> Option<i64> {
+        self.believed.map(|(offset, _)| offset)
     }
 
-    /// Looks at the clock. Once set it may step back, but not to before the program existed.
-    pub fn look(&mut self, now: Now) -> bool {
-        self.set = now.wall >= if self.set { BUILT } else { self.least };
-        self.set
+    /// How many seconds the machine's clock is ahead of the believed one.
+    pub fn ahead(&self) -> i64 {
+        match (self.shown, self.believed) {
+            (Some((shown, _)), Some((believed, _))) => shown.saturating_sub(believed),
+            _ => 0,
+        }
     }
+
+    /// NTP has just set the clock, or keeps it. A long step that NTP made itself before must last like any other: a
+    /// single server can be wrong.
+    pub fn told(&mut self, machine: Now) {
+        let offset = offset_of(machine);
+        let known_to_ntp = matches!(self.believed, Some((believed, Word::Ntp)) if is_long(offset, believed));
+        if machine.wall >= BUILT && !known_to_ntp {
+            self.believed = Some((offset, Word::Ntp));
+        }
+    }
+
+    /// Looks at the machine's clocks; gives the believed time, or the machine's while none is believed.
+    pub fn look(&mut self, machine: Now) -> Now {
+        let offset = offset_of(machine);
+        let since = match self.shown {
+            Some((before, since))
+                if !is_step(before, offset, machine.boot_ms.saturating_sub(self.looked_ms)) =>
+            {
+                since
+            }
+            _ => machine.boot_ms,
+        };
+        (self.shown, self.looked_ms) = (Some((offset, since)), machine.boot_ms);
+        let lasted = machine.boot_ms.saturating_sub(since) >= TRIAL_MS;
+        let plausible = machine.wall >= BUILT;
+        match self.believed {
+            Some((believed, word)) if plausible && !is_long(offset, believed) => {
+                self.believed = Some((offset, word));
+            }
+            _ if plausible && lasted => self.believed = Some((offset, Word::Time)),
+            _ => {}
+        }
+        let seconds = (machine.boot_ms / 1000).cast_signed();
+        let wall = self.believed.map_or(machine.wall, |(believed, _)| believed.saturating_add(seconds));
+        Now { wall, ..machine }
+    }
+}
+
+fn offset_of(machine: Now) -> i64 {
+    machine.wall.saturating_sub((machine.boot_ms / 1000).cast_signed())
+}
+
+fn is_long(offset: i64, believed: i64) -> bool {
+    offset.abs_diff(believed) > SHORT_STEP.cast_unsigned()
+}
+
+fn is_step(before: i64, offset: i64, elapsed_ms: u64) -> bool {
+    before.abs_diff(offset) > 2 + elapsed_ms / 1000 / SLEW
 }
 
 /// The instant of a moment `boot_ms`, seen from now.
@@ -57,15 +125,94 @@ pub fn moment(now: Now, wall_ms: i64) -> u64 {
 mod tests {
     use super::*;
 
+    const HOUR: u64 = 3_600_000;
+    const TODAY: i64 = BUILT + 40_000_000;
+    const FAR: i64 = 2_146_000_000; // 2038
+
+    fn at(boot_ms: u64, wall: i64) -> Now {
+        Now { boot_ms, wall }
+    }
+
+    /// The wall clock of a machine that was right at boot, moved by `ahead` seconds.
+    fn shows(boot_ms: u64, ahead: i64) -> Now {
+        at(boot_ms, TODAY + (boot_ms / 1000).cast_signed() + ahead)
+    }
+
     #[test]
-    fn a_clock_is_believed_from_the_newest_stored_day_on_or_when_told() {
-        let at = |wall| Now { boot_ms: 10_000, wall };
-        let mut clock = WallClock::new(Some(BUILT + 1000));
-        assert!(!clock.look(at(0)) && !clock.look(at(BUILT + 999)) && clock.look(at(BUILT + 1000)));
-        // Set, it may step back; but not to 1970.
-        assert!(clock.look(at(BUILT)) && !clock.look(at(5)) && !clock.look(at(BUILT + 999)));
-        clock.told();
-        assert!(!clock.look(at(5)) && clock.look(at(BUILT + 1)));
+    fn ntp_is_believed_at_once_and_others_after_a_day_without_a_step() {
+        let mut clock = WallClock::default();
+        clock.look(at(1000, 5));
+        clock.told(at(1000, 5));
+        assert!(!clock.is_set(), "1970 is never believed");
+        clock.told(shows(2000, 0));
+        assert!(clock.is_set() && clock.look(shows(3000, 0)) == shows(3000, 0));
+        let mut clock = WallClock::default();
+        for hour in 0..24 {
+            clock.look(shows(hour * HOUR, 0));
+            assert!(!clock.is_set(), "{hour}");
+        }
+        clock.look(shows(24 * HOUR, 0));
+        assert!(clock.is_set());
+        // A step begins the day anew.
+        let mut clock = WallClock::default();
+        clock.look(shows(0, 0));
+        (12..36).for_each(|hour| drop(clock.look(shows(hour * HOUR, 7200))));
+        assert!(!clock.is_set());
+        clock.look(shows(36 * HOUR, 7200));
+        assert!(clock.is_set());
+    }
+
+    #[test]
+    fn short_steps_are_followed_and_long_ones_must_last() {
+        let mut clock = WallClock::default();
+        clock.told(shows(0, 0));
+        for ahead in [-80_000, 80_000, 3600, 0] {
+            assert_eq!(clock.look(shows(HOUR, ahead)), shows(HOUR, ahead));
+        }
+        // To 2038 for 23 hours, and to 1970 or 2025, by itself or with NTP's word: the believed clock goes on.
+        for wrong in [FAR, 5, BUILT] {
+            for told in [false, true] {
+                let mut clock = clock;
+                for hour in 2..25 {
+                    let boot_ms = hour * HOUR;
+                    let machine = at(boot_ms, wrong + (boot_ms / 1000).cast_signed());
+                    if told {
+                        clock.told(machine);
+                    }
+                    assert_eq!(clock.look(machine), shows(boot_ms, 0), "{wrong} {hour}");
+                    assert_ne!(clock.ahead(), 0);
+                }
+                assert_eq!(clock.look(shows(26 * HOUR, 1)), shows(26 * HOUR, 1));
+                assert_eq!(clock.ahead(), 0);
+            }
+        }
+        // What lasts for a day is believed; what never was possible is not.
+        for (lasting, believed) in [(FAR, true), (5, false)] {
+            let mut clock = clock;
+            let machine = |boot_ms: u64| at(boot_ms, lasting + (boot_ms / 1000).cast_signed());
+            clock.look(machine(2 * HOUR));
+            clock.look(machine(14 * HOUR));
+            assert_eq!(clock.look(machine(26 * HOUR)) == machine(26 * HOUR), believed);
+        }
+    }
+
+    #[test]
+    fn ntp_corrects_a_clock_that_only_time_vouched_for() {
+        let mut clock = WallClock::default();
+        clock.look(shows(0, -864_000));
+        clock.look(shows(24 * HOUR, -864_000));
+        assert_eq!(clock.look(shows(25 * HOUR, -864_000)), shows(25 * HOUR, -864_000));
+        clock.told(shows(26 * HOUR, 0));
+        assert_eq!(clock.look(shows(26 * HOUR, 0)), shows(26 * HOUR, 0));
+    }
+
+    #[test]
+    fn slewing_is_no_step() {
+        let mut clock = WallClock::default();
+        // 0.05 % for a day: 43 seconds.
+        (0..=1440)
+            .for_each(|minute| drop(clock.look(shows(minute * 60_000, (minute * 60 / 2000).cast_signed()))));
+        assert!(clock.is_set());
     }
 
     #[test]

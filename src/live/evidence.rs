@@ -14,6 +14,7 @@ pub struct Held {
     /// Counts up from 1.
     pub number: u64,
     pub boot_ms: u64,
+    /// Its `time` is 0 until the clock is set.
     pub event: Event,
     /// As logd had it; an NFLOG packet has none.
     pub line: Option<Box<[u8]>>,
@@ -50,6 +51,13 @@ impl Evidence {
         }
         let line = line.map(|line| line[..line.len().min(LONGEST_LINE)].into());
         self.held.push_back(Held { number: self.last, boot_ms, event: *event, line });
+    }
+
+    /// Gives those their time that came before the clock was set.
+    pub fn label(&mut self, instant: impl Fn(u64) -> i64) {
+        for held in self.held.iter_mut().filter(|held| held.event.time == 0) {
+            held.event.time = instant(held.boot_ms);
+        }
     }
 
     /// Oldest first.

@@ -7,7 +7,7 @@ pub mod clock;
 pub mod evidence;
 mod guarded;
 pub mod open_day;
-mod waiting;
+pub mod waiting;
 
 use crate::calendar::{Calendar, Date, Hour};
 use crate::event::{Class, Event, Origin};
@@ -15,22 +15,25 @@ use crate::guard::ledger::{LINES, LONGEST_LINE};
 use crate::guard::{Guard, Suspect};
 use crate::input::duplicates::{Duplicates, Sighting};
 use crate::paths::{Path, Paths};
-use crate::stats::countries::{SharedAtlas, with_atlas};
-use crate::stats::day::{Day, KeptDay};
-use crate::stats::kept::Kept;
+use crate::query::open::joined;
+use crate::stats::collect::close;
+use crate::stats::countries::SharedLookup;
+use crate::stats::day::{Day, Samples};
+use crate::stats::deferred::Deferred;
+use crate::stats::summary::DaySummary;
 use crate::stats::tables::{Bounds, Focus};
-use crate::store::today::{self, Portion, Saved, State};
+use crate::store::pieces::{self, Saved, State};
+use crate::store::sections::StoredDay;
 
 pub use clock::Now;
 use clock::{WallClock, instant, moment};
 use evidence::Evidence;
-use waiting::Waiting;
 
 /// What came since the last commit: an hour of a busy home fits in.
 const SINCE_ATTEMPTS: Bounds =
-    Bounds { services: 1024, sources: 2048, pairs: 4096, sketches: 0, wide_hours: 64, places: 2 };
+    Bounds { services: 1024, sources: 2048, pairs: 4096, sample: 512, wide_hours: 64, slots: 2 };
 const SINCE_OTHERS: Bounds =
-    Bounds { services: 128, sources: 256, pairs: 256, sketches: 0, wide_hours: 8, places: 2 };
+    Bounds { services: 128, sources: 256, pairs: 256, sample: 64, wide_hours: 8, slots: 2 };
 
 /// Days that are over and that flash did not take yet.
 const MOST_CLOSED: usize = 8;
@@ -88,7 +91,9 @@ pub struct Engine {
     pub evidence: Evidence,
     pub guard: Guard,
     /// Tells the countries of sources; without it they are not measured.
-    pub atlas: Option<SharedAtlas>,
+    pub lookup: Option<SharedLookup>,
+    /// Of the store's samples.
+    salt: u64,
     calendar: Calendar,
     clock: WallClock,
     duplicates: Duplicates,
@@ -98,10 +103,13 @@ pub struct Engine {
     since_known: bool,
     /// Events of a day before the open one.
     late: Option<Day>,
-    closed: Vec<KeptDay>,
-    waiting: Waiting,
+    /// Days that are over and not stored.
+    closed: Vec<DaySummary>,
+    /// Of these, what is being stored.
+    storing: Vec<DaySummary>,
+    /// Events from before the wall clock was set, with milliseconds since boot.
+    waiting: Deferred,
     health: [Health; 2],
-    lost_today: u64,
     /// Something came since the last copy.
     changed: bool,
     /// NFLOG packets by path.
@@ -110,62 +118,83 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// `newest`: the newest day of the store.
-    pub fn new(calendar: Calendar, newest: Option<Date>, evidence: usize) -> Engine {
-        let mut labels = calendar.clone();
+    /// `salt`: of the store's samples.
+    pub fn new(calendar: Calendar, salt: u64, evidence: usize) -> Engine {
         Engine {
             paths: Paths::new(),
             evidence: Evidence::new(evidence),
             guard: Guard::default(),
-            atlas: None,
+            lookup: None,
+            salt,
             calendar,
-            clock: WallClock::new(newest.map(|date| labels.instant(date, 0))),
+            clock: WallClock::default(),
             duplicates: Duplicates::new(),
             open: None,
-            since: Day::with_bounds(Date(0), SINCE_ATTEMPTS, SINCE_OTHERS),
+            since: Day::with_bounds(Date(0), salt, SINCE_ATTEMPTS, SINCE_OTHERS),
             since_known: true,
             late: None,
             closed: Vec::new(),
-            waiting: Waiting::default(),
+            storing: Vec::new(),
+            waiting: Deferred::default(),
             health: [Health::default(); 2],
-            lost_today: 0,
             changed: false,
             received: Vec::new(),
             actions: Vec::new(),
         }
     }
 
-    /// Goes on where an earlier run stopped.
-    pub fn restore(&mut self, saved: &Saved) {
-        saved.closed.iter().for_each(|day| self.close(day.clone()));
-        self.waiting.restore(&saved.aside);
-        self.changed |= !saved.aside.is_empty();
-        let Some(date) = saved.state.date else { return };
-        let begun = self.open.as_ref().is_some_and(|open| !open.is_empty());
-        let known = saved.state.on_flash && saved.closed.is_empty() && !begun;
-        match &mut self.open {
-            Some(open) if open.date == date => saved.open.iter().for_each(|part| open.add_kept(part)),
-            Some(_) => {
-                let mut day = Day::new(date);
-                saved.open.iter().for_each(|part| day.add_kept(part));
-                let over = summary(&mut day, self.atlas.as_ref());
-                return self.close(over);
+    /// Goes on where an earlier run of this boot stopped believing the clock.
+    pub fn resume_clock(&mut self, offset: Option<i64>) {
+        self.clock = WallClock::resume(offset);
+    }
+
+    /// Takes what an earlier run left. `on_flash`: flash has all of it that belongs to the day `state.date`.
+    pub fn restore(&mut self, saved: Saved, on_flash: bool) {
+        self.changed |= !saved.deferred.is_empty();
+        self.waiting.add_all(&saved.deferred);
+        let mut dates: Vec<Date> = saved.days.iter().map(|day| day.summary.date).collect();
+        dates.sort();
+        dates.dedup();
+        let is_closed = |day: &StoredDay| day.summary.classes.iter().any(|class| class.sample.is_some());
+        saved.days.iter().filter(|day| is_closed(day)).for_each(|day| self.close(day.summary.clone()));
+        for date in dates {
+            let parts = || saved.days.iter().filter(|part| part.summary.date == date && !is_closed(part));
+            if parts().next().is_none() {
+                continue;
             }
-            None => {
-                let mut day = Day::new(date);
-                saved.open.iter().for_each(|part| day.add_kept(part));
-                self.open = Some(day);
-                self.since.restart(date);
+            let is_last = saved.state.date == Some(date);
+            match &mut self.open {
+                Some(open) if open.date == date => {
+                    let begun = !open.is_empty();
+                    parts().for_each(|part| open.add_summary(&part.summary, &part.samples));
+                    self.since_known &= on_flash && !begun;
+                }
+                None if is_last => {
+                    let mut day = Day::new(date, self.salt);
+                    parts().for_each(|part| day.add_summary(&part.summary, &part.samples));
+                    self.since.restart(date);
+                    self.since_known = on_flash;
+                    self.open = Some(day);
+                }
+                _ => {
+                    let mut day = Day::new(date, self.salt);
+                    parts().for_each(|part| day.add_summary(&part.summary, &part.samples));
+                    let over = close(&mut day, self.lookup.as_ref());
+                    self.close(over);
+                }
             }
         }
-        self.since_known = known;
-        self.lost_today = self.lost_today.saturating_add(saved.state.lost);
         self.changed = true;
     }
 
-    /// Looks at the clocks; to be called before events are given and before anything is asked.
+    /// Looks at the machine's clocks and gives what is believed of them.
+    pub fn look(&mut self, machine: Now) -> Now {
+        self.clock.look(machine)
+    }
+
+    /// To be called with what [`Engine::look`] gives, before events are given and before anything is asked.
     pub fn tick(&mut self, now: Now) {
-        if !self.clock.look(now) {
+        if !self.clock.is_set() {
             return;
         }
         let date = self.calendar.hour_of(now.wall).date;
@@ -178,7 +207,7 @@ impl Engine {
         if self.since_known && !self.since.is_whole() {
             // Too much for it: the next commit is whole, and until then its memory is better used.
             self.since_known = false;
-            self.since = Day::with_bounds(self.since.date, SINCE_ATTEMPTS, SINCE_OTHERS);
+            self.since = Day::with_bounds(self.since.date, self.salt, SINCE_ATTEMPTS, SINCE_OTHERS);
         }
     }
 
@@ -187,9 +216,19 @@ impl Engine {
         std::mem::take(&mut self.actions)
     }
 
-    /// The wall clock has just been set right.
-    pub fn clock_told(&mut self) {
-        self.clock.told();
+    /// NTP says that the machine's clock is right.
+    pub fn clock_told(&mut self, machine: Now) {
+        self.clock.told(machine);
+    }
+
+    /// Wall clock minus boot clock in seconds, as it is believed.
+    pub fn clock_offset(&self) -> Option<i64> {
+        self.clock.offset()
+    }
+
+    /// How many seconds the machine's clock is ahead of the believed one.
+    pub fn clock_ahead(&self) -> i64 {
+        self.clock.ahead()
     }
 
     pub fn clock_is_set(&self) -> bool {
@@ -215,7 +254,7 @@ impl Engine {
     }
 
     pub fn lost_today(&self) -> u64 {
-        self.lost_today
+        self.open.as_ref().map_or(0, |day| day.lost)
     }
 
     /// All that `input` lost since its start.
@@ -224,7 +263,10 @@ impl Engine {
         let more = lost.saturating_sub(*known);
         if more > 0 {
             *known = lost;
-            self.lost_today = self.lost_today.saturating_add(more);
+            if let Some(open) = &mut self.open {
+                open.lost = open.lost.saturating_add(more);
+                self.since.lost = self.since.lost.saturating_add(more);
+            }
             self.changed = true;
         }
     }
@@ -245,6 +287,8 @@ impl Engine {
         };
         health.last_ms = Some(now.boot_ms);
         let count = u64::from(event.count);
+        // As the believed clock shows it.
+        let wall_ms = wall_ms.map(|ms| ms.saturating_sub(self.clock.ahead().saturating_mul(1000)));
         let plausible = wall_ms.filter(|ms| *ms >= clock::BUILT * 1000 && self.clock.is_set());
         let boot_ms = match plausible {
             Some(wall_ms) => moment(now, wall_ms),
@@ -269,6 +313,12 @@ impl Engine {
         let health = &mut self.health[input as usize];
         let sum = if event.class == Class::Attempt { &mut health.attempts } else { &mut health.others };
         *sum = sum.saturating_add(count);
+        // Fixed once: what is asked later shows the same.
+        event.time = match plausible {
+            _ if !self.clock.is_set() => 0,
+            Some(wall_ms) => (wall_ms / 1000).min(now.wall),
+            None => instant(now, boot_ms),
+        };
         self.evidence.add(boot_ms, event, line);
         if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, event) {
             let open = self.guard.is_open(&suspect);
@@ -279,10 +329,6 @@ impl Engine {
         if !self.clock.is_set() {
             return self.waiting.add(boot_ms, event);
         }
-        event.time = match plausible {
-            Some(wall_ms) => (wall_ms / 1000).min(now.wall),
-            None => instant(now, boot_ms),
-        };
         self.count(event);
     }
 
@@ -335,7 +381,8 @@ impl Engine {
         if self.late.as_ref().is_some_and(|day| day.date != hour.date) {
             self.settle_late();
         }
-        let new = || Day::with_bounds(hour.date, SINCE_ATTEMPTS, SINCE_OTHERS);
+        let salt = self.salt;
+        let new = || Day::with_bounds(hour.date, salt, SINCE_ATTEMPTS, SINCE_OTHERS);
         self.late.get_or_insert_with(new).add(event, hour.hour);
     }
 
@@ -343,94 +390,113 @@ impl Engine {
     fn turn_to(&mut self, date: Date) {
         match &mut self.open {
             Some(day) => {
-                let over = (!day.is_empty()).then(|| summary(day, self.atlas.as_ref()));
+                let over = (!day.is_empty()).then(|| close(day, self.lookup.as_ref()));
                 day.restart(date);
                 if let Some(over) = over {
                     self.close(over);
                 }
                 self.actions.push(Action::Commit);
             }
-            None => self.open = Some(Day::new(date)),
+            None => self.open = Some(Day::new(date, self.salt)),
         }
         self.since.restart(date);
-        self.since_known = self.closed.is_empty() && self.since_known;
-        self.lost_today = 0;
+        self.since_known = true;
         self.changed = true;
     }
 
-    /// Keeps a day that is over until the store has it.
-    fn close(&mut self, mut day: KeptDay) {
-        self.since_known = false;
-        if let Some(known) = self.closed.iter().position(|known| known.date == day.date) {
-            let mut sum = Day::new(day.date);
-            let known = self.closed.swap_remove(known);
-            sum.add_kept(&known);
-            sum.add_kept(&day);
-            sum.set_countries_of(&[&known, &day]);
-            day = sum.to_kept_cut();
-        }
-        if self.closed.len() == MOST_CLOSED {
-            self.closed.sort_by_key(|day| day.date);
+    /// Holds a day that is over until the store has it.
+    fn close(&mut self, day: DaySummary) {
+        let mut closed = std::mem::take(&mut self.closed);
+        closed.push(day);
+        self.closed = joined(closed);
+        if self.closed.len() > MOST_CLOSED {
             let lost = self.closed.remove(0);
             let sentence = format!("{} is lost: the store could not be written for days", lost.date);
             self.actions.push(Action::Say(sentence));
         }
-        self.closed.push(day);
-        self.closed.sort_by_key(|day| day.date);
     }
 
     fn settle_late(&mut self) {
         if let Some(mut late) = self.late.take() {
-            let over = summary(&mut late, self.atlas.as_ref());
+            let over = close(&mut late, self.lookup.as_ref());
             self.close(over);
         }
     }
 
     fn label_waiting(&mut self, now: Now) {
-        let (rows, rest) = self.waiting.take();
+        let (rows, rest) = self.waiting.take_until(u64::MAX);
         for (boot_ms, event) in rows {
             self.count(&Event { time: instant(now, boot_ms), ..event });
         }
         for (boot_ms, counts) in rest {
-            let hour = self.calendar.hour_of(instant(now, boot_ms));
-            let classes: [Kept; Class::COUNT] = counts.map(|count| waiting::unknown(count, hour.hour));
-            let part = KeptDay { date: hour.date, classes };
-            match &mut self.open {
-                Some(day) if day.date == hour.date => {
-                    day.add_kept(&part);
-                    self.since.add_kept(&part);
-                }
-                _ => self.close(part),
+            let part = waiting::unknown(self.calendar.hour_of(instant(now, boot_ms)), &counts);
+            self.add_part(part);
+        }
+        self.evidence.label(|boot_ms| instant(now, boot_ms));
+    }
+
+    fn add_part(&mut self, part: DaySummary) {
+        match &mut self.open {
+            Some(day) if day.date == part.date => {
+                day.add_summary(&part, &Samples::default());
+                self.since.add_summary(&part, &Samples::default());
             }
+            _ => self.close(part),
+        }
+    }
+
+    /// Counts events dated in the future whose time has come.
+    pub fn count_due(&mut self, later: &mut Deferred, now: Now) {
+        let (rows, rest) = later.take_until(now.wall.max(0).cast_unsigned().saturating_mul(1000));
+        for (moment, event) in rows {
+            self.count(&Event { time: (moment / 1000).cast_signed(), ..event });
+            self.changed = true;
+        }
+        for (moment, counts) in rest {
+            let part = waiting::unknown(self.calendar.hour_of((moment / 1000).cast_signed()), &counts);
+            self.add_part(part);
         }
     }
 
     /// The days that are over and not in the store yet.
-    pub fn closed(&self) -> &[KeptDay] {
-        &self.closed
+    pub fn closed(&self) -> impl Iterator<Item = &DaySummary> {
+        self.storing.iter().chain(&self.closed)
     }
 
-    /// What flash does not have yet of the open day. `whole`: all of it in any case.
-    pub fn portion(&mut self, whole: bool) -> Portion {
+    /// What flash is to get: the closed days, and of the open one what it does not have, or all of it if it wants it or
+    /// must. From now on that is being stored; what comes meanwhile is the next commit's.
+    pub fn begin_commit(&mut self, whole: bool) -> Commit {
         self.settle_late();
-        let Some(day) = &self.open else { return Portion::Nothing };
-        if whole || !self.since_known || !self.closed.is_empty() || !self.since.is_whole() {
-            let (services, sources, pairs) = if day.is_whole() { PIECE } else { PIECE_OF_MANY };
-            return Portion::Whole(without_sketches(day.focused(&Focus::heaviest(services, sources, pairs))));
-        }
-        if self.since.is_empty() {
-            return Portion::Nothing;
-        }
-        Portion::Since(without_sketches(self.since.to_kept()))
-    }
-
-    /// The store has `closed` and the portion.
-    pub fn committed(&mut self) {
-        self.closed.clear();
+        debug_assert!(self.storing.is_empty());
+        self.storing = std::mem::take(&mut self.closed);
+        let mut part = None;
         if let Some(day) = &self.open {
+            if whole || !self.since_known || !self.since.is_whole() {
+                let (services, sources, pairs) = if day.is_whole() { PIECE } else { PIECE_OF_MANY };
+                let focused = day.focused(&Focus::heaviest(services, sources, pairs));
+                let samples = if is_cut(&focused) { day.all_samples() } else { day.samples() };
+                part = (!day.is_empty()).then_some(Part {
+                    day: without_countries(focused),
+                    samples,
+                    whole: true,
+                });
+            } else if !self.since.is_empty() {
+                let day = without_countries(self.since.to_summary());
+                part = Some(Part { day, samples: self.since.samples(), whole: false });
+            }
             self.since.restart(day.date);
         }
         self.since_known = true;
+        Commit { closed: self.storing.clone(), part }
+    }
+
+    /// The store has what [`Engine::begin_commit`] gave, or not.
+    pub fn end_commit(&mut self, stored: bool) {
+        let storing = std::mem::take(&mut self.storing);
+        if !stored {
+            self.since_known = false;
+            storing.into_iter().for_each(|day| self.close(day));
+        }
         // The copy has to be newer than what flash has now.
         self.changed = true;
     }
@@ -442,7 +508,8 @@ impl Engine {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
-        Some(today::copy(&self.closed, self.open.as_ref(), &self.waiting.aside(), &state(self)))
+        let closed: Vec<DaySummary> = joined(self.closed().cloned());
+        Some(pieces::encode_copy(self.salt, &state(self), &closed, self.open.as_ref(), &self.waiting))
     }
 
     /// What was committed was to another store.
@@ -451,14 +518,46 @@ impl Engine {
         self.changed = true;
     }
 
+    /// The samples of another store hash with another salt.
+    pub fn set_salt(&mut self, salt: u64) {
+        if salt == self.salt {
+            return;
+        }
+        self.salt = salt;
+        let rebuilt = |day: &Day| {
+            let mut new = Day::new(day.date, salt);
+            new.add_summary(&day.to_summary(), &Samples::default());
+            new
+        };
+        self.open = self.open.as_ref().map(rebuilt);
+        self.late = self.late.as_ref().map(rebuilt);
+        let date = self.since.date;
+        self.since = Day::with_bounds(date, salt, SINCE_ATTEMPTS, SINCE_OTHERS);
+        self.since_known = false;
+        // Samples of closed days cannot be made again.
+        for class in self.closed.iter_mut().flat_map(|day| &mut day.classes) {
+            class.sample = None;
+        }
+    }
+
     /// The copy could not be written.
     pub fn copy_failed(&mut self) {
         self.changed = true;
     }
 
+    /// Flash has everything of the open day, and no other day waits for it.
+    pub fn is_on_flash(&self) -> bool {
+        self.since_known && self.since.is_empty() && self.late.is_none() && self.closed().next().is_none()
+    }
+
     /// Events wait for the wall clock: they are in the copy in RAM, but not on flash.
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// Events that waited for the wall clock and found no room.
+    pub fn dropped_waiting(&self) -> u64 {
+        self.waiting.dropped()
     }
 
     fn live_days(&mut self) -> impl Iterator<Item = &mut Day> {
@@ -474,16 +573,29 @@ impl Engine {
     }
 }
 
-/// A day that is over, with the countries of its sources.
-fn summary(day: &mut Day, atlas: Option<&SharedAtlas>) -> KeptDay {
-    with_atlas(atlas, |atlas| day.measure_countries(atlas));
-    day.to_kept_cut()
+/// What a commit stores of the open day.
+pub struct Part {
+    pub day: DaySummary,
+    pub samples: Samples,
+    /// All of it: it replaces what flash has of the day.
+    pub whole: bool,
 }
 
-/// The sketch of a table of sources that is whole can be made again of its rows.
-fn without_sketches(mut day: KeptDay) -> KeptDay {
-    for kept in day.classes.iter_mut().filter(|kept| kept.source_floor == 0) {
-        kept.sketch = None;
+/// What a commit stores.
+pub struct Commit {
+    pub closed: Vec<DaySummary>,
+    pub part: Option<Part>,
+}
+
+fn is_cut(day: &DaySummary) -> bool {
+    day.classes.iter().any(|class| class.sources.floor > 0 || class.pairs.floor > 0)
+}
+
+/// Countries and samples are made when the day is closed.
+fn without_countries(mut day: DaySummary) -> DaySummary {
+    for class in &mut day.classes {
+        class.countries = Default::default();
+        class.sample = None;
     }
     day
 }

@@ -1,163 +1,122 @@
 //! Questions to the running daemon: the store's days and months with the open day among them.
 
 use std::net::IpAddr;
-use std::rc::Rc;
 
-use crate::calendar::{Date, Month};
+use crate::calendar::Date;
 use crate::event::{Address, Class, Service};
 use crate::query::answer::{AnomalyRow, Completeness, EventRow, RecentAnswer};
-use crate::query::history::{History, MonthOfDays, Retention};
+use crate::query::history::History;
+use crate::query::open::{WithOpenDays, focused, joined};
 use crate::query::question::{Prefix, Question, Topic};
-use crate::query::{self, Answer, AnswerError};
+use crate::query::{self, Answer, AnswerError, Job};
 use crate::services;
 use crate::short::AddressText;
-use crate::stats::countries::{Atlas, Country, with_atlas};
-use crate::stats::day::{Day, KeptDay};
-use crate::stats::kept::SKETCHED;
-use crate::stats::month::MonthSum;
-use crate::stats::tables::Focus;
+use crate::stats::countries::{Country, CountryLookup, with_lookup};
+use crate::stats::summary::DaySummary;
 
 use super::evidence::{self, Held};
 use super::{Engine, Now, clock};
 
-/// Rows of the open day that a question can see at most.
-const MOST_ROWS: usize = 1024;
-
-/// Rows of sources and pairs that a filter can sum up.
-const MOST_SUMMED: usize = 4096;
-
 /// Lines of evidence of one source.
 const MOST_LINES: usize = 50;
 
-/// A store with days that are not in it yet.
-struct LiveHistory<'a> {
-    stored: &'a mut dyn History,
-    /// Oldest first, no two of one date.
-    days: Vec<KeptDay>,
-    /// The last of these, also once it was merged.
-    newest: Date,
-    /// The months that were asked for so far and have such days, with these in them.
-    merged: Vec<(Month, Rc<MonthOfDays>)>,
+/// A question on its way to the answer, with what the store does not have.
+pub struct LiveJob {
+    pub question: Question,
+    open: Vec<DaySummary>,
+    job: Job,
 }
 
-impl<'a> LiveHistory<'a> {
-    fn new(stored: &'a mut dyn History, days: Vec<KeptDay>) -> LiveHistory<'a> {
-        let newest = days.last().map_or(Date(0), |day| day.date);
-        LiveHistory { stored, days, newest, merged: Vec::new() }
+impl LiveJob {
+    /// Reads one more month; false when all were read. The store must not change between two steps.
+    pub fn step(&mut self, stored: &mut dyn History) -> bool {
+        self.job.step(&mut WithOpenDays { stored, open: &self.open })
     }
-}
-
-impl History for LiveHistory<'_> {
-    fn months(&self) -> Vec<Month> {
-        let mut months = self.stored.months();
-        months.extend(self.days.iter().map(|day| day.date.month()));
-        months.extend(self.merged.iter().map(|(month, _)| *month));
-        months.sort();
-        months.dedup();
-        months
-    }
-
-    fn month(&mut self, month: Month) -> Option<Rc<MonthOfDays>> {
-        if let Some((_, merged)) = self.merged.iter().find(|(known, _)| *known == month) {
-            return Some(Rc::clone(merged));
-        }
-        let days: Vec<KeptDay> = self.days.extract_if(.., |day| day.date.month() == month).collect();
-        let stored = self.stored.month(month);
-        if days.is_empty() {
-            return stored;
-        }
-        let days_tell_all = self.retention().first_with_hours(self.newest) <= month.first_day();
-        let mut sum = MonthSum::new(month);
-        let mut kept = match stored {
-            Some(stored) => {
-                sum.add_month(&stored.summary);
-                Rc::try_unwrap(stored).map_or_else(|stored| stored.days.clone(), |stored| stored.days)
-            }
-            None => Vec::new(),
-        };
-        for day in days {
-            // The rows of a month's summary are asked for once its days tell less than they did.
-            if days_tell_all {
-                sum.add_totals(&day)
-            } else {
-                sum.add_day(&day)
-            }
-            match kept.iter_mut().find(|known| known.date == day.date) {
-                Some(known) => *known = sum_of(&[known, &day]),
-                None => kept.push(day),
-            }
-        }
-        kept.sort_by_key(|day| day.date);
-        let merged = Rc::new(MonthOfDays { summary: sum.finish(), days: kept });
-        self.merged.push((month, Rc::clone(&merged)));
-        Some(merged)
-    }
-
-    fn retention(&self) -> Retention {
-        self.stored.retention()
-    }
-
-    fn incomplete_because(&self, month: Month) -> Option<String> {
-        self.stored.incomplete_because(month)
-    }
-}
-
-/// Parts of one day.
-fn sum_of(parts: &[&KeptDay]) -> KeptDay {
-    let mut day = Day::new(parts[0].date);
-    parts.iter().for_each(|part| day.add_kept(part));
-    day.set_countries_of(parts);
-    day.focused(&Focus { sketches: SKETCHED, ..Focus::heaviest(MOST_ROWS, MOST_ROWS, MOST_ROWS) })
 }
 
 impl Engine {
-    /// Answers everything but `status`. `stored`: what the store has.
+    /// The range that a question without one is about: today, or until the clock is set the newest day there is.
+    fn with_range(&self, question: &Question) -> Question {
+        let mut question = question.clone();
+        if question.topic == Topic::Months {
+            // All that is stored: a single day's month tells nothing.
+        } else if question.from.is_none() && question.to.is_none() {
+            (question.from, question.to) = (self.date(), self.date());
+        }
+        question
+    }
+
+    /// Answers what needs no store.
+    pub fn answer_now(&self, now: Now, question: &Question) -> Option<Answer> {
+        match question.topic {
+            Topic::Recent => Some(Answer::Recent(self.recent(now, question))),
+            Topic::Blocks => Some(Answer::Blocks(self.blocks(now, question))),
+            _ => None,
+        }
+    }
+
+    /// Begins to answer what needs the store.
+    pub fn begin_answer(
+        &mut self,
+        question: &Question,
+        stored: &mut dyn History,
+    ) -> Result<LiveJob, AnswerError> {
+        let question = self.with_range(question);
+        let open = self.measured_days(&question);
+        let lookup = self.lookup.clone();
+        let job = with_lookup(lookup.as_ref(), |lookup| {
+            Job::new(&question, &WithOpenDays { stored, open: &open }, lookup.is_some())
+        })?;
+        Ok(LiveJob { question, open, job })
+    }
+
+    pub fn end_answer(&self, now: Now, job: LiveJob) -> Result<Answer, AnswerError> {
+        let LiveJob { question, job, .. } = job;
+        let finish = |lookup: Option<&mut dyn CountryLookup>| job.finish(&self.calendar, lookup);
+        let mut answer = with_lookup(self.lookup.as_ref(), finish)?;
+        if let Answer::Source(source) = &mut answer {
+            source.evidence = Some(self.lines(&question));
+        }
+        self.add_blocks(now, &question, &mut answer);
+        Ok(answer)
+    }
+
+    /// Answers everything but `status` at once. `stored`: what the store has.
     pub fn answer(
         &mut self,
         now: Now,
         question: &Question,
         stored: &mut dyn History,
     ) -> Result<Answer, AnswerError> {
-        let mut question = question.clone();
-        if question.topic == Topic::Months {
-            // All that is kept: a single day's month tells nothing.
-        } else if question.from.is_none() && question.to.is_none() {
-            // Until the clock is set, the newest day there is.
-            (question.from, question.to) = (self.date(), self.date());
+        if let Some(answer) = self.answer_now(now, question) {
+            return Ok(answer);
         }
-        match question.topic {
-            Topic::Recent => return Ok(Answer::Recent(self.recent(now, &question))),
-            Topic::Blocks => return Ok(Answer::Blocks(self.blocks(now, &question))),
-            _ => {}
-        }
-        let atlas = self.atlas.clone();
-        let mut history = LiveHistory::new(stored, self.measured_days(&question));
-        let answered =
-            with_atlas(atlas.as_ref(), |atlas| query::answer(&question, &mut history, &self.calendar, atlas));
-        let mut answer = answered?;
-        if let Answer::Source(source) = &mut answer {
-            source.evidence = Some(self.lines(&question));
-        }
-        self.add_blocks(now, &question, &mut answer);
-        self.explain(&question, &mut answer);
-        Ok(answer)
+        let mut job = self.begin_answer(question, stored)?;
+        while job.step(stored) {}
+        self.end_answer(now, job)
     }
 
     /// The anomalous cells of a day as far as it is known, highest score first.
     pub fn anomalies_on(&self, date: Date, stored: &mut dyn History) -> Vec<AnomalyRow> {
-        let days = self.days(&Question { limit: 1, ..Question::new(Topic::Anomalies) });
-        query::anomalies_on(&mut LiveHistory::new(stored, days), date)
+        let question =
+            Question { from: Some(date), to: Some(date), limit: 20, ..Question::new(Topic::Anomalies) };
+        let open = self.days(&question);
+        let mut history = WithOpenDays { stored, open: &open };
+        match query::answer(&question, &mut history, &self.calendar, None) {
+            Ok(Answer::Anomalies(answer)) => answer.anomalies,
+            _ => Vec::new(),
+        }
     }
 
     /// As [`Engine::days`], with the countries of the live ones where the question is about these.
-    fn measured_days(&mut self, question: &Question) -> Vec<KeptDay> {
+    fn measured_days(&mut self, question: &Question) -> Vec<DaySummary> {
         if question.topic != Topic::Countries && question.country.is_none() {
             return self.days(question);
         }
-        let atlas = self.atlas.clone();
-        with_atlas(atlas.as_ref(), |mut atlas| {
+        let lookup = self.lookup.clone();
+        with_lookup(lookup.as_ref(), |mut lookup| {
             for day in self.live_days() {
-                day.measure_countries(atlas.as_mut().map(|atlas| &mut **atlas as &mut dyn Atlas));
+                day.measure_countries(lookup.as_mut().map(|lookup| &mut **lookup as &mut dyn CountryLookup));
             }
         });
         let days = self.days(question);
@@ -167,49 +126,9 @@ impl Engine {
     }
 
     /// The days that the store does not have, as far as the question needs them.
-    fn days(&self, question: &Question) -> Vec<KeptDay> {
-        let services = |service: Service| {
-            question.protocol.is_none_or(|protocol| protocol == service.protocol)
-                && question.port.is_none_or(|port| port == service.port)
-        };
-        let sources = |address| question.source.is_none_or(|prefix| prefix.contains(address));
-        // Rows that are summed up must all be there; of a list, as many as it shows.
-        let filtered = question.source.is_some() || question.protocol.is_some() || question.port.is_some();
-        let listed = question.limit as usize + 1;
-        let (most_services, most_sources, most_pairs) = match question.topic {
-            _ if filtered => (MOST_ROWS, MOST_SUMMED, MOST_SUMMED),
-            Topic::Sources => (0, listed, 0),
-            Topic::Summary => (MOST_ROWS, listed, 0),
-            _ => (MOST_ROWS, 0, 0),
-        };
-        let focus = Focus {
-            services: &services,
-            sources: &sources,
-            sketches: SKETCHED,
-            ..Focus::heaviest(most_services, most_sources, most_pairs)
-        };
-        let mut days: Vec<KeptDay> = self.closed.clone();
+    fn days(&self, question: &Question) -> Vec<DaySummary> {
         let live = self.late_day().into_iter().chain(self.open_day()).filter(|day| !day.is_empty());
-        for day in live.map(|day| day.focused_on(question.class, &focus)) {
-            match days.iter_mut().find(|known| known.date == day.date) {
-                Some(known) => *known = sum_of(&[known, &day]),
-                None => days.push(day),
-            }
-        }
-        days.sort_by_key(|day| day.date);
-        days
-    }
-
-    fn explain(&self, question: &Question, answer: &mut Answer) {
-        let Some(today) = self.date() else { return };
-        let touches =
-            question.from.is_none_or(|from| from <= today) && question.to.is_none_or(|to| to >= today);
-        if touches && self.lost_today > 0 {
-            let lost = self.lost_today;
-            answer
-                .completeness_mut()
-                .add_reason(format!("{lost} packets were lost today before they were read"));
-        }
+        joined(self.closed().cloned().chain(live.map(|day| focused(question, day))))
     }
 
     fn fits(&self, question: &Question, held: &Held) -> bool {
@@ -222,7 +141,7 @@ impl Engine {
     }
 
     fn country_of(&self, address: Address) -> Option<Country> {
-        with_atlas(self.atlas.as_ref(), |atlas| atlas.and_then(|atlas| atlas.country_of(address)))
+        with_lookup(self.lookup.as_ref(), |lookup| lookup.and_then(|lookup| lookup.country_of(address)))
     }
 
     /// With a cursor the first events after it, else the newest; oldest first.
@@ -257,7 +176,11 @@ impl Engine {
         let path = self.paths.get(event.path);
         let has_ports = event.tells_ports();
         EventRow {
-            time: self.label(now, held.boot_ms),
+            id: held.number,
+            time: match event.time {
+                0 => self.label(now, held.boot_ms),
+                time => self.calendar.rfc3339(time),
+            },
             class: event.class.name().to_string(),
             verdict: event.verdict.name().to_string(),
             zone: path.and_then(|path| path.zone.clone()),
@@ -292,7 +215,6 @@ impl Engine {
     }
 }
 
-/// Hides the lower half of every source, as `mask_sources` asks.
 /// Why a question must not be answered while sources are masked: it asks for less than is shown, and enough such
 /// questions would tell the rest of an address. What is blocked is shown whole, and may be asked for.
 pub fn refused_by_mask(question: &Question, is_blocked: impl FnOnce(Address) -> bool) -> Option<String> {
@@ -304,6 +226,7 @@ pub fn refused_by_mask(question: &Question, is_blocked: impl FnOnce(Address) -> 
     hidden.then(|| format!("{key}: mask_sources is on: no prefix longer than /{shown} is answered"))
 }
 
+/// Hides the lower half of every source, as `mask_sources` asks.
 pub fn mask(answer: &mut Answer) {
     match answer {
         Answer::Summary(answer) => answer.sources.iter_mut().for_each(|row| mask_text(&mut row.address)),

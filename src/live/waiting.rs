@@ -16,9 +16,7 @@ pub fn unknown(hour: Hour, counts: &Counts) -> DaySummary {
         let summary: &mut ClassSummary = &mut day.classes[class as usize];
         summary.attempts = attempts;
         summary.hours[usize::from(hour.hour.min(23))] = attempts;
-        for floor in
-            [&mut summary.services.floor, &mut summary.sources.floor, &mut summary.pairs.floor]
-        {
+        for floor in [&mut summary.services.floor, &mut summary.sources.floor, &mut summary.pairs.floor] {
             *floor = attempts;
         }
     }

@@ -40,7 +40,8 @@ impl Found {
 
     pub fn add(&mut self, data: &MonthData) {
         let is_open = |date: &Date| self.open.contains(date);
-        self.cells.extend(data.cells.iter().filter(|cell| self.span.contains(cell.date) && !is_open(&cell.date)));
+        self.cells
+            .extend(data.cells.iter().filter(|cell| self.span.contains(cell.date) && !is_open(&cell.date)));
         let near = |date: Date| self.open.iter().any(|open| (Date(open.0 - WINDOW)..=*open).contains(&date));
         for day in data.days.iter().filter(|day| near(day.date) && data.detail < Detail::Month) {
             self.usual.add(day.date, &day.summary);

@@ -354,6 +354,8 @@ record! { AnomaliesAnswer: anomalies, completeness = Within; }
 
 #[derive(Clone, Debug, Default)]
 pub struct EventRow {
+    /// Counts up from 1 as long as the daemon runs.
+    pub id: u64,
     pub time: String,
     pub class: String,
     pub verdict: String,
@@ -372,7 +374,7 @@ pub struct EventRow {
 
 record! {
     EventRow:
-    time, class, verdict, zone, source, destination, protocol, source_port, port, length, flags, line;
+    id, time, class, verdict, zone, source, destination, protocol, source_port, port, length, flags, line;
 }
 
 #[derive(Clone, Debug, Default)]
@@ -462,6 +464,10 @@ pub struct StatusAnswer {
     /// Absent in answers of an older daemon.
     pub countries: Option<CountryStatus>,
     pub guard: GuardStatus,
+    /// What rules deleted of the store, the newest first.
+    pub deleted: Vec<DeletedRow>,
+    /// Files of the store that only the owner removes: damaged ones, and months after now.
+    pub set_aside: Vec<String>,
     /// What `fwstat check` finds; absent where it is not asked of the daemon.
     pub findings: Option<Vec<FindingRow>>,
     /// What somebody should look at, a sentence each.
@@ -471,9 +477,20 @@ pub struct StatusAnswer {
 
 record! {
     StatusAnswer:
-    version, uptime, clock, inputs, outside, counters, store, memory, countries, guard, findings,
+    version, uptime, clock, inputs, outside, counters, store, memory, countries, guard,
+    deleted = Rarely, set_aside = Rarely, findings,
     warnings = Lately, completeness = Within;
 }
+
+#[derive(Clone, Debug, Default)]
+pub struct DeletedRow {
+    pub when: String,
+    pub what: String,
+    /// The rule and its count.
+    pub because: String,
+}
+
+record! { DeletedRow: when, what, because; }
 
 #[derive(Clone, Debug, Default)]
 pub struct ClockStatus {

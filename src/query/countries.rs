@@ -137,7 +137,8 @@ impl CountryList {
                 }
             } else if measured.note(summary, days) {
                 if *by_service {
-                    services.add_countries(&summary.countries.services, |service, _| matches(question, service));
+                    services
+                        .add_countries(&summary.countries.services, |service, _| matches(question, service));
                 } else {
                     countries.add_countries(&summary.countries.rows);
                 }
@@ -167,7 +168,8 @@ impl CountryList {
         sums.sort_by_key(|sum| (Reverse(sum.attempts), sum.country));
         sums.truncate(question.limit as usize);
         let missing = sums.iter().map(|sum| sum.low).max().unwrap_or(0);
-        let (last, floor) = (sums.last().map_or(0, |sum| sum.attempts), if question.country.is_some() { 0 } else { floor });
+        let (last, floor) =
+            (sums.last().map_or(0, |sum| sum.attempts), if question.country.is_some() { 0 } else { floor });
         LeftOut { what: "countries", floor, missing }.explain(question, sums.len(), last, &mut reasons);
         let row = |sum: Sum| CountryRow {
             country: sum.country.to_string(),
@@ -197,7 +199,8 @@ impl CountryList {
         for of_country in rows.chunk_by(|a, b| a.key.1 == b.key.1) {
             let country = of_country[0].key.1;
             let sample = self.sources.sample();
-            let estimate = sample.map(|sample| sample.of_both(country, |service| matches(&self.question, service)));
+            let estimate =
+                sample.map(|sample| sample.of_both(country, |service| matches(&self.question, service)));
             let attempts = of_country.iter().fold(0u64, |sum, row| sum.saturating_add(row.attempts));
             let distinct = match of_country {
                 [only] if self.question.port.is_some() && self.question.protocol.is_some() => {

@@ -120,8 +120,7 @@ impl ServiceList {
         self.span.pieces(data, reasons, |summary, days| {
             *parts += 1;
             if let Some(prefix) = question.source {
-                let wanted =
-                    |service, address| matches(question, service) && prefix.contains(address);
+                let wanted = |service, address| matches(question, service) && prefix.contains(address);
                 pairs.add_pairs(&summary.pairs, wanted);
             } else if let Some(code) = question.country {
                 if measured.note(summary, days) {
@@ -186,16 +185,29 @@ impl ServiceList {
             let shown = self.countries.sorted().into_iter().filter(|sum| sum.attempts >= question.min);
             for sum in shown.take(question.limit as usize) {
                 let service = sum.key.0;
-                let of_both = |sample: &Sample<Country>| sample.of_both(Country(code), |known| known == service);
+                let of_both =
+                    |sample: &Sample<Country>| sample.of_both(Country(code), |known| known == service);
                 let estimate = self.sources.sample().map(of_both);
-                take(service, sum.attempts, sum.distinct(estimate, floor), sum.error, self.countries.missing(&sum));
+                take(
+                    service,
+                    sum.attempts,
+                    sum.distinct(estimate, floor),
+                    sum.error,
+                    self.countries.missing(&sum),
+                );
             }
             floor
         } else {
             let floor = self.services.floor();
             for sum in self.services.sorted() {
                 let estimate = by_service.as_ref().map(|by_service| by_service.of(sum.key));
-                take(sum.key, sum.attempts, sum.distinct(estimate, floor), sum.error, self.services.missing(&sum));
+                take(
+                    sum.key,
+                    sum.attempts,
+                    sum.distinct(estimate, floor),
+                    sum.error,
+                    self.services.missing(&sum),
+                );
             }
             floor
         };

@@ -275,9 +275,7 @@ impl Job {
             }
             Work::Source(source) => source.finish(calendar, lookup).map(Answer::Source),
             Work::Hours(list, reasons) => Ok(Answer::Hours(periods::hours_answer(list, reasons))),
-            Work::Days(list, reasons) => {
-                periods::days_answer(list, has_lookup, reasons).map(Answer::Days)
-            }
+            Work::Days(list, reasons) => periods::days_answer(list, has_lookup, reasons).map(Answer::Days),
             Work::Months(list) => list.finish(has_lookup).map(Answer::Months),
             Work::Countries(list) => list.finish(lookup).map(Answer::Countries),
             Work::Anomalies(anomalies) => Ok(Answer::Anomalies(anomalies.finish())),

@@ -11,7 +11,7 @@ use crate::stats::summary::{ClassSummary, Hours};
 use super::AnswerError;
 use super::answer::{DayRow, DaysAnswer, HourRow, HoursAnswer, MonthRow, MonthsAnswer};
 use super::countries::Measured;
-use super::history::{DayData, Detail, History, MonthData, Need, Section};
+use super::history::{DayData, History, MonthData, Need, Section};
 use super::question::Question;
 use super::scan::{Reasons, Span, is_about_services, matches, per_day, ratio, rounded};
 
@@ -268,10 +268,11 @@ impl MonthList {
         let plain = question.source.is_none() && question.country.is_none();
         let mut need = Need::new(question.class);
         let whole = Span { from: first.first_day(), to: span.to };
-        for section in section_of(question) {
+        if let Some(section) = section_of(question) {
             need = need.and(&[section], whole.from, last.last_day());
         }
-        let found = (plain && question.class == Class::Attempt).then(|| super::anomalies::Found::new(whole, history));
+        let found =
+            (plain && question.class == Class::Attempt).then(|| super::anomalies::Found::new(whole, history));
         let mut first_day = first.first_day();
         if let Some(found) = &found {
             need = found.need(need);
@@ -355,7 +356,8 @@ impl MonthList {
         let judged = |month: Month, span: Span, sums: &MonthSums| {
             let of_month = |cell: &&Anomaly| cell.date.month() == month && span.contains(cell.date);
             let anomalous = cells.as_ref().map(|cells| {
-                let found = cells.iter().filter(of_month).filter(|cell| matches(&self.question, cell.service));
+                let found =
+                    cells.iter().filter(of_month).filter(|cell| matches(&self.question, cell.service));
                 found.fold((0, 0), |(cells, attempts), cell| (cells + 1, attempts + cell.attempts))
             });
             MonthSums { anomalous, ..*sums }

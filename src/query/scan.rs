@@ -41,15 +41,12 @@ impl Span {
     }
 
     /// Visits what has rows: days, or a whole month whose days have none; with the number of days.
-    pub fn pieces(
-        &self,
-        data: &MonthData,
-        reasons: &mut Reasons,
-        mut visit: impl FnMut(&ClassSummary, u32),
-    ) {
+    pub fn pieces(&self, data: &MonthData, reasons: &mut Reasons, mut visit: impl FnMut(&ClassSummary, u32)) {
         match &data.whole {
             Some(whole) if self.covers(data) => visit(whole, data.days.len() as u32),
-            _ => self.days(data).filter(|_| data.detail < Detail::Month).for_each(|day| visit(&day.summary, 1)),
+            _ => {
+                self.days(data).filter(|_| data.detail < Detail::Month).for_each(|day| visit(&day.summary, 1))
+            }
         }
         let partly = data.whole.is_some() && !self.covers(data) && self.days(data).next().is_some();
         if partly {

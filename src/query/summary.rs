@@ -198,8 +198,7 @@ impl Summary {
                 hours: hour_rows(&before.hours),
             });
         }
-        answer.usual_per_day =
-            (self.usual.len() >= LEAST_DAYS).then(|| rounded(median(&mut self.usual)));
+        answer.usual_per_day = (self.usual.len() >= LEAST_DAYS).then(|| rounded(median(&mut self.usual)));
         answer.services = self.services.finish(lookup.is_some(), &mut reasons)?.0;
         answer.sources = self.sources.finish(calendar, lookup, &mut reasons);
         if let Some(found) = self.found.take() {

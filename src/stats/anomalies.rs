@@ -44,7 +44,8 @@ impl Cells {
 
     /// Adds a day, each once, in any order.
     pub fn add(&mut self, date: Date, attempts: &ClassSummary) {
-        let cell = |row: &ServiceCount| (row.service.to_bits(), u32::try_from(row.attempts).unwrap_or(u32::MAX));
+        let cell =
+            |row: &ServiceCount| (row.service.to_bits(), u32::try_from(row.attempts).unwrap_or(u32::MAX));
         let mut cells: Vec<(u32, u32)> = attempts.services.rows.iter().map(cell).collect();
         cells.sort_unstable();
         self.days.push((date, cells));
@@ -60,12 +61,14 @@ impl Cells {
         self.days.sort_unstable_by_key(|(date, _)| *date);
         let mut found = Vec::new();
         for (date, cells) in self.days.iter().filter(|(date, _)| (from..=to).contains(date)) {
-            let near = |other: &&(Date, Vec<_>)| other.0.0.abs_diff(date.0) <= WINDOW as u32 && other.0 != *date;
+            let near =
+                |other: &&(Date, Vec<_>)| other.0.0.abs_diff(date.0) <= WINDOW as u32 && other.0 != *date;
             let others: Vec<&(Date, Vec<(u32, u32)>)> = self.days.iter().filter(near).collect();
             if others.len() < LEAST_DAYS {
                 continue;
             }
-            for (service, attempts) in cells.iter().filter(|(_, attempts)| *attempts >= LEAST_ATTEMPTS as u32) {
+            for (service, attempts) in cells.iter().filter(|(_, attempts)| *attempts >= LEAST_ATTEMPTS as u32)
+            {
                 let of_day = |(_, cells): &&(Date, Vec<(u32, u32)>)| {
                     let at = cells.binary_search_by_key(service, |(known, _)| *known);
                     f64::from(at.map_or(0, |at| cells[at].1))
@@ -81,7 +84,9 @@ impl Cells {
 
 /// Highest score first.
 pub fn sort(found: &mut [Anomaly]) {
-    found.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| (a.date, a.service).cmp(&(b.date, b.service))));
+    found.sort_by(|a, b| {
+        b.score.total_cmp(&a.score).then_with(|| (a.date, a.service).cmp(&(b.date, b.service)))
+    });
 }
 
 /// Whether a day of a service is anomalous; `others`: the attempts of the other days.

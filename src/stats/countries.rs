@@ -166,8 +166,11 @@ impl Countries {
             attempts,
             distinct: distinct(sources, exact.0),
         });
-        let mut countries =
-            Countries { measured, rows: Rows { rows: rows.collect(), ..Rows::default() }, ..Default::default() };
+        let mut countries = Countries {
+            measured,
+            rows: Rows { rows: rows.collect(), ..Rows::default() },
+            ..Default::default()
+        };
         let mut counts = Vec::with_capacity(pairs.len());
         for row in pairs {
             let found = order.binary_search_by_key(&row.address, address);

@@ -101,6 +101,11 @@ impl Day {
         Class::ALL.map(|class| self.tables(class).overflowed_sample().cloned())
     }
 
+    /// Of all classes: for a summary that leaves out rows.
+    pub fn all_samples(&self) -> Samples {
+        Class::ALL.map(|class| Some(self.tables(class).sample().clone()))
+    }
+
     /// Every row is there: nothing was ever evicted or left out.
     pub fn is_whole(&self) -> bool {
         self.classes.iter().all(Tables::is_whole)

@@ -101,6 +101,11 @@ impl<T: Copy> Sample<T> {
         self.tried.clear();
     }
 
+    /// Nothing is known any more.
+    pub fn forget(&mut self) {
+        self.lower_bound(0);
+    }
+
     /// A source tried a service.
     #[inline]
     pub fn add(&mut self, hash: u32, value: T, service: u32) {
@@ -235,7 +240,8 @@ impl ByService {
         let bits = service.to_bits();
         let first = self.rows.partition_point(|(known, _)| *known < bits);
         let rows = self.rows[first..].iter().take_while(|(known, _)| *known == bits);
-        let (counted, full) = rows.fold((0, 0), |(counted, full), row| (counted + 1, full + u64::from(row.1)));
+        let (counted, full) =
+            rows.fold((0, 0), |(counted, full), row| (counted + 1, full + u64::from(row.1)));
         let known = estimate(self.bound, counted);
         let missing = estimate(self.bound, self.full - full).number;
         Distinct { error: known.error.saturating_add(missing), ..known }

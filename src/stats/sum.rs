@@ -7,9 +7,7 @@ use crate::event::{Address, Class, Service, Verdict};
 use super::countries::{Countries, Country, CountryCount, ServiceCountryCount};
 use super::heavy::{Heavy, Row, mix};
 use super::sample::{Distinct, Sample};
-use super::summary::{
-    ClassSummary, Counted, DaySummary, Hours, PairCount, Rows, ServiceCount, SourceCount,
-};
+use super::summary::{ClassSummary, Counted, DaySummary, Hours, PairCount, Rows, ServiceCount, SourceCount};
 
 /// At most this many services, sources, pairs, countries are told apart in a sum.
 const MOST_ROWS: usize = 16_384;
@@ -156,9 +154,13 @@ impl<K: SumKey> Table<K> {
             sum.floors = sum.floors.saturating_add(rows.floor);
             sum.present += 1;
             sum.last_distinct = about(row, sum);
-            sum.range = sum.range.zip(sum.last_distinct).map(|((least, most), Distinct { number, error })| {
-                (least.max(number.saturating_sub(error)), most.saturating_add(number.saturating_add(error)))
-            });
+            sum.range =
+                sum.range.zip(sum.last_distinct).map(|((least, most), Distinct { number, error })| {
+                    (
+                        least.max(number.saturating_sub(error)),
+                        most.saturating_add(number.saturating_add(error)),
+                    )
+                });
         }
     }
 
@@ -249,11 +251,7 @@ impl Table<(Service, Country)> {
         rows: &Rows<ServiceCountryCount>,
         wanted: impl Fn(Service, Country) -> bool,
     ) {
-        self.add(
-            rows,
-            |row| wanted(row.service, row.country),
-            |row, _| row.distinct,
-        );
+        self.add(rows, |row| wanted(row.service, row.country), |row, _| row.distinct);
     }
 }
 
@@ -270,7 +268,14 @@ pub struct Sources {
 
 impl Default for Sources {
     fn default() -> Sources {
-        Sources { parts: 0, most: 0, sum: 0, single: None, sample: Some(Sample::new(MOST_SAMPLED)), unknown: false }
+        Sources {
+            parts: 0,
+            most: 0,
+            sum: 0,
+            single: None,
+            sample: Some(Sample::new(MOST_SAMPLED)),
+            unknown: false,
+        }
     }
 }
 

@@ -54,7 +54,6 @@ const OVERFLOWED: Cut = Cut::top(2048);
 
 #[derive(Clone)]
 pub struct Tables {
-    bounds: Bounds,
     /// Of the store's samples.
     salt: u64,
     /// Times of rows are counted from here (seconds since 1970): before the day begins in any time zone.
@@ -85,7 +84,6 @@ struct Missing {
 impl Tables {
     pub fn new(bounds: Bounds, salt: u64, date: Date) -> Tables {
         Tables {
-            bounds,
             salt,
             base: base_of(date),
             count: 0,
@@ -133,13 +131,16 @@ impl Tables {
     pub fn measure_countries(&mut self, lookup: &mut dyn CountryLookup) {
         let exact = (self.sources_whole(), self.pairs_whole());
         let countries = Countries::measure(self.sources.rows(), self.pairs.rows(), exact, lookup);
-        let sample =
-            self.sample.map(|address| lookup.country_of(address).unwrap_or(Country::UNKNOWN));
+        let sample = self.sample.map(|address| lookup.country_of(address).unwrap_or(Country::UNKNOWN));
         self.countries = (countries.measured > 0).then_some((countries, sample));
     }
 
     pub fn forget_countries(&mut self) {
         self.countries = None;
+    }
+
+    pub fn sample(&self) -> &Sample<Address> {
+        &self.sample
     }
 
     /// The sample, if the rows do not tell the same.
@@ -176,7 +177,8 @@ impl Tables {
         for (sum, count) in self.verdicts.iter_mut().zip(summary.verdicts) {
             raise(sum, row_count(count));
         }
-        let add = |missing: &mut u64, floor, less| *missing = missing.saturating_add(floor).saturating_add(less);
+        let add =
+            |missing: &mut u64, floor, less| *missing = missing.saturating_add(floor).saturating_add(less);
         add(&mut self.missing.services, summary.services.floor, summary.services.missing);
         add(&mut self.missing.sources, summary.sources.floor, summary.sources.missing);
         add(&mut self.missing.pairs, summary.pairs.floor, summary.pairs.missing);
@@ -194,8 +196,11 @@ impl Tables {
                 self.new_pair(service_slot, source_slot, pair);
             }
         }
-        if let Some(sample) = sample {
-            self.sample.join(sample);
+        match sample {
+            Some(sample) => self.sample.join(sample),
+            // Sources that have no row are in no sample.
+            None if summary.sources.floor > 0 || summary.pairs.floor > 0 => self.sample.forget(),
+            None => {}
         }
     }
 

@@ -67,8 +67,8 @@ impl Open {
         if length as u64 > MOST_BYTES {
             return Err(Unreadable::Damaged("a section is too long"));
         }
-        let bytes =
-            read_at(&self.bytes, offset, length).map_err(|_| Unreadable::Damaged("a section cannot be read"))?;
+        let bytes = read_at(&self.bytes, offset, length)
+            .map_err(|_| Unreadable::Damaged("a section cannot be read"))?;
         self.header.unpack(kind, bytes).map(Some)
     }
 }
@@ -176,7 +176,8 @@ pub struct Disk {
     _lock: Option<Flock<File>>,
 }
 
-const FOLDER: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+const FOLDER: OFlag =
+    OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
 impl Disk {
     /// Opens for reading only: nothing in the directory changes.
@@ -197,15 +198,16 @@ impl Disk {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let lock = File::from(openat(&disk.directory, LOCK, flags, Mode::from_bits_truncate(0o600))?);
         disk.check(&lock, LOCK)?;
-        let mut lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(file, error)| match error {
-            Errno::EWOULDBLOCK => {
-                let pid = read_all(file).unwrap_or_default();
-                let pid = String::from_utf8_lossy(&pid).trim().parse::<u32>();
-                let who = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
-                io::Error::new(io::ErrorKind::WouldBlock, format!("another fwstat{who} is writing to it"))
-            }
-            error => error.into(),
-        })?;
+        let mut lock =
+            Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(file, error)| match error {
+                Errno::EWOULDBLOCK => {
+                    let pid = read_all(file).unwrap_or_default();
+                    let pid = String::from_utf8_lossy(&pid).trim().parse::<u32>();
+                    let who = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
+                    io::Error::new(io::ErrorKind::WouldBlock, format!("another fwstat{who} is writing to it"))
+                }
+                error => error.into(),
+            })?;
         // For the message above; the lock holds without it.
         let _ = lock.set_len(0).and_then(|()| writeln!(&mut *lock, "{}", std::process::id()));
         disk._lock = Some(lock);

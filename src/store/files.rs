@@ -228,7 +228,8 @@ impl Store {
             return Ok(Vec::new());
         }
         let path = self.directory.describe(name);
-        let bytes = self.directory.read(name).map_err(|error| failed(&format!("cannot read {path}"), error))?;
+        let bytes =
+            self.directory.read(name).map_err(|error| failed(&format!("cannot read {path}"), error))?;
         let aside = (1..).map(|number| match number {
             1 => format!("{name}.bad"),
             number => format!("{name}.{number}.bad"),
@@ -240,11 +241,14 @@ impl Store {
     /// Forgets what was said of damaged files that were replaced.
     fn replaced(&mut self, changes: &[(String, bool)]) {
         for (name, sentence) in &mut self.damage {
-            let aside = changes.iter().find(|(changed, _)| changed.strip_suffix(".bad").is_some_and(|stem| stem.starts_with(name.as_str())));
+            let aside = changes.iter().find(|(changed, _)| {
+                changed.strip_suffix(".bad").is_some_and(|stem| stem.starts_with(name.as_str()))
+            });
             if let Some((aside, _)) = aside
                 && !sentence.ends_with(".bad")
             {
-                *sentence = format!("{sentence}, the file is set aside as {}", self.directory.describe(aside));
+                *sentence =
+                    format!("{sentence}, the file is set aside as {}", self.directory.describe(aside));
             }
         }
     }
@@ -253,7 +257,8 @@ impl Store {
     pub fn commit(&mut self, changes: Vec<Change>) -> Result<u64, StoreError> {
         let names: Vec<(String, bool)> =
             changes.iter().map(|(name, bytes)| (name.clone(), bytes.is_some())).collect();
-        let bytes = changes.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(|bytes| bytes.len() as u64).sum();
+        let bytes =
+            changes.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(|bytes| bytes.len() as u64).sum();
         self.directory.commit(changes).map_err(|error| failed("cannot write the store", error))?;
         self.committed(&names);
         Ok(bytes)
@@ -317,7 +322,8 @@ impl Store {
         let mut days = days.into_iter().peekable();
         for month in self.near(&touched) {
             if !touched.contains(&month) {
-                adding.push(self, Slot::Neighbour(self.neighbour(month, &touched)?))?;
+                let neighbour = self.neighbour(month, &touched)?;
+                adding.push(self, Slot::Neighbour(neighbour))?;
                 continue;
             }
             let mut new = Vec::new();

@@ -294,20 +294,24 @@ fn read_summary(file: &Open, month: Month, damage: &mut Damage) -> Option<MonthS
     // Most of it stands in the days' totals, too.
     let bytes = section(file, Kind::Totals, damage)?;
     let mut summary = MonthSummary { detail: Detail::Days, ..MonthSummary::default() };
-    sections::bodies(&bytes, |date, _| date.month() == month, |date, class, body| {
-        let mut known = ClassSummary::default();
-        sections::read_body(body, Kind::Totals, date, &mut known, Unit::Minutes);
-        let total = ClassTotal { attempts: known.attempts, distinct: known.distinct };
-        let at = match summary.days.binary_search_by_key(&date, |day| day.date) {
-            Ok(at) => at,
-            Err(at) => {
-                let empty = ClassTotal { attempts: 0, distinct: Some(Distinct::default()) };
-                summary.days.insert(at, DayTotals { date, lost: 0, totals: [empty; Class::COUNT] });
-                at
-            }
-        };
-        summary.days[at].totals[class as usize] = total;
-    });
+    sections::bodies(
+        &bytes,
+        |date, _| date.month() == month,
+        |date, class, body| {
+            let mut known = ClassSummary::default();
+            sections::read_body(body, Kind::Totals, date, &mut known, Unit::Minutes);
+            let total = ClassTotal { attempts: known.attempts, distinct: known.distinct };
+            let at = match summary.days.binary_search_by_key(&date, |day| day.date) {
+                Ok(at) => at,
+                Err(at) => {
+                    let empty = ClassTotal { attempts: 0, distinct: Some(Distinct::default()) };
+                    summary.days.insert(at, DayTotals { date, lost: 0, totals: [empty; Class::COUNT] });
+                    at
+                }
+            };
+            summary.days[at].totals[class as usize] = total;
+        },
+    );
     Some(summary)
 }
 
@@ -371,19 +375,25 @@ pub fn read_whole(file: &Open, month: Month) -> (WholeMonth, Damage) {
     whole.cells = read_cells(file, &mut damage);
     let mut days: Vec<DaySummary> = match summary.detail {
         Detail::Month => vec![DaySummary::new(month.first_day())],
-        _ => summary.days.iter().map(|day| DaySummary { lost: day.lost, ..DaySummary::new(day.date) }).collect(),
+        _ => summary
+            .days
+            .iter()
+            .map(|day| DaySummary { lost: day.lost, ..DaySummary::new(day.date) })
+            .collect(),
     };
     for kind in sections::KINDS {
         let Some(bytes) = section(file, kind, &mut damage) else { continue };
-        let valid = sections::bodies(&bytes, |_, _| true, |date, class, body| {
-            match days.binary_search_by_key(&date, |day| day.date) {
+        let valid = sections::bodies(
+            &bytes,
+            |_, _| true,
+            |date, class, body| match days.binary_search_by_key(&date, |day| day.date) {
                 Ok(at) => {
                     let summary = &mut days[at].classes[class as usize];
                     sections::read_body(body, kind, date, summary, Unit::Minutes);
                 }
                 Err(_) => body.fail(),
-            }
-        });
+            },
+        );
         if !valid {
             damage.get_or_insert(INVALID);
         }

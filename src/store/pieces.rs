@@ -65,7 +65,8 @@ impl State {
         let date = reader.optional().and_then(|date| i32::try_from(date).ok()).map(Date);
         let believed = (reader.u8() == 1, reader.signed());
         let (on_flash, written) = (reader.u8() == 1, reader.number());
-        let lost = (0..reader.items()).map(|_| (Date(reader.small().cast_signed()), reader.number())).collect();
+        let lost =
+            (0..reader.items()).map(|_| (Date(reader.small().cast_signed()), reader.number())).collect();
         let state = State {
             serial,
             boot,
@@ -115,7 +116,8 @@ pub fn encode_copy(
     open: Option<&Day>,
     waiting: &Deferred,
 ) -> Vec<u8> {
-    let lost = closed.iter().map(|day| (day.date, day.lost)).chain(open.iter().map(|day| (day.date, day.lost)));
+    let lost =
+        closed.iter().map(|day| (day.date, day.lost)).chain(open.iter().map(|day| (day.date, day.lost)));
     let mut file = vec![Section::plain(Kind::State, state.encode(&lost.collect::<Vec<_>>()))];
     file.push(Section::plain(Kind::Deferred, deferred::encode(waiting)));
     match open {
@@ -123,7 +125,10 @@ pub fn encode_copy(
         Some(open) => {
             // Only while flash cannot be written.
             let mut days = closed.to_vec();
-            days.push(open.to_summary());
+            let mut day = open.to_summary();
+            // A part with a sample is a closed day.
+            day.classes.iter_mut().for_each(|class| class.sample = None);
+            days.push(day);
             file.extend(sections::encode(&days, Unit::Seconds, Section::plain));
             file.push(sections::encode_samples(open.date, &open.samples(), Section::plain));
         }
@@ -190,7 +195,14 @@ mod tests {
         let mut day = Day::new(Date(20_000), 3);
         for host in 0..1000 {
             let source = Address::v4(host);
-            let event = Event { time: 20_000 * 86_400 + 77, source, port: 23, protocol: 6, count: 2, ..Event::default() };
+            let event = Event {
+                time: 20_000 * 86_400 + 77,
+                source,
+                port: 23,
+                protocol: 6,
+                count: 2,
+                ..Event::default()
+            };
             day.add(&event, 5);
         }
         let waiting = Deferred::default();

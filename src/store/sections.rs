@@ -101,16 +101,23 @@ pub fn decode(file: &Open, unit: Unit) -> (Vec<StoredDay>, bool) {
                 continue;
             }
         };
-        whole &= bodies(&bytes, |_, _| true, |date, class, body| {
-            let at = days.partition_point(|day| day.summary.date < date);
-            if days.get(at).is_none_or(|day| day.summary.date != date) {
-                days.insert(at, StoredDay { summary: DaySummary::new(date), samples: Samples::default() });
-            }
-            match kind {
-                Kind::Addresses => days[at].samples[class as usize] = read_sample(body, read_address),
-                kind => read_body(body, kind, date, &mut days[at].summary.classes[class as usize], unit),
-            }
-        });
+        whole &= bodies(
+            &bytes,
+            |_, _| true,
+            |date, class, body| {
+                let at = days.partition_point(|day| day.summary.date < date);
+                if days.get(at).is_none_or(|day| day.summary.date != date) {
+                    days.insert(
+                        at,
+                        StoredDay { summary: DaySummary::new(date), samples: Samples::default() },
+                    );
+                }
+                match kind {
+                    Kind::Addresses => days[at].samples[class as usize] = read_sample(body, read_address),
+                    kind => read_body(body, kind, date, &mut days[at].summary.classes[class as usize], unit),
+                }
+            },
+        );
     }
     (days, whole)
 }
@@ -497,7 +504,10 @@ pub fn write_sample<T: Copy>(writer: &mut Writer, sample: &Sample<T>, value: imp
     }
 }
 
-pub fn read_sample<T: Copy>(reader: &mut Reader<'_>, value: impl Fn(&mut Reader<'_>) -> T) -> Option<Sample<T>> {
+pub fn read_sample<T: Copy>(
+    reader: &mut Reader<'_>,
+    value: impl Fn(&mut Reader<'_>) -> T,
+) -> Option<Sample<T>> {
     let bound = reader.number();
     let count = items(reader, 3);
     let mut hash = 0u32;

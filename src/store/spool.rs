@@ -92,7 +92,11 @@ impl DayStorage for Spool {
     type Error = io::Error;
 
     fn put_closed(&mut self, day: &DaySummary) -> io::Result<()> {
-        self.write(day.date, false, &sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::plain))
+        self.write(
+            day.date,
+            false,
+            &sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::plain),
+        )
     }
 
     fn put_whole(&mut self, day: &Day) -> io::Result<()> {

@@ -19,6 +19,20 @@ pub fn cpu() -> Duration {
     read(ClockId::CLOCK_PROCESS_CPUTIME_ID)
 }
 
+/// Whether the kernel says that NTP keeps the wall clock (`STA_UNSYNC` of adjtimex(2) is clear).
+pub fn is_synchronized() -> bool {
+    // SAFETY: all zeros are a valid `timex`; without a mode adjtimex only fills it in.
+    let (state, timex) = unsafe {
+        let mut timex: libc::timex = std::mem::zeroed();
+        (libc::adjtimex(&mut timex), timex)
+    };
+    // A program that runs under another clock (libfaketime) is not told about that one.
+    let shown = wall().as_secs().cast_signed();
+    #[allow(clippy::useless_conversion, reason = "time_t has 32 bits on some targets")]
+    let same = i64::from(timex.time.tv_sec).abs_diff(shown) <= 2;
+    state >= 0 && timex.status & libc::STA_UNSYNC == 0 && same
+}
+
 fn read(clock: ClockId) -> Duration {
     // Linux has these clocks since 2.6.39; reading them cannot fail.
     clock_gettime(clock).map_or(Duration::ZERO, Duration::from)

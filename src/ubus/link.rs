@@ -43,8 +43,29 @@ pub struct Call<'a> {
     sequence: u16,
 }
 
+/// Who gets the answer to a call, now or later on the same connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    object: u32,
+    peer: u32,
+    no_reply: bool,
+    sequence: u16,
+}
+
 impl Call<'_> {
-    /// Sends the answer; [`Call::done`] must follow. To a caller that is gone the broker drops both.
+    pub fn caller(&self) -> Caller {
+        let Call { object, peer, no_reply, sequence, .. } = *self;
+        Caller { object, peer, no_reply, sequence }
+    }
+
+    /// Ends the call without an answer.
+    pub fn done(&self, outgoing: &mut Outgoing, status: Status) {
+        self.caller().done(outgoing, status);
+    }
+}
+
+impl Caller {
+    /// Sends the answer; [`Caller::done`] must follow. To a caller that is gone the broker drops both.
     pub fn reply(&self, outgoing: &mut Outgoing, answer: &BlobMsgTable) {
         if !self.no_reply {
             outgoing.reply_data(self.sequence, self.peer, self.object, answer.contents());

@@ -18,7 +18,7 @@ pub mod status;
 
 pub use backoff::Backoff;
 pub use connection::Connection;
-pub use link::{BusEvent, Call};
+pub use link::{BusEvent, Call, Caller};
 pub use outgoing::{Outgoing, Request};
 pub use status::Status;
 

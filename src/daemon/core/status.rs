@@ -7,9 +7,10 @@ use crate::calendar::Date;
 use crate::cli::check;
 use crate::live::{Input, Now};
 use crate::query::answer::{
-    ClockStatus, Completeness, CountryStatus, FindingRow, InputStatus, MemoryStatus, StatusAnswer,
-    StoreStatus, SummaryAnswer,
+    ClockStatus, Completeness, CountryStatus, DeletedRow, FindingRow, InputStatus, MemoryStatus,
+    StatusAnswer, StoreStatus, SummaryAnswer,
 };
+use crate::store::Deletion;
 
 /// Sentences in a list of an answer, and the longest of them in bytes.
 const MAX_LIST: usize = 20;
@@ -54,9 +55,21 @@ impl Core {
             guard: self.guarding.status(now, &self.config, &self.engine),
             countries: Some(countries.status),
             findings: Some(findings),
+            deleted: self.deleted(),
+            set_aside: self.places.set_aside(),
             warnings,
             completeness: Completeness::from_reasons(&[]),
         }
+    }
+
+    /// What rules deleted of the store, the newest first.
+    fn deleted(&self) -> Vec<DeletedRow> {
+        let row = |deletion: &Deletion| DeletedRow {
+            when: self.engine.calendar().rfc3339(deletion.when),
+            what: deletion.what.clone(),
+            because: deletion.because.clone(),
+        };
+        self.places.deletions().iter().rev().map(row).collect()
     }
 
     fn country_status(&self, now: Now) -> CountryTold {
@@ -83,9 +96,14 @@ impl Core {
 
     fn all_warnings(&mut self, now: Now) -> Vec<String> {
         let mut warnings = self.problems.clone();
-        warnings.extend(self.places.damage().iter().cloned());
-        warnings.extend(self.places.trouble.iter().cloned());
-        warnings.extend(self.places.no_copy.iter().chain(&self.places.left_out).cloned());
+        warnings.extend(self.places.warnings());
+        warnings.extend(self.clock_warning());
+        if self.engine.dropped_waiting() > 0 {
+            warnings.push(format!(
+                "{} packets that came before the clock was set are not counted: too many",
+                self.engine.dropped_waiting()
+            ));
+        }
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
         warnings.extend(self.guarding.warnings(now, &self.config, &self.engine));
         warnings.extend(self.country_status(now).trouble);

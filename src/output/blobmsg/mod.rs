@@ -12,7 +12,7 @@ pub use arguments::{MAX_REASON, parse_duration};
 use crate::query::question::{Prefix, Question, Topic};
 use crate::record::Field;
 use crate::ubus::blob::{self, Method, Type};
-use crate::ubus::{BusEvent, Call, Outgoing, Request, Status};
+use crate::ubus::{BusEvent, Call, Caller, Outgoing, Request, Status};
 
 /// The object's name on the bus.
 pub const OBJECT: &str = "fwstat";
@@ -68,12 +68,25 @@ impl AnswerError {
     }
 }
 
+/// As it goes over the bus.
+pub type Answered = Result<BlobMsgTable, AnswerError>;
+
+/// The answer to a call, or the number under which it follows.
+pub enum Reply {
+    Now(Answered),
+    Later(u64),
+}
+
 /// Whoever knows the answers and does the commands: the daemon.
 pub trait Answers {
-    /// As it goes over the bus.
-    fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError>;
-    fn command(&mut self, command: BusCommand) -> Result<BlobMsgTable, AnswerError>;
+    fn answer(&mut self, question: &Question) -> Reply;
+    fn command(&mut self, command: BusCommand) -> Reply;
+    /// The answers that followed since this was asked last.
+    fn finished(&mut self) -> Vec<(u64, Answered)>;
 }
+
+/// Calls that wait for their answers; further ones are refused.
+const MAX_WAITING: usize = 64;
 
 const RANGE: [(&str, Type); 2] = [("from", Type::Text), ("to", Type::Text)];
 const COMMON: &[(&str, Type)] = &[
@@ -154,6 +167,8 @@ pub struct FwstatObject {
     state: Registration,
     /// Calls answered since the start, refused ones among them.
     pub calls: u64,
+    /// Who waits for an answer, and its number.
+    waiting: Vec<(u64, Caller)>,
 }
 
 #[derive(Debug, Default)]
@@ -212,7 +227,10 @@ impl FwstatObject {
     ) {
         match (event, &mut self.state) {
             (BusEvent::Up, _) => self.register(outgoing),
-            (BusEvent::Down { .. }, _) => self.state = Registration::Offline,
+            (BusEvent::Down { .. }, _) => {
+                self.state = Registration::Offline;
+                self.waiting.clear();
+            }
             (BusEvent::Data { request, attributes }, Registration::Asked { request: asked, id })
                 if request == asked =>
             {
@@ -228,9 +246,36 @@ impl FwstatObject {
             }
             (BusEvent::Call(call), Registration::Registered(id)) if call.object == *id => {
                 self.calls = self.calls.saturating_add(1);
-                serve(outgoing, call, answers);
+                self.serve(outgoing, call, answers);
             }
             _ => {}
+        }
+    }
+
+    fn serve(&mut self, outgoing: &mut Outgoing, call: &Call<'_>, answers: &mut dyn Answers) {
+        let caller = call.caller();
+        let reply = match read_call(call.method, call.data) {
+            None => return caller.done(outgoing, Status::METHOD_NOT_FOUND),
+            Some(Err(wrong)) => Reply::Now(Err(AnswerError::InvalidArgument(wrong))),
+            Some(Ok(_)) if self.waiting.len() >= MAX_WAITING => {
+                Reply::Now(Err(AnswerError::Failed("too many questions at once: ask again later".into())))
+            }
+            Some(Ok(Asked::Question(question))) => answers.answer(&question),
+            Some(Ok(Asked::Command(command))) => answers.command(command),
+        };
+        match reply {
+            Reply::Now(answered) => send(outgoing, &caller, answered),
+            Reply::Later(number) => self.waiting.push((number, caller)),
+        }
+    }
+
+    /// Sends the answers that followed.
+    pub fn send_finished(&mut self, outgoing: &mut Outgoing, answers: &mut dyn Answers) {
+        for (number, answered) in answers.finished() {
+            if let Some(at) = self.waiting.iter().position(|(known, _)| *known == number) {
+                let (_, caller) = self.waiting.remove(at);
+                send(outgoing, &caller, answered);
+            }
         }
     }
 
@@ -240,14 +285,8 @@ impl FwstatObject {
     }
 }
 
-fn serve(outgoing: &mut Outgoing, call: &Call<'_>, answers: &mut dyn Answers) {
-    let outcome = match read_call(call.method, call.data) {
-        None => return call.done(outgoing, Status::METHOD_NOT_FOUND),
-        Some(Err(wrong)) => Err(AnswerError::InvalidArgument(wrong)),
-        Some(Ok(Asked::Question(question))) => answers.answer(&question),
-        Some(Ok(Asked::Command(command))) => answers.command(command),
-    };
-    let outcome = outcome.and_then(|answer| {
+fn send(outgoing: &mut Outgoing, caller: &Caller, answered: Answered) {
+    let answered = answered.and_then(|answer| {
         if answer.contents().len() > MAX_ANSWER {
             return Err(AnswerError::Failed(String::from(
                 "the answer is too long for ubus: ask with a smaller limit",
@@ -255,15 +294,15 @@ fn serve(outgoing: &mut Outgoing, call: &Call<'_>, answers: &mut dyn Answers) {
         }
         Ok(answer)
     });
-    match outcome {
+    match answered {
         Ok(answer) => {
-            call.reply(outgoing, &answer);
-            call.done(outgoing, Status::OK);
+            caller.reply(outgoing, &answer);
+            caller.done(outgoing, Status::OK);
         }
         Err(error) => {
             let (status, text) = error.parts();
-            call.reply(outgoing, &blob::table(&[("error", &text as &dyn Field)]));
-            call.done(outgoing, status);
+            caller.reply(outgoing, &blob::table(&[("error", &text as &dyn Field)]));
+            caller.done(outgoing, status);
         }
     }
 }

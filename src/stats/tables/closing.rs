@@ -11,7 +11,8 @@ impl Tables {
             ..cut
         };
         let cut = limit(cuts.services, self.services.evictions());
-        summary.services = self.rows(&self.services, cut, self.missing.services, |row| self.service_count(row));
+        summary.services =
+            self.rows(&self.services, cut, self.missing.services, |row| self.service_count(row));
         let cut = limit(cuts.sources, self.sources.evictions());
         summary.sources = self.rows(&self.sources, cut, self.missing.sources, |row| self.source_count(row));
         let cut = limit(cuts.pairs, self.pairs.evictions());
@@ -75,7 +76,7 @@ impl Tables {
             Some(Distinct::exactly(self.sources.len() as u64))
         } else {
             // More sources than attempts are impossible.
-            Some(self.sample.all().within(0, self.count))
+            self.sample.all().within(0, self.count).meaningful()
         };
         let sample = match &self.countries {
             Some((_, sample)) => sample.clone(),

@@ -54,8 +54,8 @@ impl WideHours {
 #[cfg(test)]
 mod tests {
     use super::super::{Bounds, Tables};
-    use crate::event::{Address, Event, protocol};
     use crate::calendar::Date;
+    use crate::event::{Address, Event, protocol};
     use crate::stats::summary::{ClassSummary, Cuts, Hours};
 
     fn count(tables: &mut Tables, port: u16, hour: u8, count: u32) {
@@ -79,12 +79,18 @@ mod tests {
             (expected[3], expected[4]) = (30_000 * times, times);
             let summary = tables.to_summary(&Cuts::WHOLE);
             assert_eq!(hours_of(&summary, 23), Some(expected.clone()));
-            assert_eq!(summary.sources.rows[0].hours.as_ref().map(Hours::counts).map(Vec::from), Some(expected));
+            assert_eq!(
+                summary.sources.rows[0].hours.as_ref().map(Hours::counts).map(Vec::from),
+                Some(expected)
+            );
         }
         // The same from summaries of parts of the day.
         let mut sum = Tables::new(Bounds::ATTEMPTS, 7, Date(0));
         (0..2).for_each(|_| sum.add_summary(&tables.to_summary(&Cuts::WHOLE), None));
-        assert_eq!(hours_of(&sum.to_summary(&Cuts::WHOLE), 23).map(|hours| (hours[3], hours[4])), Some((240_000, 8)));
+        assert_eq!(
+            hours_of(&sum.to_summary(&Cuts::WHOLE), 23).map(|hours| (hours[3], hours[4])),
+            Some((240_000, 8))
+        );
     }
 
     #[test]
