@@ -10,7 +10,7 @@ use super::question::Question;
 use super::scan::{Reasons, Span, is_about_services, matches};
 use crate::event::{Address, Class, Service};
 use crate::stats::countries::{Country, CountryLookup};
-use crate::stats::sample::Distinct;
+use crate::stats::sample::{Distinct, Sample};
 use crate::stats::sum::{Sources, Table};
 use crate::stats::summary::ClassSummary;
 
@@ -152,11 +152,12 @@ impl CountryList {
         lookup: Option<&mut (dyn CountryLookup + '_)>,
     ) -> Result<CountriesAnswer, AnswerError> {
         let mut reasons = std::mem::take(&mut self.reasons);
+        let sample = std::mem::take(&mut self.sources).finish().1;
         let (sums, floor) = match (lookup, self.question.source) {
             (Some(lookup), Some(_)) => self.of_sources(lookup),
             (lookup, _) => {
                 self.measured.explain(self.question.class, lookup.is_some(), &mut reasons)?;
-                if self.by_service { self.of_services() } else { self.of_all() }
+                if self.by_service { self.of_services(sample.as_ref()) } else { self.of_all(sample.as_ref()) }
             }
         };
         let question = &self.question;
@@ -180,10 +181,10 @@ impl CountryList {
         Ok(CountriesAnswer { countries: sums.into_iter().map(row).collect(), completeness: reasons.finish() })
     }
 
-    fn of_all(&self) -> (Vec<Sum>, u64) {
+    fn of_all(&self, sample: Option<&Sample<Country>>) -> (Vec<Sum>, u64) {
         let floor = self.countries.floor();
         let row = |sum: crate::stats::sum::Sum<Country>| {
-            let estimate = self.sources.sample().map(|sample| sample.of_country(sum.key));
+            let estimate = sample.map(|sample| sample.of_country(sum.key));
             let distinct = sum.distinct(estimate, floor);
             Sum { country: sum.key, attempts: sum.attempts, distinct, low: self.countries.missing(&sum) }
         };
@@ -191,14 +192,13 @@ impl CountryList {
     }
 
     /// The different sources of several services cannot be added up: some may have tried several.
-    fn of_services(&self) -> (Vec<Sum>, u64) {
+    fn of_services(&self, sample: Option<&Sample<Country>>) -> (Vec<Sum>, u64) {
         let floor = self.services.floor();
         let mut rows = self.services.sorted();
         rows.sort_by_key(|sum| (sum.key.1, sum.key.0));
         let mut sums: Vec<Sum> = Vec::new();
         for of_country in rows.chunk_by(|a, b| a.key.1 == b.key.1) {
             let country = of_country[0].key.1;
-            let sample = self.sources.sample();
             let estimate =
                 sample.map(|sample| sample.of_both(country, |service| matches(&self.question, service)));
             let attempts = of_country.iter().fold(0u64, |sum, row| sum.saturating_add(row.attempts));

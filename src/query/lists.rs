@@ -150,7 +150,8 @@ impl ServiceList {
         reasons: &mut Reasons,
     ) -> Result<(Vec<ServiceRow>, Option<Vec<Date>>), AnswerError> {
         let question = &self.question;
-        let by_service = self.sources.sample().map(Sample::by_service);
+        let sample = self.sources.finish().1;
+        let by_service = sample.as_ref().map(Sample::by_service);
         let mut rows: Vec<(Service, ServiceRow)> = Vec::new();
         let mut missing = 0;
         let mut take = |service, attempts, distinct, error, low: u64| {
@@ -187,7 +188,7 @@ impl ServiceList {
                 let service = sum.key.0;
                 let of_both =
                     |sample: &Sample<Country>| sample.of_both(Country(code), |known| known == service);
-                let estimate = self.sources.sample().map(of_both);
+                let estimate = sample.as_ref().map(of_both);
                 take(
                     service,
                     sum.attempts,

@@ -182,7 +182,7 @@ impl Summary {
         };
         let per_day = self.now.per_day();
         answer.attempts_per_day = per_day.map(rounded);
-        let distinct = self.now.sources.distinct();
+        let distinct = std::mem::take(&mut self.now.sources).distinct();
         answer.unique_sources = distinct.map(|distinct| distinct.number);
         answer.unique_sources_error = distinct.map(|distinct| distinct.error).filter(|error| *error > 0);
         answer.hours = (self.now.days > 0).then(|| hour_rows(&self.now.hours));

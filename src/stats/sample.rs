@@ -264,6 +264,46 @@ impl Sample<Country> {
     }
 }
 
+/// The union of many samples: rows are collected and put in order once there are many, and at the end.
+pub struct Union {
+    bound: u64,
+    most: usize,
+    sources: Vec<(u32, Country)>,
+    tried: Vec<(u32, u32)>,
+}
+
+impl Union {
+    /// An empty union of at most `most` sources.
+    pub fn new(most: usize) -> Union {
+        Union { bound: EVERYTHING, most, sources: Vec::new(), tried: Vec::new() }
+    }
+
+    pub fn add(&mut self, sample: &Sample<Country>) {
+        self.bound = self.bound.min(sample.bound);
+        let below = |hash: u32| u64::from(hash) < self.bound;
+        self.sources.extend(sample.sources.iter().take_while(|(hash, _)| below(*hash)));
+        self.tried.extend(sample.tried.iter().take_while(|(hash, _)| below(*hash)));
+        if self.sources.len() > 2 * self.most || self.tried.len() > 2 * SERVICES_PER_ROW * self.most {
+            let joined = std::mem::replace(self, Union::new(self.most)).finish();
+            let Sample { bound, sources, tried, .. } = joined;
+            *self = Union { bound, most: self.most, sources, tried };
+        }
+    }
+
+    /// The sample of all sources that were in one of the samples.
+    pub fn finish(mut self) -> Sample<Country> {
+        self.sources.sort_unstable_by_key(|(hash, _)| *hash);
+        self.sources.dedup_by_key(|(hash, _)| *hash);
+        self.tried.sort_unstable();
+        self.tried.dedup();
+        let Union { bound, most, sources, tried } = self;
+        let mut sample = Sample { bound: EVERYTHING, most, sources, tried };
+        sample.lower_bound(bound);
+        sample.cut(most);
+        sample
+    }
+}
+
 /// Merges ascending rows, each key once.
 fn merge<T: Copy, K: Ord>(ours: &mut Vec<T>, theirs: &[T], key: impl Fn(&T) -> K) {
     if theirs.is_empty() {

@@ -6,7 +6,7 @@ use crate::event::{Address, Class, Service, Verdict};
 
 use super::countries::{Countries, Country, CountryCount, ServiceCountryCount};
 use super::heavy::{Heavy, Row, mix};
-use super::sample::{Distinct, Sample};
+use super::sample::{Distinct, Sample, Union};
 use super::summary::{ClassSummary, Counted, DaySummary, Hours, PairCount, Rows, ServiceCount, SourceCount};
 
 /// At most this many services, sources, pairs, countries are told apart in a sum.
@@ -262,20 +262,14 @@ pub struct Sources {
     sum: u64,
     single: Option<Distinct>,
     /// `None`: a part had sources but no sample.
-    sample: Option<Sample<Country>>,
+    union: Option<Union>,
     unknown: bool,
 }
 
 impl Default for Sources {
     fn default() -> Sources {
-        Sources {
-            parts: 0,
-            most: 0,
-            sum: 0,
-            single: None,
-            sample: Some(Sample::new(MOST_SAMPLED)),
-            unknown: false,
-        }
+        let union = Some(Union::new(MOST_SAMPLED));
+        Sources { parts: 0, most: 0, sum: 0, single: None, union, unknown: false }
     }
 }
 
@@ -293,28 +287,30 @@ impl Sources {
             }
             None => self.unknown = true,
         }
-        match (&mut self.sample, sample) {
-            (Some(ours), Some(theirs)) => ours.join(theirs),
-            _ => self.sample = None,
+        match (&mut self.union, sample) {
+            (Some(ours), Some(theirs)) => ours.add(theirs),
+            _ => self.union = None,
         }
     }
 
-    /// The sample of all parts, if every part had one.
-    pub fn sample(&self) -> Option<&Sample<Country>> {
-        self.sample.as_ref()
+    /// Different sources of all parts together, and their sample, if every part had one.
+    pub fn finish(self) -> (Option<Distinct>, Option<Sample<Country>>) {
+        let sample = self.union.map(Union::finish);
+        let distinct = match self.parts {
+            0 => Some(Distinct::default()),
+            1 if self.single.is_some() => self.single,
+            _ => sample.as_ref().and_then(|sample| {
+                let estimate = sample.all();
+                let known = if self.unknown { estimate } else { estimate.within(self.most, self.sum) };
+                if known.number == 0 { Some(known) } else { known.meaningful() }
+            }),
+        };
+        (distinct, sample)
     }
 
     /// Different sources of all parts together.
-    pub fn distinct(&self) -> Option<Distinct> {
-        match self.parts {
-            0 => Some(Distinct::default()),
-            1 if self.single.is_some() => self.single,
-            _ => {
-                let estimate = self.sample.as_ref()?.all();
-                let known = if self.unknown { estimate } else { estimate.within(self.most, self.sum) };
-                if known.number == 0 { Some(known) } else { known.meaningful() }
-            }
-        }
+    pub fn distinct(self) -> Option<Distinct> {
+        self.finish().0
     }
 }
 
@@ -373,13 +369,14 @@ impl ClassSum {
 
     /// The sum, heaviest rows first. Hours of rows are not summed up.
     pub fn finish(self) -> ClassSummary {
-        let sample = self.distinct.sample();
+        let (distinct, own_sample) = self.distinct.finish();
+        let sample = own_sample.as_ref();
         let by_service = sample.map(Sample::by_service);
         let (floor, country_floor) = (self.services.floor(), self.countries.floor());
         let pair_floor = self.service_countries.floor();
-        ClassSummary {
+        let summary = ClassSummary {
             attempts: self.attempts,
-            distinct: self.distinct.distinct(),
+            distinct,
             hours: self.hours,
             protocols: self.protocols.iter().map(|(protocol, count)| (*protocol, *count)).collect(),
             verdicts: self.verdicts,
@@ -422,8 +419,9 @@ impl ClassSum {
                     ),
                 }),
             },
-            sample: self.distinct.sample,
-        }
+            sample: None,
+        };
+        ClassSummary { sample: own_sample, ..summary }
     }
 }
 

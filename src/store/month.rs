@@ -342,7 +342,12 @@ pub fn read(file: &Open, month: Month, need: &Need) -> (MonthData, Damage) {
     if need.wants_in(Wanted::Cells, month) {
         data.cells = read_cells(file, &mut damage);
     }
-    let mut whole = ClassSummary::default();
+    let attempts = summary.days.iter().map(|day| day.totals[need.class as usize].attempts);
+    let mut whole = ClassSummary {
+        attempts: attempts.fold(0, u64::saturating_add),
+        distinct: summary.distinct[need.class as usize],
+        ..ClassSummary::default()
+    };
     for (kind, wanted) in SECTIONS.into_iter().filter(|(_, wanted)| need.wants_in(*wanted, month)) {
         let Some(bytes) = section(file, kind, &mut damage) else { continue };
         let is_whole = summary.detail == Detail::Month;
