@@ -26,15 +26,6 @@ impl Writer {
         self.bytes.push(number as u8);
     }
 
-    /// LEB128 of 128 bits.
-    pub fn wide(&mut self, mut number: u128) {
-        while number >= 0x80 {
-            self.bytes.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.bytes.push(number as u8);
-    }
-
     /// `None` as 0, a number as one more.
     pub fn optional(&mut self, number: Option<u64>) {
         self.number(number.map_or(0, |number| number.saturating_add(1)));
@@ -115,20 +106,6 @@ impl<'a> Reader<'a> {
         0
     }
 
-    pub fn wide(&mut self) -> u128 {
-        let mut number = 0;
-        for shift in (0..128).step_by(7) {
-            let byte = self.u8();
-            number |= u128::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                self.failed |= shift == 126 && byte > 3;
-                return number;
-            }
-        }
-        self.failed = true;
-        0
-    }
-
     /// A number that must be below 2^32.
     pub fn small(&mut self) -> u32 {
         u32::try_from(self.number()).unwrap_or_else(|_| {
@@ -180,15 +157,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_come_back(number in any::<u64>(), wide in any::<u128>(), signed in any::<i64>()) {
+        fn numbers_come_back(number in any::<u64>(), signed in any::<i64>()) {
             let mut writer = Writer::new();
             writer.number(number);
-            writer.wide(wide);
             writer.signed(signed);
             writer.optional(number.checked_sub(1));
             writer.raw(b"text");
             let mut reader = Reader::new(&writer.bytes);
-            prop_assert_eq!((reader.number(), reader.wide(), reader.signed()), (number, wide, signed));
+            prop_assert_eq!((reader.number(), reader.signed()), (number, signed));
             prop_assert_eq!((reader.optional(), reader.text()), (number.checked_sub(1), "text".to_string()));
             prop_assert!(reader.is_empty() && !reader.has_failed());
         }
@@ -198,7 +174,6 @@ mod tests {
             let mut reader = Reader::new(&bytes);
             while !reader.has_failed() {
                 reader.number();
-                reader.wide();
                 reader.text();
             }
             prop_assert!(reader.has_failed());

@@ -310,15 +310,31 @@ pub fn read_service(reader: &mut Reader<'_>) -> Service {
     Service { protocol, port }
 }
 
-/// IPv4 addresses become small: they are stored as the distance from `::ffff:0.0.0.0`.
+/// The family (4 or 6), and 4 or 16 bytes.
 pub fn write_address(writer: &mut Writer, address: Address) {
-    let number = u128::from(address.high) << 64 | u128::from(address.low);
-    writer.wide(number.wrapping_sub(0xffff_0000_0000));
+    match address.as_v4() {
+        Some(bits) => {
+            writer.u8(4);
+            writer.bytes.extend_from_slice(&bits.to_be_bytes());
+        }
+        None => {
+            writer.u8(6);
+            writer.bytes.extend_from_slice(&address.high.to_be_bytes());
+            writer.bytes.extend_from_slice(&address.low.to_be_bytes());
+        }
+    }
 }
 
 pub fn read_address(reader: &mut Reader<'_>) -> Address {
-    let number = reader.wide().wrapping_add(0xffff_0000_0000);
-    Address { high: (number >> 64) as u64, low: number as u64 }
+    let mut bits = |bytes: u32| (0..bytes).fold(0u64, |bits, _| bits << 8 | u64::from(reader.u8()));
+    match bits(1) {
+        4 => Address::v4(bits(4) as u32),
+        6 => Address { high: bits(8), low: bits(8) },
+        _ => {
+            reader.fail();
+            Address::v4(0)
+        }
+    }
 }
 
 /// Rows that are made while they are written, so that a full table is never copied: a column at a time.
@@ -483,7 +499,8 @@ fn read_countries(reader: &mut Reader<'_>) -> Countries {
     Countries { measured, rows, services }
 }
 
-/// Hashes ascend, so their differences are stored; then what each source tried.
+/// Hashes ascend, so their differences are stored; then the values; then how many services each source tried, these
+/// services, and their numbers.
 pub fn write_sample<T: Copy>(writer: &mut Writer, sample: &Sample<T>, value: impl Fn(&mut Writer, T)) {
     writer.number(sample.bound());
     writer.number(sample.sources().len() as u64);
@@ -493,15 +510,31 @@ pub fn write_sample<T: Copy>(writer: &mut Writer, sample: &Sample<T>, value: imp
         before = *hash;
     }
     sample.sources().iter().for_each(|(_, known)| value(writer, *known));
-    let services = |hash: u32| {
+    let counts = |hash: u32| {
         let tried = sample.tried();
         let first = tried.partition_point(|(known, _)| *known < hash);
-        tried[first..].iter().take_while(move |(known, _)| *known == hash)
+        tried[first..].iter().take_while(|(known, _)| *known == hash).count() as u64
     };
-    sample.sources().iter().for_each(|(hash, _)| writer.number(services(*hash).count() as u64));
-    for (hash, _) in sample.sources() {
-        services(*hash).for_each(|(_, service)| write_service(writer, Service::from_bits(*service)));
+    sample.sources().iter().for_each(|(hash, _)| writer.number(counts(*hash)));
+    let services = by_frequency(sample.tried());
+    writer.number(services.len() as u64);
+    services.iter().for_each(|service| write_service(writer, Service::from_bits(*service)));
+    let mut places: Vec<(u32, u64)> = services.iter().copied().zip(0..).collect();
+    places.sort_unstable();
+    for (_, service) in sample.tried() {
+        let at = places.partition_point(|(known, _)| known < service);
+        writer.number(places[at].1);
     }
+}
+
+/// The services that were tried, the most frequent first: their numbers are then small.
+fn by_frequency(tried: &[(u32, u32)]) -> Vec<u32> {
+    let mut all: Vec<u32> = tried.iter().map(|(_, service)| *service).collect();
+    all.sort_unstable();
+    let mut counted: Vec<(usize, u32)> =
+        all.chunk_by(|a, b| a == b).map(|same| (same.len(), same[0])).collect();
+    counted.sort_unstable_by_key(|(count, service)| (std::cmp::Reverse(*count), *service));
+    counted.into_iter().map(|(_, service)| service).collect()
 }
 
 pub fn read_sample<T: Copy>(
@@ -519,10 +552,14 @@ pub fn read_sample<T: Copy>(
         .collect();
     let sources: Vec<(u32, T)> = hashes.iter().map(|hash| (*hash, value(reader))).collect();
     let counts: Vec<u64> = (0..count).map(|_| reader.number()).collect();
+    let services: Vec<u32> = (0..items(reader, 2)).map(|_| read_service(reader).to_bits()).collect();
     let mut tried = Vec::with_capacity(count);
     for ((hash, _), count) in sources.iter().zip(counts) {
         for _ in 0..count {
-            tried.push((*hash, read_service(reader).to_bits()));
+            match services.get(reader.small() as usize) {
+                Some(service) => tried.push((*hash, *service)),
+                None => reader.fail(),
+            }
             if reader.has_failed() || tried.len() > 16 * MOST_ROWS {
                 reader.fail();
                 return None;
