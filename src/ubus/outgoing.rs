@@ -160,19 +160,21 @@ impl Outgoing {
         self.unwritten
     }
 
-    /// So many bytes of [`Outgoing::waiting`] were written.
-    pub fn wrote(&mut self, count: usize) {
-        let Some(first) = self.messages.front() else { return };
-        let count = count.min(first.bytes.len() - self.written);
-        self.written += count;
-        self.unwritten -= count;
-        if self.written == first.bytes.len() {
+    /// So many bytes were written.
+    pub fn wrote(&mut self, mut count: usize) {
+        while let Some(first) = self.messages.front() {
+            let left = first.bytes.len() - self.written;
+            if count < left {
+                self.written += count;
+                self.unwritten -= count;
+                return;
+            }
+            count -= left;
+            self.unwritten -= left;
             self.messages.pop_front();
             self.written = 0;
-            if self.messages.is_empty() {
-                self.messages.shrink_to(64);
-            }
         }
+        self.messages.shrink_to(64);
     }
 }
 
