@@ -236,6 +236,16 @@ fn by_hand_over_the_bus_and_in_the_shell() {
         let refused = if address.contains('/') { 2 } else { 1 };
         assert!(code == Some(refused) && error.contains(why), "{address}: {error}");
     }
+    // Asked beforehand: the rules would, and why not.
+    let (code, out, _) = guarded.router.shell(&["guard-test", "203.0.113.9"]);
+    assert_eq!((code, out.trim()), (Some(0), "203.0.113.9 would be blocked by the rules"));
+    let test = guarded.router.answer("guard-test", json!({"address": "203.0.113.70"}));
+    let expected =
+        json!({"address": "203.0.113.70", "would_block": false, "protected_by": "it is on the allow list"});
+    assert_eq!(test, expected);
+    let (code, out, _) = guarded.router.shell(&["guard-test", ROUTER_V4]);
+    assert!(code == Some(0) && out.contains("would not be blocked: it is the router's own address"), "{out}");
+    assert!(guarded.router.ask("guard-test", json!({"address": "198.51.0.0/16"})).is_err());
     // Whoever asks does not lock himself out: over SSH, and through the web server.
     let mut command = Command::new(env!("CARGO_BIN_EXE_fwstat"));
     command.args(["block", OUTSIDE_V4, "--ubus"]).arg(&guarded.router.broker.socket);

@@ -438,6 +438,11 @@ impl Answers for Core {
                 self.tick(now);
                 self.guarding.block(now, &mut self.engine, wish)
             }
+            BusCommand::GuardTest { address } => {
+                let now = now();
+                self.tick(now);
+                self.guarding.test(now, &mut self.engine, address)
+            }
             BusCommand::Unblock { address } => {
                 let now = now();
                 self.tick(now);

@@ -44,6 +44,15 @@ struct Released {
 
 record! { Released: address, because, dry; }
 
+/// The answer to `guard-test`.
+struct GuardTest {
+    address: String,
+    would_block: bool,
+    protected_by: Option<String>,
+}
+
+record! { GuardTest: address, would_block, protected_by; }
+
 pub struct Guarding {
     pub nft_sync: NftSync,
     pub ledger: LedgerFile,
@@ -303,6 +312,28 @@ impl Guarding {
             ..engine.block_row(now, block)
         });
         Ok(row.map_or_else(BlobMsgTable::empty, |row| blob::table(&row)))
+    }
+
+    /// Whether a rule would block this address now, and what protects it. Nothing is changed.
+    pub fn test(
+        &mut self,
+        now: Now,
+        engine: &mut Engine,
+        address: Prefix,
+    ) -> Result<BlobMsgTable, AnswerError> {
+        let wish = Wish { prefix: address, length_ms: None, reason: None, refuse: Vec::new() };
+        if engine.guard.mode() == Mode::Off {
+            return Err(refused(Refusal::Off, &wish));
+        }
+        let source = Source::from_prefix(address).ok_or_else(|| refused(Refusal::TooWide, &wish))?;
+        self.look(now, engine, FRESH_MS);
+        let protection = engine.guard.protection_from_rules(now.boot_ms, source);
+        let protection = protection.or_else(|| self.nft_sync.peer(now.boot_ms, source, true));
+        Ok(blob::table(&GuardTest {
+            address: source.to_string(),
+            would_block: protection.is_none(),
+            protected_by: protection.map(|protection| protection.to_string()),
+        }))
     }
 
     pub fn unblock(

@@ -308,11 +308,7 @@ impl Guard {
         let source = suspect.source;
         let pool = suspect.rule.pool();
         self.tally.since_ms.get_or_insert(now_ms);
-        let protection = self
-            .policy
-            .protection(source)
-            .or(self.ledger.is_pardoned(now_ms, source).then_some(Protection::Pardoned));
-        if let Some(protection) = protection {
+        if let Some(protection) = self.protection_from_rules(now_ms, source) {
             self.spare(suspect, protection);
             return false;
         }
@@ -456,8 +452,10 @@ impl Guard {
         }
     }
 
-    pub fn protection(&self, source: Source) -> Option<Protection> {
-        self.policy.protection(source)
+    /// What keeps the rules from blocking this source, as far as no connection must be looked up.
+    pub fn protection_from_rules(&self, now_ms: u64, source: Source) -> Option<Protection> {
+        let pardoned = || self.ledger.is_pardoned(now_ms, source).then_some(Protection::Pardoned);
+        self.policy.protection(source).or_else(pardoned)
     }
 
     /// What was kept: blocks and records of an earlier run, and how many blocks the day had.
