@@ -79,6 +79,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::Block { source, length, reason, ubus } => {
             client::block(source, length, reason.as_deref(), &ubus, out)?;
         }
+        Command::GuardTest { source, ubus } => client::guard_test(source, &ubus, out)?,
         Command::Unblock { source, ubus } => client::unblock(source, &ubus, out)?,
         Command::Commit { ubus } => client::commit(&ubus, out)?,
         Command::Check { config, ubus, run } => {

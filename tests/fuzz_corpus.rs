@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 use common::fwstat::{run, run_with_input, scratch};
 use common::generate::random::Random;
 use common::generate::{daemons, other};
+use fwstat::output::blobmsg::METHODS;
+use fwstat::ubus::blob;
 use fwstat::ubus::outgoing::Outgoing;
+use serde_json::json;
 
 const MUTATIONS: usize = 3000;
 
@@ -111,6 +114,31 @@ fn options() {
 #[test]
 fn nflog_datagram() {
     run_target("nflog_datagram");
+}
+
+#[test]
+fn ubus_call() {
+    run_target("ubus_call");
+}
+
+#[test]
+fn logd_backlog() {
+    run_target("logd_backlog");
+}
+
+#[test]
+fn nft_counters() {
+    run_target("nft_counters");
+}
+
+#[test]
+fn netifd_interfaces() {
+    run_target("netifd_interfaces");
+}
+
+#[test]
+fn conntrack_datagram() {
+    run_target("conntrack_datagram");
 }
 
 #[test]
@@ -232,7 +260,11 @@ fn made() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     );
     // The greeting, then calls.
     let greeting = [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 4];
-    let messages = [&[200u8][..], &greeting, outgoing.waiting()].concat();
+    let mut messages = [&[200u8][..], &greeting].concat();
+    while !outgoing.waiting().is_empty() {
+        messages.extend(outgoing.waiting());
+        outgoing.wrote(outgoing.waiting().len());
+    }
     made.push(("ubus_message", "calls", messages.clone()));
     made.push(("ubus_message", "in-pieces", [&[2u8][..], &messages[1..]].concat()));
     made.push((
@@ -240,8 +272,85 @@ fn made() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         "too-long",
         [&[255u8][..], &greeting, &[0, 5, 0, 1, 0, 0, 0, 1, 0, 0xff, 0xff, 0xff]].concat(),
     ));
+    made.extend(bus_messages());
     made.extend(store_files());
     made
+}
+
+/// What other programs on the bus, nft and the kernel say.
+fn bus_messages() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let table = |value: serde_json::Value| blob::from_value(&value).contents().to_vec();
+    let call = |method: &str, arguments: serde_json::Value| {
+        let place = METHODS.iter().position(|(name, _)| *name == method).unwrap();
+        [vec![place as u8], table(arguments)].concat()
+    };
+    let entry = |id: i32, source: i32, msg: &str| json!({"msg": msg, "id": id, "priority": 4, "source": source, "time": 1_789_000_000_123i64});
+    let drop = "[1.2] reject wan in: IN=wan OUT= MAC= SRC=198.51.100.7 DST=192.0.2.1 LEN=40 PROTO=TCP SPT=5 DPT=23 SYN";
+    let login = "dropbear[1]: Bad password attempt for 'root' from 203.0.113.9:4000";
+    let interface = json!({"interface": [{"interface": "wan", "up": true, "l3_device": "pppoe-wan", "device": "eth1",
+        "data": {"zone": "wan"}}, {"interface": "lan", "device": "br-lan"}]});
+    let rules =
+        br#"{"nftables": [{"metainfo": {"version": "1.1.1"}}, {"rule": {"comment": "fwstat wan", "expr":
+        [{"counter": {"packets": 5, "bytes": 200}}, {"log": {"group": 32}}, {"drop": null}]}}]}"#;
+    vec![
+        (
+            "ubus_call",
+            "sources",
+            call(
+                "sources",
+                json!({"from": "2020-04-01", "to": "2020-04-10", "class": "attempt", "protocol": "tcp",
+                "port": 23, "source": "198.51.100.0/24", "country": "DE", "min": 2, "limit": 1000}),
+            ),
+        ),
+        (
+            "ubus_call",
+            "block",
+            call(
+                "block",
+                json!({"address": "2001:db8::7", "for": "2h", "reason": "x", "caller": "192.0.2.1"}),
+            ),
+        ),
+        (
+            "ubus_call",
+            "recent",
+            call("recent", json!({"limit": "5", "cursor": 7.0, "class": "all", "ubus_rpc_session": "0"})),
+        ),
+        (
+            "logd_backlog",
+            "backlog",
+            table(json!({"log": [entry(1, 0, drop), entry(2, 1, login), entry(7, 0, "")]})),
+        ),
+        ("logd_backlog", "entry", table(entry(3, 0, drop))),
+        ("nft_counters", "rules", rules.to_vec()),
+        ("nft_counters", "empty", br#"{"nftables": []}"#.to_vec()),
+        ("netifd_interfaces", "dump", table(interface)),
+        ("netifd_interfaces", "empty", table(json!({"interface": []}))),
+        ("conntrack_datagram", "tcp", connection(6)),
+        ("conntrack_datagram", "udp", connection(17)),
+    ]
+}
+
+/// A connection from inside as the kernel lists it.
+fn connection(protocol: u8) -> Vec<u8> {
+    use fwstat::parse::netlink::{put, put_nested, request};
+    request(256, 0, 1, (2, 0), |message| {
+        for (tuple, addresses) in
+            [(1, [[192, 168, 1, 10], [198, 51, 100, 7]]), (2, [[198, 51, 100, 7], [192, 0, 2, 1]])]
+        {
+            put_nested(message, tuple, |message| {
+                put_nested(message, 1, |message| {
+                    put(message, 1, &addresses[0]);
+                    put(message, 2, &addresses[1]);
+                });
+                put_nested(message, 2, |message| {
+                    put(message, 1, &[protocol]);
+                    put(message, 2, &4000u16.to_be_bytes());
+                    put(message, 3, &443u16.to_be_bytes());
+                });
+            });
+        }
+        put_nested(message, 4, |message| put_nested(message, 1, |message| put(message, 4, &[3, 0xff])));
+    })
 }
 
 fn packed(text: &[u8]) -> Vec<u8> {

@@ -63,7 +63,7 @@ fn a_flood_is_in_the_kernels_set_within_milliseconds_and_nobody_else_is() {
         "from the packet at the threshold to the set: {median:?} (median), {worst:?} (worst of {RUNS})"
     );
     assert!(median <= Duration::from_millis(50), "{median:?}");
-    assert!(worst <= Duration::from_millis(200), "{worst:?}");
+    assert!(worst <= Duration::from_millis(100), "{worst:?}");
     assert_eq!(names(&mut guarded.elements).len(), usize::from(RUNS));
     let row = guarded.router.answer("source", json!({"address": "192.0.2.1"}));
     assert_eq!((&row["blocked"], &row["attempts"]), (&json!(true), &json!(200)));
@@ -124,6 +124,9 @@ fn the_blocked_source_cannot_open_connections_and_what_is_open_goes_on() {
     assert!(connect(&outside).is_ok());
     guarded.configure("", "option enabled '1';option scope 'all'");
     guarded.router.signal(Signal::SIGHUP);
+    eventually("the scope is another", || {
+        guarded.nft(&["list", "chain", "inet", "fwstat", "judge"]).contains("nd-neighbor-solicit")
+    });
     assert_eq!(guarded.router.shell(&["block", OUTSIDE_V4, "--for", "1m"]).0, Some(0));
     guarded.wait_for(&[OUTSIDE_V4]);
     open.write_all(b"x").unwrap();
@@ -276,7 +279,10 @@ fn a_hundred_thousand_forged_sources_use_up_the_budget_and_nothing_else() {
     assert!(more <= 512 << 10, "{more} bytes more for further sources");
     let resident = resident(&guarded);
     eprintln!("{found} blocked, {lost} packets lost, {} KiB resident", resident / 1024);
-    assert_eq!(guarded.state(), "on");
+    // Who would have been blocked and was not is told.
+    let status = guarded.status();
+    assert_eq!((&status["state"], &status["budget"]["limit"]), (&json!("degraded"), &json!(30)), "{status}");
+    assert!(status["why"].as_str().unwrap().starts_with("the budget of 30 blocks"), "{status}");
     let until = Instant::now() + Duration::from_secs(75);
     while !guarded.router.log().contains("beyond the budget of 30 in 60 s") {
         assert!(Instant::now() < until, "{}", guarded.router.log());

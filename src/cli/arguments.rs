@@ -85,6 +85,10 @@ pub enum Command {
         reason: Option<String>,
         ubus: PathBuf,
     },
+    GuardTest {
+        source: Prefix,
+        ubus: PathBuf,
+    },
     Unblock {
         source: Prefix,
         ubus: PathBuf,
@@ -210,6 +214,9 @@ impl Raw<'_> {
                 reason: self.get(&options::REASON, values::short_text)?,
                 ubus: self.ubus()?,
             }),
+            "guard-test" => {
+                Ok(Command::GuardTest { source: self.source(values::blockable)?, ubus: self.ubus()? })
+            }
             "unblock" => Ok(Command::Unblock { source: self.source(values::blockable)?, ubus: self.ubus()? }),
             "commit" => Ok(Command::Commit { ubus: self.ubus()? }),
             "check" => Ok(Command::Check {

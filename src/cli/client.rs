@@ -137,6 +137,16 @@ pub fn unblock(source: Prefix, socket: &Path, out: &mut dyn Write) -> Result<()>
     Ok(writeln!(out, "{} is no longer blocked", text(source))?)
 }
 
+pub fn guard_test(source: Prefix, socket: &Path, out: &mut dyn Write) -> Result<()> {
+    let answer = call(socket, blobmsg::OBJECT, "guard-test", &json!({"address": text(source)}), LIMIT)?;
+    match answer["protected_by"].as_str() {
+        Some(why) => {
+            Ok(writeln!(out, "{} would not be blocked: {}", text(source), crate::output::cells::plain(why))?)
+        }
+        None => Ok(writeln!(out, "{} would be blocked by the rules", text(source))?),
+    }
+}
+
 /// The daemon's figures of today for Prometheus.
 pub fn export(format: Format, socket: &Path, out: &mut dyn Write) -> Result<()> {
     if format != Format::Prometheus {

@@ -119,7 +119,7 @@ static COUNTS: [&OptionRow; 14] = [
     &UBUS,
 ];
 
-pub static COMMANDS: [CommandRow; 20] = [
+pub static COMMANDS: [CommandRow; 21] = [
     CommandRow {
         name: "summary",
         operands: "",
@@ -295,6 +295,15 @@ pub static COMMANDS: [CommandRow; 20] = [
         about: "Asks the daemon's guard to end the block of an address, or of an IPv6 /64.",
         options: &[&UBUS],
         examples: &["fwstat unblock 198.51.100.7"],
+    },
+    CommandRow {
+        name: "guard-test",
+        operands: "ADDRESS",
+        brief: "would this address be blocked, and if not, why",
+        about: "Asks the daemon's guard whether its rules would block an address, or an IPv6 /64, and what \
+                protects it if not. Nothing is changed.",
+        options: &[&UBUS],
+        examples: &["fwstat guard-test 198.51.100.7"],
     },
     CommandRow {
         name: "commit",

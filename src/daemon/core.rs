@@ -600,6 +600,9 @@ impl Answers for Core {
                 self.later(Asked::Commit)
             }
             BusCommand::Block(wish) => Reply::Now(self.guarding.block(now, &mut self.engine, wish)),
+            BusCommand::GuardTest { address } => {
+                Reply::Now(self.guarding.test(now, &mut self.engine, address))
+            }
             BusCommand::Unblock { address } => {
                 Reply::Now(self.guarding.unblock(now, &mut self.engine, address))
             }

@@ -14,7 +14,7 @@ use crate::config::{Config, GuardMode, Rate, Scope};
 use crate::guard::detector::Limits;
 use crate::guard::ledger::Lengths;
 use crate::guard::{
-    Change, Detail, Limit, Mode, Pool, Protection, Refusal, Settings, Source, Suspect, Usage, Wish,
+    BlockRequest, Change, Detail, Limit, Mode, Pool, Protection, Refusal, Settings, Source, Suspect, Usage,
 };
 use crate::live::{Engine, Now};
 use crate::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
@@ -35,7 +35,7 @@ const MOST_EVENTS: usize = 64;
 /// Blocks whose counters one answer asks the kernel for.
 const MOST_COUNTED: usize = 100;
 
-/// What the bus is told when a block has ended.
+/// The event of a block that has ended.
 struct Released {
     address: String,
     because: String,
@@ -43,6 +43,15 @@ struct Released {
 }
 
 record! { Released: address, because, dry; }
+
+/// The answer to `guard-test`.
+struct GuardTest {
+    address: String,
+    would_block: bool,
+    protected_by: Option<String>,
+}
+
+record! { GuardTest: address, would_block, protected_by; }
 
 pub struct Guarding {
     pub nft_sync: NftSync,
@@ -52,13 +61,13 @@ pub struct Guarding {
     looked_ms: Option<u64>,
     clock_was_set: bool,
     seed: u64,
-    /// What the bus is to be told.
+    /// Events for the bus.
     events: Vec<(&'static str, Box<dyn Field>)>,
-    /// The bounds that the bus was told to be reached.
+    /// The reached bounds of which the bus has had an event.
     reached: Vec<String>,
     /// NFLOG works, so rules may log to the group.
     can_log: bool,
-    /// The log was told that nothing can be blocked.
+    /// The log has a line that nothing can be blocked.
     failing: bool,
 }
 
@@ -83,7 +92,7 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-/// What the bus is told when a bound keeps suspects from being blocked.
+/// The event of a bound that keeps suspects from being blocked.
 struct Incomplete {
     what: &'static str,
     because: String,
@@ -118,11 +127,11 @@ impl Guarding {
             failing: false,
         };
         let wall = instant(now, engine);
-        let kept = guarding.ledger.read(now, wall, places);
+        let stored = guarding.ledger.read(now, wall, places);
         guarding.set(now, config, engine);
-        if let Some(kept) = kept {
-            let (blocks, records) = (kept.blocks.into_iter(), kept.records.into_iter());
-            engine.guard.restore(now.boot_ms, blocks, records, kept.ended.into_iter(), kept.today);
+        if let Some(stored) = stored {
+            let (blocks, records) = (stored.blocks.into_iter(), stored.records.into_iter());
+            engine.guard.restore(now.boot_ms, blocks, records, stored.ended.into_iter(), stored.today);
         }
         guarding
     }
@@ -216,19 +225,19 @@ impl Guarding {
         sentences
     }
 
-    /// Tells the bus, once, of each bound that keeps suspects from being blocked.
+    /// Makes one event for each bound that keeps suspects from being blocked.
     fn report_reached(&mut self, now: Now, engine: &Engine) {
         let reached = engine.guard.reached(now.boot_ms);
         for because in reached.iter().filter(|because| !self.reached.contains(because)) {
-            let told = Incomplete { what: "guard", because: because.clone() };
+            let event = Incomplete { what: "guard", because: because.clone() };
             if self.events.len() < MOST_EVENTS {
-                self.events.push(("fwstat.incomplete", Box::new(told)));
+                self.events.push(("fwstat.incomplete", Box::new(event)));
             }
         }
         self.reached = reached;
     }
 
-    /// Tells the kernel and the bus what changed.
+    /// Passes changes on to the kernel and the bus.
     fn pass_on(&mut self, now: Now, engine: &mut Engine) {
         for change in engine.guard.changes() {
             self.nft_sync.note(&change);
@@ -251,7 +260,7 @@ impl Guarding {
         }
     }
 
-    /// What the bus is to be told now.
+    /// The events to send now.
     pub fn events(&mut self) -> Vec<(&'static str, Box<dyn Field>)> {
         std::mem::take(&mut self.events)
     }
@@ -274,22 +283,24 @@ impl Guarding {
         &mut self,
         now: Now,
         engine: &mut Engine,
-        wish: BlockWish,
+        request: BlockWish,
     ) -> Result<BlobMsgTable, AnswerError> {
         self.look(now, engine, 0);
-        let mut callers: Vec<Prefix> = wish.caller.into_iter().collect();
-        if wish.through_web {
+        let mut callers: Vec<Prefix> = request.caller.into_iter().collect();
+        if request.through_web {
             callers.extend(callers::of_the_web(&self.directory));
         }
-        let wish = Wish {
-            prefix: wish.address,
-            length_ms: wish.seconds.map(|seconds| seconds.saturating_mul(1000)),
-            reason: wish.reason,
+        let request = BlockRequest {
+            prefix: request.address,
+            length_ms: request.seconds.map(|seconds| seconds.saturating_mul(1000)),
+            reason: request.reason,
             refuse: callers.into_iter().map(|caller| (caller, Protection::Caller)).collect(),
         };
         let (wall, today) = (instant(now, engine), engine.date());
-        let source =
-            engine.guard.block(now.boot_ms, wall, today, &wish).map_err(|refusal| refused(refusal, &wish))?;
+        let source = engine
+            .guard
+            .block(now.boot_ms, wall, today, &request)
+            .map_err(|refusal| refused(refusal, &request))?;
         self.pass_on(now, engine);
         // At once, so that the answer tells whether the kernel has it.
         self.nft_sync.turn(now, wall, &mut engine.guard);
@@ -305,14 +316,37 @@ impl Guarding {
         Ok(row.map_or_else(BlobMsgTable::empty, |row| blob::table(&row)))
     }
 
+    /// Whether a rule would block this address now, and what protects it. Nothing is changed.
+    pub fn test(
+        &mut self,
+        now: Now,
+        engine: &mut Engine,
+        address: Prefix,
+    ) -> Result<BlobMsgTable, AnswerError> {
+        let request = BlockRequest { prefix: address, length_ms: None, reason: None, refuse: Vec::new() };
+        if engine.guard.mode() == Mode::Off {
+            return Err(refused(Refusal::Off, &request));
+        }
+        let source = Source::from_prefix(address).ok_or_else(|| refused(Refusal::TooWide, &request))?;
+        self.look(now, engine, FRESH_MS);
+        let protection = engine.guard.protection_from_rules(now.boot_ms, source);
+        let protection = protection.or_else(|| self.nft_sync.peer(now.boot_ms, source, true));
+        Ok(blob::table(&GuardTest {
+            address: source.to_string(),
+            would_block: protection.is_none(),
+            protected_by: protection.map(|protection| protection.to_string()),
+        }))
+    }
+
     pub fn unblock(
         &mut self,
         now: Now,
         engine: &mut Engine,
         address: Prefix,
     ) -> Result<BlobMsgTable, AnswerError> {
-        let wish = Wish { prefix: address, length_ms: None, reason: None, refuse: Vec::new() };
-        let source = engine.guard.unblock(now.boot_ms, address).map_err(|refusal| refused(refusal, &wish))?;
+        let request = BlockRequest { prefix: address, length_ms: None, reason: None, refuse: Vec::new() };
+        let source =
+            engine.guard.unblock(now.boot_ms, address).map_err(|refusal| refused(refusal, &request))?;
         self.pass_on(now, engine);
         Ok(blob::table(&[("address", &source.to_string() as &dyn Field)]))
     }
@@ -418,8 +452,8 @@ impl Guarding {
     }
 }
 
-fn refused(refusal: Refusal, wish: &Wish) -> AnswerError {
-    let Prefix { network, length } = wish.prefix;
+fn refused(refusal: Refusal, request: &BlockRequest) -> AnswerError {
+    let Prefix { network, length } = request.prefix;
     match refusal {
         Refusal::Off => AnswerError::NotSupported(
             "the guard is off: switch it on with uci set fwstat.guard.enabled=1; uci commit fwstat; \

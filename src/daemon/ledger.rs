@@ -15,7 +15,7 @@ const COPY_MS: u64 = 1_000;
 /// changes go on it is written all the same.
 const FLASH_MS: u64 = 2_000;
 const FLASH_AT_LEAST_MS: u64 = 60_000;
-/// What an attack may have written to flash: as much as so many bytes a day.
+/// The most that an attack may have written to flash a day.
 const BYTES_A_DAY: u64 = 64 << 10;
 const DAY_MS: u64 = 86_400_000;
 
@@ -30,7 +30,7 @@ pub struct LedgerFile {
     first_change: Option<u64>,
     /// Before this moment flash was written enough.
     rested_at: i64,
-    /// Why it is not kept.
+    /// Why it is not stored.
     pub trouble: Option<String>,
 }
 
@@ -56,14 +56,14 @@ impl LedgerFile {
     pub fn read(&mut self, now: Now, wall: Option<i64>, places: &mut Places) -> Option<Kept> {
         let copy = fs::read(&self.copy).ok().and_then(|bytes| ledger::decode(&bytes));
         let flash = places.get(NAME).and_then(|file| ledger::from_file(&file));
-        let serial = |kept: &Option<Kept>| kept.as_ref().map(|kept| kept.serial);
+        let serial = |stored: &Option<Kept>| stored.as_ref().map(|stored| stored.serial);
         if serial(&copy) > serial(&flash) {
             // An earlier run did not come to write it.
             self.flash_at = Some(now.boot_ms.saturating_add(FLASH_MS));
         }
-        let kept = [copy, flash].into_iter().flatten().max_by_key(|kept| kept.serial)?;
-        self.serial = kept.serial;
-        Some(kept.at(&self.moment(now, wall)))
+        let stored = [copy, flash].into_iter().flatten().max_by_key(|stored| stored.serial)?;
+        self.serial = stored.serial;
+        Some(stored.at(&self.moment(now, wall)))
     }
 
     fn rested(&self) -> u64 {

@@ -22,9 +22,10 @@ const LOOK_MS: u64 = 30_000;
 /// An nft that takes longer is reported.
 const SLOW_MS: u64 = 5_000;
 /// How old the number of remembered peers may be in an answer: to count them the kernel lists them.
-const PEERS_AGE_MS: u64 = 30_000;
-/// Questions to connection tracking per second; each goes through all connections.
-const MAX_QUESTIONS: u32 = 10;
+const PEERS_AGE_MS: u64 = 5_000;
+/// Sources per second that connection tracking may name as peers; each question goes through all connections. The
+/// other questions are bounded by the budget.
+const MAX_FOUND: u32 = 10;
 
 /// How many peers the kernel remembers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -57,8 +58,8 @@ pub struct NftSync {
     /// Peers of the table before, to be put into the next one.
     peers: Vec<(Source, u64)>,
     peer_use: Option<(u64, PeerUse)>,
-    /// Questions to connection tracking in this second of the boot clock.
-    questions: (u64, u32),
+    /// Peers that connection tracking named in this second of the boot clock.
+    found: (u64, u32),
     rebuild: bool,
     failures: usize,
     not_before: u64,
@@ -146,10 +147,10 @@ impl NftSync {
     pub fn peer(&mut self, now_ms: u64, source: Source, is_forgeable: bool) -> Option<Protection> {
         let up = self.is_up();
         let second = now_ms / 1000;
-        if self.questions.0 != second {
-            self.questions = (second, 0);
+        if self.found.0 != second {
+            self.found = (second, 0);
         }
-        let questions = self.questions.1;
+        let found = self.found.1;
         let Some(elements) = self.elements() else { return Some(Protection::Unknown) };
         let remembered = if up { elements.is_remembered(source).ok() } else { None };
         match remembered {
@@ -157,14 +158,13 @@ impl NftSync {
             None if is_forgeable => return Some(Protection::Unknown),
             _ => {}
         }
-        if is_forgeable && questions >= MAX_QUESTIONS {
+        if is_forgeable && found >= MAX_FOUND {
             return Some(Protection::Unknown);
         }
-        let connected = elements.has_connection_to(source);
-        self.questions.1 = questions.saturating_add(1);
-        match connected {
+        match elements.has_connection_to(source) {
             Ok(connected) => {
                 self.no_conntrack = None;
+                self.found.1 = found.saturating_add(connected.into());
                 connected.then_some(Protection::Peer)
             }
             Err(error) => {

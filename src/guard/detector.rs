@@ -12,7 +12,7 @@ use crate::event::{Class, Event, Service, protocol};
 pub const SOURCES: usize = 1024;
 /// Sources whose failed logins are counted at the same time.
 pub const LOGIN_SOURCES: usize = 256;
-/// A source has its place among so many.
+/// Slots of one set of the table: a source is in one of these.
 const WAYS: usize = 8;
 /// Services that a reason names at most.
 pub const MOST_SERVICES: usize = 4;
@@ -29,7 +29,7 @@ pub enum Rule {
     Login = 2,
     /// Somebody asked for it.
     Hand = 3,
-    /// It was in the kernel's set already and nothing told why.
+    /// It was in the kernel's set already and its cause is not known.
     Found = 4,
 }
 
@@ -123,14 +123,14 @@ struct Watched {
     source: Source,
     first_ms: u64,
     last_ms: u64,
-    /// It reached a limit: until then it is not told again.
+    /// It reached a limit: until then it is not reported again.
     quiet_until: u64,
     services: Services,
     tcp: Window,
     other: Window,
     /// Different services, weighed as attempts are.
     different: Window,
-    /// Tells this source from others that had the place before.
+    /// Distinguishes this source from those that had the slot before.
     generation: u8,
 }
 

@@ -1,4 +1,4 @@
-//! The blocks that hold, and who was blocked before. Bounded; told the time.
+//! The active blocks, and who was blocked before. Bounded; is given the time.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,7 +16,7 @@ pub const DETAILED: usize = 256;
 /// Lines of evidence of a block, and bytes of each.
 pub const LINES: usize = 3;
 pub const LONGEST_LINE: usize = 240;
-/// Ended blocks that are told; the newest are.
+/// Ended blocks that are listed, the newest ones.
 pub const ENDED: usize = 64;
 /// After a block was ended by hand the rules leave its source alone for so long.
 pub const PARDON_MS: u64 = 24 * 3_600_000;
@@ -27,7 +27,7 @@ pub const FORGEABLE_CAP_MS: u64 = 24 * 3_600_000;
 pub struct Block {
     pub source: Source,
     pub rule: Rule,
-    /// Decided and told, but not done.
+    /// A dry run: decided and reported, but not done.
     pub dry: bool,
     /// Times that this source was blocked, this one included.
     pub times: u32,
@@ -109,7 +109,7 @@ pub struct Ledger {
     ended: VecDeque<Ended>,
     /// No block ends before this moment.
     next_end: Option<u64>,
-    /// A block ends earlier than was told before.
+    /// A block ends earlier than was reported before.
     shortened: bool,
 }
 
@@ -288,7 +288,7 @@ impl Ledger {
         over
     }
 
-    /// Puts back a block that was kept, if it is not over, there is room, and no longer one is known.
+    /// Restores a stored block, if it is not over, there is room, and no longer one is known.
     pub fn restore(&mut self, block: Block, detail: Option<Detail>) {
         if self.is_full(block.rule.pool()) || self.blocks.contains_key(&block.source) {
             return;
@@ -317,12 +317,12 @@ impl Ledger {
         }
     }
 
-    /// Whether some block ends earlier than was told before; says it once.
+    /// Whether some block ends earlier than was reported before; true once.
     pub fn take_shortened(&mut self) -> bool {
         std::mem::take(&mut self.shortened)
     }
 
-    /// The wall clock is known: blocks that were kept over a time without us end when they should have.
+    /// The wall clock is known: blocks that were stored while the daemon did not run end when they should have.
     pub fn clock_set(&mut self, now_ms: u64, wall: i64) {
         for block in self.blocks.values_mut() {
             let left = block.until_ms.saturating_sub(now_ms) / 1000;

@@ -6,6 +6,7 @@
 //! An attacker chooses a packet's source. So a block is for new connections from outside only, unless asked
 //! otherwise, nobody whom the inside needs is ever blocked, and a budget bounds what forged packets can do.
 
+mod bounds;
 pub mod detector;
 pub mod ledger;
 pub mod policy;
@@ -14,6 +15,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 pub mod window;
+mod words;
 
 use std::fmt;
 
@@ -21,6 +23,8 @@ use crate::calendar::{Date, duration_text as duration};
 use crate::event::Event;
 use crate::query::question::Prefix;
 
+pub use bounds::Usage;
+use bounds::{Reached, Tally};
 use detector::{Detector, Services};
 pub use detector::{Limits, Pool, Rule, Suspect};
 pub use ledger::{Block, Detail, Ended, Record};
@@ -30,12 +34,11 @@ pub use policy::Protection;
 pub use source::Source;
 pub use window::Limit;
 use window::Window;
+pub use words::{described, service_text};
 
 const MINUTE_MS: u64 = 60_000;
 /// Blocks a minute that have a line of the log to themselves.
 const LINES_A_MINUTE: u32 = 10;
-/// So long it is reported that a bound was reached.
-const REACHED_MS: u64 = 5 * MINUTE_MS;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Mode {
@@ -82,14 +85,14 @@ impl fmt::Display for End {
     }
 }
 
-/// What happened to a block; the kernel, the log and the bus are to be told.
+/// What happened to a block, for the kernel, the log and the bus.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
     Blocked(Block),
     Released(Block, End),
 }
 
-/// Why somebody's wish is refused.
+/// Why a request is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
     Off,
@@ -98,32 +101,6 @@ pub enum Refusal {
     Protected(Protection),
     Full(u32),
     NotBlocked,
-}
-
-/// What was decided about suspects.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Tally {
-    since_ms: Option<u64>,
-    lines: u32,
-    /// Blocks without a line of their own.
-    unlogged: u64,
-    over_budget: [u64; Pool::COUNT],
-    full: [u64; Pool::COUNT],
-    spared: u64,
-}
-
-/// How much of a bound is used.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Usage {
-    pub used: u32,
-    pub limit: u32,
-}
-
-/// The last moments at which a bound kept a suspect from being blocked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Reached {
-    budget: Option<u64>,
-    room: Option<u64>,
 }
 
 #[derive(Default)]
@@ -202,34 +179,7 @@ impl Guard {
         Usage { used, limit }
     }
 
-    /// The bounds that kept suspects from being blocked within the last minutes, a sentence each.
-    pub fn reached(&self, now_ms: u64) -> Vec<String> {
-        let lately = |at: Option<u64>| at.is_some_and(|at| now_ms < at.saturating_add(REACHED_MS));
-        let mut sentences = Vec::new();
-        for pool in Pool::ALL {
-            let Reached { budget, room } = self.reached[pool as usize];
-            let (who, option) = match pool {
-                Pool::Packets => ("more sources", "max_blocks"),
-                Pool::Logins => ("more password guessers", "the limit of blocks for failed logins"),
-                Pool::Manual => ("more addresses by hand", "the limit of blocks by hand"),
-            };
-            if lately(budget) {
-                let Limit { count, window_ms } = self.settings.budget;
-                let what = if pool == Pool::Logins { "failed logins" } else { "floods and scans" };
-                sentences.push(format!(
-                    "the budget of {count} blocks for {what} within {} is used up: {who} are not blocked",
-                    duration(window_ms / 1000)
-                ));
-            }
-            if lately(room) && self.ledger.is_full(pool) {
-                let limit = self.room(pool).limit;
-                sentences.push(format!("{option} ({limit}) is reached: {who} are not blocked"));
-            }
-        }
-        sentences
-    }
-
-    /// Whether the ledger changed since it was kept; says it once.
+    /// Whether the ledger changed since it was stored; true once.
     pub fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.dirty)
     }
@@ -265,28 +215,6 @@ impl Guard {
         }
     }
 
-    fn sum_up(&mut self, tally: &Tally) {
-        let mut parts = Vec::new();
-        let mut part = |count: u64, what: String| {
-            if count > 0 {
-                parts.push(format!("{count} {what}"));
-            }
-        };
-        let Limit { count, window_ms } = self.settings.budget;
-        part(tally.unlogged, "more sources were blocked".into());
-        let [packets, logins, _] = tally.over_budget;
-        let budget = format!("the budget of {count} in {} s", window_ms / 1000);
-        part(packets, format!("blocks were beyond {budget}"));
-        part(logins, format!("blocks for failed logins were beyond {budget}"));
-        let [packets, logins, _] = tally.full;
-        part(packets, format!("had no room among the {} of max_blocks", self.settings.max_blocks));
-        part(logins, format!("had no room among the {} blocks for failed logins", ledger::LOGIN_BLOCKS));
-        part(tally.spared, "more times a protected source was left alone".into());
-        if !parts.is_empty() {
-            self.sentences.push(format!("guard: within the last minute {}", parts.join(", ")));
-        }
-    }
-
     /// Whether anything must be looked up about a suspect: false if it is decided already.
     pub fn is_open(&self, suspect: &Suspect) -> bool {
         self.settings.mode != Mode::Off && self.ledger.get(suspect.source).is_none()
@@ -308,11 +236,7 @@ impl Guard {
         let source = suspect.source;
         let pool = suspect.rule.pool();
         self.tally.since_ms.get_or_insert(now_ms);
-        let protection = self
-            .policy
-            .protection(source)
-            .or(self.ledger.is_pardoned(now_ms, source).then_some(Protection::Pardoned));
-        if let Some(protection) = protection {
+        if let Some(protection) = self.protection_from_rules(now_ms, source) {
             self.spare(suspect, protection);
             return false;
         }
@@ -382,13 +306,13 @@ impl Guard {
         now_ms: u64,
         wall: Option<i64>,
         today: Option<Date>,
-        wish: &Wish,
+        request: &BlockRequest,
     ) -> Result<Source, Refusal> {
         if self.settings.mode == Mode::Off {
             return Err(Refusal::Off);
         }
-        let source = Source::from_prefix(wish.prefix).ok_or(Refusal::TooWide)?;
-        let known = wish.refuse.iter().find(|(prefix, _)| source.touches(*prefix)).map(|(_, why)| *why);
+        let source = Source::from_prefix(request.prefix).ok_or(Refusal::TooWide)?;
+        let known = request.refuse.iter().find(|(prefix, _)| source.touches(*prefix)).map(|(_, why)| *why);
         if let Some(protection) = self.policy.protection(source).or(known) {
             return Err(Refusal::Protected(protection));
         }
@@ -410,8 +334,8 @@ impl Guard {
             last_ms: now_ms,
             services: Services::default(),
         };
-        self.begin(now_ms, wall, today, &suspect, wish.length_ms);
-        self.ledger.explain(source, Detail { words: wish.reason.clone(), lines: Vec::new() });
+        self.begin(now_ms, wall, today, &suspect, request.length_ms);
+        self.ledger.explain(source, Detail { words: request.reason.clone(), lines: Vec::new() });
         Ok(source)
     }
 
@@ -456,11 +380,13 @@ impl Guard {
         }
     }
 
-    pub fn protection(&self, source: Source) -> Option<Protection> {
-        self.policy.protection(source)
+    /// What keeps the rules from blocking this source, as far as no connection must be looked up.
+    pub fn protection_from_rules(&self, now_ms: u64, source: Source) -> Option<Protection> {
+        let pardoned = || self.ledger.is_pardoned(now_ms, source).then_some(Protection::Pardoned);
+        self.policy.protection(source).or_else(pardoned)
     }
 
-    /// What was kept: blocks and records of an earlier run, and how many blocks the day had.
+    /// What was stored: blocks and records of an earlier run, and how many blocks the day had.
     pub fn restore(
         &mut self,
         now_ms: u64,
@@ -480,7 +406,7 @@ impl Guard {
     }
 
     /// An element of the kernel's set. Nothing lasts longer than there, and what only the kernel knows is
-    /// kept to its end.
+    /// listed until its end.
     pub fn found(&mut self, now_ms: u64, wall: Option<i64>, source: Source, left_ms: u64) {
         if self.ledger.get(source).is_some() {
             return self.ledger.shorten(source, now_ms.saturating_add(left_ms));
@@ -506,35 +432,11 @@ impl Guard {
 
 /// What somebody asks for.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Wish {
+pub struct BlockRequest {
     pub prefix: Prefix,
     /// `None`: as long as a rule's block.
     pub length_ms: Option<u64>,
     pub reason: Option<String>,
-    /// Addresses that this wish must not hit, and why.
+    /// Addresses that this request must not hit, and why.
     pub refuse: Vec<(Prefix, Protection)>,
-}
-
-/// The evidence in a few words.
-pub fn described(suspect: &Suspect) -> String {
-    let Suspect { rule, count, window_ms, .. } = suspect;
-    let within = duration(window_ms / 1000);
-    let what = match rule {
-        Rule::Flood => format!("a flood, {count} attempts within {within}"),
-        Rule::Scan => format!("a scan, {count} different services within {within}"),
-        Rule::Login => format!("{count} failed logins within {within}"),
-        Rule::Hand => "somebody asked for it".to_string(),
-        Rule::Found => "it was blocked before".to_string(),
-    };
-    let services: Vec<String> = suspect.services.iter().map(service_text).collect();
-    if services.is_empty() { what } else { format!("{what} ({})", services.join(", ")) }
-}
-
-pub fn service_text(service: crate::event::Service) -> String {
-    let protocol = crate::services::protocol_name(service.protocol);
-    if crate::event::Service::has_ports(service.protocol) {
-        format!("{protocol} {}", service.port)
-    } else {
-        protocol.into_owned()
-    }
 }

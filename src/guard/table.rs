@@ -2,7 +2,7 @@
 
 use crate::hash::fold;
 
-/// Pairs of source and service that are told apart at the same time.
+/// Pairs of source and service that are distinguished at the same time.
 pub const PAIRS: usize = 8192;
 const WAYS: usize = 8;
 

@@ -84,7 +84,7 @@ fn first(detector: &mut Detector, events: impl Iterator<Item = (u64, Event)>) ->
 }
 
 #[test]
-fn a_flood_is_told_at_its_limit_and_udp_counts_half() {
+fn a_flood_is_reported_at_its_limit_and_udp_counts_half() {
     for (protocol, expected) in [(protocol::TCP, 200), (protocol::UDP, 400), (protocol::ICMP, 400)] {
         let mut detector = Detector::new(limits(), 1);
         let events = (0..1000).map(|number| (number * 10, attempt(host(1), protocol, 23)));
@@ -142,7 +142,7 @@ fn failed_logins_are_counted_over_minutes() {
 }
 
 #[test]
-fn what_is_told_late_counts_for_its_own_time() {
+fn what_is_reported_late_counts_for_its_own_time() {
     let mut detector = Detector::new(limits(), 1);
     for number in 0..1000 {
         // An hour ago.
@@ -155,18 +155,18 @@ fn what_is_told_late_counts_for_its_own_time() {
 #[test]
 fn a_flood_stands_out_of_a_million_forged_sources() {
     let mut detector = Detector::new(limits(), 0x1234_5678);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for number in 0..1_000_000u64 {
         // A minute; the flood is 1,000 packets of it.
         let now = START + number * 60 / 1000;
         let forged = Source::V4(0x2d00_0000 + (number as u32).wrapping_mul(0x9e37_79b9) % 0x1000_0000);
-        told.extend(detector.see(now, now, &attempt(forged, protocol::TCP, 23)));
+        reported.extend(detector.see(now, now, &attempt(forged, protocol::TCP, 23)));
         if number % 1000 == 0 {
-            told.extend(detector.see(now, now, &attempt(host(1), protocol::TCP, 23)));
+            reported.extend(detector.see(now, now, &attempt(host(1), protocol::TCP, 23)));
         }
     }
-    assert!(!told.is_empty() && told.iter().all(|suspect| suspect.source == host(1)), "{told:?}");
-    assert_eq!(told[0].count, 200);
+    assert!(!reported.is_empty() && reported.iter().all(|suspect| suspect.source == host(1)), "{reported:?}");
+    assert_eq!(reported[0].count, 200);
 }
 
 #[test]
@@ -178,13 +178,13 @@ fn a_full_table_forgets_who_did_least() {
         }
     }
     // Whoever is still known needs 50 more, whoever is not needs 200: nobody less.
-    let told: Vec<u32> = (0..SOURCES as u32 * 4)
+    let reported: Vec<u32> = (0..SOURCES as u32 * 4)
         .map(|number| {
             let event = attempt(host(number), protocol::TCP, 23);
             (1..).find(|_| detector.see(START, START, &event).is_some()).unwrap()
         })
         .collect();
-    assert!(told.iter().all(|count| (50..=200).contains(count)), "{told:?}");
+    assert!(reported.iter().all(|count| (50..=200).contains(count)), "{reported:?}");
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn the_budget_and_the_size_bound_what_forged_packets_can_do() {
     );
     assert_eq!(guard.ledger.len(), 100);
     assert_eq!(guard.room(Pool::Packets), Usage { used: 100, limit: 100 });
-    // Told for a while, and no longer.
+    // Reported for a while, and no longer.
     assert!(guard.reached(START + 600_000).is_empty());
     guard.on_time(START + 300_000);
     let sentences = guard.sentences();
@@ -246,8 +246,9 @@ fn the_budget_and_the_size_bound_what_forged_packets_can_do() {
     );
     // By hand there is room of its own, and a bound to it.
     let mut by_hand = |number: u32| {
-        let wish = Wish { prefix: host(number).prefix(), length_ms: None, reason: None, refuse: Vec::new() };
-        guard.block(START + 300_000, None, None, &wish).map(drop)
+        let request =
+            BlockRequest { prefix: host(number).prefix(), length_ms: None, reason: None, refuse: Vec::new() };
+        guard.block(START + 300_000, None, None, &request).map(drop)
     };
     for number in 0..MANUAL_BLOCKS {
         assert_eq!(by_hand(77_777 + number), Ok(()));
@@ -313,8 +314,9 @@ fn nobody_protected_is_blocked_and_who_becomes_it_is_let_go() {
     assert!(blocked(&mut guard, START + 3, host(99), Rule::Flood));
     guard.set(START + 4, Settings { allow, ..settings() }, 7);
     assert_eq!(guard.active(), 0);
-    let wish = Wish { prefix: host(99).prefix(), length_ms: None, reason: None, refuse: Vec::new() };
-    assert_eq!(guard.block(START + 5, None, None, &wish), Err(Refusal::Protected(Protection::Allowed)));
+    let request =
+        BlockRequest { prefix: host(99).prefix(), length_ms: None, reason: None, refuse: Vec::new() };
+    assert_eq!(guard.block(START + 5, None, None, &request), Err(Refusal::Protected(Protection::Allowed)));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 /// more, so that what it counts really came within the window.
 pub const PARTS: u32 = 8;
 
-/// So many in so long a time.
+/// A count per time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Limit {
     pub count: u32,

@@ -103,7 +103,7 @@ fn request(source: Source) -> Vec<u8> {
 }
 
 /// Who opened this connection, if its answers come from `source` and its opening was seen.
-fn opener_to(entry: &[u8], source: Source) -> Option<Opener<'_>> {
+pub fn opener_to(entry: &[u8], source: Source) -> Option<Opener<'_>> {
     let reply = attribute(attribute(entry, TUPLE_REPLY)?, TUPLE_IP)?;
     let answers = match source {
         Source::V4(bits) => attribute(reply, IP_V4_SOURCE)? == bits.to_be_bytes(),

@@ -37,7 +37,7 @@ const HALF: &str = "ffff:ffff:ffff:ffff::";
 
 /// What worms look for: Telnet, Windows' file shares and RPC, ADB, TR-069, Winbox, UPnP of cheap routers.
 const WORM_PORTS: &str = "23, 2323, 135, 139, 445, 5555, 7547, 8291, 37215, 52869, 60001";
-/// Logged of them at most so many a second; the rule's counter has them all.
+/// The rate at which they are logged; the rule's counter has them all.
 const WATCHED_RATE: &str = "limit rate 20/second burst 40 packets";
 
 /// What the table shall be.
@@ -213,7 +213,7 @@ fn names(interfaces: &[String]) -> String {
     names.join(", ")
 }
 
-/// Before fw4's chains, so that what these refuse is seen too; fw4 logs it in its own way.
+/// Before fw4's chains, so that what these refuse is seen too; fw4 logs it by its own rules.
 fn egress(outside: &[String], log: Option<&LogSpec>, text: &mut String) {
     let names = names(outside);
     let logged = log.map_or(String::new(), |LogSpec { group, .. }| {

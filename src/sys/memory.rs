@@ -21,14 +21,14 @@ pub fn give_back_what_is_freed() {
     ask_for_each_from(16 * 1024, 16 * 1024);
 }
 
-/// Some of what is freed is kept. Who needs the same for each day again, need not wait for the kernel: that takes
+/// Some of what is freed stays with the allocator. Who needs the same for each day again need not wait for the kernel: that takes
 /// microseconds a page.
 pub fn keep_for_the_next_day() {
     ask_for_each_from(128 * 1024, 512 * 1024);
 }
 
-/// Blocks of `large` bytes are asked of the kernel one by one; of smaller ones so much is kept.
-fn ask_for_each_from(large: libc::c_int, kept: libc::c_int) {
+/// Blocks of `large` bytes are asked of the kernel one by one; of smaller ones `retained` bytes stay with the allocator.
+fn ask_for_each_from(large: libc::c_int, retained: libc::c_int) {
     if !ONE_THREAD.load(Ordering::Relaxed) {
         return;
     }
@@ -36,9 +36,9 @@ fn ask_for_each_from(large: libc::c_int, kept: libc::c_int) {
     // SAFETY: mallopt only sets parameters of the allocator, and no other thread runs.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, large);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, kept);
-        libc::mallopt(libc::M_TOP_PAD, kept);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, retained);
+        libc::mallopt(libc::M_TOP_PAD, retained);
     }
     #[cfg(not(target_env = "gnu"))]
-    let _ = (large, kept);
+    let _ = (large, retained);
 }

@@ -46,7 +46,7 @@ impl Netlink {
         Ok(nix::sys::socket::getsockopt(&self.file, sockopt::RcvBuf)?)
     }
 
-    /// The number of this socket, as the kernel names it in what it tells others.
+    /// The number of this socket, by which the kernel names it in notifications.
     pub fn port(&self) -> io::Result<u32> {
         Ok(nix::sys::socket::getsockname::<NetlinkAddr>(self.file.as_raw_fd())?.pid())
     }

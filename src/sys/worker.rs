@@ -107,7 +107,7 @@ mod tests {
         let mut results = Vec::new();
         while worker.outstanding() > 0 {
             assert_eq!(wait(&mut [Wait::read(worker.fd())], Some(Duration::from_secs(10))).unwrap(), 1);
-            results.extend(worker.take());
+            results.extend(std::iter::from_fn(|| worker.take()));
         }
         assert_eq!(results, [2, 4, 6]);
         assert!(!worker.is_dead());

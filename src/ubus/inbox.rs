@@ -36,7 +36,7 @@ impl Default for Inbox {
 }
 
 impl Inbox {
-    /// Room for the next read, never empty; tell with [`Inbox::filled`] how much of it was used.
+    /// Room for the next read, never empty; [`Inbox::filled`] takes how much of it was used.
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             self.start = 0;
@@ -63,13 +63,13 @@ impl Inbox {
     /// The next message if all of it is there.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Malformed> {
         let waiting = &self.bytes[self.start..self.end];
-        let Some(head) = waiting.first_chunk::<LEAST>() else {
+        let Some(header) = waiting.first_chunk::<LEAST>() else {
             return Ok(None);
         };
-        if head[0] != PROTO_VERSION {
+        if header[0] != PROTO_VERSION {
             return Err(Malformed("unknown protocol version"));
         }
-        let length = u32::from_be_bytes([0, head[9], head[10], head[11]]) as usize;
+        let length = u32::from_be_bytes([0, header[9], header[10], header[11]]) as usize;
         if length < 4 {
             return Err(Malformed("a message shorter than its header"));
         }
@@ -91,9 +91,9 @@ impl Inbox {
         let at = self.start;
         self.start += whole;
         Ok(Some(Frame {
-            kind: head[1],
-            sequence: u16::from_be_bytes([head[2], head[3]]),
-            peer: u32::from_be_bytes([head[4], head[5], head[6], head[7]]),
+            kind: header[1],
+            sequence: u16::from_be_bytes([header[2], header[3]]),
+            peer: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
             attributes: &self.bytes[at + LEAST..at + whole],
         }))
     }

@@ -19,8 +19,8 @@ const MAX_UNWRITTEN_OF_PEER: usize = 512 * 1024;
 const EVENT_OBJECT: u32 = 1;
 
 /// Bytes before a message's attributes, and before an attribute's payload (kind and length together).
-const MESSAGE_HEAD: usize = 8;
-const ATTRIBUTE_HEAD: usize = 4;
+const MESSAGE_HEADER: usize = 8;
+const ATTRIBUTE_HEADER: usize = 4;
 
 /// A request of ours that is under way; the events [`super::BusEvent::Data`] and `Done` name it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,11 +107,11 @@ impl Outgoing {
         attributes.push_data(&[]);
         let mut attributes = attributes.finish();
         // The data comes last: its length, at the end, and the one of all become longer by it.
-        let (start, padded) = (attributes.len() - ATTRIBUTE_HEAD, table.len().next_multiple_of(4));
+        let (start, padded) = (attributes.len() - ATTRIBUTE_HEADER, table.len().next_multiple_of(4));
         lengthen(&mut attributes[start..], table.len());
         lengthen(&mut attributes, padded);
-        let mut bytes = Vec::with_capacity(MESSAGE_HEAD + attributes.len() + padded);
-        head(&mut bytes, kind::DATA, sequence, peer, &attributes);
+        let mut bytes = Vec::with_capacity(MESSAGE_HEADER + attributes.len() + padded);
+        header(&mut bytes, kind::DATA, sequence, peer, &attributes);
         bytes.extend(table);
         bytes.resize(bytes.len() + padded - table.len(), 0);
         self.push(peer, bytes);
@@ -133,14 +133,14 @@ impl Outgoing {
         attributes.push_i32(UbusAttr::Status, status.0);
         attributes.push_u32(UbusAttr::ObjId, object);
         let mut bytes = Vec::new();
-        head(&mut bytes, kind::STATUS, sequence, peer, &attributes.finish());
+        header(&mut bytes, kind::STATUS, sequence, peer, &attributes.finish());
         self.push(peer, bytes);
     }
 
     fn request(&mut self, kind: u8, peer: u32, attributes: EnvBuilder) -> Request {
         self.sequence = self.sequence.wrapping_add(1);
         let mut bytes = Vec::new();
-        head(&mut bytes, kind, self.sequence, peer, &attributes.finish());
+        header(&mut bytes, kind, self.sequence, peer, &attributes.finish());
         self.push(peer, bytes);
         Request { sequence: self.sequence, peer }
     }
@@ -160,33 +160,35 @@ impl Outgoing {
         self.unwritten
     }
 
-    /// So many bytes of [`Outgoing::waiting`] were written.
-    pub fn wrote(&mut self, count: usize) {
-        let Some(first) = self.messages.front() else { return };
-        let count = count.min(first.bytes.len() - self.written);
-        self.written += count;
-        self.unwritten -= count;
-        if self.written == first.bytes.len() {
+    /// Takes off bytes that were written.
+    pub fn wrote(&mut self, mut count: usize) {
+        while let Some(first) = self.messages.front() {
+            let left = first.bytes.len() - self.written;
+            if count < left {
+                self.written += count;
+                self.unwritten -= count;
+                return;
+            }
+            count -= left;
+            self.unwritten -= left;
             self.messages.pop_front();
             self.written = 0;
-            if self.messages.is_empty() {
-                self.messages.shrink_to(64);
-            }
         }
+        self.messages.shrink_to(64);
     }
 }
 
-fn head(bytes: &mut Vec<u8>, kind: u8, sequence: u16, peer: u32, attributes: &[u8]) {
+fn header(bytes: &mut Vec<u8>, kind: u8, sequence: u16, peer: u32, attributes: &[u8]) {
     bytes.extend([0, kind]);
     bytes.extend(sequence.to_be_bytes());
     bytes.extend(peer.to_be_bytes());
     bytes.extend(attributes);
 }
 
-/// Adds to the length in an attribute's head; it has 24 bits, and answers are far below.
+/// Adds to the length in an attribute's header; it has 24 bits, and answers are far below.
 fn lengthen(attribute: &mut [u8], more: usize) {
     let length = u32::from_be_bytes([attribute[0], attribute[1], attribute[2], attribute[3]]);
-    attribute[..ATTRIBUTE_HEAD].copy_from_slice(&(length + more as u32).to_be_bytes());
+    attribute[..ATTRIBUTE_HEADER].copy_from_slice(&(length + more as u32).to_be_bytes());
 }
 
 #[cfg(test)]
@@ -201,9 +203,9 @@ mod tests {
             let mut outgoing = Outgoing::default();
             outgoing.reply_data(3, 9, 5, &table);
             let message = outgoing.waiting();
-            let told = u32::from_be_bytes([0, message[9], message[10], message[11]]) as usize;
-            assert_eq!((told + MESSAGE_HEAD, message.len() % 4), (message.len(), 0));
-            let read = Attributes::read(&message[MESSAGE_HEAD + ATTRIBUTE_HEAD..]);
+            let declared = u32::from_be_bytes([0, message[9], message[10], message[11]]) as usize;
+            assert_eq!((declared + MESSAGE_HEADER, message.len() % 4), (message.len(), 0));
+            let read = Attributes::read(&message[MESSAGE_HEADER + ATTRIBUTE_HEADER..]);
             assert_eq!((read.object, read.data), (Some(5), Some(&table[..])));
         }
     }

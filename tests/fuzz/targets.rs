@@ -3,28 +3,36 @@
 
 use std::io::Read;
 
-use fwstat::calendar::{Date, Month};
+use fwstat::calendar::{Calendar, Date, Month};
 use fwstat::config::{Config, zones};
-use fwstat::event::Address;
+use fwstat::event::{Address, Origin};
 use fwstat::geoip::mmdb::{Bytes, Layout, Walk};
 use fwstat::input::gzip::Gzip;
 use fwstat::input::imported::Imported;
 use fwstat::input::lines::{Line, Lines};
+use fwstat::input::logd::{Entry, LogdState, backlog_entries};
 use fwstat::input::netifd;
+use fwstat::output::blobmsg::{AnswerError, Answers, BusCommand, FwstatObject, MAX_REASON, METHODS};
+use fwstat::parse::line::LineReader;
 use fwstat::parse::login::Logins;
 use fwstat::parse::nflog::{Message, messages};
 use fwstat::parse::packet::Packet;
 use fwstat::parse::{json, line, nflog};
+use fwstat::paths::Paths;
+use fwstat::query::question::{MAX_LIMIT, Question};
 use fwstat::stats::countries::Country;
 use fwstat::store::aside::Aside;
 use fwstat::store::format::{self, Kind, Payload, PayloadForm};
 use fwstat::store::records::{self, Form};
 use fwstat::ubus::blob;
 use fwstat::ubus::link::{BusEvent, Link};
+use ubus::blobmsg::BlobMsgTable;
+use ubus::envelope::{EnvBuilder, UbusAttr};
+use ubus::wire::{Codec, Frame, MsgType};
 
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const ALL: [Target; 10] = [
+pub const ALL: &[Target] = &[
     ("log_line", log_line),
     ("login_line", login_line),
     ("store_file", store_file),
@@ -35,6 +43,11 @@ pub const ALL: [Target; 10] = [
     ("nftables_datagram", nftables_datagram),
     ("json_text", json_text),
     ("ubus_message", ubus_message),
+    ("ubus_call", ubus_call),
+    ("logd_backlog", logd_backlog),
+    ("nft_counters", nft_counters),
+    ("netifd_interfaces", netifd_interfaces),
+    ("conntrack_datagram", conntrack_datagram),
 ];
 
 /// A line of a log. The fast and the slow reader must agree.
@@ -203,5 +216,116 @@ pub fn ubus_message(data: &[u8]) {
             }
         }
     }
-    netifd::interfaces(&blob::to_value(bytes));
+    netifd_interfaces(bytes);
+}
+
+/// A call of a method of ours: the first byte picks the method, the rest is its arguments. Whatever they are, the
+/// caller gets one status, and what is asked of the daemon is within its bounds.
+pub fn ubus_call(data: &[u8]) {
+    struct Asked;
+    impl Answers for Asked {
+        fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError> {
+            assert!((1..=MAX_LIMIT).contains(&question.limit));
+            assert!(question.from.is_none() || question.to.is_none() || question.from <= question.to);
+            Ok(BlobMsgTable::empty())
+        }
+        fn command(&mut self, command: BusCommand) -> Result<BlobMsgTable, AnswerError> {
+            if let BusCommand::Block(wish) = command {
+                assert!(wish.reason.is_none_or(|reason| reason.len() <= MAX_REASON));
+                assert!(wish.seconds.is_none_or(|seconds| (1..=315_360_000).contains(&seconds)));
+            }
+            Ok(BlobMsgTable::empty())
+        }
+    }
+    const OBJECT: u32 = 7;
+    let Some((method, arguments)) = data.split_first() else { return };
+    let (mut link, mut object) = (Link::default(), FwstatObject::default());
+    let (method, _) = METHODS[usize::from(*method) % METHODS.len()];
+    let message = |kind, sequence: u16, attributes: EnvBuilder| {
+        Codec::write_frame(&Frame::to_peer(kind, sequence, 9, attributes.finish()))
+    };
+    let number = |attribute, number| {
+        let mut attributes = EnvBuilder::new();
+        attributes.push_u32(attribute, number);
+        attributes
+    };
+    let mut call = number(UbusAttr::ObjId, OBJECT);
+    call.push_str(UbusAttr::Method, method);
+    call.push_data(arguments);
+    // As the broker sends them: the greeting, the answer to our registration, the call.
+    for bytes in [
+        vec![0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 4],
+        message(MsgType::Data, 1, number(UbusAttr::ObjId, OBJECT)),
+        message(MsgType::Status, 1, number(UbusAttr::Status, 0)),
+        message(MsgType::Invoke, 5, call),
+    ] {
+        link.outgoing.wrote(link.outgoing.unwritten());
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let space = link.inbox.space();
+            let taken = rest.len().min(space.len());
+            space[..taken].copy_from_slice(&rest[..taken]);
+            link.inbox.filled(taken);
+            rest = &rest[taken..];
+            link.begin_turn();
+            let handed =
+                link.process(&mut |outgoing, event| object.on_event(0, outgoing, &event, &mut Asked));
+            if handed.is_err() {
+                return;
+            }
+        }
+    }
+    assert_eq!((object.id(), object.calls), (Some(OBJECT), 1));
+    let mut statuses = 0;
+    while let Some(kind) = link.outgoing.waiting().get(1) {
+        statuses += u32::from(*kind == 0);
+        link.outgoing.wrote(link.outgoing.waiting().len());
+    }
+    assert_eq!(statuses, 1);
+}
+
+/// The answer of logd's `read`, and an entry alone as it is notified; what they say is read as lines.
+pub fn logd_backlog(data: &[u8]) {
+    let (mut lines, mut paths) = (LineReader::new(&[], Calendar::utc()), Paths::default());
+    let mut take = |kernel: bool, time_ms: i64, msg: &[u8]| {
+        let seconds = time_ms.div_euclid(1000);
+        if kernel {
+            lines.read_kernel(msg, seconds, Origin::Logd, &mut paths);
+        } else {
+            lines.read_daemon(msg, seconds, Origin::Logd, &mut paths);
+        }
+    };
+    let mut state = LogdState::default();
+    for _ in 0..2 {
+        state.reading();
+        state.backlog(|| backlog_entries(data), &mut take);
+        if let Some(entry) = Entry::read(data) {
+            state.live(&entry, 0, &mut take);
+        }
+    }
+    state.logd_gone(&mut take);
+}
+
+/// What `nft -j list ruleset` prints.
+pub fn nft_counters(data: &[u8]) {
+    if let Some(zones) = fwstat::daemon::zones(data) {
+        assert!(zones.len() <= 16);
+    }
+}
+
+/// netifd's `network.interface dump`.
+pub fn netifd_interfaces(data: &[u8]) {
+    netifd::interfaces(&blob::to_value(data));
+}
+
+/// Connections as the kernel lists them.
+pub fn conntrack_datagram(data: &[u8]) {
+    use fwstat::guard::Source;
+    use fwstat::nft::conntrack::opener_to;
+    for source in [Source::V4(0xc633_6407), Source::V6(0x2001_0db8_0001_0002)] {
+        opener_to(data, source);
+        for frame in fwstat::parse::netlink::frames(data).map_while(Result::ok) {
+            opener_to(frame.body, source);
+        }
+    }
 }

@@ -17,6 +17,7 @@ use fwstat::query::question::Prefix;
 use serde_json::{Value, json};
 
 use crate::router::Router;
+use crate::stand_in::broker::Broker;
 use crate::support::forge::Forger;
 use crate::support::namespaces::{Network, ROUTER_V4};
 
@@ -272,4 +273,38 @@ pub fn resolves(namespace: &str, host: &'static str) -> bool {
         let mut answer = [0; 16];
         socket.recv_from(&mut answer).is_ok_and(|(length, _)| &answer[..length] == b"name?")
     })
+}
+
+/// What the bus was told, by a listener of its own.
+pub fn listen(broker: &Broker) -> std::sync::mpsc::Receiver<String> {
+    use crate::stand_in::wire::{self, Wire};
+    use ubus::envelope::{EnvBuilder, UbusAttr, find};
+    let mut wire = Wire::connect(&broker.socket).unwrap();
+    let listener = wire.add_object(None).unwrap();
+    let table = ubus::blobmsg::BlobMsgTable::build(|out| {
+        out.put_i32(Some("object"), listener as i32);
+        out.put_str(Some("pattern"), "fwstat.*");
+    });
+    let mut attributes = EnvBuilder::new();
+    attributes.push_u32(UbusAttr::ObjId, 1);
+    attributes.push_str(UbusAttr::Method, "register");
+    attributes.push_data(table.contents());
+    let sequence = wire.ask(ubus::wire::MsgType::Invoke, 1, attributes).unwrap();
+    assert_eq!(wire.answers(sequence).unwrap().1, 0);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        while let Ok(frame) = wire.receive() {
+            let name =
+                find(&frame.payload, UbusAttr::Method).and_then(|name| name.as_str().map(String::from));
+            let data = find(&frame.payload, UbusAttr::Data);
+            let text = data.map(|_| wire::data(&frame, UbusAttr::Data).to_vec()).unwrap_or_default();
+            let table = fwstat::ubus::blob::to_value(&text);
+            let _ = sender.send(format!(
+                "{} {}",
+                name.unwrap_or_default(),
+                table["address"].as_str().unwrap_or("")
+            ));
+        }
+    });
+    receiver
 }

@@ -116,6 +116,7 @@ fn every_other_command_is_understood() {
                 place: daemon(),
             },
         ),
+        ("guard-test --ubus=/u 192.0.2.7", Command::GuardTest { source, ubus: other("/u") }),
         ("unblock --ubus=/u 192.0.2.7", Command::Unblock { source, ubus: other("/u") }),
         ("commit", Command::Commit { ubus: ubus.clone() }),
         (

@@ -84,6 +84,7 @@ pub fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
     let address = address.ok_or("address: an IPv4 or IPv6 address or prefix is needed")?;
     Ok(match method {
         "block" => BusCommand::Block(BlockWish { address, seconds, reason, caller, through_web }),
+        "guard-test" => BusCommand::GuardTest { address },
         _ => BusCommand::Unblock { address },
     })
 }

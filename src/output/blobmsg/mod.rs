@@ -27,7 +27,13 @@ const REGISTER_AGAIN_MS: u64 = 1_000;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BusCommand {
     Block(BlockWish),
-    Unblock { address: Prefix },
+    Unblock {
+        address: Prefix,
+    },
+    /// Whether a rule would block this address.
+    GuardTest {
+        address: Prefix,
+    },
     Commit,
 }
 
@@ -142,6 +148,7 @@ pub const METHODS: &[Method<'static>] = &[
     ("status", &[]),
     ("block", &[ADDRESS, ("for", Type::Text), ("reason", Type::Text), ("caller", Type::Text)]),
     ("unblock", &[ADDRESS]),
+    ("guard-test", &[ADDRESS]),
     ("commit", &[]),
 ];
 

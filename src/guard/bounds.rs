@@ -1,0 +1,86 @@
+//! How much of the guard's bounds is used, and what they kept from being blocked, as sentences.
+
+use super::detector::Pool;
+use super::{Guard, MINUTE_MS, ledger};
+use crate::calendar::duration_text as duration;
+use crate::guard::window::Limit;
+
+/// So long it is reported that a bound was reached.
+const REACHED_MS: u64 = 5 * MINUTE_MS;
+
+/// What was decided about suspects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) since_ms: Option<u64>,
+    pub(super) lines: u32,
+    /// Blocks without a line of their own.
+    pub(super) unlogged: u64,
+    pub(super) over_budget: [u64; Pool::COUNT],
+    pub(super) full: [u64; Pool::COUNT],
+    pub(super) spared: u64,
+}
+
+/// How much of a bound is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Usage {
+    pub used: u32,
+    pub limit: u32,
+}
+
+/// The last moments at which a bound kept a suspect from being blocked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Reached {
+    pub(super) budget: Option<u64>,
+    pub(super) room: Option<u64>,
+}
+
+impl Guard {
+    /// The bounds that kept suspects from being blocked within the last minutes, a sentence each.
+    pub fn reached(&self, now_ms: u64) -> Vec<String> {
+        let lately = |at: Option<u64>| at.is_some_and(|at| now_ms < at.saturating_add(REACHED_MS));
+        let mut sentences = Vec::new();
+        for pool in Pool::ALL {
+            let Reached { budget, room } = self.reached[pool as usize];
+            let (who, option) = match pool {
+                Pool::Packets => ("more sources", "max_blocks"),
+                Pool::Logins => ("more password guessers", "the limit of blocks for failed logins"),
+                Pool::Manual => ("more addresses by hand", "the limit of blocks by hand"),
+            };
+            if lately(budget) {
+                let Limit { count, window_ms } = self.settings.budget;
+                let what = if pool == Pool::Logins { "failed logins" } else { "floods and scans" };
+                sentences.push(format!(
+                    "the budget of {count} blocks for {what} within {} is used up: {who} are not blocked",
+                    duration(window_ms / 1000)
+                ));
+            }
+            if lately(room) && self.ledger.is_full(pool) {
+                let limit = self.room(pool).limit;
+                sentences.push(format!("{option} ({limit}) is reached: {who} are not blocked"));
+            }
+        }
+        sentences
+    }
+
+    pub(super) fn sum_up(&mut self, tally: &Tally) {
+        let mut parts = Vec::new();
+        let mut part = |count: u64, what: String| {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        };
+        let Limit { count, window_ms } = self.settings.budget;
+        part(tally.unlogged, "more sources were blocked".into());
+        let [packets, logins, _] = tally.over_budget;
+        let budget = format!("the budget of {count} in {} s", window_ms / 1000);
+        part(packets, format!("blocks were beyond {budget}"));
+        part(logins, format!("blocks for failed logins were beyond {budget}"));
+        let [packets, logins, _] = tally.full;
+        part(packets, format!("had no room among the {} of max_blocks", self.settings.max_blocks));
+        part(logins, format!("had no room among the {} blocks for failed logins", ledger::LOGIN_BLOCKS));
+        part(tally.spared, "more times a protected source was left alone".into());
+        if !parts.is_empty() {
+            self.sentences.push(format!("guard: within the last minute {}", parts.join(", ")));
+        }
+    }
+}

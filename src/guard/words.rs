@@ -1,0 +1,28 @@
+//! Evidence in words.
+
+use super::detector::{Rule, Suspect};
+use crate::calendar::duration_text as duration;
+
+/// The evidence in a few words.
+pub fn described(suspect: &Suspect) -> String {
+    let Suspect { rule, count, window_ms, .. } = suspect;
+    let within = duration(window_ms / 1000);
+    let what = match rule {
+        Rule::Flood => format!("a flood, {count} attempts within {within}"),
+        Rule::Scan => format!("a scan, {count} different services within {within}"),
+        Rule::Login => format!("{count} failed logins within {within}"),
+        Rule::Hand => "somebody asked for it".to_string(),
+        Rule::Found => "it was blocked before".to_string(),
+    };
+    let services: Vec<String> = suspect.services.iter().map(service_text).collect();
+    if services.is_empty() { what } else { format!("{what} ({})", services.join(", ")) }
+}
+
+pub fn service_text(service: crate::event::Service) -> String {
+    let protocol = crate::services::protocol_name(service.protocol);
+    if crate::event::Service::has_ports(service.protocol) {
+        format!("{protocol} {}", service.port)
+    } else {
+        protocol.into_owned()
+    }
+}
