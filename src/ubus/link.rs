@@ -81,6 +81,9 @@ impl Link {
                 return Ok(());
             };
             if let Some(event) = event_of(&frame, &mut self.greeted) {
+                if let BusEvent::Done { request, status } = event {
+                    self.outgoing.check(request, status);
+                }
                 on_event(&mut self.outgoing, event);
             }
         }
