@@ -17,12 +17,18 @@ pub struct WallClock {
     set: bool,
     /// Less is not believed without being told.
     least: i64,
+    /// The wall clock less the boot clock, in milliseconds. It stays unless the clock steps, so that a moment has the
+    /// same instant whenever somebody asks.
+    ahead_ms: i64,
 }
+
+/// The wall clock is read in whole seconds: what differs by less is no step.
+const STEP_MS: u64 = 1_500;
 
 impl WallClock {
     /// `newest`: the instant that the newest stored day begins.
     pub fn new(newest: Option<i64>) -> WallClock {
-        WallClock { set: false, least: newest.unwrap_or(BUILT).max(BUILT) }
+        WallClock { set: false, least: newest.unwrap_or(BUILT).max(BUILT), ahead_ms: 0 }
     }
 
     pub fn is_set(&self) -> bool {
@@ -37,7 +43,16 @@ impl WallClock {
     /// Looks at the clock. Once set it may step back, but not to before the program existed.
     pub fn look(&mut self, now: Now) -> bool {
         self.set = now.wall >= if self.set { BUILT } else { self.least };
+        let ahead_ms = now.wall.saturating_mul(1000).saturating_sub_unsigned(now.boot_ms);
+        if ahead_ms.abs_diff(self.ahead_ms) >= STEP_MS {
+            self.ahead_ms = ahead_ms;
+        }
         self.set
+    }
+
+    /// The instant of a moment, the same at every call until the clock steps.
+    pub fn instant(&self, boot_ms: u64) -> i64 {
+        self.ahead_ms.saturating_add_unsigned(boot_ms).div_euclid(1000)
     }
 }
 
@@ -66,6 +81,23 @@ mod tests {
         assert!(clock.look(at(BUILT)) && !clock.look(at(5)) && !clock.look(at(BUILT + 999)));
         clock.told();
         assert!(!clock.look(at(5)) && clock.look(at(BUILT + 1)));
+    }
+
+    #[test]
+    fn a_moment_has_one_instant_whenever_it_is_asked_for() {
+        let mut clock = WallClock::new(None);
+        // The second begins 300 ms after a second of the boot clock.
+        let at = |boot_ms: u64| Now { boot_ms, wall: BUILT + ((boot_ms + 700) / 1000) as i64 };
+        clock.look(at(1_250));
+        let instants: Vec<i64> = (0..20)
+            .map(|tenth| {
+                clock.look(at(2_000 + 137 * tenth));
+                clock.instant(1_250)
+            })
+            .collect();
+        assert!(instants.iter().all(|instant| *instant == instants[0]), "{instants:?}");
+        clock.look(Now { boot_ms: 5_000, wall: BUILT + 1000 });
+        assert_eq!(clock.instant(5_000), BUILT + 1000);
     }
 
     #[test]

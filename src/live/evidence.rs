@@ -14,6 +14,8 @@ pub struct Held {
     /// Counts up from 1.
     pub number: u64,
     pub boot_ms: u64,
+    /// The wall time, once it is known: a later step of the clock does not change it.
+    pub wall: Option<i64>,
     pub event: Event,
     /// As logd had it; an NFLOG packet has none.
     pub line: Option<Box<[u8]>>,
@@ -40,7 +42,7 @@ impl Evidence {
     }
 
     #[inline]
-    pub fn add(&mut self, boot_ms: u64, event: &Event, line: Option<&[u8]>) {
+    pub fn add(&mut self, boot_ms: u64, wall: Option<i64>, event: &Event, line: Option<&[u8]>) {
         self.last += 1;
         if self.most == 0 {
             return;
@@ -49,7 +51,14 @@ impl Evidence {
             self.held.pop_front();
         }
         let line = line.map(|line| line[..line.len().min(LONGEST_LINE)].into());
-        self.held.push_back(Held { number: self.last, boot_ms, event: *event, line });
+        self.held.push_back(Held { number: self.last, boot_ms, wall, event: *event, line });
+    }
+
+    /// The clock is set now: gives a wall time to what has none yet.
+    pub fn label(&mut self, wall_of: impl Fn(u64) -> i64) {
+        for held in self.held.iter_mut().filter(|held| held.wall.is_none()) {
+            held.wall = Some(wall_of(held.boot_ms));
+        }
     }
 
     /// Oldest first.
