@@ -4,6 +4,7 @@
 
 mod guarded;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,21 +13,24 @@ use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 
+use crate::cli::client::explained;
 use crate::cli::shell::{Outcome, ShellError};
 use crate::config::uci::{self, Section};
 use crate::config::zones;
-use crate::config::{Config, options};
-use crate::daemon::{CLOCK_SET, Places};
+use crate::config::{Config, options, shown};
+use crate::daemon::{CLOCK_SET, Place, Places, Ruleset, default_route_interfaces, is_running};
+use crate::event::protocol;
 use crate::exposure;
 use crate::geoip::Database;
 use crate::input::netifd;
 use crate::input::nflog::{NflogError, NflogReader};
 use crate::live::clock::BUILT;
+use crate::output::blobmsg;
 use crate::output::summary_table::exposure_sentence;
-use crate::query::answer::{FindingRow, SummaryAnswer};
+use crate::query::answer::{ExposureRow, FindingRow, NotSeenRow, StatusAnswer, StoreStatus, SummaryAnswer};
 use crate::sys::clock;
 use crate::ubus::blob;
-use crate::ubus::call::call;
+use crate::ubus::call::{CallError, call};
 
 /// Room that a year of statistics takes at most, and some.
 const ROOM: u64 = 2 << 20;
@@ -81,10 +85,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const SUMMARY_PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn run(places: &Places, out: &mut dyn Write) -> Result<Outcome, ShellError> {
-    let (config, mut findings) = standing(&places.config, &places.run);
+    let (config, standing) = standing(&places.config, &places.run);
+    let mut findings = Findings::default();
+    let status = daemon(&config, places, &mut findings);
+    findings.0.extend(standing.0);
+    match &status {
+        Some(status) => store(&config, &status.store, &mut findings),
+        None => flash(&config, &mut findings),
+    }
     let firewall = firewall(&places.config);
     outside(&config, &firewall, &places.ubus, &mut findings);
-    nflog(&config, &places.ubus, &mut findings);
+    nflog(&config, status.is_some() || is_running(&places.run), &mut findings);
     guarded::table(&config, &mut findings);
     exposure(&config, &firewall, &places.ubus, &mut findings);
     countries(&config, &mut findings);
@@ -97,6 +108,34 @@ pub fn run(places: &Places, out: &mut dyn Write) -> Result<Outcome, ShellError> 
     Ok(outcome)
 }
 
+/// The daemon's own word, where it can be asked. What is said of it is the first line.
+fn daemon(config: &Config, places: &Places, findings: &mut Findings) -> Option<StatusAnswer> {
+    let told = call(&places.ubus, blobmsg::OBJECT, "status", &serde_json::json!({}), PATIENCE);
+    let runs = is_running(&places.run);
+    match told {
+        Ok(answer) => {
+            let mut status = StatusAnswer::default();
+            if let Err(because) = blob::fill(&mut status, answer) {
+                findings.wrong(format!(
+                    "the running daemon is of another version than this program: {because}; /etc/init.d/fwstat restart"
+                ));
+                return None;
+            }
+            findings.fine(format!("the daemon runs, version {}", status.version));
+            return Some(status);
+        }
+        Err(error @ (CallError::NoObject(_) | CallError::NoBus { .. })) if runs => {
+            findings.wrong(explained(&error, true));
+        }
+        Err(CallError::NoObject(_) | CallError::NoBus { .. }) if !config.enabled => {}
+        Err(CallError::NoObject(_) | CallError::NoBus { .. }) => findings.wrong(
+            "the daemon does not run: /etc/init.d/fwstat start; if it ends again, logread -e fwstat says why",
+        ),
+        Err(error) => findings.wrong(format!("the daemon does not answer: {error}")),
+    }
+    None
+}
+
 /// What can be found without asking anybody who could be slow: the daemon tells it too.
 pub fn standing(config_path: &Path, run: &Path) -> (Config, Findings) {
     let mut findings = Findings::default();
@@ -105,7 +144,6 @@ pub fn standing(config_path: &Path, run: &Path) -> (Config, Findings) {
     log_backend(&config, &mut findings);
     guarded::options(&config, &mut findings);
     time(run, clock::wall(), &mut findings);
-    flash(&config, &mut findings);
     (config, findings)
 }
 
@@ -123,7 +161,7 @@ fn print(findings: &Findings, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn configuration(path: &Path, findings: &mut Findings) -> Config {
-    let shown = path.display();
+    let shown = shown(path);
     let text = match fs::read(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) => {
@@ -131,7 +169,7 @@ fn configuration(path: &Path, findings: &mut Findings) -> Config {
             return Config::default();
         }
     };
-    let (config, problems) = Config::parse(&shown.to_string(), &text);
+    let (config, problems) = Config::parse(&shown, &text);
     for problem in &problems {
         let sentence = problem.to_string();
         if problem.warning { findings.note(sentence) } else { findings.wrong(sentence) }
@@ -170,15 +208,16 @@ fn zones(config: &Config, text: &str, findings: &mut Findings) {
                 (format!("firewall.@zone[{number}]"), name.clone())
             }
         };
-        if config.input.logd && bits & 1 == 0 {
-            let kind = "the log input gets no packets of it";
-            findings.note(format!(
-                "zone {section} does not log: {kind}; uci set {place}.log=1, or take logd out of the list input"
+        let logs = bits & 1 != 0;
+        if config.input.logd && !config.input.nflog && !logs {
+            findings.wrong(format!(
+                "zone {section} does not log, and the log is the only input: nothing of it is counted; uci set \
+                 {place}.log=1; uci commit firewall; /etc/init.d/firewall reload; or add nflog to the list input"
             ));
-        } else if config.input.logd {
+        } else if config.input.logd && logs {
             findings.fine(format!("zone {section} logs its refused packets"));
         }
-        if let Some(limit) = option(zone, "log_limit").filter(|_| config.input.logd) {
+        if let Some(limit) = option(zone, "log_limit").filter(|_| config.input.logd && logs) {
             findings.note(format!(
                 "zone {section} logs at most {limit}: the log input counts less than there is; \
                  uci delete {place}.log_limit"
@@ -191,8 +230,10 @@ fn outside(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings
     let told = call(ubus, netifd::OBJECT, netifd::METHOD, &serde_json::json!({}), PATIENCE);
     let networks = told.as_ref().map(netifd::interfaces).unwrap_or_default();
     let zones = zones::parse(firewall);
+    let mut known: Vec<String> = Vec::new();
     for name in config.zone.iter().filter(|name| zones.iter().any(|zone| zone.name == **name)) {
         let devices = zones::devices(&zones, std::slice::from_ref(name), &networks);
+        known.extend(devices.iter().cloned());
         match &told {
             _ if !devices.is_empty() => {
                 findings.fine(format!("zone {name} has the interfaces {}", devices.join(" ")));
@@ -207,6 +248,23 @@ fn outside(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings
             )),
         }
     }
+    not_of_a_zone(&known, &default_route_interfaces(), findings);
+}
+
+/// `known`: the interfaces of the counted zones; none where nothing is known of them.
+fn not_of_a_zone(known: &[String], default_routes: &[String], findings: &mut Findings) {
+    let named = |route: &&String| {
+        known.iter().any(|name| match name.strip_suffix(['+', '*']) {
+            Some(start) => route.starts_with(start),
+            None => name == *route,
+        })
+    };
+    for route in default_routes.iter().filter(|route| !known.is_empty() && !named(route)) {
+        findings.note(format!(
+            "a default route leads through {route}, which is in none of the counted zones: what is refused there is \
+             not counted; add its zone to the list zone"
+        ));
+    }
 }
 
 fn log_backend(config: &Config, findings: &mut Findings) {
@@ -218,15 +276,15 @@ fn log_backend(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn nflog(config: &Config, ubus: &Path, findings: &mut Findings) {
+fn nflog(config: &Config, daemon_runs: bool, findings: &mut Findings) {
     if !config.input.nflog {
         return;
     }
-    group(config.nflog_group, NflogReader::open(config.nflog_group).map(drop), || is_running(ubus), findings);
+    group(config.nflog_group, NflogReader::open(config.nflog_group).map(drop), daemon_runs, findings);
     let listed = crate::nft::run::command()
         .and_then(|mut nft| nft.args(["-j", "-t", "list", "ruleset"]).stdout(Stdio::piped()).output());
-    let counted = listed.ok().and_then(|listed| crate::daemon::zones(&listed.stdout));
-    counters(config, counted.as_deref(), findings);
+    let ruleset = listed.ok().and_then(|listed| Ruleset::read(&listed.stdout));
+    counters(config, ruleset.as_ref(), findings);
 }
 
 /// `text`: what the kernel's file of this family has; `None` without that file.
@@ -246,40 +304,35 @@ fn backend(family: &str, file: &str, text: Option<&str>, findings: &mut Findings
     }
 }
 
-fn group(
-    group: u16,
-    opened: Result<(), NflogError>,
-    is_running: impl FnOnce() -> bool,
-    findings: &mut Findings,
-) {
+fn group(group: u16, opened: Result<(), NflogError>, daemon_runs: bool, findings: &mut Findings) {
     match opened {
         Ok(()) => findings.fine(format!("NFLOG group {group} is free")),
-        Err(NflogError::GroupTaken(_)) if is_running() => {
+        Err(NflogError::GroupTaken(_)) if daemon_runs => {
             findings.fine(format!("NFLOG group {group} is taken, by the running daemon as it seems"));
         }
         Err(error) => findings.wrong(error.to_string()),
     }
 }
 
-fn is_running(ubus: &Path) -> bool {
-    call(ubus, "fwstat", "status", &serde_json::json!({}), PATIENCE).is_ok()
-}
-
-/// `counted`: packets by zone, as our rules counted them; `None`: nft could not tell.
-fn counters(config: &Config, counted: Option<&[(String, u64)]>, findings: &mut Findings) {
-    match counted {
-        Some(counted) => zone_rules(config, counted, findings),
+/// `ruleset`: the kernel's; `None`: nft could not tell.
+fn counters(config: &Config, ruleset: Option<&Ruleset>, findings: &mut Findings) {
+    match ruleset {
+        Some(ruleset) => {
+            zone_rules(config, &ruleset.counted(), findings);
+            let unseen = ruleset.unseen(&config.zone, config.input.logd).into_iter();
+            let rows: Vec<_> =
+                unseen.map(|unseen| NotSeenRow { place: unseen.place, packets: unseen.packets }).collect();
+            not_seen(&rows, findings);
+        }
         None => findings.wrong("cannot list the firewall's rules: is nft installed, and are you root?"),
     }
 }
 
-/// `counted`: the packets that the rules of each zone counted.
-pub fn zone_rules(config: &Config, counted: &[(String, u64)], findings: &mut Findings) {
+/// `counted`: the packets that our rules counted.
+pub fn zone_rules(config: &Config, counted: &BTreeMap<Place, u64>, findings: &mut Findings) {
     for name in &config.zone {
-        match counted.iter().find(|(zone, _)| zone == name) {
-            Some((_, packets)) => {
-                findings.fine(format!("our rules of zone {name} counted {packets} packets"))
-            }
+        match counted.get(&Place::Zone(name.clone())).or(counted.get(&Place::All("forward".into()))) {
+            Some(packets) => findings.fine(format!("our rules of zone {name} counted {packets} packets")),
             None => findings.wrong(format!(
                 "the firewall has no rule of ours for zone {name}: /etc/init.d/fwstat restart makes it"
             )),
@@ -287,9 +340,31 @@ pub fn zone_rules(config: &Config, counted: &[(String, u64)], findings: &mut Fin
     }
 }
 
+/// Where packets are refused that are not counted one by one.
+pub fn not_seen(rows: &[NotSeenRow], findings: &mut Findings) {
+    for row in rows {
+        match row.packets {
+            Some(0) => {}
+            Some(packets) => findings.note(format!(
+                "{}: {packets} refused packets are known only as a sum, not one by one",
+                row.place
+            )),
+            None => findings.note(format!("{}: what is refused there is not counted", row.place)),
+        }
+    }
+}
+
+/// What OpenWrt's own rules open to what a router needs: DHCP, DHCPv6 and IPsec's key exchange.
+const USUAL: [(u8, u16); 3] = [(protocol::UDP, 68), (protocol::UDP, 546), (protocol::UDP, 500)];
+
+fn is_usual(protocol: u8, port: u16, by: &str) -> bool {
+    USUAL.contains(&(protocol, port)) && by.starts_with("rule 'Allow-")
+}
+
 /// Ports that are open to everybody outside, with how often they were tried where the daemon can tell.
 fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
-    let open = exposure::opened(firewall, &config.zone);
+    let mut open = exposure::opened(firewall, &config.zone);
+    open.retain(|open| open.first != open.last || !is_usual(open.protocol, open.first, &open.by));
     let asked =
         call(ubus, "fwstat", "summary", &serde_json::json!({"limit": exposure::MOST}), SUMMARY_PATIENCE);
     let told = asked.ok().and_then(|answer| {
@@ -297,9 +372,14 @@ fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Finding
         blob::fill(&mut summary, answer).ok().map(|()| summary)
     });
     if open.is_empty() {
-        findings.fine("the firewall's configuration opens no port to everybody outside");
+        findings.fine(
+            "the firewall's configuration opens no port to everybody outside but those of OpenWrt's own rules",
+        );
     } else if let Some(exposure) = told.and_then(|summary| summary.exposure) {
-        exposure.ports.iter().for_each(|row| findings.note(exposure_sentence(row)));
+        let protocol =
+            |row: &ExposureRow| crate::services::protocol_number(&row.protocol).unwrap_or_default();
+        let unusual = exposure.ports.iter().filter(|row| !is_usual(protocol(row), row.port, &row.by));
+        unusual.for_each(|row| findings.note(exposure_sentence(row)));
     } else {
         for open in &open {
             let ports = if open.first == open.last {
@@ -340,11 +420,33 @@ fn time(run: &Path, wall: Duration, findings: &mut Findings) {
     }
 }
 
-fn flash(config: &Config, findings: &mut Findings) {
+/// The running daemon's store: what it can write may differ from what can be written from here.
+pub fn store(config: &Config, store: &StoreStatus, findings: &mut Findings) {
+    in_ram(config, findings);
+    if store.path != config.database {
+        findings.wrong(format!(
+            "the running daemon writes to {} and not to {}: /etc/init.d/fwstat reload",
+            store.path, config.database
+        ));
+    } else if store.state == "ok" {
+        let interval = options::duration_text(config.commit_interval);
+        findings.fine(format!("the daemon can write to {}; written every {interval}", config.database));
+    } else {
+        findings.wrong(format!("the statistics are in RAM only: {}", store.state));
+    }
+}
+
+fn in_ram(config: &Config, findings: &mut Findings) {
     let path = Path::new(&config.database);
     if ["/tmp", "/var"].iter().any(|volatile| path.starts_with(volatile)) {
         findings.note(format!("{} is in RAM: the statistics are gone after a reboot", path.display()));
     }
+}
+
+/// Without a daemon that could be asked.
+fn flash(config: &Config, findings: &mut Findings) {
+    in_ram(config, findings);
+    let path = Path::new(&config.database);
     let there = path.ancestors().find(|parent| parent.exists()).unwrap_or(Path::new("/"));
     match statvfs(there) {
         Ok(there_is) => {
@@ -373,6 +475,7 @@ fn room(config: &Config, there: &Path, free: u64, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Inputs;
 
     fn printed(findings: &Findings) -> String {
         let mut out = Vec::new();
@@ -386,12 +489,12 @@ mod tests {
         for text in [Some("nf_log_syslog\n"), Some("NONE\n"), None, Some("nfnetlink_log\n")] {
             backend("IPv6", "10", text, &mut findings);
         }
-        group(32, Ok(()), || false, &mut findings);
-        group(32, Err(NflogError::GroupTaken(32)), || true, &mut findings);
-        group(32, Err(NflogError::GroupTaken(32)), || false, &mut findings);
-        group(32, Err(NflogError::NoModule), || false, &mut findings);
+        group(32, Ok(()), false, &mut findings);
+        group(32, Err(NflogError::GroupTaken(32)), true, &mut findings);
+        group(32, Err(NflogError::GroupTaken(32)), false, &mut findings);
+        group(32, Err(NflogError::NoModule), false, &mut findings);
         let config = Config { zone: vec!["wan".into(), "dmz".into()], ..Config::default() };
-        counters(&config, Some(&[("wan".into(), 74)]), &mut findings);
+        zone_rules(&config, &BTreeMap::from([(Place::Zone("wan".into()), 74)]), &mut findings);
         counters(&config, None, &mut findings);
         let lines: Vec<String> = printed(&findings).lines().map(str::to_string).collect();
         let expected = [
@@ -441,12 +544,61 @@ ok     /tmp/db has room; written every 1h
         let mut findings = Findings::default();
         let config = Config { zone: vec!["wan".into(), "dmz".into()], ..Config::default() };
         zones(&config, text, &mut findings);
+        // NFLOG brings its packets.
+        let no_zone = "WRONG  the firewall has no zone 'dmz': correct the list zone, or make the zone\n";
+        assert_eq!(printed(&findings), no_zone);
+        let config = Config { zone: vec!["wan".into()], ..config };
+        let only_log = Config { input: Inputs { nflog: false, logd: true }, ..config.clone() };
+        let mut findings = Findings::default();
+        zones(&only_log, text, &mut findings);
+        zones(
+            &config,
+            &text.replace("option log_limit", "option log '1'\n\toption log_limit"),
+            &mut findings,
+        );
         let expected = "\
-note   zone wan does not log: the log input gets no packets of it; uci set firewall.@zone[1].log=1, or take logd \
-out of the list input
+WRONG  zone wan does not log, and the log is the only input: nothing of it is counted; uci set \
+firewall.@zone[1].log=1; uci commit firewall; /etc/init.d/firewall reload; or add nflog to the list input
+ok     zone wan logs its refused packets
 note   zone wan logs at most 10/minute: the log input counts less than there is; uci delete \
 firewall.@zone[1].log_limit
-WRONG  the firewall has no zone 'dmz': correct the list zone, or make the zone
+";
+        assert_eq!(printed(&findings), expected);
+    }
+
+    #[test]
+    fn what_is_not_counted_one_by_one_is_told_with_the_place() {
+        let row = |place: &str, packets| NotSeenRow { place: place.into(), packets };
+        let mut findings = Findings::default();
+        not_seen(&[row("rule 'A'", Some(0)), row("rule 'B'", Some(7)), row("rule 'C'", None)], &mut findings);
+        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        not_of_a_zone(&names(&["eth1", "ppp+"]), &names(&["eth1", "ppp0", "wwan0"]), &mut findings);
+        not_of_a_zone(&[], &names(&["wwan0"]), &mut findings);
+        let expected = "\
+note   rule 'B': 7 refused packets are known only as a sum, not one by one
+note   rule 'C': what is refused there is not counted
+note   a default route leads through wwan0, which is in none of the counted zones: what is refused there is not \
+counted; add its zone to the list zone
+";
+        assert_eq!(printed(&findings), expected);
+    }
+
+    #[test]
+    fn the_running_daemons_store_counts_and_not_what_can_be_written_from_outside() {
+        let config = Config { database: "/mnt/usb/fwstat".into(), ..Config::default() };
+        let mut findings = Findings::default();
+        for (path, state) in [
+            ("/mnt/usb/fwstat", "ok"),
+            ("/mnt/usb/fwstat", "cannot open /mnt/usb/fwstat: Read-only file system"),
+            ("/etc/fwstat", "ok"),
+        ] {
+            let status = StoreStatus { path: path.into(), state: state.into(), ..StoreStatus::default() };
+            store(&config, &status, &mut findings);
+        }
+        let expected = "\
+ok     the daemon can write to /mnt/usb/fwstat; written every 1h
+WRONG  the statistics are in RAM only: cannot open /mnt/usb/fwstat: Read-only file system
+WRONG  the running daemon writes to /etc/fwstat and not to /mnt/usb/fwstat: /etc/init.d/fwstat reload
 ";
         assert_eq!(printed(&findings), expected);
     }

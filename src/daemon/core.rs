@@ -3,17 +3,20 @@
 mod status;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use ubus::blobmsg::BlobMsgTable;
 
-use super::counters::CounterPoll;
+use super::counters::{CounterPoll, Counts, Tally};
 use super::guarding::Guarding;
 use super::log::Log;
 use super::notices::{Notice, Notices};
 use super::outside::Outside;
+use super::ruleset::Place;
+use super::running::Running;
 use super::store::Places;
 use super::zone::ZoneFiles;
 use super::{load, now};
@@ -29,6 +32,7 @@ use crate::live::open_day::mask;
 use crate::live::{Action, Brought, Engine, Input, Now};
 use crate::output::blobmsg::{AnswerError, Answers, BusCommand};
 use crate::parse::line::{LineReader, Outcome};
+use crate::paths::Path as RulePath;
 use crate::query::answer::{CounterStatus, Exposure};
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer};
@@ -40,6 +44,8 @@ use crate::ubus::{Status, blob};
 const MOST_FIREWALL: u64 = 512 * 1024;
 const MINUTE_MS: u64 = 60_000;
 const SECOND_MS: u64 = 1_000;
+/// The rules' counters are read so often: a reload of the firewall makes fw4's anew.
+const COUNT_MS: u64 = 300_000;
 /// The state of an input that works.
 pub const RUNNING: &str = "running";
 /// The NTP hotplug script makes this file in the run directory.
@@ -60,10 +66,10 @@ pub struct Core {
     countries: Rc<RefCell<Database>>,
     notices: Notices,
     exposed: exposure::Lately,
-    /// The rules' counters as they were read last.
-    counted: Option<Vec<CounterStatus>>,
+    counts: Counts,
     config_path: PathBuf,
     run: PathBuf,
+    running: Running,
     places: Places,
     zone: ZoneFiles,
     pub outside: Outside,
@@ -75,6 +81,8 @@ pub struct Core {
     logd: Told<LogdCounts>,
     mark: Option<Mark>,
     bus: Option<String>,
+    /// What ubus or an object on it refused us.
+    refusals: BTreeMap<String, Status>,
     started_ms: u64,
     minute_at: u64,
     commit_at: u64,
@@ -86,6 +94,8 @@ pub struct Core {
 impl Core {
     #[inline(never)]
     pub fn start(now: Now, config_path: &Path, run: &Path) -> Core {
+        let mut running = Running::default();
+        running.take(run);
         let (config, mut problems) = load(config_path);
         let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
         let mut zone = ZoneFiles::new(directory);
@@ -117,9 +127,10 @@ impl Core {
             countries,
             notices: Notices::default(),
             exposed: exposure::Lately::default(),
-            counted: None,
+            counts: Counts::default(),
             config_path: config_path.to_owned(),
             run: run.to_owned(),
+            running,
             places,
             zone,
             lines: LineReader::new(&outside.interfaces, calendar),
@@ -130,6 +141,7 @@ impl Core {
             logd: Told { state: "connecting".into(), counts: LogdCounts::default() },
             mark,
             bus: None,
+            refusals: BTreeMap::new(),
             started_ms: now.boot_ms,
             minute_at: now.boot_ms + MINUTE_MS,
             look_at: now.boot_ms,
@@ -192,8 +204,12 @@ impl Core {
                 self.set_zone(now, changed);
             }
             self.look_outside(now);
+            self.running.take(&self.run);
             let mark = self.stored_mark();
             self.places.copy(&mut self.engine, mark, false);
+            if self.counters.is_older(now.boot_ms, COUNT_MS) {
+                self.counters.ask(now.boot_ms);
+            }
         }
     }
 
@@ -356,6 +372,18 @@ impl Core {
         self.engine.note_lost(Input::Logd, feed.state.counts.lost);
     }
 
+    pub fn note_refusals(&mut self, now: Now, refusals: &BTreeMap<String, Status>) {
+        if self.refusals == *refusals {
+            return;
+        }
+        for (what, status) in refusals {
+            if self.refusals.get(what) != Some(status) {
+                self.log.say(now.boot_ms, &refused(what, *status));
+            }
+        }
+        self.refusals.clone_from(refusals);
+    }
+
     pub fn note_bus(&mut self, down: Option<&str>, refused: Option<Status>) {
         let state = match (down, refused) {
             (Some(because), _) => Some(format!("ubus: {because}")),
@@ -367,21 +395,52 @@ impl Core {
         }
     }
 
-    /// Takes what nft says, and beside it what had come by then.
+    /// Takes what nft says of the ruleset.
     pub fn read_counters(&mut self) {
         self.counters.read();
-        if self.counters.fd().is_some() {
-            return;
-        }
-        // A rule without a prefix names no zone.
-        let unnamed = if self.config.zone.len() == 1 { self.engine.received("") } else { 0 };
-        let row = |(zone, packets): &(String, u64)| CounterStatus {
-            zone: zone.clone(),
-            packets: *packets,
-            received: self.engine.received(zone).saturating_add(unnamed),
-        };
-        self.counted = self.counters.zones.as_ref().map(|zones| zones.iter().map(row).collect());
+        let Some(ruleset) = self.counters.news.take() else { return };
+        self.counts.add(&ruleset, &self.config.zone, self.config.input.logd, self.engine.date());
+        self.engine.not_seen = self.counts.reasons();
     }
+
+    /// What the rules counted since the daemon started, and beside it what has come of it.
+    fn counter_rows(&self) -> Option<Vec<CounterStatus>> {
+        let row = |(place, tally): (&Place, &Tally)| match place {
+            Place::Zone(zone) => {
+                // A rule without a prefix names no zone.
+                let unnamed = self.config.zone.len() == 1;
+                let is_of = |path: &RulePath| match &path.zone {
+                    Some(named) => named == zone,
+                    None => unnamed && path.prefix.is_empty(),
+                };
+                let received = self.engine.received(is_of);
+                CounterStatus { zone: Some(zone.clone()), place: None, packets: tally.sum, received }
+            }
+            Place::All(name) => {
+                let is_of = |path: &RulePath| {
+                    path.zone.is_none()
+                        && match name.as_str() {
+                            "syn_flood" => path.prefix == "drop syn_flood:",
+                            "invalid" => path.prefix == "drop invalid ct state:",
+                            _ => matches!(path.prefix.as_str(), "drop forward:" | "reject forward:"),
+                        }
+                };
+                let received = self.engine.received(is_of);
+                CounterStatus { zone: None, place: Some(name.clone()), packets: tally.sum, received }
+            }
+        };
+        // Not what was read before nft stopped to answer.
+        self.counts
+            .rules
+            .as_ref()
+            .filter(|_| self.counters.why.is_none())
+            .map(|rules| rules.iter().map(row).collect())
+    }
+}
+
+/// What is said of a refused request.
+fn refused(what: &str, status: Status) -> String {
+    format!("ubus refuses {what}: {status}")
 }
 
 impl Answers for Core {

@@ -4,7 +4,9 @@
 //! other things that are waited for.
 
 pub use self::core::CLOCK_SET;
-pub use counters::zones;
+pub use ruleset::{Place, Ruleset};
+pub use running::is_running;
+pub use surroundings::default_route_interfaces;
 
 mod callers;
 mod core;
@@ -16,6 +18,8 @@ mod log;
 mod nflog;
 mod notices;
 mod outside;
+mod ruleset;
+mod running;
 mod store;
 mod surroundings;
 pub mod zone;
@@ -26,7 +30,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, shown};
 use crate::input::logd::LogFeed;
 use crate::input::netifd::Netifd;
 use crate::live::Now;
@@ -70,11 +74,11 @@ pub fn load(path: &Path) -> (Config, Vec<String>) {
     let text = match std::fs::read(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) => {
-            let sentence = format!("cannot read {}: {error}; using the defaults", path.display());
+            let sentence = format!("cannot read {}: {error}; using the defaults", shown(path));
             return (Config::default(), vec![sentence]);
         }
     };
-    let (config, problems) = Config::parse(&path.display().to_string(), &text);
+    let (config, problems) = Config::parse(&shown(path), &text);
     (config, problems.iter().map(ToString::to_string).collect())
 }
 
@@ -176,6 +180,9 @@ impl Daemon {
             });
         }
         core.note_bus(bus.down_because.as_deref(), object.refused());
+        if let Some(refusals) = bus.refusals() {
+            core.note_refusals(now, refusals);
+        }
         core.note_logd(now, feed.as_ref());
     }
 

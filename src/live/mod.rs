@@ -102,6 +102,8 @@ pub struct Engine {
     waiting: Waiting,
     health: [Health; 2],
     lost_today: u64,
+    /// Why today is not complete beside what was lost, a sentence each: what the firewall refuses unseen.
+    pub not_seen: Vec<String>,
     /// Something came since the last copy.
     changed: bool,
     /// NFLOG packets by path.
@@ -129,6 +131,7 @@ impl Engine {
             waiting: Waiting::default(),
             health: [Health::default(); 2],
             lost_today: 0,
+            not_seen: Vec::new(),
             changed: false,
             received: Vec::new(),
             actions: Vec::new(),
@@ -229,11 +232,10 @@ impl Engine {
         }
     }
 
-    /// NFLOG packets of a zone, whatever became of them; of no zone if `zone` is empty.
-    pub fn received(&self, zone: &str) -> u64 {
-        let of_zone = |path: &Path| path.zone.as_deref().unwrap_or_default() == zone;
+    /// NFLOG packets of these paths, whatever became of them.
+    pub fn received(&self, is_of: impl Fn(&Path) -> bool) -> u64 {
         let counts = self.paths.iter().zip(&self.received);
-        counts.filter(|(path, _)| of_zone(path)).fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        counts.filter(|(path, _)| is_of(path)).fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     pub fn take(&mut self, now: Now, input: Input, brought: Brought<'_>) {
@@ -269,7 +271,13 @@ impl Engine {
         let health = &mut self.health[input as usize];
         let sum = if event.class == Class::Attempt { &mut health.attempts } else { &mut health.others };
         *sum = sum.saturating_add(count);
-        self.evidence.add(boot_ms, event, line);
+        if self.clock.is_set() {
+            event.time = match plausible {
+                Some(wall_ms) => (wall_ms / 1000).min(now.wall),
+                None => instant(now, boot_ms),
+            };
+        }
+        self.evidence.add(boot_ms, self.clock.is_set().then_some(event.time), event, line);
         if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, event) {
             let open = self.guard.is_open(&suspect);
             let lines = if open { self.lines_of(suspect.source, LINES, LONGEST_LINE) } else { Vec::new() };
@@ -279,10 +287,6 @@ impl Engine {
         if !self.clock.is_set() {
             return self.waiting.add(boot_ms, event);
         }
-        event.time = match plausible {
-            Some(wall_ms) => (wall_ms / 1000).min(now.wall),
-            None => instant(now, boot_ms),
-        };
         self.count(event);
     }
 
@@ -387,6 +391,7 @@ impl Engine {
     }
 
     fn label_waiting(&mut self, now: Now) {
+        self.evidence.label(|boot_ms| instant(now, boot_ms));
         let (rows, rest) = self.waiting.take();
         for (boot_ms, event) in rows {
             self.count(&Event { time: instant(now, boot_ms), ..event });

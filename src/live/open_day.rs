@@ -18,7 +18,7 @@ use crate::stats::month::MonthSum;
 use crate::stats::tables::Focus;
 
 use super::evidence::{self, Held};
-use super::{Engine, Now, clock};
+use super::{Engine, Now};
 
 /// Rows of the open day that a question can see at most.
 const MOST_ROWS: usize = 1024;
@@ -126,7 +126,7 @@ impl Engine {
             (question.from, question.to) = (self.date(), self.date());
         }
         match question.topic {
-            Topic::Recent => return Ok(Answer::Recent(self.recent(now, &question))),
+            Topic::Recent => return Ok(Answer::Recent(self.recent(&question))),
             Topic::Blocks => return Ok(Answer::Blocks(self.blocks(now, &question))),
             _ => {}
         }
@@ -210,6 +210,9 @@ impl Engine {
                 .completeness_mut()
                 .add_reason(format!("{lost} packets were lost today before they were read"));
         }
+        if touches {
+            self.not_seen.iter().for_each(|reason| answer.completeness_mut().add_reason(reason.clone()));
+        }
     }
 
     fn fits(&self, question: &Question, held: &Held) -> bool {
@@ -226,7 +229,7 @@ impl Engine {
     }
 
     /// With a cursor the first events after it, else the newest; oldest first.
-    fn recent(&self, now: Now, question: &Question) -> RecentAnswer {
+    fn recent(&self, question: &Question) -> RecentAnswer {
         let limit = question.limit as usize;
         let fitting = self.evidence.held().filter(|held| self.fits(question, held));
         let mut completeness = Completeness::from_reasons(&[]);
@@ -248,16 +251,19 @@ impl Engine {
             }
             after
         };
-        let events = chosen.into_iter().map(|held| self.row(now, held)).collect();
+        let events = chosen.into_iter().map(|held| self.row(held)).collect();
         RecentAnswer { events, cursor, completeness }
     }
 
-    fn row(&self, now: Now, held: &Held) -> EventRow {
+    fn row(&self, held: &Held) -> EventRow {
         let event = &held.event;
         let path = self.paths.get(event.path);
         let has_ports = event.tells_ports();
         EventRow {
-            time: self.label(now, held.boot_ms),
+            time: match held.wall {
+                Some(wall) => self.calendar.rfc3339(wall),
+                None => self.label(held.boot_ms),
+            },
             class: event.class.name().to_string(),
             verdict: event.verdict.name().to_string(),
             zone: path.and_then(|path| path.zone.clone()),
@@ -273,9 +279,9 @@ impl Engine {
     }
 
     /// A moment as an instant; with a clock that is not set, as seconds since boot.
-    pub fn label(&self, now: Now, boot_ms: u64) -> String {
+    pub fn label(&self, boot_ms: u64) -> String {
         if self.clock_is_set() {
-            self.calendar.rfc3339(clock::instant(now, boot_ms))
+            self.calendar.rfc3339(self.clock.instant(boot_ms))
         } else {
             format!("boot+{}s", boot_ms / 1000)
         }

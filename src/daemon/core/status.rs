@@ -2,13 +2,14 @@
 
 use std::fs;
 
-use super::{Core, RUNNING};
+use super::{Core, MINUTE_MS, RUNNING};
 use crate::calendar::Date;
 use crate::cli::check;
+use crate::daemon::counters::NotSeen;
 use crate::live::{Input, Now};
 use crate::query::answer::{
-    ClockStatus, Completeness, CountryStatus, FindingRow, InputStatus, MemoryStatus, StatusAnswer,
-    StoreStatus, SummaryAnswer,
+    ClockStatus, Completeness, CountryStatus, FindingRow, InputStatus, MemoryStatus, NotSeenRow,
+    StatusAnswer, StoreStatus, SummaryAnswer,
 };
 
 /// What is said of the country database, and what is wrong with it.
@@ -21,9 +22,15 @@ impl Core {
     pub(super) fn status(&mut self, now: Now) -> StatusAnswer {
         self.counters.ask(now.boot_ms);
         let warnings = self.warnings(now);
-        let findings = self.findings();
+        let store = StoreStatus {
+            path: self.places.directory().display().to_string(),
+            bytes: self.places.bytes(),
+            written_today: self.places.written_today(self.engine.date()),
+            last_commit: self.places.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
+            state: self.places.trouble.clone().unwrap_or_else(|| "ok".to_string()),
+        };
+        let findings = self.findings(&store);
         let countries = self.country_status(now);
-        let today = self.engine.date();
         StatusAnswer {
             version: env!("CARGO_PKG_VERSION").to_string(),
             uptime: now.boot_ms.saturating_sub(self.started_ms) / 1000,
@@ -31,16 +38,11 @@ impl Core {
                 set: self.engine.clock_is_set(),
                 timezone: self.engine.calendar().name().to_string(),
             },
-            inputs: self.inputs(now),
+            inputs: self.inputs(),
             outside: self.outside.guessed.is_none().then(|| self.outside.interfaces.clone()),
-            counters: self.counted.clone(),
-            store: StoreStatus {
-                path: self.places.directory().display().to_string(),
-                bytes: self.places.bytes(),
-                written_today: self.places.written_today(today),
-                last_commit: self.places.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
-                state: self.places.trouble.clone().unwrap_or_else(|| "ok".to_string()),
-            },
+            counters: self.counter_rows(),
+            not_seen: self.counts.rules.as_ref().map(|_| self.not_seen()),
+            store,
             memory: MemoryStatus { resident: resident() },
             guard: self.guarding.status(now, &self.config, &self.engine),
             countries: Some(countries.status),
@@ -48,6 +50,14 @@ impl Core {
             warnings,
             completeness: Completeness::from_reasons(&[]),
         }
+    }
+
+    fn not_seen(&self) -> Vec<NotSeenRow> {
+        let row = |row: &NotSeen| NotSeenRow {
+            place: row.place.clone(),
+            packets: row.packets.map(|tally| tally.sum),
+        };
+        self.counts.not_seen.iter().map(row).collect()
     }
 
     fn country_status(&self, now: Now) -> CountryTold {
@@ -73,6 +83,7 @@ impl Core {
         warnings.extend(self.places.no_copy.iter().chain(&self.places.left_out).cloned());
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
         warnings.extend(self.guarding.warnings(&self.config));
+        warnings.extend(self.refusals.iter().map(|(what, status)| super::refused(what, *status)));
         warnings.extend(self.country_status(now).trouble);
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
@@ -87,17 +98,21 @@ impl Core {
     }
 
     /// What `fwstat check` would find, as far as the daemon can tell without waiting.
-    fn findings(&self) -> Vec<FindingRow> {
+    fn findings(&self, store: &StoreStatus) -> Vec<FindingRow> {
         let (_, mut findings) = check::standing(&self.config_path, &self.run);
+        check::store(&self.config, store, &mut findings);
         if self.config.input.nflog {
             match self.nflog.state.as_str() {
                 RUNNING => findings.fine(format!("NFLOG group {} is read", self.config.nflog_group)),
                 state => findings.wrong(format!("nflog: {state}")),
             }
-            match &self.counters.zones {
-                Some(zones) => check::zone_rules(&self.config, zones, &mut findings),
-                None => {
-                    findings.wrong(self.counters.why.as_deref().unwrap_or("the rules are not counted yet"))
+            match (&self.counts.rules, &self.counters.why) {
+                (_, Some(why)) => findings.wrong(why.as_str()),
+                (None, None) => findings.wrong("the rules are not counted yet"),
+                (Some(rules), None) => {
+                    let counted = rules.iter().map(|(place, tally)| (place.clone(), tally.sum)).collect();
+                    check::zone_rules(&self.config, &counted, &mut findings);
+                    check::not_seen(&self.not_seen(), &mut findings);
                 }
             }
         }
@@ -105,16 +120,19 @@ impl Core {
     }
 
     /// What the daemon alone knows of a period.
-    pub(super) fn complete(&self, now: Now, summary: &mut SummaryAnswer) {
+    pub(super) fn complete(&mut self, now: Now, summary: &mut SummaryAnswer) {
+        if self.counters.is_older(now.boot_ms, MINUTE_MS) {
+            self.counters.ask(now.boot_ms);
+        }
         let mut warnings = self.warnings(now);
-        for input in self.inputs(now).iter().filter(|input| input.state != RUNNING) {
+        for input in self.inputs().iter().filter(|input| input.state != RUNNING) {
             warnings.push(format!("input {}: {}", input.name, input.state));
         }
         summary.warnings = Some(warnings);
         summary.now = self.engine.clock_is_set().then(|| self.engine.calendar().rfc3339(now.wall));
     }
 
-    fn inputs(&self, now: Now) -> Vec<InputStatus> {
+    fn inputs(&self) -> Vec<InputStatus> {
         let row = |name: &str, input: Input, state: &str| {
             let health = self.engine.health(input);
             InputStatus {
@@ -127,7 +145,7 @@ impl Core {
                 duplicates: health.duplicates,
                 assumed_duplicates: health.assumed,
                 lost: 0,
-                last: health.last_ms.map(|last| self.engine.label(now, last)),
+                last: health.last_ms.map(|last| self.engine.label(last)),
             }
         };
         let mut rows = Vec::new();
