@@ -18,12 +18,12 @@ impl Engine {
         let end = blocks.len().min(skipped + question.limit as usize);
         let rows = blocks[skipped..end].iter().map(|block| self.block_row(now, block)).collect();
         let cursor = (end < blocks.len()).then_some(end as u64);
-        let history = (question.cursor == 0).then(|| self.history(now, question));
+        let history = (question.cursor == 0).then(|| self.history(question));
         BlocksAnswer { blocks: rows, history, cursor, completeness: Completeness::from_reasons(&[]) }
     }
 
     /// The blocks that are over, the newest first.
-    fn history(&self, now: Now, question: &Question) -> Vec<EndedRow> {
+    fn history(&self, question: &Question) -> Vec<EndedRow> {
         let asked = |ended: &&Ended| question.source.is_none_or(|prefix| ended.block.source.touches(prefix));
         let over = self.guard.ledger.ended().rev().filter(asked).take(question.limit as usize);
         over.map(|ended| self.ended_row(ended)).collect()
