@@ -10,6 +10,7 @@ use fwstat::cli::client;
 use fwstat::cli::help;
 use fwstat::cli::shell::{self, Outcome, ShellError};
 use fwstat::daemon;
+use fwstat::output::cells::plain;
 use fwstat::sys::memory;
 
 /// 0 answered, 1 failed, 2 wrong usage.
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
 
 fn complain(sentence: &str) {
     // Nowhere is left to complain if standard error is gone.
-    let _ = writeln!(io::stderr(), "fwstat: {sentence}");
+    let _ = writeln!(io::stderr(), "fwstat: {}", plain(sentence));
 }
 
 fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {

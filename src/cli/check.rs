@@ -26,6 +26,7 @@ use crate::input::netifd;
 use crate::input::nflog::{NflogError, NflogReader};
 use crate::live::clock::BUILT;
 use crate::output::blobmsg;
+use crate::output::cells::plain;
 use crate::output::summary_table::exposure_sentence;
 use crate::query::answer::{ExposureRow, FindingRow, NotSeenRow, StatusAnswer, StoreStatus, SummaryAnswer};
 use crate::sys::clock;
@@ -155,7 +156,7 @@ fn firewall(config_path: &Path) -> String {
 
 fn print(findings: &Findings, out: &mut dyn Write) -> io::Result<()> {
     for (kind, sentence) in &findings.0 {
-        writeln!(out, "{:5}  {sentence}", kind.word())?;
+        writeln!(out, "{:5}  {}", kind.word(), plain(sentence))?;
     }
     Ok(())
 }

@@ -85,7 +85,7 @@ pub struct Config {
 /// Section `config guard 'guard'`.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Guard {
-    /// What holds: `Off` if anything in the section is wrong.
+    /// What holds: `Off` if anything in the section is wrong at the start.
     pub enabled: GuardMode,
     pub flood: Rate,
     pub scan: Rate,
@@ -96,7 +96,7 @@ pub struct Guard {
     pub budget: Rate,
     pub max_blocks: u32,
     pub allow: Vec<Prefix>,
-    /// Why the guard is off although it was asked for.
+    /// Why it is off although it was asked for, or why other options than those of the file hold.
     pub refused: Option<String>,
 }
 
@@ -153,12 +153,32 @@ impl Default for Config {
 }
 
 const GUARD_OFF: &str = "the guard stays off";
+const GUARD_KEPT: &str = "the guard stays as it was";
+/// Problems that are listed one by one.
+const MAX_PROBLEMS: usize = 100;
 
 impl Config {
     /// Reads the text of a configuration file. `file` names it in the problems.
     pub fn parse(file: &str, text: &str) -> (Config, Vec<Problem>) {
-        let mut reading =
-            Reading { file, config: Config::default(), problems: Vec::new(), lines: Vec::new() };
+        Config::read(file, text, None)
+    }
+
+    /// The same for a daemon that runs with `before`: an option whose value is bad stays as it was, and a problem in
+    /// the guard's section leaves the whole guard as it was.
+    pub fn parse_again(file: &str, text: &str, before: &Config) -> (Config, Vec<Problem>) {
+        Config::read(file, text, Some(before))
+    }
+
+    fn read(file: &str, text: &str, before: Option<&Config>) -> (Config, Vec<Problem>) {
+        let mut reading = Reading {
+            file,
+            config: before.cloned().unwrap_or_default(),
+            before,
+            problems: Vec::new(),
+            more: 0,
+            guard_problem: None,
+            lines: Vec::new(),
+        };
         let (sections, faults) = uci::parse(text);
         for kind in [options::MAIN, options::GUARD] {
             reading.sections(kind, &sections);
@@ -170,11 +190,26 @@ impl Config {
             }
         }
         for fault in faults {
-            let consequence = format!("the line is ignored and {GUARD_OFF}");
+            // An unreadable setting of another section is none of the guard's; of any other line it is not known.
+            let section = sections.iter().rev().find(|section| section.line <= fault.line);
+            let of_others = fault.setting && section.is_some_and(|section| section.kind != options::GUARD);
+            let consequence = if of_others {
+                "the line is ignored".to_string()
+            } else {
+                format!("the line is ignored and {}", reading.guard_stays())
+            };
             reading.problem(fault.line, "", "", fault.what, &consequence, false);
         }
         reading.guard_last();
         reading.problems.sort_by_key(|problem| problem.line);
+        if reading.more > 0 {
+            let line = reading.problems.last().map_or(0, |problem| problem.line);
+            let what = format!("{} more problems", reading.more);
+            let (option, value) = (String::new(), String::new());
+            let consequence = "they are not listed".to_string();
+            let file = file.to_string();
+            reading.problems.push(Problem { file, line, option, value, what, consequence, warning: false });
+        }
         (reading.config, reading.problems)
     }
 }
@@ -182,7 +217,13 @@ impl Config {
 struct Reading<'a> {
     file: &'a str,
     config: Config,
+    /// What the daemon runs with.
+    before: Option<&'a Config>,
     problems: Vec<Problem>,
+    /// Problems beyond [`MAX_PROBLEMS`].
+    more: u32,
+    /// The first problem that leaves the guard as it was or off, and whether it is the option `enabled` itself.
+    guard_problem: Option<(String, bool)>,
     /// Where the options that are given stand.
     lines: Vec<(&'static str, u32)>,
 }
@@ -205,7 +246,7 @@ impl Reading<'_> {
         consequence: &str,
         warning: bool,
     ) {
-        self.problems.push(Problem {
+        let problem = Problem {
             file: self.file.to_string(),
             line,
             option: option.to_string(),
@@ -213,7 +254,19 @@ impl Reading<'_> {
             what,
             consequence: consequence.to_string(),
             warning,
-        });
+        };
+        if consequence.ends_with(self.guard_stays()) && self.guard_problem.is_none() {
+            self.guard_problem = Some((problem.to_string(), option == "enabled"));
+        }
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(problem);
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
+    }
+
+    fn guard_stays(&self) -> &'static str {
+        if self.before.is_some() { GUARD_KEPT } else { GUARD_OFF }
     }
 
     fn sections(&mut self, kind: &str, sections: &[Section]) {
@@ -237,6 +290,10 @@ impl Reading<'_> {
             }
             if !given.values.is_empty() {
                 self.option(option, &given);
+            } else if self.before.is_some() {
+                // Its line was taken out since: the default holds again.
+                let read = option.kind.read(&mut self.config, option.default);
+                debug_assert!(read.is_ok(), "the default of {} is out of its own range", option.name);
             }
         }
         for setting in sections().flat_map(|section| &section.settings) {
@@ -260,7 +317,8 @@ impl Reading<'_> {
         };
         if let Err(bad) = option.kind.read(&mut self.config, &values) {
             let consequence = match option.section {
-                options::GUARD => GUARD_OFF.to_string(),
+                options::GUARD => self.guard_stays().to_string(),
+                _ if self.before.is_some() => "the value in use stays".to_string(),
                 _ => format!("using the default {}", option.default_text()),
             };
             let what = format!("expected {}", option.kind.expected());
@@ -277,14 +335,19 @@ impl Reading<'_> {
                 format!("expected at least block_for, which is {}", options::duration_text(guard.block_for));
             let given = |name| self.lines.iter().find(|line| line.0 == name);
             let line = given("block_cap").or_else(|| given("block_for")).map_or(0, |line| line.1);
-            self.problem(line, "block_cap", &cap, what, GUARD_OFF, false);
+            self.problem(line, "block_cap", &cap, what, self.guard_stays(), false);
         }
         let wanted = self.config.guard.enabled != GuardMode::Off;
-        if let Some(problem) = self.problems.iter().find(|problem| problem.consequence.ends_with(GUARD_OFF)) {
+        let Some((problem, is_enabled)) = self.guard_problem.take() else {
+            self.config.guard.refused = None;
+            return;
+        };
+        if let Some(before) = self.before {
+            self.config.guard = before.guard.clone();
+        } else {
             self.config.guard.enabled = GuardMode::Off;
-            if wanted || problem.option == "enabled" {
-                self.config.guard.refused = Some(problem.to_string());
-            }
         }
+        let on_before = self.before.is_some_and(|before| before.guard.enabled != GuardMode::Off);
+        self.config.guard.refused = (wanted || is_enabled || on_before).then_some(problem);
     }
 }

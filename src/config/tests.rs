@@ -228,3 +228,68 @@ fn the_shipped_configuration_is_valid_has_every_option_and_changes_no_default() 
         assert!(text.contains(&format!("{kind} {} '", row.name)), "{} is not in it", row.name);
     }
 }
+
+/// A reload with bad options, on top of what is in use.
+#[test]
+fn at_a_reload_bad_options_leave_what_is_in_use() {
+    let before = parsed(
+        "config fwstat 'main'\n option database '/mnt/x'\n option evidence '7'\n option nflog_group '40'\n\
+         config guard 'guard'\n option enabled '1'\n option flood '10/1m'\n",
+    );
+    let again = |text: &str| {
+        let (config, problems) = Config::parse_again("fwstat", text, &before);
+        (config, problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let (config, problems) = again(
+        "config fwstat 'main'\n option database 'x'\n option evidence '8'\n option nflog_group '99999\n\
+         config guard 'guard'\n option enabled '1'\n option flood '20/1m'\n",
+    );
+    // The guard's own options are new; of `main` what is good is new, and what is bad as it was.
+    assert_eq!((config.database.as_str(), config.evidence), ("/mnt/x", 8));
+    assert_eq!((config.guard.enabled, config.guard.flood.count), (GuardMode::On, 20));
+    assert_eq!(config.guard.refused, None);
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].ends_with("; the value in use stays"), "{problems:?}");
+    assert!(problems[1].ends_with("is opened and never closed; the line is ignored"), "{problems:?}");
+    // An option that is gone has its default again.
+    assert_eq!(config.nflog_group, 32);
+    // A bad option of the guard leaves all of the guard as it was, and nothing else.
+    let (config, problems) = again(
+        "config fwstat 'main'\n option evidence '9'\nconfig guard 'guard'\n option enabled '0'\n option scan 'x'\n",
+    );
+    assert_eq!((config.guard.enabled, config.guard.flood.count, config.evidence), (GuardMode::On, 10, 9));
+    assert!(config.guard.refused.as_ref().unwrap().ends_with("the guard stays as it was"), "{problems:?}");
+    // So does a line that cannot be told to belong elsewhere.
+    let (config, _) = again("config fwstat 'main'\nconifg guard 'guard'\n option enabled '0'\n");
+    assert_eq!(config.guard.enabled, GuardMode::On);
+    // Everything good: nothing is left of the complaint.
+    let (config, problems) = again("config guard 'guard'\n option enabled '1'\n");
+    assert_eq!((config.guard.flood.count, config.guard.refused, problems.len()), (200, None, 0));
+}
+
+#[test]
+fn a_bad_option_of_main_does_not_switch_the_guard_off_at_the_start() {
+    let text =
+        "config fwstat 'main'\n option evidence 'x\n option database ''y'\nconfig guard\n option enabled 1\n";
+    let (config, problems) = Config::parse("fwstat", text);
+    assert_eq!(config.guard.enabled, GuardMode::On, "{problems:?}");
+    assert!(!problems.is_empty());
+}
+
+#[test]
+fn problems_are_listed_up_to_a_bound_and_the_guard_stays_off_all_the_same() {
+    for bad in ["option x y\n", "nonsense\n", "config x\n"] {
+        let text = format!("config fwstat 'main'\n{}config guard\n option enabled 1\n", bad.repeat(50_000));
+        let (_, problems) = Config::parse("fwstat", &text);
+        assert!(problems.len() <= MAX_PROBLEMS + 1, "{bad} {}", problems.len());
+        let last = problems.last().unwrap().to_string();
+        assert!(last.contains(" more problems; they are not listed"), "{bad} {last}");
+    }
+    let text = format!(
+        "config guard\n option enabled 1\nconfig a\n{} config guard\n option scan x\n",
+        "option x y\n".repeat(500)
+    );
+    let (config, _) = Config::parse("fwstat", &text);
+    assert_eq!(config.guard.enabled, GuardMode::Off);
+    assert!(config.guard.refused.is_some());
+}

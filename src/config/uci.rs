@@ -26,7 +26,12 @@ pub struct Setting {
 pub struct Fault {
     pub line: u32,
     pub what: String,
+    /// It is an `option` or `list` line.
+    pub setting: bool,
 }
+
+/// Faults that are told apart; so many are no typing errors.
+const MAX_FAULTS: usize = 200;
 
 /// Reads a whole file.
 pub fn parse(text: &str) -> (Vec<Section>, Vec<Fault>) {
@@ -37,7 +42,18 @@ pub fn parse(text: &str) -> (Vec<Section>, Vec<Fault>) {
     while reader.next_statement() {
         let (start, line) = (reader.at, reader.line);
         if let Err(what) = reader.statement(&mut sections) {
-            faults.push(Fault { line, what });
+            let command = reader.text[start..].split(|c| is_space(*c)).next().unwrap_or_default();
+            let setting = matches!(command, b"option" | b"o" | b"list" | b"l");
+            match faults.get_mut(MAX_FAULTS - 1) {
+                None => faults.push(Fault { line, what, setting }),
+                Some(last) => {
+                    *last = Fault {
+                        line,
+                        what: "this line and others before it cannot be read".into(),
+                        setting: false,
+                    };
+                }
+            }
             if reader.line > line {
                 // Most likely a forgotten quote: the lines that it swallowed are read on their own.
                 (reader.at, reader.line, reader.whole_lines) = (start, line, true);

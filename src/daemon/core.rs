@@ -4,7 +4,6 @@ mod status;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -15,6 +14,7 @@ use super::guarding::Guarding;
 use super::log::Log;
 use super::notices::{Notice, Notices};
 use super::outside::Outside;
+use super::reload;
 use super::ruleset::Place;
 use super::running::Running;
 use super::store::Places;
@@ -26,9 +26,10 @@ use crate::config::zones::Interface;
 use crate::event::Origin;
 use crate::exposure;
 use crate::geoip::Database;
+use crate::guard::Source;
 use crate::input::logd::{LogFeed, LogdCounts, Mark};
 use crate::input::nflog::Counters;
-use crate::live::open_day::mask;
+use crate::live::open_day::{mask, refused_by_mask};
 use crate::live::{Action, Brought, Engine, Input, Now};
 use crate::output::blobmsg::{AnswerError, Answers, BusCommand};
 use crate::parse::line::{LineReader, Outcome};
@@ -38,6 +39,7 @@ use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer};
 use crate::record::Field;
 use crate::sys::installed::read_text;
+use crate::sys::random;
 use crate::ubus::{Status, blob};
 
 /// A longer firewall configuration is not looked at.
@@ -103,8 +105,7 @@ impl Core {
         outside.look(&config.zone);
         let (calendar, wrong) = zone.first();
         problems.extend(wrong);
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let (mut places, newest, saved) = Places::open(&config, run, boot.trim());
+        let (mut places, newest, saved) = Places::open(&config, run, &random::boot_id());
         let mut engine = Engine::new(calendar.clone(), newest, config.evidence as usize);
         let countries = Rc::new(RefCell::new(Database::new(Path::new(&config.country_database))));
         engine.atlas = Some(countries.clone());
@@ -316,7 +317,7 @@ impl Core {
     #[inline(never)]
     pub fn reload(&mut self, now: Now) {
         self.commit(now);
-        let (config, mut problems) = load(&self.config_path);
+        let (config, mut problems) = reload::reload(&self.config_path, &self.config);
         self.config = config;
         if let Some(changed) = self.zone.again() {
             self.set_zone(now, changed);
@@ -447,6 +448,12 @@ impl Answers for Core {
     fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError> {
         let now = now();
         self.tick(now);
+        let is_blocked = |address| self.engine.guard.ledger.get(Source::of(address)).is_some();
+        if self.config.mask_sources
+            && let Some(why) = refused_by_mask(question, is_blocked)
+        {
+            return Err(AnswerError::PermissionDenied(why));
+        }
         let mut answer = if question.topic == Topic::Status {
             Answer::Status(self.status(now))
         } else {
@@ -460,7 +467,7 @@ impl Answers for Core {
                 }
             })?
         };
-        self.guarding.count_dropped(&mut answer);
+        self.guarding.add_kernel_state(&mut answer);
         crate::cli::offline::add_advice(question, &mut answer);
         if let Answer::Summary(summary) = &mut answer {
             self.complete(now, summary);

@@ -6,22 +6,25 @@ use std::path::{Path, PathBuf};
 use ubus::blobmsg::BlobMsgTable;
 
 use super::callers;
-use super::fence::Fence;
 use super::ledger::LedgerFile;
+use super::nft_sync::NftSync;
 use super::store::Places;
 use super::surroundings::{self, Surroundings};
 use crate::config::{Config, GuardMode, Rate, Scope};
 use crate::guard::detector::Limits;
-use crate::guard::{Change, Detail, Limit, Mode, Protection, Refusal, Settings, Source, Suspect, Wish};
-use crate::hash::fold;
+use crate::guard::ledger::Lengths;
+use crate::guard::{
+    Change, Detail, Limit, Mode, Pool, Protection, Refusal, Settings, Source, Suspect, Usage, Wish,
+};
 use crate::live::{Engine, Now};
 use crate::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
 use crate::output::blobmsg::{AnswerError, BlockWish};
 use crate::query::Answer;
-use crate::query::answer::{BlockRow, GuardStatus};
+use crate::query::answer::{BlockRow, GuardStatus, PeersStatus, UsageStatus};
 use crate::query::question::Prefix;
 use crate::record;
 use crate::record::Field;
+use crate::sys::random;
 use crate::ubus::blob;
 
 /// How often the surroundings are looked at, and how old a look may be when somebody is to be blocked.
@@ -42,7 +45,7 @@ struct Released {
 record! { Released: address, because, dry; }
 
 pub struct Guarding {
-    pub fence: Fence,
+    pub nft_sync: NftSync,
     pub ledger: LedgerFile,
     directory: PathBuf,
     around: Surroundings,
@@ -51,8 +54,12 @@ pub struct Guarding {
     seed: u64,
     /// What the bus is to be told.
     events: Vec<(&'static str, Box<dyn Field>)>,
+    /// The bounds that the bus was told to be reached.
+    reached: Vec<String>,
     /// NFLOG works, so rules may log to the group.
     can_log: bool,
+    /// The log was told that nothing can be blocked.
+    failing: bool,
 }
 
 fn limit(rate: Rate) -> Limit {
@@ -76,13 +83,13 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-/// A number that nobody outside knows.
-fn seed() -> u64 {
-    let random = std::fs::read("/proc/sys/kernel/random/uuid").unwrap_or_default();
-    random
-        .iter()
-        .fold(0x9e37_79b9_7f4a_7c15, |seed, byte| fold(seed ^ u64::from(*byte), 0xd1b5_4a32_d192_ed03))
+/// What the bus is told when a bound keeps suspects from being blocked.
+struct Incomplete {
+    what: &'static str,
+    because: String,
 }
+
+record! { Incomplete: what, because; }
 
 fn instant(now: Now, engine: &Engine) -> Option<i64> {
     engine.clock_is_set().then_some(now.wall)
@@ -98,15 +105,17 @@ impl Guarding {
         (directory, run): (&Path, &Path),
     ) -> Guarding {
         let mut guarding = Guarding {
-            fence: Fence::default(),
+            nft_sync: NftSync::default(),
             ledger: LedgerFile::new(run, places.boot()),
             directory: directory.to_owned(),
             around: Surroundings::default(),
             looked_ms: None,
             clock_was_set: engine.clock_is_set(),
-            seed: seed(),
+            seed: random::number(),
             events: Vec::new(),
+            reached: Vec::new(),
             can_log: false,
+            failing: false,
         };
         let wall = instant(now, engine);
         let kept = guarding.ledger.read(now, wall, places);
@@ -143,20 +152,22 @@ impl Guarding {
     fn shape(&mut self, config: &Config, engine: &Engine) {
         let zone = if let [zone] = &config.zone[..] { Some(zone.clone()) } else { None };
         let log = self.can_log.then_some(LogSpec { group: config.nflog_group, zone });
+        let names = self.around.outside.iter().filter(|name| is_plain_interface(name)).cloned();
+        let outside: Vec<String> = names.collect();
+        let lengths = Lengths { max_blocks: config.guard.max_blocks, ..Lengths::default() };
         let guard = (engine.guard.mode() != Mode::Off).then(|| GuardSpec {
             enforce: engine.guard.is_on(),
             all: config.guard.scope == Scope::All,
-            size: config.guard.max_blocks,
+            size: lengths.limit_of_all(),
+            outside: outside.clone(),
         });
-        let names = self.around.outside.iter().filter(|name| is_plain_interface(name)).cloned();
-        let outside: Vec<String> = names.collect();
         let egress = (config.watch_egress && !outside.is_empty()).then_some(outside);
-        self.fence.set(Spec { guard, log, egress });
+        self.nft_sync.set(Spec { guard, log, egress });
     }
 
     pub fn deadline(&self, config: &Config, engine: &Engine) -> Option<u64> {
         let look = self.looked_ms.filter(|_| Guarding::looks(config, engine)).map(|at| at + LOOK_MS);
-        [self.fence.deadline(), self.ledger.deadline(), engine.guard.deadline(), look]
+        [self.nft_sync.deadline(), self.ledger.deadline(), engine.guard.deadline(), look]
             .into_iter()
             .flatten()
             .min()
@@ -188,25 +199,39 @@ impl Guarding {
         engine.guard.on_time(now.boot_ms);
         self.pass_on(now, engine);
         if engine.guard.ledger.take_shortened() {
-            self.fence.renew();
+            self.nft_sync.renew();
         }
-        let before = self.fence.why.clone();
-        self.fence.turn(now, wall, &mut engine.guard);
+        self.nft_sync.turn(now, wall, &mut engine.guard);
         self.ledger.on_time(now, wall, &mut engine.guard, places);
         let mut sentences = engine.guard.sentences();
-        if self.fence.why != before {
-            sentences.push(match &self.fence.why {
+        let why = self.nft_sync.why(now.boot_ms);
+        if why.is_some() != self.failing {
+            self.failing = why.is_some();
+            sentences.push(match why {
                 Some(why) => format!("guard: nothing can be blocked: {why}"),
                 None => "guard: blocks are in force again".to_string(),
             });
         }
+        self.report_reached(now, engine);
         sentences
+    }
+
+    /// Tells the bus, once, of each bound that keeps suspects from being blocked.
+    fn report_reached(&mut self, now: Now, engine: &Engine) {
+        let reached = engine.guard.reached(now.boot_ms);
+        for because in reached.iter().filter(|because| !self.reached.contains(because)) {
+            let told = Incomplete { what: "guard", because: because.clone() };
+            if self.events.len() < MOST_EVENTS {
+                self.events.push(("fwstat.incomplete", Box::new(told)));
+            }
+        }
+        self.reached = reached;
     }
 
     /// Tells the kernel and the bus what changed.
     fn pass_on(&mut self, now: Now, engine: &mut Engine) {
         for change in engine.guard.changes() {
-            self.fence.note(&change);
+            self.nft_sync.note(&change);
             let (name, data) = match &change {
                 Change::Blocked(block) => {
                     ("fwstat.block", Box::new(engine.block_row(now, block)) as Box<dyn Field>)
@@ -237,9 +262,10 @@ impl Guarding {
             return;
         }
         self.look(now, engine, FRESH_MS);
-        let is_peer = self.fence.is_peer(suspect.source);
         let (wall, today) = (instant(now, engine), engine.date());
-        if engine.guard.judge(now.boot_ms, wall, today, suspect, is_peer) {
+        let nft_sync = &mut self.nft_sync;
+        let peer = || nft_sync.peer(now.boot_ms, suspect.source, suspect.rule.is_forgeable());
+        if engine.guard.judge(now.boot_ms, wall, today, suspect, peer) {
             engine.guard.ledger.explain(suspect.source, Detail { words: None, lines });
         }
     }
@@ -265,11 +291,17 @@ impl Guarding {
         let source =
             engine.guard.block(now.boot_ms, wall, today, &wish).map_err(|refusal| refused(refusal, &wish))?;
         self.pass_on(now, engine);
-        if engine.guard.is_on() && self.fence.why.is_some() {
-            let why = self.fence.why.clone().unwrap_or_default();
+        // At once, so that the answer tells whether the kernel has it.
+        self.nft_sync.turn(now, wall, &mut engine.guard);
+        if engine.guard.is_on()
+            && let Some(why) = self.nft_sync.why(now.boot_ms)
+        {
             return Err(AnswerError::Failed(format!("noted, but not in force yet: {why}")));
         }
-        let row = engine.guard.ledger.get(source).map(|block| engine.block_row(now, block));
+        let row = engine.guard.ledger.get(source).map(|block| BlockRow {
+            pending: !block.dry && self.nft_sync.is_pending(source),
+            ..engine.block_row(now, block)
+        });
         Ok(row.map_or_else(BlobMsgTable::empty, |row| blob::table(&row)))
     }
 
@@ -285,41 +317,66 @@ impl Guarding {
         Ok(blob::table(&[("address", &source.to_string() as &dyn Field)]))
     }
 
-    /// Puts the kernel's counters into an answer.
-    pub fn count_dropped(&mut self, answer: &mut Answer) {
+    /// Puts into an answer what only the kernel knows of blocks: its counters, and which ones it has.
+    pub fn add_kernel_state(&mut self, answer: &mut Answer) {
         let rows: Vec<&mut BlockRow> = match answer {
-            Answer::Blocks(blocks) => blocks.blocks.iter_mut().take(MOST_COUNTED).collect(),
+            Answer::Blocks(blocks) => blocks.blocks.iter_mut().collect(),
             Answer::Source(source) => source.block.iter_mut().map(Box::as_mut).collect(),
             _ => return,
         };
-        for row in rows {
+        for (number, row) in rows.into_iter().filter(|row| !row.dry).enumerate() {
             let source = Prefix::parse(&row.address).ok().and_then(Source::from_prefix);
-            row.dropped = source.filter(|_| !row.dry).and_then(|source| self.fence.dropped(source));
+            row.pending = source.is_some_and(|source| self.nft_sync.is_pending(source));
+            if number < MOST_COUNTED && !row.pending {
+                row.dropped = source.and_then(|source| self.nft_sync.dropped(source));
+            }
         }
     }
 
-    pub fn status(&self, now: Now, config: &Config, engine: &Engine) -> GuardStatus {
+    pub fn status(&mut self, now: Now, config: &Config, engine: &Engine) -> GuardStatus {
         let guard = &engine.guard;
+        let reached = guard.reached(now.boot_ms);
+        let failing = self.nft_sync.why(now.boot_ms);
         let (state, why) = match guard.mode() {
             Mode::Off => ("off", config.guard.refused.clone()),
-            _ if self.fence.why.is_some() => ("degraded", self.fence.why.clone()),
-            _ if !self.fence.is_up() => ("starting", None),
-            Mode::Dry => ("dry", None),
-            Mode::On if guard.was_full(now.boot_ms) => (
-                "degraded",
-                Some(format!("max_blocks ({}) is reached: more sources are not blocked", guard.max_blocks())),
-            ),
-            Mode::On => ("on", None),
+            _ if failing.is_some() => ("degraded", failing),
+            _ if !self.nft_sync.is_up() => ("starting", config.guard.refused.clone()),
+            _ if !reached.is_empty() => ("degraded", Some(reached.join("; "))),
+            // Its options are those of before: somebody should know.
+            Mode::Dry => ("dry", config.guard.refused.clone()),
+            Mode::On => ("on", config.guard.refused.clone()),
         };
-        GuardStatus { enabled: guard.mode() != Mode::Off, state: state.to_string(), why }
+        let on = guard.mode() != Mode::Off;
+        let usage =
+            |usage: Usage| on.then(|| UsageStatus { used: usage.used.into(), limit: usage.limit.into() });
+        let peers = self.nft_sync.peer_use(now.boot_ms).filter(|_| on);
+        GuardStatus {
+            enabled: on,
+            state: state.to_string(),
+            why,
+            budget: usage(guard.budget(now.boot_ms, Pool::Packets)),
+            max_blocks: usage(guard.room(Pool::Packets)),
+            login_budget: usage(guard.budget(now.boot_ms, Pool::Logins)),
+            login_blocks: usage(guard.room(Pool::Logins)),
+            manual_blocks: usage(guard.room(Pool::Manual)),
+            peers: peers.map(|peers| PeersStatus {
+                used: peers.used,
+                limit: peers.limit,
+                limited: peers.limited,
+                refused: peers.full,
+            }),
+        }
     }
 
     /// What somebody should look at.
-    pub fn warnings(&self, config: &Config) -> Vec<String> {
+    pub fn warnings(&mut self, now: Now, config: &Config, engine: &Engine) -> Vec<String> {
         let mut warnings: Vec<String> = self.ledger.trouble.iter().cloned().collect();
+        if engine.guard.mode() != Mode::Off {
+            warnings.extend(self.peer_warnings(now));
+        }
         if config.watch_egress && self.around.outside.is_empty() {
             warnings.push("watch_egress: no default route tells which interface leads outside".into());
-        } else if config.watch_egress && self.fence.why.is_some() {
+        } else if config.watch_egress && self.nft_sync.why(now.boot_ms).is_some() {
             warnings.push("watch_egress: nothing is watched, since nft fails".into());
         } else if config.watch_egress && !self.can_log {
             warnings.push("watch_egress: nothing is logged without the input nflog".into());
@@ -327,12 +384,37 @@ impl Guarding {
         warnings
     }
 
+    /// Where the protection of the inside's connections reaches its bound.
+    fn peer_warnings(&mut self, now: Now) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(why) = &self.nft_sync.no_conntrack {
+            warnings.push(format!(
+                "guard: connection tracking cannot be asked ({why}; is kmod-nf-conntrack-netlink installed?): who \
+                 has a connection to the inside is known of the last hour alone"
+            ));
+        }
+        if let Some(peers) = self.nft_sync.peer_use(now.boot_ms) {
+            if peers.full > 0 {
+                warnings.push(format!(
+                    "guard: {} peers are remembered, as many as can be: {} connections' peers were not, and forged \
+                     packets can have them blocked once these connections are over",
+                    peers.limit, peers.full
+                ));
+            }
+            if peers.limited > 0 {
+                warnings.push(format!(
+                    "guard: a host of the inside opens connections to very many addresses: the peers of {} were not \
+                     remembered",
+                    peers.limited
+                ));
+            }
+        }
+        warnings
+    }
+
     pub fn stop(&mut self, now: Now, engine: &mut Engine, places: &mut Places) -> Option<String> {
         self.ledger.stop(now, instant(now, engine), &mut engine.guard, places);
-        self.fence
-            .stop(|| super::now().boot_ms)
-            .err()
-            .map(|why| format!("guard: the table stays behind: {why}"))
+        self.nft_sync.stop().err().map(|why| format!("guard: the table stays behind: {why}"))
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::io::Write;
 
+use crate::output::cells::plain;
+
 const BURST: u32 = 30;
 const REFILL_MS: u64 = 10_000;
+/// Bytes of one line.
+const LONGEST: usize = 1000;
 
 #[derive(Default)]
 pub struct Log {
@@ -29,6 +33,9 @@ impl Log {
             let _ = writeln!(std::io::stderr(), "fwstat: {} sentences were left out", self.suppressed);
             self.suppressed = 0;
         }
+        // A path, an option's value or a name from outside can be in it.
+        let mut sentence = plain(sentence);
+        sentence.truncate(LONGEST);
         let _ = writeln!(std::io::stderr(), "fwstat: {sentence}");
     }
 }

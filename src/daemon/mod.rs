@@ -11,13 +11,15 @@ pub use surroundings::default_route_interfaces;
 mod callers;
 mod core;
 mod counters;
-mod fence;
+
 mod guarding;
 mod ledger;
 mod log;
 mod nflog;
+mod nft_sync;
 mod notices;
 mod outside;
+mod reload;
 mod ruleset;
 mod running;
 mod store;
@@ -71,12 +73,9 @@ pub fn now() -> Now {
 
 /// The configuration, and the problems in it. A file that is missing is an empty one.
 pub fn load(path: &Path) -> (Config, Vec<String>) {
-    let text = match std::fs::read(path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) => {
-            let sentence = format!("cannot read {}: {error}; using the defaults", shown(path));
-            return (Config::default(), vec![sentence]);
-        }
+    let text = match reload::read(path) {
+        Ok(text) => text,
+        Err(sentence) => return (Config::default(), vec![format!("{sentence}; using the defaults")]),
     };
     let (config, problems) = Config::parse(&shown(path), &text);
     (config, problems.iter().map(ToString::to_string).collect())
@@ -137,8 +136,9 @@ impl Daemon {
         if packets || bus.0 {
             self.read_packets(now, PACKETS_AT_ONCE);
         }
-        if bus.0 || bus.1 {
-            self.on_bus(now, bus.0);
+        let more = self.bus.has_more();
+        if bus.0 || bus.1 || more {
+            self.on_bus(now, bus.0 || more);
         }
         if counters {
             self.core.read_counters();
@@ -211,7 +211,7 @@ impl Daemon {
         let packets = self.nflog.as_ref().and_then(|nflog| nflog.fd()).map(Wait::read);
         let packets = add(&mut waits, packets);
         let counters = add(&mut waits, self.core.counters.fd().map(Wait::read));
-        for fd in self.core.guarding.fence.fds() {
+        for fd in self.core.guarding.nft_sync.fds() {
             // Every turn looks at them.
             add(&mut waits, fd.map(Wait::read));
         }

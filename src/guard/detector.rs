@@ -44,6 +44,31 @@ impl Rule {
     pub fn is_forgeable(self) -> bool {
         matches!(self, Rule::Flood | Rule::Scan)
     }
+
+    pub fn pool(self) -> Pool {
+        match self {
+            Rule::Flood | Rule::Scan | Rule::Found => Pool::Packets,
+            Rule::Login => Pool::Logins,
+            Rule::Hand => Pool::Manual,
+        }
+    }
+}
+
+/// Blocks with evidence of the same kind share a budget and room: what forged packets use up is not missing for what
+/// cannot be forged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pool {
+    /// Floods and scans: anyone can send packets in another's name.
+    Packets = 0,
+    /// Failed logins: a handshake was completed.
+    Logins = 1,
+    /// Somebody asked for it.
+    Manual = 2,
+}
+
+impl Pool {
+    pub const COUNT: usize = 3;
+    pub const ALL: [Pool; Pool::COUNT] = [Pool::Packets, Pool::Logins, Pool::Manual];
 }
 
 /// What each rule takes for too much.

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::End;
-use super::detector::{Rule, Services, Suspect};
+use super::detector::{Pool, Rule, Services, Suspect};
 use super::source::Source;
 
+/// Blocks for failed logins at the same time, and blocks by hand; they have room of their own.
+pub const LOGIN_BLOCKS: u32 = 1024;
+pub const MANUAL_BLOCKS: u32 = 256;
 /// Sources that were blocked before, or whose block was ended by hand.
 pub const RECORDS: usize = 2048;
 /// Blocks that keep lines of evidence or a reason in words; the newest do.
@@ -75,13 +78,31 @@ pub struct Ended {
 pub struct Lengths {
     pub first_ms: u64,
     pub cap_ms: u64,
-    pub most_blocks: u32,
+    /// For floods and scans.
+    pub max_blocks: u32,
+}
+
+impl Lengths {
+    pub fn limit(&self, pool: Pool) -> u32 {
+        match pool {
+            Pool::Packets => self.max_blocks,
+            Pool::Logins => LOGIN_BLOCKS,
+            Pool::Manual => MANUAL_BLOCKS,
+        }
+    }
+
+    /// The most blocks of all pools together.
+    pub fn limit_of_all(&self) -> u32 {
+        Pool::ALL.into_iter().fold(0, |sum: u32, pool| sum.saturating_add(self.limit(pool)))
+    }
 }
 
 #[derive(Default)]
 pub struct Ledger {
     lengths: Lengths,
     blocks: BTreeMap<Source, Block>,
+    /// Blocks of each pool.
+    counts: [u32; Pool::COUNT],
     details: BTreeMap<Source, Detail>,
     records: BTreeMap<Source, Record>,
     /// The oldest first.
@@ -126,8 +147,14 @@ impl Ledger {
         self.blocks.is_empty()
     }
 
-    pub fn is_full(&self) -> bool {
-        self.blocks.len() >= self.lengths.most_blocks as usize
+    /// Blocks of this pool, and the most of them.
+    pub fn room(&self, pool: Pool) -> (u32, u32) {
+        (self.counts[pool as usize], self.lengths.limit(pool))
+    }
+
+    pub fn is_full(&self, pool: Pool) -> bool {
+        let (used, limit) = self.room(pool);
+        used >= limit
     }
 
     pub fn is_pardoned(&self, now_ms: u64, source: Source) -> bool {
@@ -183,7 +210,10 @@ impl Ledger {
         let next = self.next_end.map_or(block.until_ms, |next| next.min(block.until_ms));
         self.next_end = Some(next);
         self.records.remove(&block.source);
-        self.blocks.insert(block.source, block);
+        self.counts[block.rule.pool() as usize] += 1;
+        if let Some(before) = self.blocks.insert(block.source, block) {
+            self.counts[before.rule.pool() as usize] -= 1;
+        }
     }
 
     /// Keeps why; the oldest block's words make room.
@@ -203,6 +233,7 @@ impl Ledger {
     /// ([`End::Hand`]) also that.
     pub fn remove(&mut self, now_ms: u64, source: Source, end: End) -> Option<Block> {
         let block = self.blocks.remove(&source)?;
+        self.counts[block.rule.pool() as usize] -= 1;
         let words = self.details.remove(&source).and_then(|detail| detail.words);
         self.note_ended(Ended { block, words, end, ended_ms: now_ms, ended_wall: None });
         if !block.dry {
@@ -259,7 +290,7 @@ impl Ledger {
 
     /// Puts back a block that was kept, if it is not over, there is room, and no longer one is known.
     pub fn restore(&mut self, block: Block, detail: Option<Detail>) {
-        if self.is_full() || self.blocks.contains_key(&block.source) {
+        if self.is_full(block.rule.pool()) || self.blocks.contains_key(&block.source) {
             return;
         }
         let source = block.source;

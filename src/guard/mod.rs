@@ -22,7 +22,7 @@ use crate::event::Event;
 use crate::query::question::Prefix;
 
 use detector::{Detector, Services};
-pub use detector::{Limits, Rule, Suspect};
+pub use detector::{Limits, Pool, Rule, Suspect};
 pub use ledger::{Block, Detail, Ended, Record};
 use ledger::{Ledger, Lengths};
 use policy::Policy;
@@ -34,6 +34,8 @@ use window::Window;
 const MINUTE_MS: u64 = 60_000;
 /// Blocks a minute that have a line of the log to themselves.
 const LINES_A_MINUTE: u32 = 10;
+/// So long it is reported that a bound was reached.
+const REACHED_MS: u64 = 5 * MINUTE_MS;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Mode {
@@ -104,10 +106,24 @@ struct Tally {
     since_ms: Option<u64>,
     lines: u32,
     /// Blocks without a line of their own.
-    unsaid: u64,
-    over_budget: u64,
-    full: u64,
+    unlogged: u64,
+    over_budget: [u64; Pool::COUNT],
+    full: [u64; Pool::COUNT],
     spared: u64,
+}
+
+/// How much of a bound is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Usage {
+    pub used: u32,
+    pub limit: u32,
+}
+
+/// The last moments at which a bound kept a suspect from being blocked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Reached {
+    budget: Option<u64>,
+    room: Option<u64>,
 }
 
 #[derive(Default)]
@@ -116,14 +132,13 @@ pub struct Guard {
     detector: Option<Detector>,
     policy: Policy,
     pub ledger: Ledger,
-    budget: Window,
+    budgets: [Window; Pool::COUNT],
     tally: Tally,
     /// Blocks begun on a day.
     today: (Option<Date>, u64),
     changes: Vec<Change>,
     sentences: Vec<String>,
-    /// The last time that there was no room for a block.
-    full_at: Option<u64>,
+    reached: [Reached; Pool::COUNT],
     dirty: bool,
 }
 
@@ -139,7 +154,7 @@ impl Guard {
         self.ledger.set_lengths(Lengths {
             first_ms: settings.block_for_ms,
             cap_ms: settings.block_cap_ms,
-            most_blocks: settings.max_blocks,
+            max_blocks: settings.max_blocks,
         });
         self.settings = settings;
         let dry = self.settings.mode == Mode::Dry;
@@ -161,11 +176,6 @@ impl Guard {
         self.settings.mode == Mode::On
     }
 
-    /// The most blocks at a time.
-    pub fn max_blocks(&self) -> u32 {
-        self.settings.max_blocks
-    }
-
     /// Blocks that hold now.
     pub fn active(&self) -> u64 {
         if self.is_on() { self.ledger.len() as u64 } else { 0 }
@@ -180,9 +190,43 @@ impl Guard {
         self.today
     }
 
-    /// Whether there was no room for a block within the last minutes.
-    pub fn was_full(&self, now_ms: u64) -> bool {
-        self.full_at.is_some_and(|at| now_ms < at.saturating_add(5 * MINUTE_MS)) && self.ledger.is_full()
+    /// Blocks that rules began within the budget's time, and the most of them.
+    pub fn budget(&self, now_ms: u64, pool: Pool) -> Usage {
+        let budget = self.settings.budget;
+        Usage { used: self.budgets[pool as usize].sum(budget.part(now_ms)), limit: budget.count }
+    }
+
+    /// Blocks of a pool that hold, and the most of them.
+    pub fn room(&self, pool: Pool) -> Usage {
+        let (used, limit) = self.ledger.room(pool);
+        Usage { used, limit }
+    }
+
+    /// The bounds that kept suspects from being blocked within the last minutes, a sentence each.
+    pub fn reached(&self, now_ms: u64) -> Vec<String> {
+        let lately = |at: Option<u64>| at.is_some_and(|at| now_ms < at.saturating_add(REACHED_MS));
+        let mut sentences = Vec::new();
+        for pool in Pool::ALL {
+            let Reached { budget, room } = self.reached[pool as usize];
+            let (who, option) = match pool {
+                Pool::Packets => ("more sources", "max_blocks"),
+                Pool::Logins => ("more password guessers", "the limit of blocks for failed logins"),
+                Pool::Manual => ("more addresses by hand", "the limit of blocks by hand"),
+            };
+            if lately(budget) {
+                let Limit { count, window_ms } = self.settings.budget;
+                let what = if pool == Pool::Logins { "failed logins" } else { "floods and scans" };
+                sentences.push(format!(
+                    "the budget of {count} blocks for {what} within {} is used up: {who} are not blocked",
+                    duration(window_ms / 1000)
+                ));
+            }
+            if lately(room) && self.ledger.is_full(pool) {
+                let limit = self.room(pool).limit;
+                sentences.push(format!("{option} ({limit}) is reached: {who} are not blocked"));
+            }
+        }
+        sentences
     }
 
     /// Whether the ledger changed since it was kept; says it once.
@@ -229,12 +273,14 @@ impl Guard {
             }
         };
         let Limit { count, window_ms } = self.settings.budget;
-        part(tally.unsaid, "more sources were blocked".into());
-        part(
-            tally.over_budget,
-            format!("blocks were beyond the budget of {count} in {} s", window_ms / 1000),
-        );
-        part(tally.full, format!("had no room among the {} of max_blocks", self.settings.max_blocks));
+        part(tally.unlogged, "more sources were blocked".into());
+        let [packets, logins, _] = tally.over_budget;
+        let budget = format!("the budget of {count} in {} s", window_ms / 1000);
+        part(packets, format!("blocks were beyond {budget}"));
+        part(logins, format!("blocks for failed logins were beyond {budget}"));
+        let [packets, logins, _] = tally.full;
+        part(packets, format!("had no room among the {} of max_blocks", self.settings.max_blocks));
+        part(logins, format!("had no room among the {} blocks for failed logins", ledger::LOGIN_BLOCKS));
         part(tally.spared, "more times a protected source was left alone".into());
         if !parts.is_empty() {
             self.sentences.push(format!("guard: within the last minute {}", parts.join(", ")));
@@ -246,49 +292,57 @@ impl Guard {
         self.settings.mode != Mode::Off && self.ledger.get(suspect.source).is_none()
     }
 
-    /// Decides about a suspect. `is_peer`: a connection to it was opened from inside. `wall`: the instant, if
-    /// known. True if it is blocked now and was not.
+    /// Decides about a suspect. `peer`: looks up whether the inside has a connection to it; only asked when nothing
+    /// else keeps it from being blocked. `wall`: the instant, if known. True if it is blocked now and was not.
     pub fn judge(
         &mut self,
         now_ms: u64,
         wall: Option<i64>,
         today: Option<Date>,
         suspect: &Suspect,
-        is_peer: bool,
+        peer: impl FnOnce() -> Option<Protection>,
     ) -> bool {
         if !self.is_open(suspect) {
             return false;
         }
         let source = suspect.source;
-        let tally_since = self.tally.since_ms.get_or_insert(now_ms);
-        debug_assert!(*tally_since <= now_ms);
+        let pool = suspect.rule.pool();
+        self.tally.since_ms.get_or_insert(now_ms);
         let protection = self
             .policy
             .protection(source)
-            .or(is_peer.then_some(Protection::Peer))
             .or(self.ledger.is_pardoned(now_ms, source).then_some(Protection::Pardoned));
         if let Some(protection) = protection {
-            if self.has_line() {
-                let what = described(suspect);
-                self.sentences.push(format!("guard: {source} is not blocked for {what}: {protection}"));
-            } else {
-                self.tally.spared += 1;
-            }
+            self.spare(suspect, protection);
             return false;
         }
-        if self.ledger.is_full() {
-            self.full_at = Some(now_ms);
-            self.tally.full += 1;
+        if self.ledger.is_full(pool) {
+            self.reached[pool as usize].room = Some(now_ms);
+            self.tally.full[pool as usize] += 1;
             return false;
         }
         let part = self.settings.budget.part(now_ms);
-        if self.budget.sum(part) >= self.settings.budget.count {
-            self.tally.over_budget += 1;
+        if self.budgets[pool as usize].sum(part) >= self.settings.budget.count {
+            self.reached[pool as usize].budget = Some(now_ms);
+            self.tally.over_budget[pool as usize] += 1;
             return false;
         }
-        self.budget.add(part, 1);
+        if let Some(protection) = peer() {
+            self.spare(suspect, protection);
+            return false;
+        }
+        self.budgets[pool as usize].add(part, 1);
         self.begin(now_ms, wall, today, suspect, None);
         true
+    }
+
+    fn spare(&mut self, suspect: &Suspect, protection: Protection) {
+        if self.has_line() {
+            let (source, what) = (suspect.source, described(suspect));
+            self.sentences.push(format!("guard: {source} is not blocked for {what}: {protection}"));
+        } else {
+            self.tally.spared += 1;
+        }
     }
 
     fn has_line(&mut self) -> bool {
@@ -317,12 +371,12 @@ impl Guard {
             self.sentences.push(format!("guard: {verb} {} for {}: {what}", block.source, duration(seconds)));
         } else {
             self.tally.since_ms.get_or_insert(now_ms);
-            self.tally.unsaid += 1;
+            self.tally.unlogged += 1;
         }
         self.changes.push(Change::Blocked(block));
     }
 
-    /// Blocks because somebody wants it; neither the budget nor a pardon stands against it.
+    /// Blocks because somebody asks for it; neither the budget nor a pardon stands against it.
     pub fn block(
         &mut self,
         now_ms: u64,
@@ -338,9 +392,10 @@ impl Guard {
         if let Some(protection) = self.policy.protection(source).or(known) {
             return Err(Refusal::Protected(protection));
         }
-        if self.ledger.get(source).is_none() && self.ledger.is_full() {
-            self.full_at = Some(now_ms);
-            return Err(Refusal::Full(self.settings.max_blocks));
+        let manual = self.ledger.get(source).is_some_and(|block| block.rule.pool() == Pool::Manual);
+        if !manual && self.ledger.is_full(Pool::Manual) {
+            self.reached[Pool::Manual as usize].room = Some(now_ms);
+            return Err(Refusal::Full(self.room(Pool::Manual).limit));
         }
         if let Some(before) = self.ledger.remove(now_ms, source, End::Anew) {
             self.changes.push(Change::Released(before, End::Anew));
@@ -432,7 +487,7 @@ impl Guard {
         }
         let left_ms = left_ms.min(self.settings.block_cap_ms);
         let unwanted = self.policy.protection(source).is_some() || self.ledger.is_pardoned(now_ms, source);
-        if unwanted || self.ledger.is_full() || !self.is_on() {
+        if unwanted || self.ledger.is_full(Pool::Packets) || !self.is_on() {
             return;
         }
         let suspect = Suspect {

@@ -26,11 +26,13 @@ pub enum Protection {
     Pardoned,
     /// Whoever asks is there.
     Caller,
+    /// Whether the inside has a connection to it cannot be found out now.
+    Unknown,
 }
 
 impl Protection {
     /// In the order of their numbers in a file.
-    pub const ALL: [Protection; 10] = [
+    pub const ALL: [Protection; 11] = [
         Protection::Allowed,
         Protection::Own,
         Protection::Gateway,
@@ -41,6 +43,7 @@ impl Protection {
         Protection::Peer,
         Protection::Pardoned,
         Protection::Caller,
+        Protection::Unknown,
     ];
 }
 
@@ -57,6 +60,7 @@ impl fmt::Display for Protection {
             Protection::Peer => "a connection to it was opened from inside",
             Protection::Pardoned => "its block was ended by hand not long ago",
             Protection::Caller => "you are connected from it",
+            Protection::Unknown => "the kernel cannot tell now whether the inside has a connection to it",
         })
     }
 }

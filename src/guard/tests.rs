@@ -1,7 +1,7 @@
 //! The guard at simulated time.
 
 use super::detector::{Detector, SOURCES};
-use super::ledger::{DETAILED, FORGEABLE_CAP_MS, RECORDS};
+use super::ledger::{DETAILED, FORGEABLE_CAP_MS, MANUAL_BLOCKS, RECORDS};
 use super::*;
 use crate::event::{Address, Class, PathId, Verdict, protocol};
 
@@ -73,7 +73,7 @@ fn suspect(source: Source, rule: Rule) -> Suspect {
 }
 
 fn blocked(guard: &mut Guard, now_ms: u64, source: Source, rule: Rule) -> bool {
-    guard.judge(now_ms, None, None, &suspect(source, rule), false)
+    guard.judge(now_ms, None, None, &suspect(source, rule), || None)
 }
 
 /// The first event of these that makes somebody suspect, and why.
@@ -224,7 +224,18 @@ fn the_budget_and_the_size_bound_what_forged_packets_can_do() {
         [30, 0, 30, 30]
     );
     assert_eq!(within(START + 210_000), 10);
-    assert!(guard.was_full(START + 220_000) && guard.ledger.len() == 100);
+    let reached = guard.reached(START + 220_000);
+    assert_eq!(
+        reached,
+        [
+            "the budget of 30 blocks for floods and scans within 1m is used up: more sources are not blocked",
+            "max_blocks (100) is reached: more sources are not blocked"
+        ]
+    );
+    assert_eq!(guard.ledger.len(), 100);
+    assert_eq!(guard.room(Pool::Packets), Usage { used: 100, limit: 100 });
+    // Told for a while, and no longer.
+    assert!(guard.reached(START + 600_000).is_empty());
     guard.on_time(START + 300_000);
     let sentences = guard.sentences();
     assert!(sentences.len() <= 41, "{}", sentences.len());
@@ -233,9 +244,55 @@ fn the_budget_and_the_size_bound_what_forged_packets_can_do() {
         sentences.iter().any(|line| line.contains("no room among the 100 of max_blocks")),
         "{sentences:?}"
     );
-    // Somebody's own wish is told why not.
-    let wish = Wish { prefix: host(77_777).prefix(), length_ms: None, reason: None, refuse: Vec::new() };
-    assert_eq!(guard.block(START + 300_000, None, None, &wish), Err(Refusal::Full(100)));
+    // By hand there is room of its own, and a bound to it.
+    let mut by_hand = |number: u32| {
+        let wish = Wish { prefix: host(number).prefix(), length_ms: None, reason: None, refuse: Vec::new() };
+        guard.block(START + 300_000, None, None, &wish).map(drop)
+    };
+    for number in 0..MANUAL_BLOCKS {
+        assert_eq!(by_hand(77_777 + number), Ok(()));
+    }
+    assert_eq!(by_hand(90_000), Err(Refusal::Full(MANUAL_BLOCKS)));
+    // Asked again for the same address, its block is only renewed.
+    assert_eq!(by_hand(77_777), Ok(()));
+}
+
+/// Whoever guesses passwords must not be safe because others' packets were forged.
+#[test]
+fn forged_floods_leave_budget_and_room_for_failed_logins() {
+    let mut guard = guard(Settings { max_blocks: 40, ..settings() });
+    let flooding = |guard: &mut Guard, now: u64| {
+        (0..45u32).filter(|number| blocked(guard, now, host(*number), Rule::Flood)).count()
+    };
+    assert_eq!(flooding(&mut guard, START), 30);
+    assert!(blocked(&mut guard, START + 1, host(500), Rule::Login), "the budget is of floods alone");
+    assert_eq!(flooding(&mut guard, START + 61_000), 10);
+    assert!(guard.ledger.is_full(Pool::Packets));
+    assert!(blocked(&mut guard, START + 61_001, host(501), Rule::Login), "there is room for it");
+    // The budget of failed logins bounds them, and not the floods.
+    let mut logins = 1;
+    for number in 600..700 {
+        logins += usize::from(blocked(&mut guard, START + 61_002, host(number), Rule::Login));
+    }
+    assert_eq!(logins, 30);
+    assert_eq!(guard.budget(START + 61_002, Pool::Logins), Usage { used: 30, limit: 30 });
+    let reached = guard.reached(START + 61_002).join("\n");
+    assert!(reached.contains("30 blocks for failed logins within 1m is used up"), "{reached}");
+}
+
+/// To look a connection up costs time: it is not done for what is not blocked in any case.
+#[test]
+fn connections_are_looked_up_last() {
+    let mut guard = guard(settings());
+    let mut asked = 0;
+    for number in 0..1000u32 {
+        let suspect = suspect(host(number), Rule::Flood);
+        guard.judge(START, None, None, &suspect, || {
+            asked += 1;
+            None
+        });
+    }
+    assert_eq!(asked, 30);
 }
 
 #[test]
@@ -251,7 +308,7 @@ fn nobody_protected_is_blocked_and_who_becomes_it_is_let_go() {
         "{changes:?}"
     );
     assert!(!blocked(&mut guard, START + 2, resolver, Rule::Login));
-    assert!(!guard.judge(START + 2, None, None, &suspect(host(80), Rule::Flood), true));
+    assert!(!guard.judge(START + 2, None, None, &suspect(host(80), Rule::Flood), || Some(Protection::Peer)));
     let allow = vec![host(99).prefix()];
     assert!(blocked(&mut guard, START + 3, host(99), Rule::Flood));
     guard.set(START + 4, Settings { allow, ..settings() }, 7);
@@ -275,7 +332,7 @@ fn an_end_by_hand_is_remembered() {
 fn words_and_records_have_their_bounds() {
     let mut guard = guard(Settings { budget: limit(1_000_000, 60), max_blocks: 16_384, ..settings() });
     for number in 0..16_384 {
-        assert!(blocked(&mut guard, START + u64::from(number), host(number), Rule::Login));
+        assert!(blocked(&mut guard, START + u64::from(number), host(number), Rule::Flood));
         let lines = vec!["a line".to_string()];
         guard.ledger.explain(host(number), Detail { words: None, lines });
     }

@@ -76,6 +76,7 @@ impl Engine {
             services: block.services.iter().map(service_text).collect(),
             dropped: None,
             dry: block.dry,
+            pending: false,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::calendar::{Date, Month};
 use crate::event::{Address, Class, Service};
 use crate::query::answer::{AnomalyRow, Completeness, EventRow, RecentAnswer};
 use crate::query::history::{History, MonthOfDays, Retention};
-use crate::query::question::{Question, Topic};
+use crate::query::question::{Prefix, Question, Topic};
 use crate::query::{self, Answer, AnswerError};
 use crate::services;
 use crate::short::AddressText;
@@ -299,6 +299,17 @@ impl Engine {
 }
 
 /// Hides the lower half of every source, as `mask_sources` asks.
+/// Why a question must not be answered while sources are masked: it asks for less than is shown, and enough such
+/// questions would tell the rest of an address. What is blocked is shown whole, and may be asked for.
+pub fn refused_by_mask(question: &Question, is_blocked: impl FnOnce(Address) -> bool) -> Option<String> {
+    let Prefix { network, length } = question.source.filter(|_| question.topic != Topic::Blocks)?;
+    let shown = if network.is_v4() { 16 } else { 32 };
+    let is_single = length == if network.is_v4() { 32 } else { 128 };
+    let hidden = length > shown && !(is_single && is_blocked(network));
+    let key = if question.topic == Topic::Source { "address" } else { "source" };
+    hidden.then(|| format!("{key}: mask_sources is on: no prefix longer than /{shown} is answered"))
+}
+
 pub fn mask(answer: &mut Answer) {
     match answer {
         Answer::Summary(answer) => answer.sources.iter_mut().for_each(|row| mask_text(&mut row.address)),
@@ -361,5 +372,26 @@ mod tests {
         assert_eq!(masked("2001:db8::7"), "2001:db8:x::");
         let line = "SRC=2001:0db8:0000:0000:0000:0000:0000:0007 DST=::1";
         assert_eq!(mask_in(line, "2001:db8::7", "2001:db8:x::"), "SRC=2001:db8:x:: DST=::1");
+    }
+
+    #[test]
+    fn masked_sources_cannot_be_found_out_prefix_by_prefix() {
+        let refused = |topic, prefix: &str, blocked: bool| {
+            let source = Some(Prefix::parse(prefix).unwrap());
+            refused_by_mask(&Question { source, ..Question::new(topic) }, |_| blocked).is_some()
+        };
+        for topic in [Topic::Sources, Topic::Summary, Topic::Recent, Topic::Services, Topic::Hours] {
+            assert!(!refused(topic, "180.188.0.0/16", false) && !refused(topic, "2001:db8::/32", false));
+            for prefix in ["180.188.0.0/17", "180.188.12.34", "2001:db8::/33", "2001:db8::1"] {
+                assert!(refused(topic, prefix, false), "{topic:?} {prefix}");
+            }
+        }
+        // Blocks are shown whole.
+        assert!(!refused(Topic::Blocks, "180.188.12.34", false));
+        assert!(
+            !refused(Topic::Source, "180.188.12.34", true) && refused(Topic::Source, "180.188.12.34", false)
+        );
+        assert!(refused(Topic::Sources, "180.188.12.0/24", true));
+        assert!(refused_by_mask(&Question::new(Topic::Sources), |_| false).is_none());
     }
 }

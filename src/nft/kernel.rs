@@ -1,12 +1,14 @@
-//! What the kernel says of our table: notifications of changes, and the elements of its sets.
+//! The kernel's side of our table, over netlink: notifications of changes, the elements of its sets, and their
+//! changes. The kernel answers while it is asked; no process is started for it.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::script::{self, BLOCKED, PEERS, TABLE};
+use super::conntrack::{self, Opener};
+use super::script::{self, BLOCKED, PEERS, SERVED, TABLE};
 use crate::guard::Source;
-use crate::parse::nftables::{self, Message, NFNLGRP_NFTABLES};
+use crate::parse::nftables::{self, Message, NFNLGRP_NFTABLES, Transaction};
 use crate::sys::netlink::Netlink;
 use crate::sys::wait::{Wait, wait};
 
@@ -15,7 +17,9 @@ const DATAGRAM: usize = 16 << 10;
 /// The whole ruleset of a router is some hundred notifications when it is reloaded.
 const RECEIVE_BUFFER: usize = 256 << 10;
 /// Datagrams that one turn reads.
-const AT_ONCE: usize = 256;
+const DATAGRAMS_PER_TURN: usize = 256;
+/// Elements in one message: its attributes have lengths of 16 bits.
+const ELEMENTS_PER_MESSAGE: usize = 256;
 /// The kernel answers while it is asked; this is for when it is out of memory.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -37,16 +41,16 @@ impl Notifications {
         self.socket.as_fd()
     }
 
-    /// Reads what has come. True if somebody else than the process `own` took something of our table away,
-    /// or may have.
-    pub fn read(&mut self, own: Option<u32>) -> io::Result<bool> {
-        let mut hurt = false;
-        for _ in 0..AT_ONCE {
+    /// Reads what has come. True if somebody else than the sockets `own` took something of our table away, or may
+    /// have.
+    pub fn read(&mut self, own: &[u32]) -> io::Result<bool> {
+        let mut damaged = false;
+        for _ in 0..DATAGRAMS_PER_TURN {
             let datagram = match self.socket.receive(&mut self.buffer) {
                 Ok(Some(datagram)) => datagram,
                 Ok(None) => break,
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    hurt = true;
+                    damaged = true;
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -54,16 +58,16 @@ impl Notifications {
             if !datagram.from_kernel {
                 continue;
             }
-            hurt |= datagram.cut;
+            damaged |= datagram.cut;
             for message in nftables::messages(&self.buffer[..datagram.length.min(DATAGRAM)]) {
-                hurt |= match message {
-                    Message::Removed { table, port } => table == TABLE.as_bytes() && Some(port) != own,
+                damaged |= match message {
+                    Message::Removed { table, port } => table == TABLE.as_bytes() && !own.contains(&port),
                     Message::Unknown => true,
                     _ => false,
                 };
             }
         }
-        Ok(hurt)
+        Ok(damaged)
     }
 }
 
@@ -80,11 +84,25 @@ impl Elements {
         Ok(Elements { socket, buffer: vec![0; DATAGRAM].into_boxed_slice(), request: 0 })
     }
 
+    /// The number by which notifications name this socket.
+    pub fn port(&self) -> io::Result<u32> {
+        self.socket.port()
+    }
+
     /// Asks, and gives every message of the answer to `each`. The errno of the answer, 0 for success.
     fn ask(&mut self, make: impl Fn(u32) -> Vec<u8>, each: &mut dyn FnMut(Message<'_>)) -> io::Result<i32> {
         self.request = self.request.wrapping_add(1);
         let wanted = self.request;
         self.socket.send(&make(wanted))?;
+        self.receive(&mut |request| request == wanted, each)
+    }
+
+    /// Reads answers up to the one that `is_last`; what is late of an earlier request is skipped.
+    fn receive(
+        &mut self,
+        is_last: &mut dyn FnMut(u32) -> bool,
+        each: &mut dyn FnMut(Message<'_>),
+    ) -> io::Result<i32> {
         loop {
             let Some(datagram) = self.socket.receive(&mut self.buffer)? else {
                 use std::os::fd::AsFd;
@@ -98,7 +116,7 @@ impl Elements {
             }
             for message in nftables::messages(&self.buffer[..datagram.length.min(DATAGRAM)]) {
                 match message {
-                    Message::Answer { request, errno } if request == wanted => return Ok(errno),
+                    Message::Answer { request, errno } if is_last(request) => return Ok(errno),
                     Message::Done => return Ok(0),
                     message => each(message),
                 }
@@ -115,12 +133,115 @@ impl Elements {
         }
     }
 
-    /// Whether a connection to this source was opened from inside, as far as the kernel remembers. Also true if
-    /// the kernel cannot say: then nobody is cut off.
-    pub fn is_peer(&mut self, source: Source) -> bool {
-        let (set, key) = (script::set_of(PEERS, source), script::key(source));
-        let asked = self.ask(|request| nftables::get_element(TABLE, set, &key, request), &mut |_| {});
-        !matches!(asked, Ok(libc::ENOENT))
+    fn has_element(&mut self, set: &str, key: &[u8]) -> io::Result<bool> {
+        match self.ask(|request| nftables::get_element(TABLE, set, key, request), &mut |_| {})? {
+            0 => Ok(true),
+            // The element, or the set, or the table.
+            libc::ENOENT if self.has_table()? => Ok(false),
+            errno => Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+
+    /// Whether a connection to this source was opened from inside within the time that peers are remembered for.
+    /// The error is that the kernel cannot say, for instance without our table.
+    pub fn is_remembered(&mut self, source: Source) -> io::Result<bool> {
+        self.has_element(script::set_of(PEERS, source), &script::key(source))
+    }
+
+    /// Whether there is a connection to this source that was opened from inside.
+    pub fn has_connection_to(&mut self, source: Source) -> io::Result<bool> {
+        conntrack::has_connection_to(source, |Opener { address, protocol, port }| {
+            let key = script::served_key(address, protocol, port);
+            let set = SERVED[usize::from(address.len() != 4)];
+            self.has_element(set, &key).unwrap_or(false)
+        })
+    }
+
+    /// Takes sources out of the sets of blocked ones, whether they are in or not, and adds sources with the
+    /// milliseconds that are left of each: all of it, or nothing and an error.
+    pub fn change(&mut self, remove: &[Source], add: &[(Source, u64)]) -> io::Result<()> {
+        self.request = self.request.wrapping_add(1);
+        let first = self.request;
+        let mut transaction = Transaction::new(TABLE, first);
+        for set in BLOCKED {
+            let of_set = |source: Source| script::set_of(BLOCKED, source) == set;
+            let gone: Vec<Source> = remove.iter().copied().filter(|source| of_set(*source)).collect();
+            for gone in gone.chunks(ELEMENTS_PER_MESSAGE) {
+                let keys: Vec<Vec<u8>> = gone.iter().map(|source| script::key(*source)).collect();
+                let there: Vec<(Vec<u8>, u64)> = keys.iter().map(|key| (key.clone(), 1000)).collect();
+                transaction.add_elements(set, &there);
+                transaction.delete_elements(set, &keys);
+            }
+            let new: Vec<&(Source, u64)> = add.iter().filter(|(source, _)| of_set(*source)).collect();
+            for new in new.chunks(ELEMENTS_PER_MESSAGE) {
+                let element =
+                    |(source, left): &&(Source, u64)| (script::key(*source), script::timeout_ms(*left));
+                transaction.add_elements(set, &new.iter().map(element).collect::<Vec<_>>());
+            }
+        }
+        self.commit(first, transaction)
+    }
+
+    /// Remembers peers, with the milliseconds that are left of each.
+    pub fn add_peers(&mut self, peers: &[(Source, u64)]) -> io::Result<()> {
+        for set in PEERS {
+            let of_set = |(source, _): &&(Source, u64)| script::set_of(PEERS, *source) == set;
+            let peers: Vec<&(Source, u64)> = peers.iter().filter(of_set).collect();
+            for peers in peers.chunks(ELEMENTS_PER_MESSAGE) {
+                self.request = self.request.wrapping_add(1);
+                let mut transaction = Transaction::new(TABLE, self.request);
+                let element = |(source, left): &&(Source, u64)| (script::key(*source), (*left).max(1));
+                transaction.add_elements(set, &peers.iter().map(element).collect::<Vec<_>>());
+                self.commit(self.request, transaction)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the table away, whether it is there or not.
+    pub fn delete_table(&mut self) -> io::Result<()> {
+        self.request = self.request.wrapping_add(1);
+        let mut transaction = Transaction::new(TABLE, self.request);
+        transaction.delete_table();
+        self.commit(self.request, transaction)
+    }
+
+    fn commit(&mut self, first: u32, transaction: Transaction<'_>) -> io::Result<()> {
+        let (bytes, last) = transaction.finish();
+        if last == first {
+            return Ok(());
+        }
+        self.request = last.wrapping_add(1);
+        self.socket.send(&bytes)?;
+        let count = last.wrapping_sub(first);
+        let mut failed = 0;
+        for _ in 0..=count {
+            // Each message is answered; of a transaction that fails as a whole only the first one is.
+            let mut answered = first;
+            let errno = self.receive(
+                &mut |request| {
+                    answered = request;
+                    request.wrapping_sub(first) <= count
+                },
+                &mut |_| {},
+            )?;
+            failed = if failed == 0 { errno } else { failed };
+            if answered == last || answered == first {
+                break;
+            }
+        }
+        if failed == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(failed)) }
+    }
+
+    /// The packets of a named counter of our table.
+    pub fn counter(&mut self, name: &str) -> Option<u64> {
+        let mut packets = None;
+        let asked = self.ask(|request| nftables::get_counter(TABLE, name, request), &mut |message| {
+            if let Message::Counter(count) = message {
+                packets = count;
+            }
+        });
+        asked.ok().filter(|errno| *errno == 0).and(packets)
     }
 
     /// Packets of a blocked source that were dropped.
@@ -137,8 +258,17 @@ impl Elements {
 
     /// Every blocked source, with the milliseconds that are left.
     pub fn blocked(&mut self, each: &mut dyn FnMut(Source, u64)) {
-        for set in BLOCKED {
-            // What cannot be listed is made anew from the ledger.
+        self.list(BLOCKED, each);
+    }
+
+    /// Every remembered peer, with the milliseconds that are left.
+    pub fn peers(&mut self, each: &mut dyn FnMut(Source, u64)) {
+        self.list(PEERS, each);
+    }
+
+    fn list(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, u64)) {
+        for set in sets {
+            // What cannot be listed is made anew from the ledger, or remembered again.
             let _ = self.ask(|request| nftables::list_elements(TABLE, set, request), &mut |message| {
                 if let Message::Elements(elements) = message {
                     for element in elements {

@@ -3,6 +3,7 @@
 //!
 //! Decides nothing. No packet's text comes here, only addresses.
 
+pub mod conntrack;
 pub mod kernel;
 pub mod run;
 pub mod script;

@@ -5,24 +5,21 @@ use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use crate::sys::wait::{Wait, wait};
-
 /// nft is looked for here alone: what the surroundings call PATH is not asked.
-const PLACES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
-/// It takes milliseconds; on a small router with thousands of blocks a second.
-const LIMIT_MS: u64 = 5_000;
+const DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+/// It takes milliseconds; on a small router with thousands of blocks a second, and longer while flash is busy.
+const LIMIT_MS: u64 = 60_000;
 /// After it closed its messages it is about to end.
 const ENDING_MS: u64 = 5;
 /// Bytes of its messages that are read.
 const MOST_BYTES: usize = 2048;
 
 pub fn program() -> Option<PathBuf> {
-    PLACES.iter().map(|place| Path::new(place).join("nft")).find(|path| path.is_file())
+    DIRECTORIES.iter().map(|directory| Path::new(directory).join("nft")).find(|path| path.is_file())
 }
 
 /// nft with nothing of the surroundings that could change what it does.
@@ -116,25 +113,16 @@ impl Nft {
                 return None;
             }
             Ok(None) if now_ms < running.until => return None,
-            Ok(None) => Err("nft does not come to an end".to_string()),
+            Ok(None) => Err(format!("it was ended after {} s", LIMIT_MS / 1000).to_string()),
             Err(error) => Err(format!("cannot wait for nft: {error}")),
         };
         self.running = None;
         Some(outcome)
     }
 
-    /// Runs a last script to its end; for the end of the process.
-    pub fn finish(&mut self, now: impl Fn() -> u64, script: &str) -> Result<(), String> {
+    /// Ends what runs, if anything does.
+    pub fn kill(&mut self) {
         self.running = None;
-        self.start(now(), script).map_err(|error| error.to_string())?;
-        loop {
-            if let Some(outcome) = self.poll(now()) {
-                return outcome;
-            }
-            let mut waits: Vec<Wait<'_>> = self.fd().map(Wait::read).into_iter().collect();
-            // An interruption only means to look again.
-            let _ = wait(&mut waits, Some(Duration::from_millis(5)));
-        }
     }
 }
 

@@ -10,15 +10,30 @@ pub const TABLE: &str = "fwstat";
 /// The sets of blocked sources, and of those to whom connections were opened from inside.
 pub const BLOCKED: [&str; 2] = ["blocked4", "blocked6"];
 pub const PEERS: [&str; 2] = ["peers4", "peers6"];
+/// Inside addresses, protocols and ports that took a connection from outside.
+pub const SERVED: [&str; 2] = ["served4", "served6"];
+/// Counts the connections whose peer was not remembered because an inside host opened too many, or the set was full.
+pub const PEERS_LIMITED: &str = "peers_limited";
+pub const PEERS_FULL: &str = "peers_full";
 
-/// Peers that are remembered: some 100 bytes of kernel memory each, taken as they come.
-const MOST_PEERS: u32 = 8192;
+/// Peers that are remembered per family: some 100 bytes of kernel memory each, taken as they come.
+pub const MAX_PEERS: u32 = 8192;
+const MAX_SERVED: u32 = 1024;
+/// Inside hosts that opened connections, with the rate of their new peers.
+const OPENERS: [&str; 2] = ["openers4", "openers6"];
+/// Inside hosts whose rate of new peers is limited.
+const MAX_OPENERS: u32 = 1024;
+/// New peers that one inside host (IPv6: one /64) may add: with peers remembered for an hour, no host can fill a
+/// third of the set.
+const OPENER_RATE: &str = "limit rate over 30/minute burst 500 packets";
 /// Elements that are over still count until the kernel collects them.
 const SLACK: u32 = 64;
 /// A block ends in the kernel so much earlier than in the ledger, never later.
 const EARLY_MS: u64 = 50;
 /// Elements in one command.
-const AT_ONCE: usize = 256;
+const ELEMENTS_PER_COMMAND: usize = 256;
+/// The part of an IPv6 address that a source is known by.
+const HALF: &str = "ffff:ffff:ffff:ffff::";
 
 /// What worms look for: Telnet, Windows' file shares and RPC, ADB, TR-069, Winbox, UPnP of cheap routers.
 const WORM_PORTS: &str = "23, 2323, 135, 139, 445, 5555, 7547, 8291, 37215, 52869, 60001";
@@ -35,13 +50,16 @@ pub struct Spec {
     pub egress: Option<Vec<String>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GuardSpec {
     /// False for a dry run: peers are remembered, nothing is blocked.
     pub enforce: bool,
-    /// Every packet of a blocked source, not only new connections.
+    /// Every packet of a blocked source, not only what belongs to no known connection.
     pub all: bool,
+    /// The most blocks at a time.
     pub size: u32,
+    /// The interfaces to outside; empty if they are not known.
+    pub outside: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,7 +78,7 @@ impl Spec {
 /// Takes the table away, whether it is there or not.
 pub const REMOVE: &str = "table inet fwstat {\n}\ndelete table inet fwstat\n";
 
-/// Makes the table anew with these blocks (and the milliseconds that are left of each), all at once.
+/// Makes the table anew, all at once, with these blocks (and the milliseconds that are left of each).
 pub fn build(spec: &Spec, blocks: &[(Source, u64)]) -> String {
     let mut text = String::from(REMOVE);
     text.push_str("table inet fwstat {\n");
@@ -69,13 +87,13 @@ pub fn build(spec: &Spec, blocks: &[(Source, u64)]) -> String {
         if guard.enforce {
             judging(guard, spec.log.as_ref(), &mut text);
         }
-        peers(guard, &mut text);
+        remembering(guard, &mut text);
     }
     if let Some(outside) = &spec.egress {
         egress(outside, spec.log.as_ref(), &mut text);
     }
     text.push_str("}\n");
-    if spec.guard.is_some_and(|guard| guard.enforce) {
+    if spec.guard.as_ref().is_some_and(|guard| guard.enforce) {
         add(blocks, &mut text);
     }
     text
@@ -84,14 +102,20 @@ pub fn build(spec: &Spec, blocks: &[(Source, u64)]) -> String {
 fn sets(guard: &GuardSpec, text: &mut String) {
     for (place, kind) in ["ipv4_addr", "ipv6_addr"].into_iter().enumerate() {
         let size = guard.size.saturating_add(guard.size / 4).saturating_add(SLACK);
-        let (blocked, peers) = (BLOCKED[place], PEERS[place]);
+        let (blocked, peers, served) = (BLOCKED[place], PEERS[place], SERVED[place]);
+        let openers = OPENERS[place];
         let _ = write!(
             text,
             "\tset {blocked} {{\n\t\ttype {kind}\n\t\tsize {size}\n\t\tflags timeout\n\t\tcounter\n\t}}\n\
-             \tset {peers} {{\n\t\ttype {kind}\n\t\tsize {MOST_PEERS}\n\t\tflags dynamic,timeout\n\
-             \t\ttimeout 1h\n\t}}\n"
+             \tset {peers} {{\n\t\ttype {kind}\n\t\tsize {MAX_PEERS}\n\t\tflags dynamic,timeout\n\
+             \t\ttimeout 1h\n\t}}\n\
+             \tset {served} {{\n\t\ttype {kind} . inet_proto . inet_service\n\t\tsize {MAX_SERVED}\n\
+             \t\tflags dynamic,timeout\n\t\ttimeout 1d\n\t}}\n\
+             \tset {openers} {{\n\t\ttype {kind}\n\t\tsize {MAX_OPENERS}\n\t\tflags dynamic,timeout\n\
+             \t\ttimeout 20m\n\t}}\n"
         );
     }
+    let _ = write!(text, "\tcounter {PEERS_LIMITED} {{\n\t}}\n\tcounter {PEERS_FULL} {{\n\t}}\n");
 }
 
 /// Before fw4's own chains, which have the priority `filter`.
@@ -109,14 +133,15 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
         // Neighbours of the link must find one another in any case.
         "meta l4proto ipv6-icmp icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } return"
     } else {
-        "ct state != new return"
+        // Invalid packets are dropped, too: fw4 lets them reach the zone's policy only.
+        "ct state { established, related, untracked } return"
     };
     let _ = write!(
         text,
         "\tchain refuse {{\n\t\tcounter {counted}drop{comment}\n\t}}\n\
          \tchain judge {{\n\t\t{which}\n\
          \t\tip saddr @blocked4 goto refuse\n\
-         \t\tip6 saddr & ffff:ffff:ffff:ffff:: @blocked6 goto refuse\n\t}}\n"
+         \t\tip6 saddr & {HALF} @blocked6 goto refuse\n\t}}\n"
     );
     for hook in ["input", "forward"] {
         let _ = write!(
@@ -126,33 +151,71 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
     }
 }
 
-/// Remembers to whom connections are opened: after fw4's chains, so that only what they let through counts.
-/// Name and time servers are remembered for longer.
-fn peers(guard: &GuardSpec, text: &mut String) {
-    let going_on = if guard.all { "" } else { "limit rate 200/second burst 200 packets " };
-    text.push_str(
-        "\tchain remember {\n\
-         \t\tmeta l4proto { tcp, udp } th dport { 53, 123, 853 } update @peers4 { ip daddr timeout 1d } return\n\
-         \t\tmeta l4proto { tcp, udp } th dport { 53, 123, 853 } \
-         update @peers6 { ip6 daddr & ffff:ffff:ffff:ffff:: timeout 1d } return\n\
-         \t\tupdate @peers4 { ip daddr }\n\
-         \t\tupdate @peers6 { ip6 daddr & ffff:ffff:ffff:ffff:: }\n\t}\n",
+/// Remembers to whom connections are opened: after fw4's chains, so that only what they let through counts. The
+/// router's own name and time servers are remembered for longer.
+fn remembering(guard: &GuardSpec, text: &mut String) {
+    let _ = write!(
+        text,
+        "\tchain remember {{\n\
+         \t\tupdate @peers4 {{ ip daddr }} return\n\
+         \t\tupdate @peers6 {{ ip6 daddr & {HALF} }} return\n\
+         \t\tcounter name {PEERS_FULL}\n\t}}\n"
     );
-    for (chain, hook) in [("opened", "output"), ("opened_through", "forward")] {
-        let _ = write!(
-            text,
-            "\tchain {chain} {{\n\t\ttype filter hook {hook} priority filter + 10\n\
-             \t\tct direction reply return\n\
-             \t\tct state new goto remember\n\
-             \t\tct state established {going_on}goto remember\n\t}}\n"
-        );
-    }
+    // What comes from a port that is served is an answer, also where the kernel forgot the question; a TCP
+    // connection begins with a SYN. Connections that are older than this table are remembered by what goes on in
+    // them.
+    let established = if guard.all {
+        ""
+    } else {
+        "\t\tct state established limit rate over 200/second burst 200 packets return\n"
+    };
+    let opening = format!(
+        "\t\tct direction reply return\n\
+         \t\tct state != {{ new, established }} return\n\
+         \t\tmeta l4proto {{ tcp, udp }} ip saddr . meta l4proto . th sport @served4 return\n\
+         \t\tmeta l4proto {{ tcp, udp }} ip6 saddr . meta l4proto . th sport @served6 return\n\
+         \t\tct state new tcp flags & (fin | syn | rst | ack) != syn return\n{established}"
+    );
+    let _ = write!(
+        text,
+        "\tchain opened {{\n\t\ttype filter hook output priority filter + 10\n{opening}\
+         \t\tmeta l4proto {{ tcp, udp }} th dport {{ 53, 123, 853 }} update @peers4 {{ ip daddr timeout 1d }} return\n\
+         \t\tmeta l4proto {{ tcp, udp }} th dport {{ 53, 123, 853 }} \
+         update @peers6 {{ ip6 daddr & {HALF} timeout 1d }} return\n\
+         \t\tgoto remember\n\t}}\n\
+         \tchain opened_through {{\n\t\ttype filter hook forward priority filter + 10\n"
+    );
+    let from_outside = if guard.outside.is_empty() {
+        String::new()
+    } else {
+        let names = names(&guard.outside);
+        let _ = writeln!(text, "\t\tiifname {{ {names} }} jump served");
+        format!("iifname {{ {names} }} ")
+    };
+    let _ = write!(
+        text,
+        "{opening}\
+         \t\tip daddr @peers4 goto remember\n\
+         \t\tip6 daddr & {HALF} @peers6 goto remember\n\
+         \t\tupdate @openers4 {{ ip saddr {OPENER_RATE} }} counter name {PEERS_LIMITED} return\n\
+         \t\tupdate @openers6 {{ ip6 saddr & {HALF} {OPENER_RATE} }} counter name {PEERS_LIMITED} return\n\
+         \t\tgoto remember\n\t}}\n\
+         \tchain served {{\n\
+         \t\tct state != new return\n\
+         \t\tmeta l4proto {{ tcp, udp }} update @served4 {{ ip daddr . meta l4proto . th dport }}\n\
+         \t\tmeta l4proto {{ tcp, udp }} update @served6 {{ ip6 daddr . meta l4proto . th dport }}\n\t}}\n\
+         \tchain served_here {{\n\t\ttype filter hook input priority filter + 10\n\t\t{from_outside}jump served\n\t}}\n"
+    );
+}
+
+fn names(interfaces: &[String]) -> String {
+    let names: Vec<String> = interfaces.iter().map(|name| format!("\"{name}\"")).collect();
+    names.join(", ")
 }
 
 /// Before fw4's chains, so that what these refuse is seen too; fw4 logs it in its own way.
 fn egress(outside: &[String], log: Option<&LogSpec>, text: &mut String) {
-    let names: Vec<String> = outside.iter().map(|name| format!("\"{name}\"")).collect();
-    let names = names.join(", ");
+    let names = names(outside);
     let logged = log.map_or(String::new(), |LogSpec { group, .. }| {
         format!(
             "\t\t{WATCHED_RATE} log group {group} prefix \"fwstat egress: \" snaplen {COPY_RANGE} \
@@ -168,28 +231,15 @@ fn egress(outside: &[String], log: Option<&LogSpec>, text: &mut String) {
     );
 }
 
-/// Adds these blocks to the table that is there.
-pub fn add(blocks: &[(Source, u64)], text: &mut String) {
+/// Adds these blocks to the table.
+fn add(blocks: &[(Source, u64)], text: &mut String) {
     for (place, set) in BLOCKED.into_iter().enumerate() {
         let of_family: Vec<&(Source, u64)> =
             blocks.iter().filter(|(source, _)| place_of(*source) == place).collect();
-        for some in of_family.chunks(AT_ONCE) {
+        for some in of_family.chunks(ELEMENTS_PER_COMMAND) {
             let elements: Vec<String> = some.iter().map(|(source, left)| element(*source, *left)).collect();
             let _ = writeln!(text, "add element inet {TABLE} {set} {{ {} }}", elements.join(", "));
         }
-    }
-}
-
-/// Takes these sources out of the table that is there, whether they are in it or not.
-pub fn remove(sources: &[Source], text: &mut String) {
-    for source in sources {
-        let set = BLOCKED[place_of(*source)];
-        let _ = writeln!(
-            text,
-            "add element inet {TABLE} {set} {{ {} }}\ndelete element inet {TABLE} {set} {{ {} }}",
-            element(*source, 1000),
-            key_text(*source)
-        );
     }
 }
 
@@ -202,8 +252,13 @@ fn key_text(source: Source) -> String {
     source.prefix().network.to_string()
 }
 
+/// The timeout of an element of which the ledger says that so much is left.
+pub fn timeout_ms(left_ms: u64) -> u64 {
+    left_ms.saturating_sub(EARLY_MS).max(1)
+}
+
 fn element(source: Source, left_ms: u64) -> String {
-    let left = left_ms.saturating_sub(EARLY_MS).max(1);
+    let left = timeout_ms(left_ms);
     let (seconds, ms) = (left / 1000, left % 1000);
     let time = match (seconds, ms) {
         (0, ms) => format!("{ms}ms"),
@@ -229,6 +284,12 @@ pub fn source_of(key: &[u8]) -> Option<Source> {
     Some(Source::V6((u128::from_be_bytes(bits) >> 64) as u64))
 }
 
+/// A served port as the key of an element: fields in network byte order, each filled up to 32 bits.
+pub fn served_key(address: &[u8], protocol: u8, port: u16) -> Vec<u8> {
+    let [high, low] = port.to_be_bytes();
+    [address, &[protocol, 0, 0, 0], &[high, low, 0, 0]].concat()
+}
+
 /// The set that a source belongs to, of a pair of them.
 pub fn set_of(sets: [&'static str; 2], source: Source) -> &'static str {
     sets[place_of(source)]
@@ -247,7 +308,12 @@ mod tests {
     #[test]
     fn a_table_is_as_written() {
         let spec = Spec {
-            guard: Some(GuardSpec { enforce: true, all: false, size: 4096 }),
+            guard: Some(GuardSpec {
+                enforce: true,
+                all: false,
+                size: 4096,
+                outside: vec!["pppoe-wan".into()],
+            }),
             log: Some(LogSpec { group: 32, zone: Some("wan".into()) }),
             egress: Some(vec!["pppoe-wan".into()]),
         };
@@ -259,8 +325,8 @@ mod tests {
         }
         assert_eq!(text, std::fs::read_to_string(path).unwrap());
         assert!(!build(&Spec { log: None, ..spec.clone() }, &blocks).contains("log group"));
-        let dry = Spec { guard: Some(GuardSpec { enforce: false, all: false, size: 9 }), ..spec };
-        let dry = build(&dry, &blocks);
+        let dry = GuardSpec { enforce: false, all: false, size: 9, outside: Vec::new() };
+        let dry = build(&Spec { guard: Some(dry), ..spec }, &blocks);
         assert!(!dry.contains("drop") && !dry.contains("198.51.100.7") && dry.contains("peers4"));
     }
 

@@ -70,14 +70,18 @@ fn ended_blocks(history: &[EndedRow], style: &Style, out: &mut dyn Write) -> io:
             plain(&row.because),
             row.times.to_string(),
             plain(&row.rule),
-            reason(row.dry, &row.reason),
+            reason(row.dry, false, &row.reason),
         ]);
     }
     table.write(style, out)
 }
 
-fn reason(dry: bool, reason: &str) -> String {
-    if dry { format!("(dry run) {}", plain(reason)) } else { plain(reason) }
+fn reason(dry: bool, pending: bool, reason: &str) -> String {
+    match (dry, pending) {
+        (true, _) => format!("(dry run) {}", plain(reason)),
+        (false, true) => format!("(not in the kernel yet) {}", plain(reason)),
+        (false, false) => plain(reason),
+    }
 }
 
 fn active_blocks(answer: &BlocksAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
@@ -100,7 +104,7 @@ fn active_blocks(answer: &BlocksAnswer, style: &Style, out: &mut dyn Write) -> i
             plain(&row.rule),
             count(row.count),
             plain(&row.window),
-            reason(row.dry, &row.reason),
+            reason(row.dry, row.pending, &row.reason),
         ]);
     }
     table.write(style, out)?;

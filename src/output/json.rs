@@ -68,7 +68,8 @@ fn put_text(out: &mut String, text: &str) {
             '\t' => out.push_str("\\t"),
             '\x08' => out.push_str("\\b"),
             '\x0c' => out.push_str("\\f"),
-            '\0'..='\x1f' => _ = write!(out, "\\u{:04x}", letter as u32),
+            // Also what terminals of eight bits obey.
+            '\0'..='\x1f' | '\x7f'..='\u{9f}' => _ = write!(out, "\\u{:04x}", letter as u32),
             _ => out.push(letter),
         }
     }
@@ -124,7 +125,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_value_is_written_as_serde_json_writes_it(value in values()) {
-            prop_assert_eq!(text(&value), value.to_string());
+            let controls = ('\x7f'..='\u{9f}').map(|c| (c, format!("\\u{:04x}", c as u32)));
+            let expected = controls.fold(value.to_string(), |text, (c, escaped)| text.replace(c, &escaped));
+            prop_assert_eq!(text(&value), expected);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 pub mod anomaly_table;
 pub mod blobmsg;
-pub(crate) mod cells;
+pub mod cells;
 mod event_tables;
 pub mod export;
 #[cfg(test)]

@@ -22,6 +22,8 @@ const DELSET: u16 = SUBSYSTEM | 11;
 const NEWSETELEM: u16 = SUBSYSTEM | 12;
 const GETSETELEM: u16 = SUBSYSTEM | 13;
 const DELSETELEM: u16 = SUBSYSTEM | 14;
+const NEWOBJ: u16 = SUBSYSTEM | 18;
+const GETOBJ: u16 = SUBSYSTEM | 19;
 const DESTROYTABLE: u16 = SUBSYSTEM | 26;
 const DESTROYSETELEM: u16 = SUBSYSTEM | 30;
 
@@ -36,6 +38,16 @@ const ELEMENT_EXPRESSION: u16 = 7;
 const DATA_VALUE: u16 = 1;
 const EXPRESSION_DATA: u16 = 2;
 const COUNTER_PACKETS: u16 = 2;
+const ELEMENT_TIMEOUT: u16 = 4;
+const OBJECT_NAME: u16 = 2;
+const OBJECT_TYPE: u16 = 3;
+const OBJECT_DATA: u16 = 4;
+const OBJECT_COUNTER: u32 = 1;
+
+/// Messages of a transaction stand between these two (linux/netfilter/nfnetlink.h).
+const BATCH_BEGIN: u16 = 0x10;
+const BATCH_END: u16 = 0x11;
+const NLM_F_CREATE: u16 = 0x400;
 
 /// One element of a set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +71,8 @@ pub enum Message<'a> {
     Elements(Elements<'a>),
     /// The table that was asked for is there.
     Table,
+    /// The packets of a named counter.
+    Counter(Option<u64>),
     /// The answer to the request with this number: an errno, 0 for success.
     Answer {
         request: u32,
@@ -89,6 +103,11 @@ fn read(frame: Frame<'_>) -> Message<'_> {
             }
         }
         NEWTABLE => Message::Table,
+        NEWOBJ => {
+            let data = attribute(frame.body.get(NFGENMSG..).unwrap_or_default(), OBJECT_DATA);
+            let packets = data.and_then(|data| attribute(data, COUNTER_PACKETS));
+            Message::Counter(packets.and_then(|value| be64(value, 0)))
+        }
         NEWSETELEM => {
             let rest = frame.body.get(NFGENMSG..).unwrap_or_default();
             Message::Elements(Elements {
@@ -158,6 +177,91 @@ pub fn list_elements(table: &str, set: &str, request: u32) -> Vec<u8> {
         name(message, TABLE, table);
         name(message, LIST_SET, set);
     })
+}
+
+/// A named counter of a table.
+pub fn get_counter(table: &str, counter: &str, request: u32) -> Vec<u8> {
+    netlink::request(GETOBJ, NLM_F_ACK, request, (NFPROTO_INET, 0), |message| {
+        name(message, TABLE, table);
+        name(message, OBJECT_NAME, counter);
+        put(message, OBJECT_TYPE, &OBJECT_COUNTER.to_be_bytes());
+    })
+}
+
+/// Changes of one table that take place all together or not at all, as one datagram.
+pub struct Transaction<'a> {
+    table: &'a str,
+    bytes: Vec<u8>,
+    request: u32,
+}
+
+impl<'a> Transaction<'a> {
+    /// `request`: the number of its first message; the others count up from it.
+    pub fn new(table: &'a str, request: u32) -> Transaction<'a> {
+        let bytes = netlink::request(BATCH_BEGIN, 0, request, (0, SUBSYSTEM >> 8), |_| {});
+        Transaction { table, bytes, request }
+    }
+
+    fn push(&mut self, kind: u16, flags: u16, fill: impl FnOnce(&mut Vec<u8>)) {
+        self.request = self.request.wrapping_add(1);
+        let flags = flags | NLM_F_ACK;
+        self.bytes.extend(netlink::request(kind, flags, self.request, (NFPROTO_INET, 0), fill));
+    }
+
+    /// Adds elements (a key in network byte order and a timeout in ms) to a set. One that is there stays as it is.
+    pub fn add_elements(&mut self, set: &str, elements: &[(Vec<u8>, u64)]) {
+        let table = self.table;
+        self.push(NEWSETELEM, NLM_F_CREATE, |message| {
+            elements_of(
+                message,
+                table,
+                set,
+                elements.iter().map(|(key, timeout)| (&key[..], Some(*timeout))),
+            );
+        });
+    }
+
+    /// Takes elements out of a set; each must be there.
+    pub fn delete_elements(&mut self, set: &str, keys: &[Vec<u8>]) {
+        let table = self.table;
+        self.push(DELSETELEM, 0, |message| {
+            elements_of(message, table, set, keys.iter().map(|key| (&key[..], None)));
+        });
+    }
+
+    /// Takes the table away, whether it is there or not.
+    pub fn delete_table(&mut self) {
+        let table = self.table;
+        self.push(NEWTABLE, NLM_F_CREATE, |message| name(message, TABLE, table));
+        self.push(DELTABLE, 0, |message| name(message, TABLE, table));
+    }
+
+    /// The datagram, and the number of its last message that is answered.
+    pub fn finish(mut self) -> (Vec<u8>, u32) {
+        let end = self.request.wrapping_add(1);
+        self.bytes.extend(netlink::request(BATCH_END, 0, end, (0, SUBSYSTEM >> 8), |_| {}));
+        (self.bytes, self.request)
+    }
+}
+
+fn elements_of<'k>(
+    message: &mut Vec<u8>,
+    table: &str,
+    set: &str,
+    elements: impl Iterator<Item = (&'k [u8], Option<u64>)>,
+) {
+    name(message, TABLE, table);
+    name(message, LIST_SET, set);
+    put_nested(message, LIST_ELEMENTS, |message| {
+        for (key, timeout) in elements {
+            put_nested(message, LIST_ELEMENT, |message| {
+                put_nested(message, ELEMENT_KEY, |message| put(message, DATA_VALUE, key));
+                if let Some(timeout) = timeout {
+                    put(message, ELEMENT_TIMEOUT, &timeout.to_be_bytes());
+                }
+            });
+        }
+    });
 }
 
 /// Notifications for the tests of those who read them.

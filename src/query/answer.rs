@@ -11,6 +11,9 @@ use crate::short::{AddressText, CountryText, InstantText};
 /// Text of a table of ours: in an answer of a thousand rows none of it is copied.
 pub type Known = std::borrow::Cow<'static, str>;
 
+/// Reasons that an answer lists.
+const MAX_REASONS: usize = 20;
+
 /// What every answer carries: whether it is complete, and if not, why not.
 #[derive(Clone, Debug, Default)]
 pub struct Completeness {
@@ -30,9 +33,13 @@ impl Completeness {
     }
 
     pub fn from_reasons(reasons: &[String]) -> Completeness {
+        let mut because = reasons[..reasons.len().min(MAX_REASONS)].join("; ");
+        if reasons.len() > MAX_REASONS {
+            because.push_str(&format!("; and {} more reasons", reasons.len() - MAX_REASONS));
+        }
         Completeness {
             complete: reasons.is_empty(),
-            incomplete_because: (!reasons.is_empty()).then(|| reasons.join("; ")),
+            incomplete_because: (!reasons.is_empty()).then_some(because),
         }
     }
 }
@@ -394,12 +401,14 @@ pub struct BlockRow {
     pub dropped: Option<u64>,
     /// A dry run: the source would be blocked, but is not.
     pub dry: bool,
+    /// The kernel's set does not have it yet.
+    pub pending: bool,
 }
 
 record! {
     BlockRow:
     address, since, expires, reason, rule, count, window, evidence, times, first_seen, last_seen,
-    services = Lately, dropped, dry = Rarely;
+    services = Lately, dropped, dry = Rarely, pending = Rarely;
 }
 
 #[derive(Clone, Debug, Default)]
@@ -569,9 +578,45 @@ pub struct GuardStatus {
     pub enabled: bool,
     pub state: String,
     pub why: Option<String>,
+    /// Blocks that rules began within the time of the option `budget`. Absent, as what follows, while the guard is
+    /// off.
+    pub budget: Option<UsageStatus>,
+    /// Blocks for floods and scans.
+    pub max_blocks: Option<UsageStatus>,
+    /// The same for failed logins, which have a budget and room of their own.
+    pub login_budget: Option<UsageStatus>,
+    pub login_blocks: Option<UsageStatus>,
+    pub manual_blocks: Option<UsageStatus>,
+    /// Absent without a table in the kernel.
+    pub peers: Option<PeersStatus>,
 }
 
-record! { GuardStatus: enabled, state, why; }
+record! {
+    GuardStatus:
+    enabled, state, why, budget, max_blocks, login_budget, login_blocks, manual_blocks, peers;
+}
+
+/// How much of a bound is used.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UsageStatus {
+    pub used: u64,
+    pub limit: u64,
+}
+
+record! { UsageStatus: used, limit; }
+
+/// The peers that the kernel remembers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PeersStatus {
+    pub used: u64,
+    pub limit: u64,
+    /// Connections whose peer was not remembered: one inside host opened too many.
+    pub limited: u64,
+    /// The same, because as many peers as `limit` were remembered.
+    pub refused: u64,
+}
+
+record! { PeersStatus: used, limit, limited, refused; }
 
 /// What became of the lines of an import or report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

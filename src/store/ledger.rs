@@ -290,7 +290,7 @@ mod tests {
 
     fn ledger() -> Ledger {
         let mut ledger = Ledger::default();
-        ledger.set_lengths(Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, most_blocks: 100 });
+        ledger.set_lengths(Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, max_blocks: 100 });
         let (a, b, c) = (Source::V4(0xc633_6407), Source::V6(0x2001_0db8_0001_0002), Source::V4(7));
         ledger.add(1_000_000, Some(WALL), &suspect(a, Rule::Login), None, false);
         ledger.explain(a, Detail { words: None, lines: vec!["a line".into(), "é".into()] });
@@ -341,7 +341,7 @@ mod tests {
             assert!(kept.ended.iter().all(|ended| ended.end == end && ended.ended_wall == Some(WALL)));
         }
         let mut plain = Ledger::default();
-        plain.set_lengths(Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, most_blocks: 100 });
+        plain.set_lengths(Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, max_blocks: 100 });
         plain.add(1_000_000, None, &suspect(Source::V4(7), Rule::Scan), None, false);
         let file = encode(1, &moment("a", 1_600_000, None), &plain, (None, 0));
         let mut payload = format::read(&file).unwrap().blocks.remove(0).payload.bytes.to_vec();

@@ -4,6 +4,8 @@ pub mod clock;
 pub mod installed;
 pub mod memory;
 pub mod netlink;
+pub mod random;
 pub mod signals;
 pub mod unix_socket;
 pub mod wait;
+pub mod worker;

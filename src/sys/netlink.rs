@@ -46,6 +46,11 @@ impl Netlink {
         Ok(nix::sys::socket::getsockopt(&self.file, sockopt::RcvBuf)?)
     }
 
+    /// The number of this socket, as the kernel names it in what it tells others.
+    pub fn port(&self) -> io::Result<u32> {
+        Ok(nix::sys::socket::getsockname::<NetlinkAddr>(self.file.as_raw_fd())?.pid())
+    }
+
     pub fn send(&self, message: &[u8]) -> io::Result<()> {
         sendto(self.file.as_raw_fd(), message, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
         Ok(())

@@ -88,6 +88,7 @@ pub fn call(
                 outcome = exchange.on_event(outgoing, event);
             }
         };
+        link.begin_turn();
         link.process(&mut on_event).map_err(|malformed| CallError::Broken(malformed.0.to_owned()))?;
         if let Some(outcome) = outcome {
             return outcome;
@@ -108,8 +109,10 @@ pub fn call(
 fn transfer(mut stream: &UnixStream, link: &mut Link, left: Duration) -> io::Result<()> {
     stream.set_write_timeout(Some(left))?;
     stream.set_read_timeout(Some(left))?;
-    stream.write_all(link.outgoing.waiting())?;
-    link.outgoing.wrote(link.outgoing.waiting().len());
+    while !link.outgoing.waiting().is_empty() {
+        stream.write_all(link.outgoing.waiting())?;
+        link.outgoing.wrote(link.outgoing.waiting().len());
+    }
     let count = loop {
         match stream.read(link.inbox.space()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -16,8 +16,10 @@ use crate::sys::unix_socket::UnixSocket;
 
 /// A broker that says nothing for so long after it accepted is no broker.
 const GREETING_MS: u64 = 5_000;
-/// Read at most so much at a time, so that the loop's other inputs have their turn.
-const READ_AT_ONCE: usize = 1024 * 1024;
+/// Bytes read in one turn at most, so that the loop's other inputs have their turn.
+const READ_PER_TURN: usize = 1024 * 1024;
+/// A broker that takes nothing for so long, though something waits for it, has failed.
+const STALLED_MS: u64 = 30_000;
 
 /// Takes the events and may send in return.
 pub type OnEvent<'a> = &'a mut dyn FnMut(&mut Outgoing, BusEvent<'_>);
@@ -29,6 +31,8 @@ pub struct Connection {
     backoff: Backoff,
     /// When to connect, or until when the greeting must have come.
     due: u64,
+    /// Since when something waits and the broker takes nothing of it.
+    stalled_since: Option<u64>,
     /// Connections that were lost or refused since the start.
     pub failures: u64,
     /// Why the last one was; `None` while connected.
@@ -43,6 +47,7 @@ impl Connection {
             open: None,
             backoff: Backoff::default(),
             due: 0,
+            stalled_since: None,
             failures: 0,
             down_because: Some(String::from("not connected yet")),
         }
@@ -61,7 +66,12 @@ impl Connection {
     }
 
     pub fn wants_read(&self) -> bool {
-        self.open.as_ref().is_some_and(|(_, link)| !link.is_clogged())
+        self.open.as_ref().is_some_and(|(_, link)| !link.is_clogged() && !link.has_more())
+    }
+
+    /// Whether calls wait that the last turn left: [`Connection::on_readable`] goes on with them.
+    pub fn has_more(&self) -> bool {
+        self.open.as_ref().is_some_and(|(_, link)| link.has_more() && !link.is_clogged())
     }
 
     pub fn wants_write(&self) -> bool {
@@ -70,7 +80,13 @@ impl Connection {
 
     /// When [`Connection::on_time`] has something to do.
     pub fn deadline(&self) -> Option<u64> {
-        (!self.is_up()).then_some(self.due)
+        if !self.is_up() {
+            return Some(self.due);
+        }
+        if self.has_more() {
+            return Some(0);
+        }
+        self.wants_write().then_some(self.stalled_since.map_or(0, |since| since.saturating_add(STALLED_MS)))
     }
 
     /// To send something that no event asked for; `None` while there is no connection. Call
@@ -85,7 +101,15 @@ impl Connection {
     }
 
     pub fn on_time(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
-        if self.is_up() || now_ms < self.due {
+        if self.is_up() {
+            let stalled = self.wants_write();
+            let since = stalled.then(|| *self.stalled_since.get_or_insert(now_ms));
+            if since.is_some_and(|since| now_ms >= since.saturating_add(STALLED_MS)) {
+                self.failed(now_ms, "the broker takes nothing", on_event);
+            }
+            return;
+        }
+        if now_ms < self.due {
             return;
         }
         if self.open.is_some() {
@@ -95,27 +119,48 @@ impl Connection {
             Ok(socket) => {
                 self.open = Some((socket, Link::default()));
                 self.due = now_ms.saturating_add(GREETING_MS);
+                self.stalled_since = None;
             }
             Err(error) => self.failed(now_ms, &error.to_string(), on_event),
         }
     }
 
     pub fn on_readable(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
+        let before = self.unwritten();
         let outcome = self.read(on_event);
+        self.note_progress(now_ms, before);
         self.after(outcome, now_ms, on_event);
     }
 
     pub fn on_writable(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
+        let before = self.unwritten();
+        if let Some((_, link)) = &mut self.open {
+            link.begin_turn();
+        }
         let outcome = self.write(on_event);
+        self.note_progress(now_ms, before);
         self.after(outcome, now_ms, on_event);
+    }
+
+    fn unwritten(&self) -> usize {
+        self.open.as_ref().map_or(0, |(_, link)| link.outgoing.unwritten())
+    }
+
+    fn note_progress(&mut self, now_ms: u64, before: usize) {
+        let now = self.unwritten();
+        if now == 0 || now < before {
+            self.stalled_since = (now > 0).then_some(now_ms);
+        }
     }
 
     fn read(&mut self, on_event: OnEvent<'_>) -> Result<(), String> {
         let Some((socket, link)) = &mut self.open else {
             return Ok(());
         };
+        link.begin_turn();
+        link.process(on_event).map_err(|malformed| malformed.0.to_owned())?;
         let mut total = 0;
-        while total < READ_AT_ONCE && !link.is_clogged() {
+        while total < READ_PER_TURN && !link.is_clogged() && !link.has_more() {
             let space = link.inbox.space();
             let room = space.len();
             match socket.read(space).map_err(|error| error.to_string())? {
@@ -143,13 +188,13 @@ impl Connection {
             while !link.outgoing.waiting().is_empty() {
                 match socket.write(link.outgoing.waiting()) {
                     Ok(Some(count)) => link.outgoing.wrote(count),
-                    Ok(None) => break,
+                    Ok(None) => return Ok(()),
                     Err(error) => return Err(lost(&error)),
                 }
             }
-            let before = link.outgoing.waiting().len();
+            let before = link.outgoing.unwritten();
             link.process(on_event).map_err(|malformed| malformed.0.to_owned())?;
-            if link.outgoing.waiting().len() == before {
+            if link.outgoing.unwritten() == before {
                 return Ok(());
             }
         }

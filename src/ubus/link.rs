@@ -5,8 +5,12 @@ use ubus::blobmsg::BlobMsgTable;
 
 use super::inbox::{Frame, Inbox, Malformed};
 use super::message::{Attributes, kind};
-use super::outgoing::{ENOUGH, Outgoing, Request};
+use super::outgoing::{Outgoing, Request};
 use super::status::Status;
+
+/// Calls that are answered in one turn of the loop: an answer can take milliseconds, and packets wait meanwhile.
+/// Notifications, which nobody answers, are not among them.
+const CALLS_PER_TURN: u32 = 4;
 
 /// What happened on the bus. Every part that uses the connection sees every event and takes its own.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +63,8 @@ pub struct Link {
     pub inbox: Inbox,
     pub outgoing: Outgoing,
     greeted: bool,
+    /// Calls answered in this turn.
+    calls: u32,
 }
 
 impl Link {
@@ -68,24 +74,43 @@ impl Link {
 
     /// Whether answers pile up that the broker does not take.
     pub fn is_clogged(&self) -> bool {
-        self.outgoing.waiting().len() >= ENOUGH
+        self.outgoing.is_full()
     }
 
-    /// Hands out what has come, until no whole message is left or the link is clogged.
+    /// A turn of the loop begins: calls are answered again.
+    pub fn begin_turn(&mut self) {
+        self.calls = 0;
+    }
+
+    /// Whether calls were left for the next turn.
+    pub fn has_more(&self) -> bool {
+        self.calls >= CALLS_PER_TURN
+    }
+
+    /// Hands out what has come, until no whole message is left, the link is clogged or enough calls were answered in
+    /// this turn.
     pub fn process(
         &mut self,
         on_event: &mut dyn FnMut(&mut Outgoing, BusEvent<'_>),
     ) -> Result<(), Malformed> {
-        while self.outgoing.waiting().len() < ENOUGH {
+        while !self.outgoing.is_full() && self.calls < CALLS_PER_TURN {
             let Some(frame) = self.inbox.next_frame()? else {
                 return Ok(());
             };
-            if let Some(event) = event_of(&frame, &mut self.greeted) {
-                if let BusEvent::Done { request, status } = event {
-                    self.outgoing.check(request, status);
-                }
-                on_event(&mut self.outgoing, event);
+            let Some(event) = event_of(&frame, &mut self.greeted) else { continue };
+            if let BusEvent::Done { request, status } = event {
+                self.outgoing.check(request, status);
             }
+            if let BusEvent::Call(call) = &event
+                && !call.no_reply
+            {
+                self.calls += 1;
+                if self.outgoing.is_full_for(call.peer) {
+                    call.done(&mut self.outgoing, Status::NO_MEMORY);
+                    continue;
+                }
+            }
+            on_event(&mut self.outgoing, event);
         }
         Ok(())
     }
@@ -121,6 +146,7 @@ fn event_of<'a>(frame: &Frame<'a>, greeted: &mut bool) -> Option<BusEvent<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ubus::outgoing::MAX_UNWRITTEN;
     use proptest::prelude::*;
     use serde_json::Value;
 
@@ -132,6 +158,7 @@ mod tests {
             space[..count].copy_from_slice(&bytes[..count]);
             link.inbox.filled(count);
             bytes = &bytes[count..];
+            link.begin_turn();
             link.process(&mut |outgoing, event| {
                 if let BusEvent::Call(call) = event {
                     call.done(outgoing, Status::OK);
@@ -169,11 +196,64 @@ mod tests {
         let mut caller = Outgoing::default();
         caller.invoke(5, "fill", &Value::Null);
         let call = caller.waiting().to_vec();
-        link.outgoing.add_object(&"x".repeat(ENOUGH), b"");
+        link.outgoing.add_object(&"x".repeat(MAX_UNWRITTEN), b"");
         assert!(link.is_clogged());
         assert!(run(&mut link, &call).unwrap().is_empty());
-        link.outgoing.wrote(ENOUGH * 2);
+        link.outgoing.wrote(MAX_UNWRITTEN * 2);
         assert_eq!(run(&mut link, &call).unwrap().len(), 2);
+    }
+
+    fn calls(peer: u32, count: usize) -> Vec<u8> {
+        let mut caller = Outgoing::default();
+        caller.invoke(5, "sources", &Value::Null);
+        let mut call = caller.waiting().to_vec();
+        call[4..8].copy_from_slice(&peer.to_be_bytes());
+        call.repeat(count)
+    }
+
+    /// Gives the answers, of so many bytes each.
+    fn answered(link: &mut Link, length: usize) -> usize {
+        let mut answered = 0;
+        link.begin_turn();
+        link.process(&mut |outgoing, event| {
+            if let BusEvent::Call(call) = event {
+                outgoing.reply_data(call.sequence, call.peer, call.object, &vec![0; length]);
+                call.done(outgoing, Status::OK);
+                answered += 1;
+            }
+        })
+        .unwrap();
+        answered
+    }
+
+    fn receive(link: &mut Link, bytes: &[u8]) {
+        let space = link.inbox.space();
+        space[..bytes.len()].copy_from_slice(bytes);
+        link.inbox.filled(bytes.len());
+    }
+
+    #[test]
+    fn a_turn_answers_a_few_calls_and_the_next_one_goes_on() {
+        let mut link = Link::default();
+        run(&mut link, &HELLO).unwrap();
+        receive(&mut link, &calls(7, 10));
+        let turns: Vec<(usize, bool)> = (0..3).map(|_| (answered(&mut link, 10), link.has_more())).collect();
+        assert_eq!(turns, [(4, true), (4, true), (2, false)]);
+    }
+
+    #[test]
+    fn a_peer_that_takes_no_answers_is_refused_and_the_others_are_not() {
+        let mut link = Link::default();
+        run(&mut link, &HELLO).unwrap();
+        receive(&mut link, &calls(7, 3));
+        assert_eq!(answered(&mut link, 300_000), 2);
+        receive(&mut link, &calls(8, 1));
+        assert_eq!(answered(&mut link, 1000), 1);
+        let before = link.outgoing.unwritten();
+        receive(&mut link, &calls(7, 1));
+        assert_eq!(answered(&mut link, 300_000), 0);
+        // Only that it is refused.
+        assert!((1..100).contains(&(link.outgoing.unwritten() - before)));
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! Messages to the broker -> bytes that wait to be written.
+//! Messages to the broker -> bytes that wait to be written. Bounded: in all, and for each peer that is answered.
 //!
 //! Registering for events and sending them have no answer but their status: what is refused is in
 //! [`Outgoing::refusals`].
@@ -14,8 +14,11 @@ use super::blob;
 use super::message::kind;
 use super::status::Status;
 
-/// Above this much unwritten, nothing more is read from the broker (and so nothing more answered).
-pub const ENOUGH: usize = 1024 * 1024;
+/// Above this much unwritten, nothing more is read from the broker (and so nothing more answered), and events are left
+/// out.
+pub const MAX_UNWRITTEN: usize = 1024 * 1024;
+/// With this much unwritten for one peer, its further calls are refused: the longest answer, once.
+const MAX_UNWRITTEN_OF_PEER: usize = 512 * 1024;
 
 /// The object of the broker itself that registers listeners and spreads events.
 const EVENT_OBJECT: u32 = 1;
@@ -36,13 +39,24 @@ const MAX_WATCHED: usize = 64;
 /// There are fewer kinds of requests.
 const MAX_REFUSALS: usize = 16;
 
+#[derive(Debug)]
+struct Message {
+    peer: u32,
+    bytes: Vec<u8>,
+}
+
 #[derive(Debug, Default)]
 pub struct Outgoing {
-    bytes: Vec<u8>,
+    messages: VecDeque<Message>,
+    /// Bytes of the first message that are written.
     written: usize,
+    /// Bytes that are not, in all.
+    unwritten: usize,
     sequence: u16,
     watched: VecDeque<(Request, String)>,
     refusals: BTreeMap<String, Status>,
+    /// Events that were left out because the broker takes nothing.
+    pub dropped_events: u64,
 }
 
 impl Outgoing {
@@ -91,8 +105,12 @@ impl Outgoing {
         self.watch(request, format!("to tell of '{pattern}'"));
     }
 
-    /// Sends an event to whoever listens.
+    /// Sends an event to whoever listens; it is left out while the broker takes nothing.
     pub fn send_event(&mut self, name: &str, data: &dyn Field) {
+        if self.is_full() {
+            self.dropped_events = self.dropped_events.saturating_add(1);
+            return;
+        }
         let arguments = [("id", &name as &dyn Field), ("data", data)];
         let request = self.invoke(EVENT_OBJECT, "send", &arguments);
         self.watch(request, format!("to send the event '{name}'"));
@@ -137,45 +155,77 @@ impl Outgoing {
         let (start, padded) = (attributes.len() - ATTRIBUTE_HEAD, table.len().next_multiple_of(4));
         lengthen(&mut attributes[start..], table.len());
         lengthen(&mut attributes, padded);
-        self.bytes.reserve_exact(MESSAGE_HEAD + attributes.len() + padded);
-        self.push(kind::DATA, sequence, peer, &attributes);
-        self.bytes.extend(table);
-        self.bytes.resize(self.bytes.len() + padded - table.len(), 0);
+        let mut bytes = Vec::with_capacity(MESSAGE_HEAD + attributes.len() + padded);
+        head(&mut bytes, kind::DATA, sequence, peer, &attributes);
+        bytes.extend(table);
+        bytes.resize(bytes.len() + padded - table.len(), 0);
+        self.push(peer, bytes);
+    }
+
+    /// Whether this peer has not taken so much of what it asked for that it gets nothing more.
+    pub(super) fn is_full_for(&self, peer: u32) -> bool {
+        let of_peer = self.messages.iter().filter(|message| message.peer == peer);
+        of_peer.map(|message| message.bytes.len()).sum::<usize>() >= MAX_UNWRITTEN_OF_PEER
+    }
+
+    /// Whether so much is unwritten that nothing more shall be added.
+    pub fn is_full(&self) -> bool {
+        self.unwritten >= MAX_UNWRITTEN
     }
 
     pub(super) fn reply_status(&mut self, sequence: u16, peer: u32, object: u32, status: Status) {
         let mut attributes = EnvBuilder::new();
         attributes.push_i32(UbusAttr::Status, status.0);
         attributes.push_u32(UbusAttr::ObjId, object);
-        self.push(kind::STATUS, sequence, peer, &attributes.finish());
+        let mut bytes = Vec::new();
+        head(&mut bytes, kind::STATUS, sequence, peer, &attributes.finish());
+        self.push(peer, bytes);
     }
 
     fn request(&mut self, kind: u8, peer: u32, attributes: EnvBuilder) -> Request {
         self.sequence = self.sequence.wrapping_add(1);
-        self.push(kind, self.sequence, peer, &attributes.finish());
+        let mut bytes = Vec::new();
+        head(&mut bytes, kind, self.sequence, peer, &attributes.finish());
+        self.push(peer, bytes);
         Request { sequence: self.sequence, peer }
     }
 
-    fn push(&mut self, kind: u8, sequence: u16, peer: u32, attributes: &[u8]) {
-        self.bytes.extend([0, kind]);
-        self.bytes.extend(sequence.to_be_bytes());
-        self.bytes.extend(peer.to_be_bytes());
-        self.bytes.extend(attributes);
+    fn push(&mut self, peer: u32, bytes: Vec<u8>) {
+        self.unwritten += bytes.len();
+        self.messages.push_back(Message { peer, bytes });
     }
 
-    /// What is still to be written.
+    /// What is to be written next; empty if there is nothing.
     pub fn waiting(&self) -> &[u8] {
-        &self.bytes[self.written..]
+        self.messages.front().map_or(&[], |message| &message.bytes[self.written..])
     }
 
+    /// Bytes that are not written yet.
+    pub fn unwritten(&self) -> usize {
+        self.unwritten
+    }
+
+    /// So many bytes of [`Outgoing::waiting`] were written.
     pub fn wrote(&mut self, count: usize) {
-        self.written = (self.written + count).min(self.bytes.len());
-        if self.written == self.bytes.len() {
-            self.bytes.clear();
-            self.bytes.shrink_to(64 * 1024);
+        let Some(first) = self.messages.front() else { return };
+        let count = count.min(first.bytes.len() - self.written);
+        self.written += count;
+        self.unwritten -= count;
+        if self.written == first.bytes.len() {
+            self.messages.pop_front();
             self.written = 0;
+            if self.messages.is_empty() {
+                self.messages.shrink_to(64);
+            }
         }
     }
+}
+
+fn head(bytes: &mut Vec<u8>, kind: u8, sequence: u16, peer: u32, attributes: &[u8]) {
+    bytes.extend([0, kind]);
+    bytes.extend(sequence.to_be_bytes());
+    bytes.extend(peer.to_be_bytes());
+    bytes.extend(attributes);
 }
 
 /// Adds to the length in an attribute's head; it has 24 bits, and answers are far below.
@@ -230,5 +280,34 @@ mod tests {
             let read = Attributes::read(&message[MESSAGE_HEAD + ATTRIBUTE_HEAD..]);
             assert_eq!((read.object, read.data), (Some(5), Some(&table[..])));
         }
+    }
+
+    /// The broker takes a little at a time, and so there is always something left.
+    #[test]
+    fn what_is_written_takes_no_memory_though_something_always_waits() {
+        let mut outgoing = Outgoing::default();
+        let answer = vec![7u8; 28_000];
+        for _ in 0..1000 {
+            outgoing.reply_data(1, 9, 5, &answer);
+            if outgoing.unwritten() > 2 * answer.len() {
+                outgoing.wrote(answer.len());
+            }
+        }
+        let held: usize = outgoing.messages.iter().map(|message| message.bytes.capacity()).sum();
+        assert!(held <= 4 * answer.len(), "{held} bytes are held, {} unwritten", outgoing.unwritten());
+        while !outgoing.waiting().is_empty() {
+            outgoing.wrote(1000);
+        }
+        assert_eq!((outgoing.unwritten(), outgoing.messages.len()), (0, 0));
+    }
+
+    #[test]
+    fn events_have_their_bound() {
+        let mut outgoing = Outgoing::default();
+        let text = "x".repeat(10_000);
+        for _ in 0..1000 {
+            outgoing.send_event("fwstat.block", &text);
+        }
+        assert!(outgoing.unwritten() < MAX_UNWRITTEN + 20_000 && outgoing.dropped_events > 800);
     }
 }

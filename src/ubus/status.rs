@@ -17,6 +17,7 @@ impl Status {
     pub const TIMEOUT: Status = Status(7);
     pub const NOT_SUPPORTED: Status = Status(8);
     pub const UNKNOWN_ERROR: Status = Status(9);
+    pub const NO_MEMORY: Status = Status(11);
     pub const SYSTEM_ERROR: Status = Status(13);
 }
 

@@ -12,6 +12,11 @@ use crate::query::answer::{
     StatusAnswer, StoreStatus, SummaryAnswer,
 };
 
+/// Sentences in a list of an answer, and the longest of them in bytes.
+const MAX_LIST: usize = 20;
+const LONGEST_SENTENCE: usize = 500;
+const MAX_FINDINGS: usize = 40;
+
 /// What is said of the country database, and what is wrong with it.
 struct CountryTold {
     status: CountryStatus,
@@ -39,7 +44,11 @@ impl Core {
                 timezone: self.engine.calendar().name().to_string(),
             },
             inputs: self.inputs(),
-            outside: self.outside.guessed.is_none().then(|| self.outside.interfaces.clone()),
+            outside: self.outside.guessed.is_none().then(|| {
+                let mut interfaces = self.outside.interfaces.clone();
+                shorten(&mut interfaces, "interfaces");
+                interfaces
+            }),
             counters: self.counter_rows(),
             not_seen: self.counts.rules.as_ref().map(|_| self.not_seen()),
             store,
@@ -76,13 +85,19 @@ impl Core {
     }
 
     /// What somebody should look at, a sentence each.
-    fn warnings(&self, now: Now) -> Vec<String> {
+    fn warnings(&mut self, now: Now) -> Vec<String> {
+        let mut warnings = self.all_warnings(now);
+        shorten(&mut warnings, "warnings");
+        warnings
+    }
+
+    fn all_warnings(&mut self, now: Now) -> Vec<String> {
         let mut warnings = self.problems.clone();
         warnings.extend(self.places.damage().iter().cloned());
         warnings.extend(self.places.trouble.iter().cloned());
         warnings.extend(self.places.no_copy.iter().chain(&self.places.left_out).cloned());
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
-        warnings.extend(self.guarding.warnings(&self.config));
+        warnings.extend(self.guarding.warnings(now, &self.config, &self.engine));
         warnings.extend(self.refusals.iter().map(|(what, status)| super::refused(what, *status)));
         warnings.extend(self.country_status(now).trouble);
         let assumed = self.engine.health(Input::Logd).assumed;
@@ -116,7 +131,15 @@ impl Core {
                 }
             }
         }
-        findings.rows()
+        let mut rows = findings.rows();
+        if rows.len() > MAX_FINDINGS {
+            let more = rows.len() - MAX_FINDINGS;
+            rows.truncate(MAX_FINDINGS);
+            let text = format!("{more} more findings: fwstat check lists them");
+            rows.push(FindingRow { kind: "note".to_string(), text });
+        }
+        rows.iter_mut().for_each(|row| cut(&mut row.text));
+        rows
     }
 
     /// What the daemon alone knows of a period.
@@ -124,10 +147,11 @@ impl Core {
         if self.counters.is_older(now.boot_ms, MINUTE_MS) {
             self.counters.ask(now.boot_ms);
         }
-        let mut warnings = self.warnings(now);
+        let mut warnings = self.all_warnings(now);
         for input in self.inputs().iter().filter(|input| input.state != RUNNING) {
             warnings.push(format!("input {}: {}", input.name, input.state));
         }
+        shorten(&mut warnings, "warnings");
         summary.warnings = Some(warnings);
         summary.now = self.engine.clock_is_set().then(|| self.engine.calendar().rfc3339(now.wall));
     }
@@ -176,10 +200,47 @@ impl Core {
     }
 }
 
+/// Cuts a list of sentences, and tells how many are left out.
+fn shorten(list: &mut Vec<String>, what: &str) {
+    if list.len() > MAX_LIST {
+        // One place is for what is left out; of a list that was cut before the sentence is among them.
+        let more = list.len() - MAX_LIST;
+        list.truncate(MAX_LIST);
+        list.push(format!("{more} more {what}"));
+    }
+    list.iter_mut().for_each(cut);
+}
+
+/// Cuts a sentence that is too long.
+fn cut(sentence: &mut String) {
+    if sentence.len() > LONGEST_SENTENCE {
+        let end = (0..=LONGEST_SENTENCE).rev().find(|at| sentence.is_char_boundary(*at)).unwrap_or(0);
+        sentence.truncate(end);
+        sentence.push_str("...");
+    }
+}
+
 /// Memory in use, as the kernel counts it.
 fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_of_long_sentences_are_cut() {
+        let mut list: Vec<String> =
+            (0..50_000).map(|number| format!("{number} {}", "\u{e9}".repeat(1000))).collect();
+        shorten(&mut list, "warnings");
+        assert_eq!((list.len(), list[20].as_str()), (21, "49980 more warnings"));
+        assert!(list.iter().all(|sentence| sentence.len() <= LONGEST_SENTENCE + 3));
+        let mut list = vec!["one".to_string(); 20];
+        shorten(&mut list, "warnings");
+        assert_eq!(list.len(), 20);
+    }
 }

@@ -147,6 +147,7 @@ fn block_row() -> BlockRow {
         services: vec!["tcp 23".into()],
         dropped: Some(41),
         dry: false,
+        pending: false,
     }
 }
 

@@ -1,0 +1,388 @@
+//! The guard's decisions -> the kernel's table, and what the kernel knows -> the guard.
+//!
+//! nft makes the table, in a process of its own that nobody waits for; single blocks go in and out over netlink at
+//! once. When somebody damages the table it is made anew from the ledger.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use crate::guard::{Change, End, Guard, Protection, Source};
+use crate::live::Now;
+use crate::nft::kernel::{Elements, Notifications};
+use crate::nft::run::Nft;
+use crate::nft::script::{self, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
+
+/// After a failure it is tried again, at first soon.
+const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
+/// Between two times that somebody's change makes us build the table anew.
+const REBUILD_MS: u64 = 250;
+/// How often it is looked whether the table is still there, should a notification have been lost.
+const LOOK_MS: u64 = 30_000;
+/// An nft that takes longer is reported.
+const SLOW_MS: u64 = 5_000;
+/// How old the number of remembered peers may be in an answer: to count them the kernel lists them.
+const PEERS_AGE_MS: u64 = 30_000;
+/// Questions to connection tracking per second; each goes through all connections.
+const MAX_QUESTIONS: u32 = 10;
+
+/// How many peers the kernel remembers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PeerUse {
+    /// Of the family that has more.
+    pub used: u64,
+    pub limit: u64,
+    /// Connections whose peer was not remembered because an inside host opened too many, since the table was made.
+    pub limited: u64,
+    /// The same because the set was full.
+    pub full: u64,
+}
+
+#[derive(Default)]
+pub struct NftSync {
+    want: Spec,
+    /// What the kernel has, as far as we know.
+    built: Option<Spec>,
+    /// Somebody changed the table since: blocks may not be in force.
+    damaged: bool,
+    nft: Nft,
+    /// What the nft that runs makes, and since when it runs.
+    building: Option<(Spec, u64)>,
+    notifications: Option<Notifications>,
+    elements: Option<Elements>,
+    /// Sources to be put in or taken out; true if the kernel may have had them before.
+    pending: BTreeMap<Source, bool>,
+    /// The same, since the script of the nft that runs was written.
+    late: BTreeMap<Source, bool>,
+    /// Peers of the table before, to be put into the next one.
+    peers: Vec<(Source, u64)>,
+    peer_use: Option<(u64, PeerUse)>,
+    /// Questions to connection tracking in this second of the boot clock.
+    questions: (u64, u32),
+    rebuild: bool,
+    failures: usize,
+    not_before: u64,
+    look_at: u64,
+    /// What was in the kernel at the start has been looked at.
+    reconciled: bool,
+    why: Option<String>,
+    /// Why connection tracking cannot be asked.
+    pub no_conntrack: Option<String>,
+    /// How often the table was made anew because somebody damaged it.
+    pub repaired: u64,
+}
+
+impl NftSync {
+    pub fn fds(&self) -> [Option<BorrowedFd<'_>>; 2] {
+        [self.nft.fd(), self.notifications.as_ref().map(Notifications::fd)]
+    }
+
+    pub fn deadline(&self) -> Option<u64> {
+        if self.nft.is_running() {
+            return self.nft.deadline();
+        }
+        let work = (self.rebuild || self.can_change()).then_some(self.not_before);
+        let look = self.built.is_some().then_some(self.look_at);
+        [work, look].into_iter().flatten().min()
+    }
+
+    fn can_change(&self) -> bool {
+        self.is_up() && !self.pending.is_empty()
+    }
+
+    /// The table shall be this from now on.
+    pub fn set(&mut self, want: Spec) {
+        let known = self.built.as_ref().is_some_and(|built| *built == want);
+        let building = self.building.as_ref().is_some_and(|(spec, _)| *spec == want);
+        if self.want != want || !(known || building || want.is_empty()) {
+            self.rebuild = true;
+            self.not_before = 0;
+        }
+        self.want = want;
+    }
+
+    /// Blocks are not what they were when the table was made.
+    pub fn renew(&mut self) {
+        self.rebuild |= self.built.is_some();
+    }
+
+    /// Whether blocks are in force.
+    pub fn is_up(&self) -> bool {
+        self.built.is_some() && !self.damaged
+    }
+
+    /// Whether the kernel does not have this block yet.
+    pub fn is_pending(&self, source: Source) -> bool {
+        !self.is_up() || self.pending.contains_key(&source)
+    }
+
+    /// Why the kernel does not have what it should.
+    pub fn why(&self, now_ms: u64) -> Option<String> {
+        let slow = self.building.as_ref().filter(|(_, since)| now_ms >= since.saturating_add(SLOW_MS));
+        let slow = slow.filter(|_| !self.is_up());
+        self.why.clone().or_else(|| {
+            slow.map(|(_, since)| {
+                format!("nft has been running for {} s", now_ms.saturating_sub(*since) / 1000)
+            })
+        })
+    }
+
+    pub fn note(&mut self, change: &Change) {
+        let (source, had) = match change {
+            Change::Blocked(block) if !block.dry => (block.source, false),
+            // The kernel ends it by itself.
+            Change::Released(_, End::Expired) | Change::Blocked(_) => return,
+            Change::Released(block, _) if !block.dry => (block.source, true),
+            Change::Released(..) => return,
+        };
+        if self.building.is_some() {
+            *self.late.entry(source).or_default() |= had;
+        }
+        *self.pending.entry(source).or_default() |= had;
+    }
+
+    /// Whether the inside has, or lately had, a connection to this source. `is_forgeable`: the evidence against the
+    /// source may be somebody else's; then it counts as a peer while the kernel cannot say.
+    pub fn peer(&mut self, now_ms: u64, source: Source, is_forgeable: bool) -> Option<Protection> {
+        let up = self.is_up();
+        let second = now_ms / 1000;
+        if self.questions.0 != second {
+            self.questions = (second, 0);
+        }
+        let questions = self.questions.1;
+        let Some(elements) = self.elements() else { return Some(Protection::Unknown) };
+        let remembered = if up { elements.is_remembered(source).ok() } else { None };
+        match remembered {
+            Some(true) => return Some(Protection::Peer),
+            None if is_forgeable => return Some(Protection::Unknown),
+            _ => {}
+        }
+        if is_forgeable && questions >= MAX_QUESTIONS {
+            return Some(Protection::Unknown);
+        }
+        let connected = elements.has_connection_to(source);
+        self.questions.1 = questions.saturating_add(1);
+        match connected {
+            Ok(connected) => {
+                self.no_conntrack = None;
+                connected.then_some(Protection::Peer)
+            }
+            Err(error) => {
+                self.no_conntrack = Some(error.to_string());
+                // The set still knows the connections of the last hour.
+                (remembered.is_none()).then_some(Protection::Unknown)
+            }
+        }
+    }
+
+    pub fn dropped(&mut self, source: Source) -> Option<u64> {
+        self.built.as_ref()?;
+        self.elements()?.dropped(source)
+    }
+
+    /// `None` while there is no table.
+    pub fn peer_use(&mut self, now_ms: u64) -> Option<PeerUse> {
+        let guarded = self.built.as_ref().is_some_and(|spec| spec.guard.is_some());
+        if !guarded {
+            return None;
+        }
+        if let Some((at, known)) = self.peer_use.filter(|(at, _)| now_ms < at.saturating_add(PEERS_AGE_MS)) {
+            self.peer_use = Some((at, known));
+            return Some(known);
+        }
+        let elements = self.elements()?;
+        let mut counts = [0u64; 2];
+        elements.peers(&mut |source, _| counts[usize::from(matches!(source, Source::V6(_)))] += 1);
+        let counter = |elements: &mut Elements, name| elements.counter(name).unwrap_or(0);
+        let found = PeerUse {
+            used: counts[0].max(counts[1]),
+            limit: MAX_PEERS.into(),
+            limited: counter(elements, PEERS_LIMITED),
+            full: counter(elements, PEERS_FULL),
+        };
+        self.peer_use = Some((now_ms, found));
+        Some(found)
+    }
+
+    fn elements(&mut self) -> Option<&mut Elements> {
+        if self.elements.is_none() {
+            self.elements = Elements::open().ok();
+        }
+        self.elements.as_mut()
+    }
+
+    /// What the kernel still has of an earlier run: nothing of it lasts longer than there.
+    fn reconcile(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard) {
+        self.reconciled = true;
+        if let Some(elements) = self.elements() {
+            elements.blocked(&mut |source, left| guard.found(now.boot_ms, wall, source, left));
+        }
+    }
+
+    /// Reads what has come, and starts what is due.
+    pub fn turn(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard) {
+        if let Some(outcome) = self.nft.poll(now.boot_ms) {
+            self.finished(now, outcome);
+        }
+        self.listen(now);
+        if self.built.is_some() && now.boot_ms >= self.look_at {
+            self.look_at = now.boot_ms.saturating_add(LOOK_MS);
+            if matches!(self.elements().map(Elements::has_table), Some(Ok(false))) {
+                self.note_damage(now);
+            }
+        }
+        if self.can_change() {
+            self.change(now, guard);
+        }
+        if !self.nft.is_running() && self.rebuild && now.boot_ms >= self.not_before {
+            self.build(now, wall, guard);
+        }
+    }
+
+    fn listen(&mut self, now: Now) {
+        if self.notifications.is_none() && self.built.is_some() {
+            // Without them the table is looked at from time to time.
+            self.notifications = Notifications::open().ok();
+        }
+        let own = [self.nft.pid, self.elements.as_ref().and_then(|elements| elements.port().ok())];
+        let own: Vec<u32> = own.into_iter().flatten().collect();
+        match self.notifications.as_mut().map(|notifications| notifications.read(&own)) {
+            Some(Ok(true)) => self.note_damage(now),
+            Some(Err(_)) => {
+                self.notifications = None;
+                self.note_damage(now);
+            }
+            Some(Ok(false)) | None => {}
+        }
+    }
+
+    /// Somebody took the table, or something of it.
+    fn note_damage(&mut self, now: Now) {
+        if self.built.is_some() || self.building.is_some() {
+            self.repaired = self.repaired.saturating_add(1);
+            self.damaged = true;
+            if !self.rebuild {
+                self.rebuild = true;
+                self.not_before = self.not_before.max(now.boot_ms);
+            }
+        }
+    }
+
+    fn build(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard) {
+        if self.want.is_empty() {
+            return self.delete(now);
+        }
+        if self.notifications.is_none() {
+            // Before the table is made: nothing that happens to it then is missed.
+            self.notifications = Notifications::open().ok();
+        }
+        if !self.reconciled {
+            self.reconcile(now, wall, guard);
+        }
+        // What is written now is as the ledger is now.
+        guard.ledger.take_shortened();
+        let blocks = guard.ledger.blocks().filter(|block| !block.dry);
+        let left: Vec<(Source, u64)> = blocks
+            .map(|block| (block.source, block.until_ms.saturating_sub(now.boot_ms)))
+            .filter(|(_, left)| *left > 0)
+            .collect();
+        let script = script::build(&self.want, &left);
+        match self.nft.start(now.boot_ms, &script) {
+            Ok(()) => {
+                self.building = Some((self.want.clone(), now.boot_ms));
+                self.rebuild = false;
+                self.late.clear();
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.failed(now, "nft is missing: install nftables".into());
+            }
+            Err(error) => self.failed(now, format!("cannot run nft: {error}")),
+        }
+        let mut peers = Vec::new();
+        if self.building.is_some()
+            && let Some(elements) = self.elements()
+        {
+            elements.peers(&mut |source, left| peers.push((source, left)));
+        }
+        self.peers = peers;
+    }
+
+    /// Nothing is wanted any more.
+    fn delete(&mut self, now: Now) {
+        let there = self.elements().map(Elements::has_table);
+        if matches!(there, Some(Ok(true))) {
+            let deleted = self.elements().map(Elements::delete_table);
+            if let Some(Err(error)) = deleted {
+                return self.failed(now, format!("the table inet fwstat cannot be deleted: {error}"));
+            }
+        }
+        // It is gone, or was not there, or we may not even ask: then it is not ours either.
+        (self.rebuild, self.damaged, self.built) = (false, false, None);
+        (self.failures, self.why) = (0, None);
+        self.pending.clear();
+        self.notifications = None;
+    }
+
+    fn change(&mut self, now: Now, guard: &Guard) {
+        let enforced = |spec: &Spec| spec.guard.as_ref().is_some_and(|guard| guard.enforce);
+        let pending = std::mem::take(&mut self.pending);
+        if !self.built.as_ref().is_some_and(enforced) {
+            return;
+        }
+        let (mut add, mut remove) = (Vec::new(), Vec::new());
+        for (source, had) in pending {
+            if had {
+                remove.push(source);
+            }
+            if let Some(block) = guard.ledger.get(source).filter(|block| !block.dry) {
+                add.push((source, block.until_ms.saturating_sub(now.boot_ms)));
+            }
+        }
+        if !matches!(self.elements().map(|elements| elements.change(&remove, &add)), Some(Ok(()))) {
+            // The kernel's view is not ours: the whole table, then, and only if that fails something is wrong.
+            (self.damaged, self.rebuild, self.not_before) = (true, true, 0);
+        }
+    }
+
+    fn finished(&mut self, now: Now, outcome: Result<(), String>) {
+        let Some((spec, _)) = self.building.take() else { return };
+        match outcome {
+            Ok(()) => {
+                (self.failures, self.why) = (0, None);
+                self.look_at = now.boot_ms.saturating_add(LOOK_MS);
+                // Damaged while it was made: no race with whoever does it. Changes need not wait.
+                self.damaged = self.rebuild && spec == self.want;
+                self.not_before = if self.damaged { now.boot_ms.saturating_add(REBUILD_MS) } else { 0 };
+                self.built = Some(spec);
+                self.pending = std::mem::take(&mut self.late);
+                let peers = std::mem::take(&mut self.peers);
+                if let Some(elements) = self.elements() {
+                    // They are remembered again in time if this fails.
+                    let _ = elements.add_peers(&peers);
+                }
+            }
+            Err(words) => self.failed(now, format!("nft: {words}")),
+        }
+    }
+
+    fn failed(&mut self, now: Now, why: String) {
+        let wait = RETRY_MS[self.failures.min(RETRY_MS.len() - 1)];
+        self.failures += 1;
+        self.not_before = now.boot_ms.saturating_add(wait);
+        self.rebuild = true;
+        self.built = None;
+        self.building = None;
+        self.why = Some(why);
+    }
+
+    /// The daemon stops: nothing of ours stays in the kernel. An nft that runs is ended.
+    pub fn stop(&mut self) -> Result<(), String> {
+        let busy = self.nft.is_running();
+        self.nft.kill();
+        if self.built.take().is_none() && !busy {
+            return Ok(());
+        }
+        let deleted = self.elements().map(Elements::delete_table);
+        deleted.unwrap_or(Err(io::ErrorKind::NotConnected.into())).map_err(|error| error.to_string())
+    }
+}

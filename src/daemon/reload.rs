@@ -1,0 +1,56 @@
+//! The options of a running daemon, read again: what is bad or missing in the file leaves what is in use.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::config::{Config, shown};
+
+/// A longer file is not read.
+const MAX_FILE: u64 = 256 << 10;
+
+/// The file's text. The error is a sentence without its consequence.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+    match read {
+        Err(error) => Err(format!("cannot read {}: {error}", shown(path))),
+        Ok(length) if length as u64 > MAX_FILE => {
+            Err(format!("cannot read {}: it is longer than {} KiB", shown(path), MAX_FILE >> 10))
+        }
+        Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
+/// The options that hold from now on, and what is wrong with the file.
+pub(crate) fn reload(path: &Path, in_use: &Config) -> (Config, Vec<String>) {
+    match read(path) {
+        Ok(text) => {
+            let (config, problems) = Config::parse_again(&shown(path), &text, in_use);
+            (config, problems.iter().map(ToString::to_string).collect())
+        }
+        Err(sentence) => (in_use.clone(), vec![format!("{sentence}; the options in use stay")]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_or_endless_file_leaves_everything() {
+        let in_use = Config { database: "/mnt/x".into(), ..Config::default() };
+        for (path, what) in [
+            ("/nonexistent/fwstat", "No such file"),
+            ("/dev/zero", "longer than 256 KiB"),
+            ("/", "directory"),
+        ] {
+            let (config, problems) = reload(Path::new(path), &in_use);
+            assert_eq!(config, in_use);
+            assert!(
+                problems[0].contains(what) && problems[0].ends_with("the options in use stay"),
+                "{problems:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Asks the kernel's connection tracking whether the inside has a connection to an address (ctnetlink,
+//! linux/netfilter/nfnetlink_conntrack.h).
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use crate::guard::Source;
+use crate::parse::netlink::{
+    self, NFGENMSG, NLM_F_DUMP, NLMSG_DONE, NLMSG_ERROR, attribute, be16, put, put_nested,
+};
+use crate::sys::netlink::Netlink;
+use crate::sys::wait::{Wait, wait};
+
+const SUBSYSTEM: u16 = 1 << 8;
+const GET: u16 = SUBSYSTEM | 1;
+
+const TUPLE_ORIGINAL: u16 = 1;
+const TUPLE_REPLY: u16 = 2;
+const PROTOINFO: u16 = 4;
+const FILTER: u16 = 25;
+const FILTER_REPLY_FLAGS: u16 = 2;
+/// The filter compares the tuple's source address.
+const FILTER_SOURCE: u32 = 1;
+const TUPLE_IP: u16 = 1;
+const TUPLE_PROTOCOL: u16 = 2;
+const IP_V4_SOURCE: u16 = 1;
+const IP_V6_SOURCE: u16 = 3;
+const PROTOCOL_NUMBER: u16 = 1;
+const PROTOCOL_SOURCE_PORT: u16 = 2;
+const PROTOINFO_TCP: u16 = 1;
+const TCP_FLAGS_ORIGINAL: u16 = 4;
+/// `IP_CT_TCP_FLAG_BE_LIBERAL`: set on a connection whose opening was not seen.
+const BE_LIBERAL: u8 = 8;
+const TCP: u8 = 6;
+
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+
+const DATAGRAM: usize = 16 << 10;
+/// The kernel answers while it is asked; this is for when it is out of memory.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Where a tracked connection comes from: address (in network byte order), protocol, port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Opener<'a> {
+    pub address: &'a [u8],
+    pub protocol: u8,
+    pub port: u16,
+}
+
+/// Whether something other than `source` opened a connection to it that is still tracked. `is_served`: whether this
+/// is a port that takes connections from outside; what comes from there is an answer that the kernel no longer knew
+/// the question of. Errors: no connection tracking over netlink (`nf_conntrack_netlink`), no permission, no memory.
+pub fn has_connection_to(source: Source, mut is_served: impl FnMut(Opener<'_>) -> bool) -> io::Result<bool> {
+    // A new socket each time: a list that is not read to its end ends with it.
+    let socket = Netlink::netfilter(0)?;
+    socket.send(&request(source))?;
+    let mut buffer = vec![0; DATAGRAM].into_boxed_slice();
+    loop {
+        let Some(datagram) = socket.receive(&mut buffer)? else {
+            if wait(&mut [Wait::read(socket.as_fd())], Some(PATIENCE))? == 0 {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            continue;
+        };
+        if !datagram.from_kernel {
+            continue;
+        }
+        for frame in netlink::frames(&buffer[..datagram.length.min(DATAGRAM)]).map_while(Result::ok) {
+            match frame.kind {
+                NLMSG_DONE => return Ok(false),
+                NLMSG_ERROR => {
+                    return match frame.answer() {
+                        Some((_, 0)) | None => Ok(false),
+                        Some((_, errno)) => Err(io::Error::from_raw_os_error(errno)),
+                    };
+                }
+                _ => {
+                    let entry = frame.body.get(NFGENMSG..).unwrap_or_default();
+                    if opener_to(entry, source).is_some_and(|opener| !is_served(opener)) {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A list of the connections whose answers come from `source`. Kernels before 5.8 list all; so does any for a /64.
+fn request(source: Source) -> Vec<u8> {
+    let family = if matches!(source, Source::V4(_)) { AF_INET } else { AF_INET6 };
+    netlink::request(GET, NLM_F_DUMP, 1, (family, 0), |message| {
+        if let Source::V4(bits) = source {
+            put_nested(message, TUPLE_REPLY, |message| {
+                put_nested(message, TUPLE_IP, |message| put(message, IP_V4_SOURCE, &bits.to_be_bytes()));
+            });
+            put_nested(message, FILTER, |message| {
+                put(message, FILTER_REPLY_FLAGS, &FILTER_SOURCE.to_ne_bytes());
+            });
+        }
+    })
+}
+
+/// Who opened this connection, if its answers come from `source` and its opening was seen.
+fn opener_to(entry: &[u8], source: Source) -> Option<Opener<'_>> {
+    let reply = attribute(attribute(entry, TUPLE_REPLY)?, TUPLE_IP)?;
+    let answers = match source {
+        Source::V4(bits) => attribute(reply, IP_V4_SOURCE)? == bits.to_be_bytes(),
+        Source::V6(high) => attribute(reply, IP_V6_SOURCE)?.get(..8)? == high.to_be_bytes(),
+    };
+    if !answers {
+        return None;
+    }
+    let original = attribute(entry, TUPLE_ORIGINAL)?;
+    let ip = attribute(original, TUPLE_IP)?;
+    let protocol = attribute(original, TUPLE_PROTOCOL)?;
+    let number = *attribute(protocol, PROTOCOL_NUMBER)?.first()?;
+    let flags = attribute(entry, PROTOINFO)
+        .and_then(|info| attribute(info, PROTOINFO_TCP))
+        .and_then(|tcp| attribute(tcp, TCP_FLAGS_ORIGINAL))
+        .and_then(|flags| flags.first().copied());
+    if number == TCP && flags.is_some_and(|flags| flags & BE_LIBERAL != 0) {
+        return None;
+    }
+    Some(Opener {
+        address: attribute(ip, IP_V4_SOURCE).or_else(|| attribute(ip, IP_V6_SOURCE))?,
+        protocol: number,
+        port: attribute(protocol, PROTOCOL_SOURCE_PORT).and_then(|port| be16(port, 0)).unwrap_or(0),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const INSIDE: [u8; 4] = [192, 168, 1, 10];
+    const SOURCE: [u8; 4] = [198, 51, 100, 7];
+
+    fn entry(protocol: u8, opener: [u8; 4], answers: [u8; 4], tcp_flags: u8) -> Vec<u8> {
+        let mut entry = Vec::new();
+        for (tuple, address, port) in [(TUPLE_ORIGINAL, opener, 4000u16), (TUPLE_REPLY, answers, 443)] {
+            put_nested(&mut entry, tuple, |entry| {
+                put_nested(entry, TUPLE_IP, |entry| put(entry, IP_V4_SOURCE, &address));
+                put_nested(entry, TUPLE_PROTOCOL, |entry| {
+                    put(entry, PROTOCOL_NUMBER, &[protocol]);
+                    put(entry, PROTOCOL_SOURCE_PORT, &port.to_be_bytes());
+                });
+            });
+        }
+        put_nested(&mut entry, PROTOINFO, |entry| {
+            put_nested(entry, PROTOINFO_TCP, |entry| put(entry, TCP_FLAGS_ORIGINAL, &[tcp_flags, 0xff]));
+        });
+        entry
+    }
+
+    #[test]
+    fn whoever_is_answered_by_the_source_opened_the_connection() {
+        let source = Source::V4(u32::from_be_bytes(SOURCE));
+        let opened = entry(TCP, INSIDE, SOURCE, 3);
+        let expected = Opener { address: &INSIDE, protocol: TCP, port: 4000 };
+        assert_eq!(opener_to(&opened, source), Some(expected));
+        // The source opened it.
+        assert_eq!(opener_to(&entry(TCP, SOURCE, INSIDE, 3), source), None);
+        // Its opening was not seen; UDP has no such thing.
+        assert_eq!(opener_to(&entry(TCP, INSIDE, SOURCE, 3 | BE_LIBERAL), source), None);
+        assert!(opener_to(&entry(17, INSIDE, SOURCE, 3 | BE_LIBERAL), source).is_some());
+        assert_eq!(opener_to(&opened, Source::V4(1)), None);
+        assert_eq!(opener_to(&opened, Source::V6(1)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), cut in 0usize..120) {
+            let whole = entry(TCP, INSIDE, SOURCE, 0);
+            for entry in [&bytes[..], &whole[..cut.min(whole.len())]] {
+                opener_to(entry, Source::V4(7));
+                opener_to(entry, Source::V6(7));
+            }
+        }
+    }
+}

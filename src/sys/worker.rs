@@ -1,0 +1,147 @@
+//! A thread for work that may block for long, such as fsync on flash: jobs go in, results come out, and a socket
+//! tells the poll loop that a result is there. Never blocks the caller, but for [`Worker::wait`].
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// Runs jobs of type `J` one after the other, in order, and gives a result of type `R` for each.
+///
+/// Dropped while a job runs, it does not wait for that job's end; the job's result is lost.
+pub struct Worker<J, R> {
+    jobs: SyncSender<J>,
+    results: Receiver<R>,
+    /// One byte per result.
+    wake: UnixStream,
+    thread: JoinHandle<()>,
+    outstanding: usize,
+}
+
+impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
+    /// Starts the thread. `name`: at most 15 bytes, as `top -H` shows it. `queue`: jobs that may wait beside the
+    /// one that runs. `stack`: bytes. The error is the kernel's: no memory, or no file descriptors.
+    pub fn start(
+        name: &str,
+        queue: usize,
+        stack: usize,
+        mut work: impl FnMut(J) -> R + Send + 'static,
+    ) -> io::Result<Worker<J, R>> {
+        let (wake, mut ring) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        let (jobs, todo) = sync_channel::<J>(queue);
+        let (done, results) = channel();
+        let thread = Builder::new().name(name.to_string()).stack_size(stack).spawn(move || {
+            for job in todo {
+                // The owner is gone, and with it the need for the result.
+                if done.send(work(job)).is_err() || ring.write_all(&[0]).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Worker { jobs, results, wake, thread, outstanding: 0 })
+    }
+
+    /// Hands over a job. It comes back if the queue is full or the thread is gone.
+    pub fn submit(&mut self, job: J) -> Result<(), J> {
+        match self.jobs.try_send(job) {
+            Ok(()) => {
+                self.outstanding += 1;
+                Ok(())
+            }
+            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => Err(job),
+        }
+    }
+
+    /// Readable when [`Worker::take`] has something to give.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    /// Jobs whose results have not been taken.
+    pub fn outstanding(&self) -> usize {
+        self.outstanding
+    }
+
+    /// Whether a panic ended the thread: its jobs will have no results.
+    pub fn is_dead(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// The next result, if one is there. When [`Worker::fd`] is readable call it until it gives `None`.
+    pub fn take(&mut self) -> Option<R> {
+        // Before the results are looked at: each is sent before its byte, so none is slept through.
+        let _ = self.wake.read(&mut [0; 64]);
+        let result = self.results.try_recv().ok()?;
+        self.outstanding = self.outstanding.saturating_sub(1);
+        Some(result)
+    }
+
+    /// The next result, waited for at most for `limit`; for the end of the process.
+    pub fn wait(&mut self, limit: Duration) -> Option<R> {
+        if self.outstanding == 0 {
+            return None;
+        }
+        let result = self.results.recv_timeout(limit).ok()?;
+        self.outstanding = self.outstanding.saturating_sub(1);
+        Some(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::wait::{Wait, wait};
+
+    const STACK: usize = 64 << 10;
+
+    #[test]
+    fn results_come_in_order_and_wake_the_loop() {
+        let mut worker = Worker::start("test", 4, STACK, |job: u32| job * 2).unwrap();
+        assert!(worker.take().is_none());
+        for job in 1..=3 {
+            worker.submit(job).unwrap();
+        }
+        let mut results = Vec::new();
+        while worker.outstanding() > 0 {
+            assert_eq!(wait(&mut [Wait::read(worker.fd())], Some(Duration::from_secs(10))).unwrap(), 1);
+            results.extend(worker.take());
+        }
+        assert_eq!(results, [2, 4, 6]);
+        assert!(!worker.is_dead());
+    }
+
+    #[test]
+    fn a_job_that_takes_long_keeps_nobody_waiting() {
+        let (go, may_go) = std::sync::mpsc::channel::<()>();
+        let mut worker = Worker::start("test", 1, STACK, move |job: u32| {
+            let _ = may_go.recv();
+            job
+        })
+        .unwrap();
+        worker.submit(1).unwrap();
+        // One runs, one waits, a further one has no room.
+        while worker.submit(2).is_err() {}
+        while worker.submit(3).is_ok() {}
+        assert!(worker.take().is_none());
+        assert!(worker.wait(Duration::from_millis(20)).is_none());
+        go.send(()).unwrap();
+        assert_eq!(worker.wait(Duration::from_secs(10)), Some(1));
+        // Dropped with jobs under way: no wait.
+        drop(worker);
+    }
+
+    #[test]
+    fn a_panic_in_a_job_is_noticed() {
+        let mut worker =
+            Worker::start("test", 1, STACK, |_: u32| -> u32 { panic!("expected by this test") }).unwrap();
+        worker.submit(1).unwrap();
+        assert_eq!(worker.wait(Duration::from_secs(10)), None);
+        while !worker.is_dead() {
+            std::thread::yield_now();
+        }
+        assert!(worker.submit(2).is_err() && worker.take().is_none());
+    }
+}
