@@ -24,7 +24,8 @@ fn broker_process() {
 /// The text of a file that the init script makes in a case of `firewall-rules.txt`, which `openwrt/packages.py` holds.
 fn rules(case: &str, file: &str) -> &'static str {
     let text = include_str!("data/firewall-rules.txt");
-    let case = text.split("== ").find(|part| part.starts_with(&format!("{case}\n"))).expect("the case");
+    let mut cases = text.strip_prefix("== ").unwrap().split("\n== ");
+    let case = cases.find(|part| part.starts_with(&format!("{case}\n"))).expect("the case");
     let file = case.split("-- ").find(|part| part.starts_with(&format!("{file}.nft\n")));
     file.map_or("", |part| part.split_once('\n').unwrap().1)
 }

@@ -223,7 +223,7 @@ impl Core {
     }
 
     fn set_zone(&mut self, now: Now, (calendar, wrong): (crate::calendar::Calendar, Option<String>)) {
-        self.log.say(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
+        self.log.inform(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
         if let Some(wrong) = wrong {
             self.log.say(now.boot_ms, &wrong);
             self.problems.push(wrong);
@@ -241,9 +241,12 @@ impl Core {
     fn look_outside(&mut self, now: Now) {
         if self.outside.look(&self.config.zone) {
             let interfaces = self.outside.interfaces.join(" ");
-            let sentence = self.outside.guessed.clone();
-            let sentence = sentence.unwrap_or_else(|| format!("these interfaces lead outside: {interfaces}"));
-            self.log.say(now.boot_ms, &sentence);
+            match self.outside.guessed.clone() {
+                Some(guessed) => self.log.say(now.boot_ms, &guessed),
+                None => {
+                    self.log.inform(now.boot_ms, &format!("these interfaces lead outside: {interfaces}"));
+                }
+            }
             self.lines = LineReader::new(&self.outside.interfaces, self.engine.calendar().clone());
         }
     }
@@ -256,9 +259,10 @@ impl Core {
         let on_flash = mark.filter(|_| !self.engine.has_waiting());
         let done = self.places.commit(&self.config, &mut self.engine, now, on_flash);
         if self.places.trouble != before {
-            let sentence =
-                self.places.trouble.clone().unwrap_or_else(|| "the store can be written again".to_string());
-            self.log.say(now.boot_ms, &sentence);
+            match self.places.trouble.clone() {
+                Some(trouble) => self.log.say(now.boot_ms, &trouble),
+                None => self.log.inform(now.boot_ms, "the store can be written again"),
+            }
         }
         self.places.copy(&mut self.engine, mark, done);
         self.notice_anomalies(now);
@@ -353,7 +357,11 @@ impl Core {
     pub fn note_nflog(&mut self, now: Now, state: &str, counters: Counters) {
         if self.nflog.state != state {
             let sentence = format!("nflog: {state}");
-            self.log.say(now.boot_ms, &sentence);
+            if state == RUNNING {
+                self.log.inform(now.boot_ms, &sentence);
+            } else {
+                self.log.say(now.boot_ms, &sentence);
+            }
             self.nflog.state = state.to_string();
         }
         self.nflog.counts = counters;
@@ -365,7 +373,11 @@ impl Core {
         let state = feed.state_name();
         if self.logd.state != state {
             let sentence = format!("logd: {state}");
-            self.log.say(now.boot_ms, &sentence);
+            if matches!(state, RUNNING | "connecting" | "reading") {
+                self.log.inform(now.boot_ms, &sentence);
+            } else {
+                self.log.say(now.boot_ms, &sentence);
+            }
             self.logd.state = state.to_string();
         }
         self.logd.counts = feed.state.counts;

@@ -204,6 +204,7 @@ pub struct SourceRow {
     pub error: u64,
     /// Different services tried.
     pub services: Option<u64>,
+    /// An instant, or a date alone where only the day is known.
     pub first_seen: Option<InstantText>,
     pub last_seen: Option<InstantText>,
     pub country: Option<CountryText>,

@@ -189,17 +189,26 @@ fn add_unique(
     }
 }
 
+/// The instant of a source's first or last attempt. Minutes and hours are forgotten with time: midnight sharp stands
+/// for a day of which no hour is known, and is told as the date alone.
+fn seen(time: u32, calendar: &Calendar) -> InstantText {
+    let instant = calendar.rfc3339(i64::from(time));
+    match instant.split_once('T') {
+        Some((date, clock)) if clock.starts_with("00:00:00") => InstantText::of(date),
+        _ => InstantText::of(instant),
+    }
+}
+
 fn source_row(address: Address, sum: &Sum<Address>, low: u64, span: &Span, calendar: &Calendar) -> SourceRow {
     let known = sum.first <= sum.last;
     let single = span.from == span.to;
-    let instant = |time: u32| InstantText::of(calendar.rfc3339(i64::from(time)));
     SourceRow {
         address: AddressText::of(address),
         attempts: sum.count,
         error: sum.error,
         services: sum.different.filter(|_| sum.present == 1 && (low == 0 || single)),
-        first_seen: known.then(|| instant(sum.first)),
-        last_seen: known.then(|| instant(sum.last)),
+        first_seen: known.then(|| seen(sum.first, calendar)),
+        last_seen: known.then(|| seen(sum.last, calendar)),
         country: None,
         blocked: None,
     }
@@ -338,4 +347,19 @@ pub fn source(
         block: None,
         completeness: Completeness::from_reasons(&reasons.0),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_of_which_only_the_day_is_known_is_a_date() {
+        let calendar = Calendar::new("JST-9").unwrap();
+        // 2020-04-06 00:00:00 in Japan.
+        let midnight = 1_586_098_800;
+        assert_eq!(&*seen(midnight, &calendar), "2020-04-06");
+        assert_eq!(&*seen(midnight + 1, &calendar), "2020-04-06T00:00:01+09:00");
+        assert_eq!(&*seen(midnight + 3600, &calendar), "2020-04-06T01:00:00+09:00");
+    }
 }

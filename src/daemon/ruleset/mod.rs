@@ -66,6 +66,11 @@ struct Rule {
 }
 
 impl Rule {
+    /// It is ours and logs each packet that comes by.
+    fn sees(&self) -> bool {
+        self.comment.starts_with(OURS) && self.nflog
+    }
+
     fn is_fw4(&self) -> bool {
         self.table == "fw4" && self.family == "inet"
     }
@@ -200,8 +205,8 @@ impl Ruleset {
                 places.add(name_of(rule), self.packets(rule));
             }
         }
-        for rule in self.rules.iter().filter(|rule| !rule.is_fw4()) {
-            if self.is_foreign(rule) && !(logd && rule.logs) {
+        for (at, rule) in self.rules.iter().enumerate().filter(|(_, rule)| !rule.is_fw4()) {
+            if self.is_foreign(rule, &self.rules[..at]) && !(logd && rule.logs) {
                 places.add(format!("table {} {}", rule.family, rule.table), self.packets(rule));
             }
         }
@@ -214,8 +219,7 @@ impl Ruleset {
     /// Whether a rule of fw4's table, the owner's or an include's, refuses packets of a counted zone before a rule of
     /// ours has seen them. `before`: the rules before it.
     fn is_refusing_rule(&self, rule: &Rule, zones: &[String], before: &[&Rule]) -> bool {
-        let ours = rule.comment.starts_with(OURS) && rule.nflog;
-        if !rule.refuses() || rule.verdict == Verdict::InvalidDrop || ours {
+        if !rule.refuses() || rule.verdict == Verdict::InvalidDrop || rule.sees() {
             return false;
         }
         let zone = |start: &str| {
@@ -228,23 +232,20 @@ impl Ruleset {
         if zone("input_") || zone("forward_") {
             let last =
                 rule.comment.is_empty() && rule.verdict == Verdict::Jump && rule.target != "handle_reject";
-            let seen = before
-                .iter()
-                .any(|ours| ours.chain == rule.chain && ours.comment.starts_with(OURS) && ours.nflog);
+            let seen = before.iter().any(|ours| ours.chain == rule.chain && ours.sees());
             return !last && !seen;
         }
         !is_of_fw4(&rule.chain) && !self.is_outbound(rule)
     }
 
-    /// Whether it is another table's rule that can refuse inbound packets.
-    fn is_foreign(&self, rule: &Rule) -> bool {
-        let ours = rule.comment.starts_with(OURS) && rule.nflog;
-        let known = ours || (rule.family == "inet" && rule.table == "fwstat");
+    /// Whether it is another table's rule that can refuse inbound packets. `before`: the rules before it.
+    fn is_foreign(&self, rule: &Rule, before: &[Rule]) -> bool {
+        let key = |rule: &Rule| (rule.family.clone(), rule.table.clone(), rule.chain.clone());
+        let seen = rule.sees() || before.iter().any(|ours| ours.sees() && key(ours) == key(rule));
+        let guard = rule.family == "inet" && rule.table == "fwstat";
         let packets = matches!(rule.family.as_str(), "inet" | "ip" | "ip6" | "netdev");
-        packets
-            && !known
-            && matches!(rule.verdict, Verdict::Drop | Verdict::Reject)
-            && !self.is_outbound(rule)
+        let refuses = matches!(rule.verdict, Verdict::Drop | Verdict::Reject);
+        packets && refuses && !guard && !seen && !self.is_outbound(rule)
     }
 
     fn is_outbound(&self, rule: &Rule) -> bool {
