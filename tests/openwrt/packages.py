@@ -24,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "openwrt" / "tools")]
 
+import apk  # noqa: E402
 import feed  # noqa: E402
 import ipk  # noqa: E402
 from router import Router, members  # noqa: E402
@@ -119,6 +120,91 @@ class Bytes(unittest.TestCase):
                 Path(f"{place}/bad").write_text(content)
                 with self.assertRaisesRegex(feed.BuildError, "key"):
                     feed.sign(Path(f"{place}/bad"), b"")
+
+
+class Apk(unittest.TestCase):
+    """The same packages for apk; what apk itself writes only where it is found (APK=FILE)."""
+
+    def setUp(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.place = Path(place.name)
+
+    def assembled(self):
+        made = {path.name.split("_")[0] for path in FOLDER.glob("*.ipk")}
+        for control in sorted((ROOT / "openwrt").glob("*/control")):
+            for fields in ipk.paragraphs(control):
+                if fields["Package"] in made:
+                    tree = self.place / fields["Package"]
+                    tree.mkdir()
+                    data = members(members(package(fields["Package"]).read_bytes())["data.tar.gz"][1])
+                    for name, (entry, content) in data.items():
+                        if content is not None:
+                            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+                            (tree / name).write_bytes(content)
+                            (tree / name).chmod(entry.mode)
+                    yield control.parent, fields, tree
+
+    def test_lists_and_scripts_are_those_of_openwrts_own_packages(self):
+        for folder, fields, tree in self.assembled():
+            name = fields["Package"]
+            files = [path for path in ipk.files(tree) if (tree / path).is_file()]
+            apk.prepare(folder, fields, tree, 1_700_000_000)
+            lists = tree / "lib/apk/packages"
+            self.assertEqual((lists / f"{name}.list").read_text().split(), [f"/{path}" for path in files])
+            self.assertEqual((lists / f"{name}.rusers").exists(), "Require-User" in fields)
+            scripts = apk.scripts(folder, name)
+            for script in scripts.values():
+                self.assertTrue(script.startswith("#!/bin/sh\n"), name)
+                self.assertEqual(script.count("#!"), 1)
+                subprocess.run(["busybox", "ash", "-n"], input=script, text=True, check=True)
+            self.assertIn("\nadd_group_and_user\ndefault_postinst\n", scripts["post-install"])
+            self.assertIn("export PKG_UPGRADE=1\n", scripts["post-upgrade"])
+            if name == "fwstat":
+                self.assertEqual((lists / "fwstat.rusers").read_text(), "fwstat:fwstat\n")
+                self.assertEqual((lists / "fwstat.conffiles").read_text(), "/etc/config/fwstat\n")
+                checksum = hashlib.sha256((tree / "etc/config/fwstat").read_bytes()).hexdigest()
+                self.assertEqual((lists / "fwstat.conffiles_static").read_text(), f"/etc/config/fwstat {checksum}\n")
+                self.assertIn("fwstat_includes_remove", scripts["pre-deinstall"])
+
+    @unittest.skipIf(not shutil.which(os.environ.get("APK", "apk")), "no apk-tools 3 (APK=FILE)")
+    def test_apk_installs_upgrades_and_removes_them(self):
+        made = {}
+        for folder, fields, tree in self.assembled():
+            fields["Depends"] = ""
+            for release in ("0.1.0-r1", "0.1.0-r2"):
+                place = self.place / release
+                place.mkdir(exist_ok=True)
+                if fields["Package"] == "fwstat" and release.endswith("2"):
+                    config = tree / "etc/config/fwstat"
+                    config.write_text(config.read_text() + "# another default\n")
+                made[fields["Package"], release] = apk.make(folder, fields, tree, release, "x86_64", 1_700_000_000, place)
+        again = made["fwstat", "0.1.0-r2"].read_bytes()
+        apk.index(self.place / "0.1.0-r2", [path for (_, release), path in made.items() if release.endswith("2")])
+        self.assertTrue((self.place / "0.1.0-r2/packages.adb").exists())
+        root = self.place / "root"
+        (root / "etc/apk").mkdir(parents=True)
+        (root / "etc/apk/arch").write_text("x86_64\n")
+
+        def run(*words):
+            line = [apk.tool(), "--root", root, "--allow-untrusted", "--no-scripts", "--no-network", *words]
+            return subprocess.run(line, check=True, capture_output=True, text=True).stdout
+
+        run("add", "--initdb", made["fwstat", "0.1.0-r1"])
+        config = root / "etc/config/fwstat"
+        config.write_text(config.read_text().replace("'32'", "'7'"))
+        run("add", made["fwstat", "0.1.0-r2"])
+        self.assertIn("'7'", config.read_text())
+        self.assertIn("# another default", (root / "etc/config/fwstat.apk-new").read_text())
+        run("del", "fwstat")
+        self.assertFalse((root / "usr/bin/fwstat").exists())
+        self.assertTrue(config.exists())
+        # The same input gives the same bytes.
+        for folder, fields, tree in ((folder, fields, tree) for folder, fields, tree in [
+            (ROOT / "openwrt/fwstat", ipk.paragraphs(ROOT / "openwrt/fwstat/control")[0] | {"Depends": ""}, self.place / "fwstat"),
+        ]):  # fmt: skip
+            repeated = apk.make(folder, fields, tree, "0.1.0-r2", "x86_64", 1_700_000_000, self.place)
+            self.assertTrue(repeated.read_bytes() == again)
 
 
 class Feed(unittest.TestCase):
@@ -522,6 +608,40 @@ class Installed(unittest.TestCase):
         network = (copies / "network").read_text()
         self.assertIn("list dns '192.0.2.53'", network)
         self.assertNotIn("secret", network)
+
+    def jailed(self):
+        (self.router.place / "sbin/ujail").write_text("#!/bin/sh\n")
+        (self.router.place / "sbin/ujail").chmod(0o755)
+        self.router.install(package("fwstat"))
+
+    def test_another_folder_is_mounted_into_the_running_jail_and_else_it_is_told_by_a_signal(self):
+        self.start_firewall()
+        self.jailed()
+        config = self.router.place / "etc/config/fwstat"
+        self.assertIn("add_jail_mount_rw /etc/fwstat", self.router.read("/tmp/instance"))
+        config.write_text(config.read_text().replace("evidence '200'", "evidence '100'"))
+        before = (self.router.place / "tmp/instance").stat().st_ino
+        self.service("reload")
+        self.assertEqual((self.router.place / "tmp/instance").stat().st_ino, before)
+        config.write_text(config.read_text().replace("/etc/fwstat'", "/srv/fwstat'"))
+        self.service("reload")
+        instance = self.router.read("/tmp/instance").splitlines()
+        self.assertIn("add_jail_mount_rw /srv/fwstat", instance)
+        self.assertNotIn("add_jail_mount_rw /etc/fwstat", instance)
+        (self.router.place / "srv/countries").mkdir()
+        config.write_text(config.read_text().replace("/usr/share/fwstat/country", "/srv/countries/country"))
+        self.service("reload")
+        self.assertIn("add_jail_mount /srv/countries", self.router.read("/tmp/instance"))
+        # The rules stay meanwhile.
+        self.assertEqual(self.reloads(), 1)
+
+    def test_the_jail_shows_the_folder_of_ubus_and_not_its_socket(self):
+        self.jailed()
+        instance = self.router.read("/tmp/instance").splitlines()
+        self.assertIn("add_jail_mount /var/run/ubus", instance)
+        (jail,) = [line.split() for line in instance if line.startswith("add_jail ")]
+        # With the word `ubus` procd binds the socket's file, which is another one after a restart of ubusd.
+        self.assertNotIn("ubus", jail)
 
     def test_a_folder_with_other_files_stays_roots(self):
         other = self.router.place / "srv"
