@@ -105,9 +105,9 @@ fn status(router: &Router, packets: u64) -> Value {
     let until = Instant::now() + Duration::from_secs(15);
     loop {
         let status = router.answer("status", json!({}));
-        let counted = status["counters"].as_array().into_iter().flatten();
-        let sum: u64 = counted.map(|row| row["packets"].as_u64().unwrap()).sum();
-        if sum == packets {
+        let counted = status["counters"].as_array();
+        let sum = counted.map(|rows| rows.iter().map(|row| row["packets"].as_u64().unwrap()).sum::<u64>());
+        if sum == Some(packets) {
             return status;
         }
         assert!(Instant::now() < until, "{packets} packets are not in {status}\n{}", router.log());

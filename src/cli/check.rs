@@ -319,10 +319,15 @@ fn group(group: u16, opened: Result<(), NflogError>, daemon_runs: bool, findings
 fn counters(config: &Config, ruleset: Option<&Ruleset>, findings: &mut Findings) {
     match ruleset {
         Some(ruleset) => {
-            zone_rules(config, &ruleset.counted(), findings);
+            let counted = ruleset.counted().into_iter().map(|(place, reading)| (place, reading.packets));
+            zone_rules(config, &counted.collect(), findings);
             let unseen = ruleset.unseen(&config.zone, config.input.logd).into_iter();
-            let rows: Vec<_> =
-                unseen.map(|unseen| NotSeenRow { place: unseen.place, packets: unseen.packets }).collect();
+            let rows: Vec<_> = unseen
+                .map(|unseen| NotSeenRow {
+                    place: unseen.place,
+                    packets: unseen.packets.map(|reading| reading.packets),
+                })
+                .collect();
             not_seen(&rows, findings);
         }
         None => findings.wrong("cannot list the firewall's rules: is nft installed, and are you root?"),

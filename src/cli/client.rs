@@ -179,6 +179,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_daemon_that_runs_is_not_told_to_be_started() {
+        let no_object = CallError::NoObject("fwstat".into());
+        assert!(explained(&no_object, false).contains("is not running: start it"));
+        assert!(
+            explained(&no_object, true).starts_with("the fwstat daemon runs and counts, but is not on ubus")
+        );
+        let no_bus =
+            || CallError::NoBus { socket: "/x".into(), because: std::io::ErrorKind::NotFound.into() };
+        assert!(explained(&no_bus(), false).starts_with("ubus is not running here"));
+        let told = explained(&no_bus(), true);
+        assert!(told.starts_with("the fwstat daemon runs and counts, but ubus cannot be reached"), "{told}");
+        let other = CallError::NoObject("log".into());
+        assert_eq!(explained(&other, true), other.to_string());
+    }
+
+    #[test]
     fn only_what_was_asked_goes_over_the_bus() {
         assert_eq!(arguments(&Question::new(Topic::Summary)), json!({}));
         let question = Question {

@@ -45,6 +45,8 @@ use crate::ubus::{Status, blob};
 /// A longer firewall configuration is not looked at.
 const MOST_FIREWALL: u64 = 512 * 1024;
 const MINUTE_MS: u64 = 60_000;
+/// So long after the start it is usual that ubus is not connected yet.
+const STARTING_MS: u64 = 2_000;
 const SECOND_MS: u64 = 1_000;
 /// The rules' counters are read so often: a reload of the firewall makes fw4's anew.
 const COUNT_MS: u64 = 300_000;
@@ -373,7 +375,8 @@ impl Core {
         let state = feed.state_name();
         if self.logd.state != state {
             let sentence = format!("logd: {state}");
-            if matches!(state, RUNNING | "connecting" | "reading") {
+            let starting = now.boot_ms < self.started_ms.saturating_add(STARTING_MS);
+            if starting || matches!(state, RUNNING | "connecting" | "reading") {
                 self.log.inform(now.boot_ms, &sentence);
             } else {
                 self.log.say(now.boot_ms, &sentence);

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Stdio};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use super::ruleset::{Place, Ruleset, Unseen};
+use super::ruleset::{Place, Reading, Ruleset, Unseen};
 use crate::calendar::Date;
 use crate::nft::run::command;
 
@@ -116,21 +116,22 @@ fn start(now_ms: u64) -> io::Result<Running> {
 /// Counts on from one reading to the next: fw4 makes its rules' counters anew with every reload.
 #[derive(Clone, Copy, Debug)]
 pub struct Tally {
-    last: u64,
+    last: Reading,
     /// Since the daemon's start.
     pub sum: u64,
 }
 
 impl Tally {
     /// `known`: the counter was there before the daemon counted.
-    fn new(packets: u64, known: bool) -> Tally {
-        Tally { last: packets, sum: if known { 0 } else { packets } }
+    fn new(reading: Reading, known: bool) -> Tally {
+        Tally { last: reading, sum: if known { 0 } else { reading.packets } }
     }
 
     /// What came since the last reading.
-    fn add(&mut self, packets: u64) -> u64 {
-        let more = if packets >= self.last { packets - self.last } else { packets };
-        self.last = packets;
+    fn add(&mut self, reading: Reading) -> u64 {
+        let anew = reading.made != self.last.made || reading.packets < self.last.packets;
+        let more = if anew { reading.packets } else { reading.packets - self.last.packets };
+        self.last = reading;
         self.sum = self.sum.saturating_add(more);
         more
     }
@@ -207,10 +208,11 @@ impl Counts {
 mod tests {
     use super::*;
 
-    fn ruleset(refused: u64, counted: u64) -> Ruleset {
+    fn ruleset(refused: u64, counted: u64, handle: u64) -> Ruleset {
         let rule = |comment: &str, packets: u64, end: &str| {
             format!(
                 r#"{{"rule": {{"family": "inet", "table": "fw4", "chain": "input_wan", "comment": "{comment}",
+                "handle": {handle},
                 "expr": [{{"counter": {{"packets": {packets}, "bytes": 1}}}}, {end}]}}}}"#
             )
         };
@@ -222,17 +224,19 @@ mod tests {
     #[test]
     fn sums_count_on_over_a_reload_of_the_firewall_and_today_begins_at_midnight() {
         let mut counts = Counts::default();
-        let mut read = |refused, counted, day| {
-            counts.add(&ruleset(refused, counted), &["wan".to_string()], false, Some(Date(day)));
+        let mut read = |refused, counted, handle, day| {
+            let ruleset = ruleset(refused, counted, handle);
+            counts.add(&ruleset, &["wan".to_string()], false, Some(Date(day)));
             let zone = counts.rules.as_ref().unwrap()[&Place::Zone("wan".into())].sum;
             (counts.not_seen[0].packets.unwrap().sum, counts.not_seen[0].today, zone, counts.reasons())
         };
         // What was there before the daemon is not its.
-        assert_eq!(read(100, 1000, 1), (0, 0, 0, vec![]));
+        assert_eq!(read(100, 1000, 8, 1), (0, 0, 0, vec![]));
         let told = "rule 'Drop-telnet': 5 packets were refused today that are known only as a sum";
-        assert_eq!(read(105, 1007, 1), (5, 5, 7, vec![told.to_string()]));
-        // Reloaded.
-        assert_eq!(read(2, 1007, 1).0, 7);
-        assert_eq!(read(2, 1007, 2), (7, 0, 7, vec![]));
+        assert_eq!(read(105, 1007, 8, 1), (5, 5, 7, vec![told.to_string()]));
+        // Reloaded, and once more with more packets than before.
+        assert_eq!(read(2, 1, 9, 1).0, 7);
+        assert_eq!(read(3, 1, 10, 1).0, 10);
+        assert_eq!(read(3, 1, 10, 2), (10, 0, 9, vec![]));
     }
 }

@@ -258,7 +258,10 @@ impl Engine {
         }
         // Sightings of one packet are told by the clock that does not step.
         let uptime = (boot_ms / 1000).cast_signed();
+        let path = event.path;
+        event.path = self.paths.of_sightings(path);
         let sighting = self.duplicates.sight(event, uptime, input == Input::Nflog);
+        event.path = path;
         // A flood pushes packets out before logd's word of them comes; what NFLOG tells of an interface, logd only
         // repeats.
         let assumed = sighting == Sighting::Unknown && self.is_told_by_nflog(event);

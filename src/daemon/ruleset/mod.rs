@@ -14,12 +14,30 @@ const MAX_PLACES: usize = 64;
 /// A rule's comment ends with a zone's name, or with `rule` and one of `syn_flood`, `invalid`, `forward`.
 const OURS: &str = "fwstat ";
 
+/// What counters of the kernel show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reading {
+    /// Since the counters were made.
+    pub packets: u64,
+    /// Another number where they were made anew: the sum of the handles of the table and of what counts.
+    pub made: u64,
+}
+
+impl Reading {
+    fn plus(self, other: Reading) -> Reading {
+        Reading {
+            packets: self.packets.saturating_add(other.packets),
+            made: self.made.wrapping_add(other.made),
+        }
+    }
+}
+
 /// What is known of packets that were refused, but not one by one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unseen {
     pub place: String,
-    /// As the kernel's counters have them since they were made; `None` where nothing counts.
-    pub packets: Option<u64>,
+    /// `None` where nothing counts.
+    pub packets: Option<Reading>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -50,6 +68,8 @@ enum Counter {
 
 #[derive(Debug, Default)]
 struct Rule {
+    /// The kernel's number of it, joined with that of its table.
+    made: u64,
     family: String,
     table: String,
     chain: String,
@@ -92,8 +112,10 @@ impl Rule {
 #[derive(Debug, Default)]
 pub struct Ruleset {
     rules: Vec<Rule>,
+    /// Handles of the tables, by family and name.
+    tables: Vec<(String, String, u64)>,
     /// Named counters of fw4's table.
-    counters: BTreeMap<String, u64>,
+    counters: BTreeMap<String, Reading>,
     /// Base chains that no inbound packet passes, by family, table and name.
     outbound: Vec<(String, String, String)>,
     /// fw4's chain forward drops at its end, or rejects just before.
@@ -112,31 +134,31 @@ pub enum Place {
 }
 
 impl Ruleset {
-    /// The packets that our rules counted since their counters were made.
-    pub fn counted(&self) -> BTreeMap<Place, u64> {
+    /// The packets that our rules counted.
+    pub fn counted(&self) -> BTreeMap<Place, Reading> {
         let mut counted = BTreeMap::new();
         let mut named = Vec::new();
         for rule in &self.rules {
             let Some(place) = place_of(&rule.comment) else { continue };
             let packets = match &rule.counter {
-                Counter::Own(packets) => *packets,
+                Counter::Own(packets) => Reading { packets: *packets, made: rule.made },
                 // Two rules share a zone's.
                 Counter::Named(name) if !named.contains(&name) => {
                     named.push(name);
                     self.counters.get(name).copied().unwrap_or_default()
                 }
-                Counter::Named(_) => 0,
+                Counter::Named(_) => Reading::default(),
                 Counter::None => continue,
             };
-            let sum: &mut u64 = counted.entry(place).or_default();
-            *sum = sum.saturating_add(packets);
+            let sum: &mut Reading = counted.entry(place).or_default();
+            *sum = sum.plus(packets);
         }
         counted
     }
 
-    fn packets(&self, rule: &Rule) -> Option<u64> {
+    fn packets(&self, rule: &Rule) -> Option<Reading> {
         match &rule.counter {
-            Counter::Own(packets) => Some(*packets),
+            Counter::Own(packets) => Some(Reading { packets: *packets, made: rule.made }),
             Counter::Named(name) => self.counters.get(name).copied(),
             Counter::None => None,
         }
@@ -194,7 +216,7 @@ impl Ruleset {
                 let seen = sees(ours(&chain, &name)) || (logd && logs(&target));
                 if fw4.iter().any(|rule| is_last(&rule)) && !seen {
                     let packets = fw4.iter().filter(|rule| rule.chain == target && rule.refuses());
-                    let packets = packets.map(|rule| self.packets(rule)).sum::<Option<u64>>();
+                    let packets = packets.map(|rule| self.packets(rule)).reduce(both).flatten();
                     places.add(format!("the forward policy of zone {zone} for its own interfaces"), packets);
                 }
             }
@@ -254,6 +276,11 @@ impl Ruleset {
     }
 }
 
+/// The sum; not known unless both are.
+fn both(one: Option<Reading>, other: Option<Reading>) -> Option<Reading> {
+    one.zip(other).map(|(one, other)| one.plus(other))
+}
+
 /// Names of fw4's own chains; an owner's chain has another.
 fn is_of_fw4(chain: &str) -> bool {
     const BEGIN: [&str; 15] = [
@@ -301,14 +328,14 @@ struct Places {
 }
 
 impl Places {
-    fn add(&mut self, place: String, packets: Option<u64>) {
+    fn add(&mut self, place: String, packets: Option<Reading>) {
         if let Some(row) = self.rows.iter_mut().find(|row| row.place == place) {
-            row.packets = row.packets.zip(packets).map(|(one, other)| one.saturating_add(other));
+            row.packets = both(row.packets, packets);
         } else if self.rows.len() < MAX_PLACES {
             self.rows.push(Unseen { place, packets });
         } else if let Some(last) = self.rows.last_mut() {
             last.place = "further rules".into();
-            last.packets = last.packets.zip(packets).map(|(one, other)| one.saturating_add(other));
+            last.packets = both(last.packets, packets);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What `nft -j -t list ruleset` prints -> rules, as far as they are looked at.
 
-use super::{Counter, Limit, MAX_RULES, OURS, Rule, Ruleset, Verdict};
+use super::{Counter, Limit, MAX_RULES, OURS, Reading, Rule, Ruleset, Verdict};
 use crate::parse::json::Reader;
 
 impl Ruleset {
@@ -15,6 +15,7 @@ impl Ruleset {
             let ruleset = found.insert(Ruleset::default());
             reader.list(&mut |reader| {
                 reader.table(&mut |reader, key| match key {
+                    "table" => ruleset.table(reader),
                     "rule" => ruleset.rule(reader),
                     "chain" => ruleset.chain(reader),
                     "counter" => ruleset.counter(reader),
@@ -26,6 +27,26 @@ impl Ruleset {
         found
     }
 
+    fn table(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+        let (mut family, mut name, mut handle) = (String::new(), String::new(), 0);
+        reader.table(&mut |reader, key| match key {
+            "family" => reader.text().map(|text| family = text),
+            "name" => reader.text().map(|text| name = text),
+            "handle" => reader.count().map(|number| handle = number),
+            _ => reader.skip(),
+        })?;
+        if self.tables.len() < MAX_RULES {
+            self.tables.push((family, name, handle));
+        }
+        Some(())
+    }
+
+    /// A table is listed before what it holds. Handles of both are small: they count up.
+    fn made(&self, family: &str, table: &str, handle: u64) -> u64 {
+        let known = self.tables.iter().find(|(of, name, _)| of == family && name == table);
+        handle.wrapping_add(known.map_or(0, |(.., handle)| *handle) << 32)
+    }
+
     fn rule(&mut self, reader: &mut Reader<'_>) -> Option<()> {
         let mut rule = Rule::default();
         reader.table(&mut |reader, key| match key {
@@ -33,9 +54,11 @@ impl Ruleset {
             "table" => reader.text().map(|text| rule.table = text),
             "chain" => reader.text().map(|text| rule.chain = text),
             "comment" => reader.text().map(|text| rule.comment = text),
+            "handle" => reader.count().map(|number| rule.made = number),
             "expr" => reader.list(&mut |reader| statement(reader, &mut rule)),
             _ => reader.skip(),
         })?;
+        rule.made = self.made(&rule.family, &rule.table, rule.made);
         let matters = rule.refuses() || rule.logs || rule.limit.is_some() || rule.comment.starts_with(OURS);
         if matters && self.rules.len() < MAX_RULES {
             self.rules.push(rule);
@@ -69,15 +92,19 @@ impl Ruleset {
     }
 
     fn counter(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        let (mut name, mut table, mut packets) = (String::new(), String::new(), 0);
+        let (mut name, mut family, mut table) = (String::new(), String::new(), String::new());
+        let (mut packets, mut handle) = (0, 0);
         reader.table(&mut |reader, key| match key {
             "name" => reader.text().map(|text| name = text),
+            "family" => reader.text().map(|text| family = text),
             "table" => reader.text().map(|text| table = text),
+            "handle" => reader.count().map(|number| handle = number),
             "packets" => reader.count().map(|count| packets = count),
             _ => reader.skip(),
         })?;
-        if table == "fw4" && self.counters.len() < MAX_RULES {
-            self.counters.insert(name, packets);
+        if table == "fw4" && family == "inet" && self.counters.len() < MAX_RULES {
+            let made = self.made(&family, &table, handle);
+            self.counters.insert(name, Reading { packets, made });
         }
         Some(())
     }
