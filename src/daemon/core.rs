@@ -9,13 +9,12 @@ use std::rc::Rc;
 
 use ubus::blobmsg::BlobMsgTable;
 
-use super::counters::{CounterPoll, Counts, Tally};
+use super::counters::{CounterPoll, Counts};
 use super::guarding::Guarding;
 use super::log::Log;
 use super::notices::{Notice, Notices};
 use super::outside::Outside;
 use super::reload;
-use super::ruleset::Place;
 use super::running::Running;
 use super::store::Places;
 use super::zone::ZoneFiles;
@@ -33,8 +32,7 @@ use crate::live::open_day::{mask, refused_by_mask};
 use crate::live::{Action, Brought, Engine, Input, Now};
 use crate::output::blobmsg::{AnswerError, Answers, BusCommand};
 use crate::parse::line::{LineReader, Outcome};
-use crate::paths::Path as RulePath;
-use crate::query::answer::{CounterStatus, Exposure};
+use crate::query::answer::Exposure;
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer};
 use crate::record::Field;
@@ -417,40 +415,6 @@ impl Core {
         let Some(ruleset) = self.counters.news.take() else { return };
         self.counts.add(&ruleset, &self.config.zone, self.config.input.logd, self.engine.date());
         self.engine.not_seen = self.counts.reasons();
-    }
-
-    /// What the rules counted since the daemon started, and beside it what has come of it.
-    fn counter_rows(&self) -> Option<Vec<CounterStatus>> {
-        let row = |(place, tally): (&Place, &Tally)| match place {
-            Place::Zone(zone) => {
-                // A rule without a prefix names no zone.
-                let unnamed = self.config.zone.len() == 1;
-                let is_of = |path: &RulePath| match &path.zone {
-                    Some(named) => named == zone,
-                    None => unnamed && path.prefix.is_empty(),
-                };
-                let received = self.engine.received(is_of);
-                CounterStatus { zone: Some(zone.clone()), place: None, packets: tally.sum, received }
-            }
-            Place::All(name) => {
-                let is_of = |path: &RulePath| {
-                    path.zone.is_none()
-                        && match name.as_str() {
-                            "syn_flood" => path.prefix == "drop syn_flood:",
-                            "invalid" => path.prefix == "drop invalid ct state:",
-                            _ => matches!(path.prefix.as_str(), "drop forward:" | "reject forward:"),
-                        }
-                };
-                let received = self.engine.received(is_of);
-                CounterStatus { zone: None, place: Some(name.clone()), packets: tally.sum, received }
-            }
-        };
-        // Not what was read before nft stopped to answer.
-        self.counts
-            .rules
-            .as_ref()
-            .filter(|_| self.counters.why.is_none())
-            .map(|rules| rules.iter().map(row).collect())
     }
 }
 

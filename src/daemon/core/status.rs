@@ -5,11 +5,13 @@ use std::fs;
 use super::{Core, MINUTE_MS, RUNNING};
 use crate::calendar::Date;
 use crate::cli::check;
-use crate::daemon::counters::NotSeen;
+use crate::daemon::counters::{NotSeen, Tally};
+use crate::daemon::ruleset::Place;
 use crate::live::{Input, Now};
+use crate::paths::Path;
 use crate::query::answer::{
-    ClockStatus, Completeness, CountryStatus, FindingRow, InputStatus, MemoryStatus, NotSeenRow,
-    StatusAnswer, StoreStatus, SummaryAnswer,
+    ClockStatus, Completeness, CounterStatus, CountryStatus, FindingRow, InputStatus, MemoryStatus,
+    NotSeenRow, StatusAnswer, StoreStatus, SummaryAnswer,
 };
 
 /// Sentences in a list of an answer, and the longest of them in bytes.
@@ -59,6 +61,40 @@ impl Core {
             warnings,
             completeness: Completeness::from_reasons(&[]),
         }
+    }
+
+    /// What the rules counted since the daemon started, and beside it what has come of it.
+    fn counter_rows(&self) -> Option<Vec<CounterStatus>> {
+        let row = |(place, tally): (&Place, &Tally)| match place {
+            Place::Zone(zone) => {
+                // A rule without a prefix names no zone.
+                let unnamed = self.config.zone.len() == 1;
+                let is_of = |path: &Path| match &path.zone {
+                    Some(named) => named == zone,
+                    None => unnamed && path.prefix.is_empty(),
+                };
+                let received = self.engine.received(is_of);
+                CounterStatus { zone: Some(zone.clone()), place: None, packets: tally.sum, received }
+            }
+            Place::All(name) => {
+                let is_of = |path: &Path| {
+                    path.zone.is_none()
+                        && match name.as_str() {
+                            "syn_flood" => path.prefix == "drop syn_flood:",
+                            "invalid" => path.prefix == "drop invalid ct state:",
+                            _ => matches!(path.prefix.as_str(), "drop forward:" | "reject forward:"),
+                        }
+                };
+                let received = self.engine.received(is_of);
+                CounterStatus { zone: None, place: Some(name.clone()), packets: tally.sum, received }
+            }
+        };
+        // Not what was read before nft stopped to answer.
+        self.counts
+            .rules
+            .as_ref()
+            .filter(|_| self.counters.why.is_none())
+            .map(|rules| rules.iter().map(row).collect())
     }
 
     fn not_seen(&self) -> Vec<NotSeenRow> {
