@@ -40,10 +40,33 @@ pub struct Path {
 /// At most this many different paths are told apart; further ones share an entry for each direction and verdict.
 pub const MAX_PATHS: usize = 512;
 
+impl Path {
+    /// Whether it is of a rule of ours: of those a packet meets exactly one, and fw4 refuses it right there.
+    fn is_of_exclusive_rule(&self) -> bool {
+        let prefix = self.prefix.strip_prefix("reject ").or(self.prefix.strip_prefix("drop "));
+        let ours = prefix.is_some_and(|prefix| {
+            matches!(prefix, "syn_flood:" | "invalid ct state:" | "forward:")
+                || (self.zone.is_some() && (prefix.ends_with(" in:") || prefix.ends_with(" forward:")))
+        });
+        ours && self.origin == Origin::Nflog
+    }
+
+    /// Whether packets come by both in the same way, whatever rule logs them.
+    fn is_same_way(&self, other: &Path) -> bool {
+        self.input == other.input
+            && self.output == other.output
+            && self.bridge_input == other.bridge_input
+            && self.bridge_output == other.bridge_output
+            && self.group_mac == other.group_mac
+    }
+}
+
 /// The table of paths. Ids stay valid for its whole life.
 #[derive(Debug, Default)]
 pub struct Paths {
     paths: Vec<Path>,
+    /// Of each path the first one whose packets are never its own.
+    exclusive: Vec<PathId>,
 }
 
 impl Paths {
@@ -58,8 +81,7 @@ impl Paths {
             return PathId(index as u16);
         }
         if self.paths.len() < MAX_PATHS {
-            self.paths.push(path.clone());
-            return PathId((self.paths.len() - 1) as u16);
+            return self.push(path.clone());
         }
         let nameless = Path {
             prefix: String::new(),
@@ -73,11 +95,24 @@ impl Paths {
         // 3 origins, 2 directions, 3 verdicts and 2 flags: at most 72 more.
         match self.paths.iter().position(|known| *known == nameless) {
             Some(index) => PathId(index as u16),
-            None => {
-                self.paths.push(nameless);
-                PathId((self.paths.len() - 1) as u16)
-            }
+            None => self.push(nameless),
         }
+    }
+
+    fn push(&mut self, path: Path) -> PathId {
+        let id = PathId(self.paths.len() as u16);
+        let first = self.paths.iter().position(|known| {
+            known.is_of_exclusive_rule() && path.is_of_exclusive_rule() && known.is_same_way(&path)
+        });
+        self.exclusive.push(first.map_or(id, |first| PathId(first as u16)));
+        self.paths.push(path);
+        id
+    }
+
+    /// The path by which sightings of one packet are told apart: rules that exclude each other never log the same one,
+    /// so that packets alike to the last byte of which one rule logs some and another the rest are so many packets.
+    pub fn of_sightings(&self, id: PathId) -> PathId {
+        self.exclusive.get(usize::from(id.0)).copied().unwrap_or(id)
     }
 
     pub fn get(&self, id: PathId) -> Option<&Path> {
@@ -100,6 +135,36 @@ impl Paths {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn our_rules_exclude_each_other_and_others_do_not() {
+        let mut paths = Paths::new();
+        let path = |prefix: &str, zone: Option<&str>, input: &str, origin| Path {
+            origin,
+            prefix: prefix.into(),
+            input: input.into(),
+            output: String::new(),
+            bridge_input: String::new(),
+            bridge_output: String::new(),
+            group_mac: false,
+            verdict: Verdict::Drop,
+            zone: zone.map(str::to_string),
+            direction: Direction::Inbound,
+            accepted: false,
+        };
+        let mut group = |path: Path| {
+            let id = paths.intern(&path);
+            paths.of_sightings(id).0
+        };
+        let nflog = Origin::Nflog;
+        assert_eq!(group(path("drop wan in:", Some("wan"), "wan", nflog)), 0);
+        assert_eq!(group(path("drop syn_flood:", None, "wan", nflog)), 0);
+        assert_eq!(group(path("drop invalid ct state:", None, "wan", nflog)), 0);
+        // By another interface, of another's rule, from the log.
+        assert_eq!(group(path("drop syn_flood:", None, "lan", nflog)), 3);
+        assert_eq!(group(path("mine:", None, "wan", nflog)), 4);
+        assert_eq!(group(path("drop wan in:", Some("wan"), "wan", Origin::Logd)), 5);
+    }
 
     #[test]
     fn a_full_table_still_answers_with_direction_and_verdict() {

@@ -313,7 +313,21 @@ fn what_comes_from_outside_is_told_by_netifd_and_the_zone_or_else_by_names() {
     // Without netifd and without an interface its name tells.
     through(&mut logd, "pppoe-wan", 23);
     router.attempts(3);
+    // Nothing that the daemon asks of ubus is refused.
+    assert!(!router.log().contains("ubus refuses"), "{}", router.log());
+    let run = router.path("run").display().to_string();
+    let check = |router: &Router| router.shell(&["check", "--config", &config, "--run", &run]);
+    let (_, out, _) = check(&router);
+    assert!(out.starts_with("ok     the daemon runs, version "), "{out}");
+    assert!(out.contains("ok     the daemon can write to "), "{out}");
+    router.broker.kill();
+    let (code, out, _) = check(&router);
+    assert!(out.starts_with("WRONG  the fwstat daemon runs and counts, but ubus cannot be reached"), "{out}");
+    assert_eq!(code, Some(1));
     router.stop();
+    let (code, out, _) = check(&router);
+    assert!(out.starts_with("WRONG  the daemon does not run: /etc/init.d/fwstat start"), "{out}");
+    assert_eq!(code, Some(1));
 }
 
 #[test]

@@ -100,10 +100,13 @@ def _data(tree):
         elif path.is_dir():
             yield f"./{name}/", 0o755, None
         else:
-            # Only what is meant to run is executable, whatever the umask of the checkout was.
-            private = name.startswith("etc/config/")
-            mode = 0o755 if path.stat().st_mode & 0o100 else 0o600 if private else 0o644
-            yield f"./{name}", mode, path.read_bytes()
+            yield f"./{name}", mode(name, path), path.read_bytes()
+
+
+def mode(name, path):
+    """A file's mode: only what is meant to run is executable, whatever the umask of the checkout was."""
+    private = name.startswith("etc/config/")
+    return 0o755 if path.stat().st_mode & 0o100 else 0o600 if private else 0o644
 
 
 def _control(folder, fields, tree):

@@ -3,31 +3,29 @@
 //! Every finding says what to do. Reads files and asks the kernel; changes nothing.
 
 mod guarded;
+mod rules;
+
+pub use rules::{not_seen, zone_rules};
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
 
+use crate::cli::client::explained;
 use crate::cli::shell::{Outcome, ShellError};
-use crate::config::uci::{self, Section};
-use crate::config::zones;
-use crate::config::{Config, options};
-use crate::daemon::{CLOCK_SET, Places};
-use crate::exposure;
+use crate::config::{Config, options, shown};
+use crate::daemon::{CLOCK_SET, Places, is_running};
 use crate::geoip::Database;
-use crate::input::netifd;
-use crate::input::nflog::{NflogError, NflogReader};
 use crate::live::clock::BUILT;
+use crate::output::blobmsg;
 use crate::output::cells::plain;
-use crate::output::summary_table::exposure_sentence;
-use crate::query::answer::{FindingRow, SummaryAnswer};
+use crate::query::answer::{FindingRow, StatusAnswer, StoreStatus};
 use crate::sys::clock;
 use crate::ubus::blob;
-use crate::ubus::call::call;
+use crate::ubus::call::{CallError, call};
 
 /// Room that a year of statistics takes at most, and some.
 const ROOM: u64 = 2 << 20;
@@ -82,12 +80,19 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const SUMMARY_PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn run(places: &Places, out: &mut dyn Write) -> Result<Outcome, ShellError> {
-    let (config, mut findings) = standing(&places.config, &places.run);
+    let (config, standing) = standing(&places.config, &places.run);
+    let mut findings = Findings::default();
+    let status = daemon(&config, places, &mut findings);
+    findings.0.extend(standing.0);
+    match &status {
+        Some(status) => store(&config, &status.store, &mut findings),
+        None => flash(&config, &mut findings),
+    }
     let firewall = firewall(&places.config);
-    outside(&config, &firewall, &places.ubus, &mut findings);
-    nflog(&config, &places.ubus, &mut findings);
+    rules::outside(&config, &firewall, &places.ubus, &mut findings);
+    rules::nflog(&config, status.is_some() || is_running(&places.run), &mut findings);
     guarded::table(&config, &mut findings);
-    exposure(&config, &firewall, &places.ubus, &mut findings);
+    rules::exposure(&config, &firewall, &places.ubus, &mut findings);
     countries(&config, &mut findings);
     print(&findings, out)?;
     let wrong = findings.0.iter().filter(|(kind, _)| *kind == Kind::Wrong).count();
@@ -98,15 +103,42 @@ pub fn run(places: &Places, out: &mut dyn Write) -> Result<Outcome, ShellError> 
     Ok(outcome)
 }
 
+/// The daemon's own word, where it can be asked. What is said of it is the first line.
+fn daemon(config: &Config, places: &Places, findings: &mut Findings) -> Option<StatusAnswer> {
+    let told = call(&places.ubus, blobmsg::OBJECT, "status", &serde_json::json!({}), PATIENCE);
+    let runs = is_running(&places.run);
+    match told {
+        Ok(answer) => {
+            let mut status = StatusAnswer::default();
+            if let Err(because) = blob::fill(&mut status, answer) {
+                findings.wrong(format!(
+                    "the running daemon is of another version than this program: {because}; /etc/init.d/fwstat restart"
+                ));
+                return None;
+            }
+            findings.fine(format!("the daemon runs, version {}", status.version));
+            return Some(status);
+        }
+        Err(error @ (CallError::NoObject(_) | CallError::NoBus { .. })) if runs => {
+            findings.wrong(explained(&error, true));
+        }
+        Err(CallError::NoObject(_) | CallError::NoBus { .. }) if !config.enabled => {}
+        Err(CallError::NoObject(_) | CallError::NoBus { .. }) => findings.wrong(
+            "the daemon does not run: /etc/init.d/fwstat start; if it ends again, logread -e fwstat says why",
+        ),
+        Err(error) => findings.wrong(format!("the daemon does not answer: {error}")),
+    }
+    None
+}
+
 /// What can be found without asking anybody who could be slow: the daemon tells it too.
 pub fn standing(config_path: &Path, run: &Path) -> (Config, Findings) {
     let mut findings = Findings::default();
     let config = configuration(config_path, &mut findings);
-    zones(&config, &firewall(config_path), &mut findings);
-    log_backend(&config, &mut findings);
+    rules::zones(&config, &firewall(config_path), &mut findings);
+    rules::log_backend(&config, &mut findings);
     guarded::options(&config, &mut findings);
     time(run, clock::wall(), &mut findings);
-    flash(&config, &mut findings);
     (config, findings)
 }
 
@@ -124,7 +156,7 @@ fn print(findings: &Findings, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn configuration(path: &Path, findings: &mut Findings) -> Config {
-    let shown = path.display();
+    let shown = shown(path);
     let text = match fs::read(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) => {
@@ -132,7 +164,7 @@ fn configuration(path: &Path, findings: &mut Findings) -> Config {
             return Config::default();
         }
     };
-    let (config, problems) = Config::parse(&shown.to_string(), &text);
+    let (config, problems) = Config::parse(&shown, &text);
     for problem in &problems {
         let sentence = problem.to_string();
         if problem.warning { findings.note(sentence) } else { findings.wrong(sentence) }
@@ -144,174 +176,6 @@ fn configuration(path: &Path, findings: &mut Findings) -> Config {
         findings.note("option enabled is 0: the service does not start; uci set fwstat.main.enabled=1");
     }
     config
-}
-
-fn option<'a>(section: &'a Section, name: &str) -> Option<&'a str> {
-    let setting = section.settings.iter().rev().find(|setting| setting.name == name)?;
-    Some(setting.value.as_str())
-}
-
-fn zones(config: &Config, text: &str, findings: &mut Findings) {
-    let (sections, _) = uci::parse(text);
-    for name in &config.zone {
-        let zone = sections
-            .iter()
-            .find(|section| section.kind == "zone" && option(section, "name") == Some(name.as_str()));
-        let Some(zone) = zone else {
-            findings
-                .wrong(format!("the firewall has no zone '{name}': correct the list zone, or make the zone"));
-            continue;
-        };
-        let bits = option(zone, "log").and_then(|bits| bits.parse::<u32>().ok()).unwrap_or(0);
-        let (place, section) = match &zone.name {
-            Some(name) => (format!("firewall.{name}"), name.clone()),
-            None => {
-                let place = sections.iter().filter(|section| section.kind == "zone");
-                let number = place.take_while(|section| section.line != zone.line).count();
-                (format!("firewall.@zone[{number}]"), name.clone())
-            }
-        };
-        if config.input.logd && bits & 1 == 0 {
-            let kind = "the log input gets no packets of it";
-            findings.note(format!(
-                "zone {section} does not log: {kind}; uci set {place}.log=1, or take logd out of the list input"
-            ));
-        } else if config.input.logd {
-            findings.fine(format!("zone {section} logs its refused packets"));
-        }
-        if let Some(limit) = option(zone, "log_limit").filter(|_| config.input.logd) {
-            findings.note(format!(
-                "zone {section} logs at most {limit}: the log input counts less than there is; \
-                 uci delete {place}.log_limit"
-            ));
-        }
-    }
-}
-
-fn outside(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
-    let told = call(ubus, netifd::OBJECT, netifd::METHOD, &serde_json::json!({}), PATIENCE);
-    let networks = told.as_ref().map(netifd::interfaces).unwrap_or_default();
-    let zones = zones::parse(firewall);
-    for name in config.zone.iter().filter(|name| zones.iter().any(|zone| zone.name == **name)) {
-        let devices = zones::devices(&zones, std::slice::from_ref(name), &networks);
-        match &told {
-            _ if !devices.is_empty() => {
-                findings.fine(format!("zone {name} has the interfaces {}", devices.join(" ")));
-            }
-            Ok(_) => findings.note(format!(
-                "zone {name} has no interface at present: what comes from outside is told by the interfaces' names; \
-                 look at the zone's list network, and at ifstatus of each"
-            )),
-            Err(error) => findings.note(format!(
-                "cannot ask netifd for the interfaces of zone {name}: {error}; what comes from outside is told by the \
-                 interfaces' names"
-            )),
-        }
-    }
-}
-
-fn log_backend(config: &Config, findings: &mut Findings) {
-    if config.input.logd {
-        for (family, file) in [("IPv4", "2"), ("IPv6", "10")] {
-            let text = fs::read_to_string(format!("/proc/sys/net/netfilter/nf_log/{file}"));
-            backend(family, file, text.as_deref().ok(), findings);
-        }
-    }
-}
-
-fn nflog(config: &Config, ubus: &Path, findings: &mut Findings) {
-    if !config.input.nflog {
-        return;
-    }
-    group(config.nflog_group, NflogReader::open(config.nflog_group).map(drop), || is_running(ubus), findings);
-    let listed = crate::nft::run::command()
-        .and_then(|mut nft| nft.args(["-j", "-t", "list", "ruleset"]).stdout(Stdio::piped()).output());
-    let counted = listed.ok().and_then(|listed| crate::daemon::zones(&listed.stdout));
-    counters(config, counted.as_deref(), findings);
-}
-
-/// `text`: what the kernel's file of this family has; `None` without that file.
-fn backend(family: &str, file: &str, text: Option<&str>, findings: &mut Findings) {
-    match text.map(str::trim) {
-        // Before Linux 5.13 it was one module for each family.
-        Some("nf_log_syslog" | "nf_log_ipv4" | "nf_log_ipv6") => {
-            findings.fine(format!("the kernel logs {family} packets to the log"));
-        }
-        Some("NONE") | None => findings.wrong(format!(
-            "the kernel logs no {family} packets: install kmod-nf-log (kmod-nf-log6 for IPv6)"
-        )),
-        Some(other) => findings.wrong(format!(
-            "the kernel logs {family} packets to {other} and not to the log: \
-             sysctl -w net.netfilter.nf_log.{file}=nf_log_syslog"
-        )),
-    }
-}
-
-fn group(
-    group: u16,
-    opened: Result<(), NflogError>,
-    is_running: impl FnOnce() -> bool,
-    findings: &mut Findings,
-) {
-    match opened {
-        Ok(()) => findings.fine(format!("NFLOG group {group} is free")),
-        Err(NflogError::GroupTaken(_)) if is_running() => {
-            findings.fine(format!("NFLOG group {group} is taken, by the running daemon as it seems"));
-        }
-        Err(error) => findings.wrong(error.to_string()),
-    }
-}
-
-fn is_running(ubus: &Path) -> bool {
-    call(ubus, "fwstat", "status", &serde_json::json!({}), PATIENCE).is_ok()
-}
-
-/// `counted`: packets by zone, as our rules counted them; `None`: nft could not tell.
-fn counters(config: &Config, counted: Option<&[(String, u64)]>, findings: &mut Findings) {
-    match counted {
-        Some(counted) => zone_rules(config, counted, findings),
-        None => findings.wrong("cannot list the firewall's rules: is nft installed, and are you root?"),
-    }
-}
-
-/// `counted`: the packets that the rules of each zone counted.
-pub fn zone_rules(config: &Config, counted: &[(String, u64)], findings: &mut Findings) {
-    for name in &config.zone {
-        match counted.iter().find(|(zone, _)| zone == name) {
-            Some((_, packets)) => {
-                findings.fine(format!("our rules of zone {name} counted {packets} packets"))
-            }
-            None => findings.wrong(format!(
-                "the firewall has no rule of ours for zone {name}: /etc/init.d/fwstat restart makes it"
-            )),
-        }
-    }
-}
-
-/// Ports that are open to everybody outside, with how often they were tried where the daemon can tell.
-fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
-    let open = exposure::opened(firewall, &config.zone);
-    let asked =
-        call(ubus, "fwstat", "summary", &serde_json::json!({"limit": exposure::MOST}), SUMMARY_PATIENCE);
-    let told = asked.ok().and_then(|answer| {
-        let mut summary = SummaryAnswer::default();
-        blob::fill(&mut summary, answer).ok().map(|()| summary)
-    });
-    if open.is_empty() {
-        findings.fine("the firewall's configuration opens no port to everybody outside");
-    } else if let Some(exposure) = told.and_then(|summary| summary.exposure) {
-        exposure.ports.iter().for_each(|row| findings.note(exposure_sentence(row)));
-    } else {
-        for open in &open {
-            let ports = if open.first == open.last {
-                open.first.to_string()
-            } else {
-                format!("{}-{}", open.first, open.last)
-            };
-            let protocol = crate::services::protocol_name(open.protocol).to_ascii_uppercase();
-            findings.note(format!("{protocol} {ports} is open to the Internet ({}); the daemon is not there to tell how often it was tried", open.by));
-        }
-    }
 }
 
 fn countries(config: &Config, findings: &mut Findings) {
@@ -341,11 +205,33 @@ fn time(run: &Path, wall: Duration, findings: &mut Findings) {
     }
 }
 
-fn flash(config: &Config, findings: &mut Findings) {
+/// The running daemon's store: what it can write may differ from what can be written from here.
+pub fn store(config: &Config, store: &StoreStatus, findings: &mut Findings) {
+    in_ram(config, findings);
+    if store.path != config.database {
+        findings.wrong(format!(
+            "the running daemon writes to {} and not to {}: /etc/init.d/fwstat reload",
+            store.path, config.database
+        ));
+    } else if store.state == "ok" {
+        let interval = options::duration_text(config.commit_interval);
+        findings.fine(format!("the daemon can write to {}; written every {interval}", config.database));
+    } else {
+        findings.wrong(format!("the statistics are in RAM only: {}", store.state));
+    }
+}
+
+fn in_ram(config: &Config, findings: &mut Findings) {
     let path = Path::new(&config.database);
     if ["/tmp", "/var"].iter().any(|volatile| path.starts_with(volatile)) {
         findings.note(format!("{} is in RAM: the statistics are gone after a reboot", path.display()));
     }
+}
+
+/// Without a daemon that could be asked.
+fn flash(config: &Config, findings: &mut Findings) {
+    in_ram(config, findings);
+    let path = Path::new(&config.database);
     let there = path.ancestors().find(|parent| parent.exists()).unwrap_or(Path::new("/"));
     match statvfs(there) {
         Ok(there_is) => {
@@ -373,7 +259,14 @@ fn room(config: &Config, there: &Path, free: u64, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::rules::*;
     use super::*;
+    use crate::config::Inputs;
+    use crate::daemon::Place;
+    use crate::input::nflog::NflogError;
+    use crate::query::answer::NotSeenRow;
 
     fn printed(findings: &Findings) -> String {
         let mut out = Vec::new();
@@ -387,12 +280,12 @@ mod tests {
         for text in [Some("nf_log_syslog\n"), Some("NONE\n"), None, Some("nfnetlink_log\n")] {
             backend("IPv6", "10", text, &mut findings);
         }
-        group(32, Ok(()), || false, &mut findings);
-        group(32, Err(NflogError::GroupTaken(32)), || true, &mut findings);
-        group(32, Err(NflogError::GroupTaken(32)), || false, &mut findings);
-        group(32, Err(NflogError::NoModule), || false, &mut findings);
+        group(32, Ok(()), false, &mut findings);
+        group(32, Err(NflogError::GroupTaken(32)), true, &mut findings);
+        group(32, Err(NflogError::GroupTaken(32)), false, &mut findings);
+        group(32, Err(NflogError::NoModule), false, &mut findings);
         let config = Config { zone: vec!["wan".into(), "dmz".into()], ..Config::default() };
-        counters(&config, Some(&[("wan".into(), 74)]), &mut findings);
+        zone_rules(&config, &BTreeMap::from([(Place::Zone("wan".into()), 74)]), &mut findings);
         counters(&config, None, &mut findings);
         let lines: Vec<String> = printed(&findings).lines().map(str::to_string).collect();
         let expected = [
@@ -442,12 +335,61 @@ ok     /tmp/db has room; written every 1h
         let mut findings = Findings::default();
         let config = Config { zone: vec!["wan".into(), "dmz".into()], ..Config::default() };
         zones(&config, text, &mut findings);
+        // NFLOG brings its packets.
+        let no_zone = "WRONG  the firewall has no zone 'dmz': correct the list zone, or make the zone\n";
+        assert_eq!(printed(&findings), no_zone);
+        let config = Config { zone: vec!["wan".into()], ..config };
+        let only_log = Config { input: Inputs { nflog: false, logd: true }, ..config.clone() };
+        let mut findings = Findings::default();
+        zones(&only_log, text, &mut findings);
+        zones(
+            &config,
+            &text.replace("option log_limit", "option log '1'\n\toption log_limit"),
+            &mut findings,
+        );
         let expected = "\
-note   zone wan does not log: the log input gets no packets of it; uci set firewall.@zone[1].log=1, or take logd \
-out of the list input
+WRONG  zone wan does not log, and the log is the only input: nothing of it is counted; uci set \
+firewall.@zone[1].log=1; uci commit firewall; /etc/init.d/firewall reload; or add nflog to the list input
+ok     zone wan logs its refused packets
 note   zone wan logs at most 10/minute: the log input counts less than there is; uci delete \
 firewall.@zone[1].log_limit
-WRONG  the firewall has no zone 'dmz': correct the list zone, or make the zone
+";
+        assert_eq!(printed(&findings), expected);
+    }
+
+    #[test]
+    fn what_is_not_counted_one_by_one_is_told_with_the_place() {
+        let row = |place: &str, packets| NotSeenRow { place: place.into(), packets };
+        let mut findings = Findings::default();
+        not_seen(&[row("rule 'A'", Some(0)), row("rule 'B'", Some(7)), row("rule 'C'", None)], &mut findings);
+        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        not_of_a_zone(&names(&["eth1", "ppp+"]), &names(&["eth1", "ppp0", "wwan0"]), &mut findings);
+        not_of_a_zone(&[], &names(&["wwan0"]), &mut findings);
+        let expected = "\
+note   rule 'B': 7 refused packets are known only as a sum, not one by one
+note   rule 'C': what is refused there is not counted
+note   a default route leads through wwan0, which is in none of the counted zones: what is refused there is not \
+counted; add its zone to the list zone
+";
+        assert_eq!(printed(&findings), expected);
+    }
+
+    #[test]
+    fn the_running_daemons_store_counts_and_not_what_can_be_written_from_outside() {
+        let config = Config { database: "/mnt/usb/fwstat".into(), ..Config::default() };
+        let mut findings = Findings::default();
+        for (path, state) in [
+            ("/mnt/usb/fwstat", "ok"),
+            ("/mnt/usb/fwstat", "cannot open /mnt/usb/fwstat: Read-only file system"),
+            ("/etc/fwstat", "ok"),
+        ] {
+            let status = StoreStatus { path: path.into(), state: state.into(), ..StoreStatus::default() };
+            store(&config, &status, &mut findings);
+        }
+        let expected = "\
+ok     the daemon can write to /mnt/usb/fwstat; written every 1h
+WRONG  the statistics are in RAM only: cannot open /mnt/usb/fwstat: Read-only file system
+WRONG  the running daemon writes to /etc/fwstat and not to /mnt/usb/fwstat: /etc/init.d/fwstat reload
 ";
         assert_eq!(printed(&findings), expected);
     }

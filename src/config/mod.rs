@@ -4,6 +4,7 @@
 //! Opens no file, prints nothing.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::query::question::Prefix;
@@ -16,6 +17,18 @@ pub mod zones;
 
 use options::{OPTIONS, Row};
 use uci::Section;
+
+/// Where the init script copies UCI's files for the daemon, line for line: its user may not read them.
+const COPIES: &str = "/var/run/fwstat/config";
+const UCI: &str = "/etc/config";
+
+/// The file that its owner edits, of the one that is read.
+pub fn shown(path: &Path) -> String {
+    match path.strip_prefix(COPIES) {
+        Ok(name) => Path::new(UCI).join(name).display().to_string(),
+        Err(_) => path.display().to_string(),
+    }
+}
 
 /// So many per so long a time, written `200/1m`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -5,6 +5,12 @@ use proptest::prelude::*;
 use super::options::duration_text;
 use super::*;
 
+#[test]
+fn a_copy_is_shown_as_the_file_that_it_was_made_of() {
+    assert_eq!(shown(Path::new("/var/run/fwstat/config/fwstat")), "/etc/config/fwstat");
+    assert_eq!(shown(Path::new("/tmp/fwstat")), "/tmp/fwstat");
+}
+
 fn problems(text: &str) -> String {
     let (_, problems) = Config::parse("fwstat", text);
     problems.iter().map(|p| format!("{}{p}\n", if p.warning { "warning: " } else { "" })).collect()

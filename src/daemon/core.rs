@@ -3,7 +3,7 @@
 mod status;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -11,12 +11,13 @@ use std::time::SystemTime;
 
 use ubus::blobmsg::BlobMsgTable;
 
-use super::counters::CounterPoll;
+use super::counters::{CounterPoll, Counts};
 use super::guarding::Guarding;
 use super::log::Log;
 use super::notices::{Notice, Notices};
 use super::outside::Outside;
 use super::reload;
+use super::running::Running;
 use super::store::Places;
 use super::zone::ZoneFiles;
 use super::{load, now};
@@ -33,7 +34,7 @@ use crate::live::open_day::{LiveJob, mask, refused_by_mask};
 use crate::live::{Action, Brought, Engine, Input, Now};
 use crate::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, Reply};
 use crate::parse::line::{LineReader, Outcome};
-use crate::query::answer::{CounterStatus, Exposure};
+use crate::query::answer::Exposure;
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer};
 use crate::record::Field;
@@ -44,7 +45,11 @@ use crate::ubus::{Status, blob};
 /// A longer firewall configuration is not looked at.
 const MOST_FIREWALL: u64 = 512 * 1024;
 const MINUTE_MS: u64 = 60_000;
+/// So long after the start it is usual that ubus is not connected yet.
+const STARTING_MS: u64 = 2_000;
 const SECOND_MS: u64 = 1_000;
+/// The rules' counters are read so often: a reload of the firewall makes fw4's anew.
+const COUNT_MS: u64 = 300_000;
 /// The state of an input that works.
 pub const RUNNING: &str = "running";
 /// The NTP hotplug script makes this file in the run directory.
@@ -65,10 +70,10 @@ pub struct Core {
     countries: Rc<RefCell<Database>>,
     notices: Notices,
     exposed: exposure::Lately,
-    /// The rules' counters as they were read last.
-    counted: Option<Vec<CounterStatus>>,
+    counts: Counts,
     config_path: PathBuf,
     run: PathBuf,
+    running: Running,
     places: Places,
     zone: ZoneFiles,
     pub outside: Outside,
@@ -80,6 +85,8 @@ pub struct Core {
     logd: Told<LogdCounts>,
     mark: Option<Mark>,
     bus: Option<String>,
+    /// What ubus or an object on it refused us.
+    refusals: BTreeMap<String, Status>,
     started_ms: u64,
     minute_at: u64,
     commit_at: u64,
@@ -107,6 +114,8 @@ enum Asked {
 impl Core {
     #[inline(never)]
     pub fn start(now: Now, config_path: &Path, run: &Path) -> Core {
+        let mut running = Running::default();
+        running.take(run);
         let (config, mut problems) = load(config_path);
         let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
         let mut zone = ZoneFiles::new(directory);
@@ -143,9 +152,10 @@ impl Core {
             countries,
             notices: Notices::default(),
             exposed: exposure::Lately::default(),
-            counted: None,
+            counts: Counts::default(),
             config_path: config_path.to_owned(),
             run: run.to_owned(),
+            running,
             places,
             zone,
             lines: LineReader::new(&outside.interfaces, calendar),
@@ -156,6 +166,7 @@ impl Core {
             logd: Told { state: "connecting".into(), counts: LogdCounts::default() },
             mark,
             bus: None,
+            refusals: BTreeMap::new(),
             started_ms: now.boot_ms,
             minute_at: now.boot_ms + MINUTE_MS,
             look_at: now.boot_ms,
@@ -254,8 +265,12 @@ impl Core {
                 self.set_zone(now, changed);
             }
             self.look_outside(now);
+            self.running.take(&self.run);
             let mark = self.stored_mark();
             self.places.copy(&mut self.engine, mark);
+            if self.counters.is_older(now.boot_ms, COUNT_MS) {
+                self.counters.ask(now.boot_ms);
+            }
         }
     }
 
@@ -368,7 +383,7 @@ impl Core {
     }
 
     fn set_zone(&mut self, now: Now, (calendar, wrong): (crate::calendar::Calendar, Option<String>)) {
-        self.log.say(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
+        self.log.inform(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
         if let Some(wrong) = wrong {
             self.log.say(now.boot_ms, &wrong);
             self.problems.push(wrong);
@@ -386,9 +401,12 @@ impl Core {
     fn look_outside(&mut self, now: Now) {
         if self.outside.look(&self.config.zone) {
             let interfaces = self.outside.interfaces.join(" ");
-            let sentence = self.outside.guessed.clone();
-            let sentence = sentence.unwrap_or_else(|| format!("these interfaces lead outside: {interfaces}"));
-            self.log.say(now.boot_ms, &sentence);
+            match self.outside.guessed.clone() {
+                Some(guessed) => self.log.say(now.boot_ms, &guessed),
+                None => {
+                    self.log.inform(now.boot_ms, &format!("these interfaces lead outside: {interfaces}"));
+                }
+            }
             self.lines = LineReader::new(&self.outside.interfaces, self.engine.calendar().clone());
         }
     }
@@ -511,7 +529,11 @@ impl Core {
     pub fn note_nflog(&mut self, now: Now, state: &str, counters: Counters) {
         if self.nflog.state != state {
             let sentence = format!("nflog: {state}");
-            self.log.say(now.boot_ms, &sentence);
+            if state == RUNNING {
+                self.log.inform(now.boot_ms, &sentence);
+            } else {
+                self.log.say(now.boot_ms, &sentence);
+            }
             self.nflog.state = state.to_string();
         }
         self.nflog.counts = counters;
@@ -523,12 +545,29 @@ impl Core {
         let state = feed.state_name();
         if self.logd.state != state {
             let sentence = format!("logd: {state}");
-            self.log.say(now.boot_ms, &sentence);
+            let starting = now.boot_ms < self.started_ms.saturating_add(STARTING_MS);
+            if starting || matches!(state, RUNNING | "connecting" | "reading") {
+                self.log.inform(now.boot_ms, &sentence);
+            } else {
+                self.log.say(now.boot_ms, &sentence);
+            }
             self.logd.state = state.to_string();
         }
         self.logd.counts = feed.state.counts;
         self.mark = feed.state.mark();
         self.engine.note_lost(Input::Logd, feed.state.counts.lost);
+    }
+
+    pub fn note_refusals(&mut self, now: Now, refusals: &BTreeMap<String, Status>) {
+        if self.refusals == *refusals {
+            return;
+        }
+        for (what, status) in refusals {
+            if self.refusals.get(what) != Some(status) {
+                self.log.say(now.boot_ms, &refused(what, *status));
+            }
+        }
+        self.refusals.clone_from(refusals);
     }
 
     pub fn note_bus(&mut self, down: Option<&str>, refused: Option<Status>) {
@@ -542,26 +581,23 @@ impl Core {
         }
     }
 
-    /// Takes what nft says, and beside it what had come by then.
+    /// Takes what nft says of the ruleset.
     pub fn read_counters(&mut self) {
         self.counters.read();
-        if self.counters.fd().is_some() {
-            return;
-        }
-        // A rule without a prefix names no zone.
-        let unnamed = if self.config.zone.len() == 1 { self.engine.received("") } else { 0 };
-        let row = |(zone, packets): &(String, u64)| CounterStatus {
-            zone: zone.clone(),
-            packets: *packets,
-            received: self.engine.received(zone).saturating_add(unnamed),
-        };
-        self.counted = self.counters.zones.as_ref().map(|zones| zones.iter().map(row).collect());
+        let Some(ruleset) = self.counters.news.take() else { return };
+        self.counts.add(&ruleset, &self.config.zone, self.config.input.logd, self.engine.date());
+        self.engine.not_seen = self.counts.reasons();
     }
 }
 
 /// When NTP's hotplug script was here last.
 fn is_told(path: &Path) -> Option<SystemTime> {
     path.metadata().ok()?.modified().ok()
+}
+
+/// What is said of a refused request.
+fn refused(what: &str, status: Status) -> String {
+    format!("ubus refuses {what}: {status}")
 }
 
 fn refusal(error: query::AnswerError, topic: Topic) -> AnswerError {

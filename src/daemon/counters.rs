@@ -1,27 +1,29 @@
-//! The firewall's own counters of our rules: asks `nft` in a process of its own, never waits for it.
+//! The firewall's own counters: asks `nft` for the ruleset in a process of its own, never waits for it, and counts on
+//! from one reading to the next.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Child, ChildStdout, Stdio};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
+use super::ruleset::{Place, Reading, Ruleset, Unseen};
+use crate::calendar::Date;
 use crate::nft::run::command;
-use crate::parse::json::Reader;
 
 /// Longer rulesets are not read.
 const MOST_BYTES: usize = 1 << 20;
 const LIMIT_MS: u64 = 5_000;
 /// Asked again at most so often.
 const AGAIN_MS: u64 = 1_000;
-const MOST_ZONES: usize = 16;
 
 #[derive(Default)]
 pub struct CounterPoll {
     running: Option<Running>,
     asked_ms: Option<u64>,
-    /// Packets by zone; `None` while not known.
-    pub zones: Option<Vec<(String, u64)>>,
+    /// As it was read last; to be taken.
+    pub news: Option<Ruleset>,
     /// Why not.
     pub why: Option<String>,
 }
@@ -50,6 +52,11 @@ impl CounterPoll {
         self.running.as_ref().map(|running| running.until)
     }
 
+    /// Whether it was not asked for so long.
+    pub fn is_older(&self, now_ms: u64, age_ms: u64) -> bool {
+        self.asked_ms.is_none_or(|at| now_ms >= at.saturating_add(age_ms))
+    }
+
     /// Starts to ask, unless it was just done.
     pub fn ask(&mut self, now_ms: u64) {
         if self.running.is_some() || self.asked_ms.is_some_and(|at| now_ms < at.saturating_add(AGAIN_MS)) {
@@ -67,7 +74,6 @@ impl CounterPoll {
 
     fn failed(&mut self, why: &str) {
         self.running = None;
-        self.zones = None;
         self.why = Some(why.to_string());
     }
 
@@ -90,9 +96,9 @@ impl CounterPoll {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(error) => return self.failed(&format!("cannot read from nft: {error}")),
         }
-        match zones(&running.bytes) {
-            Some(zones) => {
-                (self.zones, self.why, self.running) = (Some(zones), None, None);
+        match Ruleset::read(&running.bytes) {
+            Some(ruleset) => {
+                (self.news, self.why, self.running) = (Some(ruleset), None, None);
             }
             None => self.failed("nft's answer can't be read: may fwstat list the ruleset?"),
         }
@@ -107,82 +113,130 @@ fn start(now_ms: u64) -> io::Result<Running> {
     Ok(Running { child, out, bytes: Vec::new(), until: now_ms.saturating_add(LIMIT_MS) })
 }
 
-/// The sums of the counters in rules with the comment `fwstat <zone>`.
-pub fn zones(json: &[u8]) -> Option<Vec<(String, u64)>> {
-    let mut zones: Option<Vec<(String, u64)>> = None;
-    let mut reader = Reader::new(json);
-    reader.table(&mut |reader, key| {
-        if key != "nftables" {
-            return reader.skip();
-        }
-        let zones = zones.insert(Vec::new());
-        reader.list(&mut |reader| {
-            reader.table(&mut |reader, key| if key == "rule" { rule(reader, zones) } else { reader.skip() })
-        })
-    })?;
-    reader.end()?;
-    zones
+/// Counts on from one reading to the next: fw4 makes its rules' counters anew with every reload.
+#[derive(Clone, Copy, Debug)]
+pub struct Tally {
+    last: Reading,
+    /// Since the daemon's start.
+    pub sum: u64,
 }
 
-fn rule(reader: &mut Reader<'_>, zones: &mut Vec<(String, u64)>) -> Option<()> {
-    let (mut comment, mut counted) = (None, None);
-    reader.table(&mut |reader, key| match key {
-        "comment" => reader.text().map(|text| comment = Some(text)),
-        "expr" => reader.list(&mut |reader| statement(reader, &mut counted)),
-        _ => reader.skip(),
-    })?;
-    let (Some(comment), Some(packets)) = (comment, counted) else { return Some(()) };
-    let Some(zone) = comment.strip_prefix("fwstat ") else { return Some(()) };
-    if let Some((_, sum)) = zones.iter_mut().find(|(known, _)| known == zone) {
-        *sum = sum.saturating_add(packets);
-    } else if zones.len() < MOST_ZONES {
-        zones.push((zone.to_string(), packets));
+impl Tally {
+    /// `known`: the counter was there before the daemon counted.
+    fn new(reading: Reading, known: bool) -> Tally {
+        Tally { last: reading, sum: if known { 0 } else { reading.packets } }
     }
-    Some(())
+
+    /// What came since the last reading.
+    fn add(&mut self, reading: Reading) -> u64 {
+        let anew = reading.made != self.last.made || reading.packets < self.last.packets;
+        let more = if anew { reading.packets } else { reading.packets - self.last.packets };
+        self.last = reading;
+        self.sum = self.sum.saturating_add(more);
+        more
+    }
 }
 
-/// The packets of a rule's first counter; a named one is a text instead of a table.
-fn statement(reader: &mut Reader<'_>, counted: &mut Option<u64>) -> Option<()> {
-    if !reader.at_table() {
-        return reader.skip();
-    }
-    reader.table(&mut |reader, key| {
-        if key != "counter" || counted.is_some() || !reader.at_table() {
-            return reader.skip();
+/// Packets that were refused and not seen one by one.
+#[derive(Clone, Debug)]
+pub struct NotSeen {
+    pub place: String,
+    /// `None` where nothing counts them.
+    pub packets: Option<Tally>,
+    pub today: u64,
+}
+
+/// All readings so far.
+#[derive(Default)]
+pub struct Counts {
+    /// Of our rules; `None` while not known.
+    pub rules: Option<BTreeMap<Place, Tally>>,
+    /// At the last reading, and with packets today.
+    pub not_seen: Vec<NotSeen>,
+    date: Option<Date>,
+}
+
+impl Counts {
+    pub fn add(&mut self, ruleset: &Ruleset, zones: &[String], logd: bool, date: Option<Date>) {
+        let known = self.rules.is_none();
+        if std::mem::replace(&mut self.date, date) != date {
+            self.not_seen.iter_mut().for_each(|row| row.today = 0);
         }
-        reader.table(&mut |reader, key| {
-            if key == "packets" {
-                reader.count().map(|packets| *counted = Some(packets))
-            } else {
-                reader.skip()
+        let counted = ruleset.counted();
+        let rules = self.rules.get_or_insert_default();
+        rules.retain(|place, _| counted.contains_key(place));
+        for (place, packets) in counted {
+            match rules.get_mut(&place) {
+                Some(tally) => drop(tally.add(packets)),
+                None => drop(rules.insert(place, Tally::new(packets, known))),
             }
-        })
-    })
+        }
+        let unseen = ruleset.unseen(zones, logd);
+        self.not_seen.retain(|row| row.today > 0 || unseen.iter().any(|known| known.place == row.place));
+        for Unseen { place, packets } in unseen {
+            match self.not_seen.iter_mut().find(|row| row.place == place) {
+                Some(row) => match (&mut row.packets, packets) {
+                    (Some(tally), Some(packets)) => {
+                        row.today = row.today.saturating_add(tally.add(packets));
+                    }
+                    (tally, packets) => *tally = packets.map(|packets| Tally::new(packets, true)),
+                },
+                None => {
+                    let packets = packets.map(|packets| Tally::new(packets, known));
+                    let today = packets.map_or(0, |tally| tally.sum);
+                    self.not_seen.push(NotSeen { place, packets, today });
+                }
+            }
+        }
+    }
+
+    /// Why today is not complete.
+    pub fn reasons(&self) -> Vec<String> {
+        let reason = |row: &NotSeen| match row.packets {
+            Some(_) if row.today == 0 => None,
+            Some(_) => Some(format!(
+                "{}: {} packets were refused today that are known only as a sum",
+                row.place, row.today
+            )),
+            None => Some(format!("{}: what is refused there is not counted", row.place)),
+        };
+        self.not_seen.iter().filter_map(reason).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn ruleset(refused: u64, counted: u64, handle: u64) -> Ruleset {
+        let rule = |comment: &str, packets: u64, end: &str| {
+            format!(
+                r#"{{"rule": {{"family": "inet", "table": "fw4", "chain": "input_wan", "comment": "{comment}",
+                "handle": {handle},
+                "expr": [{{"counter": {{"packets": {packets}, "bytes": 1}}}}, {end}]}}}}"#
+            )
+        };
+        let drop = rule("!fw4: Drop-telnet", refused, r#"{"drop": null}"#);
+        let ours = rule("fwstat wan", counted, r#"{"log": {"group": 32}}"#);
+        Ruleset::read(format!(r#"{{"nftables": [{drop}, {ours}]}}"#).as_bytes()).unwrap()
+    }
+
     #[test]
-    fn the_counters_of_our_rules_are_summed_by_zone() {
-        let json = br#"{"nftables": [{"metainfo": {"version": "1.1.1"}}, {"table": {"family": "inet"}},
-            {"rule": {"comment": "fwstat wan", "expr": [{"match": {"op": "=="}},
-                {"counter": {"packets": 5, "bytes": 200}}, {"log": {"group": 32}}]}},
-            {"rule": {"comment": "fwstat wan", "expr": [{"counter": {"packets": 2, "bytes": 80}}]}},
-            {"rule": {"comment": "fwstat guest", "expr": [{"counter": "named"}, {"drop": null}]}},
-            {"rule": {"comment": "!fw4: x", "expr": [{"counter": {"packets": 9, "bytes": 1}}]}}]}"#;
-        assert_eq!(zones(json), Some(vec![("wan".to_string(), 7)]));
-        assert_eq!(zones(b"{\"nftables\": []}"), Some(vec![]));
-        for wrong in [
-            "Operation not permitted",
-            "",
-            "{}",
-            "{\"nftables\": []",
-            "{\"nftables\": []} x",
-            "{\"nftables\": [{\"rule\": {\"comment\": 5}}]}",
-        ] {
-            assert_eq!(zones(wrong.as_bytes()), None, "{wrong}");
-        }
+    fn sums_count_on_over_a_reload_of_the_firewall_and_today_begins_at_midnight() {
+        let mut counts = Counts::default();
+        let mut read = |refused, counted, handle, day| {
+            let ruleset = ruleset(refused, counted, handle);
+            counts.add(&ruleset, &["wan".to_string()], false, Some(Date(day)));
+            let zone = counts.rules.as_ref().unwrap()[&Place::Zone("wan".into())].sum;
+            (counts.not_seen[0].packets.unwrap().sum, counts.not_seen[0].today, zone, counts.reasons())
+        };
+        // What was there before the daemon is not its.
+        assert_eq!(read(100, 1000, 8, 1), (0, 0, 0, vec![]));
+        let told = "rule 'Drop-telnet': 5 packets were refused today that are known only as a sum";
+        assert_eq!(read(105, 1007, 8, 1), (5, 5, 7, vec![told.to_string()]));
+        // Reloaded, and once more with more packets than before.
+        assert_eq!(read(2, 1, 9, 1).0, 7);
+        assert_eq!(read(3, 1, 10, 1).0, 10);
+        assert_eq!(read(3, 1, 10, 2), (10, 0, 9, vec![]));
     }
 }

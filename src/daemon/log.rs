@@ -1,4 +1,4 @@
-//! Sentences on standard error, never more than a reader can bear, whatever happens.
+//! Sentences on standard error and output, never more than a reader can bear, whatever happens.
 
 use std::io::Write;
 
@@ -17,7 +17,17 @@ pub struct Log {
 }
 
 impl Log {
+    /// What somebody should look at, on standard error: procd logs it as `daemon.err`.
     pub fn say(&mut self, now_ms: u64, sentence: &str) {
+        self.write(now_ms, sentence, true);
+    }
+
+    /// What is as it should be, on standard output: procd logs it as `daemon.info`.
+    pub fn inform(&mut self, now_ms: u64, sentence: &str) {
+        self.write(now_ms, sentence, false);
+    }
+
+    fn write(&mut self, now_ms: u64, sentence: &str, is_wrong: bool) {
         let refill = now_ms.saturating_sub(self.refilled_ms) / REFILL_MS;
         if refill > 0 {
             self.used = self.used.saturating_sub(u32::try_from(refill).unwrap_or(u32::MAX));
@@ -36,6 +46,10 @@ impl Log {
         // A path, an option's value or a name from outside can be in it.
         let mut sentence = plain(sentence);
         sentence.truncate(LONGEST);
-        let _ = writeln!(std::io::stderr(), "fwstat: {sentence}");
+        let _ = if is_wrong {
+            writeln!(std::io::stderr(), "fwstat: {sentence}")
+        } else {
+            writeln!(std::io::stdout(), "fwstat: {sentence}")
+        };
     }
 }

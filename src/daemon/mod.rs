@@ -4,7 +4,9 @@
 //! other things that are waited for.
 
 pub use self::core::CLOCK_SET;
-pub use counters::zones;
+pub use ruleset::{Place, Ruleset};
+pub use running::is_running;
+pub use surroundings::default_route_interfaces;
 
 mod callers;
 mod core;
@@ -18,6 +20,8 @@ mod nft_sync;
 mod notices;
 mod outside;
 mod reload;
+mod ruleset;
+mod running;
 mod store;
 mod surroundings;
 pub mod zone;
@@ -28,7 +32,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, shown};
 use crate::input::logd::LogFeed;
 use crate::input::netifd::Netifd;
 use crate::live::Now;
@@ -74,7 +78,7 @@ pub fn load(path: &Path) -> (Config, Vec<String>) {
         Ok(text) => text,
         Err(sentence) => return (Config::default(), vec![format!("{sentence}; using the defaults")]),
     };
-    let (config, problems) = Config::parse(&path.display().to_string(), &text);
+    let (config, problems) = Config::parse(&shown(path), &text);
     (config, problems.iter().map(ToString::to_string).collect())
 }
 
@@ -177,6 +181,9 @@ impl Daemon {
             });
         }
         core.note_bus(bus.down_because.as_deref(), object.refused());
+        if let Some(refusals) = bus.refusals() {
+            core.note_refusals(now, refusals);
+        }
         core.note_logd(now, feed.as_ref());
     }
 

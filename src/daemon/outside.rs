@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::config::shown;
 use crate::config::zones::{self, Interface, Zone};
 
 /// Reads the firewall's zones again only when their file changed.
@@ -59,7 +60,7 @@ impl Outside {
     fn why(&self, names: &[String]) -> String {
         let names = names.join(" ");
         let because = if self.zones.is_empty() {
-            format!("{} has no zones", self.file.display())
+            format!("{} has no zones", shown(&self.file))
         } else if self.told.is_none() {
             "netifd has not told the networks".to_string()
         } else {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::config::Config;
+use crate::config::{Config, shown};
 
 /// A longer file is not read.
 const MAX_FILE: u64 = 256 << 10;
@@ -14,9 +14,9 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
     match read {
-        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+        Err(error) => Err(format!("cannot read {}: {error}", shown(path))),
         Ok(length) if length as u64 > MAX_FILE => {
-            Err(format!("cannot read {}: it is longer than {} KiB", path.display(), MAX_FILE >> 10))
+            Err(format!("cannot read {}: it is longer than {} KiB", shown(path), MAX_FILE >> 10))
         }
         Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
     }
@@ -26,7 +26,7 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
 pub(crate) fn reload(path: &Path, in_use: &Config) -> (Config, Vec<String>) {
     match read(path) {
         Ok(text) => {
-            let (config, problems) = Config::parse_again(&path.display().to_string(), &text, in_use);
+            let (config, problems) = Config::parse_again(&shown(path), &text, in_use);
             (config, problems.iter().map(ToString::to_string).collect())
         }
         Err(sentence) => (in_use.clone(), vec![format!("{sentence}; the options in use stay")]),

@@ -44,6 +44,15 @@ pub fn look(directory: &Path) -> Surroundings {
     around
 }
 
+/// The interfaces that a default route leads through at present.
+pub fn default_route_interfaces() -> Vec<String> {
+    let mut around = Surroundings::default();
+    around.routes(&text(Path::new("/proc/net/route")), &text(Path::new("/proc/net/ipv6_route")));
+    around.outside.sort();
+    around.outside.dedup();
+    around.outside
+}
+
 /// Empty if it cannot be read.
 fn text(path: &Path) -> String {
     let mut bytes = Vec::new();

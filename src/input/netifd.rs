@@ -121,6 +121,7 @@ impl Netifd {
                 None => self.failed(now_ms, listener),
             },
             Step::Asking { listener, request: asked, .. } if request == asked => {
+                outgoing.note("to ask netifd for the interfaces", status);
                 if status == Status::OK {
                     let rest = if std::mem::take(&mut self.outdated) { SETTLE_MS } else { REFRESH_MS };
                     self.step = Step::Resting { listener, again_at: now_ms.saturating_add(rest) };

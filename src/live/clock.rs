@@ -37,6 +37,10 @@ pub struct WallClock {
     looked_ms: u64,
 }
 
+/// The wall clock is read in whole seconds: an offset that differs by less than this is the same, so that a moment has one
+/// instant whenever somebody asks.
+const SAME: u64 = 2;
+
 impl WallClock {
     /// A clock that an earlier run of this boot believed.
     pub fn resume(offset: Option<i64>) -> WallClock {
@@ -50,6 +54,11 @@ impl WallClock {
     /// Wall clock minus boot clock in seconds, for [`WallClock::resume`].
     pub fn offset(&self) -> Option<i64> {
         self.believed.map(|(offset, _)| offset)
+    }
+
+    /// The believed instant of a moment, the same at every call until the clock steps.
+    pub fn instant(&self, boot_ms: u64) -> i64 {
+        self.believed.map_or(0, |(offset, _)| offset).saturating_add((boot_ms / 1000).cast_signed())
     }
 
     /// How many seconds the machine's clock is ahead of the believed one.
@@ -85,6 +94,7 @@ impl WallClock {
         let lasted = machine.boot_ms.saturating_sub(since) >= TRIAL_MS;
         let plausible = machine.wall >= BUILT;
         match self.believed {
+            Some((believed, _)) if believed.abs_diff(offset) < SAME => {}
             Some((believed, word)) if plausible && !is_long(offset, believed) => {
                 self.believed = Some((offset, word));
             }
@@ -182,7 +192,7 @@ mod tests {
                     assert_eq!(clock.look(machine), shows(boot_ms, 0), "{wrong} {hour}");
                     assert_ne!(clock.ahead(), 0);
                 }
-                assert_eq!(clock.look(shows(26 * HOUR, 1)), shows(26 * HOUR, 1));
+                assert_eq!(clock.look(shows(26 * HOUR, 2)), shows(26 * HOUR, 2));
                 assert_eq!(clock.ahead(), 0);
             }
         }
@@ -213,6 +223,23 @@ mod tests {
         (0..=1440)
             .for_each(|minute| drop(clock.look(shows(minute * 60_000, (minute * 60 / 2000).cast_signed()))));
         assert!(clock.is_set());
+    }
+
+    #[test]
+    fn a_moment_has_one_instant_whenever_it_is_asked_for() {
+        let mut clock = WallClock::default();
+        // The second begins 300 ms after a second of the boot clock.
+        let at = |boot_ms: u64| Now { boot_ms, wall: BUILT + ((boot_ms + 700) / 1000).cast_signed() };
+        clock.told(at(1_250));
+        let instants: Vec<i64> = (0..20)
+            .map(|tenth| {
+                clock.look(at(2_000 + 137 * tenth));
+                clock.instant(1_250)
+            })
+            .collect();
+        assert!(instants.iter().all(|instant| *instant == instants[0]), "{instants:?}");
+        clock.look(Now { boot_ms: 5_000, wall: BUILT + 1000 });
+        assert_eq!(clock.instant(5_000), BUILT + 1000);
     }
 
     #[test]

@@ -14,7 +14,8 @@ pub struct Held {
     /// Counts up from 1.
     pub number: u64,
     pub boot_ms: u64,
-    /// Its `time` is 0 until the clock is set.
+    /// The wall time, once it is known: a later step of the clock does not change it.
+    pub wall: Option<i64>,
     pub event: Event,
     /// As logd had it; an NFLOG packet has none.
     pub line: Option<Box<[u8]>>,
@@ -41,7 +42,7 @@ impl Evidence {
     }
 
     #[inline]
-    pub fn add(&mut self, boot_ms: u64, event: &Event, line: Option<&[u8]>) {
+    pub fn add(&mut self, boot_ms: u64, wall: Option<i64>, event: &Event, line: Option<&[u8]>) {
         self.last += 1;
         if self.most == 0 {
             return;
@@ -50,13 +51,13 @@ impl Evidence {
             self.held.pop_front();
         }
         let line = line.map(|line| line[..line.len().min(LONGEST_LINE)].into());
-        self.held.push_back(Held { number: self.last, boot_ms, event: *event, line });
+        self.held.push_back(Held { number: self.last, boot_ms, wall, event: *event, line });
     }
 
-    /// Gives those their time that came before the clock was set.
-    pub fn label(&mut self, instant: impl Fn(u64) -> i64) {
-        for held in self.held.iter_mut().filter(|held| held.event.time == 0) {
-            held.event.time = instant(held.boot_ms);
+    /// The clock is set now: gives a wall time to what has none yet.
+    pub fn label(&mut self, wall_of: impl Fn(u64) -> i64) {
+        for held in self.held.iter_mut().filter(|held| held.wall.is_none()) {
+            held.wall = Some(wall_of(held.boot_ms));
         }
     }
 

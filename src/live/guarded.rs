@@ -18,23 +18,23 @@ impl Engine {
         let end = blocks.len().min(skipped + question.limit as usize);
         let rows = blocks[skipped..end].iter().map(|block| self.block_row(now, block)).collect();
         let cursor = (end < blocks.len()).then_some(end as u64);
-        let history = (question.cursor == 0).then(|| self.history(now, question));
+        let history = (question.cursor == 0).then(|| self.history(question));
         BlocksAnswer { blocks: rows, history, cursor, completeness: Completeness::from_reasons(&[]) }
     }
 
     /// The blocks that are over, the newest first.
-    fn history(&self, now: Now, question: &Question) -> Vec<EndedRow> {
+    fn history(&self, question: &Question) -> Vec<EndedRow> {
         let asked = |ended: &&Ended| question.source.is_none_or(|prefix| ended.block.source.touches(prefix));
         let over = self.guard.ledger.ended().rev().filter(asked).take(question.limit as usize);
-        over.map(|ended| self.ended_row(now, ended)).collect()
+        over.map(|ended| self.ended_row(ended)).collect()
     }
 
-    fn ended_row(&self, now: Now, ended: &Ended) -> EndedRow {
+    fn ended_row(&self, ended: &Ended) -> EndedRow {
         let block = &ended.block;
         EndedRow {
             address: block.source.to_string(),
-            since: self.moment(now, block.since_ms, block.since_wall),
-            ended: self.moment(now, ended.ended_ms, ended.ended_wall),
+            since: self.moment(block.since_ms, block.since_wall),
+            ended: self.moment(ended.ended_ms, ended.ended_wall),
             because: ended.end.to_string(),
             reason: ended.words.clone().unwrap_or_else(|| described(&suspect_of(block))),
             rule: block.rule.name().to_string(),
@@ -46,10 +46,10 @@ impl Engine {
     }
 
     /// A moment that is over: its instant, where that was noted.
-    fn moment(&self, now: Now, boot_ms: u64, wall: Option<i64>) -> String {
+    fn moment(&self, boot_ms: u64, wall: Option<i64>) -> String {
         match wall.filter(|_| self.clock_is_set()) {
             Some(wall) => self.calendar().rfc3339(wall),
-            None => self.label(now, boot_ms),
+            None => self.label(boot_ms),
         }
     }
 
@@ -57,10 +57,10 @@ impl Engine {
         let detail = self.guard.ledger.detail(block.source);
         let words = detail.and_then(|detail| detail.words.clone());
         let ruled = !matches!(block.rule, Rule::Hand | Rule::Found);
-        let seen = |moment| ruled.then(|| self.label(now, moment));
+        let seen = |moment| ruled.then(|| self.label(moment));
         BlockRow {
             address: block.source.to_string(),
-            since: self.moment(now, block.since_ms, block.since_wall),
+            since: self.moment(block.since_ms, block.since_wall),
             expires: match block.until_wall.filter(|_| self.clock_is_set()) {
                 Some(wall) => self.calendar().rfc3339(wall),
                 None => self.label_ahead(now, block.until_ms),

@@ -110,6 +110,8 @@ pub struct Engine {
     /// Events from before the wall clock was set, with milliseconds since boot.
     waiting: Deferred,
     health: [Health; 2],
+    /// Why today is not complete beside what was lost, a sentence each: what the firewall refuses unseen.
+    pub not_seen: Vec<String>,
     /// Something came since the last copy.
     changed: bool,
     /// NFLOG packets by path.
@@ -137,6 +139,7 @@ impl Engine {
             storing: Vec::new(),
             waiting: Deferred::default(),
             health: [Health::default(); 2],
+            not_seen: Vec::new(),
             changed: false,
             received: Vec::new(),
             actions: Vec::new(),
@@ -271,11 +274,10 @@ impl Engine {
         }
     }
 
-    /// NFLOG packets of a zone, whatever became of them; of no zone if `zone` is empty.
-    pub fn received(&self, zone: &str) -> u64 {
-        let of_zone = |path: &Path| path.zone.as_deref().unwrap_or_default() == zone;
+    /// NFLOG packets of these paths, whatever became of them.
+    pub fn received(&self, is_of: impl Fn(&Path) -> bool) -> u64 {
         let counts = self.paths.iter().zip(&self.received);
-        counts.filter(|(path, _)| of_zone(path)).fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        counts.filter(|(path, _)| is_of(path)).fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     pub fn take(&mut self, now: Now, input: Input, brought: Brought<'_>) {
@@ -300,7 +302,10 @@ impl Engine {
         }
         // Sightings of one packet are told by the clock that does not step.
         let uptime = (boot_ms / 1000).cast_signed();
+        let path = event.path;
+        event.path = self.paths.of_sightings(path);
         let sighting = self.duplicates.sight(event, uptime, input == Input::Nflog);
+        event.path = path;
         // A flood pushes packets out before logd's word of them comes; what NFLOG tells of an interface, logd only
         // repeats.
         let assumed = sighting == Sighting::Unknown && self.is_told_by_nflog(event);
@@ -313,13 +318,13 @@ impl Engine {
         let health = &mut self.health[input as usize];
         let sum = if event.class == Class::Attempt { &mut health.attempts } else { &mut health.others };
         *sum = sum.saturating_add(count);
-        // Fixed once: what is asked later shows the same.
-        event.time = match plausible {
-            _ if !self.clock.is_set() => 0,
-            Some(wall_ms) => (wall_ms / 1000).min(now.wall),
-            None => instant(now, boot_ms),
-        };
-        self.evidence.add(boot_ms, event, line);
+        if self.clock.is_set() {
+            event.time = match plausible {
+                Some(wall_ms) => (wall_ms / 1000).min(now.wall),
+                None => instant(now, boot_ms),
+            };
+        }
+        self.evidence.add(boot_ms, self.clock.is_set().then_some(event.time), event, line);
         if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, event) {
             let open = self.guard.is_open(&suspect);
             let lines = if open { self.lines_of(suspect.source, LINES, LONGEST_LINE) } else { Vec::new() };
@@ -424,6 +429,7 @@ impl Engine {
     }
 
     fn label_waiting(&mut self, now: Now) {
+        self.evidence.label(|boot_ms| instant(now, boot_ms));
         let (rows, rest) = self.waiting.take_until(u64::MAX);
         for (boot_ms, event) in rows {
             self.count(&Event { time: instant(now, boot_ms), ..event });
@@ -432,7 +438,6 @@ impl Engine {
             let part = waiting::unknown(self.calendar.hour_of(instant(now, boot_ms)), &counts);
             self.add_part(part);
         }
-        self.evidence.label(|boot_ms| instant(now, boot_ms));
     }
 
     fn add_part(&mut self, part: DaySummary) {

@@ -15,7 +15,7 @@ use crate::stats::countries::{Country, CountryLookup, with_lookup};
 use crate::stats::summary::DaySummary;
 
 use super::evidence::{self, Held};
-use super::{Engine, Now, clock};
+use super::{Engine, Now};
 
 /// Lines of evidence of one source.
 const MOST_LINES: usize = 50;
@@ -49,7 +49,7 @@ impl Engine {
     /// Answers what needs no store.
     pub fn answer_now(&self, now: Now, question: &Question) -> Option<Answer> {
         match question.topic {
-            Topic::Recent => Some(Answer::Recent(self.recent(now, question))),
+            Topic::Recent => Some(Answer::Recent(self.recent(question))),
             Topic::Blocks => Some(Answer::Blocks(self.blocks(now, question))),
             _ => None,
         }
@@ -78,6 +78,7 @@ impl Engine {
             source.evidence = Some(self.lines(&question));
         }
         self.add_blocks(now, &question, &mut answer);
+        self.explain(&question, &mut answer);
         Ok(answer)
     }
 
@@ -131,6 +132,14 @@ impl Engine {
         joined(self.closed().cloned().chain(live.map(|day| focused(question, day))))
     }
 
+    /// What the firewall refuses unseen today.
+    fn explain(&self, question: &Question, answer: &mut Answer) {
+        let Some(today) = self.date() else { return };
+        if question.from.is_none_or(|from| from <= today) && question.to.is_none_or(|to| to >= today) {
+            self.not_seen.iter().for_each(|reason| answer.completeness_mut().add_reason(reason.clone()));
+        }
+    }
+
     fn fits(&self, question: &Question, held: &Held) -> bool {
         let event = &held.event;
         (question.every_class || question.class == event.class)
@@ -145,7 +154,7 @@ impl Engine {
     }
 
     /// With a cursor the first events after it, else the newest; oldest first.
-    fn recent(&self, now: Now, question: &Question) -> RecentAnswer {
+    fn recent(&self, question: &Question) -> RecentAnswer {
         let limit = question.limit as usize;
         let fitting = self.evidence.held().filter(|held| self.fits(question, held));
         let mut completeness = Completeness::from_reasons(&[]);
@@ -167,19 +176,19 @@ impl Engine {
             }
             after
         };
-        let events = chosen.into_iter().map(|held| self.row(now, held)).collect();
+        let events = chosen.into_iter().map(|held| self.row(held)).collect();
         RecentAnswer { events, cursor, completeness }
     }
 
-    fn row(&self, now: Now, held: &Held) -> EventRow {
+    fn row(&self, held: &Held) -> EventRow {
         let event = &held.event;
         let path = self.paths.get(event.path);
         let has_ports = event.tells_ports();
         EventRow {
             id: held.number,
-            time: match event.time {
-                0 => self.label(now, held.boot_ms),
-                time => self.calendar.rfc3339(time),
+            time: match held.wall {
+                Some(wall) => self.calendar.rfc3339(wall),
+                None => self.label(held.boot_ms),
             },
             class: event.class.name().to_string(),
             verdict: event.verdict.name().to_string(),
@@ -196,9 +205,9 @@ impl Engine {
     }
 
     /// A moment as an instant; with a clock that is not set, as seconds since boot.
-    pub fn label(&self, now: Now, boot_ms: u64) -> String {
+    pub fn label(&self, boot_ms: u64) -> String {
         if self.clock_is_set() {
-            self.calendar.rfc3339(clock::instant(now, boot_ms))
+            self.calendar.rfc3339(self.clock.instant(boot_ms))
         } else {
             format!("boot+{}s", boot_ms / 1000)
         }

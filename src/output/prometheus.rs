@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use crate::event::Class;
-use crate::query::answer::{ServicesAnswer, StatusAnswer, SummaryAnswer};
+use crate::query::answer::{CounterStatus, ServicesAnswer, StatusAnswer, SummaryAnswer};
 
 struct Family<'a> {
     name: &'a str,
@@ -58,8 +58,7 @@ pub fn write(
     }
     inputs(status, out)?;
     if let Some(rows) = &status.counters {
-        let rows: Vec<_> =
-            rows.iter().map(|row| (vec![("zone", row.zone.clone())], row.packets as f64)).collect();
+        let rows: Vec<_> = rows.iter().map(|row| (vec![rule_label(row)], row.packets as f64)).collect();
         family("fwstat_rule_packets_total", "counter", "Packets as the firewall's rules count them.")
             .write(&rows, out)?;
     }
@@ -77,6 +76,13 @@ pub fn write(
             .write(&[(vec![], resident as f64)], out)?;
     }
     Ok(())
+}
+
+fn rule_label(row: &CounterStatus) -> (&'static str, String) {
+    match &row.zone {
+        Some(zone) => ("zone", zone.clone()),
+        None => ("place", row.place.clone().unwrap_or_default()),
+    }
 }
 
 fn inputs(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {

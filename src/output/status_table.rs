@@ -54,9 +54,20 @@ pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::
     table.write(style, out)?;
     if let Some(rows) = answer.counters.as_ref().filter(|rows| !rows.is_empty()) {
         section("Firewall rules", style, out)?;
-        let mut table = Table::new(&[left("zone"), right("counted"), right("received")]);
+        let mut table = Table::new(&[left("rule"), right("counted"), right("received")]);
         for row in rows {
-            table.row(vec![plain(&row.zone), count(row.packets), count(row.received)]);
+            let zone = row.zone.as_ref().map(|zone| format!("zone {}", plain(zone)));
+            let name = zone.or(row.place.as_ref().map(|place| plain(place))).unwrap_or_default();
+            table.row(vec![name, count(row.packets), count(row.received)]);
+        }
+        table.write(style, out)?;
+    }
+    if let Some(rows) = answer.not_seen.as_ref().filter(|rows| !rows.is_empty()) {
+        section("Refused, but not seen one by one", style, out)?;
+        let mut table = Table::new(&[left("place").flexible(), right("packets")]);
+        for row in rows {
+            let packets = row.packets.map_or("not counted".to_string(), count);
+            table.row(vec![plain(&row.place), packets]);
         }
         table.write(style, out)?;
     }

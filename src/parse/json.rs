@@ -32,6 +32,11 @@ impl<'a> Reader<'a> {
         self.peek() == Some(b'{')
     }
 
+    /// Whether a text begins here.
+    pub fn at_text(&mut self) -> bool {
+        self.peek() == Some(b'"')
+    }
+
     /// Reads a table; `each` reads the value of every key.
     pub fn table(&mut self, each: &mut dyn FnMut(&mut Reader<'a>, &str) -> Option<()>) -> Option<()> {
         self.within(b'{', b'}', &mut |reader| {

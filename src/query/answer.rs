@@ -207,6 +207,7 @@ pub struct SourceRow {
     pub error: u64,
     /// Different services tried.
     pub services: Option<u64>,
+    /// An instant, or a date alone where only the day is known.
     pub first_seen: Option<InstantText>,
     pub last_seen: Option<InstantText>,
     pub country: Option<CountryText>,
@@ -459,6 +460,8 @@ pub struct StatusAnswer {
     pub outside: Option<Vec<String>>,
     /// The counters of our firewall rules; absent where they can't be read.
     pub counters: Option<Vec<CounterStatus>>,
+    /// Where the firewall refuses packets that no rule of ours logs one by one; absent where that can't be told.
+    pub not_seen: Option<Vec<NotSeenRow>>,
     pub store: StoreStatus,
     pub memory: MemoryStatus,
     /// Absent in answers of an older daemon.
@@ -477,7 +480,7 @@ pub struct StatusAnswer {
 
 record! {
     StatusAnswer:
-    version, uptime, clock, inputs, outside, counters, store, memory, countries, guard,
+    version, uptime, clock, inputs, outside, counters, not_seen, store, memory, countries, guard,
     deleted = Rarely, set_aside = Rarely, findings,
     warnings = Lately, completeness = Within;
 }
@@ -526,17 +529,30 @@ record! {
     last;
 }
 
-/// The counter of a zone's rules beside what came of it.
+/// The counter of our rules beside what came of it.
 #[derive(Clone, Debug, Default)]
 pub struct CounterStatus {
-    pub zone: String,
-    /// As the rules count them, since they were loaded.
+    /// Of the zone's policies.
+    pub zone: Option<String>,
+    /// Of a rule for all zones: `syn_flood`, `invalid` or `forward`.
+    pub place: Option<String>,
+    /// As the rules count them, since the daemon started.
     pub packets: u64,
     /// As they came, since the daemon started.
     pub received: u64,
 }
 
-record! { CounterStatus: zone, packets, received; }
+record! { CounterStatus: zone, place, packets, received; }
+
+/// A place where the firewall refuses packets that are not seen one by one.
+#[derive(Clone, Debug, Default)]
+pub struct NotSeenRow {
+    pub place: String,
+    /// Since the daemon started; absent where nothing counts them.
+    pub packets: Option<u64>,
+}
+
+record! { NotSeenRow: place, packets; }
 
 #[derive(Clone, Debug, Default)]
 pub struct StoreStatus {

@@ -328,17 +328,26 @@ impl SourceList {
     }
 }
 
+/// The instant of a source's first or last attempt. Minutes and hours are forgotten with time: midnight sharp stands
+/// for a day of which no hour is known, and is told as the date alone.
+fn seen(time: i64, calendar: &Calendar) -> InstantText {
+    let instant = calendar.rfc3339(time);
+    match instant.split_once('T') {
+        Some((date, clock)) if clock.starts_with("00:00:00") => InstantText::of(date),
+        _ => InstantText::of(instant),
+    }
+}
+
 pub fn source_row(sum: &Sum<Address>, low: u64, single: bool, calendar: &Calendar) -> SourceRow {
     let known = sum.first <= sum.last;
-    let instant = |time: i64| InstantText::of(calendar.rfc3339(time));
     let services = sum.single().filter(|_| low == 0 || single);
     SourceRow {
         address: AddressText::of(sum.key),
         attempts: sum.attempts,
         error: sum.error,
         services: services.map(|distinct| distinct.number),
-        first_seen: known.then(|| instant(sum.first)),
-        last_seen: known.then(|| instant(sum.last)),
+        first_seen: known.then(|| seen(sum.first, calendar)),
+        last_seen: known.then(|| seen(sum.last, calendar)),
         country: None,
         blocked: None,
     }
@@ -352,4 +361,19 @@ pub fn sources_answer(
 ) -> SourcesAnswer {
     let sources = list.finish(calendar, lookup, &mut reasons);
     SourcesAnswer { sources, completeness: reasons.finish() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_of_which_only_the_day_is_known_is_a_date() {
+        let calendar = Calendar::new("JST-9").unwrap();
+        // 2020-04-06 00:00:00 in Japan.
+        let midnight = 1_586_098_800;
+        assert_eq!(&*seen(midnight, &calendar), "2020-04-06");
+        assert_eq!(&*seen(midnight + 1, &calendar), "2020-04-06T00:00:01+09:00");
+        assert_eq!(&*seen(midnight + 3600, &calendar), "2020-04-06T01:00:00+09:00");
+    }
 }

@@ -3,6 +3,7 @@
 //! Times are of the boot clock, in milliseconds. The loop waits for [`Connection::fd`] as
 //! `wants_read` and `wants_write` say, at most until [`Connection::deadline`].
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::backoff::Backoff;
 use super::link::{BusEvent, Link};
 use super::outgoing::Outgoing;
+use super::status::Status;
 use crate::sys::unix_socket::UnixSocket;
 
 /// A broker that says nothing for so long after it accepted is no broker.
@@ -91,6 +93,11 @@ impl Connection {
     /// [`Connection::on_writable`] after it, or wait for the socket.
     pub fn outgoing(&mut self) -> Option<&mut Outgoing> {
         self.open.as_mut().filter(|(_, link)| link.is_up()).map(|(_, link)| &mut link.outgoing)
+    }
+
+    /// What the broker or an object refused on this connection; `None` without one.
+    pub fn refusals(&self) -> Option<&BTreeMap<String, Status>> {
+        self.open.as_ref().map(|(_, link)| link.outgoing.refusals())
     }
 
     pub fn on_time(&mut self, now_ms: u64, on_event: OnEvent<'_>) {

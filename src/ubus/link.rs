@@ -119,6 +119,9 @@ impl Link {
                 return Ok(());
             };
             let Some(event) = event_of(&frame, &mut self.greeted) else { continue };
+            if let BusEvent::Done { request, status } = event {
+                self.outgoing.check(request, status);
+            }
             if let BusEvent::Call(call) = &event
                 && !call.no_reply
             {

@@ -1,6 +1,11 @@
 //! Messages to the broker -> bytes that wait to be written. Bounded: in all, and for each peer that is answered.
+//!
+//! Registering for events and sending them have no answer but their status: what is refused is in
+//! [`Outgoing::refusals`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::Value;
 
 use crate::record::{Field, Record};
 use ubus::envelope::{EnvBuilder, UbusAttr};
@@ -29,6 +34,11 @@ pub struct Request {
     pub(super) peer: u32,
 }
 
+/// Requests whose status is still to come; of more than these a refusal is not noticed.
+const MAX_WATCHED: usize = 64;
+/// There are fewer kinds of requests.
+const MAX_REFUSALS: usize = 16;
+
 #[derive(Debug)]
 struct Message {
     peer: u32,
@@ -43,6 +53,8 @@ pub struct Outgoing {
     /// Bytes that are not, in all.
     unwritten: usize,
     sequence: u16,
+    watched: VecDeque<(Request, String)>,
+    refusals: BTreeMap<String, Status>,
     /// Events that were left out because the broker takes nothing.
     pub dropped_events: u64,
 }
@@ -85,9 +97,12 @@ impl Outgoing {
     }
 
     /// Has events whose name matches `pattern` sent to `listener`, as calls from peer 0.
-    pub fn listen(&mut self, listener: u32, pattern: &str) -> Request {
-        let arguments: [(&str, &dyn Field); 2] = [("object", &listener), ("pattern", &pattern)];
-        self.invoke(EVENT_OBJECT, "register", &arguments)
+    pub fn listen(&mut self, listener: u32, pattern: &str) {
+        // ubusd wants the id as an INT32, though ids use all 32 bits.
+        let object = Value::from(listener.cast_signed());
+        let arguments: [(&str, &dyn Field); 2] = [("object", &object), ("pattern", &pattern)];
+        let request = self.invoke(EVENT_OBJECT, "register", &arguments);
+        self.watch(request, format!("to tell of '{pattern}'"));
     }
 
     /// Sends an event to whoever listens; it is left out while the broker takes nothing.
@@ -97,7 +112,37 @@ impl Outgoing {
             return;
         }
         let arguments = [("id", &name as &dyn Field), ("data", data)];
-        self.invoke(EVENT_OBJECT, "send", &arguments);
+        let request = self.invoke(EVENT_OBJECT, "send", &arguments);
+        self.watch(request, format!("to send the event '{name}'"));
+    }
+
+    fn watch(&mut self, request: Request, what: String) {
+        if self.watched.len() >= MAX_WATCHED {
+            self.watched.pop_front();
+        }
+        self.watched.push_back((request, what));
+    }
+
+    /// `request` is over; only those that nobody else waits for are looked at.
+    pub(super) fn check(&mut self, request: Request, status: Status) {
+        let place = self.watched.iter().position(|(watched, _)| *watched == request);
+        if let Some((_, what)) = place.and_then(|place| self.watched.remove(place)) {
+            self.note(&what, status);
+        }
+    }
+
+    /// What became of a request: `what` is said of a refusal, such as `to read the log`.
+    pub fn note(&mut self, what: &str, status: Status) {
+        if status == Status::OK {
+            self.refusals.remove(what);
+        } else if self.refusals.len() < MAX_REFUSALS || self.refusals.contains_key(what) {
+            self.refusals.insert(what.to_owned(), status);
+        }
+    }
+
+    /// What was refused on this connection and has not succeeded since, with the status.
+    pub fn refusals(&self) -> &BTreeMap<String, Status> {
+        &self.refusals
     }
 
     /// `table`: an answer's keys. They are copied once, since an answer can be long.
@@ -193,8 +238,37 @@ fn lengthen(attribute: &mut [u8], more: usize) {
 
 #[cfg(test)]
 mod tests {
+    use ubus::blobmsg::{BlobType, lookup};
+
     use super::*;
     use crate::ubus::message::Attributes;
+
+    #[test]
+    fn a_listener_with_a_high_id_is_registered_as_int32_and_a_refusal_is_kept_until_it_succeeds() {
+        let mut outgoing = Outgoing::default();
+        outgoing.listen(0xC3A5_9F0E, "ubus.object.add");
+        let message = outgoing.waiting();
+        let data = Attributes::read(&message[MESSAGE_HEAD + ATTRIBUTE_HEAD..]).data.unwrap();
+        let object = lookup(data, "object").unwrap();
+        assert_eq!((object.ty, object.as_i32()), (BlobType::Int32, Some(0xC3A5_9F0E_u32.cast_signed())));
+
+        let mut outgoing = Outgoing::default();
+        outgoing.listen(5, "network.interface");
+        let request = |sequence| Request { sequence, peer: EVENT_OBJECT };
+        outgoing.check(request(1), Status::PERMISSION_DENIED);
+        outgoing.check(request(1), Status::OK);
+        let what = "to tell of 'network.interface'";
+        assert_eq!(outgoing.refusals().get(what), Some(&Status::PERMISSION_DENIED));
+        outgoing.listen(5, "network.interface");
+        outgoing.check(request(2), Status::OK);
+        assert!(outgoing.refusals().is_empty());
+        for number in 0..100 {
+            outgoing.send_event(&number.to_string(), &"");
+            outgoing.check(request(3 + number), Status::PERMISSION_DENIED);
+            outgoing.listen(5, "never answered");
+        }
+        assert_eq!((outgoing.refusals().len(), outgoing.watched.len()), (MAX_REFUSALS, MAX_WATCHED));
+    }
 
     #[test]
     fn an_answer_of_any_length_is_one_whole_message() {

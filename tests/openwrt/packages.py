@@ -9,6 +9,7 @@ As root; needs busybox, nft, openssl and signify-openbsd.
 import base64
 import gzip
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -23,12 +24,16 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "openwrt" / "tools")]
 
+import apk  # noqa: E402
 import feed  # noqa: E402
 import ipk  # noqa: E402
 from router import Router, members  # noqa: E402
 
 FOLDER = Path(sys.argv[1] if len(sys.argv) > 1 else "").absolute()
-RULE = 'counter log prefix "reject wan in: " group 32 snaplen 128 queue-threshold 40 comment "fwstat wan"\n'
+RULE = ('counter name "fwstat_zone_wan" log prefix "reject wan in: " group 32 snaplen 128 queue-threshold 40 '
+        'comment "fwstat wan"\n')  # fmt: skip
+# What the init script makes of a firewall's configuration; tests/firewall.rs sends packets through it.
+RULES = ROOT / "tests/data/firewall-rules.txt"
 
 
 def package(name):
@@ -117,6 +122,91 @@ class Bytes(unittest.TestCase):
                     feed.sign(Path(f"{place}/bad"), b"")
 
 
+class Apk(unittest.TestCase):
+    """The same packages for apk; what apk itself writes only where it is found (APK=FILE)."""
+
+    def setUp(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.place = Path(place.name)
+
+    def assembled(self):
+        made = {path.name.split("_")[0] for path in FOLDER.glob("*.ipk")}
+        for control in sorted((ROOT / "openwrt").glob("*/control")):
+            for fields in ipk.paragraphs(control):
+                if fields["Package"] in made:
+                    tree = self.place / fields["Package"]
+                    tree.mkdir()
+                    data = members(members(package(fields["Package"]).read_bytes())["data.tar.gz"][1])
+                    for name, (entry, content) in data.items():
+                        if content is not None:
+                            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+                            (tree / name).write_bytes(content)
+                            (tree / name).chmod(entry.mode)
+                    yield control.parent, fields, tree
+
+    def test_lists_and_scripts_are_those_of_openwrts_own_packages(self):
+        for folder, fields, tree in self.assembled():
+            name = fields["Package"]
+            files = [path for path in ipk.files(tree) if (tree / path).is_file()]
+            apk.prepare(folder, fields, tree, 1_700_000_000)
+            lists = tree / "lib/apk/packages"
+            self.assertEqual((lists / f"{name}.list").read_text().split(), [f"/{path}" for path in files])
+            self.assertEqual((lists / f"{name}.rusers").exists(), "Require-User" in fields)
+            scripts = apk.scripts(folder, name)
+            for script in scripts.values():
+                self.assertTrue(script.startswith("#!/bin/sh\n"), name)
+                self.assertEqual(script.count("#!"), 1)
+                subprocess.run(["busybox", "ash", "-n"], input=script, text=True, check=True)
+            self.assertIn("\nadd_group_and_user\ndefault_postinst\n", scripts["post-install"])
+            self.assertIn("export PKG_UPGRADE=1\n", scripts["post-upgrade"])
+            if name == "fwstat":
+                self.assertEqual((lists / "fwstat.rusers").read_text(), "fwstat:fwstat\n")
+                self.assertEqual((lists / "fwstat.conffiles").read_text(), "/etc/config/fwstat\n")
+                checksum = hashlib.sha256((tree / "etc/config/fwstat").read_bytes()).hexdigest()
+                self.assertEqual((lists / "fwstat.conffiles_static").read_text(), f"/etc/config/fwstat {checksum}\n")
+                self.assertIn("fwstat_includes_remove", scripts["pre-deinstall"])
+
+    @unittest.skipIf(not shutil.which(os.environ.get("APK", "apk")), "no apk-tools 3 (APK=FILE)")
+    def test_apk_installs_upgrades_and_removes_them(self):
+        made = {}
+        for folder, fields, tree in self.assembled():
+            fields["Depends"] = ""
+            for release in ("0.1.0-r1", "0.1.0-r2"):
+                place = self.place / release
+                place.mkdir(exist_ok=True)
+                if fields["Package"] == "fwstat" and release.endswith("2"):
+                    config = tree / "etc/config/fwstat"
+                    config.write_text(config.read_text() + "# another default\n")
+                made[fields["Package"], release] = apk.make(folder, fields, tree, release, "x86_64", 1_700_000_000, place)
+        again = made["fwstat", "0.1.0-r2"].read_bytes()
+        apk.index(self.place / "0.1.0-r2", [path for (_, release), path in made.items() if release.endswith("2")])
+        self.assertTrue((self.place / "0.1.0-r2/packages.adb").exists())
+        root = self.place / "root"
+        (root / "etc/apk").mkdir(parents=True)
+        (root / "etc/apk/arch").write_text("x86_64\n")
+
+        def run(*words):
+            line = [apk.tool(), "--root", root, "--allow-untrusted", "--no-scripts", "--no-network", *words]
+            return subprocess.run(line, check=True, capture_output=True, text=True).stdout
+
+        run("add", "--initdb", made["fwstat", "0.1.0-r1"])
+        config = root / "etc/config/fwstat"
+        config.write_text(config.read_text().replace("'32'", "'7'"))
+        run("add", made["fwstat", "0.1.0-r2"])
+        self.assertIn("'7'", config.read_text())
+        self.assertIn("# another default", (root / "etc/config/fwstat.apk-new").read_text())
+        run("del", "fwstat")
+        self.assertFalse((root / "usr/bin/fwstat").exists())
+        self.assertTrue(config.exists())
+        # The same input gives the same bytes.
+        for folder, fields, tree in ((folder, fields, tree) for folder, fields, tree in [
+            (ROOT / "openwrt/fwstat", ipk.paragraphs(ROOT / "openwrt/fwstat/control")[0] | {"Depends": ""}, self.place / "fwstat"),
+        ]):  # fmt: skip
+            repeated = apk.make(folder, fields, tree, "0.1.0-r2", "x86_64", 1_700_000_000, self.place)
+            self.assertTrue(repeated.read_bytes() == again)
+
+
 class Feed(unittest.TestCase):
     """openwrt/fwstat/Makefile, as far as it can be read without the SDK."""
 
@@ -194,7 +284,7 @@ class Installed(unittest.TestCase):
         before = self.router.tree()
         self.router.install(package("fwstat"))
         self.assertEqual(self.ruleset().count('comment "fwstat wan"'), 2)
-        self.assertEqual(self.router.read("/var/run/fwstat/rules/input_wan.nft"), RULE)
+        self.assertEqual(self.router.read("/var/run/fwstat/rules/append-input_wan.nft"), RULE)
         self.assertIn("S18fwstat", os.listdir(self.router.place / "etc/rc.d"))
         self.assertFalse((self.router.place / "etc/uci-defaults/80-fwstat").exists())
         self.assertEqual(self.reloads(), 1)
@@ -241,7 +331,7 @@ class Installed(unittest.TestCase):
         self.router.install(package("fwstat"))
         self.assertEqual(self.reloads(), 0, "no firewall runs: nothing to reload")
         shutil.rmtree(self.router.place / "tmp/run/fwstat")
-        self.assertIn("skipping /var/run/fwstat/rules/input_wan.nft", self.router.run("/sbin/fw4", "-q", "start"))
+        self.assertIn("skipping /var/run/fwstat/rules/append-input_wan.nft", self.router.run("/sbin/fw4", "-q", "start"))
         self.assertNotIn("fwstat", self.ruleset())
         self.service("boot")
         self.assertEqual(self.ruleset().count('comment "fwstat wan"'), 2)
@@ -270,15 +360,171 @@ class Installed(unittest.TestCase):
                          "nflog_group is not a number from 0 to 65535", "is not a plain path"):  # fmt: skip
             self.assertIn(sentence, said)
 
-    def test_zones_that_accept_get_no_rule_and_other_zones_go(self):
+    def firewall(self, defaults="", zone="", more=""):
+        """The stock configuration with other options in the sections defaults and zone wan, and more sections."""
+        path = self.router.place / "etc/config/firewall"
+        text = self.stock
+        for kind, options in (("config defaults", defaults), ("option name\t\twan", zone)):
+            lines = "".join(f"\toption {line}\n" for line in options.split("\n") if line)
+            text = text.replace(f"{kind}\n", f"{kind}\n{lines}", 1)
+            for line in options.split("\n"):
+                name = line.split(" ")[0]
+                head, tail = text.split(kind, 1)
+                first, rest = tail.split("\n\n", 1)
+                kept = [row for row in first.split("\n") if row in lines or not re.match(rf"\toption {name}\s", row or "-")]
+                text = head + kind + "\n".join(kept) + "\n\n" + rest if name else text
+        path.write_text(text + more)
+
+    def rules(self):
+        folder = self.router.place / "tmp/run/fwstat/rules"
+        return "".join(f"-- {path.name}\n{path.read_text()}" for path in sorted(folder.glob("*.nft")))
+
+    def test_the_rules_are_made_of_the_firewalls_configuration(self):
+        self.router.install(package("fwstat"))
+        self.stock = self.router.read("/etc/config/firewall").split("\nconfig include")[0]
+        cases = {
+            "default": {},
+            "invalid": {"defaults": "drop_invalid 1\nsynflood_rate 100/min\nsynflood_burst 5", "zone": "input DROP"},
+            "forward accept": {"defaults": "forward drop", "zone": "forward ACCEPT"},
+            "no syn_flood": {"defaults": "syn_flood 0"},
+            "zero burst": {"defaults": "synflood_burst 0\nsynflood_rate 7"},
+            "bad rate": {"defaults": "synflood_rate 7/week"},
+            "default forward accept": {"defaults": "forward ACCEPT\nsyn_flood 0"},
+            "everything accepted": {"defaults": "forward ACCEPT\nsyn_flood 0", "zone": "input ACCEPT\nforward ACCEPT"},
+        }
+        found = ""
+        for name, options in cases.items():
+            self.firewall(**options)
+            self.service("reload")
+            found += f"== {name}\n{self.rules()}"
+            # As fw4 loads it.
+            self.router.run("/sbin/fw4", "-q", "restart")
+            told = self.router.run("/usr/sbin/nft", "list", "ruleset")
+            self.assertEqual(told.count('comment "fwstat '), self.rules().count('comment "fwstat '), name)
+        self.assertIn("synflood_rate '7/week' is not understood", self.router.read("/tmp/log"))
+        if os.environ.get("FWSTAT_BLESS"):
+            RULES.write_text(found)
+        self.assertEqual(RULES.read_text(), found)
+
+    def packets(self, *lines):
+        """Sends from outside by zone wan's interface; answers with the counters by their rule or name."""
+        if not hasattr(self, "outside"):
+            line = ["unshare", "--net", "sh", "-c", "echo; exec sleep infinity"]
+            self.outside = subprocess.Popen(line, stdout=subprocess.PIPE)
+            self.outside.stdout.readline()
+            self.addCleanup(self.outside.stdout.close)
+            self.addCleanup(self.outside.wait)
+            self.addCleanup(self.outside.kill)
+            inside = ["nsenter", f"--net=/proc/{self.router.holder.pid}/ns/net"]
+            outside = ["nsenter", f"--net=/proc/{self.outside.pid}/ns/net"]
+            for line in (
+                [*inside, "ip", "link", "add", "wan", "type", "veth", "peer", "name", "eth0", "netns", str(self.outside.pid)],
+                [*inside, "ip", "link", "set", "wan", "address", "02:00:00:00:00:01"],
+                [*outside, "ip", "link", "set", "eth0", "address", "02:00:00:00:00:07"],
+                [*inside, "ip", "addr", "add", "198.51.100.1/24", "dev", "wan"],
+                [*inside, "ip", "link", "set", "lo", "up"],
+                [*inside, "ip", "link", "set", "wan", "up"],
+                [*outside, "ip", "link", "set", "eth0", "up"],
+                [*inside, "ip", "neigh", "replace", "198.51.100.7", "lladdr", "02:00:00:00:00:07", "dev", "wan"],
+            ):
+                subprocess.run(line, check=True)
+        script = (ROOT / "tests/support/frames.py").read_text() + "import time\n" + "\n".join(lines)
+        subprocess.run(["nsenter", f"--net=/proc/{self.outside.pid}/ns/net", "python3", "-c", script], check=True)
+        json_text = self.router.run("/usr/sbin/nft", "-j", "list", "ruleset")
+        counters = {}
+        for row in json.loads(json_text)["nftables"]:
+            if "counter" in row:
+                counters[row["counter"]["name"]] = row["counter"]["packets"]
+            elif "rule" in row:
+                rule = row["rule"]
+                for statement in rule["expr"]:
+                    if isinstance(statement.get("counter"), dict):
+                        name = f"{rule['chain']}: {rule.get('comment', '')}"
+                        counters[name] = statement["counter"]["packets"]
+        return counters
+
+    FLOOD = "for n in range({count}): ipv4(6, tcp(1024 + n % 60000, 23, 2), n & 0xffff); time.sleep({pause})"
+
+    def test_every_packet_of_a_flood_is_counted_once_whatever_syn_flood_drops(self):
+        self.start_firewall()
+        self.router.install(package("fwstat"))
+        reject = "reject_from_wan: !fw4: reject wan IPv4/IPv6 traffic"
+        sent = 0
+        # 20, 60 and 600 a second, and as many as there can be.
+        for count, pause in ((40, 0.05), (240, 0.0166), (1200, 0.00166), (5000, 0)):
+            counters = self.packets(self.FLOOD.format(count=count, pause=pause))
+            sent += count
+            self.assertEqual(counters["fwstat_zone_wan"], counters[reject])
+            self.assertEqual(counters["fwstat_syn_flood"], sent - counters[reject])
+        self.assertGreater(counters["fwstat_syn_flood"], 3000)
+        self.assertGreater(counters[reject], 100)
+        # UDP is not limited; a reload of the firewall keeps our counters.
+        before = counters["fwstat_zone_wan"]
+        self.router.run("/sbin/fw4", "-q", "reload")
+        counters = self.packets("for n in range(30): ipv4(17, udp(1024 + n, 1900), n)")
+        self.assertEqual((counters["fwstat_zone_wan"], counters["fwstat_syn_flood"]), (before + 30, sent - before))
+
+    def test_with_drop_invalid_and_a_rule_of_the_owner_each_packet_has_one_place(self):
+        self.stock = self.router.read("/etc/config/firewall")
+        rule = "\nconfig rule\n\toption name 'Drop-telnet'\n\toption src 'wan'\n\toption proto 'tcp'\n"
+        rule += "\toption dest_port '23'\n\toption target 'DROP'\n"
+        self.firewall(defaults="drop_invalid 1\nsynflood_rate 10", zone="input DROP", more=rule)
+        self.start_firewall()
+        self.router.install(package("fwstat"))
+        self.packets("")
+        # The frames' TCP checksums are not filled in: by default they make any packet invalid.
+        line = ["sysctl", "-qw", "net.netfilter.nf_conntrack_checksum=0"]
+        subprocess.run(["nsenter", f"--net=/proc/{self.router.holder.pid}/ns/net", *line], check=True)
+        counters = self.packets(
+            self.FLOOD.format(count=1000, pause=0.001),
+            "for n in range(50): ipv4(6, tcp(2000 + n, 80, 4), n)",  # RST of no connection
+            "for n in range(20): ipv4(17, udp(1024 + n, 1900), n)",
+        )
+        self.assertEqual(counters["fwstat_invalid"], 50)
+        self.assertEqual(counters["fwstat_zone_wan"], 20)
+        telnet = counters["input_wan: !fw4: Drop-telnet"]
+        self.assertEqual(counters["fwstat_syn_flood"] + telnet, 1000)
+        self.assertTrue(50 < telnet < 200, telnet)
+
+    def test_forwarded_packets_have_the_default_policys_word_whatever_the_zones_is(self):
+        for zone, ours in (("forward DROP", "fwstat_zone_wan"), ("forward ACCEPT", "fwstat_forward")):
+            with self.subTest(zone):
+                self.stock = self.router.read("/etc/config/firewall").split("\nconfig include")[0]
+                self.firewall(zone=zone)
+                if not hasattr(self, "outside"):
+                    self.start_firewall()
+                    self.router.install(package("fwstat"))
+                    self.packets("")
+                    inside = ["nsenter", f"--net=/proc/{self.router.holder.pid}/ns/net"]
+                    for line in (
+                        ["ip", "link", "add", "lan", "type", "veth", "peer", "name", "host"],
+                        ["ip", "link", "set", "host", "up"],
+                        ["ip", "addr", "add", "192.0.2.1/24", "dev", "lan"],
+                        ["ip", "link", "set", "lan", "up"],
+                        ["ip", "neigh", "replace", "192.0.2.9", "lladdr", "02:00:00:00:00:09", "dev", "lan"],
+                        ["sysctl", "-qw", "net.ipv4.ip_forward=1"],
+                    ):
+                        subprocess.run([*inside, *line], check=True)
+                self.service("reload")
+                counters = self.packets(
+                    'lan = socket.inet_aton("192.0.2.9")',
+                    "for n in range(25): ipv4(17, udp(1024 + n, 1900), n, destination=lan)",
+                )
+                self.assertEqual(counters[ours], 25)
+                self.assertIn('log prefix "reject ', self.rules().split("forward: ")[0].rsplit("\n", 1)[1])
+
+    def test_other_zones_than_before_have_the_rules(self):
         self.start_firewall()
         self.router.install(package("fwstat"))
         self.option("list zone 'lan'")
         config = self.router.place / "etc/config/fwstat"
         config.write_text(config.read_text().replace("list zone 'wan'", "list zone 'lan'"))
         self.service("reload")
-        self.assertNotIn("fwstat", self.ruleset())
-        self.assertNotIn("fwstat", self.router.read("/etc/config/firewall"))
+        ruleset = self.ruleset()
+        self.assertNotIn('comment "fwstat wan"', ruleset)
+        # The zone accepts: what comes in by it and may go nowhere is refused by the default policy.
+        self.assertEqual(ruleset.count('comment "fwstat rule forward"'), 1)
+        self.assertNotIn("input_wan", self.router.read("/etc/config/firewall"))
         self.assertEqual(self.reloads(), 2)
 
     def test_a_kernel_without_nflog_counts_without_it(self):
@@ -286,12 +532,13 @@ class Installed(unittest.TestCase):
         nft = self.router.place / "usr/sbin/nft"
         nft.rename(nft.with_name("nft.real"))
         # As the kernel answers without nfnetlink_log.
-        nft.write_text('#!/bin/sh\n[ "$1" != -c ] || ! grep -qs "log prefix" /var/run/fwstat/rules.new/*.nft || exit 1\n'
+        nft.write_text('#!/bin/sh\n[ "$1" != -c ] || ! grep -qs "log prefix" /var/run/fwstat/rules.new/*.try || exit 1\n'
                        'exec /usr/sbin/nft.real "$@"\n')  # fmt: skip
         nft.chmod(0o755)
         self.router.install(package("fwstat"))
-        self.assertEqual(self.router.read("/var/run/fwstat/rules/input_wan.nft"), 'counter comment "fwstat wan"\n')
-        self.assertIn("opkg install kmod-nfnetlink-log", self.router.read("/tmp/log"))
+        self.assertEqual(self.router.read("/var/run/fwstat/rules/append-input_wan.nft"),
+                         'counter name "fwstat_zone_wan" comment "fwstat wan"\n')  # fmt: skip
+        self.assertIn("install kmod-nfnetlink-log", self.router.read("/tmp/log"))
 
     def test_a_broken_nft_leaves_the_firewall_alone(self):
         self.start_firewall()
@@ -311,7 +558,7 @@ class Installed(unittest.TestCase):
         firewall.write_text(mine)
         self.router.install(package("fwstat"))
         # A user's section came behind ours, and ours were written anew.
-        text = firewall.read_text().replace("config include 'fwstat_input_wan'", "config include fwstat_input_wan")
+        text = firewall.read_text().replace("config include 'fwstat_append__input_wan'", "config include fwstat_append__input_wan")
         firewall.write_text(text + "\nconfig rule\n\toption name 'later'\n")
         self.router.remove("fwstat")
         self.assertEqual(firewall.read_text(), mine + "\n\nconfig rule\n\toption name 'later'\n")
@@ -345,9 +592,10 @@ class Installed(unittest.TestCase):
         (self.router.place / "sbin/ujail").chmod(0o755)
         self.router.install(package("fwstat"))
         told = self.router.read("/tmp/procd").splitlines()
-        for line in ("set_param user fwstat", "set_param capabilities /etc/capabilities/fwstat.json",
-                     "set_param no_new_privs 1", "add_jail fwstat ubus procfs ronly", "set_param reload_signal HUP",
-                     "add_jail_mount_rw /var/run/fwstat/state /etc/fwstat",
+        for line in ("set_param user fwstat", "set_param group fwstat", "set_param no_new_privs 1",
+                     "set_param capabilities /etc/capabilities/fwstat.json", "add_jail fwstat procfs ronly",
+                     "add_jail_mount /var/run/ubus", "set_param reload_signal HUP",
+                     "add_jail_mount_rw /var/run/fwstat/state", "add_jail_mount_rw /etc/fwstat",
                      "add_reload_trigger fwstat firewall system network dhcp uhttpd", "add_reload_interface_trigger wan"):  # fmt: skip
             self.assertIn(line, told)
         owners = {name: (self.router.place / name).stat().st_uid for name in
@@ -360,6 +608,40 @@ class Installed(unittest.TestCase):
         network = (copies / "network").read_text()
         self.assertIn("list dns '192.0.2.53'", network)
         self.assertNotIn("secret", network)
+
+    def jailed(self):
+        (self.router.place / "sbin/ujail").write_text("#!/bin/sh\n")
+        (self.router.place / "sbin/ujail").chmod(0o755)
+        self.router.install(package("fwstat"))
+
+    def test_another_folder_is_mounted_into_the_running_jail_and_else_it_is_told_by_a_signal(self):
+        self.start_firewall()
+        self.jailed()
+        config = self.router.place / "etc/config/fwstat"
+        self.assertIn("add_jail_mount_rw /etc/fwstat", self.router.read("/tmp/instance"))
+        config.write_text(config.read_text().replace("evidence '200'", "evidence '100'"))
+        before = (self.router.place / "tmp/instance").stat().st_ino
+        self.service("reload")
+        self.assertEqual((self.router.place / "tmp/instance").stat().st_ino, before)
+        config.write_text(config.read_text().replace("/etc/fwstat'", "/srv/fwstat'"))
+        self.service("reload")
+        instance = self.router.read("/tmp/instance").splitlines()
+        self.assertIn("add_jail_mount_rw /srv/fwstat", instance)
+        self.assertNotIn("add_jail_mount_rw /etc/fwstat", instance)
+        (self.router.place / "srv/countries").mkdir()
+        config.write_text(config.read_text().replace("/usr/share/fwstat/country", "/srv/countries/country"))
+        self.service("reload")
+        self.assertIn("add_jail_mount /srv/countries", self.router.read("/tmp/instance"))
+        # The rules stay meanwhile.
+        self.assertEqual(self.reloads(), 1)
+
+    def test_the_jail_shows_the_folder_of_ubus_and_not_its_socket(self):
+        self.jailed()
+        instance = self.router.read("/tmp/instance").splitlines()
+        self.assertIn("add_jail_mount /var/run/ubus", instance)
+        (jail,) = [line.split() for line in instance if line.startswith("add_jail ")]
+        # With the word `ubus` procd binds the socket's file, which is another one after a restart of ubusd.
+        self.assertNotIn("ubus", jail)
 
     def test_a_folder_with_other_files_stays_roots(self):
         other = self.router.place / "srv"

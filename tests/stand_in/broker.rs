@@ -1,4 +1,5 @@
-//! The broker of the crate `ubusd`, run as a process: the test program starts itself again.
+//! The broker of the crate `ubusd`, run as a process: the test program starts itself again. Object ids are as OpenWrt's
+//! ubusd gives them, see `ids`.
 //!
 //! A test file that uses it has the one test that the second process runs:
 //! `#[test] fn broker_process() { stand_in::broker::serve_if_asked() }`.
@@ -8,6 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use super::ids;
 
 const SOCKET_VARIABLE: &str = "FWSTAT_TEST_BROKER";
 
@@ -59,6 +62,10 @@ pub fn serve_if_asked() {
     };
     // SAFETY: sets a flag of this process only: it ends when the test that started it does.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-    let config = ubusd::Config { socket_path, ..ubusd::Config::default() };
-    ubusd::Broker::bind(config).unwrap().run().unwrap();
+    let inner = format!("{socket_path}.inner");
+    let config = ubusd::Config { socket_path: inner.clone(), ..ubusd::Config::default() };
+    let mut broker = ubusd::Broker::bind(config).unwrap();
+    let _ = std::fs::remove_file(&socket_path);
+    std::thread::spawn(move || ids::relay(Path::new(&socket_path), Path::new(&inner)).unwrap());
+    broker.run().unwrap();
 }

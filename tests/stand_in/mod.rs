@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod broker;
+mod ids;
 pub mod logd;
 pub mod netifd;
 pub mod wire;

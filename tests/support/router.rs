@@ -68,7 +68,8 @@ impl Router {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg("daemon").arg("--config").arg(self.path("config/fwstat"));
         command.arg("--ubus").arg(&self.broker.socket).arg("--run").arg(self.path("run"));
-        self.daemon = Some(command.stdin(Stdio::null()).stderr(log).spawn().unwrap());
+        let informs = log.try_clone().unwrap();
+        self.daemon = Some(command.stdin(Stdio::null()).stdout(informs).stderr(log).spawn().unwrap());
         self.wait("the daemon answers", |_| true);
     }
 

@@ -2,13 +2,16 @@
 
 use std::fs;
 
-use super::{Core, RUNNING};
+use super::{Core, MINUTE_MS, RUNNING};
 use crate::calendar::Date;
 use crate::cli::check;
+use crate::daemon::counters::{NotSeen, Tally};
+use crate::daemon::ruleset::Place;
 use crate::live::{Input, Now};
+use crate::paths::Path;
 use crate::query::answer::{
-    ClockStatus, Completeness, CountryStatus, DeletedRow, FindingRow, InputStatus, MemoryStatus,
-    StatusAnswer, StoreStatus, SummaryAnswer,
+    ClockStatus, Completeness, CounterStatus, CountryStatus, DeletedRow, FindingRow, InputStatus,
+    MemoryStatus, NotSeenRow, StatusAnswer, StoreStatus, SummaryAnswer,
 };
 use crate::store::Deletion;
 
@@ -27,9 +30,15 @@ impl Core {
     pub(super) fn status(&mut self, now: Now) -> StatusAnswer {
         self.counters.ask(now.boot_ms);
         let warnings = self.warnings(now);
-        let findings = self.findings();
+        let store = StoreStatus {
+            path: self.places.directory().display().to_string(),
+            bytes: self.places.bytes(),
+            written_today: self.places.written_today(self.engine.date()),
+            last_commit: self.places.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
+            state: self.places.trouble.clone().unwrap_or_else(|| "ok".to_string()),
+        };
+        let findings = self.findings(&store);
         let countries = self.country_status(now);
-        let today = self.engine.date();
         StatusAnswer {
             version: env!("CARGO_PKG_VERSION").to_string(),
             uptime: now.boot_ms.saturating_sub(self.started_ms) / 1000,
@@ -37,20 +46,15 @@ impl Core {
                 set: self.engine.clock_is_set(),
                 timezone: self.engine.calendar().name().to_string(),
             },
-            inputs: self.inputs(now),
+            inputs: self.inputs(),
             outside: self.outside.guessed.is_none().then(|| {
                 let mut interfaces = self.outside.interfaces.clone();
                 shorten(&mut interfaces, "interfaces");
                 interfaces
             }),
-            counters: self.counted.clone(),
-            store: StoreStatus {
-                path: self.places.directory().display().to_string(),
-                bytes: self.places.bytes(),
-                written_today: self.places.written_today(today),
-                last_commit: self.places.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
-                state: self.places.trouble.clone().unwrap_or_else(|| "ok".to_string()),
-            },
+            counters: self.counter_rows(),
+            not_seen: self.counts.rules.as_ref().map(|_| self.not_seen()),
+            store,
             memory: MemoryStatus { resident: resident() },
             guard: self.guarding.status(now, &self.config, &self.engine),
             countries: Some(countries.status),
@@ -70,6 +74,48 @@ impl Core {
             because: deletion.because.clone(),
         };
         self.places.deletions().iter().rev().map(row).collect()
+    }
+
+    /// What the rules counted since the daemon started, and beside it what has come of it.
+    fn counter_rows(&self) -> Option<Vec<CounterStatus>> {
+        let row = |(place, tally): (&Place, &Tally)| match place {
+            Place::Zone(zone) => {
+                // A rule without a prefix names no zone.
+                let unnamed = self.config.zone.len() == 1;
+                let is_of = |path: &Path| match &path.zone {
+                    Some(named) => named == zone,
+                    None => unnamed && path.prefix.is_empty(),
+                };
+                let received = self.engine.received(is_of);
+                CounterStatus { zone: Some(zone.clone()), place: None, packets: tally.sum, received }
+            }
+            Place::All(name) => {
+                let is_of = |path: &Path| {
+                    path.zone.is_none()
+                        && match name.as_str() {
+                            "syn_flood" => path.prefix == "drop syn_flood:",
+                            "invalid" => path.prefix == "drop invalid ct state:",
+                            _ => matches!(path.prefix.as_str(), "drop forward:" | "reject forward:"),
+                        }
+                };
+                let received = self.engine.received(is_of);
+                CounterStatus { zone: None, place: Some(name.clone()), packets: tally.sum, received }
+            }
+        };
+        // Not what was read before nft stopped to answer.
+        self.counts
+            .rules
+            .as_ref()
+            .filter(|_| self.counters.why.is_none())
+            .map(|rules| rules.iter().map(row).collect())
+    }
+
+    fn not_seen(&self) -> Vec<NotSeenRow> {
+        let row = |row: &NotSeen| NotSeenRow {
+            place: row.place.clone(),
+            packets: row.packets.map(|tally| tally.sum),
+        };
+        self.counts.not_seen.iter().map(row).collect()
     }
 
     fn country_status(&self, now: Now) -> CountryTold {
@@ -106,6 +152,7 @@ impl Core {
         }
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
         warnings.extend(self.guarding.warnings(now, &self.config, &self.engine));
+        warnings.extend(self.refusals.iter().map(|(what, status)| super::refused(what, *status)));
         warnings.extend(self.country_status(now).trouble);
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
@@ -120,17 +167,21 @@ impl Core {
     }
 
     /// What `fwstat check` would find, as far as the daemon can tell without waiting.
-    fn findings(&self) -> Vec<FindingRow> {
+    fn findings(&self, store: &StoreStatus) -> Vec<FindingRow> {
         let (_, mut findings) = check::standing(&self.config_path, &self.run);
+        check::store(&self.config, store, &mut findings);
         if self.config.input.nflog {
             match self.nflog.state.as_str() {
                 RUNNING => findings.fine(format!("NFLOG group {} is read", self.config.nflog_group)),
                 state => findings.wrong(format!("nflog: {state}")),
             }
-            match &self.counters.zones {
-                Some(zones) => check::zone_rules(&self.config, zones, &mut findings),
-                None => {
-                    findings.wrong(self.counters.why.as_deref().unwrap_or("the rules are not counted yet"))
+            match (&self.counts.rules, &self.counters.why) {
+                (_, Some(why)) => findings.wrong(why.as_str()),
+                (None, None) => findings.wrong("the rules are not counted yet"),
+                (Some(rules), None) => {
+                    let counted = rules.iter().map(|(place, tally)| (place.clone(), tally.sum)).collect();
+                    check::zone_rules(&self.config, &counted, &mut findings);
+                    check::not_seen(&self.not_seen(), &mut findings);
                 }
             }
         }
@@ -147,8 +198,11 @@ impl Core {
 
     /// What the daemon alone knows of a period.
     pub(super) fn complete(&mut self, now: Now, summary: &mut SummaryAnswer) {
+        if self.counters.is_older(now.boot_ms, MINUTE_MS) {
+            self.counters.ask(now.boot_ms);
+        }
         let mut warnings = self.all_warnings(now);
-        for input in self.inputs(now).iter().filter(|input| input.state != RUNNING) {
+        for input in self.inputs().iter().filter(|input| input.state != RUNNING) {
             warnings.push(format!("input {}: {}", input.name, input.state));
         }
         shorten(&mut warnings, "warnings");
@@ -156,7 +210,7 @@ impl Core {
         summary.now = self.engine.clock_is_set().then(|| self.engine.calendar().rfc3339(now.wall));
     }
 
-    fn inputs(&self, now: Now) -> Vec<InputStatus> {
+    fn inputs(&self) -> Vec<InputStatus> {
         let row = |name: &str, input: Input, state: &str| {
             let health = self.engine.health(input);
             InputStatus {
@@ -169,7 +223,7 @@ impl Core {
                 duplicates: health.duplicates,
                 assumed_duplicates: health.assumed,
                 lost: 0,
-                last: health.last_ms.map(|last| self.engine.label(now, last)),
+                last: health.last_ms.map(|last| self.engine.label(last)),
             }
         };
         let mut rows = Vec::new();

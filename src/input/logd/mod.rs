@@ -186,6 +186,7 @@ impl LogFeed {
             }
             Step::Following { listener, subscription, .. } if *subscription == Some(request) => {
                 *subscription = None;
+                outgoing.note("to subscribe to logd", status);
                 if status != Status::OK {
                     // Gone in between, or not allowed.
                     let listener = *listener;
@@ -195,6 +196,7 @@ impl LogFeed {
             }
             Step::Following { read, .. } if read.as_ref().is_some_and(|read| read.request == request) => {
                 *read = None;
+                outgoing.note("to read logd's entries", status);
                 self.state.backlog_failed(give);
             }
             _ => {}

@@ -83,6 +83,22 @@ fwstat_user() {
 	grep -q '^fwstat:' /etc/passwd
 }
 
+fwstat_jailed() {
+	[ -x /sbin/ujail ] && fwstat_user
+}
+
+# What the service's jail shows it of the file system, a line each: ro or rw, and the path.
+fwstat_mounts() {
+	# The directory, not the socket in it: ubusd makes another one when it starts again.
+	echo 'ro /var/run/ubus'
+	echo "ro $FWSTAT_RUN/config"
+	echo 'ro /tmp/resolv.conf.d'
+	echo 'ro /usr/sbin/nft'
+	echo "rw $FWSTAT_RUN/state"
+	echo "rw $FWSTAT_DATABASE"
+	[ ! -d "${FWSTAT_COUNTRIES%/*}" ] || echo "ro ${FWSTAT_COUNTRIES%/*}"
+}
+
 # The directories of the service. Only state/ and the database belong to its user: what root reads or hands to fw4
 # must not be written by it. What the daemon reads of the configuration is copied, because its user may not read
 # /etc/config.
@@ -118,7 +134,7 @@ fwstat_own() {
 	for file in "$1"/* "$1"/.[!.]*; do
 		[ -e "$file" ] || [ -L "$file" ] || continue
 		case "${file##*/}" in
-			*.fws | *.bad | .fwstat-* | *.new | lock | clock-set | guard*) ;;
+			*.fws | *.bad | .fwstat-* | *.new | lock | daemon.lock | clock-set | guard*) ;;
 			*)
 				fwstat_say "$1 holds files of others (${file##*/}): it stays root's; choose a directory of its own"
 				return 0
@@ -134,8 +150,33 @@ fwstat_own() {
 }
 
 # --- rules ---
+#
+# fw4 includes a file at a point of a chain: POSITION-CHAIN.nft, and counters.nft in its table. Which of fw4's places
+# each rule stands for: docs/FIREWALL.md.
 
-# Name, input and forward policy of each zone in FWSTAT_ZONES that the firewall has, a line each.
+# fw4 takes only the first section of defaults, and words of any case that begin as its own do.
+fwstat_defaults() {
+	[ "$FWSTAT_DEFAULTS" = 0 ] || return 0
+	FWSTAT_DEFAULTS=1
+	config_get FWSTAT_INPUT_POLICY "$1" input DROP
+	config_get FWSTAT_FORWARD_POLICY "$1" forward DROP
+	config_get_bool FWSTAT_DROP_INVALID "$1" drop_invalid 0
+	config_get_bool FWSTAT_SYN_FLOOD "$1" syn_flood 0
+	config_get_bool FWSTAT_SYN_FLOOD "$1" synflood_protect "$FWSTAT_SYN_FLOOD"
+	config_get FWSTAT_SYN_RATE "$1" synflood_rate 25/second
+	config_get FWSTAT_SYN_BURST "$1" synflood_burst 50
+}
+
+# fw4's word for a policy: accept, reject or drop.
+fwstat_policy() {
+	case "$1" in
+		[Rr]*) echo reject ;;
+		[Dd]*) echo drop ;;
+		*) echo accept ;;
+	esac
+}
+
+# The zone's section if it is one of those that are counted.
 fwstat_zone() {
 	local name input forward
 	config_get name "$1" name
@@ -143,75 +184,150 @@ fwstat_zone() {
 	config_get input "$1" input "$FWSTAT_INPUT_POLICY"
 	config_get forward "$1" forward "$FWSTAT_FORWARD_POLICY"
 	FWSTAT_FOUND="$FWSTAT_FOUND $name"
-	fwstat_rule "$name" input in "$input"
-	fwstat_rule "$name" forward forward "$forward"
+	echo "counter fwstat_zone_$name { }" >> "$FWSTAT_RULES.new/counters.nft"
+	input=$(fwstat_policy "$input")
+	[ "$input" = accept ] ||
+		fwstat_rule "append-input_$name" '' "fwstat_zone_$name" "$input $name in: " "fwstat $name"
+	# What comes in by the zone and leaves by another is refused by the default policy. The zone's own is for packets
+	# that leave by the zone again: where they are accepted, only the chain forward knows which were refused.
+	[ "$(fwstat_policy "$forward")" != accept ] || FWSTAT_FORWARD_ACCEPTS=1
+	FWSTAT_FORWARDING="$FWSTAT_FORWARDING $name"
 }
 
-fwstat_defaults() {
-	config_get FWSTAT_INPUT_POLICY "$1" input DROP
-	config_get FWSTAT_FORWARD_POLICY "$1" forward DROP
+fwstat_forward_rules() {
+	local name policy
+	policy=$(fwstat_policy "$FWSTAT_FORWARD_POLICY")
+	[ "$policy" != accept ] && [ -n "$FWSTAT_FORWARDING" ] || return 0
+	if [ "$FWSTAT_FORWARD_ACCEPTS" = 1 ]; then
+		echo 'counter fwstat_forward { }' >> "$FWSTAT_RULES.new/counters.nft"
+		fwstat_rule append-forward '' fwstat_forward "$policy forward: " 'fwstat rule forward'
+		return 0
+	fi
+	for name in $FWSTAT_FORWARDING; do
+		fwstat_rule "append-forward_$name" '' "fwstat_zone_$name" "$policy $name forward: " "fwstat $name"
+	done
 }
 
-# zone, chain, word of the log prefix, policy: writes and checks <chain>_<zone>.nft where the policy refuses.
-fwstat_rule() {
-	local file verdict log
-	case "$4" in
-		REJECT | reject) verdict=reject ;;
-		DROP | drop) verdict=drop ;;
-		*) return 0 ;;
+# What fw4 drops before any chain of a zone, of all interfaces. The limit is a twin of fw4's: it must be fed with the
+# same packets, neither of connections nor those that fw4 drops as invalid before.
+fwstat_early_rules() {
+	local states='invalid, new, untracked' limit chain
+	[ -n "$FWSTAT_FOUND" ] || return 0
+	if [ "$FWSTAT_DROP_INVALID" = 1 ]; then
+		states='new, untracked'
+		echo 'counter fwstat_invalid { }' >> "$FWSTAT_RULES.new/counters.nft"
+		for chain in input forward; do
+			fwstat_rule "prepend-$chain" 'ct state invalid ' fwstat_invalid 'drop invalid ct state: ' 'fwstat rule invalid'
+		done
+	fi
+	[ "$FWSTAT_SYN_FLOOD" = 1 ] || return 0
+	if ! limit=$(fwstat_syn_limit); then
+		fwstat_say "$FWSTAT_FIREWALL: synflood_rate '$FWSTAT_SYN_RATE' is not understood: what syn_flood drops is not counted"
+		return 0
+	fi
+	[ -n "$limit" ] || return 0
+	echo 'counter fwstat_syn_flood { }' >> "$FWSTAT_RULES.new/counters.nft"
+	fwstat_rule prepend-input "ct state { $states } tcp flags & (fin | syn | rst | ack) == syn limit rate over $limit " \
+		fwstat_syn_flood 'drop syn_flood: ' 'fwstat rule syn_flood'
+}
+
+# The limit of fw4's chain syn_flood in nft's words; nothing where the rate is 0.
+fwstat_syn_limit() {
+	local rate=${FWSTAT_SYN_RATE%%/*} unit burst=''
+	case "$FWSTAT_SYN_RATE" in
+		*/*) unit=${FWSTAT_SYN_RATE#*/} ;;
+		*) unit=second ;;
 	esac
-	file=$FWSTAT_RULES.new/$2_$1.nft
-	log="log prefix \"$verdict $1 $3: \" group $FWSTAT_GROUP snaplen 128 queue-threshold 40 "
+	case "$rate" in
+		'' | *[!0-9]* | ???????*) return 1 ;;
+	esac
+	case "$FWSTAT_SYN_BURST" in
+		*[!0-9]* | ???????*) return 1 ;;
+		*[1-9]*) burst=" burst $FWSTAT_SYN_BURST packets" ;;
+	esac
+	case "$unit" in
+		s | se | sec | seco | secon | second) unit=second ;;
+		m | mi | min | minu | minut | minute) unit=minute ;;
+		h | ho | hou | hour) unit=hour ;;
+		d | da | day) unit=day ;;
+		*) return 1 ;;
+	esac
+	[ "$rate" -gt 0 ] || return 0
+	echo "$rate/$unit$burst"
+}
+
+# name of the file, match, counter, log prefix, comment: adds a rule to the file.
+fwstat_rule() {
+	local file=$FWSTAT_RULES.new/$1.nft log
+	log="log prefix \"$4\" group $FWSTAT_GROUP snaplen 128 queue-threshold 40 "
 	if fwstat_has "$FWSTAT_INPUT" nflog; then
-		echo "counter ${log}comment \"fwstat $1\"" > "$file"
-		fwstat_check "$file" && return 0
+		fwstat_add "$file" "$2counter name \"$3\" ${log}comment \"$5\"" && return 0
 		FWSTAT_NO_LOG=1
 	fi
-	echo "counter comment \"fwstat $1\"" > "$file"
-	fwstat_check "$file" && return 0
-	rm -f "$file"
-	fwstat_say "nft refuses our rule for zone $1: its packets are not counted"
+	fwstat_add "$file" "$2counter name \"$3\" comment \"$5\"" ||
+		fwstat_say "nft refuses our rule '$5': its packets are not counted"
 }
 
-# Whether the kernel would take the file at the end of a chain.
+# Adds a line to a rule file if nft takes it.
+fwstat_add() {
+	{ [ ! -e "$1" ] || cat "$1"; echo "$2"; } > "$1.try"
+	if fwstat_check "$1.try"; then
+		mv -f "$1.try" "$1"
+	else
+		rm -f "$1.try"
+		return 1
+	fi
+}
+
+# Whether the kernel would take the file in a chain.
 fwstat_check() {
-	printf 'table inet fwstat_check {\n\tchain rules {\n\t\tinclude "%s"\n\t}\n}\n' "$1" |
-		nft -c -f - 2> /dev/null
+	printf 'table inet fwstat_check {\n\tinclude "%s"\n\tchain rules {\n\t\tinclude "%s"\n\t}\n}\n' \
+		"$FWSTAT_RULES.new/counters.nft" "$1" | nft -c -f - 2> /dev/null
 }
 
 # Writes the rule files of the configured zones, makes /etc/config/firewall include them, and reloads fw4 if either
 # is new.
 fwstat_rules_apply() {
 	local zone file changed=0
-	rm -rf "$FWSTAT_RULES.new"
+	rm -rf "$FWSTAT_RULES.new" "$FWSTAT_RULES.old"
 	mkdir -p "$FWSTAT_RULES.new" "$FWSTAT_RULES"
-	FWSTAT_FOUND='' FWSTAT_NO_LOG=0 FWSTAT_INPUT_POLICY=DROP FWSTAT_FORWARD_POLICY=DROP
+	FWSTAT_FOUND='' FWSTAT_FORWARDING='' FWSTAT_FORWARD_ACCEPTS=0 FWSTAT_NO_LOG=0 FWSTAT_DEFAULTS=0
+	FWSTAT_INPUT_POLICY=DROP FWSTAT_FORWARD_POLICY=DROP FWSTAT_DROP_INVALID=0 FWSTAT_SYN_FLOOD=0
 	config_load firewall
 	config_foreach fwstat_defaults defaults
 	config_foreach fwstat_zone zone
+	fwstat_forward_rules
+	fwstat_early_rules
+	# Counters without a rule are nobody's.
+	set -- "$FWSTAT_RULES".new/*-*.nft
+	[ -e "$1" ] || rm -f "$FWSTAT_RULES.new/counters.nft"
 	for zone in $FWSTAT_ZONES; do
 		fwstat_has "$FWSTAT_FOUND" "$zone" || fwstat_say "the firewall has no zone '$zone'"
 	done
 	[ "$FWSTAT_NO_LOG" = 0 ] ||
-		fwstat_say "the kernel has no NFLOG: only the log is read; opkg install kmod-nfnetlink-log"
-	for file in "$FWSTAT_RULES"/*.nft; do
-		[ -e "$FWSTAT_RULES.new/${file##*/}" ] || [ ! -e "$file" ] || { rm -f "$file"; changed=1; }
+		fwstat_say "the kernel has no NFLOG: only the log is read; install kmod-nfnetlink-log"
+	for file in "$FWSTAT_RULES"/*.nft "$FWSTAT_RULES".new/*.nft; do
+		[ ! -e "$file" ] ||
+			cmp -s "$FWSTAT_RULES/${file##*/}" "$FWSTAT_RULES.new/${file##*/}" || changed=1
 	done
-	for file in "$FWSTAT_RULES".new/*.nft; do
-		[ -e "$file" ] || continue
-		cmp -s "$file" "$FWSTAT_RULES/${file##*/}" && continue
-		mv -f "$file" "$FWSTAT_RULES/${file##*/}"
-		changed=1
-	done
-	rm -rf "$FWSTAT_RULES.new"
+	# All at once: a chain whose counter is missing would keep fw4 from loading its rules.
+	if [ "$changed" = 1 ]; then
+		mv "$FWSTAT_RULES" "$FWSTAT_RULES.old"
+		mv "$FWSTAT_RULES.new" "$FWSTAT_RULES"
+	fi
+	rm -rf "$FWSTAT_RULES.new" "$FWSTAT_RULES.old"
 	fwstat_includes && changed=1
 	[ "$changed" = 0 ] || fwstat_reload_firewall
 }
 
 fwstat_rules_remove() {
 	[ -d "$FWSTAT_RULES" ] || return 0
-	rm -rf "$FWSTAT_RULES"
+	mv "$FWSTAT_RULES" "$FWSTAT_RULES.old"
+	rm -rf "$FWSTAT_RULES.old"
 	fwstat_reload_firewall
+	# What the table keeps when its rules are flushed.
+	nft list counters table inet fw4 2> /dev/null | sed -n 's/^[[:space:]]*counter "\{0,1\}\(fwstat_[^" ]*\).*/\1/p' |
+		while read -r counter; do nft delete counter inet fw4 "$counter"; done
 }
 
 # Only a firewall that runs; one that is stopped or has not started yet reads the files itself.
@@ -244,7 +360,10 @@ fwstat_wanted_includes() {
 		name=${name%.nft}
 		printf "\nconfig include '%s'\n" "fwstat_$(echo "$name" | sed 's/-/__/g')"
 		printf "\toption type 'nftables'\n\toption path '%s'\n" "$file"
-		printf "\toption position 'chain-append'\n\toption chain '%s'\n" "$name"
+		case "$name" in
+			counters) printf "\toption position 'table-prepend'\n" ;;
+			*) printf "\toption position 'chain-%s'\n\toption chain '%s'\n" "${name%%-*}" "${name#*-}" ;;
+		esac
 	done
 }
 

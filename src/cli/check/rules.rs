@@ -1,0 +1,235 @@
+//! Whether the firewall's rules, the kernel's logging and the zones let packets be counted.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use super::{Findings, PATIENCE, SUMMARY_PATIENCE};
+use crate::config::Config;
+use crate::config::uci::{self, Section};
+use crate::config::zones;
+use crate::daemon::{Place, Ruleset, default_route_interfaces};
+use crate::event::protocol;
+use crate::exposure;
+use crate::input::netifd;
+use crate::input::nflog::{NflogError, NflogReader};
+use crate::output::summary_table::exposure_sentence;
+use crate::query::answer::{ExposureRow, NotSeenRow, SummaryAnswer};
+use crate::ubus::blob;
+use crate::ubus::call::call;
+
+fn option<'a>(section: &'a Section, name: &str) -> Option<&'a str> {
+    let setting = section.settings.iter().rev().find(|setting| setting.name == name)?;
+    Some(setting.value.as_str())
+}
+
+pub(super) fn zones(config: &Config, text: &str, findings: &mut Findings) {
+    let (sections, _) = uci::parse(text);
+    for name in &config.zone {
+        let zone = sections
+            .iter()
+            .find(|section| section.kind == "zone" && option(section, "name") == Some(name.as_str()));
+        let Some(zone) = zone else {
+            findings
+                .wrong(format!("the firewall has no zone '{name}': correct the list zone, or make the zone"));
+            continue;
+        };
+        let bits = option(zone, "log").and_then(|bits| bits.parse::<u32>().ok()).unwrap_or(0);
+        let (place, section) = match &zone.name {
+            Some(name) => (format!("firewall.{name}"), name.clone()),
+            None => {
+                let place = sections.iter().filter(|section| section.kind == "zone");
+                let number = place.take_while(|section| section.line != zone.line).count();
+                (format!("firewall.@zone[{number}]"), name.clone())
+            }
+        };
+        let logs = bits & 1 != 0;
+        if config.input.logd && !config.input.nflog && !logs {
+            findings.wrong(format!(
+                "zone {section} does not log, and the log is the only input: nothing of it is counted; uci set \
+                 {place}.log=1; uci commit firewall; /etc/init.d/firewall reload; or add nflog to the list input"
+            ));
+        } else if config.input.logd && logs {
+            findings.fine(format!("zone {section} logs its refused packets"));
+        }
+        if let Some(limit) = option(zone, "log_limit").filter(|_| config.input.logd && logs) {
+            findings.note(format!(
+                "zone {section} logs at most {limit}: the log input counts less than there is; \
+                 uci delete {place}.log_limit"
+            ));
+        }
+    }
+}
+
+pub(super) fn outside(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
+    let told = call(ubus, netifd::OBJECT, netifd::METHOD, &serde_json::json!({}), PATIENCE);
+    let networks = told.as_ref().map(netifd::interfaces).unwrap_or_default();
+    let zones = zones::parse(firewall);
+    let mut known: Vec<String> = Vec::new();
+    for name in config.zone.iter().filter(|name| zones.iter().any(|zone| zone.name == **name)) {
+        let devices = zones::devices(&zones, std::slice::from_ref(name), &networks);
+        known.extend(devices.iter().cloned());
+        match &told {
+            _ if !devices.is_empty() => {
+                findings.fine(format!("zone {name} has the interfaces {}", devices.join(" ")));
+            }
+            Ok(_) => findings.note(format!(
+                "zone {name} has no interface at present: what comes from outside is told by the interfaces' names; \
+                 look at the zone's list network, and at ifstatus of each"
+            )),
+            Err(error) => findings.note(format!(
+                "cannot ask netifd for the interfaces of zone {name}: {error}; what comes from outside is told by the \
+                 interfaces' names"
+            )),
+        }
+    }
+    not_of_a_zone(&known, &default_route_interfaces(), findings);
+}
+
+/// `known`: the interfaces of the counted zones; none where nothing is known of them.
+pub(super) fn not_of_a_zone(known: &[String], default_routes: &[String], findings: &mut Findings) {
+    let named = |route: &&String| {
+        known.iter().any(|name| match name.strip_suffix(['+', '*']) {
+            Some(start) => route.starts_with(start),
+            None => name == *route,
+        })
+    };
+    for route in default_routes.iter().filter(|route| !known.is_empty() && !named(route)) {
+        findings.note(format!(
+            "a default route leads through {route}, which is in none of the counted zones: what is refused there is \
+             not counted; add its zone to the list zone"
+        ));
+    }
+}
+
+pub(super) fn log_backend(config: &Config, findings: &mut Findings) {
+    if config.input.logd {
+        for (family, file) in [("IPv4", "2"), ("IPv6", "10")] {
+            let text = fs::read_to_string(format!("/proc/sys/net/netfilter/nf_log/{file}"));
+            backend(family, file, text.as_deref().ok(), findings);
+        }
+    }
+}
+
+pub(super) fn nflog(config: &Config, daemon_runs: bool, findings: &mut Findings) {
+    if !config.input.nflog {
+        return;
+    }
+    group(config.nflog_group, NflogReader::open(config.nflog_group).map(drop), daemon_runs, findings);
+    let listed = crate::nft::run::command()
+        .and_then(|mut nft| nft.args(["-j", "-t", "list", "ruleset"]).stdout(Stdio::piped()).output());
+    let ruleset = listed.ok().and_then(|listed| Ruleset::read(&listed.stdout));
+    counters(config, ruleset.as_ref(), findings);
+}
+
+/// `text`: what the kernel's file of this family has; `None` without that file.
+pub(super) fn backend(family: &str, file: &str, text: Option<&str>, findings: &mut Findings) {
+    match text.map(str::trim) {
+        // Before Linux 5.13 it was one module for each family.
+        Some("nf_log_syslog" | "nf_log_ipv4" | "nf_log_ipv6") => {
+            findings.fine(format!("the kernel logs {family} packets to the log"));
+        }
+        Some("NONE") | None => findings.wrong(format!(
+            "the kernel logs no {family} packets: install kmod-nf-log (kmod-nf-log6 for IPv6)"
+        )),
+        Some(other) => findings.wrong(format!(
+            "the kernel logs {family} packets to {other} and not to the log: \
+             sysctl -w net.netfilter.nf_log.{file}=nf_log_syslog"
+        )),
+    }
+}
+
+pub(super) fn group(group: u16, opened: Result<(), NflogError>, daemon_runs: bool, findings: &mut Findings) {
+    match opened {
+        Ok(()) => findings.fine(format!("NFLOG group {group} is free")),
+        Err(NflogError::GroupTaken(_)) if daemon_runs => {
+            findings.fine(format!("NFLOG group {group} is taken, by the running daemon as it seems"));
+        }
+        Err(error) => findings.wrong(error.to_string()),
+    }
+}
+
+/// `ruleset`: the kernel's; `None`: nft could not tell.
+pub(super) fn counters(config: &Config, ruleset: Option<&Ruleset>, findings: &mut Findings) {
+    match ruleset {
+        Some(ruleset) => {
+            let counted = ruleset.counted().into_iter().map(|(place, reading)| (place, reading.packets));
+            zone_rules(config, &counted.collect(), findings);
+            let unseen = ruleset.unseen(&config.zone, config.input.logd).into_iter();
+            let rows: Vec<_> = unseen
+                .map(|unseen| NotSeenRow {
+                    place: unseen.place,
+                    packets: unseen.packets.map(|reading| reading.packets),
+                })
+                .collect();
+            not_seen(&rows, findings);
+        }
+        None => findings.wrong("cannot list the firewall's rules: is nft installed, and are you root?"),
+    }
+}
+
+/// `counted`: the packets that our rules counted.
+pub fn zone_rules(config: &Config, counted: &BTreeMap<Place, u64>, findings: &mut Findings) {
+    for name in &config.zone {
+        match counted.get(&Place::Zone(name.clone())).or(counted.get(&Place::All("forward".into()))) {
+            Some(packets) => findings.fine(format!("our rules of zone {name} counted {packets} packets")),
+            None => findings.wrong(format!(
+                "the firewall has no rule of ours for zone {name}: /etc/init.d/fwstat restart makes it"
+            )),
+        }
+    }
+}
+
+/// Where packets are refused that are not counted one by one.
+pub fn not_seen(rows: &[NotSeenRow], findings: &mut Findings) {
+    for row in rows {
+        match row.packets {
+            Some(0) => {}
+            Some(packets) => findings.note(format!(
+                "{}: {packets} refused packets are known only as a sum, not one by one",
+                row.place
+            )),
+            None => findings.note(format!("{}: what is refused there is not counted", row.place)),
+        }
+    }
+}
+
+/// What OpenWrt's own rules open to what a router needs: DHCP, DHCPv6 and IPsec's key exchange.
+const USUAL: [(u8, u16); 3] = [(protocol::UDP, 68), (protocol::UDP, 546), (protocol::UDP, 500)];
+
+fn is_usual(protocol: u8, port: u16, by: &str) -> bool {
+    USUAL.contains(&(protocol, port)) && by.starts_with("rule 'Allow-")
+}
+
+/// Ports that are open to everybody outside, with how often they were tried where the daemon can tell.
+pub(super) fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
+    let mut open = exposure::opened(firewall, &config.zone);
+    open.retain(|open| open.first != open.last || !is_usual(open.protocol, open.first, &open.by));
+    let asked =
+        call(ubus, "fwstat", "summary", &serde_json::json!({"limit": exposure::MOST}), SUMMARY_PATIENCE);
+    let told = asked.ok().and_then(|answer| {
+        let mut summary = SummaryAnswer::default();
+        blob::fill(&mut summary, answer).ok().map(|()| summary)
+    });
+    if open.is_empty() {
+        findings.fine(
+            "the firewall's configuration opens no port to everybody outside but those of OpenWrt's own rules",
+        );
+    } else if let Some(exposure) = told.and_then(|summary| summary.exposure) {
+        let protocol =
+            |row: &ExposureRow| crate::services::protocol_number(&row.protocol).unwrap_or_default();
+        let unusual = exposure.ports.iter().filter(|row| !is_usual(protocol(row), row.port, &row.by));
+        unusual.for_each(|row| findings.note(exposure_sentence(row)));
+    } else {
+        for open in &open {
+            let ports = if open.first == open.last {
+                open.first.to_string()
+            } else {
+                format!("{}-{}", open.first, open.last)
+            };
+            let protocol = crate::services::protocol_name(open.protocol).to_ascii_uppercase();
+            findings.note(format!("{protocol} {ports} is open to the Internet ({}); the daemon is not there to tell how often it was tried", open.by));
+        }
+    }
+}

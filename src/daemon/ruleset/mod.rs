@@ -1,0 +1,344 @@
+//! The kernel's ruleset as `nft -j -t list ruleset` gives it -> our rules' counters, and every place where packets are
+//! refused without a rule of ours that sees them.
+//!
+//! fw4's chains are those of firewall4's template `ruleset.uc`; docs/FIREWALL.md has the table of its refusing places.
+
+mod read;
+
+use std::collections::BTreeMap;
+
+/// Rules that are looked at; what is beyond is one place without a number.
+const MAX_RULES: usize = 2048;
+/// Places that are named; a bound against rulesets with a rule for every address.
+const MAX_PLACES: usize = 64;
+/// A rule's comment ends with a zone's name, or with `rule` and one of `syn_flood`, `invalid`, `forward`.
+const OURS: &str = "fwstat ";
+
+/// What counters of the kernel show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reading {
+    /// Since the counters were made.
+    pub packets: u64,
+    /// Another number where they were made anew: the sum of the handles of the table and of what counts.
+    pub made: u64,
+}
+
+impl Reading {
+    fn plus(self, other: Reading) -> Reading {
+        Reading {
+            packets: self.packets.saturating_add(other.packets),
+            made: self.made.wrapping_add(other.made),
+        }
+    }
+}
+
+/// What is known of packets that were refused, but not one by one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unseen {
+    pub place: String,
+    /// `None` where nothing counts.
+    pub packets: Option<Reading>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Verdict {
+    #[default]
+    Other,
+    Drop,
+    Reject,
+    /// `ct state vmap { ..., invalid : drop }`
+    InvalidDrop,
+    Jump,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Limit {
+    rate: u64,
+    burst: u64,
+    per: String,
+}
+
+#[derive(Debug, Default)]
+enum Counter {
+    #[default]
+    None,
+    Own(u64),
+    Named(String),
+}
+
+#[derive(Debug, Default)]
+struct Rule {
+    /// The kernel's number of it, joined with that of its table.
+    made: u64,
+    family: String,
+    table: String,
+    chain: String,
+    comment: String,
+    counter: Counter,
+    verdict: Verdict,
+    /// The chain of a jump.
+    target: String,
+    /// Logs to the kernel's log, where the input logd finds it.
+    logs: bool,
+    /// Logs to an NFLOG group.
+    nflog: bool,
+    limit: Option<Limit>,
+}
+
+impl Rule {
+    /// It is ours and logs each packet that comes by.
+    fn sees(&self) -> bool {
+        self.comment.starts_with(OURS) && self.nflog
+    }
+
+    fn is_fw4(&self) -> bool {
+        self.table == "fw4" && self.family == "inet"
+    }
+
+    fn refuses(&self) -> bool {
+        match self.verdict {
+            Verdict::Drop | Verdict::Reject | Verdict::InvalidDrop => true,
+            Verdict::Jump => {
+                self.target == "handle_reject"
+                    || ["drop_from_", "reject_from_", "drop_to_", "reject_to_"]
+                        .iter()
+                        .any(|start| self.target.starts_with(start))
+            }
+            Verdict::Other => false,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Ruleset {
+    rules: Vec<Rule>,
+    /// Handles of the tables, by family and name.
+    tables: Vec<(String, String, u64)>,
+    /// Named counters of fw4's table.
+    counters: BTreeMap<String, Reading>,
+    /// Base chains that no inbound packet passes, by family, table and name.
+    outbound: Vec<(String, String, String)>,
+    /// fw4's chain forward drops at its end, or rejects just before.
+    forward_refuses: bool,
+    /// There were more rules than are looked at.
+    cut: bool,
+}
+
+/// What one of our rules stands for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Place {
+    /// The policies of a zone.
+    Zone(String),
+    /// `syn_flood`, `invalid`, `forward`: of all zones.
+    All(String),
+}
+
+impl Ruleset {
+    /// The packets that our rules counted.
+    pub fn counted(&self) -> BTreeMap<Place, Reading> {
+        let mut counted = BTreeMap::new();
+        let mut named = Vec::new();
+        for rule in &self.rules {
+            let Some(place) = place_of(&rule.comment) else { continue };
+            let packets = match &rule.counter {
+                Counter::Own(packets) => Reading { packets: *packets, made: rule.made },
+                // Two rules share a zone's.
+                Counter::Named(name) if !named.contains(&name) => {
+                    named.push(name);
+                    self.counters.get(name).copied().unwrap_or_default()
+                }
+                Counter::Named(_) => Reading::default(),
+                Counter::None => continue,
+            };
+            let sum: &mut Reading = counted.entry(place).or_default();
+            *sum = sum.plus(packets);
+        }
+        counted
+    }
+
+    fn packets(&self, rule: &Rule) -> Option<Reading> {
+        match &rule.counter {
+            Counter::Own(packets) => Some(Reading { packets: *packets, made: rule.made }),
+            Counter::Named(name) => self.counters.get(name).copied(),
+            Counter::None => None,
+        }
+    }
+
+    /// Where packets are refused that no rule of ours logs one by one. `zones`: the counted ones. `logd`: what goes to
+    /// the kernel's log is read.
+    pub fn unseen(&self, zones: &[String], logd: bool) -> Vec<Unseen> {
+        let mut places = Places::default();
+        let fw4: Vec<&Rule> = self.rules.iter().filter(|rule| rule.is_fw4()).collect();
+        let ours = |chain: &str, comment: &str| {
+            fw4.iter().find(|rule| rule.chain == chain && rule.comment == comment).copied()
+        };
+        // A rule of ours that only counts tells a sum.
+        let sum = |rule: Option<&Rule>| rule.and_then(|rule| self.packets(rule));
+        let sees = |rule: Option<&Rule>| rule.is_some_and(|rule| rule.nflog);
+        let logs = |chain: &str| fw4.iter().any(|rule| rule.chain == chain && rule.logs && rule.refuses());
+
+        let limit = |rule: &&&Rule| rule.chain == "syn_flood" && rule.limit.is_some();
+        if let Some(syn_flood) = fw4.iter().find(limit) {
+            let twin = ours("input", "fwstat rule syn_flood").filter(|twin| twin.limit == syn_flood.limit);
+            if !sees(twin) {
+                places.add("the SYN flood protection (chain syn_flood)".into(), sum(twin));
+            }
+        }
+        for chain in ["input", "forward"] {
+            let drops = |rule: &&Rule| rule.chain == chain && rule.verdict == Verdict::InvalidDrop;
+            let rule = ours(chain, "fwstat rule invalid");
+            if fw4.iter().copied().any(|rule| drops(&rule)) && !sees(rule) {
+                places.add(format!("drop_invalid (chain {chain})"), sum(rule));
+            }
+        }
+        for zone in zones {
+            let name = format!("fwstat {zone}");
+            let input = ours(&format!("input_{zone}"), &name);
+            let policy = |verdict: &str, side: &str| format!("{verdict}_{side}_{zone}");
+            for verdict in ["reject", "drop"] {
+                let (chain, target) = (format!("input_{zone}"), policy(verdict, "from"));
+                let is_last =
+                    |rule: &&&Rule| rule.chain == chain && rule.target == target && rule.comment.is_empty();
+                if fw4.iter().any(|rule| is_last(&rule)) && !sees(input) && !(logd && logs(&target)) {
+                    places.add(format!("the input policy of zone {zone}"), sum(input));
+                }
+            }
+            let forward = ours(&format!("forward_{zone}"), &name).or(ours("forward", "fwstat rule forward"));
+            let log = fw4.iter().any(|rule| rule.chain == format!("forward_{zone}") && rule.logs);
+            if self.forward_refuses && !sees(forward) && !(logd && log) {
+                places.add(format!("forwarding from zone {zone}"), sum(forward));
+            }
+            for verdict in ["reject", "drop"] {
+                // Out of the zone where it came in: with the rule in forward_Z that rule sees it.
+                let (chain, target) = (format!("forward_{zone}"), policy(verdict, "to"));
+                let is_last =
+                    |rule: &&&Rule| rule.chain == chain && rule.target == target && rule.comment.is_empty();
+                let seen = sees(ours(&chain, &name)) || (logd && logs(&target));
+                if fw4.iter().any(|rule| is_last(&rule)) && !seen {
+                    let packets = fw4.iter().filter(|rule| rule.chain == target && rule.refuses());
+                    let packets = packets.map(|rule| self.packets(rule)).reduce(both).flatten();
+                    places.add(format!("the forward policy of zone {zone} for its own interfaces"), packets);
+                }
+            }
+        }
+        for (at, rule) in fw4.iter().enumerate() {
+            if self.is_refusing_rule(rule, zones, &fw4[..at]) && !(logd && (rule.logs || logs(&rule.target)))
+            {
+                places.add(name_of(rule), self.packets(rule));
+            }
+        }
+        for (at, rule) in self.rules.iter().enumerate().filter(|(_, rule)| !rule.is_fw4()) {
+            if self.is_foreign(rule, &self.rules[..at]) && !(logd && rule.logs) {
+                places.add(format!("table {} {}", rule.family, rule.table), self.packets(rule));
+            }
+        }
+        if self.cut {
+            places.add("rules beyond the first 2048".into(), None);
+        }
+        places.rows
+    }
+
+    /// Whether a rule of fw4's table, the owner's or an include's, refuses packets of a counted zone before a rule of
+    /// ours has seen them. `before`: the rules before it.
+    fn is_refusing_rule(&self, rule: &Rule, zones: &[String], before: &[&Rule]) -> bool {
+        if !rule.refuses() || rule.verdict == Verdict::InvalidDrop || rule.sees() {
+            return false;
+        }
+        let zone = |start: &str| {
+            rule.chain.strip_prefix(start).is_some_and(|name| zones.iter().any(|zone| zone == name))
+        };
+        if matches!(rule.chain.as_str(), "input" | "forward") {
+            // The end of the chain: of zones whose rules of ours have seen it, and of interfaces in no zone.
+            return !(rule.target == "handle_reject" && rule.comment.is_empty());
+        }
+        if zone("input_") || zone("forward_") {
+            let last =
+                rule.comment.is_empty() && rule.verdict == Verdict::Jump && rule.target != "handle_reject";
+            let seen = before.iter().any(|ours| ours.chain == rule.chain && ours.sees());
+            return !last && !seen;
+        }
+        !is_of_fw4(&rule.chain) && !self.is_outbound(rule)
+    }
+
+    /// Whether it is another table's rule that can refuse inbound packets. `before`: the rules before it.
+    fn is_foreign(&self, rule: &Rule, before: &[Rule]) -> bool {
+        let key = |rule: &Rule| (rule.family.clone(), rule.table.clone(), rule.chain.clone());
+        let seen = rule.sees() || before.iter().any(|ours| ours.sees() && key(ours) == key(rule));
+        let guard = rule.family == "inet" && rule.table == "fwstat";
+        let packets = matches!(rule.family.as_str(), "inet" | "ip" | "ip6" | "netdev");
+        let refuses = matches!(rule.verdict, Verdict::Drop | Verdict::Reject);
+        packets && refuses && !guard && !seen && !self.is_outbound(rule)
+    }
+
+    fn is_outbound(&self, rule: &Rule) -> bool {
+        let key = (&rule.family, &rule.table, &rule.chain);
+        self.outbound.iter().any(|(family, table, name)| (family, table, name) == key)
+    }
+}
+
+/// The sum; not known unless both are.
+fn both(one: Option<Reading>, other: Option<Reading>) -> Option<Reading> {
+    one.zip(other).map(|(one, other)| one.plus(other))
+}
+
+/// Names of fw4's own chains; an owner's chain has another.
+fn is_of_fw4(chain: &str) -> bool {
+    const BEGIN: [&str; 15] = [
+        "input_",
+        "output_",
+        "forward_",
+        "helper_",
+        "accept_",
+        "reject_",
+        "drop_",
+        "dstnat",
+        "srcnat",
+        "notrack_",
+        "raw_",
+        "mangle_",
+        "handle_reject",
+        "syn_flood",
+        "prerouting",
+    ];
+    chain == "output" || BEGIN.iter().any(|start| chain.starts_with(start))
+}
+
+fn name_of(rule: &Rule) -> String {
+    // What leaves by another interface than the zone's goes on behind such a rule, and is counted by it.
+    let most = if rule.target.contains("_to_") { " (at most)" } else { "" };
+    match rule.comment.strip_prefix("!fw4: ") {
+        Some(name) => format!("rule '{name}'{most}"),
+        None => format!("a rule in chain {}{most}", rule.chain),
+    }
+}
+
+/// What a rule with this comment stands for, if it is ours.
+fn place_of(comment: &str) -> Option<Place> {
+    let name = comment.strip_prefix(OURS)?;
+    Some(match name.strip_prefix("rule ") {
+        Some(name) => Place::All(name.to_string()),
+        None => Place::Zone(name.to_string()),
+    })
+}
+
+/// The places so far; the same one twice is one with both sums.
+#[derive(Default)]
+struct Places {
+    rows: Vec<Unseen>,
+}
+
+impl Places {
+    fn add(&mut self, place: String, packets: Option<Reading>) {
+        if let Some(row) = self.rows.iter_mut().find(|row| row.place == place) {
+            row.packets = both(row.packets, packets);
+        } else if self.rows.len() < MAX_PLACES {
+            self.rows.push(Unseen { place, packets });
+        } else if let Some(last) = self.rows.last_mut() {
+            last.place = "further rules".into();
+            last.packets = both(last.packets, packets);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

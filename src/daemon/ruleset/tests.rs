@@ -1,0 +1,216 @@
+//! Rulesets of fw4's shape, as the JSON that nft prints of them.
+
+use super::*;
+
+const LOG: &str = r#"{"log": {"prefix": "x", "group": 32, "snaplen": 128}}"#;
+const COUNT: &str = r#"{"counter": {"packets": 7, "bytes": 280}}"#;
+const LIMIT: &str = r#"{"limit": {"rate": 25, "burst": 50, "per": "second", "inv": true}}"#;
+
+fn rule(chain: &str, comment: &str, statements: &[&str]) -> String {
+    let comment = if comment.is_empty() { String::new() } else { format!(r#""comment": "{comment}","#) };
+    let statements = statements.join(", ");
+    format!(
+        r#"{{"rule": {{"family": "inet", "table": "fw4", "chain": "{chain}", {comment} "expr": [{statements}]}}}}"#
+    )
+}
+
+fn jump(chain: &str) -> String {
+    format!(r#"{{"jump": {{"target": "{chain}"}}}}"#)
+}
+
+/// What every ruleset of fw4 has: default forward REJECT, zone wan input REJECT and forward DROP.
+fn fw4() -> Vec<String> {
+    let chain = |name: &str, policy: &str| {
+        format!(
+            r#"{{"chain": {{"family": "inet", "table": "fw4", "name": "{name}", "type": "filter", "hook": "{name}",
+            "prio": 0, "policy": "{policy}"}}}}"#
+        )
+    };
+    vec![
+        chain("input", "drop"),
+        chain("forward", "drop"),
+        chain("output", "accept"),
+        rule(
+            "syn_flood",
+            "!fw4: Accept SYN packets below rate-limit",
+            &[r#"{"limit": {"rate": 25, "burst": 50, "per": "second"}}"#, r#"{"return": null}"#],
+        ),
+        rule("syn_flood", "!fw4: Drop excess packets", &[r#"{"drop": null}"#]),
+        rule("input", "", &[&jump("handle_reject")]),
+        rule("forward", "", &[&jump("handle_reject")]),
+        rule("output_wan", "!fw4: Output-drop", &[COUNT, &jump("drop_to_wan")]),
+        rule("input_lan", "!fw4: Of another zone", &[COUNT, r#"{"drop": null}"#]),
+        rule("reject_from_wan", "!fw4: reject wan IPv4/IPv6 traffic", &[COUNT, &jump("handle_reject")]),
+        rule("drop_to_wan", "!fw4: drop wan IPv4/IPv6 traffic", &[COUNT, r#"{"drop": null}"#]),
+    ]
+}
+
+/// Our rules, and behind them the ends of the zone's chains.
+fn with_ours(input: &[&str], forward: &[&str], syn_flood: &[&str]) -> Vec<String> {
+    let mut rules = fw4();
+    rules.push(rule("input", "fwstat rule syn_flood", syn_flood));
+    rules.push(rule("input_wan", "fwstat wan", input));
+    rules.push(rule("input_wan", "", &[&jump("reject_from_wan")]));
+    rules.push(rule("forward_wan", "fwstat wan", forward));
+    rules.push(rule("forward_wan", "", &[&jump("drop_to_wan")]));
+    rules
+}
+
+fn read(rules: &[String]) -> Ruleset {
+    Ruleset::read(format!(r#"{{"nftables": [{{"metainfo": {{}}}}, {}]}}"#, rules.join(", ")).as_bytes())
+        .unwrap()
+}
+
+fn unseen(rules: &[String], logd: bool) -> Vec<(String, Option<u64>)> {
+    let unseen = read(rules).unseen(&["wan".to_string()], logd);
+    let packets = |unseen: &Unseen| unseen.packets.map(|reading| reading.packets);
+    unseen.into_iter().map(|unseen| (unseen.place.clone(), packets(&unseen))).collect()
+}
+
+fn places(rows: &[(&str, Option<u64>)]) -> Vec<(String, Option<u64>)> {
+    rows.iter().map(|(place, packets)| (place.to_string(), *packets)).collect()
+}
+
+#[test]
+fn the_default_firewall_with_our_rules_has_no_place_that_is_not_seen() {
+    assert_eq!(unseen(&with_ours(&[COUNT, LOG], &[COUNT, LOG], &[LIMIT, COUNT, LOG]), false), []);
+}
+
+#[test]
+fn without_our_rules_every_refusing_place_is_named() {
+    let mut rules = fw4();
+    rules.push(rule("input_wan", "", &[&jump("reject_from_wan")]));
+    rules.push(rule("forward_wan", "", &[&jump("drop_to_wan")]));
+    let expected = places(&[
+        ("the SYN flood protection (chain syn_flood)", None),
+        ("the input policy of zone wan", None),
+        ("forwarding from zone wan", None),
+        ("the forward policy of zone wan for its own interfaces", Some(7)),
+    ]);
+    assert_eq!(unseen(&rules, true), expected);
+}
+
+#[test]
+fn a_rule_that_only_counts_tells_a_sum_and_a_limit_of_other_numbers_tells_nothing() {
+    let rules = with_ours(&[COUNT], &[COUNT, LOG], &[LIMIT, COUNT]);
+    let sums =
+        [("the SYN flood protection (chain syn_flood)", Some(7)), ("the input policy of zone wan", Some(7))];
+    assert_eq!(unseen(&rules, false), places(&sums));
+    let other = LIMIT.replace("25", "100");
+    let rules = with_ours(&[COUNT, LOG], &[COUNT, LOG], &[&other, COUNT, LOG]);
+    assert_eq!(unseen(&rules, false), places(&[("the SYN flood protection (chain syn_flood)", None)]));
+}
+
+#[test]
+fn rules_of_the_owner_ahead_of_ours_are_sums_unless_the_log_has_them() {
+    let mut rules = fw4();
+    let log = r#"{"log": {"prefix": "Log-and-drop: "}}"#;
+    rules.push(rule("input", "!fw4: Any-src-input", &[COUNT, r#"{"drop": null}"#]));
+    rules.push(rule("input_wan", "!fw4: Drop-set", &[COUNT, r#"{"drop": null}"#]));
+    rules.push(rule("input_wan", "!fw4: Reject-smtp", &[COUNT, &jump("handle_reject")]));
+    rules.push(rule("input_wan", "!fw4: No-counter", &[r#"{"drop": null}"#]));
+    rules.push(rule("input_wan", "!fw4: Log-and-drop", &[COUNT, log, &jump("drop_from_wan")]));
+    rules.push(rule("input_wan", "!fw4: Allow-Ping", &[COUNT, r#"{"accept": null}"#]));
+    rules.push(rule("forward_wan", "!fw4: Fwd-drop", &[COUNT, &jump("drop_to_lan")]));
+    rules.push(rule("user_chain", "", &[r#"{"drop": null}"#]));
+    rules.extend(with_ours(&[COUNT, LOG], &[COUNT, LOG], &[LIMIT, COUNT, LOG]).split_off(fw4().len()));
+    let mut expected = places(&[
+        ("rule 'Any-src-input'", Some(7)),
+        ("rule 'Drop-set'", Some(7)),
+        ("rule 'Reject-smtp'", Some(7)),
+        ("rule 'No-counter'", None),
+        ("rule 'Log-and-drop'", Some(7)),
+        ("rule 'Fwd-drop' (at most)", Some(7)),
+        ("a rule in chain user_chain", None),
+    ]);
+    assert_eq!(unseen(&rules, false), expected);
+    expected.retain(|(place, _)| place != "rule 'Log-and-drop'");
+    assert_eq!(unseen(&rules, true), expected);
+}
+
+#[test]
+fn invalid_packets_are_seen_by_a_rule_in_each_of_the_two_chains() {
+    let vmap = r#"{"vmap": {"key": {"ct": {"key": "state"}}, "data": {"set": [["established", {"accept": null}],
+        ["invalid", {"drop": null}]]}}}"#;
+    let mut rules = with_ours(&[COUNT, LOG], &[COUNT, LOG], &[LIMIT, COUNT, LOG]);
+    for chain in ["input", "forward", "output"] {
+        rules.push(rule(chain, "!fw4: Handle flows", &[vmap]));
+    }
+    let both = [("drop_invalid (chain input)", None), ("drop_invalid (chain forward)", None)];
+    assert_eq!(unseen(&rules, false), places(&both));
+    rules.push(rule("input", "fwstat rule invalid", &[COUNT, LOG]));
+    rules.push(rule("forward", "fwstat rule invalid", &[COUNT, LOG]));
+    assert_eq!(unseen(&rules, false), []);
+}
+
+#[test]
+fn a_zone_that_accepts_forwarding_is_seen_by_the_rule_at_the_end_of_the_chain_forward() {
+    let mut rules = with_ours(&[COUNT, LOG], &[COUNT], &[LIMIT, COUNT, LOG]);
+    rules.retain(|rule| !rule.contains("forward_wan"));
+    rules.push(rule("forward_wan", "", &[&jump("accept_to_wan")]));
+    assert_eq!(unseen(&rules, false), places(&[("forwarding from zone wan", None)]));
+    rules.push(rule("forward", "fwstat rule forward", &[COUNT, LOG]));
+    assert_eq!(unseen(&rules, false), []);
+}
+
+#[test]
+fn tables_of_other_programs_are_told_and_the_guards_is_not() {
+    let table = |family: &str, table: &str, chain: &str, statements: &str| {
+        format!(
+            r#"{{"rule": {{"family": "{family}", "table": "{table}", "chain": "{chain}", "expr": [{statements}]}}}}"#
+        )
+    };
+    let drop = format!(r#"{COUNT}, {{"drop": null}}"#);
+    let rules = [
+        r#"{"chain": {"family": "inet", "table": "banIP", "name": "out", "hook": "output"}}"#.to_string(),
+        table("inet", "banIP", "in", &drop),
+        table("inet", "banIP", "in", &drop),
+        table("inet", "banIP", "out", r#"{"drop": null}"#),
+        table("inet", "fwstat", "guard", r#"{"drop": null}"#),
+        table("bridge", "x", "in", r#"{"drop": null}"#),
+    ];
+    assert_eq!(unseen(&rules, false), places(&[("table inet banIP", Some(14))]));
+}
+
+#[test]
+fn the_counters_of_our_rules_are_told_by_place_and_a_named_one_once() {
+    let named = r#"{"counter": "fwstat_zone_wan"}"#;
+    let rules = [
+        r#"{"counter": {"family": "inet", "name": "fwstat_zone_wan", "table": "fw4", "packets": 5, "bytes": 1}}"#.into(),
+        rule("input_wan", "fwstat wan", &[named, LOG]),
+        rule("forward_wan", "fwstat wan", &[named, LOG]),
+        rule("input", "fwstat rule syn_flood", &[LIMIT, COUNT, LOG]),
+        rule("input_guest", "fwstat guest", &[COUNT]),
+        rule("forward_guest", "fwstat guest", &[COUNT]),
+        rule("input_wan", "!fw4: x", &[COUNT]),
+    ];
+    let counted = read(&rules).counted().into_iter().map(|(place, reading)| (place, reading.packets));
+    let counted: Vec<_> = counted.collect();
+    let zone = |name: &str| Place::Zone(name.into());
+    assert_eq!(counted, [(zone("guest"), 14), (zone("wan"), 5), (Place::All("syn_flood".into()), 7)]);
+}
+
+#[test]
+fn any_number_of_rules_is_a_bounded_number_of_places() {
+    let mut rules = fw4();
+    let drop = |number| rule("input_wan", &format!("!fw4: Drop-{number}"), &[COUNT, r#"{"drop": null}"#]);
+    rules.extend((0..MAX_RULES).map(drop));
+    let found = unseen(&rules, false);
+    assert_eq!(found.len(), MAX_PLACES);
+    assert_eq!(found.last().unwrap(), &("further rules".to_string(), None));
+}
+
+#[test]
+fn what_is_no_ruleset_is_refused() {
+    for wrong in [
+        "Operation not permitted",
+        "",
+        "{}",
+        r#"{"nftables": []"#,
+        r#"{"nftables": []} x"#,
+        r#"{"nftables": [{"rule": {"comment": 5}}]}"#,
+    ] {
+        assert!(Ruleset::read(wrong.as_bytes()).is_none(), "{wrong}");
+    }
+    assert!(Ruleset::read(br#"{"nftables": []}"#).unwrap().counted().is_empty());
+}

@@ -1,0 +1,55 @@
+//! Whether a daemon runs, told without ubus: it holds a lock in its directory in RAM.
+
+use std::fs::File;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+const LOCK: &str = "daemon.lock";
+
+/// Held while the daemon runs. A daemon that is still ending has it before.
+#[derive(Default)]
+pub struct Running(Option<Flock<File>>);
+
+impl Running {
+    /// Takes the lock unless it is held already. Nobody stops working without it.
+    pub fn take(&mut self, run: &Path) {
+        if self.0.is_none() {
+            let file = File::options().create(true).truncate(false).write(true).open(run.join(LOCK));
+            self.0 = file.ok().and_then(|file| Flock::lock(file, FlockArg::LockExclusiveNonblock).ok());
+        }
+    }
+}
+
+/// Whether a daemon with this directory runs; false where that cannot be seen.
+pub fn is_running(run: &Path) -> bool {
+    // The init script gives the daemon a directory of its own below the service's.
+    [run.join(LOCK), run.join("state").join(LOCK)].iter().any(|path| {
+        let Ok(file) = File::open(path) else { return false };
+        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_daemon_is_told_from_one_that_left_its_lock_behind() {
+        let run = std::env::temp_dir().join(format!("fwstat-running-{}", std::process::id()));
+        std::fs::create_dir_all(run.join("state")).unwrap();
+        assert!(!is_running(&run));
+        let mut running = Running::default();
+        running.take(&run.join("state"));
+        assert!(is_running(&run) && is_running(&run.join("state")));
+        let mut second = Running::default();
+        second.take(&run.join("state"));
+        assert!(second.0.is_none());
+        drop(running);
+        assert!(!is_running(&run));
+        second.take(&run.join("state"));
+        assert!(is_running(&run));
+        std::fs::remove_dir_all(run).unwrap();
+    }
+}
