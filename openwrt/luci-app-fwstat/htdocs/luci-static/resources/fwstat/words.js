@@ -27,7 +27,7 @@ const sentences = [
 	[ /^a flood, (\d+) attempts within (\w+)(.*)$/, _('a flood, %s attempts within %s%s') ],
 	[ /^a scan, (\d+) different services within (\w+)(.*)$/, _('a scan, %s different services within %s%s') ],
 	[ /^(\d+) failed logins within (\w+)(.*)$/, _('%s failed logins within %s%s') ],
-	[ /^somebody asked for it$/, _('somebody asked for it') ],
+	[ /^somebody asked for it$/, _('blocked by hand') ],
 	[ /^it was blocked before$/, _('it was blocked before') ],
 	[ /^expired$/, _('time was up') ],
 	[ /^by hand$/, _('unblocked by hand') ],
@@ -70,6 +70,19 @@ function among(list, sentence) {
 	return list === sentences ? sentence : among(sentences, sentence);
 }
 
+/* How many attempts a reason is about; without a number it can be all of them. */
+function concerned(reason) {
+	const match = /(\d+) (?:such )?attempts?\b|up to (\d+) too (?:low|high)|^(\d+) (?:packets|lines)\b/.exec(reason);
+	return match ? +match.slice(1).find((number) => number != null) : Infinity;
+}
+
+/* The attempts of an answer, or as many as its rows have. */
+function attempts(answer) {
+	if (answer.attempts != null) return answer.attempts;
+	const rows = [ 'services', 'sources', 'countries', 'hours', 'days', 'months' ].map((name) => answer[name]).find((list) => list) || [];
+	return rows.reduce((sum, row) => sum + row.attempts, 0);
+}
+
 const translate = (sentence) => among(sentences, sentence);
 
 return baseclass.extend({
@@ -77,9 +90,14 @@ return baseclass.extend({
 	of: translate,
 	/* One that may be among others, too. */
 	among: among,
-	/* The reasons of an answer, each in a sentence of its own. */
-	reasons: (answer) => answer && answer.complete === false
-		? String(answer.incomplete_because || '').split('; ').filter((reason) => reason).map(translate) : [],
+	/* Why an answer is not complete, each in a sentence of its own: what can be 1 % of its attempts and more, and what is less. */
+	reasons: (answer) => {
+		const reasons = { large: [], small: [] };
+		if (answer && answer.complete === false)
+			String(answer.incomplete_because || '').split('; ').filter((reason) => reason)
+				.forEach((reason) => reasons[concerned(reason) < attempts(answer) / 100 ? 'small' : 'large'].push(translate(reason)));
+		return reasons;
+	},
 	/* What an attack on a service wants. */
 	wants: (phrase) => known(phrase),
 	rules: { flood: _('Flood'), scan: _('Scan'), login: _('Failed logins'), manual: _('By hand'), found: _('Found in the kernel') },
