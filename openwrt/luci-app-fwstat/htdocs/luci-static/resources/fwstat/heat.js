@@ -26,17 +26,16 @@ function usual(days) {
 }
 
 function table(rows) {
-	const most = Math.max(1, ...rows.flatMap((row) => row || []));
+	const counts = rows.flatMap((row) => row || []), least = Math.min(...counts), most = Math.max(...counts);
 	return el('div', { 'class': 'fw-heatbox' }, [
 		el('table', { 'class': 'fw-heat', 'data-chart': 'heat' }, [
 			el('thead', {}, el('tr', {}, [ el('td') ].concat(HOURS.map((hour) => el('th', { scope: 'col' }, hour % 6 == 0 ? String(hour) : null))))),
 			el('tbody', {}, rows.map((row, weekday) => el('tr', {}, [ el('th', { scope: 'row' }, text.weekdayName(weekday)) ].concat(HOURS.map((hour) => {
 				const count = row ? row[hour] : null, title = '%s %s: %s'.format(text.weekdayName(weekday), text.hour(hour), text.mean(count));
-				/* As the square root, so that one flood leaves the other hours to be seen. */
-				return el('td', { title: title, 'aria-label': title, 'data-value': count == null ? null : String(count), style: count == null ? null : '--heat: %s%%'.format(Math.round(Math.sqrt(count / most) * 100)) });
+				return el('td', { title: title, 'aria-label': title, 'data-value': count == null ? null : String(count), style: count == null ? null : '--heat: %s%%'.format(most > least ? Math.round((count - least) / (most - least) * 100) : 50) });
 			})))))
 		]),
-		el('p', { 'class': 'fw-soft' }, _('The median of the last %s weeks; the darkest hour has %s attempts.').format(WEEKS, text.mean(most)))
+		el('p', { 'class': 'fw-soft' }, _('The median of the last %s weeks: from %s attempts in the lightest hour to %s in the darkest.').format(WEEKS, text.mean(least), text.mean(most)))
 	]);
 }
 
