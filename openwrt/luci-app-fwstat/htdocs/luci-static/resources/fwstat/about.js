@@ -49,7 +49,7 @@ function fill(node, address) {
 		lookup([ address ], TIMEOUT_MS, 1).then((found) => {
 			names[address] = found[address] || '';
 			fill(node, address);
-		}).catch(() => node.replaceChildren(_('The router cannot look it up: the package rpcd-mod-rrdns is missing, or you may not.')));
+		}).catch((error) => node.replaceChildren(_('The router could not look it up (%s). It needs the package rpcd-mod-rrdns and a name server.').format(error && error.message || error)));
 	}, { name: 'lookup', 'class': 'btn cbi-button fw-chip', title: _('Asks the router\'s name server for the name of the address.') }));
 }
 
