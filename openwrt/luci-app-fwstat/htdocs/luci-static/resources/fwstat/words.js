@@ -24,6 +24,25 @@ const sentences = [
 	[ /^the country database (\S+) is (\d+) days old: .*$/, _('the country database %s is %s days old: countries of newer address ranges are missing or wrong') ],
 	[ /^the country database (\S+) cannot be used: (.+)$/, _('the country database %s cannot be used: %s') ],
 	[ /^(\d+) lines of the log were taken for copies .*$/, _('%s lines of the log were taken for copies of packets that NFLOG gave: too many came at once to compare') ],
+	[ /^(.+): (\d+) packets were refused today that are known only as a sum$/, _('%s: %s packets were refused today; they are known only as a sum') ],
+	[ /^(.+): what is refused there is not counted$/, _('%s: what is refused there is not counted') ],
+	[ /^and (\d+) more reasons$/, _('and %s more reasons') ],
+	[ /^the SYN flood protection \(chain syn_flood\)$/, _('the SYN flood protection (chain syn_flood)') ],
+	[ /^the input policy of zone (\S+)$/, _('the input policy of zone %s') ],
+	[ /^forwarding from zone (\S+)$/, _('forwarding from zone %s') ],
+	[ /^the forward policy of zone (\S+) for its own interfaces$/, _('the forward policy of zone %s for its own interfaces') ],
+	[ /^rules beyond the first (\d+)$/, _('rules beyond the first %s') ],
+	[ /^rule '(.+)'$/, _('rule "%s"') ],
+	[ /^table (\S+) (\S+)$/, _('table %s %s') ],
+	[ /^the budget of (\d+) blocks for floods and scans within (\w+) is used up: .*$/, _('the budget of %s blocks for floods and scans within %s is used up: more sources are not blocked') ],
+	[ /^the budget of (\d+) blocks for failed logins within (\w+) is used up: .*$/, _('the budget of %s blocks for failed logins within %s is used up: more password guessers are not blocked') ],
+	[ /^the limit of blocks for failed logins \((\d+)\) is reached: .*$/, _('there are as many blocks for failed logins as there can be (%s)') ],
+	[ /^the limit of blocks by hand \((\d+)\) is reached: .*$/, _('there are as many blocks by hand as there can be (%s)') ],
+	[ /^the kernel cannot tell now whether the inside has a connection to it$/, _('the kernel cannot tell now whether the inside has a connection to it') ],
+	[ /^(.+): which interfaces lead outside is told by their names$/, _('%s: which interfaces lead outside is told by their names') ],
+	[ /^(\S+) has no zones$/, _('%s has no zones') ],
+	[ /^netifd has not told the networks$/, _('netifd has not told the networks') ],
+	[ /^zone (.+) has no interface at present$/, _('zone %s has no interface at present') ],
 	[ /^a flood, (\d+) attempts within (\w+)(.*)$/, _('a flood, %s attempts within %s%s') ],
 	[ /^a scan, (\d+) different services within (\w+)(.*)$/, _('a scan, %s different services within %s%s') ],
 	[ /^(\d+) failed logins within (\w+)(.*)$/, _('%s failed logins within %s%s') ],
@@ -72,7 +91,7 @@ function among(list, sentence) {
 
 /* How many attempts a reason is about; without a number it can be all of them. */
 function concerned(reason) {
-	const match = /(\d+) (?:such )?attempts?\b|up to (\d+) too (?:low|high)|^(\d+) (?:packets|lines)\b/.exec(reason);
+	const match = /(\d+) (?:such )?attempts?\b|up to (\d+) too (?:low|high)|(?:^|: )(\d+) (?:packets|lines)\b/.exec(reason);
 	return match ? +match.slice(1).find((number) => number != null) : Infinity;
 }
 

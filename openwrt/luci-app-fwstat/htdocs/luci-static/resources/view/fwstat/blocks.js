@@ -31,7 +31,8 @@ function load(state, again) {
 const dry = (row) => row.dry ? el('span', { 'class': 'fw-tag fw-note', title: _('Dry run: this would be blocked, but is not.') }, _('dry run')) : null;
 
 function source(row) {
-	return [ page.link(text.address(row.address), 'sources', { address: row.address.split('/')[0] }), row.dry ? ' ' : null, dry(row) ];
+	return [ page.link(text.address(row.address), 'sources', { address: row.address.split('/')[0] }), row.dry ? ' ' : null, dry(row),
+		row.pending ? [ ' ', el('span', { 'class': 'fw-tag fw-note' }, _('not in the kernel yet')) ] : null ];
 }
 
 function evidence(row) {

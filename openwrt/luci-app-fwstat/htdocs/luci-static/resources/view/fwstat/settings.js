@@ -134,6 +134,31 @@ function guard(map) {
 	allow.datatype = 'or(cidr4,cidr6,ipaddr)';
 }
 
+/* What the notifier sends, each kind off while it is empty. */
+function messages(map) {
+	const section = map.section(form.NamedSection, 'notify', 'notify', _('Messages'),
+		_('About blocks, anomalies and losses. Each kind is off while its field is empty. Tokens and passwords stand in the file of secrets.'));
+	section.addremove = false;
+	const add = (option, title, description, placeholder, good, sentence) => {
+		const field = section.option(form.Value, option, title, description);
+		field.placeholder = placeholder;
+		field.rmempty = true;
+		if (good) field.validate = (id, value) => !value || good.test(value) ? true : sentence;
+	};
+	const url = /^https?:\/\/\S+$/, urlSentence = _('An address that begins with https:// or http://');
+	add('mail', _('Mail to'), _('By msmtp or sendmail.'), 'owner@example.org', /^[A-Za-z0-9._+][A-Za-z0-9._+-]*@[A-Za-z0-9.-]+$/, _('A mail address'));
+	add('mail_from', _('Mail from'), null, 'router@example.org');
+	add('ntfy', 'ntfy', _('The URL of a topic; secret ntfy_token.'), 'https://ntfy.example.org/router', url, urlSentence);
+	add('webhook', 'Webhook', _('A URL, gets JSON by POST; secret webhook_authorization.'), 'https://example.org/hook', url, urlSentence);
+	add('telegram', 'Telegram', _('The id of a chat; secret telegram_token.'), '123456', /^-?\d+$|^@\w+$/, _('A number, or a name with @'));
+	add('mqtt', 'MQTT', _('The host of a broker, with Home Assistant\'s discovery; secrets mqtt_user and mqtt_password.'), '192.168.1.5', /^[A-Za-z0-9.:_-]+$/, _('A host name or an address'));
+	add('dshield', 'DShield', _('Your user id: the evidence of blocks is mailed there.'), '12345', /^\d{1,9}$/, _('A whole number'));
+	const abuseipdb = section.option(form.Flag, 'abuseipdb', 'AbuseIPDB', _('Reports blocks there: others then see whom you blocked and why; secret abuseipdb_key.'));
+	abuseipdb.rmempty = true;
+	add('most', _('At most'), _('Messages in a time; the rest is summed up in one.'), '6/1h', /^[1-9]\d{0,5}\/[1-9]\d{0,5}[smhd]$/, _('A number, a slash and a time, such as 6/1h'));
+	add('secret_file', _('File of secrets'), _('Of root, mode 0600; a line name=value each.'), '/etc/fwstat/notify.secret', /^\/[^\x00-\x1f]+$/, _('A path that begins with / and has no ".." in it'));
+}
+
 /* Where the page leads to about an address. */
 function links(map) {
 	const section = map.section(form.NamedSection, 'page', 'page', _('This page'));
@@ -155,6 +180,7 @@ return view.extend({
 		}
 		main(map);
 		guard(map);
+		messages(map);
 		links(map);
 		return map.render().then((rendered) => {
 			const frame = page.open({ name: 'settings', masks: false, load: () => data.attempt('status'), draw: (state, status) => findings(status) });
