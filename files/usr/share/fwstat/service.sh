@@ -116,10 +116,11 @@ fwstat_shown() {
 fwstat_own() {
 	local file
 	for file in "$1"/* "$1"/.[!.]*; do
+		# The notifier's scripts and secrets stay root's.
+		case "${file##*/}" in notify.d | notify.secret) continue ;; esac
 		[ -e "$file" ] || [ -L "$file" ] || continue
 		case "${file##*/}" in
 			*.fws | *.bad | .fwstat-* | *.new | lock | clock-set | guard*) ;;
-			notify.d | notify.secret) ;;
 			*)
 				fwstat_say "$1 holds files of others (${file##*/}): it stays root's; choose a directory of its own"
 				return 0
@@ -129,10 +130,7 @@ fwstat_own() {
 	chown fwstat:fwstat "$1"
 	chmod 750 "$1"
 	for file in "$1"/* "$1"/.[!.]*; do
-		# The notifier's scripts and secrets stay root's.
-		case "${file##*/}" in
-			notify.d | notify.secret) continue ;;
-		esac
+		case "${file##*/}" in notify.d | notify.secret) continue ;; esac
 		# -h: a link that the service's user made leads nowhere.
 		if [ -e "$file" ] || [ -L "$file" ]; then chown -h fwstat:fwstat "$file"; fi
 	done
