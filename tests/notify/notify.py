@@ -448,6 +448,7 @@ class Service(Notifier):
     def test_nothing_runs_unless_something_is_configured(self):
         self.ship(*(path.name for path in SHIPPED.iterdir()))
         self.assertEqual(self.instance("config fwstat 'main'\n\toption enabled '1'\n"), "")
+        self.assertEqual(self.instance("config notify 'notify'\n\toption abuseipdb '0'\n"), "")
         shipped = (FILES / "etc/config/fwstat").read_text()
         self.assertEqual(self.instance(shipped), "", "the shipped configuration")
         self.assertFalse((self.place / "run").exists())
@@ -457,7 +458,7 @@ class Service(Notifier):
         self.secrets.write_text("ntfy_token=tk_1\n")
         told = self.instance(f"config notify 'notify'\n\toption ntfy 'https://ntfy.example.org/a b'\n\toption secret_file '{self.secrets}'\n").splitlines()
         self.assertEqual((told[0], told[-1]), ("instance notify", "closed"))
-        for line in ("user nobody", "group nobody", "no_new_privs 1", "env NOTIFY_NTFY=https://ntfy.example.org/a b", "env NOTIFY_MAIL="):
+        for line in ("user nobody", "group nobody", "env NOTIFY_NTFY=https://ntfy.example.org/a b", "env NOTIFY_MAIL="):
             self.assertIn(line, told)
         self.assertEqual([path.name for path in (self.place / "run/notify.d").iterdir()], ["ntfy"], "what is off is not there")
         secret = self.place / "run/secret"

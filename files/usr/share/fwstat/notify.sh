@@ -50,7 +50,7 @@ notify_value() {
 	eval "echo \"\${NOTIFY_$(notify_upper "$1"):-}\""
 }
 
-# Whether the script's option is set; one without an option always runs.
+# Whether the script's option is set (0 is off); one without an option always runs.
 notify_is_configured() {
 	local option
 	option=$(notify_head "$1" option)
@@ -58,7 +58,9 @@ notify_is_configured() {
 		'') return 0 ;;
 		*[!a-z_]*) return 1 ;;
 	esac
-	[ -n "$(notify_value "$option")" ]
+	case "$(notify_value "$option")" in
+		'' | 0) return 1 ;;
+	esac
 }
 
 # Whether there is anything to run.
@@ -267,6 +269,5 @@ notify_service() {
 	procd_set_param stderr 1
 	procd_set_param user "$NOTIFY_USER"
 	procd_set_param group "$NOTIFY_USER"
-	procd_set_param no_new_privs 1
 	procd_close_instance
 }
