@@ -165,7 +165,7 @@ function links(map) {
 	section.addremove = false;
 	const link = section.option(form.DynamicList, 'link', _('Links about a source'), _('A name, | and an address with {address} in it, such as Whois|https://example.org/?q={address}. They are opened only when you choose one.'));
 	link.placeholder = 'Whois|https://example.org/?q={address}';
-	link.validate = (id, value) => [ value ].flat().every((one) => !one || about.link(one)) ? true : _('A name, | and an https address with {address} in it');
+	link.validate = (id, value) => [ value ].flat().every((one) => !one || about.link(one)) ? true : _('A name, | and a web address with {address} in it');
 }
 
 return view.extend({
