@@ -255,6 +255,18 @@ class Scripts(Notifier):
             self.assertFalse([line for line in web.arguments if secret in line], "a secret is in the list of processes")
         self.assertEqual(LOG.text, "")
 
+    def test_what_a_dry_run_and_a_loss_say(self):
+        web = self.web()
+        self.ship("webhook", "abuseipdb")
+        self.secrets.write_text("abuseipdb_key=k3y\n")
+        self.start(webhook=f"{web.url}/hook", abuseipdb=1, abuseipdb_api=f"{web.url}/api")
+        self.send("block", BLOCK | {"dry": True})
+        self.send("incomplete", {"what": "guard", "because": "more sources were blocked"})
+        until(lambda: len(web.requests) == 2, "two messages")
+        self.assertEqual([path for path, _, _ in web.requests], ["/hook", "/hook"], "nothing is reported of a dry run")
+        texts = [json.loads(body)["text"] for _, _, body in web.requests]
+        self.assertEqual(texts, [f"A dry run: 198.51.100.7 is not blocked, but would be: {REASON}.", "more sources were blocked"])
+
     def test_a_receiver_that_refuses_is_told_in_the_log(self):
         web = self.web()
         web.status = 503

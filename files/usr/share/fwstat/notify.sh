@@ -10,7 +10,7 @@ NOTIFY_SECONDS=${NOTIFY_SECONDS:-60}
 NOTIFY_EACH=${NOTIFY_EACH:-100}
 NOTIFY_OPTIONS='mail mail_from ntfy webhook telegram mqtt mqtt_port abuseipdb dshield language'
 # What of an event becomes a variable.
-NOTIFY_FIELDS='address reason rule count window since expires times date protocol port name attempts expected score sentence from to month events'
+NOTIFY_FIELDS='address reason rule count window since expires times date protocol port name attempts expected score sentence what because dry from to month events'
 
 notify_upper() {
 	# shellcheck disable=SC2018,SC2019 # names of options and fields are ASCII
@@ -141,6 +141,10 @@ notify_words() {
 		block)
 			FWSTAT_TITLE="Blocked: $FWSTAT_ADDRESS"
 			FWSTAT_TEXT="$FWSTAT_ADDRESS is blocked until ${FWSTAT_EXPIRES:-later}: $FWSTAT_REASON."
+			if [ "$FWSTAT_DRY" = true ]; then
+				FWSTAT_TITLE="Would be blocked: $FWSTAT_ADDRESS"
+				FWSTAT_TEXT="A dry run: $FWSTAT_ADDRESS is not blocked, but would be: $FWSTAT_REASON."
+			fi
 			;;
 		anomaly)
 			FWSTAT_TITLE="Out of line: $service"
@@ -148,7 +152,7 @@ notify_words() {
 			;;
 		incomplete)
 			FWSTAT_TITLE='The statistics are not complete'
-			FWSTAT_TEXT=${FWSTAT_SENTENCE:-$FWSTAT_REASON}
+			FWSTAT_TEXT=${FWSTAT_BECAUSE:-${FWSTAT_SENTENCE:-$FWSTAT_REASON}}
 			;;
 		exposure)
 			FWSTAT_TITLE="Open to the Internet: $service"
