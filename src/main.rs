@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
 use fwstat::cli::arguments::{self, Command, Place};
@@ -12,6 +13,9 @@ use fwstat::cli::shell::{self, Outcome, ShellError};
 use fwstat::daemon;
 use fwstat::output::cells::plain;
 use fwstat::sys::memory;
+
+/// A shell script of the package.
+const NOTIFIER: &str = "/usr/share/fwstat/notify";
 
 /// 0 answered, 1 failed, 2 wrong usage.
 fn main() -> ExitCode {
@@ -82,6 +86,11 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::GuardTest { source, ubus } => client::guard_test(source, &ubus, out)?,
         Command::Unblock { source, ubus } => client::unblock(source, &ubus, out)?,
         Command::Commit { ubus } => client::commit(&ubus, out)?,
+        Command::TestNotify => {
+            // Only comes back if it cannot start.
+            let error = std::process::Command::new(NOTIFIER).arg("--test").exec();
+            return Err(ShellError::Failure(format!("cannot run {NOTIFIER}: {error}")));
+        }
         Command::Check { config, ubus, run } => {
             return check::run(&daemon::Places { config, ubus, run }, out);
         }

@@ -96,6 +96,8 @@ pub enum Command {
     Commit {
         ubus: PathBuf,
     },
+    /// The notifier's scripts with a test event.
+    TestNotify,
     Check {
         config: PathBuf,
         ubus: PathBuf,
@@ -219,6 +221,8 @@ impl Raw<'_> {
             }
             "unblock" => Ok(Command::Unblock { source: self.source(values::blockable)?, ubus: self.ubus()? }),
             "commit" => Ok(Command::Commit { ubus: self.ubus()? }),
+            "notify" if self.has(&options::TEST) => Ok(Command::TestNotify),
+            "notify" => Err("add --test: events are sent by the service".to_string()),
             "check" => Ok(Command::Check {
                 config: self.path_or(&options::CONFIG, DEFAULT_CONFIG)?,
                 ubus: self.ubus()?,

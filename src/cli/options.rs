@@ -55,6 +55,7 @@ pub static LIMIT: OptionRow = option("limit", "N", "at most so many rows, 1 to 1
 pub static CURSOR: OptionRow =
     option("cursor", "N", "only what came after this cursor of an earlier answer [default: 0]");
 pub static JSON: OptionRow = option("json", "", "print the answer as one JSON object");
+pub static TEST: OptionRow = option("test", "", "send a test to everything that is configured");
 pub static DB: OptionRow = option(
     "db",
     "DIR",
@@ -321,6 +322,15 @@ pub static COMMANDS: [CommandRow; 21] = [
                 missing and how to set it. Changes nothing.",
         options: &[&CONFIG, &UBUS, &RUN],
         examples: &["fwstat check"],
+    },
+    CommandRow {
+        name: "notify",
+        operands: "",
+        brief: "send a test message",
+        about: "Runs every script of /etc/fwstat/notify.d that is configured with a test event and tells how each \
+                ended: fails if one did.",
+        options: &[&TEST],
+        examples: &["fwstat notify --test"],
     },
     CommandRow {
         name: "daemon",

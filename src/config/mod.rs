@@ -184,7 +184,8 @@ impl Config {
             reading.sections(kind, &sections);
         }
         for section in &sections {
-            if ![options::MAIN, options::GUARD].contains(&section.kind.as_str()) {
+            let kind = section.kind.as_str();
+            if ![options::MAIN, options::GUARD].contains(&kind) && !options::OTHERS.contains(&kind) {
                 let what = format!("unknown section type '{}'", uci::shown(&section.kind));
                 reading.problem(section.line, "", "", what, "it is ignored", true);
             }

@@ -11,6 +11,8 @@ use crate::query::question::Prefix;
 pub const MAIN: &str = "fwstat";
 /// The type of the guard's section.
 pub const GUARD: &str = "guard";
+/// Types of sections that others read: the page in LuCI and the notifier.
+pub const OTHERS: [&str; 2] = ["page", "notify"];
 
 pub struct Row {
     pub section: &'static str,

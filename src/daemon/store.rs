@@ -66,13 +66,18 @@ enum Job {
     Finish,
 }
 
+/// A commit that can be published.
+struct Prepared {
+    /// Its files, and whether they are written (or removed).
+    names: Vec<(String, bool)>,
+    bytes: u64,
+    /// What is to be logged.
+    said: Vec<String>,
+}
+
 /// What it did.
 enum Done {
-    Prepared {
-        names: Vec<(String, bool)>,
-        bytes: u64,
-        said: Vec<String>,
-    },
+    Prepared(Prepared),
     /// No rule demands anything.
     Nothing,
     Failed(String),
@@ -99,7 +104,7 @@ fn prepare(store: &mut Store, changes: Vec<Change>, said: Vec<String>) -> Done {
     }
     let names = changes.iter().map(|(name, bytes)| (name.clone(), bytes.is_some())).collect();
     let bytes = changes.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(|bytes| bytes.len() as u64).sum();
-    Done::Prepared { names, bytes, said }
+    Done::Prepared(Prepared { names, bytes, said })
 }
 
 /// One job, on the worker's own handle of the store.
@@ -152,7 +157,7 @@ pub struct Places {
     worker: Option<Worker<Job, Done>>,
     /// What the worker is at.
     flight: Option<Purpose>,
-    prepared: Option<(Vec<(String, bool)>, u64, Vec<String>)>,
+    prepared: Option<Prepared>,
     /// Changes of other files that wait, each file once.
     extra: Vec<Change>,
     extra_in_flight: Vec<Change>,
@@ -561,9 +566,9 @@ impl Places {
     fn done(&mut self, done: Done, engine: &mut Engine) {
         let Some(purpose) = self.flight.take() else { return };
         match done {
-            Done::Prepared { names, bytes, said } => {
+            Done::Prepared(prepared) => {
                 self.flight = Some(purpose);
-                self.prepared = Some((names, bytes, said));
+                self.prepared = Some(prepared);
             }
             Done::Nothing => {}
             Done::Failed(why) => self.failed(purpose, why, engine),
@@ -581,7 +586,9 @@ impl Places {
     }
 
     fn publish(&mut self, engine: &mut Engine, now: Now) {
-        let (Some((names, bytes, said)), Some(purpose)) = (self.prepared.take(), self.flight.take()) else {
+        let (Some(Prepared { names, bytes, said }), Some(purpose)) =
+            (self.prepared.take(), self.flight.take())
+        else {
             return;
         };
         let Some(store) = &mut self.store else { return };

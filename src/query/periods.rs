@@ -250,12 +250,15 @@ impl MonthSums {
     }
 }
 
+/// Of the part of a month that is asked for, with its different sources.
+type AskedSums = (MonthSums, Option<Distinct>);
+
 pub struct MonthList {
     question: Question,
     span: Span,
     found: Option<super::anomalies::Found>,
     /// The whole of each month, and the part of it that is asked for.
-    sums: Vec<(Month, MonthSums, Option<(MonthSums, Option<Distinct>)>)>,
+    sums: Vec<(Month, MonthSums, Option<AskedSums>)>,
     measured: Measured,
     reasons: Reasons,
 }

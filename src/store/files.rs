@@ -323,7 +323,7 @@ impl Store {
         for month in self.near(&touched) {
             if !touched.contains(&month) {
                 let neighbour = self.neighbour(month, &touched)?;
-                adding.push(self, Slot::Neighbour(neighbour))?;
+                adding.push(self, Slot::Neighbour(Box::new(neighbour)))?;
                 continue;
             }
             let mut new = Vec::new();
@@ -489,7 +489,7 @@ struct Neighbour {
 enum Slot {
     /// The flag: its rows become those of the whole month.
     Touched(Box<WholeMonth>, bool),
-    Neighbour(Neighbour),
+    Neighbour(Box<Neighbour>),
 }
 
 impl Slot {
@@ -515,7 +515,8 @@ impl Adding {
             Slot::Touched(whole, _) => {
                 whole.days.iter().for_each(|day| self.cells.add(day.date, day.class(Class::Attempt)));
             }
-            Slot::Neighbour(Neighbour { data, .. }) => {
+            Slot::Neighbour(neighbour) => {
+                let data = &neighbour.data;
                 data.days.iter().for_each(|day| self.cells.add(day.date, &day.summary));
             }
         }
@@ -538,7 +539,8 @@ impl Adding {
                 }
                 self.added.changes.extend(store.change_month(&whole)?);
             }
-            Slot::Neighbour(Neighbour { data, judged }) => {
+            Slot::Neighbour(neighbour) => {
+                let Neighbour { data, judged } = *neighbour;
                 let mut found = found;
                 found.sort_by_key(|cell| (cell.date, cell.service));
                 if judged && data.detail != Detail::Month && data.damage.is_none() && found != data.cells {

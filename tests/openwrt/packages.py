@@ -279,6 +279,16 @@ class Installed(unittest.TestCase):
         config = self.router.place / "etc/config/fwstat"
         config.write_text(config.read_text().replace("\nconfig guard", f"\t{text}\n\nconfig guard"))
 
+    def test_the_page_is_there_for_who_is_logged_in(self):
+        service, cache = self.router.place / "etc/init.d/rpcd", self.router.place / "tmp/luci-indexcache.12ab.json"
+        service.write_text('#!/bin/sh\necho "$1" >> /tmp/rpcd\n')
+        service.chmod(0o755)
+        cache.write_text("{}")
+        (self.router.place / "tmp/luci-modulecache").mkdir()
+        self.router.install(package("luci-app-fwstat"))
+        self.assertEqual(self.router.read("/tmp/rpcd"), "reload\n")
+        self.assertEqual(list((self.router.place / "tmp").glob("luci-*")), [])
+
     def test_installing_counts_and_uninstalling_leaves_the_tree_as_it_was(self):
         self.start_firewall()
         before = self.router.tree()
@@ -295,7 +305,7 @@ class Installed(unittest.TestCase):
         # The configuration, the data, the service's user; what is in RAM goes with the next boot.
         self.assertEqual(
             {name for name in left if not name.startswith("tmp/run/fwstat")},
-            {"etc/config/fwstat", "etc/fwstat", "etc/passwd", "etc/group"},
+            {"etc/config/fwstat", "etc/passwd", "etc/group"},
         )
         self.assertEqual(set(before) - set(after), set())
         self.assertFalse((self.router.place / "tmp/run/fwstat/rules").exists())

@@ -103,7 +103,8 @@ class Router:
             target.chmod(entry.mode)
         (information / f"{name}.list").write_text("".join(listed))
         for part in ("control", "postinst", "prerm", "postinst-pkg", "prerm-pkg"):
-            (information / f"{name}.{part}").write_bytes(control[part][1])
+            if part in control:
+                (information / f"{name}.{part}").write_bytes(control[part][1])
         environment = {"PKG_UPGRADE": "1"} if upgrade else {}
         self.run("/bin/sh", f"/usr/lib/opkg/info/{name}.postinst", environment=environment)
 

@@ -117,8 +117,12 @@ impl Bridge {
             return fault(id, -32002, "Access denied");
         }
         let mut arguments = request["params"][3].clone();
-        if object == "uci" {
-            return json!({"jsonrpc": "2.0", "id": id, "result": self.uci(method, &arguments)});
+        let others = match object {
+            "uci" => Some(self.uci(method, &arguments)),
+            _ => router(object, method, &arguments),
+        };
+        if let Some(result) = others {
+            return json!({"jsonrpc": "2.0", "id": id, "result": result});
         }
         arguments["ubus_rpc_session"] = json!(session);
         let result = match call(&self.socket, object, method, &arguments, Duration::from_secs(20)) {
@@ -140,7 +144,7 @@ impl Bridge {
         };
         match (session, object) {
             ("writer", "uci") => true,
-            ("reader", "uci") => method == "get",
+            ("reader", "uci") => method == "get" || method == "changes",
             ("writer", _) => within("read") || within("write"),
             ("reader", _) => within("read"),
             _ => false,
@@ -172,8 +176,30 @@ impl Bridge {
             let written = fs::write(&self.config, written(&values));
             return if written.is_ok() { json!([0]) } else { json!([9]) };
         }
-        json!([0, {"values": values}])
+        match method {
+            "changes" => json!([0, {"changes": {}}]),
+            "apply" | "confirm" => json!([0]),
+            _ => json!([0, {"values": values}]),
+        }
     }
+}
+
+/// What others on the bus answer: procd, rpcd-mod-rrdns, and rpcd's luci-rpc.
+fn router(object: &str, method: &str, arguments: &Value) -> Option<Value> {
+    let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs());
+    let answer = match (object, method) {
+        // The wall clock of the daemon's zone, JST, as seconds.
+        ("system", "info") => json!({"localtime": now + 9 * 3600, "uptime": 100}),
+        ("network.rrdns", "lookup") => match arguments["addrs"][0].as_str()? {
+            "203.0.113.66" => json!({"203.0.113.66": "<b>scan</b>.example.net"}),
+            _ => json!({}),
+        },
+        ("luci-rpc", "getHostHints") => {
+            json!({"00:00:5E:00:53:07": {"name": "camera.lan", "ipaddrs": ["192.168.1.7"], "ip6addrs": []}})
+        }
+        _ => return None,
+    };
+    Some(json!([0, answer]))
 }
 
 /// As it stands in a file of `/etc/config`.

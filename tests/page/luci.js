@@ -102,6 +102,31 @@ const extend = (properties) => {
 
 const notify = (title, content, kind) => document.getElementById('header').append(E('div', { 'class': 'alert-message ' + (kind || '') }, [ content ]));
 
+/* As LuCI's: the first that is added runs at once, each then at the multiples of its seconds, and never twice at a time. */
+const poll = {
+	queue: [], tick: 0, timer: null,
+	add(fn, interval) {
+		if (isNaN(interval) || typeof(fn) != 'function') throw new TypeError('Invalid argument to LuCI.poll.add()');
+		if (this.queue.some((entry) => entry.fn === fn)) return false;
+		this.queue.push({ ready: true, interval: interval >>> 0, fn: fn });
+		if (this.timer == null) this.start();
+		return true;
+	},
+	start() {
+		this.tick = 0;
+		this.timer = setInterval(() => this.step(), 1000);
+		this.step();
+	},
+	step() {
+		for (const entry of this.queue) {
+			if (this.tick % entry.interval != 0 || !entry.ready) continue;
+			entry.ready = false;
+			Promise.resolve(entry.fn()).finally(() => { entry.ready = true; });
+		}
+		this.tick++;
+	}
+};
+
 /* Forms: a map of sections of options, each an input; enough to set and save. */
 class Option {
 	constructor(name, title, description) { Object.assign(this, { name, title, description, values: [] }); }
@@ -145,14 +170,25 @@ class Map_ {
 			values: Object.fromEntries(section.options.map((option) => [ option.name, option.read(option.element) ])) })), Promise.resolve()).then(() => notify(null, E('p', {}, [ 'saved' ]), 'info'));
 	}
 }
-let uciValues = {};
+let uciValues = {}, uciLoaded = false;
+const uciChanged = [];
 
 const known = {
 	baseclass: { extend }, view: { extend }, form: { Map: Map_, NamedSection: 'named', Value: Option, Flag, ListValue, MultiValue: List, DynamicList: List },
-	rpc: { declare: (spec) => (...args) => post(spec.object, spec.method, Object.fromEntries(spec.params.map((name, index) => [ name, args[index] ]))) },
-	poll: { add: (run, seconds) => setInterval(run, seconds * 1000) },
+	'tools.widgets': { ZoneSelect: List },
+	rpc: { declare: (spec) => (...args) => post(spec.object, spec.method, Object.fromEntries((spec.params || []).map((name, index) => [ name, args[index] ])))
+		.then((answer) => spec.reject && typeof(answer) == 'number' && answer ? Promise.reject(new Error('ubus code ' + answer)) : answer) },
+	poll: poll,
 	ui: { addNotification: notify },
-	uci: { load: (config) => post('uci', 'get', { config }).then((answer) => { uciValues = answer.values; }) }
+	uci: {
+		load: (config) => uciLoaded ? Promise.resolve() : post('uci', 'get', { config }).then((answer) => { uciValues = answer.values; uciLoaded = true; }),
+		unload: () => { uciLoaded = false; },
+		get: (config, section, option) => (uciValues[section] || {})[option],
+		set: (config, section, option, value) => { uciChanged.push([ config, section, { [option]: value } ]); },
+		save: () => Promise.all(uciChanged.splice(0).map(([ config, section, values ]) => post('uci', 'set', { config, section, values }))),
+		changes: () => post('uci', 'changes', {}).then((answer) => answer.changes),
+		apply: () => post('uci', 'apply', { timeout: 10, rollback: true })
+	}
 };
 
 L.require = (name) => known[name] = known[name] || fetch(L.resource(name.replace(/\./g, '/') + '.js')).then((answer) => {

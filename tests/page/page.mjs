@@ -66,6 +66,16 @@ const cells = (table, column) => page.locator(`[data-table="${table}"] .fw-col-$
 const figures = (chart) => page.locator(`[data-chart="${chart}"] tbody td:nth-of-type(1)`).allTextContents();
 const hash = () => Object.fromEntries(new URLSearchParams(new URL(page.url()).hash.slice(1)));
 
+// What can be used and is cut off by the box around it, or by the window.
+const outside = () => [ ...document.querySelectorAll('.fw-page :is(a, button, input, select, summary)') ].filter((node) => node.checkVisibility()).filter((node) => {
+	const own = node.getBoundingClientRect();
+	for (let box = node.parentElement; box; box = box.parentElement) {
+		const { left, width } = box.getBoundingClientRect();
+		if (getComputedStyle(box).overflowX != 'visible' && (own.left < left - 1 || own.right > left + width + 1)) return true;
+	}
+	return own.left < -1 || own.right > window.innerWidth + 1;
+}).map((node) => node.outerHTML.slice(0, 120));
+
 const tests = {
 	async 'every tab opens in English and light, in Japanese and dark, and at 360 pixels'() {
 		for (const tab of TABS) {
@@ -79,6 +89,7 @@ const tests = {
 			await open(tab, { width: 360 });
 			assert.doesNotMatch(await text('.fw-page'), /\[object|undefined|NaN/);
 			assert.equal(await page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth)), 0, `${tab} is wider than 360 pixels`);
+			assert.deepEqual(await page.evaluate(outside), [], `${tab}: what acts is outside its box at 360 pixels`);
 			await page.screenshot({ path: `${pictures}/${tab}-small.png`, fullPage: true });
 		}
 	},
@@ -95,6 +106,69 @@ const tests = {
 		assert.deepEqual(await figures('hours'), summary.hours.map((row) => number(row.attempts)));
 		assert.ok(await page.locator('[data-chart="hours"] canvas').count() == 1, 'the chart is drawn');
 		assert.match(await page.locator('[data-chart="hours"] .fw-chart').getAttribute('aria-label'), /Attempts by hour/);
+	},
+
+	async 'the overview of another range, and its way back to today'() {
+		await open('overview');
+		assert.match(await text('.fw-updated'), /^Updated \d\d:\d\d:\d\d/);
+		await page.evaluate(() => { window.calls.length = 0; });
+		await page.locator('[name=reload]').click();
+		await page.waitForFunction(() => window.calls.some((call) => call.method == 'summary'));
+		await page.locator('.fw-chip', { hasText: '30 days' }).click();
+		await page.waitForFunction(() => /a day$/m.test(document.querySelector('.fw-tiles')?.innerText));
+		const { from, to } = hash(), summary = await answer('summary', { limit: 8, from, to });
+		assert.equal((Date.parse(to) - Date.parse(from)) / 86400000, 29);
+		assert.equal(await text('.fw-tile .fw-figure-number'), number(summary.attempts));
+		assert.match(await text('.fw-tiles'), new RegExp(`the same time before: ${number(summary.before.attempts)}`));
+		assert.deepEqual(await figures('hours'), summary.hours.map((row) => number(row.attempts)));
+		assert.doesNotMatch(await text('.fw-body'), /today in|yesterday/);
+		const names = Object.keys(summary.protocols).sort((a, b) => summary.protocols[b] - summary.protocols[a]).map((name) => name.toUpperCase());
+		assert.ok(names.length > 1);
+		const tile = await page.locator('.fw-tile', { hasText: 'By protocol' }).innerText();
+		assert.deepEqual(tile.match(/\b[A-Z]+[0-9]?(?= [\d<])/g), names.slice(0, 4), 'the card has protocols and nothing else');
+		assert.match(await text('.fw-others'), /^Besides attempts:/);
+		await page.screenshot({ path: `${pictures}/overview-30-days.png`, fullPage: true });
+		await page.locator('.fw-chip', { hasText: 'Today' }).click();
+		await page.waitForFunction(() => /Attempts today/.test(document.body.innerText));
+		assert.deepEqual(hash(), {});
+	},
+
+	async 'what is less than 1 % is no alarm'() {
+		await open('overview');
+		const reasons = (because, attempts) => page.evaluate(([ because, attempts ]) => L.require('fwstat.words').then((words) =>
+			words.reasons({ complete: false, incomplete_because: because, attempts })), [ because, attempts ]);
+		const low = 'the attempts of some services can be up to 3 too low';
+		assert.deepEqual(await reasons(low, 3964), { large: [], small: [ low ] });
+		assert.deepEqual(await reasons(low, 300), { large: [ low ], small: [] });
+		assert.deepEqual(await reasons('5 packets were lost today before they were read; the clock is not set', 100000),
+			{ large: [ 'the clock is not set' ], small: [ '5 packets were lost today before they could be read' ] });
+		const loss = await page.evaluate(() => L.require('fwstat.words').then((words) => words.reasons({ complete: true, attempts: 1 })));
+		assert.deepEqual(loss, { large: [], small: [] });
+	},
+
+	async 'a moment is shown as exactly as it is known'() {
+		await open('overview');
+		const moments = (list) => page.evaluate((list) => L.require('fwstat.text').then((text) => list.map((one) => text.moment(one))), list);
+		const year = new Date().getFullYear();
+		assert.deepEqual(await moments([ `${year}-03-04T05:06:07+09:00`, `${year - 1}-03-04T05:06:07+09:00`, `${year - 1}-03-04T00:00:00+09:00`, `${year - 1}-03-04`, null, 'at once' ]),
+			[ 'Mar 4, 05:06:07', `Mar 4, ${year - 1}, 05:06:07`, `Mar 4, ${year - 1}`, `Mar 4, ${year - 1}`, '–', 'at once' ]);
+	},
+
+	async 'hours by day of the week'() {
+		await open('trends');
+		await page.locator('.fw-heatfold summary').click();
+		await page.waitForSelector('.fw-heat');
+		const today = await page.evaluate(() => L.require('fwstat.data').then((data) => data.today()));
+		const day = (back) => new Date(Date.parse(today) - back * 86400000).toISOString().slice(0, 10);
+		const counts = Array.from({ length: 7 }, () => Array.from({ length: 24 }, () => []));
+		for (let back = 1; back <= 28; back++)
+			for (const { hour, attempts } of (await answer('hours', { from: day(back), to: day(back) })).hours)
+				counts[(new Date(day(back)).getUTCDay() + 6) % 7][hour].push(attempts);
+		const wanted = counts.map((hours) => hours.map((four) => four.sort((a, b) => a - b)).map((four) => (four[1] + four[2]) / 2));
+		const shown = await page.locator('.fw-heat tbody tr').evaluateAll((rows) => rows.map((row) => [ ...row.querySelectorAll('td') ].map((cell) => +cell.dataset.value)));
+		assert.deepEqual(shown, wanted);
+		assert.ok(Math.max(...wanted.flat()) > 0);
+		await page.screenshot({ path: `${pictures}/trends-heat.png`, fullPage: true });
 	},
 
 	async 'the report of a month: a page of its own in both languages, nothing fetched, addresses masked'() {
@@ -247,6 +321,11 @@ const tests = {
 		await open('live');
 		await page.waitForSelector('[data-table=live] tbody tr');
 		await page.screenshot({ path: `${pictures}/live.png`, fullPage: true });
+		await page.setViewportSize({ width: 360, height: 900 });
+		assert.deepEqual(await page.evaluate(outside), []);
+		assert.ok(await page.locator('[data-table=live] .fw-col-port button').first().isVisible());
+		await page.screenshot({ path: `${pictures}/live-small.png` });
+		await page.setViewportSize({ width: 1180, height: 900 });
 		await page.locator('[data-table=live] .fw-col-port button', { hasText: /^22$/ }).first().click();
 		await page.waitForFunction(() => [ ...document.querySelectorAll('[data-table=live] tbody .fw-col-port') ].every((cell) => cell.innerText == '22'));
 		assert.equal(hash().port, '22');
@@ -264,6 +343,27 @@ const tests = {
 		assert.equal(await text('[data-table=live] tbody'), rows, 'paused');
 		await page.locator('[name=pause]').click();
 		await page.waitForFunction(() => /203\.0\.113\.77/.test(document.body.innerText));
+	},
+
+	async 'opening a tab asks each question once'() {
+		for (const tab of TABS) {
+			await open(tab);
+			// LuCI's polling has run by then.
+			await new Promise((resolve) => setTimeout(resolve, 1200));
+			const calls = await page.evaluate(() => window.calls.map((call) => `${call.object} ${call.method} ${JSON.stringify(call.args)}`));
+			assert.deepEqual(calls, [ ...new Set(calls) ], tab);
+			assert.equal(calls.filter((call) => call.startsWith('fwstat summary')).length, tab == 'overview' ? 1 : 0, tab);
+		}
+	},
+
+	async 'no event stands in two rows'() {
+		log(Array.from({ length: 5 }, (_, index) => packet('reject wan in: ', '203.0.113.88', 5000 + index, index + 1)));
+		await until(async () => (await answer('recent', { limit: 10, source: '203.0.113.88' })).events.length == 5, 'they are there');
+		await open('live');
+		await page.waitForFunction(() => /203\.0\.113\.88/.test(document.body.innerText));
+		await new Promise((resolve) => setTimeout(resolve, 4000));
+		const ports = (await cells('live', 'port')).filter((port) => /^500\d$/.test(port));
+		assert.deepEqual(ports.sort(), [ '5000', '5001', '5002', '5003', '5004' ]);
 	},
 
 	async 'a look is one small call, and a hidden page asks nothing'() {
@@ -340,6 +440,12 @@ const tests = {
 		await until(() => inKernel('2001:db8:7::'), 'the /64 is in the kernel\'s set');
 		await drawn();
 		assert.equal(await page.locator('[name=address]').inputValue(), '');
+		// On a small screen the row is stacked, and nothing is cut off.
+		await page.setViewportSize({ width: 360, height: 900 });
+		assert.deepEqual(await page.evaluate(outside), []);
+		assert.ok(await page.locator('[name="unblock-2001:db8:7::/64"]').isVisible());
+		await page.screenshot({ path: `${pictures}/blocks-one-small.png`, fullPage: true });
+		await page.setViewportSize({ width: 1180, height: 900 });
 		for (const [ what, words ] of [ [ '192.168.1.5', /192\.168\.1\.5 is not blocked: it is a private or reserved address/ ], [ '192.0.2.0/24', /neither a single address nor an IPv6 \/64/ ],
 			[ '<img src=x>', /"<img src=x>" is no IPv4 or IPv6 address/ ] ]) {
 			await block(what, '1h');
@@ -349,6 +455,59 @@ const tests = {
 		}
 		assert.equal((await answer('blocks')).blocks.length, 1);
 		await ask('unblock', { address: '2001:db8:7::' });
+	},
+
+	async 'blocks are ended together, all at once, and never made again'() {
+		const addresses = [ 1, 2, 3, 4, 5 ].map((last) => `203.0.113.${200 + last}`);
+		for (const address of addresses) await ask('block', { address });
+		await open('blocks');
+		const listed = () => cells('blocks', 'address').then((list) => list.sort());
+		assert.deepEqual(await listed(), addresses);
+		assert.ok(await page.locator('[name=unblock-chosen]').isDisabled());
+		for (const address of addresses.slice(0, 2)) await page.locator(`[name="tick-${address}"]`).check();
+		await page.locator('[name=unblock-chosen]').click();
+		await page.waitForFunction(() => document.querySelectorAll('[data-table=blocks] tbody tr').length == 3);
+		assert.deepEqual(await listed(), addresses.slice(2));
+		const [ download ] = await Promise.all([ page.waitForEvent('download'), page.locator('[name="blocks.csv"]').click() ]);
+		assert.match(fs.readFileSync(await download.path(), 'utf8'), /^\ufeffaddress,reason,[^\n]*dropped\r\n/);
+
+		const before = fs.readFileSync(config, 'utf8');
+		await page.locator(`[name="never-${addresses[2]}"]`).click();
+		await page.waitForFunction(() => /is never blocked again/.test(document.body.innerText));
+		assert.match(fs.readFileSync(config, 'utf8'), new RegExp(`list allow '${addresses[2]}'`));
+		await configure(fs.readFileSync(config, 'utf8'), async () => /allow list/.test(JSON.stringify(await ask('block', { address: addresses[2] }))));
+		await configure(before, async () => (await answer('status')).guard.state == 'on');
+
+		let asked = '';
+		page.once('dialog', (dialog) => { asked = dialog.message(); dialog.accept(); });
+		await page.locator('[name=unblock-all]').click();
+		await page.waitForFunction(() => /Nobody is blocked/.test(document.body.innerText));
+		assert.equal(asked, 'End all 2 blocks?');
+		await until(() => !addresses.some(inKernel), 'none is in the kernel');
+	},
+
+	async 'who that is: names, links, only on request'() {
+		await open('sources', { state: 'address=203.0.113.66' });
+		assert.deepEqual((await page.evaluate(() => window.calls)).filter((call) => call.object == 'network.rrdns'), [], 'nothing is looked up unasked');
+		await page.locator('[name=lookup]').click();
+		await page.waitForFunction(() => document.querySelector('[data-fact=name]').innerText == '<b>scan</b>.example.net');
+		const links = () => page.locator('[data-fact=links] a').evaluateAll((list) => list.map((one) => [ one.textContent, one.href, one.rel, one.target ]));
+		await page.waitForSelector('[data-fact=links] a');
+		assert.deepEqual((await links())[1], [ 'AbuseIPDB', 'https://www.abuseipdb.com/check/203.0.113.66', 'noreferrer noopener', '_blank' ]);
+		assert.ok((await links()).every(([ , , rel ]) => rel == 'noreferrer noopener'));
+		// Also of an address that was never seen.
+		await open('sources', { state: 'address=192.168.1.7' });
+		await page.waitForFunction(() => document.querySelector('[data-fact=name]').innerText == 'camera.lan');
+		assert.equal(await page.locator('[data-fact=links]').count(), 0, 'nobody outside knows an address of the inside');
+		await open('sources', { state: 'address=203.0.113.66&mask=1' });
+		assert.equal(await page.locator('[data-fact=links], [data-fact=name]').count(), 0);
+
+		const before = fs.readFileSync(config, 'utf8');
+		fs.writeFileSync(config, before.replace(/config page 'page'\n/, `$&\tlist link 'Mine|https://example.org/{address}'\n\tlist link 'bad|javascript:alert({address})'\n`));
+		await open('sources', { state: 'address=203.0.113.66' });
+		await page.waitForSelector('[data-fact=links] a');
+		assert.deepEqual((await links()).map(([ name, href ]) => [ name, href ]), [ [ 'Mine', 'https://example.org/203.0.113.66' ] ]);
+		await configure(before, async () => true);
 	},
 
 	async 'who floods is blocked, with evidence; who may read only sees it'() {
@@ -431,9 +590,18 @@ const tests = {
 		assert.match(await text('.fw-body'), /すべてのオプションが有効/);
 		for (const row of await page.locator('.fw-body td:last-child').allInnerTexts()) assert.match(row, /[ぁ-ん]/, 'in Japanese');
 		await open('settings');
-		await page.locator('[name=commit_interval]').fill('soon');
-		await page.locator('.cbi-button-apply').click();
-		await page.waitForSelector('.alert-message.error');
+		// What the daemon refuses the form refuses, too.
+		for (const [ name, value, sentence ] of [ [ 'commit_interval', 'soon', /A time from 1m to 7d/ ], [ 'commit_interval', '30s', /A time from 1m to 7d/ ], [ 'flood', '0/1m', /A number from 1 to 1000000/ ],
+			[ 'block_for', '999d', /A time from 10s to 30d/ ], [ 'evidence', '5000', /A whole number from 0 to 2000/ ], [ 'max_blocks', '99999', /A whole number from 1 to 16384/ ],
+			[ 'database', '/tmp/../etc', /A path that begins with/ ] ]) {
+			const field = page.locator(`[name=${name}]`), good = await field.inputValue();
+			await field.fill(value);
+			await page.locator('.cbi-button-apply').click();
+			await page.waitForSelector('.alert-message.error');
+			assert.match(await page.locator('.alert-message.error').innerText(), sentence);
+			await page.locator('.alert-message.error').evaluate((node) => node.remove());
+			await field.fill(good);
+		}
 		await page.locator('[name=commit_interval]').fill('2h');
 		await page.locator('.cbi-button-apply').click();
 		await page.waitForSelector('.alert-message.info');
@@ -456,7 +624,9 @@ const tests = {
 };
 
 let failed = 0;
-for (const [ name, run ] of Object.entries(tests)) {
+// PAGE_TESTS=words: only the tests whose names have them.
+const chosen = Object.entries(tests).filter(([ name ]) => name.includes(process.env.PAGE_TESTS || ''));
+for (const [ name, run ] of chosen) {
 	try {
 		await run();
 		assert.doesNotMatch(await page.evaluate(() => document.body.innerText), /\[object/, 'elements are elements');
@@ -470,5 +640,5 @@ for (const [ name, run ] of Object.entries(tests)) {
 	complaints.length = 0;
 }
 await browser.close();
-console.log(failed ? `${failed} of ${Object.keys(tests).length} failed` : `all ${Object.keys(tests).length} passed`);
+console.log(failed ? `${failed} of ${chosen.length} failed` : `all ${chosen.length} passed`);
 process.exit(failed ? 1 : 0);

@@ -119,6 +119,7 @@ fn every_other_command_is_understood() {
         ("guard-test --ubus=/u 192.0.2.7", Command::GuardTest { source, ubus: other("/u") }),
         ("unblock --ubus=/u 192.0.2.7", Command::Unblock { source, ubus: other("/u") }),
         ("commit", Command::Commit { ubus: ubus.clone() }),
+        ("notify --test", Command::TestNotify),
         (
             "check",
             Command::Check { config: DEFAULT_CONFIG.into(), ubus: ubus.clone(), run: DEFAULT_RUN.into() },

@@ -132,6 +132,8 @@ fwstat_shown() {
 fwstat_own() {
 	local file
 	for file in "$1"/* "$1"/.[!.]*; do
+		# The notifier's scripts and secrets stay root's.
+		case "${file##*/}" in notify.d | notify.secret) continue ;; esac
 		[ -e "$file" ] || [ -L "$file" ] || continue
 		case "${file##*/}" in
 			*.fws | *.bad | .fwstat-* | *.new | lock | daemon.lock | clock-set | guard*) ;;
@@ -144,6 +146,7 @@ fwstat_own() {
 	chown fwstat:fwstat "$1"
 	chmod 750 "$1"
 	for file in "$1"/* "$1"/.[!.]*; do
+		case "${file##*/}" in notify.d | notify.secret) continue ;; esac
 		# -h: a link that the service's user made leads nowhere.
 		if [ -e "$file" ] || [ -L "$file" ]; then chown -h fwstat:fwstat "$file"; fi
 	done

@@ -51,6 +51,8 @@ default_postinst() {
 	if grep -q '^Require-User: fwstat:fwstat' "/usr/lib/opkg/info/$package.control"; then
 		grep -q '^fwstat:' /etc/group || echo 'fwstat:x:32768:fwstat' >> /etc/group
 		grep -q '^fwstat:' /etc/passwd || echo 'fwstat:x:32768:32768:fwstat:/var/run/fwstat:/bin/false' >> /etc/passwd
+		grep -q '^fwstat-notify:' /etc/group || echo 'fwstat-notify:x:32769:fwstat-notify' >> /etc/group
+		grep -q '^fwstat-notify:' /etc/passwd || echo 'fwstat-notify:x:32769:32769:fwstat-notify:/var/run/fwstat-notify:/bin/false' >> /etc/passwd
 	fi
 	for script in $(grep '^/etc/uci-defaults/' "/usr/lib/opkg/info/$package.list"); do
 		(. "$script") && rm -f "$script"

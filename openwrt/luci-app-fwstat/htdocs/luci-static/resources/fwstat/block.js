@@ -1,6 +1,7 @@
 'use strict';
 'require baseclass';
 'require ui';
+'require uci';
 'require fwstat.page as page';
 'require fwstat.data as data';
 'require fwstat.text as text';
@@ -22,6 +23,38 @@ function act(tab, method, args, done, form) {
 	}, (error) => tell(words.of(error.message), 'error')).then(() => tab.refresh());
 }
 
+/* Each by itself: one that is gone already keeps none of the others. */
+function unblockEach(tab, addresses) {
+	let failed = null;
+	return addresses.reduce((before, address) => before.then(() => data.ask('unblock', { address: address }).catch((error) => { failed = error; })), Promise.resolve())
+		.then(() => failed ? tell(words.of(failed.message), 'error') : tell(N_(addresses.length, '%s source is no longer blocked.', '%s sources are no longer blocked.').format(text.number(addresses.length)), 'info'))
+		.then(() => tab.refresh());
+}
+
+/* Every block that there is, also those that the page does not show. */
+function everyBlock(cursor, found) {
+	return data.ask('blocks', { limit: 1000, cursor: cursor }).then((answer) => {
+		const all = (found || []).concat(answer.blocks.map((row) => row.address));
+		return answer.cursor != null && answer.blocks.length ? everyBlock(answer.cursor, all) : all;
+	});
+}
+
+/*
+ * Puts an address on the guard's allow list and ends its block. Where other changes wait to be applied in LuCI, this one
+ * waits with them.
+ */
+function never(tab, address) {
+	return Promise.all([ uci.load('fwstat'), uci.changes() ]).then(([ , waiting ]) => {
+		const allowed = [ uci.get('fwstat', 'guard', 'allow') ].flat().filter(Boolean);
+		if (!allowed.includes(address)) uci.set('fwstat', 'guard', 'allow', allowed.concat(address));
+		return uci.save().then(() => Object.keys(waiting || {}).length ? false : uci.apply().then(() => true));
+	}).then((applied) => {
+		uci.unload('fwstat');
+		return act(tab, 'unblock', { address: address }, applied ? _('%s is never blocked again.').format(text.address(address))
+			: _('%s is on the allow list once you apply the changes that wait.').format(text.address(address)));
+	}).catch((error) => tell(_('The allow list was not changed: %s').format(error && error.message || error), 'error'));
+}
+
 const unblock = (tab, address) => act(tab, 'unblock', { address: address }, _('%s is no longer blocked.').format(text.address(address)));
 
 return baseclass.extend({
@@ -38,17 +71,26 @@ return baseclass.extend({
 		unblock(tab, address);
 	}, { 'class': 'btn cbi-button cbi-button-remove fw-chip', name: 'unblock-' + address }) : null,
 
+	neverButton: (tab, address) => data.mayWrite() ? page.button(_('Never block'), (event) => {
+		event.target.disabled = true;
+		never(tab, address);
+	}, { 'class': 'btn cbi-button fw-chip', name: 'never-' + address, title: _('Puts it on the guard\'s allow list.') }) : null,
+
+	unblockEach: unblockEach,
+	unblockAll: (tab) => everyBlock().then((addresses) => window.confirm(N_(addresses.length, 'End %s block?', 'End all %s blocks?').format(text.number(addresses.length)))
+		? unblockEach(tab, addresses) : null).catch((error) => tell(words.of(error.message), 'error')),
+
 	/* What can be done with an address; without one it can be written. */
 	form: function(tab, address, blocked) {
 		if (!data.mayWrite()) return null;
-		if (blocked) return el('p', {}, this.unblockButton(tab, address));
+		if (blocked) return el('p', { 'class': 'fw-tools' }, [ this.unblockButton(tab, blocked.address), this.neverButton(tab, blocked.address) ]);
 		return el('form', { 'class': 'fw-form', submit: (event) => {
 			event.preventDefault();
 			const fields = event.target.elements, chosen = address || fields.address.value.trim();
 			fields.block.disabled = true;
 			act(tab, 'block', { address: chosen, 'for': fields.time.value, reason: fields.reason.value.trim() || undefined }, _('%s is blocked.').format(text.address(chosen)), event.target);
 		} }, [
-			address ? null : el('label', {}, [ _('Address or prefix'), el('input', { name: 'address', required: true, maxlength: 64, 'class': 'cbi-input-text' }) ]),
+			address ? null : el('label', {}, [ _('Address, or a /64 of IPv6'), el('input', { name: 'address', required: true, maxlength: 64, 'class': 'cbi-input-text' }) ]),
 			el('label', {}, [ _('For'), el('select', { name: 'time', 'class': 'cbi-input-select' }, TIMES.map(([ value, label ]) => el('option', { value: value }, label))) ]),
 			el('label', {}, [ _('Reason'), el('input', { name: 'reason', maxlength: 60, 'class': 'cbi-input-text' }) ]),
 			el('button', { type: 'submit', name: 'block', 'class': 'btn cbi-button cbi-button-negative' }, _('Block'))

@@ -16,6 +16,9 @@ const STATUS = {
 	8: _('The daemon does not support this.')
 };
 const declared = {};
+const systemInfo = rpc.declare({ object: 'system', method: 'info' });
+/* How far the router's wall clock, read as UTC, is ahead of the browser's clock, in milliseconds. */
+let ahead = null;
 
 function ask(method, args) {
 	declared[method] = declared[method] || rpc.declare({ object: 'fwstat', method: method, params: NAMES });
@@ -43,5 +46,12 @@ return baseclass.extend({
 	ask: ask,
 	/* The answer, or an object with `failed`, so that one part of a page can fail alone. */
 	attempt: (method, args) => ask(method, args).catch((error) => ({ failed: error.message })),
+	/* The router's local date, YYYY-MM-DD; the browser's where the router does not tell. */
+	today: () => (ahead != null ? Promise.resolve() : systemInfo().then((info) => {
+		if (info.localtime > 0) ahead = info.localtime * 1000 - Date.now();
+	}).catch(() => {})).then(() => {
+		const now = new Date();
+		return new Date(+now + (ahead != null ? ahead : -60000 * now.getTimezoneOffset())).toISOString().slice(0, 10);
+	}),
 	mayWrite: () => L.hasViewPermission() === true
 });

@@ -6,13 +6,13 @@
 /* What the guard does now, in words. */
 
 const STATES = {
-	off: _('The guard is off: nobody is blocked by himself.'),
-	on: _('The guard is on: who floods, scans or guesses passwords is blocked.'),
-	dry: _('The guard makes a dry run: it tells whom it would block, and blocks nobody.'),
+	off: _('The guard is off: no source is blocked automatically.'),
+	on: _('The guard is on: sources that flood, scan or guess passwords are blocked.'),
+	dry: _('The guard makes a dry run: it shows which sources it would block, and blocks none.'),
 	starting: _('The guard is starting.'),
 	degraded: _('The guard does not work as it should:')
 };
-/* Two words of the same. */
+/* The same in short. */
 const SHORT = { off: _('the guard is off'), dry: _('dry run'), starting: _('the guard is starting'), degraded: _('the guard does not work as it should') };
 
 const sentences = (guard) => [ STATES[guard.state] || guard.state, guard.why ? words.of(guard.why) : null ].filter(Boolean);

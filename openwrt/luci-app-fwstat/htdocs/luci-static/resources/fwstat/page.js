@@ -63,23 +63,18 @@ function fold(key, summary, children, attributes) {
 	}, attributes), [ el('summary', {}, summary), children ]);
 }
 
-let today = null;
-
 return baseclass.extend({
 	el: el, notice: notice, section: section, button: button, fold: fold, styles: styles,
 
 	link: (label, tab, state, title) => el('a', { href: address.link(tab, state), title: title }, label),
 	incomplete: (answer) => {
 		const reasons = words.reasons(answer);
-		return reasons.length ? notice('note', [ _('These figures are not complete:') ].concat(reasons)) : null;
+		return [
+			reasons.large.length ? notice('note', [ _('These figures are not complete:') ].concat(reasons.large)) : null,
+			reasons.small.length ? el('p', { 'class': 'fw-soft fw-small' }, _('Below one percent of the attempts: %s.').format(reasons.small.join('; '))) : null
+		];
 	},
 	failed: (answer) => answer.failed ? notice('wrong', words.of(answer.failed)) : null,
-
-	/* The router's date. */
-	today: () => today ? Promise.resolve(today) : data.ask('summary', { limit: 1 }).then((answer) => {
-		today = answer.now ? answer.now.slice(0, 10) : answer.to || new Date().toISOString().slice(0, 10);
-		return today;
-	}),
 
 	/* A switch that lives in the URL. */
 	toggle: (tab, name, label, on) => el('label', { 'class': 'fw-switch' }, [
@@ -102,7 +97,8 @@ return baseclass.extend({
 				? { from: event.target.value, to: event.target.value > to ? event.target.value : to }
 				: { to: event.target.value, from: event.target.value < from ? event.target.value : from }), true) });
 		return el('div', { 'class': 'fw-period' }, [
-			usual.map(([ label, range ]) => button(label, () => tab.set(range, true),
+			/* Where the page shows today by itself, it goes on to the next day by itself. */
+			usual.map(([ label, range ]) => button(label, () => tab.set(tab.current && range.from == now ? { from: '', to: '' } : range, true),
 				{ 'class': 'btn cbi-button fw-chip' + (range.from == from && range.to == to ? ' fw-chosen' : ''), 'aria-pressed': String(range.from == from && range.to == to) })),
 			el('span', { 'class': 'fw-dates' }, [ input('from', from, _('First day')), ' – ', input('to', to, _('Last day')) ])
 		]);
@@ -110,12 +106,14 @@ return baseclass.extend({
 
 	/*
 	 * The frame of a tab. `load(state, again)` gives a promise of what `draw(state, loaded, tab)` makes elements of;
-	 * `every`: seconds between two loads while the page is seen, each of them one call.
+	 * `every`: seconds between two loads while the page is seen, each of them one call. `current`: without a range in the
+	 * URL the tab shows today. `masks`: false where no address is shown.
 	 */
 	open: function(tab) {
 		styles();
 		const body = el('div', { 'class': 'fw-body', 'aria-live': 'off' }, el('em', { 'class': 'spinning' }, _('Loading…')));
-		let turn = 0, loaded = null, drawn = null;
+		const updated = el('span', { 'class': 'fw-soft fw-updated' });
+		let turn = 0, loaded = null, drawn = null, asked = -Infinity;
 		const state = () => {
 			const now = address.read();
 			text.setMask(now.mask === '1');
@@ -135,10 +133,12 @@ return baseclass.extend({
 		};
 		const refresh = (again) => {
 			const mine = ++turn;
+			asked = Date.now();
 			body.setAttribute('aria-busy', 'true');
 			return Promise.resolve(tab.load(state(), again === true)).then((answer) => {
 				if (mine !== turn) return;
 				loaded = answer;
+				updated.textContent = _('Updated %s').format(text.clock(new Date()));
 				draw();
 			}).catch((error) => {
 				if (mine === turn) body.replaceChildren(notice('wrong', words.of(error.message)));
@@ -157,17 +157,21 @@ return baseclass.extend({
 		tab.refresh = refresh;
 		tab.draw_again = () => { if (loaded != null) draw(); };
 		window.addEventListener('popstate', () => refresh());
+		refresh();
 		if (tab.every) {
-			poll.add(() => document.hidden || tab.paused && tab.paused(state()) ? Promise.resolve() : refresh(true), tab.every);
-			document.addEventListener('visibilitychange', () => { if (!document.hidden && !(tab.paused && tab.paused(state()))) refresh(true); });
+			const waits = () => document.hidden || tab.paused && tab.paused(state());
+			/* LuCI runs what is added at once: the first question is on its way by then. */
+			poll.add(() => waits() || Date.now() - asked < tab.every * 500 ? Promise.resolve() : refresh(true), tab.every);
+			document.addEventListener('visibilitychange', () => { if (!waits()) refresh(true); });
 		}
-		const mask = el('label', { 'class': 'fw-switch fw-mask' }, [
+		const mask = tab.masks === false ? null : el('label', { 'class': 'fw-switch fw-mask' }, [
 			el('input', { type: 'checkbox', name: 'mask', checked: state().mask === '1', change: (event) => tab.show({ mask: event.target.checked ? '1' : '' }) }),
 			' ' + _('Mask addresses')
 		]);
-		refresh();
 		return el('div', { 'class': 'fw-page', 'data-page': tab.name }, [
-			el('div', { 'class': 'fw-head' }, [ el('h2', {}, _('Firewall Statistics')), mask ]), body
+			el('div', { 'class': 'fw-head' }, [ el('h2', {}, _('Firewall Statistics')), el('div', { 'class': 'fw-tools' }, [
+				updated, button(_('Reload'), () => refresh(), { name: 'reload', 'class': 'btn cbi-button fw-chip' }), mask
+			]) ]), body
 		]);
 	}
 });

@@ -16,7 +16,8 @@ function cell(value) {
 	return /[",\n\r]/.test(plain) ? '"' + plain.replace(/"/g, '""') + '"' : plain;
 }
 
-function csv(columns, rows) {
+function csv(all, rows) {
+	const columns = all.filter((column) => !column.act);
 	const lines = [ columns.map((column) => cell(column.key)) ].concat(rows.map((row) => columns.map((column) => cell(column.value(row)))));
 	return lines.map((line) => line.join(',')).join('\r\n') + '\r\n';
 }
@@ -34,10 +35,14 @@ return baseclass.extend({
 	csv: csv,
 
 	/*
-	 * columns: { key, title, value(row): number or text, show(row): element, right, wide: left out on a small screen, plain: not sorted by }
-	 * options: { name, tab, sort: 'key' or '-key', search, empty }. The names of the state begin with the table's.
+	 * columns: { key, title, value(row): number or text, show(row): element, right, wide: left out on a small screen,
+	 * plain: not sorted by, known: left out where no row has a value,
+	 * act: what can be done with the row, not part of the download }
+	 * options: { name, tab, sort: 'key' or '-key', search, empty, more: what loads more rows than are given }. The names of
+	 * the state begin with the table's. On a small screen the rows are stacked.
 	 */
 	make: (columns, rows, options) => {
+		columns = columns.filter((column) => !column.known || !rows.length || rows.some((row) => column.value(row) != null));
 		const tab = options.tab, mine = options.name, state = address.read();
 		const sort = state[mine + '.sort'] || options.sort || '', search = state[mine + '.search'] || '';
 		const shown = (+state[mine + '.rows'] || 0) || STEP;
@@ -66,7 +71,7 @@ return baseclass.extend({
 		});
 		const body = seen.slice(0, shown).map((row) => el('tr', {}, columns.map((column) => {
 			const value = column.value(row);
-			return el('td', { 'class': [ column.right && 'fw-right', column.wide && 'fw-wide', 'fw-col-' + column.key ].filter(Boolean).join(' ') },
+			return el('td', { 'data-label': column.title || null, 'class': [ column.right && 'fw-right', column.wide && 'fw-wide', 'fw-col-' + column.key ].filter(Boolean).join(' ') },
 				column.show ? column.show(row) : typeof(value) == 'number' ? text.number(value) : value == null ? '–' : value);
 		})));
 		let waiting = 0;
@@ -82,9 +87,10 @@ return baseclass.extend({
 				el('span', { 'class': 'fw-count' }, N_(seen.length, '%s row', '%s rows').format(text.number(seen.length))),
 				page.button(_('CSV'), () => download('fwstat-' + mine, csv(columns, seen)), { title: _('Download this table as CSV'), name: mine + '.csv', 'class': 'btn cbi-button fw-chip' })
 			]),
-			seen.length ? el('div', { 'class': 'fw-scroll' }, el('table', { 'class': 'fw-table' }, [ el('thead', {}, el('tr', {}, head)), el('tbody', {}, body) ]))
+			seen.length ? el('div', { 'class': 'fw-scroll' }, el('table', { 'class': 'fw-table fw-list' }, [ el('thead', {}, el('tr', {}, head)), el('tbody', {}, body) ]))
 				: el('p', { 'class': 'fw-empty' }, search ? _('No row fits the search.') : options.empty || _('There is nothing to show.')),
-			seen.length > shown ? page.button(_('Show more'), () => tab.show({ [mine + '.rows']: shown + STEP * 2 })) : null
+			seen.length > shown ? page.button(_('Show more'), () => tab.show({ [mine + '.rows']: shown + STEP * 2 }), { name: mine + '.more' })
+				: options.more ? page.button(_('Show more'), () => options.more(), { name: mine + '.more' }) : null
 		]);
 	}
 });

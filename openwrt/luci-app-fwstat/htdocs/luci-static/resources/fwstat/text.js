@@ -11,8 +11,12 @@ const form = (options) => new Intl.DateTimeFormat(language, Object.assign({ time
 const dayForm = form({ year: 'numeric', month: 'short', day: 'numeric' });
 const shortDayForm = form({ month: 'short', day: 'numeric' });
 const weekdayForm = form({ weekday: 'short', month: 'short', day: 'numeric' });
+const weekdayNameForm = form({ weekday: 'short' });
 const monthForm = form({ year: 'numeric', month: 'short' });
-const momentForm = form({ month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+const TIME = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' };
+const momentForm = form(Object.assign({ month: 'short', day: 'numeric' }, TIME));
+const yearMomentForm = form(Object.assign({ year: 'numeric', month: 'short', day: 'numeric' }, TIME));
+const clockForm = new Intl.DateTimeFormat(language, TIME);
 let masked = false;
 
 function utc(date) {
@@ -34,12 +38,23 @@ return baseclass.extend({
 	shortDay: (date) => utc(date) ? shortDayForm.format(utc(date)) : String(date || '–'),
 	weekday: (date) => utc(date) ? weekdayForm.format(utc(date)) : String(date || '–'),
 	month: (month) => utc(month) ? monthForm.format(utc(month)) : String(month || '–'),
-	/* An instant as the router's own clock showed it; other text stays as it is. */
+	/* The time of day in the browser's zone. */
+	clock: (date) => clockForm.format(date),
+	/*
+	 * An instant as the router's own clock showed it, with its year unless it is this one; other text stays as it is.
+	 * Of months and days that are kept without hours only the date is known: the daemon gives it alone, or as midnight.
+	 */
 	moment: (instant) => {
-		const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)/.exec(instant || '');
-		return match ? momentForm.format(new Date(match[1] + 'Z')) : String(instant || '–');
+		const match = /^(\d{4})(-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d))?/.exec(instant || '');
+		if (!match) return String(instant || '–');
+		if (!match[3] || match[3] == '00:00:00') return dayForm.format(utc(match[1] + match[2]));
+		return (+match[1] == new Date().getFullYear() ? momentForm : yearMomentForm).format(new Date(match[1] + match[2] + 'T' + match[3] + 'Z'));
 	},
 	hour: (hour) => '%s:00'.format(hour < 10 ? '0' + hour : hour),
+
+	/* 0 for Monday to 6 for Sunday; and its name. */
+	weekdayOf: (date) => (utc(date).getUTCDay() + 6) % 7,
+	weekdayName: (weekday) => weekdayNameForm.format(new Date(Date.UTC(2024, 0, 1 + weekday))),
 
 	/* A day that is so many days after another, as YYYY-MM-DD. */
 	plusDays: (date, days) => {

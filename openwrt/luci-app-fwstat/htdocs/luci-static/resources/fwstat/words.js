@@ -24,10 +24,29 @@ const sentences = [
 	[ /^the country database (\S+) is (\d+) days old: .*$/, _('the country database %s is %s days old: countries of newer address ranges are missing or wrong') ],
 	[ /^the country database (\S+) cannot be used: (.+)$/, _('the country database %s cannot be used: %s') ],
 	[ /^(\d+) lines of the log were taken for copies .*$/, _('%s lines of the log were taken for copies of packets that NFLOG gave: too many came at once to compare') ],
+	[ /^(.+): (\d+) packets were refused today that are known only as a sum$/, _('%s: %s packets were refused today; they are known only as a sum') ],
+	[ /^(.+): what is refused there is not counted$/, _('%s: what is refused there is not counted') ],
+	[ /^and (\d+) more reasons$/, _('and %s more reasons') ],
+	[ /^the SYN flood protection \(chain syn_flood\)$/, _('the SYN flood protection (chain syn_flood)') ],
+	[ /^the input policy of zone (\S+)$/, _('the input policy of zone %s') ],
+	[ /^forwarding from zone (\S+)$/, _('forwarding from zone %s') ],
+	[ /^the forward policy of zone (\S+) for its own interfaces$/, _('the forward policy of zone %s for its own interfaces') ],
+	[ /^rules beyond the first (\d+)$/, _('rules beyond the first %s') ],
+	[ /^rule '(.+)'$/, _('rule "%s"') ],
+	[ /^table (\S+) (\S+)$/, _('table %s %s') ],
+	[ /^the budget of (\d+) blocks for floods and scans within (\w+) is used up: .*$/, _('the budget of %s blocks for floods and scans within %s is used up: more sources are not blocked') ],
+	[ /^the budget of (\d+) blocks for failed logins within (\w+) is used up: .*$/, _('the budget of %s blocks for failed logins within %s is used up: more password guessers are not blocked') ],
+	[ /^the limit of blocks for failed logins \((\d+)\) is reached: .*$/, _('there are as many blocks for failed logins as there can be (%s)') ],
+	[ /^the limit of blocks by hand \((\d+)\) is reached: .*$/, _('there are as many blocks by hand as there can be (%s)') ],
+	[ /^the kernel cannot tell now whether the inside has a connection to it$/, _('the kernel cannot tell now whether the inside has a connection to it') ],
+	[ /^(.+): which interfaces lead outside is told by their names$/, _('%s: which interfaces lead outside is told by their names') ],
+	[ /^(\S+) has no zones$/, _('%s has no zones') ],
+	[ /^netifd has not told the networks$/, _('netifd has not told the networks') ],
+	[ /^zone (.+) has no interface at present$/, _('zone %s has no interface at present') ],
 	[ /^a flood, (\d+) attempts within (\w+)(.*)$/, _('a flood, %s attempts within %s%s') ],
 	[ /^a scan, (\d+) different services within (\w+)(.*)$/, _('a scan, %s different services within %s%s') ],
 	[ /^(\d+) failed logins within (\w+)(.*)$/, _('%s failed logins within %s%s') ],
-	[ /^somebody asked for it$/, _('somebody asked for it') ],
+	[ /^somebody asked for it$/, _('blocked by hand') ],
 	[ /^it was blocked before$/, _('it was blocked before') ],
 	[ /^expired$/, _('time was up') ],
 	[ /^by hand$/, _('unblocked by hand') ],
@@ -70,6 +89,19 @@ function among(list, sentence) {
 	return list === sentences ? sentence : among(sentences, sentence);
 }
 
+/* How many attempts a reason is about; without a number it can be all of them. */
+function concerned(reason) {
+	const match = /(\d+) (?:such )?attempts?\b|up to (\d+) too (?:low|high)|(?:^|: )(\d+) (?:packets|lines)\b/.exec(reason);
+	return match ? +match.slice(1).find((number) => number != null) : Infinity;
+}
+
+/* The attempts of an answer, or as many as its rows have. */
+function attempts(answer) {
+	if (answer.attempts != null) return answer.attempts;
+	const rows = [ 'services', 'sources', 'countries', 'hours', 'days', 'months' ].map((name) => answer[name]).find((list) => list) || [];
+	return rows.reduce((sum, row) => sum + row.attempts, 0);
+}
+
 const translate = (sentence) => among(sentences, sentence);
 
 return baseclass.extend({
@@ -77,9 +109,14 @@ return baseclass.extend({
 	of: translate,
 	/* One that may be among others, too. */
 	among: among,
-	/* The reasons of an answer, each in a sentence of its own. */
-	reasons: (answer) => answer && answer.complete === false
-		? String(answer.incomplete_because || '').split('; ').filter((reason) => reason).map(translate) : [],
+	/* Why an answer is not complete, each in a sentence of its own: what can be 1 % of its attempts and more, and what is less. */
+	reasons: (answer) => {
+		const reasons = { large: [], small: [] };
+		if (answer && answer.complete === false)
+			String(answer.incomplete_because || '').split('; ').filter((reason) => reason)
+				.forEach((reason) => reasons[concerned(reason) < attempts(answer) / 100 ? 'small' : 'large'].push(translate(reason)));
+		return reasons;
+	},
 	/* What an attack on a service wants. */
 	wants: (phrase) => known(phrase),
 	rules: { flood: _('Flood'), scan: _('Scan'), login: _('Failed logins'), manual: _('By hand'), found: _('Found in the kernel') },

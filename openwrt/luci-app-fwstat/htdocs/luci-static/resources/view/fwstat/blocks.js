@@ -16,6 +16,8 @@ const LOOK = 12;
 const ALL = 1000;
 
 let status = null;
+/* What is ticked, by address. */
+const ticked = new Set();
 
 /* One call a look. All of them are asked for once, not again and again. */
 function load(state, again) {
@@ -29,7 +31,8 @@ function load(state, again) {
 const dry = (row) => row.dry ? el('span', { 'class': 'fw-tag fw-note', title: _('Dry run: this would be blocked, but is not.') }, _('dry run')) : null;
 
 function source(row) {
-	return [ page.link(text.address(row.address), 'sources', { address: row.address.split('/')[0] }), row.dry ? ' ' : null, dry(row) ];
+	return [ page.link(text.address(row.address), 'sources', { address: row.address.split('/')[0] }), row.dry ? ' ' : null, dry(row),
+		row.pending ? [ ' ', el('span', { 'class': 'fw-tag fw-note' }, _('not in the kernel yet')) ] : null ];
 }
 
 function evidence(row) {
@@ -51,6 +54,12 @@ const counted = (row) => row.count > 0 ? row.count : null;
 
 function active(tab) {
 	return [
+		data.mayWrite() ? { key: 'tick', title: '', plain: true, act: true, value: () => null, show: (row) => el('input', {
+			type: 'checkbox', name: 'tick-' + row.address, checked: ticked.has(row.address), 'aria-label': _('Choose %s').format(text.address(row.address)),
+			change: (event) => {
+				event.target.checked ? ticked.add(row.address) : ticked.delete(row.address);
+				tab.draw_again();
+			} }) } : null,
 		{ key: 'address', title: _('Source'), value: (row) => text.address(row.address), show: source },
 		{ key: 'reason', title: _('Reason'), value: (row) => words.of(row.reason), show: (row) => [ words.of(row.reason), evidence(row) ] },
 		{ key: 'rule', title: _('Rule'), wide: true, value: rule },
@@ -60,7 +69,7 @@ function active(tab) {
 		{ key: 'since', title: _('Since'), wide: true, value: (row) => row.since, show: (row) => text.moment(row.since) },
 		{ key: 'expires', title: _('Time left'), value: (row) => row.expires, show: (row) => text.until(row.expires) },
 		{ key: 'dropped', title: _('Stopped'), right: true, wide: true, value: (row) => row.dropped },
-		data.mayWrite() ? { key: 'unblock', title: '', plain: true, value: () => null, show: (row) => block.unblockButton(tab, row.address) } : null
+		data.mayWrite() ? { key: 'unblock', title: '', plain: true, act: true, value: () => null, show: (row) => [ block.unblockButton(tab, row.address), ' ', block.neverButton(tab, row.address) ] } : null
 	].filter(Boolean);
 }
 
@@ -75,15 +84,29 @@ const OVER = [
 ];
 
 function draw(state, loaded, tab) {
-	const rows = loaded.answer.blocks, more = loaded.answer.cursor != null, on = loaded.guard && loaded.guard.enabled;
+	const rows = loaded.answer.blocks, gone = [ ...ticked ].filter((address) => !rows.some((row) => row.address === address));
+	gone.forEach((address) => ticked.delete(address));
+	const tools = !data.mayWrite() || !rows.length ? null : [
+		page.button(_('All'), () => {
+			const all = rows.every((row) => ticked.has(row.address));
+			rows.forEach((row) => all ? ticked.delete(row.address) : ticked.add(row.address));
+			tab.draw_again();
+		}, { name: 'tick', 'class': 'btn cbi-button fw-chip', title: _('Choose all that are shown, or none') }),
+		page.button(_('Unblock chosen (%s)').format(text.number(ticked.size)), (event) => {
+			event.target.disabled = true;
+			block.unblockEach(tab, [ ...ticked ]);
+		}, { name: 'unblock-chosen', 'class': 'btn cbi-button cbi-button-remove fw-chip', disabled: !ticked.size }),
+		page.button(_('Unblock all'), () => block.unblockAll(tab), { name: 'unblock-all', 'class': 'btn cbi-button cbi-button-remove fw-chip' })
+	];
+	const more = loaded.answer.cursor != null, on = loaded.guard && loaded.guard.enabled;
 	return [
 		guard.notice(loaded.guard),
 		page.section(_('Active blocks'), [
 			page.incomplete(loaded.answer),
 			table.make(active(tab), rows, { name: 'blocks', tab: tab, sort: '-since', empty: _('Nobody is blocked.') }),
 			more && state.all === '1' ? page.notice('note', _('Only the %s newest blocks are shown.').format(text.number(ALL))) : null,
-			more && state.all !== '1' ? page.button(_('Look at all blocks'), () => tab.set({ all: '1' }, true), { name: 'all' }) : null
-		]),
+			more && state.all !== '1' ? page.button(_('Show more'), () => tab.set({ all: '1' }, true), { name: 'all' }) : null
+		], tools),
 		on && data.mayWrite() ? page.section(_('Block an address'), block.form(tab, null, null)) : null,
 		page.section(_('History'), [
 			el('p', { 'class': 'fw-soft' }, _('The last blocks that ended.')),

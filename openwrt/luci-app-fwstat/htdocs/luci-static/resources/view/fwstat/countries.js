@@ -21,7 +21,7 @@ return view.extend({
 
 	render: () => page.open({
 		name: 'countries',
-		load: (state) => page.today().then((today) => load(state, today)),
+		load: (state) => data.today().then((today) => load(state, today)),
 		draw: (state, loaded, tab) => page.section(_('Countries'), [
 			page.period(tab, loaded.today, loaded.range.from, loaded.range.to),
 			countries.list(loaded.answer, tab, loaded.range), countries.source(loaded.status)

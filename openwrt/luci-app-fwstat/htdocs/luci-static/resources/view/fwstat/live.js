@@ -34,9 +34,11 @@ function load(state, again) {
 }
 
 function take(answer, known) {
-	const fresh = answer.events.slice().reverse();
+	/* The daemon numbers its events: none is shown twice, whatever was asked twice. */
+	const held = new Set(events.map((row) => row.id));
+	const fresh = answer.events.filter((row) => row.id == null || !held.has(row.id)).reverse();
 	if (known && filter.indexOf('"class":"all"') >= 0 && Object.keys(JSON.parse(filter)).length == 2)
-		missed += Math.max(0, answer.cursor - known - fresh.length);
+		missed += Math.max(0, answer.cursor - known - answer.events.length);
 	cursor = answer.cursor;
 	events = fresh.concat(events).slice(0, HELD);
 	incomplete = answer;

@@ -8,7 +8,7 @@
 'require fwstat.text as text';
 'require fwstat.words as words';
 
-/* Today at a glance. One call of `summary` for every look. */
+/* Today, or another range, at a glance. One call of `summary` for every look. */
 
 const el = page.el;
 
@@ -22,29 +22,47 @@ function tile(label, number, asides) {
 /* Attempts until the hour that is not over yet. */
 const until = (hours, hour) => hours.filter((row) => row.hour < hour).reduce((sum, row) => sum + row.attempts, 0);
 
-function tiles(answer) {
-	const hour = answer.now ? +answer.now.slice(11, 13) : 24, before = answer.before, asides = [];
-	if (before && hour > 0 && hour < 24)
+/* What the range is compared with. */
+function earlier(answer, current) {
+	const before = answer.before, hour = current ? +answer.now.slice(11, 13) : 0, asides = [];
+	if (!before) return asides;
+	if (hour > 0)
 		asides.push(_('%s by %s, yesterday %s').format(text.number(until(answer.hours, hour)), text.hour(hour), text.number(until(before.hours, hour))));
-	if (before) asides.push(_('yesterday in all: %s').format(text.number(before.attempts)));
+	asides.push((current ? _('yesterday in all: %s') : answer.from == answer.to ? _('the day before: %s') : _('the same time before: %s')).format(text.number(before.attempts)));
+	return asides;
+}
+
+function tiles(answer, current) {
+	const before = answer.before, asides = earlier(answer, current), names = Object.keys(answer.protocols).sort((a, b) => answer.protocols[b] - answer.protocols[a]);
+	if (answer.from != answer.to && answer.attempts_per_day != null) asides.push(_('%s a day').format(text.mean(answer.attempts_per_day)));
 	if (answer.usual_per_day != null) asides.push(_('usual for a day: %s').format(text.number(answer.usual_per_day)));
 	const on = answer.guard == null || answer.guard.state == 'on' || answer.guard.state == 'degraded';
-	const others = [ 'egress', 'login', 'backscatter', 'noise' ].filter((name) => answer.classes[name] > 0)
-		.map((name) => '%s: %s'.format(words.classes[name], text.number(answer.classes[name])));
+	const share = (name) => '%s %s'.format(name.toUpperCase(), text.share(answer.protocols[name], answer.attempts));
 	return el('div', { 'class': 'fw-tiles' }, [
-		tile(_('Attempts today'), text.number(answer.attempts), asides),
-		tile(_('Different sources'), text.number(answer.unique_sources), before && before.unique_sources != null ? _('yesterday: %s').format(text.number(before.unique_sources)) : null),
+		tile(current ? _('Attempts today') : _('Attempts'), text.number(answer.attempts), asides),
+		tile(_('Different sources'), answer.unique_sources == null ? '–' : text.sources(answer), before && before.unique_sources != null
+			? (current ? _('yesterday: %s') : answer.from == answer.to ? _('the day before: %s') : _('the same time before: %s')).format(text.number(before.unique_sources)) : null),
 		tile(_('Blocked now'), answer.blocks && on ? text.number(answer.blocks.active) : '–',
 			[ guard.short(answer.guard), answer.blocks && on ? _('blocked today: %s').format(text.number(answer.blocks.today)) : null ]),
-		tile(_('By protocol'), Object.keys(answer.protocols).sort((a, b) => answer.protocols[b] - answer.protocols[a]).slice(0, 1).map((name) => name.toUpperCase() + ' ' + text.share(answer.protocols[name], answer.attempts)).join('') || '–',
-			others.length ? others : null)
+		tile(_('By protocol'), names.length ? share(names[0]) : '–', names.slice(1, 4).map(share))
 	]);
 }
 
-function health(answer) {
-	const why = words.reasons(answer).concat((answer.warnings || []).map(words.of)).concat(guard.wrong(answer.guard) ? guard.sentences(answer.guard) : []);
-	return why.length ? page.notice('note', [ _('Look at this before you trust the figures:') ].concat(why))
-		: page.notice('good', _('The figures of today are complete: nothing was lost, and every input works.'));
+/* Packets that are no attempts, each class by itself: they are never added up. */
+function others(answer, range) {
+	const names = [ 'egress', 'login', 'backscatter', 'noise' ].filter((name) => answer.classes[name] > 0);
+	return names.length ? el('p', { 'class': 'fw-tools fw-others' }, [ el('span', { 'class': 'fw-soft' }, _('Besides attempts:')) ].concat(names.map((name) =>
+		page.link('%s: %s'.format(words.classes[name], text.number(answer.classes[name])), 'sources', Object.assign({ 'class': name }, range))))) : null;
+}
+
+function health(answer, current) {
+	const reasons = words.reasons(answer);
+	const why = reasons.large.concat((answer.warnings || []).map(words.of)).concat(guard.wrong(answer.guard) ? guard.sentences(answer.guard) : []);
+	const small = reasons.small.length ? el('p', { 'class': 'fw-soft fw-small' }, _('Below one percent of the attempts: %s.').format(reasons.small.join('; '))) : null;
+	if (why.length) return [ page.notice('note', [ _('Look at this before you trust the figures:') ].concat(why)), small ];
+	return page.notice('good', [ small ? _('The figures are complete but for less than one percent, and every input works.')
+		: current ? _('The figures of today are complete: nothing that reached fwstat was lost, and every input works.')
+		: _('The figures are complete: nothing that reached fwstat was lost.'), small ]);
 }
 
 /* Ports that everybody outside can reach, and that were tried. */
@@ -60,45 +78,57 @@ function anomaly(row) {
 	return _('%s: %s attempts on %s, usually about %s').format(text.namedService(row), text.number(row.attempts), text.day(row.date), text.mean(row.expected));
 }
 
+function draw(answer, tab, today) {
+	const range = { from: answer.from, to: answer.to }, before = answer.before, lately = answer.anomalies_lately || [];
+	const current = answer.from == answer.to && answer.to == today;
+	const hours = answer.hours || [], series = [ { name: current ? _('Today') : _('In this time'), bars: true, hue: 0, values: hours.map((row) => row.attempts) } ];
+	if (before) series.push({ name: current ? _('Yesterday') : _('Before'), hue: 1, values: before.hours.map((row) => row.attempts) });
+	return [
+		page.period(tab, today || answer.to, answer.from, answer.to),
+		health(answer, current), tiles(answer, current), others(answer, range),
+		exposure(answer.exposure),
+		lately.length ? page.section(current ? _('Out of line in the last 30 days') : _('Out of line in the 30 days until %s').format(text.day(answer.to)), el('ul', { 'class': 'fw-anomalies' }, lately.map((row) =>
+			el('li', {}, page.link(anomaly(row), 'ports', { protocol: row.protocol, port: row.port, from: row.date, to: row.date }))))) : null,
+		page.section(_('Attempts by hour'), hours.length ? charts.make({
+			id: 'hours', name: _('Attempts by hour'), first: _('Hour'), labels: hours.map((row) => String(row.hour)),
+			titles: hours.map((row) => '%s–%s'.format(text.hour(row.hour), text.hour(row.hour + 1))), series: series, height: 220
+		}) : el('p', { 'class': 'fw-empty' }, _('There is nothing to show.'))),
+		el('div', { 'class': 'fw-columns' }, [
+			page.section(_('Most tried services'), table.make([
+				{ key: 'service', title: _('Service'), value: (row) => text.namedService(row), show: (row) => [
+					page.link(text.namedService(row), 'ports', Object.assign({ protocol: row.protocol, port: row.port }, current ? {} : range)),
+					row.wants ? el('div', { 'class': 'fw-wants' }, words.wants(row.wants)) : null ] },
+				{ key: 'attempts', title: _('Attempts'), right: true, value: (row) => row.attempts },
+				{ key: 'unique_sources', title: _('Sources'), right: true, wide: true, known: true, value: (row) => row.unique_sources },
+				{ key: 'share', title: _('Share'), value: (row) => answer.attempts ? row.attempts / answer.attempts : 0, show: (row) => charts.share(row.attempts, answer.attempts) }
+			], answer.services, { name: 'services', tab: tab, search: false, empty: _('No attempt was refused.') })),
+			page.section(_('Most active sources'), table.make([
+				{ key: 'address', title: _('Source'), value: (row) => text.address(row.address), show: (row) => [
+					page.link(text.address(row.address), 'sources', Object.assign({ address: row.address }, range)),
+					row.country ? el('div', { 'class': 'fw-wants' }, text.country(row.country)) : null,
+					row.blocked ? el('div', {}, el('span', { 'class': 'fw-tag fw-good' }, _('blocked'))) : null ] },
+				{ key: 'attempts', title: _('Attempts'), right: true, value: (row) => row.attempts },
+				{ key: 'services', title: _('Services'), right: true, wide: true, known: true, value: (row) => row.services },
+				{ key: 'share', title: _('Share'), value: (row) => answer.attempts ? row.attempts / answer.attempts : 0, show: (row) => charts.share(row.attempts, answer.attempts) }
+			], answer.sources, { name: 'sources', tab: tab, search: false, empty: _('No attempt was refused.') }))
+		])
+	];
+}
+
 return view.extend({
 	handleSave: null, handleSaveApply: null, handleReset: null,
 
-	render: () => page.open({
-		name: 'overview', every: 30,
-		load: () => data.ask('summary', { limit: 8 }),
-		draw: (state, answer, tab) => {
-			const range = { from: answer.from, to: answer.to }, before = answer.before, lately = answer.anomalies_lately || [];
-			const hours = answer.hours || [], series = [ { name: _('Today'), bars: true, hue: 0, values: hours.map((row) => row.attempts) } ];
-			if (before) series.push({ name: _('Yesterday'), hue: 1, values: before.hours.map((row) => row.attempts) });
-			return [
-				health(answer), tiles(answer),
-				exposure(answer.exposure),
-				lately.length ? page.section(_('Out of line in the last 30 days'), el('ul', { 'class': 'fw-anomalies' }, lately.map((row) =>
-					el('li', {}, page.link(anomaly(row), 'ports', { protocol: row.protocol, port: row.port, from: row.date, to: row.date }))))) : null,
-				page.section(_('Attempts by hour'), charts.make({
-					id: 'hours', name: _('Attempts by hour'), first: _('Hour'), labels: hours.map((row) => String(row.hour)),
-					titles: hours.map((row) => '%s–%s'.format(text.hour(row.hour), text.hour(row.hour + 1))), series: series, height: 220
-				})),
-				el('div', { 'class': 'fw-columns' }, [
-					page.section(_('Most tried services'), table.make([
-						{ key: 'service', title: _('Service'), value: (row) => text.namedService(row), show: (row) => [
-							page.link(text.namedService(row), 'ports', { protocol: row.protocol, port: row.port }),
-							row.wants ? el('div', { 'class': 'fw-wants' }, words.wants(row.wants)) : null ] },
-						{ key: 'attempts', title: _('Attempts'), right: true, value: (row) => row.attempts },
-						{ key: 'unique_sources', title: _('Sources'), right: true, wide: true, value: (row) => row.unique_sources },
-						{ key: 'share', title: _('Share'), value: (row) => answer.attempts ? row.attempts / answer.attempts : 0, show: (row) => charts.share(row.attempts, answer.attempts) }
-					], answer.services, { name: 'services', tab: tab, search: false, empty: _('No attempt was refused today.') })),
-					page.section(_('Most active sources'), table.make([
-						{ key: 'address', title: _('Source'), value: (row) => text.address(row.address), show: (row) => [
-							page.link(text.address(row.address), 'sources', Object.assign({ address: row.address }, range)),
-							row.country ? el('div', { 'class': 'fw-wants' }, text.country(row.country)) : null,
-							row.blocked ? el('div', {}, el('span', { 'class': 'fw-tag fw-good' }, _('blocked'))) : null ] },
-						{ key: 'attempts', title: _('Attempts'), right: true, value: (row) => row.attempts },
-						{ key: 'services', title: _('Services'), right: true, wide: true, value: (row) => row.services },
-						{ key: 'share', title: _('Share'), value: (row) => answer.attempts ? row.attempts / answer.attempts : 0, show: (row) => charts.share(row.attempts, answer.attempts) }
-					], answer.sources, { name: 'sources', tab: tab, search: false, empty: _('No attempt was refused today.') }))
-				])
-			];
-		}
-	})
+	render: () => {
+		/* The router's date, as the last answer told it. */
+		let today = null;
+		return page.open({
+			name: 'overview', every: 30, current: true, load: (state) => data.ask('summary', { limit: 8, from: state.from, to: state.to }),
+			/* What is over does not change. */
+			paused: (state) => !!state.to && today != null && state.to < today,
+			draw: (state, answer, tab) => {
+				today = answer.now ? answer.now.slice(0, 10) : null;
+				return draw(answer, tab, today);
+			}
+		});
+	}
 });

@@ -53,8 +53,8 @@ function drawList(state, loaded, tab) {
 				spark(row) ? charts.spark(spark(row), _('%s, attempts a day: at most %s').format(text.namedService(row), text.number(Math.max(0, ...spark(row))))) : '–' },
 			{ key: 'wants', title: _('What an attack wants'), wide: true, value: (row) => row.wants ? words.wants(row.wants) : null, show: (row) =>
 				row.wants ? [ el('div', { 'class': 'fw-wants' }, words.wants(row.wants)), advice.folded(row) ] : '–' }
-		], rows, { name: 'ports', tab: tab, sort: '-attempts', empty: _('No port was tried in this time.') }),
-		rows.length == ROWS && state.all !== '1' ? page.button(_('Look at all ports'), () => tab.set({ all: '1' }, true)) : null,
+		], rows, { name: 'ports', tab: tab, sort: '-attempts', empty: _('No port was tried in this time.'),
+			more: rows.length == ROWS && state.all !== '1' ? () => tab.set({ all: '1' }, true) : null }),
 		el('form', { 'class': 'fw-form', submit: (event) => {
 			event.preventDefault();
 			tab.set({ protocol: event.target.elements.wanted_protocol.value, port: event.target.elements.wanted_port.value }, true);
@@ -109,7 +109,7 @@ return view.extend({
 
 	render: () => page.open({
 		name: 'ports',
-		load: (state) => page.today().then((today) => state.protocol ? one(state, today) : list(state, today)),
+		load: (state) => data.today().then((today) => state.protocol ? one(state, today) : list(state, today)),
 		draw: (state, loaded, tab) => loaded.one ? drawOne(state, loaded, tab) : drawList(state, loaded, tab)
 	})
 });

@@ -2,6 +2,9 @@
 'require view';
 'require form';
 'require uci';
+'require tools.widgets as widgets';
+'require fwstat.options as options';
+'require fwstat.about as about';
 'require fwstat.page as page';
 'require fwstat.data as data';
 'require fwstat.findings as known';
@@ -10,7 +13,6 @@
 /* The options, with what `fwstat check` finds above them. */
 
 const el = page.el;
-const DURATION = /^\d+[smhdw]?$/, RATE = /^\d+\/\d+[smhdw]?$/;
 
 function findings(status) {
 	if (status.failed) return page.notice('wrong', words.of(status.failed));
@@ -23,79 +25,153 @@ function findings(status) {
 	]);
 }
 
-function matching(pattern, sentence) {
-	return (section, value) => value === '' || value == null || pattern.test(value) ? true : sentence;
+const UNITS = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
+
+/* `10m` -> 600. A number alone is in seconds. */
+function seconds(written) {
+	const match = /^(\d+)([smhdw]?)$/.exec(written);
+	return match ? +match[1] * UNITS[match[2] || 's'] : NaN;
 }
 
-function value(section, name, title, description, fallback, check) {
-	const option = section.option(form.Value, name, title, description);
-	option.placeholder = fallback;
-	option.rmempty = true;
-	if (typeof(check) == 'function') option.validate = check;
-	else if (check) option.datatype = check;
+/* 600 -> `10m`: in the largest unit that holds it whole. */
+function inUnits(time) {
+	const unit = [ 'd', 'h', 'm' ].find((name) => time % UNITS[name] == 0) || 's';
+	return time / UNITS[unit] + unit;
+}
+
+const within = (number, least, most) => number >= least && number <= most;
+
+/* What the daemon takes, and the sentence about what it does not. */
+const CHECKS = {
+	number: (row) => [ (value) => /^\d+$/.test(value) && within(+value, row.least, row.most), _('A whole number from %s to %s').format(row.least, row.most) ],
+	duration: (row) => [ (value) => within(seconds(value), row.least, row.most), _('A time from %s to %s, such as 90s, 10m, 1h or 7d').format(inUnits(row.least), inUnits(row.most)) ],
+	rate: (row) => [ (value) => {
+		const match = /^(\d+)\/(.+)$/.exec(value);
+		return match != null && within(+match[1], 1, row.most) && within(seconds(/^[smhd]$/.test(match[2]) ? '1' + match[2] : match[2]), ...row.window);
+	}, _('A number from 1 to %s, a slash and a time from %s to %s, such as 200/1m').format(row.most, ...row.window.map(inUnits)) ],
+	path: () => [ (value) => /^\/[^\x00-\x1f\x7f]{0,254}$/.test(value) && !value.split('/').includes('..'), _('A path that begins with / and has no ".." in it') ]
+};
+const LISTS = {
+	zones: _('At most %s zones'),
+	prefixes: _('At most %s addresses and prefixes')
+};
+
+function checked(option, row) {
+	if (CHECKS[row.kind]) {
+		const [ good, sentence ] = CHECKS[row.kind](row);
+		option.validate = (section, value) => value === '' || value == null || good(value) ? true : sentence;
+	}
+	if (LISTS[row.kind])
+		option.validate = (section, value) => !Array.isArray(value) || value.length <= row.most ? true : LISTS[row.kind].format(row.most);
 	return option;
 }
 
-function flag(section, name, title, description, fallback) {
-	const option = section.option(form.Flag, name, title, description);
-	option.default = fallback;
-	option.rmempty = false;
-	return option;
+/* A section of the form; its options have the defaults and ranges of the daemon's table. */
+function rows(map, name, type, title, description) {
+	const section = map.section(form.NamedSection, name, type, title, description), known = options[type];
+	section.addremove = false;
+	const add = (Kind, option, title, description) => checked(section.option(Kind, option, title, description), known[option]);
+	return {
+		value: (option, title, description) => {
+			const field = add(form.Value, option, title, description);
+			field.placeholder = known[option]['default'];
+			field.rmempty = true;
+			return field;
+		},
+		flag: (option, title, description) => {
+			const field = add(form.Flag, option, title, description);
+			field['default'] = known[option]['default'];
+			field.rmempty = false;
+		},
+		choice: (option, title, description, labels) => {
+			const field = add(form.ListValue, option, title, description);
+			known[option].words.forEach((word) => field.value(word, labels[word] || word));
+			field['default'] = known[option]['default'];
+		},
+		choices: (option, title, description, labels) => {
+			const field = add(form.MultiValue, option, title, description);
+			known[option].words.forEach((word) => field.value(word, labels[word] || word));
+			field['default'] = known[option]['default'];
+		},
+		/* Of what LuCI itself has a field for. */
+		other: add
+	};
 }
 
 function main(map) {
-	const section = map.section(form.NamedSection, 'main', 'fwstat', _('Statistics'));
-	const duration = matching(DURATION, _('A number with s, m, h, d or w, such as 90s, 1h or 60d'));
-	section.addremove = false;
-	flag(section, 'enabled', _('Enabled'), _('Off: nothing is counted.'), '1');
-	const input = section.option(form.MultiValue, 'input', _('Inputs'), _('NFLOG counts every packet of the own rules; the log needs "option log 1" on the zone. With both, a packet is counted once.'));
-	input.value('nflog', _('NFLOG (kernel)'));
-	input.value('logd', _('System log'));
-	input.default = [ 'nflog', 'logd' ];
-	value(section, 'nflog_group', _('NFLOG group'), _('Another program that listens to the same group gets nothing: choose a free one.'), '32', 'range(0,65535)');
-	const zone = section.option(form.DynamicList, 'zone', _('Zones'), _('Firewall zones whose refused packets count. A name that is no zone counts nothing.'));
-	zone.placeholder = 'wan';
-	zone.datatype = 'uciname';
-	value(section, 'database', _('Database'), _('Folder on flash. In /tmp the statistics are gone after a reboot.'), '/etc/fwstat', 'directory');
-	value(section, 'commit_interval', _('Write to flash every'), _('A power cut loses at most this long. Shorter wears the flash out.'), '1h', duration);
-	value(section, 'keep_hours', _('Keep hours for'), null, '60d', duration);
-	value(section, 'keep_days', _('Keep days for'), _('Less than 400 days leaves no comparison with the year before.'), '400d', duration);
-	value(section, 'keep_months', _('Keep months'), null, '120', 'uinteger');
-	value(section, 'evidence', _('Log lines kept as evidence'), _('In RAM.'), '200', 'uinteger');
-	value(section, 'country_database', _('Country database'), _('An MMDB file, such as the package fwstat-country brings.'), '/usr/share/fwstat/country.mmdb', 'string');
-	flag(section, 'watch_egress', _('Watch the inside'), _('Counts and logs new connections from inside to ports that worms look for: a device that makes many may be infected.'), '0');
-	flag(section, 'mask_sources', _('Mask addresses'), _('Sources are shown as 180.188.x.x everywhere but in blocks, to everybody.'), '0');
+	const add = rows(map, 'main', 'fwstat', _('Statistics'));
+	add.flag('enabled', _('Enabled'), _('Off: nothing is counted.'));
+	add.choices('input', _('Inputs'), _('NFLOG counts every packet of the own rules; the log needs "option log 1" on the zone. With both, a packet is counted once.'),
+		{ nflog: _('NFLOG (kernel)'), logd: _('System log') });
+	add.value('nflog_group', _('NFLOG group'), _('Another program that listens to the same group gets nothing: choose a free one.'));
+	const zone = add.other(widgets.ZoneSelect, 'zone', _('Zones'), _('Firewall zones whose refused packets count.'));
+	zone.multiple = true;
+	zone.nocreate = true;
+	zone['default'] = options.fwstat.zone['default'];
+	add.value('database', _('Database'), _('Folder on flash. In /tmp the statistics are gone after a reboot.'));
+	add.value('commit_interval', _('Write to flash every'), _('A power cut loses at most this long. Shorter wears the flash out.'));
+	add.value('keep_hours', _('Keep hours for'), null);
+	add.value('keep_days', _('Keep days for'), _('Less than 13 months leaves no comparison with the year before.'));
+	add.value('keep_months', _('Keep months'), null);
+	add.value('evidence', _('Log lines kept as evidence'), _('In RAM.'));
+	add.value('country_database', _('Country database'), _('An MMDB file, such as the package fwstat-country brings.'));
+	add.flag('watch_egress', _('Watch the inside'), _('Counts and logs new connections from inside to ports that worms look for: a device that makes many may be infected.'));
+	add.flag('mask_sources', _('Mask addresses'), _('Sources are shown as 180.188.x.x everywhere but in blocks, to everybody.'));
 }
 
 function guard(map) {
-	const section = map.section(form.NamedSection, 'guard', 'guard', _('Guard'), _('Blocks sources that flood, scan or guess passwords. Every block ends by itself.'));
-	const rate = matching(RATE, _('A number, a slash and a time, such as 200/1m')), duration = matching(DURATION, _('A number with s, m, h, d or w, such as 90s, 1h or 60d'));
-	section.addremove = false;
-	const enabled = section.option(form.ListValue, 'enabled', _('Enabled'), _('A dry run decides and tells, and blocks nobody.'));
-	enabled.value('0', _('Off'));
-	enabled.value('1', _('On'));
-	enabled.value('dry', _('Dry run'));
-	enabled.default = '0';
-	value(section, 'flood', _('Flood'), _('Attempts from one source. Too low blocks busy but harmless sources.'), '200/1m', rate);
-	value(section, 'scan', _('Scan'), _('Different services from one source.'), '30/1m', rate);
-	value(section, 'login', _('Failed logins'), _('From one source. Too low and a mistyped password locks you out.'), '5/10m', rate);
-	value(section, 'block_for', _('Block for'), _('The first block; it doubles for repeat offenders.'), '1h', duration);
-	value(section, 'block_cap', _('Block at most for'), null, '7d', duration);
-	const scope = section.option(form.ListValue, 'scope', _('What is blocked'));
-	scope.value('new', _('New inbound connections'));
-	scope.value('all', _('Every packet'));
-	scope.default = 'new';
-	value(section, 'budget', _('Blocks per time'), _('More than these are reported and not blocked.'), '30/1m', rate);
-	value(section, 'max_blocks', _('Blocks in all'), null, '4096', 'uinteger');
-	const allow = section.option(form.DynamicList, 'allow', _('Never block'), _('Addresses and prefixes. Put your own remote ones here.'));
+	const add = rows(map, 'guard', 'guard', _('Guard'), _('Blocks sources that flood, scan or guess passwords. Every block ends by itself.'));
+	add.choice('enabled', _('Enabled'), _('A dry run decides and tells, and blocks nobody.'), { 0: _('Off'), 1: _('On'), dry: _('Dry run') });
+	add.value('flood', _('Flood'), _('Attempts from one source. Too low blocks busy but harmless sources.'));
+	add.value('scan', _('Scan'), _('Different services from one source.'));
+	add.value('login', _('Failed logins'), _('From one source. Too low and a mistyped password locks you out.'));
+	add.value('block_for', _('Block for'), _('The first block; it doubles for repeat offenders.'));
+	add.value('block_cap', _('Block at most for'), null);
+	add.choice('scope', _('What is blocked'), null, { 'new': _('New inbound connections'), all: _('Every packet') });
+	add.value('budget', _('Blocks per time'), _('More than these are reported and not blocked.'));
+	add.value('max_blocks', _('Blocks in all'), null);
+	const allow = add.other(form.DynamicList, 'allow', _('Never block'), _('Addresses and prefixes. Put your own remote ones here.'));
 	allow.datatype = 'or(cidr4,cidr6,ipaddr)';
 }
 
-return view.extend({
-	load: () => Promise.all([ data.attempt('status'), uci.load('fwstat') ]),
+/* What the notifier sends, each kind off while it is empty. */
+function messages(map) {
+	const section = map.section(form.NamedSection, 'notify', 'notify', _('Messages'),
+		_('About blocks, anomalies and losses. Each kind is off while its field is empty. Tokens and passwords stand in the file of secrets.'));
+	section.addremove = false;
+	const add = (option, title, description, placeholder, good, sentence) => {
+		const field = section.option(form.Value, option, title, description);
+		field.placeholder = placeholder;
+		field.rmempty = true;
+		if (good) field.validate = (id, value) => !value || good.test(value) ? true : sentence;
+	};
+	const url = /^https?:\/\/\S+$/, urlSentence = _('An address that begins with https:// or http://');
+	add('mail', _('Mail to'), _('By msmtp or sendmail.'), 'owner@example.org', /^[A-Za-z0-9._+][A-Za-z0-9._+-]*@[A-Za-z0-9.-]+$/, _('A mail address'));
+	add('mail_from', _('Mail from'), null, 'router@example.org');
+	add('ntfy', 'ntfy', _('The URL of a topic; secret ntfy_token.'), 'https://ntfy.example.org/router', url, urlSentence);
+	add('webhook', 'Webhook', _('A URL, gets JSON by POST; secret webhook_authorization.'), 'https://example.org/hook', url, urlSentence);
+	add('telegram', 'Telegram', _('The id of a chat; secret telegram_token.'), '123456', /^-?\d+$|^@\w+$/, _('A number, or a name with @'));
+	add('mqtt', 'MQTT', _('The host of a broker, with Home Assistant\'s discovery; secrets mqtt_user and mqtt_password.'), '192.168.1.5', /^[A-Za-z0-9.:_-]+$/, _('A host name or an address'));
+	add('dshield', 'DShield', _('Your user id: the evidence of blocks is mailed there.'), '12345', /^\d{1,9}$/, _('A whole number'));
+	const abuseipdb = section.option(form.Flag, 'abuseipdb', 'AbuseIPDB', _('Reports blocks there: others then see whom you blocked and why; secret abuseipdb_key.'));
+	abuseipdb.rmempty = true;
+	add('most', _('At most'), _('Messages in a time; the rest is summed up in one.'), '6/1h', /^[1-9]\d{0,5}\/[1-9]\d{0,5}[smhd]$/, _('A number, a slash and a time, such as 6/1h'));
+	add('secret_file', _('File of secrets'), _('Of root, mode 0600; a line name=value each.'), '/etc/fwstat/notify.secret', /^\/[^\x00-\x1f]+$/, _('A path that begins with / and has no ".." in it'));
+}
 
-	render: function([ status ]) {
-		page.styles();
+/* Where the page leads to about an address. */
+function links(map) {
+	const section = map.section(form.NamedSection, 'page', 'page', _('This page'));
+	section.addremove = false;
+	const link = section.option(form.DynamicList, 'link', _('Links about a source'), _('A name, | and an address with {address} in it, such as Whois|https://example.org/?q={address}. They are opened only when you choose one.'));
+	link.placeholder = 'Whois|https://example.org/?q={address}';
+	link.validate = (id, value) => [ value ].flat().every((one) => !one || about.link(one)) ? true : _('A name, | and a web address with {address} in it');
+}
+
+return view.extend({
+	load: () => uci.load('fwstat'),
+
+	render: function() {
 		const map = new form.Map('fwstat', null, null);
 		/* Who may only read gets no button. */
 		if (!data.mayWrite()) {
@@ -104,8 +180,12 @@ return view.extend({
 		}
 		main(map);
 		guard(map);
-		return map.render().then((rendered) => el('div', { 'class': 'fw-page', 'data-page': 'settings' }, [
-			el('div', { 'class': 'fw-head' }, el('h2', {}, _('Firewall Statistics'))), el('div', { 'class': 'fw-body' }, findings(status)), rendered
-		]));
+		messages(map);
+		links(map);
+		return map.render().then((rendered) => {
+			const frame = page.open({ name: 'settings', masks: false, load: () => data.attempt('status'), draw: (state, status) => findings(status) });
+			frame.append(rendered);
+			return frame;
+		});
 	}
 });

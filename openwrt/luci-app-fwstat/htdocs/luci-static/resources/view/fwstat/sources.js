@@ -1,6 +1,7 @@
 'use strict';
 'require view';
 'require fwstat.page as page';
+'require fwstat.about as about';
 'require fwstat.advice as advice';
 'require fwstat.block as block';
 'require fwstat.charts as charts';
@@ -43,11 +44,11 @@ function drawList(state, loaded, tab) {
 			{ key: 'country', title: _('Country'), wide: true, value: (row) => row.country ? text.country(row.country) : null },
 			{ key: 'attempts', title: _('Attempts'), right: true, value: (row) => row.attempts, show: (row) =>
 				row.error ? el('span', { title: _('at most %s too high').format(text.number(row.error)) }, '≤ ' + text.number(row.attempts)) : text.number(row.attempts) },
-			{ key: 'services', title: _('Services'), right: true, value: (row) => row.services },
+			{ key: 'services', title: _('Services'), right: true, known: true, value: (row) => row.services },
 			{ key: 'first_seen', title: _('First seen'), wide: true, value: (row) => row.first_seen, show: (row) => text.moment(row.first_seen) },
 			{ key: 'last_seen', title: _('Last seen'), wide: true, value: (row) => row.last_seen, show: (row) => text.moment(row.last_seen) }
-		], rows, { name: 'sources', tab: tab, sort: '-attempts', empty: _('No source was seen in this time.') }),
-		rows.length == ROWS && state.all !== '1' ? page.button(_('Look at more sources'), () => tab.set({ all: '1' }, true)) : null
+		], rows, { name: 'sources', tab: tab, sort: '-attempts', empty: _('No source was seen in this time.'),
+			more: rows.length == ROWS && state.all !== '1' ? () => tab.set({ all: '1' }, true) : null })
 	], page.choice(tab, 'class', _('What'), CLASSES.map((name) => [ name == 'attempt' ? '' : name, words.classes[name] ]), state['class'] || ''));
 }
 
@@ -56,8 +57,9 @@ function drawOne(state, loaded, tab) {
 	const head = [
 		el('p', {}, page.link('‹ ' + _('All sources'), 'sources', Object.assign({ 'class': state['class'] }, range))),
 	];
+	const who = [ about.name(state.address, state.mask === '1'), about.links(state.address, state.mask === '1') ];
 	if (answer.failed)
-		return [ head, page.section(name, [ page.period(tab, loaded.today, range.from, range.to), page.notice('note', words.of(answer.failed)), block.form(tab, state.address, null) ]) ];
+		return [ head, page.section(name, [ page.period(tab, loaded.today, range.from, range.to), page.notice('note', words.of(answer.failed)), el('dl', { 'class': 'fw-facts' }, who), block.form(tab, state.address, null) ]) ];
 	const hours = answer.hours || [], days = answer.days || [], evidence = answer.evidence;
 	return [ head,
 		page.section(name, [
@@ -65,10 +67,11 @@ function drawOne(state, loaded, tab) {
 			el('dl', { 'class': 'fw-facts' }, [
 				el('dt', {}, _('Attempts')), el('dd', { 'data-fact': 'attempts' }, text.number(answer.attempts)),
 				answer.services != null ? [ el('dt', {}, _('Different services')), el('dd', {}, text.number(answer.services)) ] : null,
-				el('dt', {}, _('First seen')), el('dd', {}, text.moment(answer.first_seen)),
-				el('dt', {}, _('Last seen')), el('dd', {}, text.moment(answer.last_seen)),
+				answer.first_seen ? [ el('dt', {}, _('First seen')), el('dd', {}, text.moment(answer.first_seen)) ] : null,
+				answer.last_seen ? [ el('dt', {}, _('Last seen')), el('dd', {}, text.moment(answer.last_seen)) ] : null,
 				answer.country ? [ el('dt', {}, _('Country')), el('dd', {}, text.country(answer.country)) ] : null,
-				el('dt', {}, _('Blocked')), el('dd', { 'data-fact': 'blocked' }, block.why(answer))
+				who,
+				answer.blocked != null || answer.block || answer.attempts ? [ el('dt', {}, _('Blocked')), el('dd', { 'data-fact': 'blocked' }, block.why(answer)) ] : null
 			]),
 			block.form(tab, state.address, answer.block)
 		]),
@@ -99,7 +102,7 @@ return view.extend({
 
 	render: () => page.open({
 		name: 'sources',
-		load: (state) => page.today().then((today) => state.address ? one(state, today) : list(state, today)),
+		load: (state) => data.today().then((today) => state.address ? one(state, today) : list(state, today)),
 		draw: (state, loaded, tab) => loaded.one ? drawOne(state, loaded, tab) : drawList(state, loaded, tab)
 	})
 });

@@ -4,6 +4,7 @@
 'require fwstat.address as address';
 'require fwstat.charts as charts';
 'require fwstat.data as data';
+'require fwstat.heat as heat';
 'require fwstat.table as table';
 'require fwstat.text as text';
 
@@ -15,12 +16,12 @@ const MOST_SERVICES = 60;
 const COLOURED = 8;
 
 function load(state) {
-	return data.ask('months', { limit: 1000 }).then((months) => {
+	return Promise.all([ data.ask('months', { limit: 1000 }), data.today() ]).then(([ months, today ]) => {
 		const known = months.months.map((row) => row.month), month = known.includes(state.month) ? state.month : known[known.length - 1];
 		if (!month) return { months: months };
 		const range = { from: month + '-01', to: text.lastOfMonth(month) }, least = Math.max(1, Math.floor(+state.least) || 100);
 		return Promise.all([ data.attempt('days', range), data.attempt('services', Object.assign({ daily: 1, min: least, limit: MOST_SERVICES }, range)) ])
-			.then(([ days, services ]) => ({ months: months, month: month, range: range, least: least, days: days, services: services }));
+			.then(([ days, services ]) => ({ today: today, months: months, month: month, range: range, least: least, days: days, services: services }));
 	});
 }
 
@@ -97,7 +98,7 @@ return view.extend({
 			if (!loaded.month) return page.notice('note', _('Nothing is kept yet: come back in a day.'));
 			const scale = page.choice(tab, 'scale', _('Axis'), [ [ '', _('logarithmic') ], [ 'linear', _('linear') ] ], state.scale || '');
 			const months = page.choice(tab, 'month', _('Month'), loaded.months.months.map((row) => [ row.month, text.month(row.month) ]).reverse(), loaded.month);
-			return [ monthsSection(state, loaded, tab), daysSection(state, loaded, tab, [ months, scale ]), servicesSection(state, loaded, tab) ];
+			return [ monthsSection(state, loaded, tab), page.section(null, heat.folded(loaded.today)), daysSection(state, loaded, tab, [ months, scale ]), servicesSection(state, loaded, tab) ];
 		}
 	})
 });

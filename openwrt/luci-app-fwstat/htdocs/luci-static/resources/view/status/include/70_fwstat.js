@@ -30,7 +30,7 @@ return baseclass.extend({
 		page.styles();
 		if (answer.failed) return el('p', {}, words.of(answer.failed));
 		const fact = (label, number) => el('span', {}, [ el('b', {}, number), ' ' + label ]), top = answer.services[0], out = (answer.anomalies_lately || [])[0];
-		const wrong = words.reasons(answer).concat((answer.warnings || []).map(words.of)).concat(guard.wrong(answer.guard) ? guard.sentences(answer.guard) : []);
+		const wrong = words.reasons(answer).large.concat((answer.warnings || []).map(words.of)).concat(guard.wrong(answer.guard) ? guard.sentences(answer.guard) : []);
 		return el('div', { 'class': 'fw-card' }, [
 			fact(_('attempts today'), text.number(answer.attempts)),
 			answer.usual_per_day != null ? fact(_('usual for a day'), text.number(answer.usual_per_day)) : null,

@@ -1,0 +1,277 @@
+# shellcheck shell=dash disable=SC2034 # what others use
+# What the notifier, its scripts and the service share: the options, the secrets, the words, and how to send.
+#
+# The options of `config notify` stand in the environment: NOTIFY_MAIL, NOTIFY_NTFY, ... A secret is a line `name=value`
+# of the file NOTIFY_SECRETS, which only the notifier's user can read.
+
+NOTIFY_SCRIPTS=${NOTIFY_SCRIPTS:-/etc/fwstat/notify.d}
+NOTIFY_SECONDS=${NOTIFY_SECONDS:-60}
+# What scripts that take each event get in one period, at most.
+NOTIFY_EACH=${NOTIFY_EACH:-100}
+NOTIFY_OPTIONS='mail mail_from ntfy webhook telegram mqtt mqtt_port abuseipdb dshield language'
+# What of an event becomes a variable.
+NOTIFY_FIELDS='address reason rule count window since expires times date protocol port name attempts expected score sentence what because dry from to month events'
+
+notify_upper() {
+	# shellcheck disable=SC2018,SC2019 # names of options and fields are ASCII
+	echo "$1" | tr a-z A-Z
+}
+
+# Text of a packet or a person as one line without control characters.
+notify_plain() {
+	tr '\n\t' '  ' | tr -d '\000-\037\177'
+}
+
+# As a header takes it.
+notify_ascii() {
+	notify_plain | tr -c '\040-\176' '?'
+}
+
+# Whether a list of words has the word; an empty list has every one.
+notify_has() {
+	case " ${1:-$2} " in
+		*" $2 "*) return 0 ;;
+	esac
+	return 1
+}
+
+# script, name: what `# name: ...` in its head says.
+notify_head() {
+	sed -n "2,12s/^# $2: *//p" "$1" | head -n 1
+}
+
+# Only what root has put there and nobody else can change.
+notify_is_script() {
+	[ -f "$1" ] && [ ! -L "$1" ] && [ -x "$1" ] || return 1
+	[ -n "$(find "$1" -maxdepth 0 -user 0 ! -perm -020 ! -perm -002)" ]
+}
+
+notify_value() {
+	eval "echo \"\${NOTIFY_$(notify_upper "$1"):-}\""
+}
+
+# Whether the script's option is set (0 is off); one without an option always runs.
+notify_is_configured() {
+	local option
+	option=$(notify_head "$1" option)
+	case "$option" in
+		'') return 0 ;;
+		*[!a-z_]*) return 1 ;;
+	esac
+	case "$(notify_value "$option")" in
+		'' | 0) return 1 ;;
+	esac
+}
+
+# Whether there is anything to run.
+notify_wanted() {
+	local script
+	for script in "$NOTIFY_SCRIPTS"/*; do
+		if notify_is_script "$script" && notify_is_configured "$script"; then return 0; fi
+	done
+	return 1
+}
+
+# Of the configuration, as root; uses /lib/functions.sh.
+notify_section() {
+	local option
+	for option in $NOTIFY_OPTIONS; do
+		config_get "NOTIFY_$(notify_upper "$option")" "$1" "$option" ''
+	done
+	config_get NOTIFY_MOST "$1" most '6/1h'
+	config_get NOTIFY_SECRETS "$1" secret_file /etc/fwstat/notify.secret
+}
+
+notify_config() {
+	local option
+	# shellcheck disable=SC1090 # the router's
+	. "${NOTIFY_FUNCTIONS:-/lib/functions.sh}"
+	NOTIFY_MOST=6/1h NOTIFY_SECRETS=/etc/fwstat/notify.secret
+	for option in $NOTIFY_OPTIONS; do
+		eval "NOTIFY_$(notify_upper "$option")=''"
+	done
+	config_load fwstat
+	config_foreach notify_section notify
+	[ -n "$NOTIFY_LANGUAGE" ] || NOTIFY_LANGUAGE=$(uci -q get luci.main.lang)
+	case "$NOTIFY_LANGUAGE" in
+		ja) ;;
+		*) NOTIFY_LANGUAGE=en ;;
+	esac
+	NOTIFY_HOST=$(uci -q get 'system.@system[0].hostname')
+	for option in $NOTIFY_OPTIONS secrets most host; do
+		eval "export NOTIFY_$(notify_upper "$option")"
+	done
+}
+
+# `6/1h` in NOTIFY_MOST -> NOTIFY_COUNT and NOTIFY_PERIOD in seconds.
+notify_most() {
+	local unit number
+	NOTIFY_COUNT=6 NOTIFY_PERIOD=3600
+	case "${NOTIFY_MOST:=6/1h}" in
+		*/*[smhd]) ;;
+		*) NOTIFY_MOST=6/1h ;;
+	esac
+	number=${NOTIFY_MOST#*/}
+	unit=${number#"${number%?}"}
+	number=${number%?}
+	case "${NOTIFY_MOST%%/*}${number:=1}" in
+		*[!0-9]* | ????????*) return 0 ;;
+	esac
+	[ -n "${NOTIFY_MOST%%/*}" ] && [ "$number" -gt 0 ] || return 0
+	NOTIFY_COUNT=${NOTIFY_MOST%%/*}
+	case "$unit" in
+		s) NOTIFY_PERIOD=$number ;;
+		m) NOTIFY_PERIOD=$((number * 60)) ;;
+		h) NOTIFY_PERIOD=$((number * 3600)) ;;
+		d) NOTIFY_PERIOD=$((number * 86400)) ;;
+	esac
+}
+
+# A secret's value.
+notify_secret() {
+	[ -r "${NOTIFY_SECRETS:-}" ] || return 0
+	sed -n "s/^$1=//p" "$NOTIFY_SECRETS" | head -n 1
+}
+
+# What the event means, in words: FWSTAT_TITLE and FWSTAT_TEXT.
+notify_words() {
+	local service
+	service=$(notify_upper "$FWSTAT_PROTOCOL${FWSTAT_PORT:+ $FWSTAT_PORT}")${FWSTAT_NAME:+ ($FWSTAT_NAME)}
+	case "$FWSTAT_EVENT" in
+		block)
+			FWSTAT_TITLE="Blocked: $FWSTAT_ADDRESS"
+			FWSTAT_TEXT="$FWSTAT_ADDRESS is blocked until ${FWSTAT_EXPIRES:-later}: $FWSTAT_REASON."
+			if [ "$FWSTAT_DRY" = true ]; then
+				FWSTAT_TITLE="Would be blocked: $FWSTAT_ADDRESS"
+				FWSTAT_TEXT="A dry run: $FWSTAT_ADDRESS is not blocked, but would be: $FWSTAT_REASON."
+			fi
+			;;
+		anomaly)
+			FWSTAT_TITLE="Out of line: $service"
+			FWSTAT_TEXT="$FWSTAT_ATTEMPTS attempts on $service on $FWSTAT_DATE, usually about ${FWSTAT_EXPECTED%%.*}."
+			;;
+		incomplete)
+			FWSTAT_TITLE='The statistics are not complete'
+			FWSTAT_TEXT=${FWSTAT_BECAUSE:-${FWSTAT_SENTENCE:-$FWSTAT_REASON}}
+			;;
+		exposure)
+			FWSTAT_TITLE="Open to the Internet: $service"
+			FWSTAT_TEXT="$service was opened to the Internet and is tried: $FWSTAT_ATTEMPTS attempts."
+			;;
+		egress)
+			FWSTAT_TITLE="May be infected: $FWSTAT_ADDRESS"
+			FWSTAT_TEXT="The device $FWSTAT_ADDRESS of your own network behaves as an infected one does: ${FWSTAT_SENTENCE:-$FWSTAT_REASON}"
+			;;
+		report)
+			FWSTAT_TITLE="Firewall report ${FWSTAT_MONTH:-$FWSTAT_FROM to $FWSTAT_TO}"
+			FWSTAT_TEXT=$(fwstat summary ${FWSTAT_FROM:+--from "$FWSTAT_FROM"} ${FWSTAT_TO:+--to "$FWSTAT_TO"} 2> /dev/null | head -c 4000)
+			;;
+		more)
+			FWSTAT_TITLE="$FWSTAT_COUNT more events"
+			FWSTAT_TEXT="$FWSTAT_COUNT more events came than are sent one by one ($FWSTAT_EVENTS). They are on the page and in 'fwstat blocks'."
+			;;
+		test)
+			FWSTAT_TITLE='Test'
+			FWSTAT_TEXT='This is a test of the notifications of fwstat.'
+			;;
+	esac
+	[ -z "${NOTIFY_HOST:-}" ] || FWSTAT_TITLE="$NOTIFY_HOST: $FWSTAT_TITLE"
+}
+
+# Text within a JSON string or a quoted string of curl's configuration.
+notify_quoted() {
+	notify_plain | sed 's/[\\"]/\\&/g'
+}
+
+# What makes curl post its standard input.
+NOTIFY_BODY='data-binary = "@-"'
+
+# URL, then lines of curl's configuration. Neither the address, which can hold a secret, nor a header stands in the list of
+# processes.
+notify_post() {
+	local url
+	url=$1
+	shift
+	command -v curl > /dev/null || {
+		echo 'curl is missing: install the package curl' >&2
+		return 1
+	}
+	case "$url" in
+		http://* | https://*) ;;
+		*) echo "not an http or https address" >&2; return 1 ;;
+	esac
+	{
+		printf 'url = "%s"\n' "$(printf '%s' "$url" | notify_quoted)"
+		printf '%s\n' "$@"
+	} > "$NOTIFY_DIR/curl"
+	curl --silent --show-error --fail --max-time 30 --max-filesize 100000 --proto '=http,https' --config "$NOTIFY_DIR/curl" \
+		--output "$NOTIFY_DIR/answer"
+}
+
+# name, value: a header as a line of curl's configuration.
+notify_header() {
+	printf 'header = "%s: %s"' "$1" "$(printf '%s' "$2" | notify_quoted)"
+}
+
+# --- the service ---
+# Called by /etc/init.d/fwstat, as root.
+
+NOTIFY_RUN=${NOTIFY_RUN:-/var/run/fwstat/notify}
+NOTIFY_USER=fwstat-notify
+
+notify_say() {
+	logger -t fwstat-notify -p daemon.warn "$1"
+	echo "fwstat: $1" >&2
+}
+
+# What is configured, as copies in RAM that only root can write: the notifier's user may not read /etc/fwstat.
+notify_prepare() {
+	local script
+	rm -rf "$NOTIFY_RUN"
+	(umask 027; mkdir -p "$NOTIFY_RUN/notify.d")
+	for script in "$NOTIFY_SCRIPTS"/*; do
+		if ! notify_is_script "$script"; then
+			[ ! -f "$script" ] || notify_say "$script is left out: it must be root's, executable, and not writable by others"
+		elif notify_is_configured "$script"; then
+			cp "$script" "$NOTIFY_RUN/notify.d/"
+		fi
+	done
+	chmod 755 "$NOTIFY_RUN"/notify.d/*
+	(umask 077; : > "$NOTIFY_RUN/secret")
+	if [ -e "$NOTIFY_SECRETS" ]; then
+		if [ -n "$(find "$NOTIFY_SECRETS" -maxdepth 0 -type f -user 0 ! -perm -040 ! -perm -020 ! -perm -004 ! -perm -002)" ]; then
+			cat "$NOTIFY_SECRETS" > "$NOTIFY_RUN/secret"
+		else
+			notify_say "$NOTIFY_SECRETS is not used: it must be a file of root with mode 0600"
+		fi
+	fi
+	chgrp -R "$NOTIFY_USER" "$NOTIFY_RUN"
+	chmod 440 "$NOTIFY_RUN/secret"
+}
+
+# Opens procd's instance if there is something to run.
+notify_service() {
+	local option
+	notify_config
+	if ! notify_wanted; then
+		rm -rf "$NOTIFY_RUN"
+		return 0
+	fi
+	if ! grep -q "^$NOTIFY_USER:" /etc/passwd; then
+		notify_say "no messages are sent: there is no user $NOTIFY_USER; install the package fwstat again"
+		return 0
+	fi
+	notify_prepare
+	procd_open_instance notify
+	procd_set_param command /usr/share/fwstat/notify
+	procd_set_param env "NOTIFY_SCRIPTS=$NOTIFY_RUN/notify.d" "NOTIFY_SECRETS=$NOTIFY_RUN/secret" "NOTIFY_MOST=$NOTIFY_MOST" "NOTIFY_HOST=$NOTIFY_HOST"
+	for option in $NOTIFY_OPTIONS; do
+		procd_append_param env "NOTIFY_$(notify_upper "$option")=$(notify_value "$option")"
+	done
+	procd_set_param file "$NOTIFY_RUN/secret" "$NOTIFY_RUN"/notify.d/*
+	procd_set_param respawn 3600 10 0
+	procd_set_param stderr 1
+	procd_set_param user "$NOTIFY_USER"
+	procd_set_param group "$NOTIFY_USER"
+	procd_close_instance
+}
