@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::geoip::Database;
 use crate::input::file::{FileReport, FileState, Progress, ReadOptions, read_files, totals};
 use crate::input::imported::{Imported, Unreadable};
+use crate::parse::interfaces::Networks;
 use crate::paths::Paths;
 use crate::query::answer::{AdviceRow, InputCounts, ServiceRow};
 use crate::query::history::{History, Retention};
@@ -156,7 +157,12 @@ fn read_into(
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
     let (atlas, trouble) = country_database(&input.countries)?;
-    let options = ReadOptions { wan: input.wan.clone(), calendar: calendar.clone(), year: input.year, now };
+    let options = ReadOptions {
+        networks: Networks { wan: input.wan.clone(), ..Networks::default() },
+        calendar: calendar.clone(),
+        year: input.year,
+        now,
+    };
     // A pipe can be read once only: it may be in any order. Files mostly are in order, which is
     // cheaper; if they turn out not to be, they are read again.
     memory::keep_for_the_next_day();

@@ -28,6 +28,7 @@ use crate::input::nflog::Counters;
 use crate::live::open_day::mask;
 use crate::live::{Action, Brought, Engine, Input, Now};
 use crate::output::blobmsg::{AnswerError, Answers, BusCommand};
+use crate::parse::interfaces::Networks;
 use crate::parse::line::{LineReader, Outcome};
 use crate::query::answer::{CounterStatus, Exposure};
 use crate::query::question::{MAX_LIMIT, Question, Topic};
@@ -122,7 +123,7 @@ impl Core {
             run: run.to_owned(),
             places,
             zone,
-            lines: LineReader::new(&outside.interfaces, calendar),
+            lines: LineReader::new(&networks(&outside), calendar),
             outside,
             log: Log::default(),
             problems,
@@ -212,7 +213,7 @@ impl Core {
             self.problems.push(wrong);
         }
         self.engine.set_calendar(calendar.clone());
-        self.lines = LineReader::new(&self.outside.interfaces, calendar);
+        self.lines = LineReader::new(&networks(&self.outside), calendar);
     }
 
     /// What netifd says of the networks now.
@@ -227,7 +228,7 @@ impl Core {
             let sentence = self.outside.guessed.clone();
             let sentence = sentence.unwrap_or_else(|| format!("these interfaces lead outside: {interfaces}"));
             self.log.say(now.boot_ms, &sentence);
-            self.lines = LineReader::new(&self.outside.interfaces, self.engine.calendar().clone());
+            self.lines = LineReader::new(&networks(&self.outside), self.engine.calendar().clone());
         }
     }
 
@@ -327,8 +328,8 @@ impl Core {
         };
         let brought = match &mut outcome {
             Outcome::Event(event) => Brought::Event(event, Some(time_ms), Some(msg)),
-            Outcome::Malformed => Brought::Malformed,
-            Outcome::Skipped => Brought::Ignored,
+            Outcome::Malformed(_) => Brought::Malformed,
+            Outcome::Skipped(_) => Brought::Ignored,
         };
         self.engine.take(now, Input::Logd, brought);
     }
@@ -438,4 +439,9 @@ impl Answers for Core {
             }
         }
     }
+}
+
+/// What the line reader has to know of the router's interfaces.
+fn networks(outside: &Outside) -> Networks {
+    Networks { wan: outside.interfaces.clone(), ..Networks::default() }
 }
