@@ -23,6 +23,9 @@ pub struct Facts {
     pub group_mac: bool,
     /// A fragment other than the first: it has no ports and no flags.
     pub later_fragment: bool,
+    /// It leaves by another interface, and the names of the interfaces alone say where it comes from: then a private
+    /// source on its way to a public destination comes from inside.
+    pub forwarded: bool,
 }
 
 #[inline(always)]
@@ -30,7 +33,7 @@ pub fn classify(facts: &Facts) -> Class {
     if is_noise(facts) {
         return Class::Noise;
     }
-    if facts.direction == Direction::Egress {
+    if facts.direction == Direction::Egress || facts.forwarded && is_on_its_way_out(facts) {
         return Class::Egress;
     }
     if facts.later_fragment {
@@ -48,6 +51,21 @@ pub fn classify(facts: &Facts) -> Class {
         _ => true,
     };
     if attempt { Class::Attempt } else { Class::Backscatter }
+}
+
+#[inline(never)]
+fn is_on_its_way_out(facts: &Facts) -> bool {
+    is_private(facts.source) && !is_private(facts.destination)
+}
+
+/// Addresses that are not routed on the Internet: RFC 1918, RFC 6598 (behind a provider's NAT), RFC 4193.
+fn is_private(address: Address) -> bool {
+    match address.as_v4() {
+        Some(bits) => {
+            bits >> 24 == 10 || bits >> 20 == 0xac1 || bits >> 16 == 0xc0a8 || bits >> 22 == 0x6440_0000 >> 22
+        }
+        None => address.high >> 57 == 0xfc >> 1,
+    }
 }
 
 /// SYN alone opens a connection. No flag at all, or only URG and PSH, is no reply to anything: a probe.
@@ -109,6 +127,7 @@ mod tests {
             destination: Address::v4(0xc000_0201),
             group_mac: false,
             later_fragment: false,
+            forwarded: false,
         }
     }
 
@@ -163,6 +182,29 @@ mod tests {
             (protocol::ICMPV6, 143, Class::Noise),
         ] {
             assert_eq!(classify(&Facts { protocol, icmp_type, ..facts() }), class, "{protocol} {icmp_type}");
+        }
+    }
+
+    #[test]
+    fn a_private_source_on_its_way_to_a_public_address_comes_from_inside() {
+        for (source, destination, class) in [
+            ("192.168.1.9", "198.51.100.9", Class::Egress),
+            ("10.0.0.9", "198.51.100.9", Class::Egress),
+            ("172.31.0.9", "198.51.100.9", Class::Egress),
+            ("172.32.0.9", "198.51.100.9", Class::Attempt),
+            ("100.64.0.9", "198.51.100.9", Class::Egress),
+            ("fd00::9", "2001:db8::9", Class::Egress),
+            ("192.168.1.9", "10.0.0.9", Class::Attempt),
+            ("198.51.100.9", "192.168.1.9", Class::Attempt),
+        ] {
+            let (source, destination) = (address(source), address(destination));
+            let facts = Facts { source, destination, forwarded: true, ..facts() };
+            assert_eq!(classify(&facts), class, "{source} {destination}");
+            assert_eq!(
+                classify(&Facts { forwarded: false, ..facts }),
+                Class::Attempt,
+                "{source} {destination}"
+            );
         }
     }
 

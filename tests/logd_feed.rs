@@ -4,6 +4,7 @@ use fwstat::calendar::Calendar;
 use fwstat::event::Origin;
 use fwstat::input::logd::LogFeed;
 use fwstat::live::{Brought, Engine, Input, Now};
+use fwstat::parse::interfaces::Networks;
 use fwstat::parse::line::{LineReader, Outcome};
 use fwstat::sys::clock;
 use fwstat::ubus::link::Link;
@@ -127,7 +128,7 @@ fn speed() {
     /// 2026-06-10 00:00 UTC
     const START: i64 = 1_781_049_600;
     let mut scripted = Scripted::following();
-    let mut lines = LineReader::new(&[], Calendar::utc());
+    let mut lines = LineReader::new(&Networks::default(), Calendar::utc());
     let mut engine = Engine::new(Calendar::utc(), None, 200);
     let mut seconds = 0.0;
     for chunk in 0..100 {

@@ -14,6 +14,7 @@ use crate::geoip::Database;
 use crate::input::file::{FileReport, FileState, Progress, ReadOptions, read_files, totals};
 use crate::input::imported::{Imported, Unreadable};
 use crate::live::clock::BUILT;
+use crate::parse::interfaces::Networks;
 use crate::paths::Paths;
 use crate::query::answer::{AdviceRow, InputCounts, ServiceRow};
 use crate::query::history::History;
@@ -234,7 +235,12 @@ fn read_into(
     let latest = if now >= BUILT { now + DAY } else { i64::MAX };
     let mut later = store.later()?;
     let due = later.take_until(u64::try_from(latest).unwrap_or(u64::MAX).saturating_mul(1000));
-    let options = ReadOptions { wan: input.wan.clone(), calendar: calendar.clone(), year: input.year, now };
+    let options = ReadOptions {
+        networks: Networks { wan: input.wan.clone(), ..Networks::default() },
+        calendar: calendar.clone(),
+        year: input.year,
+        now,
+    };
     // A pipe can be read once only: it may be in any order. Files mostly are in order, which is
     // cheaper; if they turn out not to be, they are read again.
     memory::keep_for_the_next_day();

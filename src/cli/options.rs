@@ -120,7 +120,7 @@ static COUNTS: [&OptionRow; 14] = [
     &UBUS,
 ];
 
-pub static COMMANDS: [CommandRow; 21] = [
+pub static COMMANDS: [CommandRow; 22] = [
     CommandRow {
         name: "summary",
         operands: "",

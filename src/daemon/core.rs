@@ -33,6 +33,7 @@ use crate::input::nflog::Counters;
 use crate::live::open_day::{LiveJob, mask, refused_by_mask};
 use crate::live::{Action, Brought, Engine, Input, Now};
 use crate::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, Reply};
+use crate::parse::interfaces::Networks;
 use crate::parse::line::{LineReader, Outcome};
 use crate::query::answer::Exposure;
 use crate::query::question::{MAX_LIMIT, Question, Topic};
@@ -158,7 +159,7 @@ impl Core {
             running,
             places,
             zone,
-            lines: LineReader::new(&outside.interfaces, calendar),
+            lines: LineReader::new(&networks(&outside), calendar),
             outside,
             log: Log::default(),
             problems,
@@ -389,7 +390,7 @@ impl Core {
             self.problems.push(wrong);
         }
         self.engine.set_calendar(calendar.clone());
-        self.lines = LineReader::new(&self.outside.interfaces, calendar);
+        self.lines = LineReader::new(&networks(&self.outside), calendar);
     }
 
     /// What netifd says of the networks now.
@@ -407,7 +408,7 @@ impl Core {
                     self.log.inform(now.boot_ms, &format!("these interfaces lead outside: {interfaces}"));
                 }
             }
-            self.lines = LineReader::new(&self.outside.interfaces, self.engine.calendar().clone());
+            self.lines = LineReader::new(&networks(&self.outside), self.engine.calendar().clone());
         }
     }
 
@@ -520,8 +521,8 @@ impl Core {
         };
         let brought = match &mut outcome {
             Outcome::Event(event) => Brought::Event(event, Some(time_ms), Some(msg)),
-            Outcome::Malformed => Brought::Malformed,
-            Outcome::Skipped => Brought::Ignored,
+            Outcome::Malformed(_) => Brought::Malformed,
+            Outcome::Skipped(_) => Brought::Ignored,
         };
         self.engine.take(now, Input::Logd, brought);
     }
@@ -648,4 +649,9 @@ impl Answers for Core {
     fn finished(&mut self) -> Vec<(u64, Answered)> {
         std::mem::take(&mut self.answered)
     }
+}
+
+/// What the line reader has to know of the router's interfaces.
+fn networks(outside: &Outside) -> Networks {
+    Networks { wan: outside.interfaces.clone(), ..Networks::default() }
 }

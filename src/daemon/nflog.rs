@@ -7,9 +7,10 @@ use crate::event::{Class, Event, Origin};
 use crate::input::nflog::events::{Meaning, NflogEvents, Way};
 use crate::input::nflog::{Counters, FULL_BATCH, NflogReader};
 use crate::live::{Brought, Input, Now};
+use crate::parse::interfaces::Networks;
 use crate::parse::netfilter::Head;
 use crate::parse::packet::Packet;
-use crate::parse::{Inputs, fingerprint, way};
+use crate::parse::{Inputs, fingerprint, log_prefix};
 use crate::paths::Path;
 
 use super::core::{Core, RUNNING};
@@ -38,7 +39,8 @@ impl Meaning for Packets<'_> {
             group_mac: taken.group_mac,
             ..Head::default()
         };
-        way::path(&head, Origin::Nflog, self.outside)
+        let networks = Networks { wan: self.outside.to_vec(), ..Networks::default() };
+        log_prefix::path(&head, Origin::Nflog, &networks, true)
     }
 
     fn fingerprint(&self, packet: &Packet) -> u64 {
@@ -70,6 +72,7 @@ impl Meaning for Packets<'_> {
             destination: event.destination,
             group_mac: path.group_mac,
             later_fragment: false,
+            forwarded: self.outside.is_empty() && !path.output.is_empty(),
         })
     }
 }

@@ -13,7 +13,7 @@ use nix::sys::socket::SockaddrStorage;
 use crate::config::uci;
 use crate::event::Address;
 use crate::guard::Protection;
-use crate::parse::way::is_inside;
+use crate::parse::interfaces::is_inside;
 use crate::query::question::Prefix;
 
 /// What resolvers are told by DHCP and PPP.

@@ -21,7 +21,8 @@ use super::source::{Input, Kind, Language, Reading};
 use super::year::Stamps;
 use crate::calendar::Calendar;
 use crate::event::Event;
-use crate::parse::line::{LineReader, bare_uptime, month_without_year};
+use crate::parse::interfaces::Networks;
+use crate::parse::line::{LineReader, bare_uptime, day_without_year};
 use crate::paths::Paths;
 use crate::query::answer::InputCounts;
 
@@ -29,8 +30,8 @@ use crate::query::answer::InputCounts;
 pub const STANDARD_INPUT: &str = "-";
 
 pub struct ReadOptions {
-    /// Interfaces that lead outside, as the line parser takes them.
-    pub wan: Vec<String>,
+    /// What is known of the machine's interfaces and rules.
+    pub networks: Networks,
     pub calendar: Calendar,
     /// The year of each file's first stamp, if the stamps have none.
     pub year: Option<i32>,
@@ -111,9 +112,9 @@ pub fn read_files(
 
 /// Lines as the line parser reads them.
 const LOGS: Language = Language {
-    stamps: Stamps { month_without_year, bare_uptime },
+    stamps: Stamps { day_without_year, bare_uptime },
     parser: |options, clock| {
-        let mut reader = LineReader::new(&options.wan, options.calendar.clone());
+        let mut reader = LineReader::new(&options.networks, options.calendar.clone());
         reader.begin_file(clock.to_file_clock());
         Box::new(reader)
     },

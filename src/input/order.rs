@@ -12,6 +12,7 @@ use super::content::Content;
 use super::lines::{Line, Lines, find_end};
 use crate::event::Event;
 use crate::parse::line::{LineReader, Outcome};
+use crate::parse::uncounted::Uncounted;
 use crate::parse::window::Window;
 use crate::paths::Paths;
 use crate::query::answer::InputCounts;
@@ -175,7 +176,7 @@ impl Open {
             }
             let outcome = match self.lines.next_line() {
                 Some(Line::Whole(bytes)) => self.parser.read(bytes, paths),
-                Some(Line::TooLong) => Outcome::Malformed,
+                Some(Line::TooLong) => Outcome::Malformed(Uncounted::TooLong),
                 None => break,
             };
             self.count_lines(1, meter);
@@ -185,8 +186,8 @@ impl Open {
                     *to.place() = event;
                     to.taken()?;
                 }
-                Outcome::Malformed => self.counts.malformed += 1,
-                Outcome::Skipped => self.counts.skipped += 1,
+                Outcome::Malformed(_) => self.counts.malformed += 1,
+                Outcome::Skipped(_) => self.counts.skipped += 1,
             }
         }
         self.tell(meter);

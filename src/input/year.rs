@@ -25,6 +25,8 @@ pub struct Clock {
     pub year: Option<i32>,
     pub modified: i64,
     pub boot: Option<i64>,
+    /// `year` was inferred, and there are timestamps that need it.
+    pub year_assumed: bool,
 }
 
 impl Clock {
@@ -36,7 +38,8 @@ impl Clock {
 /// What tells the stamps of lines that leave something out.
 #[derive(Clone, Copy)]
 pub struct Stamps {
-    pub month_without_year: fn(&[u8]) -> Option<u8>,
+    /// Month and day of a line whose timestamp has no year.
+    pub day_without_year: fn(&[u8]) -> Option<(u8, u8)>,
     pub bare_uptime: fn(&[u8]) -> Option<u64>,
 }
 
@@ -101,8 +104,8 @@ impl Scan {
     fn line(&mut self, line: &[u8], read: bool, stamps: Stamps) {
         let same = self.month > 0 && line.len() > SAME_STAMP && line[..SAME_STAMP] == self.stamp;
         if !same {
-            match (stamps.month_without_year)(line) {
-                Some(month) => self.turn(month, line),
+            match (stamps.day_without_year)(line) {
+                Some((month, day)) => self.turn(month, day, line),
                 None => {
                     if let Some(uptime) = (stamps.bare_uptime)(line) {
                         self.uptime = self.uptime.max(Some(uptime));
@@ -117,8 +120,7 @@ impl Scan {
     }
 
     /// A stamp is of the year that brings it nearest to the stamp before, as the line parser has it.
-    fn turn(&mut self, month: u8, line: &[u8]) {
-        let day = day_after_month(line);
+    fn turn(&mut self, month: u8, day: u8, line: &[u8]) {
         if self.month > 0 {
             let before = day_of_year(self.month, self.day);
             let away = |turn: &i32| (day_of_year(month, day) + turn * 365 - before).abs();
@@ -141,7 +143,8 @@ impl Scan {
             }
         };
         let boot = self.uptime.map(|uptime| modified.saturating_sub((uptime / 1_000_000) as i64));
-        Clock { year: Some(year.clamp(1970, 9999)), modified, boot }
+        let year_assumed = wanted.year.is_none() && self.month > 0;
+        Clock { year: Some(year.clamp(1970, 9999)), modified, boot, year_assumed }
     }
 
     /// The latest year in which the last stamp is not after `limit`.
@@ -161,15 +164,6 @@ fn day_of_year(month: u8, day: u8) -> i32 {
     let new_year = Date::from_ymd(2001, 1, 1).map_or(0, |date| date.0);
     Date::from_ymd(2001, month.into(), day.min(28).into()).map_or(0, |date| date.0) - new_year
         + i32::from(day.saturating_sub(28))
-}
-
-/// The day in a stamp such as `Apr  6`, whatever stands before it; 1 if there is none.
-fn day_after_month(line: &[u8]) -> u8 {
-    let name = line.iter().position(u8::is_ascii_alphabetic).unwrap_or(0);
-    let digits = line[name..].iter().skip_while(|byte| !byte.is_ascii_digit());
-    let day = digits.take(2).take_while(|byte| byte.is_ascii_digit());
-    let day = day.fold(0, |day, digit| day * 10 + (digit - b'0'));
-    if (1..=31).contains(&day) { day } else { 1 }
 }
 
 #[cfg(test)]
@@ -244,12 +238,5 @@ mod tests {
         let mut lines = Lines::new(Endless(0), b"");
         Scan::run(&mut lines, Wanted { year: None, from: 0 }, STAMPS, |_| {});
         assert!(lines.source().0 < 2 * LOOK);
-    }
-
-    #[test]
-    fn days_are_found_behind_a_priority() {
-        for (line, day) in [("Apr  6 13", 6), ("<13>Apr 16 13", 16), ("Apr", 1), ("", 1), ("Apr 99", 1)] {
-            assert_eq!(day_after_month(line.as_bytes()), day, "{line}");
-        }
     }
 }

@@ -12,30 +12,39 @@
 //! * Malformed: `IN=` or `OUT=` is there, and an address or the stamp can't be read.
 //! * Skipped: everything else; accepted packets and ARP too.
 
+use memchr::memmem::Finder;
+
 use super::fingerprint::{fingerprint, fingerprint_or_id};
-use super::header::{Author, Header, beginning, has_pid, header, host_before_prefix, split_tag};
-use super::login::Logins;
+use super::interfaces::Networks;
+use super::log_prefix;
+use super::login::{Logins, unfold};
 use super::netfilter::{self, KnownAddress, Packet};
 use super::prefix::Prefix;
 use super::stamp::uptime;
-use super::way;
+use super::structured::{Record, RecordTime, RecordWriter, record};
+use super::syslog::{Author, Header, Tag, beginning, has_pid, header, host_before_prefix, split_tag};
+use super::uncounted::Uncounted;
 use super::window::{Padded, Text, Window};
 use crate::calendar::{Calendar, Date};
 use crate::classify::{Facts, classify};
 use crate::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
 use crate::paths::{Direction, Path, Paths};
 
+mod events;
 mod headers;
 mod heads;
+mod others;
 mod times;
 
+use events::{event, outcome};
 use headers::Headers;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     Event(Event),
-    Malformed,
-    Skipped,
+    Malformed(Uncounted),
+    /// With the reason, if the line looks like a packet.
+    Skipped(Option<Uncounted>),
 }
 
 /// How lines without a full date get their time.
@@ -57,7 +66,9 @@ const LONGEST_HEAD: usize = 512;
 /// Reads the lines of files one after the other, or single messages. Must be given the same `Paths`
 /// all its life.
 pub struct LineReader {
-    wan: Vec<String>,
+    networks: Networks,
+    /// The machine has OpenWrt's `br-lan`: it was seen in its log.
+    lan_bridge: bool,
     calendar: Calendar,
     clock: FileClock,
     /// The day of the stamp before, for the year of the next.
@@ -68,6 +79,9 @@ pub struct LineReader {
     next_head: usize,
     destination: KnownAddress,
     logins: Logins,
+    /// Events whose line has no time of its own.
+    undated: u64,
+    source_key: Finder<'static>,
 }
 
 /// A head up to the address behind `SRC=`, with the MAC addresses of the last packet.
@@ -86,16 +100,21 @@ struct Way {
     verdict: Verdict,
     /// Not a refused packet.
     ignored: bool,
+    /// Ignored since the packet was let through.
+    accepted: bool,
+    /// The interfaces are taken for what their names say, and the packet leaves by another: where its source is private
+    /// and its destination public, it comes from inside.
+    forwarded: bool,
     group_mac: bool,
     /// A prefix that may stand behind a bare uptime.
     no_tag: bool,
 }
 
 impl LineReader {
-    /// `wan`: the interfaces that lead outside; empty if that is to be guessed from names and prefixes.
-    pub fn new(wan: &[String], calendar: Calendar) -> LineReader {
+    pub fn new(networks: &Networks, calendar: Calendar) -> LineReader {
         LineReader {
-            wan: wan.to_vec(),
+            networks: networks.clone(),
+            lan_bridge: false,
             calendar,
             clock: FileClock::default(),
             previous: None,
@@ -105,6 +124,8 @@ impl LineReader {
             next_head: 0,
             destination: KnownAddress::default(),
             logins: Logins::default(),
+            undated: 0,
+            source_key: Finder::new(b"SRC="),
         }
     }
 
@@ -114,16 +135,46 @@ impl LineReader {
         self.headers.forget();
     }
 
+    /// Events so far whose line had neither a date nor an uptime: they were given the time of the file.
+    pub fn undated(&self) -> u64 {
+        self.undated
+    }
+
+    /// The machine has OpenWrt's `br-lan`: its wireless interfaces are inside.
+    pub fn has_lan_bridge(&self) -> bool {
+        self.lan_bridge
+    }
+
+    /// The machine's log names `br-lan`.
+    pub fn set_lan_bridge(&mut self) {
+        self.lan_bridge = true;
+        self.heads.clear();
+        self.headers.forget();
+    }
+
     /// Reads a line without its newline.
     pub fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match self.read_line(line, paths) {
+            // Only what looks like a packet needs a reason.
+            Outcome::Skipped(Some(_)) if !self.looks_like_packet(line) => Outcome::Skipped(None),
+            outcome => outcome,
+        }
+    }
+
+    fn looks_like_packet(&self, line: &[u8]) -> bool {
+        let source = self.source_key.find(line);
+        source.is_some_and(|at| memchr::memmem::find(&line[at..], b"DST=").is_some())
+    }
+
+    fn read_line(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
         let padded = Padded::new(line);
         let Some(text) = padded.window() else { return self.read_unknown(line, paths) };
         if let Some((time, message)) = self.headers.read(text) {
             return self.packet(&line[message..], time, Origin::File, paths);
         }
         if self.headers.is_dull(text) {
-            return Outcome::Skipped;
+            return Outcome::Skipped(Some(Uncounted::OtherProgram));
         }
         if let Some((micros, at)) = uptime(line, 0)
             && let Some((head, source_at)) = self.known_head(text, at, Origin::File)
@@ -156,16 +207,29 @@ impl LineReader {
 
     /// Reads a message of any other process, such as `dropbear[1234]: Bad password...`. Never a packet.
     pub fn read_daemon(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
-        match split_tag(message) {
-            Some((name, text)) => self.login(name, text, time, origin, paths),
-            None => Outcome::Skipped,
+        let outcome = match split_tag(message) {
+            Some((tag, text)) => self.login(tag, text, time, origin, paths),
+            None => Outcome::Skipped(Some(Uncounted::OtherProgram)),
+        };
+        match outcome {
+            Outcome::Skipped(Some(_)) if !self.looks_like_packet(message) => Outcome::Skipped(None),
+            outcome => outcome,
         }
     }
 
     fn read_unknown(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
+        if let Some(outcome) = self.other_format(line, paths) {
+            return outcome;
+        }
         let header = header(line);
         let message = &line[header.message..];
-        let time = header.stamp.map(|stamp| self.time_of(&stamp));
+        let time = match header.stamp {
+            None => None,
+            Some(stamp) => match self.time_of(&stamp) {
+                Some(time) => Some(time),
+                None => return self.without_time(line),
+            },
+        };
         match header.author {
             Author::Kernel => {
                 let time = time.unwrap_or_else(|| self.time_without_stamp(message));
@@ -174,41 +238,49 @@ impl LineReader {
                 }
                 self.packet(message, time, Origin::File, paths)
             }
-            Author::Daemon(name) => {
+            Author::Daemon(tag) => {
                 if let Some(stamp) = header.stamp
-                    && !Logins::reads(name)
+                    && !Logins::reads(tag.name)
                 {
                     self.headers.remember_dull(line, &stamp, header.message);
                 }
                 let time = time.unwrap_or(self.clock.modified);
-                self.login(name, message, time, Origin::File, paths)
+                self.login(tag, message, time, Origin::File, paths)
             }
             Author::Untagged => self.untagged(message, &header, time, paths),
-            Author::Nobody => Outcome::Skipped,
+            Author::Nobody => Outcome::Skipped(Some(Uncounted::NotTheKernel)),
+        }
+    }
+
+    /// A line whose date does not exist: a packet's is damaged.
+    fn without_time(&self, line: &[u8]) -> Outcome {
+        if self.looks_like_packet(line) {
+            Outcome::Malformed(Uncounted::Time)
+        } else {
+            Outcome::Skipped(None)
         }
     }
 
     /// A line without a tag: `DROP IN=ppp0 OUT= ...`, with or without stamp, host and uptime before it.
     fn untagged(&mut self, message: &[u8], header: &Header, time: Option<i64>, paths: &mut Paths) -> Outcome {
+        let skipped = Outcome::Skipped(Some(Uncounted::Untagged));
         let uptime_end = uptime(message, 0).map(|(_, end)| end);
-        let Some(head) = netfilter::head(&message[uptime_end.unwrap_or(0)..]) else {
-            return Outcome::Skipped;
-        };
+        let Some(head) = netfilter::head(&message[uptime_end.unwrap_or(0)..]) else { return skipped };
         if head.input.is_none() || head.output.is_none() {
-            return Outcome::Skipped;
+            return skipped;
         }
         let mut words = head.prefix.split(|&byte| byte == b' ');
         if words.clone().any(has_pid) {
-            return Outcome::Skipped;
+            return skipped;
         }
         if header.stamp.is_none() && uptime_end.is_none() && words.any(|word| word == b"kernel:") {
             // The kernel's, behind a stamp that can't be read.
-            return Outcome::Malformed;
+            return Outcome::Malformed(Uncounted::Time);
         }
         let host = match host_before_prefix(head.prefix) {
             Some(host) => host,
             None if header.kern || uptime_end.is_some() => 0,
-            None => return Outcome::Skipped,
+            None => return skipped,
         };
         let time = time.unwrap_or_else(|| self.time_without_stamp(message));
         let skipped = if header.kern || uptime_end.is_some() || header.stamp.is_none() { 0 } else { host };
@@ -277,7 +349,13 @@ impl LineReader {
         origin: Origin,
         paths: &mut Paths,
     ) -> Outcome {
-        let Some(head) = netfilter::head(message) else { return Outcome::Skipped };
+        if let Some((count, inner)) = unfold(message) {
+            return match self.packet(inner, time, origin, paths) {
+                Outcome::Event(event) => Outcome::Event(Event { count, ..event }),
+                outcome => outcome,
+            };
+        }
+        let Some(head) = netfilter::head(message) else { return Outcome::Skipped(Some(Uncounted::Untagged)) };
         let way = self.way(message, &head, origin, paths);
         let packet = match head.source_at {
             Some(source_at) => netfilter::in_any_order(&message[source_at - b"SRC=".len()..]),
@@ -285,7 +363,7 @@ impl LineReader {
         };
         let shaped = head.input.is_some() || head.output.is_some();
         if packet.is_none() && (!shaped || head.other_protocol) {
-            return Outcome::Skipped;
+            return Outcome::Skipped(Some(Uncounted::Untagged));
         }
         outcome(packet, &way, time, uptime)
     }
@@ -298,49 +376,6 @@ impl LineReader {
             None => netfilter::in_any_order(line.get(source_at - b"SRC=".len()..)?),
         }
     }
-
-    fn login(&mut self, name: &[u8], text: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
-        let Some(login) = self.logins.read(name, text) else { return Outcome::Skipped };
-        let path = paths.intern(&Path {
-            origin,
-            prefix: login.daemon.to_string(),
-            input: String::new(),
-            output: String::new(),
-            bridge_input: String::new(),
-            bridge_output: String::new(),
-            group_mac: false,
-            verdict: Verdict::Unknown,
-            zone: None,
-            direction: Direction::Inbound,
-            accepted: false,
-        });
-        let inputs = super::Inputs {
-            source: login.source,
-            protocol: protocol::TCP,
-            source_port: login.source_port,
-            port: login.port,
-            ..Default::default()
-        };
-        Outcome::Event(Event {
-            time,
-            source: login.source,
-            destination: Address::default(),
-            fingerprint: fingerprint(&inputs),
-            uptime: 0,
-            count: 1,
-            source_port: login.source_port,
-            port: login.port,
-            length: 0,
-            path,
-            protocol: protocol::TCP,
-            flags: 0,
-            icmp_type: 0,
-            icmp_code: 0,
-            class: Class::Login,
-            verdict: Verdict::Unknown,
-            unhashed: false,
-        })
-    }
 }
 
 /// The kernel's uptime at `at`, and where the message behind it begins.
@@ -350,54 +385,10 @@ fn uptime_at(text: Window, at: usize) -> Option<(u64, usize)> {
     Some((micros, at + length))
 }
 
-fn outcome(packet: Option<Packet>, way: &Way, time: i64, uptime: u64) -> Outcome {
-    match packet {
-        _ if way.ignored => Outcome::Skipped,
-        None => Outcome::Malformed,
-        Some(packet) => Outcome::Event(event(&packet, way, time, uptime)),
-    }
-}
-
-#[inline(always)]
-fn event(packet: &Packet, way: &Way, time: i64, uptime: u64) -> Event {
-    let class = classify(&Facts {
-        direction: way.direction,
-        protocol: packet.protocol,
-        flags: packet.flags,
-        source_port: packet.source_port,
-        port: packet.port,
-        icmp_type: packet.icmp_type,
-        source: packet.source,
-        destination: packet.destination,
-        group_mac: way.group_mac,
-        later_fragment: packet.fragment_offset != 0,
-    });
-    let (fingerprint, unhashed) = fingerprint_or_id(packet);
-    Event {
-        time,
-        source: packet.source,
-        destination: packet.destination,
-        fingerprint,
-        uptime,
-        count: 1,
-        source_port: packet.source_port,
-        port: packet.port,
-        length: packet.length,
-        path: way.path,
-        protocol: packet.protocol,
-        flags: packet.flags,
-        icmp_type: packet.icmp_type,
-        icmp_code: packet.icmp_code,
-        class,
-        verdict: way.verdict,
-        unhashed,
-    }
-}
-
-/// The month (1..=12) if the line begins with a stamp that has no year.
-pub fn month_without_year(line: &[u8]) -> Option<u8> {
+/// Month and day if the line begins with a stamp that has no year.
+pub fn day_without_year(line: &[u8]) -> Option<(u8, u8)> {
     let stamp = beginning(line).stamp?;
-    stamp.year.is_none().then_some(stamp.month)
+    stamp.year.is_none().then_some((stamp.month, stamp.day))
 }
 
 /// The uptime in microseconds if the line has no other time.
@@ -412,13 +403,13 @@ pub fn bare_uptime(line: &[u8]) -> Option<u64> {
 /// Reads a line of any bytes by every way there is. For fuzzing.
 pub fn read_anything(line: &[u8]) {
     let mut paths = Paths::new();
-    let mut reader = LineReader::new(&[], Calendar::utc());
+    let mut reader = LineReader::new(&Networks::default(), Calendar::utc());
     for _ in 0..2 {
         reader.read(line, &mut paths);
         reader.read_kernel(line, 0, Origin::Logd, &mut paths);
         reader.read_daemon(line, 0, Origin::Logd, &mut paths);
     }
-    month_without_year(line);
+    day_without_year(line);
     bare_uptime(line);
     let padded = Padded::new(line);
     let Some(text) = padded.window() else { return };

@@ -1,25 +1,40 @@
 //! Failed logins.
 //!
-//! Takes a daemon's name and its message, gives the peer of a failed login. A user name is the attacker's
+//! Takes a daemon's tag, its message and the time, gives the peer of a failed login. A user name is the attacker's
 //! text and may look like anything, so the address is read from its fixed place, counted from the end of
 //! the message; and a message so long that some log may have cut its end is not read at all.
 //!
 //! One failure counts once, though daemons write several lines about it:
 //!
-//! * dropbear: `Bad password attempt` and `Login attempt for nonexistent user` count. `Exit before auth` counts
-//!   only with `0 fails`, a session that named a user and gave up: with more, the lines before it counted.
+//! * dropbear: `Bad password attempt` and `Login attempt for nonexistent user` count. From 2020.79 to 2024.85 the latter
+//!   has no address: the process id leads to `Child connection from` before it, or to `Exit before auth from` behind it.
+//!   `Exit before auth` itself counts only with `0 fails`, a session that named a user and gave up, or if the attempts
+//!   of an unknown user ended it and none was counted.
 //! * sshd: `Failed password` (or keyboard-interactive) counts; `Invalid user` does not, a line about the end of
 //!   its connection follows. Such an end (`Connection closed by authenticating user`, `maximum authentication
-//!   attempts exceeded`) counts unless a failure of the same address and port was counted just before.
-//! * LuCI: `failed login on`, written by luci, rpcd or uhttpd.
+//!   attempts exceeded`, `Disconnecting`) counts unless a failure of the same address and port was counted before.
+//!   `PAM: Authentication failure` counts, and the `Failed keyboard-interactive` that follows it does not.
+//! * LuCI: `failed login on`, written by luci, rpcd, uhttpd or dispatcher.uc.
+//!
+//! What is remembered of connections is bounded in number ([`sessions::SESSIONS`], [`RECENT`]) and age ([`LONGEST_SESSION`]).
 
 use super::netfilter::address;
+use super::syslog::Tag;
 use crate::event::Address;
+
+mod folded;
+mod sessions;
+
+pub use folded::unfold;
+use sessions::Sessions;
 
 /// Longer messages may be cut where the attacker chose: busybox's syslogd keeps 256 bytes of a line.
 const LONGEST_MESSAGE: usize = 200;
-/// So many sshd connections are remembered as counted.
+/// sshd connections that are remembered as counted.
 const RECENT: usize = 32;
+/// Seconds after which a connection that was not closed is forgotten: dropbear ends one that has not logged in after 300
+/// (`AUTH_TIMEOUT`), sshd after 120 (`LoginGraceTime`).
+const LONGEST_SESSION: u64 = 600;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Login {
@@ -30,9 +45,14 @@ pub struct Login {
     pub source_port: u16,
     /// The service's port.
     pub port: u16,
+    /// Failures that the line stands for, at least 1.
+    pub count: u32,
 }
 
-/// Who tells of failed logins.
+/// Address and port of whoever connected.
+type Peer = (Address, u16);
+
+/// A program that logs failed logins.
 enum Daemon {
     Dropbear,
     Sshd,
@@ -44,116 +64,216 @@ impl Daemon {
     fn of(name: &[u8]) -> Option<Daemon> {
         match name {
             b"dropbear" => Some(Daemon::Dropbear),
-            b"sshd" | b"sshd-session" => Some(Daemon::Sshd),
-            b"luci" => Some(Daemon::Luci("luci")),
+            b"sshd" | b"sshd-session" | b"sshd-auth" => Some(Daemon::Sshd),
+            // Without a tag: LuCI of OpenWrt 21.02.2 to 22.03.
+            b"luci" | b"" => Some(Daemon::Luci("luci")),
             b"rpcd" => Some(Daemon::Luci("rpcd")),
             b"uhttpd" => Some(Daemon::Luci("uhttpd")),
+            b"dispatcher.uc" => Some(Daemon::Luci("dispatcher.uc")),
             _ => None,
         }
     }
 }
 
-/// Reads daemons' messages. Remembers the last connections to sshd that failed.
+/// Reads daemons' messages. Remembers the connections to dropbear that have not ended, and the last to sshd that failed.
 #[derive(Debug, Default)]
 pub struct Logins {
-    recent: [(Address, u16); RECENT],
+    sessions: Sessions,
+    recent: [Recent; RECENT],
     next: usize,
 }
 
+/// A connection to sshd of which a failure was counted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Recent {
+    peer: Peer,
+    pid: Option<u32>,
+    time: i64,
+    /// Failures that were counted by PAM's line, which names no port: so many lines of sshd are about the same.
+    by_pam: u32,
+    used: bool,
+}
+
+impl Recent {
+    fn is_open(&self, time: i64) -> bool {
+        self.used && self.time.abs_diff(time) <= LONGEST_SESSION
+    }
+}
+
 impl Logins {
-    /// Whether a daemon of this name tells of failed logins.
+    /// Whether a daemon of this name logs failed logins.
     pub fn reads(name: &[u8]) -> bool {
         Daemon::of(name).is_some()
     }
 
-    /// The failed login that `message` of the daemon `name` tells of.
-    pub fn read(&mut self, name: &[u8], message: &[u8]) -> Option<Login> {
+    /// The failed login in a message of the daemon `tag`. `time`: of the message, in Unix seconds.
+    pub fn read(&mut self, tag: Tag, message: &[u8], time: i64) -> Option<Login> {
+        let daemon = Daemon::of(tag.name)?;
+        let (count, message) = unfold(message).unwrap_or((1, message));
         if message.len() > LONGEST_MESSAGE {
             return None;
         }
-        match Daemon::of(name)? {
-            Daemon::Dropbear => dropbear(message),
-            Daemon::Sshd => self.sshd(message),
-            Daemon::Luci(name) => luci(name, message),
-        }
+        let login = match daemon {
+            Daemon::Dropbear => self.dropbear(tag.pid, message, time, count),
+            Daemon::Sshd => self.sshd(tag.pid, message, time, count),
+            Daemon::Luci(name) => luci(name, message, tag.name.is_empty()),
+        }?;
+        Some(Login { count: login.count.saturating_mul(count), ..login })
     }
 
-    fn sshd(&mut self, message: &[u8]) -> Option<Login> {
-        let message = message.strip_prefix(b"error: ").unwrap_or(message);
-        let preauth = message.strip_suffix(b" [preauth]");
-        let (is_end, peer) = if let Some(rest) = without_any(
-            message,
-            &[
-                b"Failed password for ",
-                b"Failed keyboard-interactive/pam for ",
-                b"Failed keyboard-interactive for ",
-            ],
-        ) {
-            (false, after_last(rest.strip_suffix(b" ssh2")?, b" from ")?)
-        } else if let Some(rest) = without_any(message, &[b"maximum authentication attempts exceeded for "]) {
-            let rest = rest.strip_suffix(b" [preauth]").unwrap_or(rest);
-            (true, after_last(rest.strip_suffix(b" ssh2")?, b" from ")?)
-        } else {
-            let rest = without_any(
-                preauth?,
-                &[
-                    b"Connection closed by ",
-                    b"Connection reset by ",
-                    b"Disconnected from ",
-                    b"Disconnecting ",
-                ],
-            )?;
-            let rest = without_any(rest, &[b"authenticating user ", b"invalid user "])?;
-            // `NAME ADDR port N`: the address is the third word from the end.
-            let blanks = memchr::memrchr_iter(b' ', rest).nth(2)?;
-            (true, &rest[blanks + 1..])
+    fn dropbear(&mut self, pid: Option<u32>, message: &[u8], time: i64, count: u32) -> Option<Login> {
+        let login = |(source, source_port): Peer, count| Login {
+            daemon: "dropbear",
+            source,
+            source_port,
+            port: 22,
+            count,
         };
-        let (source, port) = split_last(peer, b" port ")?;
-        let (source, source_port) = (address(source)?, port_number(port)?);
-        let known = self.recent.contains(&(source, source_port));
-        if is_end && known {
+        let bad_password: [&[u8]; 3] =
+            [b"Bad password attempt for '", b"bad password attempt for '", b"Bad PAM password attempt for '"];
+        let no_user: [&[u8]; 3] = [
+            b"Login attempt for nonexistent user",
+            b"login attempt for nonexistent user",
+            b"Login attempt with wrong user",
+        ];
+        if let Some(rest) = message.strip_prefix(b"Child connection from ") {
+            self.sessions.open(pid?, peer(rest)?, time);
             return None;
         }
-        if !known {
-            self.recent[self.next] = (source, source_port);
-            self.next = (self.next + 1) % RECENT;
+        if let Some(rest) = without_any(message, &bad_password) {
+            let peer = peer(after_last(rest, b"' from ")?)?;
+            self.sessions.counted(pid, time);
+            return Some(login(peer, 1));
         }
-        Some(Login { daemon: "sshd", source, source_port, port: 22 })
-    }
-}
-
-fn dropbear(message: &[u8]) -> Option<Login> {
-    let bad_password: [&[u8]; 2] = [b"Bad password attempt for '", b"Bad PAM password attempt for '"];
-    let no_user: [&[u8]; 4] = [
-        b"Login attempt for nonexistent user ",
-        b"login attempt for nonexistent user ",
-        b"Login attempt with wrong user ",
-        b"Login attempt for nonexistent user",
-    ];
-    let peer = if let Some(rest) = without_any(message, &bad_password) {
-        after_last(rest, b"' from ")?
-    } else if let Some(rest) = without_any(message, &no_user) {
-        rest.strip_prefix(b"from ").or_else(|| after_last(rest, b" from "))?
-    } else {
+        if let Some(rest) = without_any(message, &no_user) {
+            if rest.is_empty() {
+                // Folded lines are multiplied by the caller; those that wait for their address are not.
+                return self.sessions.unknown_user(pid?, time, count).map(|peer| login(peer, 1));
+            }
+            let peer = peer(after_last(rest, b" from ")?)?;
+            self.sessions.counted(pid, time);
+            return Some(login(peer, 1));
+        }
         // The address stands before the user's name here.
         let rest = without_any(message, &[b"Exit before auth from <", b"exit before auth from <"])?;
         let end = memchr::memchr(b'>', rest)?;
-        let told = rest[end..].strip_prefix(b">: (user '")?;
-        // A name can't hold the end of this bracket and a reason both unless it lies; the last one is dropbear's.
-        let (_, reason) = split_last(told, b"', ")?;
-        reason.starts_with(b"0 fails)").then_some(&rest[..end])?
-    };
-    let (source, port) = split_last(peer, b":")?;
-    let (source, source_port) = (address(source)?, port_number(port)?);
-    Some(Login { daemon: "dropbear", source, source_port, port: 22 })
+        let peer = peer(&rest[..end])?;
+        let reason = rest[end..].strip_prefix(b">: ")?;
+        let session = self.sessions.close(pid, time);
+        if session.waiting > 0 {
+            return Some(login(peer, session.waiting));
+        }
+        let is_failure = match reason.strip_prefix(b"(user '") {
+            // A name can't hold the end of this bracket and a reason both unless it lies; the last one is dropbear's.
+            Some(named) => split_last(named, b"', ")?.1.starts_with(b"0 fails)"),
+            None => reason == b"Max auth tries reached - user 'is invalid'" && !session.counted,
+        };
+        is_failure.then(|| login(peer, 1))
+    }
+
+    fn sshd(&mut self, pid: Option<u32>, message: &[u8], time: i64, count: u32) -> Option<Login> {
+        let message = message.strip_prefix(b"error: ").unwrap_or(message);
+        let login =
+            |(source, source_port): Peer| Login { daemon: "sshd", source, source_port, port: 22, count: 1 };
+        if let Some(rest) = message.strip_prefix(b"PAM: ") {
+            let (reason, peer) = split_last(rest, b" from ")?;
+            without_any(reason, &[b"Authentication failure for ", b"User not known to the underlying "])?;
+            let peer = (address(peer)?, 0);
+            self.remember(Recent { peer, pid, time, by_pam: count, used: true });
+            return Some(login(peer));
+        }
+        let failed: [(&[u8], bool); 3] = [
+            (b"Failed password for ", false),
+            (b"Failed keyboard-interactive/pam for ", true),
+            (b"Failed keyboard-interactive for ", true),
+        ];
+        let failure =
+            failed.iter().find_map(|(prefix, by_pam)| Some((message.strip_prefix(*prefix)?, *by_pam)));
+        if let Some((rest, may_be_told_by_pam)) = failure {
+            let rest = rest.strip_suffix(b" ssh2").unwrap_or(rest);
+            let peer = sshd_peer(after_last(rest, b" from ")?)?;
+            if may_be_told_by_pam && self.is_told_by_pam(peer, pid, time) {
+                return None;
+            }
+            self.remember(Recent { peer, pid, time, by_pam: 0, used: true });
+            return Some(login(peer));
+        }
+        let peer = sshd_peer(sshd_end(message)?)?;
+        let is_counted = |recent: &Recent| {
+            recent.is_open(time) && (recent.peer == peer || recent.peer == (peer.0, 0) && recent.pid == pid)
+        };
+        if self.recent.iter().any(is_counted) {
+            return None;
+        }
+        self.remember(Recent { peer, pid, time, by_pam: 0, used: true });
+        Some(login(peer))
+    }
+
+    /// Whether PAM's line before has told of this failure. Each of its lines stands for one.
+    fn is_told_by_pam(&mut self, peer: Peer, pid: Option<u32>, time: i64) -> bool {
+        let same = |recent: &&mut Recent| {
+            recent.is_open(time) && recent.by_pam > 0 && recent.peer.0 == peer.0 && recent.pid == pid
+        };
+        let Some(recent) = self.recent.iter_mut().find(same) else { return false };
+        recent.by_pam -= 1;
+        recent.peer = peer;
+        true
+    }
+
+    fn remember(&mut self, new: Recent) {
+        let same = |recent: &&mut Recent| recent.used && recent.peer == new.peer && recent.pid == new.pid;
+        if let Some(recent) = self.recent.iter_mut().find(same) {
+            recent.time = new.time;
+            recent.by_pam = recent.by_pam.saturating_add(new.by_pam);
+            return;
+        }
+        self.recent[self.next] = new;
+        self.next = (self.next + 1) % RECENT;
+    }
 }
 
-fn luci(daemon: &'static str, message: &[u8]) -> Option<Login> {
+/// `ADDR port N` at the end of sshd's words about the end of a connection that named a user and did not log in.
+fn sshd_end(message: &[u8]) -> Option<&[u8]> {
+    let preauth = message.strip_suffix(b" [preauth]");
+    if let Some(rest) = message.strip_prefix(b"maximum authentication attempts exceeded for ") {
+        let rest = rest.strip_suffix(b" [preauth]").unwrap_or(rest);
+        return after_last(rest.strip_suffix(b" ssh2").unwrap_or(rest), b" from ");
+    }
+    let rest = if let Some(rest) = message.strip_prefix(b"Disconnecting ") {
+        let rest = rest.strip_suffix(b" [preauth]").unwrap_or(rest);
+        rest.strip_suffix(b": Too many authentication failures").unwrap_or(rest)
+    } else {
+        let ends: [&[u8]; 3] = [b"Connection closed by ", b"Connection reset by ", b"Disconnected from "];
+        without_any(preauth?, &ends)?
+    };
+    let rest = without_any(rest, &[b"authenticating user ", b"invalid user "])?;
+    // `NAME ADDR port N`: the address is the third word from the end.
+    let blanks = memchr::memrchr_iter(b' ', rest).nth(2)?;
+    Some(&rest[blanks + 1..])
+}
+
+/// `ADDR port N`
+fn sshd_peer(text: &[u8]) -> Option<Peer> {
+    let (source, port) = split_last(text, b" port ")?;
+    Some((address(source)?, port_number(port)?))
+}
+
+/// `ADDR:PORT` of dropbear, which puts IPv6 in brackets since 2026.
+fn peer(text: &[u8]) -> Option<Peer> {
+    let (source, port) = split_last(text, b":")?;
+    let bracketed = source.strip_prefix(b"[").map(|source| source.strip_suffix(b"]"));
+    Some((address(bracketed.unwrap_or(Some(source))?)?, port_number(port)?))
+}
+
+fn luci(daemon: &'static str, message: &[u8], untagged: bool) -> Option<Login> {
     let message = without_any(message, &[b"[info] ", b"[err] ", b"[warn] ", b"[notice] "]).unwrap_or(message);
-    let message = message.strip_prefix(b"luci: ").unwrap_or(message);
+    let message = match message.strip_prefix(b"luci: ") {
+        None if untagged => return None,
+        rest => rest.unwrap_or(message),
+    };
     let rest = message.strip_prefix(b"failed login on ")?;
     let source = address(after_last(rest, b" from ")?)?;
-    Some(Login { daemon, source, source_port: 0, port: 80 })
+    Some(Login { daemon, source, source_port: 0, port: 80, count: 1 })
 }
 
 fn without_any<'a>(text: &'a [u8], prefixes: &[&[u8]]) -> Option<&'a [u8]> {
@@ -179,8 +299,16 @@ mod tests {
     use super::*;
 
     fn read(logins: &mut Logins, name: &str, message: &str) -> String {
-        match logins.read(name.as_bytes(), message.as_bytes()) {
-            Some(login) => format!("{} {} {}", login.source, login.source_port, login.port),
+        read_at(logins, name, 9, 1000, message)
+    }
+
+    fn read_at(logins: &mut Logins, name: &str, pid: u32, time: i64, message: &str) -> String {
+        let tag = Tag { name: name.as_bytes(), pid: Some(pid) };
+        match logins.read(tag, message.as_bytes(), time) {
+            Some(Login { source, source_port, port, count: 1, .. }) => {
+                format!("{source} {source_port} {port}")
+            }
+            Some(login) => format!("{} {} {} x{}", login.source, login.source_port, login.port, login.count),
             None => "none".to_string(),
         }
     }
@@ -212,6 +340,21 @@ mod tests {
                 "none",
             ),
             ("dropbear", "Exit before auth from <192.0.2.1:4022>: Timeout before auth", "none"),
+            ("dropbear", "Bad password attempt for 'root' from [2001:db8::7]:50022", "2001:db8::7 50022 22"),
+            ("dropbear", "Bad password attempt for 'root' from [2001:db8::7:50022", "none"),
+            ("dropbear", "bad password attempt for 'root' from 192.0.2.1:4022", "192.0.2.1 4022 22"),
+            (
+                "dropbear",
+                "Exit before auth from <[2001:db8::8]:50022>: (user 'root', 0 fails): Exited normally",
+                "2001:db8::8 50022 22",
+            ),
+            (
+                "dropbear",
+                "Exit before auth from <192.0.2.1:4022>: Max auth tries reached - user 'is invalid'",
+                "192.0.2.1 4022 22",
+            ),
+            // Without an address and without a connection that is known.
+            ("dropbear", "Login attempt for nonexistent user", "none"),
             ("dropbear", "Child connection from 192.0.2.1:4022", "none"),
             ("dropbear", "Password auth succeeded for 'root' from 192.0.2.1:4022", "none"),
             ("sshd", "Failed password for root from 192.0.2.1 port 4022 ssh2", "192.0.2.1 4022 22"),
@@ -237,6 +380,43 @@ mod tests {
                 "192.0.2.4 1 22",
             ),
             ("sshd", "Connection closed by 192.0.2.5 port 4022 [preauth]", "none"),
+            ("sshd", "Failed password for root from 192.0.2.1 port 4022", "192.0.2.1 4022 22"),
+            (
+                "sshd",
+                "Disconnecting invalid user x 192.0.2.6 port 4022: Too many authentication failures [preauth]",
+                "192.0.2.6 4022 22",
+            ),
+            (
+                "sshd",
+                "Disconnecting invalid user x 198.51.100.7 port 1: Too many authentication failures 192.0.2.6 port 2: \
+                 Too many authentication failures",
+                "192.0.2.6 2 22",
+            ),
+            (
+                "sshd",
+                "Disconnecting invalid user x 192.0.2.6 port 4022: Change of username: (x,y) -> (198.51.100.7 port 1)",
+                "none",
+            ),
+            ("sshd-session", "error: PAM: Authentication failure for root from 192.0.2.7", "192.0.2.7 0 22"),
+            (
+                "sshd",
+                "error: PAM: Authentication failure for illegal user x from 192.0.2.7",
+                "192.0.2.7 0 22",
+            ),
+            ("sshd", "error: PAM: Authentication failure for root from host.example.org", "none"),
+            (
+                "sshd",
+                "message repeated 4 times: [ Failed password for root from 192.0.2.1 port 4022 ssh2]",
+                "192.0.2.1 4022 22 x4",
+            ),
+            (
+                "sshd",
+                "message repeated 0 times: [ Failed password for root from 192.0.2.1 port 1 ssh2]",
+                "none",
+            ),
+            ("dispatcher.uc", "luci: failed login on / for root from 192.0.2.1", "192.0.2.1 0 80"),
+            ("", "luci: failed login on / for root from 192.0.2.1", "192.0.2.1 0 80"),
+            ("", "failed login on / for root from 192.0.2.1", "none"),
             ("luci", "failed login on / for root from 192.0.2.1", "192.0.2.1 0 80"),
             (
                 "uhttpd",
@@ -261,6 +441,65 @@ mod tests {
         assert_eq!(read(logins, "sshd", end), "none");
         let other = "Connection closed by authenticating user root 192.0.2.1 port 4023 [preauth]";
         assert_ne!(read(logins, "sshd", other), "none");
+    }
+
+    /// dropbear 2020.79 to 2024.85.
+    #[test]
+    fn the_process_id_leads_to_the_address_of_an_unknown_user() {
+        let unknown = "Login attempt for nonexistent user";
+        let end = "Exit before auth from <192.0.2.1:4022>: Max auth tries reached - user 'is invalid'";
+        let logins = &mut Logins::default();
+        let mut read = |pid, time, message| read_at(logins, "dropbear", pid, time, message);
+        // The connection is known.
+        assert_eq!(read(7, 1000, "Child connection from 192.0.2.1:4022"), "none");
+        assert_eq!(read(8, 1000, "Child connection from 192.0.2.2:4023"), "none");
+        assert_eq!(read(7, 1001, unknown), "192.0.2.1 4022 22");
+        assert_eq!(read(7, 1002, end), "none");
+        assert_eq!(read(8, 1002, unknown), "192.0.2.2 4023 22");
+        // It began before the log.
+        assert_eq!(read(9, 1003, unknown), "none");
+        assert_eq!(read(9, 1004, "message repeated 2 times: [ Login attempt for nonexistent user]"), "none");
+        let disconnected = "Exit before auth from <192.0.2.3:1>: Disconnect received";
+        assert_eq!(read(9, 1005, disconnected), "192.0.2.3 1 22 x3");
+        assert_eq!(read(9, 1005, disconnected), "none");
+        // Another process long after with the same id.
+        assert_eq!(read(8, 9000, unknown), "none");
+        assert_eq!(read(8, 9000 + 601, disconnected), "none");
+    }
+
+    #[test]
+    fn a_flood_of_connections_takes_no_more_memory() {
+        let logins = &mut Logins::default();
+        for pid in 0..100_000 {
+            read_at(logins, "dropbear", pid, 1000, "Child connection from 192.0.2.1:4022");
+        }
+        let unknown = "Login attempt for nonexistent user";
+        assert_eq!(read_at(logins, "dropbear", 99_999, 1000, unknown), "192.0.2.1 4022 22");
+        assert_eq!(read_at(logins, "dropbear", 1, 1000, unknown), "none");
+    }
+
+    #[test]
+    fn pam_and_sshd_tell_of_one_failure() {
+        let logins = &mut Logins::default();
+        let pam = "error: PAM: Authentication failure for root from 192.0.2.1";
+        let failed = "Failed keyboard-interactive/pam for root from 192.0.2.1 port 4022 ssh2";
+        for _ in 0..3 {
+            assert_ne!(read(logins, "sshd", pam), "none");
+            assert_eq!(read(logins, "sshd", failed), "none");
+        }
+        assert_ne!(read(logins, "sshd", failed), "none");
+        let end = "Connection closed by authenticating user root 192.0.2.1 port 4022 [preauth]";
+        assert_eq!(read(logins, "sshd", end), "none");
+    }
+
+    #[test]
+    fn what_was_counted_is_forgotten_in_time() {
+        let logins = &mut Logins::default();
+        let failed = "Failed password for root from 192.0.2.1 port 4022 ssh2";
+        let end = "Connection closed by authenticating user root 192.0.2.1 port 4022 [preauth]";
+        assert_ne!(read_at(logins, "sshd", 9, 1000, failed), "none");
+        assert_eq!(read_at(logins, "sshd", 9, 1600, end), "none");
+        assert_ne!(read_at(logins, "sshd", 9, 1601, end), "none");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Bytes -> fields, pure. Never panics, never logs, never allocates by an attacker's number.
 
 pub mod fingerprint;
-pub mod header;
+pub mod interfaces;
 pub mod json;
 pub mod line;
+pub mod log_prefix;
 pub mod login;
 pub mod netfilter;
 pub mod netlink;
@@ -13,7 +14,9 @@ mod number;
 pub mod packet;
 mod prefix;
 pub mod stamp;
-pub mod way;
+mod structured;
+pub mod syslog;
+pub mod uncounted;
 pub mod window;
 
 pub use fingerprint::{Inputs, fingerprint, fingerprint_of};

@@ -1,7 +1,8 @@
 //! Time stamps of log lines.
 //!
 //! Takes a line's beginning, gives the date and time of day that stand there and where they end, or
-//! the kernel's uptime. Knows no time zone but those that are written as a number, or as UTC.
+//! the kernel's uptime. Knows no time zone but those that are written as a number, or as UTC. A day that the month does
+//! not have (30 February) is no timestamp.
 //!
 //! | form | written by |
 //! |---|---|
@@ -10,9 +11,27 @@
 //! | `Mar 15 2026 20:55:15`, `Sat Sep 12 21:46:20 JST 2026` | other collectors, date(1) |
 //! | `2015-03-07T05:09:30.045015+02:00` | ISO 8601 (RFC 3339), zone optional, blank for T, comma for the point |
 //! | `Sat 2026-09-12 21:46:20 JST` | journalctl -o short-full |
+//! | `Okt 20 20:55:15`, `11月 20 20:55:15` | journalctl in other languages |
+//! | `1795248000.123456` | journalctl -o short-unix |
+//! | `21/Nov/2026:09:00:00 +0100` | pve-firewall |
+//! | `[Nov 21, 2026, 9:00:00 AM GMT+1]` | a browser: LuCI's System Log page |
 
 use super::number::digits;
 use crate::calendar::Date;
+
+mod names;
+mod page;
+
+/// What wrote a timestamp, where its form tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Writer {
+    Syslog,
+    Logread,
+    /// dmesg -T
+    Dmesg,
+    /// LuCI's System Log page, in the browser's language.
+    LuciPage,
+}
 
 /// A date and time of day as written, all in range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,7 +39,7 @@ pub struct Stamp {
     pub year: Option<i32>,
     /// 1..=12
     pub month: u8,
-    /// 1..=31, not checked against the month.
+    /// A day that the month has in `year`, or in a leap year if there is none.
     pub day: u8,
     pub hour: u8,
     pub minute: u8,
@@ -28,9 +47,8 @@ pub struct Stamp {
     pub second: u8,
     /// Seconds east of UTC, if the stamp tells.
     pub offset: Option<i32>,
-    /// A day of the week, the month's name and a year: the form of logread.
-    pub logread: bool,
-    /// Where the two digits of the minute stand.
+    pub writer: Writer,
+    /// Where the two digits of the minute stand; [`NOWHERE`] if they do not.
     pub minute_at: usize,
     /// Where seconds and their fraction end.
     pub seconds_end: usize,
@@ -38,11 +56,16 @@ pub struct Stamp {
     pub end: usize,
 }
 
+/// [`Stamp::minute_at`] of a timestamp that has no `MM:SS`.
+pub const NOWHERE: usize = usize::MAX;
+
+/// Without a year a timestamp is checked against this one: 29 February is a day.
+const LEAP_YEAR: i32 = 2024;
+
 impl Stamp {
-    /// The day in `year`. A day that the month does not have (29 February) is the month's last.
+    /// The day in `year`; none if the month does not have it there (29 February).
     pub fn date_in(&self, year: i32) -> Option<Date> {
-        let month = u32::from(self.month);
-        (0..4).find_map(|back| Date::from_ymd(year, month, u32::from(self.day).checked_sub(back)?))
+        Date::from_ymd(year, self.month.into(), self.day.into())
     }
 
     pub fn second_of_day(&self) -> u32 {
@@ -55,8 +78,15 @@ const MONTHS: [&[u8; 3]; 12] =
     [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
 const WEEKDAYS: [&[u8; 3]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"];
 
-/// The stamp that stands at `at`. It ends at a blank, at the line's end, or at its closing bracket.
+/// The timestamp that stands at `at`. It ends at a blank, at the line's end, or at its closing bracket.
 pub fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
+    let stamp = ascii(line, at).or_else(|| other(line, at))?;
+    stamp.date_in(stamp.year.unwrap_or(LEAP_YEAR))?;
+    Some(stamp)
+}
+
+/// The forms of syslog, logread, dmesg, ISO 8601 and journalctl in English.
+fn ascii(line: &[u8], at: usize) -> Option<Stamp> {
     let mut cursor = Cursor { line, at };
     let bracket = cursor.eat(b'[');
     let weekday = cursor.name(&WEEKDAYS).is_some();
@@ -64,16 +94,76 @@ pub fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
         cursor.eat(b',');
         cursor.blanks(1)?;
     }
-    let mut stamp = match cursor.name(&MONTHS) {
+    let month = cursor.name(&MONTHS);
+    let mut stamp = match month {
         Some(month) => cursor.month_first(month as u8 + 1)?,
         None => cursor.iso(weekday)?,
     };
-    stamp.logread = weekday && !bracket && stamp.year.is_some() && line[at + 4..stamp.minute_at][0] > b'9';
     if bracket && !cursor.eat(b']') {
         return None;
     }
-    stamp.end = cursor.at;
-    matches!(cursor.peek(), None | Some(b' ' | b'\t')).then_some(stamp)
+    stamp.writer = match (bracket, weekday && month.is_some() && stamp.year.is_some()) {
+        (true, _) => Writer::Dmesg,
+        (false, true) => Writer::Logread,
+        (false, false) => Writer::Syslog,
+    };
+    cursor.ends(stamp)
+}
+
+/// Timestamps of browsers, of journalctl in other languages, and of journalctl -o short-unix.
+fn other(line: &[u8], at: usize) -> Option<Stamp> {
+    let rest = line.get(at..)?;
+    let mut cursor = Cursor { line, at };
+    match rest.first()? {
+        b'[' => page::stamp(line, at),
+        b'0'..=b'9' if rest.iter().take(9).all(u8::is_ascii_digit) => cursor.unix(),
+        _ => {
+            if let Some((month, length)) = names::month(rest) {
+                cursor.at += length;
+                let stamp = cursor.month_first(month)?;
+                return cursor.ends(stamp);
+            }
+            cursor.at += names::weekday(rest)?;
+            cursor.blanks(1)?;
+            let stamp = cursor.iso(true)?;
+            cursor.ends(stamp)
+        }
+    }
+}
+
+/// `21/Nov/2026:09:00:00 +0100` of pve-firewall at `at`.
+pub fn pve(line: &[u8], at: usize) -> Option<Stamp> {
+    let mut cursor = Cursor { line, at };
+    let day = cursor.number(2, 2, 1..=31)? as u8;
+    cursor.eat(b'/').then_some(())?;
+    let month = cursor.name(&MONTHS)? as u8 + 1;
+    cursor.eat(b'/').then_some(())?;
+    let year = cursor.number(4, 4, 1970..=9999)? as i32;
+    cursor.eat(b':').then_some(())?;
+    let mut stamp = cursor.time_of_day(Some(year), month, day)?;
+    cursor.blanks(1)?;
+    stamp.offset = Some(cursor.offset()?);
+    stamp.date_in(year)?;
+    cursor.ends(stamp)
+}
+
+/// A timestamp without `MM:SS` of this instant in Unix seconds; none before 1970 and after 9999.
+pub fn of_unix(seconds: i64, end: usize) -> Option<Stamp> {
+    let (year, month, day) = Date(i32::try_from(seconds.div_euclid(86_400)).ok()?).to_ymd();
+    let second = seconds.rem_euclid(86_400);
+    (1970..=9999).contains(&year).then_some(Stamp {
+        year: Some(year),
+        month: month as u8,
+        day: day as u8,
+        hour: (second / 3600) as u8,
+        minute: (second / 60 % 60) as u8,
+        second: (second % 60) as u8,
+        offset: Some(0),
+        writer: Writer::Syslog,
+        minute_at: NOWHERE,
+        seconds_end: end,
+        end,
+    })
 }
 
 /// The kernel's `[119160.262669]` at `at`, in microseconds, and where it and the blank behind it end.
@@ -205,6 +295,21 @@ impl Cursor<'_> {
         Some(stamp)
     }
 
+    /// The timestamp, if it ends here.
+    fn ends(&self, mut stamp: Stamp) -> Option<Stamp> {
+        stamp.end = self.at;
+        matches!(self.peek(), None | Some(b' ' | b'\t')).then_some(stamp)
+    }
+
+    /// `1795248000.123456`
+    fn unix(&mut self) -> Option<Stamp> {
+        let (seconds, _) = self.digits(11)?;
+        self.eat(b'.').then_some(())?;
+        self.number(6, 6, 0..=999_999)?;
+        let stamp = of_unix(seconds as i64, self.at)?;
+        self.ends(stamp)
+    }
+
     /// `2015-03-07T05:09:30.045015+02:00`
     fn iso(&mut self, weekday: bool) -> Option<Stamp> {
         let year = self.number(4, 4, 1970..=9999)? as i32;
@@ -240,20 +345,8 @@ impl Cursor<'_> {
                 self.at += 1;
             }
         }
-        let (offset, logread, seconds_end) = (None, false, self.at);
-        Some(Stamp {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            offset,
-            logread,
-            minute_at,
-            seconds_end,
-            end: 0,
-        })
+        let (offset, writer, seconds_end) = (None, Writer::Syslog, self.at);
+        Some(Stamp { year, month, day, hour, minute, second, offset, writer, minute_at, seconds_end, end: 0 })
     }
 
     /// The zone behind an ISO time: `Z`, `+02:00`, `+0200`, `+02`, these after a blank, or ` UTC`. After a
@@ -358,10 +451,15 @@ mod tests {
             ("2015-03-07 05:09:30 +0900 h", "2015-3-7 5:9:30 32400 | h"),
             ("2015/03/07 05:09:30 NAS kernel:", "2015-3-7 5:9:30 local | NAS kernel:"),
             ("Sat 2026-09-12 21:46:20 JST host", "2026-9-12 21:46:20 local | host"),
+            ("Okt 20 20:55:15 linux", "?-10-20 20:55:15 local | linux"),
+            ("11月 20 20:55:15 linux", "?-11-20 20:55:15 local | linux"),
+            ("Sa 2026-09-12 21:46:20 CEST host", "2026-9-12 21:46:20 local | host"),
+            ("1795248000.123456 host", "2026-11-21 8:0:0 0 | host"),
+            ("1795248000 host", "none"),
             ("Jun 30 23:59:60 host", "?-6-30 23:59:60 local | host"),
             ("Mar 15 24:55:15 linux", "none"),
             ("Mar 32 20:55:15 linux", "none"),
-            ("March 15 20:55:15 linux", "none"),
+            ("March 15 20:55:15 linux", "?-3-15 20:55:15 local | linux"),
             ("Mar 15 20:55:15x", "none"),
             ("2015-13-07T05:09:30Z h", "none"),
             ("[Sat Sep 12 21:46:20 2026 DROP", "none"),
@@ -372,15 +470,25 @@ mod tests {
     }
 
     #[test]
-    fn only_logread_is_logread() {
+    fn the_form_tells_the_writer() {
         for (text, expected) in [
-            ("Sat Sep 12 21:46:20 2026 x", true),
-            ("[Sat Sep 12 21:46:20 2026] x", false),
-            ("Sat 2026-09-12 21:46:20 JST x", false),
-            ("Sep 12 21:46:20 2026 x", false),
+            ("Sat Sep 12 21:46:20 2026 x", Writer::Logread),
+            ("[Sat Sep 12 21:46:20 2026] x", Writer::Dmesg),
+            ("Sat 2026-09-12 21:46:20 JST x", Writer::Syslog),
+            ("Sep 12 21:46:20 2026 x", Writer::Syslog),
+            ("[Nov 21, 2026, 9:00:00 AM GMT+1] x", Writer::LuciPage),
         ] {
-            assert_eq!(stamp(text.as_bytes(), 0).unwrap().logread, expected, "{text}");
+            assert_eq!(stamp(text.as_bytes(), 0).unwrap().writer, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn pve_firewall() {
+        let read = pve(b"21/Nov/2026:09:00:00 +0100 policy DROP:", 0).unwrap();
+        let of_unix = of_unix(1_795_248_000, 0).unwrap();
+        assert_eq!((read.hour, read.offset, read.end), (9, Some(3600), 26));
+        assert_eq!((of_unix.year, of_unix.month, of_unix.day, of_unix.hour), (Some(2026), 11, 21, 8));
+        assert_eq!(pve(b"31/Feb/2026:09:00:00 +0100 policy DROP:", 0), None);
     }
 
     #[test]
@@ -400,9 +508,14 @@ mod tests {
     }
 
     #[test]
-    fn the_29th_of_february_is_the_28th_in_other_years() {
+    fn days_that_do_not_exist_are_no_dates() {
+        for text in
+            ["2020-02-30T00:00:01Z x", "Feb 30 00:00:01 x", "2026-02-29 00:00:01 x", "Apr 31 00:00:01 x"]
+        {
+            assert_eq!(stamp(text.as_bytes(), 0), None, "{text}");
+        }
         let leap = stamp(b"Feb 29 00:00:01 x", 0).unwrap();
         assert_eq!(leap.date_in(2024), Date::parse("2024-02-29"));
-        assert_eq!(leap.date_in(2026), Date::parse("2026-02-28"));
+        assert_eq!(leap.date_in(2026), None);
     }
 }

@@ -17,6 +17,7 @@ use fwstat::parse::line::LineReader;
 use fwstat::parse::login::Logins;
 use fwstat::parse::nflog::{Message, messages};
 use fwstat::parse::packet::Packet;
+use fwstat::parse::syslog::Tag;
 use fwstat::parse::{json, line, nflog};
 use fwstat::paths::Paths;
 use fwstat::query::question::{MAX_LIMIT, Question};
@@ -60,9 +61,12 @@ pub fn login_line(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == 0);
     let (name, message) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let mut logins = Logins::default();
-    for name in [name, b"dropbear", b"sshd", b"rpcd"] {
-        logins.read(name, message);
-        logins.read(name, data);
+    for (number, name) in [name, b"dropbear", b"sshd", b"rpcd", b""].into_iter().enumerate() {
+        let tag = Tag { name, pid: data.first().map(|byte| u32::from(byte % 4)) };
+        for message in message.split(|byte| *byte == b'\n') {
+            logins.read(tag, message, number as i64);
+        }
+        logins.read(tag, data, 1000);
     }
 }
 

@@ -73,7 +73,7 @@ impl Told {
 }
 
 fn run(files: &[PathBuf], standard_input: &[u8], year: Option<i32>, imported: &mut Imported) -> Told {
-    let options = ReadOptions { wan: Vec::new(), calendar: Calendar::utc(), year, now: NOW };
+    let options = ReadOptions { networks: Networks::default(), calendar: Calendar::utc(), year, now: NOW };
     let mut told = Told { events: vec![], batches: vec![], reports: vec![], progress: vec![] };
     let (events, batches, progress) = (&mut told.events, &mut told.batches, &mut told.progress);
     let mut duplicates = stand_in::Duplicates::new();
@@ -221,7 +221,8 @@ fn batches_are_bounded_and_sorted_and_a_refused_one_ends_it() {
     expected.push(20_000 % BATCH);
     assert_eq!(told.batches, expected);
     assert_eq!(told.times(), (0..20_000).collect::<Vec<_>>());
-    let options = ReadOptions { wan: vec![], calendar: Calendar::utc(), year: None, now: NOW };
+    let options =
+        ReadOptions { networks: Networks::default(), calendar: Calendar::utc(), year: None, now: NOW };
     let mut imported = Imported::new();
     let refused = read_as(
         &stand_in::LANGUAGE,

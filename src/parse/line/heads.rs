@@ -76,14 +76,20 @@ impl LineReader {
         way
     }
 
-    pub(super) fn new_way(&self, head: &netfilter::Head, origin: Origin, paths: &mut Paths) -> Way {
-        let path = way::path(head, origin, &self.wan);
+    pub(super) fn new_way(&mut self, head: &netfilter::Head, origin: Origin, paths: &mut Paths) -> Way {
+        let names_lan_bridge = [head.input, head.output].contains(&Some(b"br-lan"));
+        if names_lan_bridge && !self.lan_bridge {
+            self.set_lan_bridge();
+        }
+        let path = log_prefix::path(head, origin, &self.networks, self.lan_bridge);
         let ignored = path.accepted || head.other_protocol;
         // What is ignored needs no place in the table.
         let id = if ignored { PathId::default() } else { paths.intern(&path) };
         let Path { direction, verdict, group_mac, .. } = path;
         let is_whole = head.input.is_some() && head.output.is_some();
         let no_tag = is_whole && !head.prefix.split(|&byte| byte == b' ').any(has_pid);
-        Way { path: id, direction, verdict, ignored, group_mac, no_tag }
+        let is_guessed = self.networks.wan.is_empty() && self.networks.lan.is_empty();
+        let forwarded = is_guessed && !path.output.is_empty();
+        Way { path: id, direction, verdict, ignored, accepted: path.accepted, forwarded, group_mac, no_tag }
     }
 }

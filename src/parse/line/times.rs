@@ -4,8 +4,17 @@ use super::super::stamp::Stamp;
 use super::*;
 
 impl LineReader {
-    pub(super) fn time_without_stamp(&self, message: &[u8]) -> i64 {
-        uptime(message, 0).map_or(self.clock.modified, |(micros, _)| self.time_of_uptime(micros))
+    pub(super) fn time_without_stamp(&mut self, message: &[u8]) -> i64 {
+        match uptime(message, 0) {
+            Some((micros, _)) => self.time_of_uptime(micros),
+            None => self.time_of_file(),
+        }
+    }
+
+    /// For a line that has no time at all.
+    pub(super) fn time_of_file(&mut self) -> i64 {
+        self.undated = self.undated.saturating_add(1);
+        self.clock.modified
     }
 
     pub(super) fn time_of_uptime(&self, micros: u64) -> i64 {
@@ -13,28 +22,32 @@ impl LineReader {
         self.clock.boot.map_or(self.clock.modified, since)
     }
 
-    /// The instant of a stamp. One without a year gets the year that brings it nearest to the stamp before.
-    pub(super) fn time_of(&mut self, stamp: &Stamp) -> i64 {
+    /// The instant of a stamp. One without a year gets the year that brings it nearest to the stamp before. None: a day
+    /// that this year does not have.
+    pub(super) fn time_of(&mut self, stamp: &Stamp) -> Option<i64> {
         let date = match (stamp.year, self.previous) {
             (Some(year), _) => stamp.date_in(year),
             (None, Some(previous)) => {
                 let (year, _, _) = previous.to_ymd();
-                let candidates =
-                    [year, year + 1, year - 1].into_iter().filter_map(|year| stamp.date_in(year));
-                candidates.min_by_key(|date| date.0.abs_diff(previous.0))
+                // 29 February stands for the day before in years that do not have it, to find the year.
+                let day = |year: &i32| {
+                    let day = stamp.date_in(*year).or_else(|| Date::from_ymd(*year, stamp.month.into(), 28));
+                    day.map_or(u32::MAX, |day| day.0.abs_diff(previous.0))
+                };
+                [year, year + 1, year - 1].into_iter().min_by_key(day).and_then(|year| stamp.date_in(year))
             }
             (None, None) => self.first_date(stamp),
         };
-        let date = date.unwrap_or(Date(0));
+        let date = date?;
         if self.previous != Some(date) {
             // Known headers stand for a day that may have another year now.
             self.headers.forget();
         }
         self.previous = Some(date);
-        match stamp.offset {
+        Some(match stamp.offset {
             Some(offset) => i64::from(date.0) * 86_400 + i64::from(stamp.second_of_day()) - i64::from(offset),
             None => self.calendar.instant(date, stamp.second_of_day()),
-        }
+        })
     }
 
     pub(super) fn first_date(&mut self, stamp: &Stamp) -> Option<Date> {

@@ -9,14 +9,15 @@ use crate::input::order::Parser;
 use crate::input::source::Language;
 use crate::input::year::Stamps;
 use crate::parse::line::{FileClock, Outcome};
+use crate::parse::uncounted::Uncounted;
 use crate::paths::Paths;
 
-pub const STAMPS: Stamps = Stamps { month_without_year, bare_uptime };
+pub const STAMPS: Stamps = Stamps { day_without_year, bare_uptime };
 
 pub const LANGUAGE: Language = Language {
     stamps: STAMPS,
     parser: |options, clock| {
-        let mut reader = LineReader::new(&options.wan, options.calendar.clone());
+        let mut reader = LineReader::new(options.calendar.clone());
         reader.begin_file(clock.to_file_clock());
         Box::new(reader)
     },
@@ -29,7 +30,7 @@ pub struct LineReader {
 }
 
 impl LineReader {
-    pub fn new(_wan: &[String], calendar: Calendar) -> LineReader {
+    pub fn new(calendar: Calendar) -> LineReader {
         LineReader { calendar, clock: FileClock { year: None, modified: 0, boot: None }, month: None }
     }
 
@@ -42,7 +43,7 @@ impl LineReader {
 impl Parser for LineReader {
     fn read(&mut self, line: &[u8], _paths: &mut Paths) -> Outcome {
         if line.is_empty() || line.starts_with(b"#") {
-            return Outcome::Skipped;
+            return Outcome::Skipped(None);
         }
         let mut uptime = 0;
         let time = if let Some(microseconds) = bare_uptime(line) {
@@ -60,7 +61,7 @@ impl Parser for LineReader {
             let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
             std::str::from_utf8(&line[..digits]).ok().and_then(|digits| digits.parse().ok())
         };
-        let Some(time) = time else { return Outcome::Malformed };
+        let Some(time) = time else { return Outcome::Malformed(Uncounted::Time) };
         let text = line.iter().position(|&byte| byte == b' ').map_or(line, |space| &line[space..]);
         let fingerprint = text.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -85,6 +86,13 @@ impl Parser for LineReader {
             verdict: Verdict::Unknown,
         })
     }
+}
+
+pub fn day_without_year(line: &[u8]) -> Option<(u8, u8)> {
+    let month = month_without_year(line)?;
+    let digits: String =
+        line[3..].iter().take(3).filter(|byte| byte.is_ascii_digit()).map(|&b| b as char).collect();
+    Some((month, digits.parse().ok().filter(|day| (1..=31).contains(day)).unwrap_or(1)))
 }
 
 pub fn month_without_year(line: &[u8]) -> Option<u8> {

@@ -10,16 +10,27 @@
 //! A line without any tag (`Mar 15 20:55:15 host DROP IN=...`) is `Untagged`. A word that ends in a colon is a
 //! tag, unless it is one of a firewall prefix: `name[12]:` always is a tag, `DROP:` and `in:` are not.
 
-use super::stamp::{Stamp, stamp, uptime};
+use super::stamp::{Stamp, Writer, stamp, uptime};
+
+mod words;
+
+use words::{KERN, NOTICE, USER, facility, facility_of, is_rule_label, severity, token_is_firewall};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Author<'a> {
     Kernel,
-    Daemon(&'a [u8]),
+    Daemon(Tag<'a>),
     /// No tag: the message itself must look like the kernel's.
     Untagged,
     /// A process that claims to be the kernel, or nothing that could be a log line.
     Nobody,
+}
+
+/// `name[pid]:`
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tag<'a> {
+    pub name: &'a [u8],
+    pub pid: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,118 +52,58 @@ pub struct Beginning {
     pub at: usize,
 }
 
-const FACILITIES: [&[u8]; 24] = [
-    b"kern",
-    b"user",
-    b"mail",
-    b"daemon",
-    b"auth",
-    b"syslog",
-    b"lpr",
-    b"news",
-    b"uucp",
-    b"cron",
-    b"authpriv",
-    b"ftp",
-    b"ntp",
-    b"security",
-    b"console",
-    b"solaris-cron",
-    b"local0",
-    b"local1",
-    b"local2",
-    b"local3",
-    b"local4",
-    b"local5",
-    b"local6",
-    b"local7",
-];
-const KERN: usize = 0;
-const USER: usize = 1;
-const SEVERITIES: [&[u8]; 12] = [
-    b"emerg", b"alert", b"crit", b"err", b"warn", b"notice", b"info", b"debug", b"panic", b"error",
-    b"warning", b"none",
-];
-const NOTICE: usize = 5;
-
-/// Words of firewall prefixes. Whole words: `dropbear` is none.
-const FIREWALL_WORDS: [&[u8]; 46] = [
-    b"drop",
-    b"dropped",
-    b"drops",
-    b"reject",
-    b"rejected",
-    b"deny",
-    b"denied",
-    b"block",
-    b"blocked",
-    b"discard",
-    b"discarded",
-    b"accept",
-    b"accepted",
-    b"allow",
-    b"allowed",
-    b"permit",
-    b"permitted",
-    b"kill",
-    b"invalid",
-    b"bad",
-    b"limit",
-    b"trace",
-    b"audit",
-    b"mssfix",
-    b"in",
-    b"out",
-    b"input",
-    b"output",
-    b"forward",
-    b"fwd",
-    b"inbound",
-    b"outbound",
-    b"incoming",
-    b"state",
-    b"firewall",
-    b"fw",
-    b"iptables",
-    b"ip6tables",
-    b"nft",
-    b"nftables",
-    b"netfilter",
-    b"ufw",
-    b"shorewall",
-    b"banip",
-    b"rule",
-    b"redirect",
-];
-
 pub fn header(line: &[u8]) -> Header<'_> {
     let beginning = beginning(line);
-    let Beginning { priority, stamp, at } = beginning;
-    if let Some(header) = syslog_protocol(line, beginning) {
-        return header;
+    match syslog_protocol(line, beginning) {
+        Some(header) => header,
+        None => classic(line, beginning),
     }
+}
+
+/// Facility and severity of `<4>`.
+fn split_priority(priority: u16) -> (usize, usize) {
+    (usize::from(priority >> 3), usize::from(priority & 7))
+}
+
+/// Facilities that collectors and appliances give to what they relay.
+fn is_local(facility: usize) -> bool {
+    (16..24).contains(&facility)
+}
+
+/// Any form but that of RFC 5424.
+fn classic(line: &[u8], Beginning { priority, stamp, at }: Beginning) -> Header<'_> {
     let mut at = skip_blanks(line, at);
-    // dmesg -T shows the kernel's buffer.
-    if stamp.is_some_and(|stamp| line[stamp.end - 1] == b']') {
-        return Header { stamp, author: Author::Untagged, kern: true, message: at };
+    let writer = stamp.map(|stamp| stamp.writer);
+    let mut facility = priority.map(split_priority);
+    if writer == Some(Writer::Dmesg) {
+        // It shows the kernel's buffer, into which programs can write, too; with -x their facility is told.
+        let author = if facility.is_none_or(|(facility, _)| facility == KERN) {
+            Author::Untagged
+        } else {
+            Author::Nobody
+        };
+        return Header { stamp, author, kern: true, message: at };
     }
-    let mut facility = priority.map(|priority| (usize::from(priority >> 3), usize::from(priority & 7)));
+    let relayed = facility.is_some_and(|(facility, _)| is_local(facility));
     // logread -t: the time again in brackets, before the facility.
     if let Some((_, end)) = uptime(line, at)
         && facility_of(word(line, end)).is_some()
     {
         at = end;
     }
-    let (mut start, mut host, mut named) = (at, false, false);
+    let (mut start, mut named) = (at, false);
+    let (mut host, mut hosts): (&[u8], u8) = (b"", 0);
     loop {
         let token = word(line, at);
         let next = skip_blanks(line, at + token.len());
         let kernel = |at| {
-            let believed = match facility {
-                None | Some((KERN, _)) => true,
-                Some((USER, severity)) => severity != NOTICE && !stamp.is_some_and(|stamp| stamp.logread),
-                Some(_) => false,
-            };
+            let is_logread = matches!(writer, Some(Writer::Logread | Writer::LuciPage));
+            let believed = relayed && !named
+                || match facility {
+                    None | Some((KERN, _)) => true,
+                    Some((USER, severity)) => severity != NOTICE && !is_logread,
+                    Some(_) => false,
+                };
             let author = if believed { Author::Kernel } else { Author::Nobody };
             Header { stamp, author, kern: true, message: skip_blanks(line, at) }
         };
@@ -162,28 +113,55 @@ pub fn header(line: &[u8]) -> Header<'_> {
         if token == b"kernel[]:" {
             return kernel(next);
         }
-        if let Some(known) = facility_of(token)
+        // LuCI's page puts a colon behind it.
+        let name =
+            if writer == Some(Writer::LuciPage) { token.strip_suffix(b":").unwrap_or(token) } else { token };
+        if let Some(known) = facility_of(name)
             && !named
         {
             (facility, at, start, named) = (Some(known), next, next, true);
             continue;
         }
-        if let Some(name) = tag(token) {
-            return Header { stamp, author: Author::Daemon(name), kern: false, message: next };
+        if let Some(tag) = tag(token) {
+            let author = if is_ulogd(tag) { Author::Kernel } else { Author::Daemon(tag) };
+            return Header { stamp, author, kern: false, message: next };
+        }
+        if hosts == 1
+            && stamp.is_some()
+            && let Some(inner) = self::stamp(line, at)
+        {
+            // Relayed with its own timestamp; the collector's, which all lines have, counts.
+            at = skip_blanks(line, inner.end);
+            (start, host, hosts) = (at, b"", 0);
+            continue;
         }
         let ended = token.is_empty() || token[0] == b'[' || token.contains(&b'=');
-        if ended || host || stamp.is_none() {
+        if ended || hosts > 0 && !is_relayed_host(host, hosts, token) || stamp.is_none() {
             let kern = matches!(facility, Some((KERN, _)));
-            let author = if kern || facility.is_none() { Author::Untagged } else { Author::Nobody };
+            let author =
+                if kern || facility.is_none() || relayed { Author::Untagged } else { Author::Nobody };
             return Header { stamp, author, kern, message: start };
         }
-        (host, at) = (true, next);
+        (host, hosts, at) = (token, hosts + 1, next);
     }
+}
+
+/// A host behind a host: a collector that writes the address which sent the line before the line's own host, or the same
+/// name twice. Any other second word is a message's.
+fn is_relayed_host(first: &[u8], hosts: u8, second: &[u8]) -> bool {
+    let is_address = || super::netfilter::address(first).is_some();
+    hosts == 1 && !second.is_empty() && (first == second || is_address())
+}
+
+/// ulogd2 writes what the firewall gives it over NFLOG, by its output plugin SYSLOG.
+fn is_ulogd(tag: Tag) -> bool {
+    tag.pid.is_some() && matches!(tag.name, b"ulogd" | b"ulogd2")
 }
 
 /// The text before `IN=` of an untagged line, without the host name at its beginning: how many bytes belong
 /// to the host. None if it can't be a firewall's prefix.
 pub fn host_before_prefix(text: &[u8]) -> Option<usize> {
+    let text = without_description(text);
     let mut words = text.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
     // A part before a colon that is no word of a firewall is some daemon's tag.
     let foreign = |word: &[u8]| match memchr::memchr(b':', word) {
@@ -193,16 +171,26 @@ pub fn host_before_prefix(text: &[u8]) -> Option<usize> {
     if words.clone().any(foreign) {
         return None;
     }
+    let is_prefix = |word: &[u8]| token_is_firewall(word) || is_rule_label(word);
     let Some(first) = words.next() else { return Some(0) };
-    let rest_is_firewall = words.clone().any(token_is_firewall);
-    if token_is_firewall(first) || first.starts_with(b"[") {
+    if is_prefix(first) || first.starts_with(b"[") {
         return Some(0);
     }
-    let alone = words.next().is_none();
-    (alone || rest_is_firewall).then(|| {
-        let leading = skip_blanks(text, 0);
-        skip_blanks(text, leading + first.len())
-    })
+    let mut end = skip_blanks(text, 0) + first.len();
+    let second = words.clone().next().filter(|second| !is_prefix(second));
+    if let Some(second) = second
+        && is_relayed_host(first, 1, second)
+    {
+        words.next();
+        end = skip_blanks(text, end) + second.len();
+    }
+    let alone = words.clone().next().is_none();
+    (alone || words.any(is_prefix)).then(|| skip_blanks(text, end))
+}
+
+/// The prefix without what UniFi OS tells of the rule behind its label: `[WAN_LOCAL-D-2000] DESCR="any text" `.
+pub fn without_description(prefix: &[u8]) -> &[u8] {
+    memchr::memmem::find(prefix, b" DESCR=\"").map_or(prefix, |at| &prefix[..at])
 }
 
 /// Whether a word is like `name[123]:`.
@@ -232,7 +220,7 @@ pub fn beginning(line: &[u8]) -> Beginning {
 }
 
 fn beginning_at(line: &[u8], at: usize) -> Beginning {
-    let (priority, at) = match priority(line, at) {
+    let (priority, at) = match priority(line, at).or_else(|| decoded_priority(line, at)) {
         Some((priority, end)) => (Some(priority), end),
         None => (None, at),
     };
@@ -252,12 +240,31 @@ fn priority(line: &[u8], at: usize) -> Option<(u16, usize)> {
     (value < 192).then_some((value, at + 2 + length))
 }
 
-/// RFC 5424: `<4>1 2026-09-12T21:46:20Z host kernel - - - message`.
+/// `kern  :warn  : ` of dmesg -x.
+fn decoded_priority(line: &[u8], at: usize) -> Option<(u16, usize)> {
+    let mut at = at;
+    let mut part = || {
+        let start = at;
+        at += line.get(at..)?.iter().take(12).position(|&byte| byte == b':')? + 1;
+        Some(line[start..at - 1].trim_ascii_end())
+    };
+    let (facility, severity) = (facility(part()?)?, severity(part()?)?);
+    line.get(at..)?.strip_prefix(b" ")?;
+    Some(((facility << 3 | severity & 7) as u16, at + 1))
+}
+
+/// RFC 5424: `<4>1 2026-09-12T21:46:20Z host kernel - - - message`. Some collectors leave out the priority. Without a
+/// name the message may be a line of its own that was relayed.
 fn syslog_protocol<'a>(line: &'a [u8], beginning: Beginning) -> Option<Header<'a>> {
-    let priority = beginning.priority?;
+    if beginning.stamp.is_some() {
+        return None;
+    }
     let rest = line.get(beginning.at..)?.strip_prefix(b"1 ")?;
-    let at = beginning.at + (line.len() - beginning.at - rest.len());
+    let at = line.len() - rest.len();
     let stamp = stamp(line, at);
+    if stamp.is_none() && beginning.priority.is_none() {
+        return None;
+    }
     let mut at = stamp.map_or_else(|| at + word(line, at).len(), |stamp| stamp.end);
     let mut fields = [&[][..]; 4];
     for field in &mut fields {
@@ -265,18 +272,28 @@ fn syslog_protocol<'a>(line: &'a [u8], beginning: Beginning) -> Option<Header<'a
         *field = word(line, at);
         at += field.len();
     }
-    let [_host, name, _process, _message_kind] = fields;
+    let [_host, name, process, _message_kind] = fields;
     at = structured_data(line, skip_blanks(line, at))?;
     let message = line.get(at..).unwrap_or_default();
     let at = at + if message.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    let (facility, severity) = (usize::from(priority >> 3), usize::from(priority & 7));
+    let at = skip_blanks(line, at);
+    let facility = beginning.priority.map(split_priority);
+    let tag = Tag { name, pid: number(process) };
     let author = match (name, facility) {
-        (b"kernel", KERN) => Author::Kernel,
-        (b"kernel", USER) if severity != NOTICE => Author::Kernel,
+        (b"kernel", None | Some((KERN, _))) => Author::Kernel,
+        (b"kernel", Some((USER, severity))) if severity != NOTICE => Author::Kernel,
+        (b"kernel", Some((facility, _))) if is_local(facility) => Author::Kernel,
         (b"kernel", _) => Author::Nobody,
-        (name, _) => Author::Daemon(name),
+        (b"-", _) => {
+            let inner = self::beginning(&line[at..]);
+            let priority = inner.priority.or(beginning.priority);
+            let inner = classic(&line[at..], Beginning { priority, ..inner });
+            return Some(Header { stamp: stamp.or(inner.stamp), message: at + inner.message, ..inner });
+        }
+        _ if is_ulogd(tag) => Author::Kernel,
+        _ => Author::Daemon(tag),
     };
-    Some(Header { stamp, author, kern: false, message: skip_blanks(line, at) })
+    Some(Header { stamp, author, kern: false, message: at })
 }
 
 /// The end of `-` or `[id name="value"]...`.
@@ -301,28 +318,26 @@ fn structured_data(line: &[u8], mut at: usize) -> Option<usize> {
     (at > start).then_some(at)
 }
 
-fn facility_of(token: &[u8]) -> Option<(usize, usize)> {
-    let dot = memchr::memchr(b'.', token)?;
-    let facility = FACILITIES.iter().position(|&name| name == &token[..dot])?;
-    let severity = SEVERITIES.iter().position(|&name| name == &token[dot + 1..])?;
-    Some((facility, severity))
-}
-
-/// The name in `name:` or `name[123]:`, if the word is the tag of a program.
-fn tag(token: &[u8]) -> Option<&[u8]> {
+/// The tag in `name:` or `name[123]:`, if the word is that of a program.
+fn tag(token: &[u8]) -> Option<Tag<'_>> {
     let name = token.strip_suffix(b":")?;
     if has_pid(token) {
-        return name.split(|&byte| byte == b'[').next();
+        let open = memchr::memchr(b'[', name)?;
+        return Some(Tag { name: &name[..open], pid: number(&name[open + 1..name.len() - 1]) });
     }
-    (!token_is_firewall(name)).then_some(name)
+    (!token_is_firewall(name)).then_some(Tag { name, pid: None })
 }
 
-/// Splits `dropbear[1234]: text`, as logd gives it, into name and text.
-pub fn split_tag(message: &[u8]) -> Option<(&[u8], &[u8])> {
+fn number(digits: &[u8]) -> Option<u32> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Splits `dropbear[1234]: text`, as logd gives it, into tag and text.
+pub fn split_tag(message: &[u8]) -> Option<(Tag<'_>, &[u8])> {
     let at = skip_blanks(message, 0);
     let token = word(message, at);
-    let name = tag(token)?;
-    Some((name, &message[skip_blanks(message, at + token.len())..]))
+    let tag = tag(token)?;
+    Some((tag, &message[skip_blanks(message, at + token.len())..]))
 }
 
 fn is_name(name: &[u8]) -> bool {
@@ -330,23 +345,17 @@ fn is_name(name: &[u8]) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b'(' | b')'))
 }
 
-fn token_is_firewall(token: &[u8]) -> bool {
-    token
-        .split(|byte| !byte.is_ascii_alphanumeric())
-        .any(|word| FIREWALL_WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)))
-}
-
 fn skip_blanks(line: &[u8], mut at: usize) -> usize {
-    while line.get(at) == Some(&b' ') {
+    while let Some(b' ' | b'\t') = line.get(at) {
         at += 1;
     }
     at
 }
 
-/// The bytes from `at` to the next blank.
-pub fn word(line: &[u8], at: usize) -> &[u8] {
+/// The bytes from `at` to the next blank or tab.
+fn word(line: &[u8], at: usize) -> &[u8] {
     let rest = line.get(at..).unwrap_or_default();
-    &rest[..memchr::memchr(b' ', rest).unwrap_or(rest.len())]
+    &rest[..memchr::memchr2(b' ', b'\t', rest).unwrap_or(rest.len())]
 }
 
 #[cfg(test)]
@@ -356,7 +365,7 @@ mod tests {
     fn read(line: &str) -> String {
         let header = header(line.as_bytes());
         let author = match header.author {
-            Author::Daemon(name) => String::from_utf8_lossy(name).into_owned(),
+            Author::Daemon(tag) => String::from_utf8_lossy(tag.name).into_owned(),
             other => format!("{other:?}"),
         };
         format!("{author}|{}", &line[header.message..])
@@ -397,6 +406,30 @@ mod tests {
             ("kernel: [1.5] DROP IN=", "Kernel|[1.5] DROP IN="),
             ("2017-05-15T21:14:04+02:00 warning kernel[]: [1.5] x", "Kernel|[1.5] x"),
             ("", "Untagged|"),
+            // Relayed lines.
+            ("Mar 15 20:55:15 192.168.1.1 OpenWrt kernel: [1.5] x", "Kernel|[1.5] x"),
+            ("Mar 15 20:55:15 vps vps sshd[9]: x", "sshd|x"),
+            ("Mar 15 20:55:15 loghost Mar 15 20:55:14 OpenWrt kernel: [1.5] x", "Kernel|[1.5] x"),
+            ("2026-03-15T20:55:15Z\t192.168.1.1\tkernel:\tx", "Kernel|x"),
+            ("<134>Mar 15 20:55:15 OpenWrt kernel: x", "Kernel|x"),
+            ("<134>Mar 15 20:55:15 OpenWrt daemon.info kernel: x", "Nobody|x"),
+            ("<134>1 2026-01-01T00:00:00Z host kernel - - - x", "Kernel|x"),
+            ("<13>1 2026-01-01T00:00:00Z host kernel - - - x", "Nobody|x"),
+            ("1 2026-01-01T00:00:00Z host kernel - - - x", "Kernel|x"),
+            ("<134>1 2026-01-01T00:00:00Z loghost - - - - <4>Jan  1 00:00:00 OpenWrt kernel: x", "Kernel|x"),
+            ("<13>1 2026-01-01T00:00:00Z loghost - - - - kernel: x", "Nobody|x"),
+            // A second word that is no host.
+            ("Mar 15 20:55:15 router my kernel: DROP IN=", "Untagged|router my kernel: DROP IN="),
+            ("Mar 15 20:55:15 192.168.1.1 a b kernel: IN=", "Untagged|192.168.1.1 a b kernel: IN="),
+            // Other writers.
+            ("[Nov 21, 2026, 9:00:00 AM GMT+1] kern.warn: kernel: [1.5] x", "Kernel|[1.5] x"),
+            ("[21.11.2026, 09:00:00 MEZ] user.notice: kernel: x", "Nobody|x"),
+            ("[2026/11/21 9:00:00 JST] authpriv.warn: dropbear[1]: x", "dropbear|x"),
+            ("kern  :warn  : [    1.500000] DROP IN=", "Untagged|[    1.500000] DROP IN="),
+            ("user  :notice: [    1.500000] DROP IN=", "Nobody|[    1.500000] DROP IN="),
+            ("Nov 21 08:00:00 fw ulogd[812]: DROP IN=", "Kernel|DROP IN="),
+            ("Nov 21 08:00:00 fw ulogd: DROP IN=", "ulogd|DROP IN="),
+            ("Sat Nov 21 08:00:05 2026 user.info : luci: failed", "|luci: failed"),
         ] {
             assert_eq!(read(line), expected, "{line}");
         }
@@ -418,6 +451,10 @@ mod tests {
             ("myhost sudo: drop ", None),
             ("drop dropbear[12]: ", None),
             ("cron:drop ", None),
+            ("UDM [WAN_LOCAL-D-2000] DESCR=\"x: y\" ", Some(4)),
+            ("UDM UDM [WAN_LOCAL-R-2000] ", Some(8)),
+            ("192.168.1.1 UDM [LAN_IN-RET-2000]", Some(16)),
+            ("UDM [some text] ", None),
         ] {
             assert_eq!(host_before_prefix(text.as_bytes()), expected, "{text}");
         }

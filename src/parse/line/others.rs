@@ -1,0 +1,55 @@
+//! Lines that are not syslog's: JSON of the journal and of ulogd2, pve-firewall's log.
+
+use super::super::stamp::{self, stamp};
+use super::*;
+
+impl LineReader {
+    /// None: the line is none of these.
+    pub(super) fn other_format(&mut self, line: &[u8], paths: &mut Paths) -> Option<Outcome> {
+        match line.first()? {
+            b'{' => Some(self.record(record(line)?, paths)),
+            b'0'..=b'9' => self.pve(line, paths),
+            _ => None,
+        }
+    }
+
+    fn record(&mut self, record: Record, paths: &mut Paths) -> Outcome {
+        let Record { time, uptime, writer, message } = record;
+        let time = match time {
+            RecordTime::Instant(time) => Some(time),
+            RecordTime::Text(text) => stamp(text.as_bytes(), 0).and_then(|stamp| self.time_of(&stamp)),
+            RecordTime::None => None,
+        };
+        match writer {
+            RecordWriter::Kernel => {
+                let time = time.unwrap_or_else(|| self.time_of_file());
+                match self.packet(&message, time, Origin::File, paths) {
+                    Outcome::Event(event) if event.uptime == 0 => Outcome::Event(Event { uptime, ..event }),
+                    outcome => outcome,
+                }
+            }
+            RecordWriter::Program { name, pid } => {
+                let tag = Tag { name: name.as_bytes(), pid };
+                self.login(tag, &message, time.unwrap_or(self.clock.modified), Origin::File, paths)
+            }
+        }
+    }
+
+    /// `0 6 PVEFW-HOST-IN 21/Nov/2026:09:00:00 +0100 policy DROP: IN=vmbr0 ...`: virtual machine (0: the host itself),
+    /// log level, chain, time, log prefix and packet.
+    fn pve(&mut self, line: &[u8], paths: &mut Paths) -> Option<Outcome> {
+        let mut words = line.splitn(4, |&byte| byte == b' ');
+        let (machine, level, chain) = (words.next()?, words.next()?, words.next()?);
+        let is_number = |word: &[u8]| (1..=9).contains(&word.len()) && word.iter().all(u8::is_ascii_digit);
+        if !is_number(machine) || !is_number(level) || chain.is_empty() {
+            return None;
+        }
+        let at = machine.len() + level.len() + chain.len() + 3;
+        let stamp = stamp::pve(line, at)?;
+        let Some(time) = self.time_of(&stamp) else { return Some(self.without_time(line)) };
+        let message = line[stamp.end..].trim_ascii_start();
+        // The chain tells the direction: it becomes part of the log prefix.
+        let message = [chain, b" ", message].concat();
+        Some(self.packet(&message, time, Origin::File, paths))
+    }
+}

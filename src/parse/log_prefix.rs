@@ -1,0 +1,316 @@
+//! Log prefix -> verdict, zone, and what it says of the direction.
+//!
+//! Takes the text before `IN=` with the interfaces behind it, gives a `Path`. Called once for each new log prefix and
+//! pair of interfaces, not for each line.
+
+use super::interfaces::{Interfaces, Networks};
+use super::netfilter::Head;
+use super::syslog::without_description;
+use crate::event::{Origin, Verdict};
+use crate::paths::{Direction, Path};
+
+/// The log prefix of our own rule for connections to the ports of worms.
+const EGRESS: &str = "fwstat egress:";
+
+/// Longer texts are cut: prefixes have at most 127 bytes in the kernel, interfaces 15.
+const LONGEST_TEXT: usize = 128;
+
+/// Where a packet came from, as far as a log prefix says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    Inbound,
+    Egress,
+    Nothing,
+}
+
+pub fn path(head: &Head, origin: Origin, networks: &Networks, lan_bridge: bool) -> Path {
+    let prefix = text(without_description(head.prefix).trim_ascii_end());
+    let (verdict, accepted) = match networks.rules.iter().find(|rule| rule.prefix == prefix) {
+        Some(rule) => (rule.refuses.unwrap_or_default(), rule.refuses.is_none()),
+        None => verdict(&prefix),
+    };
+    let (zone, told) = zone(&prefix);
+    let input = head.input.map(text);
+    let output = text(head.output.unwrap_or_default());
+    let bridge_input = text(head.bridge_input);
+    let interfaces = Interfaces { input: input.as_deref(), output: &output, bridge_input: &bridge_input };
+    let (direction, _) = networks.direction(told, interfaces, lan_bridge);
+    Path {
+        origin,
+        zone: zone.map(str::to_string),
+        prefix: prefix.clone(),
+        input: input.unwrap_or_default(),
+        output,
+        bridge_input,
+        bridge_output: text(head.bridge_output),
+        group_mac: head.group_mac,
+        verdict,
+        direction,
+        accepted,
+    }
+}
+
+/// Printable ASCII; `?` stands for any other byte.
+pub fn text(bytes: &[u8]) -> String {
+    let bytes = &bytes[..bytes.len().min(LONGEST_TEXT)];
+    bytes.iter().map(|&byte| if matches!(byte, b' '..=b'~') { byte as char } else { '?' }).collect()
+}
+
+/// The first word that tells a verdict; the second value says that the packet was not refused.
+fn verdict(prefix: &str) -> (Verdict, bool) {
+    let accepted = (Verdict::Unknown, true);
+    let is_watched = prefix.starts_with("TRACE:")
+        || prefix.starts_with("MSSFIX ")
+        // fw4's redirects; what IPFire's rules let through.
+        || prefix.starts_with("@redirect[")
+        || prefix.contains("[UFW AUDIT");
+    if is_watched {
+        return accepted;
+    }
+    if let Some(label) = label(prefix) {
+        for part in label.split('-').skip(1) {
+            match part {
+                "A" | "ACC" | "RET" | "DNAT" => return accepted,
+                "D" => return (Verdict::Drop, false),
+                "R" => return (Verdict::Reject, false),
+                _ => {}
+            }
+        }
+    }
+    let words = prefix.split(|letter: char| !letter.is_ascii_alphanumeric());
+    for word in words {
+        match word.to_ascii_lowercase().as_str() {
+            "accept" | "accepted" | "allow" | "allowed" | "permit" | "permitted" | "pass" | "passed"
+            | "dnat" | "forwardfw" | "inputfw" | "outgoingfw" => return accepted,
+            "reject" | "rejected" => return (Verdict::Reject, false),
+            "drop" | "dropped" | "drops" | "deny" | "denied" | "block" | "blocked" | "discard"
+            | "discarded" | "bad" | "invalid" | "kill" | "killed" => return (Verdict::Drop, false),
+            _ => {}
+        }
+    }
+    if prefix.contains("-ACC-") { accepted } else { (Verdict::Unknown, false) }
+}
+
+/// The text in brackets that EdgeOS, VyOS and UniFi OS begin their prefixes with: `WAN_LOCAL-default-D`.
+fn label(prefix: &str) -> Option<&str> {
+    let (label, _) = prefix.strip_prefix('[')?.split_once(']')?;
+    (!label.contains(' ')).then_some(label)
+}
+
+/// Zones that lead outside: `wan`, `wanb`, `wan2`, `wan6`, `wwan`; Shorewall's `net`; IPFire's `red`.
+fn is_outside(zone: &str) -> bool {
+    let zone = zone.to_ascii_lowercase();
+    zone.starts_with("wan")
+        || ["wwan", "internet", "inet", "net", "red", "ext", "external", "world"].contains(&zone.as_str())
+}
+
+/// The zone in a prefix of fw4 (`reject wan in:`, `drop wan invalid ct state:`) or fw3 (`REJECT(src wan)`,
+/// `REJECT wan in:`), and what this or any other prefix says of the direction.
+fn zone(prefix: &str) -> (Option<&str>, Told) {
+    let is_verdict =
+        |word: &str| ["reject", "drop", "accept"].iter().any(|known| word.eq_ignore_ascii_case(known));
+    let of_zone = |zone: &str| if is_outside(zone) { Told::Inbound } else { Told::Egress };
+    if prefix == EGRESS {
+        return (Some("egress"), Told::Egress);
+    }
+    if let Some((word, rest)) = prefix.split_once('(')
+        && is_verdict(word)
+        && let Some((side, rest)) = rest.split_once(' ')
+        && let Some((zone, _)) = rest.split_once(')')
+    {
+        // banIP's own prefix, which names no zone.
+        if zone == "banIP" {
+            return (None, if side == "dest" { Told::Egress } else { Told::Nothing });
+        }
+        return (Some(zone), if side == "dest" { Told::Egress } else { of_zone(zone) });
+    }
+    let mut words = prefix.trim_end_matches(':').split(' ');
+    if let (Some(word), Some(zone), Some(chain)) = (words.next(), words.next(), words.next())
+        && is_verdict(word)
+    {
+        match (chain, words.next()) {
+            ("in" | "forward" | "blocked", None) | ("invalid", Some("ct")) => {
+                return (Some(zone), of_zone(zone));
+            }
+            ("out", None) => return (Some(zone), Told::Egress),
+            _ => {}
+        }
+    }
+    (None, other_direction(prefix))
+}
+
+/// What prefixes that name no zone of OpenWrt say.
+fn other_direction(prefix: &str) -> Told {
+    if let Some(rest) = prefix.strip_prefix("banIP/") {
+        return match rest.split('/').next().unwrap_or_default() {
+            "outbound" | "fwd-lan" => Told::Egress,
+            _ => Told::Nothing,
+        };
+    }
+    if let Some(label) = label(prefix)
+        && let Some(told) = rule_set(label)
+    {
+        return told;
+    }
+    let shorewall = prefix.strip_prefix("Shorewall:").and_then(|rest| rest.split(':').next());
+    let chain = shorewall.or(prefix.split(' ').next().filter(|first| first.contains('-')));
+    let is_zone =
+        |zone: &str| is_outside(zone) || matches!(zone, "loc" | "lan" | "fw" | "dmz" | "vpn" | "all");
+    if let Some((from, to)) = chain.and_then(|chain| chain.split_once('-').or_else(|| chain.split_once('2')))
+        && is_zone(from)
+        && is_zone(to)
+    {
+        return if is_outside(from) { Told::Inbound } else { Told::Egress };
+    }
+    let words = prefix.split(|letter: char| !letter.is_ascii_alphanumeric());
+    for word in words {
+        match word.to_ascii_lowercase().as_str() {
+            "outbound" | "outgoing" | "outg" | "egress" => return Told::Egress,
+            "inbound" | "incoming" | "ingress" => return Told::Inbound,
+            _ => {}
+        }
+    }
+    Told::Nothing
+}
+
+/// Rule sets of EdgeOS and UniFi OS: `WAN_IN` and `WAN_LOCAL` stand where packets come in from outside, `WAN_OUT` where
+/// they go out to it, `LAN_IN`, `LAN_LOCAL` and those of guests where they come in from inside.
+fn rule_set(label: &str) -> Option<Told> {
+    let (network, rest) = label.split_once('_')?;
+    let side = rest.split('-').next().unwrap_or_default();
+    match (is_outside(network), side.trim_start_matches("V6_").trim_start_matches("v6_")) {
+        (true, "IN" | "LOCAL") => Some(Told::Inbound),
+        (true, "OUT") => Some(Told::Egress),
+        (false, "IN" | "LOCAL") if ["LAN", "GUEST", "DMZ", "VPN"].contains(&network) => Some(Told::Egress),
+        _ => None,
+    }
+}
+
+/// Whether packets of this path count as coming from outside, and why: for people.
+pub fn reason(path: &Path, networks: &Networks, lan_bridge: bool) -> &'static str {
+    let (_, told) = zone(&path.prefix);
+    let interfaces =
+        Interfaces { input: Some(&path.input), output: &path.output, bridge_input: &path.bridge_input };
+    let (direction, reason) = networks.direction(told, interfaces, lan_bridge);
+    if direction == path.direction { reason.text() } else { reason_of_other_half(path.direction) }
+}
+
+/// Of packets that were read before `br-lan` was seen in the log.
+fn reason_of_other_half(direction: Direction) -> &'static str {
+    use super::interfaces::Reason;
+    match direction {
+        Direction::Inbound => Reason::WirelessUplink.text(),
+        Direction::Egress => Reason::WirelessLan.text(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(prefix: &str, input: &str) -> String {
+        let head = Head { prefix: prefix.as_bytes(), input: Some(input.as_bytes()), ..Head::default() };
+        let path = path(&head, Origin::File, &Networks::default(), false);
+        let accepted = if path.accepted { " accepted" } else { "" };
+        let zone = path.zone.as_deref().unwrap_or("-");
+        format!("{} {zone} {:?}{accepted}", path.verdict.name(), path.direction)
+    }
+
+    #[test]
+    fn prefixes_of_the_usual_firewalls() {
+        for (prefix, input, expected) in [
+            ("reject wan in: ", "eth1", "reject wan Inbound"),
+            ("drop wan in: ", "br-wan", "drop wan Inbound"),
+            ("drop wan forward: ", "eth1", "drop wan Inbound"),
+            ("drop wan invalid ct state: ", "eth1", "drop wan Inbound"),
+            ("reject wan out: ", "br-lan", "reject wan Egress"),
+            ("reject wan out: ", "eth7", "reject wan Egress"),
+            ("reject guest in: ", "br-guest", "reject guest Egress"),
+            ("drop wanb in: ", "eth3", "drop wanb Inbound"),
+            ("drop wan6 in: ", "eth3", "drop wan6 Inbound"),
+            ("drop wwan in: ", "phy1-sta0", "drop wwan Inbound"),
+            ("drop internet in: ", "eth3", "drop internet Inbound"),
+            ("drop wan blocked: ", "eth1", "drop wan Inbound"),
+            ("fwstat egress: ", "br-guest", "unknown egress Egress"),
+            ("accept wan in: ", "eth1", "unknown wan Inbound accepted"),
+            ("@rule[3]: ", "eth1", "unknown - Inbound"),
+            ("@redirect[0]: ", "wan", "unknown - Inbound accepted"),
+            ("MSSFIX wan out: ", "", "unknown - Egress accepted"),
+            ("REJECT(src wan)", "eth1", "reject wan Inbound"),
+            ("DROP(dest wan)", "eth1", "drop wan Egress"),
+            ("DROP(src banIP) ", "pppoe-wan", "drop - Inbound"),
+            ("REJECT(dst banIP) ", "br-lan", "reject - Egress"),
+            ("REJECT wan in: ", "eth1", "reject wan Inbound"),
+            ("banIP/inbound/drop/set.v4: ", "eth1", "drop - Inbound"),
+            ("banIP/outbound/reject/set.v4: ", "eth5", "reject - Egress"),
+            ("banIP/fwd-lan/reject/set.v4: ", "eth5", "reject - Egress"),
+            ("banIP/inp-wan/drop/set.v4: ", "eth5", "drop - Inbound"),
+            ("banIP/pre-syn/drop: ", "eth5", "drop - Inbound"),
+            ("[UFW BLOCK] ", "eth0", "drop - Inbound"),
+            ("[UFW LIMIT BLOCK] ", "eth0", "drop - Inbound"),
+            ("[UFW AUDIT] ", "eth0", "unknown - Inbound accepted"),
+            ("[UFW ALLOW] ", "eth0", "unknown - Inbound accepted"),
+            ("[BLOCKED - OUTBOUND] ", "eth0", "drop - Egress"),
+            ("OUTBOUND CONN TCP: ", "eth1", "unknown - Egress"),
+            ("INBOUND TCP: ", "br0", "unknown - Inbound"),
+            ("Shorewall:net2fw:DROP:", "wlan0", "drop - Inbound"),
+            ("Shorewall:net-fw:DROP:", "br0", "drop - Inbound"),
+            ("Shorewall:loc-net:REJECT:", "eth0", "reject - Egress"),
+            ("Shorewall:loc2net:REJECT:", "eth0", "reject - Egress"),
+            ("Shorewall:fw-net:REJECT:", "", "reject - Egress"),
+            ("Shorewall:FORWARD:REJECT:", "eth0", "reject - Inbound"),
+            ("loc-net REJECT ", "eth0", "reject - Egress"),
+            ("net-fw DROP ", "eth0", "drop - Inbound"),
+            ("[WAN_LOCAL-default-D]", "eth0", "drop - Inbound"),
+            ("[WAN_IN-20-A]", "eth0", "unknown - Inbound accepted"),
+            ("[WAN_OUT-20-D]", "switch0", "drop - Egress"),
+            ("[WAN_OUT-20-D]", "eth3", "drop - Egress"),
+            ("[LAN_IN-2000-R]", "eth3", "reject - Egress"),
+            ("[WAN_LOCAL-D-2000] DESCR=\"do not accept\" ", "eth8", "drop - Inbound"),
+            ("[WAN_IN-A-2000] DESCR=\"do not block web\" ", "eth8", "unknown - Inbound accepted"),
+            ("[LAN_IN-RET-2000] ", "br0", "unknown - Egress accepted"),
+            ("[PREROUTING-DNAT-1] ", "eth8", "unknown - Inbound accepted"),
+            ("[NAT-5-DNAT] ", "eth8", "unknown - Inbound accepted"),
+            ("fw-ACC-web ", "eth0", "unknown - Inbound accepted"),
+            ("PASS web ", "eth0", "unknown - Inbound accepted"),
+            ("DNAT ", "red0", "unknown - Inbound accepted"),
+            ("FORWARDFW ", "red0", "unknown - Inbound accepted"),
+            ("INPUTFW ", "red0", "unknown - Inbound accepted"),
+            ("DROP_INPUT ", "red0", "drop - Inbound"),
+            ("DROP_FORWARD ", "green0", "drop - Egress"),
+            ("TRACE: raw:PREROUTING:policy:2 ", "eth0", "unknown - Inbound accepted"),
+            ("DROP INVALID ", "eth0", "drop - Inbound"),
+            ("ICMP ", "eth0", "unknown - Inbound"),
+            ("", "", "unknown - Egress"),
+            ("", "lo", "unknown - Egress"),
+            ("DROP ", "lan3", "drop - Egress"),
+            ("DROP ", "phy0-ap0", "drop - Egress"),
+            ("DROP ", "phy0-sta0", "drop - Inbound"),
+            ("dropbear ", "ppp0", "unknown - Inbound"),
+        ] {
+            assert_eq!(read(prefix, input), expected, "{prefix} {input}");
+        }
+    }
+
+    #[test]
+    fn the_firewalls_configuration_tells_what_its_rules_do() {
+        use crate::parse::interfaces::NamedRule;
+        let rule = |prefix: &str, refuses| NamedRule { prefix: prefix.to_string(), refuses };
+        let rules = vec![rule("Web:", None), rule("Allow-nothing:", Some(Verdict::Drop))];
+        let networks = Networks { rules, ..Networks::default() };
+        let read = |prefix: &str| {
+            let head = Head { prefix: prefix.as_bytes(), input: Some(b"eth0"), ..Head::default() };
+            let path = path(&head, Origin::File, &networks, false);
+            (path.accepted, path.verdict)
+        };
+        assert_eq!(read("Web: "), (true, Verdict::Unknown));
+        assert_eq!(read("Webmail: "), (false, Verdict::Unknown));
+        assert_eq!(read("Allow-nothing: "), (false, Verdict::Drop));
+    }
+
+    #[test]
+    fn texts_are_printable_and_short() {
+        assert_eq!(text(b"a\0\xff\x1b[b"), "a???[b");
+        assert_eq!(text(&[b'x'; 500]).len(), 128);
+    }
+}
