@@ -150,7 +150,7 @@ impl ServiceList {
         reasons: &mut Reasons,
     ) -> Result<(Vec<ServiceRow>, Option<Vec<Date>>), AnswerError> {
         let question = &self.question;
-        let sample = self.sources.finish().1;
+        let sample = self.sources.finish().1.filter(Sample::has_services);
         let by_service = sample.as_ref().map(Sample::by_service);
         let mut rows: Vec<(Service, ServiceRow)> = Vec::new();
         let mut missing = 0;

@@ -114,7 +114,7 @@ impl CountryCuts {
     /// Of a question about the open day.
     pub const OPEN: CountryCuts = CountryCuts { rows: 256, services: 1024 };
     pub const DAY: CountryCuts = CountryCuts { rows: 24, services: 36 };
-    pub const OLD_DAY: CountryCuts = CountryCuts { rows: 16, services: 24 };
+    pub const OLD_DAY: CountryCuts = CountryCuts { rows: 10, services: 16 };
     pub const DAY_RARE: CountryCuts = CountryCuts { rows: 8, services: 8 };
     pub const MONTH: CountryCuts = CountryCuts { rows: 24, services: 48 };
     pub const MONTH_RARE: CountryCuts = CountryCuts { rows: 8, services: 8 };

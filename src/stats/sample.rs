@@ -101,6 +101,16 @@ impl<T: Copy> Sample<T> {
         self.tried.clear();
     }
 
+    /// What the sources tried is not known any more.
+    pub fn forget_services(&mut self) {
+        self.tried.clear();
+    }
+
+    /// Whether it tells what its sources tried.
+    pub fn has_services(&self) -> bool {
+        self.sources.is_empty() || !self.tried.is_empty()
+    }
+
     /// Nothing is known any more.
     pub fn forget(&mut self) {
         self.lower_bound(0);

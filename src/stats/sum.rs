@@ -371,7 +371,7 @@ impl ClassSum {
     pub fn finish(self) -> ClassSummary {
         let (distinct, own_sample) = self.distinct.finish();
         let sample = own_sample.as_ref();
-        let by_service = sample.map(Sample::by_service);
+        let by_service = sample.filter(|sample| sample.has_services()).map(Sample::by_service);
         let (floor, country_floor) = (self.services.floor(), self.countries.floor());
         let pair_floor = self.service_countries.floor();
         let summary = ClassSummary {
@@ -414,7 +414,9 @@ impl ClassSum {
                     country: sum.key.1,
                     attempts: sum.attempts,
                     distinct: sum.distinct(
-                        sample.map(|sample| sample.of_both(sum.key.1, |service| service == sum.key.0)),
+                        sample
+                            .filter(|sample| sample.has_services())
+                            .map(|sample| sample.of_both(sum.key.1, |service| service == sum.key.0)),
                         pair_floor,
                     ),
                 }),

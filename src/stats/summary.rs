@@ -269,8 +269,9 @@ pub struct Cuts {
     /// This many of the heaviest services and sources have hours.
     pub rows_with_hours: usize,
     pub countries: CountryCuts,
-    /// Sources in the sample.
+    /// Sources in the sample, and whether it tells what they tried.
     pub sample: usize,
+    pub sampled_services: bool,
 }
 
 impl Cuts {
@@ -281,6 +282,7 @@ impl Cuts {
         rows_with_hours: usize::MAX,
         countries: CountryCuts::OPEN,
         sample: usize::MAX,
+        sampled_services: true,
     };
     /// Attempts of one day.
     const DAY: Cuts = Cuts {
@@ -290,11 +292,13 @@ impl Cuts {
         rows_with_hours: 16,
         countries: CountryCuts::DAY,
         sample: 512,
+        sampled_services: true,
     };
     /// Failed logins, or what left the inside, on one day: few, and each matters.
     const DAY_RARE: Cuts = Cuts {
         sources: Cut { top: 12, from: 1000, most: 64 },
         pairs: Cut { top: 12, from: 1000, most: 64 },
+        sampled_services: true,
         ..Cuts::DAY_OTHER
     };
     /// Another class on one day.
@@ -305,11 +309,13 @@ impl Cuts {
         rows_with_hours: 0,
         countries: CountryCuts::DAY_RARE,
         sample: 64,
+        // Late replies go to any port: their services would take more room than the sample.
+        sampled_services: false,
     };
     /// A day without hours of rows.
     const OLD_DAY: Cuts = Cuts {
-        sources: Cut { top: 32, ..Cuts::DAY.sources },
-        pairs: Cut { top: 24, ..Cuts::DAY.pairs },
+        sources: Cut { top: 24, ..Cuts::DAY.sources },
+        pairs: Cut { top: 20, ..Cuts::DAY.pairs },
         rows_with_hours: 0,
         countries: CountryCuts::OLD_DAY,
         sample: 192,
@@ -329,6 +335,7 @@ impl Cuts {
         rows_with_hours: 0,
         countries: CountryCuts::MONTH,
         sample: 256,
+        sampled_services: true,
     };
     const MONTH_OTHER: Cuts = Cuts {
         services: Cut { top: 6, from: 10_000, most: 64 },
@@ -337,6 +344,7 @@ impl Cuts {
         rows_with_hours: 0,
         countries: CountryCuts::MONTH_RARE,
         sample: 32,
+        sampled_services: false,
     };
 
     /// A closed day of this month or the last one.
@@ -383,6 +391,9 @@ impl ClassSummary {
         self.countries.cut(&cuts.countries);
         if let Some(sample) = &mut self.sample {
             sample.cut(cuts.sample);
+            if !cuts.sampled_services {
+                sample.forget_services();
+            }
         }
     }
 }
