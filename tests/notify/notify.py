@@ -1,10 +1,7 @@
 #!/usr/bin/env python3
 """The notifier and its scripts, each before a real receiver: see `run`."""
 
-import email
-import email.policy
 import grp
-import http.server
 import json
 import os
 import pwd
@@ -14,14 +11,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import unittest
 import urllib.parse
 from pathlib import Path
 
-from aiosmtpd.controller import Controller
-
 sys.dont_write_bytecode = True
+from receivers import Log, Mailbox, Web, free_port, until  # noqa: E402
+
 HERE = Path(__file__).resolve().parent
 FILES = HERE.parents[1] / "files"
 NOTIFY = FILES / "usr/share/fwstat/notify"
@@ -41,81 +37,6 @@ BLOCK = {
     "evidence": [LINE, LINE.replace("PROTO=TCP", "PROTO=ICMP")],
     "services": ["tcp 23", "tcp 2323"],
 }
-
-
-def free_port():
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return tried.getsockname()[1]
-
-
-def until(condition, what):
-    end = time.monotonic() + 20
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"not within 20 s: {what}")
-        time.sleep(0.05)
-
-
-class Log:
-    """What is written to the system's log."""
-
-    def __init__(self):
-        self.text = ""
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind("/dev/log")
-        threading.Thread(target=self.collect, daemon=True).start()
-
-    def collect(self):
-        while True:
-            self.text += self.socket.recv(65536).decode(errors="replace") + "\n"
-
-
-class Web:
-    """An HTTP server that keeps what it gets."""
-
-    def __init__(self):
-        self.requests, self.status, self.headers, self.arguments = [], 200, {}, []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                # What anybody on the router sees of the sender.
-                for path in Path("/proc").glob("[0-9]*/cmdline"):
-                    try:
-                        outer.arguments.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-                    except OSError:
-                        pass
-                outer.requests.append((self.path, dict(self.headers), body))
-                self.send_response(outer.status)
-                for name, value in outer.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-class Mailbox:
-    """An SMTP server that keeps what it gets."""
-
-    def __init__(self):
-        self.mails = []
-        self.controller = Controller(self, hostname="127.0.0.1", port=free_port())
-        self.controller.start()
-
-    async def handle_DATA(self, server, session, envelope):
-        self.mails.append((envelope, email.message_from_bytes(envelope.content, policy=email.policy.default)))
-        return "250 OK"
 
 
 class Notifier(unittest.TestCase):

@@ -169,7 +169,10 @@ impl Bridge {
             }
         }
         if method == "set" {
-            let section = values.entry(arguments["section"].as_str().unwrap_or_default().into()).or_default();
+            // As uci: not found.
+            let Some(section) = values.get_mut(arguments["section"].as_str().unwrap_or_default()) else {
+                return json!([4]);
+            };
             for (name, value) in arguments["values"].as_object().into_iter().flatten() {
                 section.insert(name.clone(), value.clone());
             }

@@ -1,0 +1,220 @@
+// Blocks, settings, and the page without a daemon. The last test ends the daemon.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { place, base, pictures, MOST_BYTES, number, ask, answer, log, packet, inKernel, config, until, configure, page, open, drawn, text, cells, outside } from './harness.mjs';
+
+export const tests = {
+	async 'an address is blocked and unblocked by hand, in the kernel too'() {
+		const address = '203.0.113.66';
+		await open('sources', { state: `address=${address}` });
+		await page.locator('[name=reason]').fill('tried <b>too</b> often');
+		await page.locator('[name=block]').click();
+		await page.waitForSelector('.alert-message.info');
+		await page.waitForFunction(() => /tried <b>too<\/b> often · (60 minutes|1 hour) left/.test(document.querySelector('[data-fact=blocked]').innerText));
+		await until(() => inKernel(address), 'it is in the kernel\'s set');
+		assert.equal((await answer('blocks')).blocks[0].rule, 'manual');
+		await open('blocks');
+		assert.ok((await text('[data-table=blocks]')).includes('tried <b>too</b> often'));
+		assert.match((await cells('blocks', 'expires'))[0], /^(60 minutes|1 hour)$/);
+		assert.match(await text('.fw-notice'), /The guard is on/);
+		await page.locator(`[name="unblock-${address}"]`).click();
+		await page.waitForFunction(() => !/203\.0\.113\.66/.test(document.querySelector('[data-table=blocks]').innerText));
+		await until(() => !inKernel(address), 'it left the kernel\'s set');
+		assert.match(await text('[data-table=history] tbody'), /203\.0\.113\.66[^]*tried <b>too<\/b> often[^]*unblocked by hand/);
+
+		// From the form, for a day; anew for an hour; and what is refused.
+		const block = async (what, time) => {
+			await page.locator('[name=address]').fill(what);
+			await page.locator('select[name=time]').selectOption(time);
+			await page.locator('[name=block]').click();
+		};
+		await block('2001:db8:7::1', '1d');
+		await page.waitForFunction(() => /2001:db8:7::\/64/.test(document.querySelector('[data-table=blocks]').innerText));
+		assert.match((await cells('blocks', 'expires'))[0], /^24 hours$/);
+		await until(() => inKernel('2001:db8:7::'), 'the /64 is in the kernel\'s set');
+		await drawn();
+		assert.equal(await page.locator('[name=address]').inputValue(), '');
+		// On a small screen the row is stacked, and nothing is cut off.
+		await page.setViewportSize({ width: 360, height: 900 });
+		assert.deepEqual(await page.evaluate(outside), []);
+		assert.ok(await page.locator('[name="unblock-2001:db8:7::/64"]').isVisible());
+		await page.screenshot({ path: `${pictures}/blocks-one-small.png`, fullPage: true });
+		await page.setViewportSize({ width: 1180, height: 900 });
+		for (const [ what, words ] of [ [ '192.168.1.5', /192\.168\.1\.5 is not blocked: it is a private or reserved address/ ], [ '192.0.2.0/24', /neither a single address nor an IPv6 \/64/ ],
+			[ '<img src=x>', /"<img src=x>" is no IPv4 or IPv6 address/ ] ]) {
+			await block(what, '1h');
+			await page.waitForFunction((words) => new RegExp(words).test([ ...document.querySelectorAll('.alert-message.error') ].at(-1)?.innerText), words.source);
+			await drawn();
+			assert.equal(await page.locator('[name=address]').inputValue(), what, 'what was written stays');
+		}
+		assert.equal((await answer('blocks')).blocks.length, 1);
+		await ask('unblock', { address: '2001:db8:7::' });
+	},
+
+	async 'blocks are ended together, all at once, and never made again'() {
+		const addresses = [ 1, 2, 3, 4, 5 ].map((last) => `203.0.113.${200 + last}`);
+		for (const address of addresses) await ask('block', { address });
+		await open('blocks');
+		const listed = () => cells('blocks', 'address').then((list) => list.sort());
+		assert.deepEqual(await listed(), addresses);
+		assert.ok(await page.locator('[name=unblock-chosen]').isDisabled());
+		for (const address of addresses.slice(0, 2)) await page.locator(`[name="tick-${address}"]`).check();
+		await page.locator('[name=unblock-chosen]').click();
+		await page.waitForFunction(() => document.querySelectorAll('[data-table=blocks] tbody tr').length == 3);
+		assert.deepEqual(await listed(), addresses.slice(2));
+		const [ download ] = await Promise.all([ page.waitForEvent('download'), page.locator('[name="blocks.csv"]').click() ]);
+		assert.match(fs.readFileSync(await download.path(), 'utf8'), /^\ufeffaddress,reason,[^\n]*dropped\r\n/);
+
+		const before = fs.readFileSync(config, 'utf8');
+		await page.locator(`[name="never-${addresses[2]}"]`).click();
+		await page.waitForFunction(() => /is never blocked again/.test(document.body.innerText));
+		assert.match(fs.readFileSync(config, 'utf8'), new RegExp(`list allow '${addresses[2]}'`));
+		await configure(fs.readFileSync(config, 'utf8'), async () => /allow list/.test(JSON.stringify(await ask('block', { address: addresses[2] }))));
+		await configure(before, async () => (await answer('status')).guard.state == 'on');
+
+		let asked = '';
+		page.once('dialog', (dialog) => { asked = dialog.message(); dialog.accept(); });
+		await page.locator('[name=unblock-all]').click();
+		await page.waitForFunction(() => /Nobody is blocked/.test(document.body.innerText));
+		assert.equal(asked, 'End all 2 blocks?');
+		await until(() => !addresses.some(inKernel), 'none is in the kernel');
+	},
+
+	async 'who that is: names, links, only on request'() {
+		await open('sources', { state: 'address=203.0.113.66' });
+		assert.deepEqual((await page.evaluate(() => window.calls)).filter((call) => call.object == 'network.rrdns'), [], 'nothing is looked up unasked');
+		await page.locator('[name=lookup]').click();
+		await page.waitForFunction(() => document.querySelector('[data-fact=name]').innerText == '<b>scan</b>.example.net');
+		const links = () => page.locator('[data-fact=links] a').evaluateAll((list) => list.map((one) => [ one.textContent, one.href, one.rel, one.target ]));
+		await page.waitForSelector('[data-fact=links] a');
+		assert.deepEqual((await links())[1], [ 'AbuseIPDB', 'https://www.abuseipdb.com/check/203.0.113.66', 'noreferrer noopener', '_blank' ]);
+		assert.ok((await links()).every(([ , , rel ]) => rel == 'noreferrer noopener'));
+		// Also of an address that was never seen.
+		await open('sources', { state: 'address=192.168.1.7' });
+		await page.waitForFunction(() => document.querySelector('[data-fact=name]').innerText == 'camera.lan');
+		assert.equal(await page.locator('[data-fact=links]').count(), 0, 'nobody outside knows an address of the inside');
+		await open('sources', { state: 'address=203.0.113.66&mask=1' });
+		assert.equal(await page.locator('[data-fact=links], [data-fact=name]').count(), 0);
+
+		const before = fs.readFileSync(config, 'utf8');
+		fs.writeFileSync(config, before.replace(/config page 'page'\n/, `$&\tlist link 'Mine|https://example.org/{address}'\n\tlist link 'bad|javascript:alert({address})'\n`));
+		await open('sources', { state: 'address=203.0.113.66' });
+		await page.waitForSelector('[data-fact=links] a');
+		assert.deepEqual((await links()).map(([ name, href ]) => [ name, href ]), [ [ 'Mine', 'https://example.org/203.0.113.66' ] ]);
+		await configure(before, async () => true);
+	},
+
+	async 'who floods is blocked, with evidence; who may read only sees it'() {
+		const evil = '"><img src=x onerror=window.taken=1>', attackers = Array.from({ length: 14 }, (_, index) => `198.51.100.${index + 1}`);
+		for (const address of attackers)
+			log(Array.from({ length: 205 }, (_, index) => packet(`reject ${evil} in: `, address, 23, index + 1)));
+		await until(async () => (await answer('summary', { limit: 1 })).blocks.active == attackers.length, 'all are blocked');
+		attackers.forEach((address) => assert.ok(inKernel(address), address));
+		await open('blocks');
+		assert.equal(await page.locator('[data-table=blocks] tbody tr').count(), 12);
+		await page.locator('[name=all]').click();
+		await page.waitForFunction(() => document.querySelectorAll('[data-table=blocks] tbody tr').length == 14);
+		const rows = (await answer('blocks', { limit: 1000 })).blocks;
+		assert.deepEqual(await cells('blocks', 'count'), rows.map((row) => number(row.count)));
+		assert.deepEqual([ ...new Set(await cells('blocks', 'rule')) ], [ 'Flood' ]);
+		assert.match((await cells('blocks', 'reason'))[0], /^a flood, 200 attempts within 1m \(tcp 23\)/);
+		await page.locator('[data-table=blocks] summary').first().click();
+		await page.locator('[name="blocks.sort.count"]').click();
+		await page.locator('[name="blocks.sort.since"]').click();
+		const shown = await text('[data-table=blocks] details[open] .fw-evidence');
+		assert.equal(shown, rows[0].evidence.join('\n'), 'the lines are shown as they came, and stay unfolded');
+		assert.ok(rows[0].evidence[0].includes(evil));
+		await page.screenshot({ path: `${pictures}/blocks.png`, fullPage: true });
+		await open('blocks', { query: 'lang=ja&dark=1' });
+		assert.match((await cells('blocks', 'reason'))[0], /大量送信、試行 200 件/);
+		await page.screenshot({ path: `${pictures}/blocks-ja-dark.png`, fullPage: true });
+		await open('overview');
+		assert.match(await text('.fw-tiles'), /Blocked now\s+14/);
+		assert.match(await text('[data-table=sources]'), /198\.51\.100\.\d+\s+.*\s*blocked/);
+		await open('sources', { query: 'user=reader', state: `address=${attackers[0]}` });
+		assert.match(await text('[data-fact=blocked]'), /a flood, 200 attempts/);
+		assert.equal(await page.locator('[name=block], [name^=unblock]').count(), 0);
+		assert.equal((await ask('unblock', { address: attackers[0] }, 'reader')).error.code, -32002);
+		assert.equal(await page.evaluate(() => window.taken), undefined);
+		// Then a look at the blocks is as large as it gets.
+		await open('blocks');
+		await page.evaluate(() => { window.calls.length = 0; });
+		await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+		await page.waitForFunction(() => window.calls.length > 0);
+		const calls = await page.evaluate(() => window.calls);
+		assert.equal(calls.length, 1);
+		assert.ok(calls[0].bytes > 8000 && calls[0].bytes <= MOST_BYTES, `${calls[0].bytes} bytes`);
+		for (const address of attackers) await ask('unblock', { address });
+		await until(() => !attackers.some(inKernel), 'all left the kernel\'s set');
+	},
+
+	async 'a guard that is off or makes a dry run says so'() {
+		const before = fs.readFileSync(config, 'utf8');
+		await configure(before.replace("option enabled '1'", "option enabled 'dry'"), async () => (await answer('status')).guard.state == 'dry');
+		await ask('block', { address: '203.0.113.9', reason: 'a trial' });
+		await open('blocks');
+		assert.match(await text('.fw-notice'), /dry run/);
+		assert.match((await cells('blocks', 'address'))[0], /203\.0\.113\.9 dry run/);
+		assert.ok(!inKernel('203.0.113.9'));
+		await open('overview');
+		assert.match(await text('.fw-tiles'), /Blocked now\s+–\s+dry run/);
+		await configure(before.replace("option enabled '1'", "option enabled '0'"), async () => (await answer('status')).guard.state == 'off');
+		await open('blocks');
+		assert.match(await text('.fw-notice'), /The guard is off/);
+		assert.equal(await page.locator('[name=block]').count(), 0);
+		await open('sources', { state: 'address=203.0.113.66' });
+		assert.match(await text('[data-fact=blocked]'), /the guard is off/);
+		await configure(before.replace("option enabled '1'", "option enabled '1'\n\toption flood 'much'"), async () => (await answer('status')).guard.why != null);
+		await open('overview');
+		assert.match(await text('.fw-notice'), /The guard is off[^]*flood/, 'the health line tells why');
+		await configure(before, async () => (await answer('status')).guard.state == 'on');
+	},
+
+	async 'settings are checked and saved, with the findings above them'() {
+		await open('settings');
+		const { findings } = await answer('status');
+		assert.ok(findings.length > 5);
+		await page.locator('.fw-body summary').click();
+		// Each is one that the page has words for: it keeps what the daemon names.
+		const told = await text('.fw-body');
+		for (const finding of findings)
+			(finding.text.match(/\/[\w/.-]+|\bwan\b/g) || []).forEach((name) => assert.ok(told.includes(name), finding.text));
+		await open('settings', { query: 'lang=ja' });
+		await page.locator('.fw-body summary').click();
+		assert.match(await text('.fw-body'), /すべてのオプションが有効/);
+		for (const row of await page.locator('.fw-body td:last-child').allInnerTexts()) assert.match(row, /[ぁ-ん]/, 'in Japanese');
+		await open('settings');
+		// What the daemon refuses the form refuses, too.
+		for (const [ name, value, sentence ] of [ [ 'commit_interval', 'soon', /A time from 1m to 7d/ ], [ 'commit_interval', '30s', /A time from 1m to 7d/ ], [ 'flood', '0/1m', /A number from 1 to 1000000/ ],
+			[ 'block_for', '999d', /A time from 10s to 30d/ ], [ 'evidence', '5000', /A whole number from 0 to 2000/ ], [ 'max_blocks', '99999', /A whole number from 1 to 16384/ ],
+			[ 'database', '/tmp/../etc', /A path that begins with/ ] ]) {
+			const field = page.locator(`[name=${name}]`), good = await field.inputValue();
+			await field.fill(value);
+			await page.locator('.cbi-button-apply').click();
+			await page.waitForSelector('.alert-message.error');
+			assert.match(await page.locator('.alert-message.error').innerText(), sentence);
+			await page.locator('.alert-message.error').evaluate((node) => node.remove());
+			await field.fill(good);
+		}
+		await page.locator('[name=commit_interval]').fill('2h');
+		await page.locator('.cbi-button-apply').click();
+		await page.waitForSelector('.alert-message.info');
+		assert.match(fs.readFileSync(path.join(place, 'config/fwstat'), 'utf8'), /option commit_interval '2h'/);
+	},
+
+	async 'the card for LuCI\'s own Overview'() {
+		await page.goto(`${base}/cgi-bin/luci/card`);
+		await page.waitForSelector('.fw-card');
+		assert.ok((await text('.fw-card')).includes(number((await answer('summary')).attempts)));
+	},
+
+	async 'without a daemon the page says what to do'() {
+		process.kill(+fs.readFileSync(path.join(place, 'daemon.pid'), 'utf8'));
+		await new Promise((resolve) => setTimeout(resolve, 1500));
+		await page.goto('about:blank');
+		await page.goto(`${base}/cgi-bin/luci/admin/status/fwstat/overview`);
+		await page.waitForFunction(() => /fwstat is not running/.test(document.body.innerText));
+	}
+};

@@ -1,0 +1,137 @@
+// How the page is used: tables, live events, looks, rights.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { port, pictures, TABS, POLLED, MOST_BYTES, ask, answer, log, packet, until, page, open, drawn, text, cells, hash, outside } from './harness.mjs';
+
+export const tests = {
+	async 'tables are searched, sorted and downloaded, and a link shows the same'() {
+		await open('ports');
+		await page.locator('[name="ports.search"]').fill('windows');
+		await page.waitForFunction(() => new URLSearchParams(location.hash.slice(1)).get('ports.search') == 'windows');
+		const found = await page.locator('[data-table=ports] tbody tr').count();
+		assert.ok(found == 0 || found < 10);
+		await page.locator('[name="ports.search"]').fill('telnet');
+		await page.waitForFunction(() => /Telnet/.test(document.querySelector('[data-table=ports] tbody')?.innerText) && document.querySelectorAll('[data-table=ports] tbody tr').length < 6);
+		await page.locator('[name="ports.sort.service"]').click();
+		const before = await text('[data-table=ports] tbody');
+		await page.reload();
+		await drawn();
+		assert.equal(await text('[data-table=ports] tbody'), before, 'the link shows the same');
+		const [ download ] = await Promise.all([ page.waitForEvent('download'), page.locator('[name="ports.csv"]').click() ]);
+		const csv = fs.readFileSync(await download.path(), 'utf8').replace('\ufeff', '').trim().split('\r\n');
+		assert.match(csv[0], /^service,attempts,unique_sources,daily,wants$/);
+		assert.equal(csv.length - 1, await page.locator('[data-table=ports] tbody tr').count());
+	},
+
+	async 'hostile text is text everywhere'() {
+		const evil = '<img src=x onerror=window.taken=1><script>window.taken=1</script>';
+		// So many that the day's table, cut to its heaviest sources by the import, keeps this one.
+		log(Array.from({ length: 40 }, (_, index) => packet(index % 2 ? `"><b>${evil}: ` : `reject ${evil} in: `, '203.0.113.66', index % 2 ? 22 : 23, index + 1)));
+		await open('live');
+		await page.waitForFunction(() => /203\.0\.113\.66/.test(document.body.innerText), null, { timeout: 20000 });
+		assert.ok((await text('[data-table=live]')).includes('<img src=x'), 'the line is shown as it came');
+		await open('sources', { state: 'address=203.0.113.66' });
+		await page.waitForSelector('.fw-evidence');
+		assert.ok((await text('.fw-evidence')).includes('<script>'));
+		await open('overview', { state: 'ports.search=' + encodeURIComponent(evil) });
+		await open('ports', { state: `ports.search=${encodeURIComponent(evil)}&from=${encodeURIComponent(evil)}` });
+		await open('sources', { state: 'address=' + encodeURIComponent(evil) });
+		assert.equal(await page.evaluate(() => window.taken), undefined);
+		assert.equal(await page.locator('#view img, #view script').count(), 0);
+	},
+
+	async 'live events are filtered, paused, and a flood leaves the page alive'() {
+		await open('live');
+		await page.waitForSelector('[data-table=live] tbody tr');
+		await page.screenshot({ path: `${pictures}/live.png`, fullPage: true });
+		await page.setViewportSize({ width: 360, height: 900 });
+		assert.deepEqual(await page.evaluate(outside), []);
+		assert.ok(await page.locator('[data-table=live] .fw-col-port button').first().isVisible());
+		await page.screenshot({ path: `${pictures}/live-small.png` });
+		await page.setViewportSize({ width: 1180, height: 900 });
+		await page.locator('[data-table=live] .fw-col-port button', { hasText: /^22$/ }).first().click();
+		await page.waitForFunction(() => [ ...document.querySelectorAll('[data-table=live] tbody .fw-col-port') ].every((cell) => cell.innerText == '22'));
+		assert.equal(hash().port, '22');
+		await open('live');
+		for (let round = 0; round < 40; round++) {
+			log(Array.from({ length: 100 }, (_, index) => packet('reject wan in: ', `198.51.${round}.${index}`, 1000 + index, round * 100 + index + 10)));
+			await new Promise((resolve) => setTimeout(resolve, 60));
+		}
+		await page.waitForFunction(() => /came too fast/.test(document.body.innerText), null, { timeout: 20000 });
+		assert.ok(await page.locator('[data-table=live] tbody tr').count() <= 200);
+		await page.locator('[name=pause]').click();
+		const rows = await text('[data-table=live] tbody');
+		log([ packet('reject wan in: ', '203.0.113.77', 4444, 60000) ]);
+		await new Promise((resolve) => setTimeout(resolve, 4000));
+		assert.equal(await text('[data-table=live] tbody'), rows, 'paused');
+		await page.locator('[name=pause]').click();
+		await page.waitForFunction(() => /203\.0\.113\.77/.test(document.body.innerText));
+	},
+
+	async 'opening a tab asks each question once'() {
+		for (const tab of TABS) {
+			await open(tab);
+			// LuCI's polling has run by then.
+			await new Promise((resolve) => setTimeout(resolve, 1200));
+			const calls = await page.evaluate(() => window.calls.map((call) => `${call.object} ${call.method} ${JSON.stringify(call.args)}`));
+			assert.deepEqual(calls, [ ...new Set(calls) ], tab);
+			assert.equal(calls.filter((call) => call.startsWith('fwstat summary')).length, tab == 'overview' ? 1 : 0, tab);
+		}
+	},
+
+	async 'no event stands in two rows'() {
+		log(Array.from({ length: 5 }, (_, index) => packet('reject wan in: ', '203.0.113.88', 5000 + index, index + 1)));
+		await until(async () => (await answer('recent', { limit: 10, source: '203.0.113.88' })).events.length == 5, 'they are there');
+		await open('live');
+		await page.waitForFunction(() => /203\.0\.113\.88/.test(document.body.innerText));
+		await new Promise((resolve) => setTimeout(resolve, 4000));
+		const ports = (await cells('live', 'port')).filter((port) => /^500\d$/.test(port));
+		assert.deepEqual(ports.sort(), [ '5000', '5001', '5002', '5003', '5004' ]);
+	},
+
+	async 'a look is one small call, and a hidden page asks nothing'() {
+		for (const tab of Object.keys(POLLED)) {
+			await open(tab);
+			await page.evaluate(() => { window.calls.length = 0; });
+			await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+			await page.waitForFunction(() => window.calls.length > 0);
+			await drawn();
+			const calls = await page.evaluate(() => window.calls);
+			assert.equal(calls[0].method, POLLED[tab]);
+			if (tab != 'live') assert.equal(calls.length, 1, JSON.stringify(calls));
+			calls.forEach((call) => assert.ok(call.bytes <= MOST_BYTES, `${call.method}: ${call.bytes} bytes`));
+		}
+		await page.evaluate(() => Object.defineProperty(document, 'hidden', { get: () => true }));
+		await new Promise((resolve) => setTimeout(resolve, 500));
+		const before = await page.evaluate(() => window.calls.length);
+		await new Promise((resolve) => setTimeout(resolve, 4000));
+		assert.equal(await page.evaluate(() => window.calls.length), before, 'hidden');
+		for (const tab of [ 'trends', 'ports', 'sources', 'countries' ]) {
+			await open(tab);
+			for (const call of await page.evaluate(() => window.calls)) assert.ok(call.bytes <= MOST_BYTES, `${tab}: ${call.method}: ${call.bytes} bytes`);
+		}
+	},
+
+	async 'addresses are masked for a picture'() {
+		await open('sources', { state: 'mask=1' });
+		assert.match((await cells('sources', 'address'))[0], /^\d+\.\d+\.x\.x/);
+		assert.doesNotMatch(await text('.fw-body'), /\b\d+\.\d+\.\d+\.\d+\b/);
+		await open('live', { state: 'mask=1' });
+		await page.waitForSelector('[data-table=live] tbody tr');
+		assert.doesNotMatch(await text('.fw-body'), /\b\d+\.\d+\.\d+\.\d+\b/);
+	},
+
+	async 'a reader is offered nothing that he may not do'() {
+		assert.equal((await ask('block', { address: '203.0.113.5' }, 'reader')).error.code, -32002);
+		for (const tab of [ 'blocks', 'settings' ]) {
+			await open(tab, { query: 'user=reader' });
+			assert.equal(await page.locator('[name=block], [name^=unblock], .cbi-button-apply').count(), 0, tab);
+		}
+		await open('sources', { query: 'user=reader', state: 'address=203.0.113.66' });
+		assert.equal(await page.locator('[name=block]').count(), 0);
+		await open('sources', { state: 'address=203.0.113.66' });
+		assert.equal(await page.locator('[name=block]').count(), 1);
+	}
+};
