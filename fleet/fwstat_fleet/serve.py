@@ -93,8 +93,9 @@ class Service:
         return Response(status_code=204)
 
     async def sql(self, request):
-        # uvicorn knows no address of a Unix socket's ends; whoever comes by TCP has one.
-        if request.scope.get("server") is not None or request.scope.get("client") is not None:
+        # A Unix socket has a path and no port (ASGI), and its other end no address.
+        server = request.scope.get("server")
+        if not server or server[1] is not None or request.scope.get("client") is not None:
             return Response(status_code=404)
         asked = json.loads(await request.body())
         try:
