@@ -12,20 +12,20 @@ GROUP BY router, class, protocol, port, day;
 -- router's table was full.
 INSERT INTO service_day
 SELECT class, -1, 0, day, {made:DateTime64(6, 'UTC')}, sum(attempts), sum(routers),
-    uniqCombinedMergeState(14)(sources), maxForEach(registers), sumForEach(hours)
+    uniqCombinedMergeState(16)(sources), maxForEach(registers), sumForEach(hours)
 FROM
 (
     SELECT day, class, sum(attempts) AS attempts, count() AS routers,
-        arrayReduce('uniqCombinedState(14)', CAST([] AS Array(IPv6))) AS sources,
+        arrayReduce('uniqCombinedState(16)', CAST([] AS Array(IPv6))) AS sources,
         CAST([] AS Array(UInt8)) AS registers, sumForEach(hours) AS hours
     FROM current_router_day(from = {from:Date}, to = {to:Date})
     GROUP BY day, class
     UNION ALL
-    SELECT day, class, 0, 0, uniqCombinedState(14)(source), [], []
+    SELECT day, class, 0, 0, uniqCombinedState(16)(source), [], []
     FROM current_pairs(from = {from:Date}, to = {to:Date})
     GROUP BY day, class
     UNION ALL
-    SELECT day, class, 0, 0, arrayReduce('uniqCombinedState(14)', CAST([] AS Array(IPv6))),
+    SELECT day, class, 0, 0, arrayReduce('uniqCombinedState(16)', CAST([] AS Array(IPv6))),
         groupArrayInsertAt(0, 1024)(rank, place), []
     FROM
     (
@@ -40,21 +40,21 @@ GROUP BY day, class;
 
 INSERT INTO service_day
 SELECT class, protocol, port, day, {made:DateTime64(6, 'UTC')}, sum(attempts) AS attempts, sum(routers),
-    uniqCombinedMergeState(14)(sources), maxForEach(registers), []
+    uniqCombinedMergeState(16)(sources), maxForEach(registers), []
 FROM
 (
     SELECT day, class, protocol, port, sum(attempts) AS attempts, uniqExact(router) AS routers,
-        uniqCombinedState(14)(source) AS sources, CAST([] AS Array(UInt8)) AS registers
+        uniqCombinedState(16)(source) AS sources, CAST([] AS Array(UInt8)) AS registers
     FROM current_pairs(from = {from:Date}, to = {to:Date})
     GROUP BY day, class, protocol, port
     UNION ALL
     SELECT day, class, protocol, port, sum(attempts), uniqExact(router),
-        arrayReduce('uniqCombinedState(14)', CAST([] AS Array(IPv6))), []
+        arrayReduce('uniqCombinedState(16)', CAST([] AS Array(IPv6))), []
     FROM current_router_service(from = {from:Date}, to = {to:Date})
     WHERE notEmpty(registers)
     GROUP BY day, class, protocol, port
     UNION ALL
-    SELECT day, class, protocol, port, 0, 0, arrayReduce('uniqCombinedState(14)', CAST([] AS Array(IPv6))),
+    SELECT day, class, protocol, port, 0, 0, arrayReduce('uniqCombinedState(16)', CAST([] AS Array(IPv6))),
         groupArrayInsertAt(0, 1024)(rank, place)
     FROM
     (
@@ -71,13 +71,13 @@ LIMIT 2000 BY day, class;
 
 INSERT INTO country_day
 SELECT class, -1, 0, country, day, {made:DateTime64(6, 'UTC')}, sum(attempts), uniqExact(router),
-    uniqCombinedState(14)(source)
+    uniqCombinedState(16)(source)
 FROM current_pairs(from = {from:Date}, to = {to:Date})
 GROUP BY day, class, country;
 
 INSERT INTO country_day
 SELECT class, protocol, port, country, day, {made:DateTime64(6, 'UTC')}, sum(attempts), uniqExact(router),
-    uniqCombinedState(14)(source)
+    uniqCombinedState(16)(source)
 FROM current_pairs(from = {from:Date}, to = {to:Date})
 WHERE (day, class, protocol, port) IN
 (
@@ -89,13 +89,20 @@ WHERE (day, class, protocol, port) IN
 )
 GROUP BY day, class, protocol, port, country;
 
+-- First the few sources that are kept, by sums that cost little; then their details.
 INSERT INTO source_day
-SELECT class, source, day, {made:DateTime64(6, 'UTC')}, max(country), sum(attempts) AS attempts,
-    uniqExact(router) AS routers, uniqExact(protocol, port), uniqExactIf(router, protocol = 6),
-    groupArraySorted(8)(DISTINCT (protocol, port))
+SELECT class, source, day, {made:DateTime64(6, 'UTC')}, max(country), sum(attempts), uniqExact(router),
+    length(groupUniqArray(toUInt32(protocol) * 65536 + port) AS services), uniqExactIf(router, protocol = 6),
+    arrayMap(x -> (toUInt8(intDiv(x, 65536)), toUInt16(x % 65536)), arraySlice(arraySort(services), 1, 8))
 FROM current_pairs(from = {from:Date}, to = {to:Date})
-GROUP BY day, class, source
-HAVING routers >= 2 OR attempts >= 1000;
+WHERE (day, class, source) IN
+(
+    SELECT day, class, source
+    FROM current_pairs(from = {from:Date}, to = {to:Date})
+    GROUP BY day, class, source
+    HAVING min(router) != max(router) OR sum(attempts) >= 1000
+)
+GROUP BY day, class, source;
 
 -- From here on the days' answers are those of this run.
 INSERT INTO rollups

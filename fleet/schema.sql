@@ -30,26 +30,25 @@ CREATE TABLE IF NOT EXISTS inbox
     CONSTRAINT router_is_known CHECK router > 0,
     CONSTRAINT kind_is_known CHECK kind IN ('day', 'pair', 'service'),
     CONSTRAINT format_is_1 CHECK format = '1' OR (format = '' AND kind != 'day'),
-    CONSTRAINT day_is_a_date CHECK match(day, '^20[0-9]{2}-[0-9]{2}-[0-9]{2}$') AND toString(toDateOrZero(day)) = day,
+    CONSTRAINT day_is_a_date CHECK toString(toDateOrZero(day)) = day,
     CONSTRAINT day_is_recent CHECK toDateOrZero(day) BETWEEN today() - 400 AND today() + 1,
-    CONSTRAINT sent_is_a_time CHECK match(sent, '^[0-9]{1,10}$')
-        AND toUInt64OrZero(sent) BETWEEN toUnixTimestamp(toDateTime(toDateOrZero(day), 'UTC'))
-        AND toUnixTimestamp(now()) + 172800,
+    CONSTRAINT sent_is_a_time CHECK assumeNotNull(toUInt32OrNull(sent))
+        BETWEEN toUInt32(toDateOrZero(day)) * 86400 AND toUnixTimestamp(now()) + 172800,
     CONSTRAINT class_is_known CHECK class IN ('attempt', 'backscatter', 'noise', 'egress', 'login'),
-    CONSTRAINT attempts_is_a_count CHECK match(attempts, '^[0-9]{1,15}$'),
-    CONSTRAINT protocol_fits CHECK kind = 'day' OR (match(protocol, '^[0-9]{1,3}$') AND toUInt16OrZero(protocol) <= 255),
-    CONSTRAINT port_fits CHECK kind = 'day' OR (match(port, '^[0-9]{1,5}$') AND toUInt32OrZero(port) <= 65535),
+    CONSTRAINT attempts_is_a_count CHECK length(attempts) <= 15 AND toUInt64OrNull(attempts) IS NOT NULL,
+    CONSTRAINT protocol_fits CHECK kind = 'day' OR toUInt8OrNull(protocol) IS NOT NULL,
+    CONSTRAINT port_fits CHECK kind = 'day' OR toUInt16OrNull(port) IS NOT NULL,
     CONSTRAINT source_is_an_address CHECK kind != 'pair' OR toIPv6OrNull(source) IS NOT NULL,
-    CONSTRAINT country_has_two_letters CHECK country = '' OR match(country, '^[A-Z]{2}$'),
-    CONSTRAINT sources_is_a_count CHECK match(sources, '^[0-9]{1,9}$') OR (sources = '' AND kind != 'day'),
+    CONSTRAINT country_has_two_letters CHECK country = '' OR (length(country) = 2 AND match(country, '^[A-Z]+$')),
+    CONSTRAINT sources_is_a_count CHECK kind = 'pair' OR toUInt32OrNull(sources) IS NOT NULL,
     CONSTRAINT complete_is_0_or_1 CHECK kind != 'day' OR complete IN ('0', '1'),
-    CONSTRAINT lost_is_a_count CHECK kind != 'day' OR match(lost, '^[0-9]{1,15}$'),
-    CONSTRAINT offset_is_minutes CHECK kind != 'day'
-        OR (match(offset, '^-?[0-9]{1,3}$') AND abs(toInt16OrZero(offset)) <= 900),
-    CONSTRAINT version_is_plain CHECK match(version, '^[A-Za-z0-9.+~_-]{0,32}$'),
-    CONSTRAINT hours_are_24_counts CHECK length(hours) IN (0, 24) AND arrayAll(x -> match(x, '^[0-9]{1,15}$'), hours),
+    CONSTRAINT lost_is_a_count CHECK kind != 'day' OR (length(lost) <= 15 AND toUInt64OrNull(lost) IS NOT NULL),
+    CONSTRAINT offset_is_minutes CHECK kind != 'day' OR coalesce(abs(toInt16OrNull(offset)), 901) <= 900,
+    CONSTRAINT version_is_plain CHECK version = '' OR match(version, '^[A-Za-z0-9.+~_-]{1,32}$'),
+    CONSTRAINT hours_are_24_counts CHECK length(hours) IN (0, 24)
+        AND arrayAll(x -> length(x) <= 15 AND toUInt64OrNull(x) IS NOT NULL, hours),
     CONSTRAINT registers_fit CHECK length(registers) <= 1024
-        AND arrayAll(x -> match(x, '^[0-9]{1,5}$') AND toUInt32OrZero(x) <= 65535, registers)
+        AND arrayAll(x -> toUInt16OrNull(x) IS NOT NULL, registers)
 )
 ENGINE = Null;
 
@@ -62,7 +61,7 @@ CREATE TABLE IF NOT EXISTS pairs
     class LowCardinality(String) CODEC(ZSTD(3)),
     protocol UInt8 CODEC(ZSTD(3)),
     port UInt16 CODEC(ZSTD(3)),
-    router UInt32 CODEC(Delta, ZSTD(3)),
+    router UInt32 CODEC(T64, ZSTD(3)),
     day Date CODEC(ZSTD(3)),
     sent DateTime('UTC') CODEC(T64, ZSTD(3)),
     country LowCardinality(String) CODEC(ZSTD(3)),
@@ -157,7 +156,7 @@ CREATE TABLE IF NOT EXISTS service_day
     made DateTime64(6, 'UTC'),
     attempts UInt64,
     routers UInt32,
-    sources AggregateFunction(uniqCombined(14), IPv6),
+    sources AggregateFunction(uniqCombined(16), IPv6),
     registers Array(UInt8),
     hours Array(UInt64)
 )
@@ -177,7 +176,7 @@ CREATE TABLE IF NOT EXISTS country_day
     made DateTime64(6, 'UTC'),
     attempts UInt64,
     routers UInt32,
-    sources AggregateFunction(uniqCombined(14), IPv6)
+    sources AggregateFunction(uniqCombined(16), IPv6)
 )
 ENGINE = ReplacingMergeTree(made)
 PARTITION BY toYear(day)

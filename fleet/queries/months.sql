@@ -2,7 +2,7 @@
 WITH monthly AS
 (
     SELECT toStartOfMonth(day) AS month, uniqExact(day) AS days, sum(service.attempts) AS attempts,
-        sum(service.attempts) / sum(service.routers) AS rate, uniqCombinedMerge(14)(service.sources) AS sources
+        sum(service.attempts) / sum(service.routers) AS rate, uniqCombinedMerge(16)(service.sources) AS sources
     FROM current_service_day(from = toStartOfMonth({from:Date} - INTERVAL 1 YEAR), to = {to:Date}) AS service
     WHERE class = {class:String} AND protocol = -1
     GROUP BY month

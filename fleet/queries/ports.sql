@@ -17,7 +17,7 @@ FROM
 (
     SELECT protocol, port, sumIf(service.attempts, day >= {from:Date}) AS attempts,
         sumIf(service.attempts, day < {from:Date}) AS before,
-        uniqCombinedMergeIf(14)(service.sources, day >= {from:Date}) AS sources,
+        uniqCombinedMergeIf(16)(service.sources, day >= {from:Date}) AS sources,
         maxIf(service.routers, day >= {from:Date}) AS routers,
         maxForEachIf(service.registers, day >= {from:Date}) AS registers
     FROM current_service_day(from = {from:Date} - ({to:Date} - {from:Date} + 1), to = {to:Date}) AS service

@@ -135,6 +135,7 @@ class Server:
         for old, new in (
             ("listen 443 ssl;", f"listen 127.0.0.1:{self.public} ssl;"),
             ("    listen [::]:443 ssl;\n", ""),
+            ("rate=2r/s", "rate=1000r/s"),  # days pass in seconds here
             ("fleet.example.net;", "localhost;"),
             ("/var/lib/fwstat-fleet/tokens.map", str(self.data / "tokens.map")),
             ("/etc/ssl/fleet.example.net.crt", str(self.place / "cert.pem")),

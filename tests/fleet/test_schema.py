@@ -179,10 +179,10 @@ class Traps(EngineTest):
 
     def test_states_need_the_exact_argument_type(self):
         head = "INSERT INTO service_day SELECT 'attempt', 6, 23, today(), now64(6), 1, 1, "
-        for state in ("uniqCombinedState(14)(toIPv4('192.0.2.1'))", "uniqCombinedState(17)(toIPv6('192.0.2.1'))"):
+        for state in ("uniqCombinedState(16)(toIPv4('192.0.2.1'))", "uniqCombinedState(17)(toIPv6('192.0.2.1'))"):
             with self.subTest(state):
                 self.refuses(f"{head}{state}, [], []", 70)
-        self.engine.query(f"{head}uniqCombinedState(14)(toIPv6('192.0.2.1')), [], []")
+        self.engine.query(f"{head}uniqCombinedState(16)(toIPv6('192.0.2.1')), [], []")
 
     def test_a_correction_with_fewer_rows_leaves_nothing_of_the_first_batch(self):
         first = day_line(YESTERDAY, attempts=10), pair_line(YESTERDAY), pair_line(YESTERDAY, port=2323)
