@@ -10,6 +10,8 @@ import asyncio
 import json
 import logging
 import os
+import signal
+import socket
 import sys
 import threading
 
@@ -129,8 +131,6 @@ class Service:
 
 def bind(directory, host, port):
     """The sockets to serve: TCP, and one in the directory for the other commands of the same user."""
-    import socket
-
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     tcp = socket.socket(family, socket.SOCK_STREAM)
     tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -164,6 +164,9 @@ def run(service, directory, host, port, every):
         await server.serve(sockets=sockets)
         task.cancel()
 
+    # uvicorn raises the signal that ended it once more; the engine is to be closed in peace after that.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGINT, lambda *_: None)
     log.info("listening on %s, port %d", host, sockets[0].getsockname()[1])
     try:
         asyncio.run(both())

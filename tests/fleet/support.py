@@ -33,14 +33,14 @@ def sent_of(day, more=0):
     return int(datetime.fromisoformat(day).replace(tzinfo=timezone.utc).timestamp()) + 54_000 + more
 
 
-def day_line(day, **values):
+def day_line(day, /, **values):
     return {
         "format": 1, "kind": "day", "day": day, "sent": sent_of(day), "class": "attempt", "attempts": 10, "sources": 2,
         "complete": 1, "lost": 0, "offset": 540, "version": "0.2.0", "hours": [0] * 23 + [10], **values,
     }  # fmt: skip
 
 
-def pair_line(day, **values):
+def pair_line(day, /, **values):
     return {
         "format": 1, "kind": "pair", "day": day, "sent": sent_of(day), "class": "attempt", "protocol": 6, "port": 23,
         "source": "203.0.113.5", "country": "US", "attempts": 5, **values,
