@@ -118,7 +118,7 @@ fwstat_own() {
 	for file in "$1"/* "$1"/.[!.]*; do
 		[ -e "$file" ] || [ -L "$file" ] || continue
 		case "${file##*/}" in
-			*.fws | *.bad | .fwstat-* | *.new | lock | clock-set | guard*) ;;
+			*.fws | *.bad | .fwstat-* | *.new | lock | clock-set | guard* | fleet) ;;
 			*)
 				fwstat_say "$1 holds files of others (${file##*/}): it stays root's; choose a directory of its own"
 				return 0
