@@ -40,7 +40,9 @@ def arguments():
     enroll = command("enroll", "add a router and print its number and token")
     enroll.add_argument("name")
     enroll.add_argument("--site", default="")
-    command("revoke", "take a router's token away").add_argument("router", type=int)
+    revoke = command("revoke", "take a router's token away")
+    revoke.add_argument("router", type=int)
+    revoke.add_argument("--forget", action="store_true", help="delete what it sent, too, and make the roll-ups anew")
     serve = command("serve", "take batches over HTTP, roll them up, give the list of shared bad sources")
     serve.add_argument("--listen", metavar="ADDRESS:PORT", default="127.0.0.1:8040", help="default: %(default)s")
     serve.add_argument(
@@ -109,9 +111,10 @@ def run(options, say):
         print(f"router {router}\ntoken  {token}")
         return 0
     if options.command == "revoke":
-        if not registry.revoke(options.router):
+        if not registry.revoke(options.router) and not options.forget:
             sys.exit(f"fwstat-fleet: router {options.router} has no token")
-        return 0
+        if not options.forget:
+            return 0
 
     engine = open_engine(options.data, options.server)
     try:
@@ -122,7 +125,12 @@ def run(options, say):
             rollup(engine, registry, lambda text: None if text.startswith("rolled up") else say(text))
             print(f"{taken} files imported, {refused} left out")
             return 1 if refused else 0
-        if options.command == "rollup":
+        if options.command == "revoke":
+            days, kept = store.forget(engine, options.router)
+            for day in kept:
+                say(f"{day}: its figures stay in the roll-ups of that day: pairs of that day have expired")
+            print(f"{days} days of router {options.router} deleted")
+        elif options.command == "rollup":
             print(f"{rollup(engine, registry, say)} days rolled up")
         elif options.command == "ask":
             given = {name: getattr(options, name) for name in store.defaults()}

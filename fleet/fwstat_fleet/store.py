@@ -63,13 +63,32 @@ def spans(due):
 def rollup(engine, progress=lambda first, last: None):
     """Makes the roll-ups of all days that need one. Returns the number of days made and the days that cannot be."""
     due, expired = due_days(engine)
+    _roll(engine, spans(due), progress)
+    return len(due), expired
+
+
+def _roll(engine, found, progress=lambda first, last: None):
     parts = statements((HERE / "rollup.sql").read_text())
-    for first, last in spans(due):
+    for first, last in found:
         made = engine.query("SELECT now64(6, 'UTC')").strip()
         for part in parts:
             engine.query(part, {"from": str(first), "to": str(last), "made": made})
         progress(first, last)
-    return len(due), expired
+
+
+def forget(engine, router):
+    """Deletes what a router sent and makes the roll-ups of its days anew. Returns the number of its days, and those whose
+    roll-ups still hold its figures, because pairs of theirs have expired."""
+    answer = engine.query(
+        "SELECT day, min(arrived) < now() - INTERVAL {days:UInt32} DAY FROM router_day "
+        "WHERE day IN (SELECT day FROM router_day WHERE router = {router:UInt32}) GROUP BY day ORDER BY day",
+        {"days": PAIRS_LIVE_DAYS, "router": router},
+    )
+    days = [line.split("\t") for line in answer.splitlines()]
+    for table in ("pairs", "router_service", "router_day"):
+        engine.query(f"DELETE FROM {table} WHERE router = {{router:UInt32}}", {"router": router})
+    _roll(engine, spans([(date.fromisoformat(day), PAIRS_AT_ONCE) for day, expired in days if expired == "0"]))
+    return len(days), [day for day, expired in days if expired != "0"]
 
 
 def questions():

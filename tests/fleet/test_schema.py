@@ -219,6 +219,24 @@ class Traps(EngineTest):
         self.assertEqual(store.rollup(self.engine), (1, []))
         self.assertEqual(self.total(), {(6, 23): (5, 1)})
 
+    def test_a_router_that_is_forgotten_leaves_nothing_but_what_cannot_be_made_anew(self):
+        for back in (1, 2, 100):
+            self.take(7, day_line(ago(back)), pair_line(ago(back), attempts=1000))
+        self.take(8, day_line(YESTERDAY), pair_line(YESTERDAY, port=22))
+        store.rollup(self.engine)
+        self.engine.query(
+            f"ALTER TABLE router_day UPDATE arrived = now() - INTERVAL 91 DAY WHERE day = '{ago(100)}' SETTINGS mutations_sync = 2"
+        )
+        self.assertEqual(store.forget(self.engine, 7), (3, [ago(100)]))
+        for _ in range(2):
+            self.assertEqual(self.total(), {(6, 22): (5, 1)})
+            self.assertEqual(self.total(ago(2)), {})
+            self.assertEqual(self.total(ago(100)), {(6, 23): (1000, 1)})
+            for table in ("pairs", "router_day", "router_service"):
+                self.assertEqual(self.rows(f"SELECT DISTINCT router FROM {table}"), [[8]], table)
+            self.merge()
+        self.assertEqual(store.rollup(self.engine), (0, []))
+
     def test_routers_that_send_no_addresses_are_counted_by_registers(self):
         # Two routers with one register each in common and 300 of their own.
         def service(shift):
