@@ -77,7 +77,7 @@ def _day(row, today):
         day = date.fromisoformat(text)
     except (TypeError, ValueError):
         day = None
-    if day is None or len(text) != 10:
+    if str(day) != text:
         raise ValueError("'day' is not a date (YYYY-MM-DD)")
     if not today - timedelta(days=OLDEST_DAYS) <= day <= today + timedelta(days=1):
         raise ValueError(f"'day' is {text}: older than {OLDEST_DAYS} days, or after tomorrow")
@@ -141,7 +141,11 @@ def check(data, router, now=None):
     """
     now = int(time.time()) if now is None else now
     rows, days, sent_of, whole = [], {}, {}, set()
-    for number, line in enumerate(unpack(data).split(b"\n"), 1):
+    try:
+        text = unpack(data).decode()
+    except UnicodeDecodeError:
+        raise BatchError(400, "no UTF-8") from None
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         if number > MAX_LINES:
