@@ -80,7 +80,7 @@ def load(engine, files, router, say):
             else:
                 with open(name, "rb") as file:
                     data = file.read()
-            rows += check(data, of)
+            rows += check(data, of, most_bytes=1 << 30, most_lines=10_000_000)
             taken += 1
         except (BatchError, OSError) as error:
             say(f"{name}: {error}: left out")

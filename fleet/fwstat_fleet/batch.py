@@ -17,8 +17,9 @@ COLUMNS = (
 )  # fmt: skip
 CLASSES = ("attempt", "backscatter", "noise", "egress", "login")
 MAX_COMPRESSED = 4 << 20
-MAX_PLAIN = 64 << 20
-MAX_LINES = 400_000
+# Of a batch; the export of many days that `import` reads may be larger.
+MAX_PLAIN = 16 << 20
+MAX_LINES = 100_000
 MAX_COUNT = 10**15 - 1
 OLDEST_DAYS = 400
 
@@ -34,20 +35,20 @@ class BatchError(Exception):
         self.status = status
 
 
-def unpack(data):
-    """The text of a gzip'ed batch, or of a plain one, of at most MAX_PLAIN bytes."""
+def unpack(data, most=MAX_PLAIN):
+    """The text of a gzip'ed batch, or of a plain one, of at most `most` bytes."""
     if data[:2] != b"\x1f\x8b":
-        if len(data) > MAX_PLAIN:
-            raise BatchError(413, f"more than {MAX_PLAIN} bytes")
+        if len(data) > most:
+            raise BatchError(413, f"more than {most} bytes")
         return data
     parts, size = [], 0
     try:
         while data:
             gunzip = zlib.decompressobj(wbits=31)
-            part = gunzip.decompress(data, MAX_PLAIN - size + 1)
+            part = gunzip.decompress(data, most - size + 1)
             size += len(part)
-            if size > MAX_PLAIN:
-                raise BatchError(413, f"more than {MAX_PLAIN} bytes when unpacked")
+            if size > most:
+                raise BatchError(413, f"more than {most} bytes when unpacked")
             if not gunzip.eof:
                 raise BatchError(400, "the gzip data is cut short")
             parts.append(part)
@@ -133,7 +134,7 @@ def _row(row, router, now, days):
     return head + service + ("", "", attempts, sources, "", "", "", "", [], registers)
 
 
-def check(data, router, now=None):
+def check(data, router, now=None, most_bytes=MAX_PLAIN, most_lines=MAX_LINES):
     """The rows of a batch, as tuples of COLUMNS. `now` is Unix time; without it, the clock's.
 
     A batch is taken whole or not at all. Unknown keys and lines of unknown kinds are skipped. An export of several
@@ -142,14 +143,14 @@ def check(data, router, now=None):
     now = int(time.time()) if now is None else now
     rows, days, sent_of, whole = [], {}, {}, set()
     try:
-        text = unpack(data).decode()
+        text = unpack(data, most_bytes).decode()
     except UnicodeDecodeError:
         raise BatchError(400, "no UTF-8") from None
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        if number > MAX_LINES:
-            raise BatchError(413, f"more than {MAX_LINES} lines")
+        if number > most_lines:
+            raise BatchError(413, f"more than {most_lines} lines")
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):

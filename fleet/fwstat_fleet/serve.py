@@ -37,6 +37,8 @@ class Service:
     def __init__(self, engine, registry, proxy=False, shared=(2, 3, 4096)):
         self.engine, self.registry, self.proxy, self.shared = engine, registry, proxy, shared
         self.rolling = threading.Lock()
+        # The largest batch takes some 50 MB while it is checked.
+        self.checking = asyncio.Semaphore(4)
 
     def router(self, request):
         """Who asks; never from the body."""
@@ -60,7 +62,8 @@ class Service:
         except ClientDisconnect:
             return Response(status_code=400)
         try:
-            await run_in_threadpool(self.take, router, bytes(body))
+            async with self.checking:
+                await run_in_threadpool(self.take, router, bytes(body))
         except BatchError as error:
             log.warning("router %d: batch refused: %s", router, error)
             return PlainTextResponse(f"{error}\n", error.status)

@@ -102,7 +102,7 @@ class Constraints(EngineTest):
     def test_the_largest_batch_is_one_block(self):
         lines = [day_line(YESTERDAY)]
         lines += [pair_line(YESTERDAY, source=f"20.{n >> 16}.{n >> 8 & 255}.{n & 255}") for n in range(200_000)]
-        rows = check(ndjson(*lines), 7)
+        rows = check(ndjson(*lines), 7, most_bytes=1 << 30, most_lines=1 << 20)
         rows[-1] = rows[-1][:7] + (99999,) + rows[-1][8:]
         with self.assertRaisesRegex(Exception, "port_fits"):
             store.insert(self.engine, rows)
