@@ -9,10 +9,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::calendar::Calendar;
 use crate::cli::arguments::{DEFAULT_COUNTRIES, Input};
+use crate::config::rules;
 use crate::event::Event;
 use crate::geoip::Database;
-use crate::input::file::{FileReport, FileState, Progress, ReadOptions, read_files, totals};
+use crate::input::file::{FileReport, FileState, Progress, ReadOptions, read_files};
 use crate::input::imported::{Imported, Unreadable};
+use crate::input::seen::SeenMessages;
 use crate::parse::interfaces::Networks;
 use crate::paths::Paths;
 use crate::query::answer::{AdviceRow, InputCounts, ServiceRow};
@@ -27,6 +29,9 @@ use crate::store::shelf::{DiskShelf, MemoryShelf};
 use crate::store::spool::Spool;
 use crate::sys::installed::read_text;
 use crate::sys::memory;
+
+/// A longer configuration of the firewall is cut.
+const MOST_FIREWALL: u64 = 1 << 20;
 
 /// A sentence that says what failed, where and why.
 #[derive(Debug)]
@@ -157,22 +162,19 @@ fn read_into(
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
     let (atlas, trouble) = country_database(&input.countries)?;
-    let options = ReadOptions {
-        networks: Networks { wan: input.wan.clone(), ..Networks::default() },
-        calendar: calendar.clone(),
-        year: input.year,
-        now,
-    };
+    let options =
+        ReadOptions { networks: networks(input)?, calendar: calendar.clone(), year: input.year, now };
     // A pipe can be read once only: it may be in any order. Files mostly are in order, which is
     // cheaper; if they turn out not to be, they are read again.
     memory::keep_for_the_next_day();
     let mut order = if has_pipe(&input.files) { Order::Any } else { Order::Sorted };
-    let (reports, spool, imported) = loop {
+    let (read, spool, imported) = loop {
         let spool = Spool::new(room).map_err(|error| {
             Failure(format!("cannot write a temporary file in {}: {error}", room.display()))
         })?;
         let mut collector = Collector::new(calendar.clone(), order, spool, Some(atlas.clone()));
         let mut imported = known.clone();
+        let mut seen = SeenMessages::new();
         let mut out_of_order = false;
         let mut count = |events: &[Event]| {
             collector.count(events).map_err(|error| match error {
@@ -183,27 +185,28 @@ fn read_into(
                 CollectError::Waiting(error) => error,
             })
         };
-        let read = read_files(&input.files, &options, &mut imported, &mut Paths::new(), &mut count, progress);
+        let known = (&mut imported, &mut seen);
+        let read = read_files(&input.files, &options, known, &mut Paths::new(), &mut count, progress);
         match read {
             Err(_) if out_of_order => order = Order::Any,
             Err(error) => return Err(Failure(error.to_string())),
-            Ok(reports) => {
+            Ok(read) => {
                 let spool = collector.finish().map_err(|error| Failure(error.to_string()))?;
                 memory::give_back_what_is_freed();
-                break (reports, spool, imported);
+                break (read, spool, imported);
             }
         }
     };
     let mut reading = Reading {
         store,
-        counts: totals(&reports),
+        counts: read.counts,
         failures: Vec::new(),
         notes: trouble.into_iter().chain(unknown).collect(),
         calendar: calendar.clone(),
         atlas,
     };
-    reports.iter().for_each(|report| reading.tell(report));
-    if reports.iter().any(|report| report.discard) {
+    read.reports.iter().for_each(|report| reading.tell(report));
+    if read.reports.iter().any(|report| report.discard) {
         reading.notes.push("nothing was added: it was all imported before".into());
     } else if !spool.dates().is_empty() {
         let origin = Origin { imported: imported.encode(), zone: calendar.lasting_name().map(String::from) };
@@ -211,6 +214,20 @@ fn read_into(
     }
     reading.notes.extend(reading.store.damage().iter().cloned());
     Ok(reading)
+}
+
+/// What the command line and a firewall's configuration tell of the machine's interfaces and rules.
+fn networks(input: &Input) -> Result<Networks, Failure> {
+    let rules = match &input.firewall {
+        None => Vec::new(),
+        Some(path) => match read_text(path, MOST_FIREWALL) {
+            Some(text) => rules::parse(&text),
+            None => {
+                return Err(Failure(format!("cannot read the firewall's configuration {}", path.display())));
+            }
+        },
+    };
+    Ok(Networks { wan: input.wan.clone(), lan: input.lan.clone(), rules })
 }
 
 fn has_pipe(files: &[PathBuf]) -> bool {

@@ -25,6 +25,7 @@ use crate::exposure;
 use crate::geoip::Database;
 use crate::input::logd::{LogFeed, LogdCounts, Mark};
 use crate::input::nflog::Counters;
+use crate::input::uncounted::UncountedLines;
 use crate::live::open_day::mask;
 use crate::live::{Action, Brought, Engine, Input, Now};
 use crate::output::blobmsg::{AnswerError, Answers, BusCommand};
@@ -69,6 +70,8 @@ pub struct Core {
     zone: ZoneFiles,
     pub outside: Outside,
     lines: LineReader,
+    /// Entries of logd that look like packets and were not counted.
+    uncounted: UncountedLines,
     log: Log,
     /// What is wrong with configuration and zone.
     problems: Vec<String>,
@@ -123,6 +126,7 @@ impl Core {
             run: run.to_owned(),
             places,
             zone,
+            uncounted: UncountedLines::default(),
             lines: LineReader::new(&networks(&outside), calendar),
             outside,
             log: Log::default(),
@@ -326,6 +330,9 @@ impl Core {
         } else {
             self.lines.read_daemon(msg, seconds, Origin::Logd, paths)
         };
+        if let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = outcome {
+            self.uncounted.add_entry(reason, kernel, 0, msg);
+        }
         let brought = match &mut outcome {
             Outcome::Event(event) => Brought::Event(event, Some(time_ms), Some(msg)),
             Outcome::Malformed(_) => Brought::Malformed,
@@ -441,7 +448,7 @@ impl Answers for Core {
     }
 }
 
-/// What the line reader has to know of the router's interfaces.
+/// What the line reader has to know of the router's interfaces and rules.
 fn networks(outside: &Outside) -> Networks {
-    Networks { wan: outside.interfaces.clone(), ..Networks::default() }
+    Networks { wan: outside.interfaces.clone(), lan: Vec::new(), rules: outside.rules.clone() }
 }

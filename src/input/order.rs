@@ -10,6 +10,7 @@ use std::io;
 use super::batch::{Batch, IntoBatch, Sink};
 use super::content::Content;
 use super::lines::{Line, Lines, find_end};
+use super::uncounted::UncountedLines;
 use crate::event::Event;
 use crate::parse::line::{LineReader, Outcome};
 use crate::parse::uncounted::Uncounted;
@@ -85,6 +86,14 @@ pub trait Parser {
     /// Reads a line without its end.
     fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome;
 
+    /// Events so far whose line had no time of its own.
+    fn undated(&self) -> u64 {
+        0
+    }
+
+    /// The file names OpenWrt's `br-lan`.
+    fn set_lan_bridge(&mut self) {}
+
     /// Reads the event of the line that `text` begins with, if that can be told at once: how many bytes were read.
     /// No line ends within these; `text` may go on behind the line.
     fn read_quickly(&mut self, _text: Window, _event: &mut Event) -> Option<usize> {
@@ -95,6 +104,14 @@ pub trait Parser {
 impl Parser for LineReader {
     fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
         LineReader::read(self, line, paths)
+    }
+
+    fn undated(&self) -> u64 {
+        LineReader::undated(self)
+    }
+
+    fn set_lan_bridge(&mut self) {
+        LineReader::set_lan_bridge(self);
     }
 
     fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
@@ -128,6 +145,8 @@ pub struct Open {
     parser: Box<dyn Parser>,
     /// Without events and duplicates, which are known only when they are given.
     pub counts: InputCounts,
+    /// Lines that look like packets and are none.
+    pub uncounted: UncountedLines,
     /// The last line read was an event.
     pub last_was_event: bool,
     next: Option<Event>,
@@ -145,9 +164,17 @@ impl Open {
         paths: &mut Paths,
         meter: &mut Meter,
     ) -> Open {
-        let counts = InputCounts::default();
-        let mut open =
-            Open { input, lines, parser, counts, last_was_event: false, next: None, rank: 0, told: (0, 0) };
+        let mut open = Open {
+            input,
+            lines,
+            parser,
+            counts: InputCounts::default(),
+            uncounted: UncountedLines::default(),
+            last_was_event: false,
+            next: None,
+            rank: 0,
+            told: (0, 0),
+        };
         open.advance(paths, meter);
         open
     }
@@ -174,9 +201,19 @@ impl Open {
             if self.read_run(meter, to)? {
                 continue;
             }
+            let number = self.counts.lines + 1;
             let outcome = match self.lines.next_line() {
-                Some(Line::Whole(bytes)) => self.parser.read(bytes, paths),
-                Some(Line::TooLong) => Outcome::Malformed(Uncounted::TooLong),
+                Some(Line::Whole(bytes)) => {
+                    let outcome = self.parser.read(bytes, paths);
+                    if let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = outcome {
+                        self.uncounted.add(reason, number, bytes);
+                    }
+                    outcome
+                }
+                Some(Line::TooLong) => {
+                    self.uncounted.add(Uncounted::TooLong, number, b"");
+                    Outcome::Malformed(Uncounted::TooLong)
+                }
                 None => break,
             };
             self.count_lines(1, meter);
@@ -228,6 +265,11 @@ impl Open {
         let now = (self.lines.source().taken(), self.counts.lines);
         meter.read(now.0 - self.told.0, now.1 - self.told.1);
         self.told = now;
+    }
+
+    /// Events whose line had no time of its own.
+    pub fn undated(&self) -> u64 {
+        self.parser.undated()
     }
 
     /// Closes the input as if it had never been opened.

@@ -134,6 +134,7 @@ impl Input {
                 }
                 let clock =
                     Scan::of_beginning(lines.look_ahead(), stamps).clock(wanted, options.now, &mut calendar);
+                self.clock = Some(clock);
                 Ok((lines, clock))
             }
             Kind::Regular(regular) => {
@@ -187,8 +188,12 @@ impl<'a> Reading<'a> {
 impl Inputs for Reading<'_> {
     fn open(&mut self, at: usize, paths: &mut Paths, meter: &mut Meter) -> Option<Open> {
         match self.inputs[at].lines(self.options, self.language.stamps, meter) {
-            Ok((lines, clock)) => {
-                let parser = (self.language.parser)(self.options, clock);
+            Ok((mut lines, clock)) => {
+                let mut parser = (self.language.parser)(self.options, clock);
+                // What the wireless interfaces of this machine are is not told by the first line.
+                if memchr::memmem::find(lines.look_ahead(), b"br-lan").is_some() {
+                    parser.set_lan_bridge();
+                }
                 Some(Open::new(at, lines, parser, paths, meter))
             }
             Err(sentence) => {
@@ -213,6 +218,11 @@ impl Inputs for Reading<'_> {
         report.counts.lines += open.counts.lines;
         report.counts.malformed += open.counts.malformed;
         report.counts.skipped += open.counts.skipped;
+        report.counts.undated = Some(open.undated()).filter(|undated| *undated > 0);
+        report.counts.skipped_because = open.uncounted.rows();
+        if let Some(clock) = input.clock.filter(|clock| clock.year_assumed) {
+            report.counts.year_assumed = clock.year.and_then(|year| u32::try_from(year).ok());
+        }
         let length = content.length();
         report.note = content.note().map(|note| format!("{name}: {note}"));
         report.state = match open.lines.fault().map(reason) {
