@@ -265,5 +265,10 @@ impl Reading {
             FileState::Partly(sentence) | FileState::Failed(sentence) => self.failures.push(sentence.clone()),
         }
         self.notes.extend(report.note.clone());
+        if let Some(what) = &report.looks_like {
+            let sentence = format!("nothing in {file} was counted: {what}");
+            let nothing = self.counts.events == 0 && self.counts.duplicates == 0;
+            if nothing { &mut self.failures } else { &mut self.notes }.push(sentence);
+        }
     }
 }

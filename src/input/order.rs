@@ -12,7 +12,8 @@ use super::content::Content;
 use super::lines::{Line, Lines, find_end};
 use super::uncounted::UncountedLines;
 use crate::event::Event;
-use crate::parse::line::{LineReader, Outcome};
+use crate::parse::foreign;
+use crate::parse::line::{LineReader, Outcome, is_log_line};
 use crate::parse::uncounted::Uncounted;
 use crate::parse::window::Window;
 use crate::paths::Paths;
@@ -137,6 +138,40 @@ impl Sink for First {
     }
 }
 
+/// So many of the first lines tell what kind of file it is.
+const LOOKED_AT: u64 = 64;
+
+/// What the lines at the beginning of a file look like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Kind {
+    /// The log of another firewall.
+    pub foreign: Option<&'static str>,
+    /// There is text.
+    pub has_text: bool,
+    /// Lines that begin as a log's do.
+    pub is_log: bool,
+}
+
+impl Kind {
+    fn look(&mut self, line: &[u8]) {
+        self.foreign = self.foreign.or_else(|| foreign::system(line));
+        self.has_text |= line.iter().any(u8::is_ascii_graphic);
+        self.is_log |= is_log_line(line);
+    }
+
+    /// A clause that says what a file is in which nothing was found to be counted; none: a log like others.
+    pub fn sentence(&self) -> Option<String> {
+        match self.foreign {
+            Some(system) => Some(format!("it looks like a log of {system}, which is not read")),
+            None if self.has_text && !self.is_log => Some(
+                "it does not look like a log: no line begins with a time or the name of a program"
+                    .to_string(),
+            ),
+            None => None,
+        }
+    }
+}
+
 /// An open input and its next event.
 pub struct Open {
     /// Which input this is.
@@ -147,6 +182,8 @@ pub struct Open {
     pub counts: InputCounts,
     /// Lines that look like packets and are none.
     pub uncounted: UncountedLines,
+    /// What the first lines look like.
+    pub kind: Kind,
     /// The last line read was an event.
     pub last_was_event: bool,
     next: Option<Event>,
@@ -170,6 +207,7 @@ impl Open {
             parser,
             counts: InputCounts::default(),
             uncounted: UncountedLines::default(),
+            kind: Kind::default(),
             last_was_event: false,
             next: None,
             rank: 0,
@@ -207,6 +245,9 @@ impl Open {
                     let outcome = self.parser.read(bytes, paths);
                     if let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = outcome {
                         self.uncounted.add(reason, number, bytes);
+                    }
+                    if number <= LOOKED_AT {
+                        self.kind.look(bytes);
                     }
                     outcome
                 }

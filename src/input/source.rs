@@ -49,6 +49,7 @@ impl Input {
                 counts: InputCounts::default(),
                 state: FileState::Read,
                 note: None,
+                looks_like: None,
                 skipped_bytes: 0,
                 discard: false,
             },
@@ -219,6 +220,8 @@ impl Inputs for Reading<'_> {
         report.counts.malformed += open.counts.malformed;
         report.counts.skipped += open.counts.skipped;
         report.counts.undated = Some(open.undated()).filter(|undated| *undated > 0);
+        let counted = open.counts.lines > open.counts.skipped;
+        report.looks_like = open.kind.sentence().filter(|_| !counted);
         report.counts.skipped_because = open.uncounted.rows();
         if let Some(clock) = input.clock.filter(|clock| clock.year_assumed) {
             report.counts.year_assumed = clock.year.and_then(|year| u32::try_from(year).ok());
