@@ -2,6 +2,7 @@
 //! allocate by a number that the bytes name; what they check beside is said where it is checked.
 
 use std::io::Read;
+use std::rc::Rc;
 
 use fwstat::calendar::{Calendar, Date, Month};
 use fwstat::config::{Config, zones};
@@ -135,7 +136,7 @@ pub fn country_database(data: &[u8]) {
 /// A compressed log, in lines.
 pub fn gzip(data: &[u8]) {
     // A few bytes can stand for gigabytes: what is read of them is read in the same small buffers.
-    let mut lines = Lines::new(Gzip::new(data).take(1 << 20), b"");
+    let mut lines = Lines::new(Gzip::new(data, Rc::default()).take(1 << 20), b"");
     while let Some(line) = lines.next_line() {
         if let Line::Whole(line) = line {
             assert!(line.len() <= fwstat::input::lines::LONGEST);
