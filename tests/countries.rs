@@ -8,11 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::fwstat::{answer, ask, run, run_with_input, scratch};
+use common::fwstat::{ask, run, run_with_input, scratch};
 use common::generate::random::Random;
 use fwstat::event::Address;
 use fwstat::geoip::Database;
-use fwstat::stats::countries::{Atlas, Country};
+use fwstat::stats::countries::{Country, CountryLookup};
 use ranges::{country, ranges};
 
 fn database(path: &Path) -> Database {
@@ -295,43 +295,4 @@ fn what_was_not_measured_is_never_told_as_zero() {
         "{}",
         missing.stderr
     );
-}
-
-/// Files as versions before wrote them from the shipped log's every fortieth line.
-fn store_of_before(format: u8) {
-    let store = scratch(&format!("countries-format-{format}"));
-    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/format-{format}"));
-    for entry in fs::read_dir(old).unwrap() {
-        let path = entry.unwrap().path();
-        assert_eq!(fs::read(&path).unwrap()[4..6], [0, format]);
-        fs::copy(&path, store.join(path.file_name().unwrap())).unwrap();
-    }
-    let summary = ask(&store, &["summary"]);
-    assert_eq!((&summary["attempts"], &summary["days"]), (&3395.into(), &94.into()));
-    // Before version 3 the different sources of services were known of single days only.
-    let of = |from, to| {
-        ask(&store, &["services", "--from", from, "--to", to, "--limit", "1"])["services"][0].clone()
-    };
-    assert_eq!(of("2020-03-02", "2020-03-20").get("unique_sources").is_some(), format >= 3);
-    assert!(of("2020-03-02", "2020-03-02")["unique_sources"].as_u64() > Some(0));
-    let database = small(&format!("countries-format-{format}-base"));
-    import(&store, database.to_str().unwrap(), &log(10..13));
-    assert_eq!(ask(&store, &["summary"])["attempts"], 3395 + 45);
-    let text = answer(&[
-        "countries",
-        "--db",
-        store.to_str().unwrap(),
-        "--from",
-        "2026-01-01",
-        "--country-database",
-        database.to_str().unwrap(),
-    ]);
-    assert!(text.contains("JP") && text.contains("30"), "{text}");
-}
-
-#[test]
-fn stores_of_the_versions_before_are_read_and_added_to() {
-    store_of_before(1);
-    store_of_before(2);
-    store_of_before(3);
 }

@@ -1,21 +1,21 @@
-//! Different sources of services, and of services by country, over many days, against sets of all of them.
+//! Different sources, in all, of services, of countries and of both, over many days, against sets of all of them.
 
 mod common;
 
-use std::cell::LazyCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::LazyLock;
 
 use common::generate::random::Random;
 use fwstat::calendar::{Calendar, Date};
 use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
 use fwstat::output::json;
 use fwstat::query;
-use fwstat::query::history::Retention;
 use fwstat::query::question::{Question, Topic};
-use fwstat::stats::countries::{Atlas, Country};
-use fwstat::stats::day::{Day, KeptDay};
-use fwstat::store::history::{AddedDay, Store};
-use fwstat::store::shelf::MemoryShelf;
+use fwstat::stats::countries::{Country, CountryLookup};
+use fwstat::stats::day::Day;
+use fwstat::stats::summary::DaySummary;
+use fwstat::store::directory::Directory;
+use fwstat::store::{Keep, Store};
 use serde_json::Value;
 
 /// 2026-06-20, in the middle of a month.
@@ -50,7 +50,7 @@ impl Shares {
     }
 }
 
-impl Atlas for Shares {
+impl CountryLookup for Shares {
     fn country_of(&mut self, address: Address) -> Option<Country> {
         Some(Shares::of(address.low as u32))
     }
@@ -80,23 +80,19 @@ fn event(source: u32, port: u16) -> Event {
     }
 }
 
-thread_local! {
-    /// Whole days, and who tried what on each.
-    static MADE: LazyCell<&'static (Vec<KeptDay>, Truth)> = LazyCell::new(|| Box::leak(Box::new(make())));
+/// Who tried what on each day, and light services: date, source, port, times.
+struct Made {
+    truth: Truth,
+    tried: Vec<(Date, u32, u16, u64)>,
 }
 
-fn made() -> &'static (Vec<KeptDay>, Truth) {
-    MADE.with(|made| **made)
-}
-
-fn make() -> (Vec<KeptDay>, Truth) {
+static MADE: LazyLock<Made> = LazyLock::new(|| {
     let mut random = Random::new(11);
-    let mut truth = Truth::new();
+    let mut made = Made { truth: Truth::new(), tried: Vec::new() };
     let pool: Vec<u32> = (0..1000).map(|_| random.next() as u32).collect();
-    let days = (LAST.0 - DAYS + 1..=LAST.0).map(|number| {
-        let mut day = Day::new(Date(number));
+    for date in (LAST.0 - DAYS + 1..=LAST.0).map(Date) {
         for tried in &TRIED {
-            let set = truth.entry((Date(number), tried.port)).or_default();
+            let set = made.truth.entry((date, tried.port)).or_default();
             while (set.len() as u64) < tried.sources {
                 let back = random.below(100) < tried.back;
                 let source = if back { pool[random.below(1000) as usize] } else { random.next() as u32 };
@@ -104,211 +100,263 @@ fn make() -> (Vec<KeptDay>, Truth) {
             }
             let mut sources: Vec<u32> = set.iter().copied().collect();
             sources.sort_unstable();
-            for source in sources {
-                (0..2 + random.below(2)).for_each(|_| day.add(&event(source, tried.port), 5));
-            }
+            made.tried.extend(sources.iter().map(|source| (date, *source, tried.port, 2 + random.below(2))));
         }
-        // More light services than are kept.
+        // More light services than have rows.
         for _ in 0..100 {
-            day.add(&event(random.next() as u32, 10_000 + random.below(40_000) as u16), 7);
+            let port = 10_000 + random.below(40_000) as u16;
+            made.tried.push((date, random.next() as u32, port, 1));
+        }
+    }
+    made
+});
+
+/// All days, closed, with samples of this salt.
+fn days(salt: u64) -> Vec<DaySummary> {
+    let chunks = MADE.tried.chunk_by(|one, next| one.0 == next.0);
+    let days = chunks.map(|tried| {
+        let mut day = Day::new(tried[0].0, salt);
+        for (_, source, port, times) in tried {
+            (0..*times).for_each(|_| day.add(&event(*source, *port), 5));
         }
         day.measure_countries(Some(&mut Shares));
-        day.to_kept()
+        day.to_closed()
     });
-    (days.collect(), truth)
+    days.collect()
 }
 
-fn added(days: &[KeptDay]) -> impl Iterator<Item = std::io::Result<AddedDay>> {
-    days.iter().map(|day| Ok(AddedDay { day: day.clone(), whole: None }))
+fn empty(salt: u64) -> Store {
+    Store::open(Directory::Memory(Default::default()), Keep::default(), Some(salt)).unwrap()
 }
 
-/// As a router adds them, one by one.
-fn store() -> Store {
-    let mut store = Store::open(MemoryShelf::new(), Retention::default(), true).unwrap();
-    made().0.chunks(1).for_each(|day| store.add(added(day), None).unwrap());
+fn add(store: &mut Store, days: &[DaySummary]) {
+    let dates: Vec<Date> = days.iter().map(|day| day.date).collect();
+    let added = store.add(&dates, days.iter().cloned().map(Ok)).unwrap();
+    store.commit(added.changes).unwrap();
+}
+
+/// With all days of this salt, a month at a time.
+fn store(salt: u64) -> Store {
+    let mut store = empty(salt);
+    days(salt).chunk_by(|day, next| day.date.month() == next.date.month()).for_each(|days| add(&mut store, days));
     store
 }
 
-fn services(store: &mut Store, from: Date, to: Date) -> Value {
-    let question = Question {
-        from: Some(from),
-        to: Some(to),
-        limit: TRIED.len() as u32,
-        ..Question::new(Topic::Services)
-    };
-    let answer = query::answer(&question, store, &Calendar::new("UTC").unwrap(), None).unwrap();
+fn answer(store: &mut Store, question: &Question) -> Value {
+    let answer = query::answer(question, store, &Calendar::new("UTC").unwrap(), Some(&mut Shares)).unwrap();
     serde_json::from_str(&json::text(&answer)).unwrap()
 }
 
-/// What is told of a port's different sources, and the truth.
+fn question(topic: Topic, port: Option<u16>, (from, to): (Date, Date)) -> Question {
+    let limit = if topic == Topic::Countries { 4 } else { TRIED.len() as u32 };
+    Question { from: Some(from), to: Some(to), port, limit, ..Question::new(topic) }
+}
+
+/// One number of different sources that is told: of what, the number and two standard errors.
 struct Told {
-    port: u16,
+    port: Option<u16>,
+    country: Option<Country>,
     number: Option<u64>,
     error: u64,
-    truth: u64,
 }
 
-fn told(store: &mut Store, from: Date, to: Date) -> Vec<Told> {
-    let answer = services(store, from, to);
-    let rows = answer["services"].as_array().unwrap().iter();
-    let rows = rows.map(|row| {
-        let port = row["port"].as_u64().unwrap() as u16;
-        let sets = made().1.iter().filter(|((date, of), _)| *of == port && (from..=to).contains(date));
-        let truth: HashSet<u32> = sets.flat_map(|(_, set)| set.iter().copied()).collect();
-        let error = row["unique_sources_error"].as_u64().unwrap_or(0);
-        Told { port, number: row["unique_sources"].as_u64(), error, truth: truth.len() as u64 }
-    });
-    rows.collect()
-}
-
-/// Everything is told; an error of three standard errors is one in 400. `exact`: few sources a day are counted one by
-/// one up to 512.
-fn check(store: &mut Store, from: Date, to: Date, exact: bool) {
-    let rows = told(store, from, to);
-    assert_eq!(rows.len(), TRIED.len());
-    for Told { port, number, error, truth } in rows {
-        let number = number.unwrap_or_else(|| panic!("{from} to {to}: nothing is told of {port}"));
-        let percent = (number as f64 / truth as f64 - 1.0) * 100.0;
-        eprintln!("{from} {to} {port}: {number} +- {error} of {truth} ({percent:+.1} %)");
-        let few = TRIED.iter().any(|tried| tried.port == port && tried.sources <= 16);
-        if from == to || exact && few && truth <= 512 {
-            assert_eq!((number, error), (truth, 0), "{from} to {to}: {port}");
-        }
-        assert!(number.abs_diff(truth) <= error * 3 / 2, "{from} to {to}: {port}");
-        assert!(error as f64 <= 0.131 * number as f64 + 1.0, "{from} to {to}: {port}");
+/// Everything that is told of a range.
+fn told(store: &mut Store, range: (Date, Date)) -> Vec<Told> {
+    let number = |row: &Value, port, country| Told {
+        port,
+        country,
+        number: row["unique_sources"].as_u64(),
+        error: row["unique_sources_error"].as_u64().unwrap_or(0),
+    };
+    let mut all = vec![number(&answer(store, &question(Topic::Summary, None, range)), None, None)];
+    let services = answer(store, &question(Topic::Services, None, range));
+    for row in services["services"].as_array().unwrap() {
+        all.push(number(row, Some(row["port"].as_u64().unwrap() as u16), None));
     }
+    for port in [None, Some(443), Some(23), Some(80)] {
+        let answer = answer(store, &question(Topic::Countries, port, range));
+        for row in answer["countries"].as_array().unwrap() {
+            let code = row["country"].as_str().unwrap().as_bytes();
+            all.push(number(row, port, Some(Country([code[0], code[1]]))));
+        }
+    }
+    all
+}
+
+/// The truth of a range: of each day, and of all of it.
+struct Range {
+    days: Vec<HashMap<(Option<u16>, Option<Country>), u64>>,
+    all: HashMap<(Option<u16>, Option<Country>), u64>,
+}
+
+fn count(sets: &[(u16, &HashSet<u32>)], light: &[u32]) -> HashMap<(Option<u16>, Option<Country>), u64> {
+    let mut counts = HashMap::new();
+    let mut count = |port, sources: HashSet<u32>| {
+        for source in sources {
+            *counts.entry((port, None)).or_default() += 1;
+            *counts.entry((port, Some(Shares::of(source)))).or_default() += 1;
+        }
+    };
+    for tried in &TRIED {
+        let of_port = sets.iter().filter(|(port, _)| *port == tried.port);
+        count(Some(tried.port), of_port.flat_map(|(_, set)| set.iter().copied()).collect());
+    }
+    count(None, sets.iter().flat_map(|(_, set)| set.iter()).chain(light).copied().collect());
+    counts
+}
+
+fn truth((from, to): (Date, Date)) -> Range {
+    let sets = |from: Date, to: Date| {
+        let found = MADE.truth.iter().filter(move |((date, _), _)| (from..=to).contains(date));
+        found.map(|((_, port), set)| (*port, set)).collect::<Vec<_>>()
+    };
+    let light = |from: Date, to: Date| {
+        let found = MADE.tried.iter().filter(|(date, _, port, _)| *port >= 10_000 && (from..=to).contains(date));
+        found.map(|(_, source, ..)| *source).collect::<Vec<_>>()
+    };
+    let days = (from.0..=to.0).map(Date).map(|date| count(&sets(date, date), &light(date, date)));
+    Range { days: days.collect(), all: count(&sets(from, to), &light(from, to)) }
 }
 
 fn days_before(days: i32) -> Date {
     Date(LAST.0 - days)
 }
 
-fn month(month: u32) -> (Date, Date) {
-    let first = Date::from_ymd(2026, month, 1).unwrap();
-    (first, first.month().last_day())
+/// What holds for every number: below its error it is not told, it lies between the most of one day and the sum of all.
+/// Whether the truth lies within the two standard errors.
+fn check(told: &Told, range: &Range, name: &str) -> bool {
+    let Told { port, country, number, error } = *told;
+    let key = (port, country);
+    let truth = range.all.get(&key).copied().unwrap_or(0);
+    let Some(number) = number else { return true };
+    assert!(error < number, "{name} {key:?}: {number} +- {error} of {truth}");
+    let of_days = || range.days.iter().map(|day| day.get(&key).copied().unwrap_or(0));
+    let (least, most) = (of_days().max().unwrap_or(0), of_days().sum::<u64>());
+    // The light rows of a country are left out of each day.
+    if country.is_none() {
+        assert!((least..=most).contains(&number), "{name} {key:?}: {number} is not in {least}..={most}");
+    }
+    if range.days.len() == 1 {
+        assert_eq!((number, error), (truth, 0), "{name} {key:?}");
+    }
+    number.abs_diff(truth) <= error
 }
 
 #[test]
-fn any_range_of_sixty_days_and_whole_months_before_are_told() {
-    let mut store = store();
-    for (from, to) in [(0, 0), (1, 0), (6, 0), (19, 0), (40, 11), (59, 0), (60, 30), (60, 60)] {
-        check(&mut store, days_before(from), days_before(to), true);
+fn of_ten_thousand_numbers_95_percent_lie_within_their_two_standard_errors() {
+    let begins = [0, 1, 2, 4, 6, 10, 13, 19, 25, 29, 36, 40, 50, 59, 70, 80, 89, 95, 101, 113, 126, 139];
+    let ranges: Vec<(Date, Date)> = begins
+        .iter()
+        .flat_map(|from| [(*from, 0), (*from, from / 2)])
+        .map(|(from, to)| (days_before(from), days_before(to)))
+        .collect();
+    let truths: Vec<Range> = ranges.iter().map(|range| truth(*range)).collect();
+    let (mut told_numbers, mut untold, mut within, mut estimated, mut off) = (0, 0, 0, 0, 0.0);
+    for salt in 0..14 {
+        let mut store = store(salt);
+        for (range, truth) in ranges.iter().zip(&truths) {
+            let name = format!("{} to {}", range.0, range.1);
+            let told = told(&mut store, *range);
+            assert_eq!(told.len(), 1 + TRIED.len() + 4 * 4, "{name}");
+            for told in &told {
+                let is_within = check(told, truth, &name);
+                // Half of all sources tried it.
+                let busy = told.country.is_none() && matches!(told.port, None | Some(443 | 23 | 80));
+                assert!(told.number.is_some() || !busy, "{name} {:?} {:?}", told.port, told.country);
+                untold += u32::from(told.number.is_none());
+                if let Some(number) = told.number {
+                    told_numbers += 1;
+                    within += u32::from(is_within);
+                    estimated += u32::from(told.error > 0);
+                    let truth = truth.all[&(told.port, told.country)];
+                    if told.port.is_none() && told.country.is_none() {
+                        off += (number as f64 / truth as f64 - 1.0).powi(2);
+                    }
+                }
+            }
+        }
     }
-    for number in 2..=5 {
-        check(&mut store, month(number).0, month(number).1, true);
-    }
-    check(&mut store, month(2).0, month(3).1, false);
-    check(&mut store, month(2).0, LAST, false);
-    // Parts of months whose days have no sketches any more.
-    for (from, to) in [(days_before(100), days_before(90)), (days_before(100), LAST)] {
-        assert!(told(&mut store, from, to).iter().all(|told| told.number.is_none()));
-    }
+    let rms = (off / f64::from(14 * ranges.len() as u32)).sqrt();
+    eprintln!(
+        "{told_numbers} numbers, {estimated} of them estimates, {within} within; {untold} not told; all sources: rms \
+         {rms:.4}"
+    );
+    assert!(told_numbers >= 10_000 && estimated >= 8_000, "{told_numbers} {estimated}");
+    assert!(within * 100 >= told_numbers * 95, "{within} of {told_numbers}");
+    // 512 sources of a day, 2,500 of a month: some 2 %.
+    assert!(rms < 0.06, "{rms}");
 }
 
 #[test]
 fn how_days_came_does_not_matter() {
-    let mut expected = store();
-    let mut months = Store::open(MemoryShelf::new(), Retention::default(), true).unwrap();
-    for month in made().0.chunk_by(|day, next| day.date.month() == next.date.month()) {
-        months.add(added(month), None).unwrap();
+    const SALT: u64 = 7;
+    let days = days(SALT);
+    let days = &days[days.len() - 75..];
+    let mut expected = empty(SALT);
+    days.chunks(1).for_each(|day| add(&mut expected, day));
+    let mut months = empty(SALT);
+    days.chunk_by(|day, next| day.date.month() == next.date.month()).for_each(|days| add(&mut months, days));
+    let mut backwards = empty(SALT);
+    days.chunks(7).rev().for_each(|days| add(&mut backwards, days));
+    for range in [(19, 0), (59, 3), (50, 0), (74, 0)] {
+        let range = (days_before(range.0), days_before(range.1));
+        for topic in [Topic::Summary, Topic::Services, Topic::Countries, Topic::Sources] {
+            let question = question(topic, None, range);
+            let expected = answer(&mut expected, &question);
+            assert_eq!(answer(&mut months, &question), expected, "{topic:?}");
+            assert_eq!(answer(&mut backwards, &question), expected, "{topic:?}");
+        }
     }
-    let mut backwards = Store::open(MemoryShelf::new(), Retention::default(), true).unwrap();
-    let mut chunks: Vec<&[KeptDay]> = made().0.chunks(7).collect();
-    chunks.reverse();
-    chunks.into_iter().for_each(|days| backwards.add(added(days), None).unwrap());
-    for (from, to) in [(days_before(19), LAST), (days_before(59), days_before(3)), (days_before(50), LAST)] {
-        let answer = services(&mut expected, from, to);
-        assert_eq!(services(&mut months, from, to), answer);
-        assert_eq!(services(&mut backwards, from, to), answer);
-    }
-    let (first, last) = month(2);
-    assert_eq!(services(&mut months, first, last), services(&mut expected, first, last));
 }
 
 /// More of a day that is over, and of one whose pairs are no longer all known, adds to its sources.
 #[test]
 fn more_of_a_day_that_is_over_counts_nobody_twice() {
-    let mut store = Store::open(MemoryShelf::new(), Retention::default(), true).unwrap();
-    store.add(added(&made().0[made().0.len() - 20..]), None).unwrap();
-    let of = |port: u16, count: u32| {
-        let mut day = Day::new(days_before(5));
-        let known: Vec<u32> = made().1[&(days_before(5), port)].iter().copied().collect();
+    const SALT: u64 = 7;
+    let mut store = empty(SALT);
+    add(&mut store, &days(SALT)[DAYS as usize - 20..]);
+    for (port, count) in [(22, 5), (23, 100)] {
+        let mut day = Day::new(days_before(5), SALT);
+        let known: Vec<u32> = MADE.truth[&(days_before(5), port)].iter().copied().collect();
         known.iter().take(10).for_each(|source| day.add(&event(*source, port), 3));
         (0..count).for_each(|source| day.add(&event(0x0a00_0000 + source, port), 3));
-        day.to_kept()
-    };
-    store.add(added(&[of(22, 5)]), None).unwrap();
-    store.add(added(&[of(23, 100)]), None).unwrap();
-    let rows = told(&mut store, days_before(6), days_before(4));
+        add(&mut store, &[day.to_closed()]);
+    }
+    let range = (days_before(6), days_before(4));
+    let told = told(&mut store, range);
+    let truth = truth(range);
     for (port, more) in [(22, 5), (23, 100)] {
-        let row = rows.iter().find(|row| row.port == port).unwrap();
-        let (number, truth) = (row.number.unwrap(), row.truth + more);
-        assert!(number.abs_diff(truth) <= row.error * 3 / 2, "{port}: {number} of {truth}");
-    }
-}
-
-/// Forged sources fill the tables: what was heavy before is still told, of others nothing wrong.
-#[test]
-fn a_flood_of_forged_sources_makes_nothing_wrong() {
-    let mut days = made().0.clone();
-    let flooded = days.len() - 3;
-    let mut day = Day::new(days[flooded].date);
-    day.add_kept(&days[flooded]);
-    (0..40_000u32).for_each(|source| day.add(&event(source.wrapping_mul(2_654_435_761), 23), 9));
-    days[flooded] = day.to_kept();
-    let mut store = Store::open(MemoryShelf::new(), Retention::default(), true).unwrap();
-    days[flooded - 3..].chunks(1).for_each(|day| store.add(added(day), None).unwrap());
-    for Told { port, number, error, truth } in told(&mut store, days[flooded - 3].date, LAST) {
-        let truth = truth + if port == 23 { 40_000 } else { 0 };
-        let heavy = port == 23 || port == 443;
-        assert_eq!(number.is_some(), heavy, "{port}");
-        assert!(number.is_none_or(|number| number.abs_diff(truth) <= error * 3 / 2), "{port}: {number:?}");
-    }
-}
-
-/// The different sources of a port by country; `most`: what the largest can be wrong by, as a part of it.
-fn check_countries(store: &mut Store, port: u16, from: Date, to: Date, most: f64) {
-    let question = Question {
-        from: Some(from),
-        to: Some(to),
-        port: Some(port),
-        limit: 5,
-        ..Question::new(Topic::Countries)
-    };
-    let answer = query::answer(&question, store, &Calendar::new("UTC").unwrap(), Some(&mut Shares)).unwrap();
-    let answer: Value = serde_json::from_str(&json::text(&answer)).unwrap();
-    let sets = made().1.iter().filter(|((date, of), _)| *of == port && (from..=to).contains(date));
-    let truth: HashSet<u32> = sets.flat_map(|(_, set)| set.iter().copied()).collect();
-    let rows = answer["countries"].as_array().unwrap();
-    assert_eq!(rows.len(), 4, "{answer}");
-    for (country, row) in Shares::COUNTRIES.iter().zip(rows) {
-        assert_eq!(row["country"], country.to_string());
-        let truth = truth.iter().filter(|source| Shares::of(**source) == *country).count() as u64;
-        let number = row["unique_sources"].as_u64().unwrap_or_else(|| panic!("{from} {to} {port}: {answer}"));
-        let error = row["unique_sources_error"].as_u64().unwrap_or(0);
-        eprintln!("{from} {to} {port} {country}: {number} +- {error} of {truth}");
-        // Four standard errors: there are many numbers here.
-        assert!(number.abs_diff(truth) <= error * 2, "{from} {to} {port} {country}");
-        let share = [1.0, 1.2, 1.6, 2.4][rows.iter().position(|other| other == row).unwrap()];
-        assert!(
-            error as f64 <= most * share * number as f64,
-            "{from} {to} {port} {country}: {number} +- {error}"
-        );
-    }
-}
-
-#[test]
-fn the_countries_of_a_port_have_different_sources_over_any_range_of_sixty_days() {
-    let mut store = store();
-    for (from, to) in [(0, 0), (1, 0), (6, 0), (29, 0), (45, 10)] {
-        for (port, most) in [(23, 0.3), (443, 0.3), (80, 0.6)] {
-            check_countries(&mut store, port, days_before(from), days_before(to), most);
+        let row = told.iter().find(|told| told.port == Some(port) && told.country.is_none()).unwrap();
+        let truth = truth.all[&(Some(port), None)] + more;
+        if let Some(number) = row.number {
+            assert!(number.abs_diff(truth) <= row.error * 3 / 2, "{port}: {number} +- {} of {truth}", row.error);
         }
     }
-    // Whole months, of which the days are kept with their samples.
-    for port in [23, 443] {
-        check_countries(&mut store, port, month(5).0, month(5).1, 0.2);
+}
+
+/// Forged sources fill the tables: of the flooded port the number is told, of others nothing wrong.
+#[test]
+fn a_flood_of_forged_sources_makes_nothing_wrong() {
+    const SALT: u64 = 7;
+    let flooded = DAYS as usize - 3;
+    let date = days_before(2);
+    let mut days = days(SALT);
+    let mut day = Day::new(date, SALT);
+    for (_, source, port, times) in MADE.tried.iter().filter(|tried| tried.0 == date) {
+        (0..*times).for_each(|_| day.add(&event(*source, *port), 5));
     }
-    // Months that are older have the sample of a month.
-    check_countries(&mut store, 23, month(3).0, month(3).1, 0.5);
+    (0..40_000u32).for_each(|source| day.add(&event(source.wrapping_mul(2_654_435_761), 23), 9));
+    day.measure_countries(Some(&mut Shares));
+    days[flooded] = day.to_closed();
+    let mut store = empty(SALT);
+    days[flooded - 3..].chunks(1).for_each(|day| add(&mut store, day));
+    let range = (days_before(5), LAST);
+    let truth = truth(range);
+    for told in told(&mut store, range).iter().filter(|told| told.country.is_none()) {
+        let flood = if matches!(told.port, None | Some(23)) { 40_000 } else { 0 };
+        let truth = truth.all[&(told.port, None)] + flood;
+        assert!(told.number.is_some() || flood == 0, "{:?}", told.port);
+        let Some(number) = told.number else { continue };
+        assert!(number.abs_diff(truth) <= told.error * 3 / 2, "{:?}: {number} +- {} of {truth}", told.port, told.error);
+    }
 }

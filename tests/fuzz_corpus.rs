@@ -366,7 +366,7 @@ fn store_files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let ran = run_with_input(&["import", "--db", text, "--timezone", "UTC", "-"], log.as_bytes());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(run(&["days", "--db", text]).code, Some(0));
-    let names = [("month", "2026-09.fws"), ("day", "open-2026-09-12.fws"), ("origin", "origin.fws")];
+    let names = [("month", "2026-09.fws"), ("piece", "today-2026-09-12-000.fws"), ("store", "store.fws")];
     names.map(|(name, file)| ("store_file", name, fs::read(store.join(file)).unwrap())).into()
 }
 

@@ -3,13 +3,13 @@
 
 use fwstat::calendar::Calendar;
 use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
-use fwstat::live::{Action, Brought, Engine, Input, Now};
+use fwstat::live::{Action, Brought, Commit, Engine, Input, Now};
 use fwstat::query::Answer;
-use fwstat::query::history::Retention;
 use fwstat::query::question::{Prefix, Question, Topic};
 use fwstat::stats::heavy::mix;
-use fwstat::store::shelf::DiskShelf;
-use fwstat::store::today::{Keeper, Portion, State};
+use fwstat::store::directory::{Directory, Disk};
+use fwstat::store::pieces::{self, State};
+use fwstat::store::{Keep, Store};
 
 const SOURCES: u64 = 10_000_000;
 /// 2026-06-10 00:00 UTC
@@ -58,15 +58,16 @@ fn forged(number: u64) -> Event {
 fn ten_million_forged_sources_in_a_day() {
     let directory = std::env::temp_dir().join(format!("fwstat-memory-{}", std::process::id()));
     let (before, _) = resident();
-    let shelf = DiskShelf::open_for_writing(&directory).unwrap();
-    let (mut keeper, _) = Keeper::open(shelf, Retention::default(), true).unwrap();
-    let mut engine = Engine::new(Calendar::utc(), None, 200);
+    let disk = Disk::open_for_writing(&directory).unwrap();
+    let mut store = Store::open(Directory::Disk(disk), Keep::default(), None).unwrap();
+    let mut engine = Engine::new(Calendar::utc(), store.salt(), 200);
     let mut now = Now { boot_ms: 0, wall: START };
-    let mut serial = 0;
+    engine.clock_told(now);
+    let (mut serial, mut written) = (0, 0);
     for number in 0..SOURCES {
         if number.is_multiple_of(SOURCES / 1440) {
             let minute = (number / (SOURCES / 1440)).min(1439);
-            now = Now { boot_ms: minute * 60_000, wall: START + minute as i64 * 60 };
+            now = engine.look(Now { boot_ms: minute * 60_000, wall: START + minute as i64 * 60 });
             engine.tick(now);
             assert!(!engine.actions().contains(&Action::Commit));
             serial += 1;
@@ -75,10 +76,17 @@ fn ten_million_forged_sources_in_a_day() {
                 assert!(engine.copy(|_| state.clone()).unwrap().len() < 1 << 20);
             }
             if minute % 60 == 59 {
-                let portion = engine.portion(false);
-                assert_ne!(portion, Portion::Nothing);
-                keeper.commit(engine.closed(), &portion, &state, "UTC").unwrap();
-                engine.committed();
+                let Commit { closed, part } = engine.begin_commit(false);
+                let part = part.unwrap();
+                assert!(closed.is_empty() && part.whole);
+                let bytes = pieces::encode_part(store.salt(), &state, &part.day, &part.samples);
+                let mut changes = Vec::new();
+                for (name, ..) in store.pieces().unwrap() {
+                    changes.extend(store.remove_piece(&name).unwrap());
+                }
+                changes.push((pieces::name_of(part.day.date, minute as u32), Some(bytes)));
+                written += store.commit(changes).unwrap();
+                engine.end_commit(true);
             }
         }
         engine.take(now, Input::Nflog, Brought::Event(&mut forged(number), None, Some(&[b'x'; 300])));
@@ -96,7 +104,7 @@ fn ten_million_forged_sources_in_a_day() {
         let filter = if topic == Topic::Source { source } else { None };
         let limit = if matches!(topic, Topic::Services | Topic::Sources) { 1000 } else { 10 };
         let question = Question { limit, source: filter, ..Question::new(topic) };
-        match engine.answer(now, &question, &mut keeper.store).unwrap() {
+        match engine.answer(now, &question, &mut store).unwrap() {
             Answer::Summary(answer) => {
                 let [events, attempts] = [SOURCES + SOURCES / 1000, answer.attempts];
                 let classes = &answer.classes;
@@ -126,7 +134,7 @@ fn ten_million_forged_sources_in_a_day() {
         counted / 1024,
         after / 1024,
         most / 1024,
-        keeper.written()
+        written
     );
     assert!(most - before <= MOST_MORE, "{before} {after} {most}");
 }

@@ -129,11 +129,12 @@ fn speed() {
     const START: i64 = 1_781_049_600;
     let mut scripted = Scripted::following();
     let mut lines = LineReader::new(&Networks::default(), Calendar::utc());
-    let mut engine = Engine::new(Calendar::utc(), None, 200);
+    let mut engine = Engine::new(Calendar::utc(), 0, 200);
     let mut seconds = 0.0;
     for chunk in 0..100 {
         let each = ENTRIES / 100;
         let now = Now { boot_ms: 60_000 + chunk as u64 * 1000, wall: START + i64::from(chunk) };
+        engine.clock_told(now);
         engine.tick(now);
         let ids = chunk * each..(chunk + 1) * each;
         let bytes: Vec<u8> = ids

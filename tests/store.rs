@@ -15,14 +15,13 @@ use common::fwstat::{PROGRAM, answer, command, run, run_with_input, scratch, shi
 use common::generate::random::Random;
 use fwstat::cli::arguments::Input;
 use fwstat::cli::offline;
+use fwstat::calendar::Date;
 use fwstat::output::json;
-use fwstat::query;
-use fwstat::query::history::Retention;
-use fwstat::query::question::{Question, Topic};
-use fwstat::store::history::{Origin, Store};
-use fwstat::store::shelf::DiskShelf;
+use fwstat::query::question::{Prefix, Question, Topic};
+use fwstat::store::directory::{Directory, Disk};
+use fwstat::store::{Keep, Meta, Store};
 
-const TOPICS: [Topic; 7] = [
+const TOPICS: [Topic; 8] = [
     Topic::Summary,
     Topic::Months,
     Topic::Days,
@@ -30,6 +29,7 @@ const TOPICS: [Topic; 7] = [
     Topic::Sources,
     Topic::Anomalies,
     Topic::Hours,
+    Topic::Source,
 ];
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -104,15 +104,34 @@ fn import(store: &Path, log: &Path) -> Result<Vec<String>, String> {
     Ok(reading.failures.into_iter().chain(reading.notes).collect())
 }
 
+/// Questions that together read every section of a month.
+fn questions() -> Vec<Question> {
+    let mut questions: Vec<Question> = TOPICS.into_iter().map(Question::new).collect();
+    let source = Prefix::parse("203.0.113.1").unwrap();
+    questions.iter_mut().filter(|question| question.topic == Topic::Source).for_each(|question| {
+        question.source = Some(source);
+    });
+    for day in ["2020-03-30", "2020-04-02"] {
+        let day = Date::parse(day);
+        let of_day = |topic| Question { from: day, to: day, ..Question::new(topic) };
+        questions.push(Question { source: Some(source), ..of_day(Topic::Hours) });
+        questions.push(Question { port: Some(23), ..of_day(Topic::Hours) });
+        questions.push(Question { port: Some(23), ..of_day(Topic::Sources) });
+    }
+    questions
+}
+
 /// All answers of a store as JSON, and what it says of damage; or why it cannot be opened.
 fn answers(store: &Path) -> Result<(Vec<String>, Vec<String>), String> {
-    let (mut store, calendar) = offline::open_store(store, None).map_err(|failure| failure.to_string())?;
+    let countries = Path::new(fwstat::cli::arguments::DEFAULT_COUNTRIES);
+    let (mut opened, _) =
+        offline::open_store(store, None, countries).map_err(|failure| failure.to_string())?;
     let mut told = Vec::new();
-    for topic in TOPICS {
-        let answer = query::answer(&Question::new(topic), &mut store, &calendar, None);
+    for question in questions() {
+        let answer = opened.answer(&question);
         told.push(answer.map_or_else(|error| error.to_string(), |answer| json::text(&answer)));
     }
-    Ok((told, store.damage().to_vec()))
+    Ok((told, opened.store.damage().cloned().collect()))
 }
 
 fn whole(store: &Path) -> Vec<String> {
@@ -137,21 +156,18 @@ fn whatever_is_harmed_is_said_by_whoever_reads() {
     let store = small.directory.join("harmed");
     lay_out(&store, &small.after);
     let original = whole(&store);
-    let mut tried = 0;
+    let (mut tried, mut unread) = (0, 0);
     for (name, bytes) in &small.after {
         for (harm, harmed) in harms(bytes) {
             fs::write(store.join(name), &harmed).unwrap();
             match answers(&store) {
                 Err(sentence) => assert!(sentence.contains(name), "{name}, {harm}: {sentence}"),
                 Ok((told, damage)) => {
-                    assert!(
-                        damage.iter().any(|sentence| sentence.contains(name)),
-                        "{name}, {harm}: {damage:?}"
-                    );
+                    let is_named = damage.iter().any(|sentence| sentence.contains(name));
+                    unread += u32::from(!is_named);
                     for (told, original) in told.iter().zip(&original) {
-                        let about_origin = name == "origin.fws";
-                        let says = told.contains("\"complete\":false");
-                        assert!(told == original || says || about_origin, "{name}, {harm}: {told}");
+                        let says = is_named && told.contains("\"complete\":false");
+                        assert!(told == original || says, "{name}, {harm}: {told}");
                     }
                 }
             }
@@ -161,7 +177,9 @@ fn whatever_is_harmed_is_said_by_whoever_reads() {
         fs::write(store.join(name), bytes).unwrap();
     }
     assert_eq!(files(&store), small.after);
-    assert!(tried > 3000, "{tried}");
+    // Of sections that no question reads nothing can be said: the samples of classes that nobody asked about.
+    eprintln!("{tried} harms, {unread} of them not read");
+    assert!(tried > 3000 && unread * 10 < tried, "{tried} {unread}");
 }
 
 #[test]
@@ -324,7 +342,8 @@ fn only_one_process_writes_at_a_time() {
     stdin.write_all(filler.as_bytes()).unwrap();
     let ran = run(&["import", "--db", text, "--timezone", "UTC", small.second.to_str().unwrap()]);
     assert_eq!(ran.code, Some(1));
-    assert_eq!(ran.stderr, format!("fwstat: cannot write to {text}: another fwstat is writing to it\n"));
+    let first_is = format!("another fwstat (process {}) is writing to it", first.id());
+    assert_eq!(ran.stderr, format!("fwstat: cannot write to {text}: {first_is}\n"));
     let ran = run(&["summary", "--db", text]);
     assert_eq!(ran.code, Some(0), "reading is possible meanwhile: {}", ran.stderr);
     stdin.write_all(log(28, 34).as_bytes()).unwrap();
@@ -342,31 +361,33 @@ fn only_one_process_writes_at_a_time() {
     assert!(import(&store, &small.first).is_ok());
 }
 
-/// Without the list of what was imported, the first log is counted a second time, and the answers are
-/// called complete (what was set aside is only named on standard error).
+fn whole_but_damaged(store: &Path) -> Vec<String> {
+    answers(store).unwrap().0
+}
+
+/// Without the list of what was imported, the first log is counted a second time, and the import says so.
 #[test]
 fn a_lost_list_of_imports_does_not_count_twice_unsaid() {
-    let small = small("store-origin");
+    let small = small("store-imported");
     let store = small.directory.join("harmed");
     lay_out(&store, &small.before);
     let expected = whole(&store);
-    let mut origin = small.before["origin.fws"].clone();
-    origin[45] ^= 1;
-    fs::write(store.join("origin.fws"), origin).unwrap();
-    if import(&store, &small.first).is_ok() {
-        let (told, _) = answers(&store).unwrap();
-        for (told, expected) in told.iter().zip(&expected) {
-            assert!(told == expected || told.contains("\"complete\":false"), "{told}");
-        }
-    }
+    let mut list = small.before["store.fws"].clone();
+    let last = list.len() - 1;
+    list[last / 2] ^= 1;
+    fs::write(store.join("store.fws"), list).unwrap();
+    let said = import(&store, &small.first).unwrap();
+    assert!(said.iter().any(|said| said.contains("a file that was imported before is counted again")), "{said:?}");
+    assert_ne!(whole_but_damaged(&store), expected);
 }
 
 /// Makes an empty list of this version that of the store.
 fn put_list(directory: &Path, version: u8) {
-    let shelf = DiskShelf::open_for_writing(directory).unwrap();
-    let mut store = Store::open(shelf, Retention::default(), true).unwrap();
+    let disk = Disk::open_for_writing(directory).unwrap();
+    let mut store = Store::open(Directory::Disk(disk), Keep::default(), None).unwrap();
     let imported = [&b"FWIM"[..], &[version], &[0; 4]].concat();
-    store.add(std::iter::empty(), Some(Origin { imported, zone: None })).unwrap();
+    let changes = store.change_meta(&Meta { imported, ..Meta::default() }).unwrap();
+    store.commit(changes).unwrap();
 }
 
 /// The sums of version 1 are not those of today.
@@ -395,10 +416,7 @@ fn a_list_of_imports_of_a_newer_version_is_left_alone() {
 
 fn as_newer(bytes: &[u8]) -> Vec<u8> {
     let mut newer = bytes.to_vec();
-    newer[4..6].copy_from_slice(&9u16.to_be_bytes());
-    let mut crc = flate2::Crc::new();
-    crc.update(&newer[..8]);
-    newer[8..12].copy_from_slice(&crc.sum().to_be_bytes());
+    newer[4] = 9;
     newer
 }
 
@@ -418,7 +436,7 @@ fn a_newer_file_is_left_alone() {
         assert_eq!(
             ran.stderr,
             format!(
-                "fwstat: {text}/{name} was written by a newer fwstat (format 9, this one knows up to 4): it is left as \
+                "fwstat: {text}/{name} was written by a newer fwstat (format 9, this one reads up to 1): it is left as \
                  it is; use the newer fwstat\n"
             )
         );

@@ -2,20 +2,27 @@
 
 mod common;
 
-use common::generate::random::Random;
-use fwstat::calendar::{Date, Month};
-use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
-use fwstat::query::history::Retention;
-use fwstat::stats::countries::{Atlas, Country};
-use fwstat::stats::day::Day;
-use fwstat::store::history::{AddedDay, Store};
-use fwstat::store::records::{self, Form};
-use fwstat::store::shelf::MemoryShelf;
+use std::cell::RefCell;
+use std::rc::Rc;
 
-/// Enough for months that have lost their days; older ones are as large as these.
-const DAYS: i32 = 500;
+use common::generate::random::Random;
+use fwstat::calendar::{Calendar, Date, Month};
+use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
+use fwstat::live::{Brought, Commit, Engine, Input, Now};
+use fwstat::stats::countries::{Country, CountryLookup};
+use fwstat::stats::day::Day;
+use fwstat::stats::summary::DaySummary;
+use fwstat::store::directory::Directory;
+use fwstat::store::pieces::{self, State};
+use fwstat::store::{Keep, Store};
+
+/// Seventeen months: three of them have lost their days; older ones are as large as these.
+const MONTHS: usize = 17;
 /// What stays of ten years, all in all.
-const MOST_KEPT: usize = 1_000_000;
+const MOST_KEPT: usize = 1_500_000;
+/// What is written to flash on one day.
+const MOST_WRITTEN: u64 = 150_000;
+const SALT: u64 = 3;
 
 const TRIED: [u16; 24] = [
     23, 22, 80, 443, 3389, 5060, 8080, 445, 1433, 2323, 8443, 5555, 6379, 3306, 7547, 21, 25, 81, 8081,
@@ -35,20 +42,24 @@ impl Home {
         Home { random, regulars }
     }
 
-    fn day(&mut self, date: Date) -> Day {
-        let mut day = self.counted(date);
+    fn day(&mut self, date: Date) -> DaySummary {
+        let mut day = Day::new(date, SALT);
+        for event in self.events(date) {
+            day.add(&event, (event.time.rem_euclid(86_400) / 3600) as u8);
+        }
         day.measure_countries(Some(&mut Spread));
-        day
+        day.to_closed()
     }
 
-    fn counted(&mut self, date: Date) -> Day {
+    /// In no order.
+    fn events(&mut self, date: Date) -> Vec<Event> {
         let random = &mut self.random;
         for _ in 0..6 {
             let gone = random.below(300) as usize;
             self.regulars[gone] = random.next() as u32;
         }
         let passers: Vec<u32> = (0..1700).map(|_| random.next() as u32).collect();
-        let mut day = Day::new(date);
+        let mut events = Vec::new();
         let midnight = i64::from(date.0) * 86_400;
         for number in 0..7000u32 {
             let second = random.below(86_400) as i64;
@@ -65,8 +76,7 @@ impl Home {
                 _ => Class::Attempt,
             };
             let udp = class == Class::Attempt && matches!(port, 5060 | 123 | 1900) || random.one_in(10);
-            day.add(
-                &Event {
+            events.push(Event {
                     time: midnight + second,
                     source: Address::v4(source),
                     destination: Address::v4(0xc633_6414),
@@ -84,18 +94,16 @@ impl Home {
                     class,
                     verdict: Verdict::Drop,
                     unhashed: false,
-                },
-                (second / 3600) as u8,
-            );
+            });
         }
-        day
+        events
     }
 }
 
 /// Attempts come from 120 countries, half of them from the first nine or so, as the real ones do.
 struct Spread;
 
-impl Atlas for Spread {
+impl CountryLookup for Spread {
     fn country_of(&mut self, address: Address) -> Option<Country> {
         let network = Random::new(address.low >> 12).next();
         let share = (network % 10_000) as f64 / 10_000.0;
@@ -104,60 +112,90 @@ impl Atlas for Spread {
     }
 }
 
-#[test]
-fn ten_years_of_a_busy_home_take_less_than_a_megabyte() {
-    let mut store = Store::open(MemoryShelf::new(), Retention::default(), true).unwrap();
+/// The newest months of a store, a month at a time, and what the rules then demand.
+fn seventeen_months() -> (Store, Home, Date) {
+    let mut store = Store::open(Directory::Memory(Default::default()), Keep::default(), Some(SALT)).unwrap();
     let mut home = Home::new();
-    // A month at a time, which is quicker than each day alone; the last ones as a router does it.
-    // The most days that still have their hours: 69.
-    let last = 20_009;
-    let mut days: Vec<_> = (last - DAYS + 1..=last).map(Date).collect();
-    let recent = days.split_off(days.len() - 35);
-    let mut add = |dates: &[Date]| {
-        let added = dates.iter().map(|date| {
-            let day = home.day(*date);
-            Ok(AddedDay { day: day.to_kept(), whole: Some(records::write_whole_day(&day, Form::Packed)) })
-        });
-        store.add(added, None).unwrap();
+    let newest = Month::parse("2026-10").unwrap();
+    let months = (0..MONTHS as i32).rev().map(|before| Month(newest.0 - before));
+    for month in months {
+        let dates: Vec<Date> = (month.first_day().0..=month.last_day().0).map(Date).collect();
+        let added = store.add(&dates, dates.iter().map(|date| Ok(home.day(*date)))).unwrap();
+        store.commit(added.changes).unwrap();
+    }
+    while let Some((changes, _)) = store.maintain(0).unwrap() {
+        store.commit(changes).unwrap();
+    }
+    (store, home, newest.last_day())
+}
+
+#[test]
+fn ten_years_of_a_busy_home_take_less_than_a_megabyte_and_a_half() {
+    let (store, ..) = seventeen_months();
+    let directory = store.directory();
+    let size = |name: String| {
+        let bytes = directory.read(&name).unwrap().map_or(0, |bytes| bytes.len());
+        (name, bytes)
     };
-    days.chunk_by(|day, next| day.month() == next.month()).for_each(&mut add);
-    recent.chunks(1).for_each(&mut add);
-    let shelf = store.shelf();
-    let sizes: Vec<(String, usize)> = shelf
-        .names()
-        .unwrap()
-        .into_iter()
-        .map(|name| (name.clone(), shelf.read(&name).unwrap().map_or(0, |bytes| bytes.len())))
-        .collect();
-    let first_day = Retention::default().first_day(Date(last)).month();
-    let is_old = |name: &String| {
-        name.strip_suffix(".fws").and_then(Month::parse).is_some_and(|month| month < first_day)
-    };
-    let old: Vec<usize> = sizes.iter().filter(|(name, _)| is_old(name)).map(|(_, size)| *size).collect();
-    let months = sizes.iter().filter(|(name, _)| name.starts_with("20")).count();
-    let more = Retention::default().months as usize - months;
+    let sizes: Vec<(String, usize)> = directory.names().unwrap().into_iter().map(size).collect();
+    let months: Vec<usize> =
+        sizes.iter().filter(|(name, _)| name.starts_with("20")).map(|(_, size)| *size).collect();
+    let keep = Keep::default();
+    assert_eq!(months.len(), MONTHS);
+    let (old, with_days) = months.split_at(MONTHS - keep.days);
+    assert!(old.iter().max() < with_days.iter().min(), "{months:?}");
+    let more = keep.months - MONTHS;
     let total = sizes.iter().map(|(_, size)| size).sum::<usize>() + more * old.iter().max().unwrap();
     eprintln!("{total} bytes, with {more} more months like the largest of {old:?}: {sizes:?}");
     assert!(total <= MOST_KEPT, "{total} bytes");
 }
 
+/// At hourly commits, with the close of the last day of a month, which writes most.
 #[test]
-fn the_files_are_the_same_whether_the_last_day_was_known_or_not() {
-    let files = |known: bool| {
-        let mut home = Home::new();
-        let mut store = Store::open(MemoryShelf::new(), Retention::default(), true).unwrap();
-        // Hours go from the first ones at once, from the others with the next part.
-        for part in [20_000..20_100, 20_100..20_130, 20_130..20_132] {
-            let last = Date(part.end - 1);
-            let added: Vec<_> =
-                part.map(|date| Ok(AddedDay { day: home.day(Date(date)).to_kept(), whole: None })).collect();
-            match known {
-                true => store.add_up_to(last, added, None).unwrap(),
-                false => store.add(added, None).unwrap(),
-            }
+fn a_day_of_a_busy_home_writes_less_than_150_kilobytes() {
+    let (mut store, mut home, last) = seventeen_months();
+    let mut engine = Engine::new(Calendar::utc(), store.salt(), 200);
+    engine.lookup = Some(Rc::new(RefCell::new(Spread)));
+    let mut written = 0;
+    let midnight = i64::from(last.0) * 86_400;
+    let mut events = home.events(last);
+    events.sort_by_key(|event| event.time);
+    let mut events = events.into_iter().peekable();
+    let now = |time: i64| Now { boot_ms: (time - midnight + 60) as u64 * 1000, wall: time };
+    engine.clock_told(now(midnight));
+    let mut begun = 0u16;
+    for hour in 1..=24 {
+        let end = midnight + hour * 3600;
+        let begin = engine.look(now(end - 3600));
+        engine.tick(begin);
+        while let Some(mut event) = events.next_if(|event| event.time < end) {
+            // No two of them are copies of one packet.
+            begun = begun.wrapping_add(1);
+            event.fingerprint = u64::from(begun);
+            let now = engine.look(now(event.time));
+            engine.take(now, Input::Nflog, Brought::Event(&mut event, None, None));
         }
-        let names = store.shelf().names().unwrap();
-        names.into_iter().map(|name| (store.shelf().read(&name).unwrap(), name)).collect::<Vec<_>>()
-    };
-    assert!(files(true) == files(false));
+        let over = engine.look(now(end));
+        engine.tick(over);
+        let Commit { closed, part } = engine.begin_commit(false);
+        let mut changes = Vec::new();
+        if let Some(part) = part {
+            let state = State { serial: hour.cast_unsigned(), date: Some(last), ..State::default() };
+            let bytes = pieces::encode_part(store.salt(), &state, &part.day, &part.samples);
+            changes.push((pieces::name_of(last, hour as u32), Some(bytes)));
+        }
+        if !closed.is_empty() {
+            assert_eq!(hour, 24);
+            for (name, ..) in store.pieces().unwrap() {
+                changes.extend(store.remove_piece(&name).unwrap());
+            }
+            let dates: Vec<Date> = closed.iter().map(|day| day.date).collect();
+            changes.extend(store.add(&dates, closed.into_iter().map(Ok)).unwrap().changes);
+        }
+        written += store.commit(changes).unwrap();
+        engine.end_commit(true);
+    }
+    assert!(events.next().is_none());
+    eprintln!("{written} bytes written in a day");
+    assert!(written <= MOST_WRITTEN, "{written}");
 }

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use fwstat::input::logd::{LogFeed, LogdCounts, Mark};
-use fwstat::output::blobmsg::{AnswerError, Answers, BusCommand, FwstatObject};
+use fwstat::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, FwstatObject, Reply};
 use fwstat::query::question::{Question, Topic};
 use fwstat::ubus::call::{CallError, call};
 use fwstat::ubus::{Connection, Status, blob};
@@ -35,6 +35,8 @@ struct Seen {
     commands: Vec<BusCommand>,
     /// `kernel` or `syslog`, and the text.
     entries: Vec<String>,
+    /// Answers that follow.
+    later: Vec<(u64, Answered)>,
     counts: LogdCounts,
     mark: Option<Mark>,
     registered: Option<u32>,
@@ -43,20 +45,31 @@ struct Seen {
 }
 
 impl Answers for Seen {
-    fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError> {
+    fn answer(&mut self, question: &Question) -> Reply {
         self.questions.push(question.clone());
-        match question.topic {
+        let answered = match question.topic {
             Topic::Countries => Err(AnswerError::NoData("no country database".into())),
             Topic::Recent => Ok(blob::from_value(&json!({ "events": vec!["x".repeat(1000); 1000] }))),
             _ => Ok(blob::from_value(
                 &json!({"topic": question.topic.name(), "limit": question.limit, "complete": true}),
             )),
+        };
+        // Every second answer takes a while.
+        let number = self.questions.len() as u64;
+        if number.is_multiple_of(2) {
+            self.later.push((number, answered));
+            return Reply::Later(number);
         }
+        Reply::Now(answered)
     }
 
-    fn command(&mut self, command: BusCommand) -> Result<BlobMsgTable, AnswerError> {
+    fn command(&mut self, command: BusCommand) -> Reply {
         self.commands.push(command);
-        Ok(BlobMsgTable::empty())
+        Reply::Now(Ok(BlobMsgTable::empty()))
+    }
+
+    fn finished(&mut self) -> Vec<(u64, Answered)> {
+        std::mem::take(&mut self.later)
     }
 }
 
@@ -88,6 +101,7 @@ impl Station {
                 };
                 if let Some(outgoing) = connection.outgoing() {
                     object.on_time(now, outgoing);
+                    object.send_finished(outgoing, &mut *seen);
                     feed.on_time(now, outgoing, &mut give);
                     for (name, data) in events.lock().unwrap().drain(..) {
                         outgoing.send_event(&name, &data);

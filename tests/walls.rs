@@ -150,7 +150,7 @@ fn wire_is_pure_and_says_nothing() {
     assert_eq!(places(&["parse"], &words), NONE);
     let words = [".unwrap()", ".expect("];
     assert_eq!(
-        places(&["parse", "store/format", "store/codec", "store/packed", "store/records"], &words),
+        places(&["parse", "store/container", "store/codec", "store/sections", "store/month", "store/meta", "store/deferred"], &words),
         NONE
     );
 }
@@ -165,7 +165,7 @@ fn faces_compute_no_figure() {
 #[test]
 fn the_formats_of_the_store_touch_no_disk() {
     let words = ["std::fs", "std::net::Tcp", "std::time", "std::env", "nix::"];
-    assert_eq!(places(&["store/format", "store/codec", "store/packed", "store/records"], &words), NONE);
+    assert_eq!(places(&["store/container", "store/codec", "store/sections", "store/month", "store/meta", "store/deferred"], &words), NONE);
 }
 
 #[test]

@@ -229,7 +229,9 @@ fn read_into(
     let (known, unknown) = match Imported::decode(&meta.imported) {
         Ok(known) => (known, None),
         Err(Unreadable::Newer(why)) => return Err(Failure(format!("{why}; use the newer fwstat"))),
-        Err(Unreadable::Lost(_)) if meta.imported.is_empty() => (Imported::new(), None),
+        Err(Unreadable::Lost(_)) if meta.imported.is_empty() && store.damage().next().is_none() => {
+            (Imported::new(), None)
+        }
         Err(Unreadable::Lost(why)) => {
             (Imported::new(), Some(format!("{why}; a file that was imported before is counted again")))
         }

@@ -3,10 +3,11 @@
 
 use std::io::Read;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use fwstat::calendar::{Calendar, Date, Month};
+use fwstat::calendar::{Calendar, Month};
 use fwstat::config::{Config, zones};
-use fwstat::event::{Address, Origin};
+use fwstat::event::{Address, Class, Origin};
 use fwstat::geoip::mmdb::{Bytes, Layout, Walk};
 use fwstat::input::gzip::Gzip;
 use fwstat::input::imported::Imported;
@@ -21,11 +22,13 @@ use fwstat::parse::packet::Packet;
 use fwstat::parse::syslog::Tag;
 use fwstat::parse::{json, line, nflog};
 use fwstat::paths::Paths;
+use fwstat::query::history::{self, History, Need};
 use fwstat::query::question::{MAX_LIMIT, Question};
 use fwstat::stats::countries::Country;
-use fwstat::store::aside::Aside;
-use fwstat::store::format::{self, Kind, Payload, PayloadForm};
-use fwstat::store::records::{self, Form};
+use fwstat::stats::summary::DaySummary;
+use fwstat::store::container::{self, Kind, Section};
+use fwstat::store::directory::{Directory, Open};
+use fwstat::store::{Keep, Store, ledger, pieces};
 use fwstat::ubus::blob;
 use fwstat::ubus::link::{BusEvent, Link};
 use ubus::blobmsg::BlobMsgTable;
@@ -71,37 +74,75 @@ pub fn login_line(data: &[u8]) {
     }
 }
 
-/// A file of the store. What is read must read the same when it is written again.
+/// A file of the store, whatever it is taken for: a month, a piece of an open day, the rest. What is readable of a month
+/// must be readable again after a day was added to it. Sections are also tried without the checksums around them.
 pub fn store_file(data: &[u8]) {
-    let Ok(contents) = format::read(data) else { return };
-    for block in &contents.blocks {
-        match block.kind {
-            Kind::Day => {
-                if let Ok(day) = records::read_day(Date(block.key), &block.payload) {
-                    let again = records::write_day(&day, Form::Packed);
-                    assert_eq!(records::read_day(day.date, &again).as_ref(), Ok(&day));
-                }
-            }
-            Kind::Month => drop(records::read_month(Month(block.key), &block.payload)),
-            Kind::Imported => drop(Imported::decode(&block.payload.bytes)),
-            Kind::Zone => {}
-            Kind::State => drop(fwstat::store::today::decode(data)),
-            Kind::Blocks => drop(fwstat::store::ledger::decode(data)),
-            Kind::Aside => drop(Aside::decode(&block.payload.bytes)),
-        }
-    }
-    let again = format::read(&format::write(&contents.blocks)).expect("the version is ours");
-    assert_eq!((again.blocks, again.damage), (contents.blocks, None));
-    // The records themselves, without the checksums around them.
-    for form in [PayloadForm::Plain, PayloadForm::Packed] {
-        let payload = Payload { bytes: data.to_vec(), form };
-        let _ = records::read_day(Date(18_358), &payload);
-        let _ = records::read_month(Month(603), &payload);
+    read_file(data);
+    for kind in SECTIONS {
+        read_file(&container::write(7, &[Section::plain(kind, data.to_vec())]));
     }
     let _ = Imported::decode(data);
-    let _ = fwstat::store::ledger::read(data);
-    if let Ok(aside) = Aside::decode(data) {
-        assert_eq!(Aside::decode(&aside.encode().bytes), Ok(aside));
+    let _ = ledger::read(data);
+}
+
+const SECTIONS: [Kind; 17] = [
+    Kind::Summary,
+    Kind::Cells,
+    Kind::Totals,
+    Kind::Services,
+    Kind::ServiceHours,
+    Kind::Sources,
+    Kind::SourceHours,
+    Kind::Pairs,
+    Kind::Countries,
+    Kind::Sample,
+    Kind::Addresses,
+    Kind::State,
+    Kind::Deferred,
+    Kind::Imported,
+    Kind::Zone,
+    Kind::Deletions,
+    Kind::Blocks,
+];
+
+const EVERYTHING: [history::Section; 9] = [
+    history::Section::Totals,
+    history::Section::Services,
+    history::Section::ServiceHours,
+    history::Section::Sources,
+    history::Section::SourceHours,
+    history::Section::Pairs,
+    history::Section::Countries,
+    history::Section::Sample,
+    history::Section::Cells,
+];
+
+fn read_file(data: &[u8]) {
+    let month = Month::parse("2020-04").expect("a month");
+    let piece = pieces::name_of(month.first_day(), 0);
+    let file = Arc::new(data.to_vec());
+    let names = [format!("{month}.fws"), piece.clone(), "store.fws".into(), "later.fws".into()];
+    let files = names.map(|name| (name, file.clone())).into_iter().collect();
+    let mut store = Store::open(Directory::Memory(files), Keep::default(), Some(7)).expect("files in memory");
+    if let Ok(meta) = store.meta() {
+        let _ = Imported::decode(&meta.imported);
+    }
+    let _ = store.later();
+    let _ = store.piece(&piece);
+    if let Ok(file) = Open::from_bytes(data.to_vec()) {
+        ledger::from_file(&file);
+    }
+    for class in Class::ALL {
+        let need = Need::new(class).and(&EVERYTHING, month.first_day(), month.last_day());
+        let _ = store.month(month, &need);
+    }
+    let date = month.last_day();
+    let Ok(added) = store.add(&[date], [Ok(DaySummary::new(date))]) else { return };
+    let changes = added.changes.into_iter().map(|(name, bytes)| (name, Arc::new(bytes.unwrap_or_default())));
+    let mut again = Store::open(Directory::Memory(changes.collect()), Keep::default(), Some(7)).expect("the same");
+    for class in Class::ALL {
+        let need = Need::new(class).and(&EVERYTHING, month.first_day(), month.last_day());
+        assert_eq!(again.month(month, &need).damage, None);
     }
 }
 
