@@ -138,7 +138,9 @@ fn add(store: &mut Store, days: &[DaySummary]) {
 /// With all days of this salt, a month at a time.
 fn store(salt: u64) -> Store {
     let mut store = empty(salt);
-    days(salt).chunk_by(|day, next| day.date.month() == next.date.month()).for_each(|days| add(&mut store, days));
+    days(salt)
+        .chunk_by(|day, next| day.date.month() == next.date.month())
+        .for_each(|days| add(&mut store, days));
     store
 }
 
@@ -211,7 +213,8 @@ fn truth((from, to): (Date, Date)) -> Range {
         found.map(|((_, port), set)| (*port, set)).collect::<Vec<_>>()
     };
     let light = |from: Date, to: Date| {
-        let found = MADE.tried.iter().filter(|(date, _, port, _)| *port >= 10_000 && (from..=to).contains(date));
+        let found =
+            MADE.tried.iter().filter(|(date, _, port, _)| *port >= 10_000 && (from..=to).contains(date));
         found.map(|(_, source, ..)| *source).collect::<Vec<_>>()
     };
     let days = (from.0..=to.0).map(Date).map(|date| count(&sets(date, date), &light(date, date)));
@@ -329,7 +332,11 @@ fn more_of_a_day_that_is_over_counts_nobody_twice() {
         let row = told.iter().find(|told| told.port == Some(port) && told.country.is_none()).unwrap();
         let truth = truth.all[&(Some(port), None)] + more;
         if let Some(number) = row.number {
-            assert!(number.abs_diff(truth) <= row.error * 3 / 2, "{port}: {number} +- {} of {truth}", row.error);
+            assert!(
+                number.abs_diff(truth) <= row.error * 3 / 2,
+                "{port}: {number} +- {} of {truth}",
+                row.error
+            );
         }
     }
 }
@@ -357,6 +364,11 @@ fn a_flood_of_forged_sources_makes_nothing_wrong() {
         let truth = truth.all[&(told.port, None)] + flood;
         assert!(told.number.is_some() || flood == 0, "{:?}", told.port);
         let Some(number) = told.number else { continue };
-        assert!(number.abs_diff(truth) <= told.error * 3 / 2, "{:?}: {number} +- {} of {truth}", told.port, told.error);
+        assert!(
+            number.abs_diff(truth) <= told.error * 3 / 2,
+            "{:?}: {number} +- {} of {truth}",
+            told.port,
+            told.error
+        );
     }
 }

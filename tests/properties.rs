@@ -138,7 +138,9 @@ fn store(parts: Vec<Spool>) -> Stored {
             let mut day = Day::new(*date, SALT);
             day.add_summary(&stored.summary, &stored.samples);
             if dates.first() == Some(date) || dates.last() == Some(date) {
-                open.entry(*date).or_insert_with(|| Day::new(*date, SALT)).add_summary(&stored.summary, &stored.samples);
+                open.entry(*date)
+                    .or_insert_with(|| Day::new(*date, SALT))
+                    .add_summary(&stored.summary, &stored.samples);
             } else {
                 closed_dates.insert(*date);
                 closed.push(if part.is_whole(*date) { close(&mut day, None) } else { stored.summary });

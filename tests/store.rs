@@ -13,9 +13,9 @@ use std::process::{Command, Stdio};
 
 use common::fwstat::{PROGRAM, answer, command, run, run_with_input, scratch, shipped};
 use common::generate::random::Random;
+use fwstat::calendar::Date;
 use fwstat::cli::arguments::Input;
 use fwstat::cli::offline;
-use fwstat::calendar::Date;
 use fwstat::output::json;
 use fwstat::query::question::{Prefix, Question, Topic};
 use fwstat::store::directory::{Directory, Disk};
@@ -377,7 +377,10 @@ fn a_lost_list_of_imports_does_not_count_twice_unsaid() {
     list[last / 2] ^= 1;
     fs::write(store.join("store.fws"), list).unwrap();
     let said = import(&store, &small.first).unwrap();
-    assert!(said.iter().any(|said| said.contains("a file that was imported before is counted again")), "{said:?}");
+    assert!(
+        said.iter().any(|said| said.contains("a file that was imported before is counted again")),
+        "{said:?}"
+    );
     assert_ne!(whole_but_damaged(&store), expected);
 }
 

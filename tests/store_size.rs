@@ -14,7 +14,7 @@ use fwstat::stats::day::Day;
 use fwstat::stats::summary::DaySummary;
 use fwstat::store::directory::Directory;
 use fwstat::store::pieces::{self, State};
-use fwstat::store::{Keep, Store};
+use fwstat::store::{Keep, Store, Upkeep};
 
 /// Seventeen months: three of them have lost their days; older ones are as large as these.
 const MONTHS: usize = 17;
@@ -77,23 +77,23 @@ impl Home {
             };
             let udp = class == Class::Attempt && matches!(port, 5060 | 123 | 1900) || random.one_in(10);
             events.push(Event {
-                    time: midnight + second,
-                    source: Address::v4(source),
-                    destination: Address::v4(0xc633_6414),
-                    fingerprint: 0,
-                    uptime: 0,
-                    count: 1,
-                    source_port: 40_000,
-                    port,
-                    length: 44,
-                    path: PathId(0),
-                    protocol: if udp { protocol::UDP } else { protocol::TCP },
-                    flags: 2,
-                    icmp_type: 0,
-                    icmp_code: 0,
-                    class,
-                    verdict: Verdict::Drop,
-                    unhashed: false,
+                time: midnight + second,
+                source: Address::v4(source),
+                destination: Address::v4(0xc633_6414),
+                fingerprint: 0,
+                uptime: 0,
+                count: 1,
+                source_port: 40_000,
+                port,
+                length: 44,
+                path: PathId(0),
+                protocol: if udp { protocol::UDP } else { protocol::TCP },
+                flags: 2,
+                icmp_type: 0,
+                icmp_code: 0,
+                class,
+                verdict: Verdict::Drop,
+                unhashed: false,
             });
         }
         events
@@ -123,8 +123,9 @@ fn seventeen_months() -> (Store, Home, Date) {
         let added = store.add(&dates, dates.iter().map(|date| Ok(home.day(*date)))).unwrap();
         store.commit(added.changes).unwrap();
     }
-    while let Some((changes, _)) = store.maintain(0).unwrap() {
-        store.commit(changes).unwrap();
+    // One of each a day's close: as many closes as there are months.
+    while let Some(demanded) = store.maintain(0, Upkeep::ALL).unwrap() {
+        store.commit(demanded.changes).unwrap();
     }
     (store, home, newest.last_day())
 }

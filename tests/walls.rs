@@ -150,7 +150,18 @@ fn wire_is_pure_and_says_nothing() {
     assert_eq!(places(&["parse"], &words), NONE);
     let words = [".unwrap()", ".expect("];
     assert_eq!(
-        places(&["parse", "store/container", "store/codec", "store/sections", "store/month", "store/meta", "store/deferred"], &words),
+        places(
+            &[
+                "parse",
+                "store/container",
+                "store/codec",
+                "store/sections",
+                "store/month",
+                "store/meta",
+                "store/deferred"
+            ],
+            &words
+        ),
         NONE
     );
 }
@@ -165,7 +176,20 @@ fn faces_compute_no_figure() {
 #[test]
 fn the_formats_of_the_store_touch_no_disk() {
     let words = ["std::fs", "std::net::Tcp", "std::time", "std::env", "nix::"];
-    assert_eq!(places(&["store/container", "store/codec", "store/sections", "store/month", "store/meta", "store/deferred"], &words), NONE);
+    assert_eq!(
+        places(
+            &[
+                "store/container",
+                "store/codec",
+                "store/sections",
+                "store/month",
+                "store/meta",
+                "store/deferred"
+            ],
+            &words
+        ),
+        NONE
+    );
 }
 
 #[test]

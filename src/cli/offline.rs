@@ -256,7 +256,7 @@ fn read_into(
         let settings = collect::Settings { calendar, lookup, order, salt, latest };
         let mut collector = Collector::new(settings, spool);
         let mut imported = known.clone();
-        let mut seen = SeenMessages::from_bytes(&meta.seen).unwrap_or_else(SeenMessages::new);
+        let mut seen = SeenMessages::from_bytes(&meta.seen).unwrap_or_default();
         let mut out_of_order = false;
         let mut count = |events: &[Event]| {
             collector.count(events).map_err(|error| match error {
@@ -386,7 +386,9 @@ impl Adding<'_> {
             let Some(spooled) = self.spool.read(date).map_err(|error| Failure(error.to_string()))? else {
                 continue;
             };
-            let mut day = self.pieces_of(date, &pieces, Some(&mut changes))?;
+            // The daemon's pieces stay as they are: its copy in RAM may hold the same.
+            let imports = self.of_imports(date, &pieces)?;
+            let mut day = self.pieces_of(date, &imports, Some(&mut changes))?;
             day.add_summary(&spooled.summary, &spooled.samples);
             let number = pieces.iter().filter(|piece| piece.1 == date).map(|piece| piece.2 + 1).max();
             let state = State { date: Some(date), ..State::default() };
@@ -433,6 +435,17 @@ impl Adding<'_> {
         changes.extend(self.store.change_later(&self.later)?);
         self.store.commit(changes)?;
         Ok(added.left_out)
+    }
+
+    /// The pieces of a day that imports left.
+    fn of_imports(&mut self, date: Date, pieces: &[(String, Date, u32)]) -> Result<Vec<(String, Date, u32)>> {
+        let mut imports = Vec::new();
+        for piece in pieces.iter().filter(|piece| piece.1 == date) {
+            if self.store.piece(&piece.0)?.is_some_and(|saved| saved.state.serial == 0) {
+                imports.push(piece.clone());
+            }
+        }
+        Ok(imports)
     }
 
     /// The sum of the pieces of a day, which are removed if there are `changes`.

@@ -31,8 +31,7 @@ fn no_file_means_the_defaults_of_the_table() {
     assert_eq!(config.zone, ["wan"]);
     assert_eq!(config.database, "/etc/fwstat");
     assert_eq!(config.commit_interval, Duration::from_secs(3600));
-    assert_eq!(config.keep_hours.as_secs() / 86_400, 60);
-    assert_eq!(config.keep_days.as_secs() / 86_400, 400);
+    assert_eq!((config.keep_hours, config.keep_days), (2, 14));
     let guard = config.guard;
     assert_eq!(guard.enabled, GuardMode::Off);
     assert_eq!(guard.flood, Rate { count: 200, window: Duration::from_secs(60) });

@@ -22,7 +22,7 @@ mod outside;
 mod reload;
 mod ruleset;
 mod running;
-mod store;
+pub(crate) mod store;
 mod surroundings;
 pub mod zone;
 

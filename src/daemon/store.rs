@@ -20,7 +20,8 @@ use crate::stats::deferred::Deferred;
 use crate::stats::summary::DaySummary;
 use crate::store::directory::{Change, Directory, Disk, Open};
 use crate::store::pieces::{self, Saved, State};
-use crate::store::{Deletion, Keep, Meta, Store};
+use crate::store::sections::StoredDay;
+use crate::store::{Deletion, Demanded, Keep, Meta, Store, Upkeep};
 use crate::sys::worker::Worker;
 
 const COPY: &str = "today.fws";
@@ -61,7 +62,7 @@ enum Job {
     /// Prepares a commit of days and of other changes.
     Prepare { closed: Vec<DaySummary>, changes: Vec<Change>, keep: Keep },
     /// Prepares what a rule demands next, as of an instant and a day.
-    Maintain { now: i64, today: Date, keep: Keep },
+    Maintain { now: i64, today: Date, keep: Keep, may: Upkeep },
     /// Moves the files of a published commit to where they belong.
     Finish,
 }
@@ -73,6 +74,8 @@ struct Prepared {
     bytes: u64,
     /// What is to be logged.
     said: Vec<String>,
+    /// Of maintenance: what may still be deleted.
+    left: Option<Upkeep>,
 }
 
 /// What it did.
@@ -104,7 +107,7 @@ fn prepare(store: &mut Store, changes: Vec<Change>, said: Vec<String>) -> Done {
     }
     let names = changes.iter().map(|(name, bytes)| (name.clone(), bytes.is_some())).collect();
     let bytes = changes.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(|bytes| bytes.len() as u64).sum();
-    Done::Prepared(Prepared { names, bytes, said })
+    Done::Prepared(Prepared { names, bytes, said, left: None })
 }
 
 /// One job, on the worker's own handle of the store.
@@ -127,16 +130,22 @@ fn work(store: &mut Store, job: Job) -> Done {
             };
             prepare(store, changes, added.left_out.iter().map(left_out).collect())
         }
-        Job::Maintain { now, today, keep } => {
+        Job::Maintain { now, today, keep, may } => {
             store.set_keep(keep);
             store.set_last(Some(Date(today.0.saturating_add(1))));
             let next = match store.settle(today) {
-                Ok(mut settled) if !settled.is_empty() => Ok(Some(settled.remove(0))),
-                Ok(_) => store.maintain(now),
+                Ok(mut settled) if !settled.is_empty() => {
+                    let (changes, said) = settled.remove(0);
+                    Ok(Some(Demanded { changes, said, left: may }))
+                }
+                Ok(_) => store.maintain(now, may),
                 Err(error) => Err(error),
             };
             match next {
-                Ok(Some((changes, said))) => prepare(store, changes, vec![said]),
+                Ok(Some(Demanded { changes, said, left })) => match prepare(store, changes, vec![said]) {
+                    Done::Prepared(prepared) => Done::Prepared(Prepared { left: Some(left), ..prepared }),
+                    failed => failed,
+                },
                 Ok(None) => Done::Nothing,
                 Err(error) => failed(error),
             }
@@ -162,6 +171,8 @@ pub struct Places {
     extra: Vec<Change>,
     extra_in_flight: Vec<Change>,
     wants_maintenance: bool,
+    /// What may be deleted: nothing before a day's close is on flash.
+    may: Upkeep,
     /// A commit was asked for while another was on its way.
     again: bool,
     restored: bool,
@@ -171,9 +182,14 @@ pub struct Places {
     /// Of what the store remembers, what is shown.
     zone: Option<String>,
     deletions: Vec<Deletion>,
+    /// Of these, the ones of imports that were restored: by day and number.
+    imports: Vec<(Date, u32)>,
     /// Events dated in the future, and whether flash has another state of them.
     pub later: Deferred,
     later_changed: bool,
+    later_in_flight: bool,
+    /// Events dated up to this moment (milliseconds) were taken out of `later`.
+    due: u64,
     said: VecDeque<String>,
     /// Why flash has not everything; `None`: it has.
     pub trouble: Option<String>,
@@ -189,6 +205,28 @@ pub struct Places {
     /// Bytes written to flash since the start.
     total: u64,
     bytes: u64,
+}
+
+/// What flash has of open days.
+#[derive(Default)]
+struct Flash {
+    state: State,
+    pieces: Vec<Piece>,
+}
+
+struct Piece {
+    /// Its day and number.
+    key: (Date, u32),
+    boot: String,
+    is_import: bool,
+    days: Vec<StoredDay>,
+}
+
+impl Flash {
+    fn saved(self, wanted: impl Fn(&Piece) -> bool) -> Saved {
+        let days = self.pieces.into_iter().filter(wanted).flat_map(|piece| piece.days).collect();
+        Saved { days, state: self.state, ..Saved::default() }
+    }
 }
 
 /// Bytes written to flash on a day.
@@ -215,6 +253,7 @@ impl Places {
             extra: Vec::new(),
             extra_in_flight: Vec::new(),
             wants_maintenance: true,
+            may: Upkeep::default(),
             again: false,
             restored: false,
             boot: boot.to_owned(),
@@ -222,8 +261,11 @@ impl Places {
             pieces: Vec::new(),
             zone: None,
             deletions: Vec::new(),
+            imports: Vec::new(),
             later: Deferred::default(),
             later_changed: false,
+            later_in_flight: false,
+            due: 0,
             said: VecDeque::new(),
             trouble: None,
             unfinished: None,
@@ -295,25 +337,27 @@ impl Places {
     fn reopen(&mut self, config: &Config) -> Option<(Saved, bool)> {
         (self.worker, self.store, self.flight, self.prepared) = (None, None, None, None);
         let keep = keep(config);
+        let known = std::mem::take(&mut self.imports);
         let opened = Disk::open_for_writing(&self.directory).and_then(|disk| Ok((disk.share()?, disk)));
-        let disk = match opened {
-            Ok((shared, disk)) => {
-                match Store::open(Directory::Disk(shared), keep, None) {
-                    Ok(store) => self.start_worker(store),
-                    Err(error) => self.trouble = Some(format!("in RAM only: {error}")),
-                }
-                Some(disk)
-            }
+        let (shared, disk) = match opened {
+            Ok((shared, disk)) => (Some(shared), Some(disk)),
             Err(error) => {
                 self.trouble =
                     Some(format!("in RAM only: cannot write to {}: {error}", self.directory.display()));
-                Disk::open(&self.directory).ok()
+                (None, Disk::open(&self.directory).ok())
             }
         };
         let first = !std::mem::replace(&mut self.restored, true);
         let opened = disk.map(|disk| Store::open(Directory::Disk(disk), keep, None));
         let flash = match opened {
             Some(Ok(store)) => {
+                // A new store has no salt yet: both handles must have the same.
+                let salt = Some(store.salt());
+                match shared.map(|shared| Store::open(Directory::Disk(shared), keep, salt)) {
+                    Some(Ok(store)) => self.start_worker(store),
+                    Some(Err(error)) => self.trouble = Some(format!("in RAM only: {error}")),
+                    None => {}
+                }
                 self.store = Some(store);
                 self.read_store()
             }
@@ -325,16 +369,32 @@ impl Places {
             None => None,
         };
         if !first {
-            return flash.map(|saved| (saved, false));
+            // What this boot wrote is in RAM.
+            let saved = flash
+                .map(|flash| flash.saved(|piece| piece.boot != self.boot && !known.contains(&piece.key)));
+            return saved.map(|saved| (saved, false));
         }
         let copy = open_copy(&self.run.join(COPY)).and_then(|file| pieces::decode(&file));
         let (mut saved, on_flash) = match (flash, copy) {
             (Some(flash), Some(copy)) if copy.state.serial > flash.state.serial => {
-                let on_flash = copy.state.on_flash;
+                // Flash may not know yet that these were taken.
+                drop(self.later.take_until(copy.state.due));
+                self.due = copy.state.due;
+                let on_flash = copy.state.on_flash && self.imports.is_empty();
                 (with_others(copy, flash), on_flash)
             }
             (None, Some(copy)) => (copy, false),
-            (Some(flash), _) => (flash, true),
+            (Some(flash), copy) => {
+                let on_flash = self.imports.is_empty();
+                let mut saved = flash.saved(|_| true);
+                // What waits for the clock is on no flash. Once the clock was believed, it had its days.
+                if saved.state.believed.is_none()
+                    && let Some(copy) = copy.filter(|copy| copy.state.boot == saved.state.boot)
+                {
+                    saved.deferred = copy.deferred;
+                }
+                (saved, on_flash)
+            }
             (None, None) => return None,
         };
         self.serial = saved.state.serial;
@@ -357,26 +417,25 @@ impl Places {
     }
 
     /// What is remembered besides months, and the pieces of open days.
-    fn read_store(&mut self) -> Option<Saved> {
+    fn read_store(&mut self) -> Option<Flash> {
         let store = self.store.as_mut()?;
         let Meta { zone, deletions, .. } = store.meta().unwrap_or_default();
         (self.zone, self.deletions) = (zone, deletions);
         self.later = store.later().unwrap_or_default();
         self.bytes = store.directory().size();
         self.pieces = store.pieces().unwrap_or_default();
-        let mut all: Option<Saved> = None;
-        for (name, ..) in &self.pieces {
-            let Ok(Some(saved)) = store.piece(name) else { continue };
-            all = Some(match all {
-                None => saved,
-                Some(mut known) => {
-                    known.days.extend(saved.days);
-                    if saved.state.serial >= known.state.serial {
-                        known.state = saved.state;
-                    }
-                    known
-                }
-            });
+        let mut all: Option<Flash> = None;
+        for (name, date, number) in &self.pieces {
+            let Ok(Some(Saved { days, state, .. })) = store.piece(name) else { continue };
+            let all = all.get_or_insert_default();
+            let (key, is_import) = ((*date, *number), state.serial == 0);
+            if is_import {
+                self.imports.push(key);
+            }
+            all.pieces.push(Piece { key, boot: state.boot.clone(), is_import, days });
+            if state.serial >= all.state.serial {
+                all.state = state;
+            }
         }
         all
     }
@@ -403,6 +462,8 @@ impl Places {
         if let Some(store) = &mut self.store {
             store.set_last(Some(Date(today.0.saturating_add(1))));
         }
+        // The time of a month that was set aside may have come.
+        self.wants_maintenance = true;
     }
 
     /// Bytes written to flash on the day of the clock.
@@ -425,6 +486,8 @@ impl Places {
             believed: engine.clock_offset(),
             on_flash: false,
             written,
+            due: 0,
+            imports: Vec::new(),
         }
     }
 
@@ -446,16 +509,13 @@ impl Places {
             Directory::Memory(_) => false,
         });
         if self.worker.is_none() || gone || self.trouble.is_some() {
-            // What is found of the open day now was found before, or is another store's.
-            let salt = self.salt();
+            let (salt, other) = (self.salt(), gone || self.store.is_none());
             let found = self.reopen(config);
-            if self.worker.is_some() && (gone || salt != self.salt()) {
+            if self.worker.is_some() && (other || salt != self.salt()) {
                 engine.forget_commits();
                 engine.set_salt(self.salt());
             }
-            if let Some((mut saved, _)) = found {
-                let open = engine.date();
-                saved.days.retain(|day| Some(day.summary.date) != open && gone);
+            if let Some((mut saved, _)) = found.filter(|_| other) {
                 saved.state.date = None;
                 engine.restore(saved, false);
             }
@@ -479,7 +539,10 @@ impl Places {
         for (name, ..) in self.pieces.iter().filter(|(_, date, _)| is_over(date)) {
             match store.remove_piece(name) {
                 Ok(removed) => changes.extend(removed),
-                Err(error) => self.trouble = Some(error.to_string()),
+                // A piece that stays beside its closed day would be counted twice.
+                Err(error) => {
+                    return self.failed(Purpose::Statistics(false), error.to_string(), engine);
+                }
             }
         }
         if let Some(part) = part {
@@ -497,7 +560,8 @@ impl Places {
             }
             self.zone = zone;
         }
-        if std::mem::take(&mut self.later_changed) {
+        self.later_in_flight = std::mem::take(&mut self.later_changed);
+        if self.later_in_flight {
             changes.extend(store.change_later(&self.later).unwrap_or_default());
         }
         let purpose = Purpose::Statistics(!closed.is_empty());
@@ -520,7 +584,7 @@ impl Places {
         if let Purpose::Statistics(_) = purpose {
             engine.end_commit(false);
         }
-        self.later_changed |= matches!(purpose, Purpose::Statistics(_)) && !self.later.is_empty();
+        self.later_changed |= std::mem::take(&mut self.later_in_flight);
         let waiting = std::mem::take(&mut self.extra_in_flight);
         waiting.into_iter().for_each(|(name, bytes)| self.change(name, bytes));
         self.trouble = Some(format!("in RAM only: {why}"));
@@ -532,7 +596,7 @@ impl Places {
         let wall_ms = now.wall.max(0).cast_unsigned().saturating_mul(1000);
         if engine.clock_is_set() && self.later.first().is_some_and(|first| first <= wall_ms) {
             engine.count_due(&mut self.later, now);
-            self.later_changed = true;
+            (self.later_changed, self.due) = (true, self.due.max(wall_ms));
         }
     }
 
@@ -561,7 +625,7 @@ impl Places {
             && let Some(today) = engine.date().filter(|_| engine.clock_is_set())
         {
             self.wants_maintenance = false;
-            let job = Job::Maintain { now: now.wall, today, keep: keep(config) };
+            let job = Job::Maintain { now: now.wall, today, keep: keep(config), may: self.may };
             self.submit(job, Purpose::Maintenance, engine);
         }
     }
@@ -576,6 +640,7 @@ impl Places {
         match done {
             Done::Prepared(prepared) => {
                 self.flight = Some(purpose);
+                self.may = prepared.left.unwrap_or(self.may);
                 self.prepared = Some(prepared);
             }
             Done::Nothing => {}
@@ -594,7 +659,7 @@ impl Places {
     }
 
     fn publish(&mut self, engine: &mut Engine, now: Now) {
-        let (Some(Prepared { names, bytes, said }), Some(purpose)) =
+        let (Some(Prepared { names, bytes, said, .. }), Some(purpose)) =
             (self.prepared.take(), self.flight.take())
         else {
             return;
@@ -615,12 +680,15 @@ impl Places {
         }
         said.into_iter().for_each(|sentence| self.say(sentence));
         self.extra_in_flight.clear();
+        self.later_in_flight = false;
         self.total = self.total.saturating_add(bytes);
         self.trouble = None;
         if let Purpose::Statistics(closed) = purpose {
             engine.end_commit(true);
             self.last_commit = Some(now.wall);
-            self.wants_maintenance |= closed;
+            if closed {
+                (self.wants_maintenance, self.may) = (true, Upkeep::ALL);
+            }
         }
         self.submit(Job::Finish, Purpose::Finish, engine);
     }
@@ -645,7 +713,12 @@ impl Places {
 
     /// Writes the copy in tmpfs, if anything changed.
     pub fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>) {
-        let state = |engine: &Engine| State { on_flash: engine.is_on_flash(), ..self.state(engine, mark) };
+        let state = |engine: &Engine| State {
+            on_flash: engine.is_on_flash(),
+            due: self.due,
+            imports: self.imports.clone(),
+            ..self.state(engine, mark)
+        };
         let Some(bytes) = engine.copy(state) else { return };
         let (new, path) = (self.run.join("today.new"), self.run.join(COPY));
         let _ = fs::remove_file(&new);
@@ -715,10 +788,16 @@ impl Places {
     }
 }
 
-/// The copy that holds more than flash, with the days that only flash has.
-fn with_others(mut copy: Saved, flash: Saved) -> Saved {
+/// The copy that holds more than flash, with the days that only flash has,
+/// and the imports that it does not hold.
+fn with_others(mut copy: Saved, flash: Flash) -> Saved {
     let known: Vec<Date> = copy.days.iter().map(|day| day.summary.date).chain(copy.state.date).collect();
-    copy.days.extend(flash.days.into_iter().filter(|day| !known.contains(&day.summary.date)));
+    let (imports, ours): (Vec<Piece>, Vec<Piece>) =
+        flash.pieces.into_iter().partition(|piece| piece.is_import);
+    let ours = ours.into_iter().flat_map(|piece| piece.days);
+    copy.days.extend(ours.filter(|day| !known.contains(&day.summary.date)));
+    let new = imports.into_iter().filter(|piece| !copy.state.imports.contains(&piece.key));
+    copy.days.extend(new.flat_map(|piece| piece.days));
     copy
 }
 

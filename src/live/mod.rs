@@ -107,6 +107,8 @@ pub struct Engine {
     closed: Vec<DaySummary>,
     /// Of these, what is being stored.
     storing: Vec<DaySummary>,
+    /// A commit has begun and not ended.
+    committing: bool,
     /// Events from before the wall clock was set, with milliseconds since boot.
     waiting: Deferred,
     health: [Health; 2],
@@ -137,6 +139,7 @@ impl Engine {
             late: None,
             closed: Vec::new(),
             storing: Vec::new(),
+            committing: false,
             waiting: Deferred::default(),
             health: [Health::default(); 2],
             not_seen: Vec::new(),
@@ -186,6 +189,17 @@ impl Engine {
                     self.close(over);
                 }
             }
+        }
+        if self.open.is_none()
+            && let Some(date) = saved.state.date
+        {
+            self.open = Some(Day::new(date, self.salt));
+            self.since.restart(date);
+            self.since_known = on_flash;
+        }
+        if !on_flash || !self.closed.is_empty() {
+            // An import that comes before the commit would find pieces that the copy in RAM holds, too.
+            self.actions.push(Action::Commit);
         }
         self.changed = true;
     }
@@ -469,23 +483,26 @@ impl Engine {
     }
 
     /// What flash is to get: the closed days, and of the open one what it does not have, or all of it if it wants it or
-    /// must. From now on that is being stored; what comes meanwhile is the next commit's.
+    /// must. From now on that is being stored; what comes meanwhile is the next commit's. Without an open day nothing is
+    /// stored: no state would say that it was.
     pub fn begin_commit(&mut self, whole: bool) -> Commit {
         self.settle_late();
-        debug_assert!(self.storing.is_empty());
-        self.storing = std::mem::take(&mut self.closed);
+        debug_assert!(!self.committing);
+        self.committing = true;
         let mut part = None;
         if let Some(day) = &self.open {
+            self.storing = std::mem::take(&mut self.closed);
             if whole || !self.since_known || !self.since.is_whole() {
                 let (services, sources, pairs) = if day.is_whole() { PIECE } else { PIECE_OF_MANY };
                 let focused = day.focused(&Focus::heaviest(services, sources, pairs));
                 let samples = if is_cut(&focused) { day.all_samples() } else { day.samples() };
-                part = (!day.is_empty()).then_some(Part {
+                // An empty part tells the state: a copy from before the days were closed must not win over it.
+                part = (!day.is_empty() || !self.storing.is_empty()).then_some(Part {
                     day: without_countries(focused),
                     samples,
                     whole: true,
                 });
-            } else if !self.since.is_empty() {
+            } else if !self.since.is_empty() || !self.storing.is_empty() {
                 let day = without_countries(self.since.to_summary());
                 part = Some(Part { day, samples: self.since.samples(), whole: false });
             }
@@ -497,6 +514,7 @@ impl Engine {
 
     /// The store has what [`Engine::begin_commit`] gave, or not.
     pub fn end_commit(&mut self, stored: bool) {
+        self.committing = false;
         let storing = std::mem::take(&mut self.storing);
         if !stored {
             self.since_known = false;
@@ -552,7 +570,11 @@ impl Engine {
 
     /// Flash has everything of the open day, and no other day waits for it.
     pub fn is_on_flash(&self) -> bool {
-        self.since_known && self.since.is_empty() && self.late.is_none() && self.closed().next().is_none()
+        !self.committing
+            && self.since_known
+            && self.since.is_empty()
+            && self.late.is_none()
+            && self.closed().next().is_none()
     }
 
     /// Events wait for the wall clock: they are in the copy in RAM, but not on flash.

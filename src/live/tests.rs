@@ -1,152 +1,233 @@
-//! The engine and its store at simulated time.
+//! The engine and the daemon's store at simulated time, on real files.
 
+mod clocks;
+mod counting;
 mod exposed;
 mod flash;
+mod imports;
+mod restarts;
+mod sequences;
 
 use std::cell::Cell;
-use std::io;
-use std::rc::Rc;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::clock::BUILT;
 use super::*;
+use crate::cli::{arguments, offline};
+use crate::config::Config;
+use crate::daemon::store::Places;
 use crate::event::{Address, PathId, Verdict, protocol};
 use crate::query::Answer;
-use crate::query::history::{History, Retention};
 use crate::query::question::{Question, Topic};
-use crate::store::shelf::{Change, MemoryShelf, Shelf};
-use crate::store::today::{self, Keeper, State};
+use crate::store::directory::{Directory, Disk};
+use crate::store::{Keep, Store};
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 86_400;
 /// 2026-06-10 00:00 UTC
 const START: i64 = 1_781_049_600;
 
-/// A shelf in memory that outlives the process, and that can be full.
-#[derive(Clone, Default)]
-struct Flash {
-    files: Rc<std::cell::RefCell<MemoryShelf>>,
-    full: Rc<Cell<bool>>,
-}
+/// A router's file systems: flash, and RAM that a reboot empties.
+struct Disks(PathBuf);
 
-impl Shelf for Flash {
-    fn names(&self) -> io::Result<Vec<String>> {
-        self.files.borrow().names()
+impl Disks {
+    fn new() -> Disks {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let shared = FilePath::new("/dev/shm");
+        let base = if shared.is_dir() { shared.to_path_buf() } else { std::env::temp_dir() };
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = base.join(format!("fwstat-test-{}-{number}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(path.join("flash")).unwrap();
+        std::fs::create_dir_all(path.join("run")).unwrap();
+        Disks(path)
     }
 
-    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.files.borrow().read(name)
+    fn flash(&self) -> PathBuf {
+        self.0.join("flash")
     }
 
-    fn commit(&mut self, changes: Vec<Change>) -> io::Result<()> {
-        if self.full.get() {
-            return Err(io::ErrorKind::StorageFull.into());
+    fn run(&self) -> PathBuf {
+        self.0.join("run")
+    }
+
+    /// What another process sees of the store.
+    fn store(&self) -> Store {
+        Store::open(Directory::Disk(Disk::open(&self.flash()).unwrap()), Keep::default(), None).unwrap()
+    }
+
+    /// Writing fails from now on, or works again.
+    fn set_full(&self, full: bool) {
+        let obstacle = self.flash().join("commit.new");
+        if full {
+            let _ = std::fs::remove_dir_all(&obstacle);
+            std::fs::write(obstacle, "").unwrap();
+        } else {
+            let _ = std::fs::remove_file(obstacle);
         }
-        self.files.borrow_mut().commit(changes)
-    }
-
-    fn describe(&self, name: &str) -> String {
-        name.to_string()
     }
 }
 
-/// A router at simulated time.
+impl Drop for Disks {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A router at simulated time: the daemon without its sockets.
 struct Router {
+    /// What the machine's clocks show.
+    machine: Now,
+    /// What is believed of them.
     now: Now,
     engine: Engine,
-    keeper: Keeper,
-    flash: Flash,
-    copy: Option<Vec<u8>>,
-    serial: u64,
+    places: Places,
+    config: Config,
+    disks: Disks,
+    boots: u32,
+    /// What was logged.
+    said: Vec<String>,
 }
 
 impl Router {
+    /// With NTP's word.
     fn boot(wall: i64, zone: &str) -> Router {
-        Router::start(Now { boot_ms: 10_000, wall }, zone, Flash::default(), None)
+        Router::boot_with(wall, zone, true)
     }
 
-    fn start(now: Now, zone: &str, flash: Flash, copy: Option<Vec<u8>>) -> Router {
-        let (mut keeper, found) = Keeper::open(flash.clone(), Retention::default(), true).unwrap();
-        let newest = keeper.store.months().last().and_then(|month| {
-            let observed = keeper.store.month(*month)?.summary.observed;
-            Some(Date(month.first_day().0 + 31 - observed.leading_zeros().cast_signed()))
-        });
-        let mut engine = Engine::new(Calendar::new(zone).unwrap(), newest, 20);
-        let copied = copy.as_deref().and_then(today::decode);
-        let saved = match (found, copied) {
-            (Some(flash), Some(copy)) if copy.state.serial > flash.state.serial => Some(copy),
-            (Some(flash), _) => Some(flash),
-            (None, copy) => copy,
-        };
-        let serial = saved.as_ref().map_or(0, |saved| saved.state.serial);
-        if let Some(saved) = &saved {
-            engine.restore(saved);
+    fn boot_with(wall: i64, zone: &str, told: bool) -> Router {
+        let machine = Now { boot_ms: 10_000, wall };
+        Router::start(machine, zone, Disks::new(), 0, told, Config::default())
+    }
+
+    fn start(machine: Now, zone: &str, disks: Disks, boots: u32, told: bool, config: Config) -> Router {
+        let config = Config { database: disks.flash().display().to_string(), ..config };
+        let (places, saved) = Places::open(&config, &disks.run(), &format!("boot-{boots}"));
+        let mut engine = Engine::new(Calendar::new(zone).unwrap(), places.salt(), 20);
+        if let Some((saved, on_flash)) = saved {
+            let here = places.is_this_boot(&saved.state);
+            engine.resume_clock(saved.state.believed.filter(|_| here));
+            engine.restore(saved, on_flash);
         }
-        engine.tick(now);
-        Router { now, engine, keeper, flash, copy, serial }
+        if told {
+            engine.look(machine);
+            engine.clock_told(machine);
+        }
+        let mut router =
+            Router { machine, now: machine, engine, places, config, disks, boots, said: Vec::new() };
+        router.look();
+        router.run();
+        router
     }
 
-    fn pass(&mut self, seconds: i64) {
-        self.now.wall += seconds;
-        self.now.boot_ms += seconds as u64 * 1000;
+    /// A turn of the daemon's loop.
+    fn look(&mut self) {
+        self.now = self.engine.look(self.machine);
         self.engine.tick(self.now);
-        if self.engine.actions().contains(&Action::Commit) {
+        if let Some(today) = self.engine.date().filter(|_| self.engine.clock_is_set()) {
+            self.places.set_today(today);
+        }
+        self.places.count_due(&mut self.engine, self.now);
+        let actions = self.engine.actions();
+        self.said.extend(actions.iter().filter_map(|action| match action {
+            Action::Say(sentence) => Some(sentence.clone()),
+            _ => None,
+        }));
+        if actions.contains(&Action::Commit) {
             self.commit();
         }
     }
 
-    fn step(&mut self, seconds: i64) {
-        self.now.wall += seconds;
-        self.pass(0);
+    fn pass(&mut self, seconds: i64) {
+        self.machine.wall += seconds;
+        self.machine.boot_ms += seconds as u64 * 1000;
+        self.look();
     }
 
-    fn state(&mut self, on_flash: bool) -> State {
-        self.serial += 1;
-        State {
-            serial: self.serial,
-            date: self.engine.date(),
-            lost: self.engine.lost_today(),
-            on_flash,
-            written: 0,
-            ..State::default()
+    /// The machine's clock steps.
+    fn step(&mut self, seconds: i64) {
+        self.machine.wall += seconds;
+        self.look();
+    }
+
+    /// NTP's word for what the machine's clock shows.
+    fn ntp(&mut self) {
+        self.engine.look(self.machine);
+        self.engine.clock_told(self.machine);
+        self.look();
+    }
+
+    fn begin_commit(&mut self) {
+        self.places.commit(&self.config, &mut self.engine, None);
+        self.copy();
+    }
+
+    /// Until the store's thread has nothing to do.
+    fn run(&mut self) {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            self.places.turn(&self.config, &mut self.engine, self.now, true);
+            if self.places.wants_commit() {
+                self.begin_commit();
+            }
+            if !self.places.is_busy() {
+                break;
+            }
+            assert!(Instant::now() < until, "the store's thread does not end");
+            std::thread::sleep(Duration::from_micros(30));
         }
+        self.said.extend(self.places.sentences());
     }
 
     fn commit(&mut self) -> bool {
-        let portion = self.engine.portion(self.keeper.wants_whole());
-        if portion == Portion::Nothing && self.engine.closed().is_empty() {
-            return true;
-        }
-        let state = self.state(true);
-        let zone = self.engine.calendar().name().to_string();
-        if self.keeper.commit(self.engine.closed(), &portion, &state, &zone).is_err() {
-            return false;
-        }
-        self.engine.committed();
-        self.copy(true);
-        true
+        self.begin_commit();
+        self.run();
+        self.copy();
+        self.places.trouble.is_none()
     }
 
-    fn copy(&mut self, on_flash: bool) {
-        let state = self.state(on_flash);
-        self.copy = self.engine.copy(|_| state).or(self.copy.take());
+    fn copy(&mut self) {
+        self.places.copy(&mut self.engine, None);
+    }
+
+    /// The copy in RAM as it is now.
+    fn saved_copy(&self) -> Vec<u8> {
+        std::fs::read(self.disks.run().join("today.fws")).unwrap()
+    }
+
+    /// The daemon was killed before it could write a newer copy.
+    fn put_copy(&self, copy: &[u8]) {
+        std::fs::write(self.disks.run().join("today.fws"), copy).unwrap();
     }
 
     /// kill -9 and a new start.
     fn crash(self) -> Router {
-        let Router { now, engine, keeper, flash, copy, .. } = self;
+        let Router { machine, engine, places, disks, boots, config, .. } = self;
         let zone = engine.calendar().name().to_string();
-        drop(keeper);
-        Router::start(now, &zone, flash, copy)
+        drop((engine, places));
+        Router::start(machine, &zone, disks, boots, false, config)
     }
 
     /// Without power: RAM is gone.
     fn power_cut(self) -> Router {
-        let Router { now, engine, flash, .. } = self;
-        Router::start(Now { boot_ms: 10_000, ..now }, engine.calendar().name(), flash, None)
+        let wall = self.machine.wall;
+        self.power_cut_until(wall, true)
+    }
+
+    /// The machine comes back at an instant, as its clock shows it.
+    fn power_cut_until(self, wall: i64, told: bool) -> Router {
+        let Router { engine, places, disks, boots, config, .. } = self;
+        let zone = engine.calendar().name().to_string();
+        drop((engine, places));
+        std::fs::remove_dir_all(disks.run()).unwrap();
+        std::fs::create_dir_all(disks.run()).unwrap();
+        Router::start(Now { boot_ms: 10_000, wall }, &zone, disks, boots + 1, told, config)
     }
 
     fn packet(&mut self, source: u32, port: u16) {
-        self.give(Input::Nflog, event(source, port, self.now.boot_ms), None);
+        self.give(Input::Nflog, event(source, port, self.machine.boot_ms), None);
     }
 
     fn give(&mut self, input: Input, mut event: Event, wall_ms: Option<i64>) {
@@ -159,13 +240,14 @@ impl Router {
     }
 
     fn ask_about(&mut self, question: &Question) -> Answer {
-        self.engine.answer(self.now, question, &mut self.keeper.store).unwrap()
+        let Router { places, engine, now, .. } = self;
+        places.history(|stored| engine.answer(*now, question, stored)).unwrap()
     }
 
     /// `date attempts unique` of all days.
     fn days(&mut self) -> Vec<String> {
-        let from = crate::calendar::Date::from_ymd(1970, 1, 2);
-        let to = crate::calendar::Date::from_ymd(2100, 1, 1);
+        let from = Date::from_ymd(1970, 1, 2);
+        let to = Date::from_ymd(2100, 1, 1);
         let question = Question { from, to, ..Question::new(Topic::Days) };
         match self.ask_about(&question) {
             Answer::Days(answer) => answer
@@ -175,6 +257,12 @@ impl Router {
                 .collect(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The attempts of all months that are answered.
+    fn total(&mut self) -> u64 {
+        let Answer::Months(answer) = self.ask(Topic::Months) else { panic!() };
+        answer.months.iter().map(|row| row.attempts).sum()
     }
 }
 
@@ -202,342 +290,34 @@ fn event(source: u32, port: u16, unique: u64) -> Event {
     }
 }
 
-#[test]
-fn today_is_answered_at_once_and_with_the_month() {
-    let mut router = Router::boot(START, "UTC");
-    for host in 0..10 {
-        router.packet(host, 23);
-    }
-    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
-    assert_eq!((summary.attempts, summary.unique_sources, summary.days), (10, Some(10), 1));
-    assert_eq!(summary.services[0].attempts, 10);
-    assert_eq!(summary.blocks.unwrap().active, 0);
-    router.pass(DAY);
-    router.packet(3, 22);
-    assert_eq!(router.days(), ["2026-06-10 10 10", "2026-06-11 1 1"]);
-    let Answer::Months(months) = router.ask(Topic::Months) else { panic!() };
-    assert_eq!((months.months[0].attempts, months.months[0].unique_sources), (11, Some(10)));
-    let Answer::Recent(recent) = router.ask(Topic::Recent) else { panic!() };
-    assert_eq!((recent.events.len(), recent.cursor), (11, 11));
-    assert_eq!(recent.events[10].time, "2026-06-11T00:00:00+00:00");
-    let after = Question { cursor: 10, ..Question::new(Topic::Recent) };
-    let Answer::Recent(recent) = router.ask_about(&after) else { panic!() };
-    assert_eq!(recent.events.len(), 1);
+/// The machine's own clock, which an import goes by.
+fn real_now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
-#[test]
-fn a_period_is_told_beside_the_one_before_and_what_is_usual() {
-    let mut router = Router::boot(START, "UTC");
-    for day in 1..=9 {
-        for host in 0..day * 10 {
-            router.packet(host, 23);
-        }
-        router.pass(DAY);
-    }
-    router.pass(5 * HOUR);
-    (0..7).for_each(|host| router.packet(host, 22));
-    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
-    let hours: Vec<u64> = summary.hours.unwrap().iter().map(|row| row.attempts).collect();
-    assert_eq!((hours.len(), hours[5], hours.iter().sum::<u64>()), (24, 7, 7));
-    let before = summary.before.unwrap();
-    assert_eq!(
-        (before.to.to_string(), before.attempts, before.unique_sources),
-        ("2026-06-18".into(), 90, Some(90))
-    );
-    assert_eq!(before.hours[0].attempts, 90);
-    assert_eq!(summary.usual_per_day, Some(50.0));
-    let from =
-        Question { from: crate::calendar::Date::from_ymd(2026, 6, 10), ..Question::new(Topic::Summary) };
-    let Answer::Summary(summary) = router.ask_about(&from) else { panic!() };
-    assert!(summary.before.is_none() && summary.usual_per_day.is_none(), "nothing is known of before");
+/// A line of a log with an attempt.
+fn line_at(time: &str, number: u32) -> String {
+    format!(
+        "{time} router kernel: DROP IN=ppp0 OUT= MAC= SRC=203.0.113.{} DST=198.51.100.20 LEN=60 TOS=0x00 PREC=0x00 \
+         TTL=241 ID={number} PROTO=TCP SPT=41234 DPT=23 WINDOW=1024 RES=0x00 SYN URGP=0",
+        number % 250
+    )
 }
 
-#[test]
-fn services_are_told_day_by_day() {
-    let mut router = Router::boot(START, "UTC");
-    for day in 0..3 {
-        (0..=day).for_each(|host| router.packet(host, 23));
-        if day == 1 {
-            router.packet(9, 22);
-        }
-        router.pass(DAY);
-    }
-    let date = |day| crate::calendar::Date::from_ymd(2026, 6, day);
-    let question = Question { from: date(1), to: date(30), daily: true, ..Question::new(Topic::Services) };
-    let Answer::Services(answer) = router.ask_about(&question) else { panic!() };
-    let dates: Vec<String> = answer.dates.unwrap().iter().map(ToString::to_string).collect();
-    assert_eq!(dates, ["2026-06-10", "2026-06-11", "2026-06-12"]);
-    let daily: Vec<_> = answer.services.iter().map(|row| (row.port, row.daily.clone().unwrap())).collect();
-    assert_eq!(daily, [(Some(23), vec![1, 2, 3]), (Some(22), vec![0, 1, 0])]);
-    let wide = Question { from: date(1), to: crate::calendar::Date::from_ymd(2026, 8, 2), ..question };
-    let refused = router.engine.answer(router.now, &wide, &mut router.keeper.store);
-    assert!(refused.unwrap_err().to_string().contains("at most 62 days"));
-}
-
-#[test]
-fn a_crash_loses_nothing_that_was_copied_and_a_power_cut_nothing_committed() {
-    let mut router = Router::boot(START + HOUR, "UTC");
-    for round in 0..5 {
-        for host in 0..20 {
-            router.packet(host + round, 23);
-        }
-        router.commit();
-        router.packet(99, 22);
-        router.copy(false);
-        router.packet(98, 21);
-        // The packet since the copy is gone.
-        router = router.crash();
-    }
-    assert_eq!(router.days(), ["2026-06-10 105 25"]);
-    router.packet(97, 1);
-    router.commit();
-    router.packet(96, 1);
-    router = router.power_cut();
-    assert_eq!(router.days(), ["2026-06-10 106 26"]);
-    for _ in 0..100 {
-        router.packet(97, 1);
-        router.commit();
-    }
-    assert!(router.flash.names().unwrap().len() < 60);
-    assert_eq!(router.power_cut().days(), ["2026-06-10 206 26"]);
-}
-
-#[test]
-fn a_crash_between_the_commit_and_the_copy_counts_nothing_twice() {
-    let mut router = Router::boot(START + HOUR, "UTC");
-    router.packet(1, 23);
-    router.copy(false);
-    let old = router.copy.clone();
-    router.packet(2, 23);
-    router.commit();
-    router.copy = old.clone();
-    router = router.crash();
-    assert_eq!(router.days(), ["2026-06-10 2 2"]);
-    // The same at midnight.
-    router.packet(3, 23);
-    router.copy(false);
-    let old = router.copy.clone();
-    router.pass(DAY);
-    router.copy = old;
-    router = router.crash();
-    assert_eq!(router.days(), ["2026-06-10 3 3"]);
-}
-
-#[test]
-fn without_a_clock_events_wait_and_get_their_hours() {
-    let mut router = Router::boot(500, "UTC");
-    router.pass(60);
-    for host in 0..5000 {
-        router.packet(host, 23);
-    }
-    router.pass(2 * HOUR);
-    router.packet(1, 22);
-    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
-    assert_eq!(summary.attempts, 0);
-    // NTP answers half an hour after midnight.
-    router.now.wall = START + DAY + HOUR / 2;
-    router.pass(0);
-    // Of what had no row only the number and the hour are known.
-    assert_eq!(router.days(), ["2026-06-10 5000 0", "2026-06-11 1 0"]);
-    router.commit();
-    assert_eq!(router.power_cut().days(), ["2026-06-10 5000 0", "2026-06-11 1 0"]);
-}
-
-#[test]
-fn what_waits_for_the_clock_survives_a_crash() {
-    let mut router = Router::boot(500, "UTC");
-    router.pass(60);
-    for host in 0..5000 {
-        router.packet(host, 23);
-    }
-    router.copy(false);
-    // Without events that need a day a commit writes nothing, and the copy stays what it is.
-    router.commit();
-    router = router.crash();
-    router.pass(HOUR);
-    router.packet(1, 22);
-    router.copy(false);
-    router = router.crash();
-    router.now.wall = START + 2 * HOUR + HOUR / 2;
-    router.pass(0);
-    assert_eq!(router.days(), ["2026-06-10 5001 0"]);
-    let Answer::Hours(answer) = router.ask(Topic::Hours) else { panic!() };
-    assert_eq!((answer.hours[0].attempts, answer.hours[1].attempts, answer.hours[2].attempts), (0, 5000, 1));
-}
-
-#[test]
-fn a_clock_that_steps_back_over_midnight_loses_and_doubles_nothing() {
-    let mut router = Router::boot(START + DAY - 10, "UTC");
-    router.packet(1, 23);
-    router.pass(20);
-    router.packet(2, 23);
-    router.step(-15);
-    router.packet(3, 23);
-    assert_eq!(router.days(), ["2026-06-10 2 2", "2026-06-11 1 1"]);
-    router.pass(20);
-    router.packet(4, 23);
-    assert_eq!(router.days(), ["2026-06-10 2 2", "2026-06-11 2 2"]);
-    router.commit();
-    assert_eq!(router.power_cut().days(), ["2026-06-10 2 2", "2026-06-11 2 2"]);
-}
-
-#[test]
-fn a_clock_in_the_past_is_no_clock() {
-    let mut router = Router::boot(START, "UTC");
-    router.packet(1, 23);
-    router.commit();
-    router.step(-START + 100);
-    router.packet(2, 23);
-    assert!(!router.engine.clock_is_set());
-    router.step(START);
-    assert_eq!(router.days(), ["2026-06-10 2 2"]);
-}
-
-#[test]
-fn the_newest_stored_day_makes_an_older_clock_wait_until_it_is_told() {
-    let mut router = Router::boot(START, "UTC");
-    router.packet(1, 23);
-    router.pass(DAY);
-    router.packet(1, 23);
-    router.commit();
-    let Router { flash, .. } = router;
-    let mut router = Router::start(Now { boot_ms: 1000, wall: BUILT + 1 }, "UTC", flash, None);
-    assert!(!router.engine.clock_is_set());
-    router.engine.clock_told();
-    router.pass(1);
-    assert!(router.engine.clock_is_set());
-}
-
-#[test]
-fn days_of_23_and_25_hours_are_days() {
-    // 2026-03-29 and 2026-10-25 in Berlin.
-    for (start, hours, date) in [(1_774_738_800, 23, "2026-03-29"), (1_792_879_200, 25, "2026-10-25")] {
-        let mut router = Router::boot(start, "CET-1CEST,M3.5.0,M10.5.0/3");
-        for _ in 0..hours * 60 {
-            router.packet(1, 23);
-            router.pass(60);
-        }
-        let expected = format!("{date} {} 1", hours * 60);
-        assert_eq!(router.days(), [expected]);
-    }
-}
-
-#[test]
-fn a_changed_zone_labels_what_comes() {
-    let mut router = Router::boot(START + 20 * HOUR, "UTC");
-    router.packet(1, 23);
-    router.engine.set_calendar(Calendar::new("JST-9").unwrap());
-    router.pass(1);
-    router.packet(2, 23);
-    assert_eq!(router.days(), ["2026-06-10 1 1", "2026-06-11 1 1"]);
-    router.engine.set_calendar(Calendar::utc());
-    router.pass(1);
-    router.packet(3, 23);
-    assert_eq!(router.days(), ["2026-06-10 2 2", "2026-06-11 1 1"]);
-}
-
-#[test]
-fn what_logd_tells_late_goes_to_its_own_day() {
-    let mut router = Router::boot(START + DAY - 1, "UTC");
-    router.pass(2);
-    let stamp = (START + DAY) * 1000 - 300;
-    router.give(Input::Logd, event(1, 23, 0), Some(stamp));
-    router.packet(2, 23);
-    assert_eq!(router.days(), ["2026-06-10 1 1", "2026-06-11 1 1"]);
-    router.commit();
-    assert_eq!(router.power_cut().days(), ["2026-06-10 1 1", "2026-06-11 1 1"]);
-}
-
-#[test]
-fn a_full_flash_is_ram_until_there_is_room() {
-    let mut router = Router::boot(START, "UTC");
-    router.packet(1, 23);
-    router.flash.full.set(true);
-    assert!(!router.commit());
-    router.pass(DAY);
-    router.packet(2, 23);
-    assert!(!router.commit());
-    assert_eq!(router.days(), ["2026-06-10 1 1", "2026-06-11 1 1"]);
-    router.copy(false);
-    router = router.crash();
-    assert_eq!(router.days(), ["2026-06-10 1 1", "2026-06-11 1 1"]);
-    router.flash.full.set(false);
-    assert!(router.commit());
-    assert_eq!(router.power_cut().days(), ["2026-06-10 1 1", "2026-06-11 1 1"]);
-}
-
-#[test]
-fn one_packet_through_both_inputs_counts_once_and_logd_may_be_late() {
-    let mut router = Router::boot(START, "UTC");
-    for _ in 0..100 {
-        let packet = Event { path: PathId(1), ..event(1, 23, 0) };
-        router.give(Input::Nflog, packet, None);
-        let stamp = router.now.wall * 1000;
-        router.pass(1);
-        router.give(Input::Logd, Event { path: PathId(2), ..packet }, Some(stamp));
-    }
-    assert_eq!(router.days(), ["2026-06-10 100 1"]);
-    assert_eq!(router.engine.health(Input::Logd).duplicates, 100);
-}
-
-#[test]
-fn in_a_flood_what_cannot_be_compared_is_a_copy_and_everything_else_counts() {
-    let mut router = Router::boot(START, "UTC");
-    let mut path = |origin, input: &str| {
-        router.engine.paths.intern(&Path {
-            origin,
-            prefix: "reject wan in:".into(),
-            input: input.into(),
-            output: String::new(),
-            bridge_input: String::new(),
-            bridge_output: String::new(),
-            group_mac: false,
-            verdict: Verdict::Reject,
-            zone: Some("wan".into()),
-            direction: crate::paths::Direction::Inbound,
-            accepted: false,
-        })
+/// Imports lines as `fwstat import` does, and gives its notes.
+fn import(disks: &Disks, name: &str, lines: &[String]) -> Vec<String> {
+    let path = disks.run().join(name);
+    std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    let input = arguments::Input {
+        files: vec![path],
+        timezone: Some("UTC".into()),
+        year: None,
+        wan: Vec::new(),
+        lan: Vec::new(),
+        firewall: None,
+        countries: PathBuf::from(arguments::DEFAULT_COUNTRIES),
     };
-    let (nflog, logd, other) =
-        (path(Origin::Nflog, "wan"), path(Origin::Logd, "wan"), path(Origin::Logd, "wg0"));
-    let packets: Vec<Event> = (0..20_000).map(|n| Event { path: nflog, ..event(n, 23, 0) }).collect();
-    packets.iter().for_each(|packet| router.give(Input::Nflog, *packet, None));
-    let stamp = Some(router.now.wall * 1000);
-    packets.iter().for_each(|packet| router.give(Input::Logd, Event { path: logd, ..*packet }, stamp));
-    let health = router.engine.health(Input::Logd);
-    assert_eq!(
-        (router.engine.health(Input::Nflog).attempts, health.attempts, health.duplicates),
-        (20_000, 0, 20_000)
-    );
-    let remembered = crate::input::duplicates::ENTRIES as u64;
-    assert!(health.assumed > 0 && health.assumed >= 20_000 - 2 * remembered, "{health:?}");
-    // Another interface's packets are no copies, and neither are this one's when the flood is over.
-    router.give(Input::Logd, Event { path: other, ..event(1, 22, 0) }, stamp);
-    router.pass(5);
-    router.give(Input::Logd, Event { path: logd, ..event(2, 22, 0) }, None);
-    let after = router.engine.health(Input::Logd);
-    assert_eq!((after.attempts, after.assumed), (2, health.assumed));
-    // What is few enough to be compared is counted however fast it comes.
-    for n in 0..300 {
-        router.give(Input::Nflog, Event { path: nflog, ..event(n, 80, 0) }, None);
-        router.give(Input::Logd, Event { path: logd, ..event(n, 81, 0) }, None);
-    }
-    let last = router.engine.health(Input::Logd);
-    assert!(last.attempts >= 2 + 285 && last.attempts + last.assumed - after.assumed == 302, "{last:?}");
-}
-
-#[test]
-fn what_was_lost_today_is_told() {
-    let mut router = Router::boot(START, "UTC");
-    router.packet(1, 23);
-    router.engine.note_lost(Input::Nflog, 7);
-    router.copy(false);
-    router = router.crash();
-    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
-    let because = "7 packets were lost today before they were read";
-    assert_eq!(summary.completeness.incomplete_because.as_deref(), Some(because));
-    router.pass(DAY);
-    router.packet(1, 23);
-    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
-    assert!(summary.completeness.complete);
+    let read = offline::import(&input, &disks.flash(), &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
+    assert!(read.failures.is_empty(), "{:?}", read.failures);
+    read.notes
 }

@@ -41,7 +41,31 @@ impl Default for Keep {
     }
 }
 
-/// Sentences about damaged files that are remembered.
+/// What [`Store::maintain`] may do: at most one of each after a day's close.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Upkeep {
+    /// Drop hours of rows.
+    pub hours: bool,
+    /// Sum up the days of a month.
+    pub days: bool,
+    /// Delete a month.
+    pub months: bool,
+}
+
+impl Upkeep {
+    pub const ALL: Upkeep = Upkeep { hours: true, days: true, months: true };
+}
+
+/// A commit that a rule demands.
+pub struct Demanded {
+    pub changes: Vec<Change>,
+    /// A sentence about it.
+    pub said: String,
+    /// What may still be done until the next close.
+    pub left: Upkeep,
+}
+
+/// Sentences about damaged files that are told.
 const MOST_DAMAGED: usize = 20;
 
 #[derive(Debug)]
@@ -81,10 +105,17 @@ pub struct Store {
     months: Vec<Month>,
     /// Months after this one are in no answer.
     last: Option<Month>,
-    /// Damaged files by name.
-    damage: Vec<(String, String)>,
+    damage: Vec<Damaged>,
     /// Files with the endings `.bad` and `.later`.
     set_aside: Vec<String>,
+}
+
+/// A file that was found damaged.
+struct Damaged {
+    name: String,
+    sentence: String,
+    /// It was neither replaced nor read whole since then.
+    lasting: bool,
 }
 
 /// Changes that add days, and what they leave out.
@@ -119,6 +150,7 @@ impl Store {
         store.look()?;
         let mut names: Vec<String> = vec![META.into()];
         names.extend(store.months.iter().rev().map(|month| month_file(*month)));
+        names.extend(store.pieces()?.into_iter().map(|(name, ..)| name));
         let known = names.iter().find_map(|name| match store.directory.open(name) {
             Ok(Some(Ok(file))) => Some(file.salt()),
             _ => None,
@@ -156,7 +188,7 @@ impl Store {
 
     /// What was found damaged, a sentence each.
     pub fn damage(&self) -> impl Iterator<Item = &String> {
-        self.damage.iter().map(|(_, sentence)| sentence)
+        self.damage.iter().map(|damaged| &damaged.sentence).take(MOST_DAMAGED)
     }
 
     /// Files that only the owner removes: damaged ones, and months after now.
@@ -167,10 +199,27 @@ impl Store {
     fn note_damage(&mut self, name: &str, what: &str) -> String {
         let path = self.directory.describe(name);
         let sentence = format!("{path} is damaged: {what}; what is readable of it is used");
-        if !self.damage.iter().any(|(known, _)| known == name) && self.damage.len() < MOST_DAMAGED {
-            self.damage.push((name.to_string(), sentence.clone()));
+        match self.damage.iter_mut().find(|damaged| damaged.name == name) {
+            Some(damaged) if damaged.lasting => {}
+            Some(damaged) => (damaged.sentence, damaged.lasting) = (sentence.clone(), true),
+            None => {
+                // The oldest of what was replaced makes room; what was not must be known when it is replaced.
+                if self.damage.len() >= MOST_DAMAGED
+                    && let Some(at) = self.damage.iter().position(|damaged| !damaged.lasting)
+                {
+                    self.damage.remove(at);
+                }
+                self.damage.push(Damaged { name: name.into(), sentence: sentence.clone(), lasting: true });
+            }
         }
         sentence
+    }
+
+    /// All of a file could be read.
+    fn note_whole(&mut self, name: &str) {
+        for damaged in self.damage.iter_mut().filter(|damaged| damaged.name == name) {
+            damaged.lasting = false;
+        }
     }
 
     /// Opens a file of which something can be read.
@@ -192,7 +241,9 @@ impl Store {
     pub fn meta(&mut self) -> Result<Meta, StoreError> {
         let Some(file) = self.open_file(META)? else { return Ok(Meta::default()) };
         let (meta, whole) = Meta::decode(&file);
-        if !whole {
+        if whole {
+            self.note_whole(META);
+        } else {
             self.note_damage(META, "a section cannot be read");
         }
         Ok(meta)
@@ -209,8 +260,9 @@ impl Store {
     pub fn later(&mut self) -> Result<Deferred, StoreError> {
         let Some(file) = self.open_file(LATER)? else { return Ok(Deferred::default()) };
         let later = meta::decode_later(&file);
-        if later.is_none() {
-            self.note_damage(LATER, "contains an invalid record");
+        match &later {
+            Some(_) => self.note_whole(LATER),
+            None => drop(self.note_damage(LATER, "contains an invalid record")),
         }
         Ok(later.unwrap_or_default())
     }
@@ -224,7 +276,7 @@ impl Store {
 
     /// Before a file is replaced that is known to be damaged: a change that keeps it under another name.
     fn keep_damaged(&mut self, name: &str) -> Result<Vec<Change>, StoreError> {
-        if !self.damage.iter().any(|(known, _)| known == name) {
+        if !self.damage.iter().any(|damaged| damaged.name == name && damaged.lasting) {
             return Ok(Vec::new());
         }
         let path = self.directory.describe(name);
@@ -240,15 +292,14 @@ impl Store {
 
     /// Forgets what was said of damaged files that were replaced.
     fn replaced(&mut self, changes: &[(String, bool)]) {
-        for (name, sentence) in &mut self.damage {
+        for Damaged { name, sentence, lasting } in self.damage.iter_mut().filter(|damaged| damaged.lasting) {
             let aside = changes.iter().find(|(changed, _)| {
                 changed.strip_suffix(".bad").is_some_and(|stem| stem.starts_with(name.as_str()))
             });
-            if let Some((aside, _)) = aside
-                && !sentence.ends_with(".bad")
-            {
+            if let Some((aside, _)) = aside {
                 *sentence =
                     format!("{sentence}, the file is set aside as {}", self.directory.describe(aside));
+                *lasting = false;
             }
         }
     }
@@ -289,6 +340,8 @@ impl Store {
         let saved = pieces::decode(&file);
         if saved.as_ref().is_none_or(|saved| saved.damaged) {
             self.note_damage(name, "a part of an open day cannot be read");
+        } else {
+            self.note_whole(name);
         }
         Ok(saved)
     }
@@ -371,7 +424,8 @@ impl Store {
     fn read(&mut self, month: Month, need: &Need) -> Result<MonthData, StoreError> {
         let name = month_file(month);
         let Some(file) = self.open_file(&name)? else {
-            let damage = self.damage.iter().find(|(known, _)| *known == name).map(|(_, what)| what.clone());
+            let damaged = self.damage.iter().find(|damaged| damaged.name == name);
+            let damage = damaged.map(|damaged| damaged.sentence.clone());
             return Ok(MonthData { damage, ..MonthData::new(month) });
         };
         let (mut data, damage) = month::read(&file, month, need);
@@ -383,8 +437,9 @@ impl Store {
         let name = month_file(month);
         let Some(file) = self.open_file(&name)? else { return Ok(None) };
         let (whole, damage) = month::read_whole(&file, month);
-        if let Some(what) = damage {
-            self.note_damage(&name, what);
+        match damage {
+            Some(what) => drop(self.note_damage(&name, what)),
+            None => self.note_whole(&name),
         }
         Ok(Some(whole))
     }
@@ -397,37 +452,58 @@ impl Store {
     }
 
     /// Whatever a rule demands next, one thing at a time: hours of rows dropped, a month summed up, a month deleted. To
-    /// be called after a day's close, with a believed clock.
-    pub fn maintain(&mut self, now: i64) -> Result<Option<(Vec<Change>, String)>, StoreError> {
+    /// be called after a day's close, with a believed clock and [`Upkeep::ALL`]; then with what is left.
+    pub fn maintain(&mut self, now: i64, may: Upkeep) -> Result<Option<Demanded>, StoreError> {
         let months: Vec<Month> = self.answered().collect();
         let newest_first: Vec<Month> = months.iter().rev().copied().collect();
-        for month in newest_first.iter().skip(self.keep.hours).rev() {
-            let data = self.read(*month, &Need::new(Class::Attempt))?;
-            if data.detail == Detail::Fresh && data.damage.is_none() {
-                let Some(mut whole) = self.whole(*month)? else { continue };
+        for month in newest_first.iter().skip(self.keep.hours).rev().filter(|_| may.hours) {
+            if self.detail(*month)? == Some(Detail::Fresh) {
+                let Some(mut whole) = self.undamaged(*month)? else { continue };
                 whole.drop_hours();
                 let said = format!("{month}: hours of services and sources are no longer stored");
-                return Ok(Some((self.change_month(&whole)?, said)));
+                let changes = self.change_month(&whole)?;
+                return Ok(Some(Demanded { changes, said, left: Upkeep { hours: false, ..may } }));
             }
         }
-        for month in newest_first.iter().skip(self.keep.days).rev() {
-            let data = self.read(*month, &Need::new(Class::Attempt))?;
-            if data.detail < Detail::Month && data.damage.is_none() {
-                let Some(mut whole) = self.whole(*month)? else { continue };
+        for month in newest_first.iter().skip(self.keep.days).rev().filter(|_| may.days) {
+            if self.detail(*month)?.is_some_and(|detail| detail < Detail::Month) {
+                let Some(mut whole) = self.undamaged(*month)? else { continue };
                 whole.drop_days();
                 let because = format!("{} newer months have data (keep_days)", self.keep.days);
                 let changes = self.change_month(&whole)?;
-                return self.deleted(now, changes, format!("the days of {month}"), because).map(Some);
+                let left = Upkeep { days: false, ..may };
+                return self.deleted(now, changes, format!("the days of {month}"), because, left).map(Some);
             }
         }
-        match newest_first.get(self.keep.months..).and_then(|beyond| beyond.last()) {
-            Some(oldest) => {
+        for month in newest_first.iter().skip(self.keep.months).rev().filter(|_| may.months) {
+            if self.undamaged(*month)?.is_some() {
                 let because = format!("{} newer months have data (keep_months)", self.keep.months);
-                let changes = vec![(month_file(*oldest), None)];
-                self.deleted(now, changes, format!("the month {oldest}"), because).map(Some)
+                let changes = vec![(month_file(*month), None)];
+                let left = Upkeep { months: false, ..may };
+                return self.deleted(now, changes, format!("the month {month}"), because, left).map(Some);
             }
-            None => Ok(None),
         }
+        Ok(None)
+    }
+
+    /// `None` if a newer version wrote the month, or its summary is damaged.
+    fn detail(&mut self, month: Month) -> Result<Option<Detail>, StoreError> {
+        match self.read(month, &Need::new(Class::Attempt)) {
+            Ok(data) => Ok(data.damage.is_none().then_some(data.detail)),
+            Err(StoreError::Newer { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A month from which something may be deleted: every byte of it can be read.
+    fn undamaged(&mut self, month: Month) -> Result<Option<WholeMonth>, StoreError> {
+        let whole = match self.whole(month) {
+            Err(StoreError::Newer { .. }) => return Ok(None),
+            whole => whole?,
+        };
+        let name = month_file(month);
+        let is_damaged = self.damage.iter().any(|damaged| damaged.name == name && damaged.lasting);
+        Ok(whole.filter(|_| !is_damaged))
     }
 
     fn deleted(
@@ -436,12 +512,13 @@ impl Store {
         mut changes: Vec<Change>,
         what: String,
         because: String,
-    ) -> Result<(Vec<Change>, String), StoreError> {
+        left: Upkeep,
+    ) -> Result<Demanded, StoreError> {
         let said = format!("deleted: {what}, because {because}");
         let mut meta = self.meta()?;
         meta.note(Deletion { when, what, because });
         changes.extend(self.change_meta(&meta)?);
-        Ok((changes, said))
+        Ok(Demanded { changes, said, left })
     }
 
     /// Changes that rename months after now, and bring back those whose time has come; with a sentence for each.
@@ -451,17 +528,35 @@ impl Store {
         for month in self.months.clone().into_iter().filter(|month| *month > last) {
             let name = month_file(month);
             let Some(bytes) = self.read_bytes(&name)? else { continue };
-            let said = format!("{} is after now and set aside as {}", name, later_file(month));
-            settled.push((vec![(later_file(month), Some(bytes)), (name, None)], said));
+            let numbered = (2..).map(|number| format!("{month}.{number}.later"));
+            let mut asides = std::iter::once(later_file(month)).chain(numbered);
+            let Some(aside) = asides.find(|aside| !self.set_aside.contains(aside)) else { continue };
+            let said = format!("{name} is after now and set aside as {aside}");
+            settled.push((vec![(aside, Some(bytes)), (name, None)], said));
         }
         for name in self.set_aside.clone() {
-            let Some(month) = name.strip_suffix(".later").and_then(Month::parse) else { continue };
-            if month > last || self.months.contains(&month) {
+            let Some(stem) = name.strip_suffix(".later") else { continue };
+            let Some(month) = Month::parse(stem.split('.').next().unwrap_or(stem)) else { continue };
+            if month > last {
                 continue;
             }
-            let Some(bytes) = self.read_bytes(&name)? else { continue };
-            let said = format!("the time of {name} has come: it is {} again", month_file(month));
-            settled.push((vec![(month_file(month), Some(bytes)), (name, None)], said));
+            let back = month_file(month);
+            let said = format!("the time of {name} has come: it is in {back} again");
+            if !self.months.contains(&month) {
+                let Some(bytes) = self.read_bytes(&name)? else { continue };
+                settled.push((vec![(back, Some(bytes)), (name, None)], said));
+                continue;
+            }
+            // The month has begun without it.
+            let Some((more, None)) = self.open_file(&name)?.map(|file| month::read_whole(&file, month))
+            else {
+                continue;
+            };
+            let Some(mut whole) = self.undamaged(month)? else { continue };
+            whole.join(more);
+            let mut changes = self.change_month(&whole)?;
+            changes.push((name, None));
+            settled.push((changes, said));
         }
         Ok(settled)
     }

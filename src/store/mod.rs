@@ -10,10 +10,10 @@ pub mod directory;
 mod files;
 pub mod ledger;
 mod meta;
-mod month;
+pub(crate) mod month;
 pub mod pieces;
 pub mod sections;
 pub mod spool;
 
-pub use files::{Added, Keep, Store, StoreError, failed};
+pub use files::{Added, Demanded, Keep, Store, StoreError, Upkeep, failed};
 pub use meta::{Deletion, Meta};

@@ -169,11 +169,7 @@ impl WholeMonth {
             })
         });
         for day in new {
-            let totals = DayTotals::of(&day);
-            match self.summary.days.binary_search_by_key(&day.date, |known| known.date) {
-                Err(at) => self.summary.days.insert(at, totals),
-                Ok(at) => add_totals(&mut self.summary.days[at], &totals),
-            }
+            self.add_day_totals(&DayTotals::of(&day));
             if self.summary.detail == Detail::Month {
                 let known = self.whole.take().unwrap_or_else(|| DaySummary::new(self.month.first_day()));
                 let classes = sum_of([&known, &day].into_iter());
@@ -195,6 +191,29 @@ impl WholeMonth {
             Class::ALL.iter().for_each(|class| day.classes[*class as usize].cut(cuts[*class as usize]));
         }
         self.count_sources();
+    }
+
+    /// Adds what another file has of the same month.
+    pub fn join(&mut self, other: WholeMonth) {
+        let Some(more) = other.whole else { return self.add(other.days) };
+        if self.summary.detail != Detail::Month {
+            self.drop_days();
+        }
+        for totals in &other.summary.days {
+            self.add_day_totals(totals);
+        }
+        let known = self.whole.take().unwrap_or_else(|| DaySummary::new(self.month.first_day()));
+        let mut classes = sum_of([&known, &more].into_iter());
+        Class::ALL.iter().for_each(|class| classes[*class as usize].cut(Cuts::of_month(*class)));
+        self.whole = Some(DaySummary { classes, ..known });
+        self.count_sources();
+    }
+
+    fn add_day_totals(&mut self, totals: &DayTotals) {
+        match self.summary.days.binary_search_by_key(&totals.date, |known| known.date) {
+            Err(at) => self.summary.days.insert(at, *totals),
+            Ok(at) => add_totals(&mut self.summary.days[at], totals),
+        }
     }
 
     /// The month's different sources, from the samples of its days.

@@ -8,6 +8,7 @@
 use crate::calendar::Date;
 use crate::stats::day::{Day, Samples};
 use crate::stats::deferred::Deferred;
+use crate::stats::sum::sum_of_day;
 use crate::stats::summary::DaySummary;
 
 use super::codec::{Reader, Writer};
@@ -19,7 +20,7 @@ use super::sections::{self, StoredDay, Unit};
 /// Where the counting stands.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct State {
-    /// Higher than those of all pieces and copies before: the highest knows most.
+    /// Higher than those of all pieces and copies before: the highest knows most. 0: an import's.
     pub serial: u64,
     /// The kernel's boot id: logd's entries are numbered anew after a boot.
     pub boot: String,
@@ -33,6 +34,10 @@ pub struct State {
     pub on_flash: bool,
     /// Bytes that were written to flash on `date` before.
     pub written: u64,
+    /// Of a copy: events dated up to this moment (milliseconds since 1970) were taken out of `later.fws`.
+    pub due: u64,
+    /// Of a copy: the pieces of imports that it holds, by day and number.
+    pub imports: Vec<(Date, u32)>,
 }
 
 impl State {
@@ -48,6 +53,12 @@ impl State {
         writer.signed(self.believed.unwrap_or(0));
         writer.u8(self.on_flash.into());
         writer.number(self.written);
+        writer.number(self.due);
+        writer.number(self.imports.len() as u64);
+        for (date, number) in &self.imports {
+            writer.number(u64::from(date.0.cast_unsigned()));
+            writer.number((*number).into());
+        }
         writer.number(lost.len() as u64);
         for (date, lost) in lost {
             writer.number(u64::from(date.0.cast_unsigned()));
@@ -64,7 +75,9 @@ impl State {
         let time = reader.signed();
         let date = reader.optional().and_then(|date| i32::try_from(date).ok()).map(Date);
         let believed = (reader.u8() == 1, reader.signed());
-        let (on_flash, written) = (reader.u8() == 1, reader.number());
+        let (on_flash, written, due) = (reader.u8() == 1, reader.number(), reader.number());
+        let imports =
+            (0..reader.items()).map(|_| (Date(reader.small().cast_signed()), reader.small())).collect();
         let lost =
             (0..reader.items()).map(|_| (Date(reader.small().cast_signed()), reader.number())).collect();
         let state = State {
@@ -75,6 +88,8 @@ impl State {
             believed: believed.0.then_some(believed.1),
             on_flash,
             written,
+            due,
+            imports,
         };
         (!reader.has_failed() && reader.is_empty()).then_some((state, lost))
     }
@@ -126,6 +141,10 @@ pub fn encode_copy(
             // Only while flash cannot be written.
             let mut days = closed.to_vec();
             let mut day = open.to_summary();
+            // A part of its date is over where the clock stepped back and forth. A file holds each date once.
+            if let Some(at) = days.iter().position(|closed| closed.date == day.date) {
+                day = sum_of_day(&days.remove(at), &day);
+            }
             // A part with a sample is a closed day.
             day.classes.iter_mut().for_each(|class| class.sample = None);
             days.push(day);
@@ -187,6 +206,8 @@ mod tests {
             believed: Some(-5),
             on_flash: true,
             written: 70_000,
+            due: 5,
+            imports: vec![(Date(20_000), 3)],
         };
         for state in [state, State::default()] {
             let lost = vec![(Date(7), 9)];

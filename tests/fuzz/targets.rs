@@ -139,7 +139,8 @@ fn read_file(data: &[u8]) {
     let date = month.last_day();
     let Ok(added) = store.add(&[date], [Ok(DaySummary::new(date))]) else { return };
     let changes = added.changes.into_iter().map(|(name, bytes)| (name, Arc::new(bytes.unwrap_or_default())));
-    let mut again = Store::open(Directory::Memory(changes.collect()), Keep::default(), Some(7)).expect("the same");
+    let mut again =
+        Store::open(Directory::Memory(changes.collect()), Keep::default(), Some(7)).expect("the same");
     for class in Class::ALL {
         let need = Need::new(class).and(&EVERYTHING, month.first_day(), month.last_day());
         assert_eq!(again.month(month, &need).damage, None);

@@ -68,6 +68,7 @@ fn sources_answer() -> SourcesAnswer {
 
 fn month(text: &str, days: u32, attempts: u64, usual: Option<(u64, f64, f64)>) -> MonthRow {
     MonthRow {
+        unique_sources_error: None,
         month: Month::parse(text).unwrap(),
         days,
         attempts,
@@ -153,6 +154,7 @@ fn block_row() -> BlockRow {
 
 fn summary_answer() -> SummaryAnswer {
     SummaryAnswer {
+        unique_sources_error: None,
         from: Some(date("2019-01-01")),
         to: Some(date("2020-04-10")),
         timezone: "JST-9".into(),
@@ -282,6 +284,7 @@ fn one_source_is_told_in_full() {
 #[test]
 fn recent_events_are_one_line_each_and_harmless() {
     let row = EventRow {
+        id: 1,
         time: "2020-04-06T13:02:11+09:00".into(),
         class: "attempt".into(),
         verdict: "drop".into(),

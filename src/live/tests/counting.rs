@@ -1,0 +1,148 @@
+//! What is answered of the open day.
+
+use super::*;
+
+#[test]
+fn today_is_answered_at_once_and_with_the_month() {
+    let mut router = Router::boot(START, "UTC");
+    for host in 0..10 {
+        router.packet(host, 23);
+    }
+    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
+    assert_eq!((summary.attempts, summary.unique_sources, summary.days), (10, Some(10), 1));
+    assert_eq!(summary.services[0].attempts, 10);
+    assert_eq!(summary.blocks.unwrap().active, 0);
+    router.pass(DAY);
+    router.packet(3, 22);
+    assert_eq!(router.days(), ["2026-06-10 10 10", "2026-06-11 1 1"]);
+    let Answer::Months(months) = router.ask(Topic::Months) else { panic!() };
+    assert_eq!((months.months[0].attempts, months.months[0].unique_sources), (11, Some(10)));
+    let Answer::Recent(recent) = router.ask(Topic::Recent) else { panic!() };
+    assert_eq!((recent.events.len(), recent.cursor), (11, 11));
+    assert_eq!(recent.events[10].time, "2026-06-11T00:00:00+00:00");
+    let after = Question { cursor: 10, ..Question::new(Topic::Recent) };
+    let Answer::Recent(recent) = router.ask_about(&after) else { panic!() };
+    assert_eq!(recent.events.len(), 1);
+}
+
+#[test]
+fn a_period_is_told_beside_the_one_before_and_what_is_usual() {
+    let mut router = Router::boot(START, "UTC");
+    for day in 1..=9 {
+        for host in 0..day * 10 {
+            router.packet(host, 23);
+        }
+        router.pass(DAY);
+    }
+    router.pass(5 * HOUR);
+    (0..7).for_each(|host| router.packet(host, 22));
+    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
+    let hours: Vec<u64> = summary.hours.unwrap().iter().map(|row| row.attempts).collect();
+    assert_eq!((hours.len(), hours[5], hours.iter().sum::<u64>()), (24, 7, 7));
+    let before = summary.before.unwrap();
+    assert_eq!(
+        (before.to.to_string(), before.attempts, before.unique_sources),
+        ("2026-06-18".into(), 90, Some(90))
+    );
+    assert_eq!(before.hours[0].attempts, 90);
+    assert_eq!(summary.usual_per_day, Some(50.0));
+    let from =
+        Question { from: crate::calendar::Date::from_ymd(2026, 6, 10), ..Question::new(Topic::Summary) };
+    let Answer::Summary(summary) = router.ask_about(&from) else { panic!() };
+    assert!(summary.before.is_none() && summary.usual_per_day.is_none(), "nothing is known of before");
+}
+
+#[test]
+fn services_are_told_day_by_day() {
+    let mut router = Router::boot(START, "UTC");
+    for day in 0..3 {
+        (0..=day).for_each(|host| router.packet(host, 23));
+        if day == 1 {
+            router.packet(9, 22);
+        }
+        router.pass(DAY);
+    }
+    let date = |day| crate::calendar::Date::from_ymd(2026, 6, day);
+    let question = Question { from: date(1), to: date(30), daily: true, ..Question::new(Topic::Services) };
+    let Answer::Services(answer) = router.ask_about(&question) else { panic!() };
+    let dates: Vec<String> = answer.dates.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(dates, ["2026-06-10", "2026-06-11", "2026-06-12"]);
+    let daily: Vec<_> = answer.services.iter().map(|row| (row.port, row.daily.clone().unwrap())).collect();
+    assert_eq!(daily, [(Some(23), vec![1, 2, 3]), (Some(22), vec![0, 1, 0])]);
+    let wide = Question { from: date(1), to: crate::calendar::Date::from_ymd(2026, 8, 2), ..question };
+    let Router { places, engine, now, .. } = &mut router;
+    let refused = places.history(|stored| engine.answer(*now, &wide, stored));
+    assert!(refused.unwrap_err().to_string().contains("at most 62 days"));
+}
+
+#[test]
+fn what_logd_tells_late_goes_to_its_own_day() {
+    let mut router = Router::boot(START + DAY - 1, "UTC");
+    router.pass(2);
+    let stamp = (START + DAY) * 1000 - 300;
+    router.give(Input::Logd, event(1, 23, 0), Some(stamp));
+    router.packet(2, 23);
+    assert_eq!(router.days(), ["2026-06-10 1 1", "2026-06-11 1 1"]);
+    router.commit();
+    assert_eq!(router.power_cut().days(), ["2026-06-10 1 1", "2026-06-11 1 1"]);
+}
+
+#[test]
+fn one_packet_through_both_inputs_counts_once_and_logd_may_be_late() {
+    let mut router = Router::boot(START, "UTC");
+    for _ in 0..100 {
+        let packet = Event { path: PathId(1), ..event(1, 23, 0) };
+        router.give(Input::Nflog, packet, None);
+        let stamp = router.now.wall * 1000;
+        router.pass(1);
+        router.give(Input::Logd, Event { path: PathId(2), ..packet }, Some(stamp));
+    }
+    assert_eq!(router.days(), ["2026-06-10 100 1"]);
+    assert_eq!(router.engine.health(Input::Logd).duplicates, 100);
+}
+
+#[test]
+fn in_a_flood_what_cannot_be_compared_is_a_copy_and_everything_else_counts() {
+    let mut router = Router::boot(START, "UTC");
+    let mut path = |origin, input: &str| {
+        router.engine.paths.intern(&Path {
+            origin,
+            prefix: "reject wan in:".into(),
+            input: input.into(),
+            output: String::new(),
+            bridge_input: String::new(),
+            bridge_output: String::new(),
+            group_mac: false,
+            verdict: Verdict::Reject,
+            zone: Some("wan".into()),
+            direction: crate::paths::Direction::Inbound,
+            accepted: false,
+        })
+    };
+    let (nflog, logd, other) =
+        (path(Origin::Nflog, "wan"), path(Origin::Logd, "wan"), path(Origin::Logd, "wg0"));
+    let packets: Vec<Event> = (0..20_000).map(|n| Event { path: nflog, ..event(n, 23, 0) }).collect();
+    packets.iter().for_each(|packet| router.give(Input::Nflog, *packet, None));
+    let stamp = Some(router.now.wall * 1000);
+    packets.iter().for_each(|packet| router.give(Input::Logd, Event { path: logd, ..*packet }, stamp));
+    let health = router.engine.health(Input::Logd);
+    assert_eq!(
+        (router.engine.health(Input::Nflog).attempts, health.attempts, health.duplicates),
+        (20_000, 0, 20_000)
+    );
+    let remembered = crate::input::duplicates::ENTRIES as u64;
+    assert!(health.assumed > 0 && health.assumed >= 20_000 - 2 * remembered, "{health:?}");
+    // Another interface's packets are no copies, and neither are this one's when the flood is over.
+    router.give(Input::Logd, Event { path: other, ..event(1, 22, 0) }, stamp);
+    router.pass(5);
+    router.give(Input::Logd, Event { path: logd, ..event(2, 22, 0) }, None);
+    let after = router.engine.health(Input::Logd);
+    assert_eq!((after.attempts, after.assumed), (2, health.assumed));
+    // What is few enough to be compared is counted however fast it comes.
+    for n in 0..300 {
+        router.give(Input::Nflog, Event { path: nflog, ..event(n, 80, 0) }, None);
+        router.give(Input::Logd, Event { path: logd, ..event(n, 81, 0) }, None);
+    }
+    let last = router.engine.health(Input::Logd);
+    assert!(last.attempts >= 2 + 285 && last.attempts + last.assumed - after.assumed == 302, "{last:?}");
+}

@@ -1,0 +1,164 @@
+//! Imports of any past and future into a store that has months.
+
+use super::clocks::day_of;
+use super::*;
+use crate::calendar::Month;
+
+/// A store with a day of each of so many months before this one, of ten attempts each.
+fn filled(months: i32) -> Disks {
+    let disks = Disks::new();
+    let disk = Disk::open_for_writing(&disks.flash()).unwrap();
+    let mut store = Store::open(Directory::Disk(disk), Keep::default(), Some(7)).unwrap();
+    let newest = Date((real_now() / DAY) as i32).month();
+    let dates: Vec<Date> = (1..=months).rev().map(|back| Month(newest.0 - back).first_day()).collect();
+    let added = store.add(&dates, dates.iter().map(|date| Ok(day_of(*date, 10)))).unwrap();
+    store.commit(added.changes).unwrap();
+    disks
+}
+
+fn date_text(days: i64) -> String {
+    Date((real_now() / DAY + days) as i32).to_string()
+}
+
+fn at(days: i64, number: u32) -> String {
+    line_at(&format!("{}T05:06:07+00:00", date_text(days)), number)
+}
+
+/// The daemon on this store, now.
+fn router(disks: Disks) -> Router {
+    let machine = Now { boot_ms: 10_000, wall: real_now() };
+    Router::start(machine, "UTC", disks, 0, true, Config::default())
+}
+
+#[test]
+fn a_line_of_the_far_future_deletes_nothing_and_waits() {
+    for time in ["2038-01-20T00:00:00+00:00", "5020-04-06T00:00:00+00:00", "9999-12-31T23:59:59+00:00"] {
+        let disks = filled(16);
+        let notes = import(&disks, "a.log", &[line_at(time, 1), at(-3, 2)]);
+        assert!(
+            notes
+                .iter()
+                .any(|note| note.contains("1 events are dated in the future") && note.contains(&time[..10])),
+            "{time}: {notes:?}"
+        );
+        assert_eq!(disks.store().later().unwrap().count(), 1, "{time}");
+        let mut router = router(disks);
+        assert_eq!(router.total(), 161, "{time}");
+        assert!(router.places.warnings().any(|warning| warning.contains("dated in the future")));
+        assert!(router.places.deletions().is_empty());
+    }
+}
+
+#[test]
+fn what_is_dated_in_the_future_is_counted_when_its_time_has_come() {
+    let disks = filled(2);
+    import(&disks, "a.log", &[at(5, 1), at(-3, 2)]);
+    let mut router = router(disks);
+    assert_eq!((router.total(), router.places.later.count()), (21, 1));
+    router.pass(4 * DAY);
+    assert_eq!(router.places.later.count(), 1);
+    router.pass(2 * DAY);
+    assert_eq!((router.total(), router.places.later.count()), (22, 0));
+    // A crash before flash knows of it counts it once.
+    router.copy();
+    let mut router = router.crash();
+    assert_eq!((router.total(), router.places.later.count()), (22, 0));
+    assert!(router.commit());
+    let mut router = router.power_cut();
+    assert_eq!((router.total(), router.places.later.count()), (22, 0));
+    assert!(router.days().contains(&format!("{} 1 1", date_text(5))), "{:?}", router.days());
+}
+
+#[test]
+fn a_thousand_lines_of_random_years_delete_nothing() {
+    let disks = filled(16);
+    let mut random = 7u64;
+    let mut next = |most: i64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((random >> 33) as i64) % most
+    };
+    let last = i64::from(Date::from_ymd(2100, 1, 1).unwrap().0);
+    let days: Vec<i64> = (0..1000).map(|_| 1 + next(last)).collect();
+    let lines: Vec<String> = days
+        .iter()
+        .enumerate()
+        .map(|(number, day)| line_at(&format!("{}T01:02:03+00:00", Date(*day as i32)), number as u32))
+        .collect();
+    let today = real_now() / DAY;
+    let future = days.iter().filter(|day| **day > today + 1).count() as u64;
+    let notes = import(&disks, "a.log", &lines);
+    let left_out: u64 = notes
+        .iter()
+        .filter(|note| note.contains("is left out with"))
+        .map(|note| {
+            note.split("left out with ").nth(1).unwrap().split(' ').next().unwrap().parse::<u64>().unwrap()
+        })
+        .sum();
+    assert!(left_out > 0 && future > 0);
+    assert_eq!(disks.store().later().unwrap().count(), future, "{notes:?}");
+    let mut router = router(disks);
+    assert_eq!(router.total(), 160 + 1000 - future - left_out);
+    assert!(router.places.deletions().is_empty());
+    // The months that were there are as they were: the newest.
+    let days = router.days();
+    let newest = Date(today as i32).month();
+    for back in 1..=16 {
+        let date = Month(newest.0 - back).first_day();
+        let attempts = 10 + lines.iter().filter(|line| line.starts_with(&date.to_string())).count();
+        assert!(days.iter().any(|day| day.starts_with(&format!("{date} {attempts} "))), "{date}: {days:?}");
+    }
+}
+
+#[test]
+fn an_import_of_the_far_past_says_what_it_leaves_out() {
+    let disks = filled(120);
+    let notes = import(&disks, "a.log", &[at(-15_000, 1), at(-14_990, 2), at(-40, 3), at(-2, 4)]);
+    let month = Date((real_now() / DAY - 15_000) as i32).month();
+    assert!(notes.iter().any(|note| note.contains(&format!("{month} is left out with"))), "{notes:?}");
+    let mut router = router(disks);
+    assert_eq!(router.total(), 1202);
+    // And of the past that is kept, everything.
+    let Router { places, engine, disks, .. } = router;
+    drop((places, engine));
+    let notes = import(&disks, "b.log", &[at(-400, 5), at(-39, 6)]);
+    assert!(!notes.iter().any(|note| note.contains("left out")), "{notes:?}");
+    assert_eq!(super::imports::router(disks).total(), 1204);
+}
+
+#[test]
+fn a_log_that_spans_now_joins_the_daemons_day() {
+    let disks = filled(2);
+    let mut daemon = router(disks);
+    for host in 0..20 {
+        daemon.packet(host, 22);
+    }
+    assert!(daemon.commit());
+    let Router { places, engine, disks, machine, .. } = daemon;
+    drop((places, engine));
+    let today = Calendar::utc().rfc3339(machine.wall);
+    import(&disks, "a.log", &[at(-2, 1), at(-1, 2), line_at(&today, 3), line_at(&today, 4), at(3, 5)]);
+    // Stopped and started in the same boot: the copy in RAM is older than the import.
+    let mut daemon = router(disks);
+    assert_eq!((daemon.total(), daemon.places.later.count()), (44, 1));
+    let question = Question { limit: 50, ..Question::new(Topic::Services) };
+    let Answer::Services(services) = daemon.ask_about(&question) else { panic!() };
+    let rows: Vec<_> =
+        services.services.iter().map(|row| (row.port, row.attempts, row.unique_sources)).collect();
+    assert_eq!(rows, [(Some(22), 20, Some(20)), (Some(23), 2, Some(2))]);
+    let Answer::Hours(hours) = daemon.ask(Topic::Hours) else { panic!() };
+    assert_eq!(hours.hours.iter().map(|row| row.attempts).sum::<u64>(), 22);
+    // A second import, after a crash before the next commit, and after one.
+    for round in 0..2 {
+        daemon.packet(round, 80);
+        daemon.copy();
+        let Router { places, engine, disks, .. } = daemon;
+        drop((places, engine));
+        import(&disks, &format!("b{round}.log"), &[line_at(&today, 10 + round)]);
+        daemon = router(disks);
+        assert_eq!(daemon.total(), 44 + 2 * (u64::from(round) + 1));
+        daemon.pass(1);
+        assert!(daemon.commit());
+    }
+    let mut daemon = daemon.power_cut();
+    assert_eq!(daemon.total(), 48);
+}
