@@ -248,7 +248,7 @@ mod tests {
         let mut outgoing = Outgoing::default();
         outgoing.listen(0xC3A5_9F0E, "ubus.object.add");
         let message = outgoing.waiting();
-        let data = Attributes::read(&message[MESSAGE_HEAD + ATTRIBUTE_HEAD..]).data.unwrap();
+        let data = Attributes::read(&message[MESSAGE_HEADER + ATTRIBUTE_HEADER..]).data.unwrap();
         let object = lookup(data, "object").unwrap();
         assert_eq!((object.ty, object.as_i32()), (BlobType::Int32, Some(0xC3A5_9F0E_u32.cast_signed())));
 
