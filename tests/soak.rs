@@ -74,7 +74,8 @@ fn soak() {
         run("ip", &["netns", "exec", &network.router, "sh", "-c", &set(&path)]);
     }
     let mut router = Router::new("soak", Some(&network), "nflog logd");
-    router.program = release::release().0;
+    // Another build, for instance an instrumented one.
+    router.program = std::env::var_os("FWSTAT_SOAK_PROGRAM").map_or_else(|| release::release().0, Into::into);
     router.configure(
         "option input 'nflog logd'\n\toption commit_interval '1m'\nconfig guard 'guard'\n\toption enabled '1'\n\
          \toption block_for '10s'\n\t\

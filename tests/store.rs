@@ -96,6 +96,8 @@ fn import(store: &Path, log: &Path) -> Result<Vec<String>, String> {
         timezone: Some("UTC".into()),
         year: None,
         wan: Vec::new(),
+        lan: Vec::new(),
+        firewall: None,
         countries: fwstat::cli::arguments::DEFAULT_COUNTRIES.into(),
     };
     let reading = offline::import(&input, store, &mut |_| {}).map_err(|failure| failure.to_string())?;

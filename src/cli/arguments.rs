@@ -40,6 +40,10 @@ pub struct Input {
     pub year: Option<i32>,
     /// Empty: every interface that does not look like an inner one.
     pub wan: Vec<String>,
+    /// Interfaces of the inside.
+    pub lan: Vec<String>,
+    /// `/etc/config/firewall` of the router that wrote the log.
+    pub firewall: Option<PathBuf>,
     /// The country database; it need not be there.
     pub countries: PathBuf,
 }
@@ -316,6 +320,8 @@ impl Raw<'_> {
             timezone: self.get(&options::TIMEZONE, values::timezone)?,
             year: self.get(&options::YEAR, values::year)?,
             wan: self.all(&options::WAN, values::interface)?,
+            lan: self.all(&options::LAN, values::interface)?,
+            firewall: self.value(&options::FIREWALL).map(PathBuf::from),
             countries: self.countries()?,
         })
     }

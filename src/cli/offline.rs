@@ -9,10 +9,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::calendar::{Calendar, Date, Month};
 use crate::cli::arguments::{DEFAULT_COUNTRIES, Input};
+use crate::config::rules;
 use crate::event::Event;
 use crate::geoip::Database;
-use crate::input::file::{FileReport, FileState, Progress, ReadOptions, read_files, totals};
+use crate::input::file::{FileReport, FileState, Progress, ReadOptions, read_files};
 use crate::input::imported::{Imported, Unreadable};
+use crate::input::seen::SeenMessages;
 use crate::live::clock::BUILT;
 use crate::parse::interfaces::Networks;
 use crate::paths::Paths;
@@ -34,6 +36,9 @@ use crate::store::spool::Spool;
 use crate::store::{Keep, Meta, Store, StoreError};
 use crate::sys::installed::read_text;
 use crate::sys::memory;
+
+/// A longer configuration of the firewall is cut.
+const MOST_FIREWALL: u64 = 1 << 20;
 
 /// A sentence that says what failed, where and why.
 #[derive(Debug)]
@@ -235,17 +240,13 @@ fn read_into(
     let latest = if now >= BUILT { now + DAY } else { i64::MAX };
     let mut later = store.later()?;
     let due = later.take_until(u64::try_from(latest).unwrap_or(u64::MAX).saturating_mul(1000));
-    let options = ReadOptions {
-        networks: Networks { wan: input.wan.clone(), ..Networks::default() },
-        calendar: calendar.clone(),
-        year: input.year,
-        now,
-    };
+    let options =
+        ReadOptions { networks: networks(input)?, calendar: calendar.clone(), year: input.year, now };
     // A pipe can be read once only: it may be in any order. Files mostly are in order, which is
     // cheaper; if they turn out not to be, they are read again.
     memory::keep_for_the_next_day();
     let mut order = if has_pipe(&input.files) { Order::Any } else { Order::Sorted };
-    let (reports, spool, new_later, imported) = loop {
+    let (read, spool, new_later, imported, seen) = loop {
         let spool = Spool::new(room).map_err(|error| {
             Failure(format!("cannot write a temporary file in {}: {error}", room.display()))
         })?;
@@ -253,6 +254,7 @@ fn read_into(
         let settings = collect::Settings { calendar, lookup, order, salt, latest };
         let mut collector = Collector::new(settings, spool);
         let mut imported = known.clone();
+        let mut seen = SeenMessages::from_bytes(&meta.seen).unwrap_or_else(SeenMessages::new);
         let mut out_of_order = false;
         let mut count = |events: &[Event]| {
             collector.count(events).map_err(|error| match error {
@@ -266,8 +268,8 @@ fn read_into(
         let waited: Vec<Event> = due.0.iter().map(|(moment, event)| at(*moment, event)).collect();
         let read = match count(&waited) {
             Ok(()) => {
-                let paths = &mut Paths::new();
-                read_files(&input.files, &options, &mut imported, paths, &mut count, progress)
+                let known = (&mut imported, &mut seen);
+                read_files(&input.files, &options, known, &mut Paths::new(), &mut count, progress)
                     .map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
@@ -275,16 +277,16 @@ fn read_into(
         match read {
             Err(_) if out_of_order => order = Order::Any,
             Err(error) => return Err(Failure(error)),
-            Ok(reports) => {
+            Ok(read) => {
                 let (spool, later) = collector.finish().map_err(|error| Failure(error.to_string()))?;
                 memory::give_back_what_is_freed();
-                break (reports, spool, later, imported);
+                break (read, spool, later, imported, seen);
             }
         }
     };
-    let (failures, mut notes) = tell(&reports);
+    let (failures, mut notes) = tell(&read.reports, &read.counts);
     notes.splice(0..0, trouble.into_iter().chain(unknown));
-    if reports.iter().any(|report| report.discard) {
+    if read.reports.iter().any(|report| report.discard) {
         notes.push("nothing was added: it was all imported before".into());
     } else if !spool.dates().is_empty() || !new_later.is_empty() || !due.1.is_empty() {
         if !new_later.is_empty() {
@@ -292,6 +294,7 @@ fn read_into(
         }
         later.add_all(&new_later);
         meta.imported = imported.encode();
+        meta.seen = seen.to_bytes();
         meta.zone = calendar.lasting_name().map(String::from);
         let adding =
             Adding { store: &mut store, spool, lookup: &lookup, later, unplaced: due.1, calendar: &calendar };
@@ -303,7 +306,7 @@ fn read_into(
     notes.extend(store.damage().cloned());
     store.set_last(believed_today());
     let opened = Opened::new(store, calendar, lookup)?;
-    Ok(Reading { opened, counts: totals(&reports), failures, notes })
+    Ok(Reading { opened, counts: read.counts, failures, notes })
 }
 
 /// An event that waited, with its time.
@@ -322,6 +325,20 @@ fn told_later(later: &Deferred, calendar: &Calendar) -> String {
         told.push_str(&format!("; {} more found no room", later.dropped()));
     }
     told
+}
+
+/// What the command line and a firewall's configuration tell of the machine's interfaces and rules.
+fn networks(input: &Input) -> Result<Networks> {
+    let rules = match &input.firewall {
+        None => Vec::new(),
+        Some(path) => match read_text(path, MOST_FIREWALL) {
+            Some(text) => rules::parse(&text),
+            None => {
+                return Err(Failure(format!("cannot read the firewall's configuration {}", path.display())));
+            }
+        },
+    };
+    Ok(Networks { wan: input.wan.clone(), lan: input.lan.clone(), rules })
 }
 
 fn has_pipe(files: &[PathBuf]) -> bool {
@@ -438,7 +455,7 @@ impl Adding<'_> {
 }
 
 /// Failures and notes of files.
-fn tell(reports: &[FileReport]) -> (Vec<String>, Vec<String>) {
+fn tell(reports: &[FileReport], counts: &InputCounts) -> (Vec<String>, Vec<String>) {
     let (mut failures, mut notes) = (Vec::new(), Vec::new());
     for report in reports {
         let file = report.path.display();
@@ -451,6 +468,11 @@ fn tell(reports: &[FileReport]) -> (Vec<String>, Vec<String>) {
             FileState::Partly(sentence) | FileState::Failed(sentence) => failures.push(sentence.clone()),
         }
         notes.extend(report.note.clone());
+        if let Some(what) = &report.looks_like {
+            let sentence = format!("nothing in {file} was counted: {what}");
+            let nothing = counts.events == 0 && counts.duplicates == 0;
+            if nothing { &mut failures } else { &mut notes }.push(sentence);
+        }
     }
     (failures, notes)
 }

@@ -82,8 +82,19 @@ pub static WAN: OptionRow = OptionRow {
     name: "wan",
     value: "IFACE",
     repeatable: true,
-    meaning: "interface to the outside, repeatable [default: all but lo, br-lan, lan*, wlan*, phy*-ap*]",
+    meaning: "interface to the outside, repeatable [default: told by log prefixes and names]",
 };
+pub static LAN: OptionRow = OptionRow {
+    name: "lan",
+    value: "IFACE",
+    repeatable: true,
+    meaning: "interface of the inside, repeatable; without --wan all others lead outside",
+};
+pub static FIREWALL: OptionRow = option(
+    "firewall",
+    "FILE",
+    "/etc/config/firewall of the router that wrote the log: tells which of its rules let packets pass [default: none]",
+);
 pub static FOR: OptionRow =
     option("for", "TIME", "how long, such as 90s, 10m, 1h or 7d [default: as the guard's settings say]");
 pub static REASON: OptionRow = option("reason", "TEXT", "why, shown with the block [default: none]");
@@ -247,6 +258,8 @@ pub static COMMANDS: [CommandRow; 22] = [
             &TIMEZONE,
             &YEAR,
             &WAN,
+            &LAN,
+            &FIREWALL,
             &COUNTRIES,
             &MONTH,
             &REPORT_FORMAT,
@@ -268,7 +281,7 @@ pub static COMMANDS: [CommandRow; 22] = [
         about: "Reads log files (plain or .gz, in any order; '-' is standard input) into the store in DIR, which is \
                 made if there is none, and prints the lines, events, malformed, duplicates and skipped. A file that \
                 is imported twice counts once.",
-        options: &[&STORE, &TIMEZONE, &YEAR, &WAN, &COUNTRIES],
+        options: &[&STORE, &TIMEZONE, &YEAR, &WAN, &LAN, &FIREWALL, &COUNTRIES],
         examples: &["fwstat import --db /mnt/fwstat --timezone JST-9 router.log.*.gz router.log"],
     },
     CommandRow {

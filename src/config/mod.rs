@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::query::question::Prefix;
 
 pub mod options;
+pub mod rules;
 #[cfg(test)]
 mod tests;
 pub mod uci;

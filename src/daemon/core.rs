@@ -30,6 +30,7 @@ use crate::geoip::Database;
 use crate::guard::Source;
 use crate::input::logd::{LogFeed, LogdCounts, Mark};
 use crate::input::nflog::Counters;
+use crate::input::uncounted::UncountedLines;
 use crate::live::open_day::{LiveJob, mask, refused_by_mask};
 use crate::live::{Action, Brought, Engine, Input, Now};
 use crate::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, Reply};
@@ -79,6 +80,8 @@ pub struct Core {
     zone: ZoneFiles,
     pub outside: Outside,
     lines: LineReader,
+    /// Entries of logd that look like packets and were not counted.
+    uncounted: UncountedLines,
     log: Log,
     /// What is wrong with configuration and zone.
     problems: Vec<String>,
@@ -159,6 +162,7 @@ impl Core {
             running,
             places,
             zone,
+            uncounted: UncountedLines::default(),
             lines: LineReader::new(&networks(&outside), calendar),
             outside,
             log: Log::default(),
@@ -519,6 +523,9 @@ impl Core {
         } else {
             self.lines.read_daemon(msg, seconds, Origin::Logd, paths)
         };
+        if let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = outcome {
+            self.uncounted.add_entry(reason, kernel, 0, msg);
+        }
         let brought = match &mut outcome {
             Outcome::Event(event) => Brought::Event(event, Some(time_ms), Some(msg)),
             Outcome::Malformed(_) => Brought::Malformed,
@@ -651,7 +658,7 @@ impl Answers for Core {
     }
 }
 
-/// What the line reader has to know of the router's interfaces.
+/// What the line reader has to know of the router's interfaces and rules.
 fn networks(outside: &Outside) -> Networks {
-    Networks { wan: outside.interfaces.clone(), ..Networks::default() }
+    Networks { wan: outside.interfaces.clone(), lan: Vec::new(), rules: outside.rules.clone() }
 }

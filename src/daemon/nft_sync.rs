@@ -9,7 +9,7 @@ use std::os::fd::BorrowedFd;
 
 use crate::guard::{Change, End, Guard, Protection, Source};
 use crate::live::Now;
-use crate::nft::kernel::{Elements, Notifications};
+use crate::nft::kernel::{Elements, Notifications, Remembered};
 use crate::nft::run::Nft;
 use crate::nft::script::{self, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
 
@@ -55,8 +55,8 @@ pub struct NftSync {
     pending: BTreeMap<Source, bool>,
     /// The same, since the script of the nft that runs was written.
     late: BTreeMap<Source, bool>,
-    /// Peers of the table before, to be put into the next one.
-    peers: Vec<(Source, u64)>,
+    /// What the table before remembered of connections, to be put into the next one.
+    remembered: Vec<Remembered>,
     peer_use: Option<(u64, PeerUse)>,
     /// Peers that connection tracking named in this second of the boot clock.
     found: (u64, u32),
@@ -298,13 +298,10 @@ impl NftSync {
             }
             Err(error) => self.failed(now, format!("cannot run nft: {error}")),
         }
-        let mut peers = Vec::new();
-        if self.building.is_some()
-            && let Some(elements) = self.elements()
-        {
-            elements.peers(&mut |source, left| peers.push((source, left)));
-        }
-        self.peers = peers;
+        self.remembered = match self.building {
+            Some(_) => self.elements().map(Elements::remembered).unwrap_or_default(),
+            None => Vec::new(),
+        };
     }
 
     /// Nothing is wanted any more.
@@ -355,10 +352,10 @@ impl NftSync {
                 self.not_before = if self.damaged { now.boot_ms.saturating_add(REBUILD_MS) } else { 0 };
                 self.built = Some(spec);
                 self.pending = std::mem::take(&mut self.late);
-                let peers = std::mem::take(&mut self.peers);
+                let remembered = std::mem::take(&mut self.remembered);
                 if let Some(elements) = self.elements() {
-                    // They are remembered again in time if this fails.
-                    let _ = elements.add_peers(&peers);
+                    // It is learnt again in time if this fails.
+                    let _ = elements.remember(&remembered);
                 }
             }
             Err(words) => self.failed(now, format!("nft: {words}")),

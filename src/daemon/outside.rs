@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::config::shown;
 use crate::config::zones::{self, Interface, Zone};
+use crate::config::{rules, shown};
+use crate::parse::interfaces::NamedRule;
 
 /// Reads the firewall's zones again only when their file changed.
 pub struct Outside {
     file: PathBuf,
     seen: Option<SystemTime>,
     zones: Vec<Zone>,
+    /// What the firewall's rules that log do.
+    pub rules: Vec<NamedRule>,
     /// As netifd told last; `None`: it has not.
     told: Option<Vec<Interface>>,
     /// Of the configured zones; none: they are told by their names.
@@ -28,6 +31,7 @@ impl Outside {
             file: directory.join("firewall"),
             seen: None,
             zones: Vec::new(),
+            rules: Vec::new(),
             told: None,
             interfaces: Vec::new(),
             guessed: None,
@@ -40,12 +44,17 @@ impl Outside {
         self.told = Some(told);
     }
 
-    /// Looks at the firewall's file, too. Whether other interfaces lead outside now.
+    /// Looks at the firewall's file, too. Whether other interfaces lead outside now, or rules have changed.
     pub fn look(&mut self, names: &[String]) -> bool {
         let seen = std::fs::metadata(&self.file).and_then(|metadata| metadata.modified()).ok();
+        let mut rules_changed = false;
         if seen != self.seen || seen.is_none() {
             self.seen = seen;
-            self.zones = zones::parse(&std::fs::read_to_string(&self.file).unwrap_or_default());
+            let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+            self.zones = zones::parse(&text);
+            let rules = rules::parse(&text);
+            rules_changed = rules != self.rules;
+            self.rules = rules;
         }
         let interfaces = zones::devices(&self.zones, names, self.told.as_deref().unwrap_or_default());
         self.guessed = interfaces.is_empty().then(|| self.why(names));
@@ -54,7 +63,7 @@ impl Outside {
             self.interfaces = interfaces;
             self.version = self.version.wrapping_add(1);
         }
-        changed
+        changed || rules_changed
     }
 
     fn why(&self, names: &[String]) -> String {

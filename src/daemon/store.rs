@@ -168,7 +168,9 @@ pub struct Places {
     boot: String,
     serial: u64,
     pieces: Vec<(String, Date, u32)>,
-    meta: Meta,
+    /// Of what the store remembers, what is shown.
+    zone: Option<String>,
+    deletions: Vec<Deletion>,
     /// Events dated in the future, and whether flash has another state of them.
     pub later: Deferred,
     later_changed: bool,
@@ -218,7 +220,8 @@ impl Places {
             boot: boot.to_owned(),
             serial: 0,
             pieces: Vec::new(),
-            meta: Meta::default(),
+            zone: None,
+            deletions: Vec::new(),
             later: Deferred::default(),
             later_changed: false,
             said: VecDeque::new(),
@@ -264,7 +267,7 @@ impl Places {
     }
 
     pub fn deletions(&self) -> &[Deletion] {
-        &self.meta.deletions
+        &self.deletions
     }
 
     /// What is to be logged.
@@ -356,7 +359,8 @@ impl Places {
     /// What is remembered besides months, and the pieces of open days.
     fn read_store(&mut self) -> Option<Saved> {
         let store = self.store.as_mut()?;
-        self.meta = store.meta().unwrap_or_default();
+        let Meta { zone, deletions, .. } = store.meta().unwrap_or_default();
+        (self.zone, self.deletions) = (zone, deletions);
         self.later = store.later().unwrap_or_default();
         self.bytes = store.directory().size();
         self.pieces = store.pieces().unwrap_or_default();
@@ -485,9 +489,13 @@ impl Places {
             let name = pieces::name_of(date, last.map_or(0, |last| last.wrapping_add(1)));
             changes.push((name, Some(pieces::encode_part(store.salt(), &state, &part.day, &part.samples))));
         }
-        if zone.is_some() && self.meta.zone != zone {
-            self.meta.zone = zone;
-            changes.extend(store.change_meta(&self.meta).unwrap_or_default());
+        if zone.is_some() && self.zone != zone {
+            let meta = store.meta().map(|meta| Meta { zone: zone.clone(), ..meta });
+            match meta.and_then(|meta| store.change_meta(&meta)) {
+                Ok(changed) => changes.extend(changed),
+                Err(error) => self.trouble = Some(error.to_string()),
+            }
+            self.zone = zone;
         }
         if std::mem::take(&mut self.later_changed) {
             changes.extend(store.change_later(&self.later).unwrap_or_default());
@@ -602,7 +610,7 @@ impl Places {
         store.committed(&names);
         self.pieces = store.pieces().unwrap_or_default();
         if purpose == Purpose::Maintenance {
-            self.meta = store.meta().unwrap_or_default();
+            self.deletions = store.meta().unwrap_or_default().deletions;
             self.wants_maintenance = true;
         }
         said.into_iter().for_each(|sentence| self.say(sentence));

@@ -80,12 +80,16 @@ impl<'a, D: FnMut(&[Event], &mut Vec<bool>)> Batch<'a, D> {
         (self.mark_duplicates)(events, &mut self.duplicates);
         let duplicates = self.duplicates.iter().filter(|marked| **marked).count();
         let left = events.len() - duplicates;
-        if self.inputs.is_empty() {
-            inputs.count(self.input, left as u64, duplicates as u64);
-        }
         let marked = self.duplicates.iter().copied().chain(std::iter::repeat(false));
-        for (&input, duplicate) in self.inputs.iter().zip(marked) {
-            inputs.count(input as usize, u64::from(!duplicate), u64::from(duplicate));
+        if self.inputs.is_empty() {
+            let all: u64 = events.iter().map(|event| u64::from(event.count)).sum();
+            let twice = events.iter().zip(marked.clone()).filter(|(_, marked)| *marked);
+            let twice: u64 = twice.map(|(event, _)| u64::from(event.count)).sum();
+            inputs.count(self.input, all - twice, twice);
+        }
+        for ((&input, event), duplicate) in self.inputs.iter().zip(&*events).zip(marked) {
+            let (count, once) = (u64::from(event.count), u64::from(!duplicate));
+            inputs.count(input as usize, count * once, count * (1 - once));
         }
         if duplicates > 0 {
             let stay = (0..).zip(&self.duplicates).filter(|(_, marked)| !**marked);

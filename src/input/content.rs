@@ -1,16 +1,21 @@
-//! The content of one input: opened, unpacked if it is gzip, and summed up as it is read.
+//! The content of one input: opened, unpacked, made lines of UTF-8, and summed up as it is read.
 //!
 //! Takes a path or any reader, gives bytes of text. Every failure is a sentence that names the file.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Cursor, Read};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::UNIX_EPOCH;
 
 use super::digest::Digest;
-use super::gzip::{self, Gzip};
+use super::gzip::{About, Gzip};
 use super::imported::{Entry, HEAD};
+use super::journal_text::{self, JournalText};
 use super::lines::read;
+use super::packed::{self, Packing};
+use super::utf16::{self, Utf16};
 
 /// Regular files can be read again and have a size and a time; pipes and devices can't and have not.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +26,10 @@ pub struct Regular {
 }
 
 pub struct Content {
-    bytes: Bytes,
+    text: Box<dyn Read>,
+    /// Bytes read from the file.
+    taken: Rc<Cell<u64>>,
+    about: Rc<About>,
     length: u64,
     head: Digest,
     whole: Digest,
@@ -30,11 +38,66 @@ pub struct Content {
     sums: Vec<u128>,
 }
 
-type Source = io::Chain<Cursor<Vec<u8>>, Box<dyn Read>>;
+/// Counts what is read.
+struct Counted<R> {
+    source: R,
+    taken: Rc<Cell<u64>>,
+}
 
-enum Bytes {
-    Plain(Source),
-    Gzip(Box<Gzip<Source>>),
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let given = self.source.read(out)?;
+        self.taken.set(self.taken.get() + given as u64);
+        Ok(given)
+    }
+}
+
+/// What was looked at already, then the rest, or the error that came instead.
+struct Peeked {
+    beginning: Cursor<Vec<u8>>,
+    rest: io::Result<Box<dyn Read>>,
+}
+
+impl Peeked {
+    /// Looks at the first bytes of a source.
+    fn new(mut source: Box<dyn Read>) -> Peeked {
+        let mut bytes = vec![0; packed::BEGINNING];
+        let mut held = 0;
+        let mut rest = Ok(());
+        while held < bytes.len() {
+            match read(&mut source, &mut bytes[held..]) {
+                Ok(0) => break,
+                Ok(more) => held += more,
+                Err(error) => {
+                    rest = Err(error);
+                    break;
+                }
+            }
+        }
+        bytes.truncate(held);
+        Peeked { beginning: Cursor::new(bytes), rest: rest.map(|()| source) }
+    }
+
+    fn beginning(&self) -> &[u8] {
+        self.beginning.get_ref()
+    }
+}
+
+impl Read for Peeked {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let given = self.beginning.read(out)?;
+        if given > 0 || out.is_empty() {
+            return Ok(given);
+        }
+        match &mut self.rest {
+            Ok(rest) => rest.read(out),
+            Err(error) => {
+                let error = std::mem::replace(error, io::ErrorKind::UnexpectedEof.into());
+                self.rest = Ok(Box::new(io::empty()));
+                Err(error)
+            }
+        }
+    }
 }
 
 impl Content {
@@ -53,13 +116,21 @@ impl Content {
         Ok((content, about.is_file().then_some(Regular { size: about.len(), modified })))
     }
 
-    pub fn new(mut source: Box<dyn Read>) -> io::Result<Content> {
-        let mut magic = [0; gzip::MAGIC.len()];
-        let held = read_fully(&mut source, &mut magic)?;
-        let packed = magic[..held] == gzip::MAGIC;
-        let source = Cursor::new(magic[..held].to_vec()).chain(source);
+    pub fn new(source: Box<dyn Read>) -> io::Result<Content> {
+        let (taken, about) = (Rc::new(Cell::new(0)), Rc::new(About::default()));
+        let file = Peeked::new(Box::new(Counted { source, taken: taken.clone() }));
+        let unpacked = match packed::packing(file.beginning()) {
+            Packing::None => file,
+            Packing::Gzip => Peeked::new(Box::new(Gzip::new(file, about.clone()))),
+            other => Peeked::new(packed::unpack(other, Box::new(file))?),
+        };
+        if let Some(what) = packed::other_content(unpacked.beginning()) {
+            return Err(io::Error::other(what));
+        }
         Ok(Content {
-            bytes: if packed { Bytes::Gzip(Box::new(Gzip::new(source))) } else { Bytes::Plain(source) },
+            text: lines_of_text(unpacked),
+            taken,
+            about,
             length: 0,
             head: Digest::new(),
             whole: Digest::new(),
@@ -85,25 +156,16 @@ impl Content {
 
     /// Bytes read from the file so far.
     pub fn taken(&self) -> u64 {
-        match &self.bytes {
-            Bytes::Plain(_) => self.length,
-            Bytes::Gzip(gzip) => gzip.taken(),
-        }
+        self.taken.get()
     }
 
     /// The time in a gzip header.
     pub fn packed_modified(&self) -> Option<i64> {
-        match &self.bytes {
-            Bytes::Plain(_) => None,
-            Bytes::Gzip(gzip) => gzip.modified(),
-        }
+        self.about.modified.get()
     }
 
     pub fn note(&self) -> Option<&'static str> {
-        match &self.bytes {
-            Bytes::Plain(_) => None,
-            Bytes::Gzip(gzip) => gzip.note(),
-        }
+        self.about.note.get()
     }
 
     pub fn sum(&self) -> u128 {
@@ -143,25 +205,27 @@ impl Content {
 
 impl Read for Content {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let given = match &mut self.bytes {
-            Bytes::Plain(source) => source.read(out)?,
-            Bytes::Gzip(gzip) => gzip.read(out)?,
-        };
+        let given = self.text.read(out)?;
         self.take_in(&out[..given]);
         Ok(given)
     }
 }
 
-/// Reads until `buffer` is full or the input ends.
-fn read_fully(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut held = 0;
-    while held < buffer.len() {
-        match read(source, &mut buffer[held..])? {
-            0 => break,
-            more => held += more,
-        }
+/// Text of any kind as lines of UTF-8.
+fn lines_of_text(mut text: Peeked) -> Box<dyn Read> {
+    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+    if let Some(big_endian) = utf16::big_endian(text.beginning()) {
+        let text = Peeked::new(Box::new(Utf16::new(text, big_endian)));
+        return lines_of_text(text);
     }
-    Ok(held)
+    if text.beginning().starts_with(BYTE_ORDER_MARK) {
+        text.beginning.set_position(BYTE_ORDER_MARK.len() as u64);
+    }
+    let from = text.beginning.position() as usize;
+    match journal_text::form(&text.beginning()[from..]) {
+        Some(form) => Box::new(JournalText::new(text, form)),
+        None => Box::new(text),
+    }
 }
 
 /// The first bytes of a content, and the error that ended them early.

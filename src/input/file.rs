@@ -17,14 +17,16 @@ use super::imported::Imported;
 use super::order::{Meter, merge};
 pub use super::order::{Progress, Step};
 use super::same::{self, Candidate, Verdict};
+use super::seen::SeenMessages;
 use super::source::{Input, Kind, Language, Reading};
 use super::year::Stamps;
 use crate::calendar::Calendar;
-use crate::event::Event;
+use crate::event::{Class, Event};
 use crate::parse::interfaces::Networks;
 use crate::parse::line::{LineReader, bare_uptime, day_without_year};
-use crate::paths::Paths;
-use crate::query::answer::InputCounts;
+use crate::parse::log_prefix;
+use crate::paths::{Direction, Paths};
+use crate::query::answer::{InputCounts, InterfaceRow};
 
 /// Gives standard input as a file.
 pub const STANDARD_INPUT: &str = "-";
@@ -47,6 +49,8 @@ pub struct FileReport {
     pub state: FileState,
     /// Something else to be said about it, a sentence.
     pub note: Option<String>,
+    /// Nothing in it was counted, and it is no log that is read: a clause that says what it is.
+    pub looks_like: Option<String>,
     /// The first so many bytes of its text were imported before and not read again.
     pub skipped_bytes: u64,
     /// This pipe brought what was imported before, and its events were given to the caller. Nothing
@@ -67,17 +71,78 @@ pub enum FileState {
     Failed(String),
 }
 
+/// Reasons for lines that were not counted, and interfaces, that are listed.
+const MOST_ROWS: usize = 32;
+
 /// What became of the lines of all files.
 pub fn totals(reports: &[FileReport]) -> InputCounts {
     let mut sum = InputCounts::default();
     for FileReport { counts, .. } in reports {
+        for row in &counts.skipped_because {
+            let known = sum.skipped_because.iter().position(|known| known.reason == row.reason);
+            match known {
+                Some(place) => sum.skipped_because[place].lines += row.lines,
+                None if sum.skipped_because.len() < MOST_ROWS => sum.skipped_because.push(row.clone()),
+                None => {}
+            }
+        }
+        if let Some(undated) = counts.undated {
+            *sum.undated.get_or_insert(0) += undated;
+        }
+        sum.year_assumed = [sum.year_assumed, counts.year_assumed].into_iter().flatten().min();
         sum.lines += counts.lines;
         sum.events += counts.events;
         sum.malformed += counts.malformed;
         sum.duplicates += counts.duplicates;
         sum.skipped += counts.skipped;
     }
+    sum.skipped_because.sort_by_key(|row| std::cmp::Reverse(row.lines));
     sum
+}
+
+/// Packets by the path that they were logged on.
+#[derive(Default)]
+struct PerPath {
+    packets: Vec<u64>,
+}
+
+impl PerPath {
+    fn add(&mut self, events: &[Event]) {
+        for event in events.iter().filter(|event| event.class != Class::Login) {
+            let path = usize::from(event.path.0);
+            if path >= self.packets.len() {
+                // As many as there can be paths.
+                self.packets.resize(path + 1, 0);
+            }
+            self.packets[path] = self.packets[path].saturating_add(event.count.into());
+        }
+    }
+
+    /// The interfaces that packets came in by, most packets first.
+    fn interfaces(&self, paths: &Paths, networks: &Networks) -> Vec<InterfaceRow> {
+        let lan_bridge =
+            paths.iter().any(|path| [&path.input, &path.output].contains(&&"br-lan".to_string()));
+        let mut rows: Vec<InterfaceRow> = Vec::new();
+        for (path, &packets) in paths.iter().zip(&self.packets).filter(|(_, packets)| **packets > 0) {
+            let outside = path.direction == Direction::Inbound;
+            match rows.iter_mut().find(|row| row.name == path.input && row.outside == outside) {
+                Some(row) => row.packets = row.packets.saturating_add(packets),
+                None => {
+                    let why = log_prefix::reason(path, networks, lan_bridge).to_string();
+                    rows.push(InterfaceRow { name: path.input.clone(), outside, why, packets });
+                }
+            }
+        }
+        rows.sort_by(|a, b| b.packets.cmp(&a.packets).then_with(|| a.name.cmp(&b.name)));
+        rows.truncate(MOST_ROWS);
+        rows
+    }
+}
+
+/// What came of all files.
+pub struct FilesRead {
+    pub reports: Vec<FileReport>,
+    pub counts: InputCounts,
 }
 
 #[derive(Debug)]
@@ -96,18 +161,34 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// Reads `files` and gives their events to `batch`, at most 1,024 at once, in order of time and each
-/// packet once. Contents read are added to `imported`, unless this returns an error.
+/// packet once. Contents read are added to `imported`, and kernel messages to `seen`, unless this returns an error.
 pub fn read_files(
     files: &[PathBuf],
     options: &ReadOptions,
-    imported: &mut Imported,
+    (imported, seen): (&mut Imported, &mut SeenMessages),
     paths: &mut Paths,
     batch: &mut dyn FnMut(&[Event]) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Vec<FileReport>, Error> {
+) -> Result<FilesRead, Error> {
     let mut duplicates = Duplicates::new();
-    let batch = Batch::new(batch, |events: &[Event], marks: &mut Vec<bool>| duplicates.mark(events, marks));
-    read_as(&LOGS, Box::new(io::stdin()), files, options, imported, paths, batch, progress)
+    let mut per_path = PerPath::default();
+    let mut give = |events: &[Event]| {
+        per_path.add(events);
+        batch(events)
+    };
+    let batch = Batch::new(&mut give, |events: &[Event], marks: &mut Vec<bool>| {
+        duplicates.mark(events, marks);
+        for (number, event) in events.iter().enumerate() {
+            if seen.is_known(event) {
+                marks.resize(events.len(), false);
+                marks[number] = true;
+            }
+        }
+    });
+    let reports = read_as(&LOGS, Box::new(io::stdin()), files, options, imported, paths, batch, progress)?;
+    let counts =
+        InputCounts { interfaces: per_path.interfaces(paths, &options.networks), ..totals(&reports) };
+    Ok(FilesRead { reports, counts })
 }
 
 /// Lines as the line parser reads them.

@@ -1,228 +1,89 @@
-//! gzip framing (RFC 1952): members one after the other, each header, deflate data, checksum.
+//! A `.gz` file (RFC 1952): members one after the other, as `gzip`, `pigz` and appending programs write them.
 //!
-//! Takes the bytes of a `.gz` file, gives its text. Whatever could be unpacked before a damage is
-//! given first, then the error. Zeros after the last member are padding; anything else there is
+//! Takes the bytes of a file, gives its text. Zeros after the last member are padding; anything else there is
 //! left out and noted. Holds one input block and the inflater's window, whatever the file says.
 
-use std::io::{self, Read};
+use std::cell::Cell;
+use std::io::{self, BufRead, BufReader, Read};
+use std::rc::Rc;
 
-use flate2::{Decompress, FlushDecompress, Status};
-
-use crate::checksum::Crc;
+use flate2::bufread::GzDecoder;
 
 pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 const INPUT: usize = 64 * 1024;
 
-pub struct Gzip<R> {
-    source: R,
-    input: Box<[u8]>,
-    start: usize,
-    end: usize,
-    /// Compressed bytes taken from the source.
-    taken: u64,
-    place: Place,
-    inflate: Decompress,
-    crc: Crc,
-    members: u64,
-    modified: Option<i64>,
-    note: Option<&'static str>,
+/// What the file tells beside its text, as far as it was read.
+#[derive(Debug, Default)]
+pub struct About {
+    /// When the packed file was last changed, in Unix seconds, by the first header that says it.
+    pub modified: Cell<Option<i64>>,
+    /// What was left out.
+    pub note: Cell<Option<&'static str>>,
 }
 
-enum Place {
-    Header,
-    Body,
-    Broken(io::Error),
-    End,
+pub struct Gzip<R> {
+    /// None: the end, or an error.
+    member: Option<GzDecoder<BufReader<R>>>,
+    about: Rc<About>,
 }
 
 impl<R: Read> Gzip<R> {
-    pub fn new(source: R) -> Gzip<R> {
-        Gzip {
-            source,
-            input: vec![0; INPUT].into_boxed_slice(),
-            start: 0,
-            end: 0,
-            taken: 0,
-            place: Place::Header,
-            inflate: Decompress::new(false),
-            crc: Crc::new(),
-            members: 0,
-            modified: None,
-            note: None,
-        }
+    pub fn new(source: R, about: Rc<About>) -> Gzip<R> {
+        let source = BufReader::with_capacity(INPUT, source);
+        Gzip { member: Some(GzDecoder::new(source)), about }
     }
 
-    pub fn taken(&self) -> u64 {
-        self.taken
-    }
-
-    /// When the packed file was last changed, as the first header read tells.
-    pub fn modified(&self) -> Option<i64> {
-        self.modified
-    }
-
-    /// What was left out after the last member.
-    pub fn note(&self) -> Option<&'static str> {
-        self.note
-    }
-
-    /// More input, if there is any. Only called when all of it is used up.
-    fn fill(&mut self) -> io::Result<bool> {
-        (self.start, self.end) = (0, 0);
-        self.end = loop {
-            match self.source.read(&mut self.input) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read?,
-            }
-        };
-        self.taken += self.end as u64;
-        Ok(self.end > 0)
-    }
-
-    fn byte(&mut self) -> io::Result<Option<u8>> {
-        if self.start == self.end && !self.fill()? {
-            return Ok(None);
-        }
-        self.start += 1;
-        Ok(Some(self.input[self.start - 1]))
-    }
-
-    fn need(&mut self) -> io::Result<u8> {
-        self.byte()?.ok_or_else(cut)
-    }
-
-    fn bytes<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        let mut bytes = [0; N];
-        for byte in &mut bytes {
-            *byte = self.need()?;
-        }
-        Ok(bytes)
-    }
-
-    /// Reads a member's header. `false`: there is no further member.
-    fn header(&mut self) -> io::Result<bool> {
-        if self.members > 0 && !self.find_member()? {
-            return Ok(false);
-        }
-        let fixed: [u8; 10] = self.bytes()?;
-        let [magic_1, magic_2, method, flags, time @ ..] = fixed;
-        if [magic_1, magic_2] != MAGIC || method != 8 || flags & 0xe0 != 0 {
-            return Err(damaged("header"));
-        }
-        if flags & 0x04 != 0 {
-            let length = u16::from_le_bytes(self.bytes()?);
-            for _ in 0..length {
-                self.need()?;
-            }
-        }
-        for text in [0x08, 0x10] {
-            while flags & text != 0 && self.need()? != 0 {}
-        }
-        if flags & 0x02 != 0 {
-            self.bytes::<2>()?;
-        }
-        let time = u32::from_le_bytes([time[0], time[1], time[2], time[3]]);
-        if time != 0 && self.modified.is_none() {
-            self.modified = Some(i64::from(time));
-        }
-        self.members += 1;
-        self.inflate.reset(false);
-        self.crc = Crc::new();
-        Ok(true)
-    }
-
-    /// After a member: skips zeros; `true` if a member's first byte follows, which stays unread.
-    fn find_member(&mut self) -> io::Result<bool> {
+    /// The member behind one that has ended.
+    fn next_member(&mut self, ended: GzDecoder<BufReader<R>>) -> io::Result<()> {
+        let mut source = ended.into_inner();
         let mut padded = false;
         loop {
-            match self.byte()? {
-                None => return Ok(false),
-                Some(0) => padded = true,
-                Some(byte) if byte == MAGIC[0] && !padded => {
-                    self.start -= 1;
-                    return Ok(true);
-                }
-                Some(_) => {
-                    self.note = Some("what follows the last gzip member is not gzip data and was left out");
-                    return Ok(false);
-                }
+            let bytes = source.fill_buf()?;
+            let Some(first) = bytes.first() else { return Ok(()) };
+            if *first == MAGIC[0] && !padded {
+                self.member = Some(GzDecoder::new(source));
+                return Ok(());
             }
-        }
-    }
-
-    /// Unpacks into `out`. 0: the member ended, or nothing came of this input block.
-    fn body(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        // At the end of the input the inflater may still hold some text.
-        let more = self.start < self.end || self.fill()?;
-        let (taken, given) = (self.inflate.total_in(), self.inflate.total_out());
-        let input = &self.input[self.start..self.end];
-        let status = self.inflate.decompress(input, out, FlushDecompress::None);
-        let taken = (self.inflate.total_in() - taken) as usize;
-        let given = (self.inflate.total_out() - given) as usize;
-        self.start += taken;
-        self.crc.update(&out[..given]);
-        match status {
-            Ok(Status::StreamEnd) => match self.trailer() {
-                Ok(()) => self.place = Place::Header,
-                Err(error) => self.place = Place::Broken(error),
-            },
-            Ok(_) if taken == 0 && given == 0 => {
-                return Err(if more { damaged("deflate data") } else { cut() });
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            if zeros == 0 {
+                let note = "what follows the last gzip member is not gzip data and was left out";
+                self.about.note.set(Some(note));
+                return Ok(());
             }
-            Ok(_) => {}
-            Err(_) => self.place = Place::Broken(damaged("deflate data")),
-        }
-        Ok(given)
-    }
-
-    fn trailer(&mut self) -> io::Result<()> {
-        let sum = u32::from_le_bytes(self.bytes()?);
-        let size = u32::from_le_bytes(self.bytes()?);
-        if sum != self.crc.sum() || size != self.inflate.total_out() as u32 {
-            return Err(damaged("checksum"));
-        }
-        Ok(())
-    }
-
-    fn step(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        match std::mem::replace(&mut self.place, Place::End) {
-            Place::Header => {
-                if self.header()? {
-                    self.place = Place::Body;
-                }
-                Ok(0)
-            }
-            Place::Body => {
-                self.place = Place::Body;
-                self.body(out).inspect_err(|_| self.place = Place::End)
-            }
-            Place::Broken(error) => Err(error),
-            Place::End => Ok(0),
+            padded = true;
+            source.consume(zeros);
         }
     }
 }
 
 impl<R: Read> Read for Gzip<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if out.is_empty() {
-            return Ok(0);
-        }
         loop {
-            let given = self.step(out)?;
-            if given > 0 || matches!(self.place, Place::End) {
+            let Some(mut member) = self.member.take() else { return Ok(0) };
+            let given = member.read(out).map_err(sentence)?;
+            if self.about.modified.get().is_none() {
+                let time = member.header().map_or(0, |header| header.mtime());
+                self.about.modified.set(Some(i64::from(time)).filter(|time| *time != 0));
+            }
+            if given > 0 || out.is_empty() {
+                self.member = Some(member);
                 return Ok(given);
             }
+            self.next_member(member)?;
         }
     }
 }
 
-fn cut() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the gzip data is cut off")
-}
-
-fn damaged(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("the gzip data is damaged ({what})"))
+/// An error of the decoder in words that say what to do about it.
+fn sentence(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "the gzip data is cut off"),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            io::Error::new(io::ErrorKind::InvalidData, format!("the gzip data is damaged ({error})"))
+        }
+        _ => error,
+    }
 }
 
 #[cfg(test)]
@@ -240,19 +101,21 @@ mod tests {
 
     /// What could be unpacked, and the error.
     fn unpack(bytes: &[u8]) -> (Vec<u8>, Option<String>, Option<&'static str>) {
-        let (mut text, mut gzip) = (Vec::new(), Gzip::new(bytes));
+        let about = Rc::new(About::default());
+        let (mut text, mut gzip) = (Vec::new(), Gzip::new(bytes, about.clone()));
         let error = gzip.read_to_end(&mut text).err().map(|error| error.to_string());
-        (text, error, gzip.note())
+        (text, error, about.note.get())
     }
 
     #[test]
     fn several_members_are_one_text_and_the_first_time_counts() {
         let bytes = [pack(b"one\n", 0), pack(b"", 0), pack(b"two\n", 77), pack(b"three\n", 78)].concat();
-        let mut gzip = Gzip::new(&bytes[..]);
+        let about = Rc::new(About::default());
+        let mut gzip = Gzip::new(&bytes[..], about.clone());
         let mut text = String::new();
         gzip.read_to_string(&mut text).unwrap();
         assert_eq!(text, "one\ntwo\nthree\n");
-        assert_eq!((gzip.modified(), gzip.note(), gzip.taken()), (Some(77), None, bytes.len() as u64));
+        assert_eq!((about.modified.get(), about.note.get()), (Some(77), None));
         assert_eq!(gzip.read(&mut [0; 8]).unwrap(), 0);
     }
 
@@ -312,7 +175,8 @@ mod tests {
             (0..3000u32).flat_map(|n| format!("line {}\n", n * n % 977).into_bytes()).collect();
         let bytes = [pack(&text[..20_000], 1), pack(&text[20_000..], 1), vec![0; 70]].concat();
         for (step, piece) in [(1, 1), (1, 5000), (3, 7), (bytes.len(), 1), (100, 3)] {
-            let (mut gzip, mut got, mut out) = (Gzip::new(Drip(&bytes, step)), Vec::new(), vec![0; piece]);
+            let (mut gzip, mut got, mut out) =
+                (Gzip::new(Drip(&bytes, step), Rc::default()), Vec::new(), vec![0; piece]);
             loop {
                 match gzip.read(&mut out).unwrap() {
                     0 => break,

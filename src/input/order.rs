@@ -10,8 +10,10 @@ use std::io;
 use super::batch::{Batch, IntoBatch, Sink};
 use super::content::Content;
 use super::lines::{Line, Lines, find_end};
+use super::uncounted::UncountedLines;
 use crate::event::Event;
-use crate::parse::line::{LineReader, Outcome};
+use crate::parse::foreign;
+use crate::parse::line::{LineReader, Outcome, is_log_line};
 use crate::parse::uncounted::Uncounted;
 use crate::parse::window::Window;
 use crate::paths::Paths;
@@ -85,6 +87,14 @@ pub trait Parser {
     /// Reads a line without its end.
     fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome;
 
+    /// Events so far whose line had no time of its own.
+    fn undated(&self) -> u64 {
+        0
+    }
+
+    /// The file names OpenWrt's `br-lan`.
+    fn set_lan_bridge(&mut self) {}
+
     /// Reads the event of the line that `text` begins with, if that can be told at once: how many bytes were read.
     /// No line ends within these; `text` may go on behind the line.
     fn read_quickly(&mut self, _text: Window, _event: &mut Event) -> Option<usize> {
@@ -95,6 +105,14 @@ pub trait Parser {
 impl Parser for LineReader {
     fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
         LineReader::read(self, line, paths)
+    }
+
+    fn undated(&self) -> u64 {
+        LineReader::undated(self)
+    }
+
+    fn set_lan_bridge(&mut self) {
+        LineReader::set_lan_bridge(self);
     }
 
     fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
@@ -120,6 +138,40 @@ impl Sink for First {
     }
 }
 
+/// So many of the first lines tell what kind of file it is.
+const LOOKED_AT: u64 = 64;
+
+/// What the lines at the beginning of a file look like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Kind {
+    /// The log of another firewall.
+    pub foreign: Option<&'static str>,
+    /// There is text.
+    pub has_text: bool,
+    /// Lines that begin as a log's do.
+    pub is_log: bool,
+}
+
+impl Kind {
+    fn look(&mut self, line: &[u8]) {
+        self.foreign = self.foreign.or_else(|| foreign::system(line));
+        self.has_text |= line.iter().any(u8::is_ascii_graphic);
+        self.is_log |= is_log_line(line);
+    }
+
+    /// A clause that says what a file is in which nothing was found to be counted; none: a log like others.
+    pub fn sentence(&self) -> Option<String> {
+        match self.foreign {
+            Some(system) => Some(format!("it looks like a log of {system}, which is not read")),
+            None if self.has_text && !self.is_log => Some(
+                "it does not look like a log: no line begins with a time or the name of a program"
+                    .to_string(),
+            ),
+            None => None,
+        }
+    }
+}
+
 /// An open input and its next event.
 pub struct Open {
     /// Which input this is.
@@ -128,6 +180,10 @@ pub struct Open {
     parser: Box<dyn Parser>,
     /// Without events and duplicates, which are known only when they are given.
     pub counts: InputCounts,
+    /// Lines that look like packets and are none.
+    pub uncounted: UncountedLines,
+    /// What the first lines look like.
+    pub kind: Kind,
     /// The last line read was an event.
     pub last_was_event: bool,
     next: Option<Event>,
@@ -145,9 +201,18 @@ impl Open {
         paths: &mut Paths,
         meter: &mut Meter,
     ) -> Open {
-        let counts = InputCounts::default();
-        let mut open =
-            Open { input, lines, parser, counts, last_was_event: false, next: None, rank: 0, told: (0, 0) };
+        let mut open = Open {
+            input,
+            lines,
+            parser,
+            counts: InputCounts::default(),
+            uncounted: UncountedLines::default(),
+            kind: Kind::default(),
+            last_was_event: false,
+            next: None,
+            rank: 0,
+            told: (0, 0),
+        };
         open.advance(paths, meter);
         open
     }
@@ -174,9 +239,22 @@ impl Open {
             if self.read_run(meter, to)? {
                 continue;
             }
+            let number = self.counts.lines + 1;
             let outcome = match self.lines.next_line() {
-                Some(Line::Whole(bytes)) => self.parser.read(bytes, paths),
-                Some(Line::TooLong) => Outcome::Malformed(Uncounted::TooLong),
+                Some(Line::Whole(bytes)) => {
+                    let outcome = self.parser.read(bytes, paths);
+                    if let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = outcome {
+                        self.uncounted.add(reason, number, bytes);
+                    }
+                    if number <= LOOKED_AT {
+                        self.kind.look(bytes);
+                    }
+                    outcome
+                }
+                Some(Line::TooLong) => {
+                    self.uncounted.add(Uncounted::TooLong, number, b"");
+                    Outcome::Malformed(Uncounted::TooLong)
+                }
                 None => break,
             };
             self.count_lines(1, meter);
@@ -228,6 +306,11 @@ impl Open {
         let now = (self.lines.source().taken(), self.counts.lines);
         meter.read(now.0 - self.told.0, now.1 - self.told.1);
         self.told = now;
+    }
+
+    /// Events whose line had no time of its own.
+    pub fn undated(&self) -> u64 {
+        self.parser.undated()
     }
 
     /// Closes the input as if it had never been opened.

@@ -49,6 +49,7 @@ impl Input {
                 counts: InputCounts::default(),
                 state: FileState::Read,
                 note: None,
+                looks_like: None,
                 skipped_bytes: 0,
                 discard: false,
             },
@@ -134,6 +135,7 @@ impl Input {
                 }
                 let clock =
                     Scan::of_beginning(lines.look_ahead(), stamps).clock(wanted, options.now, &mut calendar);
+                self.clock = Some(clock);
                 Ok((lines, clock))
             }
             Kind::Regular(regular) => {
@@ -187,8 +189,12 @@ impl<'a> Reading<'a> {
 impl Inputs for Reading<'_> {
     fn open(&mut self, at: usize, paths: &mut Paths, meter: &mut Meter) -> Option<Open> {
         match self.inputs[at].lines(self.options, self.language.stamps, meter) {
-            Ok((lines, clock)) => {
-                let parser = (self.language.parser)(self.options, clock);
+            Ok((mut lines, clock)) => {
+                let mut parser = (self.language.parser)(self.options, clock);
+                // What the wireless interfaces of this machine are is not told by the first line.
+                if memchr::memmem::find(lines.look_ahead(), b"br-lan").is_some() {
+                    parser.set_lan_bridge();
+                }
                 Some(Open::new(at, lines, parser, paths, meter))
             }
             Err(sentence) => {
@@ -213,6 +219,13 @@ impl Inputs for Reading<'_> {
         report.counts.lines += open.counts.lines;
         report.counts.malformed += open.counts.malformed;
         report.counts.skipped += open.counts.skipped;
+        report.counts.undated = Some(open.undated()).filter(|undated| *undated > 0);
+        let counted = open.counts.lines > open.counts.skipped;
+        report.looks_like = open.kind.sentence().filter(|_| !counted);
+        report.counts.skipped_because = open.uncounted.rows();
+        if let Some(clock) = input.clock.filter(|clock| clock.year_assumed) {
+            report.counts.year_assumed = clock.year.and_then(|year| u32::try_from(year).ok());
+        }
         let length = content.length();
         report.note = content.note().map(|note| format!("{name}: {note}"));
         report.state = match open.lines.fault().map(reason) {

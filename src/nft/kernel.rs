@@ -71,6 +71,18 @@ impl Notifications {
     }
 }
 
+/// The key of a served IPv6 port.
+const LONGEST_KEY: usize = 24;
+
+/// An element of a set that the kernel fills, with the time that is left of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Remembered {
+    set: &'static str,
+    key: [u8; LONGEST_KEY],
+    length: u8,
+    left_ms: u64,
+}
+
 /// Asks about elements; each question is answered at once.
 pub struct Elements {
     socket: Netlink,
@@ -182,16 +194,29 @@ impl Elements {
         self.commit(first, transaction)
     }
 
-    /// Remembers peers, with the milliseconds that are left of each.
-    pub fn add_peers(&mut self, peers: &[(Source, u64)]) -> io::Result<()> {
-        for set in PEERS {
-            let of_set = |(source, _): &&(Source, u64)| script::set_of(PEERS, *source) == set;
-            let peers: Vec<&(Source, u64)> = peers.iter().filter(of_set).collect();
-            for peers in peers.chunks(ELEMENTS_PER_MESSAGE) {
+    /// What the table remembers of connections: peers, and ports that are served.
+    pub fn remembered(&mut self) -> Vec<Remembered> {
+        let mut remembered = Vec::new();
+        for set in PEERS.into_iter().chain(SERVED) {
+            self.list(set, &mut |key, left_ms| {
+                let mut padded = [0; LONGEST_KEY];
+                if let Some(start) = padded.get_mut(..key.len()) {
+                    start.copy_from_slice(key);
+                    remembered.push(Remembered { set, key: padded, length: key.len() as u8, left_ms });
+                }
+            });
+        }
+        remembered
+    }
+
+    /// Puts into a new table what the one before remembered.
+    pub fn remember(&mut self, remembered: &[Remembered]) -> io::Result<()> {
+        for of_set in remembered.chunk_by(|one, next| one.set == next.set) {
+            for some in of_set.chunks(ELEMENTS_PER_MESSAGE) {
                 self.request = self.request.wrapping_add(1);
                 let mut transaction = Transaction::new(TABLE, self.request);
-                let element = |(source, left): &&(Source, u64)| (script::key(*source), (*left).max(1));
-                transaction.add_elements(set, &peers.iter().map(element).collect::<Vec<_>>());
+                let element = |one: &Remembered| (one.key[..one.length.into()].to_vec(), one.left_ms.max(1));
+                transaction.add_elements(some[0].set, &some.iter().map(element).collect::<Vec<_>>());
                 self.commit(self.request, transaction)?;
             }
         }
@@ -258,28 +283,34 @@ impl Elements {
 
     /// Every blocked source, with the milliseconds that are left.
     pub fn blocked(&mut self, each: &mut dyn FnMut(Source, u64)) {
-        self.list(BLOCKED, each);
+        self.list_sources(BLOCKED, each);
     }
 
     /// Every remembered peer, with the milliseconds that are left.
     pub fn peers(&mut self, each: &mut dyn FnMut(Source, u64)) {
-        self.list(PEERS, each);
+        self.list_sources(PEERS, each);
     }
 
-    fn list(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, u64)) {
+    fn list_sources(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, u64)) {
         for set in sets {
-            // What cannot be listed is made anew from the ledger, or remembered again.
-            let _ = self.ask(|request| nftables::list_elements(TABLE, set, request), &mut |message| {
-                if let Message::Elements(elements) = message {
-                    for element in elements {
-                        if let (Some(source), Some(left)) =
-                            (script::source_of(element.key), element.expires_ms)
-                        {
-                            each(source, left);
-                        }
-                    }
+            self.list(set, &mut |key, left| {
+                if let Some(source) = script::source_of(key) {
+                    each(source, left);
                 }
             });
         }
+    }
+
+    fn list(&mut self, set: &str, each: &mut dyn FnMut(&[u8], u64)) {
+        // What cannot be listed is made anew from the ledger, or remembered again.
+        let _ = self.ask(|request| nftables::list_elements(TABLE, set, request), &mut |message| {
+            if let Message::Elements(elements) = message {
+                for element in elements {
+                    if let Some(left) = element.expires_ms {
+                        each(element.key, left);
+                    }
+                }
+            }
+        });
     }
 }

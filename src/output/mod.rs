@@ -7,6 +7,7 @@ mod event_tables;
 pub mod export;
 #[cfg(test)]
 pub(crate) mod golden;
+mod input_notes;
 pub mod json;
 pub mod month_report;
 pub mod prometheus;

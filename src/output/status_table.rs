@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::cells::{ABSENT, count, plain, time};
+use super::input_notes;
 use super::table_layout::{Style, Table, left, right};
 use super::tables::{completeness, section, yes_or_no};
 use crate::query::answer::StatusAnswer;
@@ -52,6 +53,9 @@ pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::
         ]);
     }
     table.write(style, out)?;
+    for row in &answer.inputs {
+        input_notes::uncounted(&row.skipped_because, out)?;
+    }
     if let Some(rows) = answer.counters.as_ref().filter(|rows| !rows.is_empty()) {
         section("Firewall rules", style, out)?;
         let mut table = Table::new(&[left("rule"), right("counted"), right("received")]);

@@ -9,6 +9,7 @@ use super::cells::{
     ABSENT, about, count, count_or_absent, count_with_error, mean, plain, plain_or_absent, ratio, time,
 };
 pub use super::event_tables::{blocks, recent};
+use super::input_notes;
 pub use super::source_table::source;
 pub use super::status_table::status;
 pub use super::summary_table::{report, summary};
@@ -241,13 +242,14 @@ pub fn anomalies(answer: &AnomaliesAnswer, style: &Style, out: &mut dyn Write) -
 
 /// What became of the lines of an import or report.
 pub fn input(counts: &InputCounts, out: &mut dyn Write) -> io::Result<()> {
-    let InputCounts { lines, events, malformed, duplicates, skipped } = *counts;
+    let InputCounts { lines, events, malformed, duplicates, skipped, .. } = *counts;
     let [lines, events, malformed, duplicates, skipped] =
         [lines, events, malformed, duplicates, skipped].map(count);
     writeln!(
         out,
         "lines {lines}, events {events}, malformed {malformed}, duplicates {duplicates}, skipped {skipped}"
-    )
+    )?;
+    input_notes::write(counts, out)
 }
 
 /// A blank line and a heading.

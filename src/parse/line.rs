@@ -391,6 +391,14 @@ pub fn day_without_year(line: &[u8]) -> Option<(u8, u8)> {
     stamp.year.is_none().then_some((stamp.month, stamp.day))
 }
 
+/// Whether a line begins with a time of any form, or with who wrote it.
+pub fn is_log_line(line: &[u8]) -> bool {
+    let header = header(line);
+    header.stamp.is_some()
+        || !matches!(header.author, Author::Untagged)
+        || uptime(line, header.message).is_some()
+}
+
 /// The uptime in microseconds if the line has no other time.
 pub fn bare_uptime(line: &[u8]) -> Option<u64> {
     let beginning = beginning(line);

@@ -1,6 +1,7 @@
 //! Bytes -> fields, pure. Never panics, never logs, never allocates by an attacker's number.
 
 pub mod fingerprint;
+pub mod foreign;
 pub mod interfaces;
 pub mod json;
 pub mod line;

@@ -121,7 +121,7 @@ impl Fields {
     fn journal(self) -> Option<Record> {
         let time = match self.realtime {
             Some(micros) => RecordTime::Instant((micros / 1_000_000).cast_signed()),
-            None => RecordTime::None,
+            None => self.timestamp.map_or(RecordTime::None, RecordTime::Text),
         };
         let is_kernel = self.transport == "kernel";
         let writer = match is_kernel {

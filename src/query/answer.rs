@@ -521,12 +521,14 @@ pub struct InputStatus {
     pub lost: u64,
     /// When the last packet came.
     pub last: Option<String>,
+    /// Of the malformed and ignored those that look like packets.
+    pub skipped_because: Vec<SkippedBecause>,
 }
 
 record! {
     InputStatus:
     name, state, received, attempts, malformed, ignored, duplicates, assumed_duplicates = Lately, lost,
-    last;
+    last, skipped_because = Rarely;
 }
 
 /// The counter of our rules beside what came of it.
@@ -642,15 +644,53 @@ pub struct PeersStatus {
 record! { PeersStatus: used, limit, limited, refused; }
 
 /// What became of the lines of an import or report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InputCounts {
-    /// lines = events + malformed + duplicates + skipped
+    /// lines = events + malformed + duplicates + skipped, where no line stands for several events (`message repeated N
+    /// times`).
     pub lines: u64,
     pub events: u64,
     pub malformed: u64,
     pub duplicates: u64,
     /// Lines that are no refused packet and no failed login.
     pub skipped: u64,
+    /// Of the skipped and malformed lines those that look like packets.
+    pub skipped_because: Vec<SkippedBecause>,
+    /// The interfaces that packets came in by.
+    pub interfaces: Vec<InterfaceRow>,
+    /// Events whose line has no time: they have that of the file.
+    pub undated: Option<u64>,
+    /// The year that the first date without one was taken to be of.
+    pub year_assumed: Option<u32>,
 }
 
-record! { InputCounts: lines, events, malformed, duplicates, skipped; }
+record! {
+    InputCounts:
+    lines, events, malformed, duplicates, skipped, skipped_because = Rarely, interfaces = Rarely, undated, year_assumed;
+}
+
+/// Lines that hold `SRC=` and `DST=` and were not counted, by reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SkippedBecause {
+    pub reason: String,
+    pub lines: u64,
+    /// Its number in its file, from 1; 0 for an entry of logd.
+    pub first_line: u64,
+    /// The beginning of that line, without control characters.
+    pub example: String,
+}
+
+record! { SkippedBecause: reason, lines, first_line, example; }
+
+/// Packets that came in by an interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceRow {
+    /// Empty: sent by the machine itself, or the line names none.
+    pub name: String,
+    /// Taken to lead outside.
+    pub outside: bool,
+    pub why: String,
+    pub packets: u64,
+}
+
+record! { InterfaceRow: name, outside, why, packets; }

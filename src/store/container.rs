@@ -52,6 +52,8 @@ pub enum Kind {
     Zone = 15,
     Deletions = 16,
     Blocks = 17,
+    /// Kernel messages that were counted.
+    Seen = 18,
 }
 
 /// Why a file cannot be read.

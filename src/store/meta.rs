@@ -28,6 +28,8 @@ pub struct Deletion {
 pub struct Meta {
     /// Which contents were imported, as [`crate::input::imported::Imported::encode`] writes them; empty if none was.
     pub imported: Vec<u8>,
+    /// Which kernel messages were counted last, as [`crate::input::seen::SeenMessages::to_bytes`] writes them.
+    pub seen: Vec<u8>,
     /// The time zone that the days are counted in.
     pub zone: Option<String>,
     /// Oldest first.
@@ -46,6 +48,7 @@ impl Meta {
             salt,
             &[
                 Section::packed(Kind::Imported, self.imported.clone()),
+                Section::packed(Kind::Seen, self.seen.clone()),
                 Section::plain(Kind::Zone, self.zone.clone().unwrap_or_default().into_bytes()),
                 Section::packed(Kind::Deletions, writer.bytes),
             ],
@@ -62,11 +65,12 @@ impl Meta {
                 Vec::new()
             }
         };
-        let imported = section(Kind::Imported);
+        let (imported, seen) = (section(Kind::Imported), section(Kind::Seen));
         let zone = String::from_utf8(section(Kind::Zone)).unwrap_or_default();
         let deletions = section(Kind::Deletions);
         let mut reader = Reader::new(&deletions);
-        let mut meta = Meta { imported, zone: (!zone.is_empty()).then_some(zone), deletions: Vec::new() };
+        let mut meta =
+            Meta { imported, seen, zone: (!zone.is_empty()).then_some(zone), deletions: Vec::new() };
         while !reader.is_empty() && meta.deletions.len() < MOST_DELETIONS {
             let deletion = Deletion { when: reader.signed(), what: reader.text(), because: reader.text() };
             if reader.has_failed() || deletion.what.len().max(deletion.because.len()) > LONGEST {
@@ -106,7 +110,12 @@ mod tests {
 
     #[test]
     fn what_is_remembered_comes_back() {
-        let mut meta = Meta { imported: vec![7; 500], zone: Some("JST-9".into()), deletions: Vec::new() };
+        let mut meta = Meta {
+            imported: vec![7; 500],
+            seen: vec![1; 9],
+            zone: Some("JST-9".into()),
+            deletions: Vec::new(),
+        };
         for when in 0..30 {
             meta.note(Deletion { when, what: "2016-10".into(), because: "120 newer months".into() });
         }

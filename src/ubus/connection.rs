@@ -66,7 +66,7 @@ impl Connection {
     }
 
     pub fn wants_read(&self) -> bool {
-        self.open.as_ref().is_some_and(|(_, link)| !link.is_clogged() && !link.has_more())
+        self.open.as_ref().is_some_and(|(_, link)| !link.is_clogged())
     }
 
     /// Whether calls wait that the last turn left: [`Connection::on_readable`] goes on with them.
@@ -160,7 +160,7 @@ impl Connection {
         link.begin_turn();
         link.process(on_event).map_err(|malformed| malformed.0.to_owned())?;
         let mut total = 0;
-        while total < READ_PER_TURN && !link.is_clogged() && !link.has_more() {
+        while total < READ_PER_TURN && !link.is_clogged() {
             let space = link.inbox.space();
             let room = space.len();
             match socket.read(space).map_err(|error| error.to_string())? {

@@ -1,6 +1,8 @@
 //! One connection's messages as events, without the socket: bytes go in by [`Link::inbox`], come out by
 //! [`Link::outgoing`].
 
+use std::collections::VecDeque;
+
 use ubus::blobmsg::BlobMsgTable;
 
 use super::inbox::{Frame, Inbox, Malformed};
@@ -11,6 +13,11 @@ use super::status::Status;
 /// Calls that are answered in one turn of the loop: an answer can take milliseconds, and packets wait meanwhile.
 /// Notifications, which nobody answers, are not among them.
 const CALLS_PER_TURN: u32 = 4;
+/// Calls that wait for their turn, in all and of one peer; further ones are refused.
+const MAX_CALLS: usize = 128;
+const MAX_CALLS_OF_PEER: usize = 16;
+/// The longest call that is answered, in bytes: arguments are a few words.
+const LONGEST_CALL: usize = 8 * 1024;
 
 /// What happened on the bus. Every part that uses the connection sees every event and takes its own.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +93,17 @@ pub struct Link {
     greeted: bool,
     /// Calls answered in this turn.
     calls: u32,
+    /// Calls that wait for their turn.
+    queue: VecDeque<QueuedCall>,
+    /// The peer that was answered last: another one comes first.
+    answered: u32,
+}
+
+#[derive(Debug)]
+struct QueuedCall {
+    peer: u32,
+    sequence: u16,
+    attributes: Vec<u8>,
 }
 
 impl Link {
@@ -103,35 +121,50 @@ impl Link {
         self.calls = 0;
     }
 
-    /// Whether calls were left for the next turn.
+    /// Whether calls wait for the next turn.
     pub fn has_more(&self) -> bool {
-        self.calls >= CALLS_PER_TURN
+        !self.queue.is_empty()
     }
 
-    /// Hands out what has come, until no whole message is left, the link is clogged or enough calls were answered in
-    /// this turn.
+    /// Hands out what has come, until no whole message is left or the link is clogged. Calls that want an answer are
+    /// queued, so that each peer has its turn, and handed out a few in a turn.
     pub fn process(
         &mut self,
         on_event: &mut dyn FnMut(&mut Outgoing, BusEvent<'_>),
     ) -> Result<(), Malformed> {
-        while !self.outgoing.is_full() && self.calls < CALLS_PER_TURN {
-            let Some(frame) = self.inbox.next_frame()? else {
-                return Ok(());
-            };
+        while !self.outgoing.is_full() {
+            let Some(frame) = self.inbox.next_frame()? else { break };
             let Some(event) = event_of(&frame, &mut self.greeted) else { continue };
             if let BusEvent::Done { request, status } = event {
                 self.outgoing.check(request, status);
             }
-            if let BusEvent::Call(call) = &event
-                && !call.no_reply
-            {
-                self.calls += 1;
-                if self.outgoing.is_full_for(call.peer) {
-                    call.done(&mut self.outgoing, Status::NO_MEMORY);
-                    continue;
+            match &event {
+                // The broker itself is peer 0: it sends events.
+                BusEvent::Call(call) if !call.no_reply && call.peer != 0 => {
+                    let of_peer = self.queue.iter().filter(|queued| queued.peer == call.peer).count();
+                    let full = self.queue.len() >= MAX_CALLS || of_peer >= MAX_CALLS_OF_PEER;
+                    if frame.attributes.len() > LONGEST_CALL {
+                        call.done(&mut self.outgoing, Status::INVALID_ARGUMENT);
+                    } else if full || self.outgoing.is_full_for(call.peer) {
+                        call.done(&mut self.outgoing, Status::NO_MEMORY);
+                    } else {
+                        let attributes = frame.attributes.to_vec();
+                        let (peer, sequence) = (call.peer, frame.sequence);
+                        self.queue.push_back(QueuedCall { peer, sequence, attributes });
+                    }
                 }
+                _ => on_event(&mut self.outgoing, event),
             }
-            on_event(&mut self.outgoing, event);
+        }
+        while self.calls < CALLS_PER_TURN && !self.outgoing.is_full() {
+            let other = self.queue.iter().position(|queued| queued.peer != self.answered);
+            let Some(queued) = self.queue.remove(other.unwrap_or(0)) else { break };
+            (self.calls, self.answered) = (self.calls + 1, queued.peer);
+            let QueuedCall { peer, sequence, attributes } = &queued;
+            let frame = Frame { kind: kind::INVOKE, sequence: *sequence, peer: *peer, attributes };
+            if let Some(event) = event_of(&frame, &mut self.greeted) {
+                on_event(&mut self.outgoing, event);
+            }
         }
         Ok(())
     }
@@ -263,10 +296,37 @@ mod tests {
     }
 
     #[test]
+    fn whoever_asks_a_thousand_times_at_once_delays_nobody() {
+        let mut link = Link::default();
+        run(&mut link, &HELLO).unwrap();
+        receive(&mut link, &[calls(7, 800), calls(8, 1)].concat());
+        let mut order = Vec::new();
+        link.begin_turn();
+        link.process(&mut |outgoing, event| {
+            if let BusEvent::Call(call) = event {
+                order.push(call.peer);
+                call.done(outgoing, Status::OK);
+            }
+        })
+        .unwrap();
+        assert_eq!(order, [7, 8, 7, 7]);
+        assert_eq!(link.queue.len(), MAX_CALLS_OF_PEER - 3);
+        // The others were refused at once.
+        assert!(link.outgoing.unwritten() > 700 * 28);
+        let long = calls(9, 1);
+        let mut long = [&long[..], &vec![0; LONGEST_CALL]].concat();
+        let length = (long.len() - 8) as u32;
+        long[8..12].copy_from_slice(&length.to_be_bytes());
+        receive(&mut link, &long);
+        answered(&mut link, 1);
+        assert!(link.queue.iter().all(|queued| queued.peer == 7));
+    }
+
+    #[test]
     fn a_peer_that_takes_no_answers_is_refused_and_the_others_are_not() {
         let mut link = Link::default();
         run(&mut link, &HELLO).unwrap();
-        receive(&mut link, &calls(7, 3));
+        receive(&mut link, &calls(7, 2));
         assert_eq!(answered(&mut link, 300_000), 2);
         receive(&mut link, &calls(8, 1));
         assert_eq!(answered(&mut link, 1000), 1);

@@ -19,7 +19,15 @@ fn store(timezone: Option<&str>) -> Place {
 
 fn input(files: &[&str]) -> Input {
     let files = files.iter().map(PathBuf::from).collect();
-    Input { files, timezone: None, year: None, wan: vec![], countries: DEFAULT_COUNTRIES.into() }
+    Input {
+        files,
+        timezone: None,
+        year: None,
+        wan: vec![],
+        lan: vec![],
+        firewall: None,
+        countries: DEFAULT_COUNTRIES.into(),
+    }
 }
 
 #[test]

@@ -224,6 +224,7 @@ impl Core {
                 assumed_duplicates: health.assumed,
                 lost: 0,
                 last: health.last_ms.map(|last| self.engine.label(last)),
+                skipped_because: Vec::new(),
             }
         };
         let mut rows = Vec::new();
@@ -247,6 +248,7 @@ impl Core {
                 ignored: row.ignored.saturating_add(counts.ignored),
                 duplicates: row.duplicates.saturating_add(counts.duplicates),
                 lost: counts.lost,
+                skipped_because: self.uncounted.rows(),
                 ..row
             });
         }

@@ -198,6 +198,7 @@ fn report_answer() -> Report {
             malformed: 3,
             duplicates: 1_200,
             skipped: 41_231,
+            ..InputCounts::default()
         },
     }
 }

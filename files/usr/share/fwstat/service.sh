@@ -136,7 +136,7 @@ fwstat_own() {
 		case "${file##*/}" in notify.d | notify.secret) continue ;; esac
 		[ -e "$file" ] || [ -L "$file" ] || continue
 		case "${file##*/}" in
-			*.fws | *.bad | .fwstat-* | *.new | lock | daemon.lock | clock-set | guard*) ;;
+			*.fws | *.bad | *.later | .fwstat-* | *.new | commit | lock | daemon.lock | clock-set | guard* | fleet) ;;
 			*)
 				fwstat_say "$1 holds files of others (${file##*/}): it stays root's; choose a directory of its own"
 				return 0

@@ -1,0 +1,78 @@
+//! UCI text of `/etc/config/firewall` -> the log prefixes of its rules and redirects, and what these do.
+//!
+//! Takes the text, gives named rules. Opens no file.
+//!
+//! fw4 logs the packets of a rule as `NAME: `, of one without a name as `@rule[N]: `, or with the text of its option
+//! `log`; a redirect's in the same way, and what it redirects it lets pass.
+
+use super::uci;
+use crate::event::Verdict;
+use crate::parse::interfaces::NamedRule;
+
+/// More rules are not read.
+const MOST_RULES: usize = 1024;
+
+pub fn parse(text: &str) -> Vec<NamedRule> {
+    let (sections, _) = uci::parse(text);
+    let (mut rules, mut number) = (Vec::new(), 0);
+    for section in &sections {
+        let value = |name: &str| {
+            let mut named = section.settings.iter().rev().filter(|setting| setting.name == name);
+            named.next().map(|setting| setting.value.trim())
+        };
+        let refuses = match (section.kind.as_str(), value("target").map(str::to_ascii_uppercase).as_deref()) {
+            ("rule", Some("ACCEPT")) => Some(None),
+            ("rule", Some("DROP")) => Some(Some(Verdict::Drop)),
+            ("rule", Some("REJECT")) => Some(Some(Verdict::Reject)),
+            ("redirect", _) => Some(None),
+            // Marks and the like: whatever becomes of the packet is another rule's.
+            _ => None,
+        };
+        let unnamed = format!("@{}[{number}]", section.kind);
+        number += usize::from(section.kind == "rule");
+        let Some(refuses) = refuses else { continue };
+        let name = value("name").unwrap_or(&unnamed);
+        let own =
+            value("log").filter(|log| !matches!(*log, "" | "0" | "1" | "true" | "false" | "yes" | "no"));
+        let prefix = own.map_or_else(|| format!("{name}:"), str::to_string);
+        if rules.len() < MOST_RULES && !rules.iter().any(|rule: &NamedRule| rule.prefix == prefix) {
+            rules.push(NamedRule { prefix, refuses });
+        }
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_and_redirects_by_their_log_prefix() {
+        let text = "config defaults\n\toption input REJECT\n\
+                    config rule\n\toption name 'Web'\n\toption target 'ACCEPT'\n\toption log '1'\n\
+                    config rule\n\toption name 'Block-IoT'\n\toption target 'drop'\n\
+                    config rule\n\toption target 'REJECT'\n\
+                    config rule\n\toption target 'ACCEPT'\n\toption log 'ssh in: '\n\
+                    config rule\n\toption name 'Mark'\n\toption target 'MARK'\n\
+                    config redirect\n\toption name 'To-NAS'\n\toption target 'DNAT'\n";
+        let read = parse(text);
+        let rule = |prefix: &str, refuses| NamedRule { prefix: prefix.to_string(), refuses };
+        assert_eq!(
+            read,
+            [
+                rule("Web:", None),
+                rule("Block-IoT:", Some(Verdict::Drop)),
+                rule("@rule[2]:", Some(Verdict::Reject)),
+                rule("ssh in:", None),
+                rule("To-NAS:", None),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_huge_file_gives_a_bounded_list() {
+        let text: String =
+            (0..5000).map(|n| format!("config rule\n\toption name r{n}\n\toption target DROP\n")).collect();
+        assert_eq!(parse(&text).len(), MOST_RULES);
+    }
+}

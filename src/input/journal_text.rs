@@ -1,0 +1,257 @@
+//! `journalctl -o export` and `-o verbose` -> a line of JSON for each entry, as `-o json` writes it.
+//!
+//! Takes the text, gives lines with the fields that the line parser reads. A message can hold line ends, and then its
+//! further lines could look like fields: the export format gives such a field's length, the verbose one indents further
+//! lines more than a field. Holds one entry: a few fields of at most [`LONGEST`] bytes, whatever the text says.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+/// Longer values are cut, and longer lines.
+const LONGEST: usize = 4 * 1024;
+/// Fields that are kept.
+const FIELDS: [&str; 7] = [
+    "__REALTIME_TIMESTAMP",
+    "_SOURCE_MONOTONIC_TIMESTAMP",
+    "_TRANSPORT",
+    "SYSLOG_IDENTIFIER",
+    "SYSLOG_PID",
+    "_PID",
+    "MESSAGE",
+];
+const INDENT: &[u8] = b"    ";
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    Export,
+    Verbose,
+}
+
+/// The form of a text that begins so; none: it is another.
+pub fn form(beginning: &[u8]) -> Option<Form> {
+    let is_export =
+        [&b"__CURSOR="[..], b"__REALTIME_TIMESTAMP="].iter().any(|key| beginning.starts_with(key));
+    if is_export {
+        return Some(Form::Export);
+    }
+    let (first, second) = beginning.split_at(beginning.iter().position(|byte| *byte == b'\n')?);
+    let is_verbose = memchr::memmem::find(first, b" [s=").is_some()
+        && first.ends_with(b"]")
+        && second[1..].starts_with(INDENT)
+        && second.get(5).is_some_and(|byte| byte.is_ascii_uppercase() || *byte == b'_');
+    is_verbose.then_some(Form::Verbose)
+}
+
+pub struct JournalText<R> {
+    source: BufReader<R>,
+    form: Form,
+    /// The values of the entry that is being read, by their place in [`FIELDS`].
+    values: [Option<Vec<u8>>; FIELDS.len()],
+    /// Of the verbose form: the time as it is written.
+    time: Option<Vec<u8>>,
+    out: Vec<u8>,
+    given: usize,
+    ended: bool,
+}
+
+impl<R: Read> JournalText<R> {
+    pub fn new(source: R, form: Form) -> JournalText<R> {
+        let source = BufReader::new(source);
+        JournalText {
+            source,
+            form,
+            values: Default::default(),
+            time: None,
+            out: Vec::new(),
+            given: 0,
+            ended: false,
+        }
+    }
+
+    /// The next line without its end, cut at [`LONGEST`]. None: the end.
+    fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let (mut line, mut any) = (Vec::new(), false);
+        loop {
+            let bytes = self.source.fill_buf()?;
+            if bytes.is_empty() {
+                return Ok(any.then_some(line));
+            }
+            any = true;
+            let end = memchr::memchr(b'\n', bytes);
+            let part = &bytes[..end.unwrap_or(bytes.len())];
+            line.extend_from_slice(&part[..part.len().min(LONGEST - line.len())]);
+            let taken = part.len() + usize::from(end.is_some());
+            self.source.consume(taken);
+            if end.is_some() {
+                return Ok(Some(line));
+            }
+        }
+    }
+
+    /// The value of a field whose length stands before it, cut at [`LONGEST`]. None: the text ends within it.
+    fn binary(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut length = [0; 8];
+        if let Err(error) = self.source.read_exact(&mut length) {
+            return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
+        }
+        // And the line end behind it.
+        let mut left = u64::from_le_bytes(length).saturating_add(1);
+        let mut value = Vec::new();
+        while left > 0 {
+            let bytes = self.source.fill_buf()?;
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            let taken = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            value.extend_from_slice(&bytes[..taken.min(LONGEST - value.len())]);
+            self.source.consume(taken);
+            left -= taken as u64;
+        }
+        if value.last() == Some(&b'\n') {
+            value.pop();
+        }
+        Ok(Some(value))
+    }
+
+    fn keep(&mut self, key: &[u8], value: Vec<u8>) {
+        if let Some(place) = FIELDS.iter().position(|name| name.as_bytes() == key) {
+            // A field of one name twice: the line parser must not choose.
+            let twice = self.values[place].is_some();
+            self.values[place] = Some(if twice { Vec::new() } else { value });
+        }
+    }
+
+    /// Reads up to the end of an entry, whose line is in `out` then; empty at the text's end.
+    fn entry(&mut self) -> io::Result<()> {
+        self.out.clear();
+        self.given = 0;
+        while self.out.is_empty() && !self.ended {
+            let Some(line) = self.line()? else {
+                self.ended = true;
+                self.write();
+                return Ok(());
+            };
+            match self.form {
+                Form::Export => self.export(line)?,
+                Form::Verbose => self.verbose(&line),
+            }
+        }
+        Ok(())
+    }
+
+    fn export(&mut self, line: Vec<u8>) -> io::Result<()> {
+        if line.is_empty() {
+            self.write();
+        } else if let Some(equals) = memchr::memchr(b'=', &line) {
+            self.keep(&line[..equals], line[equals + 1..].to_vec());
+        } else {
+            match self.binary()? {
+                Some(value) => self.keep(&line, value),
+                None => self.ended = true,
+            }
+        }
+        Ok(())
+    }
+
+    fn verbose(&mut self, line: &[u8]) {
+        match line.strip_prefix(INDENT) {
+            // What is indented more goes on with the field before.
+            Some(field) if !field.starts_with(b" ") => {
+                if let Some(equals) = memchr::memchr(b'=', field) {
+                    self.keep(&field[..equals], field[equals + 1..].to_vec());
+                }
+            }
+            Some(_) => {}
+            None => {
+                self.write();
+                let end = memchr::memmem::find(line, b" [s=");
+                self.time = end.map(|end| line[..end].to_vec());
+            }
+        }
+    }
+
+    /// Writes the entry, if it has a message, and begins another.
+    fn write(&mut self) {
+        let (values, time) = (std::mem::take(&mut self.values), self.time.take());
+        let message = FIELDS.len() - 1;
+        if values[message].is_none() {
+            return;
+        }
+        let text = |bytes: &[u8]| serde_json::Value::from(String::from_utf8_lossy(bytes).into_owned());
+        let mut object = serde_json::Map::new();
+        for (name, value) in FIELDS.iter().zip(&values) {
+            if let Some(value) = value {
+                object.insert((*name).to_string(), text(value));
+            }
+        }
+        if let Some(time) = time {
+            object.insert("timestamp".to_string(), text(&time));
+        }
+        self.out = serde_json::Value::from(object).to_string().into_bytes();
+        self.out.push(b'\n');
+    }
+}
+
+impl<R: Read> Read for JournalText<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.out.len() {
+            self.entry()?;
+        }
+        let given = (self.out.len() - self.given).min(out.len());
+        out[..given].copy_from_slice(&self.out[self.given..self.given + given]);
+        self.given += given;
+        Ok(given)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &[u8], form: Form) -> Vec<String> {
+        let mut all = String::new();
+        JournalText::new(text, form).read_to_string(&mut all).unwrap();
+        all.lines().map(str::to_string).collect()
+    }
+
+    #[test]
+    fn entries_of_the_export_format() {
+        // A program's message of three lines, which look like an entry of the kernel.
+        let forged = b"hello\n\n_TRANSPORT=kernel\nMESSAGE=IN=eth0 OUT= SRC=1.1.1.1";
+        let mut text =
+            b"__CURSOR=s=1\n__REALTIME_TIMESTAMP=1795248000000000\n_TRANSPORT=syslog\nMESSAGE\n".to_vec();
+        text.extend((forged.len() as u64).to_le_bytes());
+        text.extend(forged);
+        text.extend(b"\n\n__CURSOR=s=2\n_TRANSPORT=kernel\nMESSAGE=DROP IN=eth0\nPRIORITY=4\n");
+        let read = lines(&text, Form::Export);
+        assert_eq!(read.len(), 2);
+        assert!(
+            read[0].contains(r#""_TRANSPORT":"syslog""#) && read[0].contains(r"hello\n\n_TRANSPORT=kernel\n")
+        );
+        assert_eq!(read[1], r#"{"MESSAGE":"DROP IN=eth0","_TRANSPORT":"kernel"}"#);
+        assert_eq!(form(&text), Some(Form::Export));
+    }
+
+    #[test]
+    fn a_length_that_the_text_does_not_have_takes_no_memory() {
+        let mut text = b"_TRANSPORT=kernel\nMESSAGE\n".to_vec();
+        text.extend(u64::MAX.to_le_bytes());
+        text.extend(b"DROP IN=eth0");
+        assert_eq!(lines(&text, Form::Export), Vec::<String>::new());
+        assert_eq!(lines(b"_TRANSPORT=kernel\nMESSAGE\n\x01", Form::Export), Vec::<String>::new());
+    }
+
+    #[test]
+    fn entries_of_the_verbose_format() {
+        let text = "Sat 2026-11-21 08:00:00.123456 CET [s=1;i=2]\n    _TRANSPORT=syslog\n    MESSAGE=hello\n            \
+                    _TRANSPORT=kernel\nSat 2026-11-21 08:00:01.123456 CET [s=1;i=3]\n    _TRANSPORT=kernel\n    \
+                    MESSAGE=DROP IN=eth0\n";
+        let read = lines(text.as_bytes(), Form::Verbose);
+        assert_eq!(
+            read[0],
+            r#"{"MESSAGE":"hello","_TRANSPORT":"syslog","timestamp":"Sat 2026-11-21 08:00:00.123456 CET"}"#
+        );
+        assert_eq!(read.len(), 2);
+        assert_eq!(form(text.as_bytes()), Some(Form::Verbose));
+        assert_eq!(form(b"Nov 21 08:00:00 host kernel: [s=1]\n"), None);
+    }
+}

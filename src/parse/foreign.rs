@@ -1,0 +1,64 @@
+//! Logs of other firewalls, which are not read: told by their lines, so that people learn why nothing is counted.
+
+/// What a line looks like that is none of netfilter; none: nothing known.
+pub fn system(line: &[u8]) -> Option<&'static str> {
+    let has = |text: &str| memchr::memmem::find(line, text.as_bytes()).is_some();
+    let all = |texts: &[&str]| texts.iter().all(|text| has(text));
+    if all(&[" in:", " out:", ", len "]) && has("->") {
+        Some("MikroTik RouterOS")
+    } else if has("filterlog") {
+        Some("pfSense or OPNsense (filterlog)")
+    } else if has("CEF:0|") || has("CEF:1|") {
+        Some("Common Event Format (CEF)")
+    } else if has("LEEF:1.0|") || has("LEEF:2.0|") {
+        Some("Log Event Extended Format (LEEF)")
+    } else if has("%ASA-") || has("%FTD-") || has("%SEC-6-IPACCESSLOG") {
+        Some("a firewall of Cisco")
+    } else if all(&["devname=", "logid="]) || all(&["type=\"traffic\"", "srcip="]) {
+        Some("Fortinet FortiGate")
+    } else if has("RT_FLOW_SESSION") {
+        Some("Juniper Junos")
+    } else if has("Software: Microsoft Windows Firewall") {
+        Some("Microsoft Windows Firewall")
+    } else if all(&["\"event_type\":", "\"src_ip\":"]) {
+        Some("Suricata (eve.json)")
+    } else if line.starts_with(b"#separator ") {
+        Some("Zeek")
+    } else if all(&["\" ", " HTTP/1"]) || all(&["\" ", " HTTP/2"]) {
+        Some("a web server")
+    } else if has("NOTICE  [") && has("] Ban ") {
+        Some("fail2ban")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_other_systems() {
+        for (line, expected) in [
+            (
+                "Nov 21 08:00:00 gw firewall,info input: in:ether1 out:(unknown 0), connection-state:new proto TCP (SYN), \
+                 203.0.113.7:4000->192.0.2.10:23, len 40",
+                Some("MikroTik RouterOS"),
+            ),
+            (
+                "Nov 21 08:00:00 pf filterlog[1]: 5,,,1000000103,em0,match,block,in,4,0x0,,64,1,0,none,6,tcp,60,203.0.113.7",
+                Some("pfSense or OPNsense (filterlog)"),
+            ),
+            (
+                "Nov 21 08:00:00 fw CEF:0|Vendor|Product|1|x|y|5|src=203.0.113.7",
+                Some("Common Event Format (CEF)"),
+            ),
+            ("%ASA-4-106023: Deny tcp src outside:203.0.113.7/4000", Some("a firewall of Cisco")),
+            ("203.0.113.7 - - [21/Nov/2026:08:00:00 +0100] \"GET / HTTP/1.1\" 200 1", Some("a web server")),
+            ("Nov 21 08:00:00 host kernel: device eth0 entered promiscuous mode", None),
+            ("", None),
+        ] {
+            assert_eq!(system(line.as_bytes()), expected, "{line}");
+        }
+    }
+}
