@@ -593,7 +593,9 @@ impl Core {
     pub fn read_counters(&mut self) {
         self.counters.read();
         let Some(ruleset) = self.counters.news.take() else { return };
-        self.counts.add(&ruleset, &self.config.zone, self.config.input.logd, self.engine.date());
+        let Config { zone, input, .. } = &self.config;
+        let unseen = self.counts.add(&ruleset, zone, input.logd, self.engine.date());
+        self.engine.note_unseen(unseen);
         self.engine.not_seen = self.counts.reasons();
     }
 }

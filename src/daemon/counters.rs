@@ -157,7 +157,9 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub fn add(&mut self, ruleset: &Ruleset, zones: &[String], logd: bool, date: Option<Date>) {
+    /// Gives how many packets were refused unseen since the reading before.
+    pub fn add(&mut self, ruleset: &Ruleset, zones: &[String], logd: bool, date: Option<Date>) -> u64 {
+        let mut unseen_since = 0_u64;
         let known = self.rules.is_none();
         if std::mem::replace(&mut self.date, date) != date {
             self.not_seen.iter_mut().for_each(|row| row.today = 0);
@@ -177,17 +179,21 @@ impl Counts {
             match self.not_seen.iter_mut().find(|row| row.place == place) {
                 Some(row) => match (&mut row.packets, packets) {
                     (Some(tally), Some(packets)) => {
-                        row.today = row.today.saturating_add(tally.add(packets));
+                        let more = tally.add(packets);
+                        row.today = row.today.saturating_add(more);
+                        unseen_since = unseen_since.saturating_add(more);
                     }
                     (tally, packets) => *tally = packets.map(|packets| Tally::new(packets, true)),
                 },
                 None => {
                     let packets = packets.map(|packets| Tally::new(packets, known));
                     let today = packets.map_or(0, |tally| tally.sum);
+                    unseen_since = unseen_since.saturating_add(today);
                     self.not_seen.push(NotSeen { place, packets, today });
                 }
             }
         }
+        unseen_since
     }
 
     /// Why today is not complete.

@@ -288,6 +288,17 @@ impl Engine {
         }
     }
 
+    /// Packets that the firewall refused and of which only the number is known: they are in no figure of the day.
+    pub fn note_unseen(&mut self, more: u64) {
+        if more > 0 {
+            if let Some(open) = &mut self.open {
+                open.lost = open.lost.saturating_add(more);
+                self.since.lost = self.since.lost.saturating_add(more);
+            }
+            self.changed = true;
+        }
+    }
+
     /// NFLOG packets of these paths, whatever became of them.
     pub fn received(&self, is_of: impl Fn(&Path) -> bool) -> u64 {
         let counts = self.paths.iter().zip(&self.received);

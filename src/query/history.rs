@@ -77,7 +77,7 @@ pub struct ClassTotal {
 #[derive(Clone, Debug)]
 pub struct DayData {
     pub date: Date,
-    /// Packets that the inputs lost on this day.
+    /// Packets of this day that are in no figure: lost by the inputs, or refused where only their number is known.
     pub lost: u64,
     /// It is not closed: anomalous cells of it are not stored.
     pub open: bool,

@@ -61,7 +61,10 @@ impl Span {
         if let Some(day) = lost.next() {
             let sum = lost.fold(day.lost, |sum, day| sum.saturating_add(day.lost));
             let when = if self.is_single() { day.date.to_string() } else { format!("in {}", data.month) };
-            reasons.add(format!("{sum} packets were lost {when} before they were read"));
+            reasons.add(format!(
+                "{sum} packets {when} are in no figure: lost before they were read, or refused where only their \
+                 number is known"
+            ));
         }
     }
 

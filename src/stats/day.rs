@@ -12,7 +12,7 @@ use super::tables::{Bounds, Focus, Tables};
 #[derive(Clone)]
 pub struct Day {
     pub date: Date,
-    /// Packets that the inputs lost on this day.
+    /// Packets of this day that are in no figure: lost by the inputs, or refused where only their number is known.
     pub lost: u64,
     classes: [Tables; Class::COUNT],
 }

@@ -173,7 +173,7 @@ pub struct ClassSummary {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DaySummary {
     pub date: Date,
-    /// Packets that the inputs lost on this day.
+    /// Packets of this day that are in no figure: lost by the inputs, or refused where only their number is known.
     pub lost: u64,
     pub classes: [ClassSummary; Class::COUNT],
 }

@@ -161,7 +161,7 @@ class Apk(unittest.TestCase):
             self.assertIn("\nadd_group_and_user\ndefault_postinst\n", scripts["post-install"])
             self.assertIn("export PKG_UPGRADE=1\n", scripts["post-upgrade"])
             if name == "fwstat":
-                self.assertEqual((lists / "fwstat.rusers").read_text(), "fwstat:fwstat\n")
+                self.assertEqual((lists / "fwstat.rusers").read_text(), fields["Require-User"] + "\n")
                 self.assertEqual((lists / "fwstat.conffiles").read_text(), "/etc/config/fwstat\n")
                 checksum = hashlib.sha256((tree / "etc/config/fwstat").read_bytes()).hexdigest()
                 self.assertEqual((lists / "fwstat.conffiles_static").read_text(), f"/etc/config/fwstat {checksum}\n")
