@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The notifier and its scripts, each before a real receiver: see `run`."""
 
+import datetime
 import grp
 import json
 import os
@@ -58,6 +59,7 @@ class Notifier(unittest.TestCase):
             "NOTIFY_SCRIPTS": str(self.scripts),
             "NOTIFY_SECRETS": str(self.secrets),
             "NOTIFY_HOST": "rooter",
+            "NOTIFY_STATE": str(self.place),
             "TZ": "JST-9",
         }
         LOG.text = ""
@@ -141,6 +143,36 @@ class Scripts(Notifier):
         self.assertEqual(mail.get_content_type(), "text/html")
         self.assertIn('<html lang="ja">', mail.get_content())
         self.assertIn("<h1>2026-10</h1>", mail.get_content())
+
+    def test_reports_come_on_their_first_day(self):
+        self.script("a", 'cat >> "$TEST_PLACE/reports"')
+        cases = [
+            ("monthly", "2026-11-01 07:20:00", True, [{"month": "2026-10", "from": "2026-10-01", "to": "2026-10-31"}]),
+            ("monthly", "2026-11-01 06:20:00", True, []),
+            ("monthly", "2026-11-02 09:20:00", True, []),
+            ("monthly", "2026-11-01 07:20:00", False, []),
+            ("weekly", "2026-11-02 08:20:00", True, [{"from": "2026-10-26", "to": "2026-11-01"}]),
+            ("off", "2026-11-01 07:20:00", True, []),
+        ]
+        for again in (False, True):
+            for kind, at, clock, wanted in cases[: 1 if again else None]:
+                (self.place / "reports").write_text("")
+                (self.place / "status").write_text(json.dumps({"clock": {"set": clock}}))
+                if not again:
+                    (self.place / "reported").unlink(missing_ok=True)
+                now = datetime.datetime.fromisoformat(f"{at}+09:00").timestamp()
+                self.start(now=int(now), report=kind)
+                # The time is looked at when it starts, before this.
+                self.send("block", BLOCK)
+                wanted = ([] if again else wanted) + [BLOCK]
+                reports = self.place / "reports"
+                until(lambda: len(reports.read_text().splitlines()) >= len(wanted), (kind, at, again))
+                found = [json.loads(line) for line in reports.read_text().splitlines()]
+                self.assertCountEqual(found, wanted, (kind, at, again))
+                self.stop()
+                self.process = self.bus = None
+            # Once.
+            (self.place / "reported").write_text("2026-11-01\n")
 
     def test_a_line_break_in_an_event_is_no_header(self):
         mailbox = self.mailbox()

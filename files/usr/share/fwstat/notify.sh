@@ -8,7 +8,7 @@ NOTIFY_SCRIPTS=${NOTIFY_SCRIPTS:-/etc/fwstat/notify.d}
 NOTIFY_SECONDS=${NOTIFY_SECONDS:-60}
 # What scripts that take each event get in one period, at most.
 NOTIFY_EACH=${NOTIFY_EACH:-100}
-NOTIFY_OPTIONS='mail mail_from ntfy webhook telegram mqtt mqtt_port abuseipdb dshield language'
+NOTIFY_OPTIONS='mail mail_from ntfy webhook telegram mqtt mqtt_port abuseipdb dshield report language'
 # What of an event becomes a variable.
 NOTIFY_FIELDS='address reason rule count window since expires times date protocol port name attempts expected score sentence what because dry from to month events'
 
@@ -218,6 +218,8 @@ notify_header() {
 
 NOTIFY_RUN=${NOTIFY_RUN:-/var/run/fwstat/notify}
 NOTIFY_USER=fwstat-notify
+# What the notifier itself remembers.
+NOTIFY_STATE=${NOTIFY_STATE:-/var/run/fwstat/notified}
 
 notify_say() {
 	logger -t fwstat-notify -p daemon.warn "$1"
@@ -245,6 +247,8 @@ notify_prepare() {
 			notify_say "$NOTIFY_SECRETS is not used: it must be a file of root with mode 0600"
 		fi
 	fi
+	(umask 077; mkdir -p "$NOTIFY_STATE")
+	chown "$NOTIFY_USER" "$NOTIFY_STATE"
 	chgrp -R "$NOTIFY_USER" "$NOTIFY_RUN"
 	chmod 440 "$NOTIFY_RUN/secret"
 }

@@ -155,6 +155,11 @@ function messages(map) {
 	add('dshield', 'DShield', _('Your user id: the evidence of blocks is mailed there.'), '12345', /^\d{1,9}$/, _('A whole number'));
 	const abuseipdb = section.option(form.Flag, 'abuseipdb', 'AbuseIPDB', _('Reports blocks there: others then see whom you blocked and why; secret abuseipdb_key.'));
 	abuseipdb.rmempty = true;
+	const report = section.option(form.ListValue, 'report', _('Report'), _('Of the time that is over, on the first day of the next; by mail the month\'s as HTML.'));
+	report.value('off', _('Off'));
+	report.value('weekly', _('Every week'));
+	report.value('monthly', _('Every month'));
+	report['default'] = 'off';
 	add('most', _('At most'), _('Messages in a time; the rest is summed up in one.'), '6/1h', /^[1-9]\d{0,5}\/[1-9]\d{0,5}[smhd]$/, _('A number, a slash and a time, such as 6/1h'));
 	add('secret_file', _('File of secrets'), _('Of root, mode 0600; a line name=value each.'), '/etc/fwstat/notify.secret', /^\/[^\x00-\x1f]+$/, _('A path that begins with / and has no ".." in it'));
 }
