@@ -112,7 +112,12 @@ fn an_import_whose_system_calls_fail_leaves_a_whole_store() {
                 "{what}"
             );
             let after = attempts(&store);
-            assert!(after == 300 || after == 700, "{what}: {after} attempts");
+            // A log that cannot be read to its end is counted as far as it was, and the message says so.
+            let cut = stderr.contains("the lines before that were read");
+            assert!(
+                after == 300 || after == 700 || (cut && (300..700).contains(&after)),
+                "{what}: {after} attempts"
+            );
             // Once nothing fails any more, all of it is there.
             let again = import(&store, &path("second.log")).output().unwrap();
             assert!(again.status.success(), "{what}: {}", String::from_utf8_lossy(&again.stderr));
@@ -174,8 +179,17 @@ fn a_daemon_whose_system_calls_fail_now_and_then_goes_on() {
         strace.wait().unwrap();
         let ended = router.daemon.as_mut().unwrap().try_wait().unwrap();
         assert!(ended.is_none(), "{call} {error}: {ended:?}\n{}", router.log());
-        // It finds its way back: the broker, logd, the store.
-        router.running("logd");
+        // It connects again to the broker and to logd, with its back-off.
+        let until = Instant::now() + Duration::from_secs(60);
+        let running = || {
+            let status = router.ask("status", json!({})).ok()?;
+            let inputs = status["inputs"].as_array()?;
+            inputs.iter().any(|input| input["name"] == "logd" && input["state"] == "running").then_some(())
+        };
+        while running().is_none() {
+            assert!(Instant::now() < until, "{call} {error}: not running again\n{}", router.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
     // What logd still has in its ring is counted; nothing twice.
     let summary = router.wait("every line was counted", |summary| summary["attempts"] == sent);

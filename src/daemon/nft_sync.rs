@@ -244,7 +244,7 @@ impl NftSync {
             // Without them the table is looked at from time to time.
             self.notifications = Notifications::open().ok();
         }
-        let own = [self.nft.pid, self.elements.as_ref().and_then(|elements| elements.port().ok())];
+        let own = [self.nft.pid, self.elements.as_ref().map(Elements::port)];
         let own: Vec<u32> = own.into_iter().flatten().collect();
         match self.notifications.as_mut().map(|notifications| notifications.read(&own)) {
             Some(Ok(true)) => self.note_damage(now),
@@ -374,12 +374,17 @@ impl NftSync {
 
     /// The daemon stops: nothing of ours stays in the kernel. An nft that runs is ended.
     pub fn stop(&mut self) -> Result<(), String> {
-        let busy = self.nft.is_running();
         self.nft.kill();
-        if self.built.take().is_none() && !busy {
+        self.built = None;
+        if !self.reconciled {
+            // Nothing was made.
             return Ok(());
         }
-        let deleted = self.elements().map(Elements::delete_table);
-        deleted.unwrap_or(Err(io::ErrorKind::NotConnected.into())).map_err(|error| error.to_string())
+        // Also a table that could not be replaced by the last one that was wanted.
+        let Some(elements) = self.elements() else { return Ok(()) };
+        if !matches!(elements.has_table(), Ok(true)) {
+            return Ok(());
+        }
+        elements.delete_table().map_err(|error| error.to_string())
     }
 }

@@ -86,6 +86,7 @@ pub struct Remembered {
 /// Asks about elements; each question is answered at once.
 pub struct Elements {
     socket: Netlink,
+    port: u32,
     buffer: Box<[u8]>,
     request: u32,
 }
@@ -93,12 +94,13 @@ pub struct Elements {
 impl Elements {
     pub fn open() -> io::Result<Elements> {
         let socket = Netlink::netfilter(0)?;
-        Ok(Elements { socket, buffer: vec![0; DATAGRAM].into_boxed_slice(), request: 0 })
+        let port = socket.port()?;
+        Ok(Elements { socket, port, buffer: vec![0; DATAGRAM].into_boxed_slice(), request: 0 })
     }
 
     /// The number by which notifications name this socket.
-    pub fn port(&self) -> io::Result<u32> {
-        self.socket.port()
+    pub fn port(&self) -> u32 {
+        self.port
     }
 
     /// Asks, and gives every message of the answer to `each`. The errno of the answer, 0 for success.
