@@ -14,7 +14,8 @@ use fwstat::input::imported::Imported;
 use fwstat::input::lines::{Line, Lines};
 use fwstat::input::logd::{Entry, LogdState, backlog_entries};
 use fwstat::input::netifd;
-use fwstat::output::blobmsg::{AnswerError, Answers, BusCommand, FwstatObject, MAX_REASON, METHODS};
+use fwstat::output::blobmsg::{Answered, Answers, BusCommand, Reply, FwstatObject, MAX_REASON, METHODS};
+use fwstat::parse::interfaces::Networks;
 use fwstat::parse::line::LineReader;
 use fwstat::parse::login::Logins;
 use fwstat::parse::nflog::{Message, messages};
@@ -271,17 +272,20 @@ pub fn ubus_message(data: &[u8]) {
 pub fn ubus_call(data: &[u8]) {
     struct Asked;
     impl Answers for Asked {
-        fn answer(&mut self, question: &Question) -> Result<BlobMsgTable, AnswerError> {
+        fn answer(&mut self, question: &Question) -> Reply {
             assert!((1..=MAX_LIMIT).contains(&question.limit));
             assert!(question.from.is_none() || question.to.is_none() || question.from <= question.to);
-            Ok(BlobMsgTable::empty())
+            Reply::Now(Ok(BlobMsgTable::empty()))
         }
-        fn command(&mut self, command: BusCommand) -> Result<BlobMsgTable, AnswerError> {
+        fn command(&mut self, command: BusCommand) -> Reply {
             if let BusCommand::Block(wish) = command {
                 assert!(wish.reason.is_none_or(|reason| reason.len() <= MAX_REASON));
                 assert!(wish.seconds.is_none_or(|seconds| (1..=315_360_000).contains(&seconds)));
             }
-            Ok(BlobMsgTable::empty())
+            Reply::Now(Ok(BlobMsgTable::empty()))
+        }
+        fn finished(&mut self) -> Vec<(u64, Answered)> {
+            Vec::new()
         }
     }
     const OBJECT: u32 = 7;
@@ -338,7 +342,7 @@ pub fn ubus_call(data: &[u8]) {
 
 /// The answer of logd's `read`, and an entry alone as it is notified; what they say is read as lines.
 pub fn logd_backlog(data: &[u8]) {
-    let (mut lines, mut paths) = (LineReader::new(&[], Calendar::utc()), Paths::default());
+    let (mut lines, mut paths) = (LineReader::new(&Networks::default(), Calendar::utc()), Paths::default());
     let mut take = |kernel: bool, time_ms: i64, msg: &[u8]| {
         let seconds = time_ms.div_euclid(1000);
         if kernel {
@@ -360,8 +364,9 @@ pub fn logd_backlog(data: &[u8]) {
 
 /// What `nft -j list ruleset` prints.
 pub fn nft_counters(data: &[u8]) {
-    if let Some(zones) = fwstat::daemon::zones(data) {
-        assert!(zones.len() <= 16);
+    if let Some(ruleset) = fwstat::daemon::Ruleset::read(data) {
+        ruleset.counted();
+        ruleset.unseen(&["wan".to_string()], true);
     }
 }
 
