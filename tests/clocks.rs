@@ -134,6 +134,7 @@ fn events_get_their_labels_when_the_clock_is_set_and_steps_and_midnight_lose_not
     let midnight = midnight() + DAY;
     let (first, second) = (date(midnight - DAY), date(midnight));
     logd.ahead = clock.set(midnight - 11 * HOUR - 30 * 60);
+    router.tell_clock();
     wait_hours(&router, &first, &[(12, 5)]);
     let status = router.answer("status", json!({}));
     assert_eq!(status["clock"]["set"], true);

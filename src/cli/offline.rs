@@ -61,6 +61,8 @@ type Result<T> = std::result::Result<T, Failure>;
 /// Samples of a report hash with this salt, so that the same files give the same report.
 const REPORT_SALT: u64 = 0;
 const DAY: i64 = 86_400;
+/// With this many pieces of an open day an import makes them one.
+const MOST_PIECES: usize = 16;
 
 /// A store with its open days.
 pub struct Opened {
@@ -366,6 +368,12 @@ impl Adding<'_> {
     /// already; all others are closed. Gives the months that are too old.
     fn add(mut self, meta: &Meta) -> Result<Vec<(Month, u64)>> {
         let pieces = self.store.pieces()?;
+        // A daemon may have more of its days in its copy, and knows which pieces of imports it has taken: pieces are
+        // then left as they are, for the daemon to close.
+        let mut of_daemon = false;
+        for (name, ..) in &pieces {
+            of_daemon |= self.store.piece(name)?.is_some_and(|piece| piece.state.serial > 0);
+        }
         let new = self.spool.dates();
         let newest = pieces.iter().map(|(_, date, _)| *date).max();
         let stays_open =
@@ -386,9 +394,11 @@ impl Adding<'_> {
             let Some(spooled) = self.spool.read(date).map_err(|error| Failure(error.to_string()))? else {
                 continue;
             };
-            // The daemon's pieces stay as they are: its copy in RAM may hold the same.
-            let imports = self.of_imports(date, &pieces)?;
-            let mut day = self.pieces_of(date, &imports, Some(&mut changes))?;
+            let of_day = pieces.iter().filter(|piece| piece.1 == date).count();
+            let mut day = match of_daemon || of_day < MOST_PIECES {
+                true => Day::new(date, self.store.salt()),
+                false => self.pieces_of(date, &pieces, Some(&mut changes))?,
+            };
             day.add_summary(&spooled.summary, &spooled.samples);
             let number = pieces.iter().filter(|piece| piece.1 == date).map(|piece| piece.2 + 1).max();
             let state = State { date: Some(date), ..State::default() };
@@ -396,7 +406,8 @@ impl Adding<'_> {
             changes.push((pieces::name_of(date, number.unwrap_or(0)), Some(bytes)));
         }
         let mut closed: Vec<DaySummary> = Vec::new();
-        for date in pieces.iter().map(|(_, date, _)| *date).filter(|date| !stays_open(*date)) {
+        let over = pieces.iter().filter(|(_, date, _)| !of_daemon && !stays_open(*date));
+        for date in over.map(|(_, date, _)| *date) {
             if closed.last().is_none_or(|day| day.date != date) {
                 let mut day = self.pieces_of(date, &pieces, Some(&mut changes))?;
                 closed.push(collect::close(&mut day, Some(self.lookup)));
@@ -435,17 +446,6 @@ impl Adding<'_> {
         changes.extend(self.store.change_later(&self.later)?);
         self.store.commit(changes)?;
         Ok(added.left_out)
-    }
-
-    /// The pieces of a day that imports left.
-    fn of_imports(&mut self, date: Date, pieces: &[(String, Date, u32)]) -> Result<Vec<(String, Date, u32)>> {
-        let mut imports = Vec::new();
-        for piece in pieces.iter().filter(|piece| piece.1 == date) {
-            if self.store.piece(&piece.0)?.is_some_and(|saved| saved.state.serial == 0) {
-                imports.push(piece.clone());
-            }
-        }
-        Ok(imports)
     }
 
     /// The sum of the pieces of a day, which are removed if there are `changes`.

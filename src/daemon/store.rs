@@ -178,6 +178,8 @@ pub struct Places {
     restored: bool,
     boot: String,
     serial: u64,
+    /// The serial of the commit on its way.
+    committing: Option<u64>,
     pieces: Vec<(String, Date, u32)>,
     /// Of what the store remembers, what is shown.
     zone: Option<String>,
@@ -258,6 +260,7 @@ impl Places {
             restored: false,
             boot: boot.to_owned(),
             serial: 0,
+            committing: None,
             pieces: Vec::new(),
             zone: None,
             deletions: Vec::new(),
@@ -486,8 +489,7 @@ impl Places {
             believed: engine.clock_offset(),
             on_flash: false,
             written,
-            due: 0,
-            imports: Vec::new(),
+            ..State::default()
         }
     }
 
@@ -531,6 +533,7 @@ impl Places {
             return;
         }
         let state = self.state(engine, mark);
+        self.committing = Some(state.serial);
         let mut changes = std::mem::take(&mut self.extra);
         self.extra_in_flight = changes.clone();
         let whole = part.as_ref().filter(|part| part.whole).map(|part| part.day.date);
@@ -584,6 +587,7 @@ impl Places {
         if let Purpose::Statistics(_) = purpose {
             engine.end_commit(false);
         }
+        self.committing = None;
         self.later_changed |= std::mem::take(&mut self.later_in_flight);
         let waiting = std::mem::take(&mut self.extra_in_flight);
         waiting.into_iter().for_each(|(name, bytes)| self.change(name, bytes));
@@ -684,6 +688,7 @@ impl Places {
         self.total = self.total.saturating_add(bytes);
         self.trouble = None;
         if let Purpose::Statistics(closed) = purpose {
+            self.committing = None;
             engine.end_commit(true);
             self.last_commit = Some(now.wall);
             if closed {
@@ -717,6 +722,7 @@ impl Places {
             on_flash: engine.is_on_flash(),
             due: self.due,
             imports: self.imports.clone(),
+            committing: self.committing,
             ..self.state(engine, mark)
         };
         let Some(bytes) = engine.copy(state) else { return };
@@ -791,6 +797,12 @@ impl Places {
 /// The copy that holds more than flash, with the days that only flash has,
 /// and the imports that it does not hold.
 fn with_others(mut copy: Saved, flash: Flash) -> Saved {
+    if copy.state.committing.is_some_and(|serial| flash.state.serial >= serial) {
+        // The commit of its closed days was published before anybody could write the next copy.
+        let open = copy.state.date;
+        let is_closed = |day: &StoredDay| day.summary.classes.iter().any(|class| class.sample.is_some());
+        copy.days.retain(|day| !is_closed(day) && Some(day.summary.date) == open);
+    }
     let known: Vec<Date> = copy.days.iter().map(|day| day.summary.date).chain(copy.state.date).collect();
     let (imports, ours): (Vec<Piece>, Vec<Piece>) =
         flash.pieces.into_iter().partition(|piece| piece.is_import);
@@ -804,3 +816,6 @@ fn with_others(mut copy: Saved, flash: Flash) -> Saved {
 fn open_copy(path: &Path) -> Option<Open> {
     Open::from_bytes(fs::read(path).ok()?).ok()
 }
+
+#[cfg(test)]
+mod tests;

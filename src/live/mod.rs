@@ -539,7 +539,10 @@ impl Engine {
     /// last one.
     pub fn copy(&mut self, state: impl FnOnce(&Engine) -> State) -> Option<Vec<u8>> {
         self.settle_late();
-        if !std::mem::take(&mut self.changed) {
+        // The closed days of a copy are those of the commit on its way, or there is none: whoever reads it can tell
+        // whether flash has them. With others the copy before this one stays until the commit has ended.
+        let is_mixed = self.committing && !self.closed.is_empty();
+        if is_mixed || !std::mem::take(&mut self.changed) {
             return None;
         }
         let closed: Vec<DaySummary> = joined(self.closed().cloned());

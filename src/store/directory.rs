@@ -196,7 +196,8 @@ impl Disk {
         std::fs::create_dir_all(path)?;
         let mut disk = Disk::open(path)?;
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let lock = File::from(openat(&disk.directory, LOCK, flags, Mode::from_bits_truncate(0o600))?);
+        let lock = openat(&disk.directory, LOCK, flags, Mode::from_bits_truncate(0o600));
+        let lock = File::from(lock.map_err(|error| disk.not_opened(LOCK, error))?);
         disk.check(&lock, LOCK)?;
         let mut lock =
             Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(file, error)| match error {
@@ -260,11 +261,17 @@ impl Disk {
                 Ok(Some(file))
             }
             Err(Errno::ENOENT) => Ok(None),
-            Err(Errno::ELOOP) => {
+            Err(error) => Err(self.not_opened(name, error)),
+        }
+    }
+
+    fn not_opened(&self, name: &str, error: Errno) -> io::Error {
+        match error {
+            Errno::ELOOP => {
                 let path = self.path.join(name);
-                Err(io::Error::other(format!("{} is a symbolic link: it is not opened", path.display())))
+                io::Error::other(format!("{} is a symbolic link: it is not opened", path.display()))
             }
-            Err(error) => Err(error.into()),
+            error => error.into(),
         }
     }
 
@@ -299,7 +306,12 @@ impl Disk {
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
-        let mut names = file_names(&self.directory)?;
+        // Links and FIFOs are listed, so that whoever opens one is told what is there.
+        let mut names = all_names(&self.directory)?;
+        names.retain(|name| {
+            let status = fstatat(&self.directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+            is_plain(name) && status.is_ok_and(|status| !is(&status, SFlag::S_IFDIR))
+        });
         if let Some(commit) = self.folder(COMMIT)? {
             let removed = self.removed(&commit)?;
             names.retain(|name| !removed.contains(name));

@@ -38,6 +38,8 @@ pub struct State {
     pub due: u64,
     /// Of a copy: the pieces of imports that it holds, by day and number.
     pub imports: Vec<(Date, u32)>,
+    /// Of a copy: the serial of the commit that was on its way. If flash has it, it has the copy's closed days.
+    pub committing: Option<u64>,
 }
 
 impl State {
@@ -59,6 +61,7 @@ impl State {
             writer.number(u64::from(date.0.cast_unsigned()));
             writer.number((*number).into());
         }
+        writer.optional(self.committing);
         writer.number(lost.len() as u64);
         for (date, lost) in lost {
             writer.number(u64::from(date.0.cast_unsigned()));
@@ -78,6 +81,7 @@ impl State {
         let (on_flash, written, due) = (reader.u8() == 1, reader.number(), reader.number());
         let imports =
             (0..reader.items()).map(|_| (Date(reader.small().cast_signed()), reader.small())).collect();
+        let committing = reader.optional();
         let lost =
             (0..reader.items()).map(|_| (Date(reader.small().cast_signed()), reader.number())).collect();
         let state = State {
@@ -90,6 +94,7 @@ impl State {
             written,
             due,
             imports,
+            committing,
         };
         (!reader.has_failed() && reader.is_empty()).then_some((state, lost))
     }
@@ -208,6 +213,7 @@ mod tests {
             written: 70_000,
             due: 5,
             imports: vec![(Date(20_000), 3)],
+            committing: Some(6),
         };
         for state in [state, State::default()] {
             let lost = vec![(Date(7), 9)];

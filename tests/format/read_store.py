@@ -236,6 +236,7 @@ def state(raw):
              "date": reader.optional(), "clock": (reader.u8(), reader.signed()), "on_flash": reader.u8(),
              "written": reader.number(), "due": reader.number()}
     known["imports"] = [reader.numbers(2) for _ in range(reader.number())]
+    known["committing"] = reader.optional()
     known["lost"] = [reader.numbers(2) for _ in range(reader.number())]
     if not reader.done():
         raise ValueError("the state is longer than what it says")

@@ -1,0 +1,347 @@
+//! The daemon's store killed at each step of a commit, imports between two runs, directories that go away and return:
+//! nothing is lost but what came since the last copy, and nothing counts twice.
+
+use super::*;
+use crate::calendar::Calendar;
+use crate::event::{Address, Event, protocol};
+use crate::live::{Brought, Input};
+use crate::query::Answer;
+use crate::query::question::{Question, Topic};
+
+/// 2025-11-27 23:00 UTC
+const EVENING: i64 = 1_764_284_400;
+const HOUR: i64 = 3600;
+
+/// A router's directories; its daemon can be killed.
+struct Router {
+    place: PathBuf,
+    config: Config,
+    boot: String,
+}
+
+struct Run {
+    places: Places,
+    engine: Engine,
+    sent: u64,
+}
+
+impl Router {
+    fn new(name: &str) -> Router {
+        let place = std::env::temp_dir().join(format!("fwstat-daemon-store-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&place);
+        fs::create_dir_all(place.join("run")).unwrap();
+        let database = place.join("db").display().to_string();
+        Router { config: Config { database, ..Config::default() }, place, boot: "boot".into() }
+    }
+
+    fn start(&self) -> Run {
+        let (places, saved) = Places::open(&self.config, &self.place.join("run"), &self.boot);
+        let mut engine = Engine::new(Calendar::utc(), places.salt(), 10);
+        if let Some((saved, on_flash)) = saved {
+            if places.is_this_boot(&saved.state) {
+                engine.resume_clock(saved.state.believed);
+            }
+            engine.restore(saved, on_flash);
+        }
+        Run { places, engine, sent: 0 }
+    }
+
+    /// Files of an import between two runs: so many attempts on the day of an instant.
+    fn import(&self, attempts: u64, wall: i64) {
+        let log = self.place.join(format!("{attempts}-{wall}.log"));
+        let time = Calendar::utc().rfc3339(wall);
+        let line = |number| {
+            format!(
+                "{time} router kernel: DROP IN=ppp0 OUT= MAC= SRC=203.0.113.7 DST=198.51.100.20 LEN=44 TOS=0x00 \
+                 PREC=0x00 TTL=241 ID={} PROTO=TCP SPT=41000 DPT=22 WINDOW=1024 RES=0x00 SYN URGP=0\n",
+                attempts * 100 + number
+            )
+        };
+        fs::write(&log, (0..attempts).map(line).collect::<String>()).unwrap();
+        let input = crate::cli::arguments::Input {
+            files: vec![log],
+            timezone: Some("UTC".into()),
+            year: None,
+            wan: Vec::new(),
+            lan: Vec::new(),
+            firewall: None,
+            countries: crate::cli::arguments::DEFAULT_COUNTRIES.into(),
+        };
+        let reading = crate::cli::offline::import(&input, Path::new(&self.config.database), &mut |_| {});
+        let reading = reading.unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!((reading.failures, reading.counts.events), (Vec::new(), attempts));
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.place);
+    }
+}
+
+fn now(wall: i64) -> Now {
+    Now { boot_ms: (wall - EVENING + 1_000).cast_unsigned() * 1000, wall }
+}
+
+impl Run {
+    fn at(&mut self, wall: i64) -> Now {
+        let machine = now(wall);
+        let now = self.engine.look(machine);
+        self.engine.clock_told(machine);
+        self.engine.tick(now);
+        self.engine.actions();
+        now
+    }
+
+    fn send(&mut self, count: u32, wall: i64) {
+        let now = self.at(wall);
+        self.sent += 1;
+        let mut event = Event {
+            source: Address::v4(0xcb00_7107),
+            destination: Address::v4(0xc633_6414),
+            fingerprint: self.sent << 32 | u64::from(count),
+            count,
+            port: 23,
+            protocol: protocol::TCP,
+            ..Event::default()
+        };
+        self.engine.take(now, Input::Nflog, Brought::Event(&mut event, None, None));
+    }
+
+    fn commit(&mut self, router: &Router) {
+        self.places.commit(&router.config, &mut self.engine, None);
+        self.places.copy(&mut self.engine, None);
+    }
+
+    /// Until the worker has done what it is at.
+    fn wait(&mut self) {
+        let until = Instant::now() + Duration::from_secs(10);
+        let done = loop {
+            match self.places.worker.as_mut().and_then(|worker| worker.wait(Duration::from_secs(10))) {
+                Some(done) => break done,
+                None => assert!(Instant::now() < until),
+            }
+        };
+        self.places.done(done, &mut self.engine);
+    }
+
+    fn settle(&mut self, router: &Router, wall: i64) {
+        let now = self.at(wall);
+        assert!(self.places.settle(&router.config, &mut self.engine, now), "{:?}", self.places.trouble);
+    }
+
+    /// Attempts by day, those of days without any left out.
+    fn days(&mut self, wall: i64) -> Vec<(String, u64)> {
+        let now = self.at(wall);
+        let question = Question { limit: 1000, ..Question::new(Topic::Days) };
+        let engine = &mut self.engine;
+        let answer = self.places.history(|stored| engine.answer(now, &question, stored));
+        let Ok(Answer::Days(answer)) = answer else { panic!("no days") };
+        let rows = answer.days.iter().filter(|row| row.attempts > 0);
+        rows.map(|row| (row.date.to_string(), row.attempts)).collect()
+    }
+}
+
+fn is(days: &[(&str, u64)]) -> Vec<(String, u64)> {
+    days.iter().map(|(date, attempts)| ((*date).to_string(), *attempts)).collect()
+}
+
+/// How far a commit goes before the kill.
+const STEPS: [&str; 3] = ["prepared", "published", "copied"];
+
+fn go_on(run: &mut Run, router: &Router, wall: i64, steps: usize) {
+    run.commit(router);
+    if run.places.flight.is_none() {
+        return;
+    }
+    // What the worker does goes on in this process: it is let end.
+    run.wait();
+    if steps >= 1 {
+        let now = run.at(wall);
+        run.places.publish(&mut run.engine, now);
+        run.wait();
+    }
+    if steps >= 2 {
+        run.places.copy(&mut run.engine, None);
+    }
+}
+
+#[test]
+fn a_kill_at_each_step_of_a_commit_loses_and_doubles_nothing() {
+    for steps in 0..STEPS.len() {
+        for reboot in [false, true] {
+            let mut router = Router::new(&format!("step-{steps}-{reboot}"));
+            let mut run = router.start();
+            run.send(3, EVENING);
+            run.commit(&router);
+            run.settle(&router, EVENING + 1);
+            run.send(4, EVENING + 60);
+            go_on(&mut run, &router, EVENING + 61, steps);
+            drop(run);
+            if reboot {
+                fs::remove_dir_all(router.place.join("run")).unwrap();
+                fs::create_dir_all(router.place.join("run")).unwrap();
+                router.boot = "another".into();
+            }
+            let mut run = router.start();
+            // A reboot loses what flash does not have.
+            let attempts = if reboot && steps < 1 { 3 } else { 7 };
+            let name = format!("{}, reboot: {reboot}", STEPS[steps]);
+            assert_eq!(run.days(EVENING + 120), is(&[("2025-11-27", attempts)]), "{name}");
+            // Flash gets it all, once.
+            run.send(1, EVENING + 180);
+            run.commit(&router);
+            run.settle(&router, EVENING + 181);
+            drop(run);
+            let _ = fs::remove_file(router.place.join("run/today.fws"));
+            let mut run = router.start();
+            assert_eq!(run.days(EVENING + 240), is(&[("2025-11-27", attempts + 1)]), "{name}, from flash");
+        }
+    }
+}
+
+#[test]
+fn a_kill_at_each_step_of_a_days_close_loses_and_doubles_nothing() {
+    for steps in 0..STEPS.len() {
+        for more in [false, true] {
+            let router = Router::new(&format!("close-{steps}-{more}"));
+            let mut run = router.start();
+            run.send(3, EVENING);
+            run.commit(&router);
+            run.settle(&router, EVENING + 1);
+            run.send(4, EVENING + 60);
+            // Midnight; the new day has nothing, or something.
+            run.at(EVENING + HOUR);
+            if more {
+                run.send(5, EVENING + HOUR + 1);
+            }
+            go_on(&mut run, &router, EVENING + HOUR + 2, steps);
+            drop(run);
+            let expected = is(&[("2025-11-27", 7), ("2025-11-28", 5)][..1 + usize::from(more)]);
+            let mut run = router.start();
+            assert_eq!(run.days(EVENING + HOUR + 60), expected, "{} {more}", STEPS[steps]);
+            run.commit(&router);
+            run.settle(&router, EVENING + HOUR + 61);
+            drop(run);
+            let mut run = router.start();
+            assert_eq!(run.days(EVENING + HOUR + 120), expected, "{} {more}, again", STEPS[steps]);
+            drop(run);
+            let _ = fs::remove_file(router.place.join("run/today.fws"));
+            let mut run = router.start();
+            assert_eq!(run.days(EVENING + HOUR + 120), expected, "{} {more}, from flash", STEPS[steps]);
+        }
+    }
+}
+
+#[test]
+fn what_is_imported_between_two_runs_is_added_whether_the_daemon_stopped_or_was_killed() {
+    for killed in [false, true] {
+        let router = Router::new(&format!("import-{killed}"));
+        router.import(2, EVENING - HOUR);
+        let mut run = router.start();
+        assert_eq!(run.days(EVENING), is(&[("2025-11-27", 2)]), "{killed}");
+        run.send(3, EVENING);
+        run.commit(&router);
+        run.settle(&router, EVENING + 1);
+        run.send(4, EVENING + 60);
+        if killed {
+            run.places.copy(&mut run.engine, None);
+        } else {
+            run.commit(&router);
+            run.settle(&router, EVENING + 61);
+            run.places.copy(&mut run.engine, None);
+        }
+        drop(run);
+        router.import(10, EVENING - HOUR);
+        router.import(20, EVENING + HOUR);
+        let mut run = router.start();
+        let expected = is(&[("2025-11-27", 19), ("2025-11-28", 20)]);
+        assert_eq!(run.days(EVENING + HOUR + 60), expected, "{killed}");
+        run.places.copy(&mut run.engine, None);
+        drop(run);
+        let mut run = router.start();
+        assert_eq!(run.days(EVENING + HOUR + 90), expected, "{killed}, killed again");
+        run.commit(&router);
+        run.settle(&router, EVENING + HOUR + 91);
+        drop(run);
+        let _ = fs::remove_file(router.place.join("run/today.fws"));
+        let mut run = router.start();
+        assert_eq!(run.days(EVENING + HOUR + 120), expected, "{killed}, from flash");
+    }
+}
+
+#[test]
+fn a_directory_that_goes_away_and_returns_has_everything_once() {
+    let router = Router::new("away");
+    let (here, away) = (router.place.join("db"), router.place.join("away"));
+    let mut run = router.start();
+    run.send(3, EVENING);
+    run.commit(&router);
+    run.settle(&router, EVENING + 1);
+    fs::rename(&here, &away).unwrap();
+    run.send(4, EVENING + 60);
+    run.commit(&router);
+    run.settle(&router, EVENING + 61);
+    assert_eq!(run.days(EVENING + 62), is(&[("2025-11-27", 7)]));
+    fs::remove_dir_all(&here).unwrap();
+    fs::rename(&away, &here).unwrap();
+    run.send(5, EVENING + 120);
+    run.commit(&router);
+    run.settle(&router, EVENING + 121);
+    let expected = is(&[("2025-11-27", 12)]);
+    assert_eq!(run.days(EVENING + 122), expected);
+    drop(run);
+    let _ = fs::remove_file(router.place.join("run/today.fws"));
+    assert_eq!(router.start().days(EVENING + 180), expected);
+}
+
+/// Another router's store in its place: its open day is added to ours.
+#[test]
+fn a_directory_that_is_replaced_by_another_store_loses_nothing_of_either() {
+    let router = Router::new("replaced");
+    let mut other = Router::new("replaced-other");
+    other.boot = "other".into();
+    let mut run = other.start();
+    run.send(100, EVENING);
+    run.commit(&other);
+    run.settle(&other, EVENING + 1);
+    drop(run);
+    let here = router.place.join("db");
+    let mut run = router.start();
+    run.send(3, EVENING);
+    run.commit(&router);
+    run.settle(&router, EVENING + 1);
+    fs::remove_dir_all(&here).unwrap();
+    fs::rename(other.place.join("db"), &here).unwrap();
+    run.send(4, EVENING + 60);
+    run.commit(&router);
+    run.settle(&router, EVENING + 61);
+    let expected = is(&[("2025-11-27", 107)]);
+    assert_eq!(run.days(EVENING + 62), expected);
+    drop(run);
+    let _ = fs::remove_file(router.place.join("run/today.fws"));
+    assert_eq!(router.start().days(EVENING + 180), expected);
+}
+
+/// A reload to another directory and back counts nothing twice.
+#[test]
+fn a_reload_to_another_directory_and_back_counts_once() {
+    let mut router = Router::new("reload");
+    let mut run = router.start();
+    run.send(3, EVENING);
+    run.commit(&router);
+    run.settle(&router, EVENING + 1);
+    let home = router.config.database.clone();
+    for (count, database) in [(4, router.place.join("other").display().to_string()), (5, home)] {
+        router.config.database = database;
+        run.places.reload(&router.config, &mut run.engine);
+        run.send(count, EVENING + 60 + i64::from(count));
+        run.commit(&router);
+        run.settle(&router, EVENING + 70);
+    }
+    let expected = is(&[("2025-11-27", 12)]);
+    assert_eq!(run.days(EVENING + 71), expected);
+    drop(run);
+    let _ = fs::remove_file(router.place.join("run/today.fws"));
+    assert_eq!(router.start().days(EVENING + 180), expected);
+}
