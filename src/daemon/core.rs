@@ -422,9 +422,9 @@ impl Core {
         let before = self.places.trouble.clone();
         let mark = self.stored_mark();
         let on_flash = mark.filter(|_| !self.engine.has_waiting());
+        self.places.copy(&mut self.engine, mark);
         self.places.commit(&self.config, &mut self.engine, on_flash);
         self.log_store(now, before);
-        self.places.copy(&mut self.engine, mark);
         self.notice_anomalies(now);
     }
 

@@ -181,11 +181,11 @@ pub struct Places {
     /// The serial of the commit on its way.
     committing: Option<u64>,
     pieces: Vec<(String, Date, u32)>,
+    /// Of these, the ones of imports that were restored: by day and number.
+    imports: Vec<(Date, u32)>,
     /// Of what the store remembers, what is shown.
     zone: Option<String>,
     deletions: Vec<Deletion>,
-    /// Of these, the ones of imports that were restored: by day and number.
-    imports: Vec<(Date, u32)>,
     /// Events dated in the future, and whether flash has another state of them.
     pub later: Deferred,
     later_changed: bool,
@@ -262,9 +262,9 @@ impl Places {
             serial: 0,
             committing: None,
             pieces: Vec::new(),
+            imports: Vec::new(),
             zone: None,
             deletions: Vec::new(),
-            imports: Vec::new(),
             later: Deferred::default(),
             later_changed: false,
             later_in_flight: false,
@@ -380,13 +380,14 @@ impl Places {
         let copy = open_copy(&self.run.join(COPY)).and_then(|file| pieces::decode(&file));
         let (mut saved, on_flash) = match (flash, copy) {
             (Some(flash), Some(copy)) if copy.state.serial > flash.state.serial => {
-                // Flash may not know yet that these were taken.
-                drop(self.later.take_until(copy.state.due));
-                self.due = copy.state.due;
+                self.forget_due(copy.state.due);
                 let on_flash = copy.state.on_flash && self.imports.is_empty();
                 (with_others(copy, flash), on_flash)
             }
-            (None, Some(copy)) => (copy, false),
+            (None, Some(copy)) => {
+                self.forget_due(copy.state.due);
+                (copy, false)
+            }
             (Some(flash), copy) => {
                 let on_flash = self.imports.is_empty();
                 let mut saved = flash.saved(|_| true);
@@ -400,6 +401,11 @@ impl Places {
             }
             (None, None) => return None,
         };
+        if !self.imports.is_empty() {
+            // Lines of today may be an import's.
+            let newest = self.imports.iter().map(|(date, _)| *date).max();
+            saved.state.date = saved.state.date.max(newest);
+        }
         self.serial = saved.state.serial;
         if let State { date: Some(date), written, .. } = saved.state {
             self.written = WrittenToday { date: Some(date), earlier: written, start: 0 };
@@ -409,6 +415,12 @@ impl Places {
             self.leave_out(&mut saved);
         }
         Some((saved, on_flash))
+    }
+
+    /// Flash may not know yet that these events were taken out of those that are dated in the future.
+    fn forget_due(&mut self, due: u64) {
+        drop(self.later.take_until(due));
+        self.due = due;
     }
 
     fn start_worker(&mut self, mut store: Store) {
@@ -716,8 +728,12 @@ impl Places {
         }
     }
 
-    /// Writes the copy in tmpfs, if anything changed.
+    /// Writes the copy in tmpfs, if anything changed. Not while a commit of days is on its way: after a crash the copy
+    /// would be the newer one, and hold days that flash has, too.
     pub fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>) {
+        if matches!(self.flight, Some(Purpose::Statistics(_))) {
+            return;
+        }
         let state = |engine: &Engine| State {
             on_flash: engine.is_on_flash(),
             due: self.due,
@@ -779,6 +795,10 @@ impl Places {
     /// Other options hold from now on. What another directory has of open days is taken.
     pub fn reload(&mut self, config: &Config, engine: &mut Engine) {
         if self.directory != Path::new(&config.database) {
+            if let Some(purpose) = self.flight.take() {
+                // What was on its way to the other directory goes to this one.
+                self.failed(purpose, "the store is another directory now".into(), engine);
+            }
             self.directory = PathBuf::from(&config.database);
             let found = self.reopen(config);
             engine.forget_commits();

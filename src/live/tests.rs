@@ -23,6 +23,7 @@ use crate::query::Answer;
 use crate::query::question::{Question, Topic};
 use crate::store::directory::{Directory, Disk};
 use crate::store::{Keep, Store};
+use crate::sys::wait::{Wait, wait};
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 86_400;
@@ -160,8 +161,8 @@ impl Router {
     }
 
     fn begin_commit(&mut self) {
-        self.places.commit(&self.config, &mut self.engine, None);
         self.copy();
+        self.places.commit(&self.config, &mut self.engine, None);
     }
 
     /// Until the store's thread has nothing to do.
@@ -202,8 +203,16 @@ impl Router {
         std::fs::write(self.disks.run().join("today.fws"), copy).unwrap();
     }
 
+    /// Threads of a killed process do nothing any more, but here they would.
+    fn quiesce(&self) {
+        if let Some(fd) = self.places.fd().filter(|_| self.places.is_busy()) {
+            let _ = wait(&mut [Wait::read(fd)], Some(Duration::from_millis(20)));
+        }
+    }
+
     /// kill -9 and a new start.
     fn crash(self) -> Router {
+        self.quiesce();
         let Router { machine, engine, places, disks, boots, config, .. } = self;
         let zone = engine.calendar().name().to_string();
         drop((engine, places));
@@ -218,6 +227,7 @@ impl Router {
 
     /// The machine comes back at an instant, as its clock shows it.
     fn power_cut_until(self, wall: i64, told: bool) -> Router {
+        self.quiesce();
         let Router { engine, places, disks, boots, config, .. } = self;
         let zone = engine.calendar().name().to_string();
         drop((engine, places));
@@ -313,9 +323,9 @@ fn import(disks: &Disks, name: &str, lines: &[String]) -> Vec<String> {
         timezone: Some("UTC".into()),
         year: None,
         wan: Vec::new(),
+        countries: PathBuf::from(arguments::DEFAULT_COUNTRIES),
         lan: Vec::new(),
         firewall: None,
-        countries: PathBuf::from(arguments::DEFAULT_COUNTRIES),
     };
     let read = offline::import(&input, &disks.flash(), &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
     assert!(read.failures.is_empty(), "{:?}", read.failures);

@@ -449,3 +449,6 @@ fn file_names(folder: &OwnedFd) -> io::Result<Vec<String>> {
     });
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests;

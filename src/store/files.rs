@@ -7,63 +7,25 @@
 //! Retention counts months that have data, newest first, never dates. Opening, reading and adding delete nothing:
 //! [`Store::maintain`] does, at most one month at a time.
 
-use std::collections::VecDeque;
+mod adding;
+mod retention;
+
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 use crate::calendar::{Date, Month};
-use crate::event::Class;
-use crate::query::history::{Detail, History, MonthData, Need, Section};
-use crate::stats::anomalies::Cells;
+use crate::query::history::{History, MonthData, Need};
 use crate::stats::deferred::Deferred;
-use crate::stats::summary::DaySummary;
 
 use super::container::{self, Unreadable};
 use super::directory::{Change, Directory, Open};
-use super::meta::{self, Deletion, LATER, META, Meta};
+use super::meta::{self, LATER, META, Meta};
 use super::month::{self, WholeMonth};
 use super::pieces::{self, Saved};
 
-/// How many months are kept, newest first, of those that have data.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Keep {
-    /// With hours of rows.
-    pub hours: usize,
-    /// With days.
-    pub days: usize,
-    pub months: usize,
-}
-
-impl Default for Keep {
-    fn default() -> Keep {
-        Keep { hours: 2, days: 14, months: 120 }
-    }
-}
-
-/// What [`Store::maintain`] may do: at most one of each after a day's close.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Upkeep {
-    /// Drop hours of rows.
-    pub hours: bool,
-    /// Sum up the days of a month.
-    pub days: bool,
-    /// Delete a month.
-    pub months: bool,
-}
-
-impl Upkeep {
-    pub const ALL: Upkeep = Upkeep { hours: true, days: true, months: true };
-}
-
-/// A commit that a rule demands.
-pub struct Demanded {
-    pub changes: Vec<Change>,
-    /// A sentence about it.
-    pub said: String,
-    /// What may still be done until the next close.
-    pub left: Upkeep,
-}
+pub use adding::Added;
+pub use retention::{Demanded, Keep, Upkeep};
 
 /// Sentences about damaged files that are told.
 const MOST_DAMAGED: usize = 20;
@@ -116,14 +78,6 @@ struct Damaged {
     sentence: String,
     /// It was neither replaced nor read whole since then.
     lasting: bool,
-}
-
-/// Changes that add days, and what they leave out.
-#[derive(Default)]
-pub struct Added {
-    pub changes: Vec<Change>,
-    /// Months that are older than all that are kept, with their attempts.
-    pub left_out: Vec<(Month, u64)>,
 }
 
 fn month_file(month: Month) -> String {
@@ -353,74 +307,6 @@ impl Store {
         Ok(changes)
     }
 
-    /// The newest months first, with those that are to come.
-    fn ranks(&self, new: &[Month]) -> Vec<Month> {
-        let mut months: Vec<Month> = self.months.iter().chain(new).copied().collect();
-        months.sort_by_key(|month| std::cmp::Reverse(*month));
-        months.dedup();
-        months
-    }
-
-    /// Changes that add days to their months. `dates`: of all of them, ascending, as they come.
-    pub fn add(
-        &mut self,
-        dates: &[Date],
-        days: impl IntoIterator<Item = io::Result<DaySummary>>,
-    ) -> Result<Added, StoreError> {
-        let mut touched: Vec<Month> = dates.iter().map(|date| date.month()).collect();
-        touched.dedup();
-        let ranks = self.ranks(&touched);
-        let rank = |month: Month| ranks.iter().position(|known| *known == month).unwrap_or(usize::MAX);
-        let mut adding = Adding { window: VecDeque::new(), cells: Cells::new(), added: Added::default() };
-        let mut days = days.into_iter().peekable();
-        for month in self.near(&touched) {
-            if !touched.contains(&month) {
-                let neighbour = self.neighbour(month, &touched)?;
-                adding.push(self, Slot::Neighbour(Box::new(neighbour)))?;
-                continue;
-            }
-            let mut new = Vec::new();
-            while let Some(day) =
-                days.next_if(|day| day.as_ref().is_ok_and(|day| day.date.month() == month) || day.is_err())
-            {
-                new.push(day.map_err(|error| failed("cannot read a day that is to be added", error))?);
-            }
-            let exists = self.months.contains(&month);
-            if !exists && rank(month) >= self.keep.months {
-                let attempts = new.iter().map(|day| day.class(Class::Attempt).attempts).sum();
-                adding.added.left_out.push((month, attempts));
-                continue;
-            }
-            let mut whole = match self.whole(month)? {
-                Some(whole) => whole,
-                None if rank(month) < self.keep.hours => WholeMonth::new(month, Detail::Fresh),
-                None => WholeMonth::new(month, Detail::Days),
-            };
-            whole.add(new);
-            let becomes_month = !exists && rank(month) >= self.keep.days;
-            adding.push(self, Slot::Touched(Box::new(whole), becomes_month))?;
-        }
-        adding.finish(self)
-    }
-
-    /// The touched months and those around them whose days tell, or are told, what is usual there.
-    fn near(&self, touched: &[Month]) -> Vec<Month> {
-        let is_near = |month: &&Month| touched.iter().any(|touched| touched.0.abs_diff(month.0) <= 2);
-        let mut near: Vec<Month> = self.months.iter().filter(is_near).copied().collect();
-        near.extend(touched);
-        near.sort();
-        near.dedup();
-        near
-    }
-
-    fn neighbour(&mut self, month: Month, touched: &[Month]) -> Result<Neighbour, StoreError> {
-        let (first, last) = (month.first_day(), month.last_day());
-        let need = Need::new(Class::Attempt).and(&[Section::Services, Section::Cells], first, last);
-        let data = self.read(month, &need)?;
-        let is_next = touched.iter().any(|touched| touched.0.abs_diff(month.0) == 1);
-        Ok(Neighbour { data, judged: is_next })
-    }
-
     fn read(&mut self, month: Month, need: &Need) -> Result<MonthData, StoreError> {
         let name = month_file(month);
         let Some(file) = self.open_file(&name)? else {
@@ -451,116 +337,6 @@ impl Store {
         Ok(changes)
     }
 
-    /// Whatever a rule demands next, one thing at a time: hours of rows dropped, a month summed up, a month deleted. To
-    /// be called after a day's close, with a believed clock and [`Upkeep::ALL`]; then with what is left.
-    pub fn maintain(&mut self, now: i64, may: Upkeep) -> Result<Option<Demanded>, StoreError> {
-        let months: Vec<Month> = self.answered().collect();
-        let newest_first: Vec<Month> = months.iter().rev().copied().collect();
-        for month in newest_first.iter().skip(self.keep.hours).rev().filter(|_| may.hours) {
-            if self.detail(*month)? == Some(Detail::Fresh) {
-                let Some(mut whole) = self.undamaged(*month)? else { continue };
-                whole.drop_hours();
-                let said = format!("{month}: hours of services and sources are no longer stored");
-                let changes = self.change_month(&whole)?;
-                return Ok(Some(Demanded { changes, said, left: Upkeep { hours: false, ..may } }));
-            }
-        }
-        for month in newest_first.iter().skip(self.keep.days).rev().filter(|_| may.days) {
-            if self.detail(*month)?.is_some_and(|detail| detail < Detail::Month) {
-                let Some(mut whole) = self.undamaged(*month)? else { continue };
-                whole.drop_days();
-                let because = format!("{} newer months have data (keep_days)", self.keep.days);
-                let changes = self.change_month(&whole)?;
-                let left = Upkeep { days: false, ..may };
-                return self.deleted(now, changes, format!("the days of {month}"), because, left).map(Some);
-            }
-        }
-        for month in newest_first.iter().skip(self.keep.months).rev().filter(|_| may.months) {
-            if self.undamaged(*month)?.is_some() {
-                let because = format!("{} newer months have data (keep_months)", self.keep.months);
-                let changes = vec![(month_file(*month), None)];
-                let left = Upkeep { months: false, ..may };
-                return self.deleted(now, changes, format!("the month {month}"), because, left).map(Some);
-            }
-        }
-        Ok(None)
-    }
-
-    /// `None` if a newer version wrote the month, or its summary is damaged.
-    fn detail(&mut self, month: Month) -> Result<Option<Detail>, StoreError> {
-        match self.read(month, &Need::new(Class::Attempt)) {
-            Ok(data) => Ok(data.damage.is_none().then_some(data.detail)),
-            Err(StoreError::Newer { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// A month from which something may be deleted: every byte of it can be read.
-    fn undamaged(&mut self, month: Month) -> Result<Option<WholeMonth>, StoreError> {
-        let whole = match self.whole(month) {
-            Err(StoreError::Newer { .. }) => return Ok(None),
-            whole => whole?,
-        };
-        let name = month_file(month);
-        let is_damaged = self.damage.iter().any(|damaged| damaged.name == name && damaged.lasting);
-        Ok(whole.filter(|_| !is_damaged))
-    }
-
-    fn deleted(
-        &mut self,
-        when: i64,
-        mut changes: Vec<Change>,
-        what: String,
-        because: String,
-        left: Upkeep,
-    ) -> Result<Demanded, StoreError> {
-        let said = format!("deleted: {what}, because {because}");
-        let mut meta = self.meta()?;
-        meta.note(Deletion { when, what, because });
-        changes.extend(self.change_meta(&meta)?);
-        Ok(Demanded { changes, said, left })
-    }
-
-    /// Changes that rename months after now, and bring back those whose time has come; with a sentence for each.
-    pub fn settle(&mut self, today: Date) -> Result<Vec<(Vec<Change>, String)>, StoreError> {
-        let last = Date(today.0.saturating_add(1)).month();
-        let mut settled = Vec::new();
-        for month in self.months.clone().into_iter().filter(|month| *month > last) {
-            let name = month_file(month);
-            let Some(bytes) = self.read_bytes(&name)? else { continue };
-            let numbered = (2..).map(|number| format!("{month}.{number}.later"));
-            let mut asides = std::iter::once(later_file(month)).chain(numbered);
-            let Some(aside) = asides.find(|aside| !self.set_aside.contains(aside)) else { continue };
-            let said = format!("{name} is after now and set aside as {aside}");
-            settled.push((vec![(aside, Some(bytes)), (name, None)], said));
-        }
-        for name in self.set_aside.clone() {
-            let Some(stem) = name.strip_suffix(".later") else { continue };
-            let Some(month) = Month::parse(stem.split('.').next().unwrap_or(stem)) else { continue };
-            if month > last {
-                continue;
-            }
-            let back = month_file(month);
-            let said = format!("the time of {name} has come: it is in {back} again");
-            if !self.months.contains(&month) {
-                let Some(bytes) = self.read_bytes(&name)? else { continue };
-                settled.push((vec![(back, Some(bytes)), (name, None)], said));
-                continue;
-            }
-            // The month has begun without it.
-            let Some((more, None)) = self.open_file(&name)?.map(|file| month::read_whole(&file, month))
-            else {
-                continue;
-            };
-            let Some(mut whole) = self.undamaged(month)? else { continue };
-            whole.join(more);
-            let mut changes = self.change_month(&whole)?;
-            changes.push((name, None));
-            settled.push((changes, said));
-        }
-        Ok(settled)
-    }
-
     fn read_bytes(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.directory.describe(name);
         self.directory.read(name).map_err(|error| failed(&format!("cannot read {path}"), error))
@@ -575,87 +351,6 @@ pub fn failed(what: &str, error: io::Error) -> StoreError {
     StoreError::Io { what: what.to_string(), error }
 }
 
-struct Neighbour {
-    data: MonthData,
-    /// Its own cells can change.
-    judged: bool,
-}
-
-enum Slot {
-    /// The flag: its rows become those of the whole month.
-    Touched(Box<WholeMonth>, bool),
-    Neighbour(Box<Neighbour>),
-}
-
-impl Slot {
-    fn month(&self) -> Month {
-        match self {
-            Slot::Touched(whole, _) => whole.month,
-            Slot::Neighbour(neighbour) => neighbour.data.month,
-        }
-    }
-}
-
-/// Months on their way into the store, in order: a month is written once the one behind it is known, too, whose days
-/// tell what was usual at its end.
-struct Adding {
-    window: VecDeque<Slot>,
-    cells: Cells,
-    added: Added,
-}
-
-impl Adding {
-    fn push(&mut self, store: &mut Store, slot: Slot) -> Result<(), StoreError> {
-        match &slot {
-            Slot::Touched(whole, _) => {
-                whole.days.iter().for_each(|day| self.cells.add(day.date, day.class(Class::Attempt)));
-            }
-            Slot::Neighbour(neighbour) => {
-                let data = &neighbour.data;
-                data.days.iter().for_each(|day| self.cells.add(day.date, &day.summary));
-            }
-        }
-        self.window.push_back(slot);
-        if self.window.len() > 1 { self.write_first(store) } else { Ok(()) }
-    }
-
-    fn write_first(&mut self, store: &mut Store) -> Result<(), StoreError> {
-        let Some(slot) = self.window.pop_front() else { return Ok(()) };
-        let month = slot.month();
-        let found = self.cells.find(month.first_day(), month.last_day());
-        self.cells.forget_before(Date(month.last_day().0 + 1));
-        match slot {
-            Slot::Touched(mut whole, becomes_month) => {
-                if whole.summary.detail != Detail::Month {
-                    whole.set_cells(found);
-                }
-                if becomes_month {
-                    whole.drop_days();
-                }
-                self.added.changes.extend(store.change_month(&whole)?);
-            }
-            Slot::Neighbour(neighbour) => {
-                let Neighbour { data, judged } = *neighbour;
-                let mut found = found;
-                found.sort_by_key(|cell| (cell.date, cell.service));
-                if judged && data.detail != Detail::Month && data.damage.is_none() && found != data.cells {
-                    let Some(mut whole) = store.whole(month)? else { return Ok(()) };
-                    whole.set_cells(found);
-                    self.added.changes.extend(store.change_month(&whole)?);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, store: &mut Store) -> Result<Added, StoreError> {
-        while !self.window.is_empty() {
-            self.write_first(store)?;
-        }
-        Ok(self.added)
-    }
-}
-
 impl History for Store {
     fn months(&self) -> Vec<Month> {
         self.answered().collect()
@@ -668,3 +363,6 @@ impl History for Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -436,3 +436,6 @@ pub fn read_whole(file: &Open, month: Month) -> (WholeMonth, Damage) {
     whole.summary = summary;
     (whole, damage)
 }
+
+#[cfg(test)]
+mod tests;

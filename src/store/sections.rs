@@ -572,3 +572,6 @@ pub fn read_sample<T: Copy>(
     }
     sample
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

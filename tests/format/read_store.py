@@ -14,7 +14,7 @@ import zlib
 
 EPOCH = datetime.date(1970, 1, 1)
 CLASSES = ["attempt", "backscatter", "noise", "egress", "login"]
-EVERYTHING = 1 << 32
+EVERYTHING = 1 << 30
 
 
 class Reader:
@@ -288,7 +288,9 @@ def union(samples):
     bound = min([known["bound"] for known in samples], default=EVERYTHING)
     joined = {}
     for known in samples:
-        joined.update({key: value for key, value in known["sources"].items() if key < bound})
+        for key, (country, tried) in known["sources"].items():
+            if key < bound:
+                joined[key] = (country, joined.get(key, (country, set()))[1] | set(tried))
     return bound, joined
 
 

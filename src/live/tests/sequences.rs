@@ -181,6 +181,7 @@ fn check(steps: &[Step]) {
                     router.commit();
                     copied = total;
                 }
+                router.quiesce();
                 let Router { machine, engine, places, disks, boots, config, .. } = router;
                 drop((engine, places));
                 import_days(&disks, number, days);

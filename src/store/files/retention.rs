@@ -1,0 +1,162 @@
+//! What is deleted, and when: the only place that deletes.
+
+use crate::calendar::{Date, Month};
+use crate::event::Class;
+use crate::query::history::{Detail, Need};
+use crate::store::directory::Change;
+use crate::store::meta::Deletion;
+use crate::store::month::{self, WholeMonth};
+
+use super::{Store, StoreError, later_file, month_file};
+
+/// How many months are kept, newest first, of those that have data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Keep {
+    /// With hours of rows.
+    pub hours: usize,
+    /// With days.
+    pub days: usize,
+    pub months: usize,
+}
+
+impl Default for Keep {
+    fn default() -> Keep {
+        Keep { hours: 2, days: 14, months: 120 }
+    }
+}
+
+/// What [`Store::maintain`] may do: at most one of each after a day's close.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Upkeep {
+    /// Drop hours of rows.
+    pub hours: bool,
+    /// Sum up the days of a month.
+    pub days: bool,
+    /// Delete a month.
+    pub months: bool,
+}
+
+impl Upkeep {
+    pub const ALL: Upkeep = Upkeep { hours: true, days: true, months: true };
+}
+
+/// A commit that a rule demands.
+pub struct Demanded {
+    pub changes: Vec<Change>,
+    /// A sentence about it.
+    pub said: String,
+    /// What may still be done until the next close.
+    pub left: Upkeep,
+}
+
+impl Store {
+    /// Whatever a rule demands next, one thing at a time: hours of rows dropped, a month summed up, a month deleted. To
+    /// be called after a day's close, with a believed clock and [`Upkeep::ALL`]; then with what is left.
+    pub fn maintain(&mut self, now: i64, may: Upkeep) -> Result<Option<Demanded>, StoreError> {
+        let months: Vec<Month> = self.answered().collect();
+        let newest_first: Vec<Month> = months.iter().rev().copied().collect();
+        for month in newest_first.iter().skip(self.keep.hours).rev().filter(|_| may.hours) {
+            if self.detail(*month)? == Some(Detail::Fresh) {
+                let Some(mut whole) = self.undamaged(*month)? else { continue };
+                whole.drop_hours();
+                let said = format!("{month}: hours of services and sources are no longer stored");
+                let changes = self.change_month(&whole)?;
+                return Ok(Some(Demanded { changes, said, left: Upkeep { hours: false, ..may } }));
+            }
+        }
+        for month in newest_first.iter().skip(self.keep.days).rev().filter(|_| may.days) {
+            if self.detail(*month)?.is_some_and(|detail| detail < Detail::Month) {
+                let Some(mut whole) = self.undamaged(*month)? else { continue };
+                whole.drop_days();
+                let because = format!("{} newer months have data (keep_days)", self.keep.days);
+                let changes = self.change_month(&whole)?;
+                let left = Upkeep { days: false, ..may };
+                return self.deleted(now, changes, format!("the days of {month}"), because, left).map(Some);
+            }
+        }
+        for month in newest_first.iter().skip(self.keep.months).rev().filter(|_| may.months) {
+            if self.undamaged(*month)?.is_some() {
+                let because = format!("{} newer months have data (keep_months)", self.keep.months);
+                let changes = vec![(month_file(*month), None)];
+                let left = Upkeep { months: false, ..may };
+                return self.deleted(now, changes, format!("the month {month}"), because, left).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// `None` if a newer version wrote the month, or its summary is damaged.
+    fn detail(&mut self, month: Month) -> Result<Option<Detail>, StoreError> {
+        match self.read(month, &Need::new(Class::Attempt)) {
+            Ok(data) => Ok(data.damage.is_none().then_some(data.detail)),
+            Err(StoreError::Newer { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A month from which something may be deleted: every byte of it can be read.
+    fn undamaged(&mut self, month: Month) -> Result<Option<WholeMonth>, StoreError> {
+        let whole = match self.whole(month) {
+            Err(StoreError::Newer { .. }) => return Ok(None),
+            whole => whole?,
+        };
+        let name = month_file(month);
+        let is_damaged = self.damage.iter().any(|damaged| damaged.name == name && damaged.lasting);
+        Ok(whole.filter(|_| !is_damaged))
+    }
+
+    fn deleted(
+        &mut self,
+        when: i64,
+        mut changes: Vec<Change>,
+        what: String,
+        because: String,
+        left: Upkeep,
+    ) -> Result<Demanded, StoreError> {
+        let said = format!("deleted: {what}, because {because}");
+        let mut meta = self.meta()?;
+        meta.note(Deletion { when, what, because });
+        changes.extend(self.change_meta(&meta)?);
+        Ok(Demanded { changes, said, left })
+    }
+
+    /// Changes that rename months after now, and bring back those whose time has come; with a sentence for each.
+    pub fn settle(&mut self, today: Date) -> Result<Vec<(Vec<Change>, String)>, StoreError> {
+        let last = Date(today.0.saturating_add(1)).month();
+        let mut settled = Vec::new();
+        for month in self.months.clone().into_iter().filter(|month| *month > last) {
+            let name = month_file(month);
+            let Some(bytes) = self.read_bytes(&name)? else { continue };
+            let numbered = (2..).map(|number| format!("{month}.{number}.later"));
+            let mut asides = std::iter::once(later_file(month)).chain(numbered);
+            let Some(aside) = asides.find(|aside| !self.set_aside.contains(aside)) else { continue };
+            let said = format!("{name} is after now and set aside as {aside}");
+            settled.push((vec![(aside, Some(bytes)), (name, None)], said));
+        }
+        for name in self.set_aside.clone() {
+            let Some(stem) = name.strip_suffix(".later") else { continue };
+            let Some(month) = Month::parse(stem.split('.').next().unwrap_or(stem)) else { continue };
+            if month > last {
+                continue;
+            }
+            let back = month_file(month);
+            let said = format!("the time of {name} has come: it is in {back} again");
+            if !self.months.contains(&month) {
+                let Some(bytes) = self.read_bytes(&name)? else { continue };
+                settled.push((vec![(back, Some(bytes)), (name, None)], said));
+                continue;
+            }
+            // The month has begun without it.
+            let Some((more, None)) = self.open_file(&name)?.map(|file| month::read_whole(&file, month))
+            else {
+                continue;
+            };
+            let Some(mut whole) = self.undamaged(month)? else { continue };
+            whole.join(more);
+            let mut changes = self.change_month(&whole)?;
+            changes.push((name, None));
+            settled.push((changes, said));
+        }
+        Ok(settled)
+    }
+}

@@ -1,0 +1,202 @@
+use super::*;
+use crate::event::{Address, Event};
+use crate::query::history::Section as Wanted;
+use crate::stats::day::Day;
+use crate::store::sections::tests::everything;
+
+const SALT: u64 = 9;
+
+fn first() -> Date {
+    Date::parse("2026-10-01").unwrap()
+}
+
+fn month_of(date: Date) -> Month {
+    date.month()
+}
+
+/// A closed day: `sources` hosts from `from` on, two attempts each on port 23 and one on another.
+fn day(date: Date, from: u32, sources: u32) -> DaySummary {
+    let mut day = Day::new(date, SALT);
+    for host in from..from + sources {
+        for (hour, port) in [(1u8, 23), (2, 23), (3, 1000 + (host % 7) as u16)] {
+            let time = i64::from(date.0) * 86_400 + i64::from(hour) * 3600;
+            let event =
+                Event { time, source: Address::v4(host), protocol: 6, port, count: 1, ..Event::default() };
+            day.add(&event, hour);
+        }
+    }
+    day.to_closed()
+}
+
+fn written(whole: &WholeMonth) -> Open {
+    Open::from_bytes(whole.encode(SALT)).unwrap()
+}
+
+fn again(whole: &WholeMonth) -> WholeMonth {
+    let (read, damage) = read_whole(&written(whole), whole.month);
+    assert_eq!(damage, None);
+    read
+}
+
+fn attempts(whole: &WholeMonth) -> Vec<(i32, u64)> {
+    let of = |day: &DayTotals| (day.date.0 - first().0, day.totals[0].attempts);
+    whole.summary.days.iter().map(of).collect()
+}
+
+#[test]
+fn a_month_comes_back() {
+    let mut whole = WholeMonth::new(month_of(first()), Detail::Fresh);
+    let mut lossy = day(Date(first().0 + 30), 50, 20);
+    lossy.lost = 77;
+    whole.add(vec![lossy, day(first(), 0, 10), everything(Date(first().0 + 3))]);
+    let cell = Anomaly {
+        date: Date(first().0 + 3),
+        service: Service { protocol: 17, port: 1900 },
+        attempts: 92_890,
+        expected: 50.5,
+        score: 1234.5,
+    };
+    whole.set_cells(vec![cell]);
+    let read = again(&whole);
+    assert_eq!((&read.summary, &read.cells, read.days.len()), (&whole.summary, &whole.cells, 3));
+    assert_eq!(attempts(&read), [(0, 30), (3, 80_000), (30, 60)]);
+    assert_eq!((read.summary.days[2].lost, read.days[2].lost), (77, 77));
+    for (read, whole) in read.days.iter().zip(&whole.days) {
+        for (read, whole) in read.classes.iter().zip(&whole.classes) {
+            assert_eq!(
+                (read.attempts, read.distinct, &read.services),
+                (whole.attempts, whole.distinct, &whole.services)
+            );
+            assert_eq!(read.pairs, whole.pairs);
+        }
+    }
+    // What a question reads is the same, and only what it wants.
+    let need = Need::new(Class::Attempt).and(&[Wanted::Services], first(), first());
+    let (data, damage) = super::read(&written(&whole), whole.month, &need);
+    assert_eq!((damage, data.days.len(), data.cells.len()), (None, 3, 0));
+    assert_eq!(data.days[0].summary.services.rows.len(), 8);
+    assert!(
+        data.days[0].summary.services.rows[0].hours.is_none() && data.days[0].summary.sources.rows.is_empty()
+    );
+    assert!(data.days[1].summary.services.rows.is_empty());
+    assert_eq!(data.days[2].totals[0].attempts, 60);
+}
+
+#[test]
+fn a_late_part_joins_its_day_with_the_hours_of_rows() {
+    let mut whole = WholeMonth::new(month_of(first()), Detail::Fresh);
+    whole.add(vec![day(first(), 0, 100)]);
+    let mut whole = again(&whole);
+    whole.add(vec![day(first(), 50, 100)]);
+    let read = again(&whole);
+    assert_eq!(attempts(&read), [(0, 600)]);
+    let class = read.days[0].class(Class::Attempt);
+    let telnet = class.services.rows.iter().find(|row| row.service.port == 23).unwrap();
+    assert_eq!(telnet.attempts, 400);
+    let hours = telnet.hours.as_ref().unwrap().counts();
+    assert_eq!((hours[1], hours[2], hours.iter().sum::<u32>()), (200, 200, 400));
+    // Both parts have whole samples: the number stays exact.
+    assert_eq!(class.distinct, Some(Distinct::exactly(150)));
+    assert_eq!(read.summary.distinct[0], Some(Distinct::exactly(150)));
+    assert_eq!(read.summary.days[0].totals[0].distinct, Some(Distinct::exactly(150)));
+    assert_eq!(class.hours[1], 200);
+}
+
+#[test]
+fn a_month_goes_from_fresh_to_days_to_the_whole_and_keeps_its_totals() {
+    let mut whole = WholeMonth::new(month_of(first()), Detail::Fresh);
+    whole.add((0..31).map(|number| day(Date(first().0 + number), number as u32 * 400, 1000)).collect());
+    let totals = whole.summary.clone();
+    let Distinct { number, error } = totals.distinct[0].unwrap();
+    assert!(number.abs_diff(13_000) <= error, "{number} {error}");
+    whole.drop_hours();
+    let mut days = again(&whole);
+    assert_eq!((&days.summary.days, days.summary.detail), (&totals.days, Detail::Days));
+    assert_eq!(days.summary.distinct, totals.distinct);
+    for day in &days.days {
+        let class = day.class(Class::Attempt);
+        assert!(class.services.rows.iter().all(|row| row.hours.is_none()));
+        assert!(class.sources.rows.iter().all(|row| row.hours.is_none()));
+        assert!(class.sample.as_ref().unwrap().sources().len() <= 192);
+    }
+    days.drop_days();
+    let mut month = again(&days);
+    assert_eq!((&month.summary.days, month.summary.detail), (&totals.days, Detail::Month));
+    assert_eq!(month.summary.distinct, totals.distinct);
+    assert!(month.days.is_empty());
+    let class = month.whole.as_ref().unwrap().class(Class::Attempt);
+    assert_eq!(class.attempts, 31 * 3000);
+    assert_eq!(class.services.rows[0].attempts, 31 * 2000);
+    // More of it: a day that it has, and one that it has not.
+    month.add(vec![day(first(), 90_000, 10), day(Date(first().0 + 5), 0, 5)]);
+    let month = again(&month);
+    assert_eq!(month.summary.days[0].totals[0].attempts, 3030);
+    assert_eq!(month.whole.as_ref().unwrap().class(Class::Attempt).attempts, 31 * 3000 + 45);
+    assert_eq!(month.summary.days.iter().map(|day| day.totals[0].attempts).sum::<u64>(), 31 * 3000 + 45);
+}
+
+#[test]
+fn two_files_of_one_month_are_joined_whatever_they_have() {
+    let make = |detail: Detail, from: i32| {
+        let mut whole = WholeMonth::new(month_of(first()), detail);
+        whole.add((from..from + 3).map(|number| day(Date(first().0 + number), 0, 10)).collect());
+        if detail == Detail::Month && whole.summary.detail != Detail::Month {
+            whole.drop_days();
+        }
+        whole
+    };
+    let summed = |from| {
+        let mut whole = make(Detail::Days, from);
+        whole.drop_days();
+        whole
+    };
+    for ours in [make(Detail::Fresh, 0), make(Detail::Days, 0), summed(0)] {
+        for theirs in [make(Detail::Fresh, 2), make(Detail::Days, 2), summed(2)] {
+            let details = (ours.summary.detail, theirs.summary.detail);
+            let mut joined = ours.clone();
+            joined.join(again(&theirs));
+            let joined = again(&joined);
+            assert_eq!(attempts(&joined), [(0, 30), (1, 30), (2, 60), (3, 30), (4, 30)], "{details:?}");
+            let rows: u64 =
+                joined.days.iter().chain(&joined.whole).map(|day| day.class(Class::Attempt).attempts).sum();
+            assert_eq!(rows, 180, "{details:?}");
+        }
+    }
+}
+
+#[test]
+fn totals_survive_whichever_section_is_damaged() {
+    let mut whole = WholeMonth::new(month_of(first()), Detail::Fresh);
+    whole.add(vec![day(first(), 0, 400), day(Date(first().0 + 1), 0, 10)]);
+    let bytes = whole.encode(SALT);
+    let header = container::Header::parse(&bytes[..container::HEADER.min(bytes.len())]).unwrap();
+    for kind in [Kind::Summary].into_iter().chain(sections::KINDS) {
+        let Some((offset, length)) = header.find(kind) else { continue };
+        let mut bytes = bytes.clone();
+        bytes[offset as usize + length / 2] ^= 0x20;
+        let file = Open::from_bytes(bytes).unwrap();
+        let (read, damage) = read_whole(&file, whole.month);
+        assert!(damage.is_some(), "{kind:?}");
+        assert_eq!(attempts(&read), [(0, 1200), (1, 30)], "{kind:?}");
+        let (data, _) = super::read(&file, whole.month, &Need::new(Class::Attempt));
+        assert_eq!(
+            data.days.iter().map(|day| day.totals[0].attempts).collect::<Vec<_>>(),
+            [1200, 30],
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_a_summary_is_none() {
+    let mut whole = WholeMonth::new(month_of(first()), Detail::Fresh);
+    whole.add(vec![day(first(), 0, 4), day(Date(first().0 + 30), 0, 1)]);
+    let bytes = whole.summary.encode(whole.month);
+    let decoded = |bytes: &[u8]| MonthSummary::decode(bytes, whole.month);
+    assert_eq!(decoded(&bytes), Some(whole.summary.clone()));
+    (0..bytes.len()).for_each(|cut| assert_eq!(decoded(&bytes[..cut]), None, "{cut}"));
+    assert_eq!(decoded(&[&bytes[..], &[0]].concat()), None);
+    assert_eq!(decoded(&[&[3], &bytes[1..]].concat()), None, "a detail of no known kind");
+    // A 31st day is in no month of 30.
+    assert_eq!(MonthSummary::decode(&bytes, Month(whole.month.0 + 1)), None);
+}
