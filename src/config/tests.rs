@@ -59,8 +59,8 @@ fn every_option_can_be_set() {
             list zone 'wan'
             option database '/mnt/sda1/fwstat'
             option commit_interval '90s'
-            option keep_hours '1d'
-            option keep_days '800d'
+            option keep_hours '3'
+            option keep_days '20'
             option keep_months '12'
             option evidence '0'
             option country_database '/tmp/c.mmdb'
@@ -80,7 +80,7 @@ fn every_option_can_be_set() {
     );
     let expected = "Config { enabled: false, input: Inputs { nflog: false, logd: true }, nflog_group: 65535, \
          zone: [\"wan\", \"wan6\"], database: \"/mnt/sda1/fwstat\", commit_interval: 90s, \
-         keep_hours: 86400s, keep_days: 69120000s, keep_months: 12, evidence: 0, \
+         keep_hours: 3, keep_days: 20, keep_months: 12, evidence: 0, \
          country_database: \"/tmp/c.mmdb\", mask_sources: true, watch_egress: false, guard: Guard { enabled: Dry, \
          flood: Rate { count: 7, window: 10s }, scan: Rate { count: 8, window: 7200s }, \
          login: Rate { count: 3, window: 86400s }, block_for: 600s, block_cap: 86400s, scope: All, \
@@ -123,8 +123,7 @@ fwstat:7: option database 'fwstat': expected a path that begins with / and has n
 using the default /etc/fwstat
 fwstat:8: option commit_interval '5x': expected a duration from 1m to 7d (such as 90s, 10m, 1h, 7d); \
 using the default 1h
-fwstat:9: option keep_hours '60': expected a duration from 1d to 400d (such as 90s, 10m, 1h, 7d); \
-using the default 60d
+fwstat:9: option keep_hours '60': expected a number from 2 to 6; using the default 2
 fwstat:10: option keep_months '-1': expected a number from 1 to 600; using the default 120
 fwstat:11: option country_database '/a/../b': expected a path that begins with / and has no '..' in it; \
 using the default /usr/share/fwstat/country.mmdb

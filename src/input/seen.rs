@@ -111,7 +111,7 @@ mod tests {
     use crate::event::{Address, Class};
 
     fn event(uptime: u64, source: u32) -> Event {
-        Event { uptime, source: Address::v4(source), count: 1, ..Event::default() }
+        Event { uptime, source: Address::v4(source), count: 1, unhashed: true, ..Event::default() }
     }
 
     #[test]

@@ -178,7 +178,7 @@ mod tests {
     fn short_steps_are_followed_and_long_ones_must_last() {
         let mut clock = WallClock::default();
         clock.told(shows(0, 0));
-        for ahead in [-80_000, 80_000, 3600, 0] {
+        for ahead in [-80_000, 0, 80_000, 3600, 0] {
             assert_eq!(clock.look(shows(HOUR, ahead)), shows(HOUR, ahead));
         }
         // To 2038 for 23 hours, and to 1970 or 2025, by itself or with NTP's word: the believed clock goes on.
