@@ -55,6 +55,7 @@ class Notifier(unittest.TestCase):
             "PATH": f"{HERE}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(self.place),
             "TEST_PLACE": str(self.place),
+            "TMPDIR": str(self.place),
             "NOTIFY_LIBRARY": str(LIBRARY),
             "NOTIFY_SCRIPTS": str(self.scripts),
             "NOTIFY_SECRETS": str(self.secrets),
@@ -383,7 +384,7 @@ class Limits(Notifier):
         self.start()
         self.bus.close()
         self.assertEqual(self.process.wait(10), 1)
-        self.assertEqual(list(Path("/tmp").glob("fwstat-notify.*/lines")), [])
+        self.assertEqual(list(self.place.glob("fwstat-notify.*/lines")), [])
 
 
 class Service(Notifier):

@@ -141,7 +141,7 @@ notify_words() {
 		block)
 			FWSTAT_TITLE="Blocked: $FWSTAT_ADDRESS"
 			FWSTAT_TEXT="$FWSTAT_ADDRESS is blocked until ${FWSTAT_EXPIRES:-later}: $FWSTAT_REASON."
-			if [ "$FWSTAT_DRY" = true ]; then
+			if [ "$FWSTAT_DRY" = 1 ]; then
 				FWSTAT_TITLE="Would be blocked: $FWSTAT_ADDRESS"
 				FWSTAT_TEXT="A dry run: $FWSTAT_ADDRESS is not blocked, but would be: $FWSTAT_REASON."
 			fi
