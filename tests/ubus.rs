@@ -199,6 +199,7 @@ fn the_object_is_listed_with_its_arguments() {
         "status": {},
         "block": {"address": 3, "for": 3, "reason": 3, "caller": 3},
         "unblock": {"address": 3},
+        "guard-test": {"address": 3},
         "commit": {},
     });
     assert_eq!(signature, expected);

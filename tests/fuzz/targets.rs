@@ -334,7 +334,8 @@ pub fn ubus_call(data: &[u8]) {
     assert_eq!((object.id(), object.calls), (Some(OBJECT), u64::from(arguments.len() < 8_000)));
     let mut statuses = 0;
     while let Some(kind) = link.outgoing.waiting().get(1) {
-        statuses += u32::from(*kind == 0);
+        // UBUS_MSG_STATUS
+        statuses += u32::from(*kind == 1);
         link.outgoing.wrote(link.outgoing.waiting().len());
     }
     assert_eq!(statuses, 1);
