@@ -32,7 +32,7 @@ pub(super) fn month(text: &[u8]) -> Option<(u8, usize)> {
     let begins = |known: &&str| {
         name.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known.as_bytes()))
     };
-    let index = MONTHS.iter().position(|names| names.iter().any(|known| begins(&known)))?;
+    let index = MONTHS.iter().position(|names| names.iter().any(begins))?;
     let dot = usize::from(text.get(letters) == Some(&b'.'));
     Some((index as u8 + 1, letters + dot))
 }
