@@ -143,7 +143,7 @@ def cargo(row, profile, arguments):
 
 def binary(row):
     """The program of this row with its symbols."""
-    return (cargo(row, row["profile"], ["build", "--bin", "fwstat"]) / "fwstat").read_bytes()
+    return (cargo(row, row["profile"], ["build", "--bin", "fwstat", "--no-default-features"]) / "fwstat").read_bytes()
 
 
 def loaded_part(elf):

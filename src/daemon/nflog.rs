@@ -8,7 +8,7 @@ use crate::input::nflog::events::{Meaning, NflogEvents, Way};
 use crate::input::nflog::{Counters, FULL_BATCH, NflogReader};
 use crate::live::{Brought, Input, Now};
 use crate::parse::interfaces::Networks;
-use crate::parse::netfilter::Head;
+use crate::parse::netfilter::Context;
 use crate::parse::packet::Packet;
 use crate::parse::{Inputs, fingerprint, log_prefix};
 use crate::paths::Path;
@@ -30,17 +30,17 @@ pub struct Packets<'a> {
 
 impl Meaning for Packets<'_> {
     fn path(&self, taken: &Way<'_>) -> Path {
-        let head = Head {
+        let context = Context {
             prefix: taken.prefix.as_bytes(),
             input: Some(taken.input.as_bytes()),
             output: Some(taken.output.as_bytes()),
             bridge_input: taken.bridge_input.as_bytes(),
             bridge_output: taken.bridge_output.as_bytes(),
             group_mac: taken.group_mac,
-            ..Head::default()
+            ..Context::default()
         };
         let networks = Networks { wan: self.outside.to_vec(), ..Networks::default() };
-        log_prefix::path(&head, Origin::Nflog, &networks, true)
+        log_prefix::path(&context, Origin::Nflog, &networks, true)
     }
 
     fn fingerprint(&self, packet: &Packet) -> u64 {

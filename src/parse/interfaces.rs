@@ -1,12 +1,12 @@
 //! Interfaces of a packet -> from outside or from inside, and why.
 //!
-//! Takes a log prefix, interfaces and what the user has told of them, gives the direction and the reason for it. Called
+//! Takes a log prefix, interfaces and what the user has hint of them, gives the direction and the reason for it. Called
 //! once for each new log prefix and pair of interfaces, not for each line.
 //!
 //! What the user names decides. Otherwise what the log prefix says, then the name of the interface. A name that says
 //! nothing (`eth0`) is taken for an uplink: on a server it is.
 
-use super::log_prefix::Told;
+use super::log_prefix::Hint;
 use crate::event::Verdict;
 use crate::paths::Direction;
 
@@ -76,7 +76,7 @@ pub struct Interfaces<'a> {
 
 impl Networks {
     /// `lan_bridge`: the machine has OpenWrt's `br-lan`.
-    pub fn direction(&self, told: Told, interfaces: Interfaces, lan_bridge: bool) -> (Direction, Reason) {
+    pub fn direction(&self, hint: Hint, interfaces: Interfaces, lan_bridge: bool) -> (Direction, Reason) {
         let Interfaces { input, output, bridge_input } = interfaces;
         let named = |names: &[String]| names.iter().any(|name| is_named(input.unwrap_or_default(), name));
         if named(&self.wan) {
@@ -91,10 +91,10 @@ impl Networks {
         if !self.lan.is_empty() && input.is_some_and(|input| !matches!(input, "" | "lo")) {
             return (Direction::Inbound, Reason::NotNamed);
         }
-        match told {
-            Told::Inbound => return (Direction::Inbound, Reason::LogPrefix),
-            Told::Egress => return (Direction::Egress, Reason::LogPrefix),
-            Told::Nothing => {}
+        match hint {
+            Hint::Inbound => return (Direction::Inbound, Reason::LogPrefix),
+            Hint::Egress => return (Direction::Egress, Reason::LogPrefix),
+            Hint::Nothing => {}
         }
         let Some(input) = input else { return (Direction::Inbound, Reason::OtherName) };
         if input.is_empty() {
@@ -201,7 +201,7 @@ mod tests {
 
     fn direction(input: &str, output: &str, port: &str, lan_bridge: bool) -> String {
         let interfaces = Interfaces { input: Some(input), output, bridge_input: port };
-        let (direction, reason) = Networks::default().direction(Told::Nothing, interfaces, lan_bridge);
+        let (direction, reason) = Networks::default().direction(Hint::Nothing, interfaces, lan_bridge);
         format!("{direction:?} {reason:?}")
     }
 
@@ -264,18 +264,18 @@ mod tests {
     #[test]
     fn what_the_user_names_decides() {
         let names = |list: &[&str]| list.iter().map(|name| name.to_string()).collect::<Vec<_>>();
-        let read = |wan: &[&str], lan: &[&str], told, input| {
+        let read = |wan: &[&str], lan: &[&str], hint, input| {
             let networks = Networks { wan: names(wan), lan: names(lan), rules: Vec::new() };
             let interfaces = Interfaces { input: Some(input), ..Interfaces::default() };
-            let (direction, reason) = networks.direction(told, interfaces, false);
+            let (direction, reason) = networks.direction(hint, interfaces, false);
             format!("{direction:?} {reason:?}")
         };
-        assert_eq!(read(&["br-lan"], &[], Told::Egress, "br-lan"), "Inbound NamedWan");
-        assert_eq!(read(&["ppp+"], &[], Told::Nothing, "ppp3"), "Inbound NamedWan");
-        assert_eq!(read(&["ppp0"], &[], Told::Inbound, "eth1"), "Egress NotNamed");
-        assert_eq!(read(&[], &["eth1"], Told::Inbound, "eth1"), "Egress NamedLan");
-        assert_eq!(read(&[], &["eth1"], Told::Egress, "eth0"), "Inbound NotNamed");
-        assert_eq!(read(&[], &["eth1"], Told::Nothing, ""), "Egress NoInput");
-        assert_eq!(read(&["eth1"], &["eth1"], Told::Nothing, "eth1"), "Inbound NamedWan");
+        assert_eq!(read(&["br-lan"], &[], Hint::Egress, "br-lan"), "Inbound NamedWan");
+        assert_eq!(read(&["ppp+"], &[], Hint::Nothing, "ppp3"), "Inbound NamedWan");
+        assert_eq!(read(&["ppp0"], &[], Hint::Inbound, "eth1"), "Egress NotNamed");
+        assert_eq!(read(&[], &["eth1"], Hint::Inbound, "eth1"), "Egress NamedLan");
+        assert_eq!(read(&[], &["eth1"], Hint::Egress, "eth0"), "Inbound NotNamed");
+        assert_eq!(read(&[], &["eth1"], Hint::Nothing, ""), "Egress NoInput");
+        assert_eq!(read(&["eth1"], &["eth1"], Hint::Nothing, "eth1"), "Inbound NamedWan");
     }
 }

@@ -1,7 +1,7 @@
 //! One log line -> one event.
 //!
 //! Takes a line's bytes, gives a classified event, or says that the line is none. Keeps what repeats from
-//! line to line: the header up to the message, the hour of the stamp, the head up to the source.
+//! line to line: the header up to the message, the hour of the stamp, the context up to the source.
 //!
 //! Only the kernel's lines become packets; `header` tells who wrote a line. A line without a tag counts if
 //! it has the kernel's `IN=... OUT=`, and what stands before that can only be a firewall's prefix: it is
@@ -30,9 +30,9 @@ use crate::classify::{Facts, classify};
 use crate::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
 use crate::paths::{Direction, Path, Paths};
 
+mod contexts;
 mod events;
 mod headers;
-mod heads;
 mod others;
 mod times;
 
@@ -58,10 +58,10 @@ pub struct FileClock {
     pub boot: Option<i64>,
 }
 
-/// Different heads that are remembered. Logs have a handful at a time.
-const HEADS: usize = 64;
+/// Different contexts that are remembered. Logs have a handful at a time.
+const CONTEXTS: usize = 64;
 /// Longer ones are read anew each time.
-const LONGEST_HEAD: usize = 512;
+const LONGEST_CONTEXT: usize = 512;
 
 /// Reads the lines of files one after the other, or single messages. Must be given the same `Paths`
 /// all its life.
@@ -74,9 +74,9 @@ pub struct LineReader {
     /// The day of the stamp before, for the year of the next.
     previous: Option<Date>,
     headers: Headers,
-    heads: Vec<KnownHead>,
-    last_head: usize,
-    next_head: usize,
+    contexts: Vec<KnownContext>,
+    last_context: usize,
+    next_context: usize,
     destination: KnownAddress,
     logins: Logins,
     /// Events whose line has no time of its own.
@@ -84,17 +84,17 @@ pub struct LineReader {
     source_key: Finder<'static>,
 }
 
-/// A head up to the address behind `SRC=`, with the MAC addresses of the last packet.
-struct KnownHead {
+/// A context up to the address behind `SRC=`, with the MAC addresses of the last packet.
+struct KnownContext {
     text: Prefix,
     /// How many bytes of it come before the MAC addresses.
     fixed: usize,
     origin: Origin,
-    way: Way,
+    info: PathInfo,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Way {
+struct PathInfo {
     path: PathId,
     direction: Direction,
     verdict: Verdict,
@@ -119,9 +119,9 @@ impl LineReader {
             clock: FileClock::default(),
             previous: None,
             headers: Headers::default(),
-            heads: Vec::with_capacity(HEADS),
-            last_head: 0,
-            next_head: 0,
+            contexts: Vec::with_capacity(CONTEXTS),
+            last_context: 0,
+            next_context: 0,
             destination: KnownAddress::default(),
             logins: Logins::default(),
             undated: 0,
@@ -148,7 +148,7 @@ impl LineReader {
     /// The machine's log names `br-lan`.
     pub fn set_lan_bridge(&mut self) {
         self.lan_bridge = true;
-        self.heads.clear();
+        self.contexts.clear();
         self.headers.forget();
     }
 
@@ -173,15 +173,15 @@ impl LineReader {
         if let Some((time, message)) = self.headers.read(text) {
             return self.packet(&line[message..], time, Origin::File, paths);
         }
-        if self.headers.is_dull(text) {
+        if self.headers.is_irrelevant(text) {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
         }
         if let Some((micros, at)) = uptime(line, 0)
-            && let Some((head, source_at)) = self.known_head(text, at, Origin::File)
-            && self.heads[head].way.no_tag
+            && let Some((context, source_at)) = self.known_context(text, at, Origin::File)
+            && self.contexts[context].info.no_tag
         {
-            let packet = self.packet_at(text, line, source_at);
-            return outcome(packet, &self.heads[head].way, self.time_of_uptime(micros), micros);
+            let packet = netfilter::fields(text, line, source_at, &mut self.destination);
+            return outcome(packet, &self.contexts[context].info, self.time_of_uptime(micros), micros);
         }
         self.read_unknown(line, paths)
     }
@@ -189,14 +189,14 @@ impl LineReader {
     /// Reads the packet of the line that `text` begins with, if it begins as the lines before did: how many bytes
     /// were read. No line ends within these; `text` may go on behind the line.
     pub fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
-        let (time, way, source_at, uptime) = match self.headers.packet(text) {
-            Some((time, way, source_at)) => (time, way, source_at, 0),
-            None => self.known_way(text)?,
+        let (time, info, source_at, uptime) = match self.headers.packet(text) {
+            Some((time, info, source_at)) => (time, info, source_at, 0),
+            None => self.known_path(text)?,
         };
-        let Some((packet, end)) = netfilter::v4_in_order(text, source_at, &mut self.destination) else {
-            return self.known_v6(text, source_at, &way, time, uptime, event);
+        let Some((packet, end)) = netfilter::v4_kernel_order(text, source_at, &mut self.destination) else {
+            return self.known_v6(text, source_at, &info, time, uptime, event);
         };
-        *event = self::event(&packet, &way, time, uptime);
+        *event = self::event(&packet, &info, time, uptime);
         Some(end)
     }
 
@@ -242,7 +242,7 @@ impl LineReader {
                 if let Some(stamp) = header.stamp
                     && !Logins::reads(tag.name)
                 {
-                    self.headers.remember_dull(line, &stamp, header.message);
+                    self.headers.remember_irrelevant(line, &stamp, header.message);
                 }
                 let time = time.unwrap_or(self.clock.modified);
                 self.login(tag, message, time, Origin::File, paths)
@@ -265,11 +265,11 @@ impl LineReader {
     fn untagged(&mut self, message: &[u8], header: &Header, time: Option<i64>, paths: &mut Paths) -> Outcome {
         let skipped = Outcome::Skipped(Some(Uncounted::Untagged));
         let uptime_end = uptime(message, 0).map(|(_, end)| end);
-        let Some(head) = netfilter::head(&message[uptime_end.unwrap_or(0)..]) else { return skipped };
-        if head.input.is_none() || head.output.is_none() {
+        let Some(context) = netfilter::context(&message[uptime_end.unwrap_or(0)..]) else { return skipped };
+        if context.input.is_none() || context.output.is_none() {
             return skipped;
         }
-        let mut words = head.prefix.split(|&byte| byte == b' ');
+        let mut words = context.prefix.split(|&byte| byte == b' ');
         if words.clone().any(has_pid) {
             return skipped;
         }
@@ -277,7 +277,7 @@ impl LineReader {
             // The kernel's, behind a stamp that can't be read.
             return Outcome::Malformed(Uncounted::Time);
         }
-        let host = match host_before_prefix(head.prefix) {
+        let host = match host_before_prefix(context.prefix) {
             Some(host) => host,
             None if header.kern || uptime_end.is_some() => 0,
             None => return skipped,
@@ -287,21 +287,21 @@ impl LineReader {
         self.packet(&message[skipped..], time, Origin::File, paths)
     }
 
-    /// Time, way, place of the source's address, and uptime of a packet whose header and head are known.
+    /// Time, info, place of the source's address, and uptime of a packet whose header and context are known.
     #[inline(always)]
-    fn known_way(&mut self, text: Window) -> Option<(i64, Way, usize, u64)> {
+    fn known_path(&mut self, text: Window) -> Option<(i64, PathInfo, usize, u64)> {
         let (time, message) = self.headers.read(text)?;
-        let (uptime, head_at) =
+        let (uptime, context_at) =
             if text.byte(message) == b'[' { uptime_at(text, message)? } else { (0, message) };
-        let (head, source_at) = self.known_head(text, head_at, Origin::File)?;
-        let known = &self.heads[head];
-        if known.way.ignored {
+        let (context, source_at) = self.known_context(text, context_at, Origin::File)?;
+        let known = &self.contexts[context];
+        if known.info.ignored {
             return None;
         }
-        if head_at == message {
-            self.headers.join(head, &known.text, &known.way);
+        if context_at == message {
+            self.headers.join(context, &known.text, &known.info);
         }
-        Some((time, known.way, source_at, uptime))
+        Some((time, known.info, source_at, uptime))
     }
 
     /// Apart, so that what is asked of all addresses costs IPv4 nothing.
@@ -310,13 +310,13 @@ impl LineReader {
         &mut self,
         text: Window,
         source_at: usize,
-        way: &Way,
+        info: &PathInfo,
         time: i64,
         uptime: u64,
         to: &mut Event,
     ) -> Option<usize> {
-        let (packet, end) = netfilter::v6_in_order(text, source_at, &mut self.destination)?;
-        *to = event(&packet, way, time, uptime);
+        let (packet, end) = netfilter::v6_kernel_order(text, source_at, &mut self.destination)?;
+        *to = event(&packet, info, time, uptime);
         Some(end)
     }
 
@@ -329,15 +329,15 @@ impl LineReader {
         let Some(text) = padded.window() else {
             return self.packet_of_new_head(message, time, uptime, origin, paths);
         };
-        let mut head = self.known_head(text, 0, origin);
-        if head.is_none() && self.change_device(message, origin).is_some() {
-            head = self.known_head(text, 0, origin);
+        let mut context = self.known_context(text, 0, origin);
+        if context.is_none() && self.change_device(message, origin).is_some() {
+            context = self.known_context(text, 0, origin);
         }
-        let Some((head, source_at)) = head else {
+        let Some((context, source_at)) = context else {
             return self.packet_of_new_head(message, time, uptime, origin, paths);
         };
-        let packet = self.packet_at(text, message, source_at);
-        outcome(packet, &self.heads[head].way, time, uptime)
+        let packet = netfilter::fields(text, message, source_at, &mut self.destination);
+        outcome(packet, &self.contexts[context].info, time, uptime)
     }
 
     #[inline(never)]
@@ -355,26 +355,19 @@ impl LineReader {
                 outcome => outcome,
             };
         }
-        let Some(head) = netfilter::head(message) else { return Outcome::Skipped(Some(Uncounted::Untagged)) };
-        let way = self.way(message, &head, origin, paths);
-        let packet = match head.source_at {
-            Some(source_at) => netfilter::in_any_order(&message[source_at - b"SRC=".len()..]),
-            None => netfilter::in_any_order(&message[head.fields_at..]),
+        let Some(context) = netfilter::context(message) else {
+            return Outcome::Skipped(Some(Uncounted::Untagged));
         };
-        let shaped = head.input.is_some() || head.output.is_some();
-        if packet.is_none() && (!shaped || head.other_protocol) {
+        let info = self.info(message, &context, origin, paths);
+        let packet = match context.source_at {
+            Some(source_at) => netfilter::any_order(&message[source_at - b"SRC=".len()..]),
+            None => netfilter::any_order(&message[context.fields_at..]),
+        };
+        let shaped = context.input.is_some() || context.output.is_some();
+        if packet.is_none() && (!shaped || context.other_protocol) {
             return Outcome::Skipped(Some(Uncounted::Untagged));
         }
-        outcome(packet, &way, time, uptime)
-    }
-
-    /// The packet whose source's address stands at `source_at` of a line; `text` begins with it.
-    #[inline(never)]
-    fn packet_at(&mut self, text: Window, line: &[u8], source_at: usize) -> Option<Packet> {
-        match netfilter::in_order(text, source_at, &mut self.destination) {
-            Some((packet, _)) => Some(packet),
-            None => netfilter::in_any_order(line.get(source_at - b"SRC=".len()..)?),
-        }
+        outcome(packet, &info, time, uptime)
     }
 }
 
@@ -408,7 +401,7 @@ pub fn bare_uptime(line: &[u8]) -> Option<u64> {
     uptime(line, beginning.at).map(|(micros, _)| micros)
 }
 
-/// Reads a line of any bytes by every way there is. For fuzzing.
+/// Reads a line of any bytes by every info there is. For fuzzing.
 pub fn read_anything(line: &[u8]) {
     let mut paths = Paths::new();
     let mut reader = LineReader::new(&Networks::default(), Calendar::utc());
@@ -421,12 +414,12 @@ pub fn read_anything(line: &[u8]) {
     bare_uptime(line);
     let padded = Padded::new(line);
     let Some(text) = padded.window() else { return };
-    if let Some((fast, end)) = netfilter::in_order(text, 0, &mut KnownAddress::default()) {
-        let slow = netfilter::in_any_order(&[b"SRC=", line].concat());
+    if let Some((fast, end)) = netfilter::kernel_order(text, 0, &mut KnownAddress::default()) {
+        let slow = netfilter::any_order(&[b"SRC=", line].concat());
         assert_eq!(Some(fast), slow);
         assert!(end <= line.len());
     }
-    // Once to know the head, then quickly.
+    // Once to know the context, then quickly.
     for _ in 0..2 {
         let mut event = Event::default();
         let quick = reader.read_quickly(text, &mut event);

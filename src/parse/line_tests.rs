@@ -19,7 +19,7 @@ fn outcome(line: &str) -> (Outcome, Paths) {
     (reader().read(line.as_bytes(), &mut paths), paths)
 }
 
-/// The time and the way of one line, with a packet behind it.
+/// The time and the info of one line, with a packet behind it.
 fn way_of(line: &str) -> String {
     let line = line.replace("...", TCP);
     let (outcome, paths) = outcome(&line);
@@ -349,10 +349,13 @@ fn entries_of_logd_come_without_header() {
 
 #[test]
 fn fingerprints_are_the_packets_alone() {
-    let of = |head: &str, fields: &str| match outcome(&format!("Mar 15 20:55:15 l kernel: {head}{fields}")).0
+    let of = |context: &str, fields: &str| match outcome(&format!(
+        "Mar 15 20:55:15 l kernel: {context}{fields}"
+    ))
+    .0
     {
         Outcome::Event(event) => fingerprint_of(&event),
-        _ => panic!("{head}"),
+        _ => panic!("{context}"),
     };
     let first = of("[1.5] drop wan in: IN=eth1 OUT= MAC= ", TCP);
     assert_eq!(of("[1.6] DROP IN=br-wan OUT=lan PHYSIN=eth1 ", &TCP.replace("TTL=58", "TTL=57")), first);
@@ -402,7 +405,7 @@ fn seeds() -> Vec<Vec<u8>> {
         "<4>1 2026-09-12T21:46:20Z host kernel - - - ",
         "[ 100.262669] ",
     ];
-    let heads = [
+    let contexts = [
         "reject wan in: IN=br-wan OUT= PHYSIN=lan2 MAC=00:00:5e:00:53:04:00:00:5e:00:53:03:08:00 ",
         "reject wan in: IN=br-wan OUT= PHYSIN=lan2 MAC=ff:ff:ff:ff:ff:ff:00:00:5e:00:53:03:08:00 ",
         "reject wan in: IN=br-wan OUT= MAC=00:00:5e:00:53:04:00:00:5e:00:53:03:08:00 ",
@@ -418,8 +421,8 @@ fn seeds() -> Vec<Vec<u8>> {
     ];
     let mut seeds = Vec::new();
     for header in headers {
-        for head in heads {
-            seeds.extend(packets.map(|packet| format!("{header}{head}{packet}").into_bytes()));
+        for context in contexts {
+            seeds.extend(packets.map(|packet| format!("{header}{context}{packet}").into_bytes()));
         }
     }
     seeds
@@ -506,8 +509,8 @@ proptest! {
     fn the_fast_reader_reads_what_the_tolerant_one_reads(line in mutated()) {
         if let Some(at) = memchr::memmem::find(&line, b"SRC=")
             && let Some(text) = Padded::new(&line).window()
-            && let Some((fast, _)) = netfilter::in_order(text, at + 4, &mut KnownAddress::default()) {
-                prop_assert_eq!(Some(fast), netfilter::in_any_order(&line[at..]));
+            && let Some((fast, _)) = netfilter::kernel_order(text, at + 4, &mut KnownAddress::default()) {
+                prop_assert_eq!(Some(fast), netfilter::any_order(&line[at..]));
             }
         read_anything(&line);
     }
@@ -518,7 +521,7 @@ proptest! {
     }
 }
 
-/// What a daemon says that is known to be dull is passed over; whoever comes behind it is not.
+/// What a daemon says that is known to be irrelevant is passed over; whoever comes behind it is not.
 #[test]
 fn lines_of_dull_daemons_are_known_by_their_tag() {
     let stamps = [
@@ -572,7 +575,7 @@ fn lines_are_read_quickly_as_they_are_read_alone() {
         "2026-03-15T20:56:1#Z linux kernel: ",
         "2026-03-15T21:55:1#Z linux kernel: ",
     ];
-    let heads = [
+    let contexts = [
         "DROP IN=eth1 OUT= MAC= ",
         "DROP IN=eth1 OUT= MAC=00:00:5e:00:53:01:00:00:5e:00:53:02:08:00 ",
         "DROP IN=eth1 OUT= MAC=00:00:5e:00:53:03:00:00:5e:00:53:02:08:00 ",
@@ -583,7 +586,7 @@ fn lines_are_read_quickly_as_they_are_read_alone() {
         [TCP.to_string(), TCP.replace("192.0.2.1", "192.0.2.255"), TCP.replace("PROTO=TCP", "PROTO=47")];
     let (mut quick_reader, mut paths) = (reader(), Paths::new());
     let (mut number, mut quickly) = (1u32, 0);
-    let (mut header, mut head) = (0, 0);
+    let (mut header, mut context) = (0, 0);
     for turn in 0..4000 {
         number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         // What repeats is expected.
@@ -591,11 +594,12 @@ fn lines_are_read_quickly_as_they_are_read_alone() {
             header = (number >> 20) as usize % headers.len();
         }
         if number >> 28 == 5 {
-            head = (number >> 16) as usize % heads.len();
+            context = (number >> 16) as usize % contexts.len();
         }
         let second = turn % 10;
         let fields = &fields[(number >> 10) as usize % 20 % fields.len()];
-        let line = format!("{}{}{fields}", headers[header].replace('#', &second.to_string()), heads[head]);
+        let line =
+            format!("{}{}{fields}", headers[header].replace('#', &second.to_string()), contexts[context]);
         let mut event = Event::default();
         let padded = Padded::new(line.as_bytes());
         let read = quick_reader.read_quickly(padded.window().unwrap(), &mut event);

@@ -4,7 +4,7 @@
 //! pair of interfaces, not for each line.
 
 use super::interfaces::{Interfaces, Networks};
-use super::netfilter::Head;
+use super::netfilter::Context;
 use super::syslog::without_description;
 use crate::event::{Origin, Verdict};
 use crate::paths::{Direction, Path};
@@ -17,24 +17,24 @@ const LONGEST_TEXT: usize = 128;
 
 /// Where a packet came from, as far as a log prefix says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Told {
+pub enum Hint {
     Inbound,
     Egress,
     Nothing,
 }
 
-pub fn path(head: &Head, origin: Origin, networks: &Networks, lan_bridge: bool) -> Path {
-    let prefix = text(without_description(head.prefix).trim_ascii_end());
+pub fn path(context: &Context, origin: Origin, networks: &Networks, lan_bridge: bool) -> Path {
+    let prefix = text(without_description(context.prefix).trim_ascii_end());
     let (verdict, accepted) = match networks.rules.iter().find(|rule| rule.prefix == prefix) {
         Some(rule) => (rule.refuses.unwrap_or_default(), rule.refuses.is_none()),
         None => verdict(&prefix),
     };
-    let (zone, told) = zone(&prefix);
-    let input = head.input.map(text);
-    let output = text(head.output.unwrap_or_default());
-    let bridge_input = text(head.bridge_input);
+    let (zone, hint) = zone(&prefix);
+    let input = context.input.map(text);
+    let output = text(context.output.unwrap_or_default());
+    let bridge_input = text(context.bridge_input);
     let interfaces = Interfaces { input: input.as_deref(), output: &output, bridge_input: &bridge_input };
-    let (direction, _) = networks.direction(told, interfaces, lan_bridge);
+    let (direction, _) = networks.direction(hint, interfaces, lan_bridge);
     Path {
         origin,
         zone: zone.map(str::to_string),
@@ -42,8 +42,8 @@ pub fn path(head: &Head, origin: Origin, networks: &Networks, lan_bridge: bool) 
         input: input.unwrap_or_default(),
         output,
         bridge_input,
-        bridge_output: text(head.bridge_output),
-        group_mac: head.group_mac,
+        bridge_output: text(context.bridge_output),
+        group_mac: context.group_mac,
         verdict,
         direction,
         accepted,
@@ -106,12 +106,12 @@ fn is_outside(zone: &str) -> bool {
 
 /// The zone in a prefix of fw4 (`reject wan in:`, `drop wan invalid ct state:`) or fw3 (`REJECT(src wan)`,
 /// `REJECT wan in:`), and what this or any other prefix says of the direction.
-fn zone(prefix: &str) -> (Option<&str>, Told) {
+fn zone(prefix: &str) -> (Option<&str>, Hint) {
     let is_verdict =
         |word: &str| ["reject", "drop", "accept"].iter().any(|known| word.eq_ignore_ascii_case(known));
-    let of_zone = |zone: &str| if is_outside(zone) { Told::Inbound } else { Told::Egress };
+    let of_zone = |zone: &str| if is_outside(zone) { Hint::Inbound } else { Hint::Egress };
     if prefix == EGRESS {
-        return (Some("egress"), Told::Egress);
+        return (Some("egress"), Hint::Egress);
     }
     if let Some((word, rest)) = prefix.split_once('(')
         && is_verdict(word)
@@ -120,9 +120,9 @@ fn zone(prefix: &str) -> (Option<&str>, Told) {
     {
         // banIP's own prefix, which names no zone.
         if zone == "banIP" {
-            return (None, if side == "dest" { Told::Egress } else { Told::Nothing });
+            return (None, if side == "dest" { Hint::Egress } else { Hint::Nothing });
         }
-        return (Some(zone), if side == "dest" { Told::Egress } else { of_zone(zone) });
+        return (Some(zone), if side == "dest" { Hint::Egress } else { of_zone(zone) });
     }
     let mut words = prefix.trim_end_matches(':').split(' ');
     if let (Some(word), Some(zone), Some(chain)) = (words.next(), words.next(), words.next())
@@ -132,7 +132,7 @@ fn zone(prefix: &str) -> (Option<&str>, Told) {
             ("in" | "forward" | "blocked", None) | ("invalid", Some("ct")) => {
                 return (Some(zone), of_zone(zone));
             }
-            ("out", None) => return (Some(zone), Told::Egress),
+            ("out", None) => return (Some(zone), Hint::Egress),
             _ => {}
         }
     }
@@ -140,17 +140,17 @@ fn zone(prefix: &str) -> (Option<&str>, Told) {
 }
 
 /// What prefixes that name no zone of OpenWrt say.
-fn other_direction(prefix: &str) -> Told {
+fn other_direction(prefix: &str) -> Hint {
     if let Some(rest) = prefix.strip_prefix("banIP/") {
         return match rest.split('/').next().unwrap_or_default() {
-            "outbound" | "fwd-lan" => Told::Egress,
-            _ => Told::Nothing,
+            "outbound" | "fwd-lan" => Hint::Egress,
+            _ => Hint::Nothing,
         };
     }
     if let Some(label) = label(prefix)
-        && let Some(told) = rule_set(label)
+        && let Some(hint) = rule_set(label)
     {
-        return told;
+        return hint;
     }
     let shorewall = prefix.strip_prefix("Shorewall:").and_then(|rest| rest.split(':').next());
     let chain = shorewall.or(prefix.split(' ').next().filter(|first| first.contains('-')));
@@ -160,38 +160,38 @@ fn other_direction(prefix: &str) -> Told {
         && is_zone(from)
         && is_zone(to)
     {
-        return if is_outside(from) { Told::Inbound } else { Told::Egress };
+        return if is_outside(from) { Hint::Inbound } else { Hint::Egress };
     }
     let words = prefix.split(|letter: char| !letter.is_ascii_alphanumeric());
     for word in words {
         match word.to_ascii_lowercase().as_str() {
-            "outbound" | "outgoing" | "outg" | "egress" => return Told::Egress,
-            "inbound" | "incoming" | "ingress" => return Told::Inbound,
+            "outbound" | "outgoing" | "outg" | "egress" => return Hint::Egress,
+            "inbound" | "incoming" | "ingress" => return Hint::Inbound,
             _ => {}
         }
     }
-    Told::Nothing
+    Hint::Nothing
 }
 
 /// Rule sets of EdgeOS and UniFi OS: `WAN_IN` and `WAN_LOCAL` stand where packets come in from outside, `WAN_OUT` where
 /// they go out to it, `LAN_IN`, `LAN_LOCAL` and those of guests where they come in from inside.
-fn rule_set(label: &str) -> Option<Told> {
+fn rule_set(label: &str) -> Option<Hint> {
     let (network, rest) = label.split_once('_')?;
     let side = rest.split('-').next().unwrap_or_default();
     match (is_outside(network), side.trim_start_matches("V6_").trim_start_matches("v6_")) {
-        (true, "IN" | "LOCAL") => Some(Told::Inbound),
-        (true, "OUT") => Some(Told::Egress),
-        (false, "IN" | "LOCAL") if ["LAN", "GUEST", "DMZ", "VPN"].contains(&network) => Some(Told::Egress),
+        (true, "IN" | "LOCAL") => Some(Hint::Inbound),
+        (true, "OUT") => Some(Hint::Egress),
+        (false, "IN" | "LOCAL") if ["LAN", "GUEST", "DMZ", "VPN"].contains(&network) => Some(Hint::Egress),
         _ => None,
     }
 }
 
 /// Whether packets of this path count as coming from outside, and why: for people.
 pub fn reason(path: &Path, networks: &Networks, lan_bridge: bool) -> &'static str {
-    let (_, told) = zone(&path.prefix);
+    let (_, hint) = zone(&path.prefix);
     let interfaces =
         Interfaces { input: Some(&path.input), output: &path.output, bridge_input: &path.bridge_input };
-    let (direction, reason) = networks.direction(told, interfaces, lan_bridge);
+    let (direction, reason) = networks.direction(hint, interfaces, lan_bridge);
     if direction == path.direction { reason.text() } else { reason_of_other_half(path.direction) }
 }
 
@@ -209,8 +209,9 @@ mod tests {
     use super::*;
 
     fn read(prefix: &str, input: &str) -> String {
-        let head = Head { prefix: prefix.as_bytes(), input: Some(input.as_bytes()), ..Head::default() };
-        let path = path(&head, Origin::File, &Networks::default(), false);
+        let context =
+            Context { prefix: prefix.as_bytes(), input: Some(input.as_bytes()), ..Context::default() };
+        let path = path(&context, Origin::File, &Networks::default(), false);
         let accepted = if path.accepted { " accepted" } else { "" };
         let zone = path.zone.as_deref().unwrap_or("-");
         format!("{} {zone} {:?}{accepted}", path.verdict.name(), path.direction)
@@ -299,8 +300,8 @@ mod tests {
         let rules = vec![rule("Web:", None), rule("Allow-nothing:", Some(Verdict::Drop))];
         let networks = Networks { rules, ..Networks::default() };
         let read = |prefix: &str| {
-            let head = Head { prefix: prefix.as_bytes(), input: Some(b"eth0"), ..Head::default() };
-            let path = path(&head, Origin::File, &networks, false);
+            let context = Context { prefix: prefix.as_bytes(), input: Some(b"eth0"), ..Context::default() };
+            let path = path(&context, Origin::File, &networks, false);
             (path.accepted, path.verdict)
         };
         assert_eq!(read("Web: "), (true, Verdict::Unknown));

@@ -1,27 +1,26 @@
 //! The kernel's netfilter log text (`net/netfilter/nf_log_syslog.c`).
 //!
-//! Takes a kernel message without stamp and uptime, gives the way that the packet came (prefix, interfaces)
+//! Takes a kernel message without stamp and uptime, gives the info that the packet came (prefix, interfaces)
 //! and the packet's outer fields. What an ICMP error carries of another packet stands in `[...]` and is
 //! never read.
 //!
 //! ```text
 //! reject wan in: IN=eth1 OUT= MAC=... SRC=198.51.100.7 DST=192.0.2.1 LEN=40 ... PROTO=TCP SPT=1 DPT=23 ...
-//! |-- head: the same for many packets ---| |-- packet ----------------------------------------------------
+//! |-- context: the same for many packets ---| |-- packet ----------------------------------------------------
 //! ```
 //!
-//! There are two readers of packets. `in_order` knows the kernel's order only and is fast; what it does not
-//! know, `in_any_order` reads word by word. Where both read, both read the same.
+//! The fields of the packet are read by `fields`.
 
-use super::number::{digits, v4};
-use crate::event::{Address, Service, protocol, tcp};
+use super::number::v4;
+use crate::event::Address;
 
-mod in_order;
+mod fields;
 
-pub use in_order::{KnownAddress, in_order, v4_in_order, v6_in_order};
+pub use fields::{KnownAddress, any_order, fields, is_echo, kernel_order, v4_kernel_order, v6_kernel_order};
 
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Head<'a> {
+pub struct Context<'a> {
     pub prefix: &'a [u8],
     /// None: no `IN=` at all.
     pub input: Option<&'a [u8]>,
@@ -36,7 +35,7 @@ pub struct Head<'a> {
     pub fields_at: usize,
     /// Where the MAC addresses begin, or `source_at`.
     pub mac_at: usize,
-    /// Where the address behind `SRC=` begins if all of the head comes before it, as in the kernel's order.
+    /// Where the address behind `SRC=` begins if all of the context comes before it, as in the kernel's order.
     pub source_at: Option<usize>,
 }
 
@@ -63,34 +62,34 @@ pub struct Packet {
     pub icmp_code: u8,
 }
 
-/// The head of a packet's line; None if the message has none of its fields.
-pub fn head(message: &[u8]) -> Option<Head<'_>> {
+/// The context of a packet's line; None if the message has none of its fields.
+pub fn context(message: &[u8]) -> Option<Context<'_>> {
     let fields_at = fields_at(message)?;
-    let mut head = Head { prefix: &message[..fields_at], fields_at, ..Head::default() };
+    let mut context = Context { prefix: &message[..fields_at], fields_at, ..Context::default() };
     let mut mac_at = None;
     let mut ordered = true;
     for Word { at, key, value } in outer_words(message, fields_at) {
         match key {
-            b"IN=" if head.input.is_none() => head.input = Some(value),
-            b"OUT=" if head.output.is_none() => head.output = Some(value),
-            b"PHYSIN=" => keep_first(&mut head.bridge_input, value),
-            b"PHYSOUT=" => keep_first(&mut head.bridge_output, value),
+            b"IN=" if context.input.is_none() => context.input = Some(value),
+            b"OUT=" if context.output.is_none() => context.output = Some(value),
+            b"PHYSIN=" => keep_first(&mut context.bridge_input, value),
+            b"PHYSOUT=" => keep_first(&mut context.bridge_output, value),
             b"MAC=" | b"MACSRC=" | b"MACDST=" | b"MACPROTO=" | b"VLANPROTO=" | b"VLANTCI=" => {
                 mac_at.get_or_insert(at);
-                head.group_mac |= matches!(key, b"MAC=" | b"MACDST=") && is_group_mac(value);
-                head.other_protocol |=
+                context.group_mac |= matches!(key, b"MAC=" | b"MACDST=") && is_group_mac(value);
+                context.other_protocol |=
                     key == b"MACPROTO=" && !matches!(value, b"0800" | b"86dd" | b"8100" | b"88a8");
             }
-            b"ARP" => head.other_protocol = true,
+            b"ARP" => context.other_protocol = true,
             b"SRC=" if ordered => {
-                head.source_at = Some(at + b"SRC=".len());
+                context.source_at = Some(at + b"SRC=".len());
                 break;
             }
             _ => ordered = false,
         }
     }
-    head.mac_at = mac_at.or(head.source_at).unwrap_or(message.len());
-    Some(head)
+    context.mac_at = mac_at.or(context.source_at).unwrap_or(message.len());
+    Some(context)
 }
 
 /// Where the first field stands: `IN=` with `OUT=` behind it, with or without a blank before it; otherwise
@@ -151,141 +150,6 @@ fn outer_words(message: &[u8], at: usize) -> impl Iterator<Item = Word<'_>> {
         at += key_end + value.len();
         Some(word)
     })
-}
-
-/// Reads a packet word by word, whatever the order; the first of each field counts. `text` begins at any
-/// field. None: no address to be read behind `SRC=` or `DST=`.
-pub fn in_any_order(text: &[u8]) -> Option<Packet> {
-    let mut packet = Packet::default();
-    let mut seen = Seen::default();
-    for word in outer_words(text, 0) {
-        seen.read(&word, &mut packet)?;
-    }
-    if !(seen.source && seen.destination) {
-        return None;
-    }
-    if !Service::has_ports(packet.protocol) {
-        (packet.source_port, packet.port) = (0, 0);
-    }
-    if !is_echo(packet.protocol, packet.icmp_type) {
-        (packet.icmp_id, packet.icmp_sequence) = (0, 0);
-    }
-    Some(packet)
-}
-
-/// Which fields were read already.
-#[derive(Default)]
-struct Seen {
-    source: bool,
-    destination: bool,
-    length: bool,
-    id: bool,
-    label: bool,
-    fragment: bool,
-    protocol: bool,
-    source_port: bool,
-    port: bool,
-    icmp_type: bool,
-    icmp_code: bool,
-    icmp_id: bool,
-    icmp_sequence: bool,
-    urgent: bool,
-}
-
-impl Seen {
-    /// None: an address that can't be read.
-    fn read(&mut self, word: &Word, packet: &mut Packet) -> Option<()> {
-        let is_icmp = matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6);
-        let Word { key, value, .. } = *word;
-        let number = || digits(value).map_or(0, |(number, _)| number);
-        let first = |seen: &mut bool| !std::mem::replace(seen, true);
-        match key {
-            b"SRC=" if first(&mut self.source) => packet.source = address(value)?,
-            b"DST=" if first(&mut self.destination) => packet.destination = address(value)?,
-            b"LEN=" if first(&mut self.length) => packet.length = number().min(0xffff) as u16,
-            b"ID=" if !self.protocol && first(&mut self.id) => packet.id |= u64::from(number()),
-            b"ID=" if is_icmp && first(&mut self.icmp_id) => packet.icmp_id = port_of(number()),
-            b"SEQ=" if is_icmp && first(&mut self.icmp_sequence) => packet.icmp_sequence = port_of(number()),
-            b"FLOWLBL=" if first(&mut self.label) => packet.id |= u64::from(number()),
-            b"PROTO=" if first(&mut self.protocol) => packet.protocol = protocol_of(value),
-            b"SPT=" if first(&mut self.source_port) => packet.source_port = port_of(number()),
-            b"DPT=" if first(&mut self.port) => packet.port = port_of(number()),
-            b"TYPE=" if is_icmp && first(&mut self.icmp_type) => packet.icmp_type = number().min(255) as u8,
-            b"CODE=" if is_icmp && first(&mut self.icmp_code) => packet.icmp_code = number().min(255) as u8,
-            b"URGP=" => self.urgent = true,
-            &[a, b, c] if packet.protocol == protocol::TCP && !self.urgent => {
-                packet.flags |= flag(&[a, b, c]).unwrap_or(0);
-            }
-            _ => self.fragment(key, packet),
-        }
-        Some(())
-    }
-
-    /// `FRAG:185` counts units of 8 bytes for IPv4, bytes for IPv6, where `ID:0000abcd` goes with it.
-    fn fragment(&mut self, word: &[u8], packet: &mut Packet) {
-        if let Some(value) = word.strip_prefix(b"FRAG:")
-            && let Some((offset, _)) = digits(value)
-            && !std::mem::replace(&mut self.fragment, true)
-        {
-            let bytes = if packet.source.is_v4() { offset.saturating_mul(8) } else { offset };
-            packet.fragment_offset = bytes.min(0xffff) as u16;
-        } else if let Some(value) = word.strip_prefix(b"ID:")
-            && self.fragment
-            && let Ok(text) = std::str::from_utf8(value)
-            && let Ok(id) = u32::from_str_radix(text, 16)
-        {
-            packet.id |= u64::from(id) << 32;
-        }
-    }
-}
-
-/// Whether the kernel logs id and sequence of this ICMP type.
-pub fn is_echo(protocol: u8, icmp_type: u8) -> bool {
-    matches!((protocol, icmp_type), (protocol::ICMP, 0 | 8) | (protocol::ICMPV6, 128 | 129))
-}
-
-fn protocol_of(value: &[u8]) -> u8 {
-    const NAMES: [(&[u8], u8); 15] = [
-        (b"TCP", protocol::TCP),
-        (b"UDP", protocol::UDP),
-        (b"ICMP", protocol::ICMP),
-        (b"ICMPv6", protocol::ICMPV6),
-        (b"IPv6-ICMP", protocol::ICMPV6),
-        (b"UDPLITE", protocol::UDPLITE),
-        (b"SCTP", protocol::SCTP),
-        (b"DCCP", protocol::DCCP),
-        (b"ESP", protocol::ESP),
-        (b"AH", protocol::AH),
-        (b"IGMP", protocol::IGMP),
-        (b"GRE", protocol::GRE),
-        (b"IPIP", 4),
-        (b"IPv6", 41),
-        (b"OSPF", 89),
-    ];
-    match NAMES.iter().find(|(name, _)| value.eq_ignore_ascii_case(name)) {
-        Some((_, number)) => *number,
-        None => digits(value).and_then(|(number, _)| u8::try_from(number).ok()).unwrap_or(0),
-    }
-}
-
-#[inline]
-fn flag(word: &[u8; 3]) -> Option<u8> {
-    Some(match word {
-        b"SYN" => tcp::SYN,
-        b"ACK" => tcp::ACK,
-        b"RST" => tcp::RST,
-        b"PSH" => tcp::PSH,
-        b"FIN" => tcp::FIN,
-        b"URG" => tcp::URG,
-        b"ECE" => tcp::ECE,
-        b"CWR" => tcp::CWR,
-        _ => return None,
-    })
-}
-
-/// Numbers out of range are no port: 0.
-fn port_of(number: u32) -> u16 {
-    u16::try_from(number).unwrap_or(0)
 }
 
 /// An address that is the whole of `text`: dotted IPv4, any form of IPv6.

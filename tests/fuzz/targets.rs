@@ -1,22 +1,26 @@
 //! What the fuzz targets do: one function for each place where hostile bytes come in. They must not panic, hang or
 //! allocate by a number that the bytes name; what they check beside is said where it is checked.
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use fwstat::calendar::{Calendar, Month};
-use fwstat::config::{Config, zones};
+use fwstat::config::{Config, rules, zones};
 use fwstat::event::{Address, Class, Origin};
 use fwstat::geoip::mmdb::{Bytes, Layout, Walk};
+use fwstat::input::content::Content;
 use fwstat::input::gzip::Gzip;
 use fwstat::input::imported::Imported;
+use fwstat::input::journal_text::{Form as JournalForm, JournalText};
 use fwstat::input::lines::{Line, Lines};
 use fwstat::input::logd::{Entry, LogdState, backlog_entries};
 use fwstat::input::netifd;
-use fwstat::output::blobmsg::{Answered, Answers, BusCommand, Reply, FwstatObject, MAX_REASON, METHODS};
+use fwstat::input::seen::SeenMessages;
+use fwstat::input::uncounted::UncountedLines;
+use fwstat::output::blobmsg::{Answered, Answers, BusCommand, FwstatObject, MAX_REASON, METHODS, Reply};
 use fwstat::parse::interfaces::Networks;
-use fwstat::parse::line::LineReader;
+use fwstat::parse::line::{LineReader, Outcome};
 use fwstat::parse::login::Logins;
 use fwstat::parse::nflog::{Message, messages};
 use fwstat::parse::packet::Packet;
@@ -43,6 +47,9 @@ pub const ALL: &[Target] = &[
     ("login_line", login_line),
     ("store_file", store_file),
     ("gzip", gzip),
+    ("log_file", log_file),
+    ("journal", journal),
+    ("seen_messages", seen_messages),
     ("country_database", country_database),
     ("options", options),
     ("nflog_datagram", nflog_datagram),
@@ -187,11 +194,51 @@ pub fn gzip(data: &[u8]) {
     }
 }
 
+/// A file of any kind: packed, UTF-16, the journal's, or no log at all.
+pub fn log_file(data: &[u8]) {
+    let Ok(content) = Content::new(Box::new(Cursor::new(data.to_vec()))) else { return };
+    let mut lines = Lines::new(content.take(1 << 20), b"");
+    let mut reader = LineReader::new(&Networks::default(), Calendar::utc());
+    let mut paths = Paths::new();
+    let mut uncounted = UncountedLines::default();
+    while let Some(line) = lines.next_line() {
+        if let Line::Whole(line) = line
+            && let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = reader.read(line, &mut paths)
+        {
+            uncounted.add(reason, 1, line);
+        }
+    }
+    for row in uncounted.rows() {
+        assert!(!row.example.contains(char::is_control) && !row.reason.contains(char::is_control));
+    }
+}
+
+/// The journal's formats: whatever stands in a message, an entry is one line of JSON.
+pub fn journal(data: &[u8]) {
+    for form in [JournalForm::Export, JournalForm::Verbose] {
+        let mut text = Vec::new();
+        let whole = JournalText::new(data, form).read_to_end(&mut text).is_ok();
+        assert!(whole && text.len() <= 8 * data.len() + 200);
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let mut reader = json::Reader::new(line);
+            assert!(reader.skip().and_then(|()| reader.end()).is_some());
+        }
+    }
+}
+
+/// The memory of kernel messages. What is read must be the same when it is written again.
+pub fn seen_messages(data: &[u8]) {
+    if let Some(seen) = SeenMessages::from_bytes(data) {
+        assert_eq!(seen.to_bytes(), data);
+    }
+}
+
 /// `/etc/config/fwstat`, and the firewall's zones beside it. Whatever is wrong with it is a sentence of printable text.
 pub fn options(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (_, problems) = Config::parse("/etc/config/fwstat", &text);
     zones::parse(&text);
+    rules::parse(&text);
     for problem in problems {
         assert!(!problem.to_string().contains(|c: char| c.is_control()), "{problem}");
     }

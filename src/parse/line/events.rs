@@ -56,18 +56,18 @@ impl LineReader {
     }
 }
 
-pub(super) fn outcome(packet: Option<Packet>, way: &Way, time: i64, uptime: u64) -> Outcome {
+pub(super) fn outcome(packet: Option<Packet>, info: &PathInfo, time: i64, uptime: u64) -> Outcome {
     match packet {
-        _ if way.ignored => Outcome::Skipped(way.accepted.then_some(Uncounted::Accepted)),
+        _ if info.ignored => Outcome::Skipped(info.accepted.then_some(Uncounted::Accepted)),
         None => Outcome::Malformed(Uncounted::Address),
-        Some(packet) => Outcome::Event(event(&packet, way, time, uptime)),
+        Some(packet) => Outcome::Event(event(&packet, info, time, uptime)),
     }
 }
 
 #[inline(always)]
-pub(super) fn event(packet: &Packet, way: &Way, time: i64, uptime: u64) -> Event {
+pub(super) fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) -> Event {
     let class = classify(&Facts {
-        direction: way.direction,
+        direction: info.direction,
         protocol: packet.protocol,
         flags: packet.flags,
         source_port: packet.source_port,
@@ -75,9 +75,9 @@ pub(super) fn event(packet: &Packet, way: &Way, time: i64, uptime: u64) -> Event
         icmp_type: packet.icmp_type,
         source: packet.source,
         destination: packet.destination,
-        group_mac: way.group_mac,
+        group_mac: info.group_mac,
         later_fragment: packet.fragment_offset != 0,
-        forwarded: way.forwarded,
+        forwarded: info.forwarded,
     });
     let (fingerprint, unhashed) = fingerprint_or_id(packet);
     Event {
@@ -90,13 +90,13 @@ pub(super) fn event(packet: &Packet, way: &Way, time: i64, uptime: u64) -> Event
         source_port: packet.source_port,
         port: packet.port,
         length: packet.length,
-        path: way.path,
+        path: info.path,
         protocol: packet.protocol,
         flags: packet.flags,
         icmp_type: packet.icmp_type,
         icmp_code: packet.icmp_code,
         class,
-        verdict: way.verdict,
+        verdict: info.verdict,
         unhashed,
     }
 }

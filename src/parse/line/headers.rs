@@ -5,10 +5,10 @@ use super::super::number::short_number;
 use super::super::prefix::Prefix;
 use super::super::stamp::Stamp;
 use super::super::window::{Text, Window};
-use super::{LONGEST_HEAD, Way};
+use super::{LONGEST_CONTEXT, PathInfo};
 
 /// Daemons that are known to tell nothing that counts: so many at a time.
-const DULL: usize = 8;
+const IRRELEVANT: usize = 8;
 /// `MM:SS` and a fraction of seven digits.
 const LONGEST_CLOCK: usize = 13;
 
@@ -16,9 +16,9 @@ const LONGEST_CLOCK: usize = 13;
 pub struct Headers {
     /// The last hit first.
     known: [KnownHeader; 2],
-    /// What stands between the clock and the message in lines of dull daemons.
-    dull: [Prefix; DULL],
-    next_dull: usize,
+    /// What stands between the clock and the message in lines of irrelevant daemons.
+    irrelevant: [Prefix; IRRELEVANT],
+    next_irrelevant: usize,
 }
 
 /// The header of a kernel line: `before MM:SS after`, and the first instant of its hour.
@@ -27,12 +27,12 @@ struct KnownHeader {
     before: Prefix,
     after: Prefix,
     hour: i64,
-    /// All of it with any clock, and the head of a packet right behind it; and that packet's way. Empty: none is
+    /// All of it with any clock, and the context of a packet right behind it; and that packet's info. Empty: none is
     /// expected.
     packet: Prefix<128>,
-    way: Way,
-    /// The head that came last, by its number.
-    last_head: Option<usize>,
+    info: PathInfo,
+    /// The context that came last, by its number.
+    last_context: Option<usize>,
 }
 
 impl KnownHeader {
@@ -60,7 +60,7 @@ impl KnownHeader {
 
     fn part(&mut self) {
         self.packet.clear();
-        self.last_head = None;
+        self.last_context = None;
     }
 }
 
@@ -79,36 +79,36 @@ impl Headers {
         found
     }
 
-    /// The time of a packet whose head stands right behind the kernel's header, its way, and where the source's address
+    /// The time of a packet whose context stands right behind the kernel's header, its info, and where the source's address
     /// begins; if all that is as it was before.
     #[inline(always)]
-    pub fn packet(&self, line: Window) -> Option<(i64, Way, usize)> {
+    pub fn packet(&self, line: Window) -> Option<(i64, PathInfo, usize)> {
         let known = &self.known[0];
         let source_at = known.packet.short_end_at(line, 0)?;
         let second = second_of_hour(line.word(known.before.text().len()))?;
-        Some((known.hour + i64::from(second), known.way, source_at))
+        Some((known.hour + i64::from(second), known.info, source_at))
     }
 
-    /// The header that was read last had this head right behind it. What comes twice in a row is expected from then on.
+    /// The header that was read last had this context right behind it. What comes twice in a row is expected from then on.
     #[inline(always)]
-    pub fn join(&mut self, number: usize, head: &Prefix, way: &Way) {
+    pub fn join(&mut self, number: usize, context: &Prefix, info: &PathInfo) {
         let known = &mut self.known[0];
         let (before, after) = (known.before.text(), known.after.text());
         // The lengths of fractions differ.
-        if known.last_head.replace(number) == Some(number) && !matches!(after, [b'.' | b',', ..]) {
+        if known.last_context.replace(number) == Some(number) && !matches!(after, [b'.' | b',', ..]) {
             let clock = before.len();
             let digits = [0, 1, 3, 4].into_iter().map(|digit| clock + digit);
-            known.packet.set_with_holes(&[before, b"00:00", after, head.text()], digits);
-            known.way = *way;
+            known.packet.set_with_holes(&[before, b"00:00", after, context.text()], digits);
+            known.info = *info;
         }
     }
 
-    /// Whether the line is a dull daemon's, of an hour that is known.
+    /// Whether the line is a irrelevant daemon's, of an hour that is known.
     #[inline(never)]
-    pub fn is_dull(&self, line: Window) -> bool {
+    pub fn is_irrelevant(&self, line: Window) -> bool {
         let mut known = self.known.iter().filter(|known| !known.is_forgotten());
         let clock = known.find_map(|known| known.clock(line));
-        clock.is_some_and(|(_, at)| self.dull.iter().any(|text| text.end_at(line, at).is_some()))
+        clock.is_some_and(|(_, at)| self.irrelevant.iter().any(|text| text.end_at(line, at).is_some()))
     }
 
     /// Remembers the header of a kernel line, whose message begins at `message`.
@@ -119,7 +119,7 @@ impl Headers {
         else {
             return;
         };
-        if stamp.second > 59 || before.len() + LONGEST_CLOCK + after.len() > LONGEST_HEAD {
+        if stamp.second > 59 || before.len() + LONGEST_CLOCK + after.len() > LONGEST_CONTEXT {
             return;
         }
         // The other one may come again.
@@ -133,11 +133,11 @@ impl Headers {
 
     /// Remembers a daemon of which no line counts. Only with the blank behind its tag: `foo:` may go on as
     /// `foo:kernel:`, which is another's.
-    pub fn remember_dull(&mut self, line: &[u8], stamp: &Stamp, message: usize) {
+    pub fn remember_irrelevant(&mut self, line: &[u8], stamp: &Stamp, message: usize) {
         let Some(text) = line.get(stamp.seconds_end..message) else { return };
-        if text.len() <= LONGEST_HEAD && text.ends_with(b" ") {
-            self.dull[self.next_dull].set(text);
-            self.next_dull = (self.next_dull + 1) % DULL;
+        if text.len() <= LONGEST_CONTEXT && text.ends_with(b" ") {
+            self.irrelevant[self.next_irrelevant].set(text);
+            self.next_irrelevant = (self.next_irrelevant + 1) % IRRELEVANT;
         }
     }
 

@@ -1,31 +1,180 @@
-//! The fast reader of packets: it knows the kernel's order only, and gives up at anything else.
+//! The fields of a packet, from `SRC=` on.
+//!
+//! [`fields`] is the parser. It reads word by word, in any order ([`any_order`]); as an optimisation it first reads
+//! what it can in the kernel's own order ([`kernel_order`]), which gives up at anything rare. Where the latter reads, the
+//! former reads the same.
 //!
 //! What nearly every line is, a first or only fragment over IPv4 without options, is one function without calls,
-//! so that its values stay in registers on their way to the event. No line ends within what is read: the text may
+//! so that its values stay in registers on their info to the event. No line ends within what is read: the text may
 //! go on behind the packet's line.
 
-use super::{Packet, flag, full_v6, is_echo, port_of};
-use crate::event::{Address, protocol, tcp};
-use crate::parse::number::{short_length, short_number, short_v4};
+use super::{Packet, Word, address, full_v6, outer_words};
+use crate::event::{Address, Service, protocol, tcp};
+use crate::parse::number::{digits, short_length, short_number, short_v4};
 use crate::parse::prefix::Prefix;
 use crate::parse::window::{Fields, Text, Window};
 
 /// `192.0.2.100 DST=192.0.2.100 LEN=` is no longer.
 const LONGEST_ADDRESSES: usize = 64;
 
+/// Reads the packet whose source's address stands at `at` of `line`; `text` begins with the line. None: no address can
+/// be read behind `SRC=` or `DST=`. `known`: see [`kernel_order`].
+#[inline(never)]
+pub fn fields(text: Window, line: &[u8], at: usize, known: &mut KnownAddress) -> Option<Packet> {
+    match kernel_order(text, at, known) {
+        Some((packet, _)) => Some(packet),
+        None => any_order(line.get(at - b"SRC=".len()..)?),
+    }
+}
+
+/// Reads a packet word by word, whatever the order; the first of each field counts. `text` begins at any
+/// field. None: no address to be read behind `SRC=` or `DST=`.
+pub fn any_order(text: &[u8]) -> Option<Packet> {
+    let mut packet = Packet::default();
+    let mut seen = FieldsRead::default();
+    for word in outer_words(text, 0) {
+        seen.read(&word, &mut packet)?;
+    }
+    if !(seen.source && seen.destination) {
+        return None;
+    }
+    if !Service::has_ports(packet.protocol) {
+        (packet.source_port, packet.port) = (0, 0);
+    }
+    if !is_echo(packet.protocol, packet.icmp_type) {
+        (packet.icmp_id, packet.icmp_sequence) = (0, 0);
+    }
+    Some(packet)
+}
+
+/// Which fields were read already.
+#[derive(Default)]
+struct FieldsRead {
+    source: bool,
+    destination: bool,
+    length: bool,
+    id: bool,
+    label: bool,
+    fragment: bool,
+    protocol: bool,
+    source_port: bool,
+    port: bool,
+    icmp_type: bool,
+    icmp_code: bool,
+    icmp_id: bool,
+    icmp_sequence: bool,
+    urgent: bool,
+}
+
+impl FieldsRead {
+    /// None: an address that can't be read.
+    fn read(&mut self, word: &Word, packet: &mut Packet) -> Option<()> {
+        let is_icmp = matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6);
+        let Word { key, value, .. } = *word;
+        let number = || digits(value).map_or(0, |(number, _)| number);
+        let first = |seen: &mut bool| !std::mem::replace(seen, true);
+        match key {
+            b"SRC=" if first(&mut self.source) => packet.source = address(value)?,
+            b"DST=" if first(&mut self.destination) => packet.destination = address(value)?,
+            b"LEN=" if first(&mut self.length) => packet.length = number().min(0xffff) as u16,
+            b"ID=" if !self.protocol && first(&mut self.id) => packet.id |= u64::from(number()),
+            b"ID=" if is_icmp && first(&mut self.icmp_id) => packet.icmp_id = port_of(number()),
+            b"SEQ=" if is_icmp && first(&mut self.icmp_sequence) => packet.icmp_sequence = port_of(number()),
+            b"FLOWLBL=" if first(&mut self.label) => packet.id |= u64::from(number()),
+            b"PROTO=" if first(&mut self.protocol) => packet.protocol = protocol_of(value),
+            b"SPT=" if first(&mut self.source_port) => packet.source_port = port_of(number()),
+            b"DPT=" if first(&mut self.port) => packet.port = port_of(number()),
+            b"TYPE=" if is_icmp && first(&mut self.icmp_type) => packet.icmp_type = number().min(255) as u8,
+            b"CODE=" if is_icmp && first(&mut self.icmp_code) => packet.icmp_code = number().min(255) as u8,
+            b"URGP=" => self.urgent = true,
+            &[a, b, c] if packet.protocol == protocol::TCP && !self.urgent => {
+                packet.flags |= flag(&[a, b, c]).unwrap_or(0);
+            }
+            _ => self.fragment(key, packet),
+        }
+        Some(())
+    }
+
+    /// `FRAG:185` counts units of 8 bytes for IPv4, bytes for IPv6, where `ID:0000abcd` goes with it.
+    fn fragment(&mut self, word: &[u8], packet: &mut Packet) {
+        if let Some(value) = word.strip_prefix(b"FRAG:")
+            && let Some((offset, _)) = digits(value)
+            && !std::mem::replace(&mut self.fragment, true)
+        {
+            let bytes = if packet.source.is_v4() { offset.saturating_mul(8) } else { offset };
+            packet.fragment_offset = bytes.min(0xffff) as u16;
+        } else if let Some(value) = word.strip_prefix(b"ID:")
+            && self.fragment
+            && let Ok(text) = std::str::from_utf8(value)
+            && let Ok(id) = u32::from_str_radix(text, 16)
+        {
+            packet.id |= u64::from(id) << 32;
+        }
+    }
+}
+
+/// Whether the kernel logs id and sequence of this ICMP type.
+pub fn is_echo(protocol: u8, icmp_type: u8) -> bool {
+    matches!((protocol, icmp_type), (protocol::ICMP, 0 | 8) | (protocol::ICMPV6, 128 | 129))
+}
+
+fn protocol_of(value: &[u8]) -> u8 {
+    const NAMES: [(&[u8], u8); 15] = [
+        (b"TCP", protocol::TCP),
+        (b"UDP", protocol::UDP),
+        (b"ICMP", protocol::ICMP),
+        (b"ICMPv6", protocol::ICMPV6),
+        (b"IPv6-ICMP", protocol::ICMPV6),
+        (b"UDPLITE", protocol::UDPLITE),
+        (b"SCTP", protocol::SCTP),
+        (b"DCCP", protocol::DCCP),
+        (b"ESP", protocol::ESP),
+        (b"AH", protocol::AH),
+        (b"IGMP", protocol::IGMP),
+        (b"GRE", protocol::GRE),
+        (b"IPIP", 4),
+        (b"IPv6", 41),
+        (b"OSPF", 89),
+    ];
+    match NAMES.iter().find(|(name, _)| value.eq_ignore_ascii_case(name)) {
+        Some((_, number)) => *number,
+        None => digits(value).and_then(|(number, _)| u8::try_from(number).ok()).unwrap_or(0),
+    }
+}
+
+#[inline]
+fn flag(word: &[u8; 3]) -> Option<u8> {
+    Some(match word {
+        b"SYN" => tcp::SYN,
+        b"ACK" => tcp::ACK,
+        b"RST" => tcp::RST,
+        b"PSH" => tcp::PSH,
+        b"FIN" => tcp::FIN,
+        b"URG" => tcp::URG,
+        b"ECE" => tcp::ECE,
+        b"CWR" => tcp::CWR,
+        _ => return None,
+    })
+}
+
+/// Numbers out of range are no port: 0.
+fn port_of(number: u32) -> u16 {
+    u16::try_from(number).unwrap_or(0)
+}
+
 /// Reads a packet in the kernel's order, whose source's address stands at `at`, and where the fields that were read
 /// end. None: not in this order, or with parts that are rare.
 /// `known` is the destination of the last packet: mostly the same again.
-pub fn in_order(text: Window, at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
-    match v4_in_order(text, at, known) {
-        None => v6_in_order(text, at, known),
+pub fn kernel_order(text: Window, at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
+    match v4_kernel_order(text, at, known) {
+        None => v6_kernel_order(text, at, known),
         read => read,
     }
 }
 
 /// The same for IPv4 only.
 #[inline(always)]
-pub fn v4_in_order(line: Window, source_at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
+pub fn v4_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
     let text = line.fields(source_at);
     let (source, at) = short_v4(text.bytes(0))?;
     let (destination, mut at) = match known.v4.read_short(text, at) {
@@ -63,7 +212,7 @@ pub fn v4_in_order(line: Window, source_at: usize, known: &mut KnownAddress) -> 
 
 /// The same for IPv6 only.
 #[inline(never)]
-pub fn v6_in_order(line: Window, source_at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
+pub fn v6_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
     let text = line.fields(source_at);
     let v6 = |text: Fields, at: usize| {
         let (address, _) = full_v6(text.from(at))?;
@@ -102,16 +251,16 @@ fn transport(packet: &mut Packet, text: Fields, at: usize) -> Option<usize> {
     if text.has(at, b" PROTO=TCP SPT=") {
         packet.protocol = protocol::TCP;
         let at = ports(packet, text, at + 15)?;
-        let (flags, end) = tcp_in_order(text, at)?;
+        let (flags, end) = tcp_fields(text, at)?;
         packet.flags = flags;
         Some(end)
     } else if text.has(at, b" PROTO=UDP SPT=") {
         packet.protocol = protocol::UDP;
         ports(packet, text, at + 15)
     } else if text.has(at, b" PROTO=ICMP TYPE=") {
-        Some(icmp_in_order(protocol::ICMP, text, at + 17)?.put(packet, protocol::ICMP))
+        Some(icmp_fields(protocol::ICMP, text, at + 17)?.put(packet, protocol::ICMP))
     } else if text.has(at, b" PROTO=ICMPv6 TYPE=") {
-        Some(icmp_in_order(protocol::ICMPV6, text, at + 19)?.put(packet, protocol::ICMPV6))
+        Some(icmp_fields(protocol::ICMPV6, text, at + 19)?.put(packet, protocol::ICMPV6))
     } else {
         None
     }
@@ -132,7 +281,7 @@ fn ports(packet: &mut Packet, text: Fields, mut at: usize) -> Option<usize> {
 
 /// The flags, from behind the ports on.
 #[inline(always)]
-fn tcp_in_order(text: Fields, at: usize) -> Option<(u8, usize)> {
+fn tcp_fields(text: Fields, at: usize) -> Option<(u8, usize)> {
     if text.has(at, b" WINDOW=") {
         let after = at + 8 + short_length(text.word(at + 8))?;
         if text.has(after, b" RES=0x00 SYN URGP=") {
@@ -212,7 +361,7 @@ impl Icmp {
 /// From the number behind `TYPE=` on. A call of its own that knows no packet, so that the packet's fields need no place
 /// in memory.
 #[inline(never)]
-fn icmp_in_order(protocol: u8, text: Fields, mut at: usize) -> Option<Icmp> {
+fn icmp_fields(protocol: u8, text: Fields, mut at: usize) -> Option<Icmp> {
     let icmp_type = number(text, &mut at)?.min(255) as u8;
     if !text.has(at, b" CODE=") {
         return None;
