@@ -198,6 +198,8 @@ fn soak() {
     guarded.router.stop();
     assert_eq!(received + lost, counted);
     assert_eq!(lost, 0);
-    assert!(*last <= first + 64, "memory grows");
+    // The guard's records of past blocks, 2,048 of them, are full after some 15 minutes of this.
+    let allowed = if minutes >= 45 { 64 } else { 256 };
+    assert!(*last <= first + allowed, "memory grows");
     assert!(guarded.router.log().lines().count() < 40 + 12 * minutes as usize, "{}", guarded.router.log());
 }
