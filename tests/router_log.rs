@@ -39,7 +39,9 @@ fn the_report_is_true() {
     for key in ["attempts", "classes", "protocols", "from", "to"] {
         assert_eq!(summary[key], truth[key], "{key}");
     }
-    assert_eq!(report["input"], truth["lines"]);
+    for (key, expected) in truth["lines"].as_object().unwrap() {
+        assert_eq!(&report["input"][key], expected, "{key}");
+    }
 
     for (row, expected) in
         report["months"]["months"].as_array().unwrap().iter().zip(truth["months"].as_array().unwrap())
@@ -153,7 +155,11 @@ fn lines_in_any_order_give_the_same_answers() {
     let shuffled = directory.join("shuffled.log");
     fs::write(&shuffled, lines.join("\n") + "\n").unwrap();
     let report = |log: &Path| json(&["report", log.to_str().unwrap(), "--timezone", "UTC", "--json"]);
-    let (shuffled, sorted) = (report(&shuffled), report(&sorted));
+    let (mut shuffled, mut sorted) = (report(&shuffled), report(&sorted));
+    // The first line of each kind is another one.
+    for report in [&mut shuffled, &mut sorted] {
+        report["input"].as_object_mut().unwrap().remove("skipped_because").unwrap();
+    }
     for table in TABLES.iter().chain(&["input"]) {
         assert_eq!(shuffled[table], sorted[table], "{table}");
     }

@@ -154,6 +154,46 @@ fn strange_bytes_cost_their_line_only() {
     }
 }
 
+/// Files that are no plain text of lines, and a log of another firewall.
+#[test]
+fn files_of_other_kinds_are_read_or_named() {
+    let directory = scratch("kinds");
+    let log = directory.join("kind.log");
+    let packet = LINE.split_once("kernel: ").unwrap().1.trim_end();
+    let export = format!(
+        "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1795248000000000\n_TRANSPORT=kernel\nMESSAGE={packet}\n\n\
+         __CURSOR=s=2\n_TRANSPORT=syslog\nSYSLOG_IDENTIFIER=kernel\nMESSAGE={packet}\n\n"
+    );
+    let utf16: Vec<u8> = format!("\u{feff}{LINE}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mark = format!("\u{feff}{LINE}").into_bytes();
+    let cases = [(export.into_bytes(), [2, 1, 0, 0, 1]), (utf16, [1, 1, 0, 0, 0]), (mark, [1, 1, 0, 0, 0])];
+    for (bytes, expected) in cases {
+        fs::write(&log, &bytes).unwrap();
+        let ran = report(&[&log]);
+        assert_eq!((ran.code, input(&ran)), (Some(0), expected), "{}", ran.stderr);
+    }
+    let mikrotik = "Nov 21 08:00:00 gw firewall,info input: in:ether1 out:(unknown 0), proto TCP (SYN), \
+                    203.0.113.7:4000->192.0.2.10:23, len 40\n";
+    fs::write(&log, mikrotik).unwrap();
+    let ran = report(&[&log]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("MikroTik RouterOS"), "{}", ran.stderr);
+}
+
+/// The reason, the count and the first line; nothing of it counts.
+#[test]
+fn lines_that_look_like_packets_and_are_none_are_told() {
+    let directory = scratch("uncounted");
+    let log = directory.join("uncounted.log");
+    fs::write(&log, format!("{LINE}{}", LINE.replace("kernel:", "ulog[7]:").repeat(3))).unwrap();
+    let ran = report(&[&log]);
+    assert_eq!(input(&ran), [4, 1, 0, 0, 3]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let row = &report["input"]["skipped_because"][0];
+    assert_eq!((&row["lines"], &row["first_line"]), (&Value::from(3), &Value::from(2)));
+    assert_eq!(row["reason"], "written by 'ulog', not by the kernel");
+}
+
 #[test]
 fn several_members_of_gzip_are_one_text() {
     let directory = scratch("members");

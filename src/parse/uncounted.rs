@@ -22,6 +22,7 @@ impl Uncounted {
     /// A clause for people. `program`: the name in the tag, for [`Uncounted::OtherProgram`].
     pub fn text(self, program: &str) -> String {
         match self {
+            Uncounted::OtherProgram if program.is_empty() => "written by another program, not by the kernel",
             Uncounted::OtherProgram => return format!("written by '{program}', not by the kernel"),
             Uncounted::NotTheKernel => "the tag is 'kernel', but the facility is a program's",
             Uncounted::Untagged => "without 'kernel:' and without a known log prefix before IN= and OUT=",
