@@ -690,6 +690,9 @@ impl Places {
         }
         store.committed(&names);
         self.pieces = store.pieces().unwrap_or_default();
+        // A later import can use the name of a piece that is gone.
+        let pieces = &self.pieces;
+        self.imports.retain(|key| pieces.iter().any(|(_, date, number)| (*date, *number) == *key));
         if purpose == Purpose::Maintenance {
             self.deletions = store.meta().unwrap_or_default().deletions;
             self.wants_maintenance = true;

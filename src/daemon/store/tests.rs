@@ -270,6 +270,24 @@ fn what_is_imported_between_two_runs_is_added_whether_the_daemon_stopped_or_was_
     }
 }
 
+/// The piece of the second import has the name that the first one's had.
+#[test]
+fn a_day_that_was_imported_and_closed_is_imported_again() {
+    let router = Router::new("import-again");
+    router.import(2, EVENING - HOUR);
+    let mut run = router.start();
+    run.send(3, EVENING);
+    run.commit(&router);
+    run.settle(&router, EVENING + 1);
+    run.at(EVENING + HOUR);
+    run.commit(&router);
+    run.settle(&router, EVENING + HOUR + 1);
+    run.places.copy(&mut run.engine, None);
+    drop(run);
+    router.import(10, EVENING - HOUR);
+    assert_eq!(router.start().days(EVENING + HOUR + 60), is(&[("2025-11-27", 15)]));
+}
+
 #[test]
 fn a_directory_that_goes_away_and_returns_has_everything_once() {
     let router = Router::new("away");
