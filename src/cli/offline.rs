@@ -376,8 +376,11 @@ impl Adding<'_> {
         }
         let new = self.spool.dates();
         let newest = pieces.iter().map(|(_, date, _)| *date).max();
+        // A day that is older than all that is kept is left out now, while somebody reads what is said.
+        let months: Vec<Month> = new.iter().map(|date| date.month()).collect();
+        let first = new.first().filter(|date| self.store.keeps(date.month(), &months)).copied();
         let stays_open =
-            |date: Date| new.first() == Some(&date) || new.last() == Some(&date) || newest == Some(date);
+            |date: Date| first == Some(date) || new.last() == Some(&date) || newest == Some(date);
         let mut calendar = self.calendar.clone();
         let mut unplaced: Vec<DaySummary> = Vec::new();
         for (moment, counts) in &self.unplaced {

@@ -401,11 +401,6 @@ impl Places {
             }
             (None, None) => return None,
         };
-        if !self.imports.is_empty() {
-            // Lines of today may be an import's.
-            let newest = self.imports.iter().map(|(date, _)| *date).max();
-            saved.state.date = saved.state.date.max(newest);
-        }
         self.serial = saved.state.serial;
         if let State { date: Some(date), written, .. } = saved.state {
             self.written = WrittenToday { date: Some(date), earlier: written, start: 0 };
@@ -699,7 +694,10 @@ impl Places {
         }
         said.into_iter().for_each(|sentence| self.say(sentence));
         self.extra_in_flight.clear();
-        self.later_in_flight = false;
+        if std::mem::take(&mut self.later_in_flight) && !self.later_changed {
+            // Flash knows now; what an import adds from here on is new, whatever its date.
+            self.due = 0;
+        }
         self.total = self.total.saturating_add(bytes);
         self.trouble = None;
         if let Purpose::Statistics(closed) = purpose {
@@ -731,12 +729,8 @@ impl Places {
         }
     }
 
-    /// Writes the copy in tmpfs, if anything changed. Not while a commit of days is on its way: after a crash the copy
-    /// would be the newer one, and hold days that flash has, too.
+    /// Writes the copy in tmpfs, if anything changed.
     pub fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>) {
-        if matches!(self.flight, Some(Purpose::Statistics(_))) {
-            return;
-        }
         let state = |engine: &Engine| State {
             on_flash: engine.is_on_flash(),
             due: self.due,

@@ -60,7 +60,8 @@ impl Span {
         let mut lost = self.days(data).filter(|day| day.lost > 0);
         if let Some(day) = lost.next() {
             let sum = lost.fold(day.lost, |sum, day| sum.saturating_add(day.lost));
-            let when = if self.is_single() { format!("on {}", day.date) } else { format!("in {}", data.month) };
+            let when =
+                if self.is_single() { format!("on {}", day.date) } else { format!("in {}", data.month) };
             reasons.add(format!(
                 "{sum} packets {when} are in no figure: lost before they were read, or refused where only their \
                  number is known"

@@ -95,7 +95,6 @@ fn links_fifos_directories_and_others_files_are_not_opened() {
     nix::unistd::mkfifo(&path.join("2026-02.fws"), Mode::from_bits_truncate(0o600)).unwrap();
     std::fs::create_dir(path.join("2026-03.fws")).unwrap();
     let directory = Directory::Disk(Disk::open(path).unwrap());
-    assert!(directory.names().unwrap().is_empty());
     for (name, why) in [
         ("2026-01.fws", "is a symbolic link"),
         ("2026-02.fws", "is not a regular file"),

@@ -30,6 +30,12 @@ impl Store {
         months
     }
 
+    /// Whether a month has a place, or gets one beside those that come with it.
+    pub fn keeps(&self, month: Month, new: &[Month]) -> bool {
+        let rank = self.ranks(new).iter().position(|known| *known == month);
+        self.months.contains(&month) || rank.is_some_and(|rank| rank < self.keep.months)
+    }
+
     /// Changes that add days to their months. `dates`: of all of them, ascending, as they come.
     pub fn add(
         &mut self,

@@ -134,7 +134,7 @@ fn every_field_comes_back() {
     let mut day = everything(Date(20_000));
     for row in day.classes.iter_mut().flat_map(|class| &mut class.sources.rows) {
         if row.first <= row.last {
-            (row.first, row.last) = (row.first + 59, row.last + 1);
+            (row.first, row.last) = (row.first + 1, row.last + 59);
         }
     }
     let (read, _) = decode(&file_of(&[day], Unit::Minutes, Section::packed), Unit::Minutes);
