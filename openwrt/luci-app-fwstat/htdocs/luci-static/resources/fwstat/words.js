@@ -4,15 +4,16 @@
 /* The daemon's sentences in the reader's language. One that is not known here stays English. */
 
 const sentences = [
-	[ /^(\d+) packets were lost today before they were read$/, _('%s packets were lost today before they could be read') ],
-	[ /^days before (\S+) are kept by month only$/, _('days before %s are kept by month only') ],
+	[ /^(\d+) packets on (\S+) are in no figure: .*$/, _('%s packets of %s are in no figure: lost before they were read, or refused where only their number is known') ],
+	[ /^(\d+) packets in (\S+) are in no figure: .*$/, _('%s packets of %s are in no figure: lost before they were read, or refused where only their number is known') ],
+	[ /^of (\S+) only the whole month is stored, not its days$/, _('of %s only the whole month is stored, not its days') ],
 	[ /^services with up to (\d+) attempts can be missing$/, _('services with up to %s attempts can be missing') ],
 	[ /^sources with up to (\d+) attempts can be missing$/, _('sources with up to %s attempts can be missing') ],
 	[ /^the attempts of some services can be up to (\d+) too low$/, _('the attempts of some services can be up to %s too low') ],
 	[ /^the attempts of some sources can be up to (\d+) too low$/, _('the attempts of some sources can be up to %s too low') ],
-	[ /^days with up to (\d+) such attempts are left out: too few to be kept$/, _('days with up to %s such attempts are left out: too few to be kept') ],
-	[ /^the hours of (\d+) attempts are not kept: services and sources keep theirs from (\S+) on, and only where they are among the day's heaviest$/,
-		_('the hours of %s attempts are not kept: services and sources keep theirs from %s on, and only the heaviest of a day do') ],
+	[ /^days with up to (\d+) such attempts are left out: too few to be stored$/, _('days with up to %s such attempts are left out: too few to be stored') ],
+	[ /^the hours of (\d+) attempts are not stored: .*$/,
+		_('the hours of %s attempts are not stored: services and sources have theirs in the newest months, and only the heaviest of a day') ],
 	[ /^the clock is not set: packets are counted and get their day once it is$/, _('the clock is not set: packets are counted and get their day once it is') ],
 	[ /^older events are no longer held$/, _('older events are no longer held') ],
 	[ /^the attempts of a country can be up to (\d+) too low$/, _('the attempts of a country can be up to %s too low') ],
