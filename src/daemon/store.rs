@@ -372,6 +372,7 @@ impl Places {
             None => None,
         };
         if !first {
+            self.forget_due(self.due);
             // What this boot wrote is in RAM.
             let saved = flash
                 .map(|flash| flash.saved(|piece| piece.boot != self.boot && !known.contains(&piece.key)));
@@ -797,6 +798,7 @@ impl Places {
                 self.failed(purpose, "the store is another directory now".into(), engine);
             }
             self.directory = PathBuf::from(&config.database);
+            self.due = 0;
             let found = self.reopen(config);
             engine.forget_commits();
             engine.set_salt(self.salt());
