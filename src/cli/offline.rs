@@ -258,7 +258,7 @@ fn read_into(
         let settings = collect::Settings { calendar, lookup, order, salt, latest };
         let mut collector = Collector::new(settings, spool);
         let mut imported = known.clone();
-        let mut seen = SeenMessages::from_bytes(&meta.seen).unwrap_or_else(SeenMessages::new);
+        let mut seen = SeenMessages::from_bytes(&meta.seen).unwrap_or_default();
         let mut out_of_order = false;
         let mut count = |events: &[Event]| {
             collector.count(events).map_err(|error| match error {

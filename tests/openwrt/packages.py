@@ -679,8 +679,11 @@ class Installed(unittest.TestCase):
     def test_ntp_tells_that_the_clock_is_set(self):
         self.router.install(package("fwstat"))
         told = self.router.place / "tmp/run/fwstat/state/clock-set"
-        self.router.run("/bin/sh", "/etc/hotplug.d/ntp/60-fwstat", environment={"ACTION": "unsync"})
-        self.assertFalse(told.exists())
+        for said in ({"ACTION": "unsync"}, {"ACTION": "periodic", "stratum": "16"}, {"ACTION": "periodic"}):
+            self.router.run("/bin/sh", "/etc/hotplug.d/ntp/60-fwstat", environment=said)
+            self.assertFalse(told.exists())
+        self.router.run("/bin/sh", "/etc/hotplug.d/ntp/60-fwstat", environment={"ACTION": "periodic", "stratum": "3"})
+        self.assertTrue(told.exists())
         for _ in range(2):
             self.router.run("/bin/sh", "/etc/hotplug.d/ntp/60-fwstat", environment={"ACTION": "stratum"})
         self.assertTrue(told.exists())

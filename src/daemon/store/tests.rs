@@ -169,7 +169,7 @@ fn go_on(run: &mut Run, router: &Router, wall: i64, steps: usize) {
 
 #[test]
 fn a_kill_at_each_step_of_a_commit_loses_and_doubles_nothing() {
-    for steps in 0..STEPS.len() {
+    for (steps, step) in STEPS.iter().enumerate() {
         for reboot in [false, true] {
             let mut router = Router::new(&format!("step-{steps}-{reboot}"));
             let mut run = router.start();
@@ -187,7 +187,7 @@ fn a_kill_at_each_step_of_a_commit_loses_and_doubles_nothing() {
             let mut run = router.start();
             // A reboot loses what flash does not have.
             let attempts = if reboot && steps < 1 { 3 } else { 7 };
-            let name = format!("{}, reboot: {reboot}", STEPS[steps]);
+            let name = format!("{}, reboot: {reboot}", step);
             assert_eq!(run.days(EVENING + 120), is(&[("2025-11-27", attempts)]), "{name}");
             // Flash gets it all, once.
             run.send(1, EVENING + 180);
@@ -203,7 +203,7 @@ fn a_kill_at_each_step_of_a_commit_loses_and_doubles_nothing() {
 
 #[test]
 fn a_kill_at_each_step_of_a_days_close_loses_and_doubles_nothing() {
-    for steps in 0..STEPS.len() {
+    for (steps, step) in STEPS.iter().enumerate() {
         for more in [false, true] {
             let router = Router::new(&format!("close-{steps}-{more}"));
             let mut run = router.start();
@@ -220,16 +220,16 @@ fn a_kill_at_each_step_of_a_days_close_loses_and_doubles_nothing() {
             drop(run);
             let expected = is(&[("2025-11-27", 7), ("2025-11-28", 5)][..1 + usize::from(more)]);
             let mut run = router.start();
-            assert_eq!(run.days(EVENING + HOUR + 60), expected, "{} {more}", STEPS[steps]);
+            assert_eq!(run.days(EVENING + HOUR + 60), expected, "{} {more}", step);
             run.commit(&router);
             run.settle(&router, EVENING + HOUR + 61);
             drop(run);
             let mut run = router.start();
-            assert_eq!(run.days(EVENING + HOUR + 120), expected, "{} {more}, again", STEPS[steps]);
+            assert_eq!(run.days(EVENING + HOUR + 120), expected, "{} {more}, again", step);
             drop(run);
             let _ = fs::remove_file(router.place.join("run/today.fws"));
             let mut run = router.start();
-            assert_eq!(run.days(EVENING + HOUR + 120), expected, "{} {more}, from flash", STEPS[steps]);
+            assert_eq!(run.days(EVENING + HOUR + 120), expected, "{} {more}, from flash", step);
         }
     }
 }
