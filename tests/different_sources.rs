@@ -185,13 +185,16 @@ fn told(store: &mut Store, range: (Date, Date)) -> Vec<Told> {
     all
 }
 
+/// Different sources by port (`None`: of all) and country.
+type Counts = HashMap<(Option<u16>, Option<Country>), u64>;
+
 /// The truth of a range: of each day, and of all of it.
 struct Range {
-    days: Vec<HashMap<(Option<u16>, Option<Country>), u64>>,
-    all: HashMap<(Option<u16>, Option<Country>), u64>,
+    days: Vec<Counts>,
+    all: Counts,
 }
 
-fn count(sets: &[(u16, &HashSet<u32>)], light: &[u32]) -> HashMap<(Option<u16>, Option<Country>), u64> {
+fn count(sets: &[(u16, &HashSet<u32>)], light: &[u32]) -> Counts {
     let mut counts = HashMap::new();
     let mut count = |port, sources: HashSet<u32>| {
         for source in sources {

@@ -333,6 +333,10 @@ impl MonthList {
         }
         let everything = Span { from: Date(0), to: Date(i32::MAX / 2) };
         let whole = self.sum(data, everything, false);
+        let is_asked = (self.span.from.month()..=self.span.to.month()).contains(&data.month);
+        if data.damage.is_some() && is_asked {
+            self.span.explain(data, &mut self.reasons);
+        }
         let asked = self.span.days(data).next().is_some().then(|| {
             self.span.explain(data, &mut self.reasons);
             (self.sum(data, self.span, true), self.distinct(data))

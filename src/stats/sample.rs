@@ -158,13 +158,17 @@ impl<T: Copy> Sample<T> {
         self.tried.truncate(tried);
     }
 
-    /// Makes it the sample of the sources of both.
+    /// Makes it the sample of the sources of both. What they tried is known only if both know it.
     pub fn join(&mut self, other: &Sample<T>) {
+        let has_services = self.has_services() && other.has_services();
         self.lower_bound(other.bound);
         let sources = other.sources.partition_point(|(hash, _)| u64::from(*hash) < self.bound);
         let tried = other.tried.partition_point(|(hash, _)| u64::from(*hash) < self.bound);
         merge(&mut self.sources, &other.sources[..sources], |row| row.0);
         merge(&mut self.tried, &other.tried[..tried], |row| *row);
+        if !has_services {
+            self.forget_services();
+        }
         self.cut(self.most);
     }
 
@@ -278,6 +282,8 @@ impl Sample<Country> {
 pub struct Union {
     bound: u64,
     most: usize,
+    /// All samples know what their sources tried.
+    has_services: bool,
     sources: Vec<(u32, Country)>,
     tried: Vec<(u32, u32)>,
 }
@@ -285,18 +291,20 @@ pub struct Union {
 impl Union {
     /// An empty union of at most `most` sources.
     pub fn new(most: usize) -> Union {
-        Union { bound: EVERYTHING, most, sources: Vec::new(), tried: Vec::new() }
+        Union { bound: EVERYTHING, most, has_services: true, sources: Vec::new(), tried: Vec::new() }
     }
 
     pub fn add(&mut self, sample: &Sample<Country>) {
         self.bound = self.bound.min(sample.bound);
+        self.has_services &= sample.has_services();
         let below = |hash: u32| u64::from(hash) < self.bound;
         self.sources.extend(sample.sources.iter().take_while(|(hash, _)| below(*hash)));
         self.tried.extend(sample.tried.iter().take_while(|(hash, _)| below(*hash)));
         if self.sources.len() > 2 * self.most || self.tried.len() > 2 * SERVICES_PER_ROW * self.most {
-            let joined = std::mem::replace(self, Union::new(self.most)).finish();
+            let (most, has_services) = (self.most, self.has_services);
+            let joined = std::mem::replace(self, Union::new(most)).finish();
             let Sample { bound, sources, tried, .. } = joined;
-            *self = Union { bound, most: self.most, sources, tried };
+            *self = Union { bound, most, has_services, sources, tried };
         }
     }
 
@@ -307,8 +315,11 @@ impl Union {
         self.sources.dedup_by_key(|(hash, _)| *hash);
         self.tried.sort();
         self.tried.dedup();
-        let Union { bound, most, sources, tried } = self;
+        let Union { bound, most, has_services, sources, tried } = self;
         let mut sample = Sample { bound: EVERYTHING, most, sources, tried };
+        if !has_services {
+            sample.forget_services();
+        }
         sample.lower_bound(bound);
         sample.cut(most);
         sample
