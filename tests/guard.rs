@@ -270,7 +270,10 @@ fn a_hundred_thousand_forged_sources_use_up_the_budget_and_nothing_else() {
     assert_eq!(summary["attempts"], input["attempts"]);
     let lost = input["lost"].as_u64().unwrap();
     assert_eq!(input["received"].as_u64().unwrap() + lost, u64::from(forged) * 3);
-    assert!(summary["unique_sources"].as_u64().unwrap() > 95_000 || lost > 0, "{summary}");
+    // Four standard errors; two of them are told.
+    let most_off = 2.0 * summary["unique_sources_error"].as_f64().unwrap();
+    let unique = summary["unique_sources"].as_f64().unwrap();
+    assert!((unique - f64::from(forged)).abs() <= most_off || lost > 0, "{summary}");
     let found = names(&mut guarded.elements).len();
     // The budget is 30 a minute; a busy machine may have taken more than one.
     assert!((30..=60).contains(&found), "{found}");

@@ -278,7 +278,6 @@ fn by_hand_over_the_bus_and_in_the_shell() {
     eventually("it is over in the ledger, too", || guarded.blocks().len() == 1);
     guarded.router.answer("unblock", json!({"address": "2001:db8:1:2::/64"}));
     guarded.wait_for(&[]);
-    let told: Vec<String> = events.try_iter().collect();
     let expected = [
         "fwstat.block 203.0.113.9",
         "fwstat.block 2001:db8:1:2::/64",
@@ -287,6 +286,10 @@ fn by_hand_over_the_bus_and_in_the_shell() {
         "fwstat.unblock 203.0.113.9",
         "fwstat.unblock 2001:db8:1:2::/64",
     ];
+    let mut told: Vec<String> = Vec::new();
+    while told.len() < expected.len() {
+        told.push(events.recv_timeout(Duration::from_secs(5)).unwrap_or_else(|_| panic!("{told:?}")));
+    }
     assert_eq!(told, expected);
     guarded.router.stop();
 }

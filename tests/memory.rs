@@ -14,7 +14,8 @@ use release::release;
 use serde_json::Value;
 
 const LINES: u64 = 10_000_000;
-const MOST_KIB: i64 = 8 * 1024;
+/// A report of files, on a machine with more memory than a router.
+const MOST_KIB: i64 = 12 * 1024;
 
 /// The lines go into a pipe while they are made: no gigabyte lies on the disk.
 fn report(program: &Path, measure: &Path, days: u64) -> (Forged, Value, i64) {

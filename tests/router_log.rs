@@ -143,6 +143,18 @@ fn import(store: &Path, files: &[PathBuf]) {
 
 const TABLES: [&str; 7] = ["summary", "months", "days", "services", "sources", "anomalies", "hours"];
 
+/// What a sample of the sources tells: which sources are in it depends on how the days came.
+fn without_estimates(answer: &mut Value) {
+    match answer {
+        Value::Object(members) => {
+            members.retain(|key, _| !key.starts_with("unique_sources"));
+            members.values_mut().for_each(without_estimates);
+        }
+        Value::Array(rows) => rows.iter_mut().for_each(without_estimates),
+        _ => {}
+    }
+}
+
 /// Lines of all days mixed, without second copies of a packet, which are told by their neighbourhood.
 #[test]
 fn lines_in_any_order_give_the_same_answers() {
@@ -159,6 +171,7 @@ fn lines_in_any_order_give_the_same_answers() {
     // The first line of each kind is another one.
     for report in [&mut shuffled, &mut sorted] {
         report["input"].as_object_mut().unwrap().remove("skipped_because").unwrap();
+        without_estimates(report);
     }
     for table in TABLES.iter().chain(&["input"]) {
         assert_eq!(shuffled[table], sorted[table], "{table}");

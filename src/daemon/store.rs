@@ -821,6 +821,12 @@ fn with_others(mut copy: Saved, flash: Flash) -> Saved {
         let open = copy.state.date;
         let is_closed = |day: &StoredDay| day.summary.classes.iter().any(|class| class.sample.is_some());
         copy.days.retain(|day| !is_closed(day) && Some(day.summary.date) == open);
+    } else {
+        // Pieces that an import closed before the copy's commit was published: their days are in the months.
+        let (held, pieces) = (&copy.state.imports, &flash.pieces);
+        let is_gone = |key: &&(Date, u32)| pieces.iter().all(|piece| piece.key != **key);
+        let gone: Vec<Date> = held.iter().filter(is_gone).map(|(date, _)| *date).collect();
+        copy.days.retain(|day| !gone.contains(&day.summary.date));
     }
     let known: Vec<Date> = copy.days.iter().map(|day| day.summary.date).chain(copy.state.date).collect();
     let (imports, ours): (Vec<Piece>, Vec<Piece>) =

@@ -267,12 +267,14 @@ impl MonthList {
     /// With what it needs, and the first day of it.
     pub fn new(question: &Question, history: &dyn History) -> (MonthList, Need, Date) {
         let span = Span::of(question);
-        let (first, last) = (span.from.month().year_before(), span.to.month());
+        let first = span.from.month().year_before();
         let plain = question.source.is_none() && question.country.is_none();
         let mut need = Need::new(question.class);
         let whole = Span { from: first.first_day(), to: span.to };
         if let Some(section) = section_of(question) {
-            need = need.and(&[section], whole.from, last.last_day());
+            // The month of the end of time has no last day.
+            let to = question.to.map_or(span.to, |to| to.month().last_day());
+            need = need.and(&[section], whole.from, to);
         }
         let found =
             (plain && question.class == Class::Attempt).then(|| super::anomalies::Found::new(whole, history));
@@ -333,8 +335,8 @@ impl MonthList {
         }
         let everything = Span { from: Date(0), to: Date(i32::MAX / 2) };
         let whole = self.sum(data, everything, false);
-        let is_asked = (self.span.from.month()..=self.span.to.month()).contains(&data.month);
-        if data.damage.is_some() && is_asked {
+        // The year before is compared with: damage of it is damage of the answer.
+        if data.damage.is_some() {
             self.span.explain(data, &mut self.reasons);
         }
         let asked = self.span.days(data).next().is_some().then(|| {

@@ -136,7 +136,8 @@ impl Summary {
             found.add(data);
         }
         if span.days(data).next().is_none() {
-            if data.damage.is_some() && (span.from.month()..=span.to.month()).contains(&data.month) {
+            // The days before tell what is usual: damage of them is damage of the answer.
+            if data.damage.is_some() {
                 span.explain(data, &mut self.now.reasons);
             }
             return;
