@@ -258,7 +258,7 @@ fn countries_are_told_by_service_range_source_and_country() {
     let source = told(&["source", "203.0.113.9"]);
     assert_eq!(source["country"], "ZZ");
     for (question, wrong) in [
-        (vec!["hours", "--country", "JP"], "hours is not kept by country"),
+        (vec!["hours", "--country", "JP"], "hours is not stored by country"),
         (vec!["days", "--country", "JP", "--source", "192.0.2.1"], "give one of them"),
     ] {
         let store = store.to_str().unwrap();

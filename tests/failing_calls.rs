@@ -84,6 +84,10 @@ fn an_import_whose_system_calls_fail_leaves_a_whole_store() {
         ("ftruncate", "EIO"),
     ] {
         for number in 1.. {
+            if call == "flock" && number > 1 {
+                // Nothing unlocks with an error in a kernel.
+                break;
+            }
             let store = path("store");
             let _ = fs::remove_dir_all(&store);
             assert!(Command::new("cp").arg("-r").arg(path("before")).arg(&store).status().unwrap().success());

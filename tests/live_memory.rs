@@ -15,7 +15,7 @@ const SOURCES: u64 = 10_000_000;
 /// 2026-06-10 00:00 UTC
 const START: i64 = 1_781_049_600;
 /// Beyond what a process takes that has only begun.
-const MOST_MORE: u64 = 6 << 20;
+const MOST_MORE: u64 = 8 << 20;
 
 /// In bytes: now, and at most so far.
 fn resident() -> (u64, u64) {
