@@ -61,7 +61,10 @@ fn check(days: u64) {
     // Four standard errors of a sample of 512 sources.
     let near = |told: &Value, truth: u64| {
         let told = told.as_f64().unwrap();
-        assert!((told / truth as f64 - 1.0).abs() <= 4.0 / 512f64.sqrt(), "{told} different sources, {truth} there were");
+        assert!(
+            (told / truth as f64 - 1.0).abs() <= 4.0 / 512f64.sqrt(),
+            "{told} different sources, {truth} there were"
+        );
     };
     near(&report["summary"]["unique_sources"], truth.sources);
     for (row, (day, count)) in report["days"]["days"].as_array().unwrap().iter().zip(&truth.days) {

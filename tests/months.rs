@@ -429,6 +429,10 @@ fn but_reasons(mut answer: Value) -> Value {
     answer.as_object_mut().unwrap().remove("incomplete_because");
     answer.as_object_mut().unwrap().remove("complete");
     without_estimates(&mut answer);
+    // To the second in a day that is open, else to the minute.
+    for row in answer["sources"].as_array_mut().into_iter().flatten() {
+        row.as_object_mut().unwrap().retain(|key, _| !key.ends_with("_seen"));
+    }
     answer
 }
 

@@ -101,7 +101,8 @@ fn import(store: &Path, log: &Path) -> Result<Vec<String>, String> {
         countries: fwstat::cli::arguments::DEFAULT_COUNTRIES.into(),
     };
     let reading = offline::import(&input, store, &mut |_| {}).map_err(|failure| failure.to_string())?;
-    Ok(reading.failures.into_iter().chain(reading.notes).collect())
+    let damage = reading.opened.store.damage().cloned();
+    Ok(reading.failures.into_iter().chain(reading.notes).chain(damage).collect())
 }
 
 /// Questions that together read every section of a month.
@@ -166,7 +167,8 @@ fn whatever_is_harmed_is_said_by_whoever_reads() {
                     let is_named = damage.iter().any(|sentence| sentence.contains(name));
                     unread += u32::from(!is_named);
                     for (told, original) in told.iter().zip(&original) {
-                        let says = is_named && told.contains("\"complete\":false");
+                        // A file of a newer version is no damage: only the answer tells it.
+                        let says = (is_named || told.contains(name)) && told.contains("\"complete\":false");
                         assert!(told == original || says, "{name}, {harm}: {told}");
                     }
                 }
