@@ -197,7 +197,11 @@ pub fn open_store(
     let (lookup, trouble) = country_database(countries)?;
     let mut opened = Opened::new(store, calendar, lookup)?;
     opened.behind = behind;
-    Ok((opened, trouble))
+    let aside = opened.store.set_aside();
+    let aside = (!aside.is_empty())
+        .then(|| format!("set aside in {}, and in no answer: {}", directory.display(), aside.join(", ")));
+    let troubles: Vec<String> = trouble.into_iter().chain(aside).collect();
+    Ok((opened, (!troubles.is_empty()).then(|| troubles.join("; "))))
 }
 
 /// Tomorrow, if this machine's clock can be believed: later months are in no answer.
