@@ -98,11 +98,8 @@ impl Opened {
                 "a daemon writes to this store and has newer events in memory: ask it without --db".into(),
             );
         }
-        // Pieces of open days, of which no month tells that they are damaged.
-        let of_open_days: Vec<String> =
-            self.store.damage().filter(|sentence| sentence.contains("today-")).cloned().collect();
-        for sentence in of_open_days {
-            answer.completeness_mut().add_reason(sentence);
+        for sentence in self.store.damage_of_pieces() {
+            answer.completeness_mut().add_reason(sentence.clone());
         }
         add_advice(question, &mut answer);
         Ok(answer)

@@ -145,6 +145,12 @@ impl Store {
         self.damage.iter().map(|damaged| &damaged.sentence).take(MOST_DAMAGED)
     }
 
+    /// Sentences about damaged pieces of open days: these are in no month that could tell of them.
+    pub fn damage_of_pieces(&self) -> impl Iterator<Item = &String> {
+        let pieces = self.damage.iter().filter(|damaged| pieces::parse_name(&damaged.name).is_some());
+        pieces.map(|damaged| &damaged.sentence)
+    }
+
     /// Files that only the owner removes: damaged ones, and months after now.
     pub fn set_aside(&self) -> &[String] {
         &self.set_aside
