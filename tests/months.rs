@@ -13,7 +13,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use common::fwstat::{answer, ask, json, run, scratch, set_program};
+use common::fwstat::{answer, ask, json, run, scratch, set_program, without_estimates};
 use common::generate::calendar::Day;
 use common::generate::months;
 use common::generate::months::FLOOD;
@@ -332,18 +332,6 @@ fn differences_but(store: &Path, keys: &[&str]) -> Vec<String> {
         }
     }
     found
-}
-
-/// Each store has a salt of its own, and so samples of its own.
-fn without_estimates(answer: &mut Value) {
-    match answer {
-        Value::Object(members) => {
-            members.retain(|key, _| !key.starts_with("unique_sources"));
-            members.values_mut().for_each(without_estimates);
-        }
-        Value::Array(rows) => rows.iter_mut().for_each(without_estimates),
-        _ => {}
-    }
 }
 
 fn lines() -> String {

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use common::fwstat::{answer, ask, golden, json, run, scratch, shipped};
+use common::fwstat::{answer, ask, golden, json, run, scratch, shipped, without_estimates};
 use common::generate::packet::WAN_AGAIN;
 use common::generate::random::Random;
 use serde_json::Value;
@@ -142,18 +142,6 @@ fn import(store: &Path, files: &[PathBuf]) {
 }
 
 const TABLES: [&str; 7] = ["summary", "months", "days", "services", "sources", "anomalies", "hours"];
-
-/// What a sample of the sources tells: which sources are in it depends on how the days came.
-fn without_estimates(answer: &mut Value) {
-    match answer {
-        Value::Object(members) => {
-            members.retain(|key, _| !key.starts_with("unique_sources"));
-            members.values_mut().for_each(without_estimates);
-        }
-        Value::Array(rows) => rows.iter_mut().for_each(without_estimates),
-        _ => {}
-    }
-}
 
 /// Lines of all days mixed, without second copies of a packet, which are told by their neighbourhood.
 #[test]
