@@ -1,6 +1,6 @@
 //! Days, months and a time zone: from instants to the local day and hour and back.
 //!
-//! Takes seconds since 1970 and a zone's rules, gives dates and hours. Reads no clock.
+//! Takes seconds since 1970 and a zone's rules, returns dates and hours. Reads no clock.
 
 use std::fmt;
 
@@ -142,14 +142,14 @@ fn days_in_month(year: i32, month: u32) -> u32 {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Hour {
     pub date: Date,
-    /// 0..=23, as a clock on the wall shows it.
+    /// 0..=23, local time.
     pub hour: u8,
 }
 
-/// The system's zone where nothing tells its name.
+/// The system's zone if its name is unknown.
 const LOCAL: &str = "local";
 
-/// A time zone with a memory of the last hour asked for, since almost every question falls
+/// A time zone that caches the last hour, since almost every instant falls
 /// into the same hour as the one before.
 #[derive(Clone, Debug)]
 pub struct Calendar {

@@ -1,7 +1,7 @@
 //! CRC-32 as gzip, the store's files and country databases carry it.
 //!
-//! Where the processor has instructions for it they are used. Elsewhere a table of 1 KB does: the 16 KB of the fast
-//! way would not stay in a small router's cache, and take as much of its flash.
+//! Uses the processor's instructions where it has them, else a table of 1 KB: the 16 KB of the fast
+//! variant do not fit into a small router's data cache and take flash.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub use flate2::Crc;
@@ -28,7 +28,7 @@ mod plain {
         table
     };
 
-    /// The sum of the bytes so far.
+    /// The checksum of the bytes so far.
     #[derive(Default)]
     pub struct Crc(u32);
 
@@ -48,7 +48,7 @@ mod plain {
     }
 }
 
-/// The sum of some bytes.
+/// The checksum of `bytes`.
 pub fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = Crc::new();
     crc.update(bytes);

@@ -1,7 +1,7 @@
 //! Event -> Class.
 //!
-//! Takes the facts of one packet, gives its class; keeps nothing. First match wins: noise, egress, then
-//! what the protocol tells of an inbound packet.
+//! Takes the facts of one packet, returns its class; stateless. First match wins: noise, egress, then
+//! by protocol for an inbound packet.
 
 use crate::event::{Address, Class, protocol, tcp};
 use crate::paths::Direction;

@@ -1,11 +1,11 @@
-//! The vocabulary: what one refused packet is once its bytes are checked.
+//! The event: one refused packet or failed login, parsed and checked.
 //!
 //! Takes nothing, gives plain values, does nothing.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// IP protocol numbers (IANA "Protocol Numbers") that have a meaning of their own here.
+/// IP protocol numbers (IANA "Protocol Numbers") that are treated specially.
 pub mod protocol {
     pub const ICMP: u8 = 1;
     pub const IGMP: u8 = 2;
@@ -106,7 +106,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// What a refused packet means. The counts are kept apart: a plain drop count overstates attacks.
+/// What a refused packet means. Classes are counted separately: a plain drop count overstates attacks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[repr(u8)]
 pub enum Class {
@@ -149,7 +149,7 @@ impl Class {
     }
 }
 
-/// What the firewall did with the packet, as far as the log prefix tells.
+/// The firewall's verdict on the packet, as far as the log prefix names it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[repr(u8)]
 pub enum Verdict {
@@ -181,7 +181,7 @@ pub enum Origin {
     Nflog = 2,
 }
 
-/// What was tried: an IP protocol and, for the protocols that have them, the destination port.
+/// The target of an attempt: an IP protocol and, for protocols with ports, the destination port.
 /// ICMP and other protocols without ports have port 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Service {
@@ -211,8 +211,8 @@ impl Service {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct PathId(pub u16);
 
-/// One refused packet, or `count` alike; or one failed login (class `Login`). The default is no event, but a place
-/// to read one into.
+/// One refused packet, or `count` equal ones; or one failed login (class `Login`). The default is no event, but a value
+/// to parse one into.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Event {
     /// Wall time, seconds since 1970-01-01 UTC.
@@ -225,7 +225,7 @@ pub struct Event {
     pub fingerprint: u64,
     /// The kernel's time stamp in microseconds since boot; 0 when the line has none.
     pub uptime: u64,
-    /// How many packets alike this event stands for, at least 1.
+    /// How many equal packets this event stands for, at least 1.
     pub count: u32,
     /// 0 for protocols without ports.
     pub source_port: u16,
@@ -249,7 +249,7 @@ impl Event {
         Service { protocol: self.protocol, port: self.port }
     }
 
-    /// Whether the packet said its ports: a later fragment does not, nor one that was cut before them.
+    /// Whether the ports are known: a later fragment has none, nor a packet that was truncated before them.
     pub fn tells_ports(&self) -> bool {
         Service::has_ports(self.protocol) && (self.source_port, self.port) != (0, 0)
     }

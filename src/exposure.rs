@@ -9,10 +9,10 @@ use crate::event::{Service, protocol};
 use crate::query::answer::{Exposure, ExposureRow, ServiceRow};
 use crate::services;
 
-/// So many opened ranges at most.
+/// The most opened ranges.
 pub const MOST: usize = 256;
 
-/// Ports that everybody outside can reach.
+/// Ports that any outside address can reach.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Open {
     pub protocol: u8,
@@ -107,14 +107,14 @@ fn add(section: &Section, kind: &str, ports: &str, found: &mut Vec<Open>) {
     }
 }
 
-/// `22`, `8000-8080` or `8000:8080`. A negation opens too much to be told by ports: it is left out.
+/// `22`, `8000-8080` or `8000:8080`. A negated range is left out: it opens nearly everything.
 fn range(word: &str) -> Option<(u16, u16)> {
     let (first, last) = word.split_once(['-', ':']).unwrap_or((word, word));
     let (first, last) = (first.parse().ok()?, last.parse().ok()?);
     (first <= last).then_some((first, last))
 }
 
-/// The attempts at ports that are open, most first; a port that is named alone also where there were none.
+/// The attempts at open ports, most first; a single open port is listed even with no attempts.
 pub fn attacked(open: &[Open], rows: &[ServiceRow]) -> Vec<ExposureRow> {
     let mut found: Vec<ExposureRow> = Vec::new();
     let mut push = |row: ExposureRow| {
@@ -154,22 +154,22 @@ pub fn attacked(open: &[Open], rows: &[ServiceRow]) -> Vec<ExposureRow> {
     found
 }
 
-/// What was told last: adding up a month takes long, and a page asks every half minute.
+/// The last answer: adding up a month is expensive, and the page asks every half minute.
 #[derive(Default)]
 pub struct Lately {
     last: Option<(u64, Vec<Open>, Exposure)>,
 }
 
-/// So long it is told again while the same ports are open.
+/// How long the answer is reused while the same ports are open, in milliseconds.
 const LATELY_MS: u64 = 60_000;
 
 impl Lately {
-    /// What is told at `now` (milliseconds since boot).
+    /// The answer at `now` (milliseconds since boot).
     pub fn new(now: u64, open: Vec<Open>, exposure: Exposure) -> Lately {
         Lately { last: Some((now, open, exposure)) }
     }
 
-    /// The first rows of it; `None` if it is old or about something else.
+    /// Its first rows; `None` if it is too old or for other ports.
     pub fn told(&self, now: u64, open: &[Open], since: Date, limit: u32) -> Option<Exposure> {
         let (told, of, exposure) = self.last.as_ref()?;
         let fits = now.saturating_sub(*told) < LATELY_MS && of == open && exposure.since == since;

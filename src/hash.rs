@@ -1,4 +1,4 @@
-//! The one step that all hashes here are made of.
+//! The multiplication step that all hashes of this program use.
 
 /// Both halves of the product of two words, as in wyhash and foldhash: every bit of either reaches
 /// every bit of the result.

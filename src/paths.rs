@@ -1,15 +1,15 @@
-//! The ways on which packets come to be logged: log prefix and interfaces.
+//! Which rule logged a packet, and on which interfaces: its log path.
 //!
 //! Takes the texts that are the same for many packets, gives small numbers for them, so that an
 //! event carries no text. Bounded: hostile files can bring any number of prefixes.
 
 use crate::event::{Origin, PathId, Verdict};
 
-/// Where a packet came from, as the input interface and the log prefix's zone tell.
+/// Where a packet came from, by its input interface and the zone in the log prefix.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[repr(u8)]
 pub enum Direction {
-    /// From outside: the only packets that can be attempts.
+    /// From outside: only these packets can be attempts.
     #[default]
     Inbound = 0,
     /// From the inside, or from the router itself.
@@ -37,11 +37,11 @@ pub struct Path {
     pub accepted: bool,
 }
 
-/// At most this many different paths are told apart; further ones share an entry for each direction and verdict.
+/// The most different paths; further ones share an entry for each origin, direction and verdict.
 pub const MAX_PATHS: usize = 512;
 
 impl Path {
-    /// Whether it is of a rule of ours: of those a packet meets exactly one, and fw4 refuses it right there.
+    /// Whether it is of one of fwstat's rules: a packet meets exactly one of these, and fw4 refuses it there.
     fn is_of_exclusive_rule(&self) -> bool {
         let prefix = self.prefix.strip_prefix("reject ").or(self.prefix.strip_prefix("drop "));
         let ours = prefix.is_some_and(|prefix| {
@@ -65,7 +65,7 @@ impl Path {
 #[derive(Debug, Default)]
 pub struct Paths {
     paths: Vec<Path>,
-    /// Of each path the first one whose packets are never its own.
+    /// For each path the first one that logs the same packets.
     exclusive: Vec<PathId>,
 }
 

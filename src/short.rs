@@ -1,4 +1,4 @@
-//! Short text in place: an answer's thousand rows are one piece of memory, which goes back to the system whole.
+//! Text of bounded length stored inline: a thousand rows are one allocation.
 
 use std::fmt::{self, Write};
 use std::ops::Deref;
@@ -20,10 +20,10 @@ pub type InstantText = Short<25>;
 pub type CountryText = Short<2>;
 
 impl<const N: usize> Short<N> {
-    /// What is displayed, cut behind the last letter that fits whole.
+    /// The displayed value, cut after the last character that fits.
     pub fn of(shown: impl fmt::Display) -> Short<N> {
         let mut short = Short::default();
-        // Only text that is too long ends early.
+        // Only text that is too long is cut.
         let _ = write!(short, "{shown}");
         short
     }

@@ -255,7 +255,7 @@ fn read_into(
         ReadOptions { networks: networks(input)?, calendar: calendar.clone(), year: input.year, now };
     // A pipe can be read once only: it may be in any order. Files mostly are in order, which is
     // cheaper; if they turn out not to be, they are read again.
-    memory::keep_for_the_next_day();
+    memory::retain_freed_memory();
     let mut order = if has_pipe(&input.files) { Order::Any } else { Order::Sorted };
     let (read, spool, new_later, imported, seen) = loop {
         let spool = Spool::new(room).map_err(|error| {
@@ -290,7 +290,7 @@ fn read_into(
             Err(error) => return Err(Failure(error)),
             Ok(read) => {
                 let (spool, later) = collector.finish().map_err(|error| Failure(error.to_string()))?;
-                memory::give_back_what_is_freed();
+                memory::return_freed_memory();
                 break (read, spool, later, imported, seen);
             }
         }

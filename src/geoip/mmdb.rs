@@ -1,4 +1,4 @@
-//! The MaxMind DB format 2.0, as far as the country of an address needs it. Pure: told bytes by their place.
+//! The MaxMind DB format 2.0, as far as the country of an address needs it. Pure: reads bytes through [`Bytes`] only.
 //!
 //! ```text
 //! file   = tree 16 zero bytes, data, AB CD EF "MaxMind.com" metadata
@@ -15,18 +15,18 @@ use crate::event::Address;
 use crate::stats::countries::Country;
 
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
-/// The metadata stands within so many bytes of the file's end.
+/// The metadata lies within this many bytes before the file's end.
 const MOST_METADATA: u64 = 128 * 1024;
 /// Fields that are looked at to find one country.
 const MOST_STEPS: u32 = 512;
 const SEPARATOR: u64 = 16;
-/// So many places in the data are remembered as sound while a file is checked.
+/// Up to this many offsets in the data section are remembered as valid while a file is checked.
 const MOST_PLACES: usize = 4096;
 
 /// Where the file's bytes come from.
 pub trait Bytes {
     fn length(&self) -> u64;
-    /// Fills `into` from the place `at`. `None` if there are not so many bytes.
+    /// Fills `into` from offset `at`. `None` if the file is too short.
     fn read(&mut self, at: u64, into: &mut [u8]) -> Option<()>;
 }
 
@@ -48,7 +48,7 @@ pub struct Layout {
     checksum: Option<u32>,
     data: u64,
     data_end: u64,
-    /// Where IPv4 addresses begin: a record, and how many bits led to it.
+    /// The root of the IPv4 subtree: a record, and how many bits lead to it.
     ipv4: u32,
 }
 
@@ -60,7 +60,7 @@ enum Field<'a> {
     Other,
 }
 
-/// A place in a section of the file whose pointers count from `base`.
+/// An offset in a section of the file whose pointers count from `base`.
 struct Cursor<'b> {
     bytes: &'b mut dyn Bytes,
     base: u64,
@@ -97,7 +97,7 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    /// Reads one field; of a map or a list only its head.
+    /// Reads one field; of a map or an array only its control bytes.
     fn field(&mut self) -> Result<Field<'_>, Unusable> {
         self.steps = self.steps.checked_sub(1).ok_or(DEEP)?;
         let control = self.byte()?;
@@ -131,7 +131,7 @@ impl Cursor<'_> {
                 Field::Text(text)
             }
             5 | 6 | 9 if size <= 8 => Field::Number(self.number(size)?),
-            // A list: what follows are its fields.
+            // An array: its elements follow.
             11 => {
                 for _ in 0..size {
                     self.skip_field()?;
@@ -158,7 +158,7 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    /// Reads a field that can be a pointer to it, which leads to no other pointer; `then` looks at it and what follows.
+    /// Reads a field, following one pointer (a pointer to a pointer is invalid); `then` reads it and what follows.
     fn pointed<T>(&mut self, then: impl FnOnce(&mut Self) -> Result<T, Unusable>) -> Result<T, Unusable> {
         let start = self.at;
         let Field::Pointer(pointer) = self.field()? else {
@@ -172,7 +172,7 @@ impl Cursor<'_> {
         found
     }
 
-    /// Goes to the value of `key` in the map here; the cursor stands before that value, or behind the map.
+    /// Moves the cursor to the value of `key` in the map here, or behind the map.
     fn seek(&mut self, key: &[u8]) -> Result<bool, Unusable> {
         let Field::Map(pairs) = self.field()? else { return Err(Unusable("a record of it is no map")) };
         for _ in 0..pairs {
@@ -280,7 +280,7 @@ impl Layout {
         Cursor { bytes, base: self.data, at, end: self.data_end, steps: MOST_STEPS, text: [0; 32] }
     }
 
-    /// The country at a place that a record names; `None` where the data has none there.
+    /// The country at the offset that a record names; `None` if the data has none there.
     fn country_at(&self, bytes: &mut dyn Bytes, record: u32) -> Result<Option<Country>, Unusable> {
         let place = u64::from(record - self.nodes);
         let at = place.checked_sub(SEPARATOR).map(|place| self.data + place).filter(|at| *at < self.data_end);
@@ -338,12 +338,13 @@ impl Layout {
     }
 }
 
-/// The way to the address that was looked up last: of a sorted list only the rest of each way is walked.
+/// The path in the tree to the address looked up last: of sorted addresses only the differing rest of each path is
+/// walked.
 pub struct Walk {
     /// The address's bits, and the node before each of them.
     bits: u128,
     nodes: [u32; 129],
-    /// How many of the nodes are known.
+    /// How many of the nodes are valid.
     known: usize,
     start: u32,
 }
@@ -355,7 +356,7 @@ impl Default for Walk {
 }
 
 impl Walk {
-    /// The country of an address. `None` if the file does not hold the address or its data make no sense.
+    /// The country of an address. `None` if the file does not contain the address or its data is invalid.
     pub fn country(&mut self, layout: &Layout, bytes: &mut dyn Bytes, address: Address) -> Option<Country> {
         let (bits, length, start) = match address.as_v4() {
             Some(v4) => (u128::from(v4) << 96, 32, layout.ipv4),

@@ -1,7 +1,7 @@
 //! The country database: an MMDB file on flash -> the country of an address.
 //!
-//! Read piece by piece into a few pages of RAM, not mapped: a mapping counts every page that was ever looked at as
-//! resident, and a file that is overwritten in place under it ends the process.
+//! Read page by page into a small cache, not mapped: a mapping counts every page that was ever accessed as
+//! resident, and truncating a mapped file raises SIGBUS.
 
 pub mod mmdb;
 
@@ -14,7 +14,7 @@ use crate::stats::countries::{Country, CountryLookup};
 use mmdb::{Bytes, Layout, Unusable, Walk};
 
 const PAGE: usize = 4096;
-/// 128 KiB in RAM at most.
+/// The cache takes 128 KiB at most.
 const PAGES: usize = 32;
 /// A country database is smaller; checking a larger file would keep a router busy.
 const MOST_BYTES: u64 = 32 << 20;
@@ -64,7 +64,7 @@ impl Bytes for Pages {
     }
 }
 
-/// What tells that a file is still the one that was checked.
+/// Identifies the file that was checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Identity(u64, u64, u64, (i64, i64));
 
@@ -81,14 +81,14 @@ struct Opened {
     walk: Walk,
 }
 
-/// The database at a path, whatever lies there now.
+/// The database at a path.
 pub struct Database {
     path: PathBuf,
     opened: Option<Opened>,
-    /// What was looked at last; `None` where there was no file.
+    /// The file that was checked last; `None` if there was none.
     seen: Option<Identity>,
     looked: bool,
-    /// What is wrong with the file that is there.
+    /// What is wrong with the file.
     wrong: Option<String>,
 }
 
@@ -101,7 +101,7 @@ impl Database {
         &self.path
     }
 
-    /// Looks whether the file is still the one that was checked, and checks the one that is there. To be called before
+    /// Checks the file if it is not the one that was checked last. To be called before
     /// addresses are looked up.
     pub fn look(&mut self) {
         let found = std::fs::metadata(&self.path).ok().map(|metadata| Identity::of(&metadata));
@@ -140,7 +140,7 @@ impl Database {
     }
 
     /// What is wrong, as a sentence: damaged, or outdated at the time `now` (seconds since 1970). That there is no file
-    /// is no fault.
+    /// is no error.
     pub fn trouble(&self, now: i64) -> Option<String> {
         let age = now.saturating_sub(self.built().unwrap_or(now)) / 86_400;
         match &self.wrong {

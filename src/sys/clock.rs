@@ -4,29 +4,29 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-/// Time since boot, also that spent asleep. It never steps.
+/// Time since boot including suspend (`CLOCK_BOOTTIME`). It never steps.
 pub fn boot() -> Duration {
     read(ClockId::CLOCK_BOOTTIME)
 }
 
-/// Time since 1970-01-01 UTC, as far as this machine knows. It steps.
+/// Time since 1970-01-01 UTC by this machine's clock (`CLOCK_REALTIME`). It may step.
 pub fn wall() -> Duration {
     read(ClockId::CLOCK_REALTIME)
 }
 
-/// CPU time that this process has used.
+/// CPU time used by this process.
 pub fn cpu() -> Duration {
     read(ClockId::CLOCK_PROCESS_CPUTIME_ID)
 }
 
-/// Whether the kernel says that NTP keeps the wall clock (`STA_UNSYNC` of adjtimex(2) is clear).
+/// Whether NTP synchronises the wall clock (`STA_UNSYNC` of adjtimex(2) is clear).
 pub fn is_synchronized() -> bool {
     // SAFETY: all zeros are a valid `timex`; without a mode adjtimex only fills it in.
     let (state, timex) = unsafe {
         let mut timex: libc::timex = std::mem::zeroed();
         (libc::adjtimex(&mut timex), timex)
     };
-    // A program that runs under another clock (libfaketime) is not told about that one.
+    // Under libfaketime adjtimex still describes the real clock.
     let shown = wall().as_secs().cast_signed();
     #[allow(clippy::useless_conversion, reason = "time_t has 32 bits on some targets")]
     let same = i64::from(timex.time.tv_sec).abs_diff(shown) <= 2;

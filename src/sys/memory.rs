@@ -1,34 +1,35 @@
-//! The allocator's habits.
+//! Parameters of the allocator.
 //!
 //! glibc raises the size from which it asks the kernel for each block whenever such a block is
-//! freed, and then keeps what is freed below it: a process whose tables come and go would stay at
-//! the sum of their peaks. musl, which the router has, always gives large blocks back.
+//! freed, and retains freed memory below it: a process whose tables come and go would stay at
+//! the sum of their peaks. musl's allocator always returns large blocks to the kernel.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Habits change in a process with one thread only: mallopt(3) asks for that.
+/// Set only in a process with a single thread, as mallopt(3) demands.
 static ONE_THREAD: AtomicBool = AtomicBool::new(false);
 
-/// For a program that begins. Without it the others do nothing: whoever uses the library may have threads.
+/// Called at the start of the program. Without it the other functions do nothing: a user of the library may have
+/// threads.
 pub fn begin() {
     ONE_THREAD.store(true, Ordering::Relaxed);
-    give_back_what_is_freed();
+    return_freed_memory();
 }
 
-/// Freed memory goes back to the system at once.
-pub fn give_back_what_is_freed() {
-    // A sketch of different sources, 16 KiB, is the smallest of what comes and goes by the dozen.
-    ask_for_each_from(16 * 1024, 16 * 1024);
+/// Freed memory returns to the kernel at once.
+pub fn return_freed_memory() {
+    // Tables from 16 KiB on are allocated and freed often.
+    set_thresholds(16 * 1024, 16 * 1024);
 }
 
-/// Some of what is freed stays with the allocator. Who needs the same for each day again need not wait for the kernel: that takes
-/// microseconds a page.
-pub fn keep_for_the_next_day() {
-    ask_for_each_from(128 * 1024, 512 * 1024);
+/// The allocator retains some freed memory: asking the kernel for the same memory for each day again costs
+/// microseconds per page.
+pub fn retain_freed_memory() {
+    set_thresholds(128 * 1024, 512 * 1024);
 }
 
-/// Blocks of `large` bytes are asked of the kernel one by one; of smaller ones `retained` bytes stay with the allocator.
-fn ask_for_each_from(large: libc::c_int, retained: libc::c_int) {
+/// Blocks of at least `large` bytes are mapped one by one; of smaller ones `retained` bytes stay with the allocator.
+fn set_thresholds(large: libc::c_int, retained: libc::c_int) {
     if !ONE_THREAD.load(Ordering::Relaxed) {
         return;
     }

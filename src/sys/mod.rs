@@ -1,4 +1,4 @@
-//! The kernel's side of things, thin: clocks, signals, waiting, sockets. No policy.
+//! Thin wrappers of system calls: clocks, signals, poll, sockets. No policy.
 
 pub mod clock;
 pub mod installed;

@@ -24,7 +24,7 @@ pub struct Datagram {
 }
 
 impl Netlink {
-    /// A socket that never waits, on an address that the kernel chooses. `groups`: the notifications that
+    /// A non-blocking socket, bound to a port id that the kernel chooses. `groups`: the notifications that
     /// it gets, a bit each.
     pub fn netfilter(groups: u32) -> io::Result<Netlink> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
@@ -33,7 +33,7 @@ impl Netlink {
         Ok(Netlink { file })
     }
 
-    /// Asks for room for `bytes` of datagrams, also beyond `net.core.rmem_max` if we may. The
+    /// Sets the receive buffer to `bytes`, beyond `net.core.rmem_max` if permitted (CAP_NET_ADMIN). The
     /// kernel doubles it, since it counts its own overhead too.
     pub fn set_receive_buffer(&self, bytes: usize) -> io::Result<()> {
         setsockopt(&self.file, sockopt::RcvBufForce, &bytes)
@@ -41,12 +41,12 @@ impl Netlink {
         Ok(())
     }
 
-    /// The room that there is, as the kernel counts it.
+    /// The size of the receive buffer as the kernel counts it.
     pub fn receive_buffer(&self) -> io::Result<usize> {
         Ok(nix::sys::socket::getsockopt(&self.file, sockopt::RcvBuf)?)
     }
 
-    /// The number of this socket, by which the kernel names it in notifications.
+    /// The port id of this socket (`nl_pid`).
     pub fn port(&self) -> io::Result<u32> {
         Ok(nix::sys::socket::getsockname::<NetlinkAddr>(self.file.as_raw_fd())?.pid())
     }
@@ -56,8 +56,8 @@ impl Netlink {
         Ok(())
     }
 
-    /// The next datagram, `None` if there is none now. An error with `ENOBUFS` means that the
-    /// kernel had no room for some; the socket is still good.
+    /// The next datagram, `None` if none is queued. `ENOBUFS` means that the
+    /// kernel dropped some because the buffer was full; the socket stays usable.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
         let mut parts = [IoSliceMut::new(buffer)];
         match recvmsg::<NetlinkAddr>(self.file.as_raw_fd(), &mut parts, None, MsgFlags::MSG_DONTWAIT) {
@@ -78,9 +78,9 @@ impl AsFd for Netlink {
     }
 }
 
-/// The present name of the interface with this index.
+/// The current name of the interface with this index.
 pub fn interface_name(index: u32) -> Option<String> {
     let name = nix::net::if_::if_indextoname(index).ok()?;
-    // nix does not see that the index is unknown: then the name is empty.
+    // nix does not report an unknown index: the name is empty then.
     (!name.is_empty()).then(|| name.to_string_lossy().into_owned())
 }

@@ -1,4 +1,4 @@
-//! Numbers that nobody outside can guess, and the identity of this boot.
+//! Random numbers and the identity of this boot.
 
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -6,13 +6,13 @@ use std::path::Path;
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// A number from the system's random source, other than any before; no file is needed for it.
+/// A random number from getrandom(2), which needs no file.
 pub fn number() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// The kernel's id of this boot. Where it cannot be read, an id that no other run has: what an earlier run left is
-/// then taken for another boot's.
+/// The kernel's id of this boot. If it cannot be read, a random id, so that state of an earlier run is
+/// taken for another boot's.
 pub fn boot_id() -> String {
     boot_id_of(Path::new(BOOT_ID))
 }

@@ -1,4 +1,4 @@
-//! Signals as something to read, so that nothing happens between two instructions.
+//! Signals through signalfd(2): they are read in the poll loop, no handler interrupts anything.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,8 +19,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes SIGTERM, SIGINT and SIGHUP for this thread and the threads that it starts later.
-    /// Programs started with `std::process` get them as usual.
+    /// Blocks SIGTERM, SIGINT and SIGHUP in this thread and the threads that it starts later.
+    /// Programs started with `std::process` receive them as usual.
     pub fn take() -> io::Result<Signals> {
         let mut set = SigSet::empty();
         for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
@@ -31,7 +31,7 @@ impl Signals {
         Ok(Signals { file })
     }
 
-    /// The next signal that came, if any. Never waits.
+    /// The next pending signal, if any. Never blocks.
     pub fn next(&self) -> Option<Request> {
         let signal = self.file.read_signal().ok()??;
         match Signal::try_from(signal.ssi_signo as i32).ok()? {

@@ -23,12 +23,12 @@ impl UnixSocket {
         self.0.as_fd()
     }
 
-    /// Bytes read; 0 when the peer has closed; `None` when there is nothing to read now.
+    /// Bytes read; 0 when the peer has closed; `None` when no bytes are available.
     pub fn read(&self, into: &mut [u8]) -> io::Result<Option<usize>> {
         without_waiting(|| recv(self.0.as_raw_fd(), into, MsgFlags::empty()))
     }
 
-    /// Bytes written; `None` when the peer takes none now.
+    /// Bytes written; `None` when the socket's buffer is full.
     pub fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
         without_waiting(|| send(self.0.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL))
     }

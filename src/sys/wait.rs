@@ -1,4 +1,4 @@
-//! Waiting for one of several files.
+//! poll(2) over several file descriptors.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -7,14 +7,14 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// What to wait for, and what came of it.
+/// What to wait for, and whether it occurred.
 pub struct Wait<'fd> {
     pub fd: BorrowedFd<'fd>,
-    /// Wait until something can be read.
+    /// Wait until it is readable.
     pub read: bool,
-    /// Also wait until something can be written.
+    /// Also wait until it is writable.
     pub write: bool,
-    /// Something can be read, or the other side is gone (then reading tells).
+    /// It is readable, or the peer has closed (reading then returns 0 or an error).
     pub readable: bool,
     pub writable: bool,
 }
@@ -25,12 +25,12 @@ impl<'fd> Wait<'fd> {
     }
 }
 
-/// Waits until one of them is ready or `limit` is over (`None`: for ever). Gives how many are
-/// ready; 0 also when a signal came in between.
+/// Waits until one of them is ready or `limit` has passed (`None`: no limit). Returns how many are
+/// ready; 0 also when a signal interrupted it.
 pub fn wait(waits: &mut [Wait<'_>], limit: Option<Duration>) -> io::Result<usize> {
     let timeout = match limit {
         None => PollTimeout::NONE,
-        // Rounded up: waking early would mean going round again for nothing.
+        // Rounded up: an early return would make the loop turn once more for nothing.
         Some(limit) => limit
             .checked_add(Duration::from_nanos(999_999))
             .and_then(|limit| PollTimeout::try_from(limit).ok())

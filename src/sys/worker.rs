@@ -55,7 +55,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
         }
     }
 
-    /// Readable when [`Worker::take`] has something to give.
+    /// Readable when [`Worker::take`] has a result.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
@@ -70,16 +70,16 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
         self.thread.is_finished()
     }
 
-    /// The next result, if one is there. When [`Worker::fd`] is readable call it until it gives `None`.
+    /// The next result, if there is one. When [`Worker::fd`] is readable call it until it returns `None`.
     pub fn take(&mut self) -> Option<R> {
-        // Before the results are looked at: each is sent before its byte, so none is slept through.
+        // Read before the results: each result is sent before its byte, so none is missed.
         let _ = self.wake.read(&mut [0; 64]);
         let result = self.results.try_recv().ok()?;
         self.outstanding = self.outstanding.saturating_sub(1);
         Some(result)
     }
 
-    /// The next result, waited for at most for `limit`; for the end of the process.
+    /// Waits at most `limit` for the next result; used when the process ends.
     pub fn wait(&mut self, limit: Duration) -> Option<R> {
         if self.outstanding == 0 {
             return None;

@@ -1,4 +1,4 @@
-//! When to try again: soon at first, then less often. Told the time, reads no clock.
+//! Exponential back-off for reconnecting. Takes the time as an argument, reads no clock.
 
 const FIRST_MS: u64 = 100;
 const MOST_MS: u64 = 5_000;
@@ -10,7 +10,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Notes a failure at `now_ms`; gives the time of the next try.
+    /// Records a failure at `now_ms` and returns the time of the next attempt, in milliseconds.
     pub fn failed(&mut self, now_ms: u64) -> u64 {
         let wait = FIRST_MS.saturating_mul(1 << self.failures.min(16)).min(MOST_MS);
         self.failures = self.failures.saturating_add(1);

@@ -1,4 +1,4 @@
-//! One call and its answer, waiting for it: the command line's way to the daemon.
+//! A blocking ubus call: how the command line asks the daemon.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -29,12 +29,12 @@ pub enum CallError {
         object: String,
         method: String,
     },
-    /// The method's answer is an error; with its own words if it has some.
+    /// The method answered with an error; its message if it sent one.
     Refused {
         status: Status,
         because: Option<String>,
     },
-    /// The connection broke, or what came is no ubus.
+    /// The connection broke, or the peer does not speak ubus.
     Broken(String),
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
-/// Calls `method` of `object` with `arguments` (an object) and waits for the answer.
+/// Calls `method` of `object` with `arguments` (a JSON object) and waits for the answer.
 pub fn call(
     socket: &Path,
     object: &str,
@@ -105,7 +105,7 @@ pub fn call(
     }
 }
 
-/// Writes what waits, then reads once.
+/// Writes the outgoing bytes, then reads once.
 fn transfer(mut stream: &UnixStream, link: &mut Link, left: Duration) -> io::Result<()> {
     stream.set_write_timeout(Some(left))?;
     stream.set_read_timeout(Some(left))?;
@@ -175,7 +175,7 @@ impl Exchange<'_> {
             Status::METHOD_NOT_FOUND => {
                 Err(CallError::NoMethod { object: self.object.to_owned(), method: self.method.to_owned() })
             }
-            // The object was there a moment ago.
+            // The object was registered when it was looked up.
             Status::NOT_FOUND if answer.is_none() => Err(CallError::NoObject(self.object.to_owned())),
             status => {
                 let because = answer.as_ref().and_then(|answer| answer["error"].as_str()).map(str::to_owned);

@@ -1,4 +1,4 @@
-//! The link with its socket: connects, reads and writes without waiting, and connects again.
+//! A [`Link`] with its socket: connects, reads and writes without blocking, and reconnects.
 //!
 //! Times are of the boot clock, in milliseconds. The loop waits for [`Connection::fd`] as
 //! `wants_read` and `wants_write` say, at most until [`Connection::deadline`].
@@ -14,14 +14,14 @@ use super::outgoing::Outgoing;
 use super::status::Status;
 use crate::sys::unix_socket::UnixSocket;
 
-/// A broker that says nothing for so long after it accepted is no broker.
+/// Milliseconds from connecting until the broker's greeting must have arrived.
 const GREETING_MS: u64 = 5_000;
 /// Bytes read in one turn at most, so that the loop's other inputs have their turn.
 const READ_PER_TURN: usize = 1024 * 1024;
-/// A broker that takes nothing for so long, though something waits for it, has failed.
+/// Milliseconds after which a broker that accepts no bytes although some are queued counts as failed.
 const STALLED_MS: u64 = 30_000;
 
-/// Takes the events and may send in return.
+/// Handles the events and may send messages in return.
 pub type OnEvent<'a> = &'a mut dyn FnMut(&mut Outgoing, BusEvent<'_>);
 
 #[derive(Debug)]
@@ -29,13 +29,13 @@ pub struct Connection {
     path: PathBuf,
     open: Option<(UnixSocket, Link)>,
     backoff: Backoff,
-    /// When to connect, or until when the greeting must have come.
+    /// When to connect, or by when the greeting must have arrived.
     due: u64,
-    /// Since when something waits and the broker takes nothing of it.
+    /// Since when bytes are queued and the broker has accepted none.
     stalled_since: Option<u64>,
     /// Connections that were lost or refused since the start.
     pub failures: u64,
-    /// Why the last one was; `None` while connected.
+    /// Why the last one was lost or refused; `None` while connected.
     pub down_because: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl Connection {
         self.open.as_ref().is_some_and(|(_, link)| !link.is_clogged())
     }
 
-    /// Whether calls wait that the last turn left: [`Connection::on_readable`] goes on with them.
+    /// Whether calls are queued that the last turn did not answer: [`Connection::on_readable`] continues with them.
     pub fn has_more(&self) -> bool {
         self.open.as_ref().is_some_and(|(_, link)| link.has_more() && !link.is_clogged())
     }
@@ -89,13 +89,13 @@ impl Connection {
         self.wants_write().then_some(self.stalled_since.map_or(0, |since| since.saturating_add(STALLED_MS)))
     }
 
-    /// To send something that no event asked for; `None` while there is no connection. Call
+    /// For messages that are no reaction to an event; `None` while there is no connection. Call
     /// [`Connection::on_writable`] after it, or wait for the socket.
     pub fn outgoing(&mut self) -> Option<&mut Outgoing> {
         self.open.as_mut().filter(|(_, link)| link.is_up()).map(|(_, link)| &mut link.outgoing)
     }
 
-    /// What the broker or an object refused on this connection; `None` without one.
+    /// What the broker or an object refused on this connection; `None` while there is no connection.
     pub fn refusals(&self) -> Option<&BTreeMap<String, Status>> {
         self.open.as_ref().map(|(_, link)| link.outgoing.refusals())
     }
@@ -179,7 +179,7 @@ impl Connection {
         self.write(on_event)
     }
 
-    /// Writes what waits, then takes up messages that were left because the link was clogged.
+    /// Writes the outgoing bytes, then handles messages that were left because too many bytes were unwritten.
     fn write(&mut self, on_event: OnEvent<'_>) -> Result<(), String> {
         let Some((socket, link)) = &mut self.open else {
             return Ok(());

@@ -1,15 +1,15 @@
-//! Received bytes -> whole messages. Keeps half a message until the rest is there.
+//! Received bytes -> whole messages. Buffers an incomplete message until the rest arrives.
 
 use ubus::wire::{HEADER_SIZE, PROTO_VERSION};
 
 use super::MAX_MESSAGE;
 
-/// What the buffer has at rest, and at least what one read may bring at an empty buffer.
+/// Bytes of the empty buffer, and the least that one read into an empty buffer may return.
 const USUAL: usize = 64 * 1024;
 /// The header and the length of what follows.
 const LEAST: usize = HEADER_SIZE + 4;
 
-/// The peer does not speak ubus, or the stream is out of step: nothing after it can be read.
+/// The peer does not speak ubus, or message boundaries are lost: nothing after this can be parsed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Malformed(pub &'static str);
 
@@ -36,7 +36,7 @@ impl Default for Inbox {
 }
 
 impl Inbox {
-    /// Room for the next read, never empty; [`Inbox::filled`] takes how much of it was used.
+    /// Space for the next read, never empty; pass the number of bytes read to [`Inbox::filled`].
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             self.start = 0;
@@ -50,7 +50,7 @@ impl Inbox {
             self.start = 0;
         }
         if self.end == self.bytes.len() {
-            // A whole message that nobody has taken yet fills the buffer.
+            // A whole message that was not consumed yet fills the buffer.
             self.bytes.resize(self.bytes.len() + USUAL, 0);
         }
         &mut self.bytes[self.end..]
@@ -60,7 +60,7 @@ impl Inbox {
         self.end = (self.end + count).min(self.bytes.len());
     }
 
-    /// The next message if all of it is there.
+    /// The next message if it is complete.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Malformed> {
         let waiting = &self.bytes[self.start..self.end];
         let Some(header) = waiting.first_chunk::<LEAST>() else {

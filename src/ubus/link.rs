@@ -1,5 +1,5 @@
-//! One connection's messages as events, without the socket: bytes go in by [`Link::inbox`], come out by
-//! [`Link::outgoing`].
+//! The protocol state of one connection, without its socket: received bytes go into [`Link::inbox`], bytes to send
+//! come from [`Link::outgoing`].
 
 use std::collections::VecDeque;
 
@@ -13,26 +13,26 @@ use super::status::Status;
 /// Calls that are answered in one turn of the loop: an answer can take milliseconds, and packets wait meanwhile.
 /// Notifications, which nobody answers, are not among them.
 const CALLS_PER_TURN: u32 = 4;
-/// Calls that wait for their turn, in all and of one peer; further ones are refused.
+/// Limits of queued calls, in total and per peer; further calls are refused.
 const MAX_CALLS: usize = 128;
 const MAX_CALLS_OF_PEER: usize = 16;
-/// The longest call that is answered, in bytes: arguments are a few words.
+/// The longest call that is answered, in bytes: arguments are short.
 const LONGEST_CALL: usize = 8 * 1024;
 
-/// What happened on the bus. Every part that uses the connection sees every event and takes its own.
+/// What happened on the bus. Every user of the connection sees every event and handles its own.
 #[derive(Clone, Copy, Debug)]
 pub enum BusEvent<'a> {
     /// The broker has greeted us: nothing of an earlier connection is registered any more.
     Up,
     /// An answer to `request`; there can be several, or none.
     Data { request: Request, attributes: Attributes<'a> },
-    /// `request` is over. What was pending when the connection broke never is.
+    /// `request` is complete. Requests that were pending when the connection broke never complete.
     Done { request: Request, status: Status },
-    /// Somebody calls a method of an object of ours, or an event or notification has come.
+    /// A call of a method of one of our objects, or an event or notification.
     Call(Call<'a>),
     /// The object `target` that `listener` subscribed to is gone.
     TargetGone { listener: u32, target: u32 },
-    /// The connection is lost; it is tried again.
+    /// The connection is lost; a new one is made later.
     Down { because: &'a str },
 }
 
@@ -43,14 +43,14 @@ pub struct Call<'a> {
     pub method: &'a str,
     /// The arguments, a table's contents.
     pub data: &'a [u8],
-    /// The caller; 0 for an event that the broker spreads.
+    /// The caller's peer id; 0 for an event that the broker forwards.
     pub peer: u32,
-    /// Set by the broker on notifications whose sender waits for nothing; a mere caller cannot set it.
+    /// Set by the broker on notifications whose sender wants no reply; a caller of a method cannot set it.
     pub no_reply: bool,
     sequence: u16,
 }
 
-/// Who gets the answer to a call, now or later on the same connection.
+/// To whom a call is answered, now or later on the same connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
     object: u32,
@@ -72,7 +72,7 @@ impl Call<'_> {
 }
 
 impl Caller {
-    /// Sends the answer; [`Caller::done`] must follow. To a caller that is gone the broker drops both.
+    /// Sends the answer; [`Caller::done`] must follow. The broker drops both if the caller has disconnected.
     pub fn reply(&self, outgoing: &mut Outgoing, answer: &BlobMsgTable) {
         if !self.no_reply {
             outgoing.reply_data(self.sequence, self.peer, self.object, answer.contents());
@@ -93,7 +93,7 @@ pub struct Link {
     greeted: bool,
     /// Calls answered in this turn.
     calls: u32,
-    /// Calls that wait for their turn.
+    /// Queued calls.
     queue: VecDeque<QueuedCall>,
     /// The peer that was answered last: another one comes first.
     answered: u32,
@@ -111,23 +111,23 @@ impl Link {
         self.greeted
     }
 
-    /// Whether answers pile up that the broker does not take.
+    /// Whether too many answers are unwritten because the broker does not read.
     pub fn is_clogged(&self) -> bool {
         self.outgoing.is_full()
     }
 
-    /// A turn of the loop begins: calls are answered again.
+    /// Begins a turn of the loop: calls are answered again.
     pub fn begin_turn(&mut self) {
         self.calls = 0;
     }
 
-    /// Whether calls wait for the next turn.
+    /// Whether calls are queued for the next turn.
     pub fn has_more(&self) -> bool {
         !self.queue.is_empty()
     }
 
-    /// Hands out what has come, until no whole message is left or the link is clogged. Calls that want an answer are
-    /// queued, so that each peer has its turn, and handed out a few in a turn.
+    /// Handles received messages until no complete one is left or too many bytes are unwritten. Calls that want an
+    /// answer are queued per peer, served round robin, and a few are handled per turn.
     pub fn process(
         &mut self,
         on_event: &mut dyn FnMut(&mut Outgoing, BusEvent<'_>),

@@ -28,7 +28,7 @@ pub struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// Reads what can be read: of attributes given twice the last one counts, a malformed one ends it.
+    /// Parses the attributes: of a repeated attribute the last one counts, a malformed one ends the parsing.
     pub fn read(bytes: &'a [u8]) -> Attributes<'a> {
         let mut read = Attributes::default();
         for attribute in iter_attrs(bytes) {

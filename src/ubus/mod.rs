@@ -1,9 +1,9 @@
 //! A connection to ubus, the router's message broker: bytes <-> messages <-> events.
 //!
 //! `inbox` cuts received bytes into messages, `message` reads one, `outgoing` writes them, `link` is
-//! the state of one connection (pure), `connection` adds the socket and the reconnecting, `blob` turns
+//! the state of one connection (pure), `connection` adds the socket and reconnects, `blob` converts
 //! arguments and answers into JSON values and back, `call` is the blocking client of the command line.
-//! Knows no object and no method of ours; never waits but in `call`; allocates by no length that a
+//! Knows no object and no method of ours; blocks only in `call`; never allocates by a length that a
 //! peer declares above [`MAX_MESSAGE`].
 
 pub mod backoff;
@@ -22,7 +22,7 @@ pub use link::{BusEvent, Call, Caller};
 pub use outgoing::{Outgoing, Request};
 pub use status::Status;
 
-/// Longest message (without its header of eight bytes) that the broker passes on.
+/// Longest message (without its header of eight bytes) that the broker forwards (`UBUS_MAX_MSGLEN` of libubus).
 pub const MAX_MESSAGE: usize = ubus::wire::MAX_MSG_LEN;
 
 /// Where the broker listens on a router.

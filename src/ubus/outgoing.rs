@@ -1,6 +1,6 @@
-//! Messages to the broker -> bytes that wait to be written. Bounded: in all, and for each peer that is answered.
+//! Messages to the broker -> bytes to be written. Bounded in total and for each peer that is answered.
 //!
-//! Registering for events and sending them have no answer but their status: what is refused is in
+//! Registering for events and sending events are answered by a status only: refusals are listed by
 //! [`Outgoing::refusals`].
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,29 +14,29 @@ use super::blob;
 use super::message::kind;
 use super::status::Status;
 
-/// Above this much unwritten, nothing more is read from the broker (and so nothing more answered), and events are left
-/// out.
+/// While more bytes than this are unwritten, nothing is read from the broker (and so nothing answered), and events
+/// are dropped.
 pub const MAX_UNWRITTEN: usize = 1024 * 1024;
-/// With this much unwritten for one peer, its further calls are refused: the longest answer, once.
+/// While this many bytes are unwritten for one peer, its further calls are refused: the longest answer, once.
 const MAX_UNWRITTEN_OF_PEER: usize = 512 * 1024;
 
-/// The object of the broker itself that registers listeners and spreads events.
+/// The broker's own object that registers listeners and forwards events.
 const EVENT_OBJECT: u32 = 1;
 
 /// Bytes before a message's attributes, and before an attribute's payload (kind and length together).
 const MESSAGE_HEADER: usize = 8;
 const ATTRIBUTE_HEADER: usize = 4;
 
-/// A request of ours that is under way; the events [`super::BusEvent::Data`] and `Done` name it.
+/// A pending request of ours; the events [`super::BusEvent::Data`] and `Done` name it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
     pub(super) sequence: u16,
     pub(super) peer: u32,
 }
 
-/// Requests whose status is still to come; of more than these a refusal is not noticed.
+/// Pending requests that are remembered; a refusal of a further one goes unnoticed.
 const MAX_WATCHED: usize = 64;
-/// There are fewer kinds of requests.
+/// More than there are kinds of requests.
 const MAX_REFUSALS: usize = 16;
 
 #[derive(Debug)]
@@ -48,14 +48,14 @@ struct Message {
 #[derive(Debug, Default)]
 pub struct Outgoing {
     messages: VecDeque<Message>,
-    /// Bytes of the first message that are written.
+    /// Bytes of the first message that were written.
     written: usize,
-    /// Bytes that are not, in all.
+    /// Unwritten bytes of all messages.
     unwritten: usize,
     sequence: u16,
     watched: VecDeque<(Request, String)>,
     refusals: BTreeMap<String, Status>,
-    /// Events that were left out because the broker takes nothing.
+    /// Events that were dropped because the broker does not read.
     pub dropped_events: u64,
 }
 
@@ -68,12 +68,12 @@ impl Outgoing {
         self.request(kind::ADD_OBJECT, 0, attributes)
     }
 
-    /// Registers an object without a name, to subscribe and listen with.
+    /// Registers an object without a name, for subscriptions and events.
     pub fn add_listener(&mut self) -> Request {
         self.request(kind::ADD_OBJECT, 0, EnvBuilder::new())
     }
 
-    /// Asks for the object of this name; `Data` brings its id.
+    /// Looks up the object of this name; `Data` carries its id.
     pub fn lookup(&mut self, path: &str) -> Request {
         let mut attributes = EnvBuilder::new();
         attributes.push_str(UbusAttr::ObjPath, path);
@@ -105,7 +105,7 @@ impl Outgoing {
         self.watch(request, format!("to tell of '{pattern}'"));
     }
 
-    /// Sends an event to whoever listens; it is left out while the broker takes nothing.
+    /// Sends an event to all listeners; it is dropped while the broker does not read.
     pub fn send_event(&mut self, name: &str, data: &dyn Field) {
         if self.is_full() {
             self.dropped_events = self.dropped_events.saturating_add(1);
@@ -123,7 +123,7 @@ impl Outgoing {
         self.watched.push_back((request, what));
     }
 
-    /// `request` is over; only those that nobody else waits for are looked at.
+    /// `request` is complete; requests with a handler of their own are ignored here.
     pub(super) fn check(&mut self, request: Request, status: Status) {
         let place = self.watched.iter().position(|(watched, _)| *watched == request);
         if let Some((_, what)) = place.and_then(|place| self.watched.remove(place)) {
@@ -131,7 +131,7 @@ impl Outgoing {
         }
     }
 
-    /// What became of a request: `what` is said of a refusal, such as `to read the log`.
+    /// The outcome of a request; `what` names it in a refusal, such as `to read the log`.
     pub fn note(&mut self, what: &str, status: Status) {
         if status == Status::OK {
             self.refusals.remove(what);
@@ -162,13 +162,13 @@ impl Outgoing {
         self.push(peer, bytes);
     }
 
-    /// Whether this peer has not taken so much of what it asked for that it gets nothing more.
+    /// Whether so many bytes are unwritten for this peer that it gets no further answers.
     pub(super) fn is_full_for(&self, peer: u32) -> bool {
         let of_peer = self.messages.iter().filter(|message| message.peer == peer);
         of_peer.map(|message| message.bytes.len()).sum::<usize>() >= MAX_UNWRITTEN_OF_PEER
     }
 
-    /// Whether so much is unwritten that nothing more shall be added.
+    /// Whether so many bytes are unwritten that nothing may be added.
     pub fn is_full(&self) -> bool {
         self.unwritten >= MAX_UNWRITTEN
     }
@@ -195,17 +195,17 @@ impl Outgoing {
         self.messages.push_back(Message { peer, bytes });
     }
 
-    /// What is to be written next; empty if there is nothing.
+    /// The bytes to be written next; empty if there are none.
     pub fn waiting(&self) -> &[u8] {
         self.messages.front().map_or(&[], |message| &message.bytes[self.written..])
     }
 
-    /// Bytes that are not written yet.
+    /// The number of unwritten bytes.
     pub fn unwritten(&self) -> usize {
         self.unwritten
     }
 
-    /// Takes off bytes that were written.
+    /// Removes bytes that were written.
     pub fn wrote(&mut self, mut count: usize) {
         while let Some(first) = self.messages.front() {
             let left = first.bytes.len() - self.written;

@@ -1,4 +1,4 @@
-//! The numbers that end a request.
+//! Status codes of requests.
 
 use std::fmt;
 

@@ -9,7 +9,7 @@ use ubus::blobmsg::{BlobIter, BlobMsgTable, BlobRef, BlobType, BlobValue};
 pub use read::fill;
 pub use write::table;
 
-/// Nesting that is still read; what is deeper is left out.
+/// Levels of nesting that are read; deeper values are left out.
 const MAX_DEPTH: usize = 32;
 
 /// A table of the object's keys, see [`table`]. Anything but an object gives an empty table.
@@ -17,8 +17,8 @@ pub fn from_value(value: &Value) -> BlobMsgTable {
     table(value)
 }
 
-/// The keys of a table (the payload of a message's data). What is malformed ends it; text that is not
-/// UTF-8 has its bad bytes replaced.
+/// The keys of a table (the payload of a message's data). A malformed attribute ends the parsing; text that is not
+/// UTF-8 has its invalid bytes replaced.
 pub fn to_value(table: &[u8]) -> Value {
     Value::Object(keys_of(table, 0))
 }
