@@ -32,7 +32,7 @@ from router import Router, members  # noqa: E402
 FOLDER = Path(sys.argv[1] if len(sys.argv) > 1 else "").absolute()
 RULE = ('counter name "fwstat_zone_wan" log prefix "reject wan in: " group 32 snaplen 128 queue-threshold 40 '
         'comment "fwstat wan"\n')  # fmt: skip
-# What the init script makes of a firewall's configuration; tests/firewall.rs sends packets through it.
+# What the init script makes of a firewall's configuration; tests/kernel/firewall.rs sends packets through it.
 RULES = ROOT / "tests/data/firewall-rules.txt"
 
 

@@ -1,29 +1,18 @@
 //! The daemon behind a firewall of fw4's shape, with the rules that the init script makes of its configuration: what is
 //! refused is counted, whatever refuses it, and what is not seen is told.
 
-#[path = "support/router.rs"]
-mod router;
-mod stand_in;
-mod support;
-
 use std::net::Ipv4Addr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use router::Router;
+use crate::router::Router;
+use crate::support::forge::Forger;
+use crate::support::namespaces::{Network, ROUTER_V4};
 use serde_json::{Value, json};
-use support::forge::Forger;
-use support::namespaces::{Network, ROUTER_V4};
-
-/// Runs the broker when this program was started as one; else does nothing.
-#[test]
-fn broker_process() {
-    stand_in::broker::serve_if_asked();
-}
 
 /// The text of a file that the init script makes in a case of `firewall-rules.txt`, which `openwrt/packages.py` holds.
 fn rules(case: &str, file: &str) -> &'static str {
-    let text = include_str!("data/firewall-rules.txt");
+    let text = include_str!("../data/firewall-rules.txt");
     let mut cases = text.strip_prefix("== ").unwrap().split("\n== ");
     let case = cases.find(|part| part.starts_with(&format!("{case}\n"))).expect("the case");
     let file = case.split("-- ").find(|part| part.starts_with(&format!("{file}.nft\n")));
@@ -220,7 +209,7 @@ fn invalid_packets_are_counted_once_and_as_dropped() {
 for n in range(40): ipv4(6, tcp(2000 + n, 80, 0x14), n)
 for n in range(20): ipv4(17, udp(3000 + n, 1900), n)
 ",
-        include_str!("support/frames.py")
+        include_str!("../support/frames.py")
     ));
     router.attempts(20);
     let status = status(&router, 60);

@@ -1,15 +1,13 @@
 //! Other people's lines through the program, and files that are no proper logs: what is counted, what is said.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use common::fwstat::{Ran, command, golden, run, run_with_input, scratch, shipped};
-use common::generate::other;
+use crate::common::fwstat::{Ran, command, golden, run, run_with_input, scratch, shipped};
+use crate::common::generate::other;
 use serde_json::Value;
 
 const LINE: &str = "2026-03-01T10:00:00 router kernel: DROP IN=ppp0 OUT= MAC= SRC=203.0.113.7 DST=198.51.100.20 LEN=44 \

@@ -1,11 +1,9 @@
 //! Different sources, in all, of services, of countries and of both, over many days, against sets of all of them.
 
-mod common;
-
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
-use common::generate::random::Random;
+use crate::common::generate::random::Random;
 use fwstat::calendar::{Calendar, Date};
 use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
 use fwstat::output::json;

@@ -1,13 +1,11 @@
 //! Whatever is in paths, options, log lines and arguments: nothing that a terminal obeys comes out.
 
-mod common;
-
 use std::fs;
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::fwstat::{PROGRAM, run, scratch};
+use crate::common::fwstat::{PROGRAM, run, scratch};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

@@ -1,13 +1,6 @@
 //! The guard under attack: forged floods beside real password guessing, hosts of the inside that open very many
 //! connections, connections that the kernel forgot, and an nft that takes long.
 
-#[path = "support/guarded.rs"]
-mod guarded;
-#[path = "support/router.rs"]
-mod router;
-mod stand_in;
-mod support;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
@@ -15,27 +8,21 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use guarded::{
+use crate::guarded::{
     Guarded, ON, SERVER, Surroundings, VICTIM, address, elements, eventually, inside, listen, names, run,
     says_it_back, start_prepared,
 };
+use crate::router::Router;
+use crate::stand_in::logd::{Logd, SYSLOG};
+use crate::support::forge::Forger;
+use crate::support::namespaces::{Network, OUTSIDE_V4, ROUTER_V4};
 use nix::sys::signal::Signal;
-use router::Router;
 use serde_json::json;
-use stand_in::logd::{Logd, SYSLOG};
-use support::forge::Forger;
-use support::namespaces::{Network, OUTSIDE_V4, ROUTER_V4};
-
-/// Runs the broker when this program was started as one; else does nothing.
-#[test]
-fn broker_process() {
-    stand_in::broker::serve_if_asked();
-}
 
 #[test]
 fn forged_floods_do_not_keep_a_password_guesser_from_being_blocked() {
     let Some(network) = Network::up() else { return };
-    network.nft(guarded::RULES);
+    network.nft(crate::guarded::RULES);
     let mut router = Router::new("guard-guesser", Some(&network), "nflog logd");
     router.configure(
         "option input 'nflog logd'\nconfig guard 'guard'\n\toption enabled '1'\n\toption max_blocks '40'\n",

@@ -1,13 +1,13 @@
 //! The kernel's NFLOG for real: packets of one network namespace, refused and logged in another.
 
-mod support;
-
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::flood::flood;
+use crate::support::namespaces::{Network, OUTSIDE_V4, OUTSIDE_V6, ROUTER_V4, ROUTER_V6};
 use fwstat::event::protocol;
 use fwstat::input::nflog::{Counters, NflogError, NflogReader, NflogRecord, QUEUE_THRESHOLD};
 use fwstat::sys::netlink::interface_name;
@@ -16,11 +16,9 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, getsockname, sendto, socket,
 };
 use nix::time::{ClockId, clock_gettime};
-use support::flood::flood;
-use support::namespaces::{Network, OUTSIDE_V4, OUTSIDE_V6, ROUTER_V4, ROUTER_V6};
 
 const GROUP: u16 = 32;
-const FRAMES: &str = include_str!("support/frames.py");
+const FRAMES: &str = include_str!("../support/frames.py");
 
 const RULES: &str = r#"
 table inet test {

@@ -1,5 +1,5 @@
 //! The form in LuCI offers the ranges and defaults that the daemon has: its module `fwstat/options.js` is made of the
-//! daemon's table of options. `FWSTAT_BLESS=1 cargo test --test page_options` writes it anew.
+//! daemon's table of options. `FWSTAT_BLESS=1 cargo test --test structure page_options` writes it anew.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,33 +1,20 @@
 //! The guard in a router of its own: whom it never blocks, what it is told by hand, what keeps it from working.
 
-#[path = "support/guarded.rs"]
-mod guarded;
-#[path = "support/router.rs"]
-mod router;
-mod stand_in;
-mod support;
-
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use guarded::{
+use crate::guarded::{
     GATEWAY, Guarded, LAN_HOST, ON, OTHER_RESOLVER, RESOLVER, RULES, SERVER, Surroundings, VICTIM, address,
     blocked, connects, elements, eventually, inside, listen, names, resolves, says_it_back, start_prepared,
 };
+use crate::router::{Router, line};
+use crate::stand_in::logd::{Logd, SYSLOG};
+use crate::support::forge::Forger;
+use crate::support::namespaces::{Network, OUTSIDE_V4, ROUTER_V4};
 use nix::sys::signal::Signal;
-use router::{Router, line};
 use serde_json::json;
-use stand_in::logd::{Logd, SYSLOG};
-use support::forge::Forger;
-use support::namespaces::{Network, OUTSIDE_V4, ROUTER_V4};
-
-/// Runs the broker when this program was started as one; else does nothing.
-#[test]
-fn broker_process() {
-    stand_in::broker::serve_if_asked();
-}
 
 #[test]
 fn forged_floods_hurt_nobody_whom_the_inside_needs() {

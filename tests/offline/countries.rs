@@ -1,19 +1,15 @@
 //! The country database against the ranges that it is made of, and against damage; countries in store and answers.
 
-mod common;
-#[path = "common/ranges.rs"]
-mod ranges;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::fwstat::{ask, run, run_with_input, scratch};
-use common::generate::random::Random;
+use crate::common::fwstat::{ask, run, run_with_input, scratch};
+use crate::common::generate::random::Random;
+use crate::ranges::{country, ranges};
 use fwstat::event::Address;
 use fwstat::geoip::Database;
 use fwstat::stats::countries::{Country, CountryLookup};
-use ranges::{country, ranges};
 
 fn database(path: &Path) -> Database {
     let mut database = Database::new(path);

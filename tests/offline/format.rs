@@ -1,16 +1,14 @@
 //! A store read by a program of its own, written from `docs/FORMAT.md`, against the answers of fwstat.
 
-mod common;
-
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::Command;
 
-use common::fwstat::{answer, ask, scratch};
-use common::generate::calendar::Day;
-use common::generate::router::{Plan, Router, write_day};
-use common::generate::truth::Truth;
+use crate::common::fwstat::{answer, ask, scratch};
+use crate::common::generate::calendar::Day;
+use crate::common::generate::router::{Plan, Router, write_day};
+use crate::common::generate::truth::Truth;
 use serde_json::{Value, json};
 
 /// 2020-01-05 to 2020-04-08.
@@ -161,7 +159,8 @@ fn events_of_the_future_and_a_commit_that_was_not_finished_are_read() {
     };
     std::fs::write(&log, line("2020-02-03T04:05:06+00:00") + &line("9000-02-03T04:05:06+00:00")).unwrap();
     let name = store.to_str().unwrap();
-    let ran = common::fwstat::run(&["import", "--db", name, "--timezone", "UTC", log.to_str().unwrap()]);
+    let ran =
+        crate::common::fwstat::run(&["import", "--db", name, "--timezone", "UTC", log.to_str().unwrap()]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let read = read_store(&store);
     let event = &read["later"]["events"][0];

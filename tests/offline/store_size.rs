@@ -1,11 +1,9 @@
 //! What ten years of a busy home take on flash: 6,000 attempts of 2,000 sources a day.
 
-mod common;
-
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use common::generate::random::Random;
+use crate::common::generate::random::Random;
 use fwstat::calendar::{Calendar, Date, Month};
 use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
 use fwstat::live::{Brought, Commit, Engine, Input, Now};

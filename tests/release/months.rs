@@ -1,26 +1,20 @@
 //! A home router's sixteen months, 1.8 million lines, through the program: every figure against the generator's
 //! truth, and every answer of a store against the report.
 
-mod common;
-#[path = "common/ranges.rs"]
-mod ranges;
-#[path = "support/release.rs"]
-mod release;
-
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use common::fwstat::{answer, ask, json, run, scratch, set_program, without_estimates};
-use common::generate::calendar::Day;
-use common::generate::months;
-use common::generate::months::FLOOD;
-use common::generate::packet::WAN_AGAIN;
-use common::generate::random::Random;
-use common::generate::truth::{self, Truth};
-use ranges::{country, ranges};
+use crate::common::fwstat::{answer, ask, json, run, scratch, set_program, without_estimates};
+use crate::common::generate::calendar::Day;
+use crate::common::generate::months;
+use crate::common::generate::months::FLOOD;
+use crate::common::generate::packet::WAN_AGAIN;
+use crate::common::generate::random::Random;
+use crate::common::generate::truth::{self, Truth};
+use crate::ranges::{country, ranges};
 use serde_json::Value;
 
 struct Made {
@@ -30,7 +24,7 @@ struct Made {
 
 static MADE: LazyLock<Made> = LazyLock::new(|| {
     // Two million lines over and over: minutes for a debug build.
-    set_program(release::release().0);
+    set_program(crate::release::release().0);
     let log = scratch("months").join("router.log");
     let mut out = BufWriter::with_capacity(1 << 20, File::create(&log).unwrap());
     let truth = months(&mut out).unwrap();

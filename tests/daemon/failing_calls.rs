@@ -1,27 +1,15 @@
 //! The N-th system call fails, for every N, by strace's fault injection: an import changes the store as a whole or
 //! complains and leaves it whole; the daemon goes on.
 
-mod common;
-#[path = "support/router.rs"]
-mod router;
-mod stand_in;
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::fwstat::{PROGRAM, json, scratch};
-use router::{Router, line};
+use crate::common::fwstat::{PROGRAM, json, scratch};
+use crate::router::{Router, line};
+use crate::stand_in::logd::Logd;
 use serde_json::json;
-use stand_in::logd::Logd;
-
-/// Runs the broker when this program was started as one; else does nothing.
-#[test]
-fn broker_process() {
-    stand_in::broker::serve_if_asked();
-}
 
 fn can_trace() -> bool {
     let traced =

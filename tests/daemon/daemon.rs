@@ -1,25 +1,20 @@
 //! The daemon as a router runs it: the real program, a real broker, the kernel's nftables and NFLOG, and a
 //! stand-in for logd, in network namespaces of their own.
 
-#[path = "support/router.rs"]
-mod router;
-mod stand_in;
-mod support;
-
 use std::fs;
 use std::net::UdpSocket;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use router::{Router, line};
+use crate::router::{Router, line};
+use crate::stand_in::broker::Broker;
+use crate::stand_in::logd::{Logd, SYSLOG};
+use crate::stand_in::netifd::Netifd;
+use crate::support::flood::flood;
+use crate::support::namespaces::{Network, OUTSIDE_V4, ROUTER_V4, ROUTER_V6};
 use serde_json::{Value, json};
-use stand_in::broker::Broker;
-use stand_in::logd::{Logd, SYSLOG};
-use stand_in::netifd::Netifd;
-use support::flood::flood;
-use support::namespaces::{Network, OUTSIDE_V4, ROUTER_V4, ROUTER_V6};
 
-const FRAMES: &str = include_str!("support/frames.py");
+const FRAMES: &str = include_str!("../support/frames.py");
 
 /// As the rule files of fwstat have it.
 const RULES: &str = r#"
@@ -36,12 +31,6 @@ table inet test {
     }
 }
 "#;
-
-/// Runs the broker when this program was started as one; else does nothing.
-#[test]
-fn broker_process() {
-    stand_in::broker::serve_if_asked();
-}
 
 #[test]
 fn refused_packets_are_counted_and_every_question_is_answered() {

@@ -2,17 +2,14 @@
 //!
 //! `FWSTAT_BLESS=1` writes the part of the corpus that is made here. What a fuzzer finds is added by hand.
 
-mod common;
-#[path = "fuzz/targets.rs"]
-mod targets;
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use common::fwstat::{run, run_with_input, scratch};
-use common::generate::random::Random;
-use common::generate::{daemons, other};
+use crate::common::fwstat::{run, run_with_input, scratch};
+use crate::common::generate::random::Random;
+use crate::common::generate::{daemons, other};
+use crate::targets;
 use fwstat::output::blobmsg::METHODS;
 use fwstat::ubus::blob;
 use fwstat::ubus::outgoing::Outgoing;

@@ -120,7 +120,7 @@ fn a_notification_without_its_fields_is_malformed() {
     assert_eq!((scripted.entries, scripted.feed.state.counts.malformed), (0, 1));
 }
 
-/// `cargo test --release --test logd_feed -- --ignored --nocapture`: from the message to the statistics.
+/// `cargo test --release --test daemon logd_feed -- --ignored --nocapture`: from the message to the statistics.
 #[test]
 #[ignore = "a measurement"]
 fn speed() {

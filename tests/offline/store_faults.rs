@@ -1,8 +1,6 @@
 //! A commit whose system calls fail or are cut off by a kill, one after the other; links and FIFOs in a store's directory;
 //! power cuts. What is asked afterwards is as before the commit or as after it, and what is imported again counts once.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs;
@@ -10,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::fwstat::{Ran, answer, command, run, scratch};
+use crate::common::fwstat::{Ran, answer, command, run, scratch};
 
 /// So many packets on each of some days, over the end of a month.
 fn log(days: std::ops::Range<u32>) -> String {
@@ -195,7 +193,7 @@ fn a_power_cut_leaves_a_commit_whole_or_undone() {
         return eprintln!("SKIPPED: power cuts need root");
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/power-cut");
-    let ran = Command::new(script).args(["4", common::fwstat::PROGRAM]).output().unwrap();
+    let ran = Command::new(script).args(["4", crate::common::fwstat::PROGRAM]).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     if ran.status.code() == Some(77) {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{stderr}");

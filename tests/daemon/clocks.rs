@@ -1,25 +1,18 @@
 //! The daemon's process with clocks that the test sets (libfaketime): a router without a battery clock, steps of the
 //! clock, midnight, another time zone, and the minute's own copy.
 
-#[path = "support/router.rs"]
-mod router;
-mod stand_in;
-mod support;
-#[path = "support/wall_clock.rs"]
-mod wall_clock;
-
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::router::{Router, line};
+use crate::stand_in::logd::Logd;
+use crate::support::namespaces::Network;
+use crate::wall_clock::{WallClock, now};
 use fwstat::calendar::Date;
-use router::{Router, line};
 use serde_json::{Value, json};
-use stand_in::logd::Logd;
-use support::namespaces::Network;
-use wall_clock::{WallClock, now};
 
-const FRAMES: &str = include_str!("support/frames.py");
+const FRAMES: &str = include_str!("../support/frames.py");
 const DAY: i64 = 86_400;
 const HOUR: i64 = 3_600;
 
@@ -32,11 +25,6 @@ table inet test {
     }
 }
 "#;
-
-#[test]
-fn broker_process() {
-    stand_in::broker::serve_if_asked();
-}
 
 /// A router whose daemon has these clocks.
 fn router(name: &str, network: &Network, inputs: &str, boot_too: bool) -> Option<(Router, WallClock)> {

@@ -1,7 +1,5 @@
 //! The ubus object and the logd feed against a real broker in another process.
 
-mod stand_in;
-
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -10,24 +8,18 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::stand_in::broker::Broker;
+use crate::stand_in::logd::{Logd, SYSLOG};
+use crate::stand_in::wire::{Wire, data, number, text};
 use fwstat::input::logd::{LogFeed, LogdCounts, Mark};
 use fwstat::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, FwstatObject, Reply};
 use fwstat::query::question::{Question, Topic};
 use fwstat::ubus::call::{CallError, call};
 use fwstat::ubus::{Connection, Status, blob};
 use serde_json::{Value, json};
-use stand_in::broker::Broker;
-use stand_in::logd::{Logd, SYSLOG};
-use stand_in::wire::{Wire, data, number, text};
 use ubus::blobmsg::BlobMsgTable;
 use ubus::envelope::UbusAttr;
 use ubus::wire::MsgType;
-
-/// Runs the broker when this program was started as one; else does nothing.
-#[test]
-fn broker_process() {
-    stand_in::broker::serve_if_asked();
-}
 
 #[derive(Default)]
 struct Seen {

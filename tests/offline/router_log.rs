@@ -1,15 +1,13 @@
 //! The log that ships with the project: the whole text of its report, and its figures against the truth beside it.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use common::fwstat::{answer, ask, golden, json, run, scratch, shipped, without_estimates};
-use common::generate::packet::WAN_AGAIN;
-use common::generate::random::Random;
+use crate::common::fwstat::{answer, ask, golden, json, run, scratch, shipped, without_estimates};
+use crate::common::generate::packet::WAN_AGAIN;
+use crate::common::generate::random::Random;
 use serde_json::Value;
 
 fn truth() -> Value {

@@ -1,25 +1,14 @@
 //! Peers on the bus that ask very much, or take no answers: the daemon stays small, and answers the others.
 
-#[path = "support/router.rs"]
-mod router;
-mod stand_in;
-mod support;
-
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use router::{Router, line};
+use crate::router::{Router, line};
+use crate::stand_in::logd::Logd;
+use crate::stand_in::wire::{Wire, number};
 use serde_json::json;
-use stand_in::logd::Logd;
-use stand_in::wire::{Wire, number};
 use ubus::envelope::UbusAttr;
-
-/// Runs the broker when this program was started as one; else does nothing.
-#[test]
-fn broker_process() {
-    stand_in::broker::serve_if_asked();
-}
 
 fn resident_kb(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

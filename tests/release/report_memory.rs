@@ -1,16 +1,12 @@
 //! Ten million lines, each from another source, through the release build: memory stays small and the top exact.
 
-mod common;
-#[path = "support/release.rs"]
-mod release;
-
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::generate::forged::{Forged, forged};
-use release::release;
+use crate::common::generate::forged::{Forged, forged};
+use crate::release::release;
 use serde_json::Value;
 
 const LINES: u64 = 10_000_000;

@@ -1,8 +1,6 @@
 //! The store's files, damaged in every place, and imports that are killed at every step: what is asked afterwards is
 //! right, or says what is wrong with it.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -11,8 +9,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::fwstat::{PROGRAM, answer, command, run, run_with_input, scratch, shipped};
-use common::generate::random::Random;
+use crate::common::fwstat::{PROGRAM, answer, command, run, run_with_input, scratch, shipped};
+use crate::common::generate::random::Random;
 use fwstat::calendar::Date;
 use fwstat::cli::arguments::Input;
 use fwstat::cli::offline;

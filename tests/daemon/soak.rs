@@ -2,17 +2,6 @@
 //! each minute, floods that the guard blocks), failed logins, questions, and restarts of the broker, logd and the
 //! firewall. At the end every packet that the kernel counted was received or is known to be lost, and memory is flat.
 
-#[path = "support/forged.rs"]
-mod forged;
-#[path = "support/guarded.rs"]
-mod guarded;
-#[path = "support/release.rs"]
-mod release;
-#[path = "support/router.rs"]
-mod router;
-mod stand_in;
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv4Addr;
@@ -21,24 +10,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::guarded::{Guarded, RULES, elements, eventually, inside, run, set};
+use crate::router::Router;
+use crate::stand_in::broker::Broker;
+use crate::stand_in::logd::{Logd, SYSLOG};
+use crate::support::forge::Forger;
+use crate::support::namespaces::{Network, ROUTER_V4};
 use fwstat::ubus::call::call;
-use guarded::{Guarded, RULES, elements, eventually, inside, run, set};
-use router::Router;
 use serde_json::Value;
-use stand_in::broker::Broker;
-use stand_in::logd::{Logd, SYSLOG};
-use support::forge::Forger;
-use support::namespaces::{Network, ROUTER_V4};
 
 /// Counts what the firewall refuses, where no reload of it begins anew.
 const COUNTED: &str = "table inet test {\n\tcounter refused { }\n\tchain seen {\n\t\ttype filter hook prerouting priority raw\n\
      \t\tiifname \"wan\" ip protocol tcp tcp dport != 8022 counter name refused\n\t}\n}\n";
-
-/// Runs the broker when this program was started as one; else does nothing.
-#[test]
-fn broker_process() {
-    stand_in::broker::serve_if_asked();
-}
 
 fn resident(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -75,7 +58,8 @@ fn soak() {
     }
     let mut router = Router::new("soak", Some(&network), "nflog logd");
     // Another build, for instance an instrumented one.
-    router.program = std::env::var_os("FWSTAT_SOAK_PROGRAM").map_or_else(|| release::release().0, Into::into);
+    router.program =
+        std::env::var_os("FWSTAT_SOAK_PROGRAM").map_or_else(|| crate::release::release().0, Into::into);
     router.configure(
         "option input 'nflog logd'\n\toption commit_interval '1m'\nconfig guard 'guard'\n\toption enabled '1'\n\
          \toption block_for '10s'\n\t\
@@ -93,7 +77,7 @@ fn soak() {
     let sender = {
         let (stop, sent, outside) = (Arc::clone(&stop), Arc::clone(&sent), guarded.network.outside.clone());
         thread::spawn(move || {
-            let socket = inside(&outside, forged::raw_socket);
+            let socket = inside(&outside, crate::forged::raw_socket);
             let forger = Forger::new(&outside, ROUTER_V4);
             let to: Ipv4Addr = ROUTER_V4.parse().unwrap();
             let (mut next, mut flood) = (0u64, 0u8);
@@ -101,7 +85,7 @@ fn soak() {
                 // 500 a second; each minute a second of 20,000; each 10 s a flood to be blocked.
                 let second = next / 50;
                 let count = if second % 600 < 10 { 2_000 } else { 50 };
-                forged::forged(&socket, to, sent.load(Ordering::Relaxed), count);
+                crate::forged::forged(&socket, to, sent.load(Ordering::Relaxed), count);
                 sent.fetch_add(count, Ordering::Relaxed);
                 if next % 100 == 99 {
                     flood = flood.wrapping_add(1);

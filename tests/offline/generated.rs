@@ -1,13 +1,11 @@
 //! The generated logs are what they are said to be, and the one that ships is the generator's.
 
-mod common;
-
 use std::fs;
 use std::io::{self, Read};
 
-use common::generate::calendar::Day;
-use common::generate::truth::{SSDP, tcp};
-use common::generate::{Stamp, corpus, forged, months, other, sample_gz};
+use crate::common::generate::calendar::Day;
+use crate::common::generate::truth::{SSDP, tcp};
+use crate::common::generate::{Stamp, corpus, forged, months, other, sample_gz};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
