@@ -249,6 +249,13 @@ class Feed(unittest.TestCase):
         line = ["cargo", "metadata", "--locked", "--offline", "--no-deps", "--format-version", "1"]
         done = subprocess.run(line, cwd=self.place / "build/source", capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
+        included = [
+            (source.parent / name).resolve()
+            for source in (self.place / "build/source/src").rglob("*.rs")
+            for name in re.findall(r'include_(?:str|bytes)!\("([^"]+)"', source.read_text())
+        ]
+        self.assertTrue(included)
+        self.assertEqual([str(path) for path in included if not path.exists()], [])
 
 
 @unittest.skipIf(os.geteuid() != 0, "chroot and network namespaces need root")
