@@ -257,13 +257,9 @@ config redirect
         let row = |protocol: &'static str, port, attempts| ServiceRow {
             protocol: protocol.into(),
             port: Some(port),
-            name: None,
             attempts,
             unique_sources: Some(310),
-            unique_sources_error: None,
-            error: 0,
-            daily: None,
-            wants: None,
+            ..ServiceRow::default()
         };
         let rows = [row("tcp", 23, 9000), row("tcp", 22, 2198), row("udp", 22, 5), row("tcp", 8005, 4)];
         let found = attacked(&opened(FIREWALL, &["wan".to_string()]), &rows);

@@ -71,8 +71,10 @@ def install(packages):
     """Debian's packages, as root."""
     print("installing", *packages, file=sys.stderr, flush=True)
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    run(["apt-get", "update", "-qq"], stdout=sys.stderr)
-    line = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+    # Waits for another apt.
+    apt = ["apt-get", "-o", "DPkg::Lock::Timeout=300"]
+    run([*apt, "update", "-qq"], stdout=sys.stderr)
+    line = [*apt, "install", "-y", "-qq", "--no-install-recommends", *packages]
     run(line, env=environment, stdout=subprocess.DEVNULL)
 
 

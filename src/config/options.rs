@@ -111,7 +111,7 @@ pub static OPTIONS: &[Row] = &[
         "nflog_group",
         &["32"],
         Kind::Number { least: 0, most: 65_535, set: |c, n| c.nflog_group = n as u16 },
-        "the NFLOG group of our rules; another program that listens to the same group keeps us out",
+        "the NFLOG group of our rules; must not be used by another program (e.g. ulogd2), or nothing is received",
     ),
     main(
         "zone",

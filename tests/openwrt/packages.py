@@ -32,7 +32,7 @@ from router import Router, members  # noqa: E402
 FOLDER = Path(sys.argv[1] if len(sys.argv) > 1 else "").absolute()
 RULE = ('counter name "fwstat_zone_wan" log prefix "reject wan in: " group 32 snaplen 128 queue-threshold 40 '
         'comment "fwstat wan"\n')  # fmt: skip
-# What the init script makes of a firewall's configuration; tests/firewall.rs sends packets through it.
+# What the init script makes of a firewall's configuration; tests/kernel/firewall.rs sends packets through it.
 RULES = ROOT / "tests/data/firewall-rules.txt"
 
 
@@ -249,6 +249,13 @@ class Feed(unittest.TestCase):
         line = ["cargo", "metadata", "--locked", "--offline", "--no-deps", "--format-version", "1"]
         done = subprocess.run(line, cwd=self.place / "build/source", capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
+        included = [
+            (source.parent / name).resolve()
+            for source in (self.place / "build/source/src").rglob("*.rs")
+            for name in re.findall(r'include_(?:str|bytes)!\("([^"]+)"', source.read_text())
+        ]
+        self.assertTrue(included)
+        self.assertEqual([str(path) for path in included if not path.exists()], [])
 
 
 @unittest.skipIf(os.geteuid() != 0, "chroot and network namespaces need root")

@@ -27,12 +27,10 @@ fn service_row(protocol: &'static str, port: Option<u16>, attempts: u64, error: 
         protocol: protocol.into(),
         port,
         name,
-        wants: None,
         attempts,
         unique_sources,
-        unique_sources_error: None,
         error,
-        daily: None,
+        ..ServiceRow::default()
     }
 }
 

@@ -1,0 +1,21 @@
+//! The daemon and the guard with the kernel's netfilter, in network namespaces (root).
+
+#[path = "../support/guarded.rs"]
+mod guarded;
+#[path = "../support/router.rs"]
+mod router;
+#[path = "../stand_in/mod.rs"]
+mod stand_in;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod firewall;
+mod guard_attacked;
+mod guard_policy;
+mod nflog;
+
+/// Runs the broker when this program was started as one; else does nothing.
+#[test]
+fn broker_process() {
+    stand_in::broker::serve_if_asked();
+}

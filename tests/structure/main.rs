@@ -1,0 +1,5 @@
+//! What the source text itself must hold.
+
+mod documents;
+mod page_options;
+mod walls;
