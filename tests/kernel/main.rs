@@ -9,6 +9,7 @@ mod stand_in;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod examples;
 mod firewall;
 mod guard_attacked;
 mod guard_policy;
