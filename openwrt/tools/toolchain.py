@@ -12,7 +12,8 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
 
 # Debian's Rust with the source of its standard library.
 DEBIAN = ["rustc-web", "cargo-web", "rust-web-src"]
-ZIGLANG = "ziglang==0.17.1"
+# The newest one that links musl's malloc: later ones bring an allocator of their own, which never gives small blocks back.
+ZIGLANG = "0.15.2"
 
 
 class BuildError(Exception):
@@ -83,12 +84,14 @@ def zig():
     place = TARGET / "openwrt" / "python"
     environment = os.environ | {"PYTHONPATH": f"{place}:{os.environ.get('PYTHONPATH', '')}"}
     works = [sys.executable, "-m", "ziglang", "version"]
-    if subprocess.run(works, env=environment, capture_output=True).returncode == 0:
+    found = subprocess.run(works, env=environment, capture_output=True, text=True)
+    if found.returncode == 0 and found.stdout.strip() == ZIGLANG:
         return environment
     if output([sys.executable, "-m", "pip", "--version"]) is None and os.geteuid() == 0 and shutil.which("apt-get"):
         install(["python3-pip"])
-    print("installing", ZIGLANG, file=sys.stderr, flush=True)
-    run([sys.executable, "-m", "pip", "install", "-q", "--target", str(place), ZIGLANG], stdout=sys.stderr)
+    wanted = f"ziglang=={ZIGLANG}"
+    print("installing", wanted, file=sys.stderr, flush=True)
+    run([sys.executable, "-m", "pip", "install", "-q", "--upgrade", "--target", str(place), wanted], stdout=sys.stderr)
     return environment
 
 
@@ -143,9 +146,10 @@ def cargo(row, profile, arguments):
     return TARGET / "openwrt" / "cargo" / row["target"] / profile
 
 
-def binary(row):
-    """The program of this row with its symbols."""
-    return (cargo(row, row["profile"], ["build", "--bin", "fwstat", "--no-default-features"]) / "fwstat").read_bytes()
+def binary(row, features=""):
+    """The program of this row with its symbols, and these features of Cargo.toml alone."""
+    line = ["build", "--bin", "fwstat", "--no-default-features", "--features", features]
+    return (cargo(row, row["profile"], line) / "fwstat").read_bytes()
 
 
 def loaded_part(elf):
