@@ -81,13 +81,27 @@ fn with_meter<T>(read: impl FnOnce(&mut dyn FnMut(Progress)) -> T) -> T {
     read(&mut |progress| meter.show(progress))
 }
 
+/// What a program without the feature `files` says of log files.
+fn reads_no_files<T>() -> Result<T> {
+    Err(ShellError::Failure(
+        "this build reads no log files: install the package fwstat-full, or use a PC".into(),
+    ))
+}
+
 pub fn import(input: &Input, directory: &std::path::Path, out: &mut dyn Write) -> Result<Outcome> {
+    // Without the feature the compiler leaves out what only files need.
+    if !cfg!(feature = "files") {
+        return reads_no_files();
+    }
     let reading = with_meter(|progress| offline::import(input, directory, progress))?;
     tables::input(&reading.counts, out)?;
     Ok(Outcome { failures: reading.failures, notes: reading.notes })
 }
 
 pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+    if !cfg!(feature = "files") {
+        return reads_no_files();
+    }
     let mut reading = with_meter(|progress| offline::report(input, progress))?;
     let mut ask = |topic: Topic| {
         let mut question = Question { topic, ..question.clone() };

@@ -232,6 +232,24 @@ class Feed(unittest.TestCase):
         self.assertEqual((fields["section"], fields["user"]), (ours["Section"], ours["Require-User"]))
         self.assertEqual(fields["conffiles"], (ROOT / "openwrt/fwstat/conffiles").read_text().strip())
 
+    def test_the_full_package_takes_its_place(self):
+        (ours,), (full,) = (ipk.paragraphs(ROOT / f"openwrt/{name}/control") for name in ("fwstat", "fwstat-full"))
+        self.assertEqual((full.pop("Provides"), full.pop("Conflicts")), ("fwstat", "fwstat"))
+        for fields in (ours, full):
+            for name in ("Package", "Description"):
+                del fields[name]
+        self.assertEqual(full, ours)
+        environment = {"FWSTAT_BINARY": "/bin/false", "FWSTAT_FULL_BINARY": "/bin/true"}
+        trees = []
+        for name in ("fwstat", "fwstat-full"):
+            ipk.assemble(ROOT / "openwrt" / name, {}, self.place / name, environment)
+            trees.append(ipk.files(self.place / name))
+        self.assertEqual(*trees)
+        self.assertEqual((self.place / "fwstat-full/usr/bin/fwstat").read_bytes(), Path("/bin/true").read_bytes())
+        for name in ("conffiles", "postinst", "prerm"):
+            read = {(ROOT / "openwrt" / folder / name).read_text() for folder in ("fwstat", "fwstat-full")}
+            self.assertEqual(len(read), 1)
+
     def test_it_installs_the_same_files_and_scripts(self):
         (self.place / "build/installed/bin").mkdir(parents=True)
         (self.place / "build/installed/bin/fwstat").write_text("program")
