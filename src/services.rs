@@ -3,8 +3,6 @@
 //! Takes a protocol and a port, gives plain words. The table is read when the program is built:
 //! a row of `services.tsv` out of shape is a compile error, and none of it is allocated.
 
-pub mod advice;
-
 use std::borrow::Cow;
 
 use crate::event::protocol;
@@ -20,7 +18,7 @@ pub struct KnownService {
     pub wants: &'static str,
 }
 
-/// `protocol TAB port TAB name TAB wants TAB advice`, sorted by protocol and port; then the advice, see [`advice`].
+/// `protocol TAB port TAB name TAB wants TAB advice`, sorted by protocol and port; then the advice, see [`advice`](crate::query::advice).
 /// Read when the program is built: only the names and wants become part of it.
 const TEXT: &str = include_str!("../files/usr/share/fwstat/services.tsv");
 

@@ -3,6 +3,7 @@
 //! A question is a [`Job`]: it reads one month after the other, each once and of it only what it needs, so that whoever
 //! runs it can do other things between two months.
 
+pub mod advice;
 mod anomalies;
 pub mod answer;
 mod countries;

@@ -53,7 +53,7 @@ struct MonthReport {
 /// Whoever answers: a store or the daemon.
 pub type Ask<'a> = &'a mut dyn FnMut(&Question) -> Result<Answer, ShellError>;
 
-/// `advice`: what is known of services, see [`crate::services::advice`].
+/// `advice`: what is known of services, see [`crate::query::advice`].
 pub fn write(
     wanted: Wanted,
     ask: Ask<'_>,

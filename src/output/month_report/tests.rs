@@ -44,7 +44,7 @@ fn answer(question: &Question) -> Result<Answer, ShellError> {
 }
 
 fn advice(rows: &[ServiceRow]) -> Vec<AdviceRow> {
-    crate::services::advice::of_rows(include_str!("../../../files/usr/share/fwstat/services.tsv"), rows)
+    crate::query::advice::of_rows(include_str!("../../../files/usr/share/fwstat/services.tsv"), rows)
 }
 
 fn report(form: Form, language: Language, addresses: bool) -> String {

@@ -6,11 +6,11 @@
 //! = TAB telnet TAB English TAB Japanese TAB sources
 //! ```
 
-use super::protocol_name;
+use super::Answer;
+use super::answer::{AdviceRow, ServiceRow};
+use super::question::{Question, Topic};
 use crate::event::protocol;
-use crate::query::Answer;
-use crate::query::answer::{AdviceRow, ServiceRow};
-use crate::query::question::{Question, Topic};
+use crate::services::{protocol_name, protocol_number};
 
 /// The file's path on the router.
 pub const INSTALLED: &str = "/usr/share/fwstat/services.tsv";
@@ -69,7 +69,7 @@ pub fn is_wanted(question: &Question) -> bool {
 pub fn of_rows(text: &str, rows: &[ServiceRow]) -> Vec<AdviceRow> {
     let mut found: Vec<AdviceRow> = Vec::new();
     for row in rows {
-        let advice = super::protocol_number(&row.protocol).zip(row.port);
+        let advice = protocol_number(&row.protocol).zip(row.port);
         let advice = advice.and_then(|(protocol, port)| find(text, protocol, port));
         found.extend(advice.filter(|advice| found.iter().all(|known| known.en != advice.en)));
     }
@@ -86,7 +86,7 @@ mod tests {
     fn every_known_port_has_advice_in_both_languages_with_sources() {
         let mut known = 0;
         for protocol in [protocol::TCP, protocol::UDP] {
-            for port in (0..=u16::MAX).filter(|port| super::super::is_known(protocol, *port)) {
+            for port in (0..=u16::MAX).filter(|port| crate::services::is_known(protocol, *port)) {
                 let advice = find(TEXT, protocol, port).unwrap_or_else(|| panic!("{protocol} {port}"));
                 assert!(
                     (60..=420).contains(&advice.en.len()) && advice.en.is_ascii(),
