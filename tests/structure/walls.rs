@@ -67,6 +67,57 @@ fn has_word(line: &str, word: &str) -> bool {
 
 const NONE: Vec<String> = Vec::new();
 
+/// The modules of `src`, each of which uses only those behind it: there are no circles, and nothing points up.
+const ORDER: [&str; 26] = [
+    "cli", "daemon", "output", "nft", "live", "fleet", "input", "exposure", "config", "parse", "store",
+    "classify", "guard", "geoip", "query", "services", "stats", "paths", "ubus", "short", "calendar",
+    "event", "record", "hash", "checksum", "sys",
+];
+/// The daemon tells in `status` what `fwstat check` finds, and adds the advice that the shell adds.
+const UP: [(&str, &str); 1] = [("daemon", "cli")];
+
+/// The modules of `src` that a line names as `crate::name` or in `crate::{name, ...}`.
+fn named(line: &str) -> Vec<&str> {
+    let is_name = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut names = Vec::new();
+    for (at, word) in line.match_indices("crate::") {
+        let rest = &line[at + word.len()..];
+        let parts = rest.strip_prefix('{').map_or(vec![rest], |list| list.split(',').collect());
+        names.extend(
+            parts.into_iter().map(|part| part.trim().split(|letter| !is_name(letter)).next().unwrap()),
+        );
+    }
+    names
+}
+
+#[test]
+fn modules_use_only_those_below_them() {
+    let floor = |name: &str| ORDER.iter().position(|known| *known == name);
+    let (mut wrong, mut edges) = (Vec::new(), 0);
+    for (file, lines) in code("") {
+        let module = file.split('/').next().unwrap().trim_end_matches(".rs").to_string();
+        if ["lib", "main"].contains(&module.as_str()) {
+            continue;
+        }
+        let Some(own) = floor(&module) else {
+            wrong.push(format!("src/{file}: '{module}' has no place in ORDER"));
+            continue;
+        };
+        for (number, line) in lines {
+            for name in named(&line) {
+                // Macros of `record` stand at the top of the crate.
+                let Some(other) = floor(name) else { continue };
+                edges += 1;
+                if other < own && !UP.contains(&(module.as_str(), name)) {
+                    wrong.push(format!("src/{file}:{number}: {module} uses {name}, which stands above it"));
+                }
+            }
+        }
+    }
+    assert!(edges > 300, "{edges}");
+    assert_eq!(wrong, NONE);
+}
+
 #[test]
 fn the_core_knows_no_clock_file_socket_or_face() {
     let words = [
