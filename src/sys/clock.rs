@@ -1,4 +1,5 @@
 //! The two clocks.
+#![allow(unsafe_code)]
 
 use std::time::Duration;
 

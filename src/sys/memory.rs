@@ -3,6 +3,7 @@
 //! glibc raises the size from which it asks the kernel for each block whenever such a block is
 //! freed, and retains freed memory below it: a process whose tables come and go would stay at
 //! the sum of their peaks. musl's allocator always returns large blocks to the kernel.
+#![allow(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

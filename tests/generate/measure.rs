@@ -2,6 +2,7 @@
 //!
 //! A small program does it because the account of a child starts with the memory of the process that made it:
 //! a shell or an interpreter around the command would be measured instead.
+#![allow(unsafe_code)]
 
 use std::io;
 use std::process::Command;

@@ -1,4 +1,5 @@
 //! The kernel's NFLOG for real: packets of one network namespace, refused and logged in another.
+#![allow(unsafe_code)]
 
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;

@@ -1,9 +1,10 @@
 //! The broker of the crate `ubusd`, run as a process: the test program starts itself again. Object ids are as OpenWrt's
 //! ubusd gives them, see `ids`.
 //!
-//! A test file that uses it has the one test that the second process runs:
+//! The `main.rs` of a test binary that uses it has the one test that the second process runs:
 //! `#[test] fn broker_process() { stand_in::broker::serve_if_asked() }`.
 //! With `FWSTAT_TEST_UBUSD=/path/to/ubusd` that program is the broker instead, such as OpenWrt's own.
+#![allow(unsafe_code)]
 
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! Packets as fast as one thread can send them.
+#![allow(unsafe_code)]
 
 use std::mem;
 use std::net::UdpSocket;

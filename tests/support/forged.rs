@@ -1,4 +1,5 @@
 //! Packets from sources that do not exist, as fast as one thread can send them.
+#![allow(unsafe_code)]
 
 use std::mem;
 use std::net::Ipv4Addr;
