@@ -7,10 +7,19 @@ use std::process::Command;
 
 use fwstat::cli::options::COMMANDS;
 
-use crate::guarded::{Guarded, ON};
+use crate::guarded::{Guarded, ON, run};
+use crate::router::Router;
 
 /// Commands whose examples other tests run: `tests/notify/run`, and all tests of this folder.
 const ELSEWHERE: [&str; 2] = ["fwstat notify", "fwstat daemon"];
+
+/// A call of the program, not a mention of one of its commands.
+fn is_command(line: &str) -> bool {
+    let Some(rest) = line.strip_prefix("fwstat ") else { return false };
+    let (name, operands) = rest.split_once(' ').unwrap_or((rest, ""));
+    let command = COMMANDS.iter().find(|command| command.name == name);
+    command.is_some_and(|command| command.operands.is_empty() || !operands.is_empty())
+}
 
 /// The lines of the code blocks of README and docs that call the program, and the examples of `--help`.
 fn examples() -> Vec<String> {
@@ -27,8 +36,7 @@ fn examples() -> Vec<String> {
         let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
         for line in blocks.chain(quoted) {
             let line = line.trim();
-            let is_call =
-                line.starts_with("fwstat ") || line.contains("| fwstat ") || line.contains("cargo run");
+            let is_call = is_command(line) || line.contains("| fwstat ") || line.contains("cargo run");
             // Usage, not an example: a name in capitals stands for something.
             let has_placeholder = line.split([' ', '#']).take_while(|word| *word != "#").any(|word| {
                 word.len() > 1 && word.bytes().all(|letter| letter.is_ascii_uppercase()) && word != "DIR"
@@ -45,23 +53,28 @@ fn examples() -> Vec<String> {
     found
 }
 
-#[test]
-fn every_example_runs() {
-    let Some(guarded) = Guarded::up("examples", "", ON) else { return };
-    let place = guarded.router.path("examples");
-    fs::create_dir_all(&place).unwrap();
-    let log = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/router.log.gz");
-    fs::create_dir(place.join("log")).unwrap();
-    for name in ["log/messages.1.gz", "router.log.1.gz"] {
-        fs::copy(log, place.join(name)).unwrap();
+/// The shipped log as two files, in two places, and a small country database.
+fn prepare(place: &Path) {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/router.log.gz");
+    let log = run("gzip", &["-dc", shipped]);
+    let (older, newer) = log.split_at(log[..log.len() / 2].rfind('\n').unwrap() + 1);
+    for (folder, name) in [("log", "messages"), (".", "router.log")] {
+        fs::create_dir_all(place.join(folder)).unwrap();
+        fs::write(place.join(folder).join(name), newer).unwrap();
+        fs::write(place.join(folder).join(format!("{name}.1")), older).unwrap();
     }
-    let unpacked = Command::new("gzip").args(["-dc", log]).output().unwrap().stdout;
-    fs::write(place.join("log/messages"), &unpacked).unwrap();
-    fs::write(place.join("router.log"), &unpacked).unwrap();
-    // As a shell on the router finds them. What is asked without a store goes to this test's daemon.
-    let (program, socket) = (guarded.router.program.display(), guarded.router.broker.socket.display());
-    let config = guarded.router.path("config/fwstat");
-    let run = guarded.router.path("run");
+    let file = |name: &str| place.join(name).to_str().unwrap().to_string();
+    run("gzip", &[&file("router.log.1")]);
+    fs::write(place.join("4.csv"), "100.0.0.0,100.255.255.255,JP\n").unwrap();
+    fs::write(place.join("6.csv"), "2001:db8::,2001:db8::ffff,NL\n").unwrap();
+    let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/openwrt/fwstat-country/country-mmdb");
+    run(tool, &["2026-06-17", &file("4.csv"), &file("6.csv"), &file("country.mmdb")]);
+}
+
+/// Programs as a shell on the router finds them; what is asked without a store goes to this test's daemon.
+fn install(place: &Path, router: &Router) {
+    let (program, socket) = (router.program.display(), router.broker.socket.display());
+    let (config, run) = (router.path("config/fwstat"), router.path("run"));
     let (config, run) = (config.display(), run.display());
     let script = format!(
         r#"#!/bin/sh
@@ -69,37 +82,50 @@ case " $* " in *" --db "*) exec {program} "$@" ;; esac
 case "$1" in
 import) exec {program} "$@" ;;
 report) case " $* " in *" --month "*) ;; *) exec {program} "$@" ;; esac ;;
-# 1: something is missing on this router.
-check) {program} "$@" --ubus {socket} --config {config} --run {run} || [ $? = 1 ]; exit ;;
+# 1: something is missing on this router, and a sentence says so.
+check) {program} "$@" --ubus {socket} --config {config} --run {run} 2> /dev/null || [ $? = 1 ]; exit ;;
 esac
 exec {program} "$@" --ubus {socket}
 "#
     );
-    for (name, text) in [("fwstat", script), ("logread", "#!/bin/sh\nexec cat router.log\n".to_string())] {
+    for (name, text) in [("fwstat", script.as_str()), ("logread", "#!/bin/sh\nexec cat router.log\n")] {
         fs::write(place.join(name), text).unwrap();
         fs::set_permissions(place.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let store = place.join("store");
-    let in_store = |example: &str| {
-        let example = example.replace("/mnt/fwstat", store.to_str().unwrap());
-        let example = example.replace("--db DIR", &format!("--db {}", store.display()));
-        let example = example.replace("/var/log/messages*", "log/messages*");
-        let example = example.replace("tests/data/router.log.gz", log);
-        example.replace("cargo run --release --", "fwstat")
+}
+
+#[test]
+fn every_example_runs() {
+    let Some(mut guarded) = Guarded::up("examples", "", ON) else { return };
+    let place = guarded.router.path("examples");
+    prepare(&place);
+    install(&place, &guarded.router);
+    // The daemon has the months of the log, too, and countries.
+    guarded.router.stop();
+    let (database, log) = (guarded.router.path("db"), place.join("log/messages"));
+    let program = guarded.router.program.to_str().unwrap().to_string();
+    let (database, log) = (database.to_str().unwrap(), log.to_str().unwrap());
+    run(&program, &["import", "--db", database, "--timezone", "JST-9", log]);
+    guarded.configure(&format!("option country_database '{}'", place.join("country.mmdb").display()), ON);
+    guarded.start();
+
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/router.log.gz");
+    let here = |example: &str| {
+        let example =
+            example.replace("cargo run --release --", "fwstat").replace("tests/data/router.log.gz", shipped);
+        let example = example.replace("--db DIR", "--db store").replace("/mnt/fwstat", "mnt");
+        example.replace("/var/log/", "log/")
     };
     let mut examples = examples();
     assert!(examples.len() > 30, "{examples:?}");
-    // The store is made first, and a block is made before it is ended.
+    // The stores are made first, and a block is made before it is ended.
     examples.sort_by_key(|example| (!example.contains("import"), example.contains("unblock")));
     let path = format!("{}:{}", place.display(), std::env::var("PATH").unwrap());
     let mut failed = Vec::new();
     for example in &examples {
-        let ran = Command::new("sh")
-            .args(["-ec", &in_store(example)])
-            .current_dir(&place)
-            .env("PATH", &path)
-            .output()
-            .unwrap();
+        let mut shell = Command::new("sh");
+        let ran =
+            shell.args(["-ec", &here(example)]).current_dir(&place).env("PATH", &path).output().unwrap();
         let (code, error) = (ran.status.code(), String::from_utf8_lossy(&ran.stderr).into_owned());
         if code != Some(0) || !error.is_empty() {
             failed.push(format!("{example}\n  exit code {code:?} {error}"));
