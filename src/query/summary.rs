@@ -260,8 +260,9 @@ impl OneSource {
         calendar: &Calendar,
         lookup: Option<&mut (dyn CountryLookup + '_)>,
     ) -> Result<SourceAnswer, AnswerError> {
-        let OneSource { question, sources, mut reasons, .. } = self;
-        let (floor, sums) = (sources.floor(), sources.sorted());
+        let OneSource { question, mut sources, mut reasons, .. } = self;
+        sources.sort();
+        let (floor, sums) = (sources.floor(), sources.rows());
         let row = match sums.first() {
             Some(sum) => {
                 let low = sources.missing(sum);
