@@ -61,7 +61,11 @@ impl Engine {
         question: &Question,
         stored: &mut dyn History,
     ) -> Result<LiveJob, AnswerError> {
-        let question = self.with_range(question);
+        let mut question = self.with_range(question);
+        question.running = self.clock.latest().map(|wall| {
+            let hour = self.calendar.hour_of(wall);
+            (hour.date, hour.hour)
+        });
         let open = self.measured_days(&question);
         let lookup = self.lookup.clone();
         let job = with_lookup(lookup.as_ref(), |lookup| {

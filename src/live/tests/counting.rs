@@ -53,6 +53,41 @@ fn a_period_is_told_beside_the_one_before_and_what_is_usual() {
 }
 
 #[test]
+fn a_day_that_is_not_over_is_compared_with_the_same_hours() {
+    let mut router = Router::boot(START, "UTC");
+    // 10 attempts an hour all day, then 20 an hour until the middle of the sixth hour.
+    for _ in 0..24 {
+        (0..10).for_each(|host| router.packet(host, 23));
+        router.pass(HOUR);
+    }
+    for _ in 0..5 {
+        (0..20).for_each(|host| router.packet(host, 23));
+        router.pass(HOUR);
+    }
+    router.pass(HOUR / 2);
+    (0..500).for_each(|host| router.packet(host, 23));
+    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
+    assert_eq!((summary.attempts, summary.change, summary.change_until_hour), (600, Some(2.0), Some(5)));
+    let date = |day| crate::calendar::Date::from_ymd(2026, 6, day);
+    // From flash, and a day that is over.
+    let mut router = {
+        router.commit();
+        router.crash()
+    };
+    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
+    assert_eq!((summary.change, summary.change_until_hour), (Some(2.0), Some(5)));
+    router.pass(DAY);
+    let over = Question { from: date(11), to: date(11), ..Question::new(Topic::Summary) };
+    let Answer::Summary(summary) = router.ask_about(&over) else { panic!() };
+    assert_eq!((summary.change, summary.change_until_hour), (Some(2.5), None));
+    // In the first hour nothing can be compared.
+    router.pass(DAY - 5 * HOUR);
+    router.packet(1, 23);
+    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
+    assert_eq!((summary.attempts, summary.change, summary.change_until_hour), (1, None, None));
+}
+
+#[test]
 fn services_are_told_day_by_day() {
     let mut router = Router::boot(START, "UTC");
     for day in 0..3 {
