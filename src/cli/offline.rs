@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::calendar::{Calendar, Date, Month};
 use crate::cli::arguments::{DEFAULT_COUNTRIES, Input};
@@ -70,19 +70,70 @@ pub struct Opened {
     pub calendar: Calendar,
     pub lookup: SharedLookup,
     open: Vec<Day>,
+    /// Of the files as they were when the open days were read; `None` where it could not be told.
+    generation: Option<u64>,
     /// The daemon that writes to the store holds newer events in memory.
     behind: bool,
 }
 
+/// Commits that may come while a question is answered, before it is answered as it is.
+const MOST_TRIES: u32 = 5;
+/// A commit is published and its files are moved within this time, usually.
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
+
 impl Opened {
     fn new(mut store: Store, calendar: Calendar, lookup: SharedLookup) -> Result<Opened> {
+        let generation = store.directory().generation().ok();
         let open = open_days(&mut store)?;
-        Ok(Opened { store, calendar, lookup, open, behind: false })
+        Ok(Opened { store, calendar, lookup, open, generation, behind: false })
+    }
+
+    /// The files are still those of which the open days were read: what a commit moves from an open day into a month is in
+    /// one of them, and in one only.
+    fn is_consistent(&self) -> bool {
+        self.generation.is_some() && self.store.directory().generation().ok() == self.generation
+    }
+
+    fn read_again(&mut self) -> Result<()> {
+        self.generation = self.store.directory().generation().ok();
+        self.store.look()?;
+        self.open = open_days(&mut self.store)?;
+        Ok(())
+    }
+
+    /// Calls `ask` until no commit came meanwhile, but a few times at most. The sentence says why that was in vain.
+    fn consistently<T>(&mut self, mut ask: impl FnMut(&mut Opened) -> T) -> (T, Option<String>) {
+        for _ in 1..MOST_TRIES {
+            let answer = ask(self);
+            if self.is_consistent() {
+                return (answer, None);
+            }
+            std::thread::sleep(BETWEEN_TRIES);
+            if let Err(failure) = self.read_again() {
+                return (answer, Some(failure.to_string()));
+            }
+        }
+        let answer = ask(self);
+        (answer, self.changed())
     }
 
     /// Answers a question.
     pub fn answer(&mut self, question: &Question) -> std::result::Result<Answer, AnswerError> {
-        let Opened { store, calendar, lookup, open, behind } = self;
+        let mut question = question.clone();
+        question.running = Some(now()).filter(|now| *now >= BUILT).map(|now| {
+            let hour = self.calendar.hour_of(now);
+            (hour.date, hour.hour)
+        });
+        let (answer, changed) = self.consistently(|opened| opened.answer_once(&question));
+        let mut answer = answer?;
+        if let Some(changed) = changed {
+            answer.completeness_mut().add_reason(changed);
+        }
+        Ok(answer)
+    }
+
+    fn answer_once(&mut self, question: &Question) -> std::result::Result<Answer, AnswerError> {
+        let Opened { store, calendar, lookup, open, behind, .. } = self;
         let about_countries = question.topic == Topic::Countries || question.country.is_some();
         let mut answer = with_lookup(Some(lookup), |mut lookup| {
             for day in open.iter_mut().filter(|_| about_countries) {
@@ -105,10 +156,17 @@ impl Opened {
         Ok(answer)
     }
 
-    /// Every month, and the open days as closed ones.
+    /// Every month, and the open days as closed ones. Whoever has read them asks [`Opened::changed`].
     pub fn days(&mut self) -> (&mut dyn History, Vec<DaySummary>) {
         let days = joined(self.open.iter().map(Day::to_closed));
         (&mut self.store, days)
+    }
+
+    /// Why what was read since the opening, or since the last try, may be wrong.
+    pub fn changed(&self) -> Option<String> {
+        let sentence =
+            "the store changed while it was read: some packets may be missing or counted twice; ask again";
+        (!self.is_consistent()).then(|| sentence.to_string())
     }
 }
 
@@ -501,3 +559,6 @@ fn tell(reports: &[FileReport], counts: &InputCounts) -> (Vec<String>, Vec<Strin
     }
     (failures, notes)
 }
+
+#[cfg(test)]
+mod tests;

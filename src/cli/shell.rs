@@ -221,7 +221,8 @@ pub fn export_store(
         }
     }
     drop(rows);
-    Ok(Outcome { failures: Vec::new(), notes: opened.store.damage().cloned().collect() })
+    let failures = opened.changed().into_iter().collect();
+    Ok(Outcome { failures, notes: opened.store.damage().cloned().collect() })
 }
 
 fn export_month(history: &mut dyn History, month: crate::calendar::Month) -> Vec<ExportRow> {
