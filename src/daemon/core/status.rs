@@ -168,7 +168,8 @@ impl Core {
 
     /// What `fwstat check` would find, as far as the daemon can tell without waiting.
     fn findings(&self, store: &StoreStatus) -> Vec<FindingRow> {
-        let (_, mut findings) = check::standing(&self.config_path, &self.run);
+        let (_, mut findings) = check::standing(&self.config_path);
+        check::time(&self.run, Some(self.engine.clock_is_set()), &mut findings);
         check::store(&self.config, store, &mut findings);
         if self.config.input.nflog {
             match self.nflog.state.as_str() {
