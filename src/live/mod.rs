@@ -112,6 +112,8 @@ pub struct Engine {
     /// Events from before the wall clock was set, with milliseconds since boot.
     waiting: Deferred,
     health: [Health; 2],
+    /// Lines of the log of this day that were taken for copies of packets that were forgotten already.
+    assumed_today: u64,
     /// Why today is not complete beside what was lost, a sentence each: what the firewall refuses unseen.
     pub not_seen: Vec<String>,
     /// Something came since the last copy.
@@ -142,6 +144,7 @@ impl Engine {
             committing: false,
             waiting: Deferred::default(),
             health: [Health::default(); 2],
+            assumed_today: 0,
             not_seen: Vec::new(),
             changed: false,
             received: Vec::new(),
@@ -335,10 +338,17 @@ impl Engine {
         // repeats.
         let assumed = sighting == Sighting::Unknown && self.is_told_by_nflog(event);
         if assumed || sighting == Sighting::Copy {
+            let assumed = if assumed { count } else { 0 };
+            self.assumed_today = self.assumed_today.saturating_add(assumed);
             let health = &mut self.health[input as usize];
-            health.assumed = health.assumed.saturating_add(if assumed { count } else { 0 });
+            health.assumed = health.assumed.saturating_add(assumed);
             health.duplicates = health.duplicates.saturating_add(count);
             return;
+        }
+        if sighting == Sighting::Unknown {
+            event.path = self.paths.of_sightings(path);
+            self.duplicates.record(event, uptime);
+            event.path = path;
         }
         let health = &mut self.health[input as usize];
         let sum = if event.class == Class::Attempt { &mut health.attempts } else { &mut health.others };
@@ -431,6 +441,7 @@ impl Engine {
         }
         self.since.restart(date);
         self.since_known = true;
+        self.assumed_today = 0;
         self.changed = true;
     }
 

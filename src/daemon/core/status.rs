@@ -7,6 +7,7 @@ use crate::calendar::Date;
 use crate::cli::check;
 use crate::daemon::counters::{NotSeen, Tally};
 use crate::daemon::ruleset::Place;
+use crate::live::open_day::taken_for_copies;
 use crate::live::{Input, Now};
 use crate::paths::Path;
 use crate::query::answer::{
@@ -156,9 +157,7 @@ impl Core {
         warnings.extend(self.country_status(now).trouble);
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
-            warnings.push(format!(
-                "{assumed} lines of the log were taken for copies of NFLOG's packets: too many came at once to compare"
-            ));
+            warnings.push(taken_for_copies(assumed));
         }
         if !self.engine.clock_is_set() {
             warnings.push("the clock is not set: packets are counted and get their day once it is".into());
