@@ -429,8 +429,8 @@ struct Adding<'a> {
 }
 
 impl Adding<'_> {
-    /// The first and the last day stay open, so that more of them can be added exactly, and the newest day that is open
-    /// already; all others are closed. Gives the months that are too old.
+    /// The first and the last day stay open, so that more of them can be added exactly, and today, and the newest day that
+    /// is open already; all others are closed. Gives the months that are too old.
     fn add(mut self, meta: &Meta) -> Result<Vec<(Month, u64)>> {
         let pieces = self.store.pieces()?;
         // A daemon may have more of its days in its copy, and knows which pieces of imports it has taken: pieces are
@@ -444,9 +444,12 @@ impl Adding<'_> {
         // A day that is older than all that is kept is left out now, while somebody reads what is said.
         let months: Vec<Month> = new.iter().map(|date| date.month()).collect();
         let first = new.first().filter(|date| self.store.keeps(date.month(), &months)).copied();
-        let stays_open =
-            |date: Date| first == Some(date) || new.last() == Some(&date) || newest == Some(date);
         let mut calendar = self.calendar.clone();
+        // Of a log that is ahead, today is not the last day.
+        let today = Some(now()).filter(|now| *now >= BUILT).map(|now| calendar.hour_of(now).date);
+        let stays_open = |date: Date| {
+            first == Some(date) || new.last() == Some(&date) || newest == Some(date) || today == Some(date)
+        };
         let mut unplaced: Vec<DaySummary> = Vec::new();
         for (moment, counts) in &self.unplaced {
             let hour = calendar.hour_of((moment / 1000).cast_signed());

@@ -131,19 +131,19 @@ impl Core {
         let mut engine = Engine::new(calendar.clone(), places.salt(), config.evidence as usize);
         let countries = Rc::new(RefCell::new(Database::new(Path::new(&config.country_database))));
         engine.lookup = Some(countries.clone());
-        let mut mark = None;
-        if let Some((saved, on_flash)) = saved {
-            let here = places.is_this_boot(&saved.state);
-            engine.resume_clock(saved.state.believed.filter(|_| here));
-            mark = saved.state.mark.filter(|_| here).map(|(id, time_ms)| Mark { id, time_ms });
-            engine.restore(saved, on_flash);
-        }
+        let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| places.is_this_boot(state));
+        engine.resume_clock(here.and_then(|state| state.believed));
+        let mark = here.and_then(|state| state.mark).map(|(id, time_ms)| Mark { id, time_ms });
         let machine = now;
         if is_told(&run.join(CLOCK_SET)).is_some() || clock::is_synchronized() {
             engine.look(machine);
             engine.clock_told(machine);
         }
         let now = engine.look(machine);
+        // Which day goes on depends on the clock.
+        if let Some((saved, on_flash)) = saved {
+            engine.restore(saved, on_flash);
+        }
         engine.tick(now);
         let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
         let guarding = Guarding::start(now, &config, &mut engine, &mut places, (directory, run));

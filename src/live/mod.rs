@@ -157,7 +157,8 @@ impl Engine {
         self.clock = WallClock::resume(offset);
     }
 
-    /// Takes what an earlier run left. `on_flash`: flash has all of it that belongs to the day `state.date`.
+    /// Takes what an earlier run left; the clocks should have been looked at before. `on_flash`: flash has all of it that
+    /// belongs to the day `state.date`.
     pub fn restore(&mut self, saved: Saved, on_flash: bool) {
         self.changed |= !saved.deferred.is_empty();
         self.waiting.add_all(&saved.deferred);
@@ -166,23 +167,26 @@ impl Engine {
         dates.dedup();
         let is_closed = |day: &StoredDay| day.summary.classes.iter().any(|class| class.sample.is_some());
         saved.days.iter().filter(|day| is_closed(day)).for_each(|day| self.close(day.summary.clone()));
+        let open = saved
+            .state
+            .date
+            .map(|date| self.day_to_open(date, saved.days.iter().filter(|day| !is_closed(day))));
         for date in dates {
             let parts = || saved.days.iter().filter(|part| part.summary.date == date && !is_closed(part));
             if parts().next().is_none() {
                 continue;
             }
-            let is_last = saved.state.date == Some(date);
             match &mut self.open {
                 Some(open) if open.date == date => {
                     let begun = !open.is_empty();
                     parts().for_each(|part| open.add_summary(&part.summary, &part.samples));
                     self.since_known &= on_flash && !begun;
                 }
-                None if is_last => {
+                None if open == Some(date) => {
                     let mut day = Day::new(date, self.salt);
                     parts().for_each(|part| day.add_summary(&part.summary, &part.samples));
                     self.since.restart(date);
-                    self.since_known = on_flash;
+                    self.since_known = on_flash && saved.state.date == open;
                     self.open = Some(day);
                 }
                 _ => {
@@ -194,7 +198,7 @@ impl Engine {
             }
         }
         if self.open.is_none()
-            && let Some(date) = saved.state.date
+            && let Some(date) = open
         {
             self.open = Some(Day::new(date, self.salt));
             self.since.restart(date);
@@ -205,6 +209,14 @@ impl Engine {
             self.actions.push(Action::Commit);
         }
         self.changed = true;
+    }
+
+    /// The day of what an earlier run left that goes on: today's, if the clock is believed, else the newest. An import can
+    /// have added days after the one that was open.
+    fn day_to_open<'a>(&mut self, last: Date, parts: impl Iterator<Item = &'a StoredDay>) -> Date {
+        let today = self.clock.latest().map(|wall| self.calendar.hour_of(wall).date);
+        let dates = parts.map(|part| part.summary.date);
+        dates.filter(|date| today.is_none_or(|today| *date <= today)).fold(last, Date::max)
     }
 
     /// Looks at the machine's clocks and gives what is believed of them.
