@@ -1,11 +1,15 @@
 //! What needs no daemon: reading log files into a store or into memory, and asking a store.
 
+mod opened;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use opened::Opened;
 
 use crate::calendar::{Calendar, Date, Month};
 use crate::cli::arguments::{DEFAULT_COUNTRIES, Input};
@@ -18,14 +22,13 @@ use crate::input::seen::SeenMessages;
 use crate::live::clock::BUILT;
 use crate::parse::interfaces::Networks;
 use crate::paths::Paths;
+use crate::query::Answer;
 use crate::query::advice;
 use crate::query::answer::{AdviceRow, InputCounts, ServiceRow};
-use crate::query::history::History;
-use crate::query::open::{WithOpenDays, focused, joined};
-use crate::query::question::{Question, Topic};
-use crate::query::{self, Answer, AnswerError};
+use crate::query::open::joined;
+use crate::query::question::Question;
 use crate::stats::collect::{self, CollectError, Collector, DayStorage, Order};
-use crate::stats::countries::{SharedLookup, with_lookup};
+use crate::stats::countries::SharedLookup;
 use crate::stats::day::Day;
 use crate::stats::deferred::Deferred;
 use crate::stats::sum::sum_of_day;
@@ -63,112 +66,6 @@ const REPORT_SALT: u64 = 0;
 const DAY: i64 = 86_400;
 /// With this many pieces of an open day an import makes them one.
 const MOST_PIECES: usize = 16;
-
-/// A store with its open days.
-pub struct Opened {
-    pub store: Store,
-    pub calendar: Calendar,
-    pub lookup: SharedLookup,
-    open: Vec<Day>,
-    /// Of the files as they were when the open days were read; `None` where it could not be told.
-    generation: Option<u64>,
-    /// The daemon that writes to the store holds newer events in memory.
-    behind: bool,
-}
-
-/// Commits that may come while a question is answered, before it is answered as it is.
-const MOST_TRIES: u32 = 5;
-/// A commit is published and its files are moved within this time, usually.
-const BETWEEN_TRIES: Duration = Duration::from_millis(50);
-
-impl Opened {
-    fn new(mut store: Store, calendar: Calendar, lookup: SharedLookup) -> Result<Opened> {
-        let generation = store.directory().generation().ok();
-        let open = open_days(&mut store)?;
-        Ok(Opened { store, calendar, lookup, open, generation, behind: false })
-    }
-
-    /// The files are still those of which the open days were read: what a commit moves from an open day into a month is in
-    /// one of them, and in one only.
-    fn is_consistent(&self) -> bool {
-        self.generation.is_some() && self.store.directory().generation().ok() == self.generation
-    }
-
-    fn read_again(&mut self) -> Result<()> {
-        self.generation = self.store.directory().generation().ok();
-        self.store.look()?;
-        self.open = open_days(&mut self.store)?;
-        Ok(())
-    }
-
-    /// Calls `ask` until no commit came meanwhile, but a few times at most. The sentence says why that was in vain.
-    fn consistently<T>(&mut self, mut ask: impl FnMut(&mut Opened) -> T) -> (T, Option<String>) {
-        for _ in 1..MOST_TRIES {
-            let answer = ask(self);
-            if self.is_consistent() {
-                return (answer, None);
-            }
-            std::thread::sleep(BETWEEN_TRIES);
-            if let Err(failure) = self.read_again() {
-                return (answer, Some(failure.to_string()));
-            }
-        }
-        let answer = ask(self);
-        (answer, self.changed())
-    }
-
-    /// Answers a question.
-    pub fn answer(&mut self, question: &Question) -> std::result::Result<Answer, AnswerError> {
-        let mut question = question.clone();
-        question.running = Some(now()).filter(|now| *now >= BUILT).map(|now| {
-            let hour = self.calendar.hour_of(now);
-            (hour.date, hour.hour)
-        });
-        let (answer, changed) = self.consistently(|opened| opened.answer_once(&question));
-        let mut answer = answer?;
-        if let Some(changed) = changed {
-            answer.completeness_mut().add_reason(changed);
-        }
-        Ok(answer)
-    }
-
-    fn answer_once(&mut self, question: &Question) -> std::result::Result<Answer, AnswerError> {
-        let Opened { store, calendar, lookup, open, behind, .. } = self;
-        let about_countries = question.topic == Topic::Countries || question.country.is_some();
-        let mut answer = with_lookup(Some(lookup), |mut lookup| {
-            for day in open.iter_mut().filter(|_| about_countries) {
-                day.measure_countries(lookup.as_deref_mut().map(|lookup| lookup as _));
-            }
-            let days = joined(open.iter().map(|day| focused(question, day)));
-            let mut history = WithOpenDays { stored: store, open: &days };
-            query::answer(question, &mut history, calendar, lookup)
-        })?;
-        let newest = open.iter().map(|day| day.date).max();
-        if *behind && question.to.is_none_or(|to| newest.is_none_or(|newest| to >= newest)) {
-            answer.completeness_mut().add_reason(
-                "a daemon writes to this store and has newer events in memory: ask it without --db".into(),
-            );
-        }
-        for sentence in self.store.damage_of_pieces() {
-            answer.completeness_mut().add_reason(sentence.clone());
-        }
-        add_advice(question, &mut answer);
-        Ok(answer)
-    }
-
-    /// Every month, and the open days as closed ones. Whoever has read them asks [`Opened::changed`].
-    pub fn days(&mut self) -> (&mut dyn History, Vec<DaySummary>) {
-        let days = joined(self.open.iter().map(Day::to_closed));
-        (&mut self.store, days)
-    }
-
-    /// Why what was read since the opening, or since the last try, may be wrong.
-    pub fn changed(&self) -> Option<String> {
-        let sentence =
-            "the store changed while it was read: some packets may be missing or counted twice; ask again";
-        (!self.is_consistent()).then(|| sentence.to_string())
-    }
-}
 
 /// What came of reading log files.
 pub struct Reading {
@@ -220,22 +117,6 @@ pub fn add_advice(question: &Question, answer: &mut Answer) {
 pub fn advice_about(rows: &[ServiceRow]) -> Vec<AdviceRow> {
     let text = read_text(Path::new(advice::INSTALLED), advice::MOST_BYTES);
     text.map_or(Vec::new(), |text| advice::of_rows(&text, rows))
-}
-
-/// The open days of a store, each the sum of its pieces.
-fn open_days(store: &mut Store) -> Result<Vec<Day>> {
-    let mut days: Vec<Day> = Vec::new();
-    for (name, date, _) in store.pieces()? {
-        let Some(saved) = store.piece(&name)? else { continue };
-        if days.last().is_none_or(|day| day.date != date) {
-            days.push(Day::new(date, store.salt()));
-        }
-        let Some(day) = days.last_mut() else { continue };
-        for part in saved.days.iter().filter(|part| part.summary.date == date) {
-            day.add_summary(&part.summary, &part.samples);
-        }
-    }
-    Ok(days)
 }
 
 /// Opens a store directory to ask it.
@@ -562,6 +443,3 @@ fn tell(reports: &[FileReport], counts: &InputCounts) -> (Vec<String>, Vec<Strin
     }
     (failures, notes)
 }
-
-#[cfg(test)]
-mod tests;

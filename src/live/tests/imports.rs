@@ -174,18 +174,23 @@ fn a_log_that_spans_now_joins_the_daemons_day() {
     assert_eq!(daemon.total(), 48);
 }
 
-/// What somebody sees of today: of each source its attempts and services, the hours, the different sources.
-fn today_in_full(router: &mut Router) -> (Vec<(String, u64, Option<u64>)>, Vec<u64>, Option<u64>) {
+/// What somebody sees of today: the hours, the different sources, and of each source its attempts and services.
+#[derive(PartialEq)]
+struct Today {
+    hours: Vec<u64>,
+    unique: Option<u64>,
+    sources: Vec<(String, u64, Option<u64>)>,
+}
+
+fn today_in_full(router: &mut Router) -> Today {
     let Answer::Sources(sources) = router.ask(Topic::Sources) else { panic!() };
-    let rows = sources
-        .sources
-        .iter()
-        .map(|row| (row.address.to_string(), row.attempts, row.services.map(u64::from)));
+    let rows = sources.sources.iter().map(|row| (row.address.to_string(), row.attempts, row.services));
     let mut rows: Vec<_> = rows.collect();
     rows.sort();
     let Answer::Hours(hours) = router.ask(Topic::Hours) else { panic!() };
     let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
-    (rows, hours.hours.iter().map(|row| row.attempts).collect(), summary.unique_sources)
+    let hours = hours.hours.iter().map(|row| row.attempts).collect();
+    Today { hours, unique: summary.unique_sources, sources: rows }
 }
 
 /// The newest day that the daemon left is yesterday's: the import's day must not be closed for it.
@@ -198,7 +203,7 @@ fn an_import_of_today_is_whole_beside_an_open_day_of_yesterday() {
     import(&disks, "today.log", &lines);
     let mut expected = router(disks);
     let expected = today_in_full(&mut expected);
-    assert_eq!(expected.0.len(), 250);
+    assert_eq!(expected.sources.len(), 250);
     for (killed, cut) in [(false, false), (true, false), (false, true)] {
         let machine = Now { boot_ms: 10_000, wall: today - 3600 };
         let mut daemon = Router::start(machine, "UTC", filled(2), 0, true, Config::default());
