@@ -18,7 +18,7 @@ use super::*;
 use crate::cli::{arguments, offline};
 use crate::config::Config;
 use crate::daemon::store::Places;
-use crate::event::{Address, PathId, Verdict, protocol};
+use crate::event::{Address, Class, Origin, PathId, Verdict, protocol};
 use crate::query::Answer;
 use crate::query::question::{Question, Topic};
 use crate::store::directory::{Directory, Disk};

@@ -153,7 +153,7 @@ impl Core {
         }
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
         warnings.extend(self.guarding.warnings(now, &self.config, &self.engine));
-        warnings.extend(self.refusals.iter().map(|(what, status)| super::refused(what, *status)));
+        warnings.extend(self.refusals.iter().map(|(what, status)| super::inputs::refused(what, *status)));
         warnings.extend(self.country_status(now).trouble);
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
