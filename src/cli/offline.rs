@@ -119,7 +119,7 @@ pub fn advice_about(rows: &[ServiceRow]) -> Vec<AdviceRow> {
     text.map_or(Vec::new(), |text| advice::of_rows(&text, rows))
 }
 
-/// Opens a store directory to ask it.
+/// Opens a store directory to ask it; with what is wrong with the country database.
 pub fn open_store(
     directory: &Path,
     timezone: Option<&str>,
@@ -139,11 +139,7 @@ pub fn open_store(
     let (lookup, trouble) = country_database(countries)?;
     let mut opened = Opened::new(store, calendar, lookup)?;
     opened.behind = behind;
-    let aside = opened.store.set_aside();
-    let aside = (!aside.is_empty())
-        .then(|| format!("set aside in {}, and in no answer: {}", directory.display(), aside.join(", ")));
-    let troubles: Vec<String> = trouble.into_iter().chain(aside).collect();
-    Ok((opened, (!troubles.is_empty()).then(|| troubles.join("; "))))
+    Ok((opened, trouble))
 }
 
 /// Tomorrow, if this machine's clock can be believed: later months are in no answer.

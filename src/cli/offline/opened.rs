@@ -106,6 +106,14 @@ impl Opened {
         Ok(answer)
     }
 
+    /// What is worth knowing beside every answer, a sentence each: damaged files, and files that are in no answer.
+    pub fn notes(&self) -> Vec<String> {
+        let aside: Vec<String> =
+            self.store.set_aside().iter().map(|name| self.store.directory().describe(name)).collect();
+        let aside = (!aside.is_empty()).then(|| format!("set aside, and in no answer: {}", aside.join(", ")));
+        self.store.damage().cloned().chain(aside).collect()
+    }
+
     /// Every month, and the open days as closed ones. Whoever has read them asks [`Opened::changed`].
     pub fn days(&mut self) -> (&mut dyn History, Vec<DaySummary>) {
         let days = joined(self.open.iter().map(Day::to_closed));
