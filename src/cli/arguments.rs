@@ -279,6 +279,7 @@ impl Raw<'_> {
             to: self.get(&options::TO, values::date)?,
             class: self.get(&options::CLASS, values::class)?.unwrap_or(default.class),
             every_class: default.every_class,
+            running: default.running,
             protocol: self.get(&options::PROTOCOL, values::protocol)?,
             port: self.get(&options::PORT, values::port)?,
             source,

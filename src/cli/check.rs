@@ -27,6 +27,9 @@ use crate::sys::clock;
 use crate::ubus::blob;
 use crate::ubus::call::{CallError, call};
 
+const CLOCK_NOT_SET: &str =
+    "the clock is not set: packets wait for their day; check the NTP servers in system.ntp";
+
 /// Room that a year of statistics takes at most, and some.
 const ROOM: u64 = 2 << 20;
 
@@ -80,10 +83,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const SUMMARY_PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn run(places: &Places, out: &mut dyn Write) -> Result<Outcome, ShellError> {
-    let (config, standing) = standing(&places.config, &places.run);
+    let (config, standing) = standing(&places.config);
     let mut findings = Findings::default();
     let status = daemon(&config, places, &mut findings);
     findings.0.extend(standing.0);
+    time(&places.run, status.as_ref().map(|status| status.clock.set), &mut findings);
     match &status {
         Some(status) => store(&config, &status.store, &mut findings),
         None => flash(&config, &mut findings),
@@ -132,13 +136,12 @@ fn daemon(config: &Config, places: &Places, findings: &mut Findings) -> Option<S
 }
 
 /// What can be found without asking anybody who could be slow: the daemon tells it too.
-pub fn standing(config_path: &Path, run: &Path) -> (Config, Findings) {
+pub fn standing(config_path: &Path) -> (Config, Findings) {
     let mut findings = Findings::default();
     let config = configuration(config_path, &mut findings);
     rules::zones(&config, &firewall(config_path), &mut findings);
     rules::log_backend(&config, &mut findings);
     guarded::options(&config, &mut findings);
-    time(run, clock::wall(), &mut findings);
     (config, findings)
 }
 
@@ -194,15 +197,23 @@ fn countries(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn time(run: &Path, wall: Duration, findings: &mut Findings) {
+/// `believed`: whether the running daemon believes the clock; `None` where it cannot be asked. It waits for NTP's word, or for
+/// a day without a step, however plausible the clock is.
+pub fn time(run: &Path, believed: Option<bool>, findings: &mut Findings) {
+    time_at(run, clock::wall(), believed, findings);
+}
+
+fn time_at(run: &Path, wall: Duration, believed: Option<bool>, findings: &mut Findings) {
+    if believed == Some(false) {
+        return findings.wrong(CLOCK_NOT_SET);
+    }
     // The init script gives the daemon a directory of its own below the service's.
     if [run.join(CLOCK_SET), run.join("state").join(CLOCK_SET)].iter().any(|path| path.exists()) {
         findings.fine("the clock was set by NTP");
     } else if wall.as_secs().cast_signed() >= BUILT {
         findings.fine("the clock is plausible");
     } else {
-        findings
-            .wrong("the clock is not set: packets wait for their day; check the NTP servers in system.ntp");
+        findings.wrong(CLOCK_NOT_SET);
     }
 }
 
@@ -312,10 +323,14 @@ mod tests {
         let mut findings = Findings::default();
         let run = std::env::temp_dir().join(format!("fwstat-check-{}", std::process::id()));
         fs::create_dir_all(&run).unwrap();
-        time(&run, Duration::from_secs(500), &mut findings);
-        time(&run, Duration::from_secs(BUILT as u64), &mut findings);
+        let plausible = Duration::from_secs(BUILT as u64);
+        time_at(&run, Duration::from_secs(500), None, &mut findings);
+        time_at(&run, plausible, None, &mut findings);
+        // The daemon's word counts.
+        time_at(&run, plausible, Some(true), &mut findings);
+        time_at(&run, plausible, Some(false), &mut findings);
         fs::write(run.join(CLOCK_SET), "").unwrap();
-        time(&run, Duration::from_secs(500), &mut findings);
+        time_at(&run, Duration::from_secs(500), None, &mut findings);
         let config = Config { database: "/tmp/db".into(), ..Config::default() };
         room(&config, Path::new("/tmp"), ROOM - 1, &mut findings);
         room(&config, Path::new("/tmp"), ROOM, &mut findings);
@@ -323,6 +338,8 @@ mod tests {
         let expected = "\
 WRONG  the clock is not set: packets wait for their day; check the NTP servers in system.ntp
 ok     the clock is plausible
+ok     the clock is plausible
+WRONG  the clock is not set: packets wait for their day; check the NTP servers in system.ntp
 ok     the clock was set by NTP
 WRONG  /tmp has 2097151 bytes left, 2097152 are needed: make room or choose another database
 ok     /tmp/db has room; written every 1h

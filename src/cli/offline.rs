@@ -1,11 +1,15 @@
 //! What needs no daemon: reading log files into a store or into memory, and asking a store.
 
+mod opened;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use opened::Opened;
 
 use crate::calendar::{Calendar, Date, Month};
 use crate::cli::arguments::{DEFAULT_COUNTRIES, Input};
@@ -18,14 +22,13 @@ use crate::input::seen::SeenMessages;
 use crate::live::clock::BUILT;
 use crate::parse::interfaces::Networks;
 use crate::paths::Paths;
+use crate::query::Answer;
 use crate::query::advice;
 use crate::query::answer::{AdviceRow, InputCounts, ServiceRow};
-use crate::query::history::History;
-use crate::query::open::{WithOpenDays, focused, joined};
-use crate::query::question::{Question, Topic};
-use crate::query::{self, Answer, AnswerError};
+use crate::query::open::joined;
+use crate::query::question::Question;
 use crate::stats::collect::{self, CollectError, Collector, DayStorage, Order};
-use crate::stats::countries::{SharedLookup, with_lookup};
+use crate::stats::countries::SharedLookup;
 use crate::stats::day::Day;
 use crate::stats::deferred::Deferred;
 use crate::stats::sum::sum_of_day;
@@ -63,54 +66,6 @@ const REPORT_SALT: u64 = 0;
 const DAY: i64 = 86_400;
 /// With this many pieces of an open day an import makes them one.
 const MOST_PIECES: usize = 16;
-
-/// A store with its open days.
-pub struct Opened {
-    pub store: Store,
-    pub calendar: Calendar,
-    pub lookup: SharedLookup,
-    open: Vec<Day>,
-    /// The daemon that writes to the store holds newer events in memory.
-    behind: bool,
-}
-
-impl Opened {
-    fn new(mut store: Store, calendar: Calendar, lookup: SharedLookup) -> Result<Opened> {
-        let open = open_days(&mut store)?;
-        Ok(Opened { store, calendar, lookup, open, behind: false })
-    }
-
-    /// Answers a question.
-    pub fn answer(&mut self, question: &Question) -> std::result::Result<Answer, AnswerError> {
-        let Opened { store, calendar, lookup, open, behind } = self;
-        let about_countries = question.topic == Topic::Countries || question.country.is_some();
-        let mut answer = with_lookup(Some(lookup), |mut lookup| {
-            for day in open.iter_mut().filter(|_| about_countries) {
-                day.measure_countries(lookup.as_deref_mut().map(|lookup| lookup as _));
-            }
-            let days = joined(open.iter().map(|day| focused(question, day)));
-            let mut history = WithOpenDays { stored: store, open: &days };
-            query::answer(question, &mut history, calendar, lookup)
-        })?;
-        let newest = open.iter().map(|day| day.date).max();
-        if *behind && question.to.is_none_or(|to| newest.is_none_or(|newest| to >= newest)) {
-            answer.completeness_mut().add_reason(
-                "a daemon writes to this store and has newer events in memory: ask it without --db".into(),
-            );
-        }
-        for sentence in self.store.damage_of_pieces() {
-            answer.completeness_mut().add_reason(sentence.clone());
-        }
-        add_advice(question, &mut answer);
-        Ok(answer)
-    }
-
-    /// Every month, and the open days as closed ones.
-    pub fn days(&mut self) -> (&mut dyn History, Vec<DaySummary>) {
-        let days = joined(self.open.iter().map(Day::to_closed));
-        (&mut self.store, days)
-    }
-}
 
 /// What came of reading log files.
 pub struct Reading {
@@ -164,23 +119,7 @@ pub fn advice_about(rows: &[ServiceRow]) -> Vec<AdviceRow> {
     text.map_or(Vec::new(), |text| advice::of_rows(&text, rows))
 }
 
-/// The open days of a store, each the sum of its pieces.
-fn open_days(store: &mut Store) -> Result<Vec<Day>> {
-    let mut days: Vec<Day> = Vec::new();
-    for (name, date, _) in store.pieces()? {
-        let Some(saved) = store.piece(&name)? else { continue };
-        if days.last().is_none_or(|day| day.date != date) {
-            days.push(Day::new(date, store.salt()));
-        }
-        let Some(day) = days.last_mut() else { continue };
-        for part in saved.days.iter().filter(|part| part.summary.date == date) {
-            day.add_summary(&part.summary, &part.samples);
-        }
-    }
-    Ok(days)
-}
-
-/// Opens a store directory to ask it.
+/// Opens a store directory to ask it; with what is wrong with the country database.
 pub fn open_store(
     directory: &Path,
     timezone: Option<&str>,
@@ -200,11 +139,7 @@ pub fn open_store(
     let (lookup, trouble) = country_database(countries)?;
     let mut opened = Opened::new(store, calendar, lookup)?;
     opened.behind = behind;
-    let aside = opened.store.set_aside();
-    let aside = (!aside.is_empty())
-        .then(|| format!("set aside in {}, and in no answer: {}", directory.display(), aside.join(", ")));
-    let troubles: Vec<String> = trouble.into_iter().chain(aside).collect();
-    Ok((opened, (!troubles.is_empty()).then(|| troubles.join("; "))))
+    Ok((opened, trouble))
 }
 
 /// Tomorrow, if this machine's clock can be believed: later months are in no answer.
@@ -371,8 +306,8 @@ struct Adding<'a> {
 }
 
 impl Adding<'_> {
-    /// The first and the last day stay open, so that more of them can be added exactly, and the newest day that is open
-    /// already; all others are closed. Gives the months that are too old.
+    /// The first and the last day stay open, so that more of them can be added exactly, and today, and the newest day that
+    /// is open already; all others are closed. Gives the months that are too old.
     fn add(mut self, meta: &Meta) -> Result<Vec<(Month, u64)>> {
         let pieces = self.store.pieces()?;
         // A daemon may have more of its days in its copy, and knows which pieces of imports it has taken: pieces are
@@ -386,9 +321,12 @@ impl Adding<'_> {
         // A day that is older than all that is kept is left out now, while somebody reads what is said.
         let months: Vec<Month> = new.iter().map(|date| date.month()).collect();
         let first = new.first().filter(|date| self.store.keeps(date.month(), &months)).copied();
-        let stays_open =
-            |date: Date| first == Some(date) || new.last() == Some(&date) || newest == Some(date);
         let mut calendar = self.calendar.clone();
+        // Of a log that is ahead, today is not the last day.
+        let today = Some(now()).filter(|now| *now >= BUILT).map(|now| calendar.hour_of(now).date);
+        let stays_open = |date: Date| {
+            first == Some(date) || new.last() == Some(&date) || newest == Some(date) || today == Some(date)
+        };
         let mut unplaced: Vec<DaySummary> = Vec::new();
         for (moment, counts) in &self.unplaced {
             let hour = calendar.hour_of((moment / 1000).cast_signed());

@@ -163,7 +163,7 @@ pub fn ask_store(
     } else {
         print_table(question, &answer, out)?
     }
-    let notes = opened.store.damage().cloned().chain(trouble).collect();
+    let notes = opened.notes().into_iter().chain(trouble).collect();
     Ok(Outcome { failures: Vec::new(), notes })
 }
 
@@ -197,7 +197,7 @@ pub fn month_of_store(
     let (mut opened, trouble) = offline::open_store(directory, timezone, countries)?;
     let mut ask = |question: &Question| opened.answer(question).map_err(ShellError::from);
     month_report::write(wanted, &mut ask, &offline::advice_about, out)?;
-    Ok(Outcome { failures: Vec::new(), notes: opened.store.damage().cloned().chain(trouble).collect() })
+    Ok(Outcome { failures: Vec::new(), notes: opened.notes().into_iter().chain(trouble).collect() })
 }
 
 /// Every service of every stored day, in all classes.
@@ -221,7 +221,8 @@ pub fn export_store(
         }
     }
     drop(rows);
-    Ok(Outcome { failures: Vec::new(), notes: opened.store.damage().cloned().collect() })
+    let failures = opened.changed().into_iter().collect();
+    Ok(Outcome { failures, notes: opened.notes() })
 }
 
 fn export_month(history: &mut dyn History, month: crate::calendar::Month) -> Vec<ExportRow> {

@@ -1,5 +1,7 @@
 //! Engine and store together: events in, answers out, commits in time.
 
+mod inputs;
+mod questions;
 mod status;
 
 use std::cell::RefCell;
@@ -9,8 +11,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use ubus::blobmsg::BlobMsgTable;
-
+use self::inputs::networks;
 use super::counters::{CounterPoll, Counts};
 use super::guarding::Guarding;
 use super::log::Log;
@@ -23,29 +24,22 @@ use super::zone::ZoneFiles;
 use super::{load, now};
 use crate::calendar::Date;
 use crate::config::Config;
-use crate::config::zones::Interface;
-use crate::event::Origin;
 use crate::exposure;
 use crate::geoip::Database;
 use crate::guard::Source;
-use crate::input::logd::{LogFeed, LogdCounts, Mark};
+use crate::input::logd::{LogdCounts, Mark};
 use crate::input::nflog::Counters;
 use crate::input::uncounted::UncountedLines;
-use crate::live::open_day::{LiveJob, mask, refused_by_mask};
-use crate::live::{Action, Brought, Engine, Input, Now};
+use crate::live::open_day::{LiveJob, refused_by_mask};
+use crate::live::{Action, Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, Reply};
-use crate::parse::interfaces::Networks;
-use crate::parse::line::{LineReader, Outcome};
-use crate::query::answer::Exposure;
-use crate::query::question::{MAX_LIMIT, Question, Topic};
-use crate::query::{self, Answer};
+use crate::parse::line::LineReader;
+use crate::query::Answer;
+use crate::query::question::{Question, Topic};
 use crate::record::Field;
-use crate::sys::installed::read_text;
 use crate::sys::{clock, random};
 use crate::ubus::{Status, blob};
 
-/// A longer firewall configuration is not looked at.
-const MOST_FIREWALL: u64 = 512 * 1024;
 const MINUTE_MS: u64 = 60_000;
 /// So long after the start it is usual that ubus is not connected yet.
 const STARTING_MS: u64 = 2_000;
@@ -131,19 +125,19 @@ impl Core {
         let mut engine = Engine::new(calendar.clone(), places.salt(), config.evidence as usize);
         let countries = Rc::new(RefCell::new(Database::new(Path::new(&config.country_database))));
         engine.lookup = Some(countries.clone());
-        let mut mark = None;
-        if let Some((saved, on_flash)) = saved {
-            let here = places.is_this_boot(&saved.state);
-            engine.resume_clock(saved.state.believed.filter(|_| here));
-            mark = saved.state.mark.filter(|_| here).map(|(id, time_ms)| Mark { id, time_ms });
-            engine.restore(saved, on_flash);
-        }
+        let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| places.is_this_boot(state));
+        engine.resume_clock(here.and_then(|state| state.believed));
+        let mark = here.and_then(|state| state.mark).map(|(id, time_ms)| Mark { id, time_ms });
         let machine = now;
         if is_told(&run.join(CLOCK_SET)).is_some() || clock::is_synchronized() {
             engine.look(machine);
             engine.clock_told(machine);
         }
         let now = engine.look(machine);
+        // Which day goes on depends on the clock.
+        if let Some((saved, on_flash)) = saved {
+            engine.restore(saved, on_flash);
+        }
         engine.tick(now);
         let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
         let guarding = Guarding::start(now, &config, &mut engine, &mut places, (directory, run));
@@ -333,46 +327,6 @@ impl Core {
         })
     }
 
-    /// One step of the questions that wait: a month of the store, or the beginning or the end of one.
-    fn step(&mut self, now: Now) {
-        let Some((number, mut job)) = self.job.take() else {
-            let next = self.asked.iter().position(|(_, asked)| matches!(asked, Asked::Question(_)));
-            if let Some((number, Asked::Question(question))) = next.and_then(|at| self.asked.remove(at)) {
-                let Core { places, engine, .. } = self;
-                match places.history(|stored| engine.begin_answer(&question, stored)) {
-                    Ok(job) => self.job = Some((number, job)),
-                    Err(error) => self.answered.push((number, Err(refusal(error, question.topic)))),
-                }
-            }
-            return;
-        };
-        if self.places.history(|stored| job.step(stored)) {
-            self.job = Some((number, job));
-            return;
-        }
-        let question = job.question.clone();
-        let answered = match self.engine.end_answer(now, job) {
-            Ok(answer) => Ok(self.finish_answer(now, &question, answer)),
-            Err(error) => Err(refusal(error, question.topic)),
-        };
-        self.answered.push((number, answered));
-    }
-
-    /// What the daemon alone knows, added; as it goes over the bus.
-    fn finish_answer(&mut self, now: Now, question: &Question, mut answer: Answer) -> BlobMsgTable {
-        self.guarding.add_kernel_state(&mut answer);
-        crate::cli::offline::add_advice(question, &mut answer);
-        if let Answer::Summary(summary) = &mut answer {
-            self.complete(now, summary);
-            summary.exposure = self.exposure(now, question.limit);
-            summary.guard = Some(self.guarding.status(now, &self.config, &self.engine));
-        }
-        if self.config.mask_sources {
-            mask(&mut answer);
-        }
-        blob::table(&answer)
-    }
-
     fn later(&mut self, asked: Asked) -> Reply {
         self.next += 1;
         self.asked.push_back((self.next, asked));
@@ -384,35 +338,6 @@ impl Core {
         let Core { guarding, config, engine, places, .. } = self;
         for sentence in guarding.turn(now, config, can_log, engine, places) {
             self.log.say(now.boot_ms, &sentence);
-        }
-    }
-
-    fn set_zone(&mut self, now: Now, (calendar, wrong): (crate::calendar::Calendar, Option<String>)) {
-        self.log.inform(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
-        if let Some(wrong) = wrong {
-            self.log.say(now.boot_ms, &wrong);
-            self.problems.push(wrong);
-        }
-        self.engine.set_calendar(calendar.clone());
-        self.lines = LineReader::new(&networks(&self.outside), calendar);
-    }
-
-    /// What netifd says of the networks now.
-    pub fn note_networks(&mut self, now: Now, told: Vec<Interface>) {
-        self.outside.note(told);
-        self.look_outside(now);
-    }
-
-    fn look_outside(&mut self, now: Now) {
-        if self.outside.look(&self.config.zone) {
-            let interfaces = self.outside.interfaces.join(" ");
-            match self.outside.guessed.clone() {
-                Some(guessed) => self.log.say(now.boot_ms, &guessed),
-                None => {
-                    self.log.inform(now.boot_ms, &format!("these interfaces lead outside: {interfaces}"));
-                }
-            }
-            self.lines = LineReader::new(&networks(&self.outside), self.engine.calendar().clone());
         }
     }
 
@@ -445,29 +370,6 @@ impl Core {
     /// The events to send now.
     pub fn notices(&mut self) -> Vec<Notice> {
         self.notices.take()
-    }
-
-    /// Attacked ports that are open, of this month. The counts can be a minute old.
-    fn exposure(&mut self, now: Now, limit: u32) -> Option<Exposure> {
-        let text = read_text(&self.config_path.with_file_name("firewall"), MOST_FIREWALL)?;
-        let since = self.engine.date()?.month().first_day();
-        let open = exposure::opened(&text, &self.config.zone);
-        if open.is_empty() {
-            return Some(Exposure { since, ports: Vec::new() });
-        }
-        if let Some(told) = self.exposed.told(now.boot_ms, &open, since, limit) {
-            return Some(told);
-        }
-        let question = Question { from: Some(since), limit: MAX_LIMIT, ..Question::new(Topic::Services) };
-        let Core { places, engine, .. } = self;
-        match places.history(|stored| engine.answer(now, &question, stored)) {
-            Ok(Answer::Services(answer)) => {
-                let ports = exposure::attacked(&open, &answer.services);
-                self.exposed = exposure::Lately::new(now.boot_ms, open.clone(), Exposure { since, ports });
-                self.exposed.told(now.boot_ms, &open, since, limit)
-            }
-            _ => None,
-        }
     }
 
     pub fn stop(&mut self, now: Now) {
@@ -514,109 +416,11 @@ impl Core {
         self.guarding.set(now, &self.config, &mut self.engine);
         self.commit(now);
     }
-
-    /// An entry of logd.
-    pub fn entry(&mut self, now: Now, kernel: bool, time_ms: i64, msg: &[u8]) {
-        let (seconds, paths) = (time_ms.div_euclid(1000), &mut self.engine.paths);
-        let mut outcome = if kernel {
-            self.lines.read_kernel(msg, seconds, Origin::Logd, paths)
-        } else {
-            self.lines.read_daemon(msg, seconds, Origin::Logd, paths)
-        };
-        if let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = outcome {
-            self.uncounted.add_entry(reason, kernel, 0, msg);
-        }
-        let brought = match &mut outcome {
-            Outcome::Event(event) => Brought::Event(event, Some(time_ms), Some(msg)),
-            Outcome::Malformed(_) => Brought::Malformed,
-            Outcome::Skipped(_) => Brought::Ignored,
-        };
-        self.engine.take(now, Input::Logd, brought);
-    }
-
-    pub fn note_nflog(&mut self, now: Now, state: &str, counters: Counters) {
-        if self.nflog.state != state {
-            let sentence = format!("nflog: {state}");
-            if state == RUNNING {
-                self.log.inform(now.boot_ms, &sentence);
-            } else {
-                self.log.say(now.boot_ms, &sentence);
-            }
-            self.nflog.state = state.to_string();
-        }
-        self.nflog.counts = counters;
-        self.engine.note_lost(Input::Nflog, counters.lost);
-    }
-
-    pub fn note_logd(&mut self, now: Now, feed: Option<&LogFeed>) {
-        let Some(feed) = feed else { return };
-        let state = feed.state_name();
-        if self.logd.state != state {
-            let sentence = format!("logd: {state}");
-            let starting = now.boot_ms < self.started_ms.saturating_add(STARTING_MS);
-            if starting || matches!(state, RUNNING | "connecting" | "reading") {
-                self.log.inform(now.boot_ms, &sentence);
-            } else {
-                self.log.say(now.boot_ms, &sentence);
-            }
-            self.logd.state = state.to_string();
-        }
-        self.logd.counts = feed.state.counts;
-        self.mark = feed.state.mark();
-        self.engine.note_lost(Input::Logd, feed.state.counts.lost);
-    }
-
-    pub fn note_refusals(&mut self, now: Now, refusals: &BTreeMap<String, Status>) {
-        if self.refusals == *refusals {
-            return;
-        }
-        for (what, status) in refusals {
-            if self.refusals.get(what) != Some(status) {
-                self.log.say(now.boot_ms, &refused(what, *status));
-            }
-        }
-        self.refusals.clone_from(refusals);
-    }
-
-    pub fn note_bus(&mut self, down: Option<&str>, refused: Option<Status>) {
-        let state = match (down, refused) {
-            (Some(because), _) => Some(format!("ubus: {because}")),
-            (None, Some(status)) => Some(format!("ubus: the broker refuses the object fwstat: {status}")),
-            (None, None) => None,
-        };
-        if self.bus != state {
-            self.bus = state;
-        }
-    }
-
-    /// Takes what nft says of the ruleset.
-    pub fn read_counters(&mut self) {
-        self.counters.read();
-        let Some(ruleset) = self.counters.news.take() else { return };
-        let Config { zone, input, .. } = &self.config;
-        let unseen = self.counts.add(&ruleset, zone, input.logd, self.engine.date());
-        self.engine.note_unseen(unseen);
-        self.engine.not_seen = self.counts.reasons();
-    }
 }
 
 /// When NTP's hotplug script was here last.
 fn is_told(path: &Path) -> Option<SystemTime> {
     path.metadata().ok()?.modified().ok()
-}
-
-/// What is said of a refused request.
-fn refused(what: &str, status: Status) -> String {
-    format!("ubus refuses {what}: {status}")
-}
-
-fn refusal(error: query::AnswerError, topic: Topic) -> AnswerError {
-    match (error, topic) {
-        (query::AnswerError::Invalid(text), _) => AnswerError::InvalidArgument(text),
-        (query::AnswerError::NotFound(text), Topic::Countries) => AnswerError::NoData(text),
-        (query::AnswerError::NotFound(text), _) => AnswerError::NotFound(text),
-        (query::AnswerError::NeedsDaemon(text), _) => AnswerError::NotSupported(text),
-    }
 }
 
 impl Answers for Core {
@@ -658,9 +462,4 @@ impl Answers for Core {
     fn finished(&mut self) -> Vec<(u64, Answered)> {
         std::mem::take(&mut self.answered)
     }
-}
-
-/// What the line reader has to know of the router's interfaces and rules.
-fn networks(outside: &Outside) -> Networks {
-    Networks { wan: outside.interfaces.clone(), lan: Vec::new(), rules: outside.rules.clone() }
 }

@@ -4,24 +4,28 @@
 //! Both are a worker thread's: it prepares a commit; the loop publishes it between two questions, which takes one rename;
 //! the worker does the rest.
 
+mod commit;
+mod job;
+mod saved;
+
 use std::collections::VecDeque;
 use std::fs;
 use std::io::Write;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
+use self::commit::Purpose;
+use self::job::{Done, Job, Prepared, work};
+use self::saved::{Flash, Piece, open_copy, with_others};
 use crate::calendar::{Date, Month};
 use crate::config::Config;
-use crate::live::{Commit, Engine, Now};
+use crate::live::{Engine, Now};
 use crate::query::history::{History, MonthData, Need};
 use crate::stats::deferred::Deferred;
-use crate::stats::summary::DaySummary;
 use crate::store::directory::{Change, Directory, Disk, Open};
 use crate::store::pieces::{self, Saved, State};
-use crate::store::sections::StoredDay;
-use crate::store::{Deletion, Demanded, Keep, Meta, Store, Upkeep};
+use crate::store::{Deletion, Keep, Meta, Store, Upkeep};
 use crate::sys::worker::Worker;
 
 const COPY: &str = "today.fws";
@@ -30,8 +34,6 @@ const MOST_PIECES: usize = 48;
 /// Jobs that wait for the worker: it has one at a time.
 const QUEUE: usize = 1;
 const STACK: usize = 256 << 10;
-/// Until when a commit at the end must be done.
-const AT_END: Duration = Duration::from_secs(4);
 /// Sentences that wait to be logged.
 const MOST_SAID: usize = 20;
 
@@ -54,106 +56,6 @@ pub fn keep(config: &Config) -> Keep {
         hours: number(config.keep_hours),
         days: number(config.keep_days),
         months: number(config.keep_months),
-    }
-}
-
-/// What the worker does.
-enum Job {
-    /// Prepares a commit of days and of other changes.
-    Prepare { closed: Vec<DaySummary>, changes: Vec<Change>, keep: Keep },
-    /// Prepares what a rule demands next, as of an instant and a day.
-    Maintain { now: i64, today: Date, keep: Keep, may: Upkeep },
-    /// Moves the files of a published commit to where they belong.
-    Finish,
-}
-
-/// A commit that can be published.
-struct Prepared {
-    /// Its files, and whether they are written (or removed).
-    names: Vec<(String, bool)>,
-    bytes: u64,
-    /// What is to be logged.
-    said: Vec<String>,
-    /// Of maintenance: what may still be deleted.
-    left: Option<Upkeep>,
-}
-
-/// What it did.
-enum Done {
-    Prepared(Prepared),
-    /// No rule demands anything.
-    Nothing,
-    Failed(String),
-    Finished(Result<(), String>),
-}
-
-/// What a prepared commit is for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Purpose {
-    /// The flag: days are closed with it.
-    Statistics(bool),
-    Extra,
-    Maintenance,
-    Finish,
-}
-
-fn prepare(store: &mut Store, changes: Vec<Change>, said: Vec<String>) -> Done {
-    let prepared = match store.directory() {
-        Directory::Disk(disk) => disk.prepare(&changes),
-        Directory::Memory(_) => Ok(()),
-    };
-    if let Err(error) = prepared {
-        return Done::Failed(format!("cannot write the store: {error}"));
-    }
-    let names = changes.iter().map(|(name, bytes)| (name.clone(), bytes.is_some())).collect();
-    let bytes = changes.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(|bytes| bytes.len() as u64).sum();
-    Done::Prepared(Prepared { names, bytes, said, left: None })
-}
-
-/// One job, on the worker's own handle of the store.
-fn work(store: &mut Store, job: Job) -> Done {
-    let failed = |error: crate::store::StoreError| Done::Failed(error.to_string());
-    if let Err(error) = store.look() {
-        return failed(error);
-    }
-    match job {
-        Job::Prepare { closed, mut changes, keep } => {
-            store.set_keep(keep);
-            let dates: Vec<Date> = closed.iter().map(|day| day.date).collect();
-            let added = match store.add(&dates, closed.into_iter().map(Ok)) {
-                Ok(added) => added,
-                Err(error) => return failed(error),
-            };
-            changes.extend(added.changes);
-            let left_out = |(month, attempts): &(Month, u64)| {
-                format!("{month} is older than all months that are kept: {attempts} attempts are left out")
-            };
-            prepare(store, changes, added.left_out.iter().map(left_out).collect())
-        }
-        Job::Maintain { now, today, keep, may } => {
-            store.set_keep(keep);
-            store.set_last(Some(Date(today.0.saturating_add(1))));
-            let next = match store.settle(today) {
-                Ok(mut settled) if !settled.is_empty() => {
-                    let (changes, said) = settled.remove(0);
-                    Ok(Some(Demanded { changes, said, left: may }))
-                }
-                Ok(_) => store.maintain(now, may),
-                Err(error) => Err(error),
-            };
-            match next {
-                Ok(Some(Demanded { changes, said, left })) => match prepare(store, changes, vec![said]) {
-                    Done::Prepared(prepared) => Done::Prepared(Prepared { left: Some(left), ..prepared }),
-                    failed => failed,
-                },
-                Ok(None) => Done::Nothing,
-                Err(error) => failed(error),
-            }
-        }
-        Job::Finish => Done::Finished(match store.directory() {
-            Directory::Disk(disk) => disk.finish().map_err(|error| error.to_string()),
-            Directory::Memory(_) => Ok(()),
-        }),
     }
 }
 
@@ -207,28 +109,6 @@ pub struct Places {
     /// Bytes written to flash since the start.
     total: u64,
     bytes: u64,
-}
-
-/// What flash has of open days.
-#[derive(Default)]
-struct Flash {
-    state: State,
-    pieces: Vec<Piece>,
-}
-
-struct Piece {
-    /// Its day and number.
-    key: (Date, u32),
-    boot: String,
-    is_import: bool,
-    days: Vec<StoredDay>,
-}
-
-impl Flash {
-    fn saved(self, wanted: impl Fn(&Piece) -> bool) -> Saved {
-        let days = self.pieces.into_iter().filter(wanted).flat_map(|piece| piece.days).collect();
-        Saved { days, state: self.state, ..Saved::default() }
-    }
 }
 
 /// Bytes written to flash on a day.
@@ -501,232 +381,12 @@ impl Places {
         }
     }
 
-    /// A commit is on its way, or asked for.
-    pub fn is_busy(&self) -> bool {
-        self.flight.is_some() || self.prepared.is_some() || self.again || !self.extra.is_empty()
-    }
-
-    /// Begins to write to flash what it does not have; [`Places::turn`] goes on with it.
-    pub fn commit(&mut self, config: &Config, engine: &mut Engine, mark: Option<(u32, i64)>) {
-        self.written_today(engine.date());
-        if self.flight.is_some() || self.prepared.is_some() {
-            self.again = true;
-            return;
-        }
-        self.again = false;
-        let gone = self.store.as_ref().is_some_and(|store| match store.directory() {
-            Directory::Disk(disk) => !disk.is_there(),
-            Directory::Memory(_) => false,
-        });
-        if self.worker.is_none() || gone || self.trouble.is_some() {
-            let (salt, other) = (self.salt(), gone || self.store.is_none());
-            let found = self.reopen(config);
-            if self.worker.is_some() && (other || salt != self.salt()) {
-                engine.forget_commits();
-                engine.set_salt(self.salt());
-            }
-            if let Some((mut saved, _)) = found.filter(|_| other) {
-                saved.state.date = None;
-                engine.restore(saved, false);
-            }
-        }
-        if self.worker.is_none() {
-            return;
-        }
-        let of_today = self.pieces.iter().filter(|(_, date, _)| Some(*date) == engine.date()).count();
-        let Commit { closed, part } = engine.begin_commit(of_today >= MOST_PIECES);
-        let zone = engine.calendar().lasting_name().map(String::from);
-        if closed.is_empty() && part.is_none() && self.extra.is_empty() && !self.later_changed {
-            engine.end_commit(true);
-            return;
-        }
-        let state = self.state(engine, mark);
-        self.committing = Some(state.serial);
-        let mut changes = std::mem::take(&mut self.extra);
-        self.extra_in_flight = changes.clone();
-        let whole = part.as_ref().filter(|part| part.whole).map(|part| part.day.date);
-        let is_over = |date: &Date| closed.iter().any(|day| day.date == *date) || whole == Some(*date);
-        let Some(store) = &mut self.store else { return };
-        for (name, ..) in self.pieces.iter().filter(|(_, date, _)| is_over(date)) {
-            match store.remove_piece(name) {
-                Ok(removed) => changes.extend(removed),
-                // A piece that stays beside its closed day would be counted twice.
-                Err(error) => {
-                    return self.failed(Purpose::Statistics(false), error.to_string(), engine);
-                }
-            }
-        }
-        if let Some(part) = part {
-            let date = part.day.date;
-            let last =
-                self.pieces.iter().filter(|(_, known, _)| *known == date).map(|(.., number)| *number).max();
-            let name = pieces::name_of(date, last.map_or(0, |last| last.wrapping_add(1)));
-            changes.push((name, Some(pieces::encode_part(store.salt(), &state, &part.day, &part.samples))));
-        }
-        if zone.is_some() && self.zone != zone {
-            let meta = store.meta().map(|meta| Meta { zone: zone.clone(), ..meta });
-            match meta.and_then(|meta| store.change_meta(&meta)) {
-                Ok(changed) => changes.extend(changed),
-                Err(error) => self.trouble = Some(error.to_string()),
-            }
-            self.zone = zone;
-        }
-        self.later_in_flight = std::mem::take(&mut self.later_changed);
-        if self.later_in_flight {
-            changes.extend(store.change_later(&self.later).unwrap_or_default());
-        }
-        let purpose = Purpose::Statistics(!closed.is_empty());
-        self.submit(Job::Prepare { closed, changes, keep: keep(config) }, purpose, engine);
-    }
-
-    fn submit(&mut self, job: Job, purpose: Purpose, engine: &mut Engine) {
-        let refused = match &mut self.worker {
-            Some(worker) => worker.submit(job).is_err(),
-            None => true,
-        };
-        if refused {
-            self.failed(purpose, "the thread that writes it is gone".into(), engine);
-        } else {
-            self.flight = Some(purpose);
-        }
-    }
-
-    fn failed(&mut self, purpose: Purpose, why: String, engine: &mut Engine) {
-        if let Purpose::Statistics(_) = purpose {
-            engine.end_commit(false);
-        }
-        self.committing = None;
-        self.later_changed |= std::mem::take(&mut self.later_in_flight);
-        let waiting = std::mem::take(&mut self.extra_in_flight);
-        waiting.into_iter().for_each(|(name, bytes)| self.change(name, bytes));
-        self.trouble = Some(format!("in RAM only: {why}"));
-        (self.flight, self.worker) = (None, None);
-    }
-
     /// Events dated in the future whose time has come.
     pub fn count_due(&mut self, engine: &mut Engine, now: Now) {
         let wall_ms = now.wall.max(0).cast_unsigned().saturating_mul(1000);
         if engine.clock_is_set() && self.later.first().is_some_and(|first| first <= wall_ms) {
             engine.count_due(&mut self.later, now);
             (self.later_changed, self.due) = (true, self.due.max(wall_ms));
-        }
-    }
-
-    /// Goes on with a commit. `publish`: nobody reads the store.
-    pub fn turn(&mut self, config: &Config, engine: &mut Engine, now: Now, publish: bool) {
-        let done = self.worker.as_mut().and_then(Worker::take);
-        if let Some(done) = done {
-            self.done(done, engine);
-        } else if self.worker.as_ref().is_some_and(Worker::is_dead)
-            && let Some(purpose) = self.flight
-        {
-            self.failed(purpose, "the thread that writes it ended".into(), engine);
-        }
-        if publish && self.prepared.is_some() {
-            self.publish(engine, now);
-        }
-        if self.flight.is_some() || self.prepared.is_some() || self.worker.is_none() {
-            return;
-        }
-        if !self.extra.is_empty() {
-            let changes = std::mem::take(&mut self.extra);
-            self.extra_in_flight = changes.clone();
-            let job = Job::Prepare { closed: Vec::new(), changes, keep: keep(config) };
-            self.submit(job, Purpose::Extra, engine);
-        } else if self.wants_maintenance
-            && let Some(today) = engine.date().filter(|_| engine.clock_is_set())
-        {
-            self.wants_maintenance = false;
-            let job = Job::Maintain { now: now.wall, today, keep: keep(config), may: self.may };
-            self.submit(job, Purpose::Maintenance, engine);
-        }
-    }
-
-    /// A commit that was asked for while another was on its way can begin.
-    pub fn wants_commit(&self) -> bool {
-        self.again && self.flight.is_none() && self.prepared.is_none()
-    }
-
-    fn done(&mut self, done: Done, engine: &mut Engine) {
-        let Some(purpose) = self.flight.take() else { return };
-        match done {
-            Done::Prepared(prepared) => {
-                self.flight = Some(purpose);
-                self.may = prepared.left.unwrap_or(self.may);
-                self.prepared = Some(prepared);
-            }
-            Done::Nothing => {}
-            Done::Failed(why) => self.failed(purpose, why, engine),
-            Done::Finished(finished) => {
-                self.unfinished = finished.err().map(|why| {
-                    format!(
-                        "the last commit counts, but its files could not be moved to where they belong: {why}"
-                    )
-                });
-                if let Some(store) = &self.store {
-                    self.bytes = store.directory().size();
-                }
-            }
-        }
-    }
-
-    fn publish(&mut self, engine: &mut Engine, now: Now) {
-        let (Some(Prepared { names, bytes, said, .. }), Some(purpose)) =
-            (self.prepared.take(), self.flight.take())
-        else {
-            return;
-        };
-        let Some(store) = &mut self.store else { return };
-        let published = match store.directory() {
-            Directory::Disk(disk) => disk.publish(),
-            Directory::Memory(_) => Ok(()),
-        };
-        if let Err(error) = published {
-            return self.failed(purpose, format!("cannot write the store: {error}"), engine);
-        }
-        store.committed(&names);
-        self.pieces = store.pieces().unwrap_or_default();
-        // A later import can use the name of a piece that is gone.
-        let pieces = &self.pieces;
-        self.imports.retain(|key| pieces.iter().any(|(_, date, number)| (*date, *number) == *key));
-        if purpose == Purpose::Maintenance {
-            self.deletions = store.meta().unwrap_or_default().deletions;
-            self.wants_maintenance = true;
-        }
-        said.into_iter().for_each(|sentence| self.say(sentence));
-        self.extra_in_flight.clear();
-        if std::mem::take(&mut self.later_in_flight) && !self.later_changed {
-            // Flash knows now; what an import adds from here on is new, whatever its date.
-            self.due = 0;
-        }
-        self.total = self.total.saturating_add(bytes);
-        self.trouble = None;
-        if let Purpose::Statistics(closed) = purpose {
-            self.committing = None;
-            engine.end_commit(true);
-            self.last_commit = Some(now.wall);
-            if closed {
-                (self.wants_maintenance, self.may) = (true, Upkeep::ALL);
-            }
-        }
-        self.submit(Job::Finish, Purpose::Finish, engine);
-    }
-
-    /// Goes on until nothing is on its way, or a time is over. Whether flash has everything.
-    pub fn settle(&mut self, config: &Config, engine: &mut Engine, now: Now) -> bool {
-        let until = Instant::now() + AT_END;
-        self.wants_maintenance = false;
-        loop {
-            self.turn(config, engine, now, true);
-            if self.flight.is_none() && self.prepared.is_none() && self.extra.is_empty() {
-                return self.trouble.is_none();
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            let Some(worker) = self.worker.as_mut().filter(|_| !left.is_zero()) else { return false };
-            match worker.wait(left) {
-                Some(done) => self.done(done, engine),
-                None => return false,
-            }
         }
     }
 
@@ -811,35 +471,6 @@ impl Places {
         }
         self.wants_maintenance = true;
     }
-}
-
-/// The copy that holds more than flash, with the days that only flash has,
-/// and the imports that it does not hold.
-fn with_others(mut copy: Saved, flash: Flash) -> Saved {
-    if copy.state.committing.is_some_and(|serial| flash.state.serial >= serial) {
-        // The commit of its closed days was published before anybody could write the next copy.
-        let open = copy.state.date;
-        let is_closed = |day: &StoredDay| day.summary.classes.iter().any(|class| class.sample.is_some());
-        copy.days.retain(|day| !is_closed(day) && Some(day.summary.date) == open);
-    } else {
-        // Pieces that an import closed before the copy's commit was published: their days are in the months.
-        let (held, pieces) = (&copy.state.imports, &flash.pieces);
-        let is_gone = |key: &&(Date, u32)| pieces.iter().all(|piece| piece.key != **key);
-        let gone: Vec<Date> = held.iter().filter(is_gone).map(|(date, _)| *date).collect();
-        copy.days.retain(|day| !gone.contains(&day.summary.date));
-    }
-    let known: Vec<Date> = copy.days.iter().map(|day| day.summary.date).chain(copy.state.date).collect();
-    let (imports, ours): (Vec<Piece>, Vec<Piece>) =
-        flash.pieces.into_iter().partition(|piece| piece.is_import);
-    let ours = ours.into_iter().flat_map(|piece| piece.days);
-    copy.days.extend(ours.filter(|day| !known.contains(&day.summary.date)));
-    let new = imports.into_iter().filter(|piece| !copy.state.imports.contains(&piece.key));
-    copy.days.extend(new.flat_map(|piece| piece.days));
-    copy
-}
-
-fn open_copy(path: &Path) -> Option<Open> {
-    Open::from_bytes(fs::read(path).ok()?).ok()
 }
 
 #[cfg(test)]

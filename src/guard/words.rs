@@ -20,9 +20,24 @@ pub fn described(suspect: &Suspect) -> String {
 
 pub fn service_text(service: crate::event::Service) -> String {
     let protocol = crate::services::protocol_name(service.protocol);
-    if crate::event::Service::has_ports(service.protocol) {
+    // Port 0 stands for packets that were cut before their ports, too.
+    if crate::event::Service::has_ports(service.protocol) && service.port != 0 {
         format!("{protocol} {}", service.port)
     } else {
         protocol.into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::service_text;
+    use crate::event::{Service, protocol};
+
+    #[test]
+    fn a_port_that_may_not_have_been_there_is_not_told() {
+        let text = |protocol, port| service_text(Service { protocol, port });
+        assert_eq!(text(protocol::UDP, 0), "udp");
+        assert_eq!(text(protocol::UDP, 53), "udp 53");
+        assert_eq!(text(protocol::ICMP, 0), "icmp");
     }
 }

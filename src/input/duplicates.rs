@@ -7,6 +7,9 @@
 //! fingerprint it is kept how often each path logged it: there were as many packets as the path with the
 //! most sightings has. A sighting that does not raise that number is a duplicate: `A B A B` are 2 packets,
 //! `A A A` are 3.
+//!
+//! Of live inputs, a packet that both have told makes room first. So one input can be ahead of the other by about half of
+//! [`ENTRIES`] packets; beyond that the later one's sighting is [`Sighting::Unknown`].
 
 use std::ops::Range;
 
@@ -15,7 +18,7 @@ use crate::parse::fingerprint_of;
 
 /// Sightings of one packet lie at most this far apart, in seconds.
 pub const WINDOW: i64 = 2;
-/// Places for fingerprints; if all of a row are taken, the one not seen for longest goes.
+/// Places for fingerprints. Each can lie in two rows; if all places of both are taken, the one not seen for longest goes.
 pub const ENTRIES: usize = ROWS * PER_ROW;
 
 const ROWS: usize = 512;
@@ -37,7 +40,9 @@ pub enum Sighting {
     New,
     /// All of it was counted before under another path.
     Copy,
-    /// It is none of those remembered, but so many came in the last seconds that it may be one of the forgotten.
+    /// It is none of those remembered, but so many came in the last seconds that it may be one of the forgotten. It is not
+    /// remembered either: if the packet is then seen by an awaited path, that sighting is new. Whoever counts it calls
+    /// [`Duplicates::record`].
     Unknown,
 }
 
@@ -53,7 +58,7 @@ struct Row {
     forgotten: u32,
     /// Of those that were seen once: by which path. The others have an [`Entry`].
     paths: [u16; PER_ROW],
-    /// [`TAKEN`], [`ONCE`] and [`AWAITED`] of each place, shifted by its number; [`FORGOTTEN`].
+    /// [`TAKEN`], [`ONCE`], [`AWAITED`] and [`PAIRED`] of each place, shifted by its number; [`FORGOTTEN`].
     marks: u32,
 }
 
@@ -62,11 +67,25 @@ const TAKEN: u32 = 1;
 const ONCE: u32 = 1 << 8;
 /// Another path will see it, too.
 const AWAITED: u32 = 1 << 16;
+/// All paths that were awaited have seen it.
+const PAIRED: u32 = 1 << 20;
 /// `forgotten` counts.
 const FORGOTTEN: u32 = 1 << 24;
+/// What is lost with a remembered packet that has to go, the least last; then its age in seconds.
+type Loss = (u32, i32);
+const COUNTED_AGAIN: u32 = 0;
+const MADE_UNKNOWN: u32 = 1;
+const OVER: u32 = 2;
+const NOTHING_LOST: u32 = 3;
+
 const ALL_TAKEN: u32 = (1 << PER_ROW) - 1;
 
 const _: () = assert!(size_of::<Row>() == 64);
+
+/// Where a fingerprint can lie: of two rows, the one with more room, so that they fill alike.
+fn rows_of(fingerprint: u64) -> [usize; 2] {
+    [fingerprint as usize % ROWS, (fingerprint >> 32) as usize % ROWS]
+}
 
 /// How long after `then` is `now`? Negative where it was before.
 fn seconds_since(then: u32, now: u32) -> i32 {
@@ -88,19 +107,34 @@ impl Row {
         (found != 0).then(|| found.trailing_zeros() as usize % PER_ROW)
     }
 
-    /// A free place, or that of the one not seen for longest.
+    /// The place for another fingerprint, and how little is lost with what is there: nothing where it is free, and the less
+    /// the more places are.
     #[inline]
-    fn place(&self, now: u32) -> usize {
+    fn place(&self, now: u32) -> (Loss, usize) {
         let free = !self.marks & ALL_TAKEN;
         if free != 0 {
-            return free.trailing_zeros() as usize % PER_ROW;
+            let loss = (NOTHING_LOST + free.count_ones(), 0);
+            return (loss, free.trailing_zeros() as usize % PER_ROW);
         }
-        let mut oldest = (seconds_since(self.last[0], now), 0);
-        for at in 1..PER_ROW {
+        let loss = |at: usize| {
             let age = seconds_since(self.last[at], now);
-            oldest = if age > oldest.0 { (age, at) } else { oldest };
-        }
-        oldest.1
+            let kind = match self.marks >> at {
+                _ if age > WINDOW as i32 => OVER,
+                marks if marks & PAIRED != 0 => OVER,
+                // The other's sighting will be unknown, and that of a packet that is not awaited would count again.
+                marks if marks & AWAITED != 0 => MADE_UNKNOWN,
+                _ => COUNTED_AGAIN,
+            };
+            (kind, age)
+        };
+        (1..PER_ROW)
+            .map(|at| (loss(at), at))
+            .fold((loss(0), 0), |best, other| if other.0 > best.0 { other } else { best })
+    }
+
+    /// So many packets came that one which was seen in the last seconds may be forgotten.
+    fn has_forgotten(&self, now: u32) -> bool {
+        self.marks & FORGOTTEN != 0 && seconds_since(self.forgotten, now) <= WINDOW as i32
     }
 
     fn forget(&mut self, last: u32) {
@@ -171,23 +205,39 @@ impl Duplicates {
     /// another path, too; should it be forgotten before, the other's sighting is told as [`Sighting::Unknown`].
     #[inline]
     pub fn sight(&mut self, event: &Event, time: i64, awaited: bool) -> Sighting {
-        let fingerprint = fingerprint_of(event);
-        let number = fingerprint as usize % ROWS;
-        let (row, time) = (&mut self.rows[number], time as u32);
-        if let Some(place) = row.find(fingerprint) {
-            return self.sight_again(number, place, event, time, awaited);
+        let (fingerprint, time) = (fingerprint_of(event), time as u32);
+        let rows = rows_of(fingerprint);
+        for number in rows {
+            if let Some(place) = self.rows[number].find(fingerprint) {
+                return self.sight_again(number, place, event, time, awaited);
+            }
         }
-        let place = row.place(time);
+        if !awaited && rows.iter().any(|number| self.rows[*number].has_forgotten(time)) {
+            return Sighting::Unknown;
+        }
+        self.enter(fingerprint, event, time, awaited);
+        Sighting::New
+    }
+
+    /// Remembers a sighting that was [`Sighting::Unknown`], and is counted.
+    pub fn record(&mut self, event: &Event, time: i64) {
+        self.enter(fingerprint_of(event), event, time as u32, false);
+    }
+
+    /// Remembers a packet that is not among those remembered.
+    #[inline]
+    fn enter(&mut self, fingerprint: u64, event: &Event, time: u32, awaited: bool) {
+        let [first, second] = rows_of(fingerprint);
+        let (of_first, of_second) = (self.rows[first].place(time), self.rows[second].place(time));
+        let (number, place) =
+            if of_second.0 > of_first.0 { (second, of_second.1) } else { (first, of_first.1) };
+        let row = &mut self.rows[number];
         let (before, last) = (row.marks >> place, row.last[place]);
         row.fingerprints[place] = fingerprint;
         self.begin(number, place, event, time, awaited);
-        let row = &mut self.rows[number];
         if before & (TAKEN | AWAITED) == TAKEN | AWAITED {
-            row.forget(last);
+            self.rows[number].forget(last);
         }
-        let is_recent = || seconds_since(row.forgotten, time) <= WINDOW as i32;
-        let unknown = !awaited && row.marks & FORGOTTEN != 0 && is_recent();
-        if unknown { Sighting::Unknown } else { Sighting::New }
     }
 
     /// The first sighting in a window.
@@ -198,7 +248,8 @@ impl Duplicates {
         row.paths[place] = event.path.0;
         let once = if event.count == 1 { ONCE } else { 0 };
         let awaited = if awaited { AWAITED } else { 0 };
-        row.marks = row.marks & !((TAKEN | ONCE | AWAITED) << place) | (TAKEN | once | awaited) << place;
+        let others = row.marks & !((TAKEN | ONCE | AWAITED | PAIRED) << place);
+        row.marks = others | (TAKEN | once | awaited) << place;
         if once == 0 {
             self.entries[number * PER_ROW + place] = Entry::first(event.path.0, event.count, time);
         }
@@ -228,10 +279,13 @@ impl Duplicates {
         if !is_within_window(entry.start, time) {
             entry.roll(time);
         }
-        if awaited {
-            row.marks |= AWAITED << place;
+        let is_copy = entry.sighting(event.path.0, event.count);
+        // Of files no path is awaited: any number of rules may have logged a packet.
+        if awaited || row.marks & (AWAITED | PAIRED) << place != 0 {
+            row.marks &= !((AWAITED | PAIRED) << place);
+            row.marks |= if entry.is_level() { PAIRED } else { AWAITED } << place;
         }
-        if entry.sighting(event.path.0, event.count) { Sighting::Copy } else { Sighting::New }
+        if is_copy { Sighting::Copy } else { Sighting::New }
     }
 }
 
@@ -263,6 +317,13 @@ impl Entry {
 
     fn most(&self) -> u32 {
         self.sightings.iter().map(|sightings| sightings.count).max().unwrap_or(0)
+    }
+
+    /// Several paths have seen it, each as often.
+    fn is_level(&self) -> bool {
+        let most = self.most();
+        let seen = || self.sightings.iter().filter(|sightings| sightings.count > 0);
+        seen().nth(1).is_some() && seen().all(|sightings| sightings.count == most)
     }
 
     fn sighting(&mut self, path: u16, count: u32) -> bool {
@@ -400,16 +461,44 @@ mod tests {
         for n in 0..PER_ROW as u64 + 2 {
             assert_eq!(sight(&mut duplicates, &number(n, 1000, 1), true), Sighting::New);
         }
-        assert_eq!(sight(&mut duplicates, &number(5, 1001, 2), false), Sighting::Copy);
         assert_eq!(sight(&mut duplicates, &number(0, 1001, 2), false), Sighting::Unknown);
+        assert_eq!(sight(&mut duplicates, &number(5, 1001, 2), false), Sighting::Copy);
         assert_eq!(sight(&mut duplicates, &number(77, 1002, 2), false), Sighting::Unknown);
         // In another row, and after some seconds, it is certain.
-        assert_eq!(sight(&mut duplicates, &event(1001, 1, 2), false), Sighting::New);
+        assert_eq!(sight(&mut duplicates, &event(1001, 1 | 1 << 32, 2), false), Sighting::New);
         assert_eq!(sight(&mut duplicates, &number(78, 1003, 2), false), Sighting::New);
         // What nobody awaits can go without a trace.
         for n in 100..120 {
             assert_eq!(sight(&mut duplicates, &number(n, 2000, 3), false), Sighting::New);
         }
+    }
+
+    #[test]
+    fn what_both_have_told_makes_room_first() {
+        let mut duplicates = Duplicates::new();
+        let number = |n: u64, path| event(1000, n * ROWS as u64, path);
+        // However many come: one is on its way to the second input at a time.
+        for n in 0..10_000 {
+            assert_eq!(sight(&mut duplicates, &number(n, 1), true), Sighting::New);
+            assert_eq!(sight(&mut duplicates, &number(n, 2), false), Sighting::Copy);
+            // The log was faster.
+            assert_eq!(sight(&mut duplicates, &number(n + 20_000, 2), false), Sighting::New);
+            assert_eq!(sight(&mut duplicates, &number(n + 20_000, 1), true), Sighting::Copy);
+        }
+    }
+
+    #[test]
+    fn an_unknown_sighting_leaves_the_packet_to_the_awaited_path() {
+        let mut duplicates = Duplicates::new();
+        let number = |n: u64, path| event(1000, n * ROWS as u64, path);
+        for n in 0..PER_ROW as u64 + 1 {
+            assert_eq!(sight(&mut duplicates, &number(n, 1), true), Sighting::New);
+        }
+        assert_eq!(sight(&mut duplicates, &number(70, 2), false), Sighting::Unknown);
+        assert_eq!(sight(&mut duplicates, &number(70, 1), true), Sighting::New);
+        assert_eq!(sight(&mut duplicates, &number(71, 2), false), Sighting::Unknown);
+        duplicates.record(&number(71, 2), 1000);
+        assert_eq!(sight(&mut duplicates, &number(71, 1), true), Sighting::Copy);
     }
 
     #[test]

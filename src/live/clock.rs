@@ -61,6 +61,12 @@ impl WallClock {
         self.believed.map_or(0, |(offset, _)| offset).saturating_add((boot_ms / 1000).cast_signed())
     }
 
+    /// The believed instant of the last look.
+    pub fn latest(&self) -> Option<i64> {
+        self.shown?;
+        self.believed.map(|_| self.instant(self.looked_ms))
+    }
+
     /// How many seconds the machine's clock is ahead of the believed one.
     pub fn ahead(&self) -> i64 {
         match (self.shown, self.believed) {

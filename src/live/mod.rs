@@ -4,16 +4,17 @@
 //! Told the time and the events, gives days to keep and sentences to log. Opens nothing, reads no clock.
 
 pub mod clock;
+mod commit;
 pub mod evidence;
 mod guarded;
 pub mod open_day;
+mod take;
 pub mod waiting;
 
 use crate::calendar::{Calendar, Date, Hour};
-use crate::event::{Class, Event, Origin};
-use crate::guard::ledger::{LINES, LONGEST_LINE};
+use crate::event::Event;
 use crate::guard::{Guard, Suspect};
-use crate::input::duplicates::{Duplicates, Sighting};
+use crate::input::duplicates::Duplicates;
 use crate::paths::{Path, Paths};
 use crate::query::open::joined;
 use crate::stats::collect::close;
@@ -21,12 +22,13 @@ use crate::stats::countries::SharedLookup;
 use crate::stats::day::{Day, Samples};
 use crate::stats::deferred::Deferred;
 use crate::stats::summary::DaySummary;
-use crate::stats::tables::{Bounds, Focus};
-use crate::store::pieces::{self, Saved, State};
+use crate::stats::tables::Bounds;
+use crate::store::pieces::Saved;
 use crate::store::sections::StoredDay;
 
 pub use clock::Now;
-use clock::{WallClock, instant, moment};
+use clock::{WallClock, instant};
+pub use commit::{Commit, Part};
 use evidence::Evidence;
 
 /// What came since the last commit: an hour of a busy home fits in.
@@ -37,11 +39,6 @@ const SINCE_OTHERS: Bounds =
 
 /// Days that are over and that flash did not take yet.
 const MOST_CLOSED: usize = 8;
-
-/// Rows of a whole piece on flash.
-const PIECE: (usize, usize, usize) = (1024, 2048, 4096);
-/// Of a day that is beyond its bounds, an attack: flash gets less of it.
-const PIECE_OF_MANY: (usize, usize, usize) = (512, 512, 512);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
@@ -112,6 +109,8 @@ pub struct Engine {
     /// Events from before the wall clock was set, with milliseconds since boot.
     waiting: Deferred,
     health: [Health; 2],
+    /// Lines of the log of this day that were taken for copies of packets that were forgotten already.
+    assumed_today: u64,
     /// Why today is not complete beside what was lost, a sentence each: what the firewall refuses unseen.
     pub not_seen: Vec<String>,
     /// Something came since the last copy.
@@ -142,6 +141,7 @@ impl Engine {
             committing: false,
             waiting: Deferred::default(),
             health: [Health::default(); 2],
+            assumed_today: 0,
             not_seen: Vec::new(),
             changed: false,
             received: Vec::new(),
@@ -154,7 +154,8 @@ impl Engine {
         self.clock = WallClock::resume(offset);
     }
 
-    /// Takes what an earlier run left. `on_flash`: flash has all of it that belongs to the day `state.date`.
+    /// Takes what an earlier run left; the clocks should have been looked at before. `on_flash`: flash has all of it that
+    /// belongs to the day `state.date`.
     pub fn restore(&mut self, saved: Saved, on_flash: bool) {
         self.changed |= !saved.deferred.is_empty();
         self.waiting.add_all(&saved.deferred);
@@ -163,23 +164,26 @@ impl Engine {
         dates.dedup();
         let is_closed = |day: &StoredDay| day.summary.classes.iter().any(|class| class.sample.is_some());
         saved.days.iter().filter(|day| is_closed(day)).for_each(|day| self.close(day.summary.clone()));
+        let open = saved
+            .state
+            .date
+            .map(|date| self.day_to_open(date, saved.days.iter().filter(|day| !is_closed(day))));
         for date in dates {
             let parts = || saved.days.iter().filter(|part| part.summary.date == date && !is_closed(part));
             if parts().next().is_none() {
                 continue;
             }
-            let is_last = saved.state.date == Some(date);
             match &mut self.open {
                 Some(open) if open.date == date => {
                     let begun = !open.is_empty();
                     parts().for_each(|part| open.add_summary(&part.summary, &part.samples));
                     self.since_known &= on_flash && !begun;
                 }
-                None if is_last => {
+                None if open == Some(date) => {
                     let mut day = Day::new(date, self.salt);
                     parts().for_each(|part| day.add_summary(&part.summary, &part.samples));
                     self.since.restart(date);
-                    self.since_known = on_flash;
+                    self.since_known = on_flash && saved.state.date == open;
                     self.open = Some(day);
                 }
                 _ => {
@@ -191,7 +195,7 @@ impl Engine {
             }
         }
         if self.open.is_none()
-            && let Some(date) = saved.state.date
+            && let Some(date) = open
         {
             self.open = Some(Day::new(date, self.salt));
             self.since.restart(date);
@@ -202,6 +206,14 @@ impl Engine {
             self.actions.push(Action::Commit);
         }
         self.changed = true;
+    }
+
+    /// The day of what an earlier run left that goes on: today's, if the clock is believed, else the newest. An import can
+    /// have added days after the one that was open.
+    fn day_to_open<'a>(&mut self, last: Date, parts: impl Iterator<Item = &'a StoredDay>) -> Date {
+        let today = self.clock.latest().map(|wall| self.calendar.hour_of(wall).date);
+        let dates = parts.map(|part| part.summary.date);
+        dates.filter(|date| today.is_none_or(|today| *date <= today)).fold(last, Date::max)
     }
 
     /// Looks at the machine's clocks and gives what is believed of them.
@@ -305,84 +317,6 @@ impl Engine {
         counts.filter(|(path, _)| is_of(path)).fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
-    pub fn take(&mut self, now: Now, input: Input, brought: Brought<'_>) {
-        let health = &mut self.health[input as usize];
-        let (event, wall_ms, line) = match brought {
-            Brought::Event(event, wall_ms, line) => (event, wall_ms, line),
-            Brought::Malformed => return health.malformed = health.malformed.saturating_add(1),
-            Brought::Ignored => return health.ignored = health.ignored.saturating_add(1),
-        };
-        health.last_ms = Some(now.boot_ms);
-        let count = u64::from(event.count);
-        // As the believed clock shows it.
-        let wall_ms = wall_ms.map(|ms| ms.saturating_sub(self.clock.ahead().saturating_mul(1000)));
-        let plausible = wall_ms.filter(|ms| *ms >= clock::BUILT * 1000 && self.clock.is_set());
-        let boot_ms = match plausible {
-            Some(wall_ms) => moment(now, wall_ms),
-            None if input == Input::Logd && event.uptime > 0 => (event.uptime / 1000).min(now.boot_ms),
-            None => now.boot_ms,
-        };
-        if input == Input::Nflog {
-            self.count_received(event);
-        }
-        // Sightings of one packet are told by the clock that does not step.
-        let uptime = (boot_ms / 1000).cast_signed();
-        let path = event.path;
-        event.path = self.paths.of_sightings(path);
-        let sighting = self.duplicates.sight(event, uptime, input == Input::Nflog);
-        event.path = path;
-        // A flood pushes packets out before logd's word of them comes; what NFLOG tells of an interface, logd only
-        // repeats.
-        let assumed = sighting == Sighting::Unknown && self.is_told_by_nflog(event);
-        if assumed || sighting == Sighting::Copy {
-            let health = &mut self.health[input as usize];
-            health.assumed = health.assumed.saturating_add(if assumed { count } else { 0 });
-            health.duplicates = health.duplicates.saturating_add(count);
-            return;
-        }
-        let health = &mut self.health[input as usize];
-        let sum = if event.class == Class::Attempt { &mut health.attempts } else { &mut health.others };
-        *sum = sum.saturating_add(count);
-        if self.clock.is_set() {
-            event.time = match plausible {
-                Some(wall_ms) => (wall_ms / 1000).min(now.wall),
-                None => instant(now, boot_ms),
-            };
-        }
-        self.evidence.add(boot_ms, self.clock.is_set().then_some(event.time), event, line);
-        if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, event) {
-            let open = self.guard.is_open(&suspect);
-            let lines = if open { self.lines_of(suspect.source, LINES, LONGEST_LINE) } else { Vec::new() };
-            self.actions.push(Action::Suspect(suspect, lines));
-        }
-        self.changed = true;
-        if !self.clock.is_set() {
-            return self.waiting.add(boot_ms, event);
-        }
-        self.count(event);
-    }
-
-    #[inline]
-    fn count_received(&mut self, event: &Event) {
-        let place = usize::from(event.path.0);
-        if place >= self.received.len() {
-            // As many as there can be paths.
-            self.received.resize(place + 1, 0);
-        }
-        let count = &mut self.received[place];
-        *count = count.saturating_add(event.count.into());
-    }
-
-    fn is_told_by_nflog(&self, event: &Event) -> bool {
-        if event.class == Class::Login {
-            return false;
-        }
-        let Some(way) = self.paths.get(event.path) else { return false };
-        self.paths.iter().any(|path| {
-            path.origin == Origin::Nflog && path.input == way.input && path.direction == way.direction
-        })
-    }
-
     #[inline]
     fn count(&mut self, event: &Event) {
         let hour = self.calendar.hour_of(event.time);
@@ -431,6 +365,7 @@ impl Engine {
         }
         self.since.restart(date);
         self.since_known = true;
+        self.assumed_today = 0;
         self.changed = true;
     }
 
@@ -493,104 +428,6 @@ impl Engine {
         self.storing.iter().chain(&self.closed)
     }
 
-    /// What flash is to get: the closed days, and of the open one what it does not have, or all of it if it wants it or
-    /// must. From now on that is being stored; what comes meanwhile is the next commit's. Without an open day nothing is
-    /// stored: no state would say that it was.
-    pub fn begin_commit(&mut self, whole: bool) -> Commit {
-        self.settle_late();
-        debug_assert!(!self.committing);
-        self.committing = true;
-        let mut part = None;
-        if let Some(day) = &self.open {
-            self.storing = std::mem::take(&mut self.closed);
-            if whole || !self.since_known || !self.since.is_whole() {
-                let (services, sources, pairs) = if day.is_whole() { PIECE } else { PIECE_OF_MANY };
-                let focused = day.focused(&Focus::heaviest(services, sources, pairs));
-                let samples = if is_cut(&focused) { day.all_samples() } else { day.samples() };
-                // An empty part tells the state: a copy from before the days were closed must not win over it.
-                part = (!day.is_empty() || !self.storing.is_empty()).then_some(Part {
-                    day: without_countries(focused),
-                    samples,
-                    whole: true,
-                });
-            } else if !self.since.is_empty() || !self.storing.is_empty() {
-                let day = without_countries(self.since.to_summary());
-                part = Some(Part { day, samples: self.since.samples(), whole: false });
-            }
-            self.since.restart(day.date);
-        }
-        self.since_known = true;
-        Commit { closed: self.storing.clone(), part }
-    }
-
-    /// The store has what [`Engine::begin_commit`] gave, or not.
-    pub fn end_commit(&mut self, stored: bool) {
-        self.committing = false;
-        let storing = std::mem::take(&mut self.storing);
-        if !stored {
-            self.since_known = false;
-            storing.into_iter().for_each(|day| self.close(day));
-        }
-        // The copy has to be newer than what flash has now.
-        self.changed = true;
-    }
-
-    /// A copy of everything that flash may not have, with a state made for it, if anything came since the
-    /// last one.
-    pub fn copy(&mut self, state: impl FnOnce(&Engine) -> State) -> Option<Vec<u8>> {
-        self.settle_late();
-        // The closed days of a copy are those of the commit on its way, or there is none: whoever reads it can tell
-        // whether flash has them. With others the copy before this one stays until the commit has ended.
-        let is_mixed = self.committing && !self.closed.is_empty();
-        if is_mixed || !std::mem::take(&mut self.changed) {
-            return None;
-        }
-        let closed: Vec<DaySummary> = joined(self.closed().cloned());
-        Some(pieces::encode_copy(self.salt, &state(self), &closed, self.open.as_ref(), &self.waiting))
-    }
-
-    /// What was committed was to another store.
-    pub fn forget_commits(&mut self) {
-        self.since_known = false;
-        self.changed = true;
-    }
-
-    /// The samples of another store hash with another salt.
-    pub fn set_salt(&mut self, salt: u64) {
-        if salt == self.salt {
-            return;
-        }
-        self.salt = salt;
-        let rebuilt = |day: &Day| {
-            let mut new = Day::new(day.date, salt);
-            new.add_summary(&day.to_summary(), &Samples::default());
-            new
-        };
-        self.open = self.open.as_ref().map(rebuilt);
-        self.late = self.late.as_ref().map(rebuilt);
-        let date = self.since.date;
-        self.since = Day::with_bounds(date, salt, SINCE_ATTEMPTS, SINCE_OTHERS);
-        self.since_known = false;
-        // Samples of closed days cannot be made again.
-        for class in self.closed.iter_mut().flat_map(|day| &mut day.classes) {
-            class.sample = None;
-        }
-    }
-
-    /// The copy could not be written.
-    pub fn copy_failed(&mut self) {
-        self.changed = true;
-    }
-
-    /// Flash has everything of the open day, and no other day waits for it.
-    pub fn is_on_flash(&self) -> bool {
-        !self.committing
-            && self.since_known
-            && self.since.is_empty()
-            && self.late.is_none()
-            && self.closed().next().is_none()
-    }
-
     /// Events wait for the wall clock: they are in the copy in RAM, but not on flash.
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
@@ -612,33 +449,6 @@ impl Engine {
     fn late_day(&self) -> Option<&Day> {
         self.late.as_ref()
     }
-}
-
-/// What a commit stores of the open day.
-pub struct Part {
-    pub day: DaySummary,
-    pub samples: Samples,
-    /// All of it: it replaces what flash has of the day.
-    pub whole: bool,
-}
-
-/// What a commit stores.
-pub struct Commit {
-    pub closed: Vec<DaySummary>,
-    pub part: Option<Part>,
-}
-
-fn is_cut(day: &DaySummary) -> bool {
-    day.classes.iter().any(|class| class.sources.floor > 0 || class.pairs.floor > 0)
-}
-
-/// Countries and samples are made when the day is closed.
-fn without_countries(mut day: DaySummary) -> DaySummary {
-    for class in &mut day.classes {
-        class.countries = Default::default();
-        class.sample = None;
-    }
-    day
 }
 
 #[cfg(test)]

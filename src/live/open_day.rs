@@ -61,7 +61,11 @@ impl Engine {
         question: &Question,
         stored: &mut dyn History,
     ) -> Result<LiveJob, AnswerError> {
-        let question = self.with_range(question);
+        let mut question = self.with_range(question);
+        question.running = self.clock.latest().map(|wall| {
+            let hour = self.calendar.hour_of(wall);
+            (hour.date, hour.hour)
+        });
         let open = self.measured_days(&question);
         let lookup = self.lookup.clone();
         let job = with_lookup(lookup.as_ref(), |lookup| {
@@ -137,6 +141,9 @@ impl Engine {
         let Some(today) = self.date() else { return };
         if question.from.is_none_or(|from| from <= today) && question.to.is_none_or(|to| to >= today) {
             self.not_seen.iter().for_each(|reason| answer.completeness_mut().add_reason(reason.clone()));
+            if self.assumed_today > 0 {
+                answer.completeness_mut().add_reason(taken_for_copies(self.assumed_today));
+            }
         }
     }
 
@@ -222,6 +229,13 @@ impl Engine {
         lines.reverse();
         lines
     }
+}
+
+/// Of lines of the log that are not counted.
+pub(crate) fn taken_for_copies(lines: u64) -> String {
+    format!(
+        "{lines} lines of the log were taken for copies of NFLOG's packets: too many came at once to compare"
+    )
 }
 
 /// Why a question must not be answered while sources are masked: it asks for less than is shown, and enough such

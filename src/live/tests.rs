@@ -18,7 +18,7 @@ use super::*;
 use crate::cli::{arguments, offline};
 use crate::config::Config;
 use crate::daemon::store::Places;
-use crate::event::{Address, PathId, Verdict, protocol};
+use crate::event::{Address, Class, Origin, PathId, Verdict, protocol};
 use crate::query::Answer;
 use crate::query::question::{Question, Topic};
 use crate::store::directory::{Directory, Disk};
@@ -107,14 +107,14 @@ impl Router {
         let config = Config { database: disks.flash().display().to_string(), ..config };
         let (places, saved) = Places::open(&config, &disks.run(), &format!("boot-{boots}"));
         let mut engine = Engine::new(Calendar::new(zone).unwrap(), places.salt(), 20);
-        if let Some((saved, on_flash)) = saved {
-            let here = places.is_this_boot(&saved.state);
-            engine.resume_clock(saved.state.believed.filter(|_| here));
-            engine.restore(saved, on_flash);
-        }
+        let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| places.is_this_boot(state));
+        engine.resume_clock(here.and_then(|state| state.believed));
+        engine.look(machine);
         if told {
-            engine.look(machine);
             engine.clock_told(machine);
+        }
+        if let Some((saved, on_flash)) = saved {
+            engine.restore(saved, on_flash);
         }
         let mut router =
             Router { machine, now: machine, engine, places, config, disks, boots, said: Vec::new() };

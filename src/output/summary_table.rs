@@ -81,7 +81,9 @@ fn figures(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Re
         line("per day", mean(per_day))?;
     }
     if let Some(ratio) = answer.change {
-        line("change", format!("{} a day against the preceding period", change(ratio)))?;
+        let until =
+            answer.change_until_hour.map_or(String::new(), |hour| format!(", both until {hour:02}:00"));
+        line("change", format!("{} a day against the preceding period{until}", change(ratio)))?;
     }
     if let Some(sources) = answer.unique_sources {
         line("sources", count(sources))?;

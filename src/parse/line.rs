@@ -202,7 +202,10 @@ impl LineReader {
 
     /// Reads a message that is known to be the kernel's, such as `[119160.26] reject wan in: IN=...`.
     pub fn read_kernel(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
-        self.packet(message, time, origin, paths)
+        match self.packet(message, time, origin, paths) {
+            Outcome::Skipped(Some(_)) if !self.looks_like_packet(message) => Outcome::Skipped(None),
+            outcome => outcome,
+        }
     }
 
     /// Reads a message of any other process, such as `dropbear[1234]: Bad password...`. Never a packet.

@@ -615,3 +615,18 @@ fn lines_are_read_quickly_as_they_are_read_alone() {
     }
     assert!(quickly > 2000, "{quickly}");
 }
+
+#[test]
+fn what_does_not_look_like_a_packet_needs_no_reason() {
+    let mut reader = LineReader::new(&Networks::default(), Calendar::utc());
+    let mut paths = Paths::new();
+    for message in [
+        "[ 7753.752904] eth0: left allmulticast mode",
+        "[ 12.000001] br-lan: port 2(eth1) entered blocking state",
+    ] {
+        let outcome = reader.read_kernel(message.as_bytes(), 0, Origin::Logd, &mut paths);
+        assert!(matches!(outcome, Outcome::Skipped(None)), "{message}");
+    }
+    let odd = b"[ 1.000001] something SRC=192.0.2.1 DST=192.0.2.2";
+    assert!(!matches!(reader.read_kernel(odd, 0, Origin::Logd, &mut paths), Outcome::Skipped(None)));
+}

@@ -69,8 +69,11 @@ pub struct SummaryAnswer {
     pub unique_sources: Option<u64>,
     /// As of a [`ServiceRow`].
     pub unique_sources_error: Option<u64>,
-    /// Attempts per day against the preceding period of the same length.
+    /// Attempts per day against the preceding period of the same length. Where the last day is not over, only the hours
+    /// that are over count, in both periods.
     pub change: Option<f64>,
+    /// Of the last day of both periods, the hours before this one are in `change`; absent where all are.
+    pub change_until_hour: Option<u32>,
     pub classes: ClassCounts,
     /// Events of the asked class by protocol name (`tcp`, `udp`, `icmp`, `icmpv6`, ... or the number), most first.
     pub protocols: std::collections::BTreeMap<String, u64>,
@@ -101,7 +104,7 @@ pub struct SummaryAnswer {
 record! {
     SummaryAnswer:
     from, to, timezone, days, attempts, attempts_per_day, unique_sources,
-    unique_sources_error, change, classes, protocols,
+    unique_sources_error, change, change_until_hour, classes, protocols,
     services, sources, anomalies, anomalies_lately = Rarely, hours, before, usual_per_day, blocks, guard, exposure,
     now, warnings, completeness = Within;
 }

@@ -145,7 +145,7 @@ impl ServiceList {
 
     /// The rows, and the days of `daily`.
     pub fn finish(
-        self,
+        mut self,
         has_lookup: bool,
         reasons: &mut Reasons,
     ) -> Result<(Vec<ServiceRow>, Option<Vec<Date>>), AnswerError> {
@@ -162,9 +162,8 @@ impl ServiceList {
         };
         let floor = if let Some(prefix) = question.source {
             let mut sums: Vec<(Service, u64, u64, u64)> = Vec::new();
-            let mut pairs = self.pairs.sorted();
-            pairs.sort_by_key(|sum| sum.key);
-            for sum in &pairs {
+            self.pairs.sort_by_key(|sum| sum.key);
+            for sum in self.pairs.rows() {
                 let low = self.pairs.missing(sum);
                 match sums.last_mut().filter(|known| known.0 == sum.key.0) {
                     Some(known) => {
@@ -183,7 +182,8 @@ impl ServiceList {
             self.measured.explain(question.class, has_lookup, reasons)?;
             let floor = self.countries.floor();
             // Counting the sampled sources of a pair takes a walk through the sample: for those that are shown.
-            let shown = self.countries.sorted().into_iter().filter(|sum| sum.attempts >= question.min);
+            self.countries.sort();
+            let shown = self.countries.rows().iter().filter(|sum| sum.attempts >= question.min);
             for sum in shown.take(question.limit as usize) {
                 let service = sum.key.0;
                 let of_both =
@@ -194,20 +194,21 @@ impl ServiceList {
                     sum.attempts,
                     sum.distinct(estimate, floor),
                     sum.error,
-                    self.countries.missing(&sum),
+                    self.countries.missing(sum),
                 );
             }
             floor
         } else {
             let floor = self.services.floor();
-            for sum in self.services.sorted() {
+            self.services.sort();
+            for sum in self.services.rows() {
                 let estimate = by_service.as_ref().map(|by_service| by_service.of(sum.key));
                 take(
                     sum.key,
                     sum.attempts,
                     sum.distinct(estimate, floor),
                     sum.error,
-                    self.services.missing(&sum),
+                    self.services.missing(sum),
                 );
             }
             floor
@@ -276,17 +277,11 @@ impl SourceList {
         });
     }
 
-    /// Sources with attempts, error, what can be missing and, where they are known, the times; heaviest first.
-    fn sums(&self) -> (Vec<(Sum<Address>, u64)>, u64) {
-        if !self.by_service {
-            let sums = self.sources.sorted().into_iter();
-            let sums = sums.map(|sum| (sum, self.sources.missing(&sum))).collect();
-            return (sums, self.sources.floor());
-        }
-        let mut pairs = self.pairs.sorted();
-        pairs.sort_by_key(|sum| (sum.key.1, sum.key.0));
+    /// Of some services: sources with attempts, error and what can be missing, heaviest first.
+    fn sums_of_pairs(&mut self) -> Vec<(Sum<Address>, u64)> {
+        self.pairs.sort_by_key(|sum| (sum.key.1, sum.key.0));
         let mut sums: Vec<(Sum<Address>, u64)> = Vec::new();
-        for pair in &pairs {
+        for pair in self.pairs.rows() {
             let low = self.pairs.missing(pair);
             match sums.last_mut().filter(|(sum, _)| sum.key == pair.key.1) {
                 Some((sum, missing)) => {
@@ -297,31 +292,40 @@ impl SourceList {
                 None => sums.push((Sum::of(pair.key.1, pair.attempts, pair.error), low)),
             }
         }
-        sums.sort_by_key(|(sum, _)| (std::cmp::Reverse(sum.attempts), sum.key));
-        (sums, self.pairs.floor())
+        sums.sort_unstable_by_key(|(sum, _)| (std::cmp::Reverse(sum.attempts), sum.key));
+        sums
     }
 
     pub fn finish(
-        self,
+        mut self,
         calendar: &Calendar,
         mut lookup: Option<&mut (dyn CountryLookup + '_)>,
         reasons: &mut Reasons,
     ) -> Vec<SourceRow> {
-        let question = &self.question;
-        let (sums, floor) = self.sums();
+        let of_pairs = if self.by_service { self.sums_of_pairs() } else { Vec::new() };
+        let (question, is_single) = (&self.question, self.span.is_single());
         let (mut rows, mut missing) = (Vec::new(), 0);
-        for (sum, low) in sums.iter().take_while(|(sum, _)| sum.attempts >= question.min) {
-            if rows.len() >= question.limit as usize {
-                break;
+        // False where no further row is wanted.
+        let mut take = |sum: &Sum<Address>, low: u64| {
+            if sum.attempts < question.min || rows.len() >= question.limit as usize {
+                return false;
             }
             let country = lookup.as_deref_mut().and_then(|lookup| lookup.country_of(sum.key));
-            if question.country.is_some_and(|code| country != Some(Country(code))) {
-                continue;
+            if question.country.is_none_or(|code| country == Some(Country(code))) {
+                missing = missing.max(low);
+                let row = source_row(sum, low, is_single, calendar);
+                rows.push(SourceRow { country: country.map(CountryText::of), ..row });
             }
-            missing = missing.max(*low);
-            let row = source_row(sum, *low, self.span.is_single(), calendar);
-            rows.push(SourceRow { country: country.map(CountryText::of), ..row });
-        }
+            true
+        };
+        let floor = if self.by_service {
+            of_pairs.iter().all(|(sum, low)| take(sum, *low));
+            self.pairs.floor()
+        } else {
+            self.sources.sort();
+            self.sources.rows().iter().all(|sum| take(sum, self.sources.missing(sum)));
+            self.sources.floor()
+        };
         let last = rows.last().map_or(0, |row: &SourceRow| row.attempts);
         LeftOut { what: "sources", floor, missing }.explain(question, rows.len(), last, reasons);
         rows

@@ -128,6 +128,8 @@ pub struct Question {
     pub cursor: u64,
     /// Services with their attempts on each day of the range.
     pub daily: bool,
+    /// The day and the hour that are not over yet, where they are known.
+    pub running: Option<(Date, u8)>,
 }
 
 impl Question {
@@ -146,6 +148,7 @@ impl Question {
             limit: 10,
             cursor: 0,
             daily: false,
+            running: None,
         }
     }
 }

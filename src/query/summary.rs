@@ -13,7 +13,7 @@ use crate::stats::sum::{Sources, Table, add_hours};
 use super::AnswerError;
 use super::anomalies::{self, Found};
 use super::answer::{ClassCounts, PeriodBefore, SourceAnswer, SourceRow, SummaryAnswer};
-use super::history::{History, MonthData, Need, Section};
+use super::history::{Detail, History, MonthData, Need, Section};
 use super::lists::{ServiceList, SourceList, source_row};
 use super::periods::{DayList, HourList, hour_rows};
 use super::question::Question;
@@ -32,6 +32,8 @@ struct Period {
     days: u32,
     attempts: u64,
     hours: [u64; 24],
+    /// The hours of its last day, where they are stored.
+    last_day: Option<[u64; 24]>,
     sources: Sources,
     reasons: Reasons,
 }
@@ -39,7 +41,7 @@ struct Period {
 impl Period {
     fn new(span: Span) -> Period {
         let (sources, reasons) = (Sources::default(), Reasons::default());
-        Period { span, days: 0, attempts: 0, hours: [0; 24], sources, reasons }
+        Period { span, days: 0, attempts: 0, hours: [0; 24], last_day: None, sources, reasons }
     }
 
     fn need(&self, need: Need) -> Need {
@@ -53,6 +55,9 @@ impl Period {
         for day in self.span.days(data) {
             self.days += 1;
             self.attempts = self.attempts.saturating_add(day.summary.attempts);
+            if day.date == self.span.to && data.detail < Detail::Month {
+                self.last_day = Some(day.summary.hours);
+            }
         }
         let (span, hours) = (self.span, &mut self.hours);
         span.pieces(data, &mut self.reasons, |summary, _| add_hours(hours, &summary.hours));
@@ -61,6 +66,13 @@ impl Period {
 
     fn per_day(&self) -> Option<f64> {
         per_day(self.attempts, self.days)
+    }
+
+    /// The same, of the last day only the hours before `hour`.
+    fn per_day_until(&self, hour: u8) -> Option<f64> {
+        let rest =
+            self.last_day?.iter().skip(hour.into()).fold(0, |sum: u64, count| sum.saturating_add(*count));
+        per_day(self.attempts.saturating_sub(rest), self.days)
     }
 }
 
@@ -190,7 +202,14 @@ impl Summary {
         // A period that is not known whole is no measure.
         let whole = |before: &Period| before.reasons.0.is_empty() && before.days > 0;
         if let Some(before) = self.before.take().filter(whole) {
-            answer.change = ratio(per_day, before.per_day());
+            // A day that is not over is compared with the same hours of the day before.
+            let running =
+                question.running.filter(|(date, _)| *date == self.now.span.to).map(|(_, hour)| hour);
+            answer.change = match running {
+                Some(hour) => ratio(self.now.per_day_until(hour), before.per_day_until(hour)),
+                None => ratio(per_day, before.per_day()),
+            };
+            answer.change_until_hour = running.filter(|_| answer.change.is_some()).map(u32::from);
             answer.before = Some(PeriodBefore {
                 from: before.span.from,
                 to: before.span.to,
@@ -260,8 +279,9 @@ impl OneSource {
         calendar: &Calendar,
         lookup: Option<&mut (dyn CountryLookup + '_)>,
     ) -> Result<SourceAnswer, AnswerError> {
-        let OneSource { question, sources, mut reasons, .. } = self;
-        let (floor, sums) = (sources.floor(), sources.sorted());
+        let OneSource { question, mut sources, mut reasons, .. } = self;
+        sources.sort();
+        let (floor, sums) = (sources.floor(), sources.rows());
         let row = match sums.first() {
             Some(sum) => {
                 let low = sources.missing(sum);

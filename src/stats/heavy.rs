@@ -137,6 +137,12 @@ impl<R: Row> Heavy<R> {
         &self.rows
     }
 
+    /// Orders the rows, in place. Nothing can be found or touched afterwards.
+    pub fn sort_by_key<T: Ord>(&mut self, key: impl FnMut(&R) -> T) {
+        self.index = vec![Entry::EMPTY; SMALLEST_INDEX];
+        self.rows.sort_unstable_by_key(key);
+    }
+
     pub fn row_mut(&mut self, slot: usize) -> &mut R {
         &mut self.rows[slot]
     }

@@ -176,6 +176,20 @@ impl<K: SumKey> Table<K> {
         rows
     }
 
+    /// Orders the rows, most attempts first, without a copy of them. Nothing can be added or looked up afterwards.
+    pub fn sort(&mut self) {
+        self.rows.sort_by_key(|row| (std::cmp::Reverse(row.attempts), row.key));
+    }
+
+    /// As [`Table::sort`], by key.
+    pub fn sort_by_key<T: Ord>(&mut self, key: impl FnMut(&Sum<K>) -> T) {
+        self.rows.sort_by_key(key);
+    }
+
+    pub fn rows(&self) -> &[Sum<K>] {
+        self.rows.rows()
+    }
+
     /// The most that the attempts of a row can be too low.
     pub fn missing(&self, row: &Sum<K>) -> u64 {
         self.missing.saturating_add(self.floors.saturating_sub(row.floors))

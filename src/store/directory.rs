@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
@@ -144,6 +145,14 @@ impl Directory {
         }
     }
 
+    /// See [`Disk::generation`].
+    pub fn generation(&self) -> io::Result<u64> {
+        match self {
+            Directory::Memory(_) => Ok(0),
+            Directory::Disk(disk) => disk.generation(),
+        }
+    }
+
     /// The bytes of all files.
     pub fn size(&self) -> u64 {
         match self {
@@ -234,6 +243,25 @@ impl Disk {
         let here = fstat(&self.directory).ok().map(|status| (status.st_dev, status.st_ino));
         let there = nix::sys::stat::stat(&self.path).ok().map(|status| (status.st_dev, status.st_ino));
         here.is_some() && here == there
+    }
+
+    /// A number that changes with every commit: whoever reads several files compares it before and after. Files are only
+    /// replaced by renaming others, so that each one's inode and its time of change tell whether it is the same.
+    pub fn generation(&self) -> io::Result<u64> {
+        let mut names = all_names(&self.directory)?;
+        // What is being prepared does not count, and the lock tells nothing of the data.
+        names.retain(|name| name != NEW && name != LOCK);
+        names.sort();
+        let mut hasher = DefaultHasher::new();
+        for name in names {
+            let status = match fstatat(&self.directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+                Ok(status) => status,
+                Err(Errno::ENOENT) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            (name, status.st_ino, status.st_ctime, status.st_ctime_nsec, status.st_size).hash(&mut hasher);
+        }
+        Ok(hasher.finish())
     }
 
     fn check(&self, file: &File, name: &str) -> io::Result<()> {

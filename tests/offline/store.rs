@@ -130,7 +130,7 @@ fn answers(store: &Path) -> Result<(Vec<String>, Vec<String>), String> {
         let answer = opened.answer(&question);
         told.push(answer.map_or_else(|error| error.to_string(), |answer| json::text(&answer)));
     }
-    Ok((told, opened.store.damage().cloned().chain(trouble).collect()))
+    Ok((told, opened.notes().into_iter().chain(trouble).collect()))
 }
 
 fn whole(store: &Path) -> Vec<String> {

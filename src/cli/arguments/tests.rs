@@ -54,6 +54,7 @@ fn every_option_of_a_question_is_understood_in_both_ways_of_writing() {
         limit: 1000,
         cursor: 0,
         daily: false,
+        running: None,
     };
     let ask = Ok(Command::Ask { question, place: store(Some("JST-9")), json: true });
     let blanks = "services --from 2020-04-01 --to 2020-04-10 --class egress --protocol tcp --port 22 \

@@ -7,6 +7,7 @@ use crate::calendar::Date;
 use crate::cli::check;
 use crate::daemon::counters::{NotSeen, Tally};
 use crate::daemon::ruleset::Place;
+use crate::live::open_day::taken_for_copies;
 use crate::live::{Input, Now};
 use crate::paths::Path;
 use crate::query::answer::{
@@ -152,13 +153,11 @@ impl Core {
         }
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
         warnings.extend(self.guarding.warnings(now, &self.config, &self.engine));
-        warnings.extend(self.refusals.iter().map(|(what, status)| super::refused(what, *status)));
+        warnings.extend(self.refusals.iter().map(|(what, status)| super::inputs::refused(what, *status)));
         warnings.extend(self.country_status(now).trouble);
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
-            warnings.push(format!(
-                "{assumed} lines of the log were taken for copies of NFLOG's packets: too many came at once to compare"
-            ));
+            warnings.push(taken_for_copies(assumed));
         }
         if !self.engine.clock_is_set() {
             warnings.push("the clock is not set: packets are counted and get their day once it is".into());
@@ -168,7 +167,8 @@ impl Core {
 
     /// What `fwstat check` would find, as far as the daemon can tell without waiting.
     fn findings(&self, store: &StoreStatus) -> Vec<FindingRow> {
-        let (_, mut findings) = check::standing(&self.config_path, &self.run);
+        let (_, mut findings) = check::standing(&self.config_path);
+        check::time(&self.run, Some(self.engine.clock_is_set()), &mut findings);
         check::store(&self.config, store, &mut findings);
         if self.config.input.nflog {
             match self.nflog.state.as_str() {

@@ -1,6 +1,8 @@
 //! The daemon's store killed at each step of a commit, imports between two runs, directories that go away and return:
 //! nothing is lost but what came since the last copy, and nothing counts twice.
 
+use std::time::{Duration, Instant};
+
 use super::*;
 use crate::calendar::Calendar;
 use crate::event::{Address, Event, protocol};

@@ -53,6 +53,41 @@ fn a_period_is_told_beside_the_one_before_and_what_is_usual() {
 }
 
 #[test]
+fn a_day_that_is_not_over_is_compared_with_the_same_hours() {
+    let mut router = Router::boot(START, "UTC");
+    // 10 attempts an hour all day, then 20 an hour until the middle of the sixth hour.
+    for _ in 0..24 {
+        (0..10).for_each(|host| router.packet(host, 23));
+        router.pass(HOUR);
+    }
+    for _ in 0..5 {
+        (0..20).for_each(|host| router.packet(host, 23));
+        router.pass(HOUR);
+    }
+    router.pass(HOUR / 2);
+    (0..500).for_each(|host| router.packet(host, 23));
+    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
+    assert_eq!((summary.attempts, summary.change, summary.change_until_hour), (600, Some(2.0), Some(5)));
+    let date = |day| crate::calendar::Date::from_ymd(2026, 6, day);
+    // From flash, and a day that is over.
+    let mut router = {
+        router.commit();
+        router.crash()
+    };
+    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
+    assert_eq!((summary.change, summary.change_until_hour), (Some(2.0), Some(5)));
+    router.pass(DAY);
+    let over = Question { from: date(11), to: date(11), ..Question::new(Topic::Summary) };
+    let Answer::Summary(summary) = router.ask_about(&over) else { panic!() };
+    assert_eq!((summary.change, summary.change_until_hour), (Some(2.5), None));
+    // In the first hour nothing can be compared.
+    router.pass(DAY - 5 * HOUR);
+    router.packet(1, 23);
+    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
+    assert_eq!((summary.attempts, summary.change, summary.change_until_hour), (1, None, None));
+}
+
+#[test]
 fn services_are_told_day_by_day() {
     let mut router = Router::boot(START, "UTC");
     for day in 0..3 {
@@ -101,26 +136,94 @@ fn one_packet_through_both_inputs_counts_once_and_logd_may_be_late() {
     assert_eq!(router.engine.health(Input::Logd).duplicates, 100);
 }
 
+/// Of a zone's refused packets.
+fn path(origin: Origin, input: &str) -> Path {
+    Path {
+        origin,
+        prefix: "reject wan in:".into(),
+        input: input.into(),
+        output: String::new(),
+        bridge_input: String::new(),
+        bridge_output: String::new(),
+        group_mac: false,
+        verdict: Verdict::Reject,
+        zone: Some("wan".into()),
+        direction: crate::paths::Direction::Inbound,
+        accepted: false,
+    }
+}
+
+/// Either input can be the first to tell of a packet, by turns and by up to 800 packets.
+#[test]
+fn in_a_flood_through_both_inputs_each_packet_counts_once() {
+    for (batch, nflog_first) in [(1, false), (1, true), (60, false), (60, true), (400, false), (400, true)] {
+        let mut router = Router::boot(START, "UTC");
+        let mut path = |origin| router.engine.paths.intern(&path(origin, "wan"));
+        let (nflog, logd) = (path(Origin::Nflog), path(Origin::Logd));
+        let mut waiting: Vec<Event> = Vec::new();
+        // 3,000 a second for 20 seconds.
+        for number in 0..60_000u32 {
+            let packet = event(number % 20, 23, u64::from(number));
+            let (first, second) = if nflog_first { (nflog, logd) } else { (logd, nflog) };
+            let give = |router: &mut Router, packet: Event, path| {
+                let stamp = (path == logd).then_some(router.now.wall * 1000);
+                let input = if path == nflog { Input::Nflog } else { Input::Logd };
+                router.give(input, Event { path, ..packet }, stamp);
+            };
+            give(&mut router, packet, first);
+            waiting.push(packet);
+            // The first of the other input's batch are told before, the last after this input's next ones.
+            if waiting.len() == 2 * batch {
+                waiting.drain(..batch).for_each(|packet| give(&mut router, packet, second));
+            }
+            if number % 3000 == 2999 {
+                router.pass(1);
+            }
+        }
+        let name = format!("{batch} at once, NFLOG first: {nflog_first}");
+        assert_eq!(router.days(), ["2026-06-10 60000 20"], "{name}");
+        assert_eq!(router.engine.health(Input::Logd).assumed, 0, "{name}");
+    }
+}
+
+/// The log is seconds behind NFLOG in a flood, and now and then it is faster: NFLOG's packets all count.
+#[test]
+fn no_packet_of_nflog_is_lost_where_too_many_came_to_compare() {
+    let mut router = Router::boot(START, "UTC");
+    let mut path = |origin| router.engine.paths.intern(&path(origin, "wan"));
+    let (nflog, logd) = (path(Origin::Nflog), path(Origin::Logd));
+    let packets: Vec<Event> = (0..30_000).map(|number| event(number % 20, 23, number.into())).collect();
+    let late = 5_000;
+    for (number, packet) in packets.iter().enumerate() {
+        let stamp = Some(router.now.wall * 1000);
+        let early = number % 7 == 0;
+        if early {
+            router.give(Input::Logd, Event { path: logd, ..*packet }, stamp);
+        }
+        router.give(Input::Nflog, Event { path: nflog, ..*packet }, None);
+        if let Some(before) = number.checked_sub(late).filter(|before| before % 7 != 0) {
+            router.give(Input::Logd, Event { path: logd, ..packets[before] }, stamp);
+        }
+        if number % 5000 == 4999 {
+            router.pass(1);
+        }
+    }
+    let (nflog, logd) = (router.engine.health(Input::Nflog), router.engine.health(Input::Logd));
+    assert!(logd.assumed > 10_000, "{logd:?}");
+    assert_eq!(nflog.attempts + logd.attempts, 30_000, "{nflog:?} {logd:?}");
+}
+
 #[test]
 fn in_a_flood_what_cannot_be_compared_is_a_copy_and_everything_else_counts() {
     let mut router = Router::boot(START, "UTC");
-    let mut path = |origin, input: &str| {
-        router.engine.paths.intern(&Path {
-            origin,
-            prefix: "reject wan in:".into(),
-            input: input.into(),
-            output: String::new(),
-            bridge_input: String::new(),
-            bridge_output: String::new(),
-            group_mac: false,
-            verdict: Verdict::Reject,
-            zone: Some("wan".into()),
-            direction: crate::paths::Direction::Inbound,
-            accepted: false,
-        })
-    };
+    let mut path = |origin, input: &str| router.engine.paths.intern(&path(origin, input));
     let (nflog, logd, other) =
         (path(Origin::Nflog, "wan"), path(Origin::Logd, "wan"), path(Origin::Logd, "wg0"));
+    let incomplete = |router: &mut Router| {
+        let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
+        summary.completeness.incomplete_because
+    };
+    assert_eq!(incomplete(&mut router), None);
     let packets: Vec<Event> = (0..20_000).map(|n| Event { path: nflog, ..event(n, 23, 0) }).collect();
     packets.iter().for_each(|packet| router.give(Input::Nflog, *packet, None));
     let stamp = Some(router.now.wall * 1000);
@@ -132,6 +235,11 @@ fn in_a_flood_what_cannot_be_compared_is_a_copy_and_everything_else_counts() {
     );
     let remembered = crate::input::duplicates::ENTRIES as u64;
     assert!(health.assumed > 0 && health.assumed >= 20_000 - 2 * remembered, "{health:?}");
+    let reason = incomplete(&mut router).unwrap();
+    assert!(
+        reason.contains(&format!("{} lines of the log were taken for copies", health.assumed)),
+        "{reason}"
+    );
     // Another interface's packets are no copies, and neither are this one's when the flood is over.
     router.give(Input::Logd, Event { path: other, ..event(1, 22, 0) }, stamp);
     router.pass(5);

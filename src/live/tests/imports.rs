@@ -173,3 +173,63 @@ fn a_log_that_spans_now_joins_the_daemons_day() {
     let mut daemon = daemon.power_cut();
     assert_eq!(daemon.total(), 48);
 }
+
+/// What somebody sees of today: the hours, the different sources, and of each source its attempts and services.
+#[derive(PartialEq)]
+struct Today {
+    hours: Vec<u64>,
+    unique: Option<u64>,
+    sources: Vec<(String, u64, Option<u64>)>,
+}
+
+fn today_in_full(router: &mut Router) -> Today {
+    let Answer::Sources(sources) = router.ask(Topic::Sources) else { panic!() };
+    let rows = sources.sources.iter().map(|row| (row.address.to_string(), row.attempts, row.services));
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort();
+    let Answer::Hours(hours) = router.ask(Topic::Hours) else { panic!() };
+    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
+    let hours = hours.hours.iter().map(|row| row.attempts).collect();
+    Today { hours, unique: summary.unique_sources, sources: rows }
+}
+
+/// The newest day that the daemon left is yesterday's: the import's day must not be closed for it.
+#[test]
+fn an_import_of_today_is_whole_beside_an_open_day_of_yesterday() {
+    let today = real_now().div_euclid(DAY) * DAY;
+    let lines: Vec<String> =
+        (0..300).map(|number| line_at(&Calendar::utc().rfc3339(today), number)).collect();
+    let disks = Disks::new();
+    import(&disks, "today.log", &lines);
+    let mut expected = router(disks);
+    let expected = today_in_full(&mut expected);
+    assert_eq!(expected.sources.len(), 250);
+    for (killed, cut) in [(false, false), (true, false), (false, true)] {
+        let machine = Now { boot_ms: 10_000, wall: today - 3600 };
+        let mut daemon = Router::start(machine, "UTC", filled(2), 0, true, Config::default());
+        for host in 0..20 {
+            daemon.packet(host, 22);
+        }
+        assert!(daemon.commit());
+        if killed {
+            daemon.packet(99, 22);
+            daemon.copy();
+        }
+        let Router { places, engine, disks, .. } = daemon;
+        drop((places, engine));
+        import(&disks, "today.log", &lines);
+        if cut {
+            std::fs::remove_file(disks.run().join("today.fws")).unwrap();
+        }
+        let machine = Now { boot_ms: 4_000_000, wall: real_now() };
+        let mut daemon = Router::start(machine, "UTC", disks, 0, true, Config::default());
+        let name = format!("killed {killed}, cut {cut}");
+        assert!(today_in_full(&mut daemon) == expected, "{name}");
+        let yesterday = 20 + u64::from(killed);
+        assert_eq!(daemon.total(), 20 + yesterday + 300, "{name}");
+        assert!(daemon.commit());
+        let mut daemon = daemon.power_cut();
+        assert!(today_in_full(&mut daemon) == expected, "{name}, from flash");
+        assert_eq!(daemon.total(), 20 + yesterday + 300, "{name}, from flash");
+    }
+}

@@ -161,6 +161,7 @@ fn summary_answer() -> SummaryAnswer {
         attempts_per_day: Some(3_674.56),
         unique_sources: Some(210_987),
         change: Some(1.732),
+        change_until_hour: None,
         classes: ClassCounts { attempt: 1_712_345, backscatter: 40_123, noise: 5_021, egress: 77, login: 0 },
         protocols: BTreeMap::from([
             ("icmp".into(), 9_000),

@@ -1,0 +1,250 @@
+//! A store that is open for questions, and its open days: consistent, though a daemon may commit to it meanwhile.
+
+use std::time::Duration;
+
+use super::{Result, add_advice, now};
+use crate::calendar::Calendar;
+use crate::live::clock::BUILT;
+use crate::query::history::History;
+use crate::query::open::{WithOpenDays, focused, joined};
+use crate::query::question::{Question, Topic};
+use crate::query::{self, Answer, AnswerError};
+use crate::stats::countries::{SharedLookup, with_lookup};
+use crate::stats::day::Day;
+use crate::stats::summary::DaySummary;
+use crate::store::Store;
+
+/// A store with its open days.
+pub struct Opened {
+    pub store: Store,
+    pub calendar: Calendar,
+    pub lookup: SharedLookup,
+    open: Vec<Day>,
+    /// Of the files as they were when the open days were read; `None` where it could not be told.
+    generation: Option<u64>,
+    /// The daemon that writes to the store holds newer events in memory.
+    pub(super) behind: bool,
+}
+
+/// Commits that may come while a question is answered, before it is answered as it is.
+const MOST_TRIES: u32 = 5;
+/// A commit is published and its files are moved within this time, usually.
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
+
+impl Opened {
+    pub(super) fn new(mut store: Store, calendar: Calendar, lookup: SharedLookup) -> Result<Opened> {
+        let generation = store.directory().generation().ok();
+        let open = open_days(&mut store)?;
+        Ok(Opened { store, calendar, lookup, open, generation, behind: false })
+    }
+
+    /// The files are still those of which the open days were read: what a commit moves from an open day into a month is in
+    /// one of them, and in one only.
+    fn is_consistent(&self) -> bool {
+        self.generation.is_some() && self.store.directory().generation().ok() == self.generation
+    }
+
+    fn read_again(&mut self) -> Result<()> {
+        self.generation = self.store.directory().generation().ok();
+        self.store.look()?;
+        self.open = open_days(&mut self.store)?;
+        Ok(())
+    }
+
+    /// Calls `ask` until no commit came meanwhile, but a few times at most. The sentence says why that was in vain.
+    fn consistently<T>(&mut self, mut ask: impl FnMut(&mut Opened) -> T) -> (T, Option<String>) {
+        for _ in 1..MOST_TRIES {
+            let answer = ask(self);
+            if self.is_consistent() {
+                return (answer, None);
+            }
+            std::thread::sleep(BETWEEN_TRIES);
+            if let Err(failure) = self.read_again() {
+                return (answer, Some(failure.to_string()));
+            }
+        }
+        let answer = ask(self);
+        (answer, self.changed())
+    }
+
+    /// Answers a question.
+    pub fn answer(&mut self, question: &Question) -> std::result::Result<Answer, AnswerError> {
+        let mut question = question.clone();
+        question.running = Some(now()).filter(|now| *now >= BUILT).map(|now| {
+            let hour = self.calendar.hour_of(now);
+            (hour.date, hour.hour)
+        });
+        let (answer, changed) = self.consistently(|opened| opened.answer_once(&question));
+        let mut answer = answer?;
+        if let Some(changed) = changed {
+            answer.completeness_mut().add_reason(changed);
+        }
+        Ok(answer)
+    }
+
+    fn answer_once(&mut self, question: &Question) -> std::result::Result<Answer, AnswerError> {
+        let Opened { store, calendar, lookup, open, behind, .. } = self;
+        let about_countries = question.topic == Topic::Countries || question.country.is_some();
+        let mut answer = with_lookup(Some(lookup), |mut lookup| {
+            for day in open.iter_mut().filter(|_| about_countries) {
+                day.measure_countries(lookup.as_deref_mut().map(|lookup| lookup as _));
+            }
+            let days = joined(open.iter().map(|day| focused(question, day)));
+            let mut history = WithOpenDays { stored: store, open: &days };
+            query::answer(question, &mut history, calendar, lookup)
+        })?;
+        let newest = open.iter().map(|day| day.date).max();
+        if *behind && question.to.is_none_or(|to| newest.is_none_or(|newest| to >= newest)) {
+            answer.completeness_mut().add_reason(
+                "a daemon writes to this store and has newer events in memory: ask it without --db".into(),
+            );
+        }
+        for sentence in self.store.damage_of_pieces() {
+            answer.completeness_mut().add_reason(sentence.clone());
+        }
+        add_advice(question, &mut answer);
+        Ok(answer)
+    }
+
+    /// What is worth knowing beside every answer, a sentence each: damaged files, and files that are in no answer.
+    pub fn notes(&self) -> Vec<String> {
+        let aside: Vec<String> =
+            self.store.set_aside().iter().map(|name| self.store.directory().describe(name)).collect();
+        let aside = (!aside.is_empty()).then(|| format!("set aside, and in no answer: {}", aside.join(", ")));
+        self.store.damage().cloned().chain(aside).collect()
+    }
+
+    /// Every month, and the open days as closed ones. Whoever has read them asks [`Opened::changed`].
+    pub fn days(&mut self) -> (&mut dyn History, Vec<DaySummary>) {
+        let days = joined(self.open.iter().map(Day::to_closed));
+        (&mut self.store, days)
+    }
+
+    /// Why what was read since the opening, or since the last try, may be wrong.
+    pub fn changed(&self) -> Option<String> {
+        let sentence =
+            "the store changed while it was read: some packets may be missing or counted twice; ask again";
+        (!self.is_consistent()).then(|| sentence.to_string())
+    }
+}
+
+/// The open days of a store, each the sum of its pieces.
+fn open_days(store: &mut Store) -> Result<Vec<Day>> {
+    let mut days: Vec<Day> = Vec::new();
+    for (name, date, _) in store.pieces()? {
+        let Some(saved) = store.piece(&name)? else { continue };
+        if days.last().is_none_or(|day| day.date != date) {
+            days.push(Day::new(date, store.salt()));
+        }
+        let Some(day) = days.last_mut() else { continue };
+        for part in saved.days.iter().filter(|part| part.summary.date == date) {
+            day.add_summary(&part.summary, &part.samples);
+        }
+    }
+    Ok(days)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::calendar::Date;
+    use crate::cli::arguments::DEFAULT_COUNTRIES;
+    use crate::cli::offline::open_store;
+    use crate::event::Event;
+    use crate::query::question::Topic;
+    use crate::store::Keep;
+    use crate::store::directory::{Directory, Disk};
+    use crate::store::pieces::{self, State};
+
+    /// A store whose day is open, in a piece.
+    struct Committing {
+        path: PathBuf,
+        writer: Store,
+    }
+
+    const DATE: Date = Date(20_000);
+
+    impl Committing {
+        fn new(name: &str) -> Committing {
+            let path = std::env::temp_dir().join(format!("fwstat-offline-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            let disk = Disk::open_for_writing(&path).unwrap();
+            let mut writer = Store::open(Directory::Disk(disk), Keep::default(), Some(7)).unwrap();
+            let day = Committing::day();
+            let piece = pieces::encode_day(7, &State { serial: 1, ..State::default() }, &day);
+            writer.commit(vec![(pieces::name_of(DATE, 0), Some(piece))]).unwrap();
+            Committing { path, writer }
+        }
+
+        fn day() -> Day {
+            let mut day = Day::new(DATE, 7);
+            for number in 0..10 {
+                let event =
+                    Event { port: 23, protocol: 6, count: 1, fingerprint: number, ..Event::default() };
+                day.add(&event, 5);
+            }
+            day
+        }
+
+        /// The day's close: its piece goes, its month comes.
+        fn close(&mut self) {
+            let added = self.writer.add(&[DATE], [Ok(Committing::day().to_closed())]).unwrap();
+            let mut changes = added.changes;
+            changes.extend(self.writer.remove_piece(&pieces::name_of(DATE, 0)).unwrap());
+            self.writer.commit(changes).unwrap();
+        }
+
+        /// The other way round, as no daemon does it.
+        fn open_again(&mut self) {
+            let piece = pieces::encode_day(7, &State { serial: 1, ..State::default() }, &Committing::day());
+            let month = format!("{}.fws", DATE.month());
+            self.writer.commit(vec![(pieces::name_of(DATE, 0), Some(piece)), (month, None)]).unwrap();
+        }
+
+        fn opened(&self) -> Opened {
+            open_store(&self.path, Some("UTC"), Path::new(DEFAULT_COUNTRIES)).unwrap().0
+        }
+    }
+
+    impl Drop for Committing {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+
+    fn attempts(answer: std::result::Result<Answer, AnswerError>) -> (u64, bool) {
+        let Ok(Answer::Days(mut answer)) = answer else { panic!("{answer:?}") };
+        let complete = answer.completeness.complete;
+        (answer.days.drain(..).map(|row| row.attempts).sum(), complete)
+    }
+
+    #[test]
+    fn a_day_that_is_closed_between_opening_and_asking_counts_once() {
+        let mut store = Committing::new("closed");
+        let mut opened = store.opened();
+        opened.behind = false;
+        let question = Question { from: Some(DATE), to: Some(DATE), ..Question::new(Topic::Days) };
+        assert_eq!(attempts(opened.answer(&question)), (10, true));
+        store.close();
+        assert_eq!(attempts(opened.answer_once(&question)).0, 20, "the piece was read, and now the month is");
+        assert!(opened.changed().is_some());
+        assert_eq!(attempts(opened.answer(&question)), (10, true));
+        assert!(opened.changed().is_none());
+    }
+
+    #[test]
+    fn a_store_that_changes_at_every_try_is_told() {
+        let mut store = Committing::new("restless");
+        let mut opened = store.opened();
+        opened.behind = false;
+        let mut tries = 0;
+        let ((), changed) = opened.consistently(|_| {
+            tries += 1;
+            if tries % 2 == 1 { store.close() } else { store.open_again() }
+        });
+        assert_eq!(tries, MOST_TRIES);
+        assert!(changed.unwrap().contains("counted twice"));
+    }
+}

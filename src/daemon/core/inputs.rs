@@ -1,0 +1,144 @@
+//! What the inputs, ubus, netifd and nft say of themselves, and the log's entries.
+
+use std::collections::BTreeMap;
+
+use super::{Core, RUNNING, STARTING_MS};
+use crate::config::Config;
+use crate::config::zones::Interface;
+use crate::daemon::outside::Outside;
+use crate::event::Origin;
+use crate::input::logd::LogFeed;
+use crate::input::nflog::Counters;
+use crate::live::{Brought, Input, Now};
+use crate::parse::interfaces::Networks;
+use crate::parse::line::{LineReader, Outcome};
+use crate::ubus::Status;
+
+impl Core {
+    pub(super) fn set_zone(
+        &mut self,
+        now: Now,
+        (calendar, wrong): (crate::calendar::Calendar, Option<String>),
+    ) {
+        self.log.inform(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
+        if let Some(wrong) = wrong {
+            self.log.say(now.boot_ms, &wrong);
+            self.problems.push(wrong);
+        }
+        self.engine.set_calendar(calendar.clone());
+        self.lines = LineReader::new(&networks(&self.outside), calendar);
+    }
+
+    /// What netifd says of the networks now.
+    pub fn note_networks(&mut self, now: Now, told: Vec<Interface>) {
+        self.outside.note(told);
+        self.look_outside(now);
+    }
+
+    pub(super) fn look_outside(&mut self, now: Now) {
+        if self.outside.look(&self.config.zone) {
+            let interfaces = self.outside.interfaces.join(" ");
+            match self.outside.guessed.clone() {
+                Some(guessed) => self.log.say(now.boot_ms, &guessed),
+                None => {
+                    self.log.inform(now.boot_ms, &format!("these interfaces lead outside: {interfaces}"));
+                }
+            }
+            self.lines = LineReader::new(&networks(&self.outside), self.engine.calendar().clone());
+        }
+    }
+
+    /// An entry of logd.
+    pub fn entry(&mut self, now: Now, kernel: bool, time_ms: i64, msg: &[u8]) {
+        let (seconds, paths) = (time_ms.div_euclid(1000), &mut self.engine.paths);
+        let mut outcome = if kernel {
+            self.lines.read_kernel(msg, seconds, Origin::Logd, paths)
+        } else {
+            self.lines.read_daemon(msg, seconds, Origin::Logd, paths)
+        };
+        if let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = outcome {
+            self.uncounted.add_entry(reason, kernel, 0, msg);
+        }
+        let brought = match &mut outcome {
+            Outcome::Event(event) => Brought::Event(event, Some(time_ms), Some(msg)),
+            Outcome::Malformed(_) => Brought::Malformed,
+            Outcome::Skipped(_) => Brought::Ignored,
+        };
+        self.engine.take(now, Input::Logd, brought);
+    }
+
+    pub fn note_nflog(&mut self, now: Now, state: &str, counters: Counters) {
+        if self.nflog.state != state {
+            let sentence = format!("nflog: {state}");
+            if state == RUNNING {
+                self.log.inform(now.boot_ms, &sentence);
+            } else {
+                self.log.say(now.boot_ms, &sentence);
+            }
+            self.nflog.state = state.to_string();
+        }
+        self.nflog.counts = counters;
+        self.engine.note_lost(Input::Nflog, counters.lost);
+    }
+
+    pub fn note_logd(&mut self, now: Now, feed: Option<&LogFeed>) {
+        let Some(feed) = feed else { return };
+        let state = feed.state_name();
+        if self.logd.state != state {
+            let sentence = format!("logd: {state}");
+            let starting = now.boot_ms < self.started_ms.saturating_add(STARTING_MS);
+            if starting || matches!(state, RUNNING | "connecting" | "reading") {
+                self.log.inform(now.boot_ms, &sentence);
+            } else {
+                self.log.say(now.boot_ms, &sentence);
+            }
+            self.logd.state = state.to_string();
+        }
+        self.logd.counts = feed.state.counts;
+        self.mark = feed.state.mark();
+        self.engine.note_lost(Input::Logd, feed.state.counts.lost);
+    }
+
+    pub fn note_refusals(&mut self, now: Now, refusals: &BTreeMap<String, Status>) {
+        if self.refusals == *refusals {
+            return;
+        }
+        for (what, status) in refusals {
+            if self.refusals.get(what) != Some(status) {
+                self.log.say(now.boot_ms, &refused(what, *status));
+            }
+        }
+        self.refusals.clone_from(refusals);
+    }
+
+    pub fn note_bus(&mut self, down: Option<&str>, refused: Option<Status>) {
+        let state = match (down, refused) {
+            (Some(because), _) => Some(format!("ubus: {because}")),
+            (None, Some(status)) => Some(format!("ubus: the broker refuses the object fwstat: {status}")),
+            (None, None) => None,
+        };
+        if self.bus != state {
+            self.bus = state;
+        }
+    }
+
+    /// Takes what nft says of the ruleset.
+    pub fn read_counters(&mut self) {
+        self.counters.read();
+        let Some(ruleset) = self.counters.news.take() else { return };
+        let Config { zone, input, .. } = &self.config;
+        let unseen = self.counts.add(&ruleset, zone, input.logd, self.engine.date());
+        self.engine.note_unseen(unseen);
+        self.engine.not_seen = self.counts.reasons();
+    }
+}
+
+/// What is said of a refused request.
+pub(super) fn refused(what: &str, status: Status) -> String {
+    format!("ubus refuses {what}: {status}")
+}
+
+/// What the line reader has to know of the router's interfaces and rules.
+pub(super) fn networks(outside: &Outside) -> Networks {
+    Networks { wan: outside.interfaces.clone(), lan: Vec::new(), rules: outside.rules.clone() }
+}

@@ -1,0 +1,96 @@
+//! Questions that need the store are answered in steps, a month each.
+
+use ubus::blobmsg::BlobMsgTable;
+
+use super::{Asked, Core};
+use crate::exposure;
+use crate::live::Now;
+use crate::live::open_day::mask;
+use crate::output::blobmsg::AnswerError;
+use crate::query::answer::Exposure;
+use crate::query::question::{MAX_LIMIT, Question, Topic};
+use crate::query::{self, Answer};
+use crate::sys::installed::read_text;
+use crate::ubus::blob;
+
+/// A longer firewall configuration is not looked at.
+const MOST_FIREWALL: u64 = 512 * 1024;
+
+impl Core {
+    /// One step of the questions that wait: a month of the store, or the beginning or the end of one.
+    pub(super) fn step(&mut self, now: Now) {
+        let Some((number, mut job)) = self.job.take() else {
+            let next = self.asked.iter().position(|(_, asked)| matches!(asked, Asked::Question(_)));
+            if let Some((number, Asked::Question(question))) = next.and_then(|at| self.asked.remove(at)) {
+                let Core { places, engine, .. } = self;
+                match places.history(|stored| engine.begin_answer(&question, stored)) {
+                    Ok(job) => self.job = Some((number, job)),
+                    Err(error) => self.answered.push((number, Err(refusal(error, question.topic)))),
+                }
+            }
+            return;
+        };
+        if self.places.history(|stored| job.step(stored)) {
+            self.job = Some((number, job));
+            return;
+        }
+        let question = job.question.clone();
+        let answered = match self.engine.end_answer(now, job) {
+            Ok(answer) => Ok(self.finish_answer(now, &question, answer)),
+            Err(error) => Err(refusal(error, question.topic)),
+        };
+        self.answered.push((number, answered));
+    }
+
+    /// What the daemon alone knows, added; as it goes over the bus.
+    pub(super) fn finish_answer(
+        &mut self,
+        now: Now,
+        question: &Question,
+        mut answer: Answer,
+    ) -> BlobMsgTable {
+        self.guarding.add_kernel_state(&mut answer);
+        crate::cli::offline::add_advice(question, &mut answer);
+        if let Answer::Summary(summary) = &mut answer {
+            self.complete(now, summary);
+            summary.exposure = self.exposure(now, question.limit);
+            summary.guard = Some(self.guarding.status(now, &self.config, &self.engine));
+        }
+        if self.config.mask_sources {
+            mask(&mut answer);
+        }
+        blob::table(&answer)
+    }
+
+    /// Attacked ports that are open, of this month. The counts can be a minute old.
+    fn exposure(&mut self, now: Now, limit: u32) -> Option<Exposure> {
+        let text = read_text(&self.config_path.with_file_name("firewall"), MOST_FIREWALL)?;
+        let since = self.engine.date()?.month().first_day();
+        let open = exposure::opened(&text, &self.config.zone);
+        if open.is_empty() {
+            return Some(Exposure { since, ports: Vec::new() });
+        }
+        if let Some(told) = self.exposed.told(now.boot_ms, &open, since, limit) {
+            return Some(told);
+        }
+        let question = Question { from: Some(since), limit: MAX_LIMIT, ..Question::new(Topic::Services) };
+        let Core { places, engine, .. } = self;
+        match places.history(|stored| engine.answer(now, &question, stored)) {
+            Ok(Answer::Services(answer)) => {
+                let ports = exposure::attacked(&open, &answer.services);
+                self.exposed = exposure::Lately::new(now.boot_ms, open.clone(), Exposure { since, ports });
+                self.exposed.told(now.boot_ms, &open, since, limit)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn refusal(error: query::AnswerError, topic: Topic) -> AnswerError {
+    match (error, topic) {
+        (query::AnswerError::Invalid(text), _) => AnswerError::InvalidArgument(text),
+        (query::AnswerError::NotFound(text), Topic::Countries) => AnswerError::NoData(text),
+        (query::AnswerError::NotFound(text), _) => AnswerError::NotFound(text),
+        (query::AnswerError::NeedsDaemon(text), _) => AnswerError::NotSupported(text),
+    }
+}

@@ -1,0 +1,248 @@
+//! Commits to flash: begun by the loop, prepared by the worker, published by the loop between two questions.
+
+use std::time::{Duration, Instant};
+
+use super::job::{Done, Job, Prepared};
+use super::{MOST_PIECES, Places, keep};
+use crate::calendar::Date;
+use crate::config::Config;
+use crate::live::{Commit, Engine, Now};
+use crate::store::directory::Directory;
+use crate::store::pieces;
+use crate::store::{Meta, Upkeep};
+use crate::sys::worker::Worker;
+
+/// Until when a commit at the end must be done.
+const AT_END: Duration = Duration::from_secs(4);
+
+/// What a prepared commit is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// The flag: days are closed with it.
+    Statistics(bool),
+    Extra,
+    Maintenance,
+    Finish,
+}
+
+impl Places {
+    /// A commit is on its way, or asked for.
+    pub fn is_busy(&self) -> bool {
+        self.flight.is_some() || self.prepared.is_some() || self.again || !self.extra.is_empty()
+    }
+
+    /// Begins to write to flash what it does not have; [`Places::turn`] goes on with it.
+    pub fn commit(&mut self, config: &Config, engine: &mut Engine, mark: Option<(u32, i64)>) {
+        self.written_today(engine.date());
+        if self.flight.is_some() || self.prepared.is_some() {
+            self.again = true;
+            return;
+        }
+        self.again = false;
+        let gone = self.store.as_ref().is_some_and(|store| match store.directory() {
+            Directory::Disk(disk) => !disk.is_there(),
+            Directory::Memory(_) => false,
+        });
+        if self.worker.is_none() || gone || self.trouble.is_some() {
+            let (salt, other) = (self.salt(), gone || self.store.is_none());
+            let found = self.reopen(config);
+            if self.worker.is_some() && (other || salt != self.salt()) {
+                engine.forget_commits();
+                engine.set_salt(self.salt());
+            }
+            if let Some((mut saved, _)) = found.filter(|_| other) {
+                saved.state.date = None;
+                engine.restore(saved, false);
+            }
+        }
+        if self.worker.is_none() {
+            return;
+        }
+        let of_today = self.pieces.iter().filter(|(_, date, _)| Some(*date) == engine.date()).count();
+        let Commit { closed, part } = engine.begin_commit(of_today >= MOST_PIECES);
+        let zone = engine.calendar().lasting_name().map(String::from);
+        if closed.is_empty() && part.is_none() && self.extra.is_empty() && !self.later_changed {
+            engine.end_commit(true);
+            return;
+        }
+        let state = self.state(engine, mark);
+        self.committing = Some(state.serial);
+        let mut changes = std::mem::take(&mut self.extra);
+        self.extra_in_flight = changes.clone();
+        let whole = part.as_ref().filter(|part| part.whole).map(|part| part.day.date);
+        let is_over = |date: &Date| closed.iter().any(|day| day.date == *date) || whole == Some(*date);
+        let Some(store) = &mut self.store else { return };
+        for (name, ..) in self.pieces.iter().filter(|(_, date, _)| is_over(date)) {
+            match store.remove_piece(name) {
+                Ok(removed) => changes.extend(removed),
+                // A piece that stays beside its closed day would be counted twice.
+                Err(error) => {
+                    return self.failed(Purpose::Statistics(false), error.to_string(), engine);
+                }
+            }
+        }
+        if let Some(part) = part {
+            let date = part.day.date;
+            let last =
+                self.pieces.iter().filter(|(_, known, _)| *known == date).map(|(.., number)| *number).max();
+            let name = pieces::name_of(date, last.map_or(0, |last| last.wrapping_add(1)));
+            changes.push((name, Some(pieces::encode_part(store.salt(), &state, &part.day, &part.samples))));
+        }
+        if zone.is_some() && self.zone != zone {
+            let meta = store.meta().map(|meta| Meta { zone: zone.clone(), ..meta });
+            match meta.and_then(|meta| store.change_meta(&meta)) {
+                Ok(changed) => changes.extend(changed),
+                Err(error) => self.trouble = Some(error.to_string()),
+            }
+            self.zone = zone;
+        }
+        self.later_in_flight = std::mem::take(&mut self.later_changed);
+        if self.later_in_flight {
+            changes.extend(store.change_later(&self.later).unwrap_or_default());
+        }
+        let purpose = Purpose::Statistics(!closed.is_empty());
+        self.submit(Job::Prepare { closed, changes, keep: keep(config) }, purpose, engine);
+    }
+
+    pub(super) fn submit(&mut self, job: Job, purpose: Purpose, engine: &mut Engine) {
+        let refused = match &mut self.worker {
+            Some(worker) => worker.submit(job).is_err(),
+            None => true,
+        };
+        if refused {
+            self.failed(purpose, "the thread that writes it is gone".into(), engine);
+        } else {
+            self.flight = Some(purpose);
+        }
+    }
+
+    pub(super) fn failed(&mut self, purpose: Purpose, why: String, engine: &mut Engine) {
+        if let Purpose::Statistics(_) = purpose {
+            engine.end_commit(false);
+        }
+        self.committing = None;
+        self.later_changed |= std::mem::take(&mut self.later_in_flight);
+        let waiting = std::mem::take(&mut self.extra_in_flight);
+        waiting.into_iter().for_each(|(name, bytes)| self.change(name, bytes));
+        self.trouble = Some(format!("in RAM only: {why}"));
+        (self.flight, self.worker) = (None, None);
+    }
+
+    /// Goes on with a commit. `publish`: nobody reads the store.
+    pub fn turn(&mut self, config: &Config, engine: &mut Engine, now: Now, publish: bool) {
+        let done = self.worker.as_mut().and_then(Worker::take);
+        if let Some(done) = done {
+            self.done(done, engine);
+        } else if self.worker.as_ref().is_some_and(Worker::is_dead)
+            && let Some(purpose) = self.flight
+        {
+            self.failed(purpose, "the thread that writes it ended".into(), engine);
+        }
+        if publish && self.prepared.is_some() {
+            self.publish(engine, now);
+        }
+        if self.flight.is_some() || self.prepared.is_some() || self.worker.is_none() {
+            return;
+        }
+        if !self.extra.is_empty() {
+            let changes = std::mem::take(&mut self.extra);
+            self.extra_in_flight = changes.clone();
+            let job = Job::Prepare { closed: Vec::new(), changes, keep: keep(config) };
+            self.submit(job, Purpose::Extra, engine);
+        } else if self.wants_maintenance
+            && let Some(today) = engine.date().filter(|_| engine.clock_is_set())
+        {
+            self.wants_maintenance = false;
+            let job = Job::Maintain { now: now.wall, today, keep: keep(config), may: self.may };
+            self.submit(job, Purpose::Maintenance, engine);
+        }
+    }
+
+    /// A commit that was asked for while another was on its way can begin.
+    pub fn wants_commit(&self) -> bool {
+        self.again && self.flight.is_none() && self.prepared.is_none()
+    }
+
+    pub(super) fn done(&mut self, done: Done, engine: &mut Engine) {
+        let Some(purpose) = self.flight.take() else { return };
+        match done {
+            Done::Prepared(prepared) => {
+                self.flight = Some(purpose);
+                self.may = prepared.left.unwrap_or(self.may);
+                self.prepared = Some(prepared);
+            }
+            Done::Nothing => {}
+            Done::Failed(why) => self.failed(purpose, why, engine),
+            Done::Finished(finished) => {
+                self.unfinished = finished.err().map(|why| {
+                    format!(
+                        "the last commit counts, but its files could not be moved to where they belong: {why}"
+                    )
+                });
+                if let Some(store) = &self.store {
+                    self.bytes = store.directory().size();
+                }
+            }
+        }
+    }
+
+    pub(super) fn publish(&mut self, engine: &mut Engine, now: Now) {
+        let (Some(Prepared { names, bytes, said, .. }), Some(purpose)) =
+            (self.prepared.take(), self.flight.take())
+        else {
+            return;
+        };
+        let Some(store) = &mut self.store else { return };
+        let published = match store.directory() {
+            Directory::Disk(disk) => disk.publish(),
+            Directory::Memory(_) => Ok(()),
+        };
+        if let Err(error) = published {
+            return self.failed(purpose, format!("cannot write the store: {error}"), engine);
+        }
+        store.committed(&names);
+        self.pieces = store.pieces().unwrap_or_default();
+        // A later import can use the name of a piece that is gone.
+        let pieces = &self.pieces;
+        self.imports.retain(|key| pieces.iter().any(|(_, date, number)| (*date, *number) == *key));
+        if purpose == Purpose::Maintenance {
+            self.deletions = store.meta().unwrap_or_default().deletions;
+            self.wants_maintenance = true;
+        }
+        said.into_iter().for_each(|sentence| self.say(sentence));
+        self.extra_in_flight.clear();
+        if std::mem::take(&mut self.later_in_flight) && !self.later_changed {
+            // Flash knows now; what an import adds from here on is new, whatever its date.
+            self.due = 0;
+        }
+        self.total = self.total.saturating_add(bytes);
+        self.trouble = None;
+        if let Purpose::Statistics(closed) = purpose {
+            self.committing = None;
+            engine.end_commit(true);
+            self.last_commit = Some(now.wall);
+            if closed {
+                (self.wants_maintenance, self.may) = (true, Upkeep::ALL);
+            }
+        }
+        self.submit(Job::Finish, Purpose::Finish, engine);
+    }
+
+    /// Goes on until nothing is on its way, or a time is over. Whether flash has everything.
+    pub fn settle(&mut self, config: &Config, engine: &mut Engine, now: Now) -> bool {
+        let until = Instant::now() + AT_END;
+        self.wants_maintenance = false;
+        loop {
+            self.turn(config, engine, now, true);
+            if self.flight.is_none() && self.prepared.is_none() && self.extra.is_empty() {
+                return self.trouble.is_none();
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            let Some(worker) = self.worker.as_mut().filter(|_| !left.is_zero()) else { return false };
+            match worker.wait(left) {
+                Some(done) => self.done(done, engine),
+                None => return false,
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What an earlier run left: pieces of open days on flash, and the copy in tmpfs.
+
+use std::fs;
+use std::path::Path;
+
+use crate::calendar::Date;
+use crate::store::directory::Open;
+use crate::store::pieces::{Saved, State};
+use crate::store::sections::StoredDay;
+
+/// What flash has of open days.
+#[derive(Default)]
+pub(super) struct Flash {
+    pub(super) state: State,
+    pub(super) pieces: Vec<Piece>,
+}
+
+pub(super) struct Piece {
+    /// Its day and number.
+    pub(super) key: (Date, u32),
+    pub(super) boot: String,
+    pub(super) is_import: bool,
+    pub(super) days: Vec<StoredDay>,
+}
+
+impl Flash {
+    pub(super) fn saved(self, wanted: impl Fn(&Piece) -> bool) -> Saved {
+        let days = self.pieces.into_iter().filter(wanted).flat_map(|piece| piece.days).collect();
+        Saved { days, state: self.state, ..Saved::default() }
+    }
+}
+
+/// The copy that holds more than flash, with the days that only flash has,
+/// and the imports that it does not hold.
+pub(super) fn with_others(mut copy: Saved, flash: Flash) -> Saved {
+    if copy.state.committing.is_some_and(|serial| flash.state.serial >= serial) {
+        // The commit of its closed days was published before anybody could write the next copy.
+        let open = copy.state.date;
+        let is_closed = |day: &StoredDay| day.summary.classes.iter().any(|class| class.sample.is_some());
+        copy.days.retain(|day| !is_closed(day) && Some(day.summary.date) == open);
+    } else {
+        // Pieces that an import closed before the copy's commit was published: their days are in the months.
+        let (held, pieces) = (&copy.state.imports, &flash.pieces);
+        let is_gone = |key: &&(Date, u32)| pieces.iter().all(|piece| piece.key != **key);
+        let gone: Vec<Date> = held.iter().filter(is_gone).map(|(date, _)| *date).collect();
+        copy.days.retain(|day| !gone.contains(&day.summary.date));
+    }
+    let known: Vec<Date> = copy.days.iter().map(|day| day.summary.date).chain(copy.state.date).collect();
+    let (imports, ours): (Vec<Piece>, Vec<Piece>) =
+        flash.pieces.into_iter().partition(|piece| piece.is_import);
+    let ours = ours.into_iter().flat_map(|piece| piece.days);
+    copy.days.extend(ours.filter(|day| !known.contains(&day.summary.date)));
+    let new = imports.into_iter().filter(|piece| !copy.state.imports.contains(&piece.key));
+    copy.days.extend(new.flat_map(|piece| piece.days));
+    copy
+}
+
+pub(super) fn open_copy(path: &Path) -> Option<Open> {
+    Open::from_bytes(fs::read(path).ok()?).ok()
+}

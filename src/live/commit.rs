@@ -1,0 +1,140 @@
+//! What flash gets of the days, and the copy in RAM of what it does not have.
+
+use super::{Engine, SINCE_ATTEMPTS, SINCE_OTHERS};
+use crate::query::open::joined;
+use crate::stats::day::{Day, Samples};
+use crate::stats::summary::DaySummary;
+use crate::stats::tables::Focus;
+use crate::store::pieces::{self, State};
+
+/// Rows of a whole piece on flash.
+const PIECE: (usize, usize, usize) = (1024, 2048, 4096);
+/// Of a day that is beyond its bounds, an attack: flash gets less of it.
+const PIECE_OF_MANY: (usize, usize, usize) = (512, 512, 512);
+
+/// What a commit stores of the open day.
+pub struct Part {
+    pub day: DaySummary,
+    pub samples: Samples,
+    /// All of it: it replaces what flash has of the day.
+    pub whole: bool,
+}
+
+/// What a commit stores.
+pub struct Commit {
+    pub closed: Vec<DaySummary>,
+    pub part: Option<Part>,
+}
+
+impl Engine {
+    /// What flash is to get: the closed days, and of the open one what it does not have, or all of it if it wants it or
+    /// must. From now on that is being stored; what comes meanwhile is the next commit's. Without an open day nothing is
+    /// stored: no state would say that it was.
+    pub fn begin_commit(&mut self, whole: bool) -> Commit {
+        self.settle_late();
+        debug_assert!(!self.committing);
+        self.committing = true;
+        let mut part = None;
+        if let Some(day) = &self.open {
+            self.storing = std::mem::take(&mut self.closed);
+            if whole || !self.since_known || !self.since.is_whole() {
+                let (services, sources, pairs) = if day.is_whole() { PIECE } else { PIECE_OF_MANY };
+                let focused = day.focused(&Focus::heaviest(services, sources, pairs));
+                let samples = if is_cut(&focused) { day.all_samples() } else { day.samples() };
+                // An empty part tells the state: a copy from before the days were closed must not win over it.
+                part = (!day.is_empty() || !self.storing.is_empty()).then_some(Part {
+                    day: without_countries(focused),
+                    samples,
+                    whole: true,
+                });
+            } else if !self.since.is_empty() || !self.storing.is_empty() {
+                let day = without_countries(self.since.to_summary());
+                part = Some(Part { day, samples: self.since.samples(), whole: false });
+            }
+            self.since.restart(day.date);
+        }
+        self.since_known = true;
+        Commit { closed: self.storing.clone(), part }
+    }
+
+    /// The store has what [`Engine::begin_commit`] gave, or not.
+    pub fn end_commit(&mut self, stored: bool) {
+        self.committing = false;
+        let storing = std::mem::take(&mut self.storing);
+        if !stored {
+            self.since_known = false;
+            storing.into_iter().for_each(|day| self.close(day));
+        }
+        // The copy has to be newer than what flash has now.
+        self.changed = true;
+    }
+
+    /// A copy of everything that flash may not have, with a state made for it, if anything came since the
+    /// last one.
+    pub fn copy(&mut self, state: impl FnOnce(&Engine) -> State) -> Option<Vec<u8>> {
+        self.settle_late();
+        // The closed days of a copy are those of the commit on its way, or there is none: whoever reads it can tell
+        // whether flash has them. With others the copy before this one stays until the commit has ended.
+        let is_mixed = self.committing && !self.closed.is_empty();
+        if is_mixed || !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        let closed: Vec<DaySummary> = joined(self.closed().cloned());
+        Some(pieces::encode_copy(self.salt, &state(self), &closed, self.open.as_ref(), &self.waiting))
+    }
+
+    /// What was committed was to another store.
+    pub fn forget_commits(&mut self) {
+        self.since_known = false;
+        self.changed = true;
+    }
+
+    /// The samples of another store hash with another salt.
+    pub fn set_salt(&mut self, salt: u64) {
+        if salt == self.salt {
+            return;
+        }
+        self.salt = salt;
+        let rebuilt = |day: &Day| {
+            let mut new = Day::new(day.date, salt);
+            new.add_summary(&day.to_summary(), &Samples::default());
+            new
+        };
+        self.open = self.open.as_ref().map(rebuilt);
+        self.late = self.late.as_ref().map(rebuilt);
+        let date = self.since.date;
+        self.since = Day::with_bounds(date, salt, SINCE_ATTEMPTS, SINCE_OTHERS);
+        self.since_known = false;
+        // Samples of closed days cannot be made again.
+        for class in self.closed.iter_mut().flat_map(|day| &mut day.classes) {
+            class.sample = None;
+        }
+    }
+
+    /// The copy could not be written.
+    pub fn copy_failed(&mut self) {
+        self.changed = true;
+    }
+
+    /// Flash has everything of the open day, and no other day waits for it.
+    pub fn is_on_flash(&self) -> bool {
+        !self.committing
+            && self.since_known
+            && self.since.is_empty()
+            && self.late.is_none()
+            && self.closed().next().is_none()
+    }
+}
+
+fn is_cut(day: &DaySummary) -> bool {
+    day.classes.iter().any(|class| class.sources.floor > 0 || class.pairs.floor > 0)
+}
+
+/// Countries and samples are made when the day is closed.
+fn without_countries(mut day: DaySummary) -> DaySummary {
+    for class in &mut day.classes {
+        class.countries = Default::default();
+        class.sample = None;
+    }
+    day
+}

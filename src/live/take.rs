@@ -1,0 +1,94 @@
+//! What the inputs bring: told apart from copies, remembered, shown to the guard, counted.
+
+use super::clock::{self, instant, moment};
+use super::{Action, Brought, Engine, Input, Now};
+use crate::event::{Class, Event, Origin};
+use crate::guard::ledger::{LINES, LONGEST_LINE};
+use crate::input::duplicates::Sighting;
+
+impl Engine {
+    pub fn take(&mut self, now: Now, input: Input, brought: Brought<'_>) {
+        let health = &mut self.health[input as usize];
+        let (event, wall_ms, line) = match brought {
+            Brought::Event(event, wall_ms, line) => (event, wall_ms, line),
+            Brought::Malformed => return health.malformed = health.malformed.saturating_add(1),
+            Brought::Ignored => return health.ignored = health.ignored.saturating_add(1),
+        };
+        health.last_ms = Some(now.boot_ms);
+        let count = u64::from(event.count);
+        // As the believed clock shows it.
+        let wall_ms = wall_ms.map(|ms| ms.saturating_sub(self.clock.ahead().saturating_mul(1000)));
+        let plausible = wall_ms.filter(|ms| *ms >= clock::BUILT * 1000 && self.clock.is_set());
+        let boot_ms = match plausible {
+            Some(wall_ms) => moment(now, wall_ms),
+            None if input == Input::Logd && event.uptime > 0 => (event.uptime / 1000).min(now.boot_ms),
+            None => now.boot_ms,
+        };
+        if input == Input::Nflog {
+            self.count_received(event);
+        }
+        // Sightings of one packet are told by the clock that does not step.
+        let uptime = (boot_ms / 1000).cast_signed();
+        let path = event.path;
+        event.path = self.paths.of_sightings(path);
+        let sighting = self.duplicates.sight(event, uptime, input == Input::Nflog);
+        event.path = path;
+        // A flood pushes packets out before logd's word of them comes; what NFLOG tells of an interface, logd only
+        // repeats.
+        let assumed = sighting == Sighting::Unknown && self.is_told_by_nflog(event);
+        if assumed || sighting == Sighting::Copy {
+            let assumed = if assumed { count } else { 0 };
+            self.assumed_today = self.assumed_today.saturating_add(assumed);
+            let health = &mut self.health[input as usize];
+            health.assumed = health.assumed.saturating_add(assumed);
+            health.duplicates = health.duplicates.saturating_add(count);
+            return;
+        }
+        if sighting == Sighting::Unknown {
+            event.path = self.paths.of_sightings(path);
+            self.duplicates.record(event, uptime);
+            event.path = path;
+        }
+        let health = &mut self.health[input as usize];
+        let sum = if event.class == Class::Attempt { &mut health.attempts } else { &mut health.others };
+        *sum = sum.saturating_add(count);
+        if self.clock.is_set() {
+            event.time = match plausible {
+                Some(wall_ms) => (wall_ms / 1000).min(now.wall),
+                None => instant(now, boot_ms),
+            };
+        }
+        self.evidence.add(boot_ms, self.clock.is_set().then_some(event.time), event, line);
+        if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, event) {
+            let open = self.guard.is_open(&suspect);
+            let lines = if open { self.lines_of(suspect.source, LINES, LONGEST_LINE) } else { Vec::new() };
+            self.actions.push(Action::Suspect(suspect, lines));
+        }
+        self.changed = true;
+        if !self.clock.is_set() {
+            return self.waiting.add(boot_ms, event);
+        }
+        self.count(event);
+    }
+
+    #[inline]
+    fn count_received(&mut self, event: &Event) {
+        let place = usize::from(event.path.0);
+        if place >= self.received.len() {
+            // As many as there can be paths.
+            self.received.resize(place + 1, 0);
+        }
+        let count = &mut self.received[place];
+        *count = count.saturating_add(event.count.into());
+    }
+
+    fn is_told_by_nflog(&self, event: &Event) -> bool {
+        if event.class == Class::Login {
+            return false;
+        }
+        let Some(way) = self.paths.get(event.path) else { return false };
+        self.paths.iter().any(|path| {
+            path.origin == Origin::Nflog && path.input == way.input && path.direction == way.direction
+        })
+    }
+}
