@@ -155,9 +155,14 @@ impl LineReader {
     /// Reads a line without its newline.
     pub fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        match self.read_line(line, paths) {
-            // Only what looks like a packet needs a reason.
-            Outcome::Skipped(Some(_)) if !self.looks_like_packet(line) => Outcome::Skipped(None),
+        let outcome = self.read_line(line, paths);
+        self.with_reason(outcome, line)
+    }
+
+    /// Only what looks like a packet needs a reason.
+    fn with_reason(&self, outcome: Outcome, text: &[u8]) -> Outcome {
+        match outcome {
+            Outcome::Skipped(Some(_)) if !self.looks_like_packet(text) => Outcome::Skipped(None),
             outcome => outcome,
         }
     }
@@ -202,7 +207,8 @@ impl LineReader {
 
     /// Reads a message that is known to be the kernel's, such as `[119160.26] reject wan in: IN=...`.
     pub fn read_kernel(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
-        self.packet(message, time, origin, paths)
+        let outcome = self.packet(message, time, origin, paths);
+        self.with_reason(outcome, message)
     }
 
     /// Reads a message of any other process, such as `dropbear[1234]: Bad password...`. Never a packet.
@@ -211,10 +217,7 @@ impl LineReader {
             Some((tag, text)) => self.login(tag, text, time, origin, paths),
             None => Outcome::Skipped(Some(Uncounted::OtherProgram)),
         };
-        match outcome {
-            Outcome::Skipped(Some(_)) if !self.looks_like_packet(message) => Outcome::Skipped(None),
-            outcome => outcome,
-        }
+        self.with_reason(outcome, message)
     }
 
     fn read_unknown(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
