@@ -435,5 +435,7 @@ pub fn read_anything(line: &[u8]) {
 }
 
 #[cfg(test)]
+mod form_tests;
+#[cfg(test)]
 #[path = "line_tests.rs"]
 mod tests;
