@@ -1,6 +1,7 @@
 //! Where events come from: framing, gaps, duplicates, health counters; no policy.
 
 pub mod batch;
+mod bus_object;
 pub mod content;
 pub mod digest;
 pub mod duplicates;
