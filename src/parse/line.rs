@@ -387,10 +387,11 @@ pub fn day_without_year(line: &[u8]) -> Option<(u8, u8)> {
     stamp.year.is_none().then_some((stamp.month, stamp.day))
 }
 
-/// Whether a line begins with a time of any form, or with who wrote it.
+/// Whether a line begins with a time of any form, or with who wrote it; or is an entry of the journal.
 pub fn is_log_line(line: &[u8]) -> bool {
     let header = header(line);
-    header.stamp.is_some()
+    record(line).is_some()
+        || header.stamp.is_some()
         || !matches!(header.author, Author::Untagged)
         || uptime(line, header.message).is_some()
 }

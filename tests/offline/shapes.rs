@@ -164,7 +164,15 @@ fn files_of_other_kinds_are_read_or_named() {
     );
     let utf16: Vec<u8> = format!("\u{feff}{LINE}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mark = format!("\u{feff}{LINE}").into_bytes();
-    let cases = [(export.into_bytes(), [2, 1, 0, 0, 1]), (utf16, [1, 1, 0, 0, 0]), (mark, [1, 1, 0, 0, 0])];
+    let entry =
+        |writer: &str| format!("{{\n\t\"_TRANSPORT\" : \"{writer}\",\n\t\"MESSAGE\" : \"{packet}\"\n}}\n");
+    let pretty = entry("kernel") + &entry("syslog");
+    let cases = [
+        (export.into_bytes(), [2, 1, 0, 0, 1]),
+        (pretty.into_bytes(), [2, 1, 0, 0, 1]),
+        (utf16, [1, 1, 0, 0, 0]),
+        (mark, [1, 1, 0, 0, 0]),
+    ];
     for (bytes, expected) in cases {
         fs::write(&log, &bytes).unwrap();
         let ran = report(&[&log]);
