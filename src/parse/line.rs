@@ -34,10 +34,12 @@ mod contexts;
 mod events;
 mod headers;
 mod others;
+mod repeated;
 mod times;
 
 use events::{event, outcome};
 use headers::Headers;
+pub use repeated::may_repeat;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
