@@ -13,7 +13,6 @@ use super::digest::Digest;
 use super::gzip::{About, Gzip};
 use super::imported::{Entry, HEAD};
 use super::journal_text::{self, JournalText};
-use super::lines::read;
 use super::packed::{self, Packing};
 use super::utf16::{self, Utf16};
 
@@ -61,21 +60,9 @@ struct Peeked {
 impl Peeked {
     /// Looks at the first bytes of a source.
     fn new(mut source: Box<dyn Read>) -> Peeked {
-        let mut bytes = vec![0; packed::BEGINNING];
-        let mut held = 0;
-        let mut rest = Ok(());
-        while held < bytes.len() {
-            match read(&mut source, &mut bytes[held..]) {
-                Ok(0) => break,
-                Ok(more) => held += more,
-                Err(error) => {
-                    rest = Err(error);
-                    break;
-                }
-            }
-        }
-        bytes.truncate(held);
-        Peeked { beginning: Cursor::new(bytes), rest: rest.map(|()| source) }
+        let (bytes, fault) = read_beginning(&mut source, packed::BEGINNING);
+        let rest = fault.map_or(Ok(source), Err);
+        Peeked { beginning: Cursor::new(bytes), rest }
     }
 
     fn beginning(&self) -> &[u8] {
@@ -221,8 +208,8 @@ fn lines_of_text(mut text: Peeked) -> Box<dyn Read> {
     if text.beginning().starts_with(BYTE_ORDER_MARK) {
         text.beginning.set_position(BYTE_ORDER_MARK.len() as u64);
     }
-    let from = text.beginning.position() as usize;
-    match journal_text::form(&text.beginning()[from..]) {
+    let beginning = text.beginning();
+    match journal_text::form(beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning)) {
         Some(form) => Box::new(JournalText::new(text, form)),
         None => Box::new(text),
     }
@@ -231,20 +218,15 @@ fn lines_of_text(mut text: Peeked) -> Box<dyn Read> {
 /// The first bytes of a content, and the error that ended them early.
 pub type Beginning = (Vec<u8>, Option<io::Error>);
 
+/// Reads the first bytes of a content, at most `most`.
 pub fn beginning(content: &mut Content, most: usize) -> Beginning {
-    let (mut bytes, mut held) = (vec![0; most], 0);
-    let mut fault = None;
-    while held < most {
-        match read(content, &mut bytes[held..]) {
-            Ok(0) => break,
-            Ok(more) => held += more,
-            Err(error) => {
-                fault = Some(error);
-                break;
-            }
-        }
-    }
-    bytes.truncate(held);
+    read_beginning(content, most)
+}
+
+fn read_beginning(source: &mut dyn Read, most: usize) -> Beginning {
+    let mut bytes = Vec::with_capacity(most);
+    // What was read before an error stays.
+    let fault = source.take(most as u64).read_to_end(&mut bytes).err();
     (bytes, fault)
 }
 

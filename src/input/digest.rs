@@ -57,10 +57,7 @@ impl Digest {
     pub fn update(&mut self, mut bytes: &[u8]) {
         self.length = self.length.wrapping_add(bytes.len() as u64);
         if self.held > 0 {
-            let taken = bytes.len().min(STRIPE - self.held);
-            self.rest[self.held..self.held + taken].copy_from_slice(&bytes[..taken]);
-            self.held += taken;
-            bytes = &bytes[taken..];
+            bytes = self.hold(bytes);
             if self.held < STRIPE {
                 return;
             }
@@ -68,8 +65,16 @@ impl Digest {
         }
         let (stripes, rest) = bytes.as_chunks::<STRIPE>();
         self.lanes.add(stripes);
-        self.rest[..rest.len()].copy_from_slice(rest);
-        self.held = rest.len();
+        self.held = 0;
+        self.hold(rest);
+    }
+
+    /// Puts bytes behind those that are held, as many as make a stripe, and gives the others.
+    fn hold<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let free = self.rest.iter_mut().skip(self.held);
+        let taken = free.zip(bytes).map(|(place, byte)| *place = *byte).count();
+        self.held += taken;
+        bytes.get(taken..).unwrap_or_default()
     }
 
     /// The sum of all bytes so far.

@@ -1,10 +1,13 @@
-//! `journalctl -o export` and `-o verbose` -> a line of JSON for each entry, as `-o json` writes it.
+//! `journalctl -o export`, `-o verbose` and `-o json-pretty` -> a line of JSON for each entry, as `-o json` writes it.
 //!
 //! Takes the text, gives lines with the fields that the line parser reads. A message can hold line ends, and then its
 //! further lines could look like fields: the export format gives such a field's length, the verbose one indents further
-//! lines more than a field. Holds one entry: a few fields of at most [`LONGEST`] bytes, whatever the text says.
+//! lines more than a field, JSON writes `\n`. Holds one entry: a few fields of at most [`LONGEST`] bytes, whatever the
+//! text says.
 
 use std::io::{self, BufRead, BufReader, Read};
+
+use super::pending::Pending;
 
 /// Longer values are cut, and longer lines.
 const LONGEST: usize = 4 * 1024;
@@ -24,6 +27,8 @@ const INDENT: &[u8] = b"    ";
 pub enum Form {
     Export,
     Verbose,
+    /// JSON in several lines, as `jq` writes it, too.
+    Pretty,
 }
 
 /// The form of a text that begins so; none: it is another.
@@ -32,6 +37,9 @@ pub fn form(beginning: &[u8]) -> Option<Form> {
         [&b"__CURSOR="[..], b"__REALTIME_TIMESTAMP="].iter().any(|key| beginning.starts_with(key));
     if is_export {
         return Some(Form::Export);
+    }
+    if beginning.starts_with(b"{\n") || beginning.starts_with(b"{\r\n") {
+        return Some(Form::Pretty);
     }
     let (first, second) = beginning.split_at(beginning.iter().position(|byte| *byte == b'\n')?);
     let is_verbose = memchr::memmem::find(first, b" [s=").is_some()
@@ -48,8 +56,9 @@ pub struct JournalText<R> {
     values: [Option<Vec<u8>>; FIELDS.len()],
     /// Of the verbose form: the time as it is written.
     time: Option<Vec<u8>>,
-    out: Vec<u8>,
-    given: usize,
+    /// Of the pretty form: the object so far, and whether the field that is being read is kept.
+    object: Option<(Vec<u8>, bool)>,
+    pending: Pending,
     ended: bool,
 }
 
@@ -61,8 +70,8 @@ impl<R: Read> JournalText<R> {
             form,
             values: Default::default(),
             time: None,
-            out: Vec::new(),
-            given: 0,
+            object: None,
+            pending: Pending::default(),
             ended: false,
         }
     }
@@ -120,11 +129,10 @@ impl<R: Read> JournalText<R> {
         }
     }
 
-    /// Reads up to the end of an entry, whose line is in `out` then; empty at the text's end.
+    /// Reads up to the end of an entry, whose line is pending then; none at the text's end.
     fn entry(&mut self) -> io::Result<()> {
-        self.out.clear();
-        self.given = 0;
-        while self.out.is_empty() && !self.ended {
+        self.pending.refill();
+        while self.pending.is_used_up() && !self.ended {
             let Some(line) = self.line()? else {
                 self.ended = true;
                 self.write();
@@ -133,6 +141,7 @@ impl<R: Read> JournalText<R> {
             match self.form {
                 Form::Export => self.export(line)?,
                 Form::Verbose => self.verbose(&line),
+                Form::Pretty => self.pretty(&line),
             }
         }
         Ok(())
@@ -169,6 +178,34 @@ impl<R: Read> JournalText<R> {
         }
     }
 
+    fn pretty(&mut self, line: &[u8]) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let Some((object, is_kept)) = &mut self.object else {
+            if line == b"{" {
+                self.object = Some((line.to_vec(), false));
+            } else {
+                // Between the entries.
+                let out = self.pending.refill();
+                out.extend_from_slice(line);
+                out.push(b'\n');
+            }
+            return;
+        };
+        if line.starts_with(b"}") {
+            let fields = object.strip_suffix(b",").unwrap_or(object);
+            *self.pending.refill() = [fields, b"}\n"].concat();
+            self.object = None;
+            return;
+        }
+        let line = line.trim_ascii();
+        if let Some(key) = key(line) {
+            *is_kept = FIELDS.iter().any(|name| name.as_bytes() == key);
+        }
+        if *is_kept && object.len() < LONGEST * FIELDS.len() {
+            object.extend_from_slice(line);
+        }
+    }
+
     /// Writes the entry, if it has a message, and begins another.
     fn write(&mut self) {
         let (values, time) = (std::mem::take(&mut self.values), self.time.take());
@@ -186,20 +223,23 @@ impl<R: Read> JournalText<R> {
         if let Some(time) = time {
             object.insert("timestamp".to_string(), text(&time));
         }
-        self.out = serde_json::Value::from(object).to_string().into_bytes();
-        self.out.push(b'\n');
+        *self.pending.refill() = format!("{}\n", serde_json::Value::from(object)).into_bytes();
     }
+}
+
+/// The key of a line `"KEY" : value,`. Elements of lists have no colon behind their quotes.
+fn key(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.strip_prefix(b"\"")?;
+    let (key, rest) = rest.split_at(memchr::memchr(b'"', rest)?);
+    rest[1..].trim_ascii_start().starts_with(b":").then_some(key)
 }
 
 impl<R: Read> Read for JournalText<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.given == self.out.len() {
+        if self.pending.is_used_up() {
             self.entry()?;
         }
-        let given = (self.out.len() - self.given).min(out.len());
-        out[..given].copy_from_slice(&self.out[self.given..self.given + given]);
-        self.given += given;
-        Ok(given)
+        self.pending.read(out)
     }
 }
 
@@ -253,5 +293,31 @@ mod tests {
         assert_eq!(read.len(), 2);
         assert_eq!(form(text.as_bytes()), Some(Form::Verbose));
         assert_eq!(form(b"Nov 21 08:00:00 host kernel: [s=1]\n"), None);
+    }
+
+    #[test]
+    fn entries_of_json_in_several_lines() {
+        let entry = |transport: &str, message: &str| {
+            format!(
+                "{{\n\t\"_TRANSPORT\" : \"{transport}\",\n\t\"_SELINUX\" : [\n\t\t117,\n\t\t10\n\t],\n\t\"MESSAGE\" : {message},\n\t\"_UID\" : \"0\"\n}}\n"
+            )
+        };
+        // A message of bytes, and one with lines that look like fields.
+        let text = entry("kernel", "[\n\t\t73,\n\t\t78\n\t]")
+            + &entry("syslog", r#""hello\n\t\"_TRANSPORT\" : \"kernel\",""#)
+            + "-- No entries --\n"
+            + "{\n  \"MESSAGE\": \"DROP IN=eth0\"\n}\n{\n\"MESSAGE\" : \"cut";
+        assert_eq!(form(text.as_bytes()), Some(Form::Pretty));
+        assert_eq!(
+            lines(text.as_bytes(), Form::Pretty),
+            [
+                r#"{"_TRANSPORT" : "kernel","MESSAGE" : [73,78]}"#,
+                r#"{"_TRANSPORT" : "syslog","MESSAGE" : "hello\n\t\"_TRANSPORT\" : \"kernel\","}"#,
+                "-- No entries --",
+                r#"{"MESSAGE": "DROP IN=eth0"}"#,
+            ]
+        );
+        let endless = format!("{{\n{}", "\"MESSAGE\" : [1,\n".repeat(100_000));
+        assert_eq!(lines(endless.as_bytes(), Form::Pretty), Vec::<String>::new());
     }
 }

@@ -13,9 +13,14 @@ pub const LONGEST: usize = 8 * 1024;
 /// So much is read at once, and looked at before the first line is read.
 const BUFFER: usize = 64 * 1024;
 
+/// Text before the unread that is kept at least: a line may repeat the message before it.
+const LOOK_BACK: usize = 4 * 1024;
+
 pub struct Lines<R> {
     source: R,
     buffer: Box<[u8]>,
+    /// Where the line begins that was given last.
+    line_at: usize,
     start: usize,
     end: usize,
     /// Offset of `buffer[0]` in the input.
@@ -41,6 +46,7 @@ impl<R: Read> Lines<R> {
         Lines {
             source,
             buffer,
+            line_at: 0,
             start: 0,
             end: beginning.len(),
             base: 0,
@@ -57,7 +63,7 @@ impl<R: Read> Lines<R> {
         loop {
             if let Some(found) = memchr::memchr(b'\n', &self.buffer[searched..self.end]) {
                 let (from, to) = (self.start, searched + found);
-                self.start = to + 1;
+                (self.line_at, self.start) = (from, to + 1);
                 if std::mem::take(&mut self.swallowing) {
                     searched = self.start;
                     continue;
@@ -81,10 +87,21 @@ impl<R: Read> Lines<R> {
                 return None;
             }
             let from = self.start;
-            self.start = self.end;
+            (self.line_at, self.start) = (from, self.end);
             self.cut = Some(unread as u64);
             return Some(line(&self.buffer[from..self.end]));
         }
+    }
+
+    /// The line that was given last, with its end, and the whole lines before it in the last [`LOOK_BACK`] bytes.
+    pub fn with_lines_before(&self) -> (&[u8], &[u8]) {
+        let (before, line) = self.buffer[..self.start].split_at(self.line_at.min(self.start));
+        let cut = before.len().saturating_sub(LOOK_BACK);
+        let kept = &before[cut..];
+        // What the kept text begins with is a line only at the beginning of the input.
+        let is_whole = cut == 0 && self.base == 0;
+        let first = if is_whole { 0 } else { memchr::memchr(b'\n', kept).map_or(kept.len(), |end| end + 1) };
+        (line, &kept[first..])
     }
 
     /// The next line and those behind it, as far as they were read already; enough for a [`Window`] if the input goes on
@@ -107,11 +124,12 @@ impl<R: Read> Lines<R> {
         if self.ended {
             return false;
         }
-        if self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.base += self.start as u64;
-            self.end -= self.start;
-            self.start = 0;
+        let gone = self.start.saturating_sub(LOOK_BACK);
+        if gone > 0 {
+            self.buffer.copy_within(gone..self.end, 0);
+            self.base += gone as u64;
+            self.end -= gone;
+            self.start -= gone;
         }
         match read(&mut self.source, &mut self.buffer[self.end..]) {
             Ok(0) => self.ended = true,
@@ -256,6 +274,27 @@ mod tests {
             let (lines, cut) = all(&text[..length]);
             assert_eq!(lines, [long]);
             assert!(cut.is_some());
+        }
+    }
+
+    /// As many bytes are kept whatever the reads' sizes; a line that the kept text begins within is none.
+    #[test]
+    fn lines_before_the_last() {
+        let text: String = (0..20_000).map(|number| format!("line {number}\n")).collect();
+        for step in [7, 1000, BUFFER] {
+            let mut lines = Lines::new(Drip(text.as_bytes(), step), b"");
+            let mut number = 0;
+            while let Some(Line::Whole(line)) = lines.next_line() {
+                let line = line.to_vec();
+                let (last, before) = lines.with_lines_before();
+                assert_eq!(last.trim_ascii_end(), line);
+                let count = before.split(|byte| *byte == b'\n').count() - 1;
+                let end = text.find(&format!("line {number}\n")).unwrap();
+                assert!(text.as_bytes()[..end].ends_with(before) && before.len() <= LOOK_BACK);
+                assert!(count == number || before.len() > LOOK_BACK - 12, "{number} {count}");
+                number += 1;
+            }
+            assert_eq!(number, 20_000);
         }
     }
 

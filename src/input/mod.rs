@@ -1,6 +1,7 @@
 //! Where events come from: framing, gaps, duplicates, health counters; no policy.
 
 pub mod batch;
+mod bus_object;
 pub mod content;
 pub mod digest;
 pub mod duplicates;
@@ -14,6 +15,7 @@ pub mod netifd;
 pub mod nflog;
 pub mod order;
 pub mod packed;
+mod pending;
 pub mod same;
 pub mod seen;
 pub mod source;

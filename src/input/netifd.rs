@@ -6,6 +6,7 @@
 
 use serde_json::{Value, json};
 
+use super::bus_object::{Found, Lookup, added_object};
 use crate::config::zones::Interface;
 use crate::ubus::{BusEvent, Call, Outgoing, Request, Status, blob};
 
@@ -35,19 +36,9 @@ pub struct Netifd {
     outdated: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Step {
-    #[default]
-    Offline,
-    Adding {
-        request: Request,
-        listener: Option<u32>,
-    },
-    Looking {
-        listener: u32,
-        request: Request,
-        target: Option<u32>,
-    },
+    Connecting(Lookup),
     Asking {
         listener: u32,
         request: Request,
@@ -58,6 +49,12 @@ enum Step {
         listener: u32,
         again_at: u64,
     },
+}
+
+impl Default for Step {
+    fn default() -> Step {
+        Step::Connecting(Lookup::Offline)
+    }
 }
 
 impl Netifd {
@@ -79,22 +76,22 @@ impl Netifd {
     }
 
     pub fn on_event(&mut self, now_ms: u64, outgoing: &mut Outgoing, event: &BusEvent<'_>) {
+        if let Step::Connecting(lookup) = &mut self.step
+            && let Some(Found { listener, target }) = lookup.on_event(outgoing, event, OBJECT, &[OBJECT])
+        {
+            match target {
+                Some(target) => {
+                    let request = outgoing.invoke(target, METHOD, &json!({}));
+                    self.step = Step::Asking { listener, request, until: now_ms.saturating_add(ANSWER_MS) };
+                }
+                None => self.failed(now_ms, listener),
+            }
+            return;
+        }
         match (event, &mut self.step) {
-            (BusEvent::Up, step) => {
-                *step = Step::Adding { request: outgoing.add_listener(), listener: None };
-            }
+            (BusEvent::Up, step) => *step = Step::Connecting(Lookup::begin(outgoing)),
             // What was known still holds, most likely.
-            (BusEvent::Down { .. }, step) => *step = Step::Offline,
-            (BusEvent::Data { request, attributes }, Step::Adding { request: asked, listener })
-                if request == asked =>
-            {
-                *listener = attributes.object.or(*listener);
-            }
-            (BusEvent::Data { request, attributes }, Step::Looking { request: asked, target, .. })
-                if request == asked =>
-            {
-                *target = attributes.object.or(*target);
-            }
+            (BusEvent::Down { .. }, step) => *step = Step::default(),
             (BusEvent::Data { request, attributes }, Step::Asking { request: asked, .. })
                 if request == asked =>
             {
@@ -108,18 +105,6 @@ impl Netifd {
 
     fn on_done(&mut self, now_ms: u64, outgoing: &mut Outgoing, request: Request, status: Status) {
         match self.step {
-            Step::Adding { request: asked, listener: Some(listener) } if request == asked => {
-                outgoing.listen(listener, OBJECT);
-                outgoing.listen(listener, "ubus.object.add");
-                self.look(listener, outgoing);
-            }
-            Step::Looking { listener, request: asked, target } if request == asked => match target {
-                Some(target) => {
-                    let request = outgoing.invoke(target, METHOD, &json!({}));
-                    self.step = Step::Asking { listener, request, until: now_ms.saturating_add(ANSWER_MS) };
-                }
-                None => self.failed(now_ms, listener),
-            },
             Step::Asking { listener, request: asked, .. } if request == asked => {
                 outgoing.note("to ask netifd for the interfaces", status);
                 if status == Status::OK {
@@ -134,17 +119,14 @@ impl Netifd {
     }
 
     fn on_call(&mut self, now_ms: u64, outgoing: &mut Outgoing, call: &Call<'_>) {
-        let listener = match self.step {
-            Step::Looking { listener, .. }
-            | Step::Asking { listener, .. }
-            | Step::Resting { listener, .. } => listener,
-            Step::Offline | Step::Adding { .. } => return,
+        let listener = match &self.step {
+            Step::Connecting(lookup) => lookup.listener(),
+            Step::Asking { listener, .. } | Step::Resting { listener, .. } => Some(*listener),
         };
-        if call.object != listener {
+        if listener != Some(call.object) {
             return;
         }
-        let changed = call.method == OBJECT
-            || (call.method == "ubus.object.add" && blob::to_value(call.data)["path"] == OBJECT);
+        let changed = call.method == OBJECT || added_object(call, OBJECT).is_some();
         if changed {
             match &mut self.step {
                 Step::Resting { again_at, .. } => {
@@ -158,7 +140,7 @@ impl Netifd {
     }
 
     fn look(&mut self, listener: u32, outgoing: &mut Outgoing) {
-        self.step = Step::Looking { listener, request: outgoing.lookup(OBJECT), target: None };
+        self.step = Step::Connecting(Lookup::again(listener, OBJECT, outgoing));
     }
 
     fn failed(&mut self, now_ms: u64, listener: u32) {

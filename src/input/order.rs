@@ -13,7 +13,7 @@ use super::lines::{Line, Lines, find_end};
 use super::uncounted::UncountedLines;
 use crate::event::Event;
 use crate::parse::foreign;
-use crate::parse::line::{LineReader, Outcome, is_log_line};
+use crate::parse::line::{LineReader, Outcome, is_log_line, may_repeat};
 use crate::parse::uncounted::Uncounted;
 use crate::parse::window::Window;
 use crate::paths::Paths;
@@ -87,6 +87,11 @@ pub trait Parser {
     /// Reads a line without its end.
     fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome;
 
+    /// Reads a line that repeats the message before it. `before`: whole lines before it. None: it is none.
+    fn read_repeated(&mut self, _line: &[u8], _before: &[u8], _paths: &mut Paths) -> Option<Outcome> {
+        None
+    }
+
     /// Events so far whose line had no time of its own.
     fn undated(&self) -> u64 {
         0
@@ -105,6 +110,10 @@ pub trait Parser {
 impl Parser for LineReader {
     fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
         LineReader::read(self, line, paths)
+    }
+
+    fn read_repeated(&mut self, line: &[u8], before: &[u8], paths: &mut Paths) -> Option<Outcome> {
+        LineReader::read_repeated(self, line, before, paths)
     }
 
     fn undated(&self) -> u64 {
@@ -249,7 +258,14 @@ impl Open {
                     if number <= LOOKED_AT {
                         self.kind.look(bytes);
                     }
-                    outcome
+                    match outcome {
+                        Outcome::Skipped(None) if may_repeat(bytes) => {
+                            let (line, before) = self.lines.with_lines_before();
+                            let line = line.strip_suffix(b"\n").unwrap_or(line);
+                            self.parser.read_repeated(line, before, paths).unwrap_or(outcome)
+                        }
+                        outcome => outcome,
+                    }
                 }
                 Some(Line::TooLong) => {
                     self.uncounted.add(Uncounted::TooLong, number, b"");

@@ -2,13 +2,14 @@
 
 use std::io::{self, Read};
 
+use super::pending::Pending;
+
 pub struct Utf16<R> {
     source: R,
     big_endian: bool,
     /// An odd byte, or the first half of a pair, at the end of what was read.
     rest: Vec<u8>,
-    out: Vec<u8>,
-    given: usize,
+    pending: Pending,
 }
 
 /// Whether a text begins with the mark, and whether it is big-endian then.
@@ -22,13 +23,12 @@ pub fn big_endian(beginning: &[u8]) -> Option<bool> {
 
 impl<R: Read> Utf16<R> {
     pub fn new(source: R, big_endian: bool) -> Utf16<R> {
-        Utf16 { source, big_endian, rest: Vec::new(), out: Vec::new(), given: 0 }
+        Utf16 { source, big_endian, rest: Vec::new(), pending: Pending::default() }
     }
 
     fn fill(&mut self) -> io::Result<()> {
-        self.out.clear();
-        self.given = 0;
-        while self.out.is_empty() {
+        let out = self.pending.refill();
+        while out.is_empty() {
             let mut bytes = [0; 8192];
             let read = super::lines::read(&mut self.source, &mut bytes)?;
             self.rest.extend_from_slice(&bytes[..read]);
@@ -43,7 +43,7 @@ impl<R: Read> Utf16<R> {
             for letter in char::decode_utf16(units[..whole].iter().copied()) {
                 let letter = letter.unwrap_or(char::REPLACEMENT_CHARACTER);
                 if letter != '\u{feff}' {
-                    self.out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+                    out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
                 }
             }
             self.rest.drain(..whole * 2);
@@ -57,13 +57,10 @@ impl<R: Read> Utf16<R> {
 
 impl<R: Read> Read for Utf16<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.given == self.out.len() {
+        if self.pending.is_used_up() {
             self.fill()?;
         }
-        let given = (self.out.len() - self.given).min(out.len());
-        out[..given].copy_from_slice(&self.out[self.given..self.given + given]);
-        self.given += given;
-        Ok(given)
+        self.pending.read(out)
     }
 }
 

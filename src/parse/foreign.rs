@@ -16,6 +16,12 @@ pub fn system(line: &[u8]) -> Option<&'static str> {
         Some("a firewall of Cisco")
     } else if all(&["devname=", "logid="]) || all(&["type=\"traffic\"", "srcip="]) {
         Some("Fortinet FortiGate")
+    } else if all(&["sub=\"packetfilter\"", "srcip="]) {
+        Some("Sophos UTM")
+    } else if all(&["id=firewall ", " sn="]) {
+        Some("SonicWall")
+    } else if has(",TRAFFIC,") || has(",THREAT,") {
+        Some("Palo Alto Networks PAN-OS")
     } else if has("RT_FLOW_SESSION") {
         Some("Juniper Junos")
     } else if has("Software: Microsoft Windows Firewall") {
@@ -52,6 +58,19 @@ mod tests {
             (
                 "Nov 21 08:00:00 fw CEF:0|Vendor|Product|1|x|y|5|src=203.0.113.7",
                 Some("Common Event Format (CEF)"),
+            ),
+            (
+                "2026:11:21-08:00:00 utm ulogd[4711]: id=\"2001\" severity=\"info\" sub=\"packetfilter\" action=\"drop\" \
+                 srcip=\"203.0.113.7\"",
+                Some("Sophos UTM"),
+            ),
+            (
+                "<134>id=firewall sn=0006B1 time=\"2026-11-21 08:00:00\" src=203.0.113.7:4000:X1",
+                Some("SonicWall"),
+            ),
+            (
+                "Nov 21 08:00:00 pa 1,2026/11/21 08:00:00,001,TRAFFIC,drop,1,2026/11/21 08:00:00,203.0.113.7",
+                Some("Palo Alto Networks PAN-OS"),
             ),
             ("%ASA-4-106023: Deny tcp src outside:203.0.113.7/4000", Some("a firewall of Cisco")),
             ("203.0.113.7 - - [21/Nov/2026:08:00:00 +0100] \"GET / HTTP/1.1\" 200 1", Some("a web server")),

@@ -34,10 +34,12 @@ mod contexts;
 mod events;
 mod headers;
 mod others;
+mod repeated;
 mod times;
 
 use events::{event, outcome};
 use headers::Headers;
+pub use repeated::may_repeat;
 
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
@@ -155,9 +157,14 @@ impl LineReader {
     /// Reads a line without its newline.
     pub fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        match self.read_line(line, paths) {
-            // Only what looks like a packet needs a reason.
-            Outcome::Skipped(Some(_)) if !self.looks_like_packet(line) => Outcome::Skipped(None),
+        let outcome = self.read_line(line, paths);
+        self.with_reason(outcome, line)
+    }
+
+    /// Only what looks like a packet needs a reason.
+    fn with_reason(&self, outcome: Outcome, text: &[u8]) -> Outcome {
+        match outcome {
+            Outcome::Skipped(Some(_)) if !self.looks_like_packet(text) => Outcome::Skipped(None),
             outcome => outcome,
         }
     }
@@ -202,10 +209,8 @@ impl LineReader {
 
     /// Reads a message that is known to be the kernel's, such as `[119160.26] reject wan in: IN=...`.
     pub fn read_kernel(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
-        match self.packet(message, time, origin, paths) {
-            Outcome::Skipped(Some(_)) if !self.looks_like_packet(message) => Outcome::Skipped(None),
-            outcome => outcome,
-        }
+        let outcome = self.packet(message, time, origin, paths);
+        self.with_reason(outcome, message)
     }
 
     /// Reads a message of any other process, such as `dropbear[1234]: Bad password...`. Never a packet.
@@ -214,10 +219,7 @@ impl LineReader {
             Some((tag, text)) => self.login(tag, text, time, origin, paths),
             None => Outcome::Skipped(Some(Uncounted::OtherProgram)),
         };
-        match outcome {
-            Outcome::Skipped(Some(_)) if !self.looks_like_packet(message) => Outcome::Skipped(None),
-            outcome => outcome,
-        }
+        self.with_reason(outcome, message)
     }
 
     fn read_unknown(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
@@ -387,10 +389,11 @@ pub fn day_without_year(line: &[u8]) -> Option<(u8, u8)> {
     stamp.year.is_none().then_some((stamp.month, stamp.day))
 }
 
-/// Whether a line begins with a time of any form, or with who wrote it.
+/// Whether a line begins with a time of any form, or with who wrote it; or is an entry of the journal.
 pub fn is_log_line(line: &[u8]) -> bool {
     let header = header(line);
-    header.stamp.is_some()
+    record(line).is_some()
+        || header.stamp.is_some()
         || !matches!(header.author, Author::Untagged)
         || uptime(line, header.message).is_some()
 }
@@ -434,6 +437,8 @@ pub fn read_anything(line: &[u8]) {
     }
 }
 
+#[cfg(test)]
+mod form_tests;
 #[cfg(test)]
 #[path = "line_tests.rs"]
 mod tests;

@@ -67,10 +67,12 @@ fn verdict(prefix: &str) -> (Verdict, bool) {
     if is_watched {
         return accepted;
     }
-    if let Some(label) = label(prefix) {
-        for part in label.split('-').skip(1) {
+    if let Some((_, parts)) = label(prefix).and_then(|label| label.split_once('-')) {
+        // The last one tells: EdgeOS and VyOS write it at the end, UniFi OS before a number; a name may have such a part.
+        for part in parts.rsplit('-') {
             match part {
-                "A" | "ACC" | "RET" | "DNAT" => return accepted,
+                // Translations of addresses, too.
+                "A" | "ACC" | "RET" | "DNAT" | "SNAT" | "NAT" | "MASQ" => return accepted,
                 "D" => return (Verdict::Drop, false),
                 "R" => return (Verdict::Reject, false),
                 _ => {}
@@ -78,8 +80,11 @@ fn verdict(prefix: &str) -> (Verdict, bool) {
         }
     }
     let words = prefix.split(|letter: char| !letter.is_ascii_alphanumeric());
-    for word in words {
+    let mut negated = false;
+    for word in words.filter(|word| !word.is_empty()) {
+        let is_negated = std::mem::replace(&mut negated, word.eq_ignore_ascii_case("not"));
         match word.to_ascii_lowercase().as_str() {
+            "accepted" | "allowed" | "permitted" if is_negated => return (Verdict::Drop, false),
             "accept" | "accepted" | "allow" | "allowed" | "permit" | "permitted" | "pass" | "passed"
             | "dnat" | "forwardfw" | "inputfw" | "outgoingfw" => return accepted,
             "reject" | "rejected" => return (Verdict::Reject, false),
@@ -154,11 +159,13 @@ fn other_direction(prefix: &str) -> Hint {
     }
     let shorewall = prefix.strip_prefix("Shorewall:").and_then(|rest| rest.split(':').next());
     let chain = shorewall.or(prefix.split(' ').next().filter(|first| first.contains('-')));
-    let is_zone =
-        |zone: &str| is_outside(zone) || matches!(zone, "loc" | "lan" | "fw" | "dmz" | "vpn" | "all");
+    let is_zone = |zone: &str| is_outside(zone) || matches!(zone, "loc" | "lan" | "fw" | "dmz" | "vpn");
+    if let Some(hint) = prefix.split(' ').next().and_then(pve_chain) {
+        return hint;
+    }
     if let Some((from, to)) = chain.and_then(|chain| chain.split_once('-').or_else(|| chain.split_once('2')))
         && is_zone(from)
-        && is_zone(to)
+        && (is_zone(to) || to == "all")
     {
         return if is_outside(from) { Hint::Inbound } else { Hint::Egress };
     }
@@ -171,6 +178,21 @@ fn other_direction(prefix: &str) -> Hint {
         }
     }
     Hint::Nothing
+}
+
+/// Chains of Proxmox VE, which are about a machine: `PVEFW-HOST-IN`, `tap100i0-OUT`, `veth100i0-IN`.
+fn pve_chain(chain: &str) -> Option<Hint> {
+    let (machine, side) = chain.rsplit_once('-')?;
+    let is_guest = |name: &str| {
+        let number = name.strip_prefix("tap").or(name.strip_prefix("veth"));
+        number.is_some_and(|number| number.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    match side {
+        _ if machine != "PVEFW-HOST" && !is_guest(machine) => None,
+        "IN" => Some(Hint::Inbound),
+        "OUT" => Some(Hint::Egress),
+        _ => None,
+    }
 }
 
 /// Rule sets of EdgeOS and UniFi OS: `WAN_IN` and `WAN_LOCAL` stand where packets come in from outside, `WAN_OUT` where
@@ -259,6 +281,8 @@ mod tests {
             ("Shorewall:loc-net:REJECT:", "eth0", "reject - Egress"),
             ("Shorewall:loc2net:REJECT:", "eth0", "reject - Egress"),
             ("Shorewall:fw-net:REJECT:", "", "reject - Egress"),
+            ("Shorewall:net-all:DROP:", "eth0", "drop - Inbound"),
+            ("Shorewall:all-all:REJECT:", "eth0", "reject - Inbound"),
             ("Shorewall:FORWARD:REJECT:", "eth0", "reject - Inbound"),
             ("loc-net REJECT ", "eth0", "reject - Egress"),
             ("net-fw DROP ", "eth0", "drop - Inbound"),
@@ -270,10 +294,19 @@ mod tests {
             ("[WAN_LOCAL-D-2000] DESCR=\"do not accept\" ", "eth8", "drop - Inbound"),
             ("[WAN_IN-A-2000] DESCR=\"do not block web\" ", "eth8", "unknown - Inbound accepted"),
             ("[LAN_IN-RET-2000] ", "br0", "unknown - Egress accepted"),
+            ("[ipv4-NAM-LAN-A-default-D]", "eth0", "drop - Inbound"),
+            ("[FW-D-WAN_LOCAL-30001] DESCR=\"x\" ", "eth8", "drop - Inbound"),
+            ("[DST-NAT-10]", "eth0", "unknown - Inbound accepted"),
+            ("[SRC-NAT-10-MASQ]", "", "unknown - Egress accepted"),
             ("[PREROUTING-DNAT-1] ", "eth8", "unknown - Inbound accepted"),
             ("[NAT-5-DNAT] ", "eth8", "unknown - Inbound accepted"),
             ("fw-ACC-web ", "eth0", "unknown - Inbound accepted"),
             ("PASS web ", "eth0", "unknown - Inbound accepted"),
+            ("Not allowed: ", "eth0", "drop - Inbound"),
+            ("PVEFW-HOST-IN policy DROP: ", "vmbr0", "drop - Inbound"),
+            ("PVEFW-HOST-OUT policy REJECT: ", "", "reject - Egress"),
+            ("tap101i0-IN policy DROP: ", "fwbr101i0", "drop - Inbound"),
+            ("veth101i0-OUT REJECT: ", "fwbr101i0", "reject - Egress"),
             ("DNAT ", "red0", "unknown - Inbound accepted"),
             ("FORWARDFW ", "red0", "unknown - Inbound accepted"),
             ("INPUTFW ", "red0", "unknown - Inbound accepted"),

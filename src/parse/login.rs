@@ -25,7 +25,7 @@ use crate::event::Address;
 mod folded;
 mod sessions;
 
-pub use folded::unfold;
+pub use folded::{MOST as MOST_FOLDED, unfold};
 use sessions::Sessions;
 
 /// Longer messages may be cut where the attacker chose: busybox's syslogd keeps 256 bytes of a line.
@@ -166,7 +166,8 @@ impl Logins {
         let is_failure = match reason.strip_prefix(b"(user '") {
             // A name can't hold the end of this bracket and a reason both unless it lies; the last one is dropbear's.
             Some(named) => split_last(named, b"', ")?.1.starts_with(b"0 fails)"),
-            None => reason == b"Max auth tries reached - user 'is invalid'" && !session.counted,
+            // Versions of 2013 to 2018 write ` from ADDR:PORT` behind it.
+            None => reason.starts_with(b"Max auth tries reached - user 'is invalid'") && !session.counted,
         };
         is_failure.then(|| login(peer, 1))
     }
@@ -190,6 +191,8 @@ impl Logins {
         let failure =
             failed.iter().find_map(|(prefix, by_pam)| Some((message.strip_prefix(*prefix)?, *by_pam)));
         if let Some((rest, may_be_told_by_pam)) = failure {
+            // Written by the child before privileges were separated otherwise.
+            let rest = rest.strip_suffix(b" [preauth]").unwrap_or(rest);
             let rest = rest.strip_suffix(b" ssh2").unwrap_or(rest);
             let peer = sshd_peer(after_last(rest, b" from ")?)?;
             if may_be_told_by_pam && self.is_told_by_pam(peer, pid, time) {

@@ -85,7 +85,13 @@ pub fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
     Some(stamp)
 }
 
-/// The forms of syslog, logread, dmesg, ISO 8601 and journalctl in English.
+/// The same, but only the forms of syslog, logread, dmesg, ISO 8601 and journalctl in English.
+pub fn english_stamp(line: &[u8], at: usize) -> Option<Stamp> {
+    let stamp = ascii(line, at)?;
+    stamp.date_in(stamp.year.unwrap_or(LEAP_YEAR))?;
+    Some(stamp)
+}
+
 fn ascii(line: &[u8], at: usize) -> Option<Stamp> {
     let mut cursor = Cursor { line, at };
     let bracket = cursor.eat(b'[');
@@ -193,7 +199,7 @@ pub fn uptime(line: &[u8], at: usize) -> Option<(u64, usize)> {
     if seconds == u32::MAX {
         return None;
     }
-    let mut rest = after.strip_prefix(b"]")?;
+    let mut rest = without_delta(after).strip_prefix(b"]")?;
     if rest.first() == Some(&b'[') {
         let mut cursor = Cursor { line: rest, at: 0 };
         cursor.caller();
@@ -201,6 +207,14 @@ pub fn uptime(line: &[u8], at: usize) -> Option<(u64, usize)> {
     }
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
     Some((u64::from(seconds) * 1_000_000 + micros, line.len() - rest.len()))
+}
+
+/// Behind the time since the line before that `dmesg -d` and `journalctl -o short-delta` write: ` <    0.000001 >`.
+fn without_delta(text: &[u8]) -> &[u8] {
+    let is_delta = |byte: &u8| matches!(byte, b' ' | b'.' | b'+') || byte.is_ascii_digit();
+    let Some(rest) = text.strip_prefix(b" <") else { return text };
+    let length = rest.iter().take(32).take_while(|byte| is_delta(byte)).count();
+    rest[length..].strip_prefix(b">").map_or(text, |after| after.strip_prefix(b" ").unwrap_or(after))
 }
 
 struct Cursor<'a> {

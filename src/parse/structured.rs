@@ -2,7 +2,9 @@
 //!
 //! Takes one line, gives who wrote its message, when, and the message as the kernel would have logged it. Of the journal
 //! only entries whose `_TRANSPORT` is `kernel` are the kernel's: fields that begin with `_` are journald's own, no
-//! program can set them.
+//! program can set them. ulogd's names are those of its plugins (`input/packet/ulogd_inppkt_NFLOG.c`,
+//! `filter/raw2packet/ulogd_raw2packet_BASE.c`, `filter/ulogd_filter_IP2STR.c` and others); its records of connections
+//! (NFCT) and other programs' that have `src_ip`, too, are no packets.
 
 use std::fmt::Write;
 
@@ -41,7 +43,13 @@ pub fn record(line: &[u8]) -> Option<Record> {
     let mut reader = Reader::new(line);
     reader.table(&mut |reader, key| fields.read(reader, key))?;
     reader.end()?;
-    if fields.source.is_some() { Some(fields.ulogd()) } else { fields.journal() }
+    if fields.message.is_some() {
+        fields.journal()
+    } else if fields.is_nflog {
+        fields.ulogd()
+    } else {
+        None
+    }
 }
 
 /// What is read of either kind of object.
@@ -55,11 +63,14 @@ struct Fields {
     pid: Option<u32>,
     message: Option<Vec<u8>>,
     // ulogd
+    /// There is a field of its input plugin NFLOG.
+    is_nflog: bool,
     timestamp: Option<String>,
     seconds: Option<u64>,
     prefix: String,
     allowed: bool,
-    input: String,
+    /// None: without the plugin IFINDEX no interface is named.
+    input: Option<String>,
     output: String,
     mac: String,
     source: Option<String>,
@@ -67,12 +78,15 @@ struct Fields {
     numbers: [Option<u64>; NUMBERS.len()],
 }
 
-/// ulogd's keys of numbers, and what the kernel's text has for them. The packet's fields come in the kernel's order.
-const NUMBERS: [(&str, &str); 19] = [
+/// ulogd's keys of numbers, and what the kernel's text has for them. The packet's fields come in the kernel's order. The
+/// plugin JSON writes `src_port` and `dest_port` for the ports of TCP, UDP and SCTP.
+const NUMBERS: [(&str, &str); 25] = [
     ("ip.totlen", "LEN="),
     ("ip6.payloadlen", ""),
     ("ip.id", "ID="),
     ("ip6.flowlabel", "FLOWLBL="),
+    ("ip.fragoff", ""),
+    ("ip6.fragoff", "FRAG:"),
     ("ip.protocol", "PROTO="),
     ("ip6.nexthdr", "PROTO="),
     ("src_port", "SPT="),
@@ -81,17 +95,22 @@ const NUMBERS: [(&str, &str); 19] = [
     ("icmpv6.type", "TYPE="),
     ("icmp.code", "CODE="),
     ("icmpv6.code", "CODE="),
+    ("icmp.echoid", "ID="),
+    ("icmpv6.echoid", "ID="),
+    ("icmp.echoseq", "SEQ="),
+    ("icmpv6.echoseq", "SEQ="),
     ("tcp.syn", "SYN"),
     ("tcp.ack", "ACK"),
     ("tcp.rst", "RST"),
     ("tcp.fin", "FIN"),
     ("tcp.psh", "PSH"),
     ("tcp.urg", "URG"),
-    ("ip.fragoff", ""),
+    ("tcp.urgp", "URGP="),
 ];
 
 impl Fields {
     fn read(&mut self, reader: &mut Reader, key: &str) -> Option<()> {
+        self.is_nflog |= matches!(key, "oob.prefix" | "oob.hook" | "oob.in" | "oob.out" | "raw.pktlen");
         match key {
             "__REALTIME_TIMESTAMP" => self.realtime = number(reader)?,
             "_SOURCE_MONOTONIC_TIMESTAMP" => self.monotonic = number(reader)?,
@@ -104,9 +123,9 @@ impl Fields {
             "timestamp" => self.timestamp = Some(text(reader)?),
             "oob.time.sec" => self.seconds = number(reader)?,
             "oob.prefix" => self.prefix = text(reader)?,
-            "oob.in" => self.input = text(reader)?,
+            "oob.in" => self.input = Some(text(reader)?),
             "oob.out" => self.output = text(reader)?,
-            "mac.str" | "raw.mac" => self.mac = text(reader)?,
+            "mac.str" => self.mac = text(reader)?,
             "src_ip" => self.source = Some(text(reader)?),
             "dest_ip" => self.destination = text(reader)?,
             "action" => self.allowed = text(reader)? == "allowed",
@@ -132,8 +151,8 @@ impl Fields {
         Some(Record { time, uptime, writer, message: self.message? })
     }
 
-    /// The packet as the kernel's text would have it.
-    fn ulogd(self) -> Record {
+    /// The packet as the kernel's text would have it. None: ARP, or addresses that are not written as text.
+    fn ulogd(self) -> Option<Record> {
         let mut text = String::new();
         // Not an interface's name, nor an address, but what could be a field or end the line's.
         let word = |text: &str| -> String {
@@ -142,13 +161,13 @@ impl Fields {
         };
         let prefix: String = self.prefix.chars().filter(|letter| !letter.is_control()).take(128).collect();
         let verdict = if self.allowed { "ACCEPT " } else { "" };
-        let (input, output, mac) = (word(&self.input), word(&self.output), word(&self.mac));
-        let (source, destination) = (word(&self.source.unwrap_or_default()), word(&self.destination));
-        let _ = write!(
-            text,
-            "{verdict}{} IN={input} OUT={output} MAC={mac} SRC={source} DST={destination}",
-            prefix.trim_end()
-        );
+        let interfaces = match &self.input {
+            Some(input) => format!(" IN={} OUT={}", word(input), word(&self.output)),
+            None => String::new(),
+        };
+        let (source, destination) = (word(&self.source?), word(&self.destination));
+        let (prefix, mac) = (prefix.trim_end(), word(&self.mac));
+        let _ = write!(text, "{verdict}{prefix}{interfaces} MAC={mac} SRC={source} DST={destination}");
         for ((name, key), value) in NUMBERS.iter().zip(self.numbers) {
             let Some(value) = value else { continue };
             let _ = match (*name, *key) {
@@ -156,17 +175,18 @@ impl Fields {
                 // In units of 8 bytes; the bits above them are flags.
                 ("ip.fragoff", _) if value & 0x1fff != 0 => write!(text, " FRAG:{}", value & 0x1fff),
                 ("ip.fragoff", _) => Ok(()),
-                (_, key) if key.ends_with('=') => write!(text, " {key}{value}"),
+                (_, key) if key.ends_with(['=', ':']) => write!(text, " {key}{value}"),
                 (_, flag) if value != 0 => write!(text, " {flag}"),
                 _ => Ok(()),
             };
         }
-        let time = match (self.timestamp, self.seconds) {
-            (Some(text), _) => RecordTime::Text(text),
-            (None, Some(seconds)) => RecordTime::Instant(seconds.cast_signed()),
+        // The text is local time, of some versions without the zone.
+        let time = match (self.seconds.filter(|seconds| *seconds > 0), self.timestamp) {
+            (Some(seconds), _) => RecordTime::Instant(seconds.cast_signed()),
+            (None, Some(text)) => RecordTime::Text(text),
             (None, None) => RecordTime::None,
         };
-        Record { time, uptime: 0, writer: RecordWriter::Kernel, message: text.into_bytes() }
+        Some(Record { time, uptime: 0, writer: RecordWriter::Kernel, message: text.into_bytes() })
     }
 }
 
@@ -240,22 +260,68 @@ mod tests {
         }
     }
 
+    /// As ulogd 2.0.8 writes it with the stack NFLOG, BASE, IFINDEX, IP2STR, HWHDR, JSON.
+    const ULOGD: &str = r#"{"timestamp": "2026-11-21T09:00:00.034826", "dvc": "Netfilter", "raw.pktlen": 60,
+        "raw.pktcount": 1, "oob.prefix": "DROP: ", "oob.time.sec": 1795248000, "oob.time.usec": 34826, "oob.mark": 0,
+        "oob.ifindex_in": 2, "oob.hook": 1, "raw.mac_len": 14, "oob.family": 2, "oob.protocol": 2048, "raw.label": 0,
+        "raw.type": 1, "raw.mac.addrlen": 6, "ip.protocol": 6, "ip.tos": 0, "ip.ttl": 50, "ip.totlen": 60, "ip.ihl": 5,
+        "ip.csum": 1, "ip.id": 7, "ip.fragoff": 16384, "src_port": 41234, "dest_port": 23, "tcp.seq": 1,
+        "tcp.ackseq": 0, "tcp.window": 1024, "tcp.syn": 1, "tcp.ack": 0, "tcp.urgp": 0, "oob.in": "ppp0",
+        "oob.out": "", "src_ip": "203.0.113.7", "dest_ip": "192.0.2.10", "mac.saddr.str": "00:00:5e:00:53:03",
+        "mac.daddr.str": "00:00:5e:00:53:04", "mac.str": "00:00:5e:00:53:04:00:00:5e:00:53:03:08:00"}"#;
+
+    fn text(line: &str) -> String {
+        record(line.as_bytes()).map_or("none".into(), |record| String::from_utf8(record.message).unwrap())
+    }
+
     #[test]
     fn packets_of_ulogd() {
-        let line = r#"{"timestamp": "2026-11-21T08:00:00.034826+0100", "dvc": "Netfilter", "oob.prefix": "DROP: ",
-            "oob.in": "ppp0", "oob.out": "", "src_ip": "203.0.113.7", "dest_ip": "192.0.2.10", "ip.protocol": 6,
-            "ip.totlen": 60, "ip.id": 7, "ip.fragoff": 16384, "src_port": 41234, "dest_port": 23, "tcp.syn": 1,
-            "tcp.ack": 0, "raw.label": 0, "action": "blocked"}"#;
-        let read = record(line.as_bytes()).unwrap();
-        assert_eq!(read.time, RecordTime::Text("2026-11-21T08:00:00.034826+0100".into()));
-        assert_eq!(
-            String::from_utf8(read.message).unwrap(),
-            "DROP: IN=ppp0 OUT= MAC= SRC=203.0.113.7 DST=192.0.2.10 LEN=60 ID=7 PROTO=6 SPT=41234 DPT=23 SYN"
+        let mac = "MAC=00:00:5e:00:53:04:00:00:5e:00:53:03:08:00";
+        let read = record(ULOGD.as_bytes()).unwrap();
+        assert_eq!((read.time, read.writer), (RecordTime::Instant(1_795_248_000), RecordWriter::Kernel));
+        let packet = format!(
+            "DROP: IN=ppp0 OUT= {mac} SRC=203.0.113.7 DST=192.0.2.10 LEN=60 ID=7 PROTO=6 SPT=41234 DPT=23 SYN URGP=0"
         );
-        let allowed = r#"{"oob.prefix": "web", "src_ip": "203.0.113.7 SRC=1.1.1.1", "action": "allowed"}"#;
+        assert_eq!(text(ULOGD), packet);
+        let without_seconds = ULOGD.replace("\"oob.time.sec\": 1795248000,", "");
+        let local = RecordTime::Text("2026-11-21T09:00:00.034826".into());
+        assert_eq!(record(without_seconds.as_bytes()).unwrap().time, local);
+        // With `boolean_label=1`.
+        let labelled = |action| ULOGD.replace("\"raw.label\": 0", &format!("\"action\": \"{action}\""));
+        assert_eq!(text(&labelled("allowed")), format!("ACCEPT {packet}"));
+        assert_eq!(text(&labelled("blocked")), packet);
+        let forged = ULOGD.replace("\"203.0.113.7\"", "\"203.0.113.7 SRC=1.1.1.1\"");
+        assert!(text(&forged).contains(" SRC=203.0.113.7?SRC?1.1.1.1 DST=192.0.2.10 "));
+        let v6 = r#"{"oob.prefix": "", "src_ip": "2001:db8::7", "dest_ip": "2001:db8::1", "ip6.payloadlen": 20,
+            "ip6.flowlabel": 9, "ip6.fragoff": 1448, "ip6.nexthdr": 58, "icmpv6.type": 128, "icmpv6.code": 0,
+            "icmpv6.echoid": 5, "icmpv6.echoseq": 6, "oob.in": "eth0", "oob.out": ""}"#;
         assert_eq!(
-            String::from_utf8(record(allowed.as_bytes()).unwrap().message).unwrap(),
-            "ACCEPT web IN= OUT= MAC= SRC=203.0.113.7?SRC?1.1.1.1 DST="
+            text(v6),
+            " IN=eth0 OUT= MAC= SRC=2001:db8::7 DST=2001:db8::1 LEN=60 FLOWLBL=9 FRAG:1448 PROTO=58 TYPE=128 CODE=0 \
+             ID=5 SEQ=6"
         );
+    }
+
+    #[test]
+    fn without_names_of_interfaces_none_is_written() {
+        let line =
+            r#"{"oob.prefix": "DROP", "oob.hook": 1, "src_ip": "203.0.113.7", "dest_ip": "192.0.2.10"}"#;
+        assert_eq!(text(line), "DROP MAC= SRC=203.0.113.7 DST=192.0.2.10");
+    }
+
+    #[test]
+    fn records_of_connections_and_of_other_programs_are_no_packets() {
+        for line in [
+            // ulogd's NFCT.
+            r#"{"timestamp": "2026-11-21T08:00:00", "dvc": "Netfilter", "orig.ip.protocol": 6, "src_ip": "203.0.113.7",
+                "dest_ip": "192.0.2.10", "orig.l4.sport": 4000, "orig.l4.dport": 22, "ct.mark": 0, "ct.id": 5,
+                "ct.event": 1, "flow.start.sec": 1795248000, "oob.family": 2, "oob.protocol": 0}"#,
+            r#"{"timestamp":"2026-11-21T08:00:00.1+0000","event_type":"alert","src_ip":"203.0.113.7","src_port":4000,
+                "dest_ip":"192.0.2.10","dest_port":22,"proto":"TCP"}"#,
+            r#"{"eventid":"cowrie.login.failed","src_ip":"203.0.113.7","timestamp":"2026-11-21T08:00:00Z"}"#,
+            r#"{"oob.prefix": "DROP", "oob.in": "eth0", "oob.out": "", "oob.protocol": 2054}"#,
+        ] {
+            assert_eq!(record(line.as_bytes()), None, "{line}");
+        }
     }
 }

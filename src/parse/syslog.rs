@@ -10,7 +10,7 @@
 //! A line without any tag (`Mar 15 20:55:15 host DROP IN=...`) is `Untagged`. A word that ends in a colon is a
 //! tag, unless it is one of a firewall prefix: `name[12]:` always is a tag, `DROP:` and `in:` are not.
 
-use super::stamp::{Stamp, Writer, stamp, uptime};
+use super::stamp::{Stamp, Writer, english_stamp, stamp, uptime};
 
 mod words;
 
@@ -126,9 +126,10 @@ fn classic(line: &[u8], Beginning { priority, stamp, at }: Beginning) -> Header<
             let author = if is_ulogd(tag) { Author::Kernel } else { Author::Daemon(tag) };
             return Header { stamp, author, kern: false, message: next };
         }
-        if hosts == 1
+        let stamp_at = if hosts == 0 { english_stamp } else { self::stamp };
+        if hosts < 2
             && stamp.is_some()
-            && let Some(inner) = self::stamp(line, at)
+            && let Some(inner) = stamp_at(line, at)
         {
             // Relayed with its own timestamp; the collector's, which all lines have, counts.
             at = skip_blanks(line, inner.end);
@@ -201,7 +202,7 @@ pub fn has_pid(word: &[u8]) -> bool {
 }
 
 pub fn beginning(line: &[u8]) -> Beginning {
-    let start = skip_blanks(line, 0);
+    let start = skip_octet_count(line, skip_blanks(line, 0));
     let plain = beginning_at(line, start);
     if plain.stamp.is_some() || plain.priority.is_some() || line.get(start) == Some(&b'[') {
         return plain;
@@ -217,6 +218,13 @@ pub fn beginning(line: &[u8]) -> Beginning {
         }
     }
     plain
+}
+
+/// Behind the count of octets that a message over TCP begins with (RFC 6587): `120 <4>`.
+fn skip_octet_count(line: &[u8], at: usize) -> usize {
+    let digits = line[at..].iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
+    let is_count = digits > 0 && line[at + digits..].starts_with(b" <");
+    if is_count { at + digits + 1 } else { at }
 }
 
 fn beginning_at(line: &[u8], at: usize) -> Beginning {
@@ -418,6 +426,15 @@ mod tests {
             ("1 2026-01-01T00:00:00Z host kernel - - - x", "Kernel|x"),
             ("<134>1 2026-01-01T00:00:00Z loghost - - - - <4>Jan  1 00:00:00 OpenWrt kernel: x", "Kernel|x"),
             ("<13>1 2026-01-01T00:00:00Z loghost - - - - kernel: x", "Nobody|x"),
+            ("120 <4>1 2026-01-01T00:00:00Z host kernel - - - x", "Kernel|x"),
+            ("120 <13>Mar 15 20:55:15 host kernel: x", "Nobody|x"),
+            ("Mar 15 20:55:15 Mar 15 20:55:14 OpenWrt kernel: [1.5] x", "Kernel|[1.5] x"),
+            ("2026-03-15 20:55:15\tKern.Warning\t192.168.1.1\tkernel: [1.5] x", "Kernel|[1.5] x"),
+            (
+                "2026-03-15 20:55:15\tKernel.Warning\t192.168.1.1\tMar 15 20:55:15 OpenWrt kernel: x",
+                "Kernel|x",
+            ),
+            ("2026-03-15 20:55:15\tUser.Notice\t192.168.1.1\tkernel: [1.5] x", "Nobody|[1.5] x"),
             // A second word that is no host.
             ("Mar 15 20:55:15 router my kernel: DROP IN=", "Untagged|router my kernel: DROP IN="),
             ("Mar 15 20:55:15 192.168.1.1 a b kernel: IN=", "Untagged|192.168.1.1 a b kernel: IN="),

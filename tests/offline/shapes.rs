@@ -164,7 +164,15 @@ fn files_of_other_kinds_are_read_or_named() {
     );
     let utf16: Vec<u8> = format!("\u{feff}{LINE}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mark = format!("\u{feff}{LINE}").into_bytes();
-    let cases = [(export.into_bytes(), [2, 1, 0, 0, 1]), (utf16, [1, 1, 0, 0, 0]), (mark, [1, 1, 0, 0, 0])];
+    let entry =
+        |writer: &str| format!("{{\n\t\"_TRANSPORT\" : \"{writer}\",\n\t\"MESSAGE\" : \"{packet}\"\n}}\n");
+    let pretty = entry("kernel") + &entry("syslog");
+    let cases = [
+        (export.into_bytes(), [2, 1, 0, 0, 1]),
+        (pretty.into_bytes(), [2, 1, 0, 0, 1]),
+        (utf16, [1, 1, 0, 0, 0]),
+        (mark, [1, 1, 0, 0, 0]),
+    ];
     for (bytes, expected) in cases {
         fs::write(&log, &bytes).unwrap();
         let ran = report(&[&log]);
@@ -176,6 +184,22 @@ fn files_of_other_kinds_are_read_or_named() {
     let ran = report(&[&log]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains("MikroTik RouterOS"), "{}", ran.stderr);
+}
+
+/// Between the message and its repetition stands more text than is read at once, or a line of another host.
+#[test]
+fn a_repeated_message_counts_wherever_it_stands() {
+    let directory = scratch("repeated");
+    let log = directory.join("repeated.log");
+    for before in [0, 1, 1000, 1100, 1200, 5000] {
+        let others = "2026-03-01T10:00:00 other cron[1]: nothing that counts here\n".repeat(before);
+        let between = "2026-03-01T10:00:01 other cron[2]: x\n";
+        let repeated = "2026-03-01T10:00:09 router last message repeated 3 times\n".repeat(2);
+        fs::write(&log, format!("{others}{LINE}{between}{repeated}")).unwrap();
+        let lines = before as u64 + 4;
+        // The packet, and three more for each of the two repetitions.
+        assert_eq!(input(&report(&[&log])), [lines, 7, 0, 0, before as u64 + 1], "{before}");
+    }
 }
 
 /// The reason, the count and the first line; nothing of it counts.

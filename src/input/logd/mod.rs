@@ -16,7 +16,8 @@ use serde_json::json;
 pub use entry::{Entry, backlog_entries};
 pub use state::{Give, LogdCounts, LogdState, Mark};
 
-use crate::ubus::{BusEvent, Call, Outgoing, Request, Status, blob};
+use super::bus_object::{Found, Lookup, added_object};
+use crate::ubus::{BusEvent, Call, Outgoing, Request, Status};
 
 /// logd's object.
 const OBJECT: &str = "log";
@@ -44,29 +45,17 @@ pub struct LogFeed {
     pub strays: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 enum Step {
-    #[default]
-    Offline,
-    Adding {
-        request: Request,
-        listener: Option<u32>,
-    },
-    Looking {
-        listener: u32,
-        request: Request,
-        target: Option<u32>,
-    },
-    Absent {
-        listener: u32,
-        again_at: u64,
-    },
-    Following {
-        listener: u32,
-        target: u32,
-        subscription: Option<Request>,
-        read: Option<Read>,
-    },
+    Connecting(Lookup),
+    Absent { listener: u32, again_at: u64 },
+    Following { listener: u32, target: u32, subscription: Option<Request>, read: Option<Read> },
+}
+
+impl Default for Step {
+    fn default() -> Step {
+        Step::Connecting(Lookup::Offline)
+    }
 }
 
 #[derive(Debug)]
@@ -84,8 +73,8 @@ impl LogFeed {
     /// In a word, for `status`.
     pub fn state_name(&self) -> &'static str {
         match self.step {
-            Step::Offline => "no ubus",
-            Step::Adding { .. } | Step::Looking { .. } => "connecting",
+            Step::Connecting(Lookup::Offline) => "no ubus",
+            Step::Connecting(_) => "connecting",
             Step::Absent { .. } => "no logd",
             Step::Following { subscription: Some(_), .. } => "connecting",
             Step::Following { .. } if !self.state.is_caught_up() => "reading",
@@ -126,31 +115,33 @@ impl LogFeed {
     }
 
     pub fn on_event(&mut self, now_ms: u64, outgoing: &mut Outgoing, event: &BusEvent<'_>, give: Give<'_>) {
+        if let Step::Connecting(lookup) = &mut self.step
+            && let Some(Found { listener, target }) = lookup.on_event(outgoing, event, OBJECT, &[])
+        {
+            match target {
+                Some(target) => self.follow(now_ms, listener, target, outgoing),
+                None => self.absent(now_ms, listener),
+            }
+            return;
+        }
         match event {
             BusEvent::Up => {
                 self.state.bus_gone();
-                self.step = Step::Adding { request: outgoing.add_listener(), listener: None };
+                self.step = Step::Connecting(Lookup::begin(outgoing));
             }
             BusEvent::Down { .. } => {
                 self.state.bus_gone();
-                self.step = Step::Offline;
+                self.step = Step::default();
             }
-            BusEvent::Data { request, attributes } => match &mut self.step {
-                Step::Adding { request: asked, listener } if request == asked => {
-                    *listener = attributes.object.or(*listener);
-                }
-                Step::Looking { request: asked, target, .. } if request == asked => {
-                    *target = attributes.object.or(*target);
-                }
-                Step::Following { read, .. }
-                    if read.as_ref().is_some_and(|read| read.request == *request) =>
+            BusEvent::Data { request, attributes } => {
+                if let Step::Following { read, .. } = &mut self.step
+                    && read.as_ref().is_some_and(|read| read.request == *request)
                 {
                     *read = None;
                     let data = attributes.data.unwrap_or_default();
                     self.state.backlog(|| backlog_entries(data), give);
                 }
-                _ => {}
-            },
+            }
             BusEvent::Done { request, status } => self.on_done(now_ms, outgoing, *request, *status, give),
             BusEvent::TargetGone { target: gone, .. } => {
                 if let Step::Following { listener, target, .. } = self.step
@@ -173,17 +164,6 @@ impl LogFeed {
         give: Give<'_>,
     ) {
         match &mut self.step {
-            Step::Adding { request: asked, listener: Some(listener) } if request == *asked => {
-                let listener = *listener;
-                outgoing.listen(listener, "ubus.object.add");
-                self.look(listener, outgoing);
-            }
-            Step::Looking { listener, request: asked, target } if request == *asked => {
-                match (*listener, *target) {
-                    (listener, Some(target)) => self.follow(now_ms, listener, target, outgoing),
-                    (listener, None) => self.absent(now_ms, listener),
-                }
-            }
             Step::Following { listener, subscription, .. } if *subscription == Some(request) => {
                 *subscription = None;
                 outgoing.note("to subscribe to logd", status);
@@ -218,18 +198,22 @@ impl LogFeed {
                     self.read(now_ms, target, outgoing);
                 }
             }
-            Step::Looking { listener, .. }
-            | Step::Absent { listener, .. }
-            | Step::Following { listener, .. }
-                if call.object == listener =>
-            {
-                match added_object(call) {
-                    Some(target) => self.on_added(now_ms, listener, target, outgoing, give),
+            _ if self.listener() == Some(call.object) => {
+                match added_object(call, OBJECT) {
+                    Some(target) => self.on_added(now_ms, call.object, target, outgoing, give),
                     None => self.strays = self.strays.saturating_add(1),
                 }
                 call.done(outgoing, Status::OK);
             }
             _ => {}
+        }
+    }
+
+    /// Our listener, once it is registered.
+    fn listener(&self) -> Option<u32> {
+        match &self.step {
+            Step::Connecting(lookup) => lookup.listener(),
+            Step::Absent { listener, .. } | Step::Following { listener, .. } => Some(*listener),
         }
     }
 
@@ -245,7 +229,7 @@ impl LogFeed {
     }
 
     fn look(&mut self, listener: u32, outgoing: &mut Outgoing) {
-        self.step = Step::Looking { listener, request: outgoing.lookup(OBJECT), target: None };
+        self.step = Step::Connecting(Lookup::again(listener, OBJECT, outgoing));
     }
 
     fn absent(&mut self, now_ms: u64, listener: u32) {
@@ -268,16 +252,4 @@ impl LogFeed {
             *read = Some(Read { request, until: now_ms.saturating_add(BACKLOG_MS) });
         }
     }
-}
-
-/// The id of a new object `log`, if `call` is the broker's word for it (nobody else calls as peer 0).
-fn added_object(call: &Call<'_>) -> Option<u32> {
-    if call.peer != 0 || call.method != "ubus.object.add" {
-        return None;
-    }
-    let event = blob::to_value(call.data);
-    if event["path"] != OBJECT {
-        return None;
-    }
-    event["id"].as_i64().map(|id| id as u32)
 }

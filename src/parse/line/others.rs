@@ -8,6 +8,9 @@ impl LineReader {
     pub(super) fn other_format(&mut self, line: &[u8], paths: &mut Paths) -> Option<Outcome> {
         match line.first()? {
             b'{' => Some(self.record(record(line)?, paths)),
+            // Before each entry of `journalctl -o json-seq` (RFC 7464) and `-o json-sse`.
+            0x1e => Some(self.record(record(&line[1..])?, paths)),
+            b'd' => Some(self.record(record(line.strip_prefix(b"data: ")?)?, paths)),
             b'0'..=b'9' => self.pve(line, paths),
             _ => None,
         }

@@ -1,7 +1,7 @@
 //! Lines that stand for several.
 
 /// A line stands for at most this many.
-const MOST: u32 = 1_000_000;
+pub const MOST: u32 = 1_000_000;
 
 /// How many messages rsyslog's `message repeated N times: [ ... ]` stands for, and the message in the brackets.
 pub fn unfold(message: &[u8]) -> Option<(u32, &[u8])> {

@@ -55,6 +55,11 @@ fn each_daemon_in_its_words() {
             "Exit before auth from <192.0.2.1:4022>: Max auth tries reached - user 'is invalid'",
             "192.0.2.1 4022 22",
         ),
+        (
+            "dropbear",
+            "Exit before auth from <192.0.2.1:4022>: Max auth tries reached - user 'is invalid' from 192.0.2.1:4022",
+            "192.0.2.1 4022 22",
+        ),
         // Without an address and without a connection that is known.
         ("dropbear", "Login attempt for nonexistent user", "none"),
         ("dropbear", "Child connection from 192.0.2.1:4022", "none"),
@@ -66,6 +71,7 @@ fn each_daemon_in_its_words() {
             "Failed password for x from 198.51.100.7 port 1 ssh2 from 2001:db8::1 port 4022 ssh2",
             "2001:db8::1 4022 22",
         ),
+        ("sshd", "Failed password for root from 192.0.2.1 port 4022 ssh2 [preauth]", "192.0.2.1 4022 22"),
         ("sshd", "Invalid user admin from 192.0.2.1 port 4022", "none"),
         (
             "sshd",

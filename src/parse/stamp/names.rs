@@ -1,40 +1,52 @@
 //! Names of months as `journalctl` and browsers write them in other languages than English.
 
-/// Beginnings of the names, for each month, without regard to ASCII case: `okt` is in `Okt`, `okt.` and `oktober`.
-/// Only what no other language in the table uses for another month.
+/// Beginnings of the names, for each month, without regard to ASCII case: `okt` is in `Okt`, `okt.` and `oktober`. The
+/// longest that fits decides: Finnish `marras` is November. Croatian is left out: its `lis`, `lip` and `srp` are other
+/// months than those of Polish and Czech.
 const MONTHS: [&[&str]; 12] = [
-    &["jan", "jän", "ene", "gen", "sty", "led", "янв", "oca", "tam"],
-    &["feb", "fév", "fev", "lut", "úno", "фев", "şub", "hel"],
-    &["mar", "mär", "mrt", "bře", "мар", "maa", "már"],
-    &["apr", "avr", "abr", "kwi", "dub", "апр", "nis", "huh", "ápr"],
-    &["may", "mai", "mei", "maj", "mag", "kvě", "мая", "май", "máj", "tou"],
-    &["jun", "juin", "giu", "cze", "čvn", "июн", "haz", "kes", "jún"],
-    &["jul", "juil", "lug", "lip", "čvc", "июл", "tem", "hei", "júl"],
-    &["aug", "aoû", "ago", "sie", "srp", "авг", "ağu", "elo"],
-    &["sep", "set", "wrz", "zář", "сен", "eyl", "syy", "sze"],
-    &["oct", "okt", "out", "ott", "paź", "říj", "окт", "eki", "lok"],
-    &["nov", "lis", "ноя", "kas"],
-    &["dec", "déc", "dez", "dic", "des", "gru", "pro", "дек", "ara", "jou"],
+    &["jan", "jän", "ene", "gen", "sty", "led", "янв", "oca", "tam", "ian", "січ", "ιαν"],
+    &["feb", "fév", "fev", "lut", "úno", "фев", "şub", "hel", "лют", "φεβ"],
+    &["mar", "mär", "mrt", "bře", "мар", "maa", "már", "бер", "μαρ", "μάρ", "mac"],
+    &["apr", "avr", "abr", "kwi", "dub", "апр", "nis", "huh", "ápr", "кві", "απρ"],
+    &["may", "mai", "mei", "maj", "mag", "kvě", "мая", "май", "máj", "tou", "тра", "μαι", "μαΐ", "μάι"],
+    &["jun", "juin", "giu", "cze", "čvn", "июн", "haz", "kes", "jún", "iun", "чер", "ιουν", "ιούν"],
+    &["jul", "juil", "lug", "lip", "čvc", "июл", "tem", "hei", "júl", "iul", "лип", "ιουλ", "ιούλ"],
+    &["aug", "aoû", "ago", "sie", "srp", "авг", "ağu", "elo", "avg", "agu", "сер", "αυγ", "αύγ", "ogo"],
+    &["sep", "set", "wrz", "zář", "сен", "eyl", "syy", "sze", "вер", "σεπ"],
+    &["oct", "okt", "out", "ott", "paź", "říj", "окт", "eki", "lok", "жов", "οκτ"],
+    &["nov", "lis", "ноя", "kas", "marras", "noi", "лис", "νοε", "νοέ"],
+    &["dec", "déc", "dez", "dic", "des", "gru", "pro", "дек", "ara", "jou", "гру", "δεκ", "dis"],
 ];
+/// What follows the number of a month in Japanese, Chinese and Korean.
+const MONTH_UNITS: [&str; 2] = ["月", "월"];
 
 /// The month (1..=12) whose name `text` begins with, and where the name with its full stop ends: `Okt`, `déc.`,
 /// `нояб.`, `11月`.
 pub(super) fn month(text: &[u8]) -> Option<(u8, usize)> {
     let digits = text.iter().take(2).take_while(|byte| byte.is_ascii_digit()).count();
     if digits > 0 {
-        let end = digits + "月".len();
+        let unit = MONTH_UNITS.iter().find(|unit| text[digits..].starts_with(unit.as_bytes()))?;
         let month = text[..digits].iter().fold(0, |sum, digit| sum * 10 + (digit - b'0'));
-        let is_month = (1..=2).contains(&digits) && (1..=12).contains(&month);
-        return (is_month && text[digits..].starts_with("月".as_bytes())).then_some((month, end));
+        return (1..=12).contains(&month).then_some((month, digits + unit.len()));
     }
     let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte >= 0x80).count();
     let name = text.get(..letters).filter(|name| name.len() <= 24)?;
-    let begins = |known: &&str| {
+    let lower_case;
+    let name = match name.is_ascii() {
+        true => name,
+        false => {
+            lower_case = String::from_utf8_lossy(name).to_lowercase();
+            lower_case.as_bytes()
+        }
+    };
+    let begins = |known: &&&str| {
         name.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known.as_bytes()))
     };
-    let index = MONTHS.iter().position(|names| names.iter().any(begins))?;
+    let longest = |names: &[&str]| names.iter().filter(begins).map(|known| known.len()).max();
+    let (_, month) =
+        MONTHS.iter().zip(1..).filter_map(|(names, month)| Some((longest(names)?, month))).max()?;
     let dot = usize::from(text.get(letters) == Some(&b'.'));
-    Some((index as u8 + 1, letters + dot))
+    Some((month, letters + dot))
 }
 
 /// The end of a word of letters that may be a day of the week in any language.
@@ -62,6 +74,11 @@ mod tests {
             ("juin 1", Some((6, 4))),
             ("нояб. 2026", Some((11, 9))),
             ("11月 20", Some((11, 5))),
+            ("9월 20", Some((9, 4))),
+            ("marras 20", Some((11, 6))),
+            ("maalis 20", Some((3, 6))),
+            ("Νοε 20", Some((11, 6))),
+            ("лист. 2026", Some((11, 9))),
             ("13月 20", None),
             ("111月", None),
             ("xyz 20", None),

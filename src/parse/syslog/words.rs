@@ -90,12 +90,14 @@ pub(super) fn facility_of(token: &[u8]) -> Option<(usize, usize)> {
     Some((facility(&token[..dot])?, severity(&token[dot + 1..])?))
 }
 
+/// Collectors write them with capitals, and `Kernel` for `kern`.
 pub(super) fn facility(name: &[u8]) -> Option<usize> {
-    FACILITIES.iter().position(|known| *known == name)
+    let known = FACILITIES.iter().position(|known| known.eq_ignore_ascii_case(name));
+    known.or(name.eq_ignore_ascii_case(b"kernel").then_some(KERN))
 }
 
 pub(super) fn severity(name: &[u8]) -> Option<usize> {
-    SEVERITIES.iter().position(|known| *known == name)
+    SEVERITIES.iter().position(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Whether a part of the word, between characters that are neither letters nor digits, is one of a firewall's prefix.
@@ -112,5 +114,5 @@ pub(super) fn is_rule_label(word: &[u8]) -> bool {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let mut parts = label.split(|&byte| byte == b'-').skip(1);
     label.iter().all(is_name)
-        && parts.any(|part| matches!(part, b"A" | b"D" | b"R" | b"RET" | b"ACC" | b"DNAT"))
+        && parts.any(|part| matches!(part, b"A" | b"D" | b"R" | b"RET" | b"ACC" | b"DNAT" | b"NAT" | b"MASQ"))
 }
