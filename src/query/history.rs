@@ -38,6 +38,10 @@ impl Need {
     /// Needs sections of the days `from..=to`, too.
     pub fn and(mut self, sections: &[Section], from: Date, to: Date) -> Need {
         self.parts.extend(sections.iter().map(|section| (*section, from, to)));
+        if sections.contains(&Section::Pairs) {
+            // Where the addresses of pairs are stored.
+            self.parts.push((Section::Sources, from, to));
+        }
         self
     }
 

@@ -4,17 +4,17 @@ use crate::calendar::{Date, Month};
 use crate::event::{Class, Service};
 use crate::query::history::{ClassTotal, DayData, Detail, MonthData, Need, Section as Wanted};
 use crate::stats::anomalies::Anomaly;
-use crate::stats::sample::Distinct;
+use crate::stats::sample::{Distinct, Sample};
 use crate::stats::sum::{Sources, sum_of, sum_of_day};
 use crate::stats::summary::{ClassSummary, Cuts, DaySummary};
 
-use super::codec::{Reader, Writer};
+use super::codec::{Content, Reader, Writer};
 use super::container::{self, Kind, Section, Unreadable};
 use super::directory::Open;
 use super::sections::{self, Unit};
 
 /// Sections of the file and what questions call them.
-const SECTIONS: [(Kind, Wanted); 8] = [
+const SECTIONS: [(Kind, Wanted); 10] = [
     (Kind::Totals, Wanted::Totals),
     (Kind::Services, Wanted::Services),
     (Kind::ServiceHours, Wanted::ServiceHours),
@@ -23,6 +23,8 @@ const SECTIONS: [(Kind, Wanted); 8] = [
     (Kind::Pairs, Wanted::Pairs),
     (Kind::Countries, Wanted::Countries),
     (Kind::Sample, Wanted::Sample),
+    (Kind::SampleCountries, Wanted::Sample),
+    (Kind::SampleServices, Wanted::Sample),
 ];
 
 /// What every question about a month reads.
@@ -161,6 +163,7 @@ impl WholeMonth {
 
     /// Adds days, each to what there is of it. Totals that were known of a month before are added to, never replaced.
     pub fn add(&mut self, new: Vec<DaySummary>) {
+        let is_new = self.days.is_empty();
         let class = |class| (self.summary.detail == Detail::Month).then(|| Cuts::of_month(class));
         let cuts = Class::ALL.map(|known| {
             class(known).unwrap_or(match self.summary.detail {
@@ -189,6 +192,9 @@ impl WholeMonth {
         self.days.sort_by_key(|day| day.date);
         for day in self.days.iter_mut().chain(&mut self.whole) {
             Class::ALL.iter().for_each(|class| day.classes[*class as usize].cut(cuts[*class as usize]));
+        }
+        if is_new && self.summary.detail == Detail::Days {
+            self.align_samples();
         }
         self.count_sources();
     }
@@ -236,12 +242,23 @@ impl WholeMonth {
         self.cells = cells;
     }
 
+    /// Cuts samples to what the union of all days can use: what lies below the lowest of their bounds.
+    fn align_samples(&mut self) {
+        for class in Class::ALL {
+            let samples = || self.days.iter().filter_map(|day| day.class(class).sample.as_ref());
+            let Some(lowest) = samples().map(Sample::bound).min() else { continue };
+            let classes = self.days.iter_mut().map(|day| &mut day.classes[class as usize]);
+            classes.filter_map(|class| class.sample.as_mut()).for_each(|sample| sample.align(lowest));
+        }
+    }
+
     /// Removes the hours of rows and shrinks the samples.
     pub fn drop_hours(&mut self) {
         self.summary.detail = Detail::Days;
         for day in &mut self.days {
             Class::ALL.iter().for_each(|class| day.classes[*class as usize].cut(Cuts::of_old_day(*class)));
         }
+        self.align_samples();
     }
 
     /// Replaces the rows of the days by those of the month. The number of different sources stays as exact as it was.
@@ -289,8 +306,8 @@ fn add_totals(known: &mut DayTotals, more: &DayTotals) {
 type Damage = Option<&'static str>;
 
 /// A section, if the file has it; damage is noted.
-fn section(file: &Open, kind: Kind, damage: &mut Damage) -> Option<Vec<u8>> {
-    match file.section(kind) {
+fn section(file: &Open, kind: Kind, damage: &mut Damage) -> Option<Content> {
+    match file.content(kind) {
         Ok(section) => section,
         Err(unreadable) => {
             damage.get_or_insert(match unreadable {
@@ -306,7 +323,7 @@ const INVALID: &str = "contains an invalid record";
 
 fn read_summary(file: &Open, month: Month, damage: &mut Damage) -> Option<MonthSummary> {
     let bytes = section(file, Kind::Summary, damage);
-    if let Some(summary) = bytes.and_then(|bytes| MonthSummary::decode(&bytes, month)) {
+    if let Some(summary) = bytes.and_then(|content| MonthSummary::decode(&content.bytes, month)) {
         return Some(summary);
     }
     damage.get_or_insert(INVALID);
@@ -335,8 +352,8 @@ fn read_summary(file: &Open, month: Month, damage: &mut Damage) -> Option<MonthS
 }
 
 fn read_cells(file: &Open, damage: &mut Damage) -> Vec<Anomaly> {
-    let Some(bytes) = section(file, Kind::Cells, damage) else { return Vec::new() };
-    decode_cells(&bytes).unwrap_or_else(|| {
+    let Some(content) = section(file, Kind::Cells, damage) else { return Vec::new() };
+    decode_cells(&content.bytes).unwrap_or_else(|| {
         damage.get_or_insert(INVALID);
         Vec::new()
     })
