@@ -18,7 +18,10 @@ pub enum Section {
     SourceHours,
     Pairs,
     Countries,
+    /// A sample of the sources; what they tried; their countries.
     Sample,
+    SampleServices,
+    SampleCountries,
     /// Anomalous cells of the month.
     Cells,
 }
@@ -47,6 +50,11 @@ impl Need {
 
     pub fn wants(&self, section: Section, date: Date) -> bool {
         self.parts.iter().any(|(known, from, to)| *known == section && (*from..=*to).contains(&date))
+    }
+
+    /// Whether it needs any section of a day.
+    pub fn wants_of(&self, date: Date) -> bool {
+        self.parts.iter().any(|(known, from, to)| *known != Section::Cells && (*from..=*to).contains(&date))
     }
 
     /// Whether it needs a section of any day of a month.

@@ -112,7 +112,11 @@ impl ServiceList {
         if self.span.is_single() || self.question.source.is_some() {
             return need;
         }
-        need.and(&[Section::Sample], self.span.from, self.span.to)
+        let need = need.and(&[Section::Sample, Section::SampleServices], self.span.from, self.span.to);
+        match self.question.country {
+            Some(_) => need.and(&[Section::SampleCountries], self.span.from, self.span.to),
+            None => need,
+        }
     }
 
     pub fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
@@ -194,7 +198,7 @@ impl ServiceList {
                     sum.attempts,
                     sum.distinct(estimate, floor),
                     sum.error,
-                    self.countries.missing(&sum),
+                    self.countries.missing(sum),
                 );
             }
             floor
@@ -207,7 +211,7 @@ impl ServiceList {
                     sum.attempts,
                     sum.distinct(estimate, floor),
                     sum.error,
-                    self.services.missing(&sum),
+                    self.services.missing(sum),
                 );
             }
             floor
@@ -277,11 +281,10 @@ impl SourceList {
     }
 
     /// Sources with attempts, error, what can be missing and, where they are known, the times; heaviest first.
-    fn sums(&self) -> (Vec<(Sum<Address>, u64)>, u64) {
+    fn sums(&self) -> Box<dyn Iterator<Item = (Sum<Address>, u64)> + '_> {
         if !self.by_service {
-            let sums = self.sources.sorted().into_iter();
-            let sums = sums.map(|sum| (sum, self.sources.missing(&sum))).collect();
-            return (sums, self.sources.floor());
+            let sums = self.sources.sorted().into_iter().map(|sum| (*sum, self.sources.missing(sum)));
+            return Box::new(sums);
         }
         let mut pairs = self.pairs.sorted();
         pairs.sort_by_key(|sum| (sum.key.1, sum.key.0));
@@ -298,7 +301,7 @@ impl SourceList {
             }
         }
         sums.sort_by_key(|(sum, _)| (std::cmp::Reverse(sum.attempts), sum.key));
-        (sums, self.pairs.floor())
+        Box::new(sums.into_iter())
     }
 
     pub fn finish(
@@ -308,9 +311,9 @@ impl SourceList {
         reasons: &mut Reasons,
     ) -> Vec<SourceRow> {
         let question = &self.question;
-        let (sums, floor) = self.sums();
+        let floor = if self.by_service { self.pairs.floor() } else { self.sources.floor() };
         let (mut rows, mut missing) = (Vec::new(), 0);
-        for (sum, low) in sums.iter().take_while(|(sum, _)| sum.attempts >= question.min) {
+        for (sum, low) in self.sums().take_while(|(sum, _)| sum.attempts >= question.min) {
             if rows.len() >= question.limit as usize {
                 break;
             }
@@ -318,8 +321,8 @@ impl SourceList {
             if question.country.is_some_and(|code| country != Some(Country(code))) {
                 continue;
             }
-            missing = missing.max(*low);
-            let row = source_row(sum, *low, self.span.is_single(), calendar);
+            missing = missing.max(low);
+            let row = source_row(&sum, low, self.span.is_single(), calendar);
             rows.push(SourceRow { country: country.map(CountryText::of), ..row });
         }
         let last = rows.last().map_or(0, |row: &SourceRow| row.attempts);

@@ -340,17 +340,24 @@ def estimate(samples, wanted=lambda country, tried: True):
 
 def main():
     store = {"months": {}, "days": {}, "open": {}, "salts": []}
+    found_days = {}
+    # The files of days come before that of their month: "-" is less than ".".
     for name, data in sorted(files(sys.argv[1]).items()):
         if re.fullmatch(r"\d{4}-\d\d\.fws", name):
             found = sections(data)
             first = (datetime.date.fromisoformat(name[:7] + "-01") - EPOCH).days
             read = month(found, first)
+            if read["detail"] == 0:
+                read["rows"] = {date: found_days.get(date, {}) for date in read["days"]}
             samples = [day["attempt"]["sample"] for day in read["rows"].values() if "sample" in day.get("attempt", {})]
             store["months"][name[:7]] = {
                 "detail": read["detail"], "distinct": read["distinct"]["attempt"], "cells": read["cells"],
                 "estimate": estimate(samples), "telnet": estimate(samples, lambda _, tried: "6/23" in tried),
                 "days": {text(date): row for date, row in read["days"].items()},
                 "rows": {text(date): row for date, row in read["rows"].items()}}
+        elif re.fullmatch(r"\d{4}-\d\d-\d\d\.fws", name):
+            found = sections(data)
+            found_days |= days(found, 60)
         elif piece := re.fullmatch(r"today-(\d{4}-\d\d-\d\d)-(\d+)\.fws", name):
             found = sections(data)
             store["open"].setdefault(piece[1], []).append({
