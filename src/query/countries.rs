@@ -117,7 +117,10 @@ impl CountryList {
             (true, true) => &[Section::Pairs],
             (true, false) => &[Section::Sources],
             (false, _) if self.span.is_single() => &[Section::Countries],
-            (false, _) => &[Section::Countries, Section::Sample],
+            (false, true) => {
+                &[Section::Countries, Section::Sample, Section::SampleCountries, Section::SampleServices]
+            }
+            (false, false) => &[Section::Countries, Section::Sample, Section::SampleCountries],
         };
         Need::new(self.question.class).and(sections, self.span.from, self.span.to)
     }
@@ -183,10 +186,10 @@ impl CountryList {
 
     fn of_all(&self, sample: Option<&Sample<Country>>) -> (Vec<Sum>, u64) {
         let floor = self.countries.floor();
-        let row = |sum: crate::stats::sum::Sum<Country>| {
+        let row = |sum: &crate::stats::sum::Sum<Country>| {
             let estimate = sample.map(|sample| sample.of_country(sum.key));
             let distinct = sum.distinct(estimate, floor);
-            Sum { country: sum.key, attempts: sum.attempts, distinct, low: self.countries.missing(&sum) }
+            Sum { country: sum.key, attempts: sum.attempts, distinct, low: self.countries.missing(sum) }
         };
         (self.countries.sorted().into_iter().map(row).collect(), floor)
     }

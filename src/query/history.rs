@@ -18,7 +18,10 @@ pub enum Section {
     SourceHours,
     Pairs,
     Countries,
+    /// A sample of the sources; what they tried; their countries.
     Sample,
+    SampleServices,
+    SampleCountries,
     /// Anomalous cells of the month.
     Cells,
 }
@@ -38,11 +41,20 @@ impl Need {
     /// Needs sections of the days `from..=to`, too.
     pub fn and(mut self, sections: &[Section], from: Date, to: Date) -> Need {
         self.parts.extend(sections.iter().map(|section| (*section, from, to)));
+        if sections.contains(&Section::Pairs) {
+            // Where the addresses of pairs are stored.
+            self.parts.push((Section::Sources, from, to));
+        }
         self
     }
 
     pub fn wants(&self, section: Section, date: Date) -> bool {
         self.parts.iter().any(|(known, from, to)| *known == section && (*from..=*to).contains(&date))
+    }
+
+    /// Whether it needs any section of a day.
+    pub fn wants_of(&self, date: Date) -> bool {
+        self.parts.iter().any(|(known, from, to)| *known != Section::Cells && (*from..=*to).contains(&date))
     }
 
     /// Whether it needs a section of any day of a month.

@@ -112,7 +112,11 @@ impl ServiceList {
         if self.span.is_single() || self.question.source.is_some() {
             return need;
         }
-        need.and(&[Section::Sample], self.span.from, self.span.to)
+        let need = need.and(&[Section::Sample, Section::SampleServices], self.span.from, self.span.to);
+        match self.question.country {
+            Some(_) => need.and(&[Section::SampleCountries], self.span.from, self.span.to),
+            None => need,
+        }
     }
 
     pub fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {

@@ -69,17 +69,31 @@ impl<T: Copy> Sample<T> {
         Sample { bound: EVERYTHING, most, sources: Vec::new(), tried: Vec::new() }
     }
 
-    /// A sample from stored rows; `None` if they are not in order or not below the bound.
-    pub fn from_parts(bound: u64, sources: Vec<(u32, T)>, tried: Vec<(u32, u32)>) -> Option<Sample<T>> {
-        let ascending = sources.is_sorted_by(|a, b| a.0 < b.0) && tried.is_sorted_by(|a, b| a < b);
-        let below = sources.last().is_none_or(|(hash, _)| u64::from(*hash) < bound)
-            && tried.last().is_none_or(|(hash, _)| u64::from(*hash) < bound);
-        let most = usize::MAX;
+    /// A sample of stored sources; `None` if they are not in order or not below the bound.
+    pub fn from_sources(bound: u64, sources: Vec<(u32, T)>) -> Option<Sample<T>> {
+        let ascending = sources.is_sorted_by(|a, b| a.0 < b.0);
+        let below = sources.last().is_none_or(|(hash, _)| u64::from(*hash) < bound);
+        let (most, tried) = (usize::MAX, Vec::new());
         (ascending && below && bound <= EVERYTHING).then_some(Sample { bound, most, sources, tried })
     }
 
     pub fn bound(&self) -> u64 {
         self.bound
+    }
+
+    /// Gives each source its value, in the order of their hashes.
+    pub fn set_values(&mut self, mut value: impl FnMut(u32) -> T) {
+        self.sources.iter_mut().for_each(|(hash, known)| *known = value(*hash));
+    }
+
+    /// What the sources tried; false if it is not in order, or is of no source.
+    pub fn set_tried(&mut self, tried: Vec<(u32, u32)>) -> bool {
+        let valid = tried.is_sorted_by(|a, b| a < b)
+            && tried.last().is_none_or(|(hash, _)| u64::from(*hash) < self.bound);
+        if valid {
+            self.tried = tried;
+        }
+        valid
     }
 
     pub fn sources(&self) -> &[(u32, T)] {
@@ -142,11 +156,24 @@ impl<T: Copy> Sample<T> {
     /// Leaves at most `most` sources, those with the lowest hashes.
     pub fn cut(&mut self, most: usize) {
         self.most = self.most.min(most);
-        let most_tried = self.most.saturating_mul(SERVICES_PER_ROW).max(LEAST_SERVICES);
-        while self.sources.len() > self.most || self.tried.len() > most_tried {
-            let excess = self.sources.len().saturating_sub(self.most).max(1);
-            let Some((hash, _)) = self.sources.get(self.sources.len() - excess) else { return };
+        if let Some((hash, _)) = self.sources.get(self.most) {
             self.lower_bound(u64::from(*hash));
+        }
+        self.cut_services(self.most.saturating_mul(SERVICES_PER_ROW).max(LEAST_SERVICES));
+    }
+
+    /// Leaves the sources with the lowest hashes which together tried at most `most` services.
+    pub fn cut_services(&mut self, most: usize) {
+        if let Some((hash, _)) = self.tried.get(most) {
+            self.lower_bound(u64::from(*hash));
+        }
+    }
+
+    /// Lowers the bound to that of another sample, but leaves at least three quarters of its own hashes. The union of
+    /// both needs no more.
+    pub fn align(&mut self, bound: u64) {
+        if !self.is_whole() {
+            self.lower_bound(bound.max(self.bound / 4 * 3));
         }
     }
 

@@ -170,8 +170,8 @@ impl<K: SumKey> Table<K> {
     }
 
     /// Most attempts first.
-    pub fn sorted(&self) -> Vec<Sum<K>> {
-        let mut rows = self.rows.rows().to_vec();
+    pub fn sorted(&self) -> Vec<&Sum<K>> {
+        let mut rows: Vec<&Sum<K>> = self.rows.rows().iter().collect();
         rows.sort_unstable_by_key(|row| (std::cmp::Reverse(row.attempts), row.key));
         rows
     }
@@ -207,7 +207,7 @@ impl<K: SumKey> Table<K> {
     fn to_rows<T>(&self, row: impl Fn(&Sum<K>) -> T) -> Rows<T> {
         let sums = self.sorted();
         let missing = sums.iter().map(|sum| self.missing(sum)).max().unwrap_or(0);
-        Rows { rows: sums.iter().map(row).collect(), floor: self.floor(), missing }
+        Rows { rows: sums.into_iter().map(row).collect(), floor: self.floor(), missing }
     }
 }
 

@@ -269,9 +269,10 @@ pub struct Cuts {
     /// This many of the heaviest services and sources have hours.
     pub rows_with_hours: usize,
     pub countries: CountryCuts,
-    /// Sources in the sample, and whether it tells what they tried.
+    /// Sources in the sample.
     pub sample: usize,
-    pub sampled_services: bool,
+    /// Services that they tried, all in all; 0: these are not stored.
+    pub tried: usize,
 }
 
 impl Cuts {
@@ -282,7 +283,7 @@ impl Cuts {
         rows_with_hours: usize::MAX,
         countries: CountryCuts::OPEN,
         sample: usize::MAX,
-        sampled_services: true,
+        tried: usize::MAX,
     };
     /// Attempts of one day.
     const DAY: Cuts = Cuts {
@@ -292,13 +293,13 @@ impl Cuts {
         rows_with_hours: 16,
         countries: CountryCuts::DAY,
         sample: 512,
-        sampled_services: true,
+        tried: 1024,
     };
     /// Failed logins, or what left the inside, on one day: few, and each matters.
     const DAY_RARE: Cuts = Cuts {
         sources: Cut { top: 12, from: 1000, most: 64 },
         pairs: Cut { top: 12, from: 1000, most: 64 },
-        sampled_services: true,
+        tried: 512,
         ..Cuts::DAY_OTHER
     };
     /// Another class on one day.
@@ -310,7 +311,7 @@ impl Cuts {
         countries: CountryCuts::DAY_RARE,
         sample: 64,
         // Late replies go to any port: their services would take more room than the sample.
-        sampled_services: false,
+        tried: 0,
     };
     /// A day without hours of rows.
     const OLD_DAY: Cuts = Cuts {
@@ -319,6 +320,7 @@ impl Cuts {
         rows_with_hours: 0,
         countries: CountryCuts::OLD_DAY,
         sample: 192,
+        tried: 384,
         ..Cuts::DAY
     };
     const OLD_DAY_OTHER: Cuts = Cuts {
@@ -335,7 +337,7 @@ impl Cuts {
         rows_with_hours: 0,
         countries: CountryCuts::MONTH,
         sample: 256,
-        sampled_services: true,
+        tried: 512,
     };
     const MONTH_OTHER: Cuts = Cuts {
         services: Cut { top: 6, from: 10_000, most: 64 },
@@ -344,7 +346,7 @@ impl Cuts {
         rows_with_hours: 0,
         countries: CountryCuts::MONTH_RARE,
         sample: 32,
-        sampled_services: false,
+        tried: 0,
     };
 
     /// A closed day of this month or the last one.
@@ -360,7 +362,7 @@ impl Cuts {
     pub const fn of_old_day(class: Class) -> &'static Cuts {
         match class {
             Class::Attempt => &Cuts::OLD_DAY,
-            Class::Login | Class::Egress => &Cuts { sample: 24, ..Cuts::DAY_RARE },
+            Class::Login | Class::Egress => &Cuts { sample: 24, tried: 256, ..Cuts::DAY_RARE },
             Class::Backscatter | Class::Noise => &Cuts::OLD_DAY_OTHER,
         }
     }
@@ -390,10 +392,11 @@ impl ClassSummary {
         self.sources.rows.iter_mut().skip(cuts.rows_with_hours).for_each(|row| row.hours = None);
         self.countries.cut(&cuts.countries);
         if let Some(sample) = &mut self.sample {
-            sample.cut(cuts.sample);
-            if !cuts.sampled_services {
+            if cuts.tried == 0 {
                 sample.forget_services();
             }
+            sample.cut(cuts.sample);
+            sample.cut_services(cuts.tried);
         }
     }
 }

@@ -1,10 +1,31 @@
 //! Numbers and text <-> bytes, the same on every machine. Reading never panics and never allocates by a number that was
 //! read.
 
+/// The two parts of a section: numbers, which are worth deflating, and evenly distributed bits, which are not and would
+/// only spoil the numbers' Huffman codes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Content {
+    pub bytes: Vec<u8>,
+    pub random: Vec<u8>,
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Content {
+        Content { bytes, random: Vec::new() }
+    }
+}
+
+impl From<Writer> for Content {
+    fn from(Writer { bytes, random }: Writer) -> Content {
+        Content { bytes, random }
+    }
+}
+
 /// Appends numbers to bytes.
 #[derive(Default)]
 pub struct Writer {
     pub bytes: Vec<u8>,
+    pub random: Vec<u8>,
 }
 
 impl Writer {
@@ -41,18 +62,36 @@ impl Writer {
         self.number(bytes.len() as u64);
         self.bytes.extend_from_slice(bytes);
     }
+
+    /// Sixteen evenly distributed bits, beside the numbers.
+    pub fn random16(&mut self, bits: u16) {
+        self.random.extend_from_slice(&bits.to_be_bytes());
+    }
+
+    /// What another writer has: both lengths and the numbers here, the random bits beside them.
+    pub fn nested(&mut self, inner: &Writer) {
+        self.number(inner.bytes.len() as u64);
+        self.number(inner.random.len() as u64);
+        self.bytes.extend_from_slice(&inner.bytes);
+        self.random.extend_from_slice(&inner.random);
+    }
 }
 
 /// Takes numbers from bytes. Past the end, and where a number does not fit, it gives 0 and remembers that it failed:
 /// whoever reads asks once, at the end.
 pub struct Reader<'a> {
     bytes: &'a [u8],
+    random: &'a [u8],
     failed: bool,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes, failed: false }
+        Reader { bytes, random: &[], failed: false }
+    }
+
+    pub fn of(content: &'a Content) -> Reader<'a> {
+        Reader { bytes: &content.bytes, random: &content.random, failed: false }
     }
 
     /// Something that was asked for was not there.
@@ -65,10 +104,10 @@ impl<'a> Reader<'a> {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.bytes.is_empty() && self.random.is_empty()
     }
 
-    /// Bytes that were not read yet.
+    /// Bytes of numbers that were not read yet.
     pub fn left(&self) -> usize {
         self.bytes.len()
     }
@@ -140,6 +179,33 @@ impl<'a> Reader<'a> {
         raw
     }
 
+    /// Sixteen bits that [`Writer::random16`] wrote.
+    pub fn random16(&mut self) -> u16 {
+        match self.random.split_first_chunk() {
+            Some((bits, rest)) => {
+                self.random = rest;
+                u16::from_be_bytes(*bits)
+            }
+            None => {
+                self.failed = true;
+                0
+            }
+        }
+    }
+
+    /// What [`Writer::nested`] wrote.
+    pub fn nested(&mut self) -> Reader<'a> {
+        let (length, random) = (self.number(), self.number());
+        if length > self.bytes.len() as u64 || random > self.random.len() as u64 {
+            self.failed = true;
+            return Reader::new(&[]);
+        }
+        let (bytes, rest) = self.bytes.split_at(length as usize);
+        let (random, random_rest) = self.random.split_at(random as usize);
+        (self.bytes, self.random) = (rest, random_rest);
+        Reader { bytes, random, failed: false }
+    }
+
     /// Text in UTF-8; anything else fails.
     pub fn text(&mut self) -> String {
         let raw = self.raw().to_vec();
@@ -157,7 +223,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_come_back(number in any::<u64>(), signed in any::<i64>()) {
+        fn numbers_come_back(number in any::<u64>(), signed in any::<i64>(), bits in any::<u16>()) {
+            let mut inner = Writer::new();
+            inner.random16(bits);
+            inner.number(number);
+            let mut outer = Writer::new();
+            outer.nested(&inner);
+            let outer = Content::from(outer);
+            let mut outer = Reader::of(&outer);
+            let mut inner = outer.nested();
+            prop_assert_eq!((inner.random16(), inner.number()), (bits, number));
+            prop_assert!(inner.is_empty() && outer.is_empty() && !inner.has_failed() && !outer.has_failed());
             let mut writer = Writer::new();
             writer.number(number);
             writer.signed(signed);

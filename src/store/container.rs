@@ -4,6 +4,7 @@
 //! file    magic "FWST", version u8, number of sections u8, salt (8 bytes),
 //!         directory { kind u8, deflated u8, length u32, raw length u32, crc32 u32 }*,
 //!         crc32 of all before; the sections, back to back. Big-endian.
+//! section numbers (`raw length` bytes; deflated where the directory says so), then random bits to its end.
 //! ```
 //!
 //! The salt is the same in all files of a store. `crc32` is that of gzip (RFC 1952), of the bytes as they lie in the
@@ -12,10 +13,12 @@
 use std::io::{Read, Write};
 
 use flate2::Compression;
-use flate2::read::DeflateDecoder;
+use flate2::bufread::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 
 use crate::checksum::crc32;
+
+use super::codec::Content;
 
 const MAGIC: &[u8; 4] = b"FWST";
 pub const VERSION: u8 = 1;
@@ -54,6 +57,10 @@ pub enum Kind {
     Blocks = 17,
     /// Kernel messages that were counted.
     Seen = 18,
+    /// The countries of the sources of [`Kind::Sample`].
+    SampleCountries = 19,
+    /// What these sources tried.
+    SampleServices = 20,
 }
 
 /// Why a file cannot be read.
@@ -126,24 +133,32 @@ impl Header {
         self.entries.iter().find(|entry| entry.kind == kind as u8)
     }
 
-    /// The raw bytes of a section from its bytes in the file.
-    pub fn unpack(&self, kind: Kind, bytes: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
+    /// What a section holds, from its bytes in the file.
+    pub fn unpack(&self, kind: Kind, mut bytes: Vec<u8>) -> Result<Content, Unreadable> {
         let entry = self.entry(kind).ok_or(Unreadable::Damaged("a section is missing"))?;
         if bytes.len() != entry.length as usize || crc32(&bytes) != entry.crc {
             return Err(Unreadable::Damaged("the checksum of a section does not match"));
         }
-        if entry.raw as usize > MOST_RAW {
+        let length = entry.raw as usize;
+        if length > MOST_RAW {
             return Err(Unreadable::Damaged("a section is too long"));
         }
         if !entry.deflated {
-            return Ok(bytes);
+            if length > bytes.len() {
+                return Err(Unreadable::Damaged("a section is too short"));
+            }
+            let random = bytes.split_off(length);
+            return Ok(Content { bytes, random });
         }
-        let mut raw = Vec::with_capacity(entry.raw as usize);
-        let limit = u64::from(entry.raw) + 1;
-        match DeflateDecoder::new(&bytes[..]).take(limit).read_to_end(&mut raw) {
-            Ok(length) if length == entry.raw as usize => Ok(raw),
-            _ => Err(Unreadable::Damaged("a section cannot be decompressed")),
+        let mut raw = Vec::with_capacity(length);
+        let mut decoder = DeflateDecoder::new(&bytes[..]);
+        match (&mut decoder).take(length as u64 + 1).read_to_end(&mut raw) {
+            Ok(read) if read == length => {}
+            _ => return Err(Unreadable::Damaged("a section cannot be decompressed")),
         }
+        let deflated = decoder.total_in() as usize;
+        bytes.drain(..deflated);
+        Ok(Content { bytes: raw, random: bytes })
     }
 }
 
@@ -157,21 +172,26 @@ pub struct Section {
 
 impl Section {
     /// As it is.
-    pub fn plain(kind: Kind, bytes: Vec<u8>) -> Section {
-        Section { kind, deflated: false, raw: bytes.len(), bytes }
+    pub fn plain(kind: Kind, content: impl Into<Content>) -> Section {
+        let Content { mut bytes, random } = content.into();
+        let raw = bytes.len();
+        bytes.extend_from_slice(&random);
+        Section { kind, deflated: false, raw, bytes }
     }
 
-    /// Deflated where that is worth it.
-    pub fn packed(kind: Kind, bytes: Vec<u8>) -> Section {
+    /// Its numbers deflated where that is worth it.
+    pub fn packed(kind: Kind, content: impl Into<Content>) -> Section {
+        let Content { bytes, random } = content.into();
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(6));
         // Writing to memory cannot fail.
         let _ = encoder.write_all(&bytes);
-        let deflated = encoder.finish().unwrap_or_default();
+        let mut deflated = encoder.finish().unwrap_or_default();
         let raw = bytes.len();
         if deflated.len() + LEAST_GAIN.max(raw / 10) <= raw && !deflated.is_empty() {
+            deflated.extend_from_slice(&random);
             Section { kind, deflated: true, raw, bytes: deflated }
         } else {
-            Section::plain(kind, bytes)
+            Section::plain(kind, Content { bytes, random })
         }
     }
 }
@@ -201,7 +221,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(bytes: &[u8], kind: Kind) -> Result<Vec<u8>, Unreadable> {
+    fn read(bytes: &[u8], kind: Kind) -> Result<Content, Unreadable> {
         let header = Header::parse(bytes)?;
         let (offset, length) = header.find(kind).ok_or(Unreadable::Damaged("none"))?;
         let stored = bytes.get(offset as usize..offset as usize + length);
@@ -210,15 +230,18 @@ mod tests {
 
     fn example() -> Vec<u8> {
         let numbers: Vec<u8> = (0..2000u32).map(|number| (number % 7) as u8).collect();
-        write(7, &[Section::plain(Kind::Summary, vec![1, 2, 3]), Section::packed(Kind::Services, numbers)])
+        let services = Content { bytes: numbers, random: vec![9, 8, 7] };
+        let summary = Content { bytes: vec![1, 2, 3], random: vec![4] };
+        write(7, &[Section::plain(Kind::Summary, summary), Section::packed(Kind::Services, services)])
     }
 
     #[test]
     fn sections_come_back() {
         let bytes = example();
         assert!(bytes.len() < 300 && Header::parse(&bytes).unwrap().salt == 7);
-        assert_eq!(read(&bytes, Kind::Summary), Ok(vec![1, 2, 3]));
-        assert_eq!(read(&bytes, Kind::Services).unwrap().len(), 2000);
+        assert_eq!(read(&bytes, Kind::Summary), Ok(Content { bytes: vec![1, 2, 3], random: vec![4] }));
+        let services = read(&bytes, Kind::Services).unwrap();
+        assert_eq!((services.bytes.len(), services.random), (2000, vec![9, 8, 7]));
         assert_eq!(Header::parse(&bytes).unwrap().find(Kind::Pairs), None);
     }
 

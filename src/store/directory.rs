@@ -22,6 +22,7 @@ use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{Uid, UnlinkatFlags, fsync, unlinkat};
 
+use super::codec::Content;
 use super::container::{HEADER, Header, Kind, Unreadable};
 
 /// A file's name and new bytes; `None` removes the file.
@@ -62,8 +63,13 @@ impl Open {
         self.header.salt
     }
 
-    /// The raw bytes of a section; `None` if the file has none of this kind.
+    /// The numbers of a section that has nothing else; `None` if the file has none of this kind.
     pub fn section(&self, kind: Kind) -> Result<Option<Vec<u8>>, Unreadable> {
+        Ok(self.content(kind)?.map(|content| content.bytes))
+    }
+
+    /// What a section holds; `None` if the file has none of this kind.
+    pub fn content(&self, kind: Kind) -> Result<Option<Content>, Unreadable> {
         let Some((offset, length)) = self.header.find(kind) else { return Ok(None) };
         if length as u64 > MOST_BYTES {
             return Err(Unreadable::Damaged("a section is too long"));

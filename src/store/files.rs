@@ -1,8 +1,9 @@
 //! The store: months in files, open days in pieces beside them.
 //!
-//! `2026-10.fws` holds a month; `today-2026-11-28-007.fws` a piece of an open day; `store.fws` what was imported, the time
-//! zone and what was deleted; `later.fws` events dated in the future; `2038-01.later` a month after now; `NAME.bad` a
-//! damaged file. Files with other names are left alone.
+//! `2026-10.fws` holds a month; `2026-10-28.fws` a day of one whose days still have hours of rows, so that the close of a
+//! day writes little; `today-2026-11-28-007.fws` a piece of an open day; `store.fws` what was imported, the time zone and what
+//! was deleted; `later.fws` events dated in the future; `2038-01.later` a month after now; `NAME.bad` a damaged file. Files
+//! with other names are left alone.
 //!
 //! Retention counts months that have data, newest first, never dates. Opening, reading and adding delete nothing:
 //! [`Store::maintain`] does, at most one month at a time.
@@ -10,12 +11,13 @@
 mod adding;
 mod retention;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 use crate::calendar::{Date, Month};
-use crate::query::history::{History, MonthData, Need};
+use crate::query::history::{Detail, History, MonthData, Need};
 use crate::stats::deferred::Deferred;
 
 use super::container::{self, Unreadable};
@@ -23,6 +25,7 @@ use super::directory::{Change, Directory, Open};
 use super::meta::{self, LATER, META, Meta};
 use super::month::{self, WholeMonth};
 use super::pieces::{self, Saved};
+use super::sections;
 
 pub use adding::Added;
 pub use retention::{Demanded, Keep, Upkeep};
@@ -65,10 +68,12 @@ pub struct Store {
     keep: Keep,
     /// Oldest first.
     months: Vec<Month>,
+    /// All files.
+    names: Vec<String>,
     /// Months after this one are in no answer.
     last: Option<Month>,
     damage: Vec<Damaged>,
-    /// Files with the endings `.bad` and `.later`.
+    /// Files with the endings `.bad` and `.later`, of a month after now only its own.
     set_aside: Vec<String>,
 }
 
@@ -80,12 +85,11 @@ struct Damaged {
     lasting: bool,
 }
 
-fn month_file(month: Month) -> String {
-    format!("{month}.fws")
-}
+/// The ending of files that are in answers.
+const FWS: &str = ".fws";
 
-fn later_file(month: Month) -> String {
-    format!("{month}.later")
+fn month_file(month: Month) -> String {
+    format!("{month}{FWS}")
 }
 
 impl Store {
@@ -97,6 +101,7 @@ impl Store {
             salt: 0,
             keep,
             months: Vec::new(),
+            names: Vec::new(),
             last: None,
             damage: Vec::new(),
             set_aside: Vec::new(),
@@ -116,11 +121,32 @@ impl Store {
     /// Looks which files there are.
     pub fn look(&mut self) -> Result<(), StoreError> {
         let names = self.directory.names().map_err(|error| failed("cannot list the store", error))?;
-        self.months = names.iter().filter_map(|name| Month::parse(name.strip_suffix(".fws")?)).collect();
+        let month = |name: &String| {
+            let stem = name.strip_suffix(FWS)?;
+            Month::parse(stem).or_else(|| Date::parse(stem).map(Date::month))
+        };
+        self.months = names.iter().filter_map(month).collect();
         self.months.sort();
-        let is_aside = |name: &String| name.ends_with(".bad") || name.ends_with(".later");
-        self.set_aside = names.into_iter().filter(is_aside).collect();
+        self.months.dedup();
+        // A day's goes with its month's.
+        let is_day = |name: &str| name.get(..10).and_then(Date::parse).is_some();
+        let is_aside = |name: &str| name.ends_with(".bad") || name.ends_with(".later") && !is_day(name);
+        self.set_aside = names.iter().filter(|name| is_aside(name)).cloned().collect();
+        self.names = names;
         Ok(())
+    }
+
+    /// The days of a month that have files of their own with this ending.
+    fn days(&self, month: Month, ending: &str) -> Vec<Date> {
+        let stems = self.names.iter().filter_map(|name| name.strip_suffix(ending));
+        let first = month.first_day().to_string();
+        stems.filter(|stem| stem.starts_with(&first[..8])).filter_map(Date::parse).collect()
+    }
+
+    /// The names without endings of a month's files.
+    fn stems(&self, month: Month, ending: &str) -> Vec<String> {
+        let days = self.days(month, ending).into_iter().map(|date| date.to_string());
+        std::iter::once(month.to_string()).chain(days).collect()
     }
 
     pub fn directory(&self) -> &Directory {
@@ -315,31 +341,113 @@ impl Store {
 
     fn read(&mut self, month: Month, need: &Need) -> Result<MonthData, StoreError> {
         let name = month_file(month);
-        let Some(file) = self.open_file(&name)? else {
-            let damaged = self.damage.iter().find(|damaged| damaged.name == name);
-            let damage = damaged.map(|damaged| damaged.sentence.clone());
-            return Ok(MonthData { damage, ..MonthData::new(month) });
+        let mut data = MonthData::new(month);
+        if !self.months.contains(&month) {
+            return Ok(data);
+        }
+        match self.open_file(&name)? {
+            Some(file) => {
+                let (read, damage) = month::read(&file, month, need);
+                data = read;
+                data.damage = damage.map(|what| self.note_damage(&name, what));
+            }
+            None => data.damage = Some(self.unreadable(&name)),
+        }
+        if data.detail > Detail::Fresh {
+            return Ok(data);
+        }
+        let dates: Vec<Date> = match data.days.is_empty() {
+            true => self.days(month, FWS),
+            false => data.days.iter().map(|day| day.date).filter(|date| need.wants_of(*date)).collect(),
         };
-        let (mut data, damage) = month::read(&file, month, need);
-        data.damage = damage.map(|what| self.note_damage(&name, what));
+        for date in dates {
+            let name = format!("{date}{FWS}");
+            let damage = match self.open_file(&name)? {
+                Some(file) => {
+                    let damage = month::read_day(&file, date, need, &mut data);
+                    damage.map(|what| self.note_damage(&name, what))
+                }
+                None => Some(self.unreadable(&name)),
+            };
+            data.damage = data.damage.take().or(damage);
+        }
         Ok(data)
     }
 
-    fn whole(&mut self, month: Month) -> Result<Option<WholeMonth>, StoreError> {
-        let name = month_file(month);
-        let Some(file) = self.open_file(&name)? else { return Ok(None) };
-        let (whole, damage) = month::read_whole(&file, month);
-        match damage {
-            Some(what) => drop(self.note_damage(&name, what)),
-            None => self.note_whole(&name),
+    /// A sentence about a file of which nothing can be read.
+    fn unreadable(&mut self, name: &str) -> String {
+        match self.damage.iter().find(|damaged| damaged.name == name) {
+            Some(damaged) => damaged.sentence.clone(),
+            None => self.note_damage(name, "it is missing"),
+        }
+    }
+
+    /// All that is stored of a month in files with this ending. Of days with files of their own that are not wanted, only
+    /// what adding another day needs.
+    fn whole(
+        &mut self,
+        month: Month,
+        ending: &str,
+        is_wanted: &dyn Fn(Date) -> bool,
+    ) -> Result<Option<WholeMonth>, StoreError> {
+        let name = format!("{month}{ending}");
+        let days = self.days(month, ending);
+        let mut whole = match self.open_file(&name)? {
+            Some(file) => {
+                let (whole, damage) = month::read_whole(&file, month);
+                self.note(&name, damage);
+                whole
+            }
+            None if days.is_empty() => return Ok(None),
+            None => {
+                self.unreadable(&name);
+                WholeMonth::new(month, Detail::Fresh)
+            }
+        };
+        if whole.summary.detail > Detail::Fresh {
+            return Ok(Some(whole));
+        }
+        let known = whole.summary.days.iter().map(|day| day.date);
+        for date in known.chain(days).collect::<BTreeSet<Date>>() {
+            let name = format!("{date}{ending}");
+            match self.open_file(&name)? {
+                Some(file) if is_wanted(date) => {
+                    let damage = whole.read_day(&file, date, &sections::KINDS);
+                    self.note(&name, damage);
+                }
+                Some(file) => {
+                    let damage = whole.read_day(&file, date, &month::OF_OTHER_DAYS);
+                    damage.into_iter().for_each(|what| drop(self.note_damage(&name, what)));
+                }
+                None => drop(self.unreadable(&name)),
+            }
         }
         Ok(Some(whole))
     }
 
+    /// A file was read whole.
+    fn note(&mut self, name: &str, damage: Option<&'static str>) {
+        match damage {
+            Some(what) => drop(self.note_damage(name, what)),
+            None => self.note_whole(name),
+        }
+    }
+
+    /// Changes that store a month of which all was read that is to change.
     fn change_month(&mut self, whole: &WholeMonth) -> Result<Vec<Change>, StoreError> {
         let name = month_file(whole.month);
         let mut changes = self.keep_damaged(&name)?;
         changes.push((name, Some(whole.encode(self.salt))));
+        let is_fresh = whole.summary.detail == Detail::Fresh;
+        let dates = match is_fresh {
+            true => whole.changed.iter().copied().collect(),
+            false => self.days(whole.month, FWS),
+        };
+        for date in dates {
+            let name = format!("{date}{FWS}");
+            changes.extend(self.keep_damaged(&name)?);
+            changes.push((name, if is_fresh { whole.encode_day(date, self.salt) } else { None }));
+        }
         Ok(changes)
     }
 

@@ -1,29 +1,39 @@
 //! A month's file, `2026-10.fws`: read in parts for a question, or whole to add days to it.
 
+use std::collections::BTreeSet;
+
 use crate::calendar::{Date, Month};
 use crate::event::{Class, Service};
 use crate::query::history::{ClassTotal, DayData, Detail, MonthData, Need, Section as Wanted};
 use crate::stats::anomalies::Anomaly;
-use crate::stats::sample::Distinct;
+use crate::stats::sample::{Distinct, Sample};
 use crate::stats::sum::{Sources, sum_of, sum_of_day};
 use crate::stats::summary::{ClassSummary, Cuts, DaySummary};
 
-use super::codec::{Reader, Writer};
+use super::codec::{Content, Reader, Writer};
 use super::container::{self, Kind, Section, Unreadable};
 use super::directory::Open;
 use super::sections::{self, Unit};
 
-/// Sections of the file and what questions call them.
-const SECTIONS: [(Kind, Wanted); 8] = [
-    (Kind::Totals, Wanted::Totals),
-    (Kind::Services, Wanted::Services),
-    (Kind::ServiceHours, Wanted::ServiceHours),
-    (Kind::Sources, Wanted::Sources),
-    (Kind::SourceHours, Wanted::SourceHours),
-    (Kind::Pairs, Wanted::Pairs),
-    (Kind::Countries, Wanted::Countries),
-    (Kind::Sample, Wanted::Sample),
-];
+/// What a question calls the section.
+fn wanted(kind: Kind) -> Option<Wanted> {
+    Some(match kind {
+        Kind::Totals => Wanted::Totals,
+        Kind::Services => Wanted::Services,
+        Kind::ServiceHours => Wanted::ServiceHours,
+        Kind::Sources => Wanted::Sources,
+        Kind::SourceHours => Wanted::SourceHours,
+        Kind::Pairs => Wanted::Pairs,
+        Kind::Countries => Wanted::Countries,
+        Kind::Sample => Wanted::Sample,
+        Kind::SampleServices => Wanted::SampleServices,
+        Kind::SampleCountries => Wanted::SampleCountries,
+        _ => return None,
+    })
+}
+
+/// What adding a day needs of the other days of its month: what is usual, and who the month's different sources are.
+pub(super) const OF_OTHER_DAYS: [Kind; 2] = [Kind::Services, Kind::Sample];
 
 /// What every question about a month reads.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -48,6 +58,13 @@ impl DayTotals {
             ClassTotal { attempts, distinct }
         };
         DayTotals { date: day.date, lost: day.lost, totals: Class::ALL.map(total) }
+    }
+
+    /// The totals are stored twice: neither is to be lost with the other.
+    fn give_to(&self, day: &mut DaySummary) {
+        for (summary, total) in day.classes.iter_mut().zip(self.totals) {
+            (summary.attempts, summary.distinct) = (total.attempts, total.distinct);
+        }
     }
 }
 
@@ -151,16 +168,20 @@ pub struct WholeMonth {
     pub days: Vec<DaySummary>,
     /// Rows of the whole month, if it is.
     pub whole: Option<DaySummary>,
+    /// Days whose rows differ from what is stored.
+    pub changed: BTreeSet<Date>,
 }
 
 impl WholeMonth {
     pub fn new(month: Month, detail: Detail) -> WholeMonth {
         let summary = MonthSummary { detail, ..MonthSummary::default() };
-        WholeMonth { month, summary, cells: Vec::new(), days: Vec::new(), whole: None }
+        let (cells, days, changed) = (Vec::new(), Vec::new(), BTreeSet::new());
+        WholeMonth { month, summary, cells, days, whole: None, changed }
     }
 
     /// Adds days, each to what there is of it. Totals that were known of a month before are added to, never replaced.
     pub fn add(&mut self, new: Vec<DaySummary>) {
+        let is_new = self.days.is_empty();
         let class = |class| (self.summary.detail == Detail::Month).then(|| Cuts::of_month(class));
         let cuts = Class::ALL.map(|known| {
             class(known).unwrap_or(match self.summary.detail {
@@ -169,6 +190,7 @@ impl WholeMonth {
             })
         });
         for day in new {
+            self.changed.insert(day.date);
             self.add_day_totals(&DayTotals::of(&day));
             if self.summary.detail == Detail::Month {
                 let known = self.whole.take().unwrap_or_else(|| DaySummary::new(self.month.first_day()));
@@ -189,6 +211,9 @@ impl WholeMonth {
         self.days.sort_by_key(|day| day.date);
         for day in self.days.iter_mut().chain(&mut self.whole) {
             Class::ALL.iter().for_each(|class| day.classes[*class as usize].cut(cuts[*class as usize]));
+        }
+        if is_new && self.summary.detail == Detail::Days {
+            self.align_samples();
         }
         self.count_sources();
     }
@@ -236,12 +261,23 @@ impl WholeMonth {
         self.cells = cells;
     }
 
+    /// Cuts samples to what the union of all days can use: what lies below the lowest of their bounds.
+    fn align_samples(&mut self) {
+        for class in Class::ALL {
+            let samples = || self.days.iter().filter_map(|day| day.class(class).sample.as_ref());
+            let Some(lowest) = samples().map(Sample::bound).min() else { continue };
+            let classes = self.days.iter_mut().map(|day| &mut day.classes[class as usize]);
+            classes.filter_map(|class| class.sample.as_mut()).for_each(|sample| sample.align(lowest));
+        }
+    }
+
     /// Removes the hours of rows and shrinks the samples.
     pub fn drop_hours(&mut self) {
         self.summary.detail = Detail::Days;
         for day in &mut self.days {
             Class::ALL.iter().for_each(|class| day.classes[*class as usize].cut(Cuts::of_old_day(*class)));
         }
+        self.align_samples();
     }
 
     /// Replaces the rows of the days by those of the month. The number of different sources stays as exact as it was.
@@ -257,11 +293,12 @@ impl WholeMonth {
         self.days.clear();
     }
 
-    /// The file.
+    /// The month's file. The days of a fresh month have files of their own.
     pub fn encode(&self, salt: u64) -> Vec<u8> {
-        let days = match &self.whole {
-            Some(whole) => std::slice::from_ref(whole),
-            None => &self.days[..],
+        let days = match (&self.whole, self.summary.detail) {
+            (Some(whole), _) => std::slice::from_ref(whole),
+            (None, Detail::Fresh) => &[],
+            (None, _) => &self.days[..],
         };
         let mut file = vec![
             Section::plain(Kind::Summary, self.summary.encode(self.month)),
@@ -269,6 +306,39 @@ impl WholeMonth {
         ];
         file.extend(sections::encode(days, Unit::Minutes, Section::packed));
         container::write(salt, &file)
+    }
+
+    /// The file of a day of a fresh month.
+    pub fn encode_day(&self, date: Date, salt: u64) -> Option<Vec<u8>> {
+        let day = self.days.iter().find(|day| day.date == date)?;
+        Some(container::write(
+            salt,
+            &sections::encode(std::slice::from_ref(day), Unit::Minutes, Section::packed),
+        ))
+    }
+
+    /// Reads sections of a day's file; of a day that the month's summary lacks, all.
+    pub fn read_day(&mut self, file: &Open, date: Date, kinds: &[Kind]) -> Damage {
+        let mut damage = None;
+        let known = self.summary.days.binary_search_by_key(&date, |day| day.date);
+        let at = self.days.binary_search_by_key(&date, |day| day.date).unwrap_or_else(|at| {
+            self.days.insert(at, DaySummary::new(date));
+            at
+        });
+        let kinds = if known.is_ok() { kinds } else { &sections::KINDS };
+        let day = &mut self.days[at];
+        read_bodies(file, kinds, |_, _, _| true, &mut damage, &mut |kind, known, class, body| {
+            if known == date {
+                sections::read_body(body, kind, date, &mut day.classes[class as usize], Unit::Minutes);
+            } else {
+                body.fail();
+            }
+        });
+        match known {
+            Ok(known) => self.summary.days[known].give_to(day),
+            Err(at) => self.summary.days.insert(at, DayTotals::of(day)),
+        }
+        damage
     }
 }
 
@@ -289,8 +359,8 @@ fn add_totals(known: &mut DayTotals, more: &DayTotals) {
 type Damage = Option<&'static str>;
 
 /// A section, if the file has it; damage is noted.
-fn section(file: &Open, kind: Kind, damage: &mut Damage) -> Option<Vec<u8>> {
-    match file.section(kind) {
+fn section(file: &Open, kind: Kind, damage: &mut Damage) -> Option<Content> {
+    match file.content(kind) {
         Ok(section) => section,
         Err(unreadable) => {
             damage.get_or_insert(match unreadable {
@@ -306,37 +376,50 @@ const INVALID: &str = "contains an invalid record";
 
 fn read_summary(file: &Open, month: Month, damage: &mut Damage) -> Option<MonthSummary> {
     let bytes = section(file, Kind::Summary, damage);
-    if let Some(summary) = bytes.and_then(|bytes| MonthSummary::decode(&bytes, month)) {
+    if let Some(summary) = bytes.and_then(|content| MonthSummary::decode(&content.bytes, month)) {
         return Some(summary);
     }
     damage.get_or_insert(INVALID);
-    // Most of it stands in the days' totals, too.
-    let bytes = section(file, Kind::Totals, damage)?;
-    let mut summary = MonthSummary { detail: Detail::Days, ..MonthSummary::default() };
-    sections::bodies(
-        &bytes,
-        |date, _| date.month() == month,
-        |date, class, body| {
-            let mut known = ClassSummary::default();
-            sections::read_body(body, Kind::Totals, date, &mut known, Unit::Minutes);
-            let total = ClassTotal { attempts: known.attempts, distinct: known.distinct };
-            let at = match summary.days.binary_search_by_key(&date, |day| day.date) {
-                Ok(at) => at,
-                Err(at) => {
-                    let empty = ClassTotal { attempts: 0, distinct: Some(Distinct::default()) };
-                    summary.days.insert(at, DayTotals { date, lost: 0, totals: [empty; Class::COUNT] });
-                    at
-                }
-            };
-            summary.days[at].totals[class as usize] = total;
-        },
-    );
-    Some(summary)
+    let days = read_totals(file, month, damage);
+    (!days.is_empty()).then_some(MonthSummary { detail: Detail::Days, days, ..MonthSummary::default() })
+}
+
+/// The totals of days as their bodies tell them.
+fn read_totals(file: &Open, month: Month, damage: &mut Damage) -> Vec<DayTotals> {
+    let mut days: Vec<DayTotals> = Vec::new();
+    let is_in = |_, date: Date, _| date.month() == month;
+    read_bodies(file, &[Kind::Totals], is_in, damage, &mut |kind, date, class, body| {
+        let mut known = ClassSummary::default();
+        sections::read_body(body, kind, date, &mut known, Unit::Minutes);
+        let at = days.binary_search_by_key(&date, |day| day.date).unwrap_or_else(|at| {
+            days.insert(at, DayTotals::of(&DaySummary::new(date)));
+            at
+        });
+        days[at].totals[class as usize] = ClassTotal { attempts: known.attempts, distinct: known.distinct };
+    });
+    days
+}
+
+/// Reads the wanted bodies of sections.
+fn read_bodies(
+    file: &Open,
+    kinds: &[Kind],
+    is_wanted: impl Fn(Kind, Date, Class) -> bool,
+    damage: &mut Damage,
+    read: &mut dyn FnMut(Kind, Date, Class, &mut Reader<'_>),
+) {
+    for kind in kinds {
+        let Some(content) = section(file, *kind, damage) else { continue };
+        let is_wanted = |date, class| is_wanted(*kind, date, class);
+        if !sections::bodies(&content, is_wanted, |date, class, body| read(*kind, date, class, body)) {
+            damage.get_or_insert(INVALID);
+        }
+    }
 }
 
 fn read_cells(file: &Open, damage: &mut Damage) -> Vec<Anomaly> {
-    let Some(bytes) = section(file, Kind::Cells, damage) else { return Vec::new() };
-    decode_cells(&bytes).unwrap_or_else(|| {
+    let Some(content) = section(file, Kind::Cells, damage) else { return Vec::new() };
+    decode_cells(&content.bytes).unwrap_or_else(|| {
         damage.get_or_insert(INVALID);
         Vec::new()
     })
@@ -367,31 +450,53 @@ pub fn read(file: &Open, month: Month, need: &Need) -> (MonthData, Damage) {
         distinct: summary.distinct[need.class as usize],
         ..ClassSummary::default()
     };
-    for (kind, wanted) in SECTIONS.into_iter().filter(|(_, wanted)| need.wants_in(*wanted, month)) {
-        let Some(bytes) = section(file, kind, &mut damage) else { continue };
-        let is_whole = summary.detail == Detail::Month;
-        let is_wanted =
-            |date: Date, class: Class| class == need.class && (is_whole || need.wants(wanted, date));
-        let valid = sections::bodies(&bytes, is_wanted, |date, _, body| {
-            if is_whole {
-                sections::read_body(body, kind, date, &mut whole, Unit::Minutes);
-            } else if let Ok(at) = data.days.binary_search_by_key(&date, |day| day.date) {
-                sections::read_body(body, kind, date, &mut data.days[at].summary, Unit::Minutes);
-            } else {
-                body.fail();
-            }
-        });
-        if !valid {
-            damage.get_or_insert(INVALID);
+    let is_whole = summary.detail == Detail::Month;
+    let wants = |kind: &Kind| wanted(*kind).is_some_and(|section| need.wants_in(section, month));
+    let kinds: Vec<Kind> = sections::KINDS.into_iter().filter(wants).collect();
+    let is_wanted = |kind: Kind, date: Date, class: Class| {
+        class == need.class && (is_whole || wanted(kind).is_some_and(|section| need.wants(section, date)))
+    };
+    read_bodies(file, &kinds, is_wanted, &mut damage, &mut |kind, date, _, body| {
+        if is_whole {
+            sections::read_body(body, kind, date, &mut whole, Unit::Minutes);
+        } else if let Ok(at) = data.days.binary_search_by_key(&date, |day| day.date) {
+            sections::read_body(body, kind, date, &mut data.days[at].summary, Unit::Minutes);
+        } else {
+            body.fail();
         }
-    }
+    });
     if summary.detail == Detail::Month {
         data.whole = Some(whole);
     }
     (data, damage)
 }
 
-/// Reads everything of a month.
+/// Reads what a question needs of a day from its own file.
+pub fn read_day(file: &Open, date: Date, need: &Need, data: &mut MonthData) -> Damage {
+    let mut damage = None;
+    let at = data.days.binary_search_by_key(&date, |day| day.date).unwrap_or_else(|at| {
+        // The month's summary is lost.
+        let totals = read_totals(file, data.month, &mut damage).first().map(|day| day.totals);
+        let mut day = DayData { totals: totals.unwrap_or_default(), ..DayData::new(date) };
+        let ClassTotal { attempts, distinct } = day.total(need.class);
+        (day.summary.attempts, day.summary.distinct) = (attempts, distinct);
+        data.days.insert(at, day);
+        at
+    });
+    let wants = |kind: &Kind| wanted(*kind).is_some_and(|section| need.wants(section, date));
+    let kinds: Vec<Kind> = sections::KINDS.into_iter().filter(wants).collect();
+    let day = &mut data.days[at];
+    read_bodies(file, &kinds, |_, _, class| class == need.class, &mut damage, &mut |kind, known, _, body| {
+        if known == date {
+            sections::read_body(body, kind, date, &mut day.summary, Unit::Minutes);
+        } else {
+            body.fail();
+        }
+    });
+    damage
+}
+
+/// Reads everything that a month's file has.
 pub fn read_whole(file: &Open, month: Month) -> (WholeMonth, Damage) {
     let mut damage = None;
     let mut whole = WholeMonth::new(month, Detail::Fresh);
@@ -405,32 +510,23 @@ pub fn read_whole(file: &Open, month: Month) -> (WholeMonth, Damage) {
             .map(|day| DaySummary { lost: day.lost, ..DaySummary::new(day.date) })
             .collect(),
     };
-    for kind in sections::KINDS {
-        let Some(bytes) = section(file, kind, &mut damage) else { continue };
-        let valid = sections::bodies(
-            &bytes,
-            |_, _| true,
-            |date, class, body| match days.binary_search_by_key(&date, |day| day.date) {
-                Ok(at) => {
-                    let summary = &mut days[at].classes[class as usize];
-                    sections::read_body(body, kind, date, summary, Unit::Minutes);
-                }
-                Err(_) => body.fail(),
-            },
-        );
-        if !valid {
-            damage.get_or_insert(INVALID);
-        }
-    }
+    read_bodies(
+        file,
+        &sections::KINDS,
+        |_, _, _| true,
+        &mut damage,
+        &mut |kind, date, class, body| match days.binary_search_by_key(&date, |day| day.date) {
+            Ok(at) => {
+                let summary = &mut days[at].classes[class as usize];
+                sections::read_body(body, kind, date, summary, Unit::Minutes);
+            }
+            Err(_) => body.fail(),
+        },
+    );
     if summary.detail == Detail::Month {
         whole.whole = days.pop();
     } else {
-        // The totals are told twice, and each alone must not be lost with a damaged section.
-        for (day, known) in days.iter_mut().zip(&summary.days) {
-            for (summary, total) in day.classes.iter_mut().zip(known.totals) {
-                (summary.attempts, summary.distinct) = (total.attempts, total.distinct);
-            }
-        }
+        days.iter_mut().zip(&summary.days).for_each(|(day, totals)| totals.give_to(day));
         whole.days = days;
     }
     whole.summary = summary;

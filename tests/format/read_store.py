@@ -18,8 +18,9 @@ EVERYTHING = 1 << 30
 
 
 class Reader:
-    def __init__(self, data):
+    def __init__(self, data, random=b""):
         self.data, self.at = data, 0
+        self.random, self.random_at = random, 0
 
     def take(self, length):
         if self.at + length > len(self.data):
@@ -41,6 +42,17 @@ class Reader:
 
     def numbers(self, count):
         return [self.number() for _ in range(count)]
+
+    def random16(self):
+        self.random_at += 2
+        if self.random_at > len(self.random):
+            raise ValueError("unexpected end of the random bits")
+        return big(self.random[self.random_at - 2:self.random_at])
+
+    def nested(self):
+        length, random = self.numbers(2)
+        self.random_at += random
+        return Reader(self.take(length), self.random[self.random_at - random:self.random_at])
 
     def signed(self):
         value = self.number()
@@ -77,7 +89,7 @@ class Reader:
         return self.distincts(1)[0]
 
     def done(self):
-        return self.at == len(self.data)
+        return self.at == len(self.data) and self.random_at == len(self.random)
 
 
 def big(data):
@@ -99,19 +111,23 @@ def sections(data):
         offset += length
         if raw > 1 << 20 or len(body) != length or zlib.crc32(body) != crc:
             raise ValueError(f"section {kind} is damaged")
+        numbers, random = body[:raw], body[raw:]
         if deflated:
-            body = zlib.decompress(body, -15)
-        if len(body) != raw:
+            stream = zlib.decompressobj(-15)
+            numbers = stream.decompress(body)
+            random = stream.unused_data
+        if len(numbers) != raw:
             raise ValueError(f"section {kind} has another length")
-        found[kind] = body
+        found[kind] = numbers
+        found[kind, "random"] = random
     return found
 
 
-def bodies(raw):
-    reader = Reader(raw)
+def bodies(found, kind):
+    reader = Reader(found[kind], found[kind, "random"])
     while not reader.done():
         date, class_number = reader.number(), reader.u8()
-        body = Reader(reader.raw())
+        body = reader.nested()
         yield date, CLASSES[class_number], body
         if not body.done():
             raise ValueError("a body is longer than what it says")
@@ -163,8 +179,11 @@ def sources(reader, summary, date, unit):
 
 def pairs(reader, summary, *_):
     table, n = head(reader)
-    values = [[reader.service() for _ in range(n)], [reader.address() for _ in range(n)], reader.numbers(n),
-              reader.numbers(n)]
+    tried, rows = [reader.service() for _ in range(n)], [reader.optional() for _ in range(n)]
+    attempts, errors = reader.numbers(n), reader.numbers(n)
+    sources = summary.get("sources", {"rows": []})["rows"]
+    addresses = [reader.address() if row is None else sources[row]["address"] for row in rows]
+    values = [tried, addresses, attempts, errors]
     summary["pairs"] = columns(table, ["service", "address", "attempts", "error"], values)
 
 
@@ -179,31 +198,50 @@ def countries(reader, summary, *_):
     summary["country_services"] = columns(table, ["service", "country", "attempts", "distinct"], values)
 
 
-def sample(value):
-    def read(reader, summary, *_):
-        bound, n = reader.numbers(2)
-        hashes, known = [], 0
-        for step in reader.numbers(n):
-            known += step
-            hashes.append(known)
-        values = [value(reader) for _ in range(n)]
-        counts = reader.numbers(n)
-        listed = [reader.service() for _ in range(reader.number())]
-        tried = [sorted(listed[reader.number()] for _ in range(count)) for count in counts]
-        if sorted(set(hashes)) != hashes or any(known >= bound for known in hashes):
-            raise ValueError("a sample is not in order")
-        summary["sample"] = {"bound": bound, "sources": dict(zip(hashes, zip(values, tried)))}
-    return read
+def sample(reader, summary, *_):
+    bound, n = reader.numbers(2)
+    hashes, known = [], 0
+    for step in reader.numbers(n):
+        known += step << 16 | reader.random16()
+        hashes.append(known)
+    if sorted(set(hashes)) != hashes or any(known >= bound for known in hashes):
+        raise ValueError("a sample is not in order")
+    summary["sample"] = {"bound": bound, "sources": {key: (None, []) for key in hashes}}
+
+
+def sampled(reader, summary, value=None, tried=None):
+    rows = summary["sample"]["sources"]
+    for key in rows:
+        rows[key] = (value() if value else rows[key][0], tried() if tried else rows[key][1])
+
+
+def sample_countries(reader, summary, *_):
+    listed = [reader.country() for _ in range(reader.number())]
+    sampled(reader, summary, value=lambda: listed[reader.number()])
+
+
+def sample_services(reader, summary, *_):
+    counts = reader.numbers(len(summary["sample"]["sources"]))
+    listed = [reader.service() for _ in range(reader.number())]
+    places, counts = iter(reader.numbers(sum(counts))), iter(counts)
+    service = lambda place: listed[place - 1] if place else f"{reader.u8()}/{reader.random16()}"
+    sampled(reader, summary, tried=lambda: [service(next(places)) for _ in range(next(counts))])
+
+
+def addresses(reader, summary, *_):
+    sample(reader, summary)
+    sampled(reader, summary, value=reader.address)
+    sample_services(reader, summary)
 
 
 KINDS = {3: totals, 4: services, 5: hours("services"), 6: sources, 7: hours("sources"), 8: pairs, 9: countries,
-         10: sample(Reader.country), 11: sample(Reader.address)}
+         10: sample, 11: addresses, 19: sample_countries, 20: sample_services}
 
 
 def days(found, unit):
     read = {}
     for kind in sorted(KINDS.keys() & found.keys()):
-        for date, class_name, body in bodies(found[kind]):
+        for date, class_name, body in bodies(found, kind):
             KINDS[kind](body, read.setdefault(date, {}).setdefault(class_name, {}), date, unit)
     return read
 
@@ -302,17 +340,24 @@ def estimate(samples, wanted=lambda country, tried: True):
 
 def main():
     store = {"months": {}, "days": {}, "open": {}, "salts": []}
+    found_days = {}
+    # The files of days come before that of their month: "-" is less than ".".
     for name, data in sorted(files(sys.argv[1]).items()):
         if re.fullmatch(r"\d{4}-\d\d\.fws", name):
             found = sections(data)
             first = (datetime.date.fromisoformat(name[:7] + "-01") - EPOCH).days
             read = month(found, first)
+            if read["detail"] == 0:
+                read["rows"] = {date: found_days.get(date, {}) for date in read["days"]}
             samples = [day["attempt"]["sample"] for day in read["rows"].values() if "sample" in day.get("attempt", {})]
             store["months"][name[:7]] = {
                 "detail": read["detail"], "distinct": read["distinct"]["attempt"], "cells": read["cells"],
                 "estimate": estimate(samples), "telnet": estimate(samples, lambda _, tried: "6/23" in tried),
                 "days": {text(date): row for date, row in read["days"].items()},
                 "rows": {text(date): row for date, row in read["rows"].items()}}
+        elif re.fullmatch(r"\d{4}-\d\d-\d\d\.fws", name):
+            found = sections(data)
+            found_days |= days(found, 60)
         elif piece := re.fullmatch(r"today-(\d{4}-\d\d-\d\d)-(\d+)\.fws", name):
             found = sections(data)
             store["open"].setdefault(piece[1], []).append({

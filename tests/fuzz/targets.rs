@@ -113,7 +113,7 @@ const SECTIONS: [Kind; 17] = [
     Kind::Blocks,
 ];
 
-const EVERYTHING: [history::Section; 9] = [
+const EVERYTHING: [history::Section; 11] = [
     history::Section::Totals,
     history::Section::Services,
     history::Section::ServiceHours,
@@ -122,6 +122,8 @@ const EVERYTHING: [history::Section; 9] = [
     history::Section::Pairs,
     history::Section::Countries,
     history::Section::Sample,
+    history::Section::SampleServices,
+    history::Section::SampleCountries,
     history::Section::Cells,
 ];
 

@@ -85,7 +85,9 @@ fn on_flash(disks: &Disks) -> u64 {
     for name in store.directory().names().unwrap() {
         let stem = name.strip_suffix(".fws").or(name.strip_suffix(".later"));
         let month = stem.and_then(|stem| crate::calendar::Month::parse(stem.get(..7)?));
-        let Some(month) = month.filter(|_| !name.starts_with("today")) else { continue };
+        // The totals of a month are all in its own file.
+        let is_day = name.get(7..8) == Some("-");
+        let Some(month) = month.filter(|_| !name.starts_with("today") && !is_day) else { continue };
         let file = store.directory().open(&name).unwrap().unwrap().unwrap();
         let (whole, damage) = month::read_whole(&file, month);
         assert_eq!(damage, None);

@@ -50,6 +50,11 @@ impl Tables {
         self.sources.rows().iter().map(|row| self.source_count(row))
     }
 
+    /// Which of [`Tables::sources`] an address has.
+    pub fn row_of_source(&self, address: Address) -> Option<usize> {
+        self.sources.find(&address)
+    }
+
     /// All pairs, in no order.
     pub fn pair_counts(&self) -> impl Iterator<Item = PairCount> + Clone + '_ {
         self.pairs.rows().iter().map(pair_count)

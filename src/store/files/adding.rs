@@ -11,7 +11,7 @@ use crate::stats::summary::DaySummary;
 use crate::store::directory::Change;
 use crate::store::month::WholeMonth;
 
-use super::{Store, StoreError, failed};
+use super::{FWS, Store, StoreError, failed};
 
 /// Changes that add days, and what they leave out.
 #[derive(Default)]
@@ -66,7 +66,7 @@ impl Store {
                 adding.added.left_out.push((month, attempts));
                 continue;
             }
-            let mut whole = match self.whole(month)? {
+            let mut whole = match self.whole(month, FWS, &|date| dates.contains(&date))? {
                 Some(whole) => whole,
                 None if rank(month) < self.keep.hours => WholeMonth::new(month, Detail::Fresh),
                 None => WholeMonth::new(month, Detail::Days),
@@ -161,7 +161,7 @@ impl Adding {
                 let mut found = found;
                 found.sort_by_key(|cell| (cell.date, cell.service));
                 if judged && data.detail != Detail::Month && data.damage.is_none() && found != data.cells {
-                    let Some(mut whole) = store.whole(month)? else { return Ok(()) };
+                    let Some(mut whole) = store.whole(month, FWS, &|_| false)? else { return Ok(()) };
                     whole.set_cells(found);
                     self.added.changes.extend(store.change_month(&whole)?);
                 }

@@ -5,9 +5,9 @@ use crate::event::Class;
 use crate::query::history::{Detail, Need};
 use crate::store::directory::Change;
 use crate::store::meta::Deletion;
-use crate::store::month::{self, WholeMonth};
+use crate::store::month::WholeMonth;
 
-use super::{Store, StoreError, later_file, month_file};
+use super::{FWS, Store, StoreError, month_file};
 
 /// How many months are kept, newest first, of those that have data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,7 +57,7 @@ impl Store {
         let newest_first: Vec<Month> = months.iter().rev().copied().collect();
         for month in newest_first.iter().skip(self.keep.hours).rev().filter(|_| may.hours) {
             if self.detail(*month)? == Some(Detail::Fresh) {
-                let Some(mut whole) = self.undamaged(*month)? else { continue };
+                let Some(mut whole) = self.undamaged(*month, FWS)? else { continue };
                 whole.drop_hours();
                 let said = format!("{month}: hours of services and sources are no longer stored");
                 let changes = self.change_month(&whole)?;
@@ -66,7 +66,7 @@ impl Store {
         }
         for month in newest_first.iter().skip(self.keep.days).rev().filter(|_| may.days) {
             if self.detail(*month)?.is_some_and(|detail| detail < Detail::Month) {
-                let Some(mut whole) = self.undamaged(*month)? else { continue };
+                let Some(mut whole) = self.undamaged(*month, FWS)? else { continue };
                 whole.drop_days();
                 let because = format!("{} newer months have data (keep_days)", self.keep.days);
                 let changes = self.change_month(&whole)?;
@@ -75,9 +75,10 @@ impl Store {
             }
         }
         for month in newest_first.iter().skip(self.keep.months).rev().filter(|_| may.months) {
-            if self.undamaged(*month)?.is_some() {
+            if self.undamaged(*month, FWS)?.is_some() {
                 let because = format!("{} newer months have data (keep_months)", self.keep.months);
-                let changes = vec![(month_file(*month), None)];
+                let names = self.stems(*month, FWS).into_iter().map(|stem| stem + FWS);
+                let changes = names.map(|name| (name, None)).collect();
                 let left = Upkeep { months: false, ..may };
                 return self.deleted(now, changes, format!("the month {month}"), because, left).map(Some);
             }
@@ -94,14 +95,15 @@ impl Store {
         }
     }
 
-    /// A month from which something may be deleted: every byte of it can be read.
-    fn undamaged(&mut self, month: Month) -> Result<Option<WholeMonth>, StoreError> {
-        let whole = match self.whole(month) {
+    /// A month from which something may be deleted: every byte of its files can be read.
+    fn undamaged(&mut self, month: Month, ending: &str) -> Result<Option<WholeMonth>, StoreError> {
+        let whole = match self.whole(month, ending, &|_| true) {
             Err(StoreError::Newer { .. }) => return Ok(None),
             whole => whole?,
         };
-        let name = month_file(month);
-        let is_damaged = self.damage.iter().any(|damaged| damaged.name == name && damaged.lasting);
+        let days = whole.iter().flat_map(|whole| &whole.days).map(|day| format!("{}{ending}", day.date));
+        let names: Vec<String> = days.chain([format!("{month}{ending}")]).collect();
+        let is_damaged = self.damage.iter().any(|damaged| names.contains(&damaged.name) && damaged.lasting);
         Ok(whole.filter(|_| !is_damaged))
     }
 
@@ -125,38 +127,49 @@ impl Store {
         let last = Date(today.0.saturating_add(1)).month();
         let mut settled = Vec::new();
         for month in self.months.clone().into_iter().filter(|month| *month > last) {
-            let name = month_file(month);
-            let Some(bytes) = self.read_bytes(&name)? else { continue };
-            let numbered = (2..).map(|number| format!("{month}.{number}.later"));
-            let mut asides = std::iter::once(later_file(month)).chain(numbered);
-            let Some(aside) = asides.find(|aside| !self.set_aside.contains(aside)) else { continue };
-            let said = format!("{name} is after now and set aside as {aside}");
-            settled.push((vec![(aside, Some(bytes)), (name, None)], said));
+            let stems = self.stems(month, FWS);
+            let numbered = (2..).map(|number| format!(".{number}.later"));
+            let mut endings = std::iter::once(".later".to_string()).chain(numbered);
+            let is_free = |ending: &String| {
+                !stems.iter().any(|stem| self.names.iter().any(|name| *name == format!("{stem}{ending}")))
+            };
+            let Some(ending) = endings.find(is_free) else { continue };
+            let said = format!("{} is after now and set aside as {month}{ending}", month_file(month));
+            settled.push((self.renamed(&stems, FWS, &ending)?, said));
         }
         for name in self.set_aside.clone() {
-            let Some(stem) = name.strip_suffix(".later") else { continue };
-            let Some(month) = Month::parse(stem.split('.').next().unwrap_or(stem)) else { continue };
-            if month > last {
+            let Some((stem, ending)) = name.split_once('.').filter(|_| name.ends_with(".later")) else {
                 continue;
-            }
-            let back = month_file(month);
-            let said = format!("the time of {name} has come: it is in {back} again");
+            };
+            let ending = format!(".{ending}");
+            let Some(month) = Month::parse(stem).filter(|month| *month <= last) else { continue };
+            let said = format!("the time of {name} has come: it is in {} again", month_file(month));
+            let stems = self.stems(month, &ending);
             if !self.months.contains(&month) {
-                let Some(bytes) = self.read_bytes(&name)? else { continue };
-                settled.push((vec![(back, Some(bytes)), (name, None)], said));
+                settled.push((self.renamed(&stems, &ending, FWS)?, said));
                 continue;
             }
             // The month has begun without it.
-            let Some((more, None)) = self.open_file(&name)?.map(|file| month::read_whole(&file, month))
-            else {
-                continue;
-            };
-            let Some(mut whole) = self.undamaged(month)? else { continue };
+            let Some(more) = self.undamaged(month, &ending)? else { continue };
+            let Some(mut whole) = self.undamaged(month, FWS)? else { continue };
             whole.join(more);
             let mut changes = self.change_month(&whole)?;
-            changes.push((name, None));
+            changes.extend(stems.into_iter().map(|stem| (stem + &ending, None)));
             settled.push((changes, said));
         }
         Ok(settled)
+    }
+
+    /// Changes that give files other endings.
+    fn renamed(&self, stems: &[String], from: &str, to: &str) -> Result<Vec<Change>, StoreError> {
+        let mut changes = Vec::new();
+        for stem in stems {
+            let name = format!("{stem}{from}");
+            if let Some(bytes) = self.read_bytes(&name)? {
+                changes.push((format!("{stem}{to}"), Some(bytes)));
+                changes.push((name, None));
+            }
+        }
+        Ok(changes)
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::event::{Address, Class, Event};
-use crate::query::history::{Detail, Section as Wanted};
+use crate::query::history::{DayData, Detail, Section as Wanted};
 use crate::stats::day::Day;
 use crate::stats::summary::DaySummary;
 
@@ -182,7 +182,62 @@ fn a_damaged_file_is_set_aside_once_when_it_is_replaced() {
     let mut store = changed(&store, "2026-10.fws", |bytes| bytes.truncate(40));
     add(&mut store, &[Date(months(1)[0].0 + 9)], 7);
     assert_eq!(store.set_aside(), ["2026-10.fws.2.bad", "2026-10.fws.bad"]);
-    assert_eq!(total(&mut store), 7);
+    assert_eq!(total(&mut store), 428, "the files of the days tell their totals");
+}
+
+#[test]
+fn the_close_of_a_day_writes_this_day_and_the_totals_of_its_month() {
+    let mut store = store();
+    let first = months(1)[0];
+    let close = |store: &mut Store, number: i32, hosts: u32| {
+        let date = Date(first.0 + number);
+        let changes = store.add(&[date], [Ok(day(date, hosts))]).unwrap().changes;
+        let names: Vec<String> = changes.iter().map(|(name, _)| name.clone()).collect();
+        store.commit(changes).unwrap();
+        names
+    };
+    for number in 0..5 {
+        close(&mut store, number, 300);
+    }
+    assert_eq!(close(&mut store, 5, 400), ["2026-10.fws", "2026-10-06.fws"]);
+    // A late part of a day, and what the month's days have in common.
+    assert_eq!(close(&mut store, 2, 500), ["2026-10.fws", "2026-10-03.fws"]);
+    let need = Need::new(Class::Attempt).and(&[Wanted::Services], first, Date(first.0 + 2));
+    let data = store.month(first.month(), &need);
+    assert_eq!((data.damage, data.distinct.unwrap()[0].unwrap().number), (None, 500));
+    let telnet = |day: &DayData| day.summary.services.rows.first().map(|row| row.attempts);
+    let counted: Vec<Option<u64>> = data.days.iter().map(telnet).collect();
+    assert_eq!(counted, [Some(300), Some(300), Some(800), None, None, None]);
+    // Without hours of rows the month is one file.
+    add(&mut store, &[Date::parse("2026-11-01").unwrap(), Date::parse("2026-12-01").unwrap()], 1);
+    let demanded = store.maintain(NOW, Upkeep::ALL).unwrap().unwrap();
+    store.commit(demanded.changes).unwrap();
+    assert!(store.days(first.month(), FWS).is_empty());
+    assert_eq!((details(&mut store)[0], total(&mut store)), (Detail::Days, 6 * 300 + 100 + 500 + 2));
+}
+
+#[test]
+fn a_damaged_or_missing_day_is_named_and_spares_the_others() {
+    let mut whole = store();
+    let first = months(1)[0];
+    add(&mut whole, &[first, Date(first.0 + 1)], 400);
+    let Directory::Memory(mut files) = changed(&whole, "2026-10-02.fws", |bytes| bytes[30] ^= 1).directory
+    else {
+        panic!()
+    };
+    let damaged = Store::open(Directory::Memory(files.clone()), Keep::default(), None).unwrap();
+    files.remove("2026-10-02.fws");
+    let missing = Store::open(Directory::Memory(files), Keep::default(), None).unwrap();
+    for mut store in [damaged, missing] {
+        let need = Need::new(Class::Attempt).and(&[Wanted::Services], first, Date(first.0 + 1));
+        let data = store.month(first.month(), &need);
+        assert!(data.damage.unwrap().contains("2026-10-02.fws"));
+        let rows: Vec<usize> = data.days.iter().map(|day| day.summary.services.rows.len()).collect();
+        assert_eq!((rows, total(&mut store)), (vec![1, 0], 800));
+        // Nothing is deleted of such a month.
+        add(&mut store, &[Date::parse("2026-11-01").unwrap(), Date::parse("2026-12-01").unwrap()], 1);
+        assert!(store.maintain(NOW, Upkeep::ALL).unwrap().is_none());
+    }
 }
 
 #[test]

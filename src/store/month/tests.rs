@@ -32,9 +32,18 @@ fn written(whole: &WholeMonth) -> Open {
     Open::from_bytes(whole.encode(SALT)).unwrap()
 }
 
+/// The files of the days, if they have any.
+fn written_days(whole: &WholeMonth) -> Vec<(Date, Open)> {
+    let days = whole.days.iter().filter(|_| whole.summary.detail == Detail::Fresh);
+    days.map(|day| (day.date, Open::from_bytes(whole.encode_day(day.date, SALT).unwrap()).unwrap())).collect()
+}
+
 fn again(whole: &WholeMonth) -> WholeMonth {
-    let (read, damage) = read_whole(&written(whole), whole.month);
+    let (mut read, damage) = read_whole(&written(whole), whole.month);
     assert_eq!(damage, None);
+    for (date, file) in written_days(whole) {
+        assert_eq!(read.read_day(&file, date, &sections::KINDS), None);
+    }
     read
 }
 
@@ -72,8 +81,11 @@ fn a_month_comes_back() {
     }
     // What a question reads is the same, and only what it wants.
     let need = Need::new(Class::Attempt).and(&[Wanted::Services], first(), first());
-    let (data, damage) = super::read(&written(&whole), whole.month, &need);
+    let (mut data, damage) = super::read(&written(&whole), whole.month, &need);
     assert_eq!((damage, data.days.len(), data.cells.len()), (None, 3, 0));
+    for (date, file) in written_days(&whole) {
+        assert_eq!(super::read_day(&file, date, &need, &mut data), None);
+    }
     assert_eq!(data.days[0].summary.services.rows.len(), 8);
     assert!(
         data.days[0].summary.services.rows[0].hours.is_none() && data.days[0].summary.sources.rows.is_empty()
@@ -166,7 +178,7 @@ fn two_files_of_one_month_are_joined_whatever_they_have() {
 
 #[test]
 fn totals_survive_whichever_section_is_damaged() {
-    let mut whole = WholeMonth::new(month_of(first()), Detail::Fresh);
+    let mut whole = WholeMonth::new(month_of(first()), Detail::Days);
     whole.add(vec![day(first(), 0, 400), day(Date(first().0 + 1), 0, 10)]);
     let bytes = whole.encode(SALT);
     let header = container::Header::parse(&bytes[..container::HEADER.min(bytes.len())]).unwrap();

@@ -1,5 +1,8 @@
 use super::*;
-use crate::event::Verdict;
+use crate::event::{Address, Service, Verdict};
+use crate::stats::countries::{Countries, CountryCount, ServiceCountryCount};
+use crate::stats::sample::{Distinct, Sample};
+use crate::stats::summary::{Hours, PairCount, ServiceCount, SourceCount};
 use crate::store::container::{self, HEADER};
 
 fn service(port: u16) -> Service {
@@ -32,11 +35,10 @@ pub(crate) fn everything(date: Date) -> DaySummary {
         };
         let mut sample = Sample::new(64);
         for host in 0..200u32 {
-            sample.add(
-                host << 20,
-                Country(if host % 2 == 0 { *b"JP" } else { [0, 0] }),
-                (6 << 16) + host % 5,
-            );
+            let country = Country(if host % 2 == 0 { *b"JP" } else { [0, 0] });
+            sample.add(host << 20, country, (6 << 16) + host % 5);
+            // Nobody else tried it.
+            sample.add(host << 20, country, (17 << 16) + 60_000 + host);
         }
         day.classes[class as usize] = ClassSummary {
             attempts: 80_000 * scale,
@@ -64,12 +66,10 @@ pub(crate) fn everything(date: Date) -> DaySummary {
                 missing: 0,
             },
             pairs: Rows {
-                rows: vec![PairCount {
-                    service: service(80),
-                    address: Address::v4(7),
-                    attempts: scale,
-                    error: 3,
-                }],
+                // A source without a row, and one that has one.
+                rows: [Address::v4(7), Address::v6(1)]
+                    .map(|address| PairCount { service: service(80), address, attempts: scale, error: 3 })
+                    .into(),
                 floor: 0,
                 missing: 9,
             },
@@ -117,7 +117,7 @@ fn assert_same(ours: &DaySummary, theirs: &DaySummary) {
     }
 }
 
-fn file_of(days: &[DaySummary], unit: Unit, pack: fn(Kind, Vec<u8>) -> Section) -> Open {
+fn file_of(days: &[DaySummary], unit: Unit, pack: Pack) -> Open {
     Open::from_bytes(container::write(1, &encode(days, unit, pack))).unwrap()
 }
 
@@ -167,14 +167,14 @@ fn invalid_bodies_are_told_and_the_others_read() {
         let mut writer = Writer::new();
         writer.number(date as u64);
         writer.u8(class);
-        writer.raw(body);
+        writer.nested(&Writer { bytes: body.to_vec(), random: Vec::new() });
         writer.bytes
     };
     let mut seen = Vec::new();
     let mut read = |raw: &[u8]| {
         seen.clear();
         let valid = bodies(
-            raw,
+            &raw.to_vec().into(),
             |_, _| true,
             |date, class, body| {
                 seen.push((date.0, class, body.left()));
@@ -194,8 +194,8 @@ fn invalid_bodies_are_told_and_the_others_read() {
         assert!(!read(&good[..cut]).0, "{cut}");
     }
     // Bytes that nobody reads make a body invalid.
-    assert!(!bodies(&good, |_, _| true, |_, _, _| {}));
-    assert!(bodies(&good, |_, _| false, |_, _, _| panic!()));
+    assert!(!bodies(&good.clone().into(), |_, _| true, |_, _, _| {}));
+    assert!(bodies(&good.into(), |_, _| false, |_, _, _| panic!()));
 }
 
 #[test]
@@ -204,7 +204,8 @@ fn numbers_of_rows_are_never_believed() {
         for count in [MOST_ROWS as u64 + 1, u64::MAX, 1 << 40] {
             let mut writer = Writer::new();
             (0..3).for_each(|_| writer.number(count));
-            let mut summary = ClassSummary::default();
+            let sample = Sample::from_sources(9, vec![(1, Country::NONE)]);
+            let mut summary = ClassSummary { sample, ..ClassSummary::default() };
             let mut reader = Reader::new(&writer.bytes);
             read_body(&mut reader, kind, Date(1), &mut summary, Unit::Minutes);
             assert!(reader.has_failed(), "{kind:?} {count}");
@@ -226,7 +227,7 @@ fn a_damaged_section_spares_the_others() {
         assert!(!whole, "{kind:?}");
         let class = &read[0].summary.classes[0];
         assert_eq!(class.attempts == 0, kind == Kind::Totals);
-        assert_eq!(class.pairs.rows.is_empty(), kind == Kind::Pairs);
+        assert_eq!(class.pairs.rows.is_empty(), matches!(kind, Kind::Pairs | Kind::Sources));
         assert_eq!(class.sample.is_none(), kind == Kind::Sample);
         assert_eq!(class.countries.measured == 0, kind == Kind::Countries);
         assert_eq!(class.sources.rows.is_empty(), kind == Kind::Sources);

@@ -1,0 +1,253 @@
+//! What the daemon tells about itself, and what became of lines that were read.
+
+use crate::calendar::Date;
+use crate::record;
+
+use super::Completeness;
+
+/// The daemon's word about itself.
+#[derive(Clone, Debug, Default)]
+pub struct StatusAnswer {
+    pub version: String,
+    /// Seconds since the daemon started.
+    pub uptime: u64,
+    pub clock: ClockStatus,
+    pub inputs: Vec<InputStatus>,
+    /// The interfaces of the counted zones; absent where they are told by their names.
+    pub outside: Option<Vec<String>>,
+    /// The counters of our firewall rules; absent where they can't be read.
+    pub counters: Option<Vec<CounterStatus>>,
+    /// Where the firewall refuses packets that no rule of ours logs one by one; absent where that can't be told.
+    pub not_seen: Option<Vec<NotSeenRow>>,
+    pub store: StoreStatus,
+    pub memory: MemoryStatus,
+    /// Absent in answers of an older daemon.
+    pub countries: Option<CountryStatus>,
+    pub guard: GuardStatus,
+    /// What rules deleted of the store, the newest first.
+    pub deleted: Vec<DeletedRow>,
+    /// Files of the store that only the owner removes: damaged ones, and months after now.
+    pub set_aside: Vec<String>,
+    /// What `fwstat check` finds; absent where it is not asked of the daemon.
+    pub findings: Option<Vec<FindingRow>>,
+    /// What somebody should look at, a sentence each.
+    pub warnings: Vec<String>,
+    pub completeness: Completeness,
+}
+
+record! {
+    StatusAnswer:
+    version, uptime, clock, inputs, outside, counters, not_seen, store, memory, countries, guard,
+    deleted = Rarely, set_aside = Rarely, findings,
+    warnings = Lately, completeness = Within;
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct DeletedRow {
+    pub when: String,
+    pub what: String,
+    /// The rule and its count.
+    pub because: String,
+}
+
+record! { DeletedRow: when, what, because; }
+
+#[derive(Clone, Debug, Default)]
+pub struct ClockStatus {
+    /// Whether the wall clock is known; events until then are labelled later.
+    pub set: bool,
+    pub timezone: String,
+}
+
+record! { ClockStatus: set, timezone; }
+
+/// received = attempts and events of other classes + malformed + ignored + duplicates
+#[derive(Clone, Debug, Default)]
+pub struct InputStatus {
+    pub name: String,
+    /// `running`, or what is in the way.
+    pub state: String,
+    pub received: u64,
+    pub attempts: u64,
+    pub malformed: u64,
+    pub ignored: u64,
+    pub duplicates: u64,
+    /// Of the duplicates those that were not compared: in a flood more packets come than are remembered, and what
+    /// the log then tells of an interface that NFLOG tells of, too, is taken for a copy.
+    pub assumed_duplicates: u64,
+    pub lost: u64,
+    /// When the last packet came.
+    pub last: Option<String>,
+    /// Of the malformed and ignored those that look like packets.
+    pub skipped_because: Vec<SkippedBecause>,
+}
+
+record! {
+    InputStatus:
+    name, state, received, attempts, malformed, ignored, duplicates, assumed_duplicates = Lately, lost,
+    last, skipped_because = Rarely;
+}
+
+/// The counter of our rules beside what came of it.
+#[derive(Clone, Debug, Default)]
+pub struct CounterStatus {
+    /// Of the zone's policies.
+    pub zone: Option<String>,
+    /// Of a rule for all zones: `syn_flood`, `invalid` or `forward`.
+    pub place: Option<String>,
+    /// As the rules count them, since the daemon started.
+    pub packets: u64,
+    /// As they came, since the daemon started.
+    pub received: u64,
+}
+
+record! { CounterStatus: zone, place, packets, received; }
+
+/// A place where the firewall refuses packets that are not seen one by one.
+#[derive(Clone, Debug, Default)]
+pub struct NotSeenRow {
+    pub place: String,
+    /// Since the daemon started; absent where nothing counts them.
+    pub packets: Option<u64>,
+}
+
+record! { NotSeenRow: place, packets; }
+
+#[derive(Clone, Debug, Default)]
+pub struct StoreStatus {
+    pub path: String,
+    pub bytes: u64,
+    pub written_today: u64,
+    pub last_commit: Option<String>,
+    /// `ok`, or why the statistics are in RAM only.
+    pub state: String,
+}
+
+record! { StoreStatus: path, bytes, written_today, last_commit, state; }
+
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStatus {
+    /// In bytes; absent where the system does not tell.
+    pub resident: Option<u64>,
+}
+
+record! { MemoryStatus: resident; }
+
+/// The country database.
+#[derive(Clone, Debug, Default)]
+pub struct CountryStatus {
+    pub path: String,
+    /// `ok`, `none` (there is no file) or `unusable` (then a warning says why).
+    pub state: String,
+    /// When its data was made.
+    pub date: Option<Date>,
+}
+
+record! { CountryStatus: path, state, date; }
+
+#[derive(Clone, Debug, Default)]
+pub struct FindingRow {
+    /// `ok`, `note` (works, but not as well as it could) or `wrong` (does not work).
+    pub kind: String,
+    /// What it is, and what to do.
+    pub text: String,
+}
+
+record! { FindingRow: kind, text; }
+
+#[derive(Clone, Debug, Default)]
+pub struct GuardStatus {
+    pub enabled: bool,
+    pub state: String,
+    pub why: Option<String>,
+    /// Blocks that rules began within the time of the option `budget`. Absent, as what follows, while the guard is
+    /// off.
+    pub budget: Option<UsageStatus>,
+    /// Blocks for floods and scans.
+    pub max_blocks: Option<UsageStatus>,
+    /// The same for failed logins, which have a budget and room of their own.
+    pub login_budget: Option<UsageStatus>,
+    pub login_blocks: Option<UsageStatus>,
+    pub manual_blocks: Option<UsageStatus>,
+    /// Absent without a table in the kernel.
+    pub peers: Option<PeersStatus>,
+}
+
+record! {
+    GuardStatus:
+    enabled, state, why, budget, max_blocks, login_budget, login_blocks, manual_blocks, peers;
+}
+
+/// How much of a bound is used.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UsageStatus {
+    pub used: u64,
+    pub limit: u64,
+}
+
+record! { UsageStatus: used, limit; }
+
+/// The peers that the kernel remembers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PeersStatus {
+    pub used: u64,
+    pub limit: u64,
+    /// Connections whose peer was not remembered: one inside host opened too many.
+    pub limited: u64,
+    /// The same, because as many peers as `limit` were remembered.
+    pub refused: u64,
+}
+
+record! { PeersStatus: used, limit, limited, refused; }
+
+/// What became of the lines of an import or report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InputCounts {
+    /// lines = events + malformed + duplicates + skipped, where no line stands for several events (`message repeated N
+    /// times`).
+    pub lines: u64,
+    pub events: u64,
+    pub malformed: u64,
+    pub duplicates: u64,
+    /// Lines that are no refused packet and no failed login.
+    pub skipped: u64,
+    /// Of the skipped and malformed lines those that look like packets.
+    pub skipped_because: Vec<SkippedBecause>,
+    /// The interfaces that packets came in by.
+    pub interfaces: Vec<InterfaceRow>,
+    /// Events whose line has no time: they have that of the file.
+    pub undated: Option<u64>,
+    /// The year that the first date without one was taken to be of.
+    pub year_assumed: Option<u32>,
+}
+
+record! {
+    InputCounts:
+    lines, events, malformed, duplicates, skipped, skipped_because = Rarely, interfaces = Rarely, undated, year_assumed;
+}
+
+/// Lines that hold `SRC=` and `DST=` and were not counted, by reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SkippedBecause {
+    pub reason: String,
+    pub lines: u64,
+    /// Its number in its file, from 1; 0 for an entry of logd.
+    pub first_line: u64,
+    /// The beginning of that line, without control characters.
+    pub example: String,
+}
+
+record! { SkippedBecause: reason, lines, first_line, example; }
+
+/// Packets that came in by an interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceRow {
+    /// Empty: sent by the machine itself, or the line names none.
+    pub name: String,
+    /// Taken to lead outside.
+    pub outside: bool,
+    pub why: String,
+    pub packets: u64,
+}
+
+record! { InterfaceRow: name, outside, why, packets; }
