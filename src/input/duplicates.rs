@@ -8,8 +8,8 @@
 //! most sightings has. A sighting that does not raise that number is a duplicate: `A B A B` are 2 packets,
 //! `A A A` are 3.
 //!
-//! Of live inputs, a packet that both have told makes room first. So one input can be ahead of the other by about half of
-//! [`ENTRIES`] packets; beyond that the later one's sighting is [`Sighting::Unknown`].
+//! Of live inputs, a packet that both have told makes room first. So one input can be ahead of the other by some 800
+//! packets; beyond that the later one's sighting is [`Sighting::Unknown`].
 
 use std::ops::Range;
 
@@ -75,8 +75,8 @@ const FORGOTTEN: u32 = 1 << 24;
 type Loss = (u32, i32);
 const COUNTED_AGAIN: u32 = 0;
 const MADE_UNKNOWN: u32 = 1;
-const OVER: u32 = 2;
-const NOTHING_LOST: u32 = 3;
+/// Nothing; and the number of places of the row that are free or hold a packet that is over.
+const ROOM: u32 = 2;
 
 const ALL_TAKEN: u32 = (1 << PER_ROW) - 1;
 
@@ -107,29 +107,29 @@ impl Row {
         (found != 0).then(|| found.trailing_zeros() as usize % PER_ROW)
     }
 
-    /// The place for another fingerprint, and how little is lost with what is there: nothing where it is free, and the less
-    /// the more places are.
+    /// The place for another fingerprint, and what is lost with the one that is there: nothing where there is room, and the
+    /// more room there is the better, so that rows fill alike.
     #[inline]
     fn place(&self, now: u32) -> (Loss, usize) {
+        let age = |at: usize| seconds_since(self.last[at], now);
+        let is_over = |at: usize| self.marks & PAIRED << at != 0 || age(at) > WINDOW as i32;
         let free = !self.marks & ALL_TAKEN;
+        let over = (0..PER_ROW).fold(0, |over, at| over | u32::from(is_over(at)) << at) & !free;
+        let room = (free | over).count_ones();
         if free != 0 {
-            let loss = (NOTHING_LOST + free.count_ones(), 0);
-            return (loss, free.trailing_zeros() as usize % PER_ROW);
+            return ((ROOM + room, 0), free.trailing_zeros() as usize % PER_ROW);
         }
         let loss = |at: usize| {
-            let age = seconds_since(self.last[at], now);
             let kind = match self.marks >> at {
-                _ if age > WINDOW as i32 => OVER,
-                marks if marks & PAIRED != 0 => OVER,
+                _ if over & 1 << at != 0 => ROOM + room,
                 // The other's sighting will be unknown, and that of a packet that is not awaited would count again.
                 marks if marks & AWAITED != 0 => MADE_UNKNOWN,
                 _ => COUNTED_AGAIN,
             };
-            (kind, age)
+            (kind, age(at))
         };
-        (1..PER_ROW)
-            .map(|at| (loss(at), at))
-            .fold((loss(0), 0), |best, other| if other.0 > best.0 { other } else { best })
+        let worse = |best: (Loss, usize), other: (Loss, usize)| if other.0 > best.0 { other } else { best };
+        (1..PER_ROW).map(|at| (loss(at), at)).fold((loss(0), 0), worse)
     }
 
     /// So many packets came that one which was seen in the last seconds may be forgotten.
