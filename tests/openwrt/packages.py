@@ -721,7 +721,7 @@ class Installed(unittest.TestCase):
         script += ". /lib/upgrade/fwstat.sh; for hook in $sysupgrade_init_conffiles; do $hook /tmp/list; done"
         self.router.run("/bin/sh", "-c", script)
         self.assertEqual(self.router.read("/tmp/asked"), "commit\nlist\n")
-        self.assertEqual(self.router.read("/lib/upgrade/keep.d/fwstat"), "/etc/fwstat/\n")
+        self.assertEqual(self.router.read("/lib/upgrade/keep.d/fwstat"), "/etc/fwstat/\n/etc/fwstat.token\n")
 
     def test_missing_sections_are_added_once(self):
         (self.router.place / "etc/config/fwstat").write_text("config fwstat 'main'\n\toption enabled '0'\n")
