@@ -108,7 +108,7 @@ fn what_becomes_an_argument_of_the_sender_is_plain() {
         "https://",
         "https:///x",
         "https://x y",
-        "https://x\\",
+        "https://x|y",
         "https://x`id`",
         "https://\u{e9}",
     ] {

@@ -280,7 +280,7 @@ class Router:
         os.replace(folder / ".new", folder / name)
 
     def waiting(self):
-        return sorted(path.name for folder in (self.spool, self.flash) for path in folder.glob("*.ndjson.gz"))
+        return sorted(path.name for folder in (self.spool, self.flash) for path in folder.glob("[0-9]*.ndjson.gz"))
 
     def state(self):
         return (self.spool / "sender.json").read_text()
