@@ -13,9 +13,11 @@ import time
 import unittest
 from datetime import datetime, timedelta, timezone
 
+from fwstat_fleet import store
+from fwstat_fleet.engine import SOCKET, Running
 from routers import PROGRAM, RealRouter, missing, protocol_number, run
 from service import Server, until
-from support import TODAY
+from support import TODAY, json_objects
 
 DAY = 86_400
 # Zone, hours east of UTC, options.
@@ -84,19 +86,21 @@ class Routers(unittest.TestCase):
             for row in answer["services"]
         }
 
-    def fleet(self, question, *arguments):
-        text = self.server.command("ask", question, "--limit", 1000, "--format", "json", *arguments)
-        return [json.loads(line) for line in text.splitlines()]
+    def fleet(self, question, first, last=None, **parameters):
+        """What `fwstat-fleet ask` answers beside a running `serve`, without a process for each question."""
+        engine = Running(str(self.server.data / SOCKET))
+        parameters = {"from": str(first), "to": str(last or first), "limit": 1000, **parameters}
+        return json_objects(store.ask(engine, question, parameters, "JSONEachRow"))
 
     def same_figures(self, number, day):
         router = self.routers[number - 1]
-        rows = self.fleet("router", "--router", number, "--from", day, "--to", day)
+        rows = self.fleet("router", day, router=number)
         found = {
             (row["protocol"], row["port"]): (int(row["attempts"]), int(row["most_sources_a_day"])) for row in rows
         }
         self.assertEqual(found, self.services(number, day), f"router {number}, {day}")
         own = router.ask("summary", "--from", day, "--to", day)
-        (whole,) = [row for row in self.fleet("routers", "--from", day, "--to", day) if row["router"] == number]
+        (whole,) = [row for row in self.fleet("routers", day) if row["router"] == number]
         self.assertEqual(
             (int(whole["attempts"]), int(whole["most_sources_a_day"]), int(whole["incomplete_days"])),
             (own["attempts"], own["unique_sources"], 0),
@@ -143,7 +147,7 @@ class Routers(unittest.TestCase):
         # What of the sources leaves a router.
         own = {row["address"]: row["attempts"] for row in self.routers[0].ask("sources", "--limit", 1000, "--from", first, "--to", first)["sources"]}
         for address in list(own)[:3]:
-            rows = self.fleet("source", "--source", address, "--from", first, "--to", first)
+            rows = self.fleet("source", first, source=address)
             self.assertEqual(sum(int(row["attempts"]) for row in rows), own[address], address)
         for router, inside in zip(self.routers, (True, False, False)):
             made = next(router.flash.glob("made-*"), None) or next(router.spool.glob("made-*"))
@@ -168,7 +172,7 @@ class Routers(unittest.TestCase):
             for day in rest:
                 if (number, day) != (3, rest[0]):
                     self.same_figures(number, day)
-        rows = self.fleet("routers", "--from", rest[0], "--to", rest[0])
+        rows = self.fleet("routers", rest[0])
         self.assertEqual(sorted(row["router"] for row in rows), [1, 2])
 
         # Lines of a day that was sent, imported later: the whole day is sent anew.
