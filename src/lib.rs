@@ -8,6 +8,7 @@ pub mod config;
 pub mod daemon;
 pub mod event;
 pub mod exposure;
+pub mod fleet;
 pub mod geoip;
 pub mod guard;
 pub mod hash;

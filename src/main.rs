@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
-use fwstat::cli::arguments::{self, Command, Place};
+use fwstat::cli::arguments::{self, Command, Format, Place};
 use fwstat::cli::check;
 use fwstat::cli::client;
+use fwstat::cli::fleet_export;
 use fwstat::cli::help;
 use fwstat::cli::shell::{self, Outcome, ShellError};
 use fwstat::daemon;
@@ -69,7 +70,15 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::Ask { question, place: Place::Store { directory, timezone, countries }, json } => {
             return shell::ask_store(&question, &directory, timezone.as_deref(), &countries, json, out);
         }
-        Command::Export { format, place: Place::Store { directory, timezone, .. } } => {
+        Command::Export {
+            format: Format::Ndjson,
+            place: Place::Store { directory, timezone, countries },
+            range,
+        } => return fleet_export::export(&directory, timezone.as_deref(), &countries, &range, None, out),
+        Command::Export { format: Format::Ndjson, place: Place::Daemon { ubus }, range } => {
+            return client::export_batches(&ubus, &range, out);
+        }
+        Command::Export { format, place: Place::Store { directory, timezone, .. }, .. } => {
             return shell::export_store(format, &directory, timezone.as_deref(), out);
         }
         Command::MonthReport { wanted, place: Place::Store { directory, timezone, countries } } => {
@@ -79,7 +88,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::Ask { question, place: Place::Daemon { ubus }, json } => {
             client::ask(&question, &ubus, json, out)?;
         }
-        Command::Export { format, place: Place::Daemon { ubus } } => client::export(format, &ubus, out)?,
+        Command::Export { format, place: Place::Daemon { ubus }, .. } => client::export(format, &ubus, out)?,
         Command::Block { source, length, reason, ubus } => {
             client::block(source, length, reason.as_deref(), &ubus, out)?;
         }

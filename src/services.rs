@@ -70,6 +70,19 @@ pub fn look_up(protocol: u8, port: u16) -> Option<KnownService> {
     SERVICES.get(index).map(Row::known)
 }
 
+/// How many rows there are.
+pub const KNOWN: usize = ROWS;
+
+/// The place of a known protocol and port among the rows.
+pub fn place_of(protocol: u8, port: u16) -> Option<usize> {
+    SERVICES.binary_search_by_key(&(protocol, port), |row| (row.protocol, row.port)).ok()
+}
+
+/// Protocol and port of a row.
+pub fn at_place(place: usize) -> Option<(u8, u16)> {
+    SERVICES.get(place).map(|row| (row.protocol, row.port))
+}
+
 pub fn is_known(protocol: u8, port: u16) -> bool {
     look_up(protocol, port).is_some()
 }

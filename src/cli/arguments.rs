@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::fleet_export::Range;
 use super::options::{self, CommandRow};
 use super::raw_arguments::{Raw, suggestion};
 use super::values;
@@ -53,6 +54,8 @@ pub enum Format {
     Prometheus,
     Json,
     Csv,
+    /// Batches for a fleet's server.
+    Ndjson,
 }
 
 /// What is to be done, every value checked.
@@ -81,6 +84,8 @@ pub enum Command {
     Export {
         format: Format,
         place: Place,
+        /// Of the batches.
+        range: Range,
     },
     /// A single address or an IPv6 /64. `None`: as long as the guard's settings say.
     Block {
@@ -332,10 +337,22 @@ impl Raw<'_> {
             Some("prometheus") => Format::Prometheus,
             Some("json") => Format::Json,
             Some("csv") => Format::Csv,
-            Some(other) => return Err(format!("--format: '{other}' is not prometheus, json or csv")),
-            None => return Err("no format is given: add --format prometheus, json or csv".to_string()),
+            Some("ndjson") => Format::Ndjson,
+            Some(other) => return Err(format!("--format: '{other}' is not prometheus, json, csv or ndjson")),
+            None => {
+                return Err("no format is given: add --format prometheus, json, csv or ndjson".to_string());
+            }
         };
-        Ok(Command::Export { format, place: self.place()? })
+        let range = Range {
+            from: self.get(&options::FROM, values::date)?,
+            to: self.get(&options::TO, values::date)?,
+        };
+        if format != Format::Ndjson && range != Range::default() {
+            return Err(
+                "--from and --to go with --format ndjson: the other formats have no range".to_string()
+            );
+        }
+        Ok(Command::Export { format, place: self.place()?, range })
     }
 }
 

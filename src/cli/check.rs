@@ -2,6 +2,7 @@
 //!
 //! Every finding says what to do. Reads files and asks the kernel; changes nothing.
 
+mod fleet;
 mod guarded;
 mod rules;
 
@@ -97,6 +98,7 @@ pub fn run(places: &Places, out: &mut dyn Write) -> Result<Outcome, ShellError> 
     rules::nflog(&config, status.is_some() || is_running(&places.run), &mut findings);
     guarded::table(&config, &mut findings);
     rules::exposure(&config, &firewall, &places.ubus, &mut findings);
+    fleet::sender(&config, &mut findings);
     countries(&config, &mut findings);
     print(&findings, out)?;
     let wrong = findings.0.iter().filter(|(kind, _)| *kind == Kind::Wrong).count();
@@ -142,6 +144,7 @@ pub fn standing(config_path: &Path) -> (Config, Findings) {
     rules::zones(&config, &firewall(config_path), &mut findings);
     rules::log_backend(&config, &mut findings);
     guarded::options(&config, &mut findings);
+    fleet::options(&config, &mut findings);
     (config, findings)
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::arguments::{DEFAULT_RUN, Format};
-use super::shell::{ShellError, print_json, print_table};
+use super::arguments::{DEFAULT_CONFIG, DEFAULT_COUNTRIES, DEFAULT_RUN, Format};
+use super::fleet_export::{self, Range};
+use super::shell::{Outcome, ShellError, print_json, print_table};
 use crate::daemon::is_running;
 use crate::event::Class;
 use crate::output::month_report::{self, Wanted};
@@ -122,6 +123,16 @@ fn fill(record: &mut dyn Record, answer: Value) -> Result<()> {
     blob::fill(record, answer).map_err(|because| {
         ShellError::Failure(format!("the daemon's answer is of another version than this program: {because}"))
     })
+}
+
+/// Batches of the running daemon's days: it writes them to its store, and that is read.
+pub fn export_batches(socket: &Path, range: &Range, out: &mut dyn Write) -> Result<Outcome> {
+    let done = call(socket, blobmsg::OBJECT, "commit", &json!({}), LIMIT)?;
+    let path = done["path"].as_str().unwrap_or_default();
+    let (config, _) = crate::daemon::load(Path::new(DEFAULT_CONFIG));
+    let countries = Path::new(&config.country_database);
+    let countries = if countries.exists() { countries } else { Path::new(DEFAULT_COUNTRIES) };
+    fleet_export::export(Path::new(path), None, countries, range, Some(&config), out)
 }
 
 pub fn commit(socket: &Path, out: &mut dyn Write) -> Result<()> {

@@ -5,6 +5,7 @@
 pub mod arguments;
 pub mod check;
 pub mod client;
+pub mod fleet_export;
 pub mod help;
 pub mod offline;
 pub mod options;

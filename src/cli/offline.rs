@@ -12,9 +12,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use opened::Opened;
 
 use crate::calendar::{Calendar, Date, Month};
-use crate::cli::arguments::{DEFAULT_COUNTRIES, Input};
+use crate::cli::arguments::{DEFAULT_COUNTRIES, DEFAULT_RUN, Input};
 use crate::config::rules;
 use crate::event::Event;
+use crate::fleet;
 use crate::geoip::Database;
 use crate::input::file::{FileReport, FileState, Progress, ReadOptions, read_files};
 use crate::input::imported::{Imported, Unreadable};
@@ -64,6 +65,8 @@ type Result<T> = std::result::Result<T, Failure>;
 /// Samples of a report hash with this salt, so that the same files give the same report.
 const REPORT_SALT: u64 = 0;
 const DAY: i64 = 86_400;
+/// Days that stay open for a correction: the daemon can hold some that are over.
+const MOST_CORRECTED: usize = 4;
 /// With this many pieces of an open day an import makes them one.
 const MOST_PIECES: usize = 16;
 
@@ -153,19 +156,29 @@ pub fn import(input: &Input, directory: &Path, progress: &mut dyn FnMut(Progress
     let cannot = |error: io::Error| Failure(format!("cannot write to {}: {error}", directory.display()));
     let disk = Disk::open_for_writing(directory).map_err(cannot)?;
     let store = Store::open(Directory::Disk(disk), Keep::default(), None)?;
-    read_into(store, input, directory, progress)
+    read_into(store, input, directory, &days_sent(directory), progress)
+}
+
+/// The newest days of which a fleet's server has a batch: what is added to them stays open, so that the daemon makes a
+/// correction of it.
+fn days_sent(directory: &Path) -> Vec<Date> {
+    let spool = fleet::spool::Spool::new(&Path::new(DEFAULT_RUN).join("state"), directory);
+    let mut days: Vec<Date> = spool.entries().iter().map(|entry| entry.date).collect();
+    days.dedup();
+    days.split_off(days.len().saturating_sub(MOST_CORRECTED))
 }
 
 /// Reads log files into memory.
 pub fn report(input: &Input, progress: &mut dyn FnMut(Progress)) -> Result<Reading> {
     let store = Store::open(Directory::Memory(Default::default()), Keep::default(), Some(REPORT_SALT))?;
-    read_into(store, input, &std::env::temp_dir(), progress)
+    read_into(store, input, &std::env::temp_dir(), &[], progress)
 }
 
 fn read_into(
     mut store: Store,
     input: &Input,
     room: &Path,
+    sent: &[Date],
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Reading> {
     let mut meta = store.meta()?;
@@ -197,7 +210,8 @@ fn read_into(
             Failure(format!("cannot write a temporary file in {}: {error}", room.display()))
         })?;
         let (salt, calendar, lookup) = (store.salt(), calendar.clone(), Some(lookup.clone()));
-        let settings = collect::Settings { calendar, lookup, order, salt, latest };
+        let whole = sent.to_vec();
+        let settings = collect::Settings { calendar, lookup, order, salt, latest, whole };
         let mut collector = Collector::new(settings, spool);
         let mut imported = known.clone();
         let mut seen = SeenMessages::from_bytes(&meta.seen).unwrap_or_default();
@@ -242,8 +256,15 @@ fn read_into(
         meta.imported = imported.encode();
         meta.seen = seen.to_bytes();
         meta.zone = calendar.lasting_name().map(String::from);
-        let adding =
-            Adding { store: &mut store, spool, lookup: &lookup, later, unplaced: due.1, calendar: &calendar };
+        let adding = Adding {
+            store: &mut store,
+            spool,
+            lookup: &lookup,
+            later,
+            unplaced: due.1,
+            calendar: &calendar,
+            sent,
+        };
         let left_out = adding.add(&meta)?;
         notes.extend(left_out.iter().map(|(month, attempts)| {
             format!("{month} is left out with {attempts} attempts: 120 newer months have data")
@@ -303,12 +324,15 @@ struct Adding<'a> {
     /// Counts of events of which only the class is known, whose time has come.
     unplaced: Vec<(u64, crate::stats::deferred::Counts)>,
     calendar: &'a Calendar,
+    /// Days of which a fleet's server has a batch.
+    sent: &'a [Date],
 }
 
 impl Adding<'_> {
     /// The first and the last day stay open, so that more of them can be added exactly, and today, and the newest day that
     /// is open already; all others are closed. Gives the months that are too old.
     fn add(mut self, meta: &Meta) -> Result<Vec<(Month, u64)>> {
+        let sent = self.sent;
         let pieces = self.store.pieces()?;
         // A daemon may have more of its days in its copy, and knows which pieces of imports it has taken: pieces are
         // then left as they are, for the daemon to close.
@@ -325,7 +349,9 @@ impl Adding<'_> {
         // Of a log that is ahead, today is not the last day.
         let today = Some(now()).filter(|now| *now >= BUILT).map(|now| calendar.hour_of(now).date);
         let stays_open = |date: Date| {
-            first == Some(date) || new.last() == Some(&date) || newest == Some(date) || today == Some(date)
+            let is_at_an_end = first == Some(date) || new.last() == Some(&date);
+            let is_corrected = new.contains(&date) && sent.contains(&date);
+            is_at_an_end || newest == Some(date) || today == Some(date) || is_corrected
         };
         let mut unplaced: Vec<DaySummary> = Vec::new();
         for (moment, counts) in &self.unplaced {

@@ -101,7 +101,7 @@ pub static REASON: OptionRow = option("reason", "TEXT", "why, shown with the blo
 pub static CONFIG: OptionRow = option("config", "FILE", "configuration [default: /etc/config/fwstat]");
 pub static RUN: OptionRow =
     option("run", "DIR", "directory in RAM for the work in progress [default: /var/run/fwstat]");
-pub static FORMAT: OptionRow = option("format", "FORMAT", "prometheus, json or csv; must be given");
+pub static FORMAT: OptionRow = option("format", "FORMAT", "prometheus, json, csv or ndjson; must be given");
 
 pub static MONTH: OptionRow =
     option("month", "YYYY-MM", "report this month of the running daemon or of a store, instead of log files");
@@ -288,10 +288,14 @@ pub static COMMANDS: [CommandRow; 22] = [
         name: "export",
         operands: "",
         brief: "everything kept, for other programs",
-        about: "Writes what is kept to standard output: the kept days whole as JSON or CSV, or today's counts for \
-                Prometheus.",
-        options: &[&FORMAT, &DB, &TIMEZONE, &UBUS],
-        examples: &["fwstat export --format csv --db /mnt/fwstat > days.csv"],
+        about: "Writes what is kept to standard output: the kept days whole as JSON or CSV, counts for Prometheus, or \
+                as NDJSON what the server of a fleet gets: of the days from --from to --to sources and what they \
+                tried, as far as it is still known [default: of the last 400 days].",
+        options: &[&FORMAT, &FROM, &TO, &DB, &TIMEZONE, &COUNTRIES, &UBUS],
+        examples: &[
+            "fwstat export --format csv --db /mnt/fwstat > days.csv",
+            "fwstat export --format ndjson --from 2026-11-01",
+        ],
     },
     CommandRow {
         name: "block",

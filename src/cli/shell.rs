@@ -219,6 +219,8 @@ pub fn export_store(
                 "the prometheus format shows the running daemon's counters: leave out --db".into(),
             ));
         }
+        // Of its own, in `fleet_export`.
+        Format::Ndjson => {}
     }
     drop(rows);
     let failures = opened.changed().into_iter().collect();

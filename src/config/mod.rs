@@ -14,6 +14,7 @@ pub mod rules;
 #[cfg(test)]
 mod tests;
 pub mod uci;
+mod values;
 pub mod zones;
 
 use options::{OPTIONS, Row};
@@ -57,6 +58,17 @@ pub enum Scope {
     All,
 }
 
+/// What of the sources a batch for the fleet's server holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum FleetSources {
+    #[default]
+    Address,
+    /// A keyed hash of each.
+    Hash,
+    /// Only how many different ones.
+    None,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Inputs {
     pub nflog: bool,
@@ -81,6 +93,32 @@ pub struct Config {
     pub mask_sources: bool,
     pub watch_egress: bool,
     pub guard: Guard,
+    pub fleet: Fleet,
+}
+
+/// Section `config fleet 'fleet'`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Fleet {
+    pub enabled: bool,
+    pub url: String,
+    pub token_file: String,
+    pub sources: FleetSources,
+    /// Of the hash. Empty: a key of the router's own.
+    pub hash_key: String,
+    pub spread: Duration,
+    pub keep: Duration,
+    /// Block what many routers of the fleet saw.
+    pub shared: bool,
+}
+
+impl Config {
+    /// What of the sources leaves the router: no addresses while they are masked.
+    pub fn fleet_sources(&self) -> FleetSources {
+        match self.fleet.sources {
+            FleetSources::Address if self.mask_sources => FleetSources::Hash,
+            sources => sources,
+        }
+    }
 }
 
 /// Section `config guard 'guard'`.
@@ -144,6 +182,7 @@ impl Default for Config {
             mask_sources: false,
             watch_egress: false,
             guard: Guard::default(),
+            fleet: Fleet::default(),
         };
         for option in OPTIONS {
             let read = option.kind.read(&mut config, option.default);
@@ -181,12 +220,12 @@ impl Config {
             lines: Vec::new(),
         };
         let (sections, faults) = uci::parse(text);
-        for kind in [options::MAIN, options::GUARD] {
+        for kind in options::KINDS {
             reading.sections(kind, &sections);
         }
         for section in &sections {
             let kind = section.kind.as_str();
-            if ![options::MAIN, options::GUARD].contains(&kind) && !options::OTHERS.contains(&kind) {
+            if !options::KINDS.contains(&kind) && !options::OTHERS.contains(&kind) {
                 let what = format!("unknown section type '{}'", uci::shown(&section.kind));
                 reading.problem(section.line, "", "", what, "it is ignored", true);
             }

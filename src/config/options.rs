@@ -4,13 +4,19 @@
 
 use std::time::Duration;
 
-use super::{Config, GuardMode, Rate, Scope};
+pub use super::values::duration;
+use super::values::{DAY, MINUTE, SECOND, choice, flag, is_zone, number, parse_rate, path, text, url};
+use super::{Config, FleetSources, GuardMode, Rate, Scope};
 use crate::query::question::Prefix;
 
 /// The type of the section with the options of everything but the guard.
 pub const MAIN: &str = "fwstat";
 /// The type of the guard's section.
 pub const GUARD: &str = "guard";
+/// The type of the section about a fleet's server.
+pub const FLEET: &str = "fleet";
+/// The types of sections with options of this table.
+pub const KINDS: [&str; 3] = [MAIN, GUARD, FLEET];
 /// Types of sections that others read: the page in LuCI and the notifier.
 pub const OTHERS: [&str; 2] = ["page", "notify"];
 
@@ -55,16 +61,14 @@ pub enum Kind {
     },
     /// Names of firewall zones: they become part of nft rules, so only plain ones.
     Zones(fn(&mut Config, Vec<String>)),
+    /// An address of the World Wide Web, or nothing.
+    Url(fn(&mut Config, String)),
+    /// Printable characters, or nothing.
+    Text(fn(&mut Config, String)),
     /// An absolute path.
     Path(fn(&mut Config, String)),
     Prefixes(fn(&mut Config, Vec<Prefix>)),
 }
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(86_400);
-const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
 const fn days(number: u64) -> Duration {
     Duration::from_secs(86_400 * number)
@@ -89,6 +93,15 @@ const fn guard(
     meaning: &'static str,
 ) -> Row {
     Row { section: GUARD, name, default, kind, meaning }
+}
+
+const fn fleet(
+    name: &'static str,
+    default: &'static [&'static str],
+    kind: Kind,
+    meaning: &'static str,
+) -> Row {
+    Row { section: FLEET, name, default, kind, meaning }
 }
 
 const fn rate(set: fn(&mut Config, Rate)) -> Kind {
@@ -245,6 +258,62 @@ pub static OPTIONS: &[Row] = &[
         Kind::Prefixes(|c, prefixes| c.guard.allow = prefixes),
         "addresses and prefixes that are never blocked",
     ),
+    fleet(
+        "enabled",
+        &["0"],
+        Kind::Flag(|c, on| c.fleet.enabled = on),
+        "make a file of each day's sources and services and send it to the server of your fleet",
+    ),
+    fleet(
+        "url",
+        &[],
+        Kind::Url(|c, url| c.fleet.url = url),
+        "where the fleet's server takes the files; without it they are made, but not sent",
+    ),
+    fleet(
+        "token_file",
+        &["/etc/fwstat.token"],
+        Kind::Path(|c, path| c.fleet.token_file = path),
+        "the file with the router's token, mode 0600; who reads it can send in the router's name",
+    ),
+    fleet(
+        "sources",
+        &["address"],
+        Kind::Choice {
+            words: &["address", "hash", "none"],
+            set: |c, word| {
+                c.fleet.sources = [FleetSources::Address, FleetSources::Hash, FleetSources::None][word]
+            },
+        },
+        "what of the sources leaves the router: addresses, a keyed hash of each, or only how many there were; \
+         with mask_sources at least the hash",
+    ),
+    fleet(
+        "hash_key",
+        &[],
+        Kind::Text(|c, key| c.fleet.hash_key = key),
+        "the key of the hash: the same text on all routers, and different sources are counted right over all of \
+         them; without it each router has a key of its own",
+    ),
+    fleet(
+        "spread",
+        &["6h"],
+        Kind::Duration { least: Duration::ZERO, most: DAY, set: |c, d| c.fleet.spread = d },
+        "a file waits a random part of this, so that not all routers send at once",
+    ),
+    fleet(
+        "keep",
+        &["7d"],
+        Kind::Duration { least: DAY, most: days(60), set: |c, d| c.fleet.keep = d },
+        "how long a file waits for a server that does not answer; then it is dropped",
+    ),
+    fleet(
+        "shared",
+        &["0"],
+        Kind::Flag(|c, on| c.fleet.shared = on),
+        "take the server's list of sources that many routers saw, and refuse new connections from them while the \
+         guard is on; what the guard never blocks stays out",
+    ),
 ];
 
 impl Row {
@@ -279,6 +348,8 @@ impl Kind {
             Kind::Zones(_) => {
                 format!("at most {MOST_ZONES} names of firewall zones (letters, digits, _ and -)")
             }
+            Kind::Url(_) => "an https:// address of at most 512 characters".to_string(),
+            Kind::Text(_) => "at most 128 printable characters".to_string(),
             Kind::Path(_) => "a path that begins with / and has no '..' in it".to_string(),
             Kind::Prefixes(_) => {
                 format!("at most {MOST_PREFIXES} addresses or prefixes such as 198.51.100.0/24")
@@ -330,6 +401,8 @@ impl Kind {
                 }
                 set(config, zones);
             }
+            Kind::Url(set) => set(config, url(one).ok_or(one)?),
+            Kind::Text(set) => set(config, text(one, 128).ok_or(one)?),
             Kind::Path(set) => set(config, path(one).ok_or(one)?),
             Kind::Prefixes(set) => {
                 let mut prefixes = Vec::new();
@@ -344,63 +417,6 @@ impl Kind {
         }
         Ok(())
     }
-}
-
-/// Booleans as OpenWrt's `config_get_bool` reads them.
-fn flag(text: &str) -> Option<bool> {
-    match text {
-        "1" | "on" | "true" | "yes" | "enabled" => Some(true),
-        "0" | "off" | "false" | "no" | "disabled" => Some(false),
-        _ => None,
-    }
-}
-
-fn choice(words: &[&str], text: &str) -> Option<usize> {
-    let place = |word: &str| words.iter().position(|known| *known == word);
-    place(text).or_else(|| place(if flag(text)? { "1" } else { "0" }))
-}
-
-fn number(text: &str) -> Option<u32> {
-    if text.bytes().all(|c| c.is_ascii_digit()) { text.parse().ok() } else { None }
-}
-
-/// `90s`, `10m`, `1h`, `7d`, `2w`, or seconds alone.
-pub fn duration(text: &str) -> Option<Duration> {
-    let (text, unit) = match text.as_bytes().last()? {
-        b's' => (&text[..text.len() - 1], SECOND),
-        b'm' => (&text[..text.len() - 1], MINUTE),
-        b'h' => (&text[..text.len() - 1], HOUR),
-        b'd' => (&text[..text.len() - 1], DAY),
-        b'w' => (&text[..text.len() - 1], WEEK),
-        _ => (text, SECOND),
-    };
-    unit.checked_mul(number(text)?)
-}
-
-/// `200/1m`, or `200/m` for the same.
-fn parse_rate(text: &str) -> Option<Rate> {
-    let (count, window) = text.split_once('/')?;
-    let window = match window {
-        "s" => SECOND,
-        "m" => MINUTE,
-        "h" => HOUR,
-        "d" => DAY,
-        window => duration(window)?,
-    };
-    Some(Rate { count: number(count)?, window })
-}
-
-fn is_zone(name: &str) -> bool {
-    let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'-';
-    name.len() <= 32 && name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-}
-
-fn path(text: &str) -> Option<String> {
-    let plain = text.starts_with('/')
-        && text.len() < 256
-        && !text.contains(char::is_control)
-        && !text.split('/').any(|part| part == "..");
-    plain.then(|| text.to_string())
 }
 
 /// The duration in the largest unit that holds it whole.

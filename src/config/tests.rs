@@ -76,7 +76,16 @@ fn every_option_can_be_set() {
             option budget '1/1s'
             option max_blocks '10'
             option allow '198.51.100.0/24 2001:db8::/32'
-            list allow '192.0.2.1'",
+            list allow '192.0.2.1'
+        config fleet
+            option enabled '1'
+            option url 'https://fleet.example.net/fwstat/v1/batch'
+            option token_file '/etc/token'
+            option sources 'hash'
+            option hash_key 'a b'
+            option spread '0'
+            option keep '2d'
+            option shared '1'",
     );
     let expected = "Config { enabled: false, input: Inputs { nflog: false, logd: true }, nflog_group: 65535, \
          zone: [\"wan\", \"wan6\"], database: \"/mnt/sda1/fwstat\", commit_interval: 90s, \
@@ -86,8 +95,37 @@ fn every_option_can_be_set() {
          login: Rate { count: 3, window: 86400s }, block_for: 600s, block_cap: 86400s, scope: All, \
          budget: Rate { count: 1, window: 1s }, max_blocks: 10, \
          allow: [Prefix { network: 198.51.100.0, length: 24 }, Prefix { network: 2001:db8::, length: 32 }, \
-         Prefix { network: 192.0.2.1, length: 32 }], refused: None } }";
+         Prefix { network: 192.0.2.1, length: 32 }], refused: None }, \
+         fleet: Fleet { enabled: true, url: \"https://fleet.example.net/fwstat/v1/batch\", \
+         token_file: \"/etc/token\", sources: Hash, hash_key: \"a b\", spread: 0ns, keep: 172800s, shared: true } }";
     assert_eq!(format!("{config:?}"), expected);
+}
+
+#[test]
+fn what_becomes_an_argument_of_the_sender_is_plain() {
+    for url in [
+        "http://x",
+        "https://",
+        "https:///x",
+        "https://x y",
+        "https://x|y",
+        "https://x`id`",
+        "https://\u{e9}",
+    ] {
+        let problems = problems(&format!("config fleet\n\toption url \"{url}\"\n"));
+        assert!(
+            problems.contains("expected an https:// address of at most 512 characters"),
+            "{url}: {problems}"
+        );
+    }
+    let long = "x".repeat(129);
+    for text in [format!("option hash_key '{long}'"), "option spread '2d'".into(), "option keep '1h'".into()]
+    {
+        assert_eq!(problems(&format!("config fleet\n\t{text}\n")).lines().count(), 1, "{text}");
+    }
+    let config = parsed("config fwstat\n\toption mask_sources 1\nconfig fleet\n\toption enabled 1\n");
+    assert_eq!((config.fleet.sources, config.fleet_sources()), (FleetSources::Address, FleetSources::Hash));
+    assert_eq!(parsed("config fleet\n\toption sources none\n").fleet_sources(), FleetSources::None);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use self::inputs::networks;
 use super::counters::{CounterPoll, Counts};
+use super::fleet::Fleet;
 use super::guarding::Guarding;
 use super::log::Log;
 use super::notices::{Notice, Notices};
@@ -64,6 +65,7 @@ pub struct Core {
     pub counters: CounterPoll,
     pub guarding: Guarding,
     countries: Rc<RefCell<Database>>,
+    fleet: Rc<RefCell<Fleet>>,
     notices: Notices,
     exposed: exposure::Lately,
     counts: Counts,
@@ -125,6 +127,8 @@ impl Core {
         let mut engine = Engine::new(calendar.clone(), places.salt(), config.evidence as usize);
         let countries = Rc::new(RefCell::new(Database::new(Path::new(&config.country_database))));
         engine.lookup = Some(countries.clone());
+        let fleet = Rc::new(RefCell::new(Fleet::new(&config, run, places.salt())));
+        engine.closed_days = Some(fleet.clone());
         let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| places.is_this_boot(state));
         engine.resume_clock(here.and_then(|state| state.believed));
         let mark = here.and_then(|state| state.mark).map(|(id, time_ms)| Mark { id, time_ms });
@@ -148,6 +152,7 @@ impl Core {
             engine,
             counters: CounterPoll::default(),
             countries,
+            fleet,
             notices: Notices::default(),
             exposed: exposure::Lately::default(),
             counts: Counts::default(),
@@ -267,9 +272,26 @@ impl Core {
             self.running.take(&self.run);
             let mark = self.stored_mark();
             self.places.copy(&mut self.engine, mark);
+            self.turn_fleet(now);
             if self.counters.is_older(now.boot_ms, COUNT_MS) {
                 self.counters.ask(now.boot_ms);
             }
+        }
+    }
+
+    fn turn_fleet(&mut self, now: Now) {
+        let today = self.engine.date().filter(|_| self.engine.clock_is_set());
+        let mut fleet = self.fleet.borrow_mut();
+        fleet.each_minute(today);
+        self.places.add_written(fleet.written());
+        let wall = self.engine.clock_is_set().then_some(now.wall);
+        let shared = fleet.shared(wall);
+        if self.guarding.shared != shared {
+            self.guarding.shared = shared.to_vec();
+            self.guarding.set(now, &self.config, &mut self.engine);
+        }
+        for sentence in fleet.sentences() {
+            self.log.say(now.boot_ms, &sentence);
         }
     }
 
@@ -377,6 +399,7 @@ impl Core {
             self.log.say(now.boot_ms, &sentence);
         }
         self.commit_and_wait(now);
+        self.fleet.borrow_mut().stop();
     }
 
     /// Writes everything to flash and waits for it, but for seconds at most.
@@ -413,7 +436,9 @@ impl Core {
         if let Some(today) = self.today {
             self.places.set_today(today);
         }
+        self.fleet.borrow_mut().set(&self.config, &self.run, self.places.salt());
         self.guarding.set(now, &self.config, &mut self.engine);
+        self.turn_fleet(now);
         self.commit(now);
     }
 }

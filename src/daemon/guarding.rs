@@ -69,6 +69,8 @@ pub struct Guarding {
     can_log: bool,
     /// The log has a line that nothing can be blocked.
     failing: bool,
+    /// Sources that many routers of the fleet saw.
+    pub shared: Vec<Source>,
 }
 
 fn limit(rate: Rate) -> Limit {
@@ -125,6 +127,7 @@ impl Guarding {
             reached: Vec::new(),
             can_log: false,
             failing: false,
+            shared: Vec::new(),
         };
         let wall = instant(now, engine);
         let stored = guarding.ledger.read(now, wall, places);
@@ -140,7 +143,7 @@ impl Guarding {
     pub fn set(&mut self, now: Now, config: &Config, engine: &mut Engine) {
         engine.guard.set(now.boot_ms, settings(config), self.seed);
         self.look(now, engine, 0);
-        self.shape(config, engine);
+        self.shape(now, config, engine);
     }
 
     /// Whether anything depends on what is around.
@@ -157,8 +160,15 @@ impl Guarding {
         engine.guard.set_surroundings(now.boot_ms, self.around.protected.clone());
     }
 
+    /// Of the shared sources those that nothing protects.
+    pub fn shared_in_force(&self, now: Now, engine: &Engine) -> Vec<Source> {
+        let guard = &engine.guard;
+        let is_free = |source: &&Source| guard.protection_from_rules(now.boot_ms, **source).is_none();
+        if guard.is_on() { self.shared.iter().filter(is_free).copied().collect() } else { Vec::new() }
+    }
+
     /// What the kernel's table shall be.
-    fn shape(&mut self, config: &Config, engine: &Engine) {
+    fn shape(&mut self, now: Now, config: &Config, engine: &Engine) {
         let zone = if let [zone] = &config.zone[..] { Some(zone.clone()) } else { None };
         let log = self.can_log.then_some(LogSpec { group: config.nflog_group, zone });
         let names = self.around.outside.iter().filter(|name| is_plain_interface(name)).cloned();
@@ -169,6 +179,7 @@ impl Guarding {
             all: config.guard.scope == Scope::All,
             size: lengths.limit_of_all(),
             outside: outside.clone(),
+            shared: self.shared_in_force(now, engine),
         });
         let egress = (config.watch_egress && !outside.is_empty()).then_some(outside);
         self.nft_sync.set(Spec { guard, log, egress });
@@ -199,11 +210,11 @@ impl Guarding {
         self.clock_was_set = wall.is_some();
         if Guarding::looks(config, engine) && self.looked_ms.is_none_or(|at| now.boot_ms >= at + LOOK_MS) {
             self.look(now, engine, 0);
-            self.shape(config, engine);
+            self.shape(now, config, engine);
         }
         if self.can_log != can_log {
             self.can_log = can_log;
-            self.shape(config, engine);
+            self.shape(now, config, engine);
         }
         engine.guard.on_time(now.boot_ms);
         self.pass_on(now, engine);

@@ -11,7 +11,7 @@ pub use surroundings::default_route_interfaces;
 mod callers;
 mod core;
 mod counters;
-
+mod fleet;
 mod guarding;
 mod ledger;
 mod log;

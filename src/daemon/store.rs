@@ -357,6 +357,11 @@ impl Places {
         self.wants_maintenance = true;
     }
 
+    /// Bytes that somebody else wrote to flash.
+    pub fn add_written(&mut self, bytes: u64) {
+        self.total = self.total.saturating_add(bytes);
+    }
+
     /// Bytes written to flash on the day of the clock.
     pub fn written_today(&mut self, today: Option<Date>) -> u64 {
         // Until the clock is set, it is the day that was counted last.

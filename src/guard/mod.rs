@@ -113,6 +113,8 @@ pub struct Guard {
     tally: Tally,
     /// Blocks begun on a day.
     today: (Option<Date>, u64),
+    /// Blocks since the start, by rule.
+    pub begun: [u64; Rule::ALL.len()],
     changes: Vec<Change>,
     sentences: Vec<String>,
     reached: [Reached; Pool::COUNT],
@@ -285,6 +287,7 @@ impl Guard {
         let dry = self.settings.mode == Mode::Dry;
         let block = self.ledger.add(now_ms, wall, suspect, length_ms, dry);
         if !dry {
+            self.begun[suspect.rule as usize] = self.begun[suspect.rule as usize].saturating_add(1);
             self.today = (today, self.begun_on(today) + 1);
         }
         self.dirty = true;

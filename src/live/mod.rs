@@ -9,7 +9,11 @@ pub mod evidence;
 mod guarded;
 pub mod open_day;
 mod take;
+pub mod totals;
 pub mod waiting;
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use crate::calendar::{Calendar, Date, Hour};
 use crate::event::Event;
@@ -18,7 +22,7 @@ use crate::input::duplicates::Duplicates;
 use crate::paths::{Path, Paths};
 use crate::query::open::joined;
 use crate::stats::collect::close;
-use crate::stats::countries::SharedLookup;
+use crate::stats::countries::{CountryLookup, SharedLookup, with_lookup};
 use crate::stats::day::{Day, Samples};
 use crate::stats::deferred::Deferred;
 use crate::stats::summary::DaySummary;
@@ -30,6 +34,7 @@ pub use clock::Now;
 use clock::{WallClock, instant};
 pub use commit::{Commit, Part};
 use evidence::Evidence;
+use totals::Totals;
 
 /// What came since the last commit: an hour of a busy home fits in.
 const SINCE_ATTEMPTS: Bounds =
@@ -83,15 +88,48 @@ pub enum Brought<'a> {
     Ignored,
 }
 
+/// How much of a day is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// All that is known of it.
+    All,
+    /// More of a day that was over already.
+    More,
+    /// Found at the start: more of a day if that was over already, else all of it.
+    Found,
+}
+
+/// The whole tables of a day that is over, as they are before they are cut.
+pub struct DayOver<'a> {
+    pub day: &'a Day,
+    pub extent: Extent,
+    pub calendar: &'a Calendar,
+    /// What the clock shows (seconds since 1970), 0 until it is believed.
+    pub wall: i64,
+}
+
+/// Who wants these.
+pub trait ClosedDays {
+    fn day_over(&mut self, over: &DayOver<'_>, lookup: Option<&mut dyn CountryLookup>);
+}
+
 pub struct Engine {
     pub paths: Paths,
     pub evidence: Evidence,
     pub guard: Guard,
+    pub totals: Totals,
     /// Tells the countries of sources; without it they are not measured.
     pub lookup: Option<SharedLookup>,
+    pub closed_days: Option<Rc<RefCell<dyn ClosedDays>>>,
     /// Of the store's samples.
     salt: u64,
     calendar: Calendar,
+    /// As it was believed last.
+    wall: i64,
+    /// The newest day that was open.
+    newest: Option<Date>,
+    /// What the open day's tables have of it.
+    open_extent: Extent,
     clock: WallClock,
     duplicates: Duplicates,
     open: Option<Day>,
@@ -127,9 +165,14 @@ impl Engine {
             paths: Paths::new(),
             evidence: Evidence::new(evidence),
             guard: Guard::default(),
+            totals: Totals::default(),
             lookup: None,
+            closed_days: None,
             salt,
             calendar,
+            wall: 0,
+            newest: None,
+            open_extent: Extent::All,
             clock: WallClock::default(),
             duplicates: Duplicates::new(),
             open: None,
@@ -189,11 +232,13 @@ impl Engine {
                 _ => {
                     let mut day = Day::new(date, self.salt);
                     parts().for_each(|part| day.add_summary(&part.summary, &part.samples));
-                    let over = close(&mut day, self.lookup.as_ref());
+                    // Of a day that was over before these are what an import added.
+                    let over = self.close_tables(&mut day, Extent::Found);
                     self.close(over);
                 }
             }
         }
+        self.newest = self.newest.max(open);
         if self.open.is_none()
             && let Some(date) = open
         {
@@ -226,6 +271,7 @@ impl Engine {
         if !self.clock.is_set() {
             return;
         }
+        self.wall = now.wall;
         let date = self.calendar.hour_of(now.wall).date;
         if self.open.as_ref().is_none_or(|day| day.date != date) {
             self.turn_to(date);
@@ -352,10 +398,12 @@ impl Engine {
 
     /// Another day begins, later or, if the clock stepped back, earlier.
     fn turn_to(&mut self, date: Date) {
-        match &mut self.open {
-            Some(day) => {
-                let over = (!day.is_empty()).then(|| close(day, self.lookup.as_ref()));
+        match self.open.take() {
+            Some(mut day) => {
+                let extent = self.open_extent;
+                let over = (!day.is_empty()).then(|| self.close_tables(&mut day, extent));
                 day.restart(date);
+                self.open = Some(day);
                 if let Some(over) = over {
                     self.close(over);
                 }
@@ -363,6 +411,9 @@ impl Engine {
             }
             None => self.open = Some(Day::new(date, self.salt)),
         }
+        let is_new = self.newest.is_none_or(|newest| date > newest);
+        self.open_extent = if is_new { Extent::All } else { Extent::More };
+        self.newest = self.newest.max(Some(date));
         self.since.restart(date);
         self.since_known = true;
         self.assumed_today = 0;
@@ -383,9 +434,18 @@ impl Engine {
 
     fn settle_late(&mut self) {
         if let Some(mut late) = self.late.take() {
-            let over = close(&mut late, self.lookup.as_ref());
+            let over = self.close_tables(&mut late, Extent::More);
             self.close(over);
         }
+    }
+
+    /// A day as it is stored; before that who wants its whole tables gets them.
+    fn close_tables(&mut self, day: &mut Day, extent: Extent) -> DaySummary {
+        if let Some(closed_days) = self.closed_days.clone() {
+            let over = DayOver { day, extent, calendar: &self.calendar, wall: self.wall };
+            with_lookup(self.lookup.as_ref(), |lookup| closed_days.borrow_mut().day_over(&over, lookup));
+        }
+        close(day, self.lookup.as_ref())
     }
 
     fn label_waiting(&mut self, now: Now) {

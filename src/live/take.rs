@@ -52,6 +52,7 @@ impl Engine {
         let health = &mut self.health[input as usize];
         let sum = if event.class == Class::Attempt { &mut health.attempts } else { &mut health.others };
         *sum = sum.saturating_add(count);
+        self.totals.add(event);
         if self.clock.is_set() {
             event.time = match plausible {
                 Some(wall_ms) => (wall_ms / 1000).min(now.wall),

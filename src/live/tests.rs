@@ -1,6 +1,7 @@
 //! The engine and the daemon's store at simulated time, on real files.
 
 mod clocks;
+mod closed_days;
 mod counting;
 mod exposed;
 mod flash;

@@ -10,6 +10,10 @@ pub const TABLE: &str = "fwstat";
 /// The sets of blocked sources, and of those to whom connections were opened from inside.
 pub const BLOCKED: [&str; 2] = ["blocked4", "blocked6"];
 pub const PEERS: [&str; 2] = ["peers4", "peers6"];
+/// The sets of sources that many routers saw.
+const SHARED: [&str; 2] = ["shared4", "shared6"];
+/// They are forgotten with this, should nobody take them away.
+const SHARED_TIMEOUT: &str = "2d";
 /// Inside addresses, protocols and ports that took a connection from outside.
 pub const SERVED: [&str; 2] = ["served4", "served6"];
 /// Counts the connections whose peer was not remembered because an inside host opened too many, or the set was full.
@@ -60,6 +64,8 @@ pub struct GuardSpec {
     pub size: u32,
     /// The interfaces to outside; empty if they are not known.
     pub outside: Vec<String>,
+    /// Sources that many routers saw, in order: only what belongs to no known connection is refused.
+    pub shared: Vec<Source>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,6 +91,7 @@ pub fn build(spec: &Spec, blocks: &[(Source, u64)]) -> String {
     if let Some(guard) = &spec.guard {
         sets(guard, &mut text);
         if guard.enforce {
+            shared(&guard.shared, &mut text);
             judging(guard, spec.log.as_ref(), &mut text);
         }
         remembering(guard, &mut text);
@@ -118,6 +125,27 @@ fn sets(guard: &GuardSpec, text: &mut String) {
     let _ = write!(text, "\tcounter {PEERS_LIMITED} {{\n\t}}\n\tcounter {PEERS_FULL} {{\n\t}}\n");
 }
 
+/// The sets of shared sources with what is in them: they change with the whole table alone.
+fn shared(sources: &[Source], text: &mut String) {
+    if sources.is_empty() {
+        return;
+    }
+    for (place, kind) in ["ipv4_addr", "ipv6_addr"].into_iter().enumerate() {
+        let _ = write!(
+            text,
+            "\tset {} {{\n\t\ttype {kind}\n\t\tsize {}\n\t\tflags timeout\n\t\ttimeout {SHARED_TIMEOUT}\n",
+            SHARED[place],
+            sources.len(),
+        );
+        let mut before = "\t\telements = {";
+        for source in sources.iter().filter(|source| place_of(**source) == place) {
+            let _ = write!(text, "{before} {}", key_text(*source));
+            before = ",";
+        }
+        text.push_str(if before == "," { " }\n\t}\n" } else { "\t}\n" });
+    }
+}
+
 /// Before fw4's own chains, which have the priority `filter`.
 fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
     let (mut counted, mut comment) = (String::new(), String::new());
@@ -141,8 +169,20 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
         "\tchain refuse {{\n\t\tcounter {counted}drop{comment}\n\t}}\n\
          \tchain judge {{\n\t\t{which}\n\
          \t\tip saddr @blocked4 goto refuse\n\
-         \t\tip6 saddr & {HALF} @blocked6 goto refuse\n\t}}\n"
+         \t\tip6 saddr & {HALF} @blocked6 goto refuse\n"
     );
+    if !guard.shared.is_empty() {
+        // Whoever the inside opened a connection to stays free, and so does every known connection.
+        let _ = write!(
+            text,
+            "\t\tct state {{ established, related, untracked }} return\n\
+             \t\tip saddr @peers4 return\n\
+             \t\tip6 saddr & {HALF} @peers6 return\n\
+             \t\tip saddr @shared4 goto refuse\n\
+             \t\tip6 saddr & {HALF} @shared6 goto refuse\n"
+        );
+    }
+    text.push_str("\t}\n");
     for hook in ["input", "forward"] {
         let _ = write!(
             text,
@@ -313,6 +353,7 @@ mod tests {
                 all: false,
                 size: 4096,
                 outside: vec!["pppoe-wan".into()],
+                shared: Vec::new(),
             }),
             log: Some(LogSpec { group: 32, zone: Some("wan".into()) }),
             egress: Some(vec!["pppoe-wan".into()]),
@@ -325,7 +366,19 @@ mod tests {
         }
         assert_eq!(text, std::fs::read_to_string(path).unwrap());
         assert!(!build(&Spec { log: None, ..spec.clone() }, &blocks).contains("log group"));
-        let dry = GuardSpec { enforce: false, all: false, size: 9, outside: Vec::new() };
+        let mut shared = spec.clone();
+        let sources =
+            vec![Source::V4(0xb900_0207), Source::V4(0xb900_0208), Source::V6(0x2a00_00db_0000_0000)];
+        shared.guard.as_mut().unwrap().shared = sources;
+        let shared = build(&shared, &blocks);
+        assert!(
+            shared.contains(
+                "size 3\n\t\tflags timeout\n\t\ttimeout 2d\n\t\telements = { 185.0.2.7, 185.0.2.8 }"
+            )
+        );
+        assert!(shared.contains("elements = { 2a00:db:: }") && shared.contains("@shared6 goto refuse"));
+        let shared = Vec::new();
+        let dry = GuardSpec { enforce: false, all: false, size: 9, outside: Vec::new(), shared };
         let dry = build(&Spec { guard: Some(dry), ..spec }, &blocks);
         assert!(!dry.contains("drop") && !dry.contains("198.51.100.7") && dry.contains("peers4"));
     }

@@ -2,6 +2,7 @@
 //!
 //! Names of sources are left out: a label of their addresses would make series without end.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::event::Class;
@@ -57,6 +58,7 @@ pub fn write(
             .write(&[(vec![], sources as f64)], out)?;
     }
     inputs(status, out)?;
+    totals(status, out)?;
     if let Some(rows) = &status.counters {
         let rows: Vec<_> = rows.iter().map(|row| (vec![rule_label(row)], row.packets as f64)).collect();
         family("fwstat_rule_packets_total", "counter", "Packets as the firewall's rules count them.")
@@ -70,6 +72,16 @@ pub fn write(
         ("fwstat_uptime_seconds", "Since the daemon started.", status.uptime),
     ] {
         family(name, "gauge", help).write(&[(vec![], value as f64)], out)?;
+    }
+    if let Some(fleet) = status.fleet.as_ref().filter(|fleet| fleet.enabled) {
+        for (name, kind, help, value) in [
+            ("fwstat_fleet_waiting", "gauge", "Batches that wait for the fleet's server.", fleet.waiting),
+            ("fwstat_fleet_refused", "gauge", "Batches that the fleet's server refused.", fleet.refused),
+            ("fwstat_fleet_dropped_total", "counter", "Batches that were never sent.", fleet.dropped),
+        ] {
+            let rows: Vec<_> = value.map(|value| (vec![], value as f64)).into_iter().collect();
+            family(name, kind, help).write(&rows, out)?;
+        }
     }
     if let Some(resident) = status.memory.resident {
         family("fwstat_memory_resident_bytes", "gauge", "Memory of the daemon.")
@@ -108,6 +120,41 @@ fn inputs(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
     family("fwstat_input_packets_total", "counter", "What became of an input's packets since the start.")
         .write(&rows, out)
 }
+
+/// Counters since the daemon's start.
+fn totals(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
+    let lost: Vec<_> =
+        status.inputs.iter().map(|input| (vec![("input", input.name.clone())], input.lost as f64)).collect();
+    family("fwstat_lost_total", "counter", "Events that an input lost since the start.").write(&lost, out)?;
+    let version = vec![(vec![("version", status.version.clone())], 1.0)];
+    family("fwstat_build_info", "gauge", "The program's version.").write(&version, out)?;
+    let Some(totals) = &status.totals else { return Ok(()) };
+    let named = |label: &'static str, counts: &BTreeMap<String, u64>| -> Vec<Row> {
+        counts.iter().map(|(name, count)| (vec![(label, name.clone())], *count as f64)).collect()
+    };
+    family("fwstat_events_total", "counter", "Events since the start by class.")
+        .write(&named("class", &totals.events), out)?;
+    let service = |protocol: &str, port: String, attempts: u64| {
+        (vec![("protocol", protocol.to_string()), ("port", port)], attempts as f64)
+    };
+    let mut rows: Vec<Row> = totals
+        .services
+        .iter()
+        .map(|row| service(&row.protocol, row.port.to_string(), row.attempts))
+        .collect();
+    rows.push(service("other", "other".to_string(), totals.other));
+    family(
+        "fwstat_service_attempts_total",
+        "counter",
+        "Attempts since the start at services that have a name.",
+    )
+    .write(&rows, out)?;
+    family("fwstat_blocks_total", "counter", "Blocks begun since the start by rule.")
+        .write(&named("rule", &totals.blocks), out)
+}
+
+/// Labels and value.
+type Row = (Vec<(&'static str, String)>, f64);
 
 fn family<'a>(name: &'a str, kind: &'a str, help: &'a str) -> Family<'a> {
     Family { name, kind, help }

@@ -27,6 +27,18 @@ pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::
     }
     let why = answer.guard.why.as_ref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
     writeln!(out, "guard       {}{why}", plain(&answer.guard.state))?;
+    if let Some(fleet) = answer.fleet.as_ref().filter(|fleet| fleet.enabled) {
+        let number = |value: Option<u64>| count(value.unwrap_or(0));
+        writeln!(
+            out,
+            "fleet       {}, last sent {}; batches: {} waiting, {} refused, {} dropped",
+            plain(fleet.state.as_deref().unwrap_or("nothing sent yet")),
+            time(fleet.last_sent.as_deref()),
+            number(fleet.waiting),
+            number(fleet.refused),
+            number(fleet.dropped)
+        )?;
+    }
     section("Inputs", style, out)?;
     let mut table = Table::new(&[
         left("input"),
@@ -107,6 +119,7 @@ mod tests {
             "counters": [{"zone": "wan", "packets": 6000, "received": 6000}],
             "store": {"path": "/etc/fwstat", "bytes": 51200, "written_today": 4096, "state": "ok"},
             "memory": {"resident": 5242880}, "guard": {"enabled": false, "state": "off"},
+            "fleet": {"enabled": true, "waiting": 3, "refused": 0, "dropped": 1, "state": "waiting"},
             "warnings": ["look here"], "complete": true}"#;
         let mut answer = StatusAnswer::default();
         fill(&mut answer, serde_json::from_str(told).unwrap()).unwrap();
@@ -118,6 +131,7 @@ mod tests {
             "clock set   yes, time zone JST-9\n",
             "outside     pppoe-wan wg0\n",
             "store       /etc/fwstat: ok\n",
+            "fleet       waiting, last sent -; batches: 3 waiting, 0 refused, 1 dropped\n",
             "nflog",
             "6,000",
             "no logd",

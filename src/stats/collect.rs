@@ -59,6 +59,8 @@ pub struct Settings {
     pub salt: u64,
     /// Later events (seconds since 1970) belong to no day yet.
     pub latest: i64,
+    /// Days that are put whole, because somebody wants all of them.
+    pub whole: Vec<Date>,
 }
 
 pub struct Collector<S: DayStorage> {
@@ -117,7 +119,9 @@ impl<S: DayStorage> Collector<S> {
 
     fn leave(&mut self) -> Result<(), CollectError<S::Error>> {
         let Some(day) = &mut self.day else { return Ok(()) };
-        let is_final = self.settings.order == Order::Sorted && self.first != Some(day.date);
+        let is_final = self.settings.order == Order::Sorted
+            && self.first != Some(day.date)
+            && !self.settings.whole.contains(&day.date);
         let put = if is_final {
             let closed = close(day, self.settings.lookup.as_ref());
             self.storage.put_closed(&closed)

@@ -111,7 +111,18 @@ ipv4(17, bytes(24), ident=0xff, fragment=0x2003)
     }
     let (code, out, error) = router.shell(&["export", "--format", "prometheus"]);
     assert_eq!((code, error.as_str()), (Some(0), ""));
-    assert!(out.contains("fwstat_events_today{class=\"attempt\"} 72\n"), "{out}");
+    for line in [
+        "fwstat_events_today{class=\"attempt\"} 72",
+        "fwstat_events_total{class=\"attempt\"} 72",
+        "fwstat_events_total{class=\"backscatter\"} 2",
+        "fwstat_service_attempts_total{protocol=\"tcp\",port=\"23\"} 50",
+        "fwstat_service_attempts_total{protocol=\"other\",port=\"other\"} 1",
+        "fwstat_lost_total{input=\"nflog\"} 0",
+        "fwstat_blocks_total{rule=\"flood\"} 0",
+        concat!("fwstat_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+    ] {
+        assert!(out.lines().any(|told| told == line), "{line} in\n{out}");
+    }
     // What was written today is not forgotten by a restart.
     router.answer("commit", json!({}));
     let written = router.answer("status", json!({}))["store"]["written_today"].as_u64().unwrap();

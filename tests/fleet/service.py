@@ -240,13 +240,13 @@ class Router:
         )
         (self.place / "bin/curl").chmod(0o755)
 
-    def start(self, run_until, url=None, spread=0):
+    def start(self, run_until, url=None, spread=0, shared="''"):
         self.run_until(run_until)
         url = url or f"https://localhost:{self.server.public}/fwstat/v1/batch"
         script = HARNESS % {
             "place": self.place,
             "sender": SENDER,
-            "arguments": f"{self.spool}:{self.flash} {url} {self.place}/token {spread}",
+            "arguments": f"{self.spool}:{self.flash} {url} {self.place}/token {spread} {shared}",
         }
         self.errors = open(self.place / "errors", "ab")
         self.process = subprocess.Popen(
@@ -280,7 +280,7 @@ class Router:
         os.replace(folder / ".new", folder / name)
 
     def waiting(self):
-        return sorted(path.name for folder in (self.spool, self.flash) for path in folder.glob("*.ndjson.gz"))
+        return sorted(path.name for folder in (self.spool, self.flash) for path in folder.glob("[0-9]*.ndjson.gz"))
 
     def state(self):
         return (self.spool / "sender.json").read_text()

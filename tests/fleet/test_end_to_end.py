@@ -249,6 +249,36 @@ class EndToEnd(unittest.TestCase):
                 router.stop()
         self.assertEqual(self.answer(), {})
 
+    def test_the_list_of_shared_sources_is_fetched_twice_a_day(self):
+        router, start = self.routers[0], NOW - 7 * DAY
+        shared = f"https://localhost:{self.server.public}/fwstat/v1/shared"
+        router.start(start + 600, shared=shared)
+        router.wait()
+        first = (router.spool / "shared").read_text()
+        self.assertRegex(first, r"\Afwstat-shared 1 \d+ 0\nend\n\Z")
+        self.assertEqual(router.transfers(), 1)
+        # Without a server the list stays, and it is asked for once an hour.
+        (router.spool / "shared").write_text("before\n")
+        self.server.stop_nginx()
+        router.run_until(start + DAY)
+        router.wait()
+        self.assertEqual((router.spool / "shared").read_text(), "before\n")
+        self.assertTrue(11 <= router.transfers() - 1 <= 13, router.transfers())
+        self.server.start_nginx()
+        router.run_until(start + DAY + 2 * 3600)
+        router.wait()
+        self.assertRegex((router.spool / "shared").read_text(), r"\Afwstat-shared 1 ")
+        # Nobody who is not of the fleet gets it, and an answer that is no list takes no list's place.
+        router.stop()
+        (router.place / "token").write_text("x" * 43 + "\n")
+        (router.spool / "shared").write_text("before\n")
+        router.start(start + DAY + 4 * 3600, shared=shared)
+        router.wait()
+        self.assertEqual((router.spool / "shared").read_text(), "before\n")
+        router.stop()
+        self.assertEqual(sorted(path.name for path in router.spool.iterdir()), ["sender.json", "shared"])
+        self.no_token_anywhere()
+
     def test_who_a_router_is_comes_from_its_token_alone(self):
         token = self.routers[1].token
         day = str(self.fleet.days[0])

@@ -104,7 +104,8 @@ const SALT: u64 = 7;
 fn days(events: &[Drawn], batch: usize, order: Order) -> Spool {
     let spool = Spool::new(&std::env::temp_dir()).unwrap();
     let calendar = Calendar::new(ZONE).unwrap();
-    let settings = Settings { calendar, lookup: None, order, salt: SALT, latest: i64::MAX };
+    let settings =
+        Settings { calendar, lookup: None, order, salt: SALT, latest: i64::MAX, whole: Vec::new() };
     let mut collector = Collector::new(settings, spool);
     let events: Vec<Event> = events.iter().map(event).collect();
     for batch in events.chunks(batch) {

@@ -678,6 +678,54 @@ class Installed(unittest.TestCase):
         # With the word `ubus` procd binds the socket's file, which is another one after a restart of ubusd.
         self.assertNotIn("ubus", jail)
 
+    def fleet(self, options, token="the-secret-of-this-router"):
+        """Reloads with these options of the fleet; what procd is told of its instance."""
+        config = self.router.place / "etc/config/fwstat"
+        text = re.sub(r"\nconfig fleet .*?\n(?=\n)", f"\nconfig fleet 'fleet'\n{options}\n", self.shipped, count=1, flags=re.S)
+        self.assertNotEqual(text, self.shipped)
+        config.write_text(text)
+        path = self.router.place / "etc/fwstat.token"
+        path.unlink(missing_ok=True)
+        if token:
+            path.write_text(token + "\n")
+            path.chmod(0o600)
+        self.service("reload")
+        told = self.router.read("/tmp/procd")
+        return told[told.index("open_instance fleet"):].split("open_instance notify")[0] if "open_instance fleet" in told else ""
+
+    def test_batches_are_sent_only_where_it_is_configured_and_the_token_is_no_argument(self):
+        self.jailed()
+        self.shipped = self.router.read("/etc/config/fwstat")
+        self.assertNotIn("fleet-send", self.router.read("/tmp/procd"))
+        self.assertFalse((self.router.place / "tmp/run/fwstat/fleet").exists())
+        on, url = "\toption enabled '1'\n", "\toption url 'https://fleet.example.net/fwstat/v1/batch'\n"
+        for options, token, said in ((on, "x", "has no url"), (on + url, None, "there is no token_file"), (url, "x", None)):
+            self.assertEqual(self.fleet(options, token), "")
+            if said:
+                self.assertIn(said, self.router.read("/tmp/log"))
+        told = self.fleet(on + url + "\toption spread '2h'\n")
+        self.assertIn(
+            "set_param command /usr/share/fwstat/fleet-send /var/run/fwstat/state/fleet:/etc/fwstat/fleet "
+            "https://fleet.example.net/fwstat/v1/batch /var/run/fwstat/fleet/token 7200", told,
+        )  # fmt: skip
+        for line in ("set_param user fwstat-fleet", "set_param group fwstat-fleet", "set_param no_new_privs 1", "set_param file /etc/fwstat.token"):
+            self.assertIn(line, told)
+        self.assertNotIn("the-secret-of-this-router", self.router.read("/tmp/procd") + self.router.read("/tmp/log"))
+        token = self.router.place / "tmp/run/fwstat/fleet/token"
+        self.assertEqual((token.read_text(), token.stat().st_mode & 0o777), ("the-secret-of-this-router\n", 0o600))
+        self.assertNotIn("shared", told)
+        self.assertIn("https://fleet.example.net/fwstat/v1/shared", self.fleet(on + url + "\toption shared '1'\n"))
+        # The sender may reach its spools and the token, and list nothing of the daemon's.
+        sender, daemon = token.stat().st_uid, (self.router.place / "etc/fwstat").stat().st_uid
+        self.assertNotIn(sender, (0, daemon))
+        for place in ("etc/fwstat", "tmp/run/fwstat/state"):
+            self.assertEqual((self.router.place / place).stat().st_mode & 0o7777, 0o751, place)
+            spool = (self.router.place / place / "fleet").stat()
+            self.assertEqual((spool.st_uid, spool.st_mode & 0o7777), (daemon, 0o2770), place)
+        # A server that refused the token is asked again after a reload.
+        (self.router.place / "tmp/run/fwstat/state/fleet/sender.json").write_text('{"state":"stopped","answer":401}\n')
+        self.assertIn("FWSTAT_RELOADED=", self.fleet(on + url))
+
     def test_a_folder_with_other_files_stays_roots(self):
         other = self.router.place / "srv"
         other.mkdir()
@@ -721,7 +769,7 @@ class Installed(unittest.TestCase):
         script += ". /lib/upgrade/fwstat.sh; for hook in $sysupgrade_init_conffiles; do $hook /tmp/list; done"
         self.router.run("/bin/sh", "-c", script)
         self.assertEqual(self.router.read("/tmp/asked"), "commit\nlist\n")
-        self.assertEqual(self.router.read("/lib/upgrade/keep.d/fwstat"), "/etc/fwstat/\n")
+        self.assertEqual(self.router.read("/lib/upgrade/keep.d/fwstat"), "/etc/fwstat/\n/etc/fwstat.token\n")
 
     def test_missing_sections_are_added_once(self):
         (self.router.place / "etc/config/fwstat").write_text("config fwstat 'main'\n\toption enabled '0'\n")

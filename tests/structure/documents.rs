@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fwstat::config::options::{GUARD, MAIN, OPTIONS};
+use fwstat::config::options::{KINDS, OPTIONS};
 
 const README_LINES: usize = 120;
 
@@ -106,7 +106,7 @@ fn the_options_are_documented() {
     let path = root().join("docs/CONFIGURATION.md");
     let text = fs::read_to_string(&path).unwrap();
     let mut wanted = text.clone();
-    for section in [MAIN, GUARD] {
+    for section in KINDS {
         let (begin, end) = (format!("<!-- options of {section} -->\n"), format!("<!-- end of {section} -->"));
         let (before, rest) = wanted.split_once(&begin).expect(&begin);
         let (_, after) = rest.split_once(&end).expect(&end);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use fwstat::config::Config;
-use fwstat::config::options::{GUARD, Kind, MAIN, OPTIONS, Row};
+use fwstat::config::options::{FLEET, GUARD, Kind, MAIN, OPTIONS, Row};
 
 const MODULE: &str = "openwrt/luci-app-fwstat/htdocs/luci-static/resources/fwstat/options.js";
 
@@ -36,6 +36,8 @@ fn checked(kind: &Kind) -> String {
         Kind::Choice { words, .. } => format!("kind: 'choice', words: {}", list(words)),
         Kind::Choices { words, .. } => format!("kind: 'choices', words: {}", list(words)),
         Kind::Zones(_) => format!("kind: 'zones', most: {}", most_values(kind, "z#")),
+        Kind::Url(_) => "kind: 'url'".to_string(),
+        Kind::Text(_) => "kind: 'text'".to_string(),
         Kind::Path(_) => "kind: 'path'".to_string(),
         Kind::Prefixes(_) => format!("kind: 'prefixes', most: {}", most_values(kind, "2001:db8:#::/48")),
     }
@@ -62,9 +64,10 @@ fn section(name: &str) -> String {
 fn the_form_has_the_ranges_and_defaults_of_the_table() {
     let wanted = format!(
         "'use strict';\n'require baseclass';\n\n/* Made of the daemon's table of options by tests/page/options.rs: do not \
-         change it here. Times in seconds. */\n\nreturn baseclass.extend({{\n{},\n{}\n}});\n",
+         change it here. Times in seconds. */\n\nreturn baseclass.extend({{\n{},\n{},\n{}\n}});\n",
         section(MAIN),
-        section(GUARD)
+        section(GUARD),
+        section(FLEET)
     );
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(MODULE);
     if std::env::var_os("FWSTAT_BLESS").is_some() {

@@ -133,8 +133,22 @@ fn every_other_command_is_understood() {
             "check",
             Command::Check { config: DEFAULT_CONFIG.into(), ubus: ubus.clone(), run: DEFAULT_RUN.into() },
         ),
-        ("export --format csv --db /db", Command::Export { format: Format::Csv, place: store(None) }),
-        ("export --format=prometheus", Command::Export { format: Format::Prometheus, place: daemon() }),
+        (
+            "export --format csv --db /db",
+            Command::Export { format: Format::Csv, place: store(None), range: Range::default() },
+        ),
+        (
+            "export --format=prometheus",
+            Command::Export { format: Format::Prometheus, place: daemon(), range: Range::default() },
+        ),
+        (
+            "export --format ndjson --from 2026-11-01",
+            Command::Export {
+                format: Format::Ndjson,
+                place: daemon(),
+                range: Range { from: Date::parse("2026-11-01"), to: None },
+            },
+        ),
         (
             "daemon --config /c --ubus /u --run /r",
             Command::Daemon { config: other("/c"), ubus: other("/u"), run: other("/r") },
@@ -214,8 +228,12 @@ fn wrong_usage_is_named() {
         ("report --month 2020-04 --json", "--json goes with log files, not with --month"),
         ("report f --lang ja", "--lang goes with --month"),
         ("days --country-database /f", "--country-database goes with --db: the daemon has its own"),
-        ("export", "no format is given: add --format prometheus, json or csv"),
-        ("export --format xml", "--format: 'xml' is not prometheus, json or csv"),
+        ("export", "no format is given: add --format prometheus, json, csv or ndjson"),
+        (
+            "export --format csv --db /db --from 2026-11-01",
+            "--from and --to go with --format ndjson: the other formats have no range",
+        ),
+        ("export --format xml", "--format: 'xml' is not prometheus, json, csv or ndjson"),
     ];
     for (line, sentence) in cases {
         let error = parsed(line).expect_err(line);

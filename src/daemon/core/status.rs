@@ -7,13 +7,17 @@ use crate::calendar::Date;
 use crate::cli::check;
 use crate::daemon::counters::{NotSeen, Tally};
 use crate::daemon::ruleset::Place;
+use crate::event::Class;
+use crate::guard::Rule;
 use crate::live::open_day::taken_for_copies;
-use crate::live::{Input, Now};
+use crate::live::{Engine, Input, Now};
 use crate::paths::Path;
 use crate::query::answer::{
-    ClockStatus, Completeness, CounterStatus, CountryStatus, DeletedRow, FindingRow, InputStatus,
-    MemoryStatus, NotSeenRow, StatusAnswer, StoreStatus, SummaryAnswer,
+    ClockStatus, Completeness, CounterStatus, CountryStatus, DeletedRow, FindingRow, FleetStatus,
+    InputStatus, MemoryStatus, NotSeenRow, ServiceTotal, StatusAnswer, StoreStatus, SummaryAnswer,
+    TotalsStatus,
 };
+use crate::services;
 use crate::store::Deletion;
 
 /// Sentences in a list of an answer, and the longest of them in bytes.
@@ -58,12 +62,36 @@ impl Core {
             store,
             memory: MemoryStatus { resident: resident() },
             guard: self.guarding.status(now, &self.config, &self.engine),
+            fleet: Some(FleetStatus {
+                shared: (self.config.fleet.enabled && self.config.fleet.shared)
+                    .then(|| self.guarding.shared_in_force(now, &self.engine).len() as u64),
+                ..self.fleet.borrow().status(|at| self.engine.calendar().rfc3339(at))
+            }),
+            totals: Some(self.totals()),
             countries: Some(countries.status),
             findings: Some(findings),
             deleted: self.deleted(),
             set_aside: self.places.set_aside(),
             warnings,
             completeness: Completeness::from_reasons(&[]),
+        }
+    }
+
+    fn totals(&self) -> TotalsStatus {
+        let Engine { totals, guard, .. } = &self.engine;
+        let named = |place: usize| {
+            let (protocol, port) = services::at_place(place)?;
+            let attempts = totals.services[place];
+            let protocol = services::protocol_name(protocol).into_owned();
+            (attempts > 0).then_some(ServiceTotal { protocol, port, attempts })
+        };
+        let names = Class::ALL.map(|class| class.name().to_string());
+        let rules = Rule::ALL.map(|rule| rule.name().to_string());
+        TotalsStatus {
+            events: names.into_iter().zip(totals.events).collect(),
+            services: (0..services::KNOWN).filter_map(named).collect(),
+            other: totals.services[services::KNOWN],
+            blocks: rules.into_iter().zip(guard.begun).collect(),
         }
     }
 
@@ -152,6 +180,7 @@ impl Core {
             ));
         }
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
+        warnings.extend(self.fleet.borrow().warnings());
         warnings.extend(self.guarding.warnings(now, &self.config, &self.engine));
         warnings.extend(self.refusals.iter().map(|(what, status)| super::inputs::refused(what, *status)));
         warnings.extend(self.country_status(now).trouble);

@@ -24,6 +24,9 @@ pub struct StatusAnswer {
     /// Absent in answers of an older daemon.
     pub countries: Option<CountryStatus>,
     pub guard: GuardStatus,
+    pub fleet: Option<FleetStatus>,
+    /// Counters that only grow; absent in answers of an older daemon.
+    pub totals: Option<TotalsStatus>,
     /// What rules deleted of the store, the newest first.
     pub deleted: Vec<DeletedRow>,
     /// Files of the store that only the owner removes: damaged ones, and months after now.
@@ -37,7 +40,7 @@ pub struct StatusAnswer {
 
 record! {
     StatusAnswer:
-    version, uptime, clock, inputs, outside, counters, not_seen, store, memory, countries, guard,
+    version, uptime, clock, inputs, outside, counters, not_seen, store, memory, countries, guard, fleet, totals,
     deleted = Rarely, set_aside = Rarely, findings,
     warnings = Lately, completeness = Within;
 }
@@ -177,6 +180,55 @@ record! {
     GuardStatus:
     enabled, state, why, budget, max_blocks, login_budget, login_blocks, manual_blocks, peers;
 }
+
+/// What goes to a fleet's server. Everything but `enabled` is absent where nothing does.
+#[derive(Clone, Debug, Default)]
+pub struct FleetStatus {
+    pub enabled: bool,
+    /// What of the sources leaves the router: `address`, `hash` or `none`.
+    pub sources: Option<String>,
+    pub last_sent: Option<String>,
+    /// Batches that wait to be sent.
+    pub waiting: Option<u64>,
+    /// Batches that the server refused for good.
+    pub refused: Option<u64>,
+    /// Batches that were never sent, since the daemon started: they had waited for too long, or there was no room.
+    pub dropped: Option<u64>,
+    /// What all of them take, with those that corrections are made from.
+    pub bytes: Option<u64>,
+    /// The sender's: `idle`, `waiting` (it tries again) or `stopped`; absent until it has run.
+    pub state: Option<String>,
+    /// The last HTTP status; absent where there was none.
+    pub answer: Option<u64>,
+    /// Sources that many routers saw and that the guard refuses; absent where the option `shared` is off.
+    pub shared: Option<u64>,
+}
+
+record! { FleetStatus: enabled, sources, last_sent, waiting, refused, dropped, bytes, state, answer, shared; }
+
+/// What was counted since the daemon started.
+#[derive(Clone, Debug, Default)]
+pub struct TotalsStatus {
+    /// Events by class.
+    pub events: std::collections::BTreeMap<String, u64>,
+    /// Attempts at services that have a name.
+    pub services: Vec<ServiceTotal>,
+    /// Attempts at all others.
+    pub other: u64,
+    /// Blocks begun by rule, dry runs left out.
+    pub blocks: std::collections::BTreeMap<String, u64>,
+}
+
+record! { TotalsStatus: events, services, other, blocks; }
+
+#[derive(Clone, Debug, Default)]
+pub struct ServiceTotal {
+    pub protocol: String,
+    pub port: u16,
+    pub attempts: u64,
+}
+
+record! { ServiceTotal: protocol, port, attempts; }
 
 /// How much of a bound is used.
 #[derive(Clone, Debug, Default, PartialEq)]

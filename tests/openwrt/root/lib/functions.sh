@@ -46,13 +46,16 @@ config_list_foreach() {
 }
 
 default_postinst() {
-	local package script
+	local package script user id
 	package=$(basename "${1%.*}")
 	if grep -q '^Require-User: fwstat:fwstat' "/usr/lib/opkg/info/$package.control"; then
-		grep -q '^fwstat:' /etc/group || echo 'fwstat:x:32768:fwstat' >> /etc/group
-		grep -q '^fwstat:' /etc/passwd || echo 'fwstat:x:32768:32768:fwstat:/var/run/fwstat:/bin/false' >> /etc/passwd
-		grep -q '^fwstat-notify:' /etc/group || echo 'fwstat-notify:x:32769:fwstat-notify' >> /etc/group
-		grep -q '^fwstat-notify:' /etc/passwd || echo 'fwstat-notify:x:32769:32769:fwstat-notify:/var/run/fwstat-notify:/bin/false' >> /etc/passwd
+		id=32768
+		for user in $(sed -n 's/^Require-User: //p' "/usr/lib/opkg/info/$package.control"); do
+			user=${user%%:*}
+			grep -q "^$user:" /etc/group || echo "$user:x:$id:$user" >> /etc/group
+			grep -q "^$user:" /etc/passwd || echo "$user:x:$id:$id:$user:/var/run/$user:/bin/false" >> /etc/passwd
+			id=$((id + 1))
+		done
 	fi
 	for script in $(grep '^/etc/uci-defaults/' "/usr/lib/opkg/info/$package.list"); do
 		(. "$script") && rm -f "$script"

@@ -30,5 +30,15 @@ return baseclass.extend({
 		budget: { kind: 'rate', most: 1000000, window: [ 1, 86400 ], 'default': '30/1m' },
 		max_blocks: { kind: 'number', least: 1, most: 16384, 'default': '4096' },
 		allow: { kind: 'prefixes', most: 1024, 'default': [] }
+	},
+	fleet: {
+		enabled: { kind: 'flag', 'default': '0' },
+		url: { kind: 'url', 'default': '' },
+		token_file: { kind: 'path', 'default': '/etc/fwstat.token' },
+		sources: { kind: 'choice', words: [ 'address', 'hash', 'none' ], 'default': 'address' },
+		hash_key: { kind: 'text', 'default': '' },
+		spread: { kind: 'duration', least: 0, most: 86400, 'default': '6h' },
+		keep: { kind: 'duration', least: 86400, most: 5184000, 'default': '7d' },
+		shared: { kind: 'flag', 'default': '0' }
 	}
 });

@@ -49,6 +49,8 @@ const CHECKS = {
 		const match = /^(\d+)\/(.+)$/.exec(value);
 		return match != null && within(+match[1], 1, row.most) && within(seconds(/^[smhd]$/.test(match[2]) ? '1' + match[2] : match[2]), ...row.window);
 	}, _('A number from 1 to %s, a slash and a time from %s to %s, such as 200/1m').format(row.most, ...row.window.map(inUnits)) ],
+	url: () => [ (value) => value.length <= 512 && /^https:\/\/[A-Za-z0-9[][A-Za-z0-9\-._~:\/?#[\]@!$&()*+,;=%]*$/.test(value), _('An address that begins with https://') ],
+	text: () => [ (value) => /^[^\x00-\x1f\x7f]{0,128}$/.test(value), _('At most 128 characters') ],
 	path: () => [ (value) => /^\/[^\x00-\x1f\x7f]{0,254}$/.test(value) && !value.split('/').includes('..'), _('A path that begins with / and has no ".." in it') ]
 };
 const LISTS = {
@@ -134,6 +136,19 @@ function guard(map) {
 	allow.datatype = 'or(cidr4,cidr6,ipaddr)';
 }
 
+function fleet(map) {
+	const add = rows(map, 'fleet', 'fleet', _('Fleet'), _('Sends a file of each day that is over, with sources and what they tried, to a server of your own.'));
+	add.flag('enabled', _('Enabled'), _('Needs the package curl, and a token in the file below.'));
+	add.value('url', _('Server'), _('Where it takes the files.'));
+	add.value('token_file', _('Token file'), _('Of root, mode 0600.'));
+	add.choice('sources', _('Sources'), _('What of them leaves the router. While addresses are masked at least the hash.'),
+		{ address: _('Addresses'), hash: _('A keyed hash of each'), none: _('Only how many there were') });
+	add.value('hash_key', _('Key of the hash'), _('The same on all routers, so that different sources are counted right over all of them. Empty: a key of this router\'s own.'));
+	add.value('spread', _('Spread'), _('A file waits a random part of this.'));
+	add.value('keep', _('Keep for'), _('How long files wait for a server that does not answer.'));
+	add.flag('shared', _('Block shared sources'), _('While the guard is on, new connections from sources that many routers saw are refused. What the guard never blocks stays out.'));
+}
+
 /* What the notifier sends, each kind off while it is empty. */
 function messages(map) {
 	const section = map.section(form.NamedSection, 'notify', 'notify', _('Messages'),
@@ -185,6 +200,7 @@ return view.extend({
 		}
 		main(map);
 		guard(map);
+		fleet(map);
 		messages(map);
 		links(map);
 		return map.render().then((rendered) => {

@@ -1,0 +1,110 @@
+//! `fwstat export --format ndjson`: the days that are still known, as batches for a fleet's server.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::calendar::Date;
+use crate::cli::offline::{self, Opened};
+use crate::cli::shell::{Outcome, ShellError};
+use crate::config::Config;
+use crate::event::Class;
+use crate::fleet::batch::{Head, Sources, Totals, Writer};
+use crate::live::clock::BUILT;
+use crate::query::history::{Detail, History, Need, Section};
+use crate::query::open::WithOpenDays;
+use crate::stats::countries::with_lookup;
+use crate::sys::clock;
+
+const DAY: i64 = 86_400;
+/// A server takes days that are at most this old.
+const OLDEST: i32 = 400;
+
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Range {
+    pub from: Option<Date>,
+    pub to: Option<Date>,
+}
+
+/// Without a configuration whole addresses.
+pub fn export(
+    directory: &Path,
+    timezone: Option<&str>,
+    countries: &Path,
+    range: &Range,
+    config: Option<&Config>,
+    out: &mut dyn Write,
+) -> Result<Outcome, ShellError> {
+    let (mut opened, trouble) = offline::open_store(directory, timezone, countries)?;
+    let wall = clock::wall().as_secs().cast_signed();
+    let today = Date(wall.div_euclid(DAY) as i32);
+    let oldest = if wall >= BUILT { Date(today.0 - OLDEST) } else { Date(i32::MIN) };
+    let (from, to) = (range.from.unwrap_or(oldest), range.to.unwrap_or(Date(i32::MAX)));
+    let shown = config.map_or(Sources::Address, |config| Sources::of(config, opened.store.salt()));
+    let mut calendar = opened.calendar.clone();
+    let mut head = |date: Date| {
+        let end = calendar.instant(Date(date.0.saturating_add(1)), 0);
+        // Lower than that of any batch that was made when the day was over: these are more complete.
+        let sent = wall.min(end - 1).max(i64::from(date.0) * DAY);
+        Head { date, sent, offset: calendar.offset(end - 1) / 60, sources: shown }
+    };
+    let wanted = |date: Date| (from..=to).contains(&date);
+    let stored: Vec<Date> = stored_days(&mut opened);
+    let Opened { lookup, .. } = &opened;
+    let lookup = lookup.clone();
+    // Days that only the open tables have, whole.
+    for day in opened.open_days().iter().filter(|day| wanted(day.date) && !stored.contains(&day.date)) {
+        with_lookup(Some(&lookup), |lookup| {
+            Writer::new(head(day.date), out).write_day(day, lookup.map(|lookup| lookup as _))
+        })?;
+    }
+    let alone: Vec<Date> =
+        opened.open_days().iter().map(|day| day.date).filter(|date| !stored.contains(date)).collect();
+    let (history, open) = opened.days();
+    let mut history = WithOpenDays { stored: history, open: &open };
+    let sections = [Section::Totals, Section::Pairs];
+    for month in history.months().into_iter().filter(|month| wanted_month(from, to, *month)) {
+        for class in Class::ALL {
+            let need = Need::new(class).and(&sections, month.first_day(), month.last_day());
+            let data = history.month(month, &need);
+            let summed = data.detail == Detail::Month;
+            for day in data.days.iter().filter(|day| wanted(day.date) && !alone.contains(&day.date)) {
+                let total = day.total(class);
+                if total.attempts == 0 {
+                    continue;
+                }
+                let rows = &day.summary.pairs;
+                let totals = Totals {
+                    class,
+                    attempts: total.attempts,
+                    sources: total.distinct.map_or(rows.rows.len() as u64, |all| all.number),
+                    complete: false,
+                    lost: day.lost,
+                    hours: (!summed).then_some(day.summary.hours),
+                };
+                with_lookup(Some(&lookup), |lookup| {
+                    Writer::new(head(day.date), out).write_stored(
+                        totals,
+                        rows,
+                        lookup.map(|lookup| lookup as _),
+                    )
+                })?;
+            }
+        }
+    }
+    let notes = opened.store.damage().cloned().chain(trouble).collect();
+    Ok(Outcome { failures: Vec::new(), notes })
+}
+
+fn wanted_month(from: Date, to: Date, month: crate::calendar::Month) -> bool {
+    month.last_day() >= from && month.first_day() <= to
+}
+
+/// The days of the months.
+fn stored_days(opened: &mut Opened) -> Vec<Date> {
+    let mut days = Vec::new();
+    for month in opened.store.months() {
+        days.extend(opened.store.month(month, &Need::new(Class::Attempt)).days.iter().map(|day| day.date));
+    }
+    days
+}

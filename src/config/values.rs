@@ -1,0 +1,80 @@
+//! The texts of values -> values. Gives nothing for a text that is none.
+
+use std::time::Duration;
+
+use super::Rate;
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const WEEK: Duration = Duration::from_secs(7 * 86_400);
+
+/// Booleans as OpenWrt's `config_get_bool` reads them.
+pub(super) fn flag(text: &str) -> Option<bool> {
+    match text {
+        "1" | "on" | "true" | "yes" | "enabled" => Some(true),
+        "0" | "off" | "false" | "no" | "disabled" => Some(false),
+        _ => None,
+    }
+}
+
+pub(super) fn choice(words: &[&str], text: &str) -> Option<usize> {
+    let place = |word: &str| words.iter().position(|known| *known == word);
+    place(text).or_else(|| place(if flag(text)? { "1" } else { "0" }))
+}
+
+pub(super) fn number(text: &str) -> Option<u32> {
+    if text.bytes().all(|c| c.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// `90s`, `10m`, `1h`, `7d`, `2w`, or seconds alone.
+pub fn duration(text: &str) -> Option<Duration> {
+    let (text, unit) = match text.as_bytes().last()? {
+        b's' => (&text[..text.len() - 1], SECOND),
+        b'm' => (&text[..text.len() - 1], MINUTE),
+        b'h' => (&text[..text.len() - 1], HOUR),
+        b'd' => (&text[..text.len() - 1], DAY),
+        b'w' => (&text[..text.len() - 1], WEEK),
+        _ => (text, SECOND),
+    };
+    unit.checked_mul(number(text)?)
+}
+
+/// `200/1m`, or `200/m` for the same.
+pub(super) fn parse_rate(text: &str) -> Option<Rate> {
+    let (count, window) = text.split_once('/')?;
+    let window = match window {
+        "s" => SECOND,
+        "m" => MINUTE,
+        "h" => HOUR,
+        "d" => DAY,
+        window => duration(window)?,
+    };
+    Some(Rate { count: number(count)?, window })
+}
+
+pub(super) fn is_zone(name: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'-';
+    name.len() <= 32 && name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+pub(super) fn path(text: &str) -> Option<String> {
+    let plain = text.starts_with('/')
+        && text.len() < 256
+        && !text.contains(char::is_control)
+        && !text.split('/').any(|part| part == "..");
+    plain.then(|| text.to_string())
+}
+
+pub(super) fn text(text: &str, most: usize) -> Option<String> {
+    (text.len() <= most && !text.contains(char::is_control)).then(|| text.to_string())
+}
+
+/// It becomes an argument of a command, so only characters that a URL can have (RFC 3986).
+pub(super) fn url(url: &str) -> Option<String> {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&()*+,;=%".contains(&c);
+    let host = url.strip_prefix("https://").unwrap_or_default();
+    let valid = !host.is_empty() && !host.starts_with('/') && url.len() <= 512 && url.bytes().all(plain);
+    (valid || url.is_empty()).then(|| url.to_string())
+}

@@ -1,0 +1,275 @@
+//! The daemon's part of the fleet: a batch of each day that is over, in time to flash, and how it stands.
+
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use crate::calendar::{Calendar, Date};
+use crate::config::{Config, FleetSources};
+use crate::event::Class;
+use crate::fleet::batch::{Head, Sources, Writer};
+use crate::fleet::merge::merge;
+use crate::fleet::shared::Shared;
+use crate::fleet::spool::Spool;
+use crate::guard::Source;
+use crate::live::{ClosedDays, DayOver, Extent};
+use crate::query::answer::FleetStatus;
+use crate::stats::countries::CountryLookup;
+use crate::sys::worker::Worker;
+
+const STACK: usize = 64 << 10;
+/// So many minutes a correction waits for further ones before it goes to flash.
+const CORRECTIONS: u32 = 10;
+/// What flash may take at the end.
+const AT_END: Duration = Duration::from_secs(2);
+/// Sentences that wait to be logged.
+const MOST_SAID: usize = 20;
+
+pub struct Fleet {
+    enabled: bool,
+    shown: FleetSources,
+    sources: Sources,
+    keep_days: i32,
+    spool: Spool,
+    /// Moves batches to flash, while there are any to move.
+    worker: Option<Worker<(), io::Result<u64>>>,
+    /// Minutes until that.
+    move_in: Option<u32>,
+    /// Batches that were never sent, since the start.
+    dropped: u64,
+    /// Bytes written to flash that nobody was told of.
+    written: u64,
+    said: Vec<String>,
+    /// The list of shared sources is wanted.
+    takes_shared: bool,
+    shared: Option<Shared>,
+    /// When the file of the list was written that was read last.
+    shared_at: Option<SystemTime>,
+}
+
+/// A list that is older holds no more.
+const SHARED_FOR: i64 = 2 * 86_400;
+
+impl Fleet {
+    /// `salt`: the store's, a secret of this router.
+    pub fn new(config: &Config, run: &Path, salt: u64) -> Fleet {
+        let mut fleet = Fleet {
+            enabled: false,
+            shown: FleetSources::None,
+            sources: Sources::Registers,
+            keep_days: 0,
+            spool: Spool::new(run, Path::new(&config.database)),
+            worker: None,
+            // What an earlier run left in tmpfs.
+            move_in: Some(0),
+            dropped: 0,
+            written: 0,
+            said: Vec::new(),
+            takes_shared: false,
+            shared: None,
+            shared_at: None,
+        };
+        fleet.set(config, run, salt);
+        fleet
+    }
+
+    pub fn set(&mut self, config: &Config, run: &Path, salt: u64) {
+        self.enabled = config.fleet.enabled;
+        self.takes_shared = config.fleet.enabled && config.fleet.shared;
+        self.shown = config.fleet_sources();
+        self.sources = Sources::of(config, salt);
+        self.keep_days = i32::try_from(config.fleet.keep.as_secs() / 86_400).unwrap_or(i32::MAX);
+        self.spool = Spool::new(run, Path::new(&config.database));
+    }
+
+    fn say(&mut self, sentence: String) {
+        if self.said.len() < MOST_SAID {
+            self.said.push(sentence);
+        }
+    }
+
+    /// What is to be logged.
+    pub fn sentences(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.said)
+    }
+
+    /// Bytes written to flash since the last call.
+    pub fn written(&mut self) -> u64 {
+        std::mem::take(&mut self.written)
+    }
+
+    /// Once a minute. `today`: of a clock that is believed.
+    pub fn each_minute(&mut self, today: Option<Date>) {
+        if !self.enabled {
+            return;
+        }
+        match &mut self.move_in {
+            Some(0) => self.begin_move(),
+            Some(minutes) => *minutes -= 1,
+            None => {}
+        }
+        if let Some(today) = today {
+            self.prune(today);
+        }
+    }
+
+    /// The sources that many routers saw, as of an instant of a clock that is believed.
+    pub fn shared(&mut self, wall: Option<i64>) -> &[Source] {
+        let written = self.spool.shared_written().filter(|_| self.takes_shared);
+        if written != self.shared_at {
+            self.shared_at = written;
+            match written.map(|_| self.spool.read_shared()) {
+                Some(Ok(shared)) => self.shared = Some(shared),
+                // One that cannot be used changes nothing.
+                Some(Err(why)) => self.say(format!("the fleet's list of shared sources is not taken: {why}")),
+                None => self.shared = None,
+            }
+        }
+        let holds = |shared: &&Shared| wall.is_some_and(|wall| (wall - shared.made).abs() < SHARED_FOR);
+        self.shared.as_ref().filter(holds).map_or(&[], |shared| &shared.sources)
+    }
+
+    fn prune(&mut self, today: Date) {
+        let lost = self.spool.prune(Date(today.0.saturating_sub(self.keep_days).saturating_sub(1)));
+        if lost > 0 {
+            self.dropped = self.dropped.saturating_add(lost);
+            self.say(format!(
+                "{lost} batches for the fleet's server are dropped: they waited for longer than the option keep, or \
+                 there were too many"
+            ));
+        }
+    }
+
+    fn take_result(&mut self) {
+        let Some(worker) = &mut self.worker else { return };
+        match worker.take() {
+            Some(Ok(bytes)) => self.written = self.written.saturating_add(bytes),
+            Some(Err(error)) => {
+                self.say(format!(
+                    "a batch for the fleet's server stays in RAM: cannot write to {}: {error}",
+                    self.spool.flash.display()
+                ));
+                self.move_in = Some(CORRECTIONS);
+            }
+            None if !worker.is_dead() => return,
+            None => {}
+        }
+        self.worker = None;
+    }
+
+    /// Does nothing while one is under way.
+    fn begin_move(&mut self) {
+        self.take_result();
+        if self.worker.is_some() {
+            return;
+        }
+        let spool = self.spool.clone();
+        let started = Worker::start("fwstat-spool", 1, STACK, move |()| spool.move_to_flash());
+        match started {
+            Ok(mut worker) => {
+                self.move_in = worker.submit(()).is_err().then_some(1);
+                self.worker = Some(worker);
+            }
+            Err(error) => self
+                .say(format!("a batch for the fleet's server stays in RAM: cannot start a thread: {error}")),
+        }
+    }
+
+    /// Waits for flash, but for seconds at most.
+    pub fn stop(&mut self) {
+        if !self.enabled {
+            return;
+        }
+        self.begin_move();
+        if let Some(worker) = &mut self.worker {
+            let _ = worker.wait(AT_END);
+        }
+    }
+
+    fn make(&mut self, over: &DayOver<'_>, lookup: Option<&mut (dyn CountryLookup + '_)>) -> io::Result<()> {
+        let date = over.day.date;
+        let mut calendar: Calendar = over.calendar.clone();
+        let end = calendar.instant(Date(date.0 + 1), 0);
+        let earlier = self.spool.newest(date);
+        if over.extent == Extent::More && earlier.is_none() {
+            let sum: u64 = Class::ALL.iter().map(|class| over.day.tables(*class).count()).sum();
+            self.say(format!(
+                "{sum} events of {date} came late: the batch for the fleet's server does not have them"
+            ));
+            return Ok(());
+        }
+        // A clock that went back must not make a correction look older than what it corrects.
+        let sent = over.wall.max(end).max(earlier.as_ref().map_or(0, |earlier| earlier.sent + 1));
+        let offset = calendar.offset(end - 1) / 60;
+        let head = Head { date, sent, offset, sources: self.sources };
+        let more = earlier.filter(|_| over.extent != Extent::All);
+        self.spool.write(date, sent, |out| {
+            let mut writer = Writer::new(head, out);
+            match &more {
+                Some(earlier) => merge(&mut || Spool::read(earlier), over.day, &mut writer, lookup),
+                None => writer.write_day(over.day, lookup),
+            }
+        })?;
+        self.move_in = Some(if more.is_some() { CORRECTIONS } else { 0 });
+        if more.is_none() {
+            self.begin_move();
+        }
+        self.prune(calendar.hour_of(sent).date);
+        Ok(())
+    }
+
+    pub fn status(&self, label: impl FnOnce(i64) -> String) -> FleetStatus {
+        if !self.enabled {
+            return FleetStatus::default();
+        }
+        let standing = self.spool.standing();
+        let sender = self.spool.sender();
+        let told = |key: &str| sender.as_ref().and_then(|sender| sender[key].as_u64());
+        let state = sender.as_ref().and_then(|sender| sender["state"].as_str());
+        FleetStatus {
+            enabled: true,
+            sources: Some(match self.shown {
+                FleetSources::Address => "address".into(),
+                FleetSources::Hash => "hash".into(),
+                FleetSources::None => "none".into(),
+            }),
+            last_sent: told("last_sent").filter(|at| *at > 0).and_then(|at| at.try_into().ok()).map(label),
+            waiting: Some(standing.waiting),
+            refused: Some(standing.refused),
+            dropped: Some(self.dropped),
+            bytes: Some(standing.bytes),
+            state: state.filter(|state| ["idle", "waiting", "stopped"].contains(state)).map(String::from),
+            answer: told("answer").filter(|answer| (100..600).contains(answer)),
+            shared: None,
+        }
+    }
+
+    /// What somebody should look at.
+    pub fn warnings(&self) -> Vec<String> {
+        let status = self.status(|_| String::new());
+        let mut warnings = Vec::new();
+        if status.state.as_deref() == Some("stopped") {
+            let answer = status.answer.map_or(String::new(), |answer| format!(" (HTTP {answer})"));
+            warnings.push(format!(
+                "no batch is sent to the fleet's server{answer}: logread -e fwstat-fleet says why; \
+                 /etc/init.d/fwstat reload tries again"
+            ));
+        }
+        if let Some(refused) = status.refused.filter(|refused| *refused > 0) {
+            warnings.push(format!("the fleet's server refused {refused} batches: they are kept as .bad"));
+        }
+        warnings
+    }
+}
+
+impl ClosedDays for Fleet {
+    fn day_over(&mut self, over: &DayOver<'_>, lookup: Option<&mut dyn CountryLookup>) {
+        if !self.enabled || Class::ALL.iter().all(|class| over.day.tables(*class).count() == 0) {
+            return;
+        }
+        if let Err(error) = self.make(over, lookup.map(|lookup| lookup as _)) {
+            self.dropped = self.dropped.saturating_add(1);
+            self.say(format!("the batch of {} for the fleet's server is not made: {error}", over.day.date));
+        }
+    }
+}

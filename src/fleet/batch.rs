@@ -1,0 +1,351 @@
+//! The lines of a batch: a day's totals by class and its pairs of source and service (docs/FLEET.md, format 1).
+//!
+//! Takes tables, writes each line at once: a day of any size needs no memory for its lines.
+
+// SipHash-2-4 with a key of one's own; `DefaultHasher` has none.
+use std::hash::Hasher;
+#[allow(deprecated)]
+use std::hash::SipHasher;
+use std::io::{self, Write};
+
+use crate::calendar::Date;
+use crate::config::{Config, FleetSources};
+use crate::event::{Address, Class, Service};
+use crate::stats::countries::{Country, CountryLookup};
+use crate::stats::day::Day;
+use crate::stats::rows::PairRow;
+use crate::stats::summary::{Cut, PairCount, Rows};
+
+pub const FORMAT: u32 = 1;
+/// HyperLogLog registers of a service's sources.
+pub const REGISTERS: usize = 1024;
+/// Pairs of a table that overflowed: its lighter rows tell little.
+const HEAVIEST: Cut = Cut::top(2048);
+
+/// What of the sources a batch holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sources {
+    Address,
+    /// SipHash-2-4 of each, with this key.
+    Hash(u64, u64),
+    /// None: registers of each service's sources.
+    Registers,
+}
+
+/// What all lines of a batch have in common.
+#[derive(Clone, Debug)]
+pub struct Head {
+    pub date: Date,
+    /// Unix time: of two batches of a day the one with the higher holds.
+    pub sent: i64,
+    /// Of the time zone, in minutes east of UTC.
+    pub offset: i32,
+    pub sources: Sources,
+}
+
+/// The totals of a class on a day.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Totals {
+    pub class: Class,
+    pub attempts: u64,
+    /// Different sources; of a day that is not complete, as far as they are known.
+    pub sources: u64,
+    /// Its pairs are all there were.
+    pub complete: bool,
+    /// Events that inputs lost, of all classes.
+    pub lost: u64,
+    /// Attempts of each hour; absent where they were not measured.
+    pub hours: Option<[u64; 24]>,
+}
+
+#[allow(deprecated)]
+fn sip_hash(key: (u64, u64), address: Address) -> u64 {
+    let mut hasher = SipHasher::new_with_keys(key.0, key.1);
+    hasher.write(&address.to_bytes());
+    hasher.finish()
+}
+
+impl Sources {
+    /// What the configuration lets out. `salt`: the store's, a secret of the router.
+    pub fn of(config: &Config, salt: u64) -> Sources {
+        match config.fleet_sources() {
+            FleetSources::Address => Sources::Address,
+            FleetSources::Hash if config.fleet.hash_key.is_empty() => {
+                Sources::hashed_with(&format!("fwstat {salt}"))
+            }
+            FleetSources::Hash => Sources::hashed_with(&config.fleet.hash_key),
+            FleetSources::None => Sources::Registers,
+        }
+    }
+
+    /// The key of the hash made from a text.
+    #[allow(deprecated)]
+    pub fn hashed_with(text: &str) -> Sources {
+        let half = |number: u64| {
+            let mut hasher = SipHasher::new_with_keys(number, 0);
+            hasher.write(text.as_bytes());
+            hasher.finish()
+        };
+        Sources::Hash(half(0), half(1))
+    }
+
+    /// A source as it leaves the router.
+    pub fn shown(self, address: Address) -> Address {
+        match self {
+            Sources::Hash(high, low) => {
+                // 100::/64 leads nowhere (RFC 6666).
+                Address { high: 0x0100_0000_0000_0000, low: sip_hash((high, low), address) }
+            }
+            Sources::Address | Sources::Registers => address,
+        }
+    }
+}
+
+/// HyperLogLog registers: each is the highest rank of a hash that fell to it.
+#[derive(Clone)]
+pub struct Registers([u8; REGISTERS]);
+
+impl Default for Registers {
+    fn default() -> Registers {
+        Registers([0; REGISTERS])
+    }
+}
+
+impl Registers {
+    /// The hash has no key: the registers of several routers are joined.
+    pub fn add(&mut self, address: Address) {
+        let hash = sip_hash((0, 0), address);
+        let rank = ((hash << 10) | (1 << 9)).leading_zeros() + 1;
+        self.raise((hash >> 54) as usize, rank as u8);
+    }
+
+    pub fn raise(&mut self, place: usize, rank: u8) {
+        if let Some(register) = self.0.get_mut(place) {
+            *register = (*register).max(rank);
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut before = "[";
+        for (place, rank) in self.0.iter().enumerate().filter(|(_, rank)| **rank > 0) {
+            write!(out, "{before}{}", place * 64 + usize::from(*rank))?;
+            before = ",";
+        }
+        out.write_all(if before == "[" { b"[]" } else { b"]" })
+    }
+}
+
+/// The services of one class, one after the other, without their sources.
+#[derive(Default)]
+struct Running {
+    service: Option<Service>,
+    attempts: u64,
+    sources: u64,
+    registers: Registers,
+}
+
+pub struct Writer<'w> {
+    pub head: Head,
+    out: &'w mut dyn Write,
+}
+
+impl<'w> Writer<'w> {
+    pub fn new(head: Head, out: &'w mut dyn Write) -> Writer<'w> {
+        Writer { head, out }
+    }
+
+    fn begin(&mut self, kind: &str, class: Class) -> io::Result<()> {
+        let Head { date, sent, .. } = self.head;
+        let class = class.name();
+        write!(
+            self.out,
+            r#"{{"format":{FORMAT},"kind":"{kind}","day":"{date}","sent":{sent},"class":"{class}","#
+        )
+    }
+
+    pub fn day(&mut self, totals: &Totals) -> io::Result<()> {
+        let Totals { class, attempts, sources, complete, lost, hours } = totals;
+        self.begin("day", *class)?;
+        write!(
+            self.out,
+            r#""attempts":{attempts},"sources":{sources},"complete":{},"lost":{lost},"offset":{},"version":"{}","hours":["#,
+            u8::from(*complete),
+            self.head.offset,
+            env!("CARGO_PKG_VERSION"),
+        )?;
+        for (hour, count) in hours.iter().flatten().enumerate() {
+            write!(self.out, "{}{count}", if hour == 0 { "" } else { "," })?;
+        }
+        self.out.write_all(b"]}\n")
+    }
+
+    /// `source`: as it leaves the router.
+    pub fn pair(
+        &mut self,
+        class: Class,
+        service: Service,
+        source: Address,
+        country: Country,
+        attempts: u64,
+    ) -> io::Result<()> {
+        self.begin("pair", class)?;
+        let Service { protocol, port } = service;
+        write!(self.out, r#""protocol":{protocol},"port":{port},"source":"{source}","country":""#)?;
+        if country != Country::NONE {
+            write!(self.out, "{country}")?;
+        }
+        writeln!(self.out, r#"","attempts":{attempts}}}"#)
+    }
+
+    pub fn service(
+        &mut self,
+        class: Class,
+        service: Service,
+        attempts: u64,
+        sources: u64,
+        registers: &Registers,
+    ) -> io::Result<()> {
+        self.begin("service", class)?;
+        let Service { protocol, port } = service;
+        write!(
+            self.out,
+            r#""protocol":{protocol},"port":{port},"attempts":{attempts},"sources":{sources},"registers":"#
+        )?;
+        registers.write(self.out)?;
+        self.out.write_all(b"}\n")
+    }
+
+    /// The pairs of a class, those of a service one after the other.
+    fn pairs(
+        &mut self,
+        class: Class,
+        pairs: &mut dyn Iterator<Item = PairCount>,
+        lookup: &mut Option<&mut (dyn CountryLookup + '_)>,
+    ) -> io::Result<()> {
+        let mut running = Running::default();
+        for pair in pairs {
+            let attempts = known_attempts(&pair);
+            if self.head.sources != Sources::Registers {
+                let country = country_of(class, pair.address, lookup);
+                self.pair(class, pair.service, self.head.sources.shown(pair.address), country, attempts)?;
+                continue;
+            }
+            if running.service != Some(pair.service) {
+                self.end_service(class, std::mem::take(&mut running))?;
+                running.service = Some(pair.service);
+            }
+            running.attempts = running.attempts.saturating_add(attempts);
+            running.sources += 1;
+            running.registers.add(pair.address);
+        }
+        self.end_service(class, running)
+    }
+
+    fn end_service(&mut self, class: Class, running: Running) -> io::Result<()> {
+        match running {
+            Running { service: Some(service), attempts, sources, registers } => {
+                self.service(class, service, attempts, sources, &registers)
+            }
+            Running { service: None, .. } => Ok(()),
+        }
+    }
+
+    /// A day's tables, as they are before they are cut.
+    pub fn write_day(
+        &mut self,
+        day: &Day,
+        mut lookup: Option<&mut (dyn CountryLookup + '_)>,
+    ) -> io::Result<()> {
+        for totals in Class::ALL.into_iter().filter_map(|class| totals_of(day, class)) {
+            self.day(&totals)?;
+            let class = totals.class;
+            let (rows, slots) = (day.tables(class).pairs(), slots_of(day, class));
+            let mut pairs = slots.into_iter().map(|slot| pair_count(&rows[slot as usize]));
+            self.pairs(class, &mut pairs, &mut lookup)?;
+        }
+        Ok(())
+    }
+
+    /// What the store has of a class on a day: of its pairs the heavy ones.
+    pub fn write_stored(
+        &mut self,
+        mut totals: Totals,
+        rows: &Rows<PairCount>,
+        mut lookup: Option<&mut (dyn CountryLookup + '_)>,
+    ) -> io::Result<()> {
+        let mut pairs = rows.rows.clone();
+        pairs.sort_unstable_by_key(|pair| (pair.service, pair.address));
+        let sum = pairs.iter().fold(0u64, |sum, pair| sum.saturating_add(known_attempts(pair)));
+        totals.complete = (rows.floor, rows.missing) == (0, 0) && sum == totals.attempts;
+        self.day(&totals)?;
+        self.pairs(totals.class, &mut pairs.into_iter(), &mut lookup)
+    }
+}
+
+pub fn pair_count(row: &PairRow) -> PairCount {
+    PairCount {
+        service: Service::from_bits(row.service),
+        address: row.address,
+        attempts: row.count.into(),
+        error: row.error.into(),
+    }
+}
+
+/// What is certain: a row that pushed another one out has that one's attempts as its error.
+pub fn known_attempts(pair: &PairCount) -> u64 {
+    pair.attempts.saturating_sub(pair.error)
+}
+
+pub fn country_of(
+    class: Class,
+    address: Address,
+    lookup: &mut Option<&mut (dyn CountryLookup + '_)>,
+) -> Country {
+    let found =
+        lookup.as_mut().filter(|_| class.has_countries()).and_then(|lookup| lookup.country_of(address));
+    found.unwrap_or(Country::NONE)
+}
+
+/// `None` for a class without events.
+pub fn totals_of(day: &Day, class: Class) -> Option<Totals> {
+    let tables = day.tables(class);
+    if tables.count() == 0 {
+        return None;
+    }
+    let summary = tables.totals_only();
+    let [_, (sources_floor, _), (pairs_floor, _)] = tables.floors();
+    let rows = tables.sources().count() as u64;
+    Some(Totals {
+        class,
+        attempts: summary.attempts,
+        sources: if sources_floor == 0 { rows } else { summary.distinct.map_or(rows, |all| all.number) },
+        complete: (sources_floor, pairs_floor) == (0, 0),
+        lost: day.lost,
+        hours: Some(summary.hours),
+    })
+}
+
+/// The pairs that a batch has of a class, by service and address: all, or the heaviest if some were pushed out.
+pub fn slots_of(day: &Day, class: Class) -> Vec<u32> {
+    let tables = day.tables(class);
+    let rows = tables.pairs();
+    let [.., (floor, missing)] = tables.floors();
+    let mut slots: Vec<u32> = if floor == missing {
+        (0..rows.len() as u32).collect()
+    } else {
+        let rank = |slot: usize| {
+            let row = pair_count(&rows[slot]);
+            (std::cmp::Reverse(row.attempts), row.service, row.address)
+        };
+        HEAVIEST.pick(rows.len(), |slot| rows[slot].count.into(), rank).0
+    };
+    slots.sort_unstable_by_key(|slot| {
+        let row = &rows[*slot as usize];
+        (row.service, row.address)
+    });
+    slots
+}
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+pub(crate) mod tests;

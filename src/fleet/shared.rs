@@ -1,0 +1,110 @@
+//! The list of sources that many routers of the fleet saw -> sources. Whatever is wrong with it, all of it is refused.
+
+use std::net::IpAddr;
+
+use crate::event::Address;
+use crate::guard::Source;
+
+/// A longer list is refused: the server never makes one.
+pub const MOST_SOURCES: usize = 4096;
+/// So long can it be.
+pub const MOST_BYTES: u64 = 256 << 10;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shared {
+    /// Unix time.
+    pub made: i64,
+    /// In order, each once.
+    pub sources: Vec<Source>,
+}
+
+/// Reads a list as docs/FLEET.md has it. The error is a sentence; of the list only numbers of lines get into it.
+pub fn parse(text: &[u8]) -> Result<Shared, String> {
+    let text = std::str::from_utf8(text).map_err(|_| "it is no text".to_string())?;
+    let body = text.strip_suffix("end\n").ok_or("its last line is not 'end': it was cut")?;
+    let mut lines = body.lines();
+    let head: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
+    let number = |text: &str| text.parse::<u32>().ok();
+    let [Some("fwstat-shared"), Some("1"), Some(made), Some(count), None] =
+        [0, 1, 2, 3, 4].map(|at| head.get(at).copied())
+    else {
+        return Err("its first line is not that of a list of format 1".into());
+    };
+    let (Some(made), Some(count)) = (number(made), number(count)) else {
+        return Err("its first line has no time and number of lines".into());
+    };
+    if count as usize > MOST_SOURCES {
+        return Err(format!("it has more than {MOST_SOURCES} sources"));
+    }
+    let mut sources = Vec::with_capacity(count as usize);
+    for (place, line) in lines.enumerate() {
+        let mut words = line.split(' ');
+        let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
+        let numbers = [words.next(), words.next()].map(|word| word.and_then(number));
+        let (Some(address), [Some(_), Some(_)], None) = (address, numbers, words.next()) else {
+            return Err(format!("line {} is not an address and two numbers", place + 2));
+        };
+        if sources.len() == count as usize {
+            return Err("it has more lines than it says".into());
+        }
+        sources.push(Source::of(Address::from(address)));
+    }
+    if sources.len() != count as usize {
+        return Err("it has fewer lines than it says".into());
+    }
+    sources.sort_unstable();
+    sources.dedup();
+    Ok(Shared { made: made.into(), sources })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_whole() {
+        let list =
+            parse(b"fwstat-shared 1 1764288000 3\n185.0.2.7 412 7\n2a00:db::9 120 3\n2a00:db::a 1 3\nend\n");
+        let sources = vec![Source::V4(0xb900_0207), Source::V6(0x2a00_00db_0000_0000)];
+        assert_eq!(list, Ok(Shared { made: 1_764_288_000, sources }));
+        assert!(parse(b"fwstat-shared 1 1764288000 0\nend\n").unwrap().sources.is_empty());
+    }
+
+    #[test]
+    fn a_list_with_anything_wrong_is_refused_whole() {
+        let rows = |count: usize| "185.0.2.7 412 7\n".repeat(count);
+        let million = format!("fwstat-shared 1 1764288000 1000000\n{}end\n", rows(1_000_000));
+        let claims = format!("fwstat-shared 1 1764288000 4096\n{}end\n", rows(1_000_000));
+        let mut texts: Vec<String> = [
+            "",
+            "end\n",
+            "fwstat-shared 1 1764288000 1\n185.0.2.7 412 7\n",
+            "fwstat-shared 1 1764288000 2\n185.0.2.7 412 7\nend\n",
+            "fwstat-shared 1 1764288000 0\n185.0.2.7 412 7\nend\n",
+            "fwstat-shared 2 1764288000 1\n185.0.2.7 412 7\nend\n",
+            "fwstat-shared 1 1764288000 1 9\n185.0.2.7 412 7\nend\n",
+            "fwstat-shared 1 -5 1\n185.0.2.7 412 7\nend\n",
+            "fwstat-shared 1 99999999999 1\n185.0.2.7 412 7\nend\n",
+            "<html>not found</html>",
+        ]
+        .map(String::from)
+        .into();
+        for row in [
+            "0.0.0.0/0 1 3",
+            "::/0 1 3",
+            "185.0.2.7",
+            "185.0.2.7 1",
+            "185.0.2.7 1 2 3",
+            "1e5 1 2",
+            "}; flush 1 2",
+            "",
+        ] {
+            texts.push(format!("fwstat-shared 1 1764288000 1\n{row}\nend\n"));
+        }
+        texts.extend([million, claims]);
+        for text in texts {
+            assert!(parse(text.as_bytes()).is_err(), "{}", &text[..text.len().min(100)]);
+        }
+        assert!(parse(&[0xff; 1000]).is_err() && parse(&[0; 1000]).is_err());
+    }
+}

@@ -1,0 +1,319 @@
+//! Where batches wait: a directory in tmpfs and one on flash, which the sender empties.
+//!
+//!     <day>-<sent>.ndjson.gz          waits to be sent; the sender deletes it
+//!     <day>-<sent>.ndjson.gz.bad      the server refused it for good
+//!     made-<day>-<sent>.ndjson.gz     the newest of its day, sent or not: what a correction is made from
+//!     sender.json                     how the sender stands
+//!
+//! The sender is another user, so what lies here is not believed: links are not followed, sizes are bounded.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+
+use super::shared::{self, Shared};
+use crate::calendar::Date;
+
+/// A larger batch stays in tmpfs.
+pub const MOST_ON_FLASH: u64 = 64 << 10;
+/// Bytes of all batches in tmpfs, and on flash.
+const ROOM: (u64, u64) = (1 << 20, 512 << 10);
+/// Files in both; more are not looked at.
+const MOST_FILES: usize = 512;
+/// Text of one batch: what the server takes at most.
+const MOST_TEXT: u64 = 16 << 20;
+/// A quarter of the work of the usual level for a tenth more bytes.
+const LEVEL: Compression = Compression::new(3);
+const END: &str = ".ndjson.gz";
+const BAD: &str = ".ndjson.gz.bad";
+const MADE: &str = "made-";
+/// The list of shared sources, which the sender fetches.
+const SHARED: &str = "shared";
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    /// What a correction is made from; the first to go.
+    Made,
+    Waiting,
+    Refused,
+}
+
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub kind: Kind,
+    pub date: Date,
+    pub sent: i64,
+    pub bytes: u64,
+    pub on_flash: bool,
+    pub path: PathBuf,
+    /// Device and inode: a file can have two names.
+    file: (u64, u64),
+}
+
+/// What a look at the directories found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Standing {
+    pub waiting: u64,
+    pub refused: u64,
+    pub bytes: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Spool {
+    pub ram: PathBuf,
+    pub flash: PathBuf,
+}
+
+fn name(date: Date, sent: i64) -> String {
+    format!("{date}-{sent}{END}")
+}
+
+/// Kind, day and `sent` of a batch's name.
+fn parse(name: &str) -> Option<(Kind, Date, i64)> {
+    let (kind, rest) = match (name.strip_prefix(MADE), name.strip_suffix(BAD)) {
+        (Some(rest), _) => (Kind::Made, rest.strip_suffix(END)?),
+        (None, Some(rest)) => (Kind::Refused, rest),
+        (None, None) => (Kind::Waiting, name.strip_suffix(END)?),
+    };
+    let (date, sent) = rest.split_at_checked(10)?;
+    let sent = sent.strip_prefix('-').filter(|sent| sent.bytes().all(|digit| digit.is_ascii_digit()))?;
+    Some((kind, Date::parse(date)?, sent.parse().ok().filter(|sent| *sent > 0)?))
+}
+
+fn make(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o770).create(directory)
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::options().write(true).create_new(true).mode(0o640).open(path)
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    Ok(file)
+}
+
+/// Names a file for corrections, and takes away what an earlier batch of the day left of this.
+fn remember(directory: &Path, date: Date, sent: i64) -> io::Result<()> {
+    let name = name(date, sent);
+    let made = directory.join(format!("{MADE}{name}"));
+    let _ = fs::remove_file(&made);
+    fs::hard_link(directory.join(name), made)
+}
+
+impl Spool {
+    /// `run`: the daemon's directory in tmpfs; `database`: the store's.
+    pub fn new(run: &Path, database: &Path) -> Spool {
+        Spool { ram: run.join("fleet"), flash: database.join("fleet") }
+    }
+
+    /// All batches, the oldest first.
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for (on_flash, directory) in [(false, &self.ram), (true, &self.flash)] {
+            for file in fs::read_dir(directory).into_iter().flatten().flatten().take(MOST_FILES) {
+                let file_name = file.file_name();
+                let Some((kind, date, sent)) = file_name.to_str().and_then(parse) else { continue };
+                let Ok(metadata) =
+                    file.metadata().map_err(drop).and_then(|metadata| match metadata.is_file() {
+                        true => Ok(metadata),
+                        false => Err(()),
+                    })
+                else {
+                    continue;
+                };
+                let (bytes, path) = (metadata.len(), file.path());
+                let file = (metadata.dev(), metadata.ino());
+                entries.push(Entry { kind, date, sent, bytes, on_flash, path, file });
+            }
+        }
+        entries.sort_by_key(|entry| (entry.date, entry.sent, entry.kind));
+        entries
+    }
+
+    pub fn standing(&self) -> Standing {
+        let entries = self.entries();
+        let count = |kind| entries.iter().filter(|entry| entry.kind == kind).count() as u64;
+        Standing {
+            waiting: count(Kind::Waiting),
+            refused: count(Kind::Refused),
+            bytes: bytes(entries.iter()),
+        }
+    }
+
+    /// The newest batch of a day.
+    pub fn newest(&self, date: Date) -> Option<Entry> {
+        let entries = self.entries().into_iter();
+        entries
+            .filter(|entry| entry.date == date && entry.kind != Kind::Refused)
+            .max_by_key(|entry| entry.sent)
+    }
+
+    /// The text of a batch.
+    pub fn read(entry: &Entry) -> io::Result<Box<dyn BufRead>> {
+        let text = GzDecoder::new(BufReader::new(open(&entry.path)?));
+        Ok(Box::new(BufReader::new(text.take(MOST_TEXT))))
+    }
+
+    /// Makes a batch in tmpfs: whole or not at all. Earlier ones of the day that wait there are not sent any more.
+    pub fn write(
+        &self,
+        date: Date,
+        sent: i64,
+        lines: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        make(&self.ram)?;
+        let new = self.ram.join(".batch.new");
+        let written = (|| {
+            let mut out = GzEncoder::new(io::BufWriter::new(create(&new)?), LEVEL);
+            lines(&mut out)?;
+            out.finish()?.flush()?;
+            fs::rename(&new, self.ram.join(name(date, sent)))
+        })();
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+            return written;
+        }
+        // Without it there is no correction, but the batch is there.
+        let _ = remember(&self.ram, date, sent);
+        self.remove_older(date, sent, false);
+        Ok(())
+    }
+
+    fn remove_older(&self, date: Date, sent: i64, on_flash: bool) {
+        let older = |entry: &Entry| {
+            entry.date == date
+                && entry.sent < sent
+                && entry.on_flash == on_flash
+                && entry.kind != Kind::Refused
+        };
+        self.entries()
+            .iter()
+            .filter(|entry| older(entry))
+            .for_each(|entry| drop(fs::remove_file(&entry.path)));
+    }
+
+    /// Moves the batches in tmpfs that are small enough to flash. Blocks as long as flash takes. Gives the bytes
+    /// written.
+    pub fn move_to_flash(&self) -> io::Result<u64> {
+        let mut written = 0;
+        for entry in self.entries() {
+            if entry.on_flash || entry.kind != Kind::Waiting || entry.bytes > MOST_ON_FLASH {
+                continue;
+            }
+            make(&self.flash)?;
+            let mut bytes = Vec::new();
+            match open(&entry.path) {
+                Ok(file) => drop(file.take(MOST_ON_FLASH).read_to_end(&mut bytes)?),
+                // It was sent meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            }
+            let new = self.flash.join(".batch.new");
+            let path = self.flash.join(name(entry.date, entry.sent));
+            let moved = (|| {
+                let mut file = create(&new)?;
+                file.write_all(&bytes)?;
+                file.sync_all()?;
+                fs::rename(&new, &path)?;
+                let _ = remember(&self.flash, entry.date, entry.sent);
+                File::open(&self.flash)?.sync_all()
+            })();
+            if moved.is_err() {
+                let _ = fs::remove_file(&new);
+                return moved.map(|()| 0);
+            }
+            written += entry.bytes;
+            let made = self.ram.join(format!("{MADE}{}", name(entry.date, entry.sent)));
+            for path in [&entry.path, &made] {
+                let _ = fs::remove_file(path);
+            }
+            self.remove_older(entry.date, entry.sent, true);
+        }
+        Ok(written)
+    }
+
+    /// Deletes batches of days before `first`, and the oldest of a directory that holds too many bytes. Gives how many
+    /// were lost with that: those that waited or were refused.
+    pub fn prune(&self, first: Date) -> u64 {
+        let mut entries = self.entries();
+        let mut gone: Vec<Entry> = Vec::new();
+        entries.retain(|entry| {
+            let stays = entry.date >= first;
+            if !stays {
+                gone.push(entry.clone());
+            }
+            stays
+        });
+        for (on_flash, room) in [(false, ROOM.0), (true, ROOM.1)] {
+            let mut of_directory: Vec<&Entry> =
+                entries.iter().filter(|entry| entry.on_flash == on_flash).collect();
+            // What is only for corrections goes before what is still to be sent.
+            of_directory.sort_by_key(|entry| (entry.kind, entry.date, entry.sent));
+            while bytes(of_directory.iter().copied()) > room {
+                gone.push(of_directory.remove(0).clone());
+            }
+        }
+        gone.iter().for_each(|entry| drop(fs::remove_file(&entry.path)));
+        // In both directories is what was not taken from the first before the daemon ended.
+        let mut lost: Vec<(Date, i64)> = gone
+            .iter()
+            .filter(|entry| entry.kind != Kind::Made)
+            .map(|entry| (entry.date, entry.sent))
+            .collect();
+        lost.sort_unstable();
+        lost.dedup();
+        lost.len() as u64
+    }
+
+    /// When the sender wrote a list of shared sources.
+    pub fn shared_written(&self) -> Option<SystemTime> {
+        fs::symlink_metadata(self.ram.join(SHARED)).ok()?.modified().ok()
+    }
+
+    pub fn read_shared(&self) -> Result<Shared, String> {
+        let mut text = Vec::new();
+        let read = open(&self.ram.join(SHARED))
+            .and_then(|file| file.take(shared::MOST_BYTES + 1).read_to_end(&mut text));
+        read.map_err(|error| error.to_string())?;
+        if text.len() as u64 > shared::MOST_BYTES {
+            return Err("it is too long".into());
+        }
+        shared::parse(&text)
+    }
+
+    /// What the sender wrote of itself.
+    pub fn sender(&self) -> Option<serde_json::Value> {
+        let mut text = Vec::new();
+        open(&self.ram.join("sender.json")).ok()?.take(1024).read_to_end(&mut text).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+}
+
+/// Of files with two names once.
+fn bytes<'a>(entries: impl Iterator<Item = &'a Entry>) -> u64 {
+    let mut files: Vec<((u64, u64), u64)> = entries.map(|entry| (entry.file, entry.bytes)).collect();
+    files.sort_unstable();
+    files.dedup();
+    files.iter().map(|(_, bytes)| bytes).sum()
+}
+
+#[cfg(test)]
+#[path = "spool_tests.rs"]
+mod tests;
