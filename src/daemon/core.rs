@@ -35,7 +35,7 @@ use crate::live::{Action, Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, Reply};
 use crate::parse::line::LineReader;
 use crate::query::Answer;
-use crate::query::question::{Question, Topic};
+use crate::query::question::{Prefix, Question, Topic};
 use crate::record::Field;
 use crate::sys::{clock, random};
 use crate::ubus::{Status, blob};
@@ -394,6 +394,26 @@ impl Core {
         self.log_store(now, before);
     }
 
+    /// Lets go of the store until the next commit, which a command that works on it asks for when it is done.
+    fn release(&mut self, now: Now, forget: Option<Prefix>) -> Answered {
+        self.commit_and_wait(now);
+        if let Some(trouble) = &self.places.trouble {
+            return Err(AnswerError::Failed(trouble.clone()));
+        }
+        if !self.places.release() {
+            return Err(AnswerError::Failed("the store is being written: try again in a minute".into()));
+        }
+        if let Some(prefix) = forget {
+            self.engine.forget_sources(|address| prefix.contains(address));
+            let mark = self.stored_mark();
+            self.places.copy(&mut self.engine, mark);
+        }
+        // If the command ends before it is done.
+        self.commit_at = now.boot_ms.saturating_add(MINUTE_MS);
+        let path = self.places.directory().display().to_string();
+        Ok(blob::table(&[("path", &path as &dyn Field)]))
+    }
+
     #[inline(never)]
     pub fn reload(&mut self, now: Now) {
         self.commit_and_wait(now);
@@ -449,6 +469,7 @@ impl Answers for Core {
                 self.commit(now);
                 self.later(Asked::Commit)
             }
+            BusCommand::Release { forget } => Reply::Now(self.release(now, forget)),
             BusCommand::Block(wish) => Reply::Now(self.guarding.block(now, &mut self.engine, wish)),
             BusCommand::GuardTest { address } => {
                 Reply::Now(self.guarding.test(now, &mut self.engine, address))
