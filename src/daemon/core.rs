@@ -1,6 +1,7 @@
 //! Engine and store together: events in, answers out, commits in time.
 
 mod inputs;
+mod notice;
 mod questions;
 mod status;
 
@@ -15,7 +16,7 @@ use self::inputs::networks;
 use super::counters::{CounterPoll, Counts};
 use super::guarding::Guarding;
 use super::log::Log;
-use super::notices::{Notice, Notices};
+use super::notices::{Notices, Waiting};
 use super::outside::Outside;
 use super::reload;
 use super::running::Running;
@@ -350,25 +351,11 @@ impl Core {
         self.places.copy(&mut self.engine, mark);
         self.places.commit(&self.config, &mut self.engine, on_flash);
         self.log_store(now, before);
-        self.notice_anomalies(now);
-    }
-
-    /// Looks for anomalies of today and of the day before, which may have just ended.
-    fn notice_anomalies(&mut self, now: Now) {
-        let Some(today) = self.engine.date() else { return };
-        let Core { places, engine, notices, log, .. } = self;
-        let rows = places.history(|stored| {
-            let mut rows = engine.anomalies_on(today, stored);
-            rows.extend(engine.anomalies_on(Date(today.0 - 1), stored));
-            rows
-        });
-        for sentence in notices.add(today, rows) {
-            log.say(now.boot_ms, &sentence);
-        }
+        self.notice(now);
     }
 
     /// The events to send now.
-    pub fn notices(&mut self) -> Vec<Notice> {
+    pub fn notices(&mut self) -> Vec<Waiting> {
         self.notices.take()
     }
 
