@@ -11,6 +11,7 @@ use fwstat::cli::client;
 use fwstat::cli::fleet_export;
 use fwstat::cli::help;
 use fwstat::cli::shell::{self, Outcome, ShellError};
+use fwstat::cli::upkeep;
 use fwstat::daemon;
 use fwstat::output::cells::plain;
 use fwstat::sys::memory;
@@ -66,7 +67,10 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::Help(Some(command)) => help::about(command, out)?,
         Command::Version => help::version(out)?,
         Command::Report { input, question, json } => return shell::report(&input, &question, json, out),
-        Command::Import { input, directory } => return shell::import(&input, &directory, out),
+        Command::Import { input, place } => return shell::import(&input, &place, out),
+        Command::Backup { file, place, json } => return upkeep::back_up(&place, &file, json, out),
+        Command::Restore { file, place, json } => return upkeep::restore(&place, &file, json, out),
+        Command::Forget { meant, place, json } => return upkeep::forget(&place, meant, json, out),
         Command::Ask { question, place: Place::Store { directory, timezone, countries }, json } => {
             return shell::ask_store(&question, &directory, timezone.as_deref(), &countries, json, out);
         }

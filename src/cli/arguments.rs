@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::fleet_export::Range;
 use super::options::{self, CommandRow};
 use super::raw_arguments::{Raw, suggestion};
+use super::upkeep::Meant;
 use super::values;
 use crate::output::cells::plain;
 use crate::output::month_report::{Form, Language, Wanted};
@@ -79,7 +80,22 @@ pub enum Command {
     },
     Import {
         input: Input,
-        directory: PathBuf,
+        place: Place,
+    },
+    Backup {
+        file: PathBuf,
+        place: Place,
+        json: bool,
+    },
+    Restore {
+        file: PathBuf,
+        place: Place,
+        json: bool,
+    },
+    Forget {
+        meant: Meant,
+        place: Place,
+        json: bool,
     },
     Export {
         format: Format,
@@ -214,10 +230,18 @@ impl Raw<'_> {
                 let (input, question) = (self.input()?, self.question(Topic::Summary)?);
                 Ok(Command::Report { input, question, json: self.has(&options::JSON) })
             }
-            "import" => match self.path(&options::STORE)? {
-                Some(directory) => Ok(Command::Import { input: self.input()?, directory }),
-                None => Err("no store is given: add --db DIR, the directory to import into".to_string()),
-            },
+            "import" => Ok(Command::Import { input: self.input()?, place: self.owned()? }),
+            "backup" => Ok(Command::Backup {
+                file: self.file(),
+                place: self.owned()?,
+                json: self.has(&options::JSON),
+            }),
+            "restore" => Ok(Command::Restore {
+                file: self.file(),
+                place: self.owned()?,
+                json: self.has(&options::JSON),
+            }),
+            "forget" => self.forget(),
             "export" => self.export(),
             "block" => Ok(Command::Block {
                 source: self.source(values::blockable)?,
@@ -243,6 +267,35 @@ impl Raw<'_> {
                 run: self.path_or(&options::RUN, DEFAULT_RUN)?,
             }),
         }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.operands.first().map(PathBuf::from).unwrap_or_default()
+    }
+
+    /// A store that is worked on: the running daemon's, or a directory.
+    fn owned(&self) -> Result<Place, String> {
+        match self.path(&options::STORE)? {
+            Some(_) if self.has(&options::UBUS) => {
+                Err("--db and --ubus: give one of them, a store or a daemon".to_string())
+            }
+            Some(directory) => {
+                Ok(Place::Store { directory, timezone: None, countries: PathBuf::from(DEFAULT_COUNTRIES) })
+            }
+            None => Ok(Place::Daemon { ubus: self.ubus()? }),
+        }
+    }
+
+    fn forget(&self) -> Result<Command, String> {
+        let before = self.get(&options::BEFORE, values::date)?;
+        let source = self.get(&options::FORGOTTEN, Prefix::parse)?;
+        let meant = match (before, source) {
+            (Some(first), None) => Meant::Before(first),
+            (None, Some(prefix)) => Meant::Source(prefix),
+            (None, None) => return Err("give --before or --source: what to delete".to_string()),
+            _ => return Err("--before and --source: give one of them".to_string()),
+        };
+        Ok(Command::Forget { meant, place: self.owned()?, json: self.has(&options::JSON) })
     }
 
     fn month_report(&self) -> Result<Command, String> {

@@ -1,7 +1,7 @@
 //! The command line's way to the running daemon: a question over ubus, its answer as a table.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -72,7 +72,7 @@ fn arguments(question: &Question) -> Value {
     Value::Object(keys)
 }
 
-fn text(prefix: Prefix) -> String {
+pub(super) fn text(prefix: Prefix) -> String {
     if prefix.is_single() {
         prefix.network.to_string()
     } else {
@@ -133,6 +133,22 @@ pub fn export_batches(socket: &Path, range: &Range, out: &mut dyn Write) -> Resu
     let countries = Path::new(&config.country_database);
     let countries = if countries.exists() { countries } else { Path::new(DEFAULT_COUNTRIES) };
     fleet_export::export(Path::new(path), None, countries, range, Some(&config), out)
+}
+
+/// Has the daemon write everything to its store and let go of it. Gives the store's directory.
+pub(super) fn release(socket: &Path, forget: Option<Prefix>) -> Result<PathBuf> {
+    let arguments = json!({"forget": forget.map(text)});
+    let released = call(socket, blobmsg::OBJECT, "release", &arguments, LIMIT)?;
+    match released["path"].as_str() {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => Err(ShellError::Failure("the daemon's answer names no store".into())),
+    }
+}
+
+/// Has the daemon go on with its store.
+pub(super) fn take_back(socket: &Path) -> Result<()> {
+    call(socket, blobmsg::OBJECT, "commit", &json!({}), LIMIT)?;
+    Ok(())
 }
 
 pub fn commit(socket: &Path, out: &mut dyn Write) -> Result<()> {

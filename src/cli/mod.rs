@@ -11,4 +11,5 @@ pub mod offline;
 pub mod options;
 mod raw_arguments;
 pub mod shell;
+pub mod upkeep;
 mod values;

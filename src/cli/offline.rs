@@ -81,7 +81,7 @@ pub struct Reading {
 }
 
 /// The zone that is asked for, else the store's, else the system's.
-fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<Calendar> {
+pub(super) fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<Calendar> {
     match (asked, stored) {
         (Some(asked), Some(stored)) if asked != stored => Err(Failure(format!(
             "the days of this store are counted in the time zone {stored}: \
@@ -92,7 +92,7 @@ fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<Calendar> {
     }
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed())
 }
 

@@ -66,7 +66,15 @@ pub static COUNTRIES: OptionRow = option(
     "FILE",
     "MMDB file that tells countries [default: /usr/share/fwstat/country.mmdb, if it is there]",
 );
-pub static STORE: OptionRow = option("db", "DIR", "directory of the store; must be given");
+pub static BEFORE: OptionRow =
+    option("before", "DATE", "delete everything before this day, YYYY-MM-DD; at most today");
+pub static FORGOTTEN: OptionRow = option(
+    "source",
+    "ADDRESS",
+    "delete the rows of this source: an address, or a prefix such as 192.0.2.0/24",
+);
+pub static STORE: OptionRow =
+    option("db", "DIR", "directory of a store without a daemon [default: the running daemon's store]");
 pub static TIMEZONE: OptionRow = option(
     "timezone",
     "ZONE",
@@ -131,7 +139,7 @@ static COUNTS: [&OptionRow; 14] = [
     &UBUS,
 ];
 
-pub static COMMANDS: [CommandRow; 22] = [
+pub static COMMANDS: [CommandRow; 25] = [
     CommandRow {
         name: "summary",
         operands: "",
@@ -278,11 +286,40 @@ pub static COMMANDS: [CommandRow; 22] = [
         name: "import",
         operands: "FILE...",
         brief: "read log files into a store",
-        about: "Reads log files (plain or .gz, in any order; '-' is standard input) into the store in DIR, which is \
-                made if there is none, and prints the lines, events, malformed, duplicates and skipped. A file that \
-                is imported twice counts once.",
-        options: &[&STORE, &TIMEZONE, &YEAR, &WAN, &LAN, &FIREWALL, &COUNTRIES],
+        about: "Reads log files (plain or .gz, in any order; '-' is standard input) into the store of the running \
+                daemon, or into that in DIR, which is made if there is none, and prints the lines, events, malformed, \
+                duplicates and skipped. A file that is imported twice counts once.",
+        options: &[&STORE, &TIMEZONE, &YEAR, &WAN, &LAN, &FIREWALL, &COUNTRIES, &UBUS],
         examples: &["fwstat import --db /mnt/fwstat --timezone JST-9 router.log.*.gz router.log"],
+    },
+    CommandRow {
+        name: "backup",
+        operands: "FILE",
+        brief: "write all statistics to one file",
+        about: "Writes the whole store of the running daemon, or that in DIR, to one file (.tar.gz; '-' is standard \
+                output). Settings are in OpenWrt's own backup; the guard's blocks end by themselves and are left out.",
+        options: &[&STORE, &JSON, &UBUS],
+        examples: &["fwstat backup /tmp/fwstat.tar.gz", "fwstat backup - --db /mnt/fwstat > fwstat.tar.gz"],
+    },
+    CommandRow {
+        name: "restore",
+        operands: "FILE",
+        brief: "bring back what a backup has and the store has not",
+        about: "Reads a backup ('-' is standard input), checks it to its last byte, and adds the days that the store \
+                has not; of a day that both have, what counted more. Nothing that the store has is lost, today's \
+                counts included. A damaged backup, or one of a newer version, changes nothing.",
+        options: &[&STORE, &JSON, &UBUS],
+        examples: &["fwstat restore /tmp/fwstat.tar.gz"],
+    },
+    CommandRow {
+        name: "forget",
+        operands: "",
+        brief: "delete old days, or the rows of a source",
+        about: "Deletes all days before a date, or the rows of a source on all days, its newest log lines included. \
+                Totals, which name nobody, stay when a source is deleted; its block, if there is one, does, too. \
+                What was deleted is listed in 'fwstat status'.",
+        options: &[&BEFORE, &FORGOTTEN, &STORE, &JSON, &UBUS],
+        examples: &["fwstat forget --before 2020-01-01", "fwstat forget --source 198.51.100.7"],
     },
     CommandRow {
         name: "export",

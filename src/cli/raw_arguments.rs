@@ -88,6 +88,10 @@ impl<'a> Raw<'a> {
             "ADDRESS" if count > 1 => {
                 Err(format!("unexpected '{}': give one address", self.operands[1].to_string_lossy()))
             }
+            "FILE" if count == 0 => Err(format!("no file is given: 'fwstat {command} FILE'")),
+            "FILE" if count > 1 => {
+                Err(format!("unexpected '{}': give one file", self.operands[1].to_string_lossy()))
+            }
             "FILE..." if count == 0 && self.has(&options::MONTH) => Ok(()),
             "FILE..." if count == 0 => Err(format!(
                 "no log file is given: 'fwstat {command} FILE...', such as /var/log/messages, or - for standard input"

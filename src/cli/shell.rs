@@ -3,8 +3,9 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
-use crate::cli::arguments::{DEFAULT_COUNTRIES, Format, Input};
+use crate::cli::arguments::{DEFAULT_COUNTRIES, Format, Input, Place};
 use crate::cli::offline::{self, Failure};
+use crate::cli::upkeep;
 use crate::event::{Class, Service};
 use crate::input::file::Progress;
 use crate::output::export::{self, ExportRow};
@@ -88,14 +89,20 @@ fn reads_no_files<T>() -> Result<T> {
     ))
 }
 
-pub fn import(input: &Input, directory: &std::path::Path, out: &mut dyn Write) -> Result<Outcome> {
+pub fn import(input: &Input, place: &Place, out: &mut dyn Write) -> Result<Outcome> {
     // Without the feature the compiler leaves out what only files need.
     if !cfg!(feature = "files") {
         return reads_no_files();
     }
-    let reading = with_meter(|progress| offline::import(input, directory, progress))?;
-    tables::input(&reading.counts, out)?;
-    Ok(Outcome { failures: reading.failures, notes: reading.notes })
+    let reading = upkeep::with_directory(place, None, |directory| {
+        // What is opened is closed again before a daemon goes on.
+        let offline::Reading { counts, failures, notes, .. } =
+            with_meter(|progress| offline::import(input, directory, progress))?;
+        Ok((counts, failures, notes))
+    });
+    let (counts, failures, notes) = reading?;
+    tables::input(&counts, out)?;
+    Ok(Outcome { failures, notes })
 }
 
 pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {

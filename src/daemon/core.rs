@@ -1,6 +1,7 @@
 //! Engine and store together: events in, answers out, commits in time.
 
 mod inputs;
+mod notice;
 mod questions;
 mod status;
 
@@ -16,7 +17,7 @@ use super::counters::{CounterPoll, Counts};
 use super::fleet::Fleet;
 use super::guarding::Guarding;
 use super::log::Log;
-use super::notices::{Notice, Notices};
+use super::notices::{Notices, Waiting};
 use super::outside::Outside;
 use super::reload;
 use super::running::Running;
@@ -36,7 +37,7 @@ use crate::live::{Action, Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, Reply};
 use crate::parse::line::LineReader;
 use crate::query::Answer;
-use crate::query::question::{Question, Topic};
+use crate::query::question::{Prefix, Question, Topic};
 use crate::record::Field;
 use crate::sys::{clock, random};
 use crate::ubus::{Status, blob};
@@ -372,25 +373,11 @@ impl Core {
         self.places.copy(&mut self.engine, mark);
         self.places.commit(&self.config, &mut self.engine, on_flash);
         self.log_store(now, before);
-        self.notice_anomalies(now);
-    }
-
-    /// Looks for anomalies of today and of the day before, which may have just ended.
-    fn notice_anomalies(&mut self, now: Now) {
-        let Some(today) = self.engine.date() else { return };
-        let Core { places, engine, notices, log, .. } = self;
-        let rows = places.history(|stored| {
-            let mut rows = engine.anomalies_on(today, stored);
-            rows.extend(engine.anomalies_on(Date(today.0 - 1), stored));
-            rows
-        });
-        for sentence in notices.add(today, rows) {
-            log.say(now.boot_ms, &sentence);
-        }
+        self.notice(now);
     }
 
     /// The events to send now.
-    pub fn notices(&mut self) -> Vec<Notice> {
+    pub fn notices(&mut self) -> Vec<Waiting> {
         self.notices.take()
     }
 
@@ -415,6 +402,26 @@ impl Core {
         let mark = self.stored_mark();
         self.places.copy(&mut self.engine, mark);
         self.log_store(now, before);
+    }
+
+    /// Lets go of the store until the next commit, which a command that works on it asks for when it is done.
+    fn release(&mut self, now: Now, forget: Option<Prefix>) -> Answered {
+        self.commit_and_wait(now);
+        if let Some(trouble) = &self.places.trouble {
+            return Err(AnswerError::Failed(trouble.clone()));
+        }
+        if !self.places.release() {
+            return Err(AnswerError::Failed("the store is being written: try again in a minute".into()));
+        }
+        if let Some(prefix) = forget {
+            self.engine.forget_sources(|address| prefix.contains(address));
+            let mark = self.stored_mark();
+            self.places.copy(&mut self.engine, mark);
+        }
+        // If the command ends before it is done.
+        self.commit_at = now.boot_ms.saturating_add(MINUTE_MS);
+        let path = self.places.directory().display().to_string();
+        Ok(blob::table(&[("path", &path as &dyn Field)]))
     }
 
     #[inline(never)]
@@ -474,6 +481,7 @@ impl Answers for Core {
                 self.commit(now);
                 self.later(Asked::Commit)
             }
+            BusCommand::Release { forget } => Reply::Now(self.release(now, forget)),
             BusCommand::Block(wish) => Reply::Now(self.guarding.block(now, &mut self.engine, wish)),
             BusCommand::GuardTest { address } => {
                 Reply::Now(self.guarding.test(now, &mut self.engine, address))

@@ -8,6 +8,7 @@ use ubus::blobmsg::BlobMsgTable;
 use super::callers;
 use super::ledger::LedgerFile;
 use super::nft_sync::NftSync;
+use super::notices::Incomplete;
 use super::store::Places;
 use super::surroundings::{self, Surroundings};
 use crate::config::{Config, GuardMode, Rate, Scope};
@@ -93,14 +94,6 @@ fn settings(config: &Config) -> Settings {
         allow: guard.allow.clone(),
     }
 }
-
-/// The event of a bound that keeps suspects from being blocked.
-struct Incomplete {
-    what: &'static str,
-    because: String,
-}
-
-record! { Incomplete: what, because; }
 
 fn instant(now: Now, engine: &Engine) -> Option<i64> {
     engine.clock_is_set().then_some(now.wall)

@@ -165,8 +165,8 @@ impl Daemon {
             for (name, data) in core.guarding.events() {
                 outgoing.send_event(name, &*data);
             }
-            for notice in core.notices() {
-                outgoing.send_event("fwstat.anomaly", &notice);
+            for (name, data) in core.notices() {
+                outgoing.send_event(name, &*data);
             }
             netifd.on_time(now.boot_ms, outgoing);
             if let Some(feed) = feed {

@@ -1,53 +1,124 @@
-//! What the daemon tells of its own accord: `fwstat.anomaly`, once for each anomalous service and day.
+//! What the daemon tells of its own accord, as events on the bus: anomalies, losses, devices that may be infected, attacked
+//! ports that were opened. Each thing is told once a day.
 
 use crate::calendar::Date;
 use crate::output::anomaly_table::notice;
-use crate::query::answer::{AnomalyRow, Known};
+use crate::query::answer::{AnomalyRow, ExposureRow, Known, SourceRow};
 use crate::record;
+use crate::record::Field;
 
-/// An attacker can make many services anomalous: so many a day are told.
+/// An attacker can make many services anomalous: so many a day are told, of each kind.
 const MOST_A_DAY: usize = 16;
 /// Notices that wait while the bus is away.
 const MOST_WAITING: usize = 32;
 
+/// An event's name and what it tells.
+pub type Waiting = (&'static str, Box<dyn Field>);
+
 #[derive(Default)]
 pub struct Notices {
-    /// What was told of the two newest days.
-    told: Vec<(Date, Known, Option<u16>)>,
-    waiting: Vec<Notice>,
+    /// What was told of the two newest days: the event and what it was about.
+    told: Vec<(Date, &'static str, String)>,
+    /// The ports that were open when the configuration was looked at last.
+    open: Option<Vec<(Known, u16)>>,
+    waiting: Vec<Waiting>,
 }
 
-/// What an event tells.
-pub struct Notice {
+struct Anomaly {
     row: AnomalyRow,
     sentence: String,
 }
 
-record! { Notice: row = Within, sentence; }
+record! { Anomaly: row = Within, sentence; }
+
+struct Device {
+    row: SourceRow,
+    sentence: String,
+}
+
+record! { Device: row = Within, sentence; }
+
+/// Why figures are not complete: `what` is `packets` or `guard`.
+pub struct Incomplete {
+    pub what: &'static str,
+    pub because: String,
+}
+
+record! { Incomplete: what, because; }
 
 impl Notices {
-    /// Sentences to log about anomalies that were not told yet.
-    pub fn add(&mut self, date: Date, rows: Vec<AnomalyRow>) -> Vec<String> {
+    /// Whether it was not told before and can be told now.
+    fn is_new(&mut self, date: Date, event: &'static str, about: String) -> bool {
         self.told.retain(|(known, ..)| known.0 >= date.0 - 1);
+        let of_day = self.told.iter().filter(|(known, kind, _)| *known == date && *kind == event);
+        let (number, known) =
+            of_day.fold((0, false), |(number, known), told| (number + 1, known || told.2 == about));
+        let is_new = !known && number < MOST_A_DAY;
+        if is_new {
+            self.told.push((date, event, about));
+        }
+        is_new
+    }
+
+    fn send(&mut self, event: &'static str, data: Box<dyn Field>) {
+        if self.waiting.len() < MOST_WAITING {
+            self.waiting.push((event, data));
+        }
+    }
+
+    /// Sentences to log about anomalies that were not told yet.
+    pub fn add(&mut self, rows: Vec<AnomalyRow>) -> Vec<String> {
         let mut sentences = Vec::new();
         for row in rows {
-            let key = (row.date, row.protocol.clone(), row.port);
-            let of_day = self.told.iter().filter(|(known, ..)| *known == row.date).count();
-            if self.told.contains(&key) || of_day >= MOST_A_DAY {
-                continue;
+            let about = format!("{} {:?}", &*row.protocol, row.port);
+            if self.is_new(row.date, "fwstat.anomaly", about) {
+                let sentence = notice(&row);
+                sentences.push(sentence.clone());
+                self.send("fwstat.anomaly", Box::new(Anomaly { row, sentence }));
             }
-            self.told.push(key);
-            let sentence = notice(&row);
-            if self.waiting.len() < MOST_WAITING {
-                self.waiting.push(Notice { sentence: sentence.clone(), row });
-            }
-            sentences.push(sentence);
         }
         sentences
     }
 
+    /// `lost`: packets of today that are in no figure, beside the attempts that are. Below one percent is not worth a message.
+    pub fn add_loss(&mut self, today: Date, lost: u64, attempts: u64) {
+        if lost > 0 && lost >= attempts / 100 && self.is_new(today, "fwstat.incomplete", String::new()) {
+            let because = format!(
+                "{lost} packets of {today} are in no figure so far: lost before they were read, or refused where only \
+                 their number is known"
+            );
+            self.send("fwstat.incomplete", Box::new(Incomplete { what: "packets", because }));
+        }
+    }
+
+    /// Devices of the inside that were refused, or watched, often today.
+    pub fn add_devices(&mut self, today: Date, rows: Vec<SourceRow>) {
+        for row in rows {
+            if self.is_new(today, "fwstat.egress", row.address.to_string()) {
+                let services = row.services.map_or(String::new(), |number| format!(", to {number} services"));
+                let sentence = format!(
+                    "{} attempts today that the firewall refuses or watches{services}.",
+                    row.attempts
+                );
+                self.send("fwstat.egress", Box::new(Device { row, sentence }));
+            }
+        }
+    }
+
+    /// The open ports with their attempts. Those that were open at the first look are no news.
+    pub fn add_open(&mut self, today: Date, rows: Vec<ExposureRow>) {
+        let key = |row: &ExposureRow| (row.protocol.clone(), row.port);
+        let open = rows.iter().map(key).collect();
+        let Some(before) = self.open.replace(open) else { return };
+        for row in rows.into_iter().filter(|row| row.attempts > 0 && !before.contains(&key(row))) {
+            if self.is_new(today, "fwstat.exposure", format!("{} {}", &*row.protocol, row.port)) {
+                self.send("fwstat.exposure", Box::new(row));
+            }
+        }
+    }
+
     /// The events to send now.
-    pub fn take(&mut self) -> Vec<Notice> {
+    pub fn take(&mut self) -> Vec<Waiting> {
         std::mem::take(&mut self.waiting)
     }
 }
@@ -66,20 +137,65 @@ mod tests {
     #[test]
     fn each_anomaly_is_told_once_and_not_too_many() {
         let mut notices = Notices::default();
-        let told = notices.add(Date(18_358), vec![row(1900, 18_358)]);
+        let told = notices.add(vec![row(1900, 18_358)]);
         assert_eq!(told, ["UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 13"]);
-        assert!(notices.add(Date(18_358), vec![row(1900, 18_358)]).is_empty());
-        let event = &notices.take()[0];
+        assert!(notices.add(vec![row(1900, 18_358)]).is_empty());
+        let (name, event) = &notices.take()[0];
+        assert_eq!(*name, "fwstat.anomaly");
         assert_eq!(
-            text(event),
+            text(&**event),
             "{\"date\":\"2020-04-06\",\"protocol\":\"udp\",\"port\":1900,\"name\":\"SSDP\",\"attempts\":92890,\
              \"expected\":13.0,\"score\":9000.0,\"sentence\":\"UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 13\"}"
         );
         let many = (1..100).map(|port| row(port, 18_358)).collect();
-        assert_eq!(notices.add(Date(18_358), many).len(), MOST_A_DAY - 1);
+        assert_eq!(notices.add(many).len(), MOST_A_DAY - 1);
         let many = (1..100).flat_map(|port| [row(port, 18_359), row(port, 18_360)]).collect();
-        notices.add(Date(18_360), many);
+        notices.add(many);
         assert_eq!(notices.take().len(), MOST_WAITING);
         assert!(notices.told.len() <= 3 * MOST_A_DAY);
+    }
+    fn names(notices: &mut Notices) -> Vec<&'static str> {
+        notices.take().into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn losses_and_devices_are_told_once_a_day() {
+        let mut notices = Notices::default();
+        notices.add_loss(Date(18_358), 9, 1000);
+        notices.add_loss(Date(18_358), 0, 0);
+        assert!(names(&mut notices).is_empty());
+        notices.add_loss(Date(18_358), 10, 1000);
+        notices.add_loss(Date(18_358), 900, 1000);
+        let told = notices.take();
+        let because = "10 packets of 2020-04-06 are in no figure so far: lost before they were read, or refused where \
+                       only their number is known";
+        assert_eq!(told.len(), 1);
+        assert_eq!(text(&*told[0].1), format!("{{\"what\":\"packets\",\"because\":\"{because}\"}}"));
+        let device = || SourceRow {
+            address: crate::short::AddressText::of("192.168.1.7"),
+            attempts: 200,
+            ..SourceRow::default()
+        };
+        for day in [18_358, 18_358, 18_359] {
+            notices.add_devices(Date(day), vec![device()]);
+        }
+        notices.add_loss(Date(18_359), 10, 0);
+        assert_eq!(names(&mut notices), ["fwstat.egress", "fwstat.egress", "fwstat.incomplete"]);
+    }
+
+    #[test]
+    fn a_port_that_was_opened_is_told_if_it_is_attacked() {
+        let mut notices = Notices::default();
+        let port =
+            |port, attempts| ExposureRow { protocol: "tcp".into(), port, attempts, ..ExposureRow::default() };
+        notices.add_open(Date(1), vec![port(443, 50)]);
+        notices.add_open(Date(1), vec![port(443, 50), port(8443, 0)]);
+        assert!(names(&mut notices).is_empty());
+        notices.add_open(Date(2), vec![port(443, 50), port(22, 7)]);
+        notices.add_open(Date(2), vec![port(443, 50), port(22, 8)]);
+        let told = notices.take();
+        assert_eq!(told.len(), 1);
+        let told = (told[0].0, text(&*told[0].1));
+        assert!(told.0 == "fwstat.exposure" && told.1.contains("\"port\":22"), "{}", told.1);
     }
 }

@@ -78,6 +78,8 @@ pub struct Places {
     /// A commit was asked for while another was on its way.
     again: bool,
     restored: bool,
+    /// Months after this day are in no answer.
+    last: Option<Date>,
     boot: String,
     serial: u64,
     /// The serial of the commit on its way.
@@ -138,6 +140,7 @@ impl Places {
             may: Upkeep::default(),
             again: false,
             restored: false,
+            last: None,
             boot: boot.to_owned(),
             serial: 0,
             committing: None,
@@ -206,6 +209,16 @@ impl Places {
         }
     }
 
+    /// Lets another process write to the directory, until the next commit; false while something is on its way.
+    pub fn release(&mut self) -> bool {
+        if self.is_busy() {
+            return false;
+        }
+        (self.worker, self.store) = (None, None);
+        self.trouble = Some("in RAM only: a command works on the store".into());
+        true
+    }
+
     /// The boot that the marks of logd are of.
     pub fn is_this_boot(&self, state: &State) -> bool {
         state.boot == self.boot
@@ -241,6 +254,8 @@ impl Places {
                     Some(Err(error)) => self.trouble = Some(format!("in RAM only: {error}")),
                     None => {}
                 }
+                let mut store = store;
+                store.set_last(self.last);
                 self.store = Some(store);
                 self.read_store()
             }
@@ -350,8 +365,9 @@ impl Places {
 
     /// Months after tomorrow are in no answer.
     pub fn set_today(&mut self, today: Date) {
+        self.last = Some(Date(today.0.saturating_add(1)));
         if let Some(store) = &mut self.store {
-            store.set_last(Some(Date(today.0.saturating_add(1))));
+            store.set_last(self.last);
         }
         // The time of a month that was set aside may have come.
         self.wants_maintenance = true;

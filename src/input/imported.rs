@@ -126,6 +126,11 @@ impl Imported {
         self.entries.push(content);
     }
 
+    /// Adds the contents of another list.
+    pub fn add_all(&mut self, other: Imported) {
+        other.entries.into_iter().for_each(|content| self.add(content, None));
+    }
+
     /// Big-endian: `FWIM`, version, number of entries (u32), then each entry: head (u64), length (u64),
     /// sum (u128), tail (u32), flags (u8: 1 inside a line, 2 outgrown).
     pub fn encode(&self) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write;
 
-use crate::event::{Event, Origin, protocol, tcp};
+use crate::event::{Address, Event, Origin, protocol, tcp};
 use crate::paths::Path;
 use crate::services;
 
@@ -59,6 +59,11 @@ impl Evidence {
         for held in self.held.iter_mut().filter(|held| held.wall.is_none()) {
             held.wall = Some(wall_of(held.boot_ms));
         }
+    }
+
+    /// Removes the events of sources.
+    pub fn forget_sources(&mut self, is_meant: impl Fn(Address) -> bool) {
+        self.held.retain(|held| !is_meant(held.event.source));
     }
 
     /// Oldest first.

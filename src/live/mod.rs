@@ -6,6 +6,7 @@
 pub mod clock;
 mod commit;
 pub mod evidence;
+mod forget;
 mod guarded;
 pub mod open_day;
 mod take;

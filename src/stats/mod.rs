@@ -7,6 +7,7 @@ pub mod collect;
 pub mod countries;
 pub mod day;
 pub mod deferred;
+pub mod forget;
 pub mod heavy;
 pub mod rows;
 pub mod sample;

@@ -20,7 +20,7 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
-use nix::unistd::{Uid, UnlinkatFlags, fsync, unlinkat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fsync, unlinkat};
 
 use super::codec::Content;
 use super::container::{HEADER, Header, Kind, Unreadable};
@@ -187,6 +187,7 @@ pub struct Disk {
     path: PathBuf,
     directory: OwnedFd,
     owner: u32,
+    group: u32,
     /// Held while the directory is open for writing; `None` for reading.
     _lock: Option<Flock<File>>,
 }
@@ -202,7 +203,8 @@ impl Disk {
         if !is(&status, SFlag::S_IFDIR) {
             return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is not a directory"));
         }
-        Ok(Disk { path: path.to_path_buf(), directory, owner: status.st_uid, _lock: None })
+        let (owner, group) = (status.st_uid, status.st_gid);
+        Ok(Disk { path: path.to_path_buf(), directory, owner, group, _lock: None })
     }
 
     /// Opens for writing, makes the directory if it is missing, and finishes an interrupted commit. Only one process at
@@ -214,6 +216,7 @@ impl Disk {
         let lock = openat(&disk.directory, LOCK, flags, Mode::from_bits_truncate(0o600));
         let lock = File::from(lock.map_err(|error| disk.not_opened(LOCK, error))?);
         disk.check(&lock, LOCK)?;
+        disk.give(&lock)?;
         let mut lock =
             Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(file, error)| match error {
                 Errno::EWOULDBLOCK => {
@@ -241,7 +244,7 @@ impl Disk {
     /// The same directory for another thread, without the lock.
     pub fn share(&self) -> io::Result<Disk> {
         let directory = self.directory.try_clone()?;
-        Ok(Disk { path: self.path.clone(), directory, owner: self.owner, _lock: None })
+        Ok(Disk { path: self.path.clone(), directory, _lock: None, ..*self })
     }
 
     /// Whether the directory's path still leads to it.
@@ -381,10 +384,11 @@ impl Disk {
     fn write(&self, changes: &[Change]) -> io::Result<()> {
         mkdirat(&self.directory, NEW, Mode::from_bits_truncate(0o700))?;
         let Some(folder) = self.folder(NEW)? else { return Err(Errno::ENOENT.into()) };
+        self.give(&folder)?;
         let mut removed = String::new();
         for (name, bytes) in changes {
             match bytes {
-                Some(bytes) => write_synced(&folder, name, bytes)?,
+                Some(bytes) => self.write_synced(&folder, name, bytes)?,
                 None => {
                     removed.push_str(name);
                     removed.push('\n');
@@ -392,9 +396,25 @@ impl Disk {
             }
         }
         if !removed.is_empty() {
-            write_synced(&folder, REMOVED, removed.as_bytes())?;
+            self.write_synced(&folder, REMOVED, removed.as_bytes())?;
         }
         Ok(fsync(&folder)?)
+    }
+
+    fn write_synced(&self, folder: &OwnedFd, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let mut file = File::from(openat(folder, name, flags, Mode::from_bits_truncate(0o600))?);
+        self.give(&file)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    }
+
+    /// What root makes in the directory of another user is that user's: the daemon's.
+    fn give(&self, made: impl AsFd) -> io::Result<()> {
+        if Uid::effective().is_root() && self.owner != 0 {
+            nix::unistd::fchown(made, Some(Uid::from_raw(self.owner)), Some(Gid::from_raw(self.group)))?;
+        }
+        Ok(())
     }
 
     /// The commit counts from here on, if this succeeds.
@@ -444,13 +464,6 @@ fn is(status: &FileStat, kind: SFlag) -> bool {
 /// A name of a file of ours: never a path that leads elsewhere.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains('/')
-}
-
-fn write_synced(folder: &OwnedFd, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let mut file = File::from(openat(folder, name, flags, Mode::from_bits_truncate(0o600))?);
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn remove(folder: &OwnedFd, name: &str) -> io::Result<()> {

@@ -9,6 +9,8 @@
 //! [`Store::maintain`] does, at most one month at a time.
 
 mod adding;
+mod forget;
+mod restore;
 mod retention;
 
 use std::collections::BTreeSet;
@@ -28,6 +30,8 @@ use super::pieces::{self, Saved};
 use super::sections;
 
 pub use adding::Added;
+pub use forget::Forgotten;
+pub use restore::Restored;
 pub use retention::{Demanded, Keep, Upkeep};
 
 /// Sentences about damaged files that are told.

@@ -3,6 +3,7 @@
 //! Takes summaries of days and gives what a question needs of a month; commits are atomic. Nothing is deleted on the word
 //! of a date in the data: see [`Store`].
 
+pub mod backup;
 pub mod codec;
 pub mod container;
 mod deferred;
@@ -15,5 +16,5 @@ pub mod pieces;
 pub mod sections;
 pub mod spool;
 
-pub use files::{Added, Demanded, Keep, Store, StoreError, Upkeep, failed};
+pub use files::{Added, Demanded, Forgotten, Keep, Restored, Store, StoreError, Upkeep, failed};
 pub use meta::{Deletion, Meta};

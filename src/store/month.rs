@@ -271,6 +271,25 @@ impl WholeMonth {
         }
     }
 
+    /// Removes all days but these. A month without days is left as it is.
+    pub fn keep_days(&mut self, is_kept: impl Fn(Date) -> bool) {
+        let is_over = |day: &DayTotals| !is_kept(day.date);
+        if self.summary.detail != Detail::Month && self.summary.days.iter().any(is_over) {
+            self.changed.extend(self.summary.days.iter().filter(|day| is_over(day)).map(|day| day.date));
+            self.days.retain(|day| is_kept(day.date));
+            self.summary.days.retain(|day| is_kept(day.date));
+            self.cells.retain(|cell| is_kept(cell.date));
+            self.count_sources();
+        }
+    }
+
+    /// Removes the samples, which are of another store: unions of days are not known any more.
+    pub fn drop_samples(&mut self) {
+        self.changed.extend(self.days.iter().map(|day| day.date));
+        let days = self.days.iter_mut().chain(&mut self.whole);
+        days.flat_map(|day| &mut day.classes).for_each(|class| class.sample = None);
+    }
+
     /// Removes the hours of rows and shrinks the samples.
     pub fn drop_hours(&mut self) {
         self.summary.detail = Detail::Days;

@@ -428,3 +428,44 @@ fn two_million_packets_at_full_rate_are_counted_and_questions_answered_meanwhile
     assert!(late * 20 <= waits.len(), "{late} of {} answers took longer than 50 ms: {waits:?}", waits.len());
     router.stop();
 }
+
+/// Devices that may be infected and attacked ports that were opened.
+#[test]
+fn what_the_owner_should_know_is_sent() {
+    let mut router = Router::new("notices", None, "logd");
+    let firewall = router.path("config/firewall");
+    let zone = "config zone\n\toption name 'wan'\n\toption log '1'\n\tlist network 'wan'\n";
+    let open = |port: u16| {
+        format!(
+            "\nconfig rule\n\toption src 'wan'\n\toption proto 'tcp'\n\toption dest_port '{port}'\n\toption target 'ACCEPT'\n"
+        )
+    };
+    fs::write(&firewall, format!("{zone}{}", open(443))).unwrap();
+    let mut logd = Logd::start(&router.broker.socket);
+    router.start();
+    router.running("logd");
+    let events = crate::guarded::listen(&router.broker);
+    let inside = line("192.168.1.7", 23, 1)
+        .replace("reject wan in: IN=wan OUT=", "reject lan forward: IN=br-lan OUT=wan");
+    for id in 0..120 {
+        logd.kernel(&inside.replace("ID=1 ", &format!("ID={id} ")));
+    }
+    for (id, port) in [22, 22, 443, 8443].into_iter().enumerate() {
+        logd.kernel(&line("198.51.100.9", port, id as u16));
+    }
+    router.wait("all", |summary| summary["attempts"] == 4 && summary["classes"]["egress"] == 120);
+    let sent = |router: &Router| {
+        router.answer("commit", json!({}));
+        thread::sleep(Duration::from_millis(300));
+        events.try_iter().collect::<Vec<String>>()
+    };
+    let told = sent(&router);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("fwstat.egress") && told[0].contains("192.168.1.7"), "{told:?}");
+    fs::write(&firewall, format!("{zone}{}{}{}", open(443), open(22), open(8080))).unwrap();
+    let told = sent(&router);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("fwstat.exposure"), "{told:?}");
+    assert_eq!(sent(&router), Vec::<String>::new());
+    router.stop();
+}

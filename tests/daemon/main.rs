@@ -24,6 +24,7 @@ mod failing_calls;
 mod logd_feed;
 mod soak;
 mod ubus;
+mod upkeep;
 
 /// Runs the broker when this program was started as one; else does nothing.
 #[test]

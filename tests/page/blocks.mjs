@@ -204,6 +204,59 @@ export const tests = {
 		assert.match(fs.readFileSync(path.join(place, 'config/fwstat'), 'utf8'), /option commit_interval '2h'/);
 	},
 
+	async 'statistics are backed up, deleted and restored'() {
+		const of2020 = async () => (await answer('days', { from: '2001-01-01', to: '2099-12-31', limit: 1000 })).days.length;
+		const before = await of2020(), today = (await answer('summary')).attempts;
+		assert.ok(before > 20);
+		await open('settings');
+		const [ download ] = await Promise.all([ page.waitForEvent('download'), page.locator('[name=backup]').click() ]);
+		assert.match(download.suggestedFilename(), /^fwstat-\d{4}-\d\d-\d\d\.tar\.gz$/);
+		const backup = fs.readFileSync(await download.path());
+		await until(async () => /The backup is/.test(await text('.fw-output')), 'the backup is told');
+		// Declined, nothing happens.
+		const days = (await answer('days', { from: '2001-01-01', to: '2099-12-31', limit: 1000 })).days;
+		const first = days[days.length - 10].date;
+		await page.locator('[name=forget-before]').fill(first);
+		page.once('dialog', (dialog) => dialog.dismiss());
+		await page.locator('[name=delete-before]').click();
+		assert.equal(await of2020(), before);
+		page.once('dialog', (dialog) => { assert.ok(dialog.message().includes(first)); dialog.accept(); });
+		await page.locator('[name=delete-before]').click();
+		await until(async () => /days are deleted/.test(await text('.fw-output')), 'the deletion is told');
+		assert.equal(await of2020(), 10);
+		assert.ok((await answer('status')).deleted[0].what.includes(first));
+		const choose = (content) => page.evaluate((content) => { window.chosen = content && new Uint8Array(content); }, content && [ ...content ]);
+		const restore = async (content, said) => {
+			await choose(content);
+			page.once('dialog', (dialog) => dialog.accept());
+			await page.locator('[name=restore]').click();
+			await until(async () => said.test(await text('.fw-output')), String(said));
+		};
+		await restore(backup.subarray(0, backup.length - 9), /damaged or incomplete. Nothing was changed/);
+		await restore(Buffer.from('no backup'), /not a backup of fwstat/);
+		assert.equal(await of2020(), 10);
+		await restore(backup, /days from .* are restored/);
+		await until(async () => await of2020() == before, 'all days are back');
+		assert.ok((await answer('summary')).attempts >= today, 'today\'s counts stay');
+		await page.locator('[name=forget-source]').fill('nonsense');
+		page.once('dialog', (dialog) => dialog.accept());
+		await page.locator('[name=delete-source]').click();
+		await until(async () => /"nonsense" is no IPv4 or IPv6/.test(await text('.fw-output')), 'what is wrong is told');
+		await open('settings', { query: 'lang=ja' });
+		await page.getByText('削除したもの').click();
+		assert.match(await page.locator('.fw-body').innerText(), /より前すべて（所有者の指示）/);
+		for (const width of [ 1280, 360 ]) {
+			await open('settings', { width });
+			assert.deepEqual(await page.evaluate(outside), [], `${width} px`);
+			await page.screenshot({ path: path.join(pictures, `settings-${width}.png`), fullPage: true });
+		}
+		// Who may only read has no button, and no right.
+		await open('settings', { query: 'user=reader' });
+		assert.equal(await page.locator('[name=backup], [name=delete-source]').count(), 0);
+		const refused = await fetch(base + '/cgi-bin/cgi-exec', { method: 'POST', body: JSON.stringify({ sessionid: 'reader', command: '/usr/bin/fwstat backup -' }) + '\n' });
+		assert.equal(refused.status, 403);
+	},
+
 	async 'the card for LuCI\'s own Overview'() {
 		await page.goto(`${base}/cgi-bin/luci/card`);
 		await page.waitForSelector('.fw-card');

@@ -2,7 +2,8 @@
 //!
 //! Serves the files of the trees, and `/ubus` with JSON-RPC as uhttpd-mod-ubus does (`call`, batches, the caller's session
 //! added to the arguments), for two sessions: `writer` and `reader`, each with the rights of the tree's acl.d file.
-//! `uci` is `get` and `set` over one file. On loopback only.
+//! `uci` is `get` and `set` over one file. cgi-io's `cgi-exec` and `cgi-upload` and rpcd's `file` run the built fwstat for the
+//! page, as the rights say. On loopback only.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -71,6 +72,10 @@ impl Bridge {
             let mut body = vec![0; length];
             reader.read_exact(&mut body).ok()?;
             (200, "application/json", self.rpc(&body).to_string().into_bytes())
+        } else if let ("POST", Some(name)) = (method.as_str(), path.strip_prefix("/cgi-bin/cgi-")) {
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).ok()?;
+            self.cgi(name, &body)
         } else {
             self.file(path)
         };
@@ -80,6 +85,62 @@ impl Bridge {
         );
         let mut stream = stream;
         stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&content)).ok()
+    }
+
+    /// `cgi-exec` gives a command's output, `cgi-upload` writes a file. The session stands in the body, as with cgi-io.
+    fn cgi(&self, name: &str, body: &[u8]) -> (u16, &'static str, Vec<u8>) {
+        let denied = (403, "text/plain", b"Forbidden".to_vec());
+        let Some(at) = body.iter().position(|byte| *byte == b'\n') else { return denied };
+        let head: Value = serde_json::from_slice(&body[..at]).unwrap_or_default();
+        let text = |key: &str| head[key].as_str().unwrap_or_default();
+        match name {
+            "exec"
+                if self.may_cgi("exec", "read")
+                    && self.may_file(text("sessionid"), "exec", text("command")) =>
+            {
+                (200, "application/octet-stream", self.run(text("command")).stdout)
+            }
+            "upload"
+                if self.may_cgi("upload", "write")
+                    && self.may_file(text("sessionid"), "write", text("filename")) =>
+            {
+                let written = fs::write(text("filename"), &body[at + 1..]);
+                (if written.is_ok() { 200 } else { 500 }, "application/json", b"{}".to_vec())
+            }
+            _ => denied,
+        }
+    }
+
+    /// As cgi-io asks rpcd for itself.
+    fn may_cgi(&self, name: &str, right: &str) -> bool {
+        self.rights["write"]["cgi-io"][name]
+            .as_array()
+            .is_some_and(|list| list.iter().any(|one| one == right))
+    }
+
+    /// As rpcd compares a path or a command line with the patterns of the rights.
+    fn may_file(&self, session: &str, right: &str, path: &str) -> bool {
+        let files = self.rights["write"]["file"].as_object().into_iter().flatten();
+        let allowed =
+            files.filter(|(_, list)| list.as_array().is_some_and(|list| list.iter().any(|one| one == right)));
+        let is_meant = |pattern: &str| match pattern.strip_suffix('*') {
+            Some(beginning) => path.starts_with(beginning),
+            None => {
+                let (pattern, path) = (pattern.as_bytes(), path.as_bytes());
+                let same = |(known, given): (&u8, &u8)| known == given || *known == b'?';
+                pattern.len() == path.len() && pattern.iter().zip(path).all(same)
+            }
+        };
+        session == "writer" && allowed.map(|(pattern, _)| pattern).any(|pattern| is_meant(pattern))
+    }
+
+    /// The built program in the place of the installed one, asking the daemon of this test.
+    fn run(&self, line: &str) -> std::process::Output {
+        let mut words = line.split(' ');
+        assert_eq!(words.next(), Some("/usr/bin/fwstat"), "{line}");
+        let built = std::env::current_exe().unwrap().with_file_name("../fwstat");
+        let mut command = std::process::Command::new(built);
+        command.args(words).arg("--ubus").arg(&self.socket).output().expect("the built fwstat")
     }
 
     fn file(&self, path: &str) -> (u16, &'static str, Vec<u8>) {
@@ -113,6 +174,27 @@ impl Bridge {
         let id = &request["id"];
         let text = |place: usize| request["params"][place].as_str().unwrap_or_default();
         let (session, object, method) = (text(0), text(1), text(2));
+        if object == "file" {
+            let arguments = &request["params"][3];
+            let result = match method {
+                _ if !self.may(session, object, method) => json!([6]),
+                "exec" => {
+                    let words =
+                        arguments["params"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                    let command = arguments["command"].as_str().unwrap_or_default();
+                    let line = std::iter::once(command).chain(words).collect::<Vec<_>>().join(" ");
+                    if self.may_file(session, "exec", &line) {
+                        let ran = self.run(&line);
+                        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                        json!([0, {"code": ran.status.code(), "stdout": text(&ran.stdout), "stderr": text(&ran.stderr)}])
+                    } else {
+                        json!([6])
+                    }
+                }
+                _ => json!([0]),
+            };
+            return json!({"jsonrpc": "2.0", "id": id, "result": result});
+        }
         if !self.may(session, object, method) {
             return fault(id, -32002, "Access denied");
         }

@@ -179,7 +179,16 @@ const known = {
 	rpc: { declare: (spec) => (...args) => post(spec.object, spec.method, Object.fromEntries((spec.params || []).map((name, index) => [ name, args[index] ])))
 		.then((answer) => spec.reject && typeof(answer) == 'number' && answer ? Promise.reject(new Error('ubus code ' + answer)) : answer) },
 	poll: poll,
-	ui: { addNotification: notify },
+	/* As LuCI's, for the file that a test names in window.chosen; null: none is chosen. */
+	ui: { addNotification: notify, uploadFile: (path) => window.chosen == null ? Promise.reject(new Error('Upload has been cancelled'))
+		: fetch('/cgi-bin/cgi-upload', { method: 'POST', body: new Blob([ JSON.stringify({ sessionid: user, filename: path }), '\n', window.chosen ]) })
+			.then((answer) => answer.ok ? { name: path } : Promise.reject(new Error('Upload request failed'))) },
+	fs: {
+		exec: (command, params) => post('file', 'exec', { command, params }).then((answer) => typeof(answer) == 'number' && answer ? Promise.reject(new Error('Permission denied')) : answer),
+		exec_direct: (command, params, type) => fetch('/cgi-bin/cgi-exec', { method: 'POST', body: JSON.stringify({ sessionid: user, command: [ command ].concat(params).join(' ') }) + '\n' })
+			.then((answer) => answer.ok ? answer[type]() : Promise.reject(new Error('Permission denied'))),
+		remove: (path) => post('file', 'remove', { path })
+	},
 	uci: {
 		load: (config) => uciLoaded ? Promise.resolve() : post('uci', 'get', { config }).then((answer) => { uciValues = answer.values; uciLoaded = true; }),
 		unload: () => { uciLoaded = false; },

@@ -94,12 +94,25 @@ fn every_other_command_is_understood() {
     };
     let month = crate::calendar::Month::parse("2020-04").unwrap();
     let wanted = Wanted { month, form: Form::Html, language: Language::Japanese, addresses: true };
+    let first = crate::calendar::Date::parse("2020-04-01").unwrap();
     let (hour, reason) = (Some(Duration::from_secs(3600)), Some("a b".to_string()));
     let cases = [
-        ("import --db /db f", Command::Import { input: input(&["f"]), directory: "/db".into() }),
+        ("import --db /db f", Command::Import { input: input(&["f"]), place: store(None) }),
         (
             "import a.gz --wan ppp0 --year 2020 --wan=eth1 --timezone UTC --db=/db - -- --odd",
-            Command::Import { input: year, directory: "/db".into() },
+            Command::Import { input: year, place: store(None) },
+        ),
+        ("import f", Command::Import { input: input(&["f"]), place: daemon() }),
+        ("backup f --json", Command::Backup { file: "f".into(), place: daemon(), json: true }),
+        ("backup - --db /db", Command::Backup { file: "-".into(), place: store(None), json: false }),
+        ("restore f", Command::Restore { file: "f".into(), place: daemon(), json: false }),
+        (
+            "forget --before 2020-04-01 --db=/db",
+            Command::Forget { meant: Meant::Before(first), place: store(None), json: false },
+        ),
+        (
+            "forget --source 192.0.2.7",
+            Command::Forget { meant: Meant::Source(source), place: daemon(), json: false },
         ),
         (
             "report a b --json",
@@ -214,7 +227,11 @@ fn wrong_usage_is_named() {
         ("block host", "'host' is no IPv4 or IPv6 address or prefix"),
         ("block 0.0.0.0/0", "'0.0.0.0/0' is too wide: give one address, or an IPv6 /64"),
         ("block 192.0.2.1 --for 1w", "--for: '1w' is not a length of time (such as 90s, 10m, 1h or 7d)"),
-        ("import f", "no store is given: add --db DIR, the directory to import into"),
+        ("import f --db /db --ubus /u", "--db and --ubus: give one of them, a store or a daemon"),
+        ("backup", "no file is given: 'fwstat backup FILE'"),
+        ("restore a b", "unexpected 'b': give one file"),
+        ("forget", "give --before or --source: what to delete"),
+        ("forget --before 2020-04-01 --source 192.0.2.1", "--before and --source: give one of them"),
         (
             "report",
             "no log file is given: 'fwstat report FILE...', such as /var/log/messages, or - for standard input",

@@ -63,7 +63,7 @@ impl Core {
     }
 
     /// Attacked ports that are open, of this month. The counts can be a minute old.
-    fn exposure(&mut self, now: Now, limit: u32) -> Option<Exposure> {
+    pub(super) fn exposure(&mut self, now: Now, limit: u32) -> Option<Exposure> {
         let text = read_text(&self.config_path.with_file_name("firewall"), MOST_FIREWALL)?;
         let since = self.engine.date()?.month().first_day();
         let open = exposure::opened(&text, &self.config.zone);

@@ -66,13 +66,14 @@ fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<()
 
 pub fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
     let (mut address, mut seconds, mut reason) = (None, None, None);
-    let (mut caller, mut through_web) = (None, false);
+    let (mut caller, mut through_web, mut forget) = (None, false, None);
     for_each(data, |name, argument| {
         match name {
             "address" => address = Some(Prefix::parse(text(argument)?)?),
             "for" if method == "block" => seconds = Some(parse_duration(text(argument)?)?),
             "reason" if method == "block" => reason = Some(reason_text(text(argument)?)?),
             "caller" if method == "block" => caller = Some(Prefix::parse(text(argument)?)?),
+            "forget" if method == "release" => forget = Some(Prefix::parse(text(argument)?)?),
             "ubus_rpc_session" => through_web = true,
             _ => {}
         }
@@ -80,6 +81,9 @@ pub fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
     })?;
     if method == "commit" {
         return Ok(BusCommand::Commit);
+    }
+    if method == "release" {
+        return Ok(BusCommand::Release { forget });
     }
     let address = address.ok_or("address: an IPv4 or IPv6 address or prefix is needed")?;
     Ok(match method {
@@ -299,7 +303,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_never_panic(method in 0usize..15, bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_never_panic(method in 0usize..super::super::METHODS.len(), bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = read_call(super::super::METHODS[method].0, &bytes);
         }
     }

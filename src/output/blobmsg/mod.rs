@@ -35,6 +35,11 @@ pub enum BusCommand {
         address: Prefix,
     },
     Commit,
+    /// Writes everything to the store and lets go of it until the next commit, for a command that works on it. `forget`:
+    /// sources to be removed from what is in memory.
+    Release {
+        forget: Option<Prefix>,
+    },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -150,6 +155,7 @@ pub const METHODS: &[Method<'static>] = &[
     ("unblock", &[ADDRESS]),
     ("guard-test", &[ADDRESS]),
     ("commit", &[]),
+    ("release", &[("forget", Type::Text)]),
 ];
 
 /// What a call asks for, checked.

@@ -10,9 +10,12 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46em;marg
 background:#fff}h1{font-size:1.5em}h2{font-size:1.1em;margin:1.6em 0 .4em;border-bottom:1px solid #ccc}table{border-\
 collapse:collapse;width:100%}td,th{padding:.2em .6em .2em 0;text-align:left;border-bottom:1px solid #eee}.n{text-align:\
 right;font-variant-numeric:tabular-nums}svg{width:100%;height:auto}rect{fill:#2f6fab}rect.odd{fill:#c0392b}text{font:\
-11px system-ui,sans-serif;fill:#555}li{margin:.3em 0}.small{color:#666;font-size:.85em}@media (prefers-color-scheme:\
+11px system-ui,sans-serif;fill:#555}li{margin:.3em 0}.small{color:#666;font-size:.85em}@media screen and (prefers-color-scheme:\
 dark){body{color:#ddd;background:#181818}text{fill:#aaa}td,th{border-color:#333}h2{border-color:#555}.small{color:#999}\
-rect{fill:#5b9bd5}rect.odd{fill:#e06c5c}}";
+rect{fill:#5b9bd5}rect.odd{fill:#e06c5c}}@page{size:A4;margin:11mm}@media print{body{font-size:9px;line-height:1.3;\
+max-width:none;margin:0;padding:0;color:#000}h1{font-size:15px;margin:0}h2{font-size:11px;margin:.8em 0 .2em;break-after:\
+avoid}.grid{display:grid;grid-template-columns:1fr 1fr;gap:0 2em}section,svg,tr,li{break-inside:avoid}ul,p{margin:.3em 0}\
+td,th{padding-top:0;padding-bottom:0}rect{print-color-adjust:exact;-webkit-print-color-adjust:exact}}";
 
 pub(super) fn write(report: &MonthReport, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(page(report).as_bytes())
@@ -54,6 +57,10 @@ fn page(report: &MonthReport) -> String {
         words.code,
         escaped(&report.headline()),
     );
+    for (title, sentences) in report.in_words() {
+        heading(&mut page, title);
+        list(&mut page, sentences.into_iter());
+    }
     heading(&mut page, words.anomalies);
     if report.anomalies.anomalies.is_empty() {
         put!(page, "<p>{}</p>\n", words.none);
@@ -61,6 +68,7 @@ fn page(report: &MonthReport) -> String {
         let items = report.anomalies.anomalies.iter().map(|row| language.anomaly(row));
         list(&mut page, items);
     }
+    page.push_str("<div class=\"grid\">\n");
     let odd = |date| report.anomalies.anomalies.iter().any(|row| row.date == date);
     let days: Vec<Bar> = report
         .days
@@ -83,6 +91,7 @@ fn page(report: &MonthReport) -> String {
         .collect();
     chart(&mut page, words.hours, &hours);
     tables(&mut page, report);
+    page.push_str("</div>\n");
     if !report.advice.is_empty() {
         heading(&mut page, words.advice);
     }
@@ -106,6 +115,7 @@ fn page(report: &MonthReport) -> String {
 fn tables(page: &mut String, report: &MonthReport) {
     let words = report.wanted.language.words();
     let total = report.summary.attempts;
+    page.push_str("<section>\n");
     heading(page, words.services);
     head(
         page,
@@ -116,7 +126,7 @@ fn tables(page: &mut String, report: &MonthReport) {
         let (attempts, share) = (count(row.attempts), percent(row.attempts, total));
         cells(page, &[(&service(row), false), (&attempts, true), (&share, true), (&sources, true)]);
     }
-    page.push_str("</table>\n");
+    page.push_str("</table>\n</section>\n<section>\n");
     heading(page, words.countries);
     match &report.countries {
         Err(reason) => put!(page, "<p>{}: {}</p>\n", words.no_countries, escaped(reason)),
@@ -142,13 +152,14 @@ fn tables(page: &mut String, report: &MonthReport) {
             }
         }
     }
+    page.push_str("</section>\n<section>\n");
     heading(page, words.sources);
     head(page, &[(words.address, false), (words.country, false), (words.attempts, true)]);
     for row in &report.summary.sources {
         let country = row.country.as_deref().filter(|code| *code != "ZZ").unwrap_or_default();
         cells(page, &[(&row.address, false), (country, false), (&count(row.attempts), true)]);
     }
-    page.push_str("</table>\n");
+    page.push_str("</table>\n</section>\n");
 }
 
 fn heading(page: &mut String, text: &str) {
@@ -193,6 +204,7 @@ fn chart(page: &mut String, title: &str, bars: &[Bar]) {
     if most == 0 {
         return;
     }
+    page.push_str("<section>\n");
     heading(page, title);
     put!(
         page,
@@ -218,7 +230,7 @@ fn chart(page: &mut String, title: &str, bars: &[Bar]) {
             escaped(&bar.short),
         );
     }
-    page.push_str("</svg>\n");
+    page.push_str("</svg>\n</section>\n");
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The monthly report: what a person would send to a colleague, as text or HTML, from a store or the running daemon.
 
+mod findings;
 mod html;
 mod text;
 mod words;
@@ -14,6 +15,7 @@ use crate::query::answer::{
     AdviceRow, AnomaliesAnswer, CountriesAnswer, DayRow, HourRow, MonthRow, ServiceRow, SummaryAnswer,
 };
 use crate::query::question::{Question, Topic};
+use findings::Findings;
 use words::Headline;
 pub use words::Language;
 
@@ -42,6 +44,9 @@ struct MonthReport {
     wanted: Wanted,
     summary: SummaryAnswer,
     month: Option<MonthRow>,
+    /// The month before, if it is stored.
+    before: Option<MonthRow>,
+    findings: Findings,
     days: Vec<DayRow>,
     hours: Vec<HourRow>,
     /// Or why there are none.
@@ -73,6 +78,15 @@ fn gather(
     ask: Ask<'_>,
     advice: &dyn Fn(&[ServiceRow]) -> Vec<AdviceRow>,
 ) -> Result<MonthReport, ShellError> {
+    let other = || ShellError::Failure("the answer is of another kind than the question".into());
+    let before = Month(wanted.month.0 - 1);
+    let question = Question {
+        from: Some(before.first_day()),
+        to: Some(wanted.month.last_day()),
+        ..Question::new(Topic::Months)
+    };
+    let Answer::Months(months) = ask(&question)? else { return Err(other()) };
+    let findings = Findings::gather(wanted.month, &months.months, wanted.addresses, ask)?;
     let mut about = |topic: Topic| -> Result<Answer, ShellError> {
         let question = Question {
             from: Some(wanted.month.first_day()),
@@ -86,12 +100,10 @@ fn gather(
         }
         Ok(answer)
     };
-    let other = || ShellError::Failure("the answer is of another kind than the question".into());
     let Answer::Summary(summary) = about(Topic::Summary)? else { return Err(other()) };
     if summary.days == 0 {
         return Err(ShellError::Failure(format!("nothing is kept of {}", wanted.month)));
     }
-    let Answer::Months(months) = about(Topic::Months)? else { return Err(other()) };
     let Answer::Days(days) = about(Topic::Days)? else { return Err(other()) };
     let Answer::Hours(hours) = about(Topic::Hours)? else { return Err(other()) };
     let Answer::Anomalies(anomalies) = about(Topic::Anomalies)? else { return Err(other()) };
@@ -101,11 +113,14 @@ fn gather(
         Err(ShellError::Failure(reason)) => Err(reason),
         Err(error) => return Err(error),
     };
+    let row_of = |month| months.months.iter().find(|row| row.month == month).cloned();
     let explained = summary.services.get(..EXPLAINED).unwrap_or(&summary.services);
     Ok(MonthReport {
         wanted,
         advice: advice(explained),
-        month: months.months.into_iter().find(|row| row.month == wanted.month),
+        month: row_of(wanted.month),
+        before: row_of(before),
+        findings,
         days: days.days,
         hours: hours.hours,
         countries,
@@ -122,9 +137,26 @@ impl MonthReport {
             days: self.summary.days,
             per_day: self.summary.attempts_per_day,
             sources: self.summary.unique_sources,
+            month_over_month: month
+                .map(|row| row.attempts_per_day)
+                .zip(self.before.as_ref().map(|row| row.attempts_per_day))
+                .filter(|(_, before)| *before > 0.0)
+                .map(|(now, before)| now / before),
             year_over_year: month.and_then(|row| row.year_over_year),
             usual: month.and_then(|row| row.anomalous.zip(row.attempts_per_day_usual)),
         })
+    }
+
+    /// Headings, each with its sentences: what comes before the figures.
+    fn in_words(&self) -> Vec<(&'static str, Vec<String>)> {
+        let (language, findings, month) = (self.wanted.language, &self.findings, self.wanted.month);
+        let words = language.words();
+        let mut parts = vec![
+            (words.changed, findings.changes(&self.summary, language)),
+            (words.care, findings.cares(month, &self.summary, language)),
+        ];
+        parts.extend(findings.blocked(month, language).map(|blocked| (words.blocked, vec![blocked])));
+        parts
     }
 
     fn title(&self) -> String {

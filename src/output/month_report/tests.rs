@@ -21,9 +21,12 @@ fn answer(question: &Question) -> Result<Answer, ShellError> {
                 {"protocol": "tcp", "port": 9, "name": "<script>alert(1)</script>", "attempts": 2, "error": 0}],
             "sources": [{"address": "180.188.7.9", "attempts": 50_000, "error": 0, "country": "JP"},
                         {"address": "2001:db8::7", "attempts": 4, "error": 0, "country": "ZZ"}],
-            "anomalies": [], "complete": true}))),
+            "anomalies": [], "exposure": {"since": "2020-04-01", "ports": [
+                {"protocol": "tcp", "port": 22, "by": "rule '<b>ssh</b>'", "attempts": 720},
+                {"protocol": "tcp", "port": 443, "by": "rule 'web'", "attempts": 0}]}, "complete": true}))),
         Topic::Months => {
-            Answer::Months(parse(json!({"months": [{"month": "2020-04", "days": 30, "attempts": 200_000,
+            Answer::Months(parse(json!({"months": [{"month": "2020-03", "days": 31, "attempts": 100_000,
+            "attempts_per_day": 3225.8, "anomalous": 0}, {"month": "2020-04", "days": 30, "attempts": 200_000,
             "attempts_per_day": 6666.7, "year_over_year": 1.732, "anomalous": 1, "attempts_per_day_usual": 3570.0}],
             "complete": true})))
         }
@@ -39,6 +42,24 @@ fn answer(question: &Question) -> Result<Answer, ShellError> {
         Topic::Countries => Answer::Countries(parse(json!({"countries": [
             {"country": "CN", "attempts": 80_000, "unique_sources": 900, "unique_sources_error": 80},
             {"country": "ZZ", "attempts": 3, "unique_sources": 1}], "complete": true}))),
+        Topic::Services => {
+            assert_eq!((question.from, question.limit), (crate::calendar::Date::parse("2020-03-01"), 1000));
+            Answer::Services(parse(json!({"services": [
+                {"protocol": "udp", "port": 1900, "name": "SSDP", "attempts": 400, "error": 0}], "complete": true})))
+        }
+        Topic::Sources => {
+            assert_eq!((question.class, question.min), (crate::event::Class::Egress, 100));
+            Answer::Sources(parse(
+                json!({"sources": [{"address": "192.168.1.7", "attempts": 1200, "error": 0}],
+                "complete": true}),
+            ))
+        }
+        Topic::Blocks => Answer::Blocks(parse(json!({"blocks": [
+            {"address": "203.0.113.5", "since": "2020-05-01T00:00:00+09:00", "rule": "flood"},
+            {"address": "203.0.113.6", "since": "2020-04-30T23:59:59+09:00", "rule": "flood"}],
+            "history": [{"address": "203.0.113.6", "since": "2020-04-02T00:00:00+09:00", "rule": "login"},
+                {"address": "203.0.113.7", "since": "2020-04-02T00:00:00+09:00", "rule": "scan", "dry": true}],
+            "complete": true}))),
         topic => panic!("{topic:?}"),
     })
 }
@@ -68,6 +89,25 @@ fn addresses_are_whole_only_where_that_is_asked_for() {
         assert!(masked.contains("180.188.x.x") && !masked.contains("180.188.7.9"));
         assert!(report(form, Language::English, true).contains("180.188.7.9"));
     }
+}
+
+#[test]
+fn the_report_begins_with_words() {
+    let text = report(Form::Text, Language::English, false);
+    for sentence in [
+        "Against the month before: x2.07 a day. Against the same month a year ago: x1.73.",
+        "UDP 1900 (SSDP): 92,900 attempts, 400 in the month before.",
+        "Port TCP 22 is open to the Internet (rule '<b>ssh</b>') and was tried 720 times",
+        "The device 192.168.1.7 tried 1,200 times to reach what the firewall refuses",
+        "Blocked sources: 1 (floods 1, scans 0, failed logins 1, by hand 0).",
+    ] {
+        assert!(text.contains(sentence), "{sentence}\n{text}");
+    }
+    assert!(!text.contains("TCP 443 is open"));
+    let page = report(Form::Html, Language::Japanese, false);
+    let place = |word| page.find(word).unwrap_or_else(|| panic!("{word}\n{page}"));
+    assert!(place("変わったこと") < place("注意が必要なこと") && place("注意が必要なこと") < place("<svg"));
+    assert!(page.contains("rule &#39;&lt;b&gt;ssh&lt;/b&gt;&#39;") && page.contains("@media print"));
 }
 
 #[test]

@@ -13,6 +13,10 @@ pub(super) fn write(report: &MonthReport, out: &mut dyn Write) -> io::Result<()>
     let words = language.words();
     writeln!(out, "{}\n\n{}", safe(&report.title()), report.headline())?;
     let total = report.summary.attempts;
+    for (title, sentences) in report.in_words() {
+        heading(title, out)?;
+        sentences.iter().try_for_each(|sentence| writeln!(out, "{}", safe(sentence)))?;
+    }
     heading(words.anomalies, out)?;
     if report.anomalies.anomalies.is_empty() {
         writeln!(out, "{}", words.none)?;

@@ -21,6 +21,9 @@ pub struct Words {
     pub countries: &'static str,
     pub sources: &'static str,
     pub anomalies: &'static str,
+    pub changed: &'static str,
+    pub care: &'static str,
+    pub blocked: &'static str,
     pub advice: &'static str,
     pub notes: &'static str,
     pub service: &'static str,
@@ -48,6 +51,9 @@ static ENGLISH: Words = Words {
     countries: "Countries",
     sources: "Sources",
     anomalies: "Out of line",
+    changed: "What changed",
+    care: "What needs care",
+    blocked: "What was blocked",
     advice: "What it is, and what to do",
     notes: "Notes",
     service: "service",
@@ -75,6 +81,9 @@ static JAPANESE: Words = Words {
     countries: "国",
     sources: "送信元",
     anomalies: "ふだんと違うもの",
+    changed: "変わったこと",
+    care: "注意が必要なこと",
+    blocked: "ブロックしたもの",
     advice: "説明と対策",
     notes: "注記",
     service: "サービス",
@@ -99,6 +108,7 @@ pub struct Headline {
     pub days: u32,
     pub per_day: Option<f64>,
     pub sources: Option<u64>,
+    pub month_over_month: Option<f64>,
     pub year_over_year: Option<f64>,
     /// Anomalous cells, and attempts per day without them.
     pub usual: Option<(u64, f64)>,
@@ -120,9 +130,16 @@ impl Language {
         }
     }
 
+    pub fn pick(self, english: &'static str, japanese: &'static str) -> &'static str {
+        match self {
+            Language::English => english,
+            Language::Japanese => japanese,
+        }
+    }
+
     /// The month's figures in sentences.
     pub fn headline(self, figures: &Headline) -> String {
-        let Headline { attempts, days, per_day, sources, year_over_year, usual } = figures;
+        let Headline { attempts, days, per_day, sources, month_over_month, year_over_year, usual } = figures;
         let (attempts, per_day) = (count(*attempts), mean(per_day.unwrap_or(0.0)));
         let usual = usual.filter(|(cells, _)| *cells > 0);
         match self {
@@ -132,6 +149,9 @@ impl Language {
                 let mut text = format!(
                     "The firewall refused {attempts} connection attempts in {days} days: {per_day} a day{from}."
                 );
+                if let Some(ratio_to_month) = month_over_month {
+                    text += &format!(" Against the month before: {} a day.", ratio(Some(*ratio_to_month)));
+                }
                 if let Some(ratio_to_year) = year_over_year {
                     text += &format!(" Against the same month a year ago: {}.", ratio(Some(*ratio_to_year)));
                 }
@@ -150,6 +170,12 @@ impl Language {
                 let mut text = format!(
                     "ファイアウォールは{days}日間に{attempts}回の接続の試みを拒否しました（1日あたり{per_day}回{from}）。"
                 );
+                if let Some(ratio_to_month) = month_over_month {
+                    text += &format!(
+                        "1日あたりの前月比は{}倍です。",
+                        ratio(Some(*ratio_to_month)).trim_start_matches('x')
+                    );
+                }
                 if let Some(ratio_to_year) = year_over_year {
                     text += &format!(
                         "前年同月比は{}倍です。",

@@ -8,6 +8,7 @@
 'require fwstat.page as page';
 'require fwstat.data as data';
 'require fwstat.findings as known';
+'require fwstat.upkeep as upkeep';
 'require fwstat.words as words';
 
 /* The options, with what `fwstat check` finds above them. */
@@ -204,7 +205,7 @@ return view.extend({
 		messages(map);
 		links(map);
 		return map.render().then((rendered) => {
-			const frame = page.open({ name: 'settings', masks: false, load: () => data.attempt('status'), draw: (state, status) => findings(status) });
+			const frame = page.open({ name: 'settings', masks: false, load: () => data.attempt('status'), draw: (state, status) => [ findings(status), status.failed ? null : upkeep.section(status) ] });
 			frame.append(rendered);
 			return frame;
 		});

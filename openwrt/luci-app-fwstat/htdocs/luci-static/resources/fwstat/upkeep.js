@@ -1,0 +1,100 @@
+'use strict';
+'require baseclass';
+'require fs';
+'require ui';
+'require fwstat.data as data';
+'require fwstat.page as page';
+'require fwstat.text as text';
+'require fwstat.words as words';
+
+/* Backup, restore, import and delete: the program's own commands, each after a question. */
+
+const el = page.el;
+const PROGRAM = '/usr/bin/fwstat', UPLOADED = '/tmp/fwstat-upload';
+
+/* What a command answers as JSON; what it complains of becomes an error. */
+function run(args) {
+	return fs.exec(PROGRAM, args).then((ran) => {
+		if (ran.code) throw new Error((ran.stderr || '').trim().replace(/^fwstat: /, '') || _('The command failed (%s).').format(ran.code));
+		return ran.stdout || '';
+	});
+}
+
+/* Shows what is done, and what came of it. */
+function act(output, action) {
+	output.replaceChildren(el('em', { 'class': 'spinning' }, _('Working…')));
+	return action().then((sentence) => output.replaceChildren(...[ sentence && page.notice('good', sentence) ].filter(Boolean)))
+		.catch((error) => output.replaceChildren(page.notice('wrong', words.of(error.message))));
+}
+
+function backup() {
+	return fs.exec_direct(PROGRAM, [ 'backup', '-' ], 'blob').then((blob) => {
+		if (!blob || !blob.size) throw new Error(_('There is nothing to back up.'));
+		const address = URL.createObjectURL(blob), link = el('a', { href: address, download: 'fwstat-%s.tar.gz'.format(new Date().toISOString().slice(0, 10)) });
+		document.body.append(link);
+		link.click();
+		link.remove();
+		setTimeout(() => URL.revokeObjectURL(address), 60000);
+		return _('The backup is %s bytes long.').format(text.number(blob.size));
+	});
+}
+
+/* A file of the browser's. */
+function uploaded(use) {
+	return ui.uploadFile(UPLOADED).then(() => use().finally(() => fs.remove(UPLOADED).catch(() => null)));
+}
+
+function restore() {
+	return uploaded(() => {
+		if (!window.confirm(_('Restore this backup? What the router has counted since stays.'))) return Promise.resolve('');
+		return run([ 'restore', '--json', UPLOADED ]).then((answer) => {
+			const restored = JSON.parse(answer);
+			return restored.days ? _('%s days from %s to %s are restored.').format(text.number(restored.days), restored.first, restored.last) : _('Nothing is missing: all days of the backup are here.');
+		});
+	});
+}
+
+function importLog() {
+	return uploaded(() => {
+		if (!window.confirm(_('Count the packets of this log, too? A file that was imported before is not counted again.'))) return Promise.resolve('');
+		return run([ 'import', UPLOADED ]).then(() => _('The log is imported.'));
+	});
+}
+
+function forgetBefore(output, field) {
+	const first = field.value;
+	if (!first || !window.confirm(_('Delete all statistics before %s? They cannot be brought back without a backup.').format(first))) return;
+	return act(output, () => run([ 'forget', '--json', '--before', first ]).then((answer) => _('%s days are deleted.').format(text.number(JSON.parse(answer).days))));
+}
+
+function forgetSource(output, field) {
+	const source = field.value.trim();
+	if (!source || !window.confirm(_('Delete everything about %s? Totals stay, as they name nobody.').format(source))) return;
+	return act(output, () => run([ 'forget', '--json', '--source', source ]).then((answer) => _('%s rows are deleted.').format(text.number(JSON.parse(answer).rows))));
+}
+
+function deleted(status) {
+	const rows = status.deleted || [];
+	return rows.length ? page.fold('deleted', _('What was deleted'), el('table', { 'class': 'fw-table' }, el('tbody', {}, rows.map((row) =>
+		el('tr', {}, [ el('td', {}, text.moment(row.when)), el('td', {}, words.of(row.what + ', because ' + row.because)) ]))))) : null;
+}
+
+return baseclass.extend({
+	section: (status) => {
+		const output = el('div', { 'class': 'fw-output', role: 'status' });
+		const first = el('input', { type: 'date', name: 'forget-before', 'class': 'cbi-input-text fw-date', 'aria-label': _('First day that stays') });
+		const source = el('input', { type: 'text', name: 'forget-source', 'class': 'cbi-input-text', 'aria-label': _('Address'), placeholder: '198.51.100.7' });
+		const row = (label, ...children) => el('div', { 'class': 'fw-row' }, [ el('span', { 'class': 'fw-label' }, label), children ]);
+		const does = (name, label, action) => page.button(label, () => act(output, action), { name: name });
+		return page.section(_('Your data'), [
+			data.mayWrite() ? [
+				row(_('Backup'), does('backup', _('Download'), backup), does('restore', _('Restore…'), restore)),
+				row(_('Log file'), does('import', _('Import…'), importLog)),
+				row(_('Everything before'), first, page.button(_('Delete'), () => forgetBefore(output, first), { name: 'delete-before', 'class': 'btn cbi-button cbi-button-negative' })),
+				row(_('A source'), source, page.button(_('Delete'), () => forgetSource(output, source), { name: 'delete-source', 'class': 'btn cbi-button cbi-button-negative' })),
+				output
+			] : null,
+			deleted(status)
+		]);
+	}
+});

@@ -1,0 +1,197 @@
+//! What the owner does with a store: backup, restore, delete. With a running daemon, which lets go of its store meanwhile
+//! and counts in memory.
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::arguments::Place;
+use super::client::{self, text};
+use super::offline;
+use super::shell::{Outcome, ShellError};
+use crate::calendar::Date;
+use crate::input::imported::Imported;
+use crate::live::clock::BUILT;
+use crate::query::question::Prefix;
+use crate::store::backup;
+use crate::store::directory::{Directory, Disk};
+use crate::store::{Forgotten, Keep, Store};
+
+/// What to delete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Meant {
+    Before(Date),
+    Source(Prefix),
+}
+
+type Result<T> = std::result::Result<T, ShellError>;
+
+fn failure(sentence: String) -> ShellError {
+    ShellError::Failure(sentence)
+}
+
+/// Works on a store directory that nobody else writes to meanwhile. `forget`: what the daemon removes from its memory.
+pub fn with_directory<T>(
+    place: &Place,
+    forget: Option<Prefix>,
+    work: impl FnOnce(&Path) -> Result<T>,
+) -> Result<T> {
+    match place {
+        Place::Store { directory, .. } => work(directory),
+        Place::Daemon { ubus } => {
+            let directory = client::release(ubus, forget)?;
+            let done = work(&directory);
+            // Whatever came of it, the daemon goes on with its store.
+            let taken = client::take_back(ubus);
+            done.and_then(|done| taken.map(|()| done))
+        }
+    }
+}
+
+fn with_store<T>(
+    place: &Place,
+    forget: Option<Prefix>,
+    work: impl FnOnce(&mut Store) -> Result<T>,
+) -> Result<T> {
+    with_directory(place, forget, |directory| {
+        let cannot = |error: io::Error| failure(format!("cannot write to {}: {error}", directory.display()));
+        // Only what exists has something to back up or to delete, and a slip of the pen makes no directory.
+        fs::metadata(directory).map_err(cannot)?;
+        let disk = Disk::open_for_writing(directory).map_err(cannot)?;
+        work(&mut Store::open(Directory::Disk(disk), Keep::default(), None)?)
+    })
+}
+
+impl From<crate::store::StoreError> for ShellError {
+    fn from(error: crate::store::StoreError) -> ShellError {
+        failure(error.to_string())
+    }
+}
+
+/// Writes a backup to a file, or to standard output for `-`.
+pub fn back_up(place: &Place, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+    let to_stdout = file.as_os_str() == "-";
+    if to_stdout && io::stdout().is_terminal() {
+        return Err(failure("a backup is not for a terminal: give a file, or send it to a pipe".into()));
+    }
+    let cannot = |error: io::Error| failure(format!("cannot write {}: {error}", file.display()));
+    let created = offline::now();
+    let part = PathBuf::from(format!("{}.part", file.display()));
+    let packed = with_store(place, None, |store| {
+        if to_stdout {
+            return Ok(backup::pack(store.directory(), created, &mut *out)?);
+        }
+        let _ = fs::remove_file(&part);
+        let new = File::options().write(true).create_new(true).mode(0o600).open(&part).map_err(cannot)?;
+        let packed = backup::pack(store.directory(), created, &new).and_then(|packed| {
+            new.sync_all()?;
+            fs::rename(&part, file)?;
+            Ok(packed)
+        });
+        if packed.is_err() {
+            let _ = fs::remove_file(&part);
+        }
+        packed.map_err(cannot)
+    })?;
+    let outcome = Outcome { failures: Vec::new(), notes: packed.left_out };
+    if to_stdout {
+        return Ok(outcome);
+    }
+    let bytes = fs::metadata(file).map_err(cannot)?.len();
+    match as_json {
+        true => writeln!(out, "{}", json!({"files": packed.files, "bytes": bytes}))?,
+        false => writeln!(out, "{}: {} files, {bytes} bytes", file.display(), packed.files)?,
+    }
+    Ok(outcome)
+}
+
+/// Brings back what a backup has and the store has not.
+pub fn restore(place: &Place, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+    let refused =
+        |why: String| failure(format!("cannot restore {}: {why}; nothing was changed", file.display()));
+    let unpacked = match file.as_os_str() == "-" {
+        true => backup::unpack(io::stdin().lock()),
+        false => File::open(file).map_err(|error| error.to_string()).and_then(backup::unpack),
+    };
+    let unpacked = unpacked.map_err(refused)?;
+    let (created, version) = (unpacked.created, unpacked.version.clone());
+    let mut theirs = Store::open(unpacked.into_directory(), Keep::default(), None)?;
+    if let Place::Store { directory, .. } = place {
+        // A new router's store begins with a backup.
+        fs::create_dir_all(directory)
+            .map_err(|error| failure(format!("cannot make {}: {error}", directory.display())))?;
+    }
+    let (days, notes) = with_store(place, None, |store| {
+        let restored = store.restore(&mut theirs, joined)?;
+        store.commit(restored.changes)?;
+        Ok((restored.days, store.damage().cloned().collect()))
+    })?;
+    let made = crate::calendar::Calendar::system().rfc3339(created);
+    let (first, last) = (days.first(), days.last());
+    if as_json {
+        let day = |date: Option<&Date>| date.map(ToString::to_string);
+        let answer = json!({"days": days.len(), "first": day(first), "last": day(last), "created": made,
+            "version": version});
+        writeln!(out, "{answer}")?;
+    } else if let (Some(first), Some(last)) = (first, last) {
+        writeln!(out, "{} days from {first} to {last} are restored from the backup of {made}", days.len())?;
+    } else {
+        writeln!(out, "the store has all that the backup of {made} has")?;
+    }
+    Ok(Outcome { failures: Vec::new(), notes })
+}
+
+/// One list of imported contents of two. What cannot be read is left out: an import says so.
+fn joined(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
+    match (Imported::decode(ours), Imported::decode(theirs)) {
+        (Ok(mut ours), Ok(theirs)) => {
+            ours.add_all(theirs);
+            ours.encode()
+        }
+        (Err(_), Ok(_)) if ours.is_empty() => theirs.to_vec(),
+        _ => ours.to_vec(),
+    }
+}
+
+/// Deletes what the owner does not want to have stored.
+pub fn forget(place: &Place, meant: Meant, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+    let now = offline::now();
+    let source = match meant {
+        Meant::Source(prefix) => Some(prefix),
+        Meant::Before(_) => None,
+    };
+    let Forgotten { count, .. } = with_store(place, source, |store| {
+        let forgotten = match meant {
+            Meant::Before(first) => {
+                let mut calendar = offline::choose_zone(None, store.meta()?.zone.as_deref())?;
+                let today = calendar.hour_of(now).date;
+                if now >= BUILT && first > today {
+                    return Err(failure(format!(
+                        "--before {first} is after today, {today}: today is still counted"
+                    )));
+                }
+                store.forget_before(first, now)?
+            }
+            Meant::Source(prefix) => {
+                store.forget_sources(|address| prefix.contains(address), &text(prefix), now)?
+            }
+        };
+        if let Some(why) = forgotten.refused {
+            return Err(failure(why));
+        }
+        store.commit(forgotten.changes)?;
+        Ok(Forgotten { changes: Vec::new(), refused: None, ..forgotten })
+    })?;
+    let (key, what) = match meant {
+        Meant::Before(first) => ("days", format!("{count} days before {first}")),
+        Meant::Source(prefix) => ("rows", format!("{count} rows of {} in the store", text(prefix))),
+    };
+    match as_json {
+        true => writeln!(out, "{}", Value::from_iter([(key, count)]))?,
+        false => writeln!(out, "deleted: {what}")?,
+    }
+    Ok(Outcome::fine())
+}

@@ -1,0 +1,29 @@
+//! Sources that the owner wants deleted, in what is in memory.
+
+use crate::event::Address;
+use crate::stats::day::Day;
+use crate::stats::forget::forget_sampled;
+
+use super::Engine;
+
+impl Engine {
+    /// Removes the rows of sources from the days that are in memory, and their log lines. Totals stay.
+    pub fn forget_sources(&mut self, is_meant: impl Fn(Address) -> bool + Copy) {
+        self.evidence.forget_sources(is_meant);
+        for day in self.open.iter_mut().chain(&mut self.late) {
+            let (mut summary, mut samples) = (day.to_summary(), day.samples());
+            if summary.forget_sources(is_meant) + forget_sampled(&mut samples, is_meant) > 0 {
+                let mut rest = Day::new(day.date, self.salt);
+                rest.add_summary(&summary, &samples);
+                *day = rest;
+            }
+        }
+        for day in self.closed.iter_mut().chain(&mut self.storing) {
+            day.forget_sources(is_meant);
+        }
+        // What flash is to get of the open day is in `since` apart: the next commit writes all of it.
+        let date = self.since.date;
+        self.since.restart(date);
+        self.forget_commits();
+    }
+}

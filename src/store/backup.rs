@@ -1,0 +1,275 @@
+//! A backup: the files of a store in one `.tar.gz`, so that `tar` can list and unpack it, too.
+//!
+//! The first member, `fwstat-backup`, tells the format, the version that made it and when. A backup is read as a whole and
+//! checked to its last byte before anything is done with it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+
+use crate::calendar::{Date, Month};
+use crate::query::history::Detail;
+
+use super::container::{self, Unreadable};
+use super::directory::{Directory, Open};
+use super::meta::{self, LATER, META, Meta};
+use super::month::{self, WholeMonth};
+use super::{pieces, sections};
+
+/// The format of the archive; that of the files in it is [`container::VERSION`].
+const FORMAT: u32 = 1;
+const ABOUT: &str = "fwstat-backup";
+const BLOCK: usize = 512;
+/// Longer archives are no backup of ours, unpacked.
+const MOST_BYTES: u64 = 16 << 20;
+const MOST_FILES: usize = 2000;
+
+/// What was written.
+pub struct Packed {
+    pub files: usize,
+    /// Damaged files, which are left out: a sentence each.
+    pub left_out: Vec<String>,
+}
+
+/// What a backup holds.
+pub struct Unpacked {
+    /// The version of the program that made it.
+    pub version: String,
+    /// Seconds since 1970.
+    pub created: i64,
+    files: BTreeMap<String, Arc<Vec<u8>>>,
+}
+
+impl Unpacked {
+    /// Its files as those of a store.
+    pub fn into_directory(self) -> Directory {
+        Directory::Memory(self.files)
+    }
+}
+
+/// Files that a backup holds: months, open days, what is remembered of them. The guard's blocks end by themselves, and
+/// damaged files are no use.
+fn is_stored(name: &str) -> bool {
+    name == META
+        || name == LATER
+        || month_of(name).is_some()
+        || day_of(name).is_some()
+        || pieces::parse_name(name).is_some()
+}
+
+fn month_of(name: &str) -> Option<Month> {
+    Month::parse(name.strip_suffix(".fws")?)
+}
+
+fn day_of(name: &str) -> Option<Date> {
+    Date::parse(name.strip_suffix(".fws")?)
+}
+
+/// Whether every part of a file can be read; what is wrong with it if not.
+fn check(name: &str, bytes: Vec<u8>) -> Result<(), String> {
+    let file = Open::from_bytes(bytes).map_err(|unreadable| match unreadable {
+        Unreadable::Newer(version) => format!(
+            "{name} was written by a newer fwstat (format {version}, this one reads up to {})",
+            container::VERSION
+        ),
+        Unreadable::Damaged(what) => format!("{name} is damaged: {what}"),
+    })?;
+    let whole = if let Some(month) = month_of(name) {
+        month::read_whole(&file, month).1.is_none()
+    } else if let Some(date) = day_of(name) {
+        let mut month = WholeMonth::new(date.month(), Detail::Fresh);
+        month.read_day(&file, date, &sections::KINDS).is_none()
+    } else if pieces::parse_name(name).is_some() {
+        pieces::decode(&file).is_some_and(|saved| !saved.damaged)
+    } else if name == META {
+        Meta::decode(&file).1
+    } else {
+        meta::decode_later(&file).is_some()
+    };
+    if whole { Ok(()) } else { Err(format!("{name} is damaged: a part of it cannot be read")) }
+}
+
+/// Writes a backup of the store in `directory`, which must not change meanwhile. `created`: seconds since 1970.
+pub fn pack(directory: &Directory, created: i64, out: impl Write) -> io::Result<Packed> {
+    let mut out = GzEncoder::new(out, Compression::fast());
+    let about = format!("format {FORMAT}\nversion {}\ncreated {created}\n", env!("CARGO_PKG_VERSION"));
+    write_member(&mut out, ABOUT, about.as_bytes(), created)?;
+    let mut packed = Packed { files: 0, left_out: Vec::new() };
+    for name in directory.names()?.into_iter().filter(|name| is_stored(name)) {
+        let bytes = directory.read(&name)?.unwrap_or_default();
+        match check(&name, bytes.clone()) {
+            Ok(()) => {
+                write_member(&mut out, &name, &bytes, created)?;
+                packed.files += 1;
+            }
+            Err(wrong) => packed.left_out.push(format!("{wrong}; it is not in the backup")),
+        }
+    }
+    out.write_all(&[0; 2 * BLOCK])?;
+    out.finish()?.flush()?;
+    Ok(packed)
+}
+
+/// A member of a tar archive (POSIX ustar).
+fn write_member(out: &mut impl Write, name: &str, bytes: &[u8], created: i64) -> io::Result<()> {
+    let mut header = [0; BLOCK];
+    let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    put(0, name);
+    put(100, "0000600");
+    put(108, "0000000");
+    put(116, "0000000");
+    put(124, &format!("{:011o}", bytes.len()));
+    put(136, &format!("{:011o}", created.clamp(0, 0o77_777_777_777)));
+    put(148, "        ");
+    put(156, "0");
+    put(257, "ustar\x0000");
+    let sum = sum_of(&header);
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    out.write_all(&header)?;
+    out.write_all(bytes)?;
+    out.write_all(&[0; BLOCK][..bytes.len().next_multiple_of(BLOCK) - bytes.len()])
+}
+
+fn sum_of(header: &[u8; BLOCK]) -> u32 {
+    let byte = |(at, byte): (usize, &u8)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) };
+    header.iter().enumerate().map(byte).sum()
+}
+
+/// Reads a backup; the error is a sentence about what is wrong with it.
+pub fn unpack(input: impl Read) -> Result<Unpacked, String> {
+    let mut input = GzDecoder::new(input).take(MOST_BYTES);
+    let mut all = Vec::new();
+    // To the end: only there the checksum of the whole is compared.
+    input.read_to_end(&mut all).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput if all.is_empty() => "it is not a backup of fwstat".to_string(),
+        _ => format!("it is damaged or incomplete: {error}"),
+    })?;
+    if all.len() as u64 == MOST_BYTES {
+        return Err("it is too long to be a backup of fwstat".into());
+    }
+    let mut members = Members { rest: &all };
+    let about = match members.next()? {
+        Some((ABOUT, bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        _ => return Err("it is not a backup of fwstat".into()),
+    };
+    let value = |name: &str| about.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let version = value("version").unwrap_or("of an unknown version").to_string();
+    if value("format").and_then(|format| format.parse().ok()).is_none_or(|format: u32| format > FORMAT) {
+        return Err(format!("a newer fwstat made it ({version}): use that version or a newer one"));
+    }
+    let created = value("created").and_then(|created| created.parse().ok()).unwrap_or(0);
+    let mut files = BTreeMap::new();
+    let mut salt = None;
+    while let Some((name, bytes)) = members.next()? {
+        if !is_stored(name) || files.len() == MOST_FILES {
+            return Err(format!("it holds '{name}', which is no file of a store"));
+        }
+        check(name, bytes.to_vec())?;
+        let of_file = Open::from_bytes(bytes.to_vec()).ok().map(|file| file.salt());
+        if salt.is_some() && salt != of_file {
+            return Err(format!("{name} is of another store than the files before it"));
+        }
+        salt = of_file;
+        files.insert(name.to_string(), Arc::new(bytes.to_vec()));
+    }
+    Ok(Unpacked { version, created, files })
+}
+
+struct Members<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Members<'a> {
+    /// `None` at the archive's end.
+    fn next(&mut self) -> Result<Option<(&'a str, &'a [u8])>, String> {
+        const DAMAGED: &str = "it is damaged: its list of files cannot be read";
+        let (header, rest) = self.rest.split_first_chunk::<BLOCK>().ok_or(DAMAGED)?;
+        if header.iter().all(|byte| *byte == 0) {
+            return Ok(None);
+        }
+        let text = |from: usize, to: usize| {
+            let field = &header[from..to];
+            let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+            std::str::from_utf8(&field[..end]).ok()
+        };
+        let octal = |from, to| usize::from_str_radix(text(from, to)?.trim_matches(' '), 8).ok();
+        let (name, size) = (text(0, 100).ok_or(DAMAGED)?, octal(124, 136).ok_or(DAMAGED)?);
+        if octal(148, 156) != Some(sum_of(header) as usize) {
+            return Err(DAMAGED.into());
+        }
+        let bytes = rest.get(..size).ok_or(DAMAGED)?;
+        self.rest = rest.get(size.next_multiple_of(BLOCK)..).ok_or(DAMAGED)?;
+        Ok(Some((name, bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Keep;
+    use crate::store::Store;
+    use proptest::prelude::*;
+
+    fn example() -> Vec<u8> {
+        let mut store = Store::open(Directory::Memory(BTreeMap::new()), Keep::default(), Some(7)).unwrap();
+        let changes = store.change_meta(&Meta { zone: Some("JST-9".into()), ..Meta::default() }).unwrap();
+        store.commit(changes).unwrap();
+        let mut bytes = Vec::new();
+        pack(store.directory(), 1_800_000_000, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_backup_comes_back() {
+        let unpacked = unpack(&example()[..]).unwrap();
+        assert_eq!((unpacked.version.as_str(), unpacked.created), (env!("CARGO_PKG_VERSION"), 1_800_000_000));
+        let mut store = Store::open(unpacked.into_directory(), Keep::default(), None).unwrap();
+        assert_eq!((store.salt(), store.meta().unwrap().zone.as_deref()), (7, Some("JST-9")));
+    }
+
+    #[test]
+    fn every_changed_byte_and_every_cut_is_noticed() {
+        let whole = example();
+        for at in 0..whole.len() {
+            assert!(unpack(&whole[..at]).is_err(), "cut at {at}");
+            let mut changed = whole.clone();
+            changed[at] ^= 0x10;
+            // Bytes 4 to 9 of the header of gzip hold a time and the system that packed it.
+            assert!(unpack(&changed[..]).is_err() || (3..10).contains(&at), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn other_archives_and_newer_ones_are_refused() {
+        let packed = |members: &[(&str, &str)]| {
+            let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+            for (name, text) in members {
+                write_member(&mut out, name, text.as_bytes(), 0).unwrap();
+            }
+            out.write_all(&[0; 2 * BLOCK]).unwrap();
+            unpack(&out.finish().unwrap()[..]).err().unwrap()
+        };
+        assert_eq!(packed(&[("etc/passwd", "")]), "it is not a backup of fwstat");
+        assert_eq!(packed(&[]), "it is not a backup of fwstat");
+        let newer = packed(&[(ABOUT, "format 2\nversion 9.1\n")]);
+        assert_eq!(newer, "a newer fwstat made it (9.1): use that version or a newer one");
+        let path = packed(&[(ABOUT, "format 1\n"), ("../../etc/passwd", "root")]);
+        assert_eq!(path, "it holds '../../etc/passwd', which is no file of a store");
+        let month = packed(&[(ABOUT, "format 1\n"), ("2026-10.fws", "FWST")]);
+        assert_eq!(month, "2026-10.fws is damaged: unexpected end of the file");
+        assert!(unpack(&b"fwstat"[..]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..700)) {
+            let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+            out.write_all(&bytes).unwrap();
+            let _ = (unpack(&bytes[..]), unpack(&out.finish().unwrap()[..]));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What the owner wants deleted: all before a day, or a source.
+
+use crate::calendar::{Date, Month};
+use crate::event::Address;
+use crate::query::history::Detail;
+use crate::stats::forget::forget_sampled;
+use crate::store::directory::Change;
+use crate::store::meta::Deletion;
+use crate::store::pieces;
+
+use super::{FWS, Store, StoreError};
+
+/// Changes that delete.
+#[derive(Default)]
+pub struct Forgotten {
+    pub changes: Vec<Change>,
+    /// Days, or rows of the source.
+    pub count: usize,
+    /// Why nothing can be deleted.
+    pub refused: Option<String>,
+}
+
+impl Store {
+    /// Deletes all days before `first`. `when`: seconds since 1970, for the list of deletions.
+    pub fn forget_before(&mut self, first: Date, when: i64) -> Result<Forgotten, StoreError> {
+        let mut forgotten = Forgotten::default();
+        for month in self.months.clone().into_iter().filter(|month| month.first_day() < first) {
+            let Some(mut whole) = self.whole(month, FWS, &|_| true)? else {
+                // Damaged: it goes as a whole, or stays.
+                if month.last_day() < first {
+                    forgotten.changes.extend(self.removed(month));
+                    forgotten.count += 1;
+                }
+                continue;
+            };
+            let is_over = |date: Date| date < first;
+            let days = whole.summary.days.iter().filter(|day| is_over(day.date)).count();
+            if days == whole.summary.days.len() && month.last_day() < first {
+                forgotten.changes.extend(self.removed(month));
+            } else if whole.summary.detail == Detail::Month && days > 0 {
+                forgotten.refused = Some(format!(
+                    "{month} has no single days any more and can only be deleted as a whole: give {} or {}",
+                    month.first_day(),
+                    Date(month.last_day().0 + 1)
+                ));
+                return Ok(forgotten);
+            } else if days > 0 {
+                whole.keep_days(|date| !is_over(date));
+                forgotten.changes.extend(self.change_month(&whole)?);
+            }
+            forgotten.count += days;
+        }
+        let mut open: Vec<Date> = Vec::new();
+        for (name, date, _) in self.pieces()?.into_iter().filter(|(_, date, _)| *date < first) {
+            forgotten.changes.push((name, None));
+            open.push(date);
+        }
+        open.dedup();
+        forgotten.count += open.len();
+        for name in self.set_aside.clone() {
+            let day = name.trim_start_matches("today-").get(..10).and_then(Date::parse);
+            let month = name.get(..7).and_then(Month::parse).map(|month| month.last_day());
+            if day.or(month).is_some_and(|last| last < first) {
+                forgotten.changes.push((name, None));
+            }
+        }
+        self.note_deletion(&mut forgotten, when, format!("everything before {first}"))?;
+        Ok(forgotten)
+    }
+
+    /// Deletes the rows of sources. Totals, which name nobody, stay. `what`: the sources in words.
+    pub fn forget_sources(
+        &mut self,
+        is_meant: impl Fn(Address) -> bool + Copy,
+        what: &str,
+        when: i64,
+    ) -> Result<Forgotten, StoreError> {
+        let mut forgotten = Forgotten::default();
+        for month in self.months.clone() {
+            let Some(mut whole) = self.whole(month, FWS, &|_| true)? else { continue };
+            let mut removed = 0;
+            for day in whole.days.iter_mut().chain(&mut whole.whole) {
+                let rows = day.forget_sources(is_meant);
+                if rows > 0 {
+                    whole.changed.insert(day.date);
+                }
+                removed += rows;
+            }
+            if removed > 0 {
+                forgotten.changes.extend(self.change_month(&whole)?);
+                forgotten.count += removed;
+            }
+        }
+        for (name, date, _) in self.pieces()? {
+            let Some(mut saved) = self.piece(&name)? else { continue };
+            let Some(part) = saved.days.iter_mut().find(|part| part.summary.date == date) else { continue };
+            let rows = part.summary.forget_sources(is_meant);
+            let sampled = forget_sampled(&mut part.samples, is_meant);
+            if rows + sampled > 0 {
+                let bytes = pieces::encode_part(self.salt, &saved.state, &part.summary, &part.samples);
+                forgotten.changes.push((name, Some(bytes)));
+                forgotten.count += rows.max(sampled);
+            }
+        }
+        self.note_deletion(&mut forgotten, when, format!("the rows of {what}"))?;
+        Ok(forgotten)
+    }
+
+    /// Changes that remove a month.
+    fn removed(&self, month: Month) -> Vec<Change> {
+        self.stems(month, FWS).into_iter().map(|stem| (stem + FWS, None)).collect()
+    }
+
+    fn note_deletion(
+        &mut self,
+        forgotten: &mut Forgotten,
+        when: i64,
+        what: String,
+    ) -> Result<(), StoreError> {
+        if !forgotten.changes.is_empty() {
+            let mut meta = self.meta()?;
+            meta.note(Deletion { when, what, because: "the owner asked for it".into() });
+            forgotten.changes.extend(self.change_meta(&meta)?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! A backup's days on their way back into a store, which loses none of its own.
+//!
+//! Both can have a day. If the backup is of this very store, the day that counted more is the later state of it. If it is
+//! of another one (the store was made anew since), each has counted a part of the day, and both are added up.
+
+use crate::calendar::{Date, Month};
+use crate::event::Class;
+use crate::query::history::{Detail, Need};
+use crate::stats::day::{Day, Samples};
+use crate::stats::summary::DaySummary;
+use crate::store::directory::Change;
+use crate::store::meta::Meta;
+use crate::store::month::WholeMonth;
+use crate::store::pieces::{self, State};
+
+use super::{FWS, Store, StoreError};
+
+/// Changes that bring a backup's days into a store.
+#[derive(Default)]
+pub struct Restored {
+    pub changes: Vec<Change>,
+    /// The days that come from the backup, oldest first.
+    pub days: Vec<Date>,
+}
+
+impl Store {
+    /// What has to change so that this store has what `backup` has. `join_imports` makes one list of imported contents of
+    /// two. The store must not be used after a commit of the changes that failed.
+    pub fn restore(
+        &mut self,
+        backup: &mut Store,
+        join_imports: impl Fn(&[u8], &[u8]) -> Vec<u8>,
+    ) -> Result<Restored, StoreError> {
+        let same = self.salt == backup.salt;
+        // Samples of two salts cannot be joined: the longer history's stay.
+        let salt = if backup.count_days()? >= self.count_days()? { backup.salt } else { self.salt };
+        let (ours_stays, theirs_stays) = (self.salt == salt, backup.salt == salt);
+        self.salt = salt;
+        let mut restored = Restored::default();
+        let mut months: Vec<Month> = self.months.iter().chain(&backup.months).copied().collect();
+        months.sort();
+        months.dedup();
+        let pieces = self.pieces()?;
+        for month in months {
+            let mut ours = self.undamaged_days(month)?;
+            let mut theirs = backup.whole(month, FWS, &|_| true)?;
+            // None of its days is stored here as it is there.
+            if let Some(whole) = &mut theirs {
+                whole.changed.extend(whole.days.iter().map(|day| day.date));
+            }
+            let stay = [(&mut ours, ours_stays), (&mut theirs, theirs_stays)];
+            for whole in stay.into_iter().filter_map(|(whole, stays)| whole.as_mut().filter(|_| !stays)) {
+                whole.drop_samples();
+            }
+            if let Some(theirs) = theirs.as_mut().filter(|_| same) {
+                // Of a day that is open here the newer state is here.
+                theirs.keep_days(|date| pieces.iter().all(|(_, open, _)| *open != date));
+            }
+            let whole = match (ours, theirs) {
+                (Some(ours), Some(theirs)) => match united(ours, theirs, same, &mut restored.days) {
+                    (whole, true) => whole,
+                    (_, false) if ours_stays => continue,
+                    (whole, false) => whole,
+                },
+                (None, Some(theirs)) => {
+                    restored.days.extend(theirs.summary.days.iter().map(|day| day.date));
+                    theirs
+                }
+                (Some(ours), None) if !ours_stays => ours,
+                _ => continue,
+            };
+            restored.changes.extend(self.change_month(&whole)?);
+        }
+        self.restore_open_days(backup, same, (ours_stays, theirs_stays), &mut restored)?;
+        if restored.days.is_empty() && ours_stays {
+            return Ok(Restored::default());
+        }
+        restored.days.sort();
+        restored.days.dedup();
+        self.restore_meta(backup, same, &mut restored.changes, join_imports)?;
+        Ok(restored)
+    }
+
+    /// A month without the days of which something cannot be read.
+    fn undamaged_days(&mut self, month: Month) -> Result<Option<WholeMonth>, StoreError> {
+        let mut whole = self.whole(month, FWS, &|_| true)?;
+        let damage = &self.damage;
+        let is_damaged = |name: &str| damage.iter().any(|damaged| damaged.lasting && damaged.name == name);
+        if let Some(whole) = &mut whole {
+            whole.keep_days(|date| !is_damaged(&format!("{date}{FWS}")));
+        }
+        Ok(whole)
+    }
+
+    fn count_days(&mut self) -> Result<usize, StoreError> {
+        let mut count = 0;
+        for month in self.months.clone() {
+            count += self.read(month, &Need::new(Class::Attempt))?.days.len();
+        }
+        Ok(count)
+    }
+
+    fn has_day(&mut self, date: Date) -> Result<bool, StoreError> {
+        let days = match self.months.contains(&date.month()) {
+            true => self.read(date.month(), &Need::new(Class::Attempt))?.days,
+            false => Vec::new(),
+        };
+        Ok(days.iter().any(|day| day.date == date))
+    }
+
+    /// Days that were open when the backup was made become pieces of their own: whoever counts closes them.
+    fn restore_open_days(
+        &mut self,
+        backup: &mut Store,
+        same: bool,
+        (ours_stays, theirs_stays): (bool, bool),
+        restored: &mut Restored,
+    ) -> Result<(), StoreError> {
+        let mut known = self.pieces()?;
+        if !ours_stays {
+            for (name, date, _) in &known {
+                let Some(saved) = self.piece(name)? else { continue };
+                let mut day = DaySummary::new(*date);
+                saved.days.iter().for_each(|part| day = crate::stats::sum::sum_of_day(&day, &part.summary));
+                let bytes = pieces::encode_part(self.salt, &saved.state, &day, &Samples::default());
+                restored.changes.push((name.clone(), Some(bytes)));
+            }
+        }
+        let mut theirs = backup.pieces()?;
+        theirs.dedup_by_key(|(_, date, _)| *date);
+        for date in theirs.into_iter().map(|(_, date, _)| date) {
+            let is_here = self.has_day(date)? || known.iter().any(|(_, open, _)| *open == date);
+            if same && is_here {
+                continue;
+            }
+            let mut day = Day::new(date, self.salt);
+            for (name, ..) in backup.pieces()?.into_iter().filter(|(_, open, _)| *open == date) {
+                for part in backup.piece(&name)?.into_iter().flat_map(|saved| saved.days) {
+                    let samples = if theirs_stays { part.samples } else { Samples::default() };
+                    day.add_summary(&part.summary, &samples);
+                }
+            }
+            let last = known.iter().filter(|(_, open, _)| *open == date).map(|(.., number)| *number).max();
+            let number = last.map_or(0, |last| last.saturating_add(1));
+            let state = State { date: Some(date), ..State::default() };
+            let name = pieces::name_of(date, number);
+            restored.changes.push((name.clone(), Some(pieces::encode_day(self.salt, &state, &day))));
+            restored.days.push(date);
+            known.push((name, date, number));
+        }
+        Ok(())
+    }
+
+    fn restore_meta(
+        &mut self,
+        backup: &mut Store,
+        same: bool,
+        changes: &mut Vec<Change>,
+        join_imports: impl Fn(&[u8], &[u8]) -> Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let (ours, theirs) = (self.meta()?, backup.meta()?);
+        let seen = if ours.seen.is_empty() { theirs.seen } else { ours.seen };
+        let imported = join_imports(&ours.imported, &theirs.imported);
+        let mut meta = Meta { imported, seen, zone: ours.zone.or(theirs.zone), deletions: Vec::new() };
+        let mut deletions = ours.deletions;
+        deletions.extend(theirs.deletions);
+        deletions.sort_by(|a, b| (a.when, &a.what).cmp(&(b.when, &b.what)));
+        deletions.dedup();
+        deletions.into_iter().for_each(|deletion| meta.note(deletion));
+        changes.extend(self.change_meta(&meta)?);
+        let mut later = self.later()?;
+        // What this store had then it has still, or has counted since.
+        if !same {
+            later.add_all(&backup.later()?);
+            changes.extend(self.change_later(&later)?);
+        }
+        Ok(())
+    }
+}
+
+/// Two files' days of one month, and whether `theirs` brought any.
+fn united(
+    mut ours: WholeMonth,
+    theirs: WholeMonth,
+    same: bool,
+    restored: &mut Vec<Date>,
+) -> (WholeMonth, bool) {
+    let attempts = |whole: &WholeMonth| {
+        let days = whole.summary.days.iter().flat_map(|day| day.totals);
+        (whole.summary.days.len(), days.fold(0u64, |sum, total| sum.saturating_add(total.attempts)))
+    };
+    if ours.summary.detail.max(theirs.summary.detail) == Detail::Month {
+        // No single day can be taken from the rows of a whole month.
+        if same && attempts(&theirs) <= attempts(&ours) {
+            return (ours, false);
+        }
+        restored.extend(theirs.summary.days.iter().map(|day| day.date));
+        if same {
+            return (theirs, true);
+        }
+        ours.join(theirs);
+        return (ours, true);
+    }
+    let total =
+        |day: &DaySummary| day.classes.iter().fold(0u64, |sum, class| sum.saturating_add(class.attempts));
+    let is_fuller = |day: &DaySummary| match ours.days.iter().find(|known| known.date == day.date) {
+        None => true,
+        Some(known) => !same || total(day) > total(known),
+    };
+    let (detail, mut cells) = (theirs.summary.detail, theirs.cells);
+    let new: Vec<DaySummary> = theirs.days.into_iter().filter(is_fuller).collect();
+    if new.is_empty() {
+        return (ours, false);
+    }
+    let dates: Vec<Date> = new.iter().map(|day| day.date).collect();
+    if detail > ours.summary.detail {
+        ours.drop_hours();
+    }
+    if same {
+        ours.keep_days(|date| !dates.contains(&date));
+    }
+    ours.add(new);
+    cells.retain(|cell| dates.contains(&cell.date));
+    let known = std::mem::take(&mut ours.cells);
+    let is_new = |cell: &&_| !cells.contains(*cell);
+    let all = known.iter().filter(is_new).chain(&cells).copied().collect();
+    ours.set_cells(all);
+    restored.extend(dates);
+    (ours, true)
+}
