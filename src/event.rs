@@ -85,6 +85,15 @@ impl Address {
     }
 }
 
+impl Address {
+    /// The address with all bits but the first `length` cleared; `length` counts as in [`Address::is_within`].
+    pub fn masked(self, length: u8) -> Address {
+        let length = if self.is_v4() { length.min(32) as u32 + 96 } else { length.min(128) as u32 };
+        let mask = if length == 0 { 0 } else { u128::MAX << (128 - length) };
+        Address::v6(u128::from_be_bytes(self.to_bytes()) & mask)
+    }
+}
+
 impl From<IpAddr> for Address {
     fn from(ip: IpAddr) -> Address {
         match ip {

@@ -10,6 +10,7 @@ use fwstat::cli::check;
 use fwstat::cli::client;
 use fwstat::cli::fleet_export;
 use fwstat::cli::help;
+use fwstat::cli::lists;
 use fwstat::cli::shell::{self, Outcome, ShellError};
 use fwstat::cli::upkeep;
 use fwstat::daemon;
@@ -93,11 +94,15 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
             client::ask(&question, &ubus, json, out)?;
         }
         Command::Export { format, place: Place::Daemon { ubus }, .. } => client::export(format, &ubus, out)?,
-        Command::Block { source, length, reason, ubus } => {
-            client::block(source, length, reason.as_deref(), &ubus, out)?;
+        Command::Block { target, length, reason, ubus } => {
+            client::block(target, length, reason.as_deref(), &ubus, out)?;
         }
-        Command::GuardTest { source, ubus } => client::guard_test(source, &ubus, out)?,
-        Command::Unblock { source, ubus } => client::unblock(source, &ubus, out)?,
+        Command::GuardTest { target, ubus } => client::guard_test(target, &ubus, out)?,
+        Command::Unblock { target, ubus } => client::unblock(target, &ubus, out)?,
+        Command::BlockList { action, all, length, ubus } => {
+            return lists::block_list(&action, all, length.as_deref(), &ubus, out);
+        }
+        Command::AllowList { action, config } => return lists::allow_list(&action, &config, out),
         Command::Commit { ubus } => client::commit(&ubus, out)?,
         Command::TestNotify => {
             // Only comes back if it cannot start.

@@ -6,15 +6,18 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::fleet_export::Range;
+use super::lists::Action;
 use super::options::{self, CommandRow};
 use super::raw_arguments::{Raw, suggestion};
 use super::upkeep::Meant;
 use super::values;
+use crate::guard::Target;
+use crate::output::blobmsg::Length;
 use crate::output::cells::plain;
 use crate::output::month_report::{Form, Language, Wanted};
+use crate::query::filter::Filter;
 use crate::query::question::{Prefix, Question, Topic};
 
 pub const DEFAULT_UBUS: &str = "/var/run/ubus/ubus.sock";
@@ -103,20 +106,31 @@ pub enum Command {
         /// Of the batches.
         range: Range,
     },
-    /// A single address or an IPv6 /64. `None`: as long as the guard's settings say.
     Block {
-        source: Prefix,
-        length: Option<Duration>,
+        target: Target,
+        length: Length,
         reason: Option<String>,
         ubus: PathBuf,
     },
     GuardTest {
-        source: Prefix,
+        target: Target,
         ubus: PathBuf,
     },
     Unblock {
-        source: Prefix,
+        target: Target,
         ubus: PathBuf,
+    },
+    BlockList {
+        action: Action,
+        /// Also what the rules blocked.
+        all: bool,
+        /// As it goes over the bus.
+        length: Option<String>,
+        ubus: PathBuf,
+    },
+    AllowList {
+        action: Action,
+        config: PathBuf,
     },
     Commit {
         ubus: PathBuf,
@@ -244,15 +258,18 @@ impl Raw<'_> {
             "forget" => self.forget(),
             "export" => self.export(),
             "block" => Ok(Command::Block {
-                source: self.source(values::blockable)?,
-                length: self.get(&options::FOR, values::duration)?,
+                target: self.target()?,
+                length: self.get(&options::FOR, values::block_length)?.unwrap_or_default(),
                 reason: self.get(&options::REASON, values::short_text)?,
                 ubus: self.ubus()?,
             }),
-            "guard-test" => {
-                Ok(Command::GuardTest { source: self.source(values::blockable)?, ubus: self.ubus()? })
-            }
-            "unblock" => Ok(Command::Unblock { source: self.source(values::blockable)?, ubus: self.ubus()? }),
+            "guard-test" => Ok(Command::GuardTest { target: self.target()?, ubus: self.ubus()? }),
+            "unblock" => Ok(Command::Unblock { target: self.target()?, ubus: self.ubus()? }),
+            "blocklist" => self.block_list(),
+            "allowlist" => Ok(Command::AllowList {
+                action: self.list_action()?,
+                config: self.path_or(&options::CONFIG, DEFAULT_CONFIG)?,
+            }),
             "commit" => Ok(Command::Commit { ubus: self.ubus()? }),
             "notify" if self.has(&options::TEST) => Ok(Command::TestNotify),
             "notify" => Err("add --test: events are sent by the service".to_string()),
@@ -298,6 +315,33 @@ impl Raw<'_> {
         Ok(Command::Forget { meant, place: self.owned()?, json: self.has(&options::JSON) })
     }
 
+    fn target(&self) -> Result<Target, String> {
+        values::target(&self.operands.first().map(|operand| operand.to_string_lossy()).unwrap_or_default())
+    }
+
+    fn list_action(&self) -> Result<Action, String> {
+        match (self.path(&options::IMPORT)?, self.path(&options::APPEND)?) {
+            (Some(_), Some(_)) => Err("--import and --append: give one of them".to_string()),
+            (Some(file), None) => Ok(Action::Import(file)),
+            (None, Some(file)) => Ok(Action::Append(file)),
+            (None, None) => Ok(Action::Print),
+        }
+    }
+
+    fn block_list(&self) -> Result<Command, String> {
+        let action = self.list_action()?;
+        let is_import = matches!(action, Action::Import(_));
+        if self.has(&options::ALL) && is_import {
+            return Err("--all goes with the blocks that there are, not with --import".to_string());
+        }
+        let length = self.get(&options::FOR, values::block_length)?;
+        if length.is_some() && !is_import {
+            return Err("--for goes with --import".to_string());
+        }
+        let length = length.and_then(Length::text);
+        Ok(Command::BlockList { action, all: self.has(&options::ALL), length, ubus: self.ubus()? })
+    }
+
     fn month_report(&self) -> Result<Command, String> {
         let of_files = [
             &options::FROM,
@@ -336,8 +380,9 @@ impl Raw<'_> {
             from: self.get(&options::FROM, values::date)?,
             to: self.get(&options::TO, values::date)?,
             class: self.get(&options::CLASS, values::class)?.unwrap_or(default.class),
-            every_class: default.every_class,
             running: default.running,
+            // A filter has its own classes.
+            every_class: self.has(&options::FILTER) && !self.has(&options::CLASS),
             protocol: self.get(&options::PROTOCOL, values::protocol)?,
             port: self.get(&options::PORT, values::port)?,
             source,
@@ -346,6 +391,7 @@ impl Raw<'_> {
             limit: self.get(&options::LIMIT, values::limit)?.unwrap_or(default.limit),
             cursor: self.get(&options::CURSOR, values::whole_number)?.unwrap_or(default.cursor),
             daily: default.daily,
+            filter: self.get(&options::FILTER, Filter::parse)?.unwrap_or_default(),
         };
         if let (Some(from), Some(to)) = (question.from, question.to)
             && from > to

@@ -11,6 +11,8 @@ use super::fleet_export::{self, Range};
 use super::shell::{Outcome, ShellError, print_json, print_table};
 use crate::daemon::is_running;
 use crate::event::Class;
+use crate::guard::Target;
+use crate::output::blobmsg::Length;
 use crate::output::month_report::{self, Wanted};
 use crate::output::{blobmsg, prometheus};
 use crate::query::Answer;
@@ -21,6 +23,8 @@ use crate::ubus::blob;
 use crate::ubus::call::{CallError, call};
 
 const LIMIT: Duration = Duration::from_secs(20);
+/// For networks and countries: all their addresses and all connections are looked at.
+const LIST_LIMIT: Duration = Duration::from_secs(60);
 /// What `nft` needs to list the rules, usually.
 const COUNTING: Duration = Duration::from_millis(300);
 
@@ -60,11 +64,13 @@ fn arguments(question: &Question) -> Value {
     };
     put("from", question.from.map(|date| json!(date.to_string())));
     put("to", question.to.map(|date| json!(date.to_string())));
-    put("class", (question.class != default.class).then(|| json!(question.class.name())));
+    let class = if question.every_class { "all" } else { question.class.name() };
+    put("class", (class != default.class.name()).then(|| json!(class)));
+    put("filter", (!question.filter.is_empty()).then(|| json!(question.filter.to_string())));
     put("protocol", question.protocol.map(|number| json!(number.to_string())));
     put("port", question.port.map(|port| json!(port)));
     let source = if question.topic == Topic::Source { "address" } else { "source" };
-    put(source, question.source.map(|prefix| json!(text(prefix))));
+    put(source, question.source.map(|prefix| json!(prefix.to_string())));
     put("country", question.country.map(|code| json!(String::from_utf8_lossy(&code))));
     put("min", (question.min != default.min).then(|| json!(question.min)));
     put("limit", (question.limit != default.limit).then(|| json!(question.limit)));
@@ -158,16 +164,20 @@ pub fn commit(socket: &Path, out: &mut dyn Write) -> Result<()> {
 }
 
 pub fn block(
-    source: Prefix,
-    length: Option<Duration>,
+    target: Target,
+    length: Length,
     reason: Option<&str>,
     socket: &Path,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let length = length.map(|length| format!("{}s", length.as_secs()));
-    let arguments = json!({"address": text(source), "for": length, "reason": reason, "caller": caller()});
-    call(socket, blobmsg::OBJECT, "block", &arguments, LIMIT)?;
-    Ok(writeln!(out, "{} is blocked", text(source))?)
+    let arguments =
+        json!({"address": target.to_string(), "for": length.text(), "reason": reason, "caller": caller()});
+    let row = call(socket, blobmsg::OBJECT, "block", &arguments, LIST_LIMIT)?;
+    writeln!(out, "{target} is blocked")?;
+    if let Some(warning) = row["warning"].as_str() {
+        writeln!(out, "{}", crate::output::cells::plain(warning))?;
+    }
+    Ok(())
 }
 
 /// Where whoever types this is connected from, as sshd and dropbear tell.
@@ -177,18 +187,19 @@ fn caller() -> Option<String> {
     Prefix::parse(address).is_ok().then(|| address.to_string())
 }
 
-pub fn unblock(source: Prefix, socket: &Path, out: &mut dyn Write) -> Result<()> {
-    call(socket, blobmsg::OBJECT, "unblock", &json!({"address": text(source)}), LIMIT)?;
-    Ok(writeln!(out, "{} is no longer blocked", text(source))?)
+pub fn unblock(target: Target, socket: &Path, out: &mut dyn Write) -> Result<()> {
+    call(socket, blobmsg::OBJECT, "unblock", &json!({"address": target.to_string()}), LIMIT)?;
+    Ok(writeln!(out, "{target} is no longer blocked")?)
 }
 
-pub fn guard_test(source: Prefix, socket: &Path, out: &mut dyn Write) -> Result<()> {
-    let answer = call(socket, blobmsg::OBJECT, "guard-test", &json!({"address": text(source)}), LIMIT)?;
-    match answer["protected_by"].as_str() {
-        Some(why) => {
-            Ok(writeln!(out, "{} would not be blocked: {}", text(source), crate::output::cells::plain(why))?)
-        }
-        None => Ok(writeln!(out, "{} would be blocked by the rules", text(source))?),
+pub fn guard_test(target: Target, socket: &Path, out: &mut dyn Write) -> Result<()> {
+    let arguments = json!({"address": target.to_string()});
+    let answer = call(socket, blobmsg::OBJECT, "guard-test", &arguments, LIST_LIMIT)?;
+    let text = |key: &str| answer[key].as_str().map(crate::output::cells::plain);
+    match (text("protected_by"), text("warning")) {
+        (Some(why), _) => Ok(writeln!(out, "{target} would not be blocked: {why}")?),
+        (None, Some(warning)) => Ok(writeln!(out, "{target} could be blocked: {warning}")?),
+        (None, None) => Ok(writeln!(out, "{target} would be blocked by the rules")?),
     }
 }
 

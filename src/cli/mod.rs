@@ -7,6 +7,7 @@ pub mod check;
 pub mod client;
 pub mod fleet_export;
 pub mod help;
+pub mod lists;
 pub mod offline;
 pub mod options;
 mod raw_arguments;

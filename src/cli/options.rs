@@ -52,6 +52,12 @@ pub static COUNTRY: OptionRow =
     option("country", "CC", "only sources from this country, two letters such as JP [default: any]");
 pub static MIN: OptionRow = option("min", "N", "leave out rows with a smaller count [default: 0]");
 pub static LIMIT: OptionRow = option("limit", "N", "at most so many rows, 1 to 1000 [default: 10]");
+pub static FILTER: OptionRow = option(
+    "filter",
+    "TERMS",
+    "only events for which all terms hold: class:, port:, protocol:, zone:, verdict:, source:, destination: with a \
+     value, or a word of the log line; ! negates a term [default: all]",
+);
 pub static CURSOR: OptionRow =
     option("cursor", "N", "only what came after this cursor of an earlier answer [default: 0]");
 pub static JSON: OptionRow = option("json", "", "print the answer as one JSON object");
@@ -103,8 +109,17 @@ pub static FIREWALL: OptionRow = option(
     "FILE",
     "/etc/config/firewall of the router that wrote the log: tells which of its rules let packets pass [default: none]",
 );
-pub static FOR: OptionRow =
-    option("for", "TIME", "how long, such as 90s, 10m, 1h or 7d [default: as the guard's settings say]");
+pub static FOR: OptionRow = option(
+    "for",
+    "TIME",
+    "how long, such as 90s, 10m, 1h or 7d, or forever: until it is taken back [default: as the guard's settings \
+         say; of imported lists forever]",
+);
+pub static IMPORT: OptionRow = option("import", "FILE", "add the addresses of this file to the list");
+pub static APPEND: OptionRow =
+    option("append", "FILE", "add the addresses of the list to this file, those that it does not have");
+pub static ALL: OptionRow =
+    option("all", "", "also what the guard's rules block now [default: by hand only]");
 pub static REASON: OptionRow = option("reason", "TEXT", "why, shown with the block [default: none]");
 pub static CONFIG: OptionRow = option("config", "FILE", "configuration [default: /etc/config/fwstat]");
 pub static RUN: OptionRow =
@@ -139,7 +154,7 @@ static COUNTS: [&OptionRow; 14] = [
     &UBUS,
 ];
 
-pub static COMMANDS: [CommandRow; 25] = [
+pub static COMMANDS: [CommandRow; 27] = [
     CommandRow {
         name: "summary",
         operands: "",
@@ -229,8 +244,8 @@ pub static COMMANDS: [CommandRow; 25] = [
         brief: "the newest refused packets and their log lines",
         about: "The newest refused packets with their log lines, as the running daemon holds them. The cursor at \
                 the end, given back with --cursor, asks for what came since.",
-        options: &[&CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &LIMIT, &CURSOR, &JSON, &UBUS],
-        examples: &["fwstat recent --limit 50", "fwstat recent --port 22"],
+        options: &[&CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &FILTER, &LIMIT, &CURSOR, &JSON, &UBUS],
+        examples: &["fwstat recent --limit 50", "fwstat recent --filter port:22"],
     },
     CommandRow {
         name: "blocks",
@@ -337,28 +352,56 @@ pub static COMMANDS: [CommandRow; 25] = [
     CommandRow {
         name: "block",
         operands: "ADDRESS",
-        brief: "block a source for a time",
-        about: "Asks the daemon's guard to block an address, or an IPv6 /64. A block ends by itself. The router's \
-                own addresses, its gateways and the allowed prefixes are never blocked.",
+        brief: "block an address, a network or a country",
+        about: "Asks the daemon's guard to block an address, a prefix, or a country (its two letters), for a time or \
+                until that is taken back. What holds the router's own addresses, its gateways or servers, somebody \
+                whom the inside talks to, or reserved addresses is not blocked; allowed addresses are left out.",
         options: &[&FOR, &REASON, &UBUS],
-        examples: &["fwstat block 198.51.100.7 --for 1h --reason 'guesses passwords'"],
+        examples: &[
+            "fwstat block 198.51.100.7 --for 1h --reason 'guesses passwords'",
+            "fwstat block 198.51.100.0/24 --for forever",
+        ],
     },
     CommandRow {
         name: "unblock",
         operands: "ADDRESS",
         brief: "end a block",
-        about: "Asks the daemon's guard to end the block of an address, or of an IPv6 /64.",
+        about: "Asks the daemon's guard to end the block of an address, a prefix or a country.",
+
         options: &[&UBUS],
         examples: &["fwstat unblock 198.51.100.7"],
     },
     CommandRow {
         name: "guard-test",
         operands: "ADDRESS",
-        brief: "would this address be blocked, and if not, why",
-        about: "Asks the daemon's guard whether its rules would block an address, or an IPv6 /64, and what \
-                protects it if not. Nothing is changed.",
+        brief: "would this be blocked, and if not, why",
+        about: "Asks the daemon's guard whether its rules would block an address, or whether a prefix or a country \
+                could be blocked, and what protects it if not. Nothing is changed.",
         options: &[&UBUS],
         examples: &["fwstat guard-test 198.51.100.7"],
+    },
+    CommandRow {
+        name: "blocklist",
+        operands: "",
+        brief: "print, import or hand over the blocked addresses",
+        about: "Prints what is blocked by hand, one address or prefix a line. With --import it blocks what a file of \
+                that form holds, with --append it adds what is blocked to such a file. Lines of other forms stay, or \
+                are left out and named. banIP's local lists have that form.",
+        options: &[&IMPORT, &APPEND, &ALL, &FOR, &UBUS],
+        examples: &[
+            "fwstat blocklist > blocked.txt",
+            "fwstat blocklist --import /etc/banip/banip.blocklist",
+            "fwstat blocklist --append /etc/banip/banip.blocklist",
+        ],
+    },
+    CommandRow {
+        name: "allowlist",
+        operands: "",
+        brief: "print, import or hand over the allowed addresses",
+        about: "Prints the guard's option allow, one address or prefix a line. With --import it adds what a file of \
+                that form holds to the option (by uci), with --append it adds the option's addresses to such a file.",
+        options: &[&IMPORT, &APPEND, &CONFIG],
+        examples: &["fwstat allowlist > allowed.txt", "fwstat allowlist --import /etc/banip/banip.allowlist"],
     },
     CommandRow {
         name: "commit",

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::calendar::{Calendar, Date, Month};
 use crate::config::options;
-use crate::event::{Address, Class, Service};
+use crate::event::{Class, Service};
+use crate::guard::Target;
+use crate::output::blobmsg::{FOREVER, Length};
 use crate::output::month_report::{Form, Language};
 use crate::query::question::{self, MAX_LIMIT, Prefix};
 use crate::services;
@@ -99,16 +101,17 @@ pub fn address(text: &str) -> Result<Prefix, String> {
     Ok(prefix)
 }
 
-/// What one block covers: one address, or an IPv6 /64.
-pub fn blockable(text: &str) -> Result<Prefix, String> {
-    let prefix = Prefix::parse(text)?;
-    if prefix.is_single() {
-        return Ok(prefix);
+/// A length of time, or until the block is taken back.
+pub fn block_length(text: &str) -> Result<Length, String> {
+    match text {
+        FOREVER => Ok(Length::Forever),
+        _ => duration(text).map(|length| Length::Seconds(length.as_secs())),
     }
-    if prefix.network.is_v4() || prefix.length != 64 {
-        return Err(format!("'{text}' is too wide: give one address, or an IPv6 /64"));
-    }
-    Ok(Prefix { network: Address { low: 0, ..prefix.network }, ..prefix })
+}
+
+/// What can be blocked by hand.
+pub fn target(text: &str) -> Result<Target, String> {
+    Target::parse(text)
 }
 
 /// A network interface's name as Linux allows it: 1 to 15 bytes without blanks, slashes and control characters.
@@ -161,13 +164,9 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_one_address_or_one_ipv6_network() {
-        let covers = |text| blockable(text).map(|prefix| format!("{}/{}", prefix.network, prefix.length));
-        assert_eq!(covers("192.0.2.1"), Ok("192.0.2.1/32".into()));
-        assert_eq!(covers("2001:DB8::1"), Ok("2001:db8::1/128".into()));
-        assert_eq!(covers("2001:db8::1/64"), Ok("2001:db8::/64".into()));
-        for text in ["0.0.0.0/0", "192.0.2.0/24", "2001:db8::/48", "2001:db8::/65", "::/0", "host", ""] {
-            assert!(covers(text).is_err(), "{text}");
-        }
+    fn a_block_has_a_length_or_lasts() {
+        assert_eq!(block_length("1h"), Ok(Length::Seconds(3600)));
+        assert_eq!(block_length("forever"), Ok(Length::Forever));
+        assert!(block_length("ever").is_err());
     }
 }

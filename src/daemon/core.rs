@@ -362,6 +362,19 @@ impl Core {
         for sentence in guarding.turn(now, config, can_log, engine, places) {
             self.log.say(now.boot_ms, &sentence);
         }
+        self.answered.extend(self.guarding.networks.take_answers());
+    }
+
+    /// An answer that is there, or follows under the next number.
+    fn now_or_later(
+        &mut self,
+        ask: impl FnOnce(&mut Guarding, &Config, &mut Engine, u64) -> Option<Answered>,
+    ) -> Reply {
+        self.next += 1;
+        match ask(&mut self.guarding, &self.config, &mut self.engine, self.next) {
+            Some(answered) => Reply::Now(answered),
+            None => Reply::Later(self.next),
+        }
     }
 
     /// Begins to write to flash; then to tmpfs.
@@ -482,12 +495,14 @@ impl Answers for Core {
                 self.later(Asked::Commit)
             }
             BusCommand::Release { forget } => Reply::Now(self.release(now, forget)),
-            BusCommand::Block(wish) => Reply::Now(self.guarding.block(now, &mut self.engine, wish)),
-            BusCommand::GuardTest { address } => {
-                Reply::Now(self.guarding.test(now, &mut self.engine, address))
+            BusCommand::Block(wish) => self.now_or_later(|guarding, config, engine, number| {
+                guarding.block(now, config, engine, number, wish)
+            }),
+            BusCommand::GuardTest { target } => {
+                self.now_or_later(|guarding, _, engine, number| guarding.test(now, engine, number, target))
             }
-            BusCommand::Unblock { address } => {
-                Reply::Now(self.guarding.unblock(now, &mut self.engine, address))
+            BusCommand::Unblock { target } => {
+                Reply::Now(self.guarding.unblock(now, &mut self.engine, target))
             }
         }
     }

@@ -7,6 +7,7 @@ use ubus::blobmsg::BlobMsgTable;
 
 use super::callers;
 use super::ledger::LedgerFile;
+use super::networks::{NetworkBlocks, NetworkRequest, What};
 use super::nft_sync::NftSync;
 use super::notices::Incomplete;
 use super::store::Places;
@@ -15,11 +16,12 @@ use crate::config::{Config, GuardMode, Rate, Scope};
 use crate::guard::detector::Limits;
 use crate::guard::ledger::Lengths;
 use crate::guard::{
-    BlockRequest, Change, Detail, Limit, Mode, Pool, Protection, Refusal, Settings, Source, Suspect, Usage,
+    BlockRequest, Change, Detail, End, Guard, Limit, Mode, Pool, Protection, Refusal, Settings, Source,
+    Suspect, Target, Usage,
 };
 use crate::live::{Engine, Now};
 use crate::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
-use crate::output::blobmsg::{AnswerError, BlockWish};
+use crate::output::blobmsg::{AnswerError, Answered, BlockWish, Length};
 use crate::query::Answer;
 use crate::query::answer::{BlockRow, GuardStatus, PeersStatus, UsageStatus};
 use crate::query::question::Prefix;
@@ -57,6 +59,7 @@ record! { GuardTest: address, would_block, protected_by; }
 pub struct Guarding {
     pub nft_sync: NftSync,
     pub ledger: LedgerFile,
+    pub networks: NetworkBlocks,
     directory: PathBuf,
     around: Surroundings,
     looked_ms: Option<u64>,
@@ -72,6 +75,8 @@ pub struct Guarding {
     failing: bool,
     /// Sources that many routers of the fleet saw.
     pub shared: Vec<Source>,
+    /// Lines for the log.
+    unblocked: Vec<String>,
 }
 
 fn limit(rate: Rate) -> Limit {
@@ -111,6 +116,7 @@ impl Guarding {
         let mut guarding = Guarding {
             nft_sync: NftSync::default(),
             ledger: LedgerFile::new(run, places.boot()),
+            networks: NetworkBlocks::default(),
             directory: directory.to_owned(),
             around: Surroundings::default(),
             looked_ms: None,
@@ -121,9 +127,12 @@ impl Guarding {
             can_log: false,
             failing: false,
             shared: Vec::new(),
+            unblocked: Vec::new(),
         };
         let wall = instant(now, engine);
         let stored = guarding.ledger.read(now, wall, places);
+        let moment = guarding.ledger.moment(now, wall);
+        guarding.networks.restore(&moment, places, &mut engine.guard);
         guarding.set(now, config, engine);
         if let Some(stored) = stored {
             let (blocks, records) = (stored.blocks.into_iter(), stored.records.into_iter());
@@ -136,6 +145,7 @@ impl Guarding {
     pub fn set(&mut self, now: Now, config: &Config, engine: &mut Engine) {
         engine.guard.set(now.boot_ms, settings(config), self.seed);
         self.look(now, engine, 0);
+        self.networks.set_database(&config.country_database);
         self.shape(now, config, engine);
     }
 
@@ -150,7 +160,9 @@ impl Guarding {
         }
         self.looked_ms = Some(now.boot_ms);
         self.around = surroundings::look(&self.directory);
-        engine.guard.set_surroundings(now.boot_ms, self.around.protected.clone());
+        if engine.guard.set_surroundings(now.boot_ms, self.around.protected.clone()) {
+            self.networks.change_surroundings();
+        }
     }
 
     /// Of the shared sources those that nothing protects.
@@ -180,7 +192,8 @@ impl Guarding {
 
     pub fn deadline(&self, config: &Config, engine: &Engine) -> Option<u64> {
         let look = self.looked_ms.filter(|_| Guarding::looks(config, engine)).map(|at| at + LOOK_MS);
-        [self.nft_sync.deadline(), self.ledger.deadline(), engine.guard.deadline(), look]
+        let networks = self.networks.deadline(&engine.guard, &self.nft_sync);
+        [self.nft_sync.deadline(), self.ledger.deadline(), engine.guard.deadline(), look, networks]
             .into_iter()
             .flatten()
             .min()
@@ -199,6 +212,7 @@ impl Guarding {
         let wall = instant(now, engine);
         if let Some(wall) = wall.filter(|_| !self.clock_was_set) {
             engine.guard.ledger.clock_set(now.boot_ms, wall);
+            engine.guard.networks.clock_set(now.boot_ms, wall);
         }
         self.clock_was_set = wall.is_some();
         if Guarding::looks(config, engine) && self.looked_ms.is_none_or(|at| now.boot_ms >= at + LOOK_MS) {
@@ -217,6 +231,10 @@ impl Guarding {
         self.nft_sync.turn(now, wall, &mut engine.guard);
         self.ledger.on_time(now, wall, &mut engine.guard, places);
         let mut sentences = engine.guard.sentences();
+        sentences.append(&mut self.unblocked);
+        let moment = self.ledger.moment(now, wall);
+        sentences.extend(self.networks.turn(now, &moment, engine, &self.nft_sync, places));
+        self.nft_sync.other_port = self.networks.port;
         let why = self.nft_sync.why(now.boot_ms);
         if why.is_some() != self.failing {
             self.failing = why.is_some();
@@ -250,17 +268,21 @@ impl Guarding {
                     ("fwstat.block", Box::new(engine.block_row(now, block)) as Box<dyn Field>)
                 }
                 Change::Released(block, end) => {
-                    let because = end.to_string();
-                    let address = block.source.to_string();
-                    (
-                        "fwstat.unblock",
-                        Box::new(Released { address, because, dry: block.dry }) as Box<dyn Field>,
-                    )
+                    self.push_released(block.source.to_string(), end.to_string(), block.dry);
+                    continue;
                 }
             };
-            if self.events.len() < MOST_EVENTS {
-                self.events.push((name, data));
-            }
+            self.push_event(name, data);
+        }
+    }
+
+    fn push_released(&mut self, address: String, because: String, dry: bool) {
+        self.push_event("fwstat.unblock", Box::new(Released { address, because, dry }));
+    }
+
+    fn push_event(&mut self, name: &'static str, data: Box<dyn Field>) {
+        if self.events.len() < MOST_EVENTS {
+            self.events.push((name, data));
         }
     }
 
@@ -283,28 +305,64 @@ impl Guarding {
         }
     }
 
+    /// `None`: the answer with this number follows.
     pub fn block(
         &mut self,
         now: Now,
+        config: &Config,
         engine: &mut Engine,
+        number: u64,
         request: BlockWish,
-    ) -> Result<BlobMsgTable, AnswerError> {
+    ) -> Option<Answered> {
         self.look(now, engine, 0);
         let mut callers: Vec<Prefix> = request.caller.into_iter().collect();
         if request.through_web {
             callers.extend(callers::of_the_web(&self.directory));
         }
+        if engine.guard.mode() == Mode::Off {
+            return Some(Err(off()));
+        }
+        let BlockWish { targets, is_list, length, reason, .. } = request;
+        // A source for a time is a block such as the rules make.
+        if let ([target], false, false) = (&targets[..], is_list, length == Length::Forever)
+            && let Some(source) = target.source()
+        {
+            let length_ms = match length {
+                Length::Seconds(seconds) => Some(seconds.saturating_mul(1000)),
+                Length::Default | Length::Forever => None,
+            };
+            return Some(self.block_source(now, engine, source, length_ms, reason, callers));
+        }
+        let length_ms = match length {
+            Length::Forever => None,
+            Length::Default => Some(config.guard.block_for.as_millis() as u64),
+            Length::Seconds(seconds) => Some(seconds.saturating_mul(1000)),
+        };
+        let what = What::Block { length_ms, reason, is_list };
+        self.networks.ask(NetworkRequest { number, targets, what, callers });
+        None
+    }
+
+    fn block_source(
+        &mut self,
+        now: Now,
+        engine: &mut Engine,
+        source: Source,
+        length_ms: Option<u64>,
+        reason: Option<String>,
+        callers: Vec<Prefix>,
+    ) -> Answered {
         let request = BlockRequest {
-            prefix: request.address,
-            length_ms: request.seconds.map(|seconds| seconds.saturating_mul(1000)),
-            reason: request.reason,
+            prefix: source.prefix(),
+            length_ms,
+            reason,
             refuse: callers.into_iter().map(|caller| (caller, Protection::Caller)).collect(),
         };
         let (wall, today) = (instant(now, engine), engine.date());
         let source = engine
             .guard
             .block(now.boot_ms, wall, today, &request)
-            .map_err(|refusal| refused(refusal, &request))?;
+            .map_err(|refusal| refused(refusal, source))?;
         self.pass_on(now, engine);
         // At once, so that the answer tells whether the kernel has it.
         self.nft_sync.turn(now, wall, &mut engine.guard);
@@ -320,49 +378,57 @@ impl Guarding {
         Ok(row.map_or_else(BlobMsgTable::empty, |row| blob::table(&row)))
     }
 
-    /// Whether a rule would block this address now, and what protects it. Nothing is changed.
-    pub fn test(
-        &mut self,
-        now: Now,
-        engine: &mut Engine,
-        address: Prefix,
-    ) -> Result<BlobMsgTable, AnswerError> {
-        let request = BlockRequest { prefix: address, length_ms: None, reason: None, refuse: Vec::new() };
+    /// Whether a rule would block this address now, or somebody could block this network or country, and what protects
+    /// it. Nothing is changed. `None`: the answer with this number follows.
+    pub fn test(&mut self, now: Now, engine: &mut Engine, number: u64, target: Target) -> Option<Answered> {
         if engine.guard.mode() == Mode::Off {
-            return Err(refused(Refusal::Off, &request));
+            return Some(Err(off()));
         }
-        let source = Source::from_prefix(address).ok_or_else(|| refused(Refusal::TooWide, &request))?;
         self.look(now, engine, FRESH_MS);
+        let Some(source) = target.source() else {
+            let (targets, callers) = (vec![target], Vec::new());
+            self.networks.ask(NetworkRequest { number, targets, what: What::Test, callers });
+            return None;
+        };
         let protection = engine.guard.protection_from_rules(now.boot_ms, source);
         let protection = protection.or_else(|| self.nft_sync.peer(now.boot_ms, source, true));
-        Ok(blob::table(&GuardTest {
+        Some(Ok(blob::table(&GuardTest {
             address: source.to_string(),
             would_block: protection.is_none(),
             protected_by: protection.map(|protection| protection.to_string()),
-        }))
+        })))
     }
 
-    pub fn unblock(
-        &mut self,
-        now: Now,
-        engine: &mut Engine,
-        address: Prefix,
-    ) -> Result<BlobMsgTable, AnswerError> {
-        let request = BlockRequest { prefix: address, length_ms: None, reason: None, refuse: Vec::new() };
-        let source =
-            engine.guard.unblock(now.boot_ms, address).map_err(|refusal| refused(refusal, &request))?;
+    pub fn unblock(&mut self, now: Now, engine: &mut Engine, target: Target) -> Answered {
+        let from_list = self.networks.unblock(&mut engine.guard, target);
+        let ended = match target {
+            Target::Network(prefix) => engine.guard.unblock(now.boot_ms, prefix).is_ok(),
+            Target::Country(_) => false,
+        };
+        if !from_list && !ended {
+            return Err(AnswerError::NotFound(format!("{target} is not blocked")));
+        }
+        let shown = target.source().map_or_else(|| target.to_string(), |source| source.to_string());
+        if from_list {
+            self.unblocked.push(format!("guard: the block of {target} was ended by hand"));
+            self.push_released(shown.clone(), End::Hand.to_string(), false);
+        }
         self.pass_on(now, engine);
-        Ok(blob::table(&[("address", &source.to_string() as &dyn Field)]))
+        Ok(blob::table(&[("address", &shown as &dyn Field)]))
     }
 
     /// Puts into an answer what only the kernel knows of blocks: its counters, and which ones it has.
-    pub fn add_kernel_state(&mut self, answer: &mut Answer) {
+    pub fn add_kernel_state(&mut self, guard: &Guard, answer: &mut Answer) {
         let rows: Vec<&mut BlockRow> = match answer {
             Answer::Blocks(blocks) => blocks.blocks.iter_mut().collect(),
             Answer::Source(source) => source.block.iter_mut().map(Box::as_mut).collect(),
             _ => return,
         };
         for (number, row) in rows.into_iter().filter(|row| !row.dry).enumerate() {
+            if !row.kind.is_empty() {
+                self.networks.add_kernel_state(row, guard, &mut self.nft_sync);
+                continue;
+            }
             let source = Prefix::parse(&row.address).ok().and_then(Source::from_prefix);
             row.pending = source.is_some_and(|source| self.nft_sync.is_pending(source));
             if number < MOST_COUNTED && !row.pending {
@@ -379,6 +445,7 @@ impl Guarding {
             Mode::Off => ("off", config.guard.refused.clone()),
             _ if failing.is_some() => ("degraded", failing),
             _ if !self.nft_sync.is_up() => ("starting", config.guard.refused.clone()),
+            _ if self.networks.trouble.is_some() => ("degraded", self.networks.trouble.clone()),
             _ if !reached.is_empty() => ("degraded", Some(reached.join("; "))),
             // Its options are those of before: somebody should know.
             Mode::Dry => ("dry", config.guard.refused.clone()),
@@ -387,6 +454,7 @@ impl Guarding {
         let on = guard.mode() != Mode::Off;
         let usage =
             |usage: Usage| on.then(|| UsageStatus { used: usage.used.into(), limit: usage.limit.into() });
+        let (networks, network_ranges) = self.networks.usage(guard);
         let peers = self.nft_sync.peer_use(now.boot_ms).filter(|_| on);
         GuardStatus {
             enabled: on,
@@ -397,6 +465,8 @@ impl Guarding {
             login_budget: usage(guard.budget(now.boot_ms, Pool::Logins)),
             login_blocks: usage(guard.room(Pool::Logins)),
             manual_blocks: usage(guard.room(Pool::Manual)),
+            networks: on.then_some(networks),
+            network_ranges: on.then_some(network_ranges),
             peers: peers.map(|peers| PeersStatus {
                 used: peers.used,
                 limit: peers.limit,
@@ -451,28 +521,30 @@ impl Guarding {
     }
 
     pub fn stop(&mut self, now: Now, engine: &mut Engine, places: &mut Places) -> Option<String> {
-        self.ledger.stop(now, instant(now, engine), &mut engine.guard, places);
+        let wall = instant(now, engine);
+        self.ledger.stop(now, wall, &mut engine.guard, places);
+        self.networks.stop(&self.ledger.moment(now, wall), &engine.guard, places);
         self.nft_sync.stop().err().map(|why| format!("guard: the table stays behind: {why}"))
     }
 }
 
-fn refused(refusal: Refusal, request: &BlockRequest) -> AnswerError {
-    let Prefix { network, length } = request.prefix;
+fn off() -> AnswerError {
+    AnswerError::NotSupported(
+        "the guard is off: switch it on with uci set fwstat.guard.enabled=1; uci commit fwstat; \
+         /etc/init.d/fwstat reload"
+            .into(),
+    )
+}
+
+fn refused(refusal: Refusal, source: Source) -> AnswerError {
     match refusal {
-        Refusal::Off => AnswerError::NotSupported(
-            "the guard is off: switch it on with uci set fwstat.guard.enabled=1; uci commit fwstat; \
-             /etc/init.d/fwstat reload"
-                .into(),
-        ),
-        Refusal::TooWide => AnswerError::InvalidArgument(format!(
-            "address: {network}/{length} is neither a single address nor an IPv6 /64"
-        )),
+        Refusal::Off => off(),
+        Refusal::TooWide | Refusal::NotBlocked => AnswerError::NotFound(format!("{source} is not blocked")),
         Refusal::Protected(protection) => {
-            AnswerError::PermissionDenied(format!("{network} is not blocked: {protection}"))
+            AnswerError::PermissionDenied(format!("{source} is not blocked: {protection}"))
         }
         Refusal::Full(most) => {
-            AnswerError::Failed(format!("{network} is not blocked: max_blocks ({most}) is reached"))
+            AnswerError::Failed(format!("{source} is not blocked: max_blocks ({most}) is reached"))
         }
-        Refusal::NotBlocked => AnswerError::NotFound(format!("{network} is not blocked")),
     }
 }

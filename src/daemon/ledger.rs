@@ -48,7 +48,7 @@ impl LedgerFile {
         }
     }
 
-    fn moment(&self, now: Now, wall: Option<i64>) -> Moment {
+    pub fn moment(&self, now: Now, wall: Option<i64>) -> Moment {
         Moment { boot: self.boot.clone(), boot_ms: now.boot_ms, wall }
     }
 

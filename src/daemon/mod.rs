@@ -15,6 +15,7 @@ mod fleet;
 mod guarding;
 mod ledger;
 mod log;
+mod networks;
 mod nflog;
 mod nft_sync;
 mod notices;
@@ -213,7 +214,7 @@ impl Daemon {
         let packets = add(&mut waits, packets);
         let counters = add(&mut waits, self.core.counters.fd().map(Wait::read));
         let others = self.core.guarding.nft_sync.fds();
-        for fd in others.into_iter().chain([self.core.store_fd()]) {
+        for fd in others.into_iter().chain([self.core.store_fd(), self.core.guarding.networks.fd()]) {
             // Every turn looks at them.
             add(&mut waits, fd.map(Wait::read));
         }

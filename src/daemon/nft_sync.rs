@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use crate::guard::ranges::Range;
 use crate::guard::{Change, End, Guard, Protection, Source};
 use crate::live::Now;
 use crate::nft::kernel::{Elements, Notifications, Remembered};
@@ -71,6 +72,10 @@ pub struct NftSync {
     pub no_conntrack: Option<String>,
     /// How often the table was made anew because somebody damaged it.
     pub repaired: u64,
+    /// How often the table was made.
+    pub builds: u64,
+    /// The number of another socket of ours that changes the table.
+    pub other_port: Option<u32>,
 }
 
 impl NftSync {
@@ -110,6 +115,11 @@ impl NftSync {
     /// Whether blocks are in force.
     pub fn is_up(&self) -> bool {
         self.built.is_some() && !self.damaged
+    }
+
+    /// Whether the table is as it should be and blocks; not in a dry run.
+    pub fn enforces(&self) -> bool {
+        self.is_up() && self.built.as_ref().is_some_and(Spec::enforces)
     }
 
     /// Whether the kernel does not have this block yet.
@@ -180,6 +190,12 @@ impl NftSync {
         self.elements()?.dropped(source)
     }
 
+    /// Packets that a blocked network's range with this first address stopped.
+    pub fn dropped_by_network(&mut self, range: Range) -> Option<u64> {
+        self.built.as_ref()?;
+        self.elements()?.dropped_by_network(range)
+    }
+
     /// `None` while there is no table.
     pub fn peer_use(&mut self, now_ms: u64) -> Option<PeerUse> {
         let guarded = self.built.as_ref().is_some_and(|spec| spec.guard.is_some());
@@ -244,7 +260,7 @@ impl NftSync {
             // Without them the table is looked at from time to time.
             self.notifications = Notifications::open().ok();
         }
-        let own = [self.nft.pid, self.elements.as_ref().map(Elements::port)];
+        let own = [self.nft.pid, self.elements.as_ref().map(Elements::port), self.other_port];
         let own: Vec<u32> = own.into_iter().flatten().collect();
         match self.notifications.as_mut().map(|notifications| notifications.read(&own)) {
             Some(Ok(true)) => self.note_damage(now),
@@ -321,9 +337,8 @@ impl NftSync {
     }
 
     fn change(&mut self, now: Now, guard: &Guard) {
-        let enforced = |spec: &Spec| spec.guard.as_ref().is_some_and(|guard| guard.enforce);
         let pending = std::mem::take(&mut self.pending);
-        if !self.built.as_ref().is_some_and(enforced) {
+        if !self.built.as_ref().is_some_and(Spec::enforces) {
             return;
         }
         let (mut add, mut remove) = (Vec::new(), Vec::new());
@@ -351,6 +366,7 @@ impl NftSync {
                 self.damaged = self.rebuild && spec == self.want;
                 self.not_before = if self.damaged { now.boot_ms.saturating_add(REBUILD_MS) } else { 0 };
                 self.built = Some(spec);
+                self.builds += 1;
                 self.pending = std::mem::take(&mut self.late);
                 let remembered = std::mem::take(&mut self.remembered);
                 if let Some(elements) = self.elements() {

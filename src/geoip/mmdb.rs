@@ -249,6 +249,27 @@ impl Layout {
         Ok(layout)
     }
 
+    /// The record that leads to all IPv4 addresses.
+    pub(super) fn ipv4_root(&self) -> u32 {
+        self.ipv4
+    }
+
+    pub(super) fn node_count(&self) -> u64 {
+        self.nodes.into()
+    }
+
+    pub(super) fn has_ipv6(&self) -> bool {
+        self.family == 6
+    }
+
+    pub(super) fn is_node(&self, record: u32) -> bool {
+        record < self.nodes
+    }
+
+    pub(super) fn is_data(&self, record: u32) -> bool {
+        record > self.nodes
+    }
+
     fn node_size(&self) -> u64 {
         u64::from(self.record / 4)
     }
@@ -268,7 +289,7 @@ impl Layout {
         }
     }
 
-    fn child(&self, bytes: &mut dyn Bytes, node: u32, right: bool) -> Option<u32> {
+    pub(super) fn child(&self, bytes: &mut dyn Bytes, node: u32, right: bool) -> Option<u32> {
         let mut pair = [0; 8];
         let pair = &mut pair[..self.node_size() as usize];
         bytes.read(u64::from(node) * self.node_size(), pair)?;
@@ -281,7 +302,7 @@ impl Layout {
     }
 
     /// The country at the offset that a record names; `None` if the data has none there.
-    fn country_at(&self, bytes: &mut dyn Bytes, record: u32) -> Result<Option<Country>, Unusable> {
+    pub(super) fn country_at(&self, bytes: &mut dyn Bytes, record: u32) -> Result<Option<Country>, Unusable> {
         let place = u64::from(record - self.nodes);
         let at = place.checked_sub(SEPARATOR).map(|place| self.data + place).filter(|at| *at < self.data_end);
         let at = at.ok_or(Unusable("its tree leads out of it"))?;

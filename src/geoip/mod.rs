@@ -4,6 +4,7 @@
 //! resident, and truncating a mapped file raises SIGBUS.
 
 pub mod mmdb;
+mod ranges;
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::event::Address;
 use crate::stats::countries::{Country, CountryLookup};
 use mmdb::{Bytes, Layout, Unusable, Walk};
+pub use ranges::NoRanges;
 
 const PAGE: usize = 4096;
 /// The cache takes 128 KiB at most.
@@ -132,6 +134,17 @@ impl Database {
             (None, Some(_)) => "unusable",
             (None, None) => "none",
         }
+    }
+
+    /// All ranges of addresses of a country, at most `most` of them; see [`Layout::ranges_of`]. `None` where no
+    /// database can be used.
+    pub fn ranges_of(
+        &mut self,
+        country: Country,
+        most: usize,
+    ) -> Option<Result<Vec<(u128, u128)>, NoRanges>> {
+        let Opened { pages, layout, .. } = self.opened.as_mut()?;
+        Some(layout.ranges_of(pages, country, most))
     }
 
     /// When its data was made, seconds since 1970.

@@ -9,9 +9,12 @@
 mod bounds;
 pub mod detector;
 pub mod ledger;
+pub mod networks;
 pub mod policy;
+pub mod ranges;
 pub mod source;
 mod table;
+pub mod target;
 #[cfg(test)]
 mod tests;
 pub mod window;
@@ -29,12 +32,14 @@ use detector::{Detector, Services};
 pub use detector::{Limits, Pool, Rule, Suspect};
 pub use ledger::{Block, Detail, Ended, Record};
 use ledger::{Ledger, Lengths};
+use networks::Networks;
 use policy::Policy;
 pub use policy::Protection;
 pub use source::Source;
+pub use target::Target;
 pub use window::Limit;
 use window::Window;
-pub use words::{described, service_text};
+pub use words::{HAND, described, service_text};
 
 const MINUTE_MS: u64 = 60_000;
 /// Blocks a minute that have a line of the log to themselves.
@@ -109,6 +114,7 @@ pub struct Guard {
     detector: Option<Detector>,
     policy: Policy,
     pub ledger: Ledger,
+    pub networks: Networks,
     budgets: [Window; Pool::COUNT],
     tally: Tally,
     /// Blocks begun on a day.
@@ -145,6 +151,11 @@ impl Guard {
         let long: Vec<Source> = self.ledger.blocks().filter(ruled).map(|block| block.source).collect();
         long.into_iter().for_each(|source| self.ledger.shorten(source, cap));
         self.release_protected(now_ms);
+    }
+
+    /// Whom it never blocks.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     pub fn mode(&self) -> Mode {
@@ -365,11 +376,13 @@ impl Guard {
         }
     }
 
-    /// What the router has and uses now; whoever is among it is let go.
-    pub fn set_surroundings(&mut self, now_ms: u64, surroundings: Vec<(Prefix, Protection)>) {
-        if self.policy.set_surroundings(surroundings) {
+    /// What the router has and uses now; whoever is among it is let go. True if it is not what it was.
+    pub fn set_surroundings(&mut self, now_ms: u64, surroundings: Vec<(Prefix, Protection)>) -> bool {
+        let changed = self.policy.set_surroundings(surroundings);
+        if changed {
             self.release_protected(now_ms);
         }
+        changed
     }
 
     fn release_protected(&mut self, now_ms: u64) {

@@ -92,6 +92,19 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Addresses that no host on the Internet has for its own.
+    pub(super) fn reserved() -> impl Iterator<Item = Prefix> {
+        PRIVATE.iter().map(|(network, length)| Prefix { network: *network, length: *length })
+    }
+
+    pub(super) fn allow(&self) -> &[Prefix] {
+        &self.allow
+    }
+
+    pub(super) fn surroundings(&self) -> &[(Prefix, Protection)] {
+        &self.surroundings
+    }
+
     /// The allow list of the options.
     pub fn set_allow(&mut self, allow: &[Prefix]) {
         self.allow = allow.to_vec();
@@ -111,10 +124,8 @@ impl Policy {
         }
         let known = self.surroundings.iter().find(|(prefix, _)| source.touches(*prefix));
         known.map(|(_, protection)| *protection).or_else(|| {
-            let private = PRIVATE
-                .iter()
-                .any(|(network, length)| source.touches(Prefix { network: *network, length: *length }));
-            private.then_some(Protection::Private)
+            let mut reserved = Policy::reserved();
+            reserved.any(|prefix| source.touches(prefix)).then_some(Protection::Private)
         })
     }
 }

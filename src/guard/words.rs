@@ -3,6 +3,9 @@
 use super::detector::{Rule, Suspect};
 use crate::calendar::duration_text as duration;
 
+/// The reason of a block by hand for which nobody gave one.
+pub const HAND: &str = "somebody asked for it";
+
 /// The evidence in a few words.
 pub fn described(suspect: &Suspect) -> String {
     let Suspect { rule, count, window_ms, .. } = suspect;
@@ -11,7 +14,7 @@ pub fn described(suspect: &Suspect) -> String {
         Rule::Flood => format!("a flood, {count} attempts within {within}"),
         Rule::Scan => format!("a scan, {count} different services within {within}"),
         Rule::Login => format!("{count} failed logins within {within}"),
-        Rule::Hand => "somebody asked for it".to_string(),
+        Rule::Hand => HAND.to_string(),
         Rule::Found => "it was blocked before".to_string(),
     };
     let services: Vec<String> = suspect.services.iter().map(service_text).collect();

@@ -10,6 +10,7 @@ use crate::services;
 /// Longer lines are cut.
 pub const LONGEST_LINE: usize = 512;
 
+#[derive(Clone)]
 pub struct Held {
     /// Counts up from 1.
     pub number: u64,
@@ -19,6 +20,13 @@ pub struct Held {
     pub event: Event,
     /// As logd had it; an NFLOG packet has none.
     pub line: Option<Box<[u8]>>,
+}
+
+impl Held {
+    pub fn new(number: u64, boot_ms: u64, wall: Option<i64>, event: &Event, line: Option<&[u8]>) -> Held {
+        let line = line.map(|line| line[..line.len().min(LONGEST_LINE)].into());
+        Held { number, boot_ms, wall, event: *event, line }
+    }
 }
 
 #[derive(Default)]
@@ -50,8 +58,7 @@ impl Evidence {
         if self.held.len() >= self.most {
             self.held.pop_front();
         }
-        let line = line.map(|line| line[..line.len().min(LONGEST_LINE)].into());
-        self.held.push_back(Held { number: self.last, boot_ms, wall, event: *event, line });
+        self.held.push_back(Held::new(self.last, boot_ms, wall, event, line));
     }
 
     /// The clock is set now: gives a wall time to what has none yet.

@@ -1,9 +1,11 @@
 //! What the guard did, as answers.
 
 use crate::calendar::duration_text;
-use crate::guard::{Block, Ended, Guard, Mode, Rule, Source, Suspect, described, service_text};
+use crate::guard::networks::NetworkBlock;
+use crate::guard::ranges::Ranges;
+use crate::guard::{Block, Ended, Guard, HAND, Mode, Rule, Source, Suspect, Target, described, service_text};
 use crate::query::Answer;
-use crate::query::answer::{BlockCounts, BlockRow, BlocksAnswer, Completeness, EndedRow};
+use crate::query::answer::{BlockCounts, BlockRow, BlocksAnswer, Completeness, EndedRow, SourceRow};
 use crate::query::question::{Prefix, Question};
 
 use super::{Engine, Now, evidence};
@@ -12,11 +14,19 @@ impl Engine {
     /// The newest first.
     pub(super) fn blocks(&self, now: Now, question: &Question) -> BlocksAnswer {
         let asked = |block: &&Block| question.source.is_none_or(|prefix| block.source.touches(prefix));
-        let mut blocks: Vec<&Block> = self.guard.ledger.blocks().filter(asked).collect();
-        blocks.sort_by_key(|block| (std::cmp::Reverse(block.since_ms), block.source));
+        let sources = self.guard.ledger.blocks().filter(asked).map(Listed::Source);
+        let fits =
+            |block: &&NetworkBlock| question.source.is_none_or(|prefix| is_within(prefix, block.target));
+        let networks = self.guard.networks.blocks().iter().filter(fits).map(Listed::Network);
+        let mut blocks: Vec<Listed<'_>> = sources.chain(networks).collect();
+        blocks.sort_by_key(|block| std::cmp::Reverse(block.since_ms()));
         let skipped = usize::try_from(question.cursor).unwrap_or(usize::MAX).min(blocks.len());
         let end = blocks.len().min(skipped + question.limit as usize);
-        let rows = blocks[skipped..end].iter().map(|block| self.block_row(now, block)).collect();
+        let row = |block: &Listed<'_>| match block {
+            Listed::Source(block) => self.block_row(now, block),
+            Listed::Network(block) => self.network_row(now, block),
+        };
+        let rows = blocks[skipped..end].iter().map(row).collect();
         let cursor = (end < blocks.len()).then_some(end as u64);
         let history = (question.cursor == 0).then(|| self.history(question));
         BlocksAnswer { blocks: rows, history, cursor, completeness: Completeness::from_reasons(&[]) }
@@ -61,10 +71,7 @@ impl Engine {
         BlockRow {
             address: block.source.to_string(),
             since: self.moment(block.since_ms, block.since_wall),
-            expires: match block.until_wall.filter(|_| self.clock_is_set()) {
-                Some(wall) => self.calendar().rfc3339(wall),
-                None => self.label_ahead(now, block.until_ms),
-            },
+            expires: Some(self.expiry(now, block.until_ms, block.until_wall)),
             reason: words.unwrap_or_else(|| described(&suspect_of(block))),
             rule: block.rule.name().to_string(),
             count: block.count.into(),
@@ -77,6 +84,31 @@ impl Engine {
             dropped: None,
             dry: block.dry,
             pending: false,
+            kind: String::new(),
+            warning: None,
+        }
+    }
+
+    pub fn network_row(&self, now: Now, block: &NetworkBlock) -> BlockRow {
+        let kind = if matches!(block.target, Target::Country(_)) { "country" } else { "network" };
+        BlockRow {
+            address: block.target.to_string(),
+            since: self.moment(block.since_ms, block.since_wall),
+            expires: block.until_ms.map(|until| self.expiry(now, until, block.until_wall)),
+            reason: block.reason.clone().unwrap_or_else(|| HAND.to_string()),
+            rule: Rule::Hand.name().to_string(),
+            window: duration_text(0),
+            times: 1,
+            dry: self.guard.mode() == Mode::Dry,
+            kind: kind.to_string(),
+            ..BlockRow::default()
+        }
+    }
+
+    fn expiry(&self, now: Now, until_ms: u64, until_wall: Option<i64>) -> String {
+        match until_wall.filter(|_| self.clock_is_set()) {
+            Some(wall) => self.calendar().rfc3339(wall),
+            None => self.label_ahead(now, until_ms),
         }
     }
 
@@ -97,16 +129,18 @@ impl Engine {
             Answer::Summary(summary) => {
                 let today = guard.begun_on(self.date());
                 summary.blocks = Some(BlockCounts { active: guard.active(), today });
-                summary.sources.iter_mut().for_each(|row| row.blocked = blocked(guard, &row.address));
+                summary.sources.iter_mut().for_each(|row| row.blocked = blocked(guard, row));
             }
             Answer::Sources(sources) => {
-                sources.sources.iter_mut().for_each(|row| row.blocked = blocked(guard, &row.address));
+                sources.sources.iter_mut().for_each(|row| row.blocked = blocked(guard, row));
             }
             Answer::Source(source) => {
-                source.row.blocked = blocked(guard, &source.row.address);
+                source.row.blocked = blocked(guard, &source.row);
                 let asked = question.source.map(|prefix| Source::of(prefix.network));
                 let block = asked.and_then(|asked| guard.ledger.get(asked));
-                source.block = block.map(|block| Box::new(self.block_row(now, block)));
+                let row = block.map(|block| self.block_row(now, block));
+                let network = || Some(self.network_row(now, network_of(guard, &source.row)?));
+                source.block = row.or_else(network).map(Box::new);
             }
             _ => {}
         }
@@ -127,6 +161,29 @@ impl Engine {
     }
 }
 
+/// A row of `blocks`.
+enum Listed<'a> {
+    Source(&'a Block),
+    Network(&'a NetworkBlock),
+}
+
+impl Listed<'_> {
+    fn since_ms(&self) -> u64 {
+        match self {
+            Listed::Source(block) => block.since_ms,
+            Listed::Network(block) => block.since_ms,
+        }
+    }
+}
+
+/// Whether some address belongs to both; of a country that is not known.
+fn is_within(prefix: Prefix, target: Target) -> bool {
+    match target {
+        Target::Network(network) => Ranges::of_prefixes(std::iter::once(network)).touches_prefix(prefix),
+        Target::Country(_) => false,
+    }
+}
+
 fn suspect_of(block: &Block) -> Suspect {
     Suspect {
         source: block.source,
@@ -140,10 +197,22 @@ fn suspect_of(block: &Block) -> Suspect {
 }
 
 /// `None` while nothing is guarded.
-fn blocked(guard: &Guard, address: &str) -> Option<bool> {
+fn blocked(guard: &Guard, row: &SourceRow) -> Option<bool> {
     if guard.mode() == Mode::Off {
         return None;
     }
-    let source = Source::from_prefix(Prefix::parse(address).ok()?)?;
-    Some(guard.ledger.get(source).is_some_and(|block| !block.dry))
+    let source = Source::from_prefix(Prefix::parse(&row.address).ok()?)?;
+    let by_itself = guard.ledger.get(source).is_some_and(|block| !block.dry);
+    Some(by_itself || guard.is_on() && network_of(guard, row).is_some())
+}
+
+/// The blocked network or country that a source belongs to.
+fn network_of<'a>(guard: &'a Guard, row: &SourceRow) -> Option<&'a NetworkBlock> {
+    let address = Prefix::parse(&row.address).ok()?;
+    let hits = |block: &&NetworkBlock| match block.target {
+        Target::Country(_) => row.country.as_deref() == Some(block.target.to_string().as_str()),
+        Target::Network(network) => network.contains(address.network),
+    };
+    let block = guard.networks.blocks().iter().find(hits)?;
+    guard.policy().protection(Source::of(address.network)).is_none().then_some(block)
 }

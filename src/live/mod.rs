@@ -12,6 +12,7 @@ pub mod open_day;
 mod take;
 pub mod totals;
 pub mod waiting;
+mod watch;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -36,6 +37,7 @@ use clock::{WallClock, instant};
 pub use commit::{Commit, Part};
 use evidence::Evidence;
 use totals::Totals;
+use watch::Watches;
 
 /// What came since the last commit: an hour of a busy home fits in.
 const SINCE_ATTEMPTS: Bounds =
@@ -117,6 +119,7 @@ pub trait ClosedDays {
 pub struct Engine {
     pub paths: Paths,
     pub evidence: Evidence,
+    watches: Watches,
     pub guard: Guard,
     pub totals: Totals,
     /// Tells the countries of sources; without it they are not measured.
@@ -165,6 +168,7 @@ impl Engine {
         Engine {
             paths: Paths::new(),
             evidence: Evidence::new(evidence),
+            watches: Watches::default(),
             guard: Guard::default(),
             totals: Totals::default(),
             lookup: None,
@@ -451,6 +455,7 @@ impl Engine {
 
     fn label_waiting(&mut self, now: Now) {
         self.evidence.label(|boot_ms| instant(now, boot_ms));
+        self.watches.label(|boot_ms| instant(now, boot_ms));
         let (rows, rest) = self.waiting.take_until(u64::MAX);
         for (boot_ms, event) in rows {
             self.count(&Event { time: instant(now, boot_ms), ..event });

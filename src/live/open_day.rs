@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::calendar::Date;
 use crate::event::{Address, Class, Service};
 use crate::query::answer::{AnomalyRow, Completeness, EventRow, RecentAnswer};
+use crate::query::filter::Filter;
 use crate::query::history::History;
 use crate::query::open::{WithOpenDays, focused, joined};
 use crate::query::question::{Prefix, Question, Topic};
@@ -15,6 +16,7 @@ use crate::stats::countries::{Country, CountryLookup, with_lookup};
 use crate::stats::summary::DaySummary;
 
 use super::evidence::{self, Held};
+use super::watch::{self, Watch};
 use super::{Engine, Now};
 
 /// Lines of evidence of one source.
@@ -47,9 +49,15 @@ impl Engine {
     }
 
     /// Answers what needs no store.
-    pub fn answer_now(&self, now: Now, question: &Question) -> Option<Answer> {
+    pub fn answer_now(&mut self, now: Now, question: &Question) -> Option<Answer> {
         match question.topic {
-            Topic::Recent => Some(Answer::Recent(self.recent(question))),
+            Topic::Recent => {
+                if !question.filter.is_empty() {
+                    let oldest = self.evidence.held().next().map_or(1, |held| held.number);
+                    self.watches.ask(now.boot_ms, &question.filter, oldest);
+                }
+                Some(Answer::Recent(self.recent(question)))
+            }
             Topic::Blocks => Some(Answer::Blocks(self.blocks(now, question))),
             _ => None,
         }
@@ -154,6 +162,12 @@ impl Engine {
             && question.port.is_none_or(|port| port == event.port && Service::has_ports(event.protocol))
             && question.source.is_none_or(|prefix| prefix.contains(event.source))
             && question.country.is_none_or(|code| self.country_of(event.source) == Some(Country(code)))
+            && self.passes(&question.filter, held)
+    }
+
+    fn passes(&self, filter: &Filter, held: &Held) -> bool {
+        let path = self.paths.get(held.event.path);
+        filter.is_empty() || watch::passes(filter, &held.event, path, &mut || evidence::line_of(held, path))
     }
 
     fn country_of(&self, address: Address) -> Option<Country> {
@@ -163,7 +177,10 @@ impl Engine {
     /// With a cursor the first events after it, else the newest; oldest first.
     fn recent(&self, question: &Question) -> RecentAnswer {
         let limit = question.limit as usize;
-        let fitting = self.evidence.held().filter(|held| self.fits(question, held));
+        let watch = self.watches.get(&question.filter);
+        let oldest = self.evidence.held().next().map_or(self.evidence.last() + 1, |held| held.number);
+        let earlier = watch.into_iter().flat_map(Watch::held).filter(|held| held.number < oldest);
+        let fitting = earlier.chain(self.evidence.held()).filter(|held| self.fits(question, held));
         let mut completeness = Completeness::from_reasons(&[]);
         let mut cursor = self.evidence.last();
         let chosen: Vec<&Held> = if question.cursor == 0 {
@@ -171,7 +188,7 @@ impl Engine {
             newest.reverse();
             newest
         } else {
-            let oldest = self.evidence.held().next().map_or(cursor + 1, |held| held.number);
+            let oldest = watch.map_or(oldest, |watch| watch.complete_from.min(oldest));
             if question.cursor.saturating_add(1) < oldest {
                 completeness.add_reason("older events are no longer held".to_string());
             }
@@ -241,6 +258,9 @@ pub(crate) fn taken_for_copies(lines: u64) -> String {
 /// Why a question must not be answered while sources are masked: it asks for less than is shown, and enough such
 /// questions would tell the rest of an address. What is blocked is shown whole, and may be asked for.
 pub fn refused_by_mask(question: &Question, is_blocked: impl FnOnce(Address) -> bool) -> Option<String> {
+    if question.filter.tells_addresses() {
+        return Some("filter: mask_sources is on: no address or word is searched for".into());
+    }
     let Prefix { network, length } = question.source.filter(|_| question.topic != Topic::Blocks)?;
     let shown = if network.is_v4() { 16 } else { 32 };
     let is_single = length == if network.is_v4() { 32 } else { 128 };

@@ -1,6 +1,7 @@
 //! What the inputs bring: told apart from copies, remembered, shown to the guard, counted.
 
 use super::clock::{self, instant, moment};
+use super::evidence::Held;
 use super::{Action, Brought, Engine, Input, Now};
 use crate::event::{Class, Event, Origin};
 use crate::guard::ledger::{LINES, LONGEST_LINE};
@@ -59,7 +60,12 @@ impl Engine {
                 None => instant(now, boot_ms),
             };
         }
-        self.evidence.add(boot_ms, self.clock.is_set().then_some(event.time), event, line);
+        let wall = self.clock.is_set().then_some(event.time);
+        self.evidence.add(boot_ms, wall, event, line);
+        if !self.watches.is_empty() {
+            let held = Held::new(self.evidence.last(), boot_ms, wall, event, line);
+            self.watches.see(now.boot_ms, &held, self.paths.get(event.path));
+        }
         if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, event) {
             let open = self.guard.is_open(&suspect);
             let lines = if open { self.lines_of(suspect.source, LINES, LONGEST_LINE) } else { Vec::new() };

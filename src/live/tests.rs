@@ -4,6 +4,7 @@ mod clocks;
 mod closed_days;
 mod counting;
 mod exposed;
+mod filters;
 mod flash;
 mod imports;
 mod restarts;

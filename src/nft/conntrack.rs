@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use super::script;
 use crate::guard::Source;
 use crate::parse::netlink::{
     self, NFGENMSG, NLM_F_DUMP, NLMSG_DONE, NLMSG_ERROR, attribute, be16, put, put_nested,
@@ -53,9 +54,36 @@ pub struct Opener<'a> {
 /// is a port that takes connections from outside; what comes from there is an answer that the kernel no longer knew
 /// the question of. Errors: no connection tracking over netlink (`nf_conntrack_netlink`), no permission, no memory.
 pub fn has_connection_to(source: Source, mut is_served: impl FnMut(Opener<'_>) -> bool) -> io::Result<bool> {
+    find(&request(source), &mut |entry| opener_to(entry, source).is_some_and(|opener| !is_served(opener)))
+}
+
+/// Gives every source for which `is_wanted` holds and to which something else opened a connection that is still
+/// tracked, once for each connection. `is_served` and errors: see [`has_connection_to`].
+pub fn connected(
+    is_wanted: &dyn Fn(Source) -> bool,
+    is_served: &mut dyn FnMut(Opener<'_>) -> bool,
+    each: &mut dyn FnMut(Source),
+) -> io::Result<()> {
+    for family in [AF_INET, AF_INET6] {
+        let list = netlink::request(GET, NLM_F_DUMP, 1, (family, 0), |_| {});
+        find(&list, &mut |entry| {
+            let source = answering(entry).and_then(script::source_of).filter(|source| is_wanted(*source));
+            if let Some(source) = source
+                && opener_to(entry, source).is_some_and(|opener| !is_served(opener))
+            {
+                each(source);
+            }
+            false
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether `is_it` holds for one of the entries that the kernel lists.
+fn find(request: &[u8], is_it: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<bool> {
     // A new socket each time: a list that is not read to its end ends with it.
     let socket = Netlink::netfilter(0)?;
-    socket.send(&request(source))?;
+    socket.send(request)?;
     let mut buffer = vec![0; DATAGRAM].into_boxed_slice();
     loop {
         let Some(datagram) = socket.receive(&mut buffer)? else {
@@ -77,14 +105,19 @@ pub fn has_connection_to(source: Source, mut is_served: impl FnMut(Opener<'_>) -
                     };
                 }
                 _ => {
-                    let entry = frame.body.get(NFGENMSG..).unwrap_or_default();
-                    if opener_to(entry, source).is_some_and(|opener| !is_served(opener)) {
+                    if is_it(frame.body.get(NFGENMSG..).unwrap_or_default()) {
                         return Ok(true);
                     }
                 }
             }
         }
     }
+}
+
+/// Where the answers of a connection come from.
+fn answering(entry: &[u8]) -> Option<&[u8]> {
+    let reply = attribute(attribute(entry, TUPLE_REPLY)?, TUPLE_IP)?;
+    attribute(reply, IP_V4_SOURCE).or_else(|| attribute(reply, IP_V6_SOURCE))
 }
 
 /// A list of the connections whose answers come from `source`. Kernels before 5.8 list all; so does any for a /64.

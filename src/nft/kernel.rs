@@ -6,8 +6,10 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::conntrack::{self, Opener};
-use super::script::{self, BLOCKED, PEERS, SERVED, TABLE};
+use super::script::{self, BLOCKED, NETWORKS, PEERS, SERVED, TABLE};
 use crate::guard::Source;
+use crate::guard::networks::Element;
+use crate::guard::ranges::Range;
 use crate::parse::nftables::{self, Message, NFNLGRP_NFTABLES, Transaction};
 use crate::sys::netlink::Netlink;
 use crate::sys::wait::{Wait, wait};
@@ -89,13 +91,25 @@ pub struct Elements {
     port: u32,
     buffer: Box<[u8]>,
     request: u32,
+    patience: Duration,
 }
 
 impl Elements {
     pub fn open() -> io::Result<Elements> {
         let socket = Netlink::netfilter(0)?;
         let port = socket.port()?;
-        Ok(Elements { socket, port, buffer: vec![0; DATAGRAM].into_boxed_slice(), request: 0 })
+        Ok(Elements {
+            socket,
+            port,
+            buffer: vec![0; DATAGRAM].into_boxed_slice(),
+            request: 0,
+            patience: PATIENCE,
+        })
+    }
+
+    /// Waits so long for an answer, in a thread that keeps nobody waiting.
+    pub fn with_patience(self, patience: Duration) -> Elements {
+        Elements { patience, ..self }
     }
 
     /// The number by which notifications name this socket.
@@ -120,7 +134,7 @@ impl Elements {
         loop {
             let Some(datagram) = self.socket.receive(&mut self.buffer)? else {
                 use std::os::fd::AsFd;
-                if wait(&mut [Wait::read(self.socket.as_fd())], Some(PATIENCE))? == 0 {
+                if wait(&mut [Wait::read(self.socket.as_fd())], Some(self.patience))? == 0 {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
                 continue;
@@ -164,11 +178,58 @@ impl Elements {
 
     /// Whether there is a connection to this source that was opened from inside.
     pub fn has_connection_to(&mut self, source: Source) -> io::Result<bool> {
-        conntrack::has_connection_to(source, |Opener { address, protocol, port }| {
-            let key = script::served_key(address, protocol, port);
-            let set = SERVED[usize::from(address.len() != 4)];
-            self.has_element(set, &key).unwrap_or(false)
-        })
+        conntrack::has_connection_to(source, |opener| self.is_served(opener))
+    }
+
+    /// Gives every source for which `is_wanted` holds and to which there is a connection that was opened from inside.
+    pub fn connected(
+        &mut self,
+        is_wanted: &dyn Fn(Source) -> bool,
+        each: &mut dyn FnMut(Source),
+    ) -> io::Result<()> {
+        conntrack::connected(is_wanted, &mut |opener| self.is_served(opener), each)
+    }
+
+    fn is_served(&mut self, Opener { address, protocol, port }: Opener<'_>) -> bool {
+        let key = script::served_key(address, protocol, port);
+        let set = SERVED[usize::from(address.len() != 4)];
+        self.has_element(set, &key).unwrap_or(false)
+    }
+
+    /// Makes the sets of blocked networks hold these ranges, and nothing else. Large sets take several transactions;
+    /// after an error they hold some of them.
+    pub fn set_networks(&mut self, elements: &[Element]) -> io::Result<()> {
+        let mut chunks = elements.chunks(ELEMENTS_PER_MESSAGE);
+        let mut is_first = true;
+        loop {
+            let chunk = chunks.next();
+            if chunk.is_none() && !is_first {
+                return Ok(());
+            }
+            self.request = self.request.wrapping_add(1);
+            let mut transaction = Transaction::new(TABLE, self.request);
+            for (place, set) in NETWORKS.into_iter().enumerate() {
+                if is_first {
+                    transaction.flush_set(set);
+                }
+                let of_family = chunk.unwrap_or_default().iter().filter_map(|(range, left)| {
+                    let (family, first, behind) = script::range_keys(*range);
+                    (family == place).then(|| (first, behind, left.map(script::timeout_ms)))
+                });
+                let of_family: Vec<_> = of_family.collect();
+                if !of_family.is_empty() {
+                    transaction.add_ranges(set, &of_family);
+                }
+            }
+            self.commit(self.request, transaction)?;
+            is_first = false;
+        }
+    }
+
+    /// Packets that the blocked range around this one's first address stopped.
+    pub fn dropped_by_network(&mut self, range: Range) -> Option<u64> {
+        let (place, key, _) = script::range_keys(range);
+        self.packets_of(NETWORKS[place], &key)
     }
 
     /// Takes sources out of the sets of blocked ones, whether they are in or not, and adds sources with the
@@ -273,9 +334,12 @@ impl Elements {
 
     /// Packets of a blocked source that were dropped.
     pub fn dropped(&mut self, source: Source) -> Option<u64> {
-        let (set, key) = (script::set_of(BLOCKED, source), script::key(source));
+        self.packets_of(script::set_of(BLOCKED, source), &script::key(source))
+    }
+
+    fn packets_of(&mut self, set: &str, key: &[u8]) -> Option<u64> {
         let mut packets = None;
-        let asked = self.ask(|request| nftables::get_element(TABLE, set, &key, request), &mut |message| {
+        let asked = self.ask(|request| nftables::get_element(TABLE, set, key, request), &mut |message| {
             if let Message::Elements(mut elements) = message {
                 packets = elements.next().and_then(|element| element.packets);
             }

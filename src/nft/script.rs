@@ -3,6 +3,8 @@
 use std::fmt::Write;
 
 use crate::guard::Source;
+use crate::guard::networks::MAX_RANGES;
+use crate::guard::ranges::{Range, as_v4};
 use crate::input::nflog::{COPY_RANGE, QUEUE_THRESHOLD};
 
 /// The table, of family inet, that is ours alone.
@@ -16,6 +18,8 @@ const SHARED: [&str; 2] = ["shared4", "shared6"];
 const SHARED_TIMEOUT: &str = "2d";
 /// Inside addresses, protocols and ports that took a connection from outside.
 pub const SERVED: [&str; 2] = ["served4", "served6"];
+/// Ranges of addresses of blocked networks and countries.
+pub const NETWORKS: [&str; 2] = ["networks4", "networks6"];
 /// Counts the connections whose peer was not remembered because an inside host opened too many, or the set was full.
 pub const PEERS_LIMITED: &str = "peers_limited";
 pub const PEERS_FULL: &str = "peers_full";
@@ -76,6 +80,11 @@ pub struct LogSpec {
 }
 
 impl Spec {
+    /// Whether sources are blocked: not in a dry run.
+    pub fn enforces(&self) -> bool {
+        self.guard.as_ref().is_some_and(|guard| guard.enforce)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.guard.is_none() && self.egress.is_none()
     }
@@ -110,7 +119,9 @@ fn sets(guard: &GuardSpec, text: &mut String) {
     for (place, kind) in ["ipv4_addr", "ipv6_addr"].into_iter().enumerate() {
         let size = guard.size.saturating_add(guard.size / 4).saturating_add(SLACK);
         let (blocked, peers, served) = (BLOCKED[place], PEERS[place], SERVED[place]);
-        let openers = OPENERS[place];
+        let (openers, networks) = (OPENERS[place], NETWORKS[place]);
+        // A range has two elements: its first address, and the one behind it.
+        let network_size = 2 * MAX_RANGES as u32 + SLACK;
         let _ = write!(
             text,
             "\tset {blocked} {{\n\t\ttype {kind}\n\t\tsize {size}\n\t\tflags timeout\n\t\tcounter\n\t}}\n\
@@ -119,7 +130,9 @@ fn sets(guard: &GuardSpec, text: &mut String) {
              \tset {served} {{\n\t\ttype {kind} . inet_proto . inet_service\n\t\tsize {MAX_SERVED}\n\
              \t\tflags dynamic,timeout\n\t\ttimeout 1d\n\t}}\n\
              \tset {openers} {{\n\t\ttype {kind}\n\t\tsize {MAX_OPENERS}\n\t\tflags dynamic,timeout\n\
-             \t\ttimeout 20m\n\t}}\n"
+             \t\ttimeout 20m\n\t}}\n\
+             \tset {networks} {{\n\t\ttype {kind}\n\t\tsize {network_size}\n\t\tflags interval,timeout\n\
+             \t\tcounter\n\t}}\n"
         );
     }
     let _ = write!(text, "\tcounter {PEERS_LIMITED} {{\n\t}}\n\tcounter {PEERS_FULL} {{\n\t}}\n");
@@ -145,6 +158,8 @@ fn shared(sources: &[Source], text: &mut String) {
         text.push_str(if before == "," { " }\n\t}\n" } else { "\t}\n" });
     }
 }
+/// What belongs to a known connection.
+const KNOWN: &str = "ct state { established, related, untracked } return";
 
 /// Before fw4's own chains, which have the priority `filter`.
 fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
@@ -162,14 +177,19 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
         "meta l4proto ipv6-icmp icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } return"
     } else {
         // Invalid packets are dropped, too: fw4 lets them reach the zone's policy only.
-        "ct state { established, related, untracked } return"
+        KNOWN
     };
+    // Whoever blocks a network or country does not know all whom the inside talks to there.
+    let known = if guard.all { format!("\t\t{KNOWN}\n") } else { String::new() };
     let _ = write!(
         text,
         "\tchain refuse {{\n\t\tcounter {counted}drop{comment}\n\t}}\n\
          \tchain judge {{\n\t\t{which}\n\
          \t\tip saddr @blocked4 goto refuse\n\
-         \t\tip6 saddr & {HALF} @blocked6 goto refuse\n"
+         \t\tip6 saddr & {HALF} @blocked6 goto refuse\n\
+         {known}\
+         \t\tip saddr @networks4 goto refuse\n\
+         \t\tip6 saddr @networks6 goto refuse\n"
     );
     if !guard.shared.is_empty() {
         // Whoever the inside opened a connection to stays free, and so does every known connection.
@@ -328,6 +348,20 @@ pub fn source_of(key: &[u8]) -> Option<Source> {
 pub fn served_key(address: &[u8], protocol: u8, port: u16) -> Vec<u8> {
     let [high, low] = port.to_be_bytes();
     [address, &[protocol, 0, 0, 0], &[high, low, 0, 0]].concat()
+}
+
+/// A range as keys of an interval set: its first address and the one behind it, if there is one.
+pub fn range_keys(range: Range) -> (usize, Vec<u8>, Option<Vec<u8>>) {
+    match as_v4(range) {
+        Some((first, last)) => {
+            let behind = last.checked_add(1).map(|behind| behind.to_be_bytes().to_vec());
+            (0, first.to_be_bytes().to_vec(), behind)
+        }
+        None => {
+            let behind = range.1.checked_add(1).map(|behind| behind.to_be_bytes().to_vec());
+            (1, range.0.to_be_bytes().to_vec(), behind)
+        }
+    }
 }
 
 /// The set that a source belongs to, of a pair of them.

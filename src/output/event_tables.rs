@@ -99,7 +99,7 @@ fn active_blocks(answer: &BlocksAnswer, style: &Style, out: &mut dyn Write) -> i
         table.row(vec![
             plain(&row.address),
             time(Some(&row.since)),
-            time(Some(&row.expires)),
+            row.expires.as_ref().map_or_else(|| "never".into(), |expires| time(Some(expires))),
             row.times.to_string(),
             plain(&row.rule),
             count(row.count),

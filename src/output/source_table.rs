@@ -53,7 +53,9 @@ pub fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::
 fn write_block(answer: &SourceAnswer, out: &mut dyn Write) -> io::Result<()> {
     match (&answer.block, answer.row.blocked) {
         (Some(block), _) => {
-            let (since, expires) = (time(Some(&block.since)), time(Some(&block.expires)));
+            let since = time(Some(&block.since));
+            let expires =
+                block.expires.as_ref().map_or_else(|| "never".into(), |expires| time(Some(expires)));
             let reason = plain(&block.reason);
             writeln!(out, "blocked     since {since} until {expires}: {reason}")
         }

@@ -33,6 +33,9 @@ const LIST_SET: u16 = 2;
 const LIST_ELEMENTS: u16 = 3;
 const LIST_ELEMENT: u16 = 1;
 const ELEMENT_KEY: u16 = 1;
+const ELEMENT_FLAGS: u16 = 3;
+/// The element is the first address behind a range.
+const INTERVAL_END: u32 = 1;
 const ELEMENT_EXPIRATION: u16 = 5;
 const ELEMENT_EXPRESSION: u16 = 7;
 const DATA_VALUE: u16 = 1;
@@ -188,6 +191,10 @@ pub fn get_counter(table: &str, counter: &str, request: u32) -> Vec<u8> {
     })
 }
 
+/// A range of an interval set as it is added: the first key, the one behind the last (`None` if there is none), and a
+/// timeout in ms.
+pub type NewRange = (Vec<u8>, Option<Vec<u8>>, Option<u64>);
+
 /// Changes of one table that take place all together or not at all, as one datagram.
 pub struct Transaction<'a> {
     table: &'a str,
@@ -218,6 +225,32 @@ impl<'a> Transaction<'a> {
                 set,
                 elements.iter().map(|(key, timeout)| (&key[..], Some(*timeout))),
             );
+        });
+    }
+
+    /// Adds ranges to an interval set. None may overlap another one.
+    pub fn add_ranges(&mut self, set: &str, ranges: &[NewRange]) {
+        let table = self.table;
+        self.push(NEWSETELEM, NLM_F_CREATE, |message| {
+            name(message, TABLE, table);
+            name(message, LIST_SET, set);
+            put_nested(message, LIST_ELEMENTS, |message| {
+                for (first, behind, timeout) in ranges {
+                    element(message, first, 0, *timeout);
+                    if let Some(behind) = behind {
+                        element(message, behind, INTERVAL_END, None);
+                    }
+                }
+            });
+        });
+    }
+
+    /// Takes all elements out of a set.
+    pub fn flush_set(&mut self, set: &str) {
+        let table = self.table;
+        self.push(DELSETELEM, 0, |message| {
+            name(message, TABLE, table);
+            name(message, LIST_SET, set);
         });
     }
 
@@ -253,13 +286,18 @@ fn elements_of<'k>(
     name(message, TABLE, table);
     name(message, LIST_SET, set);
     put_nested(message, LIST_ELEMENTS, |message| {
-        for (key, timeout) in elements {
-            put_nested(message, LIST_ELEMENT, |message| {
-                put_nested(message, ELEMENT_KEY, |message| put(message, DATA_VALUE, key));
-                if let Some(timeout) = timeout {
-                    put(message, ELEMENT_TIMEOUT, &timeout.to_be_bytes());
-                }
-            });
+        elements.for_each(|(key, timeout)| element(message, key, 0, timeout));
+    });
+}
+
+fn element(message: &mut Vec<u8>, key: &[u8], flags: u32, timeout: Option<u64>) {
+    put_nested(message, LIST_ELEMENT, |message| {
+        put_nested(message, ELEMENT_KEY, |message| put(message, DATA_VALUE, key));
+        if flags != 0 {
+            put(message, ELEMENT_FLAGS, &flags.to_be_bytes());
+        }
+        if let Some(timeout) = timeout {
+            put(message, ELEMENT_TIMEOUT, &timeout.to_be_bytes());
         }
     });
 }

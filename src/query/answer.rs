@@ -399,7 +399,8 @@ record! { RecentAnswer: events, cursor, completeness = Within; }
 pub struct BlockRow {
     pub address: String,
     pub since: String,
-    pub expires: String,
+    /// Absent: until it is taken back.
+    pub expires: Option<String>,
     pub reason: String,
     pub rule: String,
     pub count: u64,
@@ -418,12 +419,16 @@ pub struct BlockRow {
     pub dry: bool,
     /// The kernel's set does not have it yet.
     pub pending: bool,
+    /// `network`, `country`, or empty: a source. An address that is blocked until that is taken back is a `network`.
+    pub kind: String,
+    /// Whom it hits, in the answer to `block`.
+    pub warning: Option<String>,
 }
 
 record! {
     BlockRow:
     address, since, expires, reason, rule, count, window, evidence, times, first_seen, last_seen,
-    services = Lately, dropped, dry = Rarely, pending = Rarely;
+    services = Lately, dropped, dry = Rarely, pending = Rarely, kind = Rarely, warning;
 }
 
 #[derive(Clone, Debug, Default)]

@@ -7,6 +7,7 @@ pub mod advice;
 mod anomalies;
 pub mod answer;
 mod countries;
+pub mod filter;
 pub mod history;
 mod lists;
 pub mod open;

@@ -1,5 +1,8 @@
 //! What can be asked.
 
+use std::fmt;
+
+use super::filter::Filter;
 use crate::calendar::Date;
 use crate::event::{Address, Class};
 
@@ -91,7 +94,23 @@ impl Prefix {
                 _ => return Err(format!("'{text}': the prefix length must be a number from 0 to {most}")),
             },
         };
-        Ok(Prefix { network: ip.into(), length })
+        let network = Address::from(ip);
+        if !network.is_v4() || most == 32 {
+            return Ok(Prefix { network, length });
+        }
+        // IPv4 written as IPv6: its length counts from the 96 bits before it.
+        let length = length.checked_sub(96);
+        length
+            .map(|length| Prefix { network, length })
+            .ok_or_else(|| format!("'{text}': an IPv4-mapped prefix has at least 96 bits"))
+    }
+}
+
+/// A single address without its length.
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Prefix { network, length } = self;
+        if self.is_single() { network.fmt(f) } else { write!(f, "{network}/{length}") }
     }
 }
 
@@ -130,6 +149,8 @@ pub struct Question {
     pub daily: bool,
     /// The day and the hour that are not over yet, where they are known.
     pub running: Option<(Date, u8)>,
+    /// Of events; empty for all.
+    pub filter: Filter,
 }
 
 impl Question {
@@ -149,6 +170,7 @@ impl Question {
             cursor: 0,
             daily: false,
             running: None,
+            filter: Filter::default(),
         }
     }
 }

@@ -61,6 +61,8 @@ pub enum Kind {
     SampleCountries = 19,
     /// What these sources tried.
     SampleServices = 20,
+    /// Networks and countries that somebody blocks.
+    Networks = 21,
 }
 
 /// Why a file cannot be read.

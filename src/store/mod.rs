@@ -12,6 +12,7 @@ mod files;
 pub mod ledger;
 mod meta;
 pub(crate) mod month;
+pub mod networks;
 pub mod pieces;
 pub mod sections;
 pub mod spool;

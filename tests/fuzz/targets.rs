@@ -9,6 +9,7 @@ use fwstat::calendar::{Calendar, Month};
 use fwstat::config::{Config, rules, zones};
 use fwstat::event::{Address, Class, Origin};
 use fwstat::geoip::mmdb::{Bytes, Layout, Walk};
+use fwstat::guard::networks::MAX_NETWORKS;
 use fwstat::input::content::Content;
 use fwstat::input::gzip::Gzip;
 use fwstat::input::imported::Imported;
@@ -18,7 +19,9 @@ use fwstat::input::logd::{Entry, LogdState, backlog_entries};
 use fwstat::input::netifd;
 use fwstat::input::seen::SeenMessages;
 use fwstat::input::uncounted::UncountedLines;
-use fwstat::output::blobmsg::{Answered, Answers, BusCommand, FwstatObject, MAX_REASON, METHODS, Reply};
+use fwstat::output::blobmsg::{
+    Answered, Answers, BusCommand, FwstatObject, Length, MAX_REASON, METHODS, Reply,
+};
 use fwstat::parse::interfaces::Networks;
 use fwstat::parse::line::{LineReader, Outcome};
 use fwstat::parse::login::Logins;
@@ -183,6 +186,9 @@ pub fn country_database(data: &[u8]) {
             assert!(told.is_none_or(|Country(code)| !sound || code.iter().all(u8::is_ascii_uppercase)));
         }
     }
+    if let Ok(ranges) = layout.ranges_of(&mut bytes, Country(*b"JP"), 1000) {
+        assert!(ranges.len() <= 1000 && ranges.windows(2).all(|pair| pair[0].1 < pair[1].0));
+    }
 }
 
 /// A compressed log, in lines.
@@ -338,7 +344,10 @@ pub fn ubus_call(data: &[u8]) {
         fn command(&mut self, command: BusCommand) -> Reply {
             if let BusCommand::Block(wish) = command {
                 assert!(wish.reason.is_none_or(|reason| reason.len() <= MAX_REASON));
-                assert!(wish.seconds.is_none_or(|seconds| (1..=315_360_000).contains(&seconds)));
+                if let Length::Seconds(seconds) = wish.length {
+                    assert!((1..=315_360_000).contains(&seconds));
+                }
+                assert!((1..=MAX_NETWORKS).contains(&wish.targets.len()) || wish.is_list);
             }
             Reply::Now(Ok(BlobMsgTable::empty()))
         }

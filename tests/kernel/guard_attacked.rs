@@ -223,3 +223,88 @@ fn an_nft_that_takes_long_delays_the_table_and_nothing_else() {
         Command::new("ip").args(["netns", "exec", &guarded.network.router, "nft", "list", "tables"]).output();
     assert!(!String::from_utf8_lossy(&list.unwrap().stdout).contains("fwstat"));
 }
+
+/// A bad option, a file that is gone, a directory in its place: the table, the blocks and the store stay.
+#[test]
+fn a_reload_that_fails_keeps_the_guard_and_its_blocks() {
+    let options = "option enabled '1';option block_for '2h'";
+    let Some(mut guarded) = Guarded::up("kept", "", options) else { return };
+    guarded.router.answer("block", json!({"address": "192.0.2.7"}));
+    guarded.router.answer("block", json!({"address": "9.0.0.0/16", "for": "forever"}));
+    guarded.wait_for(&["192.0.2.7"]);
+    let config = guarded.router.path("config/fwstat");
+    let good = fs::read_to_string(&config).unwrap();
+    let bad = good.replace("option block_for '2h'", "option block_for 'soon'");
+    let missing = |path: &std::path::Path| fs::remove_file(path).unwrap();
+    let directory = |path: &std::path::Path| fs::create_dir(path).unwrap();
+    let write_bad = |path: &std::path::Path| fs::write(path, &bad).unwrap();
+    let steps: [(&str, &str, &dyn Fn(&std::path::Path)); 3] = [
+        ("a bad option", "block_for 'soon'", &write_bad),
+        ("a missing file", "fwstat", &missing),
+        ("a directory", "fwstat", &directory),
+    ];
+    for (what, named, harm) in steps {
+        let before = guarded.router.log().len();
+        harm(&config);
+        guarded.router.signal(Signal::SIGHUP);
+        eventually(what, || guarded.router.log().get(before..).is_some_and(|log| log.contains(named)));
+        assert_eq!(names(&mut guarded.elements), ["192.0.2.7"], "{what}");
+        assert!(
+            guarded.nft(&["list", "set", "inet", "fwstat", "networks4"]).contains("9.0.0.0/16"),
+            "{what}"
+        );
+        let status = guarded.router.answer("status", json!({}));
+        assert_eq!(status["guard"]["enabled"], true, "{what}: {status}");
+        let database = guarded.router.path("db").display().to_string();
+        assert_eq!(status["store"]["path"], json!(database), "{what}");
+        // The options are those of before.
+        guarded.router.answer("block", json!({"address": "192.0.2.8"}));
+        let left = crate::guarded::blocked(&mut guarded.elements);
+        assert!(left.iter().any(|(name, left)| name == "192.0.2.8" && *left > 7_100_000), "{what}: {left:?}");
+        guarded.router.answer("unblock", json!({"address": "192.0.2.8"}));
+        guarded.wait_for(&["192.0.2.7"]);
+    }
+    fs::remove_dir(&config).unwrap();
+    fs::write(&config, good).unwrap();
+    guarded.router.signal(Signal::SIGHUP);
+    eventually("all is well again", || guarded.state() == "on");
+    guarded.router.stop();
+}
+
+/// Two daemons that differ in everything but the store: the second one says who has it, and hides nothing of it.
+#[test]
+fn a_second_daemon_on_a_store_names_the_first() {
+    let Some(mut guarded) = Guarded::up("second", "", ON) else { return };
+    guarded.forger.flood(address("192.0.2.1"), 100);
+    guarded.router.attempts(100);
+    assert_eq!(guarded.router.shell(&["commit"]).0, Some(0));
+    let first = guarded.router.daemon.as_ref().unwrap().id();
+    let log = guarded.router.path("second.log");
+    let mut second = Command::new(env!("CARGO_BIN_EXE_fwstat"));
+    second.arg("daemon").arg("--config").arg(guarded.router.path("config/fwstat"));
+    second
+        .arg("--ubus")
+        .arg(guarded.router.path("no.sock"))
+        .arg("--run")
+        .arg(guarded.router.path("run-of-second"));
+    fs::create_dir_all(guarded.router.path("run-of-second")).unwrap();
+    let mut second = Command::new("ip")
+        .args(["netns", "exec", &guarded.network.outside])
+        .arg(second.get_program())
+        .args(second.get_args())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let named = format!("another fwstat (process {first}) is writing to it");
+    eventually("it names the first", || fs::read_to_string(&log).unwrap().contains(&named));
+    // Beside a daemon a store is never told to be complete.
+    let database = guarded.router.path("db").display().to_string();
+    let asked =
+        Command::new(env!("CARGO_BIN_EXE_fwstat")).args(["summary", "--json", "--db", &database]).output();
+    let answer: serde_json::Value = serde_json::from_slice(&asked.unwrap().stdout).unwrap();
+    assert_eq!(answer["complete"], false, "{answer}");
+    let _ = second.kill();
+    let _ = second.wait();
+    assert_eq!(guarded.router.answer("summary", json!({}))["attempts"], 100);
+    guarded.router.stop();
+}

@@ -12,6 +12,7 @@ mod support;
 mod examples;
 mod firewall;
 mod guard_attacked;
+mod guard_networks;
 mod guard_policy;
 mod nflog;
 

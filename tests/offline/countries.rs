@@ -294,3 +294,47 @@ fn what_was_not_measured_is_never_told_as_zero() {
         missing.stderr
     );
 }
+
+/// What is told of a whole country is what is told of its addresses one by one.
+#[test]
+fn all_ranges_of_a_country_are_found() {
+    let shown = |path: &Path, code: &[u8; 2], most| {
+        let ranges = database(path).ranges_of(Country(*code), most).unwrap();
+        ranges.map(|ranges| {
+            let address = |number: u128| Address::from_bytes(number.to_be_bytes()).to_string();
+            ranges
+                .iter()
+                .map(|(first, last)| format!("{}-{}", address(*first), address(*last)))
+                .collect::<Vec<_>>()
+        })
+    };
+    let path = small("ranges-of");
+    assert_eq!(shown(&path, b"JP", 9).unwrap(), ["192.0.2.0-192.0.2.255"]);
+    assert_eq!(shown(&path, b"BR", 9).unwrap(), ["198.51.100.7-198.51.100.9"]);
+    assert_eq!(shown(&path, b"FR", 9).unwrap(), ["2001:db8::-2001:db8:0:ffff:ffff:ffff:ffff:ffff"]);
+    assert_eq!(shown(&path, b"DE", 9).unwrap(), [""; 0]);
+    let Some(ranges) = ranges() else { return };
+    for code in ["JP", "CN", "LI"] {
+        let code: &[u8; 2] = code.as_bytes().try_into().unwrap();
+        let mut database = database(&ranges.mmdb);
+        let found = database.ranges_of(Country(*code), 100_000).unwrap().unwrap();
+        let mut expected: Vec<(u128, u128)> = Vec::new();
+        let is_global = |row: &&(u128, u128, String)| row.0 >> 125 == 1;
+        let of = |rows: &[(u128, u128, String)]| {
+            rows.iter().filter(|row| row.2.as_bytes() == code).cloned().collect::<Vec<_>>()
+        };
+        let four = of(&ranges.ipv4)
+            .into_iter()
+            .map(|(first, last, _)| (0xffff_0000_0000 | first, 0xffff_0000_0000 | last));
+        let six = of(&ranges.ipv6);
+        let six = six.iter().filter(is_global).map(|(first, last, _)| (*first, *last));
+        for range in four.chain(six) {
+            match expected.last_mut().filter(|before| before.1 + 1 == range.0) {
+                Some(before) => before.1 = range.1,
+                None => expected.push(range),
+            }
+        }
+        assert_eq!(found, expected);
+        assert!(database.ranges_of(Country(*code), found.len() - 1).unwrap().is_err());
+    }
+}

@@ -42,7 +42,7 @@ export const tests = {
 		assert.ok(await page.locator('[name="unblock-2001:db8:7::/64"]').isVisible());
 		await page.screenshot({ path: `${pictures}/blocks-one-small.png`, fullPage: true });
 		await page.setViewportSize({ width: 1180, height: 900 });
-		for (const [ what, words ] of [ [ '192.168.1.5', /192\.168\.1\.5 is not blocked: it is a private or reserved address/ ], [ '192.0.2.0/24', /neither a single address nor an IPv6 \/64/ ],
+		for (const [ what, words ] of [ [ '192.168.1.5', /192\.168\.1\.5 is not blocked: it is a private or reserved address/ ], [ '10.0.0.0/8', /10\.0\.0\.0\/8 is not blocked: it holds 10\.0\.0\.0\/8: it is a private or reserved address/ ], [ '0.0.0.0/0', /the prefix is too short/ ],
 			[ '<img src=x>', /"<img src=x>" is no IPv4 or IPv6 address/ ] ]) {
 			await block(what, '1h');
 			await page.waitForFunction((words) => new RegExp(words).test([ ...document.querySelectorAll('.alert-message.error') ].at(-1)?.innerText), words.source);
@@ -51,6 +51,50 @@ export const tests = {
 		}
 		assert.equal((await answer('blocks')).blocks.length, 1);
 		await ask('unblock', { address: '2001:db8:7::' });
+	},
+
+	async 'a network and a country are blocked after a warning, and lists are saved and imported'() {
+		await open('blocks');
+		const form = async (what, time) => {
+			await page.locator('[name=address]').fill(what);
+			await page.locator('select[name=time]').selectOption(time);
+			const asked = new Promise((resolve) => page.once('dialog', (dialog) => { resolve(dialog.message()); dialog.accept(); }));
+			await page.locator('[name=block]').click();
+			return asked;
+		};
+		assert.match(await form('203.0.113.128/25', 'forever'), /^Block 203\.0\.113\.128\/25\? Nobody at 128 IPv4 addresses can open a connection/);
+		await page.waitForFunction(() => /203\.0\.113\.128\/25/.test(document.querySelector('[data-table=blocks]')?.innerText));
+		await until(() => inKernel('203.0.113.128'), 'the network is in the kernel\'s set');
+		assert.match(await form('jp', '7d'), /^Block jp\? Nobody at \d+ IPv4 addresses/);
+		await page.waitForFunction(() => /Japan/.test(document.querySelector('[data-table=blocks]')?.innerText));
+		assert.deepEqual((await cells('blocks', 'expires')).sort(), [ '7 days', 'until unblocked' ]);
+		await page.setViewportSize({ width: 1280, height: 900 });
+		await page.screenshot({ path: `${pictures}/blocks-networks.png`, fullPage: true });
+		await page.setViewportSize({ width: 360, height: 900 });
+		assert.deepEqual(await page.evaluate(outside), []);
+		await page.screenshot({ path: `${pictures}/blocks-networks-small.png`, fullPage: true });
+		await open('blocks', { query: 'lang=ja' });
+		assert.match(await text('[data-table=blocks]'), /解除するまで/);
+		assert.match(await text('.fw-body'), /ブロックリストを取り込む/);
+		await page.screenshot({ path: `${pictures}/blocks-networks-ja.png`, fullPage: true });
+
+		await open('blocks');
+		const [ saved ] = await Promise.all([ page.waitForEvent('download'), page.locator('[name=blocklist]').click() ]);
+		assert.equal(fs.readFileSync(await saved.path(), 'utf8'), '203.0.113.128/25\n');
+		await page.locator('[name=blocklist-file]').setInputFiles({ name: 'list.txt', mimeType: 'text/plain', buffer: Buffer.from('# mine\n198.51.100.0/25 # x\nexample.org\n10.1.2.3\n') });
+		await page.waitForFunction(() => /1 address or network is blocked\. 1 line is no address/.test(document.body.innerText));
+		await page.waitForFunction(() => /10\.1\.2\.3 is not blocked: it holds 10\.0\.0\.0\/8/.test(document.body.innerText));
+		await until(() => inKernel('198.51.100.0'), 'what was imported is in the kernel\'s set');
+
+		const before = fs.readFileSync(config, 'utf8');
+		await page.locator('[name=allowlist-file]').setInputFiles({ name: 'list.txt', mimeType: 'text/plain', buffer: Buffer.from('192.0.2.77\n2001:db8:a::/48\n') });
+		await page.waitForFunction(() => /2 lines are on the allow list/.test(document.body.innerText));
+		assert.match(fs.readFileSync(config, 'utf8'), /list allow '192\.0\.2\.77'\n\s*list allow '2001:db8:a::\/48'/);
+		const [ allowed ] = await Promise.all([ page.waitForEvent('download'), page.locator('[name=allowlist]').click() ]);
+		assert.equal(fs.readFileSync(await allowed.path(), 'utf8'), '192.0.2.77\n2001:db8:a::/48\n');
+		await configure(before, async () => (await answer('status')).guard.state == 'on');
+		for (const address of [ '203.0.113.128/25', 'JP', '198.51.100.0/25' ]) await ask('unblock', { address });
+		await until(() => !inKernel('198.51.100.0') && !inKernel('203.0.113.128'), 'they left the kernel\'s set');
 	},
 
 	async 'blocks are ended together, all at once, and never made again'() {

@@ -53,7 +53,11 @@ export const tests = {
 		await page.setViewportSize({ width: 1180, height: 900 });
 		await page.locator('[data-table=live] .fw-col-port button', { hasText: /^22$/ }).first().click();
 		await page.waitForFunction(() => [ ...document.querySelectorAll('[data-table=live] tbody .fw-col-port') ].every((cell) => cell.innerText == '22'));
-		assert.equal(hash().port, '22');
+		assert.equal(hash().filter, 'port:22');
+		await page.locator('.fw-tools button', { hasText: /^Port: 22$/ }).click();
+		await page.waitForFunction(() => new URLSearchParams(location.hash.slice(1)).get('filter') == '!port:22');
+		await drawn();
+		assert.ok(!(await cells('live', 'port')).includes('22'));
 		await open('live');
 		for (let round = 0; round < 40; round++) {
 			log(Array.from({ length: 100 }, (_, index) => packet('reject wan in: ', `198.51.${round}.${index}`, 1000 + index, round * 100 + index + 10)));
@@ -68,6 +72,26 @@ export const tests = {
 		assert.equal(await text('[data-table=live] tbody'), rows, 'paused');
 		await page.locator('[name=pause]').click();
 		await page.waitForFunction(() => /203\.0\.113\.77/.test(document.body.innerText));
+	},
+
+	async 'a rare event is found in a flood'() {
+		await open('live');
+		await page.locator('[name=filter]').fill('!port:1023 zone:wan dpt=4711');
+		await page.locator('[name=apply]').click();
+		await page.waitForFunction(() => /Nothing has come yet/.test(document.body.innerText));
+		const flood = () => log(Array.from({ length: 400 }, (_, index) => packet('reject wan in: ', `198.51.100.${index % 250}`, 1023, index + 10)));
+		flood();
+		log([ packet('reject wan in: ', '203.0.113.47', 4711, 61000) ]);
+		flood();
+		await page.waitForFunction(() => document.querySelectorAll('[data-table=live] tbody tr').length == 1);
+		assert.match(await text('[data-table=live] tbody'), /203\.0\.113\.47/);
+		await page.setViewportSize({ width: 1280, height: 900 });
+		await page.screenshot({ path: `${pictures}/live-filter.png` });
+		await page.setViewportSize({ width: 360, height: 900 });
+		assert.deepEqual(await page.evaluate(outside), []);
+		await page.screenshot({ path: `${pictures}/live-filter-small.png` });
+		await open('live', { query: 'lang=ja', state: 'filter=port:x' });
+		assert.match(await text('.fw-body'), /「port:x」はフィルターの条件ではありません/);
 	},
 
 	async 'opening a tab asks each question once'() {

@@ -55,6 +55,7 @@ fn every_option_of_a_question_is_understood_in_both_ways_of_writing() {
         cursor: 0,
         daily: false,
         running: None,
+        filter: Filter::default(),
     };
     let ask = Ok(Command::Ask { question, place: store(Some("JST-9")), json: true });
     let blanks = "services --from 2020-04-01 --to 2020-04-10 --class egress --protocol tcp --port 22 \
@@ -83,7 +84,7 @@ fn the_source_question_takes_its_address() {
 
 #[test]
 fn every_other_command_is_understood() {
-    let source = Prefix::parse("192.0.2.7").unwrap();
+    let target = Target::parse("192.0.2.7").unwrap();
     let ubus = PathBuf::from(DEFAULT_UBUS);
     let other = |path: &str| PathBuf::from(path);
     let year = Input {
@@ -95,7 +96,7 @@ fn every_other_command_is_understood() {
     let month = crate::calendar::Month::parse("2020-04").unwrap();
     let wanted = Wanted { month, form: Form::Html, language: Language::Japanese, addresses: true };
     let first = crate::calendar::Date::parse("2020-04-01").unwrap();
-    let (hour, reason) = (Some(Duration::from_secs(3600)), Some("a b".to_string()));
+    let (hour, reason) = (Length::Seconds(3600), Some("a b".to_string()));
     let cases = [
         ("import --db /db f", Command::Import { input: input(&["f"]), place: store(None) }),
         (
@@ -122,10 +123,13 @@ fn every_other_command_is_understood() {
                 json: true,
             },
         ),
-        ("block 192.0.2.7", Command::Block { source, length: None, reason: None, ubus: ubus.clone() }),
+        (
+            "block 192.0.2.7",
+            Command::Block { target, length: Length::Default, reason: None, ubus: ubus.clone() },
+        ),
         (
             "block 192.0.2.7 --for 1h --reason a_b",
-            Command::Block { source, length: hour, reason, ubus: ubus.clone() },
+            Command::Block { target, length: hour, reason, ubus: ubus.clone() },
         ),
         (
             "report --month 2020-04 --format html --lang ja --addresses --db /db",
@@ -138,8 +142,34 @@ fn every_other_command_is_understood() {
                 place: daemon(),
             },
         ),
-        ("guard-test --ubus=/u 192.0.2.7", Command::GuardTest { source, ubus: other("/u") }),
-        ("unblock --ubus=/u 192.0.2.7", Command::Unblock { source, ubus: other("/u") }),
+        ("guard-test --ubus=/u 192.0.2.7", Command::GuardTest { target, ubus: other("/u") }),
+        ("unblock --ubus=/u 192.0.2.7", Command::Unblock { target, ubus: other("/u") }),
+        (
+            "block CN --for forever",
+            Command::Block {
+                target: Target::Country(*b"CN"),
+                length: Length::Forever,
+                reason: None,
+                ubus: ubus.clone(),
+            },
+        ),
+        (
+            "blocklist --import /l --for 2h",
+            Command::BlockList {
+                action: Action::Import("/l".into()),
+                all: false,
+                length: Some("7200s".into()),
+                ubus: ubus.clone(),
+            },
+        ),
+        (
+            "blocklist --all",
+            Command::BlockList { action: Action::Print, all: true, length: None, ubus: ubus.clone() },
+        ),
+        (
+            "allowlist --append /l",
+            Command::AllowList { action: Action::Append("/l".into()), config: DEFAULT_CONFIG.into() },
+        ),
         ("commit", Command::Commit { ubus: ubus.clone() }),
         ("notify --test", Command::TestNotify),
         (
@@ -225,7 +255,9 @@ fn wrong_usage_is_named() {
         ("source 192.0.2.1 192.0.2.2", "unexpected '192.0.2.2': give one address"),
         ("source 192.0.2.0/24", "'192.0.2.0/24' is a prefix: give one address"),
         ("block host", "'host' is no IPv4 or IPv6 address or prefix"),
-        ("block 0.0.0.0/0", "'0.0.0.0/0' is too wide: give one address, or an IPv6 /64"),
+        ("block 0.0.0.0/33", "'0.0.0.0/33': the prefix length must be a number from 0 to 32"),
+        ("blocklist --all --import /l", "--all goes with the blocks that there are, not with --import"),
+        ("blocklist --for 1h", "--for goes with --import"),
         ("block 192.0.2.1 --for 1w", "--for: '1w' is not a length of time (such as 90s, 10m, 1h or 7d)"),
         ("import f --db /db --ubus /u", "--db and --ubus: give one of them, a store or a daemon"),
         ("backup", "no file is given: 'fwstat backup FILE'"),

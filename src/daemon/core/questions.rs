@@ -49,7 +49,7 @@ impl Core {
         question: &Question,
         mut answer: Answer,
     ) -> BlobMsgTable {
-        self.guarding.add_kernel_state(&mut answer);
+        self.guarding.add_kernel_state(&self.engine.guard, &mut answer);
         crate::cli::offline::add_advice(question, &mut answer);
         if let Answer::Summary(summary) = &mut answer {
             self.complete(now, summary);

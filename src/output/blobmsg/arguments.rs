@@ -4,26 +4,35 @@
 
 use ubus::blobmsg::{BlobIter, BlobRef, BlobType, BlobValue};
 
-use super::{BlockWish, BusCommand};
+use super::{BlockWish, BusCommand, Length};
 use crate::calendar::Date;
 use crate::config::options;
 use crate::event::Class;
+use crate::guard::Target;
+use crate::guard::networks::MAX_NETWORKS;
+use crate::query::filter::Filter;
 use crate::query::question::{self, MAX_LIMIT, Prefix, Question, Topic};
 use crate::services;
 use crate::ubus::blob::{Type, text_of};
 
+/// The length of a block that lasts until it is taken back.
+pub const FOREVER: &str = "forever";
 /// The longest reason of a block, in bytes.
 pub const MAX_REASON: usize = 200;
 
 pub fn question(topic: Topic, declared: &[(&str, Type)], data: &[u8]) -> Result<Question, String> {
     let mut question = Question::new(topic);
+    let mut has_class = false;
     for_each(data, |name, argument| {
+        has_class |= name == "class";
         if declared.iter().any(|(declared, _)| *declared == name) {
             set(&mut question, name, argument)
         } else {
             Ok(())
         }
     })?;
+    // A filter has its own classes.
+    question.every_class |= !question.filter.is_empty() && !has_class;
     if let (Some(from), Some(to)) = (question.from, question.to)
         && from > to
     {
@@ -58,6 +67,7 @@ fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<()
         "min" => question.min = integer(argument, 0, i64::MAX as u64)?,
         "limit" => question.limit = integer(argument, 1, MAX_LIMIT as u64)? as u32,
         "daily" => question.daily = integer(argument, 0, 1)? == 1,
+        "filter" => question.filter = Filter::parse(text(argument)?)?,
         "cursor" => question.cursor = integer(argument, 0, i64::MAX as u64)?,
         _ => {}
     }
@@ -65,14 +75,17 @@ fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<()
 }
 
 pub fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
-    let (mut address, mut seconds, mut reason) = (None, None, None);
+    let (mut target, mut targets, mut length, mut reason) = (None, None, Length::Default, None);
     let (mut caller, mut through_web, mut forget) = (None, false, None);
+    let blocks = matches!(method, "block" | "block-list");
     for_each(data, |name, argument| {
         match name {
-            "address" => address = Some(Prefix::parse(text(argument)?)?),
-            "for" if method == "block" => seconds = Some(parse_duration(text(argument)?)?),
-            "reason" if method == "block" => reason = Some(reason_text(text(argument)?)?),
-            "caller" if method == "block" => caller = Some(Prefix::parse(text(argument)?)?),
+            "address" => target = Some(Target::parse(text(argument)?)?),
+            "list" if method == "block-list" => targets = Some(list(text(argument)?)?),
+            "for" if blocks && text(argument)? == FOREVER => length = Length::Forever,
+            "for" if blocks => length = Length::Seconds(parse_duration(text(argument)?)?),
+            "reason" if blocks => reason = Some(reason_text(text(argument)?)?),
+            "caller" if blocks => caller = Some(Prefix::parse(text(argument)?)?),
             "forget" if method == "release" => forget = Some(Prefix::parse(text(argument)?)?),
             "ubus_rpc_session" => through_web = true,
             _ => {}
@@ -85,12 +98,43 @@ pub fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
     if method == "release" {
         return Ok(BusCommand::Release { forget });
     }
-    let address = address.ok_or("address: an IPv4 or IPv6 address or prefix is needed")?;
+    if method == "block-list" {
+        let targets = targets.ok_or("list: addresses and prefixes are needed, one a line")?;
+        return Ok(BusCommand::Block(BlockWish {
+            targets,
+            is_list: true,
+            length,
+            reason,
+            caller,
+            through_web,
+        }));
+    }
+    let target =
+        target.ok_or("address: an IPv4 or IPv6 address or prefix, or a country's letters, are needed")?;
     Ok(match method {
-        "block" => BusCommand::Block(BlockWish { address, seconds, reason, caller, through_web }),
-        "guard-test" => BusCommand::GuardTest { address },
-        _ => BusCommand::Unblock { address },
+        "block" => {
+            let (targets, is_list) = (vec![target], false);
+            BusCommand::Block(BlockWish { targets, is_list, length, reason, caller, through_web })
+        }
+        "guard-test" => BusCommand::GuardTest { target },
+        _ => BusCommand::Unblock { target },
     })
+}
+
+/// One address or prefix a line, `#` begins a comment.
+fn list(text: &str) -> Result<Vec<Target>, String> {
+    let mut targets = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        if targets.len() >= MAX_NETWORKS {
+            return Err(format!("must have at most {MAX_NETWORKS} addresses and prefixes"));
+        }
+        targets.push(Target::parse(line).map_err(|wrong| format!("line {}: {wrong}", number + 1))?);
+    }
+    Ok(targets)
 }
 
 /// Every argument once; of one given twice the last counts. The error starts with the argument's name.
@@ -188,6 +232,9 @@ mod tests {
         assert!(recent.every_class && recent.class == Class::Attempt);
         assert!(ask("services", json!({"class": "all"})).is_err());
         assert!(!asked("recent", json!({"class": "noise"})).every_class);
+        let filtered = asked("recent", json!({"filter": "!port:23"}));
+        assert!(filtered.every_class && filtered.filter.to_string() == "!port:23");
+        assert!(!asked("recent", json!({"filter": "x", "class": "login"})).every_class);
     }
 
     #[test]
@@ -237,6 +284,7 @@ mod tests {
     #[test]
     fn a_bad_argument_refuses_the_call_and_says_which() {
         for (method, arguments, wrong) in [
+            ("recent", json!({"filter": "port:x"}), "filter: 'port:x': expected a port from 0 to 65535"),
             ("services", json!({"port": 70000}), "port: must be a whole number from 0 to 65535"),
             ("services", json!({"port": -1}), "port: must be a whole number from 0 to 65535"),
             ("services", json!({"port": 22.5}), "port: must be a whole number from 0 to 65535"),
@@ -258,7 +306,17 @@ mod tests {
             ("sources", json!({"country": "JPN"}), "country: must be a country's two letters"),
             ("source", json!({}), "address: one IPv4 or IPv6 address is needed"),
             ("source", json!({"address": "192.0.2.0/24"}), "address: one IPv4 or IPv6 address is needed"),
-            ("block", json!({}), "address: an IPv4 or IPv6 address or prefix is needed"),
+            (
+                "block",
+                json!({}),
+                "address: an IPv4 or IPv6 address or prefix, or a country's letters, are needed",
+            ),
+            (
+                "block-list",
+                json!({"list": "192.0.2.1\n\nx # y"}),
+                "list: line 3: 'x' is no IPv4 or IPv6 address or prefix",
+            ),
+            ("block-list", json!({}), "list: addresses and prefixes are needed, one a line"),
             (
                 "block",
                 json!({"address": "192.0.2.1", "for": "soon"}),
@@ -272,12 +330,25 @@ mod tests {
 
     #[test]
     fn commands() {
-        let address = Prefix::parse("192.0.2.1").unwrap();
+        let target = Target::parse("192.0.2.1").unwrap();
+        let country = Target::parse("CN").unwrap();
+        assert_eq!(
+            ask("block-list", json!({"list": "192.0.2.1 # why\n\n# none\nCN", "for": "forever"})).unwrap(),
+            Asked::Command(BusCommand::Block(BlockWish {
+                targets: vec![target, country],
+                is_list: true,
+                length: Length::Forever,
+                reason: None,
+                caller: None,
+                through_web: false,
+            }))
+        );
         assert_eq!(
             ask("block", json!({"address": "192.0.2.1", "for": "1h", "reason": "floods"})).unwrap(),
             Asked::Command(BusCommand::Block(BlockWish {
-                address,
-                seconds: Some(3600),
+                targets: vec![target],
+                is_list: false,
+                length: Length::Seconds(3600),
                 reason: Some("floods".into()),
                 caller: None,
                 through_web: false,
@@ -285,7 +356,7 @@ mod tests {
         );
         assert_eq!(
             ask("unblock", json!({"address": "192.0.2.1", "for": 7})).unwrap(),
-            Asked::Command(BusCommand::Unblock { address })
+            Asked::Command(BusCommand::Unblock { target })
         );
         assert_eq!(ask("commit", json!({})).unwrap(), Asked::Command(BusCommand::Commit));
         assert!(read_call("delete", b"").is_none());

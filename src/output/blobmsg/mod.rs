@@ -7,8 +7,9 @@ mod arguments;
 
 use ubus::blobmsg::BlobMsgTable;
 
-pub use arguments::{MAX_REASON, parse_duration};
+pub use arguments::{FOREVER, MAX_REASON, parse_duration};
 
+use crate::guard::Target;
 use crate::query::question::{Prefix, Question, Topic};
 use crate::record::Field;
 use crate::ubus::blob::{self, Method, Type};
@@ -28,11 +29,11 @@ const REGISTER_AGAIN_MS: u64 = 1_000;
 pub enum BusCommand {
     Block(BlockWish),
     Unblock {
-        address: Prefix,
+        target: Target,
     },
-    /// Whether a rule would block this address.
+    /// Whether this could be blocked.
     GuardTest {
-        address: Prefix,
+        target: Target,
     },
     Commit,
     /// Writes everything to the store and lets go of it until the next commit, for a command that works on it. `forget`:
@@ -44,14 +45,37 @@ pub enum BusCommand {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BlockWish {
-    pub address: Prefix,
-    /// `None`: as the guard's options say.
-    pub seconds: Option<u64>,
+    pub targets: Vec<Target>,
+    /// Each by itself: what must not be blocked keeps none of the others.
+    pub is_list: bool,
+    pub length: Length,
     pub reason: Option<String>,
     /// Where the caller says that he is connected from: he shall not lock himself out.
     pub caller: Option<Prefix>,
     /// The call came through the web server, which adds its session.
     pub through_web: bool,
+}
+
+/// How long a block lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Length {
+    /// As the guard's options say.
+    #[default]
+    Default,
+    Seconds(u64),
+    /// Until it is taken back.
+    Forever,
+}
+
+impl Length {
+    /// As the argument `for`; absent for the default.
+    pub fn text(self) -> Option<String> {
+        match self {
+            Length::Default => None,
+            Length::Seconds(seconds) => Some(format!("{seconds}s")),
+            Length::Forever => Some(FOREVER.to_string()),
+        }
+    }
 }
 
 /// Why there is no answer; the text goes to the caller as `error`.
@@ -147,6 +171,7 @@ pub const METHODS: &[Method<'static>] = &[
             ("protocol", Type::Text),
             ("port", Type::Integer),
             ("source", Type::Text),
+            ("filter", Type::Text),
         ],
     ),
     ("blocks", &[LIMIT, ("cursor", Type::Integer), ("source", Type::Text)]),
@@ -156,6 +181,10 @@ pub const METHODS: &[Method<'static>] = &[
     ("guard-test", &[ADDRESS]),
     ("commit", &[]),
     ("release", &[("forget", Type::Text)]),
+    (
+        "block-list",
+        &[("list", Type::Text), ("for", Type::Text), ("reason", Type::Text), ("caller", Type::Text)],
+    ),
 ];
 
 /// What a call asks for, checked.

@@ -134,7 +134,7 @@ fn block_row() -> BlockRow {
     BlockRow {
         address: "203.0.113.9".into(),
         since: "2020-04-06T13:02:11+09:00".into(),
-        expires: "2020-04-06T14:02:11+09:00".into(),
+        expires: Some("2020-04-06T14:02:11+09:00".into()),
         reason: "200 attempts within 1m".into(),
         rule: "flood".into(),
         count: 1_200,
@@ -147,6 +147,8 @@ fn block_row() -> BlockRow {
         dropped: Some(41),
         dry: false,
         pending: false,
+        kind: String::new(),
+        warning: None,
     }
 }
 
@@ -304,7 +306,8 @@ fn recent_events_are_one_line_each_and_harmless() {
 
 #[test]
 fn blocks_show_their_evidence() {
-    let BlockRow { address, since, expires: ended, rule, count, window, times, .. } = block_row();
+    let BlockRow { address, since, expires, rule, count, window, times, .. } = block_row();
+    let ended = expires.unwrap();
     let because = "by hand".into();
     let reason = "too <b>many</b>\x1b[2J".into();
     let over = EndedRow { address, since, ended, because, reason, rule, count, window, times, dry: false };

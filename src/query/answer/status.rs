@@ -172,13 +172,16 @@ pub struct GuardStatus {
     pub login_budget: Option<UsageStatus>,
     pub login_blocks: Option<UsageStatus>,
     pub manual_blocks: Option<UsageStatus>,
+    /// Blocked networks and countries, and the ranges of addresses that they are in the kernel.
+    pub networks: Option<UsageStatus>,
+    pub network_ranges: Option<UsageStatus>,
     /// Absent without a table in the kernel.
     pub peers: Option<PeersStatus>,
 }
 
 record! {
     GuardStatus:
-    enabled, state, why, budget, max_blocks, login_budget, login_blocks, manual_blocks, peers;
+    enabled, state, why, budget, max_blocks, login_budget, login_blocks, manual_blocks, networks, network_ranges, peers;
 }
 
 /// What goes to a fleet's server. Everything but `enabled` is absent where nothing does.

@@ -10,7 +10,7 @@
 /* Blocking and unblocking. Who may only read gets no button. */
 
 const el = page.el;
-const TIMES = [ [ '1h', _('1 hour') ], [ '1d', _('1 day') ], [ '7d', _('7 days') ] ];
+const TIMES = [ [ '1h', _('1 hour') ], [ '1d', _('1 day') ], [ '7d', _('7 days') ], [ 'forever', _('Until unblocked') ] ];
 
 function tell(sentence, kind) {
 	ui.addNotification(null, el('p', {}, sentence), kind);
@@ -21,6 +21,16 @@ function act(tab, method, args, done, form) {
 		if (form) form.reset();
 		tell(done, 'info');
 	}, (error) => tell(words.of(error.message), 'error')).then(() => tab.refresh());
+}
+
+/* A network or a country hits many: the daemon tells how many, or what is against it, before anything is blocked. */
+function confirmed(target) {
+	if (!/\/|^[a-z]{2}$/i.test(target)) return Promise.resolve(true);
+	return data.ask('guard-test', { address: target }).then((answer) => {
+		if (answer.would_block === false)
+			throw new Error('%s is not blocked: %s'.format(target, answer.protected_by));
+		return !answer.warning || window.confirm(_('Block %s? %s. Replies to connections from inside still pass; addresses on the allow list stay reachable.').format(target, words.of(answer.warning)));
+	});
 }
 
 /* Each by itself: one that is gone already keeps none of the others. */
@@ -34,22 +44,28 @@ function unblockEach(tab, addresses) {
 /* Every block that there is, also those that the page does not show. */
 function everyBlock(cursor, found) {
 	return data.ask('blocks', { limit: 1000, cursor: cursor }).then((answer) => {
-		const all = (found || []).concat(answer.blocks.map((row) => row.address));
+		const all = (found || []).concat(answer.blocks);
 		return answer.cursor != null && answer.blocks.length ? everyBlock(answer.cursor, all) : all;
 	});
 }
 
 /*
- * Puts an address on the guard's allow list and ends its block. Where other changes wait to be applied in LuCI, this one
+ * Puts addresses on the guard's allow list. Where other changes wait to be applied in LuCI, this one
  * waits with them.
  */
-function never(tab, address) {
+function allow(addresses) {
 	return Promise.all([ uci.load('fwstat'), uci.changes() ]).then(([ , waiting ]) => {
-		const allowed = [ uci.get('fwstat', 'guard', 'allow') ].flat().filter(Boolean);
-		if (!allowed.includes(address)) uci.set('fwstat', 'guard', 'allow', allowed.concat(address));
+		const allowed = [ uci.get('fwstat', 'guard', 'allow') ].flat().filter(Boolean), more = addresses.filter((address) => !allowed.includes(address));
+		if (more.length) uci.set('fwstat', 'guard', 'allow', allowed.concat(more));
 		return uci.save().then(() => Object.keys(waiting || {}).length ? false : uci.apply().then(() => true));
 	}).then((applied) => {
 		uci.unload('fwstat');
+		return applied;
+	});
+}
+
+function never(tab, address) {
+	return allow([ address ]).then((applied) => {
 		return act(tab, 'unblock', { address: address }, applied ? _('%s is never blocked again.').format(text.address(address))
 			: _('%s is on the allow list once you apply the changes that wait.').format(text.address(address)));
 	}).catch((error) => tell(_('The allow list was not changed: %s').format(error && error.message || error), 'error'));
@@ -62,7 +78,7 @@ return baseclass.extend({
 	why: (answer) => {
 		const row = answer.block;
 		if (!row) return answer.blocked == null ? _('the guard is off') : _('no');
-		return [ row.dry ? _('dry run: would be blocked') : null, words.of(row.reason), _('%s left').format(text.until(row.expires)),
+		return [ row.dry ? _('dry run: would be blocked') : null, row.kind ? _('with %s').format(row.address) : null, words.of(row.reason), row.expires ? _('%s left').format(text.until(row.expires)) : _('until unblocked'),
 			row.dropped > 0 ? N_(row.dropped, '%s packet stopped', '%s packets stopped').format(text.number(row.dropped)) : null ].filter(Boolean).join(' · ');
 	},
 
@@ -76,8 +92,10 @@ return baseclass.extend({
 		never(tab, address);
 	}, { 'class': 'btn cbi-button fw-chip', name: 'never-' + address, title: _('Puts it on the guard\'s allow list.') }) : null,
 
+	allow: allow,
+	everyBlock: everyBlock,
 	unblockEach: unblockEach,
-	unblockAll: (tab) => everyBlock().then((addresses) => window.confirm(N_(addresses.length, 'End %s block?', 'End all %s blocks?').format(text.number(addresses.length)))
+	unblockAll: (tab) => everyBlock().then((rows) => rows.map((row) => row.address)).then((addresses) => window.confirm(N_(addresses.length, 'End %s block?', 'End all %s blocks?').format(text.number(addresses.length)))
 		? unblockEach(tab, addresses) : null).catch((error) => tell(words.of(error.message), 'error')),
 
 	/* What can be done with an address; without one it can be written. */
@@ -88,9 +106,11 @@ return baseclass.extend({
 			event.preventDefault();
 			const fields = event.target.elements, chosen = address || fields.address.value.trim();
 			fields.block.disabled = true;
-			act(tab, 'block', { address: chosen, 'for': fields.time.value, reason: fields.reason.value.trim() || undefined }, _('%s is blocked.').format(text.address(chosen)), event.target);
+			const form = event.target, done = _('%s is blocked.').format(text.address(chosen));
+			confirmed(chosen).then((sure) => sure ? act(tab, 'block', { address: chosen, 'for': fields.time.value, reason: fields.reason.value.trim() || undefined }, done, form) : null,
+				(error) => tell(words.of(error.message), 'error')).then(() => { fields.block.disabled = false; });
 		} }, [
-			address ? null : el('label', {}, [ _('Address, or a /64 of IPv6'), el('input', { name: 'address', required: true, maxlength: 64, 'class': 'cbi-input-text' }) ]),
+			address ? null : el('label', {}, [ _('Address, network (198.51.100.0/24) or country (two letters)'), el('input', { name: 'address', required: true, maxlength: 64, 'class': 'cbi-input-text' }) ]),
 			el('label', {}, [ _('For'), el('select', { name: 'time', 'class': 'cbi-input-select' }, TIMES.map(([ value, label ]) => el('option', { value: value }, label))) ]),
 			el('label', {}, [ _('Reason'), el('input', { name: 'reason', maxlength: 60, 'class': 'cbi-input-text' }) ]),
 			el('button', { type: 'submit', name: 'block', 'class': 'btn cbi-button cbi-button-negative' }, _('Block'))

@@ -4,7 +4,7 @@
 
 /* The daemon's answers: one ubus call each. An error is a sentence for people. */
 
-const NAMES = [ 'from', 'to', 'class', 'protocol', 'port', 'source', 'country', 'min', 'limit', 'cursor', 'address', 'for', 'reason', 'daily' ];
+const NAMES = [ 'from', 'to', 'class', 'protocol', 'port', 'source', 'country', 'min', 'limit', 'cursor', 'address', 'for', 'reason', 'daily', 'list', 'filter' ];
 const STATUS = {
 	1: _('The daemon did not understand the question.'),
 	2: _('The daemon refused an argument.'),

@@ -22,9 +22,9 @@ function csv(all, rows) {
 	return lines.map((line) => line.join(',')).join('\r\n') + '\r\n';
 }
 
-function download(name, content) {
-	const url = URL.createObjectURL(new Blob([ '\ufeff', content ], { type: 'text/csv;charset=utf-8' }));
-	const anchor = el('a', { href: url, download: name + '.csv' });
+function save(name, content, type) {
+	const url = URL.createObjectURL(new Blob([ content ], { type: type }));
+	const anchor = el('a', { href: url, download: name });
 	document.body.appendChild(anchor);
 	anchor.click();
 	anchor.remove();
@@ -33,6 +33,7 @@ function download(name, content) {
 
 return baseclass.extend({
 	csv: csv,
+	save: save,
 
 	/*
 	 * columns: { key, title, value(row): number or text, show(row): element, right, wide: left out on a small screen,
@@ -85,7 +86,7 @@ return baseclass.extend({
 					}
 				}),
 				el('span', { 'class': 'fw-count' }, N_(seen.length, '%s row', '%s rows').format(text.number(seen.length))),
-				page.button(_('CSV'), () => download('fwstat-' + mine, csv(columns, seen)), { title: _('Download this table as CSV'), name: mine + '.csv', 'class': 'btn cbi-button fw-chip' })
+				page.button(_('CSV'), () => save('fwstat-' + mine + '.csv', '\ufeff' + csv(columns, seen), 'text/csv;charset=utf-8'), { title: _('Download this table as CSV'), name: mine + '.csv', 'class': 'btn cbi-button fw-chip' })
 			]),
 			seen.length ? el('div', { 'class': 'fw-scroll' }, el('table', { 'class': 'fw-table fw-list' }, [ el('thead', {}, el('tr', {}, head)), el('tbody', {}, body) ]))
 				: el('p', { 'class': 'fw-empty' }, search ? _('No row fits the search.') : options.empty || _('There is nothing to show.')),

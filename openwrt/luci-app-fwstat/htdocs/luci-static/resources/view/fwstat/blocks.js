@@ -4,6 +4,7 @@
 'require fwstat.block as block';
 'require fwstat.data as data';
 'require fwstat.guard as guard';
+'require fwstat.lists as lists';
 'require fwstat.table as table';
 'require fwstat.text as text';
 'require fwstat.words as words';
@@ -31,7 +32,9 @@ function load(state, again) {
 const dry = (row) => row.dry ? el('span', { 'class': 'fw-tag fw-note', title: _('Dry run: this would be blocked, but is not.') }, _('dry run')) : null;
 
 function source(row) {
-	return [ page.link(text.address(row.address), 'sources', { address: row.address.split('/')[0] }), row.dry ? ' ' : null, dry(row),
+	const name = row.kind == 'country' ? page.link(text.country(row.address), 'sources', { country: row.address }) : row.kind ? text.address(row.address)
+		: page.link(text.address(row.address), 'sources', { address: row.address.split('/')[0] });
+	return [ name, row.dry ? ' ' : null, dry(row),
 		row.pending ? [ ' ', el('span', { 'class': 'fw-tag fw-note' }, _('not in the kernel yet')) ] : null ];
 }
 
@@ -67,9 +70,9 @@ function active(tab) {
 		{ key: 'window', title: _('Within'), wide: true, value: (row) => counted(row) && row.window },
 		{ key: 'times', title: _('Times'), right: true, wide: true, value: (row) => row.times },
 		{ key: 'since', title: _('Since'), wide: true, value: (row) => row.since, show: (row) => text.moment(row.since) },
-		{ key: 'expires', title: _('Time left'), value: (row) => row.expires, show: (row) => text.until(row.expires) },
+		{ key: 'expires', title: _('Time left'), value: (row) => row.expires, show: (row) => row.expires ? text.until(row.expires) : _('until unblocked') },
 		{ key: 'dropped', title: _('Stopped'), right: true, wide: true, value: (row) => row.dropped },
-		data.mayWrite() ? { key: 'unblock', title: '', plain: true, act: true, value: () => null, show: (row) => [ block.unblockButton(tab, row.address), ' ', block.neverButton(tab, row.address) ] } : null
+		data.mayWrite() ? { key: 'unblock', title: '', plain: true, act: true, value: () => null, show: (row) => [ block.unblockButton(tab, row.address), ' ', row.kind == 'country' ? null : block.neverButton(tab, row.address) ] } : null
 	].filter(Boolean);
 }
 
@@ -107,7 +110,8 @@ function draw(state, loaded, tab) {
 			more && state.all === '1' ? page.notice('note', _('Only the %s newest blocks are shown.').format(text.number(ALL))) : null,
 			more && state.all !== '1' ? page.button(_('Show more'), () => tab.set({ all: '1' }, true), { name: 'all' }) : null
 		], tools),
-		on && data.mayWrite() ? page.section(_('Block an address'), block.form(tab, null, null)) : null,
+		on && data.mayWrite() ? page.section(_('Block an address, a network or a country'), block.form(tab, null, null)) : null,
+		on ? page.section(_('Lists'), lists.tools(tab)) : null,
 		page.section(_('History'), [
 			el('p', { 'class': 'fw-soft' }, _('The last blocks that ended.')),
 			table.make(OVER, loaded.answer.history || [], { name: 'history', tab: tab, sort: '-ended', empty: _('No block has ended yet.') })

@@ -11,18 +11,16 @@
 const el = page.el;
 const LOOK = 24;
 const HELD = 200;
-/* What the daemon filters; the others are filtered here. */
-const ASKED = [ 'class', 'protocol', 'port', 'source' ];
-const FILTERS = [ 'class', 'verdict', 'zone', 'source', 'destination', 'protocol', 'port' ];
+/* The terms of a filter that a value is chosen for; any other word is looked for in the log line. */
+const KEYS = [ 'class', 'verdict', 'zone', 'source', 'destination', 'protocol', 'port' ];
 
 let events = [], cursor = 0, missed = 0, filter = '', incomplete = null;
 
+/* The daemon filters, so that a rare event is found in a flood. */
 function load(state, again) {
-	const asked = { limit: LOOK, 'class': state['class'] || 'all' };
-	ASKED.slice(1).forEach((name) => { asked[name] = state[name]; });
-	const wanted = JSON.stringify(asked);
-	if (wanted != filter || !again) {
-		[ events, cursor, missed, filter ] = [ [], 0, 0, wanted ];
+	const asked = { limit: LOOK, 'class': 'all', filter: state.filter };
+	if ((state.filter || '') != filter || !again) {
+		[ events, cursor, missed, filter ] = [ [], 0, 0, state.filter || '' ];
 	}
 	return data.ask('recent', Object.assign({ cursor: cursor || undefined }, asked)).then((answer) => {
 		const known = cursor;
@@ -37,7 +35,7 @@ function take(answer, known) {
 	/* The daemon numbers its events: none is shown twice, whatever was asked twice. */
 	const held = new Set(events.map((row) => row.id));
 	const fresh = answer.events.filter((row) => row.id == null || !held.has(row.id)).reverse();
-	if (known && filter.indexOf('"class":"all"') >= 0 && Object.keys(JSON.parse(filter)).length == 2)
+	if (known && !filter)
 		missed += Math.max(0, answer.cursor - known - answer.events.length);
 	cursor = answer.cursor;
 	events = fresh.concat(events).slice(0, HELD);
@@ -45,15 +43,37 @@ function take(answer, known) {
 	return events;
 }
 
-function draw(state, all, tab) {
-	const rows = all.filter((row) => FILTERS.every((name) => !state[name] || String(row[name]) == state[name]));
-	const only = (name, label) => (row) => row[name] == null ? '–' : el('button', { type: 'button', 'class': 'fw-sort', title: _('Show only these'),
-		click: () => tab.set({ [name]: String(row[name]) }, true) }, label ? label(row[name]) : row[name]);
-	const chosen = FILTERS.filter((name) => state[name]);
-	const show = { 'class': (value) => words.classes[value] || value, verdict: (value) => words.verdicts[value] || value, source: text.address, destination: text.address, protocol: (value) => value.toUpperCase() };
+const terms = (state) => (state.filter || '').split(/\s+/).filter(Boolean);
+
+/* A term in words: `Port: 22`, `not Zone: wan`. */
+function shown(term) {
+	const [ , not, key, value ] = /^(!?)(?:([a-z]+):)?(.*)$/.exec(term);
+	if (!KEYS.includes(key)) return term.replace(/^!/, _('not') + ' ');
+	const name = key == 'class' ? words.classes[value] : key == 'verdict' ? words.verdicts[value] : key == 'source' || key == 'destination' ? text.address(value) : null;
+	return (not ? _('not') + ' ' : '') + TITLES[key] + ': ' + (name || value);
+}
+
+const TITLES = { 'class': _('Class'), verdict: _('Verdict'), zone: _('Zone'), source: _('Source'), destination: _('Destination'), protocol: _('Protocol'), port: _('Port') };
+
+function draw(state, rows, tab) {
+	const chosen = terms(state), put = (list) => tab.set({ filter: list.join(' ') }, true);
+	const only = (key, label) => (row) => row[key] == null ? '–' : el('button', { type: 'button', 'class': 'fw-sort', title: _('Show only these'),
+		click: () => put(chosen.filter((term) => !term.startsWith(key + ':')).concat(key + ':' + row[key])) }, label ? label(row[key]) : row[key]);
+	const show = { 'class': (value) => words.classes[value] || value, verdict: (value) => words.verdicts[value] || value, protocol: (value) => value.toUpperCase() };
+	const turned = (term) => term[0] == '!' ? term.slice(1) : '!' + term;
 	return page.section(_('Latest events'), [
-		el('p', { 'class': 'fw-tools' }, [ chosen.length ? _('Only:') : el('span', { 'class': 'fw-soft' }, _('Choose a value to see only these.')) ].concat(chosen.map((name) =>
-			page.button([ show[name] ? show[name](state[name]) : state[name], ' ✕' ], () => tab.set({ [name]: '' }, true), { 'class': 'btn cbi-button fw-chip', title: _('Remove this filter') })))),
+		el('form', { 'class': 'fw-form', submit: (event) => {
+			event.preventDefault();
+			put(event.target.elements.filter.value.split(/\s+/).filter(Boolean));
+		} }, [
+			el('label', { 'class': 'fw-grow' }, [ _('Filter'), el('input', { type: 'search', name: 'filter', value: chosen.join(' '), maxlength: 200, placeholder: '!port:23 zone:wan telnet', 'class': 'cbi-input-text' }) ]),
+			el('button', { type: 'submit', name: 'apply', 'class': 'btn cbi-button' }, _('Filter'))
+		]),
+		el('p', { 'class': 'fw-tools' }, chosen.length ? chosen.map((term, at) => [
+			page.button(shown(term), () => put(chosen.map((other, index) => index == at ? turned(other) : other)), { 'class': 'btn cbi-button fw-chip', title: _('Turn this into its opposite') }),
+			page.button('✕', () => put(chosen.filter((_other, index) => index != at)), { 'class': 'btn cbi-button fw-chip', title: _('Remove this filter'), 'aria-label': _('Remove this filter') })
+		]) : el('span', { 'class': 'fw-soft' }, _('Choose a value to see only these, or write terms: class:, port:, protocol:, zone:, verdict:, source:, destination: with a value, or a word of the log line; ! negates a term.'))),
+		filter ? page.incomplete(incomplete) : null,
 		missed ? page.notice('note', N_(missed, '%s event came too fast to be shown.', '%s events came too fast to be shown.').format(text.number(missed))) : null,
 		el('div', { 'class': 'fw-live' }, table.make([
 			{ key: 'time', title: _('Time'), value: (row) => row.time, show: (row) => text.moment(row.time) },

@@ -1,0 +1,281 @@
+//! The block and the allow list as text: one address or prefix a line, `#` begins a comment. banIP's local lists have
+//! the same form.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::shell::{Outcome, ShellError};
+use crate::config::Config;
+use crate::guard::Target;
+use crate::output::blobmsg::{FOREVER, OBJECT};
+use crate::output::cells::plain;
+use crate::query::question::{MAX_LIMIT, Prefix};
+use crate::ubus::call::call;
+
+/// All addresses of countries are looked at, and all connections.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Longer files are no lists of so few entries.
+const MAX_BYTES: u64 = 1 << 20;
+/// The daemon takes calls of up to 8 KB.
+const ENTRIES_PER_CALL: usize = 128;
+/// Lines that are named; the others are only counted.
+const MAX_NAMED: usize = 20;
+const RELOAD: &str = "/etc/init.d/fwstat";
+
+/// What is done with a list.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Action {
+    /// It is printed.
+    Print,
+    /// The addresses of this file are added to it.
+    Import(PathBuf),
+    /// What this file does not have is added to the file.
+    Append(PathBuf),
+}
+
+type Result<T> = std::result::Result<T, ShellError>;
+
+fn failure(what: &str, path: &Path, error: &io::Error) -> ShellError {
+    ShellError::Failure(format!("cannot {what} {}: {error}", path.display()))
+}
+
+/// The entries of a list, and a sentence about each line that is none.
+fn read_list<T>(text: &str, read: impl Fn(&str) -> std::result::Result<T, String>) -> (Vec<T>, Vec<String>) {
+    let (mut entries, mut wrong) = (Vec::new(), Vec::new());
+    for (number, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default();
+        let Some(word) = line.split_whitespace().next() else { continue };
+        match read(word) {
+            Ok(entry) => entries.push(entry),
+            Err(why) => wrong.push(format!("line {} is left out: {why}", number + 1)),
+        }
+    }
+    (entries, wrong)
+}
+
+fn read_file(path: &Path) -> Result<String> {
+    let size = fs::metadata(path).map_err(|error| failure("read", path, &error))?.len();
+    if size > MAX_BYTES {
+        return Err(ShellError::Failure(format!(
+            "{} has {size} bytes: more than a list may have",
+            path.display()
+        )));
+    }
+    let bytes = fs::read(path).map_err(|error| failure("read", path, &error))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn named(mut sentences: Vec<String>) -> Vec<String> {
+    let more = sentences.len().saturating_sub(MAX_NAMED);
+    sentences.truncate(MAX_NAMED);
+    if more > 0 {
+        sentences.push(format!("and {more} more"));
+    }
+    sentences
+}
+
+/// Adds the lines that a file does not have yet. The others stay as they are.
+fn append(path: &Path, entries: &[String], out: &mut dyn Write) -> Result<Outcome> {
+    let before = if path.exists() { read_file(path)? } else { String::new() };
+    let (known, _) =
+        read_list(
+            &before,
+            |word| Ok(Target::parse(word).map_or_else(|_| word.into(), |one| one.to_string())),
+        );
+    let new: Vec<&String> = entries.iter().filter(|entry| !known.contains(entry)).collect();
+    if !new.is_empty() {
+        let mut text = before;
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        new.iter().for_each(|entry| text.extend([entry.as_str(), "\n"]));
+        replace(path, text.as_bytes()).map_err(|error| failure("write", path, &error))?;
+    }
+    writeln!(out, "{} lines were added to {}", new.len(), plain(&path.display().to_string()))?;
+    Ok(Outcome::fine())
+}
+
+/// Writes a file beside this one, with its rights, and puts it in its place.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".fwstat-new");
+    let new = PathBuf::from(name);
+    let mut file = File::create(&new)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| {
+        if let Ok(metadata) = fs::metadata(path) {
+            fs::set_permissions(&new, metadata.permissions())?;
+        }
+        fs::rename(&new, path)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written
+}
+
+/// The blocks of the running daemon: those by hand, or `all`.
+fn blocked(socket: &Path, all: bool) -> Result<Vec<String>> {
+    let (mut entries, mut cursor) = (Vec::new(), 0);
+    loop {
+        let answer = call(socket, OBJECT, "blocks", &json!({"limit": MAX_LIMIT, "cursor": cursor}), LIMIT)?;
+        let rows = answer["blocks"].as_array().cloned().unwrap_or_default();
+        let wanted = rows.iter().filter(|row| all || row["rule"] == "manual");
+        let addresses = wanted.filter(|row| row["dry"] != true).filter_map(|row| row["address"].as_str());
+        let targets = addresses.filter_map(|address| Target::parse(address).ok());
+        entries.extend(targets.map(|target| target.to_string()));
+        match answer["cursor"].as_u64().filter(|next| *next > cursor) {
+            Some(next) => cursor = next,
+            None => break,
+        }
+    }
+    entries.sort();
+    entries.dedup();
+    Ok(entries)
+}
+
+pub fn block_list(
+    action: &Action,
+    all: bool,
+    length: Option<&str>,
+    socket: &Path,
+    out: &mut dyn Write,
+) -> Result<Outcome> {
+    let is_country = |entry: &String| matches!(Target::parse(entry), Ok(Target::Country(_)));
+    match action {
+        Action::Print => {
+            for entry in blocked(socket, all)? {
+                writeln!(out, "{entry}")?;
+            }
+            Ok(Outcome::fine())
+        }
+        Action::Append(path) => {
+            // Other programs read no countries there.
+            let (countries, entries): (Vec<_>, Vec<_>) =
+                blocked(socket, all)?.into_iter().partition(is_country);
+            let mut outcome = append(path, &entries, out)?;
+            outcome.notes.extend(countries.iter().map(|code| format!("the country {code} is left out")));
+            Ok(outcome)
+        }
+        Action::Import(path) => {
+            let (targets, wrong) = read_list(&read_file(path)?, Target::parse);
+            let (mut count, mut notes) = (0, wrong);
+            for some in targets.chunks(ENTRIES_PER_CALL) {
+                let list: Vec<String> = some.iter().map(Target::to_string).collect();
+                let arguments = json!({"list": list.join("\n"), "for": length.unwrap_or(FOREVER)});
+                let answer = call(socket, OBJECT, "block-list", &arguments, LIMIT)?;
+                count += answer["blocked"].as_u64().unwrap_or(0);
+                let refusals = answer["refusals"].as_array().cloned().unwrap_or_default();
+                let text = |value: &Value| plain(value.as_str().unwrap_or_default());
+                let refused = |row: &Value| {
+                    format!("{} is not blocked: {}", text(&row["address"]), text(&row["because"]))
+                };
+                notes.extend(refusals.iter().map(refused));
+                let more = answer["refused"].as_u64().unwrap_or(0).saturating_sub(refusals.len() as u64);
+                if more > 0 {
+                    notes.push(format!("{more} more are not blocked"));
+                }
+            }
+            writeln!(out, "{count} addresses and networks are blocked")?;
+            Ok(Outcome { notes: named(notes), ..Outcome::fine() })
+        }
+    }
+}
+
+/// The option `allow` of the configuration.
+pub fn allow_list(action: &Action, config: &Path, out: &mut dyn Write) -> Result<Outcome> {
+    let (known, _) = Config::parse(&config.display().to_string(), &read_file(config)?);
+    let allow = known.guard.allow;
+    let entries: Vec<String> = allow.iter().map(Prefix::to_string).collect();
+    match action {
+        Action::Print => {
+            for entry in entries {
+                writeln!(out, "{entry}")?;
+            }
+            Ok(Outcome::fine())
+        }
+        Action::Append(path) => append(path, &entries, out),
+        Action::Import(path) => {
+            let (prefixes, wrong) = read_list(&read_file(path)?, Prefix::parse);
+            let mut new: Vec<Prefix> = Vec::new();
+            for prefix in prefixes {
+                if !allow.contains(&prefix) && !new.contains(&prefix) {
+                    new.push(prefix);
+                }
+            }
+            if !new.is_empty() {
+                add_to_config(config, &new)?;
+            }
+            writeln!(out, "{} addresses and networks were added to the allow list", new.len())?;
+            Ok(Outcome { notes: named(wrong), ..Outcome::fine() })
+        }
+    }
+}
+
+/// With uci, as on every OpenWrt; then the service reads it.
+fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
+    let uci = |error: io::Error| {
+        ShellError::Failure(format!("cannot run uci, which changes the configuration: {error}"))
+    };
+    let directory = config.parent().unwrap_or(Path::new("/etc/config"));
+    let package = config.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut child = Command::new("uci")
+        .arg("-c")
+        .arg(directory)
+        .arg("batch")
+        .stdin(Stdio::piped())
+        .spawn()
+        .map_err(uci)?;
+    let mut script = String::new();
+    for prefix in prefixes {
+        script.push_str(&format!("add_list {package}.guard.allow='{prefix}'\n"));
+    }
+    script.push_str(&format!("commit {package}\n"));
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(script.as_bytes()).map_err(uci)?;
+    }
+    let status = child.wait().map_err(uci)?;
+    if !status.success() {
+        return Err(ShellError::Failure(format!("uci ended with {status}: the allow list is not changed")));
+    }
+    if Path::new(RELOAD).exists() {
+        Command::new(RELOAD)
+            .arg("reload")
+            .status()
+            .map_err(|error| failure("run", Path::new(RELOAD), &error))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_and_blank_lines_are_skipped_and_other_lines_are_named() {
+        let text = "# a list\n198.51.100.7 # why\n\n  2001:db8::/32  x\nexample.org\n00:11:22:33:44:55\n";
+        let (entries, wrong) = read_list(text, Target::parse);
+        let shown: Vec<String> = entries.iter().map(Target::to_string).collect();
+        assert_eq!(shown, ["198.51.100.7", "2001:db8::/32"]);
+        assert_eq!(wrong.len(), 2);
+        assert_eq!(wrong[0], "line 5 is left out: 'example.org' is no IPv4 or IPv6 address or prefix");
+        assert_eq!(named(vec![String::new(); 25]).last().unwrap(), "and 5 more");
+    }
+
+    #[test]
+    fn what_a_file_has_stays_and_what_it_lacks_is_added_once() {
+        let path = std::env::temp_dir().join(format!("fwstat-list-{}", std::process::id()));
+        fs::write(&path, "# mine\nexample.org\n198.51.100.7").unwrap();
+        let entries = ["198.51.100.7".to_string(), "203.0.113.0/24".to_string()];
+        for _ in 0..2 {
+            assert!(append(&path, &entries, &mut Vec::new()).is_ok());
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(text, "# mine\nexample.org\n198.51.100.7\n203.0.113.0/24\n");
+        }
+        fs::remove_file(&path).unwrap();
+    }
+}

@@ -1,0 +1,431 @@
+//! Blocked networks and countries: requests, the kernel's sets, the file.
+//!
+//! What takes long (all addresses of a country, all connections, thousands of elements) runs in a thread of its own,
+//! one job at a time; a request is answered when its job is done.
+
+mod job;
+
+use std::collections::VecDeque;
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ubus::blobmsg::BlobMsgTable;
+
+use super::nft_sync::NftSync;
+use super::store::Places;
+use crate::calendar::duration_text;
+use crate::guard::networks::{MAX_NETWORKS, MAX_RANGES, NetworkBlock};
+use crate::guard::ranges::range_of;
+use crate::guard::{Guard, Target};
+use crate::live::{Engine, Now};
+use crate::nft::kernel::Elements;
+use crate::output::blobmsg::{AnswerError, Answered};
+use crate::query::answer::{BlockRow, UsageStatus};
+use crate::query::question::Prefix;
+use crate::record;
+use crate::store::ledger::Moment;
+use crate::store::networks;
+use crate::sys::worker::Worker;
+use crate::ubus::blob;
+use job::{Job, Outcome};
+
+const NAME: &str = "networks.fws";
+/// A large country's database and elements need some.
+const STACK: usize = 256 << 10;
+const PATIENCE: Duration = Duration::from_secs(10);
+/// After a failure it is tried again.
+const RETRY_MS: u64 = 15_000;
+/// Requests that wait.
+const MAX_WAITING: usize = 16;
+/// Refusals that an answer lists.
+const MAX_LISTED: usize = 20;
+
+/// What somebody asks for.
+#[derive(Debug)]
+pub struct NetworkRequest {
+    /// The answer's number.
+    pub number: u64,
+    pub targets: Vec<Target>,
+    pub what: What,
+    pub callers: Vec<Prefix>,
+}
+
+#[derive(Debug)]
+pub enum What {
+    /// `length_ms`: `None` until it is taken back.
+    Block { length_ms: Option<u64>, reason: Option<String>, is_list: bool },
+    /// Whether it would be blocked.
+    Test,
+}
+
+/// A target that was not blocked.
+#[derive(Default)]
+struct RefusedRow {
+    address: String,
+    because: String,
+}
+
+record! { RefusedRow: address, because; }
+
+/// The answer to `block-list`.
+struct ListAnswer {
+    blocked: u64,
+    refused: u64,
+    /// The first of them.
+    refusals: Vec<RefusedRow>,
+}
+
+record! { ListAnswer: blocked, refused, refusals; }
+
+/// The answer to `guard-test` for a network or country.
+struct NetworkTest {
+    address: String,
+    would_block: bool,
+    protected_by: Option<String>,
+    warning: Option<String>,
+}
+
+record! { NetworkTest: address, would_block, protected_by, warning; }
+
+#[derive(Default)]
+pub struct NetworkBlocks {
+    worker: Option<Worker<Job, Outcome>>,
+    /// The number of the worker's socket, by which notifications name it.
+    pub port: Option<u32>,
+    waiting: VecDeque<NetworkRequest>,
+    /// The request of the job that runs, if it has one.
+    running: Option<NetworkRequest>,
+    /// What the kernel's sets hold: the version of the list, of its surroundings, and of the table.
+    loaded: Option<Version>,
+    /// What the job that runs loads.
+    loading: Option<Version>,
+    /// Increases when other addresses are protected, or other options hold.
+    surroundings: u64,
+    stored: u64,
+    retry_at: u64,
+    /// Ranges in the kernel's sets.
+    ranges: u64,
+    /// Why some of it is not in the kernel.
+    pub trouble: Option<String>,
+    answers: Vec<(u64, Answered)>,
+    /// Something is to be done at the next turn.
+    is_due: bool,
+    database: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Version {
+    list: u64,
+    surroundings: u64,
+    table: u64,
+}
+
+/// How many addresses are hit, and what that means.
+fn warning((v4, v6): (u64, u64)) -> String {
+    let mut parts = Vec::new();
+    if v4 > 0 {
+        parts.push(format!("{v4} IPv4 addresses"));
+    }
+    if v6 > 0 {
+        parts.push(format!("{v6} IPv6 networks of /64"));
+    }
+    if parts.is_empty() {
+        return "nothing of it is left: all its addresses are protected".into();
+    }
+    format!("nobody at {} can open a connection to this router's networks", parts.join(" and "))
+}
+
+impl NetworkBlocks {
+    /// What an earlier run left.
+    pub fn restore(&mut self, now: &Moment, places: &mut Places, guard: &mut Guard) {
+        let blocks = places.get(NAME).and_then(|file| networks::from_file(&file, now)).unwrap_or_default();
+        for block in blocks.into_iter().filter(|block| block.until_ms.is_none_or(|until| until > now.boot_ms))
+        {
+            guard.networks.add(block);
+        }
+        self.stored = guard.networks.version();
+    }
+
+    /// Other options hold, or other addresses are protected.
+    pub fn change_surroundings(&mut self) {
+        self.surroundings += 1;
+        self.is_due = true;
+    }
+
+    pub fn set_database(&mut self, path: &str) {
+        self.database = PathBuf::from(path);
+        self.change_surroundings();
+    }
+
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.worker.as_ref().map(Worker::fd)
+    }
+
+    pub fn deadline(&self, guard: &Guard, nft: &NftSync) -> Option<u64> {
+        let due = self.is_due.then_some(0);
+        let retry = (!self.is_busy() && self.wants_load(guard, nft)).then_some(self.retry_at);
+        [guard.networks.deadline(), retry, due].into_iter().flatten().min()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.worker.as_ref().is_some_and(|worker| worker.outstanding() > 0)
+    }
+
+    /// Whether the kernel should have something else than it has.
+    fn wants_load(&self, guard: &Guard, nft: &NftSync) -> bool {
+        let has_any = !guard.networks.blocks().is_empty() || self.ranges > 0 || self.trouble.is_some();
+        has_any && nft.enforces() && self.loaded != Some(self.version(guard, nft))
+    }
+
+    pub fn usage(&self, guard: &Guard) -> (UsageStatus, UsageStatus) {
+        let used = guard.networks.blocks().len() as u64;
+        let networks = UsageStatus { used, limit: MAX_NETWORKS as u64 };
+        (networks, UsageStatus { used: self.ranges, limit: MAX_RANGES as u64 })
+    }
+
+    /// Whether the kernel does not have the list as it is now.
+    pub fn is_pending(&self, guard: &Guard, nft: &NftSync) -> bool {
+        !nft.enforces() || self.loaded.is_none_or(|loaded| loaded.list != guard.networks.version())
+    }
+
+    /// Puts into a row what only the kernel knows.
+    pub fn add_kernel_state(&self, row: &mut BlockRow, guard: &Guard, nft: &mut NftSync) {
+        row.pending = self.is_pending(guard, nft);
+        if let Ok(Target::Network(prefix)) = Target::parse(&row.address)
+            && !row.pending
+        {
+            row.dropped = nft.dropped_by_network(range_of(prefix));
+        }
+    }
+
+    /// Takes a request; its answer follows, unless there are too many.
+    pub fn ask(&mut self, request: NetworkRequest) {
+        if self.waiting.len() >= MAX_WAITING {
+            let busy = "too many requests at once: ask again later".to_string();
+            return self.answers.push((request.number, Err(AnswerError::Failed(busy))));
+        }
+        self.waiting.push_back(request);
+        self.is_due = true;
+    }
+
+    /// Takes a block back. False if there is none.
+    pub fn unblock(&mut self, guard: &mut Guard, target: Target) -> bool {
+        self.is_due = true;
+        guard.networks.remove(target).is_some()
+    }
+
+    pub fn take_answers(&mut self) -> Vec<(u64, Answered)> {
+        std::mem::take(&mut self.answers)
+    }
+
+    /// Everything that is due. Gives what is to be logged.
+    pub fn turn(
+        &mut self,
+        now: Now,
+        moment: &Moment,
+        engine: &mut Engine,
+        nft: &NftSync,
+        places: &mut Places,
+    ) -> Vec<String> {
+        let mut sentences = Vec::new();
+        self.is_due = false;
+        for over in engine.guard.networks.expire(now.boot_ms) {
+            sentences.push(format!("guard: the block of {} is over", over.target));
+        }
+        if let Some(outcome) = self.worker.as_mut().and_then(Worker::take) {
+            self.finish(now, moment, engine, nft, outcome, &mut sentences);
+        } else if self.worker.as_ref().is_some_and(Worker::is_dead) {
+            self.lose_worker(now, "its thread ended");
+        }
+        if self.stored != engine.guard.networks.version() {
+            self.store(moment, &engine.guard, places);
+        }
+        if !self.is_busy() {
+            self.submit(now, engine, nft);
+        }
+        sentences
+    }
+
+    pub fn stop(&mut self, moment: &Moment, guard: &Guard, places: &mut Places) {
+        // What is left of them by the boot clock.
+        if guard.networks.deadline().is_some() {
+            self.store(moment, guard, places);
+        }
+    }
+
+    fn store(&mut self, moment: &Moment, guard: &Guard, places: &mut Places) {
+        self.stored = guard.networks.version();
+        if let Err(error) = places.put(NAME, networks::encode(moment, guard.networks.blocks())) {
+            self.trouble = Some(format!("blocked networks are not on flash: {error}"));
+        }
+    }
+
+    fn version(&self, guard: &Guard, nft: &NftSync) -> Version {
+        Version { list: guard.networks.version(), surroundings: self.surroundings, table: nft.builds }
+    }
+
+    fn submit(&mut self, now: Now, engine: &Engine, nft: &NftSync) {
+        let guard = &engine.guard;
+        let version = self.version(guard, nft);
+        let wants_load = self.wants_load(guard, nft) && now.boot_ms >= self.retry_at;
+        if self.waiting.is_empty() && !wants_load {
+            return;
+        }
+        if self.worker.is_none() {
+            let started = Elements::open().and_then(|elements| {
+                let port = elements.port();
+                let mut elements = elements.with_patience(PATIENCE);
+                let worker =
+                    Worker::start("fwstat-networks", 1, STACK, move |job| job::run(&mut elements, job))?;
+                Ok((port, worker))
+            });
+            match started {
+                Ok((port, worker)) => (self.port, self.worker) = (Some(port), Some(worker)),
+                Err(error) => return self.lose_worker(now, &error.to_string()),
+            }
+        }
+        let request = self.waiting.pop_front();
+        let left = |until: Option<u64>| until.map(|until| until.saturating_sub(now.boot_ms).max(1));
+        let blocks =
+            guard.networks.blocks().iter().map(|block| (block.target, left(block.until_ms))).collect();
+        let job = Job {
+            blocks,
+            candidates: request.as_ref().map(|request| request.targets.clone()).unwrap_or_default(),
+            length_ms: match request.as_ref().map(|request| &request.what) {
+                Some(What::Block { length_ms, .. }) => *length_ms,
+                _ => None,
+            },
+            is_test: matches!(request.as_ref().map(|request| &request.what), Some(What::Test)),
+            room: guard.networks.room(),
+            policy: guard.policy().clone(),
+            callers: request.as_ref().map(|request| request.callers.clone()).unwrap_or_default(),
+            database: self.database.clone(),
+            can_ask: nft.is_up(),
+            load: nft.enforces(),
+        };
+        (self.running, self.loading) = (request, job.load.then_some(version));
+        if let Some(worker) = &mut self.worker
+            && worker.submit(job).is_err()
+        {
+            self.lose_worker(now, "its thread ended");
+        }
+    }
+
+    fn lose_worker(&mut self, now: Now, why: &str) {
+        (self.worker, self.port, self.loading) = (None, None, None);
+        let why = format!("networks cannot be blocked: {why}");
+        let waiting = std::mem::take(&mut self.waiting);
+        for request in self.running.take().into_iter().chain(waiting) {
+            self.answers.push((request.number, Err(AnswerError::Failed(why.clone()))));
+        }
+        self.trouble = Some(why);
+        self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
+    }
+
+    fn finish(
+        &mut self,
+        now: Now,
+        moment: &Moment,
+        engine: &mut Engine,
+        nft: &NftSync,
+        outcome: Outcome,
+        sentences: &mut Vec<String>,
+    ) {
+        let Outcome { accepted, refused, failed, ranges, size, loaded } = outcome;
+        let request = self.running.take();
+        let loading = self.loading.take();
+        let before = engine.guard.networks.version();
+        if let Some(NetworkRequest { what: What::Block { length_ms, reason, .. }, .. }) = &request {
+            for target in &accepted {
+                engine.guard.networks.add(NetworkBlock {
+                    target: *target,
+                    since_ms: now.boot_ms,
+                    until_ms: length_ms.map(|length| now.boot_ms.saturating_add(length)),
+                    since_wall: moment.wall,
+                    until_wall: length_ms.and_then(|length| {
+                        moment.wall.map(|wall| wall.saturating_add_unsigned(length / 1000))
+                    }),
+                    reason: reason.clone(),
+                });
+            }
+            let length = length_ms.map(|length| format!("for {}", duration_text(length / 1000)));
+            let length = length.unwrap_or_else(|| "until that is taken back".into());
+            match &accepted[..] {
+                [] => {}
+                [target] => {
+                    sentences.push(format!("guard: {target} is blocked {length}: somebody asked for it"))
+                }
+                many => sentences.push(format!(
+                    "guard: {} addresses and networks are blocked {length}: somebody asked for it",
+                    many.len()
+                )),
+            }
+        }
+        match (loaded, loading) {
+            (Some(Ok(())), Some(version)) if version.list == before => {
+                let list = engine.guard.networks.version();
+                (self.loaded, self.ranges) = (Some(Version { list, ..version }), ranges as u64);
+                self.trouble = failed.first().cloned();
+            }
+            // The list is another one by now: it is loaded once more.
+            (Some(Ok(())), _) => {}
+            // The table was taken away meanwhile: the next one gets all of it.
+            (Some(Err(_)), Some(version)) if version.table != nft.builds || !nft.enforces() => {
+                self.loaded = None
+            }
+            (Some(Err(why)), _) => {
+                self.trouble = Some(format!("blocked networks are not in the kernel: {why}"));
+                self.loaded = None;
+                self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
+            }
+            (None, _) => {}
+        }
+        if let Some(request) = request {
+            let answered = self.answer(now, engine, &request, &accepted, &refused, size);
+            self.answers.push((request.number, answered));
+        }
+    }
+
+    fn answer(
+        &self,
+        now: Now,
+        engine: &Engine,
+        request: &NetworkRequest,
+        accepted: &[Target],
+        refused: &[(Target, String)],
+        size: (u64, u64),
+    ) -> Result<BlobMsgTable, AnswerError> {
+        let row = |(target, because): &(Target, String)| RefusedRow {
+            address: target.to_string(),
+            because: because.clone(),
+        };
+        match (&request.what, accepted, refused) {
+            (What::Test, _, _) => Ok(blob::table(&NetworkTest {
+                address: request.targets.first().map(Target::to_string).unwrap_or_default(),
+                would_block: refused.is_empty(),
+                protected_by: refused.first().map(|(_, because)| because.clone()),
+                warning: refused.is_empty().then(|| warning(size)),
+            })),
+            (What::Block { is_list: true, .. }, _, _) => Ok(blob::table(&ListAnswer {
+                blocked: accepted.len() as u64,
+                refused: refused.len() as u64,
+                refusals: refused.iter().take(MAX_LISTED).map(row).collect(),
+            })),
+            (What::Block { .. }, [target, ..], _) => {
+                let block = engine.guard.networks.get(*target);
+                let row = block.map(|block| BlockRow {
+                    pending: self.loaded.is_none_or(|loaded| loaded.list != engine.guard.networks.version()),
+                    warning: Some(warning(size)),
+                    ..engine.network_row(now, block)
+                });
+                Ok(row.map_or_else(BlobMsgTable::empty, |row| blob::table(&row)))
+            }
+            (What::Block { .. }, [], refused) => {
+                let why =
+                    refused.first().map(|(target, because)| format!("{target} is not blocked: {because}"));
+                Err(AnswerError::PermissionDenied(why.unwrap_or_default()))
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What is done for blocked networks in a thread of its own: their addresses are found, checked against what is
+//! protected, and put into the kernel's sets.
+
+use std::path::{Path, PathBuf};
+
+use crate::geoip::{Database, NoRanges};
+use crate::guard::networks::{Conflict, MAX_NETWORKS, MAX_RANGES, elements};
+use crate::guard::policy::Policy;
+use crate::guard::ranges::Ranges;
+use crate::guard::target::{SHORTEST_V4, SHORTEST_V6};
+use crate::guard::{Protection, Source, Target};
+use crate::nft::kernel::Elements;
+use crate::query::question::Prefix;
+use crate::stats::countries::Country;
+
+/// Peers that one job remembers; more than a refusal names.
+const MAX_PEERS: usize = 4096;
+
+pub struct Job {
+    /// What is blocked already, with the milliseconds that are left; `None` for always.
+    pub blocks: Vec<(Target, Option<u64>)>,
+    /// What is to be blocked as well, for so long.
+    pub candidates: Vec<Target>,
+    pub length_ms: Option<u64>,
+    /// Nothing is changed.
+    pub is_test: bool,
+    /// How many more blocks there is room for.
+    pub room: usize,
+    pub policy: Policy,
+    pub callers: Vec<Prefix>,
+    pub database: PathBuf,
+    /// The table is there, so the kernel knows the peers.
+    pub can_ask: bool,
+    pub load: bool,
+}
+
+pub struct Outcome {
+    pub accepted: Vec<Target>,
+    /// Candidates that must not be blocked, and why.
+    pub refused: Vec<(Target, String)>,
+    /// Why some of what is blocked is not in the kernel.
+    pub failed: Vec<String>,
+    pub ranges: usize,
+    /// IPv4 addresses and IPv6 /64s of the accepted ones.
+    pub size: (u64, u64),
+    /// Whether the kernel has it; absent if nothing was to be loaded.
+    pub loaded: Option<Result<(), String>>,
+}
+
+/// The country database is opened, and checked, only if a country is blocked.
+struct Expander<'a> {
+    path: &'a Path,
+    database: Option<Database>,
+}
+
+impl Expander<'_> {
+    fn ranges(&mut self, target: Target) -> Result<Ranges, String> {
+        let code = match target {
+            Target::Network(prefix) => return Ok(Ranges::of_prefixes(std::iter::once(prefix))),
+            Target::Country(code) => code,
+        };
+        let database = self.database.get_or_insert_with(|| {
+            let mut database = Database::new(self.path);
+            database.look();
+            database
+        });
+        match database.ranges_of(Country(code), MAX_RANGES) {
+            None => Err("no country database: install fwstat-country, or set option country_database".into()),
+            Some(Ok(found)) if found.is_empty() => {
+                Err("the country database does not know this country".into())
+            }
+            Some(Ok(found)) => Ok(Ranges::new(found)),
+            Some(Err(NoRanges::TooMany)) => Err(format!("it has more than {MAX_RANGES} ranges of addresses")),
+            Some(Err(NoRanges::Unusable)) => Err("the country database is damaged".into()),
+        }
+    }
+}
+
+pub fn run(kernel: &mut Elements, job: Job) -> Outcome {
+    let mut expander = Expander { path: &job.database, database: None };
+    let mut failed = Vec::new();
+    let mut blocks: Vec<(Ranges, Option<u64>)> = Vec::new();
+    for (target, left) in job.blocks.iter().filter(|(target, _)| !job.candidates.contains(target)) {
+        match expander.ranges(*target) {
+            Ok(ranges) => blocks.push((ranges, *left)),
+            Err(why) => failed.push(format!("{target} is not blocked: {why}")),
+        }
+    }
+    let (mut checked, mut refused) = check(kernel, &job, &mut expander);
+    let exempt = job.policy.exempt();
+    let new = checked.iter().map(|(_, ranges)| (ranges.clone(), job.length_ms));
+    let (mut wanted, mut is_whole) =
+        elements(blocks.iter().cloned().chain(new).collect(), &exempt, MAX_RANGES);
+    if !is_whole && !checked.is_empty() {
+        let why = format!("with it more than {MAX_RANGES} ranges of addresses would be blocked");
+        refused.extend(checked.drain(..).map(|(target, _)| (target, why.clone())));
+    }
+    if job.is_test || !is_whole {
+        (wanted, is_whole) = elements(blocks, &exempt, MAX_RANGES);
+    }
+    if !is_whole {
+        failed
+            .push(format!("of the blocked networks only {MAX_RANGES} ranges of addresses are in the kernel"));
+    }
+    let all = checked.iter().fold(Ranges::default(), |all, (_, ranges)| all.with(ranges));
+    let loaded =
+        (job.load && !job.is_test).then(|| kernel.set_networks(&wanted).map_err(|error| error.to_string()));
+    Outcome {
+        size: all.without(&exempt).size(),
+        accepted: checked.into_iter().map(|(target, _)| target).collect(),
+        refused,
+        failed,
+        ranges: wanted.len(),
+        loaded,
+    }
+}
+
+type Checked = Vec<(Target, Ranges)>;
+
+/// Candidates that may be blocked, with their addresses, and the others.
+fn check(kernel: &mut Elements, job: &Job, expander: &mut Expander<'_>) -> (Checked, Vec<(Target, String)>) {
+    let (mut checked, mut refused): (Checked, _) = (Vec::new(), Vec::new());
+    let mut room = job.room;
+    for target in &job.candidates {
+        let is_new = !job.blocks.iter().any(|(known, _)| known == target);
+        if is_new && room == 0 {
+            refused.push((
+                *target,
+                format!("{MAX_NETWORKS} networks and countries are blocked, as many as can be"),
+            ));
+            continue;
+        }
+        let callers = job.callers.iter().map(|caller| (*caller, Protection::Caller));
+        let ranges = match target {
+            _ if target.is_too_short() => Ok(Ranges::default()),
+            target => expander.ranges(*target),
+        };
+        let found = ranges.map(|ranges| (job.policy.conflict(*target, &ranges, callers), ranges));
+        match found {
+            Ok((None, ranges)) => {
+                room -= usize::from(is_new);
+                checked.push((*target, ranges));
+            }
+            Ok((Some(conflict), _)) => refused.push((*target, explained(conflict))),
+            Err(why) => refused.push((*target, why)),
+        }
+    }
+    if checked.is_empty() {
+        return (checked, refused);
+    }
+    match peers(kernel, job, &checked) {
+        None => {
+            refused.extend(checked.drain(..).map(|(target, _)| (target, Protection::Unknown.to_string())))
+        }
+        Some(peers) => checked.retain(|(target, ranges)| {
+            let peer = peers.iter().find(|source| ranges.touches_prefix(source.prefix()));
+            if let Some(source) = peer {
+                let conflict = Conflict::Holds(source.prefix(), Protection::Peer);
+                refused.push((*target, explained(conflict)));
+            }
+            peer.is_none()
+        }),
+    }
+    (checked, refused)
+}
+
+/// Peers of the inside within these networks; `None` if the kernel cannot tell.
+fn peers(kernel: &mut Elements, job: &Job, checked: &Checked) -> Option<Vec<Source>> {
+    if !job.can_ask || !matches!(kernel.has_table(), Ok(true)) {
+        return None;
+    }
+    let all = Ranges::new(checked.iter().flat_map(|(_, ranges)| ranges.iter()).collect());
+    // What is allowed is left out: whoever is there is not hurt.
+    let all = all.without(&job.policy.exempt());
+    let mut found = Vec::new();
+    let is_wanted = |source: Source| all.touches_prefix(source.prefix());
+    let mut note = |source: Source| {
+        if found.len() < MAX_PEERS {
+            found.push(source);
+        }
+    };
+    kernel.peers(&mut |source, _| {
+        if is_wanted(source) {
+            note(source);
+        }
+    });
+    // Without connection tracking over netlink the table's sets still know the last hour.
+    let _ = kernel.connected(&is_wanted, &mut note);
+    Some(found)
+}
+
+fn explained(conflict: Conflict) -> String {
+    match conflict {
+        Conflict::TooShort => {
+            format!("the prefix is too short: at least /{SHORTEST_V4} of IPv4, /{SHORTEST_V6} of IPv6")
+        }
+        Conflict::Holds(prefix, protection) => format!("it holds {prefix}: {protection}"),
+        Conflict::Allowed(prefix) => format!("it is within {prefix}, which is on the allow list"),
+    }
+}

@@ -1,0 +1,114 @@
+//! All addresses of one country: a walk through the whole tree of an MMDB file. Pure.
+
+use super::mmdb::{Bytes, Layout};
+use crate::stats::countries::Country;
+
+/// Records of the data section whose country is remembered during the walk; each of another place is looked up.
+const MAX_REMEMBERED: usize = 4096;
+const V4_FIRST: u128 = 0xffff_0000_0000;
+/// The first bits of global unicast IPv6 (2000::/3): other parts of the tree are unused, or IPv4 once more.
+const GLOBAL_UNICAST: (u128, u32) = (1 << 125, 3);
+
+/// Why there is no list of ranges.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoRanges {
+    /// The country has more ranges than asked for.
+    TooMany,
+    /// The file does not make sense there.
+    Unusable,
+}
+
+struct Collector<'a> {
+    layout: &'a Layout,
+    bytes: &'a mut dyn Bytes,
+    country: Country,
+    /// Records and whether they are of the country, sorted.
+    remembered: Vec<(u32, bool)>,
+    ranges: Vec<(u128, u128)>,
+    most: usize,
+    /// In IPv6, where the tree of IPv4 stands once more (2002::/16).
+    skipped: Option<u32>,
+    /// Nodes that may still be visited: a damaged file's tree may run into itself.
+    steps: u64,
+}
+
+impl Layout {
+    /// The ranges of addresses that the file says are of this country, in order, IPv4 as `::ffff:a.b.c.d`; at most
+    /// `most`. Its time is bounded by the number of the file's nodes.
+    pub fn ranges_of(
+        &self,
+        bytes: &mut dyn Bytes,
+        country: Country,
+        most: usize,
+    ) -> Result<Vec<(u128, u128)>, NoRanges> {
+        let (remembered, ranges, skipped) = (Vec::new(), Vec::new(), None);
+        let steps = self.node_count();
+        let mut collector =
+            Collector { layout: self, bytes, country, remembered, ranges, most, skipped, steps };
+        collector.walk(self.ipv4_root(), V4_FIRST, 32)?;
+        if self.has_ipv6() {
+            let (first, length) = GLOBAL_UNICAST;
+            let mut node = 0;
+            for bit in 0..length {
+                if self.is_node(node) {
+                    let right = first >> (127 - bit) & 1 == 1;
+                    node = self.child(collector.bytes, node, right).ok_or(NoRanges::Unusable)?;
+                }
+            }
+            collector.skipped = Some(self.ipv4_root());
+            collector.walk(node, first, 128 - length)?;
+        }
+        Ok(collector.ranges)
+    }
+}
+
+impl Collector<'_> {
+    /// Takes what a record leads to, whose addresses begin with `first` and have so many bits that vary.
+    fn walk(&mut self, root: u32, first: u128, bits: u32) -> Result<(), NoRanges> {
+        // Right halves that wait: one for each level at most.
+        let mut waiting = vec![(root, first, bits)];
+        while let Some((record, first, bits)) = waiting.pop() {
+            if self.skipped == Some(record) {
+                continue;
+            }
+            if self.layout.is_node(record) {
+                self.steps = self.steps.checked_sub(1).ok_or(NoRanges::Unusable)?;
+                let bits = bits.checked_sub(1).ok_or(NoRanges::Unusable)?;
+                let left = self.layout.child(self.bytes, record, false).ok_or(NoRanges::Unusable)?;
+                let right = self.layout.child(self.bytes, record, true).ok_or(NoRanges::Unusable)?;
+                waiting.push((right, first | 1 << bits, bits));
+                waiting.push((left, first, bits));
+            } else if self.layout.is_data(record) && self.is_wanted(record)? {
+                self.add(first, first | ((1u128 << bits) - 1))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_wanted(&mut self, record: u32) -> Result<bool, NoRanges> {
+        let place = self.remembered.binary_search_by_key(&record, |(known, _)| *known);
+        if let Ok(at) = place {
+            return Ok(self.remembered[at].1);
+        }
+        let found = self.layout.country_at(self.bytes, record).map_err(|_| NoRanges::Unusable)?;
+        let is_wanted = found == Some(self.country);
+        if let Err(at) = place
+            && self.remembered.len() < MAX_REMEMBERED
+        {
+            self.remembered.insert(at, (record, is_wanted));
+        }
+        Ok(is_wanted)
+    }
+
+    fn add(&mut self, first: u128, last: u128) -> Result<(), NoRanges> {
+        if let Some(before) = self.ranges.last_mut().filter(|before| before.1 + 1 == first) {
+            before.1 = last;
+            return Ok(());
+        }
+        if self.ranges.len() >= self.most {
+            return Err(NoRanges::TooMany);
+        }
+        self.ranges.push((first, last));
+        Ok(())
+    }
+}

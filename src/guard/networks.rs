@@ -1,0 +1,322 @@
+//! Networks and countries that somebody blocks, for a time or until the block is taken back, and what of them the
+//! kernel is given: never an address that is protected. Bounded; is given the time.
+
+use super::policy::{Policy, Protection};
+use super::ranges::{Range, Ranges};
+use super::target::Target;
+use crate::query::question::Prefix;
+
+/// Blocks of networks and countries at the same time.
+pub const MAX_NETWORKS: usize = 1024;
+/// Ranges of addresses in the kernel's sets: some 250 bytes of kernel memory each. The largest countries have some
+/// 15,000.
+pub const MAX_RANGES: usize = 16_384;
+/// Blocks that keep a reason in words.
+const MAX_REASONS: usize = 256;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NetworkBlock {
+    pub target: Target,
+    /// In ms since boot; before it 0.
+    pub since_ms: u64,
+    /// `None`: until it is taken back.
+    pub until_ms: Option<u64>,
+    /// The same as instants, as far as the clock was known.
+    pub since_wall: Option<i64>,
+    pub until_wall: Option<i64>,
+    /// What somebody gave as the reason.
+    pub reason: Option<String>,
+}
+
+#[derive(Default)]
+pub struct Networks {
+    blocks: Vec<NetworkBlock>,
+    /// Counts the changes.
+    version: u64,
+}
+
+impl Networks {
+    /// The oldest first.
+    pub fn blocks(&self) -> &[NetworkBlock] {
+        &self.blocks
+    }
+
+    pub fn get(&self, target: Target) -> Option<&NetworkBlock> {
+        self.blocks.iter().find(|block| block.target == target)
+    }
+
+    /// Increases with each change, so that it is known what was stored and what the kernel has.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// How many more there is room for.
+    pub fn room(&self) -> usize {
+        MAX_NETWORKS.saturating_sub(self.blocks.len())
+    }
+
+    /// Adds a block, in the place of the one of the same target. False if there is no room.
+    pub fn add(&mut self, mut block: NetworkBlock) -> bool {
+        self.remove(block.target);
+        if self.room() == 0 {
+            return false;
+        }
+        let reasons = self.blocks.iter().filter(|block| block.reason.is_some()).count();
+        block.reason = block.reason.filter(|_| reasons < MAX_REASONS);
+        self.blocks.push(block);
+        self.version += 1;
+        true
+    }
+
+    pub fn remove(&mut self, target: Target) -> Option<NetworkBlock> {
+        let at = self.blocks.iter().position(|block| block.target == target)?;
+        self.version += 1;
+        Some(self.blocks.remove(at))
+    }
+
+    /// When the next block ends.
+    pub fn deadline(&self) -> Option<u64> {
+        self.blocks.iter().filter_map(|block| block.until_ms).min()
+    }
+
+    /// Takes out the blocks that are over.
+    pub fn expire(&mut self, now_ms: u64) -> Vec<NetworkBlock> {
+        let is_over = |block: &NetworkBlock| block.until_ms.is_some_and(|until| until <= now_ms);
+        if !self.blocks.iter().any(is_over) {
+            return Vec::new();
+        }
+        self.version += 1;
+        let (over, left) = std::mem::take(&mut self.blocks).into_iter().partition(is_over);
+        self.blocks = left;
+        over
+    }
+
+    /// The wall clock is known: blocks that were stored while the daemon did not run end when they should have.
+    pub fn clock_set(&mut self, now_ms: u64, wall: i64) {
+        for block in &mut self.blocks {
+            let since = now_ms.saturating_sub(block.since_ms) / 1000;
+            block.since_wall.get_or_insert(wall.saturating_sub_unsigned(since));
+            let Some(until_ms) = block.until_ms else { continue };
+            let left = until_ms.saturating_sub(now_ms) / 1000;
+            let until_wall = *block.until_wall.get_or_insert(wall.saturating_add_unsigned(left));
+            let left_by_wall = u64::try_from(until_wall.saturating_sub(wall)).unwrap_or(0);
+            if left_by_wall < left {
+                block.until_ms = Some(now_ms.saturating_add(left_by_wall * 1000));
+                self.version += 1;
+            }
+        }
+    }
+}
+
+/// Why a network or country is not blocked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Conflict {
+    TooShort,
+    /// This of it is protected.
+    Holds(Prefix, Protection),
+    /// It is within this allowed prefix.
+    Allowed(Prefix),
+}
+
+impl Policy {
+    /// What keeps a target, whose addresses are `ranges`, from being blocked as a whole. An allowed address within it
+    /// does not: it is left out. `others`: protected for this time, such as whoever asks.
+    pub fn conflict(
+        &self,
+        target: Target,
+        ranges: &Ranges,
+        others: impl Iterator<Item = (Prefix, Protection)>,
+    ) -> Option<Conflict> {
+        if target.is_too_short() {
+            return Some(Conflict::TooShort);
+        }
+        let mut reserved = None;
+        if let Target::Network(prefix) = target {
+            let around =
+                |allowed: &&Prefix| Ranges::of_prefixes([**allowed].into_iter()).covers_prefix(prefix);
+            if let Some(allowed) = self.allow().iter().find(around) {
+                return Some(Conflict::Allowed(*allowed));
+            }
+            reserved = Policy::reserved().find(|prefix| ranges.touches_prefix(*prefix));
+        }
+        let mut allowed = Ranges::of_prefixes(self.allow().iter().copied());
+        if matches!(target, Target::Country(_)) {
+            // A country database may hold reserved addresses by mistake: there they are left out.
+            allowed = allowed.with(&Ranges::of_prefixes(Policy::reserved()));
+        }
+        let counts = |(prefix, _): &(Prefix, Protection)| {
+            ranges.touches_prefix(*prefix) && !allowed.covers_prefix(*prefix)
+        };
+        let found = self.surroundings().iter().copied().chain(others).find(counts);
+        let reserved = reserved.map(|prefix| Conflict::Holds(prefix, Protection::Private));
+        found.map(|(prefix, protection)| Conflict::Holds(prefix, protection)).or(reserved)
+    }
+
+    /// Addresses that are never blocked, whatever is asked for.
+    pub fn exempt(&self) -> Ranges {
+        let around = self.surroundings().iter().map(|(prefix, _)| *prefix);
+        Ranges::of_prefixes(self.allow().iter().copied().chain(around).chain(Policy::reserved()))
+    }
+}
+
+/// Addresses of the kernel's sets, with the milliseconds that are left of their block; `None` for always.
+pub type Element = (Range, Option<u64>);
+
+/// What the kernel's sets shall hold: disjoint ranges, each until the last of its blocks ends, without what is
+/// exempt. Of more than `most` ranges the first ones; the flag tells whether that is all.
+pub fn elements(
+    mut blocks: Vec<(Ranges, Option<u64>)>,
+    exempt: &Ranges,
+    most: usize,
+) -> (Vec<Element>, bool) {
+    // The longest first: what they cover needs no shorter ones.
+    blocks.sort_by_key(|(_, left)| std::cmp::Reverse(left.unwrap_or(u64::MAX)));
+    let mut done = exempt.clone();
+    let mut elements: Vec<Element> = Vec::new();
+    for alike in blocks.chunk_by(|one, next| one.1 == next.1) {
+        let all = Ranges::new(alike.iter().flat_map(|(ranges, _)| ranges.iter()).collect());
+        let new = all.without(&done);
+        let room = most - elements.len();
+        elements.extend(new.iter().take(room).map(|range| (range, alike[0].1)));
+        if new.len() > room {
+            return (elements, false);
+        }
+        done = done.with(&new);
+    }
+    (elements, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::ranges::as_v4;
+
+    fn target(text: &str) -> Target {
+        Target::parse(text).unwrap()
+    }
+
+    fn prefix(text: &str) -> Prefix {
+        Prefix::parse(text).unwrap()
+    }
+
+    fn ranges(prefixes: &[&str]) -> Ranges {
+        Ranges::of_prefixes(prefixes.iter().map(|text| prefix(text)))
+    }
+
+    fn block(text: &str, until_ms: Option<u64>) -> NetworkBlock {
+        let (since_wall, until_wall) = (None, None);
+        NetworkBlock { target: target(text), since_ms: 0, until_ms, since_wall, until_wall, reason: None }
+    }
+
+    #[test]
+    fn a_network_that_holds_what_is_protected_is_refused_and_what_is_allowed_is_left_out() {
+        let mut policy = Policy::default();
+        policy.set_allow(&[prefix("198.51.100.0/24"), prefix("203.0.113.9")]);
+        policy.set_surroundings(vec![
+            (prefix("192.0.2.1"), Protection::Own),
+            (prefix("203.0.113.9"), Protection::NameServer),
+            (prefix("2001:db8:5::1"), Protection::Gateway),
+        ]);
+        let check = |text: &str| {
+            let Target::Network(own) = target(text) else { panic!() };
+            policy
+                .conflict(
+                    target(text),
+                    &ranges(&[text]),
+                    std::iter::once((prefix("192.0.9.9"), Protection::Peer)),
+                )
+                .map(|conflict| (own, conflict).1)
+        };
+        assert_eq!(check("192.0.2.0/24"), Some(Conflict::Holds(prefix("192.0.2.1"), Protection::Own)));
+        assert_eq!(check("192.0.8.0/23"), Some(Conflict::Holds(prefix("192.0.9.9"), Protection::Peer)));
+        assert_eq!(
+            check("2001:db8::/32"),
+            Some(Conflict::Holds(prefix("2001:db8:5::1"), Protection::Gateway))
+        );
+        assert_eq!(check("198.51.100.128/25"), Some(Conflict::Allowed(prefix("198.51.100.0/24"))));
+        // What is allowed stays reachable whatever is around it; a name server that is allowed is no reason.
+        assert_eq!((check("198.51.0.0/16"), check("203.0.113.0/24")), (None, None));
+        assert_eq!(check("128.0.0.0/7"), Some(Conflict::TooShort));
+        for text in [
+            "10.0.0.0/8",
+            "172.0.0.0/8",
+            "192.168.7.0/24",
+            "224.0.0.0/8",
+            "fe80::/64",
+            "fd00::/19",
+            "100.100.0.0/16",
+        ] {
+            assert!(matches!(check(text), Some(Conflict::Holds(_, Protection::Private))), "{text}");
+        }
+        let country = Target::Country(*b"XX");
+        let here = ranges(&["192.0.2.0/24", "10.0.0.0/8"]);
+        let found = policy.conflict(country, &here, std::iter::empty());
+        assert_eq!(found, Some(Conflict::Holds(prefix("192.0.2.1"), Protection::Own)));
+        let elsewhere = ranges(&["9.0.0.0/8", "10.0.0.0/8", "198.51.0.0/16"]);
+        assert_eq!(policy.conflict(country, &elsewhere, std::iter::empty()), None);
+        // What the kernel gets of it has neither reserved nor allowed addresses.
+        let (given, whole) = elements(vec![(elsewhere, None)], &policy.exempt(), 100);
+        let shown: Vec<_> = given.iter().map(|(range, _)| as_v4(*range).unwrap()).collect();
+        assert!(whole);
+        assert_eq!(
+            shown,
+            [(0x0900_0000, 0x09ff_ffff), (0xc633_0000, 0xc633_63ff), (0xc633_6500, 0xc633_ffff)]
+        );
+    }
+
+    #[test]
+    fn an_address_of_several_blocks_stays_until_the_last_of_them_ends() {
+        let blocks = vec![
+            (ranges(&["198.51.100.0/24"]), Some(1000)),
+            (ranges(&["198.51.100.64/26", "198.51.102.0/24"]), None),
+            (ranges(&["198.51.100.0/25"]), Some(5000)),
+        ];
+        let (given, whole) = elements(blocks.clone(), &Ranges::default(), 100);
+        let shown: Vec<_> = given.iter().map(|(range, left)| (as_v4(*range).unwrap(), *left)).collect();
+        let at = |last: u32| 0xc633_6400 + last;
+        let expected = [
+            ((at(64), at(127)), None),
+            ((at(512), at(767)), None),
+            ((at(0), at(63)), Some(5000)),
+            ((at(128), at(255)), Some(1000)),
+        ];
+        assert!(whole);
+        assert_eq!(shown, expected);
+        let (given, whole) = elements(blocks, &Ranges::default(), 3);
+        assert_eq!((given.len(), whole), (3, false));
+    }
+
+    #[test]
+    fn blocks_are_bounded_replaced_and_end() {
+        let mut networks = Networks::default();
+        for number in 0..MAX_NETWORKS + 5 {
+            let text = format!("9.{}.{}.0/24", number / 256, number % 256);
+            assert_eq!(networks.add(block(&text, None)), number < MAX_NETWORKS);
+        }
+        assert!(networks.add(block("9.0.0.0/24", Some(5000))), "anew");
+        assert_eq!((networks.room(), networks.deadline()), (0, Some(5000)));
+        let version = networks.version();
+        assert!(networks.expire(4999).is_empty() && networks.version() == version);
+        assert_eq!(networks.expire(5000), [block("9.0.0.0/24", Some(5000))]);
+        assert!(networks.version() > version && networks.remove(target("9.0.0.0/24")).is_none());
+        assert!(networks.remove(target("9.0.1.7/24")).is_some());
+        let mut reasons = Networks::default();
+        for number in 0..MAX_REASONS + 1 {
+            let text = format!("9.{}.{}.0/24", number / 256, number % 256);
+            assert!(reasons.add(NetworkBlock { reason: Some("x".into()), ..block(&text, None) }));
+        }
+        assert_eq!(reasons.blocks().iter().filter(|block| block.reason.is_some()).count(), MAX_REASONS);
+    }
+
+    #[test]
+    fn the_clock_ends_what_should_have_ended_and_makes_nothing_longer() {
+        let mut networks = Networks::default();
+        networks.add(NetworkBlock { until_wall: Some(1_790_000_010), ..block("9.0.0.0/24", Some(60_000)) });
+        networks.add(block("9.0.1.0/24", Some(60_000)));
+        networks.add(block("9.0.2.0/24", None));
+        networks.clock_set(1000, 1_790_000_000);
+        let until: Vec<_> = networks.blocks().iter().map(|block| block.until_ms).collect();
+        assert_eq!(until, [Some(11_000), Some(60_000), None]);
+        assert_eq!(networks.blocks()[1].until_wall, Some(1_790_000_059));
+    }
+}

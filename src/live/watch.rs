@@ -1,0 +1,132 @@
+//! Filters that somebody looks at now, each with the newest events that fit: in a flood the others do not push them
+//! out. A filter that nobody asks for is forgotten.
+
+use std::collections::VecDeque;
+
+use super::evidence::{Held, line_of};
+use crate::event::{Event, Service};
+use crate::paths::Path;
+use crate::query::filter::{Filter, Test};
+
+/// Filters at a time; one more takes the place of the one that was not asked for the longest.
+pub const MAX_WATCHES: usize = 4;
+/// Events that each holds.
+pub const MAX_HELD: usize = 100;
+/// A filter is forgotten when nobody has asked for it for so long.
+const FORGET_MS: u64 = 60_000;
+/// Log lines a second that are searched for words; further events are counted as not searched.
+pub const MAX_SEARCHED: u32 = 2_000;
+
+/// A filter with what fits.
+pub struct Watch {
+    filter: Filter,
+    held: VecDeque<Held>,
+    asked_ms: u64,
+    /// Of the events from this number on it holds all that fit.
+    pub complete_from: u64,
+}
+
+#[derive(Default)]
+pub struct Watches {
+    watches: Vec<Watch>,
+    /// A second of the boot clock, and the lines that were searched in it.
+    searched: (u64, u32),
+}
+
+impl Watch {
+    pub fn held(&self) -> impl DoubleEndedIterator<Item = &Held> {
+        self.held.iter()
+    }
+}
+
+/// Whether an event passes a filter. `line` makes its log line, at most once.
+pub fn passes(filter: &Filter, event: &Event, path: Option<&Path>, line: &mut dyn FnMut() -> String) -> bool {
+    let mut text = None;
+    filter.terms.iter().all(|term| {
+        let holds = match &term.test {
+            Test::Class(class) => event.class == *class,
+            Test::Port(port) => Service::has_ports(event.protocol) && event.port == *port,
+            Test::Protocol(protocol) => event.protocol == *protocol,
+            Test::Zone(zone) => path.and_then(|path| path.zone.as_ref()) == Some(zone),
+            Test::Verdict(verdict) => event.verdict == *verdict,
+            Test::Source(prefix) => prefix.contains(event.source),
+            Test::Destination(prefix) => prefix.contains(event.destination),
+            Test::Text(word) => text.get_or_insert_with(|| line().to_lowercase()).contains(word.as_str()),
+        };
+        holds != term.is_negated
+    })
+}
+
+impl Watches {
+    /// Somebody asks for a filter. `from`: the number of the first event that is still held elsewhere.
+    pub fn ask(&mut self, now_ms: u64, filter: &Filter, from: u64) {
+        self.watches.retain(|watch| now_ms < watch.asked_ms.saturating_add(FORGET_MS));
+        if let Some(watch) = self.watches.iter_mut().find(|watch| watch.filter == *filter) {
+            watch.asked_ms = now_ms;
+            return;
+        }
+        if self.watches.len() >= MAX_WATCHES
+            && let Some(oldest) = (0..self.watches.len()).min_by_key(|at| self.watches[*at].asked_ms)
+        {
+            self.watches.remove(oldest);
+        }
+        let (filter, held) = (filter.clone(), VecDeque::new());
+        self.watches.push(Watch { filter, held, asked_ms: now_ms, complete_from: from });
+    }
+
+    pub fn get(&self, filter: &Filter) -> Option<&Watch> {
+        self.watches.iter().find(|watch| watch.filter == *filter)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.watches.is_empty()
+    }
+
+    /// Shows an event to every filter.
+    pub fn see(&mut self, now_ms: u64, held: &Held, path: Option<&Path>) {
+        self.watches.retain(|watch| now_ms < watch.asked_ms.saturating_add(FORGET_MS));
+        let second = now_ms / 1000;
+        if self.searched.0 != second {
+            self.searched = (second, 0);
+        }
+        let may_search = self.searched.1 < MAX_SEARCHED;
+        let mut line: Option<String> = None;
+        for watch in &mut self.watches {
+            let mut is_left_out = false;
+            let mut make = || {
+                is_left_out = !may_search;
+                if may_search {
+                    line.get_or_insert_with(|| line_of(held, path)).clone()
+                } else {
+                    String::new()
+                }
+            };
+            let fits = passes(&watch.filter, &held.event, path, &mut make);
+            if is_left_out {
+                watch.complete_from = held.number + 1;
+            } else if fits {
+                watch.add(held);
+            }
+        }
+        self.searched.1 += u32::from(line.is_some());
+    }
+
+    /// The clock is set now: gives a wall time to what has none yet.
+    pub fn label(&mut self, wall_of: impl Fn(u64) -> i64) {
+        let all = self.watches.iter_mut().flat_map(|watch| &mut watch.held);
+        for held in all.filter(|held| held.wall.is_none()) {
+            held.wall = Some(wall_of(held.boot_ms));
+        }
+    }
+}
+
+impl Watch {
+    fn add(&mut self, held: &Held) {
+        if self.held.len() >= MAX_HELD
+            && let Some(gone) = self.held.pop_front()
+        {
+            self.complete_from = self.complete_from.max(gone.number + 1);
+        }
+        self.held.push_back(held.clone());
+    }
+}
