@@ -96,6 +96,7 @@ fn every_other_command_is_understood() {
     let month = crate::calendar::Month::parse("2020-04").unwrap();
     let wanted = Wanted { month, form: Form::Html, language: Language::Japanese, addresses: true };
     let first = crate::calendar::Date::parse("2020-04-01").unwrap();
+    let source = Prefix::parse("192.0.2.7").unwrap();
     let (hour, reason) = (Length::Seconds(3600), Some("a b".to_string()));
     let cases = [
         ("import --db /db f", Command::Import { input: input(&["f"]), place: store(None) }),
