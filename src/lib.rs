@@ -22,6 +22,7 @@ pub mod query;
 pub mod record;
 pub mod services;
 pub mod short;
+pub mod small_map;
 pub mod stats;
 pub mod store;
 pub mod sys;

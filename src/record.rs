@@ -3,8 +3,8 @@
 //!
 //! Knows no format. [`record!`](crate::record!) lists the fields of a struct; what each kind of field holds stands here.
 
+use crate::small_map::SmallMap;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// What a field holds, for whoever writes it.
@@ -32,7 +32,7 @@ pub enum Slot<'a> {
     Parsed(&'a mut dyn Parsed),
     List(&'a mut dyn List),
     Table(&'a mut dyn Record),
-    Counts(&'a mut BTreeMap<String, u64>),
+    Counts(&'a mut SmallMap<String, u64>),
     Optional(&'a mut dyn Optional),
     /// It is only written.
     Closed,
@@ -239,7 +239,7 @@ impl<T: Field + Default> List for Vec<T> {
     }
 }
 
-impl Field for BTreeMap<String, u64> {
+impl Field for SmallMap<String, u64> {
     fn seen(&self) -> Seen<'_> {
         Seen::Table(self)
     }
@@ -249,7 +249,7 @@ impl Field for BTreeMap<String, u64> {
     }
 }
 
-impl Record for BTreeMap<String, u64> {
+impl Record for SmallMap<String, u64> {
     fn each(&self, visit: &mut dyn FnMut(&str, Need, &dyn Field)) {
         self.iter().for_each(|(name, count)| visit(name, Need::Always, count));
     }

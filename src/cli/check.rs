@@ -274,7 +274,6 @@ fn room(config: &Config, there: &Path, free: u64, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
     use super::rules::*;
     use super::*;
@@ -282,6 +281,7 @@ mod tests {
     use crate::daemon::Place;
     use crate::input::nflog::NflogError;
     use crate::query::answer::NotSeenRow;
+    use crate::small_map::SmallMap;
 
     fn printed(findings: &Findings) -> String {
         let mut out = Vec::new();
@@ -300,7 +300,7 @@ mod tests {
         group(32, Err(NflogError::GroupTaken(32)), false, &mut findings);
         group(32, Err(NflogError::NoModule), false, &mut findings);
         let config = Config { zone: vec!["wan".into(), "dmz".into()], ..Config::default() };
-        zone_rules(&config, &BTreeMap::from([(Place::Zone("wan".into()), 74)]), &mut findings);
+        zone_rules(&config, &SmallMap::from([(Place::Zone("wan".into()), 74)]), &mut findings);
         counters(&config, None, &mut findings);
         let lines: Vec<String> = printed(&findings).lines().map(str::to_string).collect();
         let expected = [

@@ -6,7 +6,8 @@ mod questions;
 mod status;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -39,6 +40,7 @@ use crate::parse::line::LineReader;
 use crate::query::Answer;
 use crate::query::question::{Prefix, Question, Topic};
 use crate::record::Field;
+use crate::small_map::SmallMap;
 use crate::sys::{clock, random};
 use crate::ubus::{Status, blob};
 
@@ -87,7 +89,7 @@ pub struct Core {
     mark: Option<Mark>,
     bus: Option<String>,
     /// What ubus or an object on it refused us.
-    refusals: BTreeMap<String, Status>,
+    refusals: SmallMap<String, Status>,
     started_ms: u64,
     minute_at: u64,
     commit_at: u64,
@@ -171,7 +173,7 @@ impl Core {
             logd: Told { state: "connecting".into(), counts: LogdCounts::default() },
             mark,
             bus: None,
-            refusals: BTreeMap::new(),
+            refusals: SmallMap::new(),
             started_ms: now.boot_ms,
             minute_at: now.boot_ms + MINUTE_MS,
             look_at: now.boot_ms,

@@ -1,7 +1,5 @@
 //! The firewall's own counters: asks `nft` for the ruleset in a process of its own, never waits for it, and counts on
 //! from one reading to the next.
-
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Child, ChildStdout, Stdio};
@@ -11,6 +9,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use super::ruleset::{Place, Reading, Ruleset, Unseen};
 use crate::calendar::Date;
 use crate::nft::run::command;
+use crate::small_map::SmallMap;
 
 /// Longer rulesets are not read.
 const MOST_BYTES: usize = 1 << 20;
@@ -150,7 +149,7 @@ pub struct NotSeen {
 #[derive(Default)]
 pub struct Counts {
     /// Of our rules; `None` while not known.
-    pub rules: Option<BTreeMap<Place, Tally>>,
+    pub rules: Option<SmallMap<Place, Tally>>,
     /// At the last reading, and with packets today.
     pub not_seen: Vec<NotSeen>,
     date: Option<Date>,
@@ -233,7 +232,7 @@ mod tests {
         let mut read = |refused, counted, handle, day| {
             let ruleset = ruleset(refused, counted, handle);
             counts.add(&ruleset, &["wan".to_string()], false, Some(Date(day)));
-            let zone = counts.rules.as_ref().unwrap()[&Place::Zone("wan".into())].sum;
+            let zone = counts.rules.as_ref().unwrap().get(&Place::Zone("wan".into())).unwrap().sum;
             (counts.not_seen[0].packets.unwrap().sum, counts.not_seen[0].today, zone, counts.reasons())
         };
         // What was there before the daemon is not its.

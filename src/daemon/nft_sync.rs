@@ -2,8 +2,6 @@
 //!
 //! nft makes the table, in a process of its own that nobody waits for; single blocks go in and out over netlink at
 //! once. When somebody damages the table it is made anew from the ledger.
-
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -13,6 +11,7 @@ use crate::live::Now;
 use crate::nft::kernel::{Elements, Notifications, Remembered};
 use crate::nft::run::Nft;
 use crate::nft::script::{self, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
+use crate::small_map::SmallMap;
 
 /// After a failure it is tried again, at first soon.
 const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
@@ -53,9 +52,9 @@ pub struct NftSync {
     notifications: Option<Notifications>,
     elements: Option<Elements>,
     /// Sources to be put in or taken out; true if the kernel may have had them before.
-    pending: BTreeMap<Source, bool>,
+    pending: SmallMap<Source, bool>,
     /// The same, since the script of the nft that runs was written.
-    late: BTreeMap<Source, bool>,
+    late: SmallMap<Source, bool>,
     /// What the table before remembered of connections, to be put into the next one.
     remembered: Vec<Remembered>,
     peer_use: Option<(u64, PeerUse)>,
@@ -147,9 +146,9 @@ impl NftSync {
             Change::Released(..) => return,
         };
         if self.building.is_some() {
-            *self.late.entry(source).or_default() |= had;
+            *self.late.or_default(source) |= had;
         }
-        *self.pending.entry(source).or_default() |= had;
+        *self.pending.or_default(source) |= had;
     }
 
     /// Whether the inside has, or lately had, a connection to this source. `is_forgeable`: the evidence against the

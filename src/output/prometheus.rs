@@ -2,11 +2,11 @@
 //!
 //! Names of sources are left out: a label of their addresses would make series without end.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::event::Class;
 use crate::query::answer::{CounterStatus, ServicesAnswer, StatusAnswer, SummaryAnswer};
+use crate::small_map::SmallMap;
 
 struct Family<'a> {
     name: &'a str,
@@ -129,7 +129,7 @@ fn totals(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
     let version = vec![(vec![("version", status.version.clone())], 1.0)];
     family("fwstat_build_info", "gauge", "The program's version.").write(&version, out)?;
     let Some(totals) = &status.totals else { return Ok(()) };
-    let named = |label: &'static str, counts: &BTreeMap<String, u64>| -> Vec<Row> {
+    let named = |label: &'static str, counts: &SmallMap<String, u64>| -> Vec<Row> {
         counts.iter().map(|(name, count)| (vec![(label, name.clone())], *count as f64)).collect()
     };
     family("fwstat_events_total", "counter", "Events since the start by class.")

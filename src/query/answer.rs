@@ -9,6 +9,7 @@ mod status;
 use crate::calendar::{Date, Month};
 use crate::record;
 use crate::short::{AddressText, CountryText, InstantText};
+use crate::small_map::SmallMap;
 
 pub use status::*;
 
@@ -80,7 +81,7 @@ pub struct SummaryAnswer {
     pub change_until_hour: Option<u32>,
     pub classes: ClassCounts,
     /// Events of the asked class by protocol name (`tcp`, `udp`, `icmp`, `icmpv6`, ... or the number), most first.
-    pub protocols: std::collections::BTreeMap<String, u64>,
+    pub protocols: SmallMap<String, u64>,
     pub services: Vec<ServiceRow>,
     pub sources: Vec<SourceRow>,
     pub anomalies: Vec<AnomalyRow>,

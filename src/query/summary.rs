@@ -1,11 +1,10 @@
 //! The answers that join several tables: the summary of a range, and everything about one source.
 
-use std::collections::BTreeMap;
-
 use crate::calendar::{Calendar, Date};
 use crate::event::Class;
 use crate::services;
 use crate::short::{AddressText, CountryText};
+use crate::small_map::SmallMap;
 use crate::stats::anomalies::median;
 use crate::stats::countries::CountryLookup;
 use crate::stats::sum::{Sources, Table, add_hours};
@@ -84,7 +83,7 @@ pub struct Summary {
     /// The attempts of the days before.
     usual: Vec<f64>,
     classes: [u64; Class::COUNT],
-    protocols: BTreeMap<String, u64>,
+    protocols: SmallMap<String, u64>,
     services: ServiceList,
     sources: SourceList,
     found: Option<Found>,
@@ -128,7 +127,7 @@ impl Summary {
             before,
             usual: Vec::new(),
             classes: [0; Class::COUNT],
-            protocols: BTreeMap::new(),
+            protocols: SmallMap::new(),
             services,
             sources,
             found,
@@ -167,7 +166,7 @@ impl Summary {
         span.pieces(data, &mut Reasons::default(), |summary, _| {
             for (protocol, count) in &summary.protocols {
                 let name = services::protocol_name(*protocol).into_owned();
-                let sum = protocols.entry(name).or_default();
+                let sum = protocols.or_default(name);
                 *sum = sum.saturating_add(*count);
             }
         });

@@ -1,8 +1,7 @@
 //! Sums of summaries: of the days of a month, of a range that is asked for, or of parts of one day.
 
-use std::collections::BTreeMap;
-
 use crate::event::{Address, Class, Service, Verdict};
+use crate::small_map::SmallMap;
 
 use super::countries::{Countries, Country, CountryCount, ServiceCountryCount};
 use super::heavy::{Heavy, Row, mix};
@@ -332,7 +331,7 @@ impl Sources {
 pub struct ClassSum {
     attempts: u64,
     hours: [u64; 24],
-    protocols: BTreeMap<u8, u64>,
+    protocols: SmallMap<u8, u64>,
     verdicts: [u64; Verdict::COUNT],
     measured: u64,
     distinct: Sources,
@@ -348,7 +347,7 @@ impl Default for ClassSum {
         ClassSum {
             attempts: 0,
             hours: [0; 24],
-            protocols: BTreeMap::new(),
+            protocols: SmallMap::new(),
             verdicts: [0; Verdict::COUNT],
             measured: 0,
             distinct: Sources::default(),
@@ -366,7 +365,7 @@ impl ClassSum {
         self.attempts = self.attempts.saturating_add(summary.attempts);
         add_hours(&mut self.hours, &summary.hours);
         for (protocol, count) in &summary.protocols {
-            let sum = self.protocols.entry(*protocol).or_default();
+            let sum = self.protocols.or_default(*protocol);
             *sum = sum.saturating_add(*count);
         }
         for (sum, count) in self.verdicts.iter_mut().zip(summary.verdicts) {

@@ -1,12 +1,11 @@
 //! Days of an import that are not open, in a file without a name.
-
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::calendar::Date;
+use crate::small_map::SmallMap;
 use crate::stats::collect::DayStorage;
 use crate::stats::day::{Day, Samples};
 use crate::stats::summary::DaySummary;
@@ -19,7 +18,7 @@ pub struct Spool {
     file: File,
     end: u64,
     /// Where each day lies.
-    days: BTreeMap<Date, Place>,
+    days: SmallMap<Date, Place>,
 }
 
 #[derive(Clone, Copy)]
@@ -37,7 +36,7 @@ impl Spool {
     /// even if the process is killed.
     pub fn new(directory: &Path) -> io::Result<Spool> {
         let file = nameless(directory).or_else(|_| named(directory))?;
-        Ok(Spool { file, end: 0, days: BTreeMap::new() })
+        Ok(Spool { file, end: 0, days: SmallMap::new() })
     }
 
     /// A day with its samples.

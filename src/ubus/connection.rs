@@ -2,8 +2,6 @@
 //!
 //! Times are of the boot clock, in milliseconds. The loop waits for [`Connection::fd`] as
 //! `wants_read` and `wants_write` say, at most until [`Connection::deadline`].
-
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -12,6 +10,7 @@ use super::backoff::Backoff;
 use super::link::{BusEvent, Link};
 use super::outgoing::Outgoing;
 use super::status::Status;
+use crate::small_map::SmallMap;
 use crate::sys::unix_socket::UnixSocket;
 
 /// Milliseconds from connecting until the broker's greeting must have arrived.
@@ -96,7 +95,7 @@ impl Connection {
     }
 
     /// What the broker or an object refused on this connection; `None` while there is no connection.
-    pub fn refusals(&self) -> Option<&BTreeMap<String, Status>> {
+    pub fn refusals(&self) -> Option<&SmallMap<String, Status>> {
         self.open.as_ref().map(|(_, link)| link.outgoing.refusals())
     }
 

@@ -3,11 +3,12 @@
 //! Registering for events and sending events are answered by a status only: refusals are listed by
 //! [`Outgoing::refusals`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use serde_json::Value;
 
 use crate::record::{Field, Record};
+use crate::small_map::SmallMap;
 use ubus::envelope::{EnvBuilder, UbusAttr};
 
 use super::blob;
@@ -54,7 +55,7 @@ pub struct Outgoing {
     unwritten: usize,
     sequence: u16,
     watched: VecDeque<(Request, String)>,
-    refusals: BTreeMap<String, Status>,
+    refusals: SmallMap<String, Status>,
     /// Events that were dropped because the broker does not read.
     pub dropped_events: u64,
 }
@@ -141,7 +142,7 @@ impl Outgoing {
     }
 
     /// What was refused on this connection and has not succeeded since, with the status.
-    pub fn refusals(&self) -> &BTreeMap<String, Status> {
+    pub fn refusals(&self) -> &SmallMap<String, Status> {
         &self.refusals
     }
 

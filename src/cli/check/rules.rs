@@ -1,6 +1,4 @@
 //! Whether the firewall's rules, the kernel's logging and the zones let packets be counted.
-
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -16,6 +14,7 @@ use crate::input::netifd;
 use crate::input::nflog::{NflogError, NflogReader};
 use crate::output::summary_table::exposure_sentence;
 use crate::query::answer::{ExposureRow, NotSeenRow, SummaryAnswer};
+use crate::small_map::SmallMap;
 use crate::ubus::blob;
 use crate::ubus::call::call;
 
@@ -170,7 +169,7 @@ pub(super) fn counters(config: &Config, ruleset: Option<&Ruleset>, findings: &mu
 }
 
 /// `counted`: the packets that our rules counted.
-pub fn zone_rules(config: &Config, counted: &BTreeMap<Place, u64>, findings: &mut Findings) {
+pub fn zone_rules(config: &Config, counted: &SmallMap<Place, u64>, findings: &mut Findings) {
     for name in &config.zone {
         match counted.get(&Place::Zone(name.clone())).or(counted.get(&Place::All("forward".into()))) {
             Some(packets) => findings.fine(format!("our rules of zone {name} counted {packets} packets")),

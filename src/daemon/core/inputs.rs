@@ -1,7 +1,5 @@
 //! What the inputs, ubus, netifd and nft say of themselves, and the log's entries.
 
-use std::collections::BTreeMap;
-
 use super::{Core, RUNNING, STARTING_MS};
 use crate::config::Config;
 use crate::config::zones::Interface;
@@ -12,6 +10,7 @@ use crate::input::nflog::Counters;
 use crate::live::{Brought, Input, Now};
 use crate::parse::interfaces::Networks;
 use crate::parse::line::{LineReader, Outcome};
+use crate::small_map::SmallMap;
 use crate::ubus::Status;
 
 impl Core {
@@ -99,11 +98,11 @@ impl Core {
         self.engine.note_lost(Input::Logd, feed.state.counts.lost);
     }
 
-    pub fn note_refusals(&mut self, now: Now, refusals: &BTreeMap<String, Status>) {
+    pub fn note_refusals(&mut self, now: Now, refusals: &SmallMap<String, Status>) {
         if self.refusals == *refusals {
             return;
         }
-        for (what, status) in refusals {
+        for (what, status) in refusals.iter() {
             if self.refusals.get(what) != Some(status) {
                 self.log.say(now.boot_ms, &refused(what, *status));
             }

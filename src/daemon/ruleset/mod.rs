@@ -5,9 +5,8 @@
 
 mod read;
 
-use std::collections::BTreeMap;
-
 /// Rules that are looked at; what is beyond is one place without a number.
+use crate::small_map::SmallMap;
 const MAX_RULES: usize = 2048;
 /// Places that are named; a bound against rulesets with a rule for every address.
 const MAX_PLACES: usize = 64;
@@ -115,7 +114,7 @@ pub struct Ruleset {
     /// Handles of the tables, by family and name.
     tables: Vec<(String, String, u64)>,
     /// Named counters of fw4's table.
-    counters: BTreeMap<String, Reading>,
+    counters: SmallMap<String, Reading>,
     /// Base chains that no inbound packet passes, by family, table and name.
     outbound: Vec<(String, String, String)>,
     /// fw4's chain forward drops at its end, or rejects just before.
@@ -135,8 +134,8 @@ pub enum Place {
 
 impl Ruleset {
     /// The packets that our rules counted.
-    pub fn counted(&self) -> BTreeMap<Place, Reading> {
-        let mut counted = BTreeMap::new();
+    pub fn counted(&self) -> SmallMap<Place, Reading> {
+        let mut counted = SmallMap::new();
         let mut named = Vec::new();
         for rule in &self.rules {
             let Some(place) = place_of(&rule.comment) else { continue };
@@ -150,7 +149,7 @@ impl Ruleset {
                 Counter::Named(_) => Reading::default(),
                 Counter::None => continue,
             };
-            let sum: &mut Reading = counted.entry(place).or_default();
+            let sum: &mut Reading = counted.or_default(place);
             *sum = sum.plus(packets);
         }
         counted

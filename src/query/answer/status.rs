@@ -2,6 +2,7 @@
 
 use crate::calendar::Date;
 use crate::record;
+use crate::small_map::SmallMap;
 
 use super::Completeness;
 
@@ -213,13 +214,13 @@ record! { FleetStatus: enabled, sources, last_sent, waiting, refused, dropped, b
 #[derive(Clone, Debug, Default)]
 pub struct TotalsStatus {
     /// Events by class.
-    pub events: std::collections::BTreeMap<String, u64>,
+    pub events: SmallMap<String, u64>,
     /// Attempts at services that have a name.
     pub services: Vec<ServiceTotal>,
     /// Attempts at all others.
     pub other: u64,
     /// Blocks begun by rule, dry runs left out.
-    pub blocks: std::collections::BTreeMap<String, u64>,
+    pub blocks: SmallMap<String, u64>,
 }
 
 record! { TotalsStatus: events, services, other, blocks; }
