@@ -25,7 +25,7 @@ use crate::paths::{Path, Paths};
 use crate::query::open::joined;
 use crate::stats::collect::close;
 use crate::stats::countries::{CountryLookup, SharedLookup, with_lookup};
-use crate::stats::day::{Day, Samples};
+use crate::stats::day::Day;
 use crate::stats::deferred::Deferred;
 use crate::stats::summary::DaySummary;
 use crate::stats::tables::Bounds;
@@ -33,7 +33,7 @@ use crate::store::pieces::Saved;
 use crate::store::sections::StoredDay;
 
 pub use clock::Now;
-use clock::{WallClock, instant};
+use clock::WallClock;
 pub use commit::{Commit, Part};
 use evidence::Evidence;
 use totals::Totals;
@@ -453,55 +453,9 @@ impl Engine {
         close(day, self.lookup.as_ref())
     }
 
-    fn label_waiting(&mut self, now: Now) {
-        self.evidence.label(|boot_ms| instant(now, boot_ms));
-        self.watches.label(|boot_ms| instant(now, boot_ms));
-        let (rows, rest) = self.waiting.take_until(u64::MAX);
-        for (boot_ms, event) in rows {
-            self.count(&Event { time: instant(now, boot_ms), ..event });
-        }
-        for (boot_ms, counts) in rest {
-            let part = waiting::unknown(self.calendar.hour_of(instant(now, boot_ms)), &counts);
-            self.add_part(part);
-        }
-    }
-
-    fn add_part(&mut self, part: DaySummary) {
-        match &mut self.open {
-            Some(day) if day.date == part.date => {
-                day.add_summary(&part, &Samples::default());
-                self.since.add_summary(&part, &Samples::default());
-            }
-            _ => self.close(part),
-        }
-    }
-
-    /// Counts events dated in the future whose time has come.
-    pub fn count_due(&mut self, later: &mut Deferred, now: Now) {
-        let (rows, rest) = later.take_until(now.wall.max(0).cast_unsigned().saturating_mul(1000));
-        for (moment, event) in rows {
-            self.count(&Event { time: (moment / 1000).cast_signed(), ..event });
-            self.changed = true;
-        }
-        for (moment, counts) in rest {
-            let part = waiting::unknown(self.calendar.hour_of((moment / 1000).cast_signed()), &counts);
-            self.add_part(part);
-        }
-    }
-
     /// The days that are over and not in the store yet.
     pub fn closed(&self) -> impl Iterator<Item = &DaySummary> {
         self.storing.iter().chain(&self.closed)
-    }
-
-    /// Events wait for the wall clock: they are in the copy in RAM, but not on flash.
-    pub fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
-    /// Events that waited for the wall clock and found no room.
-    pub fn dropped_waiting(&self) -> u64 {
-        self.waiting.dropped()
     }
 
     fn live_days(&mut self) -> impl Iterator<Item = &mut Day> {

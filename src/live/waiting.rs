@@ -1,9 +1,60 @@
-//! Events of which only the class and the hour are known.
+//! Events that wait: for the clock, or for their time; and those of which only the class and the hour are known.
 
+use super::clock::instant;
+use super::{Engine, Now};
 use crate::calendar::Hour;
-use crate::event::Class;
-use crate::stats::deferred::Counts;
+use crate::event::{Class, Event};
+use crate::stats::day::Samples;
+use crate::stats::deferred::{Counts, Deferred};
 use crate::stats::summary::{ClassSummary, DaySummary};
+
+impl Engine {
+    pub(super) fn label_waiting(&mut self, now: Now) {
+        self.evidence.label(|boot_ms| instant(now, boot_ms));
+        self.watches.label(|boot_ms| instant(now, boot_ms));
+        let (rows, rest) = self.waiting.take_until(u64::MAX);
+        for (boot_ms, event) in rows {
+            self.count(&Event { time: instant(now, boot_ms), ..event });
+        }
+        for (boot_ms, counts) in rest {
+            let part = unknown(self.calendar.hour_of(instant(now, boot_ms)), &counts);
+            self.add_part(part);
+        }
+    }
+
+    fn add_part(&mut self, part: DaySummary) {
+        match &mut self.open {
+            Some(day) if day.date == part.date => {
+                day.add_summary(&part, &Samples::default());
+                self.since.add_summary(&part, &Samples::default());
+            }
+            _ => self.close(part),
+        }
+    }
+
+    /// Counts events dated in the future whose time has come.
+    pub fn count_due(&mut self, later: &mut Deferred, now: Now) {
+        let (rows, rest) = later.take_until(now.wall.max(0).cast_unsigned().saturating_mul(1000));
+        for (moment, event) in rows {
+            self.count(&Event { time: (moment / 1000).cast_signed(), ..event });
+            self.changed = true;
+        }
+        for (moment, counts) in rest {
+            let part = unknown(self.calendar.hour_of((moment / 1000).cast_signed()), &counts);
+            self.add_part(part);
+        }
+    }
+
+    /// Events wait for the wall clock: they are in the copy in RAM, but not on flash.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Events that waited for the wall clock and found no room.
+    pub fn dropped_waiting(&self) -> u64 {
+        self.waiting.dropped()
+    }
+}
 
 /// A day with these events and nothing else: no row tells them.
 pub fn unknown(hour: Hour, counts: &Counts) -> DaySummary {

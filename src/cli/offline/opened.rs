@@ -34,6 +34,8 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 impl Opened {
     pub(super) fn new(mut store: Store, calendar: Calendar, lookup: SharedLookup) -> Result<Opened> {
         let generation = store.directory().generation().ok();
+        // Months that a commit brought since the store was opened.
+        store.look()?;
         let open = open_days(&mut store)?;
         Ok(Opened { store, calendar, lookup, open, generation, behind: false })
     }
@@ -177,14 +179,18 @@ mod tests {
             let _ = std::fs::remove_dir_all(&path);
             let disk = Disk::open_for_writing(&path).unwrap();
             let mut writer = Store::open(Directory::Disk(disk), Keep::default(), Some(7)).unwrap();
-            let day = Committing::day();
+            // The month is there already: a question reads it when it is asked.
+            let before = Date(DATE.0 - 1);
+            let added = writer.add(&[before], [Ok(Committing::day_of(before).to_closed())]).unwrap();
+            writer.commit(added.changes).unwrap();
+            let day = Committing::day_of(DATE);
             let piece = pieces::encode_day(7, &State { serial: 1, ..State::default() }, &day);
             writer.commit(vec![(pieces::name_of(DATE, 0), Some(piece))]).unwrap();
             Committing { path, writer }
         }
 
-        fn day() -> Day {
-            let mut day = Day::new(DATE, 7);
+        fn day_of(date: Date) -> Day {
+            let mut day = Day::new(date, 7);
             for number in 0..10 {
                 let event =
                     Event { port: 23, protocol: 6, count: 1, fingerprint: number, ..Event::default() };
@@ -195,7 +201,7 @@ mod tests {
 
         /// The day's close: its piece goes, its month comes.
         fn close(&mut self) {
-            let added = self.writer.add(&[DATE], [Ok(Committing::day().to_closed())]).unwrap();
+            let added = self.writer.add(&[DATE], [Ok(Committing::day_of(DATE).to_closed())]).unwrap();
             let mut changes = added.changes;
             changes.extend(self.writer.remove_piece(&pieces::name_of(DATE, 0)).unwrap());
             self.writer.commit(changes).unwrap();
@@ -203,7 +209,8 @@ mod tests {
 
         /// The other way round, as no daemon does it.
         fn open_again(&mut self) {
-            let piece = pieces::encode_day(7, &State { serial: 1, ..State::default() }, &Committing::day());
+            let piece =
+                pieces::encode_day(7, &State { serial: 1, ..State::default() }, &Committing::day_of(DATE));
             let month = format!("{}.fws", DATE.month());
             self.writer.commit(vec![(pieces::name_of(DATE, 0), Some(piece)), (month, None)]).unwrap();
         }
