@@ -154,8 +154,24 @@ fn ubus_message() {
 }
 
 #[test]
-fn every_target_has_its_program() {
+fn log_file() {
+    run_target("log_file");
+}
+
+#[test]
+fn journal() {
+    run_target("journal");
+}
+
+#[test]
+fn seen_messages() {
+    run_target("seen_messages");
+}
+
+#[test]
+fn every_target_has_its_program_and_its_test() {
     for (name, _) in targets::ALL {
+        assert!(include_str!("fuzz_corpus.rs").contains(&format!("run_target(\"{name}\")")), "{name}");
         let program =
             corpus(name).parent().unwrap().parent().unwrap().join(format!("fuzz_targets/{name}.rs"));
         assert!(fs::read_to_string(program).unwrap().contains(&format!("targets::{name}(data)")));
