@@ -293,10 +293,11 @@ impl Cuts {
         rows_with_hours: 16,
         countries: CountryCuts::DAY,
         sample: 512,
-        tried: 1024,
+        tried: 960,
     };
     /// Failed logins, or what left the inside, on one day: few, and each matters.
     const DAY_RARE: Cuts = Cuts {
+        sample: 64,
         sources: Cut { top: 12, from: 1000, most: 64 },
         pairs: Cut { top: 12, from: 1000, most: 64 },
         tried: 512,
@@ -309,7 +310,7 @@ impl Cuts {
         pairs: Cut { top: 4, from: 1000, most: 64 },
         rows_with_hours: 0,
         countries: CountryCuts::DAY_RARE,
-        sample: 64,
+        sample: 48,
         // Late replies go to any port: their services would take more room than the sample.
         tried: 0,
     };
@@ -327,7 +328,7 @@ impl Cuts {
         services: Cut { top: 4, ..Cuts::DAY_OTHER.services },
         sources: Cut { top: 4, ..Cuts::DAY_OTHER.sources },
         pairs: Cut { top: 2, ..Cuts::DAY_OTHER.pairs },
-        sample: 24,
+        sample: 16,
         ..Cuts::DAY_OTHER
     };
     const MONTH: Cuts = Cuts {

@@ -85,7 +85,7 @@ pub fn login_line(data: &[u8]) {
     }
 }
 
-/// A file of the store, whatever it is taken for: a month, a piece of an open day, the rest. What is readable of a month
+/// A file of the store, whatever it is taken for: a month, one of its days, a piece of an open day, the rest. What is readable of a month
 /// must be readable again after a day was added to it. Sections are also tried without the checksums around them.
 pub fn store_file(data: &[u8]) {
     read_file(data);
@@ -96,7 +96,7 @@ pub fn store_file(data: &[u8]) {
     let _ = ledger::read(data);
 }
 
-const SECTIONS: [Kind; 17] = [
+const SECTIONS: [Kind; 19] = [
     Kind::Summary,
     Kind::Cells,
     Kind::Totals,
@@ -107,6 +107,8 @@ const SECTIONS: [Kind; 17] = [
     Kind::Pairs,
     Kind::Countries,
     Kind::Sample,
+    Kind::SampleCountries,
+    Kind::SampleServices,
     Kind::Addresses,
     Kind::State,
     Kind::Deferred,
@@ -134,8 +136,11 @@ fn read_file(data: &[u8]) {
     let month = Month::parse("2020-04").expect("a month");
     let piece = pieces::name_of(month.first_day(), 0);
     let file = Arc::new(data.to_vec());
+    let (first, date) = (month.first_day(), month.last_day());
+    let days = [first, date].map(|date| format!("{date}.fws"));
     let names = [format!("{month}.fws"), piece.clone(), "store.fws".into(), "later.fws".into()];
-    let files = names.map(|name| (name, file.clone())).into_iter().collect();
+    let names = names.into_iter().chain(days);
+    let files = names.map(|name| (name, file.clone())).collect();
     let mut store = Store::open(Directory::Memory(files), Keep::default(), Some(7)).expect("files in memory");
     if let Ok(meta) = store.meta() {
         let _ = Imported::decode(&meta.imported);
@@ -146,16 +151,17 @@ fn read_file(data: &[u8]) {
         ledger::from_file(&file);
     }
     for class in Class::ALL {
-        let need = Need::new(class).and(&EVERYTHING, month.first_day(), month.last_day());
+        let need = Need::new(class).and(&EVERYTHING, first, date);
         let _ = store.month(month, &need);
     }
-    let date = month.last_day();
     let Ok(added) = store.add(&[date], [Ok(DaySummary::new(date))]) else { return };
     let changes = added.changes.into_iter().map(|(name, bytes)| (name, Arc::new(bytes.unwrap_or_default())));
     let mut again =
         Store::open(Directory::Memory(changes.collect()), Keep::default(), Some(7)).expect("the same");
+    // Of a fresh month only the day that was added is written again.
+    let is_fresh = again.month(month, &Need::new(Class::Attempt)).detail == history::Detail::Fresh;
     for class in Class::ALL {
-        let need = Need::new(class).and(&EVERYTHING, month.first_day(), month.last_day());
+        let need = Need::new(class).and(&EVERYTHING, if is_fresh { date } else { first }, date);
         assert_eq!(again.month(month, &need).damage, None);
     }
 }
