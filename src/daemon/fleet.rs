@@ -21,7 +21,7 @@ const STACK: usize = 64 << 10;
 /// So many minutes a correction waits for further ones before it goes to flash.
 const CORRECTIONS: u32 = 10;
 /// What flash may take at the end.
-const AT_END: Duration = Duration::from_secs(2);
+const AT_END: Duration = Duration::from_millis(500);
 /// Sentences that wait to be logged.
 const MOST_SAID: usize = 20;
 
@@ -175,7 +175,7 @@ impl Fleet {
         }
     }
 
-    /// Waits for flash, but for seconds at most.
+    /// Waits for flash, but not for long: what stays in tmpfs is moved by the next run.
     pub fn stop(&mut self) {
         if !self.enabled {
             return;
