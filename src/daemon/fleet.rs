@@ -12,9 +12,11 @@ use crate::fleet::merge::merge;
 use crate::fleet::shared::Shared;
 use crate::fleet::spool::Spool;
 use crate::guard::Source;
+use crate::live::clock::BUILT;
 use crate::live::{ClosedDays, DayOver, Extent};
 use crate::query::answer::FleetStatus;
 use crate::stats::countries::CountryLookup;
+use crate::sys::clock;
 use crate::sys::worker::Worker;
 
 const STACK: usize = 64 << 10;
@@ -196,6 +198,12 @@ impl Fleet {
             self.say(format!(
                 "{sum} events of {date} came late: the batch for the fleet's server does not have them"
             ));
+            return Ok(());
+        }
+        // An import of long ago is no day that is just over.
+        let wall = clock::wall().as_secs().cast_signed();
+        let is_old = wall >= BUILT && calendar.hour_of(wall).date.0 - date.0 > self.keep_days;
+        if over.extent == Extent::Found && earlier.is_none() && is_old {
             return Ok(());
         }
         // A clock that went back must not make a correction look older than what it corrects.
