@@ -12,16 +12,18 @@ use crate::fleet::merge::merge;
 use crate::fleet::shared::Shared;
 use crate::fleet::spool::Spool;
 use crate::guard::Source;
+use crate::live::clock::BUILT;
 use crate::live::{ClosedDays, DayOver, Extent};
 use crate::query::answer::FleetStatus;
 use crate::stats::countries::CountryLookup;
+use crate::sys::clock;
 use crate::sys::worker::Worker;
 
 const STACK: usize = 64 << 10;
 /// So many minutes a correction waits for further ones before it goes to flash.
 const CORRECTIONS: u32 = 10;
 /// What flash may take at the end.
-const AT_END: Duration = Duration::from_secs(2);
+const AT_END: Duration = Duration::from_millis(500);
 /// Sentences that wait to be logged.
 const MOST_SAID: usize = 20;
 
@@ -175,7 +177,7 @@ impl Fleet {
         }
     }
 
-    /// Waits for flash, but for seconds at most.
+    /// Waits for flash, but not for long: what stays in tmpfs is moved by the next run.
     pub fn stop(&mut self) {
         if !self.enabled {
             return;
@@ -196,6 +198,12 @@ impl Fleet {
             self.say(format!(
                 "{sum} events of {date} came late: the batch for the fleet's server does not have them"
             ));
+            return Ok(());
+        }
+        // An import of long ago is no day that is just over.
+        let wall = clock::wall().as_secs().cast_signed();
+        let is_old = wall >= BUILT && calendar.hour_of(wall).date.0 - date.0 > self.keep_days;
+        if over.extent == Extent::Found && earlier.is_none() && is_old {
             return Ok(());
         }
         // A clock that went back must not make a correction look older than what it corrects.
