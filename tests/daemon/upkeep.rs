@@ -134,7 +134,7 @@ fn a_damaged_month_is_brought_back_and_a_damaged_backup_changes_nothing() {
         assert!(ran.stderr.ends_with("; nothing was changed\n"), "{at}: {}", ran.stderr);
     }
     assert_eq!(files(&store), before);
-    fs::write(store.join("2020-02.fws"), b"FWST nonsense").unwrap();
+    fs::write(store.join("2020-02.fws"), b"nonsense").unwrap();
     // What is damaged is not backed up, and said.
     let ran = run(&["backup", text(&directory.join("less.tar.gz")), "--db", text(&store)]);
     assert!(ran.code == Some(0) && ran.stderr.contains("2020-02.fws is damaged"), "{}", ran.stderr);

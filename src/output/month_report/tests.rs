@@ -1,5 +1,6 @@
 use super::super::golden::golden;
 use super::*;
+use crate::query::answer::{BlockRow, BlocksAnswer, EndedRow};
 use crate::record::Record;
 use crate::ubus::blob::fill;
 use serde_json::json;
@@ -8,6 +9,15 @@ fn parse<T: Record + Default>(value: serde_json::Value) -> T {
     let mut record = T::default();
     fill(&mut record, value).unwrap();
     record
+}
+
+fn block(address: &str, since: &str) -> BlockRow {
+    BlockRow { address: address.into(), since: since.into(), rule: "flood".into(), ..BlockRow::default() }
+}
+
+fn ended(address: &str, rule: &str, dry: bool) -> EndedRow {
+    let since = "2020-04-02T00:00:00+09:00".into();
+    EndedRow { address: address.into(), since, rule: rule.into(), dry, ..EndedRow::default() }
 }
 
 fn answer(question: &Question) -> Result<Answer, ShellError> {
@@ -54,12 +64,18 @@ fn answer(question: &Question) -> Result<Answer, ShellError> {
                 "complete": true}),
             ))
         }
-        Topic::Blocks => Answer::Blocks(parse(json!({"blocks": [
-            {"address": "203.0.113.5", "since": "2020-05-01T00:00:00+09:00", "rule": "flood"},
-            {"address": "203.0.113.6", "since": "2020-04-30T23:59:59+09:00", "rule": "flood"}],
-            "history": [{"address": "203.0.113.6", "since": "2020-04-02T00:00:00+09:00", "rule": "login"},
-                {"address": "203.0.113.7", "since": "2020-04-02T00:00:00+09:00", "rule": "scan", "dry": true}],
-            "complete": true}))),
+        Topic::Blocks => Answer::Blocks(BlocksAnswer {
+            blocks: vec![
+                block("203.0.113.5", "2020-05-01T00:00:00+09:00"),
+                block("203.0.113.6", "2020-04-30T23:59:59+09:00"),
+            ],
+            history: Some(vec![
+                ended("203.0.113.6", "login", false),
+                // A dry run blocks nobody.
+                ended("203.0.113.7", "scan", true),
+            ]),
+            ..BlocksAnswer::default()
+        }),
         topic => panic!("{topic:?}"),
     })
 }
