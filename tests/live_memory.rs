@@ -1,7 +1,7 @@
 //! A day of ten million forged sources: what the engine and its store take of memory, and that every table
 //! at its bound still answers. In a process of its own, since it looks at this process's memory.
 
-use fwstat::calendar::Calendar;
+use fwstat::event::calendar::Calendar;
 use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
 use fwstat::live::{Action, Brought, Commit, Engine, Input, Now};
 use fwstat::query::Answer;

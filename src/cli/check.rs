@@ -190,7 +190,7 @@ fn countries(config: &Config, findings: &mut Findings) {
     match (database.trouble(clock::wall().as_secs().cast_signed()), database.built()) {
         (Some(trouble), _) => findings.note(trouble),
         (None, Some(built)) => {
-            let date = crate::calendar::Date(built.div_euclid(86_400) as i32);
+            let date = crate::event::calendar::Date(built.div_euclid(86_400) as i32);
             findings.fine(format!("the country database has data of {date}"));
         }
         (None, None) => findings.note(format!(
@@ -279,9 +279,9 @@ mod tests {
     use super::*;
     use crate::config::Inputs;
     use crate::daemon::Place;
+    use crate::event::small_map::SmallMap;
     use crate::input::nflog::NflogError;
     use crate::query::answer::NotSeenRow;
-    use crate::small_map::SmallMap;
 
     fn printed(findings: &Findings) -> String {
         let mut out = Vec::new();

@@ -18,7 +18,7 @@ use crate::output::{blobmsg, prometheus};
 use crate::query::Answer;
 use crate::query::answer::{ServicesAnswer, StatusAnswer, SummaryAnswer};
 use crate::query::question::{Prefix, Question, Topic};
-use crate::record::Record;
+use crate::query::record::Record;
 use crate::ubus::blob;
 use crate::ubus::call::{CallError, call};
 
@@ -250,7 +250,7 @@ mod tests {
             protocol: Some(6),
             limit: 5,
             source: Prefix::parse("192.0.2.0/24").ok(),
-            from: crate::calendar::Date::parse("2026-01-02"),
+            from: crate::event::calendar::Date::parse("2026-01-02"),
             class: Class::Login,
             ..Question::new(Topic::Hours)
         };

@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::path::Path;
 
-use crate::calendar::Date;
 use crate::cli::offline::{self, Opened};
 use crate::cli::shell::{Outcome, ShellError};
 use crate::config::Config;
 use crate::event::Class;
+use crate::event::calendar::Date;
 use crate::fleet::batch::{Head, Sources, Totals, Writer};
 use crate::live::clock::BUILT;
 use crate::query::history::{Detail, History, Need, Section};
@@ -96,7 +96,7 @@ pub fn export(
     Ok(Outcome { failures: Vec::new(), notes })
 }
 
-fn wanted_month(from: Date, to: Date, month: crate::calendar::Month) -> bool {
+fn wanted_month(from: Date, to: Date, month: crate::event::calendar::Month) -> bool {
     month.last_day() >= from && month.first_day() <= to
 }
 

@@ -11,10 +11,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use opened::Opened;
 
-use crate::calendar::{Calendar, Date, Month};
 use crate::cli::arguments::{DEFAULT_COUNTRIES, DEFAULT_RUN, Input};
 use crate::config::rules;
 use crate::event::Event;
+use crate::event::calendar::{Calendar, Date, Month};
+use crate::event::paths::Paths;
 use crate::fleet;
 use crate::geoip::Database;
 use crate::input::file::{FileReport, FileState, Progress, ReadOptions, read_files};
@@ -22,7 +23,6 @@ use crate::input::imported::{Imported, Unreadable};
 use crate::input::seen::SeenMessages;
 use crate::live::clock::BUILT;
 use crate::parse::interfaces::Networks;
-use crate::paths::Paths;
 use crate::query::Answer;
 use crate::query::advice;
 use crate::query::answer::{AdviceRow, InputCounts, ServiceRow};

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::cli::arguments::{DEFAULT_COUNTRIES, Format, Input, Place};
 use crate::cli::offline::{self, Failure};
 use crate::cli::upkeep;
+use crate::event::services;
 use crate::event::{Class, Service};
 use crate::input::file::Progress;
 use crate::output::export::{self, ExportRow};
@@ -16,8 +17,7 @@ use crate::query::Answer;
 use crate::query::history::{History, Need, Section};
 use crate::query::open::WithOpenDays;
 use crate::query::question::{Question, Topic};
-use crate::record::Field;
-use crate::services;
+use crate::query::record::Field;
 
 /// How a command ended when nothing failed outright.
 pub struct Outcome {
@@ -234,7 +234,7 @@ pub fn export_store(
     Ok(Outcome { failures, notes: opened.notes() })
 }
 
-fn export_month(history: &mut dyn History, month: crate::calendar::Month) -> Vec<ExportRow> {
+fn export_month(history: &mut dyn History, month: crate::event::calendar::Month) -> Vec<ExportRow> {
     let mut rows = Vec::new();
     for class in Class::ALL {
         let need = Need::new(class).and(&[Section::Services], month.first_day(), month.last_day());

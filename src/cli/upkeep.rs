@@ -12,7 +12,7 @@ use super::arguments::Place;
 use super::client::{self, text};
 use super::offline;
 use super::shell::{Outcome, ShellError};
-use crate::calendar::Date;
+use crate::event::calendar::Date;
 use crate::input::imported::Imported;
 use crate::live::clock::BUILT;
 use crate::query::question::Prefix;
@@ -129,7 +129,7 @@ pub fn restore(place: &Place, file: &Path, as_json: bool, out: &mut dyn Write) -
         store.commit(restored.changes)?;
         Ok((restored.days, store.damage().cloned().collect()))
     })?;
-    let made = crate::calendar::Calendar::system().rfc3339(created);
+    let made = crate::event::calendar::Calendar::system().rfc3339(created);
     let (first, last) = (days.first(), days.last());
     if as_json {
         let day = |date: Option<&Date>| date.map(ToString::to_string);

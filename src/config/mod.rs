@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::query::question::Prefix;
 
+pub mod exposure;
 pub mod options;
 pub mod rules;
 #[cfg(test)]

@@ -421,7 +421,7 @@ impl Kind {
 
 /// The duration in the largest unit that holds it whole.
 pub fn duration_text(duration: Duration) -> String {
-    crate::calendar::duration_text(duration.as_secs())
+    crate::event::calendar::duration_text(duration.as_secs())
 }
 
 /// The option of this section that is written most like `name`, if one is.

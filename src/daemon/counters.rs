@@ -7,9 +7,9 @@ use std::process::{Child, ChildStdout, Stdio};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::ruleset::{Place, Reading, Ruleset, Unseen};
-use crate::calendar::Date;
-use crate::nft::run::command;
-use crate::small_map::SmallMap;
+use crate::daemon::nft::run::command;
+use crate::event::calendar::Date;
+use crate::event::small_map::SmallMap;
 
 /// Longer rulesets are not read.
 const MOST_BYTES: usize = 1 << 20;

@@ -4,9 +4,9 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::calendar::{Calendar, Date};
 use crate::config::{Config, FleetSources};
 use crate::event::Class;
+use crate::event::calendar::{Calendar, Date};
 use crate::fleet::batch::{Head, Sources, Writer};
 use crate::fleet::merge::merge;
 use crate::fleet::shared::Shared;

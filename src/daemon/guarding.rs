@@ -13,6 +13,7 @@ use super::notices::Incomplete;
 use super::store::Places;
 use super::surroundings::{self, Surroundings};
 use crate::config::{Config, GuardMode, Rate, Scope};
+use crate::daemon::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
 use crate::guard::detector::Limits;
 use crate::guard::ledger::Lengths;
 use crate::guard::{
@@ -20,13 +21,12 @@ use crate::guard::{
     Suspect, Target, Usage,
 };
 use crate::live::{Engine, Now};
-use crate::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
 use crate::output::blobmsg::{AnswerError, Answered, BlockWish, Length};
 use crate::query::Answer;
 use crate::query::answer::{BlockRow, GuardStatus, PeersStatus, UsageStatus};
 use crate::query::question::Prefix;
+use crate::query::record::Field;
 use crate::record;
-use crate::record::Field;
 use crate::sys::random;
 use crate::ubus::blob;
 

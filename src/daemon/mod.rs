@@ -17,6 +17,7 @@ mod ledger;
 mod log;
 mod networks;
 mod nflog;
+pub mod nft;
 mod nft_sync;
 mod notices;
 mod outside;

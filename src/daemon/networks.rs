@@ -14,12 +14,12 @@ use ubus::blobmsg::BlobMsgTable;
 
 use super::nft_sync::NftSync;
 use super::store::Places;
-use crate::calendar::duration_text;
+use crate::daemon::nft::kernel::Elements;
+use crate::event::calendar::duration_text;
 use crate::guard::networks::{MAX_NETWORKS, MAX_RANGES, NetworkBlock};
 use crate::guard::ranges::range_of;
 use crate::guard::{Guard, Target};
 use crate::live::{Engine, Now};
-use crate::nft::kernel::Elements;
 use crate::output::blobmsg::{AnswerError, Answered};
 use crate::query::answer::{BlockRow, UsageStatus};
 use crate::query::question::Prefix;

@@ -2,7 +2,8 @@
 
 use std::os::fd::BorrowedFd;
 
-use crate::classify::{Facts, classify};
+use crate::event::classify::{Facts, classify};
+use crate::event::paths::Path;
 use crate::event::{Class, Event, Origin};
 use crate::input::nflog::events::{Meaning, NflogEvents, Way};
 use crate::input::nflog::{Counters, FULL_BATCH, NflogReader};
@@ -11,7 +12,6 @@ use crate::parse::interfaces::Networks;
 use crate::parse::netfilter::Context;
 use crate::parse::packet::Packet;
 use crate::parse::{Inputs, fingerprint, log_prefix};
-use crate::paths::Path;
 
 use super::core::{Core, RUNNING};
 

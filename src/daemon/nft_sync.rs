@@ -5,13 +5,13 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use crate::daemon::nft::kernel::{Elements, Notifications, Remembered};
+use crate::daemon::nft::run::Nft;
+use crate::daemon::nft::script::{self, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
+use crate::event::small_map::SmallMap;
 use crate::guard::ranges::Range;
 use crate::guard::{Change, End, Guard, Protection, Source};
 use crate::live::Now;
-use crate::nft::kernel::{Elements, Notifications, Remembered};
-use crate::nft::run::Nft;
-use crate::nft::script::{self, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
-use crate::small_map::SmallMap;
 
 /// After a failure it is tried again, at first soon.
 const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];

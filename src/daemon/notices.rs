@@ -1,11 +1,11 @@
 //! What the daemon tells of its own accord, as events on the bus: anomalies, losses, devices that may be infected, attacked
 //! ports that were opened. Each thing is told once a day.
 
-use crate::calendar::Date;
+use crate::event::calendar::Date;
 use crate::output::anomaly_table::notice;
 use crate::query::answer::{AnomalyRow, ExposureRow, Known, SourceRow};
+use crate::query::record::Field;
 use crate::record;
-use crate::record::Field;
 
 /// An attacker can make many services anomalous: so many a day are told, of each kind.
 const MOST_A_DAY: usize = 16;
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(told.len(), 1);
         assert_eq!(text(&*told[0].1), format!("{{\"what\":\"packets\",\"because\":\"{because}\"}}"));
         let device = || SourceRow {
-            address: crate::short::AddressText::of("192.168.1.7"),
+            address: crate::query::short::AddressText::of("192.168.1.7"),
             attempts: 200,
             ..SourceRow::default()
         };

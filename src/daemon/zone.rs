@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::calendar::Calendar;
 use crate::config::uci;
+use crate::event::calendar::Calendar;
 
 const TZ: &str = "/etc/TZ";
 

@@ -8,8 +8,8 @@ use std::hash::Hasher;
 use std::hash::SipHasher;
 use std::io::{self, Write};
 
-use crate::calendar::Date;
 use crate::config::{Config, FleetSources};
+use crate::event::calendar::Date;
 use crate::event::{Address, Class, Service};
 use crate::stats::countries::{Country, CountryLookup};
 use crate::stats::day::Day;

@@ -18,7 +18,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
 use super::shared::{self, Shared};
-use crate::calendar::Date;
+use crate::event::calendar::Date;
 
 /// A larger batch stays in tmpfs.
 pub const MOST_ON_FLASH: u64 = 64 << 10;

@@ -10,9 +10,9 @@
 //! Everything that the file says is checked against its length when it is read. Each walk down the tree ends after at
 //! most 128 steps, each look at the data after [`MOST_STEPS`]: no file can make this hang, allocate or panic.
 
-use crate::checksum::Crc;
 use crate::event::Address;
 use crate::stats::countries::Country;
+use crate::store::checksum::Crc;
 
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
 /// The metadata lies within this many bytes before the file's end.

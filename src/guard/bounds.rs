@@ -2,7 +2,7 @@
 
 use super::detector::Pool;
 use super::{Guard, MINUTE_MS, ledger};
-use crate::calendar::duration_text as duration;
+use crate::event::calendar::duration_text as duration;
 use crate::guard::window::Limit;
 
 /// So long it is reported that a bound was reached.

@@ -22,8 +22,8 @@ mod words;
 
 use std::fmt;
 
-use crate::calendar::{Date, duration_text as duration};
 use crate::event::Event;
+use crate::event::calendar::{Date, duration_text as duration};
 use crate::query::question::Prefix;
 
 pub use bounds::Usage;

@@ -1,6 +1,6 @@
 //! Which services a source has tried within the window: one bounded table for all sources.
 
-use crate::hash::fold;
+use crate::event::hash::fold;
 
 /// Pairs of source and service that are distinguished at the same time.
 pub const PAIRS: usize = 8192;

@@ -1,7 +1,7 @@
 //! Evidence in words.
 
 use super::detector::{Rule, Suspect};
-use crate::calendar::duration_text as duration;
+use crate::event::calendar::duration_text as duration;
 
 /// The reason of a block by hand for which nobody gave one.
 pub const HAND: &str = "somebody asked for it";
@@ -22,7 +22,7 @@ pub fn described(suspect: &Suspect) -> String {
 }
 
 pub fn service_text(service: crate::event::Service) -> String {
-    let protocol = crate::services::protocol_name(service.protocol);
+    let protocol = crate::event::services::protocol_name(service.protocol);
     // Port 0 stands for packets that were cut before their ports, too.
     if crate::event::Service::has_ports(service.protocol) && service.port != 0 {
         format!("{protocol} {}", service.port)

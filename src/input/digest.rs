@@ -4,7 +4,7 @@
 //! (github.com/Cyan4973/xxHash), in eight lanes that a processor can do side by side, or in 32 bits. They tell files
 //! of one person apart; they are no proof against somebody who makes files collide on purpose.
 
-use crate::hash::fold;
+use crate::event::hash::fold;
 
 const LANES: usize = 8;
 const STRIPE: usize = 8 * LANES;

@@ -20,12 +20,12 @@ use super::same::{self, Candidate, Verdict};
 use super::seen::SeenMessages;
 use super::source::{Input, Kind, Language, Reading};
 use super::year::Stamps;
-use crate::calendar::Calendar;
+use crate::event::calendar::Calendar;
+use crate::event::paths::{Direction, Paths};
 use crate::event::{Class, Event};
 use crate::parse::interfaces::Networks;
 use crate::parse::line::{LineReader, bare_uptime, day_without_year};
 use crate::parse::log_prefix;
-use crate::paths::{Direction, Paths};
 use crate::query::answer::{InputCounts, InterfaceRow};
 
 /// Gives standard input as a file.

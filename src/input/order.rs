@@ -12,11 +12,11 @@ use super::content::Content;
 use super::lines::{Line, Lines, find_end};
 use super::uncounted::UncountedLines;
 use crate::event::Event;
+use crate::event::paths::Paths;
 use crate::parse::foreign;
 use crate::parse::line::{LineReader, Outcome, is_log_line, may_repeat};
 use crate::parse::uncounted::Uncounted;
 use crate::parse::window::Window;
-use crate::paths::Paths;
 use crate::query::answer::InputCounts;
 
 pub const MAX_OPEN: usize = 16;

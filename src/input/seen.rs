@@ -11,7 +11,7 @@
 //! [`SeenMessages::to_bytes`] and [`SeenMessages::from_bytes`] carry it from one import to the next.
 
 use crate::event::Event;
-use crate::hash::fold;
+use crate::event::hash::fold;
 use crate::parse::fingerprint_of;
 
 /// Messages in one row: of each the newest stay.

@@ -13,7 +13,7 @@ use super::lines::Lines;
 use super::order::{Inputs, Meter, Open, Parser, Step};
 use super::same::START;
 use super::year::{Clock, Scan, Stamps, Wanted};
-use crate::paths::Paths;
+use crate::event::paths::Paths;
 use crate::query::answer::InputCounts;
 
 const YEAR_2000: i64 = 946_684_800;

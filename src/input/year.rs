@@ -8,7 +8,7 @@
 use std::io::Read;
 
 use super::lines::{Line, Lines};
-use crate::calendar::{Calendar, Date};
+use crate::event::calendar::{Calendar, Date};
 use crate::parse::line::FileClock;
 
 /// A file without such stamps in its first bytes has whole ones: it is not looked through to its end.

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::fmt::Write;
 
+use crate::event::paths::Path;
+use crate::event::services;
 use crate::event::{Address, Event, Origin, protocol, tcp};
-use crate::paths::Path;
-use crate::services;
 
 /// Longer lines are cut.
 pub const LONGEST_LINE: usize = 512;

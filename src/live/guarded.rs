@@ -1,6 +1,6 @@
 //! What the guard did, as answers.
 
-use crate::calendar::duration_text;
+use crate::event::calendar::duration_text;
 use crate::guard::networks::NetworkBlock;
 use crate::guard::ranges::Ranges;
 use crate::guard::{Block, Ended, Guard, HAND, Mode, Rule, Source, Suspect, Target, described, service_text};

@@ -17,11 +17,11 @@ mod watch;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::calendar::{Calendar, Date, Hour};
 use crate::event::Event;
+use crate::event::calendar::{Calendar, Date, Hour};
+use crate::event::paths::{Path, Paths};
 use crate::guard::{Guard, Suspect};
 use crate::input::duplicates::Duplicates;
-use crate::paths::{Path, Paths};
 use crate::query::open::joined;
 use crate::stats::collect::close;
 use crate::stats::countries::{CountryLookup, SharedLookup, with_lookup};

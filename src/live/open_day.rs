@@ -2,16 +2,16 @@
 
 use std::net::IpAddr;
 
-use crate::calendar::Date;
+use crate::event::calendar::Date;
+use crate::event::services;
 use crate::event::{Address, Class, Service};
 use crate::query::answer::{AnomalyRow, Completeness, EventRow, RecentAnswer};
 use crate::query::filter::Filter;
 use crate::query::history::History;
 use crate::query::open::{WithOpenDays, focused, joined};
 use crate::query::question::{Prefix, Question, Topic};
+use crate::query::short::AddressText;
 use crate::query::{self, Answer, AnswerError, Job};
-use crate::services;
-use crate::short::AddressText;
 use crate::stats::countries::{Country, CountryLookup, with_lookup};
 use crate::stats::summary::DaySummary;
 

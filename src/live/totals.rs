@@ -1,7 +1,7 @@
 //! Counters that only grow, since the daemon's start: for programs that ask again and again, such as Prometheus.
 
+use crate::event::services;
 use crate::event::{Class, Event};
-use crate::services;
 
 pub struct Totals {
     pub events: [u64; Class::COUNT],

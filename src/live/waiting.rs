@@ -2,7 +2,7 @@
 
 use super::clock::instant;
 use super::{Engine, Now};
-use crate::calendar::Hour;
+use crate::event::calendar::Hour;
 use crate::event::{Class, Event};
 use crate::stats::day::Samples;
 use crate::stats::deferred::{Counts, Deferred};

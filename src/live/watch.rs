@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use super::evidence::{Held, line_of};
+use crate::event::paths::Path;
 use crate::event::{Event, Service};
-use crate::paths::Path;
 use crate::query::filter::{Filter, Test};
 
 /// Filters at a time; one more takes the place of the one that was not asked for the longest.

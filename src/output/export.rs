@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::json;
-use crate::calendar::Date;
+use crate::event::calendar::Date;
 use crate::record;
 
 /// One service on one day.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::record::{Field, Seen, each_written};
+use crate::query::record::{Field, Seen, each_written};
 
 /// The text of a record or of another value.
 pub fn text(field: &dyn Field) -> String {

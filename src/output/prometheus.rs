@@ -5,8 +5,8 @@
 use std::io::{self, Write};
 
 use crate::event::Class;
+use crate::event::small_map::SmallMap;
 use crate::query::answer::{CounterStatus, ServicesAnswer, StatusAnswer, SummaryAnswer};
-use crate::small_map::SmallMap;
 
 struct Family<'a> {
     name: &'a str,

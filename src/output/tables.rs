@@ -16,9 +16,9 @@ pub use super::summary_table::{report, summary};
 pub use super::table_layout::Style;
 use super::table_layout::{Table, left, right, write_error_note};
 use crate::event::Class;
+use crate::event::services;
 use crate::query::answer::*;
 use crate::record;
-use crate::services;
 
 /// The answers of one report; `report --json` prints this very object.
 #[derive(Clone, Debug)]

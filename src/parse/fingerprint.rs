@@ -4,8 +4,8 @@
 //! not change. Not among them: prefix, interfaces, MAC, TTL, marks, TCP sequence numbers.
 
 use super::netfilter::{Packet, is_echo};
+use crate::event::hash::fold;
 use crate::event::{Address, Event, protocol};
-use crate::hash::fold;
 
 /// What a fingerprint is made of. Every source of events fills it in the same way:
 ///

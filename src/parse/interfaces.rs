@@ -8,7 +8,7 @@
 
 use super::log_prefix::Hint;
 use crate::event::Verdict;
-use crate::paths::Direction;
+use crate::event::paths::Direction;
 
 /// What is known of the machine's interfaces and rules before its log is read.
 #[derive(Clone, Debug, Default)]

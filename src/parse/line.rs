@@ -25,10 +25,10 @@ use super::structured::{Record, RecordTime, RecordWriter, record};
 use super::syslog::{Author, Header, Tag, beginning, has_pid, header, host_before_prefix, split_tag};
 use super::uncounted::Uncounted;
 use super::window::{Padded, Text, Window};
-use crate::calendar::{Calendar, Date};
-use crate::classify::{Facts, classify};
+use crate::event::calendar::{Calendar, Date};
+use crate::event::classify::{Facts, classify};
+use crate::event::paths::{Direction, Path, Paths};
 use crate::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
-use crate::paths::{Direction, Path, Paths};
 
 mod contexts;
 mod events;

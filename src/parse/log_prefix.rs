@@ -6,8 +6,8 @@
 use super::interfaces::{Interfaces, Networks};
 use super::netfilter::Context;
 use super::syslog::without_description;
+use crate::event::paths::{Direction, Path};
 use crate::event::{Origin, Verdict};
-use crate::paths::{Direction, Path};
 
 /// The log prefix of our own rule for connections to the ports of worms.
 const EGRESS: &str = "fwstat egress:";

@@ -17,7 +17,7 @@
 //! | `[Nov 21, 2026, 9:00:00 AM GMT+1]` | a browser: LuCI's System Log page |
 
 use super::number::digits;
-use crate::calendar::Date;
+use crate::event::calendar::Date;
 
 mod names;
 mod page;

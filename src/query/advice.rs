@@ -10,7 +10,7 @@ use super::Answer;
 use super::answer::{AdviceRow, ServiceRow};
 use super::question::{Question, Topic};
 use crate::event::protocol;
-use crate::services::{protocol_name, protocol_number};
+use crate::event::services::{protocol_name, protocol_number};
 
 /// The file's path on the router.
 pub const INSTALLED: &str = "/usr/share/fwstat/services.tsv";
@@ -86,7 +86,7 @@ mod tests {
     fn every_known_port_has_advice_in_both_languages_with_sources() {
         let mut known = 0;
         for protocol in [protocol::TCP, protocol::UDP] {
-            for port in (0..=u16::MAX).filter(|port| crate::services::is_known(protocol, *port)) {
+            for port in (0..=u16::MAX).filter(|port| crate::event::services::is_known(protocol, *port)) {
                 let advice = find(TEXT, protocol, port).unwrap_or_else(|| panic!("{protocol} {port}"));
                 assert!(
                     (60..=420).contains(&advice.en.len()) && advice.en.is_ascii(),

@@ -1,7 +1,7 @@
 //! Anomalous days of services: stored ones, and those of days that are not closed yet.
 
-use crate::calendar::Date;
 use crate::event::Class;
+use crate::event::calendar::Date;
 use crate::stats::anomalies::{self, Anomaly, Cells, WINDOW};
 
 use super::AnswerError;

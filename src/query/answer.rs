@@ -6,10 +6,10 @@
 
 mod status;
 
-use crate::calendar::{Date, Month};
+use crate::event::calendar::{Date, Month};
+use crate::event::small_map::SmallMap;
+use crate::query::short::{AddressText, CountryText, InstantText};
 use crate::record;
-use crate::short::{AddressText, CountryText, InstantText};
-use crate::small_map::SmallMap;
 
 pub use status::*;
 

@@ -8,8 +8,8 @@
 use std::fmt;
 
 use super::question::Prefix;
+use crate::event::services;
 use crate::event::{Class, Verdict};
-use crate::services;
 
 /// Terms of a filter, and bytes of its text: what is done for each event is bounded by them.
 pub const MAX_TERMS: usize = 8;

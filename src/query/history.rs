@@ -1,7 +1,7 @@
 //! What a question is answered from: days and months, a month at a time, and of these only the sections it needs.
 
-use crate::calendar::{Date, Month};
 use crate::event::Class;
+use crate::event::calendar::{Date, Month};
 use crate::stats::anomalies::Anomaly;
 use crate::stats::sample::Distinct;
 use crate::stats::summary::ClassSummary;

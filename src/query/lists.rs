@@ -1,9 +1,9 @@
 //! The answers that are lists of services or sources.
 
-use crate::calendar::{Calendar, Date};
+use crate::event::calendar::{Calendar, Date};
+use crate::event::services;
 use crate::event::{Address, Service};
-use crate::services;
-use crate::short::{AddressText, CountryText, InstantText};
+use crate::query::short::{AddressText, CountryText, InstantText};
 use crate::stats::countries::{Country, CountryLookup};
 use crate::stats::sample::{Distinct, Sample};
 use crate::stats::sum::{Sources, Sum, Table};

@@ -13,13 +13,15 @@ mod lists;
 pub mod open;
 mod periods;
 pub mod question;
+pub mod record;
 mod scan;
+pub mod short;
 mod summary;
 
 use std::fmt;
 
-use crate::calendar::{Calendar, Month};
-use crate::record::{Field, Need as FieldNeed, Record, Seen};
+use crate::event::calendar::{Calendar, Month};
+use crate::query::record::{Field, Need as FieldNeed, Record, Seen};
 use crate::stats::countries::CountryLookup;
 use answer::{
     AnomaliesAnswer, BlocksAnswer, Completeness, CountriesAnswer, DaysAnswer, HoursAnswer, MonthsAnswer,

@@ -1,6 +1,6 @@
 //! Stored months together with days that are not closed, or not stored yet.
 
-use crate::calendar::{Date, Month};
+use crate::event::calendar::{Date, Month};
 use crate::event::{Address, Class, Service};
 use crate::stats::day::Day;
 use crate::stats::sum::{sum_of_class, sum_of_day};

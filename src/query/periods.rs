@@ -1,7 +1,7 @@
 //! The answers that go along time: days, months, hours.
 
-use crate::calendar::{Date, Month};
 use crate::event::Class;
+use crate::event::calendar::{Date, Month};
 use crate::stats::anomalies::Anomaly;
 use crate::stats::countries::Country;
 use crate::stats::sample::Distinct;

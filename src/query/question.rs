@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::filter::Filter;
-use crate::calendar::Date;
+use crate::event::calendar::Date;
 use crate::event::{Address, Class};
 
 /// Which table is asked for.

@@ -1,7 +1,7 @@
 //! The range of a question, and the parts of a month that lie in it.
 
-use crate::calendar::Date;
 use crate::event::Service;
+use crate::event::calendar::Date;
 use crate::stats::sum::Sources;
 use crate::stats::summary::ClassSummary;
 

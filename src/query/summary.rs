@@ -1,10 +1,10 @@
 //! The answers that join several tables: the summary of a range, and everything about one source.
 
-use crate::calendar::{Calendar, Date};
 use crate::event::Class;
-use crate::services;
-use crate::short::{AddressText, CountryText};
-use crate::small_map::SmallMap;
+use crate::event::calendar::{Calendar, Date};
+use crate::event::services;
+use crate::event::small_map::SmallMap;
+use crate::query::short::{AddressText, CountryText};
 use crate::stats::anomalies::median;
 use crate::stats::countries::CountryLookup;
 use crate::stats::sum::{Sources, Table, add_hours};

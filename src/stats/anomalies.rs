@@ -6,8 +6,8 @@
 //! "How to Detect and Handle Outliers", 1993), but never in less than what counts of rare
 //! independent attempts scatter by themselves (the root of the median, and one attempt).
 
-use crate::calendar::Date;
 use crate::event::Service;
+use crate::event::calendar::Date;
 
 use super::summary::{ClassSummary, ServiceCount};
 

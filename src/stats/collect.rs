@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use crate::calendar::{Calendar, Date};
 use crate::event::Event;
+use crate::event::calendar::{Calendar, Date};
 
 use super::countries::{SharedLookup, with_lookup};
 use super::day::{Day, Samples};

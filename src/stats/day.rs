@@ -1,6 +1,6 @@
 //! The open tables of one local day: one set for each class.
 
-use crate::calendar::Date;
+use crate::event::calendar::Date;
 use crate::event::{Address, Class, Event};
 
 use super::countries::CountryLookup;

@@ -7,7 +7,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::hash::fold;
+use crate::event::hash::fold;
 
 /// A row of a [`Heavy`] table.
 pub trait Row: Copy {

@@ -1,7 +1,7 @@
 //! Sums of summaries: of the days of a month, of a range that is asked for, or of parts of one day.
 
+use crate::event::small_map::SmallMap;
 use crate::event::{Address, Class, Service, Verdict};
-use crate::small_map::SmallMap;
 
 use super::countries::{Countries, Country, CountryCount, ServiceCountryCount};
 use super::heavy::{Heavy, Row, mix};

@@ -5,7 +5,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use crate::calendar::Date;
+use crate::event::calendar::Date;
 use crate::event::{Address, Class, Service, Verdict};
 
 use super::countries::{Countries, Country, CountryCuts};

@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 
-use crate::calendar::Date;
+use crate::event::calendar::Date;
 use crate::event::{Address, Event, Service, Verdict};
 
 use super::countries::{Countries, Country, CountryLookup};

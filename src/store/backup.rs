@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
-use crate::calendar::{Date, Month};
+use crate::event::calendar::{Date, Month};
 use crate::query::history::Detail;
 
 use super::container::{self, Unreadable};

@@ -16,7 +16,7 @@ use flate2::Compression;
 use flate2::bufread::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 
-use crate::checksum::crc32;
+use crate::store::checksum::crc32;
 
 use super::codec::Content;
 

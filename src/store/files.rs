@@ -18,7 +18,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
-use crate::calendar::{Date, Month};
+use crate::event::calendar::{Date, Month};
 use crate::query::history::{Detail, History, MonthData, Need};
 use crate::stats::deferred::Deferred;
 

@@ -5,8 +5,8 @@
 use super::codec::{self, Writer};
 use super::container::{self, Kind, Section};
 use super::directory::Open;
-use crate::calendar::Date;
 use crate::event::Service;
+use crate::event::calendar::Date;
 use crate::guard::detector::{MOST_SERVICES, Services};
 use crate::guard::ledger::{DETAILED, ENDED, LINES, LONGEST_LINE, Ledger, RECORDS};
 use crate::guard::{Block, Detail, End, Ended, Protection, Record, Rule, Source};

@@ -4,6 +4,7 @@
 //! of a date in the data: see [`Store`].
 
 pub mod backup;
+pub mod checksum;
 pub mod codec;
 pub mod container;
 mod deferred;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::calendar::{Date, Month};
+use crate::event::calendar::{Date, Month};
 use crate::event::{Class, Service};
 use crate::query::history::{ClassTotal, DayData, Detail, MonthData, Need, Section as Wanted};
 use crate::stats::anomalies::Anomaly;

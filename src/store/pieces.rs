@@ -5,7 +5,7 @@
 //! that flash may not have. An import leaves its first and last day as one piece each, so that more of them can be added
 //! exactly.
 
-use crate::calendar::Date;
+use crate::event::calendar::Date;
 use crate::stats::day::{Day, Samples};
 use crate::stats::deferred::Deferred;
 use crate::stats::sum::sum_of_day;

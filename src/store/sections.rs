@@ -6,8 +6,8 @@
 mod rows;
 mod samples;
 
-use crate::calendar::Date;
 use crate::event::Class;
+use crate::event::calendar::Date;
 use crate::stats::countries::Country;
 use crate::stats::day::{Day, Samples};
 use crate::stats::summary::{ClassSummary, DaySummary, Rows};

@@ -4,8 +4,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::calendar::Date;
-use crate::small_map::SmallMap;
+use crate::event::calendar::Date;
+use crate::event::small_map::SmallMap;
 use crate::stats::collect::DayStorage;
 use crate::stats::day::{Day, Samples};
 use crate::stats::summary::DaySummary;

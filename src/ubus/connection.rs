@@ -10,7 +10,7 @@ use super::backoff::Backoff;
 use super::link::{BusEvent, Link};
 use super::outgoing::Outgoing;
 use super::status::Status;
-use crate::small_map::SmallMap;
+use crate::event::small_map::SmallMap;
 use crate::sys::unix_socket::UnixSocket;
 
 /// Milliseconds from connecting until the broker's greeting must have arrived.

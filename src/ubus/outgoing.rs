@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 
-use crate::record::{Field, Record};
-use crate::small_map::SmallMap;
+use crate::event::small_map::SmallMap;
+use crate::query::record::{Field, Record};
 use ubus::envelope::{EnvBuilder, UbusAttr};
 
 use super::blob;

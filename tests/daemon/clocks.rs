@@ -9,7 +9,7 @@ use crate::router::{Router, line};
 use crate::stand_in::logd::Logd;
 use crate::support::namespaces::Network;
 use crate::wall_clock::{WallClock, now};
-use fwstat::calendar::Date;
+use fwstat::event::calendar::Date;
 use serde_json::{Value, json};
 
 const FRAMES: &str = include_str!("../support/frames.py");

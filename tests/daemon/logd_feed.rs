@@ -1,7 +1,7 @@
 //! The logd feed over a link whose broker is a script: forged notifications, and the speed.
 
-use fwstat::calendar::Calendar;
 use fwstat::event::Origin;
+use fwstat::event::calendar::Calendar;
 use fwstat::input::logd::LogFeed;
 use fwstat::live::{Brought, Engine, Input, Now};
 use fwstat::parse::interfaces::Networks;

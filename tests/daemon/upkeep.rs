@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 fn log(from: u32, to: u32, more: u32) -> String {
     let mut text = String::new();
     for day in from..to {
-        let first = fwstat::calendar::Date::parse("2020-01-01").unwrap();
-        let date = fwstat::calendar::Date(first.0 + day as i32);
+        let first = fwstat::event::calendar::Date::parse("2020-01-01").unwrap();
+        let date = fwstat::event::calendar::Date(first.0 + day as i32);
         for packet in 0..(more + day % 4) {
             text += &format!(
                 "{date}T0{}:{:02}:00 router kernel: DROP IN=ppp0 OUT= MAC= SRC=203.0.113.{} DST=198.51.100.20 LEN=44 \

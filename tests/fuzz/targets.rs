@@ -5,8 +5,9 @@ use std::io::{Cursor, Read};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use fwstat::calendar::{Calendar, Month};
 use fwstat::config::{Config, rules, zones};
+use fwstat::event::calendar::{Calendar, Month};
+use fwstat::event::paths::Paths;
 use fwstat::event::{Address, Class, Origin};
 use fwstat::geoip::mmdb::{Bytes, Layout, Walk};
 use fwstat::guard::networks::MAX_NETWORKS;
@@ -29,7 +30,6 @@ use fwstat::parse::nflog::{Message, messages};
 use fwstat::parse::packet::Packet;
 use fwstat::parse::syslog::Tag;
 use fwstat::parse::{json, line, nflog};
-use fwstat::paths::Paths;
 use fwstat::query::history::{self, History, Need};
 use fwstat::query::question::{MAX_LIMIT, Question};
 use fwstat::stats::countries::Country;
@@ -451,8 +451,8 @@ pub fn netifd_interfaces(data: &[u8]) {
 
 /// Connections as the kernel lists them.
 pub fn conntrack_datagram(data: &[u8]) {
+    use fwstat::daemon::nft::conntrack::opener_to;
     use fwstat::guard::Source;
-    use fwstat::nft::conntrack::opener_to;
     for source in [Source::V4(0xc633_6407), Source::V6(0x2001_0db8_0001_0002)] {
         opener_to(data, source);
         for frame in fwstat::parse::netlink::frames(data).map_while(Result::ok) {

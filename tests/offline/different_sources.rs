@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::LazyLock;
 
 use crate::common::generate::random::Random;
-use fwstat::calendar::{Calendar, Date};
+use fwstat::event::calendar::{Calendar, Date};
 use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
 use fwstat::output::json;
 use fwstat::query;

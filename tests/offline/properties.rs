@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use fwstat::calendar::{Calendar, Date};
+use fwstat::event::calendar::{Calendar, Date};
 use fwstat::event::{Address, Class, Event, PathId, Service, Verdict};
 use fwstat::output::json;
 use fwstat::query;

@@ -11,9 +11,9 @@ use std::process::{Command, Stdio};
 
 use crate::common::fwstat::{PROGRAM, answer, command, run, run_with_input, scratch, shipped};
 use crate::common::generate::random::Random;
-use fwstat::calendar::Date;
 use fwstat::cli::arguments::Input;
 use fwstat::cli::offline;
+use fwstat::event::calendar::Date;
 use fwstat::output::json;
 use fwstat::query::question::{Prefix, Question, Topic};
 use fwstat::store::directory::{Directory, Disk};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::common::generate::random::Random;
-use fwstat::calendar::{Calendar, Date, Month};
+use fwstat::event::calendar::{Calendar, Date, Month};
 use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
 use fwstat::live::{Brought, Commit, Engine, Input, Now};
 use fwstat::stats::countries::{Country, CountryLookup};

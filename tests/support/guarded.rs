@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fwstat::daemon::nft::kernel::Elements;
 use fwstat::guard::Source;
-use fwstat::nft::kernel::Elements;
 use fwstat::query::question::Prefix;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 use super::*;
-use crate::calendar::Date;
 use crate::event::Class;
+use crate::event::calendar::Date;
 
 /// Words separated by blanks; `_` stands for a blank within a word.
 fn parsed(line: &str) -> Result<Command, String> {
@@ -93,9 +93,9 @@ fn every_other_command_is_understood() {
         wan: vec!["ppp0".into(), "eth1".into()],
         ..input(&["a.gz", "-", "--odd"])
     };
-    let month = crate::calendar::Month::parse("2020-04").unwrap();
+    let month = crate::event::calendar::Month::parse("2020-04").unwrap();
     let wanted = Wanted { month, form: Form::Html, language: Language::Japanese, addresses: true };
-    let first = crate::calendar::Date::parse("2020-04-01").unwrap();
+    let first = crate::event::calendar::Date::parse("2020-04-01").unwrap();
     let source = Prefix::parse("192.0.2.7").unwrap();
     let (hour, reason) = (Length::Seconds(3600), Some("a b".to_string()));
     let cases = [

@@ -2,8 +2,8 @@
 
 use super::Findings;
 use crate::config::{Config, GuardMode, Scope};
-use crate::nft::kernel::Elements;
-use crate::nft::run::program;
+use crate::daemon::nft::kernel::Elements;
+use crate::daemon::nft::run::program;
 
 /// What can be told without asking the kernel.
 pub fn options(config: &Config, findings: &mut Findings) {

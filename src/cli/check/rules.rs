@@ -5,16 +5,16 @@ use std::process::Stdio;
 
 use super::{Findings, PATIENCE, SUMMARY_PATIENCE};
 use crate::config::Config;
+use crate::config::exposure;
 use crate::config::uci::{self, Section};
 use crate::config::zones;
 use crate::daemon::{Place, Ruleset, default_route_interfaces};
 use crate::event::protocol;
-use crate::exposure;
+use crate::event::small_map::SmallMap;
 use crate::input::netifd;
 use crate::input::nflog::{NflogError, NflogReader};
 use crate::output::summary_table::exposure_sentence;
 use crate::query::answer::{ExposureRow, NotSeenRow, SummaryAnswer};
-use crate::small_map::SmallMap;
 use crate::ubus::blob;
 use crate::ubus::call::call;
 
@@ -116,7 +116,7 @@ pub(super) fn nflog(config: &Config, daemon_runs: bool, findings: &mut Findings)
         return;
     }
     group(config.nflog_group, NflogReader::open(config.nflog_group).map(drop), daemon_runs, findings);
-    let listed = crate::nft::run::command()
+    let listed = crate::daemon::nft::run::command()
         .and_then(|mut nft| nft.args(["-j", "-t", "list", "ruleset"]).stdout(Stdio::piped()).output());
     let ruleset = listed.ok().and_then(|listed| Ruleset::read(&listed.stdout));
     counters(config, ruleset.as_ref(), findings);
@@ -217,7 +217,7 @@ pub(super) fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &
         );
     } else if let Some(exposure) = told.and_then(|summary| summary.exposure) {
         let protocol =
-            |row: &ExposureRow| crate::services::protocol_number(&row.protocol).unwrap_or_default();
+            |row: &ExposureRow| crate::event::services::protocol_number(&row.protocol).unwrap_or_default();
         let unusual = exposure.ports.iter().filter(|row| !is_usual(protocol(row), row.port, &row.by));
         unusual.for_each(|row| findings.note(exposure_sentence(row)));
     } else {
@@ -227,7 +227,7 @@ pub(super) fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &
             } else {
                 format!("{}-{}", open.first, open.last)
             };
-            let protocol = crate::services::protocol_name(open.protocol).to_ascii_uppercase();
+            let protocol = crate::event::services::protocol_name(open.protocol).to_ascii_uppercase();
             findings.note(format!("{protocol} {ports} is open to the Internet ({}); the daemon is not there to tell how often it was tried", open.by));
         }
     }

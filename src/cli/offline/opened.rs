@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Result, add_advice, now};
-use crate::calendar::Calendar;
+use crate::event::calendar::Calendar;
 use crate::live::clock::BUILT;
 use crate::query::history::History;
 use crate::query::open::{WithOpenDays, focused, joined};
@@ -156,10 +156,10 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
-    use crate::calendar::Date;
     use crate::cli::arguments::DEFAULT_COUNTRIES;
     use crate::cli::offline::open_store;
     use crate::event::Event;
+    use crate::event::calendar::Date;
     use crate::query::question::Topic;
     use crate::store::Keep;
     use crate::store::directory::{Directory, Disk};

@@ -5,19 +5,19 @@ use crate::config::Config;
 use crate::config::zones::Interface;
 use crate::daemon::outside::Outside;
 use crate::event::Origin;
+use crate::event::small_map::SmallMap;
 use crate::input::logd::LogFeed;
 use crate::input::nflog::Counters;
 use crate::live::{Brought, Input, Now};
 use crate::parse::interfaces::Networks;
 use crate::parse::line::{LineReader, Outcome};
-use crate::small_map::SmallMap;
 use crate::ubus::Status;
 
 impl Core {
     pub(super) fn set_zone(
         &mut self,
         now: Now,
-        (calendar, wrong): (crate::calendar::Calendar, Option<String>),
+        (calendar, wrong): (crate::event::calendar::Calendar, Option<String>),
     ) {
         self.log.inform(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
         if let Some(wrong) = wrong {

@@ -1,8 +1,8 @@
 //! What the owner should know without asking, looked for at each commit.
 
 use super::Core;
-use crate::calendar::Date;
 use crate::event::Class;
+use crate::event::calendar::Date;
 use crate::live::Now;
 use crate::live::open_day::mask;
 use crate::query::Answer;

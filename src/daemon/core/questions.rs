@@ -3,7 +3,7 @@
 use ubus::blobmsg::BlobMsgTable;
 
 use super::{Asked, Core};
-use crate::exposure;
+use crate::config::exposure;
 use crate::live::Now;
 use crate::live::open_day::mask;
 use crate::output::blobmsg::AnswerError;

@@ -3,21 +3,21 @@
 use std::fs;
 
 use super::{Core, MINUTE_MS, RUNNING};
-use crate::calendar::Date;
 use crate::cli::check;
 use crate::daemon::counters::{NotSeen, Tally};
 use crate::daemon::ruleset::Place;
 use crate::event::Class;
+use crate::event::calendar::Date;
+use crate::event::paths::Path;
+use crate::event::services;
 use crate::guard::Rule;
 use crate::live::open_day::taken_for_copies;
 use crate::live::{Engine, Input, Now};
-use crate::paths::Path;
 use crate::query::answer::{
     ClockStatus, Completeness, CounterStatus, CountryStatus, DeletedRow, FindingRow, FleetStatus,
     InputStatus, MemoryStatus, NotSeenRow, ServiceTotal, StatusAnswer, StoreStatus, SummaryAnswer,
     TotalsStatus,
 };
-use crate::services;
 use crate::store::Deletion;
 
 /// Sentences in a list of an answer, and the longest of them in bytes.

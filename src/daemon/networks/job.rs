@@ -3,13 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::daemon::nft::kernel::Elements;
 use crate::geoip::{Database, NoRanges};
 use crate::guard::networks::{Conflict, MAX_NETWORKS, MAX_RANGES, elements};
 use crate::guard::policy::Policy;
 use crate::guard::ranges::Ranges;
 use crate::guard::target::{SHORTEST_V4, SHORTEST_V6};
 use crate::guard::{Protection, Source, Target};
-use crate::nft::kernel::Elements;
 use crate::query::question::Prefix;
 use crate::stats::countries::Country;
 

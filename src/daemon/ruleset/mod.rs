@@ -6,7 +6,7 @@
 mod read;
 
 /// Rules that are looked at; what is beyond is one place without a number.
-use crate::small_map::SmallMap;
+use crate::event::small_map::SmallMap;
 const MAX_RULES: usize = 2048;
 /// Places that are named; a bound against rulesets with a rule for every address.
 const MAX_PLACES: usize = 64;

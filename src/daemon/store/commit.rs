@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::job::{Done, Job, Prepared};
 use super::{MOST_PIECES, Places, keep};
-use crate::calendar::Date;
 use crate::config::Config;
+use crate::event::calendar::Date;
 use crate::live::{Commit, Engine, Now};
 use crate::store::directory::Directory;
 use crate::store::pieces;

@@ -1,6 +1,6 @@
 //! What the worker thread does: it prepares commits, which the loop publishes, and moves their files afterwards.
 
-use crate::calendar::{Date, Month};
+use crate::event::calendar::{Date, Month};
 use crate::stats::summary::DaySummary;
 use crate::store::directory::{Change, Directory};
 use crate::store::{Demanded, Keep, Store, Upkeep};

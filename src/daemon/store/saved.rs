@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::calendar::Date;
+use crate::event::calendar::Date;
 use crate::store::directory::Open;
 use crate::store::pieces::{Saved, State};
 use crate::store::sections::StoredDay;

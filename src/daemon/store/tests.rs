@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::calendar::Calendar;
+use crate::event::calendar::Calendar;
 use crate::event::{Address, Event, protocol};
 use crate::live::{Brought, Input};
 use crate::query::Answer;

@@ -241,7 +241,7 @@ fn batches_are_bounded_and_sorted_and_a_refused_one_ends_it() {
 #[test]
 fn stamps_without_a_year_get_it_from_the_time_of_the_file() {
     let folder = Folder::new();
-    let day = |text: &str| i64::from(crate::calendar::Date::parse(text).unwrap().0) * 86_400;
+    let day = |text: &str| i64::from(crate::event::calendar::Date::parse(text).unwrap().0) * 86_400;
     let text = "Dec 30 a\nDec 31 b\nJan  1 c\n";
     // A gzip header's time wins over the file's own.
     let packed = folder.put("packed.gz", pack_at(text, day("2020-03-01") as u32));
@@ -356,7 +356,10 @@ fn the_year_goes_on_where_a_grown_file_does() {
     let (begun, grown) = ("Nov  1 a\nJan  2 b\n", "Nov  1 a\nJan  2 b\nFeb  3 c\n");
     run(&[folder.put("log", begun)], b"", Some(2015), &mut imported);
     let told = run(&[folder.put("log", grown)], b"", Some(2015), &mut imported);
-    assert_eq!(told.times(), [i64::from(crate::calendar::Date::parse("2016-02-03").unwrap().0) * 86_400]);
+    assert_eq!(
+        told.times(),
+        [i64::from(crate::event::calendar::Date::parse("2016-02-03").unwrap().0) * 86_400]
+    );
 }
 
 #[test]

@@ -3,9 +3,9 @@
 //! What a packet means is decided elsewhere; this joins the pieces. Allocates nothing for a
 //! packet whose rule and interfaces were seen before.
 
+use crate::event::paths::{Path, Paths};
 use crate::event::{Class, Event, PathId};
 use crate::parse::packet::Packet;
-use crate::paths::{Path, Paths};
 use crate::sys::netlink::interface_name;
 
 use super::NflogRecord;
@@ -180,9 +180,9 @@ mod tests {
     use super::*;
     use std::cell::Cell;
 
+    use crate::event::paths::Direction;
     use crate::event::{Address, Origin, Verdict, protocol};
     use crate::parse::nflog::Record;
-    use crate::paths::Direction;
 
     /// Counts how often it is asked for a path.
     #[derive(Default)]

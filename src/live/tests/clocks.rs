@@ -64,7 +64,7 @@ fn filled(disks: &Disks, months: i32) -> u64 {
     let newest = Date((START / DAY) as i32).month();
     let mut dates = Vec::new();
     for back in (1..=months).rev() {
-        dates.push(crate::calendar::Month(newest.0 - back).first_day());
+        dates.push(crate::event::calendar::Month(newest.0 - back).first_day());
     }
     let days: Vec<DaySummary> = dates.iter().map(|date| day_of(*date, 10)).collect();
     let added = store.add(&dates, days.into_iter().map(Ok)).unwrap();

@@ -46,8 +46,10 @@ fn a_period_is_told_beside_the_one_before_and_what_is_usual() {
     );
     assert_eq!(before.hours[0].attempts, 90);
     assert_eq!(summary.usual_per_day, Some(50.0));
-    let from =
-        Question { from: crate::calendar::Date::from_ymd(2026, 6, 10), ..Question::new(Topic::Summary) };
+    let from = Question {
+        from: crate::event::calendar::Date::from_ymd(2026, 6, 10),
+        ..Question::new(Topic::Summary)
+    };
     let Answer::Summary(summary) = router.ask_about(&from) else { panic!() };
     assert!(summary.before.is_none() && summary.usual_per_day.is_none(), "nothing is known of before");
 }
@@ -68,7 +70,7 @@ fn a_day_that_is_not_over_is_compared_with_the_same_hours() {
     (0..500).for_each(|host| router.packet(host, 23));
     let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
     assert_eq!((summary.attempts, summary.change, summary.change_until_hour), (600, Some(2.0), Some(5)));
-    let date = |day| crate::calendar::Date::from_ymd(2026, 6, day);
+    let date = |day| crate::event::calendar::Date::from_ymd(2026, 6, day);
     // From flash, and a day that is over.
     let mut router = {
         router.commit();
@@ -97,14 +99,14 @@ fn services_are_told_day_by_day() {
         }
         router.pass(DAY);
     }
-    let date = |day| crate::calendar::Date::from_ymd(2026, 6, day);
+    let date = |day| crate::event::calendar::Date::from_ymd(2026, 6, day);
     let question = Question { from: date(1), to: date(30), daily: true, ..Question::new(Topic::Services) };
     let Answer::Services(answer) = router.ask_about(&question) else { panic!() };
     let dates: Vec<String> = answer.dates.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(dates, ["2026-06-10", "2026-06-11", "2026-06-12"]);
     let daily: Vec<_> = answer.services.iter().map(|row| (row.port, row.daily.clone().unwrap())).collect();
     assert_eq!(daily, [(Some(23), vec![1, 2, 3]), (Some(22), vec![0, 1, 0])]);
-    let wide = Question { from: date(1), to: crate::calendar::Date::from_ymd(2026, 8, 2), ..question };
+    let wide = Question { from: date(1), to: crate::event::calendar::Date::from_ymd(2026, 8, 2), ..question };
     let Router { places, engine, now, .. } = &mut router;
     let refused = places.history(|stored| engine.answer(*now, &wide, stored));
     assert!(refused.unwrap_err().to_string().contains("at most 62 days"));
@@ -148,7 +150,7 @@ fn path(origin: Origin, input: &str) -> Path {
         group_mac: false,
         verdict: Verdict::Reject,
         zone: Some("wan".into()),
-        direction: crate::paths::Direction::Inbound,
+        direction: crate::event::paths::Direction::Inbound,
         accepted: false,
     }
 }

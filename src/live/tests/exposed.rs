@@ -1,7 +1,7 @@
 //! What the sentence about an open port tells in the middle of a month.
 
 use super::*;
-use crate::exposure;
+use crate::config::exposure;
 use crate::output::summary_table::exposure_sentence;
 
 const FIREWALL: &str = "

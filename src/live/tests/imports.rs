@@ -2,7 +2,7 @@
 
 use super::clocks::day_of;
 use super::*;
-use crate::calendar::Month;
+use crate::event::calendar::Month;
 
 /// A store with a day of each of so many months before this one, of ten attempts each.
 fn filled(months: i32) -> Disks {

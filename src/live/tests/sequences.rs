@@ -84,7 +84,7 @@ fn on_flash(disks: &Disks) -> u64 {
     let mut sum = 0;
     for name in store.directory().names().unwrap() {
         let stem = name.strip_suffix(".fws").or(name.strip_suffix(".later"));
-        let month = stem.and_then(|stem| crate::calendar::Month::parse(stem.get(..7)?));
+        let month = stem.and_then(|stem| crate::event::calendar::Month::parse(stem.get(..7)?));
         // The totals of a month are all in its own file.
         let is_day = name.get(7..8) == Some("-");
         let Some(month) = month.filter(|_| !name.starts_with("today") && !is_day) else { continue };

@@ -5,14 +5,14 @@
 use ubus::blobmsg::{BlobIter, BlobRef, BlobType, BlobValue};
 
 use super::{BlockWish, BusCommand, Length};
-use crate::calendar::Date;
 use crate::config::options;
 use crate::event::Class;
+use crate::event::calendar::Date;
+use crate::event::services;
 use crate::guard::Target;
 use crate::guard::networks::MAX_NETWORKS;
 use crate::query::filter::Filter;
 use crate::query::question::{self, MAX_LIMIT, Prefix, Question, Topic};
-use crate::services;
 use crate::ubus::blob::{Type, text_of};
 
 /// The length of a block that lasts until it is taken back.

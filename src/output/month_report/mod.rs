@@ -8,7 +8,7 @@ mod words;
 use std::io::Write;
 
 use super::ShellError;
-use crate::calendar::Month;
+use crate::event::calendar::Month;
 use crate::live::open_day::mask;
 use crate::query::Answer;
 use crate::query::answer::{

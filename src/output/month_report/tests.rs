@@ -1,7 +1,7 @@
 use super::super::golden::golden;
 use super::*;
 use crate::query::answer::{BlockRow, BlocksAnswer, EndedRow};
-use crate::record::Record;
+use crate::query::record::Record;
 use crate::ubus::blob::fill;
 use serde_json::json;
 
@@ -53,7 +53,10 @@ fn answer(question: &Question) -> Result<Answer, ShellError> {
             {"country": "CN", "attempts": 80_000, "unique_sources": 900, "unique_sources_error": 80},
             {"country": "ZZ", "attempts": 3, "unique_sources": 1}], "complete": true}))),
         Topic::Services => {
-            assert_eq!((question.from, question.limit), (crate::calendar::Date::parse("2020-03-01"), 1000));
+            assert_eq!(
+                (question.from, question.limit),
+                (crate::event::calendar::Date::parse("2020-03-01"), 1000)
+            );
             Answer::Services(parse(json!({"services": [
                 {"protocol": "udp", "port": 1900, "name": "SSDP", "attempts": 400, "error": 0}], "complete": true})))
         }

@@ -1,9 +1,9 @@
-use crate::small_map::SmallMap;
+use crate::event::small_map::SmallMap;
 
 use super::super::anomaly_table::anomaly_sentence;
 use super::super::golden::{golden, text};
 use super::*;
-use crate::calendar::{Date, Month};
+use crate::event::calendar::{Date, Month};
 
 fn date(text: &str) -> Date {
     Date::parse(text).unwrap()

@@ -302,7 +302,7 @@ fn offset(text: &str, at: usize) -> Option<(Option<i32>, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calendar::{Calendar, Date};
+    use crate::event::calendar::{Calendar, Date};
 
     /// What a browser's `Intl.DateTimeFormat` writes for these instants, in the languages of its users: language, zone,
     /// Unix seconds, text.

@@ -1,8 +1,8 @@
 //! What the daemon tells about itself, and what became of lines that were read.
 
-use crate::calendar::Date;
+use crate::event::calendar::Date;
+use crate::event::small_map::SmallMap;
 use crate::record;
-use crate::small_map::SmallMap;
 
 use super::Completeness;
 

@@ -54,7 +54,7 @@ impl WideHours {
 #[cfg(test)]
 mod tests {
     use super::super::{Bounds, Tables};
-    use crate::calendar::Date;
+    use crate::event::calendar::Date;
     use crate::event::{Address, Event, protocol};
     use crate::stats::summary::{ClassSummary, Cuts, Hours};
 

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 
-use crate::calendar::{Date, Month};
 use crate::event::Class;
+use crate::event::calendar::{Date, Month};
 use crate::query::history::{Detail, MonthData, Need, Section};
 use crate::stats::anomalies::Cells;
 use crate::stats::summary::DaySummary;

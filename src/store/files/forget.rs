@@ -1,7 +1,7 @@
 //! What the owner wants deleted: all before a day, or a source.
 
-use crate::calendar::{Date, Month};
 use crate::event::Address;
+use crate::event::calendar::{Date, Month};
 use crate::query::history::Detail;
 use crate::stats::forget::forget_sampled;
 use crate::store::directory::Change;

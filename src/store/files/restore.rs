@@ -3,8 +3,8 @@
 //! Both can have a day. If the backup is of this very store, the day that counted more is the later state of it. If it is
 //! of another one (the store was made anew since), each has counted a part of the day, and both are added up.
 
-use crate::calendar::{Date, Month};
 use crate::event::Class;
+use crate::event::calendar::{Date, Month};
 use crate::query::history::{Detail, Need};
 use crate::stats::day::{Day, Samples};
 use crate::stats::summary::DaySummary;

@@ -1,7 +1,7 @@
 //! What is deleted, and when: the only place that deletes.
 
-use crate::calendar::{Date, Month};
 use crate::event::Class;
+use crate::event::calendar::{Date, Month};
 use crate::query::history::{Detail, Need};
 use crate::store::directory::Change;
 use crate::store::meta::Deletion;

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use crate::calendar::Date;
+use crate::event::calendar::Date;
 use crate::event::{Address, Service};
 use crate::stats::countries::{Countries, Country, CountryCount, ServiceCountryCount};
 use crate::stats::sample::Distinct;

@@ -84,7 +84,7 @@ pub fn signature(methods: &[Method<'_>]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calendar::Date;
+    use crate::event::calendar::Date;
     use crate::record;
     use proptest::prelude::*;
     use serde_json::json;

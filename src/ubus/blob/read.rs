@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::record::{Field, Need, Record, Slot};
+use crate::query::record::{Field, Need, Record, Slot};
 
 /// Fills a record of default values with the keys of an object; keys that it does not have are passed over.
 /// The error says which field is missing or of another kind.

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use ubus::blobmsg::{BlobBuilder, BlobMsgTable};
 
-use crate::record::{Field, Need, Record, Seen, each_written};
+use crate::query::record::{Field, Need, Record, Seen, each_written};
 
 /// The longest key that is written.
 const MAX_KEY: usize = 256;

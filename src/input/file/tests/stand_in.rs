@@ -3,14 +3,14 @@
 
 use std::collections::VecDeque;
 
-use crate::calendar::{Calendar, Date};
+use crate::event::calendar::{Calendar, Date};
+use crate::event::paths::Paths;
 use crate::event::{Address, Class, Event, PathId, Verdict};
 use crate::input::order::Parser;
 use crate::input::source::Language;
 use crate::input::year::Stamps;
 use crate::parse::line::{FileClock, Outcome};
 use crate::parse::uncounted::Uncounted;
-use crate::paths::Paths;
 
 pub const STAMPS: Stamps = Stamps { day_without_year, bare_uptime };
 

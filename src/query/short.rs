@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::ops::Deref;
 
-use crate::record::{Field, Parsed, Seen, Slot};
+use crate::query::record::{Field, Parsed, Seen, Slot};
 
 /// Text of at most `N` bytes (below 256).
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 //! Rules that accept only some sources (`src_ip`, `ipset`) open nothing to everybody; what other programs write into the
 //! firewall (UPnP, includes) is not seen.
 
-use crate::calendar::Date;
 use crate::config::uci::{self, Section};
+use crate::event::calendar::Date;
+use crate::event::services;
 use crate::event::{Service, protocol};
 use crate::query::answer::{Exposure, ExposureRow, ServiceRow};
-use crate::services;
 
 /// The most opened ranges.
 pub const MOST: usize = 256;

@@ -3,7 +3,8 @@
 //!
 //! Knows no format. [`record!`](crate::record!) lists the fields of a struct; what each kind of field holds stands here.
 
-use crate::small_map::SmallMap;
+use crate::event::calendar::{Date, Month};
+use crate::event::small_map::SmallMap;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -94,33 +95,33 @@ pub trait Optional {
 #[macro_export]
 macro_rules! record {
     ($($name:ident: $($field:ident $(= $need:ident)?),+;)+) => {$(
-        impl $crate::record::Record for $name {
-            fn each(&self, visit: &mut dyn FnMut(&str, $crate::record::Need, &dyn $crate::record::Field)) {
+        impl $crate::query::record::Record for $name {
+            fn each(&self, visit: &mut dyn FnMut(&str, $crate::query::record::Need, &dyn $crate::query::record::Field)) {
                 let $name { $($field),+ } = self;
                 $(visit(stringify!($field), $crate::record!(@need $($need)?), $field);)+
             }
 
             fn each_mut(
                 &mut self,
-                visit: &mut dyn FnMut(&str, $crate::record::Need, &mut dyn $crate::record::Field),
+                visit: &mut dyn FnMut(&str, $crate::query::record::Need, &mut dyn $crate::query::record::Field),
             ) {
                 let $name { $($field),+ } = self;
                 $(visit(stringify!($field), $crate::record!(@need $($need)?), $field);)+
             }
         }
 
-        impl $crate::record::Field for $name {
-            fn seen(&self) -> $crate::record::Seen<'_> {
-                $crate::record::Seen::Table(self)
+        impl $crate::query::record::Field for $name {
+            fn seen(&self) -> $crate::query::record::Seen<'_> {
+                $crate::query::record::Seen::Table(self)
             }
 
-            fn slot(&mut self) -> $crate::record::Slot<'_> {
-                $crate::record::Slot::Table(self)
+            fn slot(&mut self) -> $crate::query::record::Slot<'_> {
+                $crate::query::record::Slot::Table(self)
             }
         }
     )+};
-    (@need) => { $crate::record::Need::Always };
-    (@need $need:ident) => { $crate::record::Need::$need };
+    (@need) => { $crate::query::record::Need::Always };
+    (@need $need:ident) => { $crate::query::record::Need::$need };
 }
 
 macro_rules! counts {
@@ -283,3 +284,25 @@ fn is_empty(list: &dyn List) -> bool {
     list.each(&mut |_| empty = false);
     empty
 }
+
+macro_rules! text {
+    ($($kind:ident),+) => {$(
+        impl Field for $kind {
+            fn seen(&self) -> Seen<'_> {
+                Seen::Shown(self)
+            }
+
+            fn slot(&mut self) -> Slot<'_> {
+                Slot::Parsed(self)
+            }
+        }
+
+        impl Parsed for $kind {
+            fn set(&mut self, text: &str) -> bool {
+                $kind::parse(text).map(|read| *self = read).is_some()
+            }
+        }
+    )+};
+}
+
+text!(Date, Month);

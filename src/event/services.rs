@@ -20,7 +20,7 @@ pub struct KnownService {
 
 /// `protocol TAB port TAB name TAB wants TAB advice`, sorted by protocol and port; then the advice, see [`advice`](crate::query::advice).
 /// Read when the program is built: only the names and wants become part of it.
-const TEXT: &str = include_str!("../files/usr/share/fwstat/services.tsv");
+const TEXT: &str = include_str!("../../files/usr/share/fwstat/services.tsv");
 
 const ROWS: usize = count_services(TEXT.as_bytes());
 

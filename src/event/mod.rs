@@ -2,6 +2,13 @@
 //!
 //! Takes nothing, gives plain values, does nothing.
 
+pub mod calendar;
+pub mod classify;
+pub mod hash;
+pub mod paths;
+pub mod services;
+pub mod small_map;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -216,7 +223,7 @@ impl Service {
     }
 }
 
-/// Index of a [`crate::paths::Path`] in the table of paths.
+/// Index of a [`crate::event::paths::Path`] in the table of paths.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct PathId(pub u16);
 

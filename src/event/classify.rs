@@ -3,9 +3,9 @@
 //! Takes the facts of one packet, returns its class; stateless. First match wins: noise, egress, then
 //! by protocol for an inbound packet.
 
+use crate::event::paths::Direction;
+use crate::event::services;
 use crate::event::{Address, Class, protocol, tcp};
-use crate::paths::Direction;
-use crate::services;
 
 /// What the class depends on.
 #[derive(Clone, Copy, Debug)]

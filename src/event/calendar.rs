@@ -7,8 +7,6 @@ use std::fmt;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, civil};
 
-use crate::record::{Field, Parsed, Seen, Slot};
-
 /// A local calendar day, counted from 1970-01-01 (day 0).
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Date(pub i32);
@@ -106,28 +104,6 @@ impl fmt::Display for Month {
         write!(f, "{:04}-{:02}", self.0.div_euclid(12), self.0.rem_euclid(12) + 1)
     }
 }
-
-macro_rules! text {
-    ($($kind:ident),+) => {$(
-        impl Field for $kind {
-            fn seen(&self) -> Seen<'_> {
-                Seen::Shown(self)
-            }
-
-            fn slot(&mut self) -> Slot<'_> {
-                Slot::Parsed(self)
-            }
-        }
-
-        impl Parsed for $kind {
-            fn set(&mut self, text: &str) -> bool {
-                $kind::parse(text).map(|read| *self = read).is_some()
-            }
-        }
-    )+};
-}
-
-text!(Date, Month);
 
 fn days_in_month(year: i32, month: u32) -> u32 {
     match month {
