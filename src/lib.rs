@@ -1,5 +1,7 @@
 //! Statistics of the packets that a router's firewall refused.
 
+#![cfg_attr(not(test), warn(unreachable_pub))]
+
 pub mod cli;
 pub mod config;
 pub mod daemon;

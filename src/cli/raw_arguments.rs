@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::options::{self, CommandRow, OptionRow};
 
 /// The arguments sorted into options and operands, none of them read yet.
-pub struct Raw<'a> {
+pub(super) struct Raw<'a> {
     pub command: &'static CommandRow,
     given: Vec<(&'static OptionRow, &'a OsStr)>,
     pub operands: Vec<&'a OsStr>,
@@ -17,7 +17,10 @@ pub struct Raw<'a> {
 
 impl<'a> Raw<'a> {
     /// `None` when help is asked for.
-    pub fn read(command: &'static CommandRow, args: &'a [OsString]) -> Result<Option<Raw<'a>>, String> {
+    pub(super) fn read(
+        command: &'static CommandRow,
+        args: &'a [OsString],
+    ) -> Result<Option<Raw<'a>>, String> {
         let mut raw = Raw { command, given: Vec::new(), operands: Vec::new() };
         let mut args = args.iter().map(OsString::as_os_str);
         while let Some(arg) = args.next() {
@@ -103,16 +106,16 @@ impl<'a> Raw<'a> {
         }
     }
 
-    pub fn value(&self, option: &OptionRow) -> Option<&'a OsStr> {
+    pub(super) fn value(&self, option: &OptionRow) -> Option<&'a OsStr> {
         self.given.iter().find(|(given, _)| given.name == option.name).map(|(_, value)| *value)
     }
 
-    pub fn has(&self, option: &OptionRow) -> bool {
+    pub(super) fn has(&self, option: &OptionRow) -> bool {
         self.value(option).is_some()
     }
 
     /// The option's value as `read` understands it. The error names the option.
-    pub fn get<T>(
+    pub(super) fn get<T>(
         &self,
         option: &OptionRow,
         read: fn(&str) -> Result<T, String>,
@@ -120,7 +123,7 @@ impl<'a> Raw<'a> {
         self.value(option).map(|value| read_value(option, value, read)).transpose()
     }
 
-    pub fn path(&self, option: &OptionRow) -> Result<Option<PathBuf>, String> {
+    pub(super) fn path(&self, option: &OptionRow) -> Result<Option<PathBuf>, String> {
         match self.value(option) {
             Some(value) if value.is_empty() => {
                 Err(format!("--{} needs a value: {}", option.name, option.value))
@@ -129,12 +132,16 @@ impl<'a> Raw<'a> {
         }
     }
 
-    pub fn path_or(&self, option: &OptionRow, default: &str) -> Result<PathBuf, String> {
+    pub(super) fn path_or(&self, option: &OptionRow, default: &str) -> Result<PathBuf, String> {
         Ok(self.path(option)?.unwrap_or_else(|| PathBuf::from(default)))
     }
 
     /// Every value of a repeatable option.
-    pub fn all<T>(&self, option: &OptionRow, read: fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    pub(super) fn all<T>(
+        &self,
+        option: &OptionRow,
+        read: fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, String> {
         let given = self.given.iter().filter(|(given, _)| given.name == option.name);
         given.map(|(_, value)| read_value(option, value, read)).collect()
     }
@@ -150,7 +157,7 @@ fn read_value<T>(
 }
 
 /// `; did you mean ...?` with the nearest name, if one is near.
-pub fn suggestion(given: &str, names: impl Iterator<Item = &'static str>) -> String {
+pub(super) fn suggestion(given: &str, names: impl Iterator<Item = &'static str>) -> String {
     let nearest = names
         .map(|name| if begins(name, given) { (0, name) } else { (distance(given, name), name) })
         .min_by_key(|(distance, _)| *distance);

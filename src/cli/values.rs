@@ -12,15 +12,15 @@ use crate::output::blobmsg::{FOREVER, Length};
 use crate::output::month_report::{Form, Language};
 use crate::query::question::{self, MAX_LIMIT, Prefix};
 
-pub fn date(text: &str) -> Result<Date, String> {
+pub(super) fn date(text: &str) -> Result<Date, String> {
     Date::parse(text).ok_or_else(|| format!("'{text}' is not a date (YYYY-MM-DD, such as 2020-04-06)"))
 }
 
-pub fn month(text: &str) -> Result<Month, String> {
+pub(super) fn month(text: &str) -> Result<Month, String> {
     Month::parse(text).ok_or_else(|| format!("'{text}' is not a month (YYYY-MM, such as 2020-04)"))
 }
 
-pub fn report_form(text: &str) -> Result<Form, String> {
+pub(super) fn report_form(text: &str) -> Result<Form, String> {
     match text {
         "text" => Ok(Form::Text),
         "html" => Ok(Form::Html),
@@ -28,26 +28,26 @@ pub fn report_form(text: &str) -> Result<Form, String> {
     }
 }
 
-pub fn language(text: &str) -> Result<Language, String> {
+pub(super) fn language(text: &str) -> Result<Language, String> {
     Language::from_name(text).ok_or_else(|| format!("'{text}' is not en or ja"))
 }
 
-pub fn class(text: &str) -> Result<Class, String> {
+pub(super) fn class(text: &str) -> Result<Class, String> {
     Class::from_name(text)
         .ok_or_else(|| format!("'{text}' is not a class (attempt, backscatter, noise, egress or login)"))
 }
 
-pub fn protocol(text: &str) -> Result<u8, String> {
+pub(super) fn protocol(text: &str) -> Result<u8, String> {
     services::protocol_number(text)
         .ok_or_else(|| format!("'{text}' is not a protocol (tcp, udp, icmp, ... or a number from 0 to 255)"))
 }
 
-pub fn port(text: &str) -> Result<u16, String> {
+pub(super) fn port(text: &str) -> Result<u16, String> {
     number(text).ok_or_else(|| format!("'{text}' is not a port number (0 to 65535)"))
 }
 
 /// The port of a protocol that has none is a slip of the pen.
-pub fn port_of(protocol: Option<u8>, port: Option<u16>) -> Result<(), String> {
+pub(super) fn port_of(protocol: Option<u8>, port: Option<u16>) -> Result<(), String> {
     match protocol {
         Some(protocol) if port.is_some() && !Service::has_ports(protocol) => {
             Err(format!("protocol {} has no ports", services::protocol_name(protocol)))
@@ -56,33 +56,33 @@ pub fn port_of(protocol: Option<u8>, port: Option<u16>) -> Result<(), String> {
     }
 }
 
-pub fn country(text: &str) -> Result<[u8; 2], String> {
+pub(super) fn country(text: &str) -> Result<[u8; 2], String> {
     question::country(text).ok_or_else(|| format!("'{text}' is not a country code (two letters, such as JP)"))
 }
 
-pub fn whole_number(text: &str) -> Result<u64, String> {
+pub(super) fn whole_number(text: &str) -> Result<u64, String> {
     number(text).ok_or_else(|| format!("'{text}' is not a whole number"))
 }
 
-pub fn limit(text: &str) -> Result<u32, String> {
+pub(super) fn limit(text: &str) -> Result<u32, String> {
     number(text)
         .filter(|limit| (1..=MAX_LIMIT).contains(limit))
         .ok_or_else(|| format!("'{text}' is not a number of rows (1 to {MAX_LIMIT})"))
 }
 
-pub fn year(text: &str) -> Result<i32, String> {
+pub(super) fn year(text: &str) -> Result<i32, String> {
     number(text)
         .filter(|year| (1970..=9999).contains(year))
         .ok_or_else(|| format!("'{text}' is not a year (1970 to 9999)"))
 }
 
 /// A time zone's name, after a look whether there is such a zone.
-pub fn timezone(text: &str) -> Result<String, String> {
+pub(super) fn timezone(text: &str) -> Result<String, String> {
     Calendar::new(text).map(|_| text.to_string())
 }
 
 /// A length of time: a number of seconds, minutes, hours or days, such as `90s`, `10m`, `1h`, `7d`.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     // Without a unit one may have meant anything.
     let named = |text: &&str| text.ends_with(['s', 'm', 'h', 'd']);
     Some(text)
@@ -93,7 +93,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// One address in full.
-pub fn address(text: &str) -> Result<Prefix, String> {
+pub(super) fn address(text: &str) -> Result<Prefix, String> {
     let prefix = Prefix::parse(text)?;
     if !prefix.is_single() {
         return Err(format!("'{text}' is a prefix: give one address"));
@@ -102,7 +102,7 @@ pub fn address(text: &str) -> Result<Prefix, String> {
 }
 
 /// A length of time, or until the block is taken back.
-pub fn block_length(text: &str) -> Result<Length, String> {
+pub(super) fn block_length(text: &str) -> Result<Length, String> {
     match text {
         FOREVER => Ok(Length::Forever),
         _ => duration(text).map(|length| Length::Seconds(length.as_secs())),
@@ -110,12 +110,12 @@ pub fn block_length(text: &str) -> Result<Length, String> {
 }
 
 /// What can be blocked by hand.
-pub fn target(text: &str) -> Result<Target, String> {
+pub(super) fn target(text: &str) -> Result<Target, String> {
     Target::parse(text)
 }
 
 /// A network interface's name as Linux allows it: 1 to 15 bytes without blanks, slashes and control characters.
-pub fn interface(text: &str) -> Result<String, String> {
+pub(super) fn interface(text: &str) -> Result<String, String> {
     let plain = text.chars().all(|c| c != '/' && !c.is_whitespace() && !c.is_control());
     if !(1..=15).contains(&text.len()) || !plain {
         return Err(format!("'{text}' is not an interface name"));
@@ -124,7 +124,7 @@ pub fn interface(text: &str) -> Result<String, String> {
 }
 
 /// One short line in people's words.
-pub fn short_text(text: &str) -> Result<String, String> {
+pub(super) fn short_text(text: &str) -> Result<String, String> {
     const MOST: usize = 200;
     if text.len() > MOST || text.chars().any(char::is_control) {
         return Err(format!("must be one line of at most {MOST} bytes"));

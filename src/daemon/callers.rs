@@ -13,7 +13,7 @@ const MOST_BYTES: u64 = 1 << 20;
 const ESTABLISHED: &str = "01";
 
 /// The other ends of connections to the web server: one of them asks through it. `directory`: UCI's.
-pub fn of_the_web(directory: &Path) -> Vec<Prefix> {
+pub(super) fn of_the_web(directory: &Path) -> Vec<Prefix> {
     let ports = web_ports(&std::fs::read_to_string(directory.join("uhttpd")).unwrap_or_default());
     let mut callers = Vec::new();
     for path in ["/proc/net/tcp", "/proc/net/tcp6"] {

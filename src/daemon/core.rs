@@ -51,7 +51,7 @@ const SECOND_MS: u64 = 1_000;
 /// The rules' counters are read so often: a reload of the firewall makes fw4's anew.
 const COUNT_MS: u64 = 300_000;
 /// The state of an input that works.
-pub const RUNNING: &str = "running";
+pub(super) const RUNNING: &str = "running";
 /// The NTP hotplug script makes this file in the run directory.
 pub const CLOCK_SET: &str = "clock-set";
 
@@ -62,7 +62,7 @@ struct Told<C> {
     counts: C,
 }
 
-pub struct Core {
+pub(super) struct Core {
     pub config: Config,
     pub engine: Engine,
     pub counters: CounterPoll,
@@ -116,7 +116,7 @@ enum Asked {
 
 impl Core {
     #[inline(never)]
-    pub fn start(now: Now, config_path: &Path, run: &Path) -> Core {
+    pub(super) fn start(now: Now, config_path: &Path, run: &Path) -> Core {
         let mut running = Running::default();
         running.take(run);
         let (config, mut problems) = load(config_path);
@@ -197,7 +197,7 @@ impl Core {
     }
 
     /// The last entry of logd that was counted.
-    pub fn mark(&self) -> Option<Mark> {
+    pub(super) fn mark(&self) -> Option<Mark> {
         self.mark
     }
 
@@ -206,7 +206,7 @@ impl Core {
         self.mark.map(|mark| (mark.id, mark.time_ms))
     }
 
-    pub fn deadline(&self) -> Option<u64> {
+    pub(super) fn deadline(&self) -> Option<u64> {
         if self.has_steps() {
             return Some(0);
         }
@@ -216,7 +216,7 @@ impl Core {
     }
 
     /// What is believed of the machine's clocks, with everything that follows from the time done.
-    pub fn now(&mut self) -> Now {
+    pub(super) fn now(&mut self) -> Now {
         let machine = now();
         if machine.boot_ms >= self.look_at {
             let set = self.engine.clock_is_set();
@@ -257,7 +257,7 @@ impl Core {
         }
     }
 
-    pub fn on_time(&mut self, now: Now) {
+    pub(super) fn on_time(&mut self, now: Now) {
         self.guard_turn(now);
         self.counters.on_time(now.boot_ms);
         let due = std::mem::take(&mut self.commit_now) || now.boot_ms >= self.commit_at;
@@ -304,7 +304,7 @@ impl Core {
     }
 
     /// Readable when the store's thread has done something.
-    pub fn store_fd(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn store_fd(&self) -> Option<BorrowedFd<'_>> {
         self.places.fd()
     }
 
@@ -392,11 +392,11 @@ impl Core {
     }
 
     /// The events to send now.
-    pub fn notices(&mut self) -> Vec<Waiting> {
+    pub(super) fn notices(&mut self) -> Vec<Waiting> {
         self.notices.take()
     }
 
-    pub fn stop(&mut self, now: Now) {
+    pub(super) fn stop(&mut self, now: Now) {
         if let Some(sentence) = self.guarding.stop(now, &mut self.engine, &mut self.places) {
             self.log.say(now.boot_ms, &sentence);
         }
@@ -440,7 +440,7 @@ impl Core {
     }
 
     #[inline(never)]
-    pub fn reload(&mut self, now: Now) {
+    pub(super) fn reload(&mut self, now: Now) {
         self.commit_and_wait(now);
         let (config, mut problems) = reload::reload(&self.config_path, &self.config);
         self.config = config;

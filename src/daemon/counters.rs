@@ -18,7 +18,7 @@ const LIMIT_MS: u64 = 5_000;
 const AGAIN_MS: u64 = 1_000;
 
 #[derive(Default)]
-pub struct CounterPoll {
+pub(super) struct CounterPoll {
     running: Option<Running>,
     asked_ms: Option<u64>,
     /// As it was read last; to be taken.
@@ -43,21 +43,21 @@ impl Drop for Running {
 }
 
 impl CounterPoll {
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.running.as_ref().map(|running| running.out.as_fd())
     }
 
-    pub fn deadline(&self) -> Option<u64> {
+    pub(super) fn deadline(&self) -> Option<u64> {
         self.running.as_ref().map(|running| running.until)
     }
 
     /// Whether it was not asked for so long.
-    pub fn is_older(&self, now_ms: u64, age_ms: u64) -> bool {
+    pub(super) fn is_older(&self, now_ms: u64, age_ms: u64) -> bool {
         self.asked_ms.is_none_or(|at| now_ms >= at.saturating_add(age_ms))
     }
 
     /// Starts to ask, unless it was just done.
-    pub fn ask(&mut self, now_ms: u64) {
+    pub(super) fn ask(&mut self, now_ms: u64) {
         if self.running.is_some() || self.asked_ms.is_some_and(|at| now_ms < at.saturating_add(AGAIN_MS)) {
             return;
         }
@@ -76,13 +76,13 @@ impl CounterPoll {
         self.why = Some(why.to_string());
     }
 
-    pub fn on_time(&mut self, now_ms: u64) {
+    pub(super) fn on_time(&mut self, now_ms: u64) {
         if self.deadline().is_some_and(|until| now_ms >= until) {
             self.failed("nft does not answer: the rules' counters can't be read");
         }
     }
 
-    pub fn read(&mut self) {
+    pub(super) fn read(&mut self) {
         let Some(running) = &mut self.running else { return };
         // On the heap: it would widen the stack of whoever this is made part of.
         let mut piece = vec![0; 16 * 1024];
@@ -114,7 +114,7 @@ fn start(now_ms: u64) -> io::Result<Running> {
 
 /// Counts on from one reading to the next: fw4 makes its rules' counters anew with every reload.
 #[derive(Clone, Copy, Debug)]
-pub struct Tally {
+pub(super) struct Tally {
     last: Reading,
     /// Since the daemon's start.
     pub sum: u64,
@@ -138,7 +138,7 @@ impl Tally {
 
 /// Packets that were refused and not seen one by one.
 #[derive(Clone, Debug)]
-pub struct NotSeen {
+pub(super) struct NotSeen {
     pub place: String,
     /// `None` where nothing counts them.
     pub packets: Option<Tally>,
@@ -147,7 +147,7 @@ pub struct NotSeen {
 
 /// All readings so far.
 #[derive(Default)]
-pub struct Counts {
+pub(super) struct Counts {
     /// Of our rules; `None` while not known.
     pub rules: Option<SmallMap<Place, Tally>>,
     /// At the last reading, and with packets today.
@@ -157,7 +157,7 @@ pub struct Counts {
 
 impl Counts {
     /// Gives how many packets were refused unseen since the reading before.
-    pub fn add(&mut self, ruleset: &Ruleset, zones: &[String], logd: bool, date: Option<Date>) -> u64 {
+    pub(super) fn add(&mut self, ruleset: &Ruleset, zones: &[String], logd: bool, date: Option<Date>) -> u64 {
         let mut unseen_since = 0_u64;
         let known = self.rules.is_none();
         if std::mem::replace(&mut self.date, date) != date {
@@ -196,7 +196,7 @@ impl Counts {
     }
 
     /// Why today is not complete.
-    pub fn reasons(&self) -> Vec<String> {
+    pub(super) fn reasons(&self) -> Vec<String> {
         let reason = |row: &NotSeen| match row.packets {
             Some(_) if row.today == 0 => None,
             Some(_) => Some(format!(

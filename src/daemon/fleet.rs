@@ -27,7 +27,7 @@ const AT_END: Duration = Duration::from_millis(500);
 /// Sentences that wait to be logged.
 const MOST_SAID: usize = 20;
 
-pub struct Fleet {
+pub(super) struct Fleet {
     enabled: bool,
     shown: FleetSources,
     sources: Sources,
@@ -54,7 +54,7 @@ const SHARED_FOR: i64 = 2 * 86_400;
 
 impl Fleet {
     /// `salt`: the store's, a secret of this router.
-    pub fn new(config: &Config, run: &Path, salt: u64) -> Fleet {
+    pub(super) fn new(config: &Config, run: &Path, salt: u64) -> Fleet {
         let mut fleet = Fleet {
             enabled: false,
             shown: FleetSources::None,
@@ -75,7 +75,7 @@ impl Fleet {
         fleet
     }
 
-    pub fn set(&mut self, config: &Config, run: &Path, salt: u64) {
+    pub(super) fn set(&mut self, config: &Config, run: &Path, salt: u64) {
         self.enabled = config.fleet.enabled;
         self.takes_shared = config.fleet.enabled && config.fleet.shared;
         self.shown = config.fleet_sources();
@@ -91,17 +91,17 @@ impl Fleet {
     }
 
     /// What is to be logged.
-    pub fn sentences(&mut self) -> Vec<String> {
+    pub(super) fn sentences(&mut self) -> Vec<String> {
         std::mem::take(&mut self.said)
     }
 
     /// Bytes written to flash since the last call.
-    pub fn written(&mut self) -> u64 {
+    pub(super) fn written(&mut self) -> u64 {
         std::mem::take(&mut self.written)
     }
 
     /// Once a minute. `today`: of a clock that is believed.
-    pub fn each_minute(&mut self, today: Option<Date>) {
+    pub(super) fn each_minute(&mut self, today: Option<Date>) {
         if !self.enabled {
             return;
         }
@@ -116,7 +116,7 @@ impl Fleet {
     }
 
     /// The sources that many routers saw, as of an instant of a clock that is believed.
-    pub fn shared(&mut self, wall: Option<i64>) -> &[Source] {
+    pub(super) fn shared(&mut self, wall: Option<i64>) -> &[Source] {
         let written = self.spool.shared_written().filter(|_| self.takes_shared);
         if written != self.shared_at {
             self.shared_at = written;
@@ -178,7 +178,7 @@ impl Fleet {
     }
 
     /// Waits for flash, but not for long: what stays in tmpfs is moved by the next run.
-    pub fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         if !self.enabled {
             return;
         }
@@ -226,7 +226,7 @@ impl Fleet {
         Ok(())
     }
 
-    pub fn status(&self, label: impl FnOnce(i64) -> String) -> FleetStatus {
+    pub(super) fn status(&self, label: impl FnOnce(i64) -> String) -> FleetStatus {
         if !self.enabled {
             return FleetStatus::default();
         }
@@ -253,7 +253,7 @@ impl Fleet {
     }
 
     /// What somebody should look at.
-    pub fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self) -> Vec<String> {
         let status = self.status(|_| String::new());
         let mut warnings = Vec::new();
         if status.state.as_deref() == Some("stopped") {

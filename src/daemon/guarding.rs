@@ -56,7 +56,7 @@ struct GuardTest {
 
 record! { GuardTest: address, would_block, protected_by; }
 
-pub struct Guarding {
+pub(super) struct Guarding {
     pub nft_sync: NftSync,
     pub ledger: LedgerFile,
     pub networks: NetworkBlocks,
@@ -106,7 +106,7 @@ fn instant(now: Now, engine: &Engine) -> Option<i64> {
 
 impl Guarding {
     #[inline(never)]
-    pub fn start(
+    pub(super) fn start(
         now: Now,
         config: &Config,
         engine: &mut Engine,
@@ -142,7 +142,7 @@ impl Guarding {
     }
 
     /// The options that hold from now on.
-    pub fn set(&mut self, now: Now, config: &Config, engine: &mut Engine) {
+    pub(super) fn set(&mut self, now: Now, config: &Config, engine: &mut Engine) {
         engine.guard.set(now.boot_ms, settings(config), self.seed);
         self.look(now, engine, 0);
         self.networks.set_database(&config.country_database);
@@ -166,7 +166,7 @@ impl Guarding {
     }
 
     /// Of the shared sources those that nothing protects.
-    pub fn shared_in_force(&self, now: Now, engine: &Engine) -> Vec<Source> {
+    pub(super) fn shared_in_force(&self, now: Now, engine: &Engine) -> Vec<Source> {
         let guard = &engine.guard;
         let is_free = |source: &&Source| guard.protection_from_rules(now.boot_ms, **source).is_none();
         if guard.is_on() { self.shared.iter().filter(is_free).copied().collect() } else { Vec::new() }
@@ -190,7 +190,7 @@ impl Guarding {
         self.nft_sync.set(Spec { guard, log, egress });
     }
 
-    pub fn deadline(&self, config: &Config, engine: &Engine) -> Option<u64> {
+    pub(super) fn deadline(&self, config: &Config, engine: &Engine) -> Option<u64> {
         let look = self.looked_ms.filter(|_| Guarding::looks(config, engine)).map(|at| at + LOOK_MS);
         let networks = self.networks.deadline(&engine.guard, &self.nft_sync);
         [self.nft_sync.deadline(), self.ledger.deadline(), engine.guard.deadline(), look, networks]
@@ -201,7 +201,7 @@ impl Guarding {
 
     /// Everything that is due. Gives what is to be logged.
     #[inline(never)]
-    pub fn turn(
+    pub(super) fn turn(
         &mut self,
         now: Now,
         config: &Config,
@@ -287,12 +287,12 @@ impl Guarding {
     }
 
     /// The events to send now.
-    pub fn events(&mut self) -> Vec<(&'static str, Box<dyn Field>)> {
+    pub(super) fn events(&mut self) -> Vec<(&'static str, Box<dyn Field>)> {
         std::mem::take(&mut self.events)
     }
 
     /// `lines`: log lines of the suspect.
-    pub fn judge(&mut self, now: Now, engine: &mut Engine, suspect: &Suspect, lines: Vec<String>) {
+    pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, suspect: &Suspect, lines: Vec<String>) {
         if !engine.guard.is_open(suspect) {
             return;
         }
@@ -306,7 +306,7 @@ impl Guarding {
     }
 
     /// `None`: the answer with this number follows.
-    pub fn block(
+    pub(super) fn block(
         &mut self,
         now: Now,
         config: &Config,
@@ -380,7 +380,13 @@ impl Guarding {
 
     /// Whether a rule would block this address now, or somebody could block this network or country, and what protects
     /// it. Nothing is changed. `None`: the answer with this number follows.
-    pub fn test(&mut self, now: Now, engine: &mut Engine, number: u64, target: Target) -> Option<Answered> {
+    pub(super) fn test(
+        &mut self,
+        now: Now,
+        engine: &mut Engine,
+        number: u64,
+        target: Target,
+    ) -> Option<Answered> {
         if engine.guard.mode() == Mode::Off {
             return Some(Err(off()));
         }
@@ -399,7 +405,7 @@ impl Guarding {
         })))
     }
 
-    pub fn unblock(&mut self, now: Now, engine: &mut Engine, target: Target) -> Answered {
+    pub(super) fn unblock(&mut self, now: Now, engine: &mut Engine, target: Target) -> Answered {
         let from_list = self.networks.unblock(&mut engine.guard, target);
         let ended = match target {
             Target::Network(prefix) => engine.guard.unblock(now.boot_ms, prefix).is_ok(),
@@ -418,7 +424,7 @@ impl Guarding {
     }
 
     /// Puts into an answer what only the kernel knows of blocks: its counters, and which ones it has.
-    pub fn add_kernel_state(&mut self, guard: &Guard, answer: &mut Answer) {
+    pub(super) fn add_kernel_state(&mut self, guard: &Guard, answer: &mut Answer) {
         let rows: Vec<&mut BlockRow> = match answer {
             Answer::Blocks(blocks) => blocks.blocks.iter_mut().collect(),
             Answer::Source(source) => source.block.iter_mut().map(Box::as_mut).collect(),
@@ -437,7 +443,7 @@ impl Guarding {
         }
     }
 
-    pub fn status(&mut self, now: Now, config: &Config, engine: &Engine) -> GuardStatus {
+    pub(super) fn status(&mut self, now: Now, config: &Config, engine: &Engine) -> GuardStatus {
         let guard = &engine.guard;
         let reached = guard.reached(now.boot_ms);
         let failing = self.nft_sync.why(now.boot_ms);
@@ -477,7 +483,7 @@ impl Guarding {
     }
 
     /// What somebody should look at.
-    pub fn warnings(&mut self, now: Now, config: &Config, engine: &Engine) -> Vec<String> {
+    pub(super) fn warnings(&mut self, now: Now, config: &Config, engine: &Engine) -> Vec<String> {
         let mut warnings: Vec<String> = self.ledger.trouble.iter().cloned().collect();
         if engine.guard.mode() != Mode::Off {
             warnings.extend(self.peer_warnings(now));
@@ -520,7 +526,7 @@ impl Guarding {
         warnings
     }
 
-    pub fn stop(&mut self, now: Now, engine: &mut Engine, places: &mut Places) -> Option<String> {
+    pub(super) fn stop(&mut self, now: Now, engine: &mut Engine, places: &mut Places) -> Option<String> {
         let wall = instant(now, engine);
         self.ledger.stop(now, wall, &mut engine.guard, places);
         self.networks.stop(&self.ledger.moment(now, wall), &engine.guard, places);

@@ -19,7 +19,7 @@ const FLASH_AT_LEAST_MS: u64 = 60_000;
 const BYTES_A_DAY: u64 = 64 << 10;
 const DAY_MS: u64 = 86_400_000;
 
-pub struct LedgerFile {
+pub(super) struct LedgerFile {
     copy: PathBuf,
     boot: String,
     serial: u64,
@@ -35,7 +35,7 @@ pub struct LedgerFile {
 }
 
 impl LedgerFile {
-    pub fn new(run: &Path, boot: &str) -> LedgerFile {
+    pub(super) fn new(run: &Path, boot: &str) -> LedgerFile {
         LedgerFile {
             copy: run.join(NAME),
             boot: boot.to_string(),
@@ -48,12 +48,12 @@ impl LedgerFile {
         }
     }
 
-    pub fn moment(&self, now: Now, wall: Option<i64>) -> Moment {
+    pub(super) fn moment(&self, now: Now, wall: Option<i64>) -> Moment {
         Moment { boot: self.boot.clone(), boot_ms: now.boot_ms, wall }
     }
 
     /// What an earlier run left, in the moments of now.
-    pub fn read(&mut self, now: Now, wall: Option<i64>, places: &mut Places) -> Option<Kept> {
+    pub(super) fn read(&mut self, now: Now, wall: Option<i64>, places: &mut Places) -> Option<Kept> {
         let copy = fs::read(&self.copy).ok().and_then(|bytes| ledger::decode(&bytes));
         let flash = places.get(NAME).and_then(|file| ledger::from_file(&file));
         let serial = |stored: &Option<Kept>| stored.as_ref().map(|stored| stored.serial);
@@ -70,12 +70,12 @@ impl LedgerFile {
         u64::try_from(self.rested_at).unwrap_or(0)
     }
 
-    pub fn deadline(&self) -> Option<u64> {
+    pub(super) fn deadline(&self) -> Option<u64> {
         let flash = self.flash_at.map(|at| at.max(self.rested()));
         [self.copy_at, flash].into_iter().flatten().min()
     }
 
-    pub fn on_time(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, places: &mut Places) {
+    pub(super) fn on_time(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, places: &mut Places) {
         if guard.take_dirty() {
             self.copy_at.get_or_insert(now.boot_ms.saturating_add(COPY_MS));
             let first = *self.first_change.get_or_insert(now.boot_ms);
@@ -91,7 +91,7 @@ impl LedgerFile {
     }
 
     /// The daemon stops.
-    pub fn stop(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, places: &mut Places) {
+    pub(super) fn stop(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, places: &mut Places) {
         if guard.take_dirty() || self.copy_at.is_some() || self.flash_at.is_some() {
             self.write(now, wall, guard, Some(places));
         }

@@ -10,7 +10,7 @@ const REFILL_MS: u64 = 10_000;
 const LONGEST: usize = 1000;
 
 #[derive(Default)]
-pub struct Log {
+pub(super) struct Log {
     used: u32,
     refilled_ms: u64,
     suppressed: u64,
@@ -18,12 +18,12 @@ pub struct Log {
 
 impl Log {
     /// What somebody should look at, on standard error: procd logs it as `daemon.err`.
-    pub fn say(&mut self, now_ms: u64, sentence: &str) {
+    pub(super) fn say(&mut self, now_ms: u64, sentence: &str) {
         self.write(now_ms, sentence, true);
     }
 
     /// What is as it should be, on standard output: procd logs it as `daemon.info`.
-    pub fn inform(&mut self, now_ms: u64, sentence: &str) {
+    pub(super) fn inform(&mut self, now_ms: u64, sentence: &str) {
         self.write(now_ms, sentence, false);
     }
 

@@ -43,7 +43,7 @@ const MAX_LISTED: usize = 20;
 
 /// What somebody asks for.
 #[derive(Debug)]
-pub struct NetworkRequest {
+pub(super) struct NetworkRequest {
     /// The answer's number.
     pub number: u64,
     pub targets: Vec<Target>,
@@ -52,7 +52,7 @@ pub struct NetworkRequest {
 }
 
 #[derive(Debug)]
-pub enum What {
+pub(super) enum What {
     /// `length_ms`: `None` until it is taken back.
     Block { length_ms: Option<u64>, reason: Option<String>, is_list: bool },
     /// Whether it would be blocked.
@@ -89,7 +89,7 @@ struct NetworkTest {
 record! { NetworkTest: address, would_block, protected_by, warning; }
 
 #[derive(Default)]
-pub struct NetworkBlocks {
+pub(super) struct NetworkBlocks {
     worker: Option<Worker<Job, Outcome>>,
     /// The number of the worker's socket, by which notifications name it.
     pub port: Option<u32>,
@@ -138,7 +138,7 @@ fn warning((v4, v6): (u64, u64)) -> String {
 
 impl NetworkBlocks {
     /// What an earlier run left.
-    pub fn restore(&mut self, now: &Moment, places: &mut Places, guard: &mut Guard) {
+    pub(super) fn restore(&mut self, now: &Moment, places: &mut Places, guard: &mut Guard) {
         let blocks = places.get(NAME).and_then(|file| networks::from_file(&file, now)).unwrap_or_default();
         for block in blocks.into_iter().filter(|block| block.until_ms.is_none_or(|until| until > now.boot_ms))
         {
@@ -148,21 +148,21 @@ impl NetworkBlocks {
     }
 
     /// Other options hold, or other addresses are protected.
-    pub fn change_surroundings(&mut self) {
+    pub(super) fn change_surroundings(&mut self) {
         self.surroundings += 1;
         self.is_due = true;
     }
 
-    pub fn set_database(&mut self, path: &str) {
+    pub(super) fn set_database(&mut self, path: &str) {
         self.database = PathBuf::from(path);
         self.change_surroundings();
     }
 
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.worker.as_ref().map(Worker::fd)
     }
 
-    pub fn deadline(&self, guard: &Guard, nft: &NftSync) -> Option<u64> {
+    pub(super) fn deadline(&self, guard: &Guard, nft: &NftSync) -> Option<u64> {
         let due = self.is_due.then_some(0);
         let retry = (!self.is_busy() && self.wants_load(guard, nft)).then_some(self.retry_at);
         [guard.networks.deadline(), retry, due].into_iter().flatten().min()
@@ -178,19 +178,19 @@ impl NetworkBlocks {
         has_any && nft.enforces() && self.loaded != Some(self.version(guard, nft))
     }
 
-    pub fn usage(&self, guard: &Guard) -> (UsageStatus, UsageStatus) {
+    pub(super) fn usage(&self, guard: &Guard) -> (UsageStatus, UsageStatus) {
         let used = guard.networks.blocks().len() as u64;
         let networks = UsageStatus { used, limit: MAX_NETWORKS as u64 };
         (networks, UsageStatus { used: self.ranges, limit: MAX_RANGES as u64 })
     }
 
     /// Whether the kernel does not have the list as it is now.
-    pub fn is_pending(&self, guard: &Guard, nft: &NftSync) -> bool {
+    pub(super) fn is_pending(&self, guard: &Guard, nft: &NftSync) -> bool {
         !nft.enforces() || self.loaded.is_none_or(|loaded| loaded.list != guard.networks.version())
     }
 
     /// Puts into a row what only the kernel knows.
-    pub fn add_kernel_state(&self, row: &mut BlockRow, guard: &Guard, nft: &mut NftSync) {
+    pub(super) fn add_kernel_state(&self, row: &mut BlockRow, guard: &Guard, nft: &mut NftSync) {
         row.pending = self.is_pending(guard, nft);
         if let Ok(Target::Network(prefix)) = Target::parse(&row.address)
             && !row.pending
@@ -200,7 +200,7 @@ impl NetworkBlocks {
     }
 
     /// Takes a request; its answer follows, unless there are too many.
-    pub fn ask(&mut self, request: NetworkRequest) {
+    pub(super) fn ask(&mut self, request: NetworkRequest) {
         if self.waiting.len() >= MAX_WAITING {
             let busy = "too many requests at once: ask again later".to_string();
             return self.answers.push((request.number, Err(AnswerError::Failed(busy))));
@@ -210,17 +210,17 @@ impl NetworkBlocks {
     }
 
     /// Takes a block back. False if there is none.
-    pub fn unblock(&mut self, guard: &mut Guard, target: Target) -> bool {
+    pub(super) fn unblock(&mut self, guard: &mut Guard, target: Target) -> bool {
         self.is_due = true;
         guard.networks.remove(target).is_some()
     }
 
-    pub fn take_answers(&mut self) -> Vec<(u64, Answered)> {
+    pub(super) fn take_answers(&mut self) -> Vec<(u64, Answered)> {
         std::mem::take(&mut self.answers)
     }
 
     /// Everything that is due. Gives what is to be logged.
-    pub fn turn(
+    pub(super) fn turn(
         &mut self,
         now: Now,
         moment: &Moment,
@@ -247,7 +247,7 @@ impl NetworkBlocks {
         sentences
     }
 
-    pub fn stop(&mut self, moment: &Moment, guard: &Guard, places: &mut Places) {
+    pub(super) fn stop(&mut self, moment: &Moment, guard: &Guard, places: &mut Places) {
         // What is left of them by the boot clock.
         if guard.networks.deadline().is_some() {
             self.store(moment, guard, places);

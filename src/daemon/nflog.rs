@@ -23,7 +23,7 @@ const FORGET_MS: u64 = 60_000;
 const REST_MS: u64 = 4;
 
 /// Reads NFLOG's packets as the log's text is read: the same packet is the same event.
-pub struct Packets<'a> {
+pub(super) struct Packets<'a> {
     /// The interfaces that lead outside; none: told by their names.
     pub outside: &'a [String],
 }
@@ -77,7 +77,7 @@ impl Meaning for Packets<'_> {
     }
 }
 
-pub struct NflogInput {
+pub(super) struct NflogInput {
     group: u16,
     reader: Option<NflogReader>,
     events: NflogEvents,
@@ -93,7 +93,7 @@ pub struct NflogInput {
 
 impl NflogInput {
     /// Opens the group at the first [`NflogInput::on_time`].
-    pub fn new(group: u16) -> NflogInput {
+    pub(super) fn new(group: u16) -> NflogInput {
         NflogInput {
             group,
             reader: None,
@@ -106,20 +106,20 @@ impl NflogInput {
         }
     }
 
-    pub fn group(&self) -> u16 {
+    pub(super) fn group(&self) -> u16 {
         self.group
     }
 
     /// To wait for packets with; none while they gather.
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         if self.rest_until.is_some() { None } else { self.reader.as_ref().map(NflogReader::fd) }
     }
 
-    pub fn deadline(&self) -> Option<u64> {
+    pub(super) fn deadline(&self) -> Option<u64> {
         if self.reader.is_some() { self.rest_until } else { Some(self.retry_at) }
     }
 
-    pub fn on_time(&mut self, now: Now, core: &mut Core) {
+    pub(super) fn on_time(&mut self, now: Now, core: &mut Core) {
         if self.rest_until.is_some_and(|until| now.boot_ms >= until) {
             self.rest_until = None;
         }
@@ -150,7 +150,7 @@ impl NflogInput {
     }
 
     /// Takes the packets that are there, and stops after the batch with the `budget`th one.
-    pub fn read(&mut self, now: Now, budget: usize, core: &mut Core) {
+    pub(super) fn read(&mut self, now: Now, budget: usize, core: &mut Core) {
         let outside = core.outside.version;
         if now.boot_ms >= self.forget_at || std::mem::replace(&mut self.outside, outside) != outside {
             self.events.forget();

@@ -29,7 +29,7 @@ const MAX_FOUND: u32 = 10;
 
 /// How many peers the kernel remembers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct PeerUse {
+pub(super) struct PeerUse {
     /// Of the family that has more.
     pub used: u64,
     pub limit: u64,
@@ -40,7 +40,7 @@ pub struct PeerUse {
 }
 
 #[derive(Default)]
-pub struct NftSync {
+pub(super) struct NftSync {
     want: Spec,
     /// What the kernel has, as far as we know.
     built: Option<Spec>,
@@ -78,11 +78,11 @@ pub struct NftSync {
 }
 
 impl NftSync {
-    pub fn fds(&self) -> [Option<BorrowedFd<'_>>; 2] {
+    pub(super) fn fds(&self) -> [Option<BorrowedFd<'_>>; 2] {
         [self.nft.fd(), self.notifications.as_ref().map(Notifications::fd)]
     }
 
-    pub fn deadline(&self) -> Option<u64> {
+    pub(super) fn deadline(&self) -> Option<u64> {
         if self.nft.is_running() {
             return self.nft.deadline();
         }
@@ -96,7 +96,7 @@ impl NftSync {
     }
 
     /// The table shall be this from now on.
-    pub fn set(&mut self, want: Spec) {
+    pub(super) fn set(&mut self, want: Spec) {
         let known = self.built.as_ref().is_some_and(|built| *built == want);
         let building = self.building.as_ref().is_some_and(|(spec, _)| *spec == want);
         if self.want != want || !(known || building || want.is_empty()) {
@@ -107,27 +107,27 @@ impl NftSync {
     }
 
     /// Blocks are not what they were when the table was made.
-    pub fn renew(&mut self) {
+    pub(super) fn renew(&mut self) {
         self.rebuild |= self.built.is_some();
     }
 
     /// Whether blocks are in force.
-    pub fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         self.built.is_some() && !self.damaged
     }
 
     /// Whether the table is as it should be and blocks; not in a dry run.
-    pub fn enforces(&self) -> bool {
+    pub(super) fn enforces(&self) -> bool {
         self.is_up() && self.built.as_ref().is_some_and(Spec::enforces)
     }
 
     /// Whether the kernel does not have this block yet.
-    pub fn is_pending(&self, source: Source) -> bool {
+    pub(super) fn is_pending(&self, source: Source) -> bool {
         !self.is_up() || self.pending.contains_key(&source)
     }
 
     /// Why the kernel does not have what it should.
-    pub fn why(&self, now_ms: u64) -> Option<String> {
+    pub(super) fn why(&self, now_ms: u64) -> Option<String> {
         let slow = self.building.as_ref().filter(|(_, since)| now_ms >= since.saturating_add(SLOW_MS));
         let slow = slow.filter(|_| !self.is_up());
         self.why.clone().or_else(|| {
@@ -137,7 +137,7 @@ impl NftSync {
         })
     }
 
-    pub fn note(&mut self, change: &Change) {
+    pub(super) fn note(&mut self, change: &Change) {
         let (source, had) = match change {
             Change::Blocked(block) if !block.dry => (block.source, false),
             // The kernel ends it by itself.
@@ -153,7 +153,7 @@ impl NftSync {
 
     /// Whether the inside has, or lately had, a connection to this source. `is_forgeable`: the evidence against the
     /// source may be somebody else's; then it counts as a peer while the kernel cannot say.
-    pub fn peer(&mut self, now_ms: u64, source: Source, is_forgeable: bool) -> Option<Protection> {
+    pub(super) fn peer(&mut self, now_ms: u64, source: Source, is_forgeable: bool) -> Option<Protection> {
         let up = self.is_up();
         let second = now_ms / 1000;
         if self.found.0 != second {
@@ -184,19 +184,19 @@ impl NftSync {
         }
     }
 
-    pub fn dropped(&mut self, source: Source) -> Option<u64> {
+    pub(super) fn dropped(&mut self, source: Source) -> Option<u64> {
         self.built.as_ref()?;
         self.elements()?.dropped(source)
     }
 
     /// Packets that a blocked network's range with this first address stopped.
-    pub fn dropped_by_network(&mut self, range: Range) -> Option<u64> {
+    pub(super) fn dropped_by_network(&mut self, range: Range) -> Option<u64> {
         self.built.as_ref()?;
         self.elements()?.dropped_by_network(range)
     }
 
     /// `None` while there is no table.
-    pub fn peer_use(&mut self, now_ms: u64) -> Option<PeerUse> {
+    pub(super) fn peer_use(&mut self, now_ms: u64) -> Option<PeerUse> {
         let guarded = self.built.as_ref().is_some_and(|spec| spec.guard.is_some());
         if !guarded {
             return None;
@@ -235,7 +235,7 @@ impl NftSync {
     }
 
     /// Reads what has come, and starts what is due.
-    pub fn turn(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard) {
+    pub(super) fn turn(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard) {
         if let Some(outcome) = self.nft.poll(now.boot_ms) {
             self.finished(now, outcome);
         }
@@ -388,7 +388,7 @@ impl NftSync {
     }
 
     /// The daemon stops: nothing of ours stays in the kernel. An nft that runs is ended.
-    pub fn stop(&mut self) -> Result<(), String> {
+    pub(super) fn stop(&mut self) -> Result<(), String> {
         self.nft.kill();
         self.built = None;
         if !self.reconciled {

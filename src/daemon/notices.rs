@@ -13,10 +13,10 @@ const MOST_A_DAY: usize = 16;
 const MOST_WAITING: usize = 32;
 
 /// An event's name and what it tells.
-pub type Waiting = (&'static str, Box<dyn Field>);
+pub(super) type Waiting = (&'static str, Box<dyn Field>);
 
 #[derive(Default)]
-pub struct Notices {
+pub(super) struct Notices {
     /// What was told of the two newest days: the event and what it was about.
     told: Vec<(Date, &'static str, String)>,
     /// The ports that were open when the configuration was looked at last.
@@ -39,7 +39,7 @@ struct Device {
 record! { Device: row = Within, sentence; }
 
 /// Why figures are not complete: `what` is `packets` or `guard`.
-pub struct Incomplete {
+pub(super) struct Incomplete {
     pub what: &'static str,
     pub because: String,
 }
@@ -67,7 +67,7 @@ impl Notices {
     }
 
     /// Sentences to log about anomalies that were not told yet.
-    pub fn add(&mut self, rows: Vec<AnomalyRow>) -> Vec<String> {
+    pub(super) fn add(&mut self, rows: Vec<AnomalyRow>) -> Vec<String> {
         let mut sentences = Vec::new();
         for row in rows {
             let about = format!("{} {:?}", &*row.protocol, row.port);
@@ -81,7 +81,7 @@ impl Notices {
     }
 
     /// `lost`: packets of today that are in no figure, beside the attempts that are. Below one percent is not worth a message.
-    pub fn add_loss(&mut self, today: Date, lost: u64, attempts: u64) {
+    pub(super) fn add_loss(&mut self, today: Date, lost: u64, attempts: u64) {
         if lost > 0 && lost >= attempts / 100 && self.is_new(today, "fwstat.incomplete", String::new()) {
             let because = format!(
                 "{lost} packets of {today} are in no figure so far: lost before they were read, or refused where only \
@@ -92,7 +92,7 @@ impl Notices {
     }
 
     /// Devices of the inside that were refused, or watched, often today.
-    pub fn add_devices(&mut self, today: Date, rows: Vec<SourceRow>) {
+    pub(super) fn add_devices(&mut self, today: Date, rows: Vec<SourceRow>) {
         for row in rows {
             if self.is_new(today, "fwstat.egress", row.address.to_string()) {
                 let services = row.services.map_or(String::new(), |number| format!(", to {number} services"));
@@ -106,7 +106,7 @@ impl Notices {
     }
 
     /// The open ports with their attempts. Those that were open at the first look are no news.
-    pub fn add_open(&mut self, today: Date, rows: Vec<ExposureRow>) {
+    pub(super) fn add_open(&mut self, today: Date, rows: Vec<ExposureRow>) {
         let key = |row: &ExposureRow| (row.protocol.clone(), row.port);
         let open = rows.iter().map(key).collect();
         let Some(before) = self.open.replace(open) else { return };
@@ -118,7 +118,7 @@ impl Notices {
     }
 
     /// The events to send now.
-    pub fn take(&mut self) -> Vec<Waiting> {
+    pub(super) fn take(&mut self) -> Vec<Waiting> {
         std::mem::take(&mut self.waiting)
     }
 }

@@ -8,7 +8,7 @@ use crate::config::{rules, shown};
 use crate::parse::interfaces::NamedRule;
 
 /// Reads the firewall's zones again only when their file changed.
-pub struct Outside {
+pub(super) struct Outside {
     file: PathBuf,
     seen: Option<SystemTime>,
     zones: Vec<Zone>,
@@ -26,7 +26,7 @@ pub struct Outside {
 
 impl Outside {
     /// `directory`: UCI's, usually `/etc/config`.
-    pub fn new(directory: &Path) -> Outside {
+    pub(super) fn new(directory: &Path) -> Outside {
         Outside {
             file: directory.join("firewall"),
             seen: None,
@@ -40,12 +40,12 @@ impl Outside {
     }
 
     /// What netifd says of the networks now.
-    pub fn note(&mut self, told: Vec<Interface>) {
+    pub(super) fn note(&mut self, told: Vec<Interface>) {
         self.told = Some(told);
     }
 
     /// Looks at the firewall's file, too. Whether other interfaces lead outside now, or rules have changed.
-    pub fn look(&mut self, names: &[String]) -> bool {
+    pub(super) fn look(&mut self, names: &[String]) -> bool {
         let seen = std::fs::metadata(&self.file).and_then(|metadata| metadata.modified()).ok();
         let mut rules_changed = false;
         if seen != self.seen || seen.is_none() {

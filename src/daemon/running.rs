@@ -10,11 +10,11 @@ const LOCK: &str = "daemon.lock";
 
 /// Held while the daemon runs. A daemon that is still ending has it before.
 #[derive(Default)]
-pub struct Running(Option<Flock<File>>);
+pub(super) struct Running(Option<Flock<File>>);
 
 impl Running {
     /// Takes the lock unless it is held already. Nobody stops working without it.
-    pub fn take(&mut self, run: &Path) {
+    pub(super) fn take(&mut self, run: &Path) {
         if self.0.is_none() {
             let file = File::options().create(true).truncate(false).write(true).open(run.join(LOCK));
             self.0 = file.ok().and_then(|file| Flock::lock(file, FlockArg::LockExclusiveNonblock).ok());

@@ -50,7 +50,7 @@ impl History for Nothing {
     }
 }
 
-pub fn keep(config: &Config) -> Keep {
+pub(crate) fn keep(config: &Config) -> Keep {
     let number = |number: u16| usize::from(number);
     Keep {
         hours: number(config.keep_hours),
@@ -60,7 +60,7 @@ pub fn keep(config: &Config) -> Keep {
 }
 
 /// Where the statistics lie.
-pub struct Places {
+pub(crate) struct Places {
     directory: PathBuf,
     run: PathBuf,
     store: Option<Store>,
@@ -126,7 +126,7 @@ struct WrittenToday {
 impl Places {
     /// Opens what the configuration names, and gives what an earlier run left; with the flag that flash has all of the
     /// open day.
-    pub fn open(config: &Config, run: &Path, boot: &str) -> (Places, Option<(Saved, bool)>) {
+    pub(crate) fn open(config: &Config, run: &Path, boot: &str) -> (Places, Option<(Saved, bool)>) {
         let mut places = Places {
             directory: PathBuf::from(&config.database),
             run: run.to_owned(),
@@ -166,40 +166,40 @@ impl Places {
         (places, saved)
     }
 
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// The kernel's id of this boot.
-    pub fn boot(&self) -> &str {
+    pub(crate) fn boot(&self) -> &str {
         &self.boot
     }
 
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Of the store's samples.
-    pub fn salt(&self) -> u64 {
+    pub(crate) fn salt(&self) -> u64 {
         self.store.as_ref().map_or(0, Store::salt)
     }
 
     /// Sentences about damaged files.
-    pub fn damage(&self) -> Vec<String> {
+    pub(crate) fn damage(&self) -> Vec<String> {
         self.store.iter().flat_map(|store| store.damage().cloned()).collect()
     }
 
     /// Files that only the owner removes.
-    pub fn set_aside(&self) -> Vec<String> {
+    pub(crate) fn set_aside(&self) -> Vec<String> {
         self.store.as_ref().map(|store| store.set_aside().to_vec()).unwrap_or_default()
     }
 
-    pub fn deletions(&self) -> &[Deletion] {
+    pub(crate) fn deletions(&self) -> &[Deletion] {
         &self.deletions
     }
 
     /// What is to be logged.
-    pub fn sentences(&mut self) -> Vec<String> {
+    pub(crate) fn sentences(&mut self) -> Vec<String> {
         self.said.drain(..).collect()
     }
 
@@ -210,7 +210,7 @@ impl Places {
     }
 
     /// Lets another process write to the directory, until the next commit; false while something is on its way.
-    pub fn release(&mut self) -> bool {
+    pub(crate) fn release(&mut self) -> bool {
         if self.is_busy() {
             return false;
         }
@@ -220,12 +220,12 @@ impl Places {
     }
 
     /// The boot that the marks of logd are of.
-    pub fn is_this_boot(&self, state: &State) -> bool {
+    pub(crate) fn is_this_boot(&self, state: &State) -> bool {
         state.boot == self.boot
     }
 
     /// Readable when the worker has done something.
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.worker.as_ref().map(Worker::fd)
     }
 
@@ -356,7 +356,7 @@ impl Places {
         }
     }
 
-    pub fn history<T>(&mut self, ask: impl FnOnce(&mut dyn History) -> T) -> T {
+    pub(crate) fn history<T>(&mut self, ask: impl FnOnce(&mut dyn History) -> T) -> T {
         match &mut self.store {
             Some(store) => ask(store),
             None => ask(&mut Nothing),
@@ -364,7 +364,7 @@ impl Places {
     }
 
     /// Months after tomorrow are in no answer.
-    pub fn set_today(&mut self, today: Date) {
+    pub(crate) fn set_today(&mut self, today: Date) {
         self.last = Some(Date(today.0.saturating_add(1)));
         if let Some(store) = &mut self.store {
             store.set_last(self.last);
@@ -374,12 +374,12 @@ impl Places {
     }
 
     /// Bytes that somebody else wrote to flash.
-    pub fn add_written(&mut self, bytes: u64) {
+    pub(crate) fn add_written(&mut self, bytes: u64) {
         self.total = self.total.saturating_add(bytes);
     }
 
     /// Bytes written to flash on the day of the clock.
-    pub fn written_today(&mut self, today: Option<Date>) -> u64 {
+    pub(crate) fn written_today(&mut self, today: Option<Date>) -> u64 {
         // Until the clock is set, it is the day that was counted last.
         if today.is_some() && self.written.date != today {
             self.written = WrittenToday { date: today, earlier: 0, start: self.total };
@@ -403,7 +403,7 @@ impl Places {
     }
 
     /// Events dated in the future whose time has come.
-    pub fn count_due(&mut self, engine: &mut Engine, now: Now) {
+    pub(crate) fn count_due(&mut self, engine: &mut Engine, now: Now) {
         let wall_ms = now.wall.max(0).cast_unsigned().saturating_mul(1000);
         if engine.clock_is_set() && self.later.first().is_some_and(|first| first <= wall_ms) {
             engine.count_due(&mut self.later, now);
@@ -412,7 +412,7 @@ impl Places {
     }
 
     /// Writes the copy in tmpfs, if anything changed.
-    pub fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>) {
+    pub(crate) fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>) {
         let state = |engine: &Engine| State {
             on_flash: engine.is_on_flash(),
             due: self.due,
@@ -443,7 +443,7 @@ impl Places {
     }
 
     /// Writes a file that is none of the statistics beside them, soon.
-    pub fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), String> {
+    pub(crate) fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), String> {
         self.extra.retain(|(known, _)| known != name);
         self.change(name.to_string(), Some(bytes));
         match &self.trouble {
@@ -453,12 +453,12 @@ impl Places {
     }
 
     /// Such a file, if it can be read.
-    pub fn get(&mut self, name: &str) -> Option<Open> {
+    pub(crate) fn get(&mut self, name: &str) -> Option<Open> {
         self.store.as_ref()?.directory().open(name).ok()??.ok()
     }
 
     /// What somebody should look at.
-    pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = String> + '_ {
         let told = [&self.trouble, &self.unfinished, &self.no_copy, &self.left_out];
         let later = (!self.later.is_empty()).then(|| {
             format!(
@@ -472,7 +472,7 @@ impl Places {
     }
 
     /// Other options hold from now on. What another directory has of open days is taken.
-    pub fn reload(&mut self, config: &Config, engine: &mut Engine) {
+    pub(crate) fn reload(&mut self, config: &Config, engine: &mut Engine) {
         if self.directory != Path::new(&config.database) {
             if let Some(purpose) = self.flight.take() {
                 // What was on its way to the other directory goes to this one.

@@ -25,14 +25,14 @@ const RTF_GATEWAY: u32 = 2;
 const RTF_REJECT: u32 = 0x200;
 
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Surroundings {
+pub(super) struct Surroundings {
     pub protected: Vec<(Prefix, Protection)>,
     /// Interfaces that a default route leads through.
     pub outside: Vec<String>,
 }
 
 /// `directory`: UCI's, usually `/etc/config`.
-pub fn look(directory: &Path) -> Surroundings {
+pub(super) fn look(directory: &Path) -> Surroundings {
     let mut around = Surroundings::default();
     around.routes(&text(Path::new("/proc/net/route")), &text(Path::new("/proc/net/ipv6_route")));
     around.interfaces();

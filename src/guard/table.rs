@@ -3,11 +3,11 @@
 use crate::event::hash::fold;
 
 /// Pairs of source and service that are distinguished at the same time.
-pub const PAIRS: usize = 8192;
+pub(super) const PAIRS: usize = 8192;
 const WAYS: usize = 8;
 
 /// A source's place in the detector and its generation.
-pub type Slot = (u16, u8);
+pub(super) type Slot = (u16, u8);
 
 #[derive(Clone, Copy, Default)]
 struct Pair {
@@ -20,12 +20,12 @@ struct Pair {
     weight: u8,
 }
 
-pub struct Pairs {
+pub(super) struct Pairs {
     pairs: Box<[Pair]>,
 }
 
 /// What a sighting changed.
-pub struct Sighting {
+pub(super) struct Sighting {
     /// The part and the weight that the pair counted in until now.
     pub before: Option<(u32, u8)>,
     /// Where it counts now.
@@ -37,19 +37,19 @@ pub struct Sighting {
 
 /// Two words to one, every bit of which depends on all of theirs.
 #[inline]
-pub fn mix(a: u64, b: u64) -> u64 {
+pub(super) fn mix(a: u64, b: u64) -> u64 {
     fold(a ^ 0x9e37_79b9_7f4a_7c15, fold(b ^ 0xd1b5_4a32_d192_ed03, 0xe703_7ed1_a0b4_28db))
 }
 
 impl Pairs {
-    pub fn new() -> Pairs {
+    pub(super) fn new() -> Pairs {
         Pairs { pairs: vec![Pair::default(); PAIRS].into_boxed_slice() }
     }
 
     /// Notes that the source in `slot` tried what `hash` stands for, in this part of the window. When its
     /// places are all taken, the pair that was not seen for longest makes room.
     #[inline]
-    pub fn see(&mut self, hash: u64, slot: Slot, part: u32, weight: u8) -> Sighting {
+    pub(super) fn see(&mut self, hash: u64, slot: Slot, part: u32, weight: u8) -> Sighting {
         let place = mix(hash, u64::from(slot.0)) as usize % (PAIRS / WAYS) * WAYS;
         let print = (hash >> 32) as u32;
         let among = &mut self.pairs[place..place + WAYS];
@@ -75,7 +75,7 @@ impl Pairs {
     }
 
     /// Different services of a source within the window that ends with `part`.
-    pub fn count(&self, slot: Slot, part: u32) -> u32 {
+    pub(super) fn count(&self, slot: Slot, part: u32) -> u32 {
         let within = |pair: &&Pair| {
             pair.weight > 0
                 && (pair.slot, pair.generation) == slot

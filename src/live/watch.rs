@@ -9,16 +9,16 @@ use crate::event::{Event, Service};
 use crate::query::filter::{Filter, Test};
 
 /// Filters at a time; one more takes the place of the one that was not asked for the longest.
-pub const MAX_WATCHES: usize = 4;
+pub(super) const MAX_WATCHES: usize = 4;
 /// Events that each holds.
-pub const MAX_HELD: usize = 100;
+pub(super) const MAX_HELD: usize = 100;
 /// A filter is forgotten when nobody has asked for it for so long.
 const FORGET_MS: u64 = 60_000;
 /// Log lines a second that are searched for words; further events are counted as not searched.
-pub const MAX_SEARCHED: u32 = 2_000;
+pub(super) const MAX_SEARCHED: u32 = 2_000;
 
 /// A filter with what fits.
-pub struct Watch {
+pub(super) struct Watch {
     filter: Filter,
     held: VecDeque<Held>,
     asked_ms: u64,
@@ -27,20 +27,25 @@ pub struct Watch {
 }
 
 #[derive(Default)]
-pub struct Watches {
+pub(super) struct Watches {
     watches: Vec<Watch>,
     /// A second of the boot clock, and the lines that were searched in it.
     searched: (u64, u32),
 }
 
 impl Watch {
-    pub fn held(&self) -> impl DoubleEndedIterator<Item = &Held> {
+    pub(super) fn held(&self) -> impl DoubleEndedIterator<Item = &Held> {
         self.held.iter()
     }
 }
 
 /// Whether an event passes a filter. `line` makes its log line, at most once.
-pub fn passes(filter: &Filter, event: &Event, path: Option<&Path>, line: &mut dyn FnMut() -> String) -> bool {
+pub(super) fn passes(
+    filter: &Filter,
+    event: &Event,
+    path: Option<&Path>,
+    line: &mut dyn FnMut() -> String,
+) -> bool {
     let mut text = None;
     filter.terms.iter().all(|term| {
         let holds = match &term.test {
@@ -59,7 +64,7 @@ pub fn passes(filter: &Filter, event: &Event, path: Option<&Path>, line: &mut dy
 
 impl Watches {
     /// Somebody asks for a filter. `from`: the number of the first event that is still held elsewhere.
-    pub fn ask(&mut self, now_ms: u64, filter: &Filter, from: u64) {
+    pub(super) fn ask(&mut self, now_ms: u64, filter: &Filter, from: u64) {
         self.watches.retain(|watch| now_ms < watch.asked_ms.saturating_add(FORGET_MS));
         if let Some(watch) = self.watches.iter_mut().find(|watch| watch.filter == *filter) {
             watch.asked_ms = now_ms;
@@ -74,16 +79,16 @@ impl Watches {
         self.watches.push(Watch { filter, held, asked_ms: now_ms, complete_from: from });
     }
 
-    pub fn get(&self, filter: &Filter) -> Option<&Watch> {
+    pub(super) fn get(&self, filter: &Filter) -> Option<&Watch> {
         self.watches.iter().find(|watch| watch.filter == *filter)
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.watches.is_empty()
     }
 
     /// Shows an event to every filter.
-    pub fn see(&mut self, now_ms: u64, held: &Held, path: Option<&Path>) {
+    pub(super) fn see(&mut self, now_ms: u64, held: &Held, path: Option<&Path>) {
         self.watches.retain(|watch| now_ms < watch.asked_ms.saturating_add(FORGET_MS));
         let second = now_ms / 1000;
         if self.searched.0 != second {
@@ -112,7 +117,7 @@ impl Watches {
     }
 
     /// The clock is set now: gives a wall time to what has none yet.
-    pub fn label(&mut self, wall_of: impl Fn(u64) -> i64) {
+    pub(super) fn label(&mut self, wall_of: impl Fn(u64) -> i64) {
         let all = self.watches.iter_mut().flat_map(|watch| &mut watch.held);
         for held in all.filter(|held| held.wall.is_none()) {
             held.wall = Some(wall_of(held.boot_ms));

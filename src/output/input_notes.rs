@@ -11,7 +11,7 @@ const MOST_REASONS: usize = 3;
 /// Interfaces that are written out.
 const MOST_INTERFACES: usize = 8;
 
-pub fn write(counts: &InputCounts, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(counts: &InputCounts, out: &mut dyn Write) -> io::Result<()> {
     uncounted(&counts.skipped_because, out)?;
     if let Some(undated) = counts.undated {
         let sentence = "events have no time in their lines: they count on the day of the file";
@@ -24,7 +24,7 @@ pub fn write(counts: &InputCounts, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A sentence for each reason.
-pub fn uncounted(rows: &[SkippedBecause], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn uncounted(rows: &[SkippedBecause], out: &mut dyn Write) -> io::Result<()> {
     for row in rows.iter().take(MOST_REASONS) {
         let lines = match row.lines {
             1 => "1 line looks like a packet and was".to_string(),

@@ -8,7 +8,7 @@ use super::window::zeros;
 
 /// The digits at the beginning and what follows them. Saturates.
 #[inline]
-pub fn digits(text: &[u8]) -> Option<(u32, &[u8])> {
+pub(super) fn digits(text: &[u8]) -> Option<(u32, &[u8])> {
     if let Some(word) = text.first_chunk::<8>()
         && let Some((number, length)) = short_number(u64::from_le_bytes(*word))
     {
@@ -20,7 +20,7 @@ pub fn digits(text: &[u8]) -> Option<(u32, &[u8])> {
 /// The number at the beginning of eight characters, the first in the lowest byte, and how many digits it has: 1 to 7.
 /// `None`: others.
 #[inline(always)]
-pub fn short_number(characters: u64) -> Option<(u32, usize)> {
+pub(super) fn short_number(characters: u64) -> Option<(u32, usize)> {
     let (values, others) = digits_and_others(characters);
     // 8 times the length, and 7: the bit that tells the first other character.
     let end = others.trailing_zeros();
@@ -33,7 +33,7 @@ pub fn short_number(characters: u64) -> Option<(u32, usize)> {
 /// How many characters come before the first blank of eight, 1 to 7: of a number that is passed over. A character of
 /// other text may be taken for the blank.
 #[inline(always)]
-pub fn short_length(characters: u64) -> Option<usize> {
+pub(super) fn short_length(characters: u64) -> Option<usize> {
     // A bit that all digits have, and a blank has not.
     let end = (!characters & 0x1010_1010_1010_1010).trailing_zeros();
     if (12..64).contains(&end) { Some(end as usize / 8) } else { None }
@@ -78,7 +78,7 @@ fn number_of(values: u64) -> u32 {
 }
 
 /// A dotted IPv4 address at the beginning, as a number, and what follows.
-pub fn v4(text: &[u8]) -> Option<(u32, &[u8])> {
+pub(super) fn v4(text: &[u8]) -> Option<(u32, &[u8])> {
     let mut padded = [0; 24];
     let length = text.len().min(padded.len());
     padded[..length].copy_from_slice(&text[..length]);
@@ -88,7 +88,7 @@ pub fn v4(text: &[u8]) -> Option<(u32, &[u8])> {
 
 /// The same, and how long it is: up to 15 of the characters. No fourth dot may follow.
 #[inline(always)]
-pub fn short_v4(text: &[u8; 24]) -> Option<(u32, usize)> {
+pub(super) fn short_v4(text: &[u8; 24]) -> Option<(u32, usize)> {
     let (words, _) = text.as_chunks::<8>();
     let dots_of = |word: usize| zeros(u64::from_le_bytes(words[word]) ^ u64::from_le_bytes([b'.'; 8]));
     // The third dot is the twelfth character at most.

@@ -15,13 +15,13 @@ const ICMPV6_ECHO_REPLY: u8 = 129;
 
 /// IPv6 "next header" values that are extensions (RFC 8200, section 4; RFC 4302 for AH).
 mod extension {
-    pub const HOP_BY_HOP: u8 = 0;
-    pub const ROUTING: u8 = 43;
-    pub const FRAGMENT: u8 = 44;
-    pub const NONE: u8 = 59;
-    pub const DESTINATION: u8 = 60;
+    pub(super) const HOP_BY_HOP: u8 = 0;
+    pub(super) const ROUTING: u8 = 43;
+    pub(super) const FRAGMENT: u8 = 44;
+    pub(super) const NONE: u8 = 59;
+    pub(super) const DESTINATION: u8 = 60;
     /// With ESP and AH, which the kernel's log takes for extensions too.
-    pub const ALL: [u8; 7] = [HOP_BY_HOP, ROUTING, FRAGMENT, 50, 51, NONE, DESTINATION];
+    pub(super) const ALL: [u8; 7] = [HOP_BY_HOP, ROUTING, FRAGMENT, 50, 51, NONE, DESTINATION];
 }
 
 /// What the headers say. Fields that the packet does not have, or that are cut off, are 0.

@@ -7,7 +7,7 @@ use super::window::Text;
 
 /// The first `AT_ONCE` bytes are compared at once.
 #[derive(Clone, Debug)]
-pub struct Prefix<const AT_ONCE: usize = 32> {
+pub(super) struct Prefix<const AT_ONCE: usize = 32> {
     text: Vec<u8>,
     /// The text's first bytes and zeros, and which of them count.
     first: Aligned<AT_ONCE>,
@@ -26,19 +26,19 @@ impl<const AT_ONCE: usize> Default for Prefix<AT_ONCE> {
 }
 
 impl<const AT_ONCE: usize> Prefix<AT_ONCE> {
-    pub fn new(text: &[u8]) -> Self {
+    pub(super) fn new(text: &[u8]) -> Self {
         let mut prefix = Prefix::default();
         prefix.set(text);
         prefix
     }
 
-    pub fn set(&mut self, text: &[u8]) {
+    pub(super) fn set(&mut self, text: &[u8]) {
         self.set_joined(&[text]);
     }
 
     /// The texts after each other, of which any characters may stand at `holes`, for [`Prefix::short_end_at`]. It finds
     /// none that is longer than what is compared at once: such a text is not kept.
-    pub fn set_with_holes(&mut self, texts: &[&[u8]], holes: impl Iterator<Item = usize>) {
+    pub(super) fn set_with_holes(&mut self, texts: &[&[u8]], holes: impl Iterator<Item = usize>) {
         if texts.iter().map(|text| text.len()).sum::<usize>() > AT_ONCE {
             return self.clear();
         }
@@ -58,17 +58,17 @@ impl<const AT_ONCE: usize> Prefix<AT_ONCE> {
         self.mask.0[..at_once].fill(0xff);
     }
 
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.set(b"");
     }
 
-    pub fn text(&self) -> &[u8] {
+    pub(super) fn text(&self) -> &[u8] {
         &self.text
     }
 
     /// Where the text ends if it stands at `at`. An empty text stands nowhere.
     #[inline(always)]
-    pub fn end_at<'a>(&self, line: impl Text<'a>, at: usize) -> Option<usize> {
+    pub(super) fn end_at<'a>(&self, line: impl Text<'a>, at: usize) -> Option<usize> {
         let length = self.text.len();
         if !self.begins_at(line, at) {
             return None;
@@ -82,7 +82,7 @@ impl<const AT_ONCE: usize> Prefix<AT_ONCE> {
 
     /// The same of a text that can be compared at once: no other is found.
     #[inline(always)]
-    pub fn short_end_at<'a>(&self, line: impl Text<'a>, at: usize) -> Option<usize> {
+    pub(super) fn short_end_at<'a>(&self, line: impl Text<'a>, at: usize) -> Option<usize> {
         let length = self.text.len();
         let found = length.wrapping_sub(1) < AT_ONCE && self.begins_at(line, at);
         if found { Some(at + length) } else { None }

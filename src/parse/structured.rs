@@ -14,7 +14,7 @@ use super::json::Reader;
 const LONGEST_MESSAGE: usize = 8 * 1024;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Record {
+pub(super) struct Record {
     pub time: RecordTime,
     /// The kernel's timestamp in microseconds since boot; 0 if it is not told.
     pub uptime: u64,
@@ -23,7 +23,7 @@ pub struct Record {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum RecordTime {
+pub(super) enum RecordTime {
     /// Unix seconds.
     Instant(i64),
     /// As ISO 8601.
@@ -32,13 +32,13 @@ pub enum RecordTime {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum RecordWriter {
+pub(super) enum RecordWriter {
     Kernel,
     Program { name: String, pid: Option<u32> },
 }
 
 /// None: it is not JSON, or of neither program.
-pub fn record(line: &[u8]) -> Option<Record> {
+pub(super) fn record(line: &[u8]) -> Option<Record> {
     let mut fields = Fields::default();
     let mut reader = Reader::new(line);
     reader.table(&mut |reader, key| fields.read(reader, key))?;

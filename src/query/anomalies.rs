@@ -12,7 +12,7 @@ use super::question::Question;
 use super::scan::{Reasons, Span, matches};
 
 /// The anomalous cells of a range.
-pub struct Found {
+pub(super) struct Found {
     span: Span,
     cells: Vec<Anomaly>,
     /// Of the days that are not closed, and the four weeks before.
@@ -21,24 +21,24 @@ pub struct Found {
 }
 
 impl Found {
-    pub fn new(span: Span, history: &dyn History) -> Found {
+    pub(super) fn new(span: Span, history: &dyn History) -> Found {
         let open = history.open_days().into_iter().filter(|date| span.contains(*date)).collect();
         Found { span, cells: Vec::new(), usual: Cells::new(), open }
     }
 
     /// What it needs besides.
-    pub fn need(&self, need: Need) -> Need {
+    pub(super) fn need(&self, need: Need) -> Need {
         let before = |date: &Date| Date(date.0 - WINDOW);
         let need = need.and(&[Section::Cells], self.span.from, self.span.to);
         self.open.iter().fold(need, |need, date| need.and(&[Section::Services], before(date), *date))
     }
 
     /// The first day that it needs anything of.
-    pub fn first(&self) -> Date {
+    pub(super) fn first(&self) -> Date {
         self.open.iter().map(|date| Date(date.0 - WINDOW)).min().unwrap_or(self.span.from).min(self.span.from)
     }
 
-    pub fn add(&mut self, data: &MonthData) {
+    pub(super) fn add(&mut self, data: &MonthData) {
         let is_open = |date: &Date| self.open.contains(date);
         self.cells
             .extend(data.cells.iter().filter(|cell| self.span.contains(cell.date) && !is_open(&cell.date)));
@@ -49,7 +49,7 @@ impl Found {
     }
 
     /// Highest score first.
-    pub fn finish(mut self) -> Vec<Anomaly> {
+    pub(super) fn finish(mut self) -> Vec<Anomaly> {
         for date in std::mem::take(&mut self.open) {
             self.cells.extend(self.usual.find(date, date));
         }
@@ -58,7 +58,7 @@ impl Found {
     }
 }
 
-pub fn row(anomaly: &Anomaly) -> AnomalyRow {
+pub(super) fn row(anomaly: &Anomaly) -> AnomalyRow {
     let row = service_row(anomaly.service, anomaly.attempts, None, 0);
     AnomalyRow {
         date: anomaly.date,
@@ -72,7 +72,7 @@ pub fn row(anomaly: &Anomaly) -> AnomalyRow {
 }
 
 /// The rows that are asked for.
-pub fn rows(question: &Question, span: &Span, found: &[Anomaly]) -> Vec<AnomalyRow> {
+pub(super) fn rows(question: &Question, span: &Span, found: &[Anomaly]) -> Vec<AnomalyRow> {
     found
         .iter()
         .filter(|cell| span.contains(cell.date) && matches(question, cell.service))
@@ -82,14 +82,17 @@ pub fn rows(question: &Question, span: &Span, found: &[Anomaly]) -> Vec<AnomalyR
         .collect()
 }
 
-pub struct Anomalies {
+pub(super) struct Anomalies {
     question: Question,
     found: Found,
     reasons: Reasons,
 }
 
 impl Anomalies {
-    pub fn new(question: &Question, history: &dyn History) -> Result<(Anomalies, Need, Date), AnswerError> {
+    pub(super) fn new(
+        question: &Question,
+        history: &dyn History,
+    ) -> Result<(Anomalies, Need, Date), AnswerError> {
         if question.class != Class::Attempt || question.source.is_some() {
             return Err(AnswerError::Invalid(
                 "anomalies are days of a service: ask for them without a class and a source".into(),
@@ -100,12 +103,12 @@ impl Anomalies {
         Ok((Anomalies { question: question.clone(), found, reasons: Reasons::default() }, need, first))
     }
 
-    pub fn add(&mut self, data: &MonthData) {
+    pub(super) fn add(&mut self, data: &MonthData) {
         self.found.span.explain(data, &mut self.reasons);
         self.found.add(data);
     }
 
-    pub fn finish(self) -> AnomaliesAnswer {
+    pub(super) fn finish(self) -> AnomaliesAnswer {
         let span = self.found.span;
         let found = self.found.finish();
         AnomaliesAnswer {

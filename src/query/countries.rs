@@ -14,11 +14,11 @@ use crate::stats::sample::{Distinct, Sample};
 use crate::stats::sum::{Sources, Table};
 use crate::stats::summary::ClassSummary;
 
-pub const NO_DATABASE: &str = "no country database";
+pub(super) const NO_DATABASE: &str = "no country database";
 
 /// Whether the parts of a range were measured.
 #[derive(Default)]
-pub struct Measured {
+pub(super) struct Measured {
     /// Days with attempts whose countries nobody looked up.
     pub days_without: u32,
     pub days_with: u32,
@@ -28,7 +28,7 @@ pub struct Measured {
 
 impl Measured {
     /// False if nothing of this part was measured.
-    pub fn note(&mut self, summary: &ClassSummary, days: u32) -> bool {
+    pub(super) fn note(&mut self, summary: &ClassSummary, days: u32) -> bool {
         let measured = summary.countries.measured;
         if summary.attempts > 0 && measured == 0 {
             self.days_without += days;
@@ -40,7 +40,12 @@ impl Measured {
     }
 
     /// An error if nothing was measured, else what is missing.
-    pub fn explain(&self, class: Class, installed: bool, reasons: &mut Reasons) -> Result<(), AnswerError> {
+    pub(super) fn explain(
+        &self,
+        class: Class,
+        installed: bool,
+        reasons: &mut Reasons,
+    ) -> Result<(), AnswerError> {
         match self {
             Measured { days_with: 0, .. } if installed && !class.has_countries() => {
                 return Err(AnswerError::NotFound(
@@ -76,7 +81,7 @@ struct Sum {
     low: u64,
 }
 
-pub struct CountryList {
+pub(super) struct CountryList {
     question: Question,
     span: Span,
     by_service: bool,
@@ -91,7 +96,7 @@ pub struct CountryList {
 }
 
 impl CountryList {
-    pub fn new(question: &Question, has_lookup: bool) -> Result<CountryList, AnswerError> {
+    pub(super) fn new(question: &Question, has_lookup: bool) -> Result<CountryList, AnswerError> {
         let by_service = is_about_services(question);
         let by_source = question.source.is_some();
         if by_source && !has_lookup {
@@ -112,7 +117,7 @@ impl CountryList {
         })
     }
 
-    pub fn need(&self) -> Need {
+    pub(super) fn need(&self) -> Need {
         let sections: &[Section] = match (self.question.source.is_some(), self.by_service) {
             (true, true) => &[Section::Pairs],
             (true, false) => &[Section::Sources],
@@ -125,7 +130,7 @@ impl CountryList {
         Need::new(self.question.class).and(sections, self.span.from, self.span.to)
     }
 
-    pub fn add(&mut self, data: &MonthData) {
+    pub(super) fn add(&mut self, data: &MonthData) {
         let span = self.span;
         span.explain(data, &mut self.reasons);
         let CountryList { question, by_service, countries, services, sources, measured, .. } = self;
@@ -150,7 +155,7 @@ impl CountryList {
         });
     }
 
-    pub fn finish(
+    pub(super) fn finish(
         mut self,
         lookup: Option<&mut (dyn CountryLookup + '_)>,
     ) -> Result<CountriesAnswer, AnswerError> {

@@ -17,9 +17,14 @@ use super::question::{MAX_DAILY, Question};
 use super::scan::{Reasons, Span, is_about_services, matches};
 
 /// Keys that a question tells apart.
-pub const MOST_ROWS: usize = 16_384;
+pub(super) const MOST_ROWS: usize = 16_384;
 
-pub fn service_row(service: Service, attempts: u64, distinct: Option<Distinct>, error: u64) -> ServiceRow {
+pub(super) fn service_row(
+    service: Service,
+    attempts: u64,
+    distinct: Option<Distinct>,
+    error: u64,
+) -> ServiceRow {
     let known = services::look_up(service.protocol, service.port);
     ServiceRow {
         protocol: services::protocol_name(service.protocol),
@@ -35,7 +40,7 @@ pub fn service_row(service: Service, attempts: u64, distinct: Option<Distinct>, 
 }
 
 /// What was left out of the summaries, so that rows may be missing or too low.
-pub struct LeftOut {
+pub(super) struct LeftOut {
     pub what: &'static str,
     /// The most attempts of a key without a row.
     pub floor: u64,
@@ -44,7 +49,7 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    pub fn explain(&self, question: &Question, shown: usize, last: u64, reasons: &mut Reasons) {
+    pub(super) fn explain(&self, question: &Question, shown: usize, last: u64, reasons: &mut Reasons) {
         let full = shown == question.limit as usize;
         let least = if full { last.saturating_add(1) } else { question.min.max(1) };
         if self.floor >= least {
@@ -64,7 +69,7 @@ struct Daily {
 }
 
 /// A list of services: of everything, of some sources, or of a country.
-pub struct ServiceList {
+pub(super) struct ServiceList {
     question: Question,
     span: Span,
     services: Table<Service>,
@@ -77,7 +82,7 @@ pub struct ServiceList {
 }
 
 impl ServiceList {
-    pub fn new(question: &Question) -> Result<ServiceList, AnswerError> {
+    pub(super) fn new(question: &Question) -> Result<ServiceList, AnswerError> {
         let span = Span::of(question);
         if question.daily && question.source.is_some() {
             return Err(AnswerError::Invalid("daily: not together with a source".into()));
@@ -102,7 +107,7 @@ impl ServiceList {
         })
     }
 
-    pub fn need(&self, need: Need) -> Need {
+    pub(super) fn need(&self, need: Need) -> Need {
         let rows = match (self.question.source, self.question.country) {
             (Some(_), _) => Section::Pairs,
             (_, Some(_)) => Section::Countries,
@@ -119,7 +124,7 @@ impl ServiceList {
         }
     }
 
-    pub fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
+    pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let ServiceList { question, services, pairs, countries, sources, measured, parts, .. } = self;
         self.span.pieces(data, reasons, |summary, days| {
             *parts += 1;
@@ -148,7 +153,7 @@ impl ServiceList {
     }
 
     /// The rows, and the days of `daily`.
-    pub fn finish(
+    pub(super) fn finish(
         mut self,
         has_lookup: bool,
         reasons: &mut Reasons,
@@ -233,7 +238,7 @@ impl ServiceList {
     }
 }
 
-pub fn services_answer(
+pub(super) fn services_answer(
     list: ServiceList,
     has_lookup: bool,
     mut reasons: Reasons,
@@ -243,7 +248,7 @@ pub fn services_answer(
 }
 
 /// A list of sources: of everything, or of some services.
-pub struct SourceList {
+pub(super) struct SourceList {
     question: Question,
     span: Span,
     by_service: bool,
@@ -252,7 +257,7 @@ pub struct SourceList {
 }
 
 impl SourceList {
-    pub fn new(question: &Question) -> SourceList {
+    pub(super) fn new(question: &Question) -> SourceList {
         let by_service = is_about_services(question);
         SourceList {
             span: Span::of(question),
@@ -263,12 +268,12 @@ impl SourceList {
         }
     }
 
-    pub fn need(&self, need: Need) -> Need {
+    pub(super) fn need(&self, need: Need) -> Need {
         let rows = if self.by_service { Section::Pairs } else { Section::Sources };
         need.and(&[rows], self.span.from, self.span.to)
     }
 
-    pub fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
+    pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let SourceList { question, by_service, sources, pairs, .. } = self;
         let wanted = |address: Address| question.source.is_none_or(|prefix| prefix.contains(address));
         self.span.pieces(data, reasons, |summary: &ClassSummary, _| {
@@ -300,7 +305,7 @@ impl SourceList {
         sums
     }
 
-    pub fn finish(
+    pub(super) fn finish(
         mut self,
         calendar: &Calendar,
         mut lookup: Option<&mut (dyn CountryLookup + '_)>,
@@ -346,7 +351,7 @@ fn seen(time: i64, calendar: &Calendar) -> InstantText {
     }
 }
 
-pub fn source_row(sum: &Sum<Address>, low: u64, single: bool, calendar: &Calendar) -> SourceRow {
+pub(super) fn source_row(sum: &Sum<Address>, low: u64, single: bool, calendar: &Calendar) -> SourceRow {
     let known = sum.first <= sum.last;
     let services = sum.single().filter(|_| low == 0 || single);
     SourceRow {
@@ -361,7 +366,7 @@ pub fn source_row(sum: &Sum<Address>, low: u64, single: bool, calendar: &Calenda
     }
 }
 
-pub fn sources_answer(
+pub(super) fn sources_answer(
     list: SourceList,
     calendar: &Calendar,
     lookup: Option<&mut (dyn CountryLookup + '_)>,

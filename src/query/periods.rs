@@ -15,7 +15,7 @@ use super::history::{DayData, History, MonthData, Need, Section};
 use super::question::Question;
 use super::scan::{Reasons, Span, is_about_services, matches, per_day, ratio, rounded};
 
-pub fn hour_rows(hours: &[u64; 24]) -> Vec<HourRow> {
+pub(super) fn hour_rows(hours: &[u64; 24]) -> Vec<HourRow> {
     let row = |(hour, attempts): (usize, &u64)| HourRow { hour: hour as u8, attempts: *attempts };
     hours.iter().enumerate().map(row).collect()
 }
@@ -92,7 +92,7 @@ fn distinct_of(question: &Question, summary: &ClassSummary) -> Option<Distinct> 
 }
 
 /// The days of a range.
-pub struct DayList {
+pub(super) struct DayList {
     question: Question,
     span: Span,
     rows: Vec<DayRow>,
@@ -101,17 +101,17 @@ pub struct DayList {
 }
 
 impl DayList {
-    pub fn new(question: &Question) -> DayList {
+    pub(super) fn new(question: &Question) -> DayList {
         let (span, question) = (Span::of(question), question.clone());
         DayList { question, span, rows: Vec::new(), measured: Measured::default(), floor: 0 }
     }
 
-    pub fn need(&self, need: Need) -> Need {
+    pub(super) fn need(&self, need: Need) -> Need {
         let sections = section_of(&self.question);
         sections.iter().fold(need, |need, section| need.and(&[*section], self.span.from, self.span.to))
     }
 
-    pub fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
+    pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let needs_rows = section_of(&self.question).is_some();
         if needs_rows && data.whole.is_some() && self.span.days(data).next().is_some() {
             reasons.add(format!("of {} only the whole month is stored, not its days", data.month));
@@ -133,7 +133,7 @@ impl DayList {
         }
     }
 
-    pub fn finish(self, has_lookup: bool, reasons: &mut Reasons) -> Result<Vec<DayRow>, AnswerError> {
+    pub(super) fn finish(self, has_lookup: bool, reasons: &mut Reasons) -> Result<Vec<DayRow>, AnswerError> {
         if self.question.country.is_some() {
             self.measured.explain(self.question.class, has_lookup, reasons)?;
         }
@@ -144,13 +144,17 @@ impl DayList {
     }
 }
 
-pub fn days_answer(list: DayList, has_lookup: bool, mut reasons: Reasons) -> Result<DaysAnswer, AnswerError> {
+pub(super) fn days_answer(
+    list: DayList,
+    has_lookup: bool,
+    mut reasons: Reasons,
+) -> Result<DaysAnswer, AnswerError> {
     let days = list.finish(has_lookup, &mut reasons)?;
     Ok(DaysAnswer { days, completeness: reasons.finish() })
 }
 
 /// Attempts by the hour of the day.
-pub struct HourList {
+pub(super) struct HourList {
     question: Question,
     span: Span,
     hours: [u64; 24],
@@ -161,7 +165,7 @@ pub struct HourList {
 }
 
 impl HourList {
-    pub fn new(question: &Question) -> Result<HourList, AnswerError> {
+    pub(super) fn new(question: &Question) -> Result<HourList, AnswerError> {
         if is_about_services(question) && question.source.is_some() {
             return Err(AnswerError::Invalid(
                 "hours are stored by service and by source, not by both: ask with one of them".into(),
@@ -171,7 +175,7 @@ impl HourList {
         Ok(HourList { question, span, hours: [0; 24], observed: false, unknown: 0, floor: 0 })
     }
 
-    pub fn need(&self, need: Need) -> Need {
+    pub(super) fn need(&self, need: Need) -> Need {
         let sections: &[Section] = match (is_about_services(&self.question), self.question.source) {
             (false, None) => &[Section::Totals],
             (true, _) => &[Section::Services, Section::ServiceHours],
@@ -180,7 +184,7 @@ impl HourList {
         need.and(sections, self.span.from, self.span.to)
     }
 
-    pub fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
+    pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let HourList { question, hours, observed, unknown, floor, .. } = self;
         let by_service = is_about_services(question);
         let mut add = |row: Option<&Hours>, attempts: u64| match row {
@@ -210,7 +214,7 @@ impl HourList {
         });
     }
 
-    pub fn finish(self, reasons: &mut Reasons) -> Vec<HourRow> {
+    pub(super) fn finish(self, reasons: &mut Reasons) -> Vec<HourRow> {
         if self.unknown > 0 {
             reasons.add(format!(
                 "the hours of {} attempts are not stored: services and sources have theirs in the newest months, and \
@@ -225,7 +229,7 @@ impl HourList {
     }
 }
 
-pub fn hours_answer(list: HourList, mut reasons: Reasons) -> HoursAnswer {
+pub(super) fn hours_answer(list: HourList, mut reasons: Reasons) -> HoursAnswer {
     let hours = list.finish(&mut reasons);
     HoursAnswer { hours, completeness: reasons.finish() }
 }
@@ -253,7 +257,7 @@ impl MonthSums {
 /// Of the part of a month that is asked for, with its different sources.
 type AskedSums = (MonthSums, Option<Distinct>);
 
-pub struct MonthList {
+pub(super) struct MonthList {
     question: Question,
     span: Span,
     found: Option<super::anomalies::Found>,
@@ -265,7 +269,7 @@ pub struct MonthList {
 
 impl MonthList {
     /// With what it needs, and the first day of it.
-    pub fn new(question: &Question, history: &dyn History) -> (MonthList, Need, Date) {
+    pub(super) fn new(question: &Question, history: &dyn History) -> (MonthList, Need, Date) {
         let span = Span::of(question);
         let first = span.from.month().year_before();
         let plain = question.source.is_none() && question.country.is_none();
@@ -329,7 +333,7 @@ impl MonthList {
         sums
     }
 
-    pub fn add(&mut self, data: &MonthData) {
+    pub(super) fn add(&mut self, data: &MonthData) {
         if let Some(found) = &mut self.found {
             found.add(data);
         }
@@ -360,7 +364,7 @@ impl MonthList {
         sources.distinct()
     }
 
-    pub fn finish(mut self, has_lookup: bool) -> Result<MonthsAnswer, AnswerError> {
+    pub(super) fn finish(mut self, has_lookup: bool) -> Result<MonthsAnswer, AnswerError> {
         let cells = self.found.take().map(super::anomalies::Found::finish);
         let judged = |month: Month, span: Span, sums: &MonthSums| {
             let of_month = |cell: &&Anomaly| cell.date.month() == month && span.contains(cell.date);

@@ -10,38 +10,43 @@ use super::question::Question;
 
 /// The days that are asked about, inclusive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Span {
+pub(super) struct Span {
     pub from: Date,
     pub to: Date,
 }
 
 impl Span {
     /// Where no end was given, all there is.
-    pub fn of(question: &Question) -> Span {
+    pub(super) fn of(question: &Question) -> Span {
         Span { from: question.from.unwrap_or(Date(0)), to: question.to.unwrap_or(Date(i32::MAX / 2)) }
     }
 
-    pub fn contains(&self, date: Date) -> bool {
+    pub(super) fn contains(&self, date: Date) -> bool {
         (self.from..=self.to).contains(&date)
     }
 
-    pub fn is_single(&self) -> bool {
+    pub(super) fn is_single(&self) -> bool {
         self.from == self.to
     }
 
     /// The days of a month that lie in it, oldest first.
-    pub fn days<'a>(&self, data: &'a MonthData) -> impl Iterator<Item = &'a DayData> + use<'a> {
+    pub(super) fn days<'a>(&self, data: &'a MonthData) -> impl Iterator<Item = &'a DayData> + use<'a> {
         let span = *self;
         data.days.iter().filter(move |day| span.contains(day.date))
     }
 
     /// It holds every observed day of the month.
-    pub fn covers(&self, data: &MonthData) -> bool {
+    pub(super) fn covers(&self, data: &MonthData) -> bool {
         data.days.iter().all(|day| self.contains(day.date))
     }
 
     /// Visits what has rows: days, or a whole month whose days have none; with the number of days.
-    pub fn pieces(&self, data: &MonthData, reasons: &mut Reasons, mut visit: impl FnMut(&ClassSummary, u32)) {
+    pub(super) fn pieces(
+        &self,
+        data: &MonthData,
+        reasons: &mut Reasons,
+        mut visit: impl FnMut(&ClassSummary, u32),
+    ) {
         match &data.whole {
             Some(whole) if self.covers(data) => visit(whole, data.days.len() as u32),
             _ => {
@@ -55,7 +60,7 @@ impl Span {
     }
 
     /// What makes an answer about the month incomplete, whatever is asked.
-    pub fn explain(&self, data: &MonthData, reasons: &mut Reasons) {
+    pub(super) fn explain(&self, data: &MonthData, reasons: &mut Reasons) {
         reasons.0.extend(data.damage.clone().filter(|damage| !reasons.0.contains(damage)));
         let mut lost = self.days(data).filter(|day| day.lost > 0);
         if let Some(day) = lost.next() {
@@ -70,7 +75,7 @@ impl Span {
     }
 
     /// The different sources of the days.
-    pub fn add_sources(&self, data: &MonthData, sources: &mut Sources) {
+    pub(super) fn add_sources(&self, data: &MonthData, sources: &mut Sources) {
         self.pieces(data, &mut Reasons::default(), |summary, _| {
             sources.add(summary.attempts, summary.distinct, summary.sample.as_ref());
         });
@@ -82,16 +87,16 @@ const MOST_REASONS: usize = 8;
 
 /// Why an answer is incomplete, each reason once.
 #[derive(Clone, Default)]
-pub struct Reasons(pub Vec<String>);
+pub(super) struct Reasons(pub Vec<String>);
 
 impl Reasons {
-    pub fn add(&mut self, reason: String) {
+    pub(super) fn add(&mut self, reason: String) {
         if !self.0.contains(&reason) {
             self.0.push(reason);
         }
     }
 
-    pub fn finish(mut self) -> super::answer::Completeness {
+    pub(super) fn finish(mut self) -> super::answer::Completeness {
         if self.0.len() > MOST_REASONS {
             let more = self.0.len() - MOST_REASONS;
             self.0.truncate(MOST_REASONS);
@@ -102,25 +107,25 @@ impl Reasons {
 }
 
 /// The services that a question is about.
-pub fn matches(question: &Question, service: Service) -> bool {
+pub(super) fn matches(question: &Question, service: Service) -> bool {
     question.protocol.is_none_or(|protocol| protocol == service.protocol)
         && question.port.is_none_or(|port| port == service.port && Service::has_ports(service.protocol))
 }
 
 /// The question is about some services only.
-pub fn is_about_services(question: &Question) -> bool {
+pub(super) fn is_about_services(question: &Question) -> bool {
     question.protocol.is_some() || question.port.is_some()
 }
 
 /// Three digits after the point are enough for a ratio.
-pub fn rounded(number: f64) -> f64 {
+pub(super) fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
 
-pub fn per_day(attempts: u64, days: u32) -> Option<f64> {
+pub(super) fn per_day(attempts: u64, days: u32) -> Option<f64> {
     (days > 0).then(|| attempts as f64 / f64::from(days))
 }
 
-pub fn ratio(now: Option<f64>, before: Option<f64>) -> Option<f64> {
+pub(super) fn ratio(now: Option<f64>, before: Option<f64>) -> Option<f64> {
     before.filter(|before| *before > 0.0).and_then(|before| now.map(|now| rounded(now / before)))
 }

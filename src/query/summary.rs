@@ -75,7 +75,7 @@ impl Period {
     }
 }
 
-pub struct Summary {
+pub(super) struct Summary {
     question: Question,
     now: Period,
     /// The preceding period of the same length, if the range has both ends.
@@ -92,7 +92,10 @@ pub struct Summary {
 
 impl Summary {
     /// With what it needs, and the first day of it.
-    pub fn new(question: &Question, history: &dyn History) -> Result<(Summary, Need, Date), AnswerError> {
+    pub(super) fn new(
+        question: &Question,
+        history: &dyn History,
+    ) -> Result<(Summary, Need, Date), AnswerError> {
         if is_about_services(question) || question.source.is_some() {
             return Err(AnswerError::Invalid(
                 "a summary is about everything: ask services, sources, days, months or hours with a filter"
@@ -136,7 +139,7 @@ impl Summary {
         Ok((summary, need, first))
     }
 
-    pub fn add(&mut self, data: &MonthData) {
+    pub(super) fn add(&mut self, data: &MonthData) {
         let span = self.now.span;
         if let Some(before) = &mut self.before {
             before.add(data);
@@ -174,7 +177,7 @@ impl Summary {
         self.sources.add(data, &mut self.now.reasons);
     }
 
-    pub fn finish(
+    pub(super) fn finish(
         mut self,
         calendar: &Calendar,
         lookup: Option<&mut (dyn CountryLookup + '_)>,
@@ -233,7 +236,7 @@ impl Summary {
 }
 
 /// Everything about one source.
-pub struct OneSource {
+pub(super) struct OneSource {
     question: Question,
     span: Span,
     sources: Table<crate::event::Address>,
@@ -244,7 +247,7 @@ pub struct OneSource {
 }
 
 impl OneSource {
-    pub fn new(question: &Question) -> Result<(OneSource, Need), AnswerError> {
+    pub(super) fn new(question: &Question) -> Result<(OneSource, Need), AnswerError> {
         if question.source.is_none() {
             return Err(AnswerError::Invalid("source: give the address that you ask about".into()));
         }
@@ -263,7 +266,7 @@ impl OneSource {
         Ok((source, need))
     }
 
-    pub fn add(&mut self, data: &MonthData) {
+    pub(super) fn add(&mut self, data: &MonthData) {
         self.span.explain(data, &mut self.reasons);
         let (question, sources) = (&self.question, &mut self.sources);
         let wanted = |address| question.source.is_some_and(|prefix| prefix.contains(address));
@@ -273,7 +276,7 @@ impl OneSource {
         self.days.add(data, &mut self.reasons);
     }
 
-    pub fn finish(
+    pub(super) fn finish(
         self,
         calendar: &Calendar,
         lookup: Option<&mut (dyn CountryLookup + '_)>,

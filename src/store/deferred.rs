@@ -7,7 +7,7 @@ use crate::stats::deferred::{Deferred, MOST_QUARTERS, MOST_ROWS};
 use super::codec::{Reader, Writer};
 use super::sections::{read_address, read_service, write_address, write_service};
 
-pub fn encode(deferred: &Deferred) -> Vec<u8> {
+pub(super) fn encode(deferred: &Deferred) -> Vec<u8> {
     if deferred.is_empty() && deferred.dropped() == 0 {
         return Vec::new();
     }
@@ -32,7 +32,7 @@ pub fn encode(deferred: &Deferred) -> Vec<u8> {
 }
 
 /// `None` if the bytes contain an invalid record.
-pub fn decode(bytes: &[u8]) -> Option<Deferred> {
+pub(super) fn decode(bytes: &[u8]) -> Option<Deferred> {
     let mut deferred = Deferred::default();
     if bytes.is_empty() {
         return Some(deferred);

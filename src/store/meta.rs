@@ -7,8 +7,8 @@ use super::container::{self, Kind, Section};
 use super::deferred;
 use super::directory::Open;
 
-pub const META: &str = "store.fws";
-pub const LATER: &str = "later.fws";
+pub(super) const META: &str = "store.fws";
+pub(super) const LATER: &str = "later.fws";
 
 /// Deletions that are remembered.
 const MOST_DELETIONS: usize = 20;
@@ -91,12 +91,12 @@ impl Meta {
     }
 }
 
-pub fn encode_later(salt: u64, later: &Deferred) -> Vec<u8> {
+pub(super) fn encode_later(salt: u64, later: &Deferred) -> Vec<u8> {
     container::write(salt, &[Section::packed(Kind::Deferred, deferred::encode(later))])
 }
 
 /// `None` if it is damaged.
-pub fn decode_later(file: &Open) -> Option<Deferred> {
+pub(super) fn decode_later(file: &Open) -> Option<Deferred> {
     match file.section(Kind::Deferred) {
         Ok(None) => Some(Deferred::default()),
         Ok(Some(bytes)) => deferred::decode(&bytes),

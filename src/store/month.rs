@@ -37,7 +37,7 @@ pub(super) const OF_OTHER_DAYS: [Kind; 2] = [Kind::Services, Kind::Sample];
 
 /// What every question about a month reads.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct MonthSummary {
+pub(crate) struct MonthSummary {
     pub detail: Detail,
     /// Different sources of each class.
     pub distinct: [Option<Distinct>; Class::COUNT],
@@ -45,7 +45,7 @@ pub struct MonthSummary {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DayTotals {
+pub(crate) struct DayTotals {
     pub date: Date,
     pub lost: u64,
     pub totals: [ClassTotal; Class::COUNT],
@@ -160,7 +160,7 @@ fn decode_cells(bytes: &[u8]) -> Option<Vec<Anomaly>> {
 
 /// A month with all that is stored of it.
 #[derive(Clone, Debug)]
-pub struct WholeMonth {
+pub(crate) struct WholeMonth {
     pub month: Month,
     pub summary: MonthSummary,
     pub cells: Vec<Anomaly>,
@@ -173,14 +173,14 @@ pub struct WholeMonth {
 }
 
 impl WholeMonth {
-    pub fn new(month: Month, detail: Detail) -> WholeMonth {
+    pub(crate) fn new(month: Month, detail: Detail) -> WholeMonth {
         let summary = MonthSummary { detail, ..MonthSummary::default() };
         let (cells, days, changed) = (Vec::new(), Vec::new(), BTreeSet::new());
         WholeMonth { month, summary, cells, days, whole: None, changed }
     }
 
     /// Adds days, each to what there is of it. Totals that were known of a month before are added to, never replaced.
-    pub fn add(&mut self, new: Vec<DaySummary>) {
+    pub(crate) fn add(&mut self, new: Vec<DaySummary>) {
         let is_new = self.days.is_empty();
         let class = |class| (self.summary.detail == Detail::Month).then(|| Cuts::of_month(class));
         let cuts = Class::ALL.map(|known| {
@@ -219,7 +219,7 @@ impl WholeMonth {
     }
 
     /// Adds what another file has of the same month.
-    pub fn join(&mut self, other: WholeMonth) {
+    pub(crate) fn join(&mut self, other: WholeMonth) {
         let Some(more) = other.whole else { return self.add(other.days) };
         if self.summary.detail != Detail::Month {
             self.drop_days();
@@ -256,7 +256,7 @@ impl WholeMonth {
         });
     }
 
-    pub fn set_cells(&mut self, mut cells: Vec<Anomaly>) {
+    pub(crate) fn set_cells(&mut self, mut cells: Vec<Anomaly>) {
         cells.sort_by_key(|cell| (cell.date, cell.service));
         self.cells = cells;
     }
@@ -272,7 +272,7 @@ impl WholeMonth {
     }
 
     /// Removes all days but these. A month without days is left as it is.
-    pub fn keep_days(&mut self, is_kept: impl Fn(Date) -> bool) {
+    pub(crate) fn keep_days(&mut self, is_kept: impl Fn(Date) -> bool) {
         let is_over = |day: &DayTotals| !is_kept(day.date);
         if self.summary.detail != Detail::Month && self.summary.days.iter().any(is_over) {
             self.changed.extend(self.summary.days.iter().filter(|day| is_over(day)).map(|day| day.date));
@@ -284,14 +284,14 @@ impl WholeMonth {
     }
 
     /// Removes the samples, which are of another store: unions of days are not known any more.
-    pub fn drop_samples(&mut self) {
+    pub(crate) fn drop_samples(&mut self) {
         self.changed.extend(self.days.iter().map(|day| day.date));
         let days = self.days.iter_mut().chain(&mut self.whole);
         days.flat_map(|day| &mut day.classes).for_each(|class| class.sample = None);
     }
 
     /// Removes the hours of rows and shrinks the samples.
-    pub fn drop_hours(&mut self) {
+    pub(crate) fn drop_hours(&mut self) {
         self.summary.detail = Detail::Days;
         for day in &mut self.days {
             Class::ALL.iter().for_each(|class| day.classes[*class as usize].cut(Cuts::of_old_day(*class)));
@@ -300,7 +300,7 @@ impl WholeMonth {
     }
 
     /// Replaces the rows of the days by those of the month. The number of different sources stays as exact as it was.
-    pub fn drop_days(&mut self) {
+    pub(crate) fn drop_days(&mut self) {
         self.summary.detail = Detail::Month;
         let mut classes = sum_of(self.days.iter());
         for class in Class::ALL {
@@ -313,7 +313,7 @@ impl WholeMonth {
     }
 
     /// The month's file. The days of a fresh month have files of their own.
-    pub fn encode(&self, salt: u64) -> Vec<u8> {
+    pub(crate) fn encode(&self, salt: u64) -> Vec<u8> {
         let days = match (&self.whole, self.summary.detail) {
             (Some(whole), _) => std::slice::from_ref(whole),
             (None, Detail::Fresh) => &[],
@@ -328,7 +328,7 @@ impl WholeMonth {
     }
 
     /// The file of a day of a fresh month.
-    pub fn encode_day(&self, date: Date, salt: u64) -> Option<Vec<u8>> {
+    pub(crate) fn encode_day(&self, date: Date, salt: u64) -> Option<Vec<u8>> {
         let day = self.days.iter().find(|day| day.date == date)?;
         Some(container::write(
             salt,
@@ -337,7 +337,7 @@ impl WholeMonth {
     }
 
     /// Reads sections of a day's file; of a day that the month's summary lacks, all.
-    pub fn read_day(&mut self, file: &Open, date: Date, kinds: &[Kind]) -> Damage {
+    pub(crate) fn read_day(&mut self, file: &Open, date: Date, kinds: &[Kind]) -> Damage {
         let mut damage = None;
         let known = self.summary.days.binary_search_by_key(&date, |day| day.date);
         let at = self.days.binary_search_by_key(&date, |day| day.date).unwrap_or_else(|at| {
@@ -445,7 +445,7 @@ fn read_cells(file: &Open, damage: &mut Damage) -> Vec<Anomaly> {
 }
 
 /// Reads what a question needs of a month.
-pub fn read(file: &Open, month: Month, need: &Need) -> (MonthData, Damage) {
+pub(crate) fn read(file: &Open, month: Month, need: &Need) -> (MonthData, Damage) {
     let mut damage = None;
     let mut data = MonthData::new(month);
     let Some(summary) = read_summary(file, month, &mut damage) else { return (data, damage) };
@@ -491,7 +491,7 @@ pub fn read(file: &Open, month: Month, need: &Need) -> (MonthData, Damage) {
 }
 
 /// Reads what a question needs of a day from its own file.
-pub fn read_day(file: &Open, date: Date, need: &Need, data: &mut MonthData) -> Damage {
+pub(crate) fn read_day(file: &Open, date: Date, need: &Need, data: &mut MonthData) -> Damage {
     let mut damage = None;
     let at = data.days.binary_search_by_key(&date, |day| day.date).unwrap_or_else(|at| {
         // The month's summary is lost.
@@ -516,7 +516,7 @@ pub fn read_day(file: &Open, date: Date, need: &Need, data: &mut MonthData) -> D
 }
 
 /// Reads everything that a month's file has.
-pub fn read_whole(file: &Open, month: Month) -> (WholeMonth, Damage) {
+pub(crate) fn read_whole(file: &Open, month: Month) -> (WholeMonth, Damage) {
     let mut damage = None;
     let mut whole = WholeMonth::new(month, Detail::Fresh);
     let Some(summary) = read_summary(file, month, &mut damage) else { return (whole, damage) };

@@ -238,7 +238,8 @@ fn a_reload_that_fails_keeps_the_guard_and_its_blocks() {
     let missing = |path: &std::path::Path| fs::remove_file(path).unwrap();
     let directory = |path: &std::path::Path| fs::create_dir(path).unwrap();
     let write_bad = |path: &std::path::Path| fs::write(path, &bad).unwrap();
-    let steps: [(&str, &str, &dyn Fn(&std::path::Path)); 3] = [
+    type Harm<'a> = &'a dyn Fn(&std::path::Path);
+    let steps: [(&str, &str, Harm<'_>); 3] = [
         ("a bad option", "block_for 'soon'", &write_bad),
         ("a missing file", "fwstat", &missing),
         ("a directory", "fwstat", &directory),

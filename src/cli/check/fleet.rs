@@ -8,7 +8,7 @@ use super::Findings;
 use crate::config::{Config, FleetSources};
 
 /// What can be told from the options alone.
-pub fn options(config: &Config, findings: &mut Findings) {
+pub(super) fn options(config: &Config, findings: &mut Findings) {
     let fleet = &config.fleet;
     if !fleet.enabled {
         return;
@@ -32,7 +32,7 @@ pub fn options(config: &Config, findings: &mut Findings) {
 }
 
 /// What the sender needs of the router: the daemon cannot see it.
-pub fn sender(config: &Config, findings: &mut Findings) {
+pub(super) fn sender(config: &Config, findings: &mut Findings) {
     if config.fleet.enabled {
         token(Path::new(&config.fleet.token_file), findings);
         let paths = ["/usr/bin/curl", "/bin/curl", "/usr/local/bin/curl"];

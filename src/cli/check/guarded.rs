@@ -6,7 +6,7 @@ use crate::daemon::nft::kernel::Elements;
 use crate::daemon::nft::run::program;
 
 /// What can be told without asking the kernel.
-pub fn options(config: &Config, findings: &mut Findings) {
+pub(super) fn options(config: &Config, findings: &mut Findings) {
     if config.watch_egress && !config.input.nflog {
         findings.wrong("watch_egress logs to the group of the input nflog: put nflog into the list input");
     }
@@ -32,7 +32,7 @@ pub fn options(config: &Config, findings: &mut Findings) {
 }
 
 /// Whether the kernel has the guard's table.
-pub fn table(config: &Config, findings: &mut Findings) {
+pub(super) fn table(config: &Config, findings: &mut Findings) {
     if config.guard.enabled == GuardMode::Off {
         return;
     }

@@ -29,7 +29,7 @@ impl Core {
     }
 
     /// What netifd says of the networks now.
-    pub fn note_networks(&mut self, now: Now, told: Vec<Interface>) {
+    pub(crate) fn note_networks(&mut self, now: Now, told: Vec<Interface>) {
         self.outside.note(told);
         self.look_outside(now);
     }
@@ -48,7 +48,7 @@ impl Core {
     }
 
     /// An entry of logd.
-    pub fn entry(&mut self, now: Now, kernel: bool, time_ms: i64, msg: &[u8]) {
+    pub(crate) fn entry(&mut self, now: Now, kernel: bool, time_ms: i64, msg: &[u8]) {
         let (seconds, paths) = (time_ms.div_euclid(1000), &mut self.engine.paths);
         let mut outcome = if kernel {
             self.lines.read_kernel(msg, seconds, Origin::Logd, paths)
@@ -66,7 +66,7 @@ impl Core {
         self.engine.take(now, Input::Logd, brought);
     }
 
-    pub fn note_nflog(&mut self, now: Now, state: &str, counters: Counters) {
+    pub(crate) fn note_nflog(&mut self, now: Now, state: &str, counters: Counters) {
         if self.nflog.state != state {
             let sentence = format!("nflog: {state}");
             if state == RUNNING {
@@ -80,7 +80,7 @@ impl Core {
         self.engine.note_lost(Input::Nflog, counters.lost);
     }
 
-    pub fn note_logd(&mut self, now: Now, feed: Option<&LogFeed>) {
+    pub(crate) fn note_logd(&mut self, now: Now, feed: Option<&LogFeed>) {
         let Some(feed) = feed else { return };
         let state = feed.state_name();
         if self.logd.state != state {
@@ -98,7 +98,7 @@ impl Core {
         self.engine.note_lost(Input::Logd, feed.state.counts.lost);
     }
 
-    pub fn note_refusals(&mut self, now: Now, refusals: &SmallMap<String, Status>) {
+    pub(crate) fn note_refusals(&mut self, now: Now, refusals: &SmallMap<String, Status>) {
         if self.refusals == *refusals {
             return;
         }
@@ -110,7 +110,7 @@ impl Core {
         self.refusals.clone_from(refusals);
     }
 
-    pub fn note_bus(&mut self, down: Option<&str>, refused: Option<Status>) {
+    pub(crate) fn note_bus(&mut self, down: Option<&str>, refused: Option<Status>) {
         let state = match (down, refused) {
             (Some(because), _) => Some(format!("ubus: {because}")),
             (None, Some(status)) => Some(format!("ubus: the broker refuses the object fwstat: {status}")),
@@ -122,7 +122,7 @@ impl Core {
     }
 
     /// Takes what nft says of the ruleset.
-    pub fn read_counters(&mut self) {
+    pub(crate) fn read_counters(&mut self) {
         self.counters.read();
         let Some(ruleset) = self.counters.news.take() else { return };
         let Config { zone, input, .. } = &self.config;

@@ -16,7 +16,7 @@ use crate::stats::countries::Country;
 /// Peers that one job remembers; more than a refusal names.
 const MAX_PEERS: usize = 4096;
 
-pub struct Job {
+pub(super) struct Job {
     /// What is blocked already, with the milliseconds that are left; `None` for always.
     pub blocks: Vec<(Target, Option<u64>)>,
     /// What is to be blocked as well, for so long.
@@ -34,7 +34,7 @@ pub struct Job {
     pub load: bool,
 }
 
-pub struct Outcome {
+pub(super) struct Outcome {
     pub accepted: Vec<Target>,
     /// Candidates that must not be blocked, and why.
     pub refused: Vec<(Target, String)>,
@@ -76,7 +76,7 @@ impl Expander<'_> {
     }
 }
 
-pub fn run(kernel: &mut Elements, job: Job) -> Outcome {
+pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
     let mut expander = Expander { path: &job.database, database: None };
     let mut failed = Vec::new();
     let mut blocks: Vec<(Ranges, Option<u64>)> = Vec::new();

@@ -27,12 +27,12 @@ pub(super) enum Purpose {
 
 impl Places {
     /// A commit is on its way, or asked for.
-    pub fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.flight.is_some() || self.prepared.is_some() || self.again || !self.extra.is_empty()
     }
 
     /// Begins to write to flash what it does not have; [`Places::turn`] goes on with it.
-    pub fn commit(&mut self, config: &Config, engine: &mut Engine, mark: Option<(u32, i64)>) {
+    pub(crate) fn commit(&mut self, config: &Config, engine: &mut Engine, mark: Option<(u32, i64)>) {
         self.written_today(engine.date());
         if self.flight.is_some() || self.prepared.is_some() {
             self.again = true;
@@ -129,7 +129,7 @@ impl Places {
     }
 
     /// Goes on with a commit. `publish`: nobody reads the store.
-    pub fn turn(&mut self, config: &Config, engine: &mut Engine, now: Now, publish: bool) {
+    pub(crate) fn turn(&mut self, config: &Config, engine: &mut Engine, now: Now, publish: bool) {
         let done = self.worker.as_mut().and_then(Worker::take);
         if let Some(done) = done {
             self.done(done, engine);
@@ -159,7 +159,7 @@ impl Places {
     }
 
     /// A commit that was asked for while another was on its way can begin.
-    pub fn wants_commit(&self) -> bool {
+    pub(crate) fn wants_commit(&self) -> bool {
         self.again && self.flight.is_none() && self.prepared.is_none()
     }
 
@@ -229,7 +229,7 @@ impl Places {
     }
 
     /// Goes on until nothing is on its way, or a time is over. Whether flash has everything.
-    pub fn settle(&mut self, config: &Config, engine: &mut Engine, now: Now) -> bool {
+    pub(crate) fn settle(&mut self, config: &Config, engine: &mut Engine, now: Now) -> bool {
         let until = Instant::now() + AT_END;
         self.wants_maintenance = false;
         loop {

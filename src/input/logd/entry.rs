@@ -5,8 +5,8 @@ use ubus::blobmsg::{BlobIter, BlobRef, BlobType};
 use crate::ubus::blob::text_of;
 
 /// Where logd has an entry from (`enum` in ubox's syslog.h).
-pub const SOURCE_KERNEL: u32 = 0;
-pub const SOURCE_SYSLOG: u32 = 1;
+pub(super) const SOURCE_KERNEL: u32 = 0;
+pub(super) const SOURCE_SYSLOG: u32 = 1;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry<'a> {

@@ -9,9 +9,9 @@ use super::entry::{Entry, SOURCE_KERNEL, SOURCE_SYSLOG};
 pub type Give<'a> = &'a mut dyn FnMut(bool, i64, &[u8]);
 
 /// Text held back while a backlog is on its way.
-pub const MAX_HELD_BYTES: usize = 256 * 1024;
+pub(super) const MAX_HELD_BYTES: usize = 256 * 1024;
 /// Entries held back while a backlog is on its way.
-pub const MAX_HELD: usize = 4096;
+pub(super) const MAX_HELD: usize = 4096;
 
 /// Ids so far ahead are another logd's; ids are compared modulo 2^32.
 const MAX_AHEAD: u32 = 1 << 28;

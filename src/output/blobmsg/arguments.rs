@@ -20,7 +20,7 @@ pub const FOREVER: &str = "forever";
 /// The longest reason of a block, in bytes.
 pub const MAX_REASON: usize = 200;
 
-pub fn question(topic: Topic, declared: &[(&str, Type)], data: &[u8]) -> Result<Question, String> {
+pub(super) fn question(topic: Topic, declared: &[(&str, Type)], data: &[u8]) -> Result<Question, String> {
     let mut question = Question::new(topic);
     let mut has_class = false;
     for_each(data, |name, argument| {
@@ -74,7 +74,7 @@ fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<()
     Ok(())
 }
 
-pub fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
+pub(super) fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
     let (mut target, mut targets, mut length, mut reason) = (None, None, Length::Default, None);
     let (mut caller, mut through_web, mut forget) = (None, false, None);
     let blocks = matches!(method, "block" | "block-list");

@@ -39,7 +39,7 @@ fn is_private(row: &SourceRow) -> bool {
 impl Findings {
     /// `months`: the month and the one before, as far as they are stored.
     /// `addresses`: those of others, too, are shown whole.
-    pub fn gather(
+    pub(super) fn gather(
         month: Month,
         months: &[MonthRow],
         addresses: bool,
@@ -89,7 +89,7 @@ impl Findings {
     }
 
     /// Services that were tried at least twice as often as in the month before, or half as often; most attempts first.
-    pub fn changes(&self, summary: &SummaryAnswer, language: Language) -> Vec<String> {
+    pub(super) fn changes(&self, summary: &SummaryAnswer, language: Language) -> Vec<String> {
         let Some((before, complete)) = &self.before else {
             return vec![
                 language.pick("The month before is not stored.", "前月の記録はありません。").to_string(),
@@ -123,7 +123,7 @@ impl Findings {
     }
 
     /// Ports that are open and attacked, devices of the inside, failed logins.
-    pub fn cares(&self, month: Month, summary: &SummaryAnswer, language: Language) -> Vec<String> {
+    pub(super) fn cares(&self, month: Month, summary: &SummaryAnswer, language: Language) -> Vec<String> {
         let mut cares = Vec::new();
         let exposure = summary.exposure.iter().filter(|exposure| exposure.since.month() == month);
         for row in exposure.flat_map(|exposure| &exposure.ports).filter(|row| row.attempts > 0).take(MOST) {
@@ -171,7 +171,7 @@ impl Findings {
     }
 
     /// Which blocks began in the month; `None` where that is not known.
-    pub fn blocked(&self, month: Month, language: Language) -> Option<String> {
+    pub(super) fn blocked(&self, month: Month, language: Language) -> Option<String> {
         let blocks = self.blocks.as_ref()?;
         let (month, mut sources, mut rules) = (month.to_string(), Vec::new(), [0u64; 4]);
         let names = ["flood", "scan", "login", "manual"];

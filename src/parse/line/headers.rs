@@ -13,7 +13,7 @@ const IRRELEVANT: usize = 8;
 const LONGEST_CLOCK: usize = 13;
 
 #[derive(Default)]
-pub struct Headers {
+pub(super) struct Headers {
     /// The last hit first.
     known: [KnownHeader; 2],
     /// What stands between the clock and the message in lines of irrelevant daemons.
@@ -67,7 +67,7 @@ impl KnownHeader {
 impl Headers {
     /// Time and place of the message, if the line begins like one of the kernel's last.
     #[inline(always)]
-    pub fn read(&mut self, line: Window) -> Option<(i64, usize)> {
+    pub(super) fn read(&mut self, line: Window) -> Option<(i64, usize)> {
         let found = self.known[0].read(line);
         if found.is_some() {
             return found;
@@ -82,7 +82,7 @@ impl Headers {
     /// The time of a packet whose context stands right behind the kernel's header, its info, and where the source's address
     /// begins; if all that is as it was before.
     #[inline(always)]
-    pub fn packet(&self, line: Window) -> Option<(i64, PathInfo, usize)> {
+    pub(super) fn packet(&self, line: Window) -> Option<(i64, PathInfo, usize)> {
         let known = &self.known[0];
         let source_at = known.packet.short_end_at(line, 0)?;
         let second = second_of_hour(line.word(known.before.text().len()))?;
@@ -91,7 +91,7 @@ impl Headers {
 
     /// The header that was read last had this context right behind it. What comes twice in a row is expected from then on.
     #[inline(always)]
-    pub fn join(&mut self, number: usize, context: &Prefix, info: &PathInfo) {
+    pub(super) fn join(&mut self, number: usize, context: &Prefix, info: &PathInfo) {
         let known = &mut self.known[0];
         let (before, after) = (known.before.text(), known.after.text());
         // The lengths of fractions differ.
@@ -105,14 +105,14 @@ impl Headers {
 
     /// Whether the line is a irrelevant daemon's, of an hour that is known.
     #[inline(never)]
-    pub fn is_irrelevant(&self, line: Window) -> bool {
+    pub(super) fn is_irrelevant(&self, line: Window) -> bool {
         let mut known = self.known.iter().filter(|known| !known.is_forgotten());
         let clock = known.find_map(|known| known.clock(line));
         clock.is_some_and(|(_, at)| self.irrelevant.iter().any(|text| text.end_at(line, at).is_some()))
     }
 
     /// Remembers the header of a kernel line, whose message begins at `message`.
-    pub fn remember(&mut self, line: &[u8], stamp: &Stamp, message: usize, time: i64) {
+    pub(super) fn remember(&mut self, line: &[u8], stamp: &Stamp, message: usize, time: i64) {
         let second = i64::from(stamp.minute) * 60 + i64::from(stamp.second);
         // A leap second is not worth it.
         let (Some(before), Some(after)) = (line.get(..stamp.minute_at), line.get(stamp.seconds_end..message))
@@ -133,7 +133,7 @@ impl Headers {
 
     /// Remembers a daemon of which no line counts. Only with the blank behind its tag: `foo:` may go on as
     /// `foo:kernel:`, which is another's.
-    pub fn remember_irrelevant(&mut self, line: &[u8], stamp: &Stamp, message: usize) {
+    pub(super) fn remember_irrelevant(&mut self, line: &[u8], stamp: &Stamp, message: usize) {
         let Some(text) = line.get(stamp.seconds_end..message) else { return };
         if text.len() <= LONGEST_CONTEXT && text.ends_with(b" ") {
             self.irrelevant[self.next_irrelevant].set(text);
@@ -142,7 +142,7 @@ impl Headers {
     }
 
     /// Known headers stand for a day: another has begun, or the same may mean another.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         for known in &mut self.known {
             known.after.clear();
             known.part();

@@ -3,17 +3,17 @@
 use super::{LONGEST_SESSION, Peer};
 
 /// Sessions that are remembered; if there are more, the one that was heard of longest ago goes.
-pub const SESSIONS: usize = 64;
+pub(super) const SESSIONS: usize = 64;
 
 #[derive(Debug)]
-pub struct Sessions {
+pub(super) struct Sessions {
     open: [Option<Session>; SESSIONS],
     /// Counts up with each message about any session.
     messages: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Session {
+pub(super) struct Session {
     pid: u32,
     /// Of the last message about it, and which that was.
     time: i64,
@@ -33,20 +33,20 @@ impl Default for Sessions {
 
 impl Sessions {
     /// A process of this id has begun to serve `peer`.
-    pub fn open(&mut self, pid: u32, peer: Peer, time: i64) {
+    pub(super) fn open(&mut self, pid: u32, peer: Peer, time: i64) {
         let session = self.session(pid, time);
         *session = Session { peer: Some(peer), waiting: 0, counted: false, ..*session };
     }
 
     /// A failure of the session was counted.
-    pub fn counted(&mut self, pid: Option<u32>, time: i64) {
+    pub(super) fn counted(&mut self, pid: Option<u32>, time: i64) {
         if let Some(pid) = pid {
             self.session(pid, time).counted = true;
         }
     }
 
     /// The peer of an attempt that names none. Not known: it waits, `count` times, for the session's end.
-    pub fn unknown_user(&mut self, pid: u32, time: i64, count: u32) -> Option<Peer> {
+    pub(super) fn unknown_user(&mut self, pid: u32, time: i64, count: u32) -> Option<Peer> {
         let session = self.session(pid, time);
         if session.peer.is_some() {
             session.counted = true;
@@ -57,7 +57,7 @@ impl Sessions {
     }
 
     /// What was known of a session that has ended.
-    pub fn close(&mut self, pid: Option<u32>, time: i64) -> Session {
+    pub(super) fn close(&mut self, pid: Option<u32>, time: i64) -> Session {
         let is_it = |open: &&mut Option<Session>| {
             open.is_some_and(|session| Some(session.pid) == pid && session.is_recent(time))
         };

@@ -4,24 +4,24 @@ use super::raise;
 
 /// Hours of the day, by number: from 1 on, dense.
 #[derive(Clone)]
-pub struct WideHours {
+pub(super) struct WideHours {
     hours: Vec<[u32; 24]>,
     most: usize,
     is_cut: bool,
 }
 
 impl WideHours {
-    pub fn new(most: usize) -> WideHours {
+    pub(super) fn new(most: usize) -> WideHours {
         WideHours { hours: Vec::new(), most, is_cut: false }
     }
 
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.hours.clear();
         self.is_cut = false;
     }
 
     /// Takes what the row holds so far. `None`: no number is left, and the row's hours are cut from now on.
-    pub fn begin(&mut self, hours: [u32; 24]) -> Option<usize> {
+    pub(super) fn begin(&mut self, hours: [u32; 24]) -> Option<usize> {
         if self.hours.len() == self.most {
             self.is_cut = true;
             return None;
@@ -30,23 +30,23 @@ impl WideHours {
         Some(self.hours.len())
     }
 
-    pub fn add(&mut self, number: usize, hour: usize, n: u32) {
+    pub(super) fn add(&mut self, number: usize, hour: usize, n: u32) {
         raise(&mut self.hours[number - 1][hour], n);
     }
 
-    pub fn of(&self, number: usize) -> [u32; 24] {
+    pub(super) fn of(&self, number: usize) -> [u32; 24] {
         self.hours[number - 1]
     }
 
     /// Forgets the hours of a row. Those that had the number given back have `number` now.
-    pub fn free(&mut self, number: usize) -> usize {
+    pub(super) fn free(&mut self, number: usize) -> usize {
         let last = self.hours.len();
         self.hours.swap_remove(number - 1);
         last
     }
 
     /// An hour of some row was cut, since no number was left.
-    pub fn is_cut(&self) -> bool {
+    pub(super) fn is_cut(&self) -> bool {
         self.is_cut
     }
 }
