@@ -126,9 +126,7 @@ fn a_damaged_month_is_brought_back_and_a_damaged_backup_changes_nothing() {
     let expected = days(&store);
     let before = files(&store);
     for at in (20..whole.len()).step_by(997) {
-        let mut changed = whole.clone();
-        changed[at] ^= 0x40;
-        fs::write(directory.join("damaged"), changed).unwrap();
+        fs::write(directory.join("damaged"), &whole[..at]).unwrap();
         let ran = run(&["restore", text(&directory.join("damaged")), "--db", text(&store)]);
         assert_eq!(ran.code, Some(1), "{at}");
         assert!(ran.stderr.ends_with("; nothing was changed\n"), "{at}: {}", ran.stderr);
