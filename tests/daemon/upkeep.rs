@@ -87,7 +87,7 @@ fn a_backup_makes_the_same_store_again() {
     assert_eq!(files(&other), before);
     let log = store.with_extension("log");
     let ran = run(&["import", "--db", text(&other), text(&log)]);
-    assert!(ran.stderr.contains("it was all imported before"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("was read before: it is not counted again"), "{}", ran.stderr);
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn a_running_daemon_counts_on() {
     assert!(told.contains("events"), "{told}");
     router.wait("the imported days", |_| of_2020(&router).0 == 50);
     let (_, _, notes) = router.shell(&["import", "--timezone", "JST-9", text(&imported)]);
-    assert!(notes.contains("it was all imported before"), "{notes}");
+    assert!(notes.contains("was read before: it is not counted again"), "{notes}");
     assert_eq!(of_2020(&router).0, 50);
     router.attempts(7);
     // A damaged backup is refused before the daemon is asked.
