@@ -207,7 +207,8 @@ impl Core {
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
-        if self.has_steps() {
+        // Nothing wakes the loop for a commit that waited for another.
+        if self.has_steps() || self.places.wants_commit() {
             return Some(0);
         }
         let look = if self.engine.clock_is_set() { u64::MAX } else { self.look_at };

@@ -234,12 +234,15 @@ mod tests {
     #[test]
     fn every_changed_byte_and_every_cut_is_noticed() {
         let whole = example();
+        let expected = unpack(&whole[..]).unwrap();
         for at in 0..whole.len() {
             assert!(unpack(&whole[..at]).is_err(), "cut at {at}");
             let mut changed = whole.clone();
             changed[at] ^= 0x10;
-            // Bytes 4 to 9 of the header of gzip hold a time and the system that packed it.
-            assert!(unpack(&changed[..]).is_err() || (3..10).contains(&at), "byte {at}");
+            // Some bits of gzip mean nothing, or the same: what is read then is what was written.
+            if let Ok(read) = unpack(&changed[..]) {
+                assert_eq!((read.created, &read.files), (expected.created, &expected.files), "byte {at}");
+            }
         }
     }
 

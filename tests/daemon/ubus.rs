@@ -193,6 +193,7 @@ fn the_object_is_listed_with_its_arguments() {
         "unblock": {"address": 3},
         "guard-test": {"address": 3},
         "commit": {},
+        "release": {"forget": 3},
     });
     assert_eq!(signature, expected);
 }
