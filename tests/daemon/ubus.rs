@@ -186,7 +186,7 @@ fn the_object_is_listed_with_its_arguments() {
         "summary": common, "services": services, "sources": common, "hours": common, "days": common,
         "months": common, "countries": common, "anomalies": common,
         "source": {"address": 3, "from": 3, "to": 3, "class": 3, "limit": 5},
-        "recent": {"limit": 5, "cursor": 5, "class": 3, "protocol": 3, "port": 5, "source": 3},
+        "recent": {"limit": 5, "cursor": 5, "class": 3, "protocol": 3, "port": 5, "source": 3, "filter": 3},
         "blocks": {"limit": 5, "cursor": 5, "source": 3},
         "status": {},
         "block": {"address": 3, "for": 3, "reason": 3, "caller": 3},
@@ -194,6 +194,7 @@ fn the_object_is_listed_with_its_arguments() {
         "guard-test": {"address": 3},
         "commit": {},
         "release": {"forget": 3},
+        "block-list": {"list": 3, "for": 3, "reason": 3, "caller": 3},
     });
     assert_eq!(signature, expected);
 }
