@@ -293,7 +293,7 @@ impl Cuts {
         rows_with_hours: 16,
         countries: CountryCuts::DAY,
         sample: 512,
-        tried: 960,
+        tried: 1024,
     };
     /// Failed logins, or what left the inside, on one day: few, and each matters.
     const DAY_RARE: Cuts = Cuts {
@@ -321,7 +321,7 @@ impl Cuts {
         rows_with_hours: 0,
         countries: CountryCuts::OLD_DAY,
         sample: 192,
-        tried: 384,
+        tried: 352,
         ..Cuts::DAY
     };
     const OLD_DAY_OTHER: Cuts = Cuts {

@@ -25,7 +25,7 @@ impl Default for Keep {
     }
 }
 
-/// What [`Store::maintain`] may do after a day's close: one of these.
+/// What [`Store::maintain`] may do: at most one of each after a day's close.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Upkeep {
     /// Drop hours of rows.
@@ -51,8 +51,7 @@ pub struct Demanded {
 
 impl Store {
     /// Whatever a rule demands next, one thing at a time: hours of rows dropped, a month summed up, a month deleted. To
-    /// be called after a day's close, with a believed clock and [`Upkeep::ALL`]; then with what is left: nothing, so that no
-    /// day writes two months.
+    /// be called after a day's close, with a believed clock and [`Upkeep::ALL`]; then with what is left.
     pub fn maintain(&mut self, now: i64, may: Upkeep) -> Result<Option<Demanded>, StoreError> {
         let months: Vec<Month> = self.answered().collect();
         let newest_first: Vec<Month> = months.iter().rev().copied().collect();
@@ -62,7 +61,7 @@ impl Store {
                 whole.drop_hours();
                 let said = format!("{month}: hours of services and sources are no longer stored");
                 let changes = self.change_month(&whole)?;
-                return Ok(Some(Demanded { changes, said, left: Upkeep::default() }));
+                return Ok(Some(Demanded { changes, said, left: Upkeep { hours: false, ..may } }));
             }
         }
         for month in newest_first.iter().skip(self.keep.days).rev().filter(|_| may.days) {
@@ -71,7 +70,8 @@ impl Store {
                 whole.drop_days();
                 let because = format!("{} newer months have data (keep_days)", self.keep.days);
                 let changes = self.change_month(&whole)?;
-                return self.deleted(now, changes, format!("the days of {month}"), because).map(Some);
+                let left = Upkeep { days: false, ..may };
+                return self.deleted(now, changes, format!("the days of {month}"), because, left).map(Some);
             }
         }
         for month in newest_first.iter().skip(self.keep.months).rev().filter(|_| may.months) {
@@ -79,7 +79,8 @@ impl Store {
                 let because = format!("{} newer months have data (keep_months)", self.keep.months);
                 let names = self.stems(*month, FWS).into_iter().map(|stem| stem + FWS);
                 let changes = names.map(|name| (name, None)).collect();
-                return self.deleted(now, changes, format!("the month {month}"), because).map(Some);
+                let left = Upkeep { months: false, ..may };
+                return self.deleted(now, changes, format!("the month {month}"), because, left).map(Some);
             }
         }
         Ok(None)
@@ -112,12 +113,13 @@ impl Store {
         mut changes: Vec<Change>,
         what: String,
         because: String,
+        left: Upkeep,
     ) -> Result<Demanded, StoreError> {
         let said = format!("deleted: {what}, because {because}");
         let mut meta = self.meta()?;
         meta.note(Deletion { when, what, because });
         changes.extend(self.change_meta(&meta)?);
-        Ok(Demanded { changes, said, left: Upkeep::default() })
+        Ok(Demanded { changes, said, left })
     }
 
     /// Changes that rename months after now, and bring back those whose time has come; with a sentence for each.
