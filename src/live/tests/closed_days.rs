@@ -28,13 +28,13 @@ fn taken(told: &Rc<RefCell<Told>>) -> Vec<(String, Extent, u64, usize)> {
 fn midnight_tells_every_pair_and_late_events_are_more() {
     let mut router = Router::boot(START + HOUR, "UTC");
     let told = told(&mut router);
-    for host in 0..400 {
+    for host in 0..500 {
         router.packet(host, 23);
         router.packet(host, 22);
     }
     router.commit();
     router.pass(DAY);
-    assert_eq!(taken(&told), [("2026-06-10".to_string(), Extent::All, 800, 800)]);
+    assert_eq!(taken(&told), [("2026-06-10".to_string(), Extent::All, 1000, 1000)]);
     // What is stored is less: that is why.
     let question = Question {
         from: Date::parse("2026-06-10"),
@@ -43,7 +43,7 @@ fn midnight_tells_every_pair_and_late_events_are_more() {
         ..Question::new(Topic::Sources)
     };
     let Answer::Sources(answer) = router.ask_about(&question) else { panic!() };
-    assert!(answer.sources.len() < 400, "{}", answer.sources.len());
+    assert!(answer.sources.len() < 500, "{}", answer.sources.len());
     // Told by logd after midnight.
     let mut late = event(7, 80, 1);
     late.uptime = 1;
@@ -53,7 +53,7 @@ fn midnight_tells_every_pair_and_late_events_are_more() {
     assert_eq!(taken(&told), [("2026-06-10".to_string(), Extent::More, 1, 1)]);
     router.pass(DAY);
     assert_eq!(taken(&told), []);
-    assert_eq!(router.days(), ["2026-06-10 801 400"]);
+    assert_eq!(router.days(), ["2026-06-10 1001 500"]);
 }
 
 #[test]
