@@ -63,6 +63,9 @@ fn prepare(place: &Path) {
         fs::write(place.join(folder).join(name), newer).unwrap();
         fs::write(place.join(folder).join(format!("{name}.1")), older).unwrap();
     }
+    fs::create_dir_all(place.join("banip")).unwrap();
+    fs::write(place.join("banip/banip.blocklist"), "203.0.113.0/25 # scanners\n").unwrap();
+    fs::write(place.join("banip/banip.allowlist"), "192.0.2.77\n").unwrap();
     let file = |name: &str| place.join(name).to_str().unwrap().to_string();
     run("gzip", &[&file("router.log.1")]);
     fs::write(place.join("4.csv"), "100.0.0.0,100.255.255.255,JP\n").unwrap();
@@ -81,6 +84,7 @@ fn install(place: &Path, router: &Router) {
 case " $* " in *" --db "*) exec {program} "$@" ;; esac
 case "$1" in
 import) exec {program} "$@" ;;
+allowlist) exec {program} "$@" --config {config} ;;
 report) case " $* " in *" --month "*) ;; *) exec {program} "$@" ;; esac ;;
 # 1: something is missing on this router, and a sentence says so.
 check) {program} "$@" --ubus {socket} --config {config} --run {run} 2> /dev/null || [ $? = 1 ]; exit ;;
@@ -88,7 +92,10 @@ esac
 exec {program} "$@" --ubus {socket}
 "#
     );
-    for (name, text) in [("fwstat", script.as_str()), ("logread", "#!/bin/sh\nexec cat router.log\n")] {
+    // What uci is told is looked at in another test.
+    let others =
+        [("logread", "#!/bin/sh\nexec cat router.log\n"), ("uci", "#!/bin/sh\nexec cat > /dev/null\n")];
+    for (name, text) in [("fwstat", script.as_str())].into_iter().chain(others) {
         fs::write(place.join(name), text).unwrap();
         fs::set_permissions(place.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -114,7 +121,7 @@ fn every_example_runs() {
         let example =
             example.replace("cargo run --release --", "fwstat").replace("tests/data/router.log.gz", shipped);
         let example = example.replace("--db DIR", "--db store").replace("/mnt/fwstat", "mnt");
-        example.replace("/var/log/", "log/")
+        example.replace("/var/log/", "log/").replace("/etc/banip/", "banip/")
     };
     let mut examples = examples();
     assert!(examples.len() > 30, "{examples:?}");
