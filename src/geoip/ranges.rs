@@ -9,6 +9,10 @@ const V4_FIRST: u128 = 0xffff_0000_0000;
 /// The first bits of global unicast IPv6 (2000::/3): other parts of the tree are unused, or IPv4 once more.
 const GLOBAL_UNICAST: (u128, u32) = (1 << 125, 3);
 
+/// Visits of nodes, as a multiple of their number: a writer may store equal subtrees once, so that nodes are visited
+/// several times. A damaged file's tree may run into itself.
+const MAX_VISITS: u64 = 16;
+
 /// Why there is no list of ranges.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NoRanges {
@@ -28,13 +32,13 @@ struct Collector<'a> {
     most: usize,
     /// In IPv6, where the tree of IPv4 stands once more (2002::/16).
     skipped: Option<u32>,
-    /// Nodes that may still be visited: a damaged file's tree may run into itself.
+    /// Visits of nodes that are left, see [`MAX_VISITS`].
     steps: u64,
 }
 
 impl Layout {
     /// The ranges of addresses that the file says are of this country, in order, IPv4 as `::ffff:a.b.c.d`; at most
-    /// `most`. Its time is bounded by the number of the file's nodes.
+    /// `most`. Its time is bounded by [`MAX_VISITS`] visits for each of the file's nodes.
     pub fn ranges_of(
         &self,
         bytes: &mut dyn Bytes,
@@ -42,7 +46,7 @@ impl Layout {
         most: usize,
     ) -> Result<Vec<(u128, u128)>, NoRanges> {
         let (remembered, ranges, skipped) = (Vec::new(), Vec::new(), None);
-        let steps = self.node_count();
+        let steps = self.node_count() * MAX_VISITS;
         let mut collector =
             Collector { layout: self, bytes, country, remembered, ranges, most, skipped, steps };
         collector.walk(self.ipv4_root(), V4_FIRST, 32)?;
