@@ -279,7 +279,7 @@ fn wrong_usage_is_two_and_help_is_success() {
         &["nonsense"],
         &["--frobnicate"],
         &["report"],
-        &["import", "x.log"],
+        &["import"],
         &["services", "--db"],
         &["services", "--port", "65536"],
         &["services", "--from", "2020-02-30"],
