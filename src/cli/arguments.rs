@@ -13,12 +13,12 @@ use super::options::{self, CommandRow};
 use super::raw_arguments::{Raw, suggestion};
 use super::upkeep::Meant;
 use super::values;
-use crate::guard::Target;
 use crate::output::blobmsg::Length;
 use crate::output::cells::plain;
 use crate::output::month_report::{Form, Language, Wanted};
 use crate::query::filter::Filter;
 use crate::query::question::{Prefix, Question, Topic};
+use crate::query::target::Target;
 
 pub const DEFAULT_UBUS: &str = "/var/run/ubus/ubus.sock";
 pub const DEFAULT_CONFIG: &str = "/etc/config/fwstat";

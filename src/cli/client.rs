@@ -11,7 +11,6 @@ use super::fleet_export::{self, Range};
 use super::shell::{Outcome, ShellError, print_json, print_table};
 use crate::daemon::is_running;
 use crate::event::Class;
-use crate::guard::Target;
 use crate::output::blobmsg::Length;
 use crate::output::month_report::{self, Wanted};
 use crate::output::{blobmsg, prometheus};
@@ -19,6 +18,7 @@ use crate::query::Answer;
 use crate::query::answer::{ServicesAnswer, StatusAnswer, SummaryAnswer};
 use crate::query::question::{Prefix, Question, Topic};
 use crate::query::record::Record;
+use crate::query::target::Target;
 use crate::ubus::blob;
 use crate::ubus::call::{CallError, call};
 

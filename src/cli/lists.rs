@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use super::shell::{Outcome, ShellError};
 use crate::config::Config;
-use crate::guard::Target;
 use crate::output::blobmsg::{FOREVER, OBJECT};
 use crate::output::cells::plain;
 use crate::query::question::{MAX_LIMIT, Prefix};
+use crate::query::target::Target;
 use crate::ubus::call::call;
 
 /// All addresses of countries are looked at, and all connections.

@@ -7,10 +7,10 @@ use crate::config::options;
 use crate::event::calendar::{Calendar, Date, Month};
 use crate::event::services;
 use crate::event::{Class, Service};
-use crate::guard::Target;
 use crate::output::blobmsg::{FOREVER, Length};
 use crate::output::month_report::{Form, Language};
 use crate::query::question::{self, MAX_LIMIT, Prefix};
+use crate::query::target::Target;
 
 pub(super) fn date(text: &str) -> Result<Date, String> {
     Date::parse(text).ok_or_else(|| format!("'{text}' is not a date (YYYY-MM-DD, such as 2020-04-06)"))

@@ -18,7 +18,7 @@ use crate::guard::detector::Limits;
 use crate::guard::ledger::Lengths;
 use crate::guard::{
     BlockRequest, Change, Detail, End, Guard, Limit, Mode, Pool, Protection, Refusal, Settings, Source,
-    Suspect, Target, Usage,
+    Suspect, Usage,
 };
 use crate::live::{Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered, BlockWish, Length};
@@ -26,6 +26,7 @@ use crate::query::Answer;
 use crate::query::answer::{BlockRow, GuardStatus, PeersStatus, UsageStatus};
 use crate::query::question::Prefix;
 use crate::query::record::Field;
+use crate::query::target::Target;
 use crate::record;
 use crate::sys::random;
 use crate::ubus::blob;

@@ -1,9 +1,11 @@
 //! Where batches wait: a directory in tmpfs and one on flash, which the sender empties.
 //!
-//!     <day>-<sent>.ndjson.gz          waits to be sent; the sender deletes it
-//!     <day>-<sent>.ndjson.gz.bad      the server refused it for good
-//!     made-<day>-<sent>.ndjson.gz     the newest of its day, sent or not: what a correction is made from
-//!     sender.json                     how the sender stands
+//! ```text
+//! <day>-<sent>.ndjson.gz          waits to be sent; the sender deletes it
+//! <day>-<sent>.ndjson.gz.bad      the server refused it for good
+//! made-<day>-<sent>.ndjson.gz     the newest of its day, sent or not: what a correction is made from
+//! sender.json                     how the sender stands
+//! ```
 //!
 //! The sender is another user, so what lies here is not believed: links are not followed, sizes are bounded.
 

@@ -14,7 +14,6 @@ pub mod policy;
 pub mod ranges;
 pub mod source;
 mod table;
-pub mod target;
 #[cfg(test)]
 mod tests;
 pub mod window;
@@ -36,7 +35,6 @@ use networks::Networks;
 use policy::Policy;
 pub use policy::Protection;
 pub use source::Source;
-pub use target::Target;
 pub use window::Limit;
 use window::Window;
 pub use words::{HAND, described, service_text};

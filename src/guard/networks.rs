@@ -3,11 +3,9 @@
 
 use super::policy::{Policy, Protection};
 use super::ranges::{Range, Ranges};
-use super::target::Target;
 use crate::query::question::Prefix;
+use crate::query::target::{MAX_NETWORKS, Target};
 
-/// Blocks of networks and countries at the same time.
-pub const MAX_NETWORKS: usize = 1024;
 /// Ranges of addresses in the kernel's sets: some 250 bytes of kernel memory each. The largest countries have some
 /// 15,000.
 pub const MAX_RANGES: usize = 16_384;

@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 
 use crate::event::Address;
 use crate::query::question::Prefix;
+use crate::query::target::Target;
 
 /// An IPv4 address, or the /64 of an IPv6 address: a host can take any address of its /64.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -55,6 +56,16 @@ impl fmt::Display for Source {
         match self {
             Source::V4(bits) => Address::v4(*bits).fmt(f),
             Source::V6(high) => write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(*high) << 64)),
+        }
+    }
+}
+
+impl Target {
+    /// The source that a rule could block as well: a single IPv4 address or an IPv6 /64.
+    pub fn source(self) -> Option<Source> {
+        match self {
+            Target::Network(prefix) => Source::from_prefix(prefix),
+            Target::Country(_) => None,
         }
     }
 }

@@ -3,10 +3,11 @@
 use crate::event::calendar::duration_text;
 use crate::guard::networks::NetworkBlock;
 use crate::guard::ranges::Ranges;
-use crate::guard::{Block, Ended, Guard, HAND, Mode, Rule, Source, Suspect, Target, described, service_text};
+use crate::guard::{Block, Ended, Guard, HAND, Mode, Rule, Source, Suspect, described, service_text};
 use crate::query::Answer;
 use crate::query::answer::{BlockCounts, BlockRow, BlocksAnswer, Completeness, EndedRow, SourceRow};
 use crate::query::question::{Prefix, Question};
+use crate::query::target::Target;
 
 use super::{Engine, Now, evidence};
 

@@ -17,6 +17,7 @@ pub mod record;
 mod scan;
 pub mod short;
 mod summary;
+pub mod target;
 
 use std::fmt;
 

@@ -5,9 +5,10 @@ use super::container::{self, Kind, Section};
 use super::directory::Open;
 use super::ledger::Moment;
 use crate::event::Address;
-use crate::guard::Target;
-use crate::guard::networks::{MAX_NETWORKS, NetworkBlock};
+use crate::guard::networks::NetworkBlock;
 use crate::query::question::Prefix;
+use crate::query::target::MAX_NETWORKS;
+use crate::query::target::Target;
 
 const VERSION: u64 = 1;
 /// Longer reasons are not ours.

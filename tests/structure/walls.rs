@@ -142,7 +142,6 @@ fn the_core_knows_no_clock_file_socket_or_face() {
         "crate::output",
         "crate::sys",
         "crate::input",
-        "crate::nft",
         "crate::daemon",
         "crate::cli::offline",
         "crate::config",
@@ -219,7 +218,8 @@ fn wire_is_pure_and_says_nothing() {
 /// Faces get answers; the tables that these are made of are nothing to them.
 #[test]
 fn faces_compute_no_figure() {
-    let words = ["crate::stats", "crate::parse", "crate::classify", "crate::guard", "stats::", "parse::"];
+    let words =
+        ["crate::stats", "crate::parse", "crate::event::classify", "crate::guard", "stats::", "parse::"];
     assert_eq!(places(&["output"], &words), NONE);
 }
 

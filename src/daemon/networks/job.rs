@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::daemon::nft::kernel::Elements;
 use crate::geoip::{Database, NoRanges};
-use crate::guard::networks::{Conflict, MAX_NETWORKS, MAX_RANGES, elements};
+use crate::guard::networks::{Conflict, MAX_RANGES, elements};
 use crate::guard::policy::Policy;
 use crate::guard::ranges::Ranges;
-use crate::guard::target::{SHORTEST_V4, SHORTEST_V6};
-use crate::guard::{Protection, Source, Target};
+use crate::guard::{Protection, Source};
 use crate::query::question::Prefix;
+use crate::query::target::{MAX_NETWORKS, Target};
+use crate::query::target::{SHORTEST_V4, SHORTEST_V6};
 use crate::stats::countries::Country;
 
 /// Peers that one job remembers; more than a refusal names.

@@ -9,10 +9,9 @@ use crate::config::options;
 use crate::event::Class;
 use crate::event::calendar::Date;
 use crate::event::services;
-use crate::guard::Target;
-use crate::guard::networks::MAX_NETWORKS;
 use crate::query::filter::Filter;
 use crate::query::question::{self, MAX_LIMIT, Prefix, Question, Topic};
+use crate::query::target::{MAX_NETWORKS, Target};
 use crate::ubus::blob::{Type, text_of};
 
 /// The length of a block that lasts until it is taken back.

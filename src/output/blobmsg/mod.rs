@@ -9,9 +9,9 @@ use ubus::blobmsg::BlobMsgTable;
 
 pub use arguments::{FOREVER, MAX_REASON, parse_duration};
 
-use crate::guard::Target;
 use crate::query::question::{Prefix, Question, Topic};
 use crate::query::record::Field;
+use crate::query::target::Target;
 use crate::ubus::blob::{self, Method, Type};
 use crate::ubus::{BusEvent, Call, Caller, Outgoing, Request, Status};
 

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
-use super::source::Source;
-use crate::query::question::{self, Prefix};
+use super::question::{self, Prefix};
 
 /// The shortest prefixes that can be blocked: an IPv4 /8, and an IPv6 /19, the largest that one provider has.
 pub const SHORTEST_V4: u8 = 8;
 pub const SHORTEST_V6: u8 = 19;
+
+/// Blocks of networks and countries at the same time.
+pub const MAX_NETWORKS: usize = 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
@@ -29,14 +31,6 @@ impl Target {
     pub fn from_prefix(prefix: Prefix) -> Target {
         let length = if prefix.network.is_v4() || prefix.length < 128 { prefix.length } else { 64 };
         Target::Network(Prefix { network: prefix.network.masked(length), length })
-    }
-
-    /// The source that a rule could block as well: a single IPv4 address or an IPv6 /64.
-    pub fn source(self) -> Option<Source> {
-        match self {
-            Target::Network(prefix) => Source::from_prefix(prefix),
-            Target::Country(_) => None,
-        }
     }
 
     pub fn is_too_short(self) -> bool {
