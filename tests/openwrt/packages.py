@@ -60,6 +60,9 @@ class Bytes(unittest.TestCase):
     def test_the_same_input_gives_the_same_bytes(self):
         for folder, fields in ((path.parent, fields) for path in sorted((ROOT / "openwrt").glob("*/control"))
                                for fields in ipk.paragraphs(path)):  # fmt: skip
+            if fields["Package"] == "fwstat-full":
+                # Only built with --full.
+                continue
             built = package(fields["Package"]).read_bytes()
             with tempfile.TemporaryDirectory() as place:
                 program = Path(place) / "program"
