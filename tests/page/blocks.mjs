@@ -43,6 +43,7 @@ export const tests = {
 		await page.screenshot({ path: `${pictures}/blocks-one-small.png`, fullPage: true });
 		await page.setViewportSize({ width: 1180, height: 900 });
 		for (const [ what, words ] of [ [ '192.168.1.5', /192\.168\.1\.5 is not blocked: it is a private or reserved address/ ], [ '10.0.0.0/8', /10\.0\.0\.0\/8 is not blocked: it holds 10\.0\.0\.0\/8: it is a private or reserved address/ ], [ '0.0.0.0/0', /the prefix is too short/ ],
+			[ '192.0.2.0/24', /192\.0\.2\.0\/24 is not blocked: it holds 192\.0\.2\.53: it is a name server in use/ ],
 			[ '<img src=x>', /"<img src=x>" is no IPv4 or IPv6 address/ ] ]) {
 			await block(what, '1h');
 			await page.waitForFunction((words) => new RegExp(words).test([ ...document.querySelectorAll('.alert-message.error') ].at(-1)?.innerText), words.source);

@@ -24,8 +24,11 @@ struct Bridge {
     rights: Value,
 }
 
-/// The most that a request may carry.
-const MOST: usize = 1 << 20;
+/// The most that a call may carry, as in uhttpd.
+const MOST_CALL: usize = 64 << 10;
+
+/// The most that an upload may carry. cgi-io has no limit of its own: it is bounded by the space under /tmp.
+const MOST_UPLOAD: usize = 64 << 20;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -54,6 +57,8 @@ impl Bridge {
         reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
         let mut words = line.split(' ');
         let (method, target) = (words.next()?.to_string(), words.next()?.to_string());
+        let path = target.split(['?', '#']).next()?;
+        let most = if path == "/cgi-bin/cgi-upload" { MOST_UPLOAD } else { MOST_CALL };
         let mut length = 0;
         loop {
             let mut header = String::new();
@@ -64,10 +69,9 @@ impl Bridge {
             if let Some((name, value)) = header.split_once(':')
                 && name.eq_ignore_ascii_case("content-length")
             {
-                length = value.trim().parse().ok().filter(|length| *length <= MOST)?;
+                length = value.trim().parse().ok().filter(|length| *length <= most)?;
             }
         }
-        let path = target.split(['?', '#']).next()?;
         let (status, kind, content) = if method == "POST" && path == "/ubus" {
             let mut body = vec![0; length];
             reader.read_exact(&mut body).ok()?;
