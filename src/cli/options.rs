@@ -359,7 +359,7 @@ pub static COMMANDS: [CommandRow; 27] = [
         options: &[&FOR, &REASON, &UBUS],
         examples: &[
             "fwstat block 198.51.100.7 --for 1h --reason 'guesses passwords'",
-            "fwstat block 198.51.100.0/24 --for forever",
+            "fwstat block 203.0.113.0/24 --for forever",
         ],
     },
     CommandRow {
