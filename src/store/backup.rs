@@ -27,6 +27,8 @@ const BLOCK: usize = 512;
 /// Longer archives are no backup of ours, unpacked.
 const MOST_BYTES: u64 = 16 << 20;
 const MOST_FILES: usize = 2000;
+/// How every gzip file begins (RFC 1952, 2.3.1).
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// What was written.
 pub struct Packed {
@@ -140,14 +142,18 @@ fn sum_of(header: &[u8; BLOCK]) -> u32 {
 }
 
 /// Reads a backup; the error is a sentence about what is wrong with it.
-pub fn unpack(input: impl Read) -> Result<Unpacked, String> {
-    let mut input = GzDecoder::new(input).take(MOST_BYTES);
+pub fn unpack(mut input: impl Read) -> Result<Unpacked, String> {
+    let damaged = |error: io::Error| format!("it is damaged or incomplete: {error}");
+    // Looked at before the decoder does: it calls a file incomplete that is shorter than a header of gzip, whatever it is.
+    let mut start = Vec::new();
+    input.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start).map_err(damaged)?;
+    if start != GZIP_MAGIC {
+        return Err("it is not a backup of fwstat".into());
+    }
+    let mut input = GzDecoder::new((&start[..]).chain(input)).take(MOST_BYTES);
     let mut all = Vec::new();
     // To the end: only there the checksum of the whole is compared.
-    input.read_to_end(&mut all).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput if all.is_empty() => "it is not a backup of fwstat".to_string(),
-        _ => format!("it is damaged or incomplete: {error}"),
-    })?;
+    input.read_to_end(&mut all).map_err(damaged)?;
     if all.len() as u64 == MOST_BYTES {
         return Err("it is too long to be a backup of fwstat".into());
     }
@@ -264,7 +270,9 @@ mod tests {
         assert_eq!(path, "it holds '../../etc/passwd', which is no file of a store");
         let month = packed(&[(ABOUT, "format 1\n"), ("2026-10.fws", "FWST")]);
         assert_eq!(month, "2026-10.fws is damaged: unexpected end of the file");
-        assert!(unpack(&b"fwstat"[..]).is_err());
+        for text in ["", "x", "no backup", "no backup, and longer than a header of gzip"] {
+            assert_eq!(unpack(text.as_bytes()).err().unwrap(), "it is not a backup of fwstat", "{text:?}");
+        }
     }
 
     proptest! {
