@@ -25,7 +25,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def until(what, seconds=60):
+def until(what, seconds=180):
     """Waits until `what()` is true; fails when it is not after a long time."""
     end = time.monotonic() + seconds
     while not (value := what()):
