@@ -477,12 +477,9 @@ fn all_names(folder: &OwnedFd) -> io::Result<Vec<String>> {
     let mut folder = Dir::openat(folder, ".", FOLDER, Mode::empty())?;
     let mut names = Vec::new();
     for entry in folder.iter() {
-        if let Ok(name) = entry?.file_name().to_str()
-            && name != "."
-            && name != ".."
-        {
-            names.push(name.to_string());
-        }
+        let entry = entry?;
+        let name = entry.file_name().to_str().ok();
+        names.extend(name.filter(|name| !matches!(*name, "." | "..")).map(String::from));
     }
     Ok(names)
 }

@@ -1,7 +1,8 @@
 use super::*;
-use crate::event::{Address, Event};
+use crate::event::{Address, Event, Service};
 use crate::query::history::Section as Wanted;
 use crate::stats::day::Day;
+use crate::stats::sample::Distinct;
 use crate::store::sections::tests::everything;
 
 const SALT: u64 = 9;
