@@ -30,16 +30,14 @@ use crate::config::exposure;
 use crate::event::calendar::Date;
 use crate::event::small_map::SmallMap;
 use crate::geoip::Database;
-use crate::guard::Source;
 use crate::input::logd::{LogdCounts, Mark};
 use crate::input::nflog::Counters;
 use crate::input::uncounted::UncountedLines;
-use crate::live::open_day::{LiveJob, refused_by_mask};
+use crate::live::open_day::LiveJob;
 use crate::live::{Action, Engine, Now};
-use crate::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, Reply};
+use crate::output::blobmsg::{AnswerError, Answered, Reply};
 use crate::parse::line::LineReader;
-use crate::query::Answer;
-use crate::query::question::{Prefix, Question, Topic};
+use crate::query::question::{Prefix, Question};
 use crate::query::record::Field;
 use crate::sys::{clock, random};
 use crate::ubus::{Status, blob};
@@ -469,48 +467,4 @@ impl Core {
 /// When NTP's hotplug script was here last.
 fn is_told(path: &Path) -> Option<SystemTime> {
     path.metadata().ok()?.modified().ok()
-}
-
-impl Answers for Core {
-    fn answer(&mut self, question: &Question) -> Reply {
-        let now = self.now();
-        let is_blocked = |address| self.engine.guard.ledger.get(Source::of(address)).is_some();
-        if self.config.mask_sources
-            && let Some(why) = refused_by_mask(question, is_blocked)
-        {
-            return Reply::Now(Err(AnswerError::PermissionDenied(why)));
-        }
-        let answer = match question.topic {
-            Topic::Status => Some(Answer::Status(self.status(now))),
-            _ => self.engine.answer_now(now, question),
-        };
-        match answer {
-            Some(answer) => Reply::Now(Ok(self.finish_answer(now, question, answer))),
-            None => self.later(Asked::Question(question.clone())),
-        }
-    }
-
-    fn command(&mut self, command: BusCommand) -> Reply {
-        let now = self.now();
-        match command {
-            BusCommand::Commit => {
-                self.commit(now);
-                self.later(Asked::Commit)
-            }
-            BusCommand::Release { forget } => Reply::Now(self.release(now, forget)),
-            BusCommand::Block(wish) => self.now_or_later(|guarding, config, engine, number| {
-                guarding.block(now, config, engine, number, wish)
-            }),
-            BusCommand::GuardTest { target } => {
-                self.now_or_later(|guarding, _, engine, number| guarding.test(now, engine, number, target))
-            }
-            BusCommand::Unblock { target } => {
-                Reply::Now(self.guarding.unblock(now, &mut self.engine, target))
-            }
-        }
-    }
-
-    fn finished(&mut self) -> Vec<(u64, Answered)> {
-        std::mem::take(&mut self.answered)
-    }
 }

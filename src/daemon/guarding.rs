@@ -1,6 +1,8 @@
 //! The guard with all that it needs of the machine: the kernel's table, the ledger's files, the router's
 //! surroundings.
 
+mod status;
+
 use std::path::{Path, PathBuf};
 
 use ubus::blobmsg::BlobMsgTable;
@@ -17,13 +19,12 @@ use crate::daemon::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
 use crate::guard::detector::Limits;
 use crate::guard::ledger::Lengths;
 use crate::guard::{
-    BlockRequest, Change, Detail, End, Guard, Limit, Mode, Pool, Protection, Refusal, Settings, Source,
-    Suspect, Usage,
+    BlockRequest, Change, Detail, End, Guard, Limit, Mode, Protection, Refusal, Settings, Source, Suspect,
 };
 use crate::live::{Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered, BlockWish, Length};
 use crate::query::Answer;
-use crate::query::answer::{BlockRow, GuardStatus, PeersStatus, UsageStatus};
+use crate::query::answer::BlockRow;
 use crate::query::question::Prefix;
 use crate::query::record::Field;
 use crate::query::target::Target;
@@ -442,89 +443,6 @@ impl Guarding {
                 row.dropped = source.and_then(|source| self.nft_sync.dropped(source));
             }
         }
-    }
-
-    pub(super) fn status(&mut self, now: Now, config: &Config, engine: &Engine) -> GuardStatus {
-        let guard = &engine.guard;
-        let reached = guard.reached(now.boot_ms);
-        let failing = self.nft_sync.why(now.boot_ms);
-        let (state, why) = match guard.mode() {
-            Mode::Off => ("off", config.guard.refused.clone()),
-            _ if failing.is_some() => ("degraded", failing),
-            _ if !self.nft_sync.is_up() => ("starting", config.guard.refused.clone()),
-            _ if self.networks.trouble.is_some() => ("degraded", self.networks.trouble.clone()),
-            _ if !reached.is_empty() => ("degraded", Some(reached.join("; "))),
-            // Its options are those of before: somebody should know.
-            Mode::Dry => ("dry", config.guard.refused.clone()),
-            Mode::On => ("on", config.guard.refused.clone()),
-        };
-        let on = guard.mode() != Mode::Off;
-        let usage =
-            |usage: Usage| on.then(|| UsageStatus { used: usage.used.into(), limit: usage.limit.into() });
-        let (networks, network_ranges) = self.networks.usage(guard);
-        let peers = self.nft_sync.peer_use(now.boot_ms).filter(|_| on);
-        GuardStatus {
-            enabled: on,
-            state: state.to_string(),
-            why,
-            budget: usage(guard.budget(now.boot_ms, Pool::Packets)),
-            max_blocks: usage(guard.room(Pool::Packets)),
-            login_budget: usage(guard.budget(now.boot_ms, Pool::Logins)),
-            login_blocks: usage(guard.room(Pool::Logins)),
-            manual_blocks: usage(guard.room(Pool::Manual)),
-            networks: on.then_some(networks),
-            network_ranges: on.then_some(network_ranges),
-            peers: peers.map(|peers| PeersStatus {
-                used: peers.used,
-                limit: peers.limit,
-                limited: peers.limited,
-                refused: peers.full,
-            }),
-        }
-    }
-
-    /// What somebody should look at.
-    pub(super) fn warnings(&mut self, now: Now, config: &Config, engine: &Engine) -> Vec<String> {
-        let mut warnings: Vec<String> = self.ledger.trouble.iter().cloned().collect();
-        if engine.guard.mode() != Mode::Off {
-            warnings.extend(self.peer_warnings(now));
-        }
-        if config.watch_egress && self.around.outside.is_empty() {
-            warnings.push("watch_egress: no default route tells which interface leads outside".into());
-        } else if config.watch_egress && self.nft_sync.why(now.boot_ms).is_some() {
-            warnings.push("watch_egress: nothing is watched, since nft fails".into());
-        } else if config.watch_egress && !self.can_log {
-            warnings.push("watch_egress: nothing is logged without the input nflog".into());
-        }
-        warnings
-    }
-
-    /// Where the protection of the inside's connections reaches its bound.
-    fn peer_warnings(&mut self, now: Now) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if let Some(why) = &self.nft_sync.no_conntrack {
-            warnings.push(format!(
-                "guard: connection tracking cannot be asked ({why}; is kmod-nf-conntrack-netlink installed?): who \
-                 has a connection to the inside is known of the last hour alone"
-            ));
-        }
-        if let Some(peers) = self.nft_sync.peer_use(now.boot_ms) {
-            if peers.full > 0 {
-                warnings.push(format!(
-                    "guard: {} peers are remembered, as many as can be: {} connections' peers were not, and forged \
-                     packets can have them blocked once these connections are over",
-                    peers.limit, peers.full
-                ));
-            }
-            if peers.limited > 0 {
-                warnings.push(format!(
-                    "guard: a host of the inside opens connections to very many addresses: the peers of {} were not \
-                     remembered",
-                    peers.limited
-                ));
-            }
-        }
-        warnings
     }
 
     pub(super) fn stop(&mut self, now: Now, engine: &mut Engine, places: &mut Places) -> Option<String> {

@@ -4,9 +4,10 @@ use ubus::blobmsg::BlobMsgTable;
 
 use super::{Asked, Core};
 use crate::config::exposure;
+use crate::guard::Source;
 use crate::live::Now;
-use crate::live::open_day::mask;
-use crate::output::blobmsg::AnswerError;
+use crate::live::open_day::{mask, refused_by_mask};
+use crate::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, Reply};
 use crate::query::answer::Exposure;
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer};
@@ -92,5 +93,49 @@ fn refusal(error: query::AnswerError, topic: Topic) -> AnswerError {
         (query::AnswerError::NotFound(text), Topic::Countries) => AnswerError::NoData(text),
         (query::AnswerError::NotFound(text), _) => AnswerError::NotFound(text),
         (query::AnswerError::NeedsDaemon(text), _) => AnswerError::NotSupported(text),
+    }
+}
+
+impl Answers for Core {
+    fn answer(&mut self, question: &Question) -> Reply {
+        let now = self.now();
+        let is_blocked = |address| self.engine.guard.ledger.get(Source::of(address)).is_some();
+        if self.config.mask_sources
+            && let Some(why) = refused_by_mask(question, is_blocked)
+        {
+            return Reply::Now(Err(AnswerError::PermissionDenied(why)));
+        }
+        let answer = match question.topic {
+            Topic::Status => Some(Answer::Status(self.status(now))),
+            _ => self.engine.answer_now(now, question),
+        };
+        match answer {
+            Some(answer) => Reply::Now(Ok(self.finish_answer(now, question, answer))),
+            None => self.later(Asked::Question(question.clone())),
+        }
+    }
+
+    fn command(&mut self, command: BusCommand) -> Reply {
+        let now = self.now();
+        match command {
+            BusCommand::Commit => {
+                self.commit(now);
+                self.later(Asked::Commit)
+            }
+            BusCommand::Release { forget } => Reply::Now(self.release(now, forget)),
+            BusCommand::Block(wish) => self.now_or_later(|guarding, config, engine, number| {
+                guarding.block(now, config, engine, number, wish)
+            }),
+            BusCommand::GuardTest { target } => {
+                self.now_or_later(|guarding, _, engine, number| guarding.test(now, engine, number, target))
+            }
+            BusCommand::Unblock { target } => {
+                Reply::Now(self.guarding.unblock(now, &mut self.engine, target))
+            }
+        }
+    }
+
+    fn finished(&mut self) -> Vec<(u64, Answered)> {
+        std::mem::take(&mut self.answered)
     }
 }
