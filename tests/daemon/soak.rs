@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -73,20 +73,20 @@ fn soak() {
     let mut guarded = Guarded { router, elements, forger, network };
     eventually("the guard is on", || guarded.state() == "on");
 
-    let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let stop = Arc::new(AtomicBool::new(false));
     let sender = {
-        let (stop, sent, outside) = (Arc::clone(&stop), Arc::clone(&sent), guarded.network.outside.clone());
+        let (stop, outside) = (Arc::clone(&stop), guarded.network.outside.clone());
         thread::spawn(move || {
             let socket = inside(&outside, crate::forged::raw_socket);
             let forger = Forger::new(&outside, ROUTER_V4);
             let to: Ipv4Addr = ROUTER_V4.parse().unwrap();
-            let (mut next, mut flood) = (0u64, 0u8);
+            let (mut next, mut sent, mut flood) = (0u64, 0u64, 0u8);
             while !stop.load(Ordering::Relaxed) {
                 // 500 a second; each minute a second of 20,000; each 10 s a flood to be blocked.
                 let second = next / 50;
                 let count = if second % 600 < 10 { 2_000 } else { 50 };
-                crate::forged::forged(&socket, to, sent.load(Ordering::Relaxed), count);
-                sent.fetch_add(count, Ordering::Relaxed);
+                crate::forged::forged(&socket, to, sent, count);
+                sent += count;
                 if next % 100 == 99 {
                     flood = flood.wrapping_add(1);
                     forger.flood(Ipv4Addr::new(192, 0, 2, flood), 205);
