@@ -19,7 +19,7 @@ use crate::ubus::call::call;
 
 /// All addresses of countries are looked at, and all connections.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Longer files are no lists of so few entries.
+/// Longer files are refused: the longest list of entries is shorter.
 const MAX_BYTES: u64 = 1 << 20;
 /// The daemon takes calls of up to 8 KB.
 const ENTRIES_PER_CALL: usize = 128;

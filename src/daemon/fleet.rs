@@ -39,7 +39,7 @@ pub(super) struct Fleet {
     move_in: Option<u32>,
     /// Batches that were never sent, since the start.
     dropped: u64,
-    /// Bytes written to flash that nobody was told of.
+    /// Bytes written to flash that were not reported yet.
     written: u64,
     said: Vec<String>,
     /// The list of shared sources is wanted.
@@ -252,7 +252,7 @@ impl Fleet {
         }
     }
 
-    /// What somebody should look at.
+    /// Conditions that need attention, a sentence each.
     pub(super) fn warnings(&self) -> Vec<String> {
         let status = self.status(|_| String::new());
         let mut warnings = Vec::new();

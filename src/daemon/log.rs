@@ -17,7 +17,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// What somebody should look at, on standard error: procd logs it as `daemon.err`.
+    /// A condition that needs attention, on standard error: procd logs it as `daemon.err`.
     pub(super) fn say(&mut self, now_ms: u64, sentence: &str) {
         self.write(now_ms, sentence, true);
     }

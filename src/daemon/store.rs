@@ -457,7 +457,7 @@ impl Places {
         self.store.as_ref()?.directory().open(name).ok()??.ok()
     }
 
-    /// What somebody should look at.
+    /// Conditions that need attention, a sentence each.
     pub(crate) fn warnings(&self) -> impl Iterator<Item = String> + '_ {
         let told = [&self.trouble, &self.unfinished, &self.no_copy, &self.left_out];
         let later = (!self.later.is_empty()).then(|| {

@@ -101,7 +101,7 @@ pub struct SummaryAnswer {
     pub exposure: Option<Exposure>,
     /// The router's time; absent offline and while the clock is not set.
     pub now: Option<String>,
-    /// What somebody should look at, a sentence each, as in `status`; absent offline.
+    /// Conditions that need attention, a sentence each, as in `status`; absent offline.
     pub warnings: Option<Vec<String>>,
     pub completeness: Completeness,
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Findings;
 use crate::config::{Config, FleetSources};
 
-/// What can be told from the options alone.
+/// Findings that follow from the options alone.
 pub(super) fn options(config: &Config, findings: &mut Findings) {
     let fleet = &config.fleet;
     if !fleet.enabled {

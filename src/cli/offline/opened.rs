@@ -20,7 +20,7 @@ pub struct Opened {
     pub calendar: Calendar,
     pub lookup: SharedLookup,
     open: Vec<Day>,
-    /// Of the files as they were when the open days were read; `None` where it could not be told.
+    /// The directory's generation when the open days were read; `None` if it could not be read.
     generation: Option<u64>,
     /// The daemon that writes to the store holds newer events in memory.
     pub(super) behind: bool,

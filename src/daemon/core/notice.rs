@@ -10,7 +10,7 @@ use crate::query::question::{MAX_LIMIT, Question, Topic};
 
 /// A device of the inside with fewer refused or watched attempts a day is no news.
 const LEAST_OF_DEVICE: u64 = 100;
-/// Devices that are told of a day.
+/// The most devices that are reported for one day.
 const MOST_DEVICES: u32 = 8;
 
 impl Core {

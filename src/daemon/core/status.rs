@@ -162,7 +162,7 @@ impl Core {
         }
     }
 
-    /// What somebody should look at, a sentence each.
+    /// Conditions that need attention, a sentence each.
     fn warnings(&mut self, now: Now) -> Vec<String> {
         let mut warnings = self.all_warnings(now);
         shorten(&mut warnings, "warnings");

@@ -17,7 +17,7 @@ impl Guarding {
             _ if !self.nft_sync.is_up() => ("starting", config.guard.refused.clone()),
             _ if self.networks.trouble.is_some() => ("degraded", self.networks.trouble.clone()),
             _ if !reached.is_empty() => ("degraded", Some(reached.join("; "))),
-            // Its options are those of before: somebody should know.
+            // The reload failed and the previous options stay in force: `status` says so.
             Mode::Dry => ("dry", config.guard.refused.clone()),
             Mode::On => ("on", config.guard.refused.clone()),
         };
@@ -46,7 +46,7 @@ impl Guarding {
         }
     }
 
-    /// What somebody should look at.
+    /// Conditions that need attention, a sentence each.
     pub(in crate::daemon) fn warnings(&mut self, now: Now, config: &Config, engine: &Engine) -> Vec<String> {
         let mut warnings: Vec<String> = self.ledger.trouble.iter().cloned().collect();
         if engine.guard.mode() != Mode::Off {

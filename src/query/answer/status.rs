@@ -34,7 +34,7 @@ pub struct StatusAnswer {
     pub set_aside: Vec<String>,
     /// What `fwstat check` finds; absent where it is not asked of the daemon.
     pub findings: Option<Vec<FindingRow>>,
-    /// What somebody should look at, a sentence each.
+    /// Conditions that need attention, a sentence each.
     pub warnings: Vec<String>,
     pub completeness: Completeness,
 }
