@@ -163,24 +163,25 @@ impl Duplicates {
     /// remembered.
     pub fn mark(&mut self, events: &[Event], marks: &mut Vec<bool>) {
         let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
-        let is_near = |pair: &[Event]| pair[1].time.saturating_sub(pair[0].time) <= WINDOW;
+        let is_near = |one: &Event, next: &Event| next.time.saturating_sub(one.time) <= WINDOW;
+        let is_near_pair = |pair: &&[Event]| matches!(pair, [one, next] if is_near(one, next));
         // Those near the batch before, and those that the next may be near to, must be remembered in any case.
         let opening = match first.time.saturating_sub(self.newest) <= WINDOW {
-            true => 1 + events.windows(2).take_while(|pair| is_near(pair)).count(),
+            true => 1 + events.windows(2).take_while(is_near_pair).count(),
             false => 0,
         };
-        let closing = events.len() - 1 - events.windows(2).rev().take_while(|pair| is_near(pair)).count();
+        let closing = events.len() - 1 - events.windows(2).rev().take_while(is_near_pair).count();
         self.newest = last.time;
         self.mark_some(events, 0..opening, marks);
         if events.iter().any(|event| event.path != first.path) {
-            let mut rest = opening;
-            while rest < closing {
-                let near = events[rest..closing].windows(2).take_while(|pair| is_near(pair)).count();
-                let run = rest..rest + near + 1;
-                rest = run.end;
-                if events[run.clone()].iter().any(|event| event.path != events[run.start].path) {
-                    self.mark_some(events, run, marks);
+            let between = events.get(opening..closing).unwrap_or_default();
+            let mut start = opening;
+            for run in between.chunk_by(|one, next| is_near(one, next)) {
+                let end = start + run.len();
+                if run.iter().any(|event| Some(event.path) != run.first().map(|first| first.path)) {
+                    self.mark_some(events, start..end, marks);
                 }
+                start = end;
             }
         }
         self.mark_some(events, closing.max(opening)..events.len(), marks);
