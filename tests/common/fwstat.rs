@@ -107,3 +107,22 @@ pub fn without_estimates(answer: &mut Value) {
         _ => {}
     }
 }
+
+/// A log with three to six packets a day; the days are counted from 2020-03-01 and reach into April.
+pub fn log_of_days(days: std::ops::Range<u32>) -> String {
+    let mut text = String::new();
+    for day in days {
+        let date =
+            if day < 31 { format!("2020-03-{:02}", day + 1) } else { format!("2020-04-{:02}", day - 30) };
+        for packet in 0..(3 + day % 4) {
+            text += &format!(
+                "{date}T0{packet}:00:00 router kernel: DROP IN=ppp0 OUT= MAC= SRC=203.0.113.{} DST=198.51.100.20 LEN=44 \
+                 TOS=0x00 PREC=0x00 TTL=241 ID={day} PROTO=TCP SPT={} DPT={} WINDOW=1024 RES=0x00 SYN URGP=0\n",
+                packet % 3 + 1,
+                41_000 + packet,
+                [23, 22, 445][packet as usize % 3],
+            );
+        }
+    }
+    text
+}

@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::common::fwstat::{PROGRAM, answer, command, run, run_with_input, scratch, shipped};
+use crate::common::fwstat::{PROGRAM, answer, command, log_of_days, run, run_with_input, scratch, shipped};
 use crate::common::generate::random::Random;
 use fwstat::cli::arguments::Input;
 use fwstat::cli::offline;
@@ -46,25 +46,6 @@ fn lay_out(directory: &Path, files: &Files) {
     files.iter().for_each(|(name, bytes)| fs::write(directory.join(name), bytes).unwrap());
 }
 
-/// A few packets a day, over the end of a month.
-fn log(from: u32, to: u32) -> String {
-    let mut text = String::new();
-    for day in from..to {
-        let date =
-            if day < 31 { format!("2020-03-{:02}", day + 1) } else { format!("2020-04-{:02}", day - 30) };
-        for packet in 0..(3 + day % 4) {
-            text += &format!(
-                "{date}T0{packet}:00:00 router kernel: DROP IN=ppp0 OUT= MAC= SRC=203.0.113.{} DST=198.51.100.20 LEN=44 \
-                 TOS=0x00 PREC=0x00 TTL=241 ID={day} PROTO=TCP SPT={} DPT={} WINDOW=1024 RES=0x00 SYN URGP=0\n",
-                packet % 3 + 1,
-                41_000 + packet,
-                [23, 22, 445][packet as usize % 3],
-            );
-        }
-    }
-    text
-}
-
 struct Small {
     directory: PathBuf,
     first: PathBuf,
@@ -77,8 +58,8 @@ struct Small {
 fn small(name: &str) -> Small {
     let directory = scratch(name);
     let (first, second) = (directory.join("first.log"), directory.join("second.log"));
-    fs::write(&first, log(28, 34)).unwrap();
-    fs::write(&second, log(34, 36)).unwrap();
+    fs::write(&first, log_of_days(28..34)).unwrap();
+    fs::write(&second, log_of_days(34..36)).unwrap();
     let store = directory.join("store");
     import(&store, &first).unwrap();
     let before = files(&store);
@@ -355,7 +336,7 @@ fn only_one_process_writes_at_a_time() {
     assert_eq!(ran.stderr, format!("fwstat: cannot write to {text}: {first_is}\n"));
     let ran = run(&["summary", "--db", text]);
     assert_eq!(ran.code, Some(0), "reading is possible meanwhile: {}", ran.stderr);
-    stdin.write_all(log(28, 34).as_bytes()).unwrap();
+    stdin.write_all(log_of_days(28..34).as_bytes()).unwrap();
     drop(stdin);
     assert!(first.wait().unwrap().success());
     import(&store, &small.second).unwrap();
@@ -442,7 +423,7 @@ fn a_newer_file_is_left_alone() {
         files_of_newer.insert(name.clone(), as_newer(&small.after[name]));
         lay_out(&store, &files_of_newer);
         let third = small.directory.join("third.log");
-        fs::write(&third, log(36, 37)).unwrap();
+        fs::write(&third, log_of_days(36..37)).unwrap();
         let ran = run(&["import", "--db", text, "--timezone", "UTC", third.to_str().unwrap()]);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{name}");
         assert_eq!(
@@ -501,9 +482,11 @@ fn a_store_keeps_its_time_zone() {
     let directory = scratch("store-zone");
     let store = directory.join("store");
     let text = store.to_str().unwrap();
-    let ran = run_with_input(&["import", "--db", text, "--timezone", "JST-9", "-"], log(28, 30).as_bytes());
+    let ran =
+        run_with_input(&["import", "--db", text, "--timezone", "JST-9", "-"], log_of_days(28..30).as_bytes());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let ran = run_with_input(&["import", "--db", text, "--timezone", "UTC", "-"], log(30, 31).as_bytes());
+    let ran =
+        run_with_input(&["import", "--db", text, "--timezone", "UTC", "-"], log_of_days(30..31).as_bytes());
     assert_eq!(ran.code, Some(1));
     assert_eq!(
         ran.stderr,

@@ -8,26 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::common::fwstat::{Ran, answer, command, run, scratch};
-
-/// So many packets on each of some days, over the end of a month.
-fn log(days: std::ops::Range<u32>) -> String {
-    let mut text = String::new();
-    for day in days {
-        let date =
-            if day < 31 { format!("2020-03-{:02}", day + 1) } else { format!("2020-04-{:02}", day - 30) };
-        for packet in 0..(3 + day % 4) {
-            text += &format!(
-                "{date}T0{packet}:00:00 router kernel: DROP IN=ppp0 OUT= MAC= SRC=203.0.113.{} DST=198.51.100.20 LEN=44 \
-                 TOS=0x00 PREC=0x00 TTL=241 ID={day} PROTO=TCP SPT={} DPT={} WINDOW=1024 RES=0x00 SYN URGP=0\n",
-                packet % 3 + 1,
-                41_000 + packet,
-                [23, 22, 445][packet as usize % 3],
-            );
-        }
-    }
-    text
-}
+use crate::common::fwstat::{Ran, answer, command, log_of_days, run, scratch};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -71,8 +52,8 @@ struct Small {
 fn small(name: &str) -> Small {
     let directory = scratch(name);
     let (first, second) = (directory.join("first.log"), directory.join("second.log"));
-    fs::write(&first, log(28..34)).unwrap();
-    fs::write(&second, log(34..36)).unwrap();
+    fs::write(&first, log_of_days(28..34)).unwrap();
+    fs::write(&second, log_of_days(34..36)).unwrap();
     let store = directory.join("whole");
     import(&store, &first);
     let (before, told_before) = (files(&store), answers(&store));
