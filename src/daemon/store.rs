@@ -310,7 +310,8 @@ impl Places {
 
     /// Flash may not know yet that these events were taken out of those that are dated in the future.
     fn forget_due(&mut self, due: u64) {
-        drop(self.later.take_until(due));
+        let (rows, rest) = self.later.take_until(due);
+        self.later_changed |= !rows.is_empty() || !rest.is_empty();
         self.due = due;
     }
 

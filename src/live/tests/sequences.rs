@@ -227,3 +227,18 @@ proptest! {
         check(&steps);
     }
 }
+
+/// The copy in RAM tells that lines dated in the future were counted; the commit that stores their day has to remove
+/// them from flash's list of such lines too, or they are counted again once the copy is gone.
+#[test]
+fn lines_dated_in_the_future_are_counted_once_when_flash_was_full_and_ram_is_lost() {
+    check(&[
+        Step::Import { days: vec![2, 0], stop: false },
+        Step::Full { full: true },
+        Step::Pass { seconds: 20 * DAY },
+        Step::Full { full: false },
+        Step::Kill,
+        Step::Commit,
+        Step::PowerCut { wall: None, told: false },
+    ]);
+}
