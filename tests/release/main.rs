@@ -9,3 +9,4 @@ mod release;
 
 mod months;
 mod report_memory;
+mod stores;
