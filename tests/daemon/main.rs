@@ -17,6 +17,7 @@ mod support;
 #[path = "../support/wall_clock.rs"]
 mod wall_clock;
 
+mod both_inputs;
 mod bus_peers;
 mod clocks;
 mod daemon;
