@@ -9,9 +9,8 @@ use crate::input::nflog::events::{Meaning, NflogEvents, Way};
 use crate::input::nflog::{Counters, FULL_BATCH, NflogReader};
 use crate::live::{Brought, Input, Now};
 use crate::parse::interfaces::Networks;
+use crate::parse::log_prefix;
 use crate::parse::netfilter::Context;
-use crate::parse::packet::Packet;
-use crate::parse::{Inputs, fingerprint, log_prefix};
 
 use super::core::{Core, RUNNING};
 
@@ -41,23 +40,6 @@ impl Meaning for Packets<'_> {
         };
         let networks = Networks { wan: self.outside.to_vec(), ..Networks::default() };
         log_prefix::path(&context, Origin::Nflog, &networks, true)
-    }
-
-    fn fingerprint(&self, packet: &Packet) -> u64 {
-        fingerprint(&Inputs {
-            source: packet.source,
-            destination: packet.destination,
-            id: packet.ip_id,
-            length: packet.length,
-            fragment_offset: packet.fragment_offset,
-            source_port: packet.source_port,
-            port: packet.port,
-            icmp_id: packet.icmp_id,
-            icmp_sequence: packet.icmp_sequence,
-            protocol: packet.protocol,
-            icmp_type: packet.icmp_type,
-            icmp_code: packet.icmp_code,
-        })
     }
 
     fn class(&self, event: &Event, path: &Path) -> Class {

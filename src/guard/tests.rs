@@ -3,30 +3,24 @@
 use super::detector::{Detector, SOURCES};
 use super::ledger::{DETAILED, FORGEABLE_CAP_MS, MANUAL_BLOCKS, RECORDS};
 use super::*;
-use crate::event::{Address, Class, PathId, Verdict, protocol};
+use crate::event::{Address, Class, Verdict, protocol};
 
 const HOUR: u64 = 3_600_000;
 const START: u64 = 10_000_000;
 
 fn attempt(source: Source, protocol: u8, port: u16) -> Event {
     Event {
-        time: 0,
         source: source.prefix().network,
         destination: Address::v4(0xc000_0201),
-        fingerprint: 0,
-        uptime: 0,
         count: 1,
         source_port: 40_000,
         port,
         length: 40,
-        path: PathId(0),
         protocol,
         flags: 2,
-        icmp_type: 0,
-        icmp_code: 0,
         class: Class::Attempt,
         verdict: Verdict::Drop,
-        unhashed: false,
+        ..Event::default()
     }
 }
 

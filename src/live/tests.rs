@@ -282,23 +282,18 @@ fn event(source: u32, port: u16, unique: u64) -> Event {
     thread_local!(static NUMBER: Cell<u64> = const { Cell::new(0) });
     NUMBER.set(NUMBER.get() + 1);
     Event {
-        time: 0,
         source: Address::v4(source),
         destination: Address::v4(0xc000_0201),
         fingerprint: crate::stats::heavy::mix(NUMBER.get(), unique, 5),
-        uptime: 0,
         count: 1,
         source_port: 40_000,
         port,
         length: 40,
-        path: PathId(0),
         protocol: protocol::TCP,
         flags: 2,
-        icmp_type: 0,
-        icmp_code: 0,
         class: Class::Attempt,
         verdict: Verdict::Reject,
-        unhashed: false,
+        ..Event::default()
     }
 }
 

@@ -3,59 +3,36 @@
 //! Takes the fields that both a log line and an NFLOG message have by default and that forwarding does
 //! not change. Not among them: prefix, interfaces, MAC, TTL, marks, TCP sequence numbers.
 
-use super::netfilter::{Packet, is_echo};
+use super::netfilter::is_echo;
+use super::packet::Packet;
 use crate::event::hash::fold;
-use crate::event::{Address, Event, protocol};
-
-/// What a fingerprint is made of. Every source of events fills it in the same way:
-///
-/// * `length`: IPv4's total length; IPv6's payload length + 40; at most 65,535.
-/// * `id`: IPv4's identification; IPv6's flow label, with the identification of a fragment header in the
-///   upper 32 bits.
-/// * `fragment_offset`: in bytes, for both families.
-/// * ports: used for TCP, UDP and UDP-Lite only, since the kernel logs no others.
-/// * ICMP id and sequence: used for echo requests and replies only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Inputs {
-    pub source: Address,
-    pub destination: Address,
-    pub id: u64,
-    pub length: u16,
-    pub fragment_offset: u16,
-    pub source_port: u16,
-    pub port: u16,
-    pub icmp_id: u16,
-    pub icmp_sequence: u16,
-    pub protocol: u8,
-    pub icmp_type: u8,
-    pub icmp_code: u8,
-}
+use crate::event::{Event, protocol};
 
 /// The fingerprint. Fields that do not belong to the protocol, and everything above IP in a fragment
 /// that is not the first, count as 0 whatever they are.
 #[inline(always)]
-pub fn fingerprint(inputs: &Inputs) -> u64 {
-    let Inputs { source, destination, id, length, fragment_offset, protocol, .. } = *inputs;
+pub fn fingerprint(packet: &Packet) -> u64 {
+    let Packet { source, destination, id, length, fragment_offset, protocol, .. } = *packet;
     let upper = if fragment_offset != 0 {
         0
     } else {
         match protocol {
             protocol::TCP | protocol::UDP | protocol::UDPLITE => {
-                u64::from(inputs.source_port) << 16 | u64::from(inputs.port)
+                u64::from(packet.source_port) << 16 | u64::from(packet.port)
             }
             protocol::ICMP | protocol::ICMPV6 => {
-                let kind = u64::from(inputs.icmp_type) << 40 | u64::from(inputs.icmp_code) << 32;
-                let echo = u64::from(inputs.icmp_id) << 16 | u64::from(inputs.icmp_sequence);
-                kind | if is_echo(protocol, inputs.icmp_type) { echo } else { 0 }
+                let kind = u64::from(packet.icmp_type) << 40 | u64::from(packet.icmp_code) << 32;
+                let echo = u64::from(packet.icmp_id) << 16 | u64::from(packet.icmp_sequence);
+                kind | if is_echo(protocol, packet.icmp_type) { echo } else { 0 }
             }
             _ => 0,
         }
     };
-    let packet = u64::from(length) << 48 | u64::from(fragment_offset) << 32 | u64::from(protocol);
+    let header = u64::from(length) << 48 | u64::from(fragment_offset) << 32 | u64::from(protocol);
     let addresses = fold(source.high ^ 0x9e37_79b9_7f4a_7c15, source.low ^ 0xd1b5_4a32_d192_ed03)
         ^ fold(destination.high ^ 0xa076_1d64_78bd_642f, destination.low ^ 0xe703_7ed1_a0b4_28db)
             .rotate_left(23);
-    let rest = fold(packet ^ 0x8ebc_6af0_9c88_c6e3, upper ^ 0x5899_65cc_7537_4cc3);
+    let rest = fold(header ^ 0x8ebc_6af0_9c88_c6e3, upper ^ 0x5899_65cc_7537_4cc3);
     fold(addresses ^ rest ^ 0x1d8e_4e27_c47d_124f, id ^ rest.rotate_left(32) ^ 0xeb44_acca_b455_d165)
 }
 
@@ -65,7 +42,7 @@ pub fn fingerprint_of(event: &Event) -> u64 {
     if !event.unhashed {
         return event.fingerprint;
     }
-    fingerprint(&Inputs {
+    fingerprint(&Packet {
         source: event.source,
         destination: event.destination,
         id: event.fingerprint,
@@ -73,7 +50,7 @@ pub fn fingerprint_of(event: &Event) -> u64 {
         source_port: event.source_port,
         port: event.port,
         protocol: event.protocol,
-        ..Inputs::default()
+        ..Packet::default()
     })
 }
 
@@ -85,37 +62,18 @@ pub fn fingerprint_or_id(packet: &Packet) -> (u64, bool) {
         (packet.id, true)
     } else {
         // Not a call: for that all of the packet would need a place in memory.
-        (fingerprint(&packet.into()), false)
-    }
-}
-
-impl From<&Packet> for Inputs {
-    #[inline(always)]
-    fn from(packet: &Packet) -> Inputs {
-        Inputs {
-            source: packet.source,
-            destination: packet.destination,
-            id: packet.id,
-            length: packet.length,
-            fragment_offset: packet.fragment_offset,
-            source_port: packet.source_port,
-            port: packet.port,
-            icmp_id: packet.icmp_id,
-            icmp_sequence: packet.icmp_sequence,
-            protocol: packet.protocol,
-            icmp_type: packet.icmp_type,
-            icmp_code: packet.icmp_code,
-        }
+        (fingerprint(packet), false)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Address;
     use std::collections::HashSet;
 
-    fn inputs() -> Inputs {
-        Inputs {
+    fn packet() -> Packet {
+        Packet {
             source: Address::v4(0xc633_6407),
             destination: Address::v4(0xc000_0201),
             length: 40,
@@ -123,7 +81,7 @@ mod tests {
             protocol: protocol::TCP,
             source_port: 40_000,
             port: 23,
-            ..Inputs::default()
+            ..Packet::default()
         }
     }
 
@@ -135,7 +93,7 @@ mod tests {
             for port in 0..100 {
                 for host in 0..20 {
                     let source = Address::v4(0xc633_6400 + host);
-                    seen.insert(fingerprint(&Inputs { id, port, source, ..inputs() }));
+                    seen.insert(fingerprint(&Packet { id, port, source, ..packet() }));
                     count += 1;
                 }
             }
@@ -148,13 +106,13 @@ mod tests {
 
     #[test]
     fn what_the_kernel_does_not_log_makes_no_difference() {
-        let sctp = Inputs { protocol: protocol::SCTP, ..inputs() };
-        assert_eq!(fingerprint(&sctp), fingerprint(&Inputs { port: 0, source_port: 0, ..sctp }));
-        let later = Inputs { fragment_offset: 1480, ..inputs() };
-        assert_eq!(fingerprint(&later), fingerprint(&Inputs { port: 0, source_port: 0, ..later }));
-        let error = Inputs { protocol: protocol::ICMP, icmp_type: 3, ..inputs() };
-        assert_eq!(fingerprint(&error), fingerprint(&Inputs { icmp_id: 7, ..error }));
-        assert_ne!(fingerprint(&error), fingerprint(&Inputs { icmp_code: 1, ..error }));
+        let sctp = Packet { protocol: protocol::SCTP, ..packet() };
+        assert_eq!(fingerprint(&sctp), fingerprint(&Packet { port: 0, source_port: 0, ..sctp }));
+        let later = Packet { fragment_offset: 1480, ..packet() };
+        assert_eq!(fingerprint(&later), fingerprint(&Packet { port: 0, source_port: 0, ..later }));
+        let error = Packet { protocol: protocol::ICMP, icmp_type: 3, ..packet() };
+        assert_eq!(fingerprint(&error), fingerprint(&Packet { icmp_id: 7, ..error }));
+        assert_ne!(fingerprint(&error), fingerprint(&Packet { icmp_code: 1, ..error }));
     }
 
     #[test]
@@ -175,6 +133,7 @@ mod tests {
                 flags: port(4) as u8,
                 icmp_type: [0, 8, 3, 128][number as usize % 4],
                 icmp_code: port(7) as u8,
+                ..Packet::default()
             };
             let (fingerprint, unhashed) = fingerprint_or_id(&packet);
             let Packet { source, destination, length, source_port, port, protocol, .. } = packet;
@@ -189,7 +148,7 @@ mod tests {
                 unhashed,
                 ..Event::default()
             };
-            assert_eq!(fingerprint_of(&event), super::fingerprint(&(&packet).into()), "{number}");
+            assert_eq!(fingerprint_of(&event), super::fingerprint(&packet), "{number}");
         }
     }
 }

@@ -20,4 +20,4 @@ pub mod syslog;
 pub mod uncounted;
 pub mod window;
 
-pub use fingerprint::{Inputs, fingerprint, fingerprint_of};
+pub use fingerprint::{fingerprint, fingerprint_of};

@@ -39,29 +39,6 @@ pub struct Context<'a> {
     pub source_at: Option<usize>,
 }
 
-/// The outer fields of one packet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Packet {
-    pub source: Address,
-    pub destination: Address,
-    /// Identification of the IPv4 header; for IPv6 the flow label, with a fragment's identification
-    /// in the upper half.
-    pub id: u64,
-    pub length: u16,
-    /// In bytes.
-    pub fragment_offset: u16,
-    pub source_port: u16,
-    pub port: u16,
-    /// Of echo requests and replies.
-    pub icmp_id: u16,
-    pub icmp_sequence: u16,
-    /// 0 if the line ends before it.
-    pub protocol: u8,
-    pub flags: u8,
-    pub icmp_type: u8,
-    pub icmp_code: u8,
-}
-
 /// The context of a packet's line; None if the message has none of its fields.
 pub fn context(message: &[u8]) -> Option<Context<'_>> {
     let fields_at = fields_at(message)?;

@@ -44,7 +44,7 @@ pub struct Packet {
     pub icmp_sequence: u16,
     /// IPv4: the identification (`ID=` in the log); IPv6: the flow label (`FLOWLBL=`), with a
     /// fragment header's identification (`ID:`) in the upper 32 bits.
-    pub ip_id: u64,
+    pub id: u64,
     /// In bytes.
     pub fragment_offset: u16,
     pub more_fragments: bool,
@@ -136,7 +136,7 @@ fn parse_v4(bytes: &[u8]) -> Option<Packet> {
         destination: Address::v4(be32(bytes, 16)?),
         protocol: bytes[9],
         length: be16(bytes, 2)?,
-        ip_id: be16(bytes, 4)?.into(),
+        id: be16(bytes, 4)?.into(),
         ..Packet::default()
     };
     let fragment = be16(bytes, 6)?;
@@ -163,7 +163,7 @@ fn parse_v6(bytes: &[u8]) -> Option<Packet> {
         destination: address(24)?,
         protocol: bytes[6],
         length: payload.saturating_add(40),
-        ip_id: (be32(bytes, 0)? & 0x000f_ffff).into(),
+        id: (be32(bytes, 0)? & 0x000f_ffff).into(),
         ..Packet::default()
     };
     // A jumbogram (RFC 2675) has the length 0 here.
@@ -183,7 +183,7 @@ fn parse_v6(bytes: &[u8]) -> Option<Packet> {
                     packet.fragment_offset = fragment & 0xfff8;
                     packet.more_fragments = fragment & 1 != 0;
                 }
-                packet.ip_id |= u64::from(be32(rest, 4).unwrap_or(0)) << 32;
+                packet.id |= u64::from(be32(rest, 4).unwrap_or(0)) << 32;
                 Some(8)
             }
             extension::NONE => return Some(packet),
@@ -256,7 +256,7 @@ mod tests {
             port: 23,
             length: 60,
             flags: tcp::SYN,
-            ip_id: 0x1c46,
+            id: 0x1c46,
             ..Packet::default()
         };
         assert_eq!(packet, expected);
@@ -319,7 +319,7 @@ mod tests {
         let packet = v6(protocol::TCP, TCP_SYN);
         assert_eq!(packet.source.to_string(), "2001:db8::7");
         assert_eq!(packet.destination.to_string(), "2001:db8:1::1");
-        assert_eq!((packet.length, packet.ip_id, packet.flags), (60, 0xabcde, tcp::SYN));
+        assert_eq!((packet.length, packet.id, packet.flags), (60, 0xabcde, tcp::SYN));
         assert_eq!((packet.source_port, packet.port), (54321, 23));
     }
 
@@ -337,7 +337,7 @@ mod tests {
         assert_eq!((first.protocol, first.port, first.more_fragments), (protocol::UDP, 53, true));
         let later = v6(44, "11 00 05a8 0000abcd  0400 0035 0008 0000");
         assert_eq!((later.protocol, later.port, later.fragment_offset), (protocol::UDP, 0, 1448));
-        assert_eq!((first.ip_id, later.ip_id), (0xabcd_000a_bcde, 0xabcd_000a_bcde));
+        assert_eq!((first.id, later.id), (0xabcd_000a_bcde, 0xabcd_000a_bcde));
         // No next header; one that is cut off; ESP.
         assert_eq!(v6(59, "").protocol, 59);
         assert!(v6(0, "11 05 0000 00000000").truncated);

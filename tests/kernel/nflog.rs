@@ -79,7 +79,7 @@ fn line(record: &NflogRecord<'_>) -> String {
         packet.port,
         packet.length,
         packet.flags,
-        packet.ip_id,
+        packet.id,
     );
     if matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6) {
         line += &format!(

@@ -8,7 +8,6 @@ fn event(time: i64, fingerprint: u64, path: u16) -> Event {
         source: Address::v4(0xc633_6407),
         destination: Address::v4(0xc000_0201),
         fingerprint,
-        uptime: 0,
         count: 1,
         source_port: 40_000,
         port: 23,
@@ -16,11 +15,9 @@ fn event(time: i64, fingerprint: u64, path: u16) -> Event {
         path: PathId(path),
         protocol: protocol::TCP,
         flags: 2,
-        icmp_type: 0,
-        icmp_code: 0,
         class: Class::Attempt,
         verdict: Verdict::Drop,
-        unhashed: false,
+        ..Event::default()
     }
 }
 

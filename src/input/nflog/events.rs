@@ -5,7 +5,7 @@
 
 use crate::event::paths::{Path, Paths};
 use crate::event::{Class, Event, PathId};
-use crate::parse::packet::Packet;
+use crate::parse::fingerprint;
 use crate::sys::netlink::interface_name;
 
 use super::NflogRecord;
@@ -34,8 +34,6 @@ pub struct Way<'a> {
 /// What packets mean.
 pub trait Meaning {
     fn path(&self, way: &Way<'_>) -> Path;
-    /// Of the packet as the log's text tells it, see [`Packet::with_logged`].
-    fn fingerprint(&self, packet: &Packet) -> u64;
     /// `event.class` is not set yet.
     fn class(&self, event: &Event, path: &Path) -> Class;
 }
@@ -99,7 +97,7 @@ impl NflogEvents {
             time,
             source: packet.source,
             destination: packet.destination,
-            fingerprint: packet.with_logged(|packet| meaning.fingerprint(packet)),
+            fingerprint: packet.with_logged(fingerprint),
             uptime,
             count: 1,
             source_port: packet.source_port,
@@ -178,6 +176,7 @@ impl NflogEvents {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::packet::Packet;
     use std::cell::Cell;
 
     use crate::event::paths::Direction;
@@ -206,10 +205,6 @@ mod tests {
             }
         }
 
-        fn fingerprint(&self, packet: &Packet) -> u64 {
-            packet.port.into()
-        }
-
         fn class(&self, event: &Event, path: &Path) -> Class {
             if path.group_mac || event.protocol != protocol::UDP { Class::Noise } else { Class::Attempt }
         }
@@ -231,10 +226,14 @@ mod tests {
         let (mut events, mut paths, meaning) = (NflogEvents::new(), Paths::new(), Asked::default());
         for _ in 0..3 {
             for prefix in [&b"drop wan in: "[..], b"reject wan in: "] {
-                let event = events.event(&record(prefix, 1), &mut paths, &meaning, 1000, 7).unwrap();
+                let record = record(prefix, 1);
+                let event = events.event(&record, &mut paths, &meaning, 1000, 7).unwrap();
                 let path = paths.get(event.path).unwrap();
                 assert_eq!((path.prefix.as_bytes(), path.input.as_str()), (prefix.trim_ascii_end(), "lo"));
-                assert_eq!((event.time, event.uptime, event.count, event.fingerprint), (1000, 7, 1, 53));
+                assert_eq!(
+                    (event.time, event.uptime, event.count, event.fingerprint),
+                    (1000, 7, 1, fingerprint(&record.packet))
+                );
                 assert_eq!((event.class, event.verdict), (Class::Attempt, Verdict::Drop));
             }
         }

@@ -27,7 +27,7 @@ impl LineReader {
             direction: Direction::Inbound,
             accepted: false,
         });
-        let inputs = crate::parse::Inputs {
+        let packet = Packet {
             source: login.source,
             protocol: protocol::TCP,
             source_port: login.source_port,
@@ -38,7 +38,7 @@ impl LineReader {
             time,
             source: login.source,
             destination: Address::default(),
-            fingerprint: fingerprint(&inputs),
+            fingerprint: fingerprint(&packet),
             uptime: 0,
             count: login.count,
             source_port: login.source_port,

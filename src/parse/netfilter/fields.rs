@@ -8,7 +8,8 @@
 //! so that its values stay in registers on their info to the event. No line ends within what is read: the text may
 //! go on behind the packet's line.
 
-use super::{Packet, Word, address, full_v6, outer_words};
+use super::super::packet::Packet;
+use super::{Word, address, full_v6, outer_words};
 use crate::event::{Address, Service, protocol, tcp};
 use crate::parse::number::{digits, short_length, short_number, short_v4};
 use crate::parse::prefix::Prefix;
