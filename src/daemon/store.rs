@@ -5,6 +5,7 @@
 //! the worker does the rest.
 
 mod commit;
+mod future;
 mod job;
 mod saved;
 
@@ -308,13 +309,6 @@ impl Places {
         Some((saved, on_flash))
     }
 
-    /// Flash may not know yet that these events were taken out of those that are dated in the future.
-    fn forget_due(&mut self, due: u64) {
-        let (rows, rest) = self.later.take_until(due);
-        self.later_changed |= !rows.is_empty() || !rest.is_empty();
-        self.due = due;
-    }
-
     fn start_worker(&mut self, mut store: Store) {
         let started = Worker::start("fwstat-store", QUEUE, STACK, move |job| work(&mut store, job));
         match started {
@@ -400,15 +394,6 @@ impl Places {
             on_flash: false,
             written,
             ..State::default()
-        }
-    }
-
-    /// Events dated in the future whose time has come.
-    pub(crate) fn count_due(&mut self, engine: &mut Engine, now: Now) {
-        let wall_ms = now.wall.max(0).cast_unsigned().saturating_mul(1000);
-        if engine.clock_is_set() && self.later.first().is_some_and(|first| first <= wall_ms) {
-            engine.count_due(&mut self.later, now);
-            (self.later_changed, self.due) = (true, self.due.max(wall_ms));
         }
     }
 

@@ -64,6 +64,7 @@ impl Engine {
         if !stored {
             self.since_known = false;
             storing.into_iter().for_each(|day| self.close(day));
+            self.bound_closed();
         }
         // The copy has to be newer than what flash has now.
         self.changed = true;

@@ -430,11 +430,20 @@ impl Engine {
         let mut closed = std::mem::take(&mut self.closed);
         closed.push(day);
         self.closed = joined(closed);
-        if self.closed.len() > MOST_CLOSED {
+    }
+
+    /// The store could not be written: RAM holds at most [`MOST_CLOSED`] days that wait for it.
+    pub fn bound_closed(&mut self) {
+        while self.closed.len() > MOST_CLOSED {
             let lost = self.closed.remove(0);
             let sentence = format!("{} is lost: the store could not be written for days", lost.date);
             self.actions.push(Action::Say(sentence));
         }
+    }
+
+    /// Another day that is over can wait for the store.
+    pub fn has_room_for_closed(&self) -> bool {
+        self.closed().count() < MOST_CLOSED
     }
 
     fn settle_late(&mut self) {

@@ -32,9 +32,9 @@ impl Engine {
         }
     }
 
-    /// Counts events dated in the future whose time has come.
-    pub fn count_due(&mut self, later: &mut Deferred, now: Now) {
-        let (rows, rest) = later.take_until(now.wall.max(0).cast_unsigned().saturating_mul(1000));
+    /// Counts events dated in the future whose time has come: those up to `until` (milliseconds of wall time).
+    pub fn count_due(&mut self, later: &mut Deferred, until: u64) {
+        let (rows, rest) = later.take_until(until);
         for (moment, event) in rows {
             self.count(&Event { time: (moment / 1000).cast_signed(), ..event });
             self.changed = true;

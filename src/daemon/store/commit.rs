@@ -56,6 +56,7 @@ impl Places {
             }
         }
         if self.worker.is_none() {
+            engine.bound_closed();
             return;
         }
         let of_today = self.pieces.iter().filter(|(_, date, _)| Some(*date) == engine.date()).count();

@@ -129,7 +129,7 @@ fn check(steps: &[Step]) {
     let mut router = Router::start(machine, "UTC", Disks::new(), 0, true, config);
     // Everything; of it what a copy or flash has; what flash has.
     let (mut total, mut copied, mut flashed) = (0u64, 0u64, 0u64);
-    let mut full = false;
+    let (mut full, mut was_full) = (false, false);
     for (number, step) in steps.iter().enumerate() {
         let mut exact = true;
         let mut committed = false;
@@ -156,6 +156,7 @@ fn check(steps: &[Step]) {
             Step::Copy => router.copy(),
             Step::Full { full: now } => {
                 full = *now;
+                was_full |= full;
                 router.disks.set_full(full);
             }
             Step::Kill => {
@@ -196,6 +197,7 @@ fn check(steps: &[Step]) {
         let counted = router.counted();
         if router.said.iter().any(|said| said.contains("is lost: the store could not be written for days")) {
             // Named, and bounded: RAM holds a few days that flash does not take.
+            assert!(was_full, "after step {number}: {step:?}: {:?}", router.said);
             return;
         }
         if exact {
@@ -241,4 +243,34 @@ fn lines_dated_in_the_future_are_counted_once_when_flash_was_full_and_ram_is_los
         Step::Commit,
         Step::PowerCut { wall: None, told: false },
     ]);
+}
+
+/// Lines of many days in the future, whose time came while the daemon was on: RAM holds a few days that are over, flash the rest.
+#[test]
+fn more_days_than_ram_holds_come_due_at_once() {
+    check(&[
+        Step::Import { days: (2..20).collect(), stop: false },
+        Step::Pass { seconds: 30 * DAY },
+        Step::Kill,
+        Step::Commit,
+        Step::Pass { seconds: 10 },
+        Step::Commit,
+        Step::Pass { seconds: 10 },
+        Step::Commit,
+        Step::PowerCut { wall: None, told: true },
+        Step::Commit,
+        Step::PowerCut { wall: None, told: true },
+    ]);
+}
+
+/// A day of packets for each of twelve days before the clock is set.
+#[test]
+fn days_that_waited_for_the_clock_are_all_counted() {
+    let mut steps = vec![Step::PowerCut { wall: Some(100), told: false }];
+    for _ in 0..12 {
+        steps.extend([Step::Packets { count: 3, port: 1 }, Step::Pass { seconds: DAY }]);
+    }
+    let set = [Step::Shows { wall: real_now() + 20 * DAY }, Step::Ntp, Step::Commit];
+    steps.extend(set.into_iter().chain([Step::PowerCut { wall: None, told: true }]));
+    check(&steps);
 }

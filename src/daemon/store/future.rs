@@ -1,0 +1,29 @@
+//! Events dated in the future: flash holds them until their time has come.
+
+use super::Places;
+use crate::live::{Engine, Now};
+
+const DAY_MS: u64 = 86_400_000;
+
+impl Places {
+    /// Flash may not know yet that these events were taken out of those that are dated in the future.
+    pub(super) fn forget_due(&mut self, due: u64) {
+        let (rows, rest) = self.later.take_until(due);
+        self.later_changed |= !rows.is_empty() || !rest.is_empty();
+        self.due = due;
+    }
+
+    /// Events dated in the future whose time has come.
+    pub(crate) fn count_due(&mut self, engine: &mut Engine, now: Now) {
+        let wall_ms = now.wall.max(0).cast_unsigned().saturating_mul(1000);
+        // A day at a time: RAM holds a few days that are over, and the rest is safe on flash.
+        while engine.clock_is_set()
+            && engine.has_room_for_closed()
+            && let Some(first) = self.later.first().filter(|first| *first <= wall_ms)
+        {
+            let until = first.saturating_add(DAY_MS).min(wall_ms);
+            engine.count_due(&mut self.later, until);
+            (self.later_changed, self.due) = (true, self.due.max(until));
+        }
+    }
+}
