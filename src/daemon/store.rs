@@ -21,7 +21,7 @@ use self::job::{Done, Job, Prepared, work};
 use self::saved::{Flash, Piece, open_copy, with_others};
 use crate::config::Config;
 use crate::event::calendar::{Date, Month};
-use crate::live::{Engine, Now};
+use crate::live::Engine;
 use crate::query::history::{History, MonthData, Need};
 use crate::stats::deferred::Deferred;
 use crate::store::directory::{Change, Directory, Disk, Open};

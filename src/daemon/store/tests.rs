@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::event::calendar::Calendar;
 use crate::event::{Address, Event, protocol};
-use crate::live::{Brought, Input};
+use crate::live::{Brought, Input, Now};
 use crate::query::Answer;
 use crate::query::question::{Question, Topic};
 
