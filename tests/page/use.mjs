@@ -79,7 +79,7 @@ export const tests = {
 		await page.locator('[name=filter]').fill('!port:1023 zone:wan dpt=4711');
 		await page.locator('[name=apply]').click();
 		await page.waitForFunction(() => /Nothing has come yet/.test(document.body.innerText));
-		const flood = () => log(Array.from({ length: 400 }, (_, index) => packet('reject wan in: ', `198.51.100.${index % 250}`, 1023, index + 10)));
+		const flood = () => log(Array.from({ length: 400 }, (_, index) => packet('reject wan in: ', `198.51.200.${index % 250}`, 1023, index + 10)));
 		flood();
 		log([ packet('reject wan in: ', '203.0.113.47', 4711, 61000) ]);
 		flood();
