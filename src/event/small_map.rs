@@ -1,4 +1,4 @@
-//! A sorted vector as a map, for a few dozen entries.
+//! A sorted vector as a map, for up to some hundred entries.
 //!
 //! Takes keys in any order, gives entries in the order of their keys. Insertion moves the entries behind it, so it is
 //! not for thousands of them. It exists for its size: each type of a `BTreeMap` takes some 4 KB of the program on MIPS,

@@ -3,7 +3,6 @@
 //! The first member, `fwstat-backup`, tells the format, the version that made it and when. A backup is read as a whole and
 //! checked to its last byte before anything is done with it.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
 use crate::event::calendar::{Date, Month};
+use crate::event::small_map::SmallMap;
 use crate::query::history::Detail;
 
 use super::container::{self, Unreadable};
@@ -43,7 +43,7 @@ pub struct Unpacked {
     pub version: String,
     /// Seconds since 1970.
     pub created: i64,
-    files: BTreeMap<String, Arc<Vec<u8>>>,
+    files: SmallMap<String, Arc<Vec<u8>>>,
 }
 
 impl Unpacked {
@@ -168,7 +168,7 @@ pub fn unpack(mut input: impl Read) -> Result<Unpacked, String> {
         return Err(format!("a newer fwstat made it ({version}): use that version or a newer one"));
     }
     let created = value("created").and_then(|created| created.parse().ok()).unwrap_or(0);
-    let mut files = BTreeMap::new();
+    let mut files = SmallMap::new();
     let mut salt = None;
     while let Some((name, bytes)) = members.next()? {
         if !is_stored(name) || files.len() == MOST_FILES {
@@ -221,7 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn example() -> Vec<u8> {
-        let mut store = Store::open(Directory::Memory(BTreeMap::new()), Keep::default(), Some(7)).unwrap();
+        let mut store = Store::open(Directory::Memory(SmallMap::new()), Keep::default(), Some(7)).unwrap();
         let changes = store.change_meta(&Meta { zone: Some("JST-9".into()), ..Meta::default() }).unwrap();
         store.commit(changes).unwrap();
         let mut bytes = Vec::new();

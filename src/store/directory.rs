@@ -7,7 +7,6 @@
 //! Only regular files of the directory's owner, this user or root are opened, never links or FIFOs; new ones have mode
 //! 0600.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
@@ -21,6 +20,8 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fsync, unlinkat};
+
+use crate::event::small_map::SmallMap;
 
 use super::codec::Content;
 use super::container::{HEADER, Header, Kind, Unreadable};
@@ -99,7 +100,7 @@ fn read_at(bytes: &Bytes, offset: u64, length: usize) -> io::Result<Vec<u8>> {
 
 /// The files of a store.
 pub enum Directory {
-    Memory(BTreeMap<String, Arc<Vec<u8>>>),
+    Memory(SmallMap<String, Arc<Vec<u8>>>),
     Disk(Disk),
 }
 

@@ -13,7 +13,6 @@ mod forget;
 mod restore;
 mod retention;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -412,7 +411,10 @@ impl Store {
             return Ok(Some(whole));
         }
         let known = whole.summary.days.iter().map(|day| day.date);
-        for date in known.chain(days).collect::<BTreeSet<Date>>() {
+        let mut dates: Vec<Date> = known.chain(days).collect();
+        dates.sort();
+        dates.dedup();
+        for date in dates {
             let name = format!("{date}{ending}");
             match self.open_file(&name)? {
                 Some(file) if is_wanted(date) => {
@@ -443,10 +445,9 @@ impl Store {
         let mut changes = self.keep_damaged(&name)?;
         changes.push((name, Some(whole.encode(self.salt))));
         let is_fresh = whole.summary.detail == Detail::Fresh;
-        let dates = match is_fresh {
-            true => whole.changed.iter().copied().collect(),
-            false => self.days(whole.month, FWS),
-        };
+        let mut dates = if is_fresh { whole.changed.clone() } else { self.days(whole.month, FWS) };
+        dates.sort();
+        dates.dedup();
         for date in dates {
             let name = format!("{date}{FWS}");
             changes.extend(self.keep_damaged(&name)?);

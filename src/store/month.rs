@@ -1,7 +1,5 @@
 //! A month's file, `2026-10.fws`: read in parts for a question, or whole to add days to it.
 
-use std::collections::BTreeSet;
-
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::query::history::{ClassTotal, DayData, Detail, MonthData, Need, Section as Wanted};
@@ -49,14 +47,14 @@ pub(crate) struct WholeMonth {
     pub days: Vec<DaySummary>,
     /// Rows of the whole month, if it is.
     pub whole: Option<DaySummary>,
-    /// Days whose rows differ from what is stored.
-    pub changed: BTreeSet<Date>,
+    /// Days whose rows differ from what is stored, in any order, some twice.
+    pub changed: Vec<Date>,
 }
 
 impl WholeMonth {
     pub(crate) fn new(month: Month, detail: Detail) -> WholeMonth {
         let summary = MonthSummary { detail, ..MonthSummary::default() };
-        let (cells, days, changed) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let (cells, days, changed) = (Vec::new(), Vec::new(), Vec::new());
         WholeMonth { month, summary, cells, days, whole: None, changed }
     }
 
@@ -71,7 +69,7 @@ impl WholeMonth {
             })
         });
         for day in new {
-            self.changed.insert(day.date);
+            self.changed.push(day.date);
             self.add_day_totals(&DayTotals::of(&day));
             if self.summary.detail == Detail::Month {
                 let known = self.whole.take().unwrap_or_else(|| DaySummary::new(self.month.first_day()));

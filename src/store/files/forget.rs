@@ -82,7 +82,7 @@ impl Store {
             for day in whole.days.iter_mut().chain(&mut whole.whole) {
                 let rows = day.forget_sources(is_meant);
                 if rows > 0 {
-                    whole.changed.insert(day.date);
+                    whole.changed.push(day.date);
                 }
                 removed += rows;
             }

@@ -1,7 +1,7 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::*;
+use crate::event::small_map::SmallMap;
 use crate::event::{Address, Class, Event};
 use crate::query::history::{DayData, Detail, Section as Wanted};
 use crate::stats::day::Day;
@@ -10,7 +10,7 @@ use crate::stats::summary::DaySummary;
 const NOW: i64 = 1_790_000_000;
 
 fn store() -> Store {
-    Store::open(Directory::Memory(BTreeMap::new()), Keep::default(), Some(3)).unwrap()
+    Store::open(Directory::Memory(SmallMap::new()), Keep::default(), Some(3)).unwrap()
 }
 
 /// The same files, opened anew.
@@ -22,7 +22,7 @@ fn reopened(store: &Store, keep: Keep) -> Store {
 fn changed(store: &Store, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> Store {
     let Directory::Memory(files) = store.directory() else { panic!() };
     let mut files = files.clone();
-    let mut bytes = files[name].to_vec();
+    let mut bytes = files.get(name).unwrap().to_vec();
     change(&mut bytes);
     files.insert(name.into(), Arc::new(bytes));
     Store::open(Directory::Memory(files), Keep::default(), None).unwrap()
@@ -292,7 +292,7 @@ fn a_new_store_has_the_salt_that_is_asked_for_and_keeps_it() {
     assert_eq!(reopened(&store, Keep::default()).salt(), 3, "of a piece");
     add(&mut store, &months(1), 1);
     assert_eq!(reopened(&store, Keep::default()).salt(), 3, "of a month");
-    let random = |_| Store::open(Directory::Memory(BTreeMap::new()), Keep::default(), None).unwrap().salt();
+    let random = |_| Store::open(Directory::Memory(SmallMap::new()), Keep::default(), None).unwrap().salt();
     assert_ne!(random(0), random(1));
 }
 
