@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use self::inputs::networks;
 use super::counters::{CounterPoll, Counts};
@@ -22,7 +22,7 @@ use super::notices::{Notices, Waiting};
 use super::outside::Outside;
 use super::reload;
 use super::running::Running;
-use super::store::Places;
+use super::store::{AT_END, Places};
 use super::zone::ZoneFiles;
 use super::{load, now};
 use crate::config::Config;
@@ -406,13 +406,14 @@ impl Core {
     /// Writes everything to flash and waits for it, but for seconds at most.
     fn commit_and_wait(&mut self, now: Now) {
         let before = self.places.trouble.clone();
+        let until = Instant::now() + AT_END;
         // The store changes: a question that is being answered begins anew.
         if let Some((number, job)) = self.job.take() {
             self.asked.push_front((number, Asked::Question(job.question)));
         }
-        self.places.settle(&self.config, &mut self.engine, now);
+        self.places.settle(&self.config, &mut self.engine, now, until);
         self.commit(now);
-        self.places.settle(&self.config, &mut self.engine, now);
+        self.places.settle(&self.config, &mut self.engine, now, until);
         let mark = self.stored_mark();
         self.places.copy(&mut self.engine, mark);
         self.log_store(now, before);

@@ -16,6 +16,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::commit::AT_END;
 use self::commit::Purpose;
 use self::job::{Done, Job, Prepared, work};
 use self::saved::{Flash, Piece, open_copy, with_others};

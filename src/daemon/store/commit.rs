@@ -12,8 +12,8 @@ use crate::store::pieces;
 use crate::store::{Meta, Upkeep};
 use crate::sys::worker::Worker;
 
-/// Until when a commit at the end must be done.
-const AT_END: Duration = Duration::from_secs(4);
+/// How long everything that a stop or a reload writes to flash may take.
+pub(crate) const AT_END: Duration = Duration::from_secs(4);
 
 /// What a prepared commit is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -229,9 +229,8 @@ impl Places {
         self.submit(Job::Finish, Purpose::Finish, engine);
     }
 
-    /// Goes on until nothing is on its way, or a time is over. Whether flash has everything.
-    pub(crate) fn settle(&mut self, config: &Config, engine: &mut Engine, now: Now) -> bool {
-        let until = Instant::now() + AT_END;
+    /// Goes on until nothing is on its way, or until that instant. Whether flash has everything.
+    pub(crate) fn settle(&mut self, config: &Config, engine: &mut Engine, now: Now, until: Instant) -> bool {
         self.wants_maintenance = false;
         loop {
             self.turn(config, engine, now, true);

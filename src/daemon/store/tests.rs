@@ -129,7 +129,9 @@ impl Run {
 
     fn settle(&mut self, router: &Router, wall: i64) {
         let now = self.at(wall);
-        assert!(self.places.settle(&router.config, &mut self.engine, now), "{:?}", self.places.trouble);
+        let until = Instant::now() + AT_END;
+        let is_done = self.places.settle(&router.config, &mut self.engine, now, until);
+        assert!(is_done, "{:?}", self.places.trouble);
     }
 
     /// Attempts by day, those of days without any left out.
