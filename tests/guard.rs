@@ -1,7 +1,11 @@
 //! The guard in a router of its own: what it does to the kernel's sets, and what brings them back.
 
+#[path = "support/forged.rs"]
+mod forged;
 #[path = "support/guarded.rs"]
 mod guarded;
+#[path = "guard/latency.rs"]
+mod latency;
 #[path = "support/router.rs"]
 mod router;
 mod stand_in;

@@ -245,15 +245,15 @@ impl Core {
             self.places.set_today(today);
         }
         self.places.count_due(&mut self.engine, now);
+        let mut suspects = Vec::new();
         for action in self.engine.actions() {
             match action {
                 Action::Commit => self.commit_now = true,
                 Action::Say(sentence) => self.log.say(now.boot_ms, &sentence),
-                Action::Suspect(suspect, lines) => {
-                    self.guarding.judge(now, &mut self.engine, &suspect, lines)
-                }
+                Action::Suspect(suspect, lines) => suspects.push((suspect, lines)),
             }
         }
+        self.guarding.judge(now, &mut self.engine, suspects);
     }
 
     pub(super) fn on_time(&mut self, now: Now) {

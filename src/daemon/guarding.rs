@@ -293,17 +293,24 @@ impl Guarding {
         std::mem::take(&mut self.events)
     }
 
-    /// `lines`: log lines of the suspect.
-    pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, suspect: &Suspect, lines: Vec<String>) {
-        if !engine.guard.is_open(suspect) {
+    /// Decides about suspects, each with lines of its log.
+    pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, suspects: Vec<(Suspect, Vec<String>)>) {
+        let open = suspects.into_iter().filter(|(suspect, _)| engine.guard.is_open(suspect));
+        let (suspects, mut lines): (Vec<_>, Vec<_>) = open.unzip();
+        if suspects.is_empty() {
             return;
         }
         self.look(now, engine, FRESH_MS);
         let (wall, today) = (instant(now, engine), engine.date());
         let nft_sync = &mut self.nft_sync;
-        let peer = || nft_sync.peer(now.boot_ms, suspect.source, suspect.rule.is_forgeable());
-        if engine.guard.judge(now.boot_ms, wall, today, suspect, peer) {
-            engine.guard.ledger.explain(suspect.source, Detail { words: None, lines });
+        let peers = |suspects: &[Suspect]| {
+            let asked: Vec<_> =
+                suspects.iter().map(|suspect| (suspect.source, suspect.rule.is_forgeable())).collect();
+            nft_sync.peers(now.boot_ms, &asked)
+        };
+        for number in engine.guard.judge(now.boot_ms, wall, today, &suspects, peers) {
+            let lines = std::mem::take(&mut lines[number]);
+            engine.guard.ledger.explain(suspects[number].source, Detail { words: None, lines });
         }
     }
 
@@ -399,7 +406,8 @@ impl Guarding {
             return None;
         };
         let protection = engine.guard.protection_from_rules(now.boot_ms, source);
-        let protection = protection.or_else(|| self.nft_sync.peer(now.boot_ms, source, true));
+        let protection = protection
+            .or_else(|| self.nft_sync.peers(now.boot_ms, &[(source, true)]).into_iter().flatten().next());
         Some(Ok(blob::table(&GuardTest {
             address: source.to_string(),
             would_block: protection.is_none(),

@@ -2,9 +2,11 @@
 //!
 //! nft makes the table, in a process of its own that nobody waits for; single blocks go in and out over netlink at
 //! once. When somebody damages the table it is made anew from the ledger.
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use crate::daemon::nft::conntrack::Wanted;
 use crate::daemon::nft::kernel::{Elements, Notifications, Remembered};
 use crate::daemon::nft::run::Nft;
 use crate::daemon::nft::script::{self, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
@@ -151,37 +153,50 @@ impl NftSync {
         *self.pending.or_default(source) |= had;
     }
 
-    /// Whether the inside has, or lately had, a connection to this source. `is_forgeable`: the evidence against the
-    /// source may be somebody else's; then it counts as a peer while the kernel cannot say.
-    pub(super) fn peer(&mut self, now_ms: u64, source: Source, is_forgeable: bool) -> Option<Protection> {
+    /// What protects each of these sources because the inside has, or lately had, a connection to it. The flag: the
+    /// evidence against it is forgeable, so it counts as a peer while the kernel cannot say. Connection tracking is
+    /// asked once for all of them.
+    pub(super) fn peers(&mut self, now_ms: u64, suspects: &[(Source, bool)]) -> Vec<Option<Protection>> {
         let up = self.is_up();
         let second = now_ms / 1000;
         if self.found.0 != second {
             self.found = (second, 0);
         }
-        let found = self.found.1;
-        let Some(elements) = self.elements() else { return Some(Protection::Unknown) };
-        let remembered = if up { elements.is_remembered(source).ok() } else { None };
-        match remembered {
-            Some(true) => return Some(Protection::Peer),
-            None if is_forgeable => return Some(Protection::Unknown),
-            _ => {}
+        let can_ask = self.found.1 < MAX_FOUND;
+        let Some(elements) = self.elements() else { return vec![Some(Protection::Unknown); suspects.len()] };
+        let mut is_remembered = |source| if up { elements.is_remembered(source).ok() } else { None };
+        let remembered: Vec<_> = suspects.iter().map(|(source, _)| is_remembered(*source)).collect();
+        let is_asked = |remembered: Option<bool>, is_forgeable: bool| match remembered {
+            Some(true) => false,
+            Some(false) => can_ask || !is_forgeable,
+            None => !is_forgeable,
+        };
+        let suspects = || suspects.iter().copied().zip(remembered.iter().copied());
+        let mut asked: Vec<Source> = suspects()
+            .filter(|((_, is_forgeable), remembered)| is_asked(*remembered, *is_forgeable))
+            .map(|((source, _), _)| source)
+            .collect();
+        asked.sort_unstable();
+        let mut connected = BTreeSet::new();
+        let mut failed = None;
+        if !asked.is_empty() {
+            let listed = elements.connected(&Wanted::These(&asked), &mut |source| {
+                connected.insert(source);
+            });
+            failed = listed.err().map(|error| error.to_string());
+            self.no_conntrack.clone_from(&failed);
         }
-        if is_forgeable && found >= MAX_FOUND {
-            return Some(Protection::Unknown);
-        }
-        match elements.has_connection_to(source) {
-            Ok(connected) => {
-                self.no_conntrack = None;
-                self.found.1 = found.saturating_add(connected.into());
-                connected.then_some(Protection::Peer)
-            }
-            Err(error) => {
-                self.no_conntrack = Some(error.to_string());
+        self.found.1 = self.found.1.saturating_add(connected.len() as u32);
+        let protection =
+            |((source, is_forgeable), remembered): ((Source, bool), Option<bool>)| match remembered {
+                Some(true) => Some(Protection::Peer),
+                _ if !is_asked(remembered, is_forgeable) => Some(Protection::Unknown),
+                _ if connected.contains(&source) => Some(Protection::Peer),
                 // The set still knows the connections of the last hour.
-                (remembered.is_none()).then_some(Protection::Unknown)
-            }
-        }
+                Some(false) => None,
+                None => failed.is_some().then_some(Protection::Unknown),
+            };
+        suspects().map(protection).collect()
     }
 
     pub(super) fn dropped(&mut self, source: Source) -> Option<u64> {

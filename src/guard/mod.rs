@@ -231,23 +231,48 @@ impl Guard {
         self.settings.mode != Mode::Off && self.ledger.get(suspect.source).is_none()
     }
 
-    /// Decides about a suspect. `peer`: looks up whether the inside has a connection to it; only asked when nothing
-    /// else keeps it from being blocked. `wall`: the instant, if known. True if it is blocked now and was not.
+    /// Decides about suspects, in order. `peers`: looks up what protects each one because the inside has a connection to
+    /// it; only asked about those that nothing else keeps from being blocked. `wall`: the instant, if known. Gives the
+    /// numbers of those that are blocked now and were not.
     pub fn judge(
         &mut self,
         now_ms: u64,
         wall: Option<i64>,
         today: Option<Date>,
-        suspect: &Suspect,
-        peer: impl FnOnce() -> Option<Protection>,
-    ) -> bool {
+        suspects: &[Suspect],
+        peers: impl FnOnce(&[Suspect]) -> Vec<Option<Protection>>,
+    ) -> Vec<usize> {
+        let open: Vec<usize> =
+            (0..suspects.len()).filter(|number| self.may_block(now_ms, &suspects[*number])).collect();
+        if open.is_empty() {
+            return Vec::new();
+        }
+        let asked: Vec<Suspect> = open.iter().map(|number| suspects[*number]).collect();
+        let mut blocked = Vec::new();
+        for (number, peer) in open.into_iter().zip(peers(&asked)) {
+            let suspect = &suspects[number];
+            if let Some(protection) = peer {
+                self.spare(suspect, protection);
+            } else if self.may_block(now_ms, suspect) {
+                // Those before may have used up the budget.
+                let part = self.settings.budget.part(now_ms);
+                self.budgets[suspect.rule.pool() as usize].add(part, 1);
+                self.begin(now_ms, wall, today, suspect, None);
+                blocked.push(number);
+            }
+        }
+        blocked
+    }
+
+    /// Whether a suspect is not blocked yet and nothing but a connection keeps it from being blocked. What does is
+    /// noted.
+    fn may_block(&mut self, now_ms: u64, suspect: &Suspect) -> bool {
         if !self.is_open(suspect) {
             return false;
         }
-        let source = suspect.source;
         let pool = suspect.rule.pool();
         self.tally.since_ms.get_or_insert(now_ms);
-        if let Some(protection) = self.protection_from_rules(now_ms, source) {
+        if let Some(protection) = self.protection_from_rules(now_ms, suspect.source) {
             self.spare(suspect, protection);
             return false;
         }
@@ -262,12 +287,6 @@ impl Guard {
             self.tally.over_budget[pool as usize] += 1;
             return false;
         }
-        if let Some(protection) = peer() {
-            self.spare(suspect, protection);
-            return false;
-        }
-        self.budgets[pool as usize].add(part, 1);
-        self.begin(now_ms, wall, today, suspect, None);
         true
     }
 

@@ -67,7 +67,7 @@ fn suspect(source: Source, rule: Rule) -> Suspect {
 }
 
 fn blocked(guard: &mut Guard, now_ms: u64, source: Source, rule: Rule) -> bool {
-    guard.judge(now_ms, None, None, &suspect(source, rule), || None)
+    !guard.judge(now_ms, None, None, &[suspect(source, rule)], |_| vec![None]).is_empty()
 }
 
 /// The first event of these that makes somebody suspect, and why.
@@ -275,19 +275,26 @@ fn forged_floods_leave_budget_and_room_for_failed_logins() {
     assert!(reached.contains("30 blocks for failed logins within 1m is used up"), "{reached}");
 }
 
-/// To look a connection up costs time: it is not done for what is not blocked in any case.
+/// To look connections up costs time: it is done once for all suspects, and not for what is not blocked in any case.
 #[test]
-fn connections_are_looked_up_last() {
+fn connections_are_looked_up_last_and_together() {
     let mut guard = guard(settings());
-    let mut asked = 0;
-    for number in 0..1000u32 {
-        let suspect = suspect(host(number), Rule::Flood);
-        guard.judge(START, None, None, &suspect, || {
-            asked += 1;
-            None
+    guard.set_surroundings(START, vec![(host(0).prefix(), Protection::NameServer)]);
+    let hosts = |numbers: std::ops::Range<u32>| -> Vec<Suspect> {
+        numbers.map(|number| suspect(host(number), Rule::Flood)).collect()
+    };
+    let mut questions = Vec::new();
+    for suspects in [hosts(0..20), hosts(10..50), hosts(60..1000)] {
+        let blocked = guard.judge(START, None, None, &suspects, |asked| {
+            questions.push(asked.len());
+            asked.iter().map(|suspect| (suspect.source == host(5)).then_some(Protection::Peer)).collect()
         });
+        assert!(blocked.iter().all(|number| guard.ledger.get(suspects[*number].source).is_some()));
     }
-    assert_eq!(asked, 30);
+    // Neither the name server nor who is blocked already is asked for, nobody once the budget is used up.
+    assert_eq!(questions, [19, 30]);
+    assert_eq!((guard.active(), guard.ledger.get(host(5))), (30, None));
+    assert!(guard.ledger.get(host(31)).is_some() && guard.ledger.get(host(32)).is_none(), "in order");
 }
 
 #[test]
@@ -303,7 +310,8 @@ fn nobody_protected_is_blocked_and_who_becomes_it_is_let_go() {
         "{changes:?}"
     );
     assert!(!blocked(&mut guard, START + 2, resolver, Rule::Login));
-    assert!(!guard.judge(START + 2, None, None, &suspect(host(80), Rule::Flood), || Some(Protection::Peer)));
+    let peer = [suspect(host(80), Rule::Flood)];
+    assert!(guard.judge(START + 2, None, None, &peer, |_| vec![Some(Protection::Peer)]).is_empty());
     let allow = vec![host(99).prefix()];
     assert!(blocked(&mut guard, START + 3, host(99), Rule::Flood));
     guard.set(START + 4, Settings { allow, ..settings() }, 7);

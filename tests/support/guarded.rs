@@ -106,6 +106,13 @@ pub struct Guarded {
 impl Guarded {
     /// A router with the guard on.
     pub fn up(name: &str, main: &str, guard: &str) -> Option<Guarded> {
+        let mut guarded = Guarded::stopped(name, main, guard)?;
+        guarded.start();
+        Some(guarded)
+    }
+
+    /// The same before its daemon was started.
+    pub fn stopped(name: &str, main: &str, guard: &str) -> Option<Guarded> {
         let network = Network::up()?;
         network.nft(RULES);
         for path in ["all", "default", "wan"] {
@@ -114,9 +121,8 @@ impl Guarded {
         }
         let router = Router::new(&format!("guard-{name}"), Some(&network), "nflog");
         let forger = Forger::new(&network.outside, ROUTER_V4);
-        let mut guarded = Guarded { elements: elements(&network), router, forger, network };
+        let guarded = Guarded { elements: elements(&network), router, forger, network };
         guarded.configure(main, guard);
-        guarded.start();
         Some(guarded)
     }
 

@@ -1,4 +1,4 @@
-//! Asks the kernel's connection tracking whether the inside has a connection to an address (ctnetlink,
+//! Asks the kernel's connection tracking to which addresses the inside has a connection (ctnetlink,
 //! linux/netfilter/nfnetlink_conntrack.h).
 
 use std::io;
@@ -50,37 +50,62 @@ pub struct Opener<'a> {
     pub port: u16,
 }
 
-/// Whether something other than `source` opened a connection to it that is still tracked. `is_served`: whether this
-/// is a port that takes connections from outside; what comes from there is an answer that the kernel no longer knew
-/// the question of. Errors: no connection tracking over netlink (`nf_conntrack_netlink`), no permission, no memory.
-pub fn has_connection_to(source: Source, mut is_served: impl FnMut(Opener<'_>) -> bool) -> io::Result<bool> {
-    find(&request(source), &mut |entry| opener_to(entry, source).is_some_and(|opener| !is_served(opener)))
+/// Which sources are asked for.
+pub enum Wanted<'a> {
+    /// In order.
+    These(&'a [Source]),
+    Those(&'a dyn Fn(Source) -> bool),
 }
 
-/// Gives every source for which `is_wanted` holds and to which something else opened a connection that is still
-/// tracked, once for each connection. `is_served` and errors: see [`has_connection_to`].
+impl Wanted<'_> {
+    fn has(&self, source: Source) -> bool {
+        match self {
+            Wanted::These(sources) => sources.binary_search(&source).is_ok(),
+            Wanted::Those(is_wanted) => is_wanted(source),
+        }
+    }
+
+    /// Requests for lists of all connections whose answers can come from them: one, or one for each family.
+    fn requests(&self) -> Vec<Vec<u8>> {
+        match self {
+            // Kernels before 5.8 list all.
+            Wanted::These([Source::V4(bits)]) => vec![request_for(*bits)],
+            Wanted::These(sources) => {
+                let is_v4 = |source: &Source| matches!(source, Source::V4(_));
+                let mut families = Vec::new();
+                families.extend(sources.iter().any(is_v4).then_some(AF_INET));
+                families.extend((!sources.iter().all(is_v4)).then_some(AF_INET6));
+                families.into_iter().map(request).collect()
+            }
+            Wanted::Those(_) => [AF_INET, AF_INET6].map(request).to_vec(),
+        }
+    }
+}
+
+/// Gives every wanted source to which something else opened a connection that is still tracked, once for each connection.
+/// The kernel goes through all its connections for it, however many sources are asked for. `is_served`: whether this is a
+/// port that takes connections from outside; what comes from there is an answer that the kernel no longer knew the
+/// question of. Errors: no connection tracking over netlink (`nf_conntrack_netlink`), no permission, no memory.
 pub fn connected(
-    is_wanted: &dyn Fn(Source) -> bool,
+    wanted: &Wanted<'_>,
     is_served: &mut dyn FnMut(Opener<'_>) -> bool,
     each: &mut dyn FnMut(Source),
 ) -> io::Result<()> {
-    for family in [AF_INET, AF_INET6] {
-        let list = netlink::request(GET, NLM_F_DUMP, 1, (family, 0), |_| {});
-        find(&list, &mut |entry| {
-            let source = answering(entry).and_then(script::source_of).filter(|source| is_wanted(*source));
+    for request in wanted.requests() {
+        list(&request, &mut |entry| {
+            let source = answering(entry).and_then(script::source_of).filter(|source| wanted.has(*source));
             if let Some(source) = source
                 && opener_to(entry, source).is_some_and(|opener| !is_served(opener))
             {
                 each(source);
             }
-            false
         })?;
     }
     Ok(())
 }
 
-/// Whether `is_it` holds for one of the entries that the kernel lists.
-fn find(request: &[u8], is_it: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<bool> {
+/// Gives the entries that the kernel lists.
+fn list(request: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
     // A new socket each time: a list that is not read to its end ends with it.
     let socket = Netlink::netfilter(0)?;
     socket.send(request)?;
@@ -97,18 +122,14 @@ fn find(request: &[u8], is_it: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<bool
         }
         for frame in netlink::frames(&buffer[..datagram.length.min(DATAGRAM)]).map_while(Result::ok) {
             match frame.kind {
-                NLMSG_DONE => return Ok(false),
+                NLMSG_DONE => return Ok(()),
                 NLMSG_ERROR => {
                     return match frame.answer() {
-                        Some((_, 0)) | None => Ok(false),
+                        Some((_, 0)) | None => Ok(()),
                         Some((_, errno)) => Err(io::Error::from_raw_os_error(errno)),
                     };
                 }
-                _ => {
-                    if is_it(frame.body.get(NFGENMSG..).unwrap_or_default()) {
-                        return Ok(true);
-                    }
-                }
+                _ => each(frame.body.get(NFGENMSG..).unwrap_or_default()),
             }
         }
     }
@@ -120,18 +141,19 @@ fn answering(entry: &[u8]) -> Option<&[u8]> {
     attribute(reply, IP_V4_SOURCE).or_else(|| attribute(reply, IP_V6_SOURCE))
 }
 
-/// A list of the connections whose answers come from `source`. Kernels before 5.8 list all; so does any for a /64.
-fn request(source: Source) -> Vec<u8> {
-    let family = if matches!(source, Source::V4(_)) { AF_INET } else { AF_INET6 };
-    netlink::request(GET, NLM_F_DUMP, 1, (family, 0), |message| {
-        if let Source::V4(bits) = source {
-            put_nested(message, TUPLE_REPLY, |message| {
-                put_nested(message, TUPLE_IP, |message| put(message, IP_V4_SOURCE, &bits.to_be_bytes()));
-            });
-            put_nested(message, FILTER, |message| {
-                put(message, FILTER_REPLY_FLAGS, &FILTER_SOURCE.to_ne_bytes());
-            });
-        }
+fn request(family: u8) -> Vec<u8> {
+    netlink::request(GET, NLM_F_DUMP, 1, (family, 0), |_| {})
+}
+
+/// A list of the connections whose answers come from this IPv4 address.
+fn request_for(bits: u32) -> Vec<u8> {
+    netlink::request(GET, NLM_F_DUMP, 1, (AF_INET, 0), |message| {
+        put_nested(message, TUPLE_REPLY, |message| {
+            put_nested(message, TUPLE_IP, |message| put(message, IP_V4_SOURCE, &bits.to_be_bytes()));
+        });
+        put_nested(message, FILTER, |message| {
+            put(message, FILTER_REPLY_FLAGS, &FILTER_SOURCE.to_ne_bytes());
+        });
     })
 }
 

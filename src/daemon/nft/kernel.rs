@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::conntrack::{self, Opener};
+use super::conntrack::{self, Opener, Wanted};
 use super::script::{self, BLOCKED, NETWORKS, PEERS, SERVED, TABLE};
 use crate::guard::Source;
 use crate::guard::networks::Element;
@@ -176,18 +176,9 @@ impl Elements {
         self.has_element(script::set_of(PEERS, source), &script::key(source))
     }
 
-    /// Whether there is a connection to this source that was opened from inside.
-    pub fn has_connection_to(&mut self, source: Source) -> io::Result<bool> {
-        conntrack::has_connection_to(source, |opener| self.is_served(opener))
-    }
-
-    /// Gives every source for which `is_wanted` holds and to which there is a connection that was opened from inside.
-    pub fn connected(
-        &mut self,
-        is_wanted: &dyn Fn(Source) -> bool,
-        each: &mut dyn FnMut(Source),
-    ) -> io::Result<()> {
-        conntrack::connected(is_wanted, &mut |opener| self.is_served(opener), each)
+    /// Gives every wanted source to which there is a connection that was opened from inside, once for each.
+    pub fn connected(&mut self, wanted: &Wanted<'_>, each: &mut dyn FnMut(Source)) -> io::Result<()> {
+        conntrack::connected(wanted, &mut |opener| self.is_served(opener), each)
     }
 
     fn is_served(&mut self, Opener { address, protocol, port }: Opener<'_>) -> bool {

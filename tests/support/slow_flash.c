@@ -1,0 +1,10 @@
+/* Makes every fsync take five seconds, as JFFS2's garbage collection does, for tests: LD_PRELOAD. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <unistd.h>
+
+int fsync(int fd)
+{
+    sleep(5);
+    return ((__typeof__(&fsync))dlsym(RTLD_NEXT, "fsync"))(fd);
+}
