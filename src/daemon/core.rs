@@ -39,6 +39,7 @@ use crate::output::blobmsg::{AnswerError, Answered, Reply};
 use crate::parse::line::LineReader;
 use crate::query::question::{Prefix, Question};
 use crate::query::record::Field;
+use crate::store::directory::{Disk, Taken};
 use crate::sys::{clock, random};
 use crate::ubus::{Status, blob};
 
@@ -113,18 +114,24 @@ enum Asked {
 }
 
 impl Core {
+    /// The error: another daemon writes to the store.
     #[inline(never)]
-    pub(super) fn start(now: Now, config_path: &Path, run: &Path) -> Core {
+    pub(super) fn start(now: Now, config_path: &Path, run: &Path) -> Result<Core, Taken> {
+        let (config, mut problems) = load(config_path);
+        let disk = Disk::open_for_daemon(Path::new(&config.database), run);
+        // A command is done soon: its store is taken with a later commit.
+        if let Some(taken) = disk.as_ref().err().and_then(Taken::of).filter(|taken| taken.daemon.is_some()) {
+            return Err(taken.clone());
+        }
         let mut running = Running::default();
         running.take(run);
-        let (config, mut problems) = load(config_path);
         let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
         let mut zone = ZoneFiles::new(directory);
         let mut outside = Outside::new(directory);
         outside.look(&config.zone);
         let (calendar, wrong) = zone.first();
         problems.extend(wrong);
-        let (mut places, saved) = Places::open(&config, run, &random::boot_id());
+        let (mut places, saved) = Places::new(&config, run, &random::boot_id(), disk);
         let mut engine = Engine::new(calendar.clone(), places.salt(), config.evidence as usize);
         let countries = Rc::new(RefCell::new(Database::new(Path::new(&config.country_database))));
         engine.lookup = Some(countries.clone());
@@ -191,7 +198,7 @@ impl Core {
             core.log.say(now.boot_ms, sentence);
         }
         core.counters.ask(now.boot_ms);
-        core
+        Ok(core)
     }
 
     /// The last entry of logd that was counted.

@@ -39,6 +39,7 @@ use crate::input::logd::LogFeed;
 use crate::input::netifd::Netifd;
 use crate::live::Now;
 use crate::output::blobmsg::FwstatObject;
+use crate::store::directory::Taken;
 use crate::sys::clock;
 use crate::sys::signals::{Request, Signals};
 use crate::sys::wait::{Wait, wait};
@@ -52,6 +53,10 @@ const PACKETS_AT_ONCE: usize = 2048;
 
 /// Packets that are read before the end: as many as the kernel has room for.
 const PACKETS_AT_LAST: usize = 65_536;
+
+/// A daemon that is told to stop ends within this time, and how often a start looks whether it did.
+const ENDING_MS: u64 = 6_000;
+const TAKEN_AGAIN: Duration = Duration::from_millis(200);
 
 /// Why the daemon cannot run.
 #[derive(Debug)]
@@ -91,7 +96,7 @@ pub fn run(places: Places) -> Result<(), DaemonError> {
     let signals = Signals::take().map_err(|error| DaemonError(format!("cannot take signals: {error}")))?;
     std::fs::create_dir_all(&places.run)
         .map_err(|error| DaemonError(format!("cannot make {}: {error}", places.run.display())))?;
-    let core = Core::start(now(), &places.config, &places.run);
+    let Some(core) = start(&places, &signals)? else { return Ok(()) };
     let mut daemon = Daemon {
         feed: core.config.input.logd.then(|| LogFeed::resume(core.mark())),
         nflog: core.config.input.nflog.then(|| NflogInput::new(core.config.nflog_group)),
@@ -103,6 +108,37 @@ pub fn run(places: Places) -> Result<(), DaemonError> {
     };
     while daemon.turn().map_err(|error| DaemonError(format!("cannot wait for packets: {error}")))? {}
     Ok(())
+}
+
+/// Starts, once no other daemon writes to the store: one that is told to stop needs some seconds for it. `None` if this one
+/// is told to stop before.
+fn start(places: &Places, signals: &Signals) -> Result<Option<Core>, DaemonError> {
+    let until = now().boot_ms.saturating_add(ENDING_MS);
+    loop {
+        let taken = match Core::start(now(), &places.config, &places.run) {
+            Ok(core) => return Ok(Some(core)),
+            Err(taken) => taken,
+        };
+        if now().boot_ms >= until {
+            let database = load(&places.config).0.database;
+            let Taken { process, daemon } = taken;
+            return Err(DaemonError(format!(
+                "cannot start: another daemon (process {}, run directory {}) writes to the store {}: stop it, or set another \
+                 option database in {}",
+                process.unwrap_or_default(),
+                daemon.unwrap_or_default(),
+                shown(Path::new(&database)),
+                shown(&places.config)
+            )));
+        }
+        wait(&mut [Wait::read(signals.as_fd())], Some(TAKEN_AGAIN))
+            .map_err(|error| DaemonError(format!("cannot wait for the store: {error}")))?;
+        while let Some(request) = signals.next() {
+            if matches!(request, Request::Stop) {
+                return Ok(None);
+            }
+        }
+    }
 }
 
 struct Daemon {

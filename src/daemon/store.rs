@@ -7,11 +7,12 @@
 mod commit;
 mod future;
 mod job;
+mod nothing;
 mod saved;
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -19,11 +20,12 @@ use std::path::{Path, PathBuf};
 pub(crate) use self::commit::AT_END;
 use self::commit::Purpose;
 use self::job::{Done, Job, Prepared, work};
+use self::nothing::Nothing;
 use self::saved::{Flash, Piece, open_copy, with_others};
 use crate::config::Config;
-use crate::event::calendar::{Date, Month};
+use crate::event::calendar::Date;
 use crate::live::Engine;
-use crate::query::history::{History, MonthData, Need};
+use crate::query::history::History;
 use crate::stats::deferred::Deferred;
 use crate::store::directory::{Change, Directory, Disk, Open};
 use crate::store::pieces::{self, Saved, State};
@@ -38,19 +40,6 @@ const QUEUE: usize = 1;
 const STACK: usize = 256 << 10;
 /// Sentences that wait to be logged.
 const MOST_SAID: usize = 20;
-
-/// Where nothing is stored.
-struct Nothing;
-
-impl History for Nothing {
-    fn months(&self) -> Vec<Month> {
-        Vec::new()
-    }
-
-    fn month(&mut self, month: Month, _: &Need) -> MonthData {
-        MonthData::new(month)
-    }
-}
 
 pub(crate) fn keep(config: &Config) -> Keep {
     let number = |number: u16| usize::from(number);
@@ -126,9 +115,14 @@ struct WrittenToday {
 }
 
 impl Places {
-    /// Opens what the configuration names, and gives what an earlier run left; with the flag that flash has all of the
-    /// open day.
-    pub(crate) fn open(config: &Config, run: &Path, boot: &str) -> (Places, Option<(Saved, bool)>) {
+    /// `disk`: the directory that the configuration names, opened. Gives what an earlier run left; with the flag that
+    /// flash has all of the open day.
+    pub(crate) fn new(
+        config: &Config,
+        run: &Path,
+        boot: &str,
+        disk: io::Result<Disk>,
+    ) -> (Places, Option<(Saved, bool)>) {
         let mut places = Places {
             directory: PathBuf::from(&config.database),
             run: run.to_owned(),
@@ -164,7 +158,7 @@ impl Places {
             total: 0,
             bytes: 0,
         };
-        let saved = places.reopen(config);
+        let saved = places.take_disk(config, disk);
         (places, saved)
     }
 
@@ -234,9 +228,13 @@ impl Places {
     /// Tries to open for writing, else for reading. Gives what was found of an earlier run, once.
     fn reopen(&mut self, config: &Config) -> Option<(Saved, bool)> {
         (self.worker, self.store, self.flight, self.prepared) = (None, None, None, None);
+        self.take_disk(config, Disk::open_for_daemon(&self.directory, &self.run))
+    }
+
+    fn take_disk(&mut self, config: &Config, disk: io::Result<Disk>) -> Option<(Saved, bool)> {
         let keep = keep(config);
         let known = std::mem::take(&mut self.imports);
-        let opened = Disk::open_for_writing(&self.directory).and_then(|disk| Ok((disk.share()?, disk)));
+        let opened = disk.and_then(|disk| Ok((disk.share()?, disk)));
         let (shared, disk) = match opened {
             Ok((shared, disk)) => (Some(shared), Some(disk)),
             Err(error) => {

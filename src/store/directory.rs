@@ -26,6 +26,10 @@ use crate::event::small_map::SmallMap;
 use super::codec::Content;
 use super::container::{HEADER, Header, Kind, Unreadable};
 
+mod lock;
+
+pub use lock::Taken;
+
 /// A file's name and new bytes; `None` removes the file.
 pub type Change = (String, Option<Vec<u8>>);
 
@@ -209,8 +213,17 @@ impl Disk {
     }
 
     /// Opens for writing, makes the directory if it is missing, and finishes an interrupted commit. Only one process at
-    /// a time can have it; another gets `WouldBlock` and the number of the process that has it.
+    /// a time can have it; another gets `WouldBlock` with [`Taken`].
     pub fn open_for_writing(path: &Path) -> io::Result<Disk> {
+        Disk::open_locked(path, None)
+    }
+
+    /// The same for the daemon with this run directory.
+    pub fn open_for_daemon(path: &Path, run: &Path) -> io::Result<Disk> {
+        Disk::open_locked(path, Some(run))
+    }
+
+    fn open_locked(path: &Path, run: Option<&Path>) -> io::Result<Disk> {
         std::fs::create_dir_all(path)?;
         let mut disk = Disk::open(path)?;
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
@@ -218,19 +231,7 @@ impl Disk {
         let lock = File::from(lock.map_err(|error| disk.not_opened(LOCK, error))?);
         disk.check(&lock, LOCK)?;
         disk.give(&lock)?;
-        let mut lock =
-            Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(file, error)| match error {
-                Errno::EWOULDBLOCK => {
-                    let pid = read_all(file).unwrap_or_default();
-                    let pid = String::from_utf8_lossy(&pid).trim().parse::<u32>();
-                    let who = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
-                    io::Error::new(io::ErrorKind::WouldBlock, format!("another fwstat{who} is writing to it"))
-                }
-                error => error.into(),
-            })?;
-        // For the message above; the lock holds without it.
-        let _ = lock.set_len(0).and_then(|()| writeln!(&mut *lock, "{}", std::process::id()));
-        disk._lock = Some(lock);
+        disk._lock = Some(lock::take(lock, run)?);
         disk.remove_folder(NEW)?;
         disk.finish()?;
         Ok(disk)

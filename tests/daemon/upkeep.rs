@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::common::fwstat::{answer, ask, json, run, scratch, shipped, without_estimates};
 use crate::router::{Router, line};
@@ -307,4 +309,63 @@ fn a_daemon_takes_its_store_back_by_itself() {
     router.stop();
     router.start();
     router.attempts(2);
+}
+
+/// Two daemons that differ in everything but the store would hide from one another what they wrote.
+#[test]
+fn a_second_daemon_on_a_store_refuses_to_start() {
+    let mut router = Router::new("upkeep-second", None, "logd");
+    let mut logd = Logd::start(&router.broker.socket);
+    router.start();
+    router.running("logd");
+    logd.kernel(&line("198.51.100.9", 23, 1));
+    router.attempts(1);
+    router.answer("commit", json!({}));
+    let (database, config) = (router.path("db"), router.path("config/fwstat"));
+    let first = router.daemon.as_ref().unwrap().id();
+    let second = || {
+        let mut command = Command::new(&router.program);
+        command.arg("daemon").arg("--config").arg(&config).arg("--run").arg(router.path("run-of-second"));
+        command.arg("--ubus").arg(router.path("no.sock")).stdin(Stdio::null());
+        command
+    };
+    let refused = second().output().unwrap();
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    let expected = format!(
+        "fwstat: cannot start: another daemon (process {first}, run directory {}) writes to the store {}: stop it, or set \
+         another option database in {}\n",
+        text(&router.path("run")),
+        text(&database),
+        text(&config),
+    );
+    assert_eq!((refused.status.code(), stderr), (Some(1), expected));
+    // Nothing of the first one's was touched.
+    assert_eq!(router.answer("status", json!({}))["store"]["state"], "ok");
+    // Commands work beside a daemon: what only reads tells that the open day is missing.
+    let days = router.path("days.log");
+    fs::write(&days, log(0, 3, 4)).unwrap();
+    let report: Value = serde_json::from_str(&answer(&["report", text(&days), "--json"])).unwrap();
+    assert_eq!(report["input"]["events"], 15, "{report}");
+    import(&router.path("other"), &log(0, 3, 4));
+    let stored: Value =
+        serde_json::from_str(&answer(&["summary", "--json", "--db", text(&database)])).unwrap();
+    assert_eq!(stored["complete"], false, "{stored}");
+    let ran = run(&["import", "--timezone", "UTC", "--db", text(&database), text(&days)]);
+    let first_is = format!("another fwstat (process {first}, run directory {})", text(&router.path("run")));
+    assert!(ran.code == Some(1) && ran.stderr.contains(&first_is), "{}", ran.stderr);
+    assert_eq!(router.shell(&["import", "--timezone", "UTC", text(&days)]).0, Some(0));
+    // One that is about to end is waited for, as in a restart.
+    let mut next = second().stderr(fs::File::create(router.path("second.log")).unwrap()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(next.try_wait().unwrap().is_none());
+    router.stop();
+    let until = Instant::now() + Duration::from_secs(10);
+    let lock = || fs::read_to_string(database.join("lock")).unwrap_or_default();
+    while lock() != format!("{}\n{}\n", next.id(), text(&router.path("run-of-second"))) {
+        assert!(next.try_wait().unwrap().is_none() && Instant::now() < until, "{}", lock());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = nix::unistd::Pid::from_raw(next.id() as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert!(next.wait().unwrap().success());
 }

@@ -27,6 +27,14 @@ struct Run {
     sent: u64,
 }
 
+impl Places {
+    /// As the daemon does it.
+    pub(crate) fn open(config: &Config, run: &Path, boot: &str) -> (Places, Option<(Saved, bool)>) {
+        let disk = Disk::open_for_daemon(Path::new(&config.database), run);
+        Places::new(config, run, boot, disk)
+    }
+}
+
 impl Router {
     fn new(name: &str) -> Router {
         let place = std::env::temp_dir().join(format!("fwstat-daemon-store-{name}-{}", std::process::id()));

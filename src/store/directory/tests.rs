@@ -146,11 +146,24 @@ fn one_process_writes_and_others_are_told_which() {
     let writer = Disk::open_for_writing(&scratch.0).unwrap();
     let error = Disk::open_for_writing(&scratch.0).err().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-    assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+    let process = std::process::id();
+    assert_eq!(error.to_string(), format!("another fwstat (process {process}) is writing to it"));
+    assert_eq!(Taken::of(&error), Some(&Taken { process: Some(process), daemon: None }));
     let reader = Disk::open(&scratch.0).unwrap();
     assert!(reader.is_being_written() && reader.is_there());
     drop(writer);
     assert!(!reader.is_being_written());
+    // A daemon says which one it is, and whoever has the lock after it is not taken for it.
+    let daemon = Disk::open_for_daemon(&scratch.0, Path::new("/var/run/\x1bfwstat")).unwrap();
+    let error = Disk::open_for_writing(&scratch.0).err().unwrap();
+    let expected =
+        format!("another fwstat (process {process}, run directory /var/run/fwstat) is writing to it");
+    assert_eq!(error.to_string(), expected);
+    drop(daemon);
+    let writer = Disk::open_for_writing(&scratch.0).unwrap();
+    let error = Disk::open_for_daemon(&scratch.0, Path::new("/run")).err().unwrap();
+    assert_eq!(Taken::of(&error).unwrap().daemon, None);
+    drop(writer);
     std::fs::remove_dir_all(&scratch.0).unwrap();
     assert!(!reader.is_there());
 }

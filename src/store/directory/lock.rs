@@ -1,0 +1,67 @@
+//! The lock of a store's directory: only one process at a time writes to it.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+/// Bytes that are read of the file.
+const MOST_BYTES: u64 = 4096;
+
+/// Another process has the lock.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Taken {
+    pub process: Option<u32>,
+    /// The run directory, if it is a daemon.
+    pub daemon: Option<String>,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("another fwstat")?;
+        match (self.process, &self.daemon) {
+            (Some(process), Some(run)) => write!(f, " (process {process}, run directory {run})")?,
+            (Some(process), None) => write!(f, " (process {process})")?,
+            (None, _) => {}
+        }
+        f.write_str(" is writing to it")
+    }
+}
+
+impl std::error::Error for Taken {}
+
+impl Taken {
+    /// What an error of [`super::Disk::open_for_writing`] says of another process.
+    pub fn of(error: &io::Error) -> Option<&Taken> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// The file has the number of the process, and of a daemon its run directory in a second line.
+    fn read(file: File) -> Taken {
+        let mut bytes = Vec::new();
+        // The lock is taken whatever the file says.
+        let _ = file.take(MOST_BYTES).read_to_end(&mut bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines = text.lines();
+        let process = lines.next().and_then(|line| line.trim().parse().ok());
+        let run: Option<String> =
+            lines.next().map(|line| line.chars().filter(|letter| !letter.is_control()).collect());
+        Taken { process, daemon: run.filter(|run| !run.is_empty()) }
+    }
+}
+
+/// Takes the lock, and says in the file who has it: this process, and its run directory if it is a daemon.
+pub(super) fn take(file: File, run: Option<&Path>) -> io::Result<Flock<File>> {
+    let mut lock =
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(file, error)| match error {
+            Errno::EWOULDBLOCK => io::Error::new(io::ErrorKind::WouldBlock, Taken::read(file)),
+            error => error.into(),
+        })?;
+    let run = run.map(|run| format!("{}\n", run.display())).unwrap_or_default();
+    // For the message of another process; the lock holds without it.
+    let _ = lock.set_len(0).and_then(|()| write!(&mut *lock, "{}\n{run}", std::process::id()));
+    Ok(lock)
+}
