@@ -110,8 +110,8 @@ impl Networks {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Conflict {
     TooShort,
-    /// This of it is protected.
-    Holds(Prefix, Protection),
+    /// It has addresses in common with this protected prefix.
+    Protected(Prefix, Protection),
     /// It is within this allowed prefix.
     Allowed(Prefix),
 }
@@ -146,8 +146,8 @@ impl Policy {
             ranges.touches_prefix(*prefix) && !allowed.covers_prefix(*prefix)
         };
         let found = self.surroundings().iter().copied().chain(others).find(counts);
-        let reserved = reserved.map(|prefix| Conflict::Holds(prefix, Protection::Private));
-        found.map(|(prefix, protection)| Conflict::Holds(prefix, protection)).or(reserved)
+        let reserved = reserved.map(|prefix| Conflict::Protected(prefix, Protection::Private));
+        found.map(|(prefix, protection)| Conflict::Protected(prefix, protection)).or(reserved)
     }
 
     /// Addresses that are never blocked, whatever is asked for.
@@ -225,11 +225,11 @@ mod tests {
                 )
                 .map(|conflict| (own, conflict).1)
         };
-        assert_eq!(check("192.0.2.0/24"), Some(Conflict::Holds(prefix("192.0.2.1"), Protection::Own)));
-        assert_eq!(check("192.0.8.0/23"), Some(Conflict::Holds(prefix("192.0.9.9"), Protection::Peer)));
+        assert_eq!(check("192.0.2.0/24"), Some(Conflict::Protected(prefix("192.0.2.1"), Protection::Own)));
+        assert_eq!(check("192.0.8.0/23"), Some(Conflict::Protected(prefix("192.0.9.9"), Protection::Peer)));
         assert_eq!(
             check("2001:db8::/32"),
-            Some(Conflict::Holds(prefix("2001:db8:5::1"), Protection::Gateway))
+            Some(Conflict::Protected(prefix("2001:db8:5::1"), Protection::Gateway))
         );
         assert_eq!(check("198.51.100.128/25"), Some(Conflict::Allowed(prefix("198.51.100.0/24"))));
         // What is allowed stays reachable whatever is around it; a name server that is allowed is no reason.
@@ -244,12 +244,12 @@ mod tests {
             "fd00::/19",
             "100.100.0.0/16",
         ] {
-            assert!(matches!(check(text), Some(Conflict::Holds(_, Protection::Private))), "{text}");
+            assert!(matches!(check(text), Some(Conflict::Protected(_, Protection::Private))), "{text}");
         }
         let country = Target::Country(*b"XX");
         let here = ranges(&["192.0.2.0/24", "10.0.0.0/8"]);
         let found = policy.conflict(country, &here, std::iter::empty());
-        assert_eq!(found, Some(Conflict::Holds(prefix("192.0.2.1"), Protection::Own)));
+        assert_eq!(found, Some(Conflict::Protected(prefix("192.0.2.1"), Protection::Own)));
         let elsewhere = ranges(&["9.0.0.0/8", "10.0.0.0/8", "198.51.0.0/16"]);
         assert_eq!(policy.conflict(country, &elsewhere, std::iter::empty()), None);
         // What the kernel gets of it has neither reserved nor allowed addresses.

@@ -123,7 +123,7 @@ fn whom_the_router_needs_keeps_a_network_from_being_blocked() {
             ("198.51.100.0/24", format!("it holds {ROUTER_V4}: it is the router's own address")),
             ("198.51.0.0/16", format!("it holds {ROUTER_V4}: it is the router's own address")),
             ("2001:db8::/32", "it is the router's own address".into()),
-            ("10.128.0.0/24", "it holds 10.0.0.0/8: it is a private or reserved address".into()),
+            ("10.128.0.0/24", "it is within 10.0.0.0/8: it is a private or reserved address".into()),
             ("172.0.0.0/8", "it holds 172.16.0.0/12: it is a private or reserved address".into()),
             ("224.0.0.0/8", "it is a private or reserved address".into()),
             ("fe90::/20", "it is a private or reserved address".into()),

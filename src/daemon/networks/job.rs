@@ -143,7 +143,7 @@ fn check(kernel: &mut Elements, job: &Job, expander: &mut Expander<'_>) -> (Chec
                 room -= usize::from(is_new);
                 checked.push((*target, ranges));
             }
-            Ok((Some(conflict), _)) => refused.push((*target, explained(conflict))),
+            Ok((Some(conflict), _)) => refused.push((*target, explained(*target, conflict))),
             Err(why) => refused.push((*target, why)),
         }
     }
@@ -157,8 +157,8 @@ fn check(kernel: &mut Elements, job: &Job, expander: &mut Expander<'_>) -> (Chec
         Some(peers) => checked.retain(|(target, ranges)| {
             let peer = peers.iter().find(|source| ranges.touches_prefix(source.prefix()));
             if let Some(source) = peer {
-                let conflict = Conflict::Holds(source.prefix(), Protection::Peer);
-                refused.push((*target, explained(conflict)));
+                let conflict = Conflict::Protected(source.prefix(), Protection::Peer);
+                refused.push((*target, explained(*target, conflict)));
             }
             peer.is_none()
         }),
@@ -191,12 +191,42 @@ fn peers(kernel: &mut Elements, job: &Job, checked: &Checked) -> Option<Vec<Sour
     Some(found)
 }
 
-fn explained(conflict: Conflict) -> String {
+fn explained(target: Target, conflict: Conflict) -> String {
     match conflict {
         Conflict::TooShort => {
             format!("the prefix is too short: at least /{SHORTEST_V4} of IPv4, /{SHORTEST_V6} of IPv6")
         }
-        Conflict::Holds(prefix, protection) => format!("it holds {prefix}: {protection}"),
+        Conflict::Protected(prefix, protection) => match target {
+            Target::Network(network) if network == prefix => protection.to_string(),
+            Target::Network(network)
+                if prefix.contains(network.network) && prefix.length < network.length =>
+            {
+                format!("it is within {prefix}: {protection}")
+            }
+            Target::Network(_) | Target::Country(_) => format!("it holds {prefix}: {protection}"),
+        },
         Conflict::Allowed(prefix) => format!("it is within {prefix}, which is on the allow list"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_tells_which_of_the_two_prefixes_holds_the_other() {
+        let prefix = |text: &str| Prefix::parse(text).unwrap();
+        let refusal = |target: &str, protected: &str| {
+            let conflict = Conflict::Protected(prefix(protected), Protection::Private);
+            explained(Target::Network(prefix(target)), conflict)
+        };
+        let reserved = Protection::Private.to_string();
+        assert_eq!(refusal("10.1.2.3", "10.0.0.0/8"), format!("it is within 10.0.0.0/8: {reserved}"));
+        assert_eq!(refusal("172.0.0.0/8", "172.16.0.0/12"), format!("it holds 172.16.0.0/12: {reserved}"));
+        assert_eq!(refusal("10.0.0.0/8", "10.0.0.0/8"), reserved);
+        assert_eq!(refusal("fe80:1::/32", "fe80::/10"), format!("it is within fe80::/10: {reserved}"));
+        let country = Target::Country(*b"JP");
+        let own = Conflict::Protected(prefix("198.51.100.1"), Protection::Own);
+        assert_eq!(explained(country, own), "it holds 198.51.100.1: it is the router's own address");
     }
 }

@@ -64,6 +64,7 @@ const sentences = [
 	[ /^its block was ended by hand not long ago$/, _('its block was ended by hand not long ago') ],
 	[ /^you are connected from it$/, _('you are connected from it') ],
 	[ /^it holds (\S+): (.+)$/, _('it holds %s: %s') ],
+	[ /^it is within (\S+): (.+)$/, _('it is within %s: %s') ],
 	[ /^it is within (\S+), which is on the allow list$/, _('it is within %s, which is on the allow list') ],
 	[ /^the prefix is too short: at least \/(\d+) of IPv4, \/(\d+) of IPv6$/, _('the prefix is too short: at least /%s of IPv4, /%s of IPv6') ],
 	[ /^(?:it has|with it) more than (\d+) ranges of addresses.*$/, _('that would be more than %s ranges of addresses') ],
