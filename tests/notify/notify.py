@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -79,7 +80,7 @@ class Notifier(unittest.TestCase):
 
     def start(self, **options):
         environment = self.environment | {f"NOTIFY_{name.upper()}": str(value) for name, value in options.items()}
-        self.process = subprocess.Popen(["/bin/sh", NOTIFY], env=environment, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(["/bin/sh", NOTIFY], env=environment, stderr=subprocess.PIPE, start_new_session=True)
         self.bus = (self.place / "bus").open("w")
 
     def stop(self):
@@ -89,6 +90,17 @@ class Notifier(unittest.TestCase):
             self.process.terminate()
             self.process.wait(10)
             self.process.stderr.close()
+            # Whatever it was at, nothing that it started stays behind.
+            left = self.left()
+            if left:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.assertEqual(left, [])
+
+    def left(self):
+        """Processes of the notifier's group that were not ended."""
+        rows = subprocess.run(["ps", "-eo", "pgid=,stat=,args="], capture_output=True, text=True).stdout.splitlines()
+        rows = (row.split(None, 2) for row in rows)
+        return [row[2] for row in rows if row[0] == str(self.process.pid) and row[1][0] != "Z"]
 
     def send(self, name, data):
         # As `ubus listen` prints it.
@@ -351,6 +363,12 @@ class Limits(Notifier):
         until(lambda: not Path(f"/proc/{child}").exists(), "its child is gone")
         self.assertIn("a-hangs: failed", LOG.text)
         self.assertIn("longer than 1 seconds", LOG.text)
+
+    def test_a_stop_ends_a_script_that_runs(self):
+        self.script("a", 'sleep 4711 & echo > "$TEST_PLACE/began"; wait')
+        self.start()
+        self.send("block", BLOCK)
+        until((self.place / "began").exists, "the script runs")
 
     def test_scripts_run_one_at_a_time(self):
         for name in ("a", "b"):
