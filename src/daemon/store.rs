@@ -12,7 +12,7 @@ mod saved;
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -398,6 +398,7 @@ impl Places {
 
     /// Writes the copy in tmpfs, if anything changed.
     pub(crate) fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>) {
+        let (new, path) = (self.run.join("today.new"), self.run.join(COPY));
         let state = |engine: &Engine| State {
             on_flash: engine.is_on_flash(),
             due: self.due,
@@ -405,16 +406,13 @@ impl Places {
             committing: self.committing,
             ..self.state(engine, mark)
         };
-        let Some(bytes) = engine.copy(state) else { return };
-        let (new, path) = (self.run.join("today.new"), self.run.join(COPY));
-        let _ = fs::remove_file(&new);
-        let written = fs::File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&new)
-            .and_then(|mut file| file.write_all(&bytes))
-            .and_then(|()| fs::rename(&new, &path));
+        let write = |copy: pieces::RamCopy<'_>| {
+            let _ = fs::remove_file(&new);
+            let file = fs::File::options().write(true).create_new(true).mode(0o600).open(&new)?;
+            copy.write(file)?;
+            fs::rename(&new, &path)
+        };
+        let Some(written) = engine.copy(state, write) else { return };
         self.no_copy = written.err().map(|error| {
             engine.copy_failed();
             format!("cannot write {}: {error}; a crash would lose what flash does not have", path.display())

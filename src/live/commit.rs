@@ -5,7 +5,7 @@ use crate::query::open::joined;
 use crate::stats::day::{Day, Samples};
 use crate::stats::summary::DaySummary;
 use crate::stats::tables::Focus;
-use crate::store::pieces::{self, State};
+use crate::store::pieces::{RamCopy, State};
 
 /// Rows of a whole piece on flash.
 const PIECE: (usize, usize, usize) = (1024, 2048, 4096);
@@ -70,9 +70,13 @@ impl Engine {
         self.changed = true;
     }
 
-    /// A copy of everything that flash may not have, with a state made for it, if anything came since the
+    /// Has a copy written of everything that flash may not have, with a state made for it, if anything came since the
     /// last one.
-    pub fn copy(&mut self, state: impl FnOnce(&Engine) -> State) -> Option<Vec<u8>> {
+    pub fn copy<T>(
+        &mut self,
+        state: impl FnOnce(&Engine) -> State,
+        write: impl FnOnce(RamCopy<'_>) -> T,
+    ) -> Option<T> {
         self.settle_late();
         // The closed days of a copy are those of the commit on its way, or there is none: whoever reads it can tell
         // whether flash has them. With others the copy before this one stays until the commit has ended.
@@ -80,8 +84,9 @@ impl Engine {
         if is_mixed || !std::mem::take(&mut self.changed) {
             return None;
         }
-        let closed: Vec<DaySummary> = joined(self.closed().cloned());
-        Some(pieces::encode_copy(self.salt, &state(self), &closed, self.open.as_ref(), &self.waiting))
+        let (salt, state, closed) = (self.salt, state(self), joined(self.closed().cloned()));
+        let (open, waiting) = (self.open.as_ref(), &self.waiting);
+        Some(write(RamCopy { salt, state, closed, open, waiting }))
     }
 
     /// What was committed was to another store.

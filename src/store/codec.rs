@@ -68,12 +68,20 @@ impl Writer {
         self.random.extend_from_slice(&bits.to_be_bytes());
     }
 
-    /// What another writer has: both lengths and the numbers here, the random bits beside them.
-    pub fn nested(&mut self, inner: &Writer) {
-        self.number(inner.bytes.len() as u64);
-        self.number(inner.random.len() as u64);
-        self.bytes.extend_from_slice(&inner.bytes);
-        self.random.extend_from_slice(&inner.random);
+    /// What `write` appends, behind `head` and the lengths of its numbers and random bits; nothing if it appends no
+    /// numbers. It is written where it stays: a copy of it can be as large as a table.
+    pub fn nested(&mut self, head: &[u8], write: impl FnOnce(&mut Writer)) {
+        let (start, random_start) = (self.bytes.len(), self.random.len());
+        write(self);
+        let length = self.bytes.len() - start;
+        if length == 0 {
+            self.random.truncate(random_start);
+            return;
+        }
+        let mut before = Writer { bytes: head.to_vec(), random: Vec::new() };
+        before.number(length as u64);
+        before.number((self.random.len() - random_start) as u64);
+        self.bytes.splice(start..start, before.bytes);
     }
 }
 
@@ -224,13 +232,15 @@ mod tests {
     proptest! {
         #[test]
         fn numbers_come_back(number in any::<u64>(), signed in any::<i64>(), bits in any::<u16>()) {
-            let mut inner = Writer::new();
-            inner.random16(bits);
-            inner.number(number);
             let mut outer = Writer::new();
-            outer.nested(&inner);
+            outer.nested(b"none", |inner| inner.random16(bits));
+            outer.nested(&[7], |inner| {
+                inner.random16(bits);
+                inner.number(number);
+            });
             let outer = Content::from(outer);
             let mut outer = Reader::of(&outer);
+            prop_assert_eq!(outer.u8(), 7);
             let mut inner = outer.nested();
             prop_assert_eq!((inner.random16(), inner.number()), (bits, number));
             prop_assert!(inner.is_empty() && outer.is_empty() && !inner.has_failed() && !outer.has_failed());

@@ -10,7 +10,7 @@
 //! The salt is the same in all files of a store. `crc32` is that of gzip (RFC 1952), of the bytes as they lie in the
 //! file. `docs/FORMAT.md` describes the whole.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use flate2::Compression;
 use flate2::bufread::DeflateDecoder;
@@ -198,24 +198,56 @@ impl Section {
     }
 }
 
+/// A file's header without its directory.
+fn fixed(salt: u64, sections: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(FIXED + sections * ENTRY + 4);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&[VERSION, sections as u8]);
+    bytes.extend_from_slice(&salt.to_be_bytes());
+    bytes
+}
+
+fn put_entry(header: &mut Vec<u8>, section: &Section) {
+    header.extend_from_slice(&[section.kind as u8, section.deflated.into()]);
+    header.extend_from_slice(&(section.bytes.len() as u32).to_be_bytes());
+    header.extend_from_slice(&(section.raw as u32).to_be_bytes());
+    header.extend_from_slice(&crc32(&section.bytes).to_be_bytes());
+}
+
+fn end_header(header: &mut Vec<u8>) {
+    let crc = crc32(header);
+    header.extend_from_slice(&crc.to_be_bytes());
+}
+
 /// The bytes of a file. Empty sections are left out.
 pub fn write(salt: u64, sections: &[Section]) -> Vec<u8> {
     let sections: Vec<&Section> = sections.iter().filter(|section| section.raw > 0).collect();
-    let length: usize = sections.iter().map(|section| section.bytes.len()).sum();
-    let mut bytes = Vec::with_capacity(FIXED + sections.len() * ENTRY + 4 + length);
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&[VERSION, sections.len() as u8]);
-    bytes.extend_from_slice(&salt.to_be_bytes());
-    for section in &sections {
-        bytes.extend_from_slice(&[section.kind as u8, section.deflated.into()]);
-        bytes.extend_from_slice(&(section.bytes.len() as u32).to_be_bytes());
-        bytes.extend_from_slice(&(section.raw as u32).to_be_bytes());
-        bytes.extend_from_slice(&crc32(&section.bytes).to_be_bytes());
-    }
-    let crc = crc32(&bytes);
-    bytes.extend_from_slice(&crc.to_be_bytes());
+    let mut bytes = fixed(salt, sections.len());
+    sections.iter().for_each(|section| put_entry(&mut bytes, section));
+    end_header(&mut bytes);
+    bytes.reserve_exact(sections.iter().map(|section| section.bytes.len()).sum());
     sections.iter().for_each(|section| bytes.extend_from_slice(&section.bytes));
     bytes
+}
+
+/// Writes a file of exactly `count` sections, none of which has to stay in memory. The header comes last: until then
+/// nothing can be read.
+pub fn write_each(
+    mut out: impl Write + Seek,
+    salt: u64,
+    count: usize,
+    sections: impl Iterator<Item = Section>,
+) -> io::Result<()> {
+    let mut header = fixed(salt, count);
+    out.seek(SeekFrom::Start((FIXED + count * ENTRY + 4) as u64))?;
+    for section in sections {
+        out.write_all(&section.bytes)?;
+        put_entry(&mut header, &section);
+    }
+    debug_assert_eq!(header.len(), FIXED + count * ENTRY);
+    end_header(&mut header);
+    out.rewind()?;
+    out.write_all(&header)
 }
 
 #[cfg(test)]

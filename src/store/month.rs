@@ -209,10 +209,8 @@ impl WholeMonth {
     /// The file of a day of a fresh month.
     pub(crate) fn encode_day(&self, date: Date, salt: u64) -> Option<Vec<u8>> {
         let day = self.days.iter().find(|day| day.date == date)?;
-        Some(container::write(
-            salt,
-            &sections::encode(std::slice::from_ref(day), Unit::Minutes, Section::packed),
-        ))
+        let sections = sections::encode(std::slice::from_ref(day), Unit::Minutes, Section::packed);
+        Some(container::write(salt, &sections.collect::<Vec<_>>()))
     }
 
     /// Reads sections of a day's file; of a day that the month's summary lacks, all.

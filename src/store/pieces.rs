@@ -5,6 +5,8 @@
 //! that flash may not have. An import leaves its first and last day as one piece each, so that more of them can be added
 //! exactly.
 
+use std::io::{self, Seek, Write};
+
 use crate::event::calendar::Date;
 use crate::stats::day::{Day, Samples};
 use crate::stats::deferred::Deferred;
@@ -127,38 +129,45 @@ pub fn encode_day(salt: u64, state: &State, day: &Day) -> Vec<u8> {
     container::write(salt, &file)
 }
 
-/// The copy in RAM: closed days that flash does not have, the open day, and what waits for the wall clock. Not deflated:
-/// it is written each minute.
-pub fn encode_copy(
-    salt: u64,
-    state: &State,
-    closed: &[DaySummary],
-    open: Option<&Day>,
-    waiting: &Deferred,
-) -> Vec<u8> {
-    let lost =
-        closed.iter().map(|day| (day.date, day.lost)).chain(open.iter().map(|day| (day.date, day.lost)));
-    let mut file = vec![Section::plain(Kind::State, state.encode(&lost.collect::<Vec<_>>()))];
-    file.push(Section::plain(Kind::Deferred, deferred::encode(waiting)));
-    match open {
-        Some(open) if closed.is_empty() => file.extend(sections::encode_open(open, Section::plain)),
-        Some(open) => {
-            // Only while flash cannot be written.
-            let mut days = closed.to_vec();
-            let mut day = open.to_summary();
-            // A part of its date is over where the clock stepped back and forth. A file holds each date once.
-            if let Some(at) = days.iter().position(|closed| closed.date == day.date) {
-                day = sum_of_day(&days.remove(at), &day);
-            }
+/// The copy in RAM: closed days that flash does not have, the open day, and what waits for the wall clock. It is never in
+/// memory as a whole.
+pub struct RamCopy<'a> {
+    pub salt: u64,
+    pub state: State,
+    pub closed: Vec<DaySummary>,
+    pub open: Option<&'a Day>,
+    pub waiting: &'a Deferred,
+}
+
+impl RamCopy<'_> {
+    /// Writes the file. Not deflated: that is done each minute.
+    pub fn write(mut self, out: impl Write + Seek) -> io::Result<()> {
+        let lost: Vec<(Date, u64)> = self
+            .closed
+            .iter()
+            .map(|day| (day.date, day.lost))
+            .chain(self.open.iter().map(|day| (day.date, day.lost)))
+            .collect();
+        let mut rows = self.open;
+        // A part of its date is over where the clock stepped back and forth. A file holds each date once.
+        if let Some(open) = self.open
+            && let Some(same) = self.closed.iter_mut().find(|closed| closed.date == open.date)
+        {
+            *same = sum_of_day(same, &open.to_summary());
             // A part with a sample is a closed day.
-            day.classes.iter_mut().for_each(|class| class.sample = None);
-            days.push(day);
-            file.extend(sections::encode(&days, Unit::Seconds, Section::plain));
-            file.push(sections::encode_samples(open.date, &open.samples(), Section::plain));
+            same.classes.iter_mut().for_each(|class| class.sample = None);
+            rows = None;
         }
-        None => file.extend(sections::encode(closed, Unit::Seconds, Section::plain)),
+        let samples = || match self.open {
+            Some(open) => sections::encode_samples(open.date, &open.samples(), Section::plain),
+            None => Section::plain(Kind::Addresses, Vec::new()),
+        };
+        let sections = std::iter::once_with(|| Section::plain(Kind::State, self.state.encode(&lost)))
+            .chain(std::iter::once_with(|| Section::plain(Kind::Deferred, deferred::encode(self.waiting))))
+            .chain(sections::encode_with(&self.closed, rows, Unit::Seconds, Section::plain))
+            .chain(std::iter::once_with(samples));
+        container::write_each(out, self.salt, sections::KINDS.len() + 3, sections)
     }
-    container::write(salt, &file)
 }
 
 /// What a piece or a copy holds; `None` if its state cannot be read.
@@ -198,7 +207,7 @@ pub fn parse_name(name: &str) -> Option<(Date, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Address, Event};
+    use crate::event::{Address, Class, Event};
     use proptest::prelude::*;
 
     #[test]
@@ -232,13 +241,43 @@ mod tests {
             };
             day.add(&event, 5);
         }
-        let waiting = Deferred::default();
-        let bytes = encode_copy(3, &State::default(), &[], Some(&day), &waiting);
-        let saved = decode(&Open::from_bytes(bytes).unwrap()).unwrap();
-        let mut again = Day::new(Date(20_000), 3);
-        saved.days.iter().for_each(|part| again.add_summary(&part.summary, &part.samples));
-        assert!(!saved.damaged);
-        assert_eq!(again.to_summary(), day.to_summary());
+        // Alone, beside another day that is over, and beside a part of the same day that is.
+        for closed in [None, Some(Date(19_999)), Some(Date(20_000))] {
+            let closed: Vec<DaySummary> = closed
+                .into_iter()
+                .map(|date| {
+                    let mut part = Day::new(date, 3);
+                    let (time, source) = (i64::from(date.0) * 86_400 + 5, Address::v4(5000));
+                    let event = Event { time, source, count: 7, ..Event::default() };
+                    part.add(&event, 1);
+                    part.to_closed()
+                })
+                .collect();
+            let mut bytes = std::io::Cursor::new(Vec::new());
+            let (state, waiting) = (State::default(), Deferred::default());
+            let copy =
+                RamCopy { salt: 3, state, closed: closed.clone(), open: Some(&day), waiting: &waiting };
+            copy.write(&mut bytes).unwrap();
+            let saved = decode(&Open::from_bytes(bytes.into_inner()).unwrap()).unwrap();
+            assert!(!saved.damaged);
+            let mut again = Day::new(Date(20_000), 3);
+            let mut expected = day.clone();
+            for part in saved.days {
+                match closed.first().filter(|closed| closed.date == part.summary.date) {
+                    Some(closed) if closed.date != day.date => {
+                        assert_eq!(
+                            part.summary.class(Class::Attempt).sources,
+                            closed.class(Class::Attempt).sources
+                        );
+                    }
+                    _ => again.add_summary(&part.summary, &part.samples),
+                }
+            }
+            for closed in closed.iter().filter(|closed| closed.date == day.date) {
+                expected.add_summary(closed, &Samples::default());
+            }
+            assert_eq!(again.to_summary(), expected.to_summary());
+        }
         let part = encode_part(3, &State::default(), &day.to_summary(), &day.samples());
         let whole = encode_day(3, &State::default(), &day);
         for bytes in [part, whole] {

@@ -46,45 +46,50 @@ pub enum Unit {
 /// How a section is made of what it holds: [`Section::plain`] or [`Section::packed`].
 pub type Pack = fn(Kind, Content) -> Section;
 
-/// The sections of some days (or of the sum of a month, with the first of the month as date).
-pub fn encode(days: &[DaySummary], unit: Unit, pack: Pack) -> Vec<Section> {
-    let section = |kind: Kind| {
-        let mut writer = Writer::new();
-        for day in days {
-            for class in Class::ALL {
-                let mut body = Writer::new();
-                write_body(&mut body, kind, day.date, day.class(class), unit);
-                put(&mut writer, day.date, class, &body);
-            }
-        }
-        pack(kind, writer.into())
-    };
-    KINDS.into_iter().map(section).collect()
+/// The sections of some days (or of the sum of a month, with the first of the month as date), each made when it is
+/// asked for.
+pub fn encode(days: &[DaySummary], unit: Unit, pack: Pack) -> impl Iterator<Item = Section> {
+    encode_with(days, None, unit, pack)
 }
 
 /// The sections of an open day with all its rows, which are made while they are written.
-pub fn encode_open(day: &Day, pack: Pack) -> Vec<Section> {
-    let section = |kind: Kind| {
+pub fn encode_open(day: &Day, pack: Pack) -> impl Iterator<Item = Section> {
+    encode_with(&[], Some(day), Unit::Seconds, pack)
+        .chain(std::iter::once_with(move || encode_samples(day.date, &day.samples(), pack)))
+}
+
+/// The sections of some days and, without its samples, of an open one.
+pub fn encode_with<'a>(
+    days: &'a [DaySummary],
+    open: Option<&'a Day>,
+    unit: Unit,
+    pack: Pack,
+) -> impl Iterator<Item = Section> {
+    KINDS.into_iter().map(move |kind| {
         let mut writer = Writer::new();
-        for class in Class::ALL {
-            let mut body = Writer::new();
-            write_open_body(&mut body, kind, day, class);
-            put(&mut writer, day.date, class, &body);
+        for day in days {
+            for class in Class::ALL {
+                put(&mut writer, day.date, class, |body| {
+                    write_body(body, kind, day.date, day.class(class), unit);
+                });
+            }
+        }
+        if let Some(day) = open {
+            for class in Class::ALL {
+                put(&mut writer, day.date, class, |body| write_open_body(body, kind, day, class));
+            }
         }
         pack(kind, writer.into())
-    };
-    let mut sections: Vec<Section> = KINDS.into_iter().map(section).collect();
-    sections.push(encode_samples(day.date, &day.samples(), pack));
-    sections
+    })
 }
 
 /// The samples of the classes whose rows do not tell all sources.
 pub fn encode_samples(date: Date, samples: &Samples, pack: Pack) -> Section {
     let mut writer = Writer::new();
     for (class, sample) in Class::ALL.into_iter().zip(samples) {
-        let mut body = Writer::new();
-        sample.iter().for_each(|sample| samples::write_with_addresses(&mut body, sample));
-        put(&mut writer, date, class, &body);
+        put(&mut writer, date, class, |body| {
+            sample.iter().for_each(|sample| samples::write_with_addresses(body, sample));
+        });
     }
     pack(Kind::Addresses, writer.into())
 }
@@ -159,12 +164,11 @@ fn write_open_body(writer: &mut Writer, kind: Kind, day: &Day, class: Class) {
 }
 
 /// Adds a body, unless it is empty.
-fn put(writer: &mut Writer, date: Date, class: Class, body: &Writer) {
-    if !body.bytes.is_empty() {
-        writer.number(u64::from(date.0.cast_unsigned()));
-        writer.u8(class as u8);
-        writer.nested(body);
-    }
+fn put(writer: &mut Writer, date: Date, class: Class, body: impl FnOnce(&mut Writer)) {
+    let mut head = Writer::new();
+    head.number(u64::from(date.0.cast_unsigned()));
+    head.u8(class as u8);
+    writer.nested(&head.bytes, body);
 }
 
 /// Reads the bodies that are wanted; false if the section contains an invalid one.

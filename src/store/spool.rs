@@ -91,15 +91,12 @@ impl DayStorage for Spool {
     type Error = io::Error;
 
     fn put_closed(&mut self, day: &DaySummary) -> io::Result<()> {
-        self.write(
-            day.date,
-            false,
-            &sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::plain),
-        )
+        let sections = sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::plain);
+        self.write(day.date, false, &sections.collect::<Vec<_>>())
     }
 
     fn put_whole(&mut self, day: &Day) -> io::Result<()> {
-        self.write(day.date, true, &sections::encode_open(day, Section::plain))
+        self.write(day.date, true, &sections::encode_open(day, Section::plain).collect::<Vec<_>>())
     }
 
     fn get(&mut self, date: Date) -> io::Result<Option<(DaySummary, Samples)>> {

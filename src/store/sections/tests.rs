@@ -118,7 +118,7 @@ fn assert_same(ours: &DaySummary, theirs: &DaySummary) {
 }
 
 fn file_of(days: &[DaySummary], unit: Unit, pack: Pack) -> Open {
-    Open::from_bytes(container::write(1, &encode(days, unit, pack))).unwrap()
+    Open::from_bytes(container::write(1, &encode(days, unit, pack).collect::<Vec<_>>())).unwrap()
 }
 
 #[test]
@@ -165,9 +165,10 @@ fn samples_of_an_open_day_have_addresses() {
 fn invalid_bodies_are_told_and_the_others_read() {
     let body = |date: i32, class: u8, body: &[u8]| {
         let mut writer = Writer::new();
-        writer.number(date as u64);
-        writer.u8(class);
-        writer.nested(&Writer { bytes: body.to_vec(), random: Vec::new() });
+        let mut head = Writer::new();
+        head.number(date as u64);
+        head.u8(class);
+        writer.nested(&head.bytes, |writer| writer.bytes.extend_from_slice(body));
         writer.bytes
     };
     let mut seen = Vec::new();
@@ -217,7 +218,8 @@ fn numbers_of_rows_are_never_believed() {
 #[test]
 fn a_damaged_section_spares_the_others() {
     let day = everything(Date(20_000));
-    let bytes = container::write(1, &encode(std::slice::from_ref(&day), Unit::Minutes, Section::packed));
+    let sections = encode(std::slice::from_ref(&day), Unit::Minutes, Section::packed);
+    let bytes = container::write(1, &sections.collect::<Vec<_>>());
     for kind in KINDS {
         let mut bytes = bytes.clone();
         let (offset, length) =
