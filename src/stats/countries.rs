@@ -161,10 +161,9 @@ impl Countries {
         }
         let known: Vec<Country> = counts.iter().map(|(country, _)| *country).collect();
         let address = |at: &u16| sources[usize::from(*at)].address;
-        let rows = grouped(counts).map(|(country, attempts, sources)| CountryCount {
-            country,
-            attempts,
-            distinct: distinct(sources, exact.0),
+        // One more than are kept, whose attempts are the floor.
+        let rows = grouped(counts).take(CountryCuts::OPEN.rows + 1).map(|(country, attempts, sources)| {
+            CountryCount { country, attempts, distinct: distinct(sources, exact.0) }
         });
         let mut countries = Countries {
             measured,
@@ -178,7 +177,8 @@ impl Countries {
             let country = found.map_or(Country::UNKNOWN, |at| known[at]);
             counts.push(((row.service, country), row.count - row.error.min(row.count)));
         }
-        let services = grouped(counts).map(|((service, country), attempts, sources)| ServiceCountryCount {
+        let sums = grouped(counts).take(CountryCuts::OPEN.services + 1);
+        let services = sums.map(|((service, country), attempts, sources)| ServiceCountryCount {
             service: Service::from_bits(service),
             country,
             attempts,

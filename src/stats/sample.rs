@@ -327,7 +327,9 @@ impl Union {
         let below = |hash: u32| u64::from(hash) < self.bound;
         self.sources.extend(sample.sources.iter().take_while(|(hash, _)| below(*hash)));
         self.tried.extend(sample.tried.iter().take_while(|(hash, _)| below(*hash)));
-        if self.sources.len() > 2 * self.most || self.tried.len() > 2 * SERVICES_PER_ROW * self.most {
+        // A quarter more than stays: sorting merges that into the rest, which is in order already.
+        let most = self.most + self.most / 4;
+        if self.sources.len() > most || self.tried.len() > SERVICES_PER_ROW * most {
             let (most, has_services) = (self.most, self.has_services);
             let joined = std::mem::replace(self, Union::new(most)).finish();
             let Sample { bound, sources, tried, .. } = joined;

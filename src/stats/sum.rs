@@ -56,17 +56,22 @@ pub struct Sum<K> {
     pub attempts: u64,
     /// The most that `attempts` can be too high.
     pub error: u64,
-    /// The sum of the floors of the summaries that had a row of this key.
-    floors: u64,
-    pub first: i64,
-    pub last: i64,
+    /// The sum of the floors of the summaries that had a row of this key, at most 4,294,967,295.
+    floors: u32,
     /// How many summaries had a row of this key.
     pub present: u32,
-    /// What the last row said of different sources (of a service or country) or services (of a source).
-    last_distinct: Option<Distinct>,
-    /// The least that they are in all, and the most; `None` if a row did not know.
-    range: Option<(u64, u64)>,
+    pub first: i64,
+    pub last: i64,
+    /// What the rows said of different sources (of a service or country) or services (of a source): the least that they
+    /// are in all, and the most. [`UNKNOWN`] if a row did not know.
+    range: (u64, u64),
 }
+
+/// No range: there is nothing between.
+const UNKNOWN: (u64, u64) = (u64::MAX, 0);
+
+// A question about a year adds up thousands of them.
+const _: () = assert!(size_of::<Sum<Address>>() <= 72 && size_of::<Sum<Service>>() <= 64);
 
 impl<K: SumKey> Row for Sum<K> {
     type Key = K;
@@ -91,31 +96,26 @@ impl<K: SumKey> Row for Sum<K> {
 impl<K> Sum<K> {
     /// A sum that was made elsewhere.
     pub fn of(key: K, attempts: u64, error: u64) -> Sum<K> {
-        Sum {
-            key,
-            attempts,
-            error,
-            floors: 0,
-            first: i64::MAX,
-            last: i64::MIN,
-            present: 0,
-            last_distinct: None,
-            range: Some((0, 0)),
-        }
+        Sum { key, attempts, error, floors: 0, present: 0, first: i64::MAX, last: i64::MIN, range: (0, 0) }
     }
 
     /// What the only row said of different sources or services.
     pub fn single(&self) -> Option<Distinct> {
-        self.last_distinct.filter(|_| self.present == 1)
+        let (least, most) = self.range;
+        let error = most.checked_sub(least)? / 2;
+        (self.present == 1).then_some(Distinct { number: most - error, error })
     }
 
     /// An estimate of different sources, with what the rows say of it. `floor`: that of the table.
     pub fn distinct(&self, estimate: Option<Distinct>, floor: u64) -> Option<Distinct> {
-        let Some((least, most)) = self.range else { return estimate?.meaningful() };
+        if self.range == UNKNOWN {
+            return estimate?.meaningful();
+        }
+        let (least, most) = self.range;
         // Parts without a row have at most as many sources as attempts.
-        let without_row = floor.saturating_sub(self.floors);
+        let without_row = floor.saturating_sub(self.floors.into());
         if without_row == 0 && self.present == 1 {
-            return self.last_distinct;
+            return self.single();
         }
         let most = most.saturating_add(without_row).min(self.attempts).max(least);
         if least == most {
@@ -150,16 +150,15 @@ impl<K: SumKey> Table<K> {
             let slot = self.rows.touch(row.key()).slot;
             let sum = self.rows.row_mut(slot);
             sum.attempts = sum.attempts.saturating_add(row.attempts());
-            sum.floors = sum.floors.saturating_add(rows.floor);
+            sum.floors = sum.floors.saturating_add(u32::try_from(rows.floor).unwrap_or(u32::MAX));
             sum.present += 1;
-            sum.last_distinct = about(row, sum);
-            sum.range =
-                sum.range.zip(sum.last_distinct).map(|((least, most), Distinct { number, error })| {
-                    (
-                        least.max(number.saturating_sub(error)),
-                        most.saturating_add(number.saturating_add(error)),
-                    )
-                });
+            sum.range = match (about(row, sum), sum.range) {
+                (Some(Distinct { number, error }), (least, most)) if sum.range != UNKNOWN => (
+                    least.max(number.saturating_sub(error)),
+                    most.saturating_add(number.saturating_add(error)),
+                ),
+                _ => UNKNOWN,
+            };
         }
     }
 
@@ -191,7 +190,7 @@ impl<K: SumKey> Table<K> {
 
     /// The most that the attempts of a row can be too low.
     pub fn missing(&self, row: &Sum<K>) -> u64 {
-        self.missing.saturating_add(self.floors.saturating_sub(row.floors))
+        self.missing.saturating_add(self.floors.saturating_sub(row.floors.into()))
     }
 
     /// The most attempts of a key without a row.
