@@ -68,6 +68,15 @@ struct Daily {
     counts: Vec<(u32, u32, u64)>,
 }
 
+/// What a list of services comes to.
+pub(super) struct Listed {
+    pub rows: Vec<ServiceRow>,
+    /// The days of `daily`.
+    pub dates: Option<Vec<Date>>,
+    /// The different sources of everything that was added, unless the question is about some sources.
+    pub distinct: Option<Distinct>,
+}
+
 /// A list of services: of everything, of some sources, or of a country.
 pub(super) struct ServiceList {
     question: Question,
@@ -152,14 +161,10 @@ impl ServiceList {
         }
     }
 
-    /// The rows, and the days of `daily`.
-    pub(super) fn finish(
-        mut self,
-        has_lookup: bool,
-        reasons: &mut Reasons,
-    ) -> Result<(Vec<ServiceRow>, Option<Vec<Date>>), AnswerError> {
+    pub(super) fn finish(mut self, has_lookup: bool, reasons: &mut Reasons) -> Result<Listed, AnswerError> {
         let question = &self.question;
-        let sample = self.sources.finish().1.filter(Sample::has_services);
+        let (distinct, sample) = self.sources.finish();
+        let sample = sample.filter(Sample::has_services);
         let by_service = sample.as_ref().map(Sample::by_service);
         let mut rows: Vec<(Service, ServiceRow)> = Vec::new();
         let mut missing = 0;
@@ -232,9 +237,10 @@ impl ServiceList {
                 }
                 row.daily = Some(days);
             }
-            return Ok((rows.into_iter().map(|(_, row)| row).collect(), Some(dates)));
+            let rows = rows.into_iter().map(|(_, row)| row).collect();
+            return Ok(Listed { rows, dates: Some(dates), distinct });
         }
-        Ok((rows.into_iter().map(|(_, row)| row).collect(), None))
+        Ok(Listed { rows: rows.into_iter().map(|(_, row)| row).collect(), dates: None, distinct })
     }
 }
 
@@ -243,7 +249,7 @@ pub(super) fn services_answer(
     has_lookup: bool,
     mut reasons: Reasons,
 ) -> Result<ServicesAnswer, AnswerError> {
-    let (services, dates) = list.finish(has_lookup, &mut reasons)?;
+    let Listed { rows: services, dates, .. } = list.finish(has_lookup, &mut reasons)?;
     Ok(ServicesAnswer { services, dates, advice: None, completeness: reasons.finish() })
 }
 

@@ -23,11 +23,18 @@ pub fn focused(question: &Question, day: &Day) -> DaySummary {
     };
     let sources = |address: Address| question.source.is_none_or(|prefix| prefix.contains(address));
     // Rows that are summed up must all be there; of a list, as many as it shows.
-    let filtered = question.source.is_some() || question.protocol.is_some() || question.port.is_some();
+    let by_source = question.source.is_some();
+    let by_service = question.protocol.is_some() || question.port.is_some();
     let single = question.from.is_some() && question.from == question.to;
     let listed = if single { question.limit as usize + 1 } else { MOST_ROWS };
     let (most_services, most_sources, most_pairs) = match question.topic {
-        _ if filtered => (MOST_ROWS, MOST_SUMMED, MOST_SUMMED),
+        Topic::Source => (MOST_ROWS, MOST_SUMMED, MOST_SUMMED),
+        Topic::Services if by_source => (0, 0, MOST_SUMMED),
+        Topic::Sources | Topic::Countries if by_service => (0, 0, MOST_SUMMED),
+        // Hours of a service, too, are answered from its row.
+        _ if by_source && by_service => (MOST_ROWS, 0, MOST_SUMMED),
+        _ if by_source => (0, MOST_SUMMED, 0),
+        _ if by_service => (MOST_ROWS, 0, 0),
         Topic::Sources => (0, listed, 0),
         Topic::Summary => (MOST_ROWS, listed, 0),
         _ => (MOST_ROWS, 0, 0),

@@ -13,7 +13,7 @@ use super::AnswerError;
 use super::anomalies::{self, Found};
 use super::answer::{ClassCounts, PeriodBefore, SourceAnswer, SourceRow, SummaryAnswer};
 use super::history::{Detail, History, MonthData, Need, Section};
-use super::lists::{ServiceList, SourceList, source_row};
+use super::lists::{Listed, ServiceList, SourceList, source_row};
 use super::periods::{DayList, HourList, hour_rows};
 use super::question::Question;
 use super::scan::{Reasons, Span, is_about_services, per_day, ratio, rounded};
@@ -33,20 +33,24 @@ struct Period {
     hours: [u64; 24],
     /// The hours of its last day, where they are stored.
     last_day: Option<[u64; 24]>,
-    sources: Sources,
+    /// `None` where they are counted elsewhere.
+    sources: Option<Sources>,
     reasons: Reasons,
 }
 
 impl Period {
-    fn new(span: Span) -> Period {
-        let (sources, reasons) = (Sources::default(), Reasons::default());
+    fn new(span: Span, sources: Option<Sources>) -> Period {
+        let reasons = Reasons::default();
         Period { span, days: 0, attempts: 0, hours: [0; 24], last_day: None, sources, reasons }
     }
 
     fn need(&self, need: Need) -> Need {
         let Span { from, to } = self.span;
         let need = need.and(&[Section::Totals], from, to);
-        if self.span.is_single() { need } else { need.and(&[Section::Sample], from, to) }
+        if self.span.is_single() || self.sources.is_none() {
+            return need;
+        }
+        need.and(&[Section::Sample], from, to)
     }
 
     fn add(&mut self, data: &MonthData) {
@@ -60,7 +64,9 @@ impl Period {
         }
         let (span, hours) = (self.span, &mut self.hours);
         span.pieces(data, &mut self.reasons, |summary, _| add_hours(hours, &summary.hours));
-        span.add_sources(data, &mut self.sources);
+        if let Some(sources) = &mut self.sources {
+            span.add_sources(data, sources);
+        }
     }
 
     fn per_day(&self) -> Option<f64> {
@@ -107,7 +113,9 @@ impl Summary {
         let ends = question.from.is_some() && question.to.is_some();
         let before =
             ends.then(|| Span { from: Date(span.from.0.saturating_sub(length)), to: Date(span.from.0 - 1) });
-        let (now, before) = (Period::new(span), before.map(Period::new));
+        // The list of services counts the sources of the period itself.
+        let now = Period::new(span, None);
+        let before = before.map(|span| Period::new(span, Some(Sources::default())));
         let mut first = span.from.min(Date(span.from.0.saturating_sub(USUAL_DAYS)));
         first = first.min(before.as_ref().map_or(first, |before| before.span.from));
         let mut need = now.need(Need::new(question.class));
@@ -197,9 +205,6 @@ impl Summary {
         };
         let per_day = self.now.per_day();
         answer.attempts_per_day = per_day.map(rounded);
-        let distinct = std::mem::take(&mut self.now.sources).distinct();
-        answer.unique_sources = distinct.map(|distinct| distinct.number);
-        answer.unique_sources_error = distinct.map(|distinct| distinct.error).filter(|error| *error > 0);
         answer.hours = (self.now.days > 0).then(|| hour_rows(&self.now.hours));
         // A period that is not known whole is no measure.
         let whole = |before: &Period| before.reasons.0.is_empty() && before.days > 0;
@@ -216,12 +221,15 @@ impl Summary {
                 from: before.span.from,
                 to: before.span.to,
                 attempts: before.attempts,
-                unique_sources: before.sources.distinct().map(|distinct| distinct.number),
+                unique_sources: before.sources.and_then(Sources::distinct).map(|distinct| distinct.number),
                 hours: hour_rows(&before.hours),
             });
         }
         answer.usual_per_day = (self.usual.len() >= LEAST_DAYS).then(|| rounded(median(&mut self.usual)));
-        answer.services = self.services.finish(lookup.is_some(), &mut reasons)?.0;
+        let Listed { rows, distinct, .. } = self.services.finish(lookup.is_some(), &mut reasons)?;
+        answer.services = rows;
+        answer.unique_sources = distinct.map(|distinct| distinct.number);
+        answer.unique_sources_error = distinct.map(|distinct| distinct.error).filter(|error| *error > 0);
         answer.sources = self.sources.finish(calendar, lookup, &mut reasons);
         if let Some(found) = self.found.take() {
             let found = found.finish();
@@ -302,7 +310,7 @@ impl OneSource {
         };
         let address = sums.first().map(|sum| sum.key).or(question.source.map(|prefix| prefix.network));
         let country = lookup.zip(address).and_then(|(lookup, address)| lookup.country_of(address));
-        let (top_services, _) = self.services.finish(false, &mut reasons)?;
+        let top_services = self.services.finish(false, &mut reasons)?.rows;
         let hours = self.hours.finish(&mut reasons);
         let days = self.days.finish(false, &mut reasons)?;
         Ok(SourceAnswer {
