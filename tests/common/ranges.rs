@@ -61,6 +61,7 @@ fn made() -> Option<Ranges> {
 }
 
 /// The country whose range holds an address.
+#[allow(dead_code)]
 pub fn country(rows: &[(u128, u128, String)], address: u128) -> Option<&str> {
     let next = rows.partition_point(|(first, ..)| *first <= address);
     rows[..next].last().filter(|(_, last, _)| address <= *last).map(|(.., code)| code.as_str())

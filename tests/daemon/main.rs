@@ -6,6 +6,10 @@ mod common;
 mod forged;
 #[path = "../support/guarded.rs"]
 mod guarded;
+#[path = "../support/months.rs"]
+mod months;
+#[path = "../common/ranges.rs"]
+mod ranges;
 #[path = "../support/release.rs"]
 mod release;
 #[path = "../support/router.rs"]
@@ -23,6 +27,7 @@ mod clocks;
 mod daemon;
 mod failing_calls;
 mod logd_feed;
+mod questions;
 mod soak;
 mod ubus;
 mod upkeep;

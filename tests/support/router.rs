@@ -89,6 +89,15 @@ impl Router {
         line.trim().parse().unwrap()
     }
 
+    /// Bytes of NFLOG's datagrams that the daemon has not read yet.
+    pub fn unread(&self) -> u64 {
+        let path = format!("/proc/{}/net/netlink", self.daemon.as_ref().unwrap().id());
+        let rows = fs::read_to_string(path).unwrap();
+        let rows = rows.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
+        // Protocol 12 is netfilter's.
+        rows.filter(|row| row[1] == "12").map(|row| row[4].parse::<u64>().unwrap()).sum()
+    }
+
     pub fn signal(&self, signal: nix::sys::signal::Signal) {
         // `ip netns exec` becomes the program: its process is the daemon's.
         let pid = self.daemon.as_ref().unwrap().id();
