@@ -2,8 +2,10 @@
 //!
 //! Takes cells (printable ASCII, see [`super::cells`]), gives lines.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::ops::RangeInclusive;
 
 use super::cells::{ABSENT, count};
 
@@ -19,6 +21,9 @@ pub struct Style {
 }
 
 impl Style {
+    /// Widths of a terminal that tables are laid out for.
+    pub const COLUMNS: RangeInclusive<usize> = 20..=1000;
+
     /// For files and pipes: no bars, no colours, nothing cut.
     pub const PLAIN: Style = Style { width: usize::MAX, bars: false, colour: false, counted: "attempts" };
 
@@ -33,7 +38,7 @@ impl Style {
         if !terminal {
             return Style::PLAIN;
         }
-        let width = columns.parse().ok().filter(|columns| (20..=1000).contains(columns)).unwrap_or(80);
+        let width = columns.parse().ok().filter(|columns| Style::COLUMNS.contains(columns)).unwrap_or(80);
         Style { width, bars: true, colour: !no_colour, ..Style::PLAIN }
     }
 
@@ -80,20 +85,26 @@ impl Column {
 
 pub struct Table {
     columns: Vec<Column>,
-    rows: Vec<Vec<String>>,
+    /// The cells of all rows, one after the other: a table of a thousand rows takes little more memory than its text.
+    text: String,
+    /// Where each cell ends.
+    ends: Vec<usize>,
     /// One for each row, or none at all.
     bars: Vec<u64>,
 }
 
 impl Table {
     pub fn new(columns: &[Column]) -> Table {
-        Table { columns: columns.to_vec(), rows: Vec::new(), bars: Vec::new() }
+        Table { columns: columns.to_vec(), text: String::new(), ends: Vec::new(), bars: Vec::new() }
     }
 
     /// `cells`: as many as there are columns.
     pub fn row(&mut self, cells: Vec<String>) {
         debug_assert_eq!(cells.len(), self.columns.len());
-        self.rows.push(cells);
+        for cell in cells {
+            self.text.push_str(&cell);
+            self.ends.push(self.text.len());
+        }
     }
 
     /// A row with a bar at its end where the style has bars.
@@ -102,22 +113,19 @@ impl Table {
         self.bars.push(value);
     }
 
-    pub fn write(mut self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-        self.drop_empty_columns();
-        self.cut_flexible_columns(style.width);
-        let widths: Vec<usize> = (0..self.columns.len()).map(|column| self.width_of(column)).collect();
-        for line in 0..self.heading_lines() {
-            let cells: Vec<&str> =
-                self.columns.iter().map(|column| self.heading_line(column, line)).collect();
-            writeln!(out, "{}", style.heading(&self.lay_out(&cells, &widths)))?;
+    pub fn write(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        let shown: Vec<Shown> = self.shown(style.width);
+        for line in 0..self.heading_lines(&shown) {
+            let cells = shown.iter().map(|column| self.heading_line(column, line, &shown).into());
+            writeln!(out, "{}", style.heading(&lay_out(cells, &shown)))?;
         }
-        let taken: usize = widths.iter().map(|width| width + GAP.len()).sum();
+        let taken: usize = shown.iter().map(|column| column.width + GAP.len()).sum();
         let bar_width = if style.bars { style.width.saturating_sub(taken).min(MOST_BAR) } else { 0 };
         let most = self.bars.iter().copied().max().unwrap_or(0);
-        for (number, row) in self.rows.iter().enumerate() {
-            let cells: Vec<&str> = row.iter().map(String::as_str).collect();
-            let line = self.lay_out(&cells, &widths);
-            let drawn = match self.bars.get(number) {
+        for row in 0..self.rows() {
+            let cells = shown.iter().map(|column| cut(self.cell(row, column.number), column.most));
+            let line = lay_out(cells, &shown);
+            let drawn = match self.bars.get(row) {
                 Some(&value) if bar_width >= LEAST_BAR => bar(value, most, bar_width),
                 _ => String::new(),
             };
@@ -132,55 +140,79 @@ impl Table {
         Ok(())
     }
 
-    fn drop_empty_columns(&mut self) {
-        for column in (0..self.columns.len()).rev() {
-            if self.columns[column].optional && self.rows.iter().all(|row| row[column] == ABSENT) {
-                self.columns.remove(column);
-                self.rows.iter_mut().for_each(|row| drop(row.remove(column)));
+    fn rows(&self) -> usize {
+        self.ends.len() / self.columns.len().max(1)
+    }
+
+    fn cell(&self, row: usize, column: usize) -> &str {
+        let at = row * self.columns.len() + column;
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start..self.ends[at]]
+    }
+
+    /// The columns without optional ones that no row has, the flexible ones cut for a terminal of `width`.
+    fn shown(&self, width: usize) -> Vec<Shown> {
+        let has_cells = |number: &usize| (0..self.rows()).any(|row| self.cell(row, *number) != ABSENT);
+        let numbers =
+            (0..self.columns.len()).filter(|number| !self.columns[*number].optional || has_cells(number));
+        let mut shown: Vec<Shown> = numbers
+            .map(|number| Shown {
+                number,
+                side: self.columns[number].side,
+                most: usize::MAX,
+                width: self.width_of(number, usize::MAX),
+            })
+            .collect();
+        let taken: usize = shown.iter().map(|column| column.width + GAP.len()).sum();
+        let surplus = taken.saturating_sub(GAP.len()).saturating_sub(width);
+        if surplus > 0 {
+            for column in shown.iter_mut().filter(|column| self.columns[column.number].flexible) {
+                column.most = column.width.saturating_sub(surplus).max(LEAST_TEXT);
+                column.width = self.width_of(column.number, column.most);
             }
         }
+        shown
     }
 
-    fn cut_flexible_columns(&mut self, width: usize) {
-        let taken: usize = (0..self.columns.len()).map(|column| self.width_of(column) + GAP.len()).sum();
-        let surplus = taken.saturating_sub(GAP.len()).saturating_sub(width);
-        if surplus == 0 {
-            return;
-        }
-        for column in (0..self.columns.len()).filter(|&column| self.columns[column].flexible) {
-            let width = self.width_of(column).saturating_sub(surplus).max(LEAST_TEXT);
-            self.rows.iter_mut().for_each(|row| cut(&mut row[column], width));
-        }
-    }
-
-    fn width_of(&self, column: usize) -> usize {
+    /// `most`: where its cells are cut.
+    fn width_of(&self, column: usize, most: usize) -> usize {
         let heading = self.columns[column].heading.lines().map(str::len).max().unwrap_or(0);
-        self.rows.iter().map(|row| row[column].len()).fold(heading, usize::max)
+        (0..self.rows()).map(|row| cut(self.cell(row, column), most).len()).fold(heading, usize::max)
     }
 
-    fn heading_lines(&self) -> usize {
-        self.columns.iter().map(|column| column.heading.lines().count()).max().unwrap_or(0)
+    fn heading_lines(&self, shown: &[Shown]) -> usize {
+        shown.iter().map(|column| self.columns[column.number].heading.lines().count()).max().unwrap_or(0)
     }
 
     /// Headings stand at the bottom when others have more lines.
-    fn heading_line(&self, column: &Column, line: usize) -> &'static str {
-        let above = self.heading_lines() - column.heading.lines().count();
-        line.checked_sub(above).and_then(|line| column.heading.lines().nth(line)).unwrap_or("")
+    fn heading_line(&self, column: &Shown, line: usize, shown: &[Shown]) -> &'static str {
+        let heading = self.columns[column.number].heading;
+        let above = self.heading_lines(shown) - heading.lines().count();
+        line.checked_sub(above).and_then(|line| heading.lines().nth(line)).unwrap_or("")
     }
+}
 
-    fn lay_out(&self, cells: &[&str], widths: &[usize]) -> String {
-        let mut line = String::new();
-        for ((column, cell), &width) in self.columns.iter().zip(cells).zip(widths) {
-            let gap = if line.is_empty() { "" } else { GAP };
-            // Writing to a String does not fail.
-            let _ = match column.side {
-                Side::Left => write!(line, "{gap}{cell:<width$}"),
-                Side::Right => write!(line, "{gap}{cell:>width$}"),
-            };
-        }
-        line.truncate(line.trim_end().len());
-        line
+/// A column as it is laid out.
+struct Shown {
+    number: usize,
+    side: Side,
+    /// Longer cells are cut.
+    most: usize,
+    width: usize,
+}
+
+fn lay_out<'a>(cells: impl Iterator<Item = Cow<'a, str>>, shown: &[Shown]) -> String {
+    let mut line = String::new();
+    for (Shown { side, width, .. }, cell) in shown.iter().zip(cells) {
+        let gap = if line.is_empty() { "" } else { GAP };
+        // Writing to a String does not fail.
+        let _ = match side {
+            Side::Left => write!(line, "{gap}{cell:<width$}"),
+            Side::Right => write!(line, "{gap}{cell:>width$}"),
+        };
     }
+    line.truncate(line.trim_end().len());
+    line
 }
 
 const GAP: &str = "  ";
@@ -202,13 +234,12 @@ fn bar(value: u64, most: u64, width: usize) -> String {
     bar
 }
 
-/// Cuts a text to `width` columns and shows that it was cut. Cells are ASCII.
-fn cut(cell: &mut String, width: usize) {
+/// A text cut to `width` columns, which shows that it was cut. Cells are ASCII.
+fn cut(cell: &str, width: usize) -> Cow<'_, str> {
     const MARK: &str = "...";
-    if cell.len() > width && cell.is_char_boundary(width - MARK.len()) {
-        cell.truncate(width - MARK.len());
-        cell.truncate(cell.trim_end().len());
-        cell.push_str(MARK);
+    match cell.get(..width.saturating_sub(MARK.len())) {
+        Some(start) if cell.len() > width => format!("{}{MARK}", start.trim_end()).into(),
+        _ => cell.into(),
     }
 }
 
