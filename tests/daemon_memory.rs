@@ -200,6 +200,11 @@ fn ten_million_forged_sources_on_a_store_of_sixteen_months() {
         |question: &str| router.answer(question, json!({"limit": 1000}))[question].as_array().unwrap().len();
     assert_eq!((rows("services"), rows("sources"), rows("days")), (1000, 1000, 1));
     peaks.ask_all(&router, &from);
+    for question in ["services", "sources", "recent"] {
+        let table = router.answer(question, json!({"limit": 1000, "format": "text"}));
+        assert!(table["text"].as_str().unwrap().lines().count() > 100, "{table}");
+        peaks.note(&router, "tables as text");
+    }
     router.answer("commit", json!({}));
     peaks.note(&router, "commit");
 

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
+use serde_json::{Value, json};
 
 use crate::cli::client::explained;
 use crate::cli::shell::{Outcome, ShellError};
@@ -23,9 +24,8 @@ use crate::geoip::Database;
 use crate::live::clock::BUILT;
 use crate::output::blobmsg;
 use crate::output::cells::plain;
-use crate::query::answer::{FindingRow, StatusAnswer, StoreStatus};
+use crate::query::answer::FindingRow;
 use crate::sys::clock;
-use crate::ubus::blob;
 use crate::ubus::call::{CallError, call};
 
 const CLOCK_NOT_SET: &str =
@@ -88,9 +88,9 @@ pub fn run(places: &Places, out: &mut dyn Write) -> Result<Outcome, ShellError> 
     let mut findings = Findings::default();
     let status = daemon(&config, places, &mut findings);
     findings.0.extend(standing.0);
-    time(&places.run, status.as_ref().map(|status| status.clock.set), &mut findings);
+    time(&places.run, status.as_ref().map(|status| status.clock_set), &mut findings);
     match &status {
-        Some(status) => store(&config, &status.store, &mut findings),
+        Some(status) => store(&config, &status.path, &status.state, &mut findings),
         None => flash(&config, &mut findings),
     }
     let firewall = firewall(&places.config);
@@ -109,21 +109,40 @@ pub fn run(places: &Places, out: &mut dyn Write) -> Result<Outcome, ShellError> 
     Ok(outcome)
 }
 
-/// The daemon's own word, where it can be asked. What is said of it is the first line.
-fn daemon(config: &Config, places: &Places, findings: &mut Findings) -> Option<StatusAnswer> {
-    let told = call(&places.ubus, blobmsg::OBJECT, "status", &serde_json::json!({}), PATIENCE);
+/// Of the running daemon's status.
+struct DaemonStatus {
+    clock_set: bool,
+    /// The directory of its store, and whether it can write there.
+    path: String,
+    state: String,
+}
+
+impl DaemonStatus {
+    /// `None`: the answer is of another version.
+    fn read(answer: &Value) -> Option<DaemonStatus> {
+        let text = |value: &Value| value.as_str().map(String::from);
+        Some(DaemonStatus {
+            clock_set: answer["clock"]["set"].as_bool()?,
+            path: text(&answer["store"]["path"])?,
+            state: text(&answer["store"]["state"])?,
+        })
+    }
+}
+
+/// The running daemon's status, where it can be asked. Whether it runs is the first finding.
+fn daemon(config: &Config, places: &Places, findings: &mut Findings) -> Option<DaemonStatus> {
+    let told = call(&places.ubus, blobmsg::OBJECT, "status", &json!({}), PATIENCE);
     let runs = is_running(&places.run);
     match told {
         Ok(answer) => {
-            let mut status = StatusAnswer::default();
-            if let Err(because) = blob::fill(&mut status, answer) {
-                findings.wrong(format!(
-                    "the running daemon is of another version than this program: {because}; /etc/init.d/fwstat restart"
-                ));
-                return None;
+            let (status, version) = (DaemonStatus::read(&answer), answer["version"].as_str());
+            match (&status, version) {
+                (Some(_), Some(version)) => findings.fine(format!("the daemon runs, version {version}")),
+                _ => findings.wrong(
+                    "the running daemon is of another version than this program: /etc/init.d/fwstat restart",
+                ),
             }
-            findings.fine(format!("the daemon runs, version {}", status.version));
-            return Some(status);
+            return status;
         }
         Err(error @ (CallError::NoObject(_) | CallError::NoBus { .. })) if runs => {
             findings.wrong(explained(&error, true));
@@ -221,18 +240,19 @@ fn time_at(run: &Path, wall: Duration, believed: Option<bool>, findings: &mut Fi
 }
 
 /// The running daemon's store: what it can write may differ from what can be written from here.
-pub fn store(config: &Config, store: &StoreStatus, findings: &mut Findings) {
+/// `path`: the store of the running daemon. `state`: `ok`, or why it cannot write there.
+pub fn store(config: &Config, path: &str, state: &str, findings: &mut Findings) {
     in_ram(config, findings);
-    if store.path != config.database {
+    if path != config.database {
         findings.wrong(format!(
             "the running daemon writes to {} and not to {}: /etc/init.d/fwstat reload",
-            store.path, config.database
+            path, config.database
         ));
-    } else if store.state == "ok" {
+    } else if state == "ok" {
         let interval = options::duration_text(config.commit_interval);
         findings.fine(format!("the daemon can write to {}; written every {interval}", config.database));
     } else {
-        findings.wrong(format!("the statistics are in RAM only: {}", store.state));
+        findings.wrong(format!("the statistics are in RAM only: {state}"));
     }
 }
 
@@ -404,8 +424,7 @@ counted; add its zone to the list zone
             ("/mnt/usb/fwstat", "cannot open /mnt/usb/fwstat: Read-only file system"),
             ("/etc/fwstat", "ok"),
         ] {
-            let status = StoreStatus { path: path.into(), state: state.into(), ..StoreStatus::default() };
-            store(&config, &status, &mut findings);
+            store(&config, path, state, &mut findings);
         }
         let expected = "\
 ok     the daemon can write to /mnt/usb/fwstat; written every 1h

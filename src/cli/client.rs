@@ -8,21 +8,19 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{DEFAULT_CONFIG, DEFAULT_COUNTRIES, DEFAULT_RUN, Format};
 use super::fleet_export::{self, Range};
-use super::shell::{Outcome, ShellError, print_json, print_table};
+use super::shell::{Outcome, ShellError, print_json};
 use crate::daemon::is_running;
-use crate::event::Class;
-use crate::output::blobmsg::Length;
-use crate::output::month_report::{self, Wanted};
-use crate::output::{blobmsg, prometheus};
-use crate::query::Answer;
-use crate::query::answer::{ServicesAnswer, StatusAnswer, SummaryAnswer};
+use crate::output::blobmsg::{self, Length};
+use crate::output::month_report::Wanted;
+use crate::output::rendering::TEXT;
+use crate::output::tables::Style;
 use crate::query::question::{Prefix, Question, Topic};
-use crate::query::record::Record;
 use crate::query::target::Target;
-use crate::ubus::blob;
 use crate::ubus::call::{CallError, call};
 
 const LIMIT: Duration = Duration::from_secs(20);
+/// For what is made of the answers to several questions.
+const SEVERAL_LIMIT: Duration = Duration::from_secs(180);
 /// For networks and countries: all their addresses and all connections are looked at.
 const LIST_LIMIT: Duration = Duration::from_secs(60);
 /// What `nft` needs to list the rules, usually.
@@ -90,20 +88,45 @@ pub fn ask(question: &Question, socket: &Path, json: bool, out: &mut dyn Write) 
     if question.topic == Topic::Status {
         count_rules(socket)?;
     }
-    let answer = call(socket, blobmsg::OBJECT, question.topic.name(), &arguments(question), LIMIT)?;
+    let (method, mut arguments) = (question.topic.name(), arguments(question));
     if json {
-        return Ok(print_json(&answer, out)?);
+        return Ok(print_json(&call(socket, blobmsg::OBJECT, method, &arguments, LIMIT)?, out)?);
     }
-    Ok(print_table(question, &read(question.topic, answer)?, out)?)
+    let style = Style::for_stdout();
+    arguments["format"] = json!("text");
+    if style.bars {
+        arguments["columns"] = json!(style.width);
+    }
+    if style.colour {
+        arguments["color"] = json!(1);
+    }
+    print_text(socket, method, &arguments, LIMIT, out)
 }
 
 /// The report of a month of the running daemon.
 pub fn month(wanted: Wanted, socket: &Path, out: &mut dyn Write) -> Result<()> {
-    let mut ask = |question: &Question| {
-        let topic = question.topic;
-        read(topic, call(socket, blobmsg::OBJECT, topic.name(), &arguments(question), LIMIT)?)
-    };
-    month_report::write(wanted, &mut ask, &crate::cli::offline::advice_about, out)
+    let Wanted { month, form, language, addresses } = wanted;
+    let arguments = json!({"month": month.to_string(), "format": form.name(), "lang": language.words().code,
+        "addresses": u8::from(addresses)});
+    print_text(socket, "report", &arguments, SEVERAL_LIMIT, out)
+}
+
+/// Prints the text that the daemon answers.
+fn print_text(
+    socket: &Path,
+    method: &str,
+    arguments: &Value,
+    limit: Duration,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let answer = call(socket, blobmsg::OBJECT, method, arguments, limit)?;
+    match answer[TEXT].as_str() {
+        Some(text) => Ok(out.write_all(text.as_bytes())?),
+        None => Err(ShellError::Failure(format!(
+            "the running {} is of another version than this program: /etc/init.d/fwstat restart",
+            blobmsg::OBJECT
+        ))),
+    }
 }
 
 /// A status tells the rules' counters as they were read last, and has them read again: so it is asked twice.
@@ -111,24 +134,6 @@ fn count_rules(socket: &Path) -> Result<()> {
     call(socket, blobmsg::OBJECT, Topic::Status.name(), &json!({}), LIMIT)?;
     std::thread::sleep(COUNTING);
     Ok(())
-}
-
-fn read(topic: Topic, answer: Value) -> Result<Answer> {
-    let mut blank = Answer::blank(topic);
-    fill(&mut blank, answer)?;
-    Ok(blank)
-}
-
-fn parse<T: Record + Default>(answer: Value) -> Result<T> {
-    let mut blank = T::default();
-    fill(&mut blank, answer)?;
-    Ok(blank)
-}
-
-fn fill(record: &mut dyn Record, answer: Value) -> Result<()> {
-    blob::fill(record, answer).map_err(|because| {
-        ShellError::Failure(format!("the daemon's answer is of another version than this program: {because}"))
-    })
 }
 
 /// Batches of the running daemon's days: it writes them to its store, and that is read.
@@ -211,20 +216,13 @@ pub fn export(format: Format, socket: &Path, out: &mut dyn Write) -> Result<()> 
         ));
     }
     count_rules(socket)?;
-    let ask = |topic: Topic, arguments: Value| call(socket, blobmsg::OBJECT, topic.name(), &arguments, LIMIT);
-    let summary: SummaryAnswer = parse(ask(Topic::Summary, json!({}))?)?;
-    let mut services: Vec<(Class, ServicesAnswer)> = Vec::new();
-    for class in [Class::Attempt, Class::Login] {
-        let answer = ask(Topic::Services, json!({"class": class.name(), "limit": 20}))?;
-        services.push((class, parse(answer)?));
-    }
-    let status: StatusAnswer = parse(ask(Topic::Status, json!({}))?)?;
-    Ok(prometheus::write(&summary, &services, &status, out)?)
+    print_text(socket, "metrics", &json!({}), SEVERAL_LIMIT, out)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Class;
 
     #[test]
     fn a_daemon_that_runs_is_not_told_to_be_started() {

@@ -11,13 +11,14 @@ use crate::event::{Class, Service};
 use crate::input::file::Progress;
 use crate::output::export::{self, ExportRow};
 use crate::output::json;
-use crate::output::month_report::{self, Wanted};
+use crate::output::month_report::{MonthReport, Wanted};
+use crate::output::rendering::write_answer;
 use crate::output::tables::{self, Report, Style};
-use crate::query::Answer;
 use crate::query::history::{History, Need, Section};
 use crate::query::open::WithOpenDays;
 use crate::query::question::{Question, Topic};
 use crate::query::record::Field;
+use crate::query::{Answer, AnswerError};
 
 /// How a command ended when nothing failed outright.
 pub struct Outcome {
@@ -39,7 +40,25 @@ impl From<Failure> for ShellError {
     }
 }
 
-pub use crate::output::ShellError;
+/// Why a command did not complete.
+pub enum ShellError {
+    /// A sentence that says what, where and why.
+    Failure(String),
+    /// Writing the answer failed.
+    Output(io::Error),
+}
+
+impl From<io::Error> for ShellError {
+    fn from(error: io::Error) -> ShellError {
+        ShellError::Output(error)
+    }
+}
+
+impl From<AnswerError> for ShellError {
+    fn from(error: AnswerError) -> ShellError {
+        ShellError::Failure(error.to_string())
+    }
+}
 
 type Result<T> = std::result::Result<T, ShellError>;
 
@@ -168,29 +187,14 @@ pub fn ask_store(
     if as_json {
         print_json(&answer, out)?
     } else {
-        print_table(question, &answer, out)?
+        write_answer(
+            &answer,
+            &Style { counted: tables::counted(question.class), ..Style::for_stdout() },
+            out,
+        )?
     }
     let notes = opened.notes().into_iter().chain(trouble).collect();
     Ok(Outcome { failures: Vec::new(), notes })
-}
-
-pub fn print_table(question: &Question, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
-    let mut style = Style::for_stdout();
-    style.counted = tables::counted(question.class);
-    match answer {
-        Answer::Summary(answer) => tables::summary(answer, &style, out),
-        Answer::Services(answer) => tables::services(answer, None, &style, out),
-        Answer::Sources(answer) => tables::sources(answer, &style, out),
-        Answer::Source(answer) => tables::source(answer, &style, out),
-        Answer::Hours(answer) => tables::hours(answer, &style, out),
-        Answer::Days(answer) => tables::days(answer, &style, out),
-        Answer::Months(answer) => tables::months(answer, &style, out),
-        Answer::Countries(answer) => tables::countries(answer, &style, out),
-        Answer::Anomalies(answer) => tables::anomalies(answer, &style, out),
-        Answer::Recent(answer) => tables::recent(answer, &style, out),
-        Answer::Blocks(answer) => tables::blocks(answer, &style, out),
-        Answer::Status(answer) => tables::status(answer, &style, out),
-    }
 }
 
 /// The report of a month from a store directory.
@@ -202,8 +206,11 @@ pub fn month_of_store(
     out: &mut dyn Write,
 ) -> Result<Outcome> {
     let (mut opened, trouble) = offline::open_store(directory, timezone, countries)?;
-    let mut ask = |question: &Question| opened.answer(question).map_err(ShellError::from);
-    month_report::write(wanted, &mut ask, &offline::advice_about, out)?;
+    let mut report = MonthReport::new(wanted);
+    while let Some(question) = report.question() {
+        report.take(opened.answer(&question))?;
+    }
+    report.write(&offline::advice_about, out)?;
     Ok(Outcome { failures: Vec::new(), notes: opened.notes().into_iter().chain(trouble).collect() })
 }
 

@@ -21,11 +21,7 @@ pub(super) fn month(text: &str) -> Result<Month, String> {
 }
 
 pub(super) fn report_form(text: &str) -> Result<Form, String> {
-    match text {
-        "text" => Ok(Form::Text),
-        "html" => Ok(Form::Html),
-        _ => Err(format!("'{text}' is not text or html")),
-    }
+    Form::from_name(text).ok_or_else(|| format!("'{text}' is not text or html"))
 }
 
 pub(super) fn language(text: &str) -> Result<Language, String> {

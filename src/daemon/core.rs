@@ -36,8 +36,9 @@ use crate::input::uncounted::UncountedLines;
 use crate::live::open_day::LiveJob;
 use crate::live::{Action, Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered, Reply};
+use crate::output::rendering::Rendering;
 use crate::parse::line::LineReader;
-use crate::query::question::{Prefix, Question};
+use crate::query::question::Prefix;
 use crate::query::record::Field;
 use crate::store::directory::{Disk, Taken};
 use crate::sys::{clock, random};
@@ -102,14 +103,14 @@ pub(super) struct Core {
     /// What is asked and not answered yet, in order.
     asked: VecDeque<(u64, Asked)>,
     /// The question that is being answered.
-    job: Option<(u64, LiveJob)>,
+    job: Option<(u64, Rendering, LiveJob)>,
     answered: Vec<(u64, Answered)>,
     next: u64,
 }
 
 /// What takes longer than one turn of the loop.
 enum Asked {
-    Question(Question),
+    Rendering(Rendering),
     Commit,
 }
 
@@ -306,7 +307,7 @@ impl Core {
 
     /// A question is being answered, or waits.
     fn has_steps(&self) -> bool {
-        self.job.is_some() || self.asked.iter().any(|(_, asked)| matches!(asked, Asked::Question(_)))
+        self.job.is_some() || self.asked.iter().any(|(_, asked)| matches!(asked, Asked::Rendering(_)))
     }
 
     /// Readable when the store's thread has done something.
@@ -415,8 +416,8 @@ impl Core {
         let before = self.places.trouble.clone();
         let until = Instant::now() + AT_END;
         // The store changes: a question that is being answered begins anew.
-        if let Some((number, job)) = self.job.take() {
-            self.asked.push_front((number, Asked::Question(job.question)));
+        if let Some((number, rendering, _)) = self.job.take() {
+            self.asked.push_front((number, Asked::Rendering(rendering)));
         }
         self.places.settle(&self.config, &mut self.engine, now, until);
         self.commit(now);

@@ -29,14 +29,14 @@ struct Anomaly {
     sentence: String,
 }
 
-record! { Anomaly: row = Within, sentence; }
+record! { Anomaly: row = Flatten, sentence; }
 
 struct Device {
     row: SourceRow,
     sentence: String,
 }
 
-record! { Device: row = Within, sentence; }
+record! { Device: row = Flatten, sentence; }
 
 /// Why figures are not complete: `what` is `packets` or `guard`.
 pub(super) struct Incomplete {

@@ -2,40 +2,40 @@
 
 use std::fmt::Write;
 
-use crate::query::record::{Field, Seen, each_written};
+use crate::query::record::{Field, FieldValue, each_written};
 
 /// The text of a record or of another value.
 pub fn text(field: &dyn Field) -> String {
     let mut out = String::new();
-    put(&mut out, field.seen());
+    put(&mut out, field.value());
     out
 }
 
-fn put(out: &mut String, seen: Seen<'_>) {
+fn put(out: &mut String, value: FieldValue<'_>) {
     // Writing to a String cannot fail.
-    match seen {
-        Seen::Absent | Seen::Null => out.push_str("null"),
-        Seen::Flag(flag) => out.push_str(if flag { "true" } else { "false" }),
-        Seen::Count(count) => _ = write!(out, "{count}"),
-        Seen::Signed(number) => _ = write!(out, "{number}"),
-        Seen::Ratio(ratio) => put_ratio(out, ratio),
-        Seen::Text(text) => put_text(out, text),
-        Seen::Shown(shown) => put_text(out, &shown.to_string()),
-        Seen::List(list) => {
+    match value {
+        FieldValue::Absent | FieldValue::Null => out.push_str("null"),
+        FieldValue::Bool(flag) => out.push_str(if flag { "true" } else { "false" }),
+        FieldValue::Unsigned(count) => _ = write!(out, "{count}"),
+        FieldValue::Signed(number) => _ = write!(out, "{number}"),
+        FieldValue::Float(ratio) => put_ratio(out, ratio),
+        FieldValue::Text(text) => put_text(out, text),
+        FieldValue::Display(shown) => put_text(out, &shown.to_string()),
+        FieldValue::List(list) => {
             let mut before = '[';
             list.each(&mut |item| {
                 out.push(std::mem::replace(&mut before, ','));
-                put(out, item.seen());
+                put(out, item.value());
             });
             out.push_str(if before == '[' { "[]" } else { "]" });
         }
-        Seen::Table(record) => {
+        FieldValue::Record(record) => {
             let mut before = '{';
-            each_written(record, &mut |name, seen| {
+            each_written(record, &mut |name, value| {
                 out.push(std::mem::replace(&mut before, ','));
                 put_text(out, name);
                 out.push(':');
-                put(out, seen);
+                put(out, value);
             });
             out.push_str(if before == '{' { "{}" } else { "}" });
         }

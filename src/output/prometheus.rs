@@ -7,6 +7,8 @@ use std::io::{self, Write};
 use crate::event::Class;
 use crate::event::small_map::SmallMap;
 use crate::query::answer::{CounterStatus, ServicesAnswer, StatusAnswer, SummaryAnswer};
+use crate::query::question::{Question, Topic};
+use crate::query::{Answer, AnswerError};
 
 struct Family<'a> {
     name: &'a str,
@@ -14,9 +16,56 @@ struct Family<'a> {
     help: &'a str,
 }
 
-pub fn write(
+/// Services of each class that are shown.
+const SERVICES: u32 = 20;
+const CLASSES: [Class; 2] = [Class::Attempt, Class::Login];
+
+/// The answers that the figures are made of. They are asked for one after the other.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    summary: Option<SummaryAnswer>,
+    /// Of [`CLASSES`].
+    services: Vec<ServicesAnswer>,
+    status: Option<StatusAnswer>,
+}
+
+impl Metrics {
+    /// What is to be asked next; `None`: the figures can be written.
+    pub fn question(&self) -> Option<Question> {
+        if self.summary.is_none() {
+            return Some(Question::new(Topic::Summary));
+        }
+        match CLASSES.get(self.services.len()) {
+            Some(class) => {
+                Some(Question { class: *class, limit: SERVICES, ..Question::new(Topic::Services) })
+            }
+            None => self.status.is_none().then(|| Question::new(Topic::Status)),
+        }
+    }
+
+    /// The answer to that question.
+    pub fn take(&mut self, answered: Result<Answer, AnswerError>) -> Result<(), AnswerError> {
+        match answered? {
+            Answer::Summary(summary) => self.summary = Some(summary),
+            Answer::Services(services) => self.services.push(services),
+            Answer::Status(status) => self.status = Some(status),
+            _ => return Err(AnswerError::Invalid("internal error: unexpected answer type".into())),
+        }
+        Ok(())
+    }
+
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let services = CLASSES.into_iter().zip(&self.services);
+        match (&self.summary, &self.status) {
+            (Some(summary), Some(status)) => write(summary, services, status, out),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn write<'a>(
     summary: &SummaryAnswer,
-    services: &[(Class, ServicesAnswer)],
+    services: impl Iterator<Item = (Class, &'a ServicesAnswer)>,
     status: &StatusAnswer,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -38,7 +87,6 @@ pub fn write(
     family("fwstat_attempts_today", "gauge", "Attempts of the local day by protocol.")
         .write(&protocols, out)?;
     let rows: Vec<_> = services
-        .iter()
         .flat_map(|(class, answer)| answer.services.iter().map(move |row| (class, row)))
         .map(|(class, row)| {
             let port = row.port.map(|port| port.to_string()).unwrap_or_default();

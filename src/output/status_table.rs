@@ -107,22 +107,49 @@ fn duration(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ubus::blob::fill;
+    use crate::query::answer::*;
 
     #[test]
     fn a_status_is_read_at_a_glance() {
-        let told = r#"{"version": "0.1.0", "uptime": 93784, "clock": {"set": true, "timezone": "JST-9"}, "outside": ["pppoe-wan", "wg0"],
-            "inputs": [{"name": "nflog", "state": "running", "received": 6000, "attempts": 5990, "malformed": 1,
-            "ignored": 2, "duplicates": 7, "lost": 0, "last": "2026-09-12T21:46:20+09:00"},
-            {"name": "logd", "state": "no logd", "received": 0, "attempts": 0, "malformed": 0, "ignored": 0,
-            "duplicates": 0, "lost": 0}],
-            "counters": [{"zone": "wan", "packets": 6000, "received": 6000}],
-            "store": {"path": "/etc/fwstat", "bytes": 51200, "written_today": 4096, "state": "ok"},
-            "memory": {"resident": 5242880}, "guard": {"enabled": false, "state": "off"},
-            "fleet": {"enabled": true, "waiting": 3, "refused": 0, "dropped": 1, "state": "waiting"},
-            "warnings": ["look here"], "complete": true}"#;
-        let mut answer = StatusAnswer::default();
-        fill(&mut answer, serde_json::from_str(told).unwrap()).unwrap();
+        let input = |name: &str, state: &str| InputStatus {
+            name: name.into(),
+            state: state.into(),
+            ..InputStatus::default()
+        };
+        let answer = StatusAnswer {
+            version: "0.1.0".into(),
+            uptime: 93_784,
+            clock: ClockStatus { set: true, timezone: "JST-9".into() },
+            outside: Some(vec!["pppoe-wan".into(), "wg0".into()]),
+            inputs: vec![
+                InputStatus {
+                    received: 6000,
+                    attempts: 5990,
+                    last: Some("2026-09-12T21:46:20+09:00".into()),
+                    ..input("nflog", "running")
+                },
+                input("logd", "no logd"),
+            ],
+            counters: Some(vec![CounterStatus {
+                zone: Some("wan".into()),
+                packets: 6000,
+                received: 6000,
+                ..CounterStatus::default()
+            }]),
+            store: StoreStatus { path: "/etc/fwstat".into(), state: "ok".into(), ..StoreStatus::default() },
+            memory: MemoryStatus { resident: Some(5_242_880) },
+            guard: GuardStatus { state: "off".into(), ..GuardStatus::default() },
+            fleet: Some(FleetStatus {
+                enabled: true,
+                waiting: Some(3),
+                dropped: Some(1),
+                state: Some("waiting".into()),
+                ..FleetStatus::default()
+            }),
+            warnings: vec!["look here".into()],
+            completeness: Completeness::from_reasons(&[]),
+            ..StatusAnswer::default()
+        };
         let mut out = Vec::new();
         status(&answer, &Style::PLAIN, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -1,7 +1,5 @@
 //! The answers: one struct for each question. ubus, `--json` and the tables render these same structs.
 //!
-//! They can be read back, so that the command line shows what the daemon answered.
-//!
 //! A key that was not measured is absent (`None`), never 0. Dates are local, instants RFC 3339 text.
 
 mod status;
@@ -110,8 +108,8 @@ record! {
     SummaryAnswer:
     from, to, timezone, days, attempts, attempts_per_day, unique_sources,
     unique_sources_error, change, change_until_hour, classes, protocols,
-    services, sources, anomalies, anomalies_lately = Rarely, hours, before, usual_per_day, blocks, guard, exposure,
-    now, warnings, completeness = Within;
+    services, sources, anomalies, anomalies_lately = SkipEmpty, hours, before, usual_per_day, blocks, guard, exposure,
+    now, warnings, completeness = Flatten;
 }
 
 /// Attacked ports that this router opens to everybody outside.
@@ -205,7 +203,7 @@ pub struct ServicesAnswer {
     pub completeness: Completeness,
 }
 
-record! { ServicesAnswer: services, advice, dates, completeness = Within; }
+record! { ServicesAnswer: services, advice, dates, completeness = Flatten; }
 
 #[derive(Clone, Debug, Default)]
 pub struct SourceRow {
@@ -230,7 +228,7 @@ pub struct SourcesAnswer {
     pub completeness: Completeness,
 }
 
-record! { SourcesAnswer: sources, completeness = Within; }
+record! { SourcesAnswer: sources, completeness = Flatten; }
 
 #[derive(Clone, Debug, Default)]
 pub struct SourceAnswer {
@@ -248,7 +246,7 @@ pub struct SourceAnswer {
 
 record! {
     SourceAnswer:
-    row = Within, hours, top_services, advice, days, evidence, block, completeness = Within;
+    row = Flatten, hours, top_services, advice, days, evidence, block, completeness = Flatten;
 }
 
 #[derive(Clone, Debug, Default)]
@@ -266,7 +264,7 @@ pub struct DaysAnswer {
     pub completeness: Completeness,
 }
 
-record! { DaysAnswer: days, completeness = Within; }
+record! { DaysAnswer: days, completeness = Flatten; }
 
 #[derive(Clone, Debug, Default)]
 pub struct MonthRow {
@@ -299,7 +297,7 @@ pub struct MonthsAnswer {
     pub completeness: Completeness,
 }
 
-record! { MonthsAnswer: months, completeness = Within; }
+record! { MonthsAnswer: months, completeness = Flatten; }
 
 #[derive(Clone, Debug, Default)]
 pub struct HourRow {
@@ -316,7 +314,7 @@ pub struct HoursAnswer {
     pub completeness: Completeness,
 }
 
-record! { HoursAnswer: hours, completeness = Within; }
+record! { HoursAnswer: hours, completeness = Flatten; }
 
 #[derive(Clone, Debug, Default)]
 pub struct CountryRow {
@@ -336,7 +334,7 @@ pub struct CountriesAnswer {
     pub completeness: Completeness,
 }
 
-record! { CountriesAnswer: countries, completeness = Within; }
+record! { CountriesAnswer: countries, completeness = Flatten; }
 
 #[derive(Clone, Debug, Default)]
 pub struct AnomalyRow {
@@ -359,7 +357,7 @@ pub struct AnomaliesAnswer {
     pub completeness: Completeness,
 }
 
-record! { AnomaliesAnswer: anomalies, completeness = Within; }
+record! { AnomaliesAnswer: anomalies, completeness = Flatten; }
 
 #[derive(Clone, Debug, Default)]
 pub struct EventRow {
@@ -394,7 +392,7 @@ pub struct RecentAnswer {
     pub completeness: Completeness,
 }
 
-record! { RecentAnswer: events, cursor, completeness = Within; }
+record! { RecentAnswer: events, cursor, completeness = Flatten; }
 
 #[derive(Clone, Debug, Default)]
 pub struct BlockRow {
@@ -429,7 +427,7 @@ pub struct BlockRow {
 record! {
     BlockRow:
     address, since, expires, reason, rule, count, window, evidence, times, first_seen, last_seen,
-    services = Lately, dropped, dry = Rarely, pending = Rarely, kind = Rarely, warning;
+    services, dropped, dry = SkipEmpty, pending = SkipEmpty, kind, warning;
 }
 
 #[derive(Clone, Debug, Default)]
@@ -447,7 +445,7 @@ pub struct EndedRow {
     pub dry: bool,
 }
 
-record! { EndedRow: address, since, ended, because, reason, rule, count, window, times, dry = Rarely; }
+record! { EndedRow: address, since, ended, because, reason, rule, count, window, times, dry = SkipEmpty; }
 
 #[derive(Clone, Debug, Default)]
 pub struct BlocksAnswer {
@@ -459,4 +457,4 @@ pub struct BlocksAnswer {
     pub completeness: Completeness,
 }
 
-record! { BlocksAnswer: blocks, history, cursor, completeness = Within; }
+record! { BlocksAnswer: blocks, history, cursor, completeness = Flatten; }

@@ -22,7 +22,7 @@ pub mod target;
 use std::fmt;
 
 use crate::event::calendar::{Calendar, Month};
-use crate::query::record::{Field, Need as FieldNeed, Record, Seen};
+use crate::query::record::{Field, FieldValue, Presence, Record};
 use crate::stats::countries::CountryLookup;
 use answer::{
     AnomaliesAnswer, BlocksAnswer, Completeness, CountriesAnswer, DaysAnswer, HoursAnswer, MonthsAnswer,
@@ -90,29 +90,7 @@ macro_rules! whichever {
 }
 
 impl Answer {
-    /// One to be filled from what was answered elsewhere.
-    pub fn blank(topic: Topic) -> Answer {
-        match topic {
-            Topic::Summary => Answer::Summary(Default::default()),
-            Topic::Services => Answer::Services(Default::default()),
-            Topic::Sources => Answer::Sources(Default::default()),
-            Topic::Source => Answer::Source(Default::default()),
-            Topic::Hours => Answer::Hours(Default::default()),
-            Topic::Days => Answer::Days(Default::default()),
-            Topic::Months => Answer::Months(Default::default()),
-            Topic::Countries => Answer::Countries(Default::default()),
-            Topic::Anomalies => Answer::Anomalies(Default::default()),
-            Topic::Recent => Answer::Recent(Default::default()),
-            Topic::Blocks => Answer::Blocks(Default::default()),
-            Topic::Status => Answer::Status(Default::default()),
-        }
-    }
-
     fn record(&self) -> &dyn Record {
-        whichever!(self, answer => answer)
-    }
-
-    fn record_mut(&mut self) -> &mut dyn Record {
         whichever!(self, answer => answer)
     }
 
@@ -122,18 +100,14 @@ impl Answer {
 }
 
 impl Record for Answer {
-    fn each(&self, visit: &mut dyn FnMut(&str, FieldNeed, &dyn Field)) {
+    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
         self.record().each(visit);
-    }
-
-    fn each_mut(&mut self, visit: &mut dyn FnMut(&str, FieldNeed, &mut dyn Field)) {
-        self.record_mut().each_mut(visit);
     }
 }
 
 impl Field for Answer {
-    fn seen(&self) -> Seen<'_> {
-        Seen::Table(self)
+    fn value(&self) -> FieldValue<'_> {
+        FieldValue::Record(self)
     }
 }
 

@@ -1,281 +1,191 @@
-//! A record's fields by name: one walk for every way to write or read them, so that no struct needs code of its
-//! own for JSON, blobmsg and back.
+//! Serialization of answers: [`record!`](crate::record!) lists the fields of a struct once, and every writer (JSON,
+//! blobmsg) walks that list through trait objects, so that no struct has code of its own for a format.
 //!
-//! Knows no format. [`record!`](crate::record!) lists the fields of a struct; what each kind of field holds stands here.
+//! Takes structs, gives names with [`FieldValue`]s in order. Knows no format and reads nothing back.
 
 use crate::event::calendar::{Date, Month};
 use crate::event::small_map::SmallMap;
 use std::borrow::Cow;
 use std::fmt;
 
-/// What a field holds, for whoever writes it.
-pub enum Seen<'a> {
+/// The value of a field, for a writer.
+pub enum FieldValue<'a> {
     /// Not measured: the key is left out.
     Absent,
     Null,
-    Flag(bool),
-    Count(u64),
+    Bool(bool),
+    Unsigned(u64),
     Signed(i64),
-    Ratio(f64),
+    Float(f64),
     Text(&'a str),
     /// Text as it is displayed.
-    Shown(&'a dyn fmt::Display),
+    Display(&'a dyn fmt::Display),
     List(&'a dyn List),
-    Table(&'a dyn Record),
+    Record(&'a dyn Record),
 }
 
-/// Where a field's value goes, for whoever reads it.
-pub enum Slot<'a> {
-    Flag(&'a mut bool),
-    Count(&'a mut dyn Count),
-    Ratio(&'a mut f64),
-    Text(&'a mut String),
-    Parsed(&'a mut dyn Parsed),
-    List(&'a mut dyn List),
-    Table(&'a mut dyn Record),
-    Counts(&'a mut SmallMap<String, u64>),
-    Optional(&'a mut dyn Optional),
-    /// It is only written.
-    Closed,
-}
-
+/// What a field of a record can hold.
 pub trait Field {
-    fn seen(&self) -> Seen<'_>;
-
-    fn slot(&mut self) -> Slot<'_> {
-        Slot::Closed
-    }
+    fn value(&self) -> FieldValue<'_>;
 }
 
-/// Whether a field must be there.
+/// When and where a field is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Need {
-    /// Always; but for an `Option`, which is absent when it is `None`.
-    Always,
-    /// Written always, but an older program did not.
-    Lately,
-    /// Left out when it is false or empty.
-    Rarely,
-    /// Its own fields stand where it would.
-    Within,
+pub enum Presence {
+    /// Always, but for an `Option` that is `None`.
+    Required,
+    /// Left out when it is false or an empty list.
+    SkipEmpty,
+    /// The field is a record, and its fields are written in its place.
+    Flatten,
 }
 
+/// Named fields.
 pub trait Record {
     /// Its fields in order.
-    fn each(&self, visit: &mut dyn FnMut(&str, Need, &dyn Field));
-
-    fn each_mut(&mut self, _visit: &mut dyn FnMut(&str, Need, &mut dyn Field)) {}
+    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field));
 }
 
+/// Items without names.
 pub trait List {
     fn each(&self, visit: &mut dyn FnMut(&dyn Field));
-    /// One more item, to be filled.
-    fn add(&mut self) -> &mut dyn Field;
 }
 
-/// A whole number.
-pub trait Count {
-    /// `false`: it does not fit.
-    fn set(&mut self, count: u64) -> bool;
-}
-
-/// What has a form as text.
-pub trait Parsed {
-    /// `false`: the text is none of it.
-    fn set(&mut self, text: &str) -> bool;
-}
-
-pub trait Optional {
-    /// Makes it something, to be filled.
-    fn fill(&mut self) -> &mut dyn Field;
-}
-
-/// Lists all fields of a struct for [`Record`], with [`Need`] where it is not `Always`:
-/// `record! { Row: name, count, dry = Rarely; }`.
+/// Lists all fields of a struct for [`Record`], with [`Presence`] where it is not `Required`:
+/// `record! { Row: name, count, dry = SkipEmpty; }`.
 #[macro_export]
 macro_rules! record {
-    ($($name:ident: $($field:ident $(= $need:ident)?),+;)+) => {$(
+    ($($name:ident: $($field:ident $(= $presence:ident)?),+;)+) => {$(
         impl $crate::query::record::Record for $name {
-            fn each(&self, visit: &mut dyn FnMut(&str, $crate::query::record::Need, &dyn $crate::query::record::Field)) {
-                let $name { $($field),+ } = self;
-                $(visit(stringify!($field), $crate::record!(@need $($need)?), $field);)+
-            }
-
-            fn each_mut(
-                &mut self,
-                visit: &mut dyn FnMut(&str, $crate::query::record::Need, &mut dyn $crate::query::record::Field),
+            fn each(
+                &self,
+                visit: &mut dyn FnMut(&str, $crate::query::record::Presence, &dyn $crate::query::record::Field),
             ) {
                 let $name { $($field),+ } = self;
-                $(visit(stringify!($field), $crate::record!(@need $($need)?), $field);)+
+                $(visit(stringify!($field), $crate::record!(@presence $($presence)?), $field);)+
             }
         }
 
         impl $crate::query::record::Field for $name {
-            fn seen(&self) -> $crate::query::record::Seen<'_> {
-                $crate::query::record::Seen::Table(self)
-            }
-
-            fn slot(&mut self) -> $crate::query::record::Slot<'_> {
-                $crate::query::record::Slot::Table(self)
+            fn value(&self) -> $crate::query::record::FieldValue<'_> {
+                $crate::query::record::FieldValue::Record(self)
             }
         }
     )+};
-    (@need) => { $crate::query::record::Need::Always };
-    (@need $need:ident) => { $crate::query::record::Need::$need };
+    (@presence) => { $crate::query::record::Presence::Required };
+    (@presence $presence:ident) => { $crate::query::record::Presence::$presence };
 }
 
-macro_rules! counts {
+macro_rules! unsigned {
     ($($kind:ty),+) => {$(
         impl Field for $kind {
-            fn seen(&self) -> Seen<'_> {
-                Seen::Count((*self).into())
-            }
-
-            fn slot(&mut self) -> Slot<'_> {
-                Slot::Count(self)
-            }
-        }
-
-        impl Count for $kind {
-            fn set(&mut self, count: u64) -> bool {
-                <$kind>::try_from(count).map(|count| *self = count).is_ok()
+            fn value(&self) -> FieldValue<'_> {
+                FieldValue::Unsigned((*self).into())
             }
         }
     )+};
 }
 
-counts!(u8, u16, u32, u64);
+unsigned!(u8, u16, u32, u64);
 
 impl Field for bool {
-    fn seen(&self) -> Seen<'_> {
-        Seen::Flag(*self)
-    }
-
-    fn slot(&mut self) -> Slot<'_> {
-        Slot::Flag(self)
+    fn value(&self) -> FieldValue<'_> {
+        FieldValue::Bool(*self)
     }
 }
 
 impl Field for f64 {
-    fn seen(&self) -> Seen<'_> {
-        Seen::Ratio(*self)
-    }
-
-    fn slot(&mut self) -> Slot<'_> {
-        Slot::Ratio(self)
+    fn value(&self) -> FieldValue<'_> {
+        FieldValue::Float(*self)
     }
 }
 
 impl Field for &str {
-    fn seen(&self) -> Seen<'_> {
-        Seen::Text(self)
+    fn value(&self) -> FieldValue<'_> {
+        FieldValue::Text(self)
     }
 }
 
 impl Field for String {
-    fn seen(&self) -> Seen<'_> {
-        Seen::Text(self)
-    }
-
-    fn slot(&mut self) -> Slot<'_> {
-        Slot::Text(self)
+    fn value(&self) -> FieldValue<'_> {
+        FieldValue::Text(self)
     }
 }
 
 impl Field for Cow<'static, str> {
-    fn seen(&self) -> Seen<'_> {
-        Seen::Text(self)
+    fn value(&self) -> FieldValue<'_> {
+        FieldValue::Text(self)
     }
+}
 
-    fn slot(&mut self) -> Slot<'_> {
-        Slot::Text(self.to_mut())
+impl Field for Date {
+    fn value(&self) -> FieldValue<'_> {
+        FieldValue::Display(self)
+    }
+}
+
+impl Field for Month {
+    fn value(&self) -> FieldValue<'_> {
+        FieldValue::Display(self)
     }
 }
 
 impl<T: Field> Field for Box<T> {
-    fn seen(&self) -> Seen<'_> {
-        (**self).seen()
-    }
-
-    fn slot(&mut self) -> Slot<'_> {
-        (**self).slot()
+    fn value(&self) -> FieldValue<'_> {
+        (**self).value()
     }
 }
 
-impl<T: Field + Default> Field for Option<T> {
-    fn seen(&self) -> Seen<'_> {
-        self.as_ref().map_or(Seen::Absent, T::seen)
-    }
-
-    fn slot(&mut self) -> Slot<'_> {
-        Slot::Optional(self)
+impl<T: Field> Field for Option<T> {
+    fn value(&self) -> FieldValue<'_> {
+        self.as_ref().map_or(FieldValue::Absent, T::value)
     }
 }
 
-impl<T: Field + Default> Optional for Option<T> {
-    fn fill(&mut self) -> &mut dyn Field {
-        self.insert(T::default())
+impl<T: Field> Field for Vec<T> {
+    fn value(&self) -> FieldValue<'_> {
+        FieldValue::List(self)
     }
 }
 
-impl<T: Field + Default> Field for Vec<T> {
-    fn seen(&self) -> Seen<'_> {
-        Seen::List(self)
-    }
-
-    fn slot(&mut self) -> Slot<'_> {
-        Slot::List(self)
-    }
-}
-
-impl<T: Field + Default> List for Vec<T> {
+impl<T: Field> List for Vec<T> {
     fn each(&self, visit: &mut dyn FnMut(&dyn Field)) {
         self.iter().for_each(|item| visit(item));
-    }
-
-    fn add(&mut self) -> &mut dyn Field {
-        let last = self.len();
-        self.push(T::default());
-        &mut self[last]
     }
 }
 
 impl Field for SmallMap<String, u64> {
-    fn seen(&self) -> Seen<'_> {
-        Seen::Table(self)
-    }
-
-    fn slot(&mut self) -> Slot<'_> {
-        Slot::Counts(self)
+    fn value(&self) -> FieldValue<'_> {
+        FieldValue::Record(self)
     }
 }
 
 impl Record for SmallMap<String, u64> {
-    fn each(&self, visit: &mut dyn FnMut(&str, Need, &dyn Field)) {
-        self.iter().for_each(|(name, count)| visit(name, Need::Always, count));
+    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
+        self.iter().for_each(|(name, count)| visit(name, Presence::Required, count));
     }
 }
 
-/// Fields put together where they are written.
+/// A record without a struct.
 impl Record for [(&str, &dyn Field)] {
-    fn each(&self, visit: &mut dyn FnMut(&str, Need, &dyn Field)) {
-        self.iter().for_each(|(name, field)| visit(name, Need::Always, *field));
+    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
+        self.iter().for_each(|(name, field)| visit(name, Presence::Required, *field));
     }
 }
 
 impl<const N: usize> Record for [(&str, &dyn Field); N] {
-    fn each(&self, visit: &mut dyn FnMut(&str, Need, &dyn Field)) {
+    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
         self.as_slice().each(visit);
     }
 }
 
-/// The fields that are to be written, those of [`Need::Within`] in their place.
-pub fn each_written(record: &dyn Record, visit: &mut dyn FnMut(&str, Seen<'_>)) {
-    record.each(&mut |name, need, field| match (need, field.seen()) {
-        (Need::Within, Seen::Table(inner)) => each_written(inner, visit),
-        (_, Seen::Absent) | (Need::Rarely, Seen::Flag(false)) => {}
-        (Need::Rarely, Seen::List(list)) if is_empty(list) => {}
-        (_, seen) => visit(name, seen),
+/// The fields that are to be written, those of [`Presence::Flatten`] in their place.
+pub fn each_written(record: &dyn Record, visit: &mut dyn FnMut(&str, FieldValue<'_>)) {
+    record.each(&mut |name, presence, field| match (presence, field.value()) {
+        (Presence::Flatten, FieldValue::Record(inner)) => each_written(inner, visit),
+        (_, FieldValue::Absent) | (Presence::SkipEmpty, FieldValue::Bool(false)) => {}
+        (Presence::SkipEmpty, FieldValue::List(list)) if is_empty(list) => {}
+        (_, value) => visit(name, value),
     });
 }
 
@@ -284,25 +194,3 @@ fn is_empty(list: &dyn List) -> bool {
     list.each(&mut |_| empty = false);
     empty
 }
-
-macro_rules! text {
-    ($($kind:ident),+) => {$(
-        impl Field for $kind {
-            fn seen(&self) -> Seen<'_> {
-                Seen::Shown(self)
-            }
-
-            fn slot(&mut self) -> Slot<'_> {
-                Slot::Parsed(self)
-            }
-        }
-
-        impl Parsed for $kind {
-            fn set(&mut self, text: &str) -> bool {
-                $kind::parse(text).map(|read| *self = read).is_some()
-            }
-        }
-    )+};
-}
-
-text!(Date, Month);

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::ops::Deref;
 
-use crate::query::record::{Field, Parsed, Seen, Slot};
+use crate::query::record::{Field, FieldValue};
 
 /// Text of at most `N` bytes (below 256).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,20 +72,9 @@ impl<const N: usize> From<&str> for Short<N> {
     }
 }
 
-impl<const N: usize> Parsed for Short<N> {
-    fn set(&mut self, text: &str) -> bool {
-        *self = Short::default();
-        self.put(text)
-    }
-}
-
 impl<const N: usize> Field for Short<N> {
-    fn seen(&self) -> Seen<'_> {
-        Seen::Text(self)
-    }
-
-    fn slot(&mut self) -> Slot<'_> {
-        Slot::Parsed(self)
+    fn value(&self) -> FieldValue<'_> {
+        FieldValue::Text(self)
     }
 }
 
@@ -99,8 +88,5 @@ mod tests {
         assert_eq!(&*Short::<5>::of(format_args!("{}{}", "1234", "é")), "1234");
         assert_eq!(&*Short::<5>::of("abcdé"), "abcd");
         assert_eq!(&*Short::<0>::of("a"), "");
-        let mut short = Short::<3>::of("old");
-        assert!(Parsed::set(&mut short, "ab") && &*short == "ab");
-        assert!(!Parsed::set(&mut short, "four"));
     }
 }

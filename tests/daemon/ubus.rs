@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 use crate::stand_in::broker::Broker;
 use crate::stand_in::logd::{Logd, SYSLOG};
 use crate::stand_in::wire::{Wire, data, number, text};
+use fwstat::cli::client;
+use fwstat::cli::shell::ShellError;
 use fwstat::input::logd::{LogFeed, LogdCounts, Mark};
 use fwstat::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, FwstatObject, Reply};
+use fwstat::output::rendering::Rendering;
 use fwstat::query::question::{Question, Topic};
 use fwstat::ubus::call::{CallError, call};
 use fwstat::ubus::{Connection, Status, blob};
@@ -37,7 +40,8 @@ struct Seen {
 }
 
 impl Answers for Seen {
-    fn answer(&mut self, question: &Question) -> Reply {
+    fn answer(&mut self, rendering: Rendering) -> Reply {
+        let question = rendering.question().unwrap();
         self.questions.push(question.clone());
         let answered = match question.topic {
             Topic::Countries => Err(AnswerError::NoData("no country database".into())),
@@ -179,16 +183,20 @@ fn the_object_is_listed_with_its_arguments() {
     let signature = blob::to_value(data(&found, UbusAttr::Signature));
     // 3: text, 5: a number of 32 bits.
     let common = json!({"from": 3, "to": 3, "class": 3, "protocol": 3, "port": 5, "source": 3,
-        "country": 3, "min": 5, "limit": 5});
+        "country": 3, "min": 5, "limit": 5, "format": 3, "columns": 5, "color": 5});
     let mut services = common.clone();
     services["daily"] = json!(5);
     let expected = json!({
         "summary": common, "services": services, "sources": common, "hours": common, "days": common,
         "months": common, "countries": common, "anomalies": common,
-        "source": {"address": 3, "from": 3, "to": 3, "class": 3, "limit": 5},
-        "recent": {"limit": 5, "cursor": 5, "class": 3, "protocol": 3, "port": 5, "source": 3, "filter": 3},
-        "blocks": {"limit": 5, "cursor": 5, "source": 3},
-        "status": {},
+        "source": {"address": 3, "from": 3, "to": 3, "class": 3, "limit": 5,
+            "format": 3, "columns": 5, "color": 5},
+        "recent": {"limit": 5, "cursor": 5, "class": 3, "protocol": 3, "port": 5, "source": 3, "filter": 3,
+            "format": 3, "columns": 5, "color": 5},
+        "blocks": {"limit": 5, "cursor": 5, "source": 3, "format": 3, "columns": 5, "color": 5},
+        "status": {"format": 3, "columns": 5, "color": 5},
+        "report": {"month": 3, "format": 3, "lang": 3, "addresses": 5},
+        "metrics": {},
         "block": {"address": 3, "for": 3, "reason": 3, "caller": 3},
         "unblock": {"address": 3},
         "guard-test": {"address": 3},
@@ -230,6 +238,23 @@ fn calls_are_answered_and_bad_ones_refused_with_the_reason() {
     let seen = station.stop();
     assert_eq!(seen.commands, [BusCommand::Commit]);
     assert_eq!(seen.questions.len(), 3);
+}
+
+/// A daemon that ran before an update of the package and goes on.
+#[test]
+fn an_answer_without_text_is_of_another_version() {
+    let broker = Broker::start(&socket("version"));
+    let station = Station::start(&broker.socket, None);
+    station.registered();
+    let mut out = Vec::new();
+    let asked = client::ask(&Question::new(Topic::Services), &broker.socket, false, &mut out);
+    let Err(ShellError::Failure(error)) = asked else { panic!("it was printed") };
+    assert_eq!(
+        error,
+        "the running fwstat is of another version than this program: /etc/init.d/fwstat restart"
+    );
+    assert_eq!(out, b"");
+    station.stop();
 }
 
 #[test]

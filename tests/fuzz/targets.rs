@@ -22,6 +22,7 @@ use fwstat::input::uncounted::UncountedLines;
 use fwstat::output::blobmsg::{
     Answered, Answers, BusCommand, FwstatObject, Length, MAX_REASON, METHODS, Reply,
 };
+use fwstat::output::rendering::Rendering;
 use fwstat::parse::interfaces::Networks;
 use fwstat::parse::line::{LineReader, Outcome};
 use fwstat::parse::login::Logins;
@@ -30,7 +31,7 @@ use fwstat::parse::packet::Packet;
 use fwstat::parse::syslog::Tag;
 use fwstat::parse::{json, line, nflog};
 use fwstat::query::history::{self, History, Need};
-use fwstat::query::question::{MAX_LIMIT, Question};
+use fwstat::query::question::MAX_LIMIT;
 use fwstat::query::target::MAX_NETWORKS;
 use fwstat::stats::countries::Country;
 use fwstat::stats::summary::DaySummary;
@@ -342,7 +343,8 @@ pub fn ubus_message(data: &[u8]) {
 pub fn ubus_call(data: &[u8]) {
     struct Asked;
     impl Answers for Asked {
-        fn answer(&mut self, question: &Question) -> Reply {
+        fn answer(&mut self, rendering: Rendering) -> Reply {
+            let question = rendering.question().unwrap();
             assert!((1..=MAX_LIMIT).contains(&question.limit));
             assert!(question.from.is_none() || question.to.is_none() || question.from <= question.to);
             Reply::Now(Ok(BlobMsgTable::empty()))

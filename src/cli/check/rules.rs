@@ -3,6 +3,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use serde_json::{Value, json};
+
 use super::{Findings, PATIENCE, SUMMARY_PATIENCE};
 use crate::config::Config;
 use crate::config::exposure;
@@ -14,8 +16,7 @@ use crate::event::small_map::SmallMap;
 use crate::input::netifd;
 use crate::input::nflog::{NflogError, NflogReader};
 use crate::output::summary_table::exposure_sentence;
-use crate::query::answer::{ExposureRow, NotSeenRow, SummaryAnswer};
-use crate::ubus::blob;
+use crate::query::answer::{ExposureRow, NotSeenRow};
 use crate::ubus::call::call;
 
 fn option<'a>(section: &'a Section, name: &str) -> Option<&'a str> {
@@ -201,24 +202,36 @@ fn is_usual(protocol: u8, port: u16, by: &str) -> bool {
     USUAL.contains(&(protocol, port)) && by.starts_with("rule 'Allow-")
 }
 
+/// A row of the daemon's answer; `None`: it is of another version.
+fn exposure_row(row: &Value) -> Option<ExposureRow> {
+    let text = |key: &str| row[key].as_str().map(String::from);
+    Some(ExposureRow {
+        protocol: text("protocol")?.into(),
+        port: row["port"].as_u64()?.try_into().ok()?,
+        name: text("name").map(Into::into),
+        by: text("by")?,
+        attempts: row["attempts"].as_u64()?,
+        unique_sources: row["unique_sources"].as_u64(),
+        unique_sources_error: row["unique_sources_error"].as_u64(),
+    })
+}
+
 /// Ports that are open to everybody outside, with how often they were tried where the daemon can tell.
 pub(super) fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
     let mut open = exposure::opened(firewall, &config.zone);
     open.retain(|open| open.first != open.last || !is_usual(open.protocol, open.first, &open.by));
-    let asked =
-        call(ubus, "fwstat", "summary", &serde_json::json!({"limit": exposure::MOST}), SUMMARY_PATIENCE);
+    let asked = call(ubus, "fwstat", "summary", &json!({"limit": exposure::MOST}), SUMMARY_PATIENCE);
     let told = asked.ok().and_then(|answer| {
-        let mut summary = SummaryAnswer::default();
-        blob::fill(&mut summary, answer).ok().map(|()| summary)
+        answer["exposure"]["ports"].as_array()?.iter().map(exposure_row).collect::<Option<Vec<_>>>()
     });
     if open.is_empty() {
         findings.fine(
             "the firewall's configuration opens no port to everybody outside but those of OpenWrt's own rules",
         );
-    } else if let Some(exposure) = told.and_then(|summary| summary.exposure) {
+    } else if let Some(rows) = told {
         let protocol =
             |row: &ExposureRow| crate::event::services::protocol_number(&row.protocol).unwrap_or_default();
-        let unusual = exposure.ports.iter().filter(|row| !is_usual(protocol(row), row.port, &row.by));
+        let unusual = rows.iter().filter(|row| !is_usual(protocol(row), row.port, &row.by));
         unusual.for_each(|row| findings.note(exposure_sentence(row)));
     } else {
         for open in &open {

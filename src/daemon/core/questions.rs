@@ -3,16 +3,17 @@
 use ubus::blobmsg::BlobMsgTable;
 
 use super::{Asked, Core};
+use crate::cli::offline::{add_advice, advice_about};
 use crate::config::exposure;
 use crate::guard::Source;
 use crate::live::Now;
 use crate::live::open_day::{mask, refused_by_mask};
 use crate::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, Reply};
+use crate::output::rendering::Rendering;
 use crate::query::answer::Exposure;
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer};
 use crate::sys::installed::read_text;
-use crate::ubus::blob;
 
 /// A longer firewall configuration is not looked at.
 const MOST_FIREWALL: u64 = 512 * 1024;
@@ -20,38 +21,73 @@ const MOST_FIREWALL: u64 = 512 * 1024;
 impl Core {
     /// One step of the questions that wait: a month of the store, or the beginning or the end of one.
     pub(super) fn step(&mut self, now: Now) {
-        let Some((number, mut job)) = self.job.take() else {
-            let next = self.asked.iter().position(|(_, asked)| matches!(asked, Asked::Question(_)));
-            if let Some((number, Asked::Question(question))) = next.and_then(|at| self.asked.remove(at)) {
-                let Core { places, engine, .. } = self;
-                match places.history(|stored| engine.begin_answer(&question, stored)) {
-                    Ok(job) => self.job = Some((number, job)),
-                    Err(error) => self.answered.push((number, Err(refusal(error, question.topic)))),
-                }
+        let Some((number, rendering, mut job)) = self.job.take() else {
+            let next = self.asked.iter().position(|(_, asked)| matches!(asked, Asked::Rendering(_)));
+            if let Some((number, Asked::Rendering(rendering))) = next.and_then(|at| self.asked.remove(at)) {
+                self.begin(now, number, rendering);
             }
             return;
         };
         if self.places.history(|stored| job.step(stored)) {
-            self.job = Some((number, job));
+            self.job = Some((number, rendering, job));
             return;
         }
         let question = job.question.clone();
-        let answered = match self.engine.end_answer(now, job) {
-            Ok(answer) => Ok(self.finish_answer(now, &question, answer)),
-            Err(error) => Err(refusal(error, question.topic)),
-        };
-        self.answered.push((number, answered));
+        let answered = self.engine.end_answer(now, job);
+        self.end(now, number, rendering, &question, answered);
     }
 
-    /// What the daemon alone knows, added; as it goes over the bus.
-    pub(super) fn finish_answer(
+    fn begin(&mut self, now: Now, number: u64, rendering: Rendering) {
+        let Some(question) = rendering.question() else { return };
+        if let Some(answer) = self.answer_now(now, &question) {
+            return self.end(now, number, rendering, &question, Ok(answer));
+        }
+        let Core { places, engine, .. } = self;
+        match places.history(|stored| engine.begin_answer(&question, stored)) {
+            Ok(job) => self.job = Some((number, rendering, job)),
+            Err(error) => self.end(now, number, rendering, &question, Err(error)),
+        }
+    }
+
+    /// A question of a rendering is answered; a further one waits behind those of others.
+    fn end(
         &mut self,
         now: Now,
+        number: u64,
+        mut rendering: Rendering,
         question: &Question,
-        mut answer: Answer,
-    ) -> BlobMsgTable {
+        answered: Result<Answer, query::AnswerError>,
+    ) {
+        match self.rendered(now, &mut rendering, question, answered) {
+            Some(answered) => self.answered.push((number, answered)),
+            None => self.asked.push_back((number, Asked::Rendering(rendering))),
+        }
+    }
+
+    /// What goes over the bus; `None` where there is a further question.
+    fn rendered(
+        &mut self,
+        now: Now,
+        rendering: &mut Rendering,
+        question: &Question,
+        answered: Result<Answer, query::AnswerError>,
+    ) -> Option<Answered> {
+        let answered = answered.map(|answer| self.finish_answer(now, question, answer));
+        let rendered = rendering.take(answered, &advice_about);
+        rendered.map_err(|error| refusal(error, question.topic)).transpose()
+    }
+
+    fn answer_now(&mut self, now: Now, question: &Question) -> Option<Answer> {
+        match question.topic {
+            Topic::Status => Some(Answer::Status(self.status(now))),
+            _ => self.engine.answer_now(now, question),
+        }
+    }
+
+    /// What the daemon alone knows, added.
+    fn finish_answer(&mut self, now: Now, question: &Question, mut answer: Answer) -> Answer {
         self.guarding.add_kernel_state(&self.engine.guard, &mut answer);
-        crate::cli::offline::add_advice(question, &mut answer);
+        add_advice(question, &mut answer);
         if let Answer::Summary(summary) = &mut answer {
             self.complete(now, summary);
             summary.exposure = self.exposure(now, question.limit);
@@ -60,7 +96,7 @@ impl Core {
         if self.config.mask_sources {
             mask(&mut answer);
         }
-        blob::table(&answer)
+        answer
     }
 
     /// Attacked ports that are open, of this month. The counts can be a minute old.
@@ -97,21 +133,19 @@ fn refusal(error: query::AnswerError, topic: Topic) -> AnswerError {
 }
 
 impl Answers for Core {
-    fn answer(&mut self, question: &Question) -> Reply {
+    fn answer(&mut self, mut rendering: Rendering) -> Reply {
         let now = self.now();
+        let Some(question) = rendering.question() else { return Reply::Now(Ok(BlobMsgTable::empty())) };
         let is_blocked = |address| self.engine.guard.ledger.get(Source::of(address)).is_some();
         if self.config.mask_sources
-            && let Some(why) = refused_by_mask(question, is_blocked)
+            && let Some(why) = refused_by_mask(&question, is_blocked)
         {
             return Reply::Now(Err(AnswerError::PermissionDenied(why)));
         }
-        let answer = match question.topic {
-            Topic::Status => Some(Answer::Status(self.status(now))),
-            _ => self.engine.answer_now(now, question),
-        };
-        match answer {
-            Some(answer) => Reply::Now(Ok(self.finish_answer(now, question, answer))),
-            None => self.later(Asked::Question(question.clone())),
+        let answer = self.answer_now(now, &question);
+        match answer.and_then(|answer| self.rendered(now, &mut rendering, &question, Ok(answer))) {
+            Some(answered) => Reply::Now(answered),
+            None => self.later(Asked::Rendering(rendering)),
         }
     }
 

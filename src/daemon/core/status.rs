@@ -198,7 +198,7 @@ impl Core {
     fn findings(&self, store: &StoreStatus) -> Vec<FindingRow> {
         let (_, mut findings) = check::standing(&self.config_path);
         check::time(&self.run, Some(self.engine.clock_is_set()), &mut findings);
-        check::store(&self.config, store, &mut findings);
+        check::store(&self.config, &store.path, &store.state, &mut findings);
         if self.config.input.nflog {
             match self.nflog.state.as_str() {
                 RUNNING => findings.fine(format!("NFLOG group {} is read", self.config.nflog_group)),

@@ -7,28 +7,41 @@ use ubus::blobmsg::{BlobIter, BlobRef, BlobType, BlobValue};
 use super::{BlockWish, BusCommand, Length};
 use crate::config::options;
 use crate::event::Class;
-use crate::event::calendar::Date;
+use crate::event::calendar::{Date, Month};
 use crate::event::services;
+use crate::output::month_report::{Form, Language, MonthReport, Wanted};
+use crate::output::rendering::Rendering;
+use crate::output::tables::{Style, counted};
 use crate::query::filter::Filter;
 use crate::query::question::{self, MAX_LIMIT, Prefix, Question, Topic};
 use crate::query::target::{MAX_NETWORKS, Target};
-use crate::ubus::blob::{Type, text_of};
+use crate::ubus::blob::{Arguments, text_of};
 
 /// The length of a block that lasts until it is taken back.
 pub const FOREVER: &str = "forever";
 /// The longest reason of a block, in bytes.
 pub const MAX_REASON: usize = 200;
 
-pub(super) fn question(topic: Topic, declared: &[(&str, Type)], data: &[u8]) -> Result<Question, String> {
+pub(super) fn question(topic: Topic, declared: &[Arguments<'_>], data: &[u8]) -> Result<Rendering, String> {
     let mut question = Question::new(topic);
-    let mut has_class = false;
+    let (mut has_class, mut is_table, mut style) = (false, false, Style::PLAIN);
     for_each(data, |name, argument| {
         has_class |= name == "class";
-        if declared.iter().any(|(declared, _)| *declared == name) {
-            set(&mut question, name, argument)
-        } else {
-            Ok(())
+        if !declared.iter().copied().flatten().any(|(declared, _)| *declared == name) {
+            return Ok(());
         }
+        match name {
+            "format" if text(argument)? == "text" => is_table = true,
+            "format" => return Err(String::from("must be text")),
+            "columns" => {
+                let (least, most) = Style::COLUMNS.into_inner();
+                style.width = integer(argument, least as u64, most as u64)? as usize;
+                style.bars = true;
+            }
+            "color" => style.colour = is_set(argument)?,
+            _ => set(&mut question, name, argument)?,
+        }
+        Ok(())
     })?;
     // A filter has its own classes.
     question.every_class |= !question.filter.is_empty() && !has_class;
@@ -40,7 +53,25 @@ pub(super) fn question(topic: Topic, declared: &[(&str, Type)], data: &[u8]) -> 
     if topic == Topic::Source && !question.source.is_some_and(|source| source.is_single()) {
         return Err(String::from("address: one IPv4 or IPv6 address is needed"));
     }
-    Ok(question)
+    style.counted = counted(question.class);
+    Ok(if is_table { Rendering::Table(question, style) } else { Rendering::Record(question) })
+}
+
+/// The report of a month.
+pub(super) fn report(data: &[u8]) -> Result<Rendering, String> {
+    let (mut month, mut form, mut language, mut addresses) = (None, Form::Text, Language::English, false);
+    for_each(data, |name, argument| {
+        match name {
+            "month" => month = Some(Month::parse(text(argument)?).ok_or("must be a month, YYYY-MM")?),
+            "format" => form = Form::from_name(text(argument)?).ok_or("must be text or html")?,
+            "lang" => language = Language::from_name(text(argument)?).ok_or("must be en or ja")?,
+            "addresses" => addresses = is_set(argument)?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let month = month.ok_or("month: a month is needed, YYYY-MM")?;
+    Ok(Rendering::Report(Box::new(MonthReport::new(Wanted { month, form, language, addresses }))))
 }
 
 fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<(), String> {
@@ -65,7 +96,7 @@ fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<()
         }
         "min" => question.min = integer(argument, 0, i64::MAX as u64)?,
         "limit" => question.limit = integer(argument, 1, MAX_LIMIT as u64)? as u32,
-        "daily" => question.daily = integer(argument, 0, 1)? == 1,
+        "daily" => question.daily = is_set(argument)?,
         "filter" => question.filter = Filter::parse(text(argument)?)?,
         "cursor" => question.cursor = integer(argument, 0, i64::MAX as u64)?,
         _ => {}
@@ -174,6 +205,10 @@ fn integer(argument: &BlobRef<'_>, least: u64, most: u64) -> Result<u64, String>
     u64::try_from(number).ok().filter(|number| (least..=most).contains(number)).ok_or_else(wrong)
 }
 
+fn is_set(argument: &BlobRef<'_>) -> Result<bool, String> {
+    Ok(integer(argument, 0, 1)? == 1)
+}
+
 fn date(argument: &BlobRef<'_>) -> Result<Date, String> {
     Date::parse(text(argument)?).ok_or_else(|| String::from("must be a date, YYYY-MM-DD"))
 }
@@ -220,8 +255,15 @@ mod tests {
 
     fn asked(method: &str, arguments: Value) -> Question {
         match ask(method, arguments).unwrap() {
-            Asked::Question(question) => question,
-            Asked::Command(command) => panic!("{command:?}"),
+            Asked::Rendering(Rendering::Record(question)) => question,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn commanded(method: &str, arguments: Value) -> BusCommand {
+        match ask(method, arguments).unwrap() {
+            Asked::Command(command) => command,
+            other => panic!("{other:?}"),
         }
     }
 
@@ -269,6 +311,34 @@ mod tests {
         };
         assert_eq!(question, expected);
         assert_eq!(asked("status", json!({"port": 70000})), Question::new(Topic::Status));
+    }
+
+    #[test]
+    fn a_table_is_laid_out_as_the_caller_wants() {
+        let asked = |arguments| match ask("services", arguments).unwrap() {
+            Asked::Rendering(Rendering::Table(question, style)) => (question, style),
+            other => panic!("{other:?}"),
+        };
+        let login = Question { class: Class::Login, ..Question::new(Topic::Services) };
+        let plain = Style { counted: "logins", ..Style::PLAIN };
+        assert_eq!(asked(json!({"format": "text", "class": "login"})), (login, plain));
+        let terminal = Style { width: 100, bars: true, colour: true, ..Style::PLAIN };
+        let arguments = json!({"format": "text", "columns": 100, "color": 1});
+        assert_eq!(asked(arguments), (Question::new(Topic::Services), terminal));
+    }
+
+    #[test]
+    fn a_report_is_of_a_month() {
+        let asked = |arguments| match ask("report", arguments).unwrap() {
+            Asked::Rendering(Rendering::Report(report)) => report.wanted,
+            other => panic!("{other:?}"),
+        };
+        let month = Month::parse("2026-10").unwrap();
+        let text = Wanted { month, form: Form::Text, language: Language::English, addresses: false };
+        assert_eq!(asked(json!({"month": "2026-10"})), text);
+        let html = Wanted { form: Form::Html, language: Language::Japanese, addresses: true, ..text };
+        let arguments = json!({"month": "2026-10", "format": "html", "lang": "ja", "addresses": 1});
+        assert_eq!(asked(arguments), html);
     }
 
     #[test]
@@ -321,6 +391,13 @@ mod tests {
                 json!({"address": "192.0.2.1", "for": "soon"}),
                 "for: must be a time such as 90s, 30m, 1h or 7d",
             ),
+            ("services", json!({"format": "html"}), "format: must be text"),
+            ("status", json!({"columns": 19}), "columns: must be a whole number from 20 to 1000"),
+            ("status", json!({"color": "always"}), "color: must be a whole number from 0 to 1"),
+            ("report", json!({}), "month: a month is needed, YYYY-MM"),
+            ("report", json!({"month": "2026-13"}), "month: must be a month, YYYY-MM"),
+            ("report", json!({"month": "2026-10", "format": "pdf"}), "format: must be text or html"),
+            ("report", json!({"month": "2026-10", "lang": "de"}), "lang: must be en or ja"),
             ("block", json!({"address": "192.0.2.1", "reason": "a\nb"}), "reason: must be one line of text"),
         ] {
             assert_eq!(ask(method, arguments.clone()).unwrap_err(), wrong, "{method} {arguments}");
@@ -332,32 +409,32 @@ mod tests {
         let target = Target::parse("192.0.2.1").unwrap();
         let country = Target::parse("CN").unwrap();
         assert_eq!(
-            ask("block-list", json!({"list": "192.0.2.1 # why\n\n# none\nCN", "for": "forever"})).unwrap(),
-            Asked::Command(BusCommand::Block(BlockWish {
+            commanded("block-list", json!({"list": "192.0.2.1 # why\n\n# none\nCN", "for": "forever"})),
+            BusCommand::Block(BlockWish {
                 targets: vec![target, country],
                 is_list: true,
                 length: Length::Forever,
                 reason: None,
                 caller: None,
                 through_web: false,
-            }))
+            })
         );
         assert_eq!(
-            ask("block", json!({"address": "192.0.2.1", "for": "1h", "reason": "floods"})).unwrap(),
-            Asked::Command(BusCommand::Block(BlockWish {
+            commanded("block", json!({"address": "192.0.2.1", "for": "1h", "reason": "floods"})),
+            BusCommand::Block(BlockWish {
                 targets: vec![target],
                 is_list: false,
                 length: Length::Seconds(3600),
                 reason: Some("floods".into()),
                 caller: None,
                 through_web: false,
-            }))
+            })
         );
         assert_eq!(
-            ask("unblock", json!({"address": "192.0.2.1", "for": 7})).unwrap(),
-            Asked::Command(BusCommand::Unblock { target })
+            commanded("unblock", json!({"address": "192.0.2.1", "for": 7})),
+            BusCommand::Unblock { target }
         );
-        assert_eq!(ask("commit", json!({})).unwrap(), Asked::Command(BusCommand::Commit));
+        assert_eq!(commanded("commit", json!({})), BusCommand::Commit);
         assert!(read_call("delete", b"").is_none());
     }
 

@@ -9,10 +9,11 @@ use ubus::blobmsg::BlobMsgTable;
 
 pub use arguments::{FOREVER, MAX_REASON, parse_duration};
 
-use crate::query::question::{Prefix, Question, Topic};
+use super::rendering::Rendering;
+use crate::query::question::{Prefix, Topic};
 use crate::query::record::Field;
 use crate::query::target::Target;
-use crate::ubus::blob::{self, Method, Type};
+use crate::ubus::blob::{self, Arguments, Method, Type};
 use crate::ubus::{BusEvent, Call, Caller, Outgoing, Request, Status};
 
 /// The object's name on the bus.
@@ -114,7 +115,7 @@ pub enum Reply {
 
 /// Whoever knows the answers and does the commands: the daemon.
 pub trait Answers {
-    fn answer(&mut self, question: &Question) -> Reply;
+    fn answer(&mut self, rendering: Rendering) -> Reply;
     fn command(&mut self, command: BusCommand) -> Reply;
     /// The answers that followed since this was asked last.
     fn finished(&mut self) -> Vec<(u64, Answered)>;
@@ -123,83 +124,72 @@ pub trait Answers {
 /// Calls that wait for their answers; further ones are refused.
 const MAX_WAITING: usize = 64;
 
-const RANGE: [(&str, Type); 2] = [("from", Type::Text), ("to", Type::Text)];
-const COMMON: &[(&str, Type)] = &[
-    RANGE[0],
-    RANGE[1],
-    ("class", Type::Text),
-    ("protocol", Type::Text),
-    ("port", Type::Integer),
-    ("source", Type::Text),
-    ("country", Type::Text),
-    ("min", Type::Integer),
-    ("limit", Type::Integer),
-];
-const SERVICES: &[(&str, Type)] = &[
-    COMMON[0],
-    COMMON[1],
-    COMMON[2],
-    COMMON[3],
-    COMMON[4],
-    COMMON[5],
-    COMMON[6],
-    COMMON[7],
-    COMMON[8],
-    // 1: with the attempts of each day.
-    ("daily", Type::Integer),
-];
-const ADDRESS: (&str, Type) = ("address", Type::Text);
-const LIMIT: (&str, Type) = ("limit", Type::Integer);
+const RANGE: Arguments<'_> = &[("from", Type::Text), ("to", Type::Text)];
+const CLASS: Arguments<'_> = &[("class", Type::Text)];
+const SERVICE: Arguments<'_> = &[("protocol", Type::Text), ("port", Type::Integer)];
+const SOURCE: Arguments<'_> = &[("source", Type::Text)];
+const ADDRESS: Arguments<'_> = &[("address", Type::Text)];
+const LIMIT: Arguments<'_> = &[("limit", Type::Integer)];
+const CURSOR: Arguments<'_> = &[("cursor", Type::Integer)];
+const PLACE: Arguments<'_> = &[("country", Type::Text), ("min", Type::Integer)];
+/// 1: with the attempts of each day.
+const DAILY: Arguments<'_> = &[("daily", Type::Integer)];
+/// `format` text: the answer is the table that the command line prints, in the key `text`. With `columns` it is laid
+/// out for a terminal of that width, with bars; `color` 1 adds colours.
+const STYLE: Arguments<'_> = &[("format", Type::Text), ("columns", Type::Integer), ("color", Type::Integer)];
+const COMMON: &[Arguments<'_>] = &[RANGE, CLASS, SERVICE, SOURCE, PLACE, LIMIT, STYLE];
+const BLOCK: Arguments<'_> = &[("for", Type::Text), ("reason", Type::Text), ("caller", Type::Text)];
 
 /// Every method with its arguments, as `ubus -v list fwstat` shows them.
 pub const METHODS: &[Method<'static>] = &[
     ("summary", COMMON),
-    ("services", SERVICES),
+    ("services", &[RANGE, CLASS, SERVICE, SOURCE, PLACE, LIMIT, DAILY, STYLE]),
     ("sources", COMMON),
-    ("source", &[ADDRESS, RANGE[0], RANGE[1], ("class", Type::Text), LIMIT]),
+    ("source", &[ADDRESS, RANGE, CLASS, LIMIT, STYLE]),
     ("hours", COMMON),
     ("days", COMMON),
     ("months", COMMON),
     ("countries", COMMON),
     ("anomalies", COMMON),
-    (
-        "recent",
-        &[
-            LIMIT,
-            ("cursor", Type::Integer),
-            ("class", Type::Text),
-            ("protocol", Type::Text),
-            ("port", Type::Integer),
-            ("source", Type::Text),
-            ("filter", Type::Text),
-        ],
-    ),
-    ("blocks", &[LIMIT, ("cursor", Type::Integer), ("source", Type::Text)]),
-    ("status", &[]),
-    ("block", &[ADDRESS, ("for", Type::Text), ("reason", Type::Text), ("caller", Type::Text)]),
+    ("recent", &[LIMIT, CURSOR, CLASS, SERVICE, SOURCE, &[("filter", Type::Text)], STYLE]),
+    ("blocks", &[LIMIT, CURSOR, SOURCE, STYLE]),
+    ("status", &[STYLE]),
+    ("block", &[ADDRESS, BLOCK]),
     ("unblock", &[ADDRESS]),
     ("guard-test", &[ADDRESS]),
     ("commit", &[]),
-    ("release", &[("forget", Type::Text)]),
+    ("release", &[&[("forget", Type::Text)]]),
+    ("block-list", &[&[("list", Type::Text)], BLOCK]),
+    // The text of a month's report.
     (
-        "block-list",
-        &[("list", Type::Text), ("for", Type::Text), ("reason", Type::Text), ("caller", Type::Text)],
+        "report",
+        &[&[
+            ("month", Type::Text),
+            ("format", Type::Text),
+            ("lang", Type::Text),
+            // 1: whole addresses.
+            ("addresses", Type::Integer),
+        ]],
     ),
+    // The figures of today in Prometheus' text format.
+    ("metrics", &[]),
 ];
 
 /// What a call asks for, checked.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Debug)]
 enum Asked {
-    Question(Question),
+    Rendering(Rendering),
     Command(BusCommand),
 }
 
 /// `None`: no such method. The error is what is wrong with the arguments, for the caller.
 fn read_call(method: &str, data: &[u8]) -> Option<Result<Asked, String>> {
     let (name, declared) = METHODS.iter().find(|(name, _)| *name == method)?;
-    Some(match Topic::from_name(name) {
-        Some(topic) => arguments::question(topic, declared, data).map(Asked::Question),
-        None => arguments::command(name, data).map(Asked::Command),
+    Some(match (Topic::from_name(name), *name) {
+        (Some(topic), _) => arguments::question(topic, declared, data).map(Asked::Rendering),
+        (None, "report") => arguments::report(data).map(Asked::Rendering),
+        (None, "metrics") => Ok(Asked::Rendering(Rendering::Metrics(Box::default()))),
+        (None, name) => arguments::command(name, data).map(Asked::Command),
     })
 }
 
@@ -302,7 +292,7 @@ impl FwstatObject {
             Some(Ok(_)) if self.waiting.len() >= MAX_WAITING => {
                 Reply::Now(Err(AnswerError::Failed("too many questions at once: ask again later".into())))
             }
-            Some(Ok(Asked::Question(question))) => answers.answer(&question),
+            Some(Ok(Asked::Rendering(rendering))) => answers.answer(rendering),
             Some(Ok(Asked::Command(command))) => answers.command(command),
         };
         match reply {

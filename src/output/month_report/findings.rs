@@ -3,14 +3,16 @@
 use std::net::IpAddr;
 
 use super::super::cells::count;
+use super::service;
 use super::words::Language;
-use super::{Ask, ShellError, service};
 use crate::event::Class;
 use crate::event::calendar::Month;
 use crate::live::open_day::mask;
 use crate::query::Answer;
-use crate::query::answer::{BlocksAnswer, MonthRow, ServiceRow, SourceRow, SummaryAnswer};
-use crate::query::question::{MAX_LIMIT, Question, Topic};
+use crate::query::answer::{
+    BlocksAnswer, ServiceRow, ServicesAnswer, SourceRow, SourcesAnswer, SummaryAnswer,
+};
+use crate::query::question::Question;
 
 /// Sentences of a list.
 const MOST: usize = 5;
@@ -20,13 +22,27 @@ const LEAST: u64 = 100;
 const REMEMBERED: usize = 64;
 
 /// What a month is compared with, and what else is known of it.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// The services of the month before; `None` where it is not stored.
+    /// Of the services of the month before those that the summary has, and whether the answer was complete; `None`
+    /// where that month is not stored.
     before: Option<(Vec<ServiceRow>, bool)>,
     devices: Vec<SourceRow>,
-    blocks: Option<BlocksAnswer>,
+    blocks: Option<Blocks>,
 }
+
+/// Blocks that began in the month, dry runs left out.
+#[derive(Debug)]
+struct Blocks {
+    /// Different blocked sources.
+    sources: u64,
+    /// Blocks by rule, as in [`RULES`].
+    rules: [u64; RULES.len()],
+    /// Earlier ones can be forgotten.
+    at_least: bool,
+}
+
+const RULES: [&str; 4] = ["flood", "scan", "login", "manual"];
 
 fn is_private(row: &SourceRow) -> bool {
     match row.address.parse() {
@@ -36,56 +52,54 @@ fn is_private(row: &SourceRow) -> bool {
     }
 }
 
+fn is_same_service(one: &ServiceRow, other: &ServiceRow) -> bool {
+    one.protocol == other.protocol && one.port == other.port
+}
+
 impl Findings {
-    /// `months`: the month and the one before, as far as they are stored.
-    /// `addresses`: those of others, too, are shown whole.
-    pub(super) fn gather(
-        month: Month,
-        months: &[MonthRow],
-        addresses: bool,
-        ask: Ask<'_>,
-    ) -> Result<Findings, ShellError> {
-        let mut findings = Findings::default();
-        let before = Month(month.0 - 1);
-        if months.iter().any(|row| row.month == before) {
-            let question = Question {
-                from: Some(before.first_day()),
-                to: Some(before.last_day()),
-                limit: MAX_LIMIT,
-                ..Question::new(Topic::Services)
-            };
-            if let Answer::Services(answer) = ask(&question)? {
-                findings.before = Some((answer.services, answer.completeness.complete));
+    /// The question about devices of the inside that could be infected.
+    pub(super) fn devices_question(question: Question) -> Question {
+        Question { limit: MOST as u32, min: LEAST, class: Class::Egress, ..question }
+    }
+
+    /// The devices first, then sources of others, which are masked unless whole `addresses` are wanted: a private
+    /// address names nobody to others, and the device can be found by it.
+    pub(super) fn take_devices(&mut self, answer: SourcesAnswer, addresses: bool) {
+        let (inside, outside) = answer.sources.into_iter().partition(is_private);
+        self.devices = inside;
+        let mut outside = Answer::Sources(SourcesAnswer { sources: outside, ..SourcesAnswer::default() });
+        if !addresses {
+            mask(&mut outside);
+        }
+        if let Answer::Sources(outside) = outside {
+            self.devices.extend(outside.sources);
+        }
+    }
+
+    /// The services of the month before.
+    pub(super) fn take_services(&mut self, mut before: ServicesAnswer, summary: &SummaryAnswer) {
+        before.services.retain(|old| summary.services.iter().any(|row| is_same_service(old, row)));
+        self.before = Some((before.services, before.completeness.complete));
+    }
+
+    pub(super) fn take_blocks(&mut self, blocks: &BlocksAnswer, month: Month) {
+        let (month, mut sources, mut rules) = (month.to_string(), Vec::new(), [0; RULES.len()]);
+        let history = blocks.history.as_deref().unwrap_or_default();
+        let ended = history.iter().map(|row| (&row.address, &row.since, &row.rule, row.dry));
+        let active = blocks.blocks.iter().map(|row| (&row.address, &row.since, &row.rule, row.dry));
+        for (address, since, rule, _) in active.chain(ended).filter(|(.., dry)| !dry) {
+            if !since.starts_with(&month) {
+                continue;
+            }
+            if !sources.contains(&address) {
+                sources.push(address);
+            }
+            if let Some(at) = RULES.iter().position(|name| name == rule) {
+                rules[at] += 1;
             }
         }
-        let question = Question {
-            from: Some(month.first_day()),
-            to: Some(month.last_day()),
-            limit: MOST as u32,
-            min: LEAST,
-            class: Class::Egress,
-            ..Question::new(Topic::Sources)
-        };
-        if let Answer::Sources(mut answer) = ask(&question)? {
-            // A private address names nobody to others, and the device can be found by it.
-            let (inside, others) = answer.sources.into_iter().partition(is_private);
-            answer.sources = others;
-            let mut others = Answer::Sources(answer);
-            if !addresses {
-                mask(&mut others);
-            }
-            findings.devices = inside;
-            if let Answer::Sources(others) = others {
-                findings.devices.extend(others.sources);
-            }
-        }
-        // A store knows no blocks.
-        if let Ok(Answer::Blocks(answer)) =
-            ask(&Question { limit: MAX_LIMIT, ..Question::new(Topic::Blocks) })
-        {
-            findings.blocks = Some(answer);
-        }
-        Ok(findings)
+        let at_least = history.len() >= REMEMBERED;
+        self.blocks = Some(Blocks { sources: sources.len() as u64, rules, at_least });
     }
 
     /// Services that were tried at least twice as often as in the month before, or half as often; most attempts first.
@@ -97,7 +111,7 @@ impl Findings {
         };
         let mut changes = Vec::new();
         for row in &summary.services {
-            let known = before.iter().find(|old| old.protocol == row.protocol && old.port == row.port);
+            let known = before.iter().find(|old| is_same_service(old, row));
             let old = match known {
                 Some(known) => known.attempts,
                 None if *complete => 0,
@@ -171,37 +185,20 @@ impl Findings {
     }
 
     /// Which blocks began in the month; `None` where that is not known.
-    pub(super) fn blocked(&self, month: Month, language: Language) -> Option<String> {
-        let blocks = self.blocks.as_ref()?;
-        let (month, mut sources, mut rules) = (month.to_string(), Vec::new(), [0u64; 4]);
-        let names = ["flood", "scan", "login", "manual"];
-        let history = blocks.history.as_deref().unwrap_or_default();
-        let ended = history.iter().map(|row| (&row.address, &row.since, &row.rule, row.dry));
-        let active = blocks.blocks.iter().map(|row| (&row.address, &row.since, &row.rule, row.dry));
-        for (address, since, rule, _) in active.chain(ended).filter(|(.., dry)| !dry) {
-            if !since.starts_with(&month) {
-                continue;
-            }
-            if !sources.contains(&address) {
-                sources.push(address);
-            }
-            if let Some(at) = names.iter().position(|name| name == rule) {
-                rules[at] += 1;
-            }
-        }
-        let number = count(sources.len() as u64);
+    pub(super) fn blocked(&self, language: Language) -> Option<String> {
+        let Blocks { sources, rules, at_least } = self.blocks.as_ref()?;
+        let number = count(*sources);
         let [flood, scan, login, manual] = rules.map(count);
-        let at_least = history.len() >= REMEMBERED;
         Some(match language {
-            Language::English if sources.is_empty() => "No source was blocked.".to_string(),
-            Language::Japanese if sources.is_empty() => "ブロックした送信元はありません。".to_string(),
+            Language::English if *sources == 0 => "No source was blocked.".to_string(),
+            Language::Japanese if *sources == 0 => "ブロックした送信元はありません。".to_string(),
             Language::English => format!(
                 "Blocked sources: {}{number} (floods {flood}, scans {scan}, failed logins {login}, by hand {manual}).",
-                if at_least { "at least " } else { "" }
+                if *at_least { "at least " } else { "" }
             ),
             Language::Japanese => format!(
                 "{number}個{}の送信元をブロックしました（大量送信{flood}、スキャン{scan}、ログイン失敗{login}、手動{manual}）。",
-                if at_least { "以上" } else { "" }
+                if *at_least { "以上" } else { "" }
             ),
         })
     }

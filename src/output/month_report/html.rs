@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::super::cells::{about, count};
-use super::{MonthReport, percent, service};
+use super::{AdviceRow, MonthReport, percent, service};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46em;margin:2em auto;padding:0 1em;color:#222;\
 background:#fff}h1{font-size:1.5em}h2{font-size:1.1em;margin:1.6em 0 .4em;border-bottom:1px solid #ccc}table{border-\
@@ -17,8 +17,8 @@ max-width:none;margin:0;padding:0;color:#000}h1{font-size:15px;margin:0}h2{font-
 avoid}.grid{display:grid;grid-template-columns:1fr 1fr;gap:0 2em}section,svg,tr,li{break-inside:avoid}ul,p{margin:.3em 0}\
 td,th{padding-top:0;padding-bottom:0}rect{print-color-adjust:exact;-webkit-print-color-adjust:exact}}";
 
-pub(super) fn write(report: &MonthReport, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(page(report).as_bytes())
+pub(super) fn write(report: &MonthReport, advice: &[AdviceRow], out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(page(report, advice).as_bytes())
 }
 
 /// Text as HTML shows it; control characters are no text.
@@ -43,7 +43,7 @@ macro_rules! put {
     ($page:expr, $($part:tt)*) => {{ let _ = write!($page, $($part)*); }};
 }
 
-fn page(report: &MonthReport) -> String {
+fn page(report: &MonthReport, advice: &[AdviceRow]) -> String {
     let language = report.wanted.language;
     let words = language.words();
     let title = escaped(&report.title());
@@ -92,10 +92,10 @@ fn page(report: &MonthReport) -> String {
     chart(&mut page, words.hours, &hours);
     tables(&mut page, report);
     page.push_str("</div>\n");
-    if !report.advice.is_empty() {
+    if !advice.is_empty() {
         heading(&mut page, words.advice);
     }
-    for row in &report.advice {
+    for row in advice {
         put!(
             page,
             "<p><b>{} {}</b>: {} <span class=\"small\">{}: {}</span></p>\n",

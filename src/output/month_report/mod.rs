@@ -5,16 +5,15 @@ mod html;
 mod text;
 mod words;
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use super::ShellError;
 use crate::event::calendar::Month;
 use crate::live::open_day::mask;
-use crate::query::Answer;
 use crate::query::answer::{
     AdviceRow, AnomaliesAnswer, CountriesAnswer, DayRow, HourRow, MonthRow, ServiceRow, SummaryAnswer,
 };
-use crate::query::question::{Question, Topic};
+use crate::query::question::{MAX_LIMIT, Question, Topic};
+use crate::query::{Answer, AnswerError};
 use findings::Findings;
 use words::Headline;
 pub use words::Language;
@@ -24,11 +23,28 @@ const ROWS: u32 = 10;
 /// Services that are explained.
 const EXPLAINED: usize = 5;
 
+/// The form of a report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
     Text,
     Html,
 }
+
+impl Form {
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Text => "text",
+            Form::Html => "html",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Form> {
+        [Form::Text, Form::Html].into_iter().find(|form| form.name() == name)
+    }
+}
+
+/// What is known of services, see [`crate::query::advice`].
+pub type Advice<'a> = &'a dyn Fn(&[ServiceRow]) -> Vec<AdviceRow>;
 
 /// How the report is to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,8 +56,13 @@ pub struct Wanted {
     pub addresses: bool,
 }
 
-struct MonthReport {
-    wanted: Wanted,
+/// The answers that a report is made of. They are asked for one after the other: [`MonthReport::question`], then
+/// [`MonthReport::take`], until there is no further question.
+#[derive(Debug)]
+pub struct MonthReport {
+    pub(super) wanted: Wanted,
+    /// Topics of the questions that are not answered yet, the next one last.
+    topics: Vec<Topic>,
     summary: SummaryAnswer,
     month: Option<MonthRow>,
     /// The month before, if it is stored.
@@ -52,84 +73,103 @@ struct MonthReport {
     /// Or why there are none.
     countries: Result<CountriesAnswer, String>,
     anomalies: AnomaliesAnswer,
-    advice: Vec<AdviceRow>,
-}
-
-/// Whoever answers: a store or the daemon.
-pub type Ask<'a> = &'a mut dyn FnMut(&Question) -> Result<Answer, ShellError>;
-
-/// `advice`: what is known of services, see [`crate::query::advice`].
-pub fn write(
-    wanted: Wanted,
-    ask: Ask<'_>,
-    advice: &dyn Fn(&[ServiceRow]) -> Vec<AdviceRow>,
-    out: &mut dyn Write,
-) -> Result<(), ShellError> {
-    let report = gather(wanted, ask, advice)?;
-    match wanted.form {
-        Form::Text => text::write(&report, out)?,
-        Form::Html => html::write(&report, out)?,
-    }
-    Ok(())
-}
-
-fn gather(
-    wanted: Wanted,
-    ask: Ask<'_>,
-    advice: &dyn Fn(&[ServiceRow]) -> Vec<AdviceRow>,
-) -> Result<MonthReport, ShellError> {
-    let other = || ShellError::Failure("the answer is of another kind than the question".into());
-    let before = Month(wanted.month.0 - 1);
-    let question = Question {
-        from: Some(before.first_day()),
-        to: Some(wanted.month.last_day()),
-        ..Question::new(Topic::Months)
-    };
-    let Answer::Months(months) = ask(&question)? else { return Err(other()) };
-    let findings = Findings::gather(wanted.month, &months.months, wanted.addresses, ask)?;
-    let mut about = |topic: Topic| -> Result<Answer, ShellError> {
-        let question = Question {
-            from: Some(wanted.month.first_day()),
-            to: Some(wanted.month.last_day()),
-            limit: ROWS,
-            ..Question::new(topic)
-        };
-        let mut answer = ask(&question)?;
-        if !wanted.addresses {
-            mask(&mut answer);
-        }
-        Ok(answer)
-    };
-    let Answer::Summary(summary) = about(Topic::Summary)? else { return Err(other()) };
-    if summary.days == 0 {
-        return Err(ShellError::Failure(format!("nothing is kept of {}", wanted.month)));
-    }
-    let Answer::Days(days) = about(Topic::Days)? else { return Err(other()) };
-    let Answer::Hours(hours) = about(Topic::Hours)? else { return Err(other()) };
-    let Answer::Anomalies(anomalies) = about(Topic::Anomalies)? else { return Err(other()) };
-    let countries = match about(Topic::Countries) {
-        Ok(Answer::Countries(countries)) => Ok(countries),
-        Ok(_) => return Err(other()),
-        Err(ShellError::Failure(reason)) => Err(reason),
-        Err(error) => return Err(error),
-    };
-    let row_of = |month| months.months.iter().find(|row| row.month == month).cloned();
-    let explained = summary.services.get(..EXPLAINED).unwrap_or(&summary.services);
-    Ok(MonthReport {
-        wanted,
-        advice: advice(explained),
-        month: row_of(wanted.month),
-        before: row_of(before),
-        findings,
-        days: days.days,
-        hours: hours.hours,
-        countries,
-        anomalies,
-        summary,
-    })
 }
 
 impl MonthReport {
+    pub fn new(wanted: Wanted) -> MonthReport {
+        MonthReport {
+            wanted,
+            topics: vec![
+                Topic::Countries,
+                Topic::Anomalies,
+                Topic::Hours,
+                Topic::Days,
+                Topic::Blocks,
+                Topic::Sources,
+                Topic::Services,
+                Topic::Summary,
+                Topic::Months,
+            ],
+            summary: SummaryAnswer::default(),
+            month: None,
+            before: None,
+            findings: Findings::default(),
+            days: Vec::new(),
+            hours: Vec::new(),
+            countries: Ok(CountriesAnswer::default()),
+            anomalies: AnomaliesAnswer::default(),
+        }
+    }
+
+    /// What is to be asked next; `None`: the report can be written.
+    pub fn question(&self) -> Option<Question> {
+        let month = self.wanted.month;
+        let before = Month(month.0 - 1);
+        let question = |topic, first: Month, last: Month| Question {
+            from: Some(first.first_day()),
+            to: Some(last.last_day()),
+            limit: ROWS,
+            ..Question::new(topic)
+        };
+        self.topics.last().map(|topic| match topic {
+            Topic::Months => question(Topic::Months, before, month),
+            Topic::Services => Question { limit: MAX_LIMIT, ..question(Topic::Services, before, before) },
+            Topic::Sources => Findings::devices_question(question(Topic::Sources, month, month)),
+            Topic::Blocks => Question { limit: MAX_LIMIT, ..Question::new(Topic::Blocks) },
+            topic => question(*topic, month, month),
+        })
+    }
+
+    /// The answer to the last question. An error ends the report.
+    pub fn take(&mut self, answered: Result<Answer, AnswerError>) -> Result<(), AnswerError> {
+        let month = self.wanted.month;
+        let mut answer = match (self.topics.pop(), answered) {
+            (Some(Topic::Countries), Err(reason)) => {
+                self.countries = Err(reason.to_string());
+                return Ok(());
+            }
+            // A store has no blocks.
+            (Some(Topic::Blocks), Err(_)) => return Ok(()),
+            (_, answered) => answered?,
+        };
+        let addresses = self.wanted.addresses;
+        if !addresses && !matches!(answer, Answer::Sources(_)) {
+            mask(&mut answer);
+        }
+        match answer {
+            Answer::Months(months) => {
+                let row_of = |month| months.months.iter().find(|row| row.month == month).cloned();
+                self.month = row_of(month);
+                self.before = row_of(Month(month.0 - 1));
+                if self.before.is_none() {
+                    self.topics.retain(|topic| *topic != Topic::Services);
+                }
+            }
+            Answer::Summary(summary) if summary.days == 0 => {
+                return Err(AnswerError::NotFound(format!("nothing is kept of {month}")));
+            }
+            Answer::Summary(summary) => self.summary = summary,
+            Answer::Services(before) => self.findings.take_services(before, &self.summary),
+            Answer::Sources(devices) => self.findings.take_devices(devices, addresses),
+            Answer::Blocks(blocks) => self.findings.take_blocks(&blocks, month),
+            Answer::Days(days) => self.days = days.days,
+            Answer::Hours(hours) => self.hours = hours.hours,
+            Answer::Anomalies(anomalies) => self.anomalies = anomalies,
+            Answer::Countries(countries) => self.countries = Ok(countries),
+            _ => return Err(AnswerError::Invalid("internal error: unexpected answer type".into())),
+        }
+        Ok(())
+    }
+
+    pub fn write(&self, advice: Advice<'_>, out: &mut dyn Write) -> io::Result<()> {
+        let explained = self.summary.services.get(..EXPLAINED).unwrap_or(&self.summary.services);
+        let advice = advice(explained);
+        match self.wanted.form {
+            Form::Text => text::write(self, &advice, out),
+            Form::Html => html::write(self, &advice, out),
+        }
+    }
+
     fn headline(&self) -> String {
         let month = self.month.as_ref();
         self.wanted.language.headline(&Headline {
@@ -155,7 +195,7 @@ impl MonthReport {
             (words.changed, findings.changes(&self.summary, language)),
             (words.care, findings.cares(month, &self.summary, language)),
         ];
-        parts.extend(findings.blocked(month, language).map(|blocked| (words.blocked, vec![blocked])));
+        parts.extend(findings.blocked(language).map(|blocked| (words.blocked, vec![blocked])));
         parts
     }
 

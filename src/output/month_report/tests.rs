@@ -1,14 +1,85 @@
 use super::super::golden::golden;
 use super::*;
-use crate::query::answer::{BlockRow, BlocksAnswer, EndedRow};
-use crate::query::record::Record;
-use crate::ubus::blob::fill;
-use serde_json::json;
+use crate::event::calendar::Date;
+use crate::event::small_map::SmallMap;
+use crate::query::answer::*;
 
-fn parse<T: Record + Default>(value: serde_json::Value) -> T {
-    let mut record = T::default();
-    fill(&mut record, value).unwrap();
-    record
+fn date(text: &str) -> Date {
+    Date::parse(text).unwrap()
+}
+
+fn complete() -> Completeness {
+    Completeness::from_reasons(&[])
+}
+
+fn service_row(protocol: &'static str, port: u16, name: &'static str, attempts: u64) -> ServiceRow {
+    ServiceRow {
+        protocol: protocol.into(),
+        port: Some(port),
+        name: Some(name.into()),
+        attempts,
+        ..ServiceRow::default()
+    }
+}
+
+fn source_row(address: &str, attempts: u64, country: Option<&str>) -> SourceRow {
+    SourceRow { address: address.into(), attempts, country: country.map(Into::into), ..SourceRow::default() }
+}
+
+fn open_port(port: u16, by: &str, attempts: u64) -> ExposureRow {
+    ExposureRow { protocol: "tcp".into(), port, by: by.into(), attempts, ..ExposureRow::default() }
+}
+
+fn summary() -> SummaryAnswer {
+    SummaryAnswer {
+        from: Some(date("2020-04-01")),
+        to: Some(date("2020-04-30")),
+        timezone: "JST-9".into(),
+        days: 30,
+        attempts: 200_000,
+        attempts_per_day: Some(6666.7),
+        unique_sources: Some(6412),
+        classes: ClassCounts { attempt: 200_000, ..ClassCounts::default() },
+        protocols: SmallMap::new(),
+        services: vec![
+            service_row("udp", 1900, "SSDP", 92_900),
+            service_row("tcp", 9, "<script>alert(1)</script>", 2),
+        ],
+        sources: vec![
+            source_row("180.188.7.9", 50_000, Some("JP")),
+            source_row("2001:db8::7", 4, Some("ZZ")),
+        ],
+        exposure: Some(Exposure {
+            since: date("2020-04-01"),
+            ports: vec![open_port(22, "rule '<b>ssh</b>'", 720), open_port(443, "rule 'web'", 0)],
+        }),
+        completeness: complete(),
+        ..SummaryAnswer::default()
+    }
+}
+
+fn months() -> Vec<MonthRow> {
+    let month = |text| Month::parse(text).unwrap();
+    vec![
+        MonthRow {
+            month: month("2020-03"),
+            days: 31,
+            attempts: 100_000,
+            attempts_per_day: 3225.8,
+            anomalous: Some(0),
+            ..MonthRow::default()
+        },
+        MonthRow {
+            month: month("2020-04"),
+            days: 30,
+            attempts: 200_000,
+            attempts_per_day: 6666.7,
+            year_over_year: Some(1.732),
+            anomalous: Some(1),
+            attempts_per_day_usual: Some(3570.0),
+            ..MonthRow::default()
+        },
+    ]
 }
 
 fn block(address: &str, since: &str) -> BlockRow {
@@ -20,52 +91,51 @@ fn ended(address: &str, rule: &str, dry: bool) -> EndedRow {
     EndedRow { address: address.into(), since, rule: rule.into(), dry, ..EndedRow::default() }
 }
 
-fn answer(question: &Question) -> Result<Answer, ShellError> {
-    Ok(match question.topic {
-        Topic::Summary => Answer::Summary(parse(json!({
-            "from": "2020-04-01", "to": "2020-04-30", "timezone": "JST-9", "days": 30, "attempts": 200_000,
-            "attempts_per_day": 6666.7, "unique_sources": 6412,
-            "classes": {"attempt": 200_000, "backscatter": 0, "noise": 0, "egress": 0, "login": 0}, "protocols": {},
-            "services": [
-                {"protocol": "udp", "port": 1900, "name": "SSDP", "attempts": 92_900, "error": 0},
-                {"protocol": "tcp", "port": 9, "name": "<script>alert(1)</script>", "attempts": 2, "error": 0}],
-            "sources": [{"address": "180.188.7.9", "attempts": 50_000, "error": 0, "country": "JP"},
-                        {"address": "2001:db8::7", "attempts": 4, "error": 0, "country": "ZZ"}],
-            "anomalies": [], "exposure": {"since": "2020-04-01", "ports": [
-                {"protocol": "tcp", "port": 22, "by": "rule '<b>ssh</b>'", "attempts": 720},
-                {"protocol": "tcp", "port": 443, "by": "rule 'web'", "attempts": 0}]}, "complete": true}))),
-        Topic::Months => {
-            Answer::Months(parse(json!({"months": [{"month": "2020-03", "days": 31, "attempts": 100_000,
-            "attempts_per_day": 3225.8, "anomalous": 0}, {"month": "2020-04", "days": 30, "attempts": 200_000,
-            "attempts_per_day": 6666.7, "year_over_year": 1.732, "anomalous": 1, "attempts_per_day_usual": 3570.0}],
-            "complete": true})))
+fn answer(question: &Question) -> Answer {
+    let completeness = complete();
+    match question.topic {
+        Topic::Summary => Answer::Summary(summary()),
+        Topic::Months => Answer::Months(MonthsAnswer { months: months(), completeness }),
+        Topic::Days => {
+            let day = |text, attempts| DayRow { date: date(text), attempts, unique_sources: None };
+            let days = vec![day("2020-04-05", 3500), day("2020-04-06", 96_500)];
+            Answer::Days(DaysAnswer { days, completeness })
         }
-        Topic::Days => Answer::Days(parse(json!({"days": [{"date": "2020-04-05", "attempts": 3500},
-            {"date": "2020-04-06", "attempts": 96_500}], "complete": true}))),
         Topic::Hours => {
-            Answer::Hours(parse(json!({"hours": [{"hour": 0, "attempts": 9000}], "complete": true})))
+            let hours = vec![HourRow { hour: 0, attempts: 9000 }];
+            Answer::Hours(HoursAnswer { hours, completeness })
         }
         Topic::Anomalies => {
-            Answer::Anomalies(parse(json!({"anomalies": [{"date": "2020-04-06", "protocol": "udp",
-            "port": 1900, "name": "SSDP", "attempts": 92_890, "expected": 13.0, "score": 9000.0}], "complete": true})))
+            let anomalies = vec![AnomalyRow {
+                date: date("2020-04-06"),
+                protocol: "udp".into(),
+                port: Some(1900),
+                name: Some("SSDP".into()),
+                attempts: 92_890,
+                expected: 13.0,
+                score: 9000.0,
+            }];
+            Answer::Anomalies(AnomaliesAnswer { anomalies, completeness })
         }
-        Topic::Countries => Answer::Countries(parse(json!({"countries": [
-            {"country": "CN", "attempts": 80_000, "unique_sources": 900, "unique_sources_error": 80},
-            {"country": "ZZ", "attempts": 3, "unique_sources": 1}], "complete": true}))),
+        Topic::Countries => {
+            let row = |country: &str, attempts, sources, error| CountryRow {
+                country: country.into(),
+                attempts,
+                unique_sources: Some(sources),
+                unique_sources_error: error,
+            };
+            let countries = vec![row("CN", 80_000, 900, Some(80)), row("ZZ", 3, 1, None)];
+            Answer::Countries(CountriesAnswer { countries, completeness })
+        }
         Topic::Services => {
-            assert_eq!(
-                (question.from, question.limit),
-                (crate::event::calendar::Date::parse("2020-03-01"), 1000)
-            );
-            Answer::Services(parse(json!({"services": [
-                {"protocol": "udp", "port": 1900, "name": "SSDP", "attempts": 400, "error": 0}], "complete": true})))
+            assert_eq!((question.from, question.limit), (Some(date("2020-03-01")), 1000));
+            let services = vec![service_row("udp", 1900, "SSDP", 400), service_row("tcp", 23, "Telnet", 9)];
+            Answer::Services(ServicesAnswer { services, completeness, ..ServicesAnswer::default() })
         }
         Topic::Sources => {
             assert_eq!((question.class, question.min), (crate::event::Class::Egress, 100));
-            Answer::Sources(parse(
-                json!({"sources": [{"address": "192.168.1.7", "attempts": 1200, "error": 0}],
-                "complete": true}),
-            ))
+            let sources = vec![source_row("192.168.1.7", 1200, None)];
+            Answer::Sources(SourcesAnswer { sources, completeness })
         }
         Topic::Blocks => Answer::Blocks(BlocksAnswer {
             blocks: vec![
@@ -80,7 +150,7 @@ fn answer(question: &Question) -> Result<Answer, ShellError> {
             ..BlocksAnswer::default()
         }),
         topic => panic!("{topic:?}"),
-    })
+    }
 }
 
 fn advice(rows: &[ServiceRow]) -> Vec<AdviceRow> {
@@ -88,9 +158,13 @@ fn advice(rows: &[ServiceRow]) -> Vec<AdviceRow> {
 }
 
 fn report(form: Form, language: Language, addresses: bool) -> String {
-    let wanted = Wanted { month: Month::parse("2020-04").unwrap(), form, language, addresses };
+    let mut report =
+        MonthReport::new(Wanted { month: Month::parse("2020-04").unwrap(), form, language, addresses });
+    while let Some(question) = report.question() {
+        report.take(Ok(answer(&question))).unwrap();
+    }
     let mut out = Vec::new();
-    assert!(write(wanted, &mut answer, &advice, &mut out).is_ok());
+    report.write(&advice, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

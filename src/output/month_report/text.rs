@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 
 use super::super::cells::{about, count};
-use super::{MonthReport, percent, service};
+use super::{AdviceRow, MonthReport, percent, service};
 
 /// The longest bar.
 const BAR: usize = 40;
 
-pub(super) fn write(report: &MonthReport, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(report: &MonthReport, advice: &[AdviceRow], out: &mut dyn Write) -> io::Result<()> {
     let language = report.wanted.language;
     let words = language.words();
     writeln!(out, "{}\n\n{}", safe(&report.title()), report.headline())?;
@@ -50,10 +50,10 @@ pub(super) fn write(report: &MonthReport, out: &mut dyn Write) -> io::Result<()>
         let country = row.country.as_deref().filter(|code| *code != "ZZ").unwrap_or_default();
         writeln!(out, "{:>11}  {} {}", count(row.attempts), safe(&row.address), safe(country))?;
     }
-    if !report.advice.is_empty() {
+    if !advice.is_empty() {
         heading(words.advice, out)?;
     }
-    for row in &report.advice {
+    for row in advice {
         writeln!(
             out,
             "{} {}: {}",

@@ -22,11 +22,10 @@ pub struct StatusAnswer {
     pub not_seen: Option<Vec<NotSeenRow>>,
     pub store: StoreStatus,
     pub memory: MemoryStatus,
-    /// Absent in answers of an older daemon.
     pub countries: Option<CountryStatus>,
     pub guard: GuardStatus,
     pub fleet: Option<FleetStatus>,
-    /// Counters that only grow; absent in answers of an older daemon.
+    /// Counters that only grow.
     pub totals: Option<TotalsStatus>,
     /// What rules deleted of the store, the newest first.
     pub deleted: Vec<DeletedRow>,
@@ -42,8 +41,8 @@ pub struct StatusAnswer {
 record! {
     StatusAnswer:
     version, uptime, clock, inputs, outside, counters, not_seen, store, memory, countries, guard, fleet, totals,
-    deleted = Rarely, set_aside = Rarely, findings,
-    warnings = Lately, completeness = Within;
+    deleted = SkipEmpty, set_aside = SkipEmpty, findings,
+    warnings, completeness = Flatten;
 }
 
 #[derive(Clone, Debug, Default)]
@@ -88,8 +87,8 @@ pub struct InputStatus {
 
 record! {
     InputStatus:
-    name, state, received, attempts, malformed, ignored, duplicates, assumed_duplicates = Lately, lost,
-    last, skipped_because = Rarely;
+    name, state, received, attempts, malformed, ignored, duplicates, assumed_duplicates, lost,
+    last, skipped_because = SkipEmpty;
 }
 
 /// The counter of our rules beside what came of it.
@@ -279,7 +278,7 @@ pub struct InputCounts {
 
 record! {
     InputCounts:
-    lines, events, malformed, duplicates, skipped, skipped_because = Rarely, interfaces = Rarely, undated, year_assumed;
+    lines, events, malformed, duplicates, skipped, skipped_because = SkipEmpty, interfaces = SkipEmpty, undated, year_assumed;
 }
 
 /// Lines that hold `SRC=` and `DST=` and were not counted, by reason.

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use ubus::blobmsg::{BlobBuilder, BlobMsgTable};
 
-use crate::query::record::{Field, Need, Record, Seen, each_written};
+use crate::query::record::{Field, FieldValue, Presence, Record, each_written};
 
 /// The longest key that is written.
 const MAX_KEY: usize = 256;
@@ -16,28 +16,28 @@ pub fn table(record: &dyn Record) -> BlobMsgTable {
 }
 
 fn put_fields(out: &mut BlobBuilder, record: &dyn Record) {
-    each_written(record, &mut |name, seen| {
-        if name.len() <= MAX_KEY && !matches!(seen, Seen::Null) {
-            put(out, Some(name), seen);
+    each_written(record, &mut |name, value| {
+        if name.len() <= MAX_KEY && !matches!(value, FieldValue::Null) {
+            put(out, Some(name), value);
         }
     });
 }
 
-fn put(out: &mut BlobBuilder, name: Option<&str>, seen: Seen<'_>) {
-    match seen {
-        Seen::Absent | Seen::Null => out.put_null(name),
-        Seen::Flag(flag) => out.put_bool(name, flag),
-        Seen::Count(count) => put_integer(out, name, i64::try_from(count).unwrap_or(i64::MAX)),
-        Seen::Signed(number) => put_integer(out, name, number),
-        Seen::Ratio(ratio) => out.put_double(name, ratio),
-        Seen::Text(text) => out.put_str(name, text),
-        Seen::Shown(shown) => out.put_str(name, &shown.to_string()),
-        Seen::List(list) => {
+fn put(out: &mut BlobBuilder, name: Option<&str>, value: FieldValue<'_>) {
+    match value {
+        FieldValue::Absent | FieldValue::Null => out.put_null(name),
+        FieldValue::Bool(flag) => out.put_bool(name, flag),
+        FieldValue::Unsigned(count) => put_integer(out, name, i64::try_from(count).unwrap_or(i64::MAX)),
+        FieldValue::Signed(number) => put_integer(out, name, number),
+        FieldValue::Float(ratio) => out.put_double(name, ratio),
+        FieldValue::Text(text) => out.put_str(name, text),
+        FieldValue::Display(shown) => out.put_str(name, &shown.to_string()),
+        FieldValue::List(list) => {
             out.open_array(name);
-            list.each(&mut |item| put(out, None, item.seen()));
+            list.each(&mut |item| put(out, None, item.value()));
             out.close_array();
         }
-        Seen::Table(record) => {
+        FieldValue::Record(record) => {
             out.open_table(name);
             put_fields(out, record);
             out.close_table();
@@ -54,27 +54,27 @@ fn put_integer(out: &mut BlobBuilder, name: Option<&str>, number: i64) {
 
 /// A JSON value is written as any record is.
 impl Field for Value {
-    fn seen(&self) -> Seen<'_> {
+    fn value(&self) -> FieldValue<'_> {
         match self {
-            Value::Null => Seen::Null,
-            Value::Bool(flag) => Seen::Flag(*flag),
+            Value::Null => FieldValue::Null,
+            Value::Bool(flag) => FieldValue::Bool(*flag),
             Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-                (Some(count), _) => Seen::Count(count),
-                (_, Some(number)) => Seen::Signed(number),
-                _ => Seen::Ratio(number.as_f64().unwrap_or(f64::NAN)),
+                (Some(count), _) => FieldValue::Unsigned(count),
+                (_, Some(number)) => FieldValue::Signed(number),
+                _ => FieldValue::Float(number.as_f64().unwrap_or(f64::NAN)),
             },
-            Value::String(text) => Seen::Text(text),
-            Value::Array(items) => Seen::List(items),
-            Value::Object(_) => Seen::Table(self),
+            Value::String(text) => FieldValue::Text(text),
+            Value::Array(items) => FieldValue::List(items),
+            Value::Object(_) => FieldValue::Record(self),
         }
     }
 }
 
 /// The keys of an object; anything else has none.
 impl Record for Value {
-    fn each(&self, visit: &mut dyn FnMut(&str, Need, &dyn Field)) {
+    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
         for (name, value) in self.as_object().into_iter().flatten() {
-            visit(name, Need::Always, value);
+            visit(name, Presence::Required, value);
         }
     }
 }

@@ -1,0 +1,115 @@
+//! What a caller of the daemon wants to have: questions, and the form in which their answers are given.
+//!
+//! Takes the answers one after the other, gives a record or text. Asks nobody itself: the daemon answers a month at a
+//! time, and does other things between two questions.
+
+use std::io::{self, Write};
+
+use ubus::blobmsg::BlobMsgTable;
+
+use super::blobmsg::MAX_ANSWER;
+use super::month_report::{Advice, MonthReport};
+use super::prometheus::Metrics;
+use super::tables::{self, Style};
+use crate::query::question::Question;
+use crate::query::record::Field;
+use crate::query::{Answer, AnswerError};
+use crate::ubus::blob;
+
+/// The key of an answer that is text.
+pub const TEXT: &str = "text";
+
+/// A further question is needed where this is `None`, else what goes to the caller.
+type Rendered = Result<Option<BlobMsgTable>, AnswerError>;
+
+#[derive(Debug)]
+pub enum Rendering {
+    /// The answer with all its fields, as `--json` has it.
+    Record(Question),
+    /// The answer as text for people.
+    Table(Question, Style),
+    /// The report of a month.
+    Report(Box<MonthReport>),
+    /// The figures of today for Prometheus.
+    Metrics(Box<Metrics>),
+}
+
+impl Rendering {
+    /// The question that is to be answered next.
+    pub fn question(&self) -> Option<Question> {
+        match self {
+            Rendering::Record(question) | Rendering::Table(question, _) => Some(question.clone()),
+            Rendering::Report(report) => report.question(),
+            Rendering::Metrics(metrics) => metrics.question(),
+        }
+    }
+
+    /// The answer to that question. An error is for the caller, and there is no further question.
+    pub fn take(&mut self, answered: Result<Answer, AnswerError>, advice: Advice<'_>) -> Rendered {
+        match self {
+            Rendering::Record(_) => Ok(Some(blob::table(&answered?))),
+            Rendering::Table(_, style) => {
+                let answer = answered?;
+                text(|out| write_answer(&answer, style, out))
+            }
+            Rendering::Report(report) => {
+                report.take(answered)?;
+                match report.question() {
+                    Some(_) => Ok(None),
+                    None => text(|out| report.write(advice, out)),
+                }
+            }
+            Rendering::Metrics(metrics) => {
+                metrics.take(answered)?;
+                match metrics.question() {
+                    Some(_) => Ok(None),
+                    None => text(|out| metrics.write(out)),
+                }
+            }
+        }
+    }
+}
+
+/// An answer as text for people.
+pub fn write_answer(answer: &Answer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    match answer {
+        Answer::Summary(answer) => tables::summary(answer, style, out),
+        Answer::Services(answer) => tables::services(answer, None, style, out),
+        Answer::Sources(answer) => tables::sources(answer, style, out),
+        Answer::Source(answer) => tables::source(answer, style, out),
+        Answer::Hours(answer) => tables::hours(answer, style, out),
+        Answer::Days(answer) => tables::days(answer, style, out),
+        Answer::Months(answer) => tables::months(answer, style, out),
+        Answer::Countries(answer) => tables::countries(answer, style, out),
+        Answer::Anomalies(answer) => tables::anomalies(answer, style, out),
+        Answer::Recent(answer) => tables::recent(answer, style, out),
+        Answer::Blocks(answer) => tables::blocks(answer, style, out),
+        Answer::Status(answer) => tables::status(answer, style, out),
+    }
+}
+
+/// Text that ends soon after [`MAX_ANSWER`] bytes: what is longer is refused as any answer that is too long.
+struct Bounded(Vec<u8>);
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() > MAX_ANSWER {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        // A string of blobmsg ends with the first NUL.
+        self.0.extend(bytes.iter().filter(|byte| **byte != 0));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Rendered {
+    let mut out = Bounded(Vec::new());
+    // It fails only where the text is too long.
+    let _ = write(&mut out);
+    let text = String::from_utf8_lossy(&out.0);
+    Ok(Some(blob::table(&[(TEXT, &&*text as &dyn Field)])))
+}
