@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub use opened::Opened;
 
 use crate::cli::arguments::{DEFAULT_COUNTRIES, DEFAULT_RUN, Input};
-use crate::config::rules;
+use crate::config::{rules, zones};
 use crate::event::Event;
 use crate::event::calendar::{Calendar, Date, Month};
 use crate::event::paths::Paths;
@@ -211,7 +211,9 @@ fn read_into(
         })?;
         let (salt, calendar, lookup) = (store.salt(), calendar.clone(), Some(lookup.clone()));
         let whole = sent.to_vec();
-        let settings = collect::Settings { calendar, lookup, order, salt, latest, whole };
+        let mut paths = Paths::new();
+        let rules = paths.rules();
+        let settings = collect::Settings { calendar, lookup, order, salt, rules, latest, whole };
         let mut collector = Collector::new(settings, spool);
         let mut imported = known.clone();
         let mut seen = SeenMessages::from_bytes(&meta.seen).unwrap_or_default();
@@ -229,7 +231,7 @@ fn read_into(
         let read = match count(&waited) {
             Ok(()) => {
                 let known = (&mut imported, &mut seen);
-                read_files(&input.files, &options, known, &mut Paths::new(), &mut count, progress)
+                read_files(&input.files, &options, known, &mut paths, &mut count, progress)
                     .map_err(|error| error.to_string())
             }
             Err(error) => Err(error.to_string()),
@@ -296,16 +298,17 @@ fn told_later(later: &Deferred, calendar: &Calendar) -> String {
 
 /// What the command line and a firewall's configuration tell of the machine's interfaces and rules.
 fn networks(input: &Input) -> Result<Networks> {
-    let rules = match &input.firewall {
-        None => Vec::new(),
+    let (rules, zones) = match &input.firewall {
+        None => (Vec::new(), Vec::new()),
         Some(path) => match read_text(path, MOST_FIREWALL) {
-            Some(text) => rules::parse(&text),
+            // Which device a network has only the router's netifd could tell.
+            Some(text) => (rules::parse(&text), zones::by_device(&zones::parse(&text), &[])),
             None => {
                 return Err(Failure(format!("cannot read the firewall's configuration {}", path.display())));
             }
         },
     };
-    Ok(Networks { wan: input.wan.clone(), lan: input.lan.clone(), rules })
+    Ok(Networks { wan: input.wan.clone(), lan: input.lan.clone(), rules, zones })
 }
 
 fn has_pipe(files: &[PathBuf]) -> bool {

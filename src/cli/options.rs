@@ -154,7 +154,7 @@ static COUNTS: [&OptionRow; 14] = [
     &UBUS,
 ];
 
-pub static COMMANDS: [CommandRow; 27] = [
+pub static COMMANDS: [CommandRow; 28] = [
     CommandRow {
         name: "summary",
         operands: "",
@@ -230,6 +230,16 @@ pub static COMMANDS: [CommandRow; 27] = [
         examples: &["fwstat countries --port 23 --limit 5"],
     },
     CommandRow {
+        name: "rules",
+        operands: "",
+        brief: "attempts by firewall rule and zone, and hosts inside they were aimed at",
+        about: "Attempts by rule of the firewall (its log prefix and the interface) and by zone; and the hosts and \
+                ports inside that attempts were aimed at which were to be forwarded. A packet that two rules logged \
+                counts for the first.",
+        options: &[&FROM, &TO, &CLASS, &MIN, &LIMIT, &JSON, &DB, &TIMEZONE, &UBUS],
+        examples: &["fwstat rules", "fwstat rules --class egress --from 2020-04-01 --to 2020-04-10"],
+    },
+    CommandRow {
         name: "anomalies",
         operands: "",
         brief: "which port on which day was out of line, and by how much",
@@ -269,7 +279,7 @@ pub static COMMANDS: [CommandRow; 27] = [
         operands: "FILE...",
         brief: "the tables straight from log files",
         about: "Reads log files (plain or .gz, in any order; '-' is standard input) and prints summary, months, \
-                services, sources, anomalies and hours. Keeps nothing. With --month, and without files: a month of the \
+                services, sources, anomalies, hours and firewall rules. Keeps nothing. With --month, and without files: a month of the \
                 running daemon or of a store as a text or web page to send to somebody.",
         options: &[
             &FROM,

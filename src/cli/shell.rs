@@ -152,6 +152,7 @@ pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn W
                 if let Answer::Anomalies(a) = a { Some(a) } else { None }
             },
         )?,
+        rules: expect(ask(Topic::Rules)?, |a| if let Answer::Rules(a) = a { Some(a) } else { None })?,
         hours: expect(ask(Topic::Hours)?, |a| if let Answer::Hours(a) = a { Some(a) } else { None })?,
         input: reading.counts,
     };

@@ -72,6 +72,16 @@ pub fn devices(zones: &[Zone], names: &[String], interfaces: &[Interface]) -> Ve
     devices
 }
 
+/// The interfaces of all zones, each with its zone.
+pub fn by_device(zones: &[Zone], interfaces: &[Interface]) -> Vec<(String, String)> {
+    let mut devices_of = Vec::new();
+    for Zone { name, .. } in zones {
+        let devices = devices(zones, std::slice::from_ref(name), interfaces);
+        devices_of.extend(devices.into_iter().map(|device| (device, name.clone())));
+    }
+    devices_of
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +108,9 @@ mod tests {
         let of = |name: &str| devices(&zones, &[name.to_string()], &interfaces);
         assert_eq!(of("wan"), ["wg0", "pppoe-wan", "ds-wan_4"]);
         assert_eq!(of("dmz"), ["eth2"]);
+        let all = by_device(&zones, &interfaces);
+        let all: Vec<_> = all.iter().map(|(device, zone)| format!("{device} {zone}")).collect();
+        assert_eq!(all, ["br-lan lan", "wg0 wan", "pppoe-wan wan", "ds-wan_4 wan", "eth2 dmz"]);
         assert!(of("none").is_empty() && devices(&[], &["wan".into()], &[]).is_empty());
     }
 }

@@ -25,6 +25,8 @@ const REST_MS: u64 = 4;
 pub(super) struct Packets<'a> {
     /// The interfaces that lead outside; none: told by their names.
     pub outside: &'a [String],
+    /// Interfaces with the firewall's zone that they are in.
+    pub zones: &'a [(String, String)],
 }
 
 impl Meaning for Packets<'_> {
@@ -38,7 +40,8 @@ impl Meaning for Packets<'_> {
             group_mac: taken.group_mac,
             ..Context::default()
         };
-        let networks = Networks { wan: self.outside.to_vec(), ..Networks::default() };
+        let (wan, zones) = (self.outside.to_vec(), self.zones.to_vec());
+        let networks = Networks { wan, zones, ..Networks::default() };
         log_prefix::path(&context, Origin::Nflog, &networks, true)
     }
 
@@ -142,7 +145,7 @@ impl NflogInput {
         let before = reader.counters().received;
         let (events, uptime) = (&mut self.events, now.boot_ms.saturating_mul(1000));
         let read = reader.read(budget, &mut |record| {
-            let packets = Packets { outside: &core.outside.interfaces };
+            let packets = Packets { outside: &core.outside.interfaces, zones: &core.outside.by_device };
             let event = events.event(record, &mut core.engine.paths, &packets, now.wall, uptime);
             let brought = match event {
                 // A later fragment has no ports and no flags; the event does not tell.

@@ -18,6 +18,8 @@ pub(super) struct Outside {
     told: Option<Vec<Interface>>,
     /// Of the configured zones; none: they are told by their names.
     pub interfaces: Vec<String>,
+    /// The interfaces of all zones, each with its zone.
+    pub by_device: Vec<(String, String)>,
     /// Why they are told by their names.
     pub guessed: Option<String>,
     /// Counts up with every change.
@@ -34,6 +36,7 @@ impl Outside {
             rules: Vec::new(),
             told: None,
             interfaces: Vec::new(),
+            by_device: Vec::new(),
             guessed: None,
             version: 0,
         }
@@ -56,11 +59,13 @@ impl Outside {
             rules_changed = rules != self.rules;
             self.rules = rules;
         }
-        let interfaces = zones::devices(&self.zones, names, self.told.as_deref().unwrap_or_default());
+        let told = self.told.as_deref().unwrap_or_default();
+        let interfaces = zones::devices(&self.zones, names, told);
+        let by_device = zones::by_device(&self.zones, told);
         self.guessed = interfaces.is_empty().then(|| self.why(names));
-        let changed = interfaces != self.interfaces;
+        let changed = interfaces != self.interfaces || by_device != self.by_device;
         if changed {
-            self.interfaces = interfaces;
+            (self.interfaces, self.by_device) = (interfaces, by_device);
             self.version = self.version.wrapping_add(1);
         }
         changed || rules_changed

@@ -227,6 +227,11 @@ impl Service {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct PathId(pub u16);
 
+impl PathId {
+    /// Of an event whose path is not known any more.
+    pub const UNKNOWN: PathId = PathId(u16::MAX);
+}
+
 /// One refused packet, or `count` equal ones; or one failed login (class `Login`). The default is no event, but a value
 /// to parse one into.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

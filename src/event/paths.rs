@@ -3,6 +3,9 @@
 //! Takes the texts that are the same for many packets, gives small numbers for them, so that an
 //! event carries no text. Bounded: hostile files can bring any number of prefixes.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use crate::event::{Origin, PathId, Verdict};
 
 /// Where a packet came from, by its input interface and the zone in the log prefix.
@@ -32,9 +35,43 @@ pub struct Path {
     pub verdict: Verdict,
     /// The zone that the prefix names.
     pub zone: Option<String>,
+    /// The firewall's zone: the one that the prefix names, else that of the input interface.
+    pub firewall_zone: Option<String>,
     pub direction: Direction,
     /// The prefix says that the packet was let through or only watched: it is no event.
     pub accepted: bool,
+}
+
+/// What stays of a path in the statistics.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Rule {
+    /// The log prefix without the blanks at its end; for logins the daemon's name.
+    pub prefix: String,
+    /// The input interface; empty for what the router itself sent.
+    pub interface: String,
+    /// The firewall's zone; empty where it is not known.
+    pub zone: String,
+}
+
+/// The rules of all paths and whether their packets were to be forwarded, for whoever counts by rule.
+#[derive(Clone, Debug, Default)]
+pub struct Rules(Rc<RefCell<Vec<(Rule, bool)>>>);
+
+impl Rules {
+    /// `None`: the path is not known.
+    pub fn get(&self, id: PathId) -> Option<(Rule, bool)> {
+        self.0.borrow().get(usize::from(id.0)).cloned()
+    }
+
+    fn push(&self, path: &Path) {
+        let rule = Rule {
+            prefix: path.prefix.clone(),
+            interface: path.input.clone(),
+            zone: path.firewall_zone.clone().unwrap_or_default(),
+        };
+        let is_forwarded = !path.input.is_empty() && !path.output.is_empty();
+        self.0.borrow_mut().push((rule, is_forwarded));
+    }
 }
 
 /// The most different paths; further ones share an entry for each origin, direction and verdict.
@@ -67,6 +104,7 @@ pub struct Paths {
     paths: Vec<Path>,
     /// For each path the first one that logs the same packets.
     exclusive: Vec<PathId>,
+    rules: Rules,
 }
 
 impl Paths {
@@ -90,6 +128,7 @@ impl Paths {
             bridge_input: String::new(),
             bridge_output: String::new(),
             zone: None,
+            firewall_zone: None,
             ..path.clone()
         };
         // 3 origins, 2 directions, 3 verdicts and 2 flags: at most 72 more.
@@ -105,6 +144,7 @@ impl Paths {
             known.is_of_exclusive_rule() && path.is_of_exclusive_rule() && known.is_same_way(&path)
         });
         self.exclusive.push(first.map_or(id, |first| PathId(first as u16)));
+        self.rules.push(&path);
         self.paths.push(path);
         id
     }
@@ -113,6 +153,11 @@ impl Paths {
     /// so that packets alike to the last byte of which one rule logs some and another the rest are so many packets.
     pub fn of_sightings(&self, id: PathId) -> PathId {
         self.exclusive.get(usize::from(id.0)).copied().unwrap_or(id)
+    }
+
+    /// The rules of these paths, of those to come, too.
+    pub fn rules(&self) -> Rules {
+        self.rules.clone()
     }
 
     pub fn get(&self, id: PathId) -> Option<&Path> {
@@ -149,6 +194,7 @@ mod tests {
             group_mac: false,
             verdict: Verdict::Drop,
             zone: zone.map(str::to_string),
+            firewall_zone: None,
             direction: Direction::Inbound,
             accepted: false,
         };
@@ -179,6 +225,7 @@ mod tests {
             group_mac: false,
             verdict: Verdict::Drop,
             zone: None,
+            firewall_zone: None,
             direction: Direction::Inbound,
             accepted: false,
         };

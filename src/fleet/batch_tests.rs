@@ -114,7 +114,7 @@ fn without_sources_registers_tell_how_many_there_were() {
 
 #[test]
 fn a_table_that_overflowed_gives_its_heaviest_rows_and_the_true_totals() {
-    let bounds = Bounds { services: 64, sources: 4096, pairs: 4096, sample: 512, wide_hours: 8, slots: 2 };
+    let bounds = Bounds { services: 64, sources: 4096, pairs: 4096, ..Bounds::OTHERS };
     let mut day = Day::with_bounds(DAY, 7, bounds, bounds);
     day.add(&event(Class::Attempt, 6, 22, "203.0.113.5", 500), 1);
     for number in 0..20_000u32 {

@@ -1,6 +1,6 @@
 //! What flash gets of the days, and the copy in RAM of what it does not have.
 
-use super::{Engine, SINCE_ATTEMPTS, SINCE_OTHERS};
+use super::{Engine, since};
 use crate::query::open::joined;
 use crate::stats::day::{Day, Samples};
 use crate::stats::summary::DaySummary;
@@ -101,15 +101,16 @@ impl Engine {
             return;
         }
         self.salt = salt;
+        let rules = self.paths.rules();
         let rebuilt = |day: &Day| {
-            let mut new = Day::new(day.date, salt);
+            let mut new = Day::new(day.date, salt).with_rules(&rules);
             new.add_summary(&day.to_summary(), &Samples::default());
             new
         };
         self.open = self.open.as_ref().map(rebuilt);
         self.late = self.late.as_ref().map(rebuilt);
         let date = self.since.date;
-        self.since = Day::with_bounds(date, salt, SINCE_ATTEMPTS, SINCE_OTHERS);
+        self.since = since(date, salt, &self.paths);
         self.since_known = false;
         // Samples of closed days cannot be made again.
         for class in self.closed.iter_mut().flat_map(|day| &mut day.classes) {

@@ -41,9 +41,9 @@ use watch::Watches;
 
 /// What came since the last commit: an hour of a busy home fits in.
 const SINCE_ATTEMPTS: Bounds =
-    Bounds { services: 1024, sources: 2048, pairs: 4096, sample: 512, wide_hours: 64, slots: 2 };
+    Bounds { services: 1024, sources: 2048, pairs: 4096, targets: 64, sample: 512, wide_hours: 64, slots: 2 };
 const SINCE_OTHERS: Bounds =
-    Bounds { services: 128, sources: 256, pairs: 256, sample: 64, wide_hours: 8, slots: 2 };
+    Bounds { services: 128, sources: 256, pairs: 256, targets: 1, sample: 64, wide_hours: 8, slots: 2 };
 
 /// Days that are over and that flash did not take yet.
 const MOST_CLOSED: usize = 8;
@@ -165,8 +165,10 @@ pub struct Engine {
 impl Engine {
     /// `salt`: of the store's samples.
     pub fn new(calendar: Calendar, salt: u64, evidence: usize) -> Engine {
+        let paths = Paths::new();
+        let since = since(Date(0), salt, &paths);
         Engine {
-            paths: Paths::new(),
+            paths,
             evidence: Evidence::new(evidence),
             watches: Watches::default(),
             guard: Guard::default(),
@@ -181,7 +183,7 @@ impl Engine {
             clock: WallClock::default(),
             duplicates: Duplicates::new(),
             open: None,
-            since: Day::with_bounds(Date(0), salt, SINCE_ATTEMPTS, SINCE_OTHERS),
+            since,
             since_known: true,
             late: None,
             closed: Vec::new(),
@@ -228,7 +230,7 @@ impl Engine {
                     self.since_known &= on_flash && !begun;
                 }
                 None if open == Some(date) => {
-                    let mut day = Day::new(date, self.salt);
+                    let mut day = self.new_day(date);
                     parts().for_each(|part| day.add_summary(&part.summary, &part.samples));
                     self.since.restart(date);
                     self.since_known = on_flash && saved.state.date == open;
@@ -247,7 +249,7 @@ impl Engine {
         if self.open.is_none()
             && let Some(date) = open
         {
-            self.open = Some(Day::new(date, self.salt));
+            self.open = Some(self.new_day(date));
             self.since.restart(date);
             self.since_known = on_flash;
         }
@@ -287,7 +289,7 @@ impl Engine {
         if self.since_known && !self.since.is_whole() {
             // Too much for it: the next commit is whole, and until then its memory is better used.
             self.since_known = false;
-            self.since = Day::with_bounds(self.since.date, self.salt, SINCE_ATTEMPTS, SINCE_OTHERS);
+            self.since = since(self.since.date, self.salt, &self.paths);
         }
     }
 
@@ -396,9 +398,12 @@ impl Engine {
         if self.late.as_ref().is_some_and(|day| day.date != hour.date) {
             self.settle_late();
         }
-        let salt = self.salt;
-        let new = || Day::with_bounds(hour.date, salt, SINCE_ATTEMPTS, SINCE_OTHERS);
+        let new = || since(hour.date, self.salt, &self.paths);
         self.late.get_or_insert_with(new).add(event, hour.hour);
+    }
+
+    fn new_day(&self, date: Date) -> Day {
+        Day::new(date, self.salt).with_rules(&self.paths.rules())
     }
 
     /// Another day begins, later or, if the clock stepped back, earlier.
@@ -414,7 +419,7 @@ impl Engine {
                 }
                 self.actions.push(Action::Commit);
             }
-            None => self.open = Some(Day::new(date, self.salt)),
+            None => self.open = Some(self.new_day(date)),
         }
         let is_new = self.newest.is_none_or(|newest| date > newest);
         self.open_extent = if is_new { Extent::All } else { Extent::More };
@@ -478,6 +483,11 @@ impl Engine {
     fn late_day(&self) -> Option<&Day> {
         self.late.as_ref()
     }
+}
+
+/// A day of which little is to come.
+fn since(date: Date, salt: u64, paths: &Paths) -> Day {
+    Day::with_bounds(date, salt, SINCE_ATTEMPTS, SINCE_OTHERS).with_rules(&paths.rules())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod filters;
 mod flash;
 mod imports;
 mod restarts;
+mod rules;
 mod sequences;
 
 use std::cell::Cell;

@@ -12,6 +12,7 @@ pub mod json;
 pub mod month_report;
 pub mod prometheus;
 pub mod rendering;
+mod rules_table;
 mod source_table;
 mod status_table;
 pub mod summary_table;

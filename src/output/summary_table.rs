@@ -60,6 +60,8 @@ pub fn report(report: &Report, style: &Style, out: &mut dyn Write) -> io::Result
     tables::anomalies(&report.anomalies, style, out)?;
     section("Hours of the day", style, out)?;
     tables::hours(&report.hours, style, out)?;
+    section("Firewall rules", style, out)?;
+    tables::rules(&report.rules, style, out)?;
     section("Input", style, out)?;
     tables::input(&report.input, out)
 }

@@ -10,6 +10,7 @@ use super::cells::{
 };
 pub use super::event_tables::{blocks, recent};
 use super::input_notes;
+pub use super::rules_table::rules;
 pub use super::source_table::source;
 pub use super::status_table::status;
 pub use super::summary_table::{report, summary};
@@ -30,10 +31,11 @@ pub struct Report {
     pub sources: SourcesAnswer,
     pub anomalies: AnomaliesAnswer,
     pub hours: HoursAnswer,
+    pub rules: RulesAnswer,
     pub input: InputCounts,
 }
 
-record! { Report: summary, months, days, services, sources, anomalies, hours, input; }
+record! { Report: summary, months, days, services, sources, anomalies, hours, rules, input; }
 
 /// What the events of a class are called in headings, for [`Style`].
 pub fn counted(class: Class) -> &'static str {

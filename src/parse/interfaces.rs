@@ -19,6 +19,8 @@ pub struct Networks {
     pub lan: Vec<String>,
     /// What the firewall's configuration says of log prefixes.
     pub rules: Vec<NamedRule>,
+    /// Interfaces (`ppp+` stands for all that begin so) with the firewall's zone that they are in.
+    pub zones: Vec<(String, String)>,
 }
 
 /// A rule of the firewall's configuration that logs.
@@ -75,6 +77,12 @@ pub struct Interfaces<'a> {
 }
 
 impl Networks {
+    /// The firewall's zone of an interface, as far as its configuration is known.
+    pub fn zone_of(&self, interface: &str) -> Option<&str> {
+        let zone = self.zones.iter().find(|(name, _)| is_named(interface, name));
+        zone.map(|(_, zone)| zone.as_str())
+    }
+
     /// `lan_bridge`: the machine has OpenWrt's `br-lan`.
     pub fn direction(&self, hint: Hint, interfaces: Interfaces, lan_bridge: bool) -> (Direction, Reason) {
         let Interfaces { input, output, bridge_input } = interfaces;
@@ -265,7 +273,7 @@ mod tests {
     fn what_the_user_names_decides() {
         let names = |list: &[&str]| list.iter().map(|name| name.to_string()).collect::<Vec<_>>();
         let read = |wan: &[&str], lan: &[&str], hint, input| {
-            let networks = Networks { wan: names(wan), lan: names(lan), rules: Vec::new() };
+            let networks = Networks { wan: names(wan), lan: names(lan), ..Networks::default() };
             let interfaces = Interfaces { input: Some(input), ..Interfaces::default() };
             let (direction, reason) = networks.direction(hint, interfaces, false);
             format!("{direction:?} {reason:?}")

@@ -35,8 +35,11 @@ pub fn path(context: &Context, origin: Origin, networks: &Networks, lan_bridge: 
     let bridge_input = text(context.bridge_input);
     let interfaces = Interfaces { input: input.as_deref(), output: &output, bridge_input: &bridge_input };
     let (direction, _) = networks.direction(hint, interfaces, lan_bridge);
+    let named = zone.filter(|_| prefix != EGRESS);
+    let firewall_zone = named.or_else(|| networks.zone_of(input.as_deref().unwrap_or_default()));
     Path {
         origin,
+        firewall_zone: firewall_zone.map(str::to_string),
         zone: zone.map(str::to_string),
         prefix: prefix.clone(),
         input: input.unwrap_or_default(),

@@ -2,6 +2,7 @@
 //!
 //! A key that was not measured is absent (`None`), never 0. Dates are local, instants RFC 3339 text.
 
+mod rules;
 mod status;
 
 use crate::event::calendar::{Date, Month};
@@ -9,6 +10,7 @@ use crate::event::small_map::SmallMap;
 use crate::query::short::{AddressText, CountryText, InstantText};
 use crate::record;
 
+pub use rules::*;
 pub use status::*;
 
 /// Text of a table of ours: in an answer of a thousand rows none of it is copied.

@@ -22,6 +22,8 @@ pub enum Section {
     Sample,
     SampleServices,
     SampleCountries,
+    /// Firewall rules, and what inside was aimed at.
+    Rules,
     /// Anomalous cells of the month.
     Cells,
 }

@@ -14,6 +14,7 @@ pub mod open;
 mod periods;
 pub mod question;
 pub mod record;
+mod rules;
 mod scan;
 pub mod short;
 mod summary;
@@ -26,7 +27,7 @@ use crate::query::record::{Field, FieldValue, Presence, Record};
 use crate::stats::countries::CountryLookup;
 use answer::{
     AnomaliesAnswer, BlocksAnswer, Completeness, CountriesAnswer, DaysAnswer, HoursAnswer, MonthsAnswer,
-    RecentAnswer, ServicesAnswer, SourceAnswer, SourcesAnswer, StatusAnswer, SummaryAnswer,
+    RecentAnswer, RulesAnswer, ServicesAnswer, SourceAnswer, SourcesAnswer, StatusAnswer, SummaryAnswer,
 };
 use history::{History, MonthData, Need};
 use question::{Question, Topic};
@@ -63,6 +64,7 @@ pub enum Answer {
     Days(DaysAnswer),
     Months(MonthsAnswer),
     Countries(CountriesAnswer),
+    Rules(RulesAnswer),
     Anomalies(AnomaliesAnswer),
     Recent(RecentAnswer),
     Blocks(BlocksAnswer),
@@ -81,6 +83,7 @@ macro_rules! whichever {
             Answer::Days($answer) => $what,
             Answer::Months($answer) => $what,
             Answer::Countries($answer) => $what,
+            Answer::Rules($answer) => $what,
             Answer::Anomalies($answer) => $what,
             Answer::Recent($answer) => $what,
             Answer::Blocks($answer) => $what,
@@ -121,6 +124,7 @@ enum Work {
     Days(periods::DayList, Reasons),
     Months(periods::MonthList),
     Countries(Box<countries::CountryList>),
+    Rules(rules::RuleList, Reasons),
     Anomalies(anomalies::Anomalies),
 }
 
@@ -189,6 +193,11 @@ impl Job {
                 let need = list.need();
                 (Work::Countries(Box::new(list)), need)
             }
+            Topic::Rules => {
+                let list = rules::RuleList::new(question);
+                let need = list.need(need);
+                (Work::Rules(list, Reasons::default()), need)
+            }
             Topic::Anomalies => {
                 let (anomalies, need, from) = anomalies::Anomalies::new(question, history)?;
                 first = from;
@@ -233,6 +242,10 @@ impl Job {
             }
             Work::Months(list) => list.add(data),
             Work::Countries(list) => list.add(data),
+            Work::Rules(list, reasons) => {
+                span.explain(data, reasons);
+                list.add(data, reasons);
+            }
             Work::Anomalies(anomalies) => anomalies.add(data),
         }
     }
@@ -257,6 +270,7 @@ impl Job {
             Work::Days(list, reasons) => periods::days_answer(list, has_lookup, reasons).map(Answer::Days),
             Work::Months(list) => list.finish(has_lookup).map(Answer::Months),
             Work::Countries(list) => list.finish(lookup).map(Answer::Countries),
+            Work::Rules(list, reasons) => Ok(Answer::Rules(list.finish(reasons))),
             Work::Anomalies(anomalies) => Ok(Answer::Anomalies(anomalies.finish())),
         }
     }

@@ -17,6 +17,7 @@ pub enum Topic {
     Days,
     Months,
     Countries,
+    Rules,
     Anomalies,
     Recent,
     Blocks,
@@ -24,7 +25,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub const ALL: [Topic; 12] = [
+    pub const ALL: [Topic; 13] = [
         Topic::Summary,
         Topic::Services,
         Topic::Sources,
@@ -33,6 +34,7 @@ impl Topic {
         Topic::Days,
         Topic::Months,
         Topic::Countries,
+        Topic::Rules,
         Topic::Anomalies,
         Topic::Recent,
         Topic::Blocks,
@@ -49,6 +51,7 @@ impl Topic {
             Topic::Days => "days",
             Topic::Months => "months",
             Topic::Countries => "countries",
+            Topic::Rules => "rules",
             Topic::Anomalies => "anomalies",
             Topic::Recent => "recent",
             Topic::Blocks => "blocks",

@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::event::Event;
 use crate::event::calendar::{Calendar, Date};
+use crate::event::paths::Rules;
 
 use super::countries::{SharedLookup, with_lookup};
 use super::day::{Day, Samples};
@@ -57,6 +58,8 @@ pub struct Settings {
     pub order: Order,
     /// Of the store's samples.
     pub salt: u64,
+    /// Of the paths of the events.
+    pub rules: Rules,
     /// Later events (seconds since 1970) belong to no day yet.
     pub latest: i64,
     /// Days that are put whole, because somebody wants all of them.
@@ -108,7 +111,7 @@ impl<S: DayStorage> Collector<S> {
                 day.restart(date);
                 day
             }
-            None => Day::of_an_import(date, self.settings.salt),
+            None => Day::of_an_import(date, self.settings.salt).with_rules(&self.settings.rules),
         };
         let day = self.day.insert(day);
         if let Some((summary, samples)) = self.storage.get(date).map_err(CollectError::Storage)? {

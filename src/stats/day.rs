@@ -1,6 +1,7 @@
 //! The open tables of one local day: one set for each class.
 
 use crate::event::calendar::Date;
+use crate::event::paths::Rules;
 use crate::event::{Address, Class, Event};
 
 use super::countries::CountryLookup;
@@ -35,6 +36,12 @@ impl Day {
     pub fn with_bounds(date: Date, salt: u64, attempts: Bounds, others: Bounds) -> Day {
         let bounds = |class| if class == Class::Attempt { attempts } else { others };
         Day { date, lost: 0, classes: Class::ALL.map(|class| Tables::new(bounds(class), salt, date)) }
+    }
+
+    /// Where the rules of events are looked up. Without it no event has one.
+    pub fn with_rules(mut self, rules: &Rules) -> Day {
+        self.classes.iter_mut().for_each(|tables| tables.set_rules(rules));
+        self
     }
 
     /// Begins another day with the same memory.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::event::{Address, Class, Event, Verdict};
+use crate::event::{Address, Class, Event, PathId, Verdict};
 
 pub const MOST_ROWS: usize = 4096;
 pub const MOST_QUARTERS: usize = 960;
@@ -65,7 +65,8 @@ impl Deferred {
         if let Some((_, known)) = self.rows.get_mut(&key) {
             known.count = known.count.saturating_add(event.count);
         } else if self.rows.len() < MOST_ROWS {
-            self.rows.insert(key, (moment, *event));
+            // Alike ones can have come by other paths.
+            self.rows.insert(key, (moment, Event { path: PathId::UNKNOWN, ..*event }));
         } else {
             let mut counts = [0; Class::COUNT];
             counts[class as usize] = event.count.into();

@@ -10,6 +10,7 @@ pub mod deferred;
 pub mod forget;
 pub mod heavy;
 pub mod rows;
+pub mod rules;
 pub mod sample;
 pub mod sum;
 pub mod summary;

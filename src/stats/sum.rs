@@ -5,6 +5,7 @@ use crate::event::{Address, Class, Service, Verdict};
 
 use super::countries::{Countries, Country, CountryCount, ServiceCountryCount};
 use super::heavy::{Heavy, Row, mix};
+use super::rules::{self, RuleCount};
 use super::sample::{Distinct, Sample, Union};
 use super::summary::{ClassSummary, Counted, DaySummary, Hours, PairCount, Rows, ServiceCount, SourceCount};
 
@@ -337,6 +338,8 @@ pub struct ClassSum {
     services: Table<Service>,
     sources: Table<Address>,
     pairs: Table<(Service, Address)>,
+    rules: Vec<RuleCount>,
+    targets: Table<(Service, Address)>,
     countries: Table<Country>,
     service_countries: Table<(Service, Country)>,
 }
@@ -353,6 +356,8 @@ impl Default for ClassSum {
             services: Table::new(MOST_ROWS),
             sources: Table::new(MOST_ROWS),
             pairs: Table::new(MOST_ROWS),
+            rules: Vec::new(),
+            targets: Table::new(MOST_ROWS),
             countries: Table::new(MOST_COUNTRIES),
             service_countries: Table::new(MOST_ROWS),
         }
@@ -374,13 +379,16 @@ impl ClassSum {
         self.services.add_services(&summary.services, |_| true);
         self.sources.add_sources(&summary.sources, |_| true);
         self.pairs.add_pairs(&summary.pairs, |_, _| true);
+        rules::add_rows(&mut self.rules, &summary.rules);
+        self.targets.add_pairs(&summary.targets, |_, _| true);
         self.measured = self.measured.saturating_add(summary.countries.measured);
         self.countries.add_countries(&summary.countries.rows);
         self.service_countries.add_countries(&summary.countries.services, |_, _| true);
     }
 
     /// The sum, heaviest rows first. Hours of rows are not summed up.
-    pub fn finish(self) -> ClassSummary {
+    pub fn finish(mut self) -> ClassSummary {
+        rules::sort(&mut self.rules);
         let (distinct, own_sample) = self.distinct.finish();
         let sample = own_sample.as_ref();
         let by_service = sample.filter(|sample| sample.has_services()).map(Sample::by_service);
@@ -408,12 +416,9 @@ impl ClassSum {
                 last: sum.last,
                 hours: None,
             }),
-            pairs: self.pairs.to_rows(|sum| PairCount {
-                service: sum.key.0,
-                address: sum.key.1,
-                attempts: sum.attempts,
-                error: sum.error,
-            }),
+            pairs: self.pairs.to_rows(pair_count),
+            rules: self.rules,
+            targets: self.targets.to_rows(pair_count),
             countries: Countries {
                 measured: self.measured,
                 rows: self.countries.to_rows(|sum| CountryCount {
@@ -437,6 +442,10 @@ impl ClassSum {
         };
         ClassSummary { sample: own_sample, ..summary }
     }
+}
+
+fn pair_count(sum: &Sum<(Service, Address)>) -> PairCount {
+    PairCount { service: sum.key.0, address: sum.key.1, attempts: sum.attempts, error: sum.error }
 }
 
 pub fn add_hours(sums: &mut [u64; 24], hours: &[u64; 24]) {

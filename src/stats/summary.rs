@@ -9,6 +9,7 @@ use crate::event::calendar::Date;
 use crate::event::{Address, Class, Service, Verdict};
 
 use super::countries::{Countries, Country, CountryCuts};
+use super::rules::{self, RuleCount};
 use super::sample::{Distinct, Sample};
 
 /// Attempts in each local hour of a day, in 24 bytes where that is enough.
@@ -165,6 +166,10 @@ pub struct ClassSummary {
     pub services: Rows<ServiceCount>,
     pub sources: Rows<SourceCount>,
     pub pairs: Rows<PairCount>,
+    /// Most attempts first.
+    pub rules: Vec<RuleCount>,
+    /// Of attempts that were to be forwarded: the destination and its service.
+    pub targets: Rows<PairCount>,
     pub countries: Countries,
     pub sample: Option<Sample<Country>>,
 }
@@ -266,6 +271,8 @@ pub struct Cuts {
     pub services: Cut,
     pub sources: Cut,
     pub pairs: Cut,
+    pub rules: usize,
+    pub targets: Cut,
     /// This many of the heaviest services and sources have hours.
     pub rows_with_hours: usize,
     pub countries: CountryCuts,
@@ -280,6 +287,8 @@ impl Cuts {
         services: Cut::NONE,
         sources: Cut::NONE,
         pairs: Cut::NONE,
+        rules: usize::MAX,
+        targets: Cut::NONE,
         rows_with_hours: usize::MAX,
         countries: CountryCuts::OPEN,
         sample: usize::MAX,
@@ -290,6 +299,8 @@ impl Cuts {
         services: Cut { top: 48, from: 100, most: 1024 },
         sources: Cut { top: 48, from: 1000, most: 256 },
         pairs: Cut { top: 32, from: 100, most: 512 },
+        rules: 16,
+        targets: Cut { top: 12, from: 100, most: 32 },
         rows_with_hours: 16,
         countries: CountryCuts::DAY,
         sample: 512,
@@ -308,6 +319,8 @@ impl Cuts {
         services: Cut { top: 8, from: 1000, most: 64 },
         sources: Cut { top: 8, from: 1000, most: 64 },
         pairs: Cut { top: 4, from: 1000, most: 64 },
+        rules: 4,
+        targets: Cut::top(0),
         rows_with_hours: 0,
         countries: CountryCuts::DAY_RARE,
         sample: 48,
@@ -318,6 +331,8 @@ impl Cuts {
     const OLD_DAY: Cuts = Cuts {
         sources: Cut { top: 24, ..Cuts::DAY.sources },
         pairs: Cut { top: 20, ..Cuts::DAY.pairs },
+        rules: 8,
+        targets: Cut { top: 6, from: 1000, most: 12 },
         rows_with_hours: 0,
         countries: CountryCuts::OLD_DAY,
         sample: 192,
@@ -328,6 +343,7 @@ impl Cuts {
         services: Cut { top: 4, ..Cuts::DAY_OTHER.services },
         sources: Cut { top: 4, ..Cuts::DAY_OTHER.sources },
         pairs: Cut { top: 2, ..Cuts::DAY_OTHER.pairs },
+        rules: 2,
         sample: 16,
         ..Cuts::DAY_OTHER
     };
@@ -335,6 +351,8 @@ impl Cuts {
         services: Cut { top: 48, from: 10_000, most: 256 },
         sources: Cut { top: 24, from: 30_000, most: 256 },
         pairs: Cut { top: 24, from: 30_000, most: 256 },
+        rules: 8,
+        targets: Cut { top: 6, from: 10_000, most: 12 },
         rows_with_hours: 0,
         countries: CountryCuts::MONTH,
         sample: 256,
@@ -344,6 +362,8 @@ impl Cuts {
         services: Cut { top: 6, from: 10_000, most: 64 },
         sources: Cut { top: 6, from: 30_000, most: 64 },
         pairs: Cut { top: 4, from: 30_000, most: 64 },
+        rules: 2,
+        targets: Cut::top(0),
         rows_with_hours: 0,
         countries: CountryCuts::MONTH_RARE,
         sample: 32,
@@ -382,6 +402,8 @@ impl ClassSummary {
         self.services.sort();
         self.sources.sort();
         self.pairs.sort();
+        rules::sort(&mut self.rules);
+        self.targets.sort();
     }
 
     /// Leaves out light rows. The rows must be sorted.
@@ -389,6 +411,8 @@ impl ClassSummary {
         self.services.cut(cuts.services);
         self.sources.cut(cuts.sources);
         self.pairs.cut(cuts.pairs);
+        self.rules.truncate(cuts.rules);
+        self.targets.cut(cuts.targets);
         self.services.rows.iter_mut().skip(cuts.rows_with_hours).for_each(|row| row.hours = None);
         self.sources.rows.iter_mut().skip(cuts.rows_with_hours).for_each(|row| row.hours = None);
         self.countries.cut(&cuts.countries);

@@ -5,11 +5,13 @@
 use std::cmp::Reverse;
 
 use crate::event::calendar::Date;
-use crate::event::{Address, Event, Service, Verdict};
+use crate::event::paths::Rules;
+use crate::event::{Address, Class, Event, Service, Verdict};
 
 use super::countries::{Countries, Country, CountryLookup};
 use super::heavy::{Heavy, Lookup, Row};
 use super::rows::{Pair, PairRow, ServiceRow, SourceRow, row_count};
+use super::rules::OpenRules;
 use super::sample::{self, Distinct, Sample};
 use super::summary::{ClassSummary, Cut, Cuts, Hours, PairCount, Rows, ServiceCount, SourceCount};
 
@@ -27,6 +29,8 @@ pub struct Bounds {
     pub services: usize,
     pub sources: usize,
     pub pairs: usize,
+    /// Services of hosts inside that forwarded attempts were aimed at.
+    pub targets: usize,
     /// Sources in the sample.
     pub sample: usize,
     /// Sources with more than 255 attempts in an hour.
@@ -38,11 +42,25 @@ pub struct Bounds {
 impl Bounds {
     /// For attempts. At the bounds: 0.3 MB of services, 1.1 MB of sources, 0.7 MB of pairs, 0.1 MB of wide hours,
     /// 0.03 MB of the sample.
-    pub const ATTEMPTS: Bounds =
-        Bounds { services: 4096, sources: 16_384, pairs: 16_384, sample: 512, wide_hours: 1024, slots: 2 };
+    pub const ATTEMPTS: Bounds = Bounds {
+        services: 4096,
+        sources: 16_384,
+        pairs: 16_384,
+        targets: 256,
+        sample: 512,
+        wide_hours: 1024,
+        slots: 2,
+    };
     /// For each other class.
-    pub const OTHERS: Bounds =
-        Bounds { services: 512, sources: 1024, pairs: 1024, sample: 64, wide_hours: 64, slots: 2 };
+    pub const OTHERS: Bounds = Bounds {
+        services: 512,
+        sources: 1024,
+        pairs: 1024,
+        targets: 1,
+        sample: 64,
+        wide_hours: 64,
+        slots: 2,
+    };
 }
 
 /// Services that can have more than 65,535 attempts in an hour.
@@ -65,6 +83,9 @@ pub struct Tables {
     services: Heavy<ServiceRow>,
     sources: Heavy<SourceRow>,
     pairs: Heavy<PairRow>,
+    rules: OpenRules,
+    /// Of attempts that were to be forwarded: the destination's address and service.
+    targets: Heavy<PairRow>,
     /// Rows that summaries added to these tables had left out have at most this many attempts each.
     missing: Missing,
     sample: Sample<Address>,
@@ -79,6 +100,7 @@ struct Missing {
     services: u64,
     sources: u64,
     pairs: u64,
+    targets: u64,
 }
 
 impl Tables {
@@ -93,6 +115,8 @@ impl Tables {
             services: Heavy::with_slots(bounds.services, bounds.slots),
             sources: Heavy::with_slots(bounds.sources, bounds.slots),
             pairs: Heavy::with_slots(bounds.pairs, bounds.slots),
+            rules: OpenRules::default(),
+            targets: Heavy::with_slots(bounds.targets, bounds.slots),
             missing: Missing::default(),
             sample: Sample::new(bounds.sample),
             service_hours: WideHours::new(WIDE_SERVICES),
@@ -111,6 +135,8 @@ impl Tables {
         self.services.clear();
         self.sources.clear();
         self.pairs.clear();
+        self.rules.clear();
+        self.targets.clear();
         self.missing = Missing::default();
         self.sample.clear();
         self.service_hours.clear();
@@ -120,6 +146,11 @@ impl Tables {
 
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Where the rules of events are looked up.
+    pub fn set_rules(&mut self, rules: &Rules) {
+        self.rules.set_names(rules);
     }
 
     /// Every row and pair, with its attempts: for what is made of a whole day before it is cut.
@@ -157,7 +188,7 @@ impl Tables {
         self.sources.evictions() == 0 && self.missing.sources == 0
     }
 
-    /// No row was ever evicted or left out.
+    /// No row was ever evicted or left out, but for targets: these do not make a stored day a whole one.
     pub fn is_whole(&self) -> bool {
         self.sources_whole()
             && self.pairs_whole()
@@ -182,6 +213,14 @@ impl Tables {
         add(&mut self.missing.services, summary.services.floor, summary.services.missing);
         add(&mut self.missing.sources, summary.sources.floor, summary.sources.missing);
         add(&mut self.missing.pairs, summary.pairs.floor, summary.pairs.missing);
+        add(&mut self.missing.targets, summary.targets.floor, summary.targets.missing);
+        self.rules.add_rows(&summary.rules);
+        for row in &summary.targets.rows {
+            let slot = self.targets.touch(Pair::new(row.service, row.address)).slot;
+            let known = self.targets.row_mut(slot);
+            raise(&mut known.count, row_count(row.attempts));
+            raise(&mut known.error, row_count(row.error));
+        }
         summary.services.rows.iter().for_each(|row| self.add_service(row));
         summary.sources.rows.iter().for_each(|row| self.add_source(row));
         for row in &summary.pairs.rows {

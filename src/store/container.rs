@@ -63,6 +63,8 @@ pub enum Kind {
     SampleServices = 20,
     /// Networks and countries that somebody blocks.
     Networks = 21,
+    /// Firewall rules, and what inside was aimed at.
+    Rules = 22,
 }
 
 /// Why a file cannot be read.

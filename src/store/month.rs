@@ -30,6 +30,7 @@ fn wanted(kind: Kind) -> Option<Wanted> {
         Kind::Sample => Wanted::Sample,
         Kind::SampleServices => Wanted::SampleServices,
         Kind::SampleCountries => Wanted::SampleCountries,
+        Kind::Rules => Wanted::Rules,
         _ => return None,
     })
 }

@@ -23,7 +23,7 @@ pub(super) use rows::{read_address, read_service, write_address, write_service};
 const MOST_ROWS: usize = 16_384;
 
 /// The kinds of section that hold a day's statistics, in the order of the file.
-pub const KINDS: [Kind; 10] = [
+pub const KINDS: [Kind; 11] = [
     Kind::Totals,
     Kind::Services,
     Kind::ServiceHours,
@@ -34,6 +34,7 @@ pub const KINDS: [Kind; 10] = [
     Kind::Sample,
     Kind::SampleCountries,
     Kind::SampleServices,
+    Kind::Rules,
 ];
 
 /// How exactly times are stored: seconds of an open day, minutes of a closed one.
@@ -216,6 +217,9 @@ fn write_body(writer: &mut Writer, kind: Kind, date: Date, summary: &ClassSummar
             write_head(writer, &summary.pairs);
             write_pairs(writer, summary.pairs.rows.iter(), rows_by_address(&summary.sources));
         }
+        Kind::Rules if !summary.rules.is_empty() || has_rows(&summary.targets) => {
+            write_rules(writer, summary)
+        }
         Kind::Countries if summary.countries.measured > 0 => write_countries(writer, &summary.countries),
         Kind::Sample | Kind::SampleCountries | Kind::SampleServices if summary.attempts > 0 => {
             if let Some(sample) = &summary.sample {
@@ -243,6 +247,7 @@ pub fn read_body(reader: &mut Reader<'_>, kind: Kind, date: Date, summary: &mut 
         Kind::Sources => summary.sources = read_sources(reader, date, unit),
         Kind::SourceHours => read_hours(reader, summary.sources.rows.iter_mut().map(|row| &mut row.hours)),
         Kind::Pairs => summary.pairs = read_pairs(reader, &summary.sources),
+        Kind::Rules => read_rules(reader, summary),
         Kind::Countries => summary.countries = read_countries(reader),
         Kind::Sample => summary.sample = samples::read_hashes(reader, Country::NONE),
         Kind::SampleCountries | Kind::SampleServices => match &mut summary.sample {

@@ -234,8 +234,18 @@ def addresses(reader, summary, *_):
     sample_services(reader, summary)
 
 
+def rules(reader, summary, *_):
+    count = reader.number()
+    names = [[reader.text() for _ in range(count)] for _ in ("prefix", "interface", "zone")]
+    summary["rules"] = [[*row, attempts] for *row, attempts in zip(*names, reader.numbers(count))]
+    if not reader.done():
+        inside = {}
+        pairs(reader, inside)
+        summary["targets"] = inside["pairs"]
+
+
 KINDS = {3: totals, 4: services, 5: hours("services"), 6: sources, 7: hours("sources"), 8: pairs, 9: countries,
-         10: sample, 11: addresses, 19: sample_countries, 20: sample_services}
+         10: sample, 11: addresses, 19: sample_countries, 20: sample_services, 22: rules}
 
 
 def days(found, unit):

@@ -133,6 +133,15 @@ fn of_a_flood_every_packet_is_counted_though_syn_flood_drops_most() {
     assert!(refused > 3000, "{refused}");
     let summary = router.answer("summary", json!({}));
     assert_eq!((&summary["complete"], &summary["attempts"]), (&json!(true), &json!(sent)), "{summary}");
+    // By rule, as the rules' own counters have it.
+    let rules = router.answer("rules", json!({}));
+    assert_eq!(rules["complete"], true, "{rules}");
+    let mut counted: Vec<(&str, u64)> = Vec::new();
+    for row in rules["rules"].as_array().unwrap() {
+        assert_eq!(row["interface"], "wan", "{rules}");
+        counted.push((row["prefix"].as_str().unwrap(), row["attempts"].as_u64().unwrap()));
+    }
+    assert_eq!(counted, [("drop syn_flood:", refused), ("reject wan in:", sent - refused)]);
     let events = router.answer("recent", json!({"limit": 10}))["events"].clone();
     assert!(events.as_array().unwrap().iter().all(|event| event["verdict"] == "drop"), "{events}");
     // fw4 reload: our counters go on, and nothing is counted twice.

@@ -119,6 +119,16 @@ fn another_program_reads_the_same_from_a_store() {
     let hours = ask(&store, &["hours", "--from", date, "--to", date]);
     let told: Vec<Value> = rows(&hours, "hours").iter().map(|row| row["attempts"].clone()).collect();
     assert_eq!(day["hours"], json!(told));
+    let rules = rows(&ask(&store, &[&["rules"], &range[..]].concat()), "rules");
+    let rules: Vec<Value> = rules
+        .iter()
+        .map(|row| {
+            let [interface, zone] = ["interface", "zone"].map(|key| row[key].as_str().unwrap_or_default());
+            json!([row["prefix"], interface, zone, row["attempts"]])
+        })
+        .collect();
+    assert!(!rules.is_empty());
+    assert_eq!(day["rules"], json!(rules));
     let row = &rows(&day["sources"], "rows")[0];
     let midnight = 1_584_403_200;
     let first = row["first"].as_i64().unwrap();

@@ -15,6 +15,7 @@ mod fuzz_corpus;
 mod generated;
 mod properties;
 mod router_log;
+mod rules;
 mod shapes;
 mod store;
 mod store_faults;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use fwstat::event::calendar::{Calendar, Date};
+use fwstat::event::paths::Rules;
 use fwstat::event::{Address, Class, Event, PathId, Service, Verdict};
 use fwstat::output::json;
 use fwstat::query;
@@ -104,8 +105,15 @@ const SALT: u64 = 7;
 fn days(events: &[Drawn], batch: usize, order: Order) -> Spool {
     let spool = Spool::new(&std::env::temp_dir()).unwrap();
     let calendar = Calendar::new(ZONE).unwrap();
-    let settings =
-        Settings { calendar, lookup: None, order, salt: SALT, latest: i64::MAX, whole: Vec::new() };
+    let settings = Settings {
+        calendar,
+        lookup: None,
+        order,
+        salt: SALT,
+        rules: Rules::default(),
+        latest: i64::MAX,
+        whole: Vec::new(),
+    };
     let mut collector = Collector::new(settings, spool);
     let events: Vec<Event> = events.iter().map(event).collect();
     for batch in events.chunks(batch) {
@@ -354,7 +362,7 @@ proptest! {
     fn full_tables_know_their_error(
         events in drawn(), services in 1usize..5, sources in 1usize..8, slots in 2usize..5,
     ) {
-        let bounds = Bounds { services, sources, pairs: 8, sample: 8, wide_hours: 2, slots };
+        let bounds = Bounds { services, sources, pairs: 8, sample: 8, wide_hours: 2, slots, ..Bounds::OTHERS };
         let mut tables = Tables::new(bounds, SALT, local(BEGIN).0);
         for drawn in &events {
             tables.add(&event(drawn), local(drawn.time).1);

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use crate::common::generate::random::Random;
 use fwstat::event::calendar::{Calendar, Date, Month};
-use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
+use fwstat::event::paths::{Direction, Path, Paths, Rules};
+use fwstat::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
 use fwstat::live::{Brought, Commit, Engine, Input, Now};
 use fwstat::stats::countries::{Country, CountryLookup};
 use fwstat::stats::day::Day;
@@ -28,8 +29,38 @@ const TRIED: [u16; 24] = [
     37215, 52869, 5900, 123, 1900,
 ];
 
+/// One attempt in so many is aimed at a host inside.
+const FORWARDED: u64 = 20;
+/// What inside these are aimed at.
+const INSIDE: u64 = 24;
+
+/// What the router's rules log: the zone's input and forward, the SYN flood protection.
+fn paths() -> Paths {
+    let mut paths = Paths::new();
+    for (prefix, output) in
+        [("reject wan in:", ""), ("reject wan forward:", "br-lan"), ("drop syn_flood:", "")]
+    {
+        paths.intern(&Path {
+            origin: Origin::Nflog,
+            prefix: prefix.into(),
+            input: "pppoe-wan".into(),
+            output: output.into(),
+            bridge_input: String::new(),
+            bridge_output: String::new(),
+            group_mac: false,
+            verdict: Verdict::Reject,
+            zone: None,
+            firewall_zone: Some("wan".into()),
+            direction: Direction::Inbound,
+            accepted: false,
+        });
+    }
+    paths
+}
+
 struct Home {
     random: Random,
+    rules: Rules,
     /// Scanners that come back day after day; now and then one is replaced.
     regulars: Vec<u32>,
 }
@@ -38,11 +69,11 @@ impl Home {
     fn new() -> Home {
         let mut random = Random::new(7);
         let regulars = (0..300).map(|_| random.next() as u32).collect();
-        Home { random, regulars }
+        Home { random, rules: paths().rules(), regulars }
     }
 
     fn day(&mut self, date: Date) -> DaySummary {
-        let mut day = Day::new(date, SALT);
+        let mut day = Day::new(date, SALT).with_rules(&self.rules);
         for event in self.events(date) {
             day.add(&event, (event.time.rem_euclid(86_400) / 3600) as u8);
         }
@@ -75,17 +106,27 @@ impl Home {
                 _ => Class::Attempt,
             };
             let udp = class == Class::Attempt && matches!(port, 5060 | 123 | 1900) || random.one_in(10);
+            // Those inside have their usual ports, and each an address of its own.
+            let inside = (class == Class::Attempt && random.below(FORWARDED) == 0)
+                .then(|| random.below(INSIDE) as u128);
+            let (path, destination, port) = match inside {
+                Some(host) => {
+                    let host_part = 0x0211_32ff_fe00_0000_u128 + host * 0x1357_9bdf;
+                    (PathId(1), Address::v6(0x2001_0db8 << 96 | host_part), TRIED[host as usize % 24])
+                }
+                None => (PathId(if number % 50 == 0 { 2 } else { 0 }), Address::v4(0xc633_6414), port),
+            };
             events.push(Event {
                 time: midnight + second,
                 source: Address::v4(source),
-                destination: Address::v4(0xc633_6414),
+                destination,
                 fingerprint: 0,
                 uptime: 0,
                 count: 1,
                 source_port: 40_000,
                 port,
                 length: 44,
-                path: PathId(0),
+                path,
                 protocol: if udp { protocol::UDP } else { protocol::TCP },
                 flags: 2,
                 icmp_type: 0,
@@ -158,6 +199,9 @@ fn the_first_day_of_a_month_writes_less_than_150_kilobytes() {
     let today = Date(last.0 + 1);
     let mut engine = Engine::new(Calendar::utc(), store.salt(), 200);
     engine.lookup = Some(Rc::new(RefCell::new(Spread)));
+    for path in paths().iter() {
+        engine.paths.intern(path);
+    }
     let mut written = 0;
     let midnight = i64::from(today.0) * 86_400;
     let mut events = home.events(today);

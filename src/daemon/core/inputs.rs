@@ -139,5 +139,10 @@ pub(super) fn refused(what: &str, status: Status) -> String {
 
 /// What the line reader has to know of the router's interfaces and rules.
 pub(super) fn networks(outside: &Outside) -> Networks {
-    Networks { wan: outside.interfaces.clone(), lan: Vec::new(), rules: outside.rules.clone() }
+    Networks {
+        wan: outside.interfaces.clone(),
+        lan: Vec::new(),
+        rules: outside.rules.clone(),
+        zones: outside.by_device.clone(),
+    }
 }

@@ -198,6 +198,7 @@ mod tests {
                 bridge_input: way.bridge_input.to_string(),
                 bridge_output: way.bridge_output.to_string(),
                 group_mac: way.group_mac,
+                firewall_zone: None,
                 verdict: Verdict::Drop,
                 zone: None,
                 direction: Direction::Inbound,

@@ -148,6 +148,7 @@ fn path(origin: Origin, input: &str) -> Path {
         bridge_input: String::new(),
         bridge_output: String::new(),
         group_mac: false,
+        firewall_zone: None,
         verdict: Verdict::Reject,
         zone: Some("wan".into()),
         direction: crate::event::paths::Direction::Inbound,

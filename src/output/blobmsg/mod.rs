@@ -150,6 +150,7 @@ pub const METHODS: &[Method<'static>] = &[
     ("days", COMMON),
     ("months", COMMON),
     ("countries", COMMON),
+    ("rules", &[RANGE, CLASS, &[("min", Type::Integer)], LIMIT, STYLE]),
     ("anomalies", COMMON),
     ("recent", &[LIMIT, CURSOR, CLASS, SERVICE, SOURCE, &[("filter", Type::Text)], STYLE]),
     ("blocks", &[LIMIT, CURSOR, SOURCE, STYLE]),

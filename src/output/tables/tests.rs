@@ -195,6 +195,7 @@ fn report_answer() -> Report {
         sources: sources_answer(),
         anomalies: anomalies_answer(),
         hours: hours_answer(),
+        rules: rules_answer(),
         input: InputCounts {
             lines: 1_800_000,
             events: 1_757_566,
@@ -241,6 +242,45 @@ fn anomalies_begin_with_a_sentence() {
         anomaly_sentence(&AnomalyRow { protocol: "200".into(), ..numbered }, &Style::PLAIN),
         "protocol 200: 900 attempts on 2020-03-01, usually about 3.2"
     );
+}
+
+fn rules_answer() -> RulesAnswer {
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_string());
+    let rule = |prefix: &str, interface: &str, zone: &str, attempts| RuleRow {
+        prefix: prefix.into(),
+        interface: text(interface),
+        zone: text(zone),
+        attempts,
+    };
+    let target =
+        |address: &str, protocol: &'static str, port, name: &'static str, attempts, error| TargetRow {
+            address: address.into(),
+            protocol: protocol.into(),
+            port,
+            name: (!name.is_empty()).then(|| name.into()),
+            attempts,
+            error,
+        };
+    RulesAnswer {
+        rules: vec![
+            rule("reject wan in:", "pppoe-wan", "wan", 1_700_000),
+            rule("drop \x1b[2Jsyn_flood:", "pppoe-wan", "wan", 12_300),
+            rule("", "wg0", "", 45),
+        ],
+        zones: vec![ZoneRow { zone: text("wan"), attempts: 1_712_300 }, ZoneRow { zone: None, attempts: 45 }],
+        targets: vec![
+            target("192.168.1.10", "tcp", Some(22), "SSH", 310, 0),
+            target("2001:db8:1::10", "icmpv6", None, "", 12, 3),
+        ],
+        completeness: complete(),
+    }
+}
+
+#[test]
+fn rules_zones_and_targets_are_rows() {
+    golden("rules", |out| super::rules(&rules_answer(), &Style::PLAIN, out));
+    let empty = RulesAnswer { completeness: complete(), ..RulesAnswer::default() };
+    assert_eq!(text(|out| super::rules(&empty, &Style::PLAIN, out)), "no data: no rule fits\n");
 }
 
 #[test]

@@ -22,6 +22,7 @@ impl LineReader {
             bridge_input: String::new(),
             bridge_output: String::new(),
             group_mac: false,
+            firewall_zone: None,
             verdict: Verdict::Unknown,
             zone: None,
             direction: Direction::Inbound,

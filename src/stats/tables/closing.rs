@@ -62,7 +62,7 @@ impl Tables {
 
     /// The floor of services, sources and pairs, and what may be missing of their rows.
     pub fn floors(&self) -> [(u64, u64); 3] {
-        let Missing { services, sources, pairs } = self.missing;
+        let Missing { services, sources, pairs, .. } = self.missing;
         [
             (self.services.floor() + services, services),
             (self.sources.floor() + sources, sources),
@@ -96,6 +96,8 @@ impl Tables {
                 .filter(|(_, count)| *count > 0)
                 .collect(),
             verdicts: self.verdicts.map(u64::from),
+            rules: self.rules.rows().to_vec(),
+            targets: self.rows(&self.targets, Cut::NONE, self.missing.targets, pair_count),
             countries: self.countries.as_ref().map(|(countries, _)| countries.clone()).unwrap_or_default(),
             sample: Some(sample),
             ..ClassSummary::default()

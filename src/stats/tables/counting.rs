@@ -25,6 +25,10 @@ impl Tables {
         raise(&mut self.pairs.row_mut(touched.slot).count, n);
         let new_pair = u16::from(touched.new);
 
+        if self.rules.add(event.path, n) && event.class == Class::Attempt {
+            self.add_target(Pair::new(service, event.destination), n);
+        }
+
         let row = self.services.row_mut(service_slot);
         raise(&mut row.count, n);
         row.unique = row.unique.saturating_add(new_pair);
@@ -44,6 +48,13 @@ impl Tables {
         if touched.new {
             self.sample.add(sample::hash(event.source, self.salt), event.source, pair.service);
         }
+    }
+
+    /// Few attempts are forwarded.
+    #[cold]
+    fn add_target(&mut self, target: Pair, n: u32) {
+        let slot = self.targets.touch(target).slot;
+        raise(&mut self.targets.row_mut(slot).count, n);
     }
 
     #[inline(always)]

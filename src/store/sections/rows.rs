@@ -3,13 +3,15 @@
 use std::borrow::Borrow;
 
 use crate::event::calendar::Date;
+use crate::event::paths::Rule;
 use crate::event::{Address, Service};
 use crate::stats::countries::{Countries, Country, CountryCount, ServiceCountryCount};
+use crate::stats::rules::RuleCount;
 use crate::stats::sample::Distinct;
 use crate::stats::summary::{ClassSummary, Hours, PairCount, Rows, ServiceCount, SourceCount};
 use crate::store::codec::{Reader, Writer};
 
-use super::{MOST_ROWS, Unit};
+use super::{MOST_ROWS, Unit, has_rows};
 
 pub(super) fn write_totals(writer: &mut Writer, summary: &ClassSummary) {
     writer.number(summary.attempts);
@@ -250,6 +252,31 @@ pub(super) fn read_pairs(reader: &mut Reader<'_>, sources: &Rows<SourceCount>) -
         };
     }
     pairs
+}
+
+pub(super) fn write_rules(writer: &mut Writer, summary: &ClassSummary) {
+    let rows = summary.rules.iter();
+    writer.number(rows.len() as u64);
+    rows.clone().for_each(|row| writer.raw(row.rule.prefix.as_bytes()));
+    rows.clone().for_each(|row| writer.raw(row.rule.interface.as_bytes()));
+    rows.clone().for_each(|row| writer.raw(row.rule.zone.as_bytes()));
+    rows.for_each(|row| writer.number(row.attempts));
+    if has_rows(&summary.targets) {
+        write_head(writer, &summary.targets);
+        write_pairs(writer, summary.targets.rows.iter(), |_| None);
+    }
+}
+
+pub(super) fn read_rules(reader: &mut Reader<'_>, summary: &mut ClassSummary) {
+    let mut rules = vec![RuleCount { rule: Rule::default(), attempts: 0 }; items(reader, 4)];
+    rules.iter_mut().for_each(|row| row.rule.prefix = reader.text());
+    rules.iter_mut().for_each(|row| row.rule.interface = reader.text());
+    rules.iter_mut().for_each(|row| row.rule.zone = reader.text());
+    rules.iter_mut().for_each(|row| row.attempts = reader.number());
+    summary.rules = rules;
+    if reader.left() > 0 {
+        summary.targets = read_pairs(reader, &Rows::default());
+    }
 }
 
 /// Finds the row of an address.

@@ -1,6 +1,8 @@
 use super::*;
+use crate::event::paths::Rule;
 use crate::event::{Address, Service, Verdict};
 use crate::stats::countries::{Countries, CountryCount, ServiceCountryCount};
+use crate::stats::rules::RuleCount;
 use crate::stats::sample::{Distinct, Sample};
 use crate::stats::summary::{Hours, PairCount, ServiceCount, SourceCount};
 use crate::store::container::{self, HEADER};
@@ -72,6 +74,27 @@ pub(crate) fn everything(date: Date) -> DaySummary {
                     .into(),
                 floor: 0,
                 missing: 9,
+            },
+            rules: ["reject wan in:", ""]
+                .map(|prefix| RuleCount {
+                    rule: Rule { prefix: prefix.into(), interface: "pppoe-wan".into(), zone: "wan".into() },
+                    attempts: scale,
+                })
+                .into(),
+            // Of a class without rows of targets something can be missing all the same.
+            targets: Rows {
+                rows: [Address::v4(7), Address::v6(1)]
+                    .iter()
+                    .filter(|_| class != Class::Login)
+                    .map(|address| PairCount {
+                        service: service(22),
+                        address: *address,
+                        attempts: scale,
+                        error: 1,
+                    })
+                    .collect(),
+                floor: 2,
+                missing: 1,
             },
             countries: Countries {
                 measured: 77,

@@ -1,0 +1,140 @@
+//! Attempts by firewall rule: by log prefix, input interface and zone.
+//!
+//! The rules of a firewall are few and nobody outside can make more of them: each has a row, and its count is exact.
+
+use std::cmp::Ordering;
+
+use crate::event::PathId;
+use crate::event::paths::{Rule, Rules};
+
+/// More rules than a process can tell apart: what comes back from a store can hold others.
+pub const MOST_RULES: usize = 1024;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RuleCount {
+    pub rule: Rule,
+    pub attempts: u64,
+}
+
+/// Adds attempts of a rule to its row, which is made if there is room. Gives the row's number.
+fn add(rows: &mut Vec<RuleCount>, rule: &Rule, attempts: u64) -> Option<usize> {
+    let at = rows.iter().position(|row| row.rule == *rule).unwrap_or(rows.len());
+    if at == rows.len() {
+        if at == MOST_RULES {
+            return None;
+        }
+        rows.push(RuleCount { rule: rule.clone(), attempts: 0 });
+    }
+    rows[at].attempts = rows[at].attempts.saturating_add(attempts);
+    Some(at)
+}
+
+/// Adds up rows.
+pub fn add_rows(sum: &mut Vec<RuleCount>, more: &[RuleCount]) {
+    for row in more {
+        add(sum, &row.rule, row.attempts);
+    }
+}
+
+/// Most attempts first. By insertion: rows are few, and the library's sort is much code.
+pub fn sort(rows: &mut [RuleCount]) {
+    let order = |a: &RuleCount, b: &RuleCount| b.attempts.cmp(&a.attempts).then_with(|| a.rule.cmp(&b.rule));
+    for end in 1..rows.len() {
+        let (sorted, rest) = rows.split_at(end);
+        let at = sorted.partition_point(|row| order(row, &rest[0]) != Ordering::Greater);
+        rows[at..=end].rotate_right(1);
+    }
+}
+
+/// The open rows of one class on one day.
+#[derive(Clone, Default)]
+pub struct OpenRules {
+    rows: Vec<RuleCount>,
+    /// By path: the number of its row and one, and [`FORWARDED`]; 0 for a path that was not seen yet.
+    by_path: Vec<u16>,
+    names: Rules,
+}
+
+const FORWARDED: u16 = 1 << 15;
+
+impl OpenRules {
+    /// Where rules of events are looked up. Without it events have none.
+    pub fn set_names(&mut self, names: &Rules) {
+        self.by_path.clear();
+        self.names = names.clone();
+    }
+
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.by_path.clear();
+    }
+
+    pub fn rows(&self) -> &[RuleCount] {
+        &self.rows
+    }
+
+    pub fn add_rows(&mut self, more: &[RuleCount]) {
+        add_rows(&mut self.rows, more);
+    }
+
+    /// Counts packets of a path. Whether they were to be forwarded.
+    #[inline(always)]
+    pub fn add(&mut self, path: PathId, n: u32) -> bool {
+        let known = self.by_path.get(usize::from(path.0)).copied().unwrap_or(0);
+        match self.rows.get_mut(usize::from(known & !FORWARDED).wrapping_sub(1)) {
+            Some(row) => {
+                row.attempts = row.attempts.saturating_add(n.into());
+                known & FORWARDED != 0
+            }
+            None => self.add_first(path, n),
+        }
+    }
+
+    #[cold]
+    fn add_first(&mut self, path: PathId, n: u32) -> bool {
+        let Some((rule, is_forwarded)) = self.names.get(path) else { return false };
+        if let Some(row) = add(&mut self.rows, &rule, n.into()) {
+            let place = usize::from(path.0);
+            if place >= self.by_path.len() {
+                self.by_path.resize(place + 1, 0);
+            }
+            self.by_path[place] = (row + 1) as u16 | if is_forwarded { FORWARDED } else { 0 };
+        }
+        is_forwarded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn count(prefix: &str, attempts: u64) -> RuleCount {
+        RuleCount { rule: Rule { prefix: prefix.into(), ..Rule::default() }, attempts }
+    }
+
+    #[test]
+    fn rows_are_added_up_by_rule_and_bounded() {
+        let mut sum = vec![count("a", 3)];
+        add_rows(&mut sum, &[count("b", 9), count("a", u64::MAX)]);
+        sort(&mut sum);
+        assert_eq!(sum, [count("a", u64::MAX), count("b", 9)]);
+        let many: Vec<RuleCount> = (0..5000).map(|number| count(&number.to_string(), 1)).collect();
+        add_rows(&mut sum, &many);
+        add_rows(&mut sum, &many);
+        assert_eq!(sum.len(), MOST_RULES);
+        assert_eq!(sum[2], count("0", 2));
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_ordered_by_attempts_and_then_by_rule(attempts in proptest::collection::vec(0u64..5, 0..30)) {
+            let mut rows: Vec<RuleCount> =
+                (0..).zip(&attempts).map(|(number, attempts): (u32, _)| count(&number.to_string(), *attempts)).collect();
+            let mut expected = rows.clone();
+            expected.sort_by_key(|row| (std::cmp::Reverse(row.attempts), row.rule.clone()));
+            sort(&mut rows);
+            prop_assert_eq!(rows, expected);
+        }
+    }
+}
