@@ -209,5 +209,30 @@ export const tests = {
 		const told = exposure.ports.filter((row) => row.attempts > 0).map((row) => `TCP ${row.port} (${row.name}) is open to the Internet and was tried ${number(row.attempts)} times ${row.unique_sources == null ? '' : `from ${row.unique_sources_error ? '~' : ''}${number(row.unique_sources)} addresses `}this month`);
 		assert.deepEqual(exposure.ports.map((row) => row.port), [ 22 ]);
 		assert.deepEqual(await page.locator('.fw-notice.fw-wrong p').allInnerTexts(), told);
+	},
+
+	async 'firewall rules, zones, and the hosts inside that were aimed at'() {
+		const forwarded = (host, port, id) => packet('drop wan forward: ', '198.51.100.77', port, id).replace('OUT=', 'OUT=br-lan').replace('DST=192.0.2.1', 'DST=' + host);
+		log(Array.from({ length: 30 }, (_, index) => forwarded(index % 3 ? '192.168.1.10' : '192.168.1.23', index % 2 ? 22 : 8443, 7000 + index)));
+		log([ packet('<img src=x onerror=alert(1)>: ', '198.51.100.77', 22, 7100), packet('my own rule ', '198.51.100.77', 22, 7101).replace('IN=wan', 'IN=wg7') ]);
+		await until(async () => (await answer('rules')).rules.some((row) => row.interface == 'wg7' || /onerror/.test(row.prefix)), 'the rules are counted');
+		await until(async () => (await answer('rules')).targets.reduce((sum, row) => sum + row.attempts, 0) == 30, 'the targets are counted');
+		for (const width of [ 360, 1280 ]) for (const lang of [ 'ja', 'en' ]) {
+			await open('ports', { query: 'lang=' + lang, width });
+			const { rules, zones, targets } = await answer('rules', { limit: 30 });
+			assert.deepEqual(await cells('rules', 'prefix'), rules.map((row) => row.prefix || '–'));
+			assert.deepEqual(await cells('rules', 'attempts'), rules.map((row) => number(row.attempts)));
+			assert.deepEqual(await cells('zones', 'zone'), zones.map((row) => row.zone || (lang == 'ja' ? '不明' : 'not known')));
+			assert.deepEqual(await cells('zones', 'attempts'), zones.map((row) => number(row.attempts)));
+			assert.deepEqual(await cells('targets', 'address'), targets.map((row) => row.address));
+			assert.deepEqual(await cells('targets', 'attempts'), targets.map((row) => number(row.attempts)));
+			assert.ok(targets.some((row) => row.address == '192.168.1.10' && row.port == 22 && row.attempts == 10));
+			assert.match(await text('.fw-body'), lang == 'ja' ? /ファイアウォールのルール[^]*転送先/ : /Firewall rules[^]*Forwarded to/);
+			assert.deepEqual(await page.evaluate(outside), []);
+			await page.screenshot({ path: `${pictures}/rules-${lang}-${width}.png`, fullPage: true });
+		}
+		await page.locator('[data-table="targets"] a', { hasText: 'SSH' }).first().click();
+		await page.waitForSelector('[data-fact=attempts]');
+		assert.equal(hash().port, '22');
 	}
 };

@@ -11,6 +11,9 @@ const sentences = [
 	[ /^sources with up to (\d+) attempts can be missing$/, _('sources with up to %s attempts can be missing') ],
 	[ /^the attempts of some services can be up to (\d+) too low$/, _('the attempts of some services can be up to %s too low') ],
 	[ /^the attempts of some sources can be up to (\d+) too low$/, _('the attempts of some sources can be up to %s too low') ],
+	[ /^targets with up to (\d+) attempts can be missing$/, _('hosts inside with up to %s attempts can be missing') ],
+	[ /^the attempts of some targets can be up to (\d+) too low$/, _('the attempts of some hosts inside can be up to %s too low') ],
+	[ /^of (\d+) attempts it is not known, or no longer kept, which rule logged them$/, _('of %s attempts it is not known, or no longer kept, which rule logged them') ],
 	[ /^days with up to (\d+) such attempts are left out: too few to be stored$/, _('days with up to %s such attempts are left out: too few to be stored') ],
 	[ /^the hours of (\d+) attempts are not stored: .*$/,
 		_('the hours of %s attempts are not stored: services and sources have theirs in the newest months, and only the heaviest of a day') ],
@@ -127,7 +130,7 @@ function concerned(reason) {
 /* The attempts of an answer, or as many as its rows have. */
 function attempts(answer) {
 	if (answer.attempts != null) return answer.attempts;
-	const rows = [ 'services', 'sources', 'countries', 'hours', 'days', 'months' ].map((name) => answer[name]).find((list) => list) || [];
+	const rows = [ 'services', 'sources', 'countries', 'hours', 'days', 'months', 'zones' ].map((name) => answer[name]).find((list) => list) || [];
 	return rows.reduce((sum, row) => sum + row.attempts, 0);
 }
 

@@ -5,6 +5,7 @@
 'require fwstat.charts as charts';
 'require fwstat.countries as countries';
 'require fwstat.data as data';
+'require fwstat.rules as rules';
 'require fwstat.table as table';
 'require fwstat.text as text';
 'require fwstat.words as words';
@@ -22,8 +23,9 @@ function list(state, today) {
 	const same = from == spark.from;
 	return Promise.all([
 		data.ask('services', Object.assign({ limit: limit, daily: same ? 1 : 0 }, range)),
-		same ? null : data.attempt('services', Object.assign({ limit: limit, daily: 1 }, spark))
-	]).then(([ answer, sparks ]) => ({ today: today, range: range, answer: answer, limit: limit, sparks: (sparks || answer).services || [] }));
+		same ? null : data.attempt('services', Object.assign({ limit: limit, daily: 1 }, spark)),
+		data.attempt('rules', Object.assign({ limit: 30 }, range))
+	]).then(([ answer, sparks, ofRules ]) => ({ today: today, range: range, answer: answer, limit: limit, sparks: (sparks || answer).services || [], rules: ofRules }));
 }
 
 function one(state, today) {
@@ -41,7 +43,7 @@ function drawList(state, loaded, tab) {
 	const rows = loaded.answer.services, daily = {};
 	loaded.sparks.forEach((row) => { daily[row.protocol + '/' + row.port] = row.daily; });
 	const spark = (row) => daily[row.protocol + '/' + row.port];
-	return page.section(_('Ports'), [
+	return [ page.section(_('Ports'), [
 		page.period(tab, loaded.today, loaded.range.from, loaded.range.to), page.incomplete(loaded.answer),
 		table.make([
 			{ key: 'service', title: _('Service'), value: (row) => text.namedService(row), show: (row) =>
@@ -63,7 +65,7 @@ function drawList(state, loaded, tab) {
 			el('select', { name: 'wanted_protocol', 'class': 'cbi-input-select', 'aria-label': _('Protocol') }, [ 'tcp', 'udp' ].map((name) => el('option', { value: name }, name.toUpperCase()))),
 			el('button', { type: 'submit', 'class': 'btn cbi-button' }, _('Show'))
 		])
-	]);
+	]), rules.sections(loaded.rules, tab, loaded.range) ];
 }
 
 function drawOne(state, loaded, tab) {
