@@ -57,7 +57,7 @@ pub const CLOCK_SET: &str = "clock-set";
 
 /// What an input says of itself.
 #[derive(Default)]
-struct Told<C> {
+struct InputStatus<C> {
     state: String,
     counts: C,
 }
@@ -84,8 +84,8 @@ pub(super) struct Core {
     log: Log,
     /// What is wrong with configuration and zone.
     problems: Vec<String>,
-    nflog: Told<Counters>,
-    logd: Told<LogdCounts>,
+    nflog: InputStatus<Counters>,
+    logd: InputStatus<LogdCounts>,
     mark: Option<Mark>,
     bus: Option<String>,
     /// What ubus or an object on it refused us.
@@ -95,7 +95,7 @@ pub(super) struct Core {
     commit_at: u64,
     /// When to look whether somebody has set the clock, and when the hotplug script was here last.
     look_at: u64,
-    told_at: Option<SystemTime>,
+    clock_set_at: Option<SystemTime>,
     /// A step of the clock is on trial: it was logged.
     clock_ahead: bool,
     today: Option<Date>,
@@ -142,7 +142,7 @@ impl Core {
         engine.resume_clock(here.and_then(|state| state.believed));
         let mark = here.and_then(|state| state.mark).map(|(id, time_ms)| Mark { id, time_ms });
         let machine = now;
-        if is_told(&run.join(CLOCK_SET)).is_some() || clock::is_synchronized() {
+        if modified(&run.join(CLOCK_SET)).is_some() || clock::is_synchronized() {
             engine.look(machine);
             engine.clock_told(machine);
         }
@@ -175,15 +175,15 @@ impl Core {
             outside,
             log: Log::default(),
             problems,
-            nflog: Told { state: "connecting".into(), counts: Counters::default() },
-            logd: Told { state: "connecting".into(), counts: LogdCounts::default() },
+            nflog: InputStatus { state: "connecting".into(), counts: Counters::default() },
+            logd: InputStatus { state: "connecting".into(), counts: LogdCounts::default() },
             mark,
             bus: None,
             refusals: SmallMap::new(),
             started_ms: now.boot_ms,
             minute_at: now.boot_ms + MINUTE_MS,
             look_at: now.boot_ms,
-            told_at: None,
+            clock_set_at: None,
             clock_ahead: false,
             today: None,
             commit_now: false,
@@ -228,9 +228,9 @@ impl Core {
         if machine.boot_ms >= self.look_at {
             let set = self.engine.clock_is_set();
             self.look_at = machine.boot_ms.saturating_add(if set { MINUTE_MS } else { SECOND_MS });
-            let told = is_told(&self.run.join(CLOCK_SET)).filter(|told| self.told_at != Some(*told));
-            if told.is_some() || !set && clock::is_synchronized() {
-                self.told_at = told.or(self.told_at);
+            let set_at = modified(&self.run.join(CLOCK_SET)).filter(|at| self.clock_set_at != Some(*at));
+            if set_at.is_some() || !set && clock::is_synchronized() {
+                self.clock_set_at = set_at.or(self.clock_set_at);
                 self.engine.look(machine);
                 self.engine.clock_told(machine);
             }
@@ -474,6 +474,6 @@ impl Core {
 }
 
 /// When NTP's hotplug script was here last.
-fn is_told(path: &Path) -> Option<SystemTime> {
+fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().ok()?.modified().ok()
 }

@@ -320,8 +320,8 @@ fn on_event(
     core.note_logd(now, feed.as_ref());
     object.on_event(now.boot_ms, outgoing, &event, core);
     netifd.on_event(now.boot_ms, outgoing, &event);
-    if let Some(told) = netifd.news.take() {
-        core.note_networks(now, told);
+    if let Some(interfaces) = netifd.news.take() {
+        core.note_networks(now, interfaces);
     }
     if let Some(feed) = feed {
         feed.on_event(now.boot_ms, outgoing, &event, &mut |kernel, time, msg| {

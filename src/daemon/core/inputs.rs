@@ -29,8 +29,8 @@ impl Core {
     }
 
     /// What netifd says of the networks now.
-    pub(crate) fn note_networks(&mut self, now: Now, told: Vec<Interface>) {
-        self.outside.note(told);
+    pub(crate) fn note_networks(&mut self, now: Now, interfaces: Vec<Interface>) {
+        self.outside.note(interfaces);
         self.look_outside(now);
     }
 
