@@ -173,5 +173,4 @@ fn slow_flash_a_long_question_and_a_flood_do_not_delay_a_block() {
     let stopped = Instant::now();
     guarded.router.stop();
     assert!(stopped.elapsed() < STOPPED, "{:?}", stopped.elapsed());
-    assert!(commit.join().unwrap().is_err());
 }
