@@ -214,8 +214,9 @@ export const tests = {
 	async 'firewall rules, zones, and the hosts inside that were aimed at'() {
 		const forwarded = (host, port, id) => packet('drop wan forward: ', '198.51.100.77', port, id).replace('OUT=', 'OUT=br-lan').replace('DST=192.0.2.1', 'DST=' + host);
 		log(Array.from({ length: 30 }, (_, index) => forwarded(index % 3 ? '192.168.1.10' : '192.168.1.23', index % 2 ? 22 : 8443, 7000 + index)));
-		log([ packet('<img src=x onerror=alert(1)>: ', '198.51.100.77', 22, 7100), packet('my own rule ', '198.51.100.77', 22, 7101).replace('IN=wan', 'IN=wg7') ]);
-		await until(async () => (await answer('rules')).rules.some((row) => row.interface == 'wg7' || /onerror/.test(row.prefix)), 'the rules are counted');
+		// Text of the log, and no markup.
+		log([ packet('<img src=x onerror=alert(1)>: ', '198.51.100.77', 22, 7100) ]);
+		await until(async () => (await answer('rules')).rules.some((row) => /onerror/.test(row.prefix)), 'the rules are counted');
 		await until(async () => (await answer('rules')).targets.reduce((sum, row) => sum + row.attempts, 0) == 30, 'the targets are counted');
 		for (const width of [ 360, 1280 ]) for (const lang of [ 'ja', 'en' ]) {
 			await open('ports', { query: 'lang=' + lang, width });
