@@ -72,12 +72,13 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::Backup { file, place, json } => return upkeep::back_up(&place, &file, json, out),
         Command::Restore { file, place, json } => return upkeep::restore(&place, &file, json, out),
         Command::Forget { meant, place, json } => return upkeep::forget(&place, meant, json, out),
-        Command::Ask { question, place: Place::Store { directory, timezone, countries }, json } => {
-            return shell::ask_store(&question, &directory, timezone.as_deref(), &countries, json, out);
+        Command::Ask { question, place: Place::Store { directory, timezone, countries, networks }, json } => {
+            let databases = (&*countries, networks.as_deref());
+            return shell::ask_store(&question, &directory, timezone.as_deref(), databases, json, out);
         }
         Command::Export {
             format: Format::Ndjson,
-            place: Place::Store { directory, timezone, countries },
+            place: Place::Store { directory, timezone, countries, .. },
             range,
         } => return fleet_export::export(&directory, timezone.as_deref(), &countries, &range, None, out),
         Command::Export { format: Format::Ndjson, place: Place::Daemon { ubus }, range } => {
@@ -86,7 +87,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::Export { format, place: Place::Store { directory, timezone, .. }, .. } => {
             return shell::export_store(format, &directory, timezone.as_deref(), out);
         }
-        Command::MonthReport { wanted, place: Place::Store { directory, timezone, countries } } => {
+        Command::MonthReport { wanted, place: Place::Store { directory, timezone, countries, .. } } => {
             return shell::month_of_store(wanted, &directory, timezone.as_deref(), &countries, out);
         }
         Command::MonthReport { wanted, place: Place::Daemon { ubus } } => client::month(wanted, &ubus, out)?,

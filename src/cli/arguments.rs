@@ -31,7 +31,7 @@ pub enum Place {
     /// The running daemon, over the ubus socket.
     Daemon { ubus: PathBuf },
     /// A store directory, its days labelled in this zone (`None`: the system's).
-    Store { directory: PathBuf, timezone: Option<String>, countries: PathBuf },
+    Store { directory: PathBuf, timezone: Option<String>, countries: PathBuf, networks: Option<PathBuf> },
 }
 
 /// The log files to read, and what their lines leave open.
@@ -297,7 +297,8 @@ impl Raw<'_> {
                 Err("--db and --ubus: give one of them, a store or a daemon".to_string())
             }
             Some(directory) => {
-                Ok(Place::Store { directory, timezone: None, countries: PathBuf::from(DEFAULT_COUNTRIES) })
+                let countries = PathBuf::from(DEFAULT_COUNTRIES);
+                Ok(Place::Store { directory, timezone: None, countries, networks: None })
             }
             None => Ok(Place::Daemon { ubus: self.ubus()? }),
         }
@@ -408,9 +409,15 @@ impl Raw<'_> {
             Some(_) if self.has(&options::UBUS) => {
                 Err("--db and --ubus: give one of them, a store or a daemon to ask".to_string())
             }
-            Some(directory) => Ok(Place::Store { directory, timezone, countries: self.countries()? }),
+            Some(directory) => {
+                let networks = self.path(&options::NETWORKS)?;
+                Ok(Place::Store { directory, timezone, countries: self.countries()?, networks })
+            }
             None if self.has(&options::COUNTRIES) => {
                 Err("--country-database goes with --db: the daemon has its own".to_string())
+            }
+            None if self.has(&options::NETWORKS) => {
+                Err("--as-database goes with --db: the daemon has its own".to_string())
             }
             None if timezone.is_some() => {
                 Err("--timezone goes with --db: the daemon answers in the router's own zone".to_string())

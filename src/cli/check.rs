@@ -20,7 +20,7 @@ use crate::cli::client::explained;
 use crate::cli::shell::{Outcome, ShellError};
 use crate::config::{Config, options, shown};
 use crate::daemon::{CLOCK_SET, Places, is_running};
-use crate::geoip::Database;
+use crate::geoip::{Content, Database};
 use crate::live::clock::BUILT;
 use crate::output::blobmsg;
 use crate::output::cells::plain;
@@ -99,7 +99,7 @@ pub fn run(places: &Places, out: &mut dyn Write) -> Result<Outcome, ShellError> 
     guarded::table(&config, &mut findings);
     rules::exposure(&config, &firewall, &places.ubus, &mut findings);
     fleet::sender(&config, &mut findings);
-    countries(&config, &mut findings);
+    databases(&config, &mut findings);
     print(&findings, out)?;
     let wrong = findings.0.iter().filter(|(kind, _)| *kind == Kind::Wrong).count();
     let mut outcome = Outcome::fine();
@@ -203,18 +203,24 @@ fn configuration(path: &Path, findings: &mut Findings) -> Config {
     config
 }
 
-fn countries(config: &Config, findings: &mut Findings) {
-    let mut database = Database::new(Path::new(&config.country_database));
+fn databases(config: &Config, findings: &mut Findings) {
+    database(Content::Countries, &config.country_database, findings);
+    if !config.as_database.is_empty() {
+        database(Content::Networks, &config.as_database, findings);
+    }
+}
+
+fn database(content: Content, path: &str, findings: &mut Findings) {
+    let mut database = Database::of(content, Path::new(path));
     database.look();
     match (database.trouble(clock::wall().as_secs().cast_signed()), database.built()) {
         (Some(trouble), _) => findings.note(trouble),
         (None, Some(built)) => {
             let date = crate::event::calendar::Date(built.div_euclid(86_400) as i32);
-            findings.fine(format!("the country database has data of {date}"));
+            findings.fine(format!("the {} database has data of {date}", database.kind()));
         }
         (None, None) => findings.note(format!(
-            "there is no country database {}: countries are not measured; install fwstat-country",
-            config.country_database
+            "there is no country database {path}: countries are not measured; install fwstat-country"
         )),
     }
 }

@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::event::calendar::{Calendar, Date, Month};
 use crate::event::paths::Paths;
 use crate::fleet;
-use crate::geoip::Database;
+use crate::geoip::{Content, Database};
 use crate::input::file::{FileReport, FileState, Progress, ReadOptions, read_files};
 use crate::input::imported::{Imported, Unreadable};
 use crate::input::seen::SeenMessages;
@@ -26,6 +26,7 @@ use crate::parse::interfaces::Networks;
 use crate::query::Answer;
 use crate::query::advice;
 use crate::query::answer::{AdviceRow, InputCounts, ServiceRow};
+use crate::query::asns::SharedNetworks;
 use crate::query::open::joined;
 use crate::query::question::Question;
 use crate::stats::collect::{self, CollectError, Collector, DayStorage, Order};
@@ -104,6 +105,17 @@ pub fn country_database(path: &Path) -> Result<(SharedLookup, Option<String>)> {
         return Err(Failure(format!("there is no country database {}", path.display())));
     }
     let trouble = database.trouble(now());
+    Ok((Rc::new(RefCell::new(database)), trouble))
+}
+
+/// The database of networks, and what is wrong with it.
+pub fn as_database(path: &Path) -> Result<(SharedNetworks, Option<String>)> {
+    let mut database = Database::of(Content::Networks, path);
+    database.look();
+    let trouble = database.trouble(now());
+    if !path.exists() {
+        return Err(Failure(trouble.unwrap_or_default()));
+    }
     Ok((Rc::new(RefCell::new(database)), trouble))
 }
 

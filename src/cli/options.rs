@@ -72,6 +72,8 @@ pub static COUNTRIES: OptionRow = option(
     "FILE",
     "MMDB file that tells countries [default: /usr/share/fwstat/country.mmdb, if it is there]",
 );
+pub static NETWORKS: OptionRow =
+    option("as-database", "FILE", "MMDB file that tells AS numbers and names [default: none]");
 pub static BEFORE: OptionRow =
     option("before", "DATE", "delete everything before this day, YYYY-MM-DD; at most today");
 pub static FORGOTTEN: OptionRow = option(
@@ -149,12 +151,12 @@ pub struct CommandRow {
 }
 
 /// The options of the questions that are about counts.
-static COUNTS: [&OptionRow; 14] = [
+static COUNTS: [&OptionRow; 15] = [
     &FROM, &TO, &CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &MIN, &LIMIT, &JSON, &DB, &TIMEZONE, &COUNTRIES,
-    &UBUS,
+    &NETWORKS, &UBUS,
 ];
 
-pub static COMMANDS: [CommandRow; 28] = [
+pub static COMMANDS: [CommandRow; 29] = [
     CommandRow {
         name: "summary",
         operands: "",
@@ -193,7 +195,9 @@ pub static COMMANDS: [CommandRow; 28] = [
         brief: "all about one address: services, hours, days, evidence",
         about: "All about one address: how often and when it tried, which services, by hour of the day and by day, \
                 the newest log lines, and whether it is blocked.",
-        options: &[&FROM, &TO, &CLASS, &PROTOCOL, &PORT, &LIMIT, &JSON, &DB, &TIMEZONE, &COUNTRIES, &UBUS],
+        options: &[
+            &FROM, &TO, &CLASS, &PROTOCOL, &PORT, &LIMIT, &JSON, &DB, &TIMEZONE, &COUNTRIES, &NETWORKS, &UBUS,
+        ],
         examples: &["fwstat source 198.51.100.7", "fwstat source 2001:db8::7 --db /mnt/fwstat"],
     },
     CommandRow {
@@ -238,6 +242,15 @@ pub static COMMANDS: [CommandRow; 28] = [
                 counts for the first.",
         options: &[&FROM, &TO, &CLASS, &MIN, &LIMIT, &JSON, &DB, &TIMEZONE, &UBUS],
         examples: &["fwstat rules", "fwstat rules --class egress --from 2020-04-01 --to 2020-04-10"],
+    },
+    CommandRow {
+        name: "asns",
+        operands: "",
+        brief: "attempts by autonomous system of the source",
+        about: "Attempts by autonomous system (AS), of those sources that have rows. Needs a database of AS numbers \
+                (option as_database).",
+        options: &COUNTS,
+        examples: &["fwstat asns --limit 5", "fwstat asns --db /mnt/fwstat --as-database /mnt/asn.mmdb"],
     },
     CommandRow {
         name: "anomalies",

@@ -179,11 +179,16 @@ pub fn ask_store(
     question: &Question,
     directory: &std::path::Path,
     timezone: Option<&str>,
-    countries: &std::path::Path,
+    (countries, networks): (&std::path::Path, Option<&std::path::Path>),
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<Outcome> {
-    let (mut opened, trouble) = offline::open_store(directory, timezone, countries)?;
+    let (mut opened, mut trouble) = offline::open_store(directory, timezone, countries)?;
+    if let Some(path) = networks {
+        let (networks, wrong) = offline::as_database(path)?;
+        opened.networks = Some(networks);
+        trouble = trouble.or(wrong);
+    }
     let answer = opened.answer(question)?;
     if as_json {
         print_json(&answer, out)?

@@ -91,6 +91,8 @@ pub struct Config {
     pub keep_months: u16,
     pub evidence: u32,
     pub country_database: String,
+    /// Empty: none.
+    pub as_database: String,
     pub mask_sources: bool,
     pub watch_egress: bool,
     pub guard: Guard,
@@ -180,6 +182,7 @@ impl Default for Config {
             keep_months: 0,
             evidence: 0,
             country_database: String::new(),
+            as_database: String::new(),
             mask_sources: false,
             watch_egress: false,
             guard: Guard::default(),

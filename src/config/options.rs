@@ -67,6 +67,8 @@ pub enum Kind {
     Text(fn(&mut Config, String)),
     /// An absolute path.
     Path(fn(&mut Config, String)),
+    /// An absolute path, or nothing.
+    OptionalPath(fn(&mut Config, String)),
     Prefixes(fn(&mut Config, Vec<Prefix>)),
 }
 
@@ -174,6 +176,12 @@ pub static OPTIONS: &[Row] = &[
         &["/usr/share/fwstat/country.mmdb"],
         Kind::Path(|c, path| c.country_database = path),
         "addresses to countries, in MaxMind's format; without the file 'countries' has no answer",
+    ),
+    main(
+        "as_database",
+        &[],
+        Kind::OptionalPath(|c, path| c.as_database = path),
+        "addresses to AS numbers and names (GeoLite2-ASN or ip-location-db's asn.mmdb); without it 'asns' has no answer",
     ),
     main(
         "mask_sources",
@@ -350,7 +358,9 @@ impl Kind {
             }
             Kind::Url(_) => "an https:// address of at most 512 characters".to_string(),
             Kind::Text(_) => "at most 128 printable characters".to_string(),
-            Kind::Path(_) => "a path that begins with / and has no '..' in it".to_string(),
+            Kind::Path(_) | Kind::OptionalPath(_) => {
+                "a path that begins with / and has no '..' in it".to_string()
+            }
             Kind::Prefixes(_) => {
                 format!("at most {MOST_PREFIXES} addresses or prefixes such as 198.51.100.0/24")
             }
@@ -403,7 +413,8 @@ impl Kind {
             }
             Kind::Url(set) => set(config, url(one).ok_or(one)?),
             Kind::Text(set) => set(config, text(one, 128).ok_or(one)?),
-            Kind::Path(set) => set(config, path(one).ok_or(one)?),
+            Kind::OptionalPath(set) if one.is_empty() => set(config, String::new()),
+            Kind::Path(set) | Kind::OptionalPath(set) => set(config, path(one).ok_or(one)?),
             Kind::Prefixes(set) => {
                 let mut prefixes = Vec::new();
                 for value in values {

@@ -64,6 +64,7 @@ fn every_option_can_be_set() {
             option keep_months '12'
             option evidence '0'
             option country_database '/tmp/c.mmdb'
+            option as_database '/mnt/asn.mmdb'
             option mask_sources 'yes'
         config guard 'guard'
             option enabled 'dry'
@@ -90,7 +91,7 @@ fn every_option_can_be_set() {
     let expected = "Config { enabled: false, input: Inputs { nflog: false, logd: true }, nflog_group: 65535, \
          zone: [\"wan\", \"wan6\"], database: \"/mnt/sda1/fwstat\", commit_interval: 90s, \
          keep_hours: 3, keep_days: 20, keep_months: 12, evidence: 0, \
-         country_database: \"/tmp/c.mmdb\", mask_sources: true, watch_egress: false, guard: Guard { enabled: Dry, \
+         country_database: \"/tmp/c.mmdb\", as_database: \"/mnt/asn.mmdb\", mask_sources: true, watch_egress: false, guard: Guard { enabled: Dry, \
          flood: Rate { count: 7, window: 10s }, scan: Rate { count: 8, window: 7200s }, \
          login: Rate { count: 3, window: 86400s }, block_for: 600s, block_cap: 86400s, scope: All, \
          budget: Rate { count: 1, window: 1s }, max_blocks: 10, \

@@ -29,7 +29,7 @@ use crate::config::Config;
 use crate::config::exposure;
 use crate::event::calendar::Date;
 use crate::event::small_map::SmallMap;
-use crate::geoip::Database;
+use crate::geoip::{Content, Database};
 use crate::input::logd::{LogdCounts, Mark};
 use crate::input::nflog::Counters;
 use crate::input::uncounted::UncountedLines;
@@ -68,6 +68,8 @@ pub(super) struct Core {
     pub counters: CounterPoll,
     pub guarding: Guarding,
     countries: Rc<RefCell<Database>>,
+    /// `None`: the option is not set.
+    asns: Option<Rc<RefCell<Database>>>,
     fleet: Rc<RefCell<Fleet>>,
     notices: Notices,
     exposed: exposure::Lately,
@@ -136,6 +138,8 @@ impl Core {
         let mut engine = Engine::new(calendar.clone(), places.salt(), config.evidence as usize);
         let countries = Rc::new(RefCell::new(Database::new(Path::new(&config.country_database))));
         engine.lookup = Some(countries.clone());
+        let asns = as_database(&config);
+        engine.networks = asns.clone().map(|database| database as _);
         let fleet = Rc::new(RefCell::new(Fleet::new(&config, run, places.salt())));
         engine.closed_days = Some(fleet.clone());
         let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| places.is_this_boot(state));
@@ -161,6 +165,7 @@ impl Core {
             engine,
             counters: CounterPoll::default(),
             countries,
+            asns,
             fleet,
             notices: Notices::default(),
             exposed: exposure::Lately::default(),
@@ -461,6 +466,8 @@ impl Core {
         std::mem::swap(&mut self.problems, &mut problems);
         self.look_outside(now);
         self.countries.replace(Database::new(Path::new(&self.config.country_database)));
+        self.asns = as_database(&self.config);
+        self.engine.networks = self.asns.clone().map(|database| database as _);
         self.engine.evidence.set_most(self.config.evidence as usize);
         self.places.reload(&self.config, &mut self.engine);
         if let Some(today) = self.today {
@@ -471,6 +478,12 @@ impl Core {
         self.turn_fleet(now);
         self.commit(now);
     }
+}
+
+/// The database of networks that the options name.
+fn as_database(config: &Config) -> Option<Rc<RefCell<Database>>> {
+    let path = Some(&config.as_database).filter(|path| !path.is_empty())?;
+    Some(Rc::new(RefCell::new(Database::of(Content::Networks, Path::new(path)))))
 }
 
 /// When NTP's hotplug script was here last.

@@ -1,27 +1,44 @@
-//! The MaxMind DB format 2.0, as far as the country of an address needs it. Pure: reads bytes through [`Bytes`] only.
+//! The MaxMind DB format 2.0, as far as the country or the network of an address needs it. Pure: reads bytes through
+//! [`Bytes`] only.
 //!
 //! ```text
 //! file   = tree 16 zero bytes, data, AB CD EF "MaxMind.com" metadata
 //! tree   = node_count pairs of records of 24, 28 or 32 bits; a record is a node (< node_count), nothing (node_count),
 //!          or node_count + 16 + a place in the data
-//! data   = maps; the country is at country.iso_code (GeoLite2, DB-IP, ours) or at country_code
+//! data   = maps; the country is at country.iso_code (GeoLite2, DB-IP, ours) or at country_code, the network at
+//!          autonomous_system_number and autonomous_system_organization (GeoLite2-ASN, ip-location-db)
 //! ```
 //!
 //! Everything that the file says is checked against its length when it is read. Each walk down the tree ends after at
 //! most 128 steps, each look at the data after [`MOST_STEPS`]: no file can make this hang, allocate or panic.
 
 use crate::event::Address;
+use crate::query::asns::Network;
 use crate::stats::countries::Country;
 use crate::store::checksum::Crc;
 
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
 /// The metadata lies within this many bytes before the file's end.
 const MOST_METADATA: u64 = 128 * 1024;
-/// Fields that are looked at to find one country.
+/// Fields that are looked at to find one country or network.
 const MOST_STEPS: u32 = 512;
 const SEPARATOR: u64 = 16;
 /// Up to this many offsets in the data section are remembered as valid while a file is checked.
 const MOST_PLACES: usize = 4096;
+/// Nodes that are read at once while a file is checked.
+const CHUNK: u32 = 512;
+/// Of the file of networks so many chunks are checked, evenly spaced: it has a million nodes, and a record for each
+/// network.
+const NETWORK_CHUNKS: u32 = 8;
+/// Bytes of a text that are read; the rest of a longer one is skipped.
+const MAX_TEXT: usize = 96;
+
+/// What a file is read for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Content {
+    Countries,
+    Networks,
+}
 
 /// Where the file's bytes come from.
 pub trait Bytes {
@@ -67,7 +84,7 @@ struct Cursor<'b> {
     at: u64,
     end: u64,
     steps: u32,
-    text: [u8; 32],
+    text: [u8; MAX_TEXT],
 }
 
 const CUT: Unusable = Unusable("a field of it is cut");
@@ -123,10 +140,10 @@ impl Cursor<'_> {
         };
         Ok(match kind {
             7 => Field::Map(size as u32),
-            2 if size <= self.text.len() as u64 => {
+            2 => {
                 let place = self.at;
                 self.skip(size)?;
-                let text = &mut self.text[..size as usize];
+                let text = &mut self.text[..MAX_TEXT.min(size as usize)];
                 self.bytes.read(place, text).ok_or(CUT)?;
                 Field::Text(text)
             }
@@ -138,7 +155,7 @@ impl Cursor<'_> {
                 }
                 Field::Other
             }
-            2..=4 | 8 | 10 | 15 => {
+            3 | 4 | 8 | 10 | 15 => {
                 self.skip(size)?;
                 Field::Other
             }
@@ -211,7 +228,7 @@ impl Layout {
         let metadata = data_end + MARKER.len() as u64;
         drop(tail);
         let mut number = |key: &[u8]| {
-            let text = [0; 32];
+            let text = [0; MAX_TEXT];
             let mut cursor =
                 Cursor { bytes, base: metadata, at: metadata, end: length, steps: MOST_STEPS, text };
             if !cursor.seek(key)? {
@@ -298,14 +315,19 @@ impl Layout {
     }
 
     fn cursor<'b>(&self, bytes: &'b mut dyn Bytes, at: u64) -> Cursor<'b> {
-        Cursor { bytes, base: self.data, at, end: self.data_end, steps: MOST_STEPS, text: [0; 32] }
+        Cursor { bytes, base: self.data, at, end: self.data_end, steps: MOST_STEPS, text: [0; MAX_TEXT] }
+    }
+
+    /// The offset in the file that a record names.
+    fn data_at(&self, record: u32) -> Result<u64, Unusable> {
+        let place = u64::from(record).checked_sub(u64::from(self.nodes) + SEPARATOR);
+        let at = place.map(|place| self.data + place).filter(|at| *at < self.data_end);
+        at.ok_or(Unusable("its tree leads out of it"))
     }
 
     /// The country at the offset that a record names; `None` if the data has none there.
-    pub(super) fn country_at(&self, bytes: &mut dyn Bytes, record: u32) -> Result<Option<Country>, Unusable> {
-        let place = u64::from(record - self.nodes);
-        let at = place.checked_sub(SEPARATOR).map(|place| self.data + place).filter(|at| *at < self.data_end);
-        let at = at.ok_or(Unusable("its tree leads out of it"))?;
+    pub fn country_at(&self, bytes: &mut dyn Bytes, record: u32) -> Result<Option<Country>, Unusable> {
+        let at = self.data_at(record)?;
         let mut nested = self.cursor(bytes, at);
         if nested.seek(b"country")? {
             return nested.pointed(|cursor| {
@@ -316,31 +338,66 @@ impl Layout {
         if flat.seek(b"country_code")? { flat.code().map(Some) } else { Ok(None) }
     }
 
-    /// Checks every record of the tree and what it leads to, and the checksum where there is one.
-    pub fn check(&self, bytes: &mut dyn Bytes) -> Result<(), Unusable> {
-        self.check_sum(bytes)?;
+    /// The network at the offset that a record names; `None` if the data has no number there.
+    pub fn network_at(&self, bytes: &mut dyn Bytes, record: u32) -> Result<Option<Network>, Unusable> {
+        let at = self.data_at(record)?;
+        let mut cursor = self.cursor(bytes, at);
+        if !cursor.seek(b"autonomous_system_number")? {
+            return Ok(None);
+        }
+        let number = cursor.pointed(|cursor| match cursor.field()? {
+            Field::Number(number) => Ok(u32::try_from(number).ok()),
+            _ => Ok(None),
+        })?;
+        let number = number.ok_or(Unusable("a number of an AS in it makes no sense"))?;
+        let mut cursor = self.cursor(bytes, at);
+        let mut name = String::new();
+        if cursor.seek(b"autonomous_system_organization")? {
+            name = cursor.pointed(|cursor| match cursor.field()? {
+                Field::Text(text) => Ok(name_of(text)),
+                _ => Err(Unusable("a name of an AS in it is no text")),
+            })?;
+        }
+        Ok(Some(Network { number, name }))
+    }
+
+    /// Checks records of the tree and what they lead to: of countries all, and the checksum where there is one.
+    pub fn check(&self, bytes: &mut dyn Bytes, content: Content) -> Result<(), Unusable> {
+        let chunks = self.nodes.div_ceil(CHUNK);
+        let step = match content {
+            Content::Countries => 1,
+            Content::Networks => chunks.div_ceil(NETWORK_CHUNKS),
+        };
+        if content == Content::Countries {
+            self.check_sum(bytes)?;
+        }
         let mut sound: Vec<u32> = Vec::new();
-        let mut countries = 0u32;
+        let mut found = false;
         let size = self.node_size();
-        let mut chunk = vec![0; size as usize * 512];
-        let mut node = 0;
-        while node < self.nodes {
-            let some = (self.nodes - node).min(512);
+        let mut chunk = vec![0; size as usize * CHUNK as usize];
+        for node in (0..chunks).step_by(step as usize).map(|chunk| chunk * CHUNK) {
+            let some = (self.nodes - node).min(CHUNK);
             let chunk = &mut chunk[..(u64::from(some) * size) as usize];
             bytes.read(u64::from(node) * size, chunk).ok_or(CUT)?;
             for pair in chunk.chunks_exact(size as usize) {
                 let (zero, one) = self.records(pair);
                 for record in [zero, one].into_iter().filter(|record| *record > self.nodes) {
                     let Err(place) = sound.binary_search(&record) else { continue };
-                    countries += u32::from(self.country_at(bytes, record)?.is_some());
+                    found |= match content {
+                        Content::Countries => self.country_at(bytes, record)?.is_some(),
+                        Content::Networks => self.network_at(bytes, record)?.is_some(),
+                    };
                     if sound.len() < MOST_PLACES {
                         sound.insert(place, record);
                     }
                 }
             }
-            node += some;
         }
-        if countries == 0 { Err(Unusable("it holds no countries")) } else { Ok(()) }
+        match content {
+            _ if found => Ok(()),
+            Content::Countries => Err(Unusable("it holds no countries")),
+            Content::Networks => Err(Unusable("it holds no AS numbers")),
+        }
     }
 
     fn check_sum(&self, bytes: &mut dyn Bytes) -> Result<(), Unusable> {
@@ -377,8 +434,8 @@ impl Default for Walk {
 }
 
 impl Walk {
-    /// The country of an address. `None` if the file does not contain the address or its data is invalid.
-    pub fn country(&mut self, layout: &Layout, bytes: &mut dyn Bytes, address: Address) -> Option<Country> {
+    /// The record of an address. `None` if the file does not contain the address.
+    pub fn record(&mut self, layout: &Layout, bytes: &mut dyn Bytes, address: Address) -> Option<u32> {
         let (bits, length, start) = match address.as_v4() {
             Some(v4) => (u128::from(v4) << 96, 32, layout.ipv4),
             None if layout.family == 6 => (u128::from_be_bytes(address.to_bytes()), 128, 0),
@@ -402,6 +459,17 @@ impl Walk {
             self.nodes[at] = record;
             self.known = at + 1;
         }
-        if record == layout.nodes { None } else { layout.country_at(bytes, record).ok().flatten() }
+        (record > layout.nodes).then_some(record)
     }
+}
+
+/// A network's name as text of one line: control characters and those that change the direction of writing are left
+/// out. It is still hostile: it may contain markup.
+fn name_of(text: &[u8]) -> String {
+    let is_plain = |letter: &char| {
+        !letter.is_control()
+            && !matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{feff}' | '\u{fffd}')
+    };
+    String::from_utf8_lossy(text).chars().filter(is_plain).collect()
 }

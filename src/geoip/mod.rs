@@ -1,4 +1,4 @@
-//! The country database: an MMDB file on flash -> the country of an address.
+//! The databases of countries and of networks: MMDB files on flash -> the country of an address, its AS number and name.
 //!
 //! Read page by page into a small cache, not mapped: a mapping counts every page that was ever accessed as
 //! resident, and truncating a mapped file raises SIGBUS.
@@ -11,14 +11,16 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::event::Address;
+use crate::query::asns::{Network, NetworkLookup};
 use crate::stats::countries::{Country, CountryLookup};
+pub use mmdb::Content;
 use mmdb::{Bytes, Layout, Unusable, Walk};
 pub use ranges::NoRanges;
 
 const PAGE: usize = 4096;
 /// The cache takes 128 KiB at most.
 const PAGES: usize = 32;
-/// A country database is smaller; checking a larger file would keep a router busy.
+/// Such databases are smaller; checking a larger file would keep a router busy.
 const MOST_BYTES: u64 = 32 << 20;
 /// Data older than this is called outdated, in days.
 const OUTDATED_DAYS: i64 = 400;
@@ -86,6 +88,7 @@ struct Opened {
 /// The database at a path.
 pub struct Database {
     path: PathBuf,
+    content: Content,
     opened: Option<Opened>,
     /// The file that was checked last; `None` if there was none.
     seen: Option<Identity>,
@@ -95,8 +98,21 @@ pub struct Database {
 }
 
 impl Database {
+    /// Of countries.
     pub fn new(path: &Path) -> Database {
-        Database { path: path.to_owned(), opened: None, seen: None, looked: false, wrong: None }
+        Database::of(Content::Countries, path)
+    }
+
+    pub fn of(content: Content, path: &Path) -> Database {
+        Database { path: path.to_owned(), content, opened: None, seen: None, looked: false, wrong: None }
+    }
+
+    /// What its file is called in sentences.
+    pub fn kind(&self) -> &'static str {
+        match self.content {
+            Content::Countries => "country",
+            Content::Networks => "AS",
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -114,11 +130,11 @@ impl Database {
         if found.is_none() {
             return;
         }
-        match open(&self.path) {
+        match open(&self.path, self.content) {
             Ok(opened) => self.opened = Some(opened),
             Err(reason) => {
-                self.wrong =
-                    Some(format!("the country database {} cannot be used: {reason}", self.path.display()));
+                let (kind, path) = (self.kind(), self.path.display());
+                self.wrong = Some(format!("the {kind} database {path} cannot be used: {reason}"));
             }
         }
     }
@@ -153,21 +169,25 @@ impl Database {
     }
 
     /// What is wrong, as a sentence: damaged, or outdated at the time `now` (seconds since 1970). That there is no file
-    /// is no error.
+    /// of countries is no error; a file of networks is there because somebody asked for it.
     pub fn trouble(&self, now: i64) -> Option<String> {
         let age = now.saturating_sub(self.built().unwrap_or(now)) / 86_400;
         match &self.wrong {
             Some(wrong) => Some(wrong.clone()),
             None if age > OUTDATED_DAYS => Some(format!(
-                "the country database {} is {age} days old: countries of newer address ranges are missing or wrong",
+                "the {} database {} is {age} days old: what it says of newer address ranges is missing or wrong",
+                self.kind(),
                 self.path.display()
             )),
+            None if self.opened.is_none() && self.content == Content::Networks => {
+                Some(format!("there is no AS database {}", self.path.display()))
+            }
             None => None,
         }
     }
 }
 
-fn open(path: &Path) -> Result<Opened, String> {
+fn open(path: &Path, content: Content) -> Result<Opened, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let metadata = file.metadata().map_err(|error| error.to_string())?;
     if !metadata.is_file() {
@@ -175,10 +195,11 @@ fn open(path: &Path) -> Result<Opened, String> {
     }
     let length = metadata.len();
     if length > MOST_BYTES {
-        return Err(format!("it has {length} bytes; a country database has at most {MOST_BYTES}"));
+        return Err(format!("it has {length} bytes; such a database has at most {MOST_BYTES}"));
     }
     let mut pages = Pages { file, length, pages: Vec::new() };
-    let checked = Layout::read(&mut pages).and_then(|layout| layout.check(&mut pages).map(|()| layout));
+    let checked =
+        Layout::read(&mut pages).and_then(|layout| layout.check(&mut pages, content).map(|()| layout));
     match checked {
         Ok(layout) => Ok(Opened { pages, layout, walk: Walk::default() }),
         Err(Unusable(reason)) => Err(reason.into()),
@@ -193,6 +214,24 @@ impl CountryLookup for Database {
 
     fn country_of(&mut self, address: Address) -> Option<Country> {
         let Opened { pages, layout, walk } = self.opened.as_mut()?;
-        Some(walk.country(layout, pages, address).unwrap_or(Country::UNKNOWN))
+        let found = walk.record(layout, pages, address);
+        Some(found.and_then(|record| layout.country_at(pages, record).ok()?).unwrap_or(Country::UNKNOWN))
+    }
+}
+
+impl NetworkLookup for Database {
+    fn is_ready(&mut self) -> bool {
+        self.look();
+        self.is_usable()
+    }
+
+    fn record_of(&mut self, address: Address) -> Option<u32> {
+        let Opened { pages, layout, walk } = self.opened.as_mut()?;
+        walk.record(layout, pages, address)
+    }
+
+    fn network_at(&mut self, record: u32) -> Option<Network> {
+        let Opened { pages, layout, .. } = self.opened.as_mut()?;
+        layout.network_at(pages, record).ok()?
     }
 }

@@ -22,6 +22,7 @@ use crate::event::calendar::{Calendar, Date, Hour};
 use crate::event::paths::{Path, Paths};
 use crate::guard::{Guard, Suspect};
 use crate::input::duplicates::Duplicates;
+use crate::query::asns::SharedNetworks;
 use crate::query::open::joined;
 use crate::stats::collect::close;
 use crate::stats::countries::{CountryLookup, SharedLookup, with_lookup};
@@ -124,6 +125,8 @@ pub struct Engine {
     pub totals: Totals,
     /// Tells the countries of sources; without it they are not measured.
     pub lookup: Option<SharedLookup>,
+    /// Tells the networks of sources.
+    pub networks: Option<SharedNetworks>,
     pub closed_days: Option<Rc<RefCell<dyn ClosedDays>>>,
     /// Of the store's samples.
     salt: u64,
@@ -174,6 +177,7 @@ impl Engine {
             guard: Guard::default(),
             totals: Totals::default(),
             lookup: None,
+            networks: None,
             closed_days: None,
             salt,
             calendar,

@@ -84,7 +84,8 @@ impl Engine {
 
     pub fn end_answer(&self, now: Now, job: LiveJob) -> Result<Answer, AnswerError> {
         let LiveJob { question, job, .. } = job;
-        let finish = |lookup: Option<&mut dyn CountryLookup>| job.finish(&self.calendar, lookup);
+        let networks = self.networks.as_ref();
+        let finish = |lookup: Option<&mut dyn CountryLookup>| job.finish(&self.calendar, lookup, networks);
         let mut answer = with_lookup(self.lookup.as_ref(), finish)?;
         if let Answer::Source(source) = &mut answer {
             source.evidence = Some(self.lines(&question));
@@ -115,7 +116,7 @@ impl Engine {
             Question { from: Some(date), to: Some(date), limit: 20, ..Question::new(Topic::Anomalies) };
         let open = self.days(&question);
         let mut history = WithOpenDays { stored, open: &open };
-        match query::answer(&question, &mut history, &self.calendar, None) {
+        match query::answer(&question, &mut history, &self.calendar, None, None) {
             Ok(Answer::Anomalies(answer)) => answer.anomalies,
             _ => Vec::new(),
         }

@@ -81,6 +81,7 @@ pub fn write_answer(answer: &Answer, style: &Style, out: &mut dyn Write) -> io::
         Answer::Days(answer) => tables::days(answer, style, out),
         Answer::Months(answer) => tables::months(answer, style, out),
         Answer::Countries(answer) => tables::countries(answer, style, out),
+        Answer::Asns(answer) => tables::asns(answer, style, out),
         Answer::Rules(answer) => tables::rules(answer, style, out),
         Answer::Anomalies(answer) => tables::anomalies(answer, style, out),
         Answer::Recent(answer) => tables::recent(answer, style, out),

@@ -28,6 +28,10 @@ pub fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::
     if let Some(country) = &row.country {
         writeln!(out, "country     {}", plain(country))?;
     }
+    if let Some(asn) = row.asn {
+        let name = answer.as_name.as_ref().map_or(String::new(), |name| format!(" {}", plain(name)));
+        writeln!(out, "network     AS{asn}{name}")?;
+    }
     write_block(answer, out)?;
     write_error_note(std::iter::once(row.error), out)?;
     if !answer.top_services.is_empty() {

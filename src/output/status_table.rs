@@ -21,9 +21,10 @@ pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::
     if let Some(resident) = answer.memory.resident {
         writeln!(out, "memory      {} bytes", count(resident))?;
     }
-    if let Some(countries) = &answer.countries {
-        let date = countries.date.map_or(String::new(), |date| format!(", data of {date}"));
-        writeln!(out, "countries   {}: {}{date}", plain(&countries.path), plain(&countries.state))?;
+    for (name, database) in [("countries", &answer.countries), ("AS numbers", &answer.asns)] {
+        let Some(database) = database else { continue };
+        let date = database.date.map_or(String::new(), |date| format!(", data of {date}"));
+        writeln!(out, "{name:<10}  {}: {}{date}", plain(&database.path), plain(&database.state))?;
     }
     let why = answer.guard.why.as_ref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
     writeln!(out, "guard       {}{why}", plain(&answer.guard.state))?;

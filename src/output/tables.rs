@@ -130,6 +130,7 @@ pub(super) fn source_rows(rows: &[SourceRow], style: &Style, out: &mut dyn Write
         left("first seen").optional(),
         left("last seen").optional(),
         left("country").optional(),
+        left("AS").optional(),
         left("blocked").optional(),
     ]);
     for row in rows {
@@ -140,6 +141,7 @@ pub(super) fn source_rows(rows: &[SourceRow], style: &Style, out: &mut dyn Write
             time(row.first_seen.as_deref()),
             time(row.last_seen.as_deref()),
             plain_or_absent(row.country.as_deref()),
+            row.asn.map_or(ABSENT.to_string(), |asn| asn.to_string()),
             row.blocked.map_or(ABSENT, yes_or_no).to_string(),
         ]);
     }
@@ -229,6 +231,25 @@ pub fn countries(answer: &CountriesAnswer, style: &Style, out: &mut dyn Write) -
             table.row(vec![plain(&row.country), count(row.attempts), sources]);
         }
         table.write(style, out)?;
+    }
+    completeness(&answer.completeness, style, out)
+}
+
+pub fn asns(answer: &AsnsAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    if answer.asns.is_empty() {
+        no_data("no source fits", out)?;
+    } else {
+        let columns = [left("AS"), left("name").optional(), right(style.counted), right("sources")];
+        let mut table = Table::new(&columns);
+        for row in &answer.asns {
+            let asn = row.asn.map_or("unknown".to_string(), |asn| asn.to_string());
+            let name = plain_or_absent(row.name.as_deref());
+            table.row(vec![asn, name, count(row.attempts), count(row.listed_sources)]);
+        }
+        table.write(style, out)?;
+    }
+    if let Some(covers) = answer.covers.filter(|covers| *covers < 1.0) {
+        writeln!(out, "of the sources that have rows: {:.0} % of the {}", covers * 100.0, style.counted)?;
     }
     completeness(&answer.completeness, style, out)
 }

@@ -219,10 +219,12 @@ pub struct SourceRow {
     pub first_seen: Option<InstantText>,
     pub last_seen: Option<InstantText>,
     pub country: Option<CountryText>,
+    /// The number of its autonomous system; absent where it is not known.
+    pub asn: Option<u32>,
     pub blocked: Option<bool>,
 }
 
-record! { SourceRow: address, attempts, error, services, first_seen, last_seen, country, blocked; }
+record! { SourceRow: address, attempts, error, services, first_seen, last_seen, country, asn, blocked; }
 
 #[derive(Clone, Debug, Default)]
 pub struct SourcesAnswer {
@@ -235,6 +237,8 @@ record! { SourcesAnswer: sources, completeness = Flatten; }
 #[derive(Clone, Debug, Default)]
 pub struct SourceAnswer {
     pub row: SourceRow,
+    /// The name of its autonomous system, as the database tells it: hostile text of at most 96 bytes.
+    pub as_name: Option<String>,
     pub hours: Vec<HourRow>,
     pub top_services: Vec<ServiceRow>,
     /// About the service that the source tried most.
@@ -248,7 +252,7 @@ pub struct SourceAnswer {
 
 record! {
     SourceAnswer:
-    row = Flatten, hours, top_services, advice, days, evidence, block, completeness = Flatten;
+    row = Flatten, as_name, hours, top_services, advice, days, evidence, block, completeness = Flatten;
 }
 
 #[derive(Clone, Debug, Default)]
@@ -337,6 +341,31 @@ pub struct CountriesAnswer {
 }
 
 record! { CountriesAnswer: countries, completeness = Flatten; }
+
+#[derive(Clone, Debug, Default)]
+pub struct AsnRow {
+    /// Absent: sources whose addresses the database does not hold.
+    pub asn: Option<u32>,
+    /// As of a [`SourceAnswer`].
+    pub name: Option<String>,
+    pub attempts: u64,
+    /// Absent where not all sources of the range have rows.
+    pub unique_sources: Option<u64>,
+    /// Sources that have rows: only these were looked up.
+    pub listed_sources: u64,
+}
+
+record! { AsnRow: asn, name, attempts, unique_sources, listed_sources; }
+
+#[derive(Clone, Debug, Default)]
+pub struct AsnsAnswer {
+    pub asns: Vec<AsnRow>,
+    /// The part of the range's attempts that the looked up sources have, 0 to 1; absent with a source in the question.
+    pub covers: Option<f64>,
+    pub completeness: Completeness,
+}
+
+record! { AsnsAnswer: asns, covers, completeness = Flatten; }
 
 #[derive(Clone, Debug, Default)]
 pub struct AnomalyRow {

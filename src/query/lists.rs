@@ -311,6 +311,21 @@ impl SourceList {
         sums
     }
 
+    /// Visits the sources in the order of their addresses, with their attempts, what these can be too high left out. Gives
+    /// the most attempts of a source that is not visited.
+    pub(super) fn each_by_address(mut self, visit: &mut dyn FnMut(Address, u64)) -> u64 {
+        let mut visit = |sum: &Sum<Address>| visit(sum.key, sum.attempts.saturating_sub(sum.error));
+        if self.by_service {
+            let mut sums = self.sums_of_pairs();
+            sums.sort_unstable_by_key(|(sum, _)| sum.key);
+            sums.iter().for_each(|(sum, _)| visit(sum));
+            return self.pairs.floor();
+        }
+        self.sources.sort_by_key(|sum| sum.key);
+        self.sources.rows().iter().for_each(visit);
+        self.sources.floor()
+    }
+
     pub(super) fn finish(
         mut self,
         calendar: &Calendar,
@@ -368,6 +383,7 @@ pub(super) fn source_row(sum: &Sum<Address>, low: u64, single: bool, calendar: &
         first_seen: known.then(|| seen(sum.first, calendar)),
         last_seen: known.then(|| seen(sum.last, calendar)),
         country: None,
+        asn: None,
         blocked: None,
     }
 }

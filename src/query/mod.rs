@@ -6,6 +6,7 @@
 pub mod advice;
 mod anomalies;
 pub mod answer;
+pub mod asns;
 mod countries;
 pub mod filter;
 pub mod history;
@@ -26,9 +27,11 @@ use crate::event::calendar::{Calendar, Month};
 use crate::query::record::{Field, FieldValue, Presence, Record};
 use crate::stats::countries::CountryLookup;
 use answer::{
-    AnomaliesAnswer, BlocksAnswer, Completeness, CountriesAnswer, DaysAnswer, HoursAnswer, MonthsAnswer,
-    RecentAnswer, RulesAnswer, ServicesAnswer, SourceAnswer, SourcesAnswer, StatusAnswer, SummaryAnswer,
+    AnomaliesAnswer, AsnsAnswer, BlocksAnswer, Completeness, CountriesAnswer, DaysAnswer, HoursAnswer,
+    MonthsAnswer, RecentAnswer, RulesAnswer, ServicesAnswer, SourceAnswer, SourcesAnswer, StatusAnswer,
+    SummaryAnswer,
 };
+use asns::{NetworkLookup, SharedNetworks};
 use history::{History, MonthData, Need};
 use question::{Question, Topic};
 use scan::{Reasons, Span};
@@ -65,6 +68,7 @@ pub enum Answer {
     Months(MonthsAnswer),
     Countries(CountriesAnswer),
     Rules(RulesAnswer),
+    Asns(AsnsAnswer),
     Anomalies(AnomaliesAnswer),
     Recent(RecentAnswer),
     Blocks(BlocksAnswer),
@@ -84,6 +88,7 @@ macro_rules! whichever {
             Answer::Months($answer) => $what,
             Answer::Countries($answer) => $what,
             Answer::Rules($answer) => $what,
+            Answer::Asns($answer) => $what,
             Answer::Anomalies($answer) => $what,
             Answer::Recent($answer) => $what,
             Answer::Blocks($answer) => $what,
@@ -125,6 +130,7 @@ enum Work {
     Months(periods::MonthList),
     Countries(Box<countries::CountryList>),
     Rules(rules::RuleList, Reasons),
+    Asns(Box<asns::AsnList>, Reasons),
     Anomalies(anomalies::Anomalies),
 }
 
@@ -198,6 +204,11 @@ impl Job {
                 let need = list.need(need);
                 (Work::Rules(list, Reasons::default()), need)
             }
+            Topic::Asns => {
+                let list = asns::AsnList::new(question);
+                let need = list.need(need);
+                (Work::Asns(Box::new(list), Reasons::default()), need)
+            }
             Topic::Anomalies => {
                 let (anomalies, need, from) = anomalies::Anomalies::new(question, history)?;
                 first = from;
@@ -246,6 +257,10 @@ impl Job {
                 span.explain(data, reasons);
                 list.add(data, reasons);
             }
+            Work::Asns(list, reasons) => {
+                span.explain(data, reasons);
+                list.add(data, reasons);
+            }
             Work::Anomalies(anomalies) => anomalies.add(data),
         }
     }
@@ -255,9 +270,17 @@ impl Job {
         self,
         calendar: &Calendar,
         lookup: Option<&mut (dyn CountryLookup + '_)>,
+        networks: Option<&SharedNetworks>,
     ) -> Result<Answer, AnswerError> {
         let has_lookup = self.has_lookup;
-        match self.work {
+        let mut networks = networks.map(|networks| networks.borrow_mut());
+        let mut ready: Option<&mut dyn NetworkLookup> = None;
+        if let Some(networks) = &mut networks
+            && networks.is_ready()
+        {
+            ready = Some(&mut **networks);
+        }
+        let mut answer = match self.work {
             Work::Summary(summary) => summary.finish(calendar, lookup).map(Answer::Summary),
             Work::Services(list, reasons) => {
                 lists::services_answer(*list, has_lookup, reasons).map(Answer::Services)
@@ -271,8 +294,13 @@ impl Job {
             Work::Months(list) => list.finish(has_lookup).map(Answer::Months),
             Work::Countries(list) => list.finish(lookup).map(Answer::Countries),
             Work::Rules(list, reasons) => Ok(Answer::Rules(list.finish(reasons))),
+            Work::Asns(list, reasons) => return list.finish(ready, reasons).map(Answer::Asns),
             Work::Anomalies(anomalies) => Ok(Answer::Anomalies(anomalies.finish())),
+        }?;
+        if let Some(networks) = ready {
+            asns::add(&mut answer, networks);
         }
+        Ok(answer)
     }
 }
 
@@ -282,10 +310,11 @@ pub fn answer(
     history: &mut dyn History,
     calendar: &Calendar,
     lookup: Option<&mut (dyn CountryLookup + '_)>,
+    networks: Option<&SharedNetworks>,
 ) -> Result<Answer, AnswerError> {
     let mut job = Job::new(question, history, lookup.is_some())?;
     while job.step(history) {}
-    job.finish(calendar, lookup)
+    job.finish(calendar, lookup, networks)
 }
 
 /// What is not stored by country, or not by country and source.
@@ -295,7 +324,7 @@ fn check_country(question: &Question) -> Result<(), AnswerError> {
     }
     let invalid = |text: &str| Err(AnswerError::Invalid(text.into()));
     match question.topic {
-        Topic::Hours | Topic::Anomalies | Topic::Summary => invalid(&format!(
+        Topic::Hours | Topic::Anomalies | Topic::Summary | Topic::Asns => invalid(&format!(
             "{} is not stored by country: ask services, sources, days or months",
             question.topic.name()
         )),

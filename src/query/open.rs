@@ -37,6 +37,7 @@ pub fn focused(question: &Question, day: &Day) -> DaySummary {
         _ if by_service => (MOST_ROWS, 0, 0),
         Topic::Sources => (0, listed, 0),
         Topic::Rules => (0, 0, 0),
+        Topic::Asns => (0, MOST_SUMMED, 0),
         Topic::Summary => (MOST_ROWS, listed, 0),
         _ => (MOST_ROWS, 0, 0),
     };

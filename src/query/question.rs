@@ -18,6 +18,7 @@ pub enum Topic {
     Months,
     Countries,
     Rules,
+    Asns,
     Anomalies,
     Recent,
     Blocks,
@@ -25,7 +26,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub const ALL: [Topic; 13] = [
+    pub const ALL: [Topic; 14] = [
         Topic::Summary,
         Topic::Services,
         Topic::Sources,
@@ -35,6 +36,7 @@ impl Topic {
         Topic::Months,
         Topic::Countries,
         Topic::Rules,
+        Topic::Asns,
         Topic::Anomalies,
         Topic::Recent,
         Topic::Blocks,
@@ -52,6 +54,7 @@ impl Topic {
             Topic::Months => "months",
             Topic::Countries => "countries",
             Topic::Rules => "rules",
+            Topic::Asns => "asns",
             Topic::Anomalies => "anomalies",
             Topic::Recent => "recent",
             Topic::Blocks => "blocks",

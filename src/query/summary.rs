@@ -315,6 +315,7 @@ impl OneSource {
         let days = self.days.finish(false, &mut reasons)?;
         Ok(SourceAnswer {
             row: SourceRow { country: country.map(CountryText::of), ..row },
+            as_name: None,
             hours,
             top_services,
             advice: None,

@@ -188,7 +188,7 @@ fn the_object_is_listed_with_its_arguments() {
     services["daily"] = json!(5);
     let expected = json!({
         "summary": common, "services": services, "sources": common, "hours": common, "days": common,
-        "months": common, "countries": common, "anomalies": common,
+        "months": common, "countries": common, "asns": common, "anomalies": common,
         "rules": {"from": 3, "to": 3, "class": 3, "min": 5, "limit": 5,
             "format": 3, "columns": 5, "color": 5},
         "source": {"address": 3, "from": 3, "to": 3, "class": 3, "limit": 5,

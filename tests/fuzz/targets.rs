@@ -9,6 +9,7 @@ use fwstat::config::{Config, rules, zones};
 use fwstat::event::calendar::{Calendar, Month};
 use fwstat::event::paths::Paths;
 use fwstat::event::{Address, Class, Origin};
+use fwstat::geoip;
 use fwstat::geoip::mmdb::{Bytes, Layout, Walk};
 use fwstat::input::content::Content;
 use fwstat::input::gzip::Gzip;
@@ -182,15 +183,25 @@ pub fn country_database(data: &[u8]) {
     }
     let mut bytes = Held(data);
     let Ok(layout) = Layout::read(&mut bytes) else { return };
-    let sound = layout.check(&mut bytes).is_ok();
+    let sound = layout.check(&mut bytes, geoip::Content::Countries).is_ok();
+    // Of networks only parts of a large file are checked.
+    let _ = layout.check(&mut bytes, geoip::Content::Networks);
     let mut walk = Walk::default();
     for bits in (0..64u32).map(|step| step.wrapping_mul(0x0431_8c63)) {
         let v6 = Address::v6(u128::from(bits) << 96 | u128::from(bits));
         for address in [Address::v4(bits), v6] {
             // The way down from the last address must lead where a new way leads.
-            let told = walk.country(&layout, &mut bytes, address);
-            assert_eq!(told, Walk::default().country(&layout, &mut bytes, address));
-            assert!(told.is_none_or(|Country(code)| !sound || code.iter().all(u8::is_ascii_uppercase)));
+            let record = walk.record(&layout, &mut bytes, address);
+            assert_eq!(record, Walk::default().record(&layout, &mut bytes, address));
+            let Some(record) = record else { continue };
+            let country = layout.country_at(&mut bytes, record);
+            assert!(!sound || country.is_ok());
+            if let Ok(Some(Country(code))) = country {
+                assert!(code.iter().all(u8::is_ascii_uppercase));
+            }
+            if let Ok(Some(network)) = layout.network_at(&mut bytes, record) {
+                assert!(network.name.len() <= 96 && !network.name.contains(char::is_control));
+            }
         }
     }
     if let Ok(ranges) = layout.ranges_of(&mut bytes, Country(*b"JP"), 1000) {

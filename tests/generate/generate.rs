@@ -1,5 +1,8 @@
 //! Writes the logs of tests, benchmark and README, with the truth about them. See `tests/common/generate`.
 
+#[path = "../common/asn_mmdb.rs"]
+#[allow(dead_code)]
+mod asn_mmdb;
 #[path = "../common/generate/mod.rs"]
 mod generate;
 mod measure;
@@ -7,6 +10,7 @@ mod measure;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::net::IpAddr;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
@@ -16,6 +20,7 @@ usage: generate months OUT [TRUTH]           a home router's sixteen months
        generate corpus OUT [iso|logread]     the benchmark's 2,000,000 lines
        generate forged OUT [N [DAYS [TRUTH]]] N lines, each from another source
        generate other DIR                    small files in other people's shapes, and DIR/truth.json
+       generate networks CSV OUT SECONDS      a database of networks (first,last,AS number,name); SECONDS: its date
        generate measure OUT.json COMMAND...  runs a command; CPU seconds, elapsed seconds and peak memory
 OUT can be - for standard output.";
 
@@ -70,6 +75,22 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
                 fs::write(format!("{directory}/{}", file.name), &file.text)?;
             }
             write_truth(&[&format!("{directory}/truth.json")], &generate::other::truth_json())
+        }
+        ["networks", csv, out, built] => {
+            let address = |text: &str| {
+                text.parse().map(|address| match address {
+                    IpAddr::V4(v4) => u128::from(u32::from(v4)),
+                    IpAddr::V6(v6) => u128::from(v6),
+                })
+            };
+            let mut rows: Vec<asn_mmdb::Row> = Vec::new();
+            for line in fs::read_to_string(csv)?.lines() {
+                let [first, last, asn, name] = line.splitn(4, ',').collect::<Vec<_>>()[..] else {
+                    return Err(format!("{csv}: {line}").into());
+                };
+                rows.push((address(first)?, address(last)?, asn.parse()?, name.trim_matches('"').into()));
+            }
+            Ok(fs::write(out, asn_mmdb::asn_mmdb(&rows, asn_mmdb::GEOLITE2, built.parse()?))?)
         }
         ["measure", out, command, rest @ ..] => Ok(measure::measure(out, command, rest)?),
         _ => Err(USAGE.into()),

@@ -164,7 +164,7 @@ fn a_new_file_in_the_old_ones_place_is_used_and_a_missing_one_is_no_fault() {
 }
 
 /// Some attempts on two days of a month.
-fn log(days: std::ops::Range<u32>) -> String {
+pub fn log(days: std::ops::Range<u32>) -> String {
     let mut text = String::new();
     let mut minute = 0;
     for day in days {

@@ -143,7 +143,8 @@ fn store(salt: u64) -> Store {
 }
 
 fn answer(store: &mut Store, question: &Question) -> Value {
-    let answer = query::answer(question, store, &Calendar::new("UTC").unwrap(), Some(&mut Shares)).unwrap();
+    let answer =
+        query::answer(question, store, &Calendar::new("UTC").unwrap(), Some(&mut Shares), None).unwrap();
     serde_json::from_str(&json::text(&answer)).unwrap()
 }
 

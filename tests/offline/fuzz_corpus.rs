@@ -6,6 +6,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::asn_mmdb::{GEOLITE2, IP_LOCATION_DB, Row, asn_mmdb};
 use crate::common::fwstat::{run, run_with_input, scratch};
 use crate::common::generate::random::Random;
 use crate::common::generate::{daemons, other};
@@ -246,6 +247,13 @@ fn made() -> Vec<(&'static str, &'static str, Vec<u8>)> {
                 commit_interval '1h'\n\toption keep_days '400d' # comment\n\nconfig guard 'guard'\n\toption flood \
                 '200/1m'\n\tlist allow '198.51.100.0/24'\n";
     made.push(("options", "plain", text.into()));
+    let networks: [Row; 2] = [
+        (0xc000_0200, 0xc000_027f, 64_500, "Example <b>Net</b>".into()),
+        (0xc633_6407, 0xc633_6409, 4_200_000_001, "a\x1b[31m".into()),
+    ];
+    for (name, shape) in [("networks-geolite2", GEOLITE2), ("networks-ip-location-db", IP_LOCATION_DB)] {
+        made.push(("country_database", name, asn_mmdb(&networks, shape, 1)));
+    }
     made.push((
         "options",
         "faults",

@@ -1,5 +1,7 @@
 //! Files, stores and figures: what needs neither a daemon nor a kernel's netfilter.
 
+#[path = "../common/asn_mmdb.rs"]
+mod asn_mmdb;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/ranges.rs"]
@@ -7,6 +9,7 @@ mod ranges;
 #[path = "../fuzz/targets.rs"]
 mod targets;
 
+mod asns;
 mod clean_outputs;
 mod countries;
 mod different_sources;

@@ -167,7 +167,7 @@ fn ask(stored: &mut Stored, question: &Question) -> Value {
     let calendar = Calendar::new(ZONE).unwrap();
     let open: Vec<DaySummary> = stored.open.iter().map(|day| focused(question, day)).collect();
     let mut history = WithOpenDays { stored: &mut stored.store, open: &open };
-    let answer = query::answer(question, &mut history, &calendar, None).unwrap();
+    let answer = query::answer(question, &mut history, &calendar, None, None).unwrap();
     serde_json::from_str(&json::text(&answer)).unwrap()
 }
 

@@ -39,6 +39,7 @@ fn checked(kind: &Kind) -> String {
         Kind::Url(_) => "kind: 'url'".to_string(),
         Kind::Text(_) => "kind: 'text'".to_string(),
         Kind::Path(_) => "kind: 'path'".to_string(),
+        Kind::OptionalPath(_) => "kind: 'path', optional: true".to_string(),
         Kind::Prefixes(_) => format!("kind: 'prefixes', most: {}", most_values(kind, "2001:db8:#::/48")),
     }
 }

@@ -14,7 +14,12 @@ fn daemon() -> Place {
 
 fn store(timezone: Option<&str>) -> Place {
     let countries = DEFAULT_COUNTRIES.into();
-    Place::Store { directory: "/db".into(), timezone: timezone.map(str::to_string), countries }
+    Place::Store {
+        directory: "/db".into(),
+        timezone: timezone.map(str::to_string),
+        countries,
+        networks: None,
+    }
 }
 
 fn input(files: &[&str]) -> Input {
@@ -278,6 +283,7 @@ fn wrong_usage_is_named() {
         ("report --month 2020-04 --json", "--json goes with log files, not with --month"),
         ("report f --lang ja", "--lang goes with --month"),
         ("days --country-database /f", "--country-database goes with --db: the daemon has its own"),
+        ("asns --as-database /f", "--as-database goes with --db: the daemon has its own"),
         ("export", "no format is given: add --format prometheus, json, csv or ndjson"),
         (
             "export --format csv --db /db --from 2026-11-01",

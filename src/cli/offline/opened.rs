@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Result, add_advice, now};
 use crate::event::calendar::Calendar;
 use crate::live::clock::BUILT;
+use crate::query::asns::SharedNetworks;
 use crate::query::history::History;
 use crate::query::open::{WithOpenDays, focused, joined};
 use crate::query::question::{Question, Topic};
@@ -19,6 +20,7 @@ pub struct Opened {
     pub store: Store,
     pub calendar: Calendar,
     pub lookup: SharedLookup,
+    pub networks: Option<SharedNetworks>,
     open: Vec<Day>,
     /// The directory's generation when the open days were read; `None` if it could not be read.
     generation: Option<u64>,
@@ -37,7 +39,7 @@ impl Opened {
         // Months that a commit brought since the store was opened.
         store.look()?;
         let open = open_days(&mut store)?;
-        Ok(Opened { store, calendar, lookup, open, generation, behind: false })
+        Ok(Opened { store, calendar, lookup, networks: None, open, generation, behind: false })
     }
 
     /// The files are still those of which the open days were read: what a commit moves from an open day into a month is in
@@ -90,7 +92,7 @@ impl Opened {
     }
 
     fn answer_once(&mut self, question: &Question) -> std::result::Result<Answer, AnswerError> {
-        let Opened { store, calendar, lookup, open, behind, .. } = self;
+        let Opened { store, calendar, lookup, networks, open, behind, .. } = self;
         let about_countries = question.topic == Topic::Countries || question.country.is_some();
         let mut answer = with_lookup(Some(lookup), |mut lookup| {
             for day in open.iter_mut().filter(|_| about_countries) {
@@ -98,7 +100,7 @@ impl Opened {
             }
             let days = joined(open.iter().map(|day| focused(question, day)));
             let mut history = WithOpenDays { stored: store, open: &days };
-            query::answer(question, &mut history, calendar, lookup)
+            query::answer(question, &mut history, calendar, lookup, networks.as_ref())
         })?;
         let newest = open.iter().map(|day| day.date).max();
         if *behind && question.to.is_none_or(|to| newest.is_none_or(|newest| to >= newest)) {

@@ -126,7 +126,7 @@ impl Core {
 fn refusal(error: query::AnswerError, topic: Topic) -> AnswerError {
     match (error, topic) {
         (query::AnswerError::Invalid(text), _) => AnswerError::InvalidArgument(text),
-        (query::AnswerError::NotFound(text), Topic::Countries) => AnswerError::NoData(text),
+        (query::AnswerError::NotFound(text), Topic::Countries | Topic::Asns) => AnswerError::NoData(text),
         (query::AnswerError::NotFound(text), _) => AnswerError::NotFound(text),
         (query::AnswerError::NeedsDaemon(text), _) => AnswerError::NotSupported(text),
     }

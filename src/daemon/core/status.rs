@@ -1,5 +1,6 @@
 //! What the daemon says of itself: `status`, and the warnings that go with a summary.
 
+use std::cell::{RefCell, RefMut};
 use std::fs;
 
 use super::{Core, MINUTE_MS, RUNNING};
@@ -10,11 +11,12 @@ use crate::event::Class;
 use crate::event::calendar::Date;
 use crate::event::paths::Path;
 use crate::event::services;
+use crate::geoip::Database;
 use crate::guard::Rule;
 use crate::live::open_day::taken_for_copies;
 use crate::live::{Engine, Input, Now};
 use crate::query::answer::{
-    ClockStatus, Completeness, CounterStatus, CountryStatus, DeletedRow, FindingRow, FleetStatus,
+    ClockStatus, Completeness, CounterStatus, DatabaseStatus, DeletedRow, FindingRow, FleetStatus,
     InputStatus, MemoryStatus, NotSeenRow, ServiceTotal, StatusAnswer, StoreStatus, SummaryAnswer,
     TotalsStatus,
 };
@@ -25,10 +27,19 @@ const MAX_LIST: usize = 20;
 const LONGEST_SENTENCE: usize = 500;
 const MAX_FINDINGS: usize = 40;
 
-/// What is said of the country database, and what is wrong with it.
-struct CountryTold {
-    status: CountryStatus,
-    trouble: Option<String>,
+fn looked_at(database: &RefCell<Database>) -> RefMut<'_, Database> {
+    let mut database = database.borrow_mut();
+    database.look();
+    database
+}
+
+fn status_of(database: &RefCell<Database>) -> DatabaseStatus {
+    let database = looked_at(database);
+    DatabaseStatus {
+        path: database.path().display().to_string(),
+        state: database.state().to_string(),
+        date: database.built().map(|built| Date(built.div_euclid(86_400) as i32)),
+    }
 }
 
 impl Core {
@@ -43,7 +54,6 @@ impl Core {
             state: self.places.trouble.clone().unwrap_or_else(|| "ok".to_string()),
         };
         let findings = self.findings(&store);
-        let countries = self.country_status(now);
         StatusAnswer {
             version: env!("CARGO_PKG_VERSION").to_string(),
             uptime: now.boot_ms.saturating_sub(self.started_ms) / 1000,
@@ -68,7 +78,8 @@ impl Core {
                 ..self.fleet.borrow().status(|at| self.engine.calendar().rfc3339(at))
             }),
             totals: Some(self.totals()),
-            countries: Some(countries.status),
+            countries: Some(status_of(&self.countries)),
+            asns: self.asns.as_deref().map(status_of),
             findings: Some(findings),
             deleted: self.deleted(),
             set_aside: self.places.set_aside(),
@@ -147,21 +158,6 @@ impl Core {
         self.counts.not_seen.iter().map(row).collect()
     }
 
-    fn country_status(&self, now: Now) -> CountryTold {
-        let mut database = self.countries.borrow_mut();
-        database.look();
-        let wall = if self.engine.clock_is_set() { now.wall } else { 0 };
-        let date = database.built().map(|built| Date(built.div_euclid(86_400) as i32));
-        CountryTold {
-            trouble: database.trouble(wall),
-            status: CountryStatus {
-                path: database.path().display().to_string(),
-                state: database.state().to_string(),
-                date,
-            },
-        }
-    }
-
     /// Conditions that need attention, a sentence each.
     fn warnings(&mut self, now: Now) -> Vec<String> {
         let mut warnings = self.all_warnings(now);
@@ -183,7 +179,9 @@ impl Core {
         warnings.extend(self.fleet.borrow().warnings());
         warnings.extend(self.guarding.warnings(now, &self.config, &self.engine));
         warnings.extend(self.refusals.iter().map(|(what, status)| super::inputs::refused(what, *status)));
-        warnings.extend(self.country_status(now).trouble);
+        let wall = if self.engine.clock_is_set() { now.wall } else { 0 };
+        let databases = std::iter::once(&self.countries).chain(&self.asns);
+        warnings.extend(databases.filter_map(|database| looked_at(database).trouble(wall)));
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
             warnings.push(taken_for_copies(assumed));

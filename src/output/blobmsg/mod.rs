@@ -151,6 +151,7 @@ pub const METHODS: &[Method<'static>] = &[
     ("months", COMMON),
     ("countries", COMMON),
     ("rules", &[RANGE, CLASS, &[("min", Type::Integer)], LIMIT, STYLE]),
+    ("asns", COMMON),
     ("anomalies", COMMON),
     ("recent", &[LIMIT, CURSOR, CLASS, SERVICE, SOURCE, &[("filter", Type::Text)], STYLE]),
     ("blocks", &[LIMIT, CURSOR, SOURCE, STYLE]),

@@ -53,6 +53,7 @@ fn source_row(address: &str, attempts: u64) -> SourceRow {
         first_seen: Some("2020-04-06T13:02:11+09:00".into()),
         last_seen: Some("2020-04-06T17:59:58+09:00".into()),
         country: None,
+        asn: None,
         blocked: None,
     }
 }
@@ -297,6 +298,24 @@ fn countries_are_rows() {
 }
 
 #[test]
+fn networks_are_rows() {
+    let row = |asn, name: Option<&str>, attempts, listed_sources| AsnRow {
+        asn,
+        name: name.map(String::from),
+        attempts,
+        unique_sources: None,
+        listed_sources,
+    };
+    let asns = vec![
+        row(Some(64_500), Some("Example \u{202e}\x1b[31mNet"), 12_345, 321),
+        row(None, None, 17, 3),
+        row(Some(4_200_000_001), None, 7, 1),
+    ];
+    let answer = AsnsAnswer { asns, covers: Some(0.734), completeness: incomplete("4,480 attempts") };
+    golden("asns", |out| super::asns(&answer, &Style::PLAIN, out));
+}
+
+#[test]
 fn one_source_is_told_in_full() {
     let top = ServiceRow {
         attempts: 69_900,
@@ -308,9 +327,11 @@ fn one_source_is_told_in_full() {
     let answer = SourceAnswer {
         row: SourceRow {
             country: Some("NL".into()),
+            asn: Some(64_500),
             blocked: Some(true),
             ..source_row("203.0.113.9", 69_900)
         },
+        as_name: Some("EXAMPLE\x1b[31m <b>net</b>".into()),
         hours: hours_answer().hours.into_iter().filter(|row| row.hour >= 13 && row.hour <= 17).collect(),
         advice: None,
         top_services: vec![top],

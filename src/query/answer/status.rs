@@ -22,7 +22,9 @@ pub struct StatusAnswer {
     pub not_seen: Option<Vec<NotSeenRow>>,
     pub store: StoreStatus,
     pub memory: MemoryStatus,
-    pub countries: Option<CountryStatus>,
+    pub countries: Option<DatabaseStatus>,
+    /// Absent where `as_database` is not set.
+    pub asns: Option<DatabaseStatus>,
     pub guard: GuardStatus,
     pub fleet: Option<FleetStatus>,
     /// Counters that only grow.
@@ -40,7 +42,7 @@ pub struct StatusAnswer {
 
 record! {
     StatusAnswer:
-    version, uptime, clock, inputs, outside, counters, not_seen, store, memory, countries, guard, fleet, totals,
+    version, uptime, clock, inputs, outside, counters, not_seen, store, memory, countries, asns, guard, fleet, totals,
     deleted = SkipEmpty, set_aside = SkipEmpty, findings,
     warnings, completeness = Flatten;
 }
@@ -138,7 +140,7 @@ record! { MemoryStatus: resident; }
 
 /// The country database.
 #[derive(Clone, Debug, Default)]
-pub struct CountryStatus {
+pub struct DatabaseStatus {
     pub path: String,
     /// `ok`, `none` (there is no file) or `unusable` (then a warning says why).
     pub state: String,
@@ -146,7 +148,7 @@ pub struct CountryStatus {
     pub date: Option<Date>,
 }
 
-record! { CountryStatus: path, state, date; }
+record! { DatabaseStatus: path, state, date; }
 
 #[derive(Clone, Debug, Default)]
 pub struct FindingRow {

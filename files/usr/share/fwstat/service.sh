@@ -46,6 +46,7 @@ fwstat_section() {
 	config_get FWSTAT_GROUP "$1" nflog_group "$FWSTAT_GROUP"
 	config_get FWSTAT_DATABASE "$1" database "$FWSTAT_DATABASE"
 	config_get FWSTAT_COUNTRIES "$1" country_database "$FWSTAT_COUNTRIES"
+	config_get FWSTAT_NETWORKS "$1" as_database "$FWSTAT_NETWORKS"
 	config_get FWSTAT_INPUT "$1" input "$FWSTAT_INPUT"
 	config_list_foreach "$1" zone fwstat_add_zone
 }
@@ -61,7 +62,7 @@ fwstat_is_path() {
 # Reads the options into FWSTAT_*; a bad one is named and left at its default, as in the program.
 fwstat_config() {
 	FWSTAT_ENABLED=1 FWSTAT_GROUP=32 FWSTAT_DATABASE=/etc/fwstat FWSTAT_ZONES='' FWSTAT_INPUT='nflog logd'
-	FWSTAT_COUNTRIES=/usr/share/fwstat/country.mmdb
+	FWSTAT_COUNTRIES=/usr/share/fwstat/country.mmdb FWSTAT_NETWORKS=''
 	config_load fwstat
 	config_foreach fwstat_section fwstat
 	case "$FWSTAT_GROUP" in
@@ -76,6 +77,7 @@ fwstat_config() {
 		FWSTAT_DATABASE=/etc/fwstat
 	fi
 	fwstat_is_path "$FWSTAT_COUNTRIES" || FWSTAT_COUNTRIES=/usr/share/fwstat/country.mmdb
+	fwstat_is_path "$FWSTAT_NETWORKS" || FWSTAT_NETWORKS=''
 	[ -n "$FWSTAT_ZONES" ] || FWSTAT_ZONES=wan
 }
 
@@ -96,7 +98,14 @@ fwstat_mounts() {
 	echo 'ro /usr/sbin/nft'
 	echo "rw $FWSTAT_RUN/state"
 	echo "rw $FWSTAT_DATABASE"
-	[ ! -d "${FWSTAT_COUNTRIES%/*}" ] || echo "ro ${FWSTAT_COUNTRIES%/*}"
+	fwstat_mount_of "$FWSTAT_COUNTRIES"
+	fwstat_mount_of "$FWSTAT_NETWORKS"
+}
+
+# The directory of a file that is only read; the store's stays writable.
+fwstat_mount_of() {
+	local folder="${1%/*}"
+	[ ! -d "$folder" ] || [ "$folder" = "${FWSTAT_DATABASE%/}" ] || echo "ro $folder"
 }
 
 # The directories of the service. Only state/ and the database belong to its user: what root reads or hands to fw4

@@ -16,6 +16,7 @@ return baseclass.extend({
 		keep_months: { kind: 'number', least: 1, most: 600, 'default': '120' },
 		evidence: { kind: 'number', least: 0, most: 2000, 'default': '200' },
 		country_database: { kind: 'path', 'default': '/usr/share/fwstat/country.mmdb' },
+		as_database: { kind: 'path', optional: true, 'default': '' },
 		mask_sources: { kind: 'flag', 'default': '0' },
 		watch_egress: { kind: 'flag', 'default': '0' }
 	},

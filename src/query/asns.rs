@@ -1,0 +1,179 @@
+//! Attempts by autonomous system. The store knows none: the sources that have rows are looked up when it is asked, and
+//! the answer says how many of the attempts these are.
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use super::answer::{AsnRow, AsnsAnswer};
+use super::history::{MonthData, Need, Section};
+use super::lists::SourceList;
+use super::question::Question;
+use super::scan::{Reasons, Span, is_about_services, matches, rounded};
+use super::{Answer, AnswerError};
+use crate::event::Address;
+
+/// An autonomous system (RFC 1930).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Network {
+    pub number: u32,
+    /// One line of at most 96 bytes, or empty. Whoever made the database chose it: it may contain markup.
+    pub name: String,
+}
+
+/// A database of autonomous systems.
+pub trait NetworkLookup {
+    /// Whether it can answer now. To be asked before addresses are looked up.
+    fn is_ready(&mut self) -> bool;
+
+    /// Where the database describes the network of an address: many addresses have the same record. `None` if it does
+    /// not hold the address. Ascending addresses are looked up fastest.
+    fn record_of(&mut self, address: Address) -> Option<u32>;
+
+    fn network_at(&mut self, record: u32) -> Option<Network>;
+}
+
+/// One database for all that look up.
+pub type SharedNetworks = Rc<RefCell<dyn NetworkLookup>>;
+
+/// The sources of one record, or of one network.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    number: Option<u32>,
+    record: Option<u32>,
+    attempts: u64,
+    sources: u64,
+}
+
+/// Makes one group of neighbours of the same number and record.
+fn joined(groups: &mut Vec<Group>, is_same: fn(&Group, &Group) -> bool) {
+    groups.dedup_by(|next, kept| {
+        let same = is_same(next, kept);
+        if same {
+            kept.attempts = kept.attempts.saturating_add(next.attempts);
+            kept.sources += next.sources;
+        }
+        same
+    });
+}
+
+pub(super) struct AsnList {
+    question: Question,
+    span: Span,
+    list: SourceList,
+    /// Of the range, of sources with rows and without.
+    attempts: u64,
+}
+
+impl AsnList {
+    pub(super) fn new(question: &Question) -> AsnList {
+        let list = SourceList::new(question);
+        AsnList { span: Span::of(question), list, attempts: 0, question: question.clone() }
+    }
+
+    pub(super) fn need(&self, need: Need) -> Need {
+        let need = self.list.need(need);
+        match is_about_services(&self.question) {
+            true => need.and(&[Section::Services], self.span.from, self.span.to),
+            false => need,
+        }
+    }
+
+    pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
+        self.list.add(data, reasons);
+        let (question, attempts) = (&self.question, &mut self.attempts);
+        self.span.pieces(data, reasons, |summary, _| {
+            let of_piece = match is_about_services(question) {
+                true => {
+                    let rows = summary.services.rows.iter().filter(|row| matches(question, row.service));
+                    rows.fold(0, |sum: u64, row| sum.saturating_add(row.attempts))
+                }
+                false => summary.attempts,
+            };
+            *attempts = attempts.saturating_add(of_piece);
+        });
+    }
+
+    pub(super) fn finish(
+        self,
+        networks: Option<&mut dyn NetworkLookup>,
+        mut reasons: Reasons,
+    ) -> Result<AsnsAnswer, AnswerError> {
+        let networks = networks.ok_or_else(|| AnswerError::NotFound("no AS database".into()))?;
+        let question = self.question;
+        let mut groups: Vec<Group> = Vec::new();
+        let mut listed = 0u64;
+        let floor = self.list.each_by_address(&mut |address, attempts| {
+            listed = listed.saturating_add(attempts);
+            let record = networks.record_of(address);
+            match groups.last_mut().filter(|group| group.record == record) {
+                Some(group) => {
+                    (group.attempts, group.sources) = (group.attempts + attempts, group.sources + 1)
+                }
+                None => groups.push(Group { number: None, record, attempts, sources: 1 }),
+            }
+        });
+        // Each record is read once, in the order of the file.
+        groups.sort_unstable_by_key(|group| group.record);
+        joined(&mut groups, |a, b| a.record == b.record);
+        for group in &mut groups {
+            group.number =
+                group.record.and_then(|record| networks.network_at(record)).map(|found| found.number);
+        }
+        groups.sort_unstable();
+        joined(&mut groups, |a, b| a.number == b.number);
+        groups.retain(|group| group.attempts >= question.min.max(1));
+        groups.sort_unstable_by_key(|group| (Reverse(group.attempts), group.number));
+        groups.truncate(question.limit as usize);
+        let row = |group: &Group| AsnRow {
+            asn: group.number,
+            name: group
+                .number
+                .and(group.record)
+                .and_then(|record| networks.network_at(record))
+                .map(|network| network.name)
+                .filter(|name| !name.is_empty()),
+            attempts: group.attempts,
+            unique_sources: (floor == 0).then_some(group.sources),
+            listed_sources: group.sources,
+        };
+        let asns = groups.iter().map(row).collect();
+        let total = self.attempts;
+        // Of a part of the sources, how many attempts there were is not known.
+        let covers =
+            (question.source.is_none() && total > 0).then(|| (listed as f64 / total as f64).min(1.0));
+        if covers.is_some() && listed < total {
+            let rest = total - listed;
+            reasons.add(format!("the networks of {rest} attempts are not known: their sources have no row"));
+        } else if floor > 0 {
+            reasons.add(format!("sources with up to {floor} attempts can be missing"));
+        }
+        Ok(AsnsAnswer { asns, covers: covers.map(rounded), completeness: reasons.finish() })
+    }
+}
+
+/// Adds the networks of sources to the rows that an answer has of them.
+pub(super) fn add(answer: &mut Answer, networks: &mut dyn NetworkLookup) {
+    let rows = match answer {
+        Answer::Summary(answer) => &mut answer.sources[..],
+        Answer::Sources(answer) => &mut answer.sources[..],
+        Answer::Source(answer) => std::slice::from_mut(&mut answer.row),
+        _ => return,
+    };
+    let mut order: Vec<(Address, usize)> = Vec::with_capacity(rows.len());
+    let address = |text: &str| text.parse::<IpAddr>().ok().map(Address::from);
+    order.extend(rows.iter().enumerate().filter_map(|(at, row)| Some((address(&row.address)?, at))));
+    order.sort_unstable();
+    let mut name = None;
+    for (address, at) in order {
+        let found = networks.record_of(address).and_then(|record| networks.network_at(record));
+        if let Some(network) = found {
+            rows[at].asn = Some(network.number);
+            name = Some(network.name).filter(|name| !name.is_empty());
+        }
+    }
+    if let Answer::Source(answer) = answer {
+        answer.as_name = name;
+    }
+}
