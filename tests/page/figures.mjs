@@ -203,6 +203,47 @@ export const tests = {
 		await configure(before, async () => (await answer('status')).countries.state == 'ok');
 	},
 
+	async 'networks: a table beside the countries, and in the view of a source'() {
+		await open('countries');
+		const { from, to } = await page.evaluate(() => Object.fromEntries([ 'from', 'to' ].map((name) => [ name, document.querySelector(`input[name=${name}]`).value ])));
+		const { asns, covers } = await answer('asns', { from, to, limit: 100 });
+		assert.ok(asns.length >= 4 && asns.some((row) => row.asn == 4200000001) && covers > 0.1, JSON.stringify({ asns, covers }));
+		assert.deepEqual(await cells('networks', 'asn'), asns.map((row) => row.asn == null ? 'unknown' : String(row.asn)));
+		assert.deepEqual(await cells('networks', 'attempts'), asns.map((row) => number(row.attempts)));
+		assert.deepEqual(await cells('networks', 'listed_sources'), asns.map((row) => number(row.listed_sources)));
+		assert.ok((await cells('networks', 'name')).some((name) => name.includes('<img src=x')), 'a name is text');
+		if (covers < 1) assert.match(await text('[data-fact=covers]'), /^Of the sources that have rows: \d+ % of the attempts\.$/);
+		await page.locator('[data-table=networks]').scrollIntoViewIfNeeded();
+		await page.setViewportSize({ width: 1280, height: 900 });
+		await page.screenshot({ path: `${pictures}/networks.png`, fullPage: true });
+		await page.setViewportSize({ width: 360, height: 900 });
+		assert.deepEqual(await page.evaluate(outside), []);
+		await page.screenshot({ path: `${pictures}/networks-small.png`, fullPage: true });
+		const [ download ] = await Promise.all([ page.waitForEvent('download'), page.locator('[name="networks.csv"]').click() ]);
+		assert.match(fs.readFileSync(await download.path(), 'utf8'), /(^|\n)64503,'=cmd/, 'no name begins a formula');
+
+		const row = (await answer('sources', { from, to, limit: 80 })).sources.find((row) => row.asn == 64501);
+		await open('sources', { state: `from=${from}&to=${to}` });
+		assert.ok((await cells('sources', 'asn')).includes('64501'));
+		await open('sources', { state: `address=${row.address}&from=${from}&to=${to}`, width: 1280 });
+		assert.equal(await text('[data-fact=network]'), 'AS64501 <img src=x onerror=window.taken=1>');
+		await page.screenshot({ path: `${pictures}/source-network.png` });
+		await open('sources', { state: `address=${row.address}&from=${from}&to=${to}`, width: 360 });
+		assert.deepEqual(await page.evaluate(outside), []);
+		await page.screenshot({ path: `${pictures}/source-network-small.png` });
+		assert.equal(await page.evaluate(() => window.taken), undefined);
+		await open('countries', { query: 'lang=ja' });
+		assert.match(await text('.fw-body'), /ネットワーク/);
+
+		// Without the option nobody is asked, and no table is there.
+		const before = fs.readFileSync(config, 'utf8');
+		await configure(before.replace(/.*as_database.*\n/, ''), async () => (await answer('status')).asns == null);
+		await open('countries');
+		assert.equal(await page.locator('[data-table=networks]').count(), 0);
+		assert.ok(!(await page.evaluate(() => window.calls)).some((call) => call.method == 'asns'));
+		await configure(before, async () => (await answer('status')).asns?.state == 'ok');
+	},
+
 	async 'open ports that were tried are told on the overview'() {
 		await open('overview');
 		const { exposure } = await answer('summary', { limit: 8 });

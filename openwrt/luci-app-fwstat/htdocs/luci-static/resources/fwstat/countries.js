@@ -5,7 +5,7 @@
 'require fwstat.table as table';
 'require fwstat.text as text';
 
-/* The table of countries, or what is missing for it. */
+/* The tables of countries and of networks, or what is missing for them. */
 
 const el = page.el;
 
@@ -15,6 +15,20 @@ return baseclass.extend({
 		const database = status && status.countries;
 		if (!database || database.state != 'ok') return null;
 		return el('p', { 'class': 'fw-soft' }, database.date ? _('Country database: %s, data of %s').format(database.path, text.day(database.date)) : _('Country database: %s').format(database.path));
+	},
+
+	/* Of autonomous systems; nothing without a database of them. */
+	networks: (answer, tab) => {
+		if (!answer || answer.failed) return answer ? page.failed(answer) : null;
+		const rows = answer.asns, all = rows.reduce((sum, row) => sum + row.attempts, 0), covers = answer.covers;
+		return page.section(_('Networks'), [ page.incomplete(answer), table.make([
+			{ key: 'asn', title: _('AS'), value: (row) => row.asn, show: (row) => row.asn == null ? _('unknown') : String(row.asn) },
+			{ key: 'name', title: _('Name'), value: (row) => row.name },
+			{ key: 'attempts', title: _('Attempts'), right: true, value: (row) => row.attempts },
+			{ key: 'listed_sources', title: _('Sources'), right: true, value: (row) => row.listed_sources },
+			{ key: 'share', title: _('Share'), value: (row) => all ? row.attempts / all : 0, show: (row) => charts.share(row.attempts, all) }
+		], rows, { name: 'networks', tab: tab, sort: '-attempts' }),
+		covers < 1 ? el('p', { 'class': 'fw-soft', 'data-fact': 'covers' }, _('Of the sources that have rows: %s %% of the attempts.').format(text.number(Math.floor(covers * 100)))) : null ]);
 	},
 
 	list: (answer, tab, range) => {

@@ -21,6 +21,7 @@ const sentences = [
 	[ /^(.+): (\d+) refused packets are known only as a sum, not one by one$/, _('%s: %s refused packets are known only as a sum, not one by one') ],
 	[ /^the firewall's configuration opens no port to everybody outside.*$/, _('the firewall opens no port to everybody outside, but for OpenWrt\'s own rules') ],
 	[ /^the country database has data of (\S+)$/, _('the country database has data of %s') ],
+	[ /^the AS database has data of (\S+)$/, _('the AS database has data of %s') ],
 	[ /^there is no country database (\S+): .*$/, _('there is no country database %s: countries are not measured; install fwstat-country') ],
 	[ /^the running daemon writes to (\S+) and not to (\S+): (.+)$/, _('the running daemon writes to %s and not to %s: %s') ],
 	[ /^the daemon can write to (\S+); written every (\S+)$/, _('the daemon can write to %s; written every %s') ],

@@ -27,6 +27,10 @@ const sentences = [
 		_('the countries of these days were not measured: there was no country database when they ended') ],
 	[ /^the country database (\S+) is (\d+) days old: .*$/, _('the country database %s is %s days old: countries of newer address ranges are missing or wrong') ],
 	[ /^the country database (\S+) cannot be used: (.+)$/, _('the country database %s cannot be used: %s') ],
+	[ /^the AS database (\S+) is (\d+) days old: .*$/, _('the AS database %s is %s days old: networks of newer address ranges are missing or wrong') ],
+	[ /^the AS database (\S+) cannot be used: (.+)$/, _('the AS database %s cannot be used: %s') ],
+	[ /^there is no AS database (\S+)$/, _('there is no AS database %s') ],
+	[ /^the networks of (\d+) attempts are not known: their sources have no row$/, _('the networks of %s attempts are not known: their sources have no row') ],
 	[ /^(\d+) lines of the log were taken for copies .*$/, _('%s lines of the log were taken for copies of packets that NFLOG gave: too many came at once to compare') ],
 	[ /^(.+): (\d+) packets were refused today that are known only as a sum$/, _('%s: %s packets were refused today; they are known only as a sum') ],
 	[ /^(.+): what is refused there is not counted$/, _('%s: what is refused there is not counted') ],
@@ -130,7 +134,7 @@ function concerned(reason) {
 /* The attempts of an answer, or as many as its rows have. */
 function attempts(answer) {
 	if (answer.attempts != null) return answer.attempts;
-	const rows = [ 'services', 'sources', 'countries', 'hours', 'days', 'months', 'zones' ].map((name) => answer[name]).find((list) => list) || [];
+	const rows = [ 'services', 'sources', 'countries', 'asns', 'hours', 'days', 'months', 'zones' ].map((name) => answer[name]).find((list) => list) || [];
 	return rows.reduce((sum, row) => sum + row.attempts, 0);
 }
 

@@ -118,6 +118,7 @@ function main(map) {
 	add.value('keep_months', _('Keep months'), null);
 	add.value('evidence', _('Log lines kept as evidence'), _('In RAM.'));
 	add.value('country_database', _('Country database'), _('An MMDB file, such as the package fwstat-country brings.'));
+	add.value('as_database', _('AS database'), _('An MMDB file of AS numbers and names: GeoLite2-ASN or ip-location-db\'s asn.mmdb. Empty: none.'));
 	add.flag('watch_egress', _('Watch the inside'), _('Counts and logs new connections from inside to ports that worms look for: a device that makes many may be infected.'));
 	add.flag('mask_sources', _('Mask addresses'), _('Sources are shown as 180.188.x.x everywhere but in blocks, to everybody.'));
 }

@@ -42,6 +42,7 @@ function drawList(state, loaded, tab) {
 				page.link(text.address(row.address), 'sources', Object.assign({ address: row.address, 'class': state['class'] }, loaded.range)),
 				row.blocked ? [ ' ', el('span', { 'class': 'fw-tag fw-good' }, _('blocked')) ] : null ] },
 			{ key: 'country', title: _('Country'), wide: true, value: (row) => row.country ? text.country(row.country) : null },
+			{ key: 'asn', title: _('AS'), wide: true, known: true, value: (row) => row.asn, show: (row) => row.asn == null ? '–' : String(row.asn) },
 			{ key: 'attempts', title: _('Attempts'), right: true, value: (row) => row.attempts, show: (row) =>
 				row.error ? el('span', { title: _('at most %s too high').format(text.number(row.error)) }, '≤ ' + text.number(row.attempts)) : text.number(row.attempts) },
 			{ key: 'services', title: _('Services'), right: true, known: true, value: (row) => row.services },
@@ -70,6 +71,7 @@ function drawOne(state, loaded, tab) {
 				answer.first_seen ? [ el('dt', {}, _('First seen')), el('dd', {}, text.moment(answer.first_seen)) ] : null,
 				answer.last_seen ? [ el('dt', {}, _('Last seen')), el('dd', {}, text.moment(answer.last_seen)) ] : null,
 				answer.country ? [ el('dt', {}, _('Country')), el('dd', {}, text.country(answer.country)) ] : null,
+				answer.asn != null ? [ el('dt', {}, _('Network')), el('dd', { 'data-fact': 'network' }, 'AS' + answer.asn + (answer.as_name ? ' ' + text.line(answer.as_name) : '')) ] : null,
 				who,
 				answer.blocked != null || answer.block || answer.attempts ? [ el('dt', {}, _('Blocked')), el('dd', { 'data-fact': 'blocked' }, block.why(answer)) ] : null
 			]),
