@@ -211,9 +211,9 @@ fn invalid_bodies_are_told_and_the_others_read() {
     };
     let good = body(7, 0, &[1, 2]);
     assert_eq!(read(&good), (true, vec![(7, Class::Attempt, 2)]));
-    let both = [good.clone(), body(8, 4, &[])].concat();
-    assert_eq!(read(&both), (true, vec![(7, Class::Attempt, 2), (8, Class::Login, 0)]));
-    assert_eq!(read(&[good.clone(), body(8, 5, &[])].concat()), (false, vec![(7, Class::Attempt, 2)]));
+    let both = [good.clone(), body(8, 4, &[9])].concat();
+    assert_eq!(read(&both), (true, vec![(7, Class::Attempt, 2), (8, Class::Login, 1)]));
+    assert_eq!(read(&[good.clone(), body(8, 5, &[9])].concat()), (false, vec![(7, Class::Attempt, 2)]));
     for cut in 1..good.len() {
         assert!(!read(&good[..cut]).0, "{cut}");
     }
