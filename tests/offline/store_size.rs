@@ -30,9 +30,9 @@ const TRIED: [u16; 24] = [
 ];
 
 /// One attempt in so many is aimed at a host inside.
-const FORWARDED: u64 = 20;
-/// What inside these are aimed at.
-const INSIDE: u64 = 24;
+const FORWARDED: u64 = 40;
+/// So many hosts inside are aimed at, one port each.
+const INSIDE: usize = 8;
 
 /// What the router's rules log: the zone's input and forward, the SYN flood protection.
 fn paths() -> Paths {
@@ -108,7 +108,7 @@ impl Home {
             let udp = class == Class::Attempt && matches!(port, 5060 | 123 | 1900) || random.one_in(10);
             // Those inside have their usual ports, and each an address of its own.
             let inside = (class == Class::Attempt && random.below(FORWARDED) == 0)
-                .then(|| random.below(INSIDE) as u128);
+                .then(|| random.skewed(INSIDE) as u128);
             let (path, destination, port) = match inside {
                 Some(host) => {
                     let host_part = 0x0211_32ff_fe00_0000_u128 + host * 0x1357_9bdf;
