@@ -236,7 +236,7 @@ pub static COMMANDS: [CommandRow; 29] = [
     CommandRow {
         name: "rules",
         operands: "",
-        brief: "attempts by firewall rule and zone, and hosts inside they were aimed at",
+        brief: "attempts by firewall rule, zone, and host inside",
         about: "Attempts by rule of the firewall (its log prefix and the interface) and by zone; and the hosts and \
                 ports inside that attempts were aimed at which were to be forwarded. A packet that two rules logged \
                 counts for the first.",

@@ -29,12 +29,14 @@ pub fn rules(answer: &RulesAnswer, style: &Style, out: &mut dyn Write) -> io::Re
         ]);
     }
     table.write(style, out)?;
-    section("Zones", style, out)?;
-    let mut table = Table::new(&[left("zone"), right(style.counted)]);
-    for row in &answer.zones {
-        table.row(vec![plain_or_absent(row.zone.as_deref()), count(row.attempts)]);
+    if answer.zones.iter().any(|row| row.zone.is_some()) {
+        section("Zones", style, out)?;
+        let mut table = Table::new(&[left("zone"), right(style.counted)]);
+        for row in &answer.zones {
+            table.row(vec![plain_or_absent(row.zone.as_deref()), count(row.attempts)]);
+        }
+        table.write(style, out)?;
     }
-    table.write(style, out)?;
     if !answer.targets.is_empty() {
         section("Forwarded to", style, out)?;
         let mut table = Table::new(&[

@@ -115,7 +115,8 @@ fn expected_rules(truth: &Truth, class: &str, config: bool) -> Vec<Value> {
             (attempts, row)
         })
         .collect();
-    rows.sort_by_key(|(attempts, _)| std::cmp::Reverse(*attempts));
+    // The list is in the order of prefixes where attempts are equal.
+    rows.sort_by_key(|(attempts, row)| (std::cmp::Reverse(*attempts), row["prefix"].to_string()));
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
