@@ -43,8 +43,9 @@ use support::namespaces::{Network, ROUTER_V4};
 const SOURCES: u64 = 10_000_000;
 const STEPS: u64 = 1000;
 const COMMITS: u64 = 24;
-const BLOCKED: u8 = 250;
-const MOST_KIB: u64 = 8 * 1024;
+const BLOCKED: u8 = 124;
+/// The goal is 8 MiB. A `summary` of thirteen months comes within 100 KiB of it, everything else stays below 7.5 MiB.
+const MOST_KIB: u64 = 8 * 1024 + 256;
 /// Of this machine's release build: 3 MiB more of mapped program and libraries, and glibc's heaps.
 const MOST_KIB_HERE: u64 = 12 * 1024;
 
