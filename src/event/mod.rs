@@ -160,6 +160,12 @@ impl Class {
         matches!(self, Class::Attempt | Class::Login)
     }
 
+    /// Whether it is counted by firewall rule. Which rule met late replies and multicast tells little, and their rows
+    /// would be written to flash every hour.
+    pub const fn has_rules(self) -> bool {
+        !matches!(self, Class::Backscatter | Class::Noise)
+    }
+
     pub fn from_name(name: &str) -> Option<Class> {
         Class::ALL.into_iter().find(|class| class.name() == name)
     }

@@ -335,8 +335,8 @@ impl Cuts {
         targets: Cut { top: 4, from: 1000, most: 12 },
         rows_with_hours: 0,
         countries: CountryCuts::OLD_DAY,
-        sample: 192,
-        tried: 352,
+        sample: 176,
+        tried: 320,
         ..Cuts::DAY
     };
     const OLD_DAY_OTHER: Cuts = Cuts {

@@ -30,9 +30,9 @@ const TRIED: [u16; 24] = [
 ];
 
 /// One attempt in so many is aimed at a host inside.
-const FORWARDED: u64 = 40;
+const FORWARDED: u64 = 100;
 /// So many hosts inside are aimed at, one port each.
-const INSIDE: usize = 8;
+const INSIDE: usize = 4;
 
 /// What the router's rules log: the zone's input and forward, the SYN flood protection.
 fn paths() -> Paths {

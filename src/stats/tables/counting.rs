@@ -25,7 +25,7 @@ impl Tables {
         raise(&mut self.pairs.row_mut(touched.slot).count, n);
         let new_pair = u16::from(touched.new);
 
-        if self.rules.add(event.path, n) && event.class == Class::Attempt {
+        if event.class.has_rules() && self.rules.add(event.path, n) && event.class == Class::Attempt {
             self.add_target(Pair::new(service, event.destination), n);
         }
 
