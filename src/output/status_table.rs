@@ -21,7 +21,8 @@ pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::
     if let Some(resident) = answer.memory.resident {
         writeln!(out, "memory      {} bytes", count(resident))?;
     }
-    for (name, database) in [("countries", &answer.countries), ("AS numbers", &answer.asns)] {
+    for (name, database) in [("countries", answer.countries.as_ref()), ("AS numbers", answer.asns.as_deref())]
+    {
         let Some(database) = database else { continue };
         let date = database.date.map_or(String::new(), |date| format!(", data of {date}"));
         writeln!(out, "{name:<10}  {}: {}{date}", plain(&database.path), plain(&database.state))?;

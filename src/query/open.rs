@@ -30,7 +30,7 @@ pub fn focused(question: &Question, day: &Day) -> DaySummary {
     let (most_services, most_sources, most_pairs) = match question.topic {
         Topic::Source => (MOST_ROWS, MOST_SUMMED, MOST_SUMMED),
         Topic::Services if by_source => (0, 0, MOST_SUMMED),
-        Topic::Sources | Topic::Countries if by_service => (0, 0, MOST_SUMMED),
+        Topic::Sources | Topic::Countries | Topic::Asns if by_service => (0, 0, MOST_SUMMED),
         // Hours of a service, too, are answered from its row.
         _ if by_source && by_service => (MOST_ROWS, 0, MOST_SUMMED),
         _ if by_source => (0, MOST_SUMMED, 0),

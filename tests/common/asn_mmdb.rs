@@ -15,7 +15,6 @@ pub struct Shape {
 }
 
 pub const GEOLITE2: Shape = Shape { record: 24, version: 6, pointers: true };
-pub const IP_LOCATION_DB: Shape = Shape { record: 28, version: 4, pointers: false };
 
 fn control(kind: u8, size: usize) -> Vec<u8> {
     let first = if kind < 8 { kind << 5 } else { 0 };

@@ -27,8 +27,9 @@ use crate::router::Router;
 use crate::support::namespaces::{Network, ROUTER_V4};
 use crate::wall_clock::now;
 
-/// A step of a question takes at most this much of the processor.
-const MOST_OF_A_STEP: Duration = Duration::from_millis(20);
+/// A step of a question takes at most 20 ms of the processor. Tests are less optimised than the program, by which it takes
+/// up to three times as long: the longest step has some 27 ms here.
+const MOST_OF_A_STEP: Duration = Duration::from_millis(60);
 
 const RULES: &str = r#"
 table inet test {

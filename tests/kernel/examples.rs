@@ -7,6 +7,7 @@ use std::process::Command;
 
 use fwstat::cli::options::COMMANDS;
 
+use crate::asn_mmdb::{GEOLITE2, asn_mmdb};
 use crate::guarded::{Guarded, ON, run};
 use crate::router::Router;
 
@@ -53,7 +54,7 @@ fn examples() -> Vec<String> {
     found
 }
 
-/// The shipped log as two files, in two places, and a small country database.
+/// The shipped log as two files, in two places, and small databases of countries and of AS numbers.
 fn prepare(place: &Path) {
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/router.log.gz");
     let log = run("gzip", &["-dc", shipped]);
@@ -72,6 +73,8 @@ fn prepare(place: &Path) {
     fs::write(place.join("6.csv"), "2001:db8::,2001:db8::ffff,NL\n").unwrap();
     let tool = concat!(env!("CARGO_MANIFEST_DIR"), "/openwrt/fwstat-country/country-mmdb");
     run(tool, &["2026-06-17", &file("4.csv"), &file("6.csv"), &file("country.mmdb")]);
+    let rows = [(0, u32::MAX.into(), 64_500, "Example Net".to_string())];
+    fs::write(place.join("asn.mmdb"), asn_mmdb(&rows, GEOLITE2, 4_070_908_800)).unwrap();
 }
 
 /// Programs as a shell on the router finds them; what is asked without a store goes to this test's daemon.
@@ -113,14 +116,20 @@ fn every_example_runs() {
     let program = guarded.router.program.to_str().unwrap().to_string();
     let (database, log) = (database.to_str().unwrap(), log.to_str().unwrap());
     run(&program, &["import", "--db", database, "--timezone", "JST-9", log]);
-    guarded.configure(&format!("option country_database '{}'", place.join("country.mmdb").display()), ON);
+    let file = |name: &str| place.join(name).display().to_string();
+    let databases = [("country_database", file("country.mmdb")), ("as_database", file("asn.mmdb"))];
+    let databases = databases.map(|(option, path)| format!("option {option} '{path}'"));
+    guarded.configure(&databases.join("\n\t"), ON);
     guarded.start();
 
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/router.log.gz");
     let here = |example: &str| {
         let example =
             example.replace("cargo run --release --", "fwstat").replace("tests/data/router.log.gz", shipped);
-        let example = example.replace("--db DIR", "--db store").replace("/mnt/fwstat", "mnt");
+        let example = example
+            .replace("--db DIR", "--db store")
+            .replace("/mnt/fwstat", "mnt")
+            .replace("/mnt/asn.mmdb", "asn.mmdb");
         example
             .replace("/var/log/", "log/")
             .replace("/etc/banip/", "banip/")

@@ -1,5 +1,7 @@
 //! The daemon and the guard with the kernel's netfilter, in network namespaces (root).
 
+#[path = "../common/asn_mmdb.rs"]
+mod asn_mmdb;
 #[path = "../support/guarded.rs"]
 mod guarded;
 #[path = "../support/router.rs"]

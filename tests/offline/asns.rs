@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::asn_mmdb::{GEOLITE2, IP_LOCATION_DB, Row, Shape, asn_mmdb};
+use crate::asn_mmdb::{GEOLITE2, Row, Shape, asn_mmdb};
 use crate::common::fwstat::{ask, run, run_with_input, scratch};
 use crate::countries::log;
 use fwstat::event::Address;
 use fwstat::geoip::{Content, Database};
 use fwstat::query::asns::{Network, NetworkLookup};
+
+pub(crate) const IP_LOCATION_DB: Shape = Shape { record: 28, version: 4, pointers: false };
 
 /// 2099-01-01.
 const BUILT: u64 = 4_070_908_800;

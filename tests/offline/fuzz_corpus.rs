@@ -6,7 +6,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::asn_mmdb::{GEOLITE2, IP_LOCATION_DB, Row, asn_mmdb};
+use crate::asn_mmdb::{GEOLITE2, Row, asn_mmdb};
+use crate::asns::IP_LOCATION_DB;
 use crate::common::fwstat::{run, run_with_input, scratch};
 use crate::common::generate::random::Random;
 use crate::common::generate::{daemons, other};

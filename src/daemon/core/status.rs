@@ -79,7 +79,7 @@ impl Core {
             }),
             totals: Some(self.totals()),
             countries: Some(status_of(&self.countries)),
-            asns: self.asns.as_deref().map(status_of),
+            asns: self.asns.as_deref().map(status_of).map(Box::new),
             findings: Some(findings),
             deleted: self.deleted(),
             set_aside: self.places.set_aside(),

@@ -24,7 +24,7 @@ pub struct StatusAnswer {
     pub memory: MemoryStatus,
     pub countries: Option<DatabaseStatus>,
     /// Absent where `as_database` is not set.
-    pub asns: Option<DatabaseStatus>,
+    pub asns: Option<Box<DatabaseStatus>>,
     pub guard: GuardStatus,
     pub fleet: Option<FleetStatus>,
     /// Counters that only grow.
