@@ -143,6 +143,9 @@ fn import(store: &Path, text: &str) {
     assert_eq!(imported.code, Some(0), "{}", imported.stderr);
 }
 
+/// Number, name, attempts, different sources, sources that were looked up.
+type Told = (Option<u64>, String, u64, Option<u64>, u64);
+
 #[test]
 fn networks_are_told_of_ranges_services_and_sources() {
     let path = written("asns-asked", &rows(), GEOLITE2);
@@ -150,7 +153,7 @@ fn networks_are_told_of_ranges_services_and_sources() {
     let store = scratch("asns-asked-store");
     import(&store, &log(10..13));
     let told = |question: &[&str]| ask(&store, &[question, &["--as-database", asns]].concat());
-    let rows = |answer: &serde_json::Value| -> Vec<(Option<u64>, String, u64, Option<u64>, u64)> {
+    let rows = |answer: &serde_json::Value| -> Vec<Told> {
         let row = |row: &serde_json::Value| {
             let name = row["name"].as_str().unwrap_or_default().to_string();
             let count = |key: &str| row[key].as_u64();
