@@ -44,8 +44,8 @@ const SOURCES: u64 = 10_000_000;
 const STEPS: u64 = 1000;
 const COMMITS: u64 = 24;
 const BLOCKED: u8 = 124;
-/// The goal is 8 MiB. A `summary` of thirteen months comes within 100 KiB of it, everything else stays below 7.5 MiB.
-const MOST_KIB: u64 = 8 * 1024 + 256;
+/// A `summary` of thirteen months takes some 7.5 MiB, everything else stays below 6.9 MiB.
+const MOST_KIB: u64 = 8 * 1024;
 /// Of this machine's release build: 3 MiB more of mapped program and libraries, and glibc's heaps.
 const MOST_KIB_HERE: u64 = 12 * 1024;
 
@@ -150,7 +150,8 @@ fn ten_million_forged_sources_on_a_store_of_sixteen_months() {
     let mut peaks = Peaks::default();
     let idle = peaks.note(&router, "start");
     let forger = Forger::new(&network.outside, ROUTER_V4);
-    (1..=BLOCKED).for_each(|host| forger.flood(Ipv4Addr::new(192, 0, 2, host), 205));
+    // More than a flood's 200: a link under load drops some before they reach the rule.
+    (1..=BLOCKED).for_each(|host| forger.flood(Ipv4Addr::new(192, 0, 2, host), 400));
     let blocked = || router.answer("summary", json!({}))["blocks"]["active"] == BLOCKED;
     eventually("the guard blocks them", blocked);
     peaks.note(&router, "blocks");

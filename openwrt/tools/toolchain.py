@@ -16,6 +16,10 @@ DEBIAN = ["rustc-web", "cargo-web", "rust-web-src"]
 ZIGLANG = "0.15.2"
 
 
+# Of Cargo.toml, for programs that a router runs.
+PROFILE = "router"
+
+
 class BuildError(Exception):
     """A sentence that says what is missing or failed, and what to do."""
 
@@ -149,7 +153,7 @@ def cargo(row, profile, arguments):
 def binary(row, features=""):
     """The program of this row with its symbols, and these features of Cargo.toml alone."""
     line = ["build", "--bin", "fwstat", "--no-default-features", "--features", features]
-    return (cargo(row, row["profile"], line) / "fwstat").read_bytes()
+    return (cargo(row, PROFILE, line) / "fwstat").read_bytes()
 
 
 def loaded_part(elf):
