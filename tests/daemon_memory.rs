@@ -54,17 +54,7 @@ fn broker_process() {
     stand_in::broker::serve_if_asked();
 }
 
-const RULES: &str = r#"
-table inet test {
-    counter arrived {
-    }
-    chain input {
-        type filter hook input priority 0;
-        iifname "wan" tcp flags syn counter name arrived log group 32 prefix "reject wan in: " snaplen 128 queue-threshold 40
-        iifname "wan" drop
-    }
-}
-"#;
+const RULES: &str = include_str!("support/forged.nft");
 
 /// The most that the daemon had in memory, by what it did then, in KiB.
 #[derive(Default)]

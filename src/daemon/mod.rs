@@ -54,9 +54,9 @@ const PACKETS_AT_ONCE: usize = 2048;
 /// Packets that are read before the end: as many as the kernel has room for.
 const PACKETS_AT_LAST: usize = 65_536;
 
-/// A daemon that is told to stop ends within this time, and how often a start looks whether it did.
-const ENDING_MS: u64 = 6_000;
-const TAKEN_AGAIN: Duration = Duration::from_millis(200);
+/// How long a start waits for the store's lock while the daemon that holds it shuts down, and how often it tries.
+const LOCK_TIMEOUT_MS: u64 = 6_000;
+const LOCK_RETRY: Duration = Duration::from_millis(200);
 
 /// Why the daemon cannot run.
 #[derive(Debug)]
@@ -110,10 +110,10 @@ pub fn run(places: Places) -> Result<(), DaemonError> {
     Ok(())
 }
 
-/// Starts, once no other daemon writes to the store: one that is told to stop needs some seconds for it. `None` if this one
-/// is told to stop before.
+/// Starts as soon as no other daemon holds the store's lock, which it waits for up to [`LOCK_TIMEOUT_MS`]. `None` if SIGTERM comes
+/// first; the error names the daemon that still holds the lock.
 fn start(places: &Places, signals: &Signals) -> Result<Option<Core>, DaemonError> {
-    let until = now().boot_ms.saturating_add(ENDING_MS);
+    let until = now().boot_ms.saturating_add(LOCK_TIMEOUT_MS);
     loop {
         let taken = match Core::start(now(), &places.config, &places.run) {
             Ok(core) => return Ok(Some(core)),
@@ -131,7 +131,7 @@ fn start(places: &Places, signals: &Signals) -> Result<Option<Core>, DaemonError
                 shown(&places.config)
             )));
         }
-        wait(&mut [Wait::read(signals.as_fd())], Some(TAKEN_AGAIN))
+        wait(&mut [Wait::read(signals.as_fd())], Some(LOCK_RETRY))
             .map_err(|error| DaemonError(format!("cannot wait for the store: {error}")))?;
         while let Some(request) = signals.next() {
             if matches!(request, Request::Stop) {

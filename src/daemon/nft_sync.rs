@@ -2,7 +2,6 @@
 //!
 //! nft makes the table, in a process of its own that nobody waits for; single blocks go in and out over netlink at
 //! once. When somebody damages the table it is made anew from the ledger.
-use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -177,11 +176,13 @@ impl NftSync {
             .map(|((source, _), _)| source)
             .collect();
         asked.sort_unstable();
-        let mut connected = BTreeSet::new();
+        let mut connected: Vec<Source> = Vec::new();
         let mut failed = None;
         if !asked.is_empty() {
             let listed = elements.connected(&Wanted::These(&asked), &mut |source| {
-                connected.insert(source);
+                if !connected.contains(&source) {
+                    connected.push(source);
+                }
             });
             failed = listed.err().map(|error| error.to_string());
             self.no_conntrack.clone_from(&failed);

@@ -5,9 +5,9 @@
 //! the worker does the rest.
 
 mod commit;
+mod empty_history;
 mod future;
 mod job;
-mod nothing;
 mod saved;
 
 use std::collections::VecDeque;
@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use self::commit::AT_END;
 use self::commit::Purpose;
+use self::empty_history::EmptyHistory;
 use self::job::{Done, Job, Prepared, work};
-use self::nothing::Nothing;
 use self::saved::{Flash, Piece, open_copy, with_others};
 use crate::config::Config;
 use crate::event::calendar::Date;
@@ -353,7 +353,7 @@ impl Places {
     pub(crate) fn history<T>(&mut self, ask: impl FnOnce(&mut dyn History) -> T) -> T {
         match &mut self.store {
             Some(store) => ask(store),
-            None => ask(&mut Nothing),
+            None => ask(&mut EmptyHistory),
         }
     }
 

@@ -53,7 +53,7 @@ pub struct Rule {
     pub zone: String,
 }
 
-/// The rules of all paths and whether their packets were to be forwarded, for whoever counts by rule.
+/// The firewall rule of each path, and whether its packets were to be forwarded: shared with the tables that count by rule.
 #[derive(Clone, Debug, Default)]
 pub struct Rules(Rc<RefCell<Vec<(Rule, bool)>>>);
 

@@ -27,8 +27,8 @@ const SEPARATOR: u64 = 16;
 const MOST_PLACES: usize = 4096;
 /// Nodes that are read at once while a file is checked.
 const CHUNK: u32 = 512;
-/// Of the file of networks so many chunks are checked, evenly spaced: it has a million nodes, and a record for each
-/// network.
+/// Chunks of a file of AS numbers that are checked when it is opened, evenly spaced. To check all of its million nodes would
+/// block the daemon.
 const NETWORK_CHUNKS: u32 = 8;
 /// Bytes of a text that are read; the rest of a longer one is skipped.
 const MAX_TEXT: usize = 96;

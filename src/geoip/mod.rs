@@ -168,8 +168,8 @@ impl Database {
         self.opened.as_ref().map(|opened| opened.layout.built)
     }
 
-    /// What is wrong, as a sentence: damaged, or outdated at the time `now` (seconds since 1970). That there is no file
-    /// of countries is no error; a file of networks is there because somebody asked for it.
+    /// What is wrong, as a sentence: damaged, or outdated at the time `now` (seconds since 1970). A missing
+    /// country database is no error, since its path has a default; a missing AS database is one, since its path was configured.
     pub fn trouble(&self, now: i64) -> Option<String> {
         let age = now.saturating_sub(self.built().unwrap_or(now)) / 86_400;
         match &self.wrong {

@@ -1,5 +1,5 @@
 //! Serialization of answers: [`record!`](crate::record!) lists the fields of a struct once, and every writer (JSON,
-//! blobmsg) walks that list through trait objects, so that no struct has code of its own for a format.
+//! blobmsg) iterates over that list through trait objects: adding a format takes no code for each struct.
 //!
 //! Takes structs, gives names with [`FieldValue`]s in order. Knows no format and reads nothing back.
 

@@ -2,8 +2,6 @@
 //!
 //! The rules of a firewall are few and nobody outside can make more of them: each has a row, and its count is exact.
 
-use std::cmp::Ordering;
-
 use crate::event::PathId;
 use crate::event::paths::{Rule, Rules};
 
@@ -36,14 +34,9 @@ pub fn add_rows(sum: &mut Vec<RuleCount>, more: &[RuleCount]) {
     }
 }
 
-/// Most attempts first. By insertion: rows are few, and the library's sort is much code.
+/// Most attempts first; equal ones by prefix, interface and zone.
 pub fn sort(rows: &mut [RuleCount]) {
-    let order = |a: &RuleCount, b: &RuleCount| b.attempts.cmp(&a.attempts).then_with(|| a.rule.cmp(&b.rule));
-    for end in 1..rows.len() {
-        let (sorted, rest) = rows.split_at(end);
-        let at = sorted.partition_point(|row| order(row, &rest[0]) != Ordering::Greater);
-        rows[at..=end].rotate_right(1);
-    }
+    rows.sort_by(|a, b| b.attempts.cmp(&a.attempts).then_with(|| a.rule.cmp(&b.rule)));
 }
 
 /// The open rows of one class on one day.

@@ -31,17 +31,7 @@ use crate::wall_clock::now;
 /// up to three times as long: the longest step has some 27 ms here.
 const MOST_OF_A_STEP: Duration = Duration::from_millis(60);
 
-const RULES: &str = r#"
-table inet test {
-    counter arrived {
-    }
-    chain input {
-        type filter hook input priority 0;
-        iifname "wan" tcp flags syn counter name arrived log group 32 prefix "reject wan in: " snaplen 128 queue-threshold 40
-        iifname "wan" drop
-    }
-}
-"#;
+const RULES: &str = include_str!("../support/forged.nft");
 
 /// Packets are sent so often.
 const PACE: Duration = Duration::from_millis(10);

@@ -229,7 +229,7 @@ impl Places {
         self.submit(Job::Finish, Purpose::Finish, engine);
     }
 
-    /// Goes on until nothing is on its way, or until that instant. Whether flash has everything.
+    /// Finishes pending commits, but stops at `until`. Returns whether flash has everything.
     pub(crate) fn settle(&mut self, config: &Config, engine: &mut Engine, now: Now, until: Instant) -> bool {
         self.wants_maintenance = false;
         loop {

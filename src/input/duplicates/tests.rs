@@ -117,7 +117,7 @@ fn what_was_forgotten_is_not_called_new() {
 fn what_both_have_told_makes_room_first() {
     let mut duplicates = Duplicates::new();
     let number = |n: u64, path| event(1000, n * ROWS as u64, path);
-    // However many come: one is on its way to the second input at a time.
+    // Any number of packets, of which the second input lags behind by one.
     for n in 0..10_000 {
         assert_eq!(sight(&mut duplicates, &number(n, 1), true), Sighting::New);
         assert_eq!(sight(&mut duplicates, &number(n, 2), false), Sighting::Copy);

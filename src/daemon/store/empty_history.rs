@@ -1,11 +1,11 @@
-//! What is asked where nothing is stored.
+//! The history of a daemon that has no store: no months.
 
 use crate::event::calendar::Month;
 use crate::query::history::{History, MonthData, Need};
 
-pub(super) struct Nothing;
+pub(super) struct EmptyHistory;
 
-impl History for Nothing {
+impl History for EmptyHistory {
     fn months(&self) -> Vec<Month> {
         Vec::new()
     }
