@@ -260,6 +260,17 @@ impl Detector {
         })
     }
 
+    /// Frees the slot of a source that is blocked: what it sends does not come any more, and a set full of sources that did
+    /// much has no slot for the next flood.
+    pub fn release(&mut self, source: Source) {
+        let places = self.places(source, SOURCES);
+        for watched in self.watched[places].iter_mut().flatten() {
+            if watched.source == source {
+                *watched = Watched::new(source, watched.generation.wrapping_add(1));
+            }
+        }
+    }
+
     /// The place of a source, or a place that is free for it: an empty one, or that of whoever did least
     /// within the window.
     #[inline]

@@ -258,6 +258,7 @@ impl Guard {
                 let part = self.settings.budget.part(now_ms);
                 self.budgets[suspect.rule.pool() as usize].add(part, 1);
                 self.begin(now_ms, wall, today, suspect, None);
+                self.detector.iter_mut().for_each(|detector| detector.release(suspect.source));
                 blocked.push(number);
             }
         }

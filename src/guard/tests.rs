@@ -369,3 +369,20 @@ fn nothing_found_in_the_kernel_lasts_longer_than_there() {
     let ends: Vec<u64> = guard.ledger.blocks().map(|block| block.until_ms - START).collect();
     assert_eq!(ends, [61_000, 91_000]);
 }
+
+/// More floods than the detector has slots, each beside forged sources that appear once: whoever is blocked makes room.
+#[test]
+fn blocked_sources_leave_the_detector_to_those_that_follow() {
+    let mut guard = guard(Settings { budget: limit(10_000, 60), ..settings() });
+    for number in 0..2 * SOURCES as u32 {
+        let mut suspects = Vec::new();
+        for packet in 0..250 {
+            let forged = Source::V4(0x0a00_0000 + number * 250 + packet);
+            for source in [host(number), forged] {
+                suspects.extend(guard.see(START, START, &attempt(source, protocol::TCP, 23)));
+            }
+        }
+        let blocked = guard.judge(START, None, None, &suspects, |asked| vec![None; asked.len()]);
+        assert_eq!(blocked.len(), 1, "{number}: {suspects:?}");
+    }
+}
