@@ -53,7 +53,7 @@ fn a_flood_is_in_the_kernels_set_within_milliseconds_and_nobody_else_is() {
         thread::sleep(Duration::from_millis(40));
         let wanted = Source::of(std::net::IpAddr::V4(attacker).into());
         assert_eq!(guarded.elements.dropped(wanted), None, "blocked below the threshold");
-        times.push(latency::cross_threshold(&mut guarded, &[attacker]));
+        times.push(latency::cross_threshold(&mut guarded, &[attacker], 1));
     }
     // Most of it is the question to connection tracking, which goes through the kernel's whole hash table: 262,144 buckets
     // on a large machine, 16,384 at most on a router.

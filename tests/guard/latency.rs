@@ -61,15 +61,17 @@ fn waited(thread: &str) -> Duration {
     Duration::from_nanos(text.split_whitespace().nth(1).unwrap().parse().unwrap())
 }
 
-/// Sends one more packet of each of these sources, which is the one at the threshold, and gives the time until the
-/// last of them is in the kernel's set: as it was, and without the time that the machine's other programs took from
-/// the daemon, or from this test if that is more.
-pub fn cross_threshold(guarded: &mut Guarded, attackers: &[Ipv4Addr]) -> (Duration, Duration) {
+/// Sends `packets` more packets of each of these sources, of which the first reaches the threshold. Gives the time from that
+/// first packet until the last source is in the kernel's set: as it was, and without the time that the machine's other
+/// programs took from the daemon, or from this test if that is more.
+pub fn cross_threshold(guarded: &mut Guarded, attackers: &[Ipv4Addr], packets: u16) -> (Duration, Duration) {
     let daemon = guarded.router.daemon.as_ref().unwrap().id();
     let threads = [format!("{daemon}/task/{daemon}"), "thread-self".to_string()];
     let before = threads.each_ref().map(|thread| waited(thread));
     let sent = Instant::now();
-    attackers.iter().for_each(|attacker| guarded.forger.syn(*attacker, 23, 199));
+    for id in 199..199 + packets {
+        attackers.iter().for_each(|attacker| guarded.forger.syn(*attacker, 23, id));
+    }
     for attacker in attackers {
         let wanted = Source::of(IpAddr::V4(*attacker).into());
         while guarded.elements.dropped(wanted).is_none() {
@@ -161,7 +163,9 @@ fn slow_flash_a_long_question_and_a_flood_do_not_delay_a_block() {
         attackers.iter().for_each(|attacker| guarded.forger.flood(*attacker, 199));
         // Everything before the threshold is counted.
         thread::sleep(Duration::from_millis(80));
-        times.push(cross_threshold(&mut guarded, &attackers));
+        // The detector's table is full of forged sources that appear once. One of them can take the slot of an attacker
+        // that has sent a single packet so far, which then is not counted.
+        times.push(cross_threshold(&mut guarded, &attackers, 3));
     }
     assert!(!commit.is_finished(), "flash was not slow");
     stop.store(true, Ordering::Relaxed);
