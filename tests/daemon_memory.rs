@@ -1,6 +1,6 @@
 //! What the daemon's process takes of memory at any time, on a store of sixteen months with every table full: ten million
-//! forged sources through the kernel's NFLOG, a full log beside them, a guard that blocks, commits, the close of a day, a
-//! month that is summed up, and every question.
+//! forged sources through the kernel's NFLOG, a full log beside them, a guard that blocks, commits, the close of a day with
+//! its batch for a fleet's server, a month that is summed up, and every question.
 //!
 //! `FWSTAT_ROUTER_PROGRAM` names OpenWrt's program for this machine, a static one with musl, which is what the bound is
 //! about. Without it this machine's release build is measured, of which glibc and the readers of log files are part.
@@ -122,7 +122,7 @@ fn ten_million_forged_sources_on_a_store_of_sixteen_months() {
     router.program = program;
     router.configure(&format!(
         "option input 'nflog logd'\n\toption country_database '{}'\nconfig guard 'guard'\n\t{ON}\n\t\
-         option budget '1000/1m'\n",
+         option budget '1000/1m'\nconfig fleet 'fleet'\n\toption enabled '1'\n",
         ranges.mmdb.display()
     ));
     let set_zone = |router: &Router, zone: &str| {
@@ -208,7 +208,8 @@ fn ten_million_forged_sources_on_a_store_of_sixteen_months() {
     router.signal(Signal::SIGHUP);
     router.wait("the next day", |summary| counted(summary) == 0);
     router.answer("commit", json!({}));
-    peaks.note(&router, "close of the day");
+    eventually("the day's batch", || router.answer("status", json!({}))["fleet"]["waiting"] == 1);
+    peaks.note(&router, "close of the day, and its batch");
     // It began a month.
     let upkeep = ["hours of services and sources are no longer stored", "deleted: the days of "];
     eventually("what months lose", || upkeep.iter().all(|said| router.log().contains(said)));
