@@ -1,8 +1,8 @@
-//! A sorted vector as a map, for up to some hundred entries.
+//! A sorted vector as a map, for up to some thousand small entries.
 //!
 //! Takes keys in any order, gives entries in the order of their keys. Insertion moves the entries behind it, so it is
-//! not for thousands of them. It exists for its size: each type of a `BTreeMap` takes some 4 KB of the program on MIPS,
-//! one of these some 300 bytes.
+//! not for tens of thousands of them. It exists for its size: each type of a `BTreeMap` takes some 4 KB of the program
+//! on MIPS, one of these some 300 bytes.
 
 /// Entries in ascending order of their keys, each key once.
 #[derive(Clone, Debug, PartialEq, Eq)]

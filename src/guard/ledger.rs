@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::End;
 use super::detector::{Pool, Rule, Services, Suspect};
 use super::source::Source;
+use crate::event::small_map::SmallMap;
 
 /// Blocks for failed logins at the same time, and blocks by hand; they have room of their own.
 pub const LOGIN_BLOCKS: u32 = 1024;
@@ -100,11 +101,12 @@ impl Lengths {
 #[derive(Default)]
 pub struct Ledger {
     lengths: Lengths,
+    /// Up to 16,384: more than a sorted vector is for.
     blocks: BTreeMap<Source, Block>,
     /// Blocks of each pool.
     counts: [u32; Pool::COUNT],
-    details: BTreeMap<Source, Detail>,
-    records: BTreeMap<Source, Record>,
+    details: SmallMap<Source, Detail>,
+    records: SmallMap<Source, Record>,
     /// The oldest first.
     ended: VecDeque<Ended>,
     /// No block ends before this moment.

@@ -1,19 +1,64 @@
 //! A thread for work that may block for long, such as fsync on flash: jobs go in, results come out, and a socket
 //! tells the poll loop that a result is there. Never blocks the caller, but for [`Worker::wait`].
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
+
+/// What both threads see. Its lock is never held while a job runs.
+struct Queues<J, R> {
+    jobs: VecDeque<J>,
+    results: VecDeque<R>,
+    /// The owner is gone: no further job begins.
+    closed: bool,
+    /// The thread is gone: no further result comes.
+    ended: bool,
+}
+
+struct Shared<J, R> {
+    queues: Mutex<Queues<J, R>>,
+    changed: Condvar,
+}
+
+impl<J, R> Shared<J, R> {
+    fn lock(&self) -> MutexGuard<'_, Queues<J, R>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Queues<J, R>)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// The next job, as soon as there is one; `None` once the owner is gone.
+    fn next_job(&self) -> Option<J> {
+        let idle = |queues: &mut Queues<J, R>| queues.jobs.is_empty() && !queues.closed;
+        let mut queues = self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        if queues.closed { None } else { queues.jobs.pop_front() }
+    }
+}
+
+/// Tells the owner that the thread has ended, also by a panic.
+struct Ending<J, R>(Arc<Shared<J, R>>);
+
+impl<J, R> Drop for Ending<J, R> {
+    fn drop(&mut self) {
+        self.0.change(|queues| queues.ended = true);
+    }
+}
 
 /// Runs jobs of type `J` one after the other, in order, and gives a result of type `R` for each.
 ///
 /// Dropped while a job runs, it does not wait for that job's end; the job's result is lost.
 pub struct Worker<J, R> {
-    jobs: SyncSender<J>,
-    results: Receiver<R>,
+    // The standard library's channels would do, at five times the code in the program.
+    shared: Arc<Shared<J, R>>,
+    /// Jobs that may wait.
+    queue: usize,
     /// One byte per result.
     wake: UnixStream,
     thread: JoinHandle<()>,
@@ -31,28 +76,33 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
     ) -> io::Result<Worker<J, R>> {
         let (wake, mut ring) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
-        let (jobs, todo) = sync_channel::<J>(queue);
-        let (done, results) = channel();
+        let (jobs, results) = (VecDeque::new(), VecDeque::new());
+        let queues = Mutex::new(Queues { jobs, results, closed: false, ended: false });
+        let shared = Arc::new(Shared { queues, changed: Condvar::new() });
+        let ending = Ending(Arc::clone(&shared));
         let thread = Builder::new().name(name.to_string()).stack_size(stack).spawn(move || {
-            for job in todo {
-                // The owner is gone, and with it the need for the result.
-                if done.send(work(job)).is_err() || ring.write_all(&[0]).is_err() {
+            while let Some(job) = ending.0.next_job() {
+                let result = work(job);
+                ending.0.change(|queues| queues.results.push_back(result));
+                if ring.write_all(&[0]).is_err() {
                     break;
                 }
             }
         })?;
-        Ok(Worker { jobs, results, wake, thread, outstanding: 0 })
+        Ok(Worker { shared, queue, wake, thread, outstanding: 0 })
     }
 
     /// Hands over a job. It comes back if the queue is full or the thread is gone.
     pub fn submit(&mut self, job: J) -> Result<(), J> {
-        match self.jobs.try_send(job) {
-            Ok(()) => {
-                self.outstanding += 1;
-                Ok(())
-            }
-            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => Err(job),
+        let mut queues = self.shared.lock();
+        if queues.ended || queues.jobs.len() >= self.queue {
+            return Err(job);
         }
+        queues.jobs.push_back(job);
+        drop(queues);
+        self.shared.changed.notify_all();
+        self.outstanding += 1;
+        Ok(())
     }
 
     /// Readable when [`Worker::take`] has a result.
@@ -72,11 +122,11 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
 
     /// The next result, if there is one. When [`Worker::fd`] is readable call it until it returns `None`.
     pub fn take(&mut self) -> Option<R> {
-        // Read before the results: each result is sent before its byte, so none is missed.
+        // Read before the results: each result is there before its byte, so none is missed.
         let _ = self.wake.read(&mut [0; 64]);
-        let result = self.results.try_recv().ok()?;
-        self.outstanding = self.outstanding.saturating_sub(1);
-        Some(result)
+        let result = self.shared.lock().results.pop_front();
+        self.outstanding = self.outstanding.saturating_sub(result.is_some().into());
+        result
     }
 
     /// Waits at most `limit` for the next result; used when the process ends.
@@ -84,9 +134,22 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
         if self.outstanding == 0 {
             return None;
         }
-        let result = self.results.recv_timeout(limit).ok()?;
-        self.outstanding = self.outstanding.saturating_sub(1);
-        Some(result)
+        let none_yet = |queues: &mut Queues<J, R>| queues.results.is_empty() && !queues.ended;
+        let (mut queues, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(self.shared.lock(), limit, none_yet)
+            .unwrap_or_else(PoisonError::into_inner);
+        let result = queues.results.pop_front();
+        drop(queues);
+        self.outstanding = self.outstanding.saturating_sub(result.is_some().into());
+        result
+    }
+}
+
+impl<J, R> Drop for Worker<J, R> {
+    fn drop(&mut self) {
+        self.shared.change(|queues| queues.closed = true);
     }
 }
 
