@@ -186,6 +186,10 @@ impl Section {
     /// Its numbers deflated where that is worth it.
     pub fn packed(kind: Kind, content: impl Into<Content>) -> Section {
         let Content { bytes, random } = content.into();
+        if bytes.len() < 2 * LEAST_GAIN {
+            // A compressor clears 300 KB before it begins; so few bytes rarely deflate to half.
+            return Section::plain(kind, Content { bytes, random });
+        }
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(6));
         // Writing to memory cannot fail.
         let _ = encoder.write_all(&bytes);
