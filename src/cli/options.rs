@@ -335,7 +335,8 @@ pub static COMMANDS: [CommandRow; 29] = [
         operands: "FILE",
         brief: "write all statistics to one file",
         about: "Writes the whole store of the running daemon, or that in DIR, to one file (.tar.gz; '-' is standard \
-                output). Settings are in OpenWrt's own backup; the guard's blocks end by themselves and are left out.",
+                output), with the blocked networks and countries. Settings are in OpenWrt's own backup; the guard's blocks \
+                of single sources end by themselves and are left out.",
         options: &[&STORE, &JSON, &UBUS],
         examples: &["fwstat backup /tmp/fwstat.tar.gz", "fwstat backup - --db /mnt/fwstat > fwstat.tar.gz"],
     },
@@ -344,8 +345,9 @@ pub static COMMANDS: [CommandRow; 29] = [
         operands: "FILE",
         brief: "bring back what a backup has and the store has not",
         about: "Reads a backup ('-' is standard input), checks it to its last byte, and adds the days that the store \
-                has not; of a day that both have, what counted more. Nothing that the store has is lost, today's \
-                counts included. A damaged backup, or one of a newer version, changes nothing.",
+                has not; of a day that both have, what counted more. Blocked networks and countries are added, unless \
+                their block is over; of one that both have, the block that ends later stays. Nothing that the store \
+                has is lost, today's counts included. A damaged backup, or one of a newer version, changes nothing.",
         options: &[&STORE, &JSON, &UBUS],
         examples: &["fwstat restore /tmp/fwstat.tar.gz"],
     },

@@ -16,9 +16,12 @@ use crate::event::calendar::Date;
 use crate::input::imported::Imported;
 use crate::live::clock::BUILT;
 use crate::query::question::Prefix;
+use crate::query::target::MAX_NETWORKS;
 use crate::store::backup;
 use crate::store::directory::{Directory, Disk};
-use crate::store::{Forgotten, Keep, Store};
+use crate::store::ledger::Moment;
+use crate::store::{Forgotten, Keep, Restored, Store};
+use crate::sys::{clock, random};
 
 /// What to delete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,24 +127,42 @@ pub fn restore(place: &Place, file: &Path, as_json: bool, out: &mut dyn Write) -
         fs::create_dir_all(directory)
             .map_err(|error| failure(format!("cannot make {}: {error}", directory.display())))?;
     }
-    let (days, notes) = with_store(place, None, |store| {
-        let restored = store.restore(&mut theirs, joined)?;
-        store.commit(restored.changes)?;
-        Ok((restored.days, store.damage().cloned().collect()))
+    let (restored, mut notes) = with_store(place, None, |store| {
+        let mut restored = store.restore(&mut theirs, &moment(), joined)?;
+        store.commit(std::mem::take(&mut restored.changes))?;
+        Ok((restored, store.damage().cloned().collect::<Vec<_>>()))
     })?;
+    let Restored { days, networks, networks_left_out, .. } = restored;
+    if networks_left_out > 0 {
+        notes.push(format!(
+            "{networks_left_out} blocked networks of the backup found no room: {MAX_NETWORKS} are blocked already"
+        ));
+    }
     let made = crate::event::calendar::Calendar::system().rfc3339(created);
     let (first, last) = (days.first(), days.last());
     if as_json {
         let day = |date: Option<&Date>| date.map(ToString::to_string);
-        let answer = json!({"days": days.len(), "first": day(first), "last": day(last), "created": made,
-            "version": version});
+        let answer = json!({"days": days.len(), "first": day(first), "last": day(last), "networks": networks,
+            "created": made, "version": version});
         writeln!(out, "{answer}")?;
-    } else if let (Some(first), Some(last)) = (first, last) {
+        return Ok(Outcome { failures: Vec::new(), notes });
+    }
+    if let (Some(first), Some(last)) = (first, last) {
         writeln!(out, "{} days from {first} to {last} are restored from the backup of {made}", days.len())?;
-    } else {
+    }
+    if networks > 0 {
+        writeln!(out, "{networks} blocks of networks and countries are restored from the backup of {made}")?;
+    }
+    if days.is_empty() && networks == 0 {
         writeln!(out, "the store has all that the backup of {made} has")?;
     }
     Ok(Outcome { failures: Vec::new(), notes })
+}
+
+/// When this is, by both clocks.
+fn moment() -> Moment {
+    let wall = Some(offline::now()).filter(|now| *now >= BUILT);
+    Moment { boot: random::boot_id(), boot_ms: clock::boot().as_millis() as u64, wall }
 }
 
 /// One list of imported contents of two. What cannot be read is left out: an import says so.

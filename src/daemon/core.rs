@@ -409,6 +409,11 @@ impl Core {
     }
 
     pub(super) fn stop(&mut self, now: Now) {
+        if self.places.is_released() {
+            // What a command has just written is read before anything is written over it.
+            self.commit_and_wait(now);
+            self.guard_turn(now);
+        }
         if let Some(sentence) = self.guarding.stop(now, &mut self.engine, &mut self.places) {
             self.log.say(now.boot_ms, &sentence);
         }

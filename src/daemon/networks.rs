@@ -26,12 +26,11 @@ use crate::query::question::Prefix;
 use crate::query::target::{MAX_NETWORKS, Target};
 use crate::record;
 use crate::store::ledger::Moment;
-use crate::store::networks;
+use crate::store::networks::{self, NETWORKS};
 use crate::sys::worker::Worker;
 use crate::ubus::blob;
 use job::{Job, Outcome};
 
-const NAME: &str = "networks.fws";
 /// A large country's database and elements need some.
 const STACK: usize = 256 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -103,12 +102,17 @@ pub(super) struct NetworkBlocks {
     loading: Option<Version>,
     /// Increases when other addresses are protected, or other options hold.
     surroundings: u64,
-    stored: u64,
+    /// The version that was stored last, and in which opening of the store's directory.
+    stored: (u64, u64),
+    /// What was taken back since then.
+    removed: Vec<Target>,
     retry_at: u64,
     /// Ranges in the kernel's sets.
     ranges: u64,
     /// Why some of it is not in the kernel.
-    pub trouble: Option<String>,
+    trouble: Option<String>,
+    /// Why flash does not have it.
+    not_stored: Option<String>,
     answers: Vec<(u64, Answered)>,
     /// Something is to be done at the next turn.
     is_due: bool,
@@ -140,12 +144,19 @@ fn warning((v4, v6): (u64, u64)) -> String {
 impl NetworkBlocks {
     /// What an earlier run left.
     pub(super) fn restore(&mut self, now: &Moment, places: &mut Places, guard: &mut Guard) {
-        let blocks = places.get(NAME).and_then(|file| networks::from_file(&file, now)).unwrap_or_default();
-        for block in blocks.into_iter().filter(|block| block.until_ms.is_none_or(|until| until > now.boot_ms))
-        {
-            guard.networks.add(block);
+        self.take_stored(now, places, guard);
+        self.stored = (guard.networks.version(), places.openings());
+    }
+
+    /// Adds the blocks of the file, such as those that a command restored, to those that are known.
+    fn take_stored(&mut self, now: &Moment, places: &mut Places, guard: &mut Guard) {
+        let blocks =
+            places.get(NETWORKS).and_then(|file| networks::from_file(&file, now)).unwrap_or_default();
+        for block in blocks.into_iter().filter(|block| !block.is_over(now.boot_ms)) {
+            if !self.removed.contains(&block.target) {
+                guard.networks.add_longer(block);
+            }
         }
-        self.stored = guard.networks.version();
     }
 
     /// Other options hold, or other addresses are protected.
@@ -185,6 +196,11 @@ impl NetworkBlocks {
         (networks, UsageStatus { used: self.ranges, limit: MAX_RANGES as u64 })
     }
 
+    /// Why something is not as it was asked for.
+    pub(super) fn trouble(&self) -> Option<&String> {
+        self.trouble.as_ref().or(self.not_stored.as_ref())
+    }
+
     /// Whether the kernel does not have the list as it is now.
     pub(super) fn is_pending(&self, guard: &Guard, nft: &NftSync) -> bool {
         !nft.enforces() || self.loaded.is_none_or(|loaded| loaded.list != guard.networks.version())
@@ -213,6 +229,9 @@ impl NetworkBlocks {
     /// Takes a block back. False if there is none.
     pub(super) fn unblock(&mut self, guard: &mut Guard, target: Target) -> bool {
         self.is_due = true;
+        if self.removed.len() < MAX_NETWORKS && !self.removed.contains(&target) {
+            self.removed.push(target);
+        }
         guard.networks.remove(target).is_some()
     }
 
@@ -231,6 +250,9 @@ impl NetworkBlocks {
     ) -> Vec<String> {
         let mut sentences = Vec::new();
         self.is_due = false;
+        if places.take_back() {
+            self.take_stored(moment, places, &mut engine.guard);
+        }
         for over in engine.guard.networks.expire(now.boot_ms) {
             sentences.push(format!("guard: the block of {} is over", over.target));
         }
@@ -239,9 +261,7 @@ impl NetworkBlocks {
         } else if self.worker.as_ref().is_some_and(Worker::is_dead) {
             self.lose_worker(now, "its thread ended");
         }
-        if self.stored != engine.guard.networks.version() {
-            self.store(moment, &engine.guard, places);
-        }
+        self.store(moment, &engine.guard, places);
         if !self.is_busy() {
             self.submit(now, engine, nft);
         }
@@ -251,15 +271,26 @@ impl NetworkBlocks {
     pub(super) fn stop(&mut self, moment: &Moment, guard: &Guard, places: &mut Places) {
         // What is left of them by the boot clock.
         if guard.networks.deadline().is_some() {
-            self.store(moment, guard, places);
+            self.stored = Default::default();
         }
+        self.store(moment, guard, places);
     }
 
+    /// Writes the file if it is another one now.
     fn store(&mut self, moment: &Moment, guard: &Guard, places: &mut Places) {
-        self.stored = guard.networks.version();
-        if let Err(error) = places.put(NAME, networks::encode(moment, guard.networks.blocks())) {
-            self.trouble = Some(format!("blocked networks are not on flash: {error}"));
+        let version = (guard.networks.version(), places.openings());
+        // What a command wrote meanwhile must be read before.
+        if self.stored == version || places.is_released() {
+            return;
         }
+        let is_new = self.stored.0 != version.0 || !guard.networks.blocks().is_empty();
+        self.stored = version;
+        self.removed.clear();
+        if !is_new {
+            return;
+        }
+        let stored = places.put(NETWORKS, networks::encode(moment, guard.networks.blocks()));
+        self.not_stored = stored.err().map(|error| format!("blocked networks are not on flash: {error}"));
     }
 
     fn version(&self, guard: &Guard, nft: &NftSync) -> Version {

@@ -8,6 +8,7 @@ mod commit;
 mod empty_history;
 mod future;
 mod job;
+mod released;
 mod saved;
 
 use std::collections::VecDeque;
@@ -69,6 +70,11 @@ pub(crate) struct Places {
     /// A commit was asked for while another was on its way.
     again: bool,
     restored: bool,
+    /// The directory has, or may have, files that were not read yet: it could not be opened, or another process was
+    /// let write to it.
+    released: bool,
+    /// How often a directory was opened.
+    openings: u64,
     /// Months after this day are in no answer.
     last: Option<Date>,
     boot: String,
@@ -136,6 +142,8 @@ impl Places {
             may: Upkeep::default(),
             again: false,
             restored: false,
+            released: false,
+            openings: 0,
             last: None,
             boot: boot.to_owned(),
             serial: 0,
@@ -159,6 +167,7 @@ impl Places {
             bytes: 0,
         };
         let saved = places.take_disk(config, disk);
+        places.released = places.store.is_none();
         (places, saved)
     }
 
@@ -205,14 +214,9 @@ impl Places {
         }
     }
 
-    /// Lets another process write to the directory, until the next commit; false while something is on its way.
-    pub(crate) fn release(&mut self) -> bool {
-        if self.is_busy() {
-            return false;
-        }
-        (self.worker, self.store) = (None, None);
-        self.trouble = Some("in RAM only: a command works on the store".into());
-        true
+    /// Increases whenever a directory is opened: what was stored in the one before may not be there.
+    pub(crate) fn openings(&self) -> u64 {
+        self.openings
     }
 
     /// The boot that the marks of logd are of.
@@ -233,6 +237,7 @@ impl Places {
 
     fn take_disk(&mut self, config: &Config, disk: io::Result<Disk>) -> Option<(Saved, bool)> {
         let keep = keep(config);
+        self.openings += 1;
         let known = std::mem::take(&mut self.imports);
         let opened = disk.and_then(|disk| Ok((disk.share()?, disk)));
         let (shared, disk) = match opened {

@@ -26,6 +26,12 @@ pub struct NetworkBlock {
     pub reason: Option<String>,
 }
 
+impl NetworkBlock {
+    pub fn is_over(&self, now_ms: u64) -> bool {
+        self.until_ms.is_some_and(|until| until <= now_ms)
+    }
+}
+
 #[derive(Default)]
 pub struct Networks {
     blocks: Vec<NetworkBlock>,
@@ -66,6 +72,13 @@ impl Networks {
         true
     }
 
+    /// Adds a block of a backup, unless the same target has one that ends at the same time or later. False if it has, or
+    /// if there is no room.
+    pub fn add_longer(&mut self, block: NetworkBlock) -> bool {
+        let ends = |block: &NetworkBlock| block.until_ms.unwrap_or(u64::MAX);
+        self.get(block.target).is_none_or(|known| ends(known) < ends(&block)) && self.add(block)
+    }
+
     pub fn remove(&mut self, target: Target) -> Option<NetworkBlock> {
         let at = self.blocks.iter().position(|block| block.target == target)?;
         self.version += 1;
@@ -79,7 +92,7 @@ impl Networks {
 
     /// Takes out the blocks that are over.
     pub fn expire(&mut self, now_ms: u64) -> Vec<NetworkBlock> {
-        let is_over = |block: &NetworkBlock| block.until_ms.is_some_and(|until| until <= now_ms);
+        let is_over = |block: &NetworkBlock| block.is_over(now_ms);
         if !self.blocks.iter().any(is_over) {
             return Vec::new();
         }
@@ -304,6 +317,25 @@ mod tests {
             assert!(reasons.add(NetworkBlock { reason: Some("x".into()), ..block(&text, None) }));
         }
         assert_eq!(reasons.blocks().iter().filter(|block| block.reason.is_some()).count(), MAX_REASONS);
+    }
+
+    #[test]
+    fn of_two_blocks_of_a_target_the_longer_one_stays() {
+        let mut networks = Networks::default();
+        networks.add(block("9.0.0.0/24", Some(5000)));
+        assert!(!networks.add_longer(block("9.0.0.0/24", Some(4000))));
+        assert!(!networks.add_longer(block("9.0.0.0/24", Some(5000))));
+        assert!(networks.add_longer(block("9.0.0.0/24", Some(6000))));
+        assert!(networks.add_longer(block("9.0.0.0/24", None)));
+        assert!(!networks.add_longer(block("9.0.0.0/24", Some(7000))));
+        assert!(networks.add_longer(block("9.0.1.0/24", Some(1))));
+        assert_eq!(networks.blocks(), [block("9.0.0.0/24", None), block("9.0.1.0/24", Some(1))]);
+        while networks.room() > 0 {
+            let number = networks.room();
+            networks.add(block(&format!("8.{}.{}.0/24", number / 256, number % 256), None));
+        }
+        assert!(!networks.add_longer(block("9.0.2.0/24", None)), "no room");
+        assert!(networks.add_longer(block("9.0.1.0/24", None)), "in the place of the shorter one");
     }
 
     #[test]

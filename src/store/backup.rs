@@ -16,8 +16,10 @@ use crate::query::history::Detail;
 
 use super::container::{self, Unreadable};
 use super::directory::{Directory, Open};
+use super::ledger::Moment;
 use super::meta::{self, LATER, META, Meta};
 use super::month::{self, WholeMonth};
+use super::networks::{self, NETWORKS};
 use super::{pieces, sections};
 
 /// The format of the archive; that of the files in it is [`container::VERSION`].
@@ -53,11 +55,10 @@ impl Unpacked {
     }
 }
 
-/// Files that a backup holds: months, open days, what is remembered of them. The guard's blocks end by themselves, and
-/// damaged files are no use.
+/// Files that a backup holds: months, open days, what is remembered of them, blocked networks. The blocks of single
+/// sources end by themselves, and damaged files are no use.
 fn is_stored(name: &str) -> bool {
-    name == META
-        || name == LATER
+    [META, LATER, NETWORKS].contains(&name)
         || month_of(name).is_some()
         || day_of(name).is_some()
         || pieces::parse_name(name).is_some()
@@ -87,6 +88,8 @@ fn check(name: &str, bytes: Vec<u8>) -> Result<(), String> {
         month.read_day(&file, date, &sections::KINDS).is_none()
     } else if pieces::parse_name(name).is_some() {
         pieces::decode(&file).is_some_and(|saved| !saved.damaged)
+    } else if name == NETWORKS {
+        networks::from_file(&file, &Moment::default()).is_some()
     } else if name == META {
         Meta::decode(&file).1
     } else {
@@ -175,11 +178,14 @@ pub fn unpack(mut input: impl Read) -> Result<Unpacked, String> {
             return Err(format!("it holds '{name}', which is no file of a store"));
         }
         check(name, bytes.to_vec())?;
-        let of_file = Open::from_bytes(bytes.to_vec()).ok().map(|file| file.salt());
-        if salt.is_some() && salt != of_file {
-            return Err(format!("{name} is of another store than the files before it"));
+        // Blocked networks have no samples.
+        if name != NETWORKS {
+            let of_file = Open::from_bytes(bytes.to_vec()).ok().map(|file| file.salt());
+            if salt.is_some() && salt != of_file {
+                return Err(format!("{name} is of another store than the files before it"));
+            }
+            salt = of_file;
         }
-        salt = of_file;
         files.insert(name.to_string(), Arc::new(bytes.to_vec()));
     }
     Ok(Unpacked { version, created, files })

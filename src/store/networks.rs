@@ -10,6 +10,8 @@ use crate::query::question::Prefix;
 use crate::query::target::MAX_NETWORKS;
 use crate::query::target::Target;
 
+pub const NETWORKS: &str = "networks.fws";
+
 const VERSION: u64 = 1;
 /// Longer reasons are not ours.
 const LONGEST_REASON: usize = 1024;
@@ -96,6 +98,9 @@ fn read_block(reader: &mut Reader<'_>) -> Option<NetworkBlock> {
         }
         _ => return None,
     };
+    if target.is_too_short() {
+        return None;
+    }
     let (since_ms, until_ms) = (reader.number(), reader.optional());
     let (since_wall, until_wall) = (read_instant(reader), read_instant(reader));
     let reason = String::from_utf8_lossy(reader.raw()).into_owned();
@@ -172,6 +177,13 @@ mod tests {
         assert_eq!(until(&moment("b", 5_000, None)), [Some(3_605_000), None, None, Some(5_500)]);
         assert_eq!(until(&moment("b", 5_000, Some(WALL + 3000))), [Some(605_000), None, None, Some(5_000)]);
         assert_eq!(until(&moment("b", 5_000, Some(WALL - 9000))), [Some(3_605_000), None, None, Some(5_500)]);
+    }
+
+    #[test]
+    fn what_nobody_can_block_is_not_read() {
+        let all = NetworkBlock { target: Target::parse("0.0.0.0/0").unwrap(), ..blocks().remove(0) };
+        let file = Open::from_bytes(encode(&moment("a", 1_000_000, None), &[all])).unwrap();
+        assert_eq!(from_file(&file, &moment("a", 1_000_000, None)), None);
     }
 
     proptest! {

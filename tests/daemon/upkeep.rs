@@ -9,6 +9,11 @@ use std::time::{Duration, Instant};
 use crate::common::fwstat::{answer, ask, json, run, scratch, shipped, without_estimates};
 use crate::router::{Router, line};
 use crate::stand_in::logd::Logd;
+use fwstat::guard::networks::NetworkBlock;
+use fwstat::query::target::{MAX_NETWORKS, Target};
+use fwstat::store::directory::Open;
+use fwstat::store::ledger::Moment;
+use fwstat::store::networks;
 use serde_json::{Value, json};
 
 /// Packets of the days `from` to `to` of 2020, `more` of them each day.
@@ -144,6 +149,98 @@ fn a_damaged_month_is_brought_back_and_a_damaged_backup_changes_nothing() {
     // The file that is set aside is named with every answer.
     fs::remove_file(store.join("2020-02.fws.bad")).unwrap();
     assert_eq!(days(&store), expected);
+}
+
+/// Blocks of networks and countries, as a daemon stores them.
+fn block_networks(store: &Path, boot_ms: u64, wall: i64, blocks: &[(&str, Option<u64>)]) {
+    let blocks: Vec<NetworkBlock> = blocks
+        .iter()
+        .map(|(target, seconds)| NetworkBlock {
+            target: Target::parse(target).unwrap(),
+            since_ms: boot_ms,
+            until_ms: seconds.map(|seconds| boot_ms + seconds * 1000),
+            since_wall: Some(wall),
+            until_wall: seconds.map(|seconds| wall + seconds as i64),
+            reason: Some(format!("of {}", store.file_name().unwrap().display())),
+        })
+        .collect();
+    let moment = Moment { boot: "another boot".into(), boot_ms, wall: Some(wall) };
+    fs::create_dir_all(store).unwrap();
+    fs::write(store.join("networks.fws"), networks::encode(&moment, &blocks)).unwrap();
+}
+
+/// The blocks of a store: of which network, whether it ends, and whose it was.
+fn networks_of(store: &Path) -> Vec<(String, bool, String)> {
+    let file = Open::from_bytes(fs::read(store.join("networks.fws")).unwrap()).unwrap();
+    let blocks = networks::from_file(&file, &Moment::default()).unwrap();
+    let row =
+        |block: NetworkBlock| (block.target.to_string(), block.until_ms.is_some(), block.reason.unwrap());
+    blocks.into_iter().map(row).collect()
+}
+
+#[test]
+fn blocked_networks_come_back_beside_those_of_the_store() {
+    let directory = scratch("upkeep-networks");
+    let (old, new, backup) = (directory.join("old"), directory.join("new"), directory.join("old.tar.gz"));
+    import(&old, &log(0, 3, 30));
+    let wall = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64;
+    let day = 86_400;
+    let blocked = [
+        ("198.51.100.0/24", None),
+        ("CN", Some(9 * day)),
+        ("2001:db8::/32", Some(day)),
+        ("203.0.113.0/24", None),
+        ("192.0.2.0/24", Some(2 * day)),
+    ];
+    // Two days ago: one is over.
+    block_networks(&old, 1_000_000, wall - 2 * day as i64 + 60, &blocked);
+    answer(&["backup", text(&backup), "--db", text(&old)]);
+    let listed = Command::new("tar").arg("tzf").arg(&backup).output().unwrap();
+    assert!(String::from_utf8(listed.stdout).unwrap().contains("networks.fws\n"));
+    let of = |owner: &str, rows: &[(&str, bool)]| {
+        let row = |(target, ends): &(&str, bool)| (target.to_string(), *ends, format!("of {owner}"));
+        rows.iter().map(row).collect::<Vec<_>>()
+    };
+    // Into an empty store, and once more.
+    let empty = directory.join("empty");
+    let restored = json(&["restore", text(&backup), "--db", text(&empty), "--json"]);
+    assert_eq!((&restored["days"], &restored["networks"]), (&json!(3), &json!(4)), "{restored}");
+    let all = [("198.51.100.0/24", false), ("CN", true), ("203.0.113.0/24", false), ("192.0.2.0/24", true)];
+    assert_eq!(networks_of(&empty), of("old", &all));
+    let again = answer(&["restore", text(&backup), "--db", text(&empty)]);
+    assert!(again.starts_with("the store has all that the backup of "), "{again}");
+    // Beside others: of each network the block that ends later.
+    let own = [("203.0.113.0/24", Some(5)), ("CN", None), ("9.0.0.0/8", None)];
+    block_networks(&new, 5_000, wall, &own);
+    let told = answer(&["restore", text(&backup), "--db", text(&new)]);
+    assert!(told.contains("\n3 blocks of networks and countries are restored from the backup of "), "{told}");
+    let mut expected = of("new", &[("CN", false), ("9.0.0.0/8", false)]);
+    expected
+        .extend(of("old", &[("198.51.100.0/24", false), ("203.0.113.0/24", false), ("192.0.2.0/24", true)]));
+    assert_eq!(networks_of(&new), expected);
+    // A damaged list is not backed up, and one of the store is set aside.
+    let whole = fs::read(old.join("networks.fws")).unwrap();
+    fs::write(old.join("networks.fws"), &whole[..whole.len() - 1]).unwrap();
+    fs::write(new.join("networks.fws"), &whole[..whole.len() - 1]).unwrap();
+    let less = directory.join("less.tar.gz");
+    let ran = run(&["backup", text(&less), "--db", text(&old)]);
+    assert!(ran.code == Some(0) && ran.stderr.contains("networks.fws is damaged"), "{}", ran.stderr);
+    let ran = run(&["restore", text(&backup), "--db", text(&new)]);
+    assert!(ran.stdout.contains("4 blocks of networks") && ran.stderr.contains(".bad"), "{}", ran.stderr);
+    assert_eq!(networks_of(&new), of("old", &all));
+    assert_eq!(fs::read(new.join("networks.fws.bad")).unwrap(), &whole[..whole.len() - 1]);
+    // More than there is room for.
+    let many: Vec<String> =
+        (0..MAX_NETWORKS - 1).map(|number| format!("9.{}.{}.0/24", number / 256, number % 256)).collect();
+    let many: Vec<(&str, Option<u64>)> = many.iter().map(|target| (target.as_str(), None)).collect();
+    block_networks(&new, 5_000, wall, &many);
+    let ran = run(&["restore", text(&backup), "--db", text(&new)]);
+    assert!(
+        ran.stderr.contains("3 blocked networks of the backup found no room: 1024 are blocked"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(networks_of(&new).len(), MAX_NETWORKS);
 }
 
 /// Made by version 0.1.0.

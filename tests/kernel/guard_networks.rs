@@ -111,6 +111,94 @@ fn a_network_is_blocked_in_the_kernel_comes_back_and_is_taken_back() {
     assert!(!guarded.nft(&["list", "tables"]).contains("fwstat"));
 }
 
+/// Those that are not over; with what is blocked here meanwhile.
+#[test]
+fn a_backup_brings_blocked_networks_back() {
+    let Some(mut guarded) = Guarded::up("restored", "", ON) else { return };
+    let ok = |guarded: &Guarded, arguments: &[&str]| {
+        let (code, out, error) = guarded.router.shell(arguments);
+        assert_eq!((code, error.as_str()), (Some(0), ""), "{arguments:?}: {out}");
+        out
+    };
+    for (target, length) in [
+        ("192.0.2.0/24", "forever"),
+        ("2001:db8:77::/48", "1h"),
+        ("203.0.113.0/24", "1s"),
+        ("9.9.0.0/16", "1h"),
+    ] {
+        ok(&guarded, &["block", target, "--for", length, "--reason", "of the backup"]);
+    }
+    let backup = guarded.router.path("backup.tar.gz");
+    let backup = backup.to_str().unwrap();
+    ok(&guarded, &["backup", backup]);
+    for target in ["192.0.2.0/24", "2001:db8:77::/48", "9.9.0.0/16"] {
+        ok(&guarded, &["unblock", target]);
+    }
+    ok(&guarded, &["block", "9.8.0.0/16", "--for", "forever"]);
+    eventually("the short one is over", || guarded.blocks().len() == 1);
+    assert!(!set(&guarded, "networks4").contains("192.0.2."));
+    // While a command has the store.
+    let store = guarded.router.answer("release", json!({}))["path"].as_str().unwrap().to_string();
+    let (code, out, error) = {
+        let mut command = guarded.router.program();
+        let ran = command.args(["restore", backup, "--db", &store]).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (ran.status.code(), text(ran.stdout), text(ran.stderr))
+    };
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{out}");
+    assert!(out.starts_with("3 blocks of networks and countries are restored"), "{out}");
+    ok(&guarded, &["unblock", "9.8.0.0/16"]);
+    ok(&guarded, &["block", "9.7.0.0/16", "--for", "forever"]);
+    guarded.router.answer("commit", json!({}));
+    let expected = ["192.0.2.0/24", "2001:db8:77::/48", "9.7.0.0/16", "9.9.0.0/16"];
+    let names = |guarded: &Guarded| {
+        let rows = guarded.blocks();
+        let mut names: Vec<_> = rows.iter().map(|row| row["address"].as_str().unwrap().to_string()).collect();
+        names.sort();
+        names
+    };
+    let in_the_kernel = |guarded: &Guarded| {
+        eventually("they are in the kernel", || {
+            let (four, six) = (set(guarded, "networks4"), set(guarded, "networks6"));
+            ["192.0.2.0/24", "9.7.0.0/16", "9.9.0.0/16"].iter().all(|network| four.contains(network))
+                && six.contains("2001:db8:77::/48")
+                && six.contains("expires")
+                && !four.contains("203.0.113.")
+                && !four.contains("9.8.")
+        });
+    };
+    in_the_kernel(&guarded);
+    assert_eq!(names(&guarded), expected);
+    assert_eq!(guarded.blocks().iter().filter(|row| row["reason"] == "of the backup").count(), 3);
+    // They stay, whether the daemon ends or is ended, and in another directory.
+    guarded.router.kill();
+    guarded.start();
+    in_the_kernel(&guarded);
+    let other = guarded.router.path("other");
+    guarded.configure(&format!("option database '{}'", other.display()), ON);
+    guarded.router.signal(Signal::SIGHUP);
+    eventually("the other directory has them", || other.join("networks.fws").exists());
+    guarded.router.stop();
+    guarded.start();
+    in_the_kernel(&guarded);
+    assert_eq!(names(&guarded), expected);
+    // As the page calls it.
+    for target in ["192.0.2.0/24", "2001:db8:77::/48"] {
+        ok(&guarded, &["unblock", target]);
+    }
+    let told = ok(&guarded, &["restore", backup]);
+    assert!(told.contains("2 blocks of networks and countries are restored"), "{told}");
+    in_the_kernel(&guarded);
+    // A damaged one changes nothing.
+    let whole = fs::read(backup).unwrap();
+    fs::write(backup, &whole[..whole.len() - 5]).unwrap();
+    ok(&guarded, &["unblock", "192.0.2.0/24"]);
+    let (code, _, error) = guarded.router.shell(&["restore", backup]);
+    assert!(code == Some(1) && error.ends_with("; nothing was changed\n"), "{error}");
+    assert_eq!(names(&guarded), expected[1..]);
+    guarded.router.stop();
+}
+
 #[test]
 fn whom_the_router_needs_keeps_a_network_from_being_blocked() {
     for scope in ["new", "all"] {

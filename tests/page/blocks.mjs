@@ -253,11 +253,13 @@ export const tests = {
 		const of2020 = async () => (await answer('days', { from: '2001-01-01', to: '2099-12-31', limit: 1000 })).days.length;
 		const before = await of2020(), today = (await answer('summary')).attempts;
 		assert.ok(before > 20);
+		await ask('block', { address: '203.0.113.128/25', for: 'forever' });
 		await open('settings');
 		const [ download ] = await Promise.all([ page.waitForEvent('download'), page.locator('[name=backup]').click() ]);
 		assert.match(download.suggestedFilename(), /^fwstat-\d{4}-\d\d-\d\d\.tar\.gz$/);
 		const backup = fs.readFileSync(await download.path());
 		await until(async () => /The backup is/.test(await text('.fw-output')), 'the backup is told');
+		await ask('unblock', { address: '203.0.113.128/25' });
 		// Declined, nothing happens.
 		const days = (await answer('days', { from: '2001-01-01', to: '2099-12-31', limit: 1000 })).days;
 		const first = days[days.length - 10].date;
@@ -280,7 +282,9 @@ export const tests = {
 		await restore(backup.subarray(0, backup.length - 9), /damaged or incomplete. Nothing was changed/);
 		await restore(Buffer.from('no backup'), /not a backup of fwstat/);
 		assert.equal(await of2020(), 10);
-		await restore(backup, /days from .* are restored/);
+		await restore(backup, /days from .* are restored\. 1 block of a network or country is restored\./);
+		await until(() => inKernel('203.0.113.128'), 'the blocked network is in the kernel\'s set again');
+		await ask('unblock', { address: '203.0.113.128/25' });
 		await until(async () => await of2020() == before, 'all days are back');
 		assert.ok((await answer('summary')).attempts >= today, 'today\'s counts stay');
 		await page.locator('[name=forget-source]').fill('nonsense');

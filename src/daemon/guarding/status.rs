@@ -15,7 +15,7 @@ impl Guarding {
             Mode::Off => ("off", config.guard.refused.clone()),
             _ if failing.is_some() => ("degraded", failing),
             _ if !self.nft_sync.is_up() => ("starting", config.guard.refused.clone()),
-            _ if self.networks.trouble.is_some() => ("degraded", self.networks.trouble.clone()),
+            _ if self.networks.trouble().is_some() => ("degraded", self.networks.trouble().cloned()),
             _ if !reached.is_empty() => ("degraded", Some(reached.join("; "))),
             // The reload failed and the previous options stay in force: `status` says so.
             Mode::Dry => ("dry", config.guard.refused.clone()),

@@ -2,15 +2,20 @@
 //!
 //! Both can have a day. If the backup is of this very store, the day that counted more is the later state of it. If it is
 //! of another one (the store was made anew since), each has counted a part of the day, and both are added up.
+//!
+//! Of blocked networks both lists are joined: of a network that both have, the block that ends later stays.
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
+use crate::guard::networks::{NetworkBlock, Networks};
 use crate::query::history::{Detail, Need};
 use crate::stats::day::{Day, Samples};
 use crate::stats::summary::DaySummary;
 use crate::store::directory::Change;
+use crate::store::ledger::Moment;
 use crate::store::meta::Meta;
 use crate::store::month::WholeMonth;
+use crate::store::networks::{self, NETWORKS};
 use crate::store::pieces::{self, State};
 
 use super::{FWS, Store, StoreError};
@@ -21,12 +26,27 @@ pub struct Restored {
     pub changes: Vec<Change>,
     /// The days that come from the backup, oldest first.
     pub days: Vec<Date>,
+    /// Blocks of networks and countries that come from the backup.
+    pub networks: usize,
+    /// Those that found no room.
+    pub networks_left_out: usize,
 }
 
 impl Store {
     /// What has to change so that this store has what `backup` has. `join_imports` makes one list of imported contents of
-    /// two. The store must not be used after a commit of the changes that failed.
+    /// two. `now`: when this is, by both clocks. The store must not be used after a commit of the changes that failed.
     pub fn restore(
+        &mut self,
+        backup: &mut Store,
+        now: &Moment,
+        join_imports: impl Fn(&[u8], &[u8]) -> Vec<u8>,
+    ) -> Result<Restored, StoreError> {
+        let mut restored = self.restore_days(backup, join_imports)?;
+        self.restore_networks(backup, now, &mut restored)?;
+        Ok(restored)
+    }
+
+    fn restore_days(
         &mut self,
         backup: &mut Store,
         join_imports: impl Fn(&[u8], &[u8]) -> Vec<u8>,
@@ -79,6 +99,36 @@ impl Store {
         restored.days.dedup();
         self.restore_meta(backup, same, &mut restored.changes, join_imports)?;
         Ok(restored)
+    }
+
+    /// Blocks that are not over are added to those of this store.
+    fn restore_networks(
+        &mut self,
+        backup: &mut Store,
+        now: &Moment,
+        restored: &mut Restored,
+    ) -> Result<(), StoreError> {
+        let mut joined = Networks::default();
+        for block in self.networks(now)? {
+            joined.add(block);
+        }
+        for block in backup.networks(now)?.into_iter().filter(|block| !block.is_over(now.boot_ms)) {
+            let has_room = joined.room() > 0 || joined.get(block.target).is_some();
+            restored.networks_left_out += usize::from(!has_room);
+            restored.networks += usize::from(joined.add_longer(block));
+        }
+        if restored.networks > 0 {
+            restored.changes.extend(self.keep_damaged(NETWORKS)?);
+            restored.changes.push((NETWORKS.into(), Some(networks::encode(now, joined.blocks()))));
+        }
+        Ok(())
+    }
+
+    fn networks(&mut self, now: &Moment) -> Result<Vec<NetworkBlock>, StoreError> {
+        let Some(file) = self.open_file(NETWORKS)? else { return Ok(Vec::new()) };
+        let blocks = networks::from_file(&file, now);
+        self.note(NETWORKS, blocks.is_none().then_some("contains an invalid record"));
+        Ok(blocks.unwrap_or_default())
     }
 
     /// A month without the days of which something cannot be read.

@@ -49,7 +49,10 @@ function restore() {
 		if (!window.confirm(_('Restore this backup? What the router has counted since stays.'))) return Promise.resolve('');
 		return run([ 'restore', '--json', UPLOADED ]).then((answer) => {
 			const restored = JSON.parse(answer);
-			return restored.days ? _('%s days from %s to %s are restored.').format(text.number(restored.days), restored.first, restored.last) : _('Nothing is missing: all days of the backup are here.');
+			return [
+				restored.days ? _('%s days from %s to %s are restored.').format(text.number(restored.days), restored.first, restored.last) : '',
+				restored.networks ? N_(restored.networks, '%s block of a network or country is restored.', '%s blocks of networks and countries are restored.').format(text.number(restored.networks)) : ''
+			].filter(Boolean).join(' ') || _('Nothing is missing: all that the backup holds is here.');
 		});
 	});
 }
