@@ -231,11 +231,15 @@ impl Guarding {
             self.nft_sync.renew();
         }
         self.nft_sync.turn(now, wall, &mut engine.guard);
-        self.ledger.on_time(now, wall, &mut engine.guard, places);
         let mut sentences = engine.guard.sentences();
         sentences.append(&mut self.unblocked);
         let moment = self.ledger.moment(now, wall);
         sentences.extend(self.networks.turn(now, &moment, engine, &self.nft_sync, places));
+        for target in self.networks.take_expired() {
+            let dry = engine.guard.mode() == Mode::Dry;
+            self.push_released(target.to_string(), End::Expired.to_string(), dry);
+        }
+        self.ledger.on_time(now, wall, &mut engine.guard, places);
         self.nft_sync.other_port = self.networks.port;
         let why = self.nft_sync.why(now.boot_ms);
         if why.is_some() != self.failing {
@@ -416,7 +420,7 @@ impl Guarding {
     }
 
     pub(super) fn unblock(&mut self, now: Now, engine: &mut Engine, target: Target) -> Answered {
-        let from_list = self.networks.unblock(&mut engine.guard, target);
+        let from_list = self.networks.unblock(now, &mut engine.guard, target);
         let ended = match target {
             Target::Network(prefix) => engine.guard.unblock(now.boot_ms, prefix).is_ok(),
             Target::Country(_) => false,
@@ -427,7 +431,8 @@ impl Guarding {
         let shown = target.source().map_or_else(|| target.to_string(), |source| source.to_string());
         if from_list {
             self.unblocked.push(format!("guard: the block of {target} was ended by hand"));
-            self.push_released(shown.clone(), End::Hand.to_string(), false);
+            let dry = engine.guard.mode() == Mode::Dry;
+            self.push_released(shown.clone(), End::Hand.to_string(), dry);
         }
         self.pass_on(now, engine);
         Ok(blob::table(&[("address", &shown as &dyn Field)]))

@@ -114,6 +114,8 @@ pub(super) struct NetworkBlocks {
     /// Why flash does not have it.
     not_stored: Option<String>,
     answers: Vec<(u64, Answered)>,
+    /// Whose blocks are over, for the bus.
+    expired: Vec<Target>,
     /// Something is to be done at the next turn.
     is_due: bool,
     database: PathBuf,
@@ -227,12 +229,16 @@ impl NetworkBlocks {
     }
 
     /// Takes a block back. False if there is none.
-    pub(super) fn unblock(&mut self, guard: &mut Guard, target: Target) -> bool {
+    pub(super) fn unblock(&mut self, now: Now, guard: &mut Guard, target: Target) -> bool {
         self.is_due = true;
         if self.removed.len() < MAX_NETWORKS && !self.removed.contains(&target) {
             self.removed.push(target);
         }
-        guard.networks.remove(target).is_some()
+        guard.unblock_network(now.boot_ms, target)
+    }
+
+    pub(super) fn take_expired(&mut self) -> Vec<Target> {
+        std::mem::take(&mut self.expired)
     }
 
     pub(super) fn take_answers(&mut self) -> Vec<(u64, Answered)> {
@@ -253,8 +259,9 @@ impl NetworkBlocks {
         if places.take_back() {
             self.take_stored(moment, places, &mut engine.guard);
         }
-        for over in engine.guard.networks.expire(now.boot_ms) {
-            sentences.push(format!("guard: the block of {} is over", over.target));
+        for target in engine.guard.expire_networks(now.boot_ms) {
+            sentences.push(format!("guard: the block of {target} is over"));
+            self.expired.push(target);
         }
         if let Some(outcome) = self.worker.as_mut().and_then(Worker::take) {
             self.finish(now, moment, engine, nft, outcome, &mut sentences);
@@ -370,7 +377,7 @@ impl NetworkBlocks {
         let before = engine.guard.networks.version();
         if let Some(NetworkRequest { what: What::Block { length_ms, reason, .. }, .. }) = &request {
             for target in &accepted {
-                engine.guard.networks.add(NetworkBlock {
+                let block = NetworkBlock {
                     target: *target,
                     since_ms: now.boot_ms,
                     until_ms: length_ms.map(|length| now.boot_ms.saturating_add(length)),
@@ -379,7 +386,8 @@ impl NetworkBlocks {
                         moment.wall.map(|wall| wall.saturating_add_unsigned(length / 1000))
                     }),
                     reason: reason.clone(),
-                });
+                };
+                engine.guard.block_network(now.boot_ms, block);
             }
             let length = length_ms.map(|length| format!("for {}", duration_text(length / 1000)));
             let length = length.unwrap_or_else(|| "until that is taken back".into());

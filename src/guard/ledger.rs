@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::End;
 use super::detector::{Pool, Rule, Services, Suspect};
+use super::networks::NetworkBlock;
 use super::source::Source;
 use crate::event::small_map::SmallMap;
 
@@ -62,10 +63,18 @@ pub struct Record {
     pub pardoned_until: u64,
 }
 
+/// What is over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Over {
+    Source(Block),
+    /// With whether it was a dry run.
+    Network(NetworkBlock, bool),
+}
+
 /// A block that is over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ended {
-    pub block: Block,
+    pub over: Over,
     /// What somebody gave as the reason.
     pub words: Option<String>,
     pub end: End,
@@ -237,7 +246,7 @@ impl Ledger {
         let block = self.blocks.remove(&source)?;
         self.counts[block.rule.pool() as usize] -= 1;
         let words = self.details.remove(&source).and_then(|detail| detail.words);
-        self.note_ended(Ended { block, words, end, ended_ms: now_ms, ended_wall: None });
+        self.note_ended(Ended { over: Over::Source(block), words, end, ended_ms: now_ms, ended_wall: None });
         if !block.dry {
             let pardon = end == End::Hand;
             let pardoned_until = if pardon { now_ms.saturating_add(PARDON_MS) } else { 0 };

@@ -29,7 +29,7 @@ pub use bounds::Usage;
 use bounds::{Reached, Tally};
 use detector::{Detector, Services};
 pub use detector::{Limits, Pool, Rule, Suspect};
-pub use ledger::{Block, Detail, Ended, Record};
+pub use ledger::{Block, Detail, Ended, Over, Record};
 use ledger::{Ledger, Lengths};
 use networks::Networks;
 use policy::Policy;

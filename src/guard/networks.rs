@@ -1,8 +1,10 @@
 //! Networks and countries that somebody blocks, for a time or until the block is taken back, and what of them the
 //! kernel is given: never an address that is protected. Bounded; is given the time.
 
+use super::ledger::{Ended, Over};
 use super::policy::{Policy, Protection};
 use super::ranges::{Range, Ranges};
+use super::{End, Guard, Mode};
 use crate::query::question::Prefix;
 use crate::query::target::{MAX_NETWORKS, Target};
 
@@ -119,6 +121,39 @@ impl Networks {
     }
 }
 
+/// Blocks that end are remembered as those of single sources are.
+impl Guard {
+    /// Blocks a network or country, in the place of the block of the same target. False if there is no room.
+    pub fn block_network(&mut self, now_ms: u64, block: NetworkBlock) -> bool {
+        if let Some(before) = self.networks.remove(block.target) {
+            self.note_network_ended(now_ms, before, End::Anew);
+        }
+        self.networks.add(block)
+    }
+
+    /// False if it is not blocked.
+    pub fn unblock_network(&mut self, now_ms: u64, target: Target) -> bool {
+        let block = self.networks.remove(target);
+        let is_blocked = block.is_some();
+        block.into_iter().for_each(|block| self.note_network_ended(now_ms, block, End::Hand));
+        is_blocked
+    }
+
+    /// Ends the blocks whose time is up; gives whose they were.
+    pub fn expire_networks(&mut self, now_ms: u64) -> Vec<Target> {
+        let over = self.networks.expire(now_ms);
+        let targets = over.iter().map(|block| block.target).collect();
+        over.into_iter().for_each(|block| self.note_network_ended(now_ms, block, End::Expired));
+        targets
+    }
+
+    fn note_network_ended(&mut self, now_ms: u64, block: NetworkBlock, end: End) {
+        let over = Over::Network(block, self.mode() == Mode::Dry);
+        self.ledger.note_ended(Ended { over, words: None, end, ended_ms: now_ms, ended_wall: None });
+        self.dirty = true;
+    }
+}
+
 /// Why a network or country is not blocked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Conflict {
@@ -200,6 +235,7 @@ pub fn elements(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::ledger::ENDED;
     use crate::guard::ranges::as_v4;
 
     fn target(text: &str) -> Target {
@@ -317,6 +353,34 @@ mod tests {
             assert!(reasons.add(NetworkBlock { reason: Some("x".into()), ..block(&text, None) }));
         }
         assert_eq!(reasons.blocks().iter().filter(|block| block.reason.is_some()).count(), MAX_REASONS);
+    }
+
+    #[test]
+    fn ended_blocks_are_remembered_within_the_bound_of_all() {
+        let mut guard = Guard::default();
+        assert!(guard.block_network(100, block("9.0.0.0/24", None)));
+        assert!(guard.block_network(200, block("9.0.0.0/24", Some(5000))), "anew");
+        assert!(guard.block_network(300, block("9.0.1.0/24", None)));
+        assert!(!guard.take_dirty() || guard.networks.blocks().len() == 2);
+        assert!(!guard.unblock_network(400, target("9.0.2.0/24")) && !guard.take_dirty());
+        assert!(guard.unblock_network(400, target("9.0.1.0/24")) && guard.take_dirty());
+        assert!(guard.expire_networks(4999).is_empty() && !guard.take_dirty());
+        assert_eq!(guard.expire_networks(5001), [target("9.0.0.0/24")]);
+        assert!(guard.take_dirty());
+        let ended = |guard: &Guard| -> Vec<(Over, End, u64)> {
+            guard.ledger.ended().map(|ended| (ended.over.clone(), ended.end, ended.ended_ms)).collect()
+        };
+        let over = |text, until_ms| Over::Network(block(text, until_ms), false);
+        let expected = [
+            (over("9.0.0.0/24", None), End::Anew, 200),
+            (over("9.0.1.0/24", None), End::Hand, 400),
+            (over("9.0.0.0/24", Some(5000)), End::Expired, 5001),
+        ];
+        assert_eq!(ended(&guard), expected);
+        for number in 0..2 * ENDED {
+            guard.block_network(6000, block(&format!("9.1.{number}.0/24"), Some(7000)));
+        }
+        assert_eq!((guard.expire_networks(7000).len(), guard.ledger.ended().len()), (2 * ENDED, ENDED));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::event::calendar::duration_text;
 use crate::guard::networks::NetworkBlock;
 use crate::guard::ranges::Ranges;
-use crate::guard::{Block, Ended, Guard, HAND, Mode, Rule, Source, Suspect, described, service_text};
+use crate::guard::{Block, Ended, Guard, HAND, Mode, Over, Rule, Source, Suspect, described, service_text};
 use crate::query::Answer;
 use crate::query::answer::{BlockCounts, BlockRow, BlocksAnswer, Completeness, EndedRow, SourceRow};
 use crate::query::question::{Prefix, Question};
@@ -35,25 +35,42 @@ impl Engine {
 
     /// The blocks that are over, the newest first.
     fn history(&self, question: &Question) -> Vec<EndedRow> {
-        let asked = |ended: &&Ended| question.source.is_none_or(|prefix| ended.block.source.touches(prefix));
+        let touches = |ended: &Ended, prefix| match &ended.over {
+            Over::Source(block) => block.source.touches(prefix),
+            Over::Network(block, _) => is_within(prefix, block.target),
+        };
+        let asked = |ended: &&Ended| question.source.is_none_or(|prefix| touches(ended, prefix));
         let over = self.guard.ledger.ended().rev().filter(asked).take(question.limit as usize);
         over.map(|ended| self.ended_row(ended)).collect()
     }
 
     fn ended_row(&self, ended: &Ended) -> EndedRow {
-        let block = &ended.block;
-        EndedRow {
-            address: block.source.to_string(),
-            since: self.moment(block.since_ms, block.since_wall),
-            ended: self.moment(ended.ended_ms, ended.ended_wall),
-            because: ended.end.to_string(),
-            reason: ended.words.clone().unwrap_or_else(|| described(&suspect_of(block))),
-            rule: block.rule.name().to_string(),
-            count: block.count.into(),
-            window: duration_text(block.window_ms / 1000),
-            times: block.times,
-            dry: block.dry,
-        }
+        let row = match &ended.over {
+            Over::Source(block) => EndedRow {
+                address: block.source.to_string(),
+                since: self.moment(block.since_ms, block.since_wall),
+                reason: ended.words.clone().unwrap_or_else(|| described(&suspect_of(block))),
+                rule: block.rule.name().to_string(),
+                count: block.count.into(),
+                window: duration_text(block.window_ms / 1000),
+                times: block.times,
+                dry: block.dry,
+                ..EndedRow::default()
+            },
+            Over::Network(block, dry) => EndedRow {
+                address: block.target.to_string(),
+                since: self.moment(block.since_ms, block.since_wall),
+                reason: block.reason.clone().unwrap_or_else(|| HAND.to_string()),
+                rule: Rule::Hand.name().to_string(),
+                window: duration_text(0),
+                times: 1,
+                dry: *dry,
+                kind: kind_of(block).to_string(),
+                ..EndedRow::default()
+            },
+        };
+        let ended_at = self.moment(ended.ended_ms, ended.ended_wall);
+        EndedRow { ended: ended_at, because: ended.end.to_string(), ..row }
     }
 
     /// A moment that is over: its instant, where that was noted.
@@ -91,7 +108,6 @@ impl Engine {
     }
 
     pub fn network_row(&self, now: Now, block: &NetworkBlock) -> BlockRow {
-        let kind = if matches!(block.target, Target::Country(_)) { "country" } else { "network" };
         BlockRow {
             address: block.target.to_string(),
             since: self.moment(block.since_ms, block.since_wall),
@@ -101,7 +117,7 @@ impl Engine {
             window: duration_text(0),
             times: 1,
             dry: self.guard.mode() == Mode::Dry,
-            kind: kind.to_string(),
+            kind: kind_of(block).to_string(),
             ..BlockRow::default()
         }
     }
@@ -175,6 +191,10 @@ impl Listed<'_> {
             Listed::Network(block) => block.since_ms,
         }
     }
+}
+
+fn kind_of(block: &NetworkBlock) -> &'static str {
+    if matches!(block.target, Target::Country(_)) { "country" } else { "network" }
 }
 
 /// Whether some address belongs to both; of a country that is not known.

@@ -474,9 +474,11 @@ pub struct EndedRow {
     pub window: String,
     pub times: u32,
     pub dry: bool,
+    /// `network`, `country`, or empty: a source.
+    pub kind: String,
 }
 
-record! { EndedRow: address, since, ended, because, reason, rule, count, window, times, dry = SkipEmpty; }
+record! { EndedRow: address, since, ended, because, reason, rule, count, window, times, dry = SkipEmpty, kind; }
 
 #[derive(Clone, Debug, Default)]
 pub struct BlocksAnswer {

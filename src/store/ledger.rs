@@ -5,17 +5,22 @@
 use super::codec::{self, Writer};
 use super::container::{self, Kind, Section};
 use super::directory::Open;
+use super::networks;
 use crate::event::Service;
 use crate::event::calendar::Date;
 use crate::guard::detector::{MOST_SERVICES, Services};
 use crate::guard::ledger::{DETAILED, ENDED, LINES, LONGEST_LINE, Ledger, RECORDS};
-use crate::guard::{Block, Detail, End, Ended, Protection, Record, Rule, Source};
+use crate::guard::{Block, Detail, End, Ended, Over, Protection, Record, Rule, Source};
 
 const VERSION: u64 = 1;
 /// The shortest row of a block and of a record.
 const LEAST_BLOCK: usize = 15;
 const LEAST_RECORD: usize = 5;
-const LEAST_ENDED: usize = LEAST_BLOCK + 3;
+const LEAST_ENDED: usize = 12;
+/// Of what an ended block was, and whether a network's was a dry run.
+const OF_SOURCE: u8 = 0;
+const OF_NETWORK: u8 = 1;
+const OF_NETWORK_DRY: u8 = 2;
 /// Numbers of ends; a protection's own is added to the last.
 const ENDS: [End; 4] = [End::Expired, End::Hand, End::Anew, End::Off];
 
@@ -161,7 +166,16 @@ fn write_block(writer: &mut Writer, block: &Block, detail: Option<&Detail>) {
 }
 
 fn write_ended(writer: &mut Writer, ended: &Ended, moment: &Moment) {
-    write_block(writer, &ended.block, Some(&Detail { words: ended.words.clone(), lines: Vec::new() }));
+    match &ended.over {
+        Over::Source(block) => {
+            writer.u8(OF_SOURCE);
+            write_block(writer, block, Some(&Detail { words: ended.words.clone(), lines: Vec::new() }));
+        }
+        Over::Network(block, dry) => {
+            writer.u8(if *dry { OF_NETWORK_DRY } else { OF_NETWORK });
+            networks::write_block(writer, block);
+        }
+    }
     let number = match ended.end {
         End::Protected(protection) => ENDS.len() + protection as usize,
         end => ENDS.iter().position(|known| *known == end).unwrap_or(0),
@@ -173,12 +187,23 @@ fn write_ended(writer: &mut Writer, ended: &Ended, moment: &Moment) {
 }
 
 fn read_ended(reader: &mut Reader<'_>) -> Result<Ended, Malformed> {
-    let (block, detail) = read_block(reader)?;
+    let (over, words) = match reader.u8()? {
+        OF_SOURCE => {
+            let (block, detail) = read_block(reader)?;
+            (Over::Source(block), detail.and_then(|detail| detail.words))
+        }
+        kind @ (OF_NETWORK | OF_NETWORK_DRY) => {
+            let block = reader.checked(networks::read_block)?;
+            let block = block.ok_or(Malformed("a network or country that cannot be blocked"))?;
+            (Over::Network(block, kind == OF_NETWORK_DRY), None)
+        }
+        _ => return Err(Malformed("an ended block of no known kind")),
+    };
     let number = usize::from(reader.u8()?);
     let protection = || Protection::ALL.get(number - ENDS.len()).map(|known| End::Protected(*known));
     let end = ENDS.get(number).copied().or_else(protection).ok_or(Malformed("an end that is not known"))?;
     let (ended_ms, ended_wall) = (reader.number()?, read_instant(reader)?);
-    Ok(Ended { block, words: detail.and_then(|detail| detail.words), end, ended_ms, ended_wall })
+    Ok(Ended { over, words, end, ended_ms, ended_wall })
 }
 
 /// `None` if nothing of it can be used.
@@ -302,7 +327,9 @@ impl Kept {
 mod tests {
     use super::*;
     use crate::guard::ledger::Lengths;
+    use crate::guard::networks::NetworkBlock;
     use crate::guard::{Limit, Suspect};
+    use crate::query::target::Target;
     use proptest::prelude::*;
 
     const WALL: i64 = 1_790_000_000;
@@ -328,6 +355,18 @@ mod tests {
         ledger.add(1_000_700, None, &suspect(d, Rule::Hand), None, true);
         ledger.explain(d, Detail { words: Some("for now".into()), lines: vec!["left out".into()] });
         ledger.remove(1_001_000, d, End::Protected(Protection::Caller));
+        for (text, dry) in [("198.51.100.0/24", false), ("CN", true)] {
+            let network = NetworkBlock {
+                target: Target::parse(text).unwrap(),
+                since_ms: 1_000_800,
+                until_ms: dry.then_some(1_002_000),
+                since_wall: Some(WALL),
+                until_wall: None,
+                reason: dry.then(|| "because".into()),
+            };
+            let (words, end, ended_ms, ended_wall) = (None, End::Hand, 1_001_000, None);
+            ledger.note_ended(Ended { over: Over::Network(network, dry), words, end, ended_ms, ended_wall });
+        }
         ledger
     }
 
@@ -349,7 +388,7 @@ mod tests {
         let as_told = |ended: &Ended| Ended { ended_wall: None, ..ended.clone() };
         assert_eq!(kept.ended.iter().map(as_told).collect::<Vec<_>>(), ended);
         let walls: Vec<_> = kept.ended.iter().map(|ended| ended.ended_wall).collect();
-        assert_eq!(walls, [Some(WALL + 1), Some(WALL + 1)]);
+        assert_eq!(walls, [Some(WALL + 1); 4]);
         assert_eq!(kept.clone().at(&moment("a", 1_020_000, None)), kept);
     }
 
@@ -360,7 +399,8 @@ mod tests {
             for _ in 0..ENDED + 5 {
                 let block = *ledger.blocks().next().unwrap();
                 let (ended_ms, ended_wall) = (1_001_000, Some(WALL));
-                ledger.note_ended(Ended { block, words: None, end, ended_ms, ended_wall });
+                let over = Over::Source(block);
+                ledger.note_ended(Ended { over, words: None, end, ended_ms, ended_wall });
             }
             let kept = decode(&encode(1, &moment("a", 1_600_000, None), &ledger, (None, 0))).unwrap();
             assert_eq!(kept.ended.len(), ENDED);

@@ -27,25 +27,27 @@ pub fn encode(moment: &Moment, blocks: &[NetworkBlock]) -> Vec<u8> {
     writer.number(moment.boot_ms);
     write_instant(&mut writer, moment.wall);
     writer.number(blocks.len() as u64);
-    for block in blocks {
-        match block.target {
-            Target::Network(Prefix { network, length }) => {
-                writer.u8(if network.is_v4() { V4 } else { V6 });
-                writer.u8(length);
-                writer.number(network.high);
-                writer.number(network.low);
-            }
-            Target::Country([first, second]) => {
-                [COUNTRY, first, second].into_iter().for_each(|byte| writer.u8(byte));
-            }
-        }
-        writer.number(block.since_ms);
-        writer.optional(block.until_ms);
-        write_instant(&mut writer, block.since_wall);
-        write_instant(&mut writer, block.until_wall);
-        writer.raw(block.reason.as_deref().unwrap_or_default().as_bytes());
-    }
+    blocks.iter().for_each(|block| write_block(&mut writer, block));
     container::write(0, &[Section::plain(Kind::Networks, writer.bytes)])
+}
+
+pub(super) fn write_block(writer: &mut Writer, block: &NetworkBlock) {
+    match block.target {
+        Target::Network(Prefix { network, length }) => {
+            writer.u8(if network.is_v4() { V4 } else { V6 });
+            writer.u8(length);
+            writer.number(network.high);
+            writer.number(network.low);
+        }
+        Target::Country([first, second]) => {
+            [COUNTRY, first, second].into_iter().for_each(|byte| writer.u8(byte));
+        }
+    }
+    writer.number(block.since_ms);
+    writer.optional(block.until_ms);
+    write_instant(writer, block.since_wall);
+    write_instant(writer, block.until_wall);
+    writer.raw(block.reason.as_deref().unwrap_or_default().as_bytes());
 }
 
 fn write_instant(writer: &mut Writer, wall: Option<i64>) {
@@ -83,7 +85,7 @@ pub fn read(payload: &[u8], now: &Moment) -> Option<Vec<NetworkBlock>> {
     Some(blocks)
 }
 
-fn read_block(reader: &mut Reader<'_>) -> Option<NetworkBlock> {
+pub(super) fn read_block(reader: &mut Reader<'_>) -> Option<NetworkBlock> {
     let target = match reader.u8() {
         COUNTRY => {
             let code = [reader.u8(), reader.u8()];

@@ -107,6 +107,28 @@ fn a_network_is_blocked_in_the_kernel_comes_back_and_is_taken_back() {
     guarded.router.answer("block", json!({"address": "192.0.2.0/24", "for": "1s"}));
     eventually("it is over", || guarded.blocks().is_empty());
     eventually("in the kernel, too", || !set(&guarded, "networks4").contains("192.0.2."));
+    // What ended is remembered, over restarts, too.
+    let history = |guarded: &Guarded, question: serde_json::Value| {
+        let rows = guarded.router.answer("blocks", question)["history"].as_array().unwrap().clone();
+        rows.iter()
+            .map(|row| ["address", "kind", "because", "reason", "rule"].map(|key| row[key].clone()))
+            .collect::<Vec<_>>()
+    };
+    let row = |address: &str, because: &str, reason: &str| {
+        [address, "network", because, reason, "manual"].map(|text| json!(text))
+    };
+    let expected = [
+        row("192.0.2.0/24", "expired", "somebody asked for it"),
+        row("2001:db8:77::/48", "by hand", "somebody asked for it"),
+        row("192.0.2.0/24", "by hand", "a <b> reason"),
+    ];
+    assert_eq!(history(&guarded, json!({})), expected);
+    assert_eq!(history(&guarded, json!({"source": "2001:db8:77:5::1"})), expected[1..2]);
+    let (_, out, _) = guarded.router.shell(&["blocks"]);
+    assert!(out.contains("\nEnded\n") && out.contains("2001:db8:77::/48"), "{out}");
+    guarded.router.stop();
+    guarded.start();
+    assert_eq!(history(&guarded, json!({})), expected);
     guarded.router.stop();
     assert!(!guarded.nft(&["list", "tables"]).contains("fwstat"));
 }

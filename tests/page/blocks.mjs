@@ -96,6 +96,12 @@ export const tests = {
 		await configure(before, async () => (await answer('status')).guard.state == 'on');
 		for (const address of [ '203.0.113.128/25', 'JP', '198.51.100.0/25' ]) await ask('unblock', { address });
 		await until(() => !inKernel('198.51.100.0') && !inKernel('203.0.113.128'), 'they left the kernel\'s set');
+		await open('blocks');
+		const over = await text('[data-table=history] tbody');
+		assert.match(over, /203\.0\.113\.128\/25[^]*unblocked by hand/);
+		assert.match(over, /Japan[^]*unblocked by hand/);
+		await open('blocks', { query: 'lang=ja' });
+		assert.match(await text('[data-table=history] tbody'), /日本[^]*203\.0\.113\.128\/25|203\.0\.113\.128\/25[^]*日本/);
 	},
 
 	async 'blocks are ended together, all at once, and never made again'() {

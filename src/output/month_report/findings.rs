@@ -36,6 +36,8 @@ pub(super) struct Findings {
 struct Blocks {
     /// Different blocked sources.
     sources: u64,
+    /// Different blocked networks and countries.
+    networks: u64,
     /// Blocks by rule, as in [`RULES`].
     rules: [u64; RULES.len()],
     /// Earlier ones can be forgotten.
@@ -83,23 +85,30 @@ impl Findings {
     }
 
     pub(super) fn take_blocks(&mut self, blocks: &BlocksAnswer, month: Month) {
-        let (month, mut sources, mut rules) = (month.to_string(), Vec::new(), [0; RULES.len()]);
+        let (month, mut rules) = (month.to_string(), [0; RULES.len()]);
+        let (mut sources, mut networks) = (Vec::new(), Vec::new());
         let history = blocks.history.as_deref().unwrap_or_default();
-        let ended = history.iter().map(|row| (&row.address, &row.since, &row.rule, row.dry));
-        let active = blocks.blocks.iter().map(|row| (&row.address, &row.since, &row.rule, row.dry));
-        for (address, since, rule, _) in active.chain(ended).filter(|(.., dry)| !dry) {
+        let ended = history.iter().map(|row| (&row.address, &row.since, &row.rule, &row.kind, row.dry));
+        let active =
+            blocks.blocks.iter().map(|row| (&row.address, &row.since, &row.rule, &row.kind, row.dry));
+        for (address, since, rule, kind, _) in active.chain(ended).filter(|(.., dry)| !dry) {
             if !since.starts_with(&month) {
                 continue;
             }
-            if !sources.contains(&address) {
-                sources.push(address);
+            let known = if kind.is_empty() { &mut sources } else { &mut networks };
+            if !known.contains(&address) {
+                known.push(address);
+            }
+            if !kind.is_empty() {
+                continue;
             }
             if let Some(at) = RULES.iter().position(|name| name == rule) {
                 rules[at] += 1;
             }
         }
         let at_least = history.len() >= REMEMBERED;
-        self.blocks = Some(Blocks { sources: sources.len() as u64, rules, at_least });
+        let (sources, networks) = (sources.len() as u64, networks.len() as u64);
+        self.blocks = Some(Blocks { sources, networks, rules, at_least });
     }
 
     /// Services that were tried at least twice as often as in the month before, or half as often; most attempts first.
@@ -185,11 +194,11 @@ impl Findings {
     }
 
     /// Which blocks began in the month; `None` where that is not known.
-    pub(super) fn blocked(&self, language: Language) -> Option<String> {
-        let Blocks { sources, rules, at_least } = self.blocks.as_ref()?;
+    pub(super) fn blocked(&self, language: Language) -> Option<Vec<String>> {
+        let Blocks { sources, networks, rules, at_least } = self.blocks.as_ref()?;
         let number = count(*sources);
         let [flood, scan, login, manual] = rules.map(count);
-        Some(match language {
+        let mut sentences = vec![match language {
             Language::English if *sources == 0 => "No source was blocked.".to_string(),
             Language::Japanese if *sources == 0 => "ブロックした送信元はありません。".to_string(),
             Language::English => format!(
@@ -200,6 +209,20 @@ impl Findings {
                 "{number}個{}の送信元をブロックしました（大量送信{flood}、スキャン{scan}、ログイン失敗{login}、手動{manual}）。",
                 if *at_least { "以上" } else { "" }
             ),
-        })
+        }];
+        if *networks > 0 {
+            let number = count(*networks);
+            sentences.push(match language {
+                Language::English => format!(
+                    "Blocked networks and countries: {}{number}.",
+                    if *at_least { "at least " } else { "" }
+                ),
+                Language::Japanese => format!(
+                    "{number}個{}のネットワークと国をブロックしました。",
+                    if *at_least { "以上" } else { "" }
+                ),
+            });
+        }
+        Some(sentences)
     }
 }

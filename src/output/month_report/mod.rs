@@ -195,7 +195,7 @@ impl MonthReport {
             (words.changed, findings.changes(&self.summary, language)),
             (words.care, findings.cares(month, &self.summary, language)),
         ];
-        parts.extend(findings.blocked(language).map(|blocked| (words.blocked, vec![blocked])));
+        parts.extend(findings.blocked(language).map(|blocked| (words.blocked, blocked)));
         parts
     }
 

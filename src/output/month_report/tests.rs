@@ -146,6 +146,9 @@ fn answer(question: &Question) -> Answer {
                 ended("203.0.113.6", "login", false),
                 // A dry run blocks nobody.
                 ended("203.0.113.7", "scan", true),
+                EndedRow { kind: "network".into(), ..ended("198.51.100.0/24", "manual", false) },
+                EndedRow { kind: "country".into(), ..ended("CN", "manual", false) },
+                EndedRow { kind: "country".into(), ..ended("CN", "manual", false) },
             ]),
             ..BlocksAnswer::default()
         }),
@@ -193,6 +196,7 @@ fn the_report_begins_with_words() {
         "Port TCP 22 is open to the Internet (rule '<b>ssh</b>') and was tried 720 times",
         "The device 192.168.1.7 tried 1,200 times to reach what the firewall refuses",
         "Blocked sources: 1 (floods 1, scans 0, failed logins 1, by hand 0).",
+        "Blocked networks and countries: 2.",
     ] {
         assert!(text.contains(sentence), "{sentence}\n{text}");
     }

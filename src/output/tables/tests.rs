@@ -371,7 +371,18 @@ fn blocks_show_their_evidence() {
     let ended = expires.unwrap();
     let because = "by hand".into();
     let reason = "too <b>many</b>\x1b[2J".into();
-    let over = EndedRow { address, since, ended, because, reason, rule, count, window, times, dry: false };
+    let over = EndedRow {
+        address,
+        since,
+        ended,
+        because,
+        reason,
+        rule,
+        count,
+        window,
+        times,
+        ..EndedRow::default()
+    };
     let history = Some(vec![EndedRow { dry: true, ..over.clone() }, over]);
     let answer = BlocksAnswer { blocks: vec![block_row()], history, cursor: None, completeness: complete() };
     golden("blocks", |out| blocks(&answer, &Style::PLAIN, out));
