@@ -2,4 +2,5 @@
 
 mod documents;
 mod page_options;
+mod reasons;
 mod walls;

@@ -150,7 +150,7 @@ impl Findings {
         let mut cares = Vec::new();
         let exposure = summary.exposure.iter().filter(|exposure| exposure.since.month() == month);
         for row in exposure.flat_map(|exposure| &exposure.ports).filter(|row| row.attempts > 0).take(MOST) {
-            let (port, by, attempts) = (row.port, &row.by, count(row.attempts));
+            let (port, by, attempts) = (row.port, language.sentences(&row.by), count(row.attempts));
             let protocol = row.protocol.to_ascii_uppercase();
             cares.push(match language {
                 Language::English => format!(

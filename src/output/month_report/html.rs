@@ -129,7 +129,10 @@ fn tables(page: &mut String, report: &MonthReport) {
     page.push_str("</table>\n</section>\n<section>\n");
     heading(page, words.countries);
     match &report.countries {
-        Err(reason) => put!(page, "<p>{}: {}</p>\n", words.no_countries, escaped(reason)),
+        Err(reason) => {
+            let reason = report.wanted.language.sentences(reason);
+            put!(page, "<p>{}: {}</p>\n", words.no_countries, escaped(&reason));
+        }
         Ok(countries) => {
             head(
                 page,
@@ -148,7 +151,8 @@ fn tables(page: &mut String, report: &MonthReport) {
             }
             page.push_str("</table>\n");
             if let Some(reason) = &countries.completeness.incomplete_because {
-                put!(page, "<p class=\"small\">{}: {}</p>\n", words.incomplete, escaped(reason));
+                let reason = report.wanted.language.sentences(reason);
+                put!(page, "<p class=\"small\">{}: {}</p>\n", words.incomplete, escaped(&reason));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod findings;
 mod html;
+mod reasons;
 mod text;
 mod words;
 
@@ -211,7 +212,7 @@ impl MonthReport {
             notes.push(words.masked.to_string());
         }
         if let Some(reason) = &self.summary.completeness.incomplete_because {
-            notes.push(format!("{}: {reason}", words.incomplete));
+            notes.push(format!("{}: {}", words.incomplete, self.wanted.language.sentences(reason)));
         }
         notes
     }

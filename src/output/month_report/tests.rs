@@ -204,7 +204,48 @@ fn the_report_begins_with_words() {
     let page = report(Form::Html, Language::Japanese, false);
     let place = |word| page.find(word).unwrap_or_else(|| panic!("{word}\n{page}"));
     assert!(place("変わったこと") < place("注意が必要なこと") && place("注意が必要なこと") < place("<svg"));
-    assert!(page.contains("rule &#39;&lt;b&gt;ssh&lt;/b&gt;&#39;") && page.contains("@media print"));
+    assert!(page.contains("ルール「&lt;b&gt;ssh&lt;/b&gt;」") && page.contains("@media print"));
+}
+
+#[test]
+fn reasons_are_in_the_reports_language() {
+    let reason = "countries with up to 7 attempts can be missing or too low";
+    let mut countries = match answer(&Question::new(Topic::Countries)) {
+        Answer::Countries(countries) => countries,
+        answer => panic!("{answer:?}"),
+    };
+    countries.completeness.add_reason(reason.into());
+    let mut summary = summary();
+    summary.completeness.add_reason("of 2020-04 only the whole month is stored, not its days".into());
+    for (form, language) in [Form::Text, Form::Html]
+        .into_iter()
+        .flat_map(|form| [(form, Language::English), (form, Language::Japanese)])
+    {
+        let month = Month::parse("2020-04").unwrap();
+        let mut report = MonthReport::new(Wanted { month, form, language, addresses: false });
+        let mut write = |countries: Result<CountriesAnswer, String>| {
+            (report.summary, report.countries) = (summary.clone(), countries);
+            let mut out = Vec::new();
+            report.write(&advice, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let (some, none) = (write(Ok(countries.clone())), write(Err("no country database".into())));
+        let (is_english, is_japanese) = match language {
+            Language::English => (true, false),
+            Language::Japanese => (false, true),
+        };
+        for (text, english, japanese) in [
+            (&some, reason, "7回までの国は、含まれていないか、少ないことがあります"),
+            (&some, "only the whole month is stored", "2020-04は月全体の値だけが保存され"),
+            (&none, ": no country database", "国データベースがありません"),
+        ] {
+            assert_eq!(
+                (text.contains(english), text.contains(japanese)),
+                (is_english, is_japanese),
+                "{english}\n{text}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -36,12 +36,15 @@ pub(super) fn write(report: &MonthReport, advice: &[AdviceRow], out: &mut dyn Wr
     }
     heading(words.countries, out)?;
     match &report.countries {
-        Err(reason) => writeln!(out, "{}: {}", words.no_countries, safe(reason))?,
+        Err(reason) => writeln!(out, "{}: {}", words.no_countries, safe(&language.sentences(reason)))?,
         Ok(countries) => {
             for row in &countries.countries {
                 let country = if row.country == "ZZ" { words.unknown_country } else { &row.country };
                 let sources = about(row.unique_sources, row.unique_sources_error);
                 writeln!(out, "{:>11}  {sources:>9}  {}", count(row.attempts), safe(country))?;
+            }
+            if let Some(reason) = &countries.completeness.incomplete_because {
+                writeln!(out, "{}: {}", words.incomplete, safe(&language.sentences(reason)))?;
             }
         }
     }

@@ -123,6 +123,14 @@ impl Language {
         }
     }
 
+    /// Sentences of an answer, joined by `; `.
+    pub fn sentences(self, english: &str) -> String {
+        match self {
+            Language::English => english.to_string(),
+            Language::Japanese => super::reasons::in_japanese(english),
+        }
+    }
+
     pub fn words(self) -> &'static Words {
         match self {
             Language::English => &ENGLISH,

@@ -1,0 +1,219 @@
+//! Sentences of the answers in Japanese: why one is incomplete, and what leaves a port open. Answers hold them in
+//! English, joined by `; `.
+
+/// A sentence and its translation. `{}` is any text, `#` a number; `{0}` is the first of them.
+type Pattern = (&'static str, &'static str);
+
+static PATTERNS: &[Pattern] = &[
+    (
+        "# packets on {} are in no figure: lost before they were read, or refused where only their number is known",
+        "{1}の{0}パケットは、どの数値にも含まれていません（読み取る前に失われたか、数だけしか分からない場所で拒否されました）",
+    ),
+    (
+        "# packets in {} are in no figure: lost before they were read, or refused where only their number is known",
+        "{1}の{0}パケットは、どの数値にも含まれていません（読み取る前に失われたか、数だけしか分からない場所で拒否されました）",
+    ),
+    (
+        "of {} only the whole month is stored, not its days",
+        "{0}は月全体の値だけが保存され、日ごとの値はありません",
+    ),
+    ("{} with up to # attempts can be missing", "{1}回までの{0}は、含まれていないことがあります"),
+    ("the attempts of some {} can be up to # too low", "一部の{0}の回数は、最大{1}回少ないことがあります"),
+    ("the attempts of a country can be up to # too low", "国ごとの回数は、最大{0}回少ないことがあります"),
+    (
+        "countries with up to # attempts can be missing or too low",
+        "{0}回までの国は、含まれていないか、少ないことがあります",
+    ),
+    ("sources with up to # attempts are not stored", "{0}回までの送信元は保存されていません"),
+    (
+        "days with up to # such attempts are left out: too few to be stored",
+        "該当する試みが{0}回までの日は除かれています（少ないため保存されません）",
+    ),
+    (
+        "the hours of # attempts are not stored: services and sources have theirs in the newest months, and only where \
+         they are among the day's heaviest",
+        "{0}回の時間帯は保存されていません（サービスと送信元の時間帯は、新しい月の、その日の上位のものだけが保存されます）",
+    ),
+    (
+        "of # attempts it is not known, or no longer kept, which rule logged them",
+        "{0}回は、どのルールが記録したかが分からないか、もう保存されていません",
+    ),
+    (
+        "the countries of # attempts are not known: too many sources",
+        "{0}回の国は分かりません（送信元が多すぎます）",
+    ),
+    (
+        "# days are left out: there was no country database when they ended",
+        "{0}日分は除かれています（その日の終わりに国データベースがありませんでした）",
+    ),
+    (
+        "the countries of these days were not measured: there was no country database when they ended",
+        "これらの日の国は測定されていません（その日の終わりに国データベースがありませんでした）",
+    ),
+    (
+        "countries are looked up of attempts and failed logins only",
+        "国は、接続の試みとログイン失敗についてだけ調べます",
+    ),
+    ("no country database", "国データベースがありません"),
+    (
+        "the networks of # attempts are not known: their sources have no row",
+        "{0}回のネットワークは分かりません（送信元の行がありません）",
+    ),
+    ("older events are no longer held", "古いイベントはもう残っていません"),
+    (
+        "# lines of the log were taken for copies of NFLOG's packets: too many came at once to compare",
+        "ログの{0}行は、NFLOGのパケットの写しとみなしました（一度に多く届き、比較できませんでした）",
+    ),
+    ("and # more reasons", "ほか{0}件の理由"),
+    (
+        "a daemon writes to this store and has newer events in memory: ask it without --db",
+        "デーモンがこのストアに書き込んでいて、より新しいイベントをメモリーに持っています（--dbなしで尋ねてください）",
+    ),
+    // What the firewall refuses unseen.
+    (
+        "{}: # packets were refused today that are known only as a sum",
+        "{0}：今日拒否された{1}パケットは、合計しか分かりません",
+    ),
+    ("{}: what is refused there is not counted", "{0}：そこで拒否されたものは数えられていません"),
+    ("the SYN flood protection (chain syn_flood)", "SYNフラッド保護（チェインsyn_flood）"),
+    ("drop_invalid (chain {})", "drop_invalid（チェイン{0}）"),
+    ("the input policy of zone {}", "ゾーン{0}の入力ポリシー"),
+    ("forwarding from zone {}", "ゾーン{0}からの転送"),
+    (
+        "the forward policy of zone {} for its own interfaces",
+        "ゾーン{0}の、自身のインターフェース間の転送ポリシー",
+    ),
+    ("rule '{}' (at most)", "ルール「{0}」（最大で）"),
+    ("rule '{}'", "ルール「{0}」"),
+    ("a rule in chain {} (at most)", "チェイン{0}のルール（最大で）"),
+    ("a rule in chain {}", "チェイン{0}のルール"),
+    ("table {} {}", "テーブル{0} {1}"),
+    ("rules beyond the first #", "{0}個を超えるルール"),
+    // What leaves a port open.
+    ("redirect '{}'", "ポート転送「{0}」"),
+    ("rule on line #", "{0}行目のルール"),
+    ("redirect on line #", "{0}行目のポート転送"),
+    ("the zone's policy", "ゾーンのポリシー"),
+    // Files of the store.
+    ("{} is damaged: {}", "{0}は壊れています（{1}）"),
+    ("what is readable of it is used", "読める部分を使っています"),
+    (
+        "what is readable of it is used, the file is set aside as {}",
+        "読める部分を使っています。ファイルは{0}として残してあります",
+    ),
+    (
+        "{} was written by a newer fwstat (format #, this one reads up to #): it is left as it is",
+        "{0}は新しい版のfwstatが書いたもので（形式{1}、この版が読めるのは{2}まで）、そのまま残してあります",
+    ),
+    ("use the newer fwstat", "新しい版のfwstatを使ってください"),
+    ("cannot read {}: {}", "{0}を読めません（{1}）"),
+    ("cannot list the store: {}", "ストアの一覧を読めません（{0}）"),
+    ("the store changed while it was read", "読み取り中にストアが変わりました"),
+    ("contains an invalid record", "正しくない記録があります"),
+    ("it is missing", "ファイルがありません"),
+    ("not a file of fwstat", "fwstatのファイルではありません"),
+    ("the header's checksum does not match", "ヘッダーのチェックサムが合いません"),
+    ("the checksum of a section does not match", "セクションのチェックサムが合いません"),
+    ("a section is missing", "セクションがありません"),
+    ("a section is too long", "セクションが長すぎます"),
+    ("a section is too short", "セクションが短すぎます"),
+    ("a section cannot be read", "セクションを読めません"),
+    ("a section cannot be decompressed", "セクションを展開できません"),
+    ("a part of an open day cannot be read", "終わっていない日の一部を読めません"),
+    ("unexpected end of the file", "ファイルが途中で終わっています"),
+    ("unexpected end of the header", "ヘッダーが途中で終わっています"),
+    // Words within sentences.
+    ("services", "サービス"),
+    ("sources", "送信元"),
+    ("countries", "国"),
+    ("targets", "内側のホスト"),
+];
+
+/// Sentences that are joined by `; `, in Japanese. What is not known stays as it is.
+pub(super) fn in_japanese(sentences: &str) -> String {
+    sentences.split("; ").map(translated).collect::<Vec<_>>().join("；")
+}
+
+fn translated(sentence: &str) -> String {
+    for (pattern, japanese) in PATTERNS {
+        let mut found = Vec::new();
+        if !matches(pattern, sentence, &mut found) {
+            continue;
+        }
+        // A part is shorter than what it is a part of.
+        let parts = found.into_iter().map(translated);
+        let fill =
+            |text: String, (number, part): (usize, String)| text.replace(&format!("{{{number}}}"), &part);
+        return parts.enumerate().fold(japanese.to_string(), fill);
+    }
+    sentence.to_string()
+}
+
+/// Whether a text has this form; `found` gets what stands for its places.
+fn matches<'a>(pattern: &str, text: &'a str, found: &mut Vec<&'a str>) -> bool {
+    let Some(at) = pattern.find(['{', '#']) else { return pattern == text };
+    let Some(text) = text.strip_prefix(&pattern[..at]) else { return false };
+    let is_number = pattern[at..].starts_with('#');
+    let rest = &pattern[at + if is_number { 1 } else { 2 }..];
+    let next = &rest[..rest.find(['{', '#']).unwrap_or(rest.len())];
+    // The longest first: a name can hold what stands behind it.
+    let mut ends: Vec<usize> = match next {
+        "" => vec![text.len()],
+        next => text.rmatch_indices(next).map(|(end, _)| end).collect(),
+    };
+    ends.retain(|end| *end > 0 && (!is_number || text[..*end].bytes().all(|byte| byte.is_ascii_digit())));
+    for end in ends {
+        found.push(&text[..end]);
+        if matches(rest, &text[end..], found) {
+            return true;
+        }
+        found.pop();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_are_translated_with_their_parts() {
+        for (english, japanese) in [
+            (
+                "sources with up to 7 attempts can be missing",
+                "7回までの送信元は、含まれていないことがあります",
+            ),
+            (
+                "/etc/fwstat/2026-10.fws is damaged: a section is too short; what is readable of it is used",
+                "/etc/fwstat/2026-10.fwsは壊れています（セクションが短すぎます）；読める部分を使っています",
+            ),
+            (
+                "rule 'a: b': 12 packets were refused today that are known only as a sum",
+                "ルール「a: b」：今日拒否された12パケットは、合計しか分かりません",
+            ),
+            (
+                "table inet banIP: what is refused there is not counted",
+                "テーブルinet banIP：そこで拒否されたものは数えられていません",
+            ),
+            (
+                "of {0} only the whole month is stored, not its days",
+                "{0}は月全体の値だけが保存され、日ごとの値はありません",
+            ),
+            ("a sentence of tomorrow", "a sentence of tomorrow"),
+            ("", ""),
+        ] {
+            assert_eq!(in_japanese(english), japanese);
+        }
+    }
+
+    #[test]
+    fn every_place_of_a_sentence_is_in_its_translation() {
+        for (pattern, japanese) in PATTERNS {
+            let places = pattern.matches("{}").count() + pattern.matches('#').count();
+            for number in 0..places {
+                assert!(japanese.contains(&format!("{{{number}}}")), "{pattern}");
+            }
+            assert_eq!(japanese.matches('{').count(), places, "{pattern}");
+        }
+    }
+}
