@@ -306,7 +306,11 @@ impl Raw<'_> {
 
     fn forget(&self) -> Result<Command, String> {
         let before = self.get(&options::BEFORE, values::date)?;
-        let source = self.get(&options::FORGOTTEN, Prefix::parse)?;
+        let operand = self.operands.first().map(|operand| Prefix::parse(&operand.to_string_lossy()));
+        let source = match (self.get(&options::FORGOTTEN, Prefix::parse)?, operand.transpose()?) {
+            (Some(_), Some(_)) => return Err("--source and an address: give one of them".to_string()),
+            (option, operand) => option.or(operand),
+        };
         let meant = match (before, source) {
             (Some(first), None) => Meant::Before(first),
             (None, Some(prefix)) => Meant::Source(prefix),

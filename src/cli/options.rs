@@ -353,11 +353,11 @@ pub static COMMANDS: [CommandRow; 29] = [
     },
     CommandRow {
         name: "forget",
-        operands: "",
+        operands: "[ADDRESS]",
         brief: "delete old days, or the rows of a source",
-        about: "Deletes all days before a date, or the rows of a source on all days, its newest log lines included. \
-                Totals, which name nobody, stay when a source is deleted; its block, if there is one, does, too. \
-                What was deleted is listed in 'fwstat status'.",
+        about: "Deletes all days before a date, or the rows of a source (--source, or ADDRESS) on all days, its newest \
+                log lines included. Totals, which name nobody, stay when a source is deleted; its block, if there is \
+                one, does, too. What was deleted is listed in 'fwstat status'.",
         options: &[&BEFORE, &FORGOTTEN, &STORE, &JSON, &UBUS],
         examples: &["fwstat forget --before 2020-01-01", "fwstat forget --source 198.51.100.7"],
     },

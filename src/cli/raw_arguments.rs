@@ -88,7 +88,7 @@ impl<'a> Raw<'a> {
         match self.command.operands {
             "" if count > 0 => Err(format!("unexpected '{}'", self.operands[0].to_string_lossy())),
             "ADDRESS" if count == 0 => Err(format!("no address is given: 'fwstat {command} ADDRESS'")),
-            "ADDRESS" if count > 1 => {
+            "ADDRESS" | "[ADDRESS]" if count > 1 => {
                 Err(format!("unexpected '{}': give one address", self.operands[1].to_string_lossy()))
             }
             "FILE" if count == 0 => Err(format!("no file is given: 'fwstat {command} FILE'")),

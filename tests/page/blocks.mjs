@@ -297,6 +297,22 @@ export const tests = {
 		page.once('dialog', (dialog) => dialog.accept());
 		await page.locator('[name=delete-source]').click();
 		await until(async () => /"nonsense" is no IPv4 or IPv6/.test(await text('.fw-output')), 'what is wrong is told');
+		// Whoever may write can run these commands as they are, and add no option to them.
+		const exec = async (...params) => (await (await fetch(base + '/ubus', { method: 'POST', body: JSON.stringify(
+			{ jsonrpc: '2.0', id: 1, method: 'call', params: [ 'writer', 'file', 'exec', { command: '/usr/bin/fwstat', params: params } ] }) })).json()).result;
+		const elsewhere = path.join(place, 'elsewhere');
+		for (const params of [
+			[ 'forget', '--json', '--source', '203.0.113.66' ], [ 'forget', '--json', '--source', '203.0.113.66', '--db', elsewhere ],
+			[ 'forget', '--json', '--before', '2000-01-01', '--db', elsewhere ], [ 'forget', '--json', '--before', '2000--a-bc' ],
+			[ 'backup', '-', '--db', elsewhere ], [ 'backup', elsewhere ], [ 'import', '/tmp/fwstat-upload', '--db', elsewhere ],
+			[ 'import', '/tmp/fwstat-upload', '/etc/shadow' ], [ 'restore', '--json', '/tmp/fwstat-upload', '--db', elsewhere ],
+			[ 'block', '203.0.113.66' ], [ 'daemon' ], []
+		]) assert.deepEqual(await exec(...params), [ 6 ], params.join(' '));
+		for (const params of [ [ '203.0.113.66', '--db', elsewhere ], [ '--db', elsewhere ], [ '203.0.113.66 --db ' + elsewhere ] ]) {
+			const [ status, ran ] = await exec('forget', '--json', '--', ...params);
+			assert.deepEqual([ status, ran.code, ran.stdout ], [ 0, 2, '' ], params.join(' '));
+		}
+		assert.ok(!fs.existsSync(elsewhere));
 		await open('settings', { query: 'lang=ja' });
 		await page.getByText('削除したもの').click();
 		assert.match(await page.locator('.fw-body').innerText(), /より前すべて（所有者の指示）/);

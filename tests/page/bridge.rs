@@ -6,6 +6,7 @@
 //! page, as the rights say. On loopback only.
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -102,7 +103,9 @@ impl Bridge {
                 if self.may_cgi("exec", "read")
                     && self.may_file(text("sessionid"), "exec", text("command")) =>
             {
-                (200, "application/octet-stream", self.run(text("command")).stdout)
+                // cgi-io itself takes the line apart.
+                let words: Vec<&str> = text("command").split(' ').collect();
+                (200, "application/octet-stream", self.run(&words).stdout)
             }
             "upload"
                 if self.may_cgi("upload", "write")
@@ -122,29 +125,25 @@ impl Bridge {
             .is_some_and(|list| list.iter().any(|one| one == right))
     }
 
-    /// As rpcd compares a path or a command line with the patterns of the rights.
+    /// As rpcd compares a path or a command line with the patterns of the rights: whatever stands for a `*` is allowed.
     fn may_file(&self, session: &str, right: &str, path: &str) -> bool {
         let files = self.rights["write"]["file"].as_object().into_iter().flatten();
         let allowed =
             files.filter(|(_, list)| list.as_array().is_some_and(|list| list.iter().any(|one| one == right)));
-        let is_meant = |pattern: &str| match pattern.strip_suffix('*') {
-            Some(beginning) => path.starts_with(beginning),
-            None => {
-                let (pattern, path) = (pattern.as_bytes(), path.as_bytes());
-                let same = |(known, given): (&u8, &u8)| known == given || *known == b'?';
-                pattern.len() == path.len() && pattern.iter().zip(path).all(same)
-            }
+        let is_meant = |pattern: &str| {
+            let (Ok(pattern), Ok(path)) = (CString::new(pattern), CString::new(path)) else { return false };
+            // SAFETY: both are strings that end with a zero byte and live until the call is over.
+            unsafe { libc::fnmatch(pattern.as_ptr(), path.as_ptr(), libc::FNM_NOESCAPE) == 0 }
         };
         session == "writer" && allowed.map(|(pattern, _)| pattern).any(|pattern| is_meant(pattern))
     }
 
     /// The built program in the place of the installed one, asking the daemon of this test.
-    fn run(&self, line: &str) -> std::process::Output {
-        let mut words = line.split(' ');
-        assert_eq!(words.next(), Some("/usr/bin/fwstat"), "{line}");
+    fn run(&self, words: &[&str]) -> std::process::Output {
+        let ["/usr/bin/fwstat", command, rest @ ..] = words else { panic!("{words:?}") };
         let built = std::env::current_exe().unwrap().with_file_name("../fwstat");
-        let mut command = std::process::Command::new(built);
-        command.args(words).arg("--ubus").arg(&self.socket).output().expect("the built fwstat")
+        let mut program = std::process::Command::new(built);
+        program.arg(command).arg("--ubus").arg(&self.socket).args(rest).output().expect("the built fwstat")
     }
 
     fn file(&self, path: &str) -> (u16, &'static str, Vec<u8>) {
@@ -186,9 +185,9 @@ impl Bridge {
                     let words =
                         arguments["params"].as_array().into_iter().flatten().filter_map(Value::as_str);
                     let command = arguments["command"].as_str().unwrap_or_default();
-                    let line = std::iter::once(command).chain(words).collect::<Vec<_>>().join(" ");
-                    if self.may_file(session, "exec", &line) {
-                        let ran = self.run(&line);
+                    let words: Vec<&str> = std::iter::once(command).chain(words).collect();
+                    if self.may_file(session, "exec", &words.join(" ")) {
+                        let ran = self.run(&words);
                         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                         json!([0, {"code": ran.status.code(), "stdout": text(&ran.stdout), "stderr": text(&ran.stderr)}])
                     } else {

@@ -122,6 +122,10 @@ fn every_other_command_is_understood() {
             Command::Forget { meant: Meant::Source(source), place: daemon(), json: false },
         ),
         (
+            "forget --json -- 192.0.2.7",
+            Command::Forget { meant: Meant::Source(source), place: daemon(), json: true },
+        ),
+        (
             "report a b --json",
             Command::Report {
                 input: input(&["a", "b"]),
@@ -269,6 +273,11 @@ fn wrong_usage_is_named() {
         ("backup", "no file is given: 'fwstat backup FILE'"),
         ("restore a b", "unexpected 'b': give one file"),
         ("forget", "give --before or --source: what to delete"),
+        ("forget --before 2020-04-01 192.0.2.1", "--before and --source: give one of them"),
+        ("forget --source 192.0.2.1 192.0.2.2", "--source and an address: give one of them"),
+        // What the page may run ends with '-- *': no option can follow.
+        ("forget --json -- 192.0.2.1 --db /db", "unexpected '--db': give one address"),
+        ("forget --json -- --db=/db", "'--db=/db' is no IPv4 or IPv6 address or prefix"),
         ("forget --before 2020-04-01 --source 192.0.2.1", "--before and --source: give one of them"),
         (
             "report",

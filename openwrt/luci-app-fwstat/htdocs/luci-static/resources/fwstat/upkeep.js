@@ -7,7 +7,8 @@
 'require fwstat.text as text';
 'require fwstat.words as words';
 
-/* Backup, restore, import and delete: the program's own commands, each after a question. */
+/* Backup, restore, import and delete: the program's own commands, each after a question. rpcd compares a command line with the
+   patterns of acl.d, whose * is anything: only behind -- can no option be added. */
 
 const el = page.el;
 const PROGRAM = '/usr/bin/fwstat', UPLOADED = '/tmp/fwstat-upload';
@@ -73,7 +74,7 @@ function forgetBefore(output, field) {
 function forgetSource(output, field) {
 	const source = field.value.trim();
 	if (!source || !window.confirm(_('Delete everything about %s? Totals stay, as they name nobody.').format(source))) return;
-	return act(output, () => run([ 'forget', '--json', '--source', source ]).then((answer) => _('%s rows are deleted.').format(text.number(JSON.parse(answer).rows))));
+	return act(output, () => run([ 'forget', '--json', '--', source ]).then((answer) => _('%s rows are deleted.').format(text.number(JSON.parse(answer).rows))));
 }
 
 function deleted(status) {
