@@ -385,6 +385,7 @@ class Installed(unittest.TestCase):
             "option nflog_group '1;flush ruleset'",
             "option nflog_group '99999'",
             "option database '/etc/../root $(touch /tmp/owned)'",
+            "option as_database '/mnt/my data/asn.mmdb'",
         ]
         for text in bad:
             self.option(text)
@@ -395,7 +396,8 @@ class Installed(unittest.TestCase):
         self.assertFalse((self.router.place / "tmp/owned").exists())
         said = self.router.read("/tmp/log")
         for sentence in ("zone 'wan; drop' is not a plain name", "the firewall has no zone 'nowhere'",
-                         "nflog_group is not a number from 0 to 65535", "is not a plain path"):  # fmt: skip
+                         "nflog_group is not a number from 0 to 65535", "is not a plain path",
+                         "the service cannot read as_database '/mnt/my data/asn.mmdb'"):  # fmt: skip
             self.assertIn(sentence, said)
 
     def firewall(self, defaults="", zone="", more=""):
@@ -652,6 +654,23 @@ class Installed(unittest.TestCase):
         (self.router.place / "sbin/ujail").chmod(0o755)
         self.router.install(package("fwstat"))
 
+    def test_a_drive_that_is_mounted_later_is_shown_to_the_jail_after_a_reload(self):
+        self.jailed()
+        drive, proc = self.router.place / "mnt/usb", self.router.place / "proc"
+        drive.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "proc", "none", proc], check=True)
+        self.addCleanup(subprocess.run, ["umount", proc], check=True)
+        self.option("option as_database '/mnt/usb/asn.mmdb'")
+        self.service("reload")
+        self.assertIn("add_jail_mount /mnt/usb\n", self.router.read("/tmp/instance"))
+        before = (self.router.place / "tmp/instance").stat().st_ino
+        self.service("reload")
+        self.assertEqual((self.router.place / "tmp/instance").stat().st_ino, before)
+        subprocess.run(["mount", "-t", "tmpfs", "none", drive], check=True)
+        self.addCleanup(subprocess.run, ["umount", drive], check=True)
+        self.service("reload")
+        self.assertNotEqual((self.router.place / "tmp/instance").stat().st_ino, before)
+
     def test_another_folder_is_mounted_into_the_running_jail_and_else_it_is_told_by_a_signal(self):
         self.start_firewall()
         self.jailed()
@@ -739,6 +758,16 @@ class Installed(unittest.TestCase):
         self.service("reload")
         self.assertEqual((other.stat().st_uid, (other / "letter").stat().st_uid), (0, 0))
         self.assertIn("/srv holds files of others (letter)", self.router.read("/tmp/log"))
+
+    def test_a_database_of_networks_can_lie_beside_the_store_and_stays_roots(self):
+        self.router.install(package("fwstat"))
+        store = self.router.place / "etc/fwstat"
+        (store / "asn.mmdb").write_text("")
+        os.chown(store, 0, 0)
+        self.option("option as_database '/etc/fwstat/asn.mmdb'")
+        self.service("reload")
+        self.assertNotEqual(store.stat().st_uid, 0)
+        self.assertEqual((store / "asn.mmdb").stat().st_uid, 0)
 
     def test_links_in_the_services_folders_lead_nowhere(self):
         self.router.install(package("fwstat"))

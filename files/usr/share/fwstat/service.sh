@@ -59,6 +59,14 @@ fwstat_is_path() {
 	return 1
 }
 
+# A file that the service's jail can show: with the folder that it lies in. Option and value.
+fwstat_is_file() {
+	[ -n "$2" ] || return 1
+	fwstat_is_path "$2" && [ -n "${2%/*}" ] && return 0
+	fwstat_say "/etc/config/fwstat: the service cannot read $1 '$2': it must be a plain path in a folder"
+	return 1
+}
+
 # Reads the options into FWSTAT_*; a bad one is named and left at its default, as in the program.
 fwstat_config() {
 	FWSTAT_ENABLED=1 FWSTAT_GROUP=32 FWSTAT_DATABASE=/etc/fwstat FWSTAT_ZONES='' FWSTAT_INPUT='nflog logd'
@@ -76,8 +84,8 @@ fwstat_config() {
 		fwstat_say "/etc/config/fwstat: database '$FWSTAT_DATABASE' is not a plain path; using /etc/fwstat"
 		FWSTAT_DATABASE=/etc/fwstat
 	fi
-	fwstat_is_path "$FWSTAT_COUNTRIES" || FWSTAT_COUNTRIES=/usr/share/fwstat/country.mmdb
-	fwstat_is_path "$FWSTAT_NETWORKS" || FWSTAT_NETWORKS=''
+	fwstat_is_file country_database "$FWSTAT_COUNTRIES" || FWSTAT_COUNTRIES=/usr/share/fwstat/country.mmdb
+	fwstat_is_file as_database "$FWSTAT_NETWORKS" || FWSTAT_NETWORKS=''
 	[ -n "$FWSTAT_ZONES" ] || FWSTAT_ZONES=wan
 }
 
@@ -89,7 +97,8 @@ fwstat_jailed() {
 	[ -x /sbin/ujail ] && fwstat_user
 }
 
-# What the service's jail shows it of the file system, a line each: ro or rw, and the path.
+# What the service's jail shows it of the file system, a line each: ro or rw, and the path; then what is mounted where an
+# owner's drive can be, since a jail does not see what is mounted after its start.
 fwstat_mounts() {
 	# The directory, not the socket in it: ubusd makes another one when it starts again.
 	echo 'ro /var/run/ubus'
@@ -97,7 +106,7 @@ fwstat_mounts() {
 	echo 'ro /tmp/resolv.conf.d'
 	echo 'ro /usr/sbin/nft'
 	echo "rw $FWSTAT_RUN/state"
-	echo "rw $FWSTAT_DATABASE"
+	echo "rw $FWSTAT_DATABASE $(fwstat_mounted "$FWSTAT_DATABASE")"
 	fwstat_mount_of "$FWSTAT_COUNTRIES"
 	fwstat_mount_of "$FWSTAT_NETWORKS"
 }
@@ -105,7 +114,16 @@ fwstat_mounts() {
 # The directory of a file that is only read; the store's stays writable.
 fwstat_mount_of() {
 	local folder="${1%/*}"
-	[ ! -d "$folder" ] || [ "$folder" = "${FWSTAT_DATABASE%/}" ] || echo "ro $folder"
+	[ ! -d "$folder" ] || [ "$folder" = "${FWSTAT_DATABASE%/}" ] || echo "ro $folder $(fwstat_mounted "$folder")"
+}
+
+# The device of a directory, and where it is mounted. The last of the lines counts.
+fwstat_mounted() {
+	local device point found=''
+	while read -r device point _; do
+		case "$1/" in "${point%/}"/*) found="$device $point" ;; esac
+	done < /proc/mounts
+	echo "$found"
 }
 
 # The directories of the service. Only state/ and the database belong to its user: what root reads or hands to fw4
@@ -141,8 +159,9 @@ fwstat_shown() {
 fwstat_own() {
 	local file
 	for file in "$1"/* "$1"/.[!.]*; do
-		# The notifier's scripts and secrets stay root's.
+		# The notifier's scripts and secrets stay root's, and so do databases, which are only read.
 		case "${file##*/}" in notify.d | notify.secret) continue ;; esac
+		case "$file" in "$FWSTAT_COUNTRIES" | "$FWSTAT_NETWORKS") continue ;; esac
 		[ -e "$file" ] || [ -L "$file" ] || continue
 		case "${file##*/}" in
 			*.fws | *.bad | *.later | .fwstat-* | *.new | commit | lock | daemon.lock | clock-set | guard* | fleet) ;;
@@ -156,6 +175,7 @@ fwstat_own() {
 	chmod 750 "$1"
 	for file in "$1"/* "$1"/.[!.]*; do
 		case "${file##*/}" in notify.d | notify.secret) continue ;; esac
+		case "$file" in "$FWSTAT_COUNTRIES" | "$FWSTAT_NETWORKS") continue ;; esac
 		# -h: a link that the service's user made leads nowhere.
 		if [ -e "$file" ] || [ -L "$file" ]; then chown -h fwstat:fwstat "$file"; fi
 	done
