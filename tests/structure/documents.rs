@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fwstat::config::options::{KINDS, OPTIONS};
+use fwstat::output::blobmsg::METHODS;
 
 const README_LINES: usize = 120;
 
@@ -45,6 +46,36 @@ fn links_lead_to_files() {
     }
     assert!(links > 20, "{links} links");
     assert_eq!(broken, Vec::<String>::new());
+}
+
+/// Whoever calls a method finds its arguments in one place.
+#[test]
+fn every_method_and_argument_of_the_bus_is_described() {
+    let text = fs::read_to_string(root().join("docs/UBUS.md")).unwrap();
+    let common: Vec<&str> = text.lines().filter(|line| line.starts_with("Common arguments are ")).collect();
+    for (method, arguments) in METHODS {
+        let rows: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("| ") && in_code(first_cell(line)).contains(method))
+            .collect();
+        let [row] = rows[..] else { panic!("{method}: {rows:?}") };
+        let described = match row.split('|').nth(2) {
+            Some(cell) if cell.contains("common") => format!("{cell}{}", common.concat()),
+            cell => cell.unwrap_or_default().to_string(),
+        };
+        let mut missing: Vec<&str> = arguments.iter().copied().flatten().map(|(name, _)| *name).collect();
+        missing.retain(|name| !in_code(&described).contains(name));
+        assert_eq!(missing, [""; 0], "of {method}: {described}");
+    }
+}
+
+fn first_cell(row: &str) -> &str {
+    row.split('|').nth(1).unwrap_or_default()
+}
+
+/// The words in code quotes.
+fn in_code(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
 }
 
 /// Paths of the repository in code quotes, such as `tests/run` or `src/query/answer.rs`.
