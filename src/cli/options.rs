@@ -195,9 +195,7 @@ pub static COMMANDS: [CommandRow; 29] = [
         brief: "all about one address: services, hours, days, evidence",
         about: "All about one address: how often and when it tried, which services, by hour of the day and by day, \
                 the newest log lines, and whether it is blocked.",
-        options: &[
-            &FROM, &TO, &CLASS, &PROTOCOL, &PORT, &LIMIT, &JSON, &DB, &TIMEZONE, &COUNTRIES, &NETWORKS, &UBUS,
-        ],
+        options: &[&FROM, &TO, &CLASS, &LIMIT, &JSON, &DB, &TIMEZONE, &COUNTRIES, &NETWORKS, &UBUS],
         examples: &["fwstat source 198.51.100.7", "fwstat source 2001:db8::7 --db /mnt/fwstat"],
     },
     CommandRow {

@@ -153,7 +153,10 @@ pub const METHODS: &[Method<'static>] = &[
     ("rules", &[RANGE, CLASS, &[("min", Type::Integer)], LIMIT, STYLE]),
     ("asns", COMMON),
     ("anomalies", COMMON),
-    ("recent", &[LIMIT, CURSOR, CLASS, SERVICE, SOURCE, &[("filter", Type::Text)], STYLE]),
+    (
+        "recent",
+        &[LIMIT, CURSOR, CLASS, SERVICE, SOURCE, &[("country", Type::Text), ("filter", Type::Text)], STYLE],
+    ),
     ("blocks", &[LIMIT, CURSOR, SOURCE, STYLE]),
     ("status", &[STYLE]),
     ("block", &[ADDRESS, BLOCK]),
