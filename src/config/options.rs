@@ -119,14 +119,15 @@ pub static OPTIONS: &[Row] = &[
             words: &["nflog", "logd"],
             set: |c, bits| (c.input.nflog, c.input.logd) = (bits & 1 != 0, bits & 2 != 0),
         },
-        "where packets come from: nflog (the kernel's NFLOG group, complete and cheap) and logd (the system \
-         log, needs 'option log 1' on the zone); with both a packet is still counted once",
+        "where packets come from: nflog (the kernel's NFLOG group, complete and cheap), logd (the system \
+         log; needs 'option log 1' on the zone); a packet from both is counted once",
     ),
     main(
         "nflog_group",
         &["32"],
         Kind::Number { least: 0, most: 65_535, set: |c, n| c.nflog_group = n as u16 },
-        "the NFLOG group of our rules; must not be used by another program (e.g. ulogd2), or nothing is received",
+        "the NFLOG group of fwstat's rules; must not be used by another program (e.g. ulogd2), or nothing \
+         is received",
     ),
     main(
         "zone",
@@ -138,63 +139,66 @@ pub static OPTIONS: &[Row] = &[
         "database",
         &["/etc/fwstat"],
         Kind::Path(|c, path| c.database = path),
-        "the directory of the statistics; below /tmp or /var they are gone after a reboot",
+        "the directory of the statistics; below /tmp or /var they are lost at a reboot",
     ),
     main(
         "commit_interval",
         &["1h"],
         Kind::Duration { least: MINUTE, most: days(7), set: |c, d| c.commit_interval = d },
-        "how often they are written to flash; a power cut loses at most this much, and short intervals wear \
-         the flash out",
+        "how often the statistics are written to flash; a power cut loses at most this much, short \
+         intervals wear out the flash",
     ),
     main(
         "keep_hours",
         &["2"],
         Kind::Number { least: 2, most: 6, set: |c, n| c.keep_hours = n as u16 },
-        "months with hours of services and sources, newest first, of those that have data",
+        "number of months stored with hours of services and sources, the newest that have data",
     ),
     main(
         "keep_days",
         &["14"],
         Kind::Number { least: 2, most: 36, set: |c, n| c.keep_days = n as u16 },
-        "months with days, newest first; a comparison with the year before needs 13",
+        "number of months stored with days, the newest that have data; a comparison with the year before \
+         needs 13",
     ),
     main(
         "keep_months",
         &["120"],
         Kind::Number { least: 1, most: 600, set: |c, n| c.keep_months = n as u16 },
-        "months, newest first, of those that have data",
+        "number of months stored in all, the newest that have data",
     ),
     main(
         "evidence",
         &["200"],
         Kind::Number { least: 0, most: 2000, set: |c, n| c.evidence = n },
-        "how many raw lines are kept in RAM as evidence, some 300 bytes each",
+        "number of raw log lines held in RAM as evidence, some 300 bytes each",
     ),
     main(
         "country_database",
         &["/usr/share/fwstat/country.mmdb"],
         Kind::Path(|c, path| c.country_database = path),
-        "addresses to countries, in MaxMind's format; without the file 'countries' has no answer",
+        "MMDB file (MaxMind's format) with the countries of addresses; without it 'countries' has no answer",
     ),
     main(
         "as_database",
         &[],
         Kind::OptionalPath(|c, path| c.as_database = path),
-        "addresses to AS numbers and names (GeoLite2-ASN or ip-location-db's asn.mmdb); without it 'asns' has no answer",
+        "MMDB file with AS numbers and names (GeoLite2-ASN or ip-location-db's asn.mmdb); without it 'asns' \
+         has no answer",
     ),
     main(
         "mask_sources",
         &["0"],
         Kind::Flag(|c, on| c.mask_sources = on),
-        "show sources as 180.188.x.x and 2001:db8:x:: everywhere but in blocks",
+        "show sources as 180.188.x.x and 2001:db8:x::, except in blocks",
     ),
     main(
         "watch_egress",
         &["0"],
         Kind::Flag(|c, on| c.watch_egress = on),
-        "count connections from inside to the ports that worms look for (23, 445, 5555, 7547, ...), also those \
-         that the firewall lets through: 'fwstat sources --class egress' then shows a device that may be infected",
+        "count connections from inside to the ports that worms look for (23, 445, 5555, 7547, ...), also \
+         those that the firewall accepts: 'fwstat sources --class egress' then shows devices that may be \
+         infected",
     ),
     guard(
         "enabled",
@@ -209,33 +213,33 @@ pub static OPTIONS: &[Row] = &[
         "flood",
         &["200/1m"],
         rate(|c, r| c.guard.flood = r),
-        "attempts from one source (IPv6: one /64) that make it a flood; UDP and ICMP, whose senders are easily \
+        "attempts from one source (IPv6: one /64) that are a flood; UDP and ICMP, whose sources are easily \
          forged, count half",
     ),
     guard(
         "scan",
         &["30/1m"],
         Kind::Rate { most: 1000, least_window: SECOND, most_window: DAY, set: |c, r| c.guard.scan = r },
-        "different services tried from one source that make it a scan",
+        "different services tried from one source that are a scan",
     ),
     guard(
         "login",
         &["5/10m"],
         rate(|c, r| c.guard.login = r),
-        "failed logins from one source that make it a password guesser; too few locks you out after typing \
-         errors",
+        "failed logins from one source that are password guessing; if too low, mistyped passwords lock you \
+         out",
     ),
     guard(
         "block_for",
         &["1h"],
         Kind::Duration { least: Duration::from_secs(10), most: days(30), set: |c, d| c.guard.block_for = d },
-        "how long the first block lasts; it doubles for repeat offenders",
+        "duration of the first block; it doubles for each further one of the same source",
     ),
     guard(
         "block_cap",
         &["7d"],
         Kind::Duration { least: Duration::from_secs(10), most: days(90), set: |c, d| c.guard.block_cap = d },
-        "the longest block",
+        "the longest duration of a block",
     ),
     guard(
         "scope",
@@ -251,14 +255,14 @@ pub static OPTIONS: &[Row] = &[
         "budget",
         &["30/1m"],
         rate(|c, r| c.guard.budget = r),
-        "blocks per time; what is above it is reported and not blocked",
+        "blocks per time; sources beyond it are reported and not blocked",
     ),
     guard(
         "max_blocks",
         &["4096"],
         Kind::Number { least: 1, most: 16_384, set: |c, n| c.guard.max_blocks = n },
-        "blocks at the same time, some 150 bytes of kernel memory and as much of ours each; when there are so \
-         many, further sources are reported and not blocked",
+        "the most blocks at a time, each with some 150 bytes of kernel memory and as much in the daemon; \
+         sources beyond it are reported and not blocked",
     ),
     guard(
         "allow",
@@ -270,19 +274,19 @@ pub static OPTIONS: &[Row] = &[
         "enabled",
         &["0"],
         Kind::Flag(|c, on| c.fleet.enabled = on),
-        "make a file of each day's sources and services and send it to the server of your fleet",
+        "make a file with the sources and services of each day and send it to the server of your fleet",
     ),
     fleet(
         "url",
         &[],
         Kind::Url(|c, url| c.fleet.url = url),
-        "where the fleet's server takes the files; without it they are made, but not sent",
+        "URL to which the files are sent; without it they are made, but not sent",
     ),
     fleet(
         "token_file",
         &["/etc/fwstat.token"],
         Kind::Path(|c, path| c.fleet.token_file = path),
-        "the file with the router's token, mode 0600; who reads it can send in the router's name",
+        "file with the router's token, mode 0600; anybody who can read it can send in the router's name",
     ),
     fleet(
         "sources",
@@ -293,21 +297,21 @@ pub static OPTIONS: &[Row] = &[
                 c.fleet.sources = [FleetSources::Address, FleetSources::Hash, FleetSources::None][word]
             },
         },
-        "what of the sources leaves the router: addresses, a keyed hash of each, or only how many there were; \
-         with mask_sources at least the hash",
+        "what about the sources is sent: their addresses, a keyed hash of each, or only their number; with \
+         mask_sources at least the hash",
     ),
     fleet(
         "hash_key",
         &[],
         Kind::Text(|c, key| c.fleet.hash_key = key),
-        "the key of the hash: the same text on all routers, and different sources are counted right over all of \
-         them; without it each router has a key of its own",
+        "key of the hash; the same on all routers, so that a source that several routers see counts once; \
+         without it each router has its own key",
     ),
     fleet(
         "spread",
         &["6h"],
         Kind::Duration { least: Duration::ZERO, most: DAY, set: |c, d| c.fleet.spread = d },
-        "a file waits a random part of this, so that not all routers send at once",
+        "a file waits a random part of this time, so that not all routers send at once",
     ),
     fleet(
         "keep",
@@ -319,8 +323,8 @@ pub static OPTIONS: &[Row] = &[
         "shared",
         &["0"],
         Kind::Flag(|c, on| c.fleet.shared = on),
-        "take the server's list of sources that many routers saw, and refuse new connections from them while the \
-         guard is on; what the guard never blocks stays out",
+        "fetch the server's list of sources that many routers saw, and refuse new connections from them \
+         while the guard is on, except from what the guard never blocks",
     ),
 ];
 
