@@ -19,17 +19,17 @@ pub fn overview(out: &mut dyn Write) -> io::Result<()> {
     out.write_all(
         b"fwstat: statistics of the packets that a router's firewall refused
 
-Usage: fwstat QUESTION [OPTION]...            ask the running daemon
-       fwstat QUESTION --db DIR [OPTION]...   ask a store, no daemon needed
-       fwstat report FILE... [OPTION]...      the tables straight from log files
+Usage: fwstat QUERY [OPTION]...               query the running daemon
+       fwstat QUERY --db DIR [OPTION]...      query a store, without a daemon
+       fwstat report FILE... [OPTION]...      print all tables of log files
        fwstat import --db DIR FILE...         read log files into a store
-       fwstat COMMAND --help                  all about one question or command
+       fwstat COMMAND --help                  describe a query or command
        fwstat --version
 ",
     )?;
     let split = COMMANDS.iter().position(|command| command.name == "report").unwrap_or(0);
     let (questions, others) = COMMANDS.split_at(split);
-    for (heading, commands) in [("Questions", questions), ("Other commands", others)] {
+    for (heading, commands) in [("Queries", questions), ("Other commands", others)] {
         writeln!(out, "\n{heading}:")?;
         for command in commands {
             let name = format!("{} {}", command.name, command.operands);
@@ -38,9 +38,9 @@ Usage: fwstat QUESTION [OPTION]...            ask the running daemon
     }
     out.write_all(
         b"
-Most questions take --from, --to, --class, --protocol, --port, --source,
---country, --min, --limit, --json and --db; --port 22 and --port=22 are alike.
-Tables have colours and bars on a terminal only; NO_COLOR turns colours off.
+Most queries take --from, --to, --class, --protocol, --port, --source,
+--country, --min, --limit, --json and --db. --port 22 and --port=22 are equal.
+Tables have colours and bars only on a terminal; NO_COLOR disables colours.
 
 Examples:
   fwstat report /var/log/messages*

@@ -51,7 +51,7 @@ pub static SOURCE: OptionRow = option(
 pub static COUNTRY: OptionRow =
     option("country", "CC", "only sources from this country, two letters such as JP [default: any]");
 pub static MIN: OptionRow = option("min", "N", "leave out rows with a smaller count [default: 0]");
-pub static LIMIT: OptionRow = option("limit", "N", "at most so many rows, 1 to 1000 [default: 10]");
+pub static LIMIT: OptionRow = option("limit", "N", "maximum number of rows, 1 to 1000 [default: 10]");
 pub static FILTER: OptionRow = option(
     "filter",
     "TERMS",
@@ -59,7 +59,7 @@ pub static FILTER: OptionRow = option(
      value, or a word of the log line; ! negates a term [default: all]",
 );
 pub static CURSOR: OptionRow =
-    option("cursor", "N", "only what came after this cursor of an earlier answer [default: 0]");
+    option("cursor", "N", "only events after this cursor, from an earlier answer [default: 0]");
 pub static JSON: OptionRow = option("json", "", "print the answer as one JSON object");
 pub static TEST: OptionRow = option("test", "", "send a test to everything that is configured");
 pub static DB: OptionRow = option(
@@ -70,10 +70,10 @@ pub static DB: OptionRow = option(
 pub static COUNTRIES: OptionRow = option(
     "country-database",
     "FILE",
-    "MMDB file that tells countries [default: /usr/share/fwstat/country.mmdb, if it is there]",
+    "MMDB file with countries [default: /usr/share/fwstat/country.mmdb, if it is there]",
 );
 pub static NETWORKS: OptionRow =
-    option("as-database", "FILE", "MMDB file that tells AS numbers and names [default: none]");
+    option("as-database", "FILE", "MMDB file with AS numbers and names [default: none]");
 pub static BEFORE: OptionRow =
     option("before", "DATE", "delete everything before this day, YYYY-MM-DD; at most today");
 pub static FORGOTTEN: OptionRow = option(
@@ -92,41 +92,41 @@ pub static UBUS: OptionRow = option("ubus", "SOCKET", "socket of ubusd [default:
 pub static YEAR: OptionRow = option(
     "year",
     "YYYY",
-    "year of the first line, for logs whose dates have none [default: told from the file's time]",
+    "year of the first line, for logs whose dates have none [default: from the file's time]",
 );
 pub static WAN: OptionRow = OptionRow {
     name: "wan",
     value: "IFACE",
     repeatable: true,
-    meaning: "interface to the outside, repeatable [default: told by log prefixes and names]",
+    meaning: "WAN interface, repeatable [default: guessed from log prefixes and names]",
 };
 pub static LAN: OptionRow = OptionRow {
     name: "lan",
     value: "IFACE",
     repeatable: true,
-    meaning: "interface of the inside, repeatable; without --wan all others lead outside",
+    meaning: "LAN interface, repeatable; without --wan all others are WAN interfaces",
 };
 pub static FIREWALL: OptionRow = option(
     "firewall",
     "FILE",
-    "/etc/config/firewall of the router that wrote the log: tells which of its rules let packets pass [default: none]",
+    "/etc/config/firewall of the router that wrote the log, to know which of its rules let packets pass [default: none]",
 );
 pub static FOR: OptionRow = option(
     "for",
     "TIME",
-    "how long, such as 90s, 10m, 1h or 7d, or forever: until it is taken back [default: as the guard's settings \
-         say; of imported lists forever]",
+    "how long, such as 90s, 10m, 1h or 7d, or forever (until unblocked) [default: option block_for; for imported \
+         lists forever]",
 );
 pub static IMPORT: OptionRow = option("import", "FILE", "add the addresses of this file to the list");
 pub static APPEND: OptionRow =
-    option("append", "FILE", "add the addresses of the list to this file, those that it does not have");
+    option("append", "FILE", "append the addresses of the list that this file lacks");
 pub static ALL: OptionRow =
     option("all", "", "also what the guard's rules block now [default: by hand only]");
 pub static REASON: OptionRow = option("reason", "TEXT", "why, shown with the block [default: none]");
 pub static CONFIG: OptionRow = option("config", "FILE", "configuration [default: /etc/config/fwstat]");
 pub static RUN: OptionRow =
-    option("run", "DIR", "directory in RAM for the work in progress [default: /var/run/fwstat]");
-pub static FORMAT: OptionRow = option("format", "FORMAT", "prometheus, json, csv or ndjson; must be given");
+    option("run", "DIR", "directory in RAM for the daemon's files [default: /var/run/fwstat]");
+pub static FORMAT: OptionRow = option("format", "FORMAT", "prometheus, json, csv or ndjson (required)");
 
 pub static MONTH: OptionRow =
     option("month", "YYYY-MM", "report this month of the running daemon or of a store, instead of log files");
@@ -160,7 +160,7 @@ pub static COMMANDS: [CommandRow; 29] = [
     CommandRow {
         name: "summary",
         operands: "",
-        brief: "the range in short: totals, top services and sources, anomalies",
+        brief: "totals, top services and sources, anomalies",
         about: "How many connection attempts from outside the firewall refused, how many a day, the change against \
                 the preceding period of the same length, from how many different sources, and the first rows of \
                 the other tables.",
@@ -170,19 +170,20 @@ pub static COMMANDS: [CommandRow; 29] = [
     CommandRow {
         name: "services",
         operands: "",
-        brief: "which ports were tried, most first, and what is wanted there",
-        about: "Which services (protocol and port) were tried, most first, from how many different sources, and \
-                what attacks on them usually want. A count marked ~ may be too high by at most the figure below \
-                the table.",
+        brief: "services by attempts, with the usual aim of attacks",
+        about: "Services (protocol and port), most attempts first, with the number of different sources and \
+                what attacks on them usually want. A count marked ~ may be too high by at most the figure \
+                below the table.",
         options: &COUNTS,
         examples: &["fwstat services --min 100", "fwstat services --source 198.51.100.7 --limit 50"],
     },
     CommandRow {
         name: "sources",
         operands: "",
-        brief: "which addresses tried, most first",
-        about: "Which addresses tried, most first: how often, how many different services, when first and last. \
-                With --class egress: which of your own devices send what the firewall refuses.",
+        brief: "sources by attempts",
+        about: "Source addresses, most attempts first: how often, how many different services, when first \
+                and last. With --class egress: which of your own devices send packets that the firewall \
+                refuses.",
         options: &COUNTS,
         examples: &[
             "fwstat sources --protocol udp --port 1900 --from 2020-04-06 --to 2020-04-06",
@@ -192,9 +193,9 @@ pub static COMMANDS: [CommandRow; 29] = [
     CommandRow {
         name: "source",
         operands: "ADDRESS",
-        brief: "all about one address: services, hours, days, evidence",
-        about: "All about one address: how often and when it tried, which services, by hour of the day and by day, \
-                the newest log lines, and whether it is blocked.",
+        brief: "one source: services, hours, days, evidence",
+        about: "One address: how often and when it tried, which services, by hour of the day and by day, \
+                its newest log lines, and whether it is blocked.",
         options: &[&FROM, &TO, &CLASS, &LIMIT, &JSON, &DB, &TIMEZONE, &COUNTRIES, &NETWORKS, &UBUS],
         examples: &["fwstat source 198.51.100.7", "fwstat source 2001:db8::7 --db /mnt/fwstat"],
     },
@@ -209,7 +210,7 @@ pub static COMMANDS: [CommandRow; 29] = [
     CommandRow {
         name: "days",
         operands: "",
-        brief: "attempts day by day",
+        brief: "attempts by day",
         about: "Attempts and different sources for each day of the range. Days without data are left out.",
         options: &COUNTS,
         examples: &["fwstat days --from 2020-04-01 --to 2020-04-10"],
@@ -217,9 +218,9 @@ pub static COMMANDS: [CommandRow; 29] = [
     CommandRow {
         name: "months",
         operands: "",
-        brief: "attempts a day by month, against the year before",
-        about: "Attempts a day by month, against the same month of the year before, both with everything counted \
-                and with the anomalous cells left out. A cell is one service on one day.",
+        brief: "attempts by month, compared with the year before",
+        about: "Attempts a day by month, compared with the same month of the year before, with all attempts \
+                and without the anomalous cells. A cell is one service on one day.",
         options: &COUNTS,
         examples: &["fwstat months --from 2019-01-01"],
     },
@@ -234,10 +235,10 @@ pub static COMMANDS: [CommandRow; 29] = [
     CommandRow {
         name: "rules",
         operands: "",
-        brief: "attempts by firewall rule, zone, and host inside",
-        about: "Attempts by rule of the firewall (its log prefix and the interface) and by zone; and the hosts and \
-                ports inside that attempts were aimed at which were to be forwarded. A packet that two rules logged \
-                counts for the first.",
+        brief: "attempts by firewall rule, zone and host inside",
+        about: "Attempts by firewall rule (log prefix and input interface) and by zone, and the hosts and \
+                ports inside that forwarded attempts were aimed at. A packet that two rules logged counts \
+                for the first.",
         options: &[&FROM, &TO, &CLASS, &MIN, &LIMIT, &JSON, &DB, &TIMEZONE, &UBUS],
         examples: &["fwstat rules", "fwstat rules --class egress --from 2020-04-01 --to 2020-04-10"],
     },
@@ -253,7 +254,7 @@ pub static COMMANDS: [CommandRow; 29] = [
     CommandRow {
         name: "anomalies",
         operands: "",
-        brief: "which port on which day was out of line, and by how much",
+        brief: "services with far more attempts than usual, by day",
         about: "Which service had far more attempts on a day than it usually has, highest score first. The score \
                 is the distance from the usual in robust standard deviations.",
         options: &COUNTS,
@@ -263,35 +264,37 @@ pub static COMMANDS: [CommandRow; 29] = [
         name: "recent",
         operands: "",
         brief: "the newest refused packets and their log lines",
-        about: "The newest refused packets with their log lines, as the running daemon holds them. The cursor at \
-                the end, given back with --cursor, asks for what came since.",
+        about: "The newest refused packets with their log lines, from the daemon's RAM. The cursor at the \
+                end, passed with --cursor, returns what followed.",
         options: &[&CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &FILTER, &LIMIT, &CURSOR, &JSON, &UBUS],
         examples: &["fwstat recent --limit 50", "fwstat recent --filter port:22"],
     },
     CommandRow {
         name: "blocks",
         operands: "",
-        brief: "who is blocked, why, until when",
-        about: "Which sources the guard blocks now, since when, until when, why, and on what evidence; then the last blocks that ended.",
+        brief: "blocked sources, with reason and expiry",
+        about: "Which sources the guard blocks now, since when, until when, why, and on what evidence; then \
+                the last blocks that ended.",
         options: &[&SOURCE, &LIMIT, &JSON, &UBUS],
         examples: &["fwstat blocks"],
     },
     CommandRow {
         name: "status",
         operands: "",
-        brief: "whether the figures can be trusted: inputs, losses, store",
-        about: "What the running daemon received, lost, counted twice or could not read; its clock, store, memory \
-                and warnings.",
+        brief: "state of the daemon: inputs, losses, clock, store",
+        about: "What the running daemon received, lost, counted as duplicate or could not parse; its clock, \
+                store, memory and warnings.",
         options: &[&JSON, &UBUS],
         examples: &["fwstat status"],
     },
     CommandRow {
         name: "report",
         operands: "FILE...",
-        brief: "the tables straight from log files",
-        about: "Reads log files (plain or .gz, in any order; '-' is standard input) and prints summary, months, \
-                services, sources, anomalies, hours and firewall rules. Keeps nothing. With --month, and without files: a month of the \
-                running daemon or of a store as a text or web page to send to somebody.",
+        brief: "print all tables of log files",
+        about: "Reads log files (plain or .gz, in any order; '-' is standard input) and prints summary, \
+                months, services, sources, anomalies, hours and firewall rules. Stores nothing. With \
+                --month and without files: a month of the running daemon or of a store, as text or as a web \
+                page to forward.",
         options: &[
             &FROM,
             &TO,
@@ -322,9 +325,10 @@ pub static COMMANDS: [CommandRow; 29] = [
         name: "import",
         operands: "FILE...",
         brief: "read log files into a store",
-        about: "Reads log files (plain or .gz, in any order; '-' is standard input) into the store of the running \
-                daemon, or into that in DIR, which is made if there is none, and prints the lines, events, malformed, \
-                duplicates and skipped. A file that is imported twice counts once.",
+        about: "Reads log files (plain or .gz, in any order; '-' is standard input) into the store of the \
+                running daemon, or into the one in DIR, which is created if necessary, and prints the \
+                numbers of lines, events, malformed, duplicates and skipped. A file that is imported twice \
+                counts once.",
         options: &[&STORE, &TIMEZONE, &YEAR, &WAN, &LAN, &FIREWALL, &COUNTRIES, &UBUS],
         examples: &["fwstat import --db /mnt/fwstat --timezone JST-9 router.log.*.gz router.log"],
     },
@@ -341,7 +345,7 @@ pub static COMMANDS: [CommandRow; 29] = [
     CommandRow {
         name: "restore",
         operands: "FILE",
-        brief: "bring back what a backup has and the store has not",
+        brief: "add what the store lacks from a backup",
         about: "Reads a backup ('-' is standard input), checks it to its last byte, and adds the days that the store \
                 has not; of a day that both have, what counted more. Blocked networks and countries are added, unless \
                 their block is over; of one that both have, the block that ends later stays. Nothing that the store \
@@ -353,19 +357,19 @@ pub static COMMANDS: [CommandRow; 29] = [
         name: "forget",
         operands: "[ADDRESS]",
         brief: "delete old days, or the rows of a source",
-        about: "Deletes all days before a date, or the rows of a source (--source, or ADDRESS) on all days, its newest \
-                log lines included. Totals, which name nobody, stay when a source is deleted; its block, if there is \
-                one, does, too. What was deleted is listed in 'fwstat status'.",
+        about: "Deletes all days before a date, or the rows of a source (--source, or ADDRESS) on all days with its \
+                newest log lines. Totals, which do not identify anybody, and a block of the source remain. What was \
+                deleted is listed in 'fwstat status'.",
         options: &[&BEFORE, &FORGOTTEN, &STORE, &JSON, &UBUS],
         examples: &["fwstat forget --before 2020-01-01", "fwstat forget --source 198.51.100.7"],
     },
     CommandRow {
         name: "export",
         operands: "",
-        brief: "everything kept, for other programs",
-        about: "Writes what is kept to standard output: the kept days whole as JSON or CSV, counts for Prometheus, or \
-                as NDJSON what the server of a fleet gets: of the days from --from to --to sources and what they \
-                tried, as far as it is still known [default: of the last 400 days].",
+        brief: "stored data for other programs",
+        about: "Writes the stored data to standard output: all stored days as JSON or CSV, counts for \
+                Prometheus, or as NDJSON what the server of a fleet gets, for the days from --from to --to \
+                that are still stored [default: the last 400 days].",
         options: &[&FORMAT, &FROM, &TO, &DB, &TIMEZONE, &COUNTRIES, &UBUS],
         examples: &[
             "fwstat export --format csv --db /mnt/fwstat > days.csv",
@@ -376,9 +380,9 @@ pub static COMMANDS: [CommandRow; 29] = [
         name: "block",
         operands: "ADDRESS",
         brief: "block an address, a network or a country",
-        about: "Asks the daemon's guard to block an address, a prefix, or a country (its two letters), for a time or \
-                until that is taken back. What holds the router's own addresses, its gateways or servers, somebody \
-                whom the inside talks to, or reserved addresses is not blocked; allowed addresses are left out.",
+        about: "Asks the daemon's guard to block an address, a prefix or a country (its two letters), for a \
+                time or until unblocked. It refuses what contains the router's own addresses, its gateways \
+                or servers, peers of the inside, or reserved addresses; allowed addresses are excluded.",
         options: &[&FOR, &REASON, &UBUS],
         examples: &[
             "fwstat block 198.51.100.7 --for 1h --reason 'guesses passwords'",
@@ -390,26 +394,25 @@ pub static COMMANDS: [CommandRow; 29] = [
         operands: "ADDRESS",
         brief: "end a block",
         about: "Asks the daemon's guard to end the block of an address, a prefix or a country.",
-
         options: &[&UBUS],
         examples: &["fwstat unblock 198.51.100.7"],
     },
     CommandRow {
         name: "guard-test",
         operands: "ADDRESS",
-        brief: "would this be blocked, and if not, why",
-        about: "Asks the daemon's guard whether its rules would block an address, or whether a prefix or a country \
-                could be blocked, and what protects it if not. Nothing is changed.",
+        brief: "whether the guard would block an address",
+        about: "Asks the daemon's guard whether its rules would block an address, or whether a prefix or a \
+                country could be blocked, or what protects it. Nothing is changed.",
         options: &[&UBUS],
         examples: &["fwstat guard-test 198.51.100.7"],
     },
     CommandRow {
         name: "blocklist",
         operands: "",
-        brief: "print, import or hand over the blocked addresses",
-        about: "Prints what is blocked by hand, one address or prefix a line. With --import it blocks what a file of \
-                that form holds, with --append it adds what is blocked to such a file. Lines of other forms stay, or \
-                are left out and named. banIP's local lists have that form.",
+        brief: "print, import or export the block list",
+        about: "Prints what is blocked by hand, one address or prefix a line. --import blocks the entries \
+                of a file with this format, --append adds what is blocked to such a file. Other lines are \
+                kept in the file, and reported at an import. banIP's local lists have this format.",
         options: &[&IMPORT, &APPEND, &ALL, &FOR, &UBUS],
         examples: &[
             "fwstat blocklist > blocked.txt",
@@ -420,9 +423,10 @@ pub static COMMANDS: [CommandRow; 29] = [
     CommandRow {
         name: "allowlist",
         operands: "",
-        brief: "print, import or hand over the allowed addresses",
-        about: "Prints the guard's option allow, one address or prefix a line. With --import it adds what a file of \
-                that form holds to the option (by uci), with --append it adds the option's addresses to such a file.",
+        brief: "print, import or export the allow list",
+        about: "Prints the guard's option allow, one address or prefix a line. --import adds the entries of \
+                a file with this format to the option (with uci), --append adds the option's addresses to \
+                such a file.",
         options: &[&IMPORT, &APPEND, &CONFIG],
         examples: &["fwstat allowlist > allowed.txt", "fwstat allowlist --import /etc/banip/banip.allowlist"],
     },
@@ -430,16 +434,16 @@ pub static COMMANDS: [CommandRow; 29] = [
         name: "commit",
         operands: "",
         brief: "write the store to flash now",
-        about: "Asks the daemon to write the store to flash now, ahead of its interval.",
+        about: "Asks the daemon to write the store to flash now, before its interval ends.",
         options: &[&UBUS],
         examples: &["fwstat commit"],
     },
     CommandRow {
         name: "check",
         operands: "",
-        brief: "check configuration and router, say what to do",
-        about: "Checks the configuration and whether the router is set up to log what it refuses, and says what is \
-                missing and how to set it. Changes nothing.",
+        brief: "check the configuration and the router",
+        about: "Checks the configuration and whether the router logs what it refuses, and says what is \
+                missing and how to configure it. Changes nothing.",
         options: &[&CONFIG, &UBUS, &RUN],
         examples: &["fwstat check"],
     },
@@ -447,7 +451,7 @@ pub static COMMANDS: [CommandRow; 29] = [
         name: "notify",
         operands: "",
         brief: "send a test message",
-        about: "Runs every script of /etc/fwstat/notify.d that is configured with a test event and tells how each \
+        about: "Runs every script of /etc/fwstat/notify.d that is configured with a test event and prints how each \
                 ended: fails if one did.",
         options: &[&TEST],
         examples: &["fwstat notify --test"],
@@ -455,9 +459,9 @@ pub static COMMANDS: [CommandRow; 29] = [
     CommandRow {
         name: "daemon",
         operands: "",
-        brief: "count; what procd starts",
-        about: "Counts refused packets and answers over ubus. Stays in the foreground, logs to standard error, \
-                writes the store on SIGTERM, reads the configuration again on SIGHUP.",
+        brief: "run the daemon (started by procd)",
+        about: "Counts refused packets and answers over ubus. Stays in the foreground, logs to standard \
+                error, commits the store on SIGTERM, reloads the configuration on SIGHUP.",
         options: &[&CONFIG, &UBUS, &RUN],
         examples: &["fwstat daemon --config /etc/config/fwstat"],
     },
