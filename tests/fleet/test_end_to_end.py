@@ -108,8 +108,8 @@ class EndToEnd(unittest.TestCase):
         self.waits_grow_to_six_hours()
         # One message when it began, one when it was over; not one for each try.
         for router in self.routers:
-            self.assertEqual(len(re.findall("still to be sent", router.said())), 2, router.said())
-            self.assertEqual(len(re.findall("sending again", router.said())), 2, router.said())
+            self.assertEqual(len(re.findall("could not be sent", router.said())), 2, router.said())
+            self.assertEqual(len(re.findall("sending works again", router.said())), 2, router.said())
         self.no_token_anywhere()
 
         # Killed without notice: what was answered is there.

@@ -757,7 +757,7 @@ class Installed(unittest.TestCase):
         config.write_text(config.read_text().replace("/etc/fwstat'", "/srv'"))
         self.service("reload")
         self.assertEqual((other.stat().st_uid, (other / "letter").stat().st_uid), (0, 0))
-        self.assertIn("/srv holds files of others (letter)", self.router.read("/tmp/log"))
+        self.assertIn("/srv contains other files (letter)", self.router.read("/tmp/log"))
 
     def test_a_database_of_networks_can_lie_beside_the_store_and_stays_roots(self):
         self.router.install(package("fwstat"))

@@ -28,7 +28,7 @@ fwstat_fleet_seconds() {
 	echo $((${number:-0} * unit))
 }
 
-# Reads the options into FWSTAT_FLEET_*. False if no batches are made.
+# Reads the options into FWSTAT_FLEET_*. False if the fleet is not enabled.
 fwstat_fleet_config() {
 	FWSTAT_FLEET_ENABLED=0 FWSTAT_FLEET_URL='' FWSTAT_FLEET_TOKEN=/etc/fwstat.token FWSTAT_FLEET_SPREAD=6h FWSTAT_FLEET_SHARED=0
 	config_load fwstat
@@ -62,7 +62,7 @@ fwstat_fleet_directories() {
 	local spool
 	for spool in "$FWSTAT_RUN/state" "$FWSTAT_DATABASE"; do
 		mkdir -p "$spool/fleet"
-		# The sender may pass through to its spool, and read nothing beside it.
+		# The sender may reach its spool, and read nothing else.
 		chmod o+x "$spool"
 		if fwstat_fleet_user && fwstat_user; then
 			chown -h fwstat:fwstat-fleet "$spool/fleet"

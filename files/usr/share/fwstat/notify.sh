@@ -9,7 +9,7 @@ NOTIFY_SECONDS=${NOTIFY_SECONDS:-60}
 # What scripts that take each event get in one period, at most.
 NOTIFY_EACH=${NOTIFY_EACH:-100}
 NOTIFY_OPTIONS='mail mail_from ntfy webhook telegram mqtt mqtt_port abuseipdb dshield report language'
-# What of an event becomes a variable.
+# The fields of an event that become variables.
 NOTIFY_FIELDS='address reason rule count window since expires times date protocol port name attempts expected score sentence what because dry from to month events'
 
 notify_upper() {
@@ -40,7 +40,7 @@ notify_head() {
 	sed -n "2,12s/^# $2: *//p" "$1" | head -n 1
 }
 
-# Only what root has put there and nobody else can change.
+# Only files that are owned by root and that nobody else can change.
 notify_is_script() {
 	[ -f "$1" ] && [ ! -L "$1" ] && [ -x "$1" ] || return 1
 	[ -n "$(find "$1" -maxdepth 0 -user 0 ! -perm -020 ! -perm -002)" ]
@@ -72,7 +72,7 @@ notify_wanted() {
 	return 1
 }
 
-# Of the configuration, as root; uses /lib/functions.sh.
+# Reads the configuration, as root; uses /lib/functions.sh.
 notify_section() {
 	local option
 	for option in $NOTIFY_OPTIONS; do
@@ -147,7 +147,7 @@ notify_words() {
 			fi
 			;;
 		anomaly)
-			FWSTAT_TITLE="Out of line: $service"
+			FWSTAT_TITLE="Anomaly: $service"
 			FWSTAT_TEXT="$FWSTAT_ATTEMPTS attempts on $service on $FWSTAT_DATE, usually about ${FWSTAT_EXPECTED%%.*}."
 			;;
 		incomplete)
@@ -156,11 +156,11 @@ notify_words() {
 			;;
 		exposure)
 			FWSTAT_TITLE="Open to the Internet: $service"
-			FWSTAT_TEXT="$service was opened to the Internet and is tried: $FWSTAT_ATTEMPTS attempts."
+			FWSTAT_TEXT="$service was opened to the Internet and is attacked: $FWSTAT_ATTEMPTS attempts."
 			;;
 		egress)
 			FWSTAT_TITLE="May be infected: $FWSTAT_ADDRESS"
-			FWSTAT_TEXT="The device $FWSTAT_ADDRESS of your own network behaves as an infected one does: ${FWSTAT_SENTENCE:-$FWSTAT_REASON}"
+			FWSTAT_TEXT="The device $FWSTAT_ADDRESS in your network may be infected: ${FWSTAT_SENTENCE:-$FWSTAT_REASON}"
 			;;
 		report)
 			FWSTAT_TITLE="Firewall report ${FWSTAT_MONTH:-$FWSTAT_FROM to $FWSTAT_TO}"
@@ -168,7 +168,7 @@ notify_words() {
 			;;
 		more)
 			FWSTAT_TITLE="$FWSTAT_COUNT more events"
-			FWSTAT_TEXT="$FWSTAT_COUNT more events came than are sent one by one ($FWSTAT_EVENTS). They are on the page and in 'fwstat blocks'."
+			FWSTAT_TEXT="$FWSTAT_COUNT more events ($FWSTAT_EVENTS) exceeded the limit of messages. See the page, or 'fwstat blocks'."
 			;;
 		test)
 			FWSTAT_TITLE='Test'
@@ -226,14 +226,14 @@ notify_say() {
 	echo "fwstat: $1" >&2
 }
 
-# What is configured, as copies in RAM that only root can write: the notifier's user may not read /etc/fwstat.
+# Copies the configured scripts to RAM, writable by root only: the notifier's user may not read /etc/fwstat.
 notify_prepare() {
 	local script
 	rm -rf "$NOTIFY_RUN"
 	(umask 027; mkdir -p "$NOTIFY_RUN/notify.d")
 	for script in "$NOTIFY_SCRIPTS"/*; do
 		if ! notify_is_script "$script"; then
-			[ ! -f "$script" ] || notify_say "$script is left out: it must be root's, executable, and not writable by others"
+			[ ! -f "$script" ] || notify_say "$script is not run: it must be owned by root, executable, and not writable by others"
 		elif notify_is_configured "$script"; then
 			cp "$script" "$NOTIFY_RUN/notify.d/"
 		fi

@@ -1,9 +1,9 @@
 # shellcheck shell=dash
-# Functions of /etc/init.d/fwstat and of the package's removal: the options that they need, directories, the rules of
-# the firewall. Uses /lib/functions.sh; changes nothing of a zone.
+# Functions of /etc/init.d/fwstat and of the package's removal: the options that they need, directories, firewall
+# rules. Uses /lib/functions.sh; does not change zones.
 #
-# The rules lie in tmpfs: what is broken there is gone after a reboot, and fw4 skips a file that is missing. Each file
-# is checked before fw4 sees it, because fw4 starts no firewall at all with a broken one.
+# The rule files are in tmpfs: a broken one is gone after a reboot, and fw4 skips a file that is missing. Each file
+# is checked before fw4 reads it, because fw4 does not start the firewall at all with a broken one.
 
 FWSTAT_RUN=/var/run/fwstat
 FWSTAT_RULES=$FWSTAT_RUN/rules
@@ -40,7 +40,7 @@ fwstat_has() {
 	return 1
 }
 
-# Sections of the type fwstat join, as they do in the program.
+# Sections of the type fwstat are merged, as in the program.
 fwstat_section() {
 	config_get_bool FWSTAT_ENABLED "$1" enabled "$FWSTAT_ENABLED"
 	config_get FWSTAT_GROUP "$1" nflog_group "$FWSTAT_GROUP"
@@ -59,11 +59,11 @@ fwstat_is_path() {
 	return 1
 }
 
-# A file that the service's jail can show: with the folder that it lies in. Option and value.
+# option, value: whether the file can be mounted in the service's jail, with its directory.
 fwstat_is_file() {
 	[ -n "$2" ] || return 1
 	fwstat_is_path "$2" && [ -n "${2%/*}" ] && return 0
-	fwstat_say "/etc/config/fwstat: the service cannot read $1 '$2': it must be a plain path in a folder"
+	fwstat_say "/etc/config/fwstat: the service cannot read $1 '$2': it must be a plain path of a file in a directory"
 	return 1
 }
 
@@ -97,10 +97,10 @@ fwstat_jailed() {
 	[ -x /sbin/ujail ] && fwstat_user
 }
 
-# What the service's jail shows it of the file system, a line each: ro or rw, and the path; then what is mounted where an
-# owner's drive can be, since a jail does not see what is mounted after its start.
+# The paths that are mounted in the service's jail, one a line: ro or rw, the path, and for paths that may be on the owner's
+# drive the mounted device, since a jail does not see what is mounted after its start.
 fwstat_mounts() {
-	# The directory, not the socket in it: ubusd makes another one when it starts again.
+	# The directory, not the socket in it: ubusd creates a new one when it restarts.
 	echo 'ro /var/run/ubus'
 	echo "ro $FWSTAT_RUN/config"
 	echo 'ro /tmp/resolv.conf.d'
@@ -117,7 +117,7 @@ fwstat_mount_of() {
 	[ ! -d "$folder" ] || [ "$folder" = "${FWSTAT_DATABASE%/}" ] || echo "ro $folder $(fwstat_mounted "$folder")"
 }
 
-# The device of a directory, and where it is mounted. The last of the lines counts.
+# The device of a directory and its mount point; the last match counts.
 fwstat_mounted() {
 	local device point found=''
 	while read -r device point _; do
@@ -126,9 +126,8 @@ fwstat_mounted() {
 	echo "$found"
 }
 
-# The directories of the service. Only state/ and the database belong to its user: what root reads or hands to fw4
-# must not be written by it. What the daemon reads of the configuration is copied, because its user may not read
-# /etc/config.
+# The directories of the service. Only state/ and the database belong to its user, which must not write what root reads
+# or passes to fw4. The configuration files that the daemon reads are copied, because its user may not read /etc/config.
 fwstat_directories() {
 	local file
 	mkdir -p "$FWSTAT_RUN/config" "$FWSTAT_RUN/state" "$FWSTAT_RULES" "$FWSTAT_DATABASE"
@@ -147,7 +146,7 @@ fwstat_directories() {
 	fwstat_own "$FWSTAT_DATABASE"
 }
 
-# A file of the configuration as the daemon may see it: of the network no passwords and keys.
+# A configuration file as the daemon may read it: network without passwords and keys.
 fwstat_shown() {
 	case "$1" in
 		network) grep -E '^[ 	]*(config|(option|list)[ 	]+(dns|gateway|ip6gw|ipgw))[ 	]' /etc/config/network ;;
@@ -155,18 +154,18 @@ fwstat_shown() {
 	esac
 }
 
-# Gives a directory and our files in it to the service's user; leaves one alone that holds files of others.
+# Changes the owner of a directory and of fwstat's files in it to the service's user, unless it contains other files.
 fwstat_own() {
 	local file
 	for file in "$1"/* "$1"/.[!.]*; do
-		# The notifier's scripts and secrets stay root's, and so do databases, which are only read.
+		# The notifier's scripts and secrets stay owned by root, as do databases, which are only read.
 		case "${file##*/}" in notify.d | notify.secret) continue ;; esac
 		case "$file" in "$FWSTAT_COUNTRIES" | "$FWSTAT_NETWORKS") continue ;; esac
 		[ -e "$file" ] || [ -L "$file" ] || continue
 		case "${file##*/}" in
 			*.fws | *.bad | *.later | .fwstat-* | *.new | commit | lock | daemon.lock | clock-set | guard* | fleet) ;;
 			*)
-				fwstat_say "$1 holds files of others (${file##*/}): it stays root's; choose a directory of its own"
+				fwstat_say "$1 contains other files (${file##*/}): it stays owned by root; choose a separate directory"
 				return 0
 				;;
 		esac
@@ -176,15 +175,15 @@ fwstat_own() {
 	for file in "$1"/* "$1"/.[!.]*; do
 		case "${file##*/}" in notify.d | notify.secret) continue ;; esac
 		case "$file" in "$FWSTAT_COUNTRIES" | "$FWSTAT_NETWORKS") continue ;; esac
-		# -h: a link that the service's user made leads nowhere.
+		# -h: does not follow a link that the service's user made.
 		if [ -e "$file" ] || [ -L "$file" ]; then chown -h fwstat:fwstat "$file"; fi
 	done
 }
 
 # --- rules ---
 #
-# fw4 includes a file at a point of a chain: POSITION-CHAIN.nft, and counters.nft in its table. Which of fw4's places
-# each rule stands for: docs/FIREWALL.md.
+# fw4 includes a file at a position of a chain: POSITION-CHAIN.nft, and counters.nft in its table. docs/FIREWALL.md says
+# which of fw4's places each rule stands for.
 
 # fw4 takes only the first section of defaults, and words of any case that begin as its own do.
 fwstat_defaults() {
@@ -208,7 +207,7 @@ fwstat_policy() {
 	esac
 }
 
-# The zone's section if it is one of those that are counted.
+# Writes the rules of a zone if it is counted.
 fwstat_zone() {
 	local name input forward
 	config_get name "$1" name
@@ -240,8 +239,8 @@ fwstat_forward_rules() {
 	done
 }
 
-# What fw4 drops before any chain of a zone, of all interfaces. The limit is a twin of fw4's: it must be fed with the
-# same packets, neither of connections nor those that fw4 drops as invalid before.
+# What fw4 drops before any chain of a zone, on all interfaces. The limit equals fw4's and must match the same
+# packets: none of a known connection, and none that fw4 drops as invalid before.
 fwstat_early_rules() {
 	local states='invalid, new, untracked' limit chain
 	[ -n "$FWSTAT_FOUND" ] || return 0
@@ -263,7 +262,7 @@ fwstat_early_rules() {
 		fwstat_syn_flood 'drop syn_flood: ' 'fwstat rule syn_flood'
 }
 
-# The limit of fw4's chain syn_flood in nft's words; nothing where the rate is 0.
+# The limit of fw4's chain syn_flood in nft's syntax; nothing if the rate is 0.
 fwstat_syn_limit() {
 	local rate=${FWSTAT_SYN_RATE%%/*} unit burst=''
 	case "$FWSTAT_SYN_RATE" in
@@ -297,10 +296,10 @@ fwstat_rule() {
 		FWSTAT_NO_LOG=1
 	fi
 	fwstat_add "$file" "$2counter name \"$3\" comment \"$5\"" ||
-		fwstat_say "nft refuses our rule '$5': its packets are not counted"
+		fwstat_say "nft rejects fwstat's rule '$5': its packets are not counted"
 }
 
-# Adds a line to a rule file if nft takes it.
+# Adds a line to a rule file if nft accepts it.
 fwstat_add() {
 	{ [ ! -e "$1" ] || cat "$1"; echo "$2"; } > "$1.try"
 	if fwstat_check "$1.try"; then
@@ -311,7 +310,7 @@ fwstat_add() {
 	fi
 }
 
-# Whether the kernel would take the file in a chain.
+# Whether the kernel would accept the file in a chain.
 fwstat_check() {
 	printf 'table inet fwstat_check {\n\tinclude "%s"\n\tchain rules {\n\t\tinclude "%s"\n\t}\n}\n' \
 		"$FWSTAT_RULES.new/counters.nft" "$1" | nft -c -f - 2> /dev/null
@@ -330,7 +329,7 @@ fwstat_rules_apply() {
 	config_foreach fwstat_zone zone
 	fwstat_forward_rules
 	fwstat_early_rules
-	# Counters without a rule are nobody's.
+	# Without rules there are no counters.
 	set -- "$FWSTAT_RULES".new/*-*.nft
 	[ -e "$1" ] || rm -f "$FWSTAT_RULES.new/counters.nft"
 	for zone in $FWSTAT_ZONES; do
@@ -342,7 +341,7 @@ fwstat_rules_apply() {
 		[ ! -e "$file" ] ||
 			cmp -s "$FWSTAT_RULES/${file##*/}" "$FWSTAT_RULES.new/${file##*/}" || changed=1
 	done
-	# All at once: a chain whose counter is missing would keep fw4 from loading its rules.
+	# Atomically: a chain whose counter is missing would keep fw4 from loading its rules.
 	if [ "$changed" = 1 ]; then
 		mv "$FWSTAT_RULES" "$FWSTAT_RULES.old"
 		mv "$FWSTAT_RULES.new" "$FWSTAT_RULES"
@@ -362,16 +361,16 @@ fwstat_rules_remove() {
 		while read -r counter; do nft delete counter inet fw4 "$counter"; done
 }
 
-# Only a firewall that runs; one that is stopped or has not started yet reads the files itself.
+# Only a running firewall; one that is stopped or not started yet reads the files when it starts.
 fwstat_reload_firewall() {
 	nft list table inet fw4 > /dev/null 2>&1 || return 0
-	fw4 -q reload || fwstat_say "fw4 does not reload: our rules are not in place"
+	fw4 -q reload || fwstat_say "fw4 reload failed: fwstat's rules are not active"
 }
 
 # --- /etc/config/firewall ---
-# Edited as text: `uci commit` would drop the comments and commit what the user has not finished.
+# Edited as text: `uci commit` would drop comments and commit the user's pending changes.
 
-# The file without our sections: their head, their options, and the empty line before the head.
+# The file without fwstat's sections: their first line, their options, and the empty line before.
 fwstat_without_includes() {
 	awk '
 		/^config[ \t]+include[ \t]+["\047]?fwstat_/ { ours = 1; empty = ""; next }
@@ -383,7 +382,7 @@ fwstat_without_includes() {
 	' "$FWSTAT_FIREWALL"
 }
 
-# Our sections for the rule files that are there.
+# The sections for the existing rule files.
 fwstat_wanted_includes() {
 	local file name
 	for file in "$FWSTAT_RULES"/*.nft; do
@@ -399,7 +398,7 @@ fwstat_wanted_includes() {
 	done
 }
 
-# Makes the file's sections of ours what they should be. True if that changed the file.
+# Updates fwstat's sections of the file. True if that changed the file.
 fwstat_includes() {
 	[ -f "$FWSTAT_FIREWALL" ] || return 1
 	fwstat_without_includes > /tmp/fwstat-firewall
@@ -407,21 +406,21 @@ fwstat_includes() {
 	fwstat_replace_firewall
 }
 
-# Takes our sections out of the file. True if that changed it.
+# Removes fwstat's sections from the file. True if that changed it.
 fwstat_includes_remove() {
 	[ -f "$FWSTAT_FIREWALL" ] || return 1
 	fwstat_without_includes > /tmp/fwstat-firewall
 	fwstat_replace_firewall
 }
 
-# Puts /tmp/fwstat-firewall into the file's place, whole or not at all, and only if it differs.
+# Replaces the file by /tmp/fwstat-firewall, atomically, and only if it differs.
 fwstat_replace_firewall() {
 	local new=/etc/config/.firewall-fwstat
 	if cmp -s /tmp/fwstat-firewall "$FWSTAT_FIREWALL"; then
 		rm -f /tmp/fwstat-firewall
 		return 1
 	fi
-	# cp -p gives the copy the rights of the old file; the flash can be full.
+	# cp -p preserves the permissions of the old file; the flash may be full.
 	if cp -p "$FWSTAT_FIREWALL" "$new" && cat /tmp/fwstat-firewall > "$new" && cmp -s /tmp/fwstat-firewall "$new"; then
 		sync
 		mv -f "$new" "$FWSTAT_FIREWALL"
@@ -429,6 +428,6 @@ fwstat_replace_firewall() {
 		return 0
 	fi
 	rm -f "$new" /tmp/fwstat-firewall
-	fwstat_say "cannot write $FWSTAT_FIREWALL: it stays as it was"
+	fwstat_say "cannot write $FWSTAT_FIREWALL: it is unchanged"
 	return 1
 }
