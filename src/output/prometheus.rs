@@ -109,14 +109,18 @@ fn write<'a>(
     totals(status, out)?;
     if let Some(rows) = &status.counters {
         let rows: Vec<_> = rows.iter().map(|row| (vec![rule_label(row)], row.packets as f64)).collect();
-        family("fwstat_rule_packets_total", "counter", "Packets as the firewall's rules count them.")
+        family("fwstat_rule_packets_total", "counter", "Packets counted by fwstat's firewall rules.")
             .write(&rows, out)?;
     }
     for (name, help, value) in [
-        ("fwstat_clock_set", "Whether the wall clock is known.", u64::from(status.clock.set)),
-        ("fwstat_store_bytes", "Bytes that the store takes.", status.store.bytes),
+        ("fwstat_clock_set", "Whether the wall clock is trusted.", u64::from(status.clock.set)),
+        ("fwstat_store_bytes", "Size of the store.", status.store.bytes),
         ("fwstat_store_written_today_bytes", "Bytes written to flash today.", status.store.written_today),
-        ("fwstat_store_ok", "Whether flash takes the statistics.", u64::from(status.store.state == "ok")),
+        (
+            "fwstat_store_ok",
+            "Whether the statistics can be written to flash.",
+            u64::from(status.store.state == "ok"),
+        ),
         ("fwstat_uptime_seconds", "Since the daemon started.", status.uptime),
     ] {
         family(name, "gauge", help).write(&[(vec![], value as f64)], out)?;
@@ -165,8 +169,7 @@ fn inputs(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
             rows.push((vec![("input", input.name.clone()), ("state", state.to_string())], count as f64));
         }
     }
-    family("fwstat_input_packets_total", "counter", "What became of an input's packets since the start.")
-        .write(&rows, out)
+    family("fwstat_input_packets_total", "counter", "Packets of an input by result.").write(&rows, out)
 }
 
 /// Counters since the daemon's start.
