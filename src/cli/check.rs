@@ -336,11 +336,11 @@ mod tests {
             "WRONG  the kernel logs IPv6 packets to nfnetlink_log and not to the log: sysctl -w \
              net.netfilter.nf_log.10=nf_log_syslog",
             "ok     NFLOG group 32 is free",
-            "ok     NFLOG group 32 is taken, by the running daemon as it seems",
+            "ok     NFLOG group 32 is in use, apparently by the running daemon",
             &format!("WRONG  {}", NflogError::GroupTaken(32)),
             &format!("WRONG  {}", NflogError::NoModule),
-            "ok     our rules of zone wan counted 74 packets",
-            "WRONG  the firewall has no rule of ours for zone dmz: /etc/init.d/fwstat restart makes it",
+            "ok     fwstat's rules for zone wan counted 74 packets",
+            "WRONG  the firewall has no rule of fwstat for zone dmz: /etc/init.d/fwstat restart adds it",
             "WRONG  cannot list the firewall's rules: is nft installed, and are you root?",
         ];
         assert_eq!(lines, expected);

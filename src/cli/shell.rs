@@ -167,7 +167,7 @@ pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn W
 }
 
 fn expect<T>(answer: Answer, take: impl FnOnce(Answer) -> Option<T>) -> Result<T> {
-    take(answer).ok_or_else(|| ShellError::Failure("the answer is of another kind than the question".into()))
+    take(answer).ok_or_else(|| ShellError::Failure("internal error: unexpected answer type".into()))
 }
 
 pub(super) fn print_json(answer: &dyn Field, out: &mut dyn Write) -> io::Result<()> {

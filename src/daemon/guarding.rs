@@ -462,7 +462,7 @@ impl Guarding {
         let wall = instant(now, engine);
         self.ledger.stop(now, wall, &mut engine.guard, places);
         self.networks.stop(&self.ledger.moment(now, wall), &engine.guard, places);
-        self.nft_sync.stop().err().map(|why| format!("guard: the table stays behind: {why}"))
+        self.nft_sync.stop().err().map(|why| format!("guard: the table is not deleted: {why}"))
     }
 }
 

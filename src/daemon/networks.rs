@@ -390,7 +390,7 @@ impl NetworkBlocks {
                 engine.guard.block_network(now.boot_ms, block);
             }
             let length = length_ms.map(|length| format!("for {}", duration_text(length / 1000)));
-            let length = length.unwrap_or_else(|| "until that is taken back".into());
+            let length = length.unwrap_or_else(|| "until unblocked".into());
             match &accepted[..] {
                 [] => {}
                 [target] => {

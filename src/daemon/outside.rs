@@ -76,11 +76,11 @@ impl Outside {
         let because = if self.zones.is_empty() {
             format!("{} has no zones", shown(&self.file))
         } else if self.told.is_none() {
-            "netifd has not told the networks".to_string()
+            "netifd has not reported the networks".to_string()
         } else {
             format!("zone {names} has no interface at present")
         };
-        format!("{because}: which interfaces lead outside is told by their names")
+        format!("{because}: WAN interfaces are guessed from their names")
     }
 }
 

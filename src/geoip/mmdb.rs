@@ -349,7 +349,7 @@ impl Layout {
             Field::Number(number) => Ok(u32::try_from(number).ok()),
             _ => Ok(None),
         })?;
-        let number = number.ok_or(Unusable("a number of an AS in it makes no sense"))?;
+        let number = number.ok_or(Unusable("an AS number in it is invalid"))?;
         let mut cursor = self.cursor(bytes, at);
         let mut name = String::new();
         if cursor.seek(b"autonomous_system_organization")? {

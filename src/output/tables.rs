@@ -256,7 +256,7 @@ pub fn asns(answer: &AsnsAnswer, style: &Style, out: &mut dyn Write) -> io::Resu
 
 pub fn anomalies(answer: &AnomaliesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     if answer.anomalies.is_empty() {
-        no_data("no service was out of line on any day", out)?;
+        no_data("no service was anomalous on any day", out)?;
     } else {
         anomaly_rows(&answer.anomalies, style, out)?;
     }

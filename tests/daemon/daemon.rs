@@ -248,7 +248,7 @@ fn what_comes_from_outside_is_told_by_netifd_and_the_zone_or_else_by_names() {
     let outside = |router: &Router| router.answer("status", json!({}))["outside"].clone();
     assert_eq!(outside(&router), json!(null));
     let warnings = router.answer("status", json!({}))["warnings"].to_string();
-    assert!(warnings.contains("netifd has not told the networks"), "{warnings}");
+    assert!(warnings.contains("netifd has not reported the networks"), "{warnings}");
     // A port of the switch as WAN: the prefix names the zone.
     through(&mut logd, "lan5", 23);
     router.attempts(1);

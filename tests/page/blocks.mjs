@@ -83,7 +83,7 @@ export const tests = {
 		const [ saved ] = await Promise.all([ page.waitForEvent('download'), page.locator('[name=blocklist]').click() ]);
 		assert.equal(fs.readFileSync(await saved.path(), 'utf8'), '203.0.113.128/25\n');
 		await page.locator('[name=blocklist-file]').setInputFiles({ name: 'list.txt', mimeType: 'text/plain', buffer: Buffer.from('# mine\n198.51.100.0/25 # x\nexample.org\n10.1.2.3\n') });
-		await page.waitForFunction(() => /1 address or network is blocked\. 1 line is no address/.test(document.body.innerText));
+		await page.waitForFunction(() => /1 address or network is blocked\. 1 line is not an address/.test(document.body.innerText));
 		await page.waitForFunction(() => /10\.1\.2\.3 is not blocked: it is within 10\.0\.0\.0\/8/.test(document.body.innerText));
 		await until(() => inKernel('198.51.100.0'), 'what was imported is in the kernel\'s set');
 
@@ -315,7 +315,7 @@ export const tests = {
 		assert.ok(!fs.existsSync(elsewhere));
 		await open('settings', { query: 'lang=ja' });
 		await page.getByText('削除したもの').click();
-		assert.match(await page.locator('.fw-body').innerText(), /より前すべて（所有者の指示）/);
+		assert.match(await page.locator('.fw-body').innerText(), /より前すべて \(所有者の指示\)/);
 		for (const width of [ 1280, 360 ]) {
 			await open('settings', { width });
 			assert.deepEqual(await page.evaluate(outside), [], `${width} px`);

@@ -212,7 +212,7 @@ export const tests = {
 		assert.deepEqual(await cells('networks', 'attempts'), asns.map((row) => number(row.attempts)));
 		assert.deepEqual(await cells('networks', 'listed_sources'), asns.map((row) => number(row.listed_sources)));
 		assert.ok((await cells('networks', 'name')).some((name) => name.includes('<img src=x')), 'a name is text');
-		if (covers < 1) assert.match(await text('[data-fact=covers]'), /^Of the sources that have rows: \d+ % of the attempts\.$/);
+		if (covers < 1) assert.match(await text('[data-fact=covers]'), /^Only sources that are listed individually: \d+ % of the attempts\.$/);
 		await page.locator('[data-table=networks]').scrollIntoViewIfNeeded();
 		await page.setViewportSize({ width: 1280, height: 900 });
 		await page.screenshot({ path: `${pictures}/networks.png`, fullPage: true });

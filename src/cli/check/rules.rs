@@ -75,12 +75,12 @@ pub(super) fn outside(config: &Config, firewall: &str, ubus: &Path, findings: &m
                 findings.fine(format!("zone {name} has the interfaces {}", devices.join(" ")));
             }
             Ok(_) => findings.note(format!(
-                "zone {name} has no interface at present: what comes from outside is told by the interfaces' names; \
+                "zone {name} has no interface at present: WAN interfaces are guessed from their names; \
                  look at the zone's list network, and at ifstatus of each"
             )),
             Err(error) => findings.note(format!(
-                "cannot ask netifd for the interfaces of zone {name}: {error}; what comes from outside is told by the \
-                 interfaces' names"
+                "cannot ask netifd for the interfaces of zone {name}: {error}; WAN interfaces are guessed from \
+                 their names"
             )),
         }
     }
@@ -144,7 +144,7 @@ pub(super) fn group(group: u16, opened: Result<(), NflogError>, daemon_runs: boo
     match opened {
         Ok(()) => findings.fine(format!("NFLOG group {group} is free")),
         Err(NflogError::GroupTaken(_)) if daemon_runs => {
-            findings.fine(format!("NFLOG group {group} is taken, by the running daemon as it seems"));
+            findings.fine(format!("NFLOG group {group} is in use, apparently by the running daemon"));
         }
         Err(error) => findings.wrong(error.to_string()),
     }
@@ -173,9 +173,11 @@ pub(super) fn counters(config: &Config, ruleset: Option<&Ruleset>, findings: &mu
 pub fn zone_rules(config: &Config, counted: &SmallMap<Place, u64>, findings: &mut Findings) {
     for name in &config.zone {
         match counted.get(&Place::Zone(name.clone())).or(counted.get(&Place::All("forward".into()))) {
-            Some(packets) => findings.fine(format!("our rules of zone {name} counted {packets} packets")),
+            Some(packets) => {
+                findings.fine(format!("fwstat's rules for zone {name} counted {packets} packets"))
+            }
             None => findings.wrong(format!(
-                "the firewall has no rule of ours for zone {name}: /etc/init.d/fwstat restart makes it"
+                "the firewall has no rule of fwstat for zone {name}: /etc/init.d/fwstat restart adds it"
             )),
         }
     }

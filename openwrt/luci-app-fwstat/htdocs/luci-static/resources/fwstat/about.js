@@ -74,6 +74,6 @@ return baseclass.extend({
 				href: one.url.replaceAll('{address}', encodeURIComponent(address)), target: '_blank', rel: 'noreferrer noopener'
 			}, one.name)));
 		});
-		return [ el('dt', {}, _('What others know')), node ];
+		return [ el('dt', {}, _('External information')), node ];
 	}
 });

@@ -67,7 +67,7 @@ function allow(addresses) {
 function never(tab, address) {
 	return allow([ address ]).then((applied) => {
 		return act(tab, 'unblock', { address: address }, applied ? _('%s is never blocked again.').format(text.address(address))
-			: _('%s is on the allow list once you apply the changes that wait.').format(text.address(address)));
+			: _('%s will be on the allow list once you apply the pending changes.').format(text.address(address)));
 	}).catch((error) => tell(_('The allow list was not changed: %s').format(error && error.message || error), 'error'));
 }
 

@@ -101,7 +101,7 @@ function figures(options) {
 function summary(options) {
 	const titles = options.titles || options.labels, row = options.series[0];
 	const values = row ? row.values.map((value) => value || 0) : [], top = values.indexOf(Math.max(...values));
-	return values.length ? _('%s. The most: %s, %s.').format(options.name, titles[top], written(row, values[top])) : options.name;
+	return values.length ? _('%s. Maximum: %s, %s.').format(options.name, titles[top], written(row, values[top])) : options.name;
 }
 
 /* Draws again what is on the page; forgets what is not. */

@@ -28,7 +28,7 @@ return baseclass.extend({
 			{ key: 'listed_sources', title: _('Sources'), right: true, value: (row) => row.listed_sources },
 			{ key: 'share', title: _('Share'), value: (row) => all ? row.attempts / all : 0, show: (row) => charts.share(row.attempts, all) }
 		], rows, { name: 'networks', tab: tab, sort: '-attempts' }),
-		covers < 1 ? el('p', { 'class': 'fw-soft', 'data-fact': 'covers' }, _('Of the sources that have rows: %s %% of the attempts.').format(text.number(Math.floor(covers * 100)))) : null ]);
+		covers < 1 ? el('p', { 'class': 'fw-soft', 'data-fact': 'covers' }, _('Only sources that are listed individually: %s %% of the attempts.').format(text.number(Math.floor(covers * 100)))) : null ]);
 	},
 
 	list: (answer, tab, range) => {
@@ -45,6 +45,6 @@ return baseclass.extend({
 				? el('span', { title: _('estimated from a sample') }, '%s ± %s'.format(text.number(row.unique_sources), text.number(row.unique_sources_error))) : text.number(row.unique_sources) },
 			{ key: 'share', title: _('Share'), value: (row) => all ? row.attempts / all : 0, show: (row) => charts.share(row.attempts, all) }
 		], rows, { name: 'countries', tab: tab, sort: '-attempts' }),
-		el('p', { 'class': 'fw-soft' }, _('The country in which an address is registered: it does not tell who sits behind it, and a source can be forged.')) ];
+		el('p', { 'class': 'fw-soft' }, _('The country in which an address is registered. It does not say who uses the address, and a source can be forged.')) ];
 	}
 });

@@ -6,10 +6,10 @@
 
 const NAMES = [ 'from', 'to', 'class', 'protocol', 'port', 'source', 'country', 'min', 'limit', 'cursor', 'address', 'for', 'reason', 'daily', 'list', 'filter' ];
 const STATUS = {
-	1: _('The daemon did not understand the question.'),
+	1: _('The daemon did not understand the request.'),
 	2: _('The daemon refused an argument.'),
-	3: _('This version of the daemon does not know the question.'),
-	4: _('There is nothing about that.'),
+	3: _('This version of the daemon does not support the request.'),
+	4: _('Nothing was found.'),
 	5: _('That was not measured.'),
 	6: _('You may not do this.'),
 	7: _('The daemon did not answer in time.'),

@@ -23,7 +23,7 @@ function read(content) {
 	return { lines: good, skipped: lines.length - good.length };
 }
 
-const skipped = (count) => count ? ' ' + N_(count, '%s line is no address and was left out.', '%s lines are no addresses and were left out.').format(text.number(count)) : '';
+const skipped = (count) => count ? ' ' + N_(count, '%s line is not an address and was left out.', '%s lines are not addresses and were left out.').format(text.number(count)) : '';
 
 function choose(name, label, take) {
 	return el('label', { 'class': 'btn cbi-button fw-chip fw-file' }, [ label, el('input', { type: 'file', name: name, accept: 'text/plain,.txt,.blocklist,.allowlist', change: (event) => {
@@ -53,7 +53,7 @@ function importBlocked(tab, { lines, skipped: count }) {
 }
 
 function importAllowed({ lines, skipped: count }) {
-	return block.allow(lines).then((applied) => tell((applied ? _('%s lines are on the allow list.') : _('%s lines are on the allow list once you apply the changes that wait.')).format(text.number(lines.length)) + skipped(count), 'info'));
+	return block.allow(lines).then((applied) => tell((applied ? _('%s lines are on the allow list.') : _('%s lines will be on the allow list once you apply the pending changes.')).format(text.number(lines.length)) + skipped(count), 'info'));
 }
 
 const allowed = () => uci.load('fwstat').then(() => [ uci.get('fwstat', 'guard', 'allow') ].flat().filter(Boolean).flatMap((value) => value.split(/\s+/)));

@@ -67,13 +67,13 @@ function importLog() {
 
 function forgetBefore(output, field) {
 	const first = field.value;
-	if (!first || !window.confirm(_('Delete all statistics before %s? They cannot be brought back without a backup.').format(first))) return;
+	if (!first || !window.confirm(_('Delete all statistics before %s? They cannot be restored without a backup.').format(first))) return;
 	return act(output, () => run([ 'forget', '--json', '--before', first ]).then((answer) => _('%s days are deleted.').format(text.number(JSON.parse(answer).days))));
 }
 
 function forgetSource(output, field) {
 	const source = field.value.trim();
-	if (!source || !window.confirm(_('Delete everything about %s? Totals stay, as they name nobody.').format(source))) return;
+	if (!source || !window.confirm(_('Delete everything about %s? Totals stay, as they do not identify anybody.').format(source))) return;
 	return act(output, () => run([ 'forget', '--json', '--', source ]).then((answer) => _('%s rows are deleted.').format(text.number(JSON.parse(answer).rows))));
 }
 

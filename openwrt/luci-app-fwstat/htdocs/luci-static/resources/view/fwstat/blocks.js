@@ -94,8 +94,8 @@ function draw(state, loaded, tab) {
 			const all = rows.every((row) => ticked.has(row.address));
 			rows.forEach((row) => all ? ticked.delete(row.address) : ticked.add(row.address));
 			tab.draw_again();
-		}, { name: 'tick', 'class': 'btn cbi-button fw-chip', title: _('Choose all that are shown, or none') }),
-		page.button(_('Unblock chosen (%s)').format(text.number(ticked.size)), (event) => {
+		}, { name: 'tick', 'class': 'btn cbi-button fw-chip', title: _('Select all shown, or none') }),
+		page.button(_('Unblock selected (%s)').format(text.number(ticked.size)), (event) => {
 			event.target.disabled = true;
 			block.unblockEach(tab, [ ...ticked ]);
 		}, { name: 'unblock-chosen', 'class': 'btn cbi-button cbi-button-remove fw-chip', disabled: !ticked.size }),

@@ -70,7 +70,7 @@ function draw(state, rows, tab) {
 			el('button', { type: 'submit', name: 'apply', 'class': 'btn cbi-button' }, _('Filter'))
 		]),
 		el('p', { 'class': 'fw-tools' }, chosen.length ? chosen.map((term, at) => [
-			page.button(shown(term), () => put(chosen.map((other, index) => index == at ? turned(other) : other)), { 'class': 'btn cbi-button fw-chip', title: _('Turn this into its opposite') }),
+			page.button(shown(term), () => put(chosen.map((other, index) => index == at ? turned(other) : other)), { 'class': 'btn cbi-button fw-chip', title: _('Negate this condition') }),
 			page.button('✕', () => put(chosen.filter((_other, index) => index != at)), { 'class': 'btn cbi-button fw-chip', title: _('Remove this filter'), 'aria-label': _('Remove this filter') })
 		]) : el('span', { 'class': 'fw-soft' }, _('Choose a value to see only these, or write terms: class:, port:, protocol:, zone:, verdict:, source:, destination: with a value, or a word of the log line; ! negates a term.'))),
 		filter ? page.incomplete(incomplete) : null,
@@ -85,8 +85,8 @@ function draw(state, rows, tab) {
 			{ key: 'protocol', title: _('Protocol'), value: (row) => row.protocol, show: only('protocol', show.protocol) },
 			{ key: 'port', title: _('Port'), right: true, value: (row) => row.port, show: only('port', String) },
 			{ key: 'line', title: _('Log line'), wide: true, plain: true, value: (row) => text.line(row.line) }
-		], rows, { name: 'live', tab: tab, empty: _('Nothing has come yet.') }))
-	], [ page.button(state.paused === '1' ? _('Go on') : _('Pause'), () => tab.show({ paused: state.paused === '1' ? '' : '1' }), { name: 'pause', 'aria-pressed': String(state.paused === '1') }) ]);
+		], rows, { name: 'live', tab: tab, empty: _('No events yet.') }))
+	], [ page.button(state.paused === '1' ? _('Resume') : _('Pause'), () => tab.show({ paused: state.paused === '1' ? '' : '1' }), { name: 'pause', 'aria-pressed': String(state.paused === '1') }) ]);
 }
 
 return view.extend({

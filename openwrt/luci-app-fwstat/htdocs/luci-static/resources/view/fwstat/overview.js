@@ -60,7 +60,7 @@ function health(answer, current) {
 	const why = reasons.large.concat((answer.warnings || []).map(words.of)).concat(guard.wrong(answer.guard) ? guard.sentences(answer.guard) : []);
 	const small = reasons.small.length ? el('p', { 'class': 'fw-soft fw-small' }, _('Below one percent of the attempts: %s.').format(reasons.small.join('; '))) : null;
 	if (why.length) return [ page.notice('note', [ _('Look at this before you trust the figures:') ].concat(why)), small ];
-	return page.notice('good', [ small ? _('The figures are complete but for less than one percent, and every input works.')
+	return page.notice('good', [ small ? _('The figures are complete except for less than one percent, and every input works.')
 		: current ? _('The figures of today are complete: nothing that reached fwstat was lost, and every input works.')
 		: _('The figures are complete: nothing that reached fwstat was lost.'), small ]);
 }
@@ -81,13 +81,13 @@ function anomaly(row) {
 function draw(answer, tab, today) {
 	const range = { from: answer.from, to: answer.to }, before = answer.before, lately = answer.anomalies_lately || [];
 	const current = answer.from == answer.to && answer.to == today;
-	const hours = answer.hours || [], series = [ { name: current ? _('Today') : _('In this time'), bars: true, hue: 0, values: hours.map((row) => row.attempts) } ];
+	const hours = answer.hours || [], series = [ { name: current ? _('Today') : _('In this period'), bars: true, hue: 0, values: hours.map((row) => row.attempts) } ];
 	if (before) series.push({ name: current ? _('Yesterday') : _('Before'), hue: 1, values: before.hours.map((row) => row.attempts) });
 	return [
 		page.period(tab, today || answer.to, answer.from, answer.to),
 		health(answer, current), tiles(answer, current), others(answer, range),
 		exposure(answer.exposure),
-		lately.length ? page.section(current ? _('Out of line in the last 30 days') : _('Out of line in the 30 days until %s').format(text.day(answer.to)), el('ul', { 'class': 'fw-anomalies' }, lately.map((row) =>
+		lately.length ? page.section(current ? _('Anomalies of the last 30 days') : _('Anomalies of the 30 days until %s').format(text.day(answer.to)), el('ul', { 'class': 'fw-anomalies' }, lately.map((row) =>
 			el('li', {}, page.link(anomaly(row), 'ports', { protocol: row.protocol, port: row.port, from: row.date, to: row.date }))))) : null,
 		page.section(_('Attempts by hour'), hours.length ? charts.make({
 			id: 'hours', name: _('Attempts by hour'), first: _('Hour'), labels: hours.map((row) => String(row.hour)),

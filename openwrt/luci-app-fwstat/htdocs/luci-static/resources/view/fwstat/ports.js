@@ -55,7 +55,7 @@ function drawList(state, loaded, tab) {
 				spark(row) ? charts.spark(spark(row), _('%s, attempts a day: at most %s').format(text.namedService(row), text.number(Math.max(0, ...spark(row))))) : '–' },
 			{ key: 'wants', title: _('What an attack wants'), wide: true, value: (row) => row.wants ? words.wants(row.wants) : null, show: (row) =>
 				row.wants ? [ el('div', { 'class': 'fw-wants' }, words.wants(row.wants)), advice.folded(row) ] : '–' }
-		], rows, { name: 'ports', tab: tab, sort: '-attempts', empty: _('No port was tried in this time.'),
+		], rows, { name: 'ports', tab: tab, sort: '-attempts', empty: _('No port was tried in this period.'),
 			more: rows.length == ROWS && state.all !== '1' ? () => tab.set({ all: '1' }, true) : null }),
 		el('form', { 'class': 'fw-form', submit: (event) => {
 			event.preventDefault();

@@ -104,28 +104,28 @@ function rows(map, name, type, title, description) {
 function main(map) {
 	const add = rows(map, 'main', 'fwstat', _('Statistics'));
 	add.flag('enabled', _('Enabled'), _('Off: nothing is counted.'));
-	add.choices('input', _('Inputs'), _('NFLOG counts every packet of the own rules; the log needs "option log 1" on the zone. With both, a packet is counted once.'),
+	add.choices('input', _('Inputs'), _('NFLOG counts every packet of fwstat\'s rules; the log needs "option log 1" on the zone. With both, a packet is counted once.'),
 		{ nflog: _('NFLOG (kernel)'), logd: _('System log') });
-	add.value('nflog_group', _('NFLOG group'), _('Another program that listens to the same group gets nothing: choose a free one.'));
+	add.value('nflog_group', _('NFLOG group'), _('Must not be used by another program (e.g. ulogd2), or nothing is received.'));
 	const zone = add.other(widgets.ZoneSelect, 'zone', _('Zones'), _('Firewall zones whose refused packets count.'));
 	zone.multiple = true;
 	zone.nocreate = true;
 	zone['default'] = options.fwstat.zone['default'];
-	add.value('database', _('Database'), _('Folder on flash. In /tmp the statistics are gone after a reboot.'));
-	add.value('commit_interval', _('Write to flash every'), _('A power cut loses at most this long. Shorter wears the flash out.'));
+	add.value('database', _('Database'), _('Directory on flash. In /tmp the statistics are lost at a reboot.'));
+	add.value('commit_interval', _('Write to flash every'), _('A power cut loses at most this much. Short intervals wear out the flash.'));
 	add.value('keep_hours', _('Keep hours for'), null);
 	add.value('keep_days', _('Keep days for'), _('Less than 13 months leaves no comparison with the year before.'));
 	add.value('keep_months', _('Keep months'), null);
 	add.value('evidence', _('Log lines kept as evidence'), _('In RAM.'));
-	add.value('country_database', _('Country database'), _('An MMDB file, such as the package fwstat-country brings.'));
+	add.value('country_database', _('Country database'), _('An MMDB file, such as that of the package fwstat-country.'));
 	add.value('as_database', _('AS database'), _('An MMDB file of AS numbers and names: GeoLite2-ASN or ip-location-db\'s asn.mmdb. Empty: none.'));
 	add.flag('watch_egress', _('Watch the inside'), _('Counts and logs new connections from inside to ports that worms look for: a device that makes many may be infected.'));
 	add.flag('mask_sources', _('Mask addresses'), _('Sources are shown as 180.188.x.x everywhere but in blocks, to everybody.'));
 }
 
 function guard(map) {
-	const add = rows(map, 'guard', 'guard', _('Guard'), _('Blocks sources that flood, scan or guess passwords. Every block ends by itself.'));
-	add.choice('enabled', _('Enabled'), _('A dry run decides and tells, and blocks nobody.'), { 0: _('Off'), 1: _('On'), dry: _('Dry run') });
+	const add = rows(map, 'guard', 'guard', _('Guard'), _('Blocks sources that flood, scan or guess passwords. Every such block expires.'));
+	add.choice('enabled', _('Enabled'), _('A dry run decides and reports, but blocks nobody.'), { 0: _('Off'), 1: _('On'), dry: _('Dry run') });
 	add.value('flood', _('Flood'), _('Attempts from one source. Too low blocks busy but harmless sources.'));
 	add.value('scan', _('Scan'), _('Different services from one source.'));
 	add.value('login', _('Failed logins'), _('From one source. Too low and a mistyped password locks you out.'));
@@ -134,19 +134,19 @@ function guard(map) {
 	add.choice('scope', _('What is blocked'), null, { 'new': _('New inbound connections'), all: _('Every packet') });
 	add.value('budget', _('Blocks per time'), _('More than these are reported and not blocked.'));
 	add.value('max_blocks', _('Blocks in all'), null);
-	const allow = add.other(form.DynamicList, 'allow', _('Never block'), _('Addresses and prefixes. Put your own remote ones here.'));
+	const allow = add.other(form.DynamicList, 'allow', _('Never block'), _('Addresses and prefixes, such as those from which you manage the router from outside.'));
 	allow.datatype = 'or(cidr4,cidr6,ipaddr)';
 }
 
 function fleet(map) {
 	const add = rows(map, 'fleet', 'fleet', _('Fleet'), _('Sends a file of each day that is over, with sources and what they tried, to a server of your own.'));
 	add.flag('enabled', _('Enabled'), _('Needs the package curl, and a token in the file below.'));
-	add.value('url', _('Server'), _('Where it takes the files.'));
-	add.value('token_file', _('Token file'), _('Of root, mode 0600.'));
-	add.choice('sources', _('Sources'), _('What of them leaves the router. While addresses are masked at least the hash.'),
+	add.value('url', _('Server'), _('URL to which the files are sent.'));
+	add.value('token_file', _('Token file'), _('Owned by root, mode 0600.'));
+	add.choice('sources', _('Sources'), _('What is sent about them; while addresses are masked, at least the hash.'),
 		{ address: _('Addresses'), hash: _('A keyed hash of each'), none: _('Only how many there were') });
-	add.value('hash_key', _('Key of the hash'), _('The same on all routers, so that different sources are counted right over all of them. Empty: a key of this router\'s own.'));
-	add.value('spread', _('Spread'), _('A file waits a random part of this.'));
+	add.value('hash_key', _('Key of the hash'), _('The same on all routers, so that a source that several routers see counts once. Empty: a key of this router.'));
+	add.value('spread', _('Spread'), _('A file waits a random part of this time.'));
 	add.value('keep', _('Keep for'), _('How long files wait for a server that does not answer.'));
 	add.flag('shared', _('Block shared sources'), _('While the guard is on, new connections from sources that many routers saw are refused. What the guard never blocks stays out.'));
 }
@@ -154,7 +154,7 @@ function fleet(map) {
 /* What the notifier sends, each kind off while it is empty. */
 function messages(map) {
 	const section = map.section(form.NamedSection, 'notify', 'notify', _('Messages'),
-		_('About blocks, anomalies and losses. Each kind is off while its field is empty. Tokens and passwords stand in the file of secrets.'));
+		_('About blocks, anomalies and losses. Each kind is off while its field is empty. Tokens and passwords are in the file of secrets.'));
 	section.addremove = false;
 	const add = (option, title, description, placeholder, good, sentence) => {
 		const field = section.option(form.Value, option, title, description);
@@ -172,13 +172,13 @@ function messages(map) {
 	add('dshield', 'DShield', _('Your user id: the evidence of blocks is mailed there.'), '12345', /^\d{1,9}$/, _('A whole number'));
 	const abuseipdb = section.option(form.Flag, 'abuseipdb', 'AbuseIPDB', _('Reports blocks there: others then see whom you blocked and why; secret abuseipdb_key.'));
 	abuseipdb.rmempty = true;
-	const report = section.option(form.ListValue, 'report', _('Report'), _('Of the time that is over, on the first day of the next; by mail the month\'s as HTML.'));
+	const report = section.option(form.ListValue, 'report', _('Report'), _('Of the past week or month, on the first day of the next; by mail the monthly report is HTML.'));
 	report.value('off', _('Off'));
 	report.value('weekly', _('Every week'));
 	report.value('monthly', _('Every month'));
 	report['default'] = 'off';
-	add('most', _('At most'), _('Messages in a time; the rest is summed up in one.'), '6/1h', /^[1-9]\d{0,5}\/[1-9]\d{0,5}[smhd]$/, _('A number, a slash and a time, such as 6/1h'));
-	add('secret_file', _('File of secrets'), _('Of root, mode 0600; a line name=value each.'), '/etc/fwstat/notify.secret', /^\/[^\x00-\x1f]+$/, _('A path that begins with / and has no ".." in it'));
+	add('most', _('At most'), _('Messages per time; further ones are summed up in one.'), '6/1h', /^[1-9]\d{0,5}\/[1-9]\d{0,5}[smhd]$/, _('A number, a slash and a time, such as 6/1h'));
+	add('secret_file', _('File of secrets'), _('Owned by root, mode 0600; one name=value a line.'), '/etc/fwstat/notify.secret', /^\/[^\x00-\x1f]+$/, _('A path that begins with / and has no ".." in it'));
 }
 
 /* Where the page leads to about an address. */

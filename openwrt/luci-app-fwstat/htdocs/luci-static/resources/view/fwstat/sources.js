@@ -48,7 +48,7 @@ function drawList(state, loaded, tab) {
 			{ key: 'services', title: _('Services'), right: true, known: true, value: (row) => row.services },
 			{ key: 'first_seen', title: _('First seen'), wide: true, value: (row) => row.first_seen, show: (row) => text.moment(row.first_seen) },
 			{ key: 'last_seen', title: _('Last seen'), wide: true, value: (row) => row.last_seen, show: (row) => text.moment(row.last_seen) }
-		], rows, { name: 'sources', tab: tab, sort: '-attempts', empty: _('No source was seen in this time.'),
+		], rows, { name: 'sources', tab: tab, sort: '-attempts', empty: _('No source was seen in this period.'),
 			more: rows.length == ROWS && state.all !== '1' ? () => tab.set({ all: '1' }, true) : null })
 	], page.choice(tab, 'class', _('What'), CLASSES.map((name) => [ name == 'attempt' ? '' : name, words.classes[name] ]), state['class'] || ''));
 }
@@ -95,7 +95,7 @@ function drawOne(state, loaded, tab) {
 		]),
 		page.section(_('Evidence'), evidence && evidence.length
 			? el('pre', { 'class': 'fw-evidence', tabindex: '0' }, evidence.map((line) => text.line(line)).join('\n'))
-			: el('p', { 'class': 'fw-empty' }, _('No log line of it is held any more: only the latest ones are kept, in RAM.')))
+			: el('p', { 'class': 'fw-empty' }, _('Its log lines are gone: only the newest ones are held, in RAM.')))
 	];
 }
 

@@ -95,7 +95,7 @@ return view.extend({
 	render: () => page.open({
 		name: 'trends', load: load,
 		draw: (state, loaded, tab) => {
-			if (!loaded.month) return page.notice('note', _('Nothing is kept yet: come back in a day.'));
+			if (!loaded.month) return page.notice('note', _('Nothing is stored yet: come back in a day.'));
 			const scale = page.choice(tab, 'scale', _('Axis'), [ [ '', _('logarithmic') ], [ 'linear', _('linear') ] ], state.scale || '');
 			const months = page.choice(tab, 'month', _('Month'), loaded.months.months.map((row) => [ row.month, text.month(row.month) ]).reverse(), loaded.month);
 			return [ monthsSection(state, loaded, tab), page.section(null, heat.folded(loaded.today)), daysSection(state, loaded, tab, [ months, scale ]), servicesSection(state, loaded, tab) ];

@@ -37,8 +37,8 @@ return baseclass.extend({
 			answer.unique_sources != null ? fact(_('different sources'), text.number(answer.unique_sources)) : null,
 			answer.blocks && answer.guard && answer.guard.enabled ? fact(_('blocked now'), text.number(answer.blocks.active)) : null,
 			top ? el('span', {}, _('Most tried: %s').format(text.namedService(top))) : null,
-			out ? el('span', {}, _('Out of line: %s').format(text.namedService(out))) : null,
-			wrong.length ? el('span', { title: wrong.join('\n') }, _('The figures need a look.')) : null,
+			out ? el('span', {}, _('Anomaly: %s').format(text.namedService(out))) : null,
+			wrong.length ? el('span', { title: wrong.join('\n') }, _('The figures need attention.')) : null,
 			page.link(_('See all'), 'overview')
 		]);
 	}
