@@ -5,6 +5,9 @@
 //! `uci` is `get` and `set` over one file. cgi-io's `cgi-exec` and `cgi-upload` and rpcd's `file` run the built fwstat for the
 //! page, as the rights say. On loopback only.
 
+// fnmatch(3).
+#![allow(unsafe_code)]
+
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs;
