@@ -184,7 +184,7 @@ export const tests = {
 		assert.deepEqual(await cells('countries', 'unique_sources'), countries.map((row) => row.unique_sources == null ? '–' : row.unique_sources_error ? `${number(row.unique_sources)} ± ${number(row.unique_sources_error)}` : number(row.unique_sources)));
 		assert.ok((await cells('countries', 'country')).includes('Japan'));
 		assert.match(await text('.fw-body'), /Country database: .*country\.mmdb, data of /);
-		assert.match(await text('.fw-body'), /it does not tell who sits behind it/);
+		assert.match(await text('.fw-body'), /It does not say who uses the address/);
 		await page.screenshot({ path: `${pictures}/countries.png`, fullPage: true });
 		await page.locator('[data-table=countries] a', { hasText: 'Japan' }).click();
 		await page.waitForSelector('[data-table=sources] tbody tr');
