@@ -74,11 +74,12 @@ impl Networks {
         true
     }
 
-    /// Adds a block of a backup, unless the same target has one that ends at the same time or later. False if it has, or
-    /// if there is no room.
+    /// Adds a block of a backup, unless the same target has one that ends at the same time or later. Moments of another
+    /// boot are known to a second. False if it has, or if there is no room.
     pub fn add_longer(&mut self, block: NetworkBlock) -> bool {
         let ends = |block: &NetworkBlock| block.until_ms.unwrap_or(u64::MAX);
-        self.get(block.target).is_none_or(|known| ends(known) < ends(&block)) && self.add(block)
+        let is_longer = |known: &NetworkBlock| ends(known).saturating_add(1000) < ends(&block);
+        self.get(block.target).is_none_or(is_longer) && self.add(block)
     }
 
     pub fn remove(&mut self, target: Target) -> Option<NetworkBlock> {
@@ -388,8 +389,8 @@ mod tests {
         let mut networks = Networks::default();
         networks.add(block("9.0.0.0/24", Some(5000)));
         assert!(!networks.add_longer(block("9.0.0.0/24", Some(4000))));
-        assert!(!networks.add_longer(block("9.0.0.0/24", Some(5000))));
-        assert!(networks.add_longer(block("9.0.0.0/24", Some(6000))));
+        assert!(!networks.add_longer(block("9.0.0.0/24", Some(6000))));
+        assert!(networks.add_longer(block("9.0.0.0/24", Some(6001))));
         assert!(networks.add_longer(block("9.0.0.0/24", None)));
         assert!(!networks.add_longer(block("9.0.0.0/24", Some(7000))));
         assert!(networks.add_longer(block("9.0.1.0/24", Some(1))));
