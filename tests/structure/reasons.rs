@@ -24,8 +24,7 @@ const PLACES: &[(&str, &str)] = &[
     ("store", "Damaged("),
     ("store/files.rs", "let sentence = format!("),
     ("store/files.rs", "note_damage(name, "),
-    ("store/files.rs", "note_damage(&name, "),
-    ("store/files.rs", "StoreError::Newer { file, version } => write!(f,"),
+    ("store/files.rs", "StoreError::Newer { file, version } => write!("),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -38,7 +37,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The text in quotes that follows at once, with a figure for each place in it but the kind of a section.
+/// The text in quotes that follows at once, with a figure for each place in it but those of other words.
 fn quoted(code: &str) -> Option<String> {
     let code = code.trim_start();
     let code = code.strip_prefix("format!(").or_else(|| code.strip_prefix("f,")).unwrap_or(code).trim_start();
@@ -53,7 +52,11 @@ fn quoted(code: &str) -> Option<String> {
             },
             '{' => {
                 let name: String = rest.by_ref().take_while(|c| *c != '}').collect();
-                text.push_str(if name == "kind" { "rule" } else { "7" });
+                text.push_str(match name.as_str() {
+                    "kind" => "rule",
+                    "most" => "",
+                    _ => "7",
+                });
             }
             other => text.push(other),
         }

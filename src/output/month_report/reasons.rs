@@ -6,13 +6,11 @@ type Pattern = (&'static str, &'static str);
 
 static PATTERNS: &[Pattern] = &[
     (
-        "# packets on {} are in no figure: lost before they were read, or refused where only their number is known",
+        "# packets {} are in no figure: lost before they were read, or refused where only their number is known",
         "{1}の{0}パケットは、どの数値にも含まれていません（読み取る前に失われたか、数だけしか分からない場所で拒否されました）",
     ),
-    (
-        "# packets in {} are in no figure: lost before they were read, or refused where only their number is known",
-        "{1}の{0}パケットは、どの数値にも含まれていません（読み取る前に失われたか、数だけしか分からない場所で拒否されました）",
-    ),
+    ("on {}", "{0}"),
+    ("in {}", "{0}"),
     (
         "of {} only the whole month is stored, not its days",
         "{0}は月全体の値だけが保存され、日ごとの値はありません",
@@ -55,6 +53,7 @@ static PATTERNS: &[Pattern] = &[
         "国は、接続の試みとログイン失敗についてだけ調べます",
     ),
     ("no country database", "国データベースがありません"),
+    ("no AS database", "ASデータベースがありません"),
     (
         "the networks of # attempts are not known: their sources have no row",
         "{0}回のネットワークは分かりません（送信元の行がありません）",
