@@ -66,11 +66,19 @@ fn verdict(prefix: &str) -> (Verdict, bool) {
         || prefix.starts_with("MSSFIX ")
         // fw4's redirects; what IPFire's rules let through.
         || prefix.starts_with("@redirect[")
-        || prefix.contains("[UFW AUDIT");
+        || prefix.contains("[UFW AUDIT")
+        // Firewalla's log of connections that its rules let pass (A), that it tracks (C) or routes (R).
+        || ["A", "C", "R"].iter().any(|action| prefix.contains(&format!("[FW_ADT]A={action} ")))
+        // ulogd2's record of a connection: `[NEW] ORIG: SRC=...`.
+        || prefix.ends_with("ORIG:");
     if is_watched {
         return accepted;
     }
     if let Some((_, parts)) = label(prefix).and_then(|label| label.split_once('-')) {
+        // VyOS writes at the end, too: continue, jump, offload, queue, synproxy.
+        if ["C", "J", "O", "Q", "S"].iter().any(|letter| parts.rsplit('-').next() == Some(letter)) {
+            return accepted;
+        }
         // The last one tells: EdgeOS and VyOS write it at the end, UniFi OS before a number; a name may have such a part.
         for part in parts.rsplit('-') {
             match part {
@@ -83,26 +91,33 @@ fn verdict(prefix: &str) -> (Verdict, bool) {
         }
     }
     let words = prefix.split(|letter: char| !letter.is_ascii_alphanumeric());
-    let mut negated = false;
+    let (mut negated, mut translated) = (false, prefix.contains("-ACC-"));
     for word in words.filter(|word| !word.is_empty()) {
         let is_negated = std::mem::replace(&mut negated, word.eq_ignore_ascii_case("not"));
         match word.to_ascii_lowercase().as_str() {
             "accepted" | "allowed" | "permitted" if is_negated => return (Verdict::Drop, false),
-            "accept" | "accepted" | "allow" | "allowed" | "permit" | "permitted" | "pass" | "passed"
-            | "dnat" | "forwardfw" | "inputfw" | "outgoingfw" => return accepted,
+            "accept" | "accepted" | "allow" | "allowed" | "permit" | "permitted" | "pass" | "passed" => {
+                return accepted;
+            }
+            // Where addresses are translated, and tables of IPFire and Endian: what is refused there says so behind it.
+            "dnat" | "snat" | "masquerade" | "redirect" | "forwardfw" | "inputfw" | "outgoingfw" => {
+                translated = true
+            }
             "reject" | "rejected" => return (Verdict::Reject, false),
             "drop" | "dropped" | "drops" | "deny" | "denied" | "block" | "blocked" | "discard"
             | "discarded" | "bad" | "invalid" | "kill" | "killed" => return (Verdict::Drop, false),
             _ => {}
         }
     }
-    if prefix.contains("-ACC-") { accepted } else { (Verdict::Unknown, false) }
+    // Shorewall's action LOG leaves the verdict to the rules behind it.
+    let only_logs = prefix.starts_with("Shorewall:") && prefix.trim_end_matches(':').ends_with(":LOG");
+    if translated || only_logs { accepted } else { (Verdict::Unknown, false) }
 }
 
-/// The text in brackets that EdgeOS, VyOS and UniFi OS begin their prefixes with: `WAN_LOCAL-default-D`.
+/// The text in brackets that EdgeOS, VyOS and UniFi OS begin their prefixes with: `WAN_LOCAL-default-D`. A host's name
+/// may stand before it.
 fn label(prefix: &str) -> Option<&str> {
-    let (label, _) = prefix.strip_prefix('[')?.split_once(']')?;
-    (!label.contains(' ')).then_some(label)
+    prefix.split(' ').find_map(|word| Some(word.strip_prefix('[')?.split_once(']')?.0))
 }
 
 /// Zones that lead outside: `wan`, `wanb`, `wan2`, `wan6`, `wwan`; Shorewall's `net`; IPFire's `red`.
@@ -183,17 +198,21 @@ fn other_direction(prefix: &str) -> Hint {
     Hint::Nothing
 }
 
-/// Chains of Proxmox VE, which are about a machine: `PVEFW-HOST-IN`, `tap100i0-OUT`, `veth100i0-IN`.
+/// Chains of Proxmox VE, which are about a machine or a security group: `PVEFW-HOST-IN`, `tap100i0-OUT`, `veth100i0-IN`,
+/// `GROUP-web-IN`; `host-in`, `guest-100-in`, `group-web-in` of its firewall with nftables.
 fn pve_chain(chain: &str) -> Option<Hint> {
-    let (machine, side) = chain.rsplit_once('-')?;
-    let is_guest = |name: &str| {
-        let number = name.strip_prefix("tap").or(name.strip_prefix("veth"));
+    let (owner, side) = chain.rsplit_once('-')?;
+    let is_numbered = |start: &&str| {
+        let number = owner.strip_prefix(*start);
         number.is_some_and(|number| number.starts_with(|first: char| first.is_ascii_digit()))
     };
+    let is_known = ["PVEFW-HOST", "host"].contains(&owner)
+        || ["GROUP-", "group-"].iter().any(|start| owner.starts_with(start))
+        || ["tap", "veth", "guest-"].iter().any(|start| is_numbered(start));
     match side {
-        _ if machine != "PVEFW-HOST" && !is_guest(machine) => None,
-        "IN" => Some(Hint::Inbound),
-        "OUT" => Some(Hint::Egress),
+        _ if !is_known => None,
+        "IN" | "in" => Some(Hint::Inbound),
+        "OUT" | "out" => Some(Hint::Egress),
         _ => None,
     }
 }
@@ -310,7 +329,27 @@ mod tests {
             ("PVEFW-HOST-OUT policy REJECT: ", "", "reject - Egress"),
             ("tap101i0-IN policy DROP: ", "fwbr101i0", "drop - Inbound"),
             ("veth101i0-OUT REJECT: ", "fwbr101i0", "reject - Egress"),
+            ("GROUP-web-IN DROP: ", "fwbr100i0", "drop - Inbound"),
+            ("GROUP-web-OUT DROP: ", "fwbr100i0", "drop - Egress"),
+            ("guest-100-in policy DROP: ", "fwbr100i0", "drop - Inbound"),
+            ("group-web-out DROP: ", "fwbr100i0", "drop - Egress"),
             ("DNAT ", "red0", "unknown - Inbound accepted"),
+            ("SNAT ", "red0", "unknown - Inbound accepted"),
+            ("ICMP-REDIRECT-DROP ", "eth0", "drop - Inbound"),
+            ("INPUTFW:DROP:2 ", "eth1", "drop - Inbound"),
+            ("OUTGOINGFW:REJECT:2 ", "br0", "reject - Egress"),
+            ("INPUTFW:ACCEPT:2 ", "eth1", "unknown - Inbound accepted"),
+            ("SFW2-FWDext-ACC-FORW ", "eth0", "unknown - Inbound accepted"),
+            ("Shorewall:net2fw:LOG:", "eth0", "unknown - Inbound accepted"),
+            ("UDM [WAN_IN-A-2000] DESCR=\"x\" ", "eth8", "unknown - Inbound accepted"),
+            ("my gateway [LAN_LOCAL-RET-2000] ", "eth8", "unknown - Egress accepted"),
+            ("[ipv4-NAM-WAN-LAN-10-C]", "eth0", "unknown - Inbound accepted"),
+            ("[ipv4-FWD-filter-10-J]", "eth0", "unknown - Inbound accepted"),
+            ("[ipv4-NAM-VLAN-C-10-D]", "eth0", "drop - Inbound"),
+            ("[ipv4-NAM-VLAN-C-10]", "eth0", "unknown - Inbound"),
+            ("[FW_ADT]A=A D=I CD=O ", "eth0", "unknown - Inbound accepted"),
+            ("[FW_ADT]D=I CD=O ", "eth0", "unknown - Inbound"),
+            ("[NEW] ORIG:", "", "unknown - Egress accepted"),
             ("FORWARDFW ", "red0", "unknown - Inbound accepted"),
             ("INPUTFW ", "red0", "unknown - Inbound accepted"),
             ("DROP_INPUT ", "red0", "drop - Inbound"),
