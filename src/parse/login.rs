@@ -63,8 +63,9 @@ enum Daemon {
 impl Daemon {
     fn of(name: &[u8]) -> Option<Daemon> {
         match name {
-            b"dropbear" => Some(Daemon::Dropbear),
-            b"sshd" | b"sshd-session" | b"sshd-auth" => Some(Daemon::Sshd),
+            // `journalctl -o with-unit` writes the unit's name in its place.
+            b"dropbear" | b"dropbear.service" => Some(Daemon::Dropbear),
+            b"sshd" | b"sshd-session" | b"sshd-auth" | b"ssh.service" | b"sshd.service" => Some(Daemon::Sshd),
             // Without a tag: LuCI of OpenWrt 21.02.2 to 22.03.
             b"luci" | b"" => Some(Daemon::Luci("luci")),
             b"rpcd" => Some(Daemon::Luci("rpcd")),
@@ -178,7 +179,16 @@ impl Logins {
             |(source, source_port): Peer| Login { daemon: "sshd", source, source_port, port: 22, count: 1 };
         if let Some(rest) = message.strip_prefix(b"PAM: ") {
             let (reason, peer) = split_last(rest, b" from ")?;
-            without_any(reason, &[b"Authentication failure for ", b"User not known to the underlying "])?;
+            without_any(
+                reason,
+                &[
+                    b"Authentication failure for ",
+                    b"User not known to the underlying ",
+                    // FreeBSD's.
+                    b"Authentication error for ",
+                    b"authentication error for ",
+                ],
+            )?;
             let peer = (address(peer)?, 0);
             self.remember(Recent { peer, pid, time, by_pam: count, used: true });
             return Some(login(peer));
@@ -191,10 +201,7 @@ impl Logins {
         let failure =
             failed.iter().find_map(|(prefix, by_pam)| Some((message.strip_prefix(*prefix)?, *by_pam)));
         if let Some((rest, may_be_told_by_pam)) = failure {
-            // Written by the child before privileges were separated otherwise.
-            let rest = rest.strip_suffix(b" [preauth]").unwrap_or(rest);
-            let rest = rest.strip_suffix(b" ssh2").unwrap_or(rest);
-            let peer = sshd_peer(after_last(rest, b" from ")?)?;
+            let peer = sshd_peer(after_last(without_protocol(rest), b" from ")?)?;
             if may_be_told_by_pam && self.is_told_by_pam(peer, pid, time) {
                 return None;
             }
@@ -239,12 +246,18 @@ impl Logins {
 fn sshd_end(message: &[u8]) -> Option<&[u8]> {
     let preauth = message.strip_suffix(b" [preauth]");
     if let Some(rest) = message.strip_prefix(b"maximum authentication attempts exceeded for ") {
-        let rest = rest.strip_suffix(b" [preauth]").unwrap_or(rest);
-        return after_last(rest.strip_suffix(b" ssh2").unwrap_or(rest), b" from ");
+        return after_last(without_protocol(rest), b" from ");
     }
     let rest = if let Some(rest) = message.strip_prefix(b"Disconnecting ") {
         let rest = rest.strip_suffix(b" [preauth]").unwrap_or(rest);
-        rest.strip_suffix(b": Too many authentication failures").unwrap_or(rest)
+        let rest = rest.strip_suffix(b": Too many authentication failures").unwrap_or(rest);
+        // Names that the client chose follow it: nothing is certain if one of them looks like it.
+        let changed = b": Change of username or service not allowed: (";
+        match split_last(rest, changed) {
+            Some((before, _)) if memchr::memmem::find(before, changed).is_none() => before,
+            Some(_) => return None,
+            None => rest,
+        }
     } else {
         let ends: [&[u8]; 3] = [b"Connection closed by ", b"Connection reset by ", b"Disconnected from "];
         without_any(preauth?, &ends)?
@@ -253,6 +266,12 @@ fn sshd_end(message: &[u8]) -> Option<&[u8]> {
     // `NAME ADDR port N`: the address is the third word from the end.
     let blanks = memchr::memrchr_iter(b' ', rest).nth(2)?;
     Some(&rest[blanks + 1..])
+}
+
+/// Without the protocol at the end; with ` [preauth]` the child wrote it before privileges were separated otherwise.
+fn without_protocol(text: &[u8]) -> &[u8] {
+    let text = text.strip_suffix(b" [preauth]").unwrap_or(text);
+    [&b" ssh2"[..], b" ssh1", b" ssh"].iter().find_map(|end| text.strip_suffix(*end)).unwrap_or(text)
 }
 
 /// `ADDR port N`

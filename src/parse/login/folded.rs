@@ -9,7 +9,7 @@ pub fn unfold(message: &[u8]) -> Option<(u32, &[u8])> {
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let count: u32 = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
     let inner = rest[digits..].strip_prefix(b" times: [")?.trim_ascii_end().strip_suffix(b"]")?;
-    (1..=MOST).contains(&count).then(|| (count, inner.trim_ascii_start()))
+    (1..=MOST).contains(&count).then(|| (count, inner.trim_ascii()))
 }
 
 #[cfg(test)]
@@ -21,6 +21,7 @@ mod tests {
         for (text, expected) in [
             ("message repeated 4 times: [ a b]", Some((4, "a b"))),
             ("message repeated 2 times: [ [UFW BLOCK] IN=eth0]", Some((2, "[UFW BLOCK] IN=eth0"))),
+            ("message repeated 2 times: [ a ] ", Some((2, "a"))),
             ("message repeated 2 times: [ a] b", None),
             ("message repeated 0 times: [ a]", None),
             ("message repeated 1000001 times: [ a]", None),

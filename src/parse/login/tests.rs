@@ -98,6 +98,27 @@ fn each_daemon_in_its_words() {
         ),
         (
             "sshd",
+            "Disconnecting invalid user x 192.0.2.6 port 4022: Change of username or service not allowed: (x,ssh-connection) \
+             -> (198.51.100.7 port 1,ssh-connection) [preauth]",
+            "192.0.2.6 4022 22",
+        ),
+        (
+            "sshd",
+            "Disconnecting invalid user x 198.51.100.7 port 1: Change of username or service not allowed: (x 192.0.2.6 port \
+             2: Change of username or service not allowed: (a,b)",
+            "none",
+        ),
+        // Before OpenSSH 6.7 the name is all that follows.
+        (
+            "sshd",
+            "Disconnecting: Too many authentication failures for x from 198.51.100.7 port 1 ssh2 [preauth]",
+            "none",
+        ),
+        ("sshd", "Failed password for root from 192.0.2.1 port 4022 ssh1", "192.0.2.1 4022 22"),
+        ("sshd", "error: PAM: Authentication error for root from 192.0.2.7", "192.0.2.7 0 22"),
+        ("ssh.service", "Failed password for root from 192.0.2.1 port 4022 ssh2", "192.0.2.1 4022 22"),
+        (
+            "sshd",
             "Disconnecting invalid user x 192.0.2.6 port 4022: Change of username: (x,y) -> (198.51.100.7 port 1)",
             "none",
         ),
