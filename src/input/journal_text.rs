@@ -38,7 +38,9 @@ pub fn form(beginning: &[u8]) -> Option<Form> {
     if is_export {
         return Some(Form::Export);
     }
-    if beginning.starts_with(b"{\n") || beginning.starts_with(b"{\r\n") {
+    // `jq -s` makes a list of them.
+    let object = beginning.strip_prefix(b"[").map_or(beginning, <[u8]>::trim_ascii_start);
+    if object.starts_with(b"{\n") || object.starts_with(b"{\r\n") {
         return Some(Form::Pretty);
     }
     let (first, second) = beginning.split_at(beginning.iter().position(|byte| *byte == b'\n')?);
@@ -147,7 +149,11 @@ impl<R: Read> JournalText<R> {
         Ok(())
     }
 
-    fn export(&mut self, line: Vec<u8>) -> io::Result<()> {
+    fn export(&mut self, mut line: Vec<u8>) -> io::Result<()> {
+        if line.last() == Some(&b'\r') {
+            // A copy that was saved on Windows.
+            line.pop();
+        }
         if line.is_empty() {
             self.write();
         } else if let Some(equals) = memchr::memchr(b'=', &line) {
@@ -179,8 +185,11 @@ impl<R: Read> JournalText<R> {
     }
 
     fn pretty(&mut self, line: &[u8]) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = line.trim_ascii();
         let Some((object, is_kept)) = &mut self.object else {
+            if line == b"[" || line == b"]" {
+                return;
+            }
             if line == b"{" {
                 self.object = Some((line.to_vec(), false));
             } else {
@@ -197,7 +206,6 @@ impl<R: Read> JournalText<R> {
             self.object = None;
             return;
         }
-        let line = line.trim_ascii();
         if let Some(key) = key(line) {
             *is_kept = FIELDS.iter().any(|name| name.as_bytes() == key);
         }
@@ -269,6 +277,8 @@ mod tests {
         );
         assert_eq!(read[1], r#"{"MESSAGE":"DROP IN=eth0","_TRANSPORT":"kernel"}"#);
         assert_eq!(form(&text), Some(Form::Export));
+        let windows = b"__CURSOR=s=2\r\n_TRANSPORT=kernel\r\nMESSAGE=DROP IN=eth0\r\n\r\n__CURSOR=s=3\r\n";
+        assert_eq!(lines(windows, Form::Export), [r#"{"MESSAGE":"DROP IN=eth0","_TRANSPORT":"kernel"}"#]);
     }
 
     #[test]
@@ -316,6 +326,15 @@ mod tests {
                 "-- No entries --",
                 r#"{"MESSAGE": "DROP IN=eth0"}"#,
             ]
+        );
+        let list = format!(
+            "[\n{}]\n",
+            entry("kernel", "\"a\"").trim_end().to_owned() + ",\n" + &entry("kernel", "\"b\"")
+        );
+        assert_eq!(form(list.as_bytes()), Some(Form::Pretty));
+        assert_eq!(
+            lines(list.as_bytes(), Form::Pretty),
+            [r#"{"_TRANSPORT" : "kernel","MESSAGE" : "a"}"#, r#"{"_TRANSPORT" : "kernel","MESSAGE" : "b"}"#]
         );
         let endless = format!("{{\n{}", "\"MESSAGE\" : [1,\n".repeat(100_000));
         assert_eq!(lines(endless.as_bytes(), Form::Pretty), Vec::<String>::new());

@@ -31,7 +31,8 @@ impl UncountedLines {
     /// A line of a file; `number` counts from 1.
     pub fn add(&mut self, reason: Uncounted, number: u64, line: &[u8]) {
         let program = match header(line).author {
-            Author::Daemon(tag) if reason == Uncounted::OtherProgram => tag.name,
+            // Another program's JSON has no tag.
+            Author::Daemon(tag) if reason == Uncounted::OtherProgram && !line.starts_with(b"{") => tag.name,
             _ => b"",
         };
         self.count(reason, program, number, line);
@@ -93,6 +94,9 @@ mod tests {
         let rows = lines.rows();
         assert_eq!((rows[0].lines, rows[0].first_line, rows.len()), (2, 12, 2));
         assert_eq!(rows[0].reason, "written by 'ulog', not by the kernel");
+        let mut json = UncountedLines::default();
+        json.add(Uncounted::OtherProgram, 1, br#"{"log": "SRC=1 DST=2"}"#);
+        assert_eq!(json.rows()[0].reason, "written by another program, not by the kernel");
         assert!(!rows[0].example.contains('\x1b'));
         lines.add_entry(Uncounted::OtherProgram, false, 0, b"ulog[8]: SRC=1 DST=2");
         assert_eq!(lines.rows()[0].lines, 3);

@@ -7,10 +7,7 @@ impl LineReader {
     /// None: the line is none of these.
     pub(super) fn other_format(&mut self, line: &[u8], paths: &mut Paths) -> Option<Outcome> {
         match line.first()? {
-            b'{' => Some(self.record(record(line)?, paths)),
-            // Before each entry of `journalctl -o json-seq` (RFC 7464) and `-o json-sse`.
-            0x1e => Some(self.record(record(&line[1..])?, paths)),
-            b'd' => Some(self.record(record(line.strip_prefix(b"data: ")?)?, paths)),
+            b'{' | b'[' | 0x1e | b'd' => Some(self.record(record(object(line)?)?, paths)),
             b'0'..=b'9' => self.pve(line, paths),
             _ => None,
         }
@@ -55,4 +52,13 @@ impl LineReader {
         let message = [chain, b" ", message].concat();
         Some(self.packet(&message, time, Origin::File, paths))
     }
+}
+
+/// The object of a line of JSON: behind what stands before each entry of `journalctl -o json-seq` (RFC 7464) and
+/// `-o json-sse`, and alone if the lines are elements of a list.
+fn object(line: &[u8]) -> Option<&[u8]> {
+    let starts: [&[u8]; 3] = [b"\x1e", b"data: ", b"["];
+    let line = starts.iter().find_map(|start| line.strip_prefix(*start)).unwrap_or(line).trim_ascii_end();
+    let object = [&b","[..], b"]"].iter().find_map(|end| line.strip_suffix(*end)).unwrap_or(line);
+    object.starts_with(b"{").then_some(object)
 }
