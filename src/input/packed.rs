@@ -32,6 +32,8 @@ pub fn other_content(beginning: &[u8]) -> Option<&'static str> {
     match beginning {
         [b'P', b'K', 3, 4, ..] => Some("it is a zip archive: unpack it first, unzip FILE"),
         [b'7', b'z', 0xbc, 0xaf, ..] => Some("it is a 7z archive: unpack it first, 7z x FILE"),
+        [0x04, 0x22, 0x4d, 0x18, ..] => Some("it is packed by lz4: unpack it first, lz4 -dk FILE"),
+        [0x5d, 0, 0, _, 0, ..] => Some("it is packed by lzma: unpack it first, unlzma -k FILE"),
         [b'L', b'P', b'K', b'S', b'H', b'H', b'R', b'H', ..] => {
             Some("it is a journal of systemd: write it as text first, journalctl -k -o json --file FILE")
         }

@@ -8,6 +8,8 @@ pub fn system(line: &[u8]) -> Option<&'static str> {
         Some("MikroTik RouterOS")
     } else if has("filterlog") {
         Some("pfSense or OPNsense (filterlog)")
+    } else if has("Packet log: ") && has(" PROTO=") {
+        Some("ipchains (Linux 2.2)")
     } else if has("CEF:0|") || has("CEF:1|") {
         Some("Common Event Format (CEF)")
     } else if has("LEEF:1.0|") || has("LEEF:2.0|") {
@@ -71,6 +73,11 @@ mod tests {
             (
                 "Nov 21 08:00:00 pa 1,2026/11/21 08:00:00,001,TRAFFIC,drop,1,2026/11/21 08:00:00,203.0.113.7",
                 Some("Palo Alto Networks PAN-OS"),
+            ),
+            (
+                "Nov 21 08:00:00 gw kernel: Packet log: input DENY eth0 PROTO=6 203.0.113.7:4000 192.0.2.10:23 L=60 S=0x00 \
+                 I=1 F=0x4000 T=50 SYN (#8)",
+                Some("ipchains (Linux 2.2)"),
             ),
             ("%ASA-4-106023: Deny tcp src outside:203.0.113.7/4000", Some("a firewall of Cisco")),
             ("203.0.113.7 - - [21/Nov/2026:08:00:00 +0100] \"GET / HTTP/1.1\" 200 1", Some("a web server")),
