@@ -277,7 +277,10 @@ impl Cursor<'_> {
     fn year(&mut self) -> Option<i32> {
         let start = self.at;
         match self.number(4, 4, 1970..=2199) {
-            Some(year) if !self.peek().is_some_and(|byte| byte.is_ascii_alphanumeric()) => Some(year as i32),
+            // Not the beginning of a host's IPv6 address.
+            Some(year) if !self.peek().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b':') => {
+                Some(year as i32)
+            }
             _ => {
                 self.at = start;
                 None
@@ -396,14 +399,15 @@ impl Cursor<'_> {
             _ if colon => return None,
             _ => 0,
         };
-        matches!(self.peek(), None | Some(b' ' | b']')).then_some(sign * (hours * 3600 + minutes * 60))
+        matches!(self.peek(), None | Some(b' ' | b'\t' | b']'))
+            .then_some(sign * (hours * 3600 + minutes * 60))
     }
 
     /// A blank and two to five capitals: Some(Some(0)) for UTC, Some(None) for a name such as JST.
     fn zone_name(&mut self) -> Option<Option<i32>> {
         let rest = self.line.get(self.at..)?.strip_prefix(b" ")?;
         let length = rest.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
-        if !(2..=5).contains(&length) || !matches!(rest.get(length), None | Some(b' ')) {
+        if !(2..=5).contains(&length) || !matches!(rest.get(length), None | Some(b' ' | b'\t')) {
             return None;
         }
         self.at += 1 + length;

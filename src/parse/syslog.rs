@@ -12,9 +12,11 @@
 
 use super::stamp::{Stamp, Writer, english_stamp, stamp, uptime};
 
+mod beginning;
 mod words;
 
-use words::{KERN, NOTICE, USER, facility, facility_of, is_rule_label, severity, token_is_firewall};
+pub use beginning::{Beginning, beginning};
+use words::{KERN, NOTICE, USER, facility_of, is_rule_label, token_is_firewall};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Author<'a> {
@@ -41,15 +43,6 @@ pub struct Header<'a> {
     pub kern: bool,
     /// Where the message begins.
     pub message: usize,
-}
-
-/// How a line begins: `file:` of grep and `<4>` are passed over.
-#[derive(Clone, Copy, Debug)]
-pub struct Beginning {
-    pub priority: Option<u16>,
-    pub stamp: Option<Stamp>,
-    /// Behind the stamp; without one, where it would stand.
-    pub at: usize,
 }
 
 pub fn header(line: &[u8]) -> Header<'_> {
@@ -139,8 +132,10 @@ fn classic(line: &[u8], Beginning { priority, stamp, at }: Beginning) -> Header<
         let ended = token.is_empty() || token[0] == b'[' || token.contains(&b'=');
         if ended || hosts > 0 && !is_relayed_host(host, hosts, token) || stamp.is_none() {
             let kern = matches!(facility, Some((KERN, _)));
-            let author =
-                if kern || facility.is_none() || relayed { Author::Untagged } else { Author::Nobody };
+            // UniFi OS sends what its rules log as `user`, without a tag.
+            let is_unifi = writer != Some(Writer::Logread) && is_rule_label(token);
+            let believed = kern || facility.is_none() || relayed || is_unifi;
+            let author = if believed { Author::Untagged } else { Author::Nobody };
             return Header { stamp, author, kern, message: start };
         }
         (host, hosts, at) = (token, hosts + 1, next);
@@ -199,66 +194,6 @@ pub fn has_pid(word: &[u8]) -> bool {
     let Some(colon) = memchr::memmem::find(word, b"]:") else { return false };
     let Some(open) = memchr::memchr(b'[', &word[..colon]) else { return false };
     open > 0 && is_name(&word[..open]) && word[open + 1..colon].iter().all(u8::is_ascii_digit)
-}
-
-pub fn beginning(line: &[u8]) -> Beginning {
-    let start = skip_octet_count(line, skip_blanks(line, 0));
-    let plain = beginning_at(line, start);
-    if plain.stamp.is_some() || plain.priority.is_some() || line.get(start) == Some(&b'[') {
-        return plain;
-    }
-    // `grep` over several files writes `name:`, with -n `name:12:`.
-    let name = word(line, start);
-    for colon in memchr::memchr_iter(b':', name) {
-        let found = beginning_at(line, start + colon + 1);
-        let file = &name[..colon];
-        let bare = found.stamp.is_none() && uptime(line, found.at).is_some();
-        if found.stamp.is_some() || (bare && file != b"kernel" && !file.contains(&b'[')) {
-            return found;
-        }
-    }
-    plain
-}
-
-/// Behind the count of octets that a message over TCP begins with (RFC 6587): `120 <4>`.
-fn skip_octet_count(line: &[u8], at: usize) -> usize {
-    let digits = line[at..].iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
-    let is_count = digits > 0 && line[at + digits..].starts_with(b" <");
-    if is_count { at + digits + 1 } else { at }
-}
-
-fn beginning_at(line: &[u8], at: usize) -> Beginning {
-    let (priority, at) = match priority(line, at).or_else(|| decoded_priority(line, at)) {
-        Some((priority, end)) => (Some(priority), end),
-        None => (None, at),
-    };
-    let stamp = stamp(line, at);
-    Beginning { priority, stamp, at: stamp.map_or(at, |stamp| stamp.end) }
-}
-
-/// `<4>`
-fn priority(line: &[u8], at: usize) -> Option<(u16, usize)> {
-    let rest = line.get(at..)?.strip_prefix(b"<")?;
-    let length = rest.iter().take(4).position(|&byte| byte == b'>')?;
-    let digits = &rest[..length];
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let value = digits.iter().fold(0u16, |sum, digit| sum * 10 + u16::from(digit - b'0'));
-    (value < 192).then_some((value, at + 2 + length))
-}
-
-/// `kern  :warn  : ` of dmesg -x.
-fn decoded_priority(line: &[u8], at: usize) -> Option<(u16, usize)> {
-    let mut at = at;
-    let mut part = || {
-        let start = at;
-        at += line.get(at..)?.iter().take(12).position(|&byte| byte == b':')? + 1;
-        Some(line[start..at - 1].trim_ascii_end())
-    };
-    let (facility, severity) = (facility(part()?)?, severity(part()?)?);
-    line.get(at..)?.strip_prefix(b" ")?;
-    Some(((facility << 3 | severity & 7) as u16, at + 1))
 }
 
 /// RFC 5424: `<4>1 2026-09-12T21:46:20Z host kernel - - - message`. Some collectors leave out the priority. Without a
@@ -412,6 +347,12 @@ mod tests {
             ("[Sat Sep 12 21:46:20 2026] DROP IN=", "Untagged|DROP IN="),
             ("[119160.26] DROP IN=", "Untagged|[119160.26] DROP IN="),
             ("kernel: [1.5] DROP IN=", "Kernel|[1.5] DROP IN="),
+            ("> Mar 15 20:55:15 linux kernel: x", "Kernel|x"),
+            ("  12. Mar 15 20:55:15 linux kernel: x", "Kernel|x"),
+            ("   12\tMar 15 20:55:15 linux kernel: x", "Kernel|x"),
+            ("\0\0\0Mar 15 20:55:15 linux kernel: x", "Kernel|x"),
+            ("\u{a0}2026-01-01T00:00:00Z linux kernel: x", "Kernel|x"),
+            ("> linux kernel: x", "Untagged|> linux kernel: x"),
             ("2017-05-15T21:14:04+02:00 warning kernel[]: [1.5] x", "Kernel|[1.5] x"),
             ("", "Untagged|"),
             // Relayed lines.
@@ -419,6 +360,11 @@ mod tests {
             ("Mar 15 20:55:15 vps vps sshd[9]: x", "sshd|x"),
             ("Mar 15 20:55:15 loghost Mar 15 20:55:14 OpenWrt kernel: [1.5] x", "Kernel|[1.5] x"),
             ("2026-03-15T20:55:15Z\t192.168.1.1\tkernel:\tx", "Kernel|x"),
+            ("2026-03-15T20:55:15+01:00\t192.168.1.1\tkernel:\tx", "Kernel|x"),
+            ("Mar 15 20:55:15 2001:db8::1 kernel: x", "Kernel|x"),
+            ("<13>Mar 15 20:55:15 UDM [WAN_LOCAL-D-2000] x", "Untagged|UDM [WAN_LOCAL-D-2000] x"),
+            ("<13>1 2026-01-01T00:00:00Z UDM - - - - [LAN_IN-A-1] x", "Untagged|[LAN_IN-A-1] x"),
+            ("<13>Mar 15 20:55:15 host [UFW BLOCK] x", "Nobody|host [UFW BLOCK] x"),
             ("<134>Mar 15 20:55:15 OpenWrt kernel: x", "Kernel|x"),
             ("<134>Mar 15 20:55:15 OpenWrt daemon.info kernel: x", "Nobody|x"),
             ("<134>1 2026-01-01T00:00:00Z host kernel - - - x", "Kernel|x"),

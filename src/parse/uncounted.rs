@@ -5,7 +5,7 @@
 pub enum Uncounted {
     /// Another program's tag stands before it.
     OtherProgram,
-    /// The tag is the kernel's, the facility is not.
+    /// The facility is not the kernel's; the tag is, or there is none.
     NotTheKernel,
     /// No tag, and what stands before `IN=` is no known log prefix; or `IN=` and `OUT=` are missing.
     Untagged,
@@ -24,7 +24,7 @@ impl Uncounted {
         match self {
             Uncounted::OtherProgram if program.is_empty() => "written by another program, not by the kernel",
             Uncounted::OtherProgram => return format!("written by '{program}', not by the kernel"),
-            Uncounted::NotTheKernel => "the tag is 'kernel', but the facility is a program's",
+            Uncounted::NotTheKernel => "the facility is a program's, not the kernel's",
             Uncounted::Untagged => "without 'kernel:' and without a known log prefix before IN= and OUT=",
             Uncounted::Accepted => "the firewall let the packet pass",
             Uncounted::Time => "the time cannot be read",

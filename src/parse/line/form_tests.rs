@@ -95,6 +95,26 @@ fn every_header_and_prefix() {
         ),
         ("kernel: [100.5] DROP IN= OUT=eth0 ...", "2026-09-10T00:28:20Z DROP|>eth0 drop Egress"),
         (
+            "<13>Mar 15 20:55:15 UDM UDM [WAN_LOCAL-D-2000] DESCR=\"x\" IN=eth8 OUT= ...",
+            "2026-03-15T11:55:15Z [WAN_LOCAL-D-2000]|eth8> drop Inbound",
+        ),
+        (
+            "Mar 15 20:55:15 2001:db8::1 kernel: DROP IN=eth0 OUT= ...",
+            "2026-03-15T11:55:15Z DROP|eth0> drop Inbound",
+        ),
+        (
+            "2015-03-07T05:09:30+02:00\t192.0.2.1\tkernel:\tDROP IN=eth0 OUT= ...",
+            "2015-03-07T03:09:30Z DROP|eth0> drop Inbound",
+        ),
+        (
+            "> Mar 15 20:55:15 linux kernel: DROP IN=eth0 OUT= ...",
+            "2026-03-15T11:55:15Z DROP|eth0> drop Inbound",
+        ),
+        (
+            "[{\"_TRANSPORT\":\"kernel\",\"__REALTIME_TIMESTAMP\":\"1789216000000000\",\"MESSAGE\":\"DROP IN=eth0 OUT= ...\"},",
+            "2026-09-12T12:26:40Z DROP|eth0> drop Inbound",
+        ),
+        (
             "Mar 15 20:55:15 h kernel: DROP OUT=lo IN=eth0 ...",
             "2026-03-15T11:55:15Z DROP|eth0>lo drop Inbound",
         ),
@@ -119,7 +139,14 @@ fn only_the_kernel_makes_packets() {
         "2026-09-12T21:46:20Z host hostapd: kernel: DROP IN=eth1 OUT= ...",
         "[100.5] dropbear[12]: DROP IN=eth1 OUT= ...",
         "xx dropbear[12]: kernel: DROP IN=eth1 OUT= ...",
+        "Sat Sep 12 21:46:20 2026 user.notice [WAN_LOCAL-D-2000] IN=eth1 OUT= ...",
+        "<13>Mar 15 20:55:15 host [UFW BLOCK] IN=eth1 OUT= ...",
         // Accepted, or not IP.
+        "Mar 15 20:55:15 gw.example.org UDM [WAN_IN-A-2000] DESCR=\"do not block\" IN=eth8 OUT=br0 ...",
+        "<4>Mar 15 20:55:15 UDM [WAN_IN-A-2000] DESCR=\"do not block\" IN=eth8 OUT=br0 ...",
+        "UDM [LAN_LOCAL-RET-2000] IN=eth8 OUT= ...",
+        "Mar 15 20:55:15 host ulogd[12]: [NEW] ORIG: SRC=192.0.2.1 DST=192.0.2.2 PROTO=TCP SPT=1 DPT=23 PKTS=0 BYTES=0 , \
+         REPLY: SRC=192.0.2.2 DST=192.0.2.1 PROTO=TCP SPT=23 DPT=1 PKTS=0 BYTES=0",
         "Mar 15 20:55:15 host kernel: accept wan in: IN=eth1 OUT= ...",
         "Mar 15 20:55:15 host kernel: [UFW AUDIT] IN=eth1 OUT= ...",
         "Mar 15 20:55:15 host kernel: MSSFIX wan out: IN= OUT=eth1 ...",

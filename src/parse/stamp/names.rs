@@ -4,17 +4,23 @@
 /// longest that fits decides: Finnish `marras` is November. Croatian is left out: its `lis`, `lip` and `srp` are other
 /// months than those of Polish and Czech.
 const MONTHS: [&[&str]; 12] = [
-    &["jan", "jän", "ene", "gen", "sty", "led", "янв", "oca", "tam", "ian", "січ", "ιαν"],
+    &["jan", "jän", "ene", "gen", "sty", "led", "янв", "яну", "oca", "tam", "ian", "січ", "ιαν"],
     &["feb", "fév", "fev", "lut", "úno", "фев", "şub", "hel", "лют", "φεβ"],
     &["mar", "mär", "mrt", "bře", "мар", "maa", "már", "бер", "μαρ", "μάρ", "mac"],
     &["apr", "avr", "abr", "kwi", "dub", "апр", "nis", "huh", "ápr", "кві", "απρ"],
     &["may", "mai", "mei", "maj", "mag", "kvě", "мая", "май", "máj", "tou", "тра", "μαι", "μαΐ", "μάι"],
-    &["jun", "juin", "giu", "cze", "čvn", "июн", "haz", "kes", "jún", "iun", "чер", "ιουν", "ιούν"],
-    &["jul", "juil", "lug", "lip", "čvc", "июл", "tem", "hei", "júl", "iul", "лип", "ιουλ", "ιούλ"],
+    &[
+        "jun", "juin", "giu", "cze", "čvn", "čen", "июн", "юни", "haz", "kes", "jún", "iun", "чер", "ιουν",
+        "ιούν",
+    ],
+    &[
+        "jul", "juil", "lug", "lip", "čvc", "čec", "июл", "юли", "tem", "hei", "júl", "iul", "лип", "ιουλ",
+        "ιούλ",
+    ],
     &["aug", "aoû", "ago", "sie", "srp", "авг", "ağu", "elo", "avg", "agu", "сер", "αυγ", "αύγ", "ogo"],
-    &["sep", "set", "wrz", "zář", "сен", "eyl", "syy", "sze", "вер", "σεπ"],
+    &["sep", "set", "wrz", "zář", "сен", "сеп", "eyl", "syy", "sze", "вер", "σεπ"],
     &["oct", "okt", "out", "ott", "paź", "říj", "окт", "eki", "lok", "жов", "οκτ"],
-    &["nov", "lis", "ноя", "kas", "marras", "noi", "лис", "νοε", "νοέ"],
+    &["nov", "lis", "ноя", "ное", "kas", "marras", "noi", "лис", "νοε", "νοέ"],
     &["dec", "déc", "dez", "dic", "des", "gru", "pro", "дек", "ara", "jou", "гру", "δεκ", "dis"],
 ];
 /// What follows the number of a month in Japanese, Chinese and Korean.
@@ -79,6 +85,9 @@ mod tests {
             ("maalis 20", Some((3, 6))),
             ("Νοε 20", Some((11, 6))),
             ("лист. 2026", Some((11, 9))),
+            ("čec 20", Some((7, 4))),
+            ("čen 20", Some((6, 4))),
+            ("ное 20", Some((11, 6))),
             ("13月 20", None),
             ("111月", None),
             ("xyz 20", None),

@@ -263,6 +263,7 @@ impl Parts {
             (Some(month), 2) if a_digits == 4 => (a, u32::from(month), b),
             (None, 3) if a_digits == 4 => (a, b, c),
             (None, 3) if c_digits == 4 && (self.dotted || self.day_first || a > 12) => (c, b, a),
+            (None, 3) if c_digits == 4 && b > 12 => (c, a, b),
             _ => return None,
         };
         let is_date = (1970..=2199).contains(&year) && month <= 12 && day <= 31;
@@ -364,6 +365,7 @@ mod tests {
             ("[Nov 21, 2026, 9:00:00 AM GMT+5:30]", Some((2026, 11, 21, 9, 0, 0, Some(19_800)))),
             ("[21.11.2026, 09:00:00]", Some((2026, 11, 21, 9, 0, 0, None))),
             ("[21/11/2026, 09:00:00]", Some((2026, 11, 21, 9, 0, 0, None))),
+            ("[11/21/2026, 9:00:00 AM]", Some((2026, 11, 21, 9, 0, 0, None))),
             // Either the 11th of December or the 12th of November.
             ("[11/12/2026, 09:00:00]", None),
             ("[21.11.26, 09.00.00]", None),
