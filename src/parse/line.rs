@@ -361,6 +361,10 @@ impl LineReader {
                 outcome => outcome,
             };
         }
+        if message.starts_with(b"Last message '") {
+            // What it repeats is read apart.
+            return Outcome::Skipped(None);
+        }
         let Some(context) = netfilter::context(message) else {
             return Outcome::Skipped(Some(Uncounted::Untagged));
         };

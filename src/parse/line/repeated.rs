@@ -1,4 +1,6 @@
 //! `last message repeated N times` of syslogd (sysklogd, BSD, busybox): it stands for the last message of the same host.
+//! syslog-ng writes `Last message 'its first 20 bytes' repeated N times, suppressed by syslog-ng on HOST` as a message of
+//! the same program.
 //!
 //! Takes such a line with the text before it, gives what the message counts that many times more. Where the message is
 //! not certain (it is not within the text at hand, or has no tag) nothing is counted.
@@ -14,26 +16,56 @@ const MOST_WORDS: usize = 3;
 /// Whether a line may be one that repeats the message before it.
 pub fn may_repeat(line: &[u8]) -> bool {
     let line = line.strip_suffix(b" ---").unwrap_or(line);
-    line.ends_with(b" times") || line.ends_with(b" time")
+    line.ends_with(b" times") || line.ends_with(b" time") || before_suppressed(line).is_some()
 }
 
-/// What stands between the timestamp and the words of repetition with the blank behind it, where the timestamp ends, and
-/// the number of repetitions.
-fn repetition(line: &[u8]) -> Option<(&[u8], usize, &str)> {
+/// The text before syslog-ng's last words.
+fn before_suppressed(line: &[u8]) -> Option<&[u8]> {
+    line[..memchr::memrchr(b' ', line)?].strip_suffix(b" times, suppressed by syslog-ng on")
+}
+
+struct Repetition<'a> {
+    /// What stands between the timestamp and the words of repetition, with the blank behind it: the host, and the program
+    /// if syslog-ng wrote it.
+    writer: &'a [u8],
+    /// The first bytes of the message, if syslog-ng wrote it.
+    message: &'a [u8],
+    stamp_end: usize,
+    number: &'a str,
+}
+
+fn repetition(line: &[u8]) -> Option<Repetition<'_>> {
     let stamp = beginning(line).stamp?;
     let text = line.get(stamp.end..)?;
+    if let Some(text) = before_suppressed(text) {
+        let quote = memchr::memmem::rfind(text, b"' repeated ")?;
+        let (text, number) = (&text[..quote], &text[quote + b"' repeated ".len()..]);
+        let start = b"Last message '";
+        let at = memchr::memmem::find(text, start)?;
+        let (writer, message) = (&text[..at], &text[at + start.len()..]);
+        // The program's tag, and nothing of its message.
+        let header = header(line);
+        let number = count(number)?;
+        let begins = header.message == stamp.end + at;
+        return begins.then_some(Repetition { writer, message, stamp_end: stamp.end, number });
+    }
     let at = memchr::memmem::find(text, b"last message repeated ")?;
     let (host, rest) = text.split_at(at);
     let host = host.strip_suffix(b"--- ").unwrap_or(host);
     let rest = rest.strip_suffix(b" ---").unwrap_or(rest);
     let rest = rest.strip_suffix(b" times").or_else(|| rest.strip_suffix(b" time"))?;
-    let number = std::str::from_utf8(&rest[b"last message repeated ".len()..]).ok()?;
-    let is_number = number.bytes().all(|byte| byte.is_ascii_digit())
-        && number.parse().is_ok_and(|number| (1..=MOST_FOLDED).contains(&number));
+    let number = count(&rest[b"last message repeated ".len()..])?;
     // A program's tag would make it that program's text.
     let is_host = !host.iter().any(|byte| matches!(byte, b':' | b'[' | b'='))
         && host.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count() <= MOST_WORDS;
-    (is_number && is_host).then_some((host, stamp.end, number))
+    is_host.then_some(Repetition { writer: host, message: b"", stamp_end: stamp.end, number })
+}
+
+fn count(digits: &[u8]) -> Option<&str> {
+    let number = std::str::from_utf8(digits).ok()?;
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit())
+        && number.parse().is_ok_and(|number| (1..=MOST_FOLDED).contains(&number));
+    is_number.then_some(number)
 }
 
 impl LineReader {
@@ -41,16 +73,19 @@ impl LineReader {
     /// it is not such a line, or it is not certain which message it repeats.
     pub fn read_repeated(&mut self, line: &[u8], before: &[u8], paths: &mut Paths) -> Option<Outcome> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let (host, stamp_end, number) = repetition(line)?;
+        let Repetition { writer, message: beginning_of_message, stamp_end, number } = repetition(line)?;
         let before = before.strip_suffix(b"\n").unwrap_or(before);
         let lines = before.rsplit(|byte| *byte == b'\n').take(MOST_LINES);
-        let mut of_host = lines.filter_map(|other| {
+        let mut of_writer = lines.filter_map(|other| {
             let other = other.strip_suffix(b"\r").unwrap_or(other);
-            let message = other.get(beginning(other).stamp?.end..)?.strip_prefix(host)?;
-            (!message.starts_with(b"last message repeated ") && !message.starts_with(b"--- last "))
-                .then_some(other)
+            let message = other.get(beginning(other).stamp?.end..)?.strip_prefix(writer)?;
+            let repeats: [&[u8]; 3] = [b"last message repeated ", b"--- last ", b"Last message '"];
+            (!repeats.iter().any(|start| message.starts_with(start))).then_some((other, message))
         });
-        let last = of_host.next()?;
+        let (last, text) = of_writer.next()?;
+        if !text.starts_with(beginning_of_message) {
+            return None;
+        }
         let header = header(last);
         if matches!(header.author, Author::Untagged | Author::Nobody) {
             return None;
@@ -100,6 +135,28 @@ mod tests {
         assert_eq!(count(&[PACKET], "last message repeated 2 times"), 2);
         let facility = format!("h kern.warn {PACKET}");
         assert_eq!(count(&[&facility], "h kern.warn last message repeated 2 times"), 2);
+    }
+
+    #[test]
+    fn what_syslog_ng_suppressed_counts_again() {
+        let (packet, login) = (format!("h {PACKET}"), format!("h {LOGIN}"));
+        let (packet, login) = (packet.as_str(), login.as_str());
+        let of_kernel = |text: &str| {
+            format!("h kernel: Last message '{text}' repeated 4 times, suppressed by syslog-ng on h")
+        };
+        let first = &PACKET["kernel: ".len()..][..20];
+        assert_eq!(count(&[packet], &of_kernel(first)), 4);
+        assert_eq!(count(&[packet, "h cron[1]: x"], &of_kernel(first)), 4);
+        let of_sshd =
+            "h sshd[9]: Last message 'Failed password for ' repeated 2 times, suppressed by syslog-ng on h";
+        assert_eq!(count(&[login], of_sshd), 2);
+        // Another message, another program, no program.
+        assert_eq!(count(&[packet], &of_kernel("ACCEPT IN=eth0 OUT= ")), 0);
+        assert_eq!(count(&[packet, "h kernel: x"], &of_kernel(first)), 0);
+        assert_eq!(count(&[packet], &of_kernel(first).replace("kernel:", "cron[1]:")), 0);
+        assert_eq!(count(&[packet], &of_kernel(first).replace("kernel: ", "")), 0);
+        let within = format!("h cron[1]: x {}", of_kernel(first));
+        assert_eq!(count(&[packet], &within), 0);
     }
 
     #[test]
