@@ -250,7 +250,8 @@ pub struct Event {
     /// protocol, ports, length, IP id, fragment offset, ICMP fields). If it is `unhashed`, only the IP id: the
     /// other fields are those of the event, and most events are never asked for the hash.
     pub fingerprint: u64,
-    /// The kernel's time stamp in microseconds since boot; 0 when the line has none.
+    /// The kernel's timestamp in microseconds since boot. When the line has none: the log's in microseconds since 1970, if it
+    /// has microseconds; otherwise 0.
     pub uptime: u64,
     /// How many equal packets this event stands for, at least 1.
     pub count: u32,

@@ -2,7 +2,8 @@
 //!
 //! Takes events in any order, says which is a message that came before, whatever file it stood in. Two lines are one
 //! message if the kernel's timestamp (microseconds since boot) and all fields of the packet that a fingerprint holds are
-//! the same, and both count as the same class. Lines without the kernel's timestamp are never compared.
+//! the same, and both count as the same class. Lines without the kernel's timestamp are compared by the log's if it has
+//! microseconds, and otherwise never.
 //!
 //! Bound: [`MOST`] messages in 512 KiB, whatever arrives. Of the newest 30,000 fewer than one in a thousand is forgotten,
 //! of the newest 60,000 one in twenty; a forgotten one counts again. A message is taken for another with a probability

@@ -41,6 +41,7 @@ mod times;
 use events::{event, outcome};
 use headers::Headers;
 pub use repeated::may_repeat;
+use times::{micros_of, told_by_stamp};
 
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
@@ -179,7 +180,8 @@ impl LineReader {
         let padded = Padded::new(line);
         let Some(text) = padded.window() else { return self.read_unknown(line, paths) };
         if let Some((time, message)) = self.headers.read(text) {
-            return self.packet(&line[message..], time, Origin::File, paths);
+            let outcome = self.packet(&line[message..], time, Origin::File, paths);
+            return told_by_stamp(outcome, self.headers.fraction(text));
         }
         if self.headers.is_irrelevant(text) {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
@@ -236,13 +238,15 @@ impl LineReader {
                 None => return self.without_time(line),
             },
         };
+        let fraction = header.stamp.and_then(|stamp| line.get(stamp.minute_at.checked_add(5)?..));
         match header.author {
             Author::Kernel => {
                 let time = time.unwrap_or_else(|| self.time_without_stamp(message));
                 if let Some(stamp) = header.stamp {
                     self.headers.remember(line, &stamp, header.message, time);
                 }
-                self.packet(message, time, Origin::File, paths)
+                let outcome = self.packet(message, time, Origin::File, paths);
+                told_by_stamp(outcome, fraction.unwrap_or_default())
             }
             Author::Daemon(tag) => {
                 if let Some(stamp) = header.stamp
@@ -253,7 +257,10 @@ impl LineReader {
                 let time = time.unwrap_or(self.clock.modified);
                 self.login(tag, message, time, Origin::File, paths)
             }
-            Author::Untagged => self.untagged(message, &header, time, paths),
+            Author::Untagged => {
+                let outcome = self.untagged(message, &header, time, paths);
+                told_by_stamp(outcome, fraction.unwrap_or_default())
+            }
             Author::Nobody => Outcome::Skipped(Some(Uncounted::NotTheKernel)),
         }
     }
@@ -299,6 +306,7 @@ impl LineReader {
         let (time, message) = self.headers.read(text)?;
         let (uptime, context_at) =
             if text.byte(message) == b'[' { uptime_at(text, message)? } else { (0, message) };
+        let uptime = if uptime == 0 { micros_of(time, self.headers.fraction(text)) } else { uptime };
         let (context, source_at) = self.known_context(text, context_at, Origin::File)?;
         let known = &self.contexts[context];
         if known.info.ignored {

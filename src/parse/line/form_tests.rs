@@ -258,6 +258,28 @@ fn the_uptime_is_kept() {
     assert_eq!(event.uptime, 3_445_031_964);
 }
 
+/// Ubuntu writes a line to several files, with the same timestamp.
+#[test]
+fn without_an_uptime_the_microseconds_of_the_log_tell_messages_apart() {
+    for (header, expected) in [
+        ("2026-03-15T20:55:15.000123+00:00 vps kernel: ", 1_773_608_115_000_123),
+        ("2026-03-15T20:55:15.123456789Z vps kernel: ", 1_773_608_115_123_456),
+        ("2026-03-15T20:55:15.000123Z vps kernel: [ 3445.031964] ", 3_445_031_964),
+        ("2026-03-15T20:55:15.000000+00:00 vps kernel: ", 0),
+        ("2026-03-15T20:55:15.123+00:00 vps kernel: ", 0),
+        ("2026-03-15T20:55:15+00:00 vps kernel: ", 0),
+        ("1773608115.000123 vps kernel: ", 0),
+        ("Mar 15 20:55:15 vps kernel: ", 0),
+    ] {
+        let mut reader = super::tests::reader();
+        for prefix in ["[UFW BLOCK] ", "[UFW BLOCK] ", "DROP ", "DROP ", "DROP "] {
+            let line = format!("{header}{prefix}IN=eth0 OUT= {TCP}");
+            let Outcome::Event(event) = reader.read(line.as_bytes(), &mut Paths::new()) else { panic!() };
+            assert_eq!(event.uptime, expected, "{line}");
+        }
+    }
+}
+
 #[test]
 fn group_macs_are_noise_and_anonymous_ones_are_not() {
     for (mac, class) in [

@@ -79,6 +79,12 @@ impl Headers {
         found
     }
 
+    /// What stands behind the seconds in a line whose header was just read.
+    #[inline(always)]
+    pub(super) fn fraction<'a>(&self, line: Window<'a>) -> &'a [u8] {
+        line.from(self.known[0].before.text().len() + b"MM:SS".len())
+    }
+
     /// The time of a packet whose context stands right behind the kernel's header, its info, and where the source's address
     /// begins; if all that is as it was before.
     #[inline(always)]

@@ -60,3 +60,35 @@ impl LineReader {
         this_year.filter(|date| date.0 <= modified.0 + 1).or_else(|| stamp.date_in(year - 1)).or(this_year)
     }
 }
+
+/// A packet whose line does not have the kernel's timestamp (Ubuntu since 24.04) is told from others by the log's, if that
+/// has microseconds. `fraction`: what stands behind its seconds.
+pub(super) fn told_by_stamp(outcome: Outcome, fraction: &[u8]) -> Outcome {
+    match outcome {
+        Outcome::Event(event) if event.uptime == 0 && event.class != Class::Login => {
+            Outcome::Event(Event { uptime: micros_of(event.time, fraction), ..event })
+        }
+        outcome => outcome,
+    }
+}
+
+/// Microseconds since 1970, which no uptime reaches; 0 if the fraction is none, has fewer digits, or is zero as collectors
+/// write it that know none.
+#[inline(always)]
+pub(super) fn micros_of(time: i64, fraction: &[u8]) -> u64 {
+    match fraction {
+        [b'.' | b',', digits @ ..] => micros(time, digits),
+        _ => 0,
+    }
+}
+
+#[inline(never)]
+fn micros(time: i64, digits: &[u8]) -> u64 {
+    let Some(digits) = digits.first_chunk::<6>().filter(|digits| digits.iter().all(u8::is_ascii_digit))
+    else {
+        return 0;
+    };
+    let micros = digits.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+    let since_1970 = u64::try_from(time).unwrap_or(0).saturating_mul(1_000_000);
+    if micros == 0 { 0 } else { since_1970.saturating_add(micros) }
+}
