@@ -133,6 +133,10 @@ impl Guard {
         } else if self.detector.is_none() || settings.limits != self.settings.limits {
             self.detector = Some(Detector::new(settings.limits, seed));
         }
+        if settings.budget != self.settings.budget {
+            // Parts of another window have other numbers.
+            self.budgets = Default::default();
+        }
         self.policy.set_allow(&settings.allow);
         self.ledger.set_lengths(Lengths {
             first_ms: settings.block_for_ms,

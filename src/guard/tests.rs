@@ -386,3 +386,17 @@ fn blocked_sources_leave_the_detector_to_those_that_follow() {
         assert_eq!(blocked.len(), 1, "{number}: {suspects:?}");
     }
 }
+
+#[test]
+fn a_budget_of_another_time_counts_from_then_on() {
+    for (before, after) in [(60, 600), (600, 60)] {
+        let of = |seconds| Settings { budget: limit(3, seconds), ..settings() };
+        let mut guard = guard(of(before));
+        let tried = |guard: &mut Guard, now_ms: u64, first: u32| -> Vec<bool> {
+            (first..first + 4).map(|number| blocked(guard, now_ms, host(number), Rule::Flood)).collect()
+        };
+        assert_eq!(tried(&mut guard, START, 0), [true, true, true, false]);
+        guard.set(START, of(after), 7);
+        assert_eq!(tried(&mut guard, START + HOUR, 10), [true, true, true, false], "{before} {after}");
+    }
+}
