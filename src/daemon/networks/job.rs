@@ -81,24 +81,29 @@ impl Expander<'_> {
 pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
     let mut expander = Expander { path: &job.database, database: None };
     let mut failed = Vec::new();
-    let mut blocks: Vec<(Ranges, Option<u64>)> = Vec::new();
-    for (target, left) in job.blocks.iter().filter(|(target, _)| !job.candidates.contains(target)) {
+    let mut blocks: Vec<(Target, Ranges, Option<u64>)> = Vec::new();
+    for (target, left) in &job.blocks {
         match expander.ranges(*target) {
-            Ok(ranges) => blocks.push((ranges, *left)),
+            Ok(ranges) => blocks.push((*target, ranges, *left)),
             Err(why) => failed.push(format!("{target} is not blocked: {why}")),
         }
     }
     let (mut checked, mut refused) = check(kernel, &job, &mut expander);
     let exempt = job.policy.exempt();
+    let all_but = |replaced: &Checked| {
+        let stays = |block: &&(Target, Ranges, _)| replaced.iter().all(|(target, _)| *target != block.0);
+        let left = |(_, ranges, left): &(Target, Ranges, Option<u64>)| (ranges.clone(), *left);
+        blocks.iter().filter(stays).map(left).collect::<Vec<_>>()
+    };
     let new = checked.iter().map(|(_, ranges)| (ranges.clone(), job.length_ms));
     let (mut wanted, mut is_whole) =
-        elements(blocks.iter().cloned().chain(new).collect(), &exempt, MAX_RANGES);
+        elements(all_but(&checked).into_iter().chain(new).collect(), &exempt, MAX_RANGES);
     if !is_whole && !checked.is_empty() {
         let why = format!("with it more than {MAX_RANGES} ranges of addresses would be blocked");
         refused.extend(checked.drain(..).map(|(target, _)| (target, why.clone())));
     }
     if job.is_test || !is_whole {
-        (wanted, is_whole) = elements(blocks, &exempt, MAX_RANGES);
+        (wanted, is_whole) = elements(all_but(&Checked::new()), &exempt, MAX_RANGES);
     }
     if !is_whole {
         failed
@@ -228,5 +233,25 @@ mod tests {
         let country = Target::Country(*b"JP");
         let own = Conflict::Protected(prefix("198.51.100.1"), Protection::Own);
         assert_eq!(explained(country, own), "it holds 198.51.100.1: it is the router's own address");
+    }
+
+    #[test]
+    fn what_is_blocked_stays_blocked_where_it_may_not_be_blocked_anew() {
+        let blocked = Target::parse("203.0.113.0/24").unwrap();
+        let job = Job {
+            blocks: vec![(blocked, None)],
+            candidates: vec![blocked],
+            length_ms: Some(60_000),
+            is_test: false,
+            room: 9,
+            policy: Policy::default(),
+            callers: Vec::new(),
+            database: "/nonexistent".into(),
+            // Who has a connection to it cannot be found out.
+            can_ask: false,
+            load: false,
+        };
+        let outcome = run(&mut Elements::open().unwrap(), job);
+        assert_eq!((outcome.accepted.len(), outcome.refused.len(), outcome.ranges), (0, 1, 1));
     }
 }
