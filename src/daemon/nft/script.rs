@@ -98,7 +98,7 @@ pub fn build(spec: &Spec, blocks: &[(Source, u64)]) -> String {
     let mut text = String::from(REMOVE);
     text.push_str("table inet fwstat {\n");
     if let Some(guard) = &spec.guard {
-        sets(guard, &mut text);
+        sets(guard, blocks.len(), &mut text);
         if guard.enforce {
             shared(&guard.shared, &mut text);
             judging(guard, spec.log.as_ref(), &mut text);
@@ -115,9 +115,11 @@ pub fn build(spec: &Spec, blocks: &[(Source, u64)]) -> String {
     text
 }
 
-fn sets(guard: &GuardSpec, text: &mut String) {
+/// `blocks`: how many there are, more than are allowed where an option allows fewer than before.
+fn sets(guard: &GuardSpec, blocks: usize, text: &mut String) {
+    let most = guard.size.max(u32::try_from(blocks).unwrap_or(u32::MAX));
     for (place, kind) in ["ipv4_addr", "ipv6_addr"].into_iter().enumerate() {
-        let size = guard.size.saturating_add(guard.size / 4).saturating_add(SLACK);
+        let size = most.saturating_add(most / 4).saturating_add(SLACK);
         let (blocked, peers, served) = (BLOCKED[place], PEERS[place], SERVED[place]);
         let (openers, networks) = (OPENERS[place], NETWORKS[place]);
         // A range has two elements: its first address, and the one behind it.
@@ -415,6 +417,18 @@ mod tests {
         let dry = GuardSpec { enforce: false, all: false, size: 9, outside: Vec::new(), shared };
         let dry = build(&Spec { guard: Some(dry), ..spec }, &blocks);
         assert!(!dry.contains("drop") && !dry.contains("198.51.100.7") && dry.contains("peers4"));
+    }
+
+    #[test]
+    fn the_sets_take_all_blocks_though_fewer_are_allowed_by_now() {
+        let blocks: Vec<_> = (0..3000).map(|number| (Source::V4(0x0900_0000 + number), 60_000)).collect();
+        let (outside, shared) = (Vec::new(), Vec::new());
+        let guard = GuardSpec { enforce: true, all: false, size: 1000, outside, shared };
+        let text = build(&Spec { guard: Some(guard), ..Spec::default() }, &blocks);
+        let (_, set) = text.split_once("set blocked4 {").unwrap();
+        let (_, size) = set.split_once("size ").unwrap();
+        let size: usize = size.split_whitespace().next().unwrap().parse().unwrap();
+        assert!(size >= blocks.len(), "{size}");
     }
 
     #[test]
