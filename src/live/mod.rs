@@ -343,18 +343,10 @@ impl Engine {
         self.open.as_ref().map_or(0, |day| day.lost)
     }
 
-    /// All that `input` lost since its start.
+    /// All that `input` lost since its start. A lower number than before: it was opened anew.
     pub fn note_lost(&mut self, input: Input, lost: u64) {
-        let known = &mut self.health[input as usize].lost;
-        let more = lost.saturating_sub(*known);
-        if more > 0 {
-            *known = lost;
-            if let Some(open) = &mut self.open {
-                open.lost = open.lost.saturating_add(more);
-                self.since.lost = self.since.lost.saturating_add(more);
-            }
-            self.changed = true;
-        }
+        let known = std::mem::replace(&mut self.health[input as usize].lost, lost);
+        self.note_unseen(lost.checked_sub(known).unwrap_or(lost));
     }
 
     /// Packets that the firewall refused and of which only the number is known: they are in no figure of the day.

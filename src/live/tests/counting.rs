@@ -257,3 +257,12 @@ fn in_a_flood_what_cannot_be_compared_is_a_copy_and_everything_else_counts() {
     let last = router.engine.health(Input::Logd);
     assert!(last.attempts >= 2 + 285 && last.attempts + last.assumed - after.assumed == 302, "{last:?}");
 }
+
+#[test]
+fn an_input_that_is_opened_anew_counts_its_losses_anew() {
+    let mut router = Router::boot(START, "UTC");
+    for lost in [500, 500, 0, 3, 7] {
+        router.engine.note_lost(Input::Nflog, lost);
+    }
+    assert_eq!(router.engine.lost_today(), 507);
+}
