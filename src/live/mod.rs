@@ -154,6 +154,8 @@ pub struct Engine {
     /// Events from before the wall clock was set, with milliseconds since boot.
     waiting: Deferred,
     health: [Health; 2],
+    /// Packets that the inputs lost, or that are known only as a sum, before the wall clock was set.
+    lost_undated: u64,
     /// Lines of the log of this day that were taken for copies of packets that were forgotten already.
     assumed_today: u64,
     /// Why today is not complete beside what was lost, a sentence each: what the firewall refuses unseen.
@@ -195,6 +197,7 @@ impl Engine {
             committing: false,
             waiting: Deferred::default(),
             health: [Health::default(); 2],
+            lost_undated: 0,
             assumed_today: 0,
             not_seen: Vec::new(),
             changed: false,
@@ -290,6 +293,8 @@ impl Engine {
         if !self.waiting.is_empty() {
             self.label_waiting(now);
         }
+        let undated = std::mem::take(&mut self.lost_undated);
+        self.note_unseen(undated);
         if self.since_known && !self.since.is_whole() {
             // Too much for it: the next commit is whole, and until then its memory is better used.
             self.since_known = false;
@@ -351,12 +356,16 @@ impl Engine {
 
     /// Packets that the firewall refused and of which only the number is known: they are in no figure of the day.
     pub fn note_unseen(&mut self, more: u64) {
-        if more > 0 {
-            if let Some(open) = &mut self.open {
+        if more == 0 {
+            return;
+        }
+        match &mut self.open {
+            Some(open) if self.clock.is_set() => {
                 open.lost = open.lost.saturating_add(more);
                 self.since.lost = self.since.lost.saturating_add(more);
+                self.changed = true;
             }
-            self.changed = true;
+            _ => self.lost_undated = self.lost_undated.saturating_add(more),
         }
     }
 

@@ -259,6 +259,25 @@ fn in_a_flood_what_cannot_be_compared_is_a_copy_and_everything_else_counts() {
 }
 
 #[test]
+fn what_an_input_loses_before_the_clock_is_set_is_missing_on_the_day_that_begins() {
+    let mut router = Router::boot_with(500, "UTC", false);
+    router.packet(1, 23);
+    router.engine.note_lost(Input::Nflog, 5);
+    router.engine.note_unseen(2);
+    router.pass(60);
+    router.machine.wall = START + HOUR;
+    router.ntp();
+    router.engine.note_lost(Input::Nflog, 6);
+    assert_eq!(router.engine.lost_today(), 8);
+    router.commit();
+    // The day before the power cut is open, and not the one that begins.
+    let mut router = router.power_cut_until(START + 3 * DAY, false);
+    router.engine.note_lost(Input::Nflog, 4);
+    router.ntp();
+    assert_eq!(router.engine.lost_today(), 4);
+}
+
+#[test]
 fn an_input_that_is_opened_anew_counts_its_losses_anew() {
     let mut router = Router::boot(START, "UTC");
     for lost in [500, 500, 0, 3, 7] {
