@@ -10,6 +10,8 @@ impl Engine {
     /// Removes the rows of sources from the days that are in memory, and their log lines. Totals stay.
     pub fn forget_sources(&mut self, is_meant: impl Fn(Address) -> bool + Copy) {
         self.evidence.forget_sources(is_meant);
+        self.watches.forget_sources(is_meant);
+        self.waiting.forget_sources(is_meant);
         let rules = self.paths.rules();
         for day in self.open.iter_mut().chain(&mut self.late) {
             let (mut summary, mut samples) = (day.to_summary(), day.samples());

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::evidence::{Held, line_of};
 use crate::event::paths::Path;
-use crate::event::{Event, Service};
+use crate::event::{Address, Event, Service};
 use crate::query::filter::{Filter, Test};
 
 /// Filters at a time; one more takes the place of the one that was not asked for the longest.
@@ -114,6 +114,11 @@ impl Watches {
             }
         }
         self.searched.1 += u32::from(line.is_some());
+    }
+
+    /// Removes the events of sources.
+    pub(super) fn forget_sources(&mut self, is_meant: impl Fn(Address) -> bool) {
+        self.watches.iter_mut().for_each(|watch| watch.held.retain(|held| !is_meant(held.event.source)));
     }
 
     /// The clock is set now: gives a wall time to what has none yet.

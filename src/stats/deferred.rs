@@ -86,6 +86,19 @@ impl Deferred {
         }
     }
 
+    /// Keeps of the events of sources only how many there were, by class and quarter. Gives the rows that were removed.
+    pub fn forget_sources(&mut self, is_meant: impl Fn(Address) -> bool) -> usize {
+        let meant: Vec<At<Event>> =
+            self.rows.values().filter(|(_, event)| is_meant(event.source)).copied().collect();
+        self.rows.retain(|key, _| !is_meant(key.source));
+        for (moment, event) in &meant {
+            let mut counts = [0; Class::COUNT];
+            counts[event.class as usize] = event.count.into();
+            self.add_counts(*moment, &counts);
+        }
+        meant.len()
+    }
+
     pub fn add_dropped(&mut self, dropped: u64) {
         self.dropped = self.dropped.saturating_add(dropped);
     }

@@ -441,15 +441,20 @@ impl Store {
 
     /// Changes that store a month of which all was read that is to change.
     fn change_month(&mut self, whole: &WholeMonth) -> Result<Vec<Change>, StoreError> {
-        let name = month_file(whole.month);
+        self.change_files(whole, FWS)
+    }
+
+    /// The same of files with this ending.
+    fn change_files(&mut self, whole: &WholeMonth, ending: &str) -> Result<Vec<Change>, StoreError> {
+        let name = format!("{}{ending}", whole.month);
         let mut changes = self.keep_damaged(&name)?;
         changes.push((name, Some(whole.encode(self.salt))));
         let is_fresh = whole.summary.detail == Detail::Fresh;
-        let mut dates = if is_fresh { whole.changed.clone() } else { self.days(whole.month, FWS) };
+        let mut dates = if is_fresh { whole.changed.clone() } else { self.days(whole.month, ending) };
         dates.sort();
         dates.dedup();
         for date in dates {
-            let name = format!("{date}{FWS}");
+            let name = format!("{date}{ending}");
             changes.extend(self.keep_damaged(&name)?);
             changes.push((name, if is_fresh { whole.encode_day(date, self.salt) } else { None }));
         }

@@ -70,3 +70,27 @@ fn what_filters_hold_and_search_is_bounded_and_told() {
     (0..50).for_each(|host| router.packet(host, 23));
     assert_eq!(ports(&recent(&mut router, "dpt=2222", late.cursor)), [2222]);
 }
+
+#[test]
+fn what_filters_hold_of_a_deleted_source_is_deleted() {
+    let mut router = Router::boot(START, "UTC");
+    let first = recent(&mut router, "port:22", 0);
+    (1..3).for_each(|host| router.packet(host, 22));
+    (0..500).for_each(|host| router.packet(host, 23));
+    router.engine.forget_sources(|address| address == Address::v4(1));
+    let next = recent(&mut router, "port:22", first.cursor);
+    let sources: Vec<&str> = next.events.iter().map(|row| row.source.as_str()).collect();
+    assert_eq!(sources, ["0.0.0.2"]);
+}
+
+#[test]
+fn a_source_that_is_deleted_before_the_clock_is_set_has_no_row_afterwards() {
+    let mut router = Router::boot_with(500, "UTC", false);
+    (1..3).for_each(|host| router.packet(host, 22));
+    router.engine.forget_sources(|address| address == Address::v4(1));
+    router.machine.wall = START + HOUR;
+    router.ntp();
+    let Answer::Sources(answer) = router.ask(Topic::Sources) else { panic!() };
+    let sources: Vec<String> = answer.sources.iter().map(|row| row.address.to_string()).collect();
+    assert_eq!((sources.concat().as_str(), router.total()), ("0.0.0.2", 2));
+}

@@ -76,8 +76,10 @@ impl Store {
         when: i64,
     ) -> Result<Forgotten, StoreError> {
         let mut forgotten = Forgotten::default();
-        for month in self.months.clone() {
-            let Some(mut whole) = self.whole(month, FWS, &|_| true)? else { continue };
+        let fws = self.months.iter().map(|month| (*month, FWS.to_string()));
+        let months: Vec<(Month, String)> = fws.chain(self.months_to_come()).collect();
+        for (month, ending) in months {
+            let Some(mut whole) = self.whole(month, &ending, &|_| true)? else { continue };
             let mut removed = 0;
             for day in whole.days.iter_mut().chain(&mut whole.whole) {
                 let rows = day.forget_sources(is_meant);
@@ -87,9 +89,15 @@ impl Store {
                 removed += rows;
             }
             if removed > 0 {
-                forgotten.changes.extend(self.change_month(&whole)?);
+                forgotten.changes.extend(self.change_files(&whole, &ending)?);
                 forgotten.count += removed;
             }
+        }
+        let mut later = self.later()?;
+        let rows = later.forget_sources(is_meant);
+        if rows > 0 {
+            forgotten.changes.extend(self.change_later(&later)?);
+            forgotten.count += rows;
         }
         for (name, date, _) in self.pieces()? {
             let Some(mut saved) = self.piece(&name)? else { continue };

@@ -137,13 +137,8 @@ impl Store {
             let said = format!("{} is after now and set aside as {month}{ending}", month_file(month));
             settled.push((self.renamed(&stems, FWS, &ending)?, said));
         }
-        for name in self.set_aside.clone() {
-            let Some((stem, ending)) = name.split_once('.').filter(|_| name.ends_with(".later")) else {
-                continue;
-            };
-            let ending = format!(".{ending}");
-            let Some(month) = Month::parse(stem).filter(|month| *month <= last) else { continue };
-            let said = format!("the time of {name} has come: it is in {} again", month_file(month));
+        for (month, ending) in self.months_to_come().into_iter().filter(|(month, _)| *month <= last) {
+            let said = format!("the time of {month}{ending} has come: it is in {} again", month_file(month));
             let stems = self.stems(month, &ending);
             if !self.months.contains(&month) {
                 settled.push((self.renamed(&stems, &ending, FWS)?, said));
@@ -158,6 +153,15 @@ impl Store {
             settled.push((changes, said));
         }
         Ok(settled)
+    }
+
+    /// Months that are set aside until their time has come, with the endings of their files.
+    pub(super) fn months_to_come(&self) -> Vec<(Month, String)> {
+        let month = |name: &String| {
+            let (stem, ending) = name.split_once('.').filter(|_| name.ends_with(".later"))?;
+            Some((Month::parse(stem)?, format!(".{ending}")))
+        };
+        self.set_aside.iter().filter_map(month).collect()
     }
 
     /// Changes that give files other endings.

@@ -316,3 +316,37 @@ fn a_cell_appears_when_its_neighbours_are_known() {
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].date, found[0].attempts, found[0].expected), (huge, 4000, 5.0));
 }
+
+#[test]
+fn a_source_is_deleted_in_what_is_yet_to_come() {
+    let mut store = store();
+    add(&mut store, &months(2), 3);
+    let mut later = Deferred::default();
+    for host in 0..3 {
+        later.add(5_000_000_000_000, &Event { source: Address::v4(host), count: 2, ..Event::default() });
+    }
+    let changes = store.change_later(&later).unwrap();
+    store.commit(changes).unwrap();
+    let today = Date::parse("2026-08-31").unwrap();
+    for (changes, _) in store.settle(today).unwrap() {
+        store.commit(changes).unwrap();
+    }
+    assert_eq!(store.set_aside(), ["2026-10.later"]);
+    let forgotten = store.forget_sources(|address| address == Address::v4(1), "it", NOW).unwrap();
+    store.commit(forgotten.changes).unwrap();
+    let (mut rows, rest) = store.later().unwrap().sorted();
+    rows.retain(|(_, event)| event.source == Address::v4(1));
+    assert_eq!((rows.len(), rest.len(), store.later().unwrap().count()), (0, 1, 6));
+    // The month comes back without the source.
+    for (changes, _) in store.settle(Date::parse("2026-10-04").unwrap()).unwrap() {
+        store.commit(changes).unwrap();
+    }
+    assert!(store.set_aside().is_empty());
+    let need = Need::new(Class::Attempt).and(&[Wanted::Sources], Date(0), Date(99_999));
+    for month in store.months() {
+        let data = store.month(month, &need);
+        let rows = data.days[0].summary.sources.rows.iter().map(|row| row.address);
+        assert_eq!(rows.collect::<Vec<_>>(), [Address::v4(0), Address::v4(2)], "{month}");
+    }
+    assert_eq!(total(&mut store), 6);
+}
