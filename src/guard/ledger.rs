@@ -247,14 +247,19 @@ impl Ledger {
         self.counts[block.rule.pool() as usize] -= 1;
         let words = self.details.remove(&source).and_then(|detail| detail.words);
         self.note_ended(Ended { over: Over::Source(block), words, end, ended_ms: now_ms, ended_wall: None });
-        if !block.dry {
-            let pardon = end == End::Hand;
-            let pardoned_until = if pardon { now_ms.saturating_add(PARDON_MS) } else { 0 };
-            // What somebody found wrong is no offence.
-            let times = if pardon { 0 } else { block.times };
-            self.remember(source, Record { times, ended_ms: now_ms, pardoned_until });
+        match end {
+            _ if block.dry => {}
+            End::Hand => self.pardon(now_ms, source),
+            _ => self.remember(source, Record { times: block.times, ended_ms: now_ms, pardoned_until: 0 }),
         }
         Some(block)
+    }
+
+    /// The rules leave this source alone for a while.
+    pub fn pardon(&mut self, now_ms: u64, source: Source) {
+        // What somebody found wrong is no offence.
+        let pardoned_until = now_ms.saturating_add(PARDON_MS);
+        self.remember(source, Record { times: 0, ended_ms: now_ms, pardoned_until });
     }
 
     /// Adds a block that is over; the oldest makes room.

@@ -388,6 +388,15 @@ impl Guard {
         Ok(source)
     }
 
+    /// The rules leave this source alone for a day.
+    pub fn pardon(&mut self, now_ms: u64, source: Source) {
+        if let Some(detector) = &mut self.detector {
+            detector.forget(source);
+        }
+        self.ledger.pardon(now_ms, source);
+        self.dirty = true;
+    }
+
     fn release(&mut self, now_ms: u64, source: Source, end: End) {
         if let Some(block) = self.ledger.remove(now_ms, source, end) {
             if let End::Protected(protection) = end {

@@ -132,12 +132,14 @@ impl Guard {
         self.networks.add(block)
     }
 
-    /// False if it is not blocked.
+    /// The rules leave an address alone for a day. False if it is not blocked.
     pub fn unblock_network(&mut self, now_ms: u64, target: Target) -> bool {
-        let block = self.networks.remove(target);
-        let is_blocked = block.is_some();
-        block.into_iter().for_each(|block| self.note_network_ended(now_ms, block, End::Hand));
-        is_blocked
+        let Some(block) = self.networks.remove(target) else { return false };
+        self.note_network_ended(now_ms, block, End::Hand);
+        if let Some(source) = target.source() {
+            self.pardon(now_ms, source);
+        }
+        true
     }
 
     /// Ends the blocks whose time is up; gives whose they were.
@@ -413,5 +415,16 @@ mod tests {
         let until: Vec<_> = networks.blocks().iter().map(|block| block.until_ms).collect();
         assert_eq!(until, [Some(11_000), Some(60_000), None]);
         assert_eq!(networks.blocks()[1].until_wall, Some(1_790_000_059));
+    }
+
+    #[test]
+    fn the_rules_leave_an_address_alone_that_was_blocked_forever_and_is_unblocked() {
+        let mut guard = Guard::default();
+        assert!(guard.networks.add(block("198.51.100.7", None)));
+        assert!(guard.unblock_network(5000, target("198.51.100.7")));
+        let source = target("198.51.100.7").source().unwrap();
+        let protection = |now_ms| guard.protection_from_rules(now_ms, source);
+        assert_eq!(protection(5000 + 86_399_000), Some(Protection::Pardoned));
+        assert_eq!(protection(5000 + 86_400_000), None);
     }
 }
