@@ -92,7 +92,9 @@ impl LedgerFile {
 
     /// The daemon stops.
     pub(super) fn stop(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, places: &mut Places) {
-        if guard.take_dirty() || self.copy_at.is_some() || self.flash_at.is_some() {
+        // What is left of blocks by the boot clock changes always.
+        let has_blocks = !guard.ledger.is_empty();
+        if guard.take_dirty() || has_blocks || self.copy_at.is_some() || self.flash_at.is_some() {
             self.write(now, wall, guard, Some(places));
         }
     }
@@ -114,5 +116,40 @@ impl LedgerFile {
                 self.trouble = Some(format!("the blocks are not on flash: {error}"));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::guard::{BlockRequest, Mode, Settings};
+    use crate::query::question::Prefix;
+
+    #[test]
+    fn a_stop_stores_what_is_left_of_blocks_though_none_changed() {
+        let place = std::env::temp_dir().join(format!("fwstat-ledger-{}", std::process::id()));
+        let run = place.join("run");
+        fs::create_dir_all(&run).unwrap();
+        let config = Config { database: place.join("db").display().to_string(), ..Config::default() };
+        let (mut places, _) = Places::open(&config, &run, "a");
+        let mut guard = Guard::default();
+        guard.set(0, Settings { mode: Mode::On, ..Settings::default() }, 1);
+        let prefix = Prefix::parse("198.51.100.7").unwrap();
+        let length_ms = Some(7 * DAY_MS);
+        guard
+            .block(0, None, None, &BlockRequest { prefix, length_ms, reason: None, refuse: vec![] })
+            .unwrap();
+        let mut file = LedgerFile::new(&run, "a");
+        let at = |boot_ms| Now { boot_ms, wall: 0 };
+        for second in 0..10 {
+            file.on_time(at(second * 1000), None, &mut guard, &mut places);
+        }
+        assert_eq!(file.deadline(), None);
+        file.stop(at(6 * DAY_MS), None, &mut guard, &mut places);
+        // Another boot, whose clock is not set.
+        let stored = LedgerFile::new(&run, "b").read(at(5_000), None, &mut places).unwrap();
+        fs::remove_dir_all(place).unwrap();
+        assert_eq!(stored.blocks[0].0.until_ms, 5_000 + DAY_MS);
     }
 }
