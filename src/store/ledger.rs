@@ -299,7 +299,8 @@ impl Kept {
         for (block, _) in &mut self.blocks {
             let left = block.until_ms.saturating_sub(saved);
             let by_saved = self.saved.wall.map(|wall| wall.saturating_add_unsigned(left / 1000));
-            block.until_wall = block.until_wall.or(by_saved);
+            // The clock was set then, and may have been corrected since the block began.
+            block.until_wall = by_saved.or(block.until_wall);
             let left = match (block.until_wall, now.wall) {
                 (Some(until), Some(wall)) => {
                     left.min(u64::try_from(until.saturating_sub(wall)).unwrap_or(0).saturating_mul(1000))
@@ -427,6 +428,18 @@ mod tests {
         assert_eq!(left(&moment("b", 5_000, Some(WALL - 500_000))), [3_000_000, 0]);
         let kept = decode(&bytes).unwrap().at(&moment("b", 5_000, None));
         assert_eq!(kept.records[0].1.pardoned_until, 5_000 + 86_400_000 - 599_000);
+    }
+
+    #[test]
+    fn a_clock_that_was_corrected_since_a_block_began_ends_no_block_too_early() {
+        let mut ledger = Ledger::default();
+        ledger.set_lengths(Lengths { first_ms: 3_600_000, cap_ms: 604_800_000, max_blocks: 100 });
+        // Then the clock was 20 hours behind.
+        ledger.add(1_000_000, Some(WALL - 72_000), &suspect(Source::V4(7), Rule::Flood), None, false);
+        let saved = moment("a", 1_600_000, Some(WALL));
+        let kept = decode(&encode(1, &saved, &ledger, (None, 0))).unwrap();
+        let block = kept.at(&moment("b", 5_000, Some(WALL + 600))).blocks[0].0;
+        assert_eq!((block.until_ms, block.until_wall), (2_405_000, Some(WALL + 3000)));
     }
 
     proptest! {

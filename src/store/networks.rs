@@ -123,7 +123,8 @@ fn move_to(block: &mut NetworkBlock, saved: &Moment, now: &Moment) {
     let Some(until_ms) = block.until_ms else { return };
     let mut left = until_ms.saturating_sub(saved.boot_ms);
     let by_saved = saved.wall.map(|wall| wall.saturating_add_unsigned(left / 1000));
-    block.until_wall = block.until_wall.or(by_saved);
+    // The clock was set then, and may have been corrected since the block began.
+    block.until_wall = by_saved.or(block.until_wall);
     if let (Some(until), Some(wall)) = (block.until_wall, now.wall) {
         left = left.min(u64::try_from(until.saturating_sub(wall)).unwrap_or(0).saturating_mul(1000));
     }
@@ -186,6 +187,17 @@ mod tests {
         let all = NetworkBlock { target: Target::parse("0.0.0.0/0").unwrap(), ..blocks().remove(0) };
         let file = Open::from_bytes(encode(&moment("a", 1_000_000, None), &[all])).unwrap();
         assert_eq!(from_file(&file, &moment("a", 1_000_000, None)), None);
+    }
+
+    #[test]
+    fn a_clock_that_was_corrected_since_a_block_began_ends_no_block_too_early() {
+        let mut block = blocks().remove(0);
+        // Then the clock was 20 hours behind.
+        block.until_wall = Some(WALL + 3600 - 72_000);
+        let file = Open::from_bytes(encode(&moment("a", 1_000_000, Some(WALL)), &[block])).unwrap();
+        let payload = file.section(Kind::Networks).unwrap().unwrap();
+        let read = read(&payload, &moment("b", 5_000, Some(WALL + 600))).unwrap();
+        assert_eq!((read[0].until_ms, read[0].until_wall), (Some(3_005_000), Some(WALL + 3600)));
     }
 
     proptest! {
