@@ -72,6 +72,10 @@ impl Call<'_> {
 }
 
 impl Caller {
+    pub fn peer(&self) -> u32 {
+        self.peer
+    }
+
     /// Sends the answer; [`Caller::done`] must follow. The broker drops both if the caller has disconnected.
     pub fn reply(&self, outgoing: &mut Outgoing, answer: &BlobMsgTable) {
         if !self.no_reply {

@@ -123,6 +123,8 @@ pub trait Answers {
 
 /// Calls that wait for their answers; further ones are refused.
 const MAX_WAITING: usize = 64;
+/// Of one peer: whoever asks without end leaves room for others.
+const MAX_WAITING_OF_PEER: usize = MAX_WAITING / 2;
 
 const RANGE: Arguments<'_> = &[("from", Type::Text), ("to", Type::Text)];
 const CLASS: Arguments<'_> = &[("class", Type::Text)];
@@ -291,9 +293,11 @@ impl FwstatObject {
 
     fn serve(&mut self, outgoing: &mut Outgoing, call: &Call<'_>, answers: &mut dyn Answers) {
         let caller = call.caller();
+        let of_peer = self.waiting.iter().filter(|(_, waiting)| waiting.peer() == caller.peer()).count();
         let reply = match read_call(call.method, call.data) {
             None => return caller.done(outgoing, Status::METHOD_NOT_FOUND),
             Some(Err(wrong)) => Reply::Now(Err(AnswerError::InvalidArgument(wrong))),
+            Some(Ok(_)) if of_peer >= MAX_WAITING_OF_PEER => return caller.done(outgoing, Status::NO_MEMORY),
             Some(Ok(_)) if self.waiting.len() >= MAX_WAITING => {
                 Reply::Now(Err(AnswerError::Failed("too many questions at once: ask again later".into())))
             }
@@ -341,5 +345,60 @@ fn send(outgoing: &mut Outgoing, caller: &Caller, answered: Answered) {
             caller.reply(outgoing, &blob::table(&[("error", &text as &dyn Field)]));
             caller.done(outgoing, status);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ubus::link::Link;
+    use serde_json::Value;
+
+    /// Answers everything later, and counts what is asked.
+    #[derive(Default)]
+    struct Slow(u64);
+
+    impl Answers for Slow {
+        fn answer(&mut self, _: Rendering) -> Reply {
+            self.0 += 1;
+            Reply::Later(self.0)
+        }
+
+        fn command(&mut self, _: BusCommand) -> Reply {
+            Reply::Now(Ok(BlobMsgTable::empty()))
+        }
+
+        fn finished(&mut self) -> Vec<(u64, Answered)> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn whoever_asks_a_lot_keeps_nobody_else_from_asking() {
+        let (mut link, mut object, mut slow) = (Link::default(), FwstatObject::default(), Slow::default());
+        object.state = Registration::Registered(5);
+        let mut receive = |bytes: &[u8]| {
+            link.inbox.space()[..bytes.len()].copy_from_slice(bytes);
+            link.inbox.filled(bytes.len());
+            link.begin_turn();
+            link.process(&mut |outgoing, event| {
+                if let BusEvent::Call(_) = event {
+                    object.on_event(0, outgoing, &event, &mut slow);
+                }
+            })
+            .unwrap();
+            slow.0
+        };
+        receive(&[0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 4]);
+        let mut call = |peer: u32| {
+            let mut caller = Outgoing::default();
+            caller.invoke(5, "months", &Value::Null);
+            let mut call = caller.waiting().to_vec();
+            call[4..8].copy_from_slice(&peer.to_be_bytes());
+            receive(&call)
+        };
+        let asked = (0..100).map(|_| call(7)).max();
+        assert_eq!(asked, Some(32));
+        assert_eq!((call(8), call(7)), (33, 33));
     }
 }
