@@ -28,7 +28,8 @@ pub(super) enum Purpose {
 impl Places {
     /// A commit is on its way, or asked for.
     pub(crate) fn is_busy(&self) -> bool {
-        self.flight.is_some() || self.prepared.is_some() || self.again || !self.extra.is_empty()
+        let is_due = self.worker.is_some() && !self.extra.is_empty();
+        self.flight.is_some() || self.prepared.is_some() || self.again || is_due
     }
 
     /// Begins to write to flash what it does not have; [`Places::turn`] goes on with it.

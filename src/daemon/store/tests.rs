@@ -376,3 +376,22 @@ fn a_reload_to_another_directory_and_back_counts_once() {
     let _ = fs::remove_file(router.place.join("run/today.fws"));
     assert_eq!(router.start().days(EVENING + 180), expected);
 }
+
+#[test]
+fn a_commit_that_failed_is_over_though_another_file_waits() {
+    let router = Router::new("waiting");
+    let mut run = router.start();
+    run.send(3, EVENING);
+    run.settle(&router, EVENING);
+    // What is prepared has no place.
+    fs::write(run.places.directory().join("commit.new"), "").unwrap();
+    run.places.put("blocks.fws", vec![7]).unwrap();
+    run.commit(&router);
+    run.wait();
+    assert!(run.places.trouble.is_some() && !run.places.is_busy());
+    // It is written when it can be.
+    fs::remove_file(run.places.directory().join("commit.new")).unwrap();
+    run.commit(&router);
+    run.settle(&router, EVENING);
+    assert_eq!(fs::read(run.places.directory().join("blocks.fws")).unwrap(), [7]);
+}
