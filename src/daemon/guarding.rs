@@ -116,7 +116,7 @@ impl Guarding {
         (directory, run): (&Path, &Path),
     ) -> Guarding {
         let mut guarding = Guarding {
-            nft_sync: NftSync::default(),
+            nft_sync: NftSync::new(),
             ledger: LedgerFile::new(run, places.boot()),
             networks: NetworkBlocks::default(),
             directory: directory.to_owned(),

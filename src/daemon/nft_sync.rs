@@ -79,6 +79,11 @@ pub(super) struct NftSync {
 }
 
 impl NftSync {
+    /// The table that a killed daemon left is replaced, or taken away.
+    pub(super) fn new() -> NftSync {
+        NftSync { rebuild: true, ..NftSync::default() }
+    }
+
     pub(super) fn fds(&self) -> [Option<BorrowedFd<'_>>; 2] {
         [self.nft.fd(), self.notifications.as_ref().map(Notifications::fd)]
     }
@@ -419,3 +424,6 @@ impl NftSync {
         elements.delete_table().map_err(|error| error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;
