@@ -245,6 +245,7 @@ impl Guarding {
         if why.is_some() != self.failing {
             self.failing = why.is_some();
             sentences.push(match why {
+                Some(why) if self.nft_sync.is_up() => format!("guard: its table stays as it was: {why}"),
                 Some(why) => format!("guard: nothing can be blocked: {why}"),
                 None => "guard: blocks are in force again".to_string(),
             });
@@ -380,6 +381,7 @@ impl Guarding {
         // At once, so that the answer tells whether the kernel has it.
         self.nft_sync.turn(now, wall, &mut engine.guard);
         if engine.guard.is_on()
+            && self.nft_sync.is_pending(source)
             && let Some(why) = self.nft_sync.why(now.boot_ms)
         {
             return Err(AnswerError::Failed(format!("noted, but not in force yet: {why}")));

@@ -403,8 +403,11 @@ impl NftSync {
         self.failures += 1;
         self.not_before = now.boot_ms.saturating_add(wait);
         self.rebuild = true;
-        self.built = None;
         self.building = None;
+        // nft changes all or nothing: the table of before is there still.
+        if !matches!(self.elements().map(Elements::has_table), Some(Ok(true))) {
+            self.built = None;
+        }
         self.why = Some(why);
     }
 

@@ -54,7 +54,7 @@ impl Guarding {
         }
         if config.watch_egress && self.around.outside.is_empty() {
             warnings.push("watch_egress: there is no default route, so the WAN interface is unknown".into());
-        } else if config.watch_egress && self.nft_sync.why(now.boot_ms).is_some() {
+        } else if config.watch_egress && !self.nft_sync.is_up() && self.nft_sync.why(now.boot_ms).is_some() {
             warnings.push("watch_egress: nothing is watched, since nft fails".into());
         } else if config.watch_egress && !self.can_log {
             warnings.push("watch_egress: nothing is logged without the input nflog".into());

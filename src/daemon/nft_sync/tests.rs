@@ -1,9 +1,14 @@
 //! Against the kernel, in networks of their own.
 
+use std::time::{Duration, Instant};
+
 use nix::sched::{CloneFlags, unshare};
 
 use super::*;
 use crate::daemon::nft::run::{command, program};
+use crate::daemon::nft::script::GuardSpec;
+use crate::guard::{BlockRequest, Mode, Settings};
+use crate::query::question::Prefix;
 
 /// Whether this thread has a kernel's network of its own, with nft.
 fn is_alone() -> bool {
@@ -24,4 +29,41 @@ fn a_table_that_a_killed_daemon_left_is_taken_away_where_nothing_is_guarded() {
     sync.set(Spec::default());
     turn(&mut sync, &mut Guard::default(), 0);
     assert!(!Elements::open().unwrap().has_table().unwrap());
+}
+
+#[test]
+fn the_table_that_is_there_takes_blocks_while_nft_cannot_make_another() {
+    if !is_alone() {
+        return;
+    }
+    let spec = |name: &str| GuardSpec {
+        enforce: true,
+        all: false,
+        size: 9,
+        outside: vec![name.to_string()],
+        shared: Vec::new(),
+    };
+    let (mut sync, mut guard) = (NftSync::new(), Guard::default());
+    guard.set(0, Settings { mode: Mode::On, ..Settings::default() }, 1);
+    let began = Instant::now();
+    let until = |sync: &mut NftSync, guard: &mut Guard, is_done: &dyn Fn(&NftSync) -> bool| {
+        while !is_done(sync) {
+            assert!(began.elapsed() < Duration::from_secs(60));
+            turn(sync, guard, began.elapsed().as_millis() as u64);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    sync.set(Spec { guard: Some(spec("wan")), ..Spec::default() });
+    until(&mut sync, &mut guard, &NftSync::is_up);
+    // Longer than the kernel's names.
+    sync.set(Spec { guard: Some(spec("a-very-long-name-of-wan")), ..Spec::default() });
+    until(&mut sync, &mut guard, &|sync| sync.why.is_some());
+    let prefix = Prefix::parse("198.51.100.7").unwrap();
+    let request = BlockRequest { prefix, length_ms: Some(60_000), reason: None, refuse: Vec::new() };
+    let source = guard.block(0, None, None, &request).unwrap();
+    guard.changes().iter().for_each(|change| sync.note(change));
+    turn(&mut sync, &mut guard, 0);
+    let mut blocked = Vec::new();
+    Elements::open().unwrap().blocked(&mut |source, _| blocked.push(source));
+    assert_eq!((blocked, sync.is_pending(source)), (vec![source], false));
 }
