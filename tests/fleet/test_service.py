@@ -55,6 +55,11 @@ class Check(unittest.TestCase):
     def test_what_would_fill_the_memory(self):
         self.refused(gzip.compress(bytes(80 << 20)), 413, "when unpacked")
         self.refused(gzip.compress(ndjson(day_line(DAY)) + b"{}\n" * MAX_LINES), 413, f"more than {MAX_LINES} lines")
+        member = gzip.compress(b"x")
+        self.assertEqual(unpack(member * 1000), b"x" * 1000)
+        self.refused(member * 2000, 413, "more than 1024 gzip members")
+        self.refused(gzip.compress(b"\n" * (MAX_LINES + 1)), 413, f"more than {MAX_LINES} lines")
+        self.assertEqual(len(check(ndjson(day_line(DAY)) + b"{}\n" * (MAX_LINES - 1), 7)), 1)
         self.assertEqual(unpack(gzip.compress(b"x" * (1 << 20))), b"x" * (1 << 20))
 
     def test_every_value(self):
