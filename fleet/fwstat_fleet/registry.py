@@ -4,7 +4,9 @@
 includes them; `serve` reads the same file where no proxy stands before it. It has mode 0600.
 """
 
+import contextlib
 import csv
+import fcntl
 import os
 import re
 import secrets
@@ -19,6 +21,7 @@ class Registry:
     def __init__(self, directory):
         self.names = os.path.join(directory, "routers.csv")
         self.tokens = os.path.join(directory, "tokens.map")
+        self._lock = os.path.join(directory, ".lock")
         self._read = None, {}
 
     def routers(self):
@@ -45,24 +48,26 @@ class Registry:
         for text in (name, site):
             if not _PLAIN.fullmatch(text):
                 raise ValueError(f"{text!r} is not plain text of at most 64 characters")
-        rows = self.routers()
-        router = max((int(row["router"]) for row in rows), default=0) + 1
         token = secrets.token_urlsafe(32)
-        rows.append({"router": router, "name": name, "site": site, "enrolled": _now(), "revoked": ""})
-        self._write_names(rows)
-        self._write(self.tokens, self._token_lines() + [f'"Bearer {token}" {router};\n'])
+        with self._locked():
+            rows = self.routers()
+            router = max((int(row["router"]) for row in rows), default=0) + 1
+            rows.append({"router": router, "name": name, "site": site, "enrolled": _now(), "revoked": ""})
+            self._write_names(rows)
+            self._write(self.tokens, self._token_lines() + [f'"Bearer {token}" {router};\n'])
         return router, token
 
     def revoke(self, router):
         """Takes a router's tokens away. True if there was one."""
-        lines = self._token_lines()
-        kept = [line for line in lines if not ((hit := _TOKEN.match(line)) and int(hit[2]) == router)]
-        self._write(self.tokens, kept)
-        rows = self.routers()
-        for row in rows:
-            if int(row["router"]) == router:
-                row["revoked"] = row["revoked"] or _now()
-        self._write_names(rows)
+        with self._locked():
+            lines = self._token_lines()
+            kept = [line for line in lines if not ((hit := _TOKEN.match(line)) and int(hit[2]) == router)]
+            self._write(self.tokens, kept)
+            rows = self.routers()
+            for row in rows:
+                if int(row["router"]) == router:
+                    row["revoked"] = row["revoked"] or _now()
+            self._write_names(rows)
         return len(kept) < len(lines)
 
     def write_table(self, engine):
@@ -74,6 +79,13 @@ class Registry:
         if rows:
             sql = "INSERT INTO routers (router, name, site, enrolled, revoked) SETTINGS async_insert = 0 FORMAT TabSeparated\n"
             engine.query(sql + "\n".join(rows) + "\n")
+
+    @contextlib.contextmanager
+    def _locked(self):
+        """Commands that change the files at the same time would give two routers one number."""
+        with open(self._lock, "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _token_lines(self):
         if not os.path.exists(self.tokens):

@@ -140,6 +140,16 @@ class Names(unittest.TestCase):
                 self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
 
 
+    def test_routers_that_are_enrolled_at_the_same_time(self):
+        with tempfile.TemporaryDirectory() as place:
+            code = "import sys; from fwstat_fleet.registry import Registry; print(*Registry(sys.argv[1]).enroll('x'))"
+            started = [subprocess.Popen([sys.executable, "-c", code, place], stdout=subprocess.PIPE, text=True) for _ in range(6)]
+            told = [process.communicate()[0].split() for process in started]
+            self.assertEqual(sorted(int(router) for router, _ in told), [1, 2, 3, 4, 5, 6])
+            for router, token in told:
+                self.assertEqual(Registry(place).router_of(f"Bearer {token}"), int(router))
+
+
 class Program(unittest.TestCase):
     def setUp(self):
         self.place = pathlib.Path(tempfile.mkdtemp(prefix="fwstat-fleet-"))
