@@ -25,10 +25,17 @@ class Registry:
         self._read = None, {}
 
     def routers(self):
+        """The rows of `routers.csv`. Raises ValueError for a line that is not one of it."""
         if not os.path.exists(self.names):
             return []
+        rows = []
         with open(self.names, newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            for row in reader:
+                if any(not isinstance(row.get(field), str) for field in FIELDS) or not row["router"].isdecimal():
+                    raise ValueError(f"{self.names}, line {reader.line_num}: not of the columns {', '.join(FIELDS)}")
+                rows.append(row)
+        return rows
 
     def router_of(self, authorization):
         """The router that a header `Authorization` belongs to, or None."""

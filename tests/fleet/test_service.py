@@ -140,6 +140,19 @@ class Names(unittest.TestCase):
                 self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
 
 
+    def test_a_line_of_routers_csv_that_is_damaged_is_named(self):
+        with tempfile.TemporaryDirectory() as place:
+            registry = Registry(place)
+            registry.enroll("first")
+            names = pathlib.Path(registry.names)
+            good = names.read_text()
+            for damaged in (good + "2,second\n", good + "x,second,,2026-01-01 00:00:00,\n", "\ufeff" + good):
+                names.write_text(damaged, encoding="utf-8")
+                for use in (registry.routers, lambda: registry.enroll("third"), lambda: registry.write_table(None)):
+                    with self.assertRaisesRegex(ValueError, r"routers\.csv, line [23]: not of the columns router, name"):
+                        use()
+                self.assertEqual(names.read_text(encoding="utf-8"), damaged)
+
     def test_routers_that_are_enrolled_at_the_same_time(self):
         with tempfile.TemporaryDirectory() as place:
             code = "import sys; from fwstat_fleet.registry import Registry; print(*Registry(sys.argv[1]).enroll('x'))"
