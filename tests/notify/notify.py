@@ -242,6 +242,15 @@ class Scripts(Notifier):
         until(lambda: "webhook: failed" in LOG.text, "the log tells it")
         self.assertIn("503", LOG.text)
 
+    def test_a_redirection_is_no_delivery(self):
+        web = self.web()
+        web.status, web.headers = 301, {"Location": "https://example.org/hook"}
+        self.ship("webhook")
+        self.start(webhook=web.url)
+        self.send("block", BLOCK)
+        until(lambda: "webhook: failed" in LOG.text, "the log tells it")
+        self.assertIn("301", LOG.text)
+
     def test_mqtt_with_home_assistant(self):
         port = free_port()
         (self.place / "mosquitto").mkdir()

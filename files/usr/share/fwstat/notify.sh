@@ -189,7 +189,7 @@ NOTIFY_BODY='data-binary = "@-"'
 # URL, then lines of curl's configuration. Neither the address, which can hold a secret, nor a header stands in the list of
 # processes.
 notify_post() {
-	local url
+	local url status
 	url=$1
 	shift
 	command -v curl > /dev/null || {
@@ -204,8 +204,13 @@ notify_post() {
 		printf 'url = "%s"\n' "$(printf '%s' "$url" | notify_quoted)"
 		printf '%s\n' "$@"
 	} > "$NOTIFY_DIR/curl"
-	curl --silent --show-error --fail --max-time 30 --max-filesize 100000 --proto '=http,https' --config "$NOTIFY_DIR/curl" \
-		--output "$NOTIFY_DIR/answer"
+	# A redirection is not followed, because it would carry the secrets elsewhere; to --fail it is no failure.
+	status=$(curl --silent --show-error --fail --max-time 30 --max-filesize 100000 --proto '=http,https' \
+		--config "$NOTIFY_DIR/curl" --output "$NOTIFY_DIR/answer" --write-out '%{http_code}') || return 1
+	case "$status" in
+		2??) ;;
+		*) echo "the server answers HTTP $status" >&2; return 1 ;;
+	esac
 }
 
 # name, value: a header as a line of curl's configuration.
