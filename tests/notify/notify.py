@@ -361,6 +361,13 @@ class Limits(Notifier):
         until(lambda: len(web.requests) == 4, "then each again")
         self.assertEqual(json.loads(web.requests[3][2])["text"], "5000 attempts on TCP 23 on 2026-11-28, usually about 48.")
 
+    def test_numbers_with_leading_zeros(self):
+        self.script("a", 'echo "$FWSTAT_EVENT" >> "$TEST_PLACE/ran"')
+        self.start(most="08/09m")
+        self.send("test", {})
+        self.send("test", {})
+        until(lambda: (self.place / "ran").exists() and (self.place / "ran").read_text() == "test\n" * 2, "both events")
+
     def test_a_script_that_hangs_is_ended_with_what_it_started(self):
         self.script("a-hangs", 'sleep 4711 & echo $! > "$TEST_PLACE/child"; wait')
         self.script("b-next", 'echo "$FWSTAT_EVENT $FWSTAT_ADDRESS" > "$TEST_PLACE/next"')

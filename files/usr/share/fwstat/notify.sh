@@ -105,7 +105,7 @@ notify_config() {
 
 # `6/1h` in NOTIFY_MOST -> NOTIFY_COUNT and NOTIFY_PERIOD in seconds.
 notify_most() {
-	local unit number
+	local unit number count
 	NOTIFY_COUNT=6 NOTIFY_PERIOD=3600
 	case "${NOTIFY_MOST:=6/1h}" in
 		*/*[smhd]) ;;
@@ -117,8 +117,12 @@ notify_most() {
 	case "${NOTIFY_MOST%%/*}${number:=1}" in
 		*[!0-9]* | ????????*) return 0 ;;
 	esac
-	[ -n "${NOTIFY_MOST%%/*}" ] && [ "$number" -gt 0 ] || return 0
-	NOTIFY_COUNT=${NOTIFY_MOST%%/*}
+	count=${NOTIFY_MOST%%/*}
+	[ -n "$count" ] && [ "$number" -gt 0 ] || return 0
+	# Arithmetic takes a number that begins with 0 as octal, and 08 ends the shell.
+	count=${count#"${count%%[!0]*}"}
+	number=${number#"${number%%[!0]*}"}
+	NOTIFY_COUNT=${count:-0}
 	case "$unit" in
 		s) NOTIFY_PERIOD=$number ;;
 		m) NOTIFY_PERIOD=$((number * 60)) ;;
