@@ -323,6 +323,10 @@ class Scripts(Notifier):
         web.status, web.headers = 200, {}
         self.assertEqual(report(address="198.51.100.10"), 3, "not before the time that the service names")
         self.assertFalse([line for line in web.arguments if "k3y-of-mine" in line])
+        # A reload of the service starts the notifier again.
+        self.stop()
+        self.start(abuseipdb=1, abuseipdb_api=web.url, count=1, most="1000/1h")
+        self.assertEqual(report(address="198.51.100.11"), 3, "nor after a restart")
 
     def test_dshield(self):
         mailbox = self.mailbox()
@@ -342,6 +346,11 @@ class Scripts(Notifier):
         last = self.place / "last"
         until(lambda: last.exists() and '"count": 7' in last.read_text(), "the second event was handled")
         self.assertEqual(len(mailbox.mails), 1, "one mail an hour")
+        self.stop()
+        self.start(dshield="12345", dshield_to="reports@example.org", mail_from="rooter@example.org", most="1000/1h")
+        self.send("block", BLOCK | {"count": 8})
+        until(lambda: '"count": 8' in last.read_text(), "the third event was handled")
+        self.assertEqual(len(mailbox.mails), 1, "one mail an hour, whenever the notifier was started")
 
 
 class Limits(Notifier):

@@ -227,7 +227,7 @@ notify_header() {
 
 NOTIFY_RUN=${NOTIFY_RUN:-/var/run/fwstat/notify}
 NOTIFY_USER=fwstat-notify
-# What the notifier itself remembers.
+# What the notifier and its scripts remember over a restart of the service, in RAM.
 NOTIFY_STATE=${NOTIFY_STATE:-/var/run/fwstat/notified}
 
 notify_say() {
