@@ -775,7 +775,9 @@ class Installed(unittest.TestCase):
         secret.write_text("secret")
         (self.router.place / "etc/fwstat/2026-01.fws").symlink_to("/etc/shadow")
         (self.router.place / "tmp/run/fwstat/state/clock-set").symlink_to("/etc/made")
+        (self.router.place / "tmp/fwstat-firewall").symlink_to("/etc/shadow")
         self.service("reload")
+        self.assertEqual(secret.read_text(), "secret")
         environment = {"ACTION": "stratum"}
         self.router.run("/bin/sh", "/etc/hotplug.d/ntp/60-fwstat", environment=environment, check=False)
         self.assertEqual(secret.stat().st_uid, 0)
