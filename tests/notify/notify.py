@@ -477,6 +477,15 @@ class Service(Notifier):
         self.assertEqual((self.place / "run").stat().st_mode & 0o007, 0)
         self.assertFalse([line for line in told if "tk_1" in line], "no secret in procd's parameters")
 
+    def test_sections_join(self):
+        self.ship("ntfy")
+        # As where the owner's section has no name, and the package's update adds the one that the form needs.
+        own = f"config notify\n\toption ntfy 'https://ntfy.example.org/a'\n\toption most '2/1d'\n\toption secret_file '{self.secrets}'\n"
+        told = self.instance(own + "\nconfig notify 'notify'\n").splitlines()
+        self.assertIn("env NOTIFY_NTFY=https://ntfy.example.org/a", told)
+        self.assertTrue([line for line in told if "NOTIFY_MOST=2/1d" in line])
+        self.assertEqual(self.instance("config notify\n\toption ntfy 'https://a'\n\nconfig notify 'notify'\n\toption ntfy '0'\n"), "")
+
     def test_secrets_that_others_can_read_are_not_used(self):
         self.ship("ntfy")
         self.secrets.write_text("ntfy_token=tk_1\n")

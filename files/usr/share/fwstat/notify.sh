@@ -72,14 +72,14 @@ notify_wanted() {
 	return 1
 }
 
-# Reads the configuration, as root; uses /lib/functions.sh.
+# Reads the configuration, as root; uses /lib/functions.sh. Sections of the type are merged, as in the program.
 notify_section() {
 	local option
 	for option in $NOTIFY_OPTIONS; do
-		config_get "NOTIFY_$(notify_upper "$option")" "$1" "$option" ''
+		config_get "NOTIFY_$(notify_upper "$option")" "$1" "$option" "$(notify_value "$option")"
 	done
-	config_get NOTIFY_MOST "$1" most '6/1h'
-	config_get NOTIFY_SECRETS "$1" secret_file /etc/fwstat/notify.secret
+	config_get NOTIFY_MOST "$1" most "$NOTIFY_MOST"
+	config_get NOTIFY_SECRETS "$1" secret_file "$NOTIFY_SECRETS"
 }
 
 notify_config() {
