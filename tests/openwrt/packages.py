@@ -419,6 +419,14 @@ class Installed(unittest.TestCase):
         folder = self.router.place / "tmp/run/fwstat/rules"
         return "".join(f"-- {path.name}\n{path.read_text()}" for path in sorted(folder.glob("*.nft")))
 
+    def test_a_group_with_leading_zeros_is_the_one_that_the_daemon_reads(self):
+        self.start_firewall()
+        self.router.install(package("fwstat"))
+        self.option("option nflog_group '00032'")
+        self.service("reload")
+        self.assertEqual(self.router.read("/var/run/fwstat/rules/append-input_wan.nft"), RULE)
+        self.assertNotIn("group 26", self.ruleset())
+
     def test_the_rules_are_made_of_the_firewalls_configuration(self):
         self.router.install(package("fwstat"))
         self.stock = self.router.read("/etc/config/firewall").split("\nconfig include")[0]

@@ -74,7 +74,12 @@ fwstat_config() {
 	config_load fwstat
 	config_foreach fwstat_section fwstat
 	case "$FWSTAT_GROUP" in
-		'' | *[!0-9]* | ??????*) FWSTAT_GROUP=bad ;;
+		'' | *[!0-9]*) FWSTAT_GROUP=bad ;;
+		# nft takes a number that begins with 0 as octal, the daemon does not.
+		*) FWSTAT_GROUP=${FWSTAT_GROUP#"${FWSTAT_GROUP%%[!0]*}"} FWSTAT_GROUP=${FWSTAT_GROUP:-0} ;;
+	esac
+	case "$FWSTAT_GROUP" in
+		??????*) FWSTAT_GROUP=bad ;;
 	esac
 	if [ "$FWSTAT_GROUP" = bad ] || [ "$FWSTAT_GROUP" -gt 65535 ]; then
 		fwstat_say "/etc/config/fwstat: nflog_group is not a number from 0 to 65535; using 32"
