@@ -138,6 +138,12 @@ export const tests = {
 		}
 	},
 
+	async 'every address in a log line is masked'() {
+		await open('live', { state: 'mask=1' });
+		const masked = await page.evaluate(() => L.require('fwstat.text').then((text) => [ 'from 2a00::1 port', 'SRC=2001:0db8:0000:0000:0000:0000:0000:0001 DST=2001:db8::2', 'from fe80::1', 'SRC=198.51.100.7 ' ].map(text.line)));
+		assert.deepEqual(masked, [ 'from 2a00::x:: port', 'SRC=2001:0db8:x:: DST=2001:db8:x::', 'from fe80::x::', 'SRC=198.51.x.x ' ]);
+	},
+
 	async 'addresses are masked for a picture'() {
 		await open('sources', { state: 'mask=1' });
 		assert.match((await cells('sources', 'address'))[0], /^\d+\.\d+\.x\.x/);

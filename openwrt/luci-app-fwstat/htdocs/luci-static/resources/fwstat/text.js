@@ -103,5 +103,5 @@ return baseclass.extend({
 	/* A log line as it may be shown: every address in it is masked. */
 	line: (line) => masked ? String(line)
 		.replace(/\b(\d{1,3}\.\d{1,3})\.\d{1,3}\.\d{1,3}\b/g, '$1.x.x')
-		.replace(/\b([0-9a-f]{1,4}:[0-9a-f]{1,4}):[0-9a-f:]{2,}/gi, '$1:x::') : String(line)
+		.replace(/\b([0-9a-f]{1,4}:[0-9a-f]{0,4}):[0-9a-f:]+/gi, '$1:x::') : String(line)
 });
