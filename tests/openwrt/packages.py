@@ -745,6 +745,7 @@ class Installed(unittest.TestCase):
         self.assertEqual((token.read_text(), token.stat().st_mode & 0o777), ("the-secret-of-this-router\n", 0o600))
         self.assertNotIn("shared", told)
         self.assertIn("https://fleet.example.net/fwstat/v1/shared", self.fleet(on + url + "\toption shared '1'\n"))
+        self.assertNotIn("https://shared", self.fleet(on + "\toption url 'https://fleet.example.net'\n\toption shared '1'\n"))
         # The sender may reach its spools and the token, and list nothing of the daemon's.
         sender, daemon = token.stat().st_uid, (self.router.place / "etc/fwstat").stat().st_uid
         self.assertNotIn(sender, (0, daemon))

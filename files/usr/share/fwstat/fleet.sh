@@ -87,7 +87,10 @@ fwstat_fleet_instance() {
 	local shared=''
 	if [ "$FWSTAT_FLEET_ENABLED" != 1 ] || ! fwstat_fleet_ready; then return 0; fi
 	fwstat_fleet_token
-	[ "$FWSTAT_FLEET_SHARED" != 1 ] || shared=${FWSTAT_FLEET_URL%/*}/shared
+	# Beside the batches' address. One without a path has nothing beside it: `shared` would be another host.
+	case "$FWSTAT_FLEET_SHARED ${FWSTAT_FLEET_URL#https://}" in
+		'1 '*/*) shared=${FWSTAT_FLEET_URL%/*}/shared ;;
+	esac
 	procd_open_instance fleet
 	procd_set_param command /usr/share/fwstat/fleet-send "$FWSTAT_RUN/state/fleet:$FWSTAT_DATABASE/fleet" \
 		"$FWSTAT_FLEET_URL" "$FWSTAT_FLEET_RUN/token" "$FWSTAT_FLEET_SPREAD" "$shared"
