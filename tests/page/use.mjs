@@ -42,6 +42,37 @@ export const tests = {
 		assert.equal(await page.locator('#view img, #view script').count(), 0);
 	},
 
+	async 'what was asked before the filter was changed is not shown with it'() {
+		log([ packet('reject wan in: ', '203.0.113.78', 4713, 6) ]);
+		await open('live');
+		await page.waitForSelector('[data-table=live] tbody tr');
+		const late = {};
+		late.asked = new Promise((resolve) => { late.ask = resolve; });
+		late.filtered = new Promise((resolve) => { late.filter = resolve; });
+		await page.route('**/ubus*', async (route) => {
+			const asked = route.request().postData() || '';
+			if (!/"recent"/.test(asked)) return route.continue();
+			const response = await route.fetch(), body = await response.text();
+			if (/"filter":"port:4711"/.test(asked)) late.filter();
+			else if (!late.held && body.includes('203.0.113.77')) {
+				late.held = true;
+				late.ask();
+				await late.filtered;
+			}
+			return route.fulfill({ response, body }).catch(() => {});
+		});
+		log([ packet('reject wan in: ', '203.0.113.77', 4712, 7) ]);
+		await late.asked;
+		await page.locator('[name=filter]').fill('port:4711');
+		await page.locator('[name=apply]').click();
+		await late.filtered;
+		await page.waitForResponse((response) => /"filter":"port:4711"/.test(response.request().postData() || ''));
+		await page.waitForResponse((response) => /"filter":"port:4711"/.test(response.request().postData() || ''));
+		await drawn();
+		await page.unroute('**/ubus*');
+		assert.doesNotMatch(await text('[data-table=live]'), /203\.0\.113\.77/);
+	},
+
 	async 'live events are filtered, paused, and a flood leaves the page alive'() {
 		await open('live');
 		await page.waitForSelector('[data-table=live] tbody tr');

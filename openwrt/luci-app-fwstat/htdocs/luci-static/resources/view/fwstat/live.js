@@ -22,12 +22,14 @@ function load(state, again) {
 	if ((state.filter || '') != filter || !again) {
 		[ events, cursor, missed, filter ] = [ [], 0, 0, state.filter || '' ];
 	}
+	/* An answer that comes after the filter was changed is not about what is shown now. */
+	const mine = filter, taken = (answer, known) => mine == filter ? take(answer, known) : events;
 	return data.ask('recent', Object.assign({ cursor: cursor || undefined }, asked)).then((answer) => {
 		const known = cursor;
 		/* More came than a look takes: the next one begins with the newest again, and says how many it left out. */
 		if (known && answer.events.length >= LOOK)
-			return data.ask('recent', asked).then((newest) => take(newest, known));
-		return take(answer, known);
+			return data.ask('recent', asked).then((newest) => taken(newest, known));
+		return taken(answer, known);
 	});
 }
 
