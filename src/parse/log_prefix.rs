@@ -208,7 +208,7 @@ fn pve_chain(chain: &str) -> Option<Hint> {
     };
     let is_known = ["PVEFW-HOST", "host"].contains(&owner)
         || ["GROUP-", "group-"].iter().any(|start| owner.starts_with(start))
-        || ["tap", "veth", "guest-"].iter().any(|start| is_numbered(start));
+        || ["tap", "veth", "guest-"].iter().any(is_numbered);
     match side {
         _ if !is_known => None,
         "IN" | "in" => Some(Hint::Inbound),
