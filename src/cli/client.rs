@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::arguments::{DEFAULT_CONFIG, DEFAULT_COUNTRIES, DEFAULT_RUN, Format};
 use super::fleet_export::{self, Range};
 use super::shell::{Outcome, ShellError, print_json};
-use crate::daemon::is_running;
+use crate::daemon::{explained, is_running};
 use crate::output::blobmsg::{self, Length};
 use crate::output::month_report::Wanted;
 use crate::output::rendering::TEXT;
@@ -29,23 +29,6 @@ const COUNTING: Duration = Duration::from_millis(300);
 impl From<CallError> for ShellError {
     fn from(error: CallError) -> ShellError {
         ShellError::Failure(explained(&error, is_running(Path::new(DEFAULT_RUN))))
-    }
-}
-
-/// What is said of a call that failed: a daemon that runs, but cannot be reached, need not be started.
-pub fn explained(error: &CallError, is_running: bool) -> String {
-    match error {
-        CallError::NoObject(object) if is_running && object == blobmsg::OBJECT => {
-            "the fwstat daemon runs and counts, but is not on ubus: it registers again within seconds after ubusd \
-             has started; if it does not: /etc/init.d/fwstat restart, and logread -e fwstat says why"
-                .to_string()
-        }
-        CallError::NoBus { socket, because } if is_running => format!(
-            "the fwstat daemon runs and counts, but ubus cannot be reached: cannot connect to {}: {because}; is \
-             ubusd running?",
-            socket.display()
-        ),
-        error => error.to_string(),
     }
 }
 
@@ -223,22 +206,6 @@ pub fn export(format: Format, socket: &Path, out: &mut dyn Write) -> Result<()> 
 mod tests {
     use super::*;
     use crate::event::Class;
-
-    #[test]
-    fn a_daemon_that_runs_is_not_told_to_be_started() {
-        let no_object = CallError::NoObject("fwstat".into());
-        assert!(explained(&no_object, false).contains("is not running: start it"));
-        assert!(
-            explained(&no_object, true).starts_with("the fwstat daemon runs and counts, but is not on ubus")
-        );
-        let no_bus =
-            || CallError::NoBus { socket: "/x".into(), because: std::io::ErrorKind::NotFound.into() };
-        assert!(explained(&no_bus(), false).starts_with("ubus is not running here"));
-        let told = explained(&no_bus(), true);
-        assert!(told.starts_with("the fwstat daemon runs and counts, but ubus cannot be reached"), "{told}");
-        let other = CallError::NoObject("log".into());
-        assert_eq!(explained(&other, true), other.to_string());
-    }
 
     #[test]
     fn only_what_was_asked_goes_over_the_bus() {

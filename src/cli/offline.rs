@@ -23,12 +23,9 @@ use crate::input::imported::{Imported, Unreadable};
 use crate::input::seen::SeenMessages;
 use crate::live::clock::BUILT;
 use crate::parse::interfaces::Networks;
-use crate::query::Answer;
-use crate::query::advice;
-use crate::query::answer::{AdviceRow, InputCounts, ServiceRow};
+use crate::query::answer::InputCounts;
 use crate::query::asns::SharedNetworks;
 use crate::query::open::joined;
-use crate::query::question::Question;
 use crate::stats::collect::{self, CollectError, Collector, DayStorage, Order};
 use crate::stats::countries::SharedLookup;
 use crate::stats::day::Day;
@@ -117,21 +114,6 @@ pub fn as_database(path: &Path) -> Result<(SharedNetworks, Option<String>)> {
         return Err(Failure(trouble.unwrap_or_default()));
     }
     Ok((Rc::new(RefCell::new(database)), trouble))
-}
-
-/// Adds what the installed text says about a port.
-pub fn add_advice(question: &Question, answer: &mut Answer) {
-    if advice::is_wanted(question)
-        && let Some(text) = read_text(Path::new(advice::INSTALLED), advice::MOST_BYTES)
-    {
-        advice::add(question, answer, &text);
-    }
-}
-
-/// What the installed text says about services.
-pub fn advice_about(rows: &[ServiceRow]) -> Vec<AdviceRow> {
-    let text = read_text(Path::new(advice::INSTALLED), advice::MOST_BYTES);
-    text.map_or(Vec::new(), |text| advice::of_rows(&text, rows))
 }
 
 /// Opens a store directory to ask it; with what is wrong with the country database.

@@ -19,6 +19,7 @@ use crate::query::open::WithOpenDays;
 use crate::query::question::{Question, Topic};
 use crate::query::record::Field;
 use crate::query::{Answer, AnswerError};
+use crate::sys::installed;
 
 /// How a command ended when nothing failed outright.
 pub struct Outcome {
@@ -216,7 +217,7 @@ pub fn month_of_store(
     while let Some(question) = report.question() {
         report.take(opened.answer(&question))?;
     }
-    report.write(&offline::advice_about, out)?;
+    report.write(installed::services, out)?;
     Ok(Outcome { failures: Vec::new(), notes: opened.notes().into_iter().chain(trouble).collect() })
 }
 

@@ -53,7 +53,7 @@ const COUNT_MS: u64 = 300_000;
 /// The state of an input that works.
 pub(super) const RUNNING: &str = "running";
 /// The NTP hotplug script makes this file in the run directory.
-pub const CLOCK_SET: &str = "clock-set";
+pub(super) const CLOCK_SET: &str = "clock-set";
 
 /// What an input says of itself.
 #[derive(Default)]

@@ -3,12 +3,11 @@
 //! No thresholds and no formats: `core` joins engine and store and answers, `nflog` and `counters` are the
 //! other things that are waited for.
 
-pub use self::core::CLOCK_SET;
 pub use ruleset::{Place, Ruleset};
-pub use running::is_running;
-pub use surroundings::default_route_interfaces;
+pub use running::{explained, is_running};
 
 mod callers;
+pub mod check;
 mod core;
 mod counters;
 mod fleet;

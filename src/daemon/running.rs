@@ -6,6 +6,9 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::output::blobmsg;
+use crate::ubus::call::CallError;
+
 const LOCK: &str = "daemon.lock";
 
 /// Held while the daemon runs. A daemon that is still ending has it before.
@@ -31,6 +34,23 @@ pub fn is_running(run: &Path) -> bool {
     })
 }
 
+/// What is said of a call that failed: a daemon that runs, but cannot be reached, need not be started.
+pub fn explained(error: &CallError, is_running: bool) -> String {
+    match error {
+        CallError::NoObject(object) if is_running && object == blobmsg::OBJECT => {
+            "the fwstat daemon runs and counts, but is not on ubus: it registers again within seconds after ubusd \
+             has started; if it does not: /etc/init.d/fwstat restart, and logread -e fwstat says why"
+                .to_string()
+        }
+        CallError::NoBus { socket, because } if is_running => format!(
+            "the fwstat daemon runs and counts, but ubus cannot be reached: cannot connect to {}: {because}; is \
+             ubusd running?",
+            socket.display()
+        ),
+        error => error.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +71,21 @@ mod tests {
         second.take(&run.join("state"));
         assert!(is_running(&run));
         std::fs::remove_dir_all(run).unwrap();
+    }
+
+    #[test]
+    fn a_daemon_that_runs_is_not_told_to_be_started() {
+        let no_object = CallError::NoObject("fwstat".into());
+        assert!(explained(&no_object, false).contains("is not running: start it"));
+        assert!(
+            explained(&no_object, true).starts_with("the fwstat daemon runs and counts, but is not on ubus")
+        );
+        let no_bus =
+            || CallError::NoBus { socket: "/x".into(), because: std::io::ErrorKind::NotFound.into() };
+        assert!(explained(&no_bus(), false).starts_with("ubus is not running here"));
+        let told = explained(&no_bus(), true);
+        assert!(told.starts_with("the fwstat daemon runs and counts, but ubus cannot be reached"), "{told}");
+        let other = CallError::NoObject("log".into());
+        assert_eq!(explained(&other, true), other.to_string());
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn look(directory: &Path) -> Surroundings {
 }
 
 /// The interfaces that a default route leads through at present.
-pub fn default_route_interfaces() -> Vec<String> {
+pub(super) fn default_route_interfaces() -> Vec<String> {
     let mut around = Surroundings::default();
     around.routes(&text(Path::new("/proc/net/route")), &text(Path::new("/proc/net/ipv6_route")));
     around.outside.sort();

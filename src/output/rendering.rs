@@ -8,9 +8,10 @@ use std::io::{self, Write};
 use ubus::blobmsg::BlobMsgTable;
 
 use super::blobmsg::MAX_ANSWER;
-use super::month_report::{Advice, MonthReport};
+use super::month_report::MonthReport;
 use super::prometheus::Metrics;
 use super::tables::{self, Style};
+use crate::query::advice::ReadServices;
 use crate::query::question::Question;
 use crate::query::record::Field;
 use crate::query::{Answer, AnswerError};
@@ -45,7 +46,7 @@ impl Rendering {
     }
 
     /// The answer to that question. An error is for the caller, and there is no further question.
-    pub fn take(&mut self, answered: Result<Answer, AnswerError>, advice: Advice<'_>) -> Rendered {
+    pub fn take(&mut self, answered: Result<Answer, AnswerError>, services: ReadServices) -> Rendered {
         match self {
             Rendering::Record(_) => Ok(Some(blob::table(&answered?))),
             Rendering::Table(_, style) => {
@@ -56,7 +57,7 @@ impl Rendering {
                 report.take(answered)?;
                 match report.question() {
                     Some(_) => Ok(None),
-                    None => text(|out| report.write(advice, out)),
+                    None => text(|out| report.write(services, out)),
                 }
             }
             Rendering::Metrics(metrics) => {

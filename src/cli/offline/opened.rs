@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use super::{Result, add_advice, now};
+use super::{Result, now};
 use crate::event::calendar::Calendar;
 use crate::live::clock::BUILT;
 use crate::query::asns::SharedNetworks;
 use crate::query::history::History;
 use crate::query::open::{WithOpenDays, focused, joined};
 use crate::query::question::{Question, Topic};
-use crate::query::{self, Answer, AnswerError};
+use crate::query::{self, Answer, AnswerError, advice};
 use crate::stats::countries::{SharedLookup, with_lookup};
 use crate::stats::day::Day;
 use crate::stats::summary::DaySummary;
 use crate::store::Store;
+use crate::sys::installed;
 
 /// A store with its open days.
 pub struct Opened {
@@ -111,7 +112,7 @@ impl Opened {
         for sentence in self.store.damage_of_pieces() {
             answer.completeness_mut().add_reason(sentence.clone());
         }
-        add_advice(question, &mut answer);
+        advice::add(question, &mut answer, installed::services);
         Ok(answer)
     }
 

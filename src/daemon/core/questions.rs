@@ -3,7 +3,6 @@
 use ubus::blobmsg::BlobMsgTable;
 
 use super::{Asked, Core};
-use crate::cli::offline::{add_advice, advice_about};
 use crate::config::exposure;
 use crate::guard::Source;
 use crate::live::Now;
@@ -12,8 +11,8 @@ use crate::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, Reply};
 use crate::output::rendering::Rendering;
 use crate::query::answer::Exposure;
 use crate::query::question::{MAX_LIMIT, Question, Topic};
-use crate::query::{self, Answer};
-use crate::sys::installed::read_text;
+use crate::query::{self, Answer, advice};
+use crate::sys::installed::{self, read_text};
 
 /// A longer firewall configuration is not looked at.
 const MOST_FIREWALL: u64 = 512 * 1024;
@@ -73,7 +72,7 @@ impl Core {
         answered: Result<Answer, query::AnswerError>,
     ) -> Option<Answered> {
         let answered = answered.map(|answer| self.finish_answer(now, question, answer));
-        let rendered = rendering.take(answered, &advice_about);
+        let rendered = rendering.take(answered, installed::services);
         rendered.map_err(|error| refusal(error, question.topic)).transpose()
     }
 
@@ -87,7 +86,7 @@ impl Core {
     /// What the daemon alone knows, added.
     fn finish_answer(&mut self, now: Now, question: &Question, mut answer: Answer) -> Answer {
         self.guarding.add_kernel_state(&self.engine.guard, &mut answer);
-        add_advice(question, &mut answer);
+        advice::add(question, &mut answer, installed::services);
         if let Answer::Summary(summary) = &mut answer {
             self.complete(now, summary);
             summary.exposure = self.exposure(now, question.limit);

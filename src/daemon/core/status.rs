@@ -4,7 +4,7 @@ use std::cell::{RefCell, RefMut};
 use std::fs;
 
 use super::{Core, MINUTE_MS, RUNNING};
-use crate::cli::check;
+use crate::daemon::check;
 use crate::daemon::counters::{NotSeen, Tally};
 use crate::daemon::ruleset::Place;
 use crate::event::Class;
@@ -194,7 +194,7 @@ impl Core {
 
     /// What `fwstat check` would find, as far as the daemon can tell without waiting.
     fn findings(&self, store: &StoreStatus) -> Vec<FindingRow> {
-        let (_, mut findings) = check::standing(&self.config_path);
+        let (_, mut findings) = check::from_files(&self.config_path);
         check::time(&self.run, Some(self.engine.clock_is_set()), &mut findings);
         check::store(&self.config, &store.path, &store.state, &mut findings);
         if self.config.input.nflog {

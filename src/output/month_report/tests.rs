@@ -153,10 +153,6 @@ fn answer(question: &Question) -> Answer {
     }
 }
 
-fn advice(rows: &[ServiceRow]) -> Vec<AdviceRow> {
-    crate::query::advice::of_rows(include_str!("../../../files/usr/share/fwstat/services.tsv"), rows)
-}
-
 fn report(form: Form, language: Language, addresses: bool) -> String {
     let mut report =
         MonthReport::new(Wanted { month: Month::parse("2020-04").unwrap(), form, language, addresses });
@@ -164,7 +160,9 @@ fn report(form: Form, language: Language, addresses: bool) -> String {
         report.take(Ok(answer(&question))).unwrap();
     }
     let mut out = Vec::new();
-    report.write(&advice, &mut out).unwrap();
+    report
+        .write(|| Some(include_str!("../../../files/usr/share/fwstat/services.tsv").into()), &mut out)
+        .unwrap();
     String::from_utf8(out).unwrap()
 }
 

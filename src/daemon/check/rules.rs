@@ -10,7 +10,9 @@ use crate::config::Config;
 use crate::config::exposure;
 use crate::config::uci::{self, Section};
 use crate::config::zones;
-use crate::daemon::{Place, Ruleset, default_route_interfaces};
+use crate::daemon::nft;
+use crate::daemon::ruleset::{Place, Ruleset};
+use crate::daemon::surroundings::default_route_interfaces;
 use crate::event::protocol;
 use crate::event::small_map::SmallMap;
 use crate::input::netifd;
@@ -117,7 +119,7 @@ pub(super) fn nflog(config: &Config, daemon_runs: bool, findings: &mut Findings)
         return;
     }
     group(config.nflog_group, NflogReader::open(config.nflog_group).map(drop), daemon_runs, findings);
-    let listed = crate::daemon::nft::run::command()
+    let listed = nft::run::command()
         .and_then(|mut nft| nft.args(["-j", "-t", "list", "ruleset"]).stdout(Stdio::piped()).output());
     let ruleset = listed.ok().and_then(|listed| Ruleset::read(&listed.stdout));
     counters(config, ruleset.as_ref(), findings);
@@ -170,7 +172,11 @@ pub(super) fn counters(config: &Config, ruleset: Option<&Ruleset>, findings: &mu
 }
 
 /// `counted`: the packets that our rules counted.
-pub fn zone_rules(config: &Config, counted: &SmallMap<Place, u64>, findings: &mut Findings) {
+pub(in crate::daemon) fn zone_rules(
+    config: &Config,
+    counted: &SmallMap<Place, u64>,
+    findings: &mut Findings,
+) {
     for name in &config.zone {
         match counted.get(&Place::Zone(name.clone())).or(counted.get(&Place::All("forward".into()))) {
             Some(packets) => findings.fine(format!("our rules of zone {name} counted {packets} packets")),
@@ -182,7 +188,7 @@ pub fn zone_rules(config: &Config, counted: &SmallMap<Place, u64>, findings: &mu
 }
 
 /// Where packets are refused that are not counted one by one.
-pub fn not_seen(rows: &[NotSeenRow], findings: &mut Findings) {
+pub(in crate::daemon) fn not_seen(rows: &[NotSeenRow], findings: &mut Findings) {
     for row in rows {
         match row.packets {
             Some(0) => {}
