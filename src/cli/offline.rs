@@ -40,7 +40,7 @@ use crate::sys::installed::read_text;
 use crate::sys::memory;
 
 /// A longer configuration of the firewall is cut.
-const MOST_FIREWALL: u64 = 1 << 20;
+const MAX_FIREWALL: u64 = 1 << 20;
 
 /// A sentence that says what failed, where and why.
 #[derive(Debug)]
@@ -64,9 +64,9 @@ type Result<T> = std::result::Result<T, Failure>;
 const REPORT_SALT: u64 = 0;
 const DAY: i64 = 86_400;
 /// Days that stay open for a correction: the daemon can hold some that are over.
-const MOST_CORRECTED: usize = 4;
+const MAX_CORRECTED_DAYS: usize = 4;
 /// With this many pieces of an open day an import makes them one.
-const MOST_PIECES: usize = 16;
+const MAX_PIECES: usize = 16;
 
 /// What came of reading log files.
 pub struct Reading {
@@ -159,7 +159,7 @@ fn days_sent(directory: &Path) -> Vec<Date> {
     let spool = fleet::spool::Spool::new(&Path::new(DEFAULT_RUN).join("state"), directory);
     let mut days: Vec<Date> = spool.entries().iter().map(|entry| entry.date).collect();
     days.dedup();
-    days.split_off(days.len().saturating_sub(MOST_CORRECTED))
+    days.split_off(days.len().saturating_sub(MAX_CORRECTED_DAYS))
 }
 
 /// Reads log files into memory.
@@ -294,7 +294,7 @@ fn told_later(later: &Deferred, calendar: &Calendar) -> String {
 fn networks(input: &Input) -> Result<Networks> {
     let (rules, zones) = match &input.firewall {
         None => (Vec::new(), Vec::new()),
-        Some(path) => match read_text(path, MOST_FIREWALL) {
+        Some(path) => match read_text(path, MAX_FIREWALL) {
             // Which device a network has only the router's netifd could tell.
             Some(text) => (rules::parse(&text), zones::by_device(&zones::parse(&text), &[])),
             None => {
@@ -366,7 +366,7 @@ impl Adding<'_> {
                 continue;
             };
             let of_day = pieces.iter().filter(|piece| piece.1 == date).count();
-            let mut day = match of_daemon || of_day < MOST_PIECES {
+            let mut day = match of_daemon || of_day < MAX_PIECES {
                 true => Day::new(date, self.store.salt()),
                 false => self.pieces_of(date, &pieces, Some(&mut changes))?,
             };

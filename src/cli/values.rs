@@ -121,9 +121,9 @@ pub(super) fn interface(text: &str) -> Result<String, String> {
 
 /// One short line in people's words.
 pub(super) fn short_text(text: &str) -> Result<String, String> {
-    const MOST: usize = 200;
-    if text.len() > MOST || text.chars().any(char::is_control) {
-        return Err(format!("must be one line of at most {MOST} bytes"));
+    const MAX_BYTES: usize = 200;
+    if text.len() > MAX_BYTES || text.chars().any(char::is_control) {
+        return Err(format!("must be one line of at most {MAX_BYTES} bytes"));
     }
     Ok(text.to_string())
 }

@@ -10,7 +10,7 @@ use crate::event::{Service, protocol};
 use crate::query::answer::{Exposure, ExposureRow, ServiceRow};
 
 /// The most opened ranges.
-pub const MOST: usize = 256;
+pub const MAX_OPEN_PORTS: usize = 256;
 
 /// Ports that any outside address can reach.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,7 +52,7 @@ pub fn opened(text: &str, zones: &[String]) -> Vec<Open> {
             _ => {}
         }
     }
-    found.truncate(MOST);
+    found.truncate(MAX_OPEN_PORTS);
     found
 }
 
@@ -150,7 +150,7 @@ pub fn attacked(open: &[Open], rows: &[ServiceRow]) -> Vec<ExposureRow> {
             unique_sources_error: None,
         });
     }
-    found.truncate(MOST);
+    found.truncate(MAX_OPEN_PORTS);
     found
 }
 
@@ -283,6 +283,6 @@ config redirect
     #[test]
     fn many_rules_are_bounded() {
         let rule = "config rule\n\toption src 'wan'\n\toption target 'ACCEPT'\n\toption dest_port '1 2 3'\n";
-        assert_eq!(opened(&rule.repeat(500), &["wan".to_string()]).len(), MOST);
+        assert_eq!(opened(&rule.repeat(500), &["wan".to_string()]).len(), MAX_OPEN_PORTS);
     }
 }

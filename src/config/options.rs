@@ -76,8 +76,8 @@ const fn days(number: u64) -> Duration {
     Duration::from_secs(86_400 * number)
 }
 
-const MOST_ZONES: usize = 16;
-const MOST_PREFIXES: usize = 1024;
+const MAX_ZONES: usize = 16;
+const MAX_PREFIXES: usize = 1024;
 
 const fn main(
     name: &'static str,
@@ -354,7 +354,7 @@ impl Kind {
             Kind::Choice { words, .. } => format!("one of {}", words.join(", ")),
             Kind::Choices { words, .. } => format!("some of {}", words.join(", ")),
             Kind::Zones(_) => {
-                format!("at most {MOST_ZONES} names of firewall zones (letters, digits, _ and -)")
+                format!("at most {MAX_ZONES} names of firewall zones (letters, digits, _ and -)")
             }
             Kind::Url(_) => "an https:// address of at most 512 characters".to_string(),
             Kind::Text(_) => "at most 128 printable characters".to_string(),
@@ -362,7 +362,7 @@ impl Kind {
                 "a path that begins with / and has no '..' in it".to_string()
             }
             Kind::Prefixes(_) => {
-                format!("at most {MOST_PREFIXES} addresses or prefixes such as 198.51.100.0/24")
+                format!("at most {MAX_PREFIXES} addresses or prefixes such as 198.51.100.0/24")
             }
         }
     }
@@ -406,7 +406,7 @@ impl Kind {
                         zones.push(zone.to_string());
                     }
                 }
-                if zones.len() > MOST_ZONES {
+                if zones.len() > MAX_ZONES {
                     return Err(one);
                 }
                 set(config, zones);
@@ -420,7 +420,7 @@ impl Kind {
                 for value in values {
                     prefixes.push(Prefix::parse(value).map_err(|_| *value)?);
                 }
-                if prefixes.len() > MOST_PREFIXES {
+                if prefixes.len() > MAX_PREFIXES {
                     return Err(one);
                 }
                 set(config, prefixes);

@@ -25,7 +25,7 @@ pub struct Interface {
 }
 
 /// Interfaces of a zone are so many at most.
-pub const MOST_DEVICES: usize = 64;
+pub const MAX_DEVICES: usize = 64;
 
 pub fn parse(text: &str) -> Vec<Zone> {
     let (sections, _) = uci::parse(text);
@@ -55,7 +55,7 @@ pub fn devices(zones: &[Zone], names: &[String], interfaces: &[Interface]) -> Ve
     let mut devices: Vec<String> = Vec::new();
     let mut add = |device: &String| {
         // `!lan` takes one out of a wildcard: rare, and no name of an interface.
-        if !device.starts_with('!') && !devices.contains(device) && devices.len() < MOST_DEVICES {
+        if !device.starts_with('!') && !devices.contains(device) && devices.len() < MAX_DEVICES {
             devices.push(device.clone());
         }
     };

@@ -12,7 +12,7 @@ use crate::event::calendar::Date;
 use crate::event::small_map::SmallMap;
 
 /// Longer rulesets are not read.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 const LIMIT_MS: u64 = 5_000;
 /// Asked again at most so often.
 const AGAIN_MS: u64 = 1_000;
@@ -88,7 +88,7 @@ impl CounterPoll {
         let mut piece = vec![0; 16 * 1024];
         match running.out.read(&mut piece) {
             Ok(0) => {}
-            Ok(count) if running.bytes.len() + count > MOST_BYTES => {
+            Ok(count) if running.bytes.len() + count > MAX_BYTES => {
                 return self.failed("the firewall's ruleset is too long: the rules' counters can't be read");
             }
             Ok(count) => return running.bytes.extend_from_slice(&piece[..count]),

@@ -25,7 +25,7 @@ const CORRECTIONS: u32 = 10;
 /// What flash may take at the end.
 const AT_END: Duration = Duration::from_millis(500);
 /// Sentences that wait to be logged.
-const MOST_SAID: usize = 20;
+const MAX_LOG_LINES: usize = 20;
 
 pub(super) struct Fleet {
     enabled: bool,
@@ -85,7 +85,7 @@ impl Fleet {
     }
 
     fn say(&mut self, sentence: String) {
-        if self.said.len() < MOST_SAID {
+        if self.said.len() < MAX_LOG_LINES {
             self.said.push(sentence);
         }
     }

@@ -36,9 +36,9 @@ use crate::ubus::blob;
 const LOOK_MS: u64 = 10_000;
 const FRESH_MS: u64 = 1_000;
 /// Events that wait for the bus.
-const MOST_EVENTS: usize = 64;
+const MAX_EVENTS: usize = 64;
 /// Blocks whose counters one answer asks the kernel for.
-const MOST_COUNTED: usize = 100;
+const MAX_COUNTED: usize = 100;
 
 /// The event of a block that has ended.
 struct Released {
@@ -254,7 +254,7 @@ impl Guarding {
         let reached = engine.guard.reached(now.boot_ms);
         for because in reached.iter().filter(|because| !self.reached.contains(because)) {
             let event = Incomplete { what: "guard", because: because.clone() };
-            if self.events.len() < MOST_EVENTS {
+            if self.events.len() < MAX_EVENTS {
                 self.events.push(("fwstat.incomplete", Box::new(event)));
             }
         }
@@ -283,7 +283,7 @@ impl Guarding {
     }
 
     fn push_event(&mut self, name: &'static str, data: Box<dyn Field>) {
-        if self.events.len() < MOST_EVENTS {
+        if self.events.len() < MAX_EVENTS {
             self.events.push((name, data));
         }
     }
@@ -447,7 +447,7 @@ impl Guarding {
             }
             let source = Prefix::parse(&row.address).ok().and_then(Source::from_prefix);
             row.pending = source.is_some_and(|source| self.nft_sync.is_pending(source));
-            if number < MOST_COUNTED && !row.pending {
+            if number < MAX_COUNTED && !row.pending {
                 row.dropped = source.and_then(|source| self.nft_sync.dropped(source));
             }
         }

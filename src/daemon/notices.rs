@@ -8,9 +8,9 @@ use crate::query::record::Field;
 use crate::record;
 
 /// An attacker can make many services anomalous: so many a day are told, of each kind.
-const MOST_A_DAY: usize = 16;
+const MAX_PER_DAY: usize = 16;
 /// Notices that wait while the bus is away.
-const MOST_WAITING: usize = 32;
+const MAX_WAITING: usize = 32;
 
 /// An event's name and what it tells.
 pub(super) type Waiting = (&'static str, Box<dyn Field>);
@@ -53,7 +53,7 @@ impl Notices {
         let of_day = self.told.iter().filter(|(known, kind, _)| *known == date && *kind == event);
         let (number, known) =
             of_day.fold((0, false), |(number, known), told| (number + 1, known || told.2 == about));
-        let is_new = !known && number < MOST_A_DAY;
+        let is_new = !known && number < MAX_PER_DAY;
         if is_new {
             self.told.push((date, event, about));
         }
@@ -61,7 +61,7 @@ impl Notices {
     }
 
     fn send(&mut self, event: &'static str, data: Box<dyn Field>) {
-        if self.waiting.len() < MOST_WAITING {
+        if self.waiting.len() < MAX_WAITING {
             self.waiting.push((event, data));
         }
     }
@@ -148,11 +148,11 @@ mod tests {
              \"expected\":13.0,\"score\":9000.0,\"sentence\":\"UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 13\"}"
         );
         let many = (1..100).map(|port| row(port, 18_358)).collect();
-        assert_eq!(notices.add(many).len(), MOST_A_DAY - 1);
+        assert_eq!(notices.add(many).len(), MAX_PER_DAY - 1);
         let many = (1..100).flat_map(|port| [row(port, 18_359), row(port, 18_360)]).collect();
         notices.add(many);
-        assert_eq!(notices.take().len(), MOST_WAITING);
-        assert!(notices.told.len() <= 3 * MOST_A_DAY);
+        assert_eq!(notices.take().len(), MAX_WAITING);
+        assert!(notices.told.len() <= 3 * MAX_PER_DAY);
     }
     fn names(notices: &mut Notices) -> Vec<&'static str> {
         notices.take().into_iter().map(|(name, _)| name).collect()

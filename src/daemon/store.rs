@@ -34,12 +34,12 @@ use crate::sys::worker::Worker;
 
 const COPY: &str = "today.fws";
 /// With this many pieces of the open day the next one is whole.
-const MOST_PIECES: usize = 48;
+const MAX_PIECES: usize = 48;
 /// Jobs that wait for the worker: it has one at a time.
 const QUEUE: usize = 1;
 const STACK: usize = 256 << 10;
 /// Sentences that wait to be logged.
-const MOST_SAID: usize = 20;
+const MAX_LOG_LINES: usize = 20;
 
 pub(crate) fn keep(config: &Config) -> Keep {
     let number = |number: u16| usize::from(number);
@@ -200,7 +200,7 @@ impl Places {
     }
 
     fn say(&mut self, sentence: String) {
-        if self.said.len() < MOST_SAID {
+        if self.said.len() < MAX_LOG_LINES {
             self.said.push_back(sentence);
         }
     }

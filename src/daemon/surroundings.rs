@@ -20,7 +20,7 @@ use crate::query::question::Prefix;
 const RESOLV: [&str; 3] =
     ["/etc/resolv.conf", "/tmp/resolv.conf.d/resolv.conf.auto", "/tmp/resolv.conf.auto"];
 /// Longer files are cut.
-const MOST_BYTES: u64 = 256 << 10;
+const MAX_BYTES: u64 = 256 << 10;
 const RTF_GATEWAY: u32 = 2;
 const RTF_REJECT: u32 = 0x200;
 
@@ -56,7 +56,7 @@ pub(super) fn default_route_interfaces() -> Vec<String> {
 /// Empty if it cannot be read.
 fn text(path: &Path) -> String {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
     read.map_or(String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -50,7 +50,7 @@ fn noise(bytes: usize) -> Vec<u8> {
 fn a_batch_is_made_in_ram_and_a_small_one_goes_to_flash() {
     let place = Place::new("moves");
     place.put(20_784, 1_795_800_000, b"a line\n");
-    place.put(20_785, 1_795_886_400, &noise(MOST_ON_FLASH as usize + 1));
+    place.put(20_785, 1_795_886_400, &noise(MAX_FLASH_BYTES as usize + 1));
     let newest = place.1.newest(Date(20_784)).unwrap();
     let mut text = String::new();
     Spool::read(&newest).unwrap().read_to_string(&mut text).unwrap();
@@ -67,7 +67,7 @@ fn a_batch_is_made_in_ram_and_a_small_one_goes_to_flash() {
     let standing = place.1.standing();
     assert_eq!((standing.waiting, standing.refused), (2, 0));
     // A file with two names takes its bytes once.
-    assert!(standing.bytes < MOST_ON_FLASH + 1000, "{standing:?}");
+    assert!(standing.bytes < MAX_FLASH_BYTES + 1000, "{standing:?}");
     assert_eq!(place.1.move_to_flash().unwrap(), 0);
 }
 

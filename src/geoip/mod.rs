@@ -21,7 +21,7 @@ const PAGE: usize = 4096;
 /// The cache takes 128 KiB at most.
 const PAGES: usize = 32;
 /// Such databases are smaller; checking a larger file would keep a router busy.
-const MOST_BYTES: u64 = 32 << 20;
+const MAX_BYTES: u64 = 32 << 20;
 /// Data older than this is called outdated, in days.
 const OUTDATED_DAYS: i64 = 400;
 
@@ -194,8 +194,8 @@ fn open(path: &Path, content: Content) -> Result<Opened, String> {
         return Err("it is no file".into());
     }
     let length = metadata.len();
-    if length > MOST_BYTES {
-        return Err(format!("it has {length} bytes; such a database has at most {MOST_BYTES}"));
+    if length > MAX_BYTES {
+        return Err(format!("it has {length} bytes; such a database has at most {MAX_BYTES}"));
     }
     let mut pages = Pages { file, length, pages: Vec::new() };
     let checked =

@@ -15,7 +15,7 @@ pub const LOGIN_SOURCES: usize = 256;
 /// Slots of one set of the table: a source is in one of these.
 const WAYS: usize = 8;
 /// Services that a reason names at most.
-pub const MOST_SERVICES: usize = 4;
+pub const MAX_SERVICES: usize = 4;
 
 /// Anyone can send UDP and ICMP in another's name, and get nothing of it back. TCP needs a handshake to do
 /// more than knock; what only knocks counts once, UDP and ICMP half. In units of a half:
@@ -94,9 +94,9 @@ pub struct Suspect {
     pub services: Services,
 }
 
-/// Up to [`MOST_SERVICES`] different services, the newest last.
+/// Up to [`MAX_SERVICES`] different services, the newest last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Services([Option<Service>; MOST_SERVICES]);
+pub struct Services([Option<Service>; MAX_SERVICES]);
 
 impl Services {
     pub fn add(&mut self, service: Service) {
@@ -107,7 +107,7 @@ impl Services {
             Some(place) => *place = Some(service),
             None => {
                 self.0.rotate_left(1);
-                self.0[MOST_SERVICES - 1] = Some(service);
+                self.0[MAX_SERVICES - 1] = Some(service);
             }
         }
     }

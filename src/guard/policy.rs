@@ -7,7 +7,7 @@ use crate::event::Address;
 use crate::query::question::Prefix;
 
 /// Addresses of the router's surroundings that are remembered; the allow list has its own bound.
-pub const MOST_SURROUNDINGS: usize = 512;
+pub const MAX_SURROUNDINGS: usize = 512;
 
 /// Why a source is not blocked.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -112,7 +112,7 @@ impl Policy {
 
     /// What the router has and uses now. True if it is not what it was.
     pub fn set_surroundings(&mut self, mut surroundings: Vec<(Prefix, Protection)>) -> bool {
-        surroundings.truncate(MOST_SURROUNDINGS);
+        surroundings.truncate(MAX_SURROUNDINGS);
         let changed = self.surroundings != surroundings;
         self.surroundings = surroundings;
         changed
@@ -199,6 +199,6 @@ mod tests {
         assert_eq!(policy.protection(source("2001:db8:5:7::1")), None);
         let many = vec![gateway; 10_000];
         policy.set_surroundings(many);
-        assert_eq!(policy.surroundings.len(), MOST_SURROUNDINGS);
+        assert_eq!(policy.surroundings.len(), MAX_SURROUNDINGS);
     }
 }

@@ -72,7 +72,7 @@ pub enum FileState {
 }
 
 /// Reasons for lines that were not counted, and interfaces, that are listed.
-const MOST_ROWS: usize = 32;
+const MAX_ROWS: usize = 32;
 
 /// What became of the lines of all files.
 pub fn totals(reports: &[FileReport]) -> InputCounts {
@@ -82,7 +82,7 @@ pub fn totals(reports: &[FileReport]) -> InputCounts {
             let known = sum.skipped_because.iter().position(|known| known.reason == row.reason);
             match known {
                 Some(place) => sum.skipped_because[place].lines += row.lines,
-                None if sum.skipped_because.len() < MOST_ROWS => sum.skipped_because.push(row.clone()),
+                None if sum.skipped_because.len() < MAX_ROWS => sum.skipped_because.push(row.clone()),
                 None => {}
             }
         }
@@ -134,7 +134,7 @@ impl PerPath {
             }
         }
         rows.sort_by(|a, b| b.packets.cmp(&a.packets).then_with(|| a.name.cmp(&b.name)));
-        rows.truncate(MOST_ROWS);
+        rows.truncate(MAX_ROWS);
         rows
     }
 }

@@ -15,7 +15,7 @@ pub const OBJECT: &str = "network.interface";
 pub const METHOD: &str = "dump";
 
 /// Networks of one router are fewer.
-pub const MOST_INTERFACES: usize = 256;
+pub const MAX_INTERFACES: usize = 256;
 /// The longest name that is kept; the kernel's have 15 bytes.
 const LONGEST_NAME: usize = 64;
 
@@ -162,7 +162,7 @@ pub fn interfaces(answer: &Value) -> Vec<Interface> {
             zone: text(&row["data"]["zone"]),
         })
     })
-    .take(MOST_INTERFACES)
+    .take(MAX_INTERFACES)
     .collect()
 }
 
@@ -191,6 +191,6 @@ mod tests {
         );
         assert!(interfaces(&json!({"interface": "wan"})).is_empty() && interfaces(&json!(null)).is_empty());
         let many: Vec<_> = (0..1000).map(|n| json!({"interface": format!("n{n}")})).collect();
-        assert_eq!(interfaces(&json!({"interface": many})).len(), MOST_INTERFACES);
+        assert_eq!(interfaces(&json!({"interface": many})).len(), MAX_INTERFACES);
     }
 }

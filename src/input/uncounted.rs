@@ -7,7 +7,7 @@ use crate::parse::uncounted::Uncounted;
 use crate::query::answer::SkippedBecause;
 
 /// Reasons that are told apart. Programs beyond that share the last row.
-const MOST_ROWS: usize = 8;
+const MAX_ROWS: usize = 8;
 /// Characters of an example, and of a program's name.
 const LONGEST_EXAMPLE: usize = 300;
 const LONGEST_NAME: usize = 32;
@@ -47,7 +47,7 @@ impl UncountedLines {
         let program = &program[..program.len().min(LONGEST_NAME)];
         let same = |row: &Row| row.reason == reason && row.program == program;
         let found = self.rows.iter().position(same);
-        match found.or((self.rows.len() >= MOST_ROWS).then_some(MOST_ROWS - 1)) {
+        match found.or((self.rows.len() >= MAX_ROWS).then_some(MAX_ROWS - 1)) {
             Some(place) => self.rows[place].lines = self.rows[place].lines.saturating_add(1),
             None => self.rows.push(Row {
                 reason,
@@ -106,6 +106,6 @@ mod tests {
             lines.add(Uncounted::OtherProgram, number, line.as_bytes());
         }
         let rows = lines.rows();
-        assert_eq!((rows.len(), rows.iter().map(|row| row.lines).sum::<u64>()), (MOST_ROWS, 1000));
+        assert_eq!((rows.len(), rows.iter().map(|row| row.lines).sum::<u64>()), (MAX_ROWS, 1000));
     }
 }

@@ -47,7 +47,7 @@ const SINCE_OTHERS: Bounds =
     Bounds { services: 128, sources: 256, pairs: 256, targets: 1, sample: 64, wide_hours: 8, slots: 2 };
 
 /// Days that are over and that flash did not take yet.
-const MOST_CLOSED: usize = 8;
+const MAX_CLOSED_DAYS: usize = 8;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
@@ -441,9 +441,9 @@ impl Engine {
         self.closed = joined(closed);
     }
 
-    /// The store could not be written: RAM holds at most [`MOST_CLOSED`] days that wait for it.
+    /// The store could not be written: RAM holds at most [`MAX_CLOSED_DAYS`] days that wait for it.
     pub fn bound_closed(&mut self) {
-        while self.closed.len() > MOST_CLOSED {
+        while self.closed.len() > MAX_CLOSED_DAYS {
             let lost = self.closed.remove(0);
             let sentence = format!("{} is lost: the store could not be written for days", lost.date);
             self.actions.push(Action::Say(sentence));
@@ -452,7 +452,7 @@ impl Engine {
 
     /// Another day that is over can wait for the store.
     pub fn has_room_for_closed(&self) -> bool {
-        self.closed().count() < MOST_CLOSED
+        self.closed().count() < MAX_CLOSED_DAYS
     }
 
     fn settle_late(&mut self) {

@@ -20,7 +20,7 @@ use super::watch::{self, Watch};
 use super::{Engine, Now};
 
 /// Lines of evidence of one source.
-const MOST_LINES: usize = 50;
+const MAX_LINES: usize = 50;
 
 /// A question on its way to the answer, with what the store does not have.
 pub struct LiveJob {
@@ -241,7 +241,7 @@ impl Engine {
     fn lines(&self, question: &Question) -> Vec<String> {
         let of_source = self.evidence.held().rev().filter(|held| self.fits(question, held));
         let mut lines: Vec<String> = of_source
-            .take(MOST_LINES)
+            .take(MAX_LINES)
             .map(|held| evidence::line_of(held, self.paths.get(held.event.path)))
             .collect();
         lines.reverse();

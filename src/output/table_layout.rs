@@ -120,13 +120,13 @@ impl Table {
             writeln!(out, "{}", style.heading(&lay_out(cells, &shown)))?;
         }
         let taken: usize = shown.iter().map(|column| column.width + GAP.len()).sum();
-        let bar_width = if style.bars { style.width.saturating_sub(taken).min(MOST_BAR) } else { 0 };
+        let bar_width = if style.bars { style.width.saturating_sub(taken).min(MAX_BAR_WIDTH) } else { 0 };
         let most = self.bars.iter().copied().max().unwrap_or(0);
         for row in 0..self.rows() {
             let cells = shown.iter().map(|column| cut(self.cell(row, column.number), column.most));
             let line = lay_out(cells, &shown);
             let drawn = match self.bars.get(row) {
-                Some(&value) if bar_width >= LEAST_BAR => bar(value, most, bar_width),
+                Some(&value) if bar_width >= MIN_BAR_WIDTH => bar(value, most, bar_width),
                 _ => String::new(),
             };
             match drawn.as_str() {
@@ -167,7 +167,7 @@ impl Table {
         let surplus = taken.saturating_sub(GAP.len()).saturating_sub(width);
         if surplus > 0 {
             for column in shown.iter_mut().filter(|column| self.columns[column.number].flexible) {
-                column.most = column.width.saturating_sub(surplus).max(LEAST_TEXT);
+                column.most = column.width.saturating_sub(surplus).max(MIN_TEXT_WIDTH);
                 column.width = self.width_of(column.number, column.most);
             }
         }
@@ -216,9 +216,9 @@ fn lay_out<'a>(cells: impl Iterator<Item = Cow<'a, str>>, shown: &[Shown]) -> St
 }
 
 const GAP: &str = "  ";
-const MOST_BAR: usize = 40;
-const LEAST_BAR: usize = 4;
-const LEAST_TEXT: usize = 20;
+const MAX_BAR_WIDTH: usize = 40;
+const MIN_BAR_WIDTH: usize = 4;
+const MIN_TEXT_WIDTH: usize = 20;
 
 /// A bar of at most `width` cells, in steps of an eighth. What is not 0 can be seen.
 fn bar(value: u64, most: u64, width: usize) -> String {

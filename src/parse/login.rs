@@ -25,7 +25,7 @@ use crate::event::Address;
 mod folded;
 mod sessions;
 
-pub use folded::{MOST as MOST_FOLDED, unfold};
+pub use folded::{MAX_FOLDED, unfold};
 use sessions::Sessions;
 
 /// Longer messages may be cut where the attacker chose: busybox's syslogd keeps 256 bytes of a line.

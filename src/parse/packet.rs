@@ -6,7 +6,7 @@
 use crate::event::{Address, Service, protocol};
 
 /// Extension headers that are followed. The kernel follows any number; real packets have three at most.
-const MOST_EXTENSIONS: usize = 8;
+const MAX_EXTENSIONS: usize = 8;
 
 const ICMP_ECHO_REPLY: u8 = 0;
 const ICMP_ECHO: u8 = 8;
@@ -169,7 +169,7 @@ fn parse_v6(bytes: &[u8]) -> Option<Packet> {
     // A jumbogram (RFC 2675) has the length 0 here.
     let end = if payload == 0 { bytes.len() } else { bytes.len().min(usize::from(payload) + 40) };
     let mut rest = bytes.get(40..end).unwrap_or_default();
-    for _ in 0..MOST_EXTENSIONS {
+    for _ in 0..MAX_EXTENSIONS {
         let length = match packet.protocol {
             // A later fragment's next header is the kind of what follows the fragment header in
             // the first one; its own bytes are the middle of something.

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::AnswerError;
 use super::answer::{CountriesAnswer, CountryRow};
 use super::history::{MonthData, Need, Section};
-use super::lists::{LeftOut, MOST_ROWS};
+use super::lists::{LeftOut, MAX_ROWS};
 use super::question::Question;
 use super::scan::{Reasons, Span, is_about_services, matches};
 use crate::event::{Address, Class, Service};
@@ -102,7 +102,7 @@ impl CountryList {
         if by_source && !has_lookup {
             return Err(AnswerError::NotFound(NO_DATABASE.into()));
         }
-        let most = |used: bool| if used { MOST_ROWS } else { 1 };
+        let most = |used: bool| if used { MAX_ROWS } else { 1 };
         Ok(CountryList {
             span: Span::of(question),
             by_service,

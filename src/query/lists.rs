@@ -17,7 +17,7 @@ use super::question::{MAX_DAILY, Question};
 use super::scan::{Reasons, Span, is_about_services, matches};
 
 /// Keys that a question tells apart.
-pub(super) const MOST_ROWS: usize = 16_384;
+pub(super) const MAX_ROWS: usize = 16_384;
 
 pub(super) fn service_row(
     service: Service,
@@ -102,7 +102,7 @@ impl ServiceList {
             )));
         }
         // Only one of them is filled.
-        let most = |used: bool| if used { MOST_ROWS } else { 1 };
+        let most = |used: bool| if used { MAX_ROWS } else { 1 };
         Ok(ServiceList {
             span,
             services: Table::new(most(question.source.is_none() && question.country.is_none())),
@@ -268,8 +268,8 @@ impl SourceList {
         SourceList {
             span: Span::of(question),
             by_service,
-            sources: Table::new(if by_service { 1 } else { MOST_ROWS }),
-            pairs: Table::new(if by_service { MOST_ROWS } else { 1 }),
+            sources: Table::new(if by_service { 1 } else { MAX_ROWS }),
+            pairs: Table::new(if by_service { MAX_ROWS } else { 1 }),
             question: question.clone(),
         }
     }

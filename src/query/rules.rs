@@ -2,7 +2,7 @@
 
 use super::answer::{RuleRow, RulesAnswer, TargetRow, ZoneRow};
 use super::history::{MonthData, Need, Section};
-use super::lists::{LeftOut, MOST_ROWS, service_row};
+use super::lists::{LeftOut, MAX_ROWS, service_row};
 use super::question::Question;
 use super::scan::{Reasons, Span};
 use crate::event::{Address, Service};
@@ -25,7 +25,7 @@ impl RuleList {
             question: question.clone(),
             attempts: 0,
             rules: Vec::new(),
-            targets: Table::new(MOST_ROWS),
+            targets: Table::new(MAX_ROWS),
         }
     }
 

@@ -83,7 +83,7 @@ impl Span {
 }
 
 /// Reasons that are told; more are a number.
-const MOST_REASONS: usize = 8;
+const MAX_REASONS: usize = 8;
 
 /// Why an answer is incomplete, each reason once.
 #[derive(Clone, Default)]
@@ -97,9 +97,9 @@ impl Reasons {
     }
 
     pub(super) fn finish(mut self) -> super::answer::Completeness {
-        if self.0.len() > MOST_REASONS {
-            let more = self.0.len() - MOST_REASONS;
-            self.0.truncate(MOST_REASONS);
+        if self.0.len() > MAX_REASONS {
+            let more = self.0.len() - MAX_REASONS;
+            self.0.truncate(MAX_REASONS);
             self.0.push(format!("and {more} more reasons"));
         }
         super::answer::Completeness::from_reasons(&self.0)

@@ -23,7 +23,7 @@ const LATELY_DAYS: i32 = 30;
 /// This many days before a period tell what is usual.
 const USUAL_DAYS: i32 = 28;
 /// Fewer tell nothing.
-const LEAST_DAYS: usize = 7;
+const MIN_DAYS: usize = 7;
 
 /// What a period comes to.
 struct Period {
@@ -225,7 +225,7 @@ impl Summary {
                 hours: hour_rows(&before.hours),
             });
         }
-        answer.usual_per_day = (self.usual.len() >= LEAST_DAYS).then(|| rounded(median(&mut self.usual)));
+        answer.usual_per_day = (self.usual.len() >= MIN_DAYS).then(|| rounded(median(&mut self.usual)));
         let Listed { rows, distinct, .. } = self.services.finish(lookup.is_some(), &mut reasons)?;
         answer.services = rows;
         answer.unique_sources = distinct.map(|distinct| distinct.number);
@@ -262,7 +262,7 @@ impl OneSource {
         let span = Span::of(question);
         let source = OneSource {
             span,
-            sources: Table::new(super::lists::MOST_ROWS),
+            sources: Table::new(super::lists::MAX_ROWS),
             services: ServiceList::new(question)?,
             hours: HourList::new(question)?,
             days: DayList::new(question),

@@ -14,12 +14,12 @@ use super::summary::{ClassSummary, ServiceCount};
 /// Days before and after that tell what is usual.
 pub const WINDOW: i32 = 28;
 /// With fewer other days nothing is called usual or anomalous.
-const LEAST_DAYS: usize = 7;
+const MIN_DAYS: usize = 7;
 /// Cells with fewer attempts are never anomalous.
-pub const LEAST_ATTEMPTS: u64 = 100;
-const LEAST_SCORE: f64 = 8.0;
+pub const MIN_ATTEMPTS: u64 = 100;
+const MIN_SCORE: f64 = 8.0;
 /// And the attempts are at least so many times the usual.
-const LEAST_RATIO: f64 = 3.0;
+const MIN_RATIO: f64 = 3.0;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Anomaly {
@@ -64,11 +64,10 @@ impl Cells {
             let near =
                 |other: &&(Date, Vec<_>)| other.0.0.abs_diff(date.0) <= WINDOW as u32 && other.0 != *date;
             let others: Vec<&(Date, Vec<(u32, u32)>)> = self.days.iter().filter(near).collect();
-            if others.len() < LEAST_DAYS {
+            if others.len() < MIN_DAYS {
                 continue;
             }
-            for (service, attempts) in cells.iter().filter(|(_, attempts)| *attempts >= LEAST_ATTEMPTS as u32)
-            {
+            for (service, attempts) in cells.iter().filter(|(_, attempts)| *attempts >= MIN_ATTEMPTS as u32) {
                 let of_day = |(_, cells): &&(Date, Vec<(u32, u32)>)| {
                     let at = cells.binary_search_by_key(service, |(known, _)| *known);
                     f64::from(at.map_or(0, |at| cells[at].1))
@@ -95,7 +94,7 @@ fn judge(date: Date, service: Service, attempts: u32, mut others: Vec<f64>) -> O
     let mut deviations: Vec<f64> = others.iter().map(|count| (count - expected).abs()).collect();
     let deviation = (1.4826 * median(&mut deviations)).max(expected.sqrt()).max(1.0);
     let score = (f64::from(attempts) - expected) / deviation;
-    let anomalous = score >= LEAST_SCORE && f64::from(attempts) >= LEAST_RATIO * expected;
+    let anomalous = score >= MIN_SCORE && f64::from(attempts) >= MIN_RATIO * expected;
     let score = (score * 10.0).round() / 10.0;
     anomalous.then_some(Anomaly { date, service, attempts: attempts.into(), expected, score })
 }

@@ -6,7 +6,7 @@ use crate::event::PathId;
 use crate::event::paths::{Rule, Rules};
 
 /// More rules than a process can tell apart: what comes back from a store can hold others.
-pub const MOST_RULES: usize = 1024;
+pub const MAX_RULES: usize = 1024;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RuleCount {
@@ -18,7 +18,7 @@ pub struct RuleCount {
 fn add(rows: &mut Vec<RuleCount>, rule: &Rule, attempts: u64) -> Option<usize> {
     let at = rows.iter().position(|row| row.rule == *rule).unwrap_or(rows.len());
     if at == rows.len() {
-        if at == MOST_RULES {
+        if at == MAX_RULES {
             return None;
         }
         rows.push(RuleCount { rule: rule.clone(), attempts: 0 });
@@ -115,7 +115,7 @@ mod tests {
         let many: Vec<RuleCount> = (0..5000).map(|number| count(&number.to_string(), 1)).collect();
         add_rows(&mut sum, &many);
         add_rows(&mut sum, &many);
-        assert_eq!(sum.len(), MOST_RULES);
+        assert_eq!(sum.len(), MAX_RULES);
         assert_eq!(sum[2], count("0", 2));
     }
 

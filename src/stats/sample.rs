@@ -18,7 +18,7 @@ const SERVICES_PER_SOURCE: usize = 32;
 
 /// Services recorded in a sample: on average this many for each source that it may hold, but never fewer than 1,024.
 const SERVICES_PER_ROW: usize = 4;
-const LEAST_SERVICES: usize = 1024;
+const MIN_SERVICES: usize = 1024;
 
 /// The hash of a source, uniform in 0..2^30: then the distance to the next of a day's sources fits in three bytes.
 #[inline]
@@ -159,7 +159,7 @@ impl<T: Copy> Sample<T> {
         if let Some((hash, _)) = self.sources.get(self.most) {
             self.lower_bound(u64::from(*hash));
         }
-        self.cut_services(self.most.saturating_mul(SERVICES_PER_ROW).max(LEAST_SERVICES));
+        self.cut_services(self.most.saturating_mul(SERVICES_PER_ROW).max(MIN_SERVICES));
     }
 
     /// Leaves the sources with the lowest hashes which together tried at most `most` services.

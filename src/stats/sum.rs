@@ -10,10 +10,10 @@ use super::sample::{Distinct, Sample, Union};
 use super::summary::{ClassSummary, Counted, DaySummary, Hours, PairCount, Rows, ServiceCount, SourceCount};
 
 /// At most this many services, sources, pairs, countries are told apart in a sum.
-const MOST_ROWS: usize = 16_384;
-const MOST_COUNTRIES: usize = 1024;
+const MAX_ROWS: usize = 16_384;
+const MAX_COUNTRIES: usize = 1024;
 /// Sources in the sample of a sum.
-const MOST_SAMPLED: usize = 8192;
+const MAX_SAMPLED: usize = 8192;
 
 /// A key that can be summed up.
 pub trait SumKey: Copy + Ord {
@@ -281,7 +281,7 @@ pub struct Sources {
 
 impl Default for Sources {
     fn default() -> Sources {
-        let union = Some(Union::new(MOST_SAMPLED));
+        let union = Some(Union::new(MAX_SAMPLED));
         Sources { parts: 0, most: 0, sum: 0, single: None, union, unknown: false }
     }
 }
@@ -353,13 +353,13 @@ impl Default for ClassSum {
             verdicts: [0; Verdict::COUNT],
             measured: 0,
             distinct: Sources::default(),
-            services: Table::new(MOST_ROWS),
-            sources: Table::new(MOST_ROWS),
-            pairs: Table::new(MOST_ROWS),
+            services: Table::new(MAX_ROWS),
+            sources: Table::new(MAX_ROWS),
+            pairs: Table::new(MAX_ROWS),
             rules: Vec::new(),
-            targets: Table::new(MOST_ROWS),
-            countries: Table::new(MOST_COUNTRIES),
-            service_countries: Table::new(MOST_ROWS),
+            targets: Table::new(MAX_ROWS),
+            countries: Table::new(MAX_COUNTRIES),
+            service_countries: Table::new(MAX_ROWS),
         }
     }
 }

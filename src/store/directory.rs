@@ -39,7 +39,7 @@ const COMMIT: &str = "commit";
 const REMOVED: &str = "removed";
 const LOCK: &str = "lock";
 /// Longer files no store has.
-const MOST_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = 16 << 20;
 
 enum Bytes {
     Memory(Arc<Vec<u8>>),
@@ -76,7 +76,7 @@ impl Open {
     /// What a section holds; `None` if the file has none of this kind.
     pub fn content(&self, kind: Kind) -> Result<Option<Content>, Unreadable> {
         let Some((offset, length)) = self.header.find(kind) else { return Ok(None) };
-        if length as u64 > MOST_BYTES {
+        if length as u64 > MAX_BYTES {
             return Err(Unreadable::Damaged("a section is too long"));
         }
         let bytes = read_at(&self.bytes, offset, length)
@@ -183,7 +183,7 @@ impl Directory {
 
 fn read_all(mut file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    (&mut file).take(MOST_BYTES).read_to_end(&mut bytes)?;
+    (&mut file).take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -34,7 +34,7 @@ pub use restore::Restored;
 pub use retention::{Demanded, Keep, Upkeep};
 
 /// Sentences about damaged files that are told.
-const MOST_DAMAGED: usize = 20;
+const MAX_DAMAGED_FILES: usize = 20;
 
 #[derive(Debug)]
 pub enum StoreError {
@@ -171,7 +171,7 @@ impl Store {
 
     /// What was found damaged, a sentence each.
     pub fn damage(&self) -> impl Iterator<Item = &String> {
-        self.damage.iter().map(|damaged| &damaged.sentence).take(MOST_DAMAGED)
+        self.damage.iter().map(|damaged| &damaged.sentence).take(MAX_DAMAGED_FILES)
     }
 
     /// Sentences about damaged pieces of open days: these are in no month that could tell of them.
@@ -193,7 +193,7 @@ impl Store {
             Some(damaged) => (damaged.sentence, damaged.lasting) = (sentence.clone(), true),
             None => {
                 // The oldest of what was replaced makes room; what was not must be known when it is replaced.
-                if self.damage.len() >= MOST_DAMAGED
+                if self.damage.len() >= MAX_DAMAGED_FILES
                     && let Some(at) = self.damage.iter().position(|damaged| !damaged.lasting)
                 {
                     self.damage.remove(at);

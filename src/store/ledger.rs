@@ -7,15 +7,15 @@ use super::container::{self, Kind, Section};
 use super::directory::Open;
 use crate::event::Service;
 use crate::event::calendar::Date;
-use crate::guard::detector::{MOST_SERVICES, Services};
+use crate::guard::detector::{MAX_SERVICES, Services};
 use crate::guard::ledger::{DETAILED, ENDED, LINES, LONGEST_LINE, Ledger, RECORDS};
 use crate::guard::{Block, Detail, End, Ended, Protection, Record, Rule, Source};
 
 const VERSION: u64 = 1;
 /// The shortest row of a block and of a record.
-const LEAST_BLOCK: usize = 15;
-const LEAST_RECORD: usize = 5;
-const LEAST_ENDED: usize = LEAST_BLOCK + 3;
+const MIN_BLOCK: usize = 15;
+const MIN_RECORD: usize = 5;
+const MIN_ENDED: usize = MIN_BLOCK + 3;
 /// Numbers of ends; a protection's own is added to the last.
 const ENDS: [End; 4] = [End::Expired, End::Hand, End::Anew, End::Off];
 
@@ -203,7 +203,7 @@ pub fn read(payload: &[u8]) -> Result<Kept, Malformed> {
     let known = reader.u8()? == 1;
     let date = Date(reader.small()?.cast_signed());
     kept.today = (known.then_some(date), reader.number()?);
-    for _ in 0..reader.rows(LEAST_BLOCK)? {
+    for _ in 0..reader.rows(MIN_BLOCK)? {
         let block = read_block(reader)?;
         kept.blocks.push(block);
     }
@@ -211,12 +211,12 @@ pub fn read(payload: &[u8]) -> Result<Kept, Malformed> {
     for (_, detail) in kept.blocks.iter_mut().take(detailed.saturating_sub(DETAILED)) {
         *detail = None;
     }
-    for _ in 0..reader.rows(LEAST_RECORD)?.min(RECORDS) {
+    for _ in 0..reader.rows(MIN_RECORD)?.min(RECORDS) {
         let source = read_source(reader)?;
         let (times, ended_ms, pardoned_until) = (reader.small()?, reader.number()?, reader.number()?);
         kept.records.push((source, Record { times, ended_ms, pardoned_until }));
     }
-    for _ in 0..reader.rows(LEAST_ENDED)?.min(ENDED) {
+    for _ in 0..reader.rows(MIN_ENDED)?.min(ENDED) {
         let ended = read_ended(reader)?;
         kept.ended.push(ended);
     }
@@ -234,7 +234,7 @@ fn read_block(reader: &mut Reader<'_>) -> Result<(Block, Option<Detail>), Malfor
     let [window_ms, since_ms, first_ms, last_ms, until_ms] = moments;
     let (since_wall, until_wall) = (read_instant(reader)?, read_instant(reader)?);
     let mut services = Services::default();
-    for _ in 0..reader.rows(1)?.min(MOST_SERVICES) {
+    for _ in 0..reader.rows(1)?.min(MAX_SERVICES) {
         services.add(Service::from_bits(reader.small()?));
     }
     let has_words = reader.u8()? == 1;

@@ -7,7 +7,7 @@ use super::MAX_MESSAGE;
 /// Bytes of the empty buffer, and the least that one read into an empty buffer may return.
 const USUAL: usize = 64 * 1024;
 /// The header and the length of what follows.
-const LEAST: usize = HEADER_SIZE + 4;
+const MIN_MESSAGE: usize = HEADER_SIZE + 4;
 
 /// The peer does not speak ubus, or message boundaries are lost: nothing after this can be parsed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,7 +63,7 @@ impl Inbox {
     /// The next message if it is complete.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Malformed> {
         let waiting = &self.bytes[self.start..self.end];
-        let Some(header) = waiting.first_chunk::<LEAST>() else {
+        let Some(header) = waiting.first_chunk::<MIN_MESSAGE>() else {
             return Ok(None);
         };
         if header[0] != PROTO_VERSION {
@@ -94,7 +94,7 @@ impl Inbox {
             kind: header[1],
             sequence: u16::from_be_bytes([header[2], header[3]]),
             peer: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
-            attributes: &self.bytes[at + LEAST..at + whole],
+            attributes: &self.bytes[at + MIN_MESSAGE..at + whole],
         }))
     }
 }

@@ -29,7 +29,7 @@ use crate::wall_clock::now;
 
 /// A step of a question takes at most 20 ms of the processor. Tests are less optimised than the program, by which it takes
 /// up to three times as long: the longest step has some 27 ms here.
-const MOST_OF_A_STEP: Duration = Duration::from_millis(60);
+const MAX_STEP: Duration = Duration::from_millis(60);
 
 const RULES: &str = include_str!("../support/forged.nft");
 
@@ -187,7 +187,7 @@ fn no_step_of_a_question_takes_the_processor_for_long() {
         step(&mut steps);
         let longest = steps.iter().max().unwrap();
         eprintln!("{:?} {:?}: {} steps, {longest:?} at most", question.topic, question.from, steps.len());
-        if *longest > MOST_OF_A_STEP {
+        if *longest > MAX_STEP {
             slow.push((question.topic, steps));
         }
     }

@@ -30,7 +30,7 @@ pub struct Opened {
 }
 
 /// Commits that may come while a question is answered, before it is answered as it is.
-const MOST_TRIES: u32 = 5;
+const MAX_TRIES: u32 = 5;
 /// A commit is published and its files are moved within this time, usually.
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
@@ -58,7 +58,7 @@ impl Opened {
 
     /// Calls `ask` until no commit came meanwhile, but a few times at most. The sentence says why that was in vain.
     fn consistently<T>(&mut self, mut ask: impl FnMut(&mut Opened) -> T) -> (T, Option<String>) {
-        for _ in 1..MOST_TRIES {
+        for _ in 1..MAX_TRIES {
             let answer = ask(self);
             if self.is_consistent() {
                 return (answer, None);
@@ -259,7 +259,7 @@ mod tests {
             tries += 1;
             if tries % 2 == 1 { store.close() } else { store.open_again() }
         });
-        assert_eq!(tries, MOST_TRIES);
+        assert_eq!(tries, MAX_TRIES);
         assert!(changed.unwrap().contains("counted twice"));
     }
 }

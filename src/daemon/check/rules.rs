@@ -226,7 +226,8 @@ fn exposure_row(row: &Value) -> Option<ExposureRow> {
 pub(super) fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
     let mut open = exposure::opened(firewall, &config.zone);
     open.retain(|open| open.first != open.last || !is_usual(open.protocol, open.first, &open.by));
-    let asked = call(ubus, "fwstat", "summary", &json!({"limit": exposure::MOST}), SUMMARY_PATIENCE);
+    let asked =
+        call(ubus, "fwstat", "summary", &json!({"limit": exposure::MAX_OPEN_PORTS}), SUMMARY_PATIENCE);
     let told = asked.ok().and_then(|answer| {
         answer["exposure"]["ports"].as_array()?.iter().map(exposure_row).collect::<Option<Vec<_>>>()
     });

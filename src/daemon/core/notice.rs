@@ -9,9 +9,9 @@ use crate::query::Answer;
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 
 /// A device of the inside with fewer refused or watched attempts a day is no news.
-const LEAST_OF_DEVICE: u64 = 100;
+const MIN_DEVICE_ATTEMPTS: u64 = 100;
 /// The most devices that are reported for one day.
-const MOST_DEVICES: u32 = 8;
+const MAX_DEVICES: u32 = 8;
 
 impl Core {
     pub(super) fn notice(&mut self, now: Now) {
@@ -24,8 +24,8 @@ impl Core {
         self.notices.add_loss(today, self.engine.lost_today(), attempts.unwrap_or(0));
         let question = Question {
             class: Class::Egress,
-            min: LEAST_OF_DEVICE,
-            limit: MOST_DEVICES,
+            min: MIN_DEVICE_ATTEMPTS,
+            limit: MAX_DEVICES,
             ..Question::new(Topic::Sources)
         };
         if let Some(mut answer) = self.answer_of(now, &question) {

@@ -15,7 +15,7 @@ use crate::query::{self, Answer, advice};
 use crate::sys::installed::{self, read_text};
 
 /// A longer firewall configuration is not looked at.
-const MOST_FIREWALL: u64 = 512 * 1024;
+const MAX_FIREWALL: u64 = 512 * 1024;
 
 impl Core {
     /// One step of the questions that wait: a month of the store, or the beginning or the end of one.
@@ -100,7 +100,7 @@ impl Core {
 
     /// Attacked ports that are open, of this month. The counts can be a minute old.
     pub(super) fn exposure(&mut self, now: Now, limit: u32) -> Option<Exposure> {
-        let text = read_text(&self.config_path.with_file_name("firewall"), MOST_FIREWALL)?;
+        let text = read_text(&self.config_path.with_file_name("firewall"), MAX_FIREWALL)?;
         let since = self.engine.date()?.month().first_day();
         let open = exposure::opened(&text, &self.config.zone);
         if open.is_empty() {

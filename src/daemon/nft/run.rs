@@ -16,7 +16,7 @@ const LIMIT_MS: u64 = 60_000;
 /// After it closed its messages it is about to end.
 const ENDING_MS: u64 = 5;
 /// Bytes of its messages that are read.
-const MOST_BYTES: usize = 2048;
+const MAX_BYTES: usize = 2048;
 
 pub fn program() -> Option<PathBuf> {
     DIRECTORIES.iter().map(|directory| Path::new(directory).join("nft")).find(|path| path.is_file())
@@ -94,7 +94,7 @@ impl Nft {
                     running.until = running.until.min(now_ms.saturating_add(ENDING_MS));
                 }
                 Ok(count) => {
-                    let room = MOST_BYTES.saturating_sub(running.text.len());
+                    let room = MAX_BYTES.saturating_sub(running.text.len());
                     running.text.extend_from_slice(&piece[..count.min(room)]);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::job::{Done, Job, Prepared};
-use super::{MOST_PIECES, Places, keep};
+use super::{MAX_PIECES, Places, keep};
 use crate::config::Config;
 use crate::event::calendar::Date;
 use crate::live::{Commit, Engine, Now};
@@ -60,7 +60,7 @@ impl Places {
             return;
         }
         let of_today = self.pieces.iter().filter(|(_, date, _)| Some(*date) == engine.date()).count();
-        let Commit { closed, part } = engine.begin_commit(of_today >= MOST_PIECES);
+        let Commit { closed, part } = engine.begin_commit(of_today >= MAX_PIECES);
         let zone = engine.calendar().lasting_name().map(String::from);
         if closed.is_empty() && part.is_none() && self.extra.is_empty() && !self.later_changed {
             engine.end_commit(true);

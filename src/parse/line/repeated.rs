@@ -3,13 +3,13 @@
 //! Takes such a line with the text before it, gives what the message counts that many times more. Where the message is
 //! not certain (it is not within the text at hand, or has no tag) nothing is counted.
 
-use super::super::login::MOST_FOLDED;
+use super::super::login::MAX_FOLDED;
 use super::*;
 
 /// Lines before it that are looked at: those of other hosts can stand between.
-const MOST_LINES: usize = 64;
+const MAX_LINES: usize = 64;
 /// Words of a host: twice, or with the facility behind it.
-const MOST_WORDS: usize = 3;
+const MAX_WORDS: usize = 3;
 
 /// Whether a line may be one that repeats the message before it.
 pub fn may_repeat(line: &[u8]) -> bool {
@@ -29,10 +29,10 @@ fn repetition(line: &[u8]) -> Option<(&[u8], usize, &str)> {
     let rest = rest.strip_suffix(b" times").or_else(|| rest.strip_suffix(b" time"))?;
     let number = std::str::from_utf8(&rest[b"last message repeated ".len()..]).ok()?;
     let is_number = number.bytes().all(|byte| byte.is_ascii_digit())
-        && number.parse().is_ok_and(|number| (1..=MOST_FOLDED).contains(&number));
+        && number.parse().is_ok_and(|number| (1..=MAX_FOLDED).contains(&number));
     // A program's tag would make it that program's text.
     let is_host = !host.iter().any(|byte| matches!(byte, b':' | b'[' | b'='))
-        && host.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count() <= MOST_WORDS;
+        && host.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count() <= MAX_WORDS;
     (is_number && is_host).then_some((host, stamp.end, number))
 }
 
@@ -43,7 +43,7 @@ impl LineReader {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let (host, stamp_end, number) = repetition(line)?;
         let before = before.strip_suffix(b"\n").unwrap_or(before);
-        let lines = before.rsplit(|byte| *byte == b'\n').take(MOST_LINES);
+        let lines = before.rsplit(|byte| *byte == b'\n').take(MAX_LINES);
         let mut of_host = lines.filter_map(|other| {
             let other = other.strip_suffix(b"\r").unwrap_or(other);
             let message = other.get(beginning(other).stamp?.end..)?.strip_prefix(host)?;
