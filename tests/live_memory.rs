@@ -3,7 +3,7 @@
 
 use fwstat::event::calendar::Calendar;
 use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
-use fwstat::live::{Action, Brought, Commit, Engine, Input, Now};
+use fwstat::live::{Action, Commit, Engine, Input, InputItem, Now};
 use fwstat::query::Answer;
 use fwstat::query::question::{Prefix, Question, Topic};
 use fwstat::stats::heavy::mix;
@@ -92,13 +92,13 @@ fn ten_million_forged_sources_in_a_day() {
                 engine.end_commit(true);
             }
         }
-        engine.take(now, Input::Nflog, Brought::Event(&mut forged(number), None, Some(&[b'x'; 300])));
+        engine.take(now, Input::Nflog, InputItem::Event(&mut forged(number), None, Some(&[b'x'; 300])));
         // One that tries again and again stands out of it all.
         if number.is_multiple_of(1000) {
             let source = Address::v4(0xc633_6407);
             let fingerprint = mix(number, 8, 9);
             let mut event = Event { source, port: 23, class: Class::Attempt, fingerprint, ..forged(number) };
-            engine.take(now, Input::Nflog, Brought::Event(&mut event, None, None));
+            engine.take(now, Input::Nflog, InputItem::Event(&mut event, None, None));
         }
     }
     let (counted, _) = resident();

@@ -3,13 +3,13 @@
 use std::io::Write;
 
 use super::shell::{Outcome, ShellError};
-use crate::daemon::Places;
+use crate::daemon::DaemonPaths;
 use crate::daemon::check::{Severity, check};
 use crate::output::cells::plain;
 
 /// One line for each finding; the command fails if something does not work.
-pub fn run(places: &Places, out: &mut dyn Write) -> Result<Outcome, ShellError> {
-    let findings = check(places);
+pub fn run(paths: &DaemonPaths, out: &mut dyn Write) -> Result<Outcome, ShellError> {
+    let findings = check(paths);
     for (severity, sentence) in findings.list() {
         writeln!(out, "{:5}  {}", severity.word(), plain(sentence))?;
     }

@@ -97,23 +97,23 @@ pub(super) fn now() -> i64 {
 /// The country database, and what is wrong with it. That there is none is wrong only where one was asked for.
 pub fn country_database(path: &Path) -> Result<(SharedLookup, Option<String>)> {
     let mut database = Database::new(path);
-    database.look();
+    database.refresh();
     if !path.exists() && path != Path::new(DEFAULT_COUNTRIES) {
         return Err(Failure(format!("there is no country database {}", path.display())));
     }
-    let trouble = database.trouble(now());
-    Ok((Rc::new(RefCell::new(database)), trouble))
+    let problem = database.problem(now());
+    Ok((Rc::new(RefCell::new(database)), problem))
 }
 
 /// The database of networks, and what is wrong with it.
 pub fn as_database(path: &Path) -> Result<(SharedNetworks, Option<String>)> {
     let mut database = Database::of(Content::Networks, path);
-    database.look();
-    let trouble = database.trouble(now());
+    database.refresh();
+    let problem = database.problem(now());
     if !path.exists() {
-        return Err(Failure(trouble.unwrap_or_default()));
+        return Err(Failure(problem.unwrap_or_default()));
     }
-    Ok((Rc::new(RefCell::new(database)), trouble))
+    Ok((Rc::new(RefCell::new(database)), problem))
 }
 
 /// Opens a store directory to ask it; with what is wrong with the country database.
@@ -133,10 +133,10 @@ pub fn open_store(
         Some(zone) => Calendar::new(zone).map_err(Failure)?,
         None => choose_zone(None, zone.as_deref())?,
     };
-    let (lookup, trouble) = country_database(countries)?;
+    let (lookup, problem) = country_database(countries)?;
     let mut opened = Opened::new(store, calendar, lookup)?;
     opened.behind = behind;
-    Ok((opened, trouble))
+    Ok((opened, problem))
 }
 
 /// Tomorrow, if this machine's clock can be believed: later months are in no answer.
@@ -187,7 +187,7 @@ fn read_into(
             (Imported::new(), Some(format!("{why}; a file that was imported before is counted again")))
         }
     };
-    let (lookup, trouble) = country_database(&input.countries)?;
+    let (lookup, problem) = country_database(&input.countries)?;
     let now = now();
     // A clock that shows a time before this program was built judges nothing.
     let latest = if now >= BUILT { now + DAY } else { i64::MAX };
@@ -241,7 +241,7 @@ fn read_into(
         }
     };
     let (failures, mut notes) = tell(&read.reports, &read.counts);
-    notes.splice(0..0, trouble.into_iter().chain(unknown));
+    notes.splice(0..0, problem.into_iter().chain(unknown));
     if read.reports.iter().any(|report| report.discard) {
         notes.push("nothing was added: it was all imported before".into());
     } else if !spool.dates().is_empty() || !new_later.is_empty() || !due.1.is_empty() {

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
-use crate::cli::arguments::{DEFAULT_COUNTRIES, Format, Input, Place};
+use crate::cli::arguments::{Backend, DEFAULT_COUNTRIES, Format, Input};
 use crate::cli::offline::{self, Failure};
 use crate::cli::upkeep;
 use crate::event::services;
@@ -109,12 +109,12 @@ fn reads_no_files<T>() -> Result<T> {
     ))
 }
 
-pub fn import(input: &Input, place: &Place, out: &mut dyn Write) -> Result<Outcome> {
+pub fn import(input: &Input, backend: &Backend, out: &mut dyn Write) -> Result<Outcome> {
     // Without the feature the compiler leaves out what only files need.
     if !cfg!(feature = "files") {
         return reads_no_files();
     }
-    let reading = upkeep::with_directory(place, None, |directory| {
+    let reading = upkeep::with_directory(backend, None, |directory| {
         // What is opened is closed again before a daemon goes on.
         let offline::Reading { counts, failures, notes, .. } =
             with_meter(|progress| offline::import(input, directory, progress))?;
@@ -184,11 +184,11 @@ pub fn ask_store(
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<Outcome> {
-    let (mut opened, mut trouble) = offline::open_store(directory, timezone, countries)?;
+    let (mut opened, mut problem) = offline::open_store(directory, timezone, countries)?;
     if let Some(path) = networks {
         let (networks, wrong) = offline::as_database(path)?;
         opened.networks = Some(networks);
-        trouble = trouble.or(wrong);
+        problem = problem.or(wrong);
     }
     let answer = opened.answer(question)?;
     if as_json {
@@ -200,7 +200,7 @@ pub fn ask_store(
             out,
         )?
     }
-    let notes = opened.notes().into_iter().chain(trouble).collect();
+    let notes = opened.notes().into_iter().chain(problem).collect();
     Ok(Outcome { failures: Vec::new(), notes })
 }
 
@@ -212,13 +212,13 @@ pub fn month_of_store(
     countries: &std::path::Path,
     out: &mut dyn Write,
 ) -> Result<Outcome> {
-    let (mut opened, trouble) = offline::open_store(directory, timezone, countries)?;
+    let (mut opened, problem) = offline::open_store(directory, timezone, countries)?;
     let mut report = MonthReport::new(wanted);
     while let Some(question) = report.question() {
         report.take(opened.answer(&question))?;
     }
     report.write(installed::services, out)?;
-    Ok(Outcome { failures: Vec::new(), notes: opened.notes().into_iter().chain(trouble).collect() })
+    Ok(Outcome { failures: Vec::new(), notes: opened.notes().into_iter().chain(problem).collect() })
 }
 
 /// Every service of every stored day, in all classes.

@@ -156,23 +156,23 @@ pub fn attacked(open: &[Open], rows: &[ServiceRow]) -> Vec<ExposureRow> {
 
 /// The last answer: adding up a month is expensive, and the page asks every half minute.
 #[derive(Default)]
-pub struct Lately {
+pub struct ExposureCache {
     last: Option<(u64, Vec<Open>, Exposure)>,
 }
 
 /// How long the answer is reused while the same ports are open, in milliseconds.
-const LATELY_MS: u64 = 60_000;
+const CACHE_MS: u64 = 60_000;
 
-impl Lately {
+impl ExposureCache {
     /// The answer at `now` (milliseconds since boot).
-    pub fn new(now: u64, open: Vec<Open>, exposure: Exposure) -> Lately {
-        Lately { last: Some((now, open, exposure)) }
+    pub fn new(now: u64, open: Vec<Open>, exposure: Exposure) -> ExposureCache {
+        ExposureCache { last: Some((now, open, exposure)) }
     }
 
     /// Its first rows; `None` if it is too old or for other ports.
-    pub fn told(&self, now: u64, open: &[Open], since: Date, limit: u32) -> Option<Exposure> {
-        let (told, of, exposure) = self.last.as_ref()?;
-        let fits = now.saturating_sub(*told) < LATELY_MS && of == open && exposure.since == since;
+    pub fn get(&self, now: u64, open: &[Open], since: Date, limit: u32) -> Option<Exposure> {
+        let (asked_ms, open_then, exposure) = self.last.as_ref()?;
+        let fits = now.saturating_sub(*asked_ms) < CACHE_MS && open_then == open && exposure.since == since;
         let ports = exposure.ports.iter().take(limit as usize).cloned().collect();
         fits.then_some(Exposure { since, ports })
     }
@@ -272,12 +272,12 @@ config redirect
     fn what_was_told_is_told_again_for_a_minute() {
         let open = opened(FIREWALL, &["wan".to_string()]);
         let since = Date(20_000);
-        let lately = Lately::new(1000, open.clone(), Exposure { since, ports: attacked(&open, &[]) });
-        assert_eq!(lately.told(60_999, &open, since, 1).unwrap().ports.len(), 1);
-        assert!(lately.told(61_000, &open, since, 1).is_none());
-        assert!(lately.told(2000, &open[1..], since, 1).is_none());
-        assert!(lately.told(2000, &open, Date(20_031), 1).is_none());
-        assert!(Lately::default().told(0, &open, since, 1).is_none());
+        let cache = ExposureCache::new(1000, open.clone(), Exposure { since, ports: attacked(&open, &[]) });
+        assert_eq!(cache.get(60_999, &open, since, 1).unwrap().ports.len(), 1);
+        assert!(cache.get(61_000, &open, since, 1).is_none());
+        assert!(cache.get(2000, &open[1..], since, 1).is_none());
+        assert!(cache.get(2000, &open, Date(20_031), 1).is_none());
+        assert!(ExposureCache::default().get(0, &open, since, 1).is_none());
     }
 
     #[test]

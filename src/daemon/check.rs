@@ -16,7 +16,7 @@ use std::time::Duration;
 use nix::sys::statvfs::statvfs;
 use serde_json::{Value, json};
 
-use super::Places;
+use super::DaemonPaths;
 use super::core::CLOCK_SET;
 use super::running::{explained, is_running};
 use crate::config::{Config, options, shown};
@@ -88,26 +88,26 @@ impl Findings {
 }
 
 /// How long netifd and the daemon may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the daemon may take for a month's summary on a slow router.
-const SUMMARY_PATIENCE: Duration = Duration::from_secs(20);
+const SUMMARY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Every check, those that can take seconds included: netifd, the running daemon, nft and the kernel are asked.
-pub fn check(places: &Places) -> Findings {
-    let (config, from_files) = from_files(&places.config);
+pub fn check(paths: &DaemonPaths) -> Findings {
+    let (config, from_files) = from_files(&paths.config);
     let mut findings = Findings::default();
-    let status = daemon(&config, places, &mut findings);
+    let status = daemon(&config, paths, &mut findings);
     findings.0.extend(from_files.0);
-    time(&places.run, status.as_ref().map(|status| status.clock_set), &mut findings);
+    time(&paths.run, status.as_ref().map(|status| status.clock_set), &mut findings);
     match &status {
         Some(status) => store(&config, &status.path, &status.state, &mut findings),
         None => flash(&config, &mut findings),
     }
-    let firewall = firewall(&places.config);
-    rules::outside(&config, &firewall, &places.ubus, &mut findings);
-    rules::nflog(&config, status.is_some() || is_running(&places.run), &mut findings);
+    let firewall = firewall(&paths.config);
+    rules::outside(&config, &firewall, &paths.ubus, &mut findings);
+    rules::nflog(&config, status.is_some() || is_running(&paths.run), &mut findings);
     guarded::table(&config, &mut findings);
-    rules::exposure(&config, &firewall, &places.ubus, &mut findings);
+    rules::exposure(&config, &firewall, &paths.ubus, &mut findings);
     fleet::sender(&config, &mut findings);
     databases(&config, &mut findings);
     findings
@@ -134,10 +134,10 @@ impl DaemonStatus {
 }
 
 /// The running daemon's status, where it can be asked. Whether it runs is the first finding.
-fn daemon(config: &Config, places: &Places, findings: &mut Findings) -> Option<DaemonStatus> {
-    let told = call(&places.ubus, blobmsg::OBJECT, "status", &json!({}), PATIENCE);
-    let runs = is_running(&places.run);
-    match told {
+fn daemon(config: &Config, paths: &DaemonPaths, findings: &mut Findings) -> Option<DaemonStatus> {
+    let answer = call(&paths.ubus, blobmsg::OBJECT, "status", &json!({}), CALL_TIMEOUT);
+    let runs = is_running(&paths.run);
+    match answer {
         Ok(answer) => {
             let (status, version) = (DaemonStatus::read(&answer), answer["version"].as_str());
             match (&status, version) {
@@ -210,9 +210,9 @@ fn databases(config: &Config, findings: &mut Findings) {
 
 fn database(content: Content, path: &str, findings: &mut Findings) {
     let mut database = Database::of(content, Path::new(path));
-    database.look();
-    match (database.trouble(clock::wall().as_secs().cast_signed()), database.built()) {
-        (Some(trouble), _) => findings.note(trouble),
+    database.refresh();
+    match (database.problem(clock::wall().as_secs().cast_signed()), database.built()) {
+        (Some(problem), _) => findings.note(problem),
         (None, Some(built)) => {
             let date = crate::event::calendar::Date(built.div_euclid(86_400) as i32);
             findings.fine(format!("the {} database has data of {date}", database.kind()));

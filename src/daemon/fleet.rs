@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::config::{Config, FleetSources};
 use crate::event::Class;
 use crate::event::calendar::{Calendar, Date};
-use crate::fleet::batch::{Head, Sources, Writer};
+use crate::fleet::batch::{BatchHeader, Sources, Writer};
 use crate::fleet::merge::merge;
 use crate::fleet::shared::Shared;
 use crate::fleet::spool::Spool;
@@ -209,10 +209,10 @@ impl Fleet {
         // A clock that went back must not make a correction look older than what it corrects.
         let sent = over.wall.max(end).max(earlier.as_ref().map_or(0, |earlier| earlier.sent + 1));
         let offset = calendar.offset(end - 1) / 60;
-        let head = Head { date, sent, offset, sources: self.sources };
+        let header = BatchHeader { date, sent, offset, sources: self.sources };
         let more = earlier.filter(|_| over.extent != Extent::All);
         self.spool.write(date, sent, |out| {
-            let mut writer = Writer::new(head, out);
+            let mut writer = Writer::new(header, out);
             match &more {
                 Some(earlier) => merge(&mut || Spool::read(earlier), over.day, &mut writer, lookup),
                 None => writer.write_day(over.day, lookup),
@@ -230,9 +230,9 @@ impl Fleet {
         if !self.enabled {
             return FleetStatus::default();
         }
-        let standing = self.spool.standing();
+        let usage = self.spool.usage();
         let sender = self.spool.sender();
-        let told = |key: &str| sender.as_ref().and_then(|sender| sender[key].as_u64());
+        let field = |key: &str| sender.as_ref().and_then(|sender| sender[key].as_u64());
         let state = sender.as_ref().and_then(|sender| sender["state"].as_str());
         FleetStatus {
             enabled: true,
@@ -241,13 +241,13 @@ impl Fleet {
                 FleetSources::Hash => "hash".into(),
                 FleetSources::None => "none".into(),
             }),
-            last_sent: told("last_sent").filter(|at| *at > 0).and_then(|at| at.try_into().ok()).map(label),
-            waiting: Some(standing.waiting),
-            refused: Some(standing.refused),
+            last_sent: field("last_sent").filter(|at| *at > 0).and_then(|at| at.try_into().ok()).map(label),
+            waiting: Some(usage.waiting),
+            refused: Some(usage.refused),
             dropped: Some(self.dropped),
-            bytes: Some(standing.bytes),
+            bytes: Some(usage.bytes),
             state: state.filter(|state| ["idle", "waiting", "stopped"].contains(state)).map(String::from),
-            answer: told("answer").filter(|answer| (100..600).contains(answer)),
+            answer: field("answer").filter(|answer| (100..600).contains(answer)),
             shared: None,
         }
     }

@@ -12,7 +12,7 @@ use super::ledger::LedgerFile;
 use super::networks::{NetworkBlocks, NetworkRequest, What};
 use super::nft_sync::NftSync;
 use super::notices::Incomplete;
-use super::store::Places;
+use super::store::Storage;
 use super::surroundings::{self, Surroundings};
 use crate::config::{Config, GuardMode, Rate, Scope};
 use crate::daemon::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
@@ -22,7 +22,7 @@ use crate::guard::{
     BlockRequest, Change, Detail, End, Guard, Limit, Mode, Protection, Refusal, Settings, Source, Suspect,
 };
 use crate::live::{Engine, Now};
-use crate::output::blobmsg::{AnswerError, Answered, BlockWish, Length};
+use crate::output::blobmsg::{AnswerError, Answered, BlockArguments, Length};
 use crate::query::Answer;
 use crate::query::answer::BlockRow;
 use crate::query::question::Prefix;
@@ -112,12 +112,12 @@ impl Guarding {
         now: Now,
         config: &Config,
         engine: &mut Engine,
-        places: &mut Places,
+        storage: &mut Storage,
         (directory, run): (&Path, &Path),
     ) -> Guarding {
         let mut guarding = Guarding {
             nft_sync: NftSync::default(),
-            ledger: LedgerFile::new(run, places.boot()),
+            ledger: LedgerFile::new(run, storage.boot()),
             networks: NetworkBlocks::default(),
             directory: directory.to_owned(),
             around: Surroundings::default(),
@@ -132,9 +132,9 @@ impl Guarding {
             unblocked: Vec::new(),
         };
         let wall = instant(now, engine);
-        let stored = guarding.ledger.read(now, wall, places);
+        let stored = guarding.ledger.read(now, wall, storage);
         let moment = guarding.ledger.moment(now, wall);
-        guarding.networks.restore(&moment, places, &mut engine.guard);
+        guarding.networks.restore(&moment, storage, &mut engine.guard);
         guarding.set(now, config, engine);
         if let Some(stored) = stored {
             let (blocks, records) = (stored.blocks.into_iter(), stored.records.into_iter());
@@ -209,7 +209,7 @@ impl Guarding {
         config: &Config,
         can_log: bool,
         engine: &mut Engine,
-        places: &mut Places,
+        storage: &mut Storage,
     ) -> Vec<String> {
         let wall = instant(now, engine);
         if let Some(wall) = wall.filter(|_| !self.clock_was_set) {
@@ -231,11 +231,11 @@ impl Guarding {
             self.nft_sync.renew();
         }
         self.nft_sync.turn(now, wall, &mut engine.guard);
-        self.ledger.on_time(now, wall, &mut engine.guard, places);
+        self.ledger.on_time(now, wall, &mut engine.guard, storage);
         let mut sentences = engine.guard.sentences();
         sentences.append(&mut self.unblocked);
         let moment = self.ledger.moment(now, wall);
-        sentences.extend(self.networks.turn(now, &moment, engine, &self.nft_sync, places));
+        sentences.extend(self.networks.turn(now, &moment, engine, &self.nft_sync, storage));
         self.nft_sync.other_port = self.networks.port;
         let why = self.nft_sync.why(now.boot_ms);
         if why.is_some() != self.failing {
@@ -321,7 +321,7 @@ impl Guarding {
         config: &Config,
         engine: &mut Engine,
         number: u64,
-        request: BlockWish,
+        request: BlockArguments,
     ) -> Option<Answered> {
         self.look(now, engine, 0);
         let mut callers: Vec<Prefix> = request.caller.into_iter().collect();
@@ -331,7 +331,7 @@ impl Guarding {
         if engine.guard.mode() == Mode::Off {
             return Some(Err(off()));
         }
-        let BlockWish { targets, is_list, length, reason, .. } = request;
+        let BlockArguments { targets, is_list, length, reason, .. } = request;
         // A source for a time is a block such as the rules make.
         if let ([target], false, false) = (&targets[..], is_list, length == Length::Forever)
             && let Some(source) = target.source()
@@ -453,10 +453,10 @@ impl Guarding {
         }
     }
 
-    pub(super) fn stop(&mut self, now: Now, engine: &mut Engine, places: &mut Places) -> Option<String> {
+    pub(super) fn stop(&mut self, now: Now, engine: &mut Engine, storage: &mut Storage) -> Option<String> {
         let wall = instant(now, engine);
-        self.ledger.stop(now, wall, &mut engine.guard, places);
-        self.networks.stop(&self.ledger.moment(now, wall), &engine.guard, places);
+        self.ledger.stop(now, wall, &mut engine.guard, storage);
+        self.networks.stop(&self.ledger.moment(now, wall), &engine.guard, storage);
         self.nft_sync.stop().err().map(|why| format!("guard: the table stays behind: {why}"))
     }
 }

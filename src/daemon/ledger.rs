@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::store::Places;
+use super::store::Storage;
 use crate::guard::Guard;
 use crate::live::Now;
-use crate::store::ledger::{self, Kept, Moment};
+use crate::store::ledger::{self, Moment, SavedLedger};
 
 const NAME: &str = "blocks.fws";
 /// Changes of a second are written together.
@@ -31,7 +31,7 @@ pub(super) struct LedgerFile {
     /// Before this moment flash was written enough.
     rested_at: i64,
     /// Why it is not stored.
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
 }
 
 impl LedgerFile {
@@ -44,7 +44,7 @@ impl LedgerFile {
             flash_at: None,
             first_change: None,
             rested_at: 0,
-            trouble: None,
+            problem: None,
         }
     }
 
@@ -53,10 +53,10 @@ impl LedgerFile {
     }
 
     /// What an earlier run left, in the moments of now.
-    pub(super) fn read(&mut self, now: Now, wall: Option<i64>, places: &mut Places) -> Option<Kept> {
+    pub(super) fn read(&mut self, now: Now, wall: Option<i64>, storage: &mut Storage) -> Option<SavedLedger> {
         let copy = fs::read(&self.copy).ok().and_then(|bytes| ledger::decode(&bytes));
-        let flash = places.get(NAME).and_then(|file| ledger::from_file(&file));
-        let serial = |stored: &Option<Kept>| stored.as_ref().map(|stored| stored.serial);
+        let flash = storage.get(NAME).and_then(|file| ledger::from_file(&file));
+        let serial = |stored: &Option<SavedLedger>| stored.as_ref().map(|stored| stored.serial);
         if serial(&copy) > serial(&flash) {
             // An earlier run did not come to write it.
             self.flash_at = Some(now.boot_ms.saturating_add(FLASH_MS));
@@ -75,7 +75,7 @@ impl LedgerFile {
         [self.copy_at, flash].into_iter().flatten().min()
     }
 
-    pub(super) fn on_time(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, places: &mut Places) {
+    pub(super) fn on_time(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, storage: &mut Storage) {
         if guard.take_dirty() {
             self.copy_at.get_or_insert(now.boot_ms.saturating_add(COPY_MS));
             let first = *self.first_change.get_or_insert(now.boot_ms);
@@ -86,32 +86,32 @@ impl LedgerFile {
             self.write(now, wall, guard, None);
         }
         if self.flash_at.is_some_and(|at| now.boot_ms >= at.max(self.rested())) {
-            self.write(now, wall, guard, Some(places));
+            self.write(now, wall, guard, Some(storage));
         }
     }
 
     /// The daemon stops.
-    pub(super) fn stop(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, places: &mut Places) {
+    pub(super) fn stop(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, storage: &mut Storage) {
         if guard.take_dirty() || self.copy_at.is_some() || self.flash_at.is_some() {
-            self.write(now, wall, guard, Some(places));
+            self.write(now, wall, guard, Some(storage));
         }
     }
 
-    fn write(&mut self, now: Now, wall: Option<i64>, guard: &Guard, flash: Option<&mut Places>) {
+    fn write(&mut self, now: Now, wall: Option<i64>, guard: &Guard, flash: Option<&mut Storage>) {
         self.serial = self.serial.saturating_add(1);
         let bytes = ledger::encode(self.serial, &self.moment(now, wall), &guard.ledger, guard.today());
         self.copy_at = None;
         let new = self.copy.with_extension("new");
         let copied = fs::write(&new, &bytes).and_then(|()| fs::rename(&new, &self.copy));
-        self.trouble = copied.err().map(|error| format!("cannot write {}: {error}", self.copy.display()));
-        if let Some(places) = flash {
+        self.problem = copied.err().map(|error| format!("cannot write {}: {error}", self.copy.display()));
+        if let Some(storage) = flash {
             (self.flash_at, self.first_change) = (None, None);
             let rest = (bytes.len() as u64).saturating_mul(DAY_MS) / BYTES_A_DAY;
             // A few small writes may follow each other closely.
             let earliest = now.boot_ms.cast_signed().saturating_sub_unsigned(DAY_MS / 4);
             self.rested_at = self.rested_at.max(earliest).saturating_add_unsigned(rest);
-            if let Err(error) = places.put(NAME, bytes) {
-                self.trouble = Some(format!("the blocks are not on flash: {error}"));
+            if let Err(error) = storage.put(NAME, bytes) {
+                self.problem = Some(format!("the blocks are not on flash: {error}"));
             }
         }
     }

@@ -19,12 +19,12 @@ mod nflog;
 pub mod nft;
 mod nft_sync;
 mod notices;
-mod outside;
 mod reload;
 mod ruleset;
 mod running;
 pub(crate) mod store;
 mod surroundings;
+mod wan;
 pub mod zone;
 
 use std::fmt;
@@ -67,7 +67,7 @@ impl fmt::Display for DaemonError {
     }
 }
 
-pub struct Places {
+pub struct DaemonPaths {
     pub config: PathBuf,
     pub ubus: PathBuf,
     pub run: PathBuf,
@@ -91,15 +91,15 @@ pub fn load(path: &Path) -> (Config, Vec<String>) {
 /// Runs until SIGTERM. Not inlined, as what it calls: their variables together would take more stack than one
 /// instruction of a 32-bit MIPS can reach (32 KiB), and every access three instructions.
 #[inline(never)]
-pub fn run(places: Places) -> Result<(), DaemonError> {
+pub fn run(paths: DaemonPaths) -> Result<(), DaemonError> {
     let signals = Signals::take().map_err(|error| DaemonError(format!("cannot take signals: {error}")))?;
-    std::fs::create_dir_all(&places.run)
-        .map_err(|error| DaemonError(format!("cannot make {}: {error}", places.run.display())))?;
-    let Some(core) = start(&places, &signals)? else { return Ok(()) };
+    std::fs::create_dir_all(&paths.run)
+        .map_err(|error| DaemonError(format!("cannot make {}: {error}", paths.run.display())))?;
+    let Some(core) = start(&paths, &signals)? else { return Ok(()) };
     let mut daemon = Daemon {
         feed: core.config.input.logd.then(|| LogFeed::resume(core.mark())),
         nflog: core.config.input.nflog.then(|| NflogInput::new(core.config.nflog_group)),
-        bus: Connection::new(&places.ubus),
+        bus: Connection::new(&paths.ubus),
         object: FwstatObject::default(),
         netifd: Netifd::default(),
         core,
@@ -111,15 +111,15 @@ pub fn run(places: Places) -> Result<(), DaemonError> {
 
 /// Starts as soon as no other daemon holds the store's lock, which it waits for up to [`LOCK_TIMEOUT_MS`]. `None` if SIGTERM comes
 /// first; the error names the daemon that still holds the lock.
-fn start(places: &Places, signals: &Signals) -> Result<Option<Core>, DaemonError> {
+fn start(paths: &DaemonPaths, signals: &Signals) -> Result<Option<Core>, DaemonError> {
     let until = now().boot_ms.saturating_add(LOCK_TIMEOUT_MS);
     loop {
-        let taken = match Core::start(now(), &places.config, &places.run) {
+        let taken = match Core::start(now(), &paths.config, &paths.run) {
             Ok(core) => return Ok(Some(core)),
             Err(taken) => taken,
         };
         if now().boot_ms >= until {
-            let database = load(&places.config).0.database;
+            let database = load(&paths.config).0.database;
             let Taken { process, daemon } = taken;
             return Err(DaemonError(format!(
                 "cannot start: another daemon (process {}, run directory {}) writes to the store {}: stop it, or set another \
@@ -127,7 +127,7 @@ fn start(places: &Places, signals: &Signals) -> Result<Option<Core>, DaemonError
                 process.unwrap_or_default(),
                 daemon.unwrap_or_default(),
                 shown(Path::new(&database)),
-                shown(&places.config)
+                shown(&paths.config)
             )));
         }
         wait(&mut [Wait::read(signals.as_fd())], Some(LOCK_RETRY))

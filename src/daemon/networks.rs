@@ -13,7 +13,7 @@ use std::time::Duration;
 use ubus::blobmsg::BlobMsgTable;
 
 use super::nft_sync::NftSync;
-use super::store::Places;
+use super::store::Storage;
 use crate::daemon::nft::kernel::Elements;
 use crate::event::calendar::duration_text;
 use crate::guard::Guard;
@@ -34,7 +34,7 @@ use job::{Job, Outcome};
 const NAME: &str = "networks.fws";
 /// A large country's database and elements need some.
 const STACK: usize = 256 << 10;
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// After a failure it is tried again.
 const RETRY_MS: u64 = 15_000;
 /// Requests that wait.
@@ -139,7 +139,7 @@ fn warning((v4, v6): (u64, u64)) -> String {
 
 impl NetworkBlocks {
     /// What an earlier run left.
-    pub(super) fn restore(&mut self, now: &Moment, places: &mut Places, guard: &mut Guard) {
+    pub(super) fn restore(&mut self, now: &Moment, places: &mut Storage, guard: &mut Guard) {
         let blocks = places.get(NAME).and_then(|file| networks::from_file(&file, now)).unwrap_or_default();
         for block in blocks.into_iter().filter(|block| block.until_ms.is_none_or(|until| until > now.boot_ms))
         {
@@ -227,7 +227,7 @@ impl NetworkBlocks {
         moment: &Moment,
         engine: &mut Engine,
         nft: &NftSync,
-        places: &mut Places,
+        places: &mut Storage,
     ) -> Vec<String> {
         let mut sentences = Vec::new();
         self.is_due = false;
@@ -248,14 +248,14 @@ impl NetworkBlocks {
         sentences
     }
 
-    pub(super) fn stop(&mut self, moment: &Moment, guard: &Guard, places: &mut Places) {
+    pub(super) fn stop(&mut self, moment: &Moment, guard: &Guard, places: &mut Storage) {
         // What is left of them by the boot clock.
         if guard.networks.deadline().is_some() {
             self.store(moment, guard, places);
         }
     }
 
-    fn store(&mut self, moment: &Moment, guard: &Guard, places: &mut Places) {
+    fn store(&mut self, moment: &Moment, guard: &Guard, places: &mut Storage) {
         self.stored = guard.networks.version();
         if let Err(error) = places.put(NAME, networks::encode(moment, guard.networks.blocks())) {
             self.trouble = Some(format!("blocked networks are not on flash: {error}"));
@@ -276,7 +276,7 @@ impl NetworkBlocks {
         if self.worker.is_none() {
             let started = Elements::open().and_then(|elements| {
                 let port = elements.port();
-                let mut elements = elements.with_patience(PATIENCE);
+                let mut elements = elements.with_timeout(TIMEOUT);
                 let worker =
                     Worker::start("fwstat-networks", 1, STACK, move |job| job::run(&mut elements, job))?;
                 Ok((port, worker))

@@ -5,9 +5,9 @@ use std::os::fd::BorrowedFd;
 use crate::event::classify::{Facts, classify};
 use crate::event::paths::Path;
 use crate::event::{Class, Event, Origin};
-use crate::input::nflog::events::{Meaning, NflogEvents, Way};
+use crate::input::nflog::events::{Classifier, NflogEvents, PacketMetadata};
 use crate::input::nflog::{Counters, FULL_BATCH, NflogReader};
-use crate::live::{Brought, Input, Now};
+use crate::live::{Input, InputItem, Now};
 use crate::parse::interfaces::Networks;
 use crate::parse::log_prefix;
 use crate::parse::netfilter::Context;
@@ -19,25 +19,25 @@ const RETRY_MS: u64 = 5_000;
 const FORGET_MS: u64 = 60_000;
 /// In a flood packets are left to gather so long: to be woken for each batch would cost as much as the batch.
 /// The kernel has room for ten times as many at half a million packets per second.
-const REST_MS: u64 = 4;
+const PAUSE_MS: u64 = 4;
 
 /// Reads NFLOG's packets as the log's text is read: the same packet is the same event.
 pub(super) struct Packets<'a> {
-    /// The interfaces that lead outside; none: told by their names.
+    /// The interfaces that lead outside; empty: guessed from their names.
     pub outside: &'a [String],
     /// Interfaces with the firewall's zone that they are in.
     pub zones: &'a [(String, String)],
 }
 
-impl Meaning for Packets<'_> {
-    fn path(&self, taken: &Way<'_>) -> Path {
+impl Classifier for Packets<'_> {
+    fn path(&self, metadata: &PacketMetadata<'_>) -> Path {
         let context = Context {
-            prefix: taken.prefix.as_bytes(),
-            input: Some(taken.input.as_bytes()),
-            output: Some(taken.output.as_bytes()),
-            bridge_input: taken.bridge_input.as_bytes(),
-            bridge_output: taken.bridge_output.as_bytes(),
-            group_mac: taken.group_mac,
+            prefix: metadata.prefix.as_bytes(),
+            input: Some(metadata.input.as_bytes()),
+            output: Some(metadata.output.as_bytes()),
+            bridge_input: metadata.bridge_input.as_bytes(),
+            bridge_output: metadata.bridge_output.as_bytes(),
+            group_mac: metadata.group_mac,
             ..Context::default()
         };
         let (wan, zones) = (self.outside.to_vec(), self.zones.to_vec());
@@ -71,7 +71,7 @@ pub(super) struct NflogInput {
     retry_at: u64,
     forget_at: u64,
     /// Until then packets gather, and are not waited for.
-    rest_until: Option<u64>,
+    paused_until: Option<u64>,
     /// The version of the interfaces that lead outside.
     outside: u32,
 }
@@ -86,7 +86,7 @@ impl NflogInput {
             before: Counters::default(),
             retry_at: 0,
             forget_at: 0,
-            rest_until: None,
+            paused_until: None,
             outside: 0,
         }
     }
@@ -97,16 +97,16 @@ impl NflogInput {
 
     /// To wait for packets with; none while they gather.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        if self.rest_until.is_some() { None } else { self.reader.as_ref().map(NflogReader::fd) }
+        if self.paused_until.is_some() { None } else { self.reader.as_ref().map(NflogReader::fd) }
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
-        if self.reader.is_some() { self.rest_until } else { Some(self.retry_at) }
+        if self.reader.is_some() { self.paused_until } else { Some(self.retry_at) }
     }
 
     pub(super) fn on_time(&mut self, now: Now, core: &mut Core) {
-        if self.rest_until.is_some_and(|until| now.boot_ms >= until) {
-            self.rest_until = None;
+        if self.paused_until.is_some_and(|until| now.boot_ms >= until) {
+            self.paused_until = None;
         }
         if self.reader.is_some() || now.boot_ms < self.retry_at {
             return;
@@ -147,27 +147,27 @@ impl NflogInput {
         let read = reader.read(budget, &mut |record| {
             let packets = Packets { outside: &core.outside.interfaces, zones: &core.outside.by_device };
             let event = events.event(record, &mut core.engine.paths, &packets, now.wall, uptime);
-            let brought = match event {
+            let item = match event {
                 // A later fragment has no ports and no flags; the event does not tell.
                 Some(event) if record.packet.is_later_fragment() && event.class == Class::Attempt => {
                     event.class = Class::Backscatter;
-                    Brought::Event(event, None, None)
+                    InputItem::Event(event, None, None)
                 }
-                Some(event) => Brought::Event(event, None, None),
-                None => Brought::Ignored,
+                Some(event) => InputItem::Event(event, None, None),
+                None => InputItem::Ignored,
             };
-            core.engine.take(now, Input::Nflog, brought);
+            core.engine.take(now, Input::Nflog, item);
         });
         match read {
             Ok(more) => {
                 let full_batch = reader.counters().received - before >= FULL_BATCH;
-                self.rest_until = (full_batch && !more).then_some(now.boot_ms.saturating_add(REST_MS));
+                self.paused_until = (full_batch && !more).then_some(now.boot_ms.saturating_add(PAUSE_MS));
                 let counters = self.counters();
                 core.note_nflog(now, RUNNING, counters);
             }
             Err(error) => {
                 self.before = self.counters();
-                (self.reader, self.rest_until) = (None, None);
+                (self.reader, self.paused_until) = (None, None);
                 self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
                 core.note_nflog(now, &error.to_string(), self.counters());
             }

@@ -18,7 +18,7 @@ pub(super) type Waiting = (&'static str, Box<dyn Field>);
 #[derive(Default)]
 pub(super) struct Notices {
     /// What was told of the two newest days: the event and what it was about.
-    told: Vec<(Date, &'static str, String)>,
+    sent: Vec<(Date, &'static str, String)>,
     /// The ports that were open when the configuration was looked at last.
     open: Option<Vec<(Known, u16)>>,
     waiting: Vec<Waiting>,
@@ -49,13 +49,13 @@ record! { Incomplete: what, because; }
 impl Notices {
     /// Whether it was not told before and can be told now.
     fn is_new(&mut self, date: Date, event: &'static str, about: String) -> bool {
-        self.told.retain(|(known, ..)| known.0 >= date.0 - 1);
-        let of_day = self.told.iter().filter(|(known, kind, _)| *known == date && *kind == event);
+        self.sent.retain(|(known, ..)| known.0 >= date.0 - 1);
+        let of_day = self.sent.iter().filter(|(known, kind, _)| *known == date && *kind == event);
         let (number, known) =
-            of_day.fold((0, false), |(number, known), told| (number + 1, known || told.2 == about));
+            of_day.fold((0, false), |(number, known), sent| (number + 1, known || sent.2 == about));
         let is_new = !known && number < MAX_PER_DAY;
         if is_new {
-            self.told.push((date, event, about));
+            self.sent.push((date, event, about));
         }
         is_new
     }
@@ -137,8 +137,8 @@ mod tests {
     #[test]
     fn each_anomaly_is_told_once_and_not_too_many() {
         let mut notices = Notices::default();
-        let told = notices.add(vec![row(1900, 18_358)]);
-        assert_eq!(told, ["UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 13"]);
+        let sent = notices.add(vec![row(1900, 18_358)]);
+        assert_eq!(sent, ["UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 13"]);
         assert!(notices.add(vec![row(1900, 18_358)]).is_empty());
         let (name, event) = &notices.take()[0];
         assert_eq!(*name, "fwstat.anomaly");
@@ -152,7 +152,7 @@ mod tests {
         let many = (1..100).flat_map(|port| [row(port, 18_359), row(port, 18_360)]).collect();
         notices.add(many);
         assert_eq!(notices.take().len(), MAX_WAITING);
-        assert!(notices.told.len() <= 3 * MAX_PER_DAY);
+        assert!(notices.sent.len() <= 3 * MAX_PER_DAY);
     }
     fn names(notices: &mut Notices) -> Vec<&'static str> {
         notices.take().into_iter().map(|(name, _)| name).collect()
@@ -166,11 +166,11 @@ mod tests {
         assert!(names(&mut notices).is_empty());
         notices.add_loss(Date(18_358), 10, 1000);
         notices.add_loss(Date(18_358), 900, 1000);
-        let told = notices.take();
+        let sent = notices.take();
         let because = "10 packets of 2020-04-06 are in no figure so far: lost before they were read, or refused where \
                        only their number is known";
-        assert_eq!(told.len(), 1);
-        assert_eq!(text(&*told[0].1), format!("{{\"what\":\"packets\",\"because\":\"{because}\"}}"));
+        assert_eq!(sent.len(), 1);
+        assert_eq!(text(&*sent[0].1), format!("{{\"what\":\"packets\",\"because\":\"{because}\"}}"));
         let device = || SourceRow {
             address: crate::query::short::AddressText::of("192.168.1.7"),
             attempts: 200,
@@ -193,9 +193,9 @@ mod tests {
         assert!(names(&mut notices).is_empty());
         notices.add_open(Date(2), vec![port(443, 50), port(22, 7)]);
         notices.add_open(Date(2), vec![port(443, 50), port(22, 8)]);
-        let told = notices.take();
-        assert_eq!(told.len(), 1);
-        let told = (told[0].0, text(&*told[0].1));
-        assert!(told.0 == "fwstat.exposure" && told.1.contains("\"port\":22"), "{}", told.1);
+        let sent = notices.take();
+        assert_eq!(sent.len(), 1);
+        let sent = (sent[0].0, text(&*sent[0].1));
+        assert!(sent.0 == "fwstat.exposure" && sent.1.contains("\"port\":22"), "{}", sent.1);
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn keep(config: &Config) -> Keep {
 }
 
 /// Where the statistics lie.
-pub(crate) struct Places {
+pub(crate) struct Storage {
     directory: PathBuf,
     run: PathBuf,
     store: Option<Store>,
@@ -89,7 +89,7 @@ pub(crate) struct Places {
     due: u64,
     said: VecDeque<String>,
     /// Why flash has not everything; `None`: it has.
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
     /// A commit counts, but its files are not where they belong yet.
     unfinished: Option<String>,
     /// Why there is no copy in tmpfs.
@@ -114,7 +114,7 @@ struct WrittenToday {
     start: u64,
 }
 
-impl Places {
+impl Storage {
     /// `disk`: the directory that the configuration names, opened. Gives what an earlier run left; with the flag that
     /// flash has all of the open day.
     pub(crate) fn new(
@@ -122,8 +122,8 @@ impl Places {
         run: &Path,
         boot: &str,
         disk: io::Result<Disk>,
-    ) -> (Places, Option<(Saved, bool)>) {
-        let mut places = Places {
+    ) -> (Storage, Option<(Saved, bool)>) {
+        let mut storage = Storage {
             directory: PathBuf::from(&config.database),
             run: run.to_owned(),
             store: None,
@@ -149,7 +149,7 @@ impl Places {
             later_in_flight: false,
             due: 0,
             said: VecDeque::new(),
-            trouble: None,
+            problem: None,
             unfinished: None,
             no_copy: None,
             left_out: None,
@@ -158,8 +158,8 @@ impl Places {
             total: 0,
             bytes: 0,
         };
-        let saved = places.take_disk(config, disk);
-        (places, saved)
+        let saved = storage.take_disk(config, disk);
+        (storage, saved)
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -211,7 +211,7 @@ impl Places {
             return false;
         }
         (self.worker, self.store) = (None, None);
-        self.trouble = Some("in RAM only: a command works on the store".into());
+        self.problem = Some("in RAM only: a command works on the store".into());
         true
     }
 
@@ -238,7 +238,7 @@ impl Places {
         let (shared, disk) = match opened {
             Ok((shared, disk)) => (Some(shared), Some(disk)),
             Err(error) => {
-                self.trouble =
+                self.problem =
                     Some(format!("in RAM only: cannot write to {}: {error}", self.directory.display()));
                 (None, Disk::open(&self.directory).ok())
             }
@@ -251,7 +251,7 @@ impl Places {
                 let salt = Some(store.salt());
                 match shared.map(|shared| Store::open(Directory::Disk(shared), keep, salt)) {
                     Some(Ok(store)) => self.start_worker(store),
-                    Some(Err(error)) => self.trouble = Some(format!("in RAM only: {error}")),
+                    Some(Err(error)) => self.problem = Some(format!("in RAM only: {error}")),
                     None => {}
                 }
                 let mut store = store;
@@ -261,7 +261,7 @@ impl Places {
             }
             Some(Err(error)) => {
                 self.worker = None;
-                self.trouble = Some(format!("in RAM only: {error}"));
+                self.problem = Some(format!("in RAM only: {error}"));
                 None
             }
             None => None,
@@ -311,8 +311,8 @@ impl Places {
     fn start_worker(&mut self, mut store: Store) {
         let started = Worker::start("fwstat-store", QUEUE, STACK, move |job| work(&mut store, job));
         match started {
-            Ok(worker) => (self.worker, self.trouble) = (Some(worker), None),
-            Err(error) => self.trouble = Some(format!("in RAM only: cannot start a thread: {error}")),
+            Ok(worker) => (self.worker, self.problem) = (Some(worker), None),
+            Err(error) => self.problem = Some(format!("in RAM only: cannot start a thread: {error}")),
         }
     }
 
@@ -429,8 +429,8 @@ impl Places {
     pub(crate) fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), String> {
         self.extra.retain(|(known, _)| known != name);
         self.change(name.to_string(), Some(bytes));
-        match &self.trouble {
-            Some(trouble) if self.worker.is_none() => Err(trouble.clone()),
+        match &self.problem {
+            Some(problem) if self.worker.is_none() => Err(problem.clone()),
             _ => Ok(()),
         }
     }
@@ -442,7 +442,7 @@ impl Places {
 
     /// Conditions that need attention, a sentence each.
     pub(crate) fn warnings(&self) -> impl Iterator<Item = String> + '_ {
-        let told = [&self.trouble, &self.unfinished, &self.no_copy, &self.left_out];
+        let told = [&self.problem, &self.unfinished, &self.no_copy, &self.left_out];
         let later = (!self.later.is_empty()).then(|| {
             format!(
                 "{} events are dated in the future: they are counted when their time has come",

@@ -34,7 +34,7 @@ pub enum Sources {
 
 /// What all lines of a batch have in common.
 #[derive(Clone, Debug)]
-pub struct Head {
+pub struct BatchHeader {
     pub date: Date,
     /// Unix time: of two batches of a day the one with the higher holds.
     pub sent: i64,
@@ -145,17 +145,17 @@ struct Running {
 }
 
 pub struct Writer<'w> {
-    pub head: Head,
+    pub header: BatchHeader,
     out: &'w mut dyn Write,
 }
 
 impl<'w> Writer<'w> {
-    pub fn new(head: Head, out: &'w mut dyn Write) -> Writer<'w> {
-        Writer { head, out }
+    pub fn new(header: BatchHeader, out: &'w mut dyn Write) -> Writer<'w> {
+        Writer { header, out }
     }
 
     fn begin(&mut self, kind: &str, class: Class) -> io::Result<()> {
-        let Head { date, sent, .. } = self.head;
+        let BatchHeader { date, sent, .. } = self.header;
         let class = class.name();
         write!(
             self.out,
@@ -170,7 +170,7 @@ impl<'w> Writer<'w> {
             self.out,
             r#""attempts":{attempts},"sources":{sources},"complete":{},"lost":{lost},"offset":{},"version":"{}","hours":["#,
             u8::from(*complete),
-            self.head.offset,
+            self.header.offset,
             env!("CARGO_PKG_VERSION"),
         )?;
         for (hour, count) in hours.iter().flatten().enumerate() {
@@ -225,9 +225,9 @@ impl<'w> Writer<'w> {
         let mut running = Running::default();
         for pair in pairs {
             let attempts = known_attempts(&pair);
-            if self.head.sources != Sources::Registers {
+            if self.header.sources != Sources::Registers {
                 let country = country_of(class, pair.address, lookup);
-                self.pair(class, pair.service, self.head.sources.shown(pair.address), country, attempts)?;
+                self.pair(class, pair.service, self.header.sources.shown(pair.address), country, attempts)?;
                 continue;
             }
             if running.service != Some(pair.service) {

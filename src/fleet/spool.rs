@@ -60,7 +60,7 @@ pub struct Entry {
 
 /// What a look at the directories found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Standing {
+pub struct SpoolUsage {
     pub waiting: u64,
     pub refused: u64,
     pub bytes: u64,
@@ -149,10 +149,10 @@ impl Spool {
         entries
     }
 
-    pub fn standing(&self) -> Standing {
+    pub fn usage(&self) -> SpoolUsage {
         let entries = self.entries();
         let count = |kind| entries.iter().filter(|entry| entry.kind == kind).count() as u64;
-        Standing {
+        SpoolUsage {
             waiting: count(Kind::Waiting),
             refused: count(Kind::Refused),
             bytes: bytes(entries.iter()),

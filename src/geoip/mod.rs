@@ -121,7 +121,7 @@ impl Database {
 
     /// Checks the file if it is not the one that was checked last. To be called before
     /// addresses are looked up.
-    pub fn look(&mut self) {
+    pub fn refresh(&mut self) {
         let found = std::fs::metadata(&self.path).ok().map(|metadata| Identity::of(&metadata));
         if self.looked && found == self.seen {
             return;
@@ -170,7 +170,7 @@ impl Database {
 
     /// What is wrong, as a sentence: damaged, or outdated at the time `now` (seconds since 1970). A missing
     /// country database is no error, since its path has a default; a missing AS database is one, since its path was configured.
-    pub fn trouble(&self, now: i64) -> Option<String> {
+    pub fn problem(&self, now: i64) -> Option<String> {
         let age = now.saturating_sub(self.built().unwrap_or(now)) / 86_400;
         match &self.wrong {
             Some(wrong) => Some(wrong.clone()),
@@ -208,7 +208,7 @@ fn open(path: &Path, content: Content) -> Result<Opened, String> {
 
 impl CountryLookup for Database {
     fn is_ready(&mut self) -> bool {
-        self.look();
+        self.refresh();
         self.is_usable()
     }
 
@@ -221,7 +221,7 @@ impl CountryLookup for Database {
 
 impl NetworkLookup for Database {
     fn is_ready(&mut self) -> bool {
-        self.look();
+        self.refresh();
         self.is_usable()
     }
 

@@ -6,7 +6,7 @@ use crate::event::calendar::duration_text as duration;
 use crate::guard::window::Limit;
 
 /// So long it is reported that a bound was reached.
-const REACHED_MS: u64 = 5 * MINUTE_MS;
+const REPORT_MS: u64 = 5 * MINUTE_MS;
 
 /// What was decided about suspects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,7 +29,7 @@ pub struct Usage {
 
 /// The last moments at which a bound kept a suspect from being blocked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Reached {
+pub(super) struct BoundHits {
     pub(super) budget: Option<u64>,
     pub(super) room: Option<u64>,
 }
@@ -37,16 +37,16 @@ pub(super) struct Reached {
 impl Guard {
     /// The bounds that kept suspects from being blocked within the last minutes, a sentence each.
     pub fn reached(&self, now_ms: u64) -> Vec<String> {
-        let lately = |at: Option<u64>| at.is_some_and(|at| now_ms < at.saturating_add(REACHED_MS));
+        let is_recent = |at: Option<u64>| at.is_some_and(|at| now_ms < at.saturating_add(REPORT_MS));
         let mut sentences = Vec::new();
         for pool in Pool::ALL {
-            let Reached { budget, room } = self.reached[pool as usize];
+            let BoundHits { budget, room } = self.reached[pool as usize];
             let (who, option) = match pool {
                 Pool::Packets => ("more sources", "max_blocks"),
                 Pool::Logins => ("more password guessers", "the limit of blocks for failed logins"),
                 Pool::Manual => ("more addresses by hand", "the limit of blocks by hand"),
             };
-            if lately(budget) {
+            if is_recent(budget) {
                 let Limit { count, window_ms } = self.settings.budget;
                 let what = if pool == Pool::Logins { "failed logins" } else { "floods and scans" };
                 sentences.push(format!(
@@ -54,7 +54,7 @@ impl Guard {
                     duration(window_ms / 1000)
                 ));
             }
-            if lately(room) && self.ledger.is_full(pool) {
+            if is_recent(room) && self.ledger.is_full(pool) {
                 let limit = self.room(pool).limit;
                 sentences.push(format!("{option} ({limit}) is reached: {who} are not blocked"));
             }

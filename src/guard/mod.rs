@@ -26,7 +26,7 @@ use crate::event::calendar::{Date, duration_text as duration};
 use crate::query::question::Prefix;
 
 pub use bounds::Usage;
-use bounds::{Reached, Tally};
+use bounds::{BoundHits, Tally};
 use detector::{Detector, Services};
 pub use detector::{Limits, Pool, Rule, Suspect};
 pub use ledger::{Block, Detail, Ended, Record};
@@ -121,7 +121,7 @@ pub struct Guard {
     pub begun: [u64; Rule::ALL.len()],
     changes: Vec<Change>,
     sentences: Vec<String>,
-    reached: [Reached; Pool::COUNT],
+    reached: [BoundHits; Pool::COUNT],
     dirty: bool,
 }
 

@@ -44,19 +44,19 @@ pub enum Step {
 }
 
 /// Progress is told once in so many bytes.
-const TELL: u64 = 1024 * 1024;
+const REPORT_BYTES: u64 = 1024 * 1024;
 
 pub struct Meter<'a> {
-    tell: &'a mut dyn FnMut(Progress),
+    on_progress: &'a mut dyn FnMut(Progress),
     total: Option<u64>,
     done: u64,
     lines: u64,
-    told: u64,
+    reported: u64,
 }
 
 impl<'a> Meter<'a> {
-    pub fn new(tell: &'a mut dyn FnMut(Progress)) -> Meter<'a> {
-        Meter { tell, total: None, done: 0, lines: 0, told: 0 }
+    pub fn new(on_progress: &'a mut dyn FnMut(Progress)) -> Meter<'a> {
+        Meter { on_progress, total: None, done: 0, lines: 0, reported: 0 }
     }
 
     pub fn set_total(&mut self, total: Option<u64>) {
@@ -66,18 +66,18 @@ impl<'a> Meter<'a> {
     fn read(&mut self, bytes: u64, lines: u64) {
         self.done += bytes;
         self.lines += lines;
-        if self.done - self.told >= TELL {
-            self.told = self.done;
+        if self.done - self.reported >= REPORT_BYTES {
+            self.reported = self.done;
             let (total, lines) = (self.total.map(|total| total.max(self.done)), self.lines);
-            (self.tell)(Progress { step: Step::Reading, done: self.done, total, lines });
+            (self.on_progress)(Progress { step: Step::Reading, done: self.done, total, lines });
         }
     }
 
-    /// A pass over one file before it is read; `told` is what was told of it before.
-    pub fn aside(&mut self, step: Step, done: u64, size: u64, told: &mut u64) {
-        if done - *told >= TELL {
-            *told = done;
-            (self.tell)(Progress { step, done, total: Some(size.max(done)), lines: self.lines });
+    /// A pass over one file before it is read; `reported` is what was told of it before.
+    pub fn advance_pass(&mut self, step: Step, done: u64, size: u64, reported: &mut u64) {
+        if done - *reported >= REPORT_BYTES {
+            *reported = done;
+            (self.on_progress)(Progress { step, done, total: Some(size.max(done)), lines: self.lines });
         }
     }
 }
@@ -198,7 +198,7 @@ pub struct Open {
     next: Option<Event>,
     /// Where two inputs have events of the same second: the one that begins earlier goes first.
     rank: usize,
-    told: (u64, u64),
+    reported: (u64, u64),
 }
 
 impl Open {
@@ -220,7 +220,7 @@ impl Open {
             last_was_event: false,
             next: None,
             rank: 0,
-            told: (0, 0),
+            reported: (0, 0),
         };
         open.advance(paths, meter);
         open
@@ -284,7 +284,7 @@ impl Open {
                 Outcome::Skipped(_) => self.counts.skipped += 1,
             }
         }
-        self.tell(meter);
+        self.on_progress(meter);
         Ok(())
     }
 
@@ -314,14 +314,14 @@ impl Open {
         let before = self.counts.lines;
         self.counts.lines += lines;
         if self.counts.lines / 256 != before / 256 {
-            self.tell(meter);
+            self.on_progress(meter);
         }
     }
 
-    fn tell(&mut self, meter: &mut Meter) {
+    fn on_progress(&mut self, meter: &mut Meter) {
         let now = (self.lines.source().taken(), self.counts.lines);
-        meter.read(now.0 - self.told.0, now.1 - self.told.1);
-        self.told = now;
+        meter.read(now.0 - self.reported.0, now.1 - self.reported.1);
+        self.reported = now;
     }
 
     /// Events whose line had no time of its own.
@@ -331,9 +331,9 @@ impl Open {
 
     /// Closes the input as if it had never been opened.
     fn put_back(self, meter: &mut Meter) {
-        meter.done -= self.told.0;
-        meter.lines -= self.told.1;
-        meter.told = meter.told.min(meter.done);
+        meter.done -= self.reported.0;
+        meter.lines -= self.reported.1;
+        meter.reported = meter.reported.min(meter.done);
     }
 }
 

@@ -118,10 +118,10 @@ fn measure(file: &Candidate, marks: Vec<u64>, meter: &mut Meter) -> Measured {
     let Ok((mut content, _)) = Content::open(file.path) else { return Measured::default() };
     content.mark(marks);
     let mut buffer = vec![0; 64 * 1024];
-    let mut told = 0;
+    let mut reported = 0;
     // An error ends the content: what comes before it is what will be read.
     while read(&mut content, &mut buffer).is_ok_and(|bytes| bytes > 0) {
-        meter.aside(Step::Comparing, content.taken(), file.size, &mut told);
+        meter.advance_pass(Step::Comparing, content.taken(), file.size, &mut reported);
     }
     Measured { length: content.length(), sum: content.sum(), sums: content.marked().collect() }
 }

@@ -83,7 +83,7 @@ pub enum Action {
 }
 
 /// One thing that an input brought.
-pub enum Brought<'a> {
+pub enum InputItem<'a> {
     /// With the wall time (ms) that the input itself tells, and the raw line. Its `time` is set to what the clock
     /// says in the end.
     Event(&'a mut Event, Option<i64>, Option<&'a [u8]>),

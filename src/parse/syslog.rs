@@ -45,7 +45,7 @@ pub struct Header<'a> {
 
 /// How a line begins: `file:` of grep and `<4>` are passed over.
 #[derive(Clone, Copy, Debug)]
-pub struct Beginning {
+pub struct LineStart {
     pub priority: Option<u16>,
     pub stamp: Option<Stamp>,
     /// Behind the stamp; without one, where it would stand.
@@ -71,7 +71,7 @@ fn is_local(facility: usize) -> bool {
 }
 
 /// Any form but that of RFC 5424.
-fn classic(line: &[u8], Beginning { priority, stamp, at }: Beginning) -> Header<'_> {
+fn classic(line: &[u8], LineStart { priority, stamp, at }: LineStart) -> Header<'_> {
     let mut at = skip_blanks(line, at);
     let writer = stamp.map(|stamp| stamp.writer);
     let mut facility = priority.map(split_priority);
@@ -201,7 +201,7 @@ pub fn has_pid(word: &[u8]) -> bool {
     open > 0 && is_name(&word[..open]) && word[open + 1..colon].iter().all(u8::is_ascii_digit)
 }
 
-pub fn beginning(line: &[u8]) -> Beginning {
+pub fn beginning(line: &[u8]) -> LineStart {
     let start = skip_octet_count(line, skip_blanks(line, 0));
     let plain = beginning_at(line, start);
     if plain.stamp.is_some() || plain.priority.is_some() || line.get(start) == Some(&b'[') {
@@ -227,13 +227,13 @@ fn skip_octet_count(line: &[u8], at: usize) -> usize {
     if is_count { at + digits + 1 } else { at }
 }
 
-fn beginning_at(line: &[u8], at: usize) -> Beginning {
+fn beginning_at(line: &[u8], at: usize) -> LineStart {
     let (priority, at) = match priority(line, at).or_else(|| decoded_priority(line, at)) {
         Some((priority, end)) => (Some(priority), end),
         None => (None, at),
     };
     let stamp = stamp(line, at);
-    Beginning { priority, stamp, at: stamp.map_or(at, |stamp| stamp.end) }
+    LineStart { priority, stamp, at: stamp.map_or(at, |stamp| stamp.end) }
 }
 
 /// `<4>`
@@ -263,7 +263,7 @@ fn decoded_priority(line: &[u8], at: usize) -> Option<(u16, usize)> {
 
 /// RFC 5424: `<4>1 2026-09-12T21:46:20Z host kernel - - - message`. Some collectors leave out the priority. Without a
 /// name the message may be a line of its own that was relayed.
-fn syslog_protocol<'a>(line: &'a [u8], beginning: Beginning) -> Option<Header<'a>> {
+fn syslog_protocol<'a>(line: &'a [u8], beginning: LineStart) -> Option<Header<'a>> {
     if beginning.stamp.is_some() {
         return None;
     }
@@ -295,7 +295,7 @@ fn syslog_protocol<'a>(line: &'a [u8], beginning: Beginning) -> Option<Header<'a
         (b"-", _) => {
             let inner = self::beginning(&line[at..]);
             let priority = inner.priority.or(beginning.priority);
-            let inner = classic(&line[at..], Beginning { priority, ..inner });
+            let inner = classic(&line[at..], LineStart { priority, ..inner });
             return Some(Header { stamp: stamp.or(inner.stamp), message: at + inner.message, ..inner });
         }
         _ if is_ulogd(tag) => Author::Kernel,

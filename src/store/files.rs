@@ -109,7 +109,7 @@ impl Store {
             damage: Vec::new(),
             set_aside: Vec::new(),
         };
-        store.look()?;
+        store.refresh()?;
         let mut names: Vec<String> = vec![META.into()];
         names.extend(store.months.iter().rev().map(|month| month_file(*month)));
         names.extend(store.pieces()?.into_iter().map(|(name, ..)| name));
@@ -122,7 +122,7 @@ impl Store {
     }
 
     /// Looks which files there are.
-    pub fn look(&mut self) -> Result<(), StoreError> {
+    pub fn refresh(&mut self) -> Result<(), StoreError> {
         let names = self.directory.names().map_err(|error| failed("cannot list the store", error))?;
         let month = |name: &String| {
             let stem = name.strip_suffix(FWS)?;
@@ -308,7 +308,7 @@ impl Store {
     pub fn committed(&mut self, names: &[(String, bool)]) {
         self.replaced(names);
         // The commit is done: that the list cannot be read now is said by the next question.
-        let _ = self.look();
+        let _ = self.refresh();
     }
 
     /// The pieces of open days, oldest first.

@@ -63,7 +63,7 @@ pub struct Moment {
 
 /// What was kept.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Kept {
+pub struct SavedLedger {
     /// Counts up: of two copies the higher one knows more.
     pub serial: u64,
     pub saved: Moment,
@@ -182,45 +182,45 @@ fn read_ended(reader: &mut Reader<'_>) -> Result<Ended, Malformed> {
 }
 
 /// `None` if nothing of it can be used.
-pub fn decode(bytes: &[u8]) -> Option<Kept> {
+pub fn decode(bytes: &[u8]) -> Option<SavedLedger> {
     from_file(&Open::from_bytes(bytes.to_vec()).ok()?)
 }
 
-pub fn from_file(file: &Open) -> Option<Kept> {
+pub fn from_file(file: &Open) -> Option<SavedLedger> {
     read(&file.section(Kind::Blocks).ok()??).ok()
 }
 
 /// Reads what stands between the checksums.
-pub fn read(payload: &[u8]) -> Result<Kept, Malformed> {
+pub fn read(payload: &[u8]) -> Result<SavedLedger, Malformed> {
     let reader = &mut Reader(codec::Reader::new(payload));
     if reader.number()? != VERSION {
         return Err(Malformed("another version's blocks"));
     }
-    let mut kept = Kept { serial: reader.number()?, ..Kept::default() };
-    kept.saved.boot = read_text(reader)?;
-    kept.saved.boot_ms = reader.number()?;
-    kept.saved.wall = read_instant(reader)?;
+    let mut saved_ledger = SavedLedger { serial: reader.number()?, ..SavedLedger::default() };
+    saved_ledger.saved.boot = read_text(reader)?;
+    saved_ledger.saved.boot_ms = reader.number()?;
+    saved_ledger.saved.wall = read_instant(reader)?;
     let known = reader.u8()? == 1;
     let date = Date(reader.small()?.cast_signed());
-    kept.today = (known.then_some(date), reader.number()?);
+    saved_ledger.today = (known.then_some(date), reader.number()?);
     for _ in 0..reader.rows(MIN_BLOCK)? {
         let block = read_block(reader)?;
-        kept.blocks.push(block);
+        saved_ledger.blocks.push(block);
     }
-    let detailed = kept.blocks.iter().filter(|(_, detail)| detail.is_some()).count();
-    for (_, detail) in kept.blocks.iter_mut().take(detailed.saturating_sub(DETAILED)) {
+    let detailed = saved_ledger.blocks.iter().filter(|(_, detail)| detail.is_some()).count();
+    for (_, detail) in saved_ledger.blocks.iter_mut().take(detailed.saturating_sub(DETAILED)) {
         *detail = None;
     }
     for _ in 0..reader.rows(MIN_RECORD)?.min(RECORDS) {
         let source = read_source(reader)?;
         let (times, ended_ms, pardoned_until) = (reader.small()?, reader.number()?, reader.number()?);
-        kept.records.push((source, Record { times, ended_ms, pardoned_until }));
+        saved_ledger.records.push((source, Record { times, ended_ms, pardoned_until }));
     }
     for _ in 0..reader.rows(MIN_ENDED)?.min(ENDED) {
         let ended = read_ended(reader)?;
-        kept.ended.push(ended);
+        saved_ledger.ended.push(ended);
     }
-    Ok(kept)
+    Ok(saved_ledger)
 }
 
 fn read_block(reader: &mut Reader<'_>) -> Result<(Block, Option<Detail>), Malformed> {
@@ -261,10 +261,10 @@ fn read_block(reader: &mut Reader<'_>) -> Result<(Block, Option<Detail>), Malfor
     Ok((block, (detail != Detail::default()).then_some(detail)))
 }
 
-impl Kept {
+impl SavedLedger {
     /// The same in the moments of now. After a reboot what was left of a block is left still, and less if
     /// both clocks tell how long the router was away.
-    pub fn at(mut self, now: &Moment) -> Kept {
+    pub fn at(mut self, now: &Moment) -> SavedLedger {
         if self.saved.boot == now.boot && self.saved.boot_ms <= now.boot_ms {
             return self;
         }
@@ -339,18 +339,21 @@ mod tests {
     fn a_ledger_comes_back_as_it_was_within_a_boot() {
         let ledger = ledger();
         let saved = moment("a", 1_010_000, Some(WALL + 10));
-        let kept = decode(&encode(3, &saved, &ledger, (Some(Date(20_000)), 2))).unwrap();
-        assert_eq!((kept.serial, &kept.saved, kept.today), (3, &saved, (Some(Date(20_000)), 2)));
+        let saved_ledger = decode(&encode(3, &saved, &ledger, (Some(Date(20_000)), 2))).unwrap();
+        assert_eq!(
+            (saved_ledger.serial, &saved_ledger.saved, saved_ledger.today),
+            (3, &saved, (Some(Date(20_000)), 2))
+        );
         let blocks: Vec<_> =
             ledger.blocks().map(|block| (*block, ledger.detail(block.source).cloned())).collect();
         let records: Vec<_> = ledger.records().map(|(source, record)| (*source, *record)).collect();
-        assert_eq!((&kept.blocks, &kept.records), (&blocks, &records));
+        assert_eq!((&saved_ledger.blocks, &saved_ledger.records), (&blocks, &records));
         let ended: Vec<Ended> = ledger.ended().cloned().collect();
         let as_told = |ended: &Ended| Ended { ended_wall: None, ..ended.clone() };
-        assert_eq!(kept.ended.iter().map(as_told).collect::<Vec<_>>(), ended);
-        let walls: Vec<_> = kept.ended.iter().map(|ended| ended.ended_wall).collect();
+        assert_eq!(saved_ledger.ended.iter().map(as_told).collect::<Vec<_>>(), ended);
+        let walls: Vec<_> = saved_ledger.ended.iter().map(|ended| ended.ended_wall).collect();
         assert_eq!(walls, [Some(WALL + 1), Some(WALL + 1)]);
-        assert_eq!(kept.clone().at(&moment("a", 1_020_000, None)), kept);
+        assert_eq!(saved_ledger.clone().at(&moment("a", 1_020_000, None)), saved_ledger);
     }
 
     #[test]
@@ -362,9 +365,11 @@ mod tests {
                 let (ended_ms, ended_wall) = (1_001_000, Some(WALL));
                 ledger.note_ended(Ended { block, words: None, end, ended_ms, ended_wall });
             }
-            let kept = decode(&encode(1, &moment("a", 1_600_000, None), &ledger, (None, 0))).unwrap();
-            assert_eq!(kept.ended.len(), ENDED);
-            assert!(kept.ended.iter().all(|ended| ended.end == end && ended.ended_wall == Some(WALL)));
+            let saved_ledger = decode(&encode(1, &moment("a", 1_600_000, None), &ledger, (None, 0))).unwrap();
+            assert_eq!(saved_ledger.ended.len(), ENDED);
+            assert!(
+                saved_ledger.ended.iter().all(|ended| ended.end == end && ended.ended_wall == Some(WALL))
+            );
         }
     }
 
@@ -373,9 +378,12 @@ mod tests {
         let ledger = ledger();
         let bytes = encode(1, &moment("a", 1_600_000, Some(WALL + 600)), &ledger, (None, 0));
         let left = |now: &Moment| {
-            let kept = decode(&bytes).unwrap().at(now);
-            let left: Vec<u64> =
-                kept.blocks.iter().map(|(block, _)| block.until_ms.saturating_sub(now.boot_ms)).collect();
+            let saved_ledger = decode(&bytes).unwrap().at(now);
+            let left: Vec<u64> = saved_ledger
+                .blocks
+                .iter()
+                .map(|(block, _)| block.until_ms.saturating_sub(now.boot_ms))
+                .collect();
             left
         };
         // The clock is in the past, or not known: 50 minutes were left of the first, nothing of the other.
@@ -385,8 +393,8 @@ mod tests {
         assert_eq!(left(&moment("b", 5_000, Some(WALL + 604_800))), [0, 0]);
         // A clock that is behind makes no block longer.
         assert_eq!(left(&moment("b", 5_000, Some(WALL - 500_000))), [3_000_000, 0]);
-        let kept = decode(&bytes).unwrap().at(&moment("b", 5_000, None));
-        assert_eq!(kept.records[0].1.pardoned_until, 5_000 + 86_400_000 - 599_000);
+        let saved_ledger = decode(&bytes).unwrap().at(&moment("b", 5_000, None));
+        assert_eq!(saved_ledger.records[0].1.pardoned_until, 5_000 + 86_400_000 - 599_000);
     }
 
     proptest! {
@@ -396,8 +404,8 @@ mod tests {
             let mut file = encode(1, &moment("a", 1_600_000, None), &ledger(), (None, 0));
             let at = at % file.len();
             file[at] = value;
-            if let Some(kept) = decode(&file) {
-                let _ = kept.at(&moment("b", 7, Some(WALL)));
+            if let Some(saved_ledger) = decode(&file) {
+                let _ = saved_ledger.at(&moment("b", 7, Some(WALL)));
             }
         }
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use fwstat::event::calendar::Calendar;
 use fwstat::event::{Address, Class, Event, protocol};
 use fwstat::geoip::Database;
-use fwstat::live::{Brought, Engine, Input, Now};
+use fwstat::live::{Engine, Input, InputItem, Now};
 use fwstat::query::question::{Prefix, Question, Topic};
 use fwstat::stats::heavy::mix;
 use fwstat::store::directory::{Directory, Disk};
@@ -124,7 +124,7 @@ fn fill(engine: &mut Engine, now: Now) {
             class: Class::Attempt,
             ..Event::default()
         };
-        engine.take(now, Input::Nflog, Brought::Event(&mut event, None, None));
+        engine.take(now, Input::Nflog, InputItem::Event(&mut event, None, None));
     }
 }
 

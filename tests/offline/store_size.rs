@@ -8,7 +8,7 @@ use crate::common::generate::random::Random;
 use fwstat::event::calendar::{Calendar, Date, Month};
 use fwstat::event::paths::{Direction, Path, Paths, Rules};
 use fwstat::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
-use fwstat::live::{Brought, Commit, Engine, Input, Now};
+use fwstat::live::{Commit, Engine, Input, InputItem, Now};
 use fwstat::stats::countries::{Country, CountryLookup};
 use fwstat::stats::day::Day;
 use fwstat::stats::summary::DaySummary;
@@ -219,7 +219,7 @@ fn the_first_day_of_a_month_writes_less_than_150_kilobytes() {
             begun = begun.wrapping_add(1);
             event.fingerprint = u64::from(begun);
             let now = engine.look(now(event.time));
-            engine.take(now, Input::Nflog, Brought::Event(&mut event, None, None));
+            engine.take(now, Input::Nflog, InputItem::Event(&mut event, None, None));
         }
         let over = engine.look(now(end));
         engine.tick(over);

@@ -38,7 +38,7 @@ impl Opened {
     pub(super) fn new(mut store: Store, calendar: Calendar, lookup: SharedLookup) -> Result<Opened> {
         let generation = store.directory().generation().ok();
         // Months that a commit brought since the store was opened.
-        store.look()?;
+        store.refresh()?;
         let open = open_days(&mut store)?;
         Ok(Opened { store, calendar, lookup, networks: None, open, generation, behind: false })
     }
@@ -51,7 +51,7 @@ impl Opened {
 
     fn read_again(&mut self) -> Result<()> {
         self.generation = self.store.directory().generation().ok();
-        self.store.look()?;
+        self.store.refresh()?;
         self.open = open_days(&mut self.store)?;
         Ok(())
     }

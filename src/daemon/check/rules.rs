@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use super::{Findings, PATIENCE, SUMMARY_PATIENCE};
+use super::{CALL_TIMEOUT, Findings, SUMMARY_TIMEOUT};
 use crate::config::Config;
 use crate::config::exposure;
 use crate::config::uci::{self, Section};
@@ -65,14 +65,14 @@ pub(super) fn zones(config: &Config, text: &str, findings: &mut Findings) {
 }
 
 pub(super) fn outside(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
-    let told = call(ubus, netifd::OBJECT, netifd::METHOD, &serde_json::json!({}), PATIENCE);
-    let networks = told.as_ref().map(netifd::interfaces).unwrap_or_default();
+    let answer = call(ubus, netifd::OBJECT, netifd::METHOD, &serde_json::json!({}), CALL_TIMEOUT);
+    let networks = answer.as_ref().map(netifd::interfaces).unwrap_or_default();
     let zones = zones::parse(firewall);
     let mut known: Vec<String> = Vec::new();
     for name in config.zone.iter().filter(|name| zones.iter().any(|zone| zone.name == **name)) {
         let devices = zones::devices(&zones, std::slice::from_ref(name), &networks);
         known.extend(devices.iter().cloned());
-        match &told {
+        match &answer {
             _ if !devices.is_empty() => {
                 findings.fine(format!("zone {name} has the interfaces {}", devices.join(" ")));
             }
@@ -226,16 +226,15 @@ fn exposure_row(row: &Value) -> Option<ExposureRow> {
 pub(super) fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
     let mut open = exposure::opened(firewall, &config.zone);
     open.retain(|open| open.first != open.last || !is_usual(open.protocol, open.first, &open.by));
-    let asked =
-        call(ubus, "fwstat", "summary", &json!({"limit": exposure::MAX_OPEN_PORTS}), SUMMARY_PATIENCE);
-    let told = asked.ok().and_then(|answer| {
+    let asked = call(ubus, "fwstat", "summary", &json!({"limit": exposure::MAX_OPEN_PORTS}), SUMMARY_TIMEOUT);
+    let answer = asked.ok().and_then(|answer| {
         answer["exposure"]["ports"].as_array()?.iter().map(exposure_row).collect::<Option<Vec<_>>>()
     });
     if open.is_empty() {
         findings.fine(
             "the firewall's configuration opens no port to everybody outside but those of OpenWrt's own rules",
         );
-    } else if let Some(rows) = told {
+    } else if let Some(rows) = answer {
         let protocol =
             |row: &ExposureRow| crate::event::services::protocol_number(&row.protocol).unwrap_or_default();
         let unusual = rows.iter().filter(|row| !is_usual(protocol(row), row.port, &row.by));

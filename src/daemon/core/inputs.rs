@@ -3,12 +3,12 @@
 use super::{Core, RUNNING, STARTING_MS};
 use crate::config::Config;
 use crate::config::zones::Interface;
-use crate::daemon::outside::Outside;
+use crate::daemon::wan::WanInterfaces;
 use crate::event::Origin;
 use crate::event::small_map::SmallMap;
 use crate::input::logd::LogFeed;
 use crate::input::nflog::Counters;
-use crate::live::{Brought, Input, Now};
+use crate::live::{Input, InputItem, Now};
 use crate::parse::interfaces::Networks;
 use crate::parse::line::{LineReader, Outcome};
 use crate::ubus::Status;
@@ -30,12 +30,12 @@ impl Core {
 
     /// What netifd says of the networks now.
     pub(crate) fn note_networks(&mut self, now: Now, interfaces: Vec<Interface>) {
-        self.outside.note(interfaces);
+        self.outside.set_networks(interfaces);
         self.look_outside(now);
     }
 
     pub(super) fn look_outside(&mut self, now: Now) {
-        if self.outside.look(&self.config.zone) {
+        if self.outside.refresh(&self.config.zone) {
             let interfaces = self.outside.interfaces.join(" ");
             match self.outside.guessed.clone() {
                 Some(guessed) => self.log.say(now.boot_ms, &guessed),
@@ -58,12 +58,12 @@ impl Core {
         if let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = outcome {
             self.uncounted.add_entry(reason, kernel, 0, msg);
         }
-        let brought = match &mut outcome {
-            Outcome::Event(event) => Brought::Event(event, Some(time_ms), Some(msg)),
-            Outcome::Malformed(_) => Brought::Malformed,
-            Outcome::Skipped(_) => Brought::Ignored,
+        let item = match &mut outcome {
+            Outcome::Event(event) => InputItem::Event(event, Some(time_ms), Some(msg)),
+            Outcome::Malformed(_) => InputItem::Malformed,
+            Outcome::Skipped(_) => InputItem::Ignored,
         };
-        self.engine.take(now, Input::Logd, brought);
+        self.engine.take(now, Input::Logd, item);
     }
 
     pub(crate) fn note_nflog(&mut self, now: Now, state: &str, counters: Counters) {
@@ -138,7 +138,7 @@ pub(super) fn refused(what: &str, status: Status) -> String {
 }
 
 /// What the line reader has to know of the router's interfaces and rules.
-pub(super) fn networks(outside: &Outside) -> Networks {
+pub(super) fn networks(outside: &WanInterfaces) -> Networks {
     Networks {
         wan: outside.interfaces.clone(),
         lan: Vec::new(),

@@ -42,14 +42,14 @@ impl Core {
     }
 
     fn answer_of(&mut self, now: Now, question: &Question) -> Option<Answer> {
-        let Core { places, engine, .. } = self;
-        places.history(|stored| engine.answer(now, question, stored)).ok()
+        let Core { storage, engine, .. } = self;
+        storage.history(|stored| engine.answer(now, question, stored)).ok()
     }
 
     /// Anomalies of today and of the day before, which may have just ended.
     fn notice_anomalies(&mut self, now: Now, today: Date) {
-        let Core { places, engine, notices, log, .. } = self;
-        let rows = places.history(|stored| {
+        let Core { storage, engine, notices, log, .. } = self;
+        let rows = storage.history(|stored| {
             let mut rows = engine.anomalies_on(today, stored);
             rows.extend(engine.anomalies_on(Date(today.0 - 1), stored));
             rows

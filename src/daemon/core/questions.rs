@@ -2,7 +2,7 @@
 
 use ubus::blobmsg::BlobMsgTable;
 
-use super::{Asked, Core};
+use super::{Core, DeferredCall};
 use crate::config::exposure;
 use crate::guard::Source;
 use crate::live::Now;
@@ -21,13 +21,16 @@ impl Core {
     /// One step of the questions that wait: a month of the store, or the beginning or the end of one.
     pub(super) fn step(&mut self, now: Now) {
         let Some((number, rendering, mut job)) = self.job.take() else {
-            let next = self.asked.iter().position(|(_, asked)| matches!(asked, Asked::Rendering(_)));
-            if let Some((number, Asked::Rendering(rendering))) = next.and_then(|at| self.asked.remove(at)) {
+            let next =
+                self.deferred.iter().position(|(_, deferred)| matches!(deferred, DeferredCall::Rendering(_)));
+            if let Some((number, DeferredCall::Rendering(rendering))) =
+                next.and_then(|at| self.deferred.remove(at))
+            {
                 self.begin(now, number, rendering);
             }
             return;
         };
-        if self.places.history(|stored| job.step(stored)) {
+        if self.storage.history(|stored| job.step(stored)) {
             self.job = Some((number, rendering, job));
             return;
         }
@@ -41,8 +44,8 @@ impl Core {
         if let Some(answer) = self.answer_now(now, &question) {
             return self.end(now, number, rendering, &question, Ok(answer));
         }
-        let Core { places, engine, .. } = self;
-        match places.history(|stored| engine.begin_answer(&question, stored)) {
+        let Core { storage, engine, .. } = self;
+        match storage.history(|stored| engine.begin_answer(&question, stored)) {
             Ok(job) => self.job = Some((number, rendering, job)),
             Err(error) => self.end(now, number, rendering, &question, Err(error)),
         }
@@ -59,7 +62,7 @@ impl Core {
     ) {
         match self.rendered(now, &mut rendering, question, answered) {
             Some(answered) => self.answered.push((number, answered)),
-            None => self.asked.push_back((number, Asked::Rendering(rendering))),
+            None => self.deferred.push_back((number, DeferredCall::Rendering(rendering))),
         }
     }
 
@@ -106,16 +109,17 @@ impl Core {
         if open.is_empty() {
             return Some(Exposure { since, ports: Vec::new() });
         }
-        if let Some(told) = self.exposed.told(now.boot_ms, &open, since, limit) {
-            return Some(told);
+        if let Some(cached) = self.exposure_cache.get(now.boot_ms, &open, since, limit) {
+            return Some(cached);
         }
         let question = Question { from: Some(since), limit: MAX_LIMIT, ..Question::new(Topic::Services) };
-        let Core { places, engine, .. } = self;
-        match places.history(|stored| engine.answer(now, &question, stored)) {
+        let Core { storage, engine, .. } = self;
+        match storage.history(|stored| engine.answer(now, &question, stored)) {
             Ok(Answer::Services(answer)) => {
                 let ports = exposure::attacked(&open, &answer.services);
-                self.exposed = exposure::Lately::new(now.boot_ms, open.clone(), Exposure { since, ports });
-                self.exposed.told(now.boot_ms, &open, since, limit)
+                self.exposure_cache =
+                    exposure::ExposureCache::new(now.boot_ms, open.clone(), Exposure { since, ports });
+                self.exposure_cache.get(now.boot_ms, &open, since, limit)
             }
             _ => None,
         }
@@ -144,7 +148,7 @@ impl Answers for Core {
         let answer = self.answer_now(now, &question);
         match answer.and_then(|answer| self.rendered(now, &mut rendering, &question, Ok(answer))) {
             Some(answered) => Reply::Now(answered),
-            None => self.later(Asked::Rendering(rendering)),
+            None => self.defer(DeferredCall::Rendering(rendering)),
         }
     }
 
@@ -153,11 +157,11 @@ impl Answers for Core {
         match command {
             BusCommand::Commit => {
                 self.commit(now);
-                self.later(Asked::Commit)
+                self.defer(DeferredCall::Commit)
             }
             BusCommand::Release { forget } => Reply::Now(self.release(now, forget)),
-            BusCommand::Block(wish) => self.now_or_later(|guarding, config, engine, number| {
-                guarding.block(now, config, engine, number, wish)
+            BusCommand::Block(arguments) => self.now_or_later(|guarding, config, engine, number| {
+                guarding.block(now, config, engine, number, arguments)
             }),
             BusCommand::GuardTest { target } => {
                 self.now_or_later(|guarding, _, engine, number| guarding.test(now, engine, number, target))

@@ -29,7 +29,7 @@ const MAX_FINDINGS: usize = 40;
 
 fn looked_at(database: &RefCell<Database>) -> RefMut<'_, Database> {
     let mut database = database.borrow_mut();
-    database.look();
+    database.refresh();
     database
 }
 
@@ -47,11 +47,11 @@ impl Core {
         self.counters.ask(now.boot_ms);
         let warnings = self.warnings(now);
         let store = StoreStatus {
-            path: self.places.directory().display().to_string(),
-            bytes: self.places.bytes(),
-            written_today: self.places.written_today(self.engine.date()),
-            last_commit: self.places.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
-            state: self.places.trouble.clone().unwrap_or_else(|| "ok".to_string()),
+            path: self.storage.directory().display().to_string(),
+            bytes: self.storage.bytes(),
+            written_today: self.storage.written_today(self.engine.date()),
+            last_commit: self.storage.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
+            state: self.storage.problem.clone().unwrap_or_else(|| "ok".to_string()),
         };
         let findings = self.findings(&store);
         StatusAnswer {
@@ -82,7 +82,7 @@ impl Core {
             asns: self.asns.as_deref().map(status_of).map(Box::new),
             findings: Some(findings),
             deleted: self.deleted(),
-            set_aside: self.places.set_aside(),
+            set_aside: self.storage.set_aside(),
             warnings,
             completeness: Completeness::from_reasons(&[]),
         }
@@ -113,7 +113,7 @@ impl Core {
             what: deletion.what.clone(),
             because: deletion.because.clone(),
         };
-        self.places.deletions().iter().rev().map(row).collect()
+        self.storage.deletions().iter().rev().map(row).collect()
     }
 
     /// What the rules counted since the daemon started, and beside it what has come of it.
@@ -167,7 +167,7 @@ impl Core {
 
     fn all_warnings(&mut self, now: Now) -> Vec<String> {
         let mut warnings = self.problems.clone();
-        warnings.extend(self.places.warnings());
+        warnings.extend(self.storage.warnings());
         warnings.extend(self.clock_warning());
         if self.engine.dropped_waiting() > 0 {
             warnings.push(format!(
@@ -181,7 +181,7 @@ impl Core {
         warnings.extend(self.refusals.iter().map(|(what, status)| super::inputs::refused(what, *status)));
         let wall = if self.engine.clock_is_set() { now.wall } else { 0 };
         let databases = std::iter::once(&self.countries).chain(&self.asns);
-        warnings.extend(databases.filter_map(|database| looked_at(database).trouble(wall)));
+        warnings.extend(databases.filter_map(|database| looked_at(database).problem(wall)));
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
             warnings.push(taken_for_copies(assumed));

@@ -48,7 +48,7 @@ impl Guarding {
 
     /// Conditions that need attention, a sentence each.
     pub(in crate::daemon) fn warnings(&mut self, now: Now, config: &Config, engine: &Engine) -> Vec<String> {
-        let mut warnings: Vec<String> = self.ledger.trouble.iter().cloned().collect();
+        let mut warnings: Vec<String> = self.ledger.problem.iter().cloned().collect();
         if engine.guard.mode() != Mode::Off {
             warnings.extend(self.peer_warnings(now));
         }

@@ -63,7 +63,7 @@ impl Expander<'_> {
         };
         let database = self.database.get_or_insert_with(|| {
             let mut database = Database::new(self.path);
-            database.look();
+            database.refresh();
             database
         });
         match database.ranges_of(Country(code), MAX_RANGES) {

@@ -166,7 +166,7 @@ impl Ruleset {
     /// Where packets are refused that no rule of ours logs one by one. `zones`: the counted ones. `logd`: what goes to
     /// the kernel's log is read.
     pub fn unseen(&self, zones: &[String], logd: bool) -> Vec<Unseen> {
-        let mut places = Places::default();
+        let mut places = PlaceSums::default();
         let fw4: Vec<&Rule> = self.rules.iter().filter(|rule| rule.is_fw4()).collect();
         let ours = |chain: &str, comment: &str| {
             fw4.iter().find(|rule| rule.chain == chain && rule.comment == comment).copied()
@@ -322,11 +322,11 @@ fn place_of(comment: &str) -> Option<Place> {
 
 /// The places so far; the same one twice is one with both sums.
 #[derive(Default)]
-struct Places {
+struct PlaceSums {
     rows: Vec<Unseen>,
 }
 
-impl Places {
+impl PlaceSums {
     fn add(&mut self, place: String, packets: Option<Reading>) {
         if let Some(row) = self.rows.iter_mut().find(|row| row.place == place) {
             row.packets = both(row.packets, packets);

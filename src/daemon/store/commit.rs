@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::job::{Done, Job, Prepared};
-use super::{MAX_PIECES, Places, keep};
+use super::{MAX_PIECES, Storage, keep};
 use crate::config::Config;
 use crate::event::calendar::Date;
 use crate::live::{Commit, Engine, Now};
@@ -25,13 +25,13 @@ pub(super) enum Purpose {
     Finish,
 }
 
-impl Places {
+impl Storage {
     /// A commit is on its way, or asked for.
     pub(crate) fn is_busy(&self) -> bool {
         self.flight.is_some() || self.prepared.is_some() || self.again || !self.extra.is_empty()
     }
 
-    /// Begins to write to flash what it does not have; [`Places::turn`] goes on with it.
+    /// Begins to write to flash what it does not have; [`Storage::turn`] goes on with it.
     pub(crate) fn commit(&mut self, config: &Config, engine: &mut Engine, mark: Option<(u32, i64)>) {
         self.written_today(engine.date());
         if self.flight.is_some() || self.prepared.is_some() {
@@ -43,7 +43,7 @@ impl Places {
             Directory::Disk(disk) => !disk.is_there(),
             Directory::Memory(_) => false,
         });
-        if self.worker.is_none() || gone || self.trouble.is_some() {
+        if self.worker.is_none() || gone || self.problem.is_some() {
             let (salt, other) = (self.salt(), gone || self.store.is_none());
             let found = self.reopen(config);
             if self.worker.is_some() && (other || salt != self.salt()) {
@@ -93,7 +93,7 @@ impl Places {
             let meta = store.meta().map(|meta| Meta { zone: zone.clone(), ..meta });
             match meta.and_then(|meta| store.change_meta(&meta)) {
                 Ok(changed) => changes.extend(changed),
-                Err(error) => self.trouble = Some(error.to_string()),
+                Err(error) => self.problem = Some(error.to_string()),
             }
             self.zone = zone;
         }
@@ -125,7 +125,7 @@ impl Places {
         self.later_changed |= std::mem::take(&mut self.later_in_flight);
         let waiting = std::mem::take(&mut self.extra_in_flight);
         waiting.into_iter().for_each(|(name, bytes)| self.change(name, bytes));
-        self.trouble = Some(format!("in RAM only: {why}"));
+        self.problem = Some(format!("in RAM only: {why}"));
         (self.flight, self.worker) = (None, None);
     }
 
@@ -217,7 +217,7 @@ impl Places {
             self.due = 0;
         }
         self.total = self.total.saturating_add(bytes);
-        self.trouble = None;
+        self.problem = None;
         if let Purpose::Statistics(closed) = purpose {
             self.committing = None;
             engine.end_commit(true);
@@ -235,7 +235,7 @@ impl Places {
         loop {
             self.turn(config, engine, now, true);
             if self.flight.is_none() && self.prepared.is_none() && self.extra.is_empty() {
-                return self.trouble.is_none();
+                return self.problem.is_none();
             }
             let left = until.saturating_duration_since(Instant::now());
             let Some(worker) = self.worker.as_mut().filter(|_| !left.is_zero()) else { return false };

@@ -51,7 +51,7 @@ fn prepare(store: &mut Store, changes: Vec<Change>, said: Vec<String>) -> Done {
 /// One job, on the worker's own handle of the store.
 pub(super) fn work(store: &mut Store, job: Job) -> Done {
     let failed = |error: crate::store::StoreError| Done::Failed(error.to_string());
-    if let Err(error) = store.look() {
+    if let Err(error) = store.refresh() {
         return failed(error);
     }
     match job {
