@@ -92,13 +92,13 @@ pub static UBUS: OptionRow = option("ubus", "SOCKET", "socket of ubusd [default:
 pub static YEAR: OptionRow = option(
     "year",
     "YYYY",
-    "year of the first line, for logs whose dates have none [default: told from the file's time]",
+    "year of the first line, for logs whose dates have none [default: from the file's time]",
 );
 pub static WAN: OptionRow = OptionRow {
     name: "wan",
     value: "IFACE",
     repeatable: true,
-    meaning: "interface to the outside, repeatable [default: told by log prefixes and names]",
+    meaning: "interface to the outside, repeatable [default: guessed from log prefixes and names]",
 };
 pub static LAN: OptionRow = OptionRow {
     name: "lan",

@@ -80,7 +80,7 @@ impl WanInterfaces {
         } else {
             format!("zone {names} has no interface at present")
         };
-        format!("{because}: which interfaces lead outside is told by their names")
+        format!("{because}: WAN interfaces are guessed from their names")
     }
 }
 

@@ -13,7 +13,7 @@ pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::
     writeln!(out, "fwstat {}, running for {}", plain(&answer.version), duration(answer.uptime))?;
     writeln!(out, "clock set   {}, time zone {}", yes_or_no(clock.set), plain(&clock.timezone))?;
     let outside = answer.outside.as_ref().map(|names| plain(&names.join(" ")));
-    writeln!(out, "outside     {}", outside.as_deref().unwrap_or("told by the interfaces' names"))?;
+    writeln!(out, "outside     {}", outside.as_deref().unwrap_or("guessed from their names"))?;
     writeln!(out, "store       {}: {}", plain(&store.path), plain(&store.state))?;
     let commit = time(store.last_commit.as_deref());
     writeln!(out, "flash       {} bytes, {} written today", count(store.bytes), count(store.written_today))?;

@@ -77,12 +77,12 @@ pub(super) fn outside(config: &Config, firewall: &str, ubus: &Path, findings: &m
                 findings.fine(format!("zone {name} has the interfaces {}", devices.join(" ")));
             }
             Ok(_) => findings.note(format!(
-                "zone {name} has no interface at present: what comes from outside is told by the interfaces' names; \
+                "zone {name} has no interface at present: WAN interfaces are guessed from their names; \
                  look at the zone's list network, and at ifstatus of each"
             )),
             Err(error) => findings.note(format!(
-                "cannot ask netifd for the interfaces of zone {name}: {error}; what comes from outside is told by the \
-                 interfaces' names"
+                "cannot ask netifd for the interfaces of zone {name}: {error}; WAN interfaces are guessed from \
+                 their names"
             )),
         }
     }

@@ -14,7 +14,7 @@ pub struct StatusAnswer {
     pub uptime: u64,
     pub clock: ClockStatus,
     pub inputs: Vec<InputStatus>,
-    /// The interfaces of the counted zones; absent where they are told by their names.
+    /// The interfaces of the counted zones; absent where they are guessed from their names.
     pub outside: Option<Vec<String>>,
     /// The counters of our firewall rules; absent where they can't be read.
     pub counters: Option<Vec<CounterStatus>>,

@@ -47,7 +47,7 @@ const sentences = [
 	[ /^the limit of blocks for failed logins \((\d+)\) is reached: .*$/, _('there are as many blocks for failed logins as there can be (%s)') ],
 	[ /^the limit of blocks by hand \((\d+)\) is reached: .*$/, _('there are as many blocks by hand as there can be (%s)') ],
 	[ /^the kernel cannot tell now whether the inside has a connection to it$/, _('the kernel cannot tell now whether the inside has a connection to it') ],
-	[ /^(.+): which interfaces lead outside is told by their names$/, _('%s: which interfaces lead outside is told by their names') ],
+	[ /^(.+): WAN interfaces are guessed from their names$/, _('%s: WAN interfaces are guessed from their names') ],
 	[ /^(\S+) has no zones$/, _('%s has no zones') ],
 	[ /^netifd has not told the networks$/, _('netifd has not told the networks') ],
 	[ /^zone (.+) has no interface at present$/, _('zone %s has no interface at present') ],
