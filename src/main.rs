@@ -42,7 +42,7 @@ fn main() -> ExitCode {
             outcome.failures.iter().for_each(|failure| complain(failure));
             if outcome.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        // Whoever reads has seen enough.
+        // The reader of the pipe has closed it, as `head` does.
         Err(ShellError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(ShellError::Output(error)) => {
             complain(&format!("cannot write the answer: {error}"));

@@ -25,7 +25,7 @@ pub const DEFAULT_CONFIG: &str = "/etc/config/fwstat";
 pub const DEFAULT_COUNTRIES: &str = "/usr/share/fwstat/country.mmdb";
 pub const DEFAULT_RUN: &str = "/var/run/fwstat";
 
-/// Who is asked.
+/// Where a question or command is executed.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Backend {
     /// The running daemon, over the ubus socket.

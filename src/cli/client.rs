@@ -112,7 +112,7 @@ fn print_text(
     }
 }
 
-/// A status tells the rules' counters as they were read last, and has them read again: so it is asked twice.
+/// `status` answers the counters that were read last and starts a new read, so it is called twice.
 fn count_rules(socket: &Path) -> Result<()> {
     call(socket, blobmsg::OBJECT, Topic::Status.name(), &json!({}), LIMIT)?;
     std::thread::sleep(COUNTING);
@@ -168,7 +168,7 @@ pub fn block(
     Ok(())
 }
 
-/// Where whoever types this is connected from, as sshd and dropbear tell.
+/// The client's address of this SSH session, from the environment that sshd and dropbear set.
 fn caller() -> Option<String> {
     let connection = std::env::var("SSH_CONNECTION").or_else(|_| std::env::var("SSH_CLIENT")).ok()?;
     let address = connection.split_whitespace().next()?;

@@ -339,7 +339,7 @@ impl Adding<'_> {
         }
         let new = self.spool.dates();
         let newest = pieces.iter().map(|(_, date, _)| *date).max();
-        // A day that is older than all that is kept is left out now, while somebody reads what is said.
+        // A day that is older than all that is kept is left out now, so that the command can say so.
         let months: Vec<Month> = new.iter().map(|date| date.month()).collect();
         let first = new.first().filter(|date| self.store.keeps(date.month(), &months)).copied();
         let mut calendar = self.calendar.clone();

@@ -63,7 +63,7 @@ impl From<AnswerError> for ShellError {
 
 type Result<T> = std::result::Result<T, ShellError>;
 
-/// Shows on a terminal how far a long reading is.
+/// Progress of a long read, shown on a terminal.
 struct Meter {
     started: Instant,
     terminal: bool,

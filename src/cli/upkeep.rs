@@ -20,7 +20,7 @@ use crate::store::backup;
 use crate::store::directory::{Directory, Disk};
 use crate::store::{Forgotten, Keep, Store};
 
-/// What to delete.
+/// What `forget` deletes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ForgetScope {
     Before(Date),
@@ -33,7 +33,7 @@ fn failure(sentence: String) -> ShellError {
     ShellError::Failure(sentence)
 }
 
-/// Works on a store directory that nobody else writes to meanwhile. `forget`: what the daemon removes from its memory.
+/// Works on a store directory while no other process writes to it. `forget`: what the daemon removes from its memory.
 pub fn with_directory<T>(
     backend: &Backend,
     forget: Option<Prefix>,

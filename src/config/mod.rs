@@ -33,7 +33,7 @@ pub fn shown(path: &Path) -> String {
     }
 }
 
-/// So many per so long a time, written `200/1m`.
+/// A rate limit: a count per duration, written `200/1m`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rate {
     pub count: u32,

@@ -30,7 +30,7 @@ pub struct Fault {
     pub setting: bool,
 }
 
-/// Faults that are told apart; so many are no typing errors.
+/// Faults that are reported one by one; a file with more is not a UCI file.
 const MAX_FAULTS: usize = 200;
 
 /// Reads a whole file.

@@ -24,7 +24,7 @@ pub struct Interface {
     pub zone: Option<String>,
 }
 
-/// Interfaces of a zone are so many at most.
+/// Interfaces of a zone; further ones are ignored.
 pub const MAX_DEVICES: usize = 64;
 
 pub fn parse(text: &str) -> Vec<Zone> {

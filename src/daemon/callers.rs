@@ -1,4 +1,4 @@
-//! Who may be asking right now: nobody shall lock himself out.
+//! Addresses from which an administrator is connected: a block must not cut off who asks for it.
 
 use std::fs::File;
 use std::io::Read;

@@ -45,10 +45,10 @@ use crate::sys::{clock, random};
 use crate::ubus::{Status, blob};
 
 const MINUTE_MS: u64 = 60_000;
-/// So long after the start it is usual that ubus is not connected yet.
+/// Time after the start within which a missing ubus connection is no warning.
 const STARTING_MS: u64 = 2_000;
 const SECOND_MS: u64 = 1_000;
-/// The rules' counters are read so often: a reload of the firewall makes fw4's anew.
+/// Interval of reading the rules' counters: a reload of the firewall resets fw4's.
 const COUNT_MS: u64 = 300_000;
 /// The state of an input that works.
 pub(super) const RUNNING: &str = "running";
@@ -95,7 +95,7 @@ pub(super) struct Core {
     started_ms: u64,
     minute_at: u64,
     commit_at: u64,
-    /// When to look whether somebody has set the clock, and when the hotplug script was here last.
+    /// When to check next whether the clock was set, and when the hotplug script ran last.
     look_at: u64,
     clock_set_at: Option<SystemTime>,
     /// A step of the clock is on trial: it was logged.
@@ -110,7 +110,7 @@ pub(super) struct Core {
     next: u64,
 }
 
-/// What takes longer than one turn of the loop.
+/// A call whose answer takes more than one iteration of the loop.
 enum DeferredCall {
     Rendering(Rendering),
     Commit,
@@ -329,7 +329,7 @@ impl Core {
         if self.storage.is_busy() {
             return;
         }
-        // Whoever asked for a commit has it now.
+        // Answers the callers of `commit`.
         let problem = self.storage.problem.clone();
         let path = self.storage.directory().display().to_string();
         let bytes = self.storage.bytes();

@@ -14,7 +14,7 @@ use crate::event::small_map::SmallMap;
 /// Longer rulesets are not read.
 const MAX_BYTES: usize = 1 << 20;
 const LIMIT_MS: u64 = 5_000;
-/// Asked again at most so often.
+/// Least time between two runs of nft.
 const AGAIN_MS: u64 = 1_000;
 
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl CounterPoll {
         self.running.as_ref().map(|running| running.until)
     }
 
-    /// Whether it was not asked for so long.
+    /// Whether the last run is at least `age_ms` ago.
     pub(super) fn is_older(&self, now_ms: u64, age_ms: u64) -> bool {
         self.asked_ms.is_none_or(|at| now_ms >= at.saturating_add(age_ms))
     }

@@ -1,4 +1,4 @@
-//! The daemon's part of the fleet: a batch of each day that is over, in time to flash, and how it stands.
+//! The daemon's part of the fleet: a batch of each closed day, written to flash later, and the sender's state.
 
 use std::io;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::sys::clock;
 use crate::sys::worker::Worker;
 
 const STACK: usize = 64 << 10;
-/// So many minutes a correction waits for further ones before it goes to flash.
+/// Minutes that a correction waits in RAM for further ones before it is written to flash.
 const CORRECTIONS: u32 = 10;
 /// What flash may take at the end.
 const AT_END: Duration = Duration::from_millis(500);

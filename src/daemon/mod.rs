@@ -1,4 +1,4 @@
-//! The running daemon: waits, reads, hands to the engine, does what comes of it. One thread, one loop.
+//! The daemon's poll loop: waits, reads the inputs, passes events to the engine, executes its actions. One thread.
 //!
 //! No thresholds and no formats: `core` joins engine and store and answers, `nflog` and `counters` are the
 //! other things that are waited for.
@@ -73,7 +73,7 @@ pub struct DaemonPaths {
     pub run: PathBuf,
 }
 
-/// The machine's clocks. What is believed of them the core tells: [`Core::now`].
+/// The machine's clocks as they are. Statistics use [`Core::now`], which corrects a wall clock that is not trusted.
 pub fn now() -> Now {
     Now { boot_ms: clock::boot().as_millis() as u64, wall: clock::wall().as_secs().cast_signed() }
 }

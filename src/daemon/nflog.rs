@@ -17,7 +17,7 @@ use super::core::{Core, RUNNING};
 const RETRY_MS: u64 = 5_000;
 /// Interfaces are renamed and come and go.
 const FORGET_MS: u64 = 60_000;
-/// In a flood packets are left to gather so long: to be woken for each batch would cost as much as the batch.
+/// Pause between two reads in a flood, in milliseconds: a wakeup for each batch would cost as much as the batch.
 /// The kernel has room for ten times as many at half a million packets per second.
 const PAUSE_MS: u64 = 4;
 

@@ -1,6 +1,6 @@
 //! The guard's decisions -> the kernel's table, and what the kernel knows -> the guard.
 //!
-//! nft makes the table, in a process of its own that nobody waits for; single blocks go in and out over netlink at
+//! nft creates the table, in a child process that is not waited for; single blocks are added and deleted over netlink at
 //! once. When somebody damages the table it is made anew from the ledger.
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -16,7 +16,7 @@ use crate::live::Now;
 
 /// After a failure it is tried again, at first soon.
 const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
-/// Between two times that somebody's change makes us build the table anew.
+/// Least time between two rebuilds of the table after foreign changes.
 const REBUILD_MS: u64 = 250;
 /// How often it is looked whether the table is still there, should a notification have been lost.
 const LOOK_MS: u64 = 30_000;
@@ -45,7 +45,7 @@ pub(super) struct NftSync {
     want: Spec,
     /// What the kernel has, as far as we know.
     built: Option<Spec>,
-    /// Somebody changed the table since: blocks may not be in force.
+    /// The table was changed by another program since: blocks may not be in force.
     damaged: bool,
     nft: Nft,
     /// What the nft that runs makes, and since when it runs.
@@ -70,7 +70,7 @@ pub(super) struct NftSync {
     why: Option<String>,
     /// Why connection tracking cannot be asked.
     pub no_conntrack: Option<String>,
-    /// How often the table was made anew because somebody damaged it.
+    /// Rebuilds of the table after another program changed it.
     pub repaired: u64,
     /// How often the table was made.
     pub builds: u64,
@@ -287,7 +287,7 @@ impl NftSync {
         }
     }
 
-    /// Somebody took the table, or something of it.
+    /// Another program deleted the table or a part of it.
     fn note_damage(&mut self, now: Now) {
         if self.built.is_some() || self.building.is_some() {
             self.repaired = self.repaired.saturating_add(1);

@@ -1,5 +1,5 @@
-//! What the daemon tells of its own accord, as events on the bus: anomalies, losses, devices that may be infected, attacked
-//! ports that were opened. Each thing is told once a day.
+//! Notifications, sent as ubus events without being asked: anomalies, losses, devices that may be infected, attacked
+//! ports that were opened. Each is sent once a day.
 
 use crate::event::calendar::Date;
 use crate::output::anomaly_table::notice;
@@ -7,17 +7,17 @@ use crate::query::answer::{AnomalyRow, ExposureRow, Known, SourceRow};
 use crate::query::record::Field;
 use crate::record;
 
-/// An attacker can make many services anomalous: so many a day are told, of each kind.
+/// Notifications of one kind per day: an attacker can make many services anomalous.
 const MAX_PER_DAY: usize = 16;
 /// Notices that wait while the bus is away.
 const MAX_WAITING: usize = 32;
 
-/// An event's name and what it tells.
+/// An event's name and its data.
 pub(super) type Waiting = (&'static str, Box<dyn Field>);
 
 #[derive(Default)]
 pub(super) struct Notices {
-    /// What was told of the two newest days: the event and what it was about.
+    /// Sent for the two newest days: the event's name and its subject.
     sent: Vec<(Date, &'static str, String)>,
     /// The ports that were open when the configuration was looked at last.
     open: Option<Vec<(Known, u16)>>,
@@ -47,7 +47,7 @@ pub(super) struct Incomplete {
 record! { Incomplete: what, because; }
 
 impl Notices {
-    /// Whether it was not told before and can be told now.
+    /// Whether it was not sent before and the day's limit allows it.
     fn is_new(&mut self, date: Date, event: &'static str, about: String) -> bool {
         self.sent.retain(|(known, ..)| known.0 >= date.0 - 1);
         let of_day = self.sent.iter().filter(|(known, kind, _)| *known == date && *kind == event);
@@ -66,7 +66,7 @@ impl Notices {
         }
     }
 
-    /// Sentences to log about anomalies that were not told yet.
+    /// Queues events for anomalies that were not sent yet, and gives the sentences to log.
     pub(super) fn add(&mut self, rows: Vec<AnomalyRow>) -> Vec<String> {
         let mut sentences = Vec::new();
         for row in rows {
@@ -105,7 +105,7 @@ impl Notices {
         }
     }
 
-    /// The open ports with their attempts. Those that were open at the first look are no news.
+    /// The open ports with their attempts. Those that were open at the first call are not reported.
     pub(super) fn add_open(&mut self, today: Date, rows: Vec<ExposureRow>) {
         let key = |row: &ExposureRow| (row.protocol.clone(), row.port);
         let open = rows.iter().map(key).collect();

@@ -1,4 +1,4 @@
-//! Whether a daemon runs, told without ubus: it holds a lock in its directory in RAM.
+//! Whether a daemon runs, without ubus: it holds a lock in its directory in RAM.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,7 +16,7 @@ const LOCK: &str = "daemon.lock";
 pub(super) struct Running(Option<Flock<File>>);
 
 impl Running {
-    /// Takes the lock unless it is held already. Nobody stops working without it.
+    /// Takes the lock unless it is held already. The daemon works without it, too.
     pub(super) fn take(&mut self, run: &Path) {
         if self.0.is_none() {
             let file = File::options().create(true).truncate(false).write(true).open(run.join(LOCK));
@@ -34,7 +34,7 @@ pub fn is_running(run: &Path) -> bool {
     })
 }
 
-/// What is said of a call that failed: a daemon that runs, but cannot be reached, need not be started.
+/// The message for a failed call. A daemon that runs, but cannot be reached over ubus, need not be started.
 pub fn explained(error: &CallError, is_running: bool) -> String {
     match error {
         CallError::NoObject(object) if is_running && object == blobmsg::OBJECT => {

@@ -38,7 +38,7 @@ const MAX_PIECES: usize = 48;
 /// Jobs that wait for the worker: it has one at a time.
 const QUEUE: usize = 1;
 const STACK: usize = 256 << 10;
-/// Sentences that wait to be logged.
+/// Sentences in the queue for the log; further ones are dropped.
 const MAX_LOG_LINES: usize = 20;
 
 pub(crate) fn keep(config: &Config) -> Keep {
@@ -50,14 +50,14 @@ pub(crate) fn keep(config: &Config) -> Keep {
     }
 }
 
-/// Where the statistics lie.
+/// The statistics on flash, their copy in tmpfs, and the worker that writes them.
 pub(crate) struct Storage {
     directory: PathBuf,
     run: PathBuf,
     store: Option<Store>,
     /// `None` while the directory cannot be written.
     worker: Option<Worker<Job, Done>>,
-    /// What the worker is at.
+    /// The commit that the worker prepares or finishes.
     flight: Option<Purpose>,
     prepared: Option<Prepared>,
     /// Changes of other files that wait, each file once.
@@ -367,7 +367,7 @@ impl Storage {
         self.wants_maintenance = true;
     }
 
-    /// Bytes that somebody else wrote to flash.
+    /// Adds bytes that were written to flash outside the store.
     pub(crate) fn add_written(&mut self, bytes: u64) {
         self.total = self.total.saturating_add(bytes);
     }

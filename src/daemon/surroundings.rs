@@ -16,7 +16,7 @@ use crate::guard::Protection;
 use crate::parse::interfaces::is_inside;
 use crate::query::question::Prefix;
 
-/// What resolvers are told by DHCP and PPP.
+/// Name servers from DHCP and PPP.
 const RESOLV: [&str; 3] =
     ["/etc/resolv.conf", "/tmp/resolv.conf.d/resolv.conf.auto", "/tmp/resolv.conf.auto"];
 /// Longer files are cut.

@@ -1,4 +1,4 @@
-//! Which interfaces lead outside: those of the configured zones, by the firewall's configuration and netifd.
+//! WAN interfaces: those of the configured zones, by the firewall's configuration and netifd's devices.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ pub(super) struct WanInterfaces {
     zones: Vec<Zone>,
     /// What the firewall's rules that log do.
     pub rules: Vec<NamedRule>,
-    /// As netifd told last; `None`: it has not.
+    /// The newest answer of netifd; `None`: there was none yet.
     networks: Option<Vec<Interface>>,
     /// Of the configured zones; empty: guessed from their names.
     pub interfaces: Vec<String>,
@@ -42,12 +42,12 @@ impl WanInterfaces {
         }
     }
 
-    /// What netifd says of the networks now.
+    /// Takes an answer of netifd (`network.interface dump`).
     pub(super) fn set_networks(&mut self, networks: Vec<Interface>) {
         self.networks = Some(networks);
     }
 
-    /// Looks at the firewall's file, too. Whether other interfaces lead outside now, or rules have changed.
+    /// Reads the firewall's file if it changed. Whether the WAN interfaces or the rules have changed.
     pub(super) fn refresh(&mut self, names: &[String]) -> bool {
         let modified = std::fs::metadata(&self.file).and_then(|metadata| metadata.modified()).ok();
         let mut rules_changed = false;

@@ -252,7 +252,7 @@ pub struct Event {
     pub fingerprint: u64,
     /// The kernel's time stamp in microseconds since boot; 0 when the line has none.
     pub uptime: u64,
-    /// How many equal packets this event stands for, at least 1.
+    /// Number of equal packets in this event, at least 1.
     pub count: u32,
     /// 0 for protocols without ports.
     pub source_port: u16,

@@ -19,7 +19,7 @@ use crate::stats::summary::{Cut, PairCount, Rows};
 pub const FORMAT: u32 = 1;
 /// HyperLogLog registers of a service's sources.
 pub const REGISTERS: usize = 1024;
-/// Pairs of a table that overflowed: its lighter rows tell little.
+/// Pairs of a table that overflowed: its lighter rows have large errors.
 const HEAVIEST: Cut = Cut::top(2048);
 
 /// What of the sources a batch holds.
@@ -32,7 +32,7 @@ pub enum Sources {
     Registers,
 }
 
-/// What all lines of a batch have in common.
+/// The fields that all lines of a batch have in common.
 #[derive(Clone, Debug)]
 pub struct BatchHeader {
     pub date: Date,

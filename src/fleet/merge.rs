@@ -19,7 +19,7 @@ const LONGEST_LINE: u64 = 16 << 10;
 /// Service, and source as it leaves the router.
 type Pair = (Service, Address);
 
-/// What of a class came after the earlier batch. What the earlier one has, too, is taken out of it on the way.
+/// Events of a class after the earlier batch: the present tables minus what that batch has.
 struct Additions {
     totals: Totals,
     /// By service and source as it leaves the router.

@@ -7,7 +7,7 @@ use crate::guard::Source;
 
 /// A longer list is refused: the server never makes one.
 pub const MAX_SOURCES: usize = 4096;
-/// So long can it be.
+/// Longest file, in bytes.
 pub const MAX_BYTES: u64 = 256 << 10;
 
 #[derive(Clone, PartialEq, Eq, Debug)]

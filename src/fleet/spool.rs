@@ -4,7 +4,7 @@
 //! <day>-<sent>.ndjson.gz          waits to be sent; the sender deletes it
 //! <day>-<sent>.ndjson.gz.bad      the server refused it for good
 //! made-<day>-<sent>.ndjson.gz     the newest of its day, sent or not: what a correction is made from
-//! sender.json                     how the sender stands
+//! sender.json                     the sender's state
 //! ```
 //!
 //! The sender is another user, so what lies here is not believed: links are not followed, sizes are bounded.
@@ -58,7 +58,7 @@ pub struct Entry {
     file: (u64, u64),
 }
 
-/// What a look at the directories found.
+/// Batches in the spool and the bytes that they take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SpoolUsage {
     pub waiting: u64,

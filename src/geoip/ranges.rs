@@ -67,7 +67,7 @@ impl Layout {
 }
 
 impl Collector<'_> {
-    /// Takes what a record leads to, whose addresses begin with `first` and have so many bits that vary.
+    /// Follows a record of the tree to the addresses below it: `first` is the lowest, and their low `bits` vary.
     fn walk(&mut self, root: u32, first: u128, bits: u32) -> Result<(), NoRanges> {
         // Right halves that wait: one for each level at most.
         let mut waiting = vec![(root, first, bits)];

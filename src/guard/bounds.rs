@@ -5,7 +5,7 @@ use super::{Guard, MINUTE_MS, ledger};
 use crate::event::calendar::duration_text as duration;
 use crate::guard::window::Limit;
 
-/// So long it is reported that a bound was reached.
+/// Time for which it is reported that a bound was reached.
 const REPORT_MS: u64 = 5 * MINUTE_MS;
 
 /// What was decided about suspects.
@@ -27,7 +27,7 @@ pub struct Usage {
     pub limit: u32,
 }
 
-/// The last moments at which a bound kept a suspect from being blocked.
+/// When a bound last kept a suspect from being blocked (milliseconds since boot): the budget, or the size of the set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct BoundHits {
     pub(super) budget: Option<u64>,

@@ -1,6 +1,6 @@
 //! Events -> suspects: who floods, scans or fails logins.
 //!
-//! Memory is fixed. When forged sources fill the table, whoever did least within the window makes room, so
+//! Memory is fixed. When forged sources fill the table, the source with the fewest events in the window is evicted, so
 //! that a source that goes on stands out of any number of sources that appear once.
 
 use super::source::Source;
@@ -27,7 +27,7 @@ pub enum Rule {
     Flood = 0,
     Scan = 1,
     Login = 2,
-    /// Somebody asked for it.
+    /// Blocked by hand.
     Hand = 3,
     /// It was in the kernel's set already and its cause is not known.
     Found = 4,
@@ -62,7 +62,7 @@ pub enum Pool {
     Packets = 0,
     /// Failed logins: a handshake was completed.
     Logins = 1,
-    /// Somebody asked for it.
+    /// Blocked by hand.
     Manual = 2,
 }
 

@@ -19,7 +19,7 @@ pub const LINES: usize = 3;
 pub const LONGEST_LINE: usize = 240;
 /// Ended blocks that are listed, the newest ones.
 pub const ENDED: usize = 64;
-/// After a block was ended by hand the rules leave its source alone for so long.
+/// After a block was ended by hand its source is exempt from the rules for this time.
 pub const PARDON_MS: u64 = 24 * 3_600_000;
 /// Evidence that can be forged makes no block longer than this, or than the first one.
 pub const FORGEABLE_CAP_MS: u64 = 24 * 3_600_000;
@@ -48,7 +48,7 @@ pub struct Block {
 /// Why, beyond the figures.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Detail {
-    /// What somebody gave as the reason.
+    /// The reason given by the user.
     pub words: Option<String>,
     /// Log lines.
     pub lines: Vec<String>,
@@ -66,7 +66,7 @@ pub struct Record {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ended {
     pub block: Block,
-    /// What somebody gave as the reason.
+    /// The reason given by the user.
     pub words: Option<String>,
     pub end: End,
     /// In ms since boot; before it 0.
@@ -241,7 +241,7 @@ impl Ledger {
         if !block.dry {
             let pardon = end == End::Hand;
             let pardoned_until = if pardon { now_ms.saturating_add(PARDON_MS) } else { 0 };
-            // What somebody found wrong is no offence.
+            // A block that was removed by hand does not count as an offence.
             let times = if pardon { 0 } else { block.times };
             self.remember(source, Record { times, ended_ms: now_ms, pardoned_until });
         }

@@ -1,4 +1,4 @@
-//! Networks and countries that somebody blocks, for a time or until the block is taken back, and what of them the
+//! Networks and countries that are blocked by hand, for a time or until the block is removed, and what of them the
 //! kernel is given: never an address that is protected. Bounded; is given the time.
 
 use super::policy::{Policy, Protection};
@@ -22,7 +22,7 @@ pub struct NetworkBlock {
     /// The same as instants, as far as the clock was known.
     pub since_wall: Option<i64>,
     pub until_wall: Option<i64>,
-    /// What somebody gave as the reason.
+    /// The reason given by the user.
     pub reason: Option<String>,
 }
 

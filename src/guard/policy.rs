@@ -22,9 +22,9 @@ pub enum Protection {
     Private,
     /// A connection to it was opened from inside.
     Peer,
-    /// Somebody ended its block by hand.
+    /// Its block was ended by hand.
     Pardoned,
-    /// Whoever asks is there.
+    /// The address of the client that asks for the block.
     Caller,
     /// Whether the inside has a connection to it cannot be found out now.
     Unknown,
@@ -65,7 +65,7 @@ impl fmt::Display for Protection {
     }
 }
 
-/// Prefixes that no host on the Internet has for its own: whoever sends from them is near, or lies.
+/// Special-purpose prefixes (RFC 6890): packets from them are local or forged.
 const PRIVATE: [(Address, u8); 14] = [
     (Address::v4(0), 8),
     (Address::v4(0x0a00_0000), 8),

@@ -3,7 +3,7 @@
 use super::detector::{Rule, Suspect};
 use crate::event::calendar::duration_text as duration;
 
-/// The reason of a block by hand for which nobody gave one.
+/// The reason of a block by hand without a given reason.
 pub const HAND: &str = "somebody asked for it";
 
 /// The evidence in a few words.

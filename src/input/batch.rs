@@ -1,4 +1,4 @@
-//! Events on their way from the inputs to whoever counts them: gathered, brought in order, each packet once.
+//! Events between the inputs and the statistics: collected, sorted by time, without duplicates.
 
 use std::io;
 

@@ -132,7 +132,7 @@ impl Row {
         (1..PER_ROW).map(|at| (loss(at), at)).fold((loss(0), 0), worse)
     }
 
-    /// So many packets came that one which was seen in the last seconds may be forgotten.
+    /// The table is so full that a packet of the last seconds may have been evicted.
     fn has_forgotten(&self, now: u32) -> bool {
         self.marks & FORGOTTEN != 0 && seconds_since(self.forgotten, now) <= WINDOW as i32
     }

@@ -51,7 +51,7 @@ pub struct FileReport {
     pub note: Option<String>,
     /// Nothing in it was counted, and it is no log that is read: a clause that says what it is.
     pub looks_like: Option<String>,
-    /// The first so many bytes of its text were imported before and not read again.
+    /// Bytes at the beginning of its text that were imported before and not read again.
     pub skipped_bytes: u64,
     /// This pipe brought what was imported before, and its events were given to the caller. Nothing
     /// of the whole reading should be kept: neither the events nor the changed [`Imported`].

@@ -25,7 +25,7 @@ pub struct Lines<R> {
     end: usize,
     /// Offset of `buffer[0]` in the input.
     base: u64,
-    /// The rest of a line that was told already is passed over.
+    /// The rest of a line that was already reported as too long is skipped.
     swallowing: bool,
     ended: bool,
     fault: Option<io::Error>,
@@ -113,7 +113,7 @@ impl<R: Read> Lines<R> {
         if self.swallowing { None } else { Some(&self.buffer[self.start..self.end]) }
     }
 
-    /// Passes over so many bytes of what is at hand.
+    /// Skips this many of the buffered bytes.
     pub fn pass(&mut self, bytes: usize) {
         self.start = self.end.min(self.start + bytes);
     }

@@ -30,7 +30,7 @@ const REFRESH_MS: u64 = 600_000;
 #[derive(Debug, Default)]
 pub struct Netifd {
     step: Step,
-    /// As netifd has just told; to be taken.
+    /// The newest answer of netifd; the caller takes it.
     pub news: Option<Vec<Interface>>,
     /// Something changed after it was asked.
     outdated: bool,

@@ -43,7 +43,7 @@ pub enum Step {
     Reading,
 }
 
-/// Progress is told once in so many bytes.
+/// Progress is reported once per this many bytes.
 const REPORT_BYTES: u64 = 1024 * 1024;
 
 pub struct Meter<'a> {
@@ -73,7 +73,7 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// A pass over one file before it is read; `reported` is what was told of it before.
+    /// Reports a pass over one file before it is read; `reported`: the position at the last report.
     pub fn advance_pass(&mut self, step: Step, done: u64, size: u64, reported: &mut u64) {
         if done - *reported >= REPORT_BYTES {
             *reported = done;
@@ -100,7 +100,7 @@ pub trait Parser {
     /// The file names OpenWrt's `br-lan`.
     fn set_lan_bridge(&mut self) {}
 
-    /// Reads the event of the line that `text` begins with, if that can be told at once: how many bytes were read.
+    /// The fast path: reads the event of the line that `text` begins with, and gives how many bytes were read; `None`: the line needs [`Parser::read`].
     /// No line ends within these; `text` may go on behind the line.
     fn read_quickly(&mut self, _text: Window, _event: &mut Event) -> Option<usize> {
         None
@@ -147,7 +147,7 @@ impl Sink for First {
     }
 }
 
-/// So many of the first lines tell what kind of file it is.
+/// Lines from which the kind of file is determined.
 const LOOKED_AT: u64 = 64;
 
 /// What the lines at the beginning of a file look like.
@@ -284,12 +284,11 @@ impl Open {
                 Outcome::Skipped(_) => self.counts.skipped += 1,
             }
         }
-        self.on_progress(meter);
+        self.report_progress(meter);
         Ok(())
     }
 
-    /// Reads lines whose events can be told at once. `true`: up to the end of the text at hand; otherwise the next line
-    /// is another.
+    /// Reads lines by the fast path. `true`: up to the end of the buffered text; `false`: the next line needs [`Parser::read`].
     fn read_run<S: Sink>(&mut self, meter: &mut Meter, to: &mut S) -> Result<bool, S::Error> {
         let Some(text) = self.lines.at_hand() else { return Ok(false) };
         let (mut at, mut lines) = (0, 0);
@@ -314,11 +313,11 @@ impl Open {
         let before = self.counts.lines;
         self.counts.lines += lines;
         if self.counts.lines / 256 != before / 256 {
-            self.on_progress(meter);
+            self.report_progress(meter);
         }
     }
 
-    fn on_progress(&mut self, meter: &mut Meter) {
+    fn report_progress(&mut self, meter: &mut Meter) {
         let now = (self.lines.source().taken(), self.counts.lines);
         meter.read(now.0 - self.reported.0, now.1 - self.reported.1);
         self.reported = now;

@@ -33,7 +33,7 @@ pub enum Verdict {
     Within(usize),
 }
 
-/// What reading a file through has told.
+/// Length and checksums of a whole file.
 #[derive(Default)]
 struct Measured {
     length: u64,

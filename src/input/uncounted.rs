@@ -6,7 +6,7 @@ use crate::parse::syslog::{Author, header, split_tag};
 use crate::parse::uncounted::Uncounted;
 use crate::query::answer::SkippedBecause;
 
-/// Reasons that are told apart. Programs beyond that share the last row.
+/// Rows of reasons. Further programs share the last row.
 const MAX_ROWS: usize = 8;
 /// Characters of an example, and of a program's name.
 const LONGEST_EXAMPLE: usize = 300;

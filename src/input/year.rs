@@ -35,7 +35,7 @@ impl Clock {
     }
 }
 
-/// What tells the stamps of lines that leave something out.
+/// The readers of incomplete timestamps.
 #[derive(Clone, Copy)]
 pub struct Stamps {
     /// Month and day of a line whose timestamp has no year.
@@ -46,7 +46,7 @@ pub struct Stamps {
 /// What is asked of a file.
 #[derive(Clone, Copy)]
 pub struct Wanted {
-    /// The year of the file's first stamp, if the user has told it.
+    /// The year of the file's first stamp, if the user gave it (`--year`).
     pub year: Option<i32>,
     /// Lines that begin before are not going to be read.
     pub from: u64,

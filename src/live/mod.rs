@@ -68,7 +68,7 @@ pub struct Health {
     pub assumed: u64,
     /// When the last event came.
     pub last_ms: Option<u64>,
-    /// As the input told last.
+    /// As the input reported last.
     lost: u64,
 }
 
@@ -82,7 +82,7 @@ pub enum Action {
     Suspect(Suspect, Vec<String>),
 }
 
-/// One thing that an input brought.
+/// One item of an input.
 pub enum InputItem<'a> {
     /// With the wall time (ms) that the input itself tells, and the raw line. Its `time` is set to what the clock
     /// says in the end.
@@ -92,7 +92,7 @@ pub enum InputItem<'a> {
     Ignored,
 }
 
-/// How much of a day is told.
+/// How much of a day is passed on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
     /// All that is known of it.

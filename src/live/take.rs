@@ -1,4 +1,4 @@
-//! What the inputs bring: told apart from copies, remembered, shown to the guard, counted.
+//! Items of the inputs: duplicates removed, kept for `recent`, passed to the guard, counted.
 
 use super::clock::{self, instant, moment};
 use super::evidence::Held;

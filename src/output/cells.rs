@@ -65,7 +65,7 @@ pub fn change(ratio: f64) -> String {
     format!("{sign}{} %", count(percent.abs() as u64))
 }
 
-/// An instant without its offset: tables are in one zone, and `--json` tells the offset.
+/// An instant without its offset: tables are in one time zone, and `--json` has the offset.
 pub fn time(rfc3339: Option<&str>) -> String {
     let Some(text) = rfc3339 else { return ABSENT.to_string() };
     match text.split_once('T') {

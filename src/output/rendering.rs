@@ -1,6 +1,6 @@
 //! What a caller of the daemon wants to have: questions, and the form in which their answers are given.
 //!
-//! Takes the answers one after the other, gives a record or text. Asks nobody itself: the daemon answers a month at a
+//! Takes the answers one after the other, gives a record or text. Asks no question itself: the daemon answers a month at a
 //! time, and does other things between two questions.
 
 use std::io::{self, Write};

@@ -49,7 +49,7 @@ pub struct Login {
     pub count: u32,
 }
 
-/// Address and port of whoever connected.
+/// Address and port of the client.
 type Peer = (Address, u16);
 
 /// A program that logs failed logins.
@@ -89,7 +89,7 @@ struct Recent {
     peer: Peer,
     pid: Option<u32>,
     time: i64,
-    /// Failures that were counted by PAM's line, which names no port: so many lines of sshd are about the same.
+    /// Failures that were counted by PAM's line, which names no port: as many lines of sshd are about the same.
     by_pam: u32,
     used: bool,
 }

@@ -16,7 +16,7 @@ const LONGEST_MESSAGE: usize = 8 * 1024;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Record {
     pub time: RecordTime,
-    /// The kernel's timestamp in microseconds since boot; 0 if it is not told.
+    /// The kernel's timestamp in microseconds since boot; 0 if absent.
     pub uptime: u64,
     pub writer: RecordWriter,
     pub message: Vec<u8>,

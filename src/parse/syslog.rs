@@ -1,4 +1,4 @@
-//! What stands before the message: stamp, host, facility, and who wrote the line.
+//! The header of a log line: timestamp, host, facility and program.
 //!
 //! Takes a line, gives its stamp, its author and where the message begins. Decides only by the first tag
 //! behind the stamp, never by what a message says.

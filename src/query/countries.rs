@@ -19,7 +19,7 @@ pub(super) const NO_DATABASE: &str = "no country database";
 /// Whether the parts of a range were measured.
 #[derive(Default)]
 pub(super) struct Measured {
-    /// Days with attempts whose countries nobody looked up.
+    /// Days with attempts that were counted without a country database.
     pub days_without: u32,
     pub days_with: u32,
     /// Attempts of sources that full tables no longer held.

@@ -16,7 +16,7 @@ use super::history::{MonthData, Need, Section};
 use super::question::{MAX_DAILY, Question};
 use super::scan::{Reasons, Span, is_about_services, matches};
 
-/// Keys that a question tells apart.
+/// Distinct keys of one question.
 pub(super) const MAX_ROWS: usize = 16_384;
 
 pub(super) fn service_row(

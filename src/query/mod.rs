@@ -43,7 +43,7 @@ pub enum AnswerError {
     Invalid(String),
     /// It makes sense, but nothing is known.
     NotFound(String),
-    /// Only the running daemon can tell.
+    /// Only the running daemon can answer.
     NeedsDaemon(String),
 }
 

@@ -234,7 +234,7 @@ pub(super) fn hours_answer(list: HourList, mut reasons: Reasons) -> HoursAnswer 
     HoursAnswer { hours, completeness: reasons.finish() }
 }
 
-/// What a month, or a part of it, comes to.
+/// The sums of a month or a part of it.
 #[derive(Clone, Copy, Default)]
 struct MonthSums {
     days: u32,

@@ -135,7 +135,7 @@ pub const MAX_DAILY: i32 = 62;
 #[derive(Clone, PartialEq, Debug)]
 pub struct Question {
     pub topic: Topic,
-    /// Inclusive; `None` means the default range of whoever answers.
+    /// Inclusive; `None`: the answer's default range.
     pub from: Option<Date>,
     pub to: Option<Date>,
     pub class: Class,

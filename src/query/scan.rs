@@ -82,7 +82,7 @@ impl Span {
     }
 }
 
-/// Reasons that are told; more are a number.
+/// Reasons that are listed; further ones are counted.
 const MAX_REASONS: usize = 8;
 
 /// Why an answer is incomplete, each reason once.

@@ -20,12 +20,12 @@ use super::scan::{Reasons, Span, is_about_services, per_day, ratio, rounded};
 
 /// Anomalies of this many days are recent ones.
 const LATELY_DAYS: i32 = 30;
-/// This many days before a period tell what is usual.
+/// Days before a period from which the usual number is computed.
 const USUAL_DAYS: i32 = 28;
-/// Fewer tell nothing.
+/// With fewer days there is no usual number.
 const MIN_DAYS: usize = 7;
 
-/// What a period comes to.
+/// The sums of a period.
 struct Period {
     span: Span,
     days: u32,

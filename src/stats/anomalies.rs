@@ -11,14 +11,14 @@ use crate::event::calendar::Date;
 
 use super::summary::{ClassSummary, ServiceCount};
 
-/// Days before and after that tell what is usual.
+/// Days before and after from which the usual number is computed.
 pub const WINDOW: i32 = 28;
 /// With fewer other days nothing is called usual or anomalous.
 const MIN_DAYS: usize = 7;
 /// Cells with fewer attempts are never anomalous.
 pub const MIN_ATTEMPTS: u64 = 100;
 const MIN_SCORE: f64 = 8.0;
-/// And the attempts are at least so many times the usual.
+/// Least ratio of the attempts to the usual number.
 const MIN_RATIO: f64 = 3.0;
 
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -11,7 +11,7 @@ pub const MAX_ROWS: usize = 4096;
 pub const MAX_QUARTERS: usize = 960;
 const QUARTER_MS: u64 = 900_000;
 
-/// Everything that the statistics tell apart.
+/// All fields by which the statistics distinguish events.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     source: Address,

@@ -29,7 +29,7 @@ pub struct Lookup {
     entry: Entry,
 }
 
-/// Where a touched row stands and how it came there.
+/// The slot of a touched row, and whether it is new.
 #[derive(Clone, Copy)]
 pub struct Touched {
     pub slot: usize,
@@ -53,7 +53,7 @@ pub struct Heavy<R: Row> {
     bound: usize,
     /// The index has at least this many slots for each row.
     slots: usize,
-    /// So many rows have room: in the bound, in what is allocated, and in the index.
+    /// Capacity in rows: the bound, the allocation and the index are sized for it.
     room: usize,
     seed: u64,
     /// No row has a smaller count once the table is full.

@@ -5,7 +5,7 @@
 use crate::event::PathId;
 use crate::event::paths::{Rule, Rules};
 
-/// More rules than a process can tell apart: what comes back from a store can hold others.
+/// More than a process can number: stored tables may have rules that the present firewall does not.
 pub const MAX_RULES: usize = 1024;
 
 #[derive(Clone, PartialEq, Eq, Debug)]

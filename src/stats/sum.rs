@@ -9,7 +9,7 @@ use super::rules::{self, RuleCount};
 use super::sample::{Distinct, Sample, Union};
 use super::summary::{ClassSummary, Counted, DaySummary, Hours, PairCount, Rows, ServiceCount, SourceCount};
 
-/// At most this many services, sources, pairs, countries are told apart in a sum.
+/// Rows of each table of a sum: services, sources, pairs.
 const MAX_ROWS: usize = 16_384;
 const MAX_COUNTRIES: usize = 1024;
 /// Sources in the sample of a sum.

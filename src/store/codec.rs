@@ -86,7 +86,7 @@ impl Writer {
 }
 
 /// Takes numbers from bytes. Past the end, and where a number does not fit, it gives 0 and remembers that it failed:
-/// whoever reads asks once, at the end.
+/// the caller checks once, at the end.
 pub struct Reader<'a> {
     bytes: &'a [u8],
     random: &'a [u8],

@@ -61,7 +61,7 @@ pub enum Kind {
     SampleCountries = 19,
     /// What these sources tried.
     SampleServices = 20,
-    /// Networks and countries that somebody blocks.
+    /// Blocks of networks and countries.
     Networks = 21,
     /// Firewall rules, and what inside was aimed at.
     Rules = 22,

@@ -256,7 +256,7 @@ impl Disk {
         here.is_some() && here == there
     }
 
-    /// A number that changes with every commit: whoever reads several files compares it before and after. Files are only
+    /// A number that changes with every commit: a reader of several files compares it before and after. Files are only
     /// replaced by renaming others, so that each one's inode and its time of change tell whether it is the same.
     pub fn generation(&self) -> io::Result<u64> {
         let mut names = all_names(&self.directory)?;
@@ -345,7 +345,7 @@ impl Disk {
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
-        // Links and FIFOs are listed, so that whoever opens one is told what is there.
+        // Links and FIFOs are listed, so that opening one fails with a message about what it is.
         let mut names = all_names(&self.directory)?;
         names.retain(|name| {
             let status = fstatat(&self.directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);

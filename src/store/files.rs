@@ -33,7 +33,7 @@ pub use forget::Forgotten;
 pub use restore::Restored;
 pub use retention::{Demanded, Keep, Upkeep};
 
-/// Sentences about damaged files that are told.
+/// Sentences about damaged files that are kept.
 const MAX_DAMAGED_FILES: usize = 20;
 
 #[derive(Debug)]

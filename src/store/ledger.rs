@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// When and where the ledger is kept.
+/// The moment of saving, on both clocks.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Moment {
     /// The kernel's boot id.
@@ -61,7 +61,7 @@ pub struct Moment {
     pub wall: Option<i64>,
 }
 
-/// What was kept.
+/// The guard's ledger as it was stored.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SavedLedger {
     /// Counts up: of two copies the higher one knows more.
@@ -190,7 +190,7 @@ pub fn from_file(file: &Open) -> Option<SavedLedger> {
     read(&file.section(Kind::Blocks).ok()??).ok()
 }
 
-/// Reads what stands between the checksums.
+/// Reads the payload of the file. The checksums were verified before.
 pub fn read(payload: &[u8]) -> Result<SavedLedger, Malformed> {
     let reader = &mut Reader(codec::Reader::new(payload));
     if reader.number()? != VERSION {

@@ -11,7 +11,7 @@ use super::outgoing::{Outgoing, Request};
 use super::status::Status;
 
 /// Calls that are answered in one turn of the loop: an answer can take milliseconds, and packets wait meanwhile.
-/// Notifications, which nobody answers, are not among them.
+/// Notifications, which are not answered, are not among them.
 const CALLS_PER_TURN: u32 = 4;
 /// Limits of queued calls, in total and per peer; further calls are refused.
 const MAX_CALLS: usize = 128;
@@ -265,7 +265,7 @@ mod tests {
         call.repeat(count)
     }
 
-    /// Gives the answers, of so many bytes each.
+    /// Gives answers of this many bytes each.
     fn answered(link: &mut Link, length: usize) -> usize {
         let mut answered = 0;
         link.begin_turn();

@@ -163,13 +163,13 @@ impl Outgoing {
         self.push(peer, bytes);
     }
 
-    /// Whether so many bytes are unwritten for this peer that it gets no further answers.
+    /// Whether this peer's unwritten bytes are at their limit, so that it gets no further answers.
     pub(super) fn is_full_for(&self, peer: u32) -> bool {
         let of_peer = self.messages.iter().filter(|message| message.peer == peer);
         of_peer.map(|message| message.bytes.len()).sum::<usize>() >= MAX_UNWRITTEN_OF_PEER
     }
 
-    /// Whether so many bytes are unwritten that nothing may be added.
+    /// Whether the unwritten bytes are at their limit, so that nothing may be added.
     pub fn is_full(&self) -> bool {
         self.unwritten >= MAX_UNWRITTEN
     }

@@ -124,7 +124,7 @@ impl Opened {
         self.store.damage().cloned().chain(aside).collect()
     }
 
-    /// Every month, and the open days as closed ones. Whoever has read them asks [`Opened::changed`].
+    /// Every month, and the open days as closed ones. Callers check [`Opened::changed`] after reading.
     pub fn days(&mut self) -> (&mut dyn History, Vec<DaySummary>) {
         let days = joined(self.open.iter().map(Day::to_closed));
         (&mut self.store, days)

@@ -5,7 +5,7 @@ use crate::config::{Config, GuardMode, Scope};
 use crate::daemon::nft::kernel::Elements;
 use crate::daemon::nft::run::program;
 
-/// What can be told without asking the kernel.
+/// Findings that follow from the options alone.
 pub(super) fn options(config: &Config, findings: &mut Findings) {
     if config.watch_egress && !config.input.nflog {
         findings.wrong("watch_egress logs to the group of the input nflog: put nflog into the list input");

@@ -152,7 +152,7 @@ pub(super) fn group(group: u16, opened: Result<(), NflogError>, daemon_runs: boo
     }
 }
 
-/// `ruleset`: the kernel's; `None`: nft could not tell.
+/// `ruleset`: the kernel's; `None`: nft failed.
 pub(super) fn counters(config: &Config, ruleset: Option<&Ruleset>, findings: &mut Findings) {
     match ruleset {
         Some(ruleset) => {
@@ -222,7 +222,7 @@ fn exposure_row(row: &Value) -> Option<ExposureRow> {
     })
 }
 
-/// Ports that are open to everybody outside, with how often they were tried where the daemon can tell.
+/// Ports that are open to everybody outside, with their attempts where the daemon answers.
 pub(super) fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
     let mut open = exposure::opened(firewall, &config.zone);
     open.retain(|open| open.first != open.last || !is_usual(open.protocol, open.first, &open.by));

@@ -1,4 +1,4 @@
-//! What the owner should know without asking, looked for at each commit.
+//! Looks at each commit for what [`Notices`](crate::daemon::notices::Notices) sends.
 
 use super::Core;
 use crate::event::Class;
@@ -8,7 +8,7 @@ use crate::live::open_day::mask;
 use crate::query::Answer;
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 
-/// A device of the inside with fewer refused or watched attempts a day is no news.
+/// Refused or watched attempts a day from which a LAN device is reported.
 const MIN_DEVICE_ATTEMPTS: u64 = 100;
 /// The most devices that are reported for one day.
 const MAX_DEVICES: u32 = 8;

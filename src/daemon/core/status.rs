@@ -1,4 +1,4 @@
-//! What the daemon says of itself: `status`, and the warnings that go with a summary.
+//! The answer to `status`, and the warnings of a summary.
 
 use std::cell::{RefCell, RefMut};
 use std::fs;
@@ -116,7 +116,7 @@ impl Core {
         self.storage.deletions().iter().rev().map(row).collect()
     }
 
-    /// What the rules counted since the daemon started, and beside it what has come of it.
+    /// The rules' counters since the daemon started, each beside the packets that were received of it.
     fn counter_rows(&self) -> Option<Vec<CounterStatus>> {
         let row = |(place, tally): (&Place, &Tally)| match place {
             Place::Zone(zone) => {
@@ -283,7 +283,7 @@ impl Core {
     }
 }
 
-/// Cuts a list of sentences, and tells how many are left out.
+/// Shortens a list of sentences to [`MAX_LIST`] and a last one that says how many are left out.
 fn shorten(list: &mut Vec<String>, what: &str) {
     if list.len() > MAX_LIST {
         // One place is for what is left out; of a list that was cut before the sentence is among them.

@@ -107,7 +107,7 @@ impl Elements {
         })
     }
 
-    /// Waits so long for an answer, in a thread that keeps nobody waiting.
+    /// Another timeout for answers, for a worker thread, which may wait longer.
     pub fn with_timeout(self, timeout: Duration) -> Elements {
         Elements { timeout, ..self }
     }

@@ -1,4 +1,4 @@
-//! One `nft -f -` at a time, as a process of its own, which nobody waits for.
+//! One `nft -f -` at a time, in a child process, without blocking.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};

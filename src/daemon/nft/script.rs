@@ -14,7 +14,7 @@ pub const BLOCKED: [&str; 2] = ["blocked4", "blocked6"];
 pub const PEERS: [&str; 2] = ["peers4", "peers6"];
 /// The sets of sources that many routers saw.
 const SHARED: [&str; 2] = ["shared4", "shared6"];
-/// They are forgotten with this, should nobody take them away.
+/// Timeout of the elements, should they not be deleted.
 const SHARED_TIMEOUT: &str = "2d";
 /// Inside addresses, protocols and ports that took a connection from outside.
 pub const SERVED: [&str; 2] = ["served4", "served6"];
@@ -36,7 +36,7 @@ const MAX_OPENERS: u32 = 1024;
 const OPENER_RATE: &str = "limit rate over 30/minute burst 500 packets";
 /// Elements that are over still count until the kernel collects them.
 const SLACK: u32 = 64;
-/// A block ends in the kernel so much earlier than in the ledger, never later.
+/// A block ends in the kernel this much earlier than in the ledger, never later.
 const EARLY_MS: u64 = 50;
 /// Elements in one command.
 const ELEMENTS_PER_COMMAND: usize = 256;
@@ -179,7 +179,7 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
         // Invalid packets are dropped, too: fw4 lets them reach the zone's policy only.
         KNOWN
     };
-    // Whoever blocks a network or country does not know all whom the inside talks to there.
+    // A blocked network or country can contain peers of connections from inside.
     let known = if guard.all { format!("\t\t{KNOWN}\n") } else { String::new() };
     let _ = write!(
         text,
@@ -192,7 +192,7 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
          \t\tip6 saddr @networks6 goto refuse\n"
     );
     if !guard.shared.is_empty() {
-        // Whoever the inside opened a connection to stays free, and so does every known connection.
+        // Peers of connections from inside are not blocked, and neither is any known connection.
         let _ = write!(
             text,
             "\t\tct state {{ established, related, untracked }} return\n\
@@ -312,7 +312,7 @@ fn key_text(source: Source) -> String {
     source.prefix().network.to_string()
 }
 
-/// The timeout of an element of which the ledger says that so much is left.
+/// The timeout of an element with this remaining time in the ledger.
 pub fn timeout_ms(left_ms: u64) -> u64 {
     left_ms.saturating_sub(EARLY_MS).max(1)
 }

@@ -123,7 +123,7 @@ pub struct Ruleset {
     cut: bool,
 }
 
-/// What one of our rules stands for.
+/// What one of our rules counts.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Place {
     /// The policies of a zone.
@@ -311,7 +311,7 @@ fn name_of(rule: &Rule) -> String {
     }
 }
 
-/// What a rule with this comment stands for, if it is ours.
+/// What the rule with this comment counts; `None`: not one of ours.
 fn place_of(comment: &str) -> Option<Place> {
     let name = comment.strip_prefix(OURS)?;
     Some(match name.strip_prefix("rule ") {

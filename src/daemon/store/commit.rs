@@ -129,7 +129,7 @@ impl Storage {
         (self.flight, self.worker) = (None, None);
     }
 
-    /// Goes on with a commit. `publish`: nobody reads the store.
+    /// Continues a commit. `publish`: no question is being answered, so that the files may change.
     pub(crate) fn turn(&mut self, config: &Config, engine: &mut Engine, now: Now, publish: bool) {
         let done = self.worker.as_mut().and_then(Worker::take);
         if let Some(done) = done {

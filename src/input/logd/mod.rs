@@ -24,7 +24,7 @@ const OBJECT: &str = "log";
 /// Entries asked for: with the longest line that logd keeps (1 KiB) the answer stays below the broker's
 /// 1 MiB; logd is thrown off the bus if it sends more. Rings of the usual 64 or 128 KiB hold fewer.
 const BACKLOG_LINES: u32 = 900;
-/// A backlog that has not come after so long has been dropped by the broker.
+/// Timeout of a backlog: after it the broker has dropped the answer.
 const BACKLOG_MS: u64 = 5_000;
 /// After so many notifications the broker may have dropped the last ones, and no later one tells it:
 /// once it is quiet the backlog is read again.
@@ -236,7 +236,7 @@ impl LogFeed {
         self.step = Step::Absent { listener, again_at: now_ms.saturating_add(LOOK_AGAIN_MS) };
     }
 
-    /// Subscribes first, then reads: nothing falls between, and the overlap is told by the ids.
+    /// Subscribes first, then reads: no entry is missed, and the ids show the overlap.
     fn follow(&mut self, now_ms: u64, listener: u32, target: u32, outgoing: &mut Outgoing) {
         let subscription = Some(outgoing.subscribe(listener, target));
         self.step = Step::Following { listener, target, subscription, read: None };

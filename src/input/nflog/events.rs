@@ -10,13 +10,13 @@ use crate::sys::netlink::interface_name;
 
 use super::NflogRecord;
 
-/// Rules and interfaces that packets came by. Beyond that all are looked up anew.
+/// Paths that are cached; a full cache is emptied.
 pub const MAX_CACHED_PATHS: usize = 128;
 
-/// Names of interfaces that are remembered.
+/// Names of interfaces that are cached.
 pub const MAX_INTERFACES: usize = 64;
 
-/// What is told of the way that a packet took.
+/// The metadata of a packet in an NFLOG message: log prefix, interfaces, hook (linux/netfilter/nfnetlink_log.h).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PacketMetadata<'a> {
     pub prefix: &'a str,
@@ -31,14 +31,14 @@ pub struct PacketMetadata<'a> {
     pub hook: u8,
 }
 
-/// What packets mean.
+/// Gives path and class of a packet.
 pub trait Classifier {
     fn path(&self, metadata: &PacketMetadata<'_>) -> Path;
     /// `event.class` is not set yet.
     fn class(&self, event: &Event, path: &Path) -> Class;
 }
 
-/// The numbers that stand for a way.
+/// The metadata with interface indexes, to be compared without names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
     input: u32,
@@ -55,11 +55,11 @@ struct CachedPath {
     path: PathId,
 }
 
-/// Makes events, and remembers ways and interfaces for it.
+/// Makes events; caches paths and the names of interfaces.
 #[derive(Default)]
 pub struct NflogEvents {
     cached: Vec<CachedPath>,
-    /// Place of the way that the last packet took.
+    /// Index in `cached` of the last packet's path.
     last: usize,
     interfaces: Vec<(u32, String)>,
     /// The last one. It is made in its place and changed there: to move it would wait for its parts to be written.

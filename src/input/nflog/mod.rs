@@ -27,7 +27,7 @@ pub const COPY_RANGE: u32 = 128;
 /// Packets of a batch. A rule's `queue-threshold` should be the same; a lower one costs time.
 pub const QUEUE_THRESHOLD: u32 = 40;
 
-/// So many packets at once did not wait for the end of the timeout: they come in fast. A batch of the longest
+/// A batch of this many packets did not wait for the timeout: packets come in fast. A batch of the longest
 /// ones has 31.
 pub const FULL_BATCH: u64 = 24;
 

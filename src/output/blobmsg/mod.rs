@@ -19,7 +19,7 @@ use crate::ubus::{BusEvent, Call, Caller, Outgoing, Request, Status};
 /// The object's name on the bus.
 pub const OBJECT: &str = "fwstat";
 
-/// An answer is cut below this by whoever makes it; a longer one is refused here.
+/// Largest answer in bytes. The query cuts its lists below this; a longer answer is refused here.
 pub const MAX_ANSWER: usize = 900 * 1024;
 
 /// Between two tries to register, when the broker refuses the name (an old daemon still has it).
@@ -113,7 +113,7 @@ pub enum Reply {
     Later(u64),
 }
 
-/// Whoever knows the answers and does the commands: the daemon.
+/// Implemented by the daemon: answers questions and executes commands.
 pub trait Answers {
     fn answer(&mut self, rendering: Rendering) -> Reply;
     fn command(&mut self, command: BusCommand) -> Reply;

@@ -7,7 +7,7 @@ use super::super::stamp::Stamp;
 use super::super::window::{Text, Window};
 use super::{LONGEST_CONTEXT, PathInfo};
 
-/// Daemons that are known to tell nothing that counts: so many at a time.
+/// Daemons that are known to log nothing that is counted: capacity of the cache.
 const IRRELEVANT: usize = 8;
 /// `MM:SS` and a fraction of seven digits.
 const LONGEST_CLOCK: usize = 13;

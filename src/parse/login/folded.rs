@@ -1,6 +1,6 @@
-//! Lines that stand for several.
+//! Lines that repeat a message: rsyslog's and sysklogd's folded repetitions.
 
-/// A line stands for at most this many.
+/// Most repetitions of one line; a larger number is not believed.
 pub const MAX_FOLDED: u32 = 1_000_000;
 
 /// How many messages rsyslog's `message repeated N times: [ ... ]` stands for, and the message in the brackets.
