@@ -1,4 +1,4 @@
-//! fwstat: arguments -> command -> exit code.
+//! fwstat: arguments -> command -> exit code (0 answered, 1 failed, 2 wrong usage).
 
 use std::ffi::OsString;
 use std::io::{self, Write};

@@ -20,9 +20,13 @@ use crate::query::filter::Filter;
 use crate::query::question::{Prefix, Question, Topic};
 use crate::query::target::Target;
 
+/// ubusd's socket on OpenWrt (`UBUS_UNIX_SOCKET` of libubus).
 pub const DEFAULT_UBUS: &str = "/var/run/ubus/ubus.sock";
+/// The UCI file.
 pub const DEFAULT_CONFIG: &str = "/etc/config/fwstat";
+/// The country database of the package fwstat-country.
 pub const DEFAULT_COUNTRIES: &str = "/usr/share/fwstat/country.mmdb";
+/// The service's directory in RAM.
 pub const DEFAULT_RUN: &str = "/var/run/fwstat";
 
 /// Where a question or command is executed.
@@ -53,6 +57,7 @@ pub struct Input {
     pub countries: PathBuf,
 }
 
+/// The output formats of `export`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     Prometheus,

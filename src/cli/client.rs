@@ -1,4 +1,6 @@
-//! The command line's way to the running daemon: a question over ubus, its answer as a table.
+//! Commands that are executed by the running daemon.
+//!
+//! Takes checked arguments, calls the daemon over ubus, prints the text that it answers. Renders no table itself.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -59,6 +61,7 @@ fn arguments(question: &Question) -> Value {
     Value::Object(keys)
 }
 
+/// An address without a length if it is a single one, else `address/length`.
 pub(super) fn text(prefix: Prefix) -> String {
     if prefix.is_single() {
         prefix.network.to_string()
@@ -67,6 +70,7 @@ pub(super) fn text(prefix: Prefix) -> String {
     }
 }
 
+/// Asks a question and prints the answer, as JSON or as the daemon's text.
 pub fn ask(question: &Question, socket: &Path, json: bool, out: &mut dyn Write) -> Result<()> {
     if question.topic == Topic::Status {
         count_rules(socket)?;
@@ -145,12 +149,14 @@ pub(super) fn take_back(socket: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Has the daemon write to flash now, and waits for the end.
 pub fn commit(socket: &Path, out: &mut dyn Write) -> Result<()> {
     let done = call(socket, blobmsg::OBJECT, "commit", &json!({}), LIMIT)?;
     let path = done["path"].as_str().unwrap_or("the store");
     Ok(writeln!(out, "{} is up to date", crate::output::cells::plain(path))?)
 }
 
+/// Blocks by hand; prints the daemon's warning, if there is one.
 pub fn block(
     target: Target,
     length: Length,
@@ -175,11 +181,13 @@ fn caller() -> Option<String> {
     Prefix::parse(address).is_ok().then(|| address.to_string())
 }
 
+/// Ends a block by hand.
 pub fn unblock(target: Target, socket: &Path, out: &mut dyn Write) -> Result<()> {
     call(socket, blobmsg::OBJECT, "unblock", &json!({"address": target.to_string()}), LIMIT)?;
     Ok(writeln!(out, "{target} is no longer blocked")?)
 }
 
+/// Prints whether the guard would block the target, and if not, why. Changes nothing.
 pub fn guard_test(target: Target, socket: &Path, out: &mut dyn Write) -> Result<()> {
     let arguments = json!({"address": target.to_string()});
     let answer = call(socket, blobmsg::OBJECT, "guard-test", &arguments, LIST_LIMIT)?;

@@ -1,4 +1,6 @@
-//! `fwstat export --format ndjson`: the days that are still known, as batches for a fleet's server.
+//! `fwstat export --format ndjson`: batches for a fleet's server, for days whose rows are still stored.
+//!
+//! Takes a store directory and a range of days, writes NDJSON. Computes no figure.
 
 use std::io::Write;
 use std::path::Path;

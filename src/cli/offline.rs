@@ -1,4 +1,6 @@
-//! What needs no daemon: reading log files into a store or into memory, and asking a store.
+//! Commands without a daemon: log files are read into a store or into memory, and a store is queried.
+//!
+//! Takes checked arguments, gives an opened store with counts and notes. Prints nothing.
 
 mod opened;
 
@@ -90,6 +92,7 @@ pub(super) fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<C
     }
 }
 
+/// Unix seconds.
 pub(super) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed())
 }

@@ -1,4 +1,6 @@
-//! The command line's other half: commands -> text on standard output.
+//! Commands that are executed in this process: questions about a store or log files, and exports.
+//!
+//! Takes checked arguments, writes text or JSON to standard output, gives sentences for standard error. Computes no figure.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
@@ -109,6 +111,7 @@ fn reads_no_files<T>() -> Result<T> {
     ))
 }
 
+/// Reads log files into a store and prints what became of the lines.
 pub fn import(input: &Input, backend: &Backend, out: &mut dyn Write) -> Result<Outcome> {
     // Without the feature the compiler leaves out what only files need.
     if !cfg!(feature = "files") {
@@ -125,6 +128,7 @@ pub fn import(input: &Input, backend: &Backend, out: &mut dyn Write) -> Result<O
     Ok(Outcome { failures, notes })
 }
 
+/// Reads log files into memory and prints the tables.
 pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     if !cfg!(feature = "files") {
         return reads_no_files();
@@ -171,6 +175,7 @@ fn expect<T>(answer: Answer, take: impl FnOnce(Answer) -> Option<T>) -> Result<T
     take(answer).ok_or_else(|| ShellError::Failure("the answer is of another kind than the question".into()))
 }
 
+/// Writes one line of JSON.
 pub(super) fn print_json(answer: &dyn Field, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", json::text(answer))
 }

@@ -1,4 +1,6 @@
-//! One text of the command line -> one checked value, or a sentence that names what was wrong.
+//! Values of the command line.
+//!
+//! Takes the text of one value, gives the checked value, or a sentence that says what is wrong. Opens nothing.
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -20,7 +20,9 @@ pub const KINDS: [&str; 3] = [MAIN, GUARD, FLEET];
 /// Types of sections that others read: the page in LuCI and the notifier.
 pub const OTHERS: [&str; 2] = ["page", "notify"];
 
+/// One UCI option, as `config` reads it and the manual shows it.
 pub struct Row {
+    /// Type of the section: `fwstat`, `guard` or `fleet`.
     pub section: &'static str,
     pub name: &'static str,
     /// Several for a list, none for an empty one.
@@ -110,6 +112,7 @@ const fn rate(set: fn(&mut Config, Rate)) -> Kind {
     Kind::Rate { most: 1_000_000, least_window: SECOND, most_window: DAY, set }
 }
 
+/// Every option that the daemon knows.
 pub static OPTIONS: &[Row] = &[
     main("enabled", &["1"], Kind::Flag(|c, on| c.enabled = on), "whether the service starts"),
     main(
@@ -332,6 +335,7 @@ impl Row {
 }
 
 impl Kind {
+    /// Whether UCI's `list` is expected.
     pub fn is_list(&self) -> bool {
         matches!(self, Kind::Choices { .. } | Kind::Zones(_) | Kind::Prefixes(_))
     }

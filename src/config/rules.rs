@@ -12,6 +12,7 @@ use crate::parse::interfaces::NamedRule;
 /// More rules are not read.
 const MAX_RULES: usize = 1024;
 
+/// The named rules and redirects that log. Bounded by [`MAX_RULES`].
 pub fn parse(text: &str) -> Vec<NamedRule> {
     let (sections, _) = uci::parse(text);
     let (mut rules, mut number) = (Vec::new(), 0);

@@ -27,6 +27,7 @@ pub struct Interface {
 /// Interfaces of a zone; further ones are ignored.
 pub const MAX_DEVICES: usize = 64;
 
+/// The sections of type `zone` with the networks and devices of each.
 pub fn parse(text: &str) -> Vec<Zone> {
     let (sections, _) = uci::parse(text);
     let zones = sections.iter().filter(|section| section.kind == "zone");

@@ -59,6 +59,7 @@ impl Severity {
 pub struct Findings(Vec<(Severity, String)>);
 
 impl Findings {
+    /// In the order of the checks.
     pub fn list(&self) -> &[(Severity, String)] {
         &self.0
     }
@@ -74,14 +75,17 @@ impl Findings {
         .collect()
     }
 
+    /// Adds what works.
     pub(super) fn fine(&mut self, sentence: impl Into<String>) {
         self.0.push((Severity::Fine, sentence.into()));
     }
 
+    /// Adds what works, but not as well as it could.
     fn note(&mut self, sentence: impl Into<String>) {
         self.0.push((Severity::Note, sentence.into()));
     }
 
+    /// Adds what does not work.
     pub(super) fn wrong(&mut self, sentence: impl Into<String>) {
         self.0.push((Severity::Wrong, sentence.into()));
     }

@@ -1,4 +1,4 @@
-//! Engine and store together: events in, answers out, commits in time.
+//! The daemon without its sockets: takes events, calls and the time, gives answers, commits when due; never waits.
 
 mod inputs;
 mod notice;
@@ -62,6 +62,7 @@ struct InputStatus<C> {
     counts: C,
 }
 
+/// The daemon's state without its sockets: configuration, engine, guard, storage and the questions in progress.
 pub(super) struct Core {
     pub config: Config,
     pub engine: Engine,
@@ -217,6 +218,7 @@ impl Core {
         self.mark.map(|mark| (mark.id, mark.time_ms))
     }
 
+    /// When [`Core::on_time`] has to be called, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
         // Nothing wakes the loop for a commit that waited for another.
         if self.has_steps() || self.storage.wants_commit() {
@@ -269,6 +271,7 @@ impl Core {
         self.guarding.judge(now, &mut self.engine, suspects);
     }
 
+    /// Does what is due: copy, commit, counters, steps of questions, the guard's work.
     pub(super) fn on_time(&mut self, now: Now) {
         self.guard_turn(now);
         self.counters.on_time(now.boot_ms);
@@ -411,6 +414,7 @@ impl Core {
         self.notices.take()
     }
 
+    /// The last commit and the guard's end. Waits for flash for a bounded time.
     pub(super) fn stop(&mut self, now: Now) {
         if let Some(sentence) = self.guarding.stop(now, &mut self.engine, &mut self.storage) {
             self.log.say(now.boot_ms, &sentence);
@@ -455,6 +459,7 @@ impl Core {
         Ok(blob::table(&[("path", &path as &dyn Field)]))
     }
 
+    /// Takes new options (SIGHUP). Invalid ones leave those in use.
     #[inline(never)]
     pub(super) fn reload(&mut self, now: Now) {
         self.commit_and_wait(now);

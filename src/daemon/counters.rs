@@ -17,9 +17,11 @@ const LIMIT_MS: u64 = 5_000;
 /// Least time between two runs of nft.
 const AGAIN_MS: u64 = 1_000;
 
+/// Runs `nft -j list ruleset` in a child process and collects its output.
 #[derive(Default)]
 pub(super) struct CounterPoll {
     running: Option<Running>,
+    /// When nft was started last (milliseconds since boot).
     asked_ms: Option<u64>,
     /// As it was read last; to be taken.
     pub news: Option<Ruleset>,
@@ -43,10 +45,12 @@ impl Drop for Running {
 }
 
 impl CounterPoll {
+    /// The pipe of the running nft.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.running.as_ref().map(|running| running.out.as_fd())
     }
 
+    /// When the running nft is ended, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
         self.running.as_ref().map(|running| running.until)
     }
@@ -76,12 +80,14 @@ impl CounterPoll {
         self.why = Some(why.to_string());
     }
 
+    /// Ends an nft that takes too long.
     pub(super) fn on_time(&mut self, now_ms: u64) {
         if self.deadline().is_some_and(|until| now_ms >= until) {
             self.failed("nft does not answer: the rules' counters can't be read");
         }
     }
 
+    /// Reads what nft has printed so far; at its end the ruleset is in `news`, or the error in `why`.
     pub(super) fn read(&mut self) {
         let Some(running) = &mut self.running else { return };
         // On the heap: it would widen the stack of whoever this is made part of.

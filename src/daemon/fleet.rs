@@ -27,10 +27,12 @@ const AT_END: Duration = Duration::from_millis(500);
 /// Sentences that wait to be logged.
 const MAX_LOG_LINES: usize = 20;
 
+/// The batches for a fleet's server: made when a day closes, kept in RAM and on flash, corrected, deleted when they are too old.
 pub(super) struct Fleet {
     enabled: bool,
     shown: FleetSources,
     sources: Sources,
+    /// Days after which a batch that was not sent is deleted.
     keep_days: i32,
     spool: Spool,
     /// Moves batches to flash, while there are any to move.
@@ -75,6 +77,7 @@ impl Fleet {
         fleet
     }
 
+    /// Takes the options.
     pub(super) fn set(&mut self, config: &Config, run: &Path, salt: u64) {
         self.enabled = config.fleet.enabled;
         self.takes_shared = config.fleet.enabled && config.fleet.shared;
@@ -226,6 +229,7 @@ impl Fleet {
         Ok(())
     }
 
+    /// The answer's section `fleet`. `label`: formats Unix seconds.
     pub(super) fn status(&self, label: impl FnOnce(i64) -> String) -> FleetStatus {
         if !self.enabled {
             return FleetStatus::default();

@@ -58,12 +58,15 @@ struct GuardTest {
 
 record! { GuardTest: address, would_block, protected_by; }
 
+/// Executes the guard's decisions: nftables, the ledger on disk, the protected addresses, events on the bus.
 pub(super) struct Guarding {
     pub nft_sync: NftSync,
     pub ledger: LedgerFile,
     pub networks: NetworkBlocks,
+    /// UCI's directory.
     directory: PathBuf,
     around: Surroundings,
+    /// When the protected addresses were read last (milliseconds since boot).
     looked_ms: Option<u64>,
     clock_was_set: bool,
     seed: u64,
@@ -192,6 +195,7 @@ impl Guarding {
         self.nft_sync.set(Spec { guard, log, egress });
     }
 
+    /// When [`Guarding::turn`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self, config: &Config, engine: &Engine) -> Option<u64> {
         let look = self.looked_ms.filter(|_| Guarding::looks(config, engine)).map(|at| at + LOOK_MS);
         let networks = self.networks.deadline(&engine.guard, &self.nft_sync);
@@ -415,6 +419,7 @@ impl Guarding {
         })))
     }
 
+    /// Ends blocks of the target; the error: there is none.
     pub(super) fn unblock(&mut self, now: Now, engine: &mut Engine, target: Target) -> Answered {
         let from_list = self.networks.unblock(&mut engine.guard, target);
         let ended = match target {
@@ -453,6 +458,7 @@ impl Guarding {
         }
     }
 
+    /// Writes the ledger and removes the table. The sentence says what went wrong.
     pub(super) fn stop(&mut self, now: Now, engine: &mut Engine, storage: &mut Storage) -> Option<String> {
         let wall = instant(now, engine);
         self.ledger.stop(now, wall, &mut engine.guard, storage);

@@ -1,4 +1,6 @@
-//! The ledger's files: a copy in tmpfs after each change, one on flash, written seldom.
+//! The files of the guard's ledger: a copy in tmpfs after each change, one on flash at longer intervals.
+//!
+//! Takes the ledger and the time, reads and writes files. Decides nothing about blocks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,8 +21,11 @@ const FLASH_AT_LEAST_MS: u64 = 60_000;
 const BYTES_A_DAY: u64 = 64 << 10;
 const DAY_MS: u64 = 86_400_000;
 
+/// The guard's ledger as files: a copy in RAM after each change, on flash less often.
 pub(super) struct LedgerFile {
+    /// Path of the copy in RAM.
     copy: PathBuf,
+    /// The kernel's boot id (`/proc/sys/kernel/random/boot_id`).
     boot: String,
     serial: u64,
     /// When what is new is to be written.
@@ -48,6 +53,7 @@ impl LedgerFile {
         }
     }
 
+    /// Now on both clocks; `wall`: if the clock is set.
     pub(super) fn moment(&self, now: Now, wall: Option<i64>) -> Moment {
         Moment { boot: self.boot.clone(), boot_ms: now.boot_ms, wall }
     }
@@ -70,11 +76,13 @@ impl LedgerFile {
         u64::try_from(self.rested_at).unwrap_or(0)
     }
 
+    /// When [`LedgerFile::on_time`] has something to write, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
         let flash = self.flash_at.map(|at| at.max(self.rested()));
         [self.copy_at, flash].into_iter().flatten().min()
     }
 
+    /// Writes the copy and, less often, the file on flash, if they are due.
     pub(super) fn on_time(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, storage: &mut Storage) {
         if guard.take_dirty() {
             self.copy_at.get_or_insert(now.boot_ms.saturating_add(COPY_MS));

@@ -67,9 +67,13 @@ impl fmt::Display for DaemonError {
     }
 }
 
+/// The paths that the command line gives the daemon.
 pub struct DaemonPaths {
+    /// The UCI file; `system`, `firewall` and `dhcp` are read beside it.
     pub config: PathBuf,
+    /// ubusd's socket.
     pub ubus: PathBuf,
+    /// The directory in RAM for the copy of the open day.
     pub run: PathBuf,
 }
 

@@ -89,6 +89,7 @@ struct NetworkTest {
 
 record! { NetworkTest: address, would_block, protected_by, warning; }
 
+/// Blocks of networks and countries: the requests, the worker that executes them, and what the kernel's sets hold.
 #[derive(Default)]
 pub(super) struct NetworkBlocks {
     worker: Option<Worker<Job, Outcome>>,

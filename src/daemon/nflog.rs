@@ -1,4 +1,6 @@
-//! The NFLOG input: opens the group, reads packets, tries again when it can't.
+//! The NFLOG input of the daemon.
+//!
+//! Opens the group, reads datagrams, gives events to the engine; opens the group again after an error. Decides nothing.
 
 use std::os::fd::BorrowedFd;
 
@@ -62,13 +64,16 @@ impl Classifier for Packets<'_> {
     }
 }
 
+/// The NFLOG input: opens the group's socket again after errors, and passes packets to the engine.
 pub(super) struct NflogInput {
     group: u16,
     reader: Option<NflogReader>,
     events: NflogEvents,
     /// Of readers that are closed.
     before: Counters,
+    /// When to open the socket again (milliseconds since boot).
     retry_at: u64,
+    /// When the cached names of interfaces are dropped (milliseconds since boot).
     forget_at: u64,
     /// Until then packets gather, and are not waited for.
     paused_until: Option<u64>,
@@ -100,10 +105,12 @@ impl NflogInput {
         if self.paused_until.is_some() { None } else { self.reader.as_ref().map(NflogReader::fd) }
     }
 
+    /// When to read again after a pause, or to open the socket again, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
         if self.reader.is_some() { self.paused_until } else { Some(self.retry_at) }
     }
 
+    /// Ends a pause, and opens the socket if it is due.
     pub(super) fn on_time(&mut self, now: Now, core: &mut Core) {
         if self.paused_until.is_some_and(|until| now.boot_ms >= until) {
             self.paused_until = None;

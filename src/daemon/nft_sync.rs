@@ -40,8 +40,10 @@ pub(super) struct PeerUse {
     pub full: u64,
 }
 
+/// Keeps the table `inet fwstat` in the kernel as it is wanted.
 #[derive(Default)]
 pub(super) struct NftSync {
+    /// What the table is to be.
     want: Spec,
     /// What the kernel has, as far as we know.
     built: Option<Spec>,
@@ -62,7 +64,9 @@ pub(super) struct NftSync {
     /// Peers that connection tracking named in this second of the boot clock.
     found: (u64, u32),
     rebuild: bool,
+    /// Failed runs of nft in a row.
     failures: usize,
+    /// Earliest time of the next run of nft (milliseconds since boot).
     not_before: u64,
     look_at: u64,
     /// What was in the kernel at the start has been looked at.
@@ -79,10 +83,12 @@ pub(super) struct NftSync {
 }
 
 impl NftSync {
+    /// The pipe of nft and the socket of notifications.
     pub(super) fn fds(&self) -> [Option<BorrowedFd<'_>>; 2] {
         [self.nft.fd(), self.notifications.as_ref().map(Notifications::fd)]
     }
 
+    /// When [`NftSync`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
         if self.nft.is_running() {
             return self.nft.deadline();

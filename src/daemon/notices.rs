@@ -15,6 +15,7 @@ const MAX_WAITING: usize = 32;
 /// An event's name and its data.
 pub(super) type Waiting = (&'static str, Box<dyn Field>);
 
+/// The queue of notifications, and what was sent already.
 #[derive(Default)]
 pub(super) struct Notices {
     /// Sent for the two newest days: the event's name and its subject.

@@ -1,4 +1,6 @@
 //! Whether a daemon runs, without ubus: it holds a lock in its directory in RAM.
+//!
+//! Takes that directory. Gives the lock to the daemon, an answer to the command line.
 
 use std::fs::File;
 use std::path::Path;

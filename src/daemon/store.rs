@@ -41,6 +41,7 @@ const STACK: usize = 256 << 10;
 /// Sentences in the queue for the log; further ones are dropped.
 const MAX_LOG_LINES: usize = 20;
 
+/// The options of retention.
 pub(crate) fn keep(config: &Config) -> Keep {
     let number = |number: u16| usize::from(number);
     Keep {
@@ -171,6 +172,7 @@ impl Storage {
         &self.boot
     }
 
+    /// Size of the store on flash in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -190,6 +192,7 @@ impl Storage {
         self.store.as_ref().map(|store| store.set_aside().to_vec()).unwrap_or_default()
     }
 
+    /// The newest deletions by rules of retention, oldest first.
     pub(crate) fn deletions(&self) -> &[Deletion] {
         &self.deletions
     }
@@ -350,6 +353,7 @@ impl Storage {
         }
     }
 
+    /// Calls `ask` with the stored days; without a store there are none.
     pub(crate) fn history<T>(&mut self, ask: impl FnOnce(&mut dyn History) -> T) -> T {
         match &mut self.store {
             Some(store) => ask(store),

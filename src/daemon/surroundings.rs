@@ -24,6 +24,7 @@ const MAX_BYTES: u64 = 256 << 10;
 const RTF_GATEWAY: u32 = 2;
 const RTF_REJECT: u32 = 0x200;
 
+/// Addresses and networks that must not be blocked, each with the reason.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct Surroundings {
     pub protected: Vec<(Prefix, Protection)>,

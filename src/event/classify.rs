@@ -28,6 +28,7 @@ pub struct Facts {
     pub forwarded: bool,
 }
 
+/// The class by the first rule that matches (docs/STATISTICS.md).
 #[inline(always)]
 pub fn classify(facts: &Facts) -> Class {
     if is_noise(facts) {

@@ -47,10 +47,12 @@ pub struct Address {
 }
 
 impl Address {
+    /// From an IPv4 address in host byte order.
     pub const fn v4(bits: u32) -> Address {
         Address { high: 0, low: 0xffff_0000_0000 | bits as u64 }
     }
 
+    /// From an IPv6 address in host byte order.
     pub const fn v6(bits: u128) -> Address {
         Address { high: (bits >> 64) as u64, low: bits as u64 }
     }
@@ -64,6 +66,7 @@ impl Address {
         if self.is_v4() { Some(self.low as u32) } else { None }
     }
 
+    /// Network byte order; IPv4 as `::ffff:a.b.c.d` (RFC 4291, section 2.5.5.2).
     pub fn to_bytes(self) -> [u8; 16] {
         (((self.high as u128) << 64) | self.low as u128).to_be_bytes()
     }
@@ -220,6 +223,7 @@ impl Service {
         )
     }
 
+    /// Protocol in the upper 16 bits, port in the lower.
     pub const fn to_bits(self) -> u32 {
         (self.protocol as u32) << 16 | self.port as u32
     }
@@ -272,6 +276,7 @@ pub struct Event {
 }
 
 impl Event {
+    /// The destination as a service; port 0 for a protocol without ports.
     pub fn service(&self) -> Service {
         Service { protocol: self.protocol, port: self.port }
     }

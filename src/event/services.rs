@@ -83,6 +83,7 @@ pub fn at_place(place: usize) -> Option<(u8, u16)> {
     SERVICES.get(place).map(|row| (row.protocol, row.port))
 }
 
+/// Whether the table has a name for it.
 pub fn is_known(protocol: u8, port: u16) -> bool {
     look_up(protocol, port).is_some()
 }

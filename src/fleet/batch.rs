@@ -16,6 +16,7 @@ use crate::stats::day::Day;
 use crate::stats::rows::PairRow;
 use crate::stats::summary::{Cut, PairCount, Rows};
 
+/// Version of the batch format, in each line (docs/FORMAT.md).
 pub const FORMAT: u32 = 1;
 /// HyperLogLog registers of a service's sources.
 pub const REGISTERS: usize = 1024;
@@ -119,6 +120,7 @@ impl Registers {
         self.raise((hash >> 54) as usize, rank as u8);
     }
 
+    /// Sets a register to `rank` if that is higher.
     pub fn raise(&mut self, place: usize, rank: u8) {
         if let Some(register) = self.0.get_mut(place) {
             *register = (*register).max(rank);
@@ -144,6 +146,7 @@ struct Running {
     registers: Registers,
 }
 
+/// Writes the lines of a batch (NDJSON).
 pub struct Writer<'w> {
     pub header: BatchHeader,
     out: &'w mut dyn Write,
@@ -163,6 +166,7 @@ impl<'w> Writer<'w> {
         )
     }
 
+    /// The line of a class's totals.
     pub fn day(&mut self, totals: &Totals) -> io::Result<()> {
         let Totals { class, attempts, sources, complete, lost, hours } = totals;
         self.begin("day", *class)?;

@@ -10,6 +10,7 @@ pub const MAX_SOURCES: usize = 4096;
 /// Longest file, in bytes.
 pub const MAX_BYTES: u64 = 256 << 10;
 
+/// The list of sources that the fleet's server publishes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Shared {
     /// Unix time.

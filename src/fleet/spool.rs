@@ -38,18 +38,23 @@ const MADE: &str = "made-";
 /// The list of shared sources, which the sender fetches.
 const SHARED: &str = "shared";
 
+/// The state of a batch, by its file's name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
     /// What a correction is made from; the first to go.
     Made,
+    /// To be sent.
     Waiting,
+    /// The server refused it (`NAME.bad`).
     Refused,
 }
 
+/// A batch in the spool.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub kind: Kind,
     pub date: Date,
+    /// When the batch was made (Unix seconds).
     pub sent: i64,
     pub bytes: u64,
     pub on_flash: bool,
@@ -66,6 +71,7 @@ pub struct SpoolUsage {
     pub bytes: u64,
 }
 
+/// Two directories of batches: RAM until a batch is worth a write, then flash.
 #[derive(Clone, Debug)]
 pub struct Spool {
     pub ram: PathBuf,
@@ -149,6 +155,7 @@ impl Spool {
         entries
     }
 
+    /// Counts the batches in both directories.
     pub fn usage(&self) -> SpoolUsage {
         let entries = self.entries();
         let count = |kind| entries.iter().filter(|entry| entry.kind == kind).count() as u64;
@@ -289,6 +296,7 @@ impl Spool {
         fs::symlink_metadata(self.ram.join(SHARED)).ok()?.modified().ok()
     }
 
+    /// Reads the list of shared sources; the error is a sentence.
     pub fn read_shared(&self) -> Result<Shared, String> {
         let mut text = Vec::new();
         let read = open(&self.ram.join(SHARED))

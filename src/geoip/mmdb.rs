@@ -271,10 +271,12 @@ impl Layout {
         self.ipv4
     }
 
+    /// Nodes of the search tree (`node_count` of the metadata).
     pub(super) fn node_count(&self) -> u64 {
         self.nodes.into()
     }
 
+    /// Whether the tree has IPv6 addresses (`ip_version` 6).
     pub(super) fn has_ipv6(&self) -> bool {
         self.family == 6
     }

@@ -73,6 +73,7 @@ impl Bytes for Pages {
 struct Identity(u64, u64, u64, (i64, i64));
 
 impl Identity {
+    /// A database that is opened by the first [`Database::refresh`].
     fn of(metadata: &Metadata) -> Identity {
         let changed = (metadata.mtime(), metadata.mtime_nsec());
         Identity(metadata.dev(), metadata.ino(), metadata.size(), changed)
@@ -139,6 +140,7 @@ impl Database {
         }
     }
 
+    /// Whether lookups give results.
     pub fn is_usable(&self) -> bool {
         self.opened.is_some()
     }

@@ -1,4 +1,6 @@
-//! All addresses of one country: a walk through the whole tree of an MMDB file. Pure.
+//! All addresses of one country, for a block: a walk through the whole tree of an MMDB file.
+//!
+//! Takes a database, gives sorted ranges, or why there are none. Bounded in the nodes that it visits. Pure.
 
 use super::mmdb::{Bytes, Layout};
 use crate::stats::countries::Country;

@@ -1,4 +1,6 @@
-//! How much of the guard's bounds is used, and what they kept from being blocked, as sentences.
+//! The guard's bounds: how much of each is used, and what they kept from being blocked.
+//!
+//! Takes the guard's state, gives sentences. Decides nothing.
 
 use super::detector::Pool;
 use super::{Guard, MINUTE_MS, ledger};

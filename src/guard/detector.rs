@@ -22,10 +22,14 @@ pub const MAX_SERVICES: usize = 4;
 const TCP: u32 = 2;
 const OTHER: u32 = 1;
 
+/// Why a source is blocked. The numbers are stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rule {
+    /// More attempts than the option `flood` allows.
     Flood = 0,
+    /// More different ports or addresses than the option `scan` allows.
     Scan = 1,
+    /// More failed logins than the option `login` allows.
     Login = 2,
     /// Blocked by hand.
     Hand = 3,
@@ -45,6 +49,7 @@ impl Rule {
         matches!(self, Rule::Flood | Rule::Scan)
     }
 
+    /// The pool of blocks that this rule uses.
     pub fn pool(self) -> Pool {
         match self {
             Rule::Flood | Rule::Scan | Rule::Found => Pool::Packets,
@@ -159,6 +164,7 @@ struct Guessing {
     failed: Window,
 }
 
+/// Sliding windows of the sources that sent events lately: fixed tables, see [`Pairs`] for ports and addresses.
 pub struct Detector {
     limits: Limits,
     seed: u64,

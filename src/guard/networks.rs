@@ -12,6 +12,7 @@ pub const MAX_RANGES: usize = 16_384;
 /// Blocks that keep a reason in words.
 const MAX_REASONS: usize = 256;
 
+/// A blocked network or country.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NetworkBlock {
     pub target: Target,
@@ -26,6 +27,7 @@ pub struct NetworkBlock {
     pub reason: Option<String>,
 }
 
+/// The list of [`NetworkBlock`]s.
 #[derive(Default)]
 pub struct Networks {
     blocks: Vec<NetworkBlock>,

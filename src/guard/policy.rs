@@ -1,4 +1,6 @@
-//! Who is never blocked.
+//! The prefixes that are never blocked.
+//!
+//! Takes the option `allow` and the addresses that the router has and uses, gives the reason why a source is protected. Reads no file.
 
 use std::fmt;
 
@@ -85,6 +87,7 @@ const PRIVATE: [(Address, u8); 14] = [
     (Address::v6(0xff00 << 112), 8),
 ];
 
+/// Prefixes that must not be blocked: the option `allow`, and what the router has and uses.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Policy {
     allow: Vec<Prefix>,
@@ -118,6 +121,7 @@ impl Policy {
         changed
     }
 
+    /// Why the source must not be blocked; `None`: it may be.
     pub fn protection(&self, source: Source) -> Option<Protection> {
         if self.allow.iter().any(|prefix| source.touches(*prefix)) {
             return Some(Protection::Allowed);

@@ -1,4 +1,4 @@
-//! Evidence in words.
+//! Reasons and evidence of blocks as text.
 
 use super::detector::{Rule, Suspect};
 use crate::event::calendar::duration_text as duration;
@@ -21,6 +21,7 @@ pub fn described(suspect: &Suspect) -> String {
     if services.is_empty() { what } else { format!("{what} ({})", services.join(", ")) }
 }
 
+/// As `tcp 22`; without a port only the protocol.
 pub fn service_text(service: crate::event::Service) -> String {
     let protocol = crate::event::services::protocol_name(service.protocol);
     // Port 0 stands for packets that were cut before their ports, too.

@@ -24,11 +24,13 @@ pub struct Regular {
     pub modified: i64,
 }
 
+/// The decompressed text of a file or pipe, with checksums of what was read.
 pub struct Content {
     text: Box<dyn Read>,
     /// Bytes read from the file.
     taken: Rc<Cell<u64>>,
     about: Rc<About>,
+    /// Bytes of text read.
     length: u64,
     head: Digest,
     whole: Digest,
@@ -88,6 +90,7 @@ impl Read for Peeked {
 }
 
 impl Content {
+    /// Opens and decompresses a file; the second value: it is a regular file. The error is a sentence with the path.
     pub fn open(path: &Path) -> Result<(Content, Option<Regular>), String> {
         let sentence = |error: io::Error| format!("cannot read '{}': {}", path.display(), reason(&error));
         let about = fs::metadata(path).map_err(sentence)?;
@@ -155,6 +158,7 @@ impl Content {
         self.about.note.get()
     }
 
+    /// The digest of the text read so far.
     pub fn sum(&self) -> u128 {
         self.whole.sum()
     }

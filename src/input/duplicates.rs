@@ -25,6 +25,7 @@ const ROWS: usize = 512;
 const PER_ROW: usize = 4;
 const PATHS: usize = 4;
 
+/// The packets of the last seconds, by fingerprint, in a table of fixed size.
 #[derive(Debug)]
 pub struct Duplicates {
     rows: Box<[Row]>,

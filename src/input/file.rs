@@ -31,6 +31,7 @@ use crate::query::answer::{InputCounts, InterfaceRow};
 /// Gives standard input as a file.
 pub const STANDARD_INPUT: &str = "-";
 
+/// Options of a read that hold for all files.
 pub struct ReadOptions {
     /// What is known of the machine's interfaces and rules.
     pub networks: Networks,
@@ -58,6 +59,7 @@ pub struct FileReport {
     pub discard: bool,
 }
 
+/// What became of one file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FileState {
     /// Read to its end; what was new of it, if it has grown.
@@ -145,6 +147,7 @@ pub struct FilesRead {
     pub counts: InputCounts,
 }
 
+/// Why reading stopped before the last file.
 #[derive(Debug)]
 pub enum Error {
     /// The caller refused a batch.

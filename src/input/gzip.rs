@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use flate2::bufread::GzDecoder;
 
+/// The first bytes of a gzip member (RFC 1952, section 2.3.1).
 pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 const INPUT: usize = 64 * 1024;
@@ -22,6 +23,7 @@ pub struct About {
     pub note: Cell<Option<&'static str>>,
 }
 
+/// Reads all members of a gzip file as one text.
 pub struct Gzip<R> {
     /// None: the end, or an error.
     member: Option<GzDecoder<BufReader<R>>>,

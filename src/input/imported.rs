@@ -105,6 +105,7 @@ impl Imported {
         found
     }
 
+    /// Whether this content was imported before.
     pub fn contains(&self, content: &Entry) -> bool {
         self.entries.iter().any(|known| known.same_content(content))
     }
@@ -148,6 +149,7 @@ impl Imported {
         bytes
     }
 
+    /// Reads [`Imported::encode`]'s bytes.
     pub fn decode(bytes: &[u8]) -> Result<Imported, Unreadable> {
         let damaged =
             |what: &str| Err(Unreadable::Lost(format!("the list of imported files is damaged ({what})")));

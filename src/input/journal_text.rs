@@ -23,9 +23,12 @@ const FIELDS: [&str; 7] = [
 ];
 const INDENT: &[u8] = b"    ";
 
+/// The forms of `journalctl -o` that are not one line per entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
+    /// `-o export` (systemd's Journal Export Format).
     Export,
+    /// `-o verbose`.
     Verbose,
     /// JSON in several lines, as `jq` writes it, too.
     Pretty,
@@ -49,6 +52,7 @@ pub fn form(beginning: &[u8]) -> Option<Form> {
     is_verbose.then_some(Form::Verbose)
 }
 
+/// Turns entries of several lines into one JSON line each.
 pub struct JournalText<R> {
     source: BufReader<R>,
     form: Form,

@@ -16,6 +16,7 @@ const BUFFER: usize = 64 * 1024;
 /// Text before the unread that is kept at least: a line may repeat the message before it.
 const LOOK_BACK: usize = 4 * 1024;
 
+/// A line reader with a fixed buffer.
 pub struct Lines<R> {
     source: R,
     buffer: Box<[u8]>,
@@ -32,6 +33,7 @@ pub struct Lines<R> {
     cut: Option<u64>,
 }
 
+/// A line, or what came instead.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     Whole(&'a [u8]),

@@ -12,6 +12,7 @@ use crate::ubus::{BusEvent, Call, Outgoing, Request, Status, blob};
 
 /// netifd's object, and the name of its events.
 pub const OBJECT: &str = "network.interface";
+/// netifd's method that lists the networks.
 pub const METHOD: &str = "dump";
 
 /// Networks of one router are fewer.
@@ -27,6 +28,7 @@ const AGAIN_MS: u64 = 60_000;
 /// With it: an event may have been dropped, or we may not be allowed to hear any.
 const REFRESH_MS: u64 = 600_000;
 
+/// Asks netifd for the networks when it starts and when it sends an event of a change.
 #[derive(Debug, Default)]
 pub struct Netifd {
     step: Step,
@@ -67,6 +69,7 @@ impl Netifd {
         }
     }
 
+    /// Sends requests that are due.
     pub fn on_time(&mut self, now_ms: u64, outgoing: &mut Outgoing) {
         match self.step {
             Step::Asking { listener, until, .. } if now_ms >= until => self.failed(now_ms, listener),
@@ -75,6 +78,7 @@ impl Netifd {
         }
     }
 
+    /// Takes an event of the bus; a new answer is in `news`.
     pub fn on_event(&mut self, now_ms: u64, outgoing: &mut Outgoing, event: &BusEvent<'_>) {
         if let Step::Connecting(lookup) = &mut self.step
             && let Some(Found { listener, target }) = lookup.on_event(outgoing, event, OBJECT, &[OBJECT])

@@ -19,6 +19,7 @@ use crate::parse::uncounted::Uncounted;
 use crate::parse::window::Window;
 use crate::query::answer::InputCounts;
 
+/// Files that are open at a time while they are merged.
 pub const MAX_OPEN: usize = 16;
 
 /// How far the reading has come.
@@ -34,6 +35,7 @@ pub struct Progress {
     pub lines: u64,
 }
 
+/// What a [`Progress`] is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
     /// Finding out whether a file was imported before.
@@ -46,6 +48,7 @@ pub enum Step {
 /// Progress is reported once per this many bytes.
 const REPORT_BYTES: u64 = 1024 * 1024;
 
+/// Calls the progress callback once per [`REPORT_BYTES`].
 pub struct Meter<'a> {
     on_progress: &'a mut dyn FnMut(Progress),
     total: Option<u64>,

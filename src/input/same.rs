@@ -23,6 +23,7 @@ pub struct Candidate<'a> {
     pub known: &'a [Entry],
 }
 
+/// What a file has that the other files and earlier imports do not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     New,
@@ -42,6 +43,7 @@ struct Measured {
     sums: Vec<(u64, u128)>,
 }
 
+/// Whether each file's content was imported before, continues such a content, or is that of another file. Reads files that may be to their end.
 pub fn compare(files: &[Candidate], meter: &mut Meter) -> Vec<Verdict> {
     let mut verdicts = vec![Verdict::New; files.len()];
     let groups = groups(files);

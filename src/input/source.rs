@@ -32,6 +32,7 @@ pub struct Input {
     pub entry: Option<Entry>,
 }
 
+/// How a file's lines are read.
 pub enum Kind {
     /// It could not be opened.
     Nothing,

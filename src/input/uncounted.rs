@@ -12,6 +12,7 @@ const MAX_ROWS: usize = 8;
 const LONGEST_EXAMPLE: usize = 300;
 const LONGEST_NAME: usize = 32;
 
+/// Lines that look like packets and were not counted: reasons, counts, and the first line of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UncountedLines {
     rows: Vec<Row>,

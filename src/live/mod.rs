@@ -1,5 +1,4 @@
-//! The live counting: events -> the open day, what of it is not on flash yet, the newest lines, the inputs'
-//! health.
+//! The live counting: events -> the open day, what of it is not on flash yet, the newest lines, the inputs' health.
 //!
 //! Told the time and the events, gives days to keep and sentences to log. Opens nothing, reads no clock.
 
@@ -49,6 +48,7 @@ const SINCE_OTHERS: Bounds =
 /// Days that are over and that flash did not take yet.
 const MAX_CLOSED_DAYS: usize = 8;
 
+/// The inputs of the daemon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
     Nflog = 0,
@@ -117,6 +117,7 @@ pub trait ClosedDays {
     fn day_over(&mut self, over: &DayOver<'_>, lookup: Option<&mut dyn CountryLookup>);
 }
 
+/// The statistics of the open day, without clock, files or sockets: takes events and the time, gives answers and actions.
 pub struct Engine {
     pub paths: Paths,
     pub evidence: Evidence,
@@ -339,6 +340,7 @@ impl Engine {
         self.open.as_ref().map(|day| day.date)
     }
 
+    /// Packets of today that the inputs lost.
     pub fn lost_today(&self) -> u64 {
         self.open.as_ref().map_or(0, |day| day.lost)
     }

@@ -1,4 +1,6 @@
-//! Questions to the running daemon: the store's days and months with the open day among them.
+//! Questions to the running daemon: stored days and months together with the open day.
+//!
+//! Takes a question and a history, gives the answer; masks addresses where that is configured. Opens no file.
 
 use std::net::IpAddr;
 
@@ -82,6 +84,7 @@ impl Engine {
         Ok(LiveJob { question, open, job })
     }
 
+    /// The answer of a job whose last step is done.
     pub fn end_answer(&self, now: Now, job: LiveJob) -> Result<Answer, AnswerError> {
         let LiveJob { question, job, .. } = job;
         let networks = self.networks.as_ref();

@@ -8,6 +8,7 @@ use crate::guard::ledger::{LINES, LONGEST_LINE};
 use crate::input::duplicates::Sighting;
 
 impl Engine {
+    /// Takes one item of an input: counts the event unless it is a duplicate, and passes it to the guard.
     pub fn take(&mut self, now: Now, input: Input, item: InputItem<'_>) {
         let health = &mut self.health[input as usize];
         let (event, wall_ms, line) = match item {

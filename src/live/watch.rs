@@ -26,6 +26,7 @@ pub(super) struct Watch {
     pub complete_from: u64,
 }
 
+/// The filters in use, a bounded number.
 #[derive(Default)]
 pub(super) struct Watches {
     watches: Vec<Watch>,

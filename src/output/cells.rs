@@ -20,6 +20,7 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// `-` where it was not measured.
 pub fn count_or_absent(number: Option<u64>) -> String {
     number.map_or(ABSENT.to_string(), count)
 }
@@ -96,6 +97,7 @@ pub fn plain(text: &str) -> String {
     safe
 }
 
+/// `-` where there is none.
 pub fn plain_or_absent(text: Option<&str>) -> String {
     text.map_or(ABSENT.to_string(), plain)
 }

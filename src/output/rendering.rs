@@ -23,6 +23,7 @@ pub const TEXT: &str = "text";
 /// A further question is needed where this is `None`, else what goes to the caller.
 type Rendered = Result<Option<BlobMsgTable>, AnswerError>;
 
+/// The form of an answer, and the questions that it needs.
 #[derive(Debug)]
 pub enum Rendering {
     /// The answer with all its fields, as `--json` has it.

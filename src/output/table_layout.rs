@@ -54,6 +54,7 @@ enum Side {
     Right,
 }
 
+/// One column of a table: heading, alignment and cells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Column {
     /// May have two lines.
@@ -74,15 +75,18 @@ pub const fn right(heading: &'static str) -> Column {
 }
 
 impl Column {
+    /// The column is left out if all its cells are empty.
     pub const fn optional(self) -> Column {
         Column { optional: true, ..self }
     }
 
+    /// The column is cut if the table is too wide.
     pub const fn flexible(self) -> Column {
         Column { flexible: true, ..self }
     }
 }
 
+/// Columns of equal length, laid out to a width in characters.
 pub struct Table {
     columns: Vec<Column>,
     /// The cells of all rows, one after the other: a table of a thousand rows takes little more memory than its text.
@@ -113,6 +117,7 @@ impl Table {
         self.bars.push(value);
     }
 
+    /// Lays the table out to the style's width.
     pub fn write(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let shown: Vec<Shown> = self.shown(style.width);
         for line in 0..self.heading_lines(&shown) {

@@ -42,6 +42,7 @@ use events::{event, outcome};
 use headers::Headers;
 pub use repeated::may_repeat;
 
+/// What a line is.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     Event(Event),
@@ -132,6 +133,7 @@ impl LineReader {
         }
     }
 
+    /// Begins another file: with its clock, and without state of the lines before.
     pub fn begin_file(&mut self, clock: FileClock) {
         self.clock = clock;
         self.previous = None;

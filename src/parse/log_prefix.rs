@@ -23,6 +23,7 @@ pub enum Hint {
     Nothing,
 }
 
+/// The path of a packet by its log prefix and interfaces.
 pub fn path(context: &Context, origin: Origin, networks: &Networks, lan_bridge: bool) -> Path {
     let prefix = text(without_description(context.prefix).trim_ascii_end());
     let (verdict, accepted) = match networks.rules.iter().find(|rule| rule.prefix == prefix) {

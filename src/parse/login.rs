@@ -36,6 +36,7 @@ const RECENT: usize = 32;
 /// (`AUTH_TIMEOUT`), sshd after 120 (`LoginGraceTime`).
 const LONGEST_SESSION: u64 = 600;
 
+/// A failed login, or several equal ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Login {
     /// As the name of the event's path.

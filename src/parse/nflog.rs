@@ -67,6 +67,7 @@ impl Record<'_> {
     }
 }
 
+/// A message on an NFLOG socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Message<'a> {
     Packet(Record<'a>),
@@ -91,6 +92,7 @@ pub fn messages(datagram: &[u8]) -> Messages<'_> {
     Messages { frames: netlink::frames(datagram) }
 }
 
+/// The messages of a datagram.
 #[derive(Clone, Debug)]
 pub struct Messages<'a> {
     frames: Frames<'a>,

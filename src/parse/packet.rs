@@ -15,6 +15,7 @@ const ICMPV6_ECHO_REPLY: u8 = 129;
 
 /// IPv6 "next header" values that are extensions (RFC 8200, section 4; RFC 4302 for AH).
 mod extension {
+    /// Next Header values of IPv6 extension headers (RFC 8200, section 4; IANA's list of protocol numbers).
     pub(super) const HOP_BY_HOP: u8 = 0;
     pub(super) const ROUTING: u8 = 43;
     pub(super) const FRAGMENT: u8 = 44;

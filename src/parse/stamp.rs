@@ -68,6 +68,7 @@ impl Stamp {
         Date::from_ymd(year, self.month.into(), self.day.into())
     }
 
+    /// Seconds since midnight; a leap second counts as the one before it.
     pub fn second_of_day(&self) -> u32 {
         let (hour, minute) = (u32::from(self.hour), u32::from(self.minute));
         (hour * 3600 + minute * 60 + u32::from(self.second)).min(86_399)

@@ -16,6 +16,7 @@ mod words;
 
 use words::{KERN, NOTICE, USER, facility, facility_of, is_rule_label, severity, token_is_firewall};
 
+/// Who wrote a line, by its tag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Author<'a> {
     Kernel,
@@ -33,6 +34,7 @@ pub struct Tag<'a> {
     pub pid: Option<u32>,
 }
 
+/// The parts of a line before its message.
 #[derive(Clone, Copy, Debug)]
 pub struct Header<'a> {
     pub stamp: Option<Stamp>,
@@ -52,6 +54,7 @@ pub struct LineStart {
     pub at: usize,
 }
 
+/// Splits a line into header and message.
 pub fn header(line: &[u8]) -> Header<'_> {
     let beginning = beginning(line);
     match syslog_protocol(line, beginning) {
@@ -201,6 +204,7 @@ pub fn has_pid(word: &[u8]) -> bool {
     open > 0 && is_name(&word[..open]) && word[open + 1..colon].iter().all(u8::is_ascii_digit)
 }
 
+/// Reads priority and timestamp.
 pub fn beginning(line: &[u8]) -> LineStart {
     let start = skip_octet_count(line, skip_blanks(line, 0));
     let plain = beginning_at(line, start);

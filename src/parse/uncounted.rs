@@ -1,4 +1,4 @@
-//! Why a line that looks like a packet is not counted.
+//! The reasons why a line that looks like a packet is not counted, as text.
 
 /// A line holds `SRC=` and `DST=`, and yet it is no event.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

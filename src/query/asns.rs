@@ -58,6 +58,7 @@ fn joined(groups: &mut Vec<Group>, is_same: fn(&Group, &Group) -> bool) {
     });
 }
 
+/// Collects the answer to `asns`.
 pub(super) struct AsnList {
     question: Question,
     span: Span,
@@ -72,6 +73,7 @@ impl AsnList {
         AsnList { span: Span::of(question), list, attempts: 0, question: question.clone() }
     }
 
+    /// The sections that the answer needs, added to those of `need`.
     pub(super) fn need(&self, need: Need) -> Need {
         let need = self.list.need(need);
         match is_about_services(&self.question) {
@@ -80,6 +82,7 @@ impl AsnList {
         }
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         self.list.add(data, reasons);
         let (question, attempts) = (&self.question, &mut self.attempts);
@@ -95,6 +98,7 @@ impl AsnList {
         });
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(
         self,
         networks: Option<&mut dyn NetworkLookup>,

@@ -1,4 +1,4 @@
-//! The answers about countries: attempts and different sources, for everything, some services or some sources.
+//! The answer to `countries`: attempts and different sources, of everything, a service or a source.
 
 use std::cmp::Reverse;
 
@@ -14,6 +14,7 @@ use crate::stats::sample::{Distinct, Sample};
 use crate::stats::sum::{Sources, Table};
 use crate::stats::summary::ClassSummary;
 
+/// The reason of an incomplete answer.
 pub(super) const NO_DATABASE: &str = "no country database";
 
 /// Whether the parts of a range were measured.
@@ -81,6 +82,7 @@ struct Sum {
     low: u64,
 }
 
+/// Collects the answer to `countries`.
 pub(super) struct CountryList {
     question: Question,
     span: Span,
@@ -117,6 +119,7 @@ impl CountryList {
         })
     }
 
+    /// The sections that the answer needs.
     pub(super) fn need(&self) -> Need {
         let sections: &[Section] = match (self.question.source.is_some(), self.by_service) {
             (true, true) => &[Section::Pairs],
@@ -130,6 +133,7 @@ impl CountryList {
         Need::new(self.question.class).and(sections, self.span.from, self.span.to)
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData) {
         let span = self.span;
         span.explain(data, &mut self.reasons);
@@ -155,6 +159,7 @@ impl CountryList {
         });
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(
         mut self,
         lookup: Option<&mut (dyn CountryLookup + '_)>,

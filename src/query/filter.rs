@@ -13,8 +13,10 @@ use crate::event::{Class, Verdict};
 
 /// Terms of a filter, and bytes of its text: what is done for each event is bounded by them.
 pub const MAX_TERMS: usize = 8;
+/// Longest filter, in bytes.
 pub const MAX_LENGTH: usize = 200;
 
+/// One condition on an event.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Test {
     Class(Class),
@@ -28,6 +30,7 @@ pub enum Test {
     Text(String),
 }
 
+/// A condition, or its negation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Term {
     pub is_negated: bool,

@@ -1,4 +1,6 @@
-//! The answers that are lists of services or sources.
+//! The answers to `services` and `sources`.
+//!
+//! Takes months, gives rows sorted and cut to the limit, and the reasons why the list may not be complete.
 
 use crate::event::calendar::{Calendar, Date};
 use crate::event::services;
@@ -116,6 +118,7 @@ impl ServiceList {
         })
     }
 
+    /// The sections that the answer needs, added to those of `need`.
     pub(super) fn need(&self, need: Need) -> Need {
         let rows = match (self.question.source, self.question.country) {
             (Some(_), _) => Section::Pairs,
@@ -133,6 +136,7 @@ impl ServiceList {
         }
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let ServiceList { question, services, pairs, countries, sources, measured, parts, .. } = self;
         self.span.pieces(data, reasons, |summary, days| {
@@ -161,6 +165,7 @@ impl ServiceList {
         }
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(mut self, has_lookup: bool, reasons: &mut Reasons) -> Result<Listed, AnswerError> {
         let question = &self.question;
         let (distinct, sample) = self.sources.finish();
@@ -274,11 +279,13 @@ impl SourceList {
         }
     }
 
+    /// The sections that the answer needs, added to those of `need`.
     pub(super) fn need(&self, need: Need) -> Need {
         let rows = if self.by_service { Section::Pairs } else { Section::Sources };
         need.and(&[rows], self.span.from, self.span.to)
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let SourceList { question, by_service, sources, pairs, .. } = self;
         let wanted = |address: Address| question.source.is_none_or(|prefix| prefix.contains(address));
@@ -326,6 +333,7 @@ impl SourceList {
         self.sources.floor()
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(
         mut self,
         calendar: &Calendar,

@@ -57,6 +57,7 @@ impl fmt::Display for AnswerError {
     }
 }
 
+/// An answer; the variant is that of the question's topic.
 #[derive(Clone, Debug)]
 pub enum Answer {
     Summary(SummaryAnswer),

@@ -1,4 +1,4 @@
-//! Stored months together with days that are not closed, or not stored yet.
+//! A history of stored months together with days that are not closed, or not stored yet.
 
 use crate::event::calendar::{Date, Month};
 use crate::event::{Address, Class, Service};
@@ -62,6 +62,7 @@ pub fn joined(parts: impl IntoIterator<Item = DaySummary>) -> Vec<DaySummary> {
     days
 }
 
+/// Stored days with the days that are not closed.
 pub struct WithOpenDays<'a> {
     pub stored: &'a mut dyn History,
     /// Oldest first, each date once.

@@ -1,4 +1,4 @@
-//! The answers that go along time: days, months, hours.
+//! The answers to `days`, `months` and `hours`.
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
@@ -106,11 +106,13 @@ impl DayList {
         DayList { question, span, rows: Vec::new(), measured: Measured::default(), floor: 0 }
     }
 
+    /// The sections that the answer needs, added to those of `need`.
     pub(super) fn need(&self, need: Need) -> Need {
         let sections = section_of(&self.question);
         sections.iter().fold(need, |need, section| need.and(&[*section], self.span.from, self.span.to))
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let needs_rows = section_of(&self.question).is_some();
         if needs_rows && data.whole.is_some() && self.span.days(data).next().is_some() {
@@ -133,6 +135,7 @@ impl DayList {
         }
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(self, has_lookup: bool, reasons: &mut Reasons) -> Result<Vec<DayRow>, AnswerError> {
         if self.question.country.is_some() {
             self.measured.explain(self.question.class, has_lookup, reasons)?;
@@ -175,6 +178,7 @@ impl HourList {
         Ok(HourList { question, span, hours: [0; 24], observed: false, unknown: 0, floor: 0 })
     }
 
+    /// The sections that the answer needs, added to those of `need`.
     pub(super) fn need(&self, need: Need) -> Need {
         let sections: &[Section] = match (is_about_services(&self.question), self.question.source) {
             (false, None) => &[Section::Totals],
@@ -184,6 +188,7 @@ impl HourList {
         need.and(sections, self.span.from, self.span.to)
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let HourList { question, hours, observed, unknown, floor, .. } = self;
         let by_service = is_about_services(question);
@@ -214,6 +219,7 @@ impl HourList {
         });
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(self, reasons: &mut Reasons) -> Vec<HourRow> {
         if self.unknown > 0 {
             reasons.add(format!(
@@ -257,6 +263,7 @@ impl MonthSums {
 /// Of the part of a month that is asked for, with its different sources.
 type AskedSums = (MonthSums, Option<Distinct>);
 
+/// Collects the answer to `months`.
 pub(super) struct MonthList {
     question: Question,
     span: Span,
@@ -333,6 +340,7 @@ impl MonthList {
         sums
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData) {
         if let Some(found) = &mut self.found {
             found.add(data);
@@ -364,6 +372,7 @@ impl MonthList {
         sources.distinct()
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(mut self, has_lookup: bool) -> Result<MonthsAnswer, AnswerError> {
         let cells = self.found.take().map(super::anomalies::Found::finish);
         let judged = |month: Month, span: Span, sums: &MonthSums| {

@@ -1,4 +1,6 @@
-//! What can be asked.
+//! Questions with their arguments, checked and with defaults.
+//!
+//! Takes the texts of arguments, gives a [`Question`], or a sentence that says what is wrong. Answers nothing.
 
 use std::fmt;
 
@@ -75,6 +77,7 @@ pub struct Prefix {
 }
 
 impl Prefix {
+    /// Whether the address is within the prefix.
     pub fn contains(&self, address: Address) -> bool {
         address.is_within(self.network, self.length)
     }
@@ -132,6 +135,7 @@ pub const MAX_LIMIT: u32 = 1000;
 /// The most days that `daily` gives.
 pub const MAX_DAILY: i32 = 62;
 
+/// A question with all its arguments, checked.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Question {
     pub topic: Topic,

@@ -10,6 +10,7 @@ use crate::query::short::AddressText;
 use crate::stats::rules::{self, RuleCount};
 use crate::stats::sum::Table;
 
+/// Collects the answer to `rules`.
 pub(super) struct RuleList {
     question: Question,
     span: Span,
@@ -29,10 +30,12 @@ impl RuleList {
         }
     }
 
+    /// The sections that the answer needs, added to those of `need`.
     pub(super) fn need(&self, need: Need) -> Need {
         need.and(&[Section::Rules], self.span.from, self.span.to)
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let RuleList { span, attempts, rules, targets, .. } = self;
         span.pieces(data, reasons, |summary, _| {
@@ -42,6 +45,7 @@ impl RuleList {
         });
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(mut self, mut reasons: Reasons) -> RulesAnswer {
         let question = &self.question;
         rules::sort(&mut self.rules);

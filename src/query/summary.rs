@@ -1,4 +1,4 @@
-//! The answers that join several tables: the summary of a range, and everything about one source.
+//! The answers to `summary` and `source`, which join several tables.
 
 use crate::event::Class;
 use crate::event::calendar::{Calendar, Date};
@@ -81,6 +81,7 @@ impl Period {
     }
 }
 
+/// Collects the answer to `summary`.
 pub(super) struct Summary {
     question: Question,
     now: Period,
@@ -147,6 +148,7 @@ impl Summary {
         Ok((summary, need, first))
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData) {
         let span = self.now.span;
         if let Some(before) = &mut self.before {
@@ -185,6 +187,7 @@ impl Summary {
         self.sources.add(data, &mut self.now.reasons);
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(
         mut self,
         calendar: &Calendar,
@@ -274,6 +277,7 @@ impl OneSource {
         Ok((source, need))
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData) {
         self.span.explain(data, &mut self.reasons);
         let (question, sources) = (&self.question, &mut self.sources);
@@ -284,6 +288,7 @@ impl OneSource {
         self.days.add(data, &mut self.reasons);
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(
         self,
         calendar: &Calendar,

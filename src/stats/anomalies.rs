@@ -21,6 +21,7 @@ const MIN_SCORE: f64 = 8.0;
 /// Least ratio of the attempts to the usual number.
 const MIN_RATIO: f64 = 3.0;
 
+/// A service with anomalously many attempts on a day.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Anomaly {
     pub date: Date,
@@ -28,6 +29,7 @@ pub struct Anomaly {
     pub attempts: u64,
     /// The median of the other days.
     pub expected: f64,
+    /// Distance from the median in robust standard deviations (docs/STATISTICS.md).
     pub score: f64,
 }
 

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 
 use crate::event::{Address, Class, Event, PathId, Verdict};
 
+/// Most distinct events that wait with all their fields.
 pub const MAX_ROWS: usize = 4096;
+/// Most quarters of an hour with counts by class: ten days.
 pub const MAX_QUARTERS: usize = 960;
 const QUARTER_MS: u64 = 900_000;
 
@@ -27,6 +29,7 @@ pub type At<T> = (u64, T);
 /// By class.
 pub type Counts = [u64; Class::COUNT];
 
+/// Events that wait for their time or for the clock.
 #[derive(Clone, Default)]
 pub struct Deferred {
     rows: HashMap<Key, At<Event>>,
@@ -41,6 +44,7 @@ impl Deferred {
         self.rows.is_empty() && self.rest.is_empty()
     }
 
+    /// Events that found no room.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -58,6 +62,7 @@ impl Deferred {
         self.rows.values().map(|(moment, _)| *moment).chain(rest).min()
     }
 
+    /// `moment`: milliseconds, since boot or since 1970, as the caller uses this table.
     pub fn add(&mut self, moment: u64, event: &Event) {
         let quarter = moment / QUARTER_MS;
         let Event { source, class, verdict, .. } = *event;

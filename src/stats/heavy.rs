@@ -45,6 +45,7 @@ struct Free {
     distance: usize,
 }
 
+/// A table of the heaviest keys (Space-Saving): exact until it is full, then with an error of at most `floor`.
 #[derive(Clone)]
 pub struct Heavy<R: Row> {
     rows: Vec<R>,
@@ -176,6 +177,7 @@ impl<R: Row> Heavy<R> {
         (self.floor, self.hand, self.evictions, self.evicted) = (0, 0, 0, None);
     }
 
+    /// The slot of a key; `None`: it has no row.
     #[inline]
     pub fn find(&self, key: &R::Key) -> Option<usize> {
         self.probe(key, self.look_up(key)).ok()

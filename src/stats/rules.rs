@@ -8,6 +8,7 @@ use crate::event::paths::{Rule, Rules};
 /// More than a process can number: stored tables may have rules that the present firewall does not.
 pub const MAX_RULES: usize = 1024;
 
+/// Attempts that a firewall rule refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RuleCount {
     pub rule: Rule,
@@ -66,6 +67,7 @@ impl OpenRules {
         &self.rows
     }
 
+    /// Adds counts of other tables; beyond [`MAX_RULES`] they are left out.
     pub fn add_rows(&mut self, more: &[RuleCount]) {
         add_rows(&mut self.rows, more);
     }

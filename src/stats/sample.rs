@@ -34,6 +34,7 @@ pub struct Distinct {
 }
 
 impl Distinct {
+    /// A number without error.
     pub const fn exactly(number: u64) -> Distinct {
         Distinct { number, error: 0 }
     }
@@ -77,6 +78,7 @@ impl<T: Copy> Sample<T> {
         (ascending && below && bound <= EVERYTHING).then_some(Sample { bound, most, sources, tried })
     }
 
+    /// Hashes below this are in the sample.
     pub fn bound(&self) -> u64 {
         self.bound
     }
@@ -277,6 +279,7 @@ pub struct ByService {
 }
 
 impl ByService {
+    /// Different sources of a service.
     pub fn of(&self, service: Service) -> Distinct {
         let bits = service.to_bits();
         let first = self.rows.partition_point(|(known, _)| *known < bits);

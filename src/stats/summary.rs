@@ -47,6 +47,7 @@ pub trait Counted {
     fn attempts(&self) -> u64;
 }
 
+/// Attempts on a service.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServiceCount {
     pub service: Service,
@@ -59,6 +60,7 @@ pub struct ServiceCount {
     pub hours: Option<Hours>,
 }
 
+/// Attempts of a source.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SourceCount {
     pub address: Address,

@@ -107,6 +107,7 @@ impl<'a> Reader<'a> {
         self.failed
     }
 
+    /// Marks the data as invalid: all further reads give 0.
     pub fn fail(&mut self) {
         self.failed = true;
     }
@@ -134,6 +135,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// LEB128, at most 10 bytes.
     #[inline]
     pub fn number(&mut self) -> u64 {
         let first = self.u8();

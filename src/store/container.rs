@@ -21,6 +21,7 @@ use crate::store::checksum::crc32;
 use super::codec::Content;
 
 const MAGIC: &[u8; 4] = b"FWST";
+/// Version of the container format (docs/FORMAT.md).
 pub const VERSION: u8 = 1;
 const FIXED: usize = 4 + 1 + 1 + 8;
 const ENTRY: usize = 14;

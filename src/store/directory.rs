@@ -4,8 +4,7 @@
 //! renames that directory to `commit`: from here on the commit counts, and whoever reads looks there first. `finish`
 //! moves the files to where they belong; whoever opens the directory for writing finishes a commit that was interrupted.
 //!
-//! Only regular files of the directory's owner, this user or root are opened, never links or FIFOs; new ones have mode
-//! 0600.
+//! Only regular files of the directory's owner, this user or root are opened, never links or FIFOs. New ones have 0600.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -109,6 +108,7 @@ pub enum Directory {
 }
 
 impl Directory {
+    /// Names of all files, in no order.
     pub fn names(&self) -> io::Result<Vec<String>> {
         match self {
             Directory::Memory(files) => Ok(files.keys().cloned().collect()),

@@ -36,17 +36,13 @@ pub use retention::{Demanded, Keep, Upkeep};
 /// Sentences about damaged files that are kept.
 const MAX_DAMAGED_FILES: usize = 20;
 
+/// Why a file of the store cannot be read or written.
 #[derive(Debug)]
 pub enum StoreError {
-    Io {
-        what: String,
-        error: io::Error,
-    },
+    /// The operation failed; `what` names it with the file.
+    Io { what: String, error: io::Error },
     /// A newer version wrote the file; it is left alone.
-    Newer {
-        file: String,
-        version: u8,
-    },
+    Newer { file: String, version: u8 },
 }
 
 impl fmt::Display for StoreError {
@@ -65,6 +61,7 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
+/// A store directory: months, pieces of open days, metadata.
 pub struct Store {
     directory: Directory,
     salt: u64,
@@ -227,6 +224,7 @@ impl Store {
         }
     }
 
+    /// The metadata; empty if there is none.
     pub fn meta(&mut self) -> Result<Meta, StoreError> {
         let Some(file) = self.open_file(META)? else { return Ok(Meta::default()) };
         let (meta, whole) = Meta::decode(&file);
@@ -256,6 +254,7 @@ impl Store {
         Ok(later.unwrap_or_default())
     }
 
+    /// The changes that store these events, or remove the file if there are none.
     pub fn change_later(&mut self, later: &Deferred) -> Result<Vec<Change>, StoreError> {
         let mut changes = self.keep_damaged(LATER)?;
         let bytes = (!later.is_empty() || later.dropped() > 0).then(|| meta::encode_later(self.salt, later));
@@ -466,6 +465,7 @@ impl Store {
     }
 }
 
+/// An error with what was attempted.
 pub fn failed(what: &str, error: io::Error) -> StoreError {
     StoreError::Io { what: what.to_string(), error }
 }

@@ -114,6 +114,7 @@ fn read_text(reader: &mut Reader<'_>) -> Result<String, Malformed> {
     if text.len() > 4 * LONGEST_LINE { Err(Malformed("a text is too long")) } else { Ok(text) }
 }
 
+/// The ledger as a file's content (docs/FORMAT.md).
 pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date>, u64)) -> Vec<u8> {
     let mut writer = Writer::new();
     writer.number(VERSION);
@@ -186,6 +187,7 @@ pub fn decode(bytes: &[u8]) -> Option<SavedLedger> {
     from_file(&Open::from_bytes(bytes.to_vec()).ok()?)
 }
 
+/// The ledger in an opened file; `None`: damaged.
 pub fn from_file(file: &Open) -> Option<SavedLedger> {
     read(&file.section(Kind::Blocks).ok()??).ok()
 }

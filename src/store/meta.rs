@@ -1,4 +1,4 @@
-//! `store.fws`: what a store remembers besides its statistics; `later.fws`: events dated in the future.
+//! `store.fws`: the store's metadata; `later.fws`: events dated in the future.
 
 use crate::stats::deferred::Deferred;
 
@@ -7,7 +7,9 @@ use super::container::{self, Kind, Section};
 use super::deferred;
 use super::directory::Open;
 
+/// The file of the store's metadata.
 pub(super) const META: &str = "store.fws";
+/// The file of events dated in the future.
 pub(super) const LATER: &str = "later.fws";
 
 /// Deletions that are remembered.
@@ -24,6 +26,7 @@ pub struct Deletion {
     pub because: String,
 }
 
+/// The store's metadata, in [`META`].
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Meta {
     /// Which contents were imported, as [`crate::input::imported::Imported::encode`] writes them; empty if none was.

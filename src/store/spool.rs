@@ -14,6 +14,7 @@ use super::container::{self, Section};
 use super::directory::Open;
 use super::sections::{self, StoredDay, Unit};
 
+/// Days of an import in a temporary file, so that memory holds one of them at a time.
 pub struct Spool {
     file: File,
     end: u64,

@@ -1,4 +1,4 @@
-//! Texts that the package installs beside the program.
+//! Texts that the package installs beside the program. Bounded in size; a missing one is `None`.
 
 use std::fs::File;
 use std::io::Read;

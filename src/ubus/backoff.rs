@@ -17,6 +17,7 @@ impl Backoff {
         now_ms.saturating_add(wait)
     }
 
+    /// The next delay is the shortest again.
     pub fn succeeded(&mut self) {
         self.failures = 0;
     }

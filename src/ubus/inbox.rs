@@ -22,6 +22,7 @@ pub struct Frame<'a> {
     pub attributes: &'a [u8],
 }
 
+/// The receive buffer: bytes in, whole messages out.
 #[derive(Debug)]
 pub struct Inbox {
     bytes: Vec<u8>,

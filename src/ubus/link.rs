@@ -36,6 +36,7 @@ pub enum BusEvent<'a> {
     Down { because: &'a str },
 }
 
+/// A call of a method of ours.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     /// Ours.
@@ -79,6 +80,7 @@ impl Caller {
         }
     }
 
+    /// Ends a call with a status.
     pub fn done(&self, outgoing: &mut Outgoing, status: Status) {
         if !self.no_reply {
             outgoing.reply_status(self.sequence, self.peer, self.object, status);
@@ -86,6 +88,7 @@ impl Caller {
     }
 }
 
+/// The protocol on one connection, without a socket.
 #[derive(Debug, Default)]
 pub struct Link {
     pub inbox: Inbox,
@@ -107,6 +110,7 @@ struct QueuedCall {
 }
 
 impl Link {
+    /// Whether the broker's greeting has arrived.
     pub fn is_up(&self) -> bool {
         self.greeted
     }

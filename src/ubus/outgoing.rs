@@ -46,6 +46,7 @@ struct Message {
     bytes: Vec<u8>,
 }
 
+/// Messages to the broker in order, with bounds per peer and in total.
 #[derive(Debug, Default)]
 pub struct Outgoing {
     messages: VecDeque<Message>,
@@ -81,6 +82,7 @@ impl Outgoing {
         self.request(kind::LOOKUP, 0, attributes)
     }
 
+    /// Subscribes our object `listener` to the object `target`.
     pub fn subscribe(&mut self, listener: u32, target: u32) -> Request {
         let mut attributes = EnvBuilder::new();
         attributes.push_u32(UbusAttr::ObjId, listener);

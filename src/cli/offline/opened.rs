@@ -1,4 +1,6 @@
-//! A store that is open for questions, and its open days: consistent, though a daemon may commit to it meanwhile.
+//! A store that is opened for questions while a daemon may commit to it.
+//!
+//! Takes questions, gives answers that are consistent with one state of the files, or say that they may not be. Writes nothing.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
-//! Whether what the section `fleet` asks for can be sent.
+//! Checks of the section `fleet`: URL, token, curl.
+//!
+//! Takes the options, looks at files, adds findings. Never reads the token itself.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

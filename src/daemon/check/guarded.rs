@@ -1,4 +1,6 @@
-//! Whether the guard can do what its options say.
+//! Checks of the guard: its options, nft, and the table in the kernel.
+//!
+//! Takes the options, asks the kernel over netlink, adds findings. Changes nothing.
 
 use super::Findings;
 use crate::config::{Config, GuardMode, Scope};

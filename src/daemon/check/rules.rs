@@ -1,4 +1,6 @@
-//! Whether the firewall's rules, the kernel's logging and the zones let packets be counted.
+//! Checks of the inputs: the firewall's zones and rules, the kernel's logging, the NFLOG group, open ports.
+//!
+//! Takes the options and `/etc/config/firewall`, asks the kernel, netifd and the daemon, adds findings. Changes nothing.
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -26,6 +28,7 @@ fn option<'a>(section: &'a Section, name: &str) -> Option<&'a str> {
     Some(setting.value.as_str())
 }
 
+/// Whether the counted zones exist and log. `text`: the firewall's configuration.
 pub(super) fn zones(config: &Config, text: &str, findings: &mut Findings) {
     let (sections, _) = uci::parse(text);
     for name in &config.zone {
@@ -64,6 +67,7 @@ pub(super) fn zones(config: &Config, text: &str, findings: &mut Findings) {
     }
 }
 
+/// Whether the counted zones have interfaces, and hold those of the default routes. Asks netifd.
 pub(super) fn outside(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
     let answer = call(ubus, netifd::OBJECT, netifd::METHOD, &serde_json::json!({}), CALL_TIMEOUT);
     let networks = answer.as_ref().map(netifd::interfaces).unwrap_or_default();
@@ -105,6 +109,7 @@ pub(super) fn not_of_a_zone(known: &[String], default_routes: &[String], finding
     }
 }
 
+/// Whether the kernel logs to its ring buffer: `/proc/sys/net/netfilter/nf_log/` (2: IPv4, 10: IPv6).
 pub(super) fn log_backend(config: &Config, findings: &mut Findings) {
     if config.input.logd {
         for (family, file) in [("IPv4", "2"), ("IPv6", "10")] {
@@ -114,6 +119,7 @@ pub(super) fn log_backend(config: &Config, findings: &mut Findings) {
     }
 }
 
+/// Whether the NFLOG group can be read, and the rules count. Opens the group, and runs nft.
 pub(super) fn nflog(config: &Config, daemon_runs: bool, findings: &mut Findings) {
     if !config.input.nflog {
         return;
@@ -142,6 +148,7 @@ pub(super) fn backend(family: &str, file: &str, text: Option<&str>, findings: &m
     }
 }
 
+/// `opened`: the result of binding the group.
 pub(super) fn group(group: u16, opened: Result<(), NflogError>, daemon_runs: bool, findings: &mut Findings) {
     match opened {
         Ok(()) => findings.fine(format!("NFLOG group {group} is free")),

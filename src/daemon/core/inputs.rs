@@ -1,4 +1,6 @@
-//! What the inputs, ubus, netifd and nft say of themselves, and the log's entries.
+//! The state of the inputs, of ubus and netifd; and log entries on their way to the engine.
+//!
+//! Takes what the loop reports, keeps it for `status`, and logs a change once. Opens no socket.
 
 use super::{Core, RUNNING, STARTING_MS};
 use crate::config::Config;
@@ -34,6 +36,7 @@ impl Core {
         self.look_outside(now);
     }
 
+    /// Reads the WAN interfaces again, and logs a change.
     pub(super) fn look_outside(&mut self, now: Now) {
         if self.outside.refresh(&self.config.zone) {
             let interfaces = self.outside.interfaces.join(" ");
@@ -66,6 +69,7 @@ impl Core {
         self.engine.take(now, Input::Logd, item);
     }
 
+    /// The state of the NFLOG input, `RUNNING` or why not, and its counters.
     pub(crate) fn note_nflog(&mut self, now: Now, state: &str, counters: Counters) {
         if self.nflog.state != state {
             let sentence = format!("nflog: {state}");
@@ -80,6 +84,7 @@ impl Core {
         self.engine.note_lost(Input::Nflog, counters.lost);
     }
 
+    /// The counts and the state of the logd input; `None`: it is off.
     pub(crate) fn note_logd(&mut self, now: Now, feed: Option<&LogFeed>) {
         let Some(feed) = feed else { return };
         let state = feed.state_name();
@@ -98,6 +103,7 @@ impl Core {
         self.engine.note_lost(Input::Logd, feed.state.counts.lost);
     }
 
+    /// Registrations and subscriptions that the broker refused, by name.
     pub(crate) fn note_refusals(&mut self, now: Now, refusals: &SmallMap<String, Status>) {
         if self.refusals == *refusals {
             return;
@@ -110,6 +116,7 @@ impl Core {
         self.refusals.clone_from(refusals);
     }
 
+    /// `down`: why there is no connection. `refused`: the broker's answer to the object's registration.
     pub(crate) fn note_bus(&mut self, down: Option<&str>, refused: Option<Status>) {
         let state = match (down, refused) {
             (Some(because), _) => Some(format!("ubus: {because}")),

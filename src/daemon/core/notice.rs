@@ -14,6 +14,7 @@ const MIN_DEVICE_ATTEMPTS: u64 = 100;
 const MAX_DEVICES: u32 = 8;
 
 impl Core {
+    /// Computes today's notifications and queues the new ones.
     pub(super) fn notice(&mut self, now: Now) {
         let Some(today) = self.engine.date().filter(|_| self.engine.clock_is_set()) else { return };
         self.notice_anomalies(now, today);

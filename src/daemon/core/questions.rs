@@ -1,4 +1,6 @@
-//! Questions that need the store are answered in steps, a month each.
+//! Calls over ubus: a question that needs the store is answered in steps of one month.
+//!
+//! Takes renderings and commands, gives finished answers to the loop. Between two steps packets are read.
 
 use ubus::blobmsg::BlobMsgTable;
 

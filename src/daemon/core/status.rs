@@ -1,4 +1,6 @@
 //! The answer to `status`, and the warnings of a summary.
+//!
+//! Takes the state of all parts, gives sentences and rows, each list bounded. Changes nothing.
 
 use std::cell::{RefCell, RefMut};
 use std::fs;
@@ -43,6 +45,7 @@ fn status_of(database: &RefCell<Database>) -> DatabaseStatus {
 }
 
 impl Core {
+    /// The answer to `status`. Starts a new reading of the rules' counters, too.
     pub(super) fn status(&mut self, now: Now) -> StatusAnswer {
         self.counters.ask(now.boot_ms);
         let warnings = self.warnings(now);

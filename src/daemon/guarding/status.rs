@@ -1,4 +1,4 @@
-//! What `status` and its warnings say of the guard.
+//! The guard's part of `status`: its state, how much of its bounds is used, and its warnings.
 
 use super::{Guarding, Mode};
 use crate::config::Config;

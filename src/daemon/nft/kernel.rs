@@ -32,6 +32,7 @@ pub struct Notifications {
 }
 
 impl Notifications {
+    /// Opens a netlink socket; the error is the kernel's.
     pub fn open() -> io::Result<Notifications> {
         let socket = Netlink::netfilter(1 << (NFNLGRP_NFTABLES - 1))?;
         socket.set_receive_buffer(RECEIVE_BUFFER)?;

@@ -1,4 +1,6 @@
-//! What is wanted -> nft's language. Pure. Nothing of a packet gets into it but addresses, written by us.
+//! The table `inet fwstat` as nft's script.
+//!
+//! Takes what the table is to be, gives text. Pure. Of packets it contains addresses only, formatted here.
 
 use std::fmt::Write;
 
@@ -11,6 +13,7 @@ use crate::input::nflog::{COPY_RANGE, QUEUE_THRESHOLD};
 pub const TABLE: &str = "fwstat";
 /// The sets of blocked sources, and of those to whom connections were opened from inside.
 pub const BLOCKED: [&str; 2] = ["blocked4", "blocked6"];
+/// Names of the sets of addresses that the inside has connections to.
 pub const PEERS: [&str; 2] = ["peers4", "peers6"];
 /// The sets of sources that many routers saw.
 const SHARED: [&str; 2] = ["shared4", "shared6"];
@@ -22,6 +25,7 @@ pub const SERVED: [&str; 2] = ["served4", "served6"];
 pub const NETWORKS: [&str; 2] = ["networks4", "networks6"];
 /// Counts the connections whose peer was not remembered because an inside host opened too many, or the set was full.
 pub const PEERS_LIMITED: &str = "peers_limited";
+/// Name of the counter of peers that found no room in [`PEERS`].
 pub const PEERS_FULL: &str = "peers_full";
 
 /// Peers that are remembered per family: some 100 bytes of kernel memory each, taken as they come.
@@ -58,6 +62,7 @@ pub struct Spec {
     pub egress: Option<Vec<String>>,
 }
 
+/// The guard's part of the table `inet fwstat`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GuardSpec {
     /// False for a dry run: peers are remembered, nothing is blocked.
@@ -72,8 +77,10 @@ pub struct GuardSpec {
     pub shared: Vec<Source>,
 }
 
+/// The chain that logs watched egress to NFLOG.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogSpec {
+    /// NFLOG group.
     pub group: u16,
     /// The zone that the packets are counted for, if there is only one.
     pub zone: Option<String>,
@@ -336,6 +343,7 @@ pub fn key(source: Source) -> Vec<u8> {
     }
 }
 
+/// The source of an element's key in network byte order (4 or 16 bytes); `None`: another length.
 pub fn source_of(key: &[u8]) -> Option<Source> {
     if let Ok(bits) = <[u8; 4]>::try_from(key) {
         return Some(Source::V4(u32::from_be_bytes(bits)));

@@ -108,6 +108,7 @@ impl Rule {
     }
 }
 
+/// The kernel's ruleset as `nft -j -t list ruleset` prints it: rules with counters, in fw4's table and others.
 #[derive(Debug, Default)]
 pub struct Ruleset {
     rules: Vec<Rule>,

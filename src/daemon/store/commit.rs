@@ -1,4 +1,6 @@
-//! Commits to flash: begun by the loop, prepared by the worker, published by the loop between two questions.
+//! Commits to flash: the loop starts them, the worker prepares them, the loop publishes them between two questions.
+//!
+//! Takes what is new of the open days, gives jobs to the worker. Waits for flash at a stop or reload only.
 
 use std::time::{Duration, Instant};
 

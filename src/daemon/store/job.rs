@@ -1,4 +1,6 @@
-//! What the worker thread does: it prepares commits, which the loop publishes, and moves their files afterwards.
+//! The jobs of the worker thread: to prepare a commit, and to move its files after it was published.
+//!
+//! Takes parts of days, writes files. Knows neither engine nor loop.
 
 use crate::event::calendar::{Date, Month};
 use crate::stats::summary::DaySummary;

@@ -1,4 +1,4 @@
-//! One entry of logd, borrowed from the message it came in.
+//! One entry of logd, borrowed from the message it came in. Pure.
 
 use ubus::blobmsg::{BlobIter, BlobRef, BlobType};
 
@@ -6,8 +6,10 @@ use crate::ubus::blob::text_of;
 
 /// Where logd has an entry from (`enum` in ubox's syslog.h).
 pub(super) const SOURCE_KERNEL: u32 = 0;
+/// `SOURCE_SYSLOG` of ubox's log/syslog.h: any local process.
 pub(super) const SOURCE_SYSLOG: u32 = 1;
 
+/// One entry of logd, as its blobmsg has it (ubox, log/logd.c).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry<'a> {
     /// Counts up from 0 in each logd process.

@@ -94,6 +94,7 @@ impl LogFeed {
         }
     }
 
+    /// Sends requests that are due.
     pub fn on_time(&mut self, now_ms: u64, outgoing: &mut Outgoing, give: Give<'_>) {
         match &mut self.step {
             Step::Absent { listener, again_at } if now_ms >= *again_at => {
@@ -114,6 +115,7 @@ impl LogFeed {
         }
     }
 
+    /// Takes an event of the bus; `give` gets each new entry.
     pub fn on_event(&mut self, now_ms: u64, outgoing: &mut Outgoing, event: &BusEvent<'_>, give: Give<'_>) {
         if let Step::Connecting(lookup) = &mut self.step
             && let Some(Found { listener, target }) = lookup.on_event(outgoing, event, OBJECT, &[])

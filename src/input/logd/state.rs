@@ -25,6 +25,7 @@ pub struct Mark {
     pub time_ms: i64,
 }
 
+/// Counts of entries since the start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LogdCounts {
     /// Entries received from logd: the sum of `kernel`, `syslog`, `ignored` and `duplicates`.
@@ -45,6 +46,7 @@ pub struct LogdCounts {
     pub malformed: u64,
 }
 
+/// Joins logd's backlog and its notifications into one sequence without gaps and repetitions.
 #[derive(Debug, Default)]
 pub struct LogdState {
     mark: Option<Mark>,

@@ -101,6 +101,7 @@ pub struct Counters {
     pub foreign: u64,
 }
 
+/// A socket bound to an NFLOG group (NETLINK_NETFILTER).
 pub struct NflogReader {
     socket: Netlink,
     group: u16,
@@ -156,6 +157,7 @@ impl NflogReader {
         self.socket.as_fd()
     }
 
+    /// Counts of this socket since it was opened.
     pub fn counters(&self) -> Counters {
         self.counters
     }

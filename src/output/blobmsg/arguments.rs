@@ -22,6 +22,7 @@ pub const FOREVER: &str = "forever";
 /// The longest reason of a block, in bytes.
 pub const MAX_REASON: usize = 200;
 
+/// The question of a call; the error names the argument.
 pub(super) fn question(topic: Topic, declared: &[Arguments<'_>], data: &[u8]) -> Result<Rendering, String> {
     let mut question = Question::new(topic);
     let (mut has_class, mut is_table, mut style) = (false, false, Style::PLAIN);
@@ -104,6 +105,7 @@ fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<()
     Ok(())
 }
 
+/// The command of a call; the error names the argument.
 pub(super) fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
     let (mut target, mut targets, mut length, mut reason) = (None, None, Length::Default, None);
     let (mut caller, mut through_web, mut forget) = (None, false, None);

@@ -44,6 +44,7 @@ pub enum BusCommand {
     },
 }
 
+/// The arguments of the method `block`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BlockArguments {
     pub targets: Vec<Target>,

@@ -12,6 +12,7 @@ const IRRELEVANT: usize = 8;
 /// `MM:SS` and a fraction of seven digits.
 const LONGEST_CLOCK: usize = 13;
 
+/// Headers of the last lines, so that an equal one is not parsed again.
 #[derive(Default)]
 pub(super) struct Headers {
     /// The last hit first.

@@ -1,4 +1,4 @@
-//! Lines that repeat a message: rsyslog's and sysklogd's folded repetitions.
+//! Lines that repeat a message: rsyslog's and sysklogd's folded repetitions. Pure.
 
 /// Most repetitions of one line; a larger number is not believed.
 pub const MAX_FOLDED: u32 = 1_000_000;

@@ -1,4 +1,4 @@
-//! What the daemon tells about itself, and what became of lines that were read.
+//! The fields of the answer to `status`, and of what became of lines that were read.
 
 use crate::event::calendar::Date;
 use crate::event::small_map::SmallMap;
@@ -47,6 +47,7 @@ record! {
     warnings, completeness = Flatten;
 }
 
+/// Something that was deleted from the store, and why.
 #[derive(Clone, Debug, Default)]
 pub struct DeletedRow {
     pub when: String,
@@ -57,6 +58,7 @@ pub struct DeletedRow {
 
 record! { DeletedRow: when, what, because; }
 
+/// The state of the wall clock.
 #[derive(Clone, Debug, Default)]
 pub struct ClockStatus {
     /// Whether the wall clock is known; events until then are labelled later.
@@ -118,6 +120,7 @@ pub struct NotSeenRow {
 
 record! { NotSeenRow: place, packets; }
 
+/// The state of the store on flash.
 #[derive(Clone, Debug, Default)]
 pub struct StoreStatus {
     pub path: String,
@@ -130,6 +133,7 @@ pub struct StoreStatus {
 
 record! { StoreStatus: path, bytes, written_today, last_commit, state; }
 
+/// Memory of the daemon.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStatus {
     /// In bytes; absent where the system does not tell.
@@ -150,6 +154,7 @@ pub struct DatabaseStatus {
 
 record! { DatabaseStatus: path, state, date; }
 
+/// A finding of `fwstat check`; `kind` is `wrong`, `note` or `ok`.
 #[derive(Clone, Debug, Default)]
 pub struct FindingRow {
     /// `ok`, `note` (works, but not as well as it could) or `wrong` (does not work).
@@ -160,6 +165,7 @@ pub struct FindingRow {
 
 record! { FindingRow: kind, text; }
 
+/// The state of the guard.
 #[derive(Clone, Debug, Default)]
 pub struct GuardStatus {
     pub enabled: bool,
@@ -226,6 +232,7 @@ pub struct TotalsStatus {
 
 record! { TotalsStatus: events, services, other, blocks; }
 
+/// Attempts on a service since the daemon's start.
 #[derive(Clone, Debug, Default)]
 pub struct ServiceTotal {
     pub protocol: String,

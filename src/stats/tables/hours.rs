@@ -1,4 +1,4 @@
-//! The hours of rows that have more attempts in one of them than fit into the row.
+//! Hours of rows whose attempts in one hour exceed the row's counter.
 
 use super::raise;
 

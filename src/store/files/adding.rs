@@ -1,4 +1,4 @@
-//! Days on their way into their months.
+//! Adds closed days to the files of their months.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,4 +1,4 @@
-//! What is deleted, and when: the only place that deletes.
+//! The retention of hours, days and months by rank of months that have data: the only rules that delete.
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
