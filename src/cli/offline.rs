@@ -283,12 +283,12 @@ fn at(moment_ms: u64, event: &Event) -> Event {
 fn told_later(later: &Deferred, calendar: &Calendar) -> String {
     let first = later.first().map_or(0, |first| (first / 1000).cast_signed());
     let mut told = format!(
-        "{} events are dated in the future, the first {}: they are kept aside and counted when their time has come",
+        "{} events are dated in the future, the first {}: they are stored and counted once that time is reached",
         later.count(),
         calendar.rfc3339(first)
     );
     if later.dropped() > 0 {
-        told.push_str(&format!("; {} more found no room", later.dropped()));
+        told.push_str(&format!("; {} more were dropped: the table is full", later.dropped()));
     }
     told
 }

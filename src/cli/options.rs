@@ -51,7 +51,7 @@ pub static SOURCE: OptionRow = option(
 pub static COUNTRY: OptionRow =
     option("country", "CC", "only sources from this country, two letters such as JP [default: any]");
 pub static MIN: OptionRow = option("min", "N", "leave out rows with a smaller count [default: 0]");
-pub static LIMIT: OptionRow = option("limit", "N", "at most so many rows, 1 to 1000 [default: 10]");
+pub static LIMIT: OptionRow = option("limit", "N", "maximum number of rows, 1 to 1000 [default: 10]");
 pub static FILTER: OptionRow = option(
     "filter",
     "TERMS",
@@ -70,10 +70,10 @@ pub static DB: OptionRow = option(
 pub static COUNTRIES: OptionRow = option(
     "country-database",
     "FILE",
-    "MMDB file that tells countries [default: /usr/share/fwstat/country.mmdb, if it is there]",
+    "MMDB file with countries [default: /usr/share/fwstat/country.mmdb, if it is there]",
 );
 pub static NETWORKS: OptionRow =
-    option("as-database", "FILE", "MMDB file that tells AS numbers and names [default: none]");
+    option("as-database", "FILE", "MMDB file with AS numbers and names [default: none]");
 pub static BEFORE: OptionRow =
     option("before", "DATE", "delete everything before this day, YYYY-MM-DD; at most today");
 pub static FORGOTTEN: OptionRow = option(
@@ -98,18 +98,18 @@ pub static WAN: OptionRow = OptionRow {
     name: "wan",
     value: "IFACE",
     repeatable: true,
-    meaning: "interface to the outside, repeatable [default: guessed from log prefixes and names]",
+    meaning: "WAN interface, repeatable [default: guessed from log prefixes and names]",
 };
 pub static LAN: OptionRow = OptionRow {
     name: "lan",
     value: "IFACE",
     repeatable: true,
-    meaning: "interface of the inside, repeatable; without --wan all others lead outside",
+    meaning: "LAN interface, repeatable; without --wan all others are WAN interfaces",
 };
 pub static FIREWALL: OptionRow = option(
     "firewall",
     "FILE",
-    "/etc/config/firewall of the router that wrote the log: tells which of its rules let packets pass [default: none]",
+    "/etc/config/firewall of the router that wrote the log, to know which of its rules let packets pass [default: none]",
 );
 pub static FOR: OptionRow = option(
     "for",
@@ -448,7 +448,7 @@ pub static COMMANDS: [CommandRow; 29] = [
         name: "notify",
         operands: "",
         brief: "send a test message",
-        about: "Runs every script of /etc/fwstat/notify.d that is configured with a test event and tells how each \
+        about: "Runs every script of /etc/fwstat/notify.d that is configured with a test event and prints how each \
                 ended: fails if one did.",
         options: &[&TEST],
         examples: &["fwstat notify --test"],

@@ -172,7 +172,7 @@ pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn W
 }
 
 fn expect<T>(answer: Answer, take: impl FnOnce(Answer) -> Option<T>) -> Result<T> {
-    take(answer).ok_or_else(|| ShellError::Failure("the answer is of another kind than the question".into()))
+    take(answer).ok_or_else(|| ShellError::Failure("internal error: unexpected answer type".into()))
 }
 
 /// Writes one line of JSON.

@@ -463,7 +463,7 @@ impl Guarding {
         let wall = instant(now, engine);
         self.ledger.stop(now, wall, &mut engine.guard, storage);
         self.networks.stop(&self.ledger.moment(now, wall), &engine.guard, storage);
-        self.nft_sync.stop().err().map(|why| format!("guard: the table stays behind: {why}"))
+        self.nft_sync.stop().err().map(|why| format!("guard: the table was not deleted: {why}"))
     }
 }
 

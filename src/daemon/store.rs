@@ -449,12 +449,13 @@ impl Storage {
         let told = [&self.problem, &self.unfinished, &self.no_copy, &self.left_out];
         let later = (!self.later.is_empty()).then(|| {
             format!(
-                "{} events are dated in the future: they are counted when their time has come",
+                "{} events are dated in the future: they are counted once that time is reached",
                 self.later.count()
             )
         });
-        let dropped = (self.later.dropped() > 0)
-            .then(|| format!("{} events dated in the future found no room", self.later.dropped()));
+        let dropped = (self.later.dropped() > 0).then(|| {
+            format!("{} events dated in the future were dropped: the table is full", self.later.dropped())
+        });
         self.damage().into_iter().chain(told.into_iter().flatten().cloned()).chain(later).chain(dropped)
     }
 

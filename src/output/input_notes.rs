@@ -52,7 +52,7 @@ fn interfaces(rows: &[InterfaceRow], out: &mut dyn Write) -> io::Result<()> {
         }
     }
     if !rows.is_empty() {
-        writeln!(out, "another choice: --wan IFACE for what leads outside, --lan IFACE for what is inside")?;
+        writeln!(out, "another choice: --wan IFACE for WAN interfaces, --lan IFACE for LAN interfaces")?;
     }
     Ok(())
 }
@@ -91,7 +91,7 @@ mod tests {
              the dates have no year: the first was taken to be of 2026; --year says another\n\
              from outside: wan 1,200 (the log prefix says so)\n\
              from inside: no interface 3 (the log prefix says so)\n\
-             another choice: --wan IFACE for what leads outside, --lan IFACE for what is inside\n"
+             another choice: --wan IFACE for WAN interfaces, --lan IFACE for LAN interfaces\n"
         );
     }
 }

@@ -254,7 +254,7 @@ pub(super) fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &
                 format!("{}-{}", open.first, open.last)
             };
             let protocol = crate::event::services::protocol_name(open.protocol).to_ascii_uppercase();
-            findings.note(format!("{protocol} {ports} is open to the Internet ({}); the daemon is not there to tell how often it was tried", open.by));
+            findings.note(format!("{protocol} {ports} is open to the Internet ({}); without the daemon it is unknown how often it was tried", open.by));
         }
     }
 }

@@ -43,7 +43,7 @@ impl Core {
             match self.outside.guessed.clone() {
                 Some(guessed) => self.log.say(now.boot_ms, &guessed),
                 None => {
-                    self.log.inform(now.boot_ms, &format!("these interfaces lead outside: {interfaces}"));
+                    self.log.inform(now.boot_ms, &format!("WAN interfaces: {interfaces}"));
                 }
             }
             self.lines = LineReader::new(&networks(&self.outside), self.engine.calendar().clone());
