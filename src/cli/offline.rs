@@ -243,13 +243,13 @@ fn read_into(
             }
         }
     };
-    let (failures, mut notes) = tell(&read.reports, &read.counts);
+    let (failures, mut notes) = sentences(&read.reports, &read.counts);
     notes.splice(0..0, problem.into_iter().chain(unknown));
     if read.reports.iter().any(|report| report.discard) {
         notes.push("nothing was added: it was all imported before".into());
     } else if !spool.dates().is_empty() || !new_later.is_empty() || !due.1.is_empty() {
         if !new_later.is_empty() {
-            notes.push(told_later(&new_later, &calendar));
+            notes.push(note_of_future_events(&new_later, &calendar));
         }
         later.add_all(&new_later);
         meta.imported = imported.encode();
@@ -280,17 +280,17 @@ fn at(moment_ms: u64, event: &Event) -> Event {
     Event { time: (moment_ms / 1000).cast_signed(), ..*event }
 }
 
-fn told_later(later: &Deferred, calendar: &Calendar) -> String {
+fn note_of_future_events(later: &Deferred, calendar: &Calendar) -> String {
     let first = later.first().map_or(0, |first| (first / 1000).cast_signed());
-    let mut told = format!(
+    let mut note = format!(
         "{} events are dated in the future, the first {}: they are stored and counted once that time is reached",
         later.count(),
         calendar.rfc3339(first)
     );
     if later.dropped() > 0 {
-        told.push_str(&format!("; {} more were dropped: the table is full", later.dropped()));
+        note.push_str(&format!("; {} more were dropped: the table is full", later.dropped()));
     }
-    told
+    note
 }
 
 /// What the command line and a firewall's configuration tell of the machine's interfaces and rules.
@@ -444,7 +444,7 @@ impl Adding<'_> {
 }
 
 /// Failures and notes of files.
-fn tell(reports: &[FileReport], counts: &InputCounts) -> (Vec<String>, Vec<String>) {
+fn sentences(reports: &[FileReport], counts: &InputCounts) -> (Vec<String>, Vec<String>) {
     let (mut failures, mut notes) = (Vec::new(), Vec::new());
     for report in reports {
         let file = report.path.display();

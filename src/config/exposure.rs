@@ -15,7 +15,9 @@ pub const MAX_OPEN_PORTS: usize = 256;
 /// Ports that any outside address can reach.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Open {
+    /// IANA's protocol number.
     pub protocol: u8,
+    /// The range of ports, both included.
     pub first: u16,
     pub last: u16,
     /// What opens them, such as `rule 'Allow-SSH'`.
@@ -263,8 +265,8 @@ config redirect
         };
         let rows = [row("tcp", 23, 9000), row("tcp", 22, 2198), row("udp", 22, 5), row("tcp", 8005, 4)];
         let found = attacked(&opened(FIREWALL, &["wan".to_string()]), &rows);
-        let told: Vec<_> = found.iter().map(|row| (&*row.protocol, row.port, row.attempts)).collect();
-        assert_eq!(told, [("tcp", 22, 2198), ("tcp", 8005, 4), ("tcp", 443, 0), ("udp", 443, 0)]);
+        let ports: Vec<_> = found.iter().map(|row| (&*row.protocol, row.port, row.attempts)).collect();
+        assert_eq!(ports, [("tcp", 22, 2198), ("tcp", 8005, 4), ("tcp", 443, 0), ("udp", 443, 0)]);
         assert_eq!((found[0].unique_sources, found[2].unique_sources), (Some(310), None));
     }
 

@@ -199,10 +199,10 @@ impl Core {
             next: 0,
         };
         for sentence in core.problems.clone().iter().chain(core.storage.damage().iter()) {
-            core.log.say(now.boot_ms, sentence);
+            core.log.warn(now.boot_ms, sentence);
         }
         for sentence in core.storage.problem.clone().iter().chain(&core.storage.left_out.clone()) {
-            core.log.say(now.boot_ms, sentence);
+            core.log.warn(now.boot_ms, sentence);
         }
         core.counters.ask(now.boot_ms);
         Ok(core)
@@ -252,7 +252,7 @@ impl Core {
         let ahead = self.engine.clock_ahead().unsigned_abs() > 86_400;
         if ahead != std::mem::replace(&mut self.clock_ahead, ahead) {
             let sentence = self.clock_warning().unwrap_or_else(|| "the clock is believed again".into());
-            self.log.say(now.boot_ms, &sentence);
+            self.log.warn(now.boot_ms, &sentence);
         }
         let today = self.engine.date().filter(|_| self.engine.clock_is_set());
         if let Some(today) = today.filter(|today| self.today != Some(*today)) {
@@ -264,7 +264,7 @@ impl Core {
         for action in self.engine.actions() {
             match action {
                 Action::Commit => self.commit_now = true,
-                Action::Say(sentence) => self.log.say(now.boot_ms, &sentence),
+                Action::Say(sentence) => self.log.warn(now.boot_ms, &sentence),
                 Action::Suspect(suspect, lines) => suspects.push((suspect, lines)),
             }
         }
@@ -309,7 +309,7 @@ impl Core {
             self.guarding.set(now, &self.config, &mut self.engine);
         }
         for sentence in fleet.sentences() {
-            self.log.say(now.boot_ms, &sentence);
+            self.log.warn(now.boot_ms, &sentence);
         }
     }
 
@@ -354,10 +354,10 @@ impl Core {
         if self.storage.problem != before {
             let sentence =
                 self.storage.problem.clone().unwrap_or_else(|| "the store can be written again".to_string());
-            self.log.say(now.boot_ms, &sentence);
+            self.log.warn(now.boot_ms, &sentence);
         }
         for sentence in self.storage.sentences() {
-            self.log.say(now.boot_ms, &sentence);
+            self.log.warn(now.boot_ms, &sentence);
         }
     }
 
@@ -380,7 +380,7 @@ impl Core {
         let can_log = self.config.input.nflog && self.nflog.state == RUNNING;
         let Core { guarding, config, engine, storage, .. } = self;
         for sentence in guarding.turn(now, config, can_log, engine, storage) {
-            self.log.say(now.boot_ms, &sentence);
+            self.log.warn(now.boot_ms, &sentence);
         }
         self.answered.extend(self.guarding.networks.take_answers());
     }
@@ -417,7 +417,7 @@ impl Core {
     /// The last commit and the guard's end. Waits for flash for a bounded time.
     pub(super) fn stop(&mut self, now: Now) {
         if let Some(sentence) = self.guarding.stop(now, &mut self.engine, &mut self.storage) {
-            self.log.say(now.boot_ms, &sentence);
+            self.log.warn(now.boot_ms, &sentence);
         }
         self.commit_and_wait(now);
         self.fleet.borrow_mut().stop();
@@ -469,7 +469,7 @@ impl Core {
             self.set_zone(now, changed);
         }
         for sentence in &problems {
-            self.log.say(now.boot_ms, sentence);
+            self.log.warn(now.boot_ms, sentence);
         }
         std::mem::swap(&mut self.problems, &mut problems);
         self.look_outside(now);

@@ -243,8 +243,8 @@ mod tests {
         };
         // What was there before the daemon is not its.
         assert_eq!(read(100, 1000, 8, 1), (0, 0, 0, vec![]));
-        let told = "rule 'Drop-telnet': 5 packets were refused today that are known only as a sum";
-        assert_eq!(read(105, 1007, 8, 1), (5, 5, 7, vec![told.to_string()]));
+        let sentence = "rule 'Drop-telnet': 5 packets were refused today that are known only as a sum";
+        assert_eq!(read(105, 1007, 8, 1), (5, 5, 7, vec![sentence.to_string()]));
         // Reloaded, and once more with more packets than before.
         assert_eq!(read(2, 1, 9, 1).0, 7);
         assert_eq!(read(3, 1, 10, 1).0, 10);

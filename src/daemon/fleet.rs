@@ -43,7 +43,7 @@ pub(super) struct Fleet {
     dropped: u64,
     /// Bytes written to flash that were not reported yet.
     written: u64,
-    said: Vec<String>,
+    log_lines: Vec<String>,
     /// The list of shared sources is wanted.
     takes_shared: bool,
     shared: Option<Shared>,
@@ -68,7 +68,7 @@ impl Fleet {
             move_in: Some(0),
             dropped: 0,
             written: 0,
-            said: Vec::new(),
+            log_lines: Vec::new(),
             takes_shared: false,
             shared: None,
             shared_at: None,
@@ -87,15 +87,15 @@ impl Fleet {
         self.spool = Spool::new(run, Path::new(&config.database));
     }
 
-    fn say(&mut self, sentence: String) {
-        if self.said.len() < MAX_LOG_LINES {
-            self.said.push(sentence);
+    fn queue_line(&mut self, sentence: String) {
+        if self.log_lines.len() < MAX_LOG_LINES {
+            self.log_lines.push(sentence);
         }
     }
 
     /// What is to be logged.
     pub(super) fn sentences(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.said)
+        std::mem::take(&mut self.log_lines)
     }
 
     /// Bytes written to flash since the last call.
@@ -126,7 +126,9 @@ impl Fleet {
             match written.map(|_| self.spool.read_shared()) {
                 Some(Ok(shared)) => self.shared = Some(shared),
                 // One that cannot be used changes nothing.
-                Some(Err(why)) => self.say(format!("the fleet's list of shared sources is not taken: {why}")),
+                Some(Err(why)) => {
+                    self.queue_line(format!("the fleet's list of shared sources is not taken: {why}"))
+                }
                 None => self.shared = None,
             }
         }
@@ -138,7 +140,7 @@ impl Fleet {
         let lost = self.spool.prune(Date(today.0.saturating_sub(self.keep_days).saturating_sub(1)));
         if lost > 0 {
             self.dropped = self.dropped.saturating_add(lost);
-            self.say(format!(
+            self.queue_line(format!(
                 "{lost} batches for the fleet's server are dropped: they waited for longer than the option keep, or \
                  there were too many"
             ));
@@ -150,7 +152,7 @@ impl Fleet {
         match worker.take() {
             Some(Ok(bytes)) => self.written = self.written.saturating_add(bytes),
             Some(Err(error)) => {
-                self.say(format!(
+                self.queue_line(format!(
                     "a batch for the fleet's server stays in RAM: cannot write to {}: {error}",
                     self.spool.flash.display()
                 ));
@@ -175,8 +177,9 @@ impl Fleet {
                 self.move_in = worker.submit(()).is_err().then_some(1);
                 self.worker = Some(worker);
             }
-            Err(error) => self
-                .say(format!("a batch for the fleet's server stays in RAM: cannot start a thread: {error}")),
+            Err(error) => self.queue_line(format!(
+                "a batch for the fleet's server stays in RAM: cannot start a thread: {error}"
+            )),
         }
     }
 
@@ -198,7 +201,7 @@ impl Fleet {
         let earlier = self.spool.newest(date);
         if over.extent == Extent::More && earlier.is_none() {
             let sum: u64 = Class::ALL.iter().map(|class| over.day.tables(*class).count()).sum();
-            self.say(format!(
+            self.queue_line(format!(
                 "{sum} events of {date} came late: the batch for the fleet's server does not have them"
             ));
             return Ok(());
@@ -281,7 +284,10 @@ impl ClosedDays for Fleet {
         }
         if let Err(error) = self.make(over, lookup.map(|lookup| lookup as _)) {
             self.dropped = self.dropped.saturating_add(1);
-            self.say(format!("the batch of {} for the fleet's server is not made: {error}", over.day.date));
+            self.queue_line(format!(
+                "the batch of {} for the fleet's server is not made: {error}",
+                over.day.date
+            ));
         }
     }
 }

@@ -22,12 +22,12 @@ pub(super) struct Log {
 
 impl Log {
     /// A condition that needs attention, on standard error: procd logs it as `daemon.err`.
-    pub(super) fn say(&mut self, now_ms: u64, sentence: &str) {
+    pub(super) fn warn(&mut self, now_ms: u64, sentence: &str) {
         self.write(now_ms, sentence, true);
     }
 
     /// What is as it should be, on standard output: procd logs it as `daemon.info`.
-    pub(super) fn inform(&mut self, now_ms: u64, sentence: &str) {
+    pub(super) fn info(&mut self, now_ms: u64, sentence: &str) {
         self.write(now_ms, sentence, false);
     }
 

@@ -85,8 +85,11 @@ mod tests {
         let no_bus =
             || CallError::NoBus { socket: "/x".into(), because: std::io::ErrorKind::NotFound.into() };
         assert!(explained(&no_bus(), false).starts_with("ubus is not running here"));
-        let told = explained(&no_bus(), true);
-        assert!(told.starts_with("the fwstat daemon runs and counts, but ubus cannot be reached"), "{told}");
+        let sentence = explained(&no_bus(), true);
+        assert!(
+            sentence.starts_with("the fwstat daemon runs and counts, but ubus cannot be reached"),
+            "{sentence}"
+        );
         let other = CallError::NoObject("log".into());
         assert_eq!(explained(&other, true), other.to_string());
     }

@@ -88,7 +88,7 @@ pub(crate) struct Storage {
     later_in_flight: bool,
     /// Events dated up to this moment (milliseconds) were taken out of `later`.
     due: u64,
-    said: VecDeque<String>,
+    log_lines: VecDeque<String>,
     /// Why flash has not everything; `None`: it has.
     pub problem: Option<String>,
     /// A commit counts, but its files are not where they belong yet.
@@ -149,7 +149,7 @@ impl Storage {
             later_changed: false,
             later_in_flight: false,
             due: 0,
-            said: VecDeque::new(),
+            log_lines: VecDeque::new(),
             problem: None,
             unfinished: None,
             no_copy: None,
@@ -199,12 +199,12 @@ impl Storage {
 
     /// What is to be logged.
     pub(crate) fn sentences(&mut self) -> Vec<String> {
-        self.said.drain(..).collect()
+        self.log_lines.drain(..).collect()
     }
 
-    fn say(&mut self, sentence: String) {
-        if self.said.len() < MAX_LOG_LINES {
-            self.said.push_back(sentence);
+    fn queue_line(&mut self, sentence: String) {
+        if self.log_lines.len() < MAX_LOG_LINES {
+            self.log_lines.push_back(sentence);
         }
     }
 
@@ -446,7 +446,7 @@ impl Storage {
 
     /// Conditions that need attention, a sentence each.
     pub(crate) fn warnings(&self) -> impl Iterator<Item = String> + '_ {
-        let told = [&self.problem, &self.unfinished, &self.no_copy, &self.left_out];
+        let problems = [&self.problem, &self.unfinished, &self.no_copy, &self.left_out];
         let later = (!self.later.is_empty()).then(|| {
             format!(
                 "{} events are dated in the future: they are counted once that time is reached",
@@ -456,7 +456,7 @@ impl Storage {
         let dropped = (self.later.dropped() > 0).then(|| {
             format!("{} events dated in the future were dropped: the table is full", self.later.dropped())
         });
-        self.damage().into_iter().chain(told.into_iter().flatten().cloned()).chain(later).chain(dropped)
+        self.damage().into_iter().chain(problems.into_iter().flatten().cloned()).chain(later).chain(dropped)
     }
 
     /// Other options hold from now on. What another directory has of open days is taken.

@@ -161,14 +161,14 @@ pub fn merge(
         }
         Ok(())
     })?;
-    let mut told = [false; Class::COUNT];
+    let mut merged = [false; Class::COUNT];
     let mut lost = day.lost;
     lines(open()?, &mut |kind, class, row| {
         let attempts = number(row, "attempts")?;
         let more = &mut more[class as usize];
         match kind {
             "day" => {
-                told[class as usize] = true;
+                merged[class as usize] = true;
                 lost = number(row, "lost")?.saturating_add(day.lost);
                 let mut totals = Totals {
                     class,
@@ -224,7 +224,7 @@ pub fn merge(
     })?;
     for (class, more) in Class::ALL.into_iter().zip(more) {
         let Some(more) = more else { continue };
-        if !told[class as usize] {
+        if !merged[class as usize] {
             writer.day(&Totals { lost, ..more.totals })?;
         }
         for ((service, source), new) in more.pairs {

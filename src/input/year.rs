@@ -178,8 +178,8 @@ mod tests {
         Scan::run(&mut lines, wanted, STAMPS, |_| {}).clock(wanted, modified, &mut Calendar::utc())
     }
 
-    fn year(text: &str, modified: &str, told: Option<i32>, from: u64) -> Option<i32> {
-        clock(text, modified, Wanted { year: told, from }).year
+    fn year(text: &str, modified: &str, given: Option<i32>, from: u64) -> Option<i32> {
+        clock(text, modified, Wanted { year: given, from }).year
     }
 
     #[test]

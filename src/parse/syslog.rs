@@ -48,6 +48,7 @@ pub struct Header<'a> {
 /// How a line begins: `file:` of grep and `<4>` are passed over.
 #[derive(Clone, Copy, Debug)]
 pub struct LineStart {
+    /// `<PRI>` of RFC 5424, section 6.2.1: facility * 8 + severity.
     pub priority: Option<u16>,
     pub stamp: Option<Stamp>,
     /// Behind the stamp; without one, where it would stand.
@@ -56,10 +57,10 @@ pub struct LineStart {
 
 /// Splits a line into header and message.
 pub fn header(line: &[u8]) -> Header<'_> {
-    let beginning = beginning(line);
-    match syslog_protocol(line, beginning) {
+    let line_start = line_start(line);
+    match syslog_protocol(line, line_start) {
         Some(header) => header,
-        None => classic(line, beginning),
+        None => classic(line, line_start),
     }
 }
 
@@ -205,7 +206,7 @@ pub fn has_pid(word: &[u8]) -> bool {
 }
 
 /// Reads priority and timestamp.
-pub fn beginning(line: &[u8]) -> LineStart {
+pub fn line_start(line: &[u8]) -> LineStart {
     let start = skip_octet_count(line, skip_blanks(line, 0));
     let plain = beginning_at(line, start);
     if plain.stamp.is_some() || plain.priority.is_some() || line.get(start) == Some(&b'[') {
@@ -267,14 +268,14 @@ fn decoded_priority(line: &[u8], at: usize) -> Option<(u16, usize)> {
 
 /// RFC 5424: `<4>1 2026-09-12T21:46:20Z host kernel - - - message`. Some collectors leave out the priority. Without a
 /// name the message may be a line of its own that was relayed.
-fn syslog_protocol<'a>(line: &'a [u8], beginning: LineStart) -> Option<Header<'a>> {
-    if beginning.stamp.is_some() {
+fn syslog_protocol<'a>(line: &'a [u8], line_start: LineStart) -> Option<Header<'a>> {
+    if line_start.stamp.is_some() {
         return None;
     }
-    let rest = line.get(beginning.at..)?.strip_prefix(b"1 ")?;
+    let rest = line.get(line_start.at..)?.strip_prefix(b"1 ")?;
     let at = line.len() - rest.len();
     let stamp = stamp(line, at);
-    if stamp.is_none() && beginning.priority.is_none() {
+    if stamp.is_none() && line_start.priority.is_none() {
         return None;
     }
     let mut at = stamp.map_or_else(|| at + word(line, at).len(), |stamp| stamp.end);
@@ -289,7 +290,7 @@ fn syslog_protocol<'a>(line: &'a [u8], beginning: LineStart) -> Option<Header<'a
     let message = line.get(at..).unwrap_or_default();
     let at = at + if message.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let at = skip_blanks(line, at);
-    let facility = beginning.priority.map(split_priority);
+    let facility = line_start.priority.map(split_priority);
     let tag = Tag { name, pid: number(process) };
     let author = match (name, facility) {
         (b"kernel", None | Some((KERN, _))) => Author::Kernel,
@@ -297,8 +298,8 @@ fn syslog_protocol<'a>(line: &'a [u8], beginning: LineStart) -> Option<Header<'a
         (b"kernel", Some((facility, _))) if is_local(facility) => Author::Kernel,
         (b"kernel", _) => Author::Nobody,
         (b"-", _) => {
-            let inner = self::beginning(&line[at..]);
-            let priority = inner.priority.or(beginning.priority);
+            let inner = self::line_start(&line[at..]);
+            let priority = inner.priority.or(line_start.priority);
             let inner = classic(&line[at..], LineStart { priority, ..inner });
             return Some(Header { stamp: stamp.or(inner.stamp), message: at + inner.message, ..inner });
         }

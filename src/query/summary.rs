@@ -238,8 +238,8 @@ impl Summary {
             let found = found.finish();
             answer.anomalies = anomalies::rows(question, &self.now.span, &found);
             let last = self.observed.map_or(self.now.span.to, |(_, last)| last.min(self.now.span.to));
-            let lately = Span { from: Date(last.0 - LATELY_DAYS + 1), to: last };
-            answer.anomalies_lately = anomalies::rows(question, &lately, &found);
+            let recent = Span { from: Date(last.0 - LATELY_DAYS + 1), to: last };
+            answer.anomalies_lately = anomalies::rows(question, &recent, &found);
         }
         answer.completeness = reasons.finish();
         Ok(answer)

@@ -30,6 +30,7 @@ pub fn hash(address: Address, salt: u64) -> u32 {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Distinct {
     pub number: u64,
+    /// Twice the standard error; 0: exact.
     pub error: u64,
 }
 
@@ -409,7 +410,7 @@ mod tests {
 
     #[test]
     fn numbers_lie_within_their_errors_95_times_of_100() {
-        let (mut within, mut told) = (0, 0);
+        let (mut within, mut total) = (0, 0);
         for salt in 0..400 {
             let mut sample = Sample::new(256);
             for host in 0..4000u32 {
@@ -423,12 +424,12 @@ mod tests {
                 (125, sample.of_services(|service| service.port == 4)),
             ] {
                 if let Some(Distinct { number, error }) = distinct.meaningful() {
-                    told += 1;
+                    total += 1;
                     within += u32::from(number.abs_diff(truth) <= error);
                 }
             }
         }
-        assert!(told > 1500 && within * 100 >= told * 95, "{within} of {told}");
+        assert!(total > 1500 && within * 100 >= total * 95, "{within} of {total}");
     }
 
     #[test]

@@ -21,9 +21,9 @@ impl Core {
         now: Now,
         (calendar, wrong): (crate::event::calendar::Calendar, Option<String>),
     ) {
-        self.log.inform(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
+        self.log.info(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
         if let Some(wrong) = wrong {
-            self.log.say(now.boot_ms, &wrong);
+            self.log.warn(now.boot_ms, &wrong);
             self.problems.push(wrong);
         }
         self.engine.set_calendar(calendar.clone());
@@ -41,9 +41,9 @@ impl Core {
         if self.outside.refresh(&self.config.zone) {
             let interfaces = self.outside.interfaces.join(" ");
             match self.outside.guessed.clone() {
-                Some(guessed) => self.log.say(now.boot_ms, &guessed),
+                Some(guessed) => self.log.warn(now.boot_ms, &guessed),
                 None => {
-                    self.log.inform(now.boot_ms, &format!("WAN interfaces: {interfaces}"));
+                    self.log.info(now.boot_ms, &format!("WAN interfaces: {interfaces}"));
                 }
             }
             self.lines = LineReader::new(&networks(&self.outside), self.engine.calendar().clone());
@@ -74,9 +74,9 @@ impl Core {
         if self.nflog.state != state {
             let sentence = format!("nflog: {state}");
             if state == RUNNING {
-                self.log.inform(now.boot_ms, &sentence);
+                self.log.info(now.boot_ms, &sentence);
             } else {
-                self.log.say(now.boot_ms, &sentence);
+                self.log.warn(now.boot_ms, &sentence);
             }
             self.nflog.state = state.to_string();
         }
@@ -92,9 +92,9 @@ impl Core {
             let sentence = format!("logd: {state}");
             let starting = now.boot_ms < self.started_ms.saturating_add(STARTING_MS);
             if starting || matches!(state, RUNNING | "connecting" | "reading") {
-                self.log.inform(now.boot_ms, &sentence);
+                self.log.info(now.boot_ms, &sentence);
             } else {
-                self.log.say(now.boot_ms, &sentence);
+                self.log.warn(now.boot_ms, &sentence);
             }
             self.logd.state = state.to_string();
         }
@@ -110,7 +110,7 @@ impl Core {
         }
         for (what, status) in refusals.iter() {
             if self.refusals.get(what) != Some(status) {
-                self.log.say(now.boot_ms, &refused(what, *status));
+                self.log.warn(now.boot_ms, &refused(what, *status));
             }
         }
         self.refusals.clone_from(refusals);

@@ -56,7 +56,7 @@ impl Core {
             rows
         });
         for sentence in notices.add(rows) {
-            log.say(now.boot_ms, &sentence);
+            log.warn(now.boot_ms, &sentence);
         }
     }
 }

@@ -190,7 +190,7 @@ impl Storage {
     }
 
     pub(super) fn publish(&mut self, engine: &mut Engine, now: Now) {
-        let (Some(Prepared { names, bytes, said, .. }), Some(purpose)) =
+        let (Some(Prepared { names, bytes, log_lines, .. }), Some(purpose)) =
             (self.prepared.take(), self.flight.take())
         else {
             return;
@@ -212,7 +212,7 @@ impl Storage {
             self.deletions = store.meta().unwrap_or_default().deletions;
             self.wants_maintenance = true;
         }
-        said.into_iter().for_each(|sentence| self.say(sentence));
+        log_lines.into_iter().for_each(|sentence| self.queue_line(sentence));
         self.extra_in_flight.clear();
         if std::mem::take(&mut self.later_in_flight) && !self.later_changed {
             // Flash knows now; what an import adds from here on is new, whatever its date.

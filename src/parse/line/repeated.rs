@@ -20,7 +20,7 @@ pub fn may_repeat(line: &[u8]) -> bool {
 /// What stands between the timestamp and the words of repetition with the blank behind it, where the timestamp ends, and
 /// the number of repetitions.
 fn repetition(line: &[u8]) -> Option<(&[u8], usize, &str)> {
-    let stamp = beginning(line).stamp?;
+    let stamp = line_start(line).stamp?;
     let text = line.get(stamp.end..)?;
     let at = memchr::memmem::find(text, b"last message repeated ")?;
     let (host, rest) = text.split_at(at);
@@ -46,7 +46,7 @@ impl LineReader {
         let lines = before.rsplit(|byte| *byte == b'\n').take(MAX_LINES);
         let mut of_host = lines.filter_map(|other| {
             let other = other.strip_suffix(b"\r").unwrap_or(other);
-            let message = other.get(beginning(other).stamp?.end..)?.strip_prefix(host)?;
+            let message = other.get(line_start(other).stamp?.end..)?.strip_prefix(host)?;
             (!message.starts_with(b"last message repeated ") && !message.starts_with(b"--- last "))
                 .then_some(other)
         });
@@ -55,7 +55,7 @@ impl LineReader {
         if matches!(header.author, Author::Untagged | Author::Nobody) {
             return None;
         }
-        let stamp = beginning(last).stamp?;
+        let stamp = line_start(last).stamp?;
         let (tag, message) = (last.get(stamp.end..header.message)?, last.get(header.message..)?);
         // As rsyslog writes it.
         let parts =
