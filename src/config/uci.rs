@@ -24,6 +24,7 @@ pub struct Setting {
 /// A line that could not be read. It is left out, the lines after it are read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
+    /// From 1 on.
     pub line: u32,
     pub what: String,
     /// It is an `option` or `list` line.

@@ -11,6 +11,7 @@ use crate::event::{Address, Class, protocol, tcp};
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     pub direction: Direction,
+    /// IANA's protocol number.
     pub protocol: u8,
     /// TCP flags; 0 for other protocols.
     pub flags: u8,

@@ -210,7 +210,9 @@ pub enum Origin {
 /// ICMP and other protocols without ports have port 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Service {
+    /// IANA's protocol number.
     pub protocol: u8,
+    /// Destination port; 0 for protocols without ports.
     pub port: u16,
 }
 
@@ -265,6 +267,7 @@ pub struct Event {
     /// Length of the packet in bytes as the IP header says.
     pub length: u16,
     pub path: PathId,
+    /// IANA's protocol number.
     pub protocol: u8,
     /// TCP flags, see [`tcp`]; 0 for other protocols.
     pub flags: u8,

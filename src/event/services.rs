@@ -10,6 +10,7 @@ use crate::event::protocol;
 /// A port that matters on the outside of a home network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KnownService {
+    /// IANA's protocol number.
     pub protocol: u8,
     pub port: u16,
     /// The usual name.

@@ -56,6 +56,7 @@ pub struct Entry {
     pub date: Date,
     /// When the batch was made (Unix seconds).
     pub sent: i64,
+    /// Size of the compressed file.
     pub bytes: u64,
     pub on_flash: bool,
     pub path: PathBuf,
@@ -66,7 +67,9 @@ pub struct Entry {
 /// Batches in the spool and the bytes that they take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SpoolUsage {
+    /// Batches to be sent.
     pub waiting: u64,
+    /// Batches that the server refused.
     pub refused: u64,
     pub bytes: u64,
 }

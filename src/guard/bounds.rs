@@ -14,6 +14,7 @@ const REPORT_MS: u64 = 5 * MINUTE_MS;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Tally {
     pub(super) since_ms: Option<u64>,
+    /// Log lines about suspects in this minute.
     pub(super) lines: u32,
     /// Blocks without a line of their own.
     pub(super) unlogged: u64,

@@ -63,8 +63,10 @@ pub struct Detail {
 /// What is remembered of a source whose block is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Record {
+    /// Blocks in a row, by which the next one's length is doubled.
     pub times: u32,
     pub ended_ms: u64,
+    /// In milliseconds since boot; 0: never.
     pub pardoned_until: u64,
 }
 

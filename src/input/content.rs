@@ -19,6 +19,7 @@ use super::utf16::{self, Utf16};
 /// Regular files can be read again and have a size and a time; pipes and devices can't and have not.
 #[derive(Clone, Copy, Debug)]
 pub struct Regular {
+    /// Bytes of the file as it is stored.
     pub size: u64,
     /// Unix seconds.
     pub modified: i64,

@@ -16,6 +16,7 @@ pub const START: usize = 256;
 /// A regular file to be compared.
 pub struct Candidate<'a> {
     pub path: &'a Path,
+    /// Bytes of the file as it is stored.
     pub size: u64,
     /// The first bytes of its text, at most [`START`] of them.
     pub start: &'a [u8],

@@ -25,7 +25,9 @@ pub const NFGENMSG: usize = 4;
 /// One message: its header's fields and what follows the header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Frame<'a> {
+    /// `nlmsg_type` (linux/netlink.h).
     pub kind: u16,
+    /// `nlmsg_seq`: the request's number in an answer.
     pub sequence: u32,
     /// Who asked, by the number of the asking socket; mostly its process id.
     pub port: u32,

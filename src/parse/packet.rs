@@ -32,6 +32,7 @@ pub struct Packet {
     pub destination: Address,
     /// What the packet carries; behind IPv6's extension headers the one that they lead to.
     pub protocol: u8,
+    /// 0 if absent.
     pub source_port: u16,
     pub port: u16,
     /// The whole packet in bytes, as the header says; 65535 for IPv6 packets beyond that.

@@ -429,6 +429,7 @@ pub struct EventRow {
     pub protocol: Known,
     pub source_port: Option<u16>,
     pub port: Option<u16>,
+    /// Bytes of the IP packet.
     pub length: u16,
     /// TCP flags by name, such as `SYN`; absent for other protocols.
     pub flags: Option<String>,

@@ -17,6 +17,7 @@ use crate::event::Address;
 /// An autonomous system (RFC 1930).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Network {
+    /// The AS number (RFC 6793: 32 bits).
     pub number: u32,
     /// One line of at most 96 bytes, or empty. Whoever made the database chose it: it may contain markup.
     pub name: String,

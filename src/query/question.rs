@@ -73,6 +73,7 @@ impl Topic {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Prefix {
     pub network: Address,
+    /// Bits of the network; of an IPv4 prefix 0 to 32.
     pub length: u8,
 }
 
@@ -145,6 +146,7 @@ pub struct Question {
     pub class: Class,
     /// Events of all classes; for `recent` only, since counts of classes are never added up.
     pub every_class: bool,
+    /// IANA's protocol number.
     pub protocol: Option<u8>,
     pub port: Option<u16>,
     pub source: Option<Prefix>,
@@ -154,6 +156,7 @@ pub struct Question {
     pub min: u64,
     /// 1..=MAX_LIMIT
     pub limit: u32,
+    /// Rows to skip, or the number of an event for `recent`: as the answer before gave it.
     pub cursor: u64,
     /// Services with their attempts on each day of the range.
     pub daily: bool,

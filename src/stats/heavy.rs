@@ -32,6 +32,7 @@ pub struct Lookup {
 /// The slot of a touched row, and whether it is new.
 #[derive(Clone, Copy)]
 pub struct Touched {
+    /// Index of the row.
     pub slot: usize,
     pub new: bool,
     /// Another row had to go: see [`Heavy::take_evicted`].

@@ -61,6 +61,7 @@ pub struct Sum<K> {
     floors: u32,
     /// How many summaries had a row of this key.
     pub present: u32,
+    /// Unix seconds.
     pub first: i64,
     pub last: i64,
     /// What the rows said of different sources (of a service or country) or services (of a source): the least that they

@@ -205,8 +205,11 @@ impl DaySummary {
 /// Which rows a cut leaves: the `top` heaviest, and beyond these all with at least `from`, up to `most`.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
+    /// Rows that are kept whatever they have.
     pub top: usize,
+    /// Attempts from which further rows are kept.
     pub from: u64,
+    /// Most rows.
     pub most: usize,
 }
 

@@ -26,6 +26,7 @@ use hours::WideHours;
 /// How many rows the tables of a class may have.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
+    /// Most rows of each table.
     pub services: usize,
     pub sources: usize,
     pub pairs: usize,

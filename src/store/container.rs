@@ -89,6 +89,7 @@ struct Entry {
 /// The directory of a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Header {
+    /// The salt of the store's samples.
     pub salt: u64,
     entries: Vec<Entry>,
 }

@@ -16,8 +16,10 @@ pub struct Malformed(pub &'static str);
 /// One whole message: its header's fields and the attributes that follow.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
+    /// One of the message types of [`super::message`].
     pub kind: u8,
     pub sequence: u16,
+    /// The peer's id; 0: the broker.
     pub peer: u32,
     pub attributes: &'a [u8],
 }

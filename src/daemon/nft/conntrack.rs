@@ -46,6 +46,7 @@ const TIMEOUT: Duration = Duration::from_millis(200);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Opener<'a> {
     pub address: &'a [u8],
+    /// IANA's protocol number.
     pub protocol: u8,
     pub port: u16,
 }

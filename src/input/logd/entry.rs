@@ -16,6 +16,7 @@ pub struct Entry<'a> {
     pub id: u32,
     /// Wall time when logd got it.
     pub time_ms: i64,
+    /// `SOURCE_KERNEL` or `SOURCE_SYSLOG`, or another number of ubox's log/syslog.h.
     pub source: u32,
     /// Facility * 8 + severity.
     pub priority: u32,

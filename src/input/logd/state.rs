@@ -21,6 +21,7 @@ const READ_AGAIN_MS: u64 = 1_000;
 /// The last entry taken: what has to be kept over a restart of ours so that nothing counts twice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark {
+    /// logd's number of the entry, which wraps.
     pub id: u32,
     pub time_ms: i64,
 }

@@ -94,6 +94,7 @@ pub struct Counters {
     pub lost: u64,
     /// Packets without readable addresses, and messages whose lengths do not fit together.
     pub malformed: u64,
+    /// Datagrams received; one can hold a batch of packets.
     pub datagrams: u64,
     /// How often the kernel had no room for a datagram.
     pub overruns: u64,

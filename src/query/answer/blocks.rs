@@ -12,6 +12,7 @@ pub struct BlockRow {
     pub expires: Option<String>,
     pub reason: String,
     pub rule: String,
+    /// Events in the window when the limit was reached.
     pub count: u64,
     pub window: String,
     pub evidence: Vec<String>,
@@ -50,6 +51,7 @@ pub struct EndedRow {
     pub because: String,
     pub reason: String,
     pub rule: String,
+    /// As of a [`BlockRow`].
     pub count: u64,
     pub window: String,
     pub times: u32,

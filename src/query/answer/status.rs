@@ -74,6 +74,7 @@ pub struct InputStatus {
     pub name: String,
     /// `running`, or what is in the way.
     pub state: String,
+    /// Packets of NFLOG, or entries of logd.
     pub received: u64,
     pub attempts: u64,
     pub malformed: u64,
@@ -82,6 +83,7 @@ pub struct InputStatus {
     /// Of the duplicates those that were not compared: in a flood more packets come than are remembered, and what
     /// the log then tells of an interface that NFLOG tells of, too, is taken for a copy.
     pub assumed_duplicates: u64,
+    /// Packets or entries that were dropped before the daemon read them.
     pub lost: u64,
     /// When the last packet came.
     pub last: Option<String>,
@@ -124,7 +126,9 @@ record! { NotSeenRow: place, packets; }
 #[derive(Clone, Debug, Default)]
 pub struct StoreStatus {
     pub path: String,
+    /// Size of the store's files.
     pub bytes: u64,
+    /// Bytes written to flash today.
     pub written_today: u64,
     pub last_commit: Option<String>,
     /// `ok`, or why the statistics are in RAM only.

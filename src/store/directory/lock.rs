@@ -14,6 +14,7 @@ const MAX_BYTES: u64 = 4096;
 /// Another process has the lock.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Taken {
+    /// Its process id, if it can be found.
     pub process: Option<u32>,
     /// The run directory, if it is a daemon.
     pub daemon: Option<String>,
