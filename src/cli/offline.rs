@@ -293,7 +293,7 @@ fn note_of_future_events(later: &Deferred, calendar: &Calendar) -> String {
     note
 }
 
-/// What the command line and a firewall's configuration tell of the machine's interfaces and rules.
+/// The machine's interfaces and rules, from the command line and a firewall's configuration.
 fn networks(input: &Input) -> Result<Networks> {
     let (rules, zones) = match &input.firewall {
         None => (Vec::new(), Vec::new()),

@@ -328,7 +328,7 @@ pub static OPTIONS: &[Row] = &[
 ];
 
 impl Row {
-    /// The default as it stands in messages and the manual.
+    /// The default as messages and the manual show it.
     pub fn default_text(&self) -> String {
         if self.default.is_empty() { "(none)".to_string() } else { self.default.join(" ") }
     }
@@ -340,7 +340,7 @@ impl Kind {
         matches!(self, Kind::Choices { .. } | Kind::Zones(_) | Kind::Prefixes(_))
     }
 
-    /// What a value must be, as it stands after "expected".
+    /// What a value must be: the words after "expected".
     pub fn expected(&self) -> String {
         match self {
             Kind::Flag(_) => "0 or 1".to_string(),

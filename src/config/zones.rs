@@ -1,6 +1,6 @@
 //! UCI text of `/etc/config/firewall` -> its zones: by which networks and devices a packet is of a zone.
 //!
-//! Takes the text, and what netifd tells of the networks; gives names of interfaces. Opens no file.
+//! Takes the text and netifd's networks, gives names of interfaces. Opens no file.
 
 use super::uci::{self, Section};
 
@@ -10,7 +10,7 @@ pub struct Zone {
     pub name: String,
     /// netifd's names, such as `wan6`.
     pub networks: Vec<String>,
-    /// Interfaces that are named outright; `ppp+` stands for all that begin so.
+    /// Interfaces that are named outright; `ppp+` matches all names that begin with `ppp`.
     pub devices: Vec<String>,
 }
 

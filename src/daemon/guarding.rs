@@ -377,7 +377,7 @@ impl Guarding {
             .block(now.boot_ms, wall, today, &request)
             .map_err(|refusal| refused(refusal, source))?;
         self.pass_on(now, engine);
-        // At once, so that the answer tells whether the kernel has it.
+        // At once, so that the answer says whether the kernel has it.
         self.nft_sync.turn(now, wall, &mut engine.guard);
         if engine.guard.is_on()
             && let Some(why) = self.nft_sync.why(now.boot_ms)

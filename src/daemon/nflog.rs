@@ -155,7 +155,7 @@ impl NflogInput {
             let packets = Packets { outside: &core.outside.interfaces, zones: &core.outside.by_device };
             let event = events.event(record, &mut core.engine.paths, &packets, now.wall, uptime);
             let item = match event {
-                // A later fragment has no ports and no flags; the event does not tell.
+                // A later fragment has no ports and no flags, and the event has no field for it.
                 Some(event) if record.packet.is_later_fragment() && event.class == Class::Attempt => {
                     event.class = Class::Backscatter;
                     InputItem::Event(event, None, None)

@@ -27,7 +27,7 @@ pub mod protocol {
     pub const UDPLITE: u8 = 136;
 }
 
-/// TCP flags as they stand in the header (RFC 9293, section 3.1).
+/// TCP flags as in the header (RFC 9293, section 3.1).
 pub mod tcp {
     pub const FIN: u8 = 0x01;
     pub const SYN: u8 = 0x02;

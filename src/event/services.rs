@@ -39,7 +39,7 @@ static NAMES: [u8; read_table(TEXT.as_bytes(), &mut [0; TEXT.len()]).1] = {
 
 static SERVICES: [Row; ROWS] = read_table(TEXT.as_bytes(), &mut [0; TEXT.len()]).0;
 
-/// Where a known port's name and wants stand in [`NAMES`]: one behind the other.
+/// Offsets of a known port's name and wants in [`NAMES`], where both are adjacent.
 #[derive(Clone, Copy)]
 struct Row {
     port: u16,
@@ -174,7 +174,7 @@ const fn append(text: &[u8], names: &mut [u8], mut length: usize) -> usize {
     length
 }
 
-/// What stands before and after the next `separator`.
+/// The text before and after the next `separator`.
 const fn cut(text: &'static [u8], separator: u8) -> (&'static [u8], &'static [u8]) {
     let mut at = 0;
     while text[at] != separator {

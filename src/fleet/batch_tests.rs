@@ -129,7 +129,7 @@ fn a_table_that_overflowed_gives_its_heaviest_rows_and_the_true_totals() {
     assert!((18_000..22_000).contains(&sources), "{sources}");
     assert_eq!(pairs.lines().count(), 2048);
     assert!(pairs.contains(r#""port":22,"source":"203.0.113.5","country":"US","attempts":500}"#));
-    // No more is told than what was counted.
+    // No more is reported than what was counted.
     let sum: u64 = pairs
         .lines()
         .map(|line| {

@@ -32,7 +32,7 @@ struct Collector<'a> {
     remembered: Vec<(u32, bool)>,
     ranges: Vec<(u128, u128)>,
     most: usize,
-    /// In IPv6, where the tree of IPv4 stands once more (2002::/16).
+    /// In IPv6, where the tree of IPv4 appears again (2002::/16).
     skipped: Option<u32>,
     /// Visits of nodes that are left, see [`MAX_VISITS`].
     steps: u64,

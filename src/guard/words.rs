@@ -24,7 +24,7 @@ pub fn described(suspect: &Suspect) -> String {
 /// As `tcp 22`; without a port only the protocol.
 pub fn service_text(service: crate::event::Service) -> String {
     let protocol = crate::event::services::protocol_name(service.protocol);
-    // Port 0 stands for packets that were cut before their ports, too.
+    // Port 0 can also be a packet that was cut before its ports.
     if crate::event::Service::has_ports(service.protocol) && service.port != 0 {
         format!("{protocol} {}", service.port)
     } else {

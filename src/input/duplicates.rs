@@ -8,7 +8,7 @@
 //! most sightings has. A sighting that does not raise that number is a duplicate: `A B A B` are 2 packets,
 //! `A A A` are 3.
 //!
-//! Of live inputs, a packet that both have told makes room first. So one input can be ahead of the other by some 800
+//! Of live inputs, a packet that both have reported is evicted first. So one input can be ahead of the other by some 800
 //! packets; beyond that the later one's sighting is [`Sighting::Unknown`].
 
 use std::ops::Range;

@@ -14,7 +14,7 @@ pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 const INPUT: usize = 64 * 1024;
 
-/// What the file tells beside its text, as far as it was read.
+/// What was found beside the text, as far as the file was read.
 #[derive(Debug, Default)]
 pub struct About {
     /// When the packed file was last changed, in Unix seconds, by the first header that says it.

@@ -4,7 +4,7 @@
 //! same content. Pure and bounded; what [`Imported::encode`] gives is kept with the statistics.
 //!
 //! A file that begins with a known content has grown since: only the rest is to be read. What can't
-//! be told is a file that is a shorter beginning of a known content, unless it was imported at just
+//! be recognised is a file that is a shorter beginning of a known content, unless it was imported at just
 //! that length: sums can't be taken back to any length, and keeping all lines is no choice.
 
 use super::digest::Digest;

@@ -100,7 +100,7 @@ impl<R: Read> JournalText<R> {
         }
     }
 
-    /// The value of a field whose length stands before it, cut at [`LONGEST`]. None: the text ends within it.
+    /// The value of a length-prefixed field, cut at [`LONGEST`]. `None`: the text ends within it.
     fn binary(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut length = [0; 8];
         if let Err(error) = self.source.read_exact(&mut length) {

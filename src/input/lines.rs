@@ -1,6 +1,6 @@
 //! Bytes -> lines, in place: one fixed buffer for each input, no copy and no allocation per line.
 //!
-//! A line ends with LF, CRLF or the end of the input. One longer than [`LONGEST`] is told as such,
+//! A line ends with LF, CRLF or the end of the input. One longer than [`LONGEST`] is reported as such,
 //! once, and its rest is swallowed block by block. A line may hold any bytes.
 
 use std::io::{self, Read};

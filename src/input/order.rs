@@ -345,7 +345,7 @@ pub trait Inputs {
     fn open(&mut self, input: usize, paths: &mut Paths, meter: &mut Meter) -> Option<Open>;
     /// Whether it can be closed and opened again.
     fn can_wait(&self, input: usize) -> bool;
-    /// When it was last changed: which one goes first if nothing else tells.
+    /// When it was last changed: the order of files without other evidence.
     fn modified(&self, input: usize) -> i64;
     fn finish(&mut self, open: Open);
     fn count(&mut self, input: usize, events: u64, duplicates: u64);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-/// Bytes that tell a packed file, and a tar archive within.
+/// First bytes that are needed to recognise a compressed file, and a tar archive in it.
 pub const BEGINNING: usize = 512;
 
 /// Compression of a file, by its first bytes.

@@ -189,7 +189,7 @@ impl Table {
         shown.iter().map(|column| self.columns[column.number].heading.lines().count()).max().unwrap_or(0)
     }
 
-    /// Headings stand at the bottom when others have more lines.
+    /// Headings are aligned to the bottom when others have more lines.
     fn heading_line(&self, column: &Shown, line: usize, shown: &[Shown]) -> &'static str {
         let heading = self.columns[column.number].heading;
         let above = self.heading_lines(shown) - heading.lines().count();

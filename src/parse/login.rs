@@ -42,11 +42,11 @@ pub struct Login {
     /// As the name of the event's path.
     pub daemon: &'static str,
     pub source: Address,
-    /// 0 if the line does not tell.
+    /// 0 if the line does not have it.
     pub source_port: u16,
     /// The service's port.
     pub port: u16,
-    /// Failures that the line stands for, at least 1.
+    /// Number of failures, at least 1.
     pub count: u32,
 }
 

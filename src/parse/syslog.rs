@@ -80,7 +80,7 @@ fn classic(line: &[u8], LineStart { priority, stamp, at }: LineStart) -> Header<
     let writer = stamp.map(|stamp| stamp.writer);
     let mut facility = priority.map(split_priority);
     if writer == Some(Writer::Dmesg) {
-        // It shows the kernel's buffer, into which programs can write, too; with -x their facility is told.
+        // It shows the kernel's buffer, into which programs can write, too; with -x their facility is shown.
         let author = if facility.is_none_or(|(facility, _)| facility == KERN) {
             Author::Untagged
         } else {

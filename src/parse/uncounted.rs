@@ -3,7 +3,7 @@
 /// A line holds `SRC=` and `DST=`, and yet it is no event.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Uncounted {
-    /// Another program's tag stands before it.
+    /// It has another program's tag.
     OtherProgram,
     /// The tag is the kernel's, the facility is not.
     NotTheKernel,

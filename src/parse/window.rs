@@ -24,7 +24,7 @@ pub trait Text<'a>: Copy {
         u64::from_le_bytes(*self.bytes(at))
     }
 
-    /// Whether exactly this text stands there.
+    /// Whether exactly this text is there.
     #[inline(always)]
     fn has<const N: usize>(self, at: usize, text: &[u8; N]) -> bool {
         let here = self.bytes::<N>(at);
@@ -39,7 +39,7 @@ pub trait Text<'a>: Copy {
         }
     }
 
-    /// What stands there and behind it, to the end.
+    /// The text from there to the end.
     fn from(self, at: usize) -> &'a [u8];
 }
 

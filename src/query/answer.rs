@@ -250,7 +250,7 @@ record! { SourcesAnswer: sources, completeness = Flatten; }
 #[derive(Clone, Debug, Default)]
 pub struct SourceAnswer {
     pub row: SourceRow,
-    /// The name of its autonomous system, as the database tells it: hostile text of at most 96 bytes.
+    /// The name of its autonomous system in the database: hostile text of at most 96 bytes.
     pub as_name: Option<String>,
     pub hours: Vec<HourRow>,
     pub top_services: Vec<ServiceRow>,

@@ -37,7 +37,7 @@ pub struct Term {
     pub test: Test,
 }
 
-/// Tests of text stand last: they cost most.
+/// Tests of text come last: they cost most.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
     pub terms: Vec<Term>,
@@ -76,7 +76,7 @@ impl Filter {
         self.terms.is_empty()
     }
 
-    /// Whether its answers tell more of addresses than a masked answer shows.
+    /// Whether its answers reveal more of addresses than a masked answer shows.
     pub fn tells_addresses(&self) -> bool {
         let tells = |test: &Test| matches!(test, Test::Source(_) | Test::Destination(_) | Test::Text(_));
         self.terms.iter().any(|term| tells(&term.test))

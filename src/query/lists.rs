@@ -70,7 +70,7 @@ struct Daily {
     counts: Vec<(u32, u32, u64)>,
 }
 
-/// What a list of services comes to.
+/// The rows of a list of services, with what was left out.
 pub(super) struct Listed {
     pub rows: Vec<ServiceRow>,
     /// The days of `daily`.

@@ -20,7 +20,7 @@ pub(super) fn hour_rows(hours: &[u64; 24]) -> Vec<HourRow> {
     hours.iter().enumerate().map(row).collect()
 }
 
-/// The section that tells the attempts that a question is about; `None`: the totals do.
+/// The section with the attempts that a question is about; `None`: the totals.
 fn section_of(question: &Question) -> Option<Section> {
     match (question.country, question.source, is_about_services(question)) {
         (Some(_), ..) => Some(Section::Countries),
@@ -73,7 +73,7 @@ fn not_stored(floor: u64, reasons: &mut Reasons) {
     reasons.add(format!("days with up to {floor} such attempts are left out: too few to be stored"));
 }
 
-/// Different sources of one day, as far as the question's filters let them be told.
+/// Different sources of one day; `None` where the question's filters make them unknown.
 fn distinct_of(question: &Question, summary: &ClassSummary) -> Option<Distinct> {
     if let Some(code) = question.country {
         let row = summary.countries.rows.rows.iter().find(|row| row.country == Country(code))?;

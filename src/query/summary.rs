@@ -160,7 +160,7 @@ impl Summary {
             found.add(data);
         }
         if span.days(data).next().is_none() {
-            // The days before tell what is usual: damage of them is damage of the answer.
+            // The usual number is computed from the days before: damage of them is damage of the answer.
             if data.damage.is_some() {
                 span.explain(data, &mut self.now.reasons);
             }

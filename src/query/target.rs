@@ -15,7 +15,7 @@ pub const MAX_NETWORKS: usize = 1024;
 /// What a block by hand is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// Without host bits; a single IPv6 address stands for its /64.
+    /// Without host bits; a single IPv6 address is its /64.
     Network(Prefix),
     /// ISO 3166 code of two letters, upper case.
     Country([u8; 2]),

@@ -123,7 +123,7 @@ impl<T: Copy> Sample<T> {
         self.tried.clear();
     }
 
-    /// Whether it tells what its sources tried.
+    /// Whether the services that its sources tried are part of it.
     pub fn has_services(&self) -> bool {
         self.sources.is_empty() || !self.tried.is_empty()
     }

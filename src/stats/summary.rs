@@ -230,7 +230,7 @@ impl Cut {
         counts: impl Fn(usize) -> u64,
         rank: impl Fn(usize) -> K,
     ) -> (Vec<u32>, u64) {
-        // How many rows have this many attempts; the last element stands for all that have more.
+        // How many rows have this many attempts; the last element counts all that have more.
         let mut alike = [0usize; 256];
         let class_of = |count: u64| count.min(255) as usize;
         let mut heavy = 0;

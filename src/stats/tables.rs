@@ -179,7 +179,7 @@ impl Tables {
         &self.sample
     }
 
-    /// The sample, if the rows do not tell the same.
+    /// The sample, if there are sources without a row.
     pub fn overflowed_sample(&self) -> Option<&Sample<Address>> {
         (!self.sources_whole() || !self.pairs_whole()).then_some(&self.sample)
     }

@@ -171,7 +171,7 @@ impl Store {
         self.damage.iter().map(|damaged| &damaged.sentence).take(MAX_DAMAGED_FILES)
     }
 
-    /// Sentences about damaged pieces of open days: these are in no month that could tell of them.
+    /// Sentences about damaged pieces of open days: these are in no month that could report them.
     pub fn damage_of_pieces(&self) -> impl Iterator<Item = &String> {
         let pieces = self.damage.iter().filter(|damaged| pieces::parse_name(&damaged.name).is_some());
         pieces.map(|damaged| &damaged.sentence)

@@ -84,7 +84,7 @@ pub fn encode_with<'a>(
     })
 }
 
-/// The samples of the classes whose rows do not tell all sources.
+/// The samples of the classes that have sources without a row.
 pub fn encode_samples(date: Date, samples: &Samples, pack: Pack) -> Section {
     let mut writer = Writer::new();
     for (class, sample) in Class::ALL.into_iter().zip(samples) {

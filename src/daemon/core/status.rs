@@ -195,7 +195,7 @@ impl Core {
         warnings
     }
 
-    /// What `fwstat check` would find, as far as the daemon can tell without waiting.
+    /// The findings of `fwstat check` that need no waiting.
     fn findings(&self, store: &StoreStatus) -> Vec<FindingRow> {
         let (_, mut findings) = check::from_files(&self.config_path);
         check::time(&self.run, Some(self.engine.clock_is_set()), &mut findings);

@@ -172,7 +172,7 @@ impl Ruleset {
         let ours = |chain: &str, comment: &str| {
             fw4.iter().find(|rule| rule.chain == chain && rule.comment == comment).copied()
         };
-        // A rule of ours that only counts tells a sum.
+        // A rule of ours that only counts gives a sum.
         let sum = |rule: Option<&Rule>| rule.and_then(|rule| self.packets(rule));
         let sees = |rule: Option<&Rule>| rule.is_some_and(|rule| rule.nflog);
         let logs = |chain: &str| fw4.iter().any(|rule| rule.chain == chain && rule.logs && rule.refuses());

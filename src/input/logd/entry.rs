@@ -51,7 +51,7 @@ fn number(field: &BlobRef<'_>) -> Option<u32> {
 }
 
 /// The entries in the answer of `read`; malformed ones are left out, and the one of time 0 without a text
-/// that logd tells of while its ring is empty.
+/// that logd sends while its ring is empty.
 pub fn backlog_entries(data: &[u8]) -> impl Iterator<Item = Entry<'_>> {
     let log = BlobIter::new(data).find(|field| field.name == Some("log") && field.ty == BlobType::Array);
     BlobIter::new(log.map_or(&[][..], |log| log.payload))

@@ -17,7 +17,7 @@ const LONGEST_CLOCK: usize = 13;
 pub(super) struct Headers {
     /// The last hit first.
     known: [KnownHeader; 2],
-    /// What stands between the clock and the message in lines of irrelevant daemons.
+    /// The text between the timestamp and the message in lines of irrelevant daemons.
     irrelevant: [Prefix; IRRELEVANT],
     next_irrelevant: usize,
 }

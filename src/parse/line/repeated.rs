@@ -1,4 +1,4 @@
-//! `last message repeated N times` of syslogd (sysklogd, BSD, busybox): it stands for the last message of the same host.
+//! `last message repeated N times` of syslogd (sysklogd, BSD, busybox): it repeats the last message of the same host.
 //!
 //! Takes such a line with the text before it, gives what the message counts that many times more. Where the message is
 //! not certain (it is not within the text at hand, or has no tag) nothing is counted.
@@ -72,7 +72,7 @@ mod tests {
         "kernel: DROP IN=eth0 OUT= SRC=203.0.113.7 DST=192.0.2.10 LEN=60 PROTO=TCP SPT=4 DPT=23";
     const LOGIN: &str = "sshd[9]: Failed password for root from 203.0.113.7 port 40 ssh2";
 
-    /// Messages that a line stands for; 0: none.
+    /// Repetitions of the message; 0: the line is no such line.
     fn count(before: &[&str], line: &str) -> u32 {
         let mut reader = LineReader::new(&Networks::default(), Calendar::utc());
         reader.begin_file(FileClock { year: Some(2026), modified: 1_795_248_000, boot: None });

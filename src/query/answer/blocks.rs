@@ -23,7 +23,7 @@ pub struct BlockRow {
     pub last_seen: Option<String>,
     /// What was tried last, such as `tcp 22`.
     pub services: Vec<String>,
-    /// Packets that the block stopped; absent where the kernel does not tell.
+    /// Packets that the block stopped; absent where the kernel does not count them.
     pub dropped: Option<u64>,
     /// A dry run: the source would be blocked, but is not.
     pub dry: bool,

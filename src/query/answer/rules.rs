@@ -4,7 +4,7 @@ use super::{Completeness, Known};
 use crate::query::short::AddressText;
 use crate::record;
 
-/// A rule of the firewall, as its packets tell it.
+/// A rule of the firewall, identified by log prefix, input interface and zone.
 #[derive(Clone, Debug, Default)]
 pub struct RuleRow {
     /// The log prefix without the blanks at its end; for logins the daemon's name.

@@ -18,7 +18,7 @@ pub struct StatusAnswer {
     pub outside: Option<Vec<String>>,
     /// The counters of our firewall rules; absent where they can't be read.
     pub counters: Option<Vec<CounterStatus>>,
-    /// Where the firewall refuses packets that no rule of ours logs one by one; absent where that can't be told.
+    /// Where the firewall refuses packets that no rule of ours logs one by one; absent where that is unknown.
     pub not_seen: Option<Vec<NotSeenRow>>,
     pub store: StoreStatus,
     pub memory: MemoryStatus,
@@ -140,7 +140,7 @@ record! { StoreStatus: path, bytes, written_today, last_commit, state; }
 /// Memory of the daemon.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStatus {
-    /// In bytes; absent where the system does not tell.
+    /// In bytes; absent where `/proc` does not have it.
     pub resident: Option<u64>,
 }
 

@@ -216,7 +216,7 @@ pub(super) fn read_sources(reader: &mut Reader<'_>, date: Date, unit: Unit) -> R
     sources
 }
 
-/// `row_of`: which of the rows of sources an address has. An address without a row stands behind the other columns.
+/// `row_of`: which of the rows of sources an address has. An address without a row is stored behind the other columns.
 pub(super) fn write_pairs<R: Borrow<PairCount>>(
     writer: &mut Writer,
     rows: impl Iterator<Item = R> + Clone,
