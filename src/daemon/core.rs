@@ -97,7 +97,7 @@ pub(super) struct Core {
     minute_at: u64,
     commit_at: u64,
     /// When to check next whether the clock was set, and when the hotplug script ran last.
-    look_at: u64,
+    check_clock_at: u64,
     clock_set_at: Option<SystemTime>,
     /// A step of the clock is on trial: it was logged.
     clock_ahead: bool,
@@ -188,7 +188,7 @@ impl Core {
             refusals: SmallMap::new(),
             started_ms: now.boot_ms,
             minute_at: now.boot_ms + MINUTE_MS,
-            look_at: now.boot_ms,
+            check_clock_at: now.boot_ms,
             clock_set_at: None,
             clock_ahead: false,
             today: None,
@@ -224,17 +224,17 @@ impl Core {
         if self.has_steps() || self.storage.wants_commit() {
             return Some(0);
         }
-        let look = if self.engine.clock_is_set() { u64::MAX } else { self.look_at };
+        let clock = if self.engine.clock_is_set() { u64::MAX } else { self.check_clock_at };
         let guarding = self.guarding.deadline(&self.config, &self.engine).unwrap_or(u64::MAX);
-        Some(self.minute_at.min(self.commit_at).min(look).min(guarding))
+        Some(self.minute_at.min(self.commit_at).min(clock).min(guarding))
     }
 
     /// What is believed of the machine's clocks, with everything that follows from the time done.
     pub(super) fn now(&mut self) -> Now {
         let machine = now();
-        if machine.boot_ms >= self.look_at {
+        if machine.boot_ms >= self.check_clock_at {
             let set = self.engine.clock_is_set();
-            self.look_at = machine.boot_ms.saturating_add(if set { MINUTE_MS } else { SECOND_MS });
+            self.check_clock_at = machine.boot_ms.saturating_add(if set { MINUTE_MS } else { SECOND_MS });
             let set_at = modified(&self.run.join(CLOCK_SET)).filter(|at| self.clock_set_at != Some(*at));
             if set_at.is_some() || !set && clock::is_synchronized() {
                 self.clock_set_at = set_at.or(self.clock_set_at);
@@ -286,7 +286,7 @@ impl Core {
             if let Some(changed) = self.zone.again() {
                 self.set_zone(now, changed);
             }
-            self.look_outside(now);
+            self.refresh_wan(now);
             self.running.take(&self.run);
             let mark = self.stored_mark();
             self.storage.copy(&mut self.engine, mark);
@@ -472,7 +472,7 @@ impl Core {
             self.log.warn(now.boot_ms, sentence);
         }
         std::mem::swap(&mut self.problems, &mut problems);
-        self.look_outside(now);
+        self.refresh_wan(now);
         self.countries.replace(Database::new(Path::new(&self.config.country_database)));
         self.asns = as_database(&self.config);
         self.engine.networks = self.asns.clone().map(|database| database as _);

@@ -33,7 +33,7 @@ use crate::sys::random;
 use crate::ubus::blob;
 
 /// How often the surroundings are looked at, and how old a look may be when somebody is to be blocked.
-const LOOK_MS: u64 = 10_000;
+const REFRESH_MS: u64 = 10_000;
 const FRESH_MS: u64 = 1_000;
 /// Events that wait for the bus.
 const MAX_EVENTS: usize = 64;
@@ -65,9 +65,9 @@ pub(super) struct Guarding {
     pub networks: NetworkBlocks,
     /// UCI's directory.
     directory: PathBuf,
-    around: Surroundings,
+    surroundings: Surroundings,
     /// When the protected addresses were read last (milliseconds since boot).
-    looked_ms: Option<u64>,
+    refreshed_ms: Option<u64>,
     clock_was_set: bool,
     seed: u64,
     /// Events for the bus.
@@ -123,8 +123,8 @@ impl Guarding {
             ledger: LedgerFile::new(run, storage.boot()),
             networks: NetworkBlocks::default(),
             directory: directory.to_owned(),
-            around: Surroundings::default(),
-            looked_ms: None,
+            surroundings: Surroundings::default(),
+            refreshed_ms: None,
             clock_was_set: engine.clock_is_set(),
             seed: random::number(),
             events: Vec::new(),
@@ -149,23 +149,23 @@ impl Guarding {
     /// The options that hold from now on.
     pub(super) fn set(&mut self, now: Now, config: &Config, engine: &mut Engine) {
         engine.guard.set(now.boot_ms, settings(config), self.seed);
-        self.look(now, engine, 0);
+        self.refresh_surroundings(now, engine, 0);
         self.networks.set_database(&config.country_database);
         self.shape(now, config, engine);
     }
 
     /// Whether anything depends on what is around.
-    fn looks(config: &Config, engine: &Engine) -> bool {
+    fn uses_surroundings(config: &Config, engine: &Engine) -> bool {
         engine.guard.mode() != Mode::Off || config.watch_egress
     }
 
-    fn look(&mut self, now: Now, engine: &mut Engine, age_ms: u64) {
-        if self.looked_ms.is_some_and(|at| now.boot_ms < at.saturating_add(age_ms)) {
+    fn refresh_surroundings(&mut self, now: Now, engine: &mut Engine, age_ms: u64) {
+        if self.refreshed_ms.is_some_and(|at| now.boot_ms < at.saturating_add(age_ms)) {
             return;
         }
-        self.looked_ms = Some(now.boot_ms);
-        self.around = surroundings::look(&self.directory);
-        if engine.guard.set_surroundings(now.boot_ms, self.around.protected.clone()) {
+        self.refreshed_ms = Some(now.boot_ms);
+        self.surroundings = surroundings::read(&self.directory);
+        if engine.guard.set_surroundings(now.boot_ms, self.surroundings.protected.clone()) {
             self.networks.change_surroundings();
         }
     }
@@ -181,7 +181,7 @@ impl Guarding {
     fn shape(&mut self, now: Now, config: &Config, engine: &Engine) {
         let zone = if let [zone] = &config.zone[..] { Some(zone.clone()) } else { None };
         let log = self.can_log.then_some(LogSpec { group: config.nflog_group, zone });
-        let names = self.around.outside.iter().filter(|name| is_plain_interface(name)).cloned();
+        let names = self.surroundings.outside.iter().filter(|name| is_plain_interface(name)).cloned();
         let outside: Vec<String> = names.collect();
         let lengths = Lengths { max_blocks: config.guard.max_blocks, ..Lengths::default() };
         let guard = (engine.guard.mode() != Mode::Off).then(|| GuardSpec {
@@ -197,9 +197,12 @@ impl Guarding {
 
     /// When [`Guarding::turn`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self, config: &Config, engine: &Engine) -> Option<u64> {
-        let look = self.looked_ms.filter(|_| Guarding::looks(config, engine)).map(|at| at + LOOK_MS);
+        let refresh = self
+            .refreshed_ms
+            .filter(|_| Guarding::uses_surroundings(config, engine))
+            .map(|at| at + REFRESH_MS);
         let networks = self.networks.deadline(&engine.guard, &self.nft_sync);
-        [self.nft_sync.deadline(), self.ledger.deadline(), engine.guard.deadline(), look, networks]
+        [self.nft_sync.deadline(), self.ledger.deadline(), engine.guard.deadline(), refresh, networks]
             .into_iter()
             .flatten()
             .min()
@@ -221,8 +224,10 @@ impl Guarding {
             engine.guard.networks.clock_set(now.boot_ms, wall);
         }
         self.clock_was_set = wall.is_some();
-        if Guarding::looks(config, engine) && self.looked_ms.is_none_or(|at| now.boot_ms >= at + LOOK_MS) {
-            self.look(now, engine, 0);
+        if Guarding::uses_surroundings(config, engine)
+            && self.refreshed_ms.is_none_or(|at| now.boot_ms >= at + REFRESH_MS)
+        {
+            self.refresh_surroundings(now, engine, 0);
             self.shape(now, config, engine);
         }
         if self.can_log != can_log {
@@ -304,7 +309,7 @@ impl Guarding {
         if suspects.is_empty() {
             return;
         }
-        self.look(now, engine, FRESH_MS);
+        self.refresh_surroundings(now, engine, FRESH_MS);
         let (wall, today) = (instant(now, engine), engine.date());
         let nft_sync = &mut self.nft_sync;
         let peers = |suspects: &[Suspect]| {
@@ -327,7 +332,7 @@ impl Guarding {
         number: u64,
         request: BlockArguments,
     ) -> Option<Answered> {
-        self.look(now, engine, 0);
+        self.refresh_surroundings(now, engine, 0);
         let mut callers: Vec<Prefix> = request.caller.into_iter().collect();
         if request.through_web {
             callers.extend(callers::of_the_web(&self.directory));
@@ -403,7 +408,7 @@ impl Guarding {
         if engine.guard.mode() == Mode::Off {
             return Some(Err(off()));
         }
-        self.look(now, engine, FRESH_MS);
+        self.refresh_surroundings(now, engine, FRESH_MS);
         let Some(source) = target.source() else {
             let (targets, callers) = (vec![target], Vec::new());
             self.networks.ask(NetworkRequest { number, targets, what: What::Test, callers });

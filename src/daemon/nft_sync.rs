@@ -19,7 +19,7 @@ const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
 /// Least time between two rebuilds of the table after foreign changes.
 const REBUILD_MS: u64 = 250;
 /// How often it is looked whether the table is still there, should a notification have been lost.
-const LOOK_MS: u64 = 30_000;
+const CHECK_MS: u64 = 30_000;
 /// An nft that takes longer is reported.
 const SLOW_MS: u64 = 5_000;
 /// How old the number of remembered peers may be in an answer: to count them the kernel lists them.
@@ -68,7 +68,7 @@ pub(super) struct NftSync {
     failures: usize,
     /// Earliest time of the next run of nft (milliseconds since boot).
     not_before: u64,
-    look_at: u64,
+    check_at: u64,
     /// What was in the kernel at the start has been looked at.
     reconciled: bool,
     why: Option<String>,
@@ -94,8 +94,8 @@ impl NftSync {
             return self.nft.deadline();
         }
         let work = (self.rebuild || self.can_change()).then_some(self.not_before);
-        let look = self.built.is_some().then_some(self.look_at);
-        [work, look].into_iter().flatten().min()
+        let check = self.built.is_some().then_some(self.check_at);
+        [work, check].into_iter().flatten().min()
     }
 
     fn can_change(&self) -> bool {
@@ -262,8 +262,8 @@ impl NftSync {
             self.finished(now, outcome);
         }
         self.listen(now);
-        if self.built.is_some() && now.boot_ms >= self.look_at {
-            self.look_at = now.boot_ms.saturating_add(LOOK_MS);
+        if self.built.is_some() && now.boot_ms >= self.check_at {
+            self.check_at = now.boot_ms.saturating_add(CHECK_MS);
             if matches!(self.elements().map(Elements::has_table), Some(Ok(false))) {
                 self.note_damage(now);
             }
@@ -382,7 +382,7 @@ impl NftSync {
         match outcome {
             Ok(()) => {
                 (self.failures, self.why) = (0, None);
-                self.look_at = now.boot_ms.saturating_add(LOOK_MS);
+                self.check_at = now.boot_ms.saturating_add(CHECK_MS);
                 // Damaged while it was made: no race with whoever does it. Changes need not wait.
                 self.damaged = self.rebuild && spec == self.want;
                 self.not_before = if self.damaged { now.boot_ms.saturating_add(REBUILD_MS) } else { 0 };

@@ -93,7 +93,7 @@ pub struct Database {
     opened: Option<Opened>,
     /// The file that was checked last; `None` if there was none.
     seen: Option<Identity>,
-    looked: bool,
+    checked: bool,
     /// What is wrong with the file.
     wrong: Option<String>,
 }
@@ -105,7 +105,7 @@ impl Database {
     }
 
     pub fn of(content: Content, path: &Path) -> Database {
-        Database { path: path.to_owned(), content, opened: None, seen: None, looked: false, wrong: None }
+        Database { path: path.to_owned(), content, opened: None, seen: None, checked: false, wrong: None }
     }
 
     /// What its file is called in sentences.
@@ -124,10 +124,10 @@ impl Database {
     /// addresses are looked up.
     pub fn refresh(&mut self) {
         let found = std::fs::metadata(&self.path).ok().map(|metadata| Identity::of(&metadata));
-        if self.looked && found == self.seen {
+        if self.checked && found == self.seen {
             return;
         }
-        (self.looked, self.seen, self.opened, self.wrong) = (true, found, None, None);
+        (self.checked, self.seen, self.opened, self.wrong) = (true, found, None, None);
         if found.is_none() {
             return;
         }

@@ -73,7 +73,7 @@ impl Netifd {
     pub fn on_time(&mut self, now_ms: u64, outgoing: &mut Outgoing) {
         match self.step {
             Step::Asking { listener, until, .. } if now_ms >= until => self.failed(now_ms, listener),
-            Step::Resting { listener, again_at } if now_ms >= again_at => self.look(listener, outgoing),
+            Step::Resting { listener, again_at } if now_ms >= again_at => self.look_up(listener, outgoing),
             _ => {}
         }
     }
@@ -143,7 +143,7 @@ impl Netifd {
         call.done(outgoing, Status::OK);
     }
 
-    fn look(&mut self, listener: u32, outgoing: &mut Outgoing) {
+    fn look_up(&mut self, listener: u32, outgoing: &mut Outgoing) {
         self.step = Step::Connecting(Lookup::again(listener, OBJECT, outgoing));
     }
 

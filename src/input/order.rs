@@ -151,7 +151,7 @@ impl Sink for First {
 }
 
 /// Lines from which the kind of file is determined.
-const LOOKED_AT: u64 = 64;
+const INSPECTED_LINES: u64 = 64;
 
 /// What the lines at the beginning of a file look like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -165,7 +165,7 @@ pub struct Kind {
 }
 
 impl Kind {
-    fn look(&mut self, line: &[u8]) {
+    fn inspect(&mut self, line: &[u8]) {
         self.foreign = self.foreign.or_else(|| foreign::system(line));
         self.has_text |= line.iter().any(u8::is_ascii_graphic);
         self.is_log |= is_log_line(line);
@@ -258,8 +258,8 @@ impl Open {
                     if let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = outcome {
                         self.uncounted.add(reason, number, bytes);
                     }
-                    if number <= LOOKED_AT {
-                        self.kind.look(bytes);
+                    if number <= INSPECTED_LINES {
+                        self.kind.inspect(bytes);
                     }
                     match outcome {
                         Outcome::Skipped(None) if may_repeat(bytes) => {

@@ -12,7 +12,7 @@ use crate::event::calendar::{Calendar, Date};
 use crate::parse::line::FileClock;
 
 /// A file without such stamps in its first bytes has whole ones: it is not looked through to its end.
-const LOOK: u64 = 1024 * 1024;
+const SCAN_BYTES: u64 = 1024 * 1024;
 
 const DAY: i64 = 86_400;
 
@@ -87,7 +87,7 @@ impl Scan {
                 watch(lines.source());
             }
             let year_is_known = scan.month > 0 && wanted.year.is_some() && wanted.from == 0;
-            if scan.uptime.is_none() && (year_is_known || (scan.month == 0 && offset > LOOK)) {
+            if scan.uptime.is_none() && (year_is_known || (scan.month == 0 && offset > SCAN_BYTES)) {
                 break;
             }
         }
@@ -237,6 +237,6 @@ mod tests {
         }
         let mut lines = Lines::new(Endless(0), b"");
         Scan::run(&mut lines, Wanted { year: None, from: 0 }, STAMPS, |_| {});
-        assert!(lines.source().0 < 2 * LOOK);
+        assert!(lines.source().0 < 2 * SCAN_BYTES);
     }
 }

@@ -33,11 +33,11 @@ impl Core {
     /// What netifd says of the networks now.
     pub(crate) fn note_networks(&mut self, now: Now, interfaces: Vec<Interface>) {
         self.outside.set_networks(interfaces);
-        self.look_outside(now);
+        self.refresh_wan(now);
     }
 
     /// Reads the WAN interfaces again, and logs a change.
-    pub(super) fn look_outside(&mut self, now: Now) {
+    pub(super) fn refresh_wan(&mut self, now: Now) {
         if self.outside.refresh(&self.config.zone) {
             let interfaces = self.outside.interfaces.join(" ");
             match self.outside.guessed.clone() {

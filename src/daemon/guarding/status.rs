@@ -52,7 +52,7 @@ impl Guarding {
         if engine.guard.mode() != Mode::Off {
             warnings.extend(self.peer_warnings(now));
         }
-        if config.watch_egress && self.around.outside.is_empty() {
+        if config.watch_egress && self.surroundings.outside.is_empty() {
             warnings.push("watch_egress: there is no default route, so the WAN interface is unknown".into());
         } else if config.watch_egress && self.nft_sync.why(now.boot_ms).is_some() {
             warnings.push("watch_egress: nothing is watched, since nft fails".into());

@@ -31,7 +31,7 @@ const BACKLOG_MS: u64 = 5_000;
 const BURST: u32 = 500;
 const QUIET_MS: u64 = 1_000;
 /// Without logd: look for it again, should its coming have escaped us.
-const LOOK_AGAIN_MS: u64 = 5_000;
+const LOOKUP_AGAIN_MS: u64 = 5_000;
 
 /// Follows logd through its restarts and the broker's.
 #[derive(Debug, Default)]
@@ -99,7 +99,7 @@ impl LogFeed {
         match &mut self.step {
             Step::Absent { listener, again_at } if now_ms >= *again_at => {
                 let listener = *listener;
-                self.look(listener, outgoing);
+                self.look_up(listener, outgoing);
             }
             Step::Following { read, .. } if read.as_ref().is_some_and(|read| now_ms >= read.until) => {
                 *read = None;
@@ -150,7 +150,7 @@ impl LogFeed {
                     && target == *gone
                 {
                     self.state.logd_gone(give);
-                    self.step = Step::Absent { listener, again_at: now_ms.saturating_add(LOOK_AGAIN_MS) };
+                    self.step = Step::Absent { listener, again_at: now_ms.saturating_add(LOOKUP_AGAIN_MS) };
                 }
             }
             BusEvent::Call(call) => self.on_call(now_ms, outgoing, call, give),
@@ -230,12 +230,12 @@ impl LogFeed {
         self.follow(now_ms, listener, target, outgoing);
     }
 
-    fn look(&mut self, listener: u32, outgoing: &mut Outgoing) {
+    fn look_up(&mut self, listener: u32, outgoing: &mut Outgoing) {
         self.step = Step::Connecting(Lookup::again(listener, OBJECT, outgoing));
     }
 
     fn absent(&mut self, now_ms: u64, listener: u32) {
-        self.step = Step::Absent { listener, again_at: now_ms.saturating_add(LOOK_AGAIN_MS) };
+        self.step = Step::Absent { listener, again_at: now_ms.saturating_add(LOOKUP_AGAIN_MS) };
     }
 
     /// Subscribes first, then reads: no entry is missed, and the ids show the overlap.
