@@ -8,10 +8,10 @@ use std::os::fd::BorrowedFd;
 use crate::daemon::nft::conntrack::Wanted;
 use crate::daemon::nft::kernel::{Elements, Notifications, Remembered};
 use crate::daemon::nft::run::Nft;
-use crate::daemon::nft::script::{self, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
+use crate::daemon::nft::script::{self, Blocked, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
 use crate::event::small_map::SmallMap;
 use crate::guard::ranges::Range;
-use crate::guard::{Change, End, Guard, Protection, Source};
+use crate::guard::{Block, Change, End, Guard, Protection, Source};
 use crate::live::Now;
 
 /// After a failure it is tried again, at first soon.
@@ -323,12 +323,19 @@ impl NftSync {
         }
         // What is written now is as the ledger is now.
         guard.ledger.take_shortened();
+        let dropped = self.elements().map(Elements::dropped_by_source).unwrap_or_default();
+        let dropped_of = |source: Source| {
+            let at = dropped.binary_search_by_key(&source, |(source, _)| *source);
+            at.map_or(0, |at| dropped[at].1)
+        };
+        let blocked = |block: &Block| Blocked {
+            source: block.source,
+            left_ms: block.until_ms.saturating_sub(now.boot_ms),
+            dropped: dropped_of(block.source),
+        };
         let blocks = guard.ledger.blocks().filter(|block| !block.dry);
-        let left: Vec<(Source, u64)> = blocks
-            .map(|block| (block.source, block.until_ms.saturating_sub(now.boot_ms)))
-            .filter(|(_, left)| *left > 0)
-            .collect();
-        let script = script::build(&self.want, &left);
+        let blocks: Vec<Blocked> = blocks.map(blocked).filter(|block| block.left_ms > 0).collect();
+        let script = script::build(&self.want, &blocks);
         match self.nft.start(now.boot_ms, &script) {
             Ok(()) => {
                 self.building = Some((self.want.clone(), now.boot_ms));

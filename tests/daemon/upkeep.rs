@@ -169,12 +169,13 @@ fn block_networks(store: &Path, boot_ms: u64, wall: i64, blocks: &[(&str, Option
     fs::write(store.join("networks.fws"), networks::encode(&moment, &blocks)).unwrap();
 }
 
-/// The blocks of a store: of which network, whether it ends, and whose it was.
+/// The blocks of a store: of which network, whether it ends, and whose it was, if that has a reason still.
 fn networks_of(store: &Path) -> Vec<(String, bool, String)> {
     let file = Open::from_bytes(fs::read(store.join("networks.fws")).unwrap()).unwrap();
     let blocks = networks::from_file(&file, &Moment::default()).unwrap();
-    let row =
-        |block: NetworkBlock| (block.target.to_string(), block.until_ms.is_some(), block.reason.unwrap());
+    let row = |block: NetworkBlock| {
+        (block.target.to_string(), block.until_ms.is_some(), block.reason.unwrap_or_default())
+    };
     blocks.into_iter().map(row).collect()
 }
 

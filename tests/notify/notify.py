@@ -151,7 +151,8 @@ class Scripts(Notifier):
         self.start(mail="owner@example.org", language="ja")
         self.send("report", {"month": "2026-10", "from": "2026-10-01", "to": "2026-10-31"})
         until(lambda: mailbox.mails, "a mail")
-        mail = mailbox.mails[0][1]
+        envelope, mail = mailbox.mails[0]
+        self.assertLessEqual(max(map(len, envelope.content.split(b"\r\n"))), 998, "RFC 5322, section 2.1.1")
         self.assertEqual(mail["Subject"], "rooter: Firewall report 2026-10")
         self.assertEqual(mail.get_content_type(), "text/html")
         self.assertIn('<html lang="ja">', mail.get_content())

@@ -748,6 +748,19 @@ class Installed(unittest.TestCase):
         (self.router.place / "tmp/run/fwstat/state/fleet/sender.json").write_text('{"state":"stopped","answer":401}\n')
         self.assertIn("FWSTAT_RELOADED=", self.fleet(on + url))
 
+    def test_a_link_in_the_place_of_a_spool_leads_nowhere(self):
+        self.jailed()
+        self.shipped = self.router.read("/etc/config/fwstat")
+        other = self.router.place / "srv"
+        other.mkdir(mode=0o755)
+        for place in ("etc/fwstat", "tmp/run/fwstat/state"):
+            (self.router.place / place / "fleet").symlink_to("/srv")
+        self.fleet("\toption enabled '1'\n\toption url 'https://fleet.example.net/fwstat/v1/batch'\n")
+        self.assertEqual((other.stat().st_uid, other.stat().st_mode & 0o7777), (0, 0o755))
+        for place in ("etc/fwstat", "tmp/run/fwstat/state"):
+            spool = (self.router.place / place / "fleet").lstat()
+            self.assertEqual(spool.st_mode & 0o7777, 0o2770)
+
     def test_a_folder_with_other_files_stays_roots(self):
         other = self.router.place / "srv"
         other.mkdir()
@@ -775,7 +788,9 @@ class Installed(unittest.TestCase):
         secret.write_text("secret")
         (self.router.place / "etc/fwstat/2026-01.fws").symlink_to("/etc/shadow")
         (self.router.place / "tmp/run/fwstat/state/clock-set").symlink_to("/etc/made")
+        (self.router.place / "tmp/fwstat-firewall").symlink_to("/etc/shadow")
         self.service("reload")
+        self.assertEqual(secret.read_text(), "secret")
         environment = {"ACTION": "stratum"}
         self.router.run("/bin/sh", "/etc/hotplug.d/ntp/60-fwstat", environment=environment, check=False)
         self.assertEqual(secret.stat().st_uid, 0)

@@ -253,7 +253,8 @@ impl Elements {
     pub fn remembered(&mut self) -> Vec<Remembered> {
         let mut remembered = Vec::new();
         for set in PEERS.into_iter().chain(SERVED) {
-            self.list(set, &mut |key, left_ms| {
+            self.list(set, &mut |element| {
+                let (key, Some(left_ms)) = (element.key, element.expires_ms) else { return };
                 let mut padded = [0; LONGEST_KEY];
                 if let Some(start) = padded.get_mut(..key.len()) {
                     start.copy_from_slice(key);
@@ -351,23 +352,34 @@ impl Elements {
 
     fn list_sources(&mut self, sets: [&str; 2], each: &mut dyn FnMut(Source, u64)) {
         for set in sets {
-            self.list(set, &mut |key, left| {
-                if let Some(source) = script::source_of(key) {
+            self.list(set, &mut |element| {
+                if let (Some(source), Some(left)) = (script::source_of(element.key), element.expires_ms) {
                     each(source, left);
                 }
             });
         }
     }
 
-    fn list(&mut self, set: &str, each: &mut dyn FnMut(&[u8], u64)) {
+    /// Blocked sources of which packets were dropped, in order, with their number.
+    pub fn dropped_by_source(&mut self) -> Vec<(Source, u64)> {
+        let mut dropped = Vec::new();
+        for set in BLOCKED {
+            self.list(set, &mut |element| {
+                if let (Some(source), Some(packets @ 1..)) = (script::source_of(element.key), element.packets)
+                {
+                    dropped.push((source, packets));
+                }
+            });
+        }
+        dropped.sort_unstable();
+        dropped
+    }
+
+    fn list(&mut self, set: &str, each: &mut dyn FnMut(nftables::Element<'_>)) {
         // What cannot be listed is made anew from the ledger, or remembered again.
         let _ = self.ask(|request| nftables::list_elements(TABLE, set, request), &mut |message| {
             if let Message::Elements(elements) = message {
-                for element in elements {
-                    if let Some(left) = element.expires_ms {
-                        each(element.key, left);
-                    }
-                }
+                elements.for_each(&mut *each);
             }
         });
     }

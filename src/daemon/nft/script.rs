@@ -100,8 +100,18 @@ impl Spec {
 /// Takes the table away, whether it is there or not.
 pub const REMOVE: &str = "table inet fwstat {\n}\ndelete table inet fwstat\n";
 
-/// Makes the table anew, all at once, with these blocks (and the milliseconds that are left of each).
-pub fn build(spec: &Spec, blocks: &[(Source, u64)]) -> String {
+/// A blocked source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Blocked {
+    pub source: Source,
+    /// Milliseconds that are left of its block.
+    pub left_ms: u64,
+    /// Packets of it that the table before dropped.
+    pub dropped: u64,
+}
+
+/// Makes the table anew, all at once, with these blocks.
+pub fn build(spec: &Spec, blocks: &[Blocked]) -> String {
     let mut text = String::from(REMOVE);
     text.push_str("table inet fwstat {\n");
     if let Some(guard) = &spec.guard {
@@ -301,12 +311,12 @@ fn egress(outside: &[String], log: Option<&LogSpec>, text: &mut String) {
 }
 
 /// Adds these blocks to the table.
-fn add(blocks: &[(Source, u64)], text: &mut String) {
+fn add(blocks: &[Blocked], text: &mut String) {
     for (place, set) in BLOCKED.into_iter().enumerate() {
-        let of_family: Vec<&(Source, u64)> =
-            blocks.iter().filter(|(source, _)| place_of(*source) == place).collect();
+        let of_family: Vec<&Blocked> =
+            blocks.iter().filter(|block| place_of(block.source) == place).collect();
         for some in of_family.chunks(ELEMENTS_PER_COMMAND) {
-            let elements: Vec<String> = some.iter().map(|(source, left)| element(*source, *left)).collect();
+            let elements: Vec<String> = some.iter().map(|block| element(block)).collect();
             let _ = writeln!(text, "add element inet {TABLE} {set} {{ {} }}", elements.join(", "));
         }
     }
@@ -326,15 +336,19 @@ pub fn timeout_ms(left_ms: u64) -> u64 {
     left_ms.saturating_sub(EARLY_MS).max(1)
 }
 
-fn element(source: Source, left_ms: u64) -> String {
-    let left = timeout_ms(left_ms);
+fn element(block: &Blocked) -> String {
+    let left = timeout_ms(block.left_ms);
     let (seconds, ms) = (left / 1000, left % 1000);
     let time = match (seconds, ms) {
         (0, ms) => format!("{ms}ms"),
         (seconds, 0) => format!("{seconds}s"),
         (seconds, ms) => format!("{seconds}s{ms}ms"),
     };
-    format!("{} timeout {time}", key_text(source))
+    let counter = match block.dropped {
+        0 => String::new(),
+        packets => format!(" counter packets {packets} bytes 0"),
+    };
+    format!("{}{counter} timeout {time}", key_text(block.source))
 }
 
 /// A source as the key of an element, in network byte order.
@@ -402,7 +416,9 @@ mod tests {
             log: Some(LogSpec { group: 32, zone: Some("wan".into()) }),
             egress: Some(vec!["pppoe-wan".into()]),
         };
-        let blocks = [(Source::V4(0xc633_6407), 3_600_000), (Source::V6(0x2001_0db8_0001_0002), 1_550)];
+        let block = |source, left_ms, dropped| Blocked { source, left_ms, dropped };
+        let (v4, v6) = (Source::V4(0xc633_6407), Source::V6(0x2001_0db8_0001_0002));
+        let blocks = [block(v4, 3_600_000, 0), block(v6, 1_550, 7)];
         let text = build(&spec, &blocks);
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/guard-table.txt");
         if std::env::var_os("FWSTAT_BLESS").is_some() {
@@ -429,7 +445,9 @@ mod tests {
 
     #[test]
     fn the_sets_take_all_blocks_though_fewer_are_allowed_by_now() {
-        let blocks: Vec<_> = (0..3000).map(|number| (Source::V4(0x0900_0000 + number), 60_000)).collect();
+        let block =
+            |number: u32| Blocked { source: Source::V4(0x0900_0000 + number), left_ms: 60_000, dropped: 0 };
+        let blocks: Vec<_> = (0..3000).map(block).collect();
         let (outside, shared) = (Vec::new(), Vec::new());
         let guard = GuardSpec { enforce: true, all: false, size: 1000, outside, shared };
         let text = build(&Spec { guard: Some(guard), ..Spec::default() }, &blocks);

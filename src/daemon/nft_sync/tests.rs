@@ -19,6 +19,23 @@ fn turn(sync: &mut NftSync, guard: &mut Guard, boot_ms: u64) {
     sync.turn(Now { boot_ms, wall: 0 }, None, guard);
 }
 
+/// A guard that blocks.
+fn on() -> Guard {
+    let mut guard = Guard::default();
+    guard.set(0, Settings { mode: Mode::On, ..Settings::default() }, 1);
+    guard
+}
+
+fn request() -> BlockRequest {
+    let prefix = Prefix::parse("198.51.100.7").unwrap();
+    BlockRequest { prefix, length_ms: Some(60_000), reason: None, refuse: Vec::new() }
+}
+
+fn spec(outside: &str) -> GuardSpec {
+    let (outside, shared) = (vec![outside.to_string()], Vec::new());
+    GuardSpec { enforce: true, all: false, size: 9, outside, shared }
+}
+
 #[test]
 fn a_table_that_a_killed_daemon_left_is_taken_away_where_nothing_is_guarded() {
     if !is_alone() {
@@ -36,15 +53,7 @@ fn the_table_that_is_there_takes_blocks_while_nft_cannot_make_another() {
     if !is_alone() {
         return;
     }
-    let spec = |name: &str| GuardSpec {
-        enforce: true,
-        all: false,
-        size: 9,
-        outside: vec![name.to_string()],
-        shared: Vec::new(),
-    };
-    let (mut sync, mut guard) = (NftSync::new(), Guard::default());
-    guard.set(0, Settings { mode: Mode::On, ..Settings::default() }, 1);
+    let (mut sync, mut guard) = (NftSync::new(), on());
     let began = Instant::now();
     let until = |sync: &mut NftSync, guard: &mut Guard, is_done: &dyn Fn(&NftSync) -> bool| {
         while !is_done(sync) {
@@ -58,12 +67,38 @@ fn the_table_that_is_there_takes_blocks_while_nft_cannot_make_another() {
     // Longer than the kernel's names.
     sync.set(Spec { guard: Some(spec("a-very-long-name-of-wan")), ..Spec::default() });
     until(&mut sync, &mut guard, &|sync| sync.why.is_some());
-    let prefix = Prefix::parse("198.51.100.7").unwrap();
-    let request = BlockRequest { prefix, length_ms: Some(60_000), reason: None, refuse: Vec::new() };
-    let source = guard.block(0, None, None, &request).unwrap();
+    let source = guard.block(0, None, None, &request()).unwrap();
     guard.changes().iter().for_each(|change| sync.note(change));
     turn(&mut sync, &mut guard, 0);
     let mut blocked = Vec::new();
     Elements::open().unwrap().blocked(&mut |source, _| blocked.push(source));
     assert_eq!((blocked, sync.is_pending(source)), (vec![source], false));
+}
+
+#[test]
+fn another_table_counts_on_what_blocks_drop() {
+    if !is_alone() {
+        return;
+    }
+    let began = Instant::now();
+    let (mut sync, mut guard) = (NftSync::new(), on());
+    let until = |sync: &mut NftSync, guard: &mut Guard, builds: u64| {
+        while sync.builds < builds {
+            assert!(began.elapsed() < Duration::from_secs(60));
+            turn(sync, guard, began.elapsed().as_millis() as u64);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let source = guard.block(0, None, None, &request()).unwrap();
+    sync.set(Spec { guard: Some(spec("wan")), ..Spec::default() });
+    until(&mut sync, &mut guard, 1);
+    let words = "add element inet fwstat blocked4 { 198.51.100.7 counter packets 40 bytes 40 timeout 60s }";
+    for words in ["flush set inet fwstat blocked4", words] {
+        assert!(command().unwrap().args(words.split(' ')).status().unwrap().success());
+    }
+    assert_eq!(sync.dropped(source), Some(40));
+    // Another interface leads outside.
+    sync.set(Spec { guard: Some(spec("wan2")), ..Spec::default() });
+    until(&mut sync, &mut guard, 2);
+    assert_eq!(sync.dropped(source), Some(40));
 }

@@ -61,6 +61,8 @@ fwstat_fleet_user() {
 fwstat_fleet_directories() {
 	local spool
 	for spool in "$FWSTAT_RUN/state" "$FWSTAT_DATABASE"; do
+		# The service's user can make a link here, and chmod would follow it.
+		[ ! -L "$spool/fleet" ] || rm -f "$spool/fleet"
 		mkdir -p "$spool/fleet"
 		# The sender may reach its spool, and read nothing else.
 		chmod o+x "$spool"

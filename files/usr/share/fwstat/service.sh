@@ -398,36 +398,34 @@ fwstat_wanted_includes() {
 	done
 }
 
+fwstat_with_includes() {
+	fwstat_without_includes
+	fwstat_wanted_includes
+}
+
 # Updates fwstat's sections of the file. True if that changed the file.
 fwstat_includes() {
-	[ -f "$FWSTAT_FIREWALL" ] || return 1
-	fwstat_without_includes > /tmp/fwstat-firewall
-	fwstat_wanted_includes >> /tmp/fwstat-firewall
-	fwstat_replace_firewall
+	fwstat_replace_firewall fwstat_with_includes
 }
 
 # Removes fwstat's sections from the file. True if that changed it.
 fwstat_includes_remove() {
-	[ -f "$FWSTAT_FIREWALL" ] || return 1
-	fwstat_without_includes > /tmp/fwstat-firewall
-	fwstat_replace_firewall
+	fwstat_replace_firewall fwstat_without_includes
 }
 
-# Replaces the file by /tmp/fwstat-firewall, atomically, and only if it differs.
+# FUNCTION: replaces the file by what FUNCTION prints, atomically, and only if it differs. No copy lies in /tmp, which can
+# be full, and where others can make a link.
 fwstat_replace_firewall() {
 	local new=/etc/config/.firewall-fwstat
-	if cmp -s /tmp/fwstat-firewall "$FWSTAT_FIREWALL"; then
-		rm -f /tmp/fwstat-firewall
-		return 1
-	fi
-	# cp -p preserves the permissions of the old file; the flash may be full.
-	if cp -p "$FWSTAT_FIREWALL" "$new" && cat /tmp/fwstat-firewall > "$new" && cmp -s /tmp/fwstat-firewall "$new"; then
+	[ -f "$FWSTAT_FIREWALL" ] || return 1
+	"$1" | cmp -s - "$FWSTAT_FIREWALL" && return 1
+	# cp -p preserves the permissions of the old file; the flash can be full.
+	if cp -p "$FWSTAT_FIREWALL" "$new" && "$1" > "$new" && "$1" | cmp -s - "$new"; then
 		sync
 		mv -f "$new" "$FWSTAT_FIREWALL"
-		rm -f /tmp/fwstat-firewall
 		return 0
 	fi
-	rm -f "$new" /tmp/fwstat-firewall
+	rm -f "$new"
 	fwstat_say "cannot write $FWSTAT_FIREWALL: it is unchanged"
 	return 1
 }
