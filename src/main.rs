@@ -1,11 +1,11 @@
-//! fwstat: arguments -> command -> exit code.
+//! fwstat: arguments -> command -> exit code (0 answered, 1 failed, 2 wrong usage).
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
-use fwstat::cli::arguments::{self, Command, Format, Place};
+use fwstat::cli::arguments::{self, Backend, Command, Format};
 use fwstat::cli::check;
 use fwstat::cli::client;
 use fwstat::cli::fleet_export;
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
             outcome.failures.iter().for_each(|failure| complain(failure));
             if outcome.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        // Whoever reads has seen enough.
+        // The reader of the pipe has closed it, as `head` does.
         Err(ShellError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(ShellError::Output(error)) => {
             complain(&format!("cannot write the answer: {error}"));
@@ -68,33 +68,41 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::Help(Some(command)) => help::about(command, out)?,
         Command::Version => help::version(out)?,
         Command::Report { input, question, json } => return shell::report(&input, &question, json, out),
-        Command::Import { input, place } => return shell::import(&input, &place, out),
-        Command::Backup { file, place, json } => return upkeep::back_up(&place, &file, json, out),
-        Command::Restore { file, place, json } => return upkeep::restore(&place, &file, json, out),
-        Command::Forget { meant, place, json } => return upkeep::forget(&place, meant, json, out),
-        Command::Ask { question, place: Place::Store { directory, timezone, countries, networks }, json } => {
+        Command::Import { input, backend } => return shell::import(&input, &backend, out),
+        Command::Backup { file, backend, json } => return upkeep::back_up(&backend, &file, json, out),
+        Command::Restore { file, backend, json } => return upkeep::restore(&backend, &file, json, out),
+        Command::Forget { scope, backend, json } => return upkeep::forget(&backend, scope, json, out),
+        Command::Ask {
+            question,
+            backend: Backend::Store { directory, timezone, countries, networks },
+            json,
+        } => {
             let databases = (&*countries, networks.as_deref());
             return shell::ask_store(&question, &directory, timezone.as_deref(), databases, json, out);
         }
         Command::Export {
             format: Format::Ndjson,
-            place: Place::Store { directory, timezone, countries, .. },
+            backend: Backend::Store { directory, timezone, countries, .. },
             range,
         } => return fleet_export::export(&directory, timezone.as_deref(), &countries, &range, None, out),
-        Command::Export { format: Format::Ndjson, place: Place::Daemon { ubus }, range } => {
+        Command::Export { format: Format::Ndjson, backend: Backend::Daemon { ubus }, range } => {
             return client::export_batches(&ubus, &range, out);
         }
-        Command::Export { format, place: Place::Store { directory, timezone, .. }, .. } => {
+        Command::Export { format, backend: Backend::Store { directory, timezone, .. }, .. } => {
             return shell::export_store(format, &directory, timezone.as_deref(), out);
         }
-        Command::MonthReport { wanted, place: Place::Store { directory, timezone, countries, .. } } => {
+        Command::MonthReport { wanted, backend: Backend::Store { directory, timezone, countries, .. } } => {
             return shell::month_of_store(wanted, &directory, timezone.as_deref(), &countries, out);
         }
-        Command::MonthReport { wanted, place: Place::Daemon { ubus } } => client::month(wanted, &ubus, out)?,
-        Command::Ask { question, place: Place::Daemon { ubus }, json } => {
+        Command::MonthReport { wanted, backend: Backend::Daemon { ubus } } => {
+            client::month(wanted, &ubus, out)?
+        }
+        Command::Ask { question, backend: Backend::Daemon { ubus }, json } => {
             client::ask(&question, &ubus, json, out)?;
         }
-        Command::Export { format, place: Place::Daemon { ubus }, .. } => client::export(format, &ubus, out)?,
+        Command::Export { format, backend: Backend::Daemon { ubus }, .. } => {
+            client::export(format, &ubus, out)?
+        }
         Command::Block { target, length, reason, ubus } => {
             client::block(target, length, reason.as_deref(), &ubus, out)?;
         }
@@ -111,11 +119,11 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
             return Err(ShellError::Failure(format!("cannot run {NOTIFIER}: {error}")));
         }
         Command::Check { config, ubus, run } => {
-            return check::run(&daemon::Places { config, ubus, run }, out);
+            return check::run(&daemon::DaemonPaths { config, ubus, run }, out);
         }
         Command::Daemon { config, ubus, run } => {
-            let places = daemon::Places { config, ubus, run };
-            daemon::run(places).map_err(|error| ShellError::Failure(error.to_string()))?;
+            let paths = daemon::DaemonPaths { config, ubus, run };
+            daemon::run(paths).map_err(|error| ShellError::Failure(error.to_string()))?;
         }
     }
     Ok(Outcome::fine())

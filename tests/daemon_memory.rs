@@ -45,9 +45,9 @@ const STEPS: u64 = 1000;
 const COMMITS: u64 = 24;
 const BLOCKED: u8 = 124;
 /// A `summary` of thirteen months takes some 7.5 MiB, everything else stays below 6.9 MiB.
-const MOST_KIB: u64 = 8 * 1024;
+const MAX_KIB: u64 = 8 * 1024;
 /// Of this machine's release build: 3 MiB more of mapped program and libraries, and glibc's heaps.
-const MOST_KIB_HERE: u64 = 12 * 1024;
+const MAX_KIB_HERE: u64 = 12 * 1024;
 
 #[test]
 fn broker_process() {
@@ -116,8 +116,8 @@ fn ten_million_forged_sources_on_a_store_of_sixteen_months() {
     let mut router = Router::new("memory", Some(&network), "nflog logd");
     let from = months::store(&router.path("db")).to_string();
     let (program, bound) = match std::env::var_os("FWSTAT_ROUTER_PROGRAM") {
-        Some(program) => (PathBuf::from(program), MOST_KIB),
-        None => (release::release().0, MOST_KIB_HERE),
+        Some(program) => (PathBuf::from(program), MAX_KIB),
+        None => (release::release().0, MAX_KIB_HERE),
     };
     router.program = program;
     router.configure(&format!(

@@ -3,7 +3,7 @@
 
 use fwstat::event::calendar::Calendar;
 use fwstat::event::{Address, Class, Event, PathId, Verdict, protocol};
-use fwstat::live::{Action, Brought, Commit, Engine, Input, Now};
+use fwstat::live::{Action, Commit, Engine, Input, InputItem, Now};
 use fwstat::query::Answer;
 use fwstat::query::question::{Prefix, Question, Topic};
 use fwstat::stats::heavy::mix;
@@ -15,7 +15,7 @@ const SOURCES: u64 = 10_000_000;
 /// 2026-06-10 00:00 UTC
 const START: i64 = 1_781_049_600;
 /// Beyond what a process takes that has only begun.
-const MOST_MORE: u64 = 8 << 20;
+const MAX_GROWTH: u64 = 8 << 20;
 
 /// In bytes: now, and at most so far.
 fn resident() -> (u64, u64) {
@@ -92,13 +92,13 @@ fn ten_million_forged_sources_in_a_day() {
                 engine.end_commit(true);
             }
         }
-        engine.take(now, Input::Nflog, Brought::Event(&mut forged(number), None, Some(&[b'x'; 300])));
+        engine.take(now, Input::Nflog, InputItem::Event(&mut forged(number), None, Some(&[b'x'; 300])));
         // One that tries again and again stands out of it all.
         if number.is_multiple_of(1000) {
             let source = Address::v4(0xc633_6407);
             let fingerprint = mix(number, 8, 9);
             let mut event = Event { source, port: 23, class: Class::Attempt, fingerprint, ..forged(number) };
-            engine.take(now, Input::Nflog, Brought::Event(&mut event, None, None));
+            engine.take(now, Input::Nflog, InputItem::Event(&mut event, None, None));
         }
     }
     let (counted, _) = resident();
@@ -143,5 +143,5 @@ fn ten_million_forged_sources_in_a_day() {
         most / 1024,
         written
     );
-    assert!(most - before <= MOST_MORE, "{before} {after} {most}");
+    assert!(most - before <= MAX_GROWTH, "{before} {after} {most}");
 }

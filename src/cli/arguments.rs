@@ -11,7 +11,7 @@ use super::fleet_export::Range;
 use super::lists::Action;
 use super::options::{self, CommandRow};
 use super::raw_arguments::{Raw, suggestion};
-use super::upkeep::Meant;
+use super::upkeep::ForgetScope;
 use super::values;
 use crate::output::blobmsg::Length;
 use crate::output::cells::plain;
@@ -20,14 +20,18 @@ use crate::query::filter::Filter;
 use crate::query::question::{Prefix, Question, Topic};
 use crate::query::target::Target;
 
+/// ubusd's socket on OpenWrt (`UBUS_UNIX_SOCKET` of libubus).
 pub const DEFAULT_UBUS: &str = "/var/run/ubus/ubus.sock";
+/// The UCI file.
 pub const DEFAULT_CONFIG: &str = "/etc/config/fwstat";
+/// The country database of the package fwstat-country.
 pub const DEFAULT_COUNTRIES: &str = "/usr/share/fwstat/country.mmdb";
+/// The service's directory in RAM.
 pub const DEFAULT_RUN: &str = "/var/run/fwstat";
 
-/// Who is asked.
+/// Where a question or command is executed.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Place {
+pub enum Backend {
     /// The running daemon, over the ubus socket.
     Daemon { ubus: PathBuf },
     /// A store directory, its days labelled in this zone (`None`: the system's).
@@ -53,6 +57,7 @@ pub struct Input {
     pub countries: PathBuf,
 }
 
+/// The output formats of `export`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     Prometheus,
@@ -67,7 +72,7 @@ pub enum Format {
 pub enum Command {
     Ask {
         question: Question,
-        place: Place,
+        backend: Backend,
         json: bool,
     },
     /// The question's topic is `Summary`; its range and filters hold for every table.
@@ -79,30 +84,30 @@ pub enum Command {
     /// A month of what is kept.
     MonthReport {
         wanted: Wanted,
-        place: Place,
+        backend: Backend,
     },
     Import {
         input: Input,
-        place: Place,
+        backend: Backend,
     },
     Backup {
         file: PathBuf,
-        place: Place,
+        backend: Backend,
         json: bool,
     },
     Restore {
         file: PathBuf,
-        place: Place,
+        backend: Backend,
         json: bool,
     },
     Forget {
-        meant: Meant,
-        place: Place,
+        scope: ForgetScope,
+        backend: Backend,
         json: bool,
     },
     Export {
         format: Format,
-        place: Place,
+        backend: Backend,
         /// Of the batches.
         range: Range,
     },
@@ -225,8 +230,8 @@ impl Raw<'_> {
 
     fn check(&self) -> Result<Command, String> {
         if let Some(topic) = Topic::from_name(self.command.name) {
-            let (question, place) = (self.question(topic)?, self.place()?);
-            return Ok(Command::Ask { question, place, json: self.has(&options::JSON) });
+            let (question, backend) = (self.question(topic)?, self.backend()?);
+            return Ok(Command::Ask { question, backend, json: self.has(&options::JSON) });
         }
         match self.command.name {
             "report" if self.has(&options::MONTH) => self.month_report(),
@@ -244,15 +249,15 @@ impl Raw<'_> {
                 let (input, question) = (self.input()?, self.question(Topic::Summary)?);
                 Ok(Command::Report { input, question, json: self.has(&options::JSON) })
             }
-            "import" => Ok(Command::Import { input: self.input()?, place: self.owned()? }),
+            "import" => Ok(Command::Import { input: self.input()?, backend: self.owned()? }),
             "backup" => Ok(Command::Backup {
                 file: self.file(),
-                place: self.owned()?,
+                backend: self.owned()?,
                 json: self.has(&options::JSON),
             }),
             "restore" => Ok(Command::Restore {
                 file: self.file(),
-                place: self.owned()?,
+                backend: self.owned()?,
                 json: self.has(&options::JSON),
             }),
             "forget" => self.forget(),
@@ -291,16 +296,16 @@ impl Raw<'_> {
     }
 
     /// A store that is worked on: the running daemon's, or a directory.
-    fn owned(&self) -> Result<Place, String> {
+    fn owned(&self) -> Result<Backend, String> {
         match self.path(&options::STORE)? {
             Some(_) if self.has(&options::UBUS) => {
                 Err("--db and --ubus: give one of them, a store or a daemon".to_string())
             }
             Some(directory) => {
                 let countries = PathBuf::from(DEFAULT_COUNTRIES);
-                Ok(Place::Store { directory, timezone: None, countries, networks: None })
+                Ok(Backend::Store { directory, timezone: None, countries, networks: None })
             }
-            None => Ok(Place::Daemon { ubus: self.ubus()? }),
+            None => Ok(Backend::Daemon { ubus: self.ubus()? }),
         }
     }
 
@@ -311,13 +316,13 @@ impl Raw<'_> {
             (Some(_), Some(_)) => return Err("--source and an address: give one of them".to_string()),
             (option, operand) => option.or(operand),
         };
-        let meant = match (before, source) {
-            (Some(first), None) => Meant::Before(first),
-            (None, Some(prefix)) => Meant::Source(prefix),
+        let scope = match (before, source) {
+            (Some(first), None) => ForgetScope::Before(first),
+            (None, Some(prefix)) => ForgetScope::Source(prefix),
             (None, None) => return Err("give --before or --source: what to delete".to_string()),
             _ => return Err("--before and --source: give one of them".to_string()),
         };
-        Ok(Command::Forget { meant, place: self.owned()?, json: self.has(&options::JSON) })
+        Ok(Command::Forget { scope, backend: self.owned()?, json: self.has(&options::JSON) })
     }
 
     fn target(&self) -> Result<Target, String> {
@@ -371,7 +376,7 @@ impl Raw<'_> {
             language: self.get(&options::LANG, values::language)?.unwrap_or(Language::English),
             addresses: self.has(&options::ADDRESSES),
         };
-        Ok(Command::MonthReport { wanted, place: self.place()? })
+        Ok(Command::MonthReport { wanted, backend: self.backend()? })
     }
 
     fn question(&self, topic: Topic) -> Result<Question, String> {
@@ -407,7 +412,7 @@ impl Raw<'_> {
         Ok(question)
     }
 
-    fn place(&self) -> Result<Place, String> {
+    fn backend(&self) -> Result<Backend, String> {
         let timezone = self.get(&options::TIMEZONE, values::timezone)?;
         match self.path(&options::DB)? {
             Some(_) if self.has(&options::UBUS) => {
@@ -415,7 +420,7 @@ impl Raw<'_> {
             }
             Some(directory) => {
                 let networks = self.path(&options::NETWORKS)?;
-                Ok(Place::Store { directory, timezone, countries: self.countries()?, networks })
+                Ok(Backend::Store { directory, timezone, countries: self.countries()?, networks })
             }
             None if self.has(&options::COUNTRIES) => {
                 Err("--country-database goes with --db: the daemon has its own".to_string())
@@ -426,7 +431,7 @@ impl Raw<'_> {
             None if timezone.is_some() => {
                 Err("--timezone goes with --db: the daemon answers in the router's own zone".to_string())
             }
-            None => Ok(Place::Daemon { ubus: self.ubus()? }),
+            None => Ok(Backend::Daemon { ubus: self.ubus()? }),
         }
     }
 
@@ -462,7 +467,7 @@ impl Raw<'_> {
                 "--from and --to go with --format ndjson: the other formats have no range".to_string()
             );
         }
-        Ok(Command::Export { format, place: self.place()?, range })
+        Ok(Command::Export { format, backend: self.backend()?, range })
     }
 }
 

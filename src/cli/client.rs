@@ -1,4 +1,6 @@
-//! The command line's way to the running daemon: a question over ubus, its answer as a table.
+//! Commands that are executed by the running daemon.
+//!
+//! Takes checked arguments, calls the daemon over ubus, prints the text that it answers. Renders no table itself.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::arguments::{DEFAULT_CONFIG, DEFAULT_COUNTRIES, DEFAULT_RUN, Format};
 use super::fleet_export::{self, Range};
 use super::shell::{Outcome, ShellError, print_json};
-use crate::daemon::is_running;
+use crate::daemon::{explained, is_running};
 use crate::output::blobmsg::{self, Length};
 use crate::output::month_report::Wanted;
 use crate::output::rendering::TEXT;
@@ -29,23 +31,6 @@ const COUNTING: Duration = Duration::from_millis(300);
 impl From<CallError> for ShellError {
     fn from(error: CallError) -> ShellError {
         ShellError::Failure(explained(&error, is_running(Path::new(DEFAULT_RUN))))
-    }
-}
-
-/// What is said of a call that failed: a daemon that runs, but cannot be reached, need not be started.
-pub fn explained(error: &CallError, is_running: bool) -> String {
-    match error {
-        CallError::NoObject(object) if is_running && object == blobmsg::OBJECT => {
-            "the fwstat daemon runs and counts, but is not on ubus: it registers again within seconds after ubusd \
-             has started; if it does not: /etc/init.d/fwstat restart, and logread -e fwstat says why"
-                .to_string()
-        }
-        CallError::NoBus { socket, because } if is_running => format!(
-            "the fwstat daemon runs and counts, but ubus cannot be reached: cannot connect to {}: {because}; is \
-             ubusd running?",
-            socket.display()
-        ),
-        error => error.to_string(),
     }
 }
 
@@ -76,6 +61,7 @@ fn arguments(question: &Question) -> Value {
     Value::Object(keys)
 }
 
+/// An address without a length if it is a single one, else `address/length`.
 pub(super) fn text(prefix: Prefix) -> String {
     if prefix.is_single() {
         prefix.network.to_string()
@@ -84,6 +70,7 @@ pub(super) fn text(prefix: Prefix) -> String {
     }
 }
 
+/// Asks a question and prints the answer, as JSON or as the daemon's text.
 pub fn ask(question: &Question, socket: &Path, json: bool, out: &mut dyn Write) -> Result<()> {
     if question.topic == Topic::Status {
         count_rules(socket)?;
@@ -129,7 +116,7 @@ fn print_text(
     }
 }
 
-/// A status tells the rules' counters as they were read last, and has them read again: so it is asked twice.
+/// `status` answers the counters that were read last and starts a new read, so it is called twice.
 fn count_rules(socket: &Path) -> Result<()> {
     call(socket, blobmsg::OBJECT, Topic::Status.name(), &json!({}), LIMIT)?;
     std::thread::sleep(COUNTING);
@@ -162,12 +149,14 @@ pub(super) fn take_back(socket: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Has the daemon write to flash now, and waits for the end.
 pub fn commit(socket: &Path, out: &mut dyn Write) -> Result<()> {
     let done = call(socket, blobmsg::OBJECT, "commit", &json!({}), LIMIT)?;
     let path = done["path"].as_str().unwrap_or("the store");
     Ok(writeln!(out, "{} is up to date", crate::output::cells::plain(path))?)
 }
 
+/// Blocks by hand; prints the daemon's warning, if there is one.
 pub fn block(
     target: Target,
     length: Length,
@@ -185,18 +174,20 @@ pub fn block(
     Ok(())
 }
 
-/// Where whoever types this is connected from, as sshd and dropbear tell.
+/// The client's address of this SSH session, from the environment that sshd and dropbear set.
 fn caller() -> Option<String> {
     let connection = std::env::var("SSH_CONNECTION").or_else(|_| std::env::var("SSH_CLIENT")).ok()?;
     let address = connection.split_whitespace().next()?;
     Prefix::parse(address).is_ok().then(|| address.to_string())
 }
 
+/// Ends a block by hand.
 pub fn unblock(target: Target, socket: &Path, out: &mut dyn Write) -> Result<()> {
     call(socket, blobmsg::OBJECT, "unblock", &json!({"address": target.to_string()}), LIMIT)?;
     Ok(writeln!(out, "{target} is no longer blocked")?)
 }
 
+/// Prints whether the guard would block the target, and if not, why. Changes nothing.
 pub fn guard_test(target: Target, socket: &Path, out: &mut dyn Write) -> Result<()> {
     let arguments = json!({"address": target.to_string()});
     let answer = call(socket, blobmsg::OBJECT, "guard-test", &arguments, LIST_LIMIT)?;
@@ -223,22 +214,6 @@ pub fn export(format: Format, socket: &Path, out: &mut dyn Write) -> Result<()> 
 mod tests {
     use super::*;
     use crate::event::Class;
-
-    #[test]
-    fn a_daemon_that_runs_is_not_told_to_be_started() {
-        let no_object = CallError::NoObject("fwstat".into());
-        assert!(explained(&no_object, false).contains("is not running: start it"));
-        assert!(
-            explained(&no_object, true).starts_with("the fwstat daemon runs and counts, but is not on ubus")
-        );
-        let no_bus =
-            || CallError::NoBus { socket: "/x".into(), because: std::io::ErrorKind::NotFound.into() };
-        assert!(explained(&no_bus(), false).starts_with("ubus is not running here"));
-        let told = explained(&no_bus(), true);
-        assert!(told.starts_with("the fwstat daemon runs and counts, but ubus cannot be reached"), "{told}");
-        let other = CallError::NoObject("log".into());
-        assert_eq!(explained(&other, true), other.to_string());
-    }
 
     #[test]
     fn only_what_was_asked_goes_over_the_bus() {

@@ -1,4 +1,6 @@
-//! `fwstat export --format ndjson`: the days that are still known, as batches for a fleet's server.
+//! `fwstat export --format ndjson`: batches for a fleet's server, for days whose rows are still stored.
+//!
+//! Takes a store directory and a range of days, writes NDJSON. Computes no figure.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,7 +10,7 @@ use crate::cli::shell::{Outcome, ShellError};
 use crate::config::Config;
 use crate::event::Class;
 use crate::event::calendar::Date;
-use crate::fleet::batch::{Head, Sources, Totals, Writer};
+use crate::fleet::batch::{BatchHeader, Sources, Totals, Writer};
 use crate::live::clock::BUILT;
 use crate::query::history::{Detail, History, Need, Section};
 use crate::query::open::WithOpenDays;
@@ -35,18 +37,18 @@ pub fn export(
     config: Option<&Config>,
     out: &mut dyn Write,
 ) -> Result<Outcome, ShellError> {
-    let (mut opened, trouble) = offline::open_store(directory, timezone, countries)?;
+    let (mut opened, problem) = offline::open_store(directory, timezone, countries)?;
     let wall = clock::wall().as_secs().cast_signed();
     let today = Date(wall.div_euclid(DAY) as i32);
     let oldest = if wall >= BUILT { Date(today.0 - OLDEST) } else { Date(i32::MIN) };
     let (from, to) = (range.from.unwrap_or(oldest), range.to.unwrap_or(Date(i32::MAX)));
     let shown = config.map_or(Sources::Address, |config| Sources::of(config, opened.store.salt()));
     let mut calendar = opened.calendar.clone();
-    let mut head = |date: Date| {
+    let mut header = |date: Date| {
         let end = calendar.instant(Date(date.0.saturating_add(1)), 0);
         // Lower than that of any batch that was made when the day was over: these are more complete.
         let sent = wall.min(end - 1).max(i64::from(date.0) * DAY);
-        Head { date, sent, offset: calendar.offset(end - 1) / 60, sources: shown }
+        BatchHeader { date, sent, offset: calendar.offset(end - 1) / 60, sources: shown }
     };
     let wanted = |date: Date| (from..=to).contains(&date);
     let stored: Vec<Date> = stored_days(&mut opened);
@@ -55,7 +57,7 @@ pub fn export(
     // Days that only the open tables have, whole.
     for day in opened.open_days().iter().filter(|day| wanted(day.date) && !stored.contains(&day.date)) {
         with_lookup(Some(&lookup), |lookup| {
-            Writer::new(head(day.date), out).write_day(day, lookup.map(|lookup| lookup as _))
+            Writer::new(header(day.date), out).write_day(day, lookup.map(|lookup| lookup as _))
         })?;
     }
     let alone: Vec<Date> =
@@ -83,7 +85,7 @@ pub fn export(
                     hours: (!summed).then_some(day.summary.hours),
                 };
                 with_lookup(Some(&lookup), |lookup| {
-                    Writer::new(head(day.date), out).write_stored(
+                    Writer::new(header(day.date), out).write_stored(
                         totals,
                         rows,
                         lookup.map(|lookup| lookup as _),
@@ -92,7 +94,7 @@ pub fn export(
             }
         }
     }
-    let notes = opened.store.damage().cloned().chain(trouble).collect();
+    let notes = opened.store.damage().cloned().chain(problem).collect();
     Ok(Outcome { failures: Vec::new(), notes })
 }
 

@@ -1,4 +1,6 @@
-//! The texts of `--help`: the whole, and one for each command, made of the rows in `options`.
+//! The texts of `--help`: the overview, and one for each command.
+//!
+//! Takes the rows of `options`, gives text wrapped to a fixed width. Has no text of a command itself.
 
 use std::io::{self, Write};
 

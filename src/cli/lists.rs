@@ -138,6 +138,7 @@ fn blocked(socket: &Path, all: bool) -> Result<Vec<String>> {
     Ok(entries)
 }
 
+/// Adds, removes or lists blocks of networks and countries of the running daemon.
 pub fn block_list(
     action: &Action,
     all: bool,

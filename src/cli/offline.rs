@@ -1,4 +1,6 @@
-//! What needs no daemon: reading log files into a store or into memory, and asking a store.
+//! Commands without a daemon: log files are read into a store or into memory, and a store is queried.
+//!
+//! Takes checked arguments, gives an opened store with counts and notes. Prints nothing.
 
 mod opened;
 
@@ -23,12 +25,9 @@ use crate::input::imported::{Imported, Unreadable};
 use crate::input::seen::SeenMessages;
 use crate::live::clock::BUILT;
 use crate::parse::interfaces::Networks;
-use crate::query::Answer;
-use crate::query::advice;
-use crate::query::answer::{AdviceRow, InputCounts, ServiceRow};
+use crate::query::answer::InputCounts;
 use crate::query::asns::SharedNetworks;
 use crate::query::open::joined;
-use crate::query::question::Question;
 use crate::stats::collect::{self, CollectError, Collector, DayStorage, Order};
 use crate::stats::countries::SharedLookup;
 use crate::stats::day::Day;
@@ -43,7 +42,7 @@ use crate::sys::installed::read_text;
 use crate::sys::memory;
 
 /// A longer configuration of the firewall is cut.
-const MOST_FIREWALL: u64 = 1 << 20;
+const MAX_FIREWALL: u64 = 1 << 20;
 
 /// A sentence that says what failed, where and why.
 #[derive(Debug)]
@@ -67,9 +66,9 @@ type Result<T> = std::result::Result<T, Failure>;
 const REPORT_SALT: u64 = 0;
 const DAY: i64 = 86_400;
 /// Days that stay open for a correction: the daemon can hold some that are over.
-const MOST_CORRECTED: usize = 4;
+const MAX_CORRECTED_DAYS: usize = 4;
 /// With this many pieces of an open day an import makes them one.
-const MOST_PIECES: usize = 16;
+const MAX_PIECES: usize = 16;
 
 /// What came of reading log files.
 pub struct Reading {
@@ -93,6 +92,7 @@ pub(super) fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<C
     }
 }
 
+/// Unix seconds.
 pub(super) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed())
 }
@@ -100,38 +100,23 @@ pub(super) fn now() -> i64 {
 /// The country database, and what is wrong with it. That there is none is wrong only where one was asked for.
 pub fn country_database(path: &Path) -> Result<(SharedLookup, Option<String>)> {
     let mut database = Database::new(path);
-    database.look();
+    database.refresh();
     if !path.exists() && path != Path::new(DEFAULT_COUNTRIES) {
         return Err(Failure(format!("there is no country database {}", path.display())));
     }
-    let trouble = database.trouble(now());
-    Ok((Rc::new(RefCell::new(database)), trouble))
+    let problem = database.problem(now());
+    Ok((Rc::new(RefCell::new(database)), problem))
 }
 
 /// The database of networks, and what is wrong with it.
 pub fn as_database(path: &Path) -> Result<(SharedNetworks, Option<String>)> {
     let mut database = Database::of(Content::Networks, path);
-    database.look();
-    let trouble = database.trouble(now());
+    database.refresh();
+    let problem = database.problem(now());
     if !path.exists() {
-        return Err(Failure(trouble.unwrap_or_default()));
+        return Err(Failure(problem.unwrap_or_default()));
     }
-    Ok((Rc::new(RefCell::new(database)), trouble))
-}
-
-/// Adds what the installed text says about a port.
-pub fn add_advice(question: &Question, answer: &mut Answer) {
-    if advice::is_wanted(question)
-        && let Some(text) = read_text(Path::new(advice::INSTALLED), advice::MOST_BYTES)
-    {
-        advice::add(question, answer, &text);
-    }
-}
-
-/// What the installed text says about services.
-pub fn advice_about(rows: &[ServiceRow]) -> Vec<AdviceRow> {
-    let text = read_text(Path::new(advice::INSTALLED), advice::MOST_BYTES);
-    text.map_or(Vec::new(), |text| advice::of_rows(&text, rows))
+    Ok((Rc::new(RefCell::new(database)), problem))
 }
 
 /// Opens a store directory to ask it; with what is wrong with the country database.
@@ -151,10 +136,10 @@ pub fn open_store(
         Some(zone) => Calendar::new(zone).map_err(Failure)?,
         None => choose_zone(None, zone.as_deref())?,
     };
-    let (lookup, trouble) = country_database(countries)?;
+    let (lookup, problem) = country_database(countries)?;
     let mut opened = Opened::new(store, calendar, lookup)?;
     opened.behind = behind;
-    Ok((opened, trouble))
+    Ok((opened, problem))
 }
 
 /// Tomorrow, if this machine's clock can be believed: later months are in no answer.
@@ -177,7 +162,7 @@ fn days_sent(directory: &Path) -> Vec<Date> {
     let spool = fleet::spool::Spool::new(&Path::new(DEFAULT_RUN).join("state"), directory);
     let mut days: Vec<Date> = spool.entries().iter().map(|entry| entry.date).collect();
     days.dedup();
-    days.split_off(days.len().saturating_sub(MOST_CORRECTED))
+    days.split_off(days.len().saturating_sub(MAX_CORRECTED_DAYS))
 }
 
 /// Reads log files into memory.
@@ -205,7 +190,7 @@ fn read_into(
             (Imported::new(), Some(format!("{why}; a file that was imported before is counted again")))
         }
     };
-    let (lookup, trouble) = country_database(&input.countries)?;
+    let (lookup, problem) = country_database(&input.countries)?;
     let now = now();
     // A clock that shows a time before this program was built judges nothing.
     let latest = if now >= BUILT { now + DAY } else { i64::MAX };
@@ -258,13 +243,13 @@ fn read_into(
             }
         }
     };
-    let (failures, mut notes) = tell(&read.reports, &read.counts);
-    notes.splice(0..0, trouble.into_iter().chain(unknown));
+    let (failures, mut notes) = sentences(&read.reports, &read.counts);
+    notes.splice(0..0, problem.into_iter().chain(unknown));
     if read.reports.iter().any(|report| report.discard) {
         notes.push("nothing was added: it was all imported before".into());
     } else if !spool.dates().is_empty() || !new_later.is_empty() || !due.1.is_empty() {
         if !new_later.is_empty() {
-            notes.push(told_later(&new_later, &calendar));
+            notes.push(note_of_future_events(&new_later, &calendar));
         }
         later.add_all(&new_later);
         meta.imported = imported.encode();
@@ -295,24 +280,24 @@ fn at(moment_ms: u64, event: &Event) -> Event {
     Event { time: (moment_ms / 1000).cast_signed(), ..*event }
 }
 
-fn told_later(later: &Deferred, calendar: &Calendar) -> String {
+fn note_of_future_events(later: &Deferred, calendar: &Calendar) -> String {
     let first = later.first().map_or(0, |first| (first / 1000).cast_signed());
-    let mut told = format!(
+    let mut note = format!(
         "{} events are dated in the future, the first {}: they are stored and counted once that time is reached",
         later.count(),
         calendar.rfc3339(first)
     );
     if later.dropped() > 0 {
-        told.push_str(&format!("; {} more found no room", later.dropped()));
+        note.push_str(&format!("; {} more were dropped: the table is full", later.dropped()));
     }
-    told
+    note
 }
 
-/// What the command line and a firewall's configuration tell of the machine's interfaces and rules.
+/// The machine's interfaces and rules, from the command line and a firewall's configuration.
 fn networks(input: &Input) -> Result<Networks> {
     let (rules, zones) = match &input.firewall {
         None => (Vec::new(), Vec::new()),
-        Some(path) => match read_text(path, MOST_FIREWALL) {
+        Some(path) => match read_text(path, MAX_FIREWALL) {
             // Which device a network has only the router's netifd could tell.
             Some(text) => (rules::parse(&text), zones::by_device(&zones::parse(&text), &[])),
             None => {
@@ -357,7 +342,7 @@ impl Adding<'_> {
         }
         let new = self.spool.dates();
         let newest = pieces.iter().map(|(_, date, _)| *date).max();
-        // A day that is older than all that is kept is left out now, while somebody reads what is said.
+        // A day that is older than all that is kept is left out now, so that the command can say so.
         let months: Vec<Month> = new.iter().map(|date| date.month()).collect();
         let first = new.first().filter(|date| self.store.keeps(date.month(), &months)).copied();
         let mut calendar = self.calendar.clone();
@@ -384,7 +369,7 @@ impl Adding<'_> {
                 continue;
             };
             let of_day = pieces.iter().filter(|piece| piece.1 == date).count();
-            let mut day = match of_daemon || of_day < MOST_PIECES {
+            let mut day = match of_daemon || of_day < MAX_PIECES {
                 true => Day::new(date, self.store.salt()),
                 false => self.pieces_of(date, &pieces, Some(&mut changes))?,
             };
@@ -459,7 +444,7 @@ impl Adding<'_> {
 }
 
 /// Failures and notes of files.
-fn tell(reports: &[FileReport], counts: &InputCounts) -> (Vec<String>, Vec<String>) {
+fn sentences(reports: &[FileReport], counts: &InputCounts) -> (Vec<String>, Vec<String>) {
     let (mut failures, mut notes) = (Vec::new(), Vec::new());
     for report in reports {
         let file = report.path.display();

@@ -156,6 +156,7 @@ static COUNTS: [&OptionRow; 15] = [
     &NETWORKS, &UBUS,
 ];
 
+/// All commands, in the order of the help.
 pub static COMMANDS: [CommandRow; 29] = [
     CommandRow {
         name: "summary",

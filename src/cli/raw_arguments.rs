@@ -123,6 +123,7 @@ impl<'a> Raw<'a> {
         self.value(option).map(|value| read_value(option, value, read)).transpose()
     }
 
+    /// The option's value as a path; the error: it is empty.
     pub(super) fn path(&self, option: &OptionRow) -> Result<Option<PathBuf>, String> {
         match self.value(option) {
             Some(value) if value.is_empty() => {

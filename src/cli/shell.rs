@@ -1,9 +1,11 @@
-//! The command line's other half: commands -> text on standard output.
+//! Commands that are executed in this process: questions about a store or log files, and exports.
+//!
+//! Takes checked arguments, writes text or JSON to standard output, gives sentences for standard error. Computes no figure.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
-use crate::cli::arguments::{DEFAULT_COUNTRIES, Format, Input, Place};
+use crate::cli::arguments::{Backend, DEFAULT_COUNTRIES, Format, Input};
 use crate::cli::offline::{self, Failure};
 use crate::cli::upkeep;
 use crate::event::services;
@@ -19,6 +21,7 @@ use crate::query::open::WithOpenDays;
 use crate::query::question::{Question, Topic};
 use crate::query::record::Field;
 use crate::query::{Answer, AnswerError};
+use crate::sys::installed;
 
 /// How a command ended when nothing failed outright.
 pub struct Outcome {
@@ -62,7 +65,7 @@ impl From<AnswerError> for ShellError {
 
 type Result<T> = std::result::Result<T, ShellError>;
 
-/// Shows on a terminal how far a long reading is.
+/// Progress of a long read, shown on a terminal.
 struct Meter {
     started: Instant,
     terminal: bool,
@@ -108,12 +111,13 @@ fn reads_no_files<T>() -> Result<T> {
     ))
 }
 
-pub fn import(input: &Input, place: &Place, out: &mut dyn Write) -> Result<Outcome> {
+/// Reads log files into a store and prints what became of the lines.
+pub fn import(input: &Input, backend: &Backend, out: &mut dyn Write) -> Result<Outcome> {
     // Without the feature the compiler leaves out what only files need.
     if !cfg!(feature = "files") {
         return reads_no_files();
     }
-    let reading = upkeep::with_directory(place, None, |directory| {
+    let reading = upkeep::with_directory(backend, None, |directory| {
         // What is opened is closed again before a daemon goes on.
         let offline::Reading { counts, failures, notes, .. } =
             with_meter(|progress| offline::import(input, directory, progress))?;
@@ -124,6 +128,7 @@ pub fn import(input: &Input, place: &Place, out: &mut dyn Write) -> Result<Outco
     Ok(Outcome { failures, notes })
 }
 
+/// Reads log files into memory and prints the tables.
 pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     if !cfg!(feature = "files") {
         return reads_no_files();
@@ -170,6 +175,7 @@ fn expect<T>(answer: Answer, take: impl FnOnce(Answer) -> Option<T>) -> Result<T
     take(answer).ok_or_else(|| ShellError::Failure("internal error: unexpected answer type".into()))
 }
 
+/// Writes one line of JSON.
 pub(super) fn print_json(answer: &dyn Field, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", json::text(answer))
 }
@@ -183,11 +189,11 @@ pub fn ask_store(
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<Outcome> {
-    let (mut opened, mut trouble) = offline::open_store(directory, timezone, countries)?;
+    let (mut opened, mut problem) = offline::open_store(directory, timezone, countries)?;
     if let Some(path) = networks {
         let (networks, wrong) = offline::as_database(path)?;
         opened.networks = Some(networks);
-        trouble = trouble.or(wrong);
+        problem = problem.or(wrong);
     }
     let answer = opened.answer(question)?;
     if as_json {
@@ -199,7 +205,7 @@ pub fn ask_store(
             out,
         )?
     }
-    let notes = opened.notes().into_iter().chain(trouble).collect();
+    let notes = opened.notes().into_iter().chain(problem).collect();
     Ok(Outcome { failures: Vec::new(), notes })
 }
 
@@ -211,13 +217,13 @@ pub fn month_of_store(
     countries: &std::path::Path,
     out: &mut dyn Write,
 ) -> Result<Outcome> {
-    let (mut opened, trouble) = offline::open_store(directory, timezone, countries)?;
+    let (mut opened, problem) = offline::open_store(directory, timezone, countries)?;
     let mut report = MonthReport::new(wanted);
     while let Some(question) = report.question() {
         report.take(opened.answer(&question))?;
     }
-    report.write(&offline::advice_about, out)?;
-    Ok(Outcome { failures: Vec::new(), notes: opened.notes().into_iter().chain(trouble).collect() })
+    report.write(installed::services, out)?;
+    Ok(Outcome { failures: Vec::new(), notes: opened.notes().into_iter().chain(problem).collect() })
 }
 
 /// Every service of every stored day, in all classes.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::arguments::Place;
+use super::arguments::Backend;
 use super::client::{self, text};
 use super::offline;
 use super::shell::{Outcome, ShellError};
@@ -23,9 +23,9 @@ use crate::store::ledger::Moment;
 use crate::store::{Forgotten, Keep, Restored, Store};
 use crate::sys::{clock, random};
 
-/// What to delete.
+/// What `forget` deletes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Meant {
+pub enum ForgetScope {
     Before(Date),
     Source(Prefix),
 }
@@ -36,15 +36,15 @@ fn failure(sentence: String) -> ShellError {
     ShellError::Failure(sentence)
 }
 
-/// Works on a store directory that nobody else writes to meanwhile. `forget`: what the daemon removes from its memory.
+/// Works on a store directory while no other process writes to it. `forget`: what the daemon removes from its memory.
 pub fn with_directory<T>(
-    place: &Place,
+    backend: &Backend,
     forget: Option<Prefix>,
     work: impl FnOnce(&Path) -> Result<T>,
 ) -> Result<T> {
-    match place {
-        Place::Store { directory, .. } => work(directory),
-        Place::Daemon { ubus } => {
+    match backend {
+        Backend::Store { directory, .. } => work(directory),
+        Backend::Daemon { ubus } => {
             let directory = client::release(ubus, forget)?;
             let done = work(&directory);
             // Whatever came of it, the daemon goes on with its store.
@@ -55,11 +55,11 @@ pub fn with_directory<T>(
 }
 
 fn with_store<T>(
-    place: &Place,
+    backend: &Backend,
     forget: Option<Prefix>,
     work: impl FnOnce(&mut Store) -> Result<T>,
 ) -> Result<T> {
-    with_directory(place, forget, |directory| {
+    with_directory(backend, forget, |directory| {
         let cannot = |error: io::Error| failure(format!("cannot write to {}: {error}", directory.display()));
         // Only what exists has something to back up or to delete, and a slip of the pen makes no directory.
         fs::metadata(directory).map_err(cannot)?;
@@ -75,7 +75,7 @@ impl From<crate::store::StoreError> for ShellError {
 }
 
 /// Writes a backup to a file, or to standard output for `-`.
-pub fn back_up(place: &Place, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+pub fn back_up(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let to_stdout = file.as_os_str() == "-";
     if to_stdout && io::stdout().is_terminal() {
         return Err(failure("a backup is not for a terminal: give a file, or send it to a pipe".into()));
@@ -83,7 +83,7 @@ pub fn back_up(place: &Place, file: &Path, as_json: bool, out: &mut dyn Write) -
     let cannot = |error: io::Error| failure(format!("cannot write {}: {error}", file.display()));
     let created = offline::now();
     let part = PathBuf::from(format!("{}.part", file.display()));
-    let packed = with_store(place, None, |store| {
+    let packed = with_store(backend, None, |store| {
         if to_stdout {
             return Ok(backup::pack(store.directory(), created, &mut *out)?);
         }
@@ -112,7 +112,7 @@ pub fn back_up(place: &Place, file: &Path, as_json: bool, out: &mut dyn Write) -
 }
 
 /// Brings back what a backup has and the store has not.
-pub fn restore(place: &Place, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+pub fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let refused =
         |why: String| failure(format!("cannot restore {}: {why}; nothing was changed", file.display()));
     let unpacked = match file.as_os_str() == "-" {
@@ -122,12 +122,12 @@ pub fn restore(place: &Place, file: &Path, as_json: bool, out: &mut dyn Write) -
     let unpacked = unpacked.map_err(refused)?;
     let (created, version) = (unpacked.created, unpacked.version.clone());
     let mut theirs = Store::open(unpacked.into_directory(), Keep::default(), None)?;
-    if let Place::Store { directory, .. } = place {
+    if let Backend::Store { directory, .. } = backend {
         // A new router's store begins with a backup.
         fs::create_dir_all(directory)
             .map_err(|error| failure(format!("cannot make {}: {error}", directory.display())))?;
     }
-    let (restored, mut notes) = with_store(place, None, |store| {
+    let (restored, mut notes) = with_store(backend, None, |store| {
         let mut restored = store.restore(&mut theirs, &moment(), joined)?;
         store.commit(std::mem::take(&mut restored.changes))?;
         Ok((restored, store.damage().cloned().collect::<Vec<_>>()))
@@ -178,15 +178,15 @@ fn joined(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
 }
 
 /// Deletes what the owner does not want to have stored.
-pub fn forget(place: &Place, meant: Meant, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+pub fn forget(backend: &Backend, scope: ForgetScope, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let now = offline::now();
-    let source = match meant {
-        Meant::Source(prefix) => Some(prefix),
-        Meant::Before(_) => None,
+    let source = match scope {
+        ForgetScope::Source(prefix) => Some(prefix),
+        ForgetScope::Before(_) => None,
     };
-    let Forgotten { count, .. } = with_store(place, source, |store| {
-        let forgotten = match meant {
-            Meant::Before(first) => {
+    let Forgotten { count, .. } = with_store(backend, source, |store| {
+        let forgotten = match scope {
+            ForgetScope::Before(first) => {
                 let mut calendar = offline::choose_zone(None, store.meta()?.zone.as_deref())?;
                 let today = calendar.hour_of(now).date;
                 if now >= BUILT && first > today {
@@ -196,7 +196,7 @@ pub fn forget(place: &Place, meant: Meant, as_json: bool, out: &mut dyn Write) -
                 }
                 store.forget_before(first, now)?
             }
-            Meant::Source(prefix) => {
+            ForgetScope::Source(prefix) => {
                 store.forget_sources(|address| prefix.contains(address), &text(prefix), now)?
             }
         };
@@ -206,9 +206,9 @@ pub fn forget(place: &Place, meant: Meant, as_json: bool, out: &mut dyn Write) -
         store.commit(forgotten.changes)?;
         Ok(Forgotten { changes: Vec::new(), refused: None, ..forgotten })
     })?;
-    let (key, what) = match meant {
-        Meant::Before(first) => ("days", format!("{count} days before {first}")),
-        Meant::Source(prefix) => ("rows", format!("{count} rows of {} in the store", text(prefix))),
+    let (key, what) = match scope {
+        ForgetScope::Before(first) => ("days", format!("{count} days before {first}")),
+        ForgetScope::Source(prefix) => ("rows", format!("{count} rows of {} in the store", text(prefix))),
     };
     match as_json {
         true => writeln!(out, "{}", Value::from_iter([(key, count)]))?,

@@ -1,4 +1,6 @@
-//! One text of the command line -> one checked value, or a sentence that names what was wrong.
+//! Values of the command line.
+//!
+//! Takes the text of one value, gives the checked value, or a sentence that says what is wrong. Opens nothing.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -121,9 +123,9 @@ pub(super) fn interface(text: &str) -> Result<String, String> {
 
 /// One short line in people's words.
 pub(super) fn short_text(text: &str) -> Result<String, String> {
-    const MOST: usize = 200;
-    if text.len() > MOST || text.chars().any(char::is_control) {
-        return Err(format!("must be one line of at most {MOST} bytes"));
+    const MAX_BYTES: usize = 200;
+    if text.len() > MAX_BYTES || text.chars().any(char::is_control) {
+        return Err(format!("must be one line of at most {MAX_BYTES} bytes"));
     }
     Ok(text.to_string())
 }

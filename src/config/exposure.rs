@@ -10,12 +10,14 @@ use crate::event::{Service, protocol};
 use crate::query::answer::{Exposure, ExposureRow, ServiceRow};
 
 /// The most opened ranges.
-pub const MOST: usize = 256;
+pub const MAX_OPEN_PORTS: usize = 256;
 
 /// Ports that any outside address can reach.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Open {
+    /// IANA's protocol number.
     pub protocol: u8,
+    /// The range of ports, both included.
     pub first: u16,
     pub last: u16,
     /// What opens them, such as `rule 'Allow-SSH'`.
@@ -52,7 +54,7 @@ pub fn opened(text: &str, zones: &[String]) -> Vec<Open> {
             _ => {}
         }
     }
-    found.truncate(MOST);
+    found.truncate(MAX_OPEN_PORTS);
     found
 }
 
@@ -150,29 +152,29 @@ pub fn attacked(open: &[Open], rows: &[ServiceRow]) -> Vec<ExposureRow> {
             unique_sources_error: None,
         });
     }
-    found.truncate(MOST);
+    found.truncate(MAX_OPEN_PORTS);
     found
 }
 
 /// The last answer: adding up a month is expensive, and the page asks every half minute.
 #[derive(Default)]
-pub struct Lately {
+pub struct ExposureCache {
     last: Option<(u64, Vec<Open>, Exposure)>,
 }
 
 /// How long the answer is reused while the same ports are open, in milliseconds.
-const LATELY_MS: u64 = 60_000;
+const CACHE_MS: u64 = 60_000;
 
-impl Lately {
+impl ExposureCache {
     /// The answer at `now` (milliseconds since boot).
-    pub fn new(now: u64, open: Vec<Open>, exposure: Exposure) -> Lately {
-        Lately { last: Some((now, open, exposure)) }
+    pub fn new(now: u64, open: Vec<Open>, exposure: Exposure) -> ExposureCache {
+        ExposureCache { last: Some((now, open, exposure)) }
     }
 
     /// Its first rows; `None` if it is too old or for other ports.
-    pub fn told(&self, now: u64, open: &[Open], since: Date, limit: u32) -> Option<Exposure> {
-        let (told, of, exposure) = self.last.as_ref()?;
-        let fits = now.saturating_sub(*told) < LATELY_MS && of == open && exposure.since == since;
+    pub fn get(&self, now: u64, open: &[Open], since: Date, limit: u32) -> Option<Exposure> {
+        let (asked_ms, open_then, exposure) = self.last.as_ref()?;
+        let fits = now.saturating_sub(*asked_ms) < CACHE_MS && open_then == open && exposure.since == since;
         let ports = exposure.ports.iter().take(limit as usize).cloned().collect();
         fits.then_some(Exposure { since, ports })
     }
@@ -263,8 +265,8 @@ config redirect
         };
         let rows = [row("tcp", 23, 9000), row("tcp", 22, 2198), row("udp", 22, 5), row("tcp", 8005, 4)];
         let found = attacked(&opened(FIREWALL, &["wan".to_string()]), &rows);
-        let told: Vec<_> = found.iter().map(|row| (&*row.protocol, row.port, row.attempts)).collect();
-        assert_eq!(told, [("tcp", 22, 2198), ("tcp", 8005, 4), ("tcp", 443, 0), ("udp", 443, 0)]);
+        let ports: Vec<_> = found.iter().map(|row| (&*row.protocol, row.port, row.attempts)).collect();
+        assert_eq!(ports, [("tcp", 22, 2198), ("tcp", 8005, 4), ("tcp", 443, 0), ("udp", 443, 0)]);
         assert_eq!((found[0].unique_sources, found[2].unique_sources), (Some(310), None));
     }
 
@@ -272,17 +274,17 @@ config redirect
     fn what_was_told_is_told_again_for_a_minute() {
         let open = opened(FIREWALL, &["wan".to_string()]);
         let since = Date(20_000);
-        let lately = Lately::new(1000, open.clone(), Exposure { since, ports: attacked(&open, &[]) });
-        assert_eq!(lately.told(60_999, &open, since, 1).unwrap().ports.len(), 1);
-        assert!(lately.told(61_000, &open, since, 1).is_none());
-        assert!(lately.told(2000, &open[1..], since, 1).is_none());
-        assert!(lately.told(2000, &open, Date(20_031), 1).is_none());
-        assert!(Lately::default().told(0, &open, since, 1).is_none());
+        let cache = ExposureCache::new(1000, open.clone(), Exposure { since, ports: attacked(&open, &[]) });
+        assert_eq!(cache.get(60_999, &open, since, 1).unwrap().ports.len(), 1);
+        assert!(cache.get(61_000, &open, since, 1).is_none());
+        assert!(cache.get(2000, &open[1..], since, 1).is_none());
+        assert!(cache.get(2000, &open, Date(20_031), 1).is_none());
+        assert!(ExposureCache::default().get(0, &open, since, 1).is_none());
     }
 
     #[test]
     fn many_rules_are_bounded() {
         let rule = "config rule\n\toption src 'wan'\n\toption target 'ACCEPT'\n\toption dest_port '1 2 3'\n";
-        assert_eq!(opened(&rule.repeat(500), &["wan".to_string()]).len(), MOST);
+        assert_eq!(opened(&rule.repeat(500), &["wan".to_string()]).len(), MAX_OPEN_PORTS);
     }
 }

@@ -33,7 +33,7 @@ pub fn shown(path: &Path) -> String {
     }
 }
 
-/// So many per so long a time, written `200/1m`.
+/// A rate limit: a count per duration, written `200/1m`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rate {
     pub count: u32,
@@ -269,7 +269,7 @@ struct Reading<'a> {
     more: u32,
     /// The first problem that leaves the guard as it was or off, and whether it is the option `enabled` itself.
     guard_problem: Option<(String, bool)>,
-    /// Where the options that are given stand.
+    /// The lines of the options that are given.
     lines: Vec<(&'static str, u32)>,
 }
 

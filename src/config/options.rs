@@ -20,7 +20,9 @@ pub const KINDS: [&str; 3] = [MAIN, GUARD, FLEET];
 /// Types of sections that others read: the page in LuCI and the notifier.
 pub const OTHERS: [&str; 2] = ["page", "notify"];
 
+/// One UCI option, as `config` reads it and the manual shows it.
 pub struct Row {
+    /// Type of the section: `fwstat`, `guard` or `fleet`.
     pub section: &'static str,
     pub name: &'static str,
     /// Several for a list, none for an empty one.
@@ -76,8 +78,8 @@ const fn days(number: u64) -> Duration {
     Duration::from_secs(86_400 * number)
 }
 
-const MOST_ZONES: usize = 16;
-const MOST_PREFIXES: usize = 1024;
+const MAX_ZONES: usize = 16;
+const MAX_PREFIXES: usize = 1024;
 
 const fn main(
     name: &'static str,
@@ -110,6 +112,7 @@ const fn rate(set: fn(&mut Config, Rate)) -> Kind {
     Kind::Rate { most: 1_000_000, least_window: SECOND, most_window: DAY, set }
 }
 
+/// Every option that the daemon knows.
 pub static OPTIONS: &[Row] = &[
     main("enabled", &["1"], Kind::Flag(|c, on| c.enabled = on), "whether the service starts"),
     main(
@@ -329,18 +332,19 @@ pub static OPTIONS: &[Row] = &[
 ];
 
 impl Row {
-    /// The default as it stands in messages and the manual.
+    /// The default as messages and the manual show it.
     pub fn default_text(&self) -> String {
         if self.default.is_empty() { "(none)".to_string() } else { self.default.join(" ") }
     }
 }
 
 impl Kind {
+    /// Whether UCI's `list` is expected.
     pub fn is_list(&self) -> bool {
         matches!(self, Kind::Choices { .. } | Kind::Zones(_) | Kind::Prefixes(_))
     }
 
-    /// What a value must be, as it stands after "expected".
+    /// What a value must be: the words after "expected".
     pub fn expected(&self) -> String {
         match self {
             Kind::Flag(_) => "0 or 1".to_string(),
@@ -358,7 +362,7 @@ impl Kind {
             Kind::Choice { words, .. } => format!("one of {}", words.join(", ")),
             Kind::Choices { words, .. } => format!("some of {}", words.join(", ")),
             Kind::Zones(_) => {
-                format!("at most {MOST_ZONES} names of firewall zones (letters, digits, _ and -)")
+                format!("at most {MAX_ZONES} names of firewall zones (letters, digits, _ and -)")
             }
             Kind::Url(_) => "an https:// address of at most 512 characters".to_string(),
             Kind::Text(_) => "at most 128 printable characters".to_string(),
@@ -366,7 +370,7 @@ impl Kind {
                 "a path that begins with / and has no '..' in it".to_string()
             }
             Kind::Prefixes(_) => {
-                format!("at most {MOST_PREFIXES} addresses or prefixes such as 198.51.100.0/24")
+                format!("at most {MAX_PREFIXES} addresses or prefixes such as 198.51.100.0/24")
             }
         }
     }
@@ -410,7 +414,7 @@ impl Kind {
                         zones.push(zone.to_string());
                     }
                 }
-                if zones.len() > MOST_ZONES {
+                if zones.len() > MAX_ZONES {
                     return Err(one);
                 }
                 set(config, zones);
@@ -424,7 +428,7 @@ impl Kind {
                 for value in values {
                     prefixes.push(Prefix::parse(value).map_err(|_| *value)?);
                 }
-                if prefixes.len() > MOST_PREFIXES {
+                if prefixes.len() > MAX_PREFIXES {
                     return Err(one);
                 }
                 set(config, prefixes);

@@ -10,8 +10,9 @@ use crate::event::Verdict;
 use crate::parse::interfaces::NamedRule;
 
 /// More rules are not read.
-const MOST_RULES: usize = 1024;
+const MAX_RULES: usize = 1024;
 
+/// The named rules and redirects that log. Bounded by [`MAX_RULES`].
 pub fn parse(text: &str) -> Vec<NamedRule> {
     let (sections, _) = uci::parse(text);
     let (mut rules, mut number) = (Vec::new(), 0);
@@ -35,7 +36,7 @@ pub fn parse(text: &str) -> Vec<NamedRule> {
         let own =
             value("log").filter(|log| !matches!(*log, "" | "0" | "1" | "true" | "false" | "yes" | "no"));
         let prefix = own.map_or_else(|| format!("{name}:"), str::to_string);
-        if rules.len() < MOST_RULES && !rules.iter().any(|rule: &NamedRule| rule.prefix == prefix) {
+        if rules.len() < MAX_RULES && !rules.iter().any(|rule: &NamedRule| rule.prefix == prefix) {
             rules.push(NamedRule { prefix, refuses });
         }
     }
@@ -73,6 +74,6 @@ mod tests {
     fn a_huge_file_gives_a_bounded_list() {
         let text: String =
             (0..5000).map(|n| format!("config rule\n\toption name r{n}\n\toption target DROP\n")).collect();
-        assert_eq!(parse(&text).len(), MOST_RULES);
+        assert_eq!(parse(&text).len(), MAX_RULES);
     }
 }

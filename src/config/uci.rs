@@ -24,13 +24,14 @@ pub struct Setting {
 /// A line that could not be read. It is left out, the lines after it are read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
+    /// From 1 on.
     pub line: u32,
     pub what: String,
     /// It is an `option` or `list` line.
     pub setting: bool,
 }
 
-/// Faults that are told apart; so many are no typing errors.
+/// Faults that are reported one by one; a file with more is not a UCI file.
 const MAX_FAULTS: usize = 200;
 
 /// Reads a whole file.
@@ -228,9 +229,9 @@ fn check_name(name: &str) -> Result<(), String> {
 
 /// `text` fit for one line of a message.
 pub fn shown(text: &str) -> String {
-    const MOST: usize = 60;
-    let mut shown: String = text.chars().take(MOST).flat_map(char::escape_debug).collect();
-    if text.chars().nth(MOST).is_some() {
+    const MAX_CHARS: usize = 60;
+    let mut shown: String = text.chars().take(MAX_CHARS).flat_map(char::escape_debug).collect();
+    if text.chars().nth(MAX_CHARS).is_some() {
         shown.push_str("...");
     }
     shown

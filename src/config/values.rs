@@ -1,4 +1,6 @@
-//! The texts of values -> values. Gives nothing for a text that is none.
+//! Values of UCI options.
+//!
+//! Takes a text, gives the value, or `None` for a text that is not one. Knows no option.
 
 use std::time::Duration;
 
@@ -19,11 +21,13 @@ pub(super) fn flag(text: &str) -> Option<bool> {
     }
 }
 
+/// The index of the word that `text` is.
 pub(super) fn choice(words: &[&str], text: &str) -> Option<usize> {
     let place = |word: &str| words.iter().position(|known| *known == word);
     place(text).or_else(|| place(if flag(text)? { "1" } else { "0" }))
 }
 
+/// Decimal digits only: no sign, no blanks.
 pub(super) fn number(text: &str) -> Option<u32> {
     if text.bytes().all(|c| c.is_ascii_digit()) { text.parse().ok() } else { None }
 }
@@ -54,6 +58,7 @@ pub(super) fn parse_rate(text: &str) -> Option<Rate> {
     Some(Rate { count: number(count)?, window })
 }
 
+/// Whether fw4 takes this as the name of a zone.
 pub(super) fn is_zone(name: &str) -> bool {
     let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'-';
     name.len() <= 32 && name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric())

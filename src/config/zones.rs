@@ -1,6 +1,6 @@
 //! UCI text of `/etc/config/firewall` -> its zones: by which networks and devices a packet is of a zone.
 //!
-//! Takes the text, and what netifd tells of the networks; gives names of interfaces. Opens no file.
+//! Takes the text and netifd's networks, gives names of interfaces. Opens no file.
 
 use super::uci::{self, Section};
 
@@ -10,7 +10,7 @@ pub struct Zone {
     pub name: String,
     /// netifd's names, such as `wan6`.
     pub networks: Vec<String>,
-    /// Interfaces that are named outright; `ppp+` stands for all that begin so.
+    /// Interfaces that are named outright; `ppp+` matches all names that begin with `ppp`.
     pub devices: Vec<String>,
 }
 
@@ -24,9 +24,10 @@ pub struct Interface {
     pub zone: Option<String>,
 }
 
-/// Interfaces of a zone are so many at most.
-pub const MOST_DEVICES: usize = 64;
+/// Interfaces of a zone; further ones are ignored.
+pub const MAX_DEVICES: usize = 64;
 
+/// The sections of type `zone` with the networks and devices of each.
 pub fn parse(text: &str) -> Vec<Zone> {
     let (sections, _) = uci::parse(text);
     let zones = sections.iter().filter(|section| section.kind == "zone");
@@ -55,7 +56,7 @@ pub fn devices(zones: &[Zone], names: &[String], interfaces: &[Interface]) -> Ve
     let mut devices: Vec<String> = Vec::new();
     let mut add = |device: &String| {
         // `!lan` takes one out of a wildcard: rare, and no name of an interface.
-        if !device.starts_with('!') && !devices.contains(device) && devices.len() < MOST_DEVICES {
+        if !device.starts_with('!') && !devices.contains(device) && devices.len() < MAX_DEVICES {
             devices.push(device.clone());
         }
     };

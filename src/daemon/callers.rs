@@ -1,4 +1,4 @@
-//! Who may be asking right now: nobody shall lock himself out.
+//! Addresses from which an administrator is connected: a block must not cut off who asks for it.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,7 +9,7 @@ use crate::config::uci;
 use crate::query::question::Prefix;
 
 /// Longer lists of connections are cut.
-const MOST_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 const ESTABLISHED: &str = "01";
 
 /// The other ends of connections to the web server: one of them asks through it. `directory`: UCI's.
@@ -18,7 +18,7 @@ pub(super) fn of_the_web(directory: &Path) -> Vec<Prefix> {
     let mut callers = Vec::new();
     for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
         let mut text = String::new();
-        let read = File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text));
+        let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
         if read.is_ok() {
             callers.extend(peers(&text, &ports));
         }

@@ -1,4 +1,4 @@
-//! Engine and store together: events in, answers out, commits in time.
+//! The daemon without its sockets: takes events, calls and the time, gives answers, commits when due; never waits.
 
 mod inputs;
 mod notice;
@@ -19,10 +19,10 @@ use super::fleet::Fleet;
 use super::guarding::Guarding;
 use super::log::Log;
 use super::notices::{Notices, Waiting};
-use super::outside::Outside;
 use super::reload;
 use super::running::Running;
-use super::store::{AT_END, Places};
+use super::store::{AT_END, Storage};
+use super::wan::WanInterfaces;
 use super::zone::ZoneFiles;
 use super::{load, now};
 use crate::config::Config;
@@ -45,15 +45,15 @@ use crate::sys::{clock, random};
 use crate::ubus::{Status, blob};
 
 const MINUTE_MS: u64 = 60_000;
-/// So long after the start it is usual that ubus is not connected yet.
+/// Time after the start within which a missing ubus connection is no warning.
 const STARTING_MS: u64 = 2_000;
 const SECOND_MS: u64 = 1_000;
-/// The rules' counters are read so often: a reload of the firewall makes fw4's anew.
+/// Interval of reading the rules' counters: a reload of the firewall resets fw4's.
 const COUNT_MS: u64 = 300_000;
 /// The state of an input that works.
 pub(super) const RUNNING: &str = "running";
 /// The NTP hotplug script makes this file in the run directory.
-pub const CLOCK_SET: &str = "clock-set";
+pub(super) const CLOCK_SET: &str = "clock-set";
 
 /// What an input says of itself.
 #[derive(Default)]
@@ -62,6 +62,7 @@ struct InputStatus<C> {
     counts: C,
 }
 
+/// The daemon's state without its sockets: configuration, engine, guard, storage and the questions in progress.
 pub(super) struct Core {
     pub config: Config,
     pub engine: Engine,
@@ -72,14 +73,14 @@ pub(super) struct Core {
     asns: Option<Rc<RefCell<Database>>>,
     fleet: Rc<RefCell<Fleet>>,
     notices: Notices,
-    exposed: exposure::Lately,
+    exposure_cache: exposure::ExposureCache,
     counts: Counts,
     config_path: PathBuf,
     run: PathBuf,
     running: Running,
-    places: Places,
+    storage: Storage,
     zone: ZoneFiles,
-    pub outside: Outside,
+    pub outside: WanInterfaces,
     lines: LineReader,
     /// Entries of logd that look like packets and were not counted.
     uncounted: UncountedLines,
@@ -95,23 +96,23 @@ pub(super) struct Core {
     started_ms: u64,
     minute_at: u64,
     commit_at: u64,
-    /// When to look whether somebody has set the clock, and when the hotplug script was here last.
-    look_at: u64,
+    /// When to check next whether the clock was set, and when the hotplug script ran last.
+    check_clock_at: u64,
     clock_set_at: Option<SystemTime>,
     /// A step of the clock is on trial: it was logged.
     clock_ahead: bool,
     today: Option<Date>,
     commit_now: bool,
     /// What is asked and not answered yet, in order.
-    asked: VecDeque<(u64, Asked)>,
+    deferred: VecDeque<(u64, DeferredCall)>,
     /// The question that is being answered.
     job: Option<(u64, Rendering, LiveJob)>,
     answered: Vec<(u64, Answered)>,
     next: u64,
 }
 
-/// What takes longer than one turn of the loop.
-enum Asked {
+/// A call whose answer takes more than one iteration of the loop.
+enum DeferredCall {
     Rendering(Rendering),
     Commit,
 }
@@ -130,19 +131,19 @@ impl Core {
         running.take(run);
         let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
         let mut zone = ZoneFiles::new(directory);
-        let mut outside = Outside::new(directory);
-        outside.look(&config.zone);
+        let mut outside = WanInterfaces::new(directory);
+        outside.refresh(&config.zone);
         let (calendar, wrong) = zone.first();
         problems.extend(wrong);
-        let (mut places, saved) = Places::new(&config, run, &random::boot_id(), disk);
-        let mut engine = Engine::new(calendar.clone(), places.salt(), config.evidence as usize);
+        let (mut storage, saved) = Storage::new(&config, run, &random::boot_id(), disk);
+        let mut engine = Engine::new(calendar.clone(), storage.salt(), config.evidence as usize);
         let countries = Rc::new(RefCell::new(Database::new(Path::new(&config.country_database))));
         engine.lookup = Some(countries.clone());
         let asns = as_database(&config);
         engine.networks = asns.clone().map(|database| database as _);
-        let fleet = Rc::new(RefCell::new(Fleet::new(&config, run, places.salt())));
+        let fleet = Rc::new(RefCell::new(Fleet::new(&config, run, storage.salt())));
         engine.closed_days = Some(fleet.clone());
-        let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| places.is_this_boot(state));
+        let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| storage.is_this_boot(state));
         engine.resume_clock(here.and_then(|state| state.believed));
         let mark = here.and_then(|state| state.mark).map(|(id, time_ms)| Mark { id, time_ms });
         let machine = now;
@@ -157,7 +158,7 @@ impl Core {
         }
         engine.tick(now);
         let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
-        let guarding = Guarding::start(now, &config, &mut engine, &mut places, (directory, run));
+        let guarding = Guarding::start(now, &config, &mut engine, &mut storage, (directory, run));
         let mut core = Core {
             guarding,
             commit_at: now.boot_ms + config.commit_interval.as_millis() as u64,
@@ -168,12 +169,12 @@ impl Core {
             asns,
             fleet,
             notices: Notices::default(),
-            exposed: exposure::Lately::default(),
+            exposure_cache: exposure::ExposureCache::default(),
             counts: Counts::default(),
             config_path: config_path.to_owned(),
             run: run.to_owned(),
             running,
-            places,
+            storage,
             zone,
             uncounted: UncountedLines::default(),
             lines: LineReader::new(&networks(&outside), calendar),
@@ -187,21 +188,21 @@ impl Core {
             refusals: SmallMap::new(),
             started_ms: now.boot_ms,
             minute_at: now.boot_ms + MINUTE_MS,
-            look_at: now.boot_ms,
+            check_clock_at: now.boot_ms,
             clock_set_at: None,
             clock_ahead: false,
             today: None,
             commit_now: false,
-            asked: VecDeque::new(),
+            deferred: VecDeque::new(),
             job: None,
             answered: Vec::new(),
             next: 0,
         };
-        for sentence in core.problems.clone().iter().chain(core.places.damage().iter()) {
-            core.log.say(now.boot_ms, sentence);
+        for sentence in core.problems.clone().iter().chain(core.storage.damage().iter()) {
+            core.log.warn(now.boot_ms, sentence);
         }
-        for sentence in core.places.trouble.clone().iter().chain(&core.places.left_out.clone()) {
-            core.log.say(now.boot_ms, sentence);
+        for sentence in core.storage.problem.clone().iter().chain(&core.storage.left_out.clone()) {
+            core.log.warn(now.boot_ms, sentence);
         }
         core.counters.ask(now.boot_ms);
         Ok(core)
@@ -219,20 +220,20 @@ impl Core {
 
     pub(super) fn deadline(&self) -> Option<u64> {
         // Nothing wakes the loop for a commit that waited for another.
-        if self.has_steps() || self.places.wants_commit() {
+        if self.has_steps() || self.storage.wants_commit() {
             return Some(0);
         }
-        let look = if self.engine.clock_is_set() { u64::MAX } else { self.look_at };
+        let clock = if self.engine.clock_is_set() { u64::MAX } else { self.check_clock_at };
         let guarding = self.guarding.deadline(&self.config, &self.engine).unwrap_or(u64::MAX);
-        Some(self.minute_at.min(self.commit_at).min(look).min(guarding))
+        Some(self.minute_at.min(self.commit_at).min(clock).min(guarding))
     }
 
     /// What is believed of the machine's clocks, with everything that follows from the time done.
     pub(super) fn now(&mut self) -> Now {
         let machine = now();
-        if machine.boot_ms >= self.look_at {
+        if machine.boot_ms >= self.check_clock_at {
             let set = self.engine.clock_is_set();
-            self.look_at = machine.boot_ms.saturating_add(if set { MINUTE_MS } else { SECOND_MS });
+            self.check_clock_at = machine.boot_ms.saturating_add(if set { MINUTE_MS } else { SECOND_MS });
             let set_at = modified(&self.run.join(CLOCK_SET)).filter(|at| self.clock_set_at != Some(*at));
             if set_at.is_some() || !set && clock::is_synchronized() {
                 self.clock_set_at = set_at.or(self.clock_set_at);
@@ -250,19 +251,19 @@ impl Core {
         let ahead = self.engine.clock_ahead().unsigned_abs() > 86_400;
         if ahead != std::mem::replace(&mut self.clock_ahead, ahead) {
             let sentence = self.clock_warning().unwrap_or_else(|| "the clock is believed again".into());
-            self.log.say(now.boot_ms, &sentence);
+            self.log.warn(now.boot_ms, &sentence);
         }
         let today = self.engine.date().filter(|_| self.engine.clock_is_set());
         if let Some(today) = today.filter(|today| self.today != Some(*today)) {
             self.today = Some(today);
-            self.places.set_today(today);
+            self.storage.set_today(today);
         }
-        self.places.count_due(&mut self.engine, now);
+        self.storage.count_due(&mut self.engine, now);
         let mut suspects = Vec::new();
         for action in self.engine.actions() {
             match action {
                 Action::Commit => self.commit_now = true,
-                Action::Say(sentence) => self.log.say(now.boot_ms, &sentence),
+                Action::Say(sentence) => self.log.warn(now.boot_ms, &sentence),
                 Action::Suspect(suspect, lines) => suspects.push((suspect, lines)),
             }
         }
@@ -273,7 +274,7 @@ impl Core {
         self.guard_turn(now);
         self.counters.on_time(now.boot_ms);
         let due = std::mem::take(&mut self.commit_now) || now.boot_ms >= self.commit_at;
-        if due || self.places.wants_commit() {
+        if due || self.storage.wants_commit() {
             self.commit(now);
         }
         self.turn_store(now);
@@ -283,10 +284,10 @@ impl Core {
             if let Some(changed) = self.zone.again() {
                 self.set_zone(now, changed);
             }
-            self.look_outside(now);
+            self.refresh_wan(now);
             self.running.take(&self.run);
             let mark = self.stored_mark();
-            self.places.copy(&mut self.engine, mark);
+            self.storage.copy(&mut self.engine, mark);
             self.turn_fleet(now);
             if self.counters.is_older(now.boot_ms, COUNT_MS) {
                 self.counters.ask(now.boot_ms);
@@ -298,7 +299,7 @@ impl Core {
         let today = self.engine.date().filter(|_| self.engine.clock_is_set());
         let mut fleet = self.fleet.borrow_mut();
         fleet.each_minute(today);
-        self.places.add_written(fleet.written());
+        self.storage.add_written(fleet.written());
         let wall = self.engine.clock_is_set().then_some(now.wall);
         let shared = fleet.shared(wall);
         if self.guarding.shared != shared {
@@ -306,38 +307,40 @@ impl Core {
             self.guarding.set(now, &self.config, &mut self.engine);
         }
         for sentence in fleet.sentences() {
-            self.log.say(now.boot_ms, &sentence);
+            self.log.warn(now.boot_ms, &sentence);
         }
     }
 
     /// A question is being answered, or waits.
     fn has_steps(&self) -> bool {
-        self.job.is_some() || self.asked.iter().any(|(_, asked)| matches!(asked, Asked::Rendering(_)))
+        self.job.is_some()
+            || self.deferred.iter().any(|(_, deferred)| matches!(deferred, DeferredCall::Rendering(_)))
     }
 
     /// Readable when the store's thread has done something.
     pub(super) fn store_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.places.fd()
+        self.storage.fd()
     }
 
     fn turn_store(&mut self, now: Now) {
-        let before = self.places.trouble.clone();
+        let before = self.storage.problem.clone();
         let publish = self.job.is_none();
-        self.places.turn(&self.config, &mut self.engine, now, publish);
+        self.storage.turn(&self.config, &mut self.engine, now, publish);
         self.log_store(now, before);
-        if self.places.is_busy() {
+        if self.storage.is_busy() {
             return;
         }
-        // Whoever asked for a commit has it now.
-        let trouble = self.places.trouble.clone();
-        let path = self.places.directory().display().to_string();
-        let bytes = self.places.bytes();
-        while let Some(at) = self.asked.iter().position(|(_, asked)| matches!(asked, Asked::Commit)) {
-            let Some((number, _)) = self.asked.remove(at) else { break };
+        let problem = self.storage.problem.clone();
+        let path = self.storage.directory().display().to_string();
+        let bytes = self.storage.bytes();
+        while let Some(at) =
+            self.deferred.iter().position(|(_, deferred)| matches!(deferred, DeferredCall::Commit))
+        {
+            let Some((number, _)) = self.deferred.remove(at) else { break };
             self.answered.push((
                 number,
-                match &trouble {
-                    Some(trouble) => Err(AnswerError::Failed(trouble.clone())),
+                match &problem {
+                    Some(problem) => Err(AnswerError::Failed(problem.clone())),
                     None => Ok(blob::table(&[("path", &path as &dyn Field), ("bytes", &bytes)])),
                 },
             ));
@@ -345,13 +348,13 @@ impl Core {
     }
 
     fn log_store(&mut self, now: Now, before: Option<String>) {
-        if self.places.trouble != before {
+        if self.storage.problem != before {
             let sentence =
-                self.places.trouble.clone().unwrap_or_else(|| "the store can be written again".to_string());
-            self.log.say(now.boot_ms, &sentence);
+                self.storage.problem.clone().unwrap_or_else(|| "the store can be written again".to_string());
+            self.log.warn(now.boot_ms, &sentence);
         }
-        for sentence in self.places.sentences() {
-            self.log.say(now.boot_ms, &sentence);
+        for sentence in self.storage.sentences() {
+            self.log.warn(now.boot_ms, &sentence);
         }
     }
 
@@ -364,17 +367,17 @@ impl Core {
         })
     }
 
-    fn later(&mut self, asked: Asked) -> Reply {
+    fn defer(&mut self, deferred: DeferredCall) -> Reply {
         self.next += 1;
-        self.asked.push_back((self.next, asked));
+        self.deferred.push_back((self.next, deferred));
         Reply::Later(self.next)
     }
 
     fn guard_turn(&mut self, now: Now) {
         let can_log = self.config.input.nflog && self.nflog.state == RUNNING;
-        let Core { guarding, config, engine, places, .. } = self;
-        for sentence in guarding.turn(now, config, can_log, engine, places) {
-            self.log.say(now.boot_ms, &sentence);
+        let Core { guarding, config, engine, storage, .. } = self;
+        for sentence in guarding.turn(now, config, can_log, engine, storage) {
+            self.log.warn(now.boot_ms, &sentence);
         }
         self.answered.extend(self.guarding.networks.take_answers());
     }
@@ -394,11 +397,11 @@ impl Core {
     /// Begins to write to flash; then to tmpfs.
     fn commit(&mut self, now: Now) {
         self.commit_at = now.boot_ms.saturating_add(self.config.commit_interval.as_millis() as u64);
-        let before = self.places.trouble.clone();
+        let before = self.storage.problem.clone();
         let mark = self.stored_mark();
         let on_flash = mark.filter(|_| !self.engine.has_waiting());
-        self.places.copy(&mut self.engine, mark);
-        self.places.commit(&self.config, &mut self.engine, on_flash);
+        self.storage.copy(&mut self.engine, mark);
+        self.storage.commit(&self.config, &mut self.engine, on_flash);
         self.log_store(now, before);
         self.notice(now);
     }
@@ -409,13 +412,13 @@ impl Core {
     }
 
     pub(super) fn stop(&mut self, now: Now) {
-        if self.places.is_released() {
+        if self.storage.is_released() {
             // What a command has just written is read before anything is written over it.
             self.commit_and_wait(now);
             self.guard_turn(now);
         }
-        if let Some(sentence) = self.guarding.stop(now, &mut self.engine, &mut self.places) {
-            self.log.say(now.boot_ms, &sentence);
+        if let Some(sentence) = self.guarding.stop(now, &mut self.engine, &mut self.storage) {
+            self.log.warn(now.boot_ms, &sentence);
         }
         self.commit_and_wait(now);
         self.fleet.borrow_mut().stop();
@@ -423,37 +426,37 @@ impl Core {
 
     /// Writes everything to flash and waits for it, but for seconds at most.
     fn commit_and_wait(&mut self, now: Now) {
-        let before = self.places.trouble.clone();
+        let before = self.storage.problem.clone();
         let until = Instant::now() + AT_END;
         // The store changes: a question that is being answered begins anew.
         if let Some((number, rendering, _)) = self.job.take() {
-            self.asked.push_front((number, Asked::Rendering(rendering)));
+            self.deferred.push_front((number, DeferredCall::Rendering(rendering)));
         }
-        self.places.settle(&self.config, &mut self.engine, now, until);
+        self.storage.settle(&self.config, &mut self.engine, now, until);
         self.commit(now);
-        self.places.settle(&self.config, &mut self.engine, now, until);
+        self.storage.settle(&self.config, &mut self.engine, now, until);
         let mark = self.stored_mark();
-        self.places.copy(&mut self.engine, mark);
+        self.storage.copy(&mut self.engine, mark);
         self.log_store(now, before);
     }
 
     /// Lets go of the store until the next commit, which a command that works on it asks for when it is done.
     fn release(&mut self, now: Now, forget: Option<Prefix>) -> Answered {
         self.commit_and_wait(now);
-        if let Some(trouble) = &self.places.trouble {
-            return Err(AnswerError::Failed(trouble.clone()));
+        if let Some(problem) = &self.storage.problem {
+            return Err(AnswerError::Failed(problem.clone()));
         }
-        if !self.places.release() {
+        if !self.storage.release() {
             return Err(AnswerError::Failed("the store is being written: try again in a minute".into()));
         }
         if let Some(prefix) = forget {
             self.engine.forget_sources(|address| prefix.contains(address));
             let mark = self.stored_mark();
-            self.places.copy(&mut self.engine, mark);
+            self.storage.copy(&mut self.engine, mark);
         }
         // If the command ends before it is done.
         self.commit_at = now.boot_ms.saturating_add(MINUTE_MS);
-        let path = self.places.directory().display().to_string();
+        let path = self.storage.directory().display().to_string();
         Ok(blob::table(&[("path", &path as &dyn Field)]))
     }
 
@@ -466,19 +469,19 @@ impl Core {
             self.set_zone(now, changed);
         }
         for sentence in &problems {
-            self.log.say(now.boot_ms, sentence);
+            self.log.warn(now.boot_ms, sentence);
         }
         std::mem::swap(&mut self.problems, &mut problems);
-        self.look_outside(now);
+        self.refresh_wan(now);
         self.countries.replace(Database::new(Path::new(&self.config.country_database)));
         self.asns = as_database(&self.config);
         self.engine.networks = self.asns.clone().map(|database| database as _);
         self.engine.evidence.set_most(self.config.evidence as usize);
-        self.places.reload(&self.config, &mut self.engine);
+        self.storage.reload(&self.config, &mut self.engine);
         if let Some(today) = self.today {
-            self.places.set_today(today);
+            self.storage.set_today(today);
         }
-        self.fleet.borrow_mut().set(&self.config, &self.run, self.places.salt());
+        self.fleet.borrow_mut().set(&self.config, &self.run, self.storage.salt());
         self.guarding.set(now, &self.config, &mut self.engine);
         self.turn_fleet(now);
         self.commit(now);

@@ -12,14 +12,16 @@ use crate::event::calendar::Date;
 use crate::event::small_map::SmallMap;
 
 /// Longer rulesets are not read.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 const LIMIT_MS: u64 = 5_000;
-/// Asked again at most so often.
+/// Least time between two runs of nft.
 const AGAIN_MS: u64 = 1_000;
 
+/// Runs `nft -j list ruleset` in a child process and collects its output.
 #[derive(Default)]
 pub(super) struct CounterPoll {
     running: Option<Running>,
+    /// When nft was started last (milliseconds since boot).
     asked_ms: Option<u64>,
     /// As it was read last; to be taken.
     pub news: Option<Ruleset>,
@@ -43,15 +45,17 @@ impl Drop for Running {
 }
 
 impl CounterPoll {
+    /// The pipe of the running nft.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.running.as_ref().map(|running| running.out.as_fd())
     }
 
+    /// When the running nft is ended, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
         self.running.as_ref().map(|running| running.until)
     }
 
-    /// Whether it was not asked for so long.
+    /// Whether the last run is at least `age_ms` ago.
     pub(super) fn is_older(&self, now_ms: u64, age_ms: u64) -> bool {
         self.asked_ms.is_none_or(|at| now_ms >= at.saturating_add(age_ms))
     }
@@ -76,19 +80,21 @@ impl CounterPoll {
         self.why = Some(why.to_string());
     }
 
+    /// Ends an nft that takes too long.
     pub(super) fn on_time(&mut self, now_ms: u64) {
         if self.deadline().is_some_and(|until| now_ms >= until) {
             self.failed("nft does not answer: the rules' counters can't be read");
         }
     }
 
+    /// Reads what nft has printed so far; at its end the ruleset is in `news`, or the error in `why`.
     pub(super) fn read(&mut self) {
         let Some(running) = &mut self.running else { return };
         // On the heap: it would widen the stack of whoever this is made part of.
         let mut piece = vec![0; 16 * 1024];
         match running.out.read(&mut piece) {
             Ok(0) => {}
-            Ok(count) if running.bytes.len() + count > MOST_BYTES => {
+            Ok(count) if running.bytes.len() + count > MAX_BYTES => {
                 return self.failed("the firewall's ruleset is too long: the rules' counters can't be read");
             }
             Ok(count) => return running.bytes.extend_from_slice(&piece[..count]),
@@ -237,8 +243,8 @@ mod tests {
         };
         // What was there before the daemon is not its.
         assert_eq!(read(100, 1000, 8, 1), (0, 0, 0, vec![]));
-        let told = "rule 'Drop-telnet': 5 packets were refused today that are known only as a sum";
-        assert_eq!(read(105, 1007, 8, 1), (5, 5, 7, vec![told.to_string()]));
+        let sentence = "rule 'Drop-telnet': 5 packets were refused today that are known only as a sum";
+        assert_eq!(read(105, 1007, 8, 1), (5, 5, 7, vec![sentence.to_string()]));
         // Reloaded, and once more with more packets than before.
         assert_eq!(read(2, 1, 9, 1).0, 7);
         assert_eq!(read(3, 1, 10, 1).0, 10);

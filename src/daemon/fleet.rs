@@ -1,4 +1,4 @@
-//! The daemon's part of the fleet: a batch of each day that is over, in time to flash, and how it stands.
+//! The daemon's part of the fleet: a batch of each closed day, written to flash later, and the sender's state.
 
 use std::io;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::config::{Config, FleetSources};
 use crate::event::Class;
 use crate::event::calendar::{Calendar, Date};
-use crate::fleet::batch::{Head, Sources, Writer};
+use crate::fleet::batch::{BatchHeader, Sources, Writer};
 use crate::fleet::merge::merge;
 use crate::fleet::shared::Shared;
 use crate::fleet::spool::Spool;
@@ -20,17 +20,19 @@ use crate::sys::clock;
 use crate::sys::worker::Worker;
 
 const STACK: usize = 64 << 10;
-/// So many minutes a correction waits for further ones before it goes to flash.
+/// Minutes that a correction waits in RAM for further ones before it is written to flash.
 const CORRECTIONS: u32 = 10;
 /// What flash may take at the end.
 const AT_END: Duration = Duration::from_millis(500);
 /// Sentences that wait to be logged.
-const MOST_SAID: usize = 20;
+const MAX_LOG_LINES: usize = 20;
 
+/// The batches for a fleet's server: made when a day closes, kept in RAM and on flash, corrected, deleted when they are too old.
 pub(super) struct Fleet {
     enabled: bool,
     shown: FleetSources,
     sources: Sources,
+    /// Days after which a batch that was not sent is deleted.
     keep_days: i32,
     spool: Spool,
     /// Moves batches to flash, while there are any to move.
@@ -41,7 +43,7 @@ pub(super) struct Fleet {
     dropped: u64,
     /// Bytes written to flash that were not reported yet.
     written: u64,
-    said: Vec<String>,
+    log_lines: Vec<String>,
     /// The list of shared sources is wanted.
     takes_shared: bool,
     shared: Option<Shared>,
@@ -66,7 +68,7 @@ impl Fleet {
             move_in: Some(0),
             dropped: 0,
             written: 0,
-            said: Vec::new(),
+            log_lines: Vec::new(),
             takes_shared: false,
             shared: None,
             shared_at: None,
@@ -75,6 +77,7 @@ impl Fleet {
         fleet
     }
 
+    /// Takes the options.
     pub(super) fn set(&mut self, config: &Config, run: &Path, salt: u64) {
         self.enabled = config.fleet.enabled;
         self.takes_shared = config.fleet.enabled && config.fleet.shared;
@@ -84,15 +87,15 @@ impl Fleet {
         self.spool = Spool::new(run, Path::new(&config.database));
     }
 
-    fn say(&mut self, sentence: String) {
-        if self.said.len() < MOST_SAID {
-            self.said.push(sentence);
+    fn queue_line(&mut self, sentence: String) {
+        if self.log_lines.len() < MAX_LOG_LINES {
+            self.log_lines.push(sentence);
         }
     }
 
     /// What is to be logged.
     pub(super) fn sentences(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.said)
+        std::mem::take(&mut self.log_lines)
     }
 
     /// Bytes written to flash since the last call.
@@ -123,7 +126,9 @@ impl Fleet {
             match written.map(|_| self.spool.read_shared()) {
                 Some(Ok(shared)) => self.shared = Some(shared),
                 // One that cannot be used changes nothing.
-                Some(Err(why)) => self.say(format!("the fleet's list of shared sources is not taken: {why}")),
+                Some(Err(why)) => {
+                    self.queue_line(format!("the fleet's list of shared sources is not taken: {why}"))
+                }
                 None => self.shared = None,
             }
         }
@@ -135,7 +140,7 @@ impl Fleet {
         let lost = self.spool.prune(Date(today.0.saturating_sub(self.keep_days).saturating_sub(1)));
         if lost > 0 {
             self.dropped = self.dropped.saturating_add(lost);
-            self.say(format!(
+            self.queue_line(format!(
                 "{lost} batches for the fleet's server are dropped: they waited for longer than the option keep, or \
                  there were too many"
             ));
@@ -147,7 +152,7 @@ impl Fleet {
         match worker.take() {
             Some(Ok(bytes)) => self.written = self.written.saturating_add(bytes),
             Some(Err(error)) => {
-                self.say(format!(
+                self.queue_line(format!(
                     "a batch for the fleet's server stays in RAM: cannot write to {}: {error}",
                     self.spool.flash.display()
                 ));
@@ -172,8 +177,9 @@ impl Fleet {
                 self.move_in = worker.submit(()).is_err().then_some(1);
                 self.worker = Some(worker);
             }
-            Err(error) => self
-                .say(format!("a batch for the fleet's server stays in RAM: cannot start a thread: {error}")),
+            Err(error) => self.queue_line(format!(
+                "a batch for the fleet's server stays in RAM: cannot start a thread: {error}"
+            )),
         }
     }
 
@@ -195,7 +201,7 @@ impl Fleet {
         let earlier = self.spool.newest(date);
         if over.extent == Extent::More && earlier.is_none() {
             let sum: u64 = Class::ALL.iter().map(|class| over.day.tables(*class).count()).sum();
-            self.say(format!(
+            self.queue_line(format!(
                 "{sum} events of {date} came late: the batch for the fleet's server does not have them"
             ));
             return Ok(());
@@ -209,10 +215,10 @@ impl Fleet {
         // A clock that went back must not make a correction look older than what it corrects.
         let sent = over.wall.max(end).max(earlier.as_ref().map_or(0, |earlier| earlier.sent + 1));
         let offset = calendar.offset(end - 1) / 60;
-        let head = Head { date, sent, offset, sources: self.sources };
+        let header = BatchHeader { date, sent, offset, sources: self.sources };
         let more = earlier.filter(|_| over.extent != Extent::All);
         self.spool.write(date, sent, |out| {
-            let mut writer = Writer::new(head, out);
+            let mut writer = Writer::new(header, out);
             match &more {
                 Some(earlier) => merge(&mut || Spool::read(earlier), over.day, &mut writer, lookup),
                 None => writer.write_day(over.day, lookup),
@@ -226,13 +232,14 @@ impl Fleet {
         Ok(())
     }
 
+    /// The answer's section `fleet`. `label`: formats Unix seconds.
     pub(super) fn status(&self, label: impl FnOnce(i64) -> String) -> FleetStatus {
         if !self.enabled {
             return FleetStatus::default();
         }
-        let standing = self.spool.standing();
+        let usage = self.spool.usage();
         let sender = self.spool.sender();
-        let told = |key: &str| sender.as_ref().and_then(|sender| sender[key].as_u64());
+        let field = |key: &str| sender.as_ref().and_then(|sender| sender[key].as_u64());
         let state = sender.as_ref().and_then(|sender| sender["state"].as_str());
         FleetStatus {
             enabled: true,
@@ -241,13 +248,13 @@ impl Fleet {
                 FleetSources::Hash => "hash".into(),
                 FleetSources::None => "none".into(),
             }),
-            last_sent: told("last_sent").filter(|at| *at > 0).and_then(|at| at.try_into().ok()).map(label),
-            waiting: Some(standing.waiting),
-            refused: Some(standing.refused),
+            last_sent: field("last_sent").filter(|at| *at > 0).and_then(|at| at.try_into().ok()).map(label),
+            waiting: Some(usage.waiting),
+            refused: Some(usage.refused),
             dropped: Some(self.dropped),
-            bytes: Some(standing.bytes),
+            bytes: Some(usage.bytes),
             state: state.filter(|state| ["idle", "waiting", "stopped"].contains(state)).map(String::from),
-            answer: told("answer").filter(|answer| (100..600).contains(answer)),
+            answer: field("answer").filter(|answer| (100..600).contains(answer)),
             shared: None,
         }
     }
@@ -277,7 +284,10 @@ impl ClosedDays for Fleet {
         }
         if let Err(error) = self.make(over, lookup.map(|lookup| lookup as _)) {
             self.dropped = self.dropped.saturating_add(1);
-            self.say(format!("the batch of {} for the fleet's server is not made: {error}", over.day.date));
+            self.queue_line(format!(
+                "the batch of {} for the fleet's server is not made: {error}",
+                over.day.date
+            ));
         }
     }
 }

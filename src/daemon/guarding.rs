@@ -12,7 +12,7 @@ use super::ledger::LedgerFile;
 use super::networks::{NetworkBlocks, NetworkRequest, What};
 use super::nft_sync::NftSync;
 use super::notices::Incomplete;
-use super::store::Places;
+use super::store::Storage;
 use super::surroundings::{self, Surroundings};
 use crate::config::{Config, GuardMode, Rate, Scope};
 use crate::daemon::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
@@ -22,7 +22,7 @@ use crate::guard::{
     BlockRequest, Change, Detail, End, Guard, Limit, Mode, Protection, Refusal, Settings, Source, Suspect,
 };
 use crate::live::{Engine, Now};
-use crate::output::blobmsg::{AnswerError, Answered, BlockWish, Length};
+use crate::output::blobmsg::{AnswerError, Answered, BlockArguments, Length};
 use crate::query::Answer;
 use crate::query::answer::BlockRow;
 use crate::query::question::Prefix;
@@ -33,12 +33,12 @@ use crate::sys::random;
 use crate::ubus::blob;
 
 /// How often the surroundings are looked at, and how old a look may be when somebody is to be blocked.
-const LOOK_MS: u64 = 10_000;
+const REFRESH_MS: u64 = 10_000;
 const FRESH_MS: u64 = 1_000;
 /// Events that wait for the bus.
-const MOST_EVENTS: usize = 64;
+const MAX_EVENTS: usize = 64;
 /// Blocks whose counters one answer asks the kernel for.
-const MOST_COUNTED: usize = 100;
+const MAX_COUNTED: usize = 100;
 
 /// The event of a block that has ended.
 struct Released {
@@ -58,13 +58,15 @@ struct GuardTest {
 
 record! { GuardTest: address, would_block, protected_by; }
 
+/// Executes the guard's decisions: nftables, the ledger on disk, the protected addresses, events on the bus.
 pub(super) struct Guarding {
     pub nft_sync: NftSync,
     pub ledger: LedgerFile,
     pub networks: NetworkBlocks,
     directory: PathBuf,
-    around: Surroundings,
-    looked_ms: Option<u64>,
+    surroundings: Surroundings,
+    /// When the protected addresses were read last (milliseconds since boot).
+    refreshed_ms: Option<u64>,
     clock_was_set: bool,
     seed: u64,
     /// Events for the bus.
@@ -112,16 +114,16 @@ impl Guarding {
         now: Now,
         config: &Config,
         engine: &mut Engine,
-        places: &mut Places,
+        storage: &mut Storage,
         (directory, run): (&Path, &Path),
     ) -> Guarding {
         let mut guarding = Guarding {
             nft_sync: NftSync::new(),
-            ledger: LedgerFile::new(run, places.boot()),
+            ledger: LedgerFile::new(run, storage.boot()),
             networks: NetworkBlocks::default(),
             directory: directory.to_owned(),
-            around: Surroundings::default(),
-            looked_ms: None,
+            surroundings: Surroundings::default(),
+            refreshed_ms: None,
             clock_was_set: engine.clock_is_set(),
             seed: random::number(),
             events: Vec::new(),
@@ -132,9 +134,9 @@ impl Guarding {
             unblocked: Vec::new(),
         };
         let wall = instant(now, engine);
-        let stored = guarding.ledger.read(now, wall, places);
+        let stored = guarding.ledger.read(now, wall, storage);
         let moment = guarding.ledger.moment(now, wall);
-        guarding.networks.restore(&moment, places, &mut engine.guard);
+        guarding.networks.restore(&moment, storage, &mut engine.guard);
         guarding.set(now, config, engine);
         if let Some(stored) = stored {
             let (blocks, records) = (stored.blocks.into_iter(), stored.records.into_iter());
@@ -146,23 +148,23 @@ impl Guarding {
     /// The options that hold from now on.
     pub(super) fn set(&mut self, now: Now, config: &Config, engine: &mut Engine) {
         engine.guard.set(now.boot_ms, settings(config), self.seed);
-        self.look(now, engine, 0);
+        self.refresh_surroundings(now, engine, 0);
         self.networks.set_database(&config.country_database);
         self.shape(now, config, engine);
     }
 
     /// Whether anything depends on what is around.
-    fn looks(config: &Config, engine: &Engine) -> bool {
+    fn uses_surroundings(config: &Config, engine: &Engine) -> bool {
         engine.guard.mode() != Mode::Off || config.watch_egress
     }
 
-    fn look(&mut self, now: Now, engine: &mut Engine, age_ms: u64) {
-        if self.looked_ms.is_some_and(|at| now.boot_ms < at.saturating_add(age_ms)) {
+    fn refresh_surroundings(&mut self, now: Now, engine: &mut Engine, age_ms: u64) {
+        if self.refreshed_ms.is_some_and(|at| now.boot_ms < at.saturating_add(age_ms)) {
             return;
         }
-        self.looked_ms = Some(now.boot_ms);
-        self.around = surroundings::look(&self.directory);
-        if engine.guard.set_surroundings(now.boot_ms, self.around.protected.clone()) {
+        self.refreshed_ms = Some(now.boot_ms);
+        self.surroundings = surroundings::read(&self.directory);
+        if engine.guard.set_surroundings(now.boot_ms, self.surroundings.protected.clone()) {
             self.networks.change_surroundings();
         }
     }
@@ -178,7 +180,7 @@ impl Guarding {
     fn shape(&mut self, now: Now, config: &Config, engine: &Engine) {
         let zone = if let [zone] = &config.zone[..] { Some(zone.clone()) } else { None };
         let log = self.can_log.then_some(LogSpec { group: config.nflog_group, zone });
-        let names = self.around.outside.iter().filter(|name| is_plain_interface(name)).cloned();
+        let names = self.surroundings.outside.iter().filter(|name| is_plain_interface(name)).cloned();
         let outside: Vec<String> = names.collect();
         let lengths = Lengths { max_blocks: config.guard.max_blocks, ..Lengths::default() };
         let guard = (engine.guard.mode() != Mode::Off).then(|| GuardSpec {
@@ -192,10 +194,14 @@ impl Guarding {
         self.nft_sync.set(Spec { guard, log, egress });
     }
 
+    /// When [`Guarding::turn`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self, config: &Config, engine: &Engine) -> Option<u64> {
-        let look = self.looked_ms.filter(|_| Guarding::looks(config, engine)).map(|at| at + LOOK_MS);
+        let refresh = self
+            .refreshed_ms
+            .filter(|_| Guarding::uses_surroundings(config, engine))
+            .map(|at| at + REFRESH_MS);
         let networks = self.networks.deadline(&engine.guard, &self.nft_sync);
-        [self.nft_sync.deadline(), self.ledger.deadline(), engine.guard.deadline(), look, networks]
+        [self.nft_sync.deadline(), self.ledger.deadline(), engine.guard.deadline(), refresh, networks]
             .into_iter()
             .flatten()
             .min()
@@ -209,7 +215,7 @@ impl Guarding {
         config: &Config,
         can_log: bool,
         engine: &mut Engine,
-        places: &mut Places,
+        storage: &mut Storage,
     ) -> Vec<String> {
         let wall = instant(now, engine);
         if let Some(wall) = wall.filter(|_| !self.clock_was_set) {
@@ -217,8 +223,10 @@ impl Guarding {
             engine.guard.networks.clock_set(now.boot_ms, wall);
         }
         self.clock_was_set = wall.is_some();
-        if Guarding::looks(config, engine) && self.looked_ms.is_none_or(|at| now.boot_ms >= at + LOOK_MS) {
-            self.look(now, engine, 0);
+        if Guarding::uses_surroundings(config, engine)
+            && self.refreshed_ms.is_none_or(|at| now.boot_ms >= at + REFRESH_MS)
+        {
+            self.refresh_surroundings(now, engine, 0);
             self.shape(now, config, engine);
         }
         if self.can_log != can_log {
@@ -234,12 +242,12 @@ impl Guarding {
         let mut sentences = engine.guard.sentences();
         sentences.append(&mut self.unblocked);
         let moment = self.ledger.moment(now, wall);
-        sentences.extend(self.networks.turn(now, &moment, engine, &self.nft_sync, places));
+        sentences.extend(self.networks.turn(now, &moment, engine, &self.nft_sync, storage));
         for target in self.networks.take_expired() {
             let dry = engine.guard.mode() == Mode::Dry;
             self.push_released(target.to_string(), End::Expired.to_string(), dry);
         }
-        self.ledger.on_time(now, wall, &mut engine.guard, places);
+        self.ledger.on_time(now, wall, &mut engine.guard, storage);
         self.nft_sync.other_port = self.networks.port;
         let why = self.nft_sync.why(now.boot_ms);
         if why.is_some() != self.failing {
@@ -259,7 +267,7 @@ impl Guarding {
         let reached = engine.guard.reached(now.boot_ms);
         for because in reached.iter().filter(|because| !self.reached.contains(because)) {
             let event = Incomplete { what: "guard", because: because.clone() };
-            if self.events.len() < MOST_EVENTS {
+            if self.events.len() < MAX_EVENTS {
                 self.events.push(("fwstat.incomplete", Box::new(event)));
             }
         }
@@ -288,7 +296,7 @@ impl Guarding {
     }
 
     fn push_event(&mut self, name: &'static str, data: Box<dyn Field>) {
-        if self.events.len() < MOST_EVENTS {
+        if self.events.len() < MAX_EVENTS {
             self.events.push((name, data));
         }
     }
@@ -305,7 +313,7 @@ impl Guarding {
         if suspects.is_empty() {
             return;
         }
-        self.look(now, engine, FRESH_MS);
+        self.refresh_surroundings(now, engine, FRESH_MS);
         let (wall, today) = (instant(now, engine), engine.date());
         let nft_sync = &mut self.nft_sync;
         let peers = |suspects: &[Suspect]| {
@@ -326,9 +334,9 @@ impl Guarding {
         config: &Config,
         engine: &mut Engine,
         number: u64,
-        request: BlockWish,
+        request: BlockArguments,
     ) -> Option<Answered> {
-        self.look(now, engine, 0);
+        self.refresh_surroundings(now, engine, 0);
         let mut callers: Vec<Prefix> = request.caller.into_iter().collect();
         if request.through_web {
             callers.extend(callers::of_the_web(&self.directory));
@@ -336,7 +344,7 @@ impl Guarding {
         if engine.guard.mode() == Mode::Off {
             return Some(Err(off()));
         }
-        let BlockWish { targets, is_list, length, reason, .. } = request;
+        let BlockArguments { targets, is_list, length, reason, .. } = request;
         // A source for a time is a block such as the rules make.
         if let ([target], false, false) = (&targets[..], is_list, length == Length::Forever)
             && let Some(source) = target.source()
@@ -378,7 +386,7 @@ impl Guarding {
             .block(now.boot_ms, wall, today, &request)
             .map_err(|refusal| refused(refusal, source))?;
         self.pass_on(now, engine);
-        // At once, so that the answer tells whether the kernel has it.
+        // At once, so that the answer says whether the kernel has it.
         self.nft_sync.turn(now, wall, &mut engine.guard);
         if engine.guard.is_on()
             && self.nft_sync.is_pending(source)
@@ -405,7 +413,7 @@ impl Guarding {
         if engine.guard.mode() == Mode::Off {
             return Some(Err(off()));
         }
-        self.look(now, engine, FRESH_MS);
+        self.refresh_surroundings(now, engine, FRESH_MS);
         let Some(source) = target.source() else {
             let (targets, callers) = (vec![target], Vec::new());
             self.networks.ask(NetworkRequest { number, targets, what: What::Test, callers });
@@ -421,6 +429,7 @@ impl Guarding {
         })))
     }
 
+    /// Ends blocks of the target; the error: there is none.
     pub(super) fn unblock(&mut self, now: Now, engine: &mut Engine, target: Target) -> Answered {
         let from_list = self.networks.unblock(now, &mut engine.guard, target);
         let ended = match target {
@@ -454,16 +463,17 @@ impl Guarding {
             }
             let source = Prefix::parse(&row.address).ok().and_then(Source::from_prefix);
             row.pending = source.is_some_and(|source| self.nft_sync.is_pending(source));
-            if number < MOST_COUNTED && !row.pending {
+            if number < MAX_COUNTED && !row.pending {
                 row.dropped = source.and_then(|source| self.nft_sync.dropped(source));
             }
         }
     }
 
-    pub(super) fn stop(&mut self, now: Now, engine: &mut Engine, places: &mut Places) -> Option<String> {
+    /// Writes the ledger and removes the table. The sentence says what went wrong.
+    pub(super) fn stop(&mut self, now: Now, engine: &mut Engine, storage: &mut Storage) -> Option<String> {
         let wall = instant(now, engine);
-        self.ledger.stop(now, wall, &mut engine.guard, places);
-        self.networks.stop(&self.ledger.moment(now, wall), &engine.guard, places);
+        self.ledger.stop(now, wall, &mut engine.guard, storage);
+        self.networks.stop(&self.ledger.moment(now, wall), &engine.guard, storage);
         self.nft_sync.stop().err().map(|why| format!("guard: the table is not deleted: {why}"))
     }
 }

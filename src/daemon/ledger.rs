@@ -1,12 +1,14 @@
-//! The ledger's files: a copy in tmpfs after each change, one on flash, written seldom.
+//! The files of the guard's ledger: a copy in tmpfs after each change, one on flash at longer intervals.
+//!
+//! Takes the ledger and the time, reads and writes files. Decides nothing about blocks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::store::Places;
+use super::store::Storage;
 use crate::guard::Guard;
 use crate::live::Now;
-use crate::store::ledger::{self, Kept, Moment};
+use crate::store::ledger::{self, Moment, SavedLedger};
 
 const NAME: &str = "blocks.fws";
 /// Changes of a second are written together.
@@ -19,8 +21,11 @@ const FLASH_AT_LEAST_MS: u64 = 60_000;
 const BYTES_A_DAY: u64 = 64 << 10;
 const DAY_MS: u64 = 86_400_000;
 
+/// The guard's ledger as files: a copy in RAM after each change, on flash less often.
 pub(super) struct LedgerFile {
+    /// Path of the copy in RAM.
     copy: PathBuf,
+    /// The kernel's boot id (`/proc/sys/kernel/random/boot_id`).
     boot: String,
     serial: u64,
     /// When what is new is to be written.
@@ -31,7 +36,7 @@ pub(super) struct LedgerFile {
     /// Before this moment flash was written enough.
     rested_at: i64,
     /// Why it is not stored.
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
 }
 
 impl LedgerFile {
@@ -44,19 +49,20 @@ impl LedgerFile {
             flash_at: None,
             first_change: None,
             rested_at: 0,
-            trouble: None,
+            problem: None,
         }
     }
 
+    /// Now on both clocks; `wall`: if the clock is set.
     pub(super) fn moment(&self, now: Now, wall: Option<i64>) -> Moment {
         Moment { boot: self.boot.clone(), boot_ms: now.boot_ms, wall }
     }
 
     /// What an earlier run left, in the moments of now.
-    pub(super) fn read(&mut self, now: Now, wall: Option<i64>, places: &mut Places) -> Option<Kept> {
+    pub(super) fn read(&mut self, now: Now, wall: Option<i64>, storage: &mut Storage) -> Option<SavedLedger> {
         let copy = fs::read(&self.copy).ok().and_then(|bytes| ledger::decode(&bytes));
-        let flash = places.get(NAME).and_then(|file| ledger::from_file(&file));
-        let serial = |stored: &Option<Kept>| stored.as_ref().map(|stored| stored.serial);
+        let flash = storage.get(NAME).and_then(|file| ledger::from_file(&file));
+        let serial = |stored: &Option<SavedLedger>| stored.as_ref().map(|stored| stored.serial);
         if serial(&copy) > serial(&flash) {
             // An earlier run did not come to write it.
             self.flash_at = Some(now.boot_ms.saturating_add(FLASH_MS));
@@ -70,12 +76,14 @@ impl LedgerFile {
         u64::try_from(self.rested_at).unwrap_or(0)
     }
 
+    /// When [`LedgerFile::on_time`] has something to write, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
         let flash = self.flash_at.map(|at| at.max(self.rested()));
         [self.copy_at, flash].into_iter().flatten().min()
     }
 
-    pub(super) fn on_time(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, places: &mut Places) {
+    /// Writes the copy and, less often, the file on flash, if they are due.
+    pub(super) fn on_time(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, storage: &mut Storage) {
         if guard.take_dirty() {
             self.copy_at.get_or_insert(now.boot_ms.saturating_add(COPY_MS));
             let first = *self.first_change.get_or_insert(now.boot_ms);
@@ -86,34 +94,34 @@ impl LedgerFile {
             self.write(now, wall, guard, None);
         }
         if self.flash_at.is_some_and(|at| now.boot_ms >= at.max(self.rested())) {
-            self.write(now, wall, guard, Some(places));
+            self.write(now, wall, guard, Some(storage));
         }
     }
 
     /// The daemon stops.
-    pub(super) fn stop(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, places: &mut Places) {
+    pub(super) fn stop(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, storage: &mut Storage) {
         // What is left of blocks by the boot clock changes always.
         let has_blocks = !guard.ledger.is_empty();
         if guard.take_dirty() || has_blocks || self.copy_at.is_some() || self.flash_at.is_some() {
-            self.write(now, wall, guard, Some(places));
+            self.write(now, wall, guard, Some(storage));
         }
     }
 
-    fn write(&mut self, now: Now, wall: Option<i64>, guard: &Guard, flash: Option<&mut Places>) {
+    fn write(&mut self, now: Now, wall: Option<i64>, guard: &Guard, flash: Option<&mut Storage>) {
         self.serial = self.serial.saturating_add(1);
         let bytes = ledger::encode(self.serial, &self.moment(now, wall), &guard.ledger, guard.today());
         self.copy_at = None;
         let new = self.copy.with_extension("new");
         let copied = fs::write(&new, &bytes).and_then(|()| fs::rename(&new, &self.copy));
-        self.trouble = copied.err().map(|error| format!("cannot write {}: {error}", self.copy.display()));
-        if let Some(places) = flash {
+        self.problem = copied.err().map(|error| format!("cannot write {}: {error}", self.copy.display()));
+        if let Some(storage) = flash {
             (self.flash_at, self.first_change) = (None, None);
             let rest = (bytes.len() as u64).saturating_mul(DAY_MS) / BYTES_A_DAY;
             // A few small writes may follow each other closely.
             let earliest = now.boot_ms.cast_signed().saturating_sub_unsigned(DAY_MS / 4);
             self.rested_at = self.rested_at.max(earliest).saturating_add_unsigned(rest);
-            if let Err(error) = places.put(NAME, bytes) {
-                self.trouble = Some(format!("the blocks are not on flash: {error}"));
+            if let Err(error) = storage.put(NAME, bytes) {
+                self.problem = Some(format!("the blocks are not on flash: {error}"));
             }
         }
     }
@@ -132,7 +140,7 @@ mod tests {
         let run = place.join("run");
         fs::create_dir_all(&run).unwrap();
         let config = Config { database: place.join("db").display().to_string(), ..Config::default() };
-        let (mut places, _) = Places::open(&config, &run, "a");
+        let (mut storage, _) = Storage::open(&config, &run, "a");
         let mut guard = Guard::default();
         guard.set(0, Settings { mode: Mode::On, ..Settings::default() }, 1);
         let prefix = Prefix::parse("198.51.100.7").unwrap();
@@ -143,12 +151,12 @@ mod tests {
         let mut file = LedgerFile::new(&run, "a");
         let at = |boot_ms| Now { boot_ms, wall: 0 };
         for second in 0..10 {
-            file.on_time(at(second * 1000), None, &mut guard, &mut places);
+            file.on_time(at(second * 1000), None, &mut guard, &mut storage);
         }
         assert_eq!(file.deadline(), None);
-        file.stop(at(6 * DAY_MS), None, &mut guard, &mut places);
+        file.stop(at(6 * DAY_MS), None, &mut guard, &mut storage);
         // Another boot, whose clock is not set.
-        let stored = LedgerFile::new(&run, "b").read(at(5_000), None, &mut places).unwrap();
+        let stored = LedgerFile::new(&run, "b").read(at(5_000), None, &mut storage).unwrap();
         fs::remove_dir_all(place).unwrap();
         assert_eq!(stored.blocks[0].0.until_ms, 5_000 + DAY_MS);
     }

@@ -1,4 +1,6 @@
-//! Sentences on standard error and output, never more than a reader can bear, whatever happens.
+//! The daemon's log lines, on standard error and output, from where procd passes them to logd.
+//!
+//! Takes sentences and the time, writes at most a bounded rate of them. Never fails.
 
 use std::io::Write;
 
@@ -9,21 +11,23 @@ const REFILL_MS: u64 = 10_000;
 /// Bytes of one line.
 const LONGEST: usize = 1000;
 
+/// Lines for syslog, with a rate limit (token bucket).
 #[derive(Default)]
 pub(super) struct Log {
     used: u32,
     refilled_ms: u64,
+    /// Lines that the limit dropped since the last one was written.
     suppressed: u64,
 }
 
 impl Log {
     /// A condition that needs attention, on standard error: procd logs it as `daemon.err`.
-    pub(super) fn say(&mut self, now_ms: u64, sentence: &str) {
+    pub(super) fn warn(&mut self, now_ms: u64, sentence: &str) {
         self.write(now_ms, sentence, true);
     }
 
     /// What is as it should be, on standard output: procd logs it as `daemon.info`.
-    pub(super) fn inform(&mut self, now_ms: u64, sentence: &str) {
+    pub(super) fn info(&mut self, now_ms: u64, sentence: &str) {
         self.write(now_ms, sentence, false);
     }
 

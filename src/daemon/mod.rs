@@ -1,14 +1,13 @@
-//! The running daemon: waits, reads, hands to the engine, does what comes of it. One thread, one loop.
+//! The daemon's poll loop: waits, reads the inputs, passes events to the engine, executes its actions. One thread.
 //!
 //! No thresholds and no formats: `core` joins engine and store and answers, `nflog` and `counters` are the
 //! other things that are waited for.
 
-pub use self::core::CLOCK_SET;
 pub use ruleset::{Place, Ruleset};
-pub use running::is_running;
-pub use surroundings::default_route_interfaces;
+pub use running::{explained, is_running};
 
 mod callers;
+pub mod check;
 mod core;
 mod counters;
 mod fleet;
@@ -20,12 +19,12 @@ mod nflog;
 pub mod nft;
 mod nft_sync;
 mod notices;
-mod outside;
 mod reload;
 mod ruleset;
 mod running;
 pub(crate) mod store;
 mod surroundings;
+mod wan;
 pub mod zone;
 
 use std::fmt;
@@ -68,13 +67,17 @@ impl fmt::Display for DaemonError {
     }
 }
 
-pub struct Places {
+/// The paths that the command line gives the daemon.
+pub struct DaemonPaths {
+    /// The UCI file; `system`, `firewall` and `dhcp` are read beside it.
     pub config: PathBuf,
+    /// ubusd's socket.
     pub ubus: PathBuf,
+    /// The directory in RAM for the copy of the open day.
     pub run: PathBuf,
 }
 
-/// The machine's clocks. What is believed of them the core tells: [`Core::now`].
+/// The machine's clocks as they are. Statistics use [`Core::now`], which corrects a wall clock that is not trusted.
 pub fn now() -> Now {
     Now { boot_ms: clock::boot().as_millis() as u64, wall: clock::wall().as_secs().cast_signed() }
 }
@@ -92,15 +95,15 @@ pub fn load(path: &Path) -> (Config, Vec<String>) {
 /// Runs until SIGTERM. Not inlined, as what it calls: their variables together would take more stack than one
 /// instruction of a 32-bit MIPS can reach (32 KiB), and every access three instructions.
 #[inline(never)]
-pub fn run(places: Places) -> Result<(), DaemonError> {
+pub fn run(paths: DaemonPaths) -> Result<(), DaemonError> {
     let signals = Signals::take().map_err(|error| DaemonError(format!("cannot take signals: {error}")))?;
-    std::fs::create_dir_all(&places.run)
-        .map_err(|error| DaemonError(format!("cannot make {}: {error}", places.run.display())))?;
-    let Some(core) = start(&places, &signals)? else { return Ok(()) };
+    std::fs::create_dir_all(&paths.run)
+        .map_err(|error| DaemonError(format!("cannot make {}: {error}", paths.run.display())))?;
+    let Some(core) = start(&paths, &signals)? else { return Ok(()) };
     let mut daemon = Daemon {
         feed: core.config.input.logd.then(|| LogFeed::resume(core.mark())),
         nflog: core.config.input.nflog.then(|| NflogInput::new(core.config.nflog_group)),
-        bus: Connection::new(&places.ubus),
+        bus: Connection::new(&paths.ubus),
         object: FwstatObject::default(),
         netifd: Netifd::default(),
         core,
@@ -112,15 +115,15 @@ pub fn run(places: Places) -> Result<(), DaemonError> {
 
 /// Starts as soon as no other daemon holds the store's lock, which it waits for up to [`LOCK_TIMEOUT_MS`]. `None` if SIGTERM comes
 /// first; the error names the daemon that still holds the lock.
-fn start(places: &Places, signals: &Signals) -> Result<Option<Core>, DaemonError> {
+fn start(paths: &DaemonPaths, signals: &Signals) -> Result<Option<Core>, DaemonError> {
     let until = now().boot_ms.saturating_add(LOCK_TIMEOUT_MS);
     loop {
-        let taken = match Core::start(now(), &places.config, &places.run) {
+        let taken = match Core::start(now(), &paths.config, &paths.run) {
             Ok(core) => return Ok(Some(core)),
             Err(taken) => taken,
         };
         if now().boot_ms >= until {
-            let database = load(&places.config).0.database;
+            let database = load(&paths.config).0.database;
             let Taken { process, daemon } = taken;
             return Err(DaemonError(format!(
                 "cannot start: another daemon (process {}, run directory {}) writes to the store {}: stop it, or set another \
@@ -128,7 +131,7 @@ fn start(places: &Places, signals: &Signals) -> Result<Option<Core>, DaemonError
                 process.unwrap_or_default(),
                 daemon.unwrap_or_default(),
                 shown(Path::new(&database)),
-                shown(&places.config)
+                shown(&paths.config)
             )));
         }
         wait(&mut [Wait::read(signals.as_fd())], Some(LOCK_RETRY))

@@ -13,7 +13,7 @@ use std::time::Duration;
 use ubus::blobmsg::BlobMsgTable;
 
 use super::nft_sync::NftSync;
-use super::store::Places;
+use super::store::Storage;
 use crate::daemon::nft::kernel::Elements;
 use crate::event::calendar::duration_text;
 use crate::guard::Guard;
@@ -33,7 +33,7 @@ use job::{Job, Outcome};
 
 /// A large country's database and elements need some.
 const STACK: usize = 256 << 10;
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// After a failure it is tried again.
 const RETRY_MS: u64 = 15_000;
 /// Requests that wait.
@@ -88,6 +88,7 @@ struct NetworkTest {
 
 record! { NetworkTest: address, would_block, protected_by, warning; }
 
+/// Blocks of networks and countries: the requests, the worker that executes them, and what the kernel's sets hold.
 #[derive(Default)]
 pub(super) struct NetworkBlocks {
     worker: Option<Worker<Job, Outcome>>,
@@ -145,13 +146,13 @@ fn warning((v4, v6): (u64, u64)) -> String {
 
 impl NetworkBlocks {
     /// What an earlier run left.
-    pub(super) fn restore(&mut self, now: &Moment, places: &mut Places, guard: &mut Guard) {
+    pub(super) fn restore(&mut self, now: &Moment, places: &mut Storage, guard: &mut Guard) {
         self.take_stored(now, places, guard);
         self.stored = (guard.networks.version(), places.openings());
     }
 
     /// Adds the blocks of the file, such as those that a command restored, to those that are known.
-    fn take_stored(&mut self, now: &Moment, places: &mut Places, guard: &mut Guard) {
+    fn take_stored(&mut self, now: &Moment, places: &mut Storage, guard: &mut Guard) {
         let blocks =
             places.get(NETWORKS).and_then(|file| networks::from_file(&file, now)).unwrap_or_default();
         for block in blocks.into_iter().filter(|block| !block.is_over(now.boot_ms)) {
@@ -252,7 +253,7 @@ impl NetworkBlocks {
         moment: &Moment,
         engine: &mut Engine,
         nft: &NftSync,
-        places: &mut Places,
+        places: &mut Storage,
     ) -> Vec<String> {
         let mut sentences = Vec::new();
         self.is_due = false;
@@ -275,7 +276,7 @@ impl NetworkBlocks {
         sentences
     }
 
-    pub(super) fn stop(&mut self, moment: &Moment, guard: &Guard, places: &mut Places) {
+    pub(super) fn stop(&mut self, moment: &Moment, guard: &Guard, places: &mut Storage) {
         // What is left of them by the boot clock.
         if guard.networks.deadline().is_some() {
             self.stored = Default::default();
@@ -284,7 +285,7 @@ impl NetworkBlocks {
     }
 
     /// Writes the file if it is another one now.
-    fn store(&mut self, moment: &Moment, guard: &Guard, places: &mut Places) {
+    fn store(&mut self, moment: &Moment, guard: &Guard, places: &mut Storage) {
         let version = (guard.networks.version(), places.openings());
         // What a command wrote meanwhile must be read before.
         if self.stored == version || places.is_released() {
@@ -314,7 +315,7 @@ impl NetworkBlocks {
         if self.worker.is_none() {
             let started = Elements::open().and_then(|elements| {
                 let port = elements.port();
-                let mut elements = elements.with_patience(PATIENCE);
+                let mut elements = elements.with_timeout(TIMEOUT);
                 let worker =
                     Worker::start("fwstat-networks", 1, STACK, move |job| job::run(&mut elements, job))?;
                 Ok((port, worker))

@@ -1,13 +1,15 @@
-//! The NFLOG input: opens the group, reads packets, tries again when it can't.
+//! The NFLOG input of the daemon.
+//!
+//! Opens the group, reads datagrams, gives events to the engine; opens the group again after an error. Decides nothing.
 
 use std::os::fd::BorrowedFd;
 
 use crate::event::classify::{Facts, classify};
 use crate::event::paths::Path;
 use crate::event::{Class, Event, Origin};
-use crate::input::nflog::events::{Meaning, NflogEvents, Way};
+use crate::input::nflog::events::{Classifier, NflogEvents, PacketMetadata};
 use crate::input::nflog::{Counters, FULL_BATCH, NflogReader};
-use crate::live::{Brought, Input, Now};
+use crate::live::{Input, InputItem, Now};
 use crate::parse::interfaces::Networks;
 use crate::parse::log_prefix;
 use crate::parse::netfilter::Context;
@@ -17,27 +19,27 @@ use super::core::{Core, RUNNING};
 const RETRY_MS: u64 = 5_000;
 /// Interfaces are renamed and come and go.
 const FORGET_MS: u64 = 60_000;
-/// In a flood packets are left to gather so long: to be woken for each batch would cost as much as the batch.
+/// Pause between two reads in a flood, in milliseconds: a wakeup for each batch would cost as much as the batch.
 /// The kernel has room for ten times as many at half a million packets per second.
-const REST_MS: u64 = 4;
+const PAUSE_MS: u64 = 4;
 
 /// Reads NFLOG's packets as the log's text is read: the same packet is the same event.
 pub(super) struct Packets<'a> {
-    /// The interfaces that lead outside; none: told by their names.
+    /// The interfaces that lead outside; empty: guessed from their names.
     pub outside: &'a [String],
     /// Interfaces with the firewall's zone that they are in.
     pub zones: &'a [(String, String)],
 }
 
-impl Meaning for Packets<'_> {
-    fn path(&self, taken: &Way<'_>) -> Path {
+impl Classifier for Packets<'_> {
+    fn path(&self, metadata: &PacketMetadata<'_>) -> Path {
         let context = Context {
-            prefix: taken.prefix.as_bytes(),
-            input: Some(taken.input.as_bytes()),
-            output: Some(taken.output.as_bytes()),
-            bridge_input: taken.bridge_input.as_bytes(),
-            bridge_output: taken.bridge_output.as_bytes(),
-            group_mac: taken.group_mac,
+            prefix: metadata.prefix.as_bytes(),
+            input: Some(metadata.input.as_bytes()),
+            output: Some(metadata.output.as_bytes()),
+            bridge_input: metadata.bridge_input.as_bytes(),
+            bridge_output: metadata.bridge_output.as_bytes(),
+            group_mac: metadata.group_mac,
             ..Context::default()
         };
         let (wan, zones) = (self.outside.to_vec(), self.zones.to_vec());
@@ -62,16 +64,19 @@ impl Meaning for Packets<'_> {
     }
 }
 
+/// The NFLOG input: opens the group's socket again after errors, and passes packets to the engine.
 pub(super) struct NflogInput {
     group: u16,
     reader: Option<NflogReader>,
     events: NflogEvents,
     /// Of readers that are closed.
     before: Counters,
+    /// When to open the socket again (milliseconds since boot).
     retry_at: u64,
+    /// When the cached names of interfaces are dropped (milliseconds since boot).
     forget_at: u64,
     /// Until then packets gather, and are not waited for.
-    rest_until: Option<u64>,
+    paused_until: Option<u64>,
     /// The version of the interfaces that lead outside.
     outside: u32,
 }
@@ -86,7 +91,7 @@ impl NflogInput {
             before: Counters::default(),
             retry_at: 0,
             forget_at: 0,
-            rest_until: None,
+            paused_until: None,
             outside: 0,
         }
     }
@@ -97,16 +102,18 @@ impl NflogInput {
 
     /// To wait for packets with; none while they gather.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        if self.rest_until.is_some() { None } else { self.reader.as_ref().map(NflogReader::fd) }
+        if self.paused_until.is_some() { None } else { self.reader.as_ref().map(NflogReader::fd) }
     }
 
+    /// When to read again after a pause, or to open the socket again, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
-        if self.reader.is_some() { self.rest_until } else { Some(self.retry_at) }
+        if self.reader.is_some() { self.paused_until } else { Some(self.retry_at) }
     }
 
+    /// Ends a pause, and opens the socket if it is due.
     pub(super) fn on_time(&mut self, now: Now, core: &mut Core) {
-        if self.rest_until.is_some_and(|until| now.boot_ms >= until) {
-            self.rest_until = None;
+        if self.paused_until.is_some_and(|until| now.boot_ms >= until) {
+            self.paused_until = None;
         }
         if self.reader.is_some() || now.boot_ms < self.retry_at {
             return;
@@ -147,27 +154,27 @@ impl NflogInput {
         let read = reader.read(budget, &mut |record| {
             let packets = Packets { outside: &core.outside.interfaces, zones: &core.outside.by_device };
             let event = events.event(record, &mut core.engine.paths, &packets, now.wall, uptime);
-            let brought = match event {
-                // A later fragment has no ports and no flags; the event does not tell.
+            let item = match event {
+                // A later fragment has no ports and no flags, and the event has no field for it.
                 Some(event) if record.packet.is_later_fragment() && event.class == Class::Attempt => {
                     event.class = Class::Backscatter;
-                    Brought::Event(event, None, None)
+                    InputItem::Event(event, None, None)
                 }
-                Some(event) => Brought::Event(event, None, None),
-                None => Brought::Ignored,
+                Some(event) => InputItem::Event(event, None, None),
+                None => InputItem::Ignored,
             };
-            core.engine.take(now, Input::Nflog, brought);
+            core.engine.take(now, Input::Nflog, item);
         });
         match read {
             Ok(more) => {
                 let full_batch = reader.counters().received - before >= FULL_BATCH;
-                self.rest_until = (full_batch && !more).then_some(now.boot_ms.saturating_add(REST_MS));
+                self.paused_until = (full_batch && !more).then_some(now.boot_ms.saturating_add(PAUSE_MS));
                 let counters = self.counters();
                 core.note_nflog(now, RUNNING, counters);
             }
             Err(error) => {
                 self.before = self.counters();
-                (self.reader, self.rest_until) = (None, None);
+                (self.reader, self.paused_until) = (None, None);
                 self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
                 core.note_nflog(now, &error.to_string(), self.counters());
             }

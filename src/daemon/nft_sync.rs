@@ -1,6 +1,6 @@
 //! The guard's decisions -> the kernel's table, and what the kernel knows -> the guard.
 //!
-//! nft makes the table, in a process of its own that nobody waits for; single blocks go in and out over netlink at
+//! nft creates the table, in a child process that is not waited for; single blocks are added and deleted over netlink at
 //! once. When somebody damages the table it is made anew from the ledger.
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -16,10 +16,10 @@ use crate::live::Now;
 
 /// After a failure it is tried again, at first soon.
 const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
-/// Between two times that somebody's change makes us build the table anew.
+/// Least time between two rebuilds of the table after foreign changes.
 const REBUILD_MS: u64 = 250;
 /// How often it is looked whether the table is still there, should a notification have been lost.
-const LOOK_MS: u64 = 30_000;
+const CHECK_MS: u64 = 30_000;
 /// An nft that takes longer is reported.
 const SLOW_MS: u64 = 5_000;
 /// How old the number of remembered peers may be in an answer: to count them the kernel lists them.
@@ -40,12 +40,14 @@ pub(super) struct PeerUse {
     pub full: u64,
 }
 
+/// Keeps the table `inet fwstat` in the kernel as it is wanted.
 #[derive(Default)]
 pub(super) struct NftSync {
+    /// What the table is to be.
     want: Spec,
     /// What the kernel has, as far as we know.
     built: Option<Spec>,
-    /// Somebody changed the table since: blocks may not be in force.
+    /// The table was changed by another program since: blocks may not be in force.
     damaged: bool,
     nft: Nft,
     /// What the nft that runs makes, and since when it runs.
@@ -62,15 +64,17 @@ pub(super) struct NftSync {
     /// Peers that connection tracking named in this second of the boot clock.
     found: (u64, u32),
     rebuild: bool,
+    /// Failed runs of nft in a row.
     failures: usize,
+    /// Earliest time of the next run of nft (milliseconds since boot).
     not_before: u64,
-    look_at: u64,
+    check_at: u64,
     /// What was in the kernel at the start has been looked at.
     reconciled: bool,
     why: Option<String>,
     /// Why connection tracking cannot be asked.
     pub no_conntrack: Option<String>,
-    /// How often the table was made anew because somebody damaged it.
+    /// Rebuilds of the table after another program changed it.
     pub repaired: u64,
     /// How often the table was made.
     pub builds: u64,
@@ -84,17 +88,19 @@ impl NftSync {
         NftSync { rebuild: true, ..NftSync::default() }
     }
 
+    /// The pipe of nft and the socket of notifications.
     pub(super) fn fds(&self) -> [Option<BorrowedFd<'_>>; 2] {
         [self.nft.fd(), self.notifications.as_ref().map(Notifications::fd)]
     }
 
+    /// When [`NftSync`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
         if self.nft.is_running() {
             return self.nft.deadline();
         }
         let work = (self.rebuild || self.can_change()).then_some(self.not_before);
-        let look = self.built.is_some().then_some(self.look_at);
-        [work, look].into_iter().flatten().min()
+        let check = self.built.is_some().then_some(self.check_at);
+        [work, check].into_iter().flatten().min()
     }
 
     fn can_change(&self) -> bool {
@@ -261,8 +267,8 @@ impl NftSync {
             self.finished(now, outcome);
         }
         self.listen(now);
-        if self.built.is_some() && now.boot_ms >= self.look_at {
-            self.look_at = now.boot_ms.saturating_add(LOOK_MS);
+        if self.built.is_some() && now.boot_ms >= self.check_at {
+            self.check_at = now.boot_ms.saturating_add(CHECK_MS);
             if matches!(self.elements().map(Elements::has_table), Some(Ok(false))) {
                 self.note_damage(now);
             }
@@ -292,7 +298,7 @@ impl NftSync {
         }
     }
 
-    /// Somebody took the table, or something of it.
+    /// Another program deleted the table or a part of it.
     fn note_damage(&mut self, now: Now) {
         if self.built.is_some() || self.building.is_some() {
             self.repaired = self.repaired.saturating_add(1);
@@ -388,7 +394,7 @@ impl NftSync {
         match outcome {
             Ok(()) => {
                 (self.failures, self.why) = (0, None);
-                self.look_at = now.boot_ms.saturating_add(LOOK_MS);
+                self.check_at = now.boot_ms.saturating_add(CHECK_MS);
                 // Damaged while it was made: no race with whoever does it. Changes need not wait.
                 self.damaged = self.rebuild && spec == self.want;
                 self.not_before = if self.damaged { now.boot_ms.saturating_add(REBUILD_MS) } else { 0 };

@@ -1,5 +1,5 @@
-//! What the daemon tells of its own accord, as events on the bus: anomalies, losses, devices that may be infected, attacked
-//! ports that were opened. Each thing is told once a day.
+//! Notifications, sent as ubus events without being asked: anomalies, losses, devices that may be infected, attacked
+//! ports that were opened. Each is sent once a day.
 
 use crate::event::calendar::Date;
 use crate::output::anomaly_table::notice;
@@ -7,18 +7,19 @@ use crate::query::answer::{AnomalyRow, ExposureRow, Known, SourceRow};
 use crate::query::record::Field;
 use crate::record;
 
-/// An attacker can make many services anomalous: so many a day are told, of each kind.
-const MOST_A_DAY: usize = 16;
+/// Notifications of one kind per day: an attacker can make many services anomalous.
+const MAX_PER_DAY: usize = 16;
 /// Notices that wait while the bus is away.
-const MOST_WAITING: usize = 32;
+const MAX_WAITING: usize = 32;
 
-/// An event's name and what it tells.
+/// An event's name and its data.
 pub(super) type Waiting = (&'static str, Box<dyn Field>);
 
+/// The queue of notifications, and what was sent already.
 #[derive(Default)]
 pub(super) struct Notices {
-    /// What was told of the two newest days: the event and what it was about.
-    told: Vec<(Date, &'static str, String)>,
+    /// Sent for the two newest days: the event's name and its subject.
+    sent: Vec<(Date, &'static str, String)>,
     /// The ports that were open when the configuration was looked at last.
     open: Option<Vec<(Known, u16)>>,
     waiting: Vec<Waiting>,
@@ -47,26 +48,26 @@ pub(super) struct Incomplete {
 record! { Incomplete: what, because; }
 
 impl Notices {
-    /// Whether it was not told before and can be told now.
+    /// Whether it was not sent before and the day's limit allows it.
     fn is_new(&mut self, date: Date, event: &'static str, about: String) -> bool {
-        self.told.retain(|(known, ..)| known.0 >= date.0 - 1);
-        let of_day = self.told.iter().filter(|(known, kind, _)| *known == date && *kind == event);
+        self.sent.retain(|(known, ..)| known.0 >= date.0 - 1);
+        let of_day = self.sent.iter().filter(|(known, kind, _)| *known == date && *kind == event);
         let (number, known) =
-            of_day.fold((0, false), |(number, known), told| (number + 1, known || told.2 == about));
-        let is_new = !known && number < MOST_A_DAY;
+            of_day.fold((0, false), |(number, known), sent| (number + 1, known || sent.2 == about));
+        let is_new = !known && number < MAX_PER_DAY;
         if is_new {
-            self.told.push((date, event, about));
+            self.sent.push((date, event, about));
         }
         is_new
     }
 
     fn send(&mut self, event: &'static str, data: Box<dyn Field>) {
-        if self.waiting.len() < MOST_WAITING {
+        if self.waiting.len() < MAX_WAITING {
             self.waiting.push((event, data));
         }
     }
 
-    /// Sentences to log about anomalies that were not told yet.
+    /// Queues events for anomalies that were not sent yet, and gives the sentences to log.
     pub(super) fn add(&mut self, rows: Vec<AnomalyRow>) -> Vec<String> {
         let mut sentences = Vec::new();
         for row in rows {
@@ -105,7 +106,7 @@ impl Notices {
         }
     }
 
-    /// The open ports with their attempts. Those that were open at the first look are no news.
+    /// The open ports with their attempts. Those that were open at the first call are not reported.
     pub(super) fn add_open(&mut self, today: Date, rows: Vec<ExposureRow>) {
         let key = |row: &ExposureRow| (row.protocol.clone(), row.port);
         let open = rows.iter().map(key).collect();
@@ -137,8 +138,8 @@ mod tests {
     #[test]
     fn each_anomaly_is_told_once_and_not_too_many() {
         let mut notices = Notices::default();
-        let told = notices.add(vec![row(1900, 18_358)]);
-        assert_eq!(told, ["UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 13"]);
+        let sent = notices.add(vec![row(1900, 18_358)]);
+        assert_eq!(sent, ["UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 13"]);
         assert!(notices.add(vec![row(1900, 18_358)]).is_empty());
         let (name, event) = &notices.take()[0];
         assert_eq!(*name, "fwstat.anomaly");
@@ -148,11 +149,11 @@ mod tests {
              \"expected\":13.0,\"score\":9000.0,\"sentence\":\"UDP 1900 (SSDP): 92,890 attempts on 2020-04-06, usually about 13\"}"
         );
         let many = (1..100).map(|port| row(port, 18_358)).collect();
-        assert_eq!(notices.add(many).len(), MOST_A_DAY - 1);
+        assert_eq!(notices.add(many).len(), MAX_PER_DAY - 1);
         let many = (1..100).flat_map(|port| [row(port, 18_359), row(port, 18_360)]).collect();
         notices.add(many);
-        assert_eq!(notices.take().len(), MOST_WAITING);
-        assert!(notices.told.len() <= 3 * MOST_A_DAY);
+        assert_eq!(notices.take().len(), MAX_WAITING);
+        assert!(notices.sent.len() <= 3 * MAX_PER_DAY);
     }
     fn names(notices: &mut Notices) -> Vec<&'static str> {
         notices.take().into_iter().map(|(name, _)| name).collect()
@@ -166,11 +167,11 @@ mod tests {
         assert!(names(&mut notices).is_empty());
         notices.add_loss(Date(18_358), 10, 1000);
         notices.add_loss(Date(18_358), 900, 1000);
-        let told = notices.take();
+        let sent = notices.take();
         let because = "10 packets of 2020-04-06 are in no figure so far: lost before they were read, or refused where \
                        only their number is known";
-        assert_eq!(told.len(), 1);
-        assert_eq!(text(&*told[0].1), format!("{{\"what\":\"packets\",\"because\":\"{because}\"}}"));
+        assert_eq!(sent.len(), 1);
+        assert_eq!(text(&*sent[0].1), format!("{{\"what\":\"packets\",\"because\":\"{because}\"}}"));
         let device = || SourceRow {
             address: crate::query::short::AddressText::of("192.168.1.7"),
             attempts: 200,
@@ -193,9 +194,9 @@ mod tests {
         assert!(names(&mut notices).is_empty());
         notices.add_open(Date(2), vec![port(443, 50), port(22, 7)]);
         notices.add_open(Date(2), vec![port(443, 50), port(22, 8)]);
-        let told = notices.take();
-        assert_eq!(told.len(), 1);
-        let told = (told[0].0, text(&*told[0].1));
-        assert!(told.0 == "fwstat.exposure" && told.1.contains("\"port\":22"), "{}", told.1);
+        let sent = notices.take();
+        assert_eq!(sent.len(), 1);
+        let sent = (sent[0].0, text(&*sent[0].1));
+        assert!(sent.0 == "fwstat.exposure" && sent.1.contains("\"port\":22"), "{}", sent.1);
     }
 }

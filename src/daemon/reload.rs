@@ -1,4 +1,6 @@
-//! The options of a running daemon, read again: what is bad or missing in the file leaves what is in use.
+//! Reads the options of a running daemon again.
+//!
+//! Takes the file and the options in use, gives new ones: an invalid or missing file leaves what is in use. Applies nothing.
 
 use std::fs::File;
 use std::io::Read;

@@ -35,13 +35,14 @@ use crate::sys::worker::Worker;
 
 const COPY: &str = "today.fws";
 /// With this many pieces of the open day the next one is whole.
-const MOST_PIECES: usize = 48;
+const MAX_PIECES: usize = 48;
 /// Jobs that wait for the worker: it has one at a time.
 const QUEUE: usize = 1;
 const STACK: usize = 256 << 10;
-/// Sentences that wait to be logged.
-const MOST_SAID: usize = 20;
+/// Sentences in the queue for the log; further ones are dropped.
+const MAX_LOG_LINES: usize = 20;
 
+/// The options of retention.
 pub(crate) fn keep(config: &Config) -> Keep {
     let number = |number: u16| usize::from(number);
     Keep {
@@ -51,14 +52,14 @@ pub(crate) fn keep(config: &Config) -> Keep {
     }
 }
 
-/// Where the statistics lie.
-pub(crate) struct Places {
+/// The statistics on flash, their copy in tmpfs, and the worker that writes them.
+pub(crate) struct Storage {
     directory: PathBuf,
     run: PathBuf,
     store: Option<Store>,
     /// `None` while the directory cannot be written.
     worker: Option<Worker<Job, Done>>,
-    /// What the worker is at.
+    /// The commit that the worker prepares or finishes.
     flight: Option<Purpose>,
     prepared: Option<Prepared>,
     /// Changes of other files that wait, each file once.
@@ -93,9 +94,9 @@ pub(crate) struct Places {
     later_in_flight: bool,
     /// Events dated up to this moment (milliseconds) were taken out of `later`.
     due: u64,
-    said: VecDeque<String>,
+    log_lines: VecDeque<String>,
     /// Why flash has not everything; `None`: it has.
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
     /// A commit counts, but its files are not where they belong yet.
     unfinished: Option<String>,
     /// Why there is no copy in tmpfs.
@@ -120,7 +121,7 @@ struct WrittenToday {
     start: u64,
 }
 
-impl Places {
+impl Storage {
     /// `disk`: the directory that the configuration names, opened. Gives what an earlier run left; with the flag that
     /// flash has all of the open day.
     pub(crate) fn new(
@@ -128,8 +129,8 @@ impl Places {
         run: &Path,
         boot: &str,
         disk: io::Result<Disk>,
-    ) -> (Places, Option<(Saved, bool)>) {
-        let mut places = Places {
+    ) -> (Storage, Option<(Saved, bool)>) {
+        let mut storage = Storage {
             directory: PathBuf::from(&config.database),
             run: run.to_owned(),
             store: None,
@@ -156,8 +157,8 @@ impl Places {
             later_changed: false,
             later_in_flight: false,
             due: 0,
-            said: VecDeque::new(),
-            trouble: None,
+            log_lines: VecDeque::new(),
+            problem: None,
             unfinished: None,
             no_copy: None,
             left_out: None,
@@ -166,9 +167,9 @@ impl Places {
             total: 0,
             bytes: 0,
         };
-        let saved = places.take_disk(config, disk);
-        places.released = places.store.is_none();
-        (places, saved)
+        let saved = storage.take_disk(config, disk);
+        storage.released = storage.store.is_none();
+        (storage, saved)
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -180,6 +181,7 @@ impl Places {
         &self.boot
     }
 
+    /// Size of the store on flash in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -199,18 +201,19 @@ impl Places {
         self.store.as_ref().map(|store| store.set_aside().to_vec()).unwrap_or_default()
     }
 
+    /// The newest deletions by rules of retention, oldest first.
     pub(crate) fn deletions(&self) -> &[Deletion] {
         &self.deletions
     }
 
     /// What is to be logged.
     pub(crate) fn sentences(&mut self) -> Vec<String> {
-        self.said.drain(..).collect()
+        self.log_lines.drain(..).collect()
     }
 
-    fn say(&mut self, sentence: String) {
-        if self.said.len() < MOST_SAID {
-            self.said.push_back(sentence);
+    fn queue_line(&mut self, sentence: String) {
+        if self.log_lines.len() < MAX_LOG_LINES {
+            self.log_lines.push_back(sentence);
         }
     }
 
@@ -243,7 +246,7 @@ impl Places {
         let (shared, disk) = match opened {
             Ok((shared, disk)) => (Some(shared), Some(disk)),
             Err(error) => {
-                self.trouble =
+                self.problem =
                     Some(format!("in RAM only: cannot write to {}: {error}", self.directory.display()));
                 (None, Disk::open(&self.directory).ok())
             }
@@ -256,7 +259,7 @@ impl Places {
                 let salt = Some(store.salt());
                 match shared.map(|shared| Store::open(Directory::Disk(shared), keep, salt)) {
                     Some(Ok(store)) => self.start_worker(store),
-                    Some(Err(error)) => self.trouble = Some(format!("in RAM only: {error}")),
+                    Some(Err(error)) => self.problem = Some(format!("in RAM only: {error}")),
                     None => {}
                 }
                 let mut store = store;
@@ -266,7 +269,7 @@ impl Places {
             }
             Some(Err(error)) => {
                 self.worker = None;
-                self.trouble = Some(format!("in RAM only: {error}"));
+                self.problem = Some(format!("in RAM only: {error}"));
                 None
             }
             None => None,
@@ -316,8 +319,8 @@ impl Places {
     fn start_worker(&mut self, mut store: Store) {
         let started = Worker::start("fwstat-store", QUEUE, STACK, move |job| work(&mut store, job));
         match started {
-            Ok(worker) => (self.worker, self.trouble) = (Some(worker), None),
-            Err(error) => self.trouble = Some(format!("in RAM only: cannot start a thread: {error}")),
+            Ok(worker) => (self.worker, self.problem) = (Some(worker), None),
+            Err(error) => self.problem = Some(format!("in RAM only: cannot start a thread: {error}")),
         }
     }
 
@@ -355,6 +358,7 @@ impl Places {
         }
     }
 
+    /// Calls `ask` with the stored days; without a store there are none.
     pub(crate) fn history<T>(&mut self, ask: impl FnOnce(&mut dyn History) -> T) -> T {
         match &mut self.store {
             Some(store) => ask(store),
@@ -372,7 +376,7 @@ impl Places {
         self.wants_maintenance = true;
     }
 
-    /// Bytes that somebody else wrote to flash.
+    /// Adds bytes that were written to flash outside the store.
     pub(crate) fn add_written(&mut self, bytes: u64) {
         self.total = self.total.saturating_add(bytes);
     }
@@ -434,8 +438,8 @@ impl Places {
     pub(crate) fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), String> {
         self.extra.retain(|(known, _)| known != name);
         self.change(name.to_string(), Some(bytes));
-        match &self.trouble {
-            Some(trouble) if self.worker.is_none() => Err(trouble.clone()),
+        match &self.problem {
+            Some(problem) if self.worker.is_none() => Err(problem.clone()),
             _ => Ok(()),
         }
     }
@@ -447,16 +451,17 @@ impl Places {
 
     /// Conditions that need attention, a sentence each.
     pub(crate) fn warnings(&self) -> impl Iterator<Item = String> + '_ {
-        let told = [&self.trouble, &self.unfinished, &self.no_copy, &self.left_out];
+        let problems = [&self.problem, &self.unfinished, &self.no_copy, &self.left_out];
         let later = (!self.later.is_empty()).then(|| {
             format!(
-                "{} events are dated in the future: they are counted when their time has come",
+                "{} events are dated in the future: they are counted once that time is reached",
                 self.later.count()
             )
         });
-        let dropped = (self.later.dropped() > 0)
-            .then(|| format!("{} events dated in the future found no room", self.later.dropped()));
-        self.damage().into_iter().chain(told.into_iter().flatten().cloned()).chain(later).chain(dropped)
+        let dropped = (self.later.dropped() > 0).then(|| {
+            format!("{} events dated in the future were dropped: the table is full", self.later.dropped())
+        });
+        self.damage().into_iter().chain(problems.into_iter().flatten().cloned()).chain(later).chain(dropped)
     }
 
     /// Other options hold from now on. What another directory has of open days is taken.

@@ -16,14 +16,15 @@ use crate::guard::Protection;
 use crate::parse::interfaces::is_inside;
 use crate::query::question::Prefix;
 
-/// What resolvers are told by DHCP and PPP.
+/// Name servers from DHCP and PPP.
 const RESOLV: [&str; 3] =
     ["/etc/resolv.conf", "/tmp/resolv.conf.d/resolv.conf.auto", "/tmp/resolv.conf.auto"];
 /// Longer files are cut.
-const MOST_BYTES: u64 = 256 << 10;
+const MAX_BYTES: u64 = 256 << 10;
 const RTF_GATEWAY: u32 = 2;
 const RTF_REJECT: u32 = 0x200;
 
+/// Addresses and networks that must not be blocked, each with the reason.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct Surroundings {
     pub protected: Vec<(Prefix, Protection)>,
@@ -32,31 +33,31 @@ pub(super) struct Surroundings {
 }
 
 /// `directory`: UCI's, usually `/etc/config`.
-pub(super) fn look(directory: &Path) -> Surroundings {
-    let mut around = Surroundings::default();
-    around.routes(&text(Path::new("/proc/net/route")), &text(Path::new("/proc/net/ipv6_route")));
-    around.interfaces();
-    around.configured(directory);
-    around.protected.sort_by_key(|(prefix, protection)| (*protection, prefix.network, prefix.length));
-    around.protected.dedup();
-    around.outside.sort();
-    around.outside.dedup();
-    around
+pub(super) fn read(directory: &Path) -> Surroundings {
+    let mut surroundings = Surroundings::default();
+    surroundings.routes(&text(Path::new("/proc/net/route")), &text(Path::new("/proc/net/ipv6_route")));
+    surroundings.interfaces();
+    surroundings.configured(directory);
+    surroundings.protected.sort_by_key(|(prefix, protection)| (*protection, prefix.network, prefix.length));
+    surroundings.protected.dedup();
+    surroundings.outside.sort();
+    surroundings.outside.dedup();
+    surroundings
 }
 
 /// The interfaces that a default route leads through at present.
-pub fn default_route_interfaces() -> Vec<String> {
-    let mut around = Surroundings::default();
-    around.routes(&text(Path::new("/proc/net/route")), &text(Path::new("/proc/net/ipv6_route")));
-    around.outside.sort();
-    around.outside.dedup();
-    around.outside
+pub(super) fn default_route_interfaces() -> Vec<String> {
+    let mut surroundings = Surroundings::default();
+    surroundings.routes(&text(Path::new("/proc/net/route")), &text(Path::new("/proc/net/ipv6_route")));
+    surroundings.outside.sort();
+    surroundings.outside.dedup();
+    surroundings.outside
 }
 
 /// Empty if it cannot be read.
 fn text(path: &Path) -> String {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
+    let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
     read.map_or(String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -209,11 +210,11 @@ fn length(address: Address, mask: Address) -> Option<u8> {
 mod tests {
     use super::*;
 
-    fn shown(around: &Surroundings) -> Vec<String> {
+    fn shown(surroundings: &Surroundings) -> Vec<String> {
         let row = |(prefix, protection): &(Prefix, Protection)| {
             format!("{}/{} {protection:?}", prefix.network, prefix.length)
         };
-        around.protected.iter().map(row).collect()
+        surroundings.protected.iter().map(row).collect()
     }
 
     #[test]
@@ -233,10 +234,10 @@ mod tests {
                   20010db8000000000000000000000009 00000400 00000001 00000000 00000003 wan6\n\
                   00000000000000000000000000000000 00 00000000000000000000000000000000 00 \
                   00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n";
-        let mut around = Surroundings::default();
-        around.routes(&v4, v6);
-        assert_eq!(shown(&around), ["203.0.113.1/32 Gateway", "2001:db8::9/128 Gateway"]);
-        assert_eq!(around.outside, ["pppoe-wan", "wan6"]);
+        let mut surroundings = Surroundings::default();
+        surroundings.routes(&v4, v6);
+        assert_eq!(shown(&surroundings), ["203.0.113.1/32 Gateway", "2001:db8::9/128 Gateway"]);
+        assert_eq!(surroundings.outside, ["pppoe-wan", "wan6"]);
     }
 
     #[test]
@@ -261,9 +262,9 @@ mod tests {
             "system",
             "config timeserver 'ntp'\n\tlist server '203.0.113.123'\n\tlist server '0.openwrt.pool.ntp.org'\n",
         );
-        let mut around = Surroundings::default();
-        around.configured(&directory);
-        let found = shown(&around);
+        let mut surroundings = Surroundings::default();
+        surroundings.configured(&directory);
+        let found = shown(&surroundings);
         std::fs::remove_dir_all(&directory).unwrap();
         for expected in [
             "203.0.113.53/32 NameServer",

@@ -35,6 +35,7 @@ impl Date {
         Some(Date(era * 146_097 + day_of_era - 719_468))
     }
 
+    /// Year, month (1 to 12), day (1 to 31).
     pub fn to_ymd(self) -> (i32, u32, u32) {
         let z = self.0.saturating_add(719_468);
         let era = z.div_euclid(146_097);
@@ -160,6 +161,7 @@ impl Calendar {
         Ok(Calendar::with_zone(zone, name))
     }
 
+    /// A calendar without offset.
     pub fn utc() -> Calendar {
         Calendar::with_zone(TimeZone::UTC, "UTC")
     }

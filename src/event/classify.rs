@@ -11,6 +11,7 @@ use crate::event::{Address, Class, protocol, tcp};
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     pub direction: Direction,
+    /// IANA's protocol number.
     pub protocol: u8,
     /// TCP flags; 0 for other protocols.
     pub flags: u8,
@@ -28,6 +29,7 @@ pub struct Facts {
     pub forwarded: bool,
 }
 
+/// The class by the first rule that matches (docs/STATISTICS.md).
 #[inline(always)]
 pub fn classify(facts: &Facts) -> Class {
     if is_noise(facts) {

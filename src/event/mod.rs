@@ -27,7 +27,7 @@ pub mod protocol {
     pub const UDPLITE: u8 = 136;
 }
 
-/// TCP flags as they stand in the header (RFC 9293, section 3.1).
+/// TCP flags as in the header (RFC 9293, section 3.1).
 pub mod tcp {
     pub const FIN: u8 = 0x01;
     pub const SYN: u8 = 0x02;
@@ -47,10 +47,12 @@ pub struct Address {
 }
 
 impl Address {
+    /// From an IPv4 address in host byte order.
     pub const fn v4(bits: u32) -> Address {
         Address { high: 0, low: 0xffff_0000_0000 | bits as u64 }
     }
 
+    /// From an IPv6 address in host byte order.
     pub const fn v6(bits: u128) -> Address {
         Address { high: (bits >> 64) as u64, low: bits as u64 }
     }
@@ -64,6 +66,7 @@ impl Address {
         if self.is_v4() { Some(self.low as u32) } else { None }
     }
 
+    /// Network byte order; IPv4 as `::ffff:a.b.c.d` (RFC 4291, section 2.5.5.2).
     pub fn to_bytes(self) -> [u8; 16] {
         (((self.high as u128) << 64) | self.low as u128).to_be_bytes()
     }
@@ -207,7 +210,9 @@ pub enum Origin {
 /// ICMP and other protocols without ports have port 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Service {
+    /// IANA's protocol number.
     pub protocol: u8,
+    /// Destination port; 0 for protocols without ports.
     pub port: u16,
 }
 
@@ -220,6 +225,7 @@ impl Service {
         )
     }
 
+    /// Protocol in the upper 16 bits, port in the lower.
     pub const fn to_bits(self) -> u32 {
         (self.protocol as u32) << 16 | self.port as u32
     }
@@ -253,7 +259,7 @@ pub struct Event {
     /// The kernel's timestamp in microseconds since boot. When the line has none: the log's in microseconds since 1970, if it
     /// has microseconds; otherwise 0.
     pub uptime: u64,
-    /// How many equal packets this event stands for, at least 1.
+    /// Number of equal packets in this event, at least 1.
     pub count: u32,
     /// 0 for protocols without ports.
     pub source_port: u16,
@@ -262,6 +268,7 @@ pub struct Event {
     /// Length of the packet in bytes as the IP header says.
     pub length: u16,
     pub path: PathId,
+    /// IANA's protocol number.
     pub protocol: u8,
     /// TCP flags, see [`tcp`]; 0 for other protocols.
     pub flags: u8,
@@ -273,6 +280,7 @@ pub struct Event {
 }
 
 impl Event {
+    /// The destination as a service; port 0 for a protocol without ports.
     pub fn service(&self) -> Service {
         Service { protocol: self.protocol, port: self.port }
     }

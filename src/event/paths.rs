@@ -149,7 +149,7 @@ impl Paths {
         id
     }
 
-    /// The path by which sightings of one packet are told apart: rules that exclude each other never log the same one,
+    /// The path by which sightings of one packet are distinguished: rules that exclude each other never log the same one,
     /// so that packets alike to the last byte of which one rule logs some and another the rest are so many packets.
     pub fn of_sightings(&self, id: PathId) -> PathId {
         self.exclusive.get(usize::from(id.0)).copied().unwrap_or(id)

@@ -10,6 +10,7 @@ use crate::event::protocol;
 /// A port that matters on the outside of a home network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KnownService {
+    /// IANA's protocol number.
     pub protocol: u8,
     pub port: u16,
     /// The usual name.
@@ -38,7 +39,7 @@ static NAMES: [u8; read_table(TEXT.as_bytes(), &mut [0; TEXT.len()]).1] = {
 
 static SERVICES: [Row; ROWS] = read_table(TEXT.as_bytes(), &mut [0; TEXT.len()]).0;
 
-/// Where a known port's name and wants stand in [`NAMES`]: one behind the other.
+/// Offsets of a known port's name and wants in [`NAMES`], where both are adjacent.
 #[derive(Clone, Copy)]
 struct Row {
     port: u16,
@@ -83,6 +84,7 @@ pub fn at_place(place: usize) -> Option<(u8, u16)> {
     SERVICES.get(place).map(|row| (row.protocol, row.port))
 }
 
+/// Whether the table has a name for it.
 pub fn is_known(protocol: u8, port: u16) -> bool {
     look_up(protocol, port).is_some()
 }
@@ -172,7 +174,7 @@ const fn append(text: &[u8], names: &mut [u8], mut length: usize) -> usize {
     length
 }
 
-/// What stands before and after the next `separator`.
+/// The text before and after the next `separator`.
 const fn cut(text: &'static [u8], separator: u8) -> (&'static [u8], &'static [u8]) {
     let mut at = 0;
     while text[at] != separator {

@@ -41,6 +41,7 @@ impl<K, V> SmallMap<K, V> {
         self.entries.iter().map(|(_, value)| value)
     }
 
+    /// Removes the entries for which `keep` is false.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
         self.entries.retain(|(key, value)| keep(key, value));
     }

@@ -16,10 +16,11 @@ use crate::stats::day::Day;
 use crate::stats::rows::PairRow;
 use crate::stats::summary::{Cut, PairCount, Rows};
 
+/// Version of the batch format, in each line (docs/FORMAT.md).
 pub const FORMAT: u32 = 1;
 /// HyperLogLog registers of a service's sources.
 pub const REGISTERS: usize = 1024;
-/// Pairs of a table that overflowed: its lighter rows tell little.
+/// Pairs of a table that overflowed: its lighter rows have large errors.
 const HEAVIEST: Cut = Cut::top(2048);
 
 /// What of the sources a batch holds.
@@ -32,9 +33,9 @@ pub enum Sources {
     Registers,
 }
 
-/// What all lines of a batch have in common.
+/// The fields that all lines of a batch have in common.
 #[derive(Clone, Debug)]
-pub struct Head {
+pub struct BatchHeader {
     pub date: Date,
     /// Unix time: of two batches of a day the one with the higher holds.
     pub sent: i64,
@@ -119,6 +120,7 @@ impl Registers {
         self.raise((hash >> 54) as usize, rank as u8);
     }
 
+    /// Sets a register to `rank` if that is higher.
     pub fn raise(&mut self, place: usize, rank: u8) {
         if let Some(register) = self.0.get_mut(place) {
             *register = (*register).max(rank);
@@ -144,18 +146,19 @@ struct Running {
     registers: Registers,
 }
 
+/// Writes the lines of a batch (NDJSON).
 pub struct Writer<'w> {
-    pub head: Head,
+    pub header: BatchHeader,
     out: &'w mut dyn Write,
 }
 
 impl<'w> Writer<'w> {
-    pub fn new(head: Head, out: &'w mut dyn Write) -> Writer<'w> {
-        Writer { head, out }
+    pub fn new(header: BatchHeader, out: &'w mut dyn Write) -> Writer<'w> {
+        Writer { header, out }
     }
 
     fn begin(&mut self, kind: &str, class: Class) -> io::Result<()> {
-        let Head { date, sent, .. } = self.head;
+        let BatchHeader { date, sent, .. } = self.header;
         let class = class.name();
         write!(
             self.out,
@@ -163,6 +166,7 @@ impl<'w> Writer<'w> {
         )
     }
 
+    /// The line of a class's totals.
     pub fn day(&mut self, totals: &Totals) -> io::Result<()> {
         let Totals { class, attempts, sources, complete, lost, hours } = totals;
         self.begin("day", *class)?;
@@ -170,7 +174,7 @@ impl<'w> Writer<'w> {
             self.out,
             r#""attempts":{attempts},"sources":{sources},"complete":{},"lost":{lost},"offset":{},"version":"{}","hours":["#,
             u8::from(*complete),
-            self.head.offset,
+            self.header.offset,
             env!("CARGO_PKG_VERSION"),
         )?;
         for (hour, count) in hours.iter().flatten().enumerate() {
@@ -225,9 +229,9 @@ impl<'w> Writer<'w> {
         let mut running = Running::default();
         for pair in pairs {
             let attempts = known_attempts(&pair);
-            if self.head.sources != Sources::Registers {
+            if self.header.sources != Sources::Registers {
                 let country = country_of(class, pair.address, lookup);
-                self.pair(class, pair.service, self.head.sources.shown(pair.address), country, attempts)?;
+                self.pair(class, pair.service, self.header.sources.shown(pair.address), country, attempts)?;
                 continue;
             }
             if running.service != Some(pair.service) {

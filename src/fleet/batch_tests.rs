@@ -6,8 +6,8 @@ use crate::stats::tables::Bounds;
 
 pub(crate) const DAY: Date = Date(20_784);
 
-pub(crate) fn head(sources: Sources) -> Head {
-    Head { date: DAY, sent: 1_795_800_000, offset: 540, sources }
+pub(crate) fn header(sources: Sources) -> BatchHeader {
+    BatchHeader { date: DAY, sent: 1_795_800_000, offset: 540, sources }
 }
 
 pub(crate) fn event(class: Class, protocol: u8, port: u16, source: &str, count: u32) -> Event {
@@ -25,7 +25,7 @@ impl CountryLookup for Letters {
 
 pub(crate) fn text(sources: Sources, day: &Day) -> String {
     let mut out = Vec::new();
-    Writer::new(head(sources), &mut out).write_day(day, Some(&mut Letters)).unwrap();
+    Writer::new(header(sources), &mut out).write_day(day, Some(&mut Letters)).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -129,7 +129,7 @@ fn a_table_that_overflowed_gives_its_heaviest_rows_and_the_true_totals() {
     assert!((18_000..22_000).contains(&sources), "{sources}");
     assert_eq!(pairs.lines().count(), 2048);
     assert!(pairs.contains(r#""port":22,"source":"203.0.113.5","country":"US","attempts":500}"#));
-    // No more is told than what was counted.
+    // No more is reported than what was counted.
     let sum: u64 = pairs
         .lines()
         .map(|line| {
@@ -145,7 +145,7 @@ fn the_stores_day_has_what_is_left_of_it() {
         let (summary, mut out) = (day.to_closed(), Vec::new());
         let class = summary.class(Class::Attempt);
         let totals = Totals { complete: true, ..totals_of(day, Class::Attempt).unwrap() };
-        let mut writer = Writer::new(head(Sources::Address), &mut out);
+        let mut writer = Writer::new(header(Sources::Address), &mut out);
         writer.write_stored(totals, &class.pairs, Some(&mut Letters)).unwrap();
         String::from_utf8(out).unwrap()
     };

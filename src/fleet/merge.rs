@@ -19,31 +19,31 @@ const LONGEST_LINE: u64 = 16 << 10;
 /// Service, and source as it leaves the router.
 type Pair = (Service, Address);
 
-/// What of a class came after the earlier batch. What the earlier one has, too, is taken out of it on the way.
-struct More {
+/// Events of a class after the earlier batch: the present tables minus what that batch has.
+struct Additions {
     totals: Totals,
     /// By service and source as it leaves the router.
     pairs: Vec<(Pair, Option<(u64, Country)>)>,
     /// Sources, and whether the earlier batch has them.
     sources: Vec<(Address, bool)>,
     /// Instead of the pairs.
-    services: Vec<(Service, Option<OfService>)>,
+    services: Vec<(Service, Option<ServiceAdditions>)>,
 }
 
 #[derive(Default)]
-struct OfService {
+struct ServiceAdditions {
     attempts: u64,
     sources: u64,
     registers: Registers,
 }
 
-impl More {
+impl Additions {
     fn of(
         day: &Day,
         class: Class,
         shown: Sources,
         lookup: &mut Option<&mut (dyn CountryLookup + '_)>,
-    ) -> Option<More> {
+    ) -> Option<Additions> {
         let totals = totals_of(day, class)?;
         let (mut pairs, mut sources, mut services) = (Vec::new(), Vec::new(), Vec::new());
         let rows = day.tables(class).pairs();
@@ -53,7 +53,7 @@ impl More {
             if shown == Sources::Registers {
                 // The slots are in the order of services.
                 if services.last().is_none_or(|(service, _)| *service != pair.service) {
-                    services.push((pair.service, Some(OfService::default())));
+                    services.push((pair.service, Some(ServiceAdditions::default())));
                 }
                 if let Some((_, Some(of))) = services.last_mut() {
                     of.attempts = of.attempts.saturating_add(attempts);
@@ -70,7 +70,7 @@ impl More {
         pairs.sort_unstable_by_key(|(key, _)| *key);
         sources.sort_unstable();
         sources.dedup();
-        Some(More { totals, pairs, sources, services })
+        Some(Additions { totals, pairs, sources, services })
     }
 
     fn new_sources(&self) -> u64 {
@@ -138,9 +138,9 @@ pub fn merge(
     writer: &mut Writer<'_>,
     mut lookup: Option<&mut (dyn CountryLookup + '_)>,
 ) -> io::Result<()> {
-    let shown = writer.head.sources;
-    let of = |class| More::of(day, class, shown, &mut lookup);
-    let mut more: Vec<Option<More>> = Class::ALL.into_iter().map(of).collect();
+    let shown = writer.header.sources;
+    let of = |class| Additions::of(day, class, shown, &mut lookup);
+    let mut more: Vec<Option<Additions>> = Class::ALL.into_iter().map(of).collect();
     lines(open()?, &mut |kind, class, row| {
         let registers = shown == Sources::Registers;
         match kind {
@@ -161,14 +161,14 @@ pub fn merge(
         }
         Ok(())
     })?;
-    let mut told = [false; Class::COUNT];
+    let mut merged = [false; Class::COUNT];
     let mut lost = day.lost;
     lines(open()?, &mut |kind, class, row| {
         let attempts = number(row, "attempts")?;
         let more = &mut more[class as usize];
         match kind {
             "day" => {
-                told[class as usize] = true;
+                merged[class as usize] = true;
                 lost = number(row, "lost")?.saturating_add(day.lost);
                 let mut totals = Totals {
                     class,
@@ -212,7 +212,7 @@ pub fn merge(
                     let at = more.services.binary_search_by_key(&service, |(service, _)| *service).ok()?;
                     more.services[at].1.take()
                 });
-                let OfService { attempts: more, sources, mut registers } = new.unwrap_or_default();
+                let ServiceAdditions { attempts: more, sources, mut registers } = new.unwrap_or_default();
                 for register in row["registers"].as_array().into_iter().flatten() {
                     let register = register.as_u64().unwrap_or(0);
                     registers.raise((register / 64) as usize, (register % 64) as u8);
@@ -224,7 +224,7 @@ pub fn merge(
     })?;
     for (class, more) in Class::ALL.into_iter().zip(more) {
         let Some(more) = more else { continue };
-        if !told[class as usize] {
+        if !merged[class as usize] {
             writer.day(&Totals { lost, ..more.totals })?;
         }
         for ((service, source), new) in more.pairs {
@@ -233,7 +233,7 @@ pub fn merge(
             }
         }
         for (service, new) in more.services {
-            if let Some(OfService { attempts, sources, registers }) = new {
+            if let Some(ServiceAdditions { attempts, sources, registers }) = new {
                 writer.service(class, service, attempts, sources, &registers)?;
             }
         }
@@ -243,7 +243,7 @@ pub fn merge(
 
 #[cfg(test)]
 mod tests {
-    use super::super::batch::tests::{DAY, Letters, event, head, text};
+    use super::super::batch::tests::{DAY, Letters, event, header, text};
     use super::*;
     use std::io::{BufReader, Cursor};
 
@@ -252,7 +252,7 @@ mod tests {
         let mut open = || -> io::Result<Box<dyn BufRead>> {
             Ok(Box::new(BufReader::new(Cursor::new(earlier.as_bytes().to_vec()))))
         };
-        merge(&mut open, day, &mut Writer::new(head(sources), &mut out), Some(&mut Letters))?;
+        merge(&mut open, day, &mut Writer::new(header(sources), &mut out), Some(&mut Letters))?;
         Ok(String::from_utf8(out).unwrap())
     }
 

@@ -6,10 +6,11 @@ use crate::event::Address;
 use crate::guard::Source;
 
 /// A longer list is refused: the server never makes one.
-pub const MOST_SOURCES: usize = 4096;
-/// So long can it be.
-pub const MOST_BYTES: u64 = 256 << 10;
+pub const MAX_SOURCES: usize = 4096;
+/// Longest file, in bytes.
+pub const MAX_BYTES: u64 = 256 << 10;
 
+/// The list of sources that the fleet's server publishes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Shared {
     /// Unix time.
@@ -33,8 +34,8 @@ pub fn parse(text: &[u8]) -> Result<Shared, String> {
     let (Some(made), Some(count)) = (number(made), number(count)) else {
         return Err("its first line has no time and number of lines".into());
     };
-    if count as usize > MOST_SOURCES {
-        return Err(format!("it has more than {MOST_SOURCES} sources"));
+    if count as usize > MAX_SOURCES {
+        return Err(format!("it has more than {MAX_SOURCES} sources"));
     }
     let mut sources = Vec::with_capacity(count as usize);
     for (place, line) in lines.enumerate() {

@@ -4,7 +4,7 @@
 //! <day>-<sent>.ndjson.gz          waits to be sent; the sender deletes it
 //! <day>-<sent>.ndjson.gz.bad      the server refused it for good
 //! made-<day>-<sent>.ndjson.gz     the newest of its day, sent or not: what a correction is made from
-//! sender.json                     how the sender stands
+//! sender.json                     the sender's state
 //! ```
 //!
 //! The sender is another user, so what lies here is not believed: links are not followed, sizes are bounded.
@@ -23,13 +23,13 @@ use super::shared::{self, Shared};
 use crate::event::calendar::Date;
 
 /// A larger batch stays in tmpfs.
-pub const MOST_ON_FLASH: u64 = 64 << 10;
+pub const MAX_FLASH_BYTES: u64 = 64 << 10;
 /// Bytes of all batches in tmpfs, and on flash.
 const ROOM: (u64, u64) = (1 << 20, 512 << 10);
 /// Files in both; more are not looked at.
-const MOST_FILES: usize = 512;
+const MAX_FILES: usize = 512;
 /// Text of one batch: what the server takes at most.
-const MOST_TEXT: u64 = 16 << 20;
+const MAX_TEXT: u64 = 16 << 20;
 /// A quarter of the work of the usual level for a tenth more bytes.
 const LEVEL: Compression = Compression::new(3);
 const END: &str = ".ndjson.gz";
@@ -38,19 +38,25 @@ const MADE: &str = "made-";
 /// The list of shared sources, which the sender fetches.
 const SHARED: &str = "shared";
 
+/// The state of a batch, by its file's name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
     /// What a correction is made from; the first to go.
     Made,
+    /// To be sent.
     Waiting,
+    /// The server refused it (`NAME.bad`).
     Refused,
 }
 
+/// A batch in the spool.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub kind: Kind,
     pub date: Date,
+    /// When the batch was made (Unix seconds).
     pub sent: i64,
+    /// Size of the compressed file.
     pub bytes: u64,
     pub on_flash: bool,
     pub path: PathBuf,
@@ -58,14 +64,17 @@ pub struct Entry {
     file: (u64, u64),
 }
 
-/// What a look at the directories found.
+/// Batches in the spool and the bytes that they take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Standing {
+pub struct SpoolUsage {
+    /// Batches to be sent.
     pub waiting: u64,
+    /// Batches that the server refused.
     pub refused: u64,
     pub bytes: u64,
 }
 
+/// Two directories of batches: RAM until a batch is worth a write, then flash.
 #[derive(Clone, Debug)]
 pub struct Spool {
     pub ram: PathBuf,
@@ -129,7 +138,7 @@ impl Spool {
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (on_flash, directory) in [(false, &self.ram), (true, &self.flash)] {
-            for file in fs::read_dir(directory).into_iter().flatten().flatten().take(MOST_FILES) {
+            for file in fs::read_dir(directory).into_iter().flatten().flatten().take(MAX_FILES) {
                 let file_name = file.file_name();
                 let Some((kind, date, sent)) = file_name.to_str().and_then(parse) else { continue };
                 let Ok(metadata) =
@@ -149,10 +158,11 @@ impl Spool {
         entries
     }
 
-    pub fn standing(&self) -> Standing {
+    /// Counts the batches in both directories.
+    pub fn usage(&self) -> SpoolUsage {
         let entries = self.entries();
         let count = |kind| entries.iter().filter(|entry| entry.kind == kind).count() as u64;
-        Standing {
+        SpoolUsage {
             waiting: count(Kind::Waiting),
             refused: count(Kind::Refused),
             bytes: bytes(entries.iter()),
@@ -170,7 +180,7 @@ impl Spool {
     /// The text of a batch.
     pub fn read(entry: &Entry) -> io::Result<Box<dyn BufRead>> {
         let text = GzDecoder::new(BufReader::new(open(&entry.path)?));
-        Ok(Box::new(BufReader::new(text.take(MOST_TEXT))))
+        Ok(Box::new(BufReader::new(text.take(MAX_TEXT))))
     }
 
     /// Makes a batch in tmpfs: whole or not at all. Earlier ones of the day that wait there are not sent any more.
@@ -216,13 +226,13 @@ impl Spool {
     pub fn move_to_flash(&self) -> io::Result<u64> {
         let mut written = 0;
         for entry in self.entries() {
-            if entry.on_flash || entry.kind != Kind::Waiting || entry.bytes > MOST_ON_FLASH {
+            if entry.on_flash || entry.kind != Kind::Waiting || entry.bytes > MAX_FLASH_BYTES {
                 continue;
             }
             make(&self.flash)?;
             let mut bytes = Vec::new();
             match open(&entry.path) {
-                Ok(file) => drop(file.take(MOST_ON_FLASH).read_to_end(&mut bytes)?),
+                Ok(file) => drop(file.take(MAX_FLASH_BYTES).read_to_end(&mut bytes)?),
                 // It was sent meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
@@ -289,12 +299,13 @@ impl Spool {
         fs::symlink_metadata(self.ram.join(SHARED)).ok()?.modified().ok()
     }
 
+    /// Reads the list of shared sources; the error is a sentence.
     pub fn read_shared(&self) -> Result<Shared, String> {
         let mut text = Vec::new();
         let read = open(&self.ram.join(SHARED))
-            .and_then(|file| file.take(shared::MOST_BYTES + 1).read_to_end(&mut text));
+            .and_then(|file| file.take(shared::MAX_BYTES + 1).read_to_end(&mut text));
         read.map_err(|error| error.to_string())?;
-        if text.len() as u64 > shared::MOST_BYTES {
+        if text.len() as u64 > shared::MAX_BYTES {
             return Err("it is too long".into());
         }
         shared::parse(&text)

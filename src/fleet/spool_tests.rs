@@ -50,7 +50,7 @@ fn noise(bytes: usize) -> Vec<u8> {
 fn a_batch_is_made_in_ram_and_a_small_one_goes_to_flash() {
     let place = Place::new("moves");
     place.put(20_784, 1_795_800_000, b"a line\n");
-    place.put(20_785, 1_795_886_400, &noise(MOST_ON_FLASH as usize + 1));
+    place.put(20_785, 1_795_886_400, &noise(MAX_FLASH_BYTES as usize + 1));
     let newest = place.1.newest(Date(20_784)).unwrap();
     let mut text = String::new();
     Spool::read(&newest).unwrap().read_to_string(&mut text).unwrap();
@@ -64,10 +64,10 @@ fn a_batch_is_made_in_ram_and_a_small_one_goes_to_flash() {
         "made-2026-11-28-1795886400.ndjson.gz",
     ];
     assert_eq!(place.names(), expected);
-    let standing = place.1.standing();
-    assert_eq!((standing.waiting, standing.refused), (2, 0));
+    let usage = place.1.usage();
+    assert_eq!((usage.waiting, usage.refused), (2, 0));
     // A file with two names takes its bytes once.
-    assert!(standing.bytes < MOST_ON_FLASH + 1000, "{standing:?}");
+    assert!(usage.bytes < MAX_FLASH_BYTES + 1000, "{usage:?}");
     assert_eq!(place.1.move_to_flash().unwrap(), 0);
 }
 
@@ -113,16 +113,16 @@ fn what_is_too_old_or_too_much_goes_oldest_first_and_is_counted() {
         .filter(|entry| entry.kind == Kind::Waiting)
         .map(|entry| entry.date)
         .collect();
-    assert!(place.1.standing().bytes <= ROOM.1 && waiting.len() == 8, "{waiting:?}");
+    assert!(place.1.usage().bytes <= ROOM.1 && waiting.len() == 8, "{waiting:?}");
     assert_eq!(waiting.last(), Some(&Date(20_729)));
     assert_eq!(place.1.prune(Date(20_725)), 3);
-    assert_eq!(place.1.standing().waiting, 5);
+    assert_eq!(place.1.usage().waiting, 5);
     // In tmpfs as well.
     for day in 0..30 {
         place.put(20_730 + day, 1_796_000_000 + i64::from(day), &noise(100_000));
     }
     assert!(place.1.prune(Date(20_730)) >= 20);
-    assert!(place.1.standing().bytes <= ROOM.0);
+    assert!(place.1.usage().bytes <= ROOM.0);
     // Of what was sent nothing is lost.
     for entry in place.1.entries().iter().filter(|entry| entry.kind == Kind::Waiting) {
         fs::remove_file(&entry.path).unwrap();

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Everything that the file says is checked against its length when it is read. Each walk down the tree ends after at
-//! most 128 steps, each look at the data after [`MOST_STEPS`]: no file can make this hang, allocate or panic.
+//! most 128 steps, each look at the data after [`MAX_STEPS`]: no file can make this hang, allocate or panic.
 
 use crate::event::Address;
 use crate::query::asns::Network;
@@ -19,12 +19,12 @@ use crate::store::checksum::Crc;
 
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
 /// The metadata lies within this many bytes before the file's end.
-const MOST_METADATA: u64 = 128 * 1024;
+const MAX_METADATA: u64 = 128 * 1024;
 /// Fields that are looked at to find one country or network.
-const MOST_STEPS: u32 = 512;
+const MAX_STEPS: u32 = 512;
 const SEPARATOR: u64 = 16;
 /// Up to this many offsets in the data section are remembered as valid while a file is checked.
-const MOST_PLACES: usize = 4096;
+const MAX_PLACES: usize = 4096;
 /// Nodes that are read at once while a file is checked.
 const CHUNK: u32 = 512;
 /// Chunks of a file of AS numbers that are checked when it is opened, evenly spaced. To check all of its million nodes would
@@ -220,7 +220,7 @@ impl Layout {
     /// Reads the metadata.
     pub fn read(bytes: &mut dyn Bytes) -> Result<Layout, Unusable> {
         let length = bytes.length();
-        let start = length.saturating_sub(MOST_METADATA);
+        let start = length.saturating_sub(MAX_METADATA);
         let mut tail = vec![0; (length - start) as usize];
         bytes.read(start, &mut tail).ok_or(CUT)?;
         let marker = memchr::memmem::rfind(&tail, MARKER).ok_or(Unusable("it is no MMDB file, or cut"))?;
@@ -230,7 +230,7 @@ impl Layout {
         let mut number = |key: &[u8]| {
             let text = [0; MAX_TEXT];
             let mut cursor =
-                Cursor { bytes, base: metadata, at: metadata, end: length, steps: MOST_STEPS, text };
+                Cursor { bytes, base: metadata, at: metadata, end: length, steps: MAX_STEPS, text };
             if !cursor.seek(key)? {
                 return Ok(None);
             }
@@ -271,10 +271,12 @@ impl Layout {
         self.ipv4
     }
 
+    /// Nodes of the search tree (`node_count` of the metadata).
     pub(super) fn node_count(&self) -> u64 {
         self.nodes.into()
     }
 
+    /// Whether the tree has IPv6 addresses (`ip_version` 6).
     pub(super) fn has_ipv6(&self) -> bool {
         self.family == 6
     }
@@ -315,7 +317,7 @@ impl Layout {
     }
 
     fn cursor<'b>(&self, bytes: &'b mut dyn Bytes, at: u64) -> Cursor<'b> {
-        Cursor { bytes, base: self.data, at, end: self.data_end, steps: MOST_STEPS, text: [0; MAX_TEXT] }
+        Cursor { bytes, base: self.data, at, end: self.data_end, steps: MAX_STEPS, text: [0; MAX_TEXT] }
     }
 
     /// The offset in the file that a record names.
@@ -387,7 +389,7 @@ impl Layout {
                         Content::Countries => self.country_at(bytes, record)?.is_some(),
                         Content::Networks => self.network_at(bytes, record)?.is_some(),
                     };
-                    if sound.len() < MOST_PLACES {
+                    if sound.len() < MAX_PLACES {
                         sound.insert(place, record);
                     }
                 }

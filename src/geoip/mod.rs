@@ -21,7 +21,7 @@ const PAGE: usize = 4096;
 /// The cache takes 128 KiB at most.
 const PAGES: usize = 32;
 /// Such databases are smaller; checking a larger file would keep a router busy.
-const MOST_BYTES: u64 = 32 << 20;
+const MAX_BYTES: u64 = 32 << 20;
 /// Data older than this is called outdated, in days.
 const OUTDATED_DAYS: i64 = 400;
 
@@ -73,6 +73,7 @@ impl Bytes for Pages {
 struct Identity(u64, u64, u64, (i64, i64));
 
 impl Identity {
+    /// A database that is opened by the first [`Database::refresh`].
     fn of(metadata: &Metadata) -> Identity {
         let changed = (metadata.mtime(), metadata.mtime_nsec());
         Identity(metadata.dev(), metadata.ino(), metadata.size(), changed)
@@ -92,7 +93,7 @@ pub struct Database {
     opened: Option<Opened>,
     /// The file that was checked last; `None` if there was none.
     seen: Option<Identity>,
-    looked: bool,
+    checked: bool,
     /// What is wrong with the file.
     wrong: Option<String>,
 }
@@ -104,7 +105,7 @@ impl Database {
     }
 
     pub fn of(content: Content, path: &Path) -> Database {
-        Database { path: path.to_owned(), content, opened: None, seen: None, looked: false, wrong: None }
+        Database { path: path.to_owned(), content, opened: None, seen: None, checked: false, wrong: None }
     }
 
     /// What its file is called in sentences.
@@ -121,12 +122,12 @@ impl Database {
 
     /// Checks the file if it is not the one that was checked last. To be called before
     /// addresses are looked up.
-    pub fn look(&mut self) {
+    pub fn refresh(&mut self) {
         let found = std::fs::metadata(&self.path).ok().map(|metadata| Identity::of(&metadata));
-        if self.looked && found == self.seen {
+        if self.checked && found == self.seen {
             return;
         }
-        (self.looked, self.seen, self.opened, self.wrong) = (true, found, None, None);
+        (self.checked, self.seen, self.opened, self.wrong) = (true, found, None, None);
         if found.is_none() {
             return;
         }
@@ -139,6 +140,7 @@ impl Database {
         }
     }
 
+    /// Whether lookups give results.
     pub fn is_usable(&self) -> bool {
         self.opened.is_some()
     }
@@ -170,7 +172,7 @@ impl Database {
 
     /// What is wrong, as a sentence: damaged, or outdated at the time `now` (seconds since 1970). A missing
     /// country database is no error, since its path has a default; a missing AS database is one, since its path was configured.
-    pub fn trouble(&self, now: i64) -> Option<String> {
+    pub fn problem(&self, now: i64) -> Option<String> {
         let age = now.saturating_sub(self.built().unwrap_or(now)) / 86_400;
         match &self.wrong {
             Some(wrong) => Some(wrong.clone()),
@@ -194,8 +196,8 @@ fn open(path: &Path, content: Content) -> Result<Opened, String> {
         return Err("it is no file".into());
     }
     let length = metadata.len();
-    if length > MOST_BYTES {
-        return Err(format!("it has {length} bytes; such a database has at most {MOST_BYTES}"));
+    if length > MAX_BYTES {
+        return Err(format!("it has {length} bytes; such a database has at most {MAX_BYTES}"));
     }
     let mut pages = Pages { file, length, pages: Vec::new() };
     let checked =
@@ -208,7 +210,7 @@ fn open(path: &Path, content: Content) -> Result<Opened, String> {
 
 impl CountryLookup for Database {
     fn is_ready(&mut self) -> bool {
-        self.look();
+        self.refresh();
         self.is_usable()
     }
 
@@ -221,7 +223,7 @@ impl CountryLookup for Database {
 
 impl NetworkLookup for Database {
     fn is_ready(&mut self) -> bool {
-        self.look();
+        self.refresh();
         self.is_usable()
     }
 

@@ -1,4 +1,6 @@
-//! All addresses of one country: a walk through the whole tree of an MMDB file. Pure.
+//! All addresses of one country, for a block: a walk through the whole tree of an MMDB file.
+//!
+//! Takes a database, gives sorted ranges, or why there are none. Bounded in the nodes that it visits. Pure.
 
 use super::mmdb::{Bytes, Layout};
 use crate::stats::countries::Country;
@@ -30,7 +32,7 @@ struct Collector<'a> {
     remembered: Vec<(u32, bool)>,
     ranges: Vec<(u128, u128)>,
     most: usize,
-    /// In IPv6, where the tree of IPv4 stands once more (2002::/16).
+    /// In IPv6, where the tree of IPv4 appears again (2002::/16).
     skipped: Option<u32>,
     /// Visits of nodes that are left, see [`MAX_VISITS`].
     steps: u64,
@@ -67,7 +69,7 @@ impl Layout {
 }
 
 impl Collector<'_> {
-    /// Takes what a record leads to, whose addresses begin with `first` and have so many bits that vary.
+    /// Follows a record of the tree to the addresses below it: `first` is the lowest, and their low `bits` vary.
     fn walk(&mut self, root: u32, first: u128, bits: u32) -> Result<(), NoRanges> {
         // Right halves that wait: one for each level at most.
         let mut waiting = vec![(root, first, bits)];

@@ -1,17 +1,20 @@
-//! How much of the guard's bounds is used, and what they kept from being blocked, as sentences.
+//! The guard's bounds: how much of each is used, and what they kept from being blocked.
+//!
+//! Takes the guard's state, gives sentences. Decides nothing.
 
 use super::detector::Pool;
 use super::{Guard, MINUTE_MS, ledger};
 use crate::event::calendar::duration_text as duration;
 use crate::guard::window::Limit;
 
-/// So long it is reported that a bound was reached.
-const REACHED_MS: u64 = 5 * MINUTE_MS;
+/// Time for which it is reported that a bound was reached.
+const REPORT_MS: u64 = 5 * MINUTE_MS;
 
 /// What was decided about suspects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Tally {
     pub(super) since_ms: Option<u64>,
+    /// Log lines about suspects in this minute.
     pub(super) lines: u32,
     /// Blocks without a line of their own.
     pub(super) unlogged: u64,
@@ -27,9 +30,9 @@ pub struct Usage {
     pub limit: u32,
 }
 
-/// The last moments at which a bound kept a suspect from being blocked.
+/// When a bound last kept a suspect from being blocked (milliseconds since boot): the budget, or the size of the set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Reached {
+pub(super) struct BoundHits {
     pub(super) budget: Option<u64>,
     pub(super) room: Option<u64>,
 }
@@ -37,16 +40,16 @@ pub(super) struct Reached {
 impl Guard {
     /// The bounds that kept suspects from being blocked within the last minutes, a sentence each.
     pub fn reached(&self, now_ms: u64) -> Vec<String> {
-        let lately = |at: Option<u64>| at.is_some_and(|at| now_ms < at.saturating_add(REACHED_MS));
+        let is_recent = |at: Option<u64>| at.is_some_and(|at| now_ms < at.saturating_add(REPORT_MS));
         let mut sentences = Vec::new();
         for pool in Pool::ALL {
-            let Reached { budget, room } = self.reached[pool as usize];
+            let BoundHits { budget, room } = self.reached[pool as usize];
             let (who, option) = match pool {
                 Pool::Packets => ("more sources", "max_blocks"),
                 Pool::Logins => ("more password guessers", "the limit of blocks for failed logins"),
                 Pool::Manual => ("more addresses by hand", "the limit of blocks by hand"),
             };
-            if lately(budget) {
+            if is_recent(budget) {
                 let Limit { count, window_ms } = self.settings.budget;
                 let what = if pool == Pool::Logins { "failed logins" } else { "floods and scans" };
                 sentences.push(format!(
@@ -54,7 +57,7 @@ impl Guard {
                     duration(window_ms / 1000)
                 ));
             }
-            if lately(room) && self.ledger.is_full(pool) {
+            if is_recent(room) && self.ledger.is_full(pool) {
                 let limit = self.room(pool).limit;
                 sentences.push(format!("{option} ({limit}) is reached: {who} are not blocked"));
             }

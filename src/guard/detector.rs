@@ -1,6 +1,6 @@
 //! Events -> suspects: who floods, scans or fails logins.
 //!
-//! Memory is fixed. When forged sources fill the table, whoever did least within the window makes room, so
+//! Memory is fixed. When forged sources fill the table, the source with the fewest events in the window is evicted, so
 //! that a source that goes on stands out of any number of sources that appear once.
 
 use super::source::Source;
@@ -15,19 +15,23 @@ pub const LOGIN_SOURCES: usize = 256;
 /// Slots of one set of the table: a source is in one of these.
 const WAYS: usize = 8;
 /// Services that a reason names at most.
-pub const MOST_SERVICES: usize = 4;
+pub const MAX_SERVICES: usize = 4;
 
 /// Anyone can send UDP and ICMP in another's name, and get nothing of it back. TCP needs a handshake to do
 /// more than knock; what only knocks counts once, UDP and ICMP half. In units of a half:
 const TCP: u32 = 2;
 const OTHER: u32 = 1;
 
+/// Why a source is blocked. The numbers are stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rule {
+    /// More attempts than the option `flood` allows.
     Flood = 0,
+    /// More different ports or addresses than the option `scan` allows.
     Scan = 1,
+    /// More failed logins than the option `login` allows.
     Login = 2,
-    /// Somebody asked for it.
+    /// Blocked by hand.
     Hand = 3,
     /// It was in the kernel's set already and its cause is not known.
     Found = 4,
@@ -45,6 +49,7 @@ impl Rule {
         matches!(self, Rule::Flood | Rule::Scan)
     }
 
+    /// The pool of blocks that this rule uses.
     pub fn pool(self) -> Pool {
         match self {
             Rule::Flood | Rule::Scan | Rule::Found => Pool::Packets,
@@ -62,7 +67,7 @@ pub enum Pool {
     Packets = 0,
     /// Failed logins: a handshake was completed.
     Logins = 1,
-    /// Somebody asked for it.
+    /// Blocked by hand.
     Manual = 2,
 }
 
@@ -94,9 +99,9 @@ pub struct Suspect {
     pub services: Services,
 }
 
-/// Up to [`MOST_SERVICES`] different services, the newest last.
+/// Up to [`MAX_SERVICES`] different services, the newest last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Services([Option<Service>; MOST_SERVICES]);
+pub struct Services([Option<Service>; MAX_SERVICES]);
 
 impl Services {
     pub fn add(&mut self, service: Service) {
@@ -107,7 +112,7 @@ impl Services {
             Some(place) => *place = Some(service),
             None => {
                 self.0.rotate_left(1);
-                self.0[MOST_SERVICES - 1] = Some(service);
+                self.0[MAX_SERVICES - 1] = Some(service);
             }
         }
     }
@@ -159,6 +164,7 @@ struct Guessing {
     failed: Window,
 }
 
+/// Sliding windows of the sources that sent events lately: fixed tables, see [`Pairs`] for ports and addresses.
 pub struct Detector {
     limits: Limits,
     seed: u64,

@@ -1,4 +1,6 @@
-//! The active blocks, and who was blocked before. Bounded; is given the time.
+//! The blocks in force, the sources that were blocked before, and the blocks that ended. Each list is bounded.
+//!
+//! Takes decisions and the time, gives blocks that begin or end. Reads no clock, knows no kernel.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,6 +12,7 @@ use crate::event::small_map::SmallMap;
 
 /// Blocks for failed logins at the same time, and blocks by hand; they have room of their own.
 pub const LOGIN_BLOCKS: u32 = 1024;
+/// Most blocks by hand at a time.
 pub const MANUAL_BLOCKS: u32 = 256;
 /// Sources that were blocked before, or whose block was ended by hand.
 pub const RECORDS: usize = 2048;
@@ -17,14 +20,16 @@ pub const RECORDS: usize = 2048;
 pub const DETAILED: usize = 256;
 /// Lines of evidence of a block, and bytes of each.
 pub const LINES: usize = 3;
+/// Bytes of a log line that are kept as evidence.
 pub const LONGEST_LINE: usize = 240;
 /// Ended blocks that are listed, the newest ones.
 pub const ENDED: usize = 64;
-/// After a block was ended by hand the rules leave its source alone for so long.
+/// After a block was ended by hand its source is exempt from the rules for this time.
 pub const PARDON_MS: u64 = 24 * 3_600_000;
 /// Evidence that can be forged makes no block longer than this, or than the first one.
 pub const FORGEABLE_CAP_MS: u64 = 24 * 3_600_000;
 
+/// A source in the set of blocked sources, and why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Block {
     pub source: Source,
@@ -33,6 +38,7 @@ pub struct Block {
     pub dry: bool,
     /// Times that this source was blocked, this one included.
     pub times: u32,
+    /// Events in the window when the limit was reached.
     pub count: u32,
     pub window_ms: u64,
     /// Moments in ms since boot; before it (a block of an earlier boot) they are 0.
@@ -49,7 +55,7 @@ pub struct Block {
 /// Why, beyond the figures.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Detail {
-    /// What somebody gave as the reason.
+    /// The reason given by the user.
     pub words: Option<String>,
     /// Log lines.
     pub lines: Vec<String>,
@@ -58,8 +64,10 @@ pub struct Detail {
 /// What is remembered of a source whose block is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Record {
+    /// Blocks in a row, by which the next one's length is doubled.
     pub times: u32,
     pub ended_ms: u64,
+    /// In milliseconds since boot; 0: never.
     pub pardoned_until: u64,
 }
 
@@ -75,7 +83,7 @@ pub enum Over {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ended {
     pub over: Over,
-    /// What somebody gave as the reason.
+    /// The reason given by the user.
     pub words: Option<String>,
     pub end: End,
     /// In ms since boot; before it 0.
@@ -84,15 +92,19 @@ pub struct Ended {
     pub ended_wall: Option<i64>,
 }
 
+/// Options for the length of blocks and their number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Lengths {
+    /// Length of a source's first block; each further one is twice as long.
     pub first_ms: u64,
+    /// Upper limit of the length.
     pub cap_ms: u64,
     /// For floods and scans.
     pub max_blocks: u32,
 }
 
 impl Lengths {
+    /// Most blocks of this pool.
     pub fn limit(&self, pool: Pool) -> u32 {
         match pool {
             Pool::Packets => self.max_blocks,
@@ -107,6 +119,7 @@ impl Lengths {
     }
 }
 
+/// Blocks in force, repeat offenders and ended blocks, each with a bound.
 #[derive(Default)]
 pub struct Ledger {
     lengths: Lengths,
@@ -137,6 +150,7 @@ impl Ledger {
         self.blocks.get(&source)
     }
 
+    /// The evidence; `None`: it was not kept.
     pub fn detail(&self, source: Source) -> Option<&Detail> {
         self.details.get(&source)
     }
@@ -163,11 +177,13 @@ impl Ledger {
         (self.counts[pool as usize], self.lengths.limit(pool))
     }
 
+    /// Whether this pool has its most blocks.
     pub fn is_full(&self, pool: Pool) -> bool {
         let (used, limit) = self.room(pool);
         used >= limit
     }
 
+    /// Whether the source's block was ended by hand within [`PARDON_MS`].
     pub fn is_pardoned(&self, now_ms: u64, source: Source) -> bool {
         self.records.get(&source).is_some_and(|record| now_ms < record.pardoned_until)
     }

@@ -26,7 +26,7 @@ use crate::event::calendar::{Date, duration_text as duration};
 use crate::query::question::Prefix;
 
 pub use bounds::Usage;
-use bounds::{Reached, Tally};
+use bounds::{BoundHits, Tally};
 use detector::{Detector, Services};
 pub use detector::{Limits, Pool, Rule, Suspect};
 pub use ledger::{Block, Detail, Ended, Over, Record};
@@ -68,7 +68,7 @@ pub struct Settings {
 pub enum End {
     Expired,
     Hand,
-    /// Somebody blocked the source anew.
+    /// The source was blocked again by hand.
     Anew,
     /// It turned out that the source must not be blocked.
     Protected(Protection),
@@ -121,7 +121,7 @@ pub struct Guard {
     pub begun: [u64; Rule::ALL.len()],
     changes: Vec<Change>,
     sentences: Vec<String>,
-    reached: [Reached; Pool::COUNT],
+    reached: [BoundHits; Pool::COUNT],
     dirty: bool,
 }
 
@@ -336,7 +336,7 @@ impl Guard {
         self.changes.push(Change::Blocked(block));
     }
 
-    /// Blocks because somebody asks for it; neither the budget nor a pardon stands against it.
+    /// Blocks by hand: neither the budget nor an earlier unblock prevents it.
     pub fn block(
         &mut self,
         now_ms: u64,
@@ -375,7 +375,7 @@ impl Guard {
         Ok(source)
     }
 
-    /// Ends a block because somebody wants it; the rules leave its source alone for a day.
+    /// Ends a block by hand; its source is exempt from the rules for [`ledger::PARDON_MS`].
     pub fn unblock(&mut self, now_ms: u64, prefix: Prefix) -> Result<Source, Refusal> {
         let source = Source::from_prefix(prefix).ok_or(Refusal::TooWide)?;
         let block = self.ledger.remove(now_ms, source, End::Hand).ok_or(Refusal::NotBlocked)?;
@@ -407,7 +407,7 @@ impl Guard {
         }
     }
 
-    /// What the router has and uses now; whoever is among it is let go. True if it is not what it was.
+    /// Sets the addresses that the router has and uses, and ends blocks of them. True if they changed.
     pub fn set_surroundings(&mut self, now_ms: u64, surroundings: Vec<(Prefix, Protection)>) -> bool {
         let changed = self.policy.set_surroundings(surroundings);
         if changed {
@@ -477,7 +477,7 @@ impl Guard {
     }
 }
 
-/// What somebody asks for.
+/// A block by hand.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BlockRequest {
     pub prefix: Prefix,

@@ -1,4 +1,4 @@
-//! Networks and countries that somebody blocks, for a time or until the block is taken back, and what of them the
+//! Networks and countries that are blocked by hand, for a time or until the block is removed, and what of them the
 //! kernel is given: never an address that is protected. Bounded; is given the time.
 
 use super::ledger::{Ended, Over};
@@ -14,6 +14,7 @@ pub const MAX_RANGES: usize = 16_384;
 /// Blocks that keep a reason in words.
 const MAX_REASONS: usize = 256;
 
+/// A blocked network or country.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NetworkBlock {
     pub target: Target,
@@ -24,7 +25,7 @@ pub struct NetworkBlock {
     /// The same as instants, as far as the clock was known.
     pub since_wall: Option<i64>,
     pub until_wall: Option<i64>,
-    /// What somebody gave as the reason.
+    /// The reason given by the user.
     pub reason: Option<String>,
 }
 
@@ -34,6 +35,7 @@ impl NetworkBlock {
     }
 }
 
+/// The list of [`NetworkBlock`]s.
 #[derive(Default)]
 pub struct Networks {
     blocks: Vec<NetworkBlock>,

@@ -1,4 +1,6 @@
-//! Who is never blocked.
+//! The prefixes that are never blocked.
+//!
+//! Takes the option `allow` and the addresses that the router has and uses, gives the reason why a source is protected. Reads no file.
 
 use std::fmt;
 
@@ -7,7 +9,7 @@ use crate::event::Address;
 use crate::query::question::Prefix;
 
 /// Addresses of the router's surroundings that are remembered; the allow list has its own bound.
-pub const MOST_SURROUNDINGS: usize = 512;
+pub const MAX_SURROUNDINGS: usize = 512;
 
 /// Why a source is not blocked.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -22,9 +24,9 @@ pub enum Protection {
     Private,
     /// A connection to it was opened from inside.
     Peer,
-    /// Somebody ended its block by hand.
+    /// Its block was ended by hand.
     Pardoned,
-    /// Whoever asks is there.
+    /// The address of the client that asks for the block.
     Caller,
     /// Whether the inside has a connection to it cannot be found out now.
     Unknown,
@@ -65,7 +67,7 @@ impl fmt::Display for Protection {
     }
 }
 
-/// Prefixes that no host on the Internet has for its own: whoever sends from them is near, or lies.
+/// Special-purpose prefixes (RFC 6890): packets from them are local or forged.
 const PRIVATE: [(Address, u8); 14] = [
     (Address::v4(0), 8),
     (Address::v4(0x0a00_0000), 8),
@@ -85,6 +87,7 @@ const PRIVATE: [(Address, u8); 14] = [
     (Address::v6(0xff00 << 112), 8),
 ];
 
+/// Prefixes that must not be blocked: the option `allow`, and what the router has and uses.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Policy {
     allow: Vec<Prefix>,
@@ -112,12 +115,13 @@ impl Policy {
 
     /// What the router has and uses now. True if it is not what it was.
     pub fn set_surroundings(&mut self, mut surroundings: Vec<(Prefix, Protection)>) -> bool {
-        surroundings.truncate(MOST_SURROUNDINGS);
+        surroundings.truncate(MAX_SURROUNDINGS);
         let changed = self.surroundings != surroundings;
         self.surroundings = surroundings;
         changed
     }
 
+    /// Why the source must not be blocked; `None`: it may be.
     pub fn protection(&self, source: Source) -> Option<Protection> {
         if self.allow.iter().any(|prefix| source.touches(*prefix)) {
             return Some(Protection::Allowed);
@@ -199,6 +203,6 @@ mod tests {
         assert_eq!(policy.protection(source("2001:db8:5:7::1")), None);
         let many = vec![gateway; 10_000];
         policy.set_surroundings(many);
-        assert_eq!(policy.surroundings.len(), MOST_SURROUNDINGS);
+        assert_eq!(policy.surroundings.len(), MAX_SURROUNDINGS);
     }
 }

@@ -1,4 +1,6 @@
 //! Sorted, disjoint ranges of addresses, both families in one order (IPv4 as `::ffff:a.b.c.d`).
+//!
+//! Takes ranges and prefixes, gives unions and differences. Pure.
 
 use crate::event::Address;
 use crate::query::question::Prefix;
@@ -9,6 +11,7 @@ pub type Range = (u128, u128);
 const V4_FIRST: u128 = 0xffff_0000_0000;
 const V4_LAST: u128 = 0xffff_ffff_ffff;
 
+/// Ranges of addresses: sorted, disjoint, merged where they touch.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Ranges(Vec<Range>);
 
@@ -56,6 +59,7 @@ impl Ranges {
         Ranges(ranges)
     }
 
+    /// The union of the prefixes.
     pub fn of_prefixes(prefixes: impl Iterator<Item = Prefix>) -> Ranges {
         Ranges::new(prefixes.flat_map(parts_of).collect())
     }

@@ -1,4 +1,4 @@
-//! Whom a block is about.
+//! The unit that is watched and blocked: an IPv4 address, or an IPv6 /64. Pure.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -16,6 +16,7 @@ pub enum Source {
 }
 
 impl Source {
+    /// The source that an address belongs to.
     pub fn of(address: Address) -> Source {
         match address.as_v4() {
             Some(bits) => Source::V4(bits),
@@ -29,6 +30,7 @@ impl Source {
         whole.then(|| Source::of(prefix.network))
     }
 
+    /// As an IPv4 /32 or an IPv6 /64.
     pub fn prefix(self) -> Prefix {
         match self {
             Source::V4(bits) => Prefix { network: Address::v4(bits), length: 32 },

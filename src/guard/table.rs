@@ -1,4 +1,6 @@
 //! Which services a source has tried within the window: one bounded table for all sources.
+//!
+//! Takes hashes of services and the time, gives how many different ones each source has. Bounded; reads no clock.
 
 use crate::event::hash::fold;
 
@@ -20,6 +22,7 @@ struct Pair {
     weight: u8,
 }
 
+/// Pairs of source and service within the window: a set-associative table of [`PAIRS`].
 pub(super) struct Pairs {
     pairs: Box<[Pair]>,
 }

@@ -1,4 +1,6 @@
-//! A sliding window: counts of the last parts of it.
+//! A sliding window of counts.
+//!
+//! Takes counts and the number of the part of time that they fall into, gives the sum over the window. Reads no clock.
 
 /// A window slides by an eighth of its length: it holds between seven eighths and the whole of it, never
 /// more, so that what it counts really came within the window.
@@ -7,6 +9,7 @@ pub const PARTS: u32 = 8;
 /// A count per time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Limit {
+    /// Events allowed in the window.
     pub count: u32,
     pub window_ms: u64,
 }
@@ -27,6 +30,7 @@ impl Limit {
     }
 }
 
+/// A sliding window of [`PARTS`] parts with a count each.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Window {
     counts: [u32; PARTS as usize],
@@ -44,6 +48,7 @@ impl Window {
         self.newest - part < PARTS
     }
 
+    /// Adds to a part; a part that is too old is ignored.
     #[inline]
     pub fn add(&mut self, part: u32, count: u32) {
         if self.slide(part) {

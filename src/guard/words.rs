@@ -1,9 +1,9 @@
-//! Evidence in words.
+//! Reasons and evidence of blocks as text.
 
 use super::detector::{Rule, Suspect};
 use crate::event::calendar::duration_text as duration;
 
-/// The reason of a block by hand for which nobody gave one.
+/// The reason of a block by hand without a given reason.
 pub const HAND: &str = "somebody asked for it";
 
 /// The evidence in a few words.
@@ -21,9 +21,10 @@ pub fn described(suspect: &Suspect) -> String {
     if services.is_empty() { what } else { format!("{what} ({})", services.join(", ")) }
 }
 
+/// As `tcp 22`; without a port only the protocol.
 pub fn service_text(service: crate::event::Service) -> String {
     let protocol = crate::event::services::protocol_name(service.protocol);
-    // Port 0 stands for packets that were cut before their ports, too.
+    // Port 0 can also be a packet that was cut before its ports.
     if crate::event::Service::has_ports(service.protocol) && service.port != 0 {
         format!("{protocol} {}", service.port)
     } else {

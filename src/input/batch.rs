@@ -1,4 +1,6 @@
-//! Events on their way from the inputs to whoever counts them: gathered, brought in order, each packet once.
+//! Events between the inputs and the statistics: collected, sorted by time, without duplicates.
+//!
+//! Takes events of files that are merged, gives batches. Bounded in events.
 
 use std::io;
 

@@ -19,16 +19,19 @@ use super::utf16::{self, Utf16};
 /// Regular files can be read again and have a size and a time; pipes and devices can't and have not.
 #[derive(Clone, Copy, Debug)]
 pub struct Regular {
+    /// Bytes of the file as it is stored.
     pub size: u64,
     /// Unix seconds.
     pub modified: i64,
 }
 
+/// The decompressed text of a file or pipe, with checksums of what was read.
 pub struct Content {
     text: Box<dyn Read>,
     /// Bytes read from the file.
     taken: Rc<Cell<u64>>,
     about: Rc<About>,
+    /// Bytes of text read.
     length: u64,
     head: Digest,
     whole: Digest,
@@ -53,26 +56,26 @@ impl<R: Read> Read for Counted<R> {
 
 /// What was looked at already, then the rest, or the error that came instead.
 struct Peeked {
-    beginning: Cursor<Vec<u8>>,
+    first_bytes: Cursor<Vec<u8>>,
     rest: io::Result<Box<dyn Read>>,
 }
 
 impl Peeked {
     /// Looks at the first bytes of a source.
     fn new(mut source: Box<dyn Read>) -> Peeked {
-        let (bytes, fault) = read_beginning(&mut source, packed::BEGINNING);
+        let (bytes, fault) = read_first_bytes(&mut source, packed::BEGINNING);
         let rest = fault.map_or(Ok(source), Err);
-        Peeked { beginning: Cursor::new(bytes), rest }
+        Peeked { first_bytes: Cursor::new(bytes), rest }
     }
 
-    fn beginning(&self) -> &[u8] {
-        self.beginning.get_ref()
+    fn first_bytes(&self) -> &[u8] {
+        self.first_bytes.get_ref()
     }
 }
 
 impl Read for Peeked {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let given = self.beginning.read(out)?;
+        let given = self.first_bytes.read(out)?;
         if given > 0 || out.is_empty() {
             return Ok(given);
         }
@@ -88,6 +91,7 @@ impl Read for Peeked {
 }
 
 impl Content {
+    /// Opens and decompresses a file; the second value: it is a regular file. The error is a sentence with the path.
     pub fn open(path: &Path) -> Result<(Content, Option<Regular>), String> {
         let sentence = |error: io::Error| format!("cannot read '{}': {}", path.display(), reason(&error));
         let about = fs::metadata(path).map_err(sentence)?;
@@ -106,12 +110,12 @@ impl Content {
     pub fn new(source: Box<dyn Read>) -> io::Result<Content> {
         let (taken, about) = (Rc::new(Cell::new(0)), Rc::new(About::default()));
         let file = Peeked::new(Box::new(Counted { source, taken: taken.clone() }));
-        let unpacked = match packed::packing(file.beginning()) {
+        let unpacked = match packed::packing(file.first_bytes()) {
             Packing::None => file,
             Packing::Gzip => Peeked::new(Box::new(Gzip::new(file, about.clone()))),
             other => Peeked::new(packed::unpack(other, Box::new(file))?),
         };
-        if let Some(what) = packed::other_content(unpacked.beginning()) {
+        if let Some(what) = packed::other_content(unpacked.first_bytes()) {
             return Err(io::Error::other(what));
         }
         Ok(Content {
@@ -155,6 +159,7 @@ impl Content {
         self.about.note.get()
     }
 
+    /// The digest of the text read so far.
     pub fn sum(&self) -> u128 {
         self.whole.sum()
     }
@@ -201,29 +206,29 @@ impl Read for Content {
 /// Text of any kind as lines of UTF-8.
 fn lines_of_text(mut text: Peeked) -> Box<dyn Read> {
     const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-    if let Some(big_endian) = utf16::big_endian(text.beginning()) {
+    if let Some(big_endian) = utf16::big_endian(text.first_bytes()) {
         let text = Peeked::new(Box::new(Utf16::new(text, big_endian)));
         return lines_of_text(text);
     }
-    if text.beginning().starts_with(BYTE_ORDER_MARK) {
-        text.beginning.set_position(BYTE_ORDER_MARK.len() as u64);
+    if text.first_bytes().starts_with(BYTE_ORDER_MARK) {
+        text.first_bytes.set_position(BYTE_ORDER_MARK.len() as u64);
     }
-    let beginning = text.beginning();
-    match journal_text::form(beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning)) {
+    let first_bytes = text.first_bytes();
+    match journal_text::form(first_bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(first_bytes)) {
         Some(form) => Box::new(JournalText::new(text, form)),
         None => Box::new(text),
     }
 }
 
 /// The first bytes of a content, and the error that ended them early.
-pub type Beginning = (Vec<u8>, Option<io::Error>);
+pub type FirstBytes = (Vec<u8>, Option<io::Error>);
 
 /// Reads the first bytes of a content, at most `most`.
-pub fn beginning(content: &mut Content, most: usize) -> Beginning {
-    read_beginning(content, most)
+pub fn first_bytes(content: &mut Content, most: usize) -> FirstBytes {
+    read_first_bytes(content, most)
 }
 
-fn read_beginning(source: &mut dyn Read, most: usize) -> Beginning {
+fn read_first_bytes(source: &mut dyn Read, most: usize) -> FirstBytes {
     let mut bytes = Vec::with_capacity(most);
     // What was read before an error stays.
     let fault = source.take(most as u64).read_to_end(&mut bytes).err();

@@ -22,6 +22,7 @@ const KEYS: [u64; LANES] = [
 /// The keys grow by it with each stripe, so that the order of stripes matters.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// A running digest; equal bytes in pieces of any size give the same sum.
 #[derive(Clone, Debug)]
 pub struct Digest {
     lanes: Lanes,

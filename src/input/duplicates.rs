@@ -8,7 +8,7 @@
 //! most sightings has. A sighting that does not raise that number is a duplicate: `A B A B` are 2 packets,
 //! `A A A` are 3.
 //!
-//! Of live inputs, a packet that both have told makes room first. So one input can be ahead of the other by some 800
+//! Of live inputs, a packet that both have reported is evicted first. So one input can be ahead of the other by some 800
 //! packets; beyond that the later one's sighting is [`Sighting::Unknown`].
 
 use std::ops::Range;
@@ -25,6 +25,7 @@ const ROWS: usize = 512;
 const PER_ROW: usize = 4;
 const PATHS: usize = 4;
 
+/// The packets of the last seconds, by fingerprint, in a table of fixed size.
 #[derive(Debug)]
 pub struct Duplicates {
     rows: Box<[Row]>,
@@ -132,7 +133,7 @@ impl Row {
         (1..PER_ROW).map(|at| (loss(at), at)).fold((loss(0), 0), worse)
     }
 
-    /// So many packets came that one which was seen in the last seconds may be forgotten.
+    /// The table is so full that a packet of the last seconds may have been evicted.
     fn has_forgotten(&self, now: u32) -> bool {
         self.marks & FORGOTTEN != 0 && seconds_since(self.forgotten, now) <= WINDOW as i32
     }

@@ -31,6 +31,7 @@ use crate::query::answer::{InputCounts, InterfaceRow};
 /// Gives standard input as a file.
 pub const STANDARD_INPUT: &str = "-";
 
+/// Options of a read that hold for all files.
 pub struct ReadOptions {
     /// What is known of the machine's interfaces and rules.
     pub networks: Networks,
@@ -51,13 +52,14 @@ pub struct FileReport {
     pub note: Option<String>,
     /// Nothing in it was counted, and it is no log that is read: a clause that says what it is.
     pub looks_like: Option<String>,
-    /// The first so many bytes of its text were imported before and not read again.
+    /// Bytes at the beginning of its text that were imported before and not read again.
     pub skipped_bytes: u64,
     /// This pipe brought what was imported before, and its events were given to the caller. Nothing
     /// of the whole reading should be kept: neither the events nor the changed [`Imported`].
     pub discard: bool,
 }
 
+/// What became of one file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FileState {
     /// Read to its end; what was new of it, if it has grown.
@@ -72,7 +74,7 @@ pub enum FileState {
 }
 
 /// Reasons for lines that were not counted, and interfaces, that are listed.
-const MOST_ROWS: usize = 32;
+const MAX_ROWS: usize = 32;
 
 /// What became of the lines of all files.
 pub fn totals(reports: &[FileReport]) -> InputCounts {
@@ -82,7 +84,7 @@ pub fn totals(reports: &[FileReport]) -> InputCounts {
             let known = sum.skipped_because.iter().position(|known| known.reason == row.reason);
             match known {
                 Some(place) => sum.skipped_because[place].lines += row.lines,
-                None if sum.skipped_because.len() < MOST_ROWS => sum.skipped_because.push(row.clone()),
+                None if sum.skipped_because.len() < MAX_ROWS => sum.skipped_because.push(row.clone()),
                 None => {}
             }
         }
@@ -134,7 +136,7 @@ impl PerPath {
             }
         }
         rows.sort_by(|a, b| b.packets.cmp(&a.packets).then_with(|| a.name.cmp(&b.name)));
-        rows.truncate(MOST_ROWS);
+        rows.truncate(MAX_ROWS);
         rows
     }
 }
@@ -145,6 +147,7 @@ pub struct FilesRead {
     pub counts: InputCounts,
 }
 
+/// Why reading stopped before the last file.
 #[derive(Debug)]
 pub enum Error {
     /// The caller refused a batch.

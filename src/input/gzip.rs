@@ -9,11 +9,12 @@ use std::rc::Rc;
 
 use flate2::bufread::GzDecoder;
 
+/// The first bytes of a gzip member (RFC 1952, section 2.3.1).
 pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 const INPUT: usize = 64 * 1024;
 
-/// What the file tells beside its text, as far as it was read.
+/// What was found beside the text, as far as the file was read.
 #[derive(Debug, Default)]
 pub struct About {
     /// When the packed file was last changed, in Unix seconds, by the first header that says it.
@@ -22,6 +23,7 @@ pub struct About {
     pub note: Cell<Option<&'static str>>,
 }
 
+/// Reads all members of a gzip file as one text.
 pub struct Gzip<R> {
     /// None: the end, or an error.
     member: Option<GzDecoder<BufReader<R>>>,

@@ -4,7 +4,7 @@
 //! same content. Pure and bounded; what [`Imported::encode`] gives is kept with the statistics.
 //!
 //! A file that begins with a known content has grown since: only the rest is to be read. What can't
-//! be told is a file that is a shorter beginning of a known content, unless it was imported at just
+//! be recognised is a file that is a shorter beginning of a known content, unless it was imported at just
 //! that length: sums can't be taken back to any length, and keeping all lines is no choice.
 
 use super::digest::Digest;
@@ -105,6 +105,7 @@ impl Imported {
         found
     }
 
+    /// Whether this content was imported before.
     pub fn contains(&self, content: &Entry) -> bool {
         self.entries.iter().any(|known| known.same_content(content))
     }
@@ -148,6 +149,7 @@ impl Imported {
         bytes
     }
 
+    /// Reads [`Imported::encode`]'s bytes.
     pub fn decode(bytes: &[u8]) -> Result<Imported, Unreadable> {
         let damaged =
             |what: &str| Err(Unreadable::Lost(format!("the list of imported files is damaged ({what})")));

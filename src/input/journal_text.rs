@@ -23,9 +23,12 @@ const FIELDS: [&str; 7] = [
 ];
 const INDENT: &[u8] = b"    ";
 
+/// The forms of `journalctl -o` that are not one line per entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
+    /// `-o export` (systemd's Journal Export Format).
     Export,
+    /// `-o verbose`.
     Verbose,
     /// JSON in several lines, as `jq` writes it, too.
     Pretty,
@@ -51,6 +54,7 @@ pub fn form(beginning: &[u8]) -> Option<Form> {
     is_verbose.then_some(Form::Verbose)
 }
 
+/// Turns entries of several lines into one JSON line each.
 pub struct JournalText<R> {
     source: BufReader<R>,
     form: Form,
@@ -98,7 +102,7 @@ impl<R: Read> JournalText<R> {
         }
     }
 
-    /// The value of a field whose length stands before it, cut at [`LONGEST`]. None: the text ends within it.
+    /// The value of a length-prefixed field, cut at [`LONGEST`]. `None`: the text ends within it.
     fn binary(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut length = [0; 8];
         if let Err(error) = self.source.read_exact(&mut length) {

@@ -1,6 +1,6 @@
 //! Bytes -> lines, in place: one fixed buffer for each input, no copy and no allocation per line.
 //!
-//! A line ends with LF, CRLF or the end of the input. One longer than [`LONGEST`] is told as such,
+//! A line ends with LF, CRLF or the end of the input. One longer than [`LONGEST`] is reported as such,
 //! once, and its rest is swallowed block by block. A line may hold any bytes.
 
 use std::io::{self, Read};
@@ -16,6 +16,7 @@ const BUFFER: usize = 64 * 1024;
 /// Text before the unread that is kept at least: a line may repeat the message before it.
 const LOOK_BACK: usize = 4 * 1024;
 
+/// A line reader with a fixed buffer.
 pub struct Lines<R> {
     source: R,
     buffer: Box<[u8]>,
@@ -25,13 +26,14 @@ pub struct Lines<R> {
     end: usize,
     /// Offset of `buffer[0]` in the input.
     base: u64,
-    /// The rest of a line that was told already is passed over.
+    /// The rest of a line that was already reported as too long is skipped.
     swallowing: bool,
     ended: bool,
     fault: Option<io::Error>,
     cut: Option<u64>,
 }
 
+/// A line, or what came instead.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     Whole(&'a [u8]),
@@ -113,7 +115,7 @@ impl<R: Read> Lines<R> {
         if self.swallowing { None } else { Some(&self.buffer[self.start..self.end]) }
     }
 
-    /// Passes over so many bytes of what is at hand.
+    /// Skips this many of the buffered bytes.
     pub fn pass(&mut self, bytes: usize) {
         self.start = self.end.min(self.start + bytes);
     }

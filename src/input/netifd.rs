@@ -12,10 +12,11 @@ use crate::ubus::{BusEvent, Call, Outgoing, Request, Status, blob};
 
 /// netifd's object, and the name of its events.
 pub const OBJECT: &str = "network.interface";
+/// netifd's method that lists the networks.
 pub const METHOD: &str = "dump";
 
 /// Networks of one router are fewer.
-pub const MOST_INTERFACES: usize = 256;
+pub const MAX_INTERFACES: usize = 256;
 /// The longest name that is kept; the kernel's have 15 bytes.
 const LONGEST_NAME: usize = 64;
 
@@ -27,10 +28,11 @@ const AGAIN_MS: u64 = 60_000;
 /// With it: an event may have been dropped, or we may not be allowed to hear any.
 const REFRESH_MS: u64 = 600_000;
 
+/// Asks netifd for the networks when it starts and when it sends an event of a change.
 #[derive(Debug, Default)]
 pub struct Netifd {
     step: Step,
-    /// As netifd has just told; to be taken.
+    /// The newest answer of netifd; the caller takes it.
     pub news: Option<Vec<Interface>>,
     /// Something changed after it was asked.
     outdated: bool,
@@ -67,14 +69,16 @@ impl Netifd {
         }
     }
 
+    /// Sends requests that are due.
     pub fn on_time(&mut self, now_ms: u64, outgoing: &mut Outgoing) {
         match self.step {
             Step::Asking { listener, until, .. } if now_ms >= until => self.failed(now_ms, listener),
-            Step::Resting { listener, again_at } if now_ms >= again_at => self.look(listener, outgoing),
+            Step::Resting { listener, again_at } if now_ms >= again_at => self.look_up(listener, outgoing),
             _ => {}
         }
     }
 
+    /// Takes an event of the bus; a new answer is in `news`.
     pub fn on_event(&mut self, now_ms: u64, outgoing: &mut Outgoing, event: &BusEvent<'_>) {
         if let Step::Connecting(lookup) = &mut self.step
             && let Some(Found { listener, target }) = lookup.on_event(outgoing, event, OBJECT, &[OBJECT])
@@ -139,7 +143,7 @@ impl Netifd {
         call.done(outgoing, Status::OK);
     }
 
-    fn look(&mut self, listener: u32, outgoing: &mut Outgoing) {
+    fn look_up(&mut self, listener: u32, outgoing: &mut Outgoing) {
         self.step = Step::Connecting(Lookup::again(listener, OBJECT, outgoing));
     }
 
@@ -162,7 +166,7 @@ pub fn interfaces(answer: &Value) -> Vec<Interface> {
             zone: text(&row["data"]["zone"]),
         })
     })
-    .take(MOST_INTERFACES)
+    .take(MAX_INTERFACES)
     .collect()
 }
 
@@ -191,6 +195,6 @@ mod tests {
         );
         assert!(interfaces(&json!({"interface": "wan"})).is_empty() && interfaces(&json!(null)).is_empty());
         let many: Vec<_> = (0..1000).map(|n| json!({"interface": format!("n{n}")})).collect();
-        assert_eq!(interfaces(&json!({"interface": many})).len(), MOST_INTERFACES);
+        assert_eq!(interfaces(&json!({"interface": many})).len(), MAX_INTERFACES);
     }
 }

@@ -19,6 +19,7 @@ use crate::parse::uncounted::Uncounted;
 use crate::parse::window::Window;
 use crate::query::answer::InputCounts;
 
+/// Files that are open at a time while they are merged.
 pub const MAX_OPEN: usize = 16;
 
 /// How far the reading has come.
@@ -34,6 +35,7 @@ pub struct Progress {
     pub lines: u64,
 }
 
+/// What a [`Progress`] is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
     /// Finding out whether a file was imported before.
@@ -43,20 +45,21 @@ pub enum Step {
     Reading,
 }
 
-/// Progress is told once in so many bytes.
-const TELL: u64 = 1024 * 1024;
+/// Progress is reported once per this many bytes.
+const REPORT_BYTES: u64 = 1024 * 1024;
 
+/// Calls the progress callback once per [`REPORT_BYTES`].
 pub struct Meter<'a> {
-    tell: &'a mut dyn FnMut(Progress),
+    on_progress: &'a mut dyn FnMut(Progress),
     total: Option<u64>,
     done: u64,
     lines: u64,
-    told: u64,
+    reported: u64,
 }
 
 impl<'a> Meter<'a> {
-    pub fn new(tell: &'a mut dyn FnMut(Progress)) -> Meter<'a> {
-        Meter { tell, total: None, done: 0, lines: 0, told: 0 }
+    pub fn new(on_progress: &'a mut dyn FnMut(Progress)) -> Meter<'a> {
+        Meter { on_progress, total: None, done: 0, lines: 0, reported: 0 }
     }
 
     pub fn set_total(&mut self, total: Option<u64>) {
@@ -66,18 +69,18 @@ impl<'a> Meter<'a> {
     fn read(&mut self, bytes: u64, lines: u64) {
         self.done += bytes;
         self.lines += lines;
-        if self.done - self.told >= TELL {
-            self.told = self.done;
+        if self.done - self.reported >= REPORT_BYTES {
+            self.reported = self.done;
             let (total, lines) = (self.total.map(|total| total.max(self.done)), self.lines);
-            (self.tell)(Progress { step: Step::Reading, done: self.done, total, lines });
+            (self.on_progress)(Progress { step: Step::Reading, done: self.done, total, lines });
         }
     }
 
-    /// A pass over one file before it is read; `told` is what was told of it before.
-    pub fn aside(&mut self, step: Step, done: u64, size: u64, told: &mut u64) {
-        if done - *told >= TELL {
-            *told = done;
-            (self.tell)(Progress { step, done, total: Some(size.max(done)), lines: self.lines });
+    /// Reports a pass over one file before it is read; `reported`: the position at the last report.
+    pub fn advance_pass(&mut self, step: Step, done: u64, size: u64, reported: &mut u64) {
+        if done - *reported >= REPORT_BYTES {
+            *reported = done;
+            (self.on_progress)(Progress { step, done, total: Some(size.max(done)), lines: self.lines });
         }
     }
 }
@@ -100,7 +103,7 @@ pub trait Parser {
     /// The file names OpenWrt's `br-lan`.
     fn set_lan_bridge(&mut self) {}
 
-    /// Reads the event of the line that `text` begins with, if that can be told at once: how many bytes were read.
+    /// The fast path: reads the event of the line that `text` begins with, and gives how many bytes were read; `None`: the line needs [`Parser::read`].
     /// No line ends within these; `text` may go on behind the line.
     fn read_quickly(&mut self, _text: Window, _event: &mut Event) -> Option<usize> {
         None
@@ -147,8 +150,8 @@ impl Sink for First {
     }
 }
 
-/// So many of the first lines tell what kind of file it is.
-const LOOKED_AT: u64 = 64;
+/// Lines from which the kind of file is determined.
+const INSPECTED_LINES: u64 = 64;
 
 /// What the lines at the beginning of a file look like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -162,7 +165,7 @@ pub struct Kind {
 }
 
 impl Kind {
-    fn look(&mut self, line: &[u8]) {
+    fn inspect(&mut self, line: &[u8]) {
         self.foreign = self.foreign.or_else(|| foreign::system(line));
         self.has_text |= line.iter().any(u8::is_ascii_graphic);
         self.is_log |= is_log_line(line);
@@ -198,7 +201,7 @@ pub struct Open {
     next: Option<Event>,
     /// Where two inputs have events of the same second: the one that begins earlier goes first.
     rank: usize,
-    told: (u64, u64),
+    reported: (u64, u64),
 }
 
 impl Open {
@@ -220,7 +223,7 @@ impl Open {
             last_was_event: false,
             next: None,
             rank: 0,
-            told: (0, 0),
+            reported: (0, 0),
         };
         open.advance(paths, meter);
         open
@@ -255,8 +258,8 @@ impl Open {
                     if let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = outcome {
                         self.uncounted.add(reason, number, bytes);
                     }
-                    if number <= LOOKED_AT {
-                        self.kind.look(bytes);
+                    if number <= INSPECTED_LINES {
+                        self.kind.inspect(bytes);
                     }
                     match outcome {
                         Outcome::Skipped(None) if may_repeat(bytes) => {
@@ -284,12 +287,11 @@ impl Open {
                 Outcome::Skipped(_) => self.counts.skipped += 1,
             }
         }
-        self.tell(meter);
+        self.report_progress(meter);
         Ok(())
     }
 
-    /// Reads lines whose events can be told at once. `true`: up to the end of the text at hand; otherwise the next line
-    /// is another.
+    /// Reads lines by the fast path. `true`: up to the end of the buffered text; `false`: the next line needs [`Parser::read`].
     fn read_run<S: Sink>(&mut self, meter: &mut Meter, to: &mut S) -> Result<bool, S::Error> {
         let Some(text) = self.lines.at_hand() else { return Ok(false) };
         let (mut at, mut lines) = (0, 0);
@@ -314,14 +316,14 @@ impl Open {
         let before = self.counts.lines;
         self.counts.lines += lines;
         if self.counts.lines / 256 != before / 256 {
-            self.tell(meter);
+            self.report_progress(meter);
         }
     }
 
-    fn tell(&mut self, meter: &mut Meter) {
+    fn report_progress(&mut self, meter: &mut Meter) {
         let now = (self.lines.source().taken(), self.counts.lines);
-        meter.read(now.0 - self.told.0, now.1 - self.told.1);
-        self.told = now;
+        meter.read(now.0 - self.reported.0, now.1 - self.reported.1);
+        self.reported = now;
     }
 
     /// Events whose line had no time of its own.
@@ -331,9 +333,9 @@ impl Open {
 
     /// Closes the input as if it had never been opened.
     fn put_back(self, meter: &mut Meter) {
-        meter.done -= self.told.0;
-        meter.lines -= self.told.1;
-        meter.told = meter.told.min(meter.done);
+        meter.done -= self.reported.0;
+        meter.lines -= self.reported.1;
+        meter.reported = meter.reported.min(meter.done);
     }
 }
 
@@ -343,7 +345,7 @@ pub trait Inputs {
     fn open(&mut self, input: usize, paths: &mut Paths, meter: &mut Meter) -> Option<Open>;
     /// Whether it can be closed and opened again.
     fn can_wait(&self, input: usize) -> bool;
-    /// When it was last changed: which one goes first if nothing else tells.
+    /// When it was last changed: the order of files without other evidence.
     fn modified(&self, input: usize) -> i64;
     fn finish(&mut self, open: Open);
     fn count(&mut self, input: usize, events: u64, duplicates: u64);

@@ -1,10 +1,11 @@
-//! Packed files by their first bytes: which are unpacked here, and what is said of the others.
+//! Recognises compressed files by their first bytes: which can be read here, and what is said of the others.
 
 use std::io::{self, Read};
 
-/// Bytes that tell a packed file, and a tar archive within.
+/// First bytes that are needed to recognise a compressed file, and a tar archive in it.
 pub const BEGINNING: usize = 512;
 
+/// Compression of a file, by its first bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Packing {
     None,
@@ -14,6 +15,7 @@ pub enum Packing {
     Bzip2,
 }
 
+/// The compression by the first bytes.
 pub fn packing(beginning: &[u8]) -> Packing {
     match beginning {
         [0x1f, 0x8b, ..] => Packing::Gzip,

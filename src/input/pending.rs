@@ -1,4 +1,4 @@
-//! Text that a reader has made of another and that was not read yet.
+//! A buffer between a converting reader and its reader: text that was made and not read yet.
 
 use std::io::{self, Read};
 

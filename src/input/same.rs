@@ -16,6 +16,7 @@ pub const START: usize = 256;
 /// A regular file to be compared.
 pub struct Candidate<'a> {
     pub path: &'a Path,
+    /// Bytes of the file as it is stored.
     pub size: u64,
     /// The first bytes of its text, at most [`START`] of them.
     pub start: &'a [u8],
@@ -23,6 +24,7 @@ pub struct Candidate<'a> {
     pub known: &'a [Entry],
 }
 
+/// What a file has that the other files and earlier imports do not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     New,
@@ -33,7 +35,7 @@ pub enum Verdict {
     Within(usize),
 }
 
-/// What reading a file through has told.
+/// Length and checksums of a whole file.
 #[derive(Default)]
 struct Measured {
     length: u64,
@@ -42,6 +44,7 @@ struct Measured {
     sums: Vec<(u64, u128)>,
 }
 
+/// Whether each file's content was imported before, continues such a content, or is that of another file. Reads files that may be to their end.
 pub fn compare(files: &[Candidate], meter: &mut Meter) -> Vec<Verdict> {
     let mut verdicts = vec![Verdict::New; files.len()];
     let groups = groups(files);
@@ -118,10 +121,10 @@ fn measure(file: &Candidate, marks: Vec<u64>, meter: &mut Meter) -> Measured {
     let Ok((mut content, _)) = Content::open(file.path) else { return Measured::default() };
     content.mark(marks);
     let mut buffer = vec![0; 64 * 1024];
-    let mut told = 0;
+    let mut reported = 0;
     // An error ends the content: what comes before it is what will be read.
     while read(&mut content, &mut buffer).is_ok_and(|bytes| bytes > 0) {
-        meter.aside(Step::Comparing, content.taken(), file.size, &mut told);
+        meter.advance_pass(Step::Comparing, content.taken(), file.size, &mut reported);
     }
     Measured { length: content.length(), sum: content.sum(), sums: content.marked().collect() }
 }

@@ -5,7 +5,7 @@
 //! the same, and both count as the same class. Lines without the kernel's timestamp are compared by the log's if it has
 //! microseconds, and otherwise never.
 //!
-//! Bound: [`MOST`] messages in 512 KiB, whatever arrives. Of the newest 30,000 fewer than one in a thousand is forgotten,
+//! Bound: [`MAX_MESSAGES`] messages in 512 KiB, whatever arrives. Of the newest 30,000 fewer than one in a thousand is forgotten,
 //! of the newest 60,000 one in twenty; a forgotten one counts again. A message is taken for another with a probability
 //! of at most 8 in 2^32.
 //!
@@ -19,7 +19,7 @@ use crate::parse::fingerprint_of;
 const PER_ROW: usize = 8;
 const ROWS: usize = 1 << 14;
 /// Messages that are remembered at most.
-pub const MOST: usize = ROWS * PER_ROW;
+pub const MAX_MESSAGES: usize = ROWS * PER_ROW;
 
 const VERSION: u8 = 1;
 
@@ -150,7 +150,7 @@ mod tests {
             let newest = 1_000_000 - count..1_000_000;
             let forgotten = newest.filter(|number| !seen.has(&event(1 + number, 7))).count();
             assert!(forgotten <= most_forgotten, "{forgotten} of {count}");
-            assert_eq!(seen.rows.len() * PER_ROW, MOST);
+            assert_eq!(seen.rows.len() * PER_ROW, MAX_MESSAGES);
         }
     }
 

@@ -6,7 +6,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::content::{Beginning, Content, Regular, beginning, reason};
+use super::content::{Content, FirstBytes, Regular, first_bytes, reason};
 use super::file::{FileReport, FileState, ReadOptions, STANDARD_INPUT};
 use super::imported::{Entry, HEAD, Imported};
 use super::lines::Lines;
@@ -32,12 +32,13 @@ pub struct Input {
     pub entry: Option<Entry>,
 }
 
+/// How a file's lines are read.
 pub enum Kind {
     /// It could not be opened.
     Nothing,
     Regular(Regular),
     /// What can be read only once: its content, until reading begins, and what was read of it.
-    Pipe(Option<Box<(Content, Beginning)>>),
+    Pipe(Option<Box<(Content, FirstBytes)>>),
 }
 
 impl Input {
@@ -77,7 +78,7 @@ impl Input {
                 return input;
             }
         };
-        let (mut bytes, fault) = beginning(&mut content, HEAD as usize);
+        let (mut bytes, fault) = first_bytes(&mut content, HEAD as usize);
         input.known = imported.candidates(&bytes);
         match regular {
             Some(regular) => {
@@ -143,9 +144,9 @@ impl Input {
                     Some(clock) => clock,
                     None => {
                         let mut lines = Lines::new(Content::open(path)?.0, b"");
-                        let (size, mut told) = (regular.size, 0);
+                        let (size, mut reported) = (regular.size, 0);
                         let scan = Scan::run(&mut lines, wanted, stamps, |content| {
-                            meter.aside(Step::Dating, content.taken(), size, &mut told);
+                            meter.advance_pass(Step::Dating, content.taken(), size, &mut reported);
                         });
                         // A time from before the first OpenWrt was never set.
                         let modified =

@@ -6,12 +6,13 @@ use crate::parse::syslog::{Author, header, split_tag};
 use crate::parse::uncounted::Uncounted;
 use crate::query::answer::SkippedBecause;
 
-/// Reasons that are told apart. Programs beyond that share the last row.
-const MOST_ROWS: usize = 8;
+/// Rows of reasons. Further programs share the last row.
+const MAX_ROWS: usize = 8;
 /// Characters of an example, and of a program's name.
 const LONGEST_EXAMPLE: usize = 300;
 const LONGEST_NAME: usize = 32;
 
+/// Lines that look like packets and were not counted: reasons, counts, and the first line of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UncountedLines {
     rows: Vec<Row>,
@@ -48,7 +49,7 @@ impl UncountedLines {
         let program = &program[..program.len().min(LONGEST_NAME)];
         let same = |row: &Row| row.reason == reason && row.program == program;
         let found = self.rows.iter().position(same);
-        match found.or((self.rows.len() >= MOST_ROWS).then_some(MOST_ROWS - 1)) {
+        match found.or((self.rows.len() >= MAX_ROWS).then_some(MAX_ROWS - 1)) {
             Some(place) => self.rows[place].lines = self.rows[place].lines.saturating_add(1),
             None => self.rows.push(Row {
                 reason,
@@ -110,6 +111,6 @@ mod tests {
             lines.add(Uncounted::OtherProgram, number, line.as_bytes());
         }
         let rows = lines.rows();
-        assert_eq!((rows.len(), rows.iter().map(|row| row.lines).sum::<u64>()), (MOST_ROWS, 1000));
+        assert_eq!((rows.len(), rows.iter().map(|row| row.lines).sum::<u64>()), (MAX_ROWS, 1000));
     }
 }

@@ -1,9 +1,12 @@
-//! UTF-16 with a byte order mark -> UTF-8: logs that went through an editor on Windows.
+//! UTF-16 with a byte order mark -> UTF-8: logs that were saved by an editor on Windows.
+//!
+//! Takes bytes, gives text; a lone surrogate becomes U+FFFD. Buffers a bounded piece.
 
 use std::io::{self, Read};
 
 use super::pending::Pending;
 
+/// Turns UTF-16 into UTF-8.
 pub struct Utf16<R> {
     source: R,
     big_endian: bool,

@@ -12,7 +12,7 @@ use crate::event::calendar::{Calendar, Date};
 use crate::parse::line::FileClock;
 
 /// A file without such stamps in its first bytes has whole ones: it is not looked through to its end.
-const LOOK: u64 = 1024 * 1024;
+const SCAN_BYTES: u64 = 1024 * 1024;
 
 const DAY: i64 = 86_400;
 
@@ -35,7 +35,7 @@ impl Clock {
     }
 }
 
-/// What tells the stamps of lines that leave something out.
+/// The readers of incomplete timestamps.
 #[derive(Clone, Copy)]
 pub struct Stamps {
     /// Month and day of a line whose timestamp has no year.
@@ -46,7 +46,7 @@ pub struct Stamps {
 /// What is asked of a file.
 #[derive(Clone, Copy)]
 pub struct Wanted {
-    /// The year of the file's first stamp, if the user has told it.
+    /// The year of the file's first stamp, if the user gave it (`--year`).
     pub year: Option<i32>,
     /// Lines that begin before are not going to be read.
     pub from: u64,
@@ -87,7 +87,7 @@ impl Scan {
                 watch(lines.source());
             }
             let year_is_known = scan.month > 0 && wanted.year.is_some() && wanted.from == 0;
-            if scan.uptime.is_none() && (year_is_known || (scan.month == 0 && offset > LOOK)) {
+            if scan.uptime.is_none() && (year_is_known || (scan.month == 0 && offset > SCAN_BYTES)) {
                 break;
             }
         }
@@ -178,8 +178,8 @@ mod tests {
         Scan::run(&mut lines, wanted, STAMPS, |_| {}).clock(wanted, modified, &mut Calendar::utc())
     }
 
-    fn year(text: &str, modified: &str, told: Option<i32>, from: u64) -> Option<i32> {
-        clock(text, modified, Wanted { year: told, from }).year
+    fn year(text: &str, modified: &str, given: Option<i32>, from: u64) -> Option<i32> {
+        clock(text, modified, Wanted { year: given, from }).year
     }
 
     #[test]
@@ -237,6 +237,6 @@ mod tests {
         }
         let mut lines = Lines::new(Endless(0), b"");
         Scan::run(&mut lines, Wanted { year: None, from: 0 }, STAMPS, |_| {});
-        assert!(lines.source().0 < 2 * LOOK);
+        assert!(lines.source().0 < 2 * SCAN_BYTES);
     }
 }

@@ -28,6 +28,7 @@ enum Word {
     Ntp,
 }
 
+/// Decides which wall time is believed: see the module's head.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WallClock {
     /// Wall clock minus boot clock in seconds, as it is believed.

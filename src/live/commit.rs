@@ -1,4 +1,6 @@
-//! What flash gets of the days, and the copy in RAM of what it does not have.
+//! The parts of the open day: for a commit to flash, and for the copy in RAM.
+//!
+//! Takes the engine's tables, gives what flash does not have yet. Writes nothing.
 
 use super::{Engine, since};
 use crate::query::open::joined;

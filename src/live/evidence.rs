@@ -10,6 +10,7 @@ use crate::event::{Address, Event, Origin, protocol, tcp};
 /// Longer lines are cut.
 pub const LONGEST_LINE: usize = 512;
 
+/// An event with its log line, for `recent` and `source`.
 #[derive(Clone)]
 pub struct Held {
     /// Counts up from 1.
@@ -29,6 +30,7 @@ impl Held {
     }
 }
 
+/// The newest events: at most `most`, and a bounded number of bytes.
 #[derive(Default)]
 pub struct Evidence {
     held: VecDeque<Held>,
@@ -49,6 +51,7 @@ impl Evidence {
         self.held.shrink_to_fit();
     }
 
+    /// Adds an event; the oldest ones go. A longer line is cut at [`LONGEST_LINE`].
     #[inline]
     pub fn add(&mut self, boot_ms: u64, wall: Option<i64>, event: &Event, line: Option<&[u8]>) {
         self.last += 1;

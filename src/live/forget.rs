@@ -1,4 +1,4 @@
-//! Sources that the owner wants deleted, in what is in memory.
+//! Deletes sources from what is in memory, at the owner's request.
 
 use crate::event::Address;
 use crate::stats::day::Day;

@@ -1,4 +1,4 @@
-//! What the guard did, as answers.
+//! The rows about blocked sources and networks, for `blocks`, `source` and the events on the bus.
 
 use crate::event::calendar::duration_text;
 use crate::guard::networks::NetworkBlock;
@@ -81,6 +81,7 @@ impl Engine {
         }
     }
 
+    /// A block as the answers and events have it.
     pub fn block_row(&self, now: Now, block: &Block) -> BlockRow {
         let detail = self.guard.ledger.detail(block.source);
         let words = detail.and_then(|detail| detail.words.clone());
@@ -107,6 +108,7 @@ impl Engine {
         }
     }
 
+    /// A blocked network as the answers and events have it.
     pub fn network_row(&self, now: Now, block: &NetworkBlock) -> BlockRow {
         BlockRow {
             address: block.target.to_string(),

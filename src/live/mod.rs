@@ -1,5 +1,4 @@
-//! The live counting: events -> the open day, what of it is not on flash yet, the newest lines, the inputs'
-//! health.
+//! The live counting: events -> the open day, what of it is not on flash yet, the newest lines, the inputs' health.
 //!
 //! Told the time and the events, gives days to keep and sentences to log. Opens nothing, reads no clock.
 
@@ -47,8 +46,9 @@ const SINCE_OTHERS: Bounds =
     Bounds { services: 128, sources: 256, pairs: 256, targets: 1, sample: 64, wide_hours: 8, slots: 2 };
 
 /// Days that are over and that flash did not take yet.
-const MOST_CLOSED: usize = 8;
+const MAX_CLOSED_DAYS: usize = 8;
 
+/// The inputs of the daemon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
     Nflog = 0,
@@ -68,7 +68,7 @@ pub struct Health {
     pub assumed: u64,
     /// When the last event came.
     pub last_ms: Option<u64>,
-    /// As the input told last.
+    /// As the input reported last.
     lost: u64,
 }
 
@@ -82,8 +82,8 @@ pub enum Action {
     Suspect(Suspect, Vec<String>),
 }
 
-/// One thing that an input brought.
-pub enum Brought<'a> {
+/// One item of an input.
+pub enum InputItem<'a> {
     /// With the wall time (ms) that the input itself tells, and the raw line. Its `time` is set to what the clock
     /// says in the end.
     Event(&'a mut Event, Option<i64>, Option<&'a [u8]>),
@@ -92,7 +92,7 @@ pub enum Brought<'a> {
     Ignored,
 }
 
-/// How much of a day is told.
+/// How much of a day is passed on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
     /// All that is known of it.
@@ -117,6 +117,7 @@ pub trait ClosedDays {
     fn day_over(&mut self, over: &DayOver<'_>, lookup: Option<&mut dyn CountryLookup>);
 }
 
+/// The statistics of the open day, without clock, files or sockets: takes events and the time, gives answers and actions.
 pub struct Engine {
     pub paths: Paths,
     pub evidence: Evidence,
@@ -442,9 +443,9 @@ impl Engine {
         self.closed = joined(closed);
     }
 
-    /// The store could not be written: RAM holds at most [`MOST_CLOSED`] days that wait for it.
+    /// The store could not be written: RAM holds at most [`MAX_CLOSED_DAYS`] days that wait for it.
     pub fn bound_closed(&mut self) {
-        while self.closed.len() > MOST_CLOSED {
+        while self.closed.len() > MAX_CLOSED_DAYS {
             let lost = self.closed.remove(0);
             let sentence = format!("{} is lost: the store could not be written for days", lost.date);
             self.actions.push(Action::Say(sentence));
@@ -453,7 +454,7 @@ impl Engine {
 
     /// Another day that is over can wait for the store.
     pub fn has_room_for_closed(&self) -> bool {
-        self.closed().count() < MOST_CLOSED
+        self.closed().count() < MAX_CLOSED_DAYS
     }
 
     fn settle_late(&mut self) {

@@ -1,4 +1,6 @@
-//! Questions to the running daemon: the store's days and months with the open day among them.
+//! Questions to the running daemon: stored days and months together with the open day.
+//!
+//! Takes a question and a history, gives the answer; masks addresses where that is configured. Opens no file.
 
 use std::net::IpAddr;
 
@@ -20,7 +22,7 @@ use super::watch::{self, Watch};
 use super::{Engine, Now};
 
 /// Lines of evidence of one source.
-const MOST_LINES: usize = 50;
+const MAX_LINES: usize = 50;
 
 /// A question on its way to the answer, with what the store does not have.
 pub struct LiveJob {
@@ -82,6 +84,7 @@ impl Engine {
         Ok(LiveJob { question, open, job })
     }
 
+    /// The answer of a job whose last step is done.
     pub fn end_answer(&self, now: Now, job: LiveJob) -> Result<Answer, AnswerError> {
         let LiveJob { question, job, .. } = job;
         let networks = self.networks.as_ref();
@@ -241,7 +244,7 @@ impl Engine {
     fn lines(&self, question: &Question) -> Vec<String> {
         let of_source = self.evidence.held().rev().filter(|held| self.fits(question, held));
         let mut lines: Vec<String> = of_source
-            .take(MOST_LINES)
+            .take(MAX_LINES)
             .map(|held| evidence::line_of(held, self.paths.get(held.event.path)))
             .collect();
         lines.reverse();

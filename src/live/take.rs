@@ -1,19 +1,20 @@
-//! What the inputs bring: told apart from copies, remembered, shown to the guard, counted.
+//! Items of the inputs: duplicates removed, kept for `recent`, passed to the guard, counted.
 
 use super::clock::{self, instant, moment};
 use super::evidence::Held;
-use super::{Action, Brought, Engine, Input, Now};
+use super::{Action, Engine, Input, InputItem, Now};
 use crate::event::{Class, Event, Origin};
 use crate::guard::ledger::{LINES, LONGEST_LINE};
 use crate::input::duplicates::Sighting;
 
 impl Engine {
-    pub fn take(&mut self, now: Now, input: Input, brought: Brought<'_>) {
+    /// Takes one item of an input: counts the event unless it is a duplicate, and passes it to the guard.
+    pub fn take(&mut self, now: Now, input: Input, item: InputItem<'_>) {
         let health = &mut self.health[input as usize];
-        let (event, wall_ms, line) = match brought {
-            Brought::Event(event, wall_ms, line) => (event, wall_ms, line),
-            Brought::Malformed => return health.malformed = health.malformed.saturating_add(1),
-            Brought::Ignored => return health.ignored = health.ignored.saturating_add(1),
+        let (event, wall_ms, line) = match item {
+            InputItem::Event(event, wall_ms, line) => (event, wall_ms, line),
+            InputItem::Malformed => return health.malformed = health.malformed.saturating_add(1),
+            InputItem::Ignored => return health.ignored = health.ignored.saturating_add(1),
         };
         health.last_ms = Some(now.boot_ms);
         let count = u64::from(event.count);

@@ -20,7 +20,7 @@ use super::clock::BUILT;
 use super::*;
 use crate::cli::{arguments, offline};
 use crate::config::Config;
-use crate::daemon::store::Places;
+use crate::daemon::store::Storage;
 use crate::event::{Address, Class, Origin, PathId, Verdict, protocol};
 use crate::query::Answer;
 use crate::query::question::{Question, Topic};
@@ -87,7 +87,7 @@ struct Router {
     /// What is believed of them.
     now: Now,
     engine: Engine,
-    places: Places,
+    storage: Storage,
     config: Config,
     disks: Disks,
     boots: u32,
@@ -108,9 +108,9 @@ impl Router {
 
     fn start(machine: Now, zone: &str, disks: Disks, boots: u32, told: bool, config: Config) -> Router {
         let config = Config { database: disks.flash().display().to_string(), ..config };
-        let (places, saved) = Places::open(&config, &disks.run(), &format!("boot-{boots}"));
-        let mut engine = Engine::new(Calendar::new(zone).unwrap(), places.salt(), 20);
-        let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| places.is_this_boot(state));
+        let (storage, saved) = Storage::open(&config, &disks.run(), &format!("boot-{boots}"));
+        let mut engine = Engine::new(Calendar::new(zone).unwrap(), storage.salt(), 20);
+        let here = saved.as_ref().map(|(saved, _)| &saved.state).filter(|state| storage.is_this_boot(state));
         engine.resume_clock(here.and_then(|state| state.believed));
         engine.look(machine);
         if told {
@@ -120,7 +120,7 @@ impl Router {
             engine.restore(saved, on_flash);
         }
         let mut router =
-            Router { machine, now: machine, engine, places, config, disks, boots, said: Vec::new() };
+            Router { machine, now: machine, engine, storage, config, disks, boots, said: Vec::new() };
         router.look();
         router.run();
         router
@@ -131,9 +131,9 @@ impl Router {
         self.now = self.engine.look(self.machine);
         self.engine.tick(self.now);
         if let Some(today) = self.engine.date().filter(|_| self.engine.clock_is_set()) {
-            self.places.set_today(today);
+            self.storage.set_today(today);
         }
-        self.places.count_due(&mut self.engine, self.now);
+        self.storage.count_due(&mut self.engine, self.now);
         let actions = self.engine.actions();
         self.said.extend(actions.iter().filter_map(|action| match action {
             Action::Say(sentence) => Some(sentence.clone()),
@@ -165,35 +165,35 @@ impl Router {
 
     fn begin_commit(&mut self) {
         self.copy();
-        self.places.commit(&self.config, &mut self.engine, None);
+        self.storage.commit(&self.config, &mut self.engine, None);
     }
 
     /// Until the store's thread has nothing to do.
     fn run(&mut self) {
         let until = Instant::now() + Duration::from_secs(60);
         loop {
-            self.places.turn(&self.config, &mut self.engine, self.now, true);
-            if self.places.wants_commit() {
+            self.storage.turn(&self.config, &mut self.engine, self.now, true);
+            if self.storage.wants_commit() {
                 self.begin_commit();
             }
-            if !self.places.is_busy() {
+            if !self.storage.is_busy() {
                 break;
             }
             assert!(Instant::now() < until, "the store's thread does not end");
             std::thread::sleep(Duration::from_micros(30));
         }
-        self.said.extend(self.places.sentences());
+        self.said.extend(self.storage.sentences());
     }
 
     fn commit(&mut self) -> bool {
         self.begin_commit();
         self.run();
         self.copy();
-        self.places.trouble.is_none()
+        self.storage.problem.is_none()
     }
 
     fn copy(&mut self) {
-        self.places.copy(&mut self.engine, None);
+        self.storage.copy(&mut self.engine, None);
     }
 
     /// The copy in RAM as it is now.
@@ -208,7 +208,7 @@ impl Router {
 
     /// Threads of a killed process do nothing any more, but here they would.
     fn quiesce(&self) {
-        if let Some(fd) = self.places.fd().filter(|_| self.places.is_busy()) {
+        if let Some(fd) = self.storage.fd().filter(|_| self.storage.is_busy()) {
             let _ = wait(&mut [Wait::read(fd)], Some(Duration::from_millis(20)));
         }
     }
@@ -216,9 +216,9 @@ impl Router {
     /// kill -9 and a new start.
     fn crash(self) -> Router {
         self.quiesce();
-        let Router { machine, engine, places, disks, boots, config, .. } = self;
+        let Router { machine, engine, storage, disks, boots, config, .. } = self;
         let zone = engine.calendar().name().to_string();
-        drop((engine, places));
+        drop((engine, storage));
         Router::start(machine, &zone, disks, boots, false, config)
     }
 
@@ -231,9 +231,9 @@ impl Router {
     /// The machine comes back at an instant, as its clock shows it.
     fn power_cut_until(self, wall: i64, told: bool) -> Router {
         self.quiesce();
-        let Router { engine, places, disks, boots, config, .. } = self;
+        let Router { engine, storage, disks, boots, config, .. } = self;
         let zone = engine.calendar().name().to_string();
-        drop((engine, places));
+        drop((engine, storage));
         std::fs::remove_dir_all(disks.run()).unwrap();
         std::fs::create_dir_all(disks.run()).unwrap();
         Router::start(Now { boot_ms: 10_000, wall }, &zone, disks, boots + 1, told, config)
@@ -244,7 +244,7 @@ impl Router {
     }
 
     fn give(&mut self, input: Input, mut event: Event, wall_ms: Option<i64>) {
-        self.engine.take(self.now, input, Brought::Event(&mut event, wall_ms, None));
+        self.engine.take(self.now, input, InputItem::Event(&mut event, wall_ms, None));
     }
 
     fn ask(&mut self, topic: Topic) -> Answer {
@@ -253,8 +253,8 @@ impl Router {
     }
 
     fn ask_about(&mut self, question: &Question) -> Answer {
-        let Router { places, engine, now, .. } = self;
-        places.history(|stored| engine.answer(*now, question, stored)).unwrap()
+        let Router { storage, engine, now, .. } = self;
+        storage.history(|stored| engine.answer(*now, question, stored)).unwrap()
     }
 
     /// `date attempts unique` of all days.

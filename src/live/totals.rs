@@ -1,8 +1,9 @@
-//! Counters that only grow, since the daemon's start: for programs that ask again and again, such as Prometheus.
+//! Counters since the daemon's start, for Prometheus. They only grow.
 
 use crate::event::services;
 use crate::event::{Class, Event};
 
+/// Counters since the daemon's start, for Prometheus.
 pub struct Totals {
     pub events: [u64; Class::COUNT],
     /// Attempts at the services that have a name, in the order of their rows; the last: at all others.

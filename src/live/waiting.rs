@@ -1,4 +1,6 @@
-//! Events that wait: for the clock, or for their time; and those of which only the class and the hour are known.
+//! Events that wait until the clock is set or until their time has come, and those of which only the class and hour are known.
+//!
+//! Takes events and the time, gives those that can be counted. Bounded.
 
 use super::clock::instant;
 use super::{Engine, Now};

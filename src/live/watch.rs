@@ -1,5 +1,5 @@
-//! Filters that somebody looks at now, each with the newest events that fit: in a flood the others do not push them
-//! out. A filter that nobody asks for is forgotten.
+//! Filters in use on the page, each with the newest events that match: in a flood the others do not push them
+//! out. A filter that is no longer asked for is removed.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use crate::query::filter::{Filter, Test};
 pub(super) const MAX_WATCHES: usize = 4;
 /// Events that each holds.
 pub(super) const MAX_HELD: usize = 100;
-/// A filter is forgotten when nobody has asked for it for so long.
+/// A filter is removed when it was not asked for within this time.
 const FORGET_MS: u64 = 60_000;
 /// Log lines a second that are searched for words; further events are counted as not searched.
 pub(super) const MAX_SEARCHED: u32 = 2_000;
@@ -26,6 +26,7 @@ pub(super) struct Watch {
     pub complete_from: u64,
 }
 
+/// The filters in use, a bounded number.
 #[derive(Default)]
 pub(super) struct Watches {
     watches: Vec<Watch>,

@@ -1,4 +1,4 @@
-//! What was out of line, as text.
+//! Anomalies as text: the table, and one sentence for each.
 
 use std::io::{self, Write};
 

@@ -20,6 +20,7 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// `-` where it was not measured.
 pub fn count_or_absent(number: Option<u64>) -> String {
     number.map_or(ABSENT.to_string(), count)
 }
@@ -65,7 +66,7 @@ pub fn change(ratio: f64) -> String {
     format!("{sign}{} %", count(percent.abs() as u64))
 }
 
-/// An instant without its offset: tables are in one zone, and `--json` tells the offset.
+/// An instant without its offset: tables are in one time zone, and `--json` has the offset.
 pub fn time(rfc3339: Option<&str>) -> String {
     let Some(text) = rfc3339 else { return ABSENT.to_string() };
     match text.split_once('T') {
@@ -96,6 +97,7 @@ pub fn plain(text: &str) -> String {
     safe
 }
 
+/// `-` where there is none.
 pub fn plain_or_absent(text: Option<&str>) -> String {
     text.map_or(ABSENT.to_string(), plain)
 }

@@ -1,4 +1,4 @@
-//! The newest packets and the blocks, with their log lines, as text.
+//! The answers to `recent` and `blocks` as text, with their log lines.
 
 use std::io::{self, Write};
 

@@ -7,9 +7,9 @@ use super::cells::{count, plain};
 use crate::query::answer::{InputCounts, InterfaceRow, SkippedBecause};
 
 /// Reasons that are written out; JSON has all.
-const MOST_REASONS: usize = 3;
+const MAX_REASONS: usize = 3;
 /// Interfaces that are written out.
-const MOST_INTERFACES: usize = 8;
+const MAX_INTERFACES: usize = 8;
 
 pub(super) fn write(counts: &InputCounts, out: &mut dyn Write) -> io::Result<()> {
     uncounted(&counts.skipped_because, out)?;
@@ -25,7 +25,7 @@ pub(super) fn write(counts: &InputCounts, out: &mut dyn Write) -> io::Result<()>
 
 /// A sentence for each reason.
 pub(super) fn uncounted(rows: &[SkippedBecause], out: &mut dyn Write) -> io::Result<()> {
-    for row in rows.iter().take(MOST_REASONS) {
+    for row in rows.iter().take(MAX_REASONS) {
         let lines = match row.lines {
             1 => "1 line looks like a packet and was".to_string(),
             lines => format!("{} lines look like packets and were", count(lines)),
@@ -46,13 +46,13 @@ fn interfaces(rows: &[InterfaceRow], out: &mut dyn Write) -> io::Result<()> {
             let name = if row.name.is_empty() { "no interface".to_string() } else { plain(&row.name) };
             format!("{name} {} ({})", count(row.packets), plain(&row.why))
         };
-        let texts: Vec<String> = rows.iter().take(MOST_INTERFACES).map(|row| text(&row)).collect();
+        let texts: Vec<String> = rows.iter().take(MAX_INTERFACES).map(|row| text(&row)).collect();
         if !texts.is_empty() {
             writeln!(out, "{title}: {}", texts.join(", "))?;
         }
     }
     if !rows.is_empty() {
-        writeln!(out, "another choice: --wan IFACE for what leads outside, --lan IFACE for what is inside")?;
+        writeln!(out, "another choice: --wan IFACE for WAN interfaces, --lan IFACE for LAN interfaces")?;
     }
     Ok(())
 }
@@ -91,7 +91,7 @@ mod tests {
              the dates have no year: the first was taken to be of 2026; --year says another\n\
              from outside: wan 1,200 (the log prefix says so)\n\
              from inside: no interface 3 (the log prefix says so)\n\
-             another choice: --wan IFACE for what leads outside, --lan IFACE for what is inside\n"
+             another choice: --wan IFACE for WAN interfaces, --lan IFACE for LAN interfaces\n"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! What a caller of the daemon wants to have: questions, and the form in which their answers are given.
 //!
-//! Takes the answers one after the other, gives a record or text. Asks nobody itself: the daemon answers a month at a
+//! Takes the answers one after the other, gives a record or text. Asks no question itself: the daemon answers a month at a
 //! time, and does other things between two questions.
 
 use std::io::{self, Write};
@@ -8,9 +8,10 @@ use std::io::{self, Write};
 use ubus::blobmsg::BlobMsgTable;
 
 use super::blobmsg::MAX_ANSWER;
-use super::month_report::{Advice, MonthReport};
+use super::month_report::MonthReport;
 use super::prometheus::Metrics;
 use super::tables::{self, Style};
+use crate::query::advice::ReadServices;
 use crate::query::question::Question;
 use crate::query::record::Field;
 use crate::query::{Answer, AnswerError};
@@ -22,6 +23,7 @@ pub const TEXT: &str = "text";
 /// A further question is needed where this is `None`, else what goes to the caller.
 type Rendered = Result<Option<BlobMsgTable>, AnswerError>;
 
+/// The form of an answer, and the questions that it needs.
 #[derive(Debug)]
 pub enum Rendering {
     /// The answer with all its fields, as `--json` has it.
@@ -45,7 +47,7 @@ impl Rendering {
     }
 
     /// The answer to that question. An error is for the caller, and there is no further question.
-    pub fn take(&mut self, answered: Result<Answer, AnswerError>, advice: Advice<'_>) -> Rendered {
+    pub fn take(&mut self, answered: Result<Answer, AnswerError>, services: ReadServices) -> Rendered {
         match self {
             Rendering::Record(_) => Ok(Some(blob::table(&answered?))),
             Rendering::Table(_, style) => {
@@ -56,7 +58,7 @@ impl Rendering {
                 report.take(answered)?;
                 match report.question() {
                     Some(_) => Ok(None),
-                    None => text(|out| report.write(advice, out)),
+                    None => text(|out| report.write(services, out)),
                 }
             }
             Rendering::Metrics(metrics) => {

@@ -1,4 +1,4 @@
-//! The firewall's rules, as text.
+//! The answer to `rules` as text.
 
 use std::io::{self, Write};
 

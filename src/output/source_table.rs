@@ -1,4 +1,4 @@
-//! All about one source, as text.
+//! The answer to `source` as text.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! The daemon's word about itself, as text.
+//! The answer to `status` as text.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! The summary and the report, as text.
+//! The answer to `summary`, and the report of log files, as text.
 
 use std::io::{self, Write};
 

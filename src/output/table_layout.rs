@@ -54,6 +54,7 @@ enum Side {
     Right,
 }
 
+/// One column of a table: heading, alignment and cells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Column {
     /// May have two lines.
@@ -74,15 +75,18 @@ pub const fn right(heading: &'static str) -> Column {
 }
 
 impl Column {
+    /// The column is left out if all its cells are empty.
     pub const fn optional(self) -> Column {
         Column { optional: true, ..self }
     }
 
+    /// The column is cut if the table is too wide.
     pub const fn flexible(self) -> Column {
         Column { flexible: true, ..self }
     }
 }
 
+/// Columns of equal length, laid out to a width in characters.
 pub struct Table {
     columns: Vec<Column>,
     /// The cells of all rows, one after the other: a table of a thousand rows takes little more memory than its text.
@@ -113,6 +117,7 @@ impl Table {
         self.bars.push(value);
     }
 
+    /// Lays the table out to the style's width.
     pub fn write(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let shown: Vec<Shown> = self.shown(style.width);
         for line in 0..self.heading_lines(&shown) {
@@ -120,13 +125,13 @@ impl Table {
             writeln!(out, "{}", style.heading(&lay_out(cells, &shown)))?;
         }
         let taken: usize = shown.iter().map(|column| column.width + GAP.len()).sum();
-        let bar_width = if style.bars { style.width.saturating_sub(taken).min(MOST_BAR) } else { 0 };
+        let bar_width = if style.bars { style.width.saturating_sub(taken).min(MAX_BAR_WIDTH) } else { 0 };
         let most = self.bars.iter().copied().max().unwrap_or(0);
         for row in 0..self.rows() {
             let cells = shown.iter().map(|column| cut(self.cell(row, column.number), column.most));
             let line = lay_out(cells, &shown);
             let drawn = match self.bars.get(row) {
-                Some(&value) if bar_width >= LEAST_BAR => bar(value, most, bar_width),
+                Some(&value) if bar_width >= MIN_BAR_WIDTH => bar(value, most, bar_width),
                 _ => String::new(),
             };
             match drawn.as_str() {
@@ -167,7 +172,7 @@ impl Table {
         let surplus = taken.saturating_sub(GAP.len()).saturating_sub(width);
         if surplus > 0 {
             for column in shown.iter_mut().filter(|column| self.columns[column.number].flexible) {
-                column.most = column.width.saturating_sub(surplus).max(LEAST_TEXT);
+                column.most = column.width.saturating_sub(surplus).max(MIN_TEXT_WIDTH);
                 column.width = self.width_of(column.number, column.most);
             }
         }
@@ -184,7 +189,7 @@ impl Table {
         shown.iter().map(|column| self.columns[column.number].heading.lines().count()).max().unwrap_or(0)
     }
 
-    /// Headings stand at the bottom when others have more lines.
+    /// Headings are aligned to the bottom when others have more lines.
     fn heading_line(&self, column: &Shown, line: usize, shown: &[Shown]) -> &'static str {
         let heading = self.columns[column.number].heading;
         let above = self.heading_lines(shown) - heading.lines().count();
@@ -216,9 +221,9 @@ fn lay_out<'a>(cells: impl Iterator<Item = Cow<'a, str>>, shown: &[Shown]) -> St
 }
 
 const GAP: &str = "  ";
-const MOST_BAR: usize = 40;
-const LEAST_BAR: usize = 4;
-const LEAST_TEXT: usize = 20;
+const MAX_BAR_WIDTH: usize = 40;
+const MIN_BAR_WIDTH: usize = 4;
+const MIN_TEXT_WIDTH: usize = 20;
 
 /// A bar of at most `width` cells, in steps of an eighth. What is not 0 can be seen.
 fn bar(value: u64, most: u64, width: usize) -> String {

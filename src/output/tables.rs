@@ -284,6 +284,7 @@ pub(super) fn lines(lines: &[String], out: &mut dyn Write) -> io::Result<()> {
     lines.iter().try_for_each(|line| writeln!(out, "{}", plain(line)))
 }
 
+/// A line that says why there are no rows.
 pub(super) fn no_data(why: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "no data: {why}")
 }
@@ -304,6 +305,7 @@ pub(super) fn yes_or_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }
 
+/// `-` for a service without a port.
 pub(super) fn port(port: Option<u16>) -> String {
     port.map_or(ABSENT.to_string(), |port| port.to_string())
 }

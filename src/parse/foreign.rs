@@ -1,4 +1,4 @@
-//! Logs of other firewalls, which are not read: told by their lines, so that people learn why nothing is counted.
+//! Recognises logs of other firewalls, which are not read, so that `report` can say why nothing is counted.
 
 /// What a line looks like that is none of netfilter; none: nothing known.
 pub fn system(line: &[u8]) -> Option<&'static str> {

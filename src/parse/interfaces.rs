@@ -13,7 +13,7 @@ use crate::event::paths::Direction;
 /// What is known of the machine's interfaces and rules before its log is read.
 #[derive(Clone, Debug, Default)]
 pub struct Networks {
-    /// Interfaces that lead outside; if there are any, all others are inside. `ppp+` stands for all that begin so.
+    /// Interfaces that lead outside; if there are any, all others are inside. `ppp+` matches all names that begin with `ppp`.
     pub wan: Vec<String>,
     /// Interfaces of the inside; if only these are given, all others lead outside.
     pub lan: Vec<String>,
@@ -111,7 +111,7 @@ impl Networks {
         if is_uplink(input) {
             return (Direction::Inbound, Reason::UplinkName);
         }
-        // A bridge between two networks: the port tells.
+        // A bridge between two networks: the port decides.
         let bridges = input == output && input != "br-lan" && !bridge_input.is_empty();
         if bridges {
             let direction = if is_inside(bridge_input) { Direction::Egress } else { Direction::Inbound };

@@ -5,6 +5,7 @@
 /// Nesting that is followed; deeper text is refused.
 const MAX_DEPTH: u8 = 64;
 
+/// A cursor over JSON text (RFC 8259) that builds no tree.
 pub struct Reader<'a> {
     bytes: &'a [u8],
     depth: u8,

@@ -23,7 +23,7 @@ use super::packet::Packet;
 use super::prefix::Prefix;
 use super::stamp::uptime;
 use super::structured::{Record, RecordTime, RecordWriter, record};
-use super::syslog::{Author, Header, Tag, beginning, has_pid, header, host_before_prefix, split_tag};
+use super::syslog::{Author, Header, Tag, has_pid, header, host_before_prefix, line_start, split_tag};
 use super::uncounted::Uncounted;
 use super::window::{Padded, Text, Window};
 use crate::event::calendar::{Calendar, Date};
@@ -43,6 +43,7 @@ use headers::Headers;
 pub use repeated::may_repeat;
 use times::{micros_of, told_by_stamp};
 
+/// What a line is.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     Event(Event),
@@ -133,6 +134,7 @@ impl LineReader {
         }
     }
 
+    /// Begins another file: with its clock, and without state of the lines before.
     pub fn begin_file(&mut self, clock: FileClock) {
         self.clock = clock;
         self.previous = None;
@@ -398,7 +400,7 @@ fn uptime_at(text: Window, at: usize) -> Option<(u64, usize)> {
 
 /// Month and day if the line begins with a stamp that has no year.
 pub fn day_without_year(line: &[u8]) -> Option<(u8, u8)> {
-    let stamp = beginning(line).stamp?;
+    let stamp = line_start(line).stamp?;
     stamp.year.is_none().then_some((stamp.month, stamp.day))
 }
 
@@ -413,11 +415,11 @@ pub fn is_log_line(line: &[u8]) -> bool {
 
 /// The uptime in microseconds if the line has no other time.
 pub fn bare_uptime(line: &[u8]) -> Option<u64> {
-    let beginning = beginning(line);
-    if beginning.stamp.is_some() {
+    let line_start = line_start(line);
+    if line_start.stamp.is_some() {
         return None;
     }
-    uptime(line, beginning.at).map(|(micros, _)| micros)
+    uptime(line, line_start.at).map(|(micros, _)| micros)
 }
 
 /// Reads a line of any bytes by every info there is. For fuzzing.

@@ -23,6 +23,7 @@ pub enum Hint {
     Nothing,
 }
 
+/// The path of a packet by its log prefix and interfaces.
 pub fn path(context: &Context, origin: Origin, networks: &Networks, lan_bridge: bool) -> Path {
     let prefix = text(without_description(context.prefix).trim_ascii_end());
     let (verdict, accepted) = match networks.rules.iter().find(|rule| rule.prefix == prefix) {
@@ -53,13 +54,13 @@ pub fn path(context: &Context, origin: Origin, networks: &Networks, lan_bridge: 
     }
 }
 
-/// Printable ASCII; `?` stands for any other byte.
+/// Printable ASCII; `?` replaces any other byte.
 pub fn text(bytes: &[u8]) -> String {
     let bytes = &bytes[..bytes.len().min(LONGEST_TEXT)];
     bytes.iter().map(|&byte| if matches!(byte, b' '..=b'~') { byte as char } else { '?' }).collect()
 }
 
-/// The first word that tells a verdict; the second value says that the packet was not refused.
+/// The first word that is a verdict; the second value says that the packet was not refused.
 fn verdict(prefix: &str) -> (Verdict, bool) {
     let accepted = (Verdict::Unknown, true);
     let is_watched = prefix.starts_with("TRACE:")

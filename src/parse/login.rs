@@ -25,7 +25,7 @@ use crate::event::Address;
 mod folded;
 mod sessions;
 
-pub use folded::{MOST as MOST_FOLDED, unfold};
+pub use folded::{MAX_FOLDED, unfold};
 use sessions::Sessions;
 
 /// Longer messages may be cut where the attacker chose: busybox's syslogd keeps 256 bytes of a line.
@@ -36,20 +36,21 @@ const RECENT: usize = 32;
 /// (`AUTH_TIMEOUT`), sshd after 120 (`LoginGraceTime`).
 const LONGEST_SESSION: u64 = 600;
 
+/// A failed login, or several equal ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Login {
     /// As the name of the event's path.
     pub daemon: &'static str,
     pub source: Address,
-    /// 0 if the line does not tell.
+    /// 0 if the line does not have it.
     pub source_port: u16,
     /// The service's port.
     pub port: u16,
-    /// Failures that the line stands for, at least 1.
+    /// Number of failures, at least 1.
     pub count: u32,
 }
 
-/// Address and port of whoever connected.
+/// Address and port of the client.
 type Peer = (Address, u16);
 
 /// A program that logs failed logins.
@@ -90,7 +91,7 @@ struct Recent {
     peer: Peer,
     pid: Option<u32>,
     time: i64,
-    /// Failures that were counted by PAM's line, which names no port: so many lines of sshd are about the same.
+    /// Failures that were counted by PAM's line, which names no port: as many lines of sshd are about the same.
     by_pam: u32,
     used: bool,
 }

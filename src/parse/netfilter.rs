@@ -69,7 +69,7 @@ pub fn context(message: &[u8]) -> Option<Context<'_>> {
     Some(context)
 }
 
-/// Where the first field stands: `IN=` with `OUT=` behind it, with or without a blank before it; otherwise
+/// Offset of the first field: `IN=` with `OUT=` behind it, with or without a blank before it; otherwise
 /// the first word that is a field.
 fn fields_at(message: &[u8]) -> Option<usize> {
     let is_bridge_port = |at: usize| message[..at].ends_with(b"PHYS");

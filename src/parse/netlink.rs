@@ -3,10 +3,12 @@
 //! Takes the bytes of a datagram, gives its messages; makes the bytes of requests. Headers are in the
 //! machine's byte order. Pure: never panics, never allocates while reading.
 
+/// Message types below `NLMSG_MIN_TYPE` (linux/netlink.h).
 pub const NLMSG_NOOP: u16 = 1;
 pub const NLMSG_ERROR: u16 = 2;
 pub const NLMSG_DONE: u16 = 3;
 pub const NLMSG_OVERRUN: u16 = 4;
+/// Flags of a message's header (linux/netlink.h).
 pub const NLM_F_REQUEST: u16 = 1;
 pub const NLM_F_ACK: u16 = 4;
 pub const NLM_F_DUMP: u16 = 0x300;
@@ -23,7 +25,9 @@ pub const NFGENMSG: usize = 4;
 /// One message: its header's fields and what follows the header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Frame<'a> {
+    /// `nlmsg_type` (linux/netlink.h).
     pub kind: u16,
+    /// `nlmsg_seq`: the request's number in an answer.
     pub sequence: u32,
     /// Who asked, by the number of the asking socket; mostly its process id.
     pub port: u32,
@@ -44,9 +48,11 @@ pub struct Frames<'a> {
     rest: &'a [u8],
 }
 
+/// A message or attribute is longer than what is left, or shorter than its header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BadLength;
 
+/// The messages of a datagram.
 pub fn frames(datagram: &[u8]) -> Frames<'_> {
     Frames { rest: datagram }
 }
@@ -81,6 +87,7 @@ pub struct Attributes<'a> {
     rest: &'a [u8],
 }
 
+/// The attributes (type, length, value) in these bytes.
 pub fn attributes(bytes: &[u8]) -> Attributes<'_> {
     Attributes { rest: bytes }
 }
@@ -136,6 +143,7 @@ pub fn request(
     message
 }
 
+/// Appends an attribute, padded to 4 bytes.
 pub fn put(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
     message.extend(((ATTRIBUTE_HEADER + value.len()) as u16).to_ne_bytes());
     message.extend(kind.to_ne_bytes());
@@ -165,10 +173,12 @@ pub fn be16(value: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(value.get(at..at + 2)?.try_into().ok()?))
 }
 
+/// In network byte order; `None`: another length.
 pub fn be32(value: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(value.get(..4)?.try_into().ok()?))
 }
 
+/// In network byte order, at an offset; `None`: too short.
 pub fn be64(value: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_be_bytes(value.get(at..at + 8)?.try_into().ok()?))
 }

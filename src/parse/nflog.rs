@@ -34,15 +34,20 @@ pub struct Record<'a> {
     pub family: u8,
     /// 0 prerouting, 1 input, 2 forward, 3 output, 4 postrouting.
     pub hook: u8,
+    /// `hw_protocol` of `NFULA_PACKET_HDR`: the EtherType.
     pub ether_type: u16,
+    /// `NFULA_MARK`; 0 if absent.
     pub mark: u32,
     /// When the packet came in: microseconds of wall time.
     pub timestamp: Option<u64>,
+    /// `NFULA_IFINDEX_INDEV`: an interface index; 0: none.
     pub input: u32,
+    /// `NFULA_IFINDEX_OUTDEV`; 0: none.
     pub output: u32,
     /// Index of the bridge's port.
     pub bridge_input: u32,
     pub bridge_output: u32,
+    /// `NFULA_HWTYPE`: an ARPHRD_ number.
     pub hardware_type: u16,
     pub hardware_header: &'a [u8],
     pub hardware_source: &'a [u8],
@@ -50,6 +55,7 @@ pub struct Record<'a> {
     pub prefix: &'a [u8],
     /// The packet from its IP header on, as far as it was copied.
     pub payload: &'a [u8],
+    /// `NFULA_UID` of the local socket that sent the packet.
     pub uid: Option<u32>,
     pub gid: Option<u32>,
     /// Counts the packets of this group.
@@ -67,6 +73,7 @@ impl Record<'_> {
     }
 }
 
+/// A message on an NFLOG socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Message<'a> {
     Packet(Record<'a>),
@@ -91,6 +98,7 @@ pub fn messages(datagram: &[u8]) -> Messages<'_> {
     Messages { frames: netlink::frames(datagram) }
 }
 
+/// The messages of a datagram.
 #[derive(Clone, Debug)]
 pub struct Messages<'a> {
     frames: Frames<'a>,

@@ -63,6 +63,7 @@ pub struct Element<'a> {
     pub packets: Option<u64>,
 }
 
+/// A message of the nf_tables subsystem.
 #[derive(Clone, Debug)]
 pub enum Message<'a> {
     /// Something of this table of family inet was taken away by the socket with this number.
@@ -127,6 +128,7 @@ fn read(frame: Frame<'_>) -> Message<'_> {
     }
 }
 
+/// The elements in a message (`NFTA_SET_ELEM_LIST_ELEMENTS`).
 #[derive(Clone, Debug)]
 pub struct Elements<'a> {
     list: netlink::Attributes<'a>,

@@ -129,7 +129,7 @@ struct Shape {
     /// A bit for each of the first twelve characters.
     dots: u16,
     starts: [u8; 4],
-    /// By so many bits the first three parts' characters are moved up.
+    /// Bits by which the first three parts' characters are shifted left.
     shifts: [u8; 3],
 }
 

@@ -6,7 +6,7 @@
 use crate::event::{Address, Service, protocol};
 
 /// Extension headers that are followed. The kernel follows any number; real packets have three at most.
-const MOST_EXTENSIONS: usize = 8;
+const MAX_EXTENSIONS: usize = 8;
 
 const ICMP_ECHO_REPLY: u8 = 0;
 const ICMP_ECHO: u8 = 8;
@@ -15,6 +15,7 @@ const ICMPV6_ECHO_REPLY: u8 = 129;
 
 /// IPv6 "next header" values that are extensions (RFC 8200, section 4; RFC 4302 for AH).
 mod extension {
+    /// Next Header values of IPv6 extension headers (RFC 8200, section 4; IANA's list of protocol numbers).
     pub(super) const HOP_BY_HOP: u8 = 0;
     pub(super) const ROUTING: u8 = 43;
     pub(super) const FRAGMENT: u8 = 44;
@@ -31,6 +32,7 @@ pub struct Packet {
     pub destination: Address,
     /// What the packet carries; behind IPv6's extension headers the one that they lead to.
     pub protocol: u8,
+    /// 0 if absent.
     pub source_port: u16,
     pub port: u16,
     /// The whole packet in bytes, as the header says; 65535 for IPv6 packets beyond that.
@@ -169,7 +171,7 @@ fn parse_v6(bytes: &[u8]) -> Option<Packet> {
     // A jumbogram (RFC 2675) has the length 0 here.
     let end = if payload == 0 { bytes.len() } else { bytes.len().min(usize::from(payload) + 40) };
     let mut rest = bytes.get(40..end).unwrap_or_default();
-    for _ in 0..MOST_EXTENSIONS {
+    for _ in 0..MAX_EXTENSIONS {
         let length = match packet.protocol {
             // A later fragment's next header is the kind of what follows the fragment header in
             // the first one; its own bytes are the middle of something.

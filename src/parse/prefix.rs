@@ -66,7 +66,7 @@ impl<const AT_ONCE: usize> Prefix<AT_ONCE> {
         &self.text
     }
 
-    /// Where the text ends if it stands at `at`. An empty text stands nowhere.
+    /// Where the text ends if it is at `at`. An empty text is never found.
     #[inline(always)]
     pub(super) fn end_at<'a>(&self, line: impl Text<'a>, at: usize) -> Option<usize> {
         let length = self.text.len();

@@ -22,7 +22,7 @@ use crate::event::calendar::Date;
 mod names;
 mod page;
 
-/// What wrote a timestamp, where its form tells.
+/// The program that wrote a timestamp, where its form is unique.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Writer {
     Syslog,
@@ -45,10 +45,10 @@ pub struct Stamp {
     pub minute: u8,
     /// 0..=60
     pub second: u8,
-    /// Seconds east of UTC, if the stamp tells.
+    /// Seconds east of UTC, if the stamp has an offset.
     pub offset: Option<i32>,
     pub writer: Writer,
-    /// Where the two digits of the minute stand; [`NOWHERE`] if they do not.
+    /// Offset of the minute's two digits; [`NOWHERE`] if there are none.
     pub minute_at: usize,
     /// Where seconds and their fraction end.
     pub seconds_end: usize,
@@ -68,6 +68,7 @@ impl Stamp {
         Date::from_ymd(year, self.month.into(), self.day.into())
     }
 
+    /// Seconds since midnight; a leap second counts as the one before it.
     pub fn second_of_day(&self) -> u32 {
         let (hour, minute) = (u32::from(self.hour), u32::from(self.minute));
         (hour * 3600 + minute * 60 + u32::from(self.second)).min(86_399)

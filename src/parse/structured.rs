@@ -13,15 +13,17 @@ use super::json::Reader;
 /// More bytes of a message in the form of a list of numbers are not read.
 const LONGEST_MESSAGE: usize = 8 * 1024;
 
+/// One log record of a structured format: journald's JSON, or RFC 5424.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Record {
     pub time: RecordTime,
-    /// The kernel's timestamp in microseconds since boot; 0 if it is not told.
+    /// The kernel's timestamp in microseconds since boot; 0 if absent.
     pub uptime: u64,
     pub writer: RecordWriter,
     pub message: Vec<u8>,
 }
 
+/// The time of a record, as its format gives it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum RecordTime {
     /// Unix seconds.
@@ -31,6 +33,7 @@ pub(super) enum RecordTime {
     None,
 }
 
+/// Who wrote a record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum RecordWriter {
     Kernel,

@@ -1,4 +1,4 @@
-//! What stands before the message: stamp, host, facility, and who wrote the line.
+//! The header of a log line: timestamp, host, facility and program.
 //!
 //! Takes a line, gives its stamp, its author and where the message begins. Decides only by the first tag
 //! behind the stamp, never by what a message says.
@@ -12,12 +12,13 @@
 
 use super::stamp::{Stamp, Writer, english_stamp, stamp, uptime};
 
-mod beginning;
+mod line_start;
 mod words;
 
-pub use beginning::{Beginning, beginning};
+pub use line_start::{LineStart, line_start};
 use words::{KERN, NOTICE, USER, facility_of, is_rule_label, token_is_firewall};
 
+/// Who wrote a line, by its tag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Author<'a> {
     Kernel,
@@ -35,6 +36,7 @@ pub struct Tag<'a> {
     pub pid: Option<u32>,
 }
 
+/// The parts of a line before its message.
 #[derive(Clone, Copy, Debug)]
 pub struct Header<'a> {
     pub stamp: Option<Stamp>,
@@ -45,11 +47,12 @@ pub struct Header<'a> {
     pub message: usize,
 }
 
+/// Splits a line into header and message.
 pub fn header(line: &[u8]) -> Header<'_> {
-    let beginning = beginning(line);
-    match syslog_protocol(line, beginning) {
+    let line_start = line_start(line);
+    match syslog_protocol(line, line_start) {
         Some(header) => header,
-        None => classic(line, beginning),
+        None => classic(line, line_start),
     }
 }
 
@@ -64,12 +67,12 @@ fn is_local(facility: usize) -> bool {
 }
 
 /// Any form but that of RFC 5424.
-fn classic(line: &[u8], Beginning { priority, stamp, at }: Beginning) -> Header<'_> {
+fn classic(line: &[u8], LineStart { priority, stamp, at }: LineStart) -> Header<'_> {
     let mut at = skip_blanks(line, at);
     let writer = stamp.map(|stamp| stamp.writer);
     let mut facility = priority.map(split_priority);
     if writer == Some(Writer::Dmesg) {
-        // It shows the kernel's buffer, into which programs can write, too; with -x their facility is told.
+        // It shows the kernel's buffer, into which programs can write, too; with -x their facility is shown.
         let author = if facility.is_none_or(|(facility, _)| facility == KERN) {
             Author::Untagged
         } else {
@@ -198,14 +201,14 @@ pub fn has_pid(word: &[u8]) -> bool {
 
 /// RFC 5424: `<4>1 2026-09-12T21:46:20Z host kernel - - - message`. Some collectors leave out the priority. Without a
 /// name the message may be a line of its own that was relayed.
-fn syslog_protocol<'a>(line: &'a [u8], beginning: Beginning) -> Option<Header<'a>> {
-    if beginning.stamp.is_some() {
+fn syslog_protocol<'a>(line: &'a [u8], line_start: LineStart) -> Option<Header<'a>> {
+    if line_start.stamp.is_some() {
         return None;
     }
-    let rest = line.get(beginning.at..)?.strip_prefix(b"1 ")?;
+    let rest = line.get(line_start.at..)?.strip_prefix(b"1 ")?;
     let at = line.len() - rest.len();
     let stamp = stamp(line, at);
-    if stamp.is_none() && beginning.priority.is_none() {
+    if stamp.is_none() && line_start.priority.is_none() {
         return None;
     }
     let mut at = stamp.map_or_else(|| at + word(line, at).len(), |stamp| stamp.end);
@@ -220,7 +223,7 @@ fn syslog_protocol<'a>(line: &'a [u8], beginning: Beginning) -> Option<Header<'a
     let message = line.get(at..).unwrap_or_default();
     let at = at + if message.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let at = skip_blanks(line, at);
-    let facility = beginning.priority.map(split_priority);
+    let facility = line_start.priority.map(split_priority);
     let tag = Tag { name, pid: number(process) };
     let author = match (name, facility) {
         (b"kernel", None | Some((KERN, _))) => Author::Kernel,
@@ -228,9 +231,9 @@ fn syslog_protocol<'a>(line: &'a [u8], beginning: Beginning) -> Option<Header<'a
         (b"kernel", Some((facility, _))) if is_local(facility) => Author::Kernel,
         (b"kernel", _) => Author::Nobody,
         (b"-", _) => {
-            let inner = self::beginning(&line[at..]);
-            let priority = inner.priority.or(beginning.priority);
-            let inner = classic(&line[at..], Beginning { priority, ..inner });
+            let inner = self::line_start(&line[at..]);
+            let priority = inner.priority.or(line_start.priority);
+            let inner = classic(&line[at..], LineStart { priority, ..inner });
             return Some(Header { stamp: stamp.or(inner.stamp), message: at + inner.message, ..inner });
         }
         _ if is_ulogd(tag) => Author::Kernel,

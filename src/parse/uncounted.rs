@@ -1,9 +1,9 @@
-//! Why a line that looks like a packet is not counted.
+//! The reasons why a line that looks like a packet is not counted, as text.
 
 /// A line holds `SRC=` and `DST=`, and yet it is no event.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Uncounted {
-    /// Another program's tag stands before it.
+    /// It has another program's tag.
     OtherProgram,
     /// The facility is not the kernel's; the tag is, or there is none.
     NotTheKernel,

@@ -3,7 +3,7 @@
 //! Takes bytes, of which more than a line may be given, and gives single bytes and words. Each question whether a
 //! text goes on so far costs as much as looking at it; so a reader asks once, at the end of its way.
 
-/// How far what comes before a packet's fields may reach; and a line by itself may be so long.
+/// Longest text before a packet's fields, and longest line that is read by itself, in bytes.
 const LONGEST: usize = 512;
 /// A packet's fields are no longer.
 const FIELDS: usize = 320;
@@ -24,7 +24,7 @@ pub trait Text<'a>: Copy {
         u64::from_le_bytes(*self.bytes(at))
     }
 
-    /// Whether exactly this text stands there.
+    /// Whether exactly this text is there.
     #[inline(always)]
     fn has<const N: usize>(self, at: usize, text: &[u8; N]) -> bool {
         let here = self.bytes::<N>(at);
@@ -39,7 +39,7 @@ pub trait Text<'a>: Copy {
         }
     }
 
-    /// What stands there and behind it, to the end.
+    /// The text from there to the end.
     fn from(self, at: usize) -> &'a [u8];
 }
 
@@ -49,7 +49,7 @@ pub trait Text<'a>: Copy {
 pub struct Window<'a>(&'a [u8; LONGEST + FIELDS]);
 
 impl<'a> Window<'a> {
-    /// So many bytes it takes.
+    /// Its length in bytes.
     pub const SIZE: usize = LONGEST + FIELDS;
 
     /// `None`: the text is too short.

@@ -8,14 +8,12 @@
 
 use super::Answer;
 use super::answer::{AdviceRow, ServiceRow};
-use super::question::{Question, Topic};
+use super::question::Question;
 use crate::event::protocol;
 use crate::event::services::{protocol_name, protocol_number};
 
-/// The file's path on the router.
-pub const INSTALLED: &str = "/usr/share/fwstat/services.tsv";
-/// A longer file is not ours.
-pub const MOST_BYTES: u64 = 256 * 1024;
+/// Reads the installed `services.tsv`, and only when advice is wanted; `None`: not installed.
+pub type ReadServices = fn() -> Option<String>;
 
 /// The advice about a port, if `text` (the file's) has it.
 pub fn find(text: &str, protocol: u8, port: u16) -> Option<AdviceRow> {
@@ -40,28 +38,21 @@ pub fn find(text: &str, protocol: u8, port: u16) -> Option<AdviceRow> {
     })
 }
 
-/// Adds to an answer what `text` says about the port that was asked for, or that a source tried most.
-pub fn add(question: &Question, answer: &mut Answer, text: &str) {
+/// Adds the advice about the port that was asked for, or that a source tried most.
+pub fn add(question: &Question, answer: &mut Answer, read: ReadServices) {
     let some = |rows: Vec<AdviceRow>| Some(rows).filter(|rows| !rows.is_empty());
     match answer {
         Answer::Services(answer) => {
-            let Some(port) = question.port else { return };
+            let Some((port, text)) = question.port.and_then(|port| Some((port, read()?))) else { return };
             let asked = |protocol: &u8| question.protocol.is_none_or(|asked| asked == *protocol);
             let protocols = [protocol::TCP, protocol::UDP].into_iter().filter(asked);
-            answer.advice = some(protocols.filter_map(|protocol| find(text, protocol, port)).collect());
+            answer.advice = some(protocols.filter_map(|protocol| find(&text, protocol, port)).collect());
         }
         Answer::Source(answer) => {
-            answer.advice = some(of_rows(text, answer.top_services.get(..1).unwrap_or_default()))
+            let Some(text) = read() else { return };
+            answer.advice = some(of_rows(&text, answer.top_services.get(..1).unwrap_or_default()))
         }
         _ => {}
-    }
-}
-
-/// Whether an answer to this question has advice.
-pub fn is_wanted(question: &Question) -> bool {
-    match question.topic {
-        Topic::Services => question.port.is_some(),
-        topic => topic == Topic::Source,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Anomalous days of services: stored ones, and those of days that are not closed yet.
+//! The answer to `anomalies`: stored ones, and those of days that are not closed.
 
 use crate::event::Class;
 use crate::event::calendar::Date;
@@ -38,6 +38,7 @@ impl Found {
         self.open.iter().map(|date| Date(date.0 - WINDOW)).min().unwrap_or(self.span.from).min(self.span.from)
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData) {
         let is_open = |date: &Date| self.open.contains(date);
         self.cells
@@ -82,6 +83,7 @@ pub(super) fn rows(question: &Question, span: &Span, found: &[Anomaly]) -> Vec<A
         .collect()
 }
 
+/// Collects the answer to `anomalies`.
 pub(super) struct Anomalies {
     question: Question,
     found: Found,
@@ -103,11 +105,13 @@ impl Anomalies {
         Ok((Anomalies { question: question.clone(), found, reasons: Reasons::default() }, need, first))
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData) {
         self.found.span.explain(data, &mut self.reasons);
         self.found.add(data);
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(self) -> AnomaliesAnswer {
         let span = self.found.span;
         let found = self.found.finish();

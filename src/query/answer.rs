@@ -2,6 +2,7 @@
 //!
 //! A key that was not measured is absent (`None`), never 0. Dates are local, instants RFC 3339 text.
 
+mod blocks;
 mod rules;
 mod status;
 
@@ -10,6 +11,7 @@ use crate::event::small_map::SmallMap;
 use crate::query::short::{AddressText, CountryText, InstantText};
 use crate::record;
 
+pub use blocks::*;
 pub use rules::*;
 pub use status::*;
 
@@ -37,6 +39,7 @@ impl Completeness {
         });
     }
 
+    /// Complete if there is no reason.
     pub fn from_reasons(reasons: &[String]) -> Completeness {
         let mut because = reasons[..reasons.len().min(MAX_REASONS)].join("; ");
         if reasons.len() > MAX_REASONS {
@@ -49,6 +52,7 @@ impl Completeness {
     }
 }
 
+/// Events by class.
 #[derive(Clone, Debug, Default)]
 pub struct ClassCounts {
     pub attempt: u64,
@@ -60,6 +64,7 @@ pub struct ClassCounts {
 
 record! { ClassCounts: attempt, backscatter, noise, egress, login; }
 
+/// The answer to `summary`.
 #[derive(Clone, Debug, Default)]
 pub struct SummaryAnswer {
     /// Absent when there is no data at all.
@@ -125,6 +130,7 @@ pub struct Exposure {
 
 record! { Exposure: since, ports; }
 
+/// An open port of the router with its attempts.
 #[derive(Clone, Debug, Default)]
 pub struct ExposureRow {
     pub protocol: Known,
@@ -140,6 +146,7 @@ pub struct ExposureRow {
 
 record! { ExposureRow: protocol, port, name, by, attempts, unique_sources, unique_sources_error; }
 
+/// The period before the one that was asked for.
 #[derive(Clone, Debug, Default)]
 pub struct PeriodBefore {
     pub from: Date,
@@ -151,6 +158,7 @@ pub struct PeriodBefore {
 
 record! { PeriodBefore: from, to, attempts, unique_sources, hours; }
 
+/// Numbers of blocks.
 #[derive(Clone, Debug, Default)]
 pub struct BlockCounts {
     pub active: u64,
@@ -159,6 +167,7 @@ pub struct BlockCounts {
 
 record! { BlockCounts: active, today; }
 
+/// A service with its attempts.
 #[derive(Clone, Debug, Default)]
 pub struct ServiceRow {
     pub protocol: Known,
@@ -195,6 +204,7 @@ pub struct AdviceRow {
 
 record! { AdviceRow: protocol, port, en, ja, sources; }
 
+/// The answer to `services`.
 #[derive(Clone, Debug, Default)]
 pub struct ServicesAnswer {
     pub services: Vec<ServiceRow>,
@@ -207,6 +217,7 @@ pub struct ServicesAnswer {
 
 record! { ServicesAnswer: services, advice, dates, completeness = Flatten; }
 
+/// A source with its attempts.
 #[derive(Clone, Debug, Default)]
 pub struct SourceRow {
     pub address: AddressText,
@@ -226,6 +237,7 @@ pub struct SourceRow {
 
 record! { SourceRow: address, attempts, error, services, first_seen, last_seen, country, asn, blocked; }
 
+/// The answer to `sources`.
 #[derive(Clone, Debug, Default)]
 pub struct SourcesAnswer {
     pub sources: Vec<SourceRow>,
@@ -234,10 +246,11 @@ pub struct SourcesAnswer {
 
 record! { SourcesAnswer: sources, completeness = Flatten; }
 
+/// The answer to `source`.
 #[derive(Clone, Debug, Default)]
 pub struct SourceAnswer {
     pub row: SourceRow,
-    /// The name of its autonomous system, as the database tells it: hostile text of at most 96 bytes.
+    /// The name of its autonomous system in the database: hostile text of at most 96 bytes.
     pub as_name: Option<String>,
     pub hours: Vec<HourRow>,
     pub top_services: Vec<ServiceRow>,
@@ -255,6 +268,7 @@ record! {
     row = Flatten, as_name, hours, top_services, advice, days, evidence, block, completeness = Flatten;
 }
 
+/// The attempts of a day.
 #[derive(Clone, Debug, Default)]
 pub struct DayRow {
     pub date: Date,
@@ -264,6 +278,7 @@ pub struct DayRow {
 
 record! { DayRow: date, attempts, unique_sources; }
 
+/// The answer to `days`.
 #[derive(Clone, Debug, Default)]
 pub struct DaysAnswer {
     pub days: Vec<DayRow>,
@@ -272,6 +287,7 @@ pub struct DaysAnswer {
 
 record! { DaysAnswer: days, completeness = Flatten; }
 
+/// The attempts of a month, with comparisons.
 #[derive(Clone, Debug, Default)]
 pub struct MonthRow {
     pub month: Month,
@@ -297,6 +313,7 @@ record! {
     year_over_year_usual, unique_sources, unique_sources_error;
 }
 
+/// The answer to `months`.
 #[derive(Clone, Debug, Default)]
 pub struct MonthsAnswer {
     pub months: Vec<MonthRow>,
@@ -305,6 +322,7 @@ pub struct MonthsAnswer {
 
 record! { MonthsAnswer: months, completeness = Flatten; }
 
+/// The attempts of an hour of the day.
 #[derive(Clone, Debug, Default)]
 pub struct HourRow {
     /// 0..=23, local.
@@ -314,6 +332,7 @@ pub struct HourRow {
 
 record! { HourRow: hour, attempts; }
 
+/// The answer to `hours`.
 #[derive(Clone, Debug, Default)]
 pub struct HoursAnswer {
     pub hours: Vec<HourRow>,
@@ -322,6 +341,7 @@ pub struct HoursAnswer {
 
 record! { HoursAnswer: hours, completeness = Flatten; }
 
+/// A country with its attempts.
 #[derive(Clone, Debug, Default)]
 pub struct CountryRow {
     /// Two letters (ISO 3166-1); `ZZ` for addresses that the database does not hold.
@@ -334,6 +354,7 @@ pub struct CountryRow {
 
 record! { CountryRow: country, attempts, unique_sources, unique_sources_error; }
 
+/// The answer to `countries`.
 #[derive(Clone, Debug, Default)]
 pub struct CountriesAnswer {
     pub countries: Vec<CountryRow>,
@@ -342,6 +363,7 @@ pub struct CountriesAnswer {
 
 record! { CountriesAnswer: countries, completeness = Flatten; }
 
+/// An autonomous system with its attempts.
 #[derive(Clone, Debug, Default)]
 pub struct AsnRow {
     /// Absent: sources whose addresses the database does not hold.
@@ -357,6 +379,7 @@ pub struct AsnRow {
 
 record! { AsnRow: asn, name, attempts, unique_sources, listed_sources; }
 
+/// The answer to `asns`.
 #[derive(Clone, Debug, Default)]
 pub struct AsnsAnswer {
     pub asns: Vec<AsnRow>,
@@ -367,6 +390,7 @@ pub struct AsnsAnswer {
 
 record! { AsnsAnswer: asns, covers, completeness = Flatten; }
 
+/// A day with anomalously many attempts on a service.
 #[derive(Clone, Debug, Default)]
 pub struct AnomalyRow {
     pub date: Date,
@@ -382,6 +406,7 @@ pub struct AnomalyRow {
 
 record! { AnomalyRow: date, protocol, port, name, attempts, expected, score; }
 
+/// The answer to `anomalies`.
 #[derive(Clone, Debug, Default)]
 pub struct AnomaliesAnswer {
     pub anomalies: Vec<AnomalyRow>,
@@ -390,6 +415,7 @@ pub struct AnomaliesAnswer {
 
 record! { AnomaliesAnswer: anomalies, completeness = Flatten; }
 
+/// An event with its fields as text.
 #[derive(Clone, Debug, Default)]
 pub struct EventRow {
     /// Counts up from 1 as long as the daemon runs.
@@ -403,6 +429,7 @@ pub struct EventRow {
     pub protocol: Known,
     pub source_port: Option<u16>,
     pub port: Option<u16>,
+    /// Bytes of the IP packet.
     pub length: u16,
     /// TCP flags by name, such as `SYN`; absent for other protocols.
     pub flags: Option<String>,
@@ -415,6 +442,7 @@ record! {
     id, time, class, verdict, zone, source, destination, protocol, source_port, port, length, flags, line;
 }
 
+/// The answer to `recent`.
 #[derive(Clone, Debug, Default)]
 pub struct RecentAnswer {
     pub events: Vec<EventRow>,
@@ -424,70 +452,3 @@ pub struct RecentAnswer {
 }
 
 record! { RecentAnswer: events, cursor, completeness = Flatten; }
-
-#[derive(Clone, Debug, Default)]
-pub struct BlockRow {
-    pub address: String,
-    pub since: String,
-    /// Absent: until it is taken back.
-    pub expires: Option<String>,
-    pub reason: String,
-    pub rule: String,
-    pub count: u64,
-    pub window: String,
-    pub evidence: Vec<String>,
-    /// How often the source was blocked, this time included.
-    pub times: u32,
-    /// The first and the last attempt of those that led to the block.
-    pub first_seen: Option<String>,
-    pub last_seen: Option<String>,
-    /// What was tried last, such as `tcp 22`.
-    pub services: Vec<String>,
-    /// Packets that the block stopped; absent where the kernel does not tell.
-    pub dropped: Option<u64>,
-    /// A dry run: the source would be blocked, but is not.
-    pub dry: bool,
-    /// The kernel's set does not have it yet.
-    pub pending: bool,
-    /// `network`, `country`, or empty: a source. An address that is blocked until that is taken back is a `network`.
-    pub kind: String,
-    /// Whom it hits, in the answer to `block`.
-    pub warning: Option<String>,
-}
-
-record! {
-    BlockRow:
-    address, since, expires, reason, rule, count, window, evidence, times, first_seen, last_seen,
-    services, dropped, dry = SkipEmpty, pending = SkipEmpty, kind, warning;
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct EndedRow {
-    pub address: String,
-    pub since: String,
-    pub ended: String,
-    /// Why it ended: `expired`, `by hand`, ...
-    pub because: String,
-    pub reason: String,
-    pub rule: String,
-    pub count: u64,
-    pub window: String,
-    pub times: u32,
-    pub dry: bool,
-    /// `network`, `country`, or empty: a source.
-    pub kind: String,
-}
-
-record! { EndedRow: address, since, ended, because, reason, rule, count, window, times, dry = SkipEmpty, kind; }
-
-#[derive(Clone, Debug, Default)]
-pub struct BlocksAnswer {
-    pub blocks: Vec<BlockRow>,
-    /// Blocks that are over, the newest first; only the last ones are remembered. Absent with a `cursor`.
-    pub history: Option<Vec<EndedRow>>,
-    /// Give it with the next question for the blocks that follow; absent at the end.
-    pub cursor: Option<u64>,
-    pub completeness: Completeness,
-}
-
-record! { BlocksAnswer: blocks, history, cursor, completeness = Flatten; }

@@ -17,6 +17,7 @@ use crate::event::Address;
 /// An autonomous system (RFC 1930).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Network {
+    /// The AS number (RFC 6793: 32 bits).
     pub number: u32,
     /// One line of at most 96 bytes, or empty. Whoever made the database chose it: it may contain markup.
     pub name: String,
@@ -58,6 +59,7 @@ fn joined(groups: &mut Vec<Group>, is_same: fn(&Group, &Group) -> bool) {
     });
 }
 
+/// Collects the answer to `asns`.
 pub(super) struct AsnList {
     question: Question,
     span: Span,
@@ -72,6 +74,7 @@ impl AsnList {
         AsnList { span: Span::of(question), list, attempts: 0, question: question.clone() }
     }
 
+    /// The sections that the answer needs, added to those of `need`.
     pub(super) fn need(&self, need: Need) -> Need {
         let need = self.list.need(need);
         match is_about_services(&self.question) {
@@ -80,6 +83,7 @@ impl AsnList {
         }
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         self.list.add(data, reasons);
         let (question, attempts) = (&self.question, &mut self.attempts);
@@ -95,6 +99,7 @@ impl AsnList {
         });
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(
         self,
         networks: Option<&mut dyn NetworkLookup>,

@@ -1,11 +1,11 @@
-//! The answers about countries: attempts and different sources, for everything, some services or some sources.
+//! The answer to `countries`: attempts and different sources, of everything, a service or a source.
 
 use std::cmp::Reverse;
 
 use super::AnswerError;
 use super::answer::{CountriesAnswer, CountryRow};
 use super::history::{MonthData, Need, Section};
-use super::lists::{LeftOut, MOST_ROWS};
+use super::lists::{LeftOut, MAX_ROWS};
 use super::question::Question;
 use super::scan::{Reasons, Span, is_about_services, matches};
 use crate::event::{Address, Class, Service};
@@ -14,12 +14,13 @@ use crate::stats::sample::{Distinct, Sample};
 use crate::stats::sum::{Sources, Table};
 use crate::stats::summary::ClassSummary;
 
+/// The reason of an incomplete answer.
 pub(super) const NO_DATABASE: &str = "no country database";
 
 /// Whether the parts of a range were measured.
 #[derive(Default)]
 pub(super) struct Measured {
-    /// Days with attempts whose countries nobody looked up.
+    /// Days with attempts that were counted without a country database.
     pub days_without: u32,
     pub days_with: u32,
     /// Attempts of sources that full tables no longer held.
@@ -81,6 +82,7 @@ struct Sum {
     low: u64,
 }
 
+/// Collects the answer to `countries`.
 pub(super) struct CountryList {
     question: Question,
     span: Span,
@@ -102,7 +104,7 @@ impl CountryList {
         if by_source && !has_lookup {
             return Err(AnswerError::NotFound(NO_DATABASE.into()));
         }
-        let most = |used: bool| if used { MOST_ROWS } else { 1 };
+        let most = |used: bool| if used { MAX_ROWS } else { 1 };
         Ok(CountryList {
             span: Span::of(question),
             by_service,
@@ -117,6 +119,7 @@ impl CountryList {
         })
     }
 
+    /// The sections that the answer needs.
     pub(super) fn need(&self) -> Need {
         let sections: &[Section] = match (self.question.source.is_some(), self.by_service) {
             (true, true) => &[Section::Pairs],
@@ -130,6 +133,7 @@ impl CountryList {
         Need::new(self.question.class).and(sections, self.span.from, self.span.to)
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData) {
         let span = self.span;
         span.explain(data, &mut self.reasons);
@@ -155,6 +159,7 @@ impl CountryList {
         });
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(
         mut self,
         lookup: Option<&mut (dyn CountryLookup + '_)>,

@@ -13,8 +13,10 @@ use crate::event::{Class, Verdict};
 
 /// Terms of a filter, and bytes of its text: what is done for each event is bounded by them.
 pub const MAX_TERMS: usize = 8;
+/// Longest filter, in bytes.
 pub const MAX_LENGTH: usize = 200;
 
+/// One condition on an event.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Test {
     Class(Class),
@@ -28,13 +30,14 @@ pub enum Test {
     Text(String),
 }
 
+/// A condition, or its negation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Term {
     pub is_negated: bool,
     pub test: Test,
 }
 
-/// Tests of text stand last: they cost most.
+/// Tests of text come last: they cost most.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
     pub terms: Vec<Term>,
@@ -73,7 +76,7 @@ impl Filter {
         self.terms.is_empty()
     }
 
-    /// Whether its answers tell more of addresses than a masked answer shows.
+    /// Whether its answers reveal more of addresses than a masked answer shows.
     pub fn tells_addresses(&self) -> bool {
         let tells = |test: &Test| matches!(test, Test::Source(_) | Test::Destination(_) | Test::Text(_));
         self.terms.iter().any(|term| tells(&term.test))

@@ -1,4 +1,6 @@
-//! What a question is answered from: days and months, a month at a time, and of these only the sections it needs.
+//! The interface to stored days and months.
+//!
+//! A question says which sections of which days it needs, and gets a month at a time. Knows no file.
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
@@ -50,6 +52,7 @@ impl Need {
         self
     }
 
+    /// Whether this section of this day is needed.
     pub fn wants(&self, section: Section, date: Date) -> bool {
         self.parts.iter().any(|(known, from, to)| *known == section && (*from..=*to).contains(&date))
     }

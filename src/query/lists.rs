@@ -1,4 +1,6 @@
-//! The answers that are lists of services or sources.
+//! The answers to `services` and `sources`.
+//!
+//! Takes months, gives rows sorted and cut to the limit, and the reasons why the list may not be complete.
 
 use crate::event::calendar::{Calendar, Date};
 use crate::event::services;
@@ -16,8 +18,8 @@ use super::history::{MonthData, Need, Section};
 use super::question::{MAX_DAILY, Question};
 use super::scan::{Reasons, Span, is_about_services, matches};
 
-/// Keys that a question tells apart.
-pub(super) const MOST_ROWS: usize = 16_384;
+/// Distinct keys of one question.
+pub(super) const MAX_ROWS: usize = 16_384;
 
 pub(super) fn service_row(
     service: Service,
@@ -68,7 +70,7 @@ struct Daily {
     counts: Vec<(u32, u32, u64)>,
 }
 
-/// What a list of services comes to.
+/// The rows of a list of services, with what was left out.
 pub(super) struct Listed {
     pub rows: Vec<ServiceRow>,
     /// The days of `daily`.
@@ -102,7 +104,7 @@ impl ServiceList {
             )));
         }
         // Only one of them is filled.
-        let most = |used: bool| if used { MOST_ROWS } else { 1 };
+        let most = |used: bool| if used { MAX_ROWS } else { 1 };
         Ok(ServiceList {
             span,
             services: Table::new(most(question.source.is_none() && question.country.is_none())),
@@ -116,6 +118,7 @@ impl ServiceList {
         })
     }
 
+    /// The sections that the answer needs, added to those of `need`.
     pub(super) fn need(&self, need: Need) -> Need {
         let rows = match (self.question.source, self.question.country) {
             (Some(_), _) => Section::Pairs,
@@ -133,6 +136,7 @@ impl ServiceList {
         }
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let ServiceList { question, services, pairs, countries, sources, measured, parts, .. } = self;
         self.span.pieces(data, reasons, |summary, days| {
@@ -161,6 +165,7 @@ impl ServiceList {
         }
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(mut self, has_lookup: bool, reasons: &mut Reasons) -> Result<Listed, AnswerError> {
         let question = &self.question;
         let (distinct, sample) = self.sources.finish();
@@ -268,17 +273,19 @@ impl SourceList {
         SourceList {
             span: Span::of(question),
             by_service,
-            sources: Table::new(if by_service { 1 } else { MOST_ROWS }),
-            pairs: Table::new(if by_service { MOST_ROWS } else { 1 }),
+            sources: Table::new(if by_service { 1 } else { MAX_ROWS }),
+            pairs: Table::new(if by_service { MAX_ROWS } else { 1 }),
             question: question.clone(),
         }
     }
 
+    /// The sections that the answer needs, added to those of `need`.
     pub(super) fn need(&self, need: Need) -> Need {
         let rows = if self.by_service { Section::Pairs } else { Section::Sources };
         need.and(&[rows], self.span.from, self.span.to)
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let SourceList { question, by_service, sources, pairs, .. } = self;
         let wanted = |address: Address| question.source.is_none_or(|prefix| prefix.contains(address));
@@ -326,6 +333,7 @@ impl SourceList {
         self.sources.floor()
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(
         mut self,
         calendar: &Calendar,

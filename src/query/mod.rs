@@ -43,7 +43,7 @@ pub enum AnswerError {
     Invalid(String),
     /// It makes sense, but nothing is known.
     NotFound(String),
-    /// Only the running daemon can tell.
+    /// Only the running daemon can answer.
     NeedsDaemon(String),
 }
 
@@ -57,6 +57,7 @@ impl fmt::Display for AnswerError {
     }
 }
 
+/// An answer; the variant is that of the question's topic.
 #[derive(Clone, Debug)]
 pub enum Answer {
     Summary(SummaryAnswer),

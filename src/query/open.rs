@@ -1,4 +1,4 @@
-//! Stored months together with days that are not closed, or not stored yet.
+//! A history of stored months together with days that are not closed, or not stored yet.
 
 use crate::event::calendar::{Date, Month};
 use crate::event::{Address, Class, Service};
@@ -11,9 +11,9 @@ use super::history::{ClassTotal, DayData, History, MonthData, Need};
 use super::question::{Question, Topic};
 
 /// Rows of an open day that a question about several days can see.
-const MOST_ROWS: usize = 1024;
+const MAX_ROWS: usize = 1024;
 /// Rows of sources and pairs that a filter can sum up.
-const MOST_SUMMED: usize = 4096;
+const MAX_SUMMED_ROWS: usize = 4096;
 
 /// As much of an open day as the question needs. Countries, where it is about these, must have been measured.
 pub fn focused(question: &Question, day: &Day) -> DaySummary {
@@ -26,20 +26,20 @@ pub fn focused(question: &Question, day: &Day) -> DaySummary {
     let by_source = question.source.is_some();
     let by_service = question.protocol.is_some() || question.port.is_some();
     let single = question.from.is_some() && question.from == question.to;
-    let listed = if single { question.limit as usize + 1 } else { MOST_ROWS };
+    let listed = if single { question.limit as usize + 1 } else { MAX_ROWS };
     let (most_services, most_sources, most_pairs) = match question.topic {
-        Topic::Source => (MOST_ROWS, MOST_SUMMED, MOST_SUMMED),
-        Topic::Services if by_source => (0, 0, MOST_SUMMED),
-        Topic::Sources | Topic::Countries | Topic::Asns if by_service => (0, 0, MOST_SUMMED),
+        Topic::Source => (MAX_ROWS, MAX_SUMMED_ROWS, MAX_SUMMED_ROWS),
+        Topic::Services if by_source => (0, 0, MAX_SUMMED_ROWS),
+        Topic::Sources | Topic::Countries | Topic::Asns if by_service => (0, 0, MAX_SUMMED_ROWS),
         // Hours of a service, too, are answered from its row.
-        _ if by_source && by_service => (MOST_ROWS, 0, MOST_SUMMED),
-        _ if by_source => (0, MOST_SUMMED, 0),
-        _ if by_service => (MOST_ROWS, 0, 0),
+        _ if by_source && by_service => (MAX_ROWS, 0, MAX_SUMMED_ROWS),
+        _ if by_source => (0, MAX_SUMMED_ROWS, 0),
+        _ if by_service => (MAX_ROWS, 0, 0),
         Topic::Sources => (0, listed, 0),
         Topic::Rules => (0, 0, 0),
-        Topic::Asns => (0, MOST_SUMMED, 0),
-        Topic::Summary => (MOST_ROWS, listed, 0),
-        _ => (MOST_ROWS, 0, 0),
+        Topic::Asns => (0, MAX_SUMMED_ROWS, 0),
+        Topic::Summary => (MAX_ROWS, listed, 0),
+        _ => (MAX_ROWS, 0, 0),
     };
     let focus = Focus {
         services: &services,
@@ -62,6 +62,7 @@ pub fn joined(parts: impl IntoIterator<Item = DaySummary>) -> Vec<DaySummary> {
     days
 }
 
+/// Stored days with the days that are not closed.
 pub struct WithOpenDays<'a> {
     pub stored: &'a mut dyn History,
     /// Oldest first, each date once.

@@ -1,4 +1,4 @@
-//! The answers that go along time: days, months, hours.
+//! The answers to `days`, `months` and `hours`.
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
@@ -20,7 +20,7 @@ pub(super) fn hour_rows(hours: &[u64; 24]) -> Vec<HourRow> {
     hours.iter().enumerate().map(row).collect()
 }
 
-/// The section that tells the attempts that a question is about; `None`: the totals do.
+/// The section with the attempts that a question is about; `None`: the totals.
 fn section_of(question: &Question) -> Option<Section> {
     match (question.country, question.source, is_about_services(question)) {
         (Some(_), ..) => Some(Section::Countries),
@@ -73,7 +73,7 @@ fn not_stored(floor: u64, reasons: &mut Reasons) {
     reasons.add(format!("days with up to {floor} such attempts are left out: too few to be stored"));
 }
 
-/// Different sources of one day, as far as the question's filters let them be told.
+/// Different sources of one day; `None` where the question's filters make them unknown.
 fn distinct_of(question: &Question, summary: &ClassSummary) -> Option<Distinct> {
     if let Some(code) = question.country {
         let row = summary.countries.rows.rows.iter().find(|row| row.country == Country(code))?;
@@ -106,11 +106,13 @@ impl DayList {
         DayList { question, span, rows: Vec::new(), measured: Measured::default(), floor: 0 }
     }
 
+    /// The sections that the answer needs, added to those of `need`.
     pub(super) fn need(&self, need: Need) -> Need {
         let sections = section_of(&self.question);
         sections.iter().fold(need, |need, section| need.and(&[*section], self.span.from, self.span.to))
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let needs_rows = section_of(&self.question).is_some();
         if needs_rows && data.whole.is_some() && self.span.days(data).next().is_some() {
@@ -133,6 +135,7 @@ impl DayList {
         }
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(self, has_lookup: bool, reasons: &mut Reasons) -> Result<Vec<DayRow>, AnswerError> {
         if self.question.country.is_some() {
             self.measured.explain(self.question.class, has_lookup, reasons)?;
@@ -175,6 +178,7 @@ impl HourList {
         Ok(HourList { question, span, hours: [0; 24], observed: false, unknown: 0, floor: 0 })
     }
 
+    /// The sections that the answer needs, added to those of `need`.
     pub(super) fn need(&self, need: Need) -> Need {
         let sections: &[Section] = match (is_about_services(&self.question), self.question.source) {
             (false, None) => &[Section::Totals],
@@ -184,6 +188,7 @@ impl HourList {
         need.and(sections, self.span.from, self.span.to)
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let HourList { question, hours, observed, unknown, floor, .. } = self;
         let by_service = is_about_services(question);
@@ -214,6 +219,7 @@ impl HourList {
         });
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(self, reasons: &mut Reasons) -> Vec<HourRow> {
         if self.unknown > 0 {
             reasons.add(format!(
@@ -234,7 +240,7 @@ pub(super) fn hours_answer(list: HourList, mut reasons: Reasons) -> HoursAnswer 
     HoursAnswer { hours, completeness: reasons.finish() }
 }
 
-/// What a month, or a part of it, comes to.
+/// The sums of a month or a part of it.
 #[derive(Clone, Copy, Default)]
 struct MonthSums {
     days: u32,
@@ -257,6 +263,7 @@ impl MonthSums {
 /// Of the part of a month that is asked for, with its different sources.
 type AskedSums = (MonthSums, Option<Distinct>);
 
+/// Collects the answer to `months`.
 pub(super) struct MonthList {
     question: Question,
     span: Span,
@@ -333,6 +340,7 @@ impl MonthList {
         sums
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData) {
         if let Some(found) = &mut self.found {
             found.add(data);
@@ -364,6 +372,7 @@ impl MonthList {
         sources.distinct()
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(mut self, has_lookup: bool) -> Result<MonthsAnswer, AnswerError> {
         let cells = self.found.take().map(super::anomalies::Found::finish);
         let judged = |month: Month, span: Span, sums: &MonthSums| {

@@ -1,4 +1,6 @@
-//! What can be asked.
+//! Questions with their arguments, checked and with defaults.
+//!
+//! Takes the texts of arguments, gives a [`Question`], or a sentence that says what is wrong. Answers nothing.
 
 use std::fmt;
 
@@ -71,10 +73,12 @@ impl Topic {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Prefix {
     pub network: Address,
+    /// Bits of the network; of an IPv4 prefix 0 to 32.
     pub length: u8,
 }
 
 impl Prefix {
+    /// Whether the address is within the prefix.
     pub fn contains(&self, address: Address) -> bool {
         address.is_within(self.network, self.length)
     }
@@ -132,15 +136,17 @@ pub const MAX_LIMIT: u32 = 1000;
 /// The most days that `daily` gives.
 pub const MAX_DAILY: i32 = 62;
 
+/// A question with all its arguments, checked.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Question {
     pub topic: Topic,
-    /// Inclusive; `None` means the default range of whoever answers.
+    /// Inclusive; `None`: the answer's default range.
     pub from: Option<Date>,
     pub to: Option<Date>,
     pub class: Class,
     /// Events of all classes; for `recent` only, since counts of classes are never added up.
     pub every_class: bool,
+    /// IANA's protocol number.
     pub protocol: Option<u8>,
     pub port: Option<u16>,
     pub source: Option<Prefix>,
@@ -150,6 +156,7 @@ pub struct Question {
     pub min: u64,
     /// 1..=MAX_LIMIT
     pub limit: u32,
+    /// Rows to skip, or the number of an event for `recent`: as the answer before gave it.
     pub cursor: u64,
     /// Services with their attempts on each day of the range.
     pub daily: bool,

@@ -2,7 +2,7 @@
 
 use super::answer::{RuleRow, RulesAnswer, TargetRow, ZoneRow};
 use super::history::{MonthData, Need, Section};
-use super::lists::{LeftOut, MOST_ROWS, service_row};
+use super::lists::{LeftOut, MAX_ROWS, service_row};
 use super::question::Question;
 use super::scan::{Reasons, Span};
 use crate::event::{Address, Service};
@@ -10,6 +10,7 @@ use crate::query::short::AddressText;
 use crate::stats::rules::{self, RuleCount};
 use crate::stats::sum::Table;
 
+/// Collects the answer to `rules`.
 pub(super) struct RuleList {
     question: Question,
     span: Span,
@@ -25,14 +26,16 @@ impl RuleList {
             question: question.clone(),
             attempts: 0,
             rules: Vec::new(),
-            targets: Table::new(MOST_ROWS),
+            targets: Table::new(MAX_ROWS),
         }
     }
 
+    /// The sections that the answer needs, added to those of `need`.
     pub(super) fn need(&self, need: Need) -> Need {
         need.and(&[Section::Rules], self.span.from, self.span.to)
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         let RuleList { span, attempts, rules, targets, .. } = self;
         span.pieces(data, reasons, |summary, _| {
@@ -42,6 +45,7 @@ impl RuleList {
         });
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(mut self, mut reasons: Reasons) -> RulesAnswer {
         let question = &self.question;
         rules::sort(&mut self.rules);

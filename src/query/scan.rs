@@ -1,4 +1,4 @@
-//! The range of a question, and the parts of a month that lie in it.
+//! The range of a question, the parts of a month that lie in it, and the reasons of an incomplete answer.
 
 use crate::event::Service;
 use crate::event::calendar::Date;
@@ -82,8 +82,8 @@ impl Span {
     }
 }
 
-/// Reasons that are told; more are a number.
-const MOST_REASONS: usize = 8;
+/// Reasons that are listed; further ones are counted.
+const MAX_REASONS: usize = 8;
 
 /// Why an answer is incomplete, each reason once.
 #[derive(Clone, Default)]
@@ -97,9 +97,9 @@ impl Reasons {
     }
 
     pub(super) fn finish(mut self) -> super::answer::Completeness {
-        if self.0.len() > MOST_REASONS {
-            let more = self.0.len() - MOST_REASONS;
-            self.0.truncate(MOST_REASONS);
+        if self.0.len() > MAX_REASONS {
+            let more = self.0.len() - MAX_REASONS;
+            self.0.truncate(MAX_REASONS);
             self.0.push(format!("and {more} more reasons"));
         }
         super::answer::Completeness::from_reasons(&self.0)
@@ -122,10 +122,12 @@ pub(super) fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
 
+/// `None` for no days.
 pub(super) fn per_day(attempts: u64, days: u32) -> Option<f64> {
     (days > 0).then(|| attempts as f64 / f64::from(days))
 }
 
+/// `now / before`, rounded; `None` where one is unknown or `before` is 0.
 pub(super) fn ratio(now: Option<f64>, before: Option<f64>) -> Option<f64> {
     before.filter(|before| *before > 0.0).and_then(|before| now.map(|now| rounded(now / before)))
 }

@@ -7,25 +7,25 @@ use crate::query::record::{Field, FieldValue};
 
 /// Text of at most `N` bytes (below 256).
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Short<const N: usize> {
+pub struct InlineText<const N: usize> {
     length: u8,
     bytes: [u8; N],
 }
 
 /// An address, also with a prefix's length.
-pub type AddressText = Short<47>;
+pub type AddressText = InlineText<47>;
 /// An instant as RFC 3339 with an offset, from the year 0 to 9999.
-pub type InstantText = Short<25>;
+pub type InstantText = InlineText<25>;
 /// The two letters of a country.
-pub type CountryText = Short<2>;
+pub type CountryText = InlineText<2>;
 
-impl<const N: usize> Short<N> {
+impl<const N: usize> InlineText<N> {
     /// The displayed value, cut after the last character that fits.
-    pub fn of(shown: impl fmt::Display) -> Short<N> {
-        let mut short = Short::default();
+    pub fn of(shown: impl fmt::Display) -> InlineText<N> {
+        let mut text = InlineText::default();
         // Only text that is too long is cut.
-        let _ = write!(short, "{shown}");
-        short
+        let _ = write!(text, "{shown}");
+        text
     }
 
     fn put(&mut self, letter: &str) -> bool {
@@ -37,13 +37,13 @@ impl<const N: usize> Short<N> {
     }
 }
 
-impl<const N: usize> Default for Short<N> {
-    fn default() -> Short<N> {
-        Short { length: 0, bytes: [0; N] }
+impl<const N: usize> Default for InlineText<N> {
+    fn default() -> InlineText<N> {
+        InlineText { length: 0, bytes: [0; N] }
     }
 }
 
-impl<const N: usize> Write for Short<N> {
+impl<const N: usize> Write for InlineText<N> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if self.put(text) || text.chars().all(|letter| self.put(letter.encode_utf8(&mut [0; 4]))) {
             return Ok(());
@@ -52,7 +52,7 @@ impl<const N: usize> Write for Short<N> {
     }
 }
 
-impl<const N: usize> Deref for Short<N> {
+impl<const N: usize> Deref for InlineText<N> {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -60,19 +60,19 @@ impl<const N: usize> Deref for Short<N> {
     }
 }
 
-impl<const N: usize> fmt::Debug for Short<N> {
+impl<const N: usize> fmt::Debug for InlineText<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
     }
 }
 
-impl<const N: usize> From<&str> for Short<N> {
-    fn from(text: &str) -> Short<N> {
-        Short::of(text)
+impl<const N: usize> From<&str> for InlineText<N> {
+    fn from(text: &str) -> InlineText<N> {
+        InlineText::of(text)
     }
 }
 
-impl<const N: usize> Field for Short<N> {
+impl<const N: usize> Field for InlineText<N> {
     fn value(&self) -> FieldValue<'_> {
         FieldValue::Text(self)
     }
@@ -84,9 +84,9 @@ mod tests {
 
     #[test]
     fn text_that_fits_stays_and_longer_text_is_cut_between_letters() {
-        assert_eq!(&*Short::<5>::of("12345"), "12345");
-        assert_eq!(&*Short::<5>::of(format_args!("{}{}", "1234", "é")), "1234");
-        assert_eq!(&*Short::<5>::of("abcdé"), "abcd");
-        assert_eq!(&*Short::<0>::of("a"), "");
+        assert_eq!(&*InlineText::<5>::of("12345"), "12345");
+        assert_eq!(&*InlineText::<5>::of(format_args!("{}{}", "1234", "é")), "1234");
+        assert_eq!(&*InlineText::<5>::of("abcdé"), "abcd");
+        assert_eq!(&*InlineText::<0>::of("a"), "");
     }
 }

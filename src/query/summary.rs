@@ -1,4 +1,4 @@
-//! The answers that join several tables: the summary of a range, and everything about one source.
+//! The answers to `summary` and `source`, which join several tables.
 
 use crate::event::Class;
 use crate::event::calendar::{Calendar, Date};
@@ -20,12 +20,12 @@ use super::scan::{Reasons, Span, is_about_services, per_day, ratio, rounded};
 
 /// Anomalies of this many days are recent ones.
 const LATELY_DAYS: i32 = 30;
-/// This many days before a period tell what is usual.
+/// Days before a period from which the usual number is computed.
 const USUAL_DAYS: i32 = 28;
-/// Fewer tell nothing.
-const LEAST_DAYS: usize = 7;
+/// With fewer days there is no usual number.
+const MIN_DAYS: usize = 7;
 
-/// What a period comes to.
+/// The sums of a period.
 struct Period {
     span: Span,
     days: u32,
@@ -81,6 +81,7 @@ impl Period {
     }
 }
 
+/// Collects the answer to `summary`.
 pub(super) struct Summary {
     question: Question,
     now: Period,
@@ -147,6 +148,7 @@ impl Summary {
         Ok((summary, need, first))
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData) {
         let span = self.now.span;
         if let Some(before) = &mut self.before {
@@ -158,7 +160,7 @@ impl Summary {
             found.add(data);
         }
         if span.days(data).next().is_none() {
-            // The days before tell what is usual: damage of them is damage of the answer.
+            // The usual number is computed from the days before: damage of them is damage of the answer.
             if data.damage.is_some() {
                 span.explain(data, &mut self.now.reasons);
             }
@@ -185,6 +187,7 @@ impl Summary {
         self.sources.add(data, &mut self.now.reasons);
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(
         mut self,
         calendar: &Calendar,
@@ -225,7 +228,7 @@ impl Summary {
                 hours: hour_rows(&before.hours),
             });
         }
-        answer.usual_per_day = (self.usual.len() >= LEAST_DAYS).then(|| rounded(median(&mut self.usual)));
+        answer.usual_per_day = (self.usual.len() >= MIN_DAYS).then(|| rounded(median(&mut self.usual)));
         let Listed { rows, distinct, .. } = self.services.finish(lookup.is_some(), &mut reasons)?;
         answer.services = rows;
         answer.unique_sources = distinct.map(|distinct| distinct.number);
@@ -235,8 +238,8 @@ impl Summary {
             let found = found.finish();
             answer.anomalies = anomalies::rows(question, &self.now.span, &found);
             let last = self.observed.map_or(self.now.span.to, |(_, last)| last.min(self.now.span.to));
-            let lately = Span { from: Date(last.0 - LATELY_DAYS + 1), to: last };
-            answer.anomalies_lately = anomalies::rows(question, &lately, &found);
+            let recent = Span { from: Date(last.0 - LATELY_DAYS + 1), to: last };
+            answer.anomalies_lately = anomalies::rows(question, &recent, &found);
         }
         answer.completeness = reasons.finish();
         Ok(answer)
@@ -262,7 +265,7 @@ impl OneSource {
         let span = Span::of(question);
         let source = OneSource {
             span,
-            sources: Table::new(super::lists::MOST_ROWS),
+            sources: Table::new(super::lists::MAX_ROWS),
             services: ServiceList::new(question)?,
             hours: HourList::new(question)?,
             days: DayList::new(question),
@@ -274,6 +277,7 @@ impl OneSource {
         Ok((source, need))
     }
 
+    /// Adds a month.
     pub(super) fn add(&mut self, data: &MonthData) {
         self.span.explain(data, &mut self.reasons);
         let (question, sources) = (&self.question, &mut self.sources);
@@ -284,6 +288,7 @@ impl OneSource {
         self.days.add(data, &mut self.reasons);
     }
 
+    /// The answer, after the last month.
     pub(super) fn finish(
         self,
         calendar: &Calendar,

@@ -6,14 +6,16 @@ use super::question::{self, Prefix};
 
 /// The shortest prefixes that can be blocked: an IPv4 /8, and an IPv6 /19, the largest that one provider has.
 pub const SHORTEST_V4: u8 = 8;
+/// Shortest IPv6 prefix that can be blocked.
 pub const SHORTEST_V6: u8 = 19;
 
 /// Blocks of networks and countries at the same time.
 pub const MAX_NETWORKS: usize = 1024;
 
+/// What a block by hand is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
-    /// Without host bits; a single IPv6 address stands for its /64.
+    /// Without host bits; a single IPv6 address is its /64.
     Network(Prefix),
     /// ISO 3166 code of two letters, upper case.
     Country([u8; 2]),
@@ -28,11 +30,13 @@ impl Target {
         Prefix::parse(text).map(Target::from_prefix)
     }
 
+    /// Without host bits; a single IPv6 address becomes its /64.
     pub fn from_prefix(prefix: Prefix) -> Target {
         let length = if prefix.network.is_v4() || prefix.length < 128 { prefix.length } else { 64 };
         Target::Network(Prefix { network: prefix.network.masked(length), length })
     }
 
+    /// Whether it is shorter than [`SHORTEST_V4`] or [`SHORTEST_V6`].
     pub fn is_too_short(self) -> bool {
         match self {
             Target::Network(Prefix { network, length }) => {

@@ -11,16 +11,17 @@ use crate::event::calendar::Date;
 
 use super::summary::{ClassSummary, ServiceCount};
 
-/// Days before and after that tell what is usual.
+/// Days before and after from which the usual number is computed.
 pub const WINDOW: i32 = 28;
 /// With fewer other days nothing is called usual or anomalous.
-const LEAST_DAYS: usize = 7;
+const MIN_DAYS: usize = 7;
 /// Cells with fewer attempts are never anomalous.
-pub const LEAST_ATTEMPTS: u64 = 100;
-const LEAST_SCORE: f64 = 8.0;
-/// And the attempts are at least so many times the usual.
-const LEAST_RATIO: f64 = 3.0;
+pub const MIN_ATTEMPTS: u64 = 100;
+const MIN_SCORE: f64 = 8.0;
+/// Least ratio of the attempts to the usual number.
+const MIN_RATIO: f64 = 3.0;
 
+/// A service with anomalously many attempts on a day.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Anomaly {
     pub date: Date,
@@ -28,6 +29,7 @@ pub struct Anomaly {
     pub attempts: u64,
     /// The median of the other days.
     pub expected: f64,
+    /// Distance from the median in robust standard deviations (docs/STATISTICS.md).
     pub score: f64,
 }
 
@@ -64,11 +66,10 @@ impl Cells {
             let near =
                 |other: &&(Date, Vec<_>)| other.0.0.abs_diff(date.0) <= WINDOW as u32 && other.0 != *date;
             let others: Vec<&(Date, Vec<(u32, u32)>)> = self.days.iter().filter(near).collect();
-            if others.len() < LEAST_DAYS {
+            if others.len() < MIN_DAYS {
                 continue;
             }
-            for (service, attempts) in cells.iter().filter(|(_, attempts)| *attempts >= LEAST_ATTEMPTS as u32)
-            {
+            for (service, attempts) in cells.iter().filter(|(_, attempts)| *attempts >= MIN_ATTEMPTS as u32) {
                 let of_day = |(_, cells): &&(Date, Vec<(u32, u32)>)| {
                     let at = cells.binary_search_by_key(service, |(known, _)| *known);
                     f64::from(at.map_or(0, |at| cells[at].1))
@@ -95,7 +96,7 @@ fn judge(date: Date, service: Service, attempts: u32, mut others: Vec<f64>) -> O
     let mut deviations: Vec<f64> = others.iter().map(|count| (count - expected).abs()).collect();
     let deviation = (1.4826 * median(&mut deviations)).max(expected.sqrt()).max(1.0);
     let score = (f64::from(attempts) - expected) / deviation;
-    let anomalous = score >= LEAST_SCORE && f64::from(attempts) >= LEAST_RATIO * expected;
+    let anomalous = score >= MIN_SCORE && f64::from(attempts) >= MIN_RATIO * expected;
     let score = (score * 10.0).round() / 10.0;
     anomalous.then_some(Anomaly { date, service, attempts: attempts.into(), expected, score })
 }

@@ -34,10 +34,12 @@ pub enum Order {
     Any,
 }
 
+/// Why collecting failed.
 #[derive(Debug)]
 pub enum CollectError<E> {
     /// An event belongs to a day that was left: collect again with [`Order::Any`].
     OutOfOrder,
+    /// The storage of days failed.
     Storage(E),
 }
 
@@ -66,6 +68,7 @@ pub struct Settings {
     pub whole: Vec<Date>,
 }
 
+/// Counts events by day; a day that is left goes to the storage.
 pub struct Collector<S: DayStorage> {
     settings: Settings,
     day: Option<Day>,

@@ -54,6 +54,7 @@ pub fn with_lookup<T>(
     if lookup.is_ready() { then(Some(&mut *lookup)) } else { then(None) }
 }
 
+/// Attempts of a country.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CountryCount {
     pub country: Country,
@@ -95,6 +96,7 @@ impl Counted for ServiceCountryCount {
     }
 }
 
+/// Attempts by country, and by service and country.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Countries {
     /// Attempts whose source's country was looked up; 0: none was.
@@ -106,6 +108,7 @@ pub struct Countries {
 /// How many rows are stored: countries, and services of countries.
 #[derive(Clone, Copy, Debug)]
 pub struct CountryCuts {
+    /// Most countries.
     rows: usize,
     services: usize,
 }

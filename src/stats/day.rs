@@ -103,7 +103,7 @@ impl Day {
         &self.classes[class as usize]
     }
 
-    /// Of the classes whose rows do not tell all sources.
+    /// Samples of the classes that have sources without a row.
     pub fn samples(&self) -> Samples {
         Class::ALL.map(|class| self.tables(class).overflowed_sample().cloned())
     }

@@ -7,11 +7,13 @@ use std::collections::HashMap;
 
 use crate::event::{Address, Class, Event, PathId, Verdict};
 
-pub const MOST_ROWS: usize = 4096;
-pub const MOST_QUARTERS: usize = 960;
+/// Most distinct events that wait with all their fields.
+pub const MAX_ROWS: usize = 4096;
+/// Most quarters of an hour with counts by class: ten days.
+pub const MAX_QUARTERS: usize = 960;
 const QUARTER_MS: u64 = 900_000;
 
-/// Everything that the statistics tell apart.
+/// All fields by which the statistics distinguish events.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     source: Address,
@@ -27,6 +29,7 @@ pub type At<T> = (u64, T);
 /// By class.
 pub type Counts = [u64; Class::COUNT];
 
+/// Events that wait for their time or for the clock.
 #[derive(Clone, Default)]
 pub struct Deferred {
     rows: HashMap<Key, At<Event>>,
@@ -41,6 +44,7 @@ impl Deferred {
         self.rows.is_empty() && self.rest.is_empty()
     }
 
+    /// Events that found no room.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -58,13 +62,14 @@ impl Deferred {
         self.rows.values().map(|(moment, _)| *moment).chain(rest).min()
     }
 
+    /// `moment`: milliseconds, since boot or since 1970, as the caller uses this table.
     pub fn add(&mut self, moment: u64, event: &Event) {
         let quarter = moment / QUARTER_MS;
         let Event { source, class, verdict, .. } = *event;
         let key = Key { source, service: event.service().to_bits(), class, verdict, quarter };
         if let Some((_, known)) = self.rows.get_mut(&key) {
             known.count = known.count.saturating_add(event.count);
-        } else if self.rows.len() < MOST_ROWS {
+        } else if self.rows.len() < MAX_ROWS {
             // Alike ones can have come by other paths.
             self.rows.insert(key, (moment, Event { path: PathId::UNKNOWN, ..*event }));
         } else {
@@ -76,7 +81,7 @@ impl Deferred {
 
     pub fn add_counts(&mut self, moment: u64, counts: &Counts) {
         let quarter = moment / QUARTER_MS;
-        if self.rest.len() >= MOST_QUARTERS && !self.rest.contains_key(&quarter) {
+        if self.rest.len() >= MAX_QUARTERS && !self.rest.contains_key(&quarter) {
             self.dropped = counts.iter().fold(self.dropped, |sum, count| sum.saturating_add(*count));
             return;
         }
@@ -143,16 +148,16 @@ mod tests {
     #[test]
     fn everything_is_bounded_and_counted() {
         let mut deferred = Deferred::default();
-        for host in 0..MOST_ROWS as u32 + 10 {
+        for host in 0..MAX_ROWS as u32 + 10 {
             deferred.add(0, &event(host));
         }
-        assert_eq!((deferred.count(), deferred.dropped()), (2 * (MOST_ROWS as u64 + 10), 0));
-        for quarter in 0..MOST_QUARTERS as u64 + 5 {
+        assert_eq!((deferred.count(), deferred.dropped()), (2 * (MAX_ROWS as u64 + 10), 0));
+        for quarter in 0..MAX_QUARTERS as u64 + 5 {
             deferred.add(quarter * QUARTER_MS, &event(1 << 30));
         }
         assert_eq!(deferred.dropped(), 2 * 5);
         let (rows, rest) = deferred.take_until(QUARTER_MS - 1);
-        assert_eq!((rows.len(), rest.len()), (MOST_ROWS, 1));
+        assert_eq!((rows.len(), rest.len()), (MAX_ROWS, 1));
         assert_eq!(deferred.first(), Some(QUARTER_MS));
     }
 }

@@ -29,9 +29,10 @@ pub struct Lookup {
     entry: Entry,
 }
 
-/// Where a touched row stands and how it came there.
+/// The slot of a touched row, and whether it is new.
 #[derive(Clone, Copy)]
 pub struct Touched {
+    /// Index of the row.
     pub slot: usize,
     pub new: bool,
     /// Another row had to go: see [`Heavy::take_evicted`].
@@ -45,6 +46,7 @@ struct Free {
     distance: usize,
 }
 
+/// A table of the heaviest keys (Space-Saving): exact until it is full, then with an error of at most `floor`.
 #[derive(Clone)]
 pub struct Heavy<R: Row> {
     rows: Vec<R>,
@@ -53,7 +55,7 @@ pub struct Heavy<R: Row> {
     bound: usize,
     /// The index has at least this many slots for each row.
     slots: usize,
-    /// So many rows have room: in the bound, in what is allocated, and in the index.
+    /// Capacity in rows: the bound, the allocation and the index are sized for it.
     room: usize,
     seed: u64,
     /// No row has a smaller count once the table is full.
@@ -176,6 +178,7 @@ impl<R: Row> Heavy<R> {
         (self.floor, self.hand, self.evictions, self.evicted) = (0, 0, 0, None);
     }
 
+    /// The slot of a key; `None`: it has no row.
     #[inline]
     pub fn find(&self, key: &R::Key) -> Option<usize> {
         self.probe(key, self.look_up(key)).ok()

@@ -134,6 +134,7 @@ impl Row for SourceRow {
     }
 }
 
+/// A service and a source.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Pair {
     /// [`Service::to_bits`]

@@ -5,9 +5,10 @@
 use crate::event::PathId;
 use crate::event::paths::{Rule, Rules};
 
-/// More rules than a process can tell apart: what comes back from a store can hold others.
-pub const MOST_RULES: usize = 1024;
+/// More than a process can number: stored tables may have rules that the present firewall does not.
+pub const MAX_RULES: usize = 1024;
 
+/// Attempts that a firewall rule refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RuleCount {
     pub rule: Rule,
@@ -18,7 +19,7 @@ pub struct RuleCount {
 fn add(rows: &mut Vec<RuleCount>, rule: &Rule, attempts: u64) -> Option<usize> {
     let at = rows.iter().position(|row| row.rule == *rule).unwrap_or(rows.len());
     if at == rows.len() {
-        if at == MOST_RULES {
+        if at == MAX_RULES {
             return None;
         }
         rows.push(RuleCount { rule: rule.clone(), attempts: 0 });
@@ -66,6 +67,7 @@ impl OpenRules {
         &self.rows
     }
 
+    /// Adds counts of other tables; beyond [`MAX_RULES`] they are left out.
     pub fn add_rows(&mut self, more: &[RuleCount]) {
         add_rows(&mut self.rows, more);
     }
@@ -115,7 +117,7 @@ mod tests {
         let many: Vec<RuleCount> = (0..5000).map(|number| count(&number.to_string(), 1)).collect();
         add_rows(&mut sum, &many);
         add_rows(&mut sum, &many);
-        assert_eq!(sum.len(), MOST_RULES);
+        assert_eq!(sum.len(), MAX_RULES);
         assert_eq!(sum[2], count("0", 2));
     }
 

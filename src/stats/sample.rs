@@ -18,7 +18,7 @@ const SERVICES_PER_SOURCE: usize = 32;
 
 /// Services recorded in a sample: on average this many for each source that it may hold, but never fewer than 1,024.
 const SERVICES_PER_ROW: usize = 4;
-const LEAST_SERVICES: usize = 1024;
+const MIN_SERVICES: usize = 1024;
 
 /// The hash of a source, uniform in 0..2^30: then the distance to the next of a day's sources fits in three bytes.
 #[inline]
@@ -30,10 +30,12 @@ pub fn hash(address: Address, salt: u64) -> u32 {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Distinct {
     pub number: u64,
+    /// Twice the standard error; 0: exact.
     pub error: u64,
 }
 
 impl Distinct {
+    /// A number without error.
     pub const fn exactly(number: u64) -> Distinct {
         Distinct { number, error: 0 }
     }
@@ -77,6 +79,7 @@ impl<T: Copy> Sample<T> {
         (ascending && below && bound <= EVERYTHING).then_some(Sample { bound, most, sources, tried })
     }
 
+    /// Hashes below this are in the sample.
     pub fn bound(&self) -> u64 {
         self.bound
     }
@@ -120,7 +123,7 @@ impl<T: Copy> Sample<T> {
         self.tried.clear();
     }
 
-    /// Whether it tells what its sources tried.
+    /// Whether the services that its sources tried are part of it.
     pub fn has_services(&self) -> bool {
         self.sources.is_empty() || !self.tried.is_empty()
     }
@@ -159,7 +162,7 @@ impl<T: Copy> Sample<T> {
         if let Some((hash, _)) = self.sources.get(self.most) {
             self.lower_bound(u64::from(*hash));
         }
-        self.cut_services(self.most.saturating_mul(SERVICES_PER_ROW).max(LEAST_SERVICES));
+        self.cut_services(self.most.saturating_mul(SERVICES_PER_ROW).max(MIN_SERVICES));
     }
 
     /// Leaves the sources with the lowest hashes which together tried at most `most` services.
@@ -277,6 +280,7 @@ pub struct ByService {
 }
 
 impl ByService {
+    /// Different sources of a service.
     pub fn of(&self, service: Service) -> Distinct {
         let bits = service.to_bits();
         let first = self.rows.partition_point(|(known, _)| *known < bits);
@@ -406,7 +410,7 @@ mod tests {
 
     #[test]
     fn numbers_lie_within_their_errors_95_times_of_100() {
-        let (mut within, mut told) = (0, 0);
+        let (mut within, mut total) = (0, 0);
         for salt in 0..400 {
             let mut sample = Sample::new(256);
             for host in 0..4000u32 {
@@ -420,12 +424,12 @@ mod tests {
                 (125, sample.of_services(|service| service.port == 4)),
             ] {
                 if let Some(Distinct { number, error }) = distinct.meaningful() {
-                    told += 1;
+                    total += 1;
                     within += u32::from(number.abs_diff(truth) <= error);
                 }
             }
         }
-        assert!(told > 1500 && within * 100 >= told * 95, "{within} of {told}");
+        assert!(total > 1500 && within * 100 >= total * 95, "{within} of {total}");
     }
 
     #[test]

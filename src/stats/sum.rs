@@ -9,11 +9,11 @@ use super::rules::{self, RuleCount};
 use super::sample::{Distinct, Sample, Union};
 use super::summary::{ClassSummary, Counted, DaySummary, Hours, PairCount, Rows, ServiceCount, SourceCount};
 
-/// At most this many services, sources, pairs, countries are told apart in a sum.
-const MOST_ROWS: usize = 16_384;
-const MOST_COUNTRIES: usize = 1024;
+/// Rows of each table of a sum: services, sources, pairs.
+const MAX_ROWS: usize = 16_384;
+const MAX_COUNTRIES: usize = 1024;
 /// Sources in the sample of a sum.
-const MOST_SAMPLED: usize = 8192;
+const MAX_SAMPLED: usize = 8192;
 
 /// A key that can be summed up.
 pub trait SumKey: Copy + Ord {
@@ -61,6 +61,7 @@ pub struct Sum<K> {
     floors: u32,
     /// How many summaries had a row of this key.
     pub present: u32,
+    /// Unix seconds.
     pub first: i64,
     pub last: i64,
     /// What the rows said of different sources (of a service or country) or services (of a source): the least that they
@@ -281,7 +282,7 @@ pub struct Sources {
 
 impl Default for Sources {
     fn default() -> Sources {
-        let union = Some(Union::new(MOST_SAMPLED));
+        let union = Some(Union::new(MAX_SAMPLED));
         Sources { parts: 0, most: 0, sum: 0, single: None, union, unknown: false }
     }
 }
@@ -353,13 +354,13 @@ impl Default for ClassSum {
             verdicts: [0; Verdict::COUNT],
             measured: 0,
             distinct: Sources::default(),
-            services: Table::new(MOST_ROWS),
-            sources: Table::new(MOST_ROWS),
-            pairs: Table::new(MOST_ROWS),
+            services: Table::new(MAX_ROWS),
+            sources: Table::new(MAX_ROWS),
+            pairs: Table::new(MAX_ROWS),
             rules: Vec::new(),
-            targets: Table::new(MOST_ROWS),
-            countries: Table::new(MOST_COUNTRIES),
-            service_countries: Table::new(MOST_ROWS),
+            targets: Table::new(MAX_ROWS),
+            countries: Table::new(MAX_COUNTRIES),
+            service_countries: Table::new(MAX_ROWS),
         }
     }
 }

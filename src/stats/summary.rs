@@ -47,6 +47,7 @@ pub trait Counted {
     fn attempts(&self) -> u64;
 }
 
+/// Attempts on a service.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServiceCount {
     pub service: Service,
@@ -59,6 +60,7 @@ pub struct ServiceCount {
     pub hours: Option<Hours>,
 }
 
+/// Attempts of a source.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SourceCount {
     pub address: Address,
@@ -203,8 +205,11 @@ impl DaySummary {
 /// Which rows a cut leaves: the `top` heaviest, and beyond these all with at least `from`, up to `most`.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
+    /// Rows that are kept whatever they have.
     pub top: usize,
+    /// Attempts from which further rows are kept.
     pub from: u64,
+    /// Most rows.
     pub most: usize,
 }
 
@@ -225,7 +230,7 @@ impl Cut {
         counts: impl Fn(usize) -> u64,
         rank: impl Fn(usize) -> K,
     ) -> (Vec<u32>, u64) {
-        // How many rows have this many attempts; the last element stands for all that have more.
+        // How many rows have this many attempts; the last element counts all that have more.
         let mut alike = [0usize; 256];
         let class_of = |count: u64| count.min(255) as usize;
         let mut heavy = 0;

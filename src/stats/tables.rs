@@ -26,6 +26,7 @@ use hours::WideHours;
 /// How many rows the tables of a class may have.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
+    /// Most rows of each table.
     pub services: usize,
     pub sources: usize,
     pub pairs: usize,
@@ -70,13 +71,16 @@ const WIDE_SERVICES: usize = u8::MAX as usize;
 /// a small router.
 const OVERFLOWED: Cut = Cut::top(2048);
 
+/// The tables of one class of an open day.
 #[derive(Clone)]
 pub struct Tables {
     /// Of the store's samples.
     salt: u64,
     /// Times of rows are counted from here (seconds since 1970): before the day begins in any time zone.
     base: i64,
+    /// Events of the class.
     count: u64,
+    /// Events by local hour.
     hours: [u32; 24],
     protocols: [u32; 256],
     verdicts: [u32; Verdict::COUNT],
@@ -144,6 +148,7 @@ impl Tables {
         self.countries = None;
     }
 
+    /// Events of the class.
     pub fn count(&self) -> u64 {
         self.count
     }
@@ -174,7 +179,7 @@ impl Tables {
         &self.sample
     }
 
-    /// The sample, if the rows do not tell the same.
+    /// The sample, if there are sources without a row.
     pub fn overflowed_sample(&self) -> Option<&Sample<Address>> {
         (!self.sources_whole() || !self.pairs_whole()).then_some(&self.sample)
     }

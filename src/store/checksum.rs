@@ -42,6 +42,7 @@ mod plain {
                 !bytes.iter().fold(!self.0, |sum, byte| (sum >> 8) ^ TABLE[usize::from(sum as u8 ^ byte)]);
         }
 
+        /// The CRC-32 (IEEE 802.3) of the bytes so far.
         pub fn sum(&self) -> u32 {
             self.0
         }

@@ -86,7 +86,7 @@ impl Writer {
 }
 
 /// Takes numbers from bytes. Past the end, and where a number does not fit, it gives 0 and remembers that it failed:
-/// whoever reads asks once, at the end.
+/// the caller checks once, at the end.
 pub struct Reader<'a> {
     bytes: &'a [u8],
     random: &'a [u8],
@@ -107,6 +107,7 @@ impl<'a> Reader<'a> {
         self.failed
     }
 
+    /// Marks the data as invalid: all further reads give 0.
     pub fn fail(&mut self) {
         self.failed = true;
     }
@@ -134,6 +135,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// LEB128, at most 10 bytes.
     #[inline]
     pub fn number(&mut self) -> u64 {
         let first = self.u8();

@@ -21,17 +21,18 @@ use crate::store::checksum::crc32;
 use super::codec::Content;
 
 const MAGIC: &[u8; 4] = b"FWST";
+/// Version of the container format (docs/FORMAT.md).
 pub const VERSION: u8 = 1;
 const FIXED: usize = 4 + 1 + 1 + 8;
 const ENTRY: usize = 14;
 /// More sections no file has.
-const MOST_SECTIONS: usize = 32;
+const MAX_SECTIONS: usize = 32;
 /// The header is in this many bytes at the beginning of a file.
-pub const HEADER: usize = FIXED + MOST_SECTIONS * ENTRY + 4;
+pub const HEADER: usize = FIXED + MAX_SECTIONS * ENTRY + 4;
 /// A longer section is refused, so that reading a damaged file takes no more memory.
-pub const MOST_RAW: usize = 1 << 20;
+pub const MAX_RAW: usize = 1 << 20;
 /// Below this many bytes, or 10 %, deflating gains too little for the time it takes to undo it.
-const LEAST_GAIN: usize = 64;
+const MIN_GAIN: usize = 64;
 
 /// What a section holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,7 +62,7 @@ pub enum Kind {
     SampleCountries = 19,
     /// What these sources tried.
     SampleServices = 20,
-    /// Networks and countries that somebody blocks.
+    /// Blocks of networks and countries.
     Networks = 21,
     /// Firewall rules, and what inside was aimed at.
     Rules = 22,
@@ -88,6 +89,7 @@ struct Entry {
 /// The directory of a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Header {
+    /// The salt of the store's samples.
     pub salt: u64,
     entries: Vec<Entry>,
 }
@@ -108,7 +110,7 @@ impl Header {
         }
         let count = usize::from(fixed[5]);
         let length = FIXED + count * ENTRY;
-        let directory = bytes.get(FIXED..length).filter(|_| count <= MOST_SECTIONS);
+        let directory = bytes.get(FIXED..length).filter(|_| count <= MAX_SECTIONS);
         let (Some(directory), Some(crc)) = (directory, bytes.get(length..length + 4)) else {
             return Err(Unreadable::Damaged("unexpected end of the header"));
         };
@@ -144,7 +146,7 @@ impl Header {
             return Err(Unreadable::Damaged("the checksum of a section does not match"));
         }
         let length = entry.raw as usize;
-        if length > MOST_RAW {
+        if length > MAX_RAW {
             return Err(Unreadable::Damaged("a section is too long"));
         }
         if !entry.deflated {
@@ -186,7 +188,7 @@ impl Section {
     /// Its numbers deflated where that is worth it.
     pub fn packed(kind: Kind, content: impl Into<Content>) -> Section {
         let Content { bytes, random } = content.into();
-        if bytes.len() < 2 * LEAST_GAIN {
+        if bytes.len() < 2 * MIN_GAIN {
             // A compressor clears 300 KB before it begins; so few bytes rarely deflate to half.
             return Section::plain(kind, Content { bytes, random });
         }
@@ -195,7 +197,7 @@ impl Section {
         let _ = encoder.write_all(&bytes);
         let mut deflated = encoder.finish().unwrap_or_default();
         let raw = bytes.len();
-        if deflated.len() + LEAST_GAIN.max(raw / 10) <= raw && !deflated.is_empty() {
+        if deflated.len() + MIN_GAIN.max(raw / 10) <= raw && !deflated.is_empty() {
             deflated.extend_from_slice(&random);
             Section { kind, deflated: true, raw, bytes: deflated }
         } else {

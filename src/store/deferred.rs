@@ -2,7 +2,7 @@
 //! day their moments were. Those dated in the future lie in `later.fws`.
 
 use crate::event::{Class, Event, Verdict};
-use crate::stats::deferred::{Deferred, MOST_QUARTERS, MOST_ROWS};
+use crate::stats::deferred::{Deferred, MAX_QUARTERS, MAX_ROWS};
 
 use super::codec::{Reader, Writer};
 use super::sections::{read_address, read_service, write_address, write_service};
@@ -39,7 +39,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Deferred> {
     }
     let mut reader = Reader::new(bytes);
     deferred.add_dropped(reader.number());
-    for _ in 0..reader.items().min(MOST_ROWS) {
+    for _ in 0..reader.items().min(MAX_ROWS) {
         let moment = reader.number();
         let source = read_address(&mut reader);
         let service = read_service(&mut reader);
@@ -53,7 +53,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Deferred> {
         }
         deferred.add(moment, &event);
     }
-    for _ in 0..reader.items().min(MOST_QUARTERS) {
+    for _ in 0..reader.items().min(MAX_QUARTERS) {
         let moment = reader.number();
         let counts = Class::ALL.map(|_| reader.number());
         if reader.has_failed() {

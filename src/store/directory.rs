@@ -4,8 +4,7 @@
 //! renames that directory to `commit`: from here on the commit counts, and whoever reads looks there first. `finish`
 //! moves the files to where they belong; whoever opens the directory for writing finishes a commit that was interrupted.
 //!
-//! Only regular files of the directory's owner, this user or root are opened, never links or FIFOs; new ones have mode
-//! 0600.
+//! Only regular files of the directory's owner, this user or root are opened, never links or FIFOs. New ones have 0600.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -39,7 +38,7 @@ const COMMIT: &str = "commit";
 const REMOVED: &str = "removed";
 const LOCK: &str = "lock";
 /// Longer files no store has.
-const MOST_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = 16 << 20;
 
 enum Bytes {
     Memory(Arc<Vec<u8>>),
@@ -76,7 +75,7 @@ impl Open {
     /// What a section holds; `None` if the file has none of this kind.
     pub fn content(&self, kind: Kind) -> Result<Option<Content>, Unreadable> {
         let Some((offset, length)) = self.header.find(kind) else { return Ok(None) };
-        if length as u64 > MOST_BYTES {
+        if length as u64 > MAX_BYTES {
             return Err(Unreadable::Damaged("a section is too long"));
         }
         let bytes = read_at(&self.bytes, offset, length)
@@ -109,6 +108,7 @@ pub enum Directory {
 }
 
 impl Directory {
+    /// Names of all files, in no order.
     pub fn names(&self) -> io::Result<Vec<String>> {
         match self {
             Directory::Memory(files) => Ok(files.keys().cloned().collect()),
@@ -183,7 +183,7 @@ impl Directory {
 
 fn read_all(mut file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    (&mut file).take(MOST_BYTES).read_to_end(&mut bytes)?;
+    (&mut file).take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -256,7 +256,7 @@ impl Disk {
         here.is_some() && here == there
     }
 
-    /// A number that changes with every commit: whoever reads several files compares it before and after. Files are only
+    /// A number that changes with every commit: a reader of several files compares it before and after. Files are only
     /// replaced by renaming others, so that each one's inode and its time of change tell whether it is the same.
     pub fn generation(&self) -> io::Result<u64> {
         let mut names = all_names(&self.directory)?;
@@ -345,7 +345,7 @@ impl Disk {
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
-        // Links and FIFOs are listed, so that whoever opens one is told what is there.
+        // Links and FIFOs are listed, so that opening one fails with a message about what it is.
         let mut names = all_names(&self.directory)?;
         names.retain(|name| {
             let status = fstatat(&self.directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);

@@ -33,20 +33,16 @@ pub use forget::Forgotten;
 pub use restore::Restored;
 pub use retention::{Demanded, Keep, Upkeep};
 
-/// Sentences about damaged files that are told.
-const MOST_DAMAGED: usize = 20;
+/// Sentences about damaged files that are kept.
+const MAX_DAMAGED_FILES: usize = 20;
 
+/// Why a file of the store cannot be read or written.
 #[derive(Debug)]
 pub enum StoreError {
-    Io {
-        what: String,
-        error: io::Error,
-    },
+    /// The operation failed; `what` names it with the file.
+    Io { what: String, error: io::Error },
     /// A newer version wrote the file; it is left alone.
-    Newer {
-        file: String,
-        version: u8,
-    },
+    Newer { file: String, version: u8 },
 }
 
 impl fmt::Display for StoreError {
@@ -65,6 +61,7 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
+/// A store directory: months, pieces of open days, metadata.
 pub struct Store {
     directory: Directory,
     salt: u64,
@@ -109,7 +106,7 @@ impl Store {
             damage: Vec::new(),
             set_aside: Vec::new(),
         };
-        store.look()?;
+        store.refresh()?;
         let mut names: Vec<String> = vec![META.into()];
         names.extend(store.months.iter().rev().map(|month| month_file(*month)));
         names.extend(store.pieces()?.into_iter().map(|(name, ..)| name));
@@ -122,7 +119,7 @@ impl Store {
     }
 
     /// Looks which files there are.
-    pub fn look(&mut self) -> Result<(), StoreError> {
+    pub fn refresh(&mut self) -> Result<(), StoreError> {
         let names = self.directory.names().map_err(|error| failed("cannot list the store", error))?;
         let month = |name: &String| {
             let stem = name.strip_suffix(FWS)?;
@@ -171,10 +168,10 @@ impl Store {
 
     /// What was found damaged, a sentence each.
     pub fn damage(&self) -> impl Iterator<Item = &String> {
-        self.damage.iter().map(|damaged| &damaged.sentence).take(MOST_DAMAGED)
+        self.damage.iter().map(|damaged| &damaged.sentence).take(MAX_DAMAGED_FILES)
     }
 
-    /// Sentences about damaged pieces of open days: these are in no month that could tell of them.
+    /// Sentences about damaged pieces of open days: these are in no month that could report them.
     pub fn damage_of_pieces(&self) -> impl Iterator<Item = &String> {
         let pieces = self.damage.iter().filter(|damaged| pieces::parse_name(&damaged.name).is_some());
         pieces.map(|damaged| &damaged.sentence)
@@ -193,7 +190,7 @@ impl Store {
             Some(damaged) => (damaged.sentence, damaged.lasting) = (sentence.clone(), true),
             None => {
                 // The oldest of what was replaced makes room; what was not must be known when it is replaced.
-                if self.damage.len() >= MOST_DAMAGED
+                if self.damage.len() >= MAX_DAMAGED_FILES
                     && let Some(at) = self.damage.iter().position(|damaged| !damaged.lasting)
                 {
                     self.damage.remove(at);
@@ -227,6 +224,7 @@ impl Store {
         }
     }
 
+    /// The metadata; empty if there is none.
     pub fn meta(&mut self) -> Result<Meta, StoreError> {
         let Some(file) = self.open_file(META)? else { return Ok(Meta::default()) };
         let (meta, whole) = Meta::decode(&file);
@@ -256,6 +254,7 @@ impl Store {
         Ok(later.unwrap_or_default())
     }
 
+    /// The changes that store these events, or remove the file if there are none.
     pub fn change_later(&mut self, later: &Deferred) -> Result<Vec<Change>, StoreError> {
         let mut changes = self.keep_damaged(LATER)?;
         let bytes = (!later.is_empty() || later.dropped() > 0).then(|| meta::encode_later(self.salt, later));
@@ -308,7 +307,7 @@ impl Store {
     pub fn committed(&mut self, names: &[(String, bool)]) {
         self.replaced(names);
         // The commit is done: that the list cannot be read now is said by the next question.
-        let _ = self.look();
+        let _ = self.refresh();
     }
 
     /// The pieces of open days, oldest first.
@@ -471,6 +470,7 @@ impl Store {
     }
 }
 
+/// An error with what was attempted.
 pub fn failed(what: &str, error: io::Error) -> StoreError {
     StoreError::Io { what: what.to_string(), error }
 }

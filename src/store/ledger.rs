@@ -8,15 +8,15 @@ use super::directory::Open;
 use super::networks;
 use crate::event::Service;
 use crate::event::calendar::Date;
-use crate::guard::detector::{MOST_SERVICES, Services};
+use crate::guard::detector::{MAX_SERVICES, Services};
 use crate::guard::ledger::{DETAILED, ENDED, LINES, LONGEST_LINE, Ledger, RECORDS};
 use crate::guard::{Block, Detail, End, Ended, Over, Protection, Record, Rule, Source};
 
 const VERSION: u64 = 1;
 /// The shortest row of a block and of a record.
-const LEAST_BLOCK: usize = 15;
-const LEAST_RECORD: usize = 5;
-const LEAST_ENDED: usize = 12;
+const MIN_BLOCK: usize = 15;
+const MIN_RECORD: usize = 5;
+const MIN_ENDED: usize = 12;
 /// Of what an ended block was, and whether a network's was a dry run.
 const OF_SOURCE: u8 = 0;
 const OF_NETWORK: u8 = 1;
@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// When and where the ledger is kept.
+/// The moment of saving, on both clocks.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Moment {
     /// The kernel's boot id.
@@ -66,9 +66,9 @@ pub struct Moment {
     pub wall: Option<i64>,
 }
 
-/// What was kept.
+/// The guard's ledger as it was stored.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Kept {
+pub struct SavedLedger {
     /// Counts up: of two copies the higher one knows more.
     pub serial: u64,
     pub saved: Moment,
@@ -119,6 +119,7 @@ fn read_text(reader: &mut Reader<'_>) -> Result<String, Malformed> {
     if text.len() > 4 * LONGEST_LINE { Err(Malformed("a text is too long")) } else { Ok(text) }
 }
 
+/// The ledger as a file's content (docs/FORMAT.md).
 pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date>, u64)) -> Vec<u8> {
     let mut writer = Writer::new();
     writer.number(VERSION);
@@ -207,45 +208,46 @@ fn read_ended(reader: &mut Reader<'_>) -> Result<Ended, Malformed> {
 }
 
 /// `None` if nothing of it can be used.
-pub fn decode(bytes: &[u8]) -> Option<Kept> {
+pub fn decode(bytes: &[u8]) -> Option<SavedLedger> {
     from_file(&Open::from_bytes(bytes.to_vec()).ok()?)
 }
 
-pub fn from_file(file: &Open) -> Option<Kept> {
+/// The ledger in an opened file; `None`: damaged.
+pub fn from_file(file: &Open) -> Option<SavedLedger> {
     read(&file.section(Kind::Blocks).ok()??).ok()
 }
 
-/// Reads what stands between the checksums.
-pub fn read(payload: &[u8]) -> Result<Kept, Malformed> {
+/// Reads the payload of the file. The checksums were verified before.
+pub fn read(payload: &[u8]) -> Result<SavedLedger, Malformed> {
     let reader = &mut Reader(codec::Reader::new(payload));
     if reader.number()? != VERSION {
         return Err(Malformed("another version's blocks"));
     }
-    let mut kept = Kept { serial: reader.number()?, ..Kept::default() };
-    kept.saved.boot = read_text(reader)?;
-    kept.saved.boot_ms = reader.number()?;
-    kept.saved.wall = read_instant(reader)?;
+    let mut saved_ledger = SavedLedger { serial: reader.number()?, ..SavedLedger::default() };
+    saved_ledger.saved.boot = read_text(reader)?;
+    saved_ledger.saved.boot_ms = reader.number()?;
+    saved_ledger.saved.wall = read_instant(reader)?;
     let known = reader.u8()? == 1;
     let date = Date(reader.small()?.cast_signed());
-    kept.today = (known.then_some(date), reader.number()?);
-    for _ in 0..reader.rows(LEAST_BLOCK)? {
+    saved_ledger.today = (known.then_some(date), reader.number()?);
+    for _ in 0..reader.rows(MIN_BLOCK)? {
         let block = read_block(reader)?;
-        kept.blocks.push(block);
+        saved_ledger.blocks.push(block);
     }
-    let detailed = kept.blocks.iter().filter(|(_, detail)| detail.is_some()).count();
-    for (_, detail) in kept.blocks.iter_mut().take(detailed.saturating_sub(DETAILED)) {
+    let detailed = saved_ledger.blocks.iter().filter(|(_, detail)| detail.is_some()).count();
+    for (_, detail) in saved_ledger.blocks.iter_mut().take(detailed.saturating_sub(DETAILED)) {
         *detail = None;
     }
-    for _ in 0..reader.rows(LEAST_RECORD)?.min(RECORDS) {
+    for _ in 0..reader.rows(MIN_RECORD)?.min(RECORDS) {
         let source = read_source(reader)?;
         let (times, ended_ms, pardoned_until) = (reader.small()?, reader.number()?, reader.number()?);
-        kept.records.push((source, Record { times, ended_ms, pardoned_until }));
+        saved_ledger.records.push((source, Record { times, ended_ms, pardoned_until }));
     }
-    for _ in 0..reader.rows(LEAST_ENDED)?.min(ENDED) {
+    for _ in 0..reader.rows(MIN_ENDED)?.min(ENDED) {
         let ended = read_ended(reader)?;
-        kept.ended.push(ended);
+        saved_ledger.ended.push(ended);
     }
-    Ok(kept)
+    Ok(saved_ledger)
 }
 
 fn read_block(reader: &mut Reader<'_>) -> Result<(Block, Option<Detail>), Malformed> {
@@ -259,7 +261,7 @@ fn read_block(reader: &mut Reader<'_>) -> Result<(Block, Option<Detail>), Malfor
     let [window_ms, since_ms, first_ms, last_ms, until_ms] = moments;
     let (since_wall, until_wall) = (read_instant(reader)?, read_instant(reader)?);
     let mut services = Services::default();
-    for _ in 0..reader.rows(1)?.min(MOST_SERVICES) {
+    for _ in 0..reader.rows(1)?.min(MAX_SERVICES) {
         services.add(Service::from_bits(reader.small()?));
     }
     let has_words = reader.u8()? == 1;
@@ -286,10 +288,10 @@ fn read_block(reader: &mut Reader<'_>) -> Result<(Block, Option<Detail>), Malfor
     Ok((block, (detail != Detail::default()).then_some(detail)))
 }
 
-impl Kept {
+impl SavedLedger {
     /// The same in the moments of now. After a reboot what was left of a block is left still, and less if
     /// both clocks tell how long the router was away.
-    pub fn at(mut self, now: &Moment) -> Kept {
+    pub fn at(mut self, now: &Moment) -> SavedLedger {
         if self.saved.boot == now.boot && self.saved.boot_ms <= now.boot_ms {
             return self;
         }
@@ -379,18 +381,21 @@ mod tests {
     fn a_ledger_comes_back_as_it_was_within_a_boot() {
         let ledger = ledger();
         let saved = moment("a", 1_010_000, Some(WALL + 10));
-        let kept = decode(&encode(3, &saved, &ledger, (Some(Date(20_000)), 2))).unwrap();
-        assert_eq!((kept.serial, &kept.saved, kept.today), (3, &saved, (Some(Date(20_000)), 2)));
+        let saved_ledger = decode(&encode(3, &saved, &ledger, (Some(Date(20_000)), 2))).unwrap();
+        assert_eq!(
+            (saved_ledger.serial, &saved_ledger.saved, saved_ledger.today),
+            (3, &saved, (Some(Date(20_000)), 2))
+        );
         let blocks: Vec<_> =
             ledger.blocks().map(|block| (*block, ledger.detail(block.source).cloned())).collect();
         let records: Vec<_> = ledger.records().map(|(source, record)| (*source, *record)).collect();
-        assert_eq!((&kept.blocks, &kept.records), (&blocks, &records));
+        assert_eq!((&saved_ledger.blocks, &saved_ledger.records), (&blocks, &records));
         let ended: Vec<Ended> = ledger.ended().cloned().collect();
         let as_told = |ended: &Ended| Ended { ended_wall: None, ..ended.clone() };
-        assert_eq!(kept.ended.iter().map(as_told).collect::<Vec<_>>(), ended);
-        let walls: Vec<_> = kept.ended.iter().map(|ended| ended.ended_wall).collect();
+        assert_eq!(saved_ledger.ended.iter().map(as_told).collect::<Vec<_>>(), ended);
+        let walls: Vec<_> = saved_ledger.ended.iter().map(|ended| ended.ended_wall).collect();
         assert_eq!(walls, [Some(WALL + 1); 4]);
-        assert_eq!(kept.clone().at(&moment("a", 1_020_000, None)), kept);
+        assert_eq!(saved_ledger.clone().at(&moment("a", 1_020_000, None)), saved_ledger);
     }
 
     #[test]
@@ -403,9 +408,11 @@ mod tests {
                 let over = Over::Source(block);
                 ledger.note_ended(Ended { over, words: None, end, ended_ms, ended_wall });
             }
-            let kept = decode(&encode(1, &moment("a", 1_600_000, None), &ledger, (None, 0))).unwrap();
-            assert_eq!(kept.ended.len(), ENDED);
-            assert!(kept.ended.iter().all(|ended| ended.end == end && ended.ended_wall == Some(WALL)));
+            let saved_ledger = decode(&encode(1, &moment("a", 1_600_000, None), &ledger, (None, 0))).unwrap();
+            assert_eq!(saved_ledger.ended.len(), ENDED);
+            assert!(
+                saved_ledger.ended.iter().all(|ended| ended.end == end && ended.ended_wall == Some(WALL))
+            );
         }
     }
 
@@ -414,9 +421,12 @@ mod tests {
         let ledger = ledger();
         let bytes = encode(1, &moment("a", 1_600_000, Some(WALL + 600)), &ledger, (None, 0));
         let left = |now: &Moment| {
-            let kept = decode(&bytes).unwrap().at(now);
-            let left: Vec<u64> =
-                kept.blocks.iter().map(|(block, _)| block.until_ms.saturating_sub(now.boot_ms)).collect();
+            let saved_ledger = decode(&bytes).unwrap().at(now);
+            let left: Vec<u64> = saved_ledger
+                .blocks
+                .iter()
+                .map(|(block, _)| block.until_ms.saturating_sub(now.boot_ms))
+                .collect();
             left
         };
         // The clock is in the past, or not known: 50 minutes were left of the first, nothing of the other.
@@ -426,8 +436,8 @@ mod tests {
         assert_eq!(left(&moment("b", 5_000, Some(WALL + 604_800))), [0, 0]);
         // A clock that is behind makes no block longer.
         assert_eq!(left(&moment("b", 5_000, Some(WALL - 500_000))), [3_000_000, 0]);
-        let kept = decode(&bytes).unwrap().at(&moment("b", 5_000, None));
-        assert_eq!(kept.records[0].1.pardoned_until, 5_000 + 86_400_000 - 599_000);
+        let saved_ledger = decode(&bytes).unwrap().at(&moment("b", 5_000, None));
+        assert_eq!(saved_ledger.records[0].1.pardoned_until, 5_000 + 86_400_000 - 599_000);
     }
 
     #[test]
@@ -437,8 +447,8 @@ mod tests {
         // Then the clock was 20 hours behind.
         ledger.add(1_000_000, Some(WALL - 72_000), &suspect(Source::V4(7), Rule::Flood), None, false);
         let saved = moment("a", 1_600_000, Some(WALL));
-        let kept = decode(&encode(1, &saved, &ledger, (None, 0))).unwrap();
-        let block = kept.at(&moment("b", 5_000, Some(WALL + 600))).blocks[0].0;
+        let saved_ledger = decode(&encode(1, &saved, &ledger, (None, 0))).unwrap();
+        let block = saved_ledger.at(&moment("b", 5_000, Some(WALL + 600))).blocks[0].0;
         assert_eq!((block.until_ms, block.until_wall), (2_405_000, Some(WALL + 3000)));
     }
 
@@ -449,8 +459,8 @@ mod tests {
             let mut file = encode(1, &moment("a", 1_600_000, None), &ledger(), (None, 0));
             let at = at % file.len();
             file[at] = value;
-            if let Some(kept) = decode(&file) {
-                let _ = kept.at(&moment("b", 7, Some(WALL)));
+            if let Some(saved_ledger) = decode(&file) {
+                let _ = saved_ledger.at(&moment("b", 7, Some(WALL)));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `store.fws`: what a store remembers besides its statistics; `later.fws`: events dated in the future.
+//! `store.fws`: the store's metadata; `later.fws`: events dated in the future.
 
 use crate::stats::deferred::Deferred;
 
@@ -7,11 +7,13 @@ use super::container::{self, Kind, Section};
 use super::deferred;
 use super::directory::Open;
 
+/// The file of the store's metadata.
 pub(super) const META: &str = "store.fws";
+/// The file of events dated in the future.
 pub(super) const LATER: &str = "later.fws";
 
 /// Deletions that are remembered.
-const MOST_DELETIONS: usize = 20;
+const MAX_DELETIONS: usize = 20;
 /// Longer texts of a deletion are not read.
 const LONGEST: usize = 200;
 
@@ -24,6 +26,7 @@ pub struct Deletion {
     pub because: String,
 }
 
+/// The store's metadata, in [`META`].
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Meta {
     /// Which contents were imported, as [`crate::input::imported::Imported::encode`] writes them; empty if none was.
@@ -71,7 +74,7 @@ impl Meta {
         let mut reader = Reader::new(&deletions);
         let mut meta =
             Meta { imported, seen, zone: (!zone.is_empty()).then_some(zone), deletions: Vec::new() };
-        while !reader.is_empty() && meta.deletions.len() < MOST_DELETIONS {
+        while !reader.is_empty() && meta.deletions.len() < MAX_DELETIONS {
             let deletion = Deletion { when: reader.signed(), what: reader.text(), because: reader.text() };
             if reader.has_failed() || deletion.what.len().max(deletion.because.len()) > LONGEST {
                 whole = false;
@@ -84,7 +87,7 @@ impl Meta {
 
     /// Remembers a deletion; the oldest is forgotten.
     pub fn note(&mut self, deletion: Deletion) {
-        if self.deletions.len() == MOST_DELETIONS {
+        if self.deletions.len() == MAX_DELETIONS {
             self.deletions.remove(0);
         }
         self.deletions.push(deletion);
@@ -119,7 +122,7 @@ mod tests {
         for when in 0..30 {
             meta.note(Deletion { when, what: "2016-10".into(), because: "120 newer months".into() });
         }
-        assert_eq!((meta.deletions.len(), meta.deletions[0].when), (MOST_DELETIONS, 10));
+        assert_eq!((meta.deletions.len(), meta.deletions[0].when), (MAX_DELETIONS, 10));
         let file = Open::from_bytes(meta.encode(1)).unwrap();
         assert_eq!(Meta::decode(&file), (meta, true));
     }

@@ -268,7 +268,7 @@ fn read_summary(file: &Open, month: Month, damage: &mut Damage) -> Option<MonthS
     (!days.is_empty()).then_some(MonthSummary { detail: Detail::Days, days, ..MonthSummary::default() })
 }
 
-/// The totals of days as their bodies tell them.
+/// The totals of days, from their bodies.
 fn read_totals(file: &Open, month: Month, damage: &mut Damage) -> Vec<DayTotals> {
     let mut days: Vec<DayTotals> = Vec::new();
     let is_in = |_, date: Date, _| date.month() == month;

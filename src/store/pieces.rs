@@ -19,7 +19,7 @@ use super::deferred;
 use super::directory::Open;
 use super::sections::{self, StoredDay, Unit};
 
-/// Where the counting stands.
+/// The state of counting at the moment of saving.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct State {
     /// Higher than those of all pieces and copies before: the highest knows most. 0: an import's.

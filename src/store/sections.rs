@@ -20,7 +20,7 @@ use rows::*;
 pub(super) use rows::{read_address, read_service, write_address, write_service};
 
 /// More rows no table has.
-const MOST_ROWS: usize = 16_384;
+const MAX_ROWS: usize = 16_384;
 
 /// The kinds of section that hold a day's statistics, in the order of the file.
 pub const KINDS: [Kind; 11] = [
@@ -84,7 +84,7 @@ pub fn encode_with<'a>(
     })
 }
 
-/// The samples of the classes whose rows do not tell all sources.
+/// The samples of the classes that have sources without a row.
 pub fn encode_samples(date: Date, samples: &Samples, pack: Pack) -> Section {
     let mut writer = Writer::new();
     for (class, sample) in Class::ALL.into_iter().zip(samples) {

@@ -14,15 +14,16 @@ use super::container::{self, Section};
 use super::directory::Open;
 use super::sections::{self, StoredDay, Unit};
 
+/// Days of an import in a temporary file, so that memory holds one of them at a time.
 pub struct Spool {
     file: File,
     end: u64,
     /// Where each day lies.
-    days: SmallMap<Date, Place>,
+    days: SmallMap<Date, Entry>,
 }
 
 #[derive(Clone, Copy)]
-struct Place {
+struct Entry {
     offset: u64,
     length: usize,
     /// The length that it can have there.
@@ -41,9 +42,9 @@ impl Spool {
 
     /// A day with its samples.
     pub fn read(&self, date: Date) -> io::Result<Option<StoredDay>> {
-        let Some(place) = self.days.get(&date) else { return Ok(None) };
-        let mut bytes = vec![0; place.length];
-        self.file.read_exact_at(&mut bytes, place.offset)?;
+        let Some(entry) = self.days.get(&date) else { return Ok(None) };
+        let mut bytes = vec![0; entry.length];
+        self.file.read_exact_at(&mut bytes, entry.offset)?;
         let invalid = || io::Error::other(format!("the temporary file of {date} contains an invalid record"));
         let file = Open::from_bytes(bytes).map_err(|_| invalid())?;
         let (mut days, whole) = sections::decode(&file, Unit::Seconds);
@@ -53,13 +54,13 @@ impl Spool {
 
     /// Whether the day was put whole: then it is to be closed.
     pub fn is_whole(&self, date: Date) -> bool {
-        self.days.get(&date).is_some_and(|place| place.whole)
+        self.days.get(&date).is_some_and(|entry| entry.whole)
     }
 
     fn write(&mut self, date: Date, whole: bool, sections: &[Section]) -> io::Result<()> {
         let bytes = container::write(0, sections);
         let (offset, room) = match self.days.get(&date) {
-            Some(place) if bytes.len() <= place.room => (place.offset, place.room),
+            Some(entry) if bytes.len() <= entry.room => (entry.offset, entry.room),
             _ => {
                 // Some room to grow, so that a day that is left often does not eat the disk.
                 let room = bytes.len() + bytes.len() / 2;
@@ -68,7 +69,7 @@ impl Spool {
             }
         };
         self.file.write_all_at(&bytes, offset)?;
-        self.days.insert(date, Place { offset, length: bytes.len(), room, whole });
+        self.days.insert(date, Entry { offset, length: bytes.len(), room, whole });
         Ok(())
     }
 }

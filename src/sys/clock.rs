@@ -1,4 +1,4 @@
-//! The two clocks.
+//! CLOCK_BOOTTIME and CLOCK_REALTIME (clock_gettime(2)).
 #![allow(unsafe_code)]
 
 use std::time::Duration;

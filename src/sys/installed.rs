@@ -1,8 +1,18 @@
-//! Texts that the package installs beside the program.
+//! Texts that the package installs beside the program. Bounded in size; a missing one is `None`.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+
+/// Names of services and advice about them, see [`crate::query::advice`].
+const SERVICES: &str = "/usr/share/fwstat/services.tsv";
+/// A longer file is not ours.
+const MAX_SERVICES_BYTES: u64 = 256 * 1024;
+
+/// The text of [`SERVICES`]; `None` if it is not installed.
+pub fn services() -> Option<String> {
+    read_text(Path::new(SERVICES), MAX_SERVICES_BYTES)
+}
 
 /// A text of at most `most` bytes; `None` if it is not there, longer, or no UTF-8.
 pub fn read_text(path: &Path, most: u64) -> Option<String> {

@@ -1,4 +1,4 @@
-//! A netlink socket to netfilter.
+//! A netlink socket (netlink(7), family NETLINK_NETFILTER), and names of interfaces.
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -9,6 +9,7 @@ use nix::sys::socket::{
     setsockopt, socket, sockopt,
 };
 
+/// A netlink socket (netlink(7)).
 pub struct Netlink {
     file: OwnedFd,
 }
@@ -51,6 +52,7 @@ impl Netlink {
         Ok(nix::sys::socket::getsockname::<NetlinkAddr>(self.file.as_raw_fd())?.pid())
     }
 
+    /// Sends one datagram to the kernel.
     pub fn send(&self, message: &[u8]) -> io::Result<()> {
         sendto(self.file.as_raw_fd(), message, &NetlinkAddr::new(0, 0), MsgFlags::empty())?;
         Ok(())

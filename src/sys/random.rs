@@ -1,4 +1,4 @@
-//! Random numbers and the identity of this boot.
+//! Random numbers of the kernel, and the id of this boot.
 
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};

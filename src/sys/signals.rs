@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
+/// A signal as a request to the daemon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request {
     /// SIGTERM or SIGINT.
@@ -14,6 +15,7 @@ pub enum Request {
     Reload,
 }
 
+/// Blocked signals, readable from a signalfd(2).
 pub struct Signals {
     file: SignalFd,
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket};
 
+/// A non-blocking stream socket.
 #[derive(Debug)]
 pub struct UnixSocket(OwnedFd);
 

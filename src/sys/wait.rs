@@ -20,6 +20,7 @@ pub struct Wait<'fd> {
 }
 
 impl<'fd> Wait<'fd> {
+    /// Waits for data.
     pub fn read(fd: BorrowedFd<'fd>) -> Wait<'fd> {
         Wait { fd, read: true, write: false, readable: false, writable: false }
     }

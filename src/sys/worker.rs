@@ -1,5 +1,5 @@
 //! A thread for work that may block for long, such as fsync on flash: jobs go in, results come out, and a socket
-//! tells the poll loop that a result is there. Never blocks the caller, but for [`Worker::wait`].
+//! wakes the poll loop when a result is there. Never blocks the caller, but for [`Worker::wait`].
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};

@@ -1,7 +1,7 @@
 //! Exponential back-off for reconnecting. Takes the time as an argument, reads no clock.
 
 const FIRST_MS: u64 = 100;
-const MOST_MS: u64 = 5_000;
+const MAX_DELAY_MS: u64 = 5_000;
 
 /// Doubling waits from 0.1 s to 5 s.
 #[derive(Clone, Debug, Default)]
@@ -12,11 +12,12 @@ pub struct Backoff {
 impl Backoff {
     /// Records a failure at `now_ms` and returns the time of the next attempt, in milliseconds.
     pub fn failed(&mut self, now_ms: u64) -> u64 {
-        let wait = FIRST_MS.saturating_mul(1 << self.failures.min(16)).min(MOST_MS);
+        let wait = FIRST_MS.saturating_mul(1 << self.failures.min(16)).min(MAX_DELAY_MS);
         self.failures = self.failures.saturating_add(1);
         now_ms.saturating_add(wait)
     }
 
+    /// The next delay is the shortest again.
     pub fn succeeded(&mut self) {
         self.failures = 0;
     }

@@ -1,4 +1,6 @@
-//! A blocking ubus call: how the command line asks the daemon.
+//! A blocking ubus call with a time limit, for the command line.
+//!
+//! Takes object, method and arguments as JSON, gives the answer as JSON. Keeps no connection.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -13,6 +15,7 @@ use super::link::{BusEvent, Link};
 use super::outgoing::{Outgoing, Request};
 use super::status::Status;
 
+/// Why a call failed.
 #[derive(Debug)]
 pub enum CallError {
     /// The broker cannot be reached.
@@ -20,11 +23,13 @@ pub enum CallError {
         socket: PathBuf,
         because: io::Error,
     },
+    /// No object of this name is registered.
     NoObject(String),
     NoMethod {
         object: String,
         method: String,
     },
+    /// No answer within the time limit.
     TimedOut {
         object: String,
         method: String,

@@ -23,8 +23,10 @@ const STALLED_MS: u64 = 30_000;
 /// Handles the events and may send messages in return.
 pub type OnEvent<'a> = &'a mut dyn FnMut(&mut Outgoing, BusEvent<'_>);
 
+/// A connection to ubusd that is made again with back-off.
 #[derive(Debug)]
 pub struct Connection {
+    /// ubusd's socket.
     path: PathBuf,
     open: Option<(UnixSocket, Link)>,
     backoff: Backoff,
@@ -99,6 +101,7 @@ impl Connection {
         self.open.as_ref().map(|(_, link)| link.outgoing.refusals())
     }
 
+    /// Connects, or gives a connection up, if that is due.
     pub fn on_time(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
         if self.is_up() {
             let stalled = self.wants_write();
@@ -124,6 +127,7 @@ impl Connection {
         }
     }
 
+    /// Reads and passes events on; a connection that fails is closed.
     pub fn on_readable(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
         let before = self.unwritten();
         let outcome = self.read(on_event);
@@ -131,6 +135,7 @@ impl Connection {
         self.after(outcome, now_ms, on_event);
     }
 
+    /// Writes queued bytes; a connection that fails is closed.
     pub fn on_writable(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
         let before = self.unwritten();
         if let Some((_, link)) = &mut self.open {

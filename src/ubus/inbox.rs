@@ -7,7 +7,7 @@ use super::MAX_MESSAGE;
 /// Bytes of the empty buffer, and the least that one read into an empty buffer may return.
 const USUAL: usize = 64 * 1024;
 /// The header and the length of what follows.
-const LEAST: usize = HEADER_SIZE + 4;
+const MIN_MESSAGE: usize = HEADER_SIZE + 4;
 
 /// The peer does not speak ubus, or message boundaries are lost: nothing after this can be parsed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,12 +16,15 @@ pub struct Malformed(pub &'static str);
 /// One whole message: its header's fields and the attributes that follow.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
+    /// One of the message types of [`super::message`].
     pub kind: u8,
     pub sequence: u16,
+    /// The peer's id; 0: the broker.
     pub peer: u32,
     pub attributes: &'a [u8],
 }
 
+/// The receive buffer: bytes in, whole messages out.
 #[derive(Debug)]
 pub struct Inbox {
     bytes: Vec<u8>,
@@ -63,7 +66,7 @@ impl Inbox {
     /// The next message if it is complete.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Malformed> {
         let waiting = &self.bytes[self.start..self.end];
-        let Some(header) = waiting.first_chunk::<LEAST>() else {
+        let Some(header) = waiting.first_chunk::<MIN_MESSAGE>() else {
             return Ok(None);
         };
         if header[0] != PROTO_VERSION {
@@ -94,7 +97,7 @@ impl Inbox {
             kind: header[1],
             sequence: u16::from_be_bytes([header[2], header[3]]),
             peer: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
-            attributes: &self.bytes[at + LEAST..at + whole],
+            attributes: &self.bytes[at + MIN_MESSAGE..at + whole],
         }))
     }
 }

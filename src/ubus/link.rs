@@ -11,7 +11,7 @@ use super::outgoing::{Outgoing, Request};
 use super::status::Status;
 
 /// Calls that are answered in one turn of the loop: an answer can take milliseconds, and packets wait meanwhile.
-/// Notifications, which nobody answers, are not among them.
+/// Notifications, which are not answered, are not among them.
 const CALLS_PER_TURN: u32 = 4;
 /// Limits of queued calls, in total and per peer; further calls are refused.
 const MAX_CALLS: usize = 128;
@@ -36,6 +36,7 @@ pub enum BusEvent<'a> {
     Down { because: &'a str },
 }
 
+/// A call of a method of ours.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     /// Ours.
@@ -83,6 +84,7 @@ impl Caller {
         }
     }
 
+    /// Ends a call with a status.
     pub fn done(&self, outgoing: &mut Outgoing, status: Status) {
         if !self.no_reply {
             outgoing.reply_status(self.sequence, self.peer, self.object, status);
@@ -90,6 +92,7 @@ impl Caller {
     }
 }
 
+/// The protocol on one connection, without a socket.
 #[derive(Debug, Default)]
 pub struct Link {
     pub inbox: Inbox,
@@ -111,6 +114,7 @@ struct QueuedCall {
 }
 
 impl Link {
+    /// Whether the broker's greeting has arrived.
     pub fn is_up(&self) -> bool {
         self.greeted
     }
@@ -269,7 +273,7 @@ mod tests {
         call.repeat(count)
     }
 
-    /// Gives the answers, of so many bytes each.
+    /// Gives answers of this many bytes each.
     fn answered(link: &mut Link, length: usize) -> usize {
         let mut answered = 0;
         link.begin_turn();

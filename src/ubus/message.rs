@@ -1,9 +1,12 @@
 //! The attributes of one message, borrowed from the receive buffer.
+//!
+//! Takes a message's bytes, gives the attributes that are known; others are skipped.
 
 use ubus::envelope::{UbusAttr, iter_attrs};
 
 /// Kinds of messages (`enum ubus_msg_type` of ubus).
 pub mod kind {
+    /// Message types (`enum ubus_msg_type` of ubus's ubusmsg.h).
     pub const HELLO: u8 = 0;
     pub const STATUS: u8 = 1;
     pub const DATA: u8 = 2;
@@ -15,6 +18,7 @@ pub mod kind {
     pub const NOTIFY: u8 = 10;
 }
 
+/// The attributes of a message (`enum ubus_msg_attr` of ubus's ubusmsg.h).
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Attributes<'a> {
     pub status: Option<i32>,

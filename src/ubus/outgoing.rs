@@ -46,6 +46,7 @@ struct Message {
     bytes: Vec<u8>,
 }
 
+/// Messages to the broker in order, with bounds per peer and in total.
 #[derive(Debug, Default)]
 pub struct Outgoing {
     messages: VecDeque<Message>,
@@ -81,6 +82,7 @@ impl Outgoing {
         self.request(kind::LOOKUP, 0, attributes)
     }
 
+    /// Subscribes our object `listener` to the object `target`.
     pub fn subscribe(&mut self, listener: u32, target: u32) -> Request {
         let mut attributes = EnvBuilder::new();
         attributes.push_u32(UbusAttr::ObjId, listener);
@@ -163,13 +165,13 @@ impl Outgoing {
         self.push(peer, bytes);
     }
 
-    /// Whether so many bytes are unwritten for this peer that it gets no further answers.
+    /// Whether this peer's unwritten bytes are at their limit, so that it gets no further answers.
     pub(super) fn is_full_for(&self, peer: u32) -> bool {
         let of_peer = self.messages.iter().filter(|message| message.peer == peer);
         of_peer.map(|message| message.bytes.len()).sum::<usize>() >= MAX_UNWRITTEN_OF_PEER
     }
 
-    /// Whether so many bytes are unwritten that nothing may be added.
+    /// Whether the unwritten bytes are at their limit, so that nothing may be added.
     pub fn is_full(&self) -> bool {
         self.unwritten >= MAX_UNWRITTEN
     }

@@ -1,4 +1,4 @@
-//! Status codes of requests.
+//! Status codes of requests, and their texts.
 
 use std::fmt;
 
@@ -7,6 +7,7 @@ use std::fmt;
 pub struct Status(pub i32);
 
 impl Status {
+    /// Status codes of `enum ubus_msg_status` (ubus's ubusmsg.h).
     pub const OK: Status = Status(0);
     pub const INVALID_COMMAND: Status = Status(1);
     pub const INVALID_ARGUMENT: Status = Status(2);

@@ -3,7 +3,7 @@
 use fwstat::event::Origin;
 use fwstat::event::calendar::Calendar;
 use fwstat::input::logd::LogFeed;
-use fwstat::live::{Brought, Engine, Input, Now};
+use fwstat::live::{Engine, Input, InputItem, Now};
 use fwstat::parse::interfaces::Networks;
 use fwstat::parse::line::{LineReader, Outcome};
 use fwstat::sys::clock;
@@ -164,8 +164,8 @@ fn speed() {
                 feed.on_event(0, outgoing, &event, &mut |_, _, msg| {
                     let read = lines.read_kernel(msg, now.wall, Origin::Logd, &mut engine.paths);
                     let Outcome::Event(mut event) = read else { panic!("an event") };
-                    let brought = Brought::Event(&mut event, Some(now.wall * 1000), Some(msg));
-                    engine.take(now, Input::Logd, brought);
+                    let item = InputItem::Event(&mut event, Some(now.wall * 1000), Some(msg));
+                    engine.take(now, Input::Logd, item);
                 });
             })
             .unwrap();

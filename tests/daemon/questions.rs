@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use fwstat::event::calendar::Calendar;
 use fwstat::event::{Address, Class, Event, protocol};
 use fwstat::geoip::Database;
-use fwstat::live::{Brought, Engine, Input, Now};
+use fwstat::live::{Engine, Input, InputItem, Now};
 use fwstat::query::question::{Prefix, Question, Topic};
 use fwstat::stats::heavy::mix;
 use fwstat::store::directory::{Directory, Disk};
@@ -29,7 +29,7 @@ use crate::wall_clock::now;
 
 /// A step of a question takes at most 20 ms of the processor. Tests are less optimised than the program, by which it takes
 /// up to three times as long: the longest step has some 27 ms here.
-const MOST_OF_A_STEP: Duration = Duration::from_millis(60);
+const MAX_STEP: Duration = Duration::from_millis(60);
 
 const RULES: &str = include_str!("../support/forged.nft");
 
@@ -124,7 +124,7 @@ fn fill(engine: &mut Engine, now: Now) {
             class: Class::Attempt,
             ..Event::default()
         };
-        engine.take(now, Input::Nflog, Brought::Event(&mut event, None, None));
+        engine.take(now, Input::Nflog, InputItem::Event(&mut event, None, None));
     }
 }
 
@@ -187,7 +187,7 @@ fn no_step_of_a_question_takes_the_processor_for_long() {
         step(&mut steps);
         let longest = steps.iter().max().unwrap();
         eprintln!("{:?} {:?}: {} steps, {longest:?} at most", question.topic, question.from, steps.len());
-        if *longest > MOST_OF_A_STEP {
+        if *longest > MAX_STEP {
             slow.push((question.topic, steps));
         }
     }

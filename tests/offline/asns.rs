@@ -17,7 +17,7 @@ const BUILT: u64 = 4_070_908_800;
 
 fn database(path: &Path) -> Database {
     let mut database = Database::of(Content::Networks, path);
-    database.look();
+    database.refresh();
     database
 }
 
@@ -55,7 +55,7 @@ fn databases_of_both_makers_are_read() {
             all.push((0x2001_0db8 << 96, 0x2001_0db8 << 96 | u128::MAX >> 48, 64_501, "Six".into()));
         }
         let mut database = database(&written(&format!("asns-shape-{number}"), &all, shape));
-        assert_eq!((database.state(), database.trouble(0)), ("ok", None));
+        assert_eq!((database.state(), database.problem(0)), ("ok", None));
         for (address, expected) in [
             ("192.0.1.255", None),
             ("192.0.2.0", Some((64_500, "Example Net"))),
@@ -82,7 +82,7 @@ fn names_are_cleaned_and_cut() {
         row(4, ""),
     ];
     let mut database = database(&written("asns-names", &all, GEOLITE2));
-    assert_eq!(database.trouble(0), None);
+    assert_eq!(database.problem(0), None);
     assert_eq!(network(&mut database, "0.0.1.1"), Some((1, "a[31mbc".into())));
     assert_eq!(network(&mut database, "0.0.2.1"), Some((2, "é".repeat(48))));
     assert_eq!(network(&mut database, "0.0.3.1"), Some((3, "x".repeat(96))));
@@ -93,17 +93,17 @@ fn names_are_cleaned_and_cut() {
 fn a_file_of_another_kind_and_a_missing_one_are_told() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/country_database");
     let countries = database(&corpus.join("record-24-ip-4"));
-    let told = countries.trouble(0).unwrap();
+    let told = countries.problem(0).unwrap();
     assert!(told.starts_with("the AS database ") && told.ends_with("it holds no AS numbers"), "{told}");
     let mut asns = Database::new(&written("asns-kind", &rows(), GEOLITE2));
-    asns.look();
-    assert!(asns.trouble(0).unwrap().ends_with("it holds no countries"));
+    asns.refresh();
+    assert!(asns.problem(0).unwrap().ends_with("it holds no countries"));
     let path = written("asns-missing", &rows(), GEOLITE2);
     let mut database = database(&path);
-    assert!(database.trouble(BUILT as i64 + 402 * 86_400).unwrap().contains("is 402 days old"));
+    assert!(database.problem(BUILT as i64 + 402 * 86_400).unwrap().contains("is 402 days old"));
     fs::remove_file(&path).unwrap();
     assert!(!database.is_ready());
-    assert_eq!(database.trouble(0), Some(format!("there is no AS database {}", path.display())));
+    assert_eq!(database.problem(0), Some(format!("there is no AS database {}", path.display())));
     assert_eq!((database.state(), database.record_of(Address::v4(0xc000_0201))), ("none", None));
 }
 
@@ -113,7 +113,7 @@ fn a_damaged_file_harms_nobody() {
     for (number, shape) in [GEOLITE2, IP_LOCATION_DB].into_iter().enumerate() {
         let path = written(&format!("asns-damaged-{number}"), &rows(), shape);
         let whole = fs::read(&path).unwrap();
-        let look = |bytes: &[u8]| {
+        let refresh = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
             let mut database = database(&path);
             for address in ["192.0.2.1", "192.0.2.130", "198.51.100.7", "203.0.113.1", "2001:db8::1"] {
@@ -128,12 +128,12 @@ fn a_damaged_file_harms_nobody() {
             for turned in [0x01, 0x80, 0xff] {
                 let mut bytes = whole.clone();
                 bytes[place] ^= turned;
-                refused += u32::from(!look(&bytes));
+                refused += u32::from(!refresh(&bytes));
             }
         }
         assert!(refused > 100, "{refused}");
-        assert!((0..whole.len()).all(|length| !look(&whole[..length])));
-        assert!(look(&whole));
+        assert!((0..whole.len()).all(|length| !refresh(&whole[..length])));
+        assert!(refresh(&whole));
     }
 }
 

@@ -13,7 +13,7 @@ use fwstat::stats::countries::{Country, CountryLookup};
 
 fn database(path: &Path) -> Database {
     let mut database = Database::new(path);
-    database.look();
+    database.refresh();
     database
 }
 
@@ -99,7 +99,7 @@ fn files_of_other_makers_are_read() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/country_database");
     for name in ["record-24-ip-4", "record-28-ip-4", "record-32-ip-6"] {
         let mut database = database(&corpus.join(name));
-        assert_eq!(database.trouble(0), None, "{name}");
+        assert_eq!(database.problem(0), None, "{name}");
         let told = [0x0102_0304, 0x8102_0304, 0xc102_0304, 0xf102_0304u32]
             .map(|bits| database.country_of(Address::v4(bits)).unwrap().to_string());
         assert_eq!(told, ["NO", "SE", "ZZ", "ZZ"], "{name}");
@@ -128,7 +128,7 @@ fn a_damaged_file_never_tells_a_wrong_country() {
             bytes[place] ^= turned;
             fs::write(&path, &bytes).unwrap();
             let mut database = database(&path);
-            match database.trouble(0) {
+            match database.problem(0) {
                 Some(sentence) => {
                     refused += 1;
                     assert!(sentence.contains("cannot be used: "), "{sentence}");
@@ -151,15 +151,15 @@ fn a_new_file_in_the_old_ones_place_is_used_and_a_missing_one_is_no_fault() {
     let mut database = database(&path);
     let asked = Address::v4(0xc000_0201);
     assert_eq!(database.country_of(asked), Some(Country(*b"JP")));
-    assert!(database.trouble(database.built().unwrap() + 399 * 86_400).is_none());
-    assert!(database.trouble(database.built().unwrap() + 402 * 86_400).unwrap().contains("is 402 days old"));
+    assert!(database.problem(database.built().unwrap() + 399 * 86_400).is_none());
+    assert!(database.problem(database.built().unwrap() + 402 * 86_400).unwrap().contains("is 402 days old"));
     let directory = path.parent().unwrap();
     fs::write(directory.join("4.csv"), "192.0.2.0,192.0.2.255,DE\n192.0.4.0,192.0.4.255,AT\n").unwrap();
     made(directory, "2099-01-02");
     assert!(database.is_ready());
     assert_eq!(database.country_of(asked), Some(Country(*b"DE")));
     fs::remove_file(&path).unwrap();
-    assert!(!database.is_ready() && database.trouble(0).is_none());
+    assert!(!database.is_ready() && database.problem(0).is_none());
     assert_eq!((database.state(), database.country_of(asked)), ("none", None));
 }
 

@@ -104,14 +104,14 @@ fn questions() -> Vec<Question> {
 /// All answers of a store as JSON, and what it says of damage; or why it cannot be opened.
 fn answers(store: &Path) -> Result<(Vec<String>, Vec<String>), String> {
     let countries = Path::new(fwstat::cli::arguments::DEFAULT_COUNTRIES);
-    let (mut opened, trouble) =
+    let (mut opened, problem) =
         offline::open_store(store, None, countries).map_err(|failure| failure.to_string())?;
     let mut told = Vec::new();
     for question in questions() {
         let answer = opened.answer(&question);
         told.push(answer.map_or_else(|error| error.to_string(), |answer| json::text(&answer)));
     }
-    Ok((told, opened.notes().into_iter().chain(trouble).collect()))
+    Ok((told, opened.notes().into_iter().chain(problem).collect()))
 }
 
 fn whole(store: &Path) -> Vec<String> {

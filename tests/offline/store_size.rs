@@ -8,7 +8,7 @@ use crate::common::generate::random::Random;
 use fwstat::event::calendar::{Calendar, Date, Month};
 use fwstat::event::paths::{Direction, Path, Paths, Rules};
 use fwstat::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
-use fwstat::live::{Brought, Commit, Engine, Input, Now};
+use fwstat::live::{Commit, Engine, Input, InputItem, Now};
 use fwstat::stats::countries::{Country, CountryLookup};
 use fwstat::stats::day::Day;
 use fwstat::stats::summary::DaySummary;
@@ -19,9 +19,9 @@ use fwstat::store::{Keep, Store, Upkeep};
 /// Seventeen months: three of them have lost their days; older ones are as large as these.
 const MONTHS: usize = 17;
 /// What stays of ten years, all in all.
-const MOST_KEPT: usize = 1_500_000;
+const MAX_STORED: usize = 1_500_000;
 /// What is written to flash on the day on which most is written.
-const MOST_WRITTEN: u64 = 150_000;
+const MAX_WRITTEN: u64 = 150_000;
 const SALT: u64 = 3;
 
 const TRIED: [u16; 24] = [
@@ -189,7 +189,7 @@ fn ten_years_of_a_busy_home_take_less_than_one_and_a_half_megabytes() {
     let more = keep.months - MONTHS;
     let total = sizes.values().sum::<usize>() + more * old.iter().sum::<usize>() / old.len();
     eprintln!("{total} bytes, with {more} more months like {old:?}: {sizes:?}");
-    assert!(total <= MOST_KEPT, "{total} bytes");
+    assert!(total <= MAX_STORED, "{total} bytes");
 }
 
 /// At hourly commits, with its close and what the rules then demand: a month loses its hours, another its days.
@@ -219,7 +219,7 @@ fn the_first_day_of_a_month_writes_less_than_150_kilobytes() {
             begun = begun.wrapping_add(1);
             event.fingerprint = u64::from(begun);
             let now = engine.look(now(event.time));
-            engine.take(now, Input::Nflog, Brought::Event(&mut event, None, None));
+            engine.take(now, Input::Nflog, InputItem::Event(&mut event, None, None));
         }
         let over = engine.look(now(end));
         engine.tick(over);
@@ -250,5 +250,5 @@ fn the_first_day_of_a_month_writes_less_than_150_kilobytes() {
     }
     assert_eq!(rules, 2);
     eprintln!("{written} bytes written in a day, {of_commits} of them by hourly commits and the close");
-    assert!(written <= MOST_WRITTEN, "{written}");
+    assert!(written <= MAX_WRITTEN, "{written}");
 }

@@ -29,10 +29,10 @@ struct Bridge {
 }
 
 /// The most that a call may carry, as in uhttpd.
-const MOST_CALL: usize = 64 << 10;
+const MAX_CALL: usize = 64 << 10;
 
 /// The most that an upload may carry. cgi-io has no limit of its own: it is bounded by the space under /tmp.
-const MOST_UPLOAD: usize = 64 << 20;
+const MAX_UPLOAD: usize = 64 << 20;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -62,7 +62,7 @@ impl Bridge {
         let mut words = line.split(' ');
         let (method, target) = (words.next()?.to_string(), words.next()?.to_string());
         let path = target.split(['?', '#']).next()?;
-        let most = if path == "/cgi-bin/cgi-upload" { MOST_UPLOAD } else { MOST_CALL };
+        let most = if path == "/cgi-bin/cgi-upload" { MAX_UPLOAD } else { MAX_CALL };
         let mut length = 0;
         loop {
             let mut header = String::new();

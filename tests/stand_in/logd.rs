@@ -19,7 +19,7 @@ pub const SYSLOG: i32 = 1;
 /// After so many notifications the broker is waited for: the one of the tests closes a connection that it cannot
 /// read as fast as it is written to, OpenWrt's does not.
 const AT_ONCE: u32 = 256;
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 struct Entry {
@@ -115,7 +115,7 @@ impl Logd {
     /// Until it has read everything.
     fn wait_for_the_broker(&mut self) {
         let Ok(ping) = self.wire.ask(MsgType::Ping, 0, EnvBuilder::new()) else { return };
-        while self.answered.recv_timeout(PATIENCE).is_ok_and(|answered| answered != ping) {}
+        while self.answered.recv_timeout(TIMEOUT).is_ok_and(|answered| answered != ping) {}
     }
 }
 

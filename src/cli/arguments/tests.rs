@@ -8,13 +8,13 @@ fn parsed(line: &str) -> Result<Command, String> {
     parse(&args).map_err(|error| error.to_string())
 }
 
-fn daemon() -> Place {
-    Place::Daemon { ubus: DEFAULT_UBUS.into() }
+fn daemon() -> Backend {
+    Backend::Daemon { ubus: DEFAULT_UBUS.into() }
 }
 
-fn store(timezone: Option<&str>) -> Place {
+fn store(timezone: Option<&str>) -> Backend {
     let countries = DEFAULT_COUNTRIES.into();
-    Place::Store {
+    Backend::Store {
         directory: "/db".into(),
         timezone: timezone.map(str::to_string),
         countries,
@@ -38,7 +38,7 @@ fn input(files: &[&str]) -> Input {
 #[test]
 fn every_question_has_the_defaults_of_the_question() {
     for topic in Topic::ALL.into_iter().filter(|topic| *topic != Topic::Source) {
-        let ask = Command::Ask { question: Question::new(topic), place: daemon(), json: false };
+        let ask = Command::Ask { question: Question::new(topic), backend: daemon(), json: false };
         assert_eq!(parsed(topic.name()), Ok(ask));
     }
 }
@@ -62,7 +62,7 @@ fn every_option_of_a_question_is_understood_in_both_ways_of_writing() {
         running: None,
         filter: Filter::default(),
     };
-    let ask = Ok(Command::Ask { question, place: store(Some("JST-9")), json: true });
+    let ask = Ok(Command::Ask { question, backend: store(Some("JST-9")), json: true });
     let blanks = "services --from 2020-04-01 --to 2020-04-10 --class egress --protocol tcp --port 22 \
                   --source 192.0.2.0/24 --country jp --min 100 --limit 1000 --json --db /db --timezone JST-9";
     assert_eq!(parsed(blanks), ask);
@@ -81,7 +81,7 @@ fn a_port_alone_means_any_protocol() {
 fn the_source_question_takes_its_address() {
     let source = Some(Prefix::parse("2001:db8::7").unwrap());
     let question = Question { source, ..Question::new(Topic::Source) };
-    let ask = Ok(Command::Ask { question, place: daemon(), json: true });
+    let ask = Ok(Command::Ask { question, backend: daemon(), json: true });
     for line in ["source 2001:db8::7 --json", "source --json 2001:DB8:0::7", "source --json -- 2001:db8::7"] {
         assert_eq!(parsed(line), ask);
     }
@@ -104,26 +104,26 @@ fn every_other_command_is_understood() {
     let source = Prefix::parse("192.0.2.7").unwrap();
     let (hour, reason) = (Length::Seconds(3600), Some("a b".to_string()));
     let cases = [
-        ("import --db /db f", Command::Import { input: input(&["f"]), place: store(None) }),
+        ("import --db /db f", Command::Import { input: input(&["f"]), backend: store(None) }),
         (
             "import a.gz --wan ppp0 --year 2020 --wan=eth1 --timezone UTC --db=/db - -- --odd",
-            Command::Import { input: year, place: store(None) },
+            Command::Import { input: year, backend: store(None) },
         ),
-        ("import f", Command::Import { input: input(&["f"]), place: daemon() }),
-        ("backup f --json", Command::Backup { file: "f".into(), place: daemon(), json: true }),
-        ("backup - --db /db", Command::Backup { file: "-".into(), place: store(None), json: false }),
-        ("restore f", Command::Restore { file: "f".into(), place: daemon(), json: false }),
+        ("import f", Command::Import { input: input(&["f"]), backend: daemon() }),
+        ("backup f --json", Command::Backup { file: "f".into(), backend: daemon(), json: true }),
+        ("backup - --db /db", Command::Backup { file: "-".into(), backend: store(None), json: false }),
+        ("restore f", Command::Restore { file: "f".into(), backend: daemon(), json: false }),
         (
             "forget --before 2020-04-01 --db=/db",
-            Command::Forget { meant: Meant::Before(first), place: store(None), json: false },
+            Command::Forget { scope: ForgetScope::Before(first), backend: store(None), json: false },
         ),
         (
             "forget --source 192.0.2.7",
-            Command::Forget { meant: Meant::Source(source), place: daemon(), json: false },
+            Command::Forget { scope: ForgetScope::Source(source), backend: daemon(), json: false },
         ),
         (
             "forget --json -- 192.0.2.7",
-            Command::Forget { meant: Meant::Source(source), place: daemon(), json: true },
+            Command::Forget { scope: ForgetScope::Source(source), backend: daemon(), json: true },
         ),
         (
             "report a b --json",
@@ -143,13 +143,13 @@ fn every_other_command_is_understood() {
         ),
         (
             "report --month 2020-04 --format html --lang ja --addresses --db /db",
-            Command::MonthReport { wanted, place: store(None) },
+            Command::MonthReport { wanted, backend: store(None) },
         ),
         (
             "report --month=2020-04",
             Command::MonthReport {
                 wanted: Wanted { form: Form::Text, language: Language::English, addresses: false, ..wanted },
-                place: daemon(),
+                backend: daemon(),
             },
         ),
         ("guard-test --ubus=/u 192.0.2.7", Command::GuardTest { target, ubus: other("/u") }),
@@ -188,17 +188,17 @@ fn every_other_command_is_understood() {
         ),
         (
             "export --format csv --db /db",
-            Command::Export { format: Format::Csv, place: store(None), range: Range::default() },
+            Command::Export { format: Format::Csv, backend: store(None), range: Range::default() },
         ),
         (
             "export --format=prometheus",
-            Command::Export { format: Format::Prometheus, place: daemon(), range: Range::default() },
+            Command::Export { format: Format::Prometheus, backend: daemon(), range: Range::default() },
         ),
         (
             "export --format ndjson --from 2026-11-01",
             Command::Export {
                 format: Format::Ndjson,
-                place: daemon(),
+                backend: daemon(),
                 range: Range { from: Date::parse("2026-11-01"), to: None },
             },
         ),
@@ -321,7 +321,7 @@ fn bytes_that_are_no_text_are_fine_in_paths_only_and_never_reach_the_terminal() 
     use std::os::unix::ffi::OsStringExt;
     let odd = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
     let db = parse(&["days".into(), odd(b"--db=/\xff\x1b[2J")]).unwrap();
-    let Command::Ask { place: Place::Store { directory, .. }, .. } = db else { panic!() };
+    let Command::Ask { backend: Backend::Store { directory, .. }, .. } = db else { panic!() };
     assert_eq!(directory.into_os_string(), odd(b"/\xff\x1b[2J"));
     for args in [
         vec![odd(b"\x1b[2J\xff")],

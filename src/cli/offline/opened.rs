@@ -1,19 +1,22 @@
-//! A store that is open for questions, and its open days: consistent, though a daemon may commit to it meanwhile.
+//! A store that is opened for questions while a daemon may commit to it.
+//!
+//! Takes questions, gives answers that are consistent with one state of the files, or say that they may not be. Writes nothing.
 
 use std::time::Duration;
 
-use super::{Result, add_advice, now};
+use super::{Result, now};
 use crate::event::calendar::Calendar;
 use crate::live::clock::BUILT;
 use crate::query::asns::SharedNetworks;
 use crate::query::history::History;
 use crate::query::open::{WithOpenDays, focused, joined};
 use crate::query::question::{Question, Topic};
-use crate::query::{self, Answer, AnswerError};
+use crate::query::{self, Answer, AnswerError, advice};
 use crate::stats::countries::{SharedLookup, with_lookup};
 use crate::stats::day::Day;
 use crate::stats::summary::DaySummary;
 use crate::store::Store;
+use crate::sys::installed;
 
 /// A store with its open days.
 pub struct Opened {
@@ -29,7 +32,7 @@ pub struct Opened {
 }
 
 /// Commits that may come while a question is answered, before it is answered as it is.
-const MOST_TRIES: u32 = 5;
+const MAX_TRIES: u32 = 5;
 /// A commit is published and its files are moved within this time, usually.
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
@@ -37,7 +40,7 @@ impl Opened {
     pub(super) fn new(mut store: Store, calendar: Calendar, lookup: SharedLookup) -> Result<Opened> {
         let generation = store.directory().generation().ok();
         // Months that a commit brought since the store was opened.
-        store.look()?;
+        store.refresh()?;
         let open = open_days(&mut store)?;
         Ok(Opened { store, calendar, lookup, networks: None, open, generation, behind: false })
     }
@@ -50,14 +53,14 @@ impl Opened {
 
     fn read_again(&mut self) -> Result<()> {
         self.generation = self.store.directory().generation().ok();
-        self.store.look()?;
+        self.store.refresh()?;
         self.open = open_days(&mut self.store)?;
         Ok(())
     }
 
     /// Calls `ask` until no commit came meanwhile, but a few times at most. The sentence says why that was in vain.
     fn consistently<T>(&mut self, mut ask: impl FnMut(&mut Opened) -> T) -> (T, Option<String>) {
-        for _ in 1..MOST_TRIES {
+        for _ in 1..MAX_TRIES {
             let answer = ask(self);
             if self.is_consistent() {
                 return (answer, None);
@@ -111,7 +114,7 @@ impl Opened {
         for sentence in self.store.damage_of_pieces() {
             answer.completeness_mut().add_reason(sentence.clone());
         }
-        add_advice(question, &mut answer);
+        advice::add(question, &mut answer, installed::services);
         Ok(answer)
     }
 
@@ -123,7 +126,7 @@ impl Opened {
         self.store.damage().cloned().chain(aside).collect()
     }
 
-    /// Every month, and the open days as closed ones. Whoever has read them asks [`Opened::changed`].
+    /// Every month, and the open days as closed ones. Callers check [`Opened::changed`] after reading.
     pub fn days(&mut self) -> (&mut dyn History, Vec<DaySummary>) {
         let days = joined(self.open.iter().map(Day::to_closed));
         (&mut self.store, days)
@@ -258,7 +261,7 @@ mod tests {
             tries += 1;
             if tries % 2 == 1 { store.close() } else { store.open_again() }
         });
-        assert_eq!(tries, MOST_TRIES);
+        assert_eq!(tries, MAX_TRIES);
         assert!(changed.unwrap().contains("counted twice"));
     }
 }

@@ -1,14 +1,16 @@
-//! What the inputs, ubus, netifd and nft say of themselves, and the log's entries.
+//! The state of the inputs, of ubus and netifd; and log entries on their way to the engine.
+//!
+//! Takes what the loop reports, keeps it for `status`, and logs a change once. Opens no socket.
 
 use super::{Core, RUNNING, STARTING_MS};
 use crate::config::Config;
 use crate::config::zones::Interface;
-use crate::daemon::outside::Outside;
+use crate::daemon::wan::WanInterfaces;
 use crate::event::Origin;
 use crate::event::small_map::SmallMap;
 use crate::input::logd::LogFeed;
 use crate::input::nflog::Counters;
-use crate::live::{Brought, Input, Now};
+use crate::live::{Input, InputItem, Now};
 use crate::parse::interfaces::Networks;
 use crate::parse::line::{LineReader, Outcome};
 use crate::ubus::Status;
@@ -19,9 +21,9 @@ impl Core {
         now: Now,
         (calendar, wrong): (crate::event::calendar::Calendar, Option<String>),
     ) {
-        self.log.inform(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
+        self.log.info(now.boot_ms, &format!("the time zone is {} from now on", calendar.name()));
         if let Some(wrong) = wrong {
-            self.log.say(now.boot_ms, &wrong);
+            self.log.warn(now.boot_ms, &wrong);
             self.problems.push(wrong);
         }
         self.engine.set_calendar(calendar.clone());
@@ -30,17 +32,18 @@ impl Core {
 
     /// What netifd says of the networks now.
     pub(crate) fn note_networks(&mut self, now: Now, interfaces: Vec<Interface>) {
-        self.outside.note(interfaces);
-        self.look_outside(now);
+        self.outside.set_networks(interfaces);
+        self.refresh_wan(now);
     }
 
-    pub(super) fn look_outside(&mut self, now: Now) {
-        if self.outside.look(&self.config.zone) {
+    /// Reads the WAN interfaces again, and logs a change.
+    pub(super) fn refresh_wan(&mut self, now: Now) {
+        if self.outside.refresh(&self.config.zone) {
             let interfaces = self.outside.interfaces.join(" ");
             match self.outside.guessed.clone() {
-                Some(guessed) => self.log.say(now.boot_ms, &guessed),
+                Some(guessed) => self.log.warn(now.boot_ms, &guessed),
                 None => {
-                    self.log.inform(now.boot_ms, &format!("these interfaces lead outside: {interfaces}"));
+                    self.log.info(now.boot_ms, &format!("WAN interfaces: {interfaces}"));
                 }
             }
             self.lines = LineReader::new(&networks(&self.outside), self.engine.calendar().clone());
@@ -58,21 +61,22 @@ impl Core {
         if let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = outcome {
             self.uncounted.add_entry(reason, kernel, 0, msg);
         }
-        let brought = match &mut outcome {
-            Outcome::Event(event) => Brought::Event(event, Some(time_ms), Some(msg)),
-            Outcome::Malformed(_) => Brought::Malformed,
-            Outcome::Skipped(_) => Brought::Ignored,
+        let item = match &mut outcome {
+            Outcome::Event(event) => InputItem::Event(event, Some(time_ms), Some(msg)),
+            Outcome::Malformed(_) => InputItem::Malformed,
+            Outcome::Skipped(_) => InputItem::Ignored,
         };
-        self.engine.take(now, Input::Logd, brought);
+        self.engine.take(now, Input::Logd, item);
     }
 
+    /// The state of the NFLOG input, `RUNNING` or why not, and its counters.
     pub(crate) fn note_nflog(&mut self, now: Now, state: &str, counters: Counters) {
         if self.nflog.state != state {
             let sentence = format!("nflog: {state}");
             if state == RUNNING {
-                self.log.inform(now.boot_ms, &sentence);
+                self.log.info(now.boot_ms, &sentence);
             } else {
-                self.log.say(now.boot_ms, &sentence);
+                self.log.warn(now.boot_ms, &sentence);
             }
             self.nflog.state = state.to_string();
         }
@@ -80,6 +84,7 @@ impl Core {
         self.engine.note_lost(Input::Nflog, counters.lost);
     }
 
+    /// The counts and the state of the logd input; `None`: it is off.
     pub(crate) fn note_logd(&mut self, now: Now, feed: Option<&LogFeed>) {
         let Some(feed) = feed else { return };
         let state = feed.state_name();
@@ -87,9 +92,9 @@ impl Core {
             let sentence = format!("logd: {state}");
             let starting = now.boot_ms < self.started_ms.saturating_add(STARTING_MS);
             if starting || matches!(state, RUNNING | "connecting" | "reading") {
-                self.log.inform(now.boot_ms, &sentence);
+                self.log.info(now.boot_ms, &sentence);
             } else {
-                self.log.say(now.boot_ms, &sentence);
+                self.log.warn(now.boot_ms, &sentence);
             }
             self.logd.state = state.to_string();
         }
@@ -98,18 +103,20 @@ impl Core {
         self.engine.note_lost(Input::Logd, feed.state.counts.lost);
     }
 
+    /// Registrations and subscriptions that the broker refused, by name.
     pub(crate) fn note_refusals(&mut self, now: Now, refusals: &SmallMap<String, Status>) {
         if self.refusals == *refusals {
             return;
         }
         for (what, status) in refusals.iter() {
             if self.refusals.get(what) != Some(status) {
-                self.log.say(now.boot_ms, &refused(what, *status));
+                self.log.warn(now.boot_ms, &refused(what, *status));
             }
         }
         self.refusals.clone_from(refusals);
     }
 
+    /// `down`: why there is no connection. `refused`: the broker's answer to the object's registration.
     pub(crate) fn note_bus(&mut self, down: Option<&str>, refused: Option<Status>) {
         let state = match (down, refused) {
             (Some(because), _) => Some(format!("ubus: {because}")),
@@ -138,7 +145,7 @@ pub(super) fn refused(what: &str, status: Status) -> String {
 }
 
 /// What the line reader has to know of the router's interfaces and rules.
-pub(super) fn networks(outside: &Outside) -> Networks {
+pub(super) fn networks(outside: &WanInterfaces) -> Networks {
     Networks {
         wan: outside.interfaces.clone(),
         lan: Vec::new(),

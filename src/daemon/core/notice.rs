@@ -1,4 +1,4 @@
-//! What the owner should know without asking, looked for at each commit.
+//! Looks at each commit for what [`Notices`](crate::daemon::notices::Notices) sends.
 
 use super::Core;
 use crate::event::Class;
@@ -8,12 +8,13 @@ use crate::live::open_day::mask;
 use crate::query::Answer;
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 
-/// A device of the inside with fewer refused or watched attempts a day is no news.
-const LEAST_OF_DEVICE: u64 = 100;
+/// Refused or watched attempts a day from which a LAN device is reported.
+const MIN_DEVICE_ATTEMPTS: u64 = 100;
 /// The most devices that are reported for one day.
-const MOST_DEVICES: u32 = 8;
+const MAX_DEVICES: u32 = 8;
 
 impl Core {
+    /// Computes today's notifications and queues the new ones.
     pub(super) fn notice(&mut self, now: Now) {
         let Some(today) = self.engine.date().filter(|_| self.engine.clock_is_set()) else { return };
         self.notice_anomalies(now, today);
@@ -24,8 +25,8 @@ impl Core {
         self.notices.add_loss(today, self.engine.lost_today(), attempts.unwrap_or(0));
         let question = Question {
             class: Class::Egress,
-            min: LEAST_OF_DEVICE,
-            limit: MOST_DEVICES,
+            min: MIN_DEVICE_ATTEMPTS,
+            limit: MAX_DEVICES,
             ..Question::new(Topic::Sources)
         };
         if let Some(mut answer) = self.answer_of(now, &question) {
@@ -42,20 +43,20 @@ impl Core {
     }
 
     fn answer_of(&mut self, now: Now, question: &Question) -> Option<Answer> {
-        let Core { places, engine, .. } = self;
-        places.history(|stored| engine.answer(now, question, stored)).ok()
+        let Core { storage, engine, .. } = self;
+        storage.history(|stored| engine.answer(now, question, stored)).ok()
     }
 
     /// Anomalies of today and of the day before, which may have just ended.
     fn notice_anomalies(&mut self, now: Now, today: Date) {
-        let Core { places, engine, notices, log, .. } = self;
-        let rows = places.history(|stored| {
+        let Core { storage, engine, notices, log, .. } = self;
+        let rows = storage.history(|stored| {
             let mut rows = engine.anomalies_on(today, stored);
             rows.extend(engine.anomalies_on(Date(today.0 - 1), stored));
             rows
         });
         for sentence in notices.add(rows) {
-            log.say(now.boot_ms, &sentence);
+            log.warn(now.boot_ms, &sentence);
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Questions that need the store are answered in steps, a month each.
+//! Calls over ubus: a question that needs the store is answered in steps of one month.
+//!
+//! Takes renderings and commands, gives finished answers to the loop. Between two steps packets are read.
 
 use ubus::blobmsg::BlobMsgTable;
 
-use super::{Asked, Core};
-use crate::cli::offline::{add_advice, advice_about};
+use super::{Core, DeferredCall};
 use crate::config::exposure;
 use crate::guard::Source;
 use crate::live::Now;
@@ -12,23 +13,26 @@ use crate::output::blobmsg::{AnswerError, Answered, Answers, BusCommand, Reply};
 use crate::output::rendering::Rendering;
 use crate::query::answer::Exposure;
 use crate::query::question::{MAX_LIMIT, Question, Topic};
-use crate::query::{self, Answer};
-use crate::sys::installed::read_text;
+use crate::query::{self, Answer, advice};
+use crate::sys::installed::{self, read_text};
 
 /// A longer firewall configuration is not looked at.
-const MOST_FIREWALL: u64 = 512 * 1024;
+const MAX_FIREWALL: u64 = 512 * 1024;
 
 impl Core {
     /// One step of the questions that wait: a month of the store, or the beginning or the end of one.
     pub(super) fn step(&mut self, now: Now) {
         let Some((number, rendering, mut job)) = self.job.take() else {
-            let next = self.asked.iter().position(|(_, asked)| matches!(asked, Asked::Rendering(_)));
-            if let Some((number, Asked::Rendering(rendering))) = next.and_then(|at| self.asked.remove(at)) {
+            let next =
+                self.deferred.iter().position(|(_, deferred)| matches!(deferred, DeferredCall::Rendering(_)));
+            if let Some((number, DeferredCall::Rendering(rendering))) =
+                next.and_then(|at| self.deferred.remove(at))
+            {
                 self.begin(now, number, rendering);
             }
             return;
         };
-        if self.places.history(|stored| job.step(stored)) {
+        if self.storage.history(|stored| job.step(stored)) {
             self.job = Some((number, rendering, job));
             return;
         }
@@ -42,8 +46,8 @@ impl Core {
         if let Some(answer) = self.answer_now(now, &question) {
             return self.end(now, number, rendering, &question, Ok(answer));
         }
-        let Core { places, engine, .. } = self;
-        match places.history(|stored| engine.begin_answer(&question, stored)) {
+        let Core { storage, engine, .. } = self;
+        match storage.history(|stored| engine.begin_answer(&question, stored)) {
             Ok(job) => self.job = Some((number, rendering, job)),
             Err(error) => self.end(now, number, rendering, &question, Err(error)),
         }
@@ -60,7 +64,7 @@ impl Core {
     ) {
         match self.rendered(now, &mut rendering, question, answered) {
             Some(answered) => self.answered.push((number, answered)),
-            None => self.asked.push_back((number, Asked::Rendering(rendering))),
+            None => self.deferred.push_back((number, DeferredCall::Rendering(rendering))),
         }
     }
 
@@ -73,7 +77,7 @@ impl Core {
         answered: Result<Answer, query::AnswerError>,
     ) -> Option<Answered> {
         let answered = answered.map(|answer| self.finish_answer(now, question, answer));
-        let rendered = rendering.take(answered, &advice_about);
+        let rendered = rendering.take(answered, installed::services);
         rendered.map_err(|error| refusal(error, question.topic)).transpose()
     }
 
@@ -87,7 +91,7 @@ impl Core {
     /// What the daemon alone knows, added.
     fn finish_answer(&mut self, now: Now, question: &Question, mut answer: Answer) -> Answer {
         self.guarding.add_kernel_state(&self.engine.guard, &mut answer);
-        add_advice(question, &mut answer);
+        advice::add(question, &mut answer, installed::services);
         if let Answer::Summary(summary) = &mut answer {
             self.complete(now, summary);
             summary.exposure = self.exposure(now, question.limit);
@@ -101,22 +105,23 @@ impl Core {
 
     /// Attacked ports that are open, of this month. The counts can be a minute old.
     pub(super) fn exposure(&mut self, now: Now, limit: u32) -> Option<Exposure> {
-        let text = read_text(&self.config_path.with_file_name("firewall"), MOST_FIREWALL)?;
+        let text = read_text(&self.config_path.with_file_name("firewall"), MAX_FIREWALL)?;
         let since = self.engine.date()?.month().first_day();
         let open = exposure::opened(&text, &self.config.zone);
         if open.is_empty() {
             return Some(Exposure { since, ports: Vec::new() });
         }
-        if let Some(told) = self.exposed.told(now.boot_ms, &open, since, limit) {
-            return Some(told);
+        if let Some(cached) = self.exposure_cache.get(now.boot_ms, &open, since, limit) {
+            return Some(cached);
         }
         let question = Question { from: Some(since), limit: MAX_LIMIT, ..Question::new(Topic::Services) };
-        let Core { places, engine, .. } = self;
-        match places.history(|stored| engine.answer(now, &question, stored)) {
+        let Core { storage, engine, .. } = self;
+        match storage.history(|stored| engine.answer(now, &question, stored)) {
             Ok(Answer::Services(answer)) => {
                 let ports = exposure::attacked(&open, &answer.services);
-                self.exposed = exposure::Lately::new(now.boot_ms, open.clone(), Exposure { since, ports });
-                self.exposed.told(now.boot_ms, &open, since, limit)
+                self.exposure_cache =
+                    exposure::ExposureCache::new(now.boot_ms, open.clone(), Exposure { since, ports });
+                self.exposure_cache.get(now.boot_ms, &open, since, limit)
             }
             _ => None,
         }
@@ -145,7 +150,7 @@ impl Answers for Core {
         let answer = self.answer_now(now, &question);
         match answer.and_then(|answer| self.rendered(now, &mut rendering, &question, Ok(answer))) {
             Some(answered) => Reply::Now(answered),
-            None => self.later(Asked::Rendering(rendering)),
+            None => self.defer(DeferredCall::Rendering(rendering)),
         }
     }
 
@@ -154,11 +159,11 @@ impl Answers for Core {
         match command {
             BusCommand::Commit => {
                 self.commit(now);
-                self.later(Asked::Commit)
+                self.defer(DeferredCall::Commit)
             }
             BusCommand::Release { forget } => Reply::Now(self.release(now, forget)),
-            BusCommand::Block(wish) => self.now_or_later(|guarding, config, engine, number| {
-                guarding.block(now, config, engine, number, wish)
+            BusCommand::Block(arguments) => self.now_or_later(|guarding, config, engine, number| {
+                guarding.block(now, config, engine, number, arguments)
             }),
             BusCommand::GuardTest { target } => {
                 self.now_or_later(|guarding, _, engine, number| guarding.test(now, engine, number, target))

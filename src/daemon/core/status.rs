@@ -1,10 +1,12 @@
-//! What the daemon says of itself: `status`, and the warnings that go with a summary.
+//! The answer to `status`, and the warnings of a summary.
+//!
+//! Takes the state of all parts, gives sentences and rows, each list bounded. Changes nothing.
 
 use std::cell::{RefCell, RefMut};
 use std::fs;
 
 use super::{Core, MINUTE_MS, RUNNING};
-use crate::cli::check;
+use crate::daemon::check;
 use crate::daemon::counters::{NotSeen, Tally};
 use crate::daemon::ruleset::Place;
 use crate::event::Class;
@@ -29,7 +31,7 @@ const MAX_FINDINGS: usize = 40;
 
 fn looked_at(database: &RefCell<Database>) -> RefMut<'_, Database> {
     let mut database = database.borrow_mut();
-    database.look();
+    database.refresh();
     database
 }
 
@@ -43,15 +45,16 @@ fn status_of(database: &RefCell<Database>) -> DatabaseStatus {
 }
 
 impl Core {
+    /// The answer to `status`. Starts a new reading of the rules' counters, too.
     pub(super) fn status(&mut self, now: Now) -> StatusAnswer {
         self.counters.ask(now.boot_ms);
         let warnings = self.warnings(now);
         let store = StoreStatus {
-            path: self.places.directory().display().to_string(),
-            bytes: self.places.bytes(),
-            written_today: self.places.written_today(self.engine.date()),
-            last_commit: self.places.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
-            state: self.places.trouble.clone().unwrap_or_else(|| "ok".to_string()),
+            path: self.storage.directory().display().to_string(),
+            bytes: self.storage.bytes(),
+            written_today: self.storage.written_today(self.engine.date()),
+            last_commit: self.storage.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
+            state: self.storage.problem.clone().unwrap_or_else(|| "ok".to_string()),
         };
         let findings = self.findings(&store);
         StatusAnswer {
@@ -82,7 +85,7 @@ impl Core {
             asns: self.asns.as_deref().map(status_of).map(Box::new),
             findings: Some(findings),
             deleted: self.deleted(),
-            set_aside: self.places.set_aside(),
+            set_aside: self.storage.set_aside(),
             warnings,
             completeness: Completeness::from_reasons(&[]),
         }
@@ -113,10 +116,10 @@ impl Core {
             what: deletion.what.clone(),
             because: deletion.because.clone(),
         };
-        self.places.deletions().iter().rev().map(row).collect()
+        self.storage.deletions().iter().rev().map(row).collect()
     }
 
-    /// What the rules counted since the daemon started, and beside it what has come of it.
+    /// The rules' counters since the daemon started, each beside the packets that were received of it.
     fn counter_rows(&self) -> Option<Vec<CounterStatus>> {
         let row = |(place, tally): (&Place, &Tally)| match place {
             Place::Zone(zone) => {
@@ -167,7 +170,7 @@ impl Core {
 
     fn all_warnings(&mut self, now: Now) -> Vec<String> {
         let mut warnings = self.problems.clone();
-        warnings.extend(self.places.warnings());
+        warnings.extend(self.storage.warnings());
         warnings.extend(self.clock_warning());
         if self.engine.dropped_waiting() > 0 {
             warnings.push(format!(
@@ -181,7 +184,7 @@ impl Core {
         warnings.extend(self.refusals.iter().map(|(what, status)| super::inputs::refused(what, *status)));
         let wall = if self.engine.clock_is_set() { now.wall } else { 0 };
         let databases = std::iter::once(&self.countries).chain(&self.asns);
-        warnings.extend(databases.filter_map(|database| looked_at(database).trouble(wall)));
+        warnings.extend(databases.filter_map(|database| looked_at(database).problem(wall)));
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
             warnings.push(taken_for_copies(assumed));
@@ -192,9 +195,9 @@ impl Core {
         warnings
     }
 
-    /// What `fwstat check` would find, as far as the daemon can tell without waiting.
+    /// The findings of `fwstat check` that need no waiting.
     fn findings(&self, store: &StoreStatus) -> Vec<FindingRow> {
-        let (_, mut findings) = check::standing(&self.config_path);
+        let (_, mut findings) = check::from_files(&self.config_path);
         check::time(&self.run, Some(self.engine.clock_is_set()), &mut findings);
         check::store(&self.config, &store.path, &store.state, &mut findings);
         if self.config.input.nflog {
@@ -283,7 +286,7 @@ impl Core {
     }
 }
 
-/// Cuts a list of sentences, and tells how many are left out.
+/// Shortens a list of sentences to [`MAX_LIST`] and a last one that says how many are left out.
 fn shorten(list: &mut Vec<String>, what: &str) {
     if list.len() > MAX_LIST {
         // One place is for what is left out; of a list that was cut before the sentence is among them.

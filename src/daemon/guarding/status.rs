@@ -1,4 +1,4 @@
-//! What `status` and its warnings say of the guard.
+//! The guard's part of `status`: its state, how much of its bounds is used, and its warnings.
 
 use super::{Guarding, Mode};
 use crate::config::Config;
@@ -48,11 +48,11 @@ impl Guarding {
 
     /// Conditions that need attention, a sentence each.
     pub(in crate::daemon) fn warnings(&mut self, now: Now, config: &Config, engine: &Engine) -> Vec<String> {
-        let mut warnings: Vec<String> = self.ledger.trouble.iter().cloned().collect();
+        let mut warnings: Vec<String> = self.ledger.problem.iter().cloned().collect();
         if engine.guard.mode() != Mode::Off {
             warnings.extend(self.peer_warnings(now));
         }
-        if config.watch_egress && self.around.outside.is_empty() {
+        if config.watch_egress && self.surroundings.outside.is_empty() {
             warnings.push("watch_egress: there is no default route, so the WAN interface is unknown".into());
         } else if config.watch_egress && !self.nft_sync.is_up() && self.nft_sync.why(now.boot_ms).is_some() {
             warnings.push("watch_egress: nothing is watched, since nft fails".into());

@@ -18,6 +18,7 @@ use crate::stats::countries::Country;
 /// Peers that one job remembers; more than a refusal names.
 const MAX_PEERS: usize = 4096;
 
+/// One job of the worker thread: candidates are checked and the sets loaded.
 pub(super) struct Job {
     /// What is blocked already, with the milliseconds that are left; `None` for always.
     pub blocks: Vec<(Target, Option<u64>)>,
@@ -36,6 +37,7 @@ pub(super) struct Job {
     pub load: bool,
 }
 
+/// What a [`Job`] did.
 pub(super) struct Outcome {
     pub accepted: Vec<Target>,
     /// Candidates that must not be blocked, and why.
@@ -63,7 +65,7 @@ impl Expander<'_> {
         };
         let database = self.database.get_or_insert_with(|| {
             let mut database = Database::new(self.path);
-            database.look();
+            database.refresh();
             database
         });
         match database.ranges_of(Country(code), MAX_RANGES) {

@@ -40,12 +40,13 @@ const AF_INET6: u8 = 10;
 
 const DATAGRAM: usize = 16 << 10;
 /// The kernel answers while it is asked; this is for when it is out of memory.
-const PATIENCE: Duration = Duration::from_millis(200);
+const TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Where a tracked connection comes from: address (in network byte order), protocol, port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Opener<'a> {
     pub address: &'a [u8],
+    /// IANA's protocol number.
     pub protocol: u8,
     pub port: u16,
 }
@@ -112,7 +113,7 @@ fn list(request: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; DATAGRAM].into_boxed_slice();
     loop {
         let Some(datagram) = socket.receive(&mut buffer)? else {
-            if wait(&mut [Wait::read(socket.as_fd())], Some(PATIENCE))? == 0 {
+            if wait(&mut [Wait::read(socket.as_fd())], Some(TIMEOUT))? == 0 {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             continue;

@@ -23,7 +23,7 @@ const DATAGRAMS_PER_TURN: usize = 256;
 /// Elements in one message: its attributes have lengths of 16 bits.
 const ELEMENTS_PER_MESSAGE: usize = 256;
 /// The kernel answers while it is asked; this is for when it is out of memory.
-const PATIENCE: Duration = Duration::from_millis(200);
+const TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Notifications about tables.
 pub struct Notifications {
@@ -32,6 +32,7 @@ pub struct Notifications {
 }
 
 impl Notifications {
+    /// Opens a netlink socket; the error is the kernel's.
     pub fn open() -> io::Result<Notifications> {
         let socket = Netlink::netfilter(1 << (NFNLGRP_NFTABLES - 1))?;
         socket.set_receive_buffer(RECEIVE_BUFFER)?;
@@ -91,7 +92,7 @@ pub struct Elements {
     port: u32,
     buffer: Box<[u8]>,
     request: u32,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Elements {
@@ -103,13 +104,13 @@ impl Elements {
             port,
             buffer: vec![0; DATAGRAM].into_boxed_slice(),
             request: 0,
-            patience: PATIENCE,
+            timeout: TIMEOUT,
         })
     }
 
-    /// Waits so long for an answer, in a thread that keeps nobody waiting.
-    pub fn with_patience(self, patience: Duration) -> Elements {
-        Elements { patience, ..self }
+    /// Another timeout for answers, for a worker thread, which may wait longer.
+    pub fn with_timeout(self, timeout: Duration) -> Elements {
+        Elements { timeout, ..self }
     }
 
     /// The number by which notifications name this socket.
@@ -134,7 +135,7 @@ impl Elements {
         loop {
             let Some(datagram) = self.socket.receive(&mut self.buffer)? else {
                 use std::os::fd::AsFd;
-                if wait(&mut [Wait::read(self.socket.as_fd())], Some(self.patience))? == 0 {
+                if wait(&mut [Wait::read(self.socket.as_fd())], Some(self.timeout))? == 0 {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
                 continue;

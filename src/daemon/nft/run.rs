@@ -1,4 +1,6 @@
-//! One `nft -f -` at a time, as a process of its own, which nobody waits for.
+//! Runs `nft -f -`, one process at a time, without blocking.
+//!
+//! Takes a script, gives the end of the process with the first line of its errors. Knows nothing of the script.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -16,8 +18,9 @@ const LIMIT_MS: u64 = 60_000;
 /// After it closed its messages it is about to end.
 const ENDING_MS: u64 = 5;
 /// Bytes of its messages that are read.
-const MOST_BYTES: usize = 2048;
+const MAX_BYTES: usize = 2048;
 
+/// nft's path; `None`: not installed.
 pub fn program() -> Option<PathBuf> {
     DIRECTORIES.iter().map(|directory| Path::new(directory).join("nft")).find(|path| path.is_file())
 }
@@ -30,6 +33,7 @@ pub fn command() -> io::Result<Command> {
     Ok(command)
 }
 
+/// A child process `nft -f -`, at most one at a time.
 #[derive(Default)]
 pub struct Nft {
     running: Option<Running>,
@@ -58,10 +62,12 @@ impl Nft {
         self.running.is_some()
     }
 
+    /// The pipe of its standard error, while it is open.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.running.as_ref().filter(|running| !running.ended).map(|running| running.messages.as_fd())
     }
 
+    /// When to call [`Nft::poll`] at the latest, in milliseconds since boot.
     pub fn deadline(&self) -> Option<u64> {
         self.running.as_ref().map(|running| running.until)
     }
@@ -94,7 +100,7 @@ impl Nft {
                     running.until = running.until.min(now_ms.saturating_add(ENDING_MS));
                 }
                 Ok(count) => {
-                    let room = MOST_BYTES.saturating_sub(running.text.len());
+                    let room = MAX_BYTES.saturating_sub(running.text.len());
                     running.text.extend_from_slice(&piece[..count.min(room)]);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -1,4 +1,6 @@
-//! What is wanted -> nft's language. Pure. Nothing of a packet gets into it but addresses, written by us.
+//! The table `inet fwstat` as nft's script.
+//!
+//! Takes what the table is to be, gives text. Pure. Of packets it contains addresses only, formatted here.
 
 use std::fmt::Write;
 
@@ -11,10 +13,11 @@ use crate::input::nflog::{COPY_RANGE, QUEUE_THRESHOLD};
 pub const TABLE: &str = "fwstat";
 /// The sets of blocked sources, and of those to whom connections were opened from inside.
 pub const BLOCKED: [&str; 2] = ["blocked4", "blocked6"];
+/// Names of the sets of addresses that the inside has connections to.
 pub const PEERS: [&str; 2] = ["peers4", "peers6"];
 /// The sets of sources that many routers saw.
 const SHARED: [&str; 2] = ["shared4", "shared6"];
-/// They are forgotten with this, should nobody take them away.
+/// Timeout of the elements, should they not be deleted.
 const SHARED_TIMEOUT: &str = "2d";
 /// Inside addresses, protocols and ports that took a connection from outside.
 pub const SERVED: [&str; 2] = ["served4", "served6"];
@@ -22,6 +25,7 @@ pub const SERVED: [&str; 2] = ["served4", "served6"];
 pub const NETWORKS: [&str; 2] = ["networks4", "networks6"];
 /// Counts the connections whose peer was not remembered because an inside host opened too many, or the set was full.
 pub const PEERS_LIMITED: &str = "peers_limited";
+/// Name of the counter of peers that found no room in [`PEERS`].
 pub const PEERS_FULL: &str = "peers_full";
 
 /// Peers that are remembered per family: some 100 bytes of kernel memory each, taken as they come.
@@ -36,7 +40,7 @@ const MAX_OPENERS: u32 = 1024;
 const OPENER_RATE: &str = "limit rate over 30/minute burst 500 packets";
 /// Elements that are over still count until the kernel collects them.
 const SLACK: u32 = 64;
-/// A block ends in the kernel so much earlier than in the ledger, never later.
+/// A block ends in the kernel this much earlier than in the ledger, never later.
 const EARLY_MS: u64 = 50;
 /// Elements in one command.
 const ELEMENTS_PER_COMMAND: usize = 256;
@@ -58,6 +62,7 @@ pub struct Spec {
     pub egress: Option<Vec<String>>,
 }
 
+/// The guard's part of the table `inet fwstat`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GuardSpec {
     /// False for a dry run: peers are remembered, nothing is blocked.
@@ -72,8 +77,10 @@ pub struct GuardSpec {
     pub shared: Vec<Source>,
 }
 
+/// The chain that logs watched egress to NFLOG.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogSpec {
+    /// NFLOG group.
     pub group: u16,
     /// The zone that the packets are counted for, if there is only one.
     pub zone: Option<String>,
@@ -191,7 +198,7 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
         // Invalid packets are dropped, too: fw4 lets them reach the zone's policy only.
         KNOWN
     };
-    // Whoever blocks a network or country does not know all whom the inside talks to there.
+    // A blocked network or country can contain peers of connections from inside.
     let known = if guard.all { format!("\t\t{KNOWN}\n") } else { String::new() };
     let _ = write!(
         text,
@@ -204,7 +211,7 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
          \t\tip6 saddr @networks6 goto refuse\n"
     );
     if !guard.shared.is_empty() {
-        // Whoever the inside opened a connection to stays free, and so does every known connection.
+        // Peers of connections from inside are not blocked, and neither is any known connection.
         let _ = write!(
             text,
             "\t\tct state {{ established, related, untracked }} return\n\
@@ -324,7 +331,7 @@ fn key_text(source: Source) -> String {
     source.prefix().network.to_string()
 }
 
-/// The timeout of an element of which the ledger says that so much is left.
+/// The timeout of an element with this remaining time in the ledger.
 pub fn timeout_ms(left_ms: u64) -> u64 {
     left_ms.saturating_sub(EARLY_MS).max(1)
 }
@@ -352,6 +359,7 @@ pub fn key(source: Source) -> Vec<u8> {
     }
 }
 
+/// The source of an element's key in network byte order (4 or 16 bytes); `None`: another length.
 pub fn source_of(key: &[u8]) -> Option<Source> {
     if let Ok(bits) = <[u8; 4]>::try_from(key) {
         return Some(Source::V4(u32::from_be_bytes(bits)));

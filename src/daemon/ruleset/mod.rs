@@ -108,6 +108,7 @@ impl Rule {
     }
 }
 
+/// The kernel's ruleset as `nft -j -t list ruleset` prints it: rules with counters, in fw4's table and others.
 #[derive(Debug, Default)]
 pub struct Ruleset {
     rules: Vec<Rule>,
@@ -123,7 +124,7 @@ pub struct Ruleset {
     cut: bool,
 }
 
-/// What one of our rules stands for.
+/// What one of our rules counts.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Place {
     /// The policies of a zone.
@@ -166,12 +167,12 @@ impl Ruleset {
     /// Where packets are refused that no rule of ours logs one by one. `zones`: the counted ones. `logd`: what goes to
     /// the kernel's log is read.
     pub fn unseen(&self, zones: &[String], logd: bool) -> Vec<Unseen> {
-        let mut places = Places::default();
+        let mut places = PlaceSums::default();
         let fw4: Vec<&Rule> = self.rules.iter().filter(|rule| rule.is_fw4()).collect();
         let ours = |chain: &str, comment: &str| {
             fw4.iter().find(|rule| rule.chain == chain && rule.comment == comment).copied()
         };
-        // A rule of ours that only counts tells a sum.
+        // A rule of ours that only counts gives a sum.
         let sum = |rule: Option<&Rule>| rule.and_then(|rule| self.packets(rule));
         let sees = |rule: Option<&Rule>| rule.is_some_and(|rule| rule.nflog);
         let logs = |chain: &str| fw4.iter().any(|rule| rule.chain == chain && rule.logs && rule.refuses());
@@ -311,7 +312,7 @@ fn name_of(rule: &Rule) -> String {
     }
 }
 
-/// What a rule with this comment stands for, if it is ours.
+/// What the rule with this comment counts; `None`: not one of ours.
 fn place_of(comment: &str) -> Option<Place> {
     let name = comment.strip_prefix(OURS)?;
     Some(match name.strip_prefix("rule ") {
@@ -322,11 +323,11 @@ fn place_of(comment: &str) -> Option<Place> {
 
 /// The places so far; the same one twice is one with both sums.
 #[derive(Default)]
-struct Places {
+struct PlaceSums {
     rows: Vec<Unseen>,
 }
 
-impl Places {
+impl PlaceSums {
     fn add(&mut self, place: String, packets: Option<Reading>) {
         if let Some(row) = self.rows.iter_mut().find(|row| row.place == place) {
             row.packets = both(row.packets, packets);

@@ -1,4 +1,6 @@
-//! What `nft -j -t list ruleset` prints -> rules, as far as they are looked at.
+//! The JSON of `nft -j -t list ruleset` -> [`Ruleset`].
+//!
+//! Takes nft's output, gives a bounded number of rules; `None` if it is no ruleset.
 
 use super::{Counter, Limit, MAX_RULES, OURS, Reading, Rule, Ruleset, Verdict};
 use crate::parse::json::Reader;

@@ -1,9 +1,11 @@
-//! Commits to flash: begun by the loop, prepared by the worker, published by the loop between two questions.
+//! Commits to flash: the loop starts them, the worker prepares them, the loop publishes them between two questions.
+//!
+//! Takes what is new of the open days, gives jobs to the worker. Waits for flash at a stop or reload only.
 
 use std::time::{Duration, Instant};
 
 use super::job::{Done, Job, Prepared};
-use super::{MOST_PIECES, Places, keep};
+use super::{MAX_PIECES, Storage, keep};
 use crate::config::Config;
 use crate::event::calendar::Date;
 use crate::live::{Commit, Engine, Now};
@@ -25,14 +27,14 @@ pub(super) enum Purpose {
     Finish,
 }
 
-impl Places {
+impl Storage {
     /// A commit is on its way, or asked for.
     pub(crate) fn is_busy(&self) -> bool {
         let is_due = self.worker.is_some() && !self.extra.is_empty();
         self.flight.is_some() || self.prepared.is_some() || self.again || is_due
     }
 
-    /// Begins to write to flash what it does not have; [`Places::turn`] goes on with it.
+    /// Begins to write to flash what it does not have; [`Storage::turn`] goes on with it.
     pub(crate) fn commit(&mut self, config: &Config, engine: &mut Engine, mark: Option<(u32, i64)>) {
         self.written_today(engine.date());
         if self.flight.is_some() || self.prepared.is_some() {
@@ -44,7 +46,7 @@ impl Places {
             Directory::Disk(disk) => !disk.is_there(),
             Directory::Memory(_) => false,
         });
-        if self.worker.is_none() || gone || self.trouble.is_some() {
+        if self.worker.is_none() || gone || self.problem.is_some() {
             let (salt, other) = (self.salt(), gone || self.store.is_none());
             let found = self.reopen(config);
             if self.worker.is_some() && (other || salt != self.salt()) {
@@ -61,7 +63,7 @@ impl Places {
             return;
         }
         let of_today = self.pieces.iter().filter(|(_, date, _)| Some(*date) == engine.date()).count();
-        let Commit { closed, part } = engine.begin_commit(of_today >= MOST_PIECES);
+        let Commit { closed, part } = engine.begin_commit(of_today >= MAX_PIECES);
         let zone = engine.calendar().lasting_name().map(String::from);
         if closed.is_empty() && part.is_none() && self.extra.is_empty() && !self.later_changed {
             engine.end_commit(true);
@@ -94,7 +96,7 @@ impl Places {
             let meta = store.meta().map(|meta| Meta { zone: zone.clone(), ..meta });
             match meta.and_then(|meta| store.change_meta(&meta)) {
                 Ok(changed) => changes.extend(changed),
-                Err(error) => self.trouble = Some(error.to_string()),
+                Err(error) => self.problem = Some(error.to_string()),
             }
             self.zone = zone;
         }
@@ -126,11 +128,11 @@ impl Places {
         self.later_changed |= std::mem::take(&mut self.later_in_flight);
         let waiting = std::mem::take(&mut self.extra_in_flight);
         waiting.into_iter().for_each(|(name, bytes)| self.change(name, bytes));
-        self.trouble = Some(format!("in RAM only: {why}"));
+        self.problem = Some(format!("in RAM only: {why}"));
         (self.flight, self.worker) = (None, None);
     }
 
-    /// Goes on with a commit. `publish`: nobody reads the store.
+    /// Continues a commit. `publish`: no question is being answered, so that the files may change.
     pub(crate) fn turn(&mut self, config: &Config, engine: &mut Engine, now: Now, publish: bool) {
         let done = self.worker.as_mut().and_then(Worker::take);
         if let Some(done) = done {
@@ -189,7 +191,7 @@ impl Places {
     }
 
     pub(super) fn publish(&mut self, engine: &mut Engine, now: Now) {
-        let (Some(Prepared { names, bytes, said, .. }), Some(purpose)) =
+        let (Some(Prepared { names, bytes, log_lines, .. }), Some(purpose)) =
             (self.prepared.take(), self.flight.take())
         else {
             return;
@@ -211,14 +213,14 @@ impl Places {
             self.deletions = store.meta().unwrap_or_default().deletions;
             self.wants_maintenance = true;
         }
-        said.into_iter().for_each(|sentence| self.say(sentence));
+        log_lines.into_iter().for_each(|sentence| self.queue_line(sentence));
         self.extra_in_flight.clear();
         if std::mem::take(&mut self.later_in_flight) && !self.later_changed {
             // Flash knows now; what an import adds from here on is new, whatever its date.
             self.due = 0;
         }
         self.total = self.total.saturating_add(bytes);
-        self.trouble = None;
+        self.problem = None;
         if let Purpose::Statistics(closed) = purpose {
             self.committing = None;
             engine.end_commit(true);
@@ -236,7 +238,7 @@ impl Places {
         loop {
             self.turn(config, engine, now, true);
             if self.flight.is_none() && self.prepared.is_none() && self.extra.is_empty() {
-                return self.trouble.is_none();
+                return self.problem.is_none();
             }
             let left = until.saturating_duration_since(Instant::now());
             let Some(worker) = self.worker.as_mut().filter(|_| !left.is_zero()) else { return false };

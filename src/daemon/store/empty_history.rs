@@ -3,6 +3,7 @@
 use crate::event::calendar::Month;
 use crate::query::history::{History, MonthData, Need};
 
+/// A history without days, for a store that cannot be opened.
 pub(super) struct EmptyHistory;
 
 impl History for EmptyHistory {

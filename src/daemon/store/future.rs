@@ -1,11 +1,11 @@
 //! Events dated in the future: flash holds them until their time has come.
 
-use super::Places;
+use super::Storage;
 use crate::live::{Engine, Now};
 
 const DAY_MS: u64 = 86_400_000;
 
-impl Places {
+impl Storage {
     /// Flash may not know yet that these events were taken out of those that are dated in the future.
     pub(super) fn forget_due(&mut self, due: u64) {
         let (rows, rest) = self.later.take_until(due);

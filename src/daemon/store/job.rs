@@ -1,4 +1,6 @@
-//! What the worker thread does: it prepares commits, which the loop publishes, and moves their files afterwards.
+//! The jobs of the worker thread: to prepare a commit, and to move its files after it was published.
+//!
+//! Takes parts of days, writes files. Knows neither engine nor loop.
 
 use crate::event::calendar::{Date, Month};
 use crate::stats::summary::DaySummary;
@@ -19,9 +21,10 @@ pub(super) enum Job {
 pub(super) struct Prepared {
     /// Its files, and whether they are written (or removed).
     pub(super) names: Vec<(String, bool)>,
+    /// Bytes that the commit writes.
     pub(super) bytes: u64,
     /// What is to be logged.
-    pub(super) said: Vec<String>,
+    pub(super) log_lines: Vec<String>,
     /// Of maintenance: what may still be deleted.
     pub(super) left: Option<Upkeep>,
 }
@@ -35,7 +38,7 @@ pub(super) enum Done {
     Finished(Result<(), String>),
 }
 
-fn prepare(store: &mut Store, changes: Vec<Change>, said: Vec<String>) -> Done {
+fn prepare(store: &mut Store, changes: Vec<Change>, log_lines: Vec<String>) -> Done {
     let prepared = match store.directory() {
         Directory::Disk(disk) => disk.prepare(&changes),
         Directory::Memory(_) => Ok(()),
@@ -45,13 +48,13 @@ fn prepare(store: &mut Store, changes: Vec<Change>, said: Vec<String>) -> Done {
     }
     let names = changes.iter().map(|(name, bytes)| (name.clone(), bytes.is_some())).collect();
     let bytes = changes.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(|bytes| bytes.len() as u64).sum();
-    Done::Prepared(Prepared { names, bytes, said, left: None })
+    Done::Prepared(Prepared { names, bytes, log_lines, left: None })
 }
 
 /// One job, on the worker's own handle of the store.
 pub(super) fn work(store: &mut Store, job: Job) -> Done {
     let failed = |error: crate::store::StoreError| Done::Failed(error.to_string());
-    if let Err(error) = store.look() {
+    if let Err(error) = store.refresh() {
         return failed(error);
     }
     match job {
@@ -73,17 +76,19 @@ pub(super) fn work(store: &mut Store, job: Job) -> Done {
             store.set_last(Some(Date(today.0.saturating_add(1))));
             let next = match store.settle(today) {
                 Ok(mut settled) if !settled.is_empty() => {
-                    let (changes, said) = settled.remove(0);
-                    Ok(Some(Demanded { changes, said, left: may }))
+                    let (changes, log_line) = settled.remove(0);
+                    Ok(Some(Demanded { changes, log_line, left: may }))
                 }
                 Ok(_) => store.maintain(now, may),
                 Err(error) => Err(error),
             };
             match next {
-                Ok(Some(Demanded { changes, said, left })) => match prepare(store, changes, vec![said]) {
-                    Done::Prepared(prepared) => Done::Prepared(Prepared { left: Some(left), ..prepared }),
-                    failed => failed,
-                },
+                Ok(Some(Demanded { changes, log_line, left })) => {
+                    match prepare(store, changes, vec![log_line]) {
+                        Done::Prepared(prepared) => Done::Prepared(Prepared { left: Some(left), ..prepared }),
+                        failed => failed,
+                    }
+                }
                 Ok(None) => Done::Nothing,
                 Err(error) => failed(error),
             }

@@ -1,15 +1,15 @@
 //! The store while a command works on it.
 
-use super::Places;
+use super::Storage;
 
-impl Places {
+impl Storage {
     /// Lets another process write to the directory, until the next commit; false while something is on its way.
     pub(crate) fn release(&mut self) -> bool {
         if self.is_busy() {
             return false;
         }
         (self.worker, self.store) = (None, None);
-        self.trouble = Some("in RAM only: a command works on the store".into());
+        self.problem = Some("in RAM only: a command works on the store".into());
         self.released = true;
         true
     }

@@ -1,4 +1,6 @@
-//! What an earlier run left: pieces of open days on flash, and the copy in tmpfs.
+//! The state that an earlier run left: pieces of open days on flash, and the copy in tmpfs.
+//!
+//! Takes the files, gives days and the newest state; each event once. Writes nothing.
 
 use std::fs;
 use std::path::Path;
@@ -15,6 +17,7 @@ pub(super) struct Flash {
     pub(super) pieces: Vec<Piece>,
 }
 
+/// A file with a part of an open day that an earlier run or an import left.
 pub(super) struct Piece {
     /// Its day and number.
     pub(super) key: (Date, u32),
@@ -55,6 +58,7 @@ pub(super) fn with_others(mut copy: Saved, flash: Flash) -> Saved {
     copy
 }
 
+/// The copy in tmpfs; `None`: missing, damaged or no regular file.
 pub(super) fn open_copy(path: &Path) -> Option<Open> {
     Open::from_bytes(fs::read(path).ok()?).ok()
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::event::calendar::Calendar;
 use crate::event::{Address, Event, protocol};
-use crate::live::{Brought, Input, Now};
+use crate::live::{Input, InputItem, Now};
 use crate::query::Answer;
 use crate::query::question::{Question, Topic};
 
@@ -22,16 +22,16 @@ struct Router {
 }
 
 struct Run {
-    places: Places,
+    storage: Storage,
     engine: Engine,
     sent: u64,
 }
 
-impl Places {
+impl Storage {
     /// As the daemon does it.
-    pub(crate) fn open(config: &Config, run: &Path, boot: &str) -> (Places, Option<(Saved, bool)>) {
+    pub(crate) fn open(config: &Config, run: &Path, boot: &str) -> (Storage, Option<(Saved, bool)>) {
         let disk = Disk::open_for_daemon(Path::new(&config.database), run);
-        Places::new(config, run, boot, disk)
+        Storage::new(config, run, boot, disk)
     }
 }
 
@@ -45,15 +45,15 @@ impl Router {
     }
 
     fn start(&self) -> Run {
-        let (places, saved) = Places::open(&self.config, &self.place.join("run"), &self.boot);
-        let mut engine = Engine::new(Calendar::utc(), places.salt(), 10);
+        let (storage, saved) = Storage::open(&self.config, &self.place.join("run"), &self.boot);
+        let mut engine = Engine::new(Calendar::utc(), storage.salt(), 10);
         if let Some((saved, on_flash)) = saved {
-            if places.is_this_boot(&saved.state) {
+            if storage.is_this_boot(&saved.state) {
                 engine.resume_clock(saved.state.believed);
             }
             engine.restore(saved, on_flash);
         }
-        Run { places, engine, sent: 0 }
+        Run { storage, engine, sent: 0 }
     }
 
     /// Files of an import between two runs: so many attempts on the day of an instant.
@@ -115,31 +115,31 @@ impl Run {
             protocol: protocol::TCP,
             ..Event::default()
         };
-        self.engine.take(now, Input::Nflog, Brought::Event(&mut event, None, None));
+        self.engine.take(now, Input::Nflog, InputItem::Event(&mut event, None, None));
     }
 
     fn commit(&mut self, router: &Router) {
-        self.places.commit(&router.config, &mut self.engine, None);
-        self.places.copy(&mut self.engine, None);
+        self.storage.commit(&router.config, &mut self.engine, None);
+        self.storage.copy(&mut self.engine, None);
     }
 
     /// Until the worker has done what it is at.
     fn wait(&mut self) {
         let until = Instant::now() + Duration::from_secs(10);
         let done = loop {
-            match self.places.worker.as_mut().and_then(|worker| worker.wait(Duration::from_secs(10))) {
+            match self.storage.worker.as_mut().and_then(|worker| worker.wait(Duration::from_secs(10))) {
                 Some(done) => break done,
                 None => assert!(Instant::now() < until),
             }
         };
-        self.places.done(done, &mut self.engine);
+        self.storage.done(done, &mut self.engine);
     }
 
     fn settle(&mut self, router: &Router, wall: i64) {
         let now = self.at(wall);
         let until = Instant::now() + AT_END;
-        let is_done = self.places.settle(&router.config, &mut self.engine, now, until);
-        assert!(is_done, "{:?}", self.places.trouble);
+        let is_done = self.storage.settle(&router.config, &mut self.engine, now, until);
+        assert!(is_done, "{:?}", self.storage.problem);
     }
 
     /// Attempts by day, those of days without any left out.
@@ -148,7 +148,7 @@ impl Run {
         let from = Date::parse("2025-11-01");
         let question = Question { from, limit: 1000, ..Question::new(Topic::Days) };
         let engine = &mut self.engine;
-        let answer = self.places.history(|stored| engine.answer(now, &question, stored));
+        let answer = self.storage.history(|stored| engine.answer(now, &question, stored));
         let Ok(Answer::Days(answer)) = answer else { panic!("no days") };
         let rows = answer.days.iter().filter(|row| row.attempts > 0);
         rows.map(|row| (row.date.to_string(), row.attempts)).collect()
@@ -164,18 +164,18 @@ const STEPS: [&str; 3] = ["prepared", "published", "copied"];
 
 fn go_on(run: &mut Run, router: &Router, wall: i64, steps: usize) {
     run.commit(router);
-    if run.places.flight.is_none() {
+    if run.storage.flight.is_none() {
         return;
     }
     // What the worker does goes on in this process: it is let end.
     run.wait();
     if steps >= 1 {
         let now = run.at(wall);
-        run.places.publish(&mut run.engine, now);
+        run.storage.publish(&mut run.engine, now);
         run.wait();
     }
     if steps >= 2 {
-        run.places.copy(&mut run.engine, None);
+        run.storage.copy(&mut run.engine, None);
     }
 }
 
@@ -258,11 +258,11 @@ fn what_is_imported_between_two_runs_is_added_whether_the_daemon_stopped_or_was_
         run.settle(&router, EVENING + 1);
         run.send(4, EVENING + 60);
         if killed {
-            run.places.copy(&mut run.engine, None);
+            run.storage.copy(&mut run.engine, None);
         } else {
             run.commit(&router);
             run.settle(&router, EVENING + 61);
-            run.places.copy(&mut run.engine, None);
+            run.storage.copy(&mut run.engine, None);
         }
         drop(run);
         router.import(10, EVENING - HOUR);
@@ -270,7 +270,7 @@ fn what_is_imported_between_two_runs_is_added_whether_the_daemon_stopped_or_was_
         let mut run = router.start();
         let expected = is(&[("2025-11-27", 19), ("2025-11-28", 20)]);
         assert_eq!(run.days(EVENING + HOUR + 60), expected, "{killed}");
-        run.places.copy(&mut run.engine, None);
+        run.storage.copy(&mut run.engine, None);
         drop(run);
         let mut run = router.start();
         assert_eq!(run.days(EVENING + HOUR + 90), expected, "{killed}, killed again");
@@ -295,7 +295,7 @@ fn a_day_that_was_imported_and_closed_is_imported_again() {
     run.at(EVENING + HOUR);
     run.commit(&router);
     run.settle(&router, EVENING + HOUR + 1);
-    run.places.copy(&mut run.engine, None);
+    run.storage.copy(&mut run.engine, None);
     drop(run);
     router.import(10, EVENING - HOUR);
     assert_eq!(router.start().days(EVENING + HOUR + 60), is(&[("2025-11-27", 15)]));
@@ -365,7 +365,7 @@ fn a_reload_to_another_directory_and_back_counts_once() {
     let home = router.config.database.clone();
     for (count, database) in [(4, router.place.join("other").display().to_string()), (5, home)] {
         router.config.database = database;
-        run.places.reload(&router.config, &mut run.engine);
+        run.storage.reload(&router.config, &mut run.engine);
         run.send(count, EVENING + 60 + i64::from(count));
         run.commit(&router);
         run.settle(&router, EVENING + 70);
@@ -384,14 +384,14 @@ fn a_commit_that_failed_is_over_though_another_file_waits() {
     run.send(3, EVENING);
     run.settle(&router, EVENING);
     // What is prepared has no place.
-    fs::write(run.places.directory().join("commit.new"), "").unwrap();
-    run.places.put("blocks.fws", vec![7]).unwrap();
+    fs::write(run.storage.directory().join("commit.new"), "").unwrap();
+    run.storage.put("blocks.fws", vec![7]).unwrap();
     run.commit(&router);
     run.wait();
-    assert!(run.places.trouble.is_some() && !run.places.is_busy());
+    assert!(run.storage.problem.is_some() && !run.storage.is_busy());
     // It is written when it can be.
-    fs::remove_file(run.places.directory().join("commit.new")).unwrap();
+    fs::remove_file(run.storage.directory().join("commit.new")).unwrap();
     run.commit(&router);
     run.settle(&router, EVENING);
-    assert_eq!(fs::read(run.places.directory().join("blocks.fws")).unwrap(), [7]);
+    assert_eq!(fs::read(run.storage.directory().join("blocks.fws")).unwrap(), [7]);
 }

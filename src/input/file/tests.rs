@@ -47,14 +47,14 @@ fn pack_at(text: &str, modified: u32) -> Vec<u8> {
 /// 2026-01-15T00:00:00Z.
 const NOW: i64 = 1_768_435_200;
 
-struct Told {
+struct Outcome {
     events: Vec<Event>,
     batches: Vec<usize>,
     reports: Vec<FileReport>,
     progress: Vec<Progress>,
 }
 
-impl Told {
+impl Outcome {
     fn times(&self) -> Vec<i64> {
         self.events.iter().map(|event| event.time).collect()
     }
@@ -72,10 +72,10 @@ impl Told {
     }
 }
 
-fn run(files: &[PathBuf], standard_input: &[u8], year: Option<i32>, imported: &mut Imported) -> Told {
+fn run(files: &[PathBuf], standard_input: &[u8], year: Option<i32>, imported: &mut Imported) -> Outcome {
     let options = ReadOptions { networks: Networks::default(), calendar: Calendar::utc(), year, now: NOW };
-    let mut told = Told { events: vec![], batches: vec![], reports: vec![], progress: vec![] };
-    let (events, batches, progress) = (&mut told.events, &mut told.batches, &mut told.progress);
+    let mut outcome = Outcome { events: vec![], batches: vec![], reports: vec![], progress: vec![] };
+    let (events, batches, progress) = (&mut outcome.events, &mut outcome.batches, &mut outcome.progress);
     let mut duplicates = stand_in::Duplicates::new();
     let mut mark = |events: &[Event], marks: &mut Vec<bool>| {
         marks.extend(events.iter().map(|event| duplicates.is_duplicate(event)));
@@ -86,7 +86,7 @@ fn run(files: &[PathBuf], standard_input: &[u8], year: Option<i32>, imported: &m
         events.extend_from_slice(batch);
         Ok(())
     };
-    told.reports = read_as(
+    outcome.reports = read_as(
         &stand_in::LANGUAGE,
         Box::new(Cursor::new(standard_input.to_vec())),
         files,
@@ -94,13 +94,13 @@ fn run(files: &[PathBuf], standard_input: &[u8], year: Option<i32>, imported: &m
         imported,
         &mut Paths::new(),
         Batch::new(&mut give, &mut mark),
-        &mut |told| progress.push(told),
+        &mut |outcome| progress.push(outcome),
     )
     .unwrap();
-    told
+    outcome
 }
 
-fn read(files: &[PathBuf]) -> Told {
+fn read(files: &[PathBuf]) -> Outcome {
     run(files, b"", None, &mut Imported::new())
 }
 
@@ -112,14 +112,14 @@ fn log(times: impl Iterator<Item = i64>) -> String {
 fn every_line_is_counted_once() {
     let folder = Folder::new();
     let text = b"5 a\r\n\n#comment\njunk\n\0\n\xff\xfe\n6 b\n6 b\n7 no end";
-    let told = read(&[folder.put("messages", text)]);
-    assert_eq!(told.counts(), [9, 3, 3, 1, 2]);
-    assert_eq!(told.times(), [5, 6, 7]);
+    let outcome = read(&[folder.put("messages", text)]);
+    assert_eq!(outcome.counts(), [9, 3, 3, 1, 2]);
+    assert_eq!(outcome.times(), [5, 6, 7]);
     let packed = folder.put("no-gz-in-its-name", pack("1 a\n2 b"));
     assert_eq!(read(&[packed]).times(), [1, 2]);
     let long = folder.put("long", format!("1 a\n2 {}\n3 c\n", "x".repeat(300_000)));
-    let told = read(&[long]);
-    assert_eq!((told.counts(), told.times()), ([3, 2, 1, 0, 0], vec![1, 3]));
+    let outcome = read(&[long]);
+    assert_eq!((outcome.counts(), outcome.times()), ([3, 2, 1, 0, 0], vec![1, 3]));
 }
 
 #[test]
@@ -134,12 +134,12 @@ fn what_cannot_be_read_is_named_and_the_rest_is_read() {
         "-".into(),
         "-".into(),
     ];
-    let told = run(&files, b"", None, &mut Imported::new());
+    let outcome = run(&files, b"", None, &mut Imported::new());
     let directory = format!("cannot read '{}': it is a directory, not a log file", folder.0.display());
     let missing = format!("cannot read '{}': No such file or directory", missing.display());
     let twice = "standard input was given twice: it can be read only once".to_string();
     assert_eq!(
-        told.states(),
+        outcome.states(),
         [
             &FileState::Failed(directory),
             &FileState::Failed(missing),
@@ -149,7 +149,7 @@ fn what_cannot_be_read_is_named_and_the_rest_is_read() {
             &FileState::Failed(twice)
         ]
     );
-    assert_eq!(told.times(), [1]);
+    assert_eq!(outcome.times(), [1]);
 }
 
 #[test]
@@ -158,16 +158,16 @@ fn a_damaged_gzip_file_says_how_far_it_was_read() {
     let text = log(1..5000);
     let mut bytes = pack(&text);
     bytes.truncate(bytes.len() / 2);
-    let told = read(&[
+    let outcome = read(&[
         folder.put("cut.gz", &bytes),
         folder.put("garbage.gz", [&pack("9000 a\n")[..], b"xx"].concat()),
     ]);
-    let [FileState::Partly(sentence), FileState::Read] = told.states()[..] else {
-        panic!("{:?}", told.states())
+    let [FileState::Partly(sentence), FileState::Read] = outcome.states()[..] else {
+        panic!("{:?}", outcome.states())
     };
     assert!(sentence.contains("cut.gz': the gzip data is cut off after "), "{sentence}");
-    assert!(told.reports[1].note.as_ref().unwrap().contains("left out"));
-    assert!(told.events.len() > 1000);
+    assert!(outcome.reports[1].note.as_ref().unwrap().contains("left out"));
+    assert!(outcome.events.len() > 1000);
     assert_eq!(read(&[folder.put("only.gz", &bytes[..12])]).counts(), [0; 5]);
 }
 
@@ -190,10 +190,10 @@ fn a_rotated_set_in_any_order_and_overlapping_logs_come_in_order_of_time() {
     let middle = folder.put("messages.1", log(100..200));
     let new = folder.put("messages", log(200..300));
     let other = folder.put("other", "50 other\n150 other\n250 other\n");
-    let told = read(&[new, other, old, middle]);
-    assert_eq!(told.events.len(), 303);
-    assert!(told.times().is_sorted());
-    assert_eq!(told.batches, [303]);
+    let outcome = read(&[new, other, old, middle]);
+    assert_eq!(outcome.events.len(), 303);
+    assert!(outcome.times().is_sorted());
+    assert_eq!(outcome.batches, [303]);
 }
 
 #[test]
@@ -203,9 +203,9 @@ fn more_files_than_may_be_open_still_come_in_order() {
         .rev()
         .map(|n| folder.put(&format!("log.{n}"), log(n * 10..n * 10 + 25)))
         .collect();
-    let told = read(&files);
-    assert!(told.times().is_sorted());
-    assert_eq!(told.counts(), [48 * 25, 47 * 10 + 25, 0, 47 * 15, 0]);
+    let outcome = read(&files);
+    assert!(outcome.times().is_sorted());
+    assert_eq!(outcome.counts(), [48 * 25, 47 * 10 + 25, 0, 47 * 15, 0]);
     // Too many at the same time: the events of the rest come late, but all come.
     let files: Vec<PathBuf> =
         (0..40).map(|n| folder.put(&format!("same.{n}"), format!("1 {n}\n2 {n}\n"))).collect();
@@ -216,11 +216,11 @@ fn more_files_than_may_be_open_still_come_in_order() {
 fn batches_are_bounded_and_sorted_and_a_refused_one_ends_it() {
     let folder = Folder::new();
     let file = folder.put("log", log((0..20_000).map(|n| n ^ 3)));
-    let told = read(std::slice::from_ref(&file));
+    let outcome = read(std::slice::from_ref(&file));
     let mut expected = vec![BATCH; 20_000 / BATCH];
     expected.push(20_000 % BATCH);
-    assert_eq!(told.batches, expected);
-    assert_eq!(told.times(), (0..20_000).collect::<Vec<_>>());
+    assert_eq!(outcome.batches, expected);
+    assert_eq!(outcome.times(), (0..20_000).collect::<Vec<_>>());
     let options =
         ReadOptions { networks: Networks::default(), calendar: Calendar::utc(), year: None, now: NOW };
     let mut imported = Imported::new();
@@ -247,24 +247,24 @@ fn stamps_without_a_year_get_it_from_the_time_of_the_file() {
     let packed = folder.put("packed.gz", pack_at(text, day("2020-03-01") as u32));
     let expected = [day("2019-12-30"), day("2019-12-31"), day("2020-01-01")];
     assert_eq!(read(std::slice::from_ref(&packed)).times(), expected);
-    let told = run(&[packed], b"", Some(2011), &mut Imported::new());
-    assert_eq!(told.times()[2], day("2012-01-01"));
+    let outcome = run(&[packed], b"", Some(2011), &mut Imported::new());
+    assert_eq!(outcome.times()[2], day("2012-01-01"));
     let plain = folder.put("plain", text);
     let file = fs::File::options().write(true).open(&plain).unwrap();
     file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(day("2020-03-01") as u64))
         .unwrap();
     assert_eq!(read(&[plain]).times(), expected);
     // Standard input has no time but the present.
-    let told = run(&["-".into()], b"Jan 14 a\nJan 15 b\n", None, &mut Imported::new());
-    assert_eq!(told.times(), [day("2026-01-14"), day("2026-01-15")]);
-    let told = run(&["-".into()], b"Jan 20 a\n", None, &mut Imported::new());
-    assert_eq!(told.times(), [day("2025-01-20")]);
+    let outcome = run(&["-".into()], b"Jan 14 a\nJan 15 b\n", None, &mut Imported::new());
+    assert_eq!(outcome.times(), [day("2026-01-14"), day("2026-01-15")]);
+    let outcome = run(&["-".into()], b"Jan 20 a\n", None, &mut Imported::new());
+    assert_eq!(outcome.times(), [day("2025-01-20")]);
 }
 
 #[test]
 fn uptimes_alone_end_when_the_file_was_changed() {
-    let told = run(&["-".into()], b"[   10.000000] a\n[  100.000000] b\n", None, &mut Imported::new());
-    assert_eq!(told.times(), [NOW - 90, NOW]);
+    let outcome = run(&["-".into()], b"[   10.000000] a\n[  100.000000] b\n", None, &mut Imported::new());
+    assert_eq!(outcome.times(), [NOW - 90, NOW]);
 }
 
 #[test]
@@ -275,15 +275,18 @@ fn a_content_is_imported_once_under_any_name() {
     let plain = folder.put("messages", &text);
     let packed = folder.put("messages.1.gz", pack(&text));
     // Twice within one call, packed and not.
-    let told = run(&[plain.clone(), packed.clone(), plain.clone()], b"", None, &mut imported);
-    assert_eq!(told.states(), [&FileState::Read, &FileState::AlreadyImported, &FileState::AlreadyImported]);
-    assert_eq!(told.counts(), [1000, 1000, 0, 0, 0]);
+    let outcome = run(&[plain.clone(), packed.clone(), plain.clone()], b"", None, &mut imported);
+    assert_eq!(
+        outcome.states(),
+        [&FileState::Read, &FileState::AlreadyImported, &FileState::AlreadyImported]
+    );
+    assert_eq!(outcome.counts(), [1000, 1000, 0, 0, 0]);
     // And in a later call, from what was stored.
     let mut imported = Imported::decode(&imported.encode()).unwrap();
     for file in [plain, packed, folder.put("renamed", &text)] {
-        let told = run(&[file], b"", None, &mut imported);
-        assert_eq!((told.states(), told.counts()), (vec![&FileState::AlreadyImported], [0; 5]));
-        assert!(!told.reports[0].discard);
+        let outcome = run(&[file], b"", None, &mut imported);
+        assert_eq!((outcome.states(), outcome.counts()), (vec![&FileState::AlreadyImported], [0; 5]));
+        assert!(!outcome.reports[0].discard);
     }
     assert_eq!(imported.len(), 1);
     // One changed byte is another content.
@@ -297,10 +300,10 @@ fn a_shorter_copy_beside_a_longer_one_counts_once() {
     for lines in [3, 1000] {
         let short = folder.put("backup", log(0..lines));
         let long = folder.put("messages", log(0..lines + 500));
-        let told = read(&[short, long]);
-        assert_eq!(told.states(), [&FileState::AlreadyImported, &FileState::Read]);
-        assert_eq!(told.events.len() as i64, lines + 500);
-        assert!(told.reports[0].note.as_ref().unwrap().contains("messages"));
+        let outcome = read(&[short, long]);
+        assert_eq!(outcome.states(), [&FileState::AlreadyImported, &FileState::Read]);
+        assert_eq!(outcome.events.len() as i64, lines + 500);
+        assert!(outcome.reports[0].note.as_ref().unwrap().contains("messages"));
     }
 }
 
@@ -311,13 +314,13 @@ fn of_a_grown_file_only_the_rest_is_read() {
     for (step, bounds) in [0, 5, 1000, 1001, 4000].windows(2).enumerate() {
         let text = log(0..bounds[1]);
         let bytes = if step % 2 == 1 { pack(&text) } else { text.into_bytes() };
-        let told = run(&[folder.put("messages", bytes)], b"", None, &mut imported);
-        assert_eq!(told.times(), (bounds[0]..bounds[1]).collect::<Vec<_>>());
-        assert_eq!(told.reports[0].skipped_bytes, log(0..bounds[0]).len() as u64);
+        let outcome = run(&[folder.put("messages", bytes)], b"", None, &mut imported);
+        assert_eq!(outcome.times(), (bounds[0]..bounds[1]).collect::<Vec<_>>());
+        assert_eq!(outcome.reports[0].skipped_bytes, log(0..bounds[0]).len() as u64);
     }
     // The shorter copies are known too, at the lengths they had.
-    let told = run(&[folder.put("backup", log(0..1000))], b"", None, &mut imported);
-    assert_eq!(told.states(), [&FileState::AlreadyImported]);
+    let outcome = run(&[folder.put("backup", log(0..1000))], b"", None, &mut imported);
+    assert_eq!(outcome.states(), [&FileState::AlreadyImported]);
 }
 
 #[test]
@@ -355,9 +358,9 @@ fn the_year_goes_on_where_a_grown_file_does() {
     let mut imported = Imported::new();
     let (begun, grown) = ("Nov  1 a\nJan  2 b\n", "Nov  1 a\nJan  2 b\nFeb  3 c\n");
     run(&[folder.put("log", begun)], b"", Some(2015), &mut imported);
-    let told = run(&[folder.put("log", grown)], b"", Some(2015), &mut imported);
+    let outcome = run(&[folder.put("log", grown)], b"", Some(2015), &mut imported);
     assert_eq!(
-        told.times(),
+        outcome.times(),
         [i64::from(crate::event::calendar::Date::parse("2016-02-03").unwrap().0) * 86_400]
     );
 }
@@ -382,8 +385,12 @@ fn standard_input_tells_at_its_end_that_it_was_known() {
         let file = run(&[folder.put("log", &text)], b"", None, &mut imported);
         assert_eq!(file.states(), [&FileState::AlreadyImported]);
     }
-    let told = run(&[input], &pack("1 a\n")[..15], None, &mut imported);
-    assert!(matches!(told.states()[0], FileState::Failed(_) | FileState::Partly(_)), "{:?}", told.states());
+    let outcome = run(&[input], &pack("1 a\n")[..15], None, &mut imported);
+    assert!(
+        matches!(outcome.states()[0], FileState::Failed(_) | FileState::Partly(_)),
+        "{:?}",
+        outcome.states()
+    );
 }
 
 #[test]
@@ -406,10 +413,10 @@ fn a_named_pipe_is_read_like_standard_input() {
 fn progress_is_told_seldom_and_never_passes_its_total() {
     let folder = Folder::new();
     let text: String = (0..60_000).map(|n| format!("{n} {}\n", "x".repeat(90))).collect();
-    let told = read(&[folder.put("a", &text), folder.put("b", text.replace('x', "y"))]);
-    assert!((8..=12).contains(&told.progress.len()), "{}", told.progress.len());
-    assert!(told.progress.iter().all(|told| told.total.is_some_and(|total| told.done <= total)));
-    assert!(told.progress.is_sorted_by_key(|told| (told.done, told.lines)));
+    let outcome = read(&[folder.put("a", &text), folder.put("b", text.replace('x', "y"))]);
+    assert!((8..=12).contains(&outcome.progress.len()), "{}", outcome.progress.len());
+    assert!(outcome.progress.iter().all(|outcome| outcome.total.is_some_and(|total| outcome.done <= total)));
+    assert!(outcome.progress.is_sorted_by_key(|outcome| (outcome.done, outcome.lines)));
 }
 
 proptest! {
@@ -453,10 +460,10 @@ proptest! {
             .collect();
         files.sort();
         let files: Vec<PathBuf> = files.into_iter().map(|(_, path)| path).collect();
-        let told = read(&files);
-        let numbers: Vec<u64> = told.events.iter().map(|event| event.uptime % 1_000_000).collect();
+        let outcome = read(&files);
+        let numbers: Vec<u64> = outcome.events.iter().map(|event| event.uptime % 1_000_000).collect();
         prop_assert_eq!(numbers, (0..lines.len() as u64).collect::<Vec<_>>());
-        prop_assert!(told.times().is_sorted());
+        prop_assert!(outcome.times().is_sorted());
     }
 }
 

@@ -1,4 +1,4 @@
-//! One entry of logd, borrowed from the message it came in.
+//! One entry of logd, borrowed from the message it came in. Pure.
 
 use ubus::blobmsg::{BlobIter, BlobRef, BlobType};
 
@@ -6,14 +6,17 @@ use crate::ubus::blob::text_of;
 
 /// Where logd has an entry from (`enum` in ubox's syslog.h).
 pub(super) const SOURCE_KERNEL: u32 = 0;
+/// `SOURCE_SYSLOG` of ubox's log/syslog.h: any local process.
 pub(super) const SOURCE_SYSLOG: u32 = 1;
 
+/// One entry of logd, as its blobmsg has it (ubox, log/logd.c).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry<'a> {
     /// Counts up from 0 in each logd process.
     pub id: u32,
     /// Wall time when logd got it.
     pub time_ms: i64,
+    /// `SOURCE_KERNEL` or `SOURCE_SYSLOG`, or another number of ubox's log/syslog.h.
     pub source: u32,
     /// Facility * 8 + severity.
     pub priority: u32,
@@ -48,7 +51,7 @@ fn number(field: &BlobRef<'_>) -> Option<u32> {
 }
 
 /// The entries in the answer of `read`; malformed ones are left out, and the one of time 0 without a text
-/// that logd tells of while its ring is empty.
+/// that logd sends while its ring is empty.
 pub fn backlog_entries(data: &[u8]) -> impl Iterator<Item = Entry<'_>> {
     let log = BlobIter::new(data).find(|field| field.name == Some("log") && field.ty == BlobType::Array);
     BlobIter::new(log.map_or(&[][..], |log| log.payload))

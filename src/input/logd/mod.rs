@@ -24,14 +24,14 @@ const OBJECT: &str = "log";
 /// Entries asked for: with the longest line that logd keeps (1 KiB) the answer stays below the broker's
 /// 1 MiB; logd is thrown off the bus if it sends more. Rings of the usual 64 or 128 KiB hold fewer.
 const BACKLOG_LINES: u32 = 900;
-/// A backlog that has not come after so long has been dropped by the broker.
+/// Timeout of a backlog: after it the broker has dropped the answer.
 const BACKLOG_MS: u64 = 5_000;
 /// After so many notifications the broker may have dropped the last ones, and no later one tells it:
 /// once it is quiet the backlog is read again.
 const BURST: u32 = 500;
 const QUIET_MS: u64 = 1_000;
 /// Without logd: look for it again, should its coming have escaped us.
-const LOOK_AGAIN_MS: u64 = 5_000;
+const LOOKUP_AGAIN_MS: u64 = 5_000;
 
 /// Follows logd through its restarts and the broker's.
 #[derive(Debug, Default)]
@@ -94,11 +94,12 @@ impl LogFeed {
         }
     }
 
+    /// Sends requests that are due.
     pub fn on_time(&mut self, now_ms: u64, outgoing: &mut Outgoing, give: Give<'_>) {
         match &mut self.step {
             Step::Absent { listener, again_at } if now_ms >= *again_at => {
                 let listener = *listener;
-                self.look(listener, outgoing);
+                self.look_up(listener, outgoing);
             }
             Step::Following { read, .. } if read.as_ref().is_some_and(|read| now_ms >= read.until) => {
                 *read = None;
@@ -114,6 +115,7 @@ impl LogFeed {
         }
     }
 
+    /// Takes an event of the bus; `give` gets each new entry.
     pub fn on_event(&mut self, now_ms: u64, outgoing: &mut Outgoing, event: &BusEvent<'_>, give: Give<'_>) {
         if let Step::Connecting(lookup) = &mut self.step
             && let Some(Found { listener, target }) = lookup.on_event(outgoing, event, OBJECT, &[])
@@ -148,7 +150,7 @@ impl LogFeed {
                     && target == *gone
                 {
                     self.state.logd_gone(give);
-                    self.step = Step::Absent { listener, again_at: now_ms.saturating_add(LOOK_AGAIN_MS) };
+                    self.step = Step::Absent { listener, again_at: now_ms.saturating_add(LOOKUP_AGAIN_MS) };
                 }
             }
             BusEvent::Call(call) => self.on_call(now_ms, outgoing, call, give),
@@ -228,15 +230,15 @@ impl LogFeed {
         self.follow(now_ms, listener, target, outgoing);
     }
 
-    fn look(&mut self, listener: u32, outgoing: &mut Outgoing) {
+    fn look_up(&mut self, listener: u32, outgoing: &mut Outgoing) {
         self.step = Step::Connecting(Lookup::again(listener, OBJECT, outgoing));
     }
 
     fn absent(&mut self, now_ms: u64, listener: u32) {
-        self.step = Step::Absent { listener, again_at: now_ms.saturating_add(LOOK_AGAIN_MS) };
+        self.step = Step::Absent { listener, again_at: now_ms.saturating_add(LOOKUP_AGAIN_MS) };
     }
 
-    /// Subscribes first, then reads: nothing falls between, and the overlap is told by the ids.
+    /// Subscribes first, then reads: no entry is missed, and the ids show the overlap.
     fn follow(&mut self, now_ms: u64, listener: u32, target: u32, outgoing: &mut Outgoing) {
         let subscription = Some(outgoing.subscribe(listener, target));
         self.step = Step::Following { listener, target, subscription, read: None };

@@ -15,19 +15,21 @@ pub(super) const MAX_HELD: usize = 4096;
 
 /// Ids so far ahead are another logd's; ids are compared modulo 2^32.
 const MAX_AHEAD: u32 = 1 << 28;
-/// A gap is filled from logd's ring at most so often; a flood would ask for it without end.
+/// Least time between two fills of a gap from logd's ring: a flood makes gaps without end.
 const READ_AGAIN_MS: u64 = 1_000;
 
 /// The last entry taken: what has to be kept over a restart of ours so that nothing counts twice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark {
+    /// logd's number of the entry, which wraps.
     pub id: u32,
     pub time_ms: i64,
 }
 
+/// Counts of entries since the start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LogdCounts {
-    /// Entries that logd told: `kernel`, `syslog`, `ignored` and `duplicates` together.
+    /// Entries received from logd: the sum of `kernel`, `syslog`, `ignored` and `duplicates`.
     pub received: u64,
     /// Given: of the kernel, of syslog.
     pub kernel: u64,
@@ -45,6 +47,7 @@ pub struct LogdCounts {
     pub malformed: u64,
 }
 
+/// Joins logd's backlog and its notifications into one sequence without gaps and repetitions.
 #[derive(Debug, Default)]
 pub struct LogdState {
     mark: Option<Mark>,
@@ -178,7 +181,7 @@ impl LogdState {
         (gap < MAX_AHEAD).then_some(gap)
     }
 
-    /// Behind, and no younger than what was seen: told again. A younger one is another logd's.
+    /// Behind, and no younger than what was seen: a repetition. A younger one is another logd's.
     fn is_known(&self, entry: &Entry<'_>) -> bool {
         self.ahead(entry.id).is_none() && self.newest_ms.is_some_and(|newest| entry.time_ms <= newest)
     }
@@ -198,7 +201,7 @@ impl LogdState {
         any_ahead && !self.gone
     }
 
-    /// Another logd, whose ids count from 0. How long it ran before our own start nobody can tell.
+    /// Another logd, whose ids count from 0. How long it ran before our own start is unknown.
     fn start_anew(&mut self) {
         self.next = if self.resumed { None } else { Some(0) };
         self.newest_ms = None;

@@ -10,15 +10,15 @@ use crate::sys::netlink::interface_name;
 
 use super::NflogRecord;
 
-/// Rules and interfaces that packets came by. Beyond that all are looked up anew.
-pub const MAX_WAYS: usize = 128;
+/// Paths that are cached; a full cache is emptied.
+pub const MAX_CACHED_PATHS: usize = 128;
 
-/// Names of interfaces that are remembered.
+/// Names of interfaces that are cached.
 pub const MAX_INTERFACES: usize = 64;
 
-/// What is told of the way that a packet took.
+/// The metadata of a packet in an NFLOG message: log prefix, interfaces, hook (linux/netfilter/nfnetlink_log.h).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Way<'a> {
+pub struct PacketMetadata<'a> {
     pub prefix: &'a str,
     /// Empty where there is none.
     pub input: &'a str,
@@ -31,14 +31,14 @@ pub struct Way<'a> {
     pub hook: u8,
 }
 
-/// What packets mean.
-pub trait Meaning {
-    fn path(&self, way: &Way<'_>) -> Path;
+/// Gives path and class of a packet.
+pub trait Classifier {
+    fn path(&self, metadata: &PacketMetadata<'_>) -> Path;
     /// `event.class` is not set yet.
     fn class(&self, event: &Event, path: &Path) -> Class;
 }
 
-/// The numbers that stand for a way.
+/// The metadata with interface indexes, to be compared without names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
     input: u32,
@@ -49,17 +49,17 @@ struct Key {
     hook: u8,
 }
 
-struct Known {
+struct CachedPath {
     key: Key,
     prefix: Box<[u8]>,
     path: PathId,
 }
 
-/// Makes events, and remembers ways and interfaces for it.
+/// Makes events; caches paths and the names of interfaces.
 #[derive(Default)]
 pub struct NflogEvents {
-    ways: Vec<Known>,
-    /// Place of the way that the last packet took.
+    cached: Vec<CachedPath>,
+    /// Index in `cached` of the last packet's path.
     last: usize,
     interfaces: Vec<(u32, String)>,
     /// The last one. It is made in its place and changed there: to move it would wait for its parts to be written.
@@ -73,7 +73,7 @@ impl NflogEvents {
 
     /// Interfaces are renamed and come and go: call this every now and then.
     pub fn forget(&mut self) {
-        self.ways.clear();
+        self.cached.clear();
         self.interfaces.clear();
     }
 
@@ -83,11 +83,11 @@ impl NflogEvents {
         &mut self,
         record: &NflogRecord<'_>,
         paths: &mut Paths,
-        meaning: &dyn Meaning,
+        classifier: &dyn Classifier,
         time: i64,
         uptime: u64,
     ) -> Option<&mut Event> {
-        let id = self.path(record, paths, meaning);
+        let id = self.path(record, paths, classifier);
         let path = paths.get(id)?;
         if path.accepted {
             return None;
@@ -112,11 +112,11 @@ impl NflogEvents {
             verdict: path.verdict,
             unhashed: false,
         });
-        event.class = meaning.class(event, path);
+        event.class = classifier.class(event, path);
         Some(event)
     }
 
-    fn path(&mut self, record: &NflogRecord<'_>, paths: &mut Paths, meaning: &dyn Meaning) -> PathId {
+    fn path(&mut self, record: &NflogRecord<'_>, paths: &mut Paths, classifier: &dyn Classifier) -> PathId {
         let message = &record.message;
         let key = Key {
             input: message.input,
@@ -126,17 +126,17 @@ impl NflogEvents {
             group_mac: message.group_mac(),
             hook: message.hook,
         };
-        let is_it = |known: &Known| known.key == key && *known.prefix == *message.prefix;
-        if let Some(known) = self.ways.get(self.last).filter(|known| is_it(known)) {
+        let is_it = |known: &CachedPath| known.key == key && *known.prefix == *message.prefix;
+        if let Some(known) = self.cached.get(self.last).filter(|known| is_it(known)) {
             return known.path;
         }
-        if let Some(place) = self.ways.iter().position(is_it) {
+        if let Some(place) = self.cached.iter().position(is_it) {
             self.last = place;
-            return self.ways[place].path;
+            return self.cached[place].path;
         }
         let [input, output, bridge_input, bridge_output] =
             [key.input, key.output, key.bridge_input, key.bridge_output].map(|index| self.name(index));
-        let path = meaning.path(&Way {
+        let path = classifier.path(&PacketMetadata {
             prefix: &String::from_utf8_lossy(message.prefix),
             input: &input,
             output: &output,
@@ -146,11 +146,11 @@ impl NflogEvents {
             hook: key.hook,
         });
         let id = paths.intern(&path);
-        if self.ways.len() >= MAX_WAYS {
-            self.ways.clear();
+        if self.cached.len() >= MAX_CACHED_PATHS {
+            self.cached.clear();
         }
-        self.last = self.ways.len();
-        self.ways.push(Known { key, prefix: message.prefix.into(), path: id });
+        self.last = self.cached.len();
+        self.cached.push(CachedPath { key, prefix: message.prefix.into(), path: id });
         id
     }
 
@@ -185,24 +185,24 @@ mod tests {
 
     /// Counts how often it is asked for a path.
     #[derive(Default)]
-    struct Asked(Cell<usize>);
+    struct CountingClassifier(Cell<usize>);
 
-    impl Meaning for Asked {
-        fn path(&self, way: &Way<'_>) -> Path {
+    impl Classifier for CountingClassifier {
+        fn path(&self, metadata: &PacketMetadata<'_>) -> Path {
             self.0.set(self.0.get() + 1);
             Path {
                 origin: Origin::Nflog,
-                prefix: way.prefix.trim_end().to_string(),
-                input: way.input.to_string(),
-                output: way.output.to_string(),
-                bridge_input: way.bridge_input.to_string(),
-                bridge_output: way.bridge_output.to_string(),
-                group_mac: way.group_mac,
+                prefix: metadata.prefix.trim_end().to_string(),
+                input: metadata.input.to_string(),
+                output: metadata.output.to_string(),
+                bridge_input: metadata.bridge_input.to_string(),
+                bridge_output: metadata.bridge_output.to_string(),
+                group_mac: metadata.group_mac,
                 firewall_zone: None,
                 verdict: Verdict::Drop,
                 zone: None,
                 direction: Direction::Inbound,
-                accepted: way.prefix.starts_with("MSSFIX"),
+                accepted: metadata.prefix.starts_with("MSSFIX"),
             }
         }
 
@@ -224,11 +224,12 @@ mod tests {
 
     #[test]
     fn a_way_is_judged_once() {
-        let (mut events, mut paths, meaning) = (NflogEvents::new(), Paths::new(), Asked::default());
+        let (mut events, mut paths, classifier) =
+            (NflogEvents::new(), Paths::new(), CountingClassifier::default());
         for _ in 0..3 {
             for prefix in [&b"drop wan in: "[..], b"reject wan in: "] {
                 let record = record(prefix, 1);
-                let event = events.event(&record, &mut paths, &meaning, 1000, 7).unwrap();
+                let event = events.event(&record, &mut paths, &classifier, 1000, 7).unwrap();
                 let path = paths.get(event.path).unwrap();
                 assert_eq!((path.prefix.as_bytes(), path.input.as_str()), (prefix.trim_ascii_end(), "lo"));
                 assert_eq!(
@@ -238,26 +239,28 @@ mod tests {
                 assert_eq!((event.class, event.verdict), (Class::Attempt, Verdict::Drop));
             }
         }
-        assert_eq!((meaning.0.get(), paths.len()), (2, 2));
+        assert_eq!((classifier.0.get(), paths.len()), (2, 2));
         events.forget();
-        events.event(&record(b"drop wan in: ", 1), &mut paths, &meaning, 1000, 7).unwrap();
-        assert_eq!((meaning.0.get(), paths.len()), (3, 2));
+        events.event(&record(b"drop wan in: ", 1), &mut paths, &classifier, 1000, 7).unwrap();
+        assert_eq!((classifier.0.get(), paths.len()), (3, 2));
     }
 
     #[test]
     fn what_a_rule_lets_through_is_no_event() {
-        let (mut events, mut paths, meaning) = (NflogEvents::new(), Paths::new(), Asked::default());
+        let (mut events, mut paths, classifier) =
+            (NflogEvents::new(), Paths::new(), CountingClassifier::default());
         let record = record(b"MSSFIX wan out: ", 1);
-        assert!(events.event(&record, &mut paths, &meaning, 0, 0).is_none());
+        assert!(events.event(&record, &mut paths, &classifier, 0, 0).is_none());
     }
 
     #[test]
     fn full_tables_start_anew_and_names_of_interfaces_that_are_gone_are_numbers() {
-        let (mut events, mut paths, meaning) = (NflogEvents::new(), Paths::new(), Asked::default());
+        let (mut events, mut paths, classifier) =
+            (NflogEvents::new(), Paths::new(), CountingClassifier::default());
         for index in 1_000_000..1_001_000 {
             let record = record(b"drop", index);
-            let path = events.event(&record, &mut paths, &meaning, 0, 0).unwrap().path;
-            assert!(events.ways.len() <= MAX_WAYS && events.interfaces.len() <= MAX_INTERFACES);
+            let path = events.event(&record, &mut paths, &classifier, 0, 0).unwrap().path;
+            assert!(events.cached.len() <= MAX_CACHED_PATHS && events.interfaces.len() <= MAX_INTERFACES);
             if index == 1_000_000 {
                 assert_eq!(paths.get(path).unwrap().input, "if1000000");
             }

@@ -27,7 +27,7 @@ pub const COPY_RANGE: u32 = 128;
 /// Packets of a batch. A rule's `queue-threshold` should be the same; a lower one costs time.
 pub const QUEUE_THRESHOLD: u32 = 40;
 
-/// So many packets at once did not wait for the end of the timeout: they come in fast. A batch of the longest
+/// A batch of this many packets did not wait for the timeout: packets come in fast. A batch of the longest
 /// ones has 31.
 pub const FULL_BATCH: u64 = 24;
 
@@ -94,6 +94,7 @@ pub struct Counters {
     pub lost: u64,
     /// Packets without readable addresses, and messages whose lengths do not fit together.
     pub malformed: u64,
+    /// Datagrams received; one can hold a batch of packets.
     pub datagrams: u64,
     /// How often the kernel had no room for a datagram.
     pub overruns: u64,
@@ -101,6 +102,7 @@ pub struct Counters {
     pub foreign: u64,
 }
 
+/// A socket bound to an NFLOG group (NETLINK_NETFILTER).
 pub struct NflogReader {
     socket: Netlink,
     group: u16,
@@ -156,6 +158,7 @@ impl NflogReader {
         self.socket.as_fd()
     }
 
+    /// Counts of this socket since it was opened.
     pub fn counters(&self) -> Counters {
         self.counters
     }

@@ -4,9 +4,9 @@ use super::*;
 
 /// Date, extent, attempts and pairs of each day that was told.
 #[derive(Default)]
-struct Told(Vec<(String, Extent, u64, usize)>);
+struct SeenDays(Vec<(String, Extent, u64, usize)>);
 
-impl ClosedDays for Told {
+impl ClosedDays for SeenDays {
     fn day_over(&mut self, over: &DayOver<'_>, _: Option<&mut dyn CountryLookup>) {
         let tables = over.day.tables(Class::Attempt);
         assert!(over.wall == 0 || over.wall >= START);
@@ -14,13 +14,13 @@ impl ClosedDays for Told {
     }
 }
 
-fn told(router: &mut Router) -> Rc<RefCell<Told>> {
-    let told = Rc::new(RefCell::new(Told::default()));
+fn told(router: &mut Router) -> Rc<RefCell<SeenDays>> {
+    let told = Rc::new(RefCell::new(SeenDays::default()));
     router.engine.closed_days = Some(told.clone());
     told
 }
 
-fn taken(told: &Rc<RefCell<Told>>) -> Vec<(String, Extent, u64, usize)> {
+fn taken(told: &Rc<RefCell<SeenDays>>) -> Vec<(String, Extent, u64, usize)> {
     std::mem::take(&mut told.borrow_mut().0)
 }
 

@@ -24,7 +24,7 @@ fn a_busy_home_writes_little_to_flash() {
                 let port = [23, 22, 80, 443, 3389, 5060, 8080][next(7) as usize];
                 router.packet(host, if next(3) == 0 { next(60_000) as u16 } else { port });
             }
-            written = router.places.written_today(router.engine.date());
+            written = router.storage.written_today(router.engine.date());
             router.pass(60);
             if minute % 60 == 59 && minute != 1439 {
                 assert!(router.commit());
@@ -32,7 +32,7 @@ fn a_busy_home_writes_little_to_flash() {
         }
         worst = worst.max(written);
         if day < 2 || day == 29 {
-            eprintln!("day {day}: {written} bytes written, {} kept", router.places.bytes());
+            eprintln!("day {day}: {written} bytes written, {} kept", router.storage.bytes());
         }
     }
     assert!(worst <= 200_000, "{worst} bytes in a day");

@@ -44,9 +44,9 @@ fn a_line_of_the_far_future_deletes_nothing_and_waits() {
         assert_eq!(disks.store().later().unwrap().count(), 1, "{time}");
         let mut router = router(disks);
         assert_eq!(router.total(), 161, "{time}");
-        assert!(router.places.warnings().any(|warning| warning.contains("dated in the future")));
+        assert!(router.storage.warnings().any(|warning| warning.contains("dated in the future")));
         // A new month displaces the days of one, and nothing else.
-        assert!(router.places.deletions().iter().all(|deletion| deletion.what.starts_with("the days of")));
+        assert!(router.storage.deletions().iter().all(|deletion| deletion.what.starts_with("the days of")));
     }
 }
 
@@ -55,18 +55,18 @@ fn what_is_dated_in_the_future_is_counted_when_its_time_has_come() {
     let disks = filled(2);
     import(&disks, "a.log", &[at(5, 1), at(-3, 2)]);
     let mut router = router(disks);
-    assert_eq!((router.total(), router.places.later.count()), (21, 1));
+    assert_eq!((router.total(), router.storage.later.count()), (21, 1));
     router.pass(4 * DAY);
-    assert_eq!(router.places.later.count(), 1);
+    assert_eq!(router.storage.later.count(), 1);
     router.pass(2 * DAY);
-    assert_eq!((router.total(), router.places.later.count()), (22, 0));
+    assert_eq!((router.total(), router.storage.later.count()), (22, 0));
     // A crash before flash knows of it counts it once.
     router.copy();
     let mut router = router.crash();
-    assert_eq!((router.total(), router.places.later.count()), (22, 0));
+    assert_eq!((router.total(), router.storage.later.count()), (22, 0));
     assert!(router.commit());
     let mut router = router.power_cut();
-    assert_eq!((router.total(), router.places.later.count()), (22, 0));
+    assert_eq!((router.total(), router.storage.later.count()), (22, 0));
     assert!(router.days().contains(&format!("{} 1 1", date_text(5))), "{:?}", router.days());
 }
 
@@ -102,8 +102,8 @@ fn a_thousand_lines_of_random_years_delete_nothing() {
     let named = |deletion: &crate::store::Deletion| {
         deletion.what.starts_with("the days of") || deletion.what.starts_with("the month ")
     };
-    assert!(router.places.deletions().iter().all(named));
-    if router.places.deletions().is_empty() {
+    assert!(router.storage.deletions().iter().all(named));
+    if router.storage.deletions().is_empty() {
         assert_eq!(router.total(), 160 + 1000 - future - left_out);
     }
     // The months that were there are as they were: the newest.
@@ -126,11 +126,11 @@ fn an_import_of_the_far_past_says_what_it_leaves_out() {
     assert_eq!(router.total(), 1202 - 10);
     // This month, once its first day is closed, displaces the oldest.
     let deleted: Vec<&str> =
-        router.places.deletions().iter().map(|deletion| deletion.what.as_str()).collect();
+        router.storage.deletions().iter().map(|deletion| deletion.what.as_str()).collect();
     assert!(deleted.iter().any(|what| what.starts_with("the month ")), "{deleted:?}");
     // And of the past that is kept, everything.
-    let Router { places, engine, disks, .. } = router;
-    drop((places, engine));
+    let Router { storage, engine, disks, .. } = router;
+    drop((storage, engine));
     let notes = import(&disks, "b.log", &[at(-400, 5), at(-39, 6)]);
     assert!(!notes.iter().any(|note| note.contains("left out")), "{notes:?}");
     assert_eq!(super::imports::router(disks).total(), 1204 - 10);
@@ -144,13 +144,13 @@ fn a_log_that_spans_now_joins_the_daemons_day() {
         daemon.packet(host, 22);
     }
     assert!(daemon.commit());
-    let Router { places, engine, disks, machine, .. } = daemon;
-    drop((places, engine));
+    let Router { storage, engine, disks, machine, .. } = daemon;
+    drop((storage, engine));
     let today = Calendar::utc().rfc3339(machine.wall);
     import(&disks, "a.log", &[at(-2, 1), at(-1, 2), line_at(&today, 3), line_at(&today, 4), at(3, 5)]);
     // Stopped and started in the same boot: the copy in RAM is older than the import.
     let mut daemon = router(disks);
-    assert_eq!((daemon.total(), daemon.places.later.count()), (44, 1));
+    assert_eq!((daemon.total(), daemon.storage.later.count()), (44, 1));
     let question = Question { limit: 50, ..Question::new(Topic::Services) };
     let Answer::Services(services) = daemon.ask_about(&question) else { panic!() };
     let rows: Vec<_> =
@@ -162,8 +162,8 @@ fn a_log_that_spans_now_joins_the_daemons_day() {
     for round in 0..2 {
         daemon.packet(round, 80);
         daemon.copy();
-        let Router { places, engine, disks, .. } = daemon;
-        drop((places, engine));
+        let Router { storage, engine, disks, .. } = daemon;
+        drop((storage, engine));
         import(&disks, &format!("b{round}.log"), &[line_at(&today, 10 + round)]);
         daemon = router(disks);
         assert_eq!(daemon.total(), 44 + 2 * (u64::from(round) + 1));
@@ -215,8 +215,8 @@ fn an_import_of_today_is_whole_beside_an_open_day_of_yesterday() {
             daemon.packet(99, 22);
             daemon.copy();
         }
-        let Router { places, engine, disks, .. } = daemon;
-        drop((places, engine));
+        let Router { storage, engine, disks, .. } = daemon;
+        drop((storage, engine));
         import(&disks, "today.log", &lines);
         if cut {
             std::fs::remove_file(disks.run().join("today.fws")).unwrap();

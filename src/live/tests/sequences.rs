@@ -106,7 +106,7 @@ impl Router {
         let closed = self.engine.closed().map(|day| day.class(Class::Attempt).attempts).sum::<u64>();
         let live = self.engine.open.iter().chain(&self.engine.late);
         let live = live.map(|day| day.tables(Class::Attempt).count()).sum::<u64>();
-        let later = self.places.later.count() + self.places.later.dropped();
+        let later = self.storage.later.count() + self.storage.later.dropped();
         on_flash(&self.disks) + closed + live + self.waiting() + later
     }
 }
@@ -167,7 +167,7 @@ fn check(steps: &[Step]) {
                 router.begin_commit();
                 copied = total;
                 for _ in 0..*turns {
-                    router.places.turn(&router.config, &mut router.engine, router.now, true);
+                    router.storage.turn(&router.config, &mut router.engine, router.now, true);
                     std::thread::sleep(Duration::from_micros(20));
                 }
                 router = router.crash();
@@ -185,8 +185,8 @@ fn check(steps: &[Step]) {
                     copied = total;
                 }
                 router.quiesce();
-                let Router { machine, engine, places, disks, boots, config, .. } = router;
-                drop((engine, places));
+                let Router { machine, engine, storage, disks, boots, config, .. } = router;
+                drop((engine, storage));
                 import_days(&disks, number, days);
                 (total, copied, flashed) = (total + lines, copied + lines, flashed + lines);
                 router = Router::start(machine, "UTC", disks, boots, false, config);

@@ -4,7 +4,7 @@
 
 use ubus::blobmsg::{BlobIter, BlobRef, BlobType, BlobValue};
 
-use super::{BlockWish, BusCommand, Length};
+use super::{BlockArguments, BusCommand, Length};
 use crate::config::options;
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
@@ -22,6 +22,7 @@ pub const FOREVER: &str = "forever";
 /// The longest reason of a block, in bytes.
 pub const MAX_REASON: usize = 200;
 
+/// The question of a call; the error names the argument.
 pub(super) fn question(topic: Topic, declared: &[Arguments<'_>], data: &[u8]) -> Result<Rendering, String> {
     let mut question = Question::new(topic);
     let (mut has_class, mut is_table, mut style) = (false, false, Style::PLAIN);
@@ -104,6 +105,7 @@ fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<()
     Ok(())
 }
 
+/// The command of a call; the error names the argument.
 pub(super) fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
     let (mut target, mut targets, mut length, mut reason) = (None, None, Length::Default, None);
     let (mut caller, mut through_web, mut forget) = (None, false, None);
@@ -130,7 +132,7 @@ pub(super) fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
     }
     if method == "block-list" {
         let targets = targets.ok_or("list: addresses and prefixes are needed, one a line")?;
-        return Ok(BusCommand::Block(BlockWish {
+        return Ok(BusCommand::Block(BlockArguments {
             targets,
             is_list: true,
             length,
@@ -144,7 +146,7 @@ pub(super) fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
     Ok(match method {
         "block" => {
             let (targets, is_list) = (vec![target], false);
-            BusCommand::Block(BlockWish { targets, is_list, length, reason, caller, through_web })
+            BusCommand::Block(BlockArguments { targets, is_list, length, reason, caller, through_web })
         }
         "guard-test" => BusCommand::GuardTest { target },
         _ => BusCommand::Unblock { target },
@@ -243,26 +245,26 @@ fn reason_text(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Asked, read_call};
+    use super::super::{CheckedCall, read_call};
     use super::*;
     use crate::ubus::blob::from_value;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    fn ask(method: &str, arguments: Value) -> Result<Asked, String> {
+    fn ask(method: &str, arguments: Value) -> Result<CheckedCall, String> {
         read_call(method, from_value(&arguments).contents()).expect("a method of ours")
     }
 
     fn asked(method: &str, arguments: Value) -> Question {
         match ask(method, arguments).unwrap() {
-            Asked::Rendering(Rendering::Record(question)) => question,
+            CheckedCall::Rendering(Rendering::Record(question)) => question,
             other => panic!("{other:?}"),
         }
     }
 
     fn commanded(method: &str, arguments: Value) -> BusCommand {
         match ask(method, arguments).unwrap() {
-            Asked::Command(command) => command,
+            CheckedCall::Command(command) => command,
             other => panic!("{other:?}"),
         }
     }
@@ -316,7 +318,7 @@ mod tests {
     #[test]
     fn a_table_is_laid_out_as_the_caller_wants() {
         let asked = |arguments| match ask("services", arguments).unwrap() {
-            Asked::Rendering(Rendering::Table(question, style)) => (question, style),
+            CheckedCall::Rendering(Rendering::Table(question, style)) => (question, style),
             other => panic!("{other:?}"),
         };
         let login = Question { class: Class::Login, ..Question::new(Topic::Services) };
@@ -330,7 +332,7 @@ mod tests {
     #[test]
     fn a_report_is_of_a_month() {
         let asked = |arguments| match ask("report", arguments).unwrap() {
-            Asked::Rendering(Rendering::Report(report)) => report.wanted,
+            CheckedCall::Rendering(Rendering::Report(report)) => report.wanted,
             other => panic!("{other:?}"),
         };
         let month = Month::parse("2026-10").unwrap();
@@ -410,7 +412,7 @@ mod tests {
         let country = Target::parse("CN").unwrap();
         assert_eq!(
             commanded("block-list", json!({"list": "192.0.2.1 # why\n\n# none\nCN", "for": "forever"})),
-            BusCommand::Block(BlockWish {
+            BusCommand::Block(BlockArguments {
                 targets: vec![target, country],
                 is_list: true,
                 length: Length::Forever,
@@ -421,7 +423,7 @@ mod tests {
         );
         assert_eq!(
             commanded("block", json!({"address": "192.0.2.1", "for": "1h", "reason": "floods"})),
-            BusCommand::Block(BlockWish {
+            BusCommand::Block(BlockArguments {
                 targets: vec![target],
                 is_list: false,
                 length: Length::Seconds(3600),

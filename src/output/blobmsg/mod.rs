@@ -19,7 +19,7 @@ use crate::ubus::{BusEvent, Call, Caller, Outgoing, Request, Status};
 /// The object's name on the bus.
 pub const OBJECT: &str = "fwstat";
 
-/// An answer is cut below this by whoever makes it; a longer one is refused here.
+/// Largest answer in bytes. The query cuts its lists below this; a longer answer is refused here.
 pub const MAX_ANSWER: usize = 900 * 1024;
 
 /// Between two tries to register, when the broker refuses the name (an old daemon still has it).
@@ -28,7 +28,7 @@ const REGISTER_AGAIN_MS: u64 = 1_000;
 /// What is done, not asked.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BusCommand {
-    Block(BlockWish),
+    Block(BlockArguments),
     Unblock {
         target: Target,
     },
@@ -44,8 +44,9 @@ pub enum BusCommand {
     },
 }
 
+/// The arguments of the method `block`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BlockWish {
+pub struct BlockArguments {
     pub targets: Vec<Target>,
     /// Each by itself: what must not be blocked keeps none of the others.
     pub is_list: bool,
@@ -113,7 +114,7 @@ pub enum Reply {
     Later(u64),
 }
 
-/// Whoever knows the answers and does the commands: the daemon.
+/// Implemented by the daemon: answers questions and executes commands.
 pub trait Answers {
     fn answer(&mut self, rendering: Rendering) -> Reply;
     fn command(&mut self, command: BusCommand) -> Reply;
@@ -184,19 +185,19 @@ pub const METHODS: &[Method<'static>] = &[
 
 /// What a call asks for, checked.
 #[derive(Debug)]
-enum Asked {
+enum CheckedCall {
     Rendering(Rendering),
     Command(BusCommand),
 }
 
 /// `None`: no such method. The error is what is wrong with the arguments, for the caller.
-fn read_call(method: &str, data: &[u8]) -> Option<Result<Asked, String>> {
+fn read_call(method: &str, data: &[u8]) -> Option<Result<CheckedCall, String>> {
     let (name, declared) = METHODS.iter().find(|(name, _)| *name == method)?;
     Some(match (Topic::from_name(name), *name) {
-        (Some(topic), _) => arguments::question(topic, declared, data).map(Asked::Rendering),
-        (None, "report") => arguments::report(data).map(Asked::Rendering),
-        (None, "metrics") => Ok(Asked::Rendering(Rendering::Metrics(Box::default()))),
-        (None, name) => arguments::command(name, data).map(Asked::Command),
+        (Some(topic), _) => arguments::question(topic, declared, data).map(CheckedCall::Rendering),
+        (None, "report") => arguments::report(data).map(CheckedCall::Rendering),
+        (None, "metrics") => Ok(CheckedCall::Rendering(Rendering::Metrics(Box::default()))),
+        (None, name) => arguments::command(name, data).map(CheckedCall::Command),
     })
 }
 
@@ -214,7 +215,7 @@ pub struct FwstatObject {
 enum Registration {
     #[default]
     Offline,
-    Asked {
+    Requested {
         request: Request,
         id: Option<u32>,
     },
@@ -270,12 +271,12 @@ impl FwstatObject {
                 self.state = Registration::Offline;
                 self.waiting.clear();
             }
-            (BusEvent::Data { request, attributes }, Registration::Asked { request: asked, id })
+            (BusEvent::Data { request, attributes }, Registration::Requested { request: asked, id })
                 if request == asked =>
             {
                 *id = attributes.object.or(*id);
             }
-            (BusEvent::Done { request, status }, Registration::Asked { request: asked, id })
+            (BusEvent::Done { request, status }, Registration::Requested { request: asked, id })
                 if request == asked =>
             {
                 self.state = match (*status, *id) {
@@ -301,8 +302,8 @@ impl FwstatObject {
             Some(Ok(_)) if self.waiting.len() >= MAX_WAITING => {
                 Reply::Now(Err(AnswerError::Failed("too many questions at once: ask again later".into())))
             }
-            Some(Ok(Asked::Rendering(rendering))) => answers.answer(rendering),
-            Some(Ok(Asked::Command(command))) => answers.command(command),
+            Some(Ok(CheckedCall::Rendering(rendering))) => answers.answer(rendering),
+            Some(Ok(CheckedCall::Command(command))) => answers.command(command),
         };
         match reply {
             Reply::Now(answered) => send(outgoing, &caller, answered),
@@ -322,7 +323,7 @@ impl FwstatObject {
 
     fn register(&mut self, outgoing: &mut Outgoing) {
         let request = outgoing.add_object(OBJECT, &blob::signature(METHODS));
-        self.state = Registration::Asked { request, id: None };
+        self.state = Registration::Requested { request, id: None };
     }
 }
 

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 
 use crate::event::calendar::Month;
 use crate::live::open_day::mask;
+use crate::query::advice::{self, ReadServices};
 use crate::query::answer::{
     AdviceRow, AnomaliesAnswer, CountriesAnswer, DayRow, HourRow, MonthRow, ServiceRow, SummaryAnswer,
 };
@@ -43,9 +44,6 @@ impl Form {
         [Form::Text, Form::Html].into_iter().find(|form| form.name() == name)
     }
 }
-
-/// What is known of services, see [`crate::query::advice`].
-pub type Advice<'a> = &'a dyn Fn(&[ServiceRow]) -> Vec<AdviceRow>;
 
 /// How the report is to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -162,9 +160,9 @@ impl MonthReport {
         Ok(())
     }
 
-    pub fn write(&self, advice: Advice<'_>, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(&self, read: ReadServices, out: &mut dyn Write) -> io::Result<()> {
         let explained = self.summary.services.get(..EXPLAINED).unwrap_or(&self.summary.services);
-        let advice = advice(explained);
+        let advice = read().map_or(Vec::new(), |text| advice::of_rows(&text, explained));
         match self.wanted.form {
             Form::Text => text::write(self, &advice, out),
             Form::Html => html::write(self, &advice, out),

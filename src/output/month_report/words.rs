@@ -5,6 +5,7 @@ use crate::query::answer::AnomalyRow;
 use super::super::anomaly_table::service_name;
 use super::super::cells::{count, mean, ratio};
 
+/// A language of the month's report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Language {
     English,

@@ -1,4 +1,6 @@
-//! Heads that repeat from line to line: prefix, interfaces and MAC addresses, up to the source.
+//! Caches the part of a line up to the source (log prefix, interfaces, MAC addresses), which repeats from line to line.
+//!
+//! Takes a line, gives the known path and where the source's address begins. Bounded.
 
 use super::*;
 

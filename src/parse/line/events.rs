@@ -1,4 +1,4 @@
-//! What was read -> an event.
+//! The parsed fields of a packet or login -> an event. Allocates nothing.
 
 use super::*;
 

@@ -7,16 +7,17 @@ use super::super::stamp::Stamp;
 use super::super::window::{Text, Window};
 use super::{LONGEST_CONTEXT, PathInfo};
 
-/// Daemons that are known to tell nothing that counts: so many at a time.
+/// Daemons that are known to log nothing that is counted: capacity of the cache.
 const IRRELEVANT: usize = 8;
 /// `MM:SS` and a fraction of seven digits.
 const LONGEST_CLOCK: usize = 13;
 
+/// Headers of the last lines, so that an equal one is not parsed again.
 #[derive(Default)]
 pub(super) struct Headers {
     /// The last hit first.
     known: [KnownHeader; 2],
-    /// What stands between the clock and the message in lines of irrelevant daemons.
+    /// The text between the timestamp and the message in lines of irrelevant daemons.
     irrelevant: [Prefix; IRRELEVANT],
     next_irrelevant: usize,
 }

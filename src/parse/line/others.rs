@@ -48,7 +48,7 @@ impl LineReader {
         let stamp = stamp::pve(line, at)?;
         let Some(time) = self.time_of(&stamp) else { return Some(self.without_time(line)) };
         let message = line[stamp.end..].trim_ascii_start();
-        // The chain tells the direction: it becomes part of the log prefix.
+        // The chain determines the direction: it becomes part of the log prefix.
         let message = [chain, b" ", message].concat();
         Some(self.packet(&message, time, Origin::File, paths))
     }

@@ -1,17 +1,17 @@
-//! `last message repeated N times` of syslogd (sysklogd, BSD, busybox): it stands for the last message of the same host.
+//! `last message repeated N times` of syslogd (sysklogd, BSD, busybox): it repeats the last message of the same host.
 //! syslog-ng writes `Last message 'its first 20 bytes' repeated N times, suppressed by syslog-ng on HOST` as a message of
 //! the same program.
 //!
 //! Takes such a line with the text before it, gives what the message counts that many times more. Where the message is
 //! not certain (it is not within the text at hand, or has no tag) nothing is counted.
 
-use super::super::login::MOST_FOLDED;
+use super::super::login::MAX_FOLDED;
 use super::*;
 
 /// Lines before it that are looked at: those of other hosts can stand between.
-const MOST_LINES: usize = 64;
+const MAX_LINES: usize = 64;
 /// Words of a host: twice, or with the facility behind it.
-const MOST_WORDS: usize = 3;
+const MAX_WORDS: usize = 3;
 
 /// Whether a line may be one that repeats the message before it.
 pub fn may_repeat(line: &[u8]) -> bool {
@@ -35,7 +35,7 @@ struct Repetition<'a> {
 }
 
 fn repetition(line: &[u8]) -> Option<Repetition<'_>> {
-    let stamp = beginning(line).stamp?;
+    let stamp = line_start(line).stamp?;
     let text = line.get(stamp.end..)?;
     if let Some(text) = before_suppressed(text) {
         let quote = memchr::memmem::rfind(text, b"' repeated ")?;
@@ -57,14 +57,14 @@ fn repetition(line: &[u8]) -> Option<Repetition<'_>> {
     let number = count(&rest[b"last message repeated ".len()..])?;
     // A program's tag would make it that program's text.
     let is_host = !host.iter().any(|byte| matches!(byte, b':' | b'[' | b'='))
-        && host.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count() <= MOST_WORDS;
+        && host.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).count() <= MAX_WORDS;
     is_host.then_some(Repetition { writer: host, message: b"", stamp_end: stamp.end, number })
 }
 
 fn count(digits: &[u8]) -> Option<&str> {
     let number = std::str::from_utf8(digits).ok()?;
     let is_number = number.bytes().all(|byte| byte.is_ascii_digit())
-        && number.parse().is_ok_and(|number| (1..=MOST_FOLDED).contains(&number));
+        && number.parse().is_ok_and(|number| (1..=MAX_FOLDED).contains(&number));
     is_number.then_some(number)
 }
 
@@ -75,10 +75,10 @@ impl LineReader {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let Repetition { writer, message: beginning_of_message, stamp_end, number } = repetition(line)?;
         let before = before.strip_suffix(b"\n").unwrap_or(before);
-        let lines = before.rsplit(|byte| *byte == b'\n').take(MOST_LINES);
+        let lines = before.rsplit(|byte| *byte == b'\n').take(MAX_LINES);
         let mut of_writer = lines.filter_map(|other| {
             let other = other.strip_suffix(b"\r").unwrap_or(other);
-            let message = other.get(beginning(other).stamp?.end..)?.strip_prefix(writer)?;
+            let message = other.get(line_start(other).stamp?.end..)?.strip_prefix(writer)?;
             let repeats: [&[u8]; 3] = [b"last message repeated ", b"--- last ", b"Last message '"];
             (!repeats.iter().any(|start| message.starts_with(start))).then_some((other, message))
         });
@@ -90,7 +90,7 @@ impl LineReader {
         if matches!(header.author, Author::Untagged | Author::Nobody) {
             return None;
         }
-        let stamp = beginning(last).stamp?;
+        let stamp = line_start(last).stamp?;
         let (tag, message) = (last.get(stamp.end..header.message)?, last.get(header.message..)?);
         // As rsyslog writes it.
         let parts =
@@ -107,7 +107,7 @@ mod tests {
         "kernel: DROP IN=eth0 OUT= SRC=203.0.113.7 DST=192.0.2.10 LEN=60 PROTO=TCP SPT=4 DPT=23";
     const LOGIN: &str = "sshd[9]: Failed password for root from 203.0.113.7 port 40 ssh2";
 
-    /// Messages that a line stands for; 0: none.
+    /// Repetitions of the message; 0: the line is no such line.
     fn count(before: &[&str], line: &str) -> u32 {
         let mut reader = LineReader::new(&Networks::default(), Calendar::utc());
         reader.begin_file(FileClock { year: Some(2026), modified: 1_795_248_000, boot: None });

@@ -1,4 +1,4 @@
-//! When a line was written: stamps with and without a year, uptimes, or the file's own time.
+//! The time of a line: from a timestamp with or without a year, an uptime, or the file's time of change.
 
 use super::super::stamp::Stamp;
 use super::*;
@@ -17,6 +17,7 @@ impl LineReader {
         self.clock.modified
     }
 
+    /// Unix seconds of microseconds since boot, by the file's clock.
     pub(super) fn time_of_uptime(&self, micros: u64) -> i64 {
         let since = |boot: i64| boot.saturating_add((micros / 1_000_000) as i64);
         self.clock.boot.map_or(self.clock.modified, since)

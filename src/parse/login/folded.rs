@@ -1,7 +1,7 @@
-//! Lines that stand for several.
+//! Lines that repeat a message: rsyslog's and sysklogd's folded repetitions. Pure.
 
-/// A line stands for at most this many.
-pub const MOST: u32 = 1_000_000;
+/// Most repetitions of one line; a larger number is not believed.
+pub const MAX_FOLDED: u32 = 1_000_000;
 
 /// How many messages rsyslog's `message repeated N times: [ ... ]` stands for, and the message in the brackets.
 pub fn unfold(message: &[u8]) -> Option<(u32, &[u8])> {
@@ -9,7 +9,7 @@ pub fn unfold(message: &[u8]) -> Option<(u32, &[u8])> {
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let count: u32 = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
     let inner = rest[digits..].strip_prefix(b" times: [")?.trim_ascii_end().strip_suffix(b"]")?;
-    (1..=MOST).contains(&count).then(|| (count, inner.trim_ascii()))
+    (1..=MAX_FOLDED).contains(&count).then(|| (count, inner.trim_ascii()))
 }
 
 #[cfg(test)]

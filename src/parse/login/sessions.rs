@@ -5,6 +5,7 @@ use super::{LONGEST_SESSION, Peer};
 /// Sessions that are remembered; if there are more, the one that was heard of longest ago goes.
 pub(super) const SESSIONS: usize = 64;
 
+/// The newest sessions of sshd and dropbear, by process id, to join their messages.
 #[derive(Debug)]
 pub(super) struct Sessions {
     open: [Option<Session>; SESSIONS],
@@ -12,6 +13,7 @@ pub(super) struct Sessions {
     messages: u64,
 }
 
+/// What was read of one process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Session {
     pid: u32,

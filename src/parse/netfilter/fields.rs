@@ -340,7 +340,7 @@ fn has_service(text: Fields, at: usize) -> bool {
         && text.has(at + 19, b" TTL=")
 }
 
-/// What ICMP tells, and where its fields end.
+/// The fields of ICMP, and where they end.
 struct Icmp {
     icmp_type: u8,
     code: u8,

@@ -89,13 +89,13 @@ struct Parts {
     /// Numbers of the date in their order, with the count of digits.
     numbers: [(u32, usize); 3],
     held: usize,
-    /// The month, if a name tells it.
+    /// The month, if it is a name.
     month: Option<u8>,
-    /// The language puts the day first, as a word of it tells.
+    /// The day comes first, known by a word of the language.
     day_first: bool,
     dotted: bool,
     time: Option<(u8, u8, u8)>,
-    /// Where minutes and seconds stand, in the text as it was normalised.
+    /// Offsets of minutes and seconds in the normalised text.
     minute_at: Option<usize>,
     seconds_end: usize,
     /// Hour, minute and second with units behind them.
@@ -150,7 +150,7 @@ fn normal(text: &str) -> String {
 }
 
 impl Parts {
-    /// Reads what stands at `at`, and gives where the next part begins.
+    /// Reads the part at `at`, and gives where the next one begins.
     fn read(&mut self, text: &str, at: usize) -> Option<usize> {
         match text.get(at..)?.as_bytes().first()? {
             b' ' | b',' | b'.' | b'/' | b'-' | b'(' | b')' | b'[' | b']' => Some(at + 1),

@@ -96,6 +96,7 @@ pub(super) fn facility(name: &[u8]) -> Option<usize> {
     known.or(name.eq_ignore_ascii_case(b"kernel").then_some(KERN))
 }
 
+/// The number of a severity's name (RFC 5424, section 6.2.1).
 pub(super) fn severity(name: &[u8]) -> Option<usize> {
     SEVERITIES.iter().position(|known| known.eq_ignore_ascii_case(name))
 }

@@ -1,10 +1,10 @@
-//! The answer about the firewall's rules.
+//! The fields of the answer to `rules`.
 
 use super::{Completeness, Known};
 use crate::query::short::AddressText;
 use crate::record;
 
-/// A rule of the firewall, as its packets tell it.
+/// A rule of the firewall, identified by log prefix, input interface and zone.
 #[derive(Clone, Debug, Default)]
 pub struct RuleRow {
     /// The log prefix without the blanks at its end; for logins the daemon's name.
@@ -18,6 +18,7 @@ pub struct RuleRow {
 
 record! { RuleRow: prefix, interface, zone, attempts; }
 
+/// The attempts that a zone refused.
 #[derive(Clone, Debug, Default)]
 pub struct ZoneRow {
     /// Absent: not known.
@@ -43,6 +44,7 @@ pub struct TargetRow {
 
 record! { TargetRow: address, protocol, port, name, attempts, error; }
 
+/// The answer to `rules`.
 #[derive(Clone, Debug, Default)]
 pub struct RulesAnswer {
     pub rules: Vec<RuleRow>,

@@ -1,4 +1,4 @@
-//! What the daemon tells about itself, and what became of lines that were read.
+//! The fields of the answer to `status`, and of what became of lines that were read.
 
 use crate::event::calendar::Date;
 use crate::event::small_map::SmallMap;
@@ -14,11 +14,11 @@ pub struct StatusAnswer {
     pub uptime: u64,
     pub clock: ClockStatus,
     pub inputs: Vec<InputStatus>,
-    /// The interfaces of the counted zones; absent where they are told by their names.
+    /// The interfaces of the counted zones; absent where they are guessed from their names.
     pub outside: Option<Vec<String>>,
     /// The counters of our firewall rules; absent where they can't be read.
     pub counters: Option<Vec<CounterStatus>>,
-    /// Where the firewall refuses packets that no rule of ours logs one by one; absent where that can't be told.
+    /// Where the firewall refuses packets that no rule of ours logs one by one; absent where that is unknown.
     pub not_seen: Option<Vec<NotSeenRow>>,
     pub store: StoreStatus,
     pub memory: MemoryStatus,
@@ -47,6 +47,7 @@ record! {
     warnings, completeness = Flatten;
 }
 
+/// Something that was deleted from the store, and why.
 #[derive(Clone, Debug, Default)]
 pub struct DeletedRow {
     pub when: String,
@@ -57,6 +58,7 @@ pub struct DeletedRow {
 
 record! { DeletedRow: when, what, because; }
 
+/// The state of the wall clock.
 #[derive(Clone, Debug, Default)]
 pub struct ClockStatus {
     /// Whether the wall clock is known; events until then are labelled later.
@@ -72,6 +74,7 @@ pub struct InputStatus {
     pub name: String,
     /// `running`, or what is in the way.
     pub state: String,
+    /// Packets of NFLOG, or entries of logd.
     pub received: u64,
     pub attempts: u64,
     pub malformed: u64,
@@ -80,6 +83,7 @@ pub struct InputStatus {
     /// Of the duplicates those that were not compared: in a flood more packets come than are remembered, and what
     /// the log then tells of an interface that NFLOG tells of, too, is taken for a copy.
     pub assumed_duplicates: u64,
+    /// Packets or entries that were dropped before the daemon read them.
     pub lost: u64,
     /// When the last packet came.
     pub last: Option<String>,
@@ -118,10 +122,13 @@ pub struct NotSeenRow {
 
 record! { NotSeenRow: place, packets; }
 
+/// The state of the store on flash.
 #[derive(Clone, Debug, Default)]
 pub struct StoreStatus {
     pub path: String,
+    /// Size of the store's files.
     pub bytes: u64,
+    /// Bytes written to flash today.
     pub written_today: u64,
     pub last_commit: Option<String>,
     /// `ok`, or why the statistics are in RAM only.
@@ -130,9 +137,10 @@ pub struct StoreStatus {
 
 record! { StoreStatus: path, bytes, written_today, last_commit, state; }
 
+/// Memory of the daemon.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStatus {
-    /// In bytes; absent where the system does not tell.
+    /// In bytes; absent where `/proc` does not have it.
     pub resident: Option<u64>,
 }
 
@@ -150,6 +158,7 @@ pub struct DatabaseStatus {
 
 record! { DatabaseStatus: path, state, date; }
 
+/// A finding of `fwstat check`; `kind` is `wrong`, `note` or `ok`.
 #[derive(Clone, Debug, Default)]
 pub struct FindingRow {
     /// `ok`, `note` (works, but not as well as it could) or `wrong` (does not work).
@@ -160,6 +169,7 @@ pub struct FindingRow {
 
 record! { FindingRow: kind, text; }
 
+/// The state of the guard.
 #[derive(Clone, Debug, Default)]
 pub struct GuardStatus {
     pub enabled: bool,
@@ -226,6 +236,7 @@ pub struct TotalsStatus {
 
 record! { TotalsStatus: events, services, other, blocks; }
 
+/// Attempts on a service since the daemon's start.
 #[derive(Clone, Debug, Default)]
 pub struct ServiceTotal {
     pub protocol: String,

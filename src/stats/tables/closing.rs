@@ -1,4 +1,4 @@
-//! Summaries of the tables: whole, or cut to their heaviest rows.
+//! Tables -> summaries: whole, or cut to their heaviest rows.
 
 use super::*;
 

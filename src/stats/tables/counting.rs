@@ -1,4 +1,4 @@
-//! An event into the tables: what is done for each refused packet.
+//! Counts an event in the tables: the work that is done for each refused packet.
 
 use super::*;
 

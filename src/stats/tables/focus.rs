@@ -1,4 +1,4 @@
-//! A part of the open tables as a summary, without ever making a summary of all: what a question is about.
+//! A summary of the part of the open tables that a question needs, without a summary of all.
 
 use super::closing::pair_count;
 use super::*;
@@ -27,6 +27,7 @@ impl Focus<'_> {
 }
 
 impl Tables {
+    /// The summary of the rows that the focus wants.
     pub fn focused(&self, focus: &Focus<'_>) -> ClassSummary {
         let mut summary = self.totals();
         let is_service = |bits: u32| (focus.services)(Service::from_bits(bits));

@@ -1,4 +1,4 @@
-//! The hours of rows that have more attempts in one of them than fit into the row.
+//! Hours of rows whose attempts in one hour exceed the row's counter.
 
 use super::raise;
 
@@ -117,9 +117,9 @@ mod tests {
             count(&mut tables, port, 6, 65_535);
         }
         let summary = tables.to_summary(&Cuts::WHOLE);
-        let told = (1..=300).filter_map(|port| hours_of(&summary, port)).collect::<Vec<_>>();
-        assert_eq!(told.len(), 255);
-        assert!(told.iter().all(|hours| (hours[5], hours[6]) == (1, 131_070)));
+        let rows = (1..=300).filter_map(|port| hours_of(&summary, port)).collect::<Vec<_>>();
+        assert_eq!(rows.len(), 255);
+        assert!(rows.iter().all(|hours| (hours[5], hours[6]) == (1, 131_070)));
         assert!(summary.services.rows.iter().all(|row| row.attempts == 131_071));
     }
 }

@@ -9,11 +9,12 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 /// Bytes that are read of the file.
-const MOST_BYTES: u64 = 4096;
+const MAX_BYTES: u64 = 4096;
 
 /// Another process has the lock.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Taken {
+    /// Its process id, if it can be found.
     pub process: Option<u32>,
     /// The run directory, if it is a daemon.
     pub daemon: Option<String>,
@@ -43,7 +44,7 @@ impl Taken {
     fn read(file: File) -> Taken {
         let mut bytes = Vec::new();
         // The lock is taken whatever the file says.
-        let _ = file.take(MOST_BYTES).read_to_end(&mut bytes);
+        let _ = file.take(MAX_BYTES).read_to_end(&mut bytes);
         let text = String::from_utf8_lossy(&bytes);
         let mut lines = text.lines();
         let process = lines.next().and_then(|line| line.trim().parse().ok());

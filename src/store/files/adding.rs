@@ -1,4 +1,4 @@
-//! Days on their way into their months.
+//! Adds closed days to the files of their months.
 
 use std::collections::VecDeque;
 use std::io;
@@ -119,7 +119,7 @@ impl Slot {
 }
 
 /// Months on their way into the store, in order: a month is written once the one behind it is known, too, whose days
-/// tell what was usual at its end.
+/// determine what was usual at its end.
 struct Adding {
     window: VecDeque<Slot>,
     cells: Cells,

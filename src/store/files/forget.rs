@@ -1,4 +1,4 @@
-//! What the owner wants deleted: all before a day, or a source.
+//! Deletes at the owner's request: all days before a date, or the rows of a source.
 
 use crate::event::Address;
 use crate::event::calendar::{Date, Month};

@@ -1,4 +1,4 @@
-//! What is deleted, and when: the only place that deletes.
+//! The retention of hours, days and months by rank of months that have data: the only rules that delete.
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
@@ -44,7 +44,7 @@ impl Upkeep {
 pub struct Demanded {
     pub changes: Vec<Change>,
     /// A sentence about it.
-    pub said: String,
+    pub log_line: String,
     /// What may still be done until the next close.
     pub left: Upkeep,
 }
@@ -59,9 +59,9 @@ impl Store {
             if self.detail(*month)? == Some(Detail::Fresh) {
                 let Some(mut whole) = self.undamaged(*month, FWS)? else { continue };
                 whole.drop_hours();
-                let said = format!("{month}: hours of services and sources are no longer stored");
+                let log_line = format!("{month}: hours of services and sources are no longer stored");
                 let changes = self.change_month(&whole)?;
-                return Ok(Some(Demanded { changes, said, left: Upkeep { hours: false, ..may } }));
+                return Ok(Some(Demanded { changes, log_line, left: Upkeep { hours: false, ..may } }));
             }
         }
         for month in newest_first.iter().skip(self.keep.days).rev().filter(|_| may.days) {
@@ -115,11 +115,11 @@ impl Store {
         because: String,
         left: Upkeep,
     ) -> Result<Demanded, StoreError> {
-        let said = format!("deleted: {what}, because {because}");
+        let log_line = format!("deleted: {what}, because {because}");
         let mut meta = self.meta()?;
         meta.note(Deletion { when, what, because });
         changes.extend(self.change_meta(&meta)?);
-        Ok(Demanded { changes, said, left })
+        Ok(Demanded { changes, log_line, left })
     }
 
     /// Changes that rename months after now, and bring back those whose time has come; with a sentence for each.
@@ -134,14 +134,15 @@ impl Store {
                 !stems.iter().any(|stem| self.names.iter().any(|name| *name == format!("{stem}{ending}")))
             };
             let Some(ending) = endings.find(is_free) else { continue };
-            let said = format!("{} is after now and set aside as {month}{ending}", month_file(month));
-            settled.push((self.renamed(&stems, FWS, &ending)?, said));
+            let log_line = format!("{} is after now and set aside as {month}{ending}", month_file(month));
+            settled.push((self.renamed(&stems, FWS, &ending)?, log_line));
         }
         for (month, ending) in self.months_to_come().into_iter().filter(|(month, _)| *month <= last) {
-            let said = format!("the time of {month}{ending} has come: it is in {} again", month_file(month));
+            let log_line =
+                format!("the time of {month}{ending} has come: it is in {} again", month_file(month));
             let stems = self.stems(month, &ending);
             if !self.months.contains(&month) {
-                settled.push((self.renamed(&stems, &ending, FWS)?, said));
+                settled.push((self.renamed(&stems, &ending, FWS)?, log_line));
                 continue;
             }
             // The month has begun without it.
@@ -150,7 +151,7 @@ impl Store {
             whole.join(more);
             let mut changes = self.change_month(&whole)?;
             changes.extend(stems.into_iter().map(|stem| (stem + &ending, None)));
-            settled.push((changes, said));
+            settled.push((changes, log_line));
         }
         Ok(settled)
     }

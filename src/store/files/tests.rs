@@ -111,14 +111,14 @@ fn each_new_month_displaces_one_at_a_time() {
         "opening and asking delete nothing"
     );
     let mut may = Upkeep::ALL;
-    let mut said = Vec::new();
+    let mut log_line = Vec::new();
     while let Some(demanded) = store.maintain(NOW, may).unwrap() {
         may = demanded.left;
-        said.push(demanded.said);
+        log_line.push(demanded.log_line);
         store.commit(demanded.changes).unwrap();
     }
     assert_eq!(
-        said,
+        log_line,
         [
             "2026-09: hours of services and sources are no longer stored",
             "deleted: the days of 2026-08, because 1 newer months have data (keep_days)",
@@ -131,7 +131,7 @@ fn each_new_month_displaces_one_at_a_time() {
     assert_eq!((deletions[1].when, deletions[1].what.as_str()), (NOW, "the month 2026-08"));
     // The next close goes on.
     let next = store.maintain(NOW, Upkeep::ALL).unwrap().unwrap();
-    assert_eq!(next.said, "deleted: the days of 2026-09, because 1 newer months have data (keep_days)");
+    assert_eq!(next.log_line, "deleted: the days of 2026-09, because 1 newer months have data (keep_days)");
 }
 
 #[test]
@@ -275,8 +275,8 @@ fn months_after_now_are_in_no_answer_and_come_back() {
     add(&mut store, &[Date(months(1)[0].0 + 2)], 6);
     let today = Date::parse("2026-10-04").unwrap();
     for _ in 0..2 {
-        let (changes, said) = store.settle(today).unwrap().remove(0);
-        assert!(said.contains("has come"));
+        let (changes, log_line) = store.settle(today).unwrap().remove(0);
+        assert!(log_line.contains("has come"));
         store.commit(changes).unwrap();
     }
     assert!(store.settle(today).unwrap().is_empty() && store.set_aside().is_empty());

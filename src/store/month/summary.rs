@@ -1,4 +1,4 @@
-//! What a month's file says of the month as a whole: totals of its days, and anomalous cells.
+//! The sections of a month's file about the month as a whole: totals of its days, and anomalies.
 
 use crate::event::calendar::{Date, Month};
 use crate::event::{Class, Service};
@@ -17,9 +17,11 @@ pub(crate) struct MonthSummary {
     pub days: Vec<DayTotals>,
 }
 
+/// Totals of a day without rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct DayTotals {
     pub date: Date,
+    /// Packets lost before they were counted.
     pub lost: u64,
     pub totals: [ClassTotal; Class::COUNT],
 }

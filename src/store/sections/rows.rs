@@ -11,7 +11,7 @@ use crate::stats::sample::Distinct;
 use crate::stats::summary::{ClassSummary, Hours, PairCount, Rows, ServiceCount, SourceCount};
 use crate::store::codec::{Reader, Writer};
 
-use super::{MOST_ROWS, Unit, has_rows};
+use super::{MAX_ROWS, Unit, has_rows};
 
 pub(super) fn write_totals(writer: &mut Writer, summary: &ClassSummary) {
     writer.number(summary.attempts);
@@ -36,7 +36,7 @@ pub(super) fn read_totals(reader: &mut Reader<'_>, summary: &mut ClassSummary) {
 /// A number of rows, each of at least this many bytes.
 pub(super) fn items(reader: &mut Reader<'_>, least: usize) -> usize {
     let number = reader.number();
-    if number > MOST_ROWS as u64 || number as usize * least > reader.left() {
+    if number > MAX_ROWS as u64 || number as usize * least > reader.left() {
         reader.fail();
         return 0;
     }
@@ -216,7 +216,7 @@ pub(super) fn read_sources(reader: &mut Reader<'_>, date: Date, unit: Unit) -> R
     sources
 }
 
-/// `row_of`: which of the rows of sources an address has. An address without a row stands behind the other columns.
+/// `row_of`: which of the rows of sources an address has. An address without a row is stored behind the other columns.
 pub(super) fn write_pairs<R: Borrow<PairCount>>(
     writer: &mut Writer,
     rows: impl Iterator<Item = R> + Clone,

@@ -10,7 +10,7 @@ use crate::stats::countries::Country;
 use crate::stats::sample::Sample;
 use crate::store::codec::{Reader, Writer};
 
-use super::MOST_ROWS;
+use super::MAX_ROWS;
 use super::rows::{
     items, read_address, read_country, read_service, write_address, write_country, write_service,
 };
@@ -111,7 +111,7 @@ pub(super) fn read_services<T: Copy>(reader: &mut Reader<'_>, sample: &mut Sampl
     let counts: Vec<u64> = sample.sources().iter().map(|_| reader.number()).collect();
     let listed: Vec<u32> = (0..items(reader, 2)).map(|_| read_service(reader).to_bits()).collect();
     let total = counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
-    if total > 16 * MOST_ROWS as u64 || total > reader.left() as u64 {
+    if total > 16 * MAX_ROWS as u64 || total > reader.left() as u64 {
         return reader.fail();
     }
     let places: Vec<u64> = (0..total).map(|_| reader.number()).collect();

@@ -6,14 +6,14 @@ use super::{skip_blanks, word};
 
 /// How a line begins: `file:` of grep and `<4>` are passed over.
 #[derive(Clone, Copy, Debug)]
-pub struct Beginning {
+pub struct LineStart {
     pub priority: Option<u16>,
     pub stamp: Option<Stamp>,
     /// Behind the stamp; without one, where it would stand.
     pub at: usize,
 }
 
-pub fn beginning(line: &[u8]) -> Beginning {
+pub fn line_start(line: &[u8]) -> LineStart {
     let start = skip_octet_count(line, skip_blanks(line, 0));
     let plain = beginning_at(line, start);
     if plain.stamp.is_some() || plain.priority.is_some() || line.get(start) == Some(&b'[') {
@@ -65,13 +65,13 @@ fn skip_octet_count(line: &[u8], at: usize) -> usize {
     if is_count { at + digits + 1 } else { at }
 }
 
-fn beginning_at(line: &[u8], at: usize) -> Beginning {
+fn beginning_at(line: &[u8], at: usize) -> LineStart {
     let (priority, at) = match priority(line, at).or_else(|| decoded_priority(line, at)) {
         Some((priority, end)) => (Some(priority), end),
         None => (None, at),
     };
     let stamp = stamp(line, at);
-    Beginning { priority, stamp, at: stamp.map_or(at, |stamp| stamp.end) }
+    LineStart { priority, stamp, at: stamp.map_or(at, |stamp| stamp.end) }
 }
 
 /// `<4>`

@@ -1,4 +1,6 @@
-//! Whether what the section `fleet` asks for can be sent.
+//! Checks of the section `fleet`: URL, token, curl.
+//!
+//! Takes the options, looks at files, adds findings. Never reads the token itself.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -90,9 +92,9 @@ mod tests {
             token(&place, &mut findings);
         }
         fs::remove_file(&place).unwrap();
-        let told: Vec<String> =
+        let printed: Vec<String> =
             findings.0.iter().map(|(kind, text)| format!("{} {text}", kind.word())).collect();
-        for (told, begin) in told.iter().zip([
+        for (printed, begin) in printed.iter().zip([
             "WRONG the fleet is enabled, but has no url",
             "note mask_sources is on",
             "note the fleet's option hash_key is empty",
@@ -101,9 +103,9 @@ mod tests {
             "WRONG the fleet's token_file",
             "ok the fleet's token is there",
         ]) {
-            assert!(told.starts_with(begin), "{told}");
+            assert!(printed.starts_with(begin), "{printed}");
         }
-        assert_eq!(told.len(), 7, "{told:?}");
-        assert!(!told.iter().any(|told| told.contains("secret")));
+        assert_eq!(printed.len(), 7, "{printed:?}");
+        assert!(!printed.iter().any(|printed| printed.contains("secret")));
     }
 }

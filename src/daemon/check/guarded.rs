@@ -1,11 +1,13 @@
-//! Whether the guard can do what its options say.
+//! Checks of the guard: its options, nft, and the table in the kernel.
+//!
+//! Takes the options, asks the kernel over netlink, adds findings. Changes nothing.
 
 use super::Findings;
 use crate::config::{Config, GuardMode, Scope};
 use crate::daemon::nft::kernel::Elements;
 use crate::daemon::nft::run::program;
 
-/// What can be told without asking the kernel.
+/// Findings that follow from the options alone.
 pub(super) fn options(config: &Config, findings: &mut Findings) {
     if config.watch_egress && !config.input.nflog {
         findings.wrong("watch_egress logs to the group of the input nflog: put nflog into the list input");

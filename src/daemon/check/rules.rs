@@ -1,16 +1,20 @@
-//! Whether the firewall's rules, the kernel's logging and the zones let packets be counted.
+//! Checks of the inputs: the firewall's zones and rules, the kernel's logging, the NFLOG group, open ports.
+//!
+//! Takes the options and `/etc/config/firewall`, asks the kernel, netifd and the daemon, adds findings. Changes nothing.
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use super::{Findings, PATIENCE, SUMMARY_PATIENCE};
+use super::{CALL_TIMEOUT, Findings, SUMMARY_TIMEOUT};
 use crate::config::Config;
 use crate::config::exposure;
 use crate::config::uci::{self, Section};
 use crate::config::zones;
-use crate::daemon::{Place, Ruleset, default_route_interfaces};
+use crate::daemon::nft;
+use crate::daemon::ruleset::{Place, Ruleset};
+use crate::daemon::surroundings::default_route_interfaces;
 use crate::event::protocol;
 use crate::event::small_map::SmallMap;
 use crate::input::netifd;
@@ -24,6 +28,7 @@ fn option<'a>(section: &'a Section, name: &str) -> Option<&'a str> {
     Some(setting.value.as_str())
 }
 
+/// Whether the counted zones exist and log. `text`: the firewall's configuration.
 pub(super) fn zones(config: &Config, text: &str, findings: &mut Findings) {
     let (sections, _) = uci::parse(text);
     for name in &config.zone {
@@ -62,15 +67,16 @@ pub(super) fn zones(config: &Config, text: &str, findings: &mut Findings) {
     }
 }
 
+/// Whether the counted zones have interfaces, and hold those of the default routes. Asks netifd.
 pub(super) fn outside(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
-    let told = call(ubus, netifd::OBJECT, netifd::METHOD, &serde_json::json!({}), PATIENCE);
-    let networks = told.as_ref().map(netifd::interfaces).unwrap_or_default();
+    let answer = call(ubus, netifd::OBJECT, netifd::METHOD, &serde_json::json!({}), CALL_TIMEOUT);
+    let networks = answer.as_ref().map(netifd::interfaces).unwrap_or_default();
     let zones = zones::parse(firewall);
     let mut known: Vec<String> = Vec::new();
     for name in config.zone.iter().filter(|name| zones.iter().any(|zone| zone.name == **name)) {
         let devices = zones::devices(&zones, std::slice::from_ref(name), &networks);
         known.extend(devices.iter().cloned());
-        match &told {
+        match &answer {
             _ if !devices.is_empty() => {
                 findings.fine(format!("zone {name} has the interfaces {}", devices.join(" ")));
             }
@@ -103,6 +109,7 @@ pub(super) fn not_of_a_zone(known: &[String], default_routes: &[String], finding
     }
 }
 
+/// Whether the kernel logs to its ring buffer: `/proc/sys/net/netfilter/nf_log/` (2: IPv4, 10: IPv6).
 pub(super) fn log_backend(config: &Config, findings: &mut Findings) {
     if config.input.logd {
         for (family, file) in [("IPv4", "2"), ("IPv6", "10")] {
@@ -112,12 +119,13 @@ pub(super) fn log_backend(config: &Config, findings: &mut Findings) {
     }
 }
 
+/// Whether the NFLOG group can be read, and the rules count. Opens the group, and runs nft.
 pub(super) fn nflog(config: &Config, daemon_runs: bool, findings: &mut Findings) {
     if !config.input.nflog {
         return;
     }
     group(config.nflog_group, NflogReader::open(config.nflog_group).map(drop), daemon_runs, findings);
-    let listed = crate::daemon::nft::run::command()
+    let listed = nft::run::command()
         .and_then(|mut nft| nft.args(["-j", "-t", "list", "ruleset"]).stdout(Stdio::piped()).output());
     let ruleset = listed.ok().and_then(|listed| Ruleset::read(&listed.stdout));
     counters(config, ruleset.as_ref(), findings);
@@ -140,6 +148,7 @@ pub(super) fn backend(family: &str, file: &str, text: Option<&str>, findings: &m
     }
 }
 
+/// `opened`: the result of binding the group.
 pub(super) fn group(group: u16, opened: Result<(), NflogError>, daemon_runs: bool, findings: &mut Findings) {
     match opened {
         Ok(()) => findings.fine(format!("NFLOG group {group} is free")),
@@ -150,7 +159,7 @@ pub(super) fn group(group: u16, opened: Result<(), NflogError>, daemon_runs: boo
     }
 }
 
-/// `ruleset`: the kernel's; `None`: nft could not tell.
+/// `ruleset`: the kernel's; `None`: nft failed.
 pub(super) fn counters(config: &Config, ruleset: Option<&Ruleset>, findings: &mut Findings) {
     match ruleset {
         Some(ruleset) => {
@@ -170,7 +179,11 @@ pub(super) fn counters(config: &Config, ruleset: Option<&Ruleset>, findings: &mu
 }
 
 /// `counted`: the packets that our rules counted.
-pub fn zone_rules(config: &Config, counted: &SmallMap<Place, u64>, findings: &mut Findings) {
+pub(in crate::daemon) fn zone_rules(
+    config: &Config,
+    counted: &SmallMap<Place, u64>,
+    findings: &mut Findings,
+) {
     for name in &config.zone {
         match counted.get(&Place::Zone(name.clone())).or(counted.get(&Place::All("forward".into()))) {
             Some(packets) => {
@@ -184,7 +197,7 @@ pub fn zone_rules(config: &Config, counted: &SmallMap<Place, u64>, findings: &mu
 }
 
 /// Where packets are refused that are not counted one by one.
-pub fn not_seen(rows: &[NotSeenRow], findings: &mut Findings) {
+pub(in crate::daemon) fn not_seen(rows: &[NotSeenRow], findings: &mut Findings) {
     for row in rows {
         match row.packets {
             Some(0) => {}
@@ -218,19 +231,19 @@ fn exposure_row(row: &Value) -> Option<ExposureRow> {
     })
 }
 
-/// Ports that are open to everybody outside, with how often they were tried where the daemon can tell.
+/// Ports that are open to everybody outside, with their attempts where the daemon answers.
 pub(super) fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
     let mut open = exposure::opened(firewall, &config.zone);
     open.retain(|open| open.first != open.last || !is_usual(open.protocol, open.first, &open.by));
-    let asked = call(ubus, "fwstat", "summary", &json!({"limit": exposure::MOST}), SUMMARY_PATIENCE);
-    let told = asked.ok().and_then(|answer| {
+    let asked = call(ubus, "fwstat", "summary", &json!({"limit": exposure::MAX_OPEN_PORTS}), SUMMARY_TIMEOUT);
+    let answer = asked.ok().and_then(|answer| {
         answer["exposure"]["ports"].as_array()?.iter().map(exposure_row).collect::<Option<Vec<_>>>()
     });
     if open.is_empty() {
         findings.fine(
             "the firewall's configuration opens no port to everybody outside but those of OpenWrt's own rules",
         );
-    } else if let Some(rows) = told {
+    } else if let Some(rows) = answer {
         let protocol =
             |row: &ExposureRow| crate::event::services::protocol_number(&row.protocol).unwrap_or_default();
         let unusual = rows.iter().filter(|row| !is_usual(protocol(row), row.port, &row.by));
@@ -243,7 +256,7 @@ pub(super) fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &
                 format!("{}-{}", open.first, open.last)
             };
             let protocol = crate::event::services::protocol_name(open.protocol).to_ascii_uppercase();
-            findings.note(format!("{protocol} {ports} is open to the Internet ({}); the daemon is not there to tell how often it was tried", open.by));
+            findings.note(format!("{protocol} {ports} is open to the Internet ({}); without the daemon it is unknown how often it was tried", open.by));
         }
     }
 }
