@@ -367,7 +367,7 @@ impl Kind {
             Kind::Url(_) => "an https:// address of at most 512 characters".to_string(),
             Kind::Text(_) => "at most 128 printable characters".to_string(),
             Kind::Path(_) | Kind::OptionalPath(_) => {
-                "a path that begins with / and has no '..' in it".to_string()
+                "a path of letters, digits, . _ - and / that begins with / and has no '..' in it".to_string()
             }
             Kind::Prefixes(_) => {
                 format!("at most {MAX_PREFIXES} addresses or prefixes such as 198.51.100.0/24")

@@ -137,7 +137,7 @@ fn a_bad_value_is_named_with_its_line_and_what_follows() {
         list input 'syslog'
         option nflog_group '65536'
         list zone 'wan\"; drop'
-        option database 'fwstat'
+        option database '/mnt/my disk/fwstat'
         option commit_interval '5x'
         option keep_hours '60'
         option keep_months '-1'
@@ -158,13 +158,13 @@ fwstat:4: option input 'syslog': expected some of nflog, logd; using the default
 fwstat:5: option nflog_group '65536': expected a number from 0 to 65535; using the default 32
 fwstat:6: option zone 'wan\\\";': expected at most 16 names of firewall zones (letters, digits, _ and -); \
 using the default wan
-fwstat:7: option database 'fwstat': expected a path that begins with / and has no '..' in it; \
+fwstat:7: option database '/mnt/my disk/fwstat': expected a path of letters, digits, . _ - and / that begins with / and has no '..' in it; \
 using the default /etc/fwstat
 fwstat:8: option commit_interval '5x': expected a duration from 1m to 7d (such as 90s, 10m, 1h, 7d); \
 using the default 1h
 fwstat:9: option keep_hours '60': expected a number from 2 to 6; using the default 2
 fwstat:10: option keep_months '-1': expected a number from 1 to 600; using the default 120
-fwstat:11: option country_database '/a/../b': expected a path that begins with / and has no '..' in it; \
+fwstat:11: option country_database '/a/../b': expected a path of letters, digits, . _ - and / that begins with / and has no '..' in it; \
 using the default /usr/share/fwstat/country.mmdb
 warning: fwstat:12: option comit_interval '1h': unknown option in section 'fwstat' \
 (did you mean commit_interval?); it is ignored

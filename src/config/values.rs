@@ -64,10 +64,12 @@ pub(super) fn is_zone(name: &str) -> bool {
     name.len() <= 32 && name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
+/// What the init script can mount in the service's jail and name in its own shell: as in
+/// `/usr/share/fwstat/service.sh`.
 pub(super) fn path(text: &str) -> Option<String> {
     let plain = text.starts_with('/')
         && text.len() < 256
-        && !text.contains(char::is_control)
+        && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"_./-".contains(&c))
         && !text.split('/').any(|part| part == "..");
     plain.then(|| text.to_string())
 }
