@@ -61,7 +61,7 @@ impl LedgerFile {
     /// What an earlier run left, in the moments of now.
     pub(super) fn read(&mut self, now: Now, wall: Option<i64>, storage: &mut Storage) -> Option<SavedLedger> {
         let copy = fs::read(&self.copy).ok().and_then(|bytes| ledger::decode(&bytes));
-        let flash = storage.get(NAME).and_then(|file| ledger::from_file(&file));
+        let flash = storage.get(NAME, ledger::from_file);
         let serial = |stored: &Option<SavedLedger>| stored.as_ref().map(|stored| stored.serial);
         if serial(&copy) > serial(&flash) {
             // An earlier run did not come to write it.

@@ -153,8 +153,7 @@ impl NetworkBlocks {
 
     /// Adds the blocks of the file, such as those that a command restored, to those that are known.
     fn take_stored(&mut self, now: &Moment, places: &mut Storage, guard: &mut Guard) {
-        let blocks =
-            places.get(NETWORKS).and_then(|file| networks::from_file(&file, now)).unwrap_or_default();
+        let blocks = places.get(NETWORKS, |file| networks::from_file(file, now)).unwrap_or_default();
         for block in blocks.into_iter().filter(|block| !block.is_over(now.boot_ms)) {
             if !self.removed.contains(&block.target) {
                 guard.networks.add_longer(block);

@@ -8,6 +8,7 @@ mod commit;
 mod empty_history;
 mod future;
 mod job;
+mod other_files;
 mod released;
 mod saved;
 
@@ -28,7 +29,7 @@ use crate::event::calendar::Date;
 use crate::live::Engine;
 use crate::query::history::History;
 use crate::stats::deferred::Deferred;
-use crate::store::directory::{Change, Directory, Disk, Open};
+use crate::store::directory::{Change, Directory, Disk};
 use crate::store::pieces::{self, Saved, State};
 use crate::store::{Deletion, Keep, Meta, Store, Upkeep};
 use crate::sys::worker::Worker;
@@ -426,27 +427,6 @@ impl Storage {
             engine.copy_failed();
             format!("cannot write {}: {error}; a crash would lose what flash does not have", path.display())
         });
-    }
-
-    fn change(&mut self, name: String, bytes: Option<Vec<u8>>) {
-        if !self.extra.iter().any(|(known, _)| *known == name) {
-            self.extra.push((name, bytes));
-        }
-    }
-
-    /// Writes a file that is none of the statistics beside them, soon.
-    pub(crate) fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), String> {
-        self.extra.retain(|(known, _)| known != name);
-        self.change(name.to_string(), Some(bytes));
-        match &self.problem {
-            Some(problem) if self.worker.is_none() => Err(problem.clone()),
-            _ => Ok(()),
-        }
-    }
-
-    /// Such a file, if it can be read.
-    pub(crate) fn get(&mut self, name: &str) -> Option<Open> {
-        self.store.as_ref()?.directory().open(name).ok()??.ok()
     }
 
     /// Conditions that need attention, a sentence each.

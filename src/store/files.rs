@@ -209,7 +209,7 @@ impl Store {
     }
 
     /// Opens a file of which something can be read.
-    fn open_file(&mut self, name: &str) -> Result<Option<Open>, StoreError> {
+    pub(crate) fn open_file(&mut self, name: &str) -> Result<Option<Open>, StoreError> {
         let path = || self.directory.describe(name);
         let opened =
             self.directory.open(name).map_err(|error| failed(&format!("cannot read {}", path()), error))?;
@@ -263,7 +263,7 @@ impl Store {
     }
 
     /// Before a file is replaced that is known to be damaged: a change that keeps it under another name.
-    fn keep_damaged(&mut self, name: &str) -> Result<Vec<Change>, StoreError> {
+    pub(crate) fn keep_damaged(&mut self, name: &str) -> Result<Vec<Change>, StoreError> {
         if !self.damage.iter().any(|damaged| damaged.name == name && damaged.lasting) {
             return Ok(Vec::new());
         }
@@ -431,7 +431,7 @@ impl Store {
     }
 
     /// A file was read whole.
-    fn note(&mut self, name: &str, damage: Option<&'static str>) {
+    pub(crate) fn note(&mut self, name: &str, damage: Option<&'static str>) {
         match damage {
             Some(what) => drop(self.note_damage(name, what)),
             None => self.note_whole(name),

@@ -395,3 +395,23 @@ fn a_commit_that_failed_is_over_though_another_file_waits() {
     run.settle(&router, EVENING);
     assert_eq!(fs::read(run.storage.directory().join("blocks.fws")).unwrap(), [7]);
 }
+
+#[test]
+fn a_damaged_file_beside_the_statistics_is_named_and_kept_when_it_is_replaced() {
+    let router = Router::new("other-files");
+    let mut run = router.start();
+    let file = run.storage.directory().join("networks.fws");
+    fs::write(&file, "damaged").unwrap();
+    assert_eq!(run.storage.get("networks.fws", |_| Some(())), None);
+    let named = |run: &Run| run.storage.warnings().filter(|warning| warning.contains("networks.fws")).count();
+    assert_eq!(named(&run), 1);
+    run.storage.put("networks.fws", vec![7]).unwrap();
+    run.settle(&router, EVENING);
+    assert_eq!(fs::read(&file).unwrap(), [7]);
+    assert_eq!(fs::read(file.with_file_name("networks.fws.bad")).unwrap(), b"damaged");
+    // Once is enough.
+    run.storage.put("networks.fws", vec![8]).unwrap();
+    run.settle(&router, EVENING);
+    assert_eq!((fs::read(&file).unwrap(), named(&run)), (vec![8], 1));
+    assert!(!file.with_file_name("networks.fws.2.bad").exists());
+}

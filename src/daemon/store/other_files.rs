@@ -1,0 +1,42 @@
+//! Files beside the statistics in the same directory: the guard's ledger, and the blocked networks.
+
+use super::Storage;
+use crate::store::StoreError;
+use crate::store::directory::Open;
+
+impl Storage {
+    /// Adds a change to the next commit; `None` removes the file.
+    pub(super) fn change(&mut self, name: String, bytes: Option<Vec<u8>>) {
+        if !self.extra.iter().any(|(known, _)| *known == name) {
+            self.extra.push((name, bytes));
+        }
+    }
+
+    /// Writes a file with the next commit. A damaged one that it replaces is kept as `NAME.bad`. The error says why flash
+    /// will not have it.
+    pub(crate) fn put(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), String> {
+        let damaged = self.store.as_mut().map_or(Ok(Vec::new()), |store| store.keep_damaged(name));
+        for (name, bytes) in damaged.map_err(|error| error.to_string())? {
+            self.change(name, bytes);
+        }
+        self.extra.retain(|(known, _)| known != name);
+        self.change(name.to_string(), Some(bytes));
+        match &self.problem {
+            Some(problem) if self.worker.is_none() => Err(problem.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What `parse` makes of a file. `None` without the file, or if it cannot be read, which is among the warnings then.
+    pub(crate) fn get<T>(&mut self, name: &str, parse: impl FnOnce(&Open) -> Option<T>) -> Option<T> {
+        let store = self.store.as_mut()?;
+        let (parsed, damage) = match store.open_file(name) {
+            Ok(None) => return None,
+            Ok(Some(file)) => (parse(&file), "contains an invalid record"),
+            Err(StoreError::Newer { .. }) => (None, "is of a newer version"),
+            Err(_) => (None, "cannot be read"),
+        };
+        store.note(name, parsed.is_none().then_some(damage));
+        parsed
+    }
+}
