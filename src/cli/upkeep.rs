@@ -85,11 +85,11 @@ pub fn back_up(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Writ
     let part = PathBuf::from(format!("{}.part", file.display()));
     let packed = with_store(backend, None, |store| {
         if to_stdout {
-            return Ok(backup::pack(store.directory(), created, &mut *out)?);
+            return Ok(backup::pack(store.directory(), created, out)?);
         }
         let _ = fs::remove_file(&part);
         let new = File::options().write(true).create_new(true).mode(0o600).open(&part).map_err(cannot)?;
-        let packed = backup::pack(store.directory(), created, &new).and_then(|packed| {
+        let packed = backup::pack(store.directory(), created, &mut &new).and_then(|packed| {
             new.sync_all()?;
             fs::rename(&part, file)?;
             Ok(packed)
@@ -116,8 +116,10 @@ pub fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Writ
     let refused =
         |why: String| failure(format!("cannot restore {}: {why}; nothing was changed", file.display()));
     let unpacked = match file.as_os_str() == "-" {
-        true => backup::unpack(io::stdin().lock()),
-        false => File::open(file).map_err(|error| error.to_string()).and_then(backup::unpack),
+        true => backup::unpack(&mut io::stdin().lock()),
+        false => {
+            File::open(file).map_err(|error| error.to_string()).and_then(|mut file| backup::unpack(&mut file))
+        }
     };
     let unpacked = unpacked.map_err(refused)?;
     let (created, version) = (unpacked.created, unpacked.version.clone());

@@ -99,7 +99,7 @@ fn check(name: &str, bytes: Vec<u8>) -> Result<(), String> {
 }
 
 /// Writes a backup of the store in `directory`, which must not change meanwhile. `created`: seconds since 1970.
-pub fn pack(directory: &Directory, created: i64, out: impl Write) -> io::Result<Packed> {
+pub fn pack(directory: &Directory, created: i64, out: &mut dyn Write) -> io::Result<Packed> {
     let mut out = GzEncoder::new(out, Compression::fast());
     let about = format!("format {FORMAT}\nversion {}\ncreated {created}\n", env!("CARGO_PKG_VERSION"));
     write_member(&mut out, ABOUT, about.as_bytes(), created)?;
@@ -145,11 +145,11 @@ fn sum_of(header: &[u8; BLOCK]) -> u32 {
 }
 
 /// Reads a backup; the error is a sentence about what is wrong with it.
-pub fn unpack(mut input: impl Read) -> Result<Unpacked, String> {
+pub fn unpack(input: &mut dyn Read) -> Result<Unpacked, String> {
     let damaged = |error: io::Error| format!("it is damaged or incomplete: {error}");
     // Looked at before the decoder does: it calls a file incomplete that is shorter than a header of gzip, whatever it is.
     let mut start = Vec::new();
-    input.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start).map_err(damaged)?;
+    (&mut *input).take(GZIP_MAGIC.len() as u64).read_to_end(&mut start).map_err(damaged)?;
     if start != GZIP_MAGIC {
         return Err("it is not a backup of fwstat".into());
     }
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_backup_comes_back() {
-        let unpacked = unpack(&example()[..]).unwrap();
+        let unpacked = unpack(&mut &example()[..]).unwrap();
         assert_eq!((unpacked.version.as_str(), unpacked.created), (env!("CARGO_PKG_VERSION"), 1_800_000_000));
         let mut store = Store::open(unpacked.into_directory(), Keep::default(), None).unwrap();
         assert_eq!((store.salt(), store.meta().unwrap().zone.as_deref()), (7, Some("JST-9")));
@@ -246,13 +246,13 @@ mod tests {
     #[test]
     fn every_changed_byte_and_every_cut_is_noticed() {
         let whole = example();
-        let expected = unpack(&whole[..]).unwrap();
+        let expected = unpack(&mut &whole[..]).unwrap();
         for at in 0..whole.len() {
-            assert!(unpack(&whole[..at]).is_err(), "cut at {at}");
+            assert!(unpack(&mut &whole[..at]).is_err(), "cut at {at}");
             let mut changed = whole.clone();
             changed[at] ^= 0x10;
             // Some bits of gzip mean nothing, or the same: what is read then is what was written.
-            if let Ok(read) = unpack(&changed[..]) {
+            if let Ok(read) = unpack(&mut &changed[..]) {
                 assert_eq!((read.created, &read.files), (expected.created, &expected.files), "byte {at}");
             }
         }
@@ -266,7 +266,7 @@ mod tests {
                 write_member(&mut out, name, text.as_bytes(), 0).unwrap();
             }
             out.write_all(&[0; 2 * BLOCK]).unwrap();
-            unpack(&out.finish().unwrap()[..]).err().unwrap()
+            unpack(&mut &out.finish().unwrap()[..]).err().unwrap()
         };
         assert_eq!(packed(&[("etc/passwd", "")]), "it is not a backup of fwstat");
         assert_eq!(packed(&[]), "it is not a backup of fwstat");
@@ -277,7 +277,11 @@ mod tests {
         let month = packed(&[(ABOUT, "format 1\n"), ("2026-10.fws", "FWST")]);
         assert_eq!(month, "2026-10.fws is damaged: unexpected end of the file");
         for text in ["", "x", "no backup", "no backup, and longer than a header of gzip"] {
-            assert_eq!(unpack(text.as_bytes()).err().unwrap(), "it is not a backup of fwstat", "{text:?}");
+            assert_eq!(
+                unpack(&mut text.as_bytes()).err().unwrap(),
+                "it is not a backup of fwstat",
+                "{text:?}"
+            );
         }
     }
 
@@ -286,7 +290,7 @@ mod tests {
         fn any_bytes_are_read_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..700)) {
             let mut out = GzEncoder::new(Vec::new(), Compression::fast());
             out.write_all(&bytes).unwrap();
-            let _ = (unpack(&bytes[..]), unpack(&out.finish().unwrap()[..]));
+            let _ = (unpack(&mut &bytes[..]), unpack(&mut &out.finish().unwrap()[..]));
         }
     }
 }
