@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 import urllib.parse
 from pathlib import Path
@@ -90,8 +91,10 @@ class Notifier(unittest.TestCase):
             self.process.terminate()
             self.process.wait(10)
             self.process.stderr.close()
-            # Whatever it was at, nothing that it started stays behind.
-            left = self.left()
+            # Whatever it was at, nothing that it started stays behind. A killed process takes a moment to die.
+            end = time.monotonic() + 10
+            while (left := self.left()) and time.monotonic() < end:
+                time.sleep(0.05)
             if left:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.assertEqual(left, [])
