@@ -393,6 +393,15 @@ class Limits(Notifier):
         self.assertIn("a-hangs: failed", LOG.text)
         self.assertIn("longer than 1 seconds", LOG.text)
 
+    def test_a_stop_while_ubus_goes_away_leaves_nothing(self):
+        for turn in range(20):
+            self.start()
+            time.sleep(0.1)
+            self.bus.close()
+            # From before the cleaning begins until it is over.
+            time.sleep(turn * 0.003)
+            self.stop()
+
     def test_a_stop_ends_a_script_that_runs(self):
         self.script("a", 'sleep 4711 & echo > "$TEST_PLACE/began"; wait')
         self.start()
