@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::DaemonPaths;
 use super::core::CLOCK_SET;
-use super::running::{explained, is_running};
+use super::running::{self, explained, is_running};
 use crate::config::{Config, options, shown};
 use crate::geoip::{Content, Database};
 use crate::live::clock::BUILT;
@@ -237,8 +237,7 @@ fn time_at(run: &Path, wall: Duration, believed: Option<bool>, findings: &mut Fi
     if believed == Some(false) {
         return findings.wrong(CLOCK_NOT_SET);
     }
-    // The init script gives the daemon a directory of its own below the service's.
-    if [run.join(CLOCK_SET), run.join("state").join(CLOCK_SET)].iter().any(|path| path.exists()) {
+    if running::paths(run, CLOCK_SET).iter().any(|path| path.exists()) {
         findings.fine("the clock was set by NTP");
     } else if wall.as_secs().cast_signed() >= BUILT {
         findings.fine("the clock is plausible");

@@ -3,7 +3,7 @@
 //! Takes that directory. Gives the lock to the daemon, an answer to the command line.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -27,10 +27,15 @@ impl Running {
     }
 }
 
+/// Where the daemon's file of this name can be: in the service's run directory, or in `state/` below it, the only part that
+/// the init script makes writable for the daemon's user.
+pub(super) fn paths(run: &Path, name: &str) -> [PathBuf; 2] {
+    [run.join(name), run.join("state").join(name)]
+}
+
 /// Whether a daemon with this directory runs; false where that cannot be seen.
 pub fn is_running(run: &Path) -> bool {
-    // The init script gives the daemon a directory of its own below the service's.
-    [run.join(LOCK), run.join("state").join(LOCK)].iter().any(|path| {
+    paths(run, LOCK).iter().any(|path| {
         let Ok(file) = File::open(path) else { return false };
         matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
     })

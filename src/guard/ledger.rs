@@ -273,7 +273,7 @@ impl Ledger {
 
     /// The rules leave this source alone for a while.
     pub fn pardon(&mut self, now_ms: u64, source: Source) {
-        // What somebody found wrong is no offence.
+        // An unblocked source starts over: its next block is a first one.
         let pardoned_until = now_ms.saturating_add(PARDON_MS);
         self.remember(source, Record { times: 0, ended_ms: now_ms, pardoned_until });
     }

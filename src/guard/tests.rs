@@ -370,7 +370,8 @@ fn nothing_found_in_the_kernel_lasts_longer_than_there() {
     assert_eq!(ends, [61_000, 91_000]);
 }
 
-/// More floods than the detector has slots, each beside forged sources that appear once: whoever is blocked makes room.
+/// More flooding sources than the detector has slots, mixed with forged sources of one packet each: a blocked source
+/// releases its slot.
 #[test]
 fn blocked_sources_leave_the_detector_to_those_that_follow() {
     let mut guard = guard(Settings { budget: limit(10_000, 60), ..settings() });

@@ -41,7 +41,7 @@ mod times;
 use events::{event, outcome};
 use headers::Headers;
 pub use repeated::may_repeat;
-use times::{micros_of, told_by_stamp};
+use times::{micros_of, with_log_timestamp};
 
 /// What a line is.
 #[derive(Clone, Copy, Debug)]
@@ -183,7 +183,7 @@ impl LineReader {
         let Some(text) = padded.window() else { return self.read_unknown(line, paths) };
         if let Some((time, message)) = self.headers.read(text) {
             let outcome = self.packet(&line[message..], time, Origin::File, paths);
-            return told_by_stamp(outcome, self.headers.fraction(text));
+            return with_log_timestamp(outcome, self.headers.fraction(text));
         }
         if self.headers.is_irrelevant(text) {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
@@ -248,7 +248,7 @@ impl LineReader {
                     self.headers.remember(line, &stamp, header.message, time);
                 }
                 let outcome = self.packet(message, time, Origin::File, paths);
-                told_by_stamp(outcome, fraction.unwrap_or_default())
+                with_log_timestamp(outcome, fraction.unwrap_or_default())
             }
             Author::Daemon(tag) => {
                 if let Some(stamp) = header.stamp
@@ -261,7 +261,7 @@ impl LineReader {
             }
             Author::Untagged => {
                 let outcome = self.untagged(message, &header, time, paths);
-                told_by_stamp(outcome, fraction.unwrap_or_default())
+                with_log_timestamp(outcome, fraction.unwrap_or_default())
             }
             Author::Nobody => Outcome::Skipped(Some(Uncounted::NotTheKernel)),
         }

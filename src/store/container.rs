@@ -189,7 +189,7 @@ impl Section {
     pub fn packed(kind: Kind, content: impl Into<Content>) -> Section {
         let Content { bytes, random } = content.into();
         if bytes.len() < 2 * MIN_GAIN {
-            // A compressor clears 300 KB before it begins; so few bytes rarely deflate to half.
+            // Setting up a compressor zeroes 300 KB of buffers, and content this short rarely shrinks to half.
             return Section::plain(kind, Content { bytes, random });
         }
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(6));

@@ -3,7 +3,8 @@
 use super::Storage;
 
 impl Storage {
-    /// Lets another process write to the directory, until the next commit; false while something is on its way.
+    /// Closes the store and its lock, so that another process can write to the directory; the next commit opens it again.
+    /// False while a commit is in progress.
     pub(crate) fn release(&mut self) -> bool {
         if self.is_busy() {
             return false;

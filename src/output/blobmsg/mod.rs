@@ -124,7 +124,7 @@ pub trait Answers {
 
 /// Calls that wait for their answers; further ones are refused.
 const MAX_WAITING: usize = 64;
-/// Of one peer: whoever asks without end leaves room for others.
+/// Pending calls of one ubus client, so that a client that calls without pause leaves room for others.
 const MAX_WAITING_OF_PEER: usize = MAX_WAITING / 2;
 
 const RANGE: Arguments<'_> = &[("from", Type::Text), ("to", Type::Text)];
@@ -298,8 +298,7 @@ impl FwstatObject {
         let reply = match read_call(call.method, call.data) {
             None => return caller.done(outgoing, Status::METHOD_NOT_FOUND),
             Some(Err(wrong)) => Reply::Now(Err(AnswerError::InvalidArgument(wrong))),
-            Some(Ok(_)) if of_peer >= MAX_WAITING_OF_PEER => return caller.done(outgoing, Status::NO_MEMORY),
-            Some(Ok(_)) if self.waiting.len() >= MAX_WAITING => {
+            Some(Ok(_)) if of_peer >= MAX_WAITING_OF_PEER || self.waiting.len() >= MAX_WAITING => {
                 Reply::Now(Err(AnswerError::Failed("too many questions at once: ask again later".into())))
             }
             Some(Ok(CheckedCall::Rendering(rendering))) => answers.answer(rendering),

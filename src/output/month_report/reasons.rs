@@ -148,7 +148,7 @@ fn translated(sentence: &str) -> String {
     sentence.to_string()
 }
 
-/// Whether a text has this form; `found` gets what stands for its places.
+/// Whether a text matches a pattern: `{}` matches any text, `#` a number. `found` receives the matched parts in order.
 fn matches<'a>(pattern: &str, text: &'a str, found: &mut Vec<&'a str>) -> bool {
     let Some(at) = pattern.find(['{', '#']) else { return pattern == text };
     let Some(text) = text.strip_prefix(&pattern[..at]) else { return false };

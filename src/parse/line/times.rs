@@ -62,9 +62,9 @@ impl LineReader {
     }
 }
 
-/// A packet whose line does not have the kernel's timestamp (Ubuntu since 24.04) is told from others by the log's, if that
-/// has microseconds. `fraction`: what stands behind its seconds.
-pub(super) fn told_by_stamp(outcome: Outcome, fraction: &[u8]) -> Outcome {
+/// Gives an event without the kernel's timestamp (Ubuntu since 24.04) the log's timestamp in its place, as far as that has
+/// microseconds: copies of one message in several files are recognised by it. `fraction`: the text after the seconds.
+pub(super) fn with_log_timestamp(outcome: Outcome, fraction: &[u8]) -> Outcome {
     match outcome {
         Outcome::Event(event) if event.uptime == 0 && event.class != Class::Login => {
             Outcome::Event(Event { uptime: micros_of(event.time, fraction), ..event })

@@ -1,4 +1,4 @@
-//! How a line begins: priority and timestamp, behind what `grep` or whoever pasted the line put before them.
+//! The start of a log line: priority and timestamp, after prefixes of `grep` (`file:`) or of a forum post (`> `, numbers).
 
 use super::super::stamp::{Stamp, stamp, uptime};
 use super::words::{facility, severity};
