@@ -53,7 +53,7 @@ pub(super) struct NetworkRequest {
 
 #[derive(Debug)]
 pub(super) enum What {
-    /// `length_ms`: `None` until it is taken back.
+    /// `length_ms`: `None` until it is unblocked.
     Block { length_ms: Option<u64>, reason: Option<String>, is_list: bool },
     /// Whether it would be blocked.
     Test,

@@ -20,7 +20,7 @@ pub struct NetworkBlock {
     pub target: Target,
     /// In ms since boot; before it 0.
     pub since_ms: u64,
-    /// `None`: until it is taken back.
+    /// `None`: until it is unblocked.
     pub until_ms: Option<u64>,
     /// The same as instants, as far as the clock was known.
     pub since_wall: Option<i64>,

@@ -17,7 +17,7 @@ use crate::query::question::{self, MAX_LIMIT, Prefix, Question, Topic};
 use crate::query::target::{MAX_NETWORKS, Target};
 use crate::ubus::blob::{Arguments, text_of};
 
-/// The length of a block that lasts until it is taken back.
+/// The length of a block that lasts until it is unblocked.
 pub const FOREVER: &str = "forever";
 /// The longest reason of a block, in bytes.
 pub const MAX_REASON: usize = 200;

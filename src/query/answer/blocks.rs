@@ -8,7 +8,7 @@ use crate::record;
 pub struct BlockRow {
     pub address: String,
     pub since: String,
-    /// Absent: until it is taken back.
+    /// Absent: until it is unblocked.
     pub expires: Option<String>,
     pub reason: String,
     pub rule: String,
@@ -29,9 +29,9 @@ pub struct BlockRow {
     pub dry: bool,
     /// The kernel's set does not have it yet.
     pub pending: bool,
-    /// `network`, `country`, or empty: a source. An address that is blocked until that is taken back is a `network`.
+    /// `network`, `country`, or empty: a source. An address that is blocked until it is unblocked is a `network`.
     pub kind: String,
-    /// Whom it hits, in the answer to `block`.
+    /// Which addresses are affected, in the answer to `block`.
     pub warning: Option<String>,
 }
 
