@@ -178,9 +178,8 @@ impl Daemon {
         if packets || bus.0 {
             self.read_packets(now, PACKETS_AT_ONCE);
         }
-        let more = self.bus.has_more();
-        if bus.0 || bus.1 || more {
-            self.on_bus(now, bus.0 || more);
+        if bus.0 || bus.1 || self.bus.has_more() {
+            self.on_bus(now);
         }
         if counters {
             self.core.read_counters();
@@ -228,16 +227,11 @@ impl Daemon {
         core.note_logd(now, feed.as_ref());
     }
 
-    fn on_bus(&mut self, now: Now, readable: bool) {
+    fn on_bus(&mut self, now: Now) {
         let Daemon { core, bus, object, feed, netifd, .. } = self;
-        let mut each = |outgoing: &mut Outgoing, event: BusEvent<'_>| {
+        bus.on_ready(now.boot_ms, &mut |outgoing, event| {
             on_event(now, outgoing, event, core, object, netifd, feed);
-        };
-        if readable {
-            bus.on_readable(now.boot_ms, &mut each);
-        } else {
-            bus.on_writable(now.boot_ms, &mut each);
-        }
+        });
     }
 
     /// What can be read: signals, the bus (or written), packets, the counters.

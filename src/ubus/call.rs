@@ -82,110 +82,92 @@ pub fn call(
 ) -> Result<Value, CallError> {
     let stream = UnixStream::connect(socket)
         .map_err(|because| CallError::NoBus { socket: socket.to_owned(), because })?;
-    let until = Instant::now() + timeout;
-    let late = || CallError::TimedOut { object: object.to_owned(), method: method.to_owned() };
-    let mut exchange = Exchange { object, method, arguments, step: Step::Greeting };
-    let mut link = Link::default();
-    loop {
-        let mut outcome = None;
-        let mut on_event = |outgoing: &mut Outgoing, event: BusEvent<'_>| {
-            if outcome.is_none() {
-                outcome = exchange.on_event(outgoing, event);
-            }
-        };
-        link.begin_turn();
-        link.process(&mut on_event).map_err(|malformed| CallError::Broken(malformed.0.to_owned()))?;
-        if let Some(outcome) = outcome {
-            return outcome;
+    let mut client = Client { stream, link: Link::default(), until: Instant::now() + timeout };
+    let (object, method) = (object.to_owned(), method.to_owned());
+    let request = client.link.outgoing.lookup(&object);
+    let answered = client.complete(request).and_then(|found| {
+        let Some(id) = found.object else { return Ok(Reply { status: Status::NOT_FOUND, ..found }) };
+        let request = client.link.outgoing.invoke(id, &method, arguments);
+        client.complete(request)
+    });
+    match answered {
+        Ok(Reply { status: Status::OK, data, .. }) => {
+            Ok(data.unwrap_or_else(|| Value::Object(Default::default())))
         }
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(late());
+        Ok(Reply { status: Status::METHOD_NOT_FOUND, .. }) => Err(CallError::NoMethod { object, method }),
+        // It was not there, or is no longer there.
+        Ok(Reply { status: Status::NOT_FOUND, data: None, .. }) => Err(CallError::NoObject(object)),
+        Ok(Reply { status, data, .. }) => {
+            let because = data.as_ref().and_then(|data| data["error"].as_str()).map(str::to_owned);
+            Err(CallError::Refused { status, because })
         }
-        transfer(&stream, &mut link, left).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => late(),
+        Err(error) => Err(match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => CallError::TimedOut { object, method },
             io::ErrorKind::UnexpectedEof => CallError::Broken(String::from("ubus has closed it")),
             _ => CallError::Broken(error.to_string()),
-        })?;
+        }),
     }
 }
 
-/// Writes the outgoing bytes, then reads once.
-fn transfer(mut stream: &UnixStream, link: &mut Link, left: Duration) -> io::Result<()> {
-    stream.set_write_timeout(Some(left))?;
-    stream.set_read_timeout(Some(left))?;
-    while !link.outgoing.waiting().is_empty() {
-        stream.write_all(link.outgoing.waiting())?;
-        link.outgoing.wrote(link.outgoing.waiting().len());
-    }
-    let count = loop {
-        match stream.read(link.inbox.space()) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            outcome => break outcome?,
+/// What the broker or an object replied to a request.
+struct Reply {
+    status: Status,
+    /// The id of an object that was looked up.
+    object: Option<u32>,
+    data: Option<Value>,
+}
+
+/// A connection for one call.
+struct Client {
+    stream: UnixStream,
+    link: Link,
+    until: Instant,
+}
+
+impl Client {
+    /// Sends what is queued and reads until `request` is complete.
+    fn complete(&mut self, request: Request) -> io::Result<Reply> {
+        let (mut object, mut data, mut complete) = (None, None, None);
+        loop {
+            let mut on_event = |_: &mut Outgoing, event: BusEvent<'_>| match event {
+                BusEvent::Data { request: of, attributes } if of == request => {
+                    object = attributes.object.or(object);
+                    data = Some(blob::to_value(attributes.data.unwrap_or_default()));
+                }
+                BusEvent::Done { request: of, status } if of == request => complete = Some(status),
+                _ => {}
+            };
+            self.link.process(&mut on_event).map_err(io::Error::other)?;
+            if let Some(status) = complete {
+                return Ok(Reply { status, object, data });
+            }
+            self.transfer()?;
         }
-    };
-    if count == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    link.inbox.filled(count);
-    Ok(())
-}
-
-struct Exchange<'a> {
-    object: &'a str,
-    method: &'a str,
-    arguments: &'a Value,
-    step: Step,
-}
-
-enum Step {
-    Greeting,
-    Looking { request: Request, id: Option<u32> },
-    Calling { request: Request, answer: Option<Value> },
-}
-
-impl Exchange<'_> {
-    fn on_event(&mut self, outgoing: &mut Outgoing, event: BusEvent<'_>) -> Option<Result<Value, CallError>> {
-        match (&mut self.step, event) {
-            (Step::Greeting, BusEvent::Up) => {
-                self.step = Step::Looking { request: outgoing.lookup(self.object), id: None };
-            }
-            (Step::Looking { request, id }, BusEvent::Data { request: of, attributes }) if of == *request => {
-                *id = attributes.object.or(*id);
-            }
-            (Step::Looking { request, id }, BusEvent::Done { request: of, .. }) if of == *request => {
-                let Some(id) = *id else {
-                    return Some(Err(CallError::NoObject(self.object.to_owned())));
-                };
-                let request = outgoing.invoke(id, self.method, self.arguments);
-                self.step = Step::Calling { request, answer: None };
-            }
-            (Step::Calling { request, answer }, BusEvent::Data { request: of, attributes })
-                if of == *request =>
-            {
-                *answer = Some(blob::to_value(attributes.data.unwrap_or_default()));
-            }
-            (Step::Calling { request, answer }, BusEvent::Done { request: of, status }) if of == *request => {
-                let answer = answer.take();
-                return Some(self.outcome(answer, status));
-            }
-            _ => {}
-        }
-        None
     }
 
-    fn outcome(&self, answer: Option<Value>, status: Status) -> Result<Value, CallError> {
-        match status {
-            Status::OK => Ok(answer.unwrap_or_else(|| Value::Object(Default::default()))),
-            Status::METHOD_NOT_FOUND => {
-                Err(CallError::NoMethod { object: self.object.to_owned(), method: self.method.to_owned() })
-            }
-            // The object was registered when it was looked up.
-            Status::NOT_FOUND if answer.is_none() => Err(CallError::NoObject(self.object.to_owned())),
-            status => {
-                let because = answer.as_ref().and_then(|answer| answer["error"].as_str()).map(str::to_owned);
-                Err(CallError::Refused { status, because })
-            }
+    /// Writes the outgoing bytes, then reads once.
+    fn transfer(&mut self) -> io::Result<()> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
         }
+        self.stream.set_write_timeout(Some(left))?;
+        self.stream.set_read_timeout(Some(left))?;
+        let Link { inbox, outgoing, .. } = &mut self.link;
+        while !outgoing.waiting().is_empty() {
+            self.stream.write_all(outgoing.waiting())?;
+            outgoing.wrote(outgoing.waiting().len());
+        }
+        let count = loop {
+            match self.stream.read(inbox.space()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => break outcome?,
+            }
+        };
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        inbox.filled(count);
+        Ok(())
     }
 }

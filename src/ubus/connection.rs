@@ -2,7 +2,6 @@
 //!
 //! Times are of the boot clock, in milliseconds. The loop waits for [`Connection::fd`] as
 //! `wants_read` and `wants_write` say, at most until [`Connection::deadline`].
-use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
@@ -70,7 +69,7 @@ impl Connection {
         self.open.as_ref().is_some_and(|(_, link)| !link.is_clogged())
     }
 
-    /// Whether calls are queued that the last turn did not answer: [`Connection::on_readable`] continues with them.
+    /// Whether calls are queued that the last turn did not answer: [`Connection::on_ready`] continues with them.
     pub fn has_more(&self) -> bool {
         self.open.as_ref().is_some_and(|(_, link)| link.has_more() && !link.is_clogged())
     }
@@ -91,7 +90,7 @@ impl Connection {
     }
 
     /// For messages that are no reaction to an event; `None` while there is no connection. Call
-    /// [`Connection::on_writable`] after it, or wait for the socket.
+    /// [`Connection::on_ready`] after it, or wait for the socket.
     pub fn outgoing(&mut self) -> Option<&mut Outgoing> {
         self.open.as_mut().filter(|(_, link)| link.is_up()).map(|(_, link)| &mut link.outgoing)
     }
@@ -127,84 +126,15 @@ impl Connection {
         }
     }
 
-    /// Reads and passes events on; a connection that fails is closed.
-    pub fn on_readable(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
-        let before = self.unwritten();
-        let outcome = self.read(on_event);
-        self.note_progress(now_ms, before);
-        self.after(outcome, now_ms, on_event);
-    }
-
-    /// Writes queued bytes; a connection that fails is closed.
-    pub fn on_writable(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
-        let before = self.unwritten();
-        if let Some((_, link)) = &mut self.open {
-            link.begin_turn();
+    /// Reads and passes events on, and writes queued bytes; a connection that fails is closed.
+    pub fn on_ready(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
+        let Some((socket, link)) = &mut self.open else { return };
+        let before = link.outgoing.unwritten();
+        let outcome = transfer(socket, link, on_event);
+        let left = link.outgoing.unwritten();
+        if left == 0 || left < before {
+            self.stalled_since = (left > 0).then_some(now_ms);
         }
-        let outcome = self.write(on_event);
-        self.note_progress(now_ms, before);
-        self.after(outcome, now_ms, on_event);
-    }
-
-    fn unwritten(&self) -> usize {
-        self.open.as_ref().map_or(0, |(_, link)| link.outgoing.unwritten())
-    }
-
-    fn note_progress(&mut self, now_ms: u64, before: usize) {
-        let now = self.unwritten();
-        if now == 0 || now < before {
-            self.stalled_since = (now > 0).then_some(now_ms);
-        }
-    }
-
-    fn read(&mut self, on_event: OnEvent<'_>) -> Result<(), String> {
-        let Some((socket, link)) = &mut self.open else {
-            return Ok(());
-        };
-        link.begin_turn();
-        link.process(on_event).map_err(|malformed| malformed.0.to_owned())?;
-        let mut total = 0;
-        while total < READ_PER_TURN && !link.is_clogged() {
-            let space = link.inbox.space();
-            let room = space.len();
-            match socket.read(space).map_err(|error| error.to_string())? {
-                Some(0) => return Err(String::from("the broker has closed the connection")),
-                Some(count) => {
-                    link.inbox.filled(count);
-                    link.process(on_event).map_err(|malformed| malformed.0.to_owned())?;
-                    total += count;
-                    if count < room {
-                        break;
-                    }
-                }
-                None => break,
-            }
-        }
-        self.write(on_event)
-    }
-
-    /// Writes the outgoing bytes, then handles messages that were left because too many bytes were unwritten.
-    fn write(&mut self, on_event: OnEvent<'_>) -> Result<(), String> {
-        let Some((socket, link)) = &mut self.open else {
-            return Ok(());
-        };
-        loop {
-            while !link.outgoing.waiting().is_empty() {
-                match socket.write(link.outgoing.waiting()) {
-                    Ok(Some(count)) => link.outgoing.wrote(count),
-                    Ok(None) => return Ok(()),
-                    Err(error) => return Err(lost(&error)),
-                }
-            }
-            let before = link.outgoing.unwritten();
-            link.process(on_event).map_err(|malformed| malformed.0.to_owned())?;
-            if link.outgoing.unwritten() == before {
-                return Ok(());
-            }
-        }
-    }
-
-    fn after(&mut self, outcome: Result<(), String>, now_ms: u64, on_event: OnEvent<'_>) {
         match outcome {
             Err(because) => self.failed(now_ms, &because, on_event),
             Ok(()) if self.is_up() && self.down_because.is_some() => {
@@ -225,9 +155,37 @@ impl Connection {
     }
 }
 
-fn lost(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => String::from("the broker has closed the connection"),
-        _ => error.to_string(),
+/// Reads what there is, then writes what is queued. Between, messages are handled, also those that were left because
+/// too many bytes were unwritten.
+fn transfer(socket: &UnixSocket, link: &mut Link, on_event: OnEvent<'_>) -> Result<(), String> {
+    link.begin_turn();
+    link.process(on_event)?;
+    let mut total = 0;
+    while total < READ_PER_TURN && !link.is_clogged() {
+        let space = link.inbox.space();
+        let room = space.len();
+        let Some(count) = socket.read(space).map_err(|error| error.to_string())? else { break };
+        if count == 0 {
+            return Err(String::from("the broker has closed the connection"));
+        }
+        link.inbox.filled(count);
+        link.process(on_event)?;
+        total += count;
+        if count < room {
+            break;
+        }
+    }
+    loop {
+        while !link.outgoing.waiting().is_empty() {
+            match socket.write(link.outgoing.waiting()) {
+                Ok(Some(count)) => link.outgoing.wrote(count),
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        link.process(on_event)?;
+        if link.outgoing.waiting().is_empty() {
+            return Ok(());
+        }
     }
 }

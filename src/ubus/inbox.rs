@@ -9,14 +9,10 @@ const USUAL: usize = 64 * 1024;
 /// The header and the length of what follows.
 const MIN_MESSAGE: usize = HEADER_SIZE + 4;
 
-/// The peer does not speak ubus, or message boundaries are lost: nothing after this can be parsed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Malformed(pub &'static str);
-
 /// One whole message: its header's fields and the attributes that follow.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
-    /// One of the message types of [`super::message`].
+    /// See [`ubus::wire::MsgType`].
     pub kind: u8,
     pub sequence: u16,
     /// The peer's id; 0: the broker.
@@ -41,54 +37,40 @@ impl Default for Inbox {
 impl Inbox {
     /// Space for the next read, never empty; pass the number of bytes read to [`Inbox::filled`].
     pub fn space(&mut self) -> &mut [u8] {
-        if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
-            if self.bytes.len() > USUAL {
-                self.bytes = vec![0; USUAL];
-            }
-        } else if self.start > 0 && self.bytes.len() - self.end < USUAL / 2 {
-            self.bytes.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        if self.end == self.bytes.len() {
-            // A whole message that was not consumed yet fills the buffer.
-            self.bytes.resize(self.bytes.len() + USUAL, 0);
+        self.bytes.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if self.end == 0 && self.bytes.len() > USUAL {
+            self.bytes = vec![0; USUAL];
+        } else if self.bytes.len() - self.end < USUAL / 2 {
+            self.bytes.resize(self.end + USUAL, 0);
         }
         &mut self.bytes[self.end..]
     }
 
+    /// Adds the first `count` bytes of [`Inbox::space`] to what was received.
     pub fn filled(&mut self, count: usize) {
         self.end = (self.end + count).min(self.bytes.len());
     }
 
-    /// The next message if it is complete.
-    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Malformed> {
+    /// The next message if it is complete. An error is a sentence: the peer does not speak ubus, or message boundaries
+    /// are lost, and nothing after this can be parsed.
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, &'static str> {
         let waiting = &self.bytes[self.start..self.end];
         let Some(header) = waiting.first_chunk::<MIN_MESSAGE>() else {
             return Ok(None);
         };
         if header[0] != PROTO_VERSION {
-            return Err(Malformed("unknown protocol version"));
+            return Err("unknown protocol version");
         }
         let length = u32::from_be_bytes([0, header[9], header[10], header[11]]) as usize;
         if length < 4 {
-            return Err(Malformed("a message shorter than its header"));
+            return Err("a message shorter than its header");
         }
         if length > MAX_MESSAGE {
-            return Err(Malformed("a message longer than 1 MiB"));
+            return Err("a message longer than 1 MiB");
         }
         let whole = HEADER_SIZE + length;
         if waiting.len() < whole {
-            if self.start + whole > self.bytes.len() {
-                self.bytes.copy_within(self.start..self.end, 0);
-                self.end -= self.start;
-                self.start = 0;
-                if whole > self.bytes.len() {
-                    self.bytes.resize(whole, 0);
-                }
-            }
             return Ok(None);
         }
         let at = self.start;
@@ -136,7 +118,7 @@ mod tests {
         bytes[9..12].copy_from_slice(&[0x10, 0x00, 0x01]);
         inbox.space()[..12].copy_from_slice(&bytes);
         inbox.filled(12);
-        assert_eq!(inbox.next_frame().unwrap_err(), Malformed("a message longer than 1 MiB"));
+        assert_eq!(inbox.next_frame().unwrap_err(), "a message longer than 1 MiB");
         assert_eq!(inbox.bytes.len(), USUAL);
     }
 

@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 
 use ubus::blobmsg::BlobMsgTable;
+use ubus::wire::MsgType;
 
-use super::inbox::{Frame, Inbox, Malformed};
-use super::message::{Attributes, kind};
+use super::inbox::{Frame, Inbox};
+use super::message::Attributes;
 use super::outgoing::{Outgoing, Request};
 use super::status::Status;
 
@@ -135,11 +136,12 @@ impl Link {
     }
 
     /// Handles received messages until no complete one is left or too many bytes are unwritten. Calls that want an
-    /// answer are queued per peer, served round robin, and a few are handled per turn.
+    /// answer are queued per peer, served round robin, and a few are handled per turn. For the error see
+    /// [`Inbox::next_frame`].
     pub fn process(
         &mut self,
         on_event: &mut dyn FnMut(&mut Outgoing, BusEvent<'_>),
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), &'static str> {
         while !self.outgoing.is_full() {
             let Some(frame) = self.inbox.next_frame()? else { break };
             let Some(event) = event_of(&frame, &mut self.greeted) else { continue };
@@ -169,7 +171,7 @@ impl Link {
             let Some(queued) = self.queue.remove(other.unwrap_or(0)) else { break };
             (self.calls, self.answered) = (self.calls + 1, queued.peer);
             let QueuedCall { peer, sequence, attributes } = &queued;
-            let frame = Frame { kind: kind::INVOKE, sequence: *sequence, peer: *peer, attributes };
+            let frame = Frame { kind: MsgType::Invoke as u8, sequence: *sequence, peer: *peer, attributes };
             if let Some(event) = event_of(&frame, &mut self.greeted) {
                 on_event(&mut self.outgoing, event);
             }
@@ -180,17 +182,17 @@ impl Link {
 
 fn event_of<'a>(frame: &Frame<'a>, greeted: &mut bool) -> Option<BusEvent<'a>> {
     if !*greeted {
-        *greeted = frame.kind == kind::HELLO;
+        *greeted = frame.kind == MsgType::Hello as u8;
         return greeted.then_some(BusEvent::Up);
     }
     let attributes = Attributes::read(frame.attributes);
     let request = Request { sequence: frame.sequence, peer: frame.peer };
-    match frame.kind {
-        kind::DATA => Some(BusEvent::Data { request, attributes }),
-        kind::STATUS => {
+    match MsgType::from_u8(frame.kind).ok()? {
+        MsgType::Data => Some(BusEvent::Data { request, attributes }),
+        MsgType::Status => {
             Some(BusEvent::Done { request, status: attributes.status.map_or(Status::UNKNOWN_ERROR, Status) })
         }
-        kind::INVOKE => Some(BusEvent::Call(Call {
+        MsgType::Invoke => Some(BusEvent::Call(Call {
             object: attributes.object?,
             method: attributes.method?,
             data: attributes.data.unwrap_or_default(),
@@ -198,7 +200,7 @@ fn event_of<'a>(frame: &Frame<'a>, greeted: &mut bool) -> Option<BusEvent<'a>> {
             no_reply: attributes.no_reply,
             sequence: frame.sequence,
         })),
-        kind::UNSUBSCRIBE => {
+        MsgType::Unsubscribe => {
             Some(BusEvent::TargetGone { listener: attributes.object?, target: attributes.target? })
         }
         _ => None,
@@ -212,7 +214,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    fn run(link: &mut Link, mut bytes: &[u8]) -> Result<Vec<String>, Malformed> {
+    fn run(link: &mut Link, mut bytes: &[u8]) -> Result<Vec<String>, &'static str> {
         let mut events = Vec::new();
         while !bytes.is_empty() {
             let space = link.inbox.space();
@@ -237,7 +239,7 @@ mod tests {
     fn nothing_counts_before_the_greeting() {
         let mut link = Link::default();
         let mut other = HELLO;
-        other[1] = kind::STATUS;
+        other[1] = MsgType::Status as u8;
         assert!(run(&mut link, &other).unwrap().is_empty());
         assert_eq!(run(&mut link, &HELLO).unwrap(), ["Up"]);
         assert!(link.is_up());
@@ -247,7 +249,7 @@ mod tests {
     fn a_status_without_a_number_is_an_unknown_error() {
         let mut link = Link::default();
         run(&mut link, &HELLO).unwrap();
-        let events = run(&mut link, &[0, kind::STATUS, 0, 1, 0, 0, 0, 0, 0, 0, 0, 4]).unwrap();
+        let events = run(&mut link, &[0, MsgType::Status as u8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 4]).unwrap();
         assert!(events[0].contains("status: Status(9)"), "{events:?}");
     }
 

@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::event::small_map::SmallMap;
 use crate::query::record::{Field, Record};
 use ubus::envelope::{EnvBuilder, UbusAttr};
+use ubus::wire::{MsgType, PROTO_VERSION};
 
 use super::blob;
-use super::message::kind;
 use super::status::Status;
 
 /// While more bytes than this are unwritten, nothing is read from the broker (and so nothing answered), and events
@@ -24,9 +24,8 @@ const MAX_UNWRITTEN_OF_PEER: usize = 512 * 1024;
 /// The broker's own object that registers listeners and forwards events.
 const EVENT_OBJECT: u32 = 1;
 
-/// Bytes before a message's attributes, and before an attribute's payload (kind and length together).
-const MESSAGE_HEADER: usize = 8;
-const ATTRIBUTE_HEADER: usize = 4;
+/// At least the bytes of a reply beside its data.
+const REPLY_OVERHEAD: usize = 64;
 
 /// A pending request of ours; the events [`super::BusEvent::Data`] and `Done` name it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,19 +66,19 @@ impl Outgoing {
         let mut attributes = EnvBuilder::new();
         attributes.push_str(UbusAttr::ObjPath, path);
         attributes.push_signature(signature);
-        self.request(kind::ADD_OBJECT, 0, attributes)
+        self.request(MsgType::AddObject, 0, attributes)
     }
 
     /// Registers an object without a name, for subscriptions and events.
     pub fn add_listener(&mut self) -> Request {
-        self.request(kind::ADD_OBJECT, 0, EnvBuilder::new())
+        self.request(MsgType::AddObject, 0, EnvBuilder::new())
     }
 
     /// Looks up the object of this name; `Data` carries its id.
     pub fn lookup(&mut self, path: &str) -> Request {
         let mut attributes = EnvBuilder::new();
         attributes.push_str(UbusAttr::ObjPath, path);
-        self.request(kind::LOOKUP, 0, attributes)
+        self.request(MsgType::Lookup, 0, attributes)
     }
 
     /// Subscribes our object `listener` to the object `target`.
@@ -87,7 +86,7 @@ impl Outgoing {
         let mut attributes = EnvBuilder::new();
         attributes.push_u32(UbusAttr::ObjId, listener);
         attributes.push_u32(UbusAttr::Target, target);
-        self.request(kind::SUBSCRIBE, 0, attributes)
+        self.request(MsgType::Subscribe, 0, attributes)
     }
 
     /// Calls a method. `arguments` is an object; keys with `null` are left out.
@@ -96,7 +95,7 @@ impl Outgoing {
         attributes.push_u32(UbusAttr::ObjId, object);
         attributes.push_str(UbusAttr::Method, method);
         attributes.push_data(blob::table(arguments).contents());
-        self.request(kind::INVOKE, object, attributes)
+        self.request(MsgType::Invoke, object, attributes)
     }
 
     /// Has events whose name matches `pattern` sent to `listener`, as calls from peer 0.
@@ -150,19 +149,10 @@ impl Outgoing {
 
     /// `table`: an answer's keys. They are copied once, since an answer can be long.
     pub(super) fn reply_data(&mut self, sequence: u16, peer: u32, object: u32, table: &[u8]) {
-        let mut attributes = EnvBuilder::new();
+        let mut attributes = EnvBuilder::with_capacity(REPLY_OVERHEAD + table.len());
         attributes.push_u32(UbusAttr::ObjId, object);
-        attributes.push_data(&[]);
-        let mut attributes = attributes.finish();
-        // The data comes last: its length, at the end, and the one of all become longer by it.
-        let (start, padded) = (attributes.len() - ATTRIBUTE_HEADER, table.len().next_multiple_of(4));
-        lengthen(&mut attributes[start..], table.len());
-        lengthen(&mut attributes, padded);
-        let mut bytes = Vec::with_capacity(MESSAGE_HEADER + attributes.len() + padded);
-        header(&mut bytes, kind::DATA, sequence, peer, &attributes);
-        bytes.extend(table);
-        bytes.resize(bytes.len() + padded - table.len(), 0);
-        self.push(peer, bytes);
+        attributes.push_data(table);
+        self.push(MsgType::Data, sequence, peer, attributes);
     }
 
     /// Whether this peer's unwritten bytes are at their limit, so that it gets no further answers.
@@ -180,20 +170,19 @@ impl Outgoing {
         let mut attributes = EnvBuilder::new();
         attributes.push_i32(UbusAttr::Status, status.0);
         attributes.push_u32(UbusAttr::ObjId, object);
-        let mut bytes = Vec::new();
-        header(&mut bytes, kind::STATUS, sequence, peer, &attributes.finish());
-        self.push(peer, bytes);
+        self.push(MsgType::Status, sequence, peer, attributes);
     }
 
-    fn request(&mut self, kind: u8, peer: u32, attributes: EnvBuilder) -> Request {
+    fn request(&mut self, kind: MsgType, peer: u32, attributes: EnvBuilder) -> Request {
         self.sequence = self.sequence.wrapping_add(1);
-        let mut bytes = Vec::new();
-        header(&mut bytes, kind, self.sequence, peer, &attributes.finish());
-        self.push(peer, bytes);
+        self.push(kind, self.sequence, peer, attributes);
         Request { sequence: self.sequence, peer }
     }
 
-    fn push(&mut self, peer: u32, bytes: Vec<u8>) {
+    fn push(&mut self, kind: MsgType, sequence: u16, peer: u32, attributes: EnvBuilder) {
+        let mut bytes = attributes.finish();
+        let [high, low] = sequence.to_be_bytes();
+        bytes.splice(..0, [PROTO_VERSION, kind as u8, high, low].into_iter().chain(peer.to_be_bytes()));
         self.unwritten += bytes.len();
         self.messages.push_back(Message { peer, bytes });
     }
@@ -226,25 +215,16 @@ impl Outgoing {
     }
 }
 
-fn header(bytes: &mut Vec<u8>, kind: u8, sequence: u16, peer: u32, attributes: &[u8]) {
-    bytes.extend([0, kind]);
-    bytes.extend(sequence.to_be_bytes());
-    bytes.extend(peer.to_be_bytes());
-    bytes.extend(attributes);
-}
-
-/// Adds to the length in an attribute's header; it has 24 bits, and answers are far below.
-fn lengthen(attribute: &mut [u8], more: usize) {
-    let length = u32::from_be_bytes([attribute[0], attribute[1], attribute[2], attribute[3]]);
-    attribute[..ATTRIBUTE_HEADER].copy_from_slice(&(length + more as u32).to_be_bytes());
-}
-
 #[cfg(test)]
 mod tests {
     use ubus::blobmsg::{BlobType, lookup};
 
     use super::*;
     use crate::ubus::message::Attributes;
+
+    /// Bytes before a message's attributes, and before an attribute's payload.
+    const MESSAGE_HEADER: usize = 8;
+    const ATTRIBUTE_HEADER: usize = 4;
 
     #[test]
     fn a_listener_with_a_high_id_is_registered_as_int32_and_a_refusal_is_kept_until_it_succeeds() {

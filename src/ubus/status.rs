@@ -9,17 +9,14 @@ pub struct Status(pub i32);
 impl Status {
     /// Status codes of `enum ubus_msg_status` (ubus's ubusmsg.h).
     pub const OK: Status = Status(0);
-    pub const INVALID_COMMAND: Status = Status(1);
     pub const INVALID_ARGUMENT: Status = Status(2);
     pub const METHOD_NOT_FOUND: Status = Status(3);
     pub const NOT_FOUND: Status = Status(4);
     pub const NO_DATA: Status = Status(5);
     pub const PERMISSION_DENIED: Status = Status(6);
-    pub const TIMEOUT: Status = Status(7);
     pub const NOT_SUPPORTED: Status = Status(8);
     pub const UNKNOWN_ERROR: Status = Status(9);
     pub const NO_MEMORY: Status = Status(11);
-    pub const SYSTEM_ERROR: Status = Status(13);
 }
 
 impl fmt::Display for Status {

@@ -27,7 +27,7 @@ fn a_thousand_questions_at_once_cost_no_memory_and_keep_nobody_waiting() {
     }
     router.attempts(1000);
     let pid = router.daemon.as_ref().unwrap().id();
-    let arguments = fwstat::ubus::blob::from_value(&json!({"limit": 1000}));
+    let arguments = fwstat::ubus::blob::table(&json!({"limit": 1000}));
     // What one such answer needs is no matter.
     assert_eq!(router.answer("sources", json!({"limit": 1000}))["sources"].as_array().unwrap().len(), 1000);
     let before = resident_kb(pid);

@@ -45,8 +45,8 @@ impl Answers for Seen {
         self.questions.push(question.clone());
         let answered = match question.topic {
             Topic::Countries => Err(AnswerError::NoData("no country database".into())),
-            Topic::Recent => Ok(blob::from_value(&json!({ "events": vec!["x".repeat(1000); 1000] }))),
-            _ => Ok(blob::from_value(
+            Topic::Recent => Ok(blob::table(&json!({ "events": vec!["x".repeat(1000); 1000] }))),
+            _ => Ok(blob::table(
                 &json!({"topic": question.topic.name(), "limit": question.limit, "complete": true}),
             )),
         };
@@ -108,8 +108,7 @@ impl Station {
                     feed.on_event(now, outgoing, &event, &mut give);
                 };
                 connection.on_time(now, &mut on_event);
-                connection.on_readable(now, &mut on_event);
-                connection.on_writable(now, &mut on_event);
+                connection.on_ready(now, &mut on_event);
                 let idle = entries.is_empty();
                 seen.entries.append(&mut entries);
                 seen.counts = feed.state.counts;
@@ -314,7 +313,7 @@ fn events_reach_who_listens() {
     station.registered();
     let mut listener = Wire::connect(&broker.socket).unwrap();
     let object = listener.add_object(None).unwrap();
-    let pattern = blob::from_value(&json!({"object": object as i32, "pattern": "fwstat.*"}));
+    let pattern = blob::table(&json!({"object": object as i32, "pattern": "fwstat.*"}));
     let sequence = listener.invoke(1, "register", pattern.contents()).unwrap();
     assert_eq!(listener.answers(sequence).unwrap().1, 0);
     let block = json!({"address": "192.0.2.1", "rule": "flood"});

@@ -301,7 +301,7 @@ fn made() -> Vec<(&'static str, &'static str, Vec<u8>)> {
 
 /// What other programs on the bus, nft and the kernel say.
 fn bus_messages() -> Vec<(&'static str, &'static str, Vec<u8>)> {
-    let table = |value: serde_json::Value| blob::from_value(&value).contents().to_vec();
+    let table = |value: serde_json::Value| blob::table(&value).contents().to_vec();
     let call = |method: &str, arguments: serde_json::Value| {
         let place = METHODS.iter().position(|(name, _)| *name == method).unwrap();
         [vec![place as u8], table(arguments)].concat()

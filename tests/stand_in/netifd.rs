@@ -38,7 +38,7 @@ impl Netifd {
         *self.networks.lock().unwrap() = dump(networks);
         let event =
             json!({"id": "network.interface", "data": {"action": "ifup", "interface": networks[0].0}});
-        self.wire.invoke(EVENT_OBJECT, "send", blob::from_value(&event).contents()).unwrap();
+        self.wire.invoke(EVENT_OBJECT, "send", blob::table(&event).contents()).unwrap();
     }
 }
 
@@ -68,7 +68,7 @@ fn serve(wire: &mut Wire, object: u32, networks: &Mutex<Value>) {
             (text(&frame, UbusAttr::Method).as_str(), number(&frame, UbusAttr::ObjId)),
             ("dump", object)
         );
-        let table = blob::from_value(&networks.lock().unwrap());
+        let table = blob::table(&*networks.lock().unwrap());
         wire.answer(&frame, object, table.contents());
     }
 }

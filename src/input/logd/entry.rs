@@ -62,7 +62,7 @@ pub fn backlog_entries(data: &[u8]) -> impl Iterator<Item = Entry<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ubus::blob::from_value;
+    use crate::ubus::blob::table as from_value;
     use proptest::prelude::*;
     use serde_json::json;
 

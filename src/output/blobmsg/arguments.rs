@@ -247,7 +247,7 @@ fn reason_text(text: &str) -> Result<String, String> {
 mod tests {
     use super::super::{CheckedCall, read_call};
     use super::*;
-    use crate::ubus::blob::from_value;
+    use crate::ubus::blob::table as from_value;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
