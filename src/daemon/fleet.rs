@@ -220,7 +220,7 @@ impl Fleet {
         self.spool.write(date, sent, |out| {
             let mut writer = Writer::new(header, out);
             match &more {
-                Some(earlier) => merge(&mut || Spool::read(earlier), over.day, &mut writer, lookup),
+                Some(earlier) => merge(Spool::read(earlier)?, over.day, &mut writer, lookup),
                 None => writer.write_day(over.day, lookup),
             }
         })?;

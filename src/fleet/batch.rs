@@ -137,13 +137,22 @@ impl Registers {
     }
 }
 
-/// The services of one class, one after the other, without their sources.
-#[derive(Default)]
-struct Running {
-    service: Option<Service>,
-    attempts: u64,
-    sources: u64,
-    registers: Registers,
+/// What a batch without sources has of a service.
+#[derive(Clone, Default)]
+pub struct ServiceSums {
+    pub attempts: u64,
+    /// Different sources.
+    pub sources: u64,
+    pub registers: Registers,
+}
+
+impl ServiceSums {
+    /// Adds the attempts of a source that was not added before.
+    pub fn add(&mut self, attempts: u64, address: Address) {
+        self.attempts = self.attempts.saturating_add(attempts);
+        self.sources += 1;
+        self.registers.add(address);
+    }
 }
 
 /// Writes the lines of a batch (NDJSON).
@@ -201,16 +210,11 @@ impl<'w> Writer<'w> {
         writeln!(self.out, r#"","attempts":{attempts}}}"#)
     }
 
-    pub fn service(
-        &mut self,
-        class: Class,
-        service: Service,
-        attempts: u64,
-        sources: u64,
-        registers: &Registers,
-    ) -> io::Result<()> {
+    /// The line of a service, without its sources.
+    pub fn service(&mut self, class: Class, service: Service, sums: &ServiceSums) -> io::Result<()> {
         self.begin("service", class)?;
         let Service { protocol, port } = service;
+        let ServiceSums { attempts, sources, registers } = sums;
         write!(
             self.out,
             r#""protocol":{protocol},"port":{port},"attempts":{attempts},"sources":{sources},"registers":"#
@@ -226,32 +230,21 @@ impl<'w> Writer<'w> {
         pairs: &mut dyn Iterator<Item = PairCount>,
         lookup: &mut Option<&mut (dyn CountryLookup + '_)>,
     ) -> io::Result<()> {
-        let mut running = Running::default();
-        for pair in pairs {
+        let mut pairs = pairs.peekable();
+        let mut sums = ServiceSums::default();
+        while let Some(pair) = pairs.next() {
             let attempts = known_attempts(&pair);
             if self.header.sources != Sources::Registers {
                 let country = country_of(class, pair.address, lookup);
                 self.pair(class, pair.service, self.header.sources.shown(pair.address), country, attempts)?;
                 continue;
             }
-            if running.service != Some(pair.service) {
-                self.end_service(class, std::mem::take(&mut running))?;
-                running.service = Some(pair.service);
+            sums.add(attempts, pair.address);
+            if pairs.peek().is_none_or(|next| next.service != pair.service) {
+                self.service(class, pair.service, &std::mem::take(&mut sums))?;
             }
-            running.attempts = running.attempts.saturating_add(attempts);
-            running.sources += 1;
-            running.registers.add(pair.address);
         }
-        self.end_service(class, running)
-    }
-
-    fn end_service(&mut self, class: Class, running: Running) -> io::Result<()> {
-        match running {
-            Running { service: Some(service), attempts, sources, registers } => {
-                self.service(class, service, attempts, sources, &registers)
-            }
-            Running { service: None, .. } => Ok(()),
-        }
+        Ok(())
     }
 
     /// A day's tables, as they are before they are cut.

@@ -1,13 +1,13 @@
 //! A batch that was made, and more events of its day -> a batch of both: the correction.
 //!
-//! Reads the earlier batch line by line, twice: which of the sources are new must be known before the totals are written.
+//! Reads the earlier batch line by line. The totals come last: which of the sources are new is known only then.
 
 use std::io::{self, BufRead, Read};
 
 use serde_json::Value;
 
 use super::batch::{
-    Registers, Sources, Totals, Writer, country_of, known_attempts, pair_count, slots_of, totals_of,
+    ServiceSums, Sources, Totals, Writer, country_of, known_attempts, pair_count, slots_of, totals_of,
 };
 use crate::event::{Address, Class, Service};
 use crate::stats::countries::{Country, CountryLookup};
@@ -27,14 +27,7 @@ struct Additions {
     /// Sources, and whether the earlier batch has them.
     sources: Vec<(Address, bool)>,
     /// Instead of the pairs.
-    services: Vec<(Service, Option<ServiceAdditions>)>,
-}
-
-#[derive(Default)]
-struct ServiceAdditions {
-    attempts: u64,
-    sources: u64,
-    registers: Registers,
+    services: Vec<(Service, Option<ServiceSums>)>,
 }
 
 impl Additions {
@@ -53,12 +46,10 @@ impl Additions {
             if shown == Sources::Registers {
                 // The slots are in the order of services.
                 if services.last().is_none_or(|(service, _)| *service != pair.service) {
-                    services.push((pair.service, Some(ServiceAdditions::default())));
+                    services.push((pair.service, Some(ServiceSums::default())));
                 }
-                if let Some((_, Some(of))) = services.last_mut() {
-                    of.attempts = of.attempts.saturating_add(attempts);
-                    of.sources += 1;
-                    of.registers.add(pair.address);
+                if let Some((_, Some(sums))) = services.last_mut() {
+                    sums.add(attempts, pair.address);
                 }
             } else {
                 let source = shown.shown(pair.address);
@@ -83,10 +74,9 @@ fn invalid(what: &str) -> io::Error {
 }
 
 fn lines(
-    text: Box<dyn BufRead + '_>,
+    mut text: Box<dyn BufRead + '_>,
     each: &mut dyn FnMut(&str, Class, &Value) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut text = text;
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -130,10 +120,25 @@ fn country(row: &Value) -> Country {
     }
 }
 
-/// Writes the earlier batch, which `open` opens, with a day's tables added. The kind of sources must be the earlier
-/// batch's own; an error of the kind `InvalidData` says that it is not, or that the batch cannot be read.
+fn totals(class: Class, row: &Value) -> io::Result<Totals> {
+    let mut totals = Totals {
+        class,
+        attempts: number(row, "attempts")?,
+        sources: number(row, "sources")?,
+        complete: number(row, "complete")? == 1,
+        lost: number(row, "lost")?,
+        hours: None,
+    };
+    for (hour, count) in row["hours"].as_array().into_iter().flatten().enumerate().take(24) {
+        totals.hours.get_or_insert_default()[hour] = count.as_u64().unwrap_or(0);
+    }
+    Ok(totals)
+}
+
+/// Writes the earlier batch with a day's tables added. The kind of sources must be the earlier batch's own; an error of
+/// the kind `InvalidData` says that it is not, or that the batch cannot be read.
 pub fn merge(
-    open: &mut dyn FnMut() -> io::Result<Box<dyn BufRead>>,
+    earlier: Box<dyn BufRead + '_>,
     day: &Day,
     writer: &mut Writer<'_>,
     mut lookup: Option<&mut (dyn CountryLookup + '_)>,
@@ -141,100 +146,80 @@ pub fn merge(
     let shown = writer.header.sources;
     let of = |class| Additions::of(day, class, shown, &mut lookup);
     let mut more: Vec<Option<Additions>> = Class::ALL.into_iter().map(of).collect();
-    lines(open()?, &mut |kind, class, row| {
-        let registers = shown == Sources::Registers;
+    let mut before: [Option<Totals>; Class::COUNT] = Default::default();
+    lines(earlier, &mut |kind, class, row| {
+        let more = &mut more[class as usize];
         match kind {
-            "pair" if !registers => {
-                let source = source(row)?;
+            "day" => before[class as usize] = Some(totals(class, row)?),
+            "pair" if shown != Sources::Registers => {
+                let (service, source) = (service(row)?, source(row)?);
                 if (source.high == 0x0100_0000_0000_0000) != matches!(shown, Sources::Hash(..)) {
                     return Err(invalid("has other sources"));
                 }
-                if let Some(more) = &mut more[class as usize]
-                    && let Ok(at) = more.sources.binary_search_by_key(&source, |(source, _)| *source)
-                {
-                    more.sources[at].1 = true;
-                }
-            }
-            "service" if registers => {}
-            "day" => {}
-            _ => return Err(invalid("has other sources")),
-        }
-        Ok(())
-    })?;
-    let mut merged = [false; Class::COUNT];
-    let mut lost = day.lost;
-    lines(open()?, &mut |kind, class, row| {
-        let attempts = number(row, "attempts")?;
-        let more = &mut more[class as usize];
-        match kind {
-            "day" => {
-                merged[class as usize] = true;
-                lost = number(row, "lost")?.saturating_add(day.lost);
-                let mut totals = Totals {
-                    class,
-                    attempts,
-                    sources: number(row, "sources")?,
-                    complete: number(row, "complete")? == 1,
-                    lost,
-                    hours: None,
-                };
-                let hours = row["hours"].as_array().into_iter().flatten();
-                for (hour, count) in hours.enumerate().take(24) {
-                    totals.hours.get_or_insert_default()[hour] = count.as_u64().unwrap_or(0);
-                }
+                let mut attempts = number(row, "attempts")?;
                 if let Some(more) = more {
-                    let new = &more.totals;
-                    totals.attempts = totals.attempts.saturating_add(new.attempts);
-                    totals.sources = match shown {
-                        // How many both have in common is not known.
-                        Sources::Registers => totals.sources.max(new.sources),
-                        _ => totals.sources.saturating_add(more.new_sources()),
-                    };
-                    totals.complete &= new.complete && shown != Sources::Registers;
-                    for (hour, count) in totals.hours.iter_mut().flatten().zip(new.hours.iter().flatten()) {
-                        *hour = hour.saturating_add(*count);
+                    if let Ok(at) = more.sources.binary_search_by_key(&source, |(source, _)| *source) {
+                        more.sources[at].1 = true;
+                    }
+                    if let Ok(at) = more.pairs.binary_search_by_key(&(service, source), |(key, _)| *key)
+                        && let Some((more, _)) = more.pairs[at].1.take()
+                    {
+                        attempts = attempts.saturating_add(more);
                     }
                 }
-                writer.day(&totals)
+                writer.pair(class, service, source, country(row), attempts)?;
             }
-            "pair" => {
-                let (service, source) = (service(row)?, source(row)?);
-                let new = more.as_mut().and_then(|more| {
-                    let at = more.pairs.binary_search_by_key(&(service, source), |(key, _)| *key).ok()?;
-                    more.pairs[at].1.take()
-                });
-                let sum = attempts.saturating_add(new.map_or(0, |(attempts, _)| attempts));
-                writer.pair(class, service, source, country(row), sum)
-            }
-            _ => {
+            "service" if shown == Sources::Registers => {
                 let service = service(row)?;
                 let new = more.as_mut().and_then(|more| {
                     let at = more.services.binary_search_by_key(&service, |(service, _)| *service).ok()?;
                     more.services[at].1.take()
                 });
-                let ServiceAdditions { attempts: more, sources, mut registers } = new.unwrap_or_default();
+                let mut sums = new.unwrap_or_default();
                 for register in row["registers"].as_array().into_iter().flatten() {
                     let register = register.as_u64().unwrap_or(0);
-                    registers.raise((register / 64) as usize, (register % 64) as u8);
+                    sums.registers.raise((register / 64) as usize, (register % 64) as u8);
                 }
-                let sources = sources.max(number(row, "sources")?);
-                writer.service(class, service, attempts.saturating_add(more), sources, &registers)
+                sums.attempts = sums.attempts.saturating_add(number(row, "attempts")?);
+                sums.sources = sums.sources.max(number(row, "sources")?);
+                writer.service(class, service, &sums)?;
             }
+            _ => return Err(invalid("has other sources")),
         }
+        Ok(())
     })?;
-    for (class, more) in Class::ALL.into_iter().zip(more) {
-        let Some(more) = more else { continue };
-        if !merged[class as usize] {
-            writer.day(&Totals { lost, ..more.totals })?;
-        }
-        for ((service, source), new) in more.pairs {
+    let lost = before.iter().flatten().map(|totals| totals.lost).max().unwrap_or(0).saturating_add(day.lost);
+    for (before, more) in before.into_iter().zip(more) {
+        let new_sources = more.as_ref().map_or(0, Additions::new_sources);
+        let added = more.as_ref().map(|more| more.totals.clone());
+        let joined = match (before, added) {
+            (Some(mut totals), Some(added)) => {
+                totals.attempts = totals.attempts.saturating_add(added.attempts);
+                totals.sources = match shown {
+                    // How many both have in common is not known.
+                    Sources::Registers => totals.sources.max(added.sources),
+                    _ => totals.sources.saturating_add(new_sources),
+                };
+                totals.complete &= added.complete && shown != Sources::Registers;
+                for (hour, count) in totals.hours.iter_mut().flatten().zip(added.hours.iter().flatten()) {
+                    *hour = hour.saturating_add(*count);
+                }
+                totals
+            }
+            (Some(totals), None) | (None, Some(totals)) => totals,
+            (None, None) => continue,
+        };
+        let class = joined.class;
+        writer.day(&Totals { lost, ..joined })?;
+        let Some(Additions { pairs, services, .. }) = more else { continue };
+        for ((service, source), new) in pairs {
             if let Some((attempts, country)) = new {
                 writer.pair(class, service, source, country, attempts)?;
             }
         }
-        for (service, new) in more.services {
-            if let Some(ServiceAdditions { attempts, sources, registers }) = new {
-                writer.service(class, service, attempts, sources, &registers)?;
+        for (service, new) in services {
+            if let Some(sums) = new {
+                writer.service(class, service, &sums)?;
             }
         }
     }
@@ -245,14 +230,11 @@ pub fn merge(
 mod tests {
     use super::super::batch::tests::{DAY, Letters, event, header, text};
     use super::*;
-    use std::io::{BufReader, Cursor};
 
     fn merged(sources: Sources, earlier: &str, day: &Day) -> io::Result<String> {
         let mut out = Vec::new();
-        let mut open = || -> io::Result<Box<dyn BufRead>> {
-            Ok(Box::new(BufReader::new(Cursor::new(earlier.as_bytes().to_vec()))))
-        };
-        merge(&mut open, day, &mut Writer::new(header(sources), &mut out), Some(&mut Letters))?;
+        let mut writer = Writer::new(header(sources), &mut out);
+        merge(Box::new(earlier.as_bytes()), day, &mut writer, Some(&mut Letters))?;
         Ok(String::from_utf8(out).unwrap())
     }
 
@@ -305,7 +287,8 @@ mod tests {
             assert_eq!(of(&merged, port)["registers"], of(&all, port)["registers"]);
             assert_eq!(of(&merged, port)["attempts"], of(&all, port)["attempts"]);
         }
-        assert!(merged.lines().next().unwrap().contains(r#""attempts":13,"sources":3,"complete":0,"#));
+        let day = merged.lines().find(|line| line.contains(r#""kind":"day""#)).unwrap();
+        assert!(day.contains(r#""attempts":13,"sources":3,"complete":0,"#));
     }
 
     #[test]

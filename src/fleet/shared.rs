@@ -26,9 +26,7 @@ pub fn parse(text: &[u8]) -> Result<Shared, String> {
     let mut lines = body.lines();
     let head: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
     let number = |text: &str| text.parse::<u32>().ok();
-    let [Some("fwstat-shared"), Some("1"), Some(made), Some(count), None] =
-        [0, 1, 2, 3, 4].map(|at| head.get(at).copied())
-    else {
+    let &["fwstat-shared", "1", made, count] = &head[..] else {
         return Err("its first line is not that of a list of format 1".into());
     };
     let (Some(made), Some(count)) = (number(made), number(count)) else {
@@ -37,7 +35,7 @@ pub fn parse(text: &[u8]) -> Result<Shared, String> {
     if count as usize > MAX_SOURCES {
         return Err(format!("it has more than {MAX_SOURCES} sources"));
     }
-    let mut sources = Vec::with_capacity(count as usize);
+    let mut sources = Vec::new();
     for (place, line) in lines.enumerate() {
         let mut words = line.split(' ');
         let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
@@ -45,13 +43,10 @@ pub fn parse(text: &[u8]) -> Result<Shared, String> {
         let (Some(address), [Some(_), Some(_)], None) = (address, numbers, words.next()) else {
             return Err(format!("line {} is not an address and two numbers", place + 2));
         };
-        if sources.len() == count as usize {
-            return Err("it has more lines than it says".into());
-        }
         sources.push(Source::of(Address::from(address)));
     }
     if sources.len() != count as usize {
-        return Err("it has fewer lines than it says".into());
+        return Err("it has another number of lines than it says".into());
     }
     sources.sort_unstable();
     sources.dedup();

@@ -9,7 +9,7 @@
 //!
 //! The sender is another user, so what lies here is not believed: links are not followed, sizes are bounded.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -141,14 +141,7 @@ impl Spool {
             for file in fs::read_dir(directory).into_iter().flatten().flatten().take(MAX_FILES) {
                 let file_name = file.file_name();
                 let Some((kind, date, sent)) = file_name.to_str().and_then(parse) else { continue };
-                let Ok(metadata) =
-                    file.metadata().map_err(drop).and_then(|metadata| match metadata.is_file() {
-                        true => Ok(metadata),
-                        false => Err(()),
-                    })
-                else {
-                    continue;
-                };
+                let Some(metadata) = file.metadata().ok().filter(Metadata::is_file) else { continue };
                 let (bytes, path) = (metadata.len(), file.path());
                 let file = (metadata.dev(), metadata.ino());
                 entries.push(Entry { kind, date, sent, bytes, on_flash, path, file });
@@ -209,16 +202,12 @@ impl Spool {
     }
 
     fn remove_older(&self, date: Date, sent: i64, on_flash: bool) {
-        let older = |entry: &Entry| {
-            entry.date == date
-                && entry.sent < sent
-                && entry.on_flash == on_flash
-                && entry.kind != Kind::Refused
-        };
-        self.entries()
-            .iter()
-            .filter(|entry| older(entry))
-            .for_each(|entry| drop(fs::remove_file(&entry.path)));
+        for entry in self.entries() {
+            let is_of_day = entry.date == date && entry.on_flash == on_flash && entry.kind != Kind::Refused;
+            if is_of_day && entry.sent < sent {
+                let _ = fs::remove_file(&entry.path);
+            }
+        }
     }
 
     /// Moves the batches in tmpfs that are small enough to flash. Blocks as long as flash takes. Gives the bytes
@@ -264,15 +253,8 @@ impl Spool {
     /// Deletes batches of days before `first`, and the oldest of a directory that holds too many bytes. Gives how many
     /// were lost with that: those that waited or were refused.
     pub fn prune(&self, first: Date) -> u64 {
-        let mut entries = self.entries();
-        let mut gone: Vec<Entry> = Vec::new();
-        entries.retain(|entry| {
-            let stays = entry.date >= first;
-            if !stays {
-                gone.push(entry.clone());
-            }
-            stays
-        });
+        let (mut gone, entries): (Vec<Entry>, Vec<Entry>) =
+            self.entries().into_iter().partition(|entry| entry.date < first);
         for (on_flash, room) in [(false, ROOM.0), (true, ROOM.1)] {
             let mut of_directory: Vec<&Entry> =
                 entries.iter().filter(|entry| entry.on_flash == on_flash).collect();
