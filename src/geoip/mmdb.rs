@@ -54,19 +54,20 @@ pub struct Unusable(pub &'static str);
 /// What the metadata says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
-    nodes: u32,
+    /// Nodes of the search tree. A record below is a node, one above leads to data.
+    pub(super) nodes: u32,
     /// Bits of a record: 24, 28 or 32.
     record: u32,
     /// 4 or 6.
-    family: u8,
+    pub(super) family: u8,
     /// When the data was made, seconds since 1970.
     pub built: i64,
     /// Of everything before the metadata, in files of ours.
     checksum: Option<u32>,
     data: u64,
     data_end: u64,
-    /// The root of the IPv4 subtree: a record, and how many bits lead to it.
-    ipv4: u32,
+    /// The record that leads to all IPv4 addresses.
+    pub(super) ipv4: u32,
 }
 
 enum Field<'a> {
@@ -257,36 +258,9 @@ impl Layout {
         }
         let mut layout = Layout { nodes, record, family, built, checksum, data, data_end, ipv4: 0 };
         if family == 6 {
-            for _ in 0..96 {
-                if layout.ipv4 < nodes {
-                    layout.ipv4 = layout.child(bytes, layout.ipv4, false).ok_or(CUT)?;
-                }
-            }
+            layout.ipv4 = layout.descend(bytes, 0, 96).ok_or(CUT)?;
         }
         Ok(layout)
-    }
-
-    /// The record that leads to all IPv4 addresses.
-    pub(super) fn ipv4_root(&self) -> u32 {
-        self.ipv4
-    }
-
-    /// Nodes of the search tree (`node_count` of the metadata).
-    pub(super) fn node_count(&self) -> u64 {
-        self.nodes.into()
-    }
-
-    /// Whether the tree has IPv6 addresses (`ip_version` 6).
-    pub(super) fn has_ipv6(&self) -> bool {
-        self.family == 6
-    }
-
-    pub(super) fn is_node(&self, record: u32) -> bool {
-        record < self.nodes
-    }
-
-    pub(super) fn is_data(&self, record: u32) -> bool {
-        record > self.nodes
     }
 
     fn node_size(&self) -> u64 {
@@ -314,6 +288,17 @@ impl Layout {
         bytes.read(u64::from(node) * self.node_size(), pair)?;
         let (zero, one) = self.records(pair);
         Some(if right { one } else { zero })
+    }
+
+    /// The record that the first `length` bits of an address lead to, or the one where the tree ends before.
+    pub(super) fn descend(&self, bytes: &mut dyn Bytes, bits: u128, length: u32) -> Option<u32> {
+        let mut record = 0;
+        for bit in 0..length {
+            if record < self.nodes {
+                record = self.child(bytes, record, bits >> (127 - bit) & 1 == 1)?;
+            }
+        }
+        Some(record)
     }
 
     fn cursor<'b>(&self, bytes: &'b mut dyn Bytes, at: u64) -> Cursor<'b> {

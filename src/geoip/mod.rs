@@ -73,7 +73,6 @@ impl Bytes for Pages {
 struct Identity(u64, u64, u64, (i64, i64));
 
 impl Identity {
-    /// A database that is opened by the first [`Database::refresh`].
     fn of(metadata: &Metadata) -> Identity {
         let changed = (metadata.mtime(), metadata.mtime_nsec());
         Identity(metadata.dev(), metadata.ino(), metadata.size(), changed)
@@ -91,21 +90,21 @@ pub struct Database {
     path: PathBuf,
     content: Content,
     opened: Option<Opened>,
-    /// The file that was checked last; `None` if there was none.
-    seen: Option<Identity>,
-    checked: bool,
+    /// The file that was checked last, `Some(None)` if there was none; `None` before the first check.
+    checked: Option<Option<Identity>>,
     /// What is wrong with the file.
     wrong: Option<String>,
 }
 
 impl Database {
-    /// Of countries.
+    /// A database of countries that is opened by the first [`Database::refresh`].
     pub fn new(path: &Path) -> Database {
         Database::of(Content::Countries, path)
     }
 
+    /// As [`Database::new`], of any content.
     pub fn of(content: Content, path: &Path) -> Database {
-        Database { path: path.to_owned(), content, opened: None, seen: None, checked: false, wrong: None }
+        Database { path: path.to_owned(), content, opened: None, checked: None, wrong: None }
     }
 
     /// What its file is called in sentences.
@@ -124,10 +123,10 @@ impl Database {
     /// addresses are looked up.
     pub fn refresh(&mut self) {
         let found = std::fs::metadata(&self.path).ok().map(|metadata| Identity::of(&metadata));
-        if self.checked && found == self.seen {
+        if self.checked == Some(found) {
             return;
         }
-        (self.checked, self.seen, self.opened, self.wrong) = (true, found, None, None);
+        (self.checked, self.opened, self.wrong) = (Some(found), None, None);
         if found.is_none() {
             return;
         }

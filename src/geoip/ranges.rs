@@ -48,20 +48,14 @@ impl Layout {
         most: usize,
     ) -> Result<Vec<(u128, u128)>, NoRanges> {
         let (remembered, ranges, skipped) = (Vec::new(), Vec::new(), None);
-        let steps = self.node_count() * MAX_VISITS;
+        let steps = u64::from(self.nodes) * MAX_VISITS;
         let mut collector =
             Collector { layout: self, bytes, country, remembered, ranges, most, skipped, steps };
-        collector.walk(self.ipv4_root(), V4_FIRST, 32)?;
-        if self.has_ipv6() {
+        collector.walk(self.ipv4, V4_FIRST, 32)?;
+        if self.family == 6 {
             let (first, length) = GLOBAL_UNICAST;
-            let mut node = 0;
-            for bit in 0..length {
-                if self.is_node(node) {
-                    let right = first >> (127 - bit) & 1 == 1;
-                    node = self.child(collector.bytes, node, right).ok_or(NoRanges::Unusable)?;
-                }
-            }
-            collector.skipped = Some(self.ipv4_root());
+            let node = self.descend(collector.bytes, first, length).ok_or(NoRanges::Unusable)?;
+            collector.skipped = Some(self.ipv4);
             collector.walk(node, first, 128 - length)?;
         }
         Ok(collector.ranges)
@@ -77,14 +71,14 @@ impl Collector<'_> {
             if self.skipped == Some(record) {
                 continue;
             }
-            if self.layout.is_node(record) {
+            if record < self.layout.nodes {
                 self.steps = self.steps.checked_sub(1).ok_or(NoRanges::Unusable)?;
                 let bits = bits.checked_sub(1).ok_or(NoRanges::Unusable)?;
                 let left = self.layout.child(self.bytes, record, false).ok_or(NoRanges::Unusable)?;
                 let right = self.layout.child(self.bytes, record, true).ok_or(NoRanges::Unusable)?;
                 waiting.push((right, first | 1 << bits, bits));
                 waiting.push((left, first, bits));
-            } else if self.layout.is_data(record) && self.is_wanted(record)? {
+            } else if record > self.layout.nodes && self.is_wanted(record)? {
                 self.add(first, first | ((1u128 << bits) - 1))?;
             }
         }
