@@ -19,7 +19,7 @@ use crate::daemon::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
 use crate::guard::detector::Limits;
 use crate::guard::ledger::Lengths;
 use crate::guard::{
-    BlockRequest, Change, Detail, End, Guard, Limit, Mode, Protection, Refusal, Settings, Source, Suspect,
+    BlockRequest, Change, Detail, End, Guard, Limit, Mode, Refusal, Settings, Source, Suspect,
 };
 use crate::live::{Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered, BlockArguments, Length};
@@ -283,7 +283,7 @@ impl Guarding {
                     ("fwstat.block", Box::new(engine.block_row(now, block)) as Box<dyn Field>)
                 }
                 Change::Released(block, end) => {
-                    self.push_released(block.source.to_string(), end.to_string(), block.dry);
+                    self.push_released(block.suspect.source.to_string(), end.to_string(), block.dry);
                     continue;
                 }
             };
@@ -374,17 +374,9 @@ impl Guarding {
         reason: Option<String>,
         callers: Vec<Prefix>,
     ) -> Answered {
-        let request = BlockRequest {
-            prefix: source.prefix(),
-            length_ms,
-            reason,
-            refuse: callers.into_iter().map(|caller| (caller, Protection::Caller)).collect(),
-        };
+        let request = BlockRequest { source, length_ms, reason, callers };
         let (wall, today) = (instant(now, engine), engine.date());
-        let source = engine
-            .guard
-            .block(now.boot_ms, wall, today, &request)
-            .map_err(|refusal| refused(refusal, source))?;
+        engine.guard.block(now.boot_ms, wall, today, request).map_err(|refusal| refused(refusal, source))?;
         self.pass_on(now, engine);
         // At once, so that the answer says whether the kernel has it.
         self.nft_sync.turn(now, wall, &mut engine.guard);
@@ -432,10 +424,7 @@ impl Guarding {
     /// Ends blocks of the target; the error: there is none.
     pub(super) fn unblock(&mut self, now: Now, engine: &mut Engine, target: Target) -> Answered {
         let from_list = self.networks.unblock(now, &mut engine.guard, target);
-        let ended = match target {
-            Target::Network(prefix) => engine.guard.unblock(now.boot_ms, prefix).is_ok(),
-            Target::Country(_) => false,
-        };
+        let ended = target.source().is_some_and(|source| engine.guard.unblock(now.boot_ms, source));
         if !from_list && !ended {
             return Err(AnswerError::NotFound(format!("{target} is not blocked")));
         }
@@ -488,8 +477,6 @@ fn off() -> AnswerError {
 
 fn refused(refusal: Refusal, source: Source) -> AnswerError {
     match refusal {
-        Refusal::Off => off(),
-        Refusal::TooWide | Refusal::NotBlocked => AnswerError::NotFound(format!("{source} is not blocked")),
         Refusal::Protected(protection) => {
             AnswerError::PermissionDenied(format!("{source} is not blocked: {protection}"))
         }

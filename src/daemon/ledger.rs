@@ -131,8 +131,7 @@ impl LedgerFile {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::guard::{BlockRequest, Mode, Settings};
-    use crate::query::question::Prefix;
+    use crate::guard::{BlockRequest, Mode, Settings, Source};
 
     #[test]
     fn a_stop_stores_what_is_left_of_blocks_though_none_changed() {
@@ -143,10 +142,10 @@ mod tests {
         let (mut storage, _) = Storage::open(&config, &run, "a");
         let mut guard = Guard::default();
         guard.set(0, Settings { mode: Mode::On, ..Settings::default() }, 1);
-        let prefix = Prefix::parse("198.51.100.7").unwrap();
+        let source = Source::V4(0xc633_6407);
         let length_ms = Some(7 * DAY_MS);
         guard
-            .block(0, None, None, &BlockRequest { prefix, length_ms, reason: None, refuse: vec![] })
+            .block(0, None, None, BlockRequest { source, length_ms, reason: None, callers: vec![] })
             .unwrap();
         let mut file = LedgerFile::new(&run, "a");
         let at = |boot_ms| Now { boot_ms, wall: 0 };

@@ -151,10 +151,10 @@ impl NftSync {
 
     pub(super) fn note(&mut self, change: &Change) {
         let (source, had) = match change {
-            Change::Blocked(block) if !block.dry => (block.source, false),
+            Change::Blocked(block) if !block.dry => (block.suspect.source, false),
             // The kernel ends it by itself.
             Change::Released(_, End::Expired) | Change::Blocked(_) => return,
-            Change::Released(block, _) if !block.dry => (block.source, true),
+            Change::Released(block, _) if !block.dry => (block.suspect.source, true),
             Change::Released(..) => return,
         };
         if self.building.is_some() {
@@ -329,9 +329,9 @@ impl NftSync {
             at.map_or(0, |at| dropped[at].1)
         };
         let blocked = |block: &Block| Blocked {
-            source: block.source,
+            source: block.suspect.source,
             left_ms: block.until_ms.saturating_sub(now.boot_ms),
-            dropped: dropped_of(block.source),
+            dropped: dropped_of(block.suspect.source),
         };
         let blocks = guard.ledger.blocks().filter(|block| !block.dry);
         let blocks: Vec<Blocked> = blocks.map(blocked).filter(|block| block.left_ms > 0).collect();

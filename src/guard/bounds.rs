@@ -65,23 +65,22 @@ impl Guard {
         sentences
     }
 
+    /// Logs what was decided without a line of its own.
     pub(super) fn sum_up(&mut self, tally: &Tally) {
-        let mut parts = Vec::new();
-        let mut part = |count: u64, what: String| {
-            if count > 0 {
-                parts.push(format!("{count} {what}"));
-            }
-        };
         let Limit { count, window_ms } = self.settings.budget;
-        part(tally.unlogged, "more sources were blocked".into());
-        let [packets, logins, _] = tally.over_budget;
         let budget = format!("the budget of {count} in {} s", window_ms / 1000);
-        part(packets, format!("blocks were beyond {budget}"));
-        part(logins, format!("blocks for failed logins were beyond {budget}"));
-        let [packets, logins, _] = tally.full;
-        part(packets, format!("had no room among the {} of max_blocks", self.settings.max_blocks));
-        part(logins, format!("had no room among the {} blocks for failed logins", ledger::LOGIN_BLOCKS));
-        part(tally.spared, "more times a protected source was left alone".into());
+        let [packets_over, logins_over, _] = tally.over_budget;
+        let [packets_full, logins_full, _] = tally.full;
+        let parts = [
+            (tally.unlogged, "more sources were blocked".into()),
+            (packets_over, format!("blocks were beyond {budget}")),
+            (logins_over, format!("blocks for failed logins were beyond {budget}")),
+            (packets_full, format!("had no room among the {} of max_blocks", self.settings.max_blocks)),
+            (logins_full, format!("had no room among the {} blocks for failed logins", ledger::LOGIN_BLOCKS)),
+            (tally.spared, "more times a protected source was left alone".into()),
+        ];
+        let told = |(count, what): (u64, String)| (count > 0).then(|| format!("{count} {what}"));
+        let parts: Vec<String> = parts.into_iter().filter_map(told).collect();
         if !parts.is_empty() {
             self.sentences.push(format!("guard: within the last minute {}", parts.join(", ")));
         }

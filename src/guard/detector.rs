@@ -99,6 +99,14 @@ pub struct Suspect {
     pub services: Services,
 }
 
+impl Suspect {
+    /// A source without events of its own: blocked by hand, or found in the kernel's set.
+    pub(super) fn without_events(now_ms: u64, source: Source, rule: Rule) -> Suspect {
+        let services = Services::default();
+        Suspect { source, rule, count: 0, window_ms: 0, first_ms: now_ms, last_ms: now_ms, services }
+    }
+}
+
 /// Up to [`MAX_SERVICES`] different services, the newest last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Services([Option<Service>; MAX_SERVICES]);
@@ -122,7 +130,7 @@ impl Services {
     }
 }
 
-/// A source that is watched.
+/// A source that is watched for floods and scans, or for failed logins.
 #[derive(Clone, Copy)]
 struct Watched {
     source: Source,
@@ -131,6 +139,7 @@ struct Watched {
     /// It reached a limit: until then it is not reported again.
     quiet_until: u64,
     services: Services,
+    /// Attempts by TCP, or failed logins.
     tcp: Window,
     other: Window,
     /// Different services, weighed as attempts are.
@@ -153,24 +162,77 @@ impl Watched {
             generation,
         }
     }
+
+    /// Attempts or failed logins within the window that ends with `part`.
+    fn count(&self, part: u32) -> u32 {
+        self.tcp.sum(part).saturating_add(self.other.sum(part))
+    }
+
+    /// Notes when an event was and what it tried. `part`: the present one.
+    fn note(&mut self, moment_ms: u64, part: u32, service: Service) {
+        if self.count(part) == 0 {
+            (self.first_ms, self.services) = (moment_ms, Services::default());
+        }
+        self.last_ms = self.last_ms.max(moment_ms);
+        self.services.add(service);
+    }
+
+    fn suspect(&self, rule: Rule, count: u32, window_ms: u64) -> Suspect {
+        let Watched { source, first_ms, last_ms, services, .. } = *self;
+        Suspect { source, rule, count, window_ms, first_ms, last_ms, services }
+    }
 }
 
-#[derive(Clone, Copy)]
-struct Guessing {
-    source: Source,
-    first_ms: u64,
-    quiet_until: u64,
-    services: Services,
-    failed: Window,
+/// A set-associative table of sources. An empty slot is one of a source that did nothing.
+struct Table {
+    seed: u64,
+    slots: Box<[Watched]>,
+}
+
+impl Table {
+    fn new(seed: u64, size: usize) -> Table {
+        Table { seed, slots: vec![Watched::new(Source::V4(0), 0); size].into_boxed_slice() }
+    }
+
+    /// The slots that a source can have.
+    fn set_of(&self, source: Source) -> std::ops::Range<usize> {
+        let (family, bits) = source.bits();
+        let set = mix(self.seed ^ family, bits) % (self.slots.len() / WAYS) as u64;
+        let start = set as usize * WAYS;
+        start..start + WAYS
+    }
+
+    /// The slot of a source. One that has none gets that of the source which did least within the window that ends
+    /// with `part`.
+    #[inline]
+    fn slot_of(&mut self, source: Source, part: u32) -> usize {
+        let set = self.set_of(source);
+        if let Some(slot) = set.clone().find(|slot| self.slots[*slot].source == source) {
+            return slot;
+        }
+        let activity = |slot: &usize| (self.slots[*slot].count(part), self.slots[*slot].last_ms);
+        let slot = set.min_by_key(activity).unwrap_or(0);
+        self.slots[slot] = Watched::new(source, self.slots[slot].generation.wrapping_add(1));
+        slot
+    }
+
+    /// What is known of a source counts no more.
+    fn forget(&mut self, source: Source) {
+        let set = self.set_of(source);
+        for watched in &mut self.slots[set] {
+            if watched.source == source {
+                *watched = Watched::new(source, watched.generation.wrapping_add(1));
+            }
+        }
+    }
 }
 
 /// Sliding windows of the sources that sent events lately: fixed tables, see [`Pairs`] for ports and addresses.
 pub struct Detector {
     limits: Limits,
-    seed: u64,
-    watched: Box<[Option<Watched>]>,
+    attempts: Table,
     pairs: Pairs,
-    guessing: Box<[Option<Guessing>]>,
+    logins: Table,
 }
 
 impl Detector {
@@ -178,10 +240,9 @@ impl Detector {
     pub fn new(limits: Limits, seed: u64) -> Detector {
         Detector {
             limits,
-            seed,
-            watched: vec![None; SOURCES].into_boxed_slice(),
+            attempts: Table::new(seed, SOURCES),
             pairs: Pairs::new(),
-            guessing: vec![None; LOGIN_SOURCES].into_boxed_slice(),
+            logins: Table::new(seed, LOGIN_SOURCES),
         }
     }
 
@@ -195,110 +256,49 @@ impl Detector {
         }
     }
 
-    fn places(&self, source: Source, all: usize) -> std::ops::Range<usize> {
-        let (family, bits) = source.bits();
-        let set = mix(self.seed ^ family, bits) % (all / WAYS) as u64;
-        let start = set as usize * WAYS;
-        start..start + WAYS
-    }
-
     fn attempt(&mut self, now_ms: u64, moment_ms: u64, event: &Event) -> Option<Suspect> {
         let Limits { flood, scan, .. } = self.limits;
         if now_ms - moment_ms > flood.window_ms.max(scan.window_ms) {
             return None;
         }
-        let source = Source::of(event.source);
-        let place = self.place_of(source, now_ms);
-        let watched = self.watched[place].get_or_insert(Watched::new(source, 0));
-        let (part, present) = (flood.part(moment_ms), flood.part(now_ms));
-        if watched.tcp.sum(present) == 0 && watched.other.sum(present) == 0 {
-            (watched.first_ms, watched.services) = (moment_ms, Services::default());
-        }
-        watched.last_ms = watched.last_ms.max(moment_ms);
-        let weight = if event.protocol == protocol::TCP {
-            watched.tcp.add(part, event.count);
-            TCP
-        } else {
-            watched.other.add(part, event.count);
-            OTHER
-        };
+        let present = flood.part(now_ms);
+        let slot = self.attempts.slot_of(Source::of(event.source), present);
+        let watched = &mut self.attempts.slots[slot];
         let service = event.service();
-        watched.services.add(service);
+        watched.note(moment_ms, present, service);
+        let (window, weight) = match event.protocol {
+            protocol::TCP => (&mut watched.tcp, TCP),
+            _ => (&mut watched.other, OTHER),
+        };
+        window.add(flood.part(moment_ms), event.count);
         let destination = event.destination;
-        let pair = mix(self.seed ^ destination.high, destination.low ^ u64::from(service.to_bits()) << 32);
-        let slot = (place as u16, watched.generation);
-        let scan_part = scan.part(moment_ms);
-        let change = self.pairs.see(pair, slot, scan_part, weight as u8);
-        if let Some((part, weight)) = change.before {
-            watched.different.take(part, weight.into());
-        }
-        watched.different.add(change.part, change.weight.into());
-        if let Some((slot, part, weight)) = change.displaced {
-            // Another pair made room: it no longer counts as tried.
-            let loser = self.watched[usize::from(slot.0)].as_mut();
-            if let Some(loser) = loser.filter(|loser| loser.generation == slot.1) {
+        let seed = self.attempts.seed;
+        let pair = mix(seed ^ destination.high, destination.low ^ u64::from(service.to_bits()) << 32);
+        let holder = (slot as u16, watched.generation);
+        let change = self.pairs.see(pair, holder, scan.part(moment_ms), weight as u8);
+        if let Some(((slot, generation), part, weight)) = change.removed {
+            let loser = &mut self.attempts.slots[usize::from(slot)];
+            if loser.generation == generation {
                 loser.different.take(part, weight.into());
             }
         }
-        let watched = self.watched[place].as_mut()?;
+        let watched = &mut self.attempts.slots[slot];
+        watched.different.add(change.part, change.weight.into());
         if now_ms < watched.quiet_until {
             return None;
         }
         let (tcp, other) = (watched.tcp.sum(present), watched.other.sum(present));
-        let heat = tcp.saturating_mul(TCP).saturating_add(other.saturating_mul(OTHER));
+        let weighed = tcp.saturating_mul(TCP).saturating_add(other.saturating_mul(OTHER));
         let different = watched.different.sum(scan.part(now_ms));
         let (rule, limit, count) = if different >= scan.count.saturating_mul(TCP) {
-            (Rule::Scan, scan, self.pairs.count(slot, scan.part(now_ms)))
-        } else if heat >= flood.count.saturating_mul(TCP) {
+            (Rule::Scan, scan, self.pairs.count(holder, scan.part(now_ms)))
+        } else if weighed >= flood.count.saturating_mul(TCP) {
             (Rule::Flood, flood, tcp.saturating_add(other))
         } else {
             return None;
         };
         watched.quiet_until = now_ms.saturating_add(limit.pause_ms());
-        Some(Suspect {
-            source,
-            rule,
-            count,
-            window_ms: limit.window_ms,
-            first_ms: watched.first_ms,
-            last_ms: watched.last_ms,
-            services: watched.services,
-        })
-    }
-
-    /// Frees the slot of a source that is blocked: what it sends does not come any more, and a set full of sources that did
-    /// much has no slot for the next flood.
-    pub fn release(&mut self, source: Source) {
-        let places = self.places(source, SOURCES);
-        for watched in self.watched[places].iter_mut().flatten() {
-            if watched.source == source {
-                *watched = Watched::new(source, watched.generation.wrapping_add(1));
-            }
-        }
-    }
-
-    /// The place of a source, or a place that is free for it: an empty one, or that of whoever did least
-    /// within the window.
-    #[inline]
-    fn place_of(&mut self, source: Source, now_ms: u64) -> usize {
-        let places = self.places(source, SOURCES);
-        let present = self.limits.flood.part(now_ms);
-        let mut least = (u32::MAX, u64::MAX, places.start);
-        for place in places {
-            match &self.watched[place] {
-                Some(watched) if watched.source == source => return place,
-                Some(watched) => {
-                    let heat = watched.tcp.sum(present).saturating_add(watched.other.sum(present));
-                    least = least.min((heat, watched.last_ms, place));
-                }
-                None => least = least.min((0, 0, place)),
-            }
-        }
-        let place = least.2;
-        if let Some(gone) = self.watched[place].take() {
-            self.watched[place] = Some(Watched::new(source, gone.generation.wrapping_add(1)));
-        }
-        place
+        Some(watched.suspect(rule, count, limit.window_ms))
     }
 
     fn login(&mut self, now_ms: u64, moment_ms: u64, event: &Event) -> Option<Suspect> {
@@ -306,55 +306,28 @@ impl Detector {
         if now_ms - moment_ms > limit.window_ms {
             return None;
         }
-        let source = Source::of(event.source);
-        let (part, present) = (limit.part(moment_ms), limit.part(now_ms));
-        let places = self.places(source, LOGIN_SOURCES);
-        let among = &mut self.guessing[places];
-        let known = among.iter().position(|one| one.is_some_and(|one| one.source == source));
-        let place = known.unwrap_or_else(|| {
-            let heat = |one: &Option<Guessing>| one.map_or(0, |one| 1 + one.failed.sum(present));
-            (0..WAYS).min_by_key(|place| heat(&among[*place])).unwrap_or(0)
-        });
-        if known.is_none() {
-            among[place] = None;
-        }
-        let guessing = among[place].get_or_insert(Guessing {
-            source,
-            first_ms: moment_ms,
-            quiet_until: 0,
-            services: Services::default(),
-            failed: Window::default(),
-        });
-        if guessing.failed.sum(present) == 0 {
-            (guessing.first_ms, guessing.services) = (moment_ms, Services::default());
-        }
-        guessing.failed.add(part, event.count);
-        guessing.services.add(event.service());
-        let count = guessing.failed.sum(present);
-        if count < limit.count || now_ms < guessing.quiet_until {
+        let present = limit.part(now_ms);
+        let slot = self.logins.slot_of(Source::of(event.source), present);
+        let watched = &mut self.logins.slots[slot];
+        watched.note(moment_ms, present, event.service());
+        watched.tcp.add(limit.part(moment_ms), event.count);
+        let count = watched.count(present);
+        if count < limit.count || now_ms < watched.quiet_until {
             return None;
         }
-        guessing.quiet_until = now_ms.saturating_add(1000);
-        Some(Suspect {
-            source,
-            rule: Rule::Login,
-            count,
-            window_ms: limit.window_ms,
-            first_ms: guessing.first_ms,
-            last_ms: moment_ms,
-            services: guessing.services,
-        })
+        watched.quiet_until = now_ms.saturating_add(1000);
+        Some(watched.suspect(Rule::Login, count, limit.window_ms))
+    }
+
+    /// Frees the slot of a source that is blocked: what it sends does not come any more, and a set full of sources that did
+    /// much has no slot for the next flood.
+    pub fn release(&mut self, source: Source) {
+        self.attempts.forget(source);
     }
 
     /// What is known of a source counts no more.
     pub fn forget(&mut self, source: Source) {
-        for place in self.places(source, SOURCES) {
-            if let Some(watched) = self.watched[place].as_mut().filter(|watched| watched.source == source) {
-                *watched = Watched::new(source, watched.generation.wrapping_add(1));
-            }
-        }
-        for place in self.places(source, LOGIN_SOURCES) {
-            self.guessing[place].take_if(|guessing| guessing.source == source);
-        }
+        self.attempts.forget(source);
+        self.logins.forget(source);
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::End;
-use super::detector::{Pool, Rule, Services, Suspect};
+use super::detector::{Pool, Rule, Suspect};
 use super::networks::NetworkBlock;
 use super::source::Source;
 use crate::event::small_map::SmallMap;
@@ -32,24 +32,18 @@ pub const FORGEABLE_CAP_MS: u64 = 24 * 3_600_000;
 /// A source in the set of blocked sources, and why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Block {
-    pub source: Source,
-    pub rule: Rule,
+    /// The source and its events when the limit was reached. Moments before this boot (of a stored block) are 0.
+    pub suspect: Suspect,
     /// A dry run: decided and reported, but not done.
     pub dry: bool,
     /// Times that this source was blocked, this one included.
     pub times: u32,
-    /// Events in the window when the limit was reached.
-    pub count: u32,
-    pub window_ms: u64,
-    /// Moments in ms since boot; before it (a block of an earlier boot) they are 0.
+    /// In ms since boot; before it 0.
     pub since_ms: u64,
-    pub first_ms: u64,
-    pub last_ms: u64,
     pub until_ms: u64,
     /// The same as instants, as far as the clock was known when they were noted.
     pub since_wall: Option<i64>,
     pub until_wall: Option<i64>,
-    pub services: Services,
 }
 
 /// Why, beyond the figures.
@@ -211,23 +205,16 @@ impl Ledger {
         length_ms: Option<u64>,
         dry: bool,
     ) -> Block {
-        let source = suspect.source;
-        let times = self.times_before(now_ms, source).saturating_add(1);
+        let times = self.times_before(now_ms, suspect.source).saturating_add(1);
         let length = length_ms.unwrap_or_else(|| self.length(suspect.rule, times));
         let block = Block {
-            source,
-            rule: suspect.rule,
+            suspect: *suspect,
             dry,
             times,
-            count: suspect.count,
-            window_ms: suspect.window_ms,
             since_ms: now_ms,
-            first_ms: suspect.first_ms,
-            last_ms: suspect.last_ms,
             until_ms: now_ms.saturating_add(length),
             since_wall: wall,
             until_wall: wall.map(|wall| wall.saturating_add_unsigned(length / 1000)),
-            services: suspect.services,
         };
         self.insert(block);
         block
@@ -236,10 +223,10 @@ impl Ledger {
     fn insert(&mut self, block: Block) {
         let next = self.next_end.map_or(block.until_ms, |next| next.min(block.until_ms));
         self.next_end = Some(next);
-        self.records.remove(&block.source);
-        self.counts[block.rule.pool() as usize] += 1;
-        if let Some(before) = self.blocks.insert(block.source, block) {
-            self.counts[before.rule.pool() as usize] -= 1;
+        self.records.remove(&block.suspect.source);
+        self.counts[block.suspect.rule.pool() as usize] += 1;
+        if let Some(before) = self.blocks.insert(block.suspect.source, block) {
+            self.counts[before.suspect.rule.pool() as usize] -= 1;
         }
     }
 
@@ -260,7 +247,7 @@ impl Ledger {
     /// ([`End::Hand`]) also that.
     pub fn remove(&mut self, now_ms: u64, source: Source, end: End) -> Option<Block> {
         let block = self.blocks.remove(&source)?;
-        self.counts[block.rule.pool() as usize] -= 1;
+        self.counts[block.suspect.rule.pool() as usize] -= 1;
         let words = self.details.remove(&source).and_then(|detail| detail.words);
         self.note_ended(Ended { over: Over::Source(block), words, end, ended_ms: now_ms, ended_wall: None });
         match end {
@@ -313,8 +300,12 @@ impl Ledger {
         if self.next_end.is_none_or(|next| now_ms < next) {
             return Vec::new();
         }
-        let over: Vec<Source> =
-            self.blocks.values().filter(|block| block.until_ms <= now_ms).map(|block| block.source).collect();
+        let over: Vec<Source> = self
+            .blocks
+            .values()
+            .filter(|block| block.until_ms <= now_ms)
+            .map(|block| block.suspect.source)
+            .collect();
         let over = over.into_iter().filter_map(|source| self.remove(now_ms, source, End::Expired)).collect();
         self.next_end = self.blocks.values().map(|block| block.until_ms).min();
         over
@@ -322,10 +313,10 @@ impl Ledger {
 
     /// Restores a stored block, if it is not over, there is room, and no longer one is known.
     pub fn restore(&mut self, block: Block, detail: Option<Detail>) {
-        if self.is_full(block.rule.pool()) || self.blocks.contains_key(&block.source) {
+        if self.is_full(block.suspect.rule.pool()) || self.blocks.contains_key(&block.suspect.source) {
             return;
         }
-        let source = block.source;
+        let source = block.suspect.source;
         self.insert(block);
         self.explain(source, detail.unwrap_or_default());
     }

@@ -27,7 +27,7 @@ use crate::query::question::Prefix;
 
 pub use bounds::Usage;
 use bounds::{BoundHits, Tally};
-use detector::{Detector, Services};
+use detector::Detector;
 pub use detector::{Limits, Pool, Rule, Suspect};
 pub use ledger::{Block, Detail, Ended, Over, Record};
 use ledger::{Ledger, Lengths};
@@ -98,12 +98,9 @@ pub enum Change {
 /// Why a request is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    Off,
-    /// It is no single address and no IPv6 /64.
-    TooWide,
     Protected(Protection),
+    /// There are as many blocks by hand as can be.
     Full(u32),
-    NotBlocked,
 }
 
 #[derive(Default)]
@@ -145,12 +142,13 @@ impl Guard {
         });
         self.settings = settings;
         let dry = self.settings.mode == Mode::Dry;
-        let wrong = |block: &&Block| self.settings.mode != Mode::Off && block.dry != dry;
-        let other: Vec<Source> = self.ledger.blocks().filter(wrong).map(|block| block.source).collect();
-        other.into_iter().for_each(|source| self.release(now_ms, source, End::Off));
+        if self.settings.mode != Mode::Off {
+            self.release_where(now_ms, |_, block| (block.dry != dry).then_some(End::Off));
+        }
         let cap = now_ms.saturating_add(self.settings.block_cap_ms);
-        let ruled = |block: &&Block| block.rule != Rule::Hand && block.until_ms > cap;
-        let long: Vec<Source> = self.ledger.blocks().filter(ruled).map(|block| block.source).collect();
+        let ruled = |block: &&Block| block.suspect.rule != Rule::Hand && block.until_ms > cap;
+        let long: Vec<Source> =
+            self.ledger.blocks().filter(ruled).map(|block| block.suspect.source).collect();
         long.into_iter().for_each(|source| self.ledger.shorten(source, cap));
         self.release_protected(now_ms);
     }
@@ -328,7 +326,11 @@ impl Guard {
             let seconds = block.until_ms.saturating_sub(now_ms) / 1000;
             let verb = if dry { "dry run: would block" } else { "blocked" };
             let what = described(suspect);
-            self.sentences.push(format!("guard: {verb} {} for {}: {what}", block.source, duration(seconds)));
+            self.sentences.push(format!(
+                "guard: {verb} {} for {}: {what}",
+                block.suspect.source,
+                duration(seconds)
+            ));
         } else {
             self.tally.since_ms.get_or_insert(now_ms);
             self.tally.unlogged += 1;
@@ -336,23 +338,21 @@ impl Guard {
         self.changes.push(Change::Blocked(block));
     }
 
-    /// Blocks by hand: neither the budget nor an earlier unblock prevents it.
+    /// Blocks by hand, which the guard must be on for: neither the budget nor an earlier unblock prevents it.
     pub fn block(
         &mut self,
         now_ms: u64,
         wall: Option<i64>,
         today: Option<Date>,
-        request: &BlockRequest,
-    ) -> Result<Source, Refusal> {
-        if self.settings.mode == Mode::Off {
-            return Err(Refusal::Off);
-        }
-        let source = Source::from_prefix(request.prefix).ok_or(Refusal::TooWide)?;
-        let known = request.refuse.iter().find(|(prefix, _)| source.touches(*prefix)).map(|(_, why)| *why);
-        if let Some(protection) = self.policy.protection(source).or(known) {
+        request: BlockRequest,
+    ) -> Result<(), Refusal> {
+        let source = request.source;
+        let is_caller = request.callers.iter().any(|prefix| source.touches(*prefix));
+        let protection = self.policy.protection(source).or(is_caller.then_some(Protection::Caller));
+        if let Some(protection) = protection {
             return Err(Refusal::Protected(protection));
         }
-        let manual = self.ledger.get(source).is_some_and(|block| block.rule.pool() == Pool::Manual);
+        let manual = self.ledger.get(source).is_some_and(|block| block.suspect.rule.pool() == Pool::Manual);
         if !manual && self.ledger.is_full(Pool::Manual) {
             self.reached[Pool::Manual as usize].room = Some(now_ms);
             return Err(Refusal::Full(self.room(Pool::Manual).limit));
@@ -361,31 +361,22 @@ impl Guard {
             self.changes.push(Change::Released(before, End::Anew));
         }
         self.ledger.forget_pardon(source);
-        let suspect = Suspect {
-            source,
-            rule: Rule::Hand,
-            count: 0,
-            window_ms: 0,
-            first_ms: now_ms,
-            last_ms: now_ms,
-            services: Services::default(),
-        };
+        let suspect = Suspect::without_events(now_ms, source, Rule::Hand);
         self.begin(now_ms, wall, today, &suspect, request.length_ms);
-        self.ledger.explain(source, Detail { words: request.reason.clone(), lines: Vec::new() });
-        Ok(source)
+        self.ledger.explain(source, Detail { words: request.reason, lines: Vec::new() });
+        Ok(())
     }
 
-    /// Ends a block by hand; its source is exempt from the rules for [`ledger::PARDON_MS`].
-    pub fn unblock(&mut self, now_ms: u64, prefix: Prefix) -> Result<Source, Refusal> {
-        let source = Source::from_prefix(prefix).ok_or(Refusal::TooWide)?;
-        let block = self.ledger.remove(now_ms, source, End::Hand).ok_or(Refusal::NotBlocked)?;
+    /// Ends a block by hand; its source is exempt from the rules for [`ledger::PARDON_MS`]. False if it is not blocked.
+    pub fn unblock(&mut self, now_ms: u64, source: Source) -> bool {
+        let Some(block) = self.ledger.remove(now_ms, source, End::Hand) else { return false };
         if let Some(detector) = &mut self.detector {
             detector.forget(source);
         }
         self.changes.push(Change::Released(block, End::Hand));
         self.sentences.push(format!("guard: the block of {source} was ended by hand"));
         self.dirty = true;
-        Ok(source)
+        true
     }
 
     /// The rules leave this source alone for a day.
@@ -397,8 +388,12 @@ impl Guard {
         self.dirty = true;
     }
 
-    fn release(&mut self, now_ms: u64, source: Source, end: End) {
-        if let Some(block) = self.ledger.remove(now_ms, source, end) {
+    /// Ends the blocks for which `why` gives a reason.
+    fn release_where(&mut self, now_ms: u64, why: impl Fn(&Policy, &Block) -> Option<End>) {
+        let reason = |block: &Block| Some((block.suspect.source, why(&self.policy, block)?));
+        let over: Vec<(Source, End)> = self.ledger.blocks().filter_map(reason).collect();
+        for (source, end) in over {
+            let Some(block) = self.ledger.remove(now_ms, source, end) else { continue };
             if let End::Protected(protection) = end {
                 self.sentences.push(format!("guard: {source} is no longer blocked: {protection}"));
             }
@@ -417,14 +412,9 @@ impl Guard {
     }
 
     fn release_protected(&mut self, now_ms: u64) {
-        let protected: Vec<(Source, Protection)> = self
-            .ledger
-            .blocks()
-            .filter_map(|block| Some((block.source, self.policy.protection(block.source)?)))
-            .collect();
-        for (source, protection) in protected {
-            self.release(now_ms, source, End::Protected(protection));
-        }
+        self.release_where(now_ms, |policy, block| {
+            policy.protection(block.suspect.source).map(End::Protected)
+        });
     }
 
     /// What keeps the rules from blocking this source, as far as no connection must be looked up.
@@ -463,15 +453,7 @@ impl Guard {
         if unwanted || self.ledger.is_full(Pool::Packets) || !self.is_on() {
             return;
         }
-        let suspect = Suspect {
-            source,
-            rule: Rule::Found,
-            count: 0,
-            window_ms: 0,
-            first_ms: now_ms,
-            last_ms: now_ms,
-            services: Services::default(),
-        };
+        let suspect = Suspect::without_events(now_ms, source, Rule::Found);
         self.ledger.add(now_ms, wall, &suspect, Some(left_ms), false);
         self.dirty = true;
     }
@@ -480,10 +462,10 @@ impl Guard {
 /// A block by hand.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BlockRequest {
-    pub prefix: Prefix,
+    pub source: Source,
     /// `None`: as long as a rule's block.
     pub length_ms: Option<u64>,
     pub reason: Option<String>,
-    /// Addresses that this request must not hit, and why.
-    pub refuse: Vec<(Prefix, Protection)>,
+    /// The addresses of who asks, which must not be blocked.
+    pub callers: Vec<Prefix>,
 }

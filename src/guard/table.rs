@@ -27,15 +27,13 @@ pub(super) struct Pairs {
     pairs: Box<[Pair]>,
 }
 
-/// What a sighting changed.
-pub(super) struct Sighting {
-    /// The part and the weight that the pair counted in until now.
-    pub before: Option<(u32, u8)>,
-    /// Where it counts now.
+/// What changed with a pair that was seen.
+pub(super) struct Change {
+    /// The pair as it counted until now, or another one that made room: whose it is, its part and its weight.
+    pub removed: Option<(Slot, u32, u8)>,
+    /// Where the pair counts now.
     pub part: u32,
     pub weight: u8,
-    /// Another pair that no longer counts, with its part and weight.
-    pub displaced: Option<(Slot, u32, u8)>,
 }
 
 /// Two words to one, every bit of which depends on all of theirs.
@@ -52,29 +50,22 @@ impl Pairs {
     /// Notes that the source in `slot` tried what `hash` stands for, in this part of the window. When its
     /// places are all taken, the pair that was not seen for longest makes room.
     #[inline]
-    pub(super) fn see(&mut self, hash: u64, slot: Slot, part: u32, weight: u8) -> Sighting {
+    pub(super) fn see(&mut self, hash: u64, slot: Slot, part: u32, weight: u8) -> Change {
         let place = mix(hash, u64::from(slot.0)) as usize % (PAIRS / WAYS) * WAYS;
         let print = (hash >> 32) as u32;
         let among = &mut self.pairs[place..place + WAYS];
         let is = |pair: &Pair| pair.weight > 0 && pair.print == print && (pair.slot, pair.generation) == slot;
-        if let Some(pair) = among.iter_mut().find(|pair| is(pair)) {
-            let before = Some((pair.part, pair.weight));
-            pair.part = pair.part.max(part);
-            return Sighting { before, part: pair.part, weight: pair.weight, displaced: None };
-        }
-        let mut oldest = 0;
-        for (number, pair) in among.iter().enumerate() {
-            let age = |pair: &Pair| if pair.weight == 0 { 0 } else { u64::from(pair.part) + 1 };
-            if age(pair) < age(&among[oldest]) {
-                oldest = number;
-            }
-        }
-        let gone = std::mem::replace(
-            &mut among[oldest],
-            Pair { print, part, slot: slot.0, generation: slot.1, weight },
-        );
-        let displaced = (gone.weight > 0).then_some(((gone.slot, gone.generation), gone.part, gone.weight));
-        Sighting { before: None, part, weight, displaced }
+        let age = |pair: &Pair| if pair.weight == 0 { 0 } else { u64::from(pair.part) + 1 };
+        let known = among.iter().position(is);
+        let at = known.or_else(|| (0..WAYS).min_by_key(|at| age(&among[*at]))).unwrap_or(0);
+        let before = among[at];
+        among[at] = match known {
+            Some(_) => Pair { part: before.part.max(part), ..before },
+            None => Pair { print, part, slot: slot.0, generation: slot.1, weight },
+        };
+        let removed = ((before.slot, before.generation), before.part, before.weight);
+        let Pair { part, weight, .. } = among[at];
+        Change { removed: (before.weight > 0).then_some(removed), part, weight }
     }
 
     /// Different services of a source within the window that ends with `part`.
@@ -85,11 +76,5 @@ impl Pairs {
                 && part.saturating_sub(pair.part) < super::window::PARTS
         };
         self.pairs.iter().filter(within).count() as u32
-    }
-}
-
-impl Default for Pairs {
-    fn default() -> Pairs {
-        Pairs::new()
     }
 }

@@ -241,8 +241,8 @@ fn the_budget_and_the_size_bound_what_forged_packets_can_do() {
     // By hand there is room of its own, and a bound to it.
     let mut by_hand = |number: u32| {
         let request =
-            BlockRequest { prefix: host(number).prefix(), length_ms: None, reason: None, refuse: Vec::new() };
-        guard.block(START + 300_000, None, None, &request).map(drop)
+            BlockRequest { source: host(number), length_ms: None, reason: None, callers: Vec::new() };
+        guard.block(START + 300_000, None, None, request)
     };
     for number in 0..MANUAL_BLOCKS {
         assert_eq!(by_hand(77_777 + number), Ok(()));
@@ -316,17 +316,16 @@ fn nobody_protected_is_blocked_and_who_becomes_it_is_let_go() {
     assert!(blocked(&mut guard, START + 3, host(99), Rule::Flood));
     guard.set(START + 4, Settings { allow, ..settings() }, 7);
     assert_eq!(guard.active(), 0);
-    let request =
-        BlockRequest { prefix: host(99).prefix(), length_ms: None, reason: None, refuse: Vec::new() };
-    assert_eq!(guard.block(START + 5, None, None, &request), Err(Refusal::Protected(Protection::Allowed)));
+    let request = BlockRequest { source: host(99), length_ms: None, reason: None, callers: Vec::new() };
+    assert_eq!(guard.block(START + 5, None, None, request), Err(Refusal::Protected(Protection::Allowed)));
 }
 
 #[test]
 fn an_end_by_hand_is_remembered() {
     let mut guard = guard(settings());
     assert!(blocked(&mut guard, START, host(1), Rule::Login));
-    guard.unblock(START + 1000, host(1).prefix()).unwrap();
-    assert_eq!(guard.unblock(START + 1000, host(1).prefix()), Err(Refusal::NotBlocked));
+    assert!(guard.unblock(START + 1000, host(1)));
+    assert!(!guard.unblock(START + 1000, host(1)));
     assert!(!blocked(&mut guard, START + 23 * HOUR, host(1), Rule::Login));
     assert!(blocked(&mut guard, START + 25 * HOUR, host(1), Rule::Login));
     assert_eq!(guard.ledger.get(host(1)).unwrap().times, 1);

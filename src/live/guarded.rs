@@ -3,7 +3,7 @@
 use crate::event::calendar::duration_text;
 use crate::guard::networks::NetworkBlock;
 use crate::guard::ranges::Ranges;
-use crate::guard::{Block, Ended, Guard, HAND, Mode, Over, Rule, Source, Suspect, described, service_text};
+use crate::guard::{Block, Ended, Guard, HAND, Mode, Over, Rule, Source, described, service_text};
 use crate::query::Answer;
 use crate::query::answer::{BlockCounts, BlockRow, BlocksAnswer, Completeness, EndedRow, SourceRow};
 use crate::query::question::{Prefix, Question};
@@ -14,7 +14,8 @@ use super::{Engine, Now, evidence};
 impl Engine {
     /// The newest first.
     pub(super) fn blocks(&self, now: Now, question: &Question) -> BlocksAnswer {
-        let asked = |block: &&Block| question.source.is_none_or(|prefix| block.source.touches(prefix));
+        let asked =
+            |block: &&Block| question.source.is_none_or(|prefix| block.suspect.source.touches(prefix));
         let sources = self.guard.ledger.blocks().filter(asked).map(Listed::Source);
         let fits =
             |block: &&NetworkBlock| question.source.is_none_or(|prefix| is_within(prefix, block.target));
@@ -36,7 +37,7 @@ impl Engine {
     /// The blocks that are over, the newest first.
     fn history(&self, question: &Question) -> Vec<EndedRow> {
         let touches = |ended: &Ended, prefix| match &ended.over {
-            Over::Source(block) => block.source.touches(prefix),
+            Over::Source(block) => block.suspect.source.touches(prefix),
             Over::Network(block, _) => is_within(prefix, block.target),
         };
         let asked = |ended: &&Ended| question.source.is_none_or(|prefix| touches(ended, prefix));
@@ -47,12 +48,12 @@ impl Engine {
     fn ended_row(&self, ended: &Ended) -> EndedRow {
         let row = match &ended.over {
             Over::Source(block) => EndedRow {
-                address: block.source.to_string(),
+                address: block.suspect.source.to_string(),
                 since: self.moment(block.since_ms, block.since_wall),
-                reason: ended.words.clone().unwrap_or_else(|| described(&suspect_of(block))),
-                rule: block.rule.name().to_string(),
-                count: block.count.into(),
-                window: duration_text(block.window_ms / 1000),
+                reason: ended.words.clone().unwrap_or_else(|| described(&block.suspect)),
+                rule: block.suspect.rule.name().to_string(),
+                count: block.suspect.count.into(),
+                window: duration_text(block.suspect.window_ms / 1000),
                 times: block.times,
                 dry: block.dry,
                 ..EndedRow::default()
@@ -83,23 +84,23 @@ impl Engine {
 
     /// A block as the answers and events have it.
     pub fn block_row(&self, now: Now, block: &Block) -> BlockRow {
-        let detail = self.guard.ledger.detail(block.source);
+        let detail = self.guard.ledger.detail(block.suspect.source);
         let words = detail.and_then(|detail| detail.words.clone());
-        let ruled = !matches!(block.rule, Rule::Hand | Rule::Found);
+        let ruled = !matches!(block.suspect.rule, Rule::Hand | Rule::Found);
         let seen = |moment| ruled.then(|| self.label(moment));
         BlockRow {
-            address: block.source.to_string(),
+            address: block.suspect.source.to_string(),
             since: self.moment(block.since_ms, block.since_wall),
             expires: Some(self.expiry(now, block.until_ms, block.until_wall)),
-            reason: words.unwrap_or_else(|| described(&suspect_of(block))),
-            rule: block.rule.name().to_string(),
-            count: block.count.into(),
-            window: duration_text(block.window_ms / 1000),
+            reason: words.unwrap_or_else(|| described(&block.suspect)),
+            rule: block.suspect.rule.name().to_string(),
+            count: block.suspect.count.into(),
+            window: duration_text(block.suspect.window_ms / 1000),
             evidence: detail.map(|detail| detail.lines.clone()).unwrap_or_default(),
             times: block.times,
-            first_seen: seen(block.first_ms),
-            last_seen: seen(block.last_ms),
-            services: block.services.iter().map(service_text).collect(),
+            first_seen: seen(block.suspect.first_ms),
+            last_seen: seen(block.suspect.last_ms),
+            services: block.suspect.services.iter().map(service_text).collect(),
             dropped: None,
             dry: block.dry,
             pending: false,
@@ -204,18 +205,6 @@ fn is_within(prefix: Prefix, target: Target) -> bool {
     match target {
         Target::Network(network) => Ranges::of_prefixes(std::iter::once(network)).touches_prefix(prefix),
         Target::Country(_) => false,
-    }
-}
-
-fn suspect_of(block: &Block) -> Suspect {
-    Suspect {
-        source: block.source,
-        rule: block.rule,
-        count: block.count,
-        window_ms: block.window_ms,
-        first_ms: block.first_ms,
-        last_ms: block.last_ms,
-        services: block.services,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::event::Service;
 use crate::event::calendar::Date;
 use crate::guard::detector::{MAX_SERVICES, Services};
 use crate::guard::ledger::{DETAILED, ENDED, LINES, LONGEST_LINE, Ledger, RECORDS};
-use crate::guard::{Block, Detail, End, Ended, Over, Protection, Record, Rule, Source};
+use crate::guard::{Block, Detail, End, Ended, Over, Protection, Record, Rule, Source, Suspect};
 
 const VERSION: u64 = 1;
 /// The shortest row of a block and of a record.
@@ -132,7 +132,7 @@ pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date
     writer.number(today.1);
     writer.number(ledger.len() as u64);
     for block in ledger.blocks() {
-        write_block(&mut writer, block, ledger.detail(block.source));
+        write_block(&mut writer, block, ledger.detail(block.suspect.source));
     }
     writer.number(ledger.records().count() as u64);
     for (source, record) in ledger.records() {
@@ -147,17 +147,18 @@ pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date
 }
 
 fn write_block(writer: &mut Writer, block: &Block, detail: Option<&Detail>) {
-    write_source(writer, block.source);
-    writer.u8(block.rule as u8 | u8::from(block.dry) << 7);
+    let Suspect { source, rule, count, window_ms, first_ms, last_ms, services } = block.suspect;
+    write_source(writer, source);
+    writer.u8(rule as u8 | u8::from(block.dry) << 7);
     writer.number(block.times.into());
-    writer.number(block.count.into());
-    for moment in [block.window_ms, block.since_ms, block.first_ms, block.last_ms, block.until_ms] {
+    writer.number(count.into());
+    for moment in [window_ms, block.since_ms, first_ms, last_ms, block.until_ms] {
         writer.number(moment);
     }
     write_instant(writer, block.since_wall);
     write_instant(writer, block.until_wall);
-    writer.number(block.services.iter().count() as u64);
-    block.services.iter().for_each(|service| writer.number(service.to_bits().into()));
+    writer.number(services.iter().count() as u64);
+    services.iter().for_each(|service| writer.number(service.to_bits().into()));
     let none = Detail::default();
     let detail = detail.unwrap_or(&none);
     writer.u8(u8::from(detail.words.is_some()));
@@ -270,21 +271,10 @@ fn read_block(reader: &mut Reader<'_>) -> Result<(Block, Option<Detail>), Malfor
     for _ in 0..reader.rows(1)?.min(LINES) {
         detail.lines.push(read_text(reader)?);
     }
-    let block = Block {
-        source,
-        rule: *Rule::ALL.get(usize::from(rule & 0x7f)).ok_or(Malformed("a rule that is not known"))?,
-        dry: rule & 0x80 != 0,
-        times,
-        count,
-        window_ms,
-        since_ms,
-        first_ms,
-        last_ms,
-        until_ms,
-        since_wall,
-        until_wall,
-        services,
-    };
+    let dry = rule & 0x80 != 0;
+    let rule = *Rule::ALL.get(usize::from(rule & 0x7f)).ok_or(Malformed("a rule that is not known"))?;
+    let suspect = Suspect { source, rule, count, window_ms, first_ms, last_ms, services };
+    let block = Block { suspect, dry, times, since_ms, until_ms, since_wall, until_wall };
     Ok((block, (detail != Detail::default()).then_some(detail)))
 }
 
@@ -310,7 +300,7 @@ impl SavedLedger {
                 _ => left,
             };
             block.until_ms = now.boot_ms.saturating_add(left);
-            for moment in [&mut block.since_ms, &mut block.first_ms, &mut block.last_ms] {
+            for moment in [&mut block.since_ms, &mut block.suspect.first_ms, &mut block.suspect.last_ms] {
                 *moment = moved(*moment);
             }
         }
@@ -329,9 +319,9 @@ impl SavedLedger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::Limit;
     use crate::guard::ledger::Lengths;
     use crate::guard::networks::NetworkBlock;
-    use crate::guard::{Limit, Suspect};
     use crate::query::target::Target;
     use proptest::prelude::*;
 
@@ -387,7 +377,7 @@ mod tests {
             (3, &saved, (Some(Date(20_000)), 2))
         );
         let blocks: Vec<_> =
-            ledger.blocks().map(|block| (*block, ledger.detail(block.source).cloned())).collect();
+            ledger.blocks().map(|block| (*block, ledger.detail(block.suspect.source).cloned())).collect();
         let records: Vec<_> = ledger.records().map(|(source, record)| (*source, *record)).collect();
         assert_eq!((&saved_ledger.blocks, &saved_ledger.records), (&blocks, &records));
         let ended: Vec<Ended> = ledger.ended().cloned().collect();

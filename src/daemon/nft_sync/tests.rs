@@ -8,7 +8,6 @@ use super::*;
 use crate::daemon::nft::run::{command, program};
 use crate::daemon::nft::script::GuardSpec;
 use crate::guard::{BlockRequest, Mode, Settings};
-use crate::query::question::Prefix;
 
 /// Moves this thread into a network namespace of its own. False without nft or root, which is a failure with `CI=true`.
 fn enter_netns() -> bool {
@@ -29,8 +28,8 @@ fn on() -> Guard {
 }
 
 fn request() -> BlockRequest {
-    let prefix = Prefix::parse("198.51.100.7").unwrap();
-    BlockRequest { prefix, length_ms: Some(60_000), reason: None, refuse: Vec::new() }
+    let source = Source::V4(0xc633_6407);
+    BlockRequest { source, length_ms: Some(60_000), reason: None, callers: Vec::new() }
 }
 
 fn spec(outside: &str) -> GuardSpec {
@@ -69,7 +68,8 @@ fn the_table_that_is_there_takes_blocks_while_nft_cannot_make_another() {
     // Longer than the kernel's names.
     sync.set(Spec { guard: Some(spec("a-very-long-name-of-wan")), ..Spec::default() });
     until(&mut sync, &mut guard, &|sync| sync.why.is_some());
-    let source = guard.block(0, None, None, &request()).unwrap();
+    let source = request().source;
+    guard.block(0, None, None, request()).unwrap();
     guard.changes().iter().for_each(|change| sync.note(change));
     turn(&mut sync, &mut guard, 0);
     let mut blocked = Vec::new();
@@ -91,7 +91,8 @@ fn another_table_counts_on_what_blocks_drop() {
             std::thread::sleep(Duration::from_millis(5));
         }
     };
-    let source = guard.block(0, None, None, &request()).unwrap();
+    let source = request().source;
+    guard.block(0, None, None, request()).unwrap();
     sync.set(Spec { guard: Some(spec("wan")), ..Spec::default() });
     until(&mut sync, &mut guard, 1);
     let words = "add element inet fwstat blocked4 { 198.51.100.7 counter packets 40 bytes 40 timeout 60s }";
