@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+pub use crate::guard::Mode as GuardMode;
 use crate::query::question::Prefix;
 
 pub mod exposure;
@@ -38,15 +39,6 @@ pub fn shown(path: &Path) -> String {
 pub struct Rate {
     pub count: u32,
     pub window: Duration,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum GuardMode {
-    #[default]
-    Off,
-    On,
-    /// Decides and reports as if it were on, and blocks nothing.
-    Dry,
 }
 
 /// Which packets of a blocked source are stopped.

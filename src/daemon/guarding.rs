@@ -14,7 +14,7 @@ use super::nft_sync::NftSync;
 use super::notices::Incomplete;
 use super::store::Storage;
 use super::surroundings::{self, Surroundings};
-use crate::config::{Config, GuardMode, Rate, Scope};
+use crate::config::{Config, Rate, Scope};
 use crate::daemon::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
 use crate::guard::detector::Limits;
 use crate::guard::ledger::Lengths;
@@ -90,11 +90,7 @@ fn limit(rate: Rate) -> Limit {
 fn settings(config: &Config) -> Settings {
     let guard = &config.guard;
     Settings {
-        mode: match guard.enabled {
-            GuardMode::Off => Mode::Off,
-            GuardMode::On => Mode::On,
-            GuardMode::Dry => Mode::Dry,
-        },
+        mode: guard.enabled,
         limits: Limits { flood: limit(guard.flood), scan: limit(guard.scan), login: limit(guard.login) },
         block_for_ms: guard.block_for.as_millis() as u64,
         block_cap_ms: guard.block_cap.as_millis() as u64,

@@ -43,6 +43,7 @@ const MINUTE_MS: u64 = 60_000;
 /// Blocks a minute that have a line of the log to themselves.
 const LINES_A_MINUTE: u32 = 10;
 
+/// Whether the guard is on (`option enabled` of the section `guard`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Mode {
     #[default]
@@ -52,6 +53,7 @@ pub enum Mode {
     Dry,
 }
 
+/// The options of the section `guard`.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Settings {
     pub mode: Mode,
