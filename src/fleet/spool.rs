@@ -120,12 +120,26 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Names a file for corrections, and takes away what an earlier batch of the day left of this.
-fn remember(directory: &Path, date: Date, sent: i64) -> io::Result<()> {
-    let name = name(date, sent);
-    let made = directory.join(format!("{MADE}{name}"));
+/// The first `most` bytes of a regular file.
+fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Makes a batch in a directory, whole or not at all, and names it for corrections in place of an earlier one.
+fn put(directory: &Path, date: Date, sent: i64, fill: impl FnOnce(File) -> io::Result<()>) -> io::Result<()> {
+    make(directory)?;
+    let (new, path) = (directory.join(".batch.new"), directory.join(name(date, sent)));
+    if let Err(error) = create(&new).and_then(fill).and_then(|()| fs::rename(&new, &path)) {
+        let _ = fs::remove_file(&new);
+        return Err(error);
+    }
+    // Without it there is no correction, but the batch is there.
+    let made = directory.join(format!("{MADE}{}", name(date, sent)));
     let _ = fs::remove_file(&made);
-    fs::hard_link(directory.join(name), made)
+    let _ = fs::hard_link(path, made);
+    Ok(())
 }
 
 impl Spool {
@@ -183,20 +197,11 @@ impl Spool {
         sent: i64,
         lines: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
-        make(&self.ram)?;
-        let new = self.ram.join(".batch.new");
-        let written = (|| {
-            let mut out = GzEncoder::new(io::BufWriter::new(create(&new)?), LEVEL);
+        put(&self.ram, date, sent, |file| {
+            let mut out = GzEncoder::new(io::BufWriter::new(file), LEVEL);
             lines(&mut out)?;
-            out.finish()?.flush()?;
-            fs::rename(&new, self.ram.join(name(date, sent)))
-        })();
-        if written.is_err() {
-            let _ = fs::remove_file(&new);
-            return written;
-        }
-        // Without it there is no correction, but the batch is there.
-        let _ = remember(&self.ram, date, sent);
+            out.finish()?.flush()
+        })?;
         self.remove_older(date, sent, false);
         Ok(())
     }
@@ -218,28 +223,16 @@ impl Spool {
             if entry.on_flash || entry.kind != Kind::Waiting || entry.bytes > MAX_FLASH_BYTES {
                 continue;
             }
-            make(&self.flash)?;
-            let mut bytes = Vec::new();
-            match open(&entry.path) {
-                Ok(file) => drop(file.take(MAX_FLASH_BYTES).read_to_end(&mut bytes)?),
+            let bytes = match read(&entry.path, MAX_FLASH_BYTES) {
                 // It was sent meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            }
-            let new = self.flash.join(".batch.new");
-            let path = self.flash.join(name(entry.date, entry.sent));
-            let moved = (|| {
-                let mut file = create(&new)?;
+                bytes => bytes?,
+            };
+            put(&self.flash, entry.date, entry.sent, |mut file| {
                 file.write_all(&bytes)?;
-                file.sync_all()?;
-                fs::rename(&new, &path)?;
-                let _ = remember(&self.flash, entry.date, entry.sent);
-                File::open(&self.flash)?.sync_all()
-            })();
-            if moved.is_err() {
-                let _ = fs::remove_file(&new);
-                return moved.map(|()| 0);
-            }
+                file.sync_all()
+            })?;
+            File::open(&self.flash)?.sync_all()?;
             written += entry.bytes;
             let made = self.ram.join(format!("{MADE}{}", name(entry.date, entry.sent)));
             for path in [&entry.path, &made] {
@@ -283,10 +276,7 @@ impl Spool {
 
     /// Reads the list of shared sources; the error is a sentence.
     pub fn read_shared(&self) -> Result<Shared, String> {
-        let mut text = Vec::new();
-        let read = open(&self.ram.join(SHARED))
-            .and_then(|file| file.take(shared::MAX_BYTES + 1).read_to_end(&mut text));
-        read.map_err(|error| error.to_string())?;
+        let text = read(&self.ram.join(SHARED), shared::MAX_BYTES + 1).map_err(|error| error.to_string())?;
         if text.len() as u64 > shared::MAX_BYTES {
             return Err("it is too long".into());
         }
@@ -295,9 +285,7 @@ impl Spool {
 
     /// What the sender wrote of itself.
     pub fn sender(&self) -> Option<serde_json::Value> {
-        let mut text = Vec::new();
-        open(&self.ram.join("sender.json")).ok()?.take(1024).read_to_end(&mut text).ok()?;
-        serde_json::from_slice(&text).ok()
+        serde_json::from_slice(&read(&self.ram.join("sender.json"), 1024).ok()?).ok()
     }
 }
 

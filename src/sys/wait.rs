@@ -50,10 +50,9 @@ pub fn wait(waits: &mut [Wait<'_>], limit: Option<Duration>) -> io::Result<usize
         Err(Errno::EINTR) => 0,
         Err(error) => return Err(error.into()),
     };
-    let results: Vec<PollFlags> =
-        files.iter().map(|file| file.revents().unwrap_or(PollFlags::empty())).collect();
     let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-    for (wait, result) in waits.iter_mut().zip(results) {
+    for (wait, file) in waits.iter_mut().zip(files) {
+        let result = file.revents().unwrap_or(PollFlags::empty());
         wait.readable = ready > 0 && result.intersects(PollFlags::POLLIN | gone);
         wait.writable = ready > 0 && result.intersects(PollFlags::POLLOUT | gone);
     }
