@@ -5,50 +5,20 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use super::wait::{Wait, wait};
 
 /// What both threads see. Its lock is never held while a job runs.
 struct Queues<J, R> {
     jobs: VecDeque<J>,
     results: VecDeque<R>,
-    /// The owner is gone: no further job begins.
-    closed: bool,
-    /// The thread is gone: no further result comes.
-    ended: bool,
 }
 
-struct Shared<J, R> {
-    queues: Mutex<Queues<J, R>>,
-    changed: Condvar,
-}
-
-impl<J, R> Shared<J, R> {
-    fn lock(&self) -> MutexGuard<'_, Queues<J, R>> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Queues<J, R>)) {
-        change(&mut self.lock());
-        self.changed.notify_all();
-    }
-
-    /// The next job, as soon as there is one; `None` once the owner is gone.
-    fn next_job(&self) -> Option<J> {
-        let idle = |queues: &mut Queues<J, R>| queues.jobs.is_empty() && !queues.closed;
-        let mut queues = self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
-        if queues.closed { None } else { queues.jobs.pop_front() }
-    }
-}
-
-/// Tells the owner that the thread has ended, also by a panic.
-struct Ending<J, R>(Arc<Shared<J, R>>);
-
-impl<J, R> Drop for Ending<J, R> {
-    fn drop(&mut self) {
-        self.0.change(|queues| queues.ended = true);
-    }
+fn lock<T>(queues: &Mutex<T>) -> MutexGuard<'_, T> {
+    queues.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs jobs of type `J` one after the other, in order, and gives a result of type `R` for each.
@@ -56,10 +26,10 @@ impl<J, R> Drop for Ending<J, R> {
 /// Dropped while a job runs, it does not wait for that job's end; the job's result is lost.
 pub struct Worker<J, R> {
     // The standard library's channels would do, at five times the code in the program.
-    shared: Arc<Shared<J, R>>,
+    queues: Arc<Mutex<Queues<J, R>>>,
     /// Jobs that may wait.
     queue: usize,
-    /// One byte per result.
+    /// Takes one byte per job, gives one per result, and ends when the other thread does.
     wake: UnixStream,
     thread: JoinHandle<()>,
     outstanding: usize,
@@ -76,31 +46,30 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
     ) -> io::Result<Worker<J, R>> {
         let (wake, mut ring) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
-        let (jobs, results) = (VecDeque::new(), VecDeque::new());
-        let queues = Mutex::new(Queues { jobs, results, closed: false, ended: false });
-        let shared = Arc::new(Shared { queues, changed: Condvar::new() });
-        let ending = Ending(Arc::clone(&shared));
+        let queues = Arc::new(Mutex::new(Queues { jobs: VecDeque::new(), results: VecDeque::new() }));
+        let shared = Arc::clone(&queues);
         let thread = Builder::new().name(name.to_string()).stack_size(stack).spawn(move || {
-            while let Some(job) = ending.0.next_job() {
+            // Until the owner is gone.
+            while ring.read_exact(&mut [0]).is_ok() {
+                let Some(job) = lock(&shared).jobs.pop_front() else { break };
                 let result = work(job);
-                ending.0.change(|queues| queues.results.push_back(result));
+                lock(&shared).results.push_back(result);
                 if ring.write_all(&[0]).is_err() {
                     break;
                 }
             }
         })?;
-        Ok(Worker { shared, queue, wake, thread, outstanding: 0 })
+        Ok(Worker { queues, queue, wake, thread, outstanding: 0 })
     }
 
     /// Hands over a job. It comes back if the queue is full or the thread is gone.
     pub fn submit(&mut self, job: J) -> Result<(), J> {
-        let mut queues = self.shared.lock();
-        if queues.ended || queues.jobs.len() >= self.queue {
+        let mut queues = lock(&self.queues);
+        // The job is there before the thread, woken by the byte, can look.
+        if queues.jobs.len() >= self.queue || self.wake.write_all(&[0]).is_err() {
             return Err(job);
         }
         queues.jobs.push_back(job);
-        drop(queues);
-        self.shared.changed.notify_all();
         self.outstanding += 1;
         Ok(())
     }
@@ -115,7 +84,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
         self.outstanding
     }
 
-    /// Whether a panic ended the thread: its jobs will have no results.
+    /// Whether the thread ended, as by a panic: its jobs will have no results.
     pub fn is_dead(&self) -> bool {
         self.thread.is_finished()
     }
@@ -124,39 +93,37 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
     pub fn take(&mut self) -> Option<R> {
         // Read before the results: each result is there before its byte, so none is missed.
         let _ = self.wake.read(&mut [0; 64]);
-        let result = self.shared.lock().results.pop_front();
+        let result = lock(&self.queues).results.pop_front();
         self.outstanding = self.outstanding.saturating_sub(result.is_some().into());
         result
     }
 
     /// Waits at most `limit` for the next result; used when the process ends.
     pub fn wait(&mut self, limit: Duration) -> Option<R> {
-        if self.outstanding == 0 {
-            return None;
+        let until = Instant::now() + limit;
+        while self.outstanding > 0 {
+            let is_last = self.is_dead();
+            if let Some(result) = self.take() {
+                return Some(result);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if is_last || left.is_zero() || wait(&mut [Wait::read(self.fd())], Some(left)).is_err() {
+                return None;
+            }
         }
-        let none_yet = |queues: &mut Queues<J, R>| queues.results.is_empty() && !queues.ended;
-        let (mut queues, _) = self
-            .shared
-            .changed
-            .wait_timeout_while(self.shared.lock(), limit, none_yet)
-            .unwrap_or_else(PoisonError::into_inner);
-        let result = queues.results.pop_front();
-        drop(queues);
-        self.outstanding = self.outstanding.saturating_sub(result.is_some().into());
-        result
+        None
     }
 }
 
 impl<J, R> Drop for Worker<J, R> {
     fn drop(&mut self) {
-        self.shared.change(|queues| queues.closed = true);
+        lock(&self.queues).jobs.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::wait::{Wait, wait};
 
     const STACK: usize = 64 << 10;
 
