@@ -161,8 +161,9 @@ fwstat_shown() {
 
 # Changes the owner of a directory and of fwstat's files in it to the service's user, unless it contains other files.
 fwstat_own() {
-	local file
-	for file in "$1"/* "$1"/.[!.]*; do
+	local directory=$1 file
+	shift
+	for file in "$directory"/* "$directory"/.[!.]*; do
 		# The notifier's scripts and secrets stay owned by root, as do databases, which are only read.
 		case "${file##*/}" in notify.d | notify.secret) continue ;; esac
 		case "$file" in "$FWSTAT_COUNTRIES" | "$FWSTAT_NETWORKS") continue ;; esac
@@ -170,19 +171,16 @@ fwstat_own() {
 		case "${file##*/}" in
 			*.fws | *.bad | *.later | .fwstat-* | *.new | commit | lock | daemon.lock | clock-set | guard* | fleet) ;;
 			*)
-				fwstat_say "$1 contains other files (${file##*/}): it stays owned by root; choose a separate directory"
+				fwstat_say "$directory contains other files (${file##*/}): it stays owned by root; choose a separate directory"
 				return 0
 				;;
 		esac
+		set -- "$@" "$file"
 	done
-	chown fwstat:fwstat "$1"
-	chmod 750 "$1"
-	for file in "$1"/* "$1"/.[!.]*; do
-		case "${file##*/}" in notify.d | notify.secret) continue ;; esac
-		case "$file" in "$FWSTAT_COUNTRIES" | "$FWSTAT_NETWORKS") continue ;; esac
-		# -h: does not follow a link that the service's user made.
-		if [ -e "$file" ] || [ -L "$file" ]; then chown -h fwstat:fwstat "$file"; fi
-	done
+	chown fwstat:fwstat "$directory"
+	chmod 750 "$directory"
+	# -h: does not follow a link that the service's user made.
+	[ $# = 0 ] || chown -h fwstat:fwstat "$@"
 }
 
 # --- rules ---
