@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::End;
+use super::bounds::Usage;
 use super::detector::{Pool, Rule, Suspect};
 use super::networks::NetworkBlock;
 use super::source::Source;
@@ -167,13 +168,13 @@ impl Ledger {
     }
 
     /// Blocks of this pool, and the most of them.
-    pub fn room(&self, pool: Pool) -> (u32, u32) {
-        (self.counts[pool as usize], self.lengths.limit(pool))
+    pub fn room(&self, pool: Pool) -> Usage {
+        Usage { used: self.counts[pool as usize], limit: self.lengths.limit(pool) }
     }
 
     /// Whether this pool has its most blocks.
     pub fn is_full(&self, pool: Pool) -> bool {
-        let (used, limit) = self.room(pool);
+        let Usage { used, limit } = self.room(pool);
         used >= limit
     }
 

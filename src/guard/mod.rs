@@ -190,8 +190,7 @@ impl Guard {
 
     /// Blocks of a pool that hold, and the most of them.
     pub fn room(&self, pool: Pool) -> Usage {
-        let (used, limit) = self.ledger.room(pool);
-        Usage { used, limit }
+        self.ledger.room(pool)
     }
 
     /// Whether the ledger changed since it was stored; true once.
@@ -359,9 +358,7 @@ impl Guard {
             self.reached[Pool::Manual as usize].room = Some(now_ms);
             return Err(Refusal::Full(self.room(Pool::Manual).limit));
         }
-        if let Some(before) = self.ledger.remove(now_ms, source, End::Anew) {
-            self.changes.push(Change::Released(before, End::Anew));
-        }
+        self.end(now_ms, source, End::Anew);
         self.ledger.forget_pardon(source);
         let suspect = Suspect::without_events(now_ms, source, Rule::Hand);
         self.begin(now_ms, wall, today, &suspect, request.length_ms);
@@ -371,21 +368,17 @@ impl Guard {
 
     /// Ends a block by hand; its source is exempt from the rules for [`ledger::PARDON_MS`]. False if it is not blocked.
     pub fn unblock(&mut self, now_ms: u64, source: Source) -> bool {
-        let Some(block) = self.ledger.remove(now_ms, source, End::Hand) else { return false };
-        if let Some(detector) = &mut self.detector {
-            detector.forget(source);
+        if !self.end(now_ms, source, End::Hand) {
+            return false;
         }
-        self.changes.push(Change::Released(block, End::Hand));
+        self.detector.iter_mut().for_each(|detector| detector.forget(source));
         self.sentences.push(format!("guard: the block of {source} was ended by hand"));
-        self.dirty = true;
         true
     }
 
     /// The rules leave this source alone for a day.
     pub fn pardon(&mut self, now_ms: u64, source: Source) {
-        if let Some(detector) = &mut self.detector {
-            detector.forget(source);
-        }
+        self.detector.iter_mut().for_each(|detector| detector.forget(source));
         self.ledger.pardon(now_ms, source);
         self.dirty = true;
     }
@@ -395,13 +388,19 @@ impl Guard {
         let reason = |block: &Block| Some((block.suspect.source, why(&self.policy, block)?));
         let over: Vec<(Source, End)> = self.ledger.blocks().filter_map(reason).collect();
         for (source, end) in over {
-            let Some(block) = self.ledger.remove(now_ms, source, end) else { continue };
             if let End::Protected(protection) = end {
                 self.sentences.push(format!("guard: {source} is no longer blocked: {protection}"));
             }
-            self.changes.push(Change::Released(block, end));
-            self.dirty = true;
+            self.end(now_ms, source, end);
         }
+    }
+
+    /// Ends a block. False if the source is not blocked.
+    fn end(&mut self, now_ms: u64, source: Source, end: End) -> bool {
+        let Some(block) = self.ledger.remove(now_ms, source, end) else { return false };
+        self.changes.push(Change::Released(block, end));
+        self.dirty = true;
+        true
     }
 
     /// Sets the addresses that the router has and uses, and ends blocks of them. True if they changed.
