@@ -93,7 +93,7 @@ impl Lookup {
 
 /// The id of a new object of this name, if `call` is the broker's word for it (nobody else calls as peer 0).
 pub(super) fn added_object(call: &Call<'_>, object: &str) -> Option<u32> {
-    if call.peer != 0 || call.method != OBJECT_ADDED {
+    if call.caller.peer != 0 || call.method != OBJECT_ADDED {
         return None;
     }
     let event = blob::to_value(call.data);

@@ -127,7 +127,7 @@ impl Netifd {
             Step::Connecting(lookup) => lookup.listener(),
             Step::Asking { listener, .. } | Step::Resting { listener, .. } => Some(*listener),
         };
-        if listener != Some(call.object) {
+        if listener != Some(call.caller.object) {
             return;
         }
         let changed = call.method == OBJECT || added_object(call, OBJECT).is_some();
@@ -140,7 +140,7 @@ impl Netifd {
                 _ => self.outdated = true,
             }
         }
-        call.done(outgoing, Status::OK);
+        call.caller.done(outgoing, Status::OK);
     }
 
     fn look_up(&mut self, listener: u32, outgoing: &mut Outgoing) {

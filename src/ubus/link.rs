@@ -40,44 +40,25 @@ pub enum BusEvent<'a> {
 /// A call of a method of ours.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
-    /// Ours.
-    pub object: u32,
+    pub caller: Caller,
     pub method: &'a str,
     /// The arguments, a table's contents.
     pub data: &'a [u8],
-    /// The caller's peer id; 0 for an event that the broker forwards.
+}
+
+/// To whom a call is answered, now or later on the same connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// The id of our object that is called.
+    pub object: u32,
+    /// The caller's id; 0 for an event that the broker forwards.
     pub peer: u32,
     /// Set by the broker on notifications whose sender wants no reply; a caller of a method cannot set it.
     pub no_reply: bool,
     sequence: u16,
 }
 
-/// To whom a call is answered, now or later on the same connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    object: u32,
-    peer: u32,
-    no_reply: bool,
-    sequence: u16,
-}
-
-impl Call<'_> {
-    pub fn caller(&self) -> Caller {
-        let Call { object, peer, no_reply, sequence, .. } = *self;
-        Caller { object, peer, no_reply, sequence }
-    }
-
-    /// Ends the call without an answer.
-    pub fn done(&self, outgoing: &mut Outgoing, status: Status) {
-        self.caller().done(outgoing, status);
-    }
-}
-
 impl Caller {
-    pub fn peer(&self) -> u32 {
-        self.peer
-    }
-
     /// Sends the answer; [`Caller::done`] must follow. The broker drops both if the caller has disconnected.
     pub fn reply(&self, outgoing: &mut Outgoing, answer: &BlobMsgTable) {
         if !self.no_reply {
@@ -150,16 +131,16 @@ impl Link {
             }
             match &event {
                 // The broker itself is peer 0: it sends events.
-                BusEvent::Call(call) if !call.no_reply && call.peer != 0 => {
-                    let of_peer = self.queue.iter().filter(|queued| queued.peer == call.peer).count();
+                BusEvent::Call(Call { caller, .. }) if !caller.no_reply && caller.peer != 0 => {
+                    let of_peer = self.queue.iter().filter(|queued| queued.peer == caller.peer).count();
                     let full = self.queue.len() >= MAX_CALLS || of_peer >= MAX_CALLS_OF_PEER;
                     if frame.attributes.len() > LONGEST_CALL {
-                        call.done(&mut self.outgoing, Status::INVALID_ARGUMENT);
-                    } else if full || self.outgoing.is_full_for(call.peer) {
-                        call.done(&mut self.outgoing, Status::NO_MEMORY);
+                        caller.done(&mut self.outgoing, Status::INVALID_ARGUMENT);
+                    } else if full || self.outgoing.is_full_for(caller.peer) {
+                        caller.done(&mut self.outgoing, Status::NO_MEMORY);
                     } else {
                         let attributes = frame.attributes.to_vec();
-                        let (peer, sequence) = (call.peer, frame.sequence);
+                        let (peer, sequence) = (caller.peer, frame.sequence);
                         self.queue.push_back(QueuedCall { peer, sequence, attributes });
                     }
                 }
@@ -192,14 +173,11 @@ fn event_of<'a>(frame: &Frame<'a>, greeted: &mut bool) -> Option<BusEvent<'a>> {
         MsgType::Status => {
             Some(BusEvent::Done { request, status: attributes.status.map_or(Status::UNKNOWN_ERROR, Status) })
         }
-        MsgType::Invoke => Some(BusEvent::Call(Call {
-            object: attributes.object?,
-            method: attributes.method?,
-            data: attributes.data.unwrap_or_default(),
-            peer: frame.peer,
-            no_reply: attributes.no_reply,
-            sequence: frame.sequence,
-        })),
+        MsgType::Invoke => {
+            let (object, method, no_reply) = (attributes.object?, attributes.method?, attributes.no_reply);
+            let caller = Caller { object, peer: frame.peer, no_reply, sequence: frame.sequence };
+            Some(BusEvent::Call(Call { caller, method, data: attributes.data.unwrap_or_default() }))
+        }
         MsgType::Unsubscribe => {
             Some(BusEvent::TargetGone { listener: attributes.object?, target: attributes.target? })
         }
@@ -225,7 +203,7 @@ mod tests {
             link.begin_turn();
             link.process(&mut |outgoing, event| {
                 if let BusEvent::Call(call) = event {
-                    call.done(outgoing, Status::OK);
+                    call.caller.done(outgoing, Status::OK);
                 }
                 events.push(format!("{event:?}"));
             })?;
@@ -281,8 +259,13 @@ mod tests {
         link.begin_turn();
         link.process(&mut |outgoing, event| {
             if let BusEvent::Call(call) = event {
-                outgoing.reply_data(call.sequence, call.peer, call.object, &vec![0; length]);
-                call.done(outgoing, Status::OK);
+                outgoing.reply_data(
+                    call.caller.sequence,
+                    call.caller.peer,
+                    call.caller.object,
+                    &vec![0; length],
+                );
+                call.caller.done(outgoing, Status::OK);
                 answered += 1;
             }
         })
@@ -314,8 +297,8 @@ mod tests {
         link.begin_turn();
         link.process(&mut |outgoing, event| {
             if let BusEvent::Call(call) = event {
-                order.push(call.peer);
-                call.done(outgoing, Status::OK);
+                order.push(call.caller.peer);
+                call.caller.done(outgoing, Status::OK);
             }
         })
         .unwrap();

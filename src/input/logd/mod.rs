@@ -188,7 +188,7 @@ impl LogFeed {
     fn on_call(&mut self, now_ms: u64, outgoing: &mut Outgoing, call: &Call<'_>, give: Give<'_>) {
         match self.step {
             Step::Following { listener, target, .. }
-                if call.object == listener && call.no_reply && call.method == "message" =>
+                if call.caller.object == listener && call.caller.no_reply && call.method == "message" =>
             {
                 self.unverified = self.unverified.saturating_add(1);
                 self.newest_at = now_ms;
@@ -200,12 +200,12 @@ impl LogFeed {
                     self.read(now_ms, target, outgoing);
                 }
             }
-            _ if self.listener() == Some(call.object) => {
+            _ if self.listener() == Some(call.caller.object) => {
                 match added_object(call, OBJECT) {
-                    Some(target) => self.on_added(now_ms, call.object, target, outgoing, give),
+                    Some(target) => self.on_added(now_ms, call.caller.object, target, outgoing, give),
                     None => self.strays = self.strays.saturating_add(1),
                 }
-                call.done(outgoing, Status::OK);
+                call.caller.done(outgoing, Status::OK);
             }
             _ => {}
         }

@@ -284,7 +284,7 @@ impl FwstatObject {
                     (status, _) => Registration::Refused { status, again_at: now_ms + REGISTER_AGAIN_MS },
                 };
             }
-            (BusEvent::Call(call), Registration::Registered(id)) if call.object == *id => {
+            (BusEvent::Call(call), Registration::Registered(id)) if call.caller.object == *id => {
                 self.calls = self.calls.saturating_add(1);
                 self.serve(outgoing, call, answers);
             }
@@ -293,8 +293,8 @@ impl FwstatObject {
     }
 
     fn serve(&mut self, outgoing: &mut Outgoing, call: &Call<'_>, answers: &mut dyn Answers) {
-        let caller = call.caller();
-        let of_peer = self.waiting.iter().filter(|(_, waiting)| waiting.peer() == caller.peer()).count();
+        let caller = call.caller;
+        let of_peer = self.waiting.iter().filter(|(_, waiting)| waiting.peer == caller.peer).count();
         let reply = match read_call(call.method, call.data) {
             None => return caller.done(outgoing, Status::METHOD_NOT_FOUND),
             Some(Err(wrong)) => Reply::Now(Err(AnswerError::InvalidArgument(wrong))),
