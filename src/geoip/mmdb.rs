@@ -176,30 +176,32 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    /// Reads a field, following one pointer (a pointer to a pointer is invalid); `then` reads it and what follows.
-    fn pointed<T>(&mut self, then: impl FnOnce(&mut Self) -> Result<T, Unusable>) -> Result<T, Unusable> {
+    /// Goes to where the pointer here leads, and gives the offset behind the pointer; `None` if there is none here. A
+    /// pointer to a pointer is invalid.
+    fn follow(&mut self) -> Result<Option<u64>, Unusable> {
         let start = self.at;
         let Field::Pointer(pointer) = self.field()? else {
             self.at = start;
-            return then(self);
+            return Ok(None);
         };
-        let back = self.at;
+        let behind = self.at;
         self.at = self.base.checked_add(pointer).filter(|at| *at < self.end).ok_or(CUT)?;
-        let found = then(self);
-        self.at = back;
-        found
+        Ok(Some(behind))
     }
 
-    /// Moves the cursor to the value of `key` in the map here, or behind the map.
+    /// Moves the cursor to the value of `key` in the map here (to where it lies, if that is a pointer), or behind the map.
     fn seek(&mut self, key: &[u8]) -> Result<bool, Unusable> {
         let Field::Map(pairs) = self.field()? else { return Err(Unusable("a record of it is no map")) };
         for _ in 0..pairs {
-            let here = self.pointed(|cursor| match cursor.field()? {
-                Field::Text(text) => Ok(text == key),
-                Field::Other => Ok(false),
-                _ => Err(Unusable("a key of it is no text")),
-            })?;
+            let behind = self.follow()?;
+            let here = match self.field()? {
+                Field::Text(text) => text == key,
+                Field::Other => false,
+                _ => return Err(Unusable("a key of it is no text")),
+            };
+            self.at = behind.unwrap_or(self.at);
             if here {
+                self.follow()?;
                 return Ok(true);
             }
             self.skip_field()?;
@@ -207,13 +209,23 @@ impl Cursor<'_> {
         Ok(false)
     }
 
-    fn code(&mut self) -> Result<Country, Unusable> {
-        self.pointed(|cursor| match cursor.field()? {
+    /// The number here; `None` if it is something else.
+    fn whole_number(&mut self) -> Result<Option<u64>, Unusable> {
+        let Field::Number(number) = self.field()? else { return Ok(None) };
+        Ok(Some(number))
+    }
+
+    /// The country code that is the value of `key` in the map here.
+    fn code(&mut self, key: &[u8]) -> Result<Option<Country>, Unusable> {
+        if !self.seek(key)? {
+            return Ok(None);
+        }
+        match self.field()? {
             Field::Text(&[first, second]) if first.is_ascii_uppercase() && second.is_ascii_uppercase() => {
-                Ok(Country([first, second]))
+                Ok(Some(Country([first, second])))
             }
             _ => Err(Unusable("a country of it is no two letters")),
-        })
+        }
     }
 }
 
@@ -235,10 +247,7 @@ impl Layout {
             if !cursor.seek(key)? {
                 return Ok(None);
             }
-            cursor.pointed(|cursor| match cursor.field()? {
-                Field::Number(number) => Ok(Some(number)),
-                _ => Err(Unusable("its metadata make no sense")),
-            })
+            cursor.whole_number()?.map(Some).ok_or(Unusable("its metadata make no sense"))
         };
         let missing = Unusable("its metadata are incomplete");
         if number(b"binary_format_major_version")? != Some(2) {
@@ -317,12 +326,9 @@ impl Layout {
         let at = self.data_at(record)?;
         let mut nested = self.cursor(bytes, at);
         if nested.seek(b"country")? {
-            return nested.pointed(|cursor| {
-                if cursor.seek(b"iso_code")? { cursor.code().map(Some) } else { Ok(None) }
-            });
+            return nested.code(b"iso_code");
         }
-        let mut flat = self.cursor(bytes, at);
-        if flat.seek(b"country_code")? { flat.code().map(Some) } else { Ok(None) }
+        self.cursor(bytes, at).code(b"country_code")
     }
 
     /// The network at the offset that a record names; `None` if the data has no number there.
@@ -332,18 +338,15 @@ impl Layout {
         if !cursor.seek(b"autonomous_system_number")? {
             return Ok(None);
         }
-        let number = cursor.pointed(|cursor| match cursor.field()? {
-            Field::Number(number) => Ok(u32::try_from(number).ok()),
-            _ => Ok(None),
-        })?;
+        let number = cursor.whole_number()?.and_then(|number| u32::try_from(number).ok());
         let number = number.ok_or(Unusable("an AS number in it is invalid"))?;
         let mut cursor = self.cursor(bytes, at);
         let mut name = String::new();
         if cursor.seek(b"autonomous_system_organization")? {
-            name = cursor.pointed(|cursor| match cursor.field()? {
-                Field::Text(text) => Ok(name_of(text)),
-                _ => Err(Unusable("a name of an AS in it is no text")),
-            })?;
+            name = match cursor.field()? {
+                Field::Text(text) => name_of(text),
+                _ => return Err(Unusable("a name of an AS in it is no text")),
+            };
         }
         Ok(Some(Network { number, name }))
     }
