@@ -160,7 +160,7 @@ impl Guarding {
         }
         self.refreshed_ms = Some(now.boot_ms);
         self.surroundings = surroundings::read(&self.directory);
-        if engine.guard.set_surroundings(now.boot_ms, self.surroundings.protected.clone()) {
+        if engine.guard.set_protected(now.boot_ms, self.surroundings.protected.clone()) {
             self.networks.change_surroundings();
         }
     }

@@ -162,6 +162,7 @@ pub struct Writer<'w> {
 }
 
 impl<'w> Writer<'w> {
+    /// Writes to `out`, each line at once.
     pub fn new(header: BatchHeader, out: &'w mut dyn Write) -> Writer<'w> {
         Writer { header, out }
     }
@@ -279,6 +280,7 @@ impl<'w> Writer<'w> {
     }
 }
 
+/// A row of a day's table of pairs.
 pub fn pair_count(row: &PairRow) -> PairCount {
     PairCount {
         service: Service::from_bits(row.service),
@@ -293,6 +295,7 @@ pub fn known_attempts(pair: &PairCount) -> u64 {
     pair.attempts.saturating_sub(pair.error)
 }
 
+/// The country of a source, of the classes that have countries; [`Country::NONE`] if it is not known.
 pub fn country_of(
     class: Class,
     address: Address,

@@ -291,6 +291,7 @@ impl Layout {
         }
     }
 
+    /// The left or right record of a node. `None` if the file ends before.
     pub(super) fn child(&self, bytes: &mut dyn Bytes, node: u32, right: bool) -> Option<u32> {
         let mut pair = [0; 8];
         let pair = &mut pair[..self.node_size() as usize];

@@ -6,7 +6,7 @@
 pub mod mmdb;
 mod ranges;
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -68,16 +68,8 @@ impl Bytes for Pages {
     }
 }
 
-/// Identifies the file that was checked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Identity(u64, u64, u64, (i64, i64));
-
-impl Identity {
-    fn of(metadata: &Metadata) -> Identity {
-        let changed = (metadata.mtime(), metadata.mtime_nsec());
-        Identity(metadata.dev(), metadata.ino(), metadata.size(), changed)
-    }
-}
+/// Identifies the file that was checked: device, inode, size, and when it was changed (seconds and nanoseconds).
+type Identity = (u64, u64, u64, i64, i64);
 
 struct Opened {
     pages: Pages,
@@ -115,6 +107,7 @@ impl Database {
         }
     }
 
+    /// The path of its file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -122,7 +115,9 @@ impl Database {
     /// Checks the file if it is not the one that was checked last. To be called before
     /// addresses are looked up.
     pub fn refresh(&mut self) {
-        let found = std::fs::metadata(&self.path).ok().map(|metadata| Identity::of(&metadata));
+        let found: Option<Identity> = std::fs::metadata(&self.path)
+            .ok()
+            .map(|file| (file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec()));
         if self.checked == Some(found) {
             return;
         }

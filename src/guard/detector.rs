@@ -38,8 +38,10 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// In the order of their numbers.
     pub const ALL: [Rule; 5] = [Rule::Flood, Rule::Scan, Rule::Login, Rule::Hand, Rule::Found];
 
+    /// The name in answers (`rule` of `blocks`).
     pub fn name(self) -> &'static str {
         ["flood", "scan", "login", "manual", "found"][self as usize]
     }
@@ -72,7 +74,9 @@ pub enum Pool {
 }
 
 impl Pool {
+    /// The number of pools.
     pub const COUNT: usize = 3;
+    /// In the order of their numbers.
     pub const ALL: [Pool; Pool::COUNT] = [Pool::Packets, Pool::Logins, Pool::Manual];
 }
 
@@ -112,6 +116,7 @@ impl Suspect {
 pub struct Services([Option<Service>; MAX_SERVICES]);
 
 impl Services {
+    /// Adds a service that is not among them; the oldest one makes room.
     pub fn add(&mut self, service: Service) {
         if self.0.contains(&Some(service)) {
             return;
@@ -125,6 +130,7 @@ impl Services {
         }
     }
 
+    /// The oldest first.
     pub fn iter(&self) -> impl Iterator<Item = Service> {
         self.0.iter().flatten().copied()
     }

@@ -133,14 +133,17 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Takes the options. They hold for blocks that begin from now on.
     pub fn set_lengths(&mut self, lengths: Lengths) {
         self.lengths = lengths;
     }
 
+    /// The blocks in force, in the order of their sources.
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
         self.blocks.values()
     }
 
+    /// The block of a source.
     pub fn get(&self, source: Source) -> Option<&Block> {
         self.blocks.get(&source)
     }
@@ -150,6 +153,7 @@ impl Ledger {
         self.details.get(&source)
     }
 
+    /// Sources that were blocked before, at most [`RECORDS`].
     pub fn records(&self) -> impl Iterator<Item = (&Source, &Record)> {
         self.records.iter()
     }
@@ -159,10 +163,12 @@ impl Ledger {
         self.ended.iter()
     }
 
+    /// Number of blocks in force, of all pools.
     pub fn len(&self) -> usize {
         self.blocks.len()
     }
 
+    /// Whether no block is in force.
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }
@@ -274,6 +280,7 @@ impl Ledger {
         self.ended.push_back(ended);
     }
 
+    /// The rules may block this source again.
     pub fn forget_pardon(&mut self, source: Source) {
         if let Some(record) = self.records.get_mut(&source) {
             record.pardoned_until = 0;
@@ -322,6 +329,7 @@ impl Ledger {
         self.explain(source, detail.unwrap_or_default());
     }
 
+    /// Restores a stored record, unless its source is blocked.
     pub fn restore_record(&mut self, source: Source, record: Record) {
         if !self.blocks.contains_key(&source) {
             self.remember(source, record);

@@ -404,8 +404,8 @@ impl Guard {
     }
 
     /// Sets the addresses that the router has and uses, and ends blocks of them. True if they changed.
-    pub fn set_surroundings(&mut self, now_ms: u64, surroundings: Vec<(Prefix, Protection)>) -> bool {
-        let changed = self.policy.set_surroundings(surroundings);
+    pub fn set_protected(&mut self, now_ms: u64, protected: Vec<(Prefix, Protection)>) -> bool {
+        let changed = self.policy.set_protected(protected);
         if changed {
             self.release_protected(now_ms);
         }

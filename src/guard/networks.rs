@@ -30,6 +30,7 @@ pub struct NetworkBlock {
 }
 
 impl NetworkBlock {
+    /// Whether its time is up.
     pub fn is_over(&self, now_ms: u64) -> bool {
         self.until_ms.is_some_and(|until| until <= now_ms)
     }
@@ -49,6 +50,7 @@ impl Networks {
         &self.blocks
     }
 
+    /// The block of a target.
     pub fn get(&self, target: Target) -> Option<&NetworkBlock> {
         self.blocks.iter().find(|block| block.target == target)
     }
@@ -84,6 +86,7 @@ impl Networks {
         self.get(block.target).is_none_or(is_longer) && self.add(block)
     }
 
+    /// Takes out the block of a target.
     pub fn remove(&mut self, target: Target) -> Option<NetworkBlock> {
         let at = self.blocks.iter().position(|block| block.target == target)?;
         self.version += 1;
@@ -198,14 +201,14 @@ impl Policy {
         let counts = |(prefix, _): &(Prefix, Protection)| {
             ranges.touches_prefix(*prefix) && !allowed.covers_prefix(*prefix)
         };
-        let found = self.surroundings().iter().copied().chain(others).find(counts);
+        let found = self.protected().iter().copied().chain(others).find(counts);
         let reserved = reserved.map(|prefix| Conflict::Protected(prefix, Protection::Private));
         found.map(|(prefix, protection)| Conflict::Protected(prefix, protection)).or(reserved)
     }
 
     /// Addresses that are never blocked, whatever is asked for.
     pub fn exempt(&self) -> Ranges {
-        let around = self.surroundings().iter().map(|(prefix, _)| *prefix);
+        let around = self.protected().iter().map(|(prefix, _)| *prefix);
         Ranges::of_prefixes(self.allow().iter().copied().chain(around).chain(Policy::reserved()))
     }
 }
@@ -264,7 +267,7 @@ mod tests {
     fn a_network_that_holds_what_is_protected_is_refused_and_what_is_allowed_is_left_out() {
         let mut policy = Policy::default();
         policy.set_allow(&[prefix("198.51.100.0/24"), prefix("203.0.113.9")]);
-        policy.set_surroundings(vec![
+        policy.set_protected(vec![
             (prefix("192.0.2.1"), Protection::Own),
             (prefix("203.0.113.9"), Protection::NameServer),
             (prefix("2001:db8:5::1"), Protection::Gateway),

@@ -8,8 +8,8 @@ use super::source::Source;
 use crate::event::Address;
 use crate::query::question::Prefix;
 
-/// Addresses of the router's surroundings that are remembered; the allow list has its own bound.
-pub const MAX_SURROUNDINGS: usize = 512;
+/// Addresses of the router's protected that are remembered; the allow list has its own bound.
+pub const MAX_PROTECTED: usize = 512;
 
 /// Why a source is not blocked.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -91,7 +91,7 @@ const PRIVATE: [(Address, u8); 14] = [
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Policy {
     allow: Vec<Prefix>,
-    surroundings: Vec<(Prefix, Protection)>,
+    protected: Vec<(Prefix, Protection)>,
 }
 
 impl Policy {
@@ -100,12 +100,14 @@ impl Policy {
         PRIVATE.iter().map(|(network, length)| Prefix { network: *network, length: *length })
     }
 
+    /// The option `allow`.
     pub(super) fn allow(&self) -> &[Prefix] {
         &self.allow
     }
 
-    pub(super) fn surroundings(&self) -> &[(Prefix, Protection)] {
-        &self.surroundings
+    /// What the router has and uses, and why each is protected.
+    pub(super) fn protected(&self) -> &[(Prefix, Protection)] {
+        &self.protected
     }
 
     /// The allow list of the options.
@@ -114,10 +116,10 @@ impl Policy {
     }
 
     /// What the router has and uses now. True if it is not what it was.
-    pub fn set_surroundings(&mut self, mut surroundings: Vec<(Prefix, Protection)>) -> bool {
-        surroundings.truncate(MAX_SURROUNDINGS);
-        let changed = self.surroundings != surroundings;
-        self.surroundings = surroundings;
+    pub fn set_protected(&mut self, mut protected: Vec<(Prefix, Protection)>) -> bool {
+        protected.truncate(MAX_PROTECTED);
+        let changed = self.protected != protected;
+        self.protected = protected;
         changed
     }
 
@@ -126,7 +128,7 @@ impl Policy {
         if self.allow.iter().any(|prefix| source.touches(*prefix)) {
             return Some(Protection::Allowed);
         }
-        let known = self.surroundings.iter().find(|(prefix, _)| source.touches(*prefix));
+        let known = self.protected.iter().find(|(prefix, _)| source.touches(*prefix));
         known.map(|(_, protection)| *protection).or_else(|| {
             let mut reserved = Policy::reserved();
             reserved.any(|prefix| source.touches(prefix)).then_some(Protection::Private)
@@ -192,17 +194,17 @@ mod tests {
     }
 
     #[test]
-    fn the_allow_list_and_the_surroundings_hold_also_within_a_64() {
+    fn the_allow_list_and_the_routers_own_addresses_hold_also_within_a_64() {
         let mut policy = Policy::default();
         policy.set_allow(&[Prefix::parse("198.51.100.0/24").unwrap()]);
         let gateway = (Prefix::parse("2001:db8:5:6::1").unwrap(), Protection::Gateway);
-        assert!(policy.set_surroundings(vec![gateway]) && !policy.set_surroundings(vec![gateway]));
+        assert!(policy.set_protected(vec![gateway]) && !policy.set_protected(vec![gateway]));
         assert_eq!(policy.protection(source("198.51.100.200")), Some(Protection::Allowed));
         assert_eq!(policy.protection(source("198.51.101.200")), None);
         assert_eq!(policy.protection(source("2001:db8:5:6:7::8")), Some(Protection::Gateway));
         assert_eq!(policy.protection(source("2001:db8:5:7::1")), None);
         let many = vec![gateway; 10_000];
-        policy.set_surroundings(many);
-        assert_eq!(policy.surroundings.len(), MAX_SURROUNDINGS);
+        policy.set_protected(many);
+        assert_eq!(policy.protected.len(), MAX_PROTECTED);
     }
 }

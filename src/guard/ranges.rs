@@ -47,6 +47,7 @@ fn touch(one: Range, other: Range) -> bool {
 }
 
 impl Ranges {
+    /// The union of ranges in any order.
     pub fn new(mut ranges: Vec<Range>) -> Ranges {
         ranges.sort_unstable();
         ranges.dedup_by(|next, before| {
@@ -64,14 +65,17 @@ impl Ranges {
         Ranges::new(prefixes.flat_map(parts_of).collect())
     }
 
+    /// In ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Range> + '_ {
         self.0.iter().copied()
     }
 
+    /// Number of ranges.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// Whether it has no address.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -44,6 +44,7 @@ impl Source {
         prefix.contains(own.network) || (prefix.length > own.length && own.contains(prefix.network))
     }
 
+    /// IP version and address, for hashing.
     pub(super) fn bits(self) -> (u64, u64) {
         match self {
             Source::V4(bits) => (4, u64::from(bits)),

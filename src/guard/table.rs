@@ -43,6 +43,7 @@ pub(super) fn mix(a: u64, b: u64) -> u64 {
 }
 
 impl Pairs {
+    /// An empty table.
     pub(super) fn new() -> Pairs {
         Pairs { pairs: vec![Pair::default(); PAIRS].into_boxed_slice() }
     }

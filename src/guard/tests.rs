@@ -279,7 +279,7 @@ fn forged_floods_leave_budget_and_room_for_failed_logins() {
 #[test]
 fn connections_are_looked_up_last_and_together() {
     let mut guard = guard(settings());
-    guard.set_surroundings(START, vec![(host(0).prefix(), Protection::NameServer)]);
+    guard.set_protected(START, vec![(host(0).prefix(), Protection::NameServer)]);
     let hosts = |numbers: std::ops::Range<u32>| -> Vec<Suspect> {
         numbers.map(|number| suspect(host(number), Rule::Flood)).collect()
     };
@@ -303,7 +303,7 @@ fn nobody_protected_is_blocked_and_who_becomes_it_is_let_go() {
     let resolver = host(53);
     assert!(blocked(&mut guard, START, resolver, Rule::Flood));
     guard.changes();
-    guard.set_surroundings(START + 1, vec![(resolver.prefix(), Protection::NameServer)]);
+    guard.set_protected(START + 1, vec![(resolver.prefix(), Protection::NameServer)]);
     let changes = guard.changes();
     assert!(
         matches!(changes[..], [Change::Released(_, End::Protected(Protection::NameServer))]),

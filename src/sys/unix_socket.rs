@@ -20,6 +20,7 @@ impl UnixSocket {
         Ok(UnixSocket(fd))
     }
 
+    /// For poll(2).
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

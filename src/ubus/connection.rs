@@ -5,13 +5,15 @@
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use super::backoff::Backoff;
 use super::link::{BusEvent, Link};
 use super::outgoing::Outgoing;
 use super::status::Status;
 use crate::event::small_map::SmallMap;
 use crate::sys::unix_socket::UnixSocket;
 
+/// Milliseconds from a failure until the next attempt to connect: after each further failure twice as many.
+const FIRST_WAIT_MS: u64 = 100;
+const LONGEST_WAIT_MS: u64 = 5_000;
 /// Milliseconds from connecting until the broker's greeting must have arrived.
 const GREETING_MS: u64 = 5_000;
 /// Bytes read in one turn at most, so that the loop's other inputs have their turn.
@@ -28,7 +30,8 @@ pub struct Connection {
     /// ubusd's socket.
     path: PathBuf,
     open: Option<(UnixSocket, Link)>,
-    backoff: Backoff,
+    /// Failures in a row.
+    failures_in_row: u32,
     /// When to connect, or by when the greeting must have arrived.
     due: u64,
     /// Since when bytes are queued and the broker has accepted none.
@@ -45,7 +48,7 @@ impl Connection {
         Connection {
             path: path.to_owned(),
             open: None,
-            backoff: Backoff::default(),
+            failures_in_row: 0,
             due: 0,
             stalled_since: None,
             failures: 0,
@@ -53,18 +56,22 @@ impl Connection {
         }
     }
 
+    /// For poll(2); `None` while there is no connection.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.open.as_ref().map(|(socket, _)| socket.fd())
     }
 
+    /// The broker's socket.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// Whether the broker has greeted.
     pub fn is_up(&self) -> bool {
         self.open.as_ref().is_some_and(|(_, link)| link.is_up())
     }
 
+    /// Whether to wait until it is readable: not while the broker does not take what is queued.
     pub fn wants_read(&self) -> bool {
         self.open.as_ref().is_some_and(|(_, link)| !link.is_clogged())
     }
@@ -74,6 +81,7 @@ impl Connection {
         self.open.as_ref().is_some_and(|(_, link)| link.has_more() && !link.is_clogged())
     }
 
+    /// Whether to wait until it is writable: bytes are queued.
     pub fn wants_write(&self) -> bool {
         self.open.as_ref().is_some_and(|(_, link)| !link.outgoing.waiting().is_empty())
     }
@@ -138,15 +146,16 @@ impl Connection {
         match outcome {
             Err(because) => self.failed(now_ms, &because, on_event),
             Ok(()) if self.is_up() && self.down_because.is_some() => {
-                self.backoff.succeeded();
-                self.down_because = None;
+                (self.failures_in_row, self.down_because) = (0, None);
             }
             Ok(()) => {}
         }
     }
 
     fn failed(&mut self, now_ms: u64, because: &str, on_event: OnEvent<'_>) {
-        self.due = self.backoff.failed(now_ms);
+        let wait = FIRST_WAIT_MS.saturating_mul(1 << self.failures_in_row.min(16)).min(LONGEST_WAIT_MS);
+        self.due = now_ms.saturating_add(wait);
+        self.failures_in_row = self.failures_in_row.saturating_add(1);
         self.failures = self.failures.saturating_add(1);
         self.down_because = Some(because.to_owned());
         if self.open.take().is_some_and(|(_, link)| link.is_up()) {
@@ -187,5 +196,40 @@ fn transfer(socket: &UnixSocket, link: &mut Link, on_event: OnEvent<'_>) -> Resu
         if link.outgoing.waiting().is_empty() {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_five_seconds_and_start_anew_after_a_greeting() {
+        let path = std::env::temp_dir().join(format!("fwstat-connection-{}", std::process::id()));
+        let mut connection = Connection::new(&path);
+        let mut now_ms = 0;
+        let mut wait = |connection: &mut Connection| {
+            connection.on_time(now_ms, &mut |_, _| ());
+            let wait = connection.deadline().unwrap() - now_ms;
+            now_ms += wait;
+            wait
+        };
+        let waits: Vec<u64> = (0..9).map(|_| wait(&mut connection)).collect();
+        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
+        let listener = UnixListener::bind(&path).unwrap();
+        assert_eq!(wait(&mut connection), GREETING_MS);
+        let (mut broker, _) = listener.accept().unwrap();
+        broker.write_all(&[0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 4]).unwrap();
+        connection.on_ready(60_000, &mut |_, _| ());
+        assert!(connection.is_up() && connection.down_because.is_none());
+        drop((broker, listener));
+        std::fs::remove_file(&path).unwrap();
+        let mut lost = 0;
+        connection
+            .on_ready(60_000, &mut |_, event| lost += u32::from(matches!(event, BusEvent::Down { .. })));
+        assert_eq!((lost, connection.deadline(), connection.failures), (1, Some(60_100), 10));
     }
 }

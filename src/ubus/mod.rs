@@ -6,7 +6,6 @@
 //! Knows no object and no method of ours; blocks only in `call`; never allocates by a length that a
 //! peer declares above [`MAX_MESSAGE`].
 
-pub mod backoff;
 pub mod blob;
 pub mod call;
 pub mod connection;
@@ -16,7 +15,6 @@ pub mod message;
 pub mod outgoing;
 pub mod status;
 
-pub use backoff::Backoff;
 pub use connection::Connection;
 pub use link::{BusEvent, Call, Caller};
 pub use outgoing::{Outgoing, Request};

@@ -166,6 +166,7 @@ impl Outgoing {
         self.unwritten >= MAX_UNWRITTEN
     }
 
+    /// Ends a call of `peer` with a status.
     pub(super) fn reply_status(&mut self, sequence: u16, peer: u32, object: u32, status: Status) {
         let mut attributes = EnvBuilder::new();
         attributes.push_i32(UbusAttr::Status, status.0);
