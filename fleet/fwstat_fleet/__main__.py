@@ -11,8 +11,6 @@ from .engine import EngineError, open_engine
 from .registry import Registry
 
 FORMATS = {"table": "PrettyCompactMonoBlock", "csv": "CSVWithNames", "json": "JSONEachRow", "tsv": "TabSeparatedWithNames"}
-# Rows that are written at once by `import`: many batches share a part on disk.
-TOGETHER = 250_000
 
 
 def arguments():
@@ -69,28 +67,27 @@ def arguments():
 
 def load(engine, files, router, say):
     """Reads batches in the order of their names, so that corrections come after what they correct."""
-    rows, taken, refused = [], 0, 0
-    for name in files:
-        of = router or (int(folder) if (folder := os.path.basename(os.path.dirname(name))).isdigit() else 0)
-        if not of:
-            sys.exit(f"fwstat-fleet: {name}: whose is it? Give --router, or put it into a folder with the router's number")
-        try:
-            if name == "-":
-                data = sys.stdin.buffer.read()
-            else:
-                with open(name, "rb") as file:
-                    data = file.read()
-            rows += check(data, of, most_bytes=1 << 30, most_lines=10_000_000)
-            taken += 1
-        except (BatchError, OSError) as error:
-            say(f"{name}: {error}: left out")
-            refused += 1
-        if len(rows) > TOGETHER:
-            store.insert(engine, rows)
-            rows = []
-    if rows:
-        store.insert(engine, rows)
-    return taken, refused
+    refused = 0
+
+    def batches():
+        nonlocal refused
+        for name in files:
+            of = router or (int(folder) if (folder := os.path.basename(os.path.dirname(name))).isdigit() else 0)
+            if not of:
+                sys.exit(f"fwstat-fleet: {name}: whose is it? Give --router, or put it into a folder with the router's number")
+            try:
+                if name == "-":
+                    data = sys.stdin.buffer.read()
+                else:
+                    with open(name, "rb") as file:
+                        data = file.read()
+                yield check(data, of, most_bytes=1 << 30, most_lines=10_000_000)
+            except (BatchError, OSError) as error:
+                say(f"{name}: {error}: left out")
+                refused += 1
+
+    store.insert_all(engine, batches())
+    return len(files) - refused, refused
 
 
 def rollup(engine, registry, say):
@@ -154,13 +151,7 @@ def demo(engine, registry, options, say):
     for router in range(1, options.routers + 1):
         registry.enroll(f"made-up-{router}", made_up.SITES[router % len(made_up.SITES)])
     say(f"making and importing {options.routers} routers, {options.days} days, up to {fleet.last_day}")
-    rows = []
-    for router, _, _, data in fleet.batches():
-        rows += check(data, router)
-        if len(rows) > TOGETHER:
-            store.insert(engine, rows)
-            rows = []
-    store.insert(engine, rows)
+    store.insert_all(engine, (check(data, router) for router, _, _, data in fleet.batches()))
     rollup(engine, registry, lambda text: None)
     print(store.ask(engine, "ports", {"limit": 10}), end="")
     print(f"\nMore: fleet/fwstat-fleet --data {options.data} ask months; all questions: fleet/fwstat-fleet --help")

@@ -109,14 +109,8 @@ class Fleet:
                 row = {**head, "kind": "pair", **row, "attempts": int(attempts)}
                 out.append(json.dumps(row, separators=(",", ":")))
             batches.append((router, gzip.compress("\n".join(out).encode() + b"\n", 6)))
-        begin, rows = time.process_time(), []
-        for router, data in batches:
-            rows += check(data, router)
-            if len(rows) > 250_000:
-                store.insert(self.engine, rows)
-                rows = []
-        if rows:
-            store.insert(self.engine, rows)
+        begin = time.process_time()
+        store.insert_all(self.engine, (check(data, router) for router, data in batches))
         return time.process_time() - begin, sum(len(data) for _, data in batches)
 
     def bytes(self):

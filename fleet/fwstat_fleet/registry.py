@@ -7,6 +7,7 @@ includes them; `serve` reads the same file where no proxy stands before it. It h
 import contextlib
 import csv
 import fcntl
+import io
 import os
 import re
 import secrets
@@ -101,10 +102,11 @@ class Registry:
             return file.readlines()
 
     def _write_names(self, rows):
-        text = [",".join(FIELDS) + "\n"]
-        for row in rows:
-            text.append(",".join(_quoted(str(row[field])) for field in FIELDS) + "\n")
-        self._write(self.names, text)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, FIELDS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        self._write(self.names, [text.getvalue()])
 
     def _write(self, path, lines):
         new = path + ".new"
@@ -113,10 +115,6 @@ class Registry:
             file.flush()
             os.fsync(file.fileno())
         os.replace(new, path)
-
-
-def _quoted(text):
-    return '"' + text.replace('"', '""') + '"' if re.search(r'[",\n]', text) else text
 
 
 def _now():

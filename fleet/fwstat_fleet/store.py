@@ -12,6 +12,9 @@ PAIRS_LIVE_DAYS = 90
 # How many pairs one roll-up reads at most, if they are of several days: bounds its memory.
 PAIRS_AT_ONCE = 10_000_000
 
+# Rows that are written at once: many batches share a part on disk.
+TOGETHER = 250_000
+
 # Large enough that a batch is one block: it is stored whole or not at all.
 INSERT = (
     f"INSERT INTO inbox ({', '.join(COLUMNS)}) SETTINGS async_insert = 0, max_insert_block_size = 4000000, "
@@ -30,6 +33,18 @@ def init(engine):
 def insert(engine, rows):
     """Stores the rows of one batch or of several."""
     engine.query(INSERT + tab_separated(rows))
+
+
+def insert_all(engine, batches):
+    """Stores the rows of many batches, many together."""
+    rows = []
+    for batch in batches:
+        rows += batch
+        if len(rows) > TOGETHER:
+            insert(engine, rows)
+            rows = []
+    if rows:
+        insert(engine, rows)
 
 
 def due_days(engine):
