@@ -60,9 +60,9 @@ pub struct Totals {
 }
 
 #[allow(deprecated)]
-fn sip_hash(key: (u64, u64), address: Address) -> u64 {
+fn sip_hash(key: (u64, u64), bytes: &[u8]) -> u64 {
     let mut hasher = SipHasher::new_with_keys(key.0, key.1);
-    hasher.write(&address.to_bytes());
+    hasher.write(bytes);
     hasher.finish()
 }
 
@@ -80,13 +80,8 @@ impl Sources {
     }
 
     /// The key of the hash made from a text.
-    #[allow(deprecated)]
     pub fn hashed_with(text: &str) -> Sources {
-        let half = |number: u64| {
-            let mut hasher = SipHasher::new_with_keys(number, 0);
-            hasher.write(text.as_bytes());
-            hasher.finish()
-        };
+        let half = |number| sip_hash((number, 0), text.as_bytes());
         Sources::Hash(half(0), half(1))
     }
 
@@ -95,7 +90,7 @@ impl Sources {
         match self {
             Sources::Hash(high, low) => {
                 // 100::/64 leads nowhere (RFC 6666).
-                Address { high: 0x0100_0000_0000_0000, low: sip_hash((high, low), address) }
+                Address { high: 0x0100_0000_0000_0000, low: sip_hash((high, low), &address.to_bytes()) }
             }
             Sources::Address | Sources::Registers => address,
         }
@@ -115,7 +110,7 @@ impl Default for Registers {
 impl Registers {
     /// The hash has no key: the registers of several routers are joined.
     pub fn add(&mut self, address: Address) {
-        let hash = sip_hash((0, 0), address);
+        let hash = sip_hash((0, 0), &address.to_bytes());
         let rank = ((hash << 10) | (1 << 9)).leading_zeros() + 1;
         self.raise((hash >> 54) as usize, rank as u8);
     }

@@ -58,7 +58,7 @@ impl Guard {
                 ));
             }
             if is_recent(room) && self.ledger.is_full(pool) {
-                let limit = self.room(pool).limit;
+                let limit = self.ledger.room(pool).limit;
                 sentences.push(format!("{option} ({limit}) is reached: {who} are not blocked"));
             }
         }

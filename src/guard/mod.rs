@@ -188,11 +188,6 @@ impl Guard {
         Usage { used: self.budgets[pool as usize].sum(budget.part(now_ms)), limit: budget.count }
     }
 
-    /// Blocks of a pool that hold, and the most of them.
-    pub fn room(&self, pool: Pool) -> Usage {
-        self.ledger.room(pool)
-    }
-
     /// Whether the ledger changed since it was stored; true once.
     pub fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.dirty)
@@ -356,7 +351,7 @@ impl Guard {
         let manual = self.ledger.get(source).is_some_and(|block| block.suspect.rule.pool() == Pool::Manual);
         if !manual && self.ledger.is_full(Pool::Manual) {
             self.reached[Pool::Manual as usize].room = Some(now_ms);
-            return Err(Refusal::Full(self.room(Pool::Manual).limit));
+            return Err(Refusal::Full(self.ledger.room(Pool::Manual).limit));
         }
         self.end(now_ms, source, End::Anew);
         self.ledger.forget_pardon(source);

@@ -227,7 +227,7 @@ fn the_budget_and_the_size_bound_what_forged_packets_can_do() {
         ]
     );
     assert_eq!(guard.ledger.len(), 100);
-    assert_eq!(guard.room(Pool::Packets), Usage { used: 100, limit: 100 });
+    assert_eq!(guard.ledger.room(Pool::Packets), Usage { used: 100, limit: 100 });
     // Reported for a while, and no longer.
     assert!(guard.reached(START + 600_000).is_empty());
     guard.on_time(START + 300_000);

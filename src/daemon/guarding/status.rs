@@ -31,10 +31,10 @@ impl Guarding {
             state: state.to_string(),
             why,
             budget: usage(guard.budget(now.boot_ms, Pool::Packets)),
-            max_blocks: usage(guard.room(Pool::Packets)),
+            max_blocks: usage(guard.ledger.room(Pool::Packets)),
             login_budget: usage(guard.budget(now.boot_ms, Pool::Logins)),
-            login_blocks: usage(guard.room(Pool::Logins)),
-            manual_blocks: usage(guard.room(Pool::Manual)),
+            login_blocks: usage(guard.ledger.room(Pool::Logins)),
+            manual_blocks: usage(guard.ledger.room(Pool::Manual)),
             networks: on.then_some(networks),
             network_ranges: on.then_some(network_ranges),
             peers: peers.map(|peers| PeersStatus {
