@@ -37,8 +37,10 @@ impl Default for Inbox {
 impl Inbox {
     /// Space for the next read, never empty; pass the number of bytes read to [`Inbox::filled`].
     pub fn space(&mut self) -> &mut [u8] {
-        self.bytes.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
+        if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
         if self.end == 0 && self.bytes.len() > USUAL {
             self.bytes = vec![0; USUAL];
         } else if self.bytes.len() - self.end < USUAL / 2 {
