@@ -81,6 +81,33 @@ pub fn scratch(name: &str) -> PathBuf {
     directory
 }
 
+/// A directory of the test's own, removed with this value.
+pub struct Temporary(PathBuf);
+
+impl std::ops::Deref for Temporary {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// In memory, where the system has a file system there (tmpfs): for tests that write thousands of small stores, each of
+/// which would wait for the disk in `fsync`.
+pub fn scratch_in_memory(name: &str) -> Temporary {
+    let memory = Path::new("/dev/shm");
+    let memory = if memory.is_dir() { memory } else { Path::new(env!("CARGO_TARGET_TMPDIR")) };
+    let directory = memory.join(format!("fwstat-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    Temporary(directory)
+}
+
 pub fn shipped(name: &str) -> String {
     format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"))
 }

@@ -9,7 +9,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::common::fwstat::{PROGRAM, answer, command, log_of_days, run, run_with_input, scratch, shipped};
+use crate::common::fwstat::{
+    PROGRAM, Temporary, answer, command, log_of_days, run, run_with_input, scratch, scratch_in_memory,
+    shipped,
+};
 use crate::common::generate::random::Random;
 use fwstat::cli::arguments::Input;
 use fwstat::cli::offline;
@@ -47,7 +50,7 @@ fn lay_out(directory: &Path, files: &Files) {
 }
 
 struct Small {
-    directory: PathBuf,
+    directory: Temporary,
     first: PathBuf,
     second: PathBuf,
     /// After the first log, and after both.
@@ -56,7 +59,7 @@ struct Small {
 }
 
 fn small(name: &str) -> Small {
-    let directory = scratch(name);
+    let directory = scratch_in_memory(name);
     let (first, second) = (directory.join("first.log"), directory.join("second.log"));
     fs::write(&first, log_of_days(28..34)).unwrap();
     fs::write(&second, log_of_days(34..36)).unwrap();
@@ -273,7 +276,7 @@ fn a_commit_that_is_cut_at_any_step_is_all_or_nothing() {
 
 #[test]
 fn a_killed_import_is_all_or_nothing() {
-    let directory = scratch("store-kill");
+    let directory = scratch_in_memory("store-kill");
     let text = {
         let gz = fs::File::open(shipped("router.log.gz")).unwrap();
         std::io::read_to_string(flate2::read::GzDecoder::new(gz)).unwrap()

@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::common::fwstat::{Ran, answer, command, log_of_days, run, scratch};
+use crate::common::fwstat::{Ran, Temporary, answer, command, log_of_days, run, scratch_in_memory};
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -40,7 +40,7 @@ fn answers(store: &Path) -> String {
 }
 
 struct Small {
-    directory: PathBuf,
+    directory: Temporary,
     first: PathBuf,
     second: PathBuf,
     before: Files,
@@ -50,7 +50,7 @@ struct Small {
 
 /// A store with one log; what it answers then, and after a second one.
 fn small(name: &str) -> Small {
-    let directory = scratch(name);
+    let directory = scratch_in_memory(name);
     let (first, second) = (directory.join("first.log"), directory.join("second.log"));
     fs::write(&first, log_of_days(28..34)).unwrap();
     fs::write(&second, log_of_days(34..36)).unwrap();
