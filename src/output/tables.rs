@@ -21,21 +21,20 @@ use crate::event::services;
 use crate::query::answer::*;
 use crate::record;
 
-/// The answers of one report; `report --json` prints this very object.
-#[derive(Clone, Debug)]
-pub struct Report {
-    pub summary: SummaryAnswer,
-    pub months: MonthsAnswer,
-    pub days: DaysAnswer,
-    pub services: ServicesAnswer,
-    pub sources: SourcesAnswer,
-    pub anomalies: AnomaliesAnswer,
-    pub hours: HoursAnswer,
-    pub rules: RulesAnswer,
-    pub input: InputCounts,
+record! {
+    /// The answers of one report; `report --json` prints this very object.
+    pub struct Report {
+        pub summary: SummaryAnswer,
+        pub months: MonthsAnswer,
+        pub days: DaysAnswer,
+        pub services: ServicesAnswer,
+        pub sources: SourcesAnswer,
+        pub anomalies: AnomaliesAnswer,
+        pub hours: HoursAnswer,
+        pub rules: RulesAnswer,
+        pub input: InputCounts,
+    }
 }
-
-record! { Report: summary, months, days, services, sources, anomalies, hours, rules, input; }
 
 /// What the events of a class are called in headings, for [`Style`].
 pub fn counted(class: Class) -> &'static str {

@@ -1,5 +1,5 @@
-//! Serialization of answers: [`record!`](crate::record!) lists the fields of a struct once, and every writer (JSON,
-//! blobmsg) iterates over that list through trait objects: adding a format takes no code for each struct.
+//! Serialization of answers: [`record!`](crate::record!) defines a struct and lists its fields for every writer (JSON,
+//! blobmsg), which iterates over them through trait objects: adding a format takes no code for each struct.
 //!
 //! Takes structs, gives names with [`FieldValue`]s in order. Knows no format and reads nothing back.
 
@@ -51,18 +51,26 @@ pub trait List {
     fn each(&self, visit: &mut dyn FnMut(&dyn Field));
 }
 
-/// Lists all fields of a struct for [`Record`], with [`Presence`] where it is not `Required`:
-/// `record! { Row: name, count, dry = SkipEmpty; }`.
+/// Defines structs with [`Record`] and [`Field`]: their fields are written in this order, with [`Presence`] where it is
+/// not `Required`: `record! { struct Row { name: String, dry: bool = SkipEmpty } }`. They are `Clone`, `Debug` and `Default`.
 #[macro_export]
 macro_rules! record {
-    ($($name:ident: $($field:ident $(= $presence:ident)?),+;)+) => {$(
+    ($(
+        $(#[$about:meta])*
+        $visible:vis struct $name:ident {
+            $($(#[$field_about:meta])* $field_visible:vis $field:ident: $kind:ty $(= $presence:ident)?),+ $(,)?
+        }
+    )+) => {$(
+        $(#[$about])*
+        #[derive(Clone, Debug, Default)]
+        $visible struct $name { $($(#[$field_about])* $field_visible $field: $kind),+ }
+
         impl $crate::query::record::Record for $name {
             fn each(
                 &self,
                 visit: &mut dyn FnMut(&str, $crate::query::record::Presence, &dyn $crate::query::record::Field),
             ) {
-                let $name { $($field),+ } = self;
-                $(visit(stringify!($field), $crate::record!(@presence $($presence)?), $field);)+
+                $(visit(stringify!($field), $crate::record!(@presence $($presence)?), &self.$field);)+
             }
         }
 
