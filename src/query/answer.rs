@@ -18,9 +18,6 @@ pub use status::*;
 /// Text of a table of ours: in an answer of a thousand rows none of it is copied.
 pub type Known = std::borrow::Cow<'static, str>;
 
-/// Reasons that an answer lists.
-const MAX_REASONS: usize = 20;
-
 record! {
     /// What every answer carries: whether it is complete, and if not, why not.
     pub struct Completeness {
@@ -40,14 +37,8 @@ impl Completeness {
 
     /// Complete if there is no reason.
     pub fn from_reasons(reasons: &[String]) -> Completeness {
-        let mut because = reasons[..reasons.len().min(MAX_REASONS)].join("; ");
-        if reasons.len() > MAX_REASONS {
-            because.push_str(&format!("; and {} more reasons", reasons.len() - MAX_REASONS));
-        }
-        Completeness {
-            complete: reasons.is_empty(),
-            incomplete_because: (!reasons.is_empty()).then_some(because),
-        }
+        let complete = reasons.is_empty();
+        Completeness { complete, incomplete_because: (!complete).then(|| reasons.join("; ")) }
     }
 }
 
@@ -357,4 +348,3 @@ record! {
         pub completeness: Completeness = Flatten,
     }
 }
-

@@ -35,21 +35,33 @@ pub enum Section {
 pub struct Need {
     pub class: Class,
     parts: Vec<(Section, Date, Date)>,
+    /// The first day that it needs anything of, if it needs days before the question's range.
+    pub(super) since: Option<Date>,
 }
 
 impl Need {
     pub fn new(class: Class) -> Need {
-        Need { class, parts: Vec::new() }
+        Need { class, parts: Vec::new(), since: None }
     }
 
     /// Needs sections of the days `from..=to`, too.
     pub fn and(mut self, sections: &[Section], from: Date, to: Date) -> Need {
+        self.add(sections, from, to);
+        self
+    }
+
+    /// As [`Need::and`].
+    pub(super) fn add(&mut self, sections: &[Section], from: Date, to: Date) {
         self.parts.extend(sections.iter().map(|section| (*section, from, to)));
         if sections.contains(&Section::Pairs) {
             // Where the addresses of pairs are stored.
             self.parts.push((Section::Sources, from, to));
         }
-        self
+    }
+
+    /// Needs the totals of the days from this one on, too.
+    pub(super) fn add_since(&mut self, date: Date) {
+        self.since = Some(self.since.map_or(date, |known| known.min(date)));
     }
 
     /// Whether this section of this day is needed.

@@ -63,4 +63,3 @@ record! {
         pub completeness: Completeness = Flatten,
     }
 }
-

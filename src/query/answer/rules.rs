@@ -45,4 +45,3 @@ record! {
         pub completeness: Completeness = Flatten,
     }
 }
-

@@ -254,4 +254,3 @@ record! {
         pub packets: u64,
     }
 }
-
