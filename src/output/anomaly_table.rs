@@ -12,27 +12,19 @@ pub(super) fn anomaly_rows(rows: &[AnomalyRow], style: &Style, out: &mut dyn Wri
     if let Some(first) = rows.first() {
         writeln!(out, "{}", anomaly_sentence(first, style))?;
     }
-    let mut table = Table::new(&[
-        left("date"),
-        left("protocol"),
-        right("port"),
-        left("name").optional(),
-        right(style.counted),
-        right("usual"),
-        right("score"),
-    ]);
-    for row in rows {
-        table.row(vec![
-            row.date.to_string(),
-            plain(&row.protocol),
-            port(row.port),
-            plain_or_absent(row.name.as_deref()),
-            count(row.attempts),
-            mean(row.expected),
-            score(row.score),
-        ]);
-    }
-    table.write(style, out)
+    Table::of(
+        rows,
+        &[
+            (left("date"), &|row| row.date.to_string()),
+            (left("protocol"), &|row| plain(&row.protocol)),
+            (right("port"), &|row| port(row.port)),
+            (left("name").optional(), &|row| plain_or_absent(row.name.as_deref())),
+            (right(style.counted), &|row| count(row.attempts)),
+            (right("usual"), &|row| mean(row.expected)),
+            (right("score"), &|row| score(row.score)),
+        ],
+    )
+    .write_or("no service was anomalous on any day", style, out)
 }
 
 /// UDP 1900 (SSDP)

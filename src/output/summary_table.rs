@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::anomaly_table::anomaly_rows;
 use super::cells::{change, count, mean, plain};
-use super::table_layout::Style;
-use super::tables::{self, Report, completeness, no_data, section, service_rows, source_rows};
+use super::table_layout::{Style, no_data};
+use super::tables::{self, Report, completeness, section, service_rows, source_rows};
 use crate::query::answer::{ClassCounts, ExposureRow, SummaryAnswer};
 
 pub fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
