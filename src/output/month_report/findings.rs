@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::super::cells::count;
-use super::service;
-use super::words::Language;
+use super::document::service;
+use super::words::{self, Language};
 use crate::event::Class;
 use crate::event::calendar::Month;
 use crate::live::open_day::mask;
@@ -114,9 +114,7 @@ impl Findings {
     /// Services that were tried at least twice as often as in the month before, or half as often; most attempts first.
     pub(super) fn changes(&self, summary: &SummaryAnswer, language: Language) -> Vec<String> {
         let Some((before, complete)) = &self.before else {
-            return vec![
-                language.pick("The month before is not stored.", "前月の記録はありません。").to_string(),
-            ];
+            return vec![language.pick(words::NO_MONTH_BEFORE).to_string()];
         };
         let mut changes = Vec::new();
         for row in &summary.services {
@@ -136,11 +134,7 @@ impl Findings {
             }
         }
         if changes.is_empty() {
-            let same = language.pick(
-                "No port was tried twice or half as often as in the month before.",
-                "前月の2倍以上、または半分以下になったポートはありません。",
-            );
-            changes.push(same.to_string());
+            changes.push(language.pick(words::UNCHANGED).to_string());
         }
         changes
     }
@@ -184,11 +178,7 @@ impl Findings {
             });
         }
         if cares.is_empty() {
-            let nothing = language.pick(
-                "Nothing: no attacked port is open, as far as is known.",
-                "ありません（分かっている範囲では、攻撃されて開いているポートはありません）。",
-            );
-            cares.push(nothing.to_string());
+            cares.push(language.pick(words::NO_CARE).to_string());
         }
         cares
     }
