@@ -6,7 +6,7 @@ use super::anomaly_table::anomaly_rows;
 use super::cells::{change, count, mean, plain};
 use super::table_layout::{Style, no_data};
 use super::tables::{self, Report, completeness, section, service_rows, source_rows};
-use crate::query::answer::{ClassCounts, ExposureRow, SummaryAnswer};
+use crate::query::answer::{ExposureRow, SummaryAnswer};
 
 pub fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     figures(answer, style, out)?;
@@ -99,21 +99,10 @@ fn figures(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Re
             .collect();
         line("protocols", protocols.join(", "))?;
     }
-    line("all by class", classes(&answer.classes))?;
+    let classes = answer.classes.by_name().map(|(name, events)| format!("{name} {}", count(events)));
+    line("all by class", classes.join(", "))?;
     if let Some(blocks) = &answer.blocks {
         line("blocked", format!("{} now, {} today", count(blocks.active), count(blocks.today)))?;
     }
     Ok(())
-}
-
-fn classes(classes: &ClassCounts) -> String {
-    let ClassCounts { attempt, backscatter, noise, egress, login } = *classes;
-    let classes = [
-        ("attempt", attempt),
-        ("backscatter", backscatter),
-        ("noise", noise),
-        ("egress", egress),
-        ("login", login),
-    ];
-    classes.map(|(name, events)| format!("{name} {}", count(events))).join(", ")
 }

@@ -6,6 +6,7 @@ mod blocks;
 mod rules;
 mod status;
 
+use crate::event::Class;
 use crate::event::calendar::{Date, Month};
 use crate::event::small_map::SmallMap;
 use crate::query::short::{AddressText, CountryText, InstantText};
@@ -23,6 +24,15 @@ record! {
     pub struct Completeness {
         pub complete: bool,
         pub incomplete_because: Option<String>,
+    }
+}
+
+impl ClassCounts {
+    /// Each class's name with its events.
+    pub fn by_name(&self) -> [(&'static str, u64); Class::COUNT] {
+        let ClassCounts { attempt, backscatter, noise, egress, login } = *self;
+        let counts = [attempt, backscatter, noise, egress, login];
+        Class::ALL.map(|class| (class.name(), counts[class as usize]))
     }
 }
 
