@@ -103,7 +103,7 @@ pub struct ClassTotal {
 }
 
 /// One day as far as a question needs it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DayData {
     pub date: Date,
     /// Packets of this day that are in no figure: lost by the inputs, or refused where only their number is known.
@@ -117,7 +117,7 @@ pub struct DayData {
 
 impl DayData {
     pub fn new(date: Date) -> DayData {
-        DayData { date, lost: 0, open: false, totals: Default::default(), summary: ClassSummary::default() }
+        DayData { date, ..DayData::default() }
     }
 
     pub fn total(&self, class: Class) -> ClassTotal {
@@ -126,7 +126,7 @@ impl DayData {
 }
 
 /// One month as far as a question needs it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct MonthData {
     pub month: Month,
     pub detail: Detail,
@@ -144,15 +144,7 @@ pub struct MonthData {
 
 impl MonthData {
     pub fn new(month: Month) -> MonthData {
-        MonthData {
-            month,
-            detail: Detail::default(),
-            distinct: None,
-            cells: Vec::new(),
-            days: Vec::new(),
-            whole: None,
-            damage: None,
-        }
+        MonthData { month, ..MonthData::default() }
     }
 }
 

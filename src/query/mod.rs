@@ -59,9 +59,33 @@ impl fmt::Display for AnswerError {
     }
 }
 
-/// An answer; the variant is that of the question's topic.
-#[derive(Clone, Debug)]
-pub enum Answer {
+/// Defines [`Answer`], and what all of its variants have.
+macro_rules! answers {
+    ($($topic:ident($answer:ident)),+) => {
+        /// An answer; the variant is that of the question's topic.
+        #[derive(Clone, Debug)]
+        pub enum Answer {
+            $($topic($answer)),+
+        }
+
+        impl Answer {
+            fn record(&self) -> &dyn Record {
+                match self {
+                    $(Answer::$topic(answer) => answer),+
+                }
+            }
+
+            /// Whether it is complete.
+            pub fn completeness_mut(&mut self) -> &mut Completeness {
+                match self {
+                    $(Answer::$topic(answer) => &mut answer.completeness),+
+                }
+            }
+        }
+    };
+}
+
+answers!(
     Summary(SummaryAnswer),
     Services(ServicesAnswer),
     Sources(SourcesAnswer),
@@ -75,40 +99,8 @@ pub enum Answer {
     Anomalies(AnomaliesAnswer),
     Recent(RecentAnswer),
     Blocks(BlocksAnswer),
-    Status(StatusAnswer),
-}
-
-/// The same of an answer, whichever it is.
-macro_rules! whichever {
-    ($self:expr, $answer:ident => $what:expr) => {
-        match $self {
-            Answer::Summary($answer) => $what,
-            Answer::Services($answer) => $what,
-            Answer::Sources($answer) => $what,
-            Answer::Source($answer) => $what,
-            Answer::Hours($answer) => $what,
-            Answer::Days($answer) => $what,
-            Answer::Months($answer) => $what,
-            Answer::Countries($answer) => $what,
-            Answer::Rules($answer) => $what,
-            Answer::Asns($answer) => $what,
-            Answer::Anomalies($answer) => $what,
-            Answer::Recent($answer) => $what,
-            Answer::Blocks($answer) => $what,
-            Answer::Status($answer) => $what,
-        }
-    };
-}
-
-impl Answer {
-    fn record(&self) -> &dyn Record {
-        whichever!(self, answer => answer)
-    }
-
-    pub fn completeness_mut(&mut self) -> &mut Completeness {
-        whichever!(self, answer => &mut answer.completeness)
-    }
-}
+    Status(StatusAnswer)
+);
 
 impl Record for Answer {
     fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {

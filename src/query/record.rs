@@ -84,58 +84,31 @@ macro_rules! record {
     (@presence $presence:ident) => { $crate::query::record::Presence::$presence };
 }
 
-macro_rules! unsigned {
-    ($($kind:ty),+) => {$(
+/// How values of these types are written.
+macro_rules! field {
+    ($($kind:ty: $value:ident => $written:expr;)+) => {$(
         impl Field for $kind {
             fn value(&self) -> FieldValue<'_> {
-                FieldValue::Unsigned((*self).into())
+                let $value = self;
+                $written
             }
         }
     )+};
 }
 
-unsigned!(u8, u16, u32, u64);
-
-impl Field for bool {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Bool(*self)
-    }
-}
-
-impl Field for f64 {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Float(*self)
-    }
-}
-
-impl Field for &str {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Text(self)
-    }
-}
-
-impl Field for String {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Text(self)
-    }
-}
-
-impl Field for Cow<'static, str> {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Text(self)
-    }
-}
-
-impl Field for Date {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Display(self)
-    }
-}
-
-impl Field for Month {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Display(self)
-    }
+field! {
+    u8: number => FieldValue::Unsigned((*number).into());
+    u16: number => FieldValue::Unsigned((*number).into());
+    u32: number => FieldValue::Unsigned((*number).into());
+    u64: number => FieldValue::Unsigned(*number);
+    f64: number => FieldValue::Float(*number);
+    bool: flag => FieldValue::Bool(*flag);
+    &str: text => FieldValue::Text(text);
+    String: text => FieldValue::Text(text);
+    Cow<'static, str>: text => FieldValue::Text(text);
+    Date: date => FieldValue::Display(date);
+    Month: month => FieldValue::Display(month);
+    SmallMap<String, u64>: counts => FieldValue::Record(counts);
 }
 
 impl<T: Field> Field for Box<T> {
@@ -162,12 +135,6 @@ impl<T: Field> List for Vec<T> {
     }
 }
 
-impl Field for SmallMap<String, u64> {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Record(self)
-    }
-}
-
 impl Record for SmallMap<String, u64> {
     fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
         self.iter().for_each(|(name, count)| visit(name, Presence::Required, count));
@@ -175,15 +142,9 @@ impl Record for SmallMap<String, u64> {
 }
 
 /// A record without a struct.
-impl Record for [(&str, &dyn Field)] {
-    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
-        self.iter().for_each(|(name, field)| visit(name, Presence::Required, *field));
-    }
-}
-
 impl<const N: usize> Record for [(&str, &dyn Field); N] {
     fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
-        self.as_slice().each(visit);
+        self.iter().for_each(|(name, field)| visit(name, Presence::Required, *field));
     }
 }
 
