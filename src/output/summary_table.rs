@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::anomaly_table::anomaly_rows;
-use super::cells::{change, count, mean, plain};
+use super::cells::{change, count, mean, plain, service_label};
 use super::table_layout::{Style, no_data};
 use super::tables::{self, Report, completeness, section, service_rows, source_rows};
 use crate::query::answer::{ExposureRow, SummaryAnswer};
@@ -31,10 +31,7 @@ pub fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io
 
 /// TCP 22 (SSH) is open to the Internet (rule 'Allow-SSH') and was tried 2,198 times from 310 addresses this month
 pub fn exposure_sentence(row: &ExposureRow) -> String {
-    let mut what = format!("{} {}", plain(&row.protocol).to_ascii_uppercase(), row.port);
-    if let Some(name) = &row.name {
-        what += &format!(" ({})", plain(name));
-    }
+    let what = service_label(&row.protocol, Some(row.port), row.name.as_deref());
     let about = if row.unique_sources_error.is_some() { "about " } else { "" };
     let from = row
         .unique_sources

@@ -1,9 +1,9 @@
 //! What the report says, section by section, for both of its forms.
 
-use super::super::cells::{about, count};
+use super::super::cells::{about, count, mean, ratio, service_label};
 use super::MonthReport;
 use super::words::{self, Language};
-use crate::query::answer::{AdviceRow, ServiceRow};
+use crate::query::answer::AdviceRow;
 
 /// A report in its language.
 pub(super) struct Document {
@@ -69,7 +69,7 @@ impl Document {
     pub(super) fn new(report: &MonthReport, advice: Vec<AdviceRow>) -> Document {
         let language = report.wanted.language;
         let title = format!("{}, {}", language.pick(words::TITLE), report.wanted.month);
-        let (headline, sections) = (report.headline(), Vec::new());
+        let (headline, sections) = (headline(report), Vec::new());
         let mut document = Document { language, title, headline, sections };
         document.add_words(report);
         document.add_charts(report);
@@ -128,7 +128,14 @@ impl Document {
         };
         let rows = report.summary.services.iter();
         let rows = rows
-            .map(|row| figures(service(row), row.attempts, row.unique_sources, row.unique_sources_error))
+            .map(|row| {
+                figures(
+                    service_label(&row.protocol, row.port, row.name.as_deref()),
+                    row.attempts,
+                    row.unique_sources,
+                    row.unique_sources_error,
+                )
+            })
             .collect();
         self.add(words::SERVICES, true, vec![Part::Table(Table { columns: &SERVICES, rows })]);
         let countries = match &report.countries {
@@ -179,12 +186,50 @@ impl Document {
     }
 }
 
-/// `TCP 22 (SSH)`
-pub(super) fn service(row: &ServiceRow) -> String {
-    let protocol = row.protocol.to_ascii_uppercase();
-    let port = row.port.map_or(String::new(), |port| format!(" {port}"));
-    let name = row.name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
-    format!("{protocol}{port}{name}")
+/// The month's figures in sentences.
+fn headline(report: &MonthReport) -> String {
+    let MonthReport { summary, month, before, .. } = report;
+    let (attempts, days) = (count(summary.attempts), summary.days);
+    let per_day = mean(summary.attempts_per_day.unwrap_or(0.0));
+    let is_english = report.wanted.language == Language::English;
+    let mut text = if is_english {
+        let from =
+            summary.unique_sources.map(|sources| format!(", from {} different sources", count(sources)));
+        let from = from.unwrap_or_default();
+        format!("The firewall refused {attempts} connection attempts in {days} days: {per_day} a day{from}.")
+    } else {
+        let from = summary.unique_sources.map(|sources| format!("、送信元は{}個", count(sources)));
+        let from = from.unwrap_or_default();
+        format!(
+            "ファイアウォールは{days}日間に{attempts}回の接続の試みを拒否しました（1日あたり{per_day}回{from}）。"
+        )
+    };
+    let Some(month) = month else { return text };
+    let before = before.as_ref().map(|row| row.attempts_per_day).filter(|before| *before > 0.0);
+    if let Some(before) = before {
+        let ratio = ratio(Some(month.attempts_per_day / before));
+        text += &match is_english {
+            true => format!(" Against the month before: {ratio} a day."),
+            false => format!("1日あたりの前月比は{}倍です。", ratio.trim_start_matches('x')),
+        };
+    }
+    if month.year_over_year.is_some() {
+        let ratio = ratio(month.year_over_year);
+        text += &match is_english {
+            true => format!(" Against the same month a year ago: {ratio}."),
+            false => format!("前年同月比は{}倍です。", ratio.trim_start_matches('x')),
+        };
+    }
+    let usual = month.anomalous.zip(month.attempts_per_day_usual);
+    if let Some((cells, per_day)) = usual.filter(|(cells, _)| *cells > 0) {
+        let (cells, per_day) = (count(cells), mean(per_day));
+        text += &match (is_english, cells.as_str()) {
+            (true, "1") => format!(" Without one anomalous service and day: {per_day} a day."),
+            (true, _) => format!(" Without {cells} anomalous services and days: {per_day} a day."),
+            (false, _) => format!("ふだんと違う{cells}件（サービスと日）を除くと1日あたり{per_day}回です。"),
+        };
+    }
+    text
 }
 
 fn percent(part: u64, all: u64) -> String {

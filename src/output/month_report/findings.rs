@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::cells::count;
-use super::document::service;
+use super::super::cells::{count, service_label};
 use super::words::{self, Language};
 use crate::event::Class;
 use crate::event::calendar::Month;
@@ -126,7 +125,8 @@ impl Findings {
             };
             let (most, least) = (row.attempts.max(old), row.attempts.min(old));
             if most >= LEAST && most / 2 >= least && changes.len() < MOST {
-                let (name, new, old) = (service(row), count(row.attempts), count(old));
+                let name = service_label(&row.protocol, row.port, row.name.as_deref());
+                let (new, old) = (count(row.attempts), count(old));
                 changes.push(match language {
                     Language::English => format!("{name}: {new} attempts, {old} in the month before."),
                     Language::Japanese => format!("{name}：{new}回、前月は{old}回。"),
@@ -187,30 +187,23 @@ impl Findings {
     pub(super) fn blocked(&self, language: Language) -> Option<Vec<String>> {
         let Blocks { sources, networks, rules, at_least } = self.blocks.as_ref()?;
         let number = count(*sources);
+        let (least, or_more) = if *at_least { ("at least ", "以上") } else { ("", "") };
         let [flood, scan, login, manual] = rules.map(count);
         let mut sentences = vec![match language {
             Language::English if *sources == 0 => "No source was blocked.".to_string(),
             Language::Japanese if *sources == 0 => "ブロックした送信元はありません。".to_string(),
             Language::English => format!(
-                "Blocked sources: {}{number} (floods {flood}, scans {scan}, failed logins {login}, by hand {manual}).",
-                if *at_least { "at least " } else { "" }
+                "Blocked sources: {least}{number} (floods {flood}, scans {scan}, failed logins {login}, by hand {manual})."
             ),
             Language::Japanese => format!(
-                "{number}個{}の送信元をブロックしました（大量送信{flood}、スキャン{scan}、ログイン失敗{login}、手動{manual}）。",
-                if *at_least { "以上" } else { "" }
+                "{number}個{or_more}の送信元をブロックしました（大量送信{flood}、スキャン{scan}、ログイン失敗{login}、手動{manual}）。"
             ),
         }];
         if *networks > 0 {
             let number = count(*networks);
             sentences.push(match language {
-                Language::English => format!(
-                    "Blocked networks and countries: {}{number}.",
-                    if *at_least { "at least " } else { "" }
-                ),
-                Language::Japanese => format!(
-                    "{number}個{}のネットワークと国をブロックしました。",
-                    if *at_least { "以上" } else { "" }
-                ),
+                Language::English => format!("Blocked networks and countries: {least}{number}."),
+                Language::Japanese => format!("{number}個{or_more}のネットワークと国をブロックしました。"),
             });
         }
         Some(sentences)

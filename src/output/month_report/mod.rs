@@ -17,7 +17,6 @@ use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{Answer, AnswerError};
 use document::Document;
 use findings::Findings;
-use words::Headline;
 pub use words::Language;
 
 /// Rows of each table.
@@ -169,23 +168,6 @@ impl MonthReport {
             Form::Text => text::write(&document, out),
             Form::Html => out.write_all(html::page(&document).as_bytes()),
         }
-    }
-
-    fn headline(&self) -> String {
-        let month = self.month.as_ref();
-        self.wanted.language.headline(&Headline {
-            attempts: self.summary.attempts,
-            days: self.summary.days,
-            per_day: self.summary.attempts_per_day,
-            sources: self.summary.unique_sources,
-            month_over_month: month
-                .map(|row| row.attempts_per_day)
-                .zip(self.before.as_ref().map(|row| row.attempts_per_day))
-                .filter(|(_, before)| *before > 0.0)
-                .map(|(now, before)| now / before),
-            year_over_year: month.and_then(|row| row.year_over_year),
-            usual: month.and_then(|row| row.anomalous.zip(row.attempts_per_day_usual)),
-        })
     }
 }
 

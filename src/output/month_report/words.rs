@@ -3,7 +3,7 @@
 use crate::query::answer::AnomalyRow;
 
 use super::super::anomaly_table::service_name;
-use super::super::cells::{count, mean, ratio};
+use super::super::cells::{count, mean};
 
 /// A language of the month's report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,18 +59,6 @@ pub(super) const NO_CARE: Text = (
     "ありません（分かっている範囲では、攻撃されて開いているポートはありません）。",
 );
 
-/// What the first paragraph is made of.
-pub struct Headline {
-    pub attempts: u64,
-    pub days: u32,
-    pub per_day: Option<f64>,
-    pub sources: Option<u64>,
-    pub month_over_month: Option<f64>,
-    pub year_over_year: Option<f64>,
-    /// Anomalous cells, and attempts per day without them.
-    pub usual: Option<(u64, f64)>,
-}
-
 impl Language {
     /// Its code in ISO 639-1.
     pub fn code(self) -> &'static str {
@@ -98,63 +86,7 @@ impl Language {
         }
     }
 
-    /// The month's figures in sentences.
-    pub fn headline(self, figures: &Headline) -> String {
-        let Headline { attempts, days, per_day, sources, month_over_month, year_over_year, usual } = figures;
-        let (attempts, per_day) = (count(*attempts), mean(per_day.unwrap_or(0.0)));
-        let usual = usual.filter(|(cells, _)| *cells > 0);
-        match self {
-            Language::English => {
-                let from = sources
-                    .map_or(String::new(), |sources| format!(", from {} different sources", count(sources)));
-                let mut text = format!(
-                    "The firewall refused {attempts} connection attempts in {days} days: {per_day} a day{from}."
-                );
-                if let Some(ratio_to_month) = month_over_month {
-                    text += &format!(" Against the month before: {} a day.", ratio(Some(*ratio_to_month)));
-                }
-                if let Some(ratio_to_year) = year_over_year {
-                    text += &format!(" Against the same month a year ago: {}.", ratio(Some(*ratio_to_year)));
-                }
-                if let Some((cells, per_day)) = usual {
-                    let cells = if cells == 1 {
-                        "one anomalous service and day".to_string()
-                    } else {
-                        format!("{} anomalous services and days", count(cells))
-                    };
-                    text += &format!(" Without {cells}: {} a day.", mean(per_day));
-                }
-                text
-            }
-            Language::Japanese => {
-                let from = sources.map_or(String::new(), |sources| format!("、送信元は{}個", count(sources)));
-                let mut text = format!(
-                    "ファイアウォールは{days}日間に{attempts}回の接続の試みを拒否しました（1日あたり{per_day}回{from}）。"
-                );
-                if let Some(ratio_to_month) = month_over_month {
-                    text += &format!(
-                        "1日あたりの前月比は{}倍です。",
-                        ratio(Some(*ratio_to_month)).trim_start_matches('x')
-                    );
-                }
-                if let Some(ratio_to_year) = year_over_year {
-                    text += &format!(
-                        "前年同月比は{}倍です。",
-                        ratio(Some(*ratio_to_year)).trim_start_matches('x')
-                    );
-                }
-                if let Some((cells, per_day)) = usual {
-                    text += &format!(
-                        "ふだんと違う{}件（サービスと日）を除くと1日あたり{}回です。",
-                        count(cells),
-                        mean(per_day)
-                    );
-                }
-                text
-            }
-        }
-    }
-
+    /// A sentence about an anomaly.
     pub fn anomaly(self, row: &AnomalyRow) -> String {
         match self {
             Language::English => super::super::anomaly_table::notice(row),
