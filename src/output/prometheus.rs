@@ -12,54 +12,48 @@ use crate::query::{Answer, AnswerError};
 
 /// Services of each class that are shown.
 const SERVICES: u32 = 20;
-const CLASSES: [Class; 2] = [Class::Attempt, Class::Login];
 
 /// The answers that the figures are made of. They are asked for one after the other.
 #[derive(Debug, Default)]
-pub struct Metrics {
-    summary: Option<SummaryAnswer>,
-    /// Of [`CLASSES`].
-    services: Vec<ServicesAnswer>,
-    status: Option<StatusAnswer>,
-}
+pub struct Metrics(Vec<Answer>);
 
 impl Metrics {
     /// What is to be asked next; `None`: the figures can be written.
     pub fn question(&self) -> Option<Question> {
-        if self.summary.is_none() {
-            return Some(Question::new(Topic::Summary));
-        }
-        match CLASSES.get(self.services.len()) {
-            Some(class) => {
-                Some(Question { class: *class, limit: SERVICES, ..Question::new(Topic::Services) })
-            }
-            None => self.status.is_none().then(|| Question::new(Topic::Status)),
+        let services = |class| Question { class, limit: SERVICES, ..Question::new(Topic::Services) };
+        match self.0.len() {
+            0 => Some(Question::new(Topic::Summary)),
+            1 => Some(services(Class::Attempt)),
+            2 => Some(services(Class::Login)),
+            3 => Some(Question::new(Topic::Status)),
+            _ => None,
         }
     }
 
-    /// The answer to that question.
+    /// The answer to that question. An error ends it.
     pub fn take(&mut self, answered: Result<Answer, AnswerError>) -> Result<(), AnswerError> {
-        match answered? {
-            Answer::Summary(summary) => self.summary = Some(summary),
-            Answer::Services(services) => self.services.push(services),
-            Answer::Status(status) => self.status = Some(status),
-            _ => return Err(AnswerError::Invalid("internal error: unexpected answer type".into())),
-        }
+        self.0.push(answered?);
         Ok(())
     }
 
+    /// The text, once all questions are answered.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let services = CLASSES.into_iter().zip(&self.services);
-        match (&self.summary, &self.status) {
-            (Some(summary), Some(status)) => write(summary, services, status, out),
-            _ => Ok(()),
-        }
+        let [
+            Answer::Summary(summary),
+            Answer::Services(attempts),
+            Answer::Services(logins),
+            Answer::Status(status),
+        ] = &self.0[..]
+        else {
+            return Ok(());
+        };
+        write(summary, [(Class::Attempt, attempts), (Class::Login, logins)], status, out)
     }
 }
 
-fn write<'a>(
+fn write(
     summary: &SummaryAnswer,
-    services: impl Iterator<Item = (Class, &'a ServicesAnswer)>,
+    services: [(Class, &ServicesAnswer); 2],
     status: &StatusAnswer,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -68,6 +62,7 @@ fn write<'a>(
     let protocols = named("protocol", &summary.protocols);
     family("fwstat_attempts_today", "gauge", "Attempts of the local day by protocol.", &protocols, out)?;
     let rows: Vec<Row> = services
+        .into_iter()
         .flat_map(|(class, answer)| answer.services.iter().map(move |row| (class, row)))
         .map(|(class, row)| {
             let labels = vec![
