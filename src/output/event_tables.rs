@@ -7,6 +7,7 @@ use super::table_layout::{Style, Table, left, right};
 use super::tables::{completeness, lines, port, section};
 use crate::query::answer::{BlocksAnswer, RecentAnswer};
 
+/// The events of `recent`, one a line.
 pub fn recent(answer: &RecentAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     Table::of(
         &answer.events,
@@ -26,6 +27,7 @@ pub fn recent(answer: &RecentAnswer, style: &Style, out: &mut dyn Write) -> io::
     completeness(&answer.completeness, style, out)
 }
 
+/// The blocks in force with their evidence, and those that ended.
 pub fn blocks(answer: &BlocksAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     Table::of(
         &answer.blocks,

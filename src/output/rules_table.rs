@@ -7,6 +7,7 @@ use super::table_layout::{Style, Table, left, right, write_error_note};
 use super::tables::{completeness, port, section};
 use crate::query::answer::RulesAnswer;
 
+/// Attempts by rule and zone, and what forwarded ones were aimed at.
 pub fn rules(answer: &RulesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     Table::of(
         &answer.rules,

@@ -10,6 +10,7 @@ use super::tables::{
 };
 use crate::query::answer::SourceAnswer;
 
+/// Everything about one source.
 pub fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let row = &answer.row;
     writeln!(out, "{}", style.heading(&format!("Source {}", plain(&row.address))))?;

@@ -8,6 +8,7 @@ use super::table_layout::{Style, Table, left, right};
 use super::tables::{completeness, section, yes_or_no};
 use crate::query::answer::{CounterStatus, StatusAnswer};
 
+/// The daemon's state, its inputs and counters, and warnings.
 pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let StatusAnswer { clock, store, .. } = answer;
     writeln!(out, "fwstat {}, running for {}", plain(&answer.version), duration(answer.uptime))?;

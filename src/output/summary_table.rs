@@ -8,6 +8,7 @@ use super::table_layout::{Style, no_data};
 use super::tables::{self, Report, completeness, section, service_rows, source_rows};
 use crate::query::answer::{ExposureRow, SummaryAnswer};
 
+/// The totals, then the most tried services, the sources, anomalies and open ports.
 pub fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     figures(answer, style, out)?;
     if !answer.services.is_empty() {

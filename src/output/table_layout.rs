@@ -66,10 +66,12 @@ pub struct Column {
     flexible: bool,
 }
 
+/// A column of text.
 pub const fn left(heading: &'static str) -> Column {
     Column { heading, side: Side::Left, optional: false, flexible: false }
 }
 
+/// A column of numbers.
 pub const fn right(heading: &'static str) -> Column {
     Column { heading, side: Side::Right, optional: false, flexible: false }
 }
@@ -86,6 +88,9 @@ impl Column {
     }
 }
 
+/// A column, and what a row has in it.
+pub type Filled<'a, R> = (Column, &'a dyn Fn(&R) -> String);
+
 /// Columns of equal length, laid out to a width in characters.
 pub struct Table {
     columns: Vec<Column>,
@@ -99,7 +104,7 @@ pub struct Table {
 
 impl Table {
     /// A line for each of `rows`: the columns, and what a row has in them.
-    pub fn of<R>(rows: &[R], columns: &[(Column, &dyn Fn(&R) -> String)]) -> Table {
+    pub fn of<R>(rows: &[R], columns: &[Filled<'_, R>]) -> Table {
         let (mut text, mut ends) = (String::new(), Vec::new());
         for row in rows {
             for (_, cell) in columns {

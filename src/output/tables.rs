@@ -57,6 +57,7 @@ pub fn services(
     completeness(&answer.completeness, style, out)
 }
 
+/// The rows of services; `total` as of [`services`].
 pub(super) fn service_rows(
     rows: &[ServiceRow],
     total: Option<u64>,
@@ -103,11 +104,13 @@ pub(super) fn advice_rows(rows: Option<&[AdviceRow]>, out: &mut dyn Write) -> io
     Ok(())
 }
 
+/// The answer to `sources`.
 pub fn sources(answer: &SourcesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     source_rows(&answer.sources, style, out)?;
     completeness(&answer.completeness, style, out)
 }
 
+/// The rows of sources.
 pub(super) fn source_rows(rows: &[SourceRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
     Table::of(
         rows,
@@ -126,11 +129,13 @@ pub(super) fn source_rows(rows: &[SourceRow], style: &Style, out: &mut dyn Write
     write_error_note(rows.iter().map(|row| row.error), out)
 }
 
+/// The answer to `days`.
 pub fn days(answer: &DaysAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     day_rows(&answer.days, style, out)?;
     completeness(&answer.completeness, style, out)
 }
 
+/// The rows of days, with bars.
 pub(super) fn day_rows(rows: &[DayRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
     Table::of(
         rows,
@@ -144,6 +149,7 @@ pub(super) fn day_rows(rows: &[DayRow], style: &Style, out: &mut dyn Write) -> i
     .write_or("nothing was counted on any day of the range", style, out)
 }
 
+/// The answer to `months`; its bars are attempts per day.
 pub fn months(answer: &MonthsAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     Table::of(
         &answer.months,
@@ -169,11 +175,13 @@ pub fn months(answer: &MonthsAnswer, style: &Style, out: &mut dyn Write) -> io::
     completeness(&answer.completeness, style, out)
 }
 
+/// The answer to `hours`.
 pub fn hours(answer: &HoursAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     hour_rows(&answer.hours, style, out)?;
     completeness(&answer.completeness, style, out)
 }
 
+/// The rows of hours, with bars.
 pub(super) fn hour_rows(rows: &[HourRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
     Table::of(
         rows,
@@ -186,6 +194,7 @@ pub(super) fn hour_rows(rows: &[HourRow], style: &Style, out: &mut dyn Write) ->
     .write_or("no hours are kept for the range", style, out)
 }
 
+/// The answer to `countries`.
 pub fn countries(answer: &CountriesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     Table::of(
         &answer.countries,
@@ -199,6 +208,7 @@ pub fn countries(answer: &CountriesAnswer, style: &Style, out: &mut dyn Write) -
     completeness(&answer.completeness, style, out)
 }
 
+/// The answer to `asns`, and how much of the attempts it covers.
 pub fn asns(answer: &AsnsAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     Table::of(
         &answer.asns,
@@ -216,6 +226,7 @@ pub fn asns(answer: &AsnsAnswer, style: &Style, out: &mut dyn Write) -> io::Resu
     completeness(&answer.completeness, style, out)
 }
 
+/// The answer to `anomalies`.
 pub fn anomalies(answer: &AnomaliesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     anomaly_rows(&answer.anomalies, style, out)?;
     completeness(&answer.completeness, style, out)
@@ -238,10 +249,12 @@ pub(super) fn section(heading: &str, style: &Style, out: &mut dyn Write) -> io::
     writeln!(out, "\n{}", style.heading(heading))
 }
 
+/// Log lines, escaped.
 pub(super) fn lines(lines: &[String], out: &mut dyn Write) -> io::Result<()> {
     lines.iter().try_for_each(|line| writeln!(out, "{}", plain(line)))
 }
 
+/// Why an answer is incomplete; nothing where it is complete.
 pub(super) fn completeness(
     completeness: &Completeness,
     style: &Style,
@@ -254,6 +267,7 @@ pub(super) fn completeness(
     writeln!(out, "{}", style.heading(&format!("incomplete: {}", plain(reason))))
 }
 
+/// `yes` or `no`.
 pub(super) fn yes_or_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }

@@ -20,6 +20,7 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Adds to `need` the stored cells of the span, and the services of the days before those that are not closed.
     pub(super) fn new(span: Span, history: &dyn History, need: &mut Need) -> Found {
         let open: Vec<Date> = history.open_days().into_iter().filter(|date| span.contains(*date)).collect();
         need.add(&[Section::Cells], span.from, span.to);
@@ -81,6 +82,7 @@ pub(super) fn rows(question: &Question, span: &Span, found: &[Anomaly]) -> Vec<A
 pub(super) struct Anomalies(Found);
 
 impl Anomalies {
+    /// Adds what it needs to `need`.
     pub(super) fn new(
         question: &Question,
         history: &dyn History,

@@ -37,6 +37,7 @@ impl ClassCounts {
 }
 
 impl Completeness {
+    /// Makes it incomplete, or adds to the reasons.
     pub fn add_reason(&mut self, reason: String) {
         self.complete = false;
         self.incomplete_because = Some(match self.incomplete_because.take() {

@@ -68,6 +68,7 @@ pub(super) struct AsnList {
 }
 
 impl AsnList {
+    /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> AsnList {
         let span = Span::of(question);
         need.add(section_of(question).as_slice(), span.from, span.to);

@@ -89,6 +89,7 @@ pub(super) struct CountryList {
 }
 
 impl CountryList {
+    /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> CountryList {
         let span = Span::of(question);
         let of_prefix = question.source.map(|_| SourceList::new(question, need));

@@ -72,6 +72,7 @@ impl Filter {
         Ok(Filter { terms, text: text.to_string() })
     }
 
+    /// Whether every event passes.
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }

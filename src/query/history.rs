@@ -40,6 +40,7 @@ pub struct Need {
 }
 
 impl Need {
+    /// Needs the totals only.
     pub fn new(class: Class) -> Need {
         Need { class, parts: Vec::new(), since: None }
     }
@@ -116,10 +117,12 @@ pub struct DayData {
 }
 
 impl DayData {
+    /// A day without attempts.
     pub fn new(date: Date) -> DayData {
         DayData { date, ..DayData::default() }
     }
 
+    /// The totals of a class.
     pub fn total(&self, class: Class) -> ClassTotal {
         self.totals[class as usize]
     }
@@ -143,6 +146,7 @@ pub struct MonthData {
 }
 
 impl MonthData {
+    /// A month without days.
     pub fn new(month: Month) -> MonthData {
         MonthData { month, ..MonthData::default() }
     }

@@ -80,7 +80,7 @@ fn summed<K: Copy + Ord>(
     mut pairs: Table<(Service, Address)>,
     part: fn(&Sum<(Service, Address)>) -> K,
 ) -> Vec<(Sum<K>, u64)> {
-    pairs.sort_by_key(|sum| part(sum));
+    pairs.sort_by_key(part);
     let mut sums: Vec<(Sum<K>, u64)> = Vec::new();
     for (pair, attempts, low) in rows(&pairs) {
         match sums.last_mut().filter(|(sum, _)| sum.key == part(pair)) {
@@ -125,6 +125,7 @@ pub(super) struct ServiceList {
 }
 
 impl ServiceList {
+    /// Adds what it needs to `need`. An error where the days of `daily` are unknown or too many.
     pub(super) fn new(question: &Question, need: &mut Need) -> Result<ServiceList, AnswerError> {
         let span = Span::of(question);
         if question.daily && question.source.is_some() {
@@ -250,6 +251,7 @@ pub(super) struct SourceList {
 }
 
 impl SourceList {
+    /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> SourceList {
         let rows = if is_about_services(question) { Section::Pairs } else { Section::Sources };
         let span = Span::of(question);

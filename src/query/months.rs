@@ -55,15 +55,19 @@ impl Sums {
     }
 }
 
+/// The sums of the part of a month that is asked for, and its different sources.
+type Asked = (Sums, Option<Distinct>);
+
 /// Collects the answer to `months`.
 pub(super) struct MonthList {
     found: Option<Found>,
-    /// The whole of each month; and the part of it that is asked for, with its different sources.
-    sums: Vec<(Month, Sums, Option<(Sums, Option<Distinct>)>)>,
+    /// The whole of each month, and the part of it that is asked for.
+    sums: Vec<(Month, Sums, Option<Asked>)>,
     measured: Measured,
 }
 
 impl MonthList {
+    /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, history: &dyn History, need: &mut Need) -> MonthList {
         let span = Span::of(question);
         let first = span.from.month().year_before().first_day();

@@ -86,6 +86,7 @@ pub(super) struct DayList {
 }
 
 impl DayList {
+    /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> DayList {
         let span = Span::of(question);
         need.add(section_of(question).as_slice(), span.from, span.to);
@@ -153,6 +154,7 @@ pub(super) struct HourList {
 }
 
 impl HourList {
+    /// Adds what it needs to `need`. An error for a service and a source together.
     pub(super) fn new(question: &Question, need: &mut Need) -> Result<HourList, AnswerError> {
         let sections: &[Section] = match (is_about_services(question), question.source) {
             (true, Some(_)) => {

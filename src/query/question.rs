@@ -155,6 +155,7 @@ pub struct Question {
 }
 
 impl Question {
+    /// Without filters; of the daemon's default range.
     pub fn new(topic: Topic) -> Question {
         Question {
             topic,

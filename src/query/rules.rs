@@ -21,6 +21,7 @@ pub(super) struct RuleList {
 }
 
 impl RuleList {
+    /// Adds what it needs to `need`.
     pub(super) fn new(question: &Question, need: &mut Need) -> RuleList {
         let span = Span::of(question);
         need.add(&[Section::Rules], span.from, span.to);

@@ -29,10 +29,12 @@ impl Span {
         Span { from: question.from.unwrap_or(from), to: question.to.unwrap_or(to) }
     }
 
+    /// Whether the day lies in it.
     pub(super) fn contains(&self, date: Date) -> bool {
         (self.from..=self.to).contains(&date)
     }
 
+    /// Whether it is one day.
     pub(super) fn is_single(&self) -> bool {
         self.from == self.to
     }
@@ -97,6 +99,7 @@ const MAX_REASONS: usize = 8;
 pub(super) struct Reasons(pub Vec<String>);
 
 impl Reasons {
+    /// Adds a reason that was not given yet.
     pub(super) fn add(&mut self, reason: String) {
         if !self.0.contains(&reason) {
             self.0.push(reason);
@@ -108,6 +111,7 @@ impl Reasons {
         self.add(format!("of {month} only the whole month is stored, not its days"));
     }
 
+    /// Complete where there is no reason.
     pub(super) fn finish(mut self) -> Completeness {
         if self.0.len() > MAX_REASONS {
             let more = self.0.len() - MAX_REASONS;

@@ -79,6 +79,7 @@ pub(super) struct Summary {
 }
 
 impl Summary {
+    /// Adds what it needs to `need`. An error with a filter.
     pub(super) fn new(
         question: &Question,
         history: &dyn History,
@@ -217,6 +218,7 @@ pub(super) struct OneSource {
 }
 
 impl OneSource {
+    /// Adds what it needs to `need`. An error without a source.
     pub(super) fn new(question: &Question, need: &mut Need) -> Result<OneSource, AnswerError> {
         if question.source.is_none() {
             return Err(AnswerError::Invalid("source: give the address that you ask about".into()));

@@ -258,6 +258,7 @@ impl FwstatObject {
         }
     }
 
+    /// Registers the object, answers calls to it, and forgets both where the connection ends.
     pub fn on_event(
         &mut self,
         now_ms: u64,

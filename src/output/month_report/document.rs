@@ -66,6 +66,7 @@ const COUNTRIES: [Column; 4] = [
 const SOURCES: [Column; 3] = [(words::ADDRESS, None), (words::COUNTRY, None), (words::ATTEMPTS, Some(11))];
 
 impl Document {
+    /// The document of a report whose questions are answered.
     pub(super) fn new(report: &MonthReport, advice: Vec<AdviceRow>) -> Document {
         let language = report.wanted.language;
         let title = format!("{}, {}", language.pick(words::TITLE), report.wanted.month);

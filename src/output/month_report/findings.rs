@@ -83,6 +83,7 @@ impl Findings {
         self.before = Some((before.services, before.completeness.complete));
     }
 
+    /// The blocks that began in the month.
     pub(super) fn take_blocks(&mut self, blocks: &BlocksAnswer, month: Month) {
         let (month, mut rules) = (month.to_string(), [0; RULES.len()]);
         let (mut sources, mut networks) = (Vec::new(), Vec::new());

@@ -32,6 +32,7 @@ pub enum Form {
 }
 
 impl Form {
+    /// Its name as an argument.
     pub fn name(self) -> &'static str {
         match self {
             Form::Text => "text",
@@ -39,6 +40,7 @@ impl Form {
         }
     }
 
+    /// The form of a name.
     pub fn from_name(name: &str) -> Option<Form> {
         [Form::Text, Form::Html].into_iter().find(|form| form.name() == name)
     }
@@ -74,6 +76,7 @@ pub struct MonthReport {
 }
 
 impl MonthReport {
+    /// A report without answers.
     pub fn new(wanted: Wanted) -> MonthReport {
         MonthReport {
             wanted,

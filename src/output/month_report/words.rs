@@ -1,4 +1,5 @@
-//! The words of the monthly report, in English and Japanese.
+//! The words of the monthly report, in English and Japanese: each constant is a heading, a word of a table's head or a
+//! sentence of the report.
 
 use crate::query::answer::AnomalyRow;
 
