@@ -93,7 +93,7 @@ pub fn ask(question: &Question, socket: &Path, json: bool, out: &mut dyn Write) 
 /// The report of a month of the running daemon.
 pub fn month(wanted: Wanted, socket: &Path, out: &mut dyn Write) -> Result<()> {
     let Wanted { month, form, language, addresses } = wanted;
-    let arguments = json!({"month": month.to_string(), "format": form.name(), "lang": language.words().code,
+    let arguments = json!({"month": month.to_string(), "format": form.name(), "lang": language.code(),
         "addresses": u8::from(addresses)});
     print_text(socket, "report", &arguments, SEVERAL_LIMIT, out)
 }

@@ -40,23 +40,21 @@ const MAX_EVENTS: usize = 64;
 /// Blocks whose counters one answer asks the kernel for.
 const MAX_COUNTED: usize = 100;
 
-/// The event of a block that has ended.
-struct Released {
-    address: String,
-    because: String,
-    dry: bool,
+record! {
+    /// The event of a block that has ended.
+    struct Released {
+        address: String,
+        because: String,
+        dry: bool,
+    }
+
+    /// The answer to `guard-test`.
+    struct GuardTest {
+        address: String,
+        would_block: bool,
+        protected_by: Option<String>,
+    }
 }
-
-record! { Released: address, because, dry; }
-
-/// The answer to `guard-test`.
-struct GuardTest {
-    address: String,
-    would_block: bool,
-    protected_by: Option<String>,
-}
-
-record! { GuardTest: address, would_block, protected_by; }
 
 /// Executes the guard's decisions: nftables, the ledger on disk, the protected addresses, events on the bus.
 pub(super) struct Guarding {

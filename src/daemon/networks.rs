@@ -59,34 +59,29 @@ pub(super) enum What {
     Test,
 }
 
-/// A target that was not blocked.
-#[derive(Default)]
-struct RefusedRow {
-    address: String,
-    because: String,
+record! {
+    /// A target that was not blocked.
+    struct RefusedRow {
+        address: String,
+        because: String,
+    }
+
+    /// The answer to `block-list`.
+    struct ListAnswer {
+        blocked: u64,
+        refused: u64,
+        /// The first of them.
+        refusals: Vec<RefusedRow>,
+    }
+
+    /// The answer to `guard-test` for a network or country.
+    struct NetworkTest {
+        address: String,
+        would_block: bool,
+        protected_by: Option<String>,
+        warning: Option<String>,
+    }
 }
-
-record! { RefusedRow: address, because; }
-
-/// The answer to `block-list`.
-struct ListAnswer {
-    blocked: u64,
-    refused: u64,
-    /// The first of them.
-    refusals: Vec<RefusedRow>,
-}
-
-record! { ListAnswer: blocked, refused, refusals; }
-
-/// The answer to `guard-test` for a network or country.
-struct NetworkTest {
-    address: String,
-    would_block: bool,
-    protected_by: Option<String>,
-    warning: Option<String>,
-}
-
-record! { NetworkTest: address, would_block, protected_by, warning; }
 
 /// Blocks of networks and countries: the requests, the worker that executes them, and what the kernel's sets hold.
 #[derive(Default)]

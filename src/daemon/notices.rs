@@ -25,27 +25,23 @@ pub(super) struct Notices {
     waiting: Vec<Waiting>,
 }
 
-struct Anomaly {
-    row: AnomalyRow,
-    sentence: String,
+record! {
+    struct Anomaly {
+        row: AnomalyRow = Flatten,
+        sentence: String,
+    }
+
+    struct Device {
+        row: SourceRow = Flatten,
+        sentence: String,
+    }
+
+    /// Why figures are not complete: `what` is `packets` or `guard`.
+    pub(super) struct Incomplete {
+        pub what: &'static str,
+        pub because: String,
+    }
 }
-
-record! { Anomaly: row = Flatten, sentence; }
-
-struct Device {
-    row: SourceRow,
-    sentence: String,
-}
-
-record! { Device: row = Flatten, sentence; }
-
-/// Why figures are not complete: `what` is `packets` or `guard`.
-pub(super) struct Incomplete {
-    pub what: &'static str,
-    pub because: String,
-}
-
-record! { Incomplete: what, because; }
 
 impl Notices {
     /// Whether it was not sent before and the day's limit allows it.

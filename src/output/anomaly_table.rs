@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::cells::{ABSENT, count, mean, plain, plain_or_absent};
+use super::cells::{ABSENT, count, mean, plain, plain_or_absent, service_label};
 use super::table_layout::{Style, Table, left, right};
 use super::tables::port;
 use crate::query::answer::AnomalyRow;
@@ -12,43 +12,28 @@ pub(super) fn anomaly_rows(rows: &[AnomalyRow], style: &Style, out: &mut dyn Wri
     if let Some(first) = rows.first() {
         writeln!(out, "{}", anomaly_sentence(first, style))?;
     }
-    let mut table = Table::new(&[
-        left("date"),
-        left("protocol"),
-        right("port"),
-        left("name").optional(),
-        right(style.counted),
-        right("usual"),
-        right("score"),
-    ]);
-    for row in rows {
-        table.row(vec![
-            row.date.to_string(),
-            plain(&row.protocol),
-            port(row.port),
-            plain_or_absent(row.name.as_deref()),
-            count(row.attempts),
-            mean(row.expected),
-            score(row.score),
-        ]);
-    }
-    table.write(style, out)
+    Table::of(
+        rows,
+        &[
+            (left("date"), &|row| row.date.to_string()),
+            (left("protocol"), &|row| plain(&row.protocol)),
+            (right("port"), &|row| port(row.port)),
+            (left("name").optional(), &|row| plain_or_absent(row.name.as_deref())),
+            (right(style.counted), &|row| count(row.attempts)),
+            (right("usual"), &|row| mean(row.expected)),
+            (right("score"), &|row| score(row.score)),
+        ],
+    )
+    .write_or("no service was anomalous on any day", style, out)
 }
 
-/// UDP 1900 (SSDP)
+/// `UDP 1900 (SSDP)`, or `protocol 99`
 pub(super) fn service_name(row: &AnomalyRow) -> String {
-    let protocol = plain(&row.protocol).to_ascii_uppercase();
-    let mut what = match row.protocol.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => format!("protocol {protocol}"),
-        false => protocol,
-    };
-    if let Some(port) = row.port {
-        what += &format!(" {port}");
+    let label = service_label(&row.protocol, row.port, row.name.as_deref());
+    match row.protocol.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => format!("protocol {label}"),
+        false => label,
     }
-    if let Some(name) = &row.name {
-        what += &format!(" ({})", plain(name));
-    }
-    what
 }
 
 /// The sentence about an anomaly that the router's own notice has.

@@ -102,6 +102,13 @@ pub fn plain_or_absent(text: Option<&str>) -> String {
     text.map_or(ABSENT.to_string(), plain)
 }
 
+/// `TCP 22 (SSH)`
+pub fn service_label(protocol: &str, port: Option<u16>, name: Option<&str>) -> String {
+    let port = port.map_or(String::new(), |port| format!(" {port}"));
+    let name = name.map_or(String::new(), |name| format!(" ({})", plain(name)));
+    format!("{}{port}{name}", plain(protocol).to_ascii_uppercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,21 +9,21 @@ use super::json;
 use crate::event::calendar::Date;
 use crate::record;
 
-/// One service on one day.
-#[derive(Clone, PartialEq, Debug)]
-pub struct ExportRow {
-    pub date: Date,
-    pub class: &'static str,
-    pub protocol: String,
-    /// Absent for protocols without ports.
-    pub port: Option<u16>,
-    pub attempts: u64,
-    pub unique_sources: Option<u64>,
-    /// The most that `attempts` can be too high.
-    pub error: u64,
+record! {
+    /// One service on one day.
+    #[derive(PartialEq)]
+    pub struct ExportRow {
+        pub date: Date,
+        pub class: &'static str,
+        pub protocol: String,
+        /// Absent for protocols without ports.
+        pub port: Option<u16>,
+        pub attempts: u64,
+        pub unique_sources: Option<u64>,
+        /// The most that `attempts` can be too high.
+        pub error: u64,
+    }
 }
-
-record! { ExportRow: date, class, protocol, port, attempts, unique_sources, error; }
 
 /// A header line and one line a row (RFC 4180, but with LF). What was not measured is empty.
 pub fn csv(rows: &mut dyn Iterator<Item = ExportRow>, out: &mut dyn Write) -> io::Result<()> {

@@ -3,12 +3,14 @@
 
 use std::io::{self, Write};
 
+/// What is written, as text.
 pub fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
     let mut out = Vec::new();
     write(&mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
+/// Compares what is written with `tests/golden/NAME.txt`.
 pub fn golden(name: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
     let path = format!("{}/tests/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
     let text = text(write);

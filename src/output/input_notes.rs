@@ -11,6 +11,7 @@ const MAX_REASONS: usize = 3;
 /// Interfaces that are written out.
 const MAX_INTERFACES: usize = 8;
 
+/// Writes all of it.
 pub(super) fn write(counts: &InputCounts, out: &mut dyn Write) -> io::Result<()> {
     uncounted(&counts.skipped_because, out)?;
     if let Some(undated) = counts.undated {

@@ -6,124 +6,95 @@ use std::io::{self, Write};
 
 use crate::event::Class;
 use crate::event::small_map::SmallMap;
-use crate::query::answer::{CounterStatus, ServicesAnswer, StatusAnswer, SummaryAnswer};
+use crate::query::answer::{CounterStatus, InputStatus, ServicesAnswer, StatusAnswer, SummaryAnswer};
 use crate::query::question::{Question, Topic};
 use crate::query::{Answer, AnswerError};
 
-struct Family<'a> {
-    name: &'a str,
-    kind: &'a str,
-    help: &'a str,
-}
-
 /// Services of each class that are shown.
 const SERVICES: u32 = 20;
-const CLASSES: [Class; 2] = [Class::Attempt, Class::Login];
 
 /// The answers that the figures are made of. They are asked for one after the other.
 #[derive(Debug, Default)]
-pub struct Metrics {
-    summary: Option<SummaryAnswer>,
-    /// Of [`CLASSES`].
-    services: Vec<ServicesAnswer>,
-    status: Option<StatusAnswer>,
-}
+pub struct Metrics(Vec<Answer>);
 
 impl Metrics {
     /// What is to be asked next; `None`: the figures can be written.
     pub fn question(&self) -> Option<Question> {
-        if self.summary.is_none() {
-            return Some(Question::new(Topic::Summary));
-        }
-        match CLASSES.get(self.services.len()) {
-            Some(class) => {
-                Some(Question { class: *class, limit: SERVICES, ..Question::new(Topic::Services) })
-            }
-            None => self.status.is_none().then(|| Question::new(Topic::Status)),
+        let services = |class| Question { class, limit: SERVICES, ..Question::new(Topic::Services) };
+        match self.0.len() {
+            0 => Some(Question::new(Topic::Summary)),
+            1 => Some(services(Class::Attempt)),
+            2 => Some(services(Class::Login)),
+            3 => Some(Question::new(Topic::Status)),
+            _ => None,
         }
     }
 
-    /// The answer to that question.
+    /// The answer to that question. An error ends it.
     pub fn take(&mut self, answered: Result<Answer, AnswerError>) -> Result<(), AnswerError> {
-        match answered? {
-            Answer::Summary(summary) => self.summary = Some(summary),
-            Answer::Services(services) => self.services.push(services),
-            Answer::Status(status) => self.status = Some(status),
-            _ => return Err(AnswerError::Invalid("internal error: unexpected answer type".into())),
-        }
+        self.0.push(answered?);
         Ok(())
     }
 
+    /// The text, once all questions are answered.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let services = CLASSES.into_iter().zip(&self.services);
-        match (&self.summary, &self.status) {
-            (Some(summary), Some(status)) => write(summary, services, status, out),
-            _ => Ok(()),
-        }
+        let [
+            Answer::Summary(summary),
+            Answer::Services(attempts),
+            Answer::Services(logins),
+            Answer::Status(status),
+        ] = &self.0[..]
+        else {
+            return Ok(());
+        };
+        write(summary, [(Class::Attempt, attempts), (Class::Login, logins)], status, out)
     }
 }
 
-fn write<'a>(
+fn write(
     summary: &SummaryAnswer,
-    services: impl Iterator<Item = (Class, &'a ServicesAnswer)>,
+    services: [(Class, &ServicesAnswer); 2],
     status: &StatusAnswer,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let classes = &summary.classes;
-    let classes = [
-        ("attempt", classes.attempt),
-        ("backscatter", classes.backscatter),
-        ("noise", classes.noise),
-        ("egress", classes.egress),
-        ("login", classes.login),
-    ];
-    let classes = classes.map(|(class, count)| (vec![("class", class.to_string())], count as f64));
-    family("fwstat_events_today", "gauge", "Events of the local day by class.").write(&classes, out)?;
-    let protocols: Vec<_> = summary
-        .protocols
-        .iter()
-        .map(|(name, count)| (vec![("protocol", name.clone())], *count as f64))
-        .collect();
-    family("fwstat_attempts_today", "gauge", "Attempts of the local day by protocol.")
-        .write(&protocols, out)?;
-    let rows: Vec<_> = services
+    let classes = summary.classes.by_name().map(|(class, count)| labelled("class", class, count));
+    family("fwstat_events_today", "gauge", "Events of the local day by class.", &classes, out)?;
+    let protocols = named("protocol", &summary.protocols);
+    family("fwstat_attempts_today", "gauge", "Attempts of the local day by protocol.", &protocols, out)?;
+    let rows: Vec<Row> = services
+        .into_iter()
         .flat_map(|(class, answer)| answer.services.iter().map(move |row| (class, row)))
         .map(|(class, row)| {
-            let port = row.port.map(|port| port.to_string()).unwrap_or_default();
             let labels = vec![
                 ("class", class.name().to_string()),
                 ("protocol", row.protocol.to_string()),
-                ("port", port),
-                ("name", row.name.clone().unwrap_or_default().into_owned()),
+                ("port", row.port.map(|port| port.to_string()).unwrap_or_default()),
+                ("name", row.name.as_deref().unwrap_or_default().to_string()),
             ];
             (labels, row.attempts as f64)
         })
         .collect();
-    family("fwstat_service_attempts_today", "gauge", "The most tried services of the local day.")
-        .write(&rows, out)?;
-    if let Some(sources) = summary.unique_sources {
-        family("fwstat_unique_sources_today", "gauge", "Different sources of the local day's attempts.")
-            .write(&[(vec![], sources as f64)], out)?;
-    }
+    let help = "The most tried services of the local day.";
+    family("fwstat_service_attempts_today", "gauge", help, &rows, out)?;
+    let help = "Different sources of the local day's attempts.";
+    gauge("fwstat_unique_sources_today", help, summary.unique_sources, out)?;
     inputs(status, out)?;
     totals(status, out)?;
     if let Some(rows) = &status.counters {
-        let rows: Vec<_> = rows.iter().map(|row| (vec![rule_label(row)], row.packets as f64)).collect();
-        family("fwstat_rule_packets_total", "counter", "Packets counted by fwstat's firewall rules.")
-            .write(&rows, out)?;
+        let rows: Vec<Row> = rows.iter().map(rule_packets).collect();
+        let help = "Packets counted by fwstat's firewall rules.";
+        family("fwstat_rule_packets_total", "counter", help, &rows, out)?;
     }
+    let StatusAnswer { store, clock, memory, .. } = status;
+    let ok = u64::from(store.state == "ok");
     for (name, help, value) in [
-        ("fwstat_clock_set", "Whether the wall clock is trusted.", u64::from(status.clock.set)),
-        ("fwstat_store_bytes", "Size of the store.", status.store.bytes),
-        ("fwstat_store_written_today_bytes", "Bytes written to flash today.", status.store.written_today),
-        (
-            "fwstat_store_ok",
-            "Whether the statistics can be written to flash.",
-            u64::from(status.store.state == "ok"),
-        ),
+        ("fwstat_clock_set", "Whether the wall clock is trusted.", u64::from(clock.set)),
+        ("fwstat_store_bytes", "Size of the store.", store.bytes),
+        ("fwstat_store_written_today_bytes", "Bytes written to flash today.", store.written_today),
+        ("fwstat_store_ok", "Whether the statistics can be written to flash.", ok),
         ("fwstat_uptime_seconds", "Since the daemon started.", status.uptime),
     ] {
-        family(name, "gauge", help).write(&[(vec![], value as f64)], out)?;
+        gauge(name, help, Some(value), out)?;
     }
     if let Some(fleet) = status.fleet.as_ref().filter(|fleet| fleet.enabled) {
         for (name, kind, help, value) in [
@@ -132,30 +103,23 @@ fn write<'a>(
             ("fwstat_fleet_dropped_total", "counter", "Batches that were never sent.", fleet.dropped),
         ] {
             let rows: Vec<_> = value.map(|value| (vec![], value as f64)).into_iter().collect();
-            family(name, kind, help).write(&rows, out)?;
+            family(name, kind, help, &rows, out)?;
         }
     }
-    if let Some(resident) = status.memory.resident {
-        family("fwstat_memory_resident_bytes", "gauge", "Memory of the daemon.")
-            .write(&[(vec![], resident as f64)], out)?;
-    }
-    Ok(())
+    gauge("fwstat_memory_resident_bytes", "Memory of the daemon.", memory.resident, out)
 }
 
-fn rule_label(row: &CounterStatus) -> (&'static str, String) {
+fn rule_packets(row: &CounterStatus) -> Row {
     match &row.zone {
-        Some(zone) => ("zone", zone.clone()),
-        None => ("place", row.place.clone().unwrap_or_default()),
+        Some(zone) => labelled("zone", zone, row.packets),
+        None => labelled("place", row.place.as_deref().unwrap_or_default(), row.packets),
     }
 }
 
 fn inputs(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
-    let running: Vec<_> = status
-        .inputs
-        .iter()
-        .map(|row| (vec![("input", row.name.clone())], f64::from(u8::from(row.state == "running"))))
-        .collect();
-    family("fwstat_input_up", "gauge", "Whether the input runs.").write(&running, out)?;
+    let running = |row: &InputStatus| labelled("input", &row.name, u64::from(row.state == "running"));
+    let running: Vec<Row> = status.inputs.iter().map(running).collect();
+    family("fwstat_input_up", "gauge", "Whether the input runs.", &running, out)?;
     let mut rows = Vec::new();
     for input in &status.inputs {
         for (state, count) in [
@@ -169,63 +133,60 @@ fn inputs(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
             rows.push((vec![("input", input.name.clone()), ("state", state.to_string())], count as f64));
         }
     }
-    family("fwstat_input_packets_total", "counter", "Packets of an input by result.").write(&rows, out)
+    family("fwstat_input_packets_total", "counter", "Packets of an input by result.", &rows, out)
 }
 
 /// Counters since the daemon's start.
 fn totals(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
-    let lost: Vec<_> =
-        status.inputs.iter().map(|input| (vec![("input", input.name.clone())], input.lost as f64)).collect();
-    family("fwstat_lost_total", "counter", "Events that an input lost since the start.").write(&lost, out)?;
-    let version = vec![(vec![("version", status.version.clone())], 1.0)];
-    family("fwstat_build_info", "gauge", "The program's version.").write(&version, out)?;
+    let lost: Vec<Row> =
+        status.inputs.iter().map(|input| labelled("input", &input.name, input.lost)).collect();
+    family("fwstat_lost_total", "counter", "Events that an input lost since the start.", &lost, out)?;
+    let version = [labelled("version", &status.version, 1)];
+    family("fwstat_build_info", "gauge", "The program's version.", &version, out)?;
     let Some(totals) = &status.totals else { return Ok(()) };
-    let named = |label: &'static str, counts: &SmallMap<String, u64>| -> Vec<Row> {
-        counts.iter().map(|(name, count)| (vec![(label, name.clone())], *count as f64)).collect()
-    };
-    family("fwstat_events_total", "counter", "Events since the start by class.")
-        .write(&named("class", &totals.events), out)?;
+    let events = named("class", &totals.events);
+    family("fwstat_events_total", "counter", "Events since the start by class.", &events, out)?;
     let service = |protocol: &str, port: String, attempts: u64| {
         (vec![("protocol", protocol.to_string()), ("port", port)], attempts as f64)
     };
-    let mut rows: Vec<Row> = totals
-        .services
-        .iter()
-        .map(|row| service(&row.protocol, row.port.to_string(), row.attempts))
-        .collect();
+    let services = totals.services.iter();
+    let mut rows: Vec<Row> =
+        services.map(|row| service(&row.protocol, row.port.to_string(), row.attempts)).collect();
     rows.push(service("other", "other".to_string(), totals.other));
-    family(
-        "fwstat_service_attempts_total",
-        "counter",
-        "Attempts since the start at services that have a name.",
-    )
-    .write(&rows, out)?;
-    family("fwstat_blocks_total", "counter", "Blocks begun since the start by rule.")
-        .write(&named("rule", &totals.blocks), out)
+    let help = "Attempts since the start at services that have a name.";
+    family("fwstat_service_attempts_total", "counter", help, &rows, out)?;
+    let blocks = named("rule", &totals.blocks);
+    family("fwstat_blocks_total", "counter", "Blocks begun since the start by rule.", &blocks, out)
 }
 
 /// Labels and value.
 type Row = (Vec<(&'static str, String)>, f64);
 
-fn family<'a>(name: &'a str, kind: &'a str, help: &'a str) -> Family<'a> {
-    Family { name, kind, help }
+fn labelled(label: &'static str, value: &str, count: u64) -> Row {
+    (vec![(label, value.to_string())], count as f64)
 }
 
-impl Family<'_> {
-    fn write(&self, rows: &[(Vec<(&str, String)>, f64)], out: &mut dyn Write) -> io::Result<()> {
-        let Family { name, kind, help } = self;
-        writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")?;
-        for (labels, value) in rows {
-            let labels: Vec<String> =
-                labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
-            if labels.is_empty() {
-                writeln!(out, "{name} {value}")?;
-            } else {
-                writeln!(out, "{name}{{{}}} {value}", labels.join(","))?;
-            }
+fn named(label: &'static str, counts: &SmallMap<String, u64>) -> Vec<Row> {
+    counts.iter().map(|(name, count)| labelled(label, name, *count)).collect()
+}
+
+/// One value without labels; nothing where it was not measured.
+fn gauge(name: &str, help: &str, value: Option<u64>, out: &mut dyn Write) -> io::Result<()> {
+    value.map_or(Ok(()), |value| family(name, "gauge", help, &[(vec![], value as f64)], out))
+}
+
+fn family(name: &str, kind: &str, help: &str, rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")?;
+    for (labels, value) in rows {
+        let labels: Vec<String> =
+            labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+        if labels.is_empty() {
+            writeln!(out, "{name} {value}")?;
+        } else {
+            writeln!(out, "{name}{{{}}} {value}", labels.join(","))?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn escaped(value: &str) -> String {
@@ -240,7 +201,7 @@ mod tests {
     fn a_family_has_its_help_and_type_and_labels_are_escaped() {
         let mut out = Vec::new();
         let rows = [(vec![("zone", "a\"b\\c\nd".to_string())], 5.0), (vec![], 1.5)];
-        family("x_total", "counter", "Some.").write(&rows, &mut out).unwrap();
+        family("x_total", "counter", "Some.", &rows, &mut out).unwrap();
         let expected = "# HELP x_total Some.\n# TYPE x_total counter\nx_total{zone=\"a\\\"b\\\\c\\nd\"} 5\nx_total 1.5\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

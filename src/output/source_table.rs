@@ -3,12 +3,14 @@
 use std::io::{self, Write};
 
 use super::cells::{count_or_absent, count_with_error, plain, time};
-use super::table_layout::{Style, write_error_note};
+use super::event_tables::expires;
+use super::table_layout::{Style, no_data, write_error_note};
 use super::tables::{
-    advice_rows, completeness, day_rows, hour_rows, lines, no_data, section, service_rows, yes_or_no,
+    advice_rows, completeness, day_rows, hour_rows, lines, section, service_rows, yes_or_no,
 };
 use crate::query::answer::SourceAnswer;
 
+/// Everything about one source.
 pub fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let row = &answer.row;
     writeln!(out, "{}", style.heading(&format!("Source {}", plain(&row.address))))?;
@@ -57,9 +59,7 @@ pub fn source(answer: &SourceAnswer, style: &Style, out: &mut dyn Write) -> io::
 fn write_block(answer: &SourceAnswer, out: &mut dyn Write) -> io::Result<()> {
     match (&answer.block, answer.row.blocked) {
         (Some(block), _) => {
-            let since = time(Some(&block.since));
-            let expires =
-                block.expires.as_ref().map_or_else(|| "never".into(), |expires| time(Some(expires)));
+            let (since, expires) = (time(Some(&block.since)), expires(block.expires.as_deref()));
             let reason = plain(&block.reason);
             writeln!(out, "blocked     since {since} until {expires}: {reason}")
         }

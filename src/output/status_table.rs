@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 
-use super::cells::{ABSENT, count, plain, time};
+use super::cells::{count, plain, time};
 use super::input_notes;
 use super::table_layout::{Style, Table, left, right};
 use super::tables::{completeness, section, yes_or_no};
-use crate::query::answer::StatusAnswer;
+use crate::query::answer::{CounterStatus, StatusAnswer};
 
+/// The daemon's state, its inputs and counters, and warnings.
 pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let StatusAnswer { clock, store, .. } = answer;
     writeln!(out, "fwstat {}, running for {}", plain(&answer.version), duration(answer.uptime))?;
@@ -42,52 +43,50 @@ pub fn status(answer: &StatusAnswer, style: &Style, out: &mut dyn Write) -> io::
         )?;
     }
     section("Inputs", style, out)?;
-    let mut table = Table::new(&[
-        left("input"),
-        right("received"),
-        right("attempts"),
-        right("malformed"),
-        right("ignored"),
-        right("duplicates"),
-        right("lost"),
-        left("last"),
-        left("state").flexible(),
-    ]);
-    for row in &answer.inputs {
-        table.row(vec![
-            plain(&row.name),
-            count(row.received),
-            count(row.attempts),
-            count(row.malformed),
-            count(row.ignored),
-            count(row.duplicates),
-            count(row.lost),
-            row.last.as_deref().map_or(ABSENT.to_string(), |last| time(Some(last))),
-            plain(&row.state),
-        ]);
-    }
-    table.write(style, out)?;
+    Table::of(
+        &answer.inputs,
+        &[
+            (left("input"), &|row| plain(&row.name)),
+            (right("received"), &|row| count(row.received)),
+            (right("attempts"), &|row| count(row.attempts)),
+            (right("malformed"), &|row| count(row.malformed)),
+            (right("ignored"), &|row| count(row.ignored)),
+            (right("duplicates"), &|row| count(row.duplicates)),
+            (right("lost"), &|row| count(row.lost)),
+            (left("last"), &|row| time(row.last.as_deref())),
+            (left("state").flexible(), &|row| plain(&row.state)),
+        ],
+    )
+    .write(style, out)?;
     for row in &answer.inputs {
         input_notes::uncounted(&row.skipped_because, out)?;
     }
     if let Some(rows) = answer.counters.as_ref().filter(|rows| !rows.is_empty()) {
         section("Firewall rules", style, out)?;
-        let mut table = Table::new(&[left("rule"), right("counted"), right("received")]);
-        for row in rows {
-            let zone = row.zone.as_ref().map(|zone| format!("zone {}", plain(zone)));
-            let name = zone.or(row.place.as_ref().map(|place| plain(place))).unwrap_or_default();
-            table.row(vec![name, count(row.packets), count(row.received)]);
-        }
-        table.write(style, out)?;
+        let name = |row: &CounterStatus| match &row.zone {
+            Some(zone) => format!("zone {}", plain(zone)),
+            None => plain(row.place.as_deref().unwrap_or_default()),
+        };
+        Table::of(
+            rows,
+            &[
+                (left("rule"), &name),
+                (right("counted"), &|row| count(row.packets)),
+                (right("received"), &|row| count(row.received)),
+            ],
+        )
+        .write(style, out)?;
     }
     if let Some(rows) = answer.not_seen.as_ref().filter(|rows| !rows.is_empty()) {
         section("Refused, but not seen one by one", style, out)?;
-        let mut table = Table::new(&[left("place").flexible(), right("packets")]);
-        for row in rows {
-            let packets = row.packets.map_or("not counted".to_string(), count);
-            table.row(vec![plain(&row.place), packets]);
-        }
-        table.write(style, out)?;
+        Table::of(
+            rows,
+            &[
+                (left("place").flexible(), &|row| plain(&row.place)),
+                (right("packets"), &|row| row.packets.map_or("not counted".to_string(), count)),
+            ],
+        )
+        .write(style, out)?;
     }
     if !answer.warnings.is_empty() {
         section("Warnings", style, out)?;

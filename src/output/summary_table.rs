@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 
 use super::anomaly_table::anomaly_rows;
-use super::cells::{change, count, mean, plain};
-use super::table_layout::Style;
-use super::tables::{self, Report, completeness, no_data, section, service_rows, source_rows};
-use crate::query::answer::{ClassCounts, ExposureRow, SummaryAnswer};
+use super::cells::{change, count, mean, plain, service_label};
+use super::table_layout::{Style, no_data};
+use super::tables::{self, Report, completeness, section, service_rows, source_rows};
+use crate::query::answer::{ExposureRow, SummaryAnswer};
 
+/// The totals, then the most tried services, the sources, anomalies and open ports.
 pub fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     figures(answer, style, out)?;
     if !answer.services.is_empty() {
@@ -31,10 +32,7 @@ pub fn summary(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io
 
 /// TCP 22 (SSH) is open to the Internet (rule 'Allow-SSH') and was tried 2,198 times from 310 addresses this month
 pub fn exposure_sentence(row: &ExposureRow) -> String {
-    let mut what = format!("{} {}", plain(&row.protocol).to_ascii_uppercase(), row.port);
-    if let Some(name) = &row.name {
-        what += &format!(" ({})", plain(name));
-    }
+    let what = service_label(&row.protocol, Some(row.port), row.name.as_deref());
     let about = if row.unique_sources_error.is_some() { "about " } else { "" };
     let from = row
         .unique_sources
@@ -99,21 +97,10 @@ fn figures(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Re
             .collect();
         line("protocols", protocols.join(", "))?;
     }
-    line("all by class", classes(&answer.classes))?;
+    let classes = answer.classes.by_name().map(|(name, events)| format!("{name} {}", count(events)));
+    line("all by class", classes.join(", "))?;
     if let Some(blocks) = &answer.blocks {
         line("blocked", format!("{} now, {} today", count(blocks.active), count(blocks.today)))?;
     }
     Ok(())
-}
-
-fn classes(classes: &ClassCounts) -> String {
-    let ClassCounts { attempt, backscatter, noise, egress, login } = *classes;
-    let classes = [
-        ("attempt", attempt),
-        ("backscatter", backscatter),
-        ("noise", noise),
-        ("egress", egress),
-        ("login", login),
-    ];
-    classes.map(|(name, events)| format!("{name} {}", count(events))).join(", ")
 }

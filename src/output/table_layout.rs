@@ -66,10 +66,12 @@ pub struct Column {
     flexible: bool,
 }
 
+/// A column of text.
 pub const fn left(heading: &'static str) -> Column {
     Column { heading, side: Side::Left, optional: false, flexible: false }
 }
 
+/// A column of numbers.
 pub const fn right(heading: &'static str) -> Column {
     Column { heading, side: Side::Right, optional: false, flexible: false }
 }
@@ -86,6 +88,9 @@ impl Column {
     }
 }
 
+/// A column, and what a row has in it.
+pub type Filled<'a, R> = (Column, &'a dyn Fn(&R) -> String);
+
 /// Columns of equal length, laid out to a width in characters.
 pub struct Table {
     columns: Vec<Column>,
@@ -98,23 +103,27 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn new(columns: &[Column]) -> Table {
-        Table { columns: columns.to_vec(), text: String::new(), ends: Vec::new(), bars: Vec::new() }
-    }
-
-    /// `cells`: as many as there are columns.
-    pub fn row(&mut self, cells: Vec<String>) {
-        debug_assert_eq!(cells.len(), self.columns.len());
-        for cell in cells {
-            self.text.push_str(&cell);
-            self.ends.push(self.text.len());
+    /// A line for each of `rows`: the columns, and what a row has in them.
+    pub fn of<R>(rows: &[R], columns: &[Filled<'_, R>]) -> Table {
+        let (mut text, mut ends) = (String::new(), Vec::new());
+        for row in rows {
+            for (_, cell) in columns {
+                text.push_str(&cell(row));
+                ends.push(text.len());
+            }
         }
+        Table { columns: columns.iter().map(|(column, _)| *column).collect(), text, ends, bars: Vec::new() }
     }
 
-    /// A row with a bar at its end where the style has bars.
-    pub fn row_with_bar(&mut self, cells: Vec<String>, value: u64) {
-        self.row(cells);
-        self.bars.push(value);
+    /// Bars of these values at the ends of the rows, where the style has bars.
+    pub fn with_bars(mut self, values: impl Iterator<Item = u64>) -> Table {
+        self.bars = values.collect();
+        self
+    }
+
+    /// As [`Table::write`], but a line that says `why` there are no rows, where there are none.
+    pub fn write_or(&self, why: &str, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        if self.ends.is_empty() { no_data(why, out) } else { self.write(style, out) }
     }
 
     /// Lays the table out to the style's width.
@@ -248,6 +257,11 @@ fn cut(cell: &str, width: usize) -> Cow<'_, str> {
     }
 }
 
+/// A line that says why there are no rows.
+pub fn no_data(why: &str, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "no data: {why}")
+}
+
 /// What is below the table when a count is marked.
 pub fn write_error_note(errors: impl Iterator<Item = u64>, out: &mut dyn Write) -> io::Result<()> {
     match errors.max() {
@@ -298,12 +312,17 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_dropped_when_nothing_is_in_them() {
-        let columns =
-            [left("name"), right("anomalous\ncells"), right("none").optional(), left("what").flexible()];
+        let rows = [["a", "1", "-", "a text that is rather long"], ["bbbbb", "1,000", "-", "-"]];
         let write = |width| {
-            let mut table = Table::new(&columns);
-            table.row(vec!["a".into(), "1".into(), "-".into(), "a text that is rather long".into()]);
-            table.row(vec!["bbbbb".into(), "1,000".into(), "-".into(), "-".into()]);
+            let table = Table::of(
+                &rows,
+                &[
+                    (left("name"), &|row| row[0].into()),
+                    (right("anomalous\ncells"), &|row| row[1].into()),
+                    (right("none").optional(), &|row| row[2].into()),
+                    (left("what").flexible(), &|row| row[3].into()),
+                ],
+            );
             let mut out = Vec::new();
             table.write(&Style { width, ..Style::PLAIN }, &mut out).unwrap();
             String::from_utf8(out).unwrap()

@@ -15,27 +15,26 @@ pub use super::source_table::source;
 pub use super::status_table::status;
 pub use super::summary_table::{report, summary};
 pub use super::table_layout::Style;
-use super::table_layout::{Table, left, right, write_error_note};
+use super::table_layout::{Table, left, right, write_error_note, write_wrapped};
 use crate::event::Class;
 use crate::event::services;
 use crate::query::answer::*;
 use crate::record;
 
-/// The answers of one report; `report --json` prints this very object.
-#[derive(Clone, Debug)]
-pub struct Report {
-    pub summary: SummaryAnswer,
-    pub months: MonthsAnswer,
-    pub days: DaysAnswer,
-    pub services: ServicesAnswer,
-    pub sources: SourcesAnswer,
-    pub anomalies: AnomaliesAnswer,
-    pub hours: HoursAnswer,
-    pub rules: RulesAnswer,
-    pub input: InputCounts,
+record! {
+    /// The answers of one report; `report --json` prints this very object.
+    pub struct Report {
+        pub summary: SummaryAnswer,
+        pub months: MonthsAnswer,
+        pub days: DaysAnswer,
+        pub services: ServicesAnswer,
+        pub sources: SourcesAnswer,
+        pub anomalies: AnomaliesAnswer,
+        pub hours: HoursAnswer,
+        pub rules: RulesAnswer,
+        pub input: InputCounts,
+    }
 }
-
-record! { Report: summary, months, days, services, sources, anomalies, hours, rules, input; }
 
 /// What the events of a class are called in headings, for [`Style`].
 pub fn counted(class: Class) -> &'static str {
@@ -53,43 +52,35 @@ pub fn services(
     style: &Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    if answer.services.is_empty() {
-        no_data("no service fits", out)?;
-    } else {
-        service_rows(&answer.services, total, style, out)?;
-    }
+    service_rows(&answer.services, total, style, out)?;
     advice_rows(answer.advice.as_deref(), out)?;
     completeness(&answer.completeness, style, out)
 }
 
+/// The rows of services; `total` as of [`services`].
 pub(super) fn service_rows(
     rows: &[ServiceRow],
     total: Option<u64>,
     style: &Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut table = Table::new(&[
-        left("protocol"),
-        right("port"),
-        left("name").optional(),
-        right(style.counted),
-        right("share").optional(),
-        right("sources").optional(),
-        left("usually wanted").optional().flexible(),
-    ]);
-    for row in rows {
-        let share = total.filter(|total| *total > 0).map(|total| row.attempts as f64 / total as f64 * 100.0);
-        table.row(vec![
-            plain(&row.protocol),
-            port(row.port),
-            plain_or_absent(row.name.as_deref()),
-            count_with_error(row.attempts, row.error),
-            share.map_or(ABSENT.to_string(), |share| format!("{share:.1} %")),
-            about(row.unique_sources, row.unique_sources_error),
-            wanted(row, style).to_string(),
-        ]);
-    }
-    table.write(style, out)?;
+    let total = total.filter(|total| *total > 0);
+    let share = |attempts: u64| total.map(|total| attempts as f64 / total as f64 * 100.0);
+    Table::of(
+        rows,
+        &[
+            (left("protocol"), &|row| plain(&row.protocol)),
+            (right("port"), &|row| port(row.port)),
+            (left("name").optional(), &|row| plain_or_absent(row.name.as_deref())),
+            (right(style.counted), &|row| count_with_error(row.attempts, row.error)),
+            (right("share").optional(), &|row| {
+                share(row.attempts).map_or(ABSENT.to_string(), |share| format!("{share:.1} %"))
+            }),
+            (right("sources").optional(), &|row| about(row.unique_sources, row.unique_sources_error)),
+            (left("usually wanted").optional().flexible(), &|row| wanted(row, style).to_string()),
+        ],
+    )
+    .write_or("no service fits", style, out)?;
     write_error_note(rows.iter().map(|row| row.error), out)
 }
 
@@ -107,159 +98,137 @@ fn wanted(row: &ServiceRow, style: &Style) -> &'static str {
 pub(super) fn advice_rows(rows: Option<&[AdviceRow]>, out: &mut dyn Write) -> io::Result<()> {
     for row in rows.unwrap_or_default() {
         writeln!(out, "\n{} {}:", plain(&row.protocol).to_ascii_uppercase(), row.port)?;
-        super::table_layout::write_wrapped(&plain(&row.en), 0, out)?;
-        super::table_layout::write_wrapped(&plain(&format!("Sources: {}", row.sources)), 0, out)?;
+        write_wrapped(&plain(&row.en), 0, out)?;
+        write_wrapped(&plain(&format!("Sources: {}", row.sources)), 0, out)?;
     }
     Ok(())
 }
 
+/// The answer to `sources`.
 pub fn sources(answer: &SourcesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if answer.sources.is_empty() {
-        no_data("no source fits", out)?;
-    } else {
-        source_rows(&answer.sources, style, out)?;
-    }
+    source_rows(&answer.sources, style, out)?;
     completeness(&answer.completeness, style, out)
 }
 
+/// The rows of sources.
 pub(super) fn source_rows(rows: &[SourceRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = Table::new(&[
-        left("address"),
-        right(style.counted),
-        right("services").optional(),
-        left("first seen").optional(),
-        left("last seen").optional(),
-        left("country").optional(),
-        left("AS").optional(),
-        left("blocked").optional(),
-    ]);
-    for row in rows {
-        table.row(vec![
-            plain(&row.address),
-            count_with_error(row.attempts, row.error),
-            count_or_absent(row.services),
-            time(row.first_seen.as_deref()),
-            time(row.last_seen.as_deref()),
-            plain_or_absent(row.country.as_deref()),
-            row.asn.map_or(ABSENT.to_string(), |asn| asn.to_string()),
-            row.blocked.map_or(ABSENT, yes_or_no).to_string(),
-        ]);
-    }
-    table.write(style, out)?;
+    Table::of(
+        rows,
+        &[
+            (left("address"), &|row| plain(&row.address)),
+            (right(style.counted), &|row| count_with_error(row.attempts, row.error)),
+            (right("services").optional(), &|row| count_or_absent(row.services)),
+            (left("first seen").optional(), &|row| time(row.first_seen.as_deref())),
+            (left("last seen").optional(), &|row| time(row.last_seen.as_deref())),
+            (left("country").optional(), &|row| plain_or_absent(row.country.as_deref())),
+            (left("AS").optional(), &|row| row.asn.map_or(ABSENT.to_string(), |asn| asn.to_string())),
+            (left("blocked").optional(), &|row| row.blocked.map_or(ABSENT, yes_or_no).to_string()),
+        ],
+    )
+    .write_or("no source fits", style, out)?;
     write_error_note(rows.iter().map(|row| row.error), out)
 }
 
+/// The answer to `days`.
 pub fn days(answer: &DaysAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if answer.days.is_empty() {
-        no_data("nothing was counted on any day of the range", out)?;
-    } else {
-        day_rows(&answer.days, style, out)?;
-    }
+    day_rows(&answer.days, style, out)?;
     completeness(&answer.completeness, style, out)
 }
 
+/// The rows of days, with bars.
 pub(super) fn day_rows(rows: &[DayRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = Table::new(&[left("date"), right(style.counted), right("sources").optional()]);
-    for row in rows {
-        let cells = vec![row.date.to_string(), count(row.attempts), count_or_absent(row.unique_sources)];
-        table.row_with_bar(cells, row.attempts);
-    }
-    table.write(style, out)
+    Table::of(
+        rows,
+        &[
+            (left("date"), &|row| row.date.to_string()),
+            (right(style.counted), &|row| count(row.attempts)),
+            (right("sources").optional(), &|row| count_or_absent(row.unique_sources)),
+        ],
+    )
+    .with_bars(rows.iter().map(|row| row.attempts))
+    .write_or("nothing was counted on any day of the range", style, out)
 }
 
+/// The answer to `months`; its bars are attempts per day.
 pub fn months(answer: &MonthsAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if answer.months.is_empty() {
-        no_data("nothing was counted in any month of the range", out)?;
-        return completeness(&answer.completeness, style, out);
-    }
-    let mut table = Table::new(&[
-        left("month"),
-        right("days"),
-        right(style.counted),
-        right("per day"),
-        right("vs year\nbefore").optional(),
-        right("anomalous\ncells").optional(),
-        right("per day\nusual").optional(),
-        right("vs year\nusual").optional(),
-        right("sources").optional(),
-    ]);
-    for row in &answer.months {
-        let cells = vec![
-            row.month.to_string(),
-            count(row.days.into()),
-            count(row.attempts),
-            mean(row.attempts_per_day),
-            ratio(row.year_over_year),
-            count_or_absent(row.anomalous),
-            row.attempts_per_day_usual.map_or(ABSENT.to_string(), mean),
-            ratio(row.year_over_year_usual),
-            count_or_absent(row.unique_sources),
-        ];
-        table.row_with_bar(cells, (row.attempts_per_day * 10.0) as u64);
-    }
-    table.write(style, out)?;
+    Table::of(
+        &answer.months,
+        &[
+            (left("month"), &|row| row.month.to_string()),
+            (right("days"), &|row| count(row.days.into())),
+            (right(style.counted), &|row| count(row.attempts)),
+            (right("per day"), &|row| mean(row.attempts_per_day)),
+            (right("vs year\nbefore").optional(), &|row| ratio(row.year_over_year)),
+            (right("anomalous\ncells").optional(), &|row| count_or_absent(row.anomalous)),
+            (right("per day\nusual").optional(), &|row| {
+                row.attempts_per_day_usual.map_or(ABSENT.to_string(), mean)
+            }),
+            (right("vs year\nusual").optional(), &|row| ratio(row.year_over_year_usual)),
+            (right("sources").optional(), &|row| count_or_absent(row.unique_sources)),
+        ],
+    )
+    .with_bars(answer.months.iter().map(|row| (row.attempts_per_day * 10.0) as u64))
+    .write_or("nothing was counted in any month of the range", style, out)?;
     if answer.months.iter().any(|row| row.attempts_per_day_usual.is_some()) {
         writeln!(out, "usual: without the anomalous cells (one service on one day)")?;
     }
     completeness(&answer.completeness, style, out)
 }
 
+/// The answer to `hours`.
 pub fn hours(answer: &HoursAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if answer.hours.is_empty() {
-        no_data("no hours are kept for the range", out)?;
-    } else {
-        hour_rows(&answer.hours, style, out)?;
-    }
+    hour_rows(&answer.hours, style, out)?;
     completeness(&answer.completeness, style, out)
 }
 
+/// The rows of hours, with bars.
 pub(super) fn hour_rows(rows: &[HourRow], style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = Table::new(&[right("hour"), right(style.counted)]);
-    for row in rows {
-        table.row_with_bar(vec![format!("{:02}", row.hour), count(row.attempts)], row.attempts);
-    }
-    table.write(style, out)
+    Table::of(
+        rows,
+        &[
+            (right("hour"), &|row| format!("{:02}", row.hour)),
+            (right(style.counted), &|row| count(row.attempts)),
+        ],
+    )
+    .with_bars(rows.iter().map(|row| row.attempts))
+    .write_or("no hours are kept for the range", style, out)
 }
 
+/// The answer to `countries`.
 pub fn countries(answer: &CountriesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if answer.countries.is_empty() {
-        no_data("no source fits", out)?;
-    } else {
-        let mut table = Table::new(&[left("country"), right(style.counted), right("sources").optional()]);
-        for row in &answer.countries {
-            let sources = about(row.unique_sources, row.unique_sources_error);
-            table.row(vec![plain(&row.country), count(row.attempts), sources]);
-        }
-        table.write(style, out)?;
-    }
+    Table::of(
+        &answer.countries,
+        &[
+            (left("country"), &|row| plain(&row.country)),
+            (right(style.counted), &|row| count(row.attempts)),
+            (right("sources").optional(), &|row| about(row.unique_sources, row.unique_sources_error)),
+        ],
+    )
+    .write_or("no source fits", style, out)?;
     completeness(&answer.completeness, style, out)
 }
 
+/// The answer to `asns`, and how much of the attempts it covers.
 pub fn asns(answer: &AsnsAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if answer.asns.is_empty() {
-        no_data("no source fits", out)?;
-    } else {
-        let columns = [left("AS"), left("name").optional(), right(style.counted), right("sources")];
-        let mut table = Table::new(&columns);
-        for row in &answer.asns {
-            let asn = row.asn.map_or("unknown".to_string(), |asn| asn.to_string());
-            let name = plain_or_absent(row.name.as_deref());
-            table.row(vec![asn, name, count(row.attempts), count(row.listed_sources)]);
-        }
-        table.write(style, out)?;
-    }
+    Table::of(
+        &answer.asns,
+        &[
+            (left("AS"), &|row| row.asn.map_or("unknown".to_string(), |asn| asn.to_string())),
+            (left("name").optional(), &|row| plain_or_absent(row.name.as_deref())),
+            (right(style.counted), &|row| count(row.attempts)),
+            (right("sources"), &|row| count(row.listed_sources)),
+        ],
+    )
+    .write_or("no source fits", style, out)?;
     if let Some(covers) = answer.covers.filter(|covers| *covers < 1.0) {
         writeln!(out, "of the sources that have rows: {:.0} % of the {}", covers * 100.0, style.counted)?;
     }
     completeness(&answer.completeness, style, out)
 }
 
+/// The answer to `anomalies`.
 pub fn anomalies(answer: &AnomaliesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if answer.anomalies.is_empty() {
-        no_data("no service was anomalous on any day", out)?;
-    } else {
-        anomaly_rows(&answer.anomalies, style, out)?;
-    }
+    anomaly_rows(&answer.anomalies, style, out)?;
     completeness(&answer.completeness, style, out)
 }
 
@@ -280,15 +249,12 @@ pub(super) fn section(heading: &str, style: &Style, out: &mut dyn Write) -> io::
     writeln!(out, "\n{}", style.heading(heading))
 }
 
+/// Log lines, escaped.
 pub(super) fn lines(lines: &[String], out: &mut dyn Write) -> io::Result<()> {
     lines.iter().try_for_each(|line| writeln!(out, "{}", plain(line)))
 }
 
-/// A line that says why there are no rows.
-pub(super) fn no_data(why: &str, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "no data: {why}")
-}
-
+/// Why an answer is incomplete; nothing where it is complete.
 pub(super) fn completeness(
     completeness: &Completeness,
     style: &Style,
@@ -301,6 +267,7 @@ pub(super) fn completeness(
     writeln!(out, "{}", style.heading(&format!("incomplete: {}", plain(reason))))
 }
 
+/// `yes` or `no`.
 pub(super) fn yes_or_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }

@@ -1,15 +1,14 @@
 //! The answer to `anomalies`: stored ones, and those of days that are not closed.
 
-use crate::event::Class;
-use crate::event::calendar::Date;
-use crate::stats::anomalies::{self, Anomaly, Cells, WINDOW};
-
-use super::AnswerError;
 use super::answer::{AnomaliesAnswer, AnomalyRow};
 use super::history::{Detail, History, MonthData, Need, Section};
 use super::lists::service_row;
 use super::question::Question;
-use super::scan::{Reasons, Span, matches};
+use super::scan::{Collect, Databases, Reasons, Span, matches};
+use super::{Answer, AnswerError};
+use crate::event::Class;
+use crate::event::calendar::Date;
+use crate::stats::anomalies::{self, Anomaly, Cells, WINDOW};
 
 /// The anomalous cells of a range.
 pub(super) struct Found {
@@ -21,21 +20,17 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn new(span: Span, history: &dyn History) -> Found {
-        let open = history.open_days().into_iter().filter(|date| span.contains(*date)).collect();
+    /// Adds to `need` the stored cells of the span, and the services of the days before those that are not closed.
+    pub(super) fn new(span: Span, history: &dyn History, need: &mut Need) -> Found {
+        let open: Vec<Date> = history.open_days().into_iter().filter(|date| span.contains(*date)).collect();
+        need.add(&[Section::Cells], span.from, span.to);
+        need.add_since(span.from);
+        for date in &open {
+            let first = Date(date.0 - WINDOW);
+            need.add(&[Section::Services], first, *date);
+            need.add_since(first);
+        }
         Found { span, cells: Vec::new(), usual: Cells::new(), open }
-    }
-
-    /// What it needs besides.
-    pub(super) fn need(&self, need: Need) -> Need {
-        let before = |date: &Date| Date(date.0 - WINDOW);
-        let need = need.and(&[Section::Cells], self.span.from, self.span.to);
-        self.open.iter().fold(need, |need, date| need.and(&[Section::Services], before(date), *date))
-    }
-
-    /// The first day that it needs anything of.
-    pub(super) fn first(&self) -> Date {
-        self.open.iter().map(|date| Date(date.0 - WINDOW)).min().unwrap_or(self.span.from).min(self.span.from)
     }
 
     /// Adds a month.
@@ -59,7 +54,7 @@ impl Found {
     }
 }
 
-pub(super) fn row(anomaly: &Anomaly) -> AnomalyRow {
+fn row(anomaly: &Anomaly) -> AnomalyRow {
     let row = service_row(anomaly.service, anomaly.attempts, None, 0);
     AnomalyRow {
         date: anomaly.date,
@@ -84,40 +79,36 @@ pub(super) fn rows(question: &Question, span: &Span, found: &[Anomaly]) -> Vec<A
 }
 
 /// Collects the answer to `anomalies`.
-pub(super) struct Anomalies {
-    question: Question,
-    found: Found,
-    reasons: Reasons,
-}
+pub(super) struct Anomalies(Found);
 
 impl Anomalies {
+    /// Adds what it needs to `need`.
     pub(super) fn new(
         question: &Question,
         history: &dyn History,
-    ) -> Result<(Anomalies, Need, Date), AnswerError> {
+        need: &mut Need,
+    ) -> Result<Anomalies, AnswerError> {
         if question.class != Class::Attempt || question.source.is_some() {
             return Err(AnswerError::Invalid(
                 "anomalies are days of a service: ask for them without a class and a source".into(),
             ));
         }
-        let found = Found::new(Span::of(question), history);
-        let (need, first) = (found.need(Need::new(Class::Attempt)), found.first());
-        Ok((Anomalies { question: question.clone(), found, reasons: Reasons::default() }, need, first))
+        Ok(Anomalies(Found::new(Span::of(question), history, need)))
+    }
+}
+
+impl Collect for Anomalies {
+    fn add(&mut self, _: &Question, data: &MonthData, _: &mut Reasons) {
+        self.0.add(data);
     }
 
-    /// Adds a month.
-    pub(super) fn add(&mut self, data: &MonthData) {
-        self.found.span.explain(data, &mut self.reasons);
-        self.found.add(data);
-    }
-
-    /// The answer, after the last month.
-    pub(super) fn finish(self) -> AnomaliesAnswer {
-        let span = self.found.span;
-        let found = self.found.finish();
-        AnomaliesAnswer {
-            anomalies: rows(&self.question, &span, &found),
-            completeness: self.reasons.finish(),
-        }
+    fn finish(
+        self: Box<Self>,
+        question: &Question,
+        _: &mut Databases<'_>,
+        _: &mut Reasons,
+    ) -> Result<Answer, AnswerError> {
+        let anomalies = rows(question, &Span::of(question), &self.0.finish());
+        Ok(Answer::Anomalies(AnomaliesAnswer { anomalies, ..AnomaliesAnswer::default() }))
     }
 }

@@ -7,10 +7,11 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::answer::{AsnRow, AsnsAnswer};
-use super::history::{MonthData, Need, Section};
+use super::history::{MonthData, Need};
 use super::lists::SourceList;
+use super::periods::{attempts_of, section_of};
 use super::question::Question;
-use super::scan::{Reasons, Span, is_about_services, matches, rounded};
+use super::scan::{Collect, Databases, Reasons, Span, rounded};
 use super::{Answer, AnswerError};
 use crate::event::Address;
 
@@ -61,57 +62,43 @@ fn joined(groups: &mut Vec<Group>, is_same: fn(&Group, &Group) -> bool) {
 
 /// Collects the answer to `asns`.
 pub(super) struct AsnList {
-    question: Question,
-    span: Span,
     list: SourceList,
     /// Of the range, of sources with rows and without.
     attempts: u64,
 }
 
 impl AsnList {
-    pub(super) fn new(question: &Question) -> AsnList {
-        let list = SourceList::new(question);
-        AsnList { span: Span::of(question), list, attempts: 0, question: question.clone() }
+    /// Adds what it needs to `need`.
+    pub(super) fn new(question: &Question, need: &mut Need) -> AsnList {
+        let span = Span::of(question);
+        need.add(section_of(question).as_slice(), span.from, span.to);
+        AsnList { list: SourceList::new(question, need), attempts: 0 }
     }
+}
 
-    /// The sections that the answer needs, added to those of `need`.
-    pub(super) fn need(&self, need: Need) -> Need {
-        let need = self.list.need(need);
-        match is_about_services(&self.question) {
-            true => need.and(&[Section::Services], self.span.from, self.span.to),
-            false => need,
-        }
-    }
-
-    /// Adds a month.
-    pub(super) fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
-        self.list.add(data, reasons);
-        let (question, attempts) = (&self.question, &mut self.attempts);
-        self.span.pieces(data, reasons, |summary, _| {
-            let of_piece = match is_about_services(question) {
-                true => {
-                    let rows = summary.services.rows.iter().filter(|row| matches(question, row.service));
-                    rows.fold(0, |sum: u64, row| sum.saturating_add(row.attempts))
-                }
-                false => summary.attempts,
-            };
-            *attempts = attempts.saturating_add(of_piece);
+impl Collect for AsnList {
+    fn add(&mut self, question: &Question, data: &MonthData, reasons: &mut Reasons) {
+        self.list.add(question, data, reasons);
+        Span::of(question).pieces(data, reasons, |summary, _| {
+            self.attempts = self.attempts.saturating_add(attempts_of(question, summary).unwrap_or(0));
         });
     }
 
-    /// The answer, after the last month.
-    pub(super) fn finish(
-        self,
-        networks: Option<&mut dyn NetworkLookup>,
-        mut reasons: Reasons,
-    ) -> Result<AsnsAnswer, AnswerError> {
-        let networks = networks.ok_or_else(|| AnswerError::NotFound("no AS database".into()))?;
-        let question = self.question;
+    fn finish(
+        self: Box<Self>,
+        question: &Question,
+        databases: &mut Databases<'_>,
+        reasons: &mut Reasons,
+    ) -> Result<Answer, AnswerError> {
+        let Some(networks) = databases.networks.as_deref_mut() else {
+            return Err(AnswerError::NotFound("no AS database".into()));
+        };
+        let (floor, total) = (self.list.floor(), self.attempts);
         let mut groups: Vec<Group> = Vec::new();
         let mut listed = 0u64;
-        let floor = self.list.each_by_address(&mut |address, attempts| {
+        self.list.each_by_address(&mut |sum| {
+            let (record, attempts) = (networks.record_of(sum.key), sum.attempts.saturating_sub(sum.error));
             listed = listed.saturating_add(attempts);
-            let record = networks.record_of(address);
             match groups.last_mut().filter(|group| group.record == record) {
                 Some(group) => {
                     (group.attempts, group.sources) = (group.attempts + attempts, group.sources + 1)
@@ -144,7 +131,6 @@ impl AsnList {
             listed_sources: group.sources,
         };
         let asns = groups.iter().map(row).collect();
-        let total = self.attempts;
         // Of a part of the sources, how many attempts there were is not known.
         let covers =
             (question.source.is_none() && total > 0).then(|| (listed as f64 / total as f64).min(1.0));
@@ -154,7 +140,7 @@ impl AsnList {
         } else if floor > 0 {
             reasons.add(format!("sources with up to {floor} attempts can be missing"));
         }
-        Ok(AsnsAnswer { asns, covers: covers.map(rounded), completeness: reasons.finish() })
+        Ok(Answer::Asns(AsnsAnswer { asns, covers: covers.map(rounded), ..AsnsAnswer::default() }))
     }
 }
 

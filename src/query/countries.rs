@@ -2,16 +2,16 @@
 
 use std::cmp::Reverse;
 
-use super::AnswerError;
 use super::answer::{CountriesAnswer, CountryRow};
 use super::history::{MonthData, Need, Section};
-use super::lists::{LeftOut, MAX_ROWS};
+use super::lists::{MAX_ROWS, SourceList, cut, rows};
 use super::question::Question;
-use super::scan::{Reasons, Span, is_about_services, matches};
-use crate::event::{Address, Class, Service};
+use super::scan::{Collect, Databases, Reasons, Span, is_about_services, matches};
+use super::{Answer, AnswerError};
+use crate::event::{Class, Service};
 use crate::stats::countries::{Country, CountryLookup};
 use crate::stats::sample::{Distinct, Sample};
-use crate::stats::sum::{Sources, Table};
+use crate::stats::sum::{Sources, Sum, Table};
 use crate::stats::summary::ClassSummary;
 
 /// The reason of an incomplete answer.
@@ -47,24 +47,20 @@ impl Measured {
         installed: bool,
         reasons: &mut Reasons,
     ) -> Result<(), AnswerError> {
-        match self {
-            Measured { days_with: 0, .. } if installed && !class.has_countries() => {
-                return Err(AnswerError::NotFound(
-                    "countries are looked up of attempts and failed logins only".into(),
-                ));
+        let not_found = |why: &str| Err(AnswerError::NotFound(why.into()));
+        match (self.days_with, self.days_without) {
+            (0, _) if installed && !class.has_countries() => {
+                return not_found("countries are looked up of attempts and failed logins only");
             }
-            Measured { days_with: 0, .. } if !installed => {
-                return Err(AnswerError::NotFound(NO_DATABASE.into()));
+            (0, _) if !installed => return not_found(NO_DATABASE),
+            (0, 1..) => {
+                return not_found(
+                    "the countries of these days were not measured: there was no country database when they ended",
+                );
             }
-            Measured { days_with: 0, days_without: 1.., .. } => {
-                return Err(AnswerError::NotFound(
-                    "the countries of these days were not measured: there was no country database when they ended".into(),
-                ));
-            }
-            Measured { days_without: 0, .. } => {}
-            Measured { days_without, .. } => reasons.add(format!(
-                "{days_without} days are left out: there was no country database when they ended"
-            )),
+            (_, 0) => {}
+            (_, days) => reasons
+                .add(format!("{days} days are left out: there was no country database when they ended")),
         }
         if self.unplaced > 0 {
             reasons
@@ -74,181 +70,148 @@ impl Measured {
     }
 }
 
-/// A row before it is shown.
-struct Sum {
+/// A country with its attempts, its different sources, and the most that the attempts can be too low.
+struct CountrySum {
     country: Country,
     attempts: u64,
     distinct: Option<Distinct>,
     low: u64,
 }
 
-/// Collects the answer to `countries`.
+/// Collects the answer to `countries`. Only one of the tables is filled.
 pub(super) struct CountryList {
-    question: Question,
-    span: Span,
-    by_service: bool,
     countries: Table<Country>,
     services: Table<(Service, Country)>,
     sources: Sources,
     measured: Measured,
-    /// Of the sources within a prefix.
-    addresses: Table<Address>,
-    pairs: Table<(Service, Address)>,
-    reasons: Reasons,
+    /// Of the sources within a prefix, whose countries are looked up now.
+    of_prefix: Option<SourceList>,
 }
 
 impl CountryList {
-    pub(super) fn new(question: &Question, has_lookup: bool) -> Result<CountryList, AnswerError> {
-        let by_service = is_about_services(question);
-        let by_source = question.source.is_some();
-        if by_source && !has_lookup {
-            return Err(AnswerError::NotFound(NO_DATABASE.into()));
-        }
-        let most = |used: bool| if used { MAX_ROWS } else { 1 };
-        Ok(CountryList {
-            span: Span::of(question),
-            by_service,
-            countries: Table::new(if by_source { 1 } else { 1024 }),
-            services: Table::new(most(by_service && !by_source)),
+    /// Adds what it needs to `need`.
+    pub(super) fn new(question: &Question, need: &mut Need) -> CountryList {
+        let span = Span::of(question);
+        let of_prefix = question.source.map(|_| SourceList::new(question, need));
+        let sections: &[Section] = match is_about_services(question) {
+            _ if of_prefix.is_some() => &[],
+            _ if span.is_single() => &[Section::Countries],
+            true => &[Section::Countries, Section::Sample, Section::SampleCountries, Section::SampleServices],
+            false => &[Section::Countries, Section::Sample, Section::SampleCountries],
+        };
+        need.add(sections, span.from, span.to);
+        CountryList {
+            countries: Table::new(MAX_ROWS),
+            services: Table::new(MAX_ROWS),
             sources: Sources::default(),
             measured: Measured::default(),
-            addresses: Table::new(most(by_source && !by_service)),
-            pairs: Table::new(most(by_source && by_service)),
-            reasons: Reasons::default(),
-            question: question.clone(),
-        })
+            of_prefix,
+        }
     }
 
-    /// The sections that the answer needs.
-    pub(super) fn need(&self) -> Need {
-        let sections: &[Section] = match (self.question.source.is_some(), self.by_service) {
-            (true, true) => &[Section::Pairs],
-            (true, false) => &[Section::Sources],
-            (false, _) if self.span.is_single() => &[Section::Countries],
-            (false, true) => {
-                &[Section::Countries, Section::Sample, Section::SampleCountries, Section::SampleServices]
-            }
-            (false, false) => &[Section::Countries, Section::Sample, Section::SampleCountries],
-        };
-        Need::new(self.question.class).and(sections, self.span.from, self.span.to)
-    }
-
-    /// Adds a month.
-    pub(super) fn add(&mut self, data: &MonthData) {
-        let span = self.span;
-        span.explain(data, &mut self.reasons);
-        let CountryList { question, by_service, countries, services, sources, measured, .. } = self;
-        let (addresses, pairs) = (&mut self.addresses, &mut self.pairs);
-        span.pieces(data, &mut self.reasons, |summary, days| {
-            if let Some(prefix) = question.source {
-                if *by_service {
-                    let wanted = |service, address| matches(question, service) && prefix.contains(address);
-                    pairs.add_pairs(&summary.pairs, wanted);
-                } else {
-                    addresses.add_sources(&summary.sources, |address| prefix.contains(address));
-                }
-            } else if measured.note(summary, days) {
-                if *by_service {
-                    services
-                        .add_countries(&summary.countries.services, |service, _| matches(question, service));
-                } else {
-                    countries.add_countries(&summary.countries.rows);
-                }
-                sources.add(summary.attempts, summary.distinct, summary.sample.as_ref());
-            }
-        });
-    }
-
-    /// The answer, after the last month.
-    pub(super) fn finish(
-        mut self,
-        lookup: Option<&mut (dyn CountryLookup + '_)>,
-    ) -> Result<CountriesAnswer, AnswerError> {
-        let mut reasons = std::mem::take(&mut self.reasons);
-        let sample = std::mem::take(&mut self.sources).finish().1;
-        let (sums, floor) = match (lookup, self.question.source) {
-            (Some(lookup), Some(_)) => self.of_sources(lookup),
-            (lookup, _) => {
-                self.measured.explain(self.question.class, lookup.is_some(), &mut reasons)?;
-                if self.by_service { self.of_services(sample.as_ref()) } else { self.of_all(sample.as_ref()) }
-            }
-        };
-        let question = &self.question;
-        let mut sums: Vec<Sum> = sums
-            .into_iter()
-            .filter(|sum| question.country.is_none_or(|code| sum.country == Country(code)))
-            .filter(|sum| sum.attempts >= question.min.max(1))
-            .collect();
-        sums.sort_by_key(|sum| (Reverse(sum.attempts), sum.country));
-        sums.truncate(question.limit as usize);
-        let missing = sums.iter().map(|sum| sum.low).max().unwrap_or(0);
-        let (last, floor) =
-            (sums.last().map_or(0, |sum| sum.attempts), if question.country.is_some() { 0 } else { floor });
-        LeftOut { what: "countries", floor, missing }.explain(question, sums.len(), last, &mut reasons);
-        let row = |sum: Sum| CountryRow {
-            country: sum.country.to_string(),
-            attempts: sum.attempts,
-            unique_sources: sum.distinct.map(|distinct| distinct.number),
-            unique_sources_error: sum.distinct.map(|distinct| distinct.error).filter(|error| *error > 0),
-        };
-        Ok(CountriesAnswer { countries: sums.into_iter().map(row).collect(), completeness: reasons.finish() })
-    }
-
-    fn of_all(&self, sample: Option<&Sample<Country>>) -> (Vec<Sum>, u64) {
+    fn of_all(&self, sample: Option<&Sample<Country>>) -> Vec<CountrySum> {
         let floor = self.countries.floor();
-        let row = |sum: &crate::stats::sum::Sum<Country>| {
-            let estimate = sample.map(|sample| sample.of_country(sum.key));
-            let distinct = sum.distinct(estimate, floor);
-            Sum { country: sum.key, attempts: sum.attempts, distinct, low: self.countries.missing(sum) }
+        let row = |(sum, attempts, low): (&Sum<Country>, _, _)| {
+            let distinct = sum.distinct(sample.map(|sample| sample.of_country(sum.key)), floor);
+            CountrySum { country: sum.key, attempts, distinct, low }
         };
-        (self.countries.sorted().into_iter().map(row).collect(), floor)
+        rows(&self.countries).map(row).collect()
     }
 
     /// The different sources of several services cannot be added up: some may have tried several.
-    fn of_services(&self, sample: Option<&Sample<Country>>) -> (Vec<Sum>, u64) {
+    fn of_services(&mut self, question: &Question, sample: Option<&Sample<Country>>) -> Vec<CountrySum> {
         let floor = self.services.floor();
-        let mut rows = self.services.sorted();
-        rows.sort_by_key(|sum| (sum.key.1, sum.key.0));
-        let mut sums: Vec<Sum> = Vec::new();
-        for of_country in rows.chunk_by(|a, b| a.key.1 == b.key.1) {
-            let country = of_country[0].key.1;
-            let estimate =
-                sample.map(|sample| sample.of_both(country, |service| matches(&self.question, service)));
-            let attempts = of_country.iter().fold(0u64, |sum, row| sum.saturating_add(row.attempts));
-            let distinct = match of_country {
-                [only] if self.question.port.is_some() && self.question.protocol.is_some() => {
+        self.services.sort_by_key(|sum| (sum.key.1, sum.key.0));
+        let of_country = |rows: &[Sum<(Service, Country)>]| {
+            let country = rows[0].key.1;
+            let estimate = sample.map(|sample| sample.of_both(country, |service| matches(question, service)));
+            let attempts = rows.iter().fold(0u64, |sum, row| sum.saturating_add(row.attempts));
+            let distinct = match rows {
+                [only] if question.port.is_some() && question.protocol.is_some() || floor == 0 => {
                     only.distinct(estimate, floor)
                 }
-                [only] if floor == 0 => only.distinct(estimate, floor),
                 _ => estimate.map(|estimate| estimate.within(0, attempts)).and_then(Distinct::meaningful),
             };
-            let low = of_country.iter().map(|row| self.services.missing(row)).fold(0, u64::saturating_add);
-            sums.push(Sum { country, attempts, distinct, low });
+            let low = rows.iter().map(|row| self.services.missing(row)).fold(0, u64::saturating_add);
+            CountrySum { country, attempts, distinct, low }
+        };
+        self.services.rows().chunk_by(|a, b| a.key.1 == b.key.1).map(of_country).collect()
+    }
+}
+
+/// The countries of sources.
+fn looked_up(sources: SourceList, lookup: &mut dyn CountryLookup) -> Vec<CountrySum> {
+    let floor = sources.floor();
+    let mut rows: Vec<(Country, u64)> = Vec::new();
+    sources.each_by_address(&mut |sum| {
+        rows.push((lookup.country_of(sum.key).unwrap_or(Country::UNKNOWN), sum.attempts));
+    });
+    rows.sort_unstable();
+    let of_country = |rows: &[(Country, u64)]| CountrySum {
+        country: rows[0].0,
+        attempts: rows.iter().map(|(_, attempts)| attempts).sum(),
+        distinct: (floor == 0).then(|| Distinct::exactly(rows.len() as u64)),
+        low: 0,
+    };
+    rows.chunk_by(|a, b| a.0 == b.0).map(of_country).collect()
+}
+
+impl Collect for CountryList {
+    fn add(&mut self, question: &Question, data: &MonthData, reasons: &mut Reasons) {
+        let CountryList { countries, services, sources, measured, of_prefix } = self;
+        if let Some(of_prefix) = of_prefix {
+            return of_prefix.add(question, data, reasons);
         }
-        (sums, floor)
+        Span::of(question).pieces(data, reasons, |summary, days| {
+            if !measured.note(summary, days) {
+                return;
+            }
+            if is_about_services(question) {
+                services.add_countries(&summary.countries.services, |service, _| matches(question, service));
+            } else {
+                countries.add_countries(&summary.countries.rows);
+            }
+            sources.add(summary.attempts, summary.distinct, summary.sample.as_ref());
+        });
     }
 
-    /// The countries of the sources within a prefix, looked up now.
-    fn of_sources(&self, lookup: &mut dyn CountryLookup) -> (Vec<Sum>, u64) {
-        let floor = if self.by_service { self.pairs.floor() } else { self.addresses.floor() };
-        let mut sources: Vec<(Address, u64)> = match self.by_service {
-            true => self.pairs.sorted().iter().map(|sum| (sum.key.1, sum.attempts)).collect(),
-            false => self.addresses.sorted().iter().map(|sum| (sum.key, sum.attempts)).collect(),
+    fn finish(
+        mut self: Box<Self>,
+        question: &Question,
+        databases: &mut Databases<'_>,
+        reasons: &mut Reasons,
+    ) -> Result<Answer, AnswerError> {
+        let sample = std::mem::take(&mut self.sources).finish().1;
+        let mut floor = self.countries.floor().max(self.services.floor());
+        let mut sums = match (databases.lookup.as_deref_mut(), self.of_prefix.take()) {
+            (Some(lookup), Some(sources)) => {
+                floor = sources.floor();
+                looked_up(sources, lookup)
+            }
+            (lookup, _) => {
+                self.measured.explain(question.class, lookup.is_some(), reasons)?;
+                match is_about_services(question) {
+                    true => self.of_services(question, sample.as_ref()),
+                    false => self.of_all(sample.as_ref()),
+                }
+            }
         };
-        sources.sort_unstable_by_key(|(address, _)| *address);
-        let mut rows: Vec<(Country, u64, u64)> = Vec::new();
-        for of_source in sources.chunk_by(|a, b| a.0 == b.0) {
-            let country = lookup.country_of(of_source[0].0).unwrap_or(Country::UNKNOWN);
-            let attempts = of_source.iter().map(|(_, attempts)| attempts).sum();
-            rows.push((country, attempts, 1));
+        if let Some(code) = question.country {
+            sums.retain(|sum| sum.country == Country(code));
+            floor = 0;
         }
-        rows.sort_unstable_by_key(|(country, ..)| *country);
-        let sum = |of_country: &[(Country, u64, u64)]| Sum {
-            country: of_country[0].0,
-            attempts: of_country.iter().map(|(_, attempts, _)| attempts).sum(),
-            distinct: (floor == 0).then(|| Distinct::exactly(of_country.len() as u64)),
-            low: 0,
+        sums.retain(|sum| sum.attempts > 0);
+        sums.sort_by_key(|sum| (Reverse(sum.attempts), sum.country));
+        let row = |sum: CountrySum| {
+            let row = CountryRow {
+                country: sum.country.to_string(),
+                attempts: sum.attempts,
+                unique_sources: sum.distinct.map(|distinct| distinct.number),
+                unique_sources_error: sum.distinct.map(|distinct| distinct.error).filter(|error| *error > 0),
+            };
+            (row, sum.attempts, sum.low)
         };
-        (rows.chunk_by(|a, b| a.0 == b.0).map(sum).collect(), floor)
+        let countries = cut(sums.into_iter().map(row), "countries", floor, question, reasons);
+        Ok(Answer::Countries(CountriesAnswer { countries, ..CountriesAnswer::default() }))
     }
 }

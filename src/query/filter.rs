@@ -72,6 +72,7 @@ impl Filter {
         Ok(Filter { terms, text: text.to_string() })
     }
 
+    /// Whether every event passes.
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }
@@ -85,31 +86,24 @@ impl Filter {
 
 fn test(word: &str) -> Result<Test, String> {
     let (key, value) = word.split_once(':').unwrap_or(("", word));
-    let expected = |what: &str| what.to_string();
     Ok(match key {
-        "class" => {
-            let class = Class::from_name(value);
-            Test::Class(
-                class.ok_or_else(|| expected("expected attempt, backscatter, noise, egress or login"))?,
-            )
-        }
-        "port" => {
-            let port = value.parse();
-            Test::Port(port.map_err(|_| expected("expected a port from 0 to 65535"))?)
-        }
+        "class" => Test::Class(
+            Class::from_name(value).ok_or("expected attempt, backscatter, noise, egress or login")?,
+        ),
+        "port" => Test::Port(value.parse().map_err(|_| "expected a port from 0 to 65535")?),
         "protocol" => {
             let protocol = services::protocol_number(value);
-            Test::Protocol(protocol.ok_or_else(|| expected("expected a protocol such as tcp, udp or icmp"))?)
+            Test::Protocol(protocol.ok_or("expected a protocol such as tcp, udp or icmp")?)
         }
         "zone" if !value.is_empty() => Test::Zone(value.to_string()),
         "verdict" => {
             let verdict = Verdict::ALL.into_iter().find(|verdict| verdict.name() == value);
-            Test::Verdict(verdict.ok_or_else(|| expected("expected drop, reject or unknown"))?)
+            Test::Verdict(verdict.ok_or("expected drop, reject or unknown")?)
         }
         "source" => Test::Source(Prefix::parse(value)?),
         "destination" => Test::Destination(Prefix::parse(value)?),
         // A word with a colon is a word, too: an IPv6 address, for instance.
-        _ if word.is_empty() => return Err(expected("a word is missing")),
+        _ if word.is_empty() => return Err("a word is missing".into()),
         _ => Test::Text(word.to_lowercase()),
     })
 }

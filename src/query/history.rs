@@ -35,21 +35,34 @@ pub enum Section {
 pub struct Need {
     pub class: Class,
     parts: Vec<(Section, Date, Date)>,
+    /// The first day that it needs anything of, if it needs days before the question's range.
+    pub(super) since: Option<Date>,
 }
 
 impl Need {
+    /// Needs the totals only.
     pub fn new(class: Class) -> Need {
-        Need { class, parts: Vec::new() }
+        Need { class, parts: Vec::new(), since: None }
     }
 
     /// Needs sections of the days `from..=to`, too.
     pub fn and(mut self, sections: &[Section], from: Date, to: Date) -> Need {
+        self.add(sections, from, to);
+        self
+    }
+
+    /// As [`Need::and`].
+    pub(super) fn add(&mut self, sections: &[Section], from: Date, to: Date) {
         self.parts.extend(sections.iter().map(|section| (*section, from, to)));
         if sections.contains(&Section::Pairs) {
             // Where the addresses of pairs are stored.
             self.parts.push((Section::Sources, from, to));
         }
-        self
+    }
+
+    /// Needs the totals of the days from this one on, too.
+    pub(super) fn add_since(&mut self, date: Date) {
+        self.since = Some(self.since.map_or(date, |known| known.min(date)));
     }
 
     /// Whether this section of this day is needed.
@@ -91,7 +104,7 @@ pub struct ClassTotal {
 }
 
 /// One day as far as a question needs it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct DayData {
     pub date: Date,
     /// Packets of this day that are in no figure: lost by the inputs, or refused where only their number is known.
@@ -104,17 +117,19 @@ pub struct DayData {
 }
 
 impl DayData {
+    /// A day without attempts.
     pub fn new(date: Date) -> DayData {
-        DayData { date, lost: 0, open: false, totals: Default::default(), summary: ClassSummary::default() }
+        DayData { date, ..DayData::default() }
     }
 
+    /// The totals of a class.
     pub fn total(&self, class: Class) -> ClassTotal {
         self.totals[class as usize]
     }
 }
 
 /// One month as far as a question needs it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct MonthData {
     pub month: Month,
     pub detail: Detail,
@@ -131,16 +146,9 @@ pub struct MonthData {
 }
 
 impl MonthData {
+    /// A month without days.
     pub fn new(month: Month) -> MonthData {
-        MonthData {
-            month,
-            detail: Detail::default(),
-            distinct: None,
-            cells: Vec::new(),
-            days: Vec::new(),
-            whole: None,
-            damage: None,
-        }
+        MonthData { month, ..MonthData::default() }
     }
 }
 

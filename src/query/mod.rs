@@ -11,6 +11,7 @@ mod countries;
 pub mod filter;
 pub mod history;
 mod lists;
+mod months;
 pub mod open;
 mod periods;
 pub mod question;
@@ -32,9 +33,10 @@ use answer::{
     SummaryAnswer,
 };
 use asns::{NetworkLookup, SharedNetworks};
-use history::{History, MonthData, Need};
+use countries::NO_DATABASE;
+use history::{History, Need};
 use question::{Question, Topic};
-use scan::{Reasons, Span};
+use scan::{Collect, Databases, Reasons, Span};
 
 /// Why a question has no answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,9 +59,33 @@ impl fmt::Display for AnswerError {
     }
 }
 
-/// An answer; the variant is that of the question's topic.
-#[derive(Clone, Debug)]
-pub enum Answer {
+/// Defines [`Answer`], and what all of its variants have.
+macro_rules! answers {
+    ($($topic:ident($answer:ident)),+) => {
+        /// An answer; the variant is that of the question's topic.
+        #[derive(Clone, Debug)]
+        pub enum Answer {
+            $($topic($answer)),+
+        }
+
+        impl Answer {
+            fn record(&self) -> &dyn Record {
+                match self {
+                    $(Answer::$topic(answer) => answer),+
+                }
+            }
+
+            /// Whether it is complete.
+            pub fn completeness_mut(&mut self) -> &mut Completeness {
+                match self {
+                    $(Answer::$topic(answer) => &mut answer.completeness),+
+                }
+            }
+        }
+    };
+}
+
+answers!(
     Summary(SummaryAnswer),
     Services(ServicesAnswer),
     Sources(SourcesAnswer),
@@ -73,40 +99,8 @@ pub enum Answer {
     Anomalies(AnomaliesAnswer),
     Recent(RecentAnswer),
     Blocks(BlocksAnswer),
-    Status(StatusAnswer),
-}
-
-/// The same of an answer, whichever it is.
-macro_rules! whichever {
-    ($self:expr, $answer:ident => $what:expr) => {
-        match $self {
-            Answer::Summary($answer) => $what,
-            Answer::Services($answer) => $what,
-            Answer::Sources($answer) => $what,
-            Answer::Source($answer) => $what,
-            Answer::Hours($answer) => $what,
-            Answer::Days($answer) => $what,
-            Answer::Months($answer) => $what,
-            Answer::Countries($answer) => $what,
-            Answer::Rules($answer) => $what,
-            Answer::Asns($answer) => $what,
-            Answer::Anomalies($answer) => $what,
-            Answer::Recent($answer) => $what,
-            Answer::Blocks($answer) => $what,
-            Answer::Status($answer) => $what,
-        }
-    };
-}
-
-impl Answer {
-    fn record(&self) -> &dyn Record {
-        whichever!(self, answer => answer)
-    }
-
-    pub fn completeness_mut(&mut self) -> &mut Completeness {
-        whichever!(self, answer => &mut answer.completeness)
-    }
-}
+    Status(StatusAnswer)
+);
 
 impl Record for Answer {
     fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
@@ -120,29 +114,14 @@ impl Field for Answer {
     }
 }
 
-/// What a question collects.
-enum Work {
-    Summary(Box<summary::Summary>),
-    Services(Box<lists::ServiceList>, Reasons),
-    Sources(Box<lists::SourceList>, Reasons),
-    Source(Box<summary::OneSource>),
-    Hours(periods::HourList, Reasons),
-    Days(periods::DayList, Reasons),
-    Months(periods::MonthList),
-    Countries(Box<countries::CountryList>),
-    Rules(rules::RuleList, Reasons),
-    Asns(Box<asns::AsnList>, Reasons),
-    Anomalies(anomalies::Anomalies),
-}
-
 /// A question on its way to the answer.
 pub struct Job {
-    span: Span,
+    question: Question,
     need: Need,
-    work: Work,
+    collected: Box<dyn Collect>,
+    reasons: Reasons,
     /// What is still to be read, newest first.
     months: Vec<Month>,
-    has_lookup: bool,
 }
 
 impl Job {
@@ -153,127 +132,50 @@ impl Job {
         {
             return Err(AnswerError::Invalid(format!("the range ends ({to}) before it begins ({from})")));
         }
-        check_country(question)?;
-        let span = Span::of(question);
-        let need = Need::new(question.class);
-        let mut first = span.from;
-        let (work, need) = match question.topic {
-            Topic::Summary => {
-                let (summary, need, from) = summary::Summary::new(question, history)?;
-                first = from;
-                (Work::Summary(Box::new(summary)), need)
+        check_country(question, has_lookup)?;
+        let mut need = Need::new(question.class);
+        let collected: Box<dyn Collect> = match question.topic {
+            Topic::Summary => Box::new(summary::Summary::new(question, history, &mut need)?),
+            Topic::Services => Box::new(lists::ServiceList::new(question, &mut need)?),
+            Topic::Sources => Box::new(lists::SourceList::new(question, &mut need)),
+            Topic::Source => Box::new(summary::OneSource::new(question, &mut need)?),
+            Topic::Hours => Box::new(periods::HourList::new(question, &mut need)?),
+            Topic::Days => Box::new(periods::DayList::new(question, &mut need)),
+            Topic::Months => Box::new(months::MonthList::new(question, history, &mut need)),
+            Topic::Countries => Box::new(countries::CountryList::new(question, &mut need)),
+            Topic::Rules => Box::new(rules::RuleList::new(question, &mut need)),
+            Topic::Asns => Box::new(asns::AsnList::new(question, &mut need)),
+            Topic::Anomalies => Box::new(anomalies::Anomalies::new(question, history, &mut need)?),
+            Topic::Recent | Topic::Blocks | Topic::Status => {
+                let topic = question.topic.name();
+                let why = format!("{topic} is known to the running daemon only: ask without --db");
+                return Err(AnswerError::NeedsDaemon(why));
             }
-            Topic::Services => {
-                let list = lists::ServiceList::new(question)?;
-                let need = list.need(need);
-                (Work::Services(Box::new(list), Reasons::default()), need)
-            }
-            Topic::Sources => {
-                if question.country.is_some() && !has_lookup {
-                    return Err(AnswerError::NotFound(countries::NO_DATABASE.into()));
-                }
-                let list = lists::SourceList::new(question);
-                let need = list.need(need);
-                (Work::Sources(Box::new(list), Reasons::default()), need)
-            }
-            Topic::Source => {
-                let (source, need) = summary::OneSource::new(question)?;
-                (Work::Source(Box::new(source)), need)
-            }
-            Topic::Hours => {
-                let list = periods::HourList::new(question)?;
-                let need = list.need(need);
-                (Work::Hours(list, Reasons::default()), need)
-            }
-            Topic::Days => {
-                let list = periods::DayList::new(question);
-                let need = list.need(need);
-                (Work::Days(list, Reasons::default()), need)
-            }
-            Topic::Months => {
-                let (list, need, from) = periods::MonthList::new(question, history);
-                first = from;
-                (Work::Months(list), need)
-            }
-            Topic::Countries => {
-                let list = countries::CountryList::new(question, has_lookup)?;
-                let need = list.need();
-                (Work::Countries(Box::new(list)), need)
-            }
-            Topic::Rules => {
-                let list = rules::RuleList::new(question);
-                let need = list.need(need);
-                (Work::Rules(list, Reasons::default()), need)
-            }
-            Topic::Asns => {
-                let list = asns::AsnList::new(question);
-                let need = list.need(need);
-                (Work::Asns(Box::new(list), Reasons::default()), need)
-            }
-            Topic::Anomalies => {
-                let (anomalies, need, from) = anomalies::Anomalies::new(question, history)?;
-                first = from;
-                (Work::Anomalies(anomalies), need)
-            }
-            Topic::Recent | Topic::Blocks | Topic::Status => return Err(needs_daemon(question.topic)),
         };
+        let span = Span::of(question);
+        let first = need.since.map_or(span.from, |since| since.min(span.from));
         let wanted = |month: &Month| (first.month()..=span.to.month()).contains(month);
         let mut months: Vec<Month> = history.months().into_iter().filter(wanted).collect();
         months.reverse();
-        Ok(Job { span, need, work, months, has_lookup })
+        Ok(Job { question: question.clone(), need, collected, reasons: Reasons::default(), months })
     }
 
     /// Reads one more month; false when all were read.
     pub fn step(&mut self, history: &mut dyn History) -> bool {
         let Some(month) = self.months.pop() else { return false };
         let data = history.month(month, &self.need);
-        self.add(&data);
+        Span::of(&self.question).explain(&data, &mut self.reasons);
+        self.collected.add(&self.question, &data, &mut self.reasons);
         !self.months.is_empty()
-    }
-
-    fn add(&mut self, data: &MonthData) {
-        let span = self.span;
-        match &mut self.work {
-            Work::Summary(summary) => summary.add(data),
-            Work::Services(list, reasons) => {
-                span.explain(data, reasons);
-                list.add(data, reasons);
-            }
-            Work::Sources(list, reasons) => {
-                span.explain(data, reasons);
-                list.add(data, reasons);
-            }
-            Work::Source(source) => source.add(data),
-            Work::Hours(list, reasons) => {
-                span.explain(data, reasons);
-                list.add(data, reasons);
-            }
-            Work::Days(list, reasons) => {
-                span.explain(data, reasons);
-                list.add(data, reasons);
-            }
-            Work::Months(list) => list.add(data),
-            Work::Countries(list) => list.add(data),
-            Work::Rules(list, reasons) => {
-                span.explain(data, reasons);
-                list.add(data, reasons);
-            }
-            Work::Asns(list, reasons) => {
-                span.explain(data, reasons);
-                list.add(data, reasons);
-            }
-            Work::Anomalies(anomalies) => anomalies.add(data),
-        }
     }
 
     /// The answer, once all months were read.
     pub fn finish(
-        self,
+        mut self,
         calendar: &Calendar,
         lookup: Option<&mut (dyn CountryLookup + '_)>,
         networks: Option<&SharedNetworks>,
     ) -> Result<Answer, AnswerError> {
-        let has_lookup = self.has_lookup;
         let mut networks = networks.map(|networks| networks.borrow_mut());
         let mut ready: Option<&mut dyn NetworkLookup> = None;
         if let Some(networks) = &mut networks
@@ -281,26 +183,13 @@ impl Job {
         {
             ready = Some(&mut **networks);
         }
-        let mut answer = match self.work {
-            Work::Summary(summary) => summary.finish(calendar, lookup).map(Answer::Summary),
-            Work::Services(list, reasons) => {
-                lists::services_answer(*list, has_lookup, reasons).map(Answer::Services)
-            }
-            Work::Sources(list, reasons) => {
-                Ok(Answer::Sources(lists::sources_answer(*list, calendar, lookup, reasons)))
-            }
-            Work::Source(source) => source.finish(calendar, lookup).map(Answer::Source),
-            Work::Hours(list, reasons) => Ok(Answer::Hours(periods::hours_answer(list, reasons))),
-            Work::Days(list, reasons) => periods::days_answer(list, has_lookup, reasons).map(Answer::Days),
-            Work::Months(list) => list.finish(has_lookup).map(Answer::Months),
-            Work::Countries(list) => list.finish(lookup).map(Answer::Countries),
-            Work::Rules(list, reasons) => Ok(Answer::Rules(list.finish(reasons))),
-            Work::Asns(list, reasons) => return list.finish(ready, reasons).map(Answer::Asns),
-            Work::Anomalies(anomalies) => Ok(Answer::Anomalies(anomalies.finish())),
-        }?;
-        if let Some(networks) = ready {
+        let lookup = lookup.map(|lookup| lookup as &mut dyn CountryLookup);
+        let mut databases = Databases { calendar, lookup, networks: ready };
+        let mut answer = self.collected.finish(&self.question, &mut databases, &mut self.reasons)?;
+        if let Some(networks) = databases.networks {
             asns::add(&mut answer, networks);
         }
+        *answer.completeness_mut() = self.reasons.finish();
         Ok(answer)
     }
 }
@@ -318,28 +207,25 @@ pub fn answer(
     job.finish(calendar, lookup, networks)
 }
 
-/// What is not stored by country, or not by country and source.
-fn check_country(question: &Question) -> Result<(), AnswerError> {
-    if question.country.is_none() {
-        return Ok(());
-    }
+/// What is not stored by country, or not by country and source, and what needs the database now.
+fn check_country(question: &Question, has_lookup: bool) -> Result<(), AnswerError> {
     let invalid = |text: &str| Err(AnswerError::Invalid(text.into()));
+    let by_country = question.country.is_some();
     match question.topic {
-        Topic::Hours | Topic::Anomalies | Topic::Summary | Topic::Asns => invalid(&format!(
+        Topic::Hours | Topic::Anomalies | Topic::Summary | Topic::Asns if by_country => invalid(&format!(
             "{} is not stored by country: ask services, sources, days or months",
             question.topic.name()
         )),
-        Topic::Services if question.daily => invalid("daily is not stored by country: leave out one of them"),
-        Topic::Services | Topic::Days | Topic::Months if question.source.is_some() => {
+        Topic::Services if by_country && question.daily => {
+            invalid("daily is not stored by country: leave out one of them")
+        }
+        Topic::Services | Topic::Days | Topic::Months if by_country && question.source.is_some() => {
             invalid("country and source: give one of them")
+        }
+        Topic::Sources if by_country && !has_lookup => Err(AnswerError::NotFound(NO_DATABASE.into())),
+        Topic::Countries if question.source.is_some() && !has_lookup => {
+            Err(AnswerError::NotFound(NO_DATABASE.into()))
         }
         _ => Ok(()),
     }
-}
-
-fn needs_daemon(topic: Topic) -> AnswerError {
-    AnswerError::NeedsDaemon(format!(
-        "{} is known to the running daemon only: ask without --db",
-        topic.name()
-    ))
 }

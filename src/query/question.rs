@@ -28,44 +28,32 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub const ALL: [Topic; 14] = [
-        Topic::Summary,
-        Topic::Services,
-        Topic::Sources,
-        Topic::Source,
-        Topic::Hours,
-        Topic::Days,
-        Topic::Months,
-        Topic::Countries,
-        Topic::Rules,
-        Topic::Asns,
-        Topic::Anomalies,
-        Topic::Recent,
-        Topic::Blocks,
-        Topic::Status,
+    /// Every topic with its name, in the order of the topics.
+    pub const ALL: [(Topic, &str); 14] = [
+        (Topic::Summary, "summary"),
+        (Topic::Services, "services"),
+        (Topic::Sources, "sources"),
+        (Topic::Source, "source"),
+        (Topic::Hours, "hours"),
+        (Topic::Days, "days"),
+        (Topic::Months, "months"),
+        (Topic::Countries, "countries"),
+        (Topic::Rules, "rules"),
+        (Topic::Asns, "asns"),
+        (Topic::Anomalies, "anomalies"),
+        (Topic::Recent, "recent"),
+        (Topic::Blocks, "blocks"),
+        (Topic::Status, "status"),
     ];
 
-    pub const fn name(self) -> &'static str {
-        match self {
-            Topic::Summary => "summary",
-            Topic::Services => "services",
-            Topic::Sources => "sources",
-            Topic::Source => "source",
-            Topic::Hours => "hours",
-            Topic::Days => "days",
-            Topic::Months => "months",
-            Topic::Countries => "countries",
-            Topic::Rules => "rules",
-            Topic::Asns => "asns",
-            Topic::Anomalies => "anomalies",
-            Topic::Recent => "recent",
-            Topic::Blocks => "blocks",
-            Topic::Status => "status",
-        }
+    /// Its name as a method of ubus and as a command.
+    pub fn name(self) -> &'static str {
+        Topic::ALL[self as usize].1
     }
 
+    /// The topic of a name.
     pub fn from_name(name: &str) -> Option<Topic> {
-        Topic::ALL.into_iter().find(|topic| topic.name() == name)
+        Topic::ALL.into_iter().find(|(_, known)| *known == name).map(|(topic, _)| topic)
     }
 }
 
@@ -167,6 +155,7 @@ pub struct Question {
 }
 
 impl Question {
+    /// Without filters; of the daemon's default range.
     pub fn new(topic: Topic) -> Question {
         Question {
             topic,

@@ -1,5 +1,5 @@
-//! Serialization of answers: [`record!`](crate::record!) lists the fields of a struct once, and every writer (JSON,
-//! blobmsg) iterates over that list through trait objects: adding a format takes no code for each struct.
+//! Serialization of answers: [`record!`](crate::record!) defines a struct and lists its fields for every writer (JSON,
+//! blobmsg), which iterates over them through trait objects: adding a format takes no code for each struct.
 //!
 //! Takes structs, gives names with [`FieldValue`]s in order. Knows no format and reads nothing back.
 
@@ -51,18 +51,26 @@ pub trait List {
     fn each(&self, visit: &mut dyn FnMut(&dyn Field));
 }
 
-/// Lists all fields of a struct for [`Record`], with [`Presence`] where it is not `Required`:
-/// `record! { Row: name, count, dry = SkipEmpty; }`.
+/// Defines structs with [`Record`] and [`Field`]: their fields are written in this order, with [`Presence`] where it is
+/// not `Required`: `record! { struct Row { name: String, dry: bool = SkipEmpty } }`. They are `Clone`, `Debug` and `Default`.
 #[macro_export]
 macro_rules! record {
-    ($($name:ident: $($field:ident $(= $presence:ident)?),+;)+) => {$(
+    ($(
+        $(#[$about:meta])*
+        $visible:vis struct $name:ident {
+            $($(#[$field_about:meta])* $field_visible:vis $field:ident: $kind:ty $(= $presence:ident)?),+ $(,)?
+        }
+    )+) => {$(
+        $(#[$about])*
+        #[derive(Clone, Debug, Default)]
+        $visible struct $name { $($(#[$field_about])* $field_visible $field: $kind),+ }
+
         impl $crate::query::record::Record for $name {
             fn each(
                 &self,
                 visit: &mut dyn FnMut(&str, $crate::query::record::Presence, &dyn $crate::query::record::Field),
             ) {
-                let $name { $($field),+ } = self;
-                $(visit(stringify!($field), $crate::record!(@presence $($presence)?), $field);)+
+                $(visit(stringify!($field), $crate::record!(@presence $($presence)?), &self.$field);)+
             }
         }
 
@@ -76,58 +84,31 @@ macro_rules! record {
     (@presence $presence:ident) => { $crate::query::record::Presence::$presence };
 }
 
-macro_rules! unsigned {
-    ($($kind:ty),+) => {$(
+/// How values of these types are written.
+macro_rules! field {
+    ($($kind:ty: $value:ident => $written:expr;)+) => {$(
         impl Field for $kind {
             fn value(&self) -> FieldValue<'_> {
-                FieldValue::Unsigned((*self).into())
+                let $value = self;
+                $written
             }
         }
     )+};
 }
 
-unsigned!(u8, u16, u32, u64);
-
-impl Field for bool {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Bool(*self)
-    }
-}
-
-impl Field for f64 {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Float(*self)
-    }
-}
-
-impl Field for &str {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Text(self)
-    }
-}
-
-impl Field for String {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Text(self)
-    }
-}
-
-impl Field for Cow<'static, str> {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Text(self)
-    }
-}
-
-impl Field for Date {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Display(self)
-    }
-}
-
-impl Field for Month {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Display(self)
-    }
+field! {
+    u8: number => FieldValue::Unsigned((*number).into());
+    u16: number => FieldValue::Unsigned((*number).into());
+    u32: number => FieldValue::Unsigned((*number).into());
+    u64: number => FieldValue::Unsigned(*number);
+    f64: number => FieldValue::Float(*number);
+    bool: flag => FieldValue::Bool(*flag);
+    &str: text => FieldValue::Text(text);
+    String: text => FieldValue::Text(text);
+    Cow<'static, str>: text => FieldValue::Text(text);
+    Date: date => FieldValue::Display(date);
+    Month: month => FieldValue::Display(month);
+    SmallMap<String, u64>: counts => FieldValue::Record(counts);
 }
 
 impl<T: Field> Field for Box<T> {
@@ -154,12 +135,6 @@ impl<T: Field> List for Vec<T> {
     }
 }
 
-impl Field for SmallMap<String, u64> {
-    fn value(&self) -> FieldValue<'_> {
-        FieldValue::Record(self)
-    }
-}
-
 impl Record for SmallMap<String, u64> {
     fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
         self.iter().for_each(|(name, count)| visit(name, Presence::Required, count));
@@ -167,15 +142,9 @@ impl Record for SmallMap<String, u64> {
 }
 
 /// A record without a struct.
-impl Record for [(&str, &dyn Field)] {
-    fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
-        self.iter().for_each(|(name, field)| visit(name, Presence::Required, *field));
-    }
-}
-
 impl<const N: usize> Record for [(&str, &dyn Field); N] {
     fn each(&self, visit: &mut dyn FnMut(&str, Presence, &dyn Field)) {
-        self.as_slice().each(visit);
+        self.iter().for_each(|(name, field)| visit(name, Presence::Required, *field));
     }
 }
 

@@ -1,12 +1,16 @@
-//! The range of a question, the parts of a month that lie in it, and the reasons of an incomplete answer.
+//! What all answers are collected with: the range of a question, the parts of a month that lie in it, and the reasons of
+//! an incomplete answer.
 
-use crate::event::Service;
-use crate::event::calendar::Date;
-use crate::stats::sum::Sources;
-use crate::stats::summary::ClassSummary;
-
+use super::answer::Completeness;
+use super::asns::NetworkLookup;
 use super::history::{DayData, Detail, MonthData};
 use super::question::Question;
+use super::{Answer, AnswerError};
+use crate::event::Service;
+use crate::event::calendar::{Calendar, Date, Month};
+use crate::stats::countries::CountryLookup;
+use crate::stats::sum::Sources;
+use crate::stats::summary::ClassSummary;
 
 /// The days that are asked about, inclusive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,15 +20,21 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// Every day.
+    pub(super) const ALL: Span = Span { from: Date(0), to: Date(i32::MAX / 2) };
+
     /// Where no end was given, all there is.
     pub(super) fn of(question: &Question) -> Span {
-        Span { from: question.from.unwrap_or(Date(0)), to: question.to.unwrap_or(Date(i32::MAX / 2)) }
+        let Span { from, to } = Span::ALL;
+        Span { from: question.from.unwrap_or(from), to: question.to.unwrap_or(to) }
     }
 
+    /// Whether the day lies in it.
     pub(super) fn contains(&self, date: Date) -> bool {
         (self.from..=self.to).contains(&date)
     }
 
+    /// Whether it is one day.
     pub(super) fn is_single(&self) -> bool {
         self.from == self.to
     }
@@ -53,15 +63,14 @@ impl Span {
                 self.days(data).filter(|_| data.detail < Detail::Month).for_each(|day| visit(&day.summary, 1))
             }
         }
-        let partly = data.whole.is_some() && !self.covers(data) && self.days(data).next().is_some();
-        if partly {
-            reasons.add(format!("of {} only the whole month is stored, not its days", data.month));
+        if data.whole.is_some() && !self.covers(data) && self.days(data).next().is_some() {
+            reasons.add_whole(data.month);
         }
     }
 
     /// What makes an answer about the month incomplete, whatever is asked.
     pub(super) fn explain(&self, data: &MonthData, reasons: &mut Reasons) {
-        reasons.0.extend(data.damage.clone().filter(|damage| !reasons.0.contains(damage)));
+        data.damage.iter().for_each(|damage| reasons.add(damage.clone()));
         let mut lost = self.days(data).filter(|day| day.lost > 0);
         if let Some(day) = lost.next() {
             let sum = lost.fold(day.lost, |sum, day| sum.saturating_add(day.lost));
@@ -90,20 +99,48 @@ const MAX_REASONS: usize = 8;
 pub(super) struct Reasons(pub Vec<String>);
 
 impl Reasons {
+    /// Adds a reason that was not given yet.
     pub(super) fn add(&mut self, reason: String) {
         if !self.0.contains(&reason) {
             self.0.push(reason);
         }
     }
 
-    pub(super) fn finish(mut self) -> super::answer::Completeness {
+    /// Days of the month are missing.
+    pub(super) fn add_whole(&mut self, month: Month) {
+        self.add(format!("of {month} only the whole month is stored, not its days"));
+    }
+
+    /// Complete where there is no reason.
+    pub(super) fn finish(mut self) -> Completeness {
         if self.0.len() > MAX_REASONS {
             let more = self.0.len() - MAX_REASONS;
             self.0.truncate(MAX_REASONS);
             self.0.push(format!("and {more} more reasons"));
         }
-        super::answer::Completeness::from_reasons(&self.0)
+        Completeness::from_reasons(&self.0)
     }
+}
+
+/// What an answer is completed with after the last month.
+pub(super) struct Databases<'a> {
+    pub calendar: &'a Calendar,
+    pub lookup: Option<&'a mut dyn CountryLookup>,
+    pub networks: Option<&'a mut dyn NetworkLookup>,
+}
+
+/// Collects the answer to a question.
+pub(super) trait Collect {
+    /// Adds a month.
+    fn add(&mut self, question: &Question, data: &MonthData, reasons: &mut Reasons);
+
+    /// The answer, after the last month; the reasons say what it lacks.
+    fn finish(
+        self: Box<Self>,
+        question: &Question,
+        databases: &mut Databases<'_>,
+        reasons: &mut Reasons,
+    ) -> Result<Answer, AnswerError>;
 }
 
 /// The services that a question is about.

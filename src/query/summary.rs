@@ -1,22 +1,21 @@
 //! The answers to `summary` and `source`, which join several tables.
 
-use crate::event::Class;
-use crate::event::calendar::{Calendar, Date};
-use crate::event::services;
-use crate::event::small_map::SmallMap;
-use crate::query::short::{AddressText, CountryText};
-use crate::stats::anomalies::median;
-use crate::stats::countries::CountryLookup;
-use crate::stats::sum::{Sources, Table, add_hours};
-
-use super::AnswerError;
 use super::anomalies::{self, Found};
 use super::answer::{ClassCounts, PeriodBefore, SourceAnswer, SourceRow, SummaryAnswer};
 use super::history::{Detail, History, MonthData, Need, Section};
-use super::lists::{Listed, ServiceList, SourceList, source_row};
+use super::lists::{MAX_ROWS, ServiceList, SourceList, source_row};
 use super::periods::{DayList, HourList, hour_rows};
 use super::question::Question;
-use super::scan::{Reasons, Span, is_about_services, per_day, ratio, rounded};
+use super::scan::{Collect, Databases, Reasons, Span, is_about_services, per_day, ratio, rounded};
+use super::{Answer, AnswerError};
+use crate::event::calendar::Date;
+use crate::event::services;
+use crate::event::small_map::SmallMap;
+use crate::event::{Address, Class};
+use crate::query::short::{AddressText, CountryText};
+use crate::stats::anomalies::median;
+use crate::stats::sum::{Sources, Table, add_hours};
+use crate::stats::summary::ClassSummary;
 
 /// Anomalies of this many days are recent ones.
 const LATELY_DAYS: i32 = 30;
@@ -33,28 +32,15 @@ struct Period {
     hours: [u64; 24],
     /// The hours of its last day, where they are stored.
     last_day: Option<[u64; 24]>,
-    /// `None` where they are counted elsewhere.
-    sources: Option<Sources>,
-    reasons: Reasons,
 }
 
 impl Period {
-    fn new(span: Span, sources: Option<Sources>) -> Period {
-        let reasons = Reasons::default();
-        Period { span, days: 0, attempts: 0, hours: [0; 24], last_day: None, sources, reasons }
+    fn new(span: Span, need: &mut Need) -> Period {
+        need.add(&[Section::Totals], span.from, span.to);
+        Period { span, days: 0, attempts: 0, hours: [0; 24], last_day: None }
     }
 
-    fn need(&self, need: Need) -> Need {
-        let Span { from, to } = self.span;
-        let need = need.and(&[Section::Totals], from, to);
-        if self.span.is_single() || self.sources.is_none() {
-            return need;
-        }
-        need.and(&[Section::Sample], from, to)
-    }
-
-    fn add(&mut self, data: &MonthData) {
-        self.span.explain(data, &mut self.reasons);
+    fn add(&mut self, data: &MonthData, reasons: &mut Reasons) {
         for day in self.span.days(data) {
             self.days += 1;
             self.attempts = self.attempts.saturating_add(day.summary.attempts);
@@ -62,11 +48,7 @@ impl Period {
                 self.last_day = Some(day.summary.hours);
             }
         }
-        let (span, hours) = (self.span, &mut self.hours);
-        span.pieces(data, &mut self.reasons, |summary, _| add_hours(hours, &summary.hours));
-        if let Some(sources) = &mut self.sources {
-            span.add_sources(data, sources);
-        }
+        self.span.pieces(data, reasons, |summary, _| add_hours(&mut self.hours, &summary.hours));
     }
 
     fn per_day(&self) -> Option<f64> {
@@ -83,10 +65,9 @@ impl Period {
 
 /// Collects the answer to `summary`.
 pub(super) struct Summary {
-    question: Question,
     now: Period,
-    /// The preceding period of the same length, if the range has both ends.
-    before: Option<Period>,
+    /// The preceding period of the same length with its sources and why it is incomplete, if the range has both ends.
+    before: Option<(Period, Sources, Reasons)>,
     /// The attempts of the days before.
     usual: Vec<f64>,
     classes: [u64; Class::COUNT],
@@ -98,11 +79,12 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// With what it needs, and the first day of it.
+    /// Adds what it needs to `need`. An error with a filter.
     pub(super) fn new(
         question: &Question,
         history: &dyn History,
-    ) -> Result<(Summary, Need, Date), AnswerError> {
+        need: &mut Need,
+    ) -> Result<Summary, AnswerError> {
         if is_about_services(question) || question.source.is_some() {
             return Err(AnswerError::Invalid(
                 "a summary is about everything: ask services, sources, days, months or hours with a filter"
@@ -110,49 +92,41 @@ impl Summary {
             ));
         }
         let span = Span::of(question);
+        need.add_since(Date(span.from.0.saturating_sub(USUAL_DAYS)));
         let length = span.to.0.saturating_sub(span.from.0).saturating_add(1);
-        let ends = question.from.is_some() && question.to.is_some();
-        let before =
-            ends.then(|| Span { from: Date(span.from.0.saturating_sub(length)), to: Date(span.from.0 - 1) });
-        // The list of services counts the sources of the period itself.
-        let now = Period::new(span, None);
-        let before = before.map(|span| Period::new(span, Some(Sources::default())));
-        let mut first = span.from.min(Date(span.from.0.saturating_sub(USUAL_DAYS)));
-        first = first.min(before.as_ref().map_or(first, |before| before.span.from));
-        let mut need = now.need(Need::new(question.class));
-        if let Some(before) = &before {
-            need = before.need(need);
-        }
-        let (services, sources) = (ServiceList::new(question)?, SourceList::new(question));
-        need = sources.need(services.need(need));
+        let before = (question.from.is_some() && question.to.is_some()).then(|| {
+            let span = Span { from: Date(span.from.0.saturating_sub(length)), to: Date(span.from.0 - 1) };
+            need.add_since(span.from);
+            if !span.is_single() {
+                need.add(&[Section::Sample], span.from, span.to);
+            }
+            (Period::new(span, need), Sources::default(), Reasons::default())
+        });
         let found = (question.class == Class::Attempt).then(|| {
             let from = span.from.min(Date(span.to.0.saturating_sub(LATELY_DAYS - 1)));
-            Found::new(Span { from, to: span.to }, history)
+            Found::new(Span { from, to: span.to }, history, need)
         });
-        if let Some(found) = &found {
-            need = found.need(need);
-            first = first.min(found.first());
-        }
-        let summary = Summary {
-            question: question.clone(),
-            now,
+        Ok(Summary {
+            now: Period::new(span, need),
             before,
             usual: Vec::new(),
             classes: [0; Class::COUNT],
             protocols: SmallMap::new(),
-            services,
-            sources,
+            services: ServiceList::new(question, need)?,
+            sources: SourceList::new(question, need),
             found,
             observed: None,
-        };
-        Ok((summary, need, first))
+        })
     }
+}
 
-    /// Adds a month.
-    pub(super) fn add(&mut self, data: &MonthData) {
+impl Collect for Summary {
+    fn add(&mut self, question: &Question, data: &MonthData, reasons: &mut Reasons) {
         let span = self.now.span;
-        if let Some(before) = &mut self.before {
-            before.add(data);
+        if let Some((before, sources, reasons)) = &mut self.before {
+            before.span.explain(data, reasons);
+            before.add(data, reasons);
+            before.span.add_sources(data, sources);
         }
         let usual = Span { from: Date(span.from.0.saturating_sub(USUAL_DAYS)), to: Date(span.from.0 - 1) };
         self.usual.extend(usual.days(data).map(|day| day.summary.attempts as f64));
@@ -160,13 +134,9 @@ impl Summary {
             found.add(data);
         }
         if span.days(data).next().is_none() {
-            // The usual number is computed from the days before: damage of them is damage of the answer.
-            if data.damage.is_some() {
-                span.explain(data, &mut self.now.reasons);
-            }
             return;
         }
-        self.now.add(data);
+        self.now.add(data, reasons);
         for day in span.days(data) {
             let (first, _) = *self.observed.get_or_insert((day.date, day.date));
             self.observed = Some((first, day.date));
@@ -175,159 +145,137 @@ impl Summary {
                 *sum = sum.saturating_add(day.total(class).attempts);
             }
         }
-        let protocols = &mut self.protocols;
         span.pieces(data, &mut Reasons::default(), |summary, _| {
             for (protocol, count) in &summary.protocols {
-                let name = services::protocol_name(*protocol).into_owned();
-                let sum = protocols.or_default(name);
+                let sum = self.protocols.or_default(services::protocol_name(*protocol).into_owned());
                 *sum = sum.saturating_add(*count);
             }
         });
-        self.services.add(data, &mut self.now.reasons);
-        self.sources.add(data, &mut self.now.reasons);
+        self.services.add(question, data, reasons);
+        self.sources.add(question, data, reasons);
     }
 
-    /// The answer, after the last month.
-    pub(super) fn finish(
-        mut self,
-        calendar: &Calendar,
-        lookup: Option<&mut (dyn CountryLookup + '_)>,
-    ) -> Result<SummaryAnswer, AnswerError> {
-        let question = &self.question;
-        let mut reasons = std::mem::take(&mut self.now.reasons);
+    fn finish(
+        self: Box<Self>,
+        question: &Question,
+        databases: &mut Databases<'_>,
+        reasons: &mut Reasons,
+    ) -> Result<Answer, AnswerError> {
+        let Summary { now, mut usual, observed, .. } = *self;
         let [attempt, backscatter, noise, egress, login] = self.classes;
+        let (listed, distinct) = self.services.answer(question, databases.lookup.is_some(), reasons)?;
         let mut answer = SummaryAnswer {
-            from: question.from.or(self.observed.map(|(first, _)| first)),
-            to: question.to.or(self.observed.map(|(_, last)| last)),
-            timezone: calendar.name().to_string(),
-            days: self.now.days,
-            attempts: self.now.attempts,
+            from: question.from.or(observed.map(|(first, _)| first)),
+            to: question.to.or(observed.map(|(_, last)| last)),
+            timezone: databases.calendar.name().to_string(),
+            days: now.days,
+            attempts: now.attempts,
+            attempts_per_day: now.per_day().map(rounded),
+            unique_sources: distinct.map(|distinct| distinct.number),
+            unique_sources_error: distinct.map(|distinct| distinct.error).filter(|error| *error > 0),
             classes: ClassCounts { attempt, backscatter, noise, egress, login },
-            protocols: std::mem::take(&mut self.protocols),
+            protocols: self.protocols,
+            services: listed.services,
+            sources: self.sources.rows(question, databases, reasons),
+            hours: (now.days > 0).then(|| hour_rows(&now.hours)),
+            usual_per_day: (usual.len() >= MIN_DAYS).then(|| rounded(median(&mut usual))),
             ..SummaryAnswer::default()
         };
-        let per_day = self.now.per_day();
-        answer.attempts_per_day = per_day.map(rounded);
-        answer.hours = (self.now.days > 0).then(|| hour_rows(&self.now.hours));
         // A period that is not known whole is no measure.
-        let whole = |before: &Period| before.reasons.0.is_empty() && before.days > 0;
-        if let Some(before) = self.before.take().filter(whole) {
+        let before = self.before.filter(|(before, _, reasons)| reasons.0.is_empty() && before.days > 0);
+        if let Some((before, sources, _)) = before {
             // A day that is not over is compared with the same hours of the day before.
-            let running =
-                question.running.filter(|(date, _)| *date == self.now.span.to).map(|(_, hour)| hour);
+            let running = question.running.filter(|(date, _)| *date == now.span.to).map(|(_, hour)| hour);
             answer.change = match running {
-                Some(hour) => ratio(self.now.per_day_until(hour), before.per_day_until(hour)),
-                None => ratio(per_day, before.per_day()),
+                Some(hour) => ratio(now.per_day_until(hour), before.per_day_until(hour)),
+                None => ratio(now.per_day(), before.per_day()),
             };
             answer.change_until_hour = running.filter(|_| answer.change.is_some()).map(u32::from);
             answer.before = Some(PeriodBefore {
                 from: before.span.from,
                 to: before.span.to,
                 attempts: before.attempts,
-                unique_sources: before.sources.and_then(Sources::distinct).map(|distinct| distinct.number),
+                unique_sources: sources.distinct().map(|distinct| distinct.number),
                 hours: hour_rows(&before.hours),
             });
         }
-        answer.usual_per_day = (self.usual.len() >= MIN_DAYS).then(|| rounded(median(&mut self.usual)));
-        let Listed { rows, distinct, .. } = self.services.finish(lookup.is_some(), &mut reasons)?;
-        answer.services = rows;
-        answer.unique_sources = distinct.map(|distinct| distinct.number);
-        answer.unique_sources_error = distinct.map(|distinct| distinct.error).filter(|error| *error > 0);
-        answer.sources = self.sources.finish(calendar, lookup, &mut reasons);
-        if let Some(found) = self.found.take() {
-            let found = found.finish();
-            answer.anomalies = anomalies::rows(question, &self.now.span, &found);
-            let last = self.observed.map_or(self.now.span.to, |(_, last)| last.min(self.now.span.to));
+        if let Some(found) = self.found.map(Found::finish) {
+            answer.anomalies = anomalies::rows(question, &now.span, &found);
+            let last = observed.map_or(now.span.to, |(_, last)| last.min(now.span.to));
             let recent = Span { from: Date(last.0 - LATELY_DAYS + 1), to: last };
             answer.anomalies_lately = anomalies::rows(question, &recent, &found);
         }
-        answer.completeness = reasons.finish();
-        Ok(answer)
+        Ok(Answer::Summary(answer))
     }
 }
 
 /// Everything about one source.
 pub(super) struct OneSource {
-    question: Question,
-    span: Span,
-    sources: Table<crate::event::Address>,
+    sources: Table<Address>,
     services: ServiceList,
     hours: HourList,
     days: DayList,
-    reasons: Reasons,
 }
 
 impl OneSource {
-    pub(super) fn new(question: &Question) -> Result<(OneSource, Need), AnswerError> {
+    /// Adds what it needs to `need`. An error without a source.
+    pub(super) fn new(question: &Question, need: &mut Need) -> Result<OneSource, AnswerError> {
         if question.source.is_none() {
             return Err(AnswerError::Invalid("source: give the address that you ask about".into()));
         }
-        let span = Span::of(question);
-        let source = OneSource {
-            span,
-            sources: Table::new(super::lists::MAX_ROWS),
-            services: ServiceList::new(question)?,
-            hours: HourList::new(question)?,
-            days: DayList::new(question),
-            reasons: Reasons::default(),
-            question: question.clone(),
-        };
-        let need = source.services.need(Need::new(question.class));
-        let need = source.days.need(source.hours.need(need));
-        Ok((source, need))
-    }
-
-    /// Adds a month.
-    pub(super) fn add(&mut self, data: &MonthData) {
-        self.span.explain(data, &mut self.reasons);
-        let (question, sources) = (&self.question, &mut self.sources);
-        let wanted = |address| question.source.is_some_and(|prefix| prefix.contains(address));
-        self.span.pieces(data, &mut self.reasons, |summary, _| sources.add_sources(&summary.sources, wanted));
-        self.services.add(data, &mut self.reasons);
-        self.hours.add(data, &mut self.reasons);
-        self.days.add(data, &mut self.reasons);
-    }
-
-    /// The answer, after the last month.
-    pub(super) fn finish(
-        self,
-        calendar: &Calendar,
-        lookup: Option<&mut (dyn CountryLookup + '_)>,
-    ) -> Result<SourceAnswer, AnswerError> {
-        let OneSource { question, mut sources, mut reasons, .. } = self;
-        sources.sort();
-        let (floor, sums) = (sources.floor(), sources.rows());
-        let row = match sums.first() {
-            Some(sum) => {
-                let low = sources.missing(sum);
-                if low > 0 {
-                    reasons.add(format!("the attempts of some sources can be up to {low} too low"));
-                }
-                source_row(sum, low, self.span.is_single(), calendar)
-            }
-            None => {
-                if floor > 0 {
-                    reasons.add(format!("sources with up to {floor} attempts are not stored"));
-                }
-                let address = question.source.map(|prefix| AddressText::of(prefix.network));
-                SourceRow { address: address.unwrap_or_default(), ..SourceRow::default() }
-            }
-        };
-        let address = sums.first().map(|sum| sum.key).or(question.source.map(|prefix| prefix.network));
-        let country = lookup.zip(address).and_then(|(lookup, address)| lookup.country_of(address));
-        let top_services = self.services.finish(false, &mut reasons)?.rows;
-        let hours = self.hours.finish(&mut reasons);
-        let days = self.days.finish(false, &mut reasons)?;
-        Ok(SourceAnswer {
-            row: SourceRow { country: country.map(CountryText::of), ..row },
-            as_name: None,
-            hours,
-            top_services,
-            advice: None,
-            days,
-            evidence: None,
-            block: None,
-            completeness: reasons.finish(),
+        Ok(OneSource {
+            sources: Table::new(MAX_ROWS),
+            services: ServiceList::new(question, need)?,
+            hours: HourList::new(question, need)?,
+            days: DayList::new(question, need),
         })
+    }
+}
+
+impl Collect for OneSource {
+    fn add(&mut self, question: &Question, data: &MonthData, reasons: &mut Reasons) {
+        let wanted = |address| question.source.is_some_and(|prefix| prefix.contains(address));
+        let add = |summary: &ClassSummary, _| self.sources.add_sources(&summary.sources, wanted);
+        Span::of(question).pieces(data, reasons, add);
+        self.services.add(question, data, reasons);
+        self.hours.add(question, data, reasons);
+        self.days.add(question, data, reasons);
+    }
+
+    fn finish(
+        mut self: Box<Self>,
+        question: &Question,
+        databases: &mut Databases<'_>,
+        reasons: &mut Reasons,
+    ) -> Result<Answer, AnswerError> {
+        self.sources.sort();
+        let (sum, floor) = (self.sources.rows().first(), self.sources.floor());
+        let address = sum.map(|sum| sum.key).or(question.source.map(|prefix| prefix.network));
+        let low = sum.map_or(0, |sum| self.sources.missing(sum));
+        if low > 0 {
+            reasons.add(format!("the attempts of some sources can be up to {low} too low"));
+        }
+        if sum.is_none() && floor > 0 {
+            reasons.add(format!("sources with up to {floor} attempts are not stored"));
+        }
+        let row = match sum {
+            Some(sum) => source_row(sum, low, question, databases.calendar),
+            None => SourceRow {
+                address: address.map(AddressText::of).unwrap_or_default(),
+                ..SourceRow::default()
+            },
+        };
+        let country = databases
+            .lookup
+            .as_deref_mut()
+            .zip(address)
+            .and_then(|(lookup, address)| lookup.country_of(address));
+        Ok(Answer::Source(SourceAnswer {
+            row: SourceRow { country: country.map(CountryText::of), ..row },
+            top_services: self.services.answer(question, false, reasons)?.0.services,
+            hours: self.hours.rows(reasons),
+            days: self.days.rows(question, false, reasons)?,
+            ..SourceAnswer::default()
+        }))
     }
 }

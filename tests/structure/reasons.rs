@@ -11,6 +11,7 @@ const PLACES: &[(&str, &str)] = &[
     ("query", ".add(format!("),
     ("query", ".push(format!("),
     ("query", "NotFound("),
+    ("query", "not_found("),
     ("query", "NO_DATABASE: &str = "),
     ("", "add_reason("),
     ("live/open_day.rs", "fn taken_for_copies(lines: u64) -> String {"),

@@ -1,6 +1,6 @@
 //! The arguments of a call -> a checked question or command. A bad one refuses the whole call.
 //!
-//! Arguments that a method does not declare are ignored: uhttpd adds `ubus_rpc_session` to every call.
+//! Arguments that a method does not declare are ignored.
 
 use ubus::blobmsg::{BlobIter, BlobRef, BlobType, BlobValue};
 
@@ -19,6 +19,8 @@ use crate::ubus::blob::{Arguments, text_of};
 
 /// The length of a block that lasts until it is unblocked.
 pub const FOREVER: &str = "forever";
+/// What uhttpd adds to every call.
+const SESSION: &str = "ubus_rpc_session";
 /// The longest reason of a block, in bytes.
 pub const MAX_REASON: usize = 200;
 
@@ -26,11 +28,8 @@ pub const MAX_REASON: usize = 200;
 pub(super) fn question(topic: Topic, declared: &[Arguments<'_>], data: &[u8]) -> Result<Rendering, String> {
     let mut question = Question::new(topic);
     let (mut has_class, mut is_table, mut style) = (false, false, Style::PLAIN);
-    for_each(data, |name, argument| {
+    for_each(declared, data, |name, argument| {
         has_class |= name == "class";
-        if !declared.iter().copied().flatten().any(|(declared, _)| *declared == name) {
-            return Ok(());
-        }
         match name {
             "format" if text(argument)? == "text" => is_table = true,
             "format" => return Err(String::from("must be text")),
@@ -59,9 +58,9 @@ pub(super) fn question(topic: Topic, declared: &[Arguments<'_>], data: &[u8]) ->
 }
 
 /// The report of a month.
-pub(super) fn report(data: &[u8]) -> Result<Rendering, String> {
+pub(super) fn report(declared: &[Arguments<'_>], data: &[u8]) -> Result<Rendering, String> {
     let (mut month, mut form, mut language, mut addresses) = (None, Form::Text, Language::English, false);
-    for_each(data, |name, argument| {
+    for_each(declared, data, |name, argument| {
         match name {
             "month" => month = Some(Month::parse(text(argument)?).ok_or("must be a month, YYYY-MM")?),
             "format" => form = Form::from_name(text(argument)?).ok_or("must be text or html")?,
@@ -106,50 +105,35 @@ fn set(question: &mut Question, name: &str, argument: &BlobRef<'_>) -> Result<()
 }
 
 /// The command of a call; the error names the argument.
-pub(super) fn command(method: &str, data: &[u8]) -> Result<BusCommand, String> {
-    let (mut target, mut targets, mut length, mut reason) = (None, None, Length::Default, None);
+pub(super) fn command(method: &str, declared: &[Arguments<'_>], data: &[u8]) -> Result<BusCommand, String> {
+    let (mut targets, mut length, mut reason) = (None, Length::Default, None);
     let (mut caller, mut through_web, mut forget) = (None, false, None);
-    let blocks = matches!(method, "block" | "block-list");
-    for_each(data, |name, argument| {
+    for_each(declared, data, |name, argument| {
         match name {
-            "address" => target = Some(Target::parse(text(argument)?)?),
-            "list" if method == "block-list" => targets = Some(list(text(argument)?)?),
-            "for" if blocks && text(argument)? == FOREVER => length = Length::Forever,
-            "for" if blocks => length = Length::Seconds(parse_duration(text(argument)?)?),
-            "reason" if blocks => reason = Some(reason_text(text(argument)?)?),
-            "caller" if blocks => caller = Some(Prefix::parse(text(argument)?)?),
-            "forget" if method == "release" => forget = Some(Prefix::parse(text(argument)?)?),
-            "ubus_rpc_session" => through_web = true,
+            "address" => targets = Some(vec![Target::parse(text(argument)?)?]),
+            "list" => targets = Some(list(text(argument)?)?),
+            "for" if text(argument)? == FOREVER => length = Length::Forever,
+            "for" => length = Length::Seconds(parse_duration(text(argument)?)?),
+            "reason" => reason = Some(reason_text(text(argument)?)?),
+            "caller" => caller = Some(Prefix::parse(text(argument)?)?),
+            "forget" => forget = Some(Prefix::parse(text(argument)?)?),
+            SESSION => through_web = true,
             _ => {}
         }
         Ok(())
     })?;
-    if method == "commit" {
-        return Ok(BusCommand::Commit);
-    }
-    if method == "release" {
-        return Ok(BusCommand::Release { forget });
-    }
-    if method == "block-list" {
-        let targets = targets.ok_or("list: addresses and prefixes are needed, one a line")?;
-        return Ok(BusCommand::Block(BlockArguments {
-            targets,
-            is_list: true,
-            length,
-            reason,
-            caller,
-            through_web,
-        }));
-    }
-    let target =
-        target.ok_or("address: an IPv4 or IPv6 address or prefix, or a country's letters, are needed")?;
-    Ok(match method {
-        "block" => {
-            let (targets, is_list) = (vec![target], false);
-            BusCommand::Block(BlockArguments { targets, is_list, length, reason, caller, through_web })
-        }
-        "guard-test" => BusCommand::GuardTest { target },
-        _ => BusCommand::Unblock { target },
+    let is_list = method == "block-list";
+    let needed = match method {
+        "commit" => return Ok(BusCommand::Commit),
+        "release" => return Ok(BusCommand::Release { forget }),
+        "block-list" => "list: addresses and prefixes are needed, one a line",
+        _ => "address: an IPv4 or IPv6 address or prefix, or a country's letters, are needed",
+    };
+    let targets = targets.ok_or(needed)?;
+    Ok(match (method, &targets[..]) {
+        ("guard-test", [target]) => BusCommand::GuardTest { target: *target },
+        ("unblock", [target]) => BusCommand::Unblock { target: *target },
+        _ => BusCommand::Block(BlockArguments { targets, is_list, length, reason, caller, through_web }),
     })
 }
 
@@ -169,14 +153,19 @@ fn list(text: &str) -> Result<Vec<Target>, String> {
     Ok(targets)
 }
 
-/// Every argument once; of one given twice the last counts. The error starts with the argument's name.
+/// Every declared argument, and [`SESSION`]; of one given twice the last counts. The error starts with the argument's
+/// name.
 fn for_each(
+    declared: &[Arguments<'_>],
     data: &[u8],
     mut each: impl FnMut(&str, &BlobRef<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
+    let is_known = |name: &&str| {
+        *name == SESSION || declared.iter().copied().flatten().any(|(declared, _)| declared == name)
+    };
     let mut arguments = BlobIter::new(data);
     while let Some(argument) = arguments.try_next().map_err(|_| "the arguments are malformed")? {
-        if let Some(name) = argument.name {
+        if let Some(name) = argument.name.filter(is_known) {
             each(name, &argument).map_err(|wrong| format!("{name}: {wrong}"))?;
         }
     }

@@ -195,9 +195,9 @@ fn read_call(method: &str, data: &[u8]) -> Option<Result<CheckedCall, String>> {
     let (name, declared) = METHODS.iter().find(|(name, _)| *name == method)?;
     Some(match (Topic::from_name(name), *name) {
         (Some(topic), _) => arguments::question(topic, declared, data).map(CheckedCall::Rendering),
-        (None, "report") => arguments::report(data).map(CheckedCall::Rendering),
+        (None, "report") => arguments::report(declared, data).map(CheckedCall::Rendering),
         (None, "metrics") => Ok(CheckedCall::Rendering(Rendering::Metrics(Box::default()))),
-        (None, name) => arguments::command(name, data).map(CheckedCall::Command),
+        (None, name) => arguments::command(name, declared, data).map(CheckedCall::Command),
     })
 }
 
@@ -258,6 +258,7 @@ impl FwstatObject {
         }
     }
 
+    /// Registers the object, answers calls to it, and forgets both where the connection ends.
     pub fn on_event(
         &mut self,
         now_ms: u64,

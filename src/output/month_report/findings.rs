@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::super::cells::count;
-use super::service;
-use super::words::Language;
+use super::super::cells::{count, service_label};
+use super::words::{self, Language};
 use crate::event::Class;
 use crate::event::calendar::Month;
 use crate::live::open_day::mask;
@@ -84,6 +83,7 @@ impl Findings {
         self.before = Some((before.services, before.completeness.complete));
     }
 
+    /// The blocks that began in the month.
     pub(super) fn take_blocks(&mut self, blocks: &BlocksAnswer, month: Month) {
         let (month, mut rules) = (month.to_string(), [0; RULES.len()]);
         let (mut sources, mut networks) = (Vec::new(), Vec::new());
@@ -114,9 +114,7 @@ impl Findings {
     /// Services that were tried at least twice as often as in the month before, or half as often; most attempts first.
     pub(super) fn changes(&self, summary: &SummaryAnswer, language: Language) -> Vec<String> {
         let Some((before, complete)) = &self.before else {
-            return vec![
-                language.pick("The month before is not stored.", "前月の記録はありません。").to_string(),
-            ];
+            return vec![language.pick(words::NO_MONTH_BEFORE).to_string()];
         };
         let mut changes = Vec::new();
         for row in &summary.services {
@@ -128,7 +126,8 @@ impl Findings {
             };
             let (most, least) = (row.attempts.max(old), row.attempts.min(old));
             if most >= LEAST && most / 2 >= least && changes.len() < MOST {
-                let (name, new, old) = (service(row), count(row.attempts), count(old));
+                let name = service_label(&row.protocol, row.port, row.name.as_deref());
+                let (new, old) = (count(row.attempts), count(old));
                 changes.push(match language {
                     Language::English => format!("{name}: {new} attempts, {old} in the month before."),
                     Language::Japanese => format!("{name}：{new}回、前月は{old}回。"),
@@ -136,11 +135,7 @@ impl Findings {
             }
         }
         if changes.is_empty() {
-            let same = language.pick(
-                "No port was tried twice or half as often as in the month before.",
-                "前月の2倍以上、または半分以下になったポートはありません。",
-            );
-            changes.push(same.to_string());
+            changes.push(language.pick(words::UNCHANGED).to_string());
         }
         changes
     }
@@ -184,11 +179,7 @@ impl Findings {
             });
         }
         if cares.is_empty() {
-            let nothing = language.pick(
-                "Nothing: no attacked port is open, as far as is known.",
-                "ありません（分かっている範囲では、攻撃されて開いているポートはありません）。",
-            );
-            cares.push(nothing.to_string());
+            cares.push(language.pick(words::NO_CARE).to_string());
         }
         cares
     }
@@ -197,30 +188,23 @@ impl Findings {
     pub(super) fn blocked(&self, language: Language) -> Option<Vec<String>> {
         let Blocks { sources, networks, rules, at_least } = self.blocks.as_ref()?;
         let number = count(*sources);
+        let (least, or_more) = if *at_least { ("at least ", "以上") } else { ("", "") };
         let [flood, scan, login, manual] = rules.map(count);
         let mut sentences = vec![match language {
             Language::English if *sources == 0 => "No source was blocked.".to_string(),
             Language::Japanese if *sources == 0 => "ブロックした送信元はありません。".to_string(),
             Language::English => format!(
-                "Blocked sources: {}{number} (floods {flood}, scans {scan}, failed logins {login}, by hand {manual}).",
-                if *at_least { "at least " } else { "" }
+                "Blocked sources: {least}{number} (floods {flood}, scans {scan}, failed logins {login}, by hand {manual})."
             ),
             Language::Japanese => format!(
-                "{number}個{}の送信元をブロックしました（大量送信{flood}、スキャン{scan}、ログイン失敗{login}、手動{manual}）。",
-                if *at_least { "以上" } else { "" }
+                "{number}個{or_more}の送信元をブロックしました（大量送信{flood}、スキャン{scan}、ログイン失敗{login}、手動{manual}）。"
             ),
         }];
         if *networks > 0 {
             let number = count(*networks);
             sentences.push(match language {
-                Language::English => format!(
-                    "Blocked networks and countries: {}{number}.",
-                    if *at_least { "at least " } else { "" }
-                ),
-                Language::Japanese => format!(
-                    "{number}個{}のネットワークと国をブロックしました。",
-                    if *at_least { "以上" } else { "" }
-                ),
+                Language::English => format!("Blocked networks and countries: {least}{number}."),
+                Language::Japanese => format!("{number}個{or_more}のネットワークと国をブロックしました。"),
             });
         }
         Some(sentences)

@@ -1,10 +1,10 @@
 //! The report as one HTML file: pictures as inline SVG, no script, nothing fetched.
 
-use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::fmt::Write;
 
-use super::super::cells::{about, count};
-use super::{AdviceRow, MonthReport, percent, service};
+use super::super::cells::count;
+use super::document::{Bar, Column, Document, Part, Section, Table};
+use super::words;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46em;margin:2em auto;padding:0 1em;color:#222;\
 background:#fff}h1{font-size:1.5em}h2{font-size:1.1em;margin:1.6em 0 .4em;border-bottom:1px solid #ccc}table{border-\
@@ -16,10 +16,6 @@ rect{fill:#5b9bd5}rect.odd{fill:#e06c5c}}@page{size:A4;margin:11mm}@media print{
 max-width:none;margin:0;padding:0;color:#000}h1{font-size:15px;margin:0}h2{font-size:11px;margin:.8em 0 .2em;break-after:\
 avoid}.grid{display:grid;grid-template-columns:1fr 1fr;gap:0 2em}section,svg,tr,li{break-inside:avoid}ul,p{margin:.3em 0}\
 td,th{padding-top:0;padding-bottom:0}rect{print-color-adjust:exact;-webkit-print-color-adjust:exact}}";
-
-pub(super) fn write(report: &MonthReport, advice: &[AdviceRow], out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(page(report, advice).as_bytes())
-}
 
 /// Text as HTML shows it; control characters are no text.
 fn escaped(text: &str) -> String {
@@ -43,10 +39,9 @@ macro_rules! put {
     ($page:expr, $($part:tt)*) => {{ let _ = write!($page, $($part)*); }};
 }
 
-fn page(report: &MonthReport, advice: &[AdviceRow]) -> String {
-    let language = report.wanted.language;
-    let words = language.words();
-    let title = escaped(&report.title());
+/// The whole file.
+pub(super) fn page(document: &Document) -> String {
+    let title = escaped(&document.title);
     let mut page = String::new();
     put!(
         page,
@@ -54,162 +49,69 @@ fn page(report: &MonthReport, advice: &[AdviceRow]) -> String {
          <meta name=\"viewport\" content=\"width=device-width\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p>{}</p>\n",
-        words.code,
-        escaped(&report.headline()),
+        document.language.code(),
+        escaped(&document.headline),
     );
-    for (title, sentences) in report.in_words() {
-        heading(&mut page, title);
-        list(&mut page, sentences.into_iter());
+    for of_kind in document.sections.chunk_by(|a, b| a.is_figure == b.is_figure) {
+        let (begin, end) = match of_kind[0].is_figure {
+            true => ("<section>\n", "</section>\n"),
+            false => ("", ""),
+        };
+        page.push_str(if begin.is_empty() { "" } else { "<div class=\"grid\">\n" });
+        for Section { title, parts, .. } in of_kind {
+            put!(page, "{begin}<h2>{}</h2>\n", escaped(title));
+            parts.iter().for_each(|part| put_part(&mut page, document, title, part));
+            page.push_str(end);
+        }
+        page.push_str(if begin.is_empty() { "" } else { "</div>\n" });
     }
-    heading(&mut page, words.anomalies);
-    if report.anomalies.anomalies.is_empty() {
-        put!(page, "<p>{}</p>\n", words.none);
-    } else {
-        let items = report.anomalies.anomalies.iter().map(|row| language.anomaly(row));
-        list(&mut page, items);
-    }
-    page.push_str("<div class=\"grid\">\n");
-    let odd = |date| report.anomalies.anomalies.iter().any(|row| row.date == date);
-    let days: Vec<Bar> = report
-        .days
-        .iter()
-        .map(|row| {
-            let name = row.date.to_string();
-            Bar { short: name[8..].to_string(), name, attempts: row.attempts, odd: odd(row.date) }
-        })
-        .collect();
-    chart(&mut page, words.days, &days);
-    let hours: Vec<Bar> = report
-        .hours
-        .iter()
-        .map(|row| Bar {
-            short: row.hour.to_string(),
-            name: format!("{:02}:00", row.hour),
-            attempts: row.attempts,
-            odd: false,
-        })
-        .collect();
-    chart(&mut page, words.hours, &hours);
-    tables(&mut page, report);
-    page.push_str("</div>\n");
-    if !advice.is_empty() {
-        heading(&mut page, words.advice);
-    }
-    for row in advice {
-        put!(
-            page,
-            "<p><b>{} {}</b>: {} <span class=\"small\">{}: {}</span></p>\n",
-            escaped(&row.protocol.to_ascii_uppercase()),
-            row.port,
-            escaped(report.advice_text(row)),
-            words.from,
-            escaped(&row.sources),
-        );
-    }
-    heading(&mut page, words.notes);
-    list(&mut page, report.notes().into_iter());
     put!(page, "<p class=\"small\">fwstat {}</p>\n</body>\n</html>\n", env!("CARGO_PKG_VERSION"));
     page
 }
 
-fn tables(page: &mut String, report: &MonthReport) {
-    let words = report.wanted.language.words();
-    let total = report.summary.attempts;
-    page.push_str("<section>\n");
-    heading(page, words.services);
-    head(
-        page,
-        &[(words.service, false), (words.attempts, true), (words.share, true), (words.different, true)],
-    );
-    for row in &report.summary.services {
-        let sources = about(row.unique_sources, row.unique_sources_error);
-        let (attempts, share) = (count(row.attempts), percent(row.attempts, total));
-        cells(page, &[(&service(row), false), (&attempts, true), (&share, true), (&sources, true)]);
-    }
-    page.push_str("</table>\n</section>\n<section>\n");
-    heading(page, words.countries);
-    match &report.countries {
-        Err(reason) => {
-            let reason = report.wanted.language.sentences(reason);
-            put!(page, "<p>{}: {}</p>\n", words.no_countries, escaped(&reason));
+fn put_part(page: &mut String, document: &Document, title: &str, part: &Part) {
+    match part {
+        Part::List(items) => {
+            page.push_str("<ul>\n");
+            items.iter().for_each(|item| put!(page, "<li>{}</li>\n", escaped(item)));
+            page.push_str("</ul>\n");
         }
-        Ok(countries) => {
-            head(
-                page,
-                &[
-                    (words.country, false),
-                    (words.attempts, true),
-                    (words.share, true),
-                    (words.different, true),
-                ],
-            );
-            for row in &countries.countries {
-                let country = if row.country == "ZZ" { words.unknown_country } else { &row.country };
-                let sources = about(row.unique_sources, row.unique_sources_error);
-                let (attempts, share) = (count(row.attempts), percent(row.attempts, total));
-                cells(page, &[(country, false), (&attempts, true), (&share, true), (&sources, true)]);
-            }
+        Part::Paragraph(text) => put!(page, "<p>{}</p>\n", escaped(text)),
+        Part::Note(text) => put!(page, "<p class=\"small\">{}</p>\n", escaped(text)),
+        Part::Bars(bars) => chart(page, title, bars),
+        Part::Table(Table { columns, rows }) => {
+            let heading = |(heading, _): &Column| document.language.pick(*heading).to_string();
+            page.push_str("<table>\n");
+            put_row(page, "th", columns, &columns.iter().map(heading).collect::<Vec<_>>());
+            rows.iter().for_each(|row| put_row(page, "td", columns, row));
             page.push_str("</table>\n");
-            if let Some(reason) = &countries.completeness.incomplete_because {
-                let reason = report.wanted.language.sentences(reason);
-                put!(page, "<p class=\"small\">{}: {}</p>\n", words.incomplete, escaped(&reason));
-            }
         }
+        Part::Advice(rows) => rows.iter().for_each(|row| {
+            put!(
+                page,
+                "<p><b>{} {}</b>: {} <span class=\"small\">{}: {}</span></p>\n",
+                escaped(&row.protocol.to_ascii_uppercase()),
+                row.port,
+                escaped(document.advice(row)),
+                document.language.pick(words::FROM),
+                escaped(&row.sources),
+            );
+        }),
     }
-    page.push_str("</section>\n<section>\n");
-    heading(page, words.sources);
-    head(page, &[(words.address, false), (words.country, false), (words.attempts, true)]);
-    for row in &report.summary.sources {
-        let country = row.country.as_deref().filter(|code| *code != "ZZ").unwrap_or_default();
-        cells(page, &[(&row.address, false), (country, false), (&count(row.attempts), true)]);
-    }
-    page.push_str("</table>\n</section>\n");
 }
 
-fn heading(page: &mut String, text: &str) {
-    put!(page, "<h2>{}</h2>\n", escaped(text));
-}
-
-fn list(page: &mut String, items: impl Iterator<Item = String>) {
-    page.push_str("<ul>\n");
-    items.for_each(|item| put!(page, "<li>{}</li>\n", escaped(&item)));
-    page.push_str("</ul>\n");
-}
-
-/// The cells of a row, each with whether it is a number.
-fn row(page: &mut String, tag: &str, cells: &[(&str, bool)]) {
+fn put_row(page: &mut String, tag: &str, columns: &[Column], cells: &[String]) {
     page.push_str("<tr>");
-    for (text, number) in cells {
-        let class = if *number { " class=\"n\"" } else { "" };
+    for ((_, width), text) in columns.iter().zip(cells) {
+        let class = if width.is_some() { " class=\"n\"" } else { "" };
         put!(page, "<{tag}{class}>{}</{tag}>", escaped(text));
     }
     page.push_str("</tr>\n");
 }
 
-fn head(page: &mut String, cells: &[(&str, bool)]) {
-    page.push_str("<table>\n");
-    row(page, "th", cells);
-}
-
-fn cells(page: &mut String, cells: &[(&str, bool)]) {
-    row(page, "td", cells);
-}
-
-struct Bar {
-    short: String,
-    name: String,
-    attempts: u64,
-    odd: bool,
-}
-
 /// Bars over a line, in a picture of 720 x 190.
 fn chart(page: &mut String, title: &str, bars: &[Bar]) {
     let most = bars.iter().map(|bar| bar.attempts).max().unwrap_or(0);
-    if most == 0 {
-        return;
-    }
-    page.push_str("<section>\n");
-    heading(page, title);
     put!(
         page,
         "<svg viewBox=\"0 0 720 190\" role=\"img\" aria-label=\"{}\">\n\
@@ -220,7 +122,7 @@ fn chart(page: &mut String, title: &str, bars: &[Bar]) {
     let step = 720.0 / bars.len() as f64;
     for (at, bar) in bars.iter().enumerate() {
         let height = bar.attempts as f64 / most as f64 * 150.0;
-        let class = if bar.odd { " class=\"odd\"" } else { "" };
+        let class = if bar.is_anomalous { " class=\"odd\"" } else { "" };
         put!(
             page,
             "<rect{class} x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\">\
@@ -234,7 +136,7 @@ fn chart(page: &mut String, title: &str, bars: &[Bar]) {
             escaped(&bar.short),
         );
     }
-    page.push_str("</svg>\n</section>\n");
+    page.push_str("</svg>\n");
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The monthly report: what a person would send to a colleague, as text or HTML, from a store or the running daemon.
 
+mod document;
 mod findings;
 mod html;
 mod reasons;
@@ -11,13 +12,11 @@ use std::io::{self, Write};
 use crate::event::calendar::Month;
 use crate::live::open_day::mask;
 use crate::query::advice::{self, ReadServices};
-use crate::query::answer::{
-    AdviceRow, AnomaliesAnswer, CountriesAnswer, DayRow, HourRow, MonthRow, ServiceRow, SummaryAnswer,
-};
+use crate::query::answer::{AnomaliesAnswer, CountriesAnswer, DayRow, HourRow, MonthRow, SummaryAnswer};
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{Answer, AnswerError};
+use document::Document;
 use findings::Findings;
-use words::Headline;
 pub use words::Language;
 
 /// Rows of each table.
@@ -33,6 +32,7 @@ pub enum Form {
 }
 
 impl Form {
+    /// Its name as an argument.
     pub fn name(self) -> &'static str {
         match self {
             Form::Text => "text",
@@ -40,6 +40,7 @@ impl Form {
         }
     }
 
+    /// The form of a name.
     pub fn from_name(name: &str) -> Option<Form> {
         [Form::Text, Form::Html].into_iter().find(|form| form.name() == name)
     }
@@ -75,6 +76,7 @@ pub struct MonthReport {
 }
 
 impl MonthReport {
+    /// A report without answers.
     pub fn new(wanted: Wanted) -> MonthReport {
         MonthReport {
             wanted,
@@ -160,76 +162,16 @@ impl MonthReport {
         Ok(())
     }
 
+    /// Writes the report in its form and language.
     pub fn write(&self, read: ReadServices, out: &mut dyn Write) -> io::Result<()> {
         let explained = self.summary.services.get(..EXPLAINED).unwrap_or(&self.summary.services);
         let advice = read().map_or(Vec::new(), |text| advice::of_rows(&text, explained));
+        let document = Document::new(self, advice);
         match self.wanted.form {
-            Form::Text => text::write(self, &advice, out),
-            Form::Html => html::write(self, &advice, out),
+            Form::Text => text::write(&document, out),
+            Form::Html => out.write_all(html::page(&document).as_bytes()),
         }
     }
-
-    fn headline(&self) -> String {
-        let month = self.month.as_ref();
-        self.wanted.language.headline(&Headline {
-            attempts: self.summary.attempts,
-            days: self.summary.days,
-            per_day: self.summary.attempts_per_day,
-            sources: self.summary.unique_sources,
-            month_over_month: month
-                .map(|row| row.attempts_per_day)
-                .zip(self.before.as_ref().map(|row| row.attempts_per_day))
-                .filter(|(_, before)| *before > 0.0)
-                .map(|(now, before)| now / before),
-            year_over_year: month.and_then(|row| row.year_over_year),
-            usual: month.and_then(|row| row.anomalous.zip(row.attempts_per_day_usual)),
-        })
-    }
-
-    /// Headings, each with its sentences: what comes before the figures.
-    fn in_words(&self) -> Vec<(&'static str, Vec<String>)> {
-        let (language, findings, month) = (self.wanted.language, &self.findings, self.wanted.month);
-        let words = language.words();
-        let mut parts = vec![
-            (words.changed, findings.changes(&self.summary, language)),
-            (words.care, findings.cares(month, &self.summary, language)),
-        ];
-        parts.extend(findings.blocked(language).map(|blocked| (words.blocked, blocked)));
-        parts
-    }
-
-    fn title(&self) -> String {
-        format!("{}, {}", self.wanted.language.words().title, self.wanted.month)
-    }
-
-    /// What to bear in mind.
-    fn notes(&self) -> Vec<String> {
-        let words = self.wanted.language.words();
-        let mut notes = vec![words.registration.to_string(), words.forged.to_string()];
-        if !self.wanted.addresses {
-            notes.push(words.masked.to_string());
-        }
-        if let Some(reason) = &self.summary.completeness.incomplete_because {
-            notes.push(format!("{}: {}", words.incomplete, self.wanted.language.sentences(reason)));
-        }
-        notes
-    }
-
-    fn advice_text<'a>(&self, row: &'a AdviceRow) -> &'a str {
-        if self.wanted.language == Language::Japanese { &row.ja } else { &row.en }
-    }
-}
-
-/// `TCP 22 (SSH)`
-fn service(row: &ServiceRow) -> String {
-    let protocol = row.protocol.to_ascii_uppercase();
-    let port = row.port.map_or(String::new(), |port| format!(" {port}"));
-    let name = row.name.as_ref().map_or(String::new(), |name| format!(" ({name})"));
-    format!("{protocol}{port}{name}")
-}
-
-fn percent(part: u64, all: u64) -> String {
-    if all == 0 { String::new() } else { format!("{:.1} %", part as f64 * 100.0 / all as f64) }
 }
 
 #[cfg(test)]

@@ -17,7 +17,6 @@ static PATTERNS: &[Pattern] = &[
     ),
     ("{} with up to # attempts can be missing", "{1}回までの{0}は、含まれていないことがあります"),
     ("the attempts of some {} can be up to # too low", "一部の{0}の回数は、最大{1}回少ないことがあります"),
-    ("the attempts of a country can be up to # too low", "国ごとの回数は、最大{0}回少ないことがあります"),
     (
         "countries with up to # attempts can be missing or too low",
         "{0}回までの国は、含まれていないか、少ないことがあります",

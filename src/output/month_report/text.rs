@@ -2,85 +2,57 @@
 
 use std::io::{self, Write};
 
-use super::super::cells::{about, count};
-use super::{AdviceRow, MonthReport, percent, service};
+use super::super::cells::count;
+use super::document::{Bar, Document, Part, Table};
 
 /// The longest bar.
 const BAR: usize = 40;
 
-pub(super) fn write(report: &MonthReport, advice: &[AdviceRow], out: &mut dyn Write) -> io::Result<()> {
-    let language = report.wanted.language;
-    let words = language.words();
-    writeln!(out, "{}\n\n{}", safe(&report.title()), report.headline())?;
-    let total = report.summary.attempts;
-    for (title, sentences) in report.in_words() {
-        heading(title, out)?;
-        sentences.iter().try_for_each(|sentence| writeln!(out, "{}", safe(sentence)))?;
-    }
-    heading(words.anomalies, out)?;
-    if report.anomalies.anomalies.is_empty() {
-        writeln!(out, "{}", words.none)?;
-    }
-    for row in &report.anomalies.anomalies {
-        writeln!(out, "{}", safe(&language.anomaly(row)))?;
-    }
-    let days: Vec<_> = report.days.iter().map(|row| (row.date.to_string(), row.attempts)).collect();
-    bars(words.days, &days, out)?;
-    let hours: Vec<_> = report.hours.iter().map(|row| (format!("{:02}", row.hour), row.attempts)).collect();
-    bars(words.hours, &hours, out)?;
-    heading(words.services, out)?;
-    for row in &report.summary.services {
-        let share = percent(row.attempts, total);
-        let sources = about(row.unique_sources, row.unique_sources_error);
-        writeln!(out, "{:>11}  {share:>7}  {sources:>9}  {}", count(row.attempts), safe(&service(row)))?;
-    }
-    heading(words.countries, out)?;
-    match &report.countries {
-        Err(reason) => writeln!(out, "{}: {}", words.no_countries, safe(&language.sentences(reason)))?,
-        Ok(countries) => {
-            for row in &countries.countries {
-                let country = if row.country == "ZZ" { words.unknown_country } else { &row.country };
-                let sources = about(row.unique_sources, row.unique_sources_error);
-                writeln!(out, "{:>11}  {sources:>9}  {}", count(row.attempts), safe(country))?;
-            }
-            if let Some(reason) = &countries.completeness.incomplete_because {
-                writeln!(out, "{}: {}", words.incomplete, safe(&language.sentences(reason)))?;
+/// Writes the report.
+pub(super) fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}\n\n{}", safe(&document.title), document.headline)?;
+    for section in &document.sections {
+        writeln!(out, "\n{}", section.title)?;
+        for part in &section.parts {
+            match part {
+                Part::List(lines) => lines.iter().try_for_each(|line| writeln!(out, "{}", safe(line)))?,
+                Part::Paragraph(text) | Part::Note(text) => writeln!(out, "{}", safe(text))?,
+                Part::Bars(bars) => write_bars(bars, out)?,
+                Part::Table(table) => write_table(table, out)?,
+                Part::Advice(rows) => {
+                    for row in rows {
+                        let protocol = safe(&row.protocol).to_ascii_uppercase();
+                        writeln!(out, "{protocol} {}: {}", row.port, safe(document.advice(row)))?;
+                    }
+                }
             }
         }
     }
-    heading(words.sources, out)?;
-    for row in &report.summary.sources {
-        let country = row.country.as_deref().filter(|code| *code != "ZZ").unwrap_or_default();
-        writeln!(out, "{:>11}  {} {}", count(row.attempts), safe(&row.address), safe(country))?;
-    }
-    if !advice.is_empty() {
-        heading(words.advice, out)?;
-    }
-    for row in advice {
-        writeln!(
-            out,
-            "{} {}: {}",
-            safe(&row.protocol).to_ascii_uppercase(),
-            row.port,
-            safe(report.advice_text(row))
-        )?;
-    }
-    heading(words.notes, out)?;
-    report.notes().iter().try_for_each(|note| writeln!(out, "{}", safe(note)))
+    Ok(())
 }
 
-fn heading(text: &str, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n{text}")
+/// The numbers first, since names have all lengths.
+fn write_table(table: &Table, out: &mut dyn Write) -> io::Result<()> {
+    for row in &table.rows {
+        let mut names = Vec::new();
+        for ((_, width), cell) in table.columns.iter().zip(row) {
+            match width {
+                None => names.push(safe(cell)),
+                Some(0) => {}
+                Some(width) => write!(out, "{cell:>width$}  ")?,
+            }
+        }
+        writeln!(out, "{}", names.join(" "))?;
+    }
+    Ok(())
 }
 
-fn bars(title: &str, rows: &[(String, u64)], out: &mut dyn Write) -> io::Result<()> {
-    let most = rows.iter().map(|(_, attempts)| *attempts).max().unwrap_or(0);
-    if most == 0 {
-        return Ok(());
-    }
-    heading(title, out)?;
-    for (name, attempts) in rows {
+fn write_bars(bars: &[Bar], out: &mut dyn Write) -> io::Result<()> {
+    let most = bars.iter().map(|bar| bar.attempts).max().unwrap_or(0);
+    for Bar { name, attempts, .. } in bars {
         let length = (*attempts as f64 / most as f64 * BAR as f64).ceil() as usize;
+        // Of an hour the minutes are left out.
+        let name = name.trim_end_matches(":00");
         writeln!(out, "{}", format!("{name}  {:>11}  {}", count(*attempts), "#".repeat(length)).trim_end())?;
     }
     Ok(())

@@ -3,74 +3,63 @@
 use super::Completeness;
 use crate::record;
 
-/// A block in force.
-#[derive(Clone, Debug, Default)]
-pub struct BlockRow {
-    pub address: String,
-    pub since: String,
-    /// Absent: until it is unblocked.
-    pub expires: Option<String>,
-    pub reason: String,
-    pub rule: String,
-    /// Events in the window when the limit was reached.
-    pub count: u64,
-    pub window: String,
-    pub evidence: Vec<String>,
-    /// How often the source was blocked, this time included.
-    pub times: u32,
-    /// The first and the last attempt of those that led to the block.
-    pub first_seen: Option<String>,
-    pub last_seen: Option<String>,
-    /// What was tried last, such as `tcp 22`.
-    pub services: Vec<String>,
-    /// Packets that the block stopped; absent where the kernel does not count them.
-    pub dropped: Option<u64>,
-    /// A dry run: the source would be blocked, but is not.
-    pub dry: bool,
-    /// The kernel's set does not have it yet.
-    pub pending: bool,
-    /// `network`, `country`, or empty: a source. An address that is blocked until it is unblocked is a `network`.
-    pub kind: String,
-    /// Which addresses are affected, in the answer to `block`.
-    pub warning: Option<String>,
-}
-
 record! {
-    BlockRow:
-    address, since, expires, reason, rule, count, window, evidence, times, first_seen, last_seen,
-    services, dropped, dry = SkipEmpty, pending = SkipEmpty, kind, warning;
+    /// A block in force.
+    pub struct BlockRow {
+        pub address: String,
+        pub since: String,
+        /// Absent: until it is unblocked.
+        pub expires: Option<String>,
+        pub reason: String,
+        pub rule: String,
+        /// Events in the window when the limit was reached.
+        pub count: u64,
+        pub window: String,
+        pub evidence: Vec<String>,
+        /// How often the source was blocked, this time included.
+        pub times: u32,
+        /// The first and the last attempt of those that led to the block.
+        pub first_seen: Option<String>,
+        pub last_seen: Option<String>,
+        /// What was tried last, such as `tcp 22`.
+        pub services: Vec<String>,
+        /// Packets that the block stopped; absent where the kernel does not count them.
+        pub dropped: Option<u64>,
+        /// A dry run: the source would be blocked, but is not.
+        pub dry: bool = SkipEmpty,
+        /// The kernel's set does not have it yet.
+        pub pending: bool = SkipEmpty,
+        /// `network`, `country`, or empty: a source. An address that is blocked until it is unblocked is a `network`.
+        pub kind: String,
+        /// Which addresses are affected, in the answer to `block`.
+        pub warning: Option<String>,
+    }
+
+    /// A block that has ended.
+    pub struct EndedRow {
+        pub address: String,
+        pub since: String,
+        pub ended: String,
+        /// Why it ended: `expired`, `by hand`, ...
+        pub because: String,
+        pub reason: String,
+        pub rule: String,
+        /// As of a [`BlockRow`].
+        pub count: u64,
+        pub window: String,
+        pub times: u32,
+        pub dry: bool = SkipEmpty,
+        /// `network`, `country`, or empty: a source.
+        pub kind: String,
+    }
+
+    /// The answer to `blocks`.
+    pub struct BlocksAnswer {
+        pub blocks: Vec<BlockRow>,
+        /// Blocks that are over, the newest first; only the last ones are remembered. Absent with a `cursor`.
+        pub history: Option<Vec<EndedRow>>,
+        /// Give it with the next question for the blocks that follow; absent at the end.
+        pub cursor: Option<u64>,
+        pub completeness: Completeness = Flatten,
+    }
 }
-
-/// A block that has ended.
-#[derive(Clone, Debug, Default)]
-pub struct EndedRow {
-    pub address: String,
-    pub since: String,
-    pub ended: String,
-    /// Why it ended: `expired`, `by hand`, ...
-    pub because: String,
-    pub reason: String,
-    pub rule: String,
-    /// As of a [`BlockRow`].
-    pub count: u64,
-    pub window: String,
-    pub times: u32,
-    pub dry: bool,
-    /// `network`, `country`, or empty: a source.
-    pub kind: String,
-}
-
-record! { EndedRow: address, since, ended, because, reason, rule, count, window, times, dry = SkipEmpty, kind; }
-
-/// The answer to `blocks`.
-#[derive(Clone, Debug, Default)]
-pub struct BlocksAnswer {
-    pub blocks: Vec<BlockRow>,
-    /// Blocks that are over, the newest first; only the last ones are remembered. Absent with a `cursor`.
-    pub history: Option<Vec<EndedRow>>,
-    /// Give it with the next question for the blocks that follow; absent at the end.
-    pub cursor: Option<u64>,
-    pub completeness: Completeness,
-}
-
-record! { BlocksAnswer: blocks, history, cursor, completeness = Flatten; }

@@ -6,316 +6,251 @@ use crate::record;
 
 use super::Completeness;
 
-/// The daemon's word about itself.
-#[derive(Clone, Debug, Default)]
-pub struct StatusAnswer {
-    pub version: String,
-    /// Seconds since the daemon started.
-    pub uptime: u64,
-    pub clock: ClockStatus,
-    pub inputs: Vec<InputStatus>,
-    /// The interfaces of the counted zones; absent where they are guessed from their names.
-    pub outside: Option<Vec<String>>,
-    /// The counters of our firewall rules; absent where they can't be read.
-    pub counters: Option<Vec<CounterStatus>>,
-    /// Where the firewall refuses packets that no rule of ours logs one by one; absent where that is unknown.
-    pub not_seen: Option<Vec<NotSeenRow>>,
-    pub store: StoreStatus,
-    pub memory: MemoryStatus,
-    pub countries: Option<DatabaseStatus>,
-    /// Absent where `as_database` is not set.
-    pub asns: Option<Box<DatabaseStatus>>,
-    pub guard: GuardStatus,
-    pub fleet: Option<FleetStatus>,
-    /// Counters that only grow.
-    pub totals: Option<TotalsStatus>,
-    /// What rules deleted of the store, the newest first.
-    pub deleted: Vec<DeletedRow>,
-    /// Files of the store that only the owner removes: damaged ones, and months after now.
-    pub set_aside: Vec<String>,
-    /// What `fwstat check` finds; absent where it is not asked of the daemon.
-    pub findings: Option<Vec<FindingRow>>,
-    /// Conditions that need attention, a sentence each.
-    pub warnings: Vec<String>,
-    pub completeness: Completeness,
-}
-
 record! {
-    StatusAnswer:
-    version, uptime, clock, inputs, outside, counters, not_seen, store, memory, countries, asns, guard, fleet, totals,
-    deleted = SkipEmpty, set_aside = SkipEmpty, findings,
-    warnings, completeness = Flatten;
+    /// The daemon's word about itself.
+    pub struct StatusAnswer {
+        pub version: String,
+        /// Seconds since the daemon started.
+        pub uptime: u64,
+        pub clock: ClockStatus,
+        pub inputs: Vec<InputStatus>,
+        /// The interfaces of the counted zones; absent where they are guessed from their names.
+        pub outside: Option<Vec<String>>,
+        /// The counters of our firewall rules; absent where they can't be read.
+        pub counters: Option<Vec<CounterStatus>>,
+        /// Where the firewall refuses packets that no rule of ours logs one by one; absent where that is unknown.
+        pub not_seen: Option<Vec<NotSeenRow>>,
+        pub store: StoreStatus,
+        pub memory: MemoryStatus,
+        pub countries: Option<DatabaseStatus>,
+        /// Absent where `as_database` is not set.
+        pub asns: Option<Box<DatabaseStatus>>,
+        pub guard: GuardStatus,
+        pub fleet: Option<FleetStatus>,
+        /// Counters that only grow.
+        pub totals: Option<TotalsStatus>,
+        /// What rules deleted of the store, the newest first.
+        pub deleted: Vec<DeletedRow> = SkipEmpty,
+        /// Files of the store that only the owner removes: damaged ones, and months after now.
+        pub set_aside: Vec<String> = SkipEmpty,
+        /// What `fwstat check` finds; absent where it is not asked of the daemon.
+        pub findings: Option<Vec<FindingRow>>,
+        /// Conditions that need attention, a sentence each.
+        pub warnings: Vec<String>,
+        pub completeness: Completeness = Flatten,
+    }
+
+    /// Something that was deleted from the store, and why.
+    pub struct DeletedRow {
+        pub when: String,
+        pub what: String,
+        /// The rule and its count.
+        pub because: String,
+    }
+
+    /// The state of the wall clock.
+    pub struct ClockStatus {
+        /// Whether the wall clock is known; events until then are labelled later.
+        pub set: bool,
+        pub timezone: String,
+    }
+
+    /// received = attempts and events of other classes + malformed + ignored + duplicates
+    pub struct InputStatus {
+        pub name: String,
+        /// `running`, or what is in the way.
+        pub state: String,
+        /// Packets of NFLOG, or entries of logd.
+        pub received: u64,
+        pub attempts: u64,
+        pub malformed: u64,
+        pub ignored: u64,
+        pub duplicates: u64,
+        /// Of the duplicates those that were not compared: in a flood more packets come than are remembered, and what
+        /// the log then tells of an interface that NFLOG tells of, too, is taken for a copy.
+        pub assumed_duplicates: u64,
+        /// Packets or entries that were dropped before the daemon read them.
+        pub lost: u64,
+        /// When the last packet came.
+        pub last: Option<String>,
+        /// Of the malformed and ignored those that look like packets.
+        pub skipped_because: Vec<SkippedBecause> = SkipEmpty,
+    }
+
+    /// The counter of our rules beside what came of it.
+    pub struct CounterStatus {
+        /// Of the zone's policies.
+        pub zone: Option<String>,
+        /// Of a rule for all zones: `syn_flood`, `invalid` or `forward`.
+        pub place: Option<String>,
+        /// As the rules count them, since the daemon started.
+        pub packets: u64,
+        /// As they came, since the daemon started.
+        pub received: u64,
+    }
+
+    /// A place where the firewall refuses packets that are not seen one by one.
+    pub struct NotSeenRow {
+        pub place: String,
+        /// Since the daemon started; absent where nothing counts them.
+        pub packets: Option<u64>,
+    }
+
+    /// The state of the store on flash.
+    pub struct StoreStatus {
+        pub path: String,
+        /// Size of the store's files.
+        pub bytes: u64,
+        /// Bytes written to flash today.
+        pub written_today: u64,
+        pub last_commit: Option<String>,
+        /// `ok`, or why the statistics are in RAM only.
+        pub state: String,
+    }
+
+    /// Memory of the daemon.
+    pub struct MemoryStatus {
+        /// In bytes; absent where `/proc` does not have it.
+        pub resident: Option<u64>,
+    }
+
+    /// The country database.
+    pub struct DatabaseStatus {
+        pub path: String,
+        /// `ok`, `none` (there is no file) or `unusable` (then a warning says why).
+        pub state: String,
+        /// When its data was made.
+        pub date: Option<Date>,
+    }
+
+    /// A finding of `fwstat check`; `kind` is `wrong`, `note` or `ok`.
+    pub struct FindingRow {
+        /// `ok`, `note` (works, but not as well as it could) or `wrong` (does not work).
+        pub kind: String,
+        /// What it is, and what to do.
+        pub text: String,
+    }
+
+    /// The state of the guard.
+    pub struct GuardStatus {
+        pub enabled: bool,
+        pub state: String,
+        pub why: Option<String>,
+        /// Blocks that rules began within the time of the option `budget`. Absent, as what follows, while the guard is
+        /// off.
+        pub budget: Option<UsageStatus>,
+        /// Blocks for floods and scans.
+        pub max_blocks: Option<UsageStatus>,
+        /// The same for failed logins, which have a budget and room of their own.
+        pub login_budget: Option<UsageStatus>,
+        pub login_blocks: Option<UsageStatus>,
+        pub manual_blocks: Option<UsageStatus>,
+        /// Blocked networks and countries, and the ranges of addresses that they are in the kernel.
+        pub networks: Option<UsageStatus>,
+        pub network_ranges: Option<UsageStatus>,
+        /// Absent without a table in the kernel.
+        pub peers: Option<PeersStatus>,
+    }
+
+    /// What goes to a fleet's server. Everything but `enabled` is absent where nothing does.
+    pub struct FleetStatus {
+        pub enabled: bool,
+        /// What of the sources leaves the router: `address`, `hash` or `none`.
+        pub sources: Option<String>,
+        pub last_sent: Option<String>,
+        /// Batches that wait to be sent.
+        pub waiting: Option<u64>,
+        /// Batches that the server refused for good.
+        pub refused: Option<u64>,
+        /// Batches that were never sent, since the daemon started: they had waited for too long, or there was no room.
+        pub dropped: Option<u64>,
+        /// What all of them take, with those that corrections are made from.
+        pub bytes: Option<u64>,
+        /// The sender's: `idle`, `waiting` (it tries again) or `stopped`; absent until it has run.
+        pub state: Option<String>,
+        /// The last HTTP status; absent where there was none.
+        pub answer: Option<u64>,
+        /// Sources that many routers saw and that the guard refuses; absent where the option `shared` is off.
+        pub shared: Option<u64>,
+    }
+
+    /// What was counted since the daemon started.
+    pub struct TotalsStatus {
+        /// Events by class.
+        pub events: SmallMap<String, u64>,
+        /// Attempts at services that have a name.
+        pub services: Vec<ServiceTotal>,
+        /// Attempts at all others.
+        pub other: u64,
+        /// Blocks begun by rule, dry runs left out.
+        pub blocks: SmallMap<String, u64>,
+    }
+
+    /// Attempts on a service since the daemon's start.
+    pub struct ServiceTotal {
+        pub protocol: String,
+        pub port: u16,
+        pub attempts: u64,
+    }
+
+    /// How much of a bound is used.
+    #[derive(PartialEq)]
+    pub struct UsageStatus {
+        pub used: u64,
+        pub limit: u64,
+    }
+
+    /// The peers that the kernel remembers.
+    #[derive(PartialEq)]
+    pub struct PeersStatus {
+        pub used: u64,
+        pub limit: u64,
+        /// Connections whose peer was not remembered: one inside host opened too many.
+        pub limited: u64,
+        /// The same, because as many peers as `limit` were remembered.
+        pub refused: u64,
+    }
+
+    /// What became of the lines of an import or report.
+    #[derive(PartialEq, Eq)]
+    pub struct InputCounts {
+        /// lines = events + malformed + duplicates + skipped, where no line stands for several events (`message repeated N
+        /// times`).
+        pub lines: u64,
+        pub events: u64,
+        pub malformed: u64,
+        pub duplicates: u64,
+        /// Lines that are no refused packet and no failed login.
+        pub skipped: u64,
+        /// Of the skipped and malformed lines those that look like packets.
+        pub skipped_because: Vec<SkippedBecause> = SkipEmpty,
+        /// The interfaces that packets came in by.
+        pub interfaces: Vec<InterfaceRow> = SkipEmpty,
+        /// Events whose line has no time: they have that of the file.
+        pub undated: Option<u64>,
+        /// The year that the first date without one was taken to be of.
+        pub year_assumed: Option<u32>,
+    }
+
+    /// Lines that hold `SRC=` and `DST=` and were not counted, by reason.
+    #[derive(PartialEq, Eq)]
+    pub struct SkippedBecause {
+        pub reason: String,
+        pub lines: u64,
+        /// Its number in its file, from 1; 0 for an entry of logd.
+        pub first_line: u64,
+        /// The beginning of that line, without control characters.
+        pub example: String,
+    }
+
+    /// Packets that came in by an interface.
+    #[derive(PartialEq, Eq)]
+    pub struct InterfaceRow {
+        /// Empty: sent by the machine itself, or the line names none.
+        pub name: String,
+        /// Taken to lead outside.
+        pub outside: bool,
+        pub why: String,
+        pub packets: u64,
+    }
 }
-
-/// Something that was deleted from the store, and why.
-#[derive(Clone, Debug, Default)]
-pub struct DeletedRow {
-    pub when: String,
-    pub what: String,
-    /// The rule and its count.
-    pub because: String,
-}
-
-record! { DeletedRow: when, what, because; }
-
-/// The state of the wall clock.
-#[derive(Clone, Debug, Default)]
-pub struct ClockStatus {
-    /// Whether the wall clock is known; events until then are labelled later.
-    pub set: bool,
-    pub timezone: String,
-}
-
-record! { ClockStatus: set, timezone; }
-
-/// received = attempts and events of other classes + malformed + ignored + duplicates
-#[derive(Clone, Debug, Default)]
-pub struct InputStatus {
-    pub name: String,
-    /// `running`, or what is in the way.
-    pub state: String,
-    /// Packets of NFLOG, or entries of logd.
-    pub received: u64,
-    pub attempts: u64,
-    pub malformed: u64,
-    pub ignored: u64,
-    pub duplicates: u64,
-    /// Of the duplicates those that were not compared: in a flood more packets come than are remembered, and what
-    /// the log then tells of an interface that NFLOG tells of, too, is taken for a copy.
-    pub assumed_duplicates: u64,
-    /// Packets or entries that were dropped before the daemon read them.
-    pub lost: u64,
-    /// When the last packet came.
-    pub last: Option<String>,
-    /// Of the malformed and ignored those that look like packets.
-    pub skipped_because: Vec<SkippedBecause>,
-}
-
-record! {
-    InputStatus:
-    name, state, received, attempts, malformed, ignored, duplicates, assumed_duplicates, lost,
-    last, skipped_because = SkipEmpty;
-}
-
-/// The counter of our rules beside what came of it.
-#[derive(Clone, Debug, Default)]
-pub struct CounterStatus {
-    /// Of the zone's policies.
-    pub zone: Option<String>,
-    /// Of a rule for all zones: `syn_flood`, `invalid` or `forward`.
-    pub place: Option<String>,
-    /// As the rules count them, since the daemon started.
-    pub packets: u64,
-    /// As they came, since the daemon started.
-    pub received: u64,
-}
-
-record! { CounterStatus: zone, place, packets, received; }
-
-/// A place where the firewall refuses packets that are not seen one by one.
-#[derive(Clone, Debug, Default)]
-pub struct NotSeenRow {
-    pub place: String,
-    /// Since the daemon started; absent where nothing counts them.
-    pub packets: Option<u64>,
-}
-
-record! { NotSeenRow: place, packets; }
-
-/// The state of the store on flash.
-#[derive(Clone, Debug, Default)]
-pub struct StoreStatus {
-    pub path: String,
-    /// Size of the store's files.
-    pub bytes: u64,
-    /// Bytes written to flash today.
-    pub written_today: u64,
-    pub last_commit: Option<String>,
-    /// `ok`, or why the statistics are in RAM only.
-    pub state: String,
-}
-
-record! { StoreStatus: path, bytes, written_today, last_commit, state; }
-
-/// Memory of the daemon.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryStatus {
-    /// In bytes; absent where `/proc` does not have it.
-    pub resident: Option<u64>,
-}
-
-record! { MemoryStatus: resident; }
-
-/// The country database.
-#[derive(Clone, Debug, Default)]
-pub struct DatabaseStatus {
-    pub path: String,
-    /// `ok`, `none` (there is no file) or `unusable` (then a warning says why).
-    pub state: String,
-    /// When its data was made.
-    pub date: Option<Date>,
-}
-
-record! { DatabaseStatus: path, state, date; }
-
-/// A finding of `fwstat check`; `kind` is `wrong`, `note` or `ok`.
-#[derive(Clone, Debug, Default)]
-pub struct FindingRow {
-    /// `ok`, `note` (works, but not as well as it could) or `wrong` (does not work).
-    pub kind: String,
-    /// What it is, and what to do.
-    pub text: String,
-}
-
-record! { FindingRow: kind, text; }
-
-/// The state of the guard.
-#[derive(Clone, Debug, Default)]
-pub struct GuardStatus {
-    pub enabled: bool,
-    pub state: String,
-    pub why: Option<String>,
-    /// Blocks that rules began within the time of the option `budget`. Absent, as what follows, while the guard is
-    /// off.
-    pub budget: Option<UsageStatus>,
-    /// Blocks for floods and scans.
-    pub max_blocks: Option<UsageStatus>,
-    /// The same for failed logins, which have a budget and room of their own.
-    pub login_budget: Option<UsageStatus>,
-    pub login_blocks: Option<UsageStatus>,
-    pub manual_blocks: Option<UsageStatus>,
-    /// Blocked networks and countries, and the ranges of addresses that they are in the kernel.
-    pub networks: Option<UsageStatus>,
-    pub network_ranges: Option<UsageStatus>,
-    /// Absent without a table in the kernel.
-    pub peers: Option<PeersStatus>,
-}
-
-record! {
-    GuardStatus:
-    enabled, state, why, budget, max_blocks, login_budget, login_blocks, manual_blocks, networks, network_ranges, peers;
-}
-
-/// What goes to a fleet's server. Everything but `enabled` is absent where nothing does.
-#[derive(Clone, Debug, Default)]
-pub struct FleetStatus {
-    pub enabled: bool,
-    /// What of the sources leaves the router: `address`, `hash` or `none`.
-    pub sources: Option<String>,
-    pub last_sent: Option<String>,
-    /// Batches that wait to be sent.
-    pub waiting: Option<u64>,
-    /// Batches that the server refused for good.
-    pub refused: Option<u64>,
-    /// Batches that were never sent, since the daemon started: they had waited for too long, or there was no room.
-    pub dropped: Option<u64>,
-    /// What all of them take, with those that corrections are made from.
-    pub bytes: Option<u64>,
-    /// The sender's: `idle`, `waiting` (it tries again) or `stopped`; absent until it has run.
-    pub state: Option<String>,
-    /// The last HTTP status; absent where there was none.
-    pub answer: Option<u64>,
-    /// Sources that many routers saw and that the guard refuses; absent where the option `shared` is off.
-    pub shared: Option<u64>,
-}
-
-record! { FleetStatus: enabled, sources, last_sent, waiting, refused, dropped, bytes, state, answer, shared; }
-
-/// What was counted since the daemon started.
-#[derive(Clone, Debug, Default)]
-pub struct TotalsStatus {
-    /// Events by class.
-    pub events: SmallMap<String, u64>,
-    /// Attempts at services that have a name.
-    pub services: Vec<ServiceTotal>,
-    /// Attempts at all others.
-    pub other: u64,
-    /// Blocks begun by rule, dry runs left out.
-    pub blocks: SmallMap<String, u64>,
-}
-
-record! { TotalsStatus: events, services, other, blocks; }
-
-/// Attempts on a service since the daemon's start.
-#[derive(Clone, Debug, Default)]
-pub struct ServiceTotal {
-    pub protocol: String,
-    pub port: u16,
-    pub attempts: u64,
-}
-
-record! { ServiceTotal: protocol, port, attempts; }
-
-/// How much of a bound is used.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct UsageStatus {
-    pub used: u64,
-    pub limit: u64,
-}
-
-record! { UsageStatus: used, limit; }
-
-/// The peers that the kernel remembers.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PeersStatus {
-    pub used: u64,
-    pub limit: u64,
-    /// Connections whose peer was not remembered: one inside host opened too many.
-    pub limited: u64,
-    /// The same, because as many peers as `limit` were remembered.
-    pub refused: u64,
-}
-
-record! { PeersStatus: used, limit, limited, refused; }
-
-/// What became of the lines of an import or report.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct InputCounts {
-    /// lines = events + malformed + duplicates + skipped, where no line stands for several events (`message repeated N
-    /// times`).
-    pub lines: u64,
-    pub events: u64,
-    pub malformed: u64,
-    pub duplicates: u64,
-    /// Lines that are no refused packet and no failed login.
-    pub skipped: u64,
-    /// Of the skipped and malformed lines those that look like packets.
-    pub skipped_because: Vec<SkippedBecause>,
-    /// The interfaces that packets came in by.
-    pub interfaces: Vec<InterfaceRow>,
-    /// Events whose line has no time: they have that of the file.
-    pub undated: Option<u64>,
-    /// The year that the first date without one was taken to be of.
-    pub year_assumed: Option<u32>,
-}
-
-record! {
-    InputCounts:
-    lines, events, malformed, duplicates, skipped, skipped_because = SkipEmpty, interfaces = SkipEmpty, undated, year_assumed;
-}
-
-/// Lines that hold `SRC=` and `DST=` and were not counted, by reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SkippedBecause {
-    pub reason: String,
-    pub lines: u64,
-    /// Its number in its file, from 1; 0 for an entry of logd.
-    pub first_line: u64,
-    /// The beginning of that line, without control characters.
-    pub example: String,
-}
-
-record! { SkippedBecause: reason, lines, first_line, example; }
-
-/// Packets that came in by an interface.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct InterfaceRow {
-    /// Empty: sent by the machine itself, or the line names none.
-    pub name: String,
-    /// Taken to lead outside.
-    pub outside: bool,
-    pub why: String,
-    pub packets: u64,
-}
-
-record! { InterfaceRow: name, outside, why, packets; }

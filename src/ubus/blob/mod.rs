@@ -98,20 +98,20 @@ mod tests {
         assert_eq!(table(&json!([1, 2])).contents(), b"");
     }
 
-    struct Row {
-        port: Option<u16>,
-        name: String,
-        days: Vec<Date>,
-        rest: Rest,
-    }
-    record! { Row: port, name, days, rest = Flatten; }
+    record! {
+        struct Row {
+            port: Option<u16>,
+            name: String,
+            days: Vec<Date>,
+            rest: Rest = Flatten,
+        }
 
-    struct Rest {
-        ratio: f64,
-        dry: bool,
-        rows: Vec<Row>,
+        struct Rest {
+            ratio: f64,
+            dry: bool = SkipEmpty,
+            rows: Vec<Row> = SkipEmpty,
+        }
     }
-    record! { Rest: ratio, dry = SkipEmpty, rows = SkipEmpty; }
 
     #[test]
     fn a_record_is_a_table() {

@@ -1,0 +1,238 @@
+//! What the report says, section by section, for both of its forms.
+
+use super::super::cells::{about, count, mean, ratio, service_label};
+use super::MonthReport;
+use super::words::{self, Language};
+use crate::query::answer::AdviceRow;
+
+/// A report in its language.
+pub(super) struct Document {
+    pub language: Language,
+    pub title: String,
+    /// The month in a few sentences.
+    pub headline: String,
+    pub sections: Vec<Section>,
+}
+
+/// A heading with what is below it.
+pub(super) struct Section {
+    pub title: &'static str,
+    /// Figures, which a printed page has in two columns.
+    pub is_figure: bool,
+    pub parts: Vec<Part>,
+}
+
+/// A part of a section.
+pub(super) enum Part {
+    List(Vec<String>),
+    Paragraph(String),
+    /// A paragraph in small letters.
+    Note(String),
+    Bars(Vec<Bar>),
+    Table(Table),
+    Advice(Vec<AdviceRow>),
+}
+
+/// A bar of a chart.
+pub(super) struct Bar {
+    pub name: String,
+    /// What stands below it.
+    pub short: String,
+    pub attempts: u64,
+    pub is_anomalous: bool,
+}
+
+/// A table with as many cells in each row as there are columns.
+pub(super) struct Table {
+    pub columns: &'static [Column],
+    pub rows: Vec<Vec<String>>,
+}
+
+/// A column: its heading; of numbers with the width that they have in text, 0 for those that are in HTML only.
+pub(super) type Column = (words::Text, Option<usize>);
+
+const SERVICES: [Column; 4] = [
+    (words::SERVICE, None),
+    (words::ATTEMPTS, Some(11)),
+    (words::SHARE, Some(7)),
+    (words::DIFFERENT, Some(9)),
+];
+const COUNTRIES: [Column; 4] = [
+    (words::COUNTRY, None),
+    (words::ATTEMPTS, Some(11)),
+    (words::SHARE, Some(0)),
+    (words::DIFFERENT, Some(9)),
+];
+const SOURCES: [Column; 3] = [(words::ADDRESS, None), (words::COUNTRY, None), (words::ATTEMPTS, Some(11))];
+
+impl Document {
+    /// The document of a report whose questions are answered.
+    pub(super) fn new(report: &MonthReport, advice: Vec<AdviceRow>) -> Document {
+        let language = report.wanted.language;
+        let title = format!("{}, {}", language.pick(words::TITLE), report.wanted.month);
+        let (headline, sections) = (headline(report), Vec::new());
+        let mut document = Document { language, title, headline, sections };
+        document.add_words(report);
+        document.add_charts(report);
+        document.add_tables(report);
+        if !advice.is_empty() {
+            document.add(words::ADVICE, false, vec![Part::Advice(advice)]);
+        }
+        document.add_notes(report);
+        document
+    }
+
+    fn add(&mut self, title: words::Text, is_figure: bool, parts: Vec<Part>) {
+        self.sections.push(Section { title: self.language.pick(title), is_figure, parts });
+    }
+
+    /// What comes before the figures.
+    fn add_words(&mut self, report: &MonthReport) {
+        let MonthReport { findings, summary, anomalies, .. } = report;
+        let language = self.language;
+        self.add(words::CHANGED, false, vec![Part::List(findings.changes(summary, language))]);
+        let cares = findings.cares(report.wanted.month, summary, language);
+        self.add(words::CARE, false, vec![Part::List(cares)]);
+        if let Some(blocked) = findings.blocked(language) {
+            self.add(words::BLOCKED, false, vec![Part::List(blocked)]);
+        }
+        let anomalies = match anomalies.anomalies.as_slice() {
+            [] => Part::Paragraph(language.pick(words::NONE).to_string()),
+            rows => Part::List(rows.iter().map(|row| language.anomaly(row)).collect()),
+        };
+        self.add(words::ANOMALIES, false, vec![anomalies]);
+    }
+
+    fn add_charts(&mut self, report: &MonthReport) {
+        let days = report.days.iter().map(|row| {
+            let name = row.date.to_string();
+            let is_anomalous = report.anomalies.anomalies.iter().any(|anomaly| anomaly.date == row.date);
+            Bar { short: name[8..].to_string(), name, attempts: row.attempts, is_anomalous }
+        });
+        let hours = report.hours.iter().map(|row| Bar {
+            name: format!("{:02}:00", row.hour),
+            short: row.hour.to_string(),
+            attempts: row.attempts,
+            is_anomalous: false,
+        });
+        for (title, bars) in [(words::DAYS, days.collect::<Vec<Bar>>()), (words::HOURS, hours.collect())] {
+            if bars.iter().any(|bar| bar.attempts > 0) {
+                self.add(title, true, vec![Part::Bars(bars)]);
+            }
+        }
+    }
+
+    fn add_tables(&mut self, report: &MonthReport) {
+        let (language, total) = (self.language, report.summary.attempts);
+        let figures = |name: String, attempts, sources, error| {
+            vec![name, count(attempts), percent(attempts, total), about(sources, error)]
+        };
+        let rows = report.summary.services.iter();
+        let rows = rows
+            .map(|row| {
+                figures(
+                    service_label(&row.protocol, row.port, row.name.as_deref()),
+                    row.attempts,
+                    row.unique_sources,
+                    row.unique_sources_error,
+                )
+            })
+            .collect();
+        self.add(words::SERVICES, true, vec![Part::Table(Table { columns: &SERVICES, rows })]);
+        let countries = match &report.countries {
+            Err(reason) => {
+                let (absent, reason) = (language.pick(words::NO_COUNTRIES), language.sentences(reason));
+                vec![Part::Paragraph(format!("{absent}: {reason}"))]
+            }
+            Ok(answer) => {
+                let rows = answer.countries.iter().map(|row| {
+                    let unknown = language.pick(words::UNKNOWN_COUNTRY);
+                    let country = if row.country == "ZZ" { unknown } else { &row.country };
+                    figures(country.into(), row.attempts, row.unique_sources, row.unique_sources_error)
+                });
+                let table = Part::Table(Table { columns: &COUNTRIES, rows: rows.collect() });
+                let reason = answer.completeness.incomplete_because.as_ref();
+                [table].into_iter().chain(reason.map(|reason| Part::Note(self.incomplete(reason)))).collect()
+            }
+        };
+        self.add(words::COUNTRIES, true, countries);
+        let rows = report.summary.sources.iter().map(|row| {
+            let country = row.country.as_deref().filter(|code| *code != "ZZ").unwrap_or_default();
+            vec![row.address.to_string(), country.to_string(), count(row.attempts)]
+        });
+        let rows = rows.collect();
+        self.add(words::SOURCES, true, vec![Part::Table(Table { columns: &SOURCES, rows })]);
+    }
+
+    /// What to bear in mind.
+    fn add_notes(&mut self, report: &MonthReport) {
+        let pick = |text| self.language.pick(text).to_string();
+        let mut notes = vec![pick(words::REGISTRATION), pick(words::FORGED)];
+        if !report.wanted.addresses {
+            notes.push(pick(words::MASKED));
+        }
+        notes.extend(
+            report.summary.completeness.incomplete_because.as_ref().map(|reason| self.incomplete(reason)),
+        );
+        self.add(words::NOTES, false, vec![Part::List(notes)]);
+    }
+
+    fn incomplete(&self, reason: &str) -> String {
+        format!("{}: {}", self.language.pick(words::INCOMPLETE), self.language.sentences(reason))
+    }
+
+    /// The advice in the report's language.
+    pub(super) fn advice<'a>(&self, row: &'a AdviceRow) -> &'a str {
+        if self.language == Language::Japanese { &row.ja } else { &row.en }
+    }
+}
+
+/// The month's figures in sentences.
+fn headline(report: &MonthReport) -> String {
+    let MonthReport { summary, month, before, .. } = report;
+    let (attempts, days) = (count(summary.attempts), summary.days);
+    let per_day = mean(summary.attempts_per_day.unwrap_or(0.0));
+    let is_english = report.wanted.language == Language::English;
+    let mut text = if is_english {
+        let from =
+            summary.unique_sources.map(|sources| format!(", from {} different sources", count(sources)));
+        let from = from.unwrap_or_default();
+        format!("The firewall refused {attempts} connection attempts in {days} days: {per_day} a day{from}.")
+    } else {
+        let from = summary.unique_sources.map(|sources| format!("、送信元は{}個", count(sources)));
+        let from = from.unwrap_or_default();
+        format!(
+            "ファイアウォールは{days}日間に{attempts}回の接続の試みを拒否しました（1日あたり{per_day}回{from}）。"
+        )
+    };
+    let Some(month) = month else { return text };
+    let before = before.as_ref().map(|row| row.attempts_per_day).filter(|before| *before > 0.0);
+    if let Some(before) = before {
+        let ratio = ratio(Some(month.attempts_per_day / before));
+        text += &match is_english {
+            true => format!(" Against the month before: {ratio} a day."),
+            false => format!("1日あたりの前月比は{}倍です。", ratio.trim_start_matches('x')),
+        };
+    }
+    if month.year_over_year.is_some() {
+        let ratio = ratio(month.year_over_year);
+        text += &match is_english {
+            true => format!(" Against the same month a year ago: {ratio}."),
+            false => format!("前年同月比は{}倍です。", ratio.trim_start_matches('x')),
+        };
+    }
+    let usual = month.anomalous.zip(month.attempts_per_day_usual);
+    if let Some((cells, per_day)) = usual.filter(|(cells, _)| *cells > 0) {
+        let (cells, per_day) = (count(cells), mean(per_day));
+        text += &match (is_english, cells.as_str()) {
+            (true, "1") => format!(" Without one anomalous service and day: {per_day} a day."),
+            (true, _) => format!(" Without {cells} anomalous services and days: {per_day} a day."),
+            (false, _) => format!("ふだんと違う{cells}件（サービスと日）を除くと1日あたり{per_day}回です。"),
+        };
+    }
+    text
+}
+
+fn percent(part: u64, all: u64) -> String {
+    if all == 0 { String::new() } else { format!("{:.1} %", part as f64 * 100.0 / all as f64) }
+}
