@@ -63,6 +63,7 @@ impl Open {
         Ok(Open { bytes: Bytes::Memory(Arc::new(bytes)), header })
     }
 
+    /// The salt of the store's samples.
     pub fn salt(&self) -> u64 {
         self.header.salt
     }
@@ -259,17 +260,12 @@ impl Disk {
     /// A number that changes with every commit: a reader of several files compares it before and after. Files are only
     /// replaced by renaming others, so that each one's inode and its time of change tell whether it is the same.
     pub fn generation(&self) -> io::Result<u64> {
-        let mut names = all_names(&self.directory)?;
+        let mut entries = entries(&self.directory)?;
         // What is being prepared does not count, and the lock tells nothing of the data.
-        names.retain(|name| name != NEW && name != LOCK);
-        names.sort();
+        entries.retain(|(name, _)| name != NEW && name != LOCK);
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         let mut hasher = DefaultHasher::new();
-        for name in names {
-            let status = match fstatat(&self.directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-                Ok(status) => status,
-                Err(Errno::ENOENT) => continue,
-                Err(error) => return Err(error.into()),
-            };
+        for (name, status) in entries {
             (name, status.st_ino, status.st_ctime, status.st_ctime_nsec, status.st_size).hash(&mut hasher);
         }
         Ok(hasher.finish())
@@ -346,15 +342,14 @@ impl Disk {
 
     fn names(&self) -> io::Result<Vec<String>> {
         // Links and FIFOs are listed, so that opening one fails with a message about what it is.
-        let mut names = all_names(&self.directory)?;
-        names.retain(|name| {
-            let status = fstatat(&self.directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
-            is_plain(name) && status.is_ok_and(|status| !is(&status, SFlag::S_IFDIR))
-        });
+        let mut entries = entries(&self.directory)?;
+        entries.retain(|(name, status)| is_plain(name) && !is(status, SFlag::S_IFDIR));
+        let mut names: Vec<String> = entries.into_iter().map(|(name, _)| name).collect();
         if let Some(commit) = self.folder(COMMIT)? {
             let removed = self.removed(&commit)?;
             names.retain(|name| !removed.contains(name));
-            names.extend(file_names(&commit)?.into_iter().filter(|name| name != REMOVED));
+            let new = files(&commit)?.into_iter().map(|(name, _)| name);
+            names.extend(new.filter(|name| name != REMOVED));
         }
         names.retain(|name| name != LOCK);
         names.sort();
@@ -363,12 +358,8 @@ impl Disk {
     }
 
     fn size(&self) -> u64 {
-        let names = file_names(&self.directory).unwrap_or_default();
-        let size = |name: &String| {
-            let status = fstatat(&self.directory, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
-            status.map_or(0, |status| u64::try_from(status.st_size).unwrap_or(0))
-        };
-        names.iter().map(size).sum()
+        let files = files(&self.directory).unwrap_or_default();
+        files.iter().map(|(_, status)| u64::try_from(status.st_size).unwrap_or(0)).sum()
     }
 
     /// Writes the files of a commit. Nothing counts yet.
@@ -439,7 +430,7 @@ impl Disk {
         for name in self.removed(&commit)? {
             remove(&self.directory, &name)?;
         }
-        for name in file_names(&commit)?.into_iter().filter(|name| name != REMOVED) {
+        for (name, _) in files(&commit)?.into_iter().filter(|(name, _)| name != REMOVED) {
             renameat(&commit, name.as_str(), &self.directory, name.as_str())?;
         }
         fsync(&self.directory)?;
@@ -449,7 +440,7 @@ impl Disk {
 
     fn remove_folder(&self, name: &str) -> io::Result<()> {
         let Some(folder) = self.folder(name)? else { return Ok(()) };
-        for name in all_names(&folder)? {
+        for (name, _) in entries(&folder)? {
             remove(&folder, &name)?;
         }
         match unlinkat(&self.directory, name, UnlinkatFlags::RemoveDir) {
@@ -475,25 +466,28 @@ fn remove(folder: &OwnedFd, name: &str) -> io::Result<()> {
     }
 }
 
-fn all_names(folder: &OwnedFd) -> io::Result<Vec<String>> {
-    let mut folder = Dir::openat(folder, ".", FOLDER, Mode::empty())?;
-    let mut names = Vec::new();
-    for entry in folder.iter() {
+/// What is in a folder.
+fn entries(folder: &OwnedFd) -> io::Result<Vec<(String, FileStat)>> {
+    let mut entries = Vec::new();
+    for entry in Dir::openat(folder, ".", FOLDER, Mode::empty())?.iter() {
         let entry = entry?;
-        let name = entry.file_name().to_str().ok();
-        names.extend(name.filter(|name| !matches!(*name, "." | "..")).map(String::from));
+        let Some(name) = entry.file_name().to_str().ok().filter(|name| !matches!(*name, "." | "..")) else {
+            continue;
+        };
+        match fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(status) => entries.push((name.to_string(), status)),
+            Err(Errno::ENOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(names)
+    Ok(entries)
 }
 
-/// The plain names of regular files.
-fn file_names(folder: &OwnedFd) -> io::Result<Vec<String>> {
-    let mut names = all_names(folder)?;
-    names.retain(|name| {
-        let status = fstatat(folder, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
-        is_plain(name) && status.is_ok_and(|status| is(&status, SFlag::S_IFREG))
-    });
-    Ok(names)
+/// Regular files with plain names.
+fn files(folder: &OwnedFd) -> io::Result<Vec<(String, FileStat)>> {
+    let mut entries = entries(folder)?;
+    entries.retain(|(name, status)| is_plain(name) && is(status, SFlag::S_IFREG));
+    Ok(entries)
 }
 
 #[cfg(test)]
