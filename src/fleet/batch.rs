@@ -308,7 +308,7 @@ pub fn totals_of(day: &Day, class: Class) -> Option<Totals> {
         return None;
     }
     let summary = tables.totals_only();
-    let [_, (sources_floor, _), (pairs_floor, _)] = tables.floors();
+    let [_, [sources_floor, ..], [pairs_floor, ..]] = tables.heads();
     let rows = tables.sources().count() as u64;
     Some(Totals {
         class,
@@ -324,7 +324,7 @@ pub fn totals_of(day: &Day, class: Class) -> Option<Totals> {
 pub fn slots_of(day: &Day, class: Class) -> Vec<u32> {
     let tables = day.tables(class);
     let rows = tables.pairs();
-    let [.., (floor, missing)] = tables.floors();
+    let [.., [floor, missing, _]] = tables.heads();
     let mut slots: Vec<u32> = if floor == missing {
         (0..rows.len() as u32).collect()
     } else {

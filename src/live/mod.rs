@@ -41,9 +41,9 @@ use watch::Watches;
 
 /// What came since the last commit: an hour of a busy home fits in.
 const SINCE_ATTEMPTS: Bounds =
-    Bounds { services: 1024, sources: 2048, pairs: 4096, targets: 16, sample: 512, wide_hours: 64, slots: 2 };
+    Bounds { services: 1024, sources: 2048, pairs: 4096, targets: 16, sample: 512, wide_hours: 64 };
 const SINCE_OTHERS: Bounds =
-    Bounds { services: 128, sources: 256, pairs: 256, targets: 1, sample: 64, wide_hours: 8, slots: 2 };
+    Bounds { services: 128, sources: 256, pairs: 256, targets: 1, sample: 64, wide_hours: 8 };
 
 /// Days that are over and that flash did not take yet.
 const MAX_CLOSED_DAYS: usize = 8;

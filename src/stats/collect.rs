@@ -79,6 +79,7 @@ pub struct Collector<S: DayStorage> {
 }
 
 impl<S: DayStorage> Collector<S> {
+    /// Begins without a day.
     pub fn new(settings: Settings, storage: S) -> Collector<S> {
         Collector { settings, day: None, first: None, storage, later: Deferred::default() }
     }
@@ -114,7 +115,7 @@ impl<S: DayStorage> Collector<S> {
                 day.restart(date);
                 day
             }
-            None => Day::of_an_import(date, self.settings.salt).with_rules(&self.settings.rules),
+            None => Day::new(date, self.settings.salt).with_rules(&self.settings.rules),
         };
         let day = self.day.insert(day);
         if let Some((summary, samples)) = self.storage.get(date).map_err(CollectError::Storage)? {

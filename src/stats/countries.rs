@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use super::rows::{PairRow, SourceRow};
 use super::sample::Distinct;
+use super::sum::Sum;
 use super::summary::{Counted, Cut, Rows};
 use crate::event::{Address, Service};
 
@@ -75,24 +76,18 @@ pub struct ServiceCountryCount {
 impl Counted for CountryCount {
     type Key = Country;
 
-    fn key(&self) -> Country {
-        self.country
-    }
-
-    fn attempts(&self) -> u64 {
-        self.attempts
+    #[inline]
+    fn sum(&self) -> Sum<Country> {
+        Sum::of(self.country, self.attempts, 0).with(self.distinct)
     }
 }
 
 impl Counted for ServiceCountryCount {
     type Key = (Service, Country);
 
-    fn key(&self) -> (Service, Country) {
-        (self.service, self.country)
-    }
-
-    fn attempts(&self) -> u64 {
-        self.attempts
+    #[inline]
+    fn sum(&self) -> Sum<(Service, Country)> {
+        Sum::of((self.service, self.country), self.attempts, 0).with(self.distinct)
     }
 }
 
@@ -105,23 +100,8 @@ pub struct Countries {
     pub services: Rows<ServiceCountryCount>,
 }
 
-/// How many rows are stored: countries, and services of countries.
-#[derive(Clone, Copy, Debug)]
-pub struct CountryCuts {
-    /// Most countries.
-    rows: usize,
-    services: usize,
-}
-
-impl CountryCuts {
-    /// Of a question about the open day.
-    pub const OPEN: CountryCuts = CountryCuts { rows: 256, services: 1024 };
-    pub const DAY: CountryCuts = CountryCuts { rows: 24, services: 36 };
-    pub const OLD_DAY: CountryCuts = CountryCuts { rows: 10, services: 16 };
-    pub const DAY_RARE: CountryCuts = CountryCuts { rows: 8, services: 8 };
-    pub const MONTH: CountryCuts = CountryCuts { rows: 24, services: 48 };
-    pub const MONTH_RARE: CountryCuts = CountryCuts { rows: 8, services: 8 };
-}
+/// Most countries, and services of countries, of a question about the open day.
+pub(super) const OPEN_COUNTRIES: (usize, usize) = (256, 1024);
 
 /// Sums of attempts and numbers of rows by key, most attempts first.
 fn grouped<K: Ord + Copy>(mut rows: Vec<(K, u32)>) -> impl Iterator<Item = (K, u64, u64)> {
@@ -165,7 +145,7 @@ impl Countries {
         let known: Vec<Country> = counts.iter().map(|(country, _)| *country).collect();
         let address = |at: &u16| sources[usize::from(*at)].address;
         // One more than are kept, whose attempts are the floor.
-        let rows = grouped(counts).take(CountryCuts::OPEN.rows + 1).map(|(country, attempts, sources)| {
+        let rows = grouped(counts).take(OPEN_COUNTRIES.0 + 1).map(|(country, attempts, sources)| {
             CountryCount { country, attempts, distinct: distinct(sources, exact.0) }
         });
         let mut countries = Countries {
@@ -180,7 +160,7 @@ impl Countries {
             let country = found.map_or(Country::UNKNOWN, |at| known[at]);
             counts.push(((row.service, country), row.count - row.error.min(row.count)));
         }
-        let sums = grouped(counts).take(CountryCuts::OPEN.services + 1);
+        let sums = grouped(counts).take(OPEN_COUNTRIES.1 + 1);
         let services = sums.map(|((service, country), attempts, sources)| ServiceCountryCount {
             service: Service::from_bits(service),
             country,
@@ -188,13 +168,13 @@ impl Countries {
             distinct: distinct(sources, exact.1),
         });
         countries.services.rows = services.collect();
-        countries.cut(&CountryCuts::OPEN);
+        countries.cut(OPEN_COUNTRIES);
         countries
     }
 
     /// Leaves out light rows.
-    pub fn cut(&mut self, cuts: &CountryCuts) {
-        self.rows.cut(Cut::top(cuts.rows));
-        self.services.cut(Cut::top(cuts.services));
+    pub fn cut(&mut self, (rows, services): (usize, usize)) {
+        self.rows.cut(Cut::top(rows));
+        self.services.cut(Cut::top(services));
     }
 }

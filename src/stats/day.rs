@@ -27,11 +27,6 @@ impl Day {
         Day::with_bounds(date, salt, Bounds::ATTEMPTS, Bounds::OTHERS)
     }
 
-    /// For many events at once: counting is quicker, and indexes take twice the memory (0.3 MB more at the bounds).
-    pub fn of_an_import(date: Date, salt: u64) -> Day {
-        Day::with_bounds(date, salt, Bounds { slots: 4, ..Bounds::ATTEMPTS }, Bounds::OTHERS)
-    }
-
     /// With other bounds: for attempts, and for each other class.
     pub fn with_bounds(date: Date, salt: u64, attempts: Bounds, others: Bounds) -> Day {
         let bounds = |class| if class == Class::Attempt { attempts } else { others };
@@ -57,6 +52,7 @@ impl Day {
         self.classes[event.class as usize].add(event, hour);
     }
 
+    /// Nothing was counted, and nothing lost.
     pub fn is_empty(&self) -> bool {
         self.lost == 0 && self.classes.iter().all(|tables| tables.count() == 0)
     }
@@ -99,6 +95,7 @@ impl Day {
         DaySummary { date: self.date, lost: self.lost, classes }
     }
 
+    /// The tables of one class.
     pub fn tables(&self, class: Class) -> &Tables {
         &self.classes[class as usize]
     }

@@ -25,8 +25,8 @@ pub trait Row: Copy {
 #[derive(Clone, Copy)]
 pub struct Lookup {
     hash: u64,
-    /// The entry of the index at the key's home.
-    entry: Entry,
+    /// What the index has at the key's home.
+    entry: u16,
 }
 
 /// The slot of a touched row, and whether it is new.
@@ -39,27 +39,18 @@ pub struct Touched {
     pub evicted: bool,
 }
 
-/// A free place of the index, and how far it is from home.
-#[derive(Clone, Copy)]
-struct Free {
-    place: usize,
-    distance: usize,
-}
-
 /// A table of the heaviest keys (Space-Saving): exact until it is full, then with an error of at most `floor`.
 #[derive(Clone)]
 pub struct Heavy<R: Row> {
     rows: Vec<R>,
-    /// Open addressing.
-    index: Vec<Entry>,
+    /// Open addressing: 1 + the slot of a key at its home or behind it; 0 where there is none.
+    index: Vec<u16>,
     bound: usize,
-    /// The index has at least this many slots for each row.
-    slots: usize,
-    /// Capacity in rows: the bound, the allocation and the index are sized for it.
-    room: usize,
     seed: u64,
     /// No row has a smaller count once the table is full.
     floor: u64,
+    /// Rows that were added up had left out at most this many attempts of each key.
+    missing: u64,
     hand: usize,
     evictions: u64,
     /// The row that had to go last, until it is asked for.
@@ -68,91 +59,51 @@ pub struct Heavy<R: Row> {
 
 const SMALLEST_INDEX: usize = 64;
 
+/// The index has at least this many places, of 2 bytes, for each row.
+const PLACES_PER_ROW: usize = 2;
+
 /// A table with more rows than these gets room for all of them.
 const FEW: usize = 32;
-
-/// One place of the index, in 32 bits: 12 of the hash, 4 for how far from its home it is, and 1 + the slot
-/// in 16. With these a row is rarely looked at in vain, and hardly ever to keep the index in order.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Entry(u32);
-
-impl Entry {
-    const EMPTY: Entry = Entry(0);
-    /// So far from home, or further.
-    const FAR: usize = 15;
-
-    #[inline]
-    fn new(hash: u64, distance: usize, slot: usize) -> Entry {
-        Entry((hash as u32) << 20 | (distance.min(Entry::FAR) as u32) << 16 | (slot as u32 + 1))
-    }
-
-    #[inline]
-    fn is_empty(self) -> bool {
-        self == Entry::EMPTY
-    }
-
-    #[inline]
-    fn may_be(self, hash: u64) -> bool {
-        (self.0 ^ (hash as u32) << 20) >> 20 == 0
-    }
-
-    #[inline]
-    fn slot(self) -> usize {
-        (self.0 & 0xffff) as usize - 1
-    }
-
-    #[inline]
-    fn distance(self) -> usize {
-        (self.0 >> 16) as usize & 15
-    }
-
-    fn with_distance(self, distance: usize) -> Entry {
-        Entry(self.0 & 0xfff0_ffff | (distance.min(Entry::FAR) as u32) << 16)
-    }
-}
 
 impl<R: Row> Heavy<R> {
     /// An empty table of at most `bound` rows (1..=65,534).
     pub fn new(bound: usize) -> Heavy<R> {
-        Heavy::with_slots(bound, 2)
-    }
-
-    /// With this many slots (2 or more) of the index for each row, of 4 bytes each: with 4 a key is mostly found, or
-    /// missed, at the first slot.
-    pub fn with_slots(bound: usize, slots: usize) -> Heavy<R> {
-        assert!((1..=65_534).contains(&bound) && slots >= 2);
+        assert!((1..=65_534).contains(&bound));
         Heavy {
             rows: Vec::new(),
-            index: vec![Entry::EMPTY; SMALLEST_INDEX],
+            index: vec![0; SMALLEST_INDEX],
             bound,
-            slots,
-            room: 0,
             seed: RandomState::new().hash_one(0u8),
             floor: 0,
+            missing: 0,
             hand: 0,
             evictions: 0,
             evicted: None,
         }
     }
 
+    /// In the order of their slots.
     pub fn rows(&self) -> &[R] {
         &self.rows
     }
 
     /// Orders the rows, in place. Nothing can be found or touched afterwards.
     pub fn sort_by_key<T: Ord>(&mut self, key: impl FnMut(&R) -> T) {
-        self.index = vec![Entry::EMPTY; SMALLEST_INDEX];
+        self.index = vec![0; SMALLEST_INDEX];
         self.rows.sort_unstable_by_key(key);
     }
 
+    /// A row by its slot.
     pub fn row_mut(&mut self, slot: usize) -> &mut R {
         &mut self.rows[slot]
     }
 
+    /// Rows.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
+    /// There is no row.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -169,13 +120,30 @@ impl<R: Row> Heavy<R> {
 
     /// The most that a key without a row can have.
     pub fn floor(&self) -> u64 {
-        self.floor
+        self.floor.saturating_add(self.missing)
     }
 
+    /// The most that the count of a row can be too low.
+    pub fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    /// What is added had left out at most this many attempts of each key.
+    pub fn add_missing(&mut self, attempts: u64) {
+        self.missing = self.missing.saturating_add(attempts);
+    }
+
+    /// Every key has a row, and every count is exact.
+    pub fn is_whole(&self) -> bool {
+        self.evictions == 0 && self.missing == 0
+    }
+
+    /// Removes all rows and keeps their memory.
     pub fn clear(&mut self) {
         self.rows.clear();
-        self.index.fill(Entry::EMPTY);
-        (self.floor, self.hand, self.evictions, self.evicted) = (0, 0, 0, None);
+        self.index.fill(0);
+        (self.floor, self.missing, self.hand) = (0, 0, 0);
+        (self.evictions, self.evicted) = (0, None);
     }
 
     /// The slot of a key; `None`: it has no row.
@@ -213,73 +181,69 @@ impl<R: Row> Heavy<R> {
 
     /// The slot that holds `key`, or where it belongs in the index.
     #[inline]
-    fn probe(&self, key: &R::Key, lookup: Lookup) -> Result<usize, Free> {
+    fn probe(&self, key: &R::Key, lookup: Lookup) -> Result<usize, usize> {
         let Lookup { hash, mut entry } = lookup;
-        let mask = self.index.len() - 1;
-        let mut free = Free { place: self.home(hash), distance: 0 };
-        loop {
-            if entry.is_empty() {
-                return Err(free);
+        let mut place = self.home(hash);
+        while let Some(slot) = usize::from(entry).checked_sub(1) {
+            if self.rows[slot].key() == *key {
+                return Ok(slot);
             }
-            if entry.may_be(hash) && self.rows[entry.slot()].key() == *key {
-                return Ok(entry.slot());
-            }
-            free = Free { place: (free.place + 1) & mask, distance: free.distance + 1 };
-            entry = self.index[free.place];
+            place = self.after(place);
+            entry = self.index[place];
         }
+        Err(place)
     }
 
-    #[cold]
-    fn grow(&mut self) {
-        let size = self.index.len() * 2;
-        self.index.clear();
-        self.index.resize(size, Entry::EMPTY);
-        for slot in 0..self.rows.len() {
-            self.enter(R::hash(&self.rows[slot].key(), self.seed), slot);
-        }
+    #[inline]
+    fn after(&self, place: usize) -> usize {
+        (place + 1) & (self.index.len() - 1)
     }
 
     #[inline(always)]
-    fn insert(&mut self, key: R::Key, hash: u64, free: Free) -> Touched {
-        let slot = self.rows.len();
-        if slot >= self.room {
-            return self.insert_and_make_room(key, hash);
-        }
-        self.rows.push(R::start(key, self.floor));
-        self.index[free.place] = Entry::new(hash, free.distance, slot);
-        Touched { slot, new: true, evicted: false }
-    }
-
-    #[cold]
-    fn insert_and_make_room(&mut self, key: R::Key, hash: u64) -> Touched {
+    fn insert(&mut self, key: R::Key, hash: u64, free: usize) -> Touched {
         let slot = self.rows.len();
         if slot == self.bound {
             return Touched { slot: self.replace(key, hash), new: true, evicted: true };
         }
-        if (slot + 1) * self.slots > self.index.len() {
-            self.grow();
+        if slot < self.rows.capacity() && (slot + 1) * PLACES_PER_ROW <= self.index.len() {
+            self.index[free] = (slot + 1) as u16;
+        } else {
+            self.make_room();
+            self.enter(hash, slot);
         }
-        if slot == self.rows.capacity() {
-            // Address space for all at once: the kernel gives memory to what is written to, and nothing is copied.
-            let room = if slot < FEW { FEW.min(self.bound) } else { self.bound };
-            self.rows.reserve_exact(room - slot);
-        }
-        self.room = self.bound.min(self.rows.capacity()).min(self.index.len() / self.slots);
         self.rows.push(R::start(key, self.floor));
-        self.enter(hash, slot);
         Touched { slot, new: true, evicted: false }
+    }
+
+    /// For one more row.
+    #[cold]
+    fn make_room(&mut self) {
+        let rows = self.rows.len();
+        if (rows + 1) * PLACES_PER_ROW > self.index.len() {
+            let size = self.index.len() * 2;
+            self.index.clear();
+            self.index.resize(size, 0);
+            for slot in 0..rows {
+                self.enter(R::hash(&self.rows[slot].key(), self.seed), slot);
+            }
+        }
+        if rows == self.rows.capacity() {
+            // Address space for all at once: the kernel gives memory to what is written to, and nothing is copied.
+            let room = if rows < FEW { FEW.min(self.bound) } else { self.bound };
+            self.rows.reserve_exact(room - rows);
+        }
     }
 
     /// Puts a key that is not there into the index.
     fn enter(&mut self, hash: u64, slot: usize) {
-        let mask = self.index.len() - 1;
-        let mut free = Free { place: self.home(hash), distance: 0 };
-        while !self.index[free.place].is_empty() {
-            free = Free { place: (free.place + 1) & mask, distance: free.distance + 1 };
+        let mut place = self.home(hash);
+        while self.index[place] > 0 {
+            place = self.after(place);
         }
-        self.index[free.place] = Entry::new(hash, free.distance, slot);
+        self.index[place] = (slot + 1) as u16;
     }
 
+    #[cold]
     fn replace(&mut self, key: R::Key, hash: u64) -> usize {
         let slot = self.least();
         let old = self.rows[slot];
@@ -311,43 +275,22 @@ impl<R: Row> Heavy<R> {
 
     /// Takes a row out of the index, closing the gap (Knuth, TAOCP 6.4, algorithm R).
     fn forget(&mut self, slot: usize) {
-        let mask = self.index.len() - 1;
-        let mut gap = self.home(R::hash(&self.rows[slot].key(), self.seed));
-        loop {
-            let entry = self.index[gap];
-            if entry.is_empty() {
-                return;
-            }
-            if entry.slot() == slot {
-                break;
-            }
-            gap = (gap + 1) & mask;
+        let home = |table: &Heavy<R>, slot: usize| table.home(R::hash(&table.rows[slot].key(), table.seed));
+        let mut gap = home(self, slot);
+        while usize::from(self.index[gap]) != slot + 1 {
+            gap = self.after(gap);
         }
-        let mut place = gap;
-        loop {
-            place = (place + 1) & mask;
-            let entry = self.index[place];
-            if entry.is_empty() {
-                break;
-            }
-            let (distance, leap) = (self.distance(entry, place), place.wrapping_sub(gap) & mask);
-            if distance >= leap {
-                self.index[gap] = entry.with_distance(distance - leap);
+        let (mut place, mask) = (self.after(gap), self.index.len() - 1);
+        while let Some(other) = usize::from(self.index[place]).checked_sub(1) {
+            // It can be found in the gap if that is not before its home.
+            let (distance, leap) = (place.wrapping_sub(home(self, other)), place.wrapping_sub(gap));
+            if distance & mask >= leap & mask {
+                self.index[gap] = self.index[place];
                 gap = place;
             }
+            place = self.after(place);
         }
-        self.index[gap] = Entry::EMPTY;
-    }
-
-    /// How far from its home an entry at `place` is.
-    fn distance(&self, entry: Entry, place: usize) -> usize {
-        match entry.distance() {
-            Entry::FAR => {
-                let home = self.home(R::hash(&self.rows[entry.slot()].key(), self.seed));
-                place.wrapping_sub(home) & (self.index.len() - 1)
-            }
-            distance => distance,
-        }
+        self.index[gap] = 0;
     }
 }
 
@@ -413,9 +356,8 @@ mod tests {
 
     #[test]
     fn crowded_keys_are_found_whoever_had_to_go() {
-        let bounds = [1, 4, 5, 30, 32, 33, 200].into_iter().flat_map(|bound| [(bound, 2), (bound, 4)]);
-        for (bound, places) in bounds {
-            let mut table = Heavy::<Crowded>::with_slots(bound, places);
+        for bound in [1, 4, 5, 30, 32, 33, 200] {
+            let mut table = Heavy::<Crowded>::new(bound);
             let mut number = 1u32;
             for _ in 0..5_000 {
                 number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -425,7 +367,7 @@ mod tests {
             for (slot, row) in table.rows().iter().enumerate() {
                 assert_eq!(table.find(&row.0.key), Some(slot));
             }
-            let entries = table.index.iter().filter(|entry| !entry.is_empty());
+            let entries = table.index.iter().filter(|entry| **entry > 0);
             assert_eq!((entries.count(), table.len()), (bound, bound));
         }
     }

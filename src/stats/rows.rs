@@ -9,6 +9,15 @@ pub fn row_count(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
+/// Attempts in each hour of the day.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RowHours {
+    /// Up to 255 each.
+    pub counts: [u8; 24],
+    /// The number of the row's hours in the tables' wide ones; 0 while `counts` suffices.
+    pub wide: u16,
+}
+
 /// 64 bytes: one line of a cache.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
@@ -20,26 +29,11 @@ pub struct ServiceRow {
     pub error: u32,
     /// Different sources, as long as the table of pairs never overflowed: no more than it has rows.
     pub unique: u16,
-    /// The number of this service's wide hours; 0 while `hours` suffices.
-    pub wide: u8,
-    /// Attempts in each hour of the day, up to 65,535 each.
-    pub hours: [u16; 24],
+    pub hours: RowHours,
 }
 
 const _: () =
     assert!(size_of::<ServiceRow>() == 64 && size_of::<SourceRow>() == 64 && size_of::<PairRow>() == 32);
-
-impl ServiceRow {
-    /// `false`: they do not fit, or stand elsewhere.
-    #[inline(always)]
-    pub fn add_hour(&mut self, hour: usize, n: u32) -> bool {
-        match u16::try_from(u32::from(self.hours[hour]).saturating_add(n)) {
-            Ok(sum) if self.wide == 0 => self.hours[hour] = sum,
-            _ => return false,
-        }
-        true
-    }
-}
 
 impl Row for ServiceRow {
     type Key = u32;
@@ -60,8 +54,7 @@ impl Row for ServiceRow {
             count: row_count(floor),
             error: row_count(floor),
             unique: 0,
-            wide: 0,
-            hours: [0; 24],
+            hours: RowHours::default(),
         }
     }
 
@@ -84,22 +77,7 @@ pub struct SourceRow {
     pub last: u32,
     /// Different services, as long as the table of pairs never overflowed.
     pub services: u16,
-    /// The number of this source's wide hours; 0 while `hours` suffices.
-    pub wide: u16,
-    /// Attempts in each hour of the day, up to 255 each.
-    pub hours: [u8; 24],
-}
-
-impl SourceRow {
-    /// `false`: they do not fit, or stand elsewhere.
-    #[inline(always)]
-    pub fn add_hour(&mut self, hour: usize, n: u32) -> bool {
-        match u8::try_from(u32::from(self.hours[hour]).saturating_add(n)) {
-            Ok(sum) if self.wide == 0 => self.hours[hour] = sum,
-            _ => return false,
-        }
-        true
-    }
+    pub hours: RowHours,
 }
 
 impl Row for SourceRow {
@@ -123,8 +101,7 @@ impl Row for SourceRow {
             first: u32::MAX,
             last: 0,
             services: 0,
-            wide: 0,
-            hours: [0; 24],
+            hours: RowHours::default(),
         }
     }
 
@@ -143,6 +120,7 @@ pub struct Pair {
 }
 
 impl Pair {
+    /// The key of a source at a service.
     pub fn new(service: Service, address: Address) -> Pair {
         Pair { service: service.to_bits(), address }
     }

@@ -99,10 +99,12 @@ impl<T: Copy> Sample<T> {
         valid
     }
 
+    /// Hashes with their values, ascending.
     pub fn sources(&self) -> &[(u32, T)] {
         &self.sources
     }
 
+    /// Hashes with the services (as bits) that their sources tried, ascending.
     pub fn tried(&self) -> &[(u32, u32)] {
         &self.tried
     }
@@ -112,6 +114,7 @@ impl<T: Copy> Sample<T> {
         self.bound == EVERYTHING
     }
 
+    /// Removes all sources.
     pub fn clear(&mut self) {
         self.bound = EVERYTHING;
         self.sources.clear();
@@ -190,16 +193,10 @@ impl<T: Copy> Sample<T> {
 
     /// Makes it the sample of the sources of both. What they tried is known only if both know it.
     pub fn join(&mut self, other: &Sample<T>) {
-        let has_services = self.has_services() && other.has_services();
-        self.lower_bound(other.bound);
-        let sources = other.sources.partition_point(|(hash, _)| u64::from(*hash) < self.bound);
-        let tried = other.tried.partition_point(|(hash, _)| u64::from(*hash) < self.bound);
-        merge(&mut self.sources, &other.sources[..sources], |row| row.0);
-        merge(&mut self.tried, &other.tried[..tried], |row| *row);
-        if !has_services {
-            self.forget_services();
-        }
-        self.cut(self.most);
+        let mut union = Union::new(self.most);
+        union.add(self);
+        union.add(other);
+        *self = union.finish();
     }
 
     /// The same sources with other values, such as their countries.
@@ -310,30 +307,31 @@ impl Sample<Country> {
 }
 
 /// The union of many samples: rows are collected and put in order once there are many, and at the end.
-pub struct Union {
+pub struct Union<T> {
     bound: u64,
     most: usize,
     /// All samples know what their sources tried.
     has_services: bool,
-    sources: Vec<(u32, Country)>,
+    sources: Vec<(u32, T)>,
     tried: Vec<(u32, u32)>,
 }
 
-impl Union {
+impl<T: Copy> Union<T> {
     /// An empty union of at most `most` sources.
-    pub fn new(most: usize) -> Union {
+    pub fn new(most: usize) -> Union<T> {
         Union { bound: EVERYTHING, most, has_services: true, sources: Vec::new(), tried: Vec::new() }
     }
 
-    pub fn add(&mut self, sample: &Sample<Country>) {
+    /// Adds the sources of a sample.
+    pub fn add(&mut self, sample: &Sample<T>) {
         self.bound = self.bound.min(sample.bound);
         self.has_services &= sample.has_services();
         let below = |hash: u32| u64::from(hash) < self.bound;
         self.sources.extend(sample.sources.iter().take_while(|(hash, _)| below(*hash)));
         self.tried.extend(sample.tried.iter().take_while(|(hash, _)| below(*hash)));
         // A quarter more than stays: sorting merges that into the rest, which is in order already.
-        let most = self.most + self.most / 4;
-        if self.sources.len() > most || self.tried.len() > SERVICES_PER_ROW * most {
+        let most = self.most.saturating_add(self.most / 4);
+        if self.sources.len() > most || self.tried.len() > SERVICES_PER_ROW.saturating_mul(most) {
             let (most, has_services) = (self.most, self.has_services);
             let joined = std::mem::replace(self, Union::new(most)).finish();
             let Sample { bound, sources, tried, .. } = joined;
@@ -342,7 +340,7 @@ impl Union {
     }
 
     /// The sample of all sources that were in one of the samples.
-    pub fn finish(mut self) -> Sample<Country> {
+    pub fn finish(mut self) -> Sample<T> {
         // Stable: made of runs that are in order, which this kind of sorting only merges.
         self.sources.sort_by_key(|(hash, _)| *hash);
         self.sources.dedup_by_key(|(hash, _)| *hash);
@@ -357,16 +355,6 @@ impl Union {
         sample.cut(most);
         sample
     }
-}
-
-/// Merges ascending rows, each key once.
-fn merge<T: Copy, K: Ord>(ours: &mut Vec<T>, theirs: &[T], key: impl Fn(&T) -> K) {
-    if theirs.is_empty() {
-        return;
-    }
-    ours.extend_from_slice(theirs);
-    ours.sort_by_key(&key);
-    ours.dedup_by(|a, b| key(a) == key(b));
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use super::summary::{ClassSummary, Counted, DaySummary, Hours, PairCount, Rows, 
 
 /// Rows of each table of a sum: services, sources, pairs.
 const MAX_ROWS: usize = 16_384;
-const MAX_COUNTRIES: usize = 1024;
 /// Sources in the sample of a sum.
 const MAX_SAMPLED: usize = 8192;
 
@@ -101,6 +100,15 @@ impl<K> Sum<K> {
         Sum { key, attempts, error, floors: 0, present: 0, first: i64::MAX, last: i64::MIN, range: (0, 0) }
     }
 
+    /// With what a row says of different sources or services.
+    #[inline]
+    pub fn with(self, distinct: Option<Distinct>) -> Sum<K> {
+        let range = distinct.map_or(UNKNOWN, |Distinct { number, error }| {
+            (number.saturating_sub(error), number.saturating_add(error))
+        });
+        Sum { range, ..self }
+    }
+
     /// What the only row said of different sources or services.
     pub fn single(&self) -> Option<Distinct> {
         let (least, most) = self.range;
@@ -134,39 +142,35 @@ pub struct Table<K: SumKey> {
     missing: u64,
 }
 
+impl<K: SumKey> Default for Table<K> {
+    fn default() -> Table<K> {
+        Table::new(MAX_ROWS)
+    }
+}
+
 impl<K: SumKey> Table<K> {
+    /// An empty table of at most this many rows.
     pub fn new(most: usize) -> Table<K> {
         Table { rows: Heavy::new(most), floors: 0, missing: 0 }
     }
 
     /// Adds the rows of a summary that are wanted.
-    pub fn add<T: Counted<Key = K>>(
-        &mut self,
-        rows: &Rows<T>,
-        wanted: impl Fn(&T) -> bool,
-        about: impl Fn(&T, &mut Sum<K>) -> Option<Distinct>,
-    ) {
+    pub fn add<T: Counted<Key = K>>(&mut self, rows: &Rows<T>, wanted: impl Fn(K) -> bool) {
         self.floors = self.floors.saturating_add(rows.floor);
         self.missing = self.missing.saturating_add(rows.missing);
-        for row in rows.rows.iter().filter(|row| wanted(row)) {
-            let slot = self.rows.touch(row.key()).slot;
+        for more in rows.rows.iter().map(Counted::sum).filter(|sum| wanted(sum.key)) {
+            let slot = self.rows.touch(more.key).slot;
             let sum = self.rows.row_mut(slot);
-            sum.attempts = sum.attempts.saturating_add(row.attempts());
+            sum.attempts = sum.attempts.saturating_add(more.attempts);
+            sum.error = sum.error.saturating_add(more.error);
             sum.floors = sum.floors.saturating_add(u32::try_from(rows.floor).unwrap_or(u32::MAX));
             sum.present += 1;
-            sum.range = match (about(row, sum), sum.range) {
-                (Some(Distinct { number, error }), (least, most)) if sum.range != UNKNOWN => (
-                    least.max(number.saturating_sub(error)),
-                    most.saturating_add(number.saturating_add(error)),
-                ),
-                _ => UNKNOWN,
+            (sum.first, sum.last) = (sum.first.min(more.first), sum.last.max(more.last));
+            sum.range = match (sum.range, more.range) {
+                (UNKNOWN, _) | (_, UNKNOWN) => UNKNOWN,
+                (sum, more) => (sum.0.max(more.0), sum.1.saturating_add(more.1)),
             };
         }
-    }
-
-    /// Rows with up to this many attempts were not added.
-    pub fn leave_out(&mut self, attempts: u64) {
-        self.floors = self.floors.saturating_add(attempts);
     }
 
     /// Most attempts first.
@@ -186,6 +190,7 @@ impl<K: SumKey> Table<K> {
         self.rows.sort_by_key(key);
     }
 
+    /// The rows in their present order.
     pub fn rows(&self) -> &[Sum<K>] {
         self.rows.rows()
     }
@@ -200,6 +205,7 @@ impl<K: SumKey> Table<K> {
         self.floors.saturating_add(self.rows.floor())
     }
 
+    /// The row of a key.
     pub fn get(&self, key: K) -> Option<&Sum<K>> {
         Some(&self.rows.rows()[self.rows.find(&key)?])
     }
@@ -212,60 +218,41 @@ impl<K: SumKey> Table<K> {
 }
 
 impl Table<Service> {
+    /// Adds services that are wanted.
     pub fn add_services(&mut self, rows: &Rows<ServiceCount>, wanted: impl Fn(Service) -> bool) {
-        self.add(
-            rows,
-            |row| wanted(row.service),
-            |row, sum| {
-                sum.error = sum.error.saturating_add(row.error);
-                row.distinct
-            },
-        );
+        self.add(rows, wanted);
     }
 }
 
 impl Table<Address> {
+    /// Adds sources that are wanted.
     pub fn add_sources(&mut self, rows: &Rows<SourceCount>, wanted: impl Fn(Address) -> bool) {
-        self.add(
-            rows,
-            |row| wanted(row.address),
-            |row, sum| {
-                sum.error = sum.error.saturating_add(row.error);
-                if row.first <= row.last {
-                    (sum.first, sum.last) = (sum.first.min(row.first), sum.last.max(row.last));
-                }
-                row.services.map(Distinct::exactly)
-            },
-        );
+        self.add(rows, wanted);
     }
 }
 
 impl Table<(Service, Address)> {
+    /// Adds pairs that are wanted.
     pub fn add_pairs(&mut self, rows: &Rows<PairCount>, wanted: impl Fn(Service, Address) -> bool) {
-        self.add(
-            rows,
-            |row| wanted(row.service, row.address),
-            |row, sum| {
-                sum.error = sum.error.saturating_add(row.error);
-                None
-            },
-        );
+        self.add(rows, |(service, address)| wanted(service, address));
     }
 }
 
 impl Table<Country> {
+    /// Adds countries.
     pub fn add_countries(&mut self, rows: &Rows<CountryCount>) {
-        self.add(rows, |_| true, |row, _| row.distinct);
+        self.add(rows, |_| true);
     }
 }
 
 impl Table<(Service, Country)> {
+    /// Adds services of countries that are wanted.
     pub fn add_countries(
         &mut self,
         rows: &Rows<ServiceCountryCount>,
         wanted: impl Fn(Service, Country) -> bool,
     ) {
-        self.add(rows, |row| wanted(row.service, row.country), |row, _| row.distinct);
+        self.add(rows, |(service, country)| wanted(service, country));
     }
 }
 
@@ -276,7 +263,7 @@ pub struct Sources {
     sum: u64,
     single: Option<Distinct>,
     /// `None`: a part had sources but no sample.
-    union: Option<Union>,
+    union: Option<Union<Country>>,
     unknown: bool,
 }
 
@@ -288,6 +275,7 @@ impl Default for Sources {
 }
 
 impl Sources {
+    /// Adds a period: its attempts, its number of different sources, and its sample.
     pub fn add(&mut self, attempts: u64, distinct: Option<Distinct>, sample: Option<&Sample<Country>>) {
         if attempts == 0 {
             return;
@@ -329,6 +317,7 @@ impl Sources {
 }
 
 /// The sum of the summaries of one class.
+#[derive(Default)]
 pub struct ClassSum {
     attempts: u64,
     hours: [u64; 24],
@@ -345,27 +334,8 @@ pub struct ClassSum {
     service_countries: Table<(Service, Country)>,
 }
 
-impl Default for ClassSum {
-    fn default() -> ClassSum {
-        ClassSum {
-            attempts: 0,
-            hours: [0; 24],
-            protocols: SmallMap::new(),
-            verdicts: [0; Verdict::COUNT],
-            measured: 0,
-            distinct: Sources::default(),
-            services: Table::new(MAX_ROWS),
-            sources: Table::new(MAX_ROWS),
-            pairs: Table::new(MAX_ROWS),
-            rules: Vec::new(),
-            targets: Table::new(MAX_ROWS),
-            countries: Table::new(MAX_COUNTRIES),
-            service_countries: Table::new(MAX_ROWS),
-        }
-    }
-}
-
 impl ClassSum {
+    /// Adds a summary.
     pub fn add(&mut self, summary: &ClassSummary) {
         self.attempts = self.attempts.saturating_add(summary.attempts);
         add_hours(&mut self.hours, &summary.hours);
@@ -377,14 +347,14 @@ impl ClassSum {
             *sum = sum.saturating_add(count);
         }
         self.distinct.add(summary.attempts, summary.distinct, summary.sample.as_ref());
-        self.services.add_services(&summary.services, |_| true);
-        self.sources.add_sources(&summary.sources, |_| true);
-        self.pairs.add_pairs(&summary.pairs, |_, _| true);
+        self.services.add(&summary.services, |_| true);
+        self.sources.add(&summary.sources, |_| true);
+        self.pairs.add(&summary.pairs, |_| true);
         rules::add_rows(&mut self.rules, &summary.rules);
-        self.targets.add_pairs(&summary.targets, |_, _| true);
+        self.targets.add(&summary.targets, |_| true);
         self.measured = self.measured.saturating_add(summary.countries.measured);
-        self.countries.add_countries(&summary.countries.rows);
-        self.service_countries.add_countries(&summary.countries.services, |_, _| true);
+        self.countries.add(&summary.countries.rows, |_| true);
+        self.service_countries.add(&summary.countries.services, |_| true);
     }
 
     /// The sum, heaviest rows first. Hours of rows are not summed up.
@@ -449,6 +419,7 @@ fn pair_count(sum: &Sum<(Service, Address)>) -> PairCount {
     PairCount { service: sum.key.0, address: sum.key.1, attempts: sum.attempts, error: sum.error }
 }
 
+/// Adds attempts hour by hour.
 pub fn add_hours(sums: &mut [u64; 24], hours: &[u64; 24]) {
     for (sum, count) in sums.iter_mut().zip(hours) {
         *sum = sum.saturating_add(*count);

@@ -8,9 +8,10 @@ use std::cmp::{Ordering, Reverse};
 use crate::event::calendar::Date;
 use crate::event::{Address, Class, Service, Verdict};
 
-use super::countries::{Countries, Country, CountryCuts};
+use super::countries::{Countries, Country, OPEN_COUNTRIES};
 use super::rules::{self, RuleCount};
 use super::sample::{Distinct, Sample};
+use super::sum::Sum;
 
 /// Attempts in each local hour of a day, in 24 bytes where that is enough.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +21,7 @@ pub enum Hours {
 }
 
 impl Hours {
+    /// In as few bytes as these counts need.
     pub fn new(counts: [u32; 24]) -> Hours {
         let mut small = [0; 24];
         for (small, count) in small.iter_mut().zip(counts) {
@@ -31,6 +33,7 @@ impl Hours {
         Hours::Small(small)
     }
 
+    /// Attempts of each hour.
     pub fn counts(&self) -> [u32; 24] {
         match self {
             Hours::Small(counts) => counts.map(u32::from),
@@ -39,12 +42,22 @@ impl Hours {
     }
 }
 
-/// A key with its attempts.
+/// A row that can be summed up.
 pub trait Counted {
     type Key: Ord + Copy;
 
-    fn key(&self) -> Self::Key;
-    fn attempts(&self) -> u64;
+    /// The sum that this row begins.
+    fn sum(&self) -> Sum<Self::Key>;
+
+    #[inline]
+    fn key(&self) -> Self::Key {
+        self.sum().key
+    }
+
+    #[inline]
+    fn attempts(&self) -> u64 {
+        self.sum().attempts
+    }
 }
 
 /// Attempts on a service.
@@ -89,36 +102,30 @@ pub struct PairCount {
 impl Counted for ServiceCount {
     type Key = Service;
 
-    fn key(&self) -> Service {
-        self.service
-    }
-
-    fn attempts(&self) -> u64 {
-        self.attempts
+    #[inline]
+    fn sum(&self) -> Sum<Service> {
+        Sum::of(self.service, self.attempts, self.error).with(self.distinct)
     }
 }
 
 impl Counted for SourceCount {
     type Key = Address;
 
-    fn key(&self) -> Address {
-        self.address
-    }
-
-    fn attempts(&self) -> u64 {
-        self.attempts
+    #[inline]
+    fn sum(&self) -> Sum<Address> {
+        let services = self.services.map(Distinct::exactly);
+        let mut sum = Sum::of(self.address, self.attempts, self.error).with(services);
+        (sum.first, sum.last) = (self.first, self.last);
+        sum
     }
 }
 
 impl Counted for PairCount {
     type Key = (Service, Address);
 
-    fn key(&self) -> (Service, Address) {
-        (self.service, self.address)
-    }
-
-    fn attempts(&self) -> u64 {
-        self.attempts
+    #[inline]
+    fn sum(&self) -> Sum<(Service, Address)> {
+        Sum::of((self.service, self.address), self.attempts, self.error).with(None)
     }
 }
 
@@ -138,6 +145,18 @@ impl<T> Default for Rows<T> {
     }
 }
 
+impl<T> Rows<T> {
+    /// What other rows that these are added to lack of a key.
+    pub(super) fn left_out(&self) -> u64 {
+        self.floor.saturating_add(self.missing)
+    }
+
+    /// Whether it says anything.
+    pub(crate) fn has_any(&self) -> bool {
+        !self.rows.is_empty() || self.floor > 0 || self.missing > 0
+    }
+}
+
 impl<T: Counted> Rows<T> {
     /// Most attempts first; equals in the order of their keys, so that the order is the same everywhere.
     pub fn sort(&mut self) {
@@ -148,7 +167,7 @@ impl<T: Counted> Rows<T> {
     pub fn cut(&mut self, cut: Cut) {
         let heavy = self.rows.partition_point(|row| row.attempts() >= cut.from);
         let keep = heavy.max(cut.top).min(cut.most).min(self.rows.len());
-        self.floor = self.floor.max(self.rows.get(keep).map_or(0, T::attempts));
+        self.floor = self.floor.max(self.rows.get(keep).map_or(0, Counted::attempts));
         self.rows.truncate(keep);
         self.rows.shrink_to_fit();
     }
@@ -186,19 +205,19 @@ pub struct DaySummary {
 }
 
 impl DaySummary {
+    /// A day without events.
     pub fn new(date: Date) -> DaySummary {
         DaySummary { date, lost: 0, classes: Default::default() }
     }
 
+    /// The summary of a class.
     pub fn class(&self, class: Class) -> &ClassSummary {
         &self.classes[class as usize]
     }
 
-    /// Leaves out light rows, as a closed day is stored.
-    pub fn cut(&mut self) {
-        for class in Class::ALL {
-            self.classes[class as usize].cut(Cuts::of_day(class));
-        }
+    /// Leaves out light rows. `cuts`: of each class, such as [`Cuts::of_day`].
+    pub fn cut(&mut self, cuts: fn(Class) -> &'static Cuts) {
+        Class::ALL.iter().for_each(|class| self.classes[*class as usize].cut(cuts(*class)));
     }
 }
 
@@ -214,6 +233,7 @@ pub struct Cut {
 }
 
 impl Cut {
+    /// All rows.
     pub const NONE: Cut = Cut { top: usize::MAX, from: 0, most: usize::MAX };
 
     /// The `top` heaviest.
@@ -230,32 +250,12 @@ impl Cut {
         counts: impl Fn(usize) -> u64,
         rank: impl Fn(usize) -> K,
     ) -> (Vec<u32>, u64) {
-        // How many rows have this many attempts; the last element counts all that have more.
-        let mut alike = [0usize; 256];
-        let class_of = |count: u64| count.min(255) as usize;
-        let mut heavy = 0;
-        // Most rows are light: these need not be looked at again.
-        let mut several: Vec<u32> = Vec::new();
-        for number in 0..rows {
-            let count = counts(number);
-            heavy += usize::from(count >= self.from);
-            alike[class_of(count)] += 1;
-            if count > 1 {
-                several.push(number as u32);
-            }
-        }
+        let heavy = (0..rows).filter(|number| counts(*number) >= self.from).count();
         let keep = heavy.max(self.top).min(self.most);
+        let mut numbers: Vec<u32> = (0..rows as u32).collect();
         if keep >= rows {
-            return ((0..rows as u32).collect(), 0);
+            return (numbers, 0);
         }
-        // Only rows with this count or more can stay.
-        let (mut border, mut above) = (255, 0);
-        while above + alike[border] <= keep {
-            above += alike[border];
-            border -= 1;
-        }
-        let mut numbers = if border > 1 { several } else { (0..rows as u32).collect() };
-        numbers.retain(|number| class_of(counts(*number as usize)) >= border);
         select(&mut numbers, keep, &mut |a, b| rank(a as usize).cmp(&rank(b as usize)));
         // The first that does not stay is the heaviest of them.
         let floor = counts(numbers[keep] as usize);
@@ -280,7 +280,8 @@ pub struct Cuts {
     pub targets: Cut,
     /// This many of the heaviest services and sources have hours.
     pub rows_with_hours: usize,
-    pub countries: CountryCuts,
+    /// Countries, and services of countries.
+    pub countries: (usize, usize),
     /// Sources in the sample.
     pub sample: usize,
     /// Services that they tried, all in all; 0: these are not stored.
@@ -288,6 +289,7 @@ pub struct Cuts {
 }
 
 impl Cuts {
+    /// All rows of everything.
     pub const WHOLE: Cuts = Cuts {
         services: Cut::NONE,
         sources: Cut::NONE,
@@ -295,7 +297,7 @@ impl Cuts {
         rules: usize::MAX,
         targets: Cut::NONE,
         rows_with_hours: usize::MAX,
-        countries: CountryCuts::OPEN,
+        countries: OPEN_COUNTRIES,
         sample: usize::MAX,
         tried: usize::MAX,
     };
@@ -307,7 +309,7 @@ impl Cuts {
         rules: 16,
         targets: Cut { top: 8, from: 100, most: 32 },
         rows_with_hours: 16,
-        countries: CountryCuts::DAY,
+        countries: (24, 36),
         sample: 512,
         tried: 1024,
     };
@@ -327,7 +329,7 @@ impl Cuts {
         rules: 4,
         targets: Cut::top(0),
         rows_with_hours: 0,
-        countries: CountryCuts::DAY_RARE,
+        countries: (8, 8),
         sample: 48,
         // Late replies go to any port: their services would take more room than the sample.
         tried: 0,
@@ -339,7 +341,7 @@ impl Cuts {
         rules: 8,
         targets: Cut { top: 4, from: 1000, most: 12 },
         rows_with_hours: 0,
-        countries: CountryCuts::OLD_DAY,
+        countries: (10, 16),
         sample: 176,
         tried: 320,
         ..Cuts::DAY
@@ -359,7 +361,7 @@ impl Cuts {
         rules: 8,
         targets: Cut { top: 4, from: 10_000, most: 12 },
         rows_with_hours: 0,
-        countries: CountryCuts::MONTH,
+        countries: (24, 48),
         sample: 256,
         tried: 512,
     };
@@ -370,7 +372,7 @@ impl Cuts {
         rules: 2,
         targets: Cut::top(0),
         rows_with_hours: 0,
-        countries: CountryCuts::MONTH_RARE,
+        countries: (8, 8),
         sample: 32,
         tried: 0,
     };
@@ -403,6 +405,7 @@ impl Cuts {
 }
 
 impl ClassSummary {
+    /// Orders the rows of all tables, most attempts first.
     pub fn sort(&mut self) {
         self.services.sort();
         self.sources.sort();
@@ -420,7 +423,7 @@ impl ClassSummary {
         self.targets.cut(cuts.targets);
         self.services.rows.iter_mut().skip(cuts.rows_with_hours).for_each(|row| row.hours = None);
         self.sources.rows.iter_mut().skip(cuts.rows_with_hours).for_each(|row| row.hours = None);
-        self.countries.cut(&cuts.countries);
+        self.countries.cut(cuts.countries);
         if let Some(sample) = &mut self.sample {
             if cuts.tried == 0 {
                 sample.forget_services();

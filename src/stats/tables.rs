@@ -34,10 +34,8 @@ pub struct Bounds {
     pub targets: usize,
     /// Sources in the sample.
     pub sample: usize,
-    /// Sources with more than 255 attempts in an hour.
+    /// Sources with more than 255 attempts in an hour; services with as many have no bound of their own.
     pub wide_hours: usize,
-    /// Slots of the indexes for each row, at least 2.
-    pub slots: usize,
 }
 
 impl Bounds {
@@ -50,22 +48,11 @@ impl Bounds {
         targets: 256,
         sample: 512,
         wide_hours: 1024,
-        slots: 2,
     };
     /// For each other class.
-    pub const OTHERS: Bounds = Bounds {
-        services: 512,
-        sources: 1024,
-        pairs: 1024,
-        targets: 1,
-        sample: 64,
-        wide_hours: 64,
-        slots: 2,
-    };
+    pub const OTHERS: Bounds =
+        Bounds { services: 512, sources: 1024, pairs: 1024, targets: 1, sample: 64, wide_hours: 64 };
 }
-
-/// Services that can have more than 65,535 attempts in an hour.
-const WIDE_SERVICES: usize = u8::MAX as usize;
 
 /// Rows of a table that overflowed: its counts are no longer exact, and a copy of all of it would not fit beside it on
 /// a small router.
@@ -90,8 +77,6 @@ pub struct Tables {
     rules: OpenRules,
     /// Of attempts that were to be forwarded: the destination's address and service.
     targets: Heavy<PairRow>,
-    /// Rows that summaries added to these tables had left out have at most this many attempts each.
-    missing: Missing,
     sample: Sample<Address>,
     service_hours: WideHours,
     source_hours: WideHours,
@@ -99,15 +84,8 @@ pub struct Tables {
     countries: Option<(Countries, Sample<Country>)>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Missing {
-    services: u64,
-    sources: u64,
-    pairs: u64,
-    targets: u64,
-}
-
 impl Tables {
+    /// Empty tables. `salt`: of the store's samples.
     pub fn new(bounds: Bounds, salt: u64, date: Date) -> Tables {
         Tables {
             salt,
@@ -116,14 +94,13 @@ impl Tables {
             hours: [0; 24],
             protocols: [0; 256],
             verdicts: [0; Verdict::COUNT],
-            services: Heavy::with_slots(bounds.services, bounds.slots),
-            sources: Heavy::with_slots(bounds.sources, bounds.slots),
-            pairs: Heavy::with_slots(bounds.pairs, bounds.slots),
+            services: Heavy::new(bounds.services),
+            sources: Heavy::new(bounds.sources),
+            pairs: Heavy::new(bounds.pairs),
             rules: OpenRules::default(),
-            targets: Heavy::with_slots(bounds.targets, bounds.slots),
-            missing: Missing::default(),
+            targets: Heavy::new(bounds.targets),
             sample: Sample::new(bounds.sample),
-            service_hours: WideHours::new(WIDE_SERVICES),
+            service_hours: WideHours::new(bounds.services),
             source_hours: WideHours::new(bounds.wide_hours),
             countries: None,
         }
@@ -141,7 +118,6 @@ impl Tables {
         self.pairs.clear();
         self.rules.clear();
         self.targets.clear();
-        self.missing = Missing::default();
         self.sample.clear();
         self.service_hours.clear();
         self.source_hours.clear();
@@ -171,10 +147,12 @@ impl Tables {
         self.countries = (countries.measured > 0).then_some((countries, sample));
     }
 
+    /// The next summary has no countries.
     pub fn forget_countries(&mut self) {
         self.countries = None;
     }
 
+    /// The sample of the sources, with their addresses.
     pub fn sample(&self) -> &Sample<Address> {
         &self.sample
     }
@@ -186,19 +164,16 @@ impl Tables {
 
     /// All pairs are there, so that the rows' numbers of services and sources are exact.
     fn pairs_whole(&self) -> bool {
-        self.pairs.evictions() == 0 && self.missing.pairs == 0
+        self.pairs.is_whole()
     }
 
     pub(super) fn sources_whole(&self) -> bool {
-        self.sources.evictions() == 0 && self.missing.sources == 0
+        self.sources.is_whole()
     }
 
     /// No row was ever evicted or left out, but for targets: these do not make a stored day a whole one.
     pub fn is_whole(&self) -> bool {
-        self.sources_whole()
-            && self.pairs_whole()
-            && self.services.evictions() == 0
-            && self.missing.services == 0
+        self.sources_whole() && self.pairs_whole() && self.services.is_whole()
     }
 
     /// Adds a summary of the same day that was stored before, and the sample of one that overflowed.
@@ -213,12 +188,10 @@ impl Tables {
         for (sum, count) in self.verdicts.iter_mut().zip(summary.verdicts) {
             raise(sum, row_count(count));
         }
-        let add =
-            |missing: &mut u64, floor, less| *missing = missing.saturating_add(floor).saturating_add(less);
-        add(&mut self.missing.services, summary.services.floor, summary.services.missing);
-        add(&mut self.missing.sources, summary.sources.floor, summary.sources.missing);
-        add(&mut self.missing.pairs, summary.pairs.floor, summary.pairs.missing);
-        add(&mut self.missing.targets, summary.targets.floor, summary.targets.missing);
+        self.services.add_missing(summary.services.left_out());
+        self.sources.add_missing(summary.sources.left_out());
+        self.pairs.add_missing(summary.pairs.left_out());
+        self.targets.add_missing(summary.targets.left_out());
         self.rules.add_rows(&summary.rules);
         for row in &summary.targets.rows {
             let slot = self.targets.touch(Pair::new(row.service, row.address)).slot;
@@ -256,9 +229,7 @@ impl Tables {
         raise(&mut row.error, row_count(counted.error));
         let hours = counted.hours.as_ref().map(Hours::counts).unwrap_or_default();
         for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
-            if !self.services.row_mut(slot).add_hour(hour, n) {
-                self.add_wide_service_hour(slot, hour, n);
-            }
+            self.service_hours.add(&mut row.hours, hour, n);
         }
     }
 
@@ -274,9 +245,7 @@ impl Tables {
         }
         let hours = counted.hours.as_ref().map(Hours::counts).unwrap_or_default();
         for (hour, n) in hours.into_iter().enumerate().filter(|(_, n)| *n > 0) {
-            if !self.sources.row_mut(slot).add_hour(hour, n) {
-                self.add_wide_hour(slot, hour, n);
-            }
+            self.source_hours.add(&mut row.hours, hour, n);
         }
     }
 }

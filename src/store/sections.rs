@@ -136,7 +136,7 @@ pub fn decode(file: &Open, unit: Unit) -> (Vec<StoredDay>, bool) {
 
 fn write_open_body(writer: &mut Writer, kind: Kind, day: &Day, class: Class) {
     let tables = day.tables(class);
-    let floors = tables.floors();
+    let floors = tables.heads().map(|[floor, missing, _]| (floor, missing));
     let head = |writer: &mut Writer, (floor, missing): (u64, u64), rows: usize| {
         writer.number(floor);
         writer.number(missing);

@@ -360,9 +360,9 @@ proptest! {
     /// Tables that are far too small: every count is at least the truth, and at most its error above it.
     #[test]
     fn full_tables_know_their_error(
-        events in drawn(), services in 1usize..5, sources in 1usize..8, slots in 2usize..5,
+        events in drawn(), services in 1usize..5, sources in 1usize..8,
     ) {
-        let bounds = Bounds { services, sources, pairs: 8, sample: 8, wide_hours: 2, slots, ..Bounds::OTHERS };
+        let bounds = Bounds { services, sources, pairs: 8, sample: 8, wide_hours: 2, ..Bounds::OTHERS };
         let mut tables = Tables::new(bounds, SALT, local(BEGIN).0);
         for drawn in &events {
             tables.add(&event(drawn), local(drawn.time).1);

@@ -1,42 +1,26 @@
 //! Tables -> summaries: whole, or cut to their heaviest rows.
 
+use super::focus::rows;
 use super::*;
 
 impl Tables {
     /// What is known, heaviest rows first, without ever making a summary of more rows than the cut leaves.
     pub fn to_summary(&self, cuts: &Cuts) -> ClassSummary {
-        let mut summary = self.totals();
         let limit = |cut: Cut, evictions: u64| Cut {
             most: cut.most.min(if evictions == 0 { usize::MAX } else { OVERFLOWED.most }),
             ..cut
         };
-        let cut = limit(cuts.services, self.services.evictions());
-        summary.services =
-            self.rows(&self.services, cut, self.missing.services, |row| self.service_count(row));
-        let cut = limit(cuts.sources, self.sources.evictions());
-        summary.sources = self.rows(&self.sources, cut, self.missing.sources, |row| self.source_count(row));
-        let cut = limit(cuts.pairs, self.pairs.evictions());
-        summary.pairs = self.rows(&self.pairs, cut, self.missing.pairs, pair_count);
-        summary.sort();
+        let mut summary = self.focused(&Focus {
+            services: &|_| true,
+            sources: &|_| true,
+            cuts: [
+                limit(cuts.services, self.services.evictions()),
+                limit(cuts.sources, self.sources.evictions()),
+                limit(cuts.pairs, self.pairs.evictions()),
+            ],
+        });
         summary.cut(cuts);
         summary
-    }
-
-    fn rows<R: Row<Key: Ord>, T>(
-        &self,
-        table: &Heavy<R>,
-        cut: Cut,
-        missing: u64,
-        counted: impl Fn(&R) -> T,
-    ) -> Rows<T> {
-        let rows = table.rows();
-        let rank = |slot: usize| (Reverse(rows[slot].count()), rows[slot].key());
-        let (slots, left_out) = cut.pick(rows.len(), |slot| rows[slot].count(), rank);
-        Rows {
-            rows: slots.into_iter().map(|slot| counted(&rows[slot as usize])).collect(),
-            floor: left_out.max(table.floor() + missing),
-            missing,
-        }
     }
 
     /// All services, in no order.
@@ -60,14 +44,12 @@ impl Tables {
         self.pairs.rows().iter().map(pair_count)
     }
 
-    /// The floor of services, sources and pairs, and what may be missing of their rows.
-    pub fn floors(&self) -> [(u64, u64); 3] {
-        let Missing { services, sources, pairs, .. } = self.missing;
-        [
-            (self.services.floor() + services, services),
-            (self.sources.floor() + sources, sources),
-            (self.pairs.floor() + pairs, pairs),
-        ]
+    /// Of services, sources and pairs: the floor, what may be missing of a row, and the number of rows.
+    pub fn heads(&self) -> [[u64; 3]; 3] {
+        fn head<R: Row>(table: &Heavy<R>) -> [u64; 3] {
+            [table.floor(), table.missing(), table.len() as u64]
+        }
+        [head(&self.services), head(&self.sources), head(&self.pairs)]
     }
 
     /// The totals without the sample.
@@ -97,7 +79,7 @@ impl Tables {
                 .collect(),
             verdicts: self.verdicts.map(u64::from),
             rules: self.rules.rows().to_vec(),
-            targets: self.rows(&self.targets, Cut::NONE, self.missing.targets, pair_count),
+            targets: rows(&self.targets, Cut::NONE, |_| true, pair_count),
             countries: self.countries.as_ref().map(|(countries, _)| countries.clone()).unwrap_or_default(),
             sample: Some(sample),
             ..ClassSummary::default()
@@ -110,7 +92,7 @@ impl Tables {
             attempts: row.count.into(),
             error: row.error.into(),
             distinct: None,
-            hours: self.hours_of_service(row),
+            hours: self.service_hours.of(&row.hours),
         }
     }
 
@@ -134,23 +116,7 @@ impl Tables {
             services: (self.pairs_whole() && row.error == 0).then_some(row.services.into()),
             first: time(row.first),
             last: time(row.last),
-            hours: self.hours_of_source(row),
-        }
-    }
-
-    fn hours_of_source(&self, row: &SourceRow) -> Option<Hours> {
-        match row.wide {
-            0 if self.source_hours.is_cut() && row.hours.contains(&u8::MAX) => None,
-            0 => Some(Hours::Small(row.hours)),
-            wide => Some(Hours::new(self.source_hours.of(wide.into()))),
-        }
-    }
-
-    fn hours_of_service(&self, row: &ServiceRow) -> Option<Hours> {
-        match row.wide {
-            0 if self.service_hours.is_cut() && row.hours.contains(&u16::MAX) => None,
-            0 => Some(Hours::new(row.hours.map(u32::from))),
-            wide => Some(Hours::new(self.service_hours.of(wide.into()))),
+            hours: self.source_hours.of(&row.hours),
         }
     }
 }

@@ -32,9 +32,7 @@ impl Tables {
         let row = self.services.row_mut(service_slot);
         raise(&mut row.count, n);
         row.unique = row.unique.saturating_add(new_pair);
-        if !row.add_hour(hour, n) {
-            self.add_wide_service_hour(service_slot, hour, n);
-        }
+        self.service_hours.add(&mut row.hours, hour, n);
 
         let row = self.sources.row_mut(source_slot);
         raise(&mut row.count, n);
@@ -42,9 +40,7 @@ impl Tables {
         let time = time_since(self.base, event.time);
         row.first = row.first.min(time);
         row.last = row.last.max(time);
-        if !row.add_hour(hour, n) {
-            self.add_wide_hour(source_slot, hour, n);
-        }
+        self.source_hours.add(&mut row.hours, hour, n);
         if touched.new {
             self.sample.add(sample::hash(event.source, self.salt), event.source, pair.service);
         }
@@ -60,67 +56,19 @@ impl Tables {
     #[inline(always)]
     pub(super) fn touch_service(&mut self, service: Service, entry: Lookup) -> usize {
         let touched = self.services.touch_at(service.to_bits(), entry);
-        if touched.evicted
-            && let Some(row) = self.services.take_evicted()
-            && row.wide > 0
-        {
-            self.free_service_hours(&row);
+        if touched.evicted {
+            self.services.take_evicted().iter().for_each(|row| self.service_hours.free(&row.hours));
         }
         touched.slot
-    }
-
-    #[cold]
-    fn free_service_hours(&mut self, evicted: &ServiceRow) {
-        let last = self.service_hours.free(evicted.wide.into());
-        let moved = self.services.rows().iter().position(|row| usize::from(row.wide) == last);
-        if let Some(slot) = moved {
-            self.services.row_mut(slot).wide = evicted.wide;
-        }
     }
 
     #[inline(always)]
     pub(super) fn touch_source(&mut self, address: Address, entry: Lookup) -> usize {
         let touched = self.sources.touch_at(address, entry);
-        if touched.evicted
-            && let Some(row) = self.sources.take_evicted()
-            && row.wide > 0
-        {
-            self.free_source_hours(&row);
+        if touched.evicted {
+            self.sources.take_evicted().iter().for_each(|row| self.source_hours.free(&row.hours));
         }
         touched.slot
-    }
-
-    #[cold]
-    fn free_source_hours(&mut self, evicted: &SourceRow) {
-        let last = self.source_hours.free(evicted.wide.into());
-        let moved = self.sources.rows().iter().position(|row| usize::from(row.wide) == last);
-        if let Some(slot) = moved {
-            self.sources.row_mut(slot).wide = evicted.wide;
-        }
-    }
-
-    #[cold]
-    pub(super) fn add_wide_hour(&mut self, slot: usize, hour: usize, n: u32) {
-        let row = self.sources.row_mut(slot);
-        if row.wide == 0 {
-            match self.source_hours.begin(row.hours.map(u32::from)) {
-                Some(number) => row.wide = number as u16,
-                None => return row.hours[hour] = u8::MAX,
-            }
-        }
-        self.source_hours.add(row.wide.into(), hour, n);
-    }
-
-    #[cold]
-    pub(super) fn add_wide_service_hour(&mut self, slot: usize, hour: usize, n: u32) {
-        let row = self.services.row_mut(slot);
-        if row.wide == 0 {
-            match self.service_hours.begin(row.hours.map(u32::from)) {
-                Some(number) => row.wide = number as u8,
-                None => return row.hours[hour] = u16::MAX,
-            }
-        }
-        self.service_hours.add(row.wide.into(), hour, n);
     }
 
     /// A pair came from a summary: its service and source have one source and one service more.

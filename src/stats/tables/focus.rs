@@ -7,22 +7,14 @@ use super::*;
 pub struct Focus<'a> {
     pub services: &'a dyn Fn(Service) -> bool,
     pub sources: &'a dyn Fn(Address) -> bool,
-    /// Pairs of which both are wanted.
-    pub most_services: usize,
-    pub most_sources: usize,
-    pub most_pairs: usize,
+    /// Of services, sources, and pairs of which both are wanted.
+    pub cuts: [Cut; 3],
 }
 
 impl Focus<'_> {
     /// The heaviest rows of everything.
     pub fn heaviest(services: usize, sources: usize, pairs: usize) -> Focus<'static> {
-        Focus {
-            services: &|_| true,
-            sources: &|_| true,
-            most_services: services,
-            most_sources: sources,
-            most_pairs: pairs,
-        }
+        Focus { services: &|_| true, sources: &|_| true, cuts: [services, sources, pairs].map(Cut::top) }
     }
 }
 
@@ -32,47 +24,32 @@ impl Tables {
         let mut summary = self.totals();
         let is_service = |bits: u32| (focus.services)(Service::from_bits(bits));
         let is_source = |address: Address| (focus.sources)(address);
-        summary.services = heaviest(
-            &self.services,
-            focus.most_services,
-            self.missing.services,
-            |row| is_service(row.service),
-            |row| self.service_count(row),
-        );
-        summary.sources = heaviest(
-            &self.sources,
-            focus.most_sources,
-            self.missing.sources,
-            |row| is_source(row.address),
-            |row| self.source_count(row),
-        );
-        summary.pairs = heaviest(
-            &self.pairs,
-            focus.most_pairs,
-            self.missing.pairs,
-            |row| is_service(row.service) && is_source(row.address),
-            pair_count,
-        );
+        let [services, sources, pairs] = focus.cuts;
+        let is_wanted = |row: &ServiceRow| is_service(row.service);
+        summary.services = rows(&self.services, services, is_wanted, |row| self.service_count(row));
+        let is_wanted = |row: &SourceRow| is_source(row.address);
+        summary.sources = rows(&self.sources, sources, is_wanted, |row| self.source_count(row));
+        let is_wanted = |row: &PairRow| is_service(row.service) && is_source(row.address);
+        summary.pairs = rows(&self.pairs, pairs, is_wanted, pair_count);
         summary.sort();
         summary
     }
 }
 
-/// The heaviest rows of those that are wanted, in no order.
-fn heaviest<R: Row<Key: Ord>, T>(
+/// What a cut leaves of the rows that are wanted, in no order.
+pub(super) fn rows<R: Row<Key: Ord>, T>(
     table: &Heavy<R>,
-    most: usize,
-    missing: u64,
+    cut: Cut,
     wanted: impl Fn(&R) -> bool,
     counted: impl Fn(&R) -> T,
 ) -> Rows<T> {
     let rows: Vec<&R> = table.rows().iter().filter(|row| wanted(row)).collect();
     let rank = |number: usize| (Reverse(rows[number].count()), rows[number].key());
-    let (numbers, left_out) = Cut::top(most).pick(rows.len(), |number| rows[number].count(), rank);
+    let (numbers, left_out) = cut.pick(rows.len(), |number| rows[number].count(), rank);
     Rows {
         rows: numbers.into_iter().map(|number| counted(rows[number as usize])).collect(),
-        floor: left_out.max(table.floor() + missing),
-        missing,
+        floor: left_out.max(table.floor()),
+        missing: table.missing(),
     }
 }
 

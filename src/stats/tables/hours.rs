@@ -1,62 +1,90 @@
 //! Hours of rows whose attempts in one hour exceed the row's counter.
 
 use super::raise;
+use crate::stats::rows::RowHours;
+use crate::stats::summary::Hours;
 
-/// Hours of the day, by number: from 1 on, dense.
+/// Hours of the day, by number: from 1 on.
 #[derive(Clone)]
 pub(super) struct WideHours {
     hours: Vec<[u32; 24]>,
+    /// Numbers of rows that had to go.
+    free: Vec<u16>,
     most: usize,
+    /// An hour of some row was cut, since no number was left.
     is_cut: bool,
 }
 
 impl WideHours {
     pub(super) fn new(most: usize) -> WideHours {
-        WideHours { hours: Vec::new(), most, is_cut: false }
+        WideHours { hours: Vec::new(), free: Vec::new(), most, is_cut: false }
     }
 
     pub(super) fn clear(&mut self) {
         self.hours.clear();
+        self.free.clear();
         self.is_cut = false;
     }
 
-    /// Takes what the row holds so far. `None`: no number is left, and the row's hours are cut from now on.
-    pub(super) fn begin(&mut self, hours: [u32; 24]) -> Option<usize> {
-        if self.hours.len() == self.most {
-            self.is_cut = true;
-            return None;
+    /// Counts in the hours of a row.
+    #[inline(always)]
+    pub(super) fn add(&mut self, row: &mut RowHours, hour: usize, n: u32) {
+        match u8::try_from(u32::from(row.counts[hour]).saturating_add(n)) {
+            Ok(sum) if row.wide == 0 => row.counts[hour] = sum,
+            _ => self.add_wide(row, hour, n),
         }
-        self.hours.push(hours);
-        Some(self.hours.len())
     }
 
-    pub(super) fn add(&mut self, number: usize, hour: usize, n: u32) {
-        raise(&mut self.hours[number - 1][hour], n);
+    #[cold]
+    fn add_wide(&mut self, row: &mut RowHours, hour: usize, n: u32) {
+        if row.wide == 0 {
+            let hours = row.counts.map(u32::from);
+            row.wide = match self.free.pop() {
+                _ if self.is_cut(row) => return,
+                Some(number) => {
+                    self.hours[usize::from(number) - 1] = hours;
+                    number
+                }
+                None if self.hours.len() < self.most => {
+                    self.hours.push(hours);
+                    self.hours.len() as u16
+                }
+                None => {
+                    (self.is_cut, row.counts[hour]) = (true, u8::MAX);
+                    return;
+                }
+            };
+        }
+        raise(&mut self.hours[usize::from(row.wide) - 1][hour], n);
     }
 
-    pub(super) fn of(&self, number: usize) -> [u32; 24] {
-        self.hours[number - 1]
+    /// Whether hours of a row may have been cut.
+    fn is_cut(&self, row: &RowHours) -> bool {
+        self.is_cut && row.wide == 0 && row.counts.contains(&u8::MAX)
     }
 
-    /// Forgets the hours of a row. Those that had the number given back have `number` now.
-    pub(super) fn free(&mut self, number: usize) -> usize {
-        let last = self.hours.len();
-        self.hours.swap_remove(number - 1);
-        last
+    /// The hours of a row; `None`: they were cut.
+    pub(super) fn of(&self, row: &RowHours) -> Option<Hours> {
+        match row.wide {
+            _ if self.is_cut(row) => None,
+            0 => Some(Hours::Small(row.counts)),
+            wide => Some(Hours::new(self.hours[usize::from(wide) - 1])),
+        }
     }
 
-    /// An hour of some row was cut, since no number was left.
-    pub(super) fn is_cut(&self) -> bool {
-        self.is_cut
+    /// A row is gone: another one can have its number.
+    pub(super) fn free(&mut self, row: &RowHours) {
+        self.free.extend(Some(row.wide).filter(|wide| *wide > 0));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{Bounds, Tables};
+    use super::Hours;
     use crate::event::calendar::Date;
     use crate::event::{Address, Event, protocol};
-    use crate::stats::summary::{ClassSummary, Cuts, Hours};
+    use crate::stats::summary::{ClassSummary, Cuts};
 
     fn count(tables: &mut Tables, port: u16, hour: u8, count: u32) {
         let source = Address::v4(0xc633_6407);
@@ -110,16 +138,17 @@ mod tests {
 
     #[test]
     fn hours_that_found_no_room_are_not_told() {
-        let mut tables = Tables::new(Bounds::ATTEMPTS, 7, Date(0));
-        for port in 1..=300 {
-            count(&mut tables, port, 5, 1);
-            count(&mut tables, port, 6, 65_535);
-            count(&mut tables, port, 6, 65_535);
+        let mut tables = Tables::new(Bounds { wide_hours: 255, ..Bounds::ATTEMPTS }, 7, Date(0));
+        for source in (1..=300).map(Address::v4) {
+            for (hour, count) in [(5, 1), (6, 255), (6, 255)] {
+                let event = Event { port: 23, count, source, protocol: protocol::TCP, ..Event::default() };
+                tables.add(&event, hour);
+            }
         }
-        let summary = tables.to_summary(&Cuts::WHOLE);
-        let rows = (1..=300).filter_map(|port| hours_of(&summary, port)).collect::<Vec<_>>();
-        assert_eq!(rows.len(), 255);
-        assert!(rows.iter().all(|hours| (hours[5], hours[6]) == (1, 131_070)));
-        assert!(summary.services.rows.iter().all(|row| row.attempts == 131_071));
+        let rows = tables.to_summary(&Cuts::WHOLE).sources.rows;
+        let told: Vec<_> = rows.iter().filter_map(|row| row.hours.as_ref().map(Hours::counts)).collect();
+        assert_eq!((rows.len(), told.len()), (300, 255));
+        assert!(told.iter().all(|hours| (hours[5], hours[6]) == (1, 510)));
+        assert!(rows.iter().all(|row| row.attempts == 511));
     }
 }
