@@ -15,12 +15,13 @@ use crate::event::small_map::SmallMap;
 use crate::query::history::Detail;
 
 use super::container::{self, Unreadable};
+use super::deferred;
 use super::directory::{Directory, Open};
 use super::ledger::Moment;
-use super::meta::{self, LATER, META, Meta};
-use super::month::{self, WholeMonth};
+use super::meta::{LATER, META, Meta};
+use super::month::{self, Wanted, WholeMonth};
 use super::networks::{self, NETWORKS};
-use super::{pieces, sections};
+use super::pieces;
 
 /// The format of the archive; that of the files in it is [`container::VERSION`].
 const FORMAT: u32 = 1;
@@ -82,10 +83,10 @@ fn check(name: &str, bytes: Vec<u8>) -> Result<(), String> {
         Unreadable::Damaged(what) => format!("{name} is damaged: {what}"),
     })?;
     let whole = if let Some(month) = month_of(name) {
-        month::read_whole(&file, month).1.is_none()
+        month::read(&file, month, Wanted::All).1.is_none()
     } else if let Some(date) = day_of(name) {
         let mut month = WholeMonth::new(date.month(), Detail::Fresh);
-        month.read_day(&file, date, &sections::KINDS).is_none()
+        month.read_day(&file, date, Wanted::All).is_none()
     } else if pieces::parse_name(name).is_some() {
         pieces::decode(&file).is_some_and(|saved| !saved.damaged)
     } else if name == NETWORKS {
@@ -93,7 +94,7 @@ fn check(name: &str, bytes: Vec<u8>) -> Result<(), String> {
     } else if name == META {
         Meta::decode(&file).1
     } else {
-        meta::decode_later(&file).is_some()
+        deferred::from_file(&file).is_some()
     };
     if whole { Ok(()) } else { Err(format!("{name} is damaged: a part of it cannot be read")) }
 }

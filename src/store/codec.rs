@@ -1,5 +1,13 @@
 //! Numbers and text <-> bytes, the same on every machine. Reading never panics and never allocates by a number that was
 //! read.
+//!
+//! A format is described once, by a function that takes a [`Codec`]: [`Content`] gets the fields appended, a [`Reader`]
+//! sets them.
+
+use crate::event::calendar::Date;
+
+/// More rows no table and no list has.
+pub const MAX_ROWS: usize = 32_768;
 
 /// The two parts of a section: numbers, which are worth deflating, and evenly distributed bits, which are not and would
 /// only spoil the numbers' Huffman codes.
@@ -15,31 +23,107 @@ impl From<Vec<u8>> for Content {
     }
 }
 
-impl From<Writer> for Content {
-    fn from(Writer { bytes, random }: Writer) -> Content {
-        Content { bytes, random }
-    }
-}
-
-/// Appends numbers to bytes.
-#[derive(Default)]
-pub struct Writer {
-    pub bytes: Vec<u8>,
-    pub random: Vec<u8>,
-}
-
-impl Writer {
-    pub fn new() -> Writer {
-        Writer::default()
-    }
-
-    pub fn u8(&mut self, number: u8) {
-        self.bytes.push(number);
-    }
+/// Goes through the fields of a format in their order. A writer leaves them as they are, a reader sets them.
+pub trait Codec {
+    fn u8(&mut self, byte: &mut u8);
 
     /// LEB128: seven bits a byte, least significant first.
+    fn number(&mut self, number: &mut u64);
+
+    /// Sixteen evenly distributed bits, beside the numbers.
+    fn random16(&mut self, bits: &mut u16);
+
+    /// A length and the bytes.
+    fn raw(&mut self, bytes: &mut Vec<u8>);
+
+    /// How many rows follow: `rows`, or what is read. `least`: the bytes of a row; more than fit fail.
+    fn count(&mut self, rows: usize, least: usize) -> usize;
+
+    /// Marks the data as invalid.
+    fn fail(&mut self);
+
+    /// A number that must be below 2^32.
+    fn small(&mut self, number: &mut u32) {
+        let mut wide = u64::from(*number);
+        self.number(&mut wide);
+        *number = u32::try_from(wide).unwrap_or_else(|_| {
+            self.fail();
+            0
+        });
+    }
+
+    /// `None` as 0, a number as one more.
+    fn optional(&mut self, number: &mut Option<u64>) {
+        let mut wide = number.map_or(0, |number| number.saturating_add(1));
+        self.number(&mut wide);
+        *number = wide.checked_sub(1);
+    }
+
+    /// A signed number, small ones of either sign in few bytes (zigzag).
+    fn signed(&mut self, number: &mut i64) {
+        let mut zigzag = (number.cast_unsigned() << 1) ^ (*number >> 63).cast_unsigned();
+        self.number(&mut zigzag);
+        *number = (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed();
+    }
+
+    /// Days since 1970-01-01.
+    fn date(&mut self, date: &mut Date) {
+        let mut days = date.0.cast_unsigned();
+        self.small(&mut days);
+        *date = Date(days.cast_signed());
+    }
+
+    fn flag(&mut self, flag: &mut bool) {
+        let mut byte = u8::from(*flag);
+        self.u8(&mut byte);
+        *flag = byte == 1;
+    }
+
+    /// Text in UTF-8; anything else fails.
+    fn text(&mut self, text: &mut String) {
+        let mut bytes = std::mem::take(text).into_bytes();
+        self.raw(&mut bytes);
+        *text = String::from_utf8(bytes).unwrap_or_else(|_| {
+            self.fail();
+            String::new()
+        });
+    }
+
+    /// One of some values, by its number in a list of all.
+    fn one_of<T: Copy + PartialEq>(&mut self, value: &mut T, all: &[T]) {
+        let mut at = all.iter().position(|known| known == value).unwrap_or(0) as u8;
+        self.u8(&mut at);
+        match all.get(usize::from(at)) {
+            Some(known) => *value = *known,
+            None => self.fail(),
+        }
+    }
+
+    /// A list of rows of at least `least` bytes, one after the other.
+    fn rows<T: Clone>(
+        &mut self,
+        rows: &mut Vec<T>,
+        least: usize,
+        empty: T,
+        mut row: impl FnMut(&mut Self, &mut T),
+    ) {
+        let count = self.count(rows.len(), least);
+        rows.resize(count, empty);
+        rows.iter_mut().for_each(|fields| row(self, fields));
+    }
+}
+
+impl Content {
+    /// What `code` writes.
+    pub fn of(code: impl FnOnce(&mut Content)) -> Content {
+        let mut content = Content::default();
+        code(&mut content);
+        content
+    }
+
+    /// Appends a number (LEB128).
     #[inline]
-    pub fn number(&mut self, mut number: u64) {
+    pub fn put(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.bytes.push(number as u8 | 0x80);
             number >>= 7;
@@ -47,30 +131,9 @@ impl Writer {
         self.bytes.push(number as u8);
     }
 
-    /// `None` as 0, a number as one more.
-    pub fn optional(&mut self, number: Option<u64>) {
-        self.number(number.map_or(0, |number| number.saturating_add(1)));
-    }
-
-    /// A signed number, small ones of either sign in few bytes (zigzag).
-    pub fn signed(&mut self, number: i64) {
-        self.number((number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned());
-    }
-
-    /// A length and the bytes.
-    pub fn raw(&mut self, bytes: &[u8]) {
-        self.number(bytes.len() as u64);
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    /// Sixteen evenly distributed bits, beside the numbers.
-    pub fn random16(&mut self, bits: u16) {
-        self.random.extend_from_slice(&bits.to_be_bytes());
-    }
-
     /// What `write` appends, behind `head` and the lengths of its numbers and random bits; nothing if it appends no
     /// numbers. It is written where it stays: a copy of it can be as large as a table.
-    pub fn nested(&mut self, head: &[u8], write: impl FnOnce(&mut Writer)) {
+    pub fn nested(&mut self, head: &[u8], write: impl FnOnce(&mut Content)) {
         let (start, random_start) = (self.bytes.len(), self.random.len());
         write(self);
         let length = self.bytes.len() - start;
@@ -78,11 +141,38 @@ impl Writer {
             self.random.truncate(random_start);
             return;
         }
-        let mut before = Writer { bytes: head.to_vec(), random: Vec::new() };
-        before.number(length as u64);
-        before.number((self.random.len() - random_start) as u64);
+        let mut before = Content::from(head.to_vec());
+        before.put(length as u64);
+        before.put((self.random.len() - random_start) as u64);
         self.bytes.splice(start..start, before.bytes);
     }
+}
+
+impl Codec for Content {
+    fn u8(&mut self, byte: &mut u8) {
+        self.bytes.push(*byte);
+    }
+
+    #[inline]
+    fn number(&mut self, number: &mut u64) {
+        self.put(*number);
+    }
+
+    fn random16(&mut self, bits: &mut u16) {
+        self.random.extend_from_slice(&bits.to_be_bytes());
+    }
+
+    fn raw(&mut self, bytes: &mut Vec<u8>) {
+        self.put(bytes.len() as u64);
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn count(&mut self, rows: usize, _: usize) -> usize {
+        self.put(rows as u64);
+        rows
+    }
+
+    fn fail(&mut self) {}
 }
 
 /// Takes numbers from bytes. Past the end, and where a number does not fit, it gives 0 and remembers that it failed:
@@ -94,10 +184,12 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Reads numbers only.
     pub fn new(bytes: &'a [u8]) -> Reader<'a> {
         Reader { bytes, random: &[], failed: false }
     }
 
+    /// Reads numbers and random bits.
     pub fn of(content: &'a Content) -> Reader<'a> {
         Reader { bytes: &content.bytes, random: &content.random, failed: false }
     }
@@ -107,11 +199,12 @@ impl<'a> Reader<'a> {
         self.failed
     }
 
-    /// Marks the data as invalid: all further reads give 0.
-    pub fn fail(&mut self) {
-        self.failed = true;
+    /// Everything was read, and all that was asked for was there.
+    pub fn is_whole(&self) -> bool {
+        !self.failed && self.is_empty()
     }
 
+    /// Everything was read.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.random.is_empty()
     }
@@ -122,7 +215,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub fn u8(&mut self) -> u8 {
+    fn byte(&mut self) -> u8 {
         match self.bytes.split_first() {
             Some((first, rest)) => {
                 self.bytes = rest;
@@ -135,16 +228,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// LEB128, at most 10 bytes.
+    /// The next number.
     #[inline]
-    pub fn number(&mut self) -> u64 {
-        let first = self.u8();
+    pub fn get(&mut self) -> u64 {
+        let first = self.byte();
         if first < 0x80 {
             return first.into();
         }
         let mut number = u64::from(first & 0x7f);
         for shift in (7..64).step_by(7) {
-            let byte = self.u8();
+            let byte = self.byte();
             number |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 self.failed |= shift == 63 && byte > 1;
@@ -155,57 +248,9 @@ impl<'a> Reader<'a> {
         0
     }
 
-    /// A number that must be below 2^32.
-    pub fn small(&mut self) -> u32 {
-        u32::try_from(self.number()).unwrap_or_else(|_| {
-            self.failed = true;
-            0
-        })
-    }
-
-    pub fn optional(&mut self) -> Option<u64> {
-        self.number().checked_sub(1)
-    }
-
-    pub fn signed(&mut self) -> i64 {
-        let number = self.number();
-        (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
-    }
-
-    /// A number of items, each of at least one byte: never more than there are bytes left.
-    pub fn items(&mut self) -> usize {
-        let number = self.number();
-        if number > self.bytes.len() as u64 {
-            self.failed = true;
-            return 0;
-        }
-        number as usize
-    }
-
-    pub fn raw(&mut self) -> &'a [u8] {
-        let length = self.items();
-        let (raw, rest) = self.bytes.split_at(length);
-        self.bytes = rest;
-        raw
-    }
-
-    /// Sixteen bits that [`Writer::random16`] wrote.
-    pub fn random16(&mut self) -> u16 {
-        match self.random.split_first_chunk() {
-            Some((bits, rest)) => {
-                self.random = rest;
-                u16::from_be_bytes(*bits)
-            }
-            None => {
-                self.failed = true;
-                0
-            }
-        }
-    }
-
-    /// What [`Writer::nested`] wrote.
+    /// What [`Content::nested`] wrote.
     pub fn nested(&mut self) -> Reader<'a> {
-        let (length, random) = (self.number(), self.number());
+        let (length, random) = (self.get(), self.get());
         if length > self.bytes.len() as u64 || random > self.random.len() as u64 {
             self.failed = true;
             return Reader::new(&[]);
@@ -215,14 +260,44 @@ impl<'a> Reader<'a> {
         (self.bytes, self.random) = (rest, random_rest);
         Reader { bytes, random, failed: false }
     }
+}
 
-    /// Text in UTF-8; anything else fails.
-    pub fn text(&mut self) -> String {
-        let raw = self.raw().to_vec();
-        String::from_utf8(raw).unwrap_or_else(|_| {
+impl Codec for Reader<'_> {
+    #[inline]
+    fn u8(&mut self, byte: &mut u8) {
+        *byte = self.byte();
+    }
+
+    #[inline]
+    fn number(&mut self, number: &mut u64) {
+        *number = self.get();
+    }
+
+    fn random16(&mut self, bits: &mut u16) {
+        match self.random.split_first_chunk() {
+            Some((next, rest)) => (*bits, self.random) = (u16::from_be_bytes(*next), rest),
+            None => (*bits, self.failed) = (0, true),
+        }
+    }
+
+    fn raw(&mut self, bytes: &mut Vec<u8>) {
+        let length = self.get();
+        self.failed |= length > self.bytes.len() as u64;
+        let (raw, rest) = self.bytes.split_at(if self.failed { 0 } else { length as usize });
+        (*bytes, self.bytes) = (raw.to_vec(), rest);
+    }
+
+    fn count(&mut self, _: usize, least: usize) -> usize {
+        let number = self.get();
+        if number > MAX_ROWS.min(self.bytes.len() / least) as u64 {
             self.failed = true;
-            String::new()
-        })
+            return 0;
+        }
+        number as usize
+    }
+
+    fn fail(&mut self) {
+        self.failed = true;
     }
 }
 
@@ -234,35 +309,41 @@ mod tests {
     proptest! {
         #[test]
         fn numbers_come_back(number in any::<u64>(), signed in any::<i64>(), bits in any::<u16>()) {
-            let mut outer = Writer::new();
-            outer.nested(b"none", |inner| inner.random16(bits));
+            let mut outer = Content::default();
+            outer.nested(b"none", |inner| inner.random16(&mut bits.clone()));
             outer.nested(&[7], |inner| {
-                inner.random16(bits);
-                inner.number(number);
+                inner.random16(&mut bits.clone());
+                inner.put(number);
             });
-            let outer = Content::from(outer);
             let mut outer = Reader::of(&outer);
-            prop_assert_eq!(outer.u8(), 7);
-            let mut inner = outer.nested();
-            prop_assert_eq!((inner.random16(), inner.number()), (bits, number));
-            prop_assert!(inner.is_empty() && outer.is_empty() && !inner.has_failed() && !outer.has_failed());
-            let mut writer = Writer::new();
-            writer.number(number);
-            writer.signed(signed);
-            writer.optional(number.checked_sub(1));
-            writer.raw(b"text");
-            let mut reader = Reader::new(&writer.bytes);
-            prop_assert_eq!((reader.number(), reader.signed()), (number, signed));
-            prop_assert_eq!((reader.optional(), reader.text()), (number.checked_sub(1), "text".to_string()));
-            prop_assert!(reader.is_empty() && !reader.has_failed());
+            prop_assert_eq!(outer.get(), 7);
+            let (mut inner, mut read) = (outer.nested(), 0);
+            inner.random16(&mut read);
+            prop_assert_eq!((read, inner.get()), (bits, number));
+            prop_assert!(inner.is_whole() && outer.is_whole());
+            let fields = (number, signed, number.checked_sub(1), "text".to_string(), bits > 9, number as u32);
+            fn code(codec: &mut impl Codec, fields: &mut (u64, i64, Option<u64>, String, bool, u32)) {
+                let (number, signed, optional, text, flag, small) = fields;
+                codec.number(number);
+                codec.signed(signed);
+                codec.optional(optional);
+                codec.text(text);
+                codec.flag(flag);
+                codec.small(small);
+            }
+            let written = Content::of(|content| code(content, &mut fields.clone()));
+            let (mut reader, mut read) = (Reader::of(&written), Default::default());
+            code(&mut reader, &mut read);
+            prop_assert_eq!(read, fields);
+            prop_assert!(reader.is_whole());
         }
 
         #[test]
         fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             let mut reader = Reader::new(&bytes);
             while !reader.has_failed() {
-                reader.number();
-                reader.text();
+                reader.get();
+                reader.text(&mut String::new());
             }
             prop_assert!(reader.has_failed());
         }

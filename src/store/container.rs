@@ -10,7 +10,7 @@
 //! The salt is the same in all files of a store. `crc32` is that of gzip (RFC 1952), of the bytes as they lie in the
 //! file. `docs/FORMAT.md` describes the whole.
 
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 
 use flate2::Compression;
 use flate2::bufread::DeflateDecoder;
@@ -20,7 +20,7 @@ use crate::store::checksum::crc32;
 
 use super::codec::Content;
 
-const MAGIC: &[u8; 4] = b"FWST";
+const MAGIC: &[u8] = b"FWST";
 /// Version of the container format (docs/FORMAT.md).
 pub const VERSION: u8 = 1;
 const FIXED: usize = 4 + 1 + 1 + 8;
@@ -131,8 +131,7 @@ impl Header {
 
     /// Where a section lies: offset and length.
     pub fn find(&self, kind: Kind) -> Option<(u64, usize)> {
-        let entry = self.entry(kind)?;
-        Some((entry.offset, entry.length as usize))
+        self.entry(kind).map(|entry| (entry.offset, entry.length as usize))
     }
 
     fn entry(&self, kind: Kind) -> Option<&Entry> {
@@ -206,36 +205,13 @@ impl Section {
     }
 }
 
-/// A file's header without its directory.
-fn fixed(salt: u64, sections: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(FIXED + sections * ENTRY + 4);
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&[VERSION, sections as u8]);
-    bytes.extend_from_slice(&salt.to_be_bytes());
-    bytes
-}
-
-fn put_entry(header: &mut Vec<u8>, section: &Section) {
-    header.extend_from_slice(&[section.kind as u8, section.deflated.into()]);
-    header.extend_from_slice(&(section.bytes.len() as u32).to_be_bytes());
-    header.extend_from_slice(&(section.raw as u32).to_be_bytes());
-    header.extend_from_slice(&crc32(&section.bytes).to_be_bytes());
-}
-
-fn end_header(header: &mut Vec<u8>) {
-    let crc = crc32(header);
-    header.extend_from_slice(&crc.to_be_bytes());
-}
-
 /// The bytes of a file. Empty sections are left out.
-pub fn write(salt: u64, sections: &[Section]) -> Vec<u8> {
-    let sections: Vec<&Section> = sections.iter().filter(|section| section.raw > 0).collect();
-    let mut bytes = fixed(salt, sections.len());
-    sections.iter().for_each(|section| put_entry(&mut bytes, section));
-    end_header(&mut bytes);
-    bytes.reserve_exact(sections.iter().map(|section| section.bytes.len()).sum());
-    sections.iter().for_each(|section| bytes.extend_from_slice(&section.bytes));
-    bytes
+pub fn write(salt: u64, mut sections: Vec<Section>) -> Vec<u8> {
+    sections.retain(|section| section.raw > 0);
+    let mut file = Cursor::new(Vec::new());
+    // Writing to memory cannot fail.
+    let _ = write_each(&mut file, salt, sections.len(), sections.into_iter());
+    file.into_inner()
 }
 
 /// Writes a file of exactly `count` sections, none of which has to stay in memory. The header comes last: until then
@@ -246,14 +222,17 @@ pub fn write_each(
     count: usize,
     sections: impl Iterator<Item = Section>,
 ) -> io::Result<()> {
-    let mut header = fixed(salt, count);
+    let mut header = [MAGIC, &[VERSION, count as u8][..], &salt.to_be_bytes()].concat();
     out.seek(SeekFrom::Start((FIXED + count * ENTRY + 4) as u64))?;
     for section in sections {
         out.write_all(&section.bytes)?;
-        put_entry(&mut header, &section);
+        header.extend_from_slice(&[section.kind as u8, section.deflated.into()]);
+        for number in [section.bytes.len() as u32, section.raw as u32, crc32(&section.bytes)] {
+            header.extend_from_slice(&number.to_be_bytes());
+        }
     }
     debug_assert_eq!(header.len(), FIXED + count * ENTRY);
-    end_header(&mut header);
+    header.extend_from_slice(&crc32(&header).to_be_bytes());
     out.rewind()?;
     out.write_all(&header)
 }
@@ -274,7 +253,7 @@ mod tests {
         let numbers: Vec<u8> = (0..2000u32).map(|number| (number % 7) as u8).collect();
         let services = Content { bytes: numbers, random: vec![9, 8, 7] };
         let summary = Content { bytes: vec![1, 2, 3], random: vec![4] };
-        write(7, &[Section::plain(Kind::Summary, summary), Section::packed(Kind::Services, services)])
+        write(7, vec![Section::plain(Kind::Summary, summary), Section::packed(Kind::Services, services)])
     }
 
     #[test]

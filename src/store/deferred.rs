@@ -2,66 +2,60 @@
 //! day their moments were. Those dated in the future lie in `later.fws`.
 
 use crate::event::{Class, Event, Verdict};
-use crate::stats::deferred::{Deferred, MAX_QUARTERS, MAX_ROWS};
+use crate::stats::deferred::{At, Counts, Deferred};
 
-use super::codec::{Reader, Writer};
-use super::sections::{read_address, read_service, write_address, write_service};
+use super::codec::{Codec, Content, Reader};
+use super::container::Kind;
+use super::directory::Open;
+use super::sections::{address, service};
 
-pub(super) fn encode(deferred: &Deferred) -> Vec<u8> {
+/// Events and counts with their moments (milliseconds).
+fn code(codec: &mut impl Codec, dropped: &mut u64, events: &mut Vec<At<Event>>, rest: &mut Vec<At<Counts>>) {
+    codec.number(dropped);
+    codec.rows(events, 11, (0, Event::default()), |codec, (moment, event)| {
+        codec.number(moment);
+        address(codec, &mut event.source);
+        let mut of_event = event.service();
+        service(codec, &mut of_event);
+        (event.protocol, event.port) = (of_event.protocol, of_event.port);
+        codec.one_of(&mut event.class, &Class::ALL);
+        codec.one_of(&mut event.verdict, &Verdict::ALL);
+        codec.small(&mut event.count);
+    });
+    codec.rows(rest, 1 + Class::COUNT, (0, [0; Class::COUNT]), |codec, (moment, counts)| {
+        codec.number(moment);
+        counts.iter_mut().for_each(|count| codec.number(count));
+    });
+}
+
+pub(super) fn encode(deferred: &Deferred) -> Content {
     if deferred.is_empty() && deferred.dropped() == 0 {
-        return Vec::new();
+        return Content::default();
     }
-    let (events, rest) = deferred.sorted();
-    let mut writer = Writer::new();
-    writer.number(deferred.dropped());
-    writer.number(events.len() as u64);
-    for (moment, event) in &events {
-        writer.number(*moment);
-        write_address(&mut writer, event.source);
-        write_service(&mut writer, event.service());
-        writer.u8(event.class as u8);
-        writer.u8(event.verdict as u8);
-        writer.number(event.count.into());
-    }
-    writer.number(rest.len() as u64);
-    for (moment, counts) in &rest {
-        writer.number(*moment);
-        counts.iter().for_each(|count| writer.number(*count));
-    }
-    writer.bytes
+    let (mut events, mut rest) = deferred.sorted();
+    Content::of(|content| code(content, &mut deferred.dropped(), &mut events, &mut rest))
+}
+
+/// The events in a file; `None`: damaged.
+pub(super) fn from_file(file: &Open) -> Option<Deferred> {
+    decode(&file.section(Kind::Deferred).ok()?.unwrap_or_default())
 }
 
 /// `None` if the bytes contain an invalid record.
-pub(super) fn decode(bytes: &[u8]) -> Option<Deferred> {
+fn decode(bytes: &[u8]) -> Option<Deferred> {
+    let (mut dropped, mut events, mut rest) = (0, Vec::new(), Vec::new());
+    if !bytes.is_empty() {
+        let mut reader = Reader::new(bytes);
+        code(&mut reader, &mut dropped, &mut events, &mut rest);
+        reader.is_whole().then_some(())?;
+    }
     let mut deferred = Deferred::default();
-    if bytes.is_empty() {
-        return Some(deferred);
+    deferred.add_dropped(dropped);
+    for (moment, event) in events {
+        deferred.add(moment, &Event { count: event.count.max(1), ..event });
     }
-    let mut reader = Reader::new(bytes);
-    deferred.add_dropped(reader.number());
-    for _ in 0..reader.items().min(MAX_ROWS) {
-        let moment = reader.number();
-        let source = read_address(&mut reader);
-        let service = read_service(&mut reader);
-        let class = *Class::ALL.get(usize::from(reader.u8()))?;
-        let verdict = *Verdict::ALL.get(usize::from(reader.u8()))?;
-        let count = reader.small().max(1);
-        let (protocol, port) = (service.protocol, service.port);
-        let event = Event { source, protocol, port, class, verdict, count, ..Event::default() };
-        if reader.has_failed() {
-            return None;
-        }
-        deferred.add(moment, &event);
-    }
-    for _ in 0..reader.items().min(MAX_QUARTERS) {
-        let moment = reader.number();
-        let counts = Class::ALL.map(|_| reader.number());
-        if reader.has_failed() {
-            return None;
-        }
-        deferred.add_counts(moment, &counts);
-    }
-    (!reader.has_failed() && reader.is_empty()).then_some(deferred)
+    rest.iter().for_each(|(moment, counts)| deferred.add_counts(*moment, counts));
+    Some(deferred)
 }
 
 #[cfg(test)]
@@ -73,12 +67,12 @@ mod tests {
     #[test]
     fn what_waits_comes_back() {
         let mut deferred = Deferred::default();
-        assert!(decode(&encode(&deferred)).unwrap().is_empty());
+        assert!(decode(&encode(&deferred).bytes).unwrap().is_empty());
         let event = Event { source: Address::v4(7), port: 23, protocol: 6, count: 3, ..Event::default() };
         deferred.add(5_000, &event);
         deferred.add_counts(900_000, &[u64::MAX, 0, 0, 0, 9]);
         deferred.add_dropped(4);
-        let read = decode(&encode(&deferred)).unwrap();
+        let read = decode(&encode(&deferred).bytes).unwrap();
         assert_eq!((read.sorted(), read.dropped()), (deferred.sorted(), 4));
     }
 

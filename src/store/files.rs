@@ -22,11 +22,11 @@ use crate::query::history::{Detail, History, MonthData, Need};
 use crate::stats::deferred::Deferred;
 
 use super::container::{self, Unreadable};
+use super::deferred;
 use super::directory::{Change, Directory, Open};
 use super::meta::{self, LATER, META, Meta};
-use super::month::{self, WholeMonth};
+use super::month::{self, Wanted, WholeMonth};
 use super::pieces::{self, Saved};
-use super::sections;
 
 pub use adding::Added;
 pub use forget::Forgotten;
@@ -149,14 +149,17 @@ impl Store {
         std::iter::once(month.to_string()).chain(days).collect()
     }
 
+    /// Where the files lie.
     pub fn directory(&self) -> &Directory {
         &self.directory
     }
 
+    /// The salt of the store's samples.
     pub fn salt(&self) -> u64 {
         self.salt
     }
 
+    /// From now on this many months are kept.
     pub fn set_keep(&mut self, keep: Keep) {
         self.keep = keep;
     }
@@ -201,13 +204,6 @@ impl Store {
         sentence
     }
 
-    /// All of a file could be read.
-    fn note_whole(&mut self, name: &str) {
-        for damaged in self.damage.iter_mut().filter(|damaged| damaged.name == name) {
-            damaged.lasting = false;
-        }
-    }
-
     /// Opens a file of which something can be read.
     pub(crate) fn open_file(&mut self, name: &str) -> Result<Option<Open>, StoreError> {
         let path = || self.directory.describe(name);
@@ -228,11 +224,7 @@ impl Store {
     pub fn meta(&mut self) -> Result<Meta, StoreError> {
         let Some(file) = self.open_file(META)? else { return Ok(Meta::default()) };
         let (meta, whole) = Meta::decode(&file);
-        if whole {
-            self.note_whole(META);
-        } else {
-            self.note_damage(META, "a section cannot be read");
-        }
+        self.note(META, (!whole).then_some("a section cannot be read"));
         Ok(meta)
     }
 
@@ -246,11 +238,8 @@ impl Store {
     /// Events dated in the future.
     pub fn later(&mut self) -> Result<Deferred, StoreError> {
         let Some(file) = self.open_file(LATER)? else { return Ok(Deferred::default()) };
-        let later = meta::decode_later(&file);
-        match &later {
-            Some(_) => self.note_whole(LATER),
-            None => drop(self.note_damage(LATER, "contains an invalid record")),
-        }
+        let later = deferred::from_file(&file);
+        self.note(LATER, later.is_none().then_some("contains an invalid record"));
         Ok(later.unwrap_or_default())
     }
 
@@ -267,9 +256,7 @@ impl Store {
         if !self.damage.iter().any(|damaged| damaged.name == name && damaged.lasting) {
             return Ok(Vec::new());
         }
-        let path = self.directory.describe(name);
-        let bytes =
-            self.directory.read(name).map_err(|error| failed(&format!("cannot read {path}"), error))?;
+        let bytes = self.read_bytes(name)?;
         let aside = (1..).map(|number| match number {
             1 => format!("{name}.bad"),
             number => format!("{name}.{number}.bad"),
@@ -326,11 +313,8 @@ impl Store {
     pub fn piece(&mut self, name: &str) -> Result<Option<Saved>, StoreError> {
         let Some(file) = self.open_file(name)? else { return Ok(None) };
         let saved = pieces::decode(&file);
-        if saved.as_ref().is_none_or(|saved| saved.damaged) {
-            self.note_damage(name, "a part of an open day cannot be read");
-        } else {
-            self.note_whole(name);
-        }
+        let is_damaged = saved.as_ref().is_none_or(|saved| saved.damaged);
+        self.note(name, is_damaged.then_some("a part of an open day cannot be read"));
         Ok(saved)
     }
 
@@ -342,38 +326,63 @@ impl Store {
     }
 
     fn read(&mut self, month: Month, need: &Need) -> Result<MonthData, StoreError> {
-        let name = month_file(month);
-        let mut data = MonthData::new(month);
         if !self.months.contains(&month) {
-            return Ok(data);
+            return Ok(MonthData::new(month));
         }
-        match self.open_file(&name)? {
-            Some(file) => {
-                let (read, damage) = month::read(&file, month, need);
-                data = read;
-                data.damage = damage.map(|what| self.note_damage(&name, what));
+        let of_day = |date| need.wants_of(date).then_some(Wanted::Need(need));
+        match self.load(month, FWS, Wanted::Need(need), &of_day)? {
+            Some((whole, damage)) => Ok(MonthData { damage, ..whole.into_data(need.class) }),
+            None => {
+                let damage = Some(self.unreadable(&month_file(month)));
+                Ok(MonthData { damage, ..MonthData::new(month) })
             }
-            None => data.damage = Some(self.unreadable(&name)),
         }
-        if data.detail > Detail::Fresh {
-            return Ok(data);
-        }
-        let dates: Vec<Date> = match data.days.is_empty() {
-            true => self.days(month, FWS),
-            false => data.days.iter().map(|day| day.date).filter(|date| need.wants_of(*date)).collect(),
+    }
+
+    /// What is wanted of a month in files with this ending, and a sentence if a part of that cannot be read. `of_day`: what
+    /// is wanted of a day that has a file of its own.
+    fn load<'a>(
+        &mut self,
+        month: Month,
+        ending: &str,
+        wanted: Wanted<'a>,
+        of_day: &dyn Fn(Date) -> Option<Wanted<'a>>,
+    ) -> Result<Option<(WholeMonth, Option<String>)>, StoreError> {
+        let name = format!("{month}{ending}");
+        let files = self.days(month, ending);
+        let (mut whole, mut damage) = match self.open_file(&name)? {
+            Some(file) => {
+                let (whole, found) = month::read(&file, month, wanted);
+                (whole, self.note_read(&name, found, wanted))
+            }
+            None if files.is_empty() => return Ok(None),
+            None => (WholeMonth::new(month, Detail::Fresh), Some(self.unreadable(&name))),
         };
+        if whole.summary.detail > Detail::Fresh {
+            return Ok(Some((whole, damage)));
+        }
+        let mut dates: Vec<Date> = whole.summary.days.iter().map(|day| day.date).chain(files).collect();
+        dates.sort();
+        dates.dedup();
         for date in dates {
-            let name = format!("{date}{FWS}");
-            let damage = match self.open_file(&name)? {
+            // Of a day that the month's summary has lost not even the totals are known.
+            let is_known = whole.summary.days.iter().any(|day| day.date == date);
+            let wanted = match of_day(date) {
+                Some(wanted) => wanted,
+                None if is_known => continue,
+                None => Wanted::All,
+            };
+            let name = format!("{date}{ending}");
+            let found = match self.open_file(&name)? {
                 Some(file) => {
-                    let damage = month::read_day(&file, date, need, &mut data);
-                    damage.map(|what| self.note_damage(&name, what))
+                    let found = whole.read_day(&file, date, wanted);
+                    self.note_read(&name, found, wanted)
                 }
                 None => Some(self.unreadable(&name)),
             };
-            data.damage = data.damage.take().or(damage);
+            damage = damage.or(found);
         }
-        Ok(data)
+        Ok(Some((whole, damage)))
     }
 
     /// A sentence about a file of which nothing can be read.
@@ -392,50 +401,22 @@ impl Store {
         ending: &str,
         is_wanted: &dyn Fn(Date) -> bool,
     ) -> Result<Option<WholeMonth>, StoreError> {
-        let name = format!("{month}{ending}");
-        let days = self.days(month, ending);
-        let mut whole = match self.open_file(&name)? {
-            Some(file) => {
-                let (whole, damage) = month::read_whole(&file, month);
-                self.note(&name, damage);
-                whole
-            }
-            None if days.is_empty() => return Ok(None),
-            None => {
-                self.unreadable(&name);
-                WholeMonth::new(month, Detail::Fresh)
-            }
-        };
-        if whole.summary.detail > Detail::Fresh {
-            return Ok(Some(whole));
-        }
-        let known = whole.summary.days.iter().map(|day| day.date);
-        let mut dates: Vec<Date> = known.chain(days).collect();
-        dates.sort();
-        dates.dedup();
-        for date in dates {
-            let name = format!("{date}{ending}");
-            match self.open_file(&name)? {
-                Some(file) if is_wanted(date) => {
-                    let damage = whole.read_day(&file, date, &sections::KINDS);
-                    self.note(&name, damage);
-                }
-                Some(file) => {
-                    let damage = whole.read_day(&file, date, &month::OF_OTHER_DAYS);
-                    damage.into_iter().for_each(|what| drop(self.note_damage(&name, what)));
-                }
-                None => drop(self.unreadable(&name)),
-            }
-        }
-        Ok(Some(whole))
+        let of_day = |date| Some(if is_wanted(date) { Wanted::All } else { Wanted::OfOtherDays });
+        Ok(self.load(month, ending, Wanted::All, &of_day)?.map(|(whole, _)| whole))
     }
 
-    /// A file was read whole.
-    pub(crate) fn note(&mut self, name: &str, damage: Option<&'static str>) {
-        match damage {
-            Some(what) => drop(self.note_damage(name, what)),
-            None => self.note_whole(name),
+    /// Notes what was found in a file that was read whole.
+    pub(crate) fn note(&mut self, name: &str, damage: Option<&str>) {
+        self.note_read(name, damage, Wanted::All);
+    }
+
+    /// Notes what was found in a file of which this was read. A sentence if it is damaged.
+    fn note_read(&mut self, name: &str, damage: Option<&str>, read: Wanted<'_>) -> Option<String> {
+        if damage.is_none() && matches!(read, Wanted::All) {
+            let of_file = self.damage.iter_mut().filter(|damaged| damaged.name == name);
+            of_file.for_each(|damaged| damaged.lasting = false);
         }
+        damage.map(|what| self.note_damage(name, what))
     }
 
     /// Changes that store a month of which all was read that is to change.

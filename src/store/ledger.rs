@@ -2,7 +2,7 @@
 //!
 //! Moments of the boot clock mean nothing after a reboot: what is left of a block is kept by both clocks.
 
-use super::codec::{self, Writer};
+use super::codec::{Codec, Content, Reader};
 use super::container::{self, Kind, Section};
 use super::directory::Open;
 use super::networks;
@@ -13,7 +13,7 @@ use crate::guard::ledger::{DETAILED, ENDED, LINES, LONGEST_LINE, Ledger, RECORDS
 use crate::guard::{Block, Detail, End, Ended, Over, Protection, Record, Rule, Source, Suspect};
 
 const VERSION: u64 = 1;
-/// The shortest row of a block and of a record.
+/// The shortest row of a block, a record and an ended block.
 const MIN_BLOCK: usize = 15;
 const MIN_RECORD: usize = 5;
 const MIN_ENDED: usize = 12;
@@ -24,37 +24,26 @@ const OF_NETWORK_DRY: u8 = 2;
 /// Numbers of ends; a protection's own is added to the last.
 const ENDS: [End; 4] = [End::Expired, End::Hand, End::Anew, End::Off];
 
-/// Why bytes could not be read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Malformed(pub &'static str);
-
-/// Numbers, or an error as soon as one cannot be read.
-struct Reader<'a>(codec::Reader<'a>);
-
-impl<'a> Reader<'a> {
-    fn checked<T>(&mut self, read: impl FnOnce(&mut codec::Reader<'a>) -> T) -> Result<T, Malformed> {
-        let read = read(&mut self.0);
-        if self.0.has_failed() { Err(Malformed("unexpected end of data")) } else { Ok(read) }
-    }
-
-    fn u8(&mut self) -> Result<u8, Malformed> {
-        self.checked(codec::Reader::u8)
-    }
-
-    fn small(&mut self) -> Result<u32, Malformed> {
-        self.checked(codec::Reader::small)
-    }
-
-    fn number(&mut self) -> Result<u64, Malformed> {
-        self.checked(codec::Reader::number)
-    }
-
-    /// A number of rows, each of at least this many bytes.
-    fn rows(&mut self, least: usize) -> Result<usize, Malformed> {
-        let rows = self.checked(codec::Reader::items)?;
-        if rows > self.0.left() / least { Err(Malformed("more rows than bytes")) } else { Ok(rows) }
-    }
-}
+const NO_SUSPECT: Suspect = Suspect {
+    source: Source::V4(0),
+    rule: Rule::Flood,
+    count: 0,
+    window_ms: 0,
+    first_ms: 0,
+    last_ms: 0,
+    services: Services::NONE,
+};
+const NO_BLOCK: Block = Block {
+    suspect: NO_SUSPECT,
+    dry: false,
+    times: 0,
+    since_ms: 0,
+    until_ms: 0,
+    since_wall: None,
+    until_wall: None,
+};
+const NOT_ENDED: Ended =
+    Ended { over: Over::Source(NO_BLOCK), words: None, end: End::Expired, ended_ms: 0, ended_wall: None };
 
 /// The moment of saving, on both clocks.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -64,6 +53,37 @@ pub struct Moment {
     pub boot_ms: u64,
     /// The instant, if the clock is known.
     pub wall: Option<i64>,
+}
+
+impl Moment {
+    pub(super) fn code(&mut self, codec: &mut impl Codec) {
+        text(codec, &mut self.boot);
+        codec.number(&mut self.boot_ms);
+        instant(codec, &mut self.wall);
+    }
+
+    /// Whether moments of this boot clock are moments of that of `now`.
+    pub(super) fn holds(&self, now: &Moment) -> bool {
+        self.boot == now.boot && self.boot_ms <= now.boot_ms
+    }
+
+    /// A moment before this one, by the boot clock of `now`: before that boot there are none.
+    pub(super) fn past(&self, now: &Moment, moment: u64) -> u64 {
+        now.boot_ms.saturating_sub(self.boot_ms.saturating_sub(moment))
+    }
+
+    /// The end of a block, by the boot clock of `now`: what was left of it is left still, and less if both clocks tell
+    /// how long the router was away.
+    pub(super) fn end(&self, now: &Moment, until_ms: u64, until_wall: &mut Option<i64>) -> u64 {
+        let mut left = until_ms.saturating_sub(self.boot_ms);
+        let by_saved = self.wall.map(|wall| wall.saturating_add_unsigned(left / 1000));
+        // The clock was set then, and may have been corrected since the block began.
+        *until_wall = by_saved.or(*until_wall);
+        if let (Some(until), Some(wall)) = (*until_wall, now.wall) {
+            left = left.min(u64::try_from(until.saturating_sub(wall)).unwrap_or(0).saturating_mul(1000));
+        }
+        now.boot_ms.saturating_add(left)
+    }
 }
 
 /// The guard's ledger as it was stored.
@@ -80,132 +100,161 @@ pub struct SavedLedger {
     pub today: (Option<Date>, u64),
 }
 
-fn write_source(writer: &mut Writer, source: Source) {
-    match source {
-        Source::V4(bits) => {
-            writer.u8(4);
-            writer.number(bits.into());
-        }
-        Source::V6(high) => {
-            writer.u8(6);
-            writer.number(high);
-        }
+/// Seconds since 1970.
+pub(super) fn instant(codec: &mut impl Codec, wall: &mut Option<i64>) {
+    let mut seconds = wall.map(|wall| wall.max(0).cast_unsigned());
+    codec.optional(&mut seconds);
+    *wall = seconds.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
+}
+
+fn text(codec: &mut impl Codec, text: &mut String) {
+    codec.text(text);
+    if text.len() > 4 * LONGEST_LINE {
+        codec.fail();
     }
 }
 
-fn read_source(reader: &mut Reader<'_>) -> Result<Source, Malformed> {
-    match reader.u8()? {
-        4 => Ok(Source::V4(reader.small()?)),
-        6 => Ok(Source::V6(reader.number()?)),
-        _ => Err(Malformed("an address of no known family")),
+fn source(codec: &mut impl Codec, source: &mut Source) {
+    let (mut family, mut bits) = match *source {
+        Source::V4(bits) => (4, bits.into()),
+        Source::V6(high) => (6, high),
+    };
+    codec.u8(&mut family);
+    codec.number(&mut bits);
+    match (family, u32::try_from(bits)) {
+        (4, Ok(bits)) => *source = Source::V4(bits),
+        (6, _) => *source = Source::V6(bits),
+        _ => codec.fail(),
     }
 }
 
-fn write_instant(writer: &mut Writer, wall: Option<i64>) {
-    writer.number(wall.map_or(0, |wall| wall.max(0).cast_unsigned().saturating_add(1)));
+fn block(codec: &mut impl Codec, block: &mut Block, detail: &mut Detail) {
+    let suspect = &mut block.suspect;
+    source(codec, &mut suspect.source);
+    let mut rule = suspect.rule as u8 | u8::from(block.dry) << 7;
+    codec.u8(&mut rule);
+    match Rule::ALL.get(usize::from(rule & 0x7f)) {
+        Some(known) => (suspect.rule, block.dry) = (*known, rule & 0x80 != 0),
+        None => codec.fail(),
+    }
+    codec.small(&mut block.times);
+    codec.small(&mut suspect.count);
+    codec.number(&mut suspect.window_ms);
+    for moment in [&mut block.since_ms, &mut suspect.first_ms, &mut suspect.last_ms, &mut block.until_ms] {
+        codec.number(moment);
+    }
+    instant(codec, &mut block.since_wall);
+    instant(codec, &mut block.until_wall);
+    let mut services: Vec<u32> = suspect.services.iter().map(Service::to_bits).collect();
+    codec.rows(&mut services, 1, 0, |codec, service| codec.small(service));
+    suspect.services = Services::default();
+    services.iter().take(MAX_SERVICES).for_each(|bits| suspect.services.add(Service::from_bits(*bits)));
+    let mut has_words = detail.words.is_some();
+    codec.flag(&mut has_words);
+    let mut words = detail.words.take().unwrap_or_default();
+    text(codec, &mut words);
+    detail.words = has_words.then_some(words);
+    codec.rows(&mut detail.lines, 1, String::new(), text);
+    detail.lines.truncate(LINES);
 }
 
-fn read_instant(reader: &mut Reader<'_>) -> Result<Option<i64>, Malformed> {
-    let number = reader.number()?;
-    Ok(number.checked_sub(1).map(|wall| i64::try_from(wall).unwrap_or(i64::MAX)))
+fn ended(codec: &mut impl Codec, ended: &mut Ended) {
+    let (mut kind, mut of_source, mut of_network) = match &ended.over {
+        Over::Source(block) => (OF_SOURCE, *block, networks::no_block()),
+        Over::Network(block, dry) => {
+            (if *dry { OF_NETWORK_DRY } else { OF_NETWORK }, NO_BLOCK, block.clone())
+        }
+    };
+    codec.u8(&mut kind);
+    match kind {
+        OF_SOURCE => {
+            let mut detail = Detail { words: ended.words.take(), lines: Vec::new() };
+            block(codec, &mut of_source, &mut detail);
+            (ended.over, ended.words) = (Over::Source(of_source), detail.words);
+        }
+        OF_NETWORK | OF_NETWORK_DRY => {
+            networks::block(codec, &mut of_network);
+            ended.over = Over::Network(of_network, kind == OF_NETWORK_DRY);
+        }
+        _ => codec.fail(),
+    }
+    let ends: Vec<End> = ENDS.into_iter().chain(Protection::ALL.map(End::Protected)).collect();
+    codec.one_of(&mut ended.end, &ends);
+    codec.number(&mut ended.ended_ms);
+    instant(codec, &mut ended.ended_wall);
 }
 
-fn write_text(writer: &mut Writer, text: &str) {
-    writer.raw(text.as_bytes());
-}
+impl SavedLedger {
+    fn code(&mut self, codec: &mut impl Codec) {
+        let mut version = VERSION;
+        codec.number(&mut version);
+        if version != VERSION {
+            codec.fail();
+        }
+        codec.number(&mut self.serial);
+        self.saved.code(codec);
+        let (date, begun) = &mut self.today;
+        let (mut is_known, mut day) = (date.is_some(), date.unwrap_or(Date(0)));
+        codec.flag(&mut is_known);
+        codec.date(&mut day);
+        *date = is_known.then_some(day);
+        codec.number(begun);
+        codec.rows(&mut self.blocks, MIN_BLOCK, (NO_BLOCK, None), |codec, (of_source, detail)| {
+            let mut known = detail.take().unwrap_or_default();
+            block(codec, of_source, &mut known);
+            *detail = (known != Detail::default()).then_some(known);
+        });
+        let none = (NO_SUSPECT.source, Record::default());
+        codec.rows(&mut self.records, MIN_RECORD, none, |codec, (of_source, record)| {
+            source(codec, of_source);
+            codec.small(&mut record.times);
+            codec.number(&mut record.ended_ms);
+            codec.number(&mut record.pardoned_until);
+        });
+        codec.rows(&mut self.ended, MIN_ENDED, NOT_ENDED, ended);
+    }
 
-fn read_text(reader: &mut Reader<'_>) -> Result<String, Malformed> {
-    let text = String::from_utf8_lossy(reader.checked(codec::Reader::raw)?).into_owned();
-    if text.len() > 4 * LONGEST_LINE { Err(Malformed("a text is too long")) } else { Ok(text) }
+    /// The same in the moments of now.
+    pub fn at(mut self, now: &Moment) -> SavedLedger {
+        let saved = &self.saved;
+        if saved.holds(now) {
+            return self;
+        }
+        for (block, _) in &mut self.blocks {
+            block.until_ms = saved.end(now, block.until_ms, &mut block.until_wall);
+            for moment in [&mut block.since_ms, &mut block.suspect.first_ms, &mut block.suspect.last_ms] {
+                *moment = saved.past(now, *moment);
+            }
+        }
+        for (_, record) in &mut self.records {
+            record.ended_ms = saved.past(now, record.ended_ms);
+            let left = record.pardoned_until.saturating_sub(saved.boot_ms);
+            record.pardoned_until = if left > 0 { now.boot_ms.saturating_add(left) } else { 0 };
+        }
+        for ended in &mut self.ended {
+            ended.ended_ms = saved.past(now, ended.ended_ms);
+        }
+        self
+    }
 }
 
 /// The ledger as a file's content (docs/FORMAT.md).
 pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date>, u64)) -> Vec<u8> {
-    let mut writer = Writer::new();
-    writer.number(VERSION);
-    writer.number(serial);
-    write_text(&mut writer, &moment.boot);
-    writer.number(moment.boot_ms);
-    write_instant(&mut writer, moment.wall);
-    writer.u8(u8::from(today.0.is_some()));
-    writer.number(today.0.map_or(0, |date| u64::from(date.0.cast_unsigned())));
-    writer.number(today.1);
-    writer.number(ledger.len() as u64);
-    for block in ledger.blocks() {
-        write_block(&mut writer, block, ledger.detail(block.suspect.source));
-    }
-    writer.number(ledger.records().count() as u64);
-    for (source, record) in ledger.records() {
-        write_source(&mut writer, *source);
-        writer.number(record.times.into());
-        writer.number(record.ended_ms);
-        writer.number(record.pardoned_until);
-    }
-    writer.number(ledger.ended().len() as u64);
-    ledger.ended().for_each(|ended| write_ended(&mut writer, ended, moment));
-    container::write(0, &[Section::plain(Kind::Blocks, writer.bytes)])
-}
-
-fn write_block(writer: &mut Writer, block: &Block, detail: Option<&Detail>) {
-    let Suspect { source, rule, count, window_ms, first_ms, last_ms, services } = block.suspect;
-    write_source(writer, source);
-    writer.u8(rule as u8 | u8::from(block.dry) << 7);
-    writer.number(block.times.into());
-    writer.number(count.into());
-    for moment in [window_ms, block.since_ms, first_ms, last_ms, block.until_ms] {
-        writer.number(moment);
-    }
-    write_instant(writer, block.since_wall);
-    write_instant(writer, block.until_wall);
-    writer.number(services.iter().count() as u64);
-    services.iter().for_each(|service| writer.number(service.to_bits().into()));
-    let none = Detail::default();
-    let detail = detail.unwrap_or(&none);
-    writer.u8(u8::from(detail.words.is_some()));
-    write_text(writer, detail.words.as_deref().unwrap_or_default());
-    writer.number(detail.lines.len() as u64);
-    detail.lines.iter().for_each(|line| write_text(writer, line));
-}
-
-fn write_ended(writer: &mut Writer, ended: &Ended, moment: &Moment) {
-    match &ended.over {
-        Over::Source(block) => {
-            writer.u8(OF_SOURCE);
-            write_block(writer, block, Some(&Detail { words: ended.words.clone(), lines: Vec::new() }));
-        }
-        Over::Network(block, dry) => {
-            writer.u8(if *dry { OF_NETWORK_DRY } else { OF_NETWORK });
-            networks::write_block(writer, block);
-        }
-    }
-    let number = match ended.end {
-        End::Protected(protection) => ENDS.len() + protection as usize,
-        end => ENDS.iter().position(|known| *known == end).unwrap_or(0),
+    let ended_wall = |ended: &Ended| {
+        let ago = moment.boot_ms.saturating_sub(ended.ended_ms) / 1000;
+        ended.ended_wall.or(moment.wall.map(|wall| wall.saturating_sub_unsigned(ago)))
     };
-    writer.u8(number as u8);
-    writer.number(ended.ended_ms);
-    let ago = moment.boot_ms.saturating_sub(ended.ended_ms) / 1000;
-    write_instant(writer, ended.ended_wall.or(moment.wall.map(|wall| wall.saturating_sub_unsigned(ago))));
-}
-
-fn read_ended(reader: &mut Reader<'_>) -> Result<Ended, Malformed> {
-    let (over, words) = match reader.u8()? {
-        OF_SOURCE => {
-            let (block, detail) = read_block(reader)?;
-            (Over::Source(block), detail.and_then(|detail| detail.words))
-        }
-        kind @ (OF_NETWORK | OF_NETWORK_DRY) => {
-            let block = reader.checked(networks::read_block)?;
-            let block = block.ok_or(Malformed("a network or country that cannot be blocked"))?;
-            (Over::Network(block, kind == OF_NETWORK_DRY), None)
-        }
-        _ => return Err(Malformed("an ended block of no known kind")),
+    let ended = ledger.ended().map(|ended| Ended { ended_wall: ended_wall(ended), ..ended.clone() });
+    let mut saved = SavedLedger {
+        serial,
+        saved: moment.clone(),
+        blocks: ledger.blocks().map(|block| (*block, ledger.detail(block.suspect.source).cloned())).collect(),
+        records: ledger.records().map(|(source, record)| (*source, *record)).collect(),
+        ended: ended.collect(),
+        today,
     };
-    let number = usize::from(reader.u8()?);
-    let protection = || Protection::ALL.get(number - ENDS.len()).map(|known| End::Protected(*known));
-    let end = ENDS.get(number).copied().or_else(protection).ok_or(Malformed("an end that is not known"))?;
-    let (ended_ms, ended_wall) = (reader.number()?, read_instant(reader)?);
-    Ok(Ended { over, words, end, ended_ms, ended_wall })
+    let content = Content::of(|content| saved.code(content));
+    container::write(0, vec![Section::plain(Kind::Blocks, content)])
 }
 
 /// `None` if nothing of it can be used.
@@ -215,105 +264,20 @@ pub fn decode(bytes: &[u8]) -> Option<SavedLedger> {
 
 /// The ledger in an opened file; `None`: damaged.
 pub fn from_file(file: &Open) -> Option<SavedLedger> {
-    read(&file.section(Kind::Blocks).ok()??).ok()
+    read(&file.section(Kind::Blocks).ok()??)
 }
 
 /// Reads the payload of the file. The checksums were verified before.
-pub fn read(payload: &[u8]) -> Result<SavedLedger, Malformed> {
-    let reader = &mut Reader(codec::Reader::new(payload));
-    if reader.number()? != VERSION {
-        return Err(Malformed("another version's blocks"));
-    }
-    let mut saved_ledger = SavedLedger { serial: reader.number()?, ..SavedLedger::default() };
-    saved_ledger.saved.boot = read_text(reader)?;
-    saved_ledger.saved.boot_ms = reader.number()?;
-    saved_ledger.saved.wall = read_instant(reader)?;
-    let known = reader.u8()? == 1;
-    let date = Date(reader.small()?.cast_signed());
-    saved_ledger.today = (known.then_some(date), reader.number()?);
-    for _ in 0..reader.rows(MIN_BLOCK)? {
-        let block = read_block(reader)?;
-        saved_ledger.blocks.push(block);
-    }
-    let detailed = saved_ledger.blocks.iter().filter(|(_, detail)| detail.is_some()).count();
-    for (_, detail) in saved_ledger.blocks.iter_mut().take(detailed.saturating_sub(DETAILED)) {
+pub fn read(payload: &[u8]) -> Option<SavedLedger> {
+    let (mut reader, mut saved) = (Reader::new(payload), SavedLedger::default());
+    saved.code(&mut reader);
+    let detailed = saved.blocks.iter().filter(|(_, detail)| detail.is_some()).count();
+    for (_, detail) in saved.blocks.iter_mut().take(detailed.saturating_sub(DETAILED)) {
         *detail = None;
     }
-    for _ in 0..reader.rows(MIN_RECORD)?.min(RECORDS) {
-        let source = read_source(reader)?;
-        let (times, ended_ms, pardoned_until) = (reader.small()?, reader.number()?, reader.number()?);
-        saved_ledger.records.push((source, Record { times, ended_ms, pardoned_until }));
-    }
-    for _ in 0..reader.rows(MIN_ENDED)?.min(ENDED) {
-        let ended = read_ended(reader)?;
-        saved_ledger.ended.push(ended);
-    }
-    Ok(saved_ledger)
-}
-
-fn read_block(reader: &mut Reader<'_>) -> Result<(Block, Option<Detail>), Malformed> {
-    let source = read_source(reader)?;
-    let rule = reader.u8()?;
-    let (times, count) = (reader.small()?, reader.small()?);
-    let mut moments = [0; 5];
-    for moment in &mut moments {
-        *moment = reader.number()?;
-    }
-    let [window_ms, since_ms, first_ms, last_ms, until_ms] = moments;
-    let (since_wall, until_wall) = (read_instant(reader)?, read_instant(reader)?);
-    let mut services = Services::default();
-    for _ in 0..reader.rows(1)?.min(MAX_SERVICES) {
-        services.add(Service::from_bits(reader.small()?));
-    }
-    let has_words = reader.u8()? == 1;
-    let words = read_text(reader)?;
-    let mut detail = Detail { words: has_words.then_some(words), lines: Vec::new() };
-    for _ in 0..reader.rows(1)?.min(LINES) {
-        detail.lines.push(read_text(reader)?);
-    }
-    let dry = rule & 0x80 != 0;
-    let rule = *Rule::ALL.get(usize::from(rule & 0x7f)).ok_or(Malformed("a rule that is not known"))?;
-    let suspect = Suspect { source, rule, count, window_ms, first_ms, last_ms, services };
-    let block = Block { suspect, dry, times, since_ms, until_ms, since_wall, until_wall };
-    Ok((block, (detail != Detail::default()).then_some(detail)))
-}
-
-impl SavedLedger {
-    /// The same in the moments of now. After a reboot what was left of a block is left still, and less if
-    /// both clocks tell how long the router was away.
-    pub fn at(mut self, now: &Moment) -> SavedLedger {
-        if self.saved.boot == now.boot && self.saved.boot_ms <= now.boot_ms {
-            return self;
-        }
-        let saved = self.saved.boot_ms;
-        // Before this boot there are no moments.
-        let moved = |moment: u64| now.boot_ms.saturating_sub(saved.saturating_sub(moment));
-        for (block, _) in &mut self.blocks {
-            let left = block.until_ms.saturating_sub(saved);
-            let by_saved = self.saved.wall.map(|wall| wall.saturating_add_unsigned(left / 1000));
-            // The clock was set then, and may have been corrected since the block began.
-            block.until_wall = by_saved.or(block.until_wall);
-            let left = match (block.until_wall, now.wall) {
-                (Some(until), Some(wall)) => {
-                    left.min(u64::try_from(until.saturating_sub(wall)).unwrap_or(0).saturating_mul(1000))
-                }
-                _ => left,
-            };
-            block.until_ms = now.boot_ms.saturating_add(left);
-            for moment in [&mut block.since_ms, &mut block.suspect.first_ms, &mut block.suspect.last_ms] {
-                *moment = moved(*moment);
-            }
-        }
-        for (_, record) in &mut self.records {
-            record.ended_ms = moved(record.ended_ms);
-            let left = record.pardoned_until.saturating_sub(saved);
-            record.pardoned_until = if left > 0 { now.boot_ms.saturating_add(left) } else { 0 };
-        }
-        for ended in &mut self.ended {
-            ended.ended_ms = moved(ended.ended_ms);
-        }
-        self
-    }
+    saved.records.truncate(RECORDS);
+    saved.ended.truncate(ENDED);
+    (!reader.has_failed()).then_some(saved)
 }
 
 #[cfg(test)]

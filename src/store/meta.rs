@@ -2,7 +2,7 @@
 
 use crate::stats::deferred::Deferred;
 
-use super::codec::{Reader, Writer};
+use super::codec::{Codec, Content, Reader};
 use super::container::{self, Kind, Section};
 use super::deferred;
 use super::directory::Open;
@@ -26,6 +26,14 @@ pub struct Deletion {
     pub because: String,
 }
 
+impl Deletion {
+    fn code(&mut self, codec: &mut impl Codec) {
+        codec.signed(&mut self.when);
+        codec.text(&mut self.what);
+        codec.text(&mut self.because);
+    }
+}
+
 /// The store's metadata, in [`META`].
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Meta {
@@ -40,20 +48,18 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// The bytes of the file.
     pub fn encode(&self, salt: u64) -> Vec<u8> {
-        let mut writer = Writer::new();
-        for deletion in &self.deletions {
-            writer.signed(deletion.when);
-            writer.raw(deletion.what.as_bytes());
-            writer.raw(deletion.because.as_bytes());
-        }
+        let deletions = Content::of(|content| {
+            self.deletions.clone().iter_mut().for_each(|deletion| deletion.code(content))
+        });
         container::write(
             salt,
-            &[
+            vec![
                 Section::packed(Kind::Imported, self.imported.clone()),
                 Section::packed(Kind::Seen, self.seen.clone()),
                 Section::plain(Kind::Zone, self.zone.clone().unwrap_or_default().into_bytes()),
-                Section::packed(Kind::Deletions, writer.bytes),
+                Section::packed(Kind::Deletions, deletions),
             ],
         )
     }
@@ -75,7 +81,8 @@ impl Meta {
         let mut meta =
             Meta { imported, seen, zone: (!zone.is_empty()).then_some(zone), deletions: Vec::new() };
         while !reader.is_empty() && meta.deletions.len() < MAX_DELETIONS {
-            let deletion = Deletion { when: reader.signed(), what: reader.text(), because: reader.text() };
+            let mut deletion = Deletion { when: 0, what: String::new(), because: String::new() };
+            deletion.code(&mut reader);
             if reader.has_failed() || deletion.what.len().max(deletion.because.len()) > LONGEST {
                 whole = false;
                 break;
@@ -95,16 +102,7 @@ impl Meta {
 }
 
 pub(super) fn encode_later(salt: u64, later: &Deferred) -> Vec<u8> {
-    container::write(salt, &[Section::packed(Kind::Deferred, deferred::encode(later))])
-}
-
-/// `None` if it is damaged.
-pub(super) fn decode_later(file: &Open) -> Option<Deferred> {
-    match file.section(Kind::Deferred) {
-        Ok(None) => Some(Deferred::default()),
-        Ok(Some(bytes)) => deferred::decode(&bytes),
-        Err(_) => None,
-    }
+    container::write(salt, vec![Section::packed(Kind::Deferred, deferred::encode(later))])
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
-use crate::query::history::{ClassTotal, DayData, Detail, MonthData, Need, Section as Wanted};
+use crate::query::history::{ClassTotal, DayData, Detail, MonthData, Need, Section as SectionName};
 use crate::stats::anomalies::Anomaly;
 use crate::stats::sample::Sample;
 use crate::stats::sum::{Sources, sum_of, sum_of_day};
 use crate::stats::summary::{ClassSummary, Cuts, DaySummary};
 
-use super::codec::{Content, Reader};
+use super::codec::{Codec, Content, Reader};
 use super::container::{self, Kind, Section, Unreadable};
 use super::directory::Open;
 use super::sections::{self, Unit};
@@ -17,26 +17,55 @@ use summary::{add_totals, decode_cells, encode_cells};
 
 mod summary;
 
+/// What is to be read of a month or a day.
+#[derive(Clone, Copy)]
+pub(crate) enum Wanted<'a> {
+    All,
+    /// What a question needs.
+    Need(&'a Need),
+    /// What adding a day needs of the other days of its month: what is usual, and who the month's different sources are.
+    OfOtherDays,
+}
+
+impl Wanted<'_> {
+    fn of_class(self, class: Class) -> bool {
+        if let Wanted::Need(need) = self { class == need.class } else { true }
+    }
+
+    fn in_month(self, kind: Kind, month: Month) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::Need(need) => section_of(kind).is_some_and(|section| need.wants_in(section, month)),
+            Wanted::OfOtherDays => matches!(kind, Kind::Services | Kind::Sample),
+        }
+    }
+
+    fn on_day(self, kind: Kind, date: Date) -> bool {
+        match self {
+            Wanted::Need(need) => section_of(kind).is_some_and(|section| need.wants(section, date)),
+            _ => self.in_month(kind, date.month()),
+        }
+    }
+}
+
 /// What a question calls the section.
-fn wanted(kind: Kind) -> Option<Wanted> {
+fn section_of(kind: Kind) -> Option<SectionName> {
     Some(match kind {
-        Kind::Totals => Wanted::Totals,
-        Kind::Services => Wanted::Services,
-        Kind::ServiceHours => Wanted::ServiceHours,
-        Kind::Sources => Wanted::Sources,
-        Kind::SourceHours => Wanted::SourceHours,
-        Kind::Pairs => Wanted::Pairs,
-        Kind::Countries => Wanted::Countries,
-        Kind::Sample => Wanted::Sample,
-        Kind::SampleServices => Wanted::SampleServices,
-        Kind::SampleCountries => Wanted::SampleCountries,
-        Kind::Rules => Wanted::Rules,
+        Kind::Totals => SectionName::Totals,
+        Kind::Services => SectionName::Services,
+        Kind::ServiceHours => SectionName::ServiceHours,
+        Kind::Sources => SectionName::Sources,
+        Kind::SourceHours => SectionName::SourceHours,
+        Kind::Pairs => SectionName::Pairs,
+        Kind::Countries => SectionName::Countries,
+        Kind::Sample => SectionName::Sample,
+        Kind::SampleServices => SectionName::SampleServices,
+        Kind::SampleCountries => SectionName::SampleCountries,
+        Kind::Rules => SectionName::Rules,
+        Kind::Cells => SectionName::Cells,
         _ => return None,
     })
 }
-
-/// What adding a day needs of the other days of its month: what is usual, and who the month's different sources are.
-pub(super) const OF_OTHER_DAYS: [Kind; 2] = [Kind::Services, Kind::Sample];
 
 /// A month with all that is stored of it.
 #[derive(Clone, Debug)]
@@ -47,12 +76,13 @@ pub(crate) struct WholeMonth {
     /// With rows, unless `summary.detail` is [`Detail::Month`].
     pub days: Vec<DaySummary>,
     /// Rows of the whole month, if it is.
-    pub whole: Option<DaySummary>,
+    pub whole: Option<Box<DaySummary>>,
     /// Days whose rows differ from what is stored, in any order, some twice.
     pub changed: Vec<Date>,
 }
 
 impl WholeMonth {
+    /// A month without days.
     pub(crate) fn new(month: Month, detail: Detail) -> WholeMonth {
         let summary = MonthSummary { detail, ..MonthSummary::default() };
         let (cells, days, changed) = (Vec::new(), Vec::new(), Vec::new());
@@ -62,20 +92,16 @@ impl WholeMonth {
     /// Adds days, each to what there is of it. Totals that were known of a month before are added to, never replaced.
     pub(crate) fn add(&mut self, new: Vec<DaySummary>) {
         let is_new = self.days.is_empty();
-        let class = |class| (self.summary.detail == Detail::Month).then(|| Cuts::of_month(class));
-        let cuts = Class::ALL.map(|known| {
-            class(known).unwrap_or(match self.summary.detail {
-                Detail::Fresh => Cuts::of_day(known),
-                _ => Cuts::of_old_day(known),
-            })
-        });
+        let cuts = match self.summary.detail {
+            Detail::Fresh => Cuts::of_day,
+            Detail::Days => Cuts::of_old_day,
+            Detail::Month => Cuts::of_month,
+        };
         for day in new {
             self.changed.push(day.date);
             self.add_day_totals(&DayTotals::of(&day));
             if self.summary.detail == Detail::Month {
-                let known = self.whole.take().unwrap_or_else(|| DaySummary::new(self.month.first_day()));
-                let classes = sum_of([&known, &day].into_iter());
-                self.whole = Some(DaySummary { classes, ..known });
+                self.add_rows(&day);
                 continue;
             }
             match self.days.iter_mut().find(|known| known.date == day.date) {
@@ -89,9 +115,7 @@ impl WholeMonth {
             }
         }
         self.days.sort_by_key(|day| day.date);
-        for day in self.days.iter_mut().chain(&mut self.whole) {
-            Class::ALL.iter().for_each(|class| day.classes[*class as usize].cut(cuts[*class as usize]));
-        }
+        self.days.iter_mut().chain(self.whole.as_deref_mut()).for_each(|day| day.cut(cuts));
         if is_new && self.summary.detail == Detail::Days {
             self.align_samples();
         }
@@ -107,11 +131,16 @@ impl WholeMonth {
         for totals in &other.summary.days {
             self.add_day_totals(totals);
         }
-        let known = self.whole.take().unwrap_or_else(|| DaySummary::new(self.month.first_day()));
-        let mut classes = sum_of([&known, &more].into_iter());
-        Class::ALL.iter().for_each(|class| classes[*class as usize].cut(Cuts::of_month(*class)));
-        self.whole = Some(DaySummary { classes, ..known });
+        self.add_rows(&more);
+        self.whole.iter_mut().for_each(|whole| whole.cut(Cuts::of_month));
         self.count_sources();
+    }
+
+    /// Adds to the rows of the whole month.
+    fn add_rows(&mut self, more: &DaySummary) {
+        let first = self.month.first_day();
+        let whole = self.whole.get_or_insert_with(|| Box::new(DaySummary::new(first)));
+        whole.classes = sum_of([&**whole, more].into_iter());
     }
 
     fn add_day_totals(&mut self, totals: &DayTotals) {
@@ -136,6 +165,7 @@ impl WholeMonth {
         });
     }
 
+    /// Replaces the anomalous cells.
     pub(crate) fn set_cells(&mut self, mut cells: Vec<Anomaly>) {
         cells.sort_by_key(|cell| (cell.date, cell.service));
         self.cells = cells;
@@ -166,36 +196,34 @@ impl WholeMonth {
     /// Removes the samples, which are of another store: unions of days are not known any more.
     pub(crate) fn drop_samples(&mut self) {
         self.changed.extend(self.days.iter().map(|day| day.date));
-        let days = self.days.iter_mut().chain(&mut self.whole);
+        let days = self.days.iter_mut().chain(self.whole.as_deref_mut());
         days.flat_map(|day| &mut day.classes).for_each(|class| class.sample = None);
     }
 
     /// Removes the hours of rows and shrinks the samples.
     pub(crate) fn drop_hours(&mut self) {
         self.summary.detail = Detail::Days;
-        for day in &mut self.days {
-            Class::ALL.iter().for_each(|class| day.classes[*class as usize].cut(Cuts::of_old_day(*class)));
-        }
+        self.days.iter_mut().for_each(|day| day.cut(Cuts::of_old_day));
         self.align_samples();
     }
 
     /// Replaces the rows of the days by those of the month. The number of different sources stays as exact as it was.
     pub(crate) fn drop_days(&mut self) {
         self.summary.detail = Detail::Month;
-        let mut classes = sum_of(self.days.iter());
-        for class in Class::ALL {
-            let summary = &mut classes[class as usize];
-            summary.distinct = self.summary.distinct[class as usize];
-            summary.cut(Cuts::of_month(class));
+        let classes = sum_of(self.days.iter());
+        let mut whole = DaySummary { classes, ..DaySummary::new(self.month.first_day()) };
+        for (summary, distinct) in whole.classes.iter_mut().zip(self.summary.distinct) {
+            summary.distinct = distinct;
         }
-        self.whole = Some(DaySummary { classes, ..DaySummary::new(self.month.first_day()) });
+        whole.cut(Cuts::of_month);
+        self.whole = Some(Box::new(whole));
         self.days.clear();
     }
 
     /// The month's file. The days of a fresh month have files of their own.
     pub(crate) fn encode(&self, salt: u64) -> Vec<u8> {
         let days = match (&self.whole, self.summary.detail) {
-            (Some(whole), _) => std::slice::from_ref(whole),
+            (Some(whole), _) => std::slice::from_ref(&**whole),
             (None, Detail::Fresh) => &[],
             (None, _) => &self.days[..],
         };
@@ -204,27 +232,29 @@ impl WholeMonth {
             Section::packed(Kind::Cells, encode_cells(&self.cells)),
         ];
         file.extend(sections::encode(days, Unit::Minutes, Section::packed));
-        container::write(salt, &file)
+        container::write(salt, file)
     }
 
     /// The file of a day of a fresh month.
     pub(crate) fn encode_day(&self, date: Date, salt: u64) -> Option<Vec<u8>> {
         let day = self.days.iter().find(|day| day.date == date)?;
         let sections = sections::encode(std::slice::from_ref(day), Unit::Minutes, Section::packed);
-        Some(container::write(salt, &sections.collect::<Vec<_>>()))
+        Some(container::write(salt, sections.collect()))
     }
 
-    /// Reads sections of a day's file; of a day that the month's summary lacks, all.
-    pub(crate) fn read_day(&mut self, file: &Open, date: Date, kinds: &[Kind]) -> Damage {
+    /// Reads what is wanted of a day's file; of a day that the month's summary lacks, all.
+    pub(crate) fn read_day(&mut self, file: &Open, date: Date, wanted: Wanted<'_>) -> Damage {
         let mut damage = None;
         let known = self.summary.days.binary_search_by_key(&date, |day| day.date);
+        let wanted = if known.is_ok() { wanted } else { Wanted::All };
         let at = self.days.binary_search_by_key(&date, |day| day.date).unwrap_or_else(|at| {
             self.days.insert(at, DaySummary::new(date));
             at
         });
-        let kinds = if known.is_ok() { kinds } else { &sections::KINDS };
         let day = &mut self.days[at];
-        read_bodies(file, kinds, |_, _, _| true, &mut damage, &mut |kind, known, class, body| {
+        let kinds = sections::KINDS.into_iter().filter(|kind| wanted.on_day(*kind, date));
+        let is_wanted = |_, _, class| wanted.of_class(class);
+        read_bodies(file, kinds, is_wanted, &mut damage, &mut |kind, known, class, body| {
             if known == date {
                 sections::read_body(body, kind, date, &mut day.classes[class as usize], Unit::Minutes);
             } else {
@@ -236,6 +266,29 @@ impl WholeMonth {
             Err(at) => self.summary.days.insert(at, DayTotals::of(day)),
         }
         damage
+    }
+
+    /// What a question about a class gets.
+    pub(crate) fn into_data(mut self, class: Class) -> MonthData {
+        let MonthSummary { detail, distinct, days } = self.summary;
+        let mut rows = self.days.into_iter().peekable();
+        let days = days.into_iter().map(|DayTotals { date, lost, totals }| {
+            let mut day = rows.next_if(|day| day.date == date);
+            let ClassTotal { attempts, distinct } = totals[class as usize];
+            let summary = day.as_mut().map(|day| std::mem::take(&mut day.classes[class as usize]));
+            let summary = ClassSummary { attempts, distinct, ..summary.unwrap_or_default() };
+            DayData { lost, totals, summary, ..DayData::new(date) }
+        });
+        let whole = self.whole.as_mut().map(|whole| std::mem::take(&mut whole.classes[class as usize]));
+        MonthData {
+            detail,
+            // Where the month's summary is lost nothing is known.
+            distinct: distinct.iter().any(Option::is_some).then_some(distinct),
+            cells: self.cells,
+            days: days.collect(),
+            whole,
+            ..MonthData::new(self.month)
+        }
     }
 }
 
@@ -272,7 +325,7 @@ fn read_summary(file: &Open, month: Month, damage: &mut Damage) -> Option<MonthS
 fn read_totals(file: &Open, month: Month, damage: &mut Damage) -> Vec<DayTotals> {
     let mut days: Vec<DayTotals> = Vec::new();
     let is_in = |_, date: Date, _| date.month() == month;
-    read_bodies(file, &[Kind::Totals], is_in, damage, &mut |kind, date, class, body| {
+    read_bodies(file, [Kind::Totals], is_in, damage, &mut |kind, date, class, body| {
         let mut known = ClassSummary::default();
         sections::read_body(body, kind, date, &mut known, Unit::Minutes);
         let at = days.binary_search_by_key(&date, |day| day.date).unwrap_or_else(|at| {
@@ -287,15 +340,15 @@ fn read_totals(file: &Open, month: Month, damage: &mut Damage) -> Vec<DayTotals>
 /// Reads the wanted bodies of sections.
 fn read_bodies(
     file: &Open,
-    kinds: &[Kind],
+    kinds: impl IntoIterator<Item = Kind>,
     is_wanted: impl Fn(Kind, Date, Class) -> bool,
     damage: &mut Damage,
     read: &mut dyn FnMut(Kind, Date, Class, &mut Reader<'_>),
 ) {
     for kind in kinds {
-        let Some(content) = section(file, *kind, damage) else { continue };
-        let is_wanted = |date, class| is_wanted(*kind, date, class);
-        if !sections::bodies(&content, is_wanted, |date, class, body| read(*kind, date, class, body)) {
+        let Some(content) = section(file, kind, damage) else { continue };
+        let is_wanted = |date, class| is_wanted(kind, date, class);
+        if !sections::bodies(&content, is_wanted, |date, class, body| read(kind, date, class, body)) {
             damage.get_or_insert(INVALID);
         }
     }
@@ -309,108 +362,42 @@ fn read_cells(file: &Open, damage: &mut Damage) -> Vec<Anomaly> {
     })
 }
 
-/// Reads what a question needs of a month.
-pub(crate) fn read(file: &Open, month: Month, need: &Need) -> (MonthData, Damage) {
-    let mut damage = None;
-    let mut data = MonthData::new(month);
-    let Some(summary) = read_summary(file, month, &mut damage) else { return (data, damage) };
-    data.detail = summary.detail;
-    data.distinct = Some(summary.distinct);
-    data.days = summary
-        .days
-        .iter()
-        .map(|day| {
-            let ClassTotal { attempts, distinct } = day.totals[need.class as usize];
-            let summary = ClassSummary { attempts, distinct, ..ClassSummary::default() };
-            DayData { lost: day.lost, totals: day.totals, summary, ..DayData::new(day.date) }
-        })
-        .collect();
-    if need.wants_in(Wanted::Cells, month) {
-        data.cells = read_cells(file, &mut damage);
-    }
-    let attempts = summary.days.iter().map(|day| day.totals[need.class as usize].attempts);
-    let mut whole = ClassSummary {
-        attempts: attempts.fold(0, u64::saturating_add),
-        distinct: summary.distinct[need.class as usize],
-        ..ClassSummary::default()
-    };
-    let is_whole = summary.detail == Detail::Month;
-    let wants = |kind: &Kind| wanted(*kind).is_some_and(|section| need.wants_in(section, month));
-    let kinds: Vec<Kind> = sections::KINDS.into_iter().filter(wants).collect();
-    let is_wanted = |kind: Kind, date: Date, class: Class| {
-        class == need.class && (is_whole || wanted(kind).is_some_and(|section| need.wants(section, date)))
-    };
-    read_bodies(file, &kinds, is_wanted, &mut damage, &mut |kind, date, _, body| {
-        if is_whole {
-            sections::read_body(body, kind, date, &mut whole, Unit::Minutes);
-        } else if let Ok(at) = data.days.binary_search_by_key(&date, |day| day.date) {
-            sections::read_body(body, kind, date, &mut data.days[at].summary, Unit::Minutes);
-        } else {
-            body.fail();
-        }
-    });
-    if summary.detail == Detail::Month {
-        data.whole = Some(whole);
-    }
-    (data, damage)
-}
-
-/// Reads what a question needs of a day from its own file.
-pub(crate) fn read_day(file: &Open, date: Date, need: &Need, data: &mut MonthData) -> Damage {
-    let mut damage = None;
-    let at = data.days.binary_search_by_key(&date, |day| day.date).unwrap_or_else(|at| {
-        // The month's summary is lost.
-        let totals = read_totals(file, data.month, &mut damage).first().map(|day| day.totals);
-        let mut day = DayData { totals: totals.unwrap_or_default(), ..DayData::new(date) };
-        let ClassTotal { attempts, distinct } = day.total(need.class);
-        (day.summary.attempts, day.summary.distinct) = (attempts, distinct);
-        data.days.insert(at, day);
-        at
-    });
-    let wants = |kind: &Kind| wanted(*kind).is_some_and(|section| need.wants(section, date));
-    let kinds: Vec<Kind> = sections::KINDS.into_iter().filter(wants).collect();
-    let day = &mut data.days[at];
-    read_bodies(file, &kinds, |_, _, class| class == need.class, &mut damage, &mut |kind, known, _, body| {
-        if known == date {
-            sections::read_body(body, kind, date, &mut day.summary, Unit::Minutes);
-        } else {
-            body.fail();
-        }
-    });
-    damage
-}
-
-/// Reads everything that a month's file has.
-pub(crate) fn read_whole(file: &Open, month: Month) -> (WholeMonth, Damage) {
+/// Reads what is wanted of a month's file, and the totals of its days.
+pub(crate) fn read(file: &Open, month: Month, wanted: Wanted<'_>) -> (WholeMonth, Damage) {
     let mut damage = None;
     let mut whole = WholeMonth::new(month, Detail::Fresh);
     let Some(summary) = read_summary(file, month, &mut damage) else { return (whole, damage) };
-    whole.cells = read_cells(file, &mut damage);
-    let mut days: Vec<DaySummary> = match summary.detail {
-        Detail::Month => vec![DaySummary::new(month.first_day())],
-        _ => summary
-            .days
-            .iter()
-            .map(|day| DaySummary { lost: day.lost, ..DaySummary::new(day.date) })
-            .collect(),
-    };
-    read_bodies(
-        file,
-        &sections::KINDS,
-        |_, _, _| true,
-        &mut damage,
-        &mut |kind, date, class, body| match days.binary_search_by_key(&date, |day| day.date) {
-            Ok(at) => {
-                let summary = &mut days[at].classes[class as usize];
-                sections::read_body(body, kind, date, summary, Unit::Minutes);
-            }
-            Err(_) => body.fail(),
-        },
-    );
-    if summary.detail == Detail::Month {
-        whole.whole = days.pop();
+    if wanted.in_month(Kind::Cells, month) {
+        whole.cells = read_cells(file, &mut damage);
+    }
+    let is_whole = summary.detail == Detail::Month;
+    let kinds = sections::KINDS.into_iter().filter(|kind| wanted.in_month(*kind, month));
+    let is_wanted = |kind, date, class| wanted.of_class(class) && (is_whole || wanted.on_day(kind, date));
+    let mut days: Vec<DaySummary> = if is_whole {
+        let mut sum = DaySummary::new(month.first_day());
+        for class in Class::ALL {
+            let of_days = summary.days.iter().map(|day| day.totals[class as usize].attempts);
+            let of_class = &mut sum.classes[class as usize];
+            of_class.attempts = of_days.fold(0, u64::saturating_add);
+            of_class.distinct = summary.distinct[class as usize];
+        }
+        vec![sum]
     } else {
-        days.iter_mut().zip(&summary.days).for_each(|(day, totals)| totals.give_to(day));
+        let is_read = |day: &&DayTotals| kinds.clone().any(|kind| wanted.on_day(kind, day.date));
+        summary.days.iter().filter(is_read).map(DayTotals::day).collect()
+    };
+    read_bodies(file, kinds.clone(), is_wanted, &mut damage, &mut |kind, date, class, body| match days
+        .binary_search_by_key(&date, |day| day.date)
+    {
+        Ok(at) => {
+            let of_class = &mut days[at].classes[class as usize];
+            sections::read_body(body, kind, date, of_class, Unit::Minutes);
+        }
+        Err(_) => body.fail(),
+    });
+    if is_whole {
+        whole.whole = days.pop().map(Box::new);
+    } else {
         whole.days = days;
     }
     whole.summary = summary;

@@ -1,61 +1,84 @@
 //! Blocked networks and countries <-> bytes, so that they come back after a restart and a reboot.
 
-use super::codec::{Reader, Writer};
+use super::codec::{Codec, Content, Reader};
 use super::container::{self, Kind, Section};
 use super::directory::Open;
-use super::ledger::Moment;
+use super::ledger::{Moment, instant};
 use crate::event::Address;
 use crate::guard::networks::NetworkBlock;
 use crate::query::question::Prefix;
 use crate::query::target::MAX_NETWORKS;
 use crate::query::target::Target;
 
+/// The file of blocked networks and countries.
 pub const NETWORKS: &str = "networks.fws";
 
 const VERSION: u64 = 1;
 /// Longer reasons are not ours.
 const LONGEST_REASON: usize = 1024;
+const MIN_BLOCK: usize = 8;
 const V4: u8 = 4;
 const V6: u8 = 6;
 const COUNTRY: u8 = 1;
 
+pub(super) fn no_block() -> NetworkBlock {
+    let target = Target::Country([0, 0]);
+    NetworkBlock { target, since_ms: 0, until_ms: None, since_wall: None, until_wall: None, reason: None }
+}
+
+fn code(codec: &mut impl Codec, saved: &mut Moment, blocks: &mut Vec<NetworkBlock>) {
+    let mut version = VERSION;
+    codec.number(&mut version);
+    if version != VERSION {
+        codec.fail();
+    }
+    saved.code(codec);
+    codec.rows(blocks, MIN_BLOCK, no_block(), block);
+}
+
+pub(super) fn block(codec: &mut impl Codec, block: &mut NetworkBlock) {
+    target(codec, &mut block.target);
+    codec.number(&mut block.since_ms);
+    codec.optional(&mut block.until_ms);
+    instant(codec, &mut block.since_wall);
+    instant(codec, &mut block.until_wall);
+    let mut reason = block.reason.take().unwrap_or_default();
+    codec.text(&mut reason);
+    block.reason = Some(reason).filter(|reason| (1..=LONGEST_REASON).contains(&reason.len()));
+}
+
+fn target(codec: &mut impl Codec, target: &mut Target) {
+    let (mut kind, mut country, mut prefix) = match *target {
+        Target::Country(code) => (COUNTRY, code, Prefix { network: Address::v4(0), length: 0 }),
+        Target::Network(prefix) => (if prefix.network.is_v4() { V4 } else { V6 }, [0, 0], prefix),
+    };
+    codec.u8(&mut kind);
+    if kind == COUNTRY {
+        country.iter_mut().for_each(|letter| codec.u8(letter));
+        *target = Target::Country(country);
+        if !country.iter().all(u8::is_ascii_uppercase) {
+            codec.fail();
+        }
+        return;
+    }
+    let Prefix { network, length } = &mut prefix;
+    codec.u8(length);
+    codec.number(&mut network.high);
+    codec.number(&mut network.low);
+    let most = if kind == V4 { 32 } else { 128 };
+    if [V4, V6].contains(&kind) && network.is_v4() == (kind == V4) && *length <= most {
+        *target = Target::from_prefix(prefix);
+    }
+    // Also one that is none, and therefore still what it was before.
+    if target.is_too_short() || matches!(target, Target::Country(_)) {
+        codec.fail();
+    }
+}
+
 /// `moment`: when this is, by both clocks.
 pub fn encode(moment: &Moment, blocks: &[NetworkBlock]) -> Vec<u8> {
-    let mut writer = Writer::new();
-    writer.number(VERSION);
-    writer.raw(moment.boot.as_bytes());
-    writer.number(moment.boot_ms);
-    write_instant(&mut writer, moment.wall);
-    writer.number(blocks.len() as u64);
-    blocks.iter().for_each(|block| write_block(&mut writer, block));
-    container::write(0, &[Section::plain(Kind::Networks, writer.bytes)])
-}
-
-pub(super) fn write_block(writer: &mut Writer, block: &NetworkBlock) {
-    match block.target {
-        Target::Network(Prefix { network, length }) => {
-            writer.u8(if network.is_v4() { V4 } else { V6 });
-            writer.u8(length);
-            writer.number(network.high);
-            writer.number(network.low);
-        }
-        Target::Country([first, second]) => {
-            [COUNTRY, first, second].into_iter().for_each(|byte| writer.u8(byte));
-        }
-    }
-    writer.number(block.since_ms);
-    writer.optional(block.until_ms);
-    write_instant(writer, block.since_wall);
-    write_instant(writer, block.until_wall);
-    writer.raw(block.reason.as_deref().unwrap_or_default().as_bytes());
-}
-
-fn write_instant(writer: &mut Writer, wall: Option<i64>) {
-    writer.optional(wall.map(|wall| wall.max(0).cast_unsigned()));
-}
-
-fn read_instant(reader: &mut Reader<'_>) -> Option<i64> {
-    reader.optional().map(|wall| i64::try_from(wall).unwrap_or(i64::MAX))
+    let content = Content::of(|content| code(content, &mut moment.clone(), &mut blocks.to_vec()));
+    container::write(0, vec![Section::plain(Kind::Networks, content)])
 }
 
 /// The blocks of a file in the moments of now. `None` if it cannot be read.
@@ -66,69 +89,17 @@ pub fn from_file(file: &Open, now: &Moment) -> Option<Vec<NetworkBlock>> {
 /// Reads what stands between the checksums. After a reboot what was left of a block is left still, and less if both
 /// clocks tell how long the router was away.
 pub fn read(payload: &[u8], now: &Moment) -> Option<Vec<NetworkBlock>> {
-    let reader = &mut Reader::new(payload);
-    if reader.number() != VERSION {
-        return None;
-    }
-    let boot = String::from_utf8_lossy(reader.raw()).into_owned();
-    let saved = Moment { boot, boot_ms: reader.number(), wall: read_instant(reader) };
-    let mut blocks = Vec::new();
-    for _ in 0..reader.items().min(MAX_NETWORKS) {
-        blocks.push(read_block(reader)?);
-    }
+    let (mut reader, mut saved, mut blocks) = (Reader::new(payload), Moment::default(), Vec::new());
+    code(&mut reader, &mut saved, &mut blocks);
     if reader.has_failed() {
         return None;
     }
-    if saved.boot != now.boot || saved.boot_ms > now.boot_ms {
-        blocks.iter_mut().for_each(|block| move_to(block, &saved, now));
+    blocks.truncate(MAX_NETWORKS);
+    for block in blocks.iter_mut().filter(|_| !saved.holds(now)) {
+        block.since_ms = saved.past(now, block.since_ms);
+        block.until_ms = block.until_ms.map(|until_ms| saved.end(now, until_ms, &mut block.until_wall));
     }
     Some(blocks)
-}
-
-pub(super) fn read_block(reader: &mut Reader<'_>) -> Option<NetworkBlock> {
-    let target = match reader.u8() {
-        COUNTRY => {
-            let code = [reader.u8(), reader.u8()];
-            Target::Country(code.iter().all(u8::is_ascii_uppercase).then_some(code)?)
-        }
-        family @ (V4 | V6) => {
-            let (length, high, low) = (reader.u8(), reader.number(), reader.number());
-            let network = Address { high, low };
-            let most = if family == V4 { 32 } else { 128 };
-            let is_sound = network.is_v4() == (family == V4) && length <= most;
-            Target::from_prefix(is_sound.then_some(Prefix { network, length })?)
-        }
-        _ => return None,
-    };
-    if target.is_too_short() {
-        return None;
-    }
-    let (since_ms, until_ms) = (reader.number(), reader.optional());
-    let (since_wall, until_wall) = (read_instant(reader), read_instant(reader));
-    let reason = String::from_utf8_lossy(reader.raw()).into_owned();
-    let reason = Some(reason).filter(|reason| (1..=LONGEST_REASON).contains(&reason.len()));
-    (!reader.has_failed()).then_some(NetworkBlock {
-        target,
-        since_ms,
-        until_ms,
-        since_wall,
-        until_wall,
-        reason,
-    })
-}
-
-/// The moments of another boot in those of this one.
-fn move_to(block: &mut NetworkBlock, saved: &Moment, now: &Moment) {
-    block.since_ms = now.boot_ms.saturating_sub(saved.boot_ms.saturating_sub(block.since_ms));
-    let Some(until_ms) = block.until_ms else { return };
-    let mut left = until_ms.saturating_sub(saved.boot_ms);
-    let by_saved = saved.wall.map(|wall| wall.saturating_add_unsigned(left / 1000));
-    // The clock was set then, and may have been corrected since the block began.
-    block.until_wall = by_saved.or(block.until_wall);
-    if let (Some(until), Some(wall)) = (block.until_wall, now.wall) {
-        left = left.min(u64::try_from(until.saturating_sub(wall)).unwrap_or(0).saturating_mul(1000));
-    }
-    block.until_ms = Some(now.boot_ms.saturating_add(left));
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::stats::deferred::Deferred;
 use crate::stats::sum::sum_of_day;
 use crate::stats::summary::DaySummary;
 
-use super::codec::{Reader, Writer};
+use super::codec::{Codec, Content, Reader};
 use super::container::{self, Kind, Section};
 use super::deferred;
 use super::directory::Open;
@@ -44,61 +44,47 @@ pub struct State {
     pub committing: Option<u64>,
 }
 
+/// Packets that the inputs lost, by day.
+type Lost = Vec<(Date, u64)>;
+
+/// `lost`: of the days of the file.
+fn code_state(codec: &mut impl Codec, state: &mut State, lost: &mut Lost) {
+    codec.number(&mut state.serial);
+    codec.text(&mut state.boot);
+    let (mut id, mut time) = state.mark.map(|(id, time)| (id.into(), time)).unzip();
+    codec.optional(&mut id);
+    codec.signed(time.get_or_insert(0));
+    state.mark = id.and_then(|id| u32::try_from(id).ok()).zip(time);
+    let mut date = state.date.map(|date| u64::from(date.0.cast_unsigned()));
+    codec.optional(&mut date);
+    state.date = date.and_then(|date| i32::try_from(date).ok()).map(Date);
+    let (mut is_believed, mut offset) = (state.believed.is_some(), state.believed.unwrap_or(0));
+    codec.flag(&mut is_believed);
+    codec.signed(&mut offset);
+    state.believed = is_believed.then_some(offset);
+    codec.flag(&mut state.on_flash);
+    codec.number(&mut state.written);
+    codec.number(&mut state.due);
+    codec.rows(&mut state.imports, 2, (Date(0), 0), |codec, (date, number)| {
+        codec.date(date);
+        codec.small(number);
+    });
+    codec.optional(&mut state.committing);
+    codec.rows(lost, 2, (Date(0), 0), |codec, (date, lost)| {
+        codec.date(date);
+        codec.number(lost);
+    });
+}
+
 impl State {
-    /// `lost`: packets that the inputs lost on the days of the file.
-    fn encode(&self, lost: &[(Date, u64)]) -> Vec<u8> {
-        let mut writer = Writer::new();
-        writer.number(self.serial);
-        writer.raw(self.boot.as_bytes());
-        writer.optional(self.mark.map(|(id, _)| id.into()));
-        writer.signed(self.mark.map_or(0, |(_, time)| time));
-        writer.optional(self.date.map(|date| u64::from(date.0.cast_unsigned())));
-        writer.u8(self.believed.is_some().into());
-        writer.signed(self.believed.unwrap_or(0));
-        writer.u8(self.on_flash.into());
-        writer.number(self.written);
-        writer.number(self.due);
-        writer.number(self.imports.len() as u64);
-        for (date, number) in &self.imports {
-            writer.number(u64::from(date.0.cast_unsigned()));
-            writer.number((*number).into());
-        }
-        writer.optional(self.committing);
-        writer.number(lost.len() as u64);
-        for (date, lost) in lost {
-            writer.number(u64::from(date.0.cast_unsigned()));
-            writer.number(*lost);
-        }
-        writer.bytes
+    fn encode(&self, lost: &[(Date, u64)]) -> Content {
+        Content::of(|content| code_state(content, &mut self.clone(), &mut lost.to_vec()))
     }
 
-    fn decode(bytes: &[u8]) -> Option<(State, Vec<(Date, u64)>)> {
-        let mut reader = Reader::new(bytes);
-        let serial = reader.number();
-        let boot = reader.text();
-        let id = reader.optional().and_then(|id| u32::try_from(id).ok());
-        let time = reader.signed();
-        let date = reader.optional().and_then(|date| i32::try_from(date).ok()).map(Date);
-        let believed = (reader.u8() == 1, reader.signed());
-        let (on_flash, written, due) = (reader.u8() == 1, reader.number(), reader.number());
-        let imports =
-            (0..reader.items()).map(|_| (Date(reader.small().cast_signed()), reader.small())).collect();
-        let committing = reader.optional();
-        let lost =
-            (0..reader.items()).map(|_| (Date(reader.small().cast_signed()), reader.number())).collect();
-        let state = State {
-            serial,
-            boot,
-            mark: id.map(|id| (id, time)),
-            date,
-            believed: believed.0.then_some(believed.1),
-            on_flash,
-            written,
-            due,
-            imports,
-            committing,
-        };
-        (!reader.has_failed() && reader.is_empty()).then_some((state, lost))
+    fn decode(bytes: &[u8]) -> Option<(State, Lost)> {
+        let (mut reader, mut state, mut lost) = (Reader::new(bytes), State::default(), Lost::new());
+        code_state(&mut reader, &mut state, &mut lost);
+        reader.is_whole().then_some((state, lost))
     }
 }
 
@@ -116,17 +102,16 @@ pub struct Saved {
 
 /// A piece with a part of an open day.
 pub fn encode_part(salt: u64, state: &State, day: &DaySummary, samples: &Samples) -> Vec<u8> {
-    let mut file = vec![Section::plain(Kind::State, state.encode(&[(day.date, day.lost)]))];
-    file.extend(sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::packed));
-    file.push(sections::encode_samples(day.date, samples, Section::packed));
-    container::write(salt, &file)
+    let rows = sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::packed);
+    let samples = sections::encode_samples(day.date, samples, Section::packed);
+    let state = Section::plain(Kind::State, state.encode(&[(day.date, day.lost)]));
+    container::write(salt, [state].into_iter().chain(rows).chain([samples]).collect())
 }
 
 /// A piece with a whole open day.
 pub fn encode_day(salt: u64, state: &State, day: &Day) -> Vec<u8> {
-    let mut file = vec![Section::plain(Kind::State, state.encode(&[(day.date, day.lost)]))];
-    file.extend(sections::encode_open(day, Section::packed));
-    container::write(salt, &file)
+    let state = Section::plain(Kind::State, state.encode(&[(day.date, day.lost)]));
+    container::write(salt, [state].into_iter().chain(sections::encode_open(day, Section::packed)).collect())
 }
 
 /// The copy in RAM: closed days that flash does not have, the open day, and what waits for the wall clock. It is never in
@@ -160,7 +145,7 @@ impl RamCopy<'_> {
         }
         let samples = || match self.open {
             Some(open) => sections::encode_samples(open.date, &open.samples(), Section::plain),
-            None => Section::plain(Kind::Addresses, Vec::new()),
+            None => Section::plain(Kind::Addresses, Content::default()),
         };
         let sections = std::iter::once_with(|| Section::plain(Kind::State, self.state.encode(&lost)))
             .chain(std::iter::once_with(|| Section::plain(Kind::Deferred, deferred::encode(self.waiting))))
@@ -173,13 +158,7 @@ impl RamCopy<'_> {
 /// What a piece or a copy holds; `None` if its state cannot be read.
 pub fn decode(file: &Open) -> Option<Saved> {
     let (state, lost) = State::decode(&file.section(Kind::State).ok()??)?;
-    let mut damaged = false;
-    let waiting = match file.section(Kind::Deferred) {
-        Ok(None) => Some(Deferred::default()),
-        Ok(Some(bytes)) => deferred::decode(&bytes),
-        Err(_) => None,
-    };
-    damaged |= waiting.is_none();
+    let waiting = deferred::from_file(file);
     let (mut days, whole) = sections::decode(file, Unit::Seconds);
     for (date, lost) in lost.into_iter().filter(|(_, lost)| *lost > 0) {
         match days.iter_mut().find(|day| day.summary.date == date) {
@@ -190,7 +169,8 @@ pub fn decode(file: &Open) -> Option<Saved> {
             }
         }
     }
-    Some(Saved { days, deferred: waiting.unwrap_or_default(), state, damaged: damaged || !whole })
+    let damaged = waiting.is_none() || !whole;
+    Some(Saved { days, deferred: waiting.unwrap_or_default(), state, damaged })
 }
 
 /// The name of a piece.
@@ -226,7 +206,7 @@ mod tests {
         };
         for state in [state, State::default()] {
             let lost = vec![(Date(7), 9)];
-            assert_eq!(State::decode(&state.encode(&lost)), Some((state, lost)));
+            assert_eq!(State::decode(&state.encode(&lost).bytes), Some((state, lost)));
         }
         let mut day = Day::new(Date(20_000), 3);
         for host in 0..1000 {

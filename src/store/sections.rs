@@ -10,17 +10,14 @@ use crate::event::Class;
 use crate::event::calendar::Date;
 use crate::stats::countries::Country;
 use crate::stats::day::{Day, Samples};
-use crate::stats::summary::{ClassSummary, DaySummary, Rows};
+use crate::stats::summary::{ClassSummary, DaySummary};
 
-use super::codec::{Content, Reader, Writer};
+use super::codec::{Codec, Content, Reader};
 use super::container::{Kind, Section};
 use super::directory::Open;
 
 use rows::*;
-pub(super) use rows::{read_address, read_service, write_address, write_service};
-
-/// More rows no table has.
-const MAX_ROWS: usize = 16_384;
+pub(super) use rows::{address, distinct, service};
 
 /// The kinds of section that hold a day's statistics, in the order of the file.
 pub const KINDS: [Kind; 11] = [
@@ -67,32 +64,32 @@ pub fn encode_with<'a>(
     pack: Pack,
 ) -> impl Iterator<Item = Section> {
     KINDS.into_iter().map(move |kind| {
-        let mut writer = Writer::new();
+        let mut content = Content::default();
         for day in days {
             for class in Class::ALL {
-                put(&mut writer, day.date, class, |body| {
+                put(&mut content, day.date, class, |body| {
                     write_body(body, kind, day.date, day.class(class), unit);
                 });
             }
         }
         if let Some(day) = open {
             for class in Class::ALL {
-                put(&mut writer, day.date, class, |body| write_open_body(body, kind, day, class));
+                put(&mut content, day.date, class, |body| write_open_body(body, kind, day, class));
             }
         }
-        pack(kind, writer.into())
+        pack(kind, content)
     })
 }
 
 /// The samples of the classes that have sources without a row.
 pub fn encode_samples(date: Date, samples: &Samples, pack: Pack) -> Section {
-    let mut writer = Writer::new();
+    let mut content = Content::default();
     for (class, sample) in Class::ALL.into_iter().zip(samples) {
-        put(&mut writer, date, class, |body| {
+        put(&mut content, date, class, |body| {
             sample.iter().for_each(|sample| samples::write_with_addresses(body, sample));
         });
     }
-    pack(Kind::Addresses, writer.into())
+    pack(Kind::Addresses, content)
 }
 
 /// A day from a file that holds days by date, and the samples of its open classes.
@@ -134,42 +131,41 @@ pub fn decode(file: &Open, unit: Unit) -> (Vec<StoredDay>, bool) {
     (days, whole)
 }
 
-fn write_open_body(writer: &mut Writer, kind: Kind, day: &Day, class: Class) {
+fn write_open_body(content: &mut Content, kind: Kind, day: &Day, class: Class) {
     let tables = day.tables(class);
-    let floors = tables.heads().map(|[floor, missing, _]| (floor, missing));
-    let head = |writer: &mut Writer, (floor, missing): (u64, u64), rows: usize| {
-        writer.number(floor);
-        writer.number(missing);
-        writer.number(rows as u64);
-    };
+    let [services, sources, pairs] = tables.heads();
+    let head = |content: &mut Content, head: [u64; 3]| head.iter().for_each(|number| content.put(*number));
     match kind {
         _ if tables.count() == 0 => {}
         Kind::Services => {
-            head(writer, floors[0], tables.services().count());
-            write_services(writer, tables.services());
+            head(content, services);
+            rows::services(content, &mut Made(tables.services()));
         }
-        Kind::ServiceHours => write_hours(writer, tables.services().map(|row| row.hours)),
+        Kind::ServiceHours => write_hours(content, tables.services().map(|row| row.hours)),
         Kind::Sources => {
-            head(writer, floors[1], tables.sources().count());
-            write_sources(writer, tables.sources(), day.date, Unit::Seconds);
+            head(content, sources);
+            rows::sources(content, &mut Made(tables.sources()), day.date, Unit::Seconds);
         }
-        Kind::SourceHours => write_hours(writer, tables.sources().map(|row| row.hours)),
+        Kind::SourceHours => write_hours(content, tables.sources().map(|row| row.hours)),
         Kind::Pairs => {
-            head(writer, floors[2], tables.pair_counts().count());
-            write_pairs(writer, tables.pair_counts(), |address| tables.row_of_source(address));
+            head(content, pairs);
+            write_pairs(content, tables.pair_counts(), |address| tables.row_of_source(address));
         }
         // Countries are looked up when the day is closed, and samples are written with addresses.
         Kind::Countries | Kind::Sample | Kind::SampleCountries | Kind::SampleServices => {}
-        _ => write_body(writer, kind, day.date, &tables.totals_only(), Unit::Seconds),
+        _ => write_body(content, kind, day.date, &tables.totals_only(), Unit::Seconds),
     }
 }
 
 /// Adds a body, unless it is empty.
-fn put(writer: &mut Writer, date: Date, class: Class, body: impl FnOnce(&mut Writer)) {
-    let mut head = Writer::new();
-    head.number(u64::from(date.0.cast_unsigned()));
-    head.u8(class as u8);
-    writer.nested(&head.bytes, body);
+fn put(content: &mut Content, date: Date, class: Class, body: impl FnOnce(&mut Content)) {
+    let head = Content::of(|head| body_head(head, &mut date.clone(), &mut class.clone()));
+    content.nested(&head.bytes, body);
+}
+
+fn body_head(codec: &mut impl Codec, date: &mut Date, class: &mut Class) {
+    codec.date(date);
+    codec.one_of(class, &Class::ALL);
 }
 
 /// Reads the bodies that are wanted; false if the section contains an invalid one.
@@ -181,54 +177,54 @@ pub fn bodies(
     let mut reader = Reader::of(content);
     let mut valid = true;
     while !reader.is_empty() {
-        let date = Date(reader.small().cast_signed());
-        let class = Class::ALL.get(usize::from(reader.u8()));
+        let (mut date, mut class) = (Date(0), Class::Attempt);
+        body_head(&mut reader, &mut date, &mut class);
         let mut body = reader.nested();
         if reader.has_failed() {
             return false;
         }
-        let Some(class) = class else { return false };
-        if wanted(date, *class) {
-            read(date, *class, &mut body);
-            valid &= !body.has_failed() && body.is_empty();
+        if wanted(date, class) {
+            read(date, class, &mut body);
+            valid &= body.is_whole();
         }
     }
     valid
 }
 
-fn write_body(writer: &mut Writer, kind: Kind, date: Date, summary: &ClassSummary, unit: Unit) {
+fn write_body(content: &mut Content, kind: Kind, date: Date, summary: &ClassSummary, unit: Unit) {
+    let ClassSummary { services, sources, pairs, sample, .. } = summary;
     match kind {
-        Kind::Totals if summary.attempts > 0 => write_totals(writer, summary),
-        Kind::Services if has_rows(&summary.services) => {
-            write_head(writer, &summary.services);
-            write_services(writer, summary.services.rows.iter());
+        Kind::Totals if summary.attempts > 0 => {
+            let ClassSummary { attempts, distinct, hours, verdicts, .. } = *summary;
+            let (protocols, none) = (summary.protocols.clone(), ClassSummary::default());
+            totals(content, &mut ClassSummary { attempts, distinct, hours, verdicts, protocols, ..none });
         }
-        Kind::ServiceHours => {
-            write_hours(writer, summary.services.rows.iter().map(|row| row.hours.clone()));
+        Kind::Services if services.has_any() => {
+            write_head(content, services);
+            rows::services(content, &mut Made(services.rows.iter().cloned()));
         }
-        Kind::Sources if has_rows(&summary.sources) => {
-            write_head(writer, &summary.sources);
-            write_sources(writer, summary.sources.rows.iter(), date, unit);
+        Kind::ServiceHours => write_hours(content, services.rows.iter().map(|row| row.hours.clone())),
+        Kind::Sources if sources.has_any() => {
+            write_head(content, sources);
+            rows::sources(content, &mut Made(sources.rows.iter().cloned()), date, unit);
         }
-        Kind::SourceHours => {
-            write_hours(writer, summary.sources.rows.iter().map(|row| row.hours.clone()));
+        Kind::SourceHours => write_hours(content, sources.rows.iter().map(|row| row.hours.clone())),
+        Kind::Pairs if pairs.has_any() => {
+            write_head(content, pairs);
+            write_pairs(content, pairs.rows.iter().cloned(), rows_by_address(sources));
         }
-        Kind::Pairs if has_rows(&summary.pairs) => {
-            write_head(writer, &summary.pairs);
-            write_pairs(writer, summary.pairs.rows.iter(), rows_by_address(&summary.sources));
+        Kind::Rules if !summary.rules.is_empty() || summary.targets.has_any() => {
+            write_rules(content, summary)
         }
-        Kind::Rules if !summary.rules.is_empty() || has_rows(&summary.targets) => {
-            write_rules(writer, summary)
+        Kind::Countries if summary.countries.measured > 0 => {
+            countries(content, &mut summary.countries.clone())
         }
-        Kind::Countries if summary.countries.measured > 0 => write_countries(writer, &summary.countries),
         Kind::Sample | Kind::SampleCountries | Kind::SampleServices if summary.attempts > 0 => {
-            if let Some(sample) = &summary.sample {
-                match kind {
-                    Kind::Sample => samples::write_hashes(writer, sample),
-                    Kind::SampleCountries => samples::write_countries(writer, sample),
-                    _ if sample.tried().is_empty() => {}
-                    _ => samples::write_services(writer, sample),
-                }
+            match (kind, sample) {
+                (Kind::Sample, Some(sample)) => samples::write_hashes(content, sample),
+                (Kind::SampleCountries, Some(sample)) => samples::write_countries(content, sample),
+                (_, Some(sample)) if !sample.tried().is_empty() => samples::write_services(content, sample),
+                _ => {}
             }
         }
         _ => {}
@@ -238,29 +234,21 @@ fn write_body(writer: &mut Writer, kind: Kind, date: Date, summary: &ClassSummar
 /// Reads a body of one of [`KINDS`] into a summary, in their order: hours after their rows, pairs after sources, what
 /// belongs to a sample after its hashes.
 pub fn read_body(reader: &mut Reader<'_>, kind: Kind, date: Date, summary: &mut ClassSummary, unit: Unit) {
-    match kind {
-        Kind::Totals => read_totals(reader, summary),
-        Kind::Services => summary.services = read_services(reader),
-        Kind::ServiceHours => {
-            read_hours(reader, summary.services.rows.iter_mut().map(|row| &mut row.hours));
-        }
-        Kind::Sources => summary.sources = read_sources(reader, date, unit),
-        Kind::SourceHours => read_hours(reader, summary.sources.rows.iter_mut().map(|row| &mut row.hours)),
-        Kind::Pairs => summary.pairs = read_pairs(reader, &summary.sources),
-        Kind::Rules => read_rules(reader, summary),
-        Kind::Countries => summary.countries = read_countries(reader),
-        Kind::Sample => summary.sample = samples::read_hashes(reader, Country::NONE),
-        Kind::SampleCountries | Kind::SampleServices => match &mut summary.sample {
-            Some(sample) if kind == Kind::SampleCountries => samples::read_countries(reader, sample),
-            Some(sample) => samples::read_services(reader, sample),
-            None => reader.fail(),
-        },
+    let ClassSummary { services, sources, sample, .. } = summary;
+    match (kind, sample) {
+        (Kind::Totals, _) => totals(reader, summary),
+        (Kind::Services, _) => *services = read_services(reader),
+        (Kind::ServiceHours, _) => read_hours(reader, services.rows.iter_mut().map(|row| &mut row.hours)),
+        (Kind::Sources, _) => *sources = read_sources(reader, date, unit),
+        (Kind::SourceHours, _) => read_hours(reader, sources.rows.iter_mut().map(|row| &mut row.hours)),
+        (Kind::Pairs, _) => summary.pairs = read_pairs(reader, sources),
+        (Kind::Rules, _) => read_rules(reader, summary),
+        (Kind::Countries, _) => countries(reader, &mut summary.countries),
+        (Kind::Sample, sample) => *sample = samples::read_hashes(reader, Country::NONE),
+        (Kind::SampleCountries, Some(sample)) => samples::read_countries(reader, sample),
+        (Kind::SampleServices, Some(sample)) => samples::read_services(reader, sample),
         _ => reader.fail(),
     }
-}
-
-fn has_rows<T>(rows: &Rows<T>) -> bool {
-    !rows.rows.is_empty() || rows.floor > 0 || rows.missing > 0
 }
 
 #[cfg(test)]

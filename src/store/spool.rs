@@ -57,8 +57,8 @@ impl Spool {
         self.days.get(&date).is_some_and(|entry| entry.whole)
     }
 
-    fn write(&mut self, date: Date, whole: bool, sections: &[Section]) -> io::Result<()> {
-        let bytes = container::write(0, sections);
+    fn write(&mut self, date: Date, whole: bool, sections: impl Iterator<Item = Section>) -> io::Result<()> {
+        let bytes = container::write(0, sections.collect());
         let (offset, room) = match self.days.get(&date) {
             Some(entry) if bytes.len() <= entry.room => (entry.offset, entry.room),
             _ => {
@@ -93,11 +93,11 @@ impl DayStorage for Spool {
 
     fn put_closed(&mut self, day: &DaySummary) -> io::Result<()> {
         let sections = sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::plain);
-        self.write(day.date, false, &sections.collect::<Vec<_>>())
+        self.write(day.date, false, sections)
     }
 
     fn put_whole(&mut self, day: &Day) -> io::Result<()> {
-        self.write(day.date, true, &sections::encode_open(day, Section::plain).collect::<Vec<_>>())
+        self.write(day.date, true, sections::encode_open(day, Section::plain))
     }
 
     fn get(&mut self, date: Date) -> io::Result<Option<(DaySummary, Samples)>> {

@@ -92,7 +92,7 @@ pub fn login_line(data: &[u8]) {
 pub fn store_file(data: &[u8]) {
     read_file(data);
     for kind in SECTIONS {
-        read_file(&container::write(7, &[Section::plain(kind, data.to_vec())]));
+        read_file(&container::write(7, vec![Section::plain(kind, data.to_vec())]));
     }
     let _ = Imported::decode(data);
     let _ = ledger::read(data);

@@ -89,7 +89,7 @@ fn on_flash(disks: &Disks) -> u64 {
         let is_day = name.get(7..8) == Some("-");
         let Some(month) = month.filter(|_| !name.starts_with("today") && !is_day) else { continue };
         let file = store.directory().open(&name).unwrap().unwrap().unwrap();
-        let (whole, damage) = month::read_whole(&file, month);
+        let (whole, damage) = month::read(&file, month, month::Wanted::All);
         assert_eq!(damage, None);
         sum += whole.summary.days.iter().map(|day| day.totals[0].attempts).sum::<u64>();
     }

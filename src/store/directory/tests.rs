@@ -23,7 +23,10 @@ impl Drop for Scratch {
 
 fn changes(list: &[(&str, Option<&str>)]) -> Vec<Change> {
     let change = |(name, text): &(&str, Option<&str>)| {
-        (name.to_string(), text.map(|text| write(1, &[Section::plain(Kind::Zone, text.as_bytes().to_vec())])))
+        (
+            name.to_string(),
+            text.map(|text| write(1, vec![Section::plain(Kind::Zone, text.as_bytes().to_vec())])),
+        )
     };
     list.iter().map(change).collect()
 }

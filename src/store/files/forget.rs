@@ -81,7 +81,7 @@ impl Store {
         for (month, ending) in months {
             let Some(mut whole) = self.whole(month, &ending, &|_| true)? else { continue };
             let mut removed = 0;
-            for day in whole.days.iter_mut().chain(&mut whole.whole) {
+            for day in whole.days.iter_mut().chain(whole.whole.as_deref_mut()) {
                 let rows = day.forget_sources(is_meant);
                 if rows > 0 {
                     whole.changed.push(day.date);

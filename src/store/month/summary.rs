@@ -6,7 +6,8 @@ use crate::query::history::{ClassTotal, Detail};
 use crate::stats::anomalies::Anomaly;
 use crate::stats::sample::Distinct;
 use crate::stats::summary::{ClassSummary, DaySummary};
-use crate::store::codec::{Reader, Writer};
+use crate::store::codec::{Codec, Content, Reader};
+use crate::store::sections::distinct;
 
 /// What every question about a month reads.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -35,6 +36,13 @@ impl DayTotals {
         DayTotals { date: day.date, lost: day.lost, totals: Class::ALL.map(total) }
     }
 
+    /// The day without rows.
+    pub(super) fn day(&self) -> DaySummary {
+        let mut day = DaySummary { lost: self.lost, ..DaySummary::new(self.date) };
+        self.give_to(&mut day);
+        day
+    }
+
     /// The totals are stored twice: neither is to be lost with the other.
     pub(super) fn give_to(&self, day: &mut DaySummary) {
         for (summary, total) in day.classes.iter_mut().zip(self.totals) {
@@ -43,94 +51,69 @@ impl DayTotals {
     }
 }
 
-fn write_distinct(writer: &mut Writer, distinct: Option<Distinct>) {
-    writer.optional(distinct.map(|distinct| distinct.number));
-    distinct.into_iter().for_each(|distinct| writer.number(distinct.error));
-}
-
-fn read_distinct(reader: &mut Reader<'_>) -> Option<Distinct> {
-    let number = reader.optional()?;
-    Some(Distinct { number, error: reader.number() })
-}
-
 impl MonthSummary {
-    pub(super) fn encode(&self, month: Month) -> Vec<u8> {
-        let mut writer = Writer::new();
-        writer.u8(self.detail as u8);
-        self.distinct.iter().for_each(|distinct| write_distinct(&mut writer, *distinct));
-        writer.number(self.days.len() as u64);
-        for day in &self.days {
-            writer.u8((day.date.0 - month.first_day().0) as u8);
-            writer.number(day.lost);
-            for ClassTotal { attempts, distinct } in day.totals {
-                writer.number(attempts);
-                if attempts > 0 {
-                    write_distinct(&mut writer, distinct);
+    fn code(&mut self, codec: &mut impl Codec, month: Month) {
+        codec.one_of(&mut self.detail, &[Detail::Fresh, Detail::Days, Detail::Month]);
+        self.distinct.iter_mut().for_each(|of_class| distinct(codec, of_class));
+        let first = month.first_day();
+        let empty = DayTotals { date: first, lost: 0, totals: Default::default() };
+        codec.rows(&mut self.days, 2 + Class::COUNT, empty, |codec, day| {
+            let mut number = (day.date.0 - first.0) as u8;
+            codec.u8(&mut number);
+            day.date = Date(first.0 + i32::from(number));
+            codec.number(&mut day.lost);
+            for total in &mut day.totals {
+                codec.number(&mut total.attempts);
+                if total.attempts > 0 {
+                    distinct(codec, &mut total.distinct);
+                } else {
+                    total.distinct = Some(Distinct::default());
                 }
             }
-        }
-        writer.bytes
+        });
+    }
+
+    pub(super) fn encode(&self, month: Month) -> Content {
+        Content::of(|content| self.clone().code(content, month))
     }
 
     pub(super) fn decode(bytes: &[u8], month: Month) -> Option<MonthSummary> {
-        let mut reader = Reader::new(bytes);
-        let detail = match reader.u8() {
-            0 => Detail::Fresh,
-            1 => Detail::Days,
-            2 => Detail::Month,
-            _ => return None,
-        };
-        let distinct = Class::ALL.map(|_| read_distinct(&mut reader));
-        let mut days = Vec::new();
-        for _ in 0..reader.items() {
-            let date = Date(month.first_day().0 + i32::from(reader.u8()));
-            let lost = reader.number();
-            let totals = Class::ALL.map(|_| {
-                let attempts = reader.number();
-                let distinct =
-                    if attempts > 0 { read_distinct(&mut reader) } else { Some(Distinct::default()) };
-                ClassTotal { attempts, distinct }
-            });
-            if date.month() != month || reader.has_failed() {
-                return None;
-            }
-            days.push(DayTotals { date, lost, totals });
-        }
-        let ascending = days.is_sorted_by(|a, b| a.date < b.date);
-        (ascending && !reader.has_failed() && reader.is_empty()).then_some(MonthSummary {
-            detail,
-            distinct,
-            days,
-        })
+        let (mut reader, mut summary) = (Reader::new(bytes), MonthSummary::default());
+        summary.code(&mut reader, month);
+        let is_valid = reader.is_whole()
+            && summary.days.is_sorted_by(|a, b| a.date < b.date)
+            && summary.days.iter().all(|day| day.date.month() == month);
+        is_valid.then_some(summary)
     }
 }
 
-pub(super) fn encode_cells(cells: &[Anomaly]) -> Vec<u8> {
-    let mut writer = Writer::new();
-    for cell in cells {
-        writer.number(u64::from(cell.date.0.cast_unsigned()));
-        writer.number(cell.service.to_bits().into());
-        writer.number(cell.attempts);
-        // A median is a whole number or lies halfway between two; a score has one digit after the point.
-        writer.number((cell.expected * 2.0).round() as u64);
-        writer.number((cell.score * 10.0).round() as u64);
+fn code_cell(codec: &mut impl Codec, cell: &mut Anomaly) {
+    codec.date(&mut cell.date);
+    let mut service = cell.service.to_bits();
+    codec.small(&mut service);
+    cell.service = Service::from_bits(service);
+    codec.number(&mut cell.attempts);
+    // A median is a whole number or lies halfway between two; a score has one digit after the point.
+    for (number, scale) in [(&mut cell.expected, 2.0), (&mut cell.score, 10.0)] {
+        let mut scaled = (*number * scale).round() as u64;
+        codec.number(&mut scaled);
+        *number = scaled as f64 / scale;
     }
-    writer.bytes
+}
+
+pub(super) fn encode_cells(cells: &[Anomaly]) -> Content {
+    Content::of(|content| cells.iter().for_each(|cell| code_cell(content, &mut cell.clone())))
 }
 
 pub(super) fn decode_cells(bytes: &[u8]) -> Option<Vec<Anomaly>> {
-    let mut reader = Reader::new(bytes);
-    let mut cells = Vec::new();
+    let (mut reader, mut cells) = (Reader::new(bytes), Vec::new());
     while !reader.is_empty() {
-        cells.push(Anomaly {
-            date: Date(reader.small().cast_signed()),
-            service: Service::from_bits(reader.small()),
-            attempts: reader.number(),
-            expected: reader.number() as f64 / 2.0,
-            score: reader.number() as f64 / 10.0,
-        });
+        let service = Service { protocol: 0, port: 0 };
+        let mut cell = Anomaly { date: Date(0), service, attempts: 0, expected: 0.0, score: 0.0 };
+        code_cell(&mut reader, &mut cell);
+        cells.push(cell);
     }
-    (!reader.has_failed()).then_some(cells)
+    reader.is_whole().then_some(cells)
 }
 
 pub(super) fn add_totals(known: &mut DayTotals, more: &DayTotals) {

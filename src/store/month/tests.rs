@@ -1,6 +1,6 @@
 use super::*;
 use crate::event::{Address, Event, Service};
-use crate::query::history::Section as Wanted;
+
 use crate::stats::day::Day;
 use crate::stats::sample::Distinct;
 use crate::store::sections::tests::everything;
@@ -40,10 +40,10 @@ fn written_days(whole: &WholeMonth) -> Vec<(Date, Open)> {
 }
 
 fn again(whole: &WholeMonth) -> WholeMonth {
-    let (mut read, damage) = read_whole(&written(whole), whole.month);
+    let (mut read, damage) = super::read(&written(whole), whole.month, Wanted::All);
     assert_eq!(damage, None);
     for (date, file) in written_days(whole) {
-        assert_eq!(read.read_day(&file, date, &sections::KINDS), None);
+        assert_eq!(read.read_day(&file, date, Wanted::All), None);
     }
     read
 }
@@ -81,12 +81,13 @@ fn a_month_comes_back() {
         }
     }
     // What a question reads is the same, and only what it wants.
-    let need = Need::new(Class::Attempt).and(&[Wanted::Services], first(), first());
-    let (mut data, damage) = super::read(&written(&whole), whole.month, &need);
-    assert_eq!((damage, data.days.len(), data.cells.len()), (None, 3, 0));
+    let need = Need::new(Class::Attempt).and(&[SectionName::Services], first(), first());
+    let (mut read, damage) = super::read(&written(&whole), whole.month, Wanted::Need(&need));
     for (date, file) in written_days(&whole) {
-        assert_eq!(super::read_day(&file, date, &need, &mut data), None);
+        assert_eq!(read.read_day(&file, date, Wanted::Need(&need)), None);
     }
+    let data = read.into_data(Class::Attempt);
+    assert_eq!((damage, data.days.len(), data.cells.len()), (None, 3, 0));
     assert_eq!(data.days[0].summary.services.rows.len(), 8);
     assert!(
         data.days[0].summary.services.rows[0].hours.is_none() && data.days[0].summary.sources.rows.is_empty()
@@ -170,8 +171,12 @@ fn two_files_of_one_month_are_joined_whatever_they_have() {
             joined.join(again(&theirs));
             let joined = again(&joined);
             assert_eq!(attempts(&joined), [(0, 30), (1, 30), (2, 60), (3, 30), (4, 30)], "{details:?}");
-            let rows: u64 =
-                joined.days.iter().chain(&joined.whole).map(|day| day.class(Class::Attempt).attempts).sum();
+            let rows: u64 = joined
+                .days
+                .iter()
+                .chain(joined.whole.as_deref())
+                .map(|day| day.class(Class::Attempt).attempts)
+                .sum();
             assert_eq!(rows, 180, "{details:?}");
         }
     }
@@ -188,10 +193,11 @@ fn totals_survive_whichever_section_is_damaged() {
         let mut bytes = bytes.clone();
         bytes[offset as usize + length / 2] ^= 0x20;
         let file = Open::from_bytes(bytes).unwrap();
-        let (read, damage) = read_whole(&file, whole.month);
+        let (read, damage) = super::read(&file, whole.month, Wanted::All);
         assert!(damage.is_some(), "{kind:?}");
         assert_eq!(attempts(&read), [(0, 1200), (1, 30)], "{kind:?}");
-        let (data, _) = super::read(&file, whole.month, &Need::new(Class::Attempt));
+        let need = Need::new(Class::Attempt);
+        let data = super::read(&file, whole.month, Wanted::Need(&need)).0.into_data(Class::Attempt);
         assert_eq!(
             data.days.iter().map(|day| day.totals[0].attempts).collect::<Vec<_>>(),
             [1200, 30],
@@ -204,7 +210,7 @@ fn totals_survive_whichever_section_is_damaged() {
 fn what_cannot_be_a_summary_is_none() {
     let mut whole = WholeMonth::new(month_of(first()), Detail::Fresh);
     whole.add(vec![day(first(), 0, 4), day(Date(first().0 + 30), 0, 1)]);
-    let bytes = whole.summary.encode(whole.month);
+    let bytes = whole.summary.encode(whole.month).bytes;
     let decoded = |bytes: &[u8]| MonthSummary::decode(bytes, whole.month);
     assert_eq!(decoded(&bytes), Some(whole.summary.clone()));
     (0..bytes.len()).for_each(|cut| assert_eq!(decoded(&bytes[..cut]), None, "{cut}"));

@@ -1,7 +1,5 @@
 //! Rows of services, sources, pairs and countries, and totals, a column for each field.
 
-use std::borrow::Borrow;
-
 use crate::event::calendar::Date;
 use crate::event::paths::Rule;
 use crate::event::{Address, Service};
@@ -9,189 +7,179 @@ use crate::stats::countries::{Countries, Country, CountryCount, ServiceCountryCo
 use crate::stats::rules::RuleCount;
 use crate::stats::sample::Distinct;
 use crate::stats::summary::{ClassSummary, Hours, PairCount, Rows, ServiceCount, SourceCount};
-use crate::store::codec::{Reader, Writer};
+use crate::store::codec::{Codec, Content, Reader};
 
-use super::{MAX_ROWS, Unit, has_rows};
+use super::Unit;
 
-pub(super) fn write_totals(writer: &mut Writer, summary: &ClassSummary) {
-    writer.number(summary.attempts);
-    write_distinct(writer, [summary.distinct].into_iter());
-    summary.hours.iter().for_each(|count| writer.number(*count));
-    writer.number(summary.protocols.len() as u64);
-    for (protocol, count) in &summary.protocols {
-        writer.u8(*protocol);
-        writer.number(*count);
+pub(super) const NO_SERVICE: Service = Service { protocol: 0, port: 0 };
+
+/// Rows whose columns are read or written one after the other.
+pub(super) trait Columns<T> {
+    /// Visits a field of every row.
+    fn each(&mut self, visit: impl FnMut(&mut T));
+}
+
+impl<T> Columns<T> for Vec<T> {
+    fn each(&mut self, visit: impl FnMut(&mut T)) {
+        self.iter_mut().for_each(visit);
     }
-    summary.verdicts.iter().for_each(|count| writer.number(*count));
 }
 
-pub(super) fn read_totals(reader: &mut Reader<'_>, summary: &mut ClassSummary) {
-    summary.attempts = reader.number();
-    read_distinct(reader, [&mut summary.distinct].into_iter());
-    summary.hours.iter_mut().for_each(|count| *count = reader.number());
-    summary.protocols = (0..items(reader, 2)).map(|_| (reader.u8(), reader.number())).collect();
-    summary.verdicts.iter_mut().for_each(|count| *count = reader.number());
-}
+/// Rows that are made for each of their columns while they are written: a full table is never copied as a whole.
+pub(super) struct Made<I>(pub I);
 
-/// A number of rows, each of at least this many bytes.
-pub(super) fn items(reader: &mut Reader<'_>, least: usize) -> usize {
-    let number = reader.number();
-    if number > MAX_ROWS as u64 || number as usize * least > reader.left() {
-        reader.fail();
-        return 0;
+impl<T, I: Iterator<Item = T> + Clone> Columns<T> for Made<I> {
+    fn each(&mut self, mut visit: impl FnMut(&mut T)) {
+        self.0.clone().for_each(|mut row| visit(&mut row));
     }
-    number as usize
 }
 
-/// Numbers, and then the errors of those that have one.
-fn write_distinct(writer: &mut Writer, all: impl Iterator<Item = Option<Distinct>> + Clone) {
-    all.clone().for_each(|distinct| writer.optional(distinct.map(|distinct| distinct.number)));
-    all.flatten().for_each(|distinct| writer.number(distinct.error));
+pub(super) fn totals(codec: &mut impl Codec, summary: &mut ClassSummary) {
+    codec.number(&mut summary.attempts);
+    distinct(codec, &mut summary.distinct);
+    summary.hours.iter_mut().for_each(|count| codec.number(count));
+    codec.rows(&mut summary.protocols, 2, (0, 0), |codec, (protocol, count)| {
+        codec.u8(protocol);
+        codec.number(count);
+    });
+    summary.verdicts.iter_mut().for_each(|count| codec.number(count));
 }
 
-fn read_distinct<'a>(reader: &mut Reader<'_>, all: impl Iterator<Item = &'a mut Option<Distinct>>) {
-    let mut known = Vec::new();
-    for distinct in all {
-        *distinct = reader.optional().map(Distinct::exactly);
-        known.extend(distinct.as_mut());
-    }
-    known.into_iter().for_each(|distinct| distinct.error = reader.number());
+/// A number, and then its error if it is known.
+pub(in crate::store) fn distinct(codec: &mut impl Codec, distinct: &mut Option<Distinct>) {
+    number(codec, distinct);
+    distinct.iter_mut().for_each(|distinct| codec.number(&mut distinct.error));
 }
 
-pub(super) fn write_head<T>(writer: &mut Writer, rows: &Rows<T>) {
-    writer.number(rows.floor);
-    writer.number(rows.missing);
-    writer.number(rows.rows.len() as u64);
+fn number(codec: &mut impl Codec, distinct: &mut Option<Distinct>) {
+    let mut number = distinct.map(|distinct| distinct.number);
+    codec.optional(&mut number);
+    *distinct = number.map(|number| Distinct { number, ..distinct.unwrap_or_default() });
 }
 
-pub(super) fn read_head<T: Clone>(reader: &mut Reader<'_>, least: usize, empty: T) -> Rows<T> {
-    let (floor, missing) = (reader.number(), reader.number());
-    Rows { rows: vec![empty; items(reader, least)], floor, missing }
+/// Numbers, and then the errors of those that are known.
+fn distincts<T>(
+    codec: &mut impl Codec,
+    rows: &mut impl Columns<T>,
+    of: impl Fn(&mut T) -> &mut Option<Distinct>,
+) {
+    rows.each(|row| number(codec, of(row)));
+    rows.each(|row| of(row).iter_mut().for_each(|distinct| codec.number(&mut distinct.error)));
 }
 
-pub(in crate::store) fn write_service(writer: &mut Writer, service: Service) {
-    writer.u8(service.protocol);
-    writer.number(service.port.into());
+pub(super) fn write_head<T>(content: &mut Content, rows: &Rows<T>) {
+    [rows.floor, rows.missing, rows.rows.len() as u64].into_iter().for_each(|number| content.put(number));
 }
 
-pub(in crate::store) fn read_service(reader: &mut Reader<'_>) -> Service {
-    let protocol = reader.u8();
-    let port = u16::try_from(reader.small()).unwrap_or_else(|_| {
-        reader.fail();
+/// What precedes the rows of a table. A reader makes them.
+pub(super) fn head<T: Clone>(codec: &mut impl Codec, rows: &mut Rows<T>, least: usize, empty: T) {
+    codec.number(&mut rows.floor);
+    codec.number(&mut rows.missing);
+    let count = codec.count(rows.rows.len(), least);
+    rows.rows.resize(count, empty);
+}
+
+pub(in crate::store) fn service(codec: &mut impl Codec, service: &mut Service) {
+    codec.u8(&mut service.protocol);
+    let mut port = service.port.into();
+    codec.small(&mut port);
+    service.port = u16::try_from(port).unwrap_or_else(|_| {
+        codec.fail();
         0
     });
-    Service { protocol, port }
 }
 
 /// The family (4 or 6), and 4 or 16 bytes.
-pub(in crate::store) fn write_address(writer: &mut Writer, address: Address) {
-    match address.as_v4() {
-        Some(bits) => {
-            writer.u8(4);
-            writer.bytes.extend_from_slice(&bits.to_be_bytes());
+pub(in crate::store) fn address(codec: &mut impl Codec, address: &mut Address) {
+    let mut family = if address.is_v4() { 4 } else { 6 };
+    codec.u8(&mut family);
+    let mut bytes = (u128::from(address.high) << 64 | u128::from(address.low)).to_be_bytes();
+    match family {
+        4 => {
+            bytes[12..].iter_mut().for_each(|byte| codec.u8(byte));
+            *address = Address::v4(u128::from_be_bytes(bytes) as u32);
         }
-        None => {
-            writer.u8(6);
-            writer.bytes.extend_from_slice(&address.high.to_be_bytes());
-            writer.bytes.extend_from_slice(&address.low.to_be_bytes());
+        6 => {
+            bytes.iter_mut().for_each(|byte| codec.u8(byte));
+            let bits = u128::from_be_bytes(bytes);
+            *address = Address { high: (bits >> 64) as u64, low: bits as u64 };
         }
+        _ => codec.fail(),
     }
 }
 
-pub(in crate::store) fn read_address(reader: &mut Reader<'_>) -> Address {
-    let mut bits = |bytes: u32| (0..bytes).fold(0u64, |bits, _| bits << 8 | u64::from(reader.u8()));
-    match bits(1) {
-        4 => Address::v4(bits(4) as u32),
-        6 => Address { high: bits(8), low: bits(8) },
-        _ => {
-            reader.fail();
-            Address::v4(0)
-        }
-    }
+pub(super) fn country(codec: &mut impl Codec, country: &mut Country) {
+    country.0.iter_mut().for_each(|letter| codec.u8(letter));
 }
 
-/// Rows that are made while they are written, so that a full table is never copied: a column at a time.
-pub(super) fn write_services<R: Borrow<ServiceCount>>(
-    writer: &mut Writer,
-    rows: impl Iterator<Item = R> + Clone,
-) {
-    rows.clone().for_each(|row| write_service(writer, row.borrow().service));
-    rows.clone().for_each(|row| writer.number(row.borrow().attempts));
-    rows.clone().for_each(|row| writer.number(row.borrow().error));
-    write_distinct(writer, rows.map(|row| row.borrow().distinct));
+pub(super) fn services(codec: &mut impl Codec, rows: &mut impl Columns<ServiceCount>) {
+    rows.each(|row| service(codec, &mut row.service));
+    rows.each(|row| codec.number(&mut row.attempts));
+    rows.each(|row| codec.number(&mut row.error));
+    distincts(codec, rows, |row| &mut row.distinct);
 }
 
 pub(super) fn read_services(reader: &mut Reader<'_>) -> Rows<ServiceCount> {
-    let empty = ServiceCount {
-        service: Service { protocol: 0, port: 0 },
-        attempts: 0,
-        error: 0,
-        distinct: None,
-        hours: None,
-    };
-    let mut services = read_head(reader, 5, empty);
-    services.rows.iter_mut().for_each(|row| row.service = read_service(reader));
-    services.rows.iter_mut().for_each(|row| row.attempts = reader.number());
-    services.rows.iter_mut().for_each(|row| row.error = reader.number());
-    read_distinct(reader, services.rows.iter_mut().map(|row| &mut row.distinct));
-    services
+    let mut rows = Rows::default();
+    let empty = ServiceCount { service: NO_SERVICE, attempts: 0, error: 0, distinct: None, hours: None };
+    head(reader, &mut rows, 5, empty);
+    services(reader, &mut rows.rows);
+    rows
 }
 
 /// The hours of the first rows, up to the last that has them.
-pub(super) fn write_hours(writer: &mut Writer, rows: impl Iterator<Item = Option<Hours>> + Clone) {
+pub(super) fn write_hours(content: &mut Content, rows: impl Iterator<Item = Option<Hours>> + Clone) {
     let with_hours = rows.clone().enumerate().filter(|(_, hours)| hours.is_some());
     let count = with_hours.map(|(at, _)| at + 1).last().unwrap_or(0);
-    if count == 0 {
-        return;
-    }
-    writer.number(count as u64);
-    for hours in rows.take(count) {
-        writer.u8(hours.is_some().into());
-        hours.as_ref().map(Hours::counts).into_iter().flatten().for_each(|count| writer.number(count.into()));
+    if count > 0 {
+        content.put(count as u64);
+        rows.take(count).for_each(|mut of_row| hours(content, &mut of_row));
     }
 }
 
-pub(super) fn read_hours<'a>(reader: &mut Reader<'_>, mut rows: impl Iterator<Item = &'a mut Option<Hours>>) {
-    for _ in 0..items(reader, 1) {
-        if reader.u8() == 0 {
-            rows.next();
-            continue;
+pub(super) fn read_hours<'a>(reader: &mut Reader<'_>, rows: impl Iterator<Item = &'a mut Option<Hours>>) {
+    let (count, mut rows) = (reader.count(0, 1), rows);
+    for _ in 0..count {
+        hours(reader, rows.next().unwrap_or(&mut None));
+    }
+}
+
+fn hours(codec: &mut impl Codec, hours: &mut Option<Hours>) {
+    let mut is_known = u8::from(hours.is_some());
+    codec.u8(&mut is_known);
+    if is_known != 0 {
+        let mut counts = hours.as_ref().map(Hours::counts).unwrap_or_default();
+        counts.iter_mut().for_each(|count| codec.small(count));
+        *hours = Some(Hours::new(counts));
+    }
+}
+
+pub(super) fn sources(codec: &mut impl Codec, rows: &mut impl Columns<SourceCount>, date: Date, unit: Unit) {
+    let unit = unit as i64;
+    // Before the day begins in any time zone.
+    let base = (i64::from(date.0) - 1) * (86_400 / unit);
+    rows.each(|row| address(codec, &mut row.address));
+    rows.each(|row| codec.number(&mut row.attempts));
+    rows.each(|row| codec.number(&mut row.error));
+    rows.each(|row| codec.optional(&mut row.services));
+    rows.each(|row| {
+        let since = row.first.div_euclid(unit).saturating_sub(base);
+        let mut since = (row.first <= row.last).then_some(u64::try_from(since).unwrap_or(0));
+        codec.optional(&mut since);
+        let first = since.map(|since| base.saturating_add_unsigned(since).saturating_mul(unit));
+        (row.first, row.last) = first.map_or((i64::MAX, i64::MIN), |first| (first, first));
+    });
+    rows.each(|row| {
+        if row.first <= row.last {
+            let mut span = (row.last.div_euclid(unit) - row.first.div_euclid(unit)).cast_unsigned();
+            codec.number(&mut span);
+            row.last = row.first.saturating_add_unsigned(span.saturating_mul(unit.cast_unsigned()));
         }
-        let mut counts = [0; 24];
-        counts.iter_mut().for_each(|count| *count = reader.small());
-        if let Some(hours) = rows.next() {
-            *hours = Some(Hours::new(counts));
-        }
-    }
-}
-
-/// Before the day begins in any time zone, in units.
-fn base(date: Date, unit: Unit) -> i64 {
-    (i64::from(date.0) - 1) * (86_400 / unit as i64)
-}
-
-pub(super) fn write_sources<R: Borrow<SourceCount>>(
-    writer: &mut Writer,
-    rows: impl Iterator<Item = R> + Clone,
-    date: Date,
-    unit: Unit,
-) {
-    rows.clone().for_each(|row| write_address(writer, row.borrow().address));
-    rows.clone().for_each(|row| writer.number(row.borrow().attempts));
-    rows.clone().for_each(|row| writer.number(row.borrow().error));
-    rows.clone().for_each(|row| writer.optional(row.borrow().services));
-    let units = |time: i64| time.div_euclid(unit as i64);
-    let times = rows.map(|row| (row.borrow().first, row.borrow().last));
-    for (first, last) in times.clone() {
-        let since = u64::try_from(units(first).saturating_sub(base(date, unit))).unwrap_or(0);
-        writer.optional((first <= last).then_some(since));
-    }
-    for (first, last) in times.filter(|(first, last)| first <= last) {
-        writer.number((units(last) - units(first)).cast_unsigned());
-    }
+    });
 }
 
 pub(super) fn read_sources(reader: &mut Reader<'_>, date: Date, unit: Unit) -> Rows<SourceCount> {
+    let mut rows = Rows::default();
     let empty = SourceCount {
         address: Address::v4(0),
         attempts: 0,
@@ -201,82 +189,78 @@ pub(super) fn read_sources(reader: &mut Reader<'_>, date: Date, unit: Unit) -> R
         last: i64::MIN,
         hours: None,
     };
-    let mut sources = read_head(reader, 5, empty);
-    sources.rows.iter_mut().for_each(|row| row.address = read_address(reader));
-    sources.rows.iter_mut().for_each(|row| row.attempts = reader.number());
-    sources.rows.iter_mut().for_each(|row| row.error = reader.number());
-    sources.rows.iter_mut().for_each(|row| row.services = reader.optional());
-    let known = |since: u64| base(date, unit).saturating_add_unsigned(since).saturating_mul(unit as i64);
-    for row in &mut sources.rows {
-        row.first = reader.optional().map_or(i64::MAX, known);
-    }
-    for row in sources.rows.iter_mut().filter(|row| row.first != i64::MAX) {
-        row.last = row.first.saturating_add_unsigned(reader.number().saturating_mul(unit as u64));
-    }
-    sources
+    head(reader, &mut rows, 5, empty);
+    sources(reader, &mut rows.rows, date, unit);
+    rows
 }
 
 /// `row_of`: which of the rows of sources an address has. An address without a row is stored behind the other columns.
-pub(super) fn write_pairs<R: Borrow<PairCount>>(
-    writer: &mut Writer,
-    rows: impl Iterator<Item = R> + Clone,
+pub(super) fn write_pairs(
+    content: &mut Content,
+    rows: impl Iterator<Item = PairCount> + Clone,
     row_of: impl Fn(Address) -> Option<usize>,
 ) {
-    rows.clone().for_each(|row| write_service(writer, row.borrow().service));
-    let sources = rows.clone().map(|row| row_of(row.borrow().address).map(|row| row as u64));
-    sources.clone().for_each(|source| writer.optional(source));
-    rows.clone().for_each(|row| writer.number(row.borrow().attempts));
-    rows.clone().for_each(|row| writer.number(row.borrow().error));
-    let without_row = rows.zip(sources).filter(|(_, source)| source.is_none());
-    without_row.for_each(|(row, _)| write_address(writer, row.borrow().address));
+    let mut places = rows.clone().map(|row| row_of(row.address).map(|row| row as u64)).collect();
+    pairs(content, &mut Made(rows), &mut places, &Rows::default());
 }
 
 /// `sources`: those of the same day and class.
 pub(super) fn read_pairs(reader: &mut Reader<'_>, sources: &Rows<SourceCount>) -> Rows<PairCount> {
-    let service = Service { protocol: 0, port: 0 };
-    let mut pairs =
-        read_head(reader, 5, PairCount { service, address: Address::v4(0), attempts: 0, error: 0 });
-    pairs.rows.iter_mut().for_each(|row| row.service = read_service(reader));
-    let places: Vec<Option<u64>> = pairs.rows.iter().map(|_| reader.optional()).collect();
-    pairs.rows.iter_mut().for_each(|row| row.attempts = reader.number());
-    pairs.rows.iter_mut().for_each(|row| row.error = reader.number());
-    for (row, place) in pairs.rows.iter_mut().zip(places) {
-        row.address = match place.map(|place| sources.rows.get(usize::try_from(place).unwrap_or(usize::MAX)))
-        {
-            Some(Some(source)) => source.address,
-            Some(None) => {
-                reader.fail();
-                return Rows::default();
-            }
-            None => read_address(reader),
-        };
+    let mut rows = Rows::default();
+    let empty = PairCount { service: NO_SERVICE, address: Address::v4(0), attempts: 0, error: 0 };
+    head(reader, &mut rows, 5, empty);
+    let mut places = vec![None; rows.rows.len()];
+    pairs(reader, &mut rows.rows, &mut places, sources);
+    if places.iter().flatten().any(|place| *place >= sources.rows.len() as u64) {
+        reader.fail();
+        return Rows::default();
     }
-    pairs
+    rows
 }
 
-pub(super) fn write_rules(writer: &mut Writer, summary: &ClassSummary) {
-    let rows = summary.rules.iter();
-    writer.number(rows.len() as u64);
-    rows.clone().for_each(|row| writer.raw(row.rule.prefix.as_bytes()));
-    rows.clone().for_each(|row| writer.raw(row.rule.interface.as_bytes()));
-    rows.clone().for_each(|row| writer.raw(row.rule.zone.as_bytes()));
-    rows.for_each(|row| writer.number(row.attempts));
-    if has_rows(&summary.targets) {
-        write_head(writer, &summary.targets);
-        write_pairs(writer, summary.targets.rows.iter(), |_| None);
+/// `places`: of each pair, which row its source has; then its address is not stored.
+fn pairs(
+    codec: &mut impl Codec,
+    rows: &mut impl Columns<PairCount>,
+    places: &mut Vec<Option<u64>>,
+    sources: &Rows<SourceCount>,
+) {
+    rows.each(|row| service(codec, &mut row.service));
+    places.each(|place| codec.optional(place));
+    rows.each(|row| codec.number(&mut row.attempts));
+    rows.each(|row| codec.number(&mut row.error));
+    let mut places = places.iter();
+    rows.each(|row| match places.next() {
+        Some(Some(place)) => {
+            let source = sources.rows.get(usize::try_from(*place).unwrap_or(usize::MAX));
+            source.into_iter().for_each(|source| row.address = source.address);
+        }
+        _ => address(codec, &mut row.address),
+    });
+}
+
+pub(super) fn write_rules(content: &mut Content, summary: &ClassSummary) {
+    rules(content, &mut summary.rules.clone());
+    if summary.targets.has_any() {
+        write_head(content, &summary.targets);
+        write_pairs(content, summary.targets.rows.iter().cloned(), |_| None);
     }
 }
 
 pub(super) fn read_rules(reader: &mut Reader<'_>, summary: &mut ClassSummary) {
-    let mut rules = vec![RuleCount { rule: Rule::default(), attempts: 0 }; items(reader, 4)];
-    rules.iter_mut().for_each(|row| row.rule.prefix = reader.text());
-    rules.iter_mut().for_each(|row| row.rule.interface = reader.text());
-    rules.iter_mut().for_each(|row| row.rule.zone = reader.text());
-    rules.iter_mut().for_each(|row| row.attempts = reader.number());
-    summary.rules = rules;
+    rules(reader, &mut summary.rules);
     if reader.left() > 0 {
         summary.targets = read_pairs(reader, &Rows::default());
     }
+}
+
+fn rules(codec: &mut impl Codec, rules: &mut Vec<RuleCount>) {
+    let count = codec.count(rules.len(), 4);
+    rules.resize(count, RuleCount { rule: Rule::default(), attempts: 0 });
+    rules.each(|row| codec.text(&mut row.rule.prefix));
+    rules.each(|row| codec.text(&mut row.rule.interface));
+    rules.each(|row| codec.text(&mut row.rule.zone));
+    rules.each(|row| codec.number(&mut row.attempts));
 }
 
 /// Finds the row of an address.
@@ -290,43 +274,20 @@ pub(super) fn rows_by_address(sources: &Rows<SourceCount>) -> impl Fn(Address) -
     }
 }
 
-pub(super) fn write_country(writer: &mut Writer, country: Country) {
-    writer.u8(country.0[0]);
-    writer.u8(country.0[1]);
-}
-
-pub(super) fn read_country(reader: &mut Reader<'_>) -> Country {
-    Country([reader.u8(), reader.u8()])
-}
-
-pub(super) fn write_countries(writer: &mut Writer, countries: &Countries) {
-    writer.number(countries.measured);
-    write_head(writer, &countries.rows);
-    let rows = countries.rows.rows.iter();
-    rows.clone().for_each(|row| write_country(writer, row.country));
-    rows.clone().for_each(|row| writer.number(row.attempts));
-    write_distinct(writer, rows.map(|row| row.distinct));
-    write_head(writer, &countries.services);
-    let rows = countries.services.rows.iter();
-    rows.clone().for_each(|row| write_service(writer, row.service));
-    rows.clone().for_each(|row| write_country(writer, row.country));
-    rows.clone().for_each(|row| writer.number(row.attempts));
-    write_distinct(writer, rows.map(|row| row.distinct));
-}
-
-pub(super) fn read_countries(reader: &mut Reader<'_>) -> Countries {
-    let measured = reader.number();
+pub(super) fn countries(codec: &mut impl Codec, countries: &mut Countries) {
+    codec.number(&mut countries.measured);
+    let empty = CountryCount { country: Country::UNKNOWN, attempts: 0, distinct: None };
+    head(codec, &mut countries.rows, 4, empty);
+    let rows = &mut countries.rows.rows;
+    rows.each(|row| country(codec, &mut row.country));
+    rows.each(|row| codec.number(&mut row.attempts));
+    distincts(codec, rows, |row| &mut row.distinct);
     let country = Country::UNKNOWN;
-    let mut rows = read_head(reader, 4, CountryCount { country, attempts: 0, distinct: None });
-    rows.rows.iter_mut().for_each(|row| row.country = read_country(reader));
-    rows.rows.iter_mut().for_each(|row| row.attempts = reader.number());
-    read_distinct(reader, rows.rows.iter_mut().map(|row| &mut row.distinct));
-    let service = Service { protocol: 0, port: 0 };
-    let empty = ServiceCountryCount { service, country, attempts: 0, distinct: None };
-    let mut services = read_head(reader, 6, empty);
-    services.rows.iter_mut().for_each(|row| row.service = read_service(reader));
-    services.rows.iter_mut().for_each(|row| row.country = read_country(reader));
-    services.rows.iter_mut().for_each(|row| row.attempts = reader.number());
-    read_distinct(reader, services.rows.iter_mut().map(|row| &mut row.distinct));
-    Countries { measured, rows, services }
+    let empty = ServiceCountryCount { service: NO_SERVICE, country, attempts: 0, distinct: None };
+    head(codec, &mut countries.services, 6, empty);
+    let rows = &mut countries.services.rows;
+    rows.each(|row| service(codec, &mut row.service));
+    rows.each(|row| self::country(codec, &mut row.country));
+    rows.each(|row| codec.number(&mut row.attempts));
+    distincts(codec, rows, |row| &mut row.distinct);
 }

@@ -8,38 +8,42 @@ use std::cmp::Reverse;
 use crate::event::{Address, Service};
 use crate::stats::countries::Country;
 use crate::stats::sample::Sample;
-use crate::store::codec::{Reader, Writer};
+use crate::store::codec::{Codec, Content, MAX_ROWS, Reader};
 
-use super::MAX_ROWS;
-use super::rows::{
-    items, read_address, read_country, read_service, write_address, write_country, write_service,
-};
+use super::rows::{self, NO_SERVICE};
 
-/// The place of a service that is not listed.
+/// The number of a service that is not listed.
 const SINGLE: u64 = 0;
 
-pub(super) fn write_hashes<T: Copy>(writer: &mut Writer, sample: &Sample<T>) {
-    writer.number(sample.bound());
-    writer.number(sample.sources().len() as u64);
+/// The hash of a source after the one before.
+fn hash(codec: &mut impl Codec, hash: &mut u32, before: u32) {
+    let step = hash.saturating_sub(before);
+    let (mut high, mut low) = (step >> 16, step as u16);
+    codec.small(&mut high);
+    codec.random16(&mut low);
+    let step = u64::from(high) << 16 | u64::from(low);
+    *hash = before.saturating_add(u32::try_from(step).unwrap_or(u32::MAX));
+}
+
+pub(super) fn write_hashes<T: Copy>(content: &mut Content, sample: &Sample<T>) {
+    content.put(sample.bound());
+    content.put(sample.sources().len() as u64);
     let mut before = 0;
-    for (hash, _) in sample.sources() {
-        let step = hash - before;
-        writer.number(u64::from(step >> 16));
-        writer.random16(step as u16);
-        before = *hash;
+    for (next, _) in sample.sources() {
+        hash(content, &mut next.clone(), before);
+        before = *next;
     }
 }
 
 /// A sample of sources of which nothing else is known yet.
 pub(super) fn read_hashes<T: Copy>(reader: &mut Reader<'_>, unknown: T) -> Option<Sample<T>> {
-    let bound = reader.number();
-    let mut hash = 0u32;
-    let sources = (0..items(reader, 1)).map(|_| {
-        let step = u64::from(reader.small()) << 16 | u64::from(reader.random16());
-        hash = hash.saturating_add(u32::try_from(step).unwrap_or(u32::MAX));
-        (hash, unknown)
-    });
-    let sources: Vec<(u32, T)> = sources.collect();
+    let bound = reader.get();
+    let mut sources = vec![(0, unknown); reader.count(0, 1)];
+    let mut before = 0;
+    for (next, _) in &mut sources {
+        hash(reader, next, before);
+        before = *next;
+    }
     let sample = Sample::from_sources(bound, sources);
     if sample.is_none() {
         reader.fail();
@@ -47,7 +51,7 @@ pub(super) fn read_hashes<T: Copy>(reader: &mut Reader<'_>, unknown: T) -> Optio
     sample
 }
 
-/// The different ones of these, most frequent first, and each time where it is listed.
+/// The different ones of these, most frequent first, and how often each occurs.
 fn listed<K: Ord + Copy>(all: impl Iterator<Item = K>) -> Vec<(usize, K)> {
     let mut sorted: Vec<K> = all.collect();
     sorted.sort_unstable();
@@ -67,18 +71,19 @@ fn places<K: Ord + Copy>(listed: &[(usize, K)]) -> impl Fn(K) -> Option<u64> {
     }
 }
 
-pub(super) fn write_countries(writer: &mut Writer, sample: &Sample<Country>) {
+pub(super) fn write_countries(content: &mut Content, sample: &Sample<Country>) {
     let countries = sample.sources().iter().map(|(_, country)| *country);
     let listed = listed(countries.clone());
-    writer.number(listed.len() as u64);
-    listed.iter().for_each(|(_, country)| write_country(writer, *country));
+    content.put(listed.len() as u64);
+    listed.iter().for_each(|(_, country)| rows::country(content, &mut country.clone()));
     let place = places(&listed);
-    countries.filter_map(place).for_each(|place| writer.number(place));
+    countries.filter_map(place).for_each(|place| content.put(place));
 }
 
 pub(super) fn read_countries(reader: &mut Reader<'_>, sample: &mut Sample<Country>) {
-    let listed: Vec<Country> = (0..items(reader, 2)).map(|_| read_country(reader)).collect();
-    sample.set_values(|_| match listed.get(reader.small() as usize) {
+    let mut listed = Vec::new();
+    reader.rows(&mut listed, 2, Country::NONE, rows::country);
+    sample.set_values(|_| match listed.get(usize::try_from(reader.get()).unwrap_or(usize::MAX)) {
         Some(country) => *country,
         None => {
             reader.fail();
@@ -87,46 +92,50 @@ pub(super) fn read_countries(reader: &mut Reader<'_>, sample: &mut Sample<Countr
     });
 }
 
-pub(super) fn write_services<T: Copy>(writer: &mut Writer, sample: &Sample<T>) {
+/// A service that only one source tried.
+fn single(codec: &mut impl Codec, service: &mut Service) {
+    codec.u8(&mut service.protocol);
+    codec.random16(&mut service.port);
+}
+
+pub(super) fn write_services<T: Copy>(content: &mut Content, sample: &Sample<T>) {
     let mut left = sample.tried();
     for (hash, _) in sample.sources() {
         let (of_source, rest) = left.split_at(left.partition_point(|(known, _)| known <= hash));
-        writer.number(of_source.len() as u64);
+        content.put(of_source.len() as u64);
         left = rest;
     }
     let services = sample.tried().iter().map(|(_, service)| *service);
     let mut listed = listed(services.clone());
     listed.truncate(listed.partition_point(|(count, _)| *count > 1));
-    writer.number(listed.len() as u64);
-    listed.iter().for_each(|(_, service)| write_service(writer, Service::from_bits(*service)));
+    content.put(listed.len() as u64);
+    listed.iter().for_each(|(_, bits)| rows::service(content, &mut Service::from_bits(*bits)));
     let place = places(&listed);
-    services.clone().for_each(|service| writer.number(place(service).map_or(SINGLE, |place| place + 1)));
-    for service in services.filter(|service| place(*service).is_none()).map(Service::from_bits) {
-        writer.u8(service.protocol);
-        writer.random16(service.port);
-    }
+    services.clone().for_each(|service| content.put(place(service).map_or(SINGLE, |place| place + 1)));
+    let singles = services.filter(|service| place(*service).is_none());
+    singles.for_each(|bits| single(content, &mut Service::from_bits(bits)));
 }
 
 pub(super) fn read_services<T: Copy>(reader: &mut Reader<'_>, sample: &mut Sample<T>) {
-    let counts: Vec<u64> = sample.sources().iter().map(|_| reader.number()).collect();
-    let listed: Vec<u32> = (0..items(reader, 2)).map(|_| read_service(reader).to_bits()).collect();
+    let counts: Vec<u64> = sample.sources().iter().map(|_| reader.get()).collect();
+    let mut listed = Vec::new();
+    reader.rows(&mut listed, 2, NO_SERVICE, rows::service);
     let total = counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
     if total > 16 * MAX_ROWS as u64 || total > reader.left() as u64 {
         return reader.fail();
     }
-    let places: Vec<u64> = (0..total).map(|_| reader.number()).collect();
+    let places: Vec<u64> = (0..total).map(|_| reader.get()).collect();
     let mut places = places.into_iter();
     let mut tried = Vec::with_capacity(total as usize);
     for ((hash, _), count) in sample.sources().iter().zip(counts) {
         for place in places.by_ref().take(count as usize) {
-            let service = match place {
-                SINGLE => Service { protocol: reader.u8(), port: reader.random16() }.to_bits(),
-                place => match listed.get(usize::try_from(place - 1).unwrap_or(usize::MAX)) {
-                    Some(service) => *service,
-                    None => return reader.fail(),
-                },
-            };
-            tried.push((*hash, service));
+            let mut service = NO_SERVICE;
+            match listed.get(usize::try_from(place.wrapping_sub(1)).unwrap_or(usize::MAX)) {
+                Some(known) => service = *known,
+                None if place == SINGLE => single(reader, &mut service),
+                None => return reader.fail(),
+            }
+            tried.push((*hash, service.to_bits()));
         }
     }
     if !sample.set_tried(tried) {
@@ -135,15 +144,19 @@ pub(super) fn read_services<T: Copy>(reader: &mut Reader<'_>, sample: &mut Sampl
 }
 
 /// A sample with the address of each source.
-pub(super) fn write_with_addresses(writer: &mut Writer, sample: &Sample<Address>) {
-    write_hashes(writer, sample);
-    sample.sources().iter().for_each(|(_, address)| write_address(writer, *address));
-    write_services(writer, sample);
+pub(super) fn write_with_addresses(content: &mut Content, sample: &Sample<Address>) {
+    write_hashes(content, sample);
+    sample.sources().iter().for_each(|(_, address)| rows::address(content, &mut address.clone()));
+    write_services(content, sample);
 }
 
 pub(super) fn read_with_addresses(reader: &mut Reader<'_>) -> Option<Sample<Address>> {
     let mut sample = read_hashes(reader, Address::v4(0))?;
-    sample.set_values(|_| read_address(reader));
+    sample.set_values(|_| {
+        let mut address = Address::v4(0);
+        rows::address(reader, &mut address);
+        address
+    });
     read_services(reader, &mut sample);
     Some(sample)
 }

@@ -4,7 +4,8 @@ use crate::event::{Address, Service, Verdict};
 use crate::stats::countries::{Countries, CountryCount, ServiceCountryCount};
 use crate::stats::rules::RuleCount;
 use crate::stats::sample::{Distinct, Sample};
-use crate::stats::summary::{Hours, PairCount, ServiceCount, SourceCount};
+use crate::stats::summary::{Hours, PairCount, Rows, ServiceCount, SourceCount};
+use crate::store::codec;
 use crate::store::container::{self, HEADER};
 
 fn service(port: u16) -> Service {
@@ -141,7 +142,7 @@ fn assert_same(ours: &DaySummary, theirs: &DaySummary) {
 }
 
 fn file_of(days: &[DaySummary], unit: Unit, pack: Pack) -> Open {
-    Open::from_bytes(container::write(1, &encode(days, unit, pack).collect::<Vec<_>>())).unwrap()
+    Open::from_bytes(container::write(1, encode(days, unit, pack).collect())).unwrap()
 }
 
 #[test]
@@ -173,7 +174,7 @@ fn samples_of_an_open_day_have_addresses() {
     let mut samples = Samples::default();
     samples[Class::Login as usize] = Some(sample.clone());
     let section = encode_samples(Date(9), &samples, Section::packed);
-    let file = Open::from_bytes(container::write(1, &[section])).unwrap();
+    let file = Open::from_bytes(container::write(1, vec![section])).unwrap();
     let (read, whole) = decode(&file, Unit::Seconds);
     assert!(whole);
     let known = read[0].samples[Class::Login as usize].as_ref().unwrap();
@@ -187,12 +188,12 @@ fn samples_of_an_open_day_have_addresses() {
 #[test]
 fn invalid_bodies_are_told_and_the_others_read() {
     let body = |date: i32, class: u8, body: &[u8]| {
-        let mut writer = Writer::new();
-        let mut head = Writer::new();
-        head.number(date as u64);
-        head.u8(class);
-        writer.nested(&head.bytes, |writer| writer.bytes.extend_from_slice(body));
-        writer.bytes
+        let head = Content::of(|head| {
+            head.put(date as u64);
+            head.bytes.push(class);
+        });
+        Content::of(|content| content.nested(&head.bytes, |content| content.bytes.extend_from_slice(body)))
+            .bytes
     };
     let mut seen = Vec::new();
     let mut read = |raw: &[u8]| {
@@ -203,7 +204,7 @@ fn invalid_bodies_are_told_and_the_others_read() {
             |date, class, body| {
                 seen.push((date.0, class, body.left()));
                 while !body.is_empty() {
-                    body.u8();
+                    body.u8(&mut 0);
                 }
             },
         );
@@ -225,12 +226,11 @@ fn invalid_bodies_are_told_and_the_others_read() {
 #[test]
 fn numbers_of_rows_are_never_believed() {
     for kind in KINDS {
-        for count in [MAX_ROWS as u64 + 1, u64::MAX, 1 << 40] {
-            let mut writer = Writer::new();
-            (0..3).for_each(|_| writer.number(count));
+        for count in [codec::MAX_ROWS as u64 + 1, u64::MAX, 1 << 40] {
+            let content = Content::of(|content| (0..3).for_each(|_| content.put(count)));
             let sample = Sample::from_sources(9, vec![(1, Country::NONE)]);
             let mut summary = ClassSummary { sample, ..ClassSummary::default() };
-            let mut reader = Reader::new(&writer.bytes);
+            let mut reader = Reader::of(&content);
             read_body(&mut reader, kind, Date(1), &mut summary, Unit::Minutes);
             assert!(reader.has_failed(), "{kind:?} {count}");
             assert!(summary.services.rows.is_empty() && summary.sources.rows.is_empty());
@@ -242,7 +242,7 @@ fn numbers_of_rows_are_never_believed() {
 fn a_damaged_section_spares_the_others() {
     let day = everything(Date(20_000));
     let sections = encode(std::slice::from_ref(&day), Unit::Minutes, Section::packed);
-    let bytes = container::write(1, &sections.collect::<Vec<_>>());
+    let bytes = container::write(1, sections.collect());
     for kind in KINDS {
         let mut bytes = bytes.clone();
         let (offset, length) =
