@@ -14,8 +14,9 @@ use std::path::PathBuf;
 use super::batch::Batch;
 use super::duplicates::Duplicates;
 use super::imported::Imported;
-use super::order::{Meter, merge};
-pub use super::order::{Progress, Step};
+use super::order::merge;
+use super::progress::Meter;
+pub use super::progress::{Progress, Step};
 use super::same::{self, Candidate, Verdict};
 use super::seen::SeenMessages;
 use super::source::{Input, Kind, Language, Reading};
@@ -179,15 +180,11 @@ pub fn read_files(
         per_path.add(events);
         batch(events)
     };
-    let batch = Batch::new(&mut give, |events: &[Event], marks: &mut Vec<bool>| {
-        duplicates.mark(events, marks);
-        for (number, event) in events.iter().enumerate() {
-            if seen.is_known(event) {
-                marks.resize(events.len(), false);
-                marks[number] = true;
-            }
-        }
-    });
+    let mut is_duplicate = |event: &Event| {
+        let is_copy = duplicates.is_duplicate(event);
+        seen.is_known(event) || is_copy
+    };
+    let batch = Batch::new(&mut give, &mut is_duplicate, files.len());
     let reports = read_as(&LOGS, Box::new(io::stdin()), files, options, imported, paths, batch, progress)?;
     let counts =
         InputCounts { interfaces: per_path.interfaces(paths, &options.networks), ..totals(&reports) };
@@ -205,14 +202,14 @@ const LOGS: Language = Language {
 };
 
 #[allow(clippy::too_many_arguments)]
-fn read_as<D: FnMut(&[Event], &mut Vec<bool>)>(
+fn read_as(
     language: &Language,
     standard_input: Box<dyn Read>,
     files: &[PathBuf],
     options: &ReadOptions,
     imported: &mut Imported,
     paths: &mut Paths,
-    mut batch: Batch<D>,
+    mut batch: Batch,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<FileReport>, Error> {
     let mut standard_input = Some(standard_input);
@@ -226,6 +223,9 @@ fn read_as<D: FnMut(&[Event], &mut Vec<bool>)>(
     meter.set_total(all_regular.then(|| wanted.iter().map(|&at| inputs[at].size()).sum()));
     let mut reading = Reading::new(inputs, options, language);
     merge(&wanted, &mut reading, paths, &mut meter, &mut batch).map_err(Error::Batch)?;
+    for (input, counts) in reading.inputs.iter_mut().zip(&batch.counts) {
+        (input.report.counts.events, input.report.counts.duplicates) = (counts.events, counts.duplicates);
+    }
     remember(&mut reading.inputs, imported);
     Ok(reading.inputs.into_iter().map(|input| input.report).collect())
 }

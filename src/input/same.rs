@@ -8,7 +8,7 @@ use std::path::Path;
 use super::content::Content;
 use super::imported::Entry;
 use super::lines::read;
-use super::order::{Meter, Step};
+use super::progress::{Meter, Step};
 
 /// So much of two files has to be the same before they are compared as a whole.
 pub const START: usize = 256;

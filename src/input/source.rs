@@ -10,7 +10,8 @@ use super::content::{Content, FirstBytes, Regular, first_bytes, reason};
 use super::file::{FileReport, FileState, ReadOptions, STANDARD_INPUT};
 use super::imported::{Entry, HEAD, Imported};
 use super::lines::Lines;
-use super::order::{Inputs, Meter, Open, Parser, Step};
+use super::open::{Open, Parser};
+use super::progress::{Meter, Step};
 use super::same::START;
 use super::year::{Clock, Scan, Stamps, Wanted};
 use crate::event::paths::Paths;
@@ -185,10 +186,9 @@ impl<'a> Reading<'a> {
     pub fn new(inputs: Vec<Input>, options: &'a ReadOptions, language: &'a Language) -> Reading<'a> {
         Reading { inputs, options, language }
     }
-}
 
-impl Inputs for Reading<'_> {
-    fn open(&mut self, at: usize, paths: &mut Paths, meter: &mut Meter) -> Option<Open> {
+    /// Opens an input and reads up to its first event. `None`: it failed, which its report says.
+    pub fn open(&mut self, at: usize, paths: &mut Paths, meter: &mut Meter) -> Option<Open> {
         match self.inputs[at].lines(self.options, self.language.stamps, meter) {
             Ok((mut lines, clock)) => {
                 let mut parser = (self.language.parser)(self.options, clock);
@@ -205,15 +205,18 @@ impl Inputs for Reading<'_> {
         }
     }
 
-    fn can_wait(&self, at: usize) -> bool {
+    /// Whether an input can be closed and opened again.
+    pub fn can_wait(&self, at: usize) -> bool {
         matches!(self.inputs[at].kind, Kind::Regular(_))
     }
 
-    fn modified(&self, at: usize) -> i64 {
+    /// When an input was last changed, in Unix seconds: the order of files without other evidence.
+    pub fn modified(&self, at: usize) -> i64 {
         if let Kind::Regular(regular) = self.inputs[at].kind { regular.modified } else { self.options.now }
     }
 
-    fn finish(&mut self, open: Open) {
+    /// Takes what was read of an input, once it has ended.
+    pub fn finish(&mut self, open: Open) {
         let input = &mut self.inputs[open.input];
         let (name, content) = (input.name(), open.lines.source());
         let report = &mut input.report;
@@ -247,11 +250,5 @@ impl Inputs for Reading<'_> {
             input.known.retain(|entry| entry.length <= HEAD || sums.contains(&(entry.length, entry.sum)));
         }
         input.entry = Some(content.entry(tail, inside_line));
-    }
-
-    fn count(&mut self, at: usize, events: u64, duplicates: u64) {
-        let counts = &mut self.inputs[at].report.counts;
-        counts.events += events;
-        counts.duplicates += duplicates;
     }
 }

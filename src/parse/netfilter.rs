@@ -16,7 +16,7 @@ use crate::event::Address;
 
 mod fields;
 
-pub use fields::{KnownAddress, any_order, fields, is_echo, kernel_order, v4_kernel_order, v6_kernel_order};
+pub use fields::{any_order, fields, is_echo, kernel_order};
 
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +33,6 @@ pub struct Context<'a> {
     pub other_protocol: bool,
     /// Where the fields begin.
     pub fields_at: usize,
-    /// Where the MAC addresses begin, or `source_at`.
-    pub mac_at: usize,
     /// Where the address behind `SRC=` begins if all of the context comes before it, as in the kernel's order.
     pub source_at: Option<usize>,
 }
@@ -43,7 +41,6 @@ pub struct Context<'a> {
 pub fn context(message: &[u8]) -> Option<Context<'_>> {
     let fields_at = fields_at(message)?;
     let mut context = Context { prefix: &message[..fields_at], fields_at, ..Context::default() };
-    let mut mac_at = None;
     let mut ordered = true;
     for Word { at, key, value } in outer_words(message, fields_at) {
         match key {
@@ -52,7 +49,6 @@ pub fn context(message: &[u8]) -> Option<Context<'_>> {
             b"PHYSIN=" => keep_first(&mut context.bridge_input, value),
             b"PHYSOUT=" => keep_first(&mut context.bridge_output, value),
             b"MAC=" | b"MACSRC=" | b"MACDST=" | b"MACPROTO=" | b"VLANPROTO=" | b"VLANTCI=" => {
-                mac_at.get_or_insert(at);
                 context.group_mac |= matches!(key, b"MAC=" | b"MACDST=") && is_group_mac(value);
                 context.other_protocol |=
                     key == b"MACPROTO=" && !matches!(value, b"0800" | b"86dd" | b"8100" | b"88a8");
@@ -65,7 +61,6 @@ pub fn context(message: &[u8]) -> Option<Context<'_>> {
             _ => ordered = false,
         }
     }
-    context.mac_at = mac_at.or(context.source_at).unwrap_or(message.len());
     Some(context)
 }
 

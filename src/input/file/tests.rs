@@ -77,9 +77,7 @@ fn run(files: &[PathBuf], standard_input: &[u8], year: Option<i32>, imported: &m
     let mut outcome = Outcome { events: vec![], batches: vec![], reports: vec![], progress: vec![] };
     let (events, batches, progress) = (&mut outcome.events, &mut outcome.batches, &mut outcome.progress);
     let mut duplicates = stand_in::Duplicates::new();
-    let mut mark = |events: &[Event], marks: &mut Vec<bool>| {
-        marks.extend(events.iter().map(|event| duplicates.is_duplicate(event)));
-    };
+    let mut is_duplicate = |event: &Event| duplicates.is_duplicate(event);
     let mut give = |batch: &[Event]| {
         assert!(batch.is_sorted_by_key(|event| event.time));
         batches.push(batch.len());
@@ -93,7 +91,7 @@ fn run(files: &[PathBuf], standard_input: &[u8], year: Option<i32>, imported: &m
         &options,
         imported,
         &mut Paths::new(),
-        Batch::new(&mut give, &mut mark),
+        Batch::new(&mut give, &mut is_duplicate, files.len()),
         &mut |outcome| progress.push(outcome),
     )
     .unwrap();
@@ -231,7 +229,7 @@ fn batches_are_bounded_and_sorted_and_a_refused_one_ends_it() {
         &options,
         &mut imported,
         &mut Paths::new(),
-        Batch::new(&mut |_| Err(io::Error::other("full")), |_: &[Event], _: &mut Vec<bool>| {}),
+        Batch::new(&mut |_| Err(io::Error::other("full")), &mut |_| false, 1),
         &mut |_| {},
     );
     assert_eq!(refused.unwrap_err().to_string(), "reading log files was given up: full");

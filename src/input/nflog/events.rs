@@ -110,7 +110,6 @@ impl NflogEvents {
             icmp_code: packet.icmp_code,
             class: Class::Attempt,
             verdict: path.verdict,
-            unhashed: false,
         });
         event.class = classifier.class(event, path);
         Some(event)

@@ -52,7 +52,6 @@ impl LineReader {
             icmp_code: 0,
             class: Class::Login,
             verdict: Verdict::Unknown,
-            unhashed: false,
         })
     }
 }
@@ -80,12 +79,11 @@ pub(super) fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) ->
         later_fragment: packet.fragment_offset != 0,
         forwarded: info.forwarded,
     });
-    let (fingerprint, unhashed) = fingerprint_or_id(packet);
     Event {
         time,
         source: packet.source,
         destination: packet.destination,
-        fingerprint,
+        fingerprint: fingerprint(packet),
         uptime,
         count: 1,
         source_port: packet.source_port,
@@ -98,6 +96,5 @@ pub(super) fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) ->
         icmp_code: packet.icmp_code,
         class,
         verdict: info.verdict,
-        unhashed,
     }
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::event::calendar::{Calendar, Date};
 use crate::event::paths::Paths;
 use crate::event::{Address, Class, Event, PathId, Verdict};
-use crate::input::order::Parser;
+use crate::input::open::Parser;
 use crate::input::source::Language;
 use crate::input::year::Stamps;
 use crate::parse::line::{FileClock, Outcome};
@@ -71,7 +71,6 @@ impl Parser for LineReader {
             source: Address::v4(0),
             destination: Address::v4(0),
             fingerprint,
-            unhashed: false,
             uptime,
             count: 1,
             source_port: 0,
