@@ -19,13 +19,13 @@ use super::login::{Logins, unfold};
 use super::netfilter;
 use super::packet::Packet;
 use super::stamp::uptime;
-use super::structured::{Record, RecordTime, RecordWriter, record};
+use super::structured::{Record, record};
 use super::syslog::{Author, Header, Tag, has_pid, header, host_before_prefix, line_start, split_tag};
 use super::uncounted::Uncounted;
 use crate::event::calendar::{Calendar, Date};
 use crate::event::classify::{Facts, classify};
 use crate::event::paths::{Direction, Path, Paths};
-use crate::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
+use crate::event::{Class, Event, Origin, PathId, Verdict, protocol};
 
 mod contexts;
 mod events;
@@ -34,6 +34,7 @@ mod others;
 mod repeated;
 mod times;
 
+pub use events::event;
 use events::outcome;
 use headers::{Headers, KnownLine};
 pub use repeated::may_repeat;
@@ -90,13 +91,14 @@ struct KnownContext {
     info: PathInfo,
 }
 
+/// What the packets of one context have in common.
 #[derive(Clone, Copy, Default)]
-struct PathInfo {
-    path: PathId,
+pub struct PathInfo {
+    pub path: PathId,
     direction: Direction,
     verdict: Verdict,
     /// Not a refused packet.
-    ignored: bool,
+    pub ignored: bool,
     /// Ignored since the packet was let through.
     accepted: bool,
     /// The interfaces are taken for what their names say, and the packet leaves by another: where its source is private

@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::Address;
 use proptest::prelude::*;
 
 pub(super) const TCP: &str = "SRC=198.51.100.7 DST=192.0.2.1 LEN=40 TOS=0x00 PREC=0x00 TTL=58 ID=54321 DF PROTO=TCP SPT=40000 DPT=23 \

@@ -103,11 +103,6 @@ impl Recent {
 }
 
 impl Logins {
-    /// Whether a daemon of this name logs failed logins.
-    pub fn reads(name: &[u8]) -> bool {
-        Daemon::of(name).is_some()
-    }
-
     /// The failed login in a message of the daemon `tag`. `time`: of the message, in Unix seconds.
     pub fn read(&mut self, tag: Tag, message: &[u8], time: i64) -> Option<Login> {
         let daemon = Daemon::of(tag.name)?;

@@ -129,30 +129,7 @@ pub fn address(text: &[u8]) -> Option<Address> {
     if let Some((bits, [])) = v4(text) {
         return Some(Address::v4(bits));
     }
-    if let Some((address, [])) = full_v6(text) {
-        return Some(address);
-    }
     let text = std::str::from_utf8(text).ok()?;
     let text = text.split('%').next().unwrap_or(text);
     text.parse::<std::net::Ipv6Addr>().ok().map(|address| Address::v6(address.into()))
-}
-
-/// An IPv6 address at the beginning as the kernel writes it, all 32 digits, and what follows.
-fn full_v6(text: &[u8]) -> Option<(Address, &[u8])> {
-    let (address, rest) = text.split_at_checked(39)?;
-    let mut bits = 0u128;
-    for (group, chunk) in address.chunks(5).enumerate() {
-        let mut value = 0u32;
-        for &byte in &chunk[..4] {
-            value = value << 4 | (byte as char).to_digit(16)?;
-        }
-        if group < 7 && chunk[4] != b':' {
-            return None;
-        }
-        bits = bits << 16 | u128::from(value);
-    }
-    if matches!(rest.first(), Some(b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' | b':' | b'.')) {
-        return None;
-    }
-    Some((Address::v6(bits), rest))
 }

@@ -261,7 +261,7 @@ fn take(
             }
             Message::Malformed => counters.malformed = counters.malformed.saturating_add(1),
             Message::Overrun => counters.overruns = counters.overruns.saturating_add(1),
-            Message::Answer { .. } | Message::Idle | Message::Other(_) => {}
+            Message::Answer { .. } | Message::Other => {}
         }
     }
 }

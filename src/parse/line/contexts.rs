@@ -44,11 +44,17 @@ impl LineReader {
             self.set_lan_bridge();
         }
         let path = log_prefix::path(context, origin, &self.networks, self.lan_bridge);
-        let ignored = path.accepted || context.other_protocol;
-        let is_guessed = self.networks.wan.is_empty() && self.networks.lan.is_empty();
+        PathInfo::new(&path, context.other_protocol, &self.networks, paths)
+    }
+}
+
+impl PathInfo {
+    /// Of a path, which is put into `paths` if its packets count. `other_protocol`: they are not IP.
+    pub fn new(path: &Path, other_protocol: bool, networks: &Networks, paths: &mut Paths) -> PathInfo {
+        let ignored = path.accepted || other_protocol;
+        let is_guessed = networks.wan.is_empty() && networks.lan.is_empty();
         PathInfo {
-            // What is ignored needs no place in the table.
-            path: if ignored { PathId::default() } else { paths.intern(&path) },
+            path: if ignored { PathId::default() } else { paths.intern(path) },
             direction: path.direction,
             verdict: path.verdict,
             ignored,

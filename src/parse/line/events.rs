@@ -38,20 +38,14 @@ impl LineReader {
         Outcome::Event(Event {
             time,
             source: login.source,
-            destination: Address::default(),
             fingerprint: fingerprint(&packet),
-            uptime: 0,
             count: login.count,
             source_port: login.source_port,
             port: login.port,
-            length: 0,
             path,
             protocol: protocol::TCP,
-            flags: 0,
-            icmp_type: 0,
-            icmp_code: 0,
             class: Class::Login,
-            verdict: Verdict::Unknown,
+            ..Event::default()
         })
     }
 }
@@ -64,8 +58,9 @@ pub(super) fn outcome(packet: Option<Packet>, info: &PathInfo, time: i64, uptime
     }
 }
 
-#[inline(always)]
-pub(super) fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) -> Event {
+/// The event of a packet at `time` (Unix seconds) and `uptime` (microseconds since boot).
+#[inline]
+pub fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) -> Event {
     let class = classify(&Facts {
         direction: info.direction,
         protocol: packet.protocol,

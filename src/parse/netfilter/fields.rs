@@ -5,9 +5,9 @@
 //! former reads the same.
 
 use super::super::packet::Packet;
-use super::{Word, address, full_v6, outer_words};
-use crate::event::{Address, Service, protocol, tcp};
-use crate::parse::number::{digits, v4};
+use super::{Word, address, outer_words};
+use crate::event::{Service, protocol, tcp};
+use crate::parse::number::digits;
 
 /// Reads the packet whose source's address stands at `at` of `message`, behind `SRC=`. None: no address can be read
 /// behind `SRC=` or `DST=`.
@@ -154,8 +154,8 @@ fn port_of(number: u32) -> u16 {
 /// in this order, or with fields that are rare.
 pub fn kernel_order(text: &[u8]) -> Option<Packet> {
     let mut rest = Cursor(text);
-    let source = rest.address(b"")?;
-    let destination = rest.address(b" DST=")?;
+    let source = address(rest.word(b"")?)?;
+    let destination = address(rest.word(b" DST=")?)?;
     let length = rest.number(b" LEN=")?.min(0xffff) as u16;
     let id = if source.is_v4() {
         rest.word(b" TOS=")?;
@@ -214,18 +214,6 @@ impl<'a> Cursor<'a> {
         let (number, rest) = digits(self.0)?;
         self.0 = rest;
         Some(number)
-    }
-
-    /// The address behind `key`, as the kernel writes it.
-    #[inline]
-    fn address(&mut self, key: &[u8]) -> Option<Address> {
-        self.text(key)?;
-        let (address, rest) = match v4(self.0) {
-            Some((bits, rest)) => (Address::v4(bits), rest),
-            None => full_v6(self.0)?,
-        };
-        self.0 = rest;
-        Some(address)
     }
 
     fn ports(&mut self, packet: &mut Packet) -> Option<()> {
