@@ -198,9 +198,10 @@ impl Verdict {
 }
 
 /// Which input an event came through.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[repr(u8)]
 pub enum Origin {
+    #[default]
     File = 0,
     Logd = 1,
     Nflog = 2,

@@ -63,7 +63,7 @@ struct Peeked {
 impl Peeked {
     /// Looks at the first bytes of a source.
     fn new(mut source: Box<dyn Read>) -> Peeked {
-        let (bytes, fault) = read_first_bytes(&mut source, packed::BEGINNING);
+        let (bytes, fault) = first_bytes(&mut source, packed::BEGINNING);
         let rest = fault.map_or(Ok(source), Err);
         Peeked { first_bytes: Cursor::new(bytes), rest }
     }
@@ -223,12 +223,8 @@ fn lines_of_text(mut text: Peeked) -> Box<dyn Read> {
 /// The first bytes of a content, and the error that ended them early.
 pub type FirstBytes = (Vec<u8>, Option<io::Error>);
 
-/// Reads the first bytes of a content, at most `most`.
-pub fn first_bytes(content: &mut Content, most: usize) -> FirstBytes {
-    read_first_bytes(content, most)
-}
-
-fn read_first_bytes(source: &mut dyn Read, most: usize) -> FirstBytes {
+/// Reads the first bytes of a source, at most `most`.
+pub fn first_bytes(source: &mut dyn Read, most: usize) -> FirstBytes {
     let mut bytes = Vec::with_capacity(most);
     // What was read before an error stays.
     let fault = source.take(most as u64).read_to_end(&mut bytes).err();

@@ -180,7 +180,7 @@ pub fn read_files(
 
 fn new_parser(options: &ReadOptions, clock: Clock) -> Box<dyn Parser> {
     let mut reader = LineReader::new(&options.networks, options.calendar.clone());
-    reader.begin_file(clock.to_file_clock());
+    reader.begin_file(clock.times);
     Box::new(reader)
 }
 

@@ -206,7 +206,7 @@ impl<'a> Reading<'a> {
         report.looks_like = open.kind.sentence().filter(|_| !counted);
         report.counts.skipped_because = open.uncounted.rows();
         if let Some(clock) = input.clock.filter(|clock| clock.year_assumed) {
-            report.counts.year_assumed = clock.year.and_then(|year| u32::try_from(year).ok());
+            report.counts.year_assumed = clock.times.year.and_then(|year| u32::try_from(year).ok());
         }
         let length = content.length();
         report.note = content.note().map(|note| format!("{name}: {note}"));

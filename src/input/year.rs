@@ -19,20 +19,12 @@ const DAY: i64 = 86_400;
 /// As much of the beginning of two lines as has to be the same for their months and days to be.
 const SAME_STAMP: usize = 10;
 
-/// [`FileClock`] as long as it is to be kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What the lines of a file leave out.
+#[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    pub year: Option<i32>,
-    pub modified: i64,
-    pub boot: Option<i64>,
-    /// `year` was inferred, and there are timestamps that need it.
+    pub times: FileClock,
+    /// The year was inferred, and there are timestamps that need it.
     pub year_assumed: bool,
-}
-
-impl Clock {
-    pub fn to_file_clock(self) -> FileClock {
-        FileClock { year: self.year, modified: self.modified, boot: self.boot }
-    }
 }
 
 /// What is asked of a file.
@@ -131,7 +123,8 @@ impl Scan {
         };
         let boot = self.uptime.map(|uptime| modified.saturating_sub((uptime / 1_000_000) as i64));
         let year_assumed = wanted.year.is_none() && self.month > 0;
-        Clock { year: Some(year.clamp(1970, 9999)), modified, boot, year_assumed }
+        let times = FileClock { year: Some(year.clamp(1970, 9999)), modified, boot };
+        Clock { times, year_assumed }
     }
 
     /// The latest year in which the last stamp is not after `limit`.
@@ -165,7 +158,7 @@ mod tests {
     }
 
     fn year(text: &str, modified: &str, given: Option<i32>, from: u64) -> Option<i32> {
-        clock(text, modified, Wanted { year: given, from }).year
+        clock(text, modified, Wanted { year: given, from }).times.year
     }
 
     #[test]
@@ -219,7 +212,7 @@ mod tests {
     #[test]
     fn the_highest_uptime_was_when_the_file_was_changed() {
         let text = "[   10.000001] a\n[  500.999999] b\n[  400.0] c\n";
-        let clock = clock(text, "2020-04-06", Wanted { year: None, from: 0 });
+        let clock = clock(text, "2020-04-06", Wanted { year: None, from: 0 }).times;
         assert_eq!(clock.boot, Some(clock.modified - 500));
     }
 

@@ -38,16 +38,6 @@ impl<'a> Reader<'a> {
         self.peek() == Some(b'"')
     }
 
-    /// Whether a list begins here.
-    pub fn at_list(&mut self) -> bool {
-        self.peek() == Some(b'[')
-    }
-
-    /// Whether a number that is not negative begins here.
-    pub fn at_digit(&mut self) -> bool {
-        self.peek().is_some_and(|byte| byte.is_ascii_digit())
-    }
-
     /// Reads a table; `each` reads the value of every key.
     pub fn table(&mut self, each: &mut dyn FnMut(&mut Reader<'a>, &str) -> Option<()>) -> Option<()> {
         self.within(b'{', b'}', &mut |reader| {

@@ -76,9 +76,8 @@ pub struct LineReader {
     /// The day of the stamp before, for the year of the next.
     previous: Option<Date>,
     headers: Headers,
+    /// The last hit comes first.
     contexts: Vec<KnownContext>,
-    last_context: usize,
-    next_context: usize,
     logins: Logins,
     /// Events whose line has no time of its own.
     undated: u64,
@@ -116,9 +115,7 @@ impl LineReader {
             clock: FileClock::default(),
             previous: None,
             headers: Headers::default(),
-            contexts: Vec::with_capacity(CONTEXTS),
-            last_context: 0,
-            next_context: 0,
+            contexts: Vec::new(),
             logins: Logins::default(),
             undated: 0,
         }
@@ -134,11 +131,6 @@ impl LineReader {
     /// Events so far whose line had neither a date nor an uptime: they were given the time of the file.
     pub fn undated(&self) -> u64 {
         self.undated
-    }
-
-    /// The machine has OpenWrt's `br-lan`: its wireless interfaces are inside.
-    pub fn has_lan_bridge(&self) -> bool {
-        self.lan_bridge
     }
 
     /// The machine's log names `br-lan`.
@@ -286,10 +278,8 @@ impl LineReader {
             return Outcome::Skipped(Some(Uncounted::Untagged));
         };
         let info = self.info(message, &context, origin, paths);
-        let packet = match context.source_at {
-            Some(source_at) => netfilter::any_order(&message[source_at - b"SRC=".len()..]),
-            None => netfilter::any_order(&message[context.fields_at..]),
-        };
+        let fields_at = context.source_at.map_or(context.fields_at, |at| at - b"SRC=".len());
+        let packet = netfilter::any_order(&message[fields_at..]);
         let shaped = context.input.is_some() || context.output.is_some();
         if packet.is_none() && (!shaped || context.other_protocol) {
             return Outcome::Skipped(Some(Uncounted::Untagged));

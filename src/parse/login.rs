@@ -53,6 +53,12 @@ pub struct Login {
 /// Address and port of the client.
 type Peer = (Address, u16);
 
+impl Login {
+    fn new(daemon: &'static str, (source, source_port): Peer, port: u16, count: u32) -> Login {
+        Login { daemon, source, source_port, port, count }
+    }
+}
+
 /// A program that logs failed logins.
 enum Daemon {
     Dropbear,
@@ -119,13 +125,7 @@ impl Logins {
     }
 
     fn dropbear(&mut self, pid: Option<u32>, message: &[u8], time: i64, count: u32) -> Option<Login> {
-        let login = |(source, source_port): Peer, count| Login {
-            daemon: "dropbear",
-            source,
-            source_port,
-            port: 22,
-            count,
-        };
+        let login = |peer, count| Login::new("dropbear", peer, 22, count);
         let bad_password: [&[u8]; 3] =
             [b"Bad password attempt for '", b"bad password attempt for '", b"Bad PAM password attempt for '"];
         let no_user: [&[u8]; 3] = [
@@ -171,8 +171,7 @@ impl Logins {
 
     fn sshd(&mut self, pid: Option<u32>, message: &[u8], time: i64, count: u32) -> Option<Login> {
         let message = message.strip_prefix(b"error: ").unwrap_or(message);
-        let login =
-            |(source, source_port): Peer| Login { daemon: "sshd", source, source_port, port: 22, count: 1 };
+        let login = |peer| Login::new("sshd", peer, 22, 1);
         if let Some(rest) = message.strip_prefix(b"PAM: ") {
             let (reason, peer) = split_last(rest, b" from ")?;
             without_any(
@@ -291,7 +290,7 @@ fn luci(daemon: &'static str, message: &[u8], untagged: bool) -> Option<Login> {
     };
     let rest = message.strip_prefix(b"failed login on ")?;
     let source = address(after_last(rest, b" from ")?)?;
-    Some(Login { daemon, source, source_port: 0, port: 80, count: 1 })
+    Some(Login::new(daemon, (source, 0), 80, 1))
 }
 
 fn without_any<'a>(text: &'a [u8], prefixes: &[&[u8]]) -> Option<&'a [u8]> {

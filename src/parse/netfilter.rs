@@ -16,7 +16,7 @@ use crate::event::Address;
 
 mod fields;
 
-pub use fields::{any_order, fields, is_echo, kernel_order};
+pub use fields::{any_order, fields, kernel_order};
 
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

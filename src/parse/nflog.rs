@@ -105,13 +105,13 @@ fn read_packet(body: &[u8]) -> Option<Record<'_>> {
 fn read_attribute<'a>(record: &mut Record<'a>, kind: u16, value: &'a [u8]) -> Option<()> {
     match kind {
         1 => record.hook = *value.get(2)?,
-        4 => record.input = be32(value)?,
-        5 => record.output = be32(value)?,
-        6 => record.bridge_input = be32(value)?,
-        7 => record.bridge_output = be32(value)?,
+        4 => record.input = be32(value, 0)?,
+        5 => record.output = be32(value, 0)?,
+        6 => record.bridge_input = be32(value, 0)?,
+        7 => record.bridge_output = be32(value, 0)?,
         9 => record.payload = value,
         10 => record.prefix = netlink::text(value),
-        12 => record.sequence = Some(be32(value)?),
+        12 => record.sequence = Some(be32(value, 0)?),
         15 => record.hardware_type = be16(value, 0)?,
         16 => record.hardware_header = value,
         _ => {}

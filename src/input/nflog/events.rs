@@ -36,9 +36,8 @@ struct CachedPath {
 /// Makes events; caches paths and the names of interfaces.
 #[derive(Default)]
 pub struct NflogEvents {
+    /// The last hit comes first.
     cached: Vec<CachedPath>,
-    /// Index in `cached` of the last packet's path.
-    last: usize,
     interfaces: Vec<(u32, String)>,
 }
 
@@ -66,7 +65,7 @@ impl NflogEvents {
     ) -> Option<Event> {
         let info = self.info(record, paths, networks);
         let event = event(&record.packet, &info, time, uptime);
-        let fingerprint = record.packet.with_logged(fingerprint);
+        let fingerprint = fingerprint(&record.packet.as_logged());
         (!info.ignored).then_some(Event { fingerprint, ..event })
     }
 
@@ -85,12 +84,9 @@ impl NflogEvents {
             group_mac: message.group_mac(),
         };
         let is_it = |known: &CachedPath| known.key == key && *known.prefix == *message.prefix;
-        if let Some(known) = self.cached.get(self.last).filter(|known| is_it(known)) {
-            return known.info;
-        }
         if let Some(place) = self.cached.iter().position(is_it) {
-            self.last = place;
-            return self.cached[place].info;
+            self.cached.swap(0, place);
+            return self.cached[0].info;
         }
         let names =
             [key.input, key.output, key.bridge_input, key.bridge_output].map(|index| self.name(index));
@@ -110,7 +106,6 @@ impl NflogEvents {
         if self.cached.len() >= MAX_CACHED_PATHS {
             self.cached.clear();
         }
-        self.last = self.cached.len();
         self.cached.push(CachedPath { key, prefix: message.prefix.into(), info });
         info
     }
@@ -162,7 +157,9 @@ mod tests {
             Networks::default()
         };
         for _ in 0..3 {
-            for prefix in [&b"drop wan in: "[..], b"reject wan in: "] {
+            for (prefix, verdict) in
+                [(&b"drop wan in: "[..], Verdict::Drop), (b"reject wan in: ", Verdict::Reject)]
+            {
                 let record = record(prefix, 1);
                 let event = events.event(&record, &mut paths, &networks, 1000, 7).unwrap();
                 let path = paths.get(event.path).unwrap();
@@ -171,7 +168,7 @@ mod tests {
                     (event.time, event.uptime, event.count, event.fingerprint),
                     (1000, 7, 1, fingerprint(&record.packet))
                 );
-                assert_eq!((event.class, event.verdict), (Class::Attempt, Verdict::Drop));
+                assert_eq!((event.class, event.verdict), (Class::Attempt, verdict));
             }
         }
         assert_eq!((asked.get(), paths.len()), (2, 2));

@@ -9,10 +9,9 @@ impl LineReader {
     #[inline]
     pub(super) fn known_context(&mut self, message: &[u8], origin: Origin) -> Option<(PathInfo, usize)> {
         let is_it = |known: &KnownContext| known.origin == origin && message.starts_with(&known.text);
-        if !self.contexts.get(self.last_context).is_some_and(is_it) {
-            self.last_context = self.contexts.iter().position(is_it)?;
-        }
-        let known = &self.contexts[self.last_context];
+        let place = self.contexts.iter().position(is_it)?;
+        self.contexts.swap(0, place);
+        let known = &self.contexts[0];
         Some((known.info, known.text.len()))
     }
 
@@ -28,12 +27,9 @@ impl LineReader {
         let is_plain = (context.input.is_some() || context.output.is_some()) && !context.other_protocol;
         if let Some(source_at) = context.source_at.filter(|&length| is_plain && length <= LONGEST_CONTEXT) {
             let known = KnownContext { text: message[..source_at].to_vec(), origin, info };
-            if self.contexts.len() < CONTEXTS {
-                self.contexts.push(known);
-            } else {
-                self.contexts[self.next_context] = known;
-                self.next_context = (self.next_context + 1) % CONTEXTS;
-            }
+            // Of a full cache the one goes that was used longest ago, or nearly.
+            self.contexts.truncate(CONTEXTS - 1);
+            self.contexts.insert(0, known);
         }
         info
     }

@@ -14,20 +14,8 @@ impl LineReader {
         let Some(login) = self.logins.read(tag, text, time) else {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
         };
-        let path = paths.intern(&Path {
-            origin,
-            prefix: login.daemon.to_string(),
-            input: String::new(),
-            output: String::new(),
-            bridge_input: String::new(),
-            bridge_output: String::new(),
-            group_mac: false,
-            firewall_zone: None,
-            verdict: Verdict::Unknown,
-            zone: None,
-            direction: Direction::Inbound,
-            accepted: false,
-        });
+        let prefix = login.daemon.to_string();
+        let path = paths.intern(&Path { origin, prefix, ..Path::default() });
         let packet = Packet {
             source: login.source,
             protocol: protocol::TCP,

@@ -4,7 +4,7 @@
 //! it can in the kernel's own order ([`kernel_order`]), which gives up at anything rare. Where the latter reads, the
 //! former reads the same.
 
-use super::super::packet::Packet;
+use super::super::packet::{Packet, is_echo};
 use super::{Word, address, outer_words};
 use crate::event::{Service, protocol, tcp};
 use crate::parse::number::digits;
@@ -23,7 +23,7 @@ pub fn any_order(text: &[u8]) -> Option<Packet> {
     for word in outer_words(text, 0) {
         seen.read(&word, &mut packet)?;
     }
-    if !(seen.source && seen.destination) {
+    if seen.first(SOURCE) || seen.first(DESTINATION) {
         return None;
     }
     if !Service::has_ports(packet.protocol) {
@@ -35,47 +35,41 @@ pub fn any_order(text: &[u8]) -> Option<Packet> {
     Some(packet)
 }
 
-/// Which fields were read already.
+/// The keys of the fields that were read already.
 #[derive(Default)]
-struct FieldsRead {
-    source: bool,
-    destination: bool,
-    length: bool,
-    id: bool,
-    label: bool,
-    fragment: bool,
-    protocol: bool,
-    source_port: bool,
-    port: bool,
-    icmp_type: bool,
-    icmp_code: bool,
-    icmp_id: bool,
-    icmp_sequence: bool,
-    urgent: bool,
-}
+struct FieldsRead(Vec<&'static [u8]>);
 
 impl FieldsRead {
+    /// Whether a field is read for the first time.
+    fn first(&mut self, key: &'static [u8]) -> bool {
+        let is_first = !self.0.contains(&key);
+        if is_first {
+            self.0.push(key);
+        }
+        is_first
+    }
+
     /// None: an address that can't be read.
     fn read(&mut self, word: &Word, packet: &mut Packet) -> Option<()> {
         let is_icmp = matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6);
         let Word { key, value, .. } = *word;
         let number = || digits(value).map_or(0, |(number, _)| number);
-        let first = |seen: &mut bool| !std::mem::replace(seen, true);
+        let before_protocol = !self.0.contains(&PROTOCOL);
         match key {
-            b"SRC=" if first(&mut self.source) => packet.source = address(value)?,
-            b"DST=" if first(&mut self.destination) => packet.destination = address(value)?,
-            b"LEN=" if first(&mut self.length) => packet.length = number().min(0xffff) as u16,
-            b"ID=" if !self.protocol && first(&mut self.id) => packet.id |= u64::from(number()),
-            b"ID=" if is_icmp && first(&mut self.icmp_id) => packet.icmp_id = port_of(number()),
-            b"SEQ=" if is_icmp && first(&mut self.icmp_sequence) => packet.icmp_sequence = port_of(number()),
-            b"FLOWLBL=" if first(&mut self.label) => packet.id |= u64::from(number()),
-            b"PROTO=" if first(&mut self.protocol) => packet.protocol = protocol_of(value),
-            b"SPT=" if first(&mut self.source_port) => packet.source_port = port_of(number()),
-            b"DPT=" if first(&mut self.port) => packet.port = port_of(number()),
-            b"TYPE=" if is_icmp && first(&mut self.icmp_type) => packet.icmp_type = number().min(255) as u8,
-            b"CODE=" if is_icmp && first(&mut self.icmp_code) => packet.icmp_code = number().min(255) as u8,
-            b"URGP=" => self.urgent = true,
-            &[a, b, c] if packet.protocol == protocol::TCP && !self.urgent => {
+            b"SRC=" if self.first(SOURCE) => packet.source = address(value)?,
+            b"DST=" if self.first(DESTINATION) => packet.destination = address(value)?,
+            b"LEN=" if self.first(b"LEN=") => packet.length = number().min(0xffff) as u16,
+            b"ID=" if before_protocol && self.first(b"ID=") => packet.id |= u64::from(number()),
+            b"ID=" if is_icmp && self.first(b"ICMP ID=") => packet.icmp_id = port_of(number()),
+            b"SEQ=" if is_icmp && self.first(b"SEQ=") => packet.icmp_sequence = port_of(number()),
+            b"FLOWLBL=" if self.first(b"FLOWLBL=") => packet.id |= u64::from(number()),
+            b"PROTO=" if self.first(PROTOCOL) => packet.protocol = protocol_of(value),
+            b"SPT=" if self.first(b"SPT=") => packet.source_port = port_of(number()),
+            b"DPT=" if self.first(b"DPT=") => packet.port = port_of(number()),
+            b"TYPE=" if is_icmp && self.first(b"TYPE=") => packet.icmp_type = number().min(255) as u8,
+            b"CODE=" if is_icmp && self.first(b"CODE=") => packet.icmp_code = number().min(255) as u8,
+            b"URGP=" => drop(self.first(URGENT)),
+            &[a, b, c] if packet.protocol == protocol::TCP && !self.0.contains(&URGENT) => {
                 packet.flags |= flag(&[a, b, c]).unwrap_or(0);
             }
             _ => self.fragment(key, packet),
@@ -85,14 +79,14 @@ impl FieldsRead {
 
     /// `FRAG:185` counts units of 8 bytes for IPv4, bytes for IPv6, where `ID:0000abcd` goes with it.
     fn fragment(&mut self, word: &[u8], packet: &mut Packet) {
-        if let Some(value) = word.strip_prefix(b"FRAG:")
+        if let Some(value) = word.strip_prefix(FRAGMENT)
             && let Some((offset, _)) = digits(value)
-            && !std::mem::replace(&mut self.fragment, true)
+            && self.first(FRAGMENT)
         {
             let bytes = if packet.source.is_v4() { offset.saturating_mul(8) } else { offset };
             packet.fragment_offset = bytes.min(0xffff) as u16;
         } else if let Some(value) = word.strip_prefix(b"ID:")
-            && self.fragment
+            && self.0.contains(&FRAGMENT)
             && let Ok(text) = std::str::from_utf8(value)
             && let Ok(id) = u32::from_str_radix(text, 16)
         {
@@ -101,10 +95,11 @@ impl FieldsRead {
     }
 }
 
-/// Whether the kernel logs id and sequence of this ICMP type.
-pub fn is_echo(protocol: u8, icmp_type: u8) -> bool {
-    matches!((protocol, icmp_type), (protocol::ICMP, 0 | 8) | (protocol::ICMPV6, 128 | 129))
-}
+const SOURCE: &[u8] = b"SRC=";
+const DESTINATION: &[u8] = b"DST=";
+const PROTOCOL: &[u8] = b"PROTO=";
+const URGENT: &[u8] = b"URGP=";
+const FRAGMENT: &[u8] = b"FRAG:";
 
 fn protocol_of(value: &[u8]) -> u8 {
     const NAMES: [(&[u8], u8); 15] = [

@@ -60,7 +60,7 @@ const HALVES: [&[&str]; 2] = [
     &["pm", "p.m.", "p. m.", "\u{3bc}.\u{3bc}.", "오후", "中午", "下午", "晚上", "午後", "ptg"],
 ];
 
-/// Units behind hour, minute and second, each with its place in [`Parts::units`].
+/// Units behind hour, minute and second, each with its place in [`Parts::time`].
 const UNITS: [(&str, usize); 6] = [("시", 0), ("분", 1), ("초", 2), ("h ", 0), ("min ", 1), ("s ", 2)];
 
 #[derive(Default)]
@@ -73,12 +73,8 @@ struct Parts {
     /// The day comes first, known by a word of the language.
     day_first: bool,
     dotted: bool,
-    time: Option<(u8, u8, u8)>,
-    /// Offsets of minutes and seconds in the normalised text.
-    minute_at: Option<usize>,
-    seconds_end: usize,
-    /// Hour, minute and second with units behind them.
-    units: [Option<u8>; 3],
+    /// Hour, minute and second.
+    time: [Option<u8>; 3],
     afternoon: Option<bool>,
     /// Minutes east of UTC.
     offset: Option<i32>,
@@ -96,9 +92,7 @@ pub(super) fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
     while next < text.len() {
         next = parts.read(&text, next)?;
     }
-    let [hour, minute, second] = parts.units;
-    let units = hour.and_then(|hour| Some((hour, minute?, second?)));
-    let (mut hour, minute, second) = parts.time.or(units)?;
+    let [Some(mut hour), Some(minute), Some(second)] = parts.time else { return None };
     match parts.afternoon {
         Some(_) if !(1..=12).contains(&hour) => return None,
         Some(afternoon) => hour = hour % 12 + if afternoon { 12 } else { 0 },
@@ -106,13 +100,8 @@ pub(super) fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
     }
     let (year, month, day) = parts.date()?;
     let (end, offset) = (at + length + 2, parts.offset.map(|minutes| minutes * 60));
-    // Only where nothing before was normalised are these the places of the line.
-    let is_unchanged = rest.get(..parts.seconds_end) == text.as_bytes().get(..parts.seconds_end);
-    let (minute_at, seconds_end) = match parts.minute_at.filter(|_| is_unchanged) {
-        Some(minute_at) => (at + 1 + minute_at, at + 1 + parts.seconds_end),
-        None => (NOWHERE, end),
-    };
     let (writer, year) = (Writer::LuciPage, Some(year));
+    let (minute_at, seconds_end) = (NOWHERE, end);
     Some(Stamp { year, month, day, hour, minute, second, offset, writer, minute_at, seconds_end, end })
 }
 
@@ -157,9 +146,9 @@ impl Parts {
             && self.held > 1
         {
             let most = if *place == 0 { 23 } else { 59 };
-            self.units[*place] = u8::try_from(value).ok().filter(|value| *value <= most);
+            self.time[*place] = u8::try_from(value).ok().filter(|value| *value <= most);
             let blank = usize::from(after.starts_with(' '));
-            return self.units[*place].map(|_| at + digits + blank + unit.trim_end().len());
+            return self.time[*place].map(|_| at + digits + blank + unit.trim_end().len());
         }
         if self.held == 3 || digits > 4 {
             return None;
@@ -183,14 +172,13 @@ impl Parts {
         let (minute, second) = (two(minute_at)?, two(minute_at + 3)?);
         let end = minute_at + 5;
         let separator = bytes[minute_at - 1];
-        if digits > 2 || hour > 23 || bytes[minute_at + 2] != separator || self.time.is_some() {
+        if digits > 2 || hour > 23 || bytes[minute_at + 2] != separator || self.time[0].is_some() {
             return None;
         }
         if bytes.get(end).is_some_and(u8::is_ascii_digit) {
             return None;
         }
-        self.time = Some((hour, minute, second));
-        (self.minute_at, self.seconds_end) = ((separator == b':').then_some(minute_at), end);
+        self.time = [hour, minute, second].map(Some);
         Some(end)
     }
 
@@ -210,7 +198,7 @@ impl Parts {
             }
         }
         if self.month.is_none()
-            && self.time.is_none()
+            && self.time[0].is_none()
             && let Some((month, length)) = names::month(rest.as_bytes())
         {
             self.month = Some(month);
@@ -223,13 +211,12 @@ impl Parts {
         let word = rest.get(..length).filter(|word| !word.is_empty())?;
         self.day_first |= word == "thg";
         let zone = ZONES.iter().find(|(_, names)| names.split(' ').any(|name| name == word));
-        let has_time = self.time.is_some() || self.units[0].is_some();
         let (minutes, end) = offset(text, at + length)?;
         if let Some((zone, _)) = zone {
             self.offset = Some(zone + minutes.unwrap_or(0));
             return Some(end);
         }
-        if minutes.is_some() && has_time {
+        if minutes.is_some() && self.time[0].is_some() {
             // What a language calls GMT.
             self.offset = minutes;
             return Some(end);

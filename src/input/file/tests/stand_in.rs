@@ -14,7 +14,7 @@ use crate::parse::uncounted::Uncounted;
 
 pub fn new_parser(options: &ReadOptions, clock: Clock) -> Box<dyn Parser> {
     let mut reader = LineReader::new(options.calendar.clone());
-    reader.begin_file(clock.to_file_clock());
+    reader.begin_file(clock.times);
     Box::new(reader)
 }
 
