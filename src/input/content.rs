@@ -123,8 +123,8 @@ impl Content {
             taken,
             about,
             length: 0,
-            head: Digest::new(),
-            whole: Digest::new(),
+            head: Digest::default(),
+            whole: Digest::default(),
             marks: Vec::new(),
             sums: Vec::new(),
         })

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::bus_object::{Found, Lookup, added_object};
+use super::bus_object::{Lookup, added_object};
 use crate::config::zones::Interface;
 use crate::ubus::{BusEvent, Call, Outgoing, Request, Status, blob};
 
@@ -81,7 +81,7 @@ impl Netifd {
     /// Takes an event of the bus; a new answer is in `news`.
     pub fn on_event(&mut self, now_ms: u64, outgoing: &mut Outgoing, event: &BusEvent<'_>) {
         if let Step::Connecting(lookup) = &mut self.step
-            && let Some(Found { listener, target }) = lookup.on_event(outgoing, event, OBJECT, &[OBJECT])
+            && let Some((listener, target)) = lookup.on_event(outgoing, event, OBJECT, &[OBJECT])
         {
             match target {
                 Some(target) => {

@@ -188,16 +188,12 @@ impl Logins {
             self.remember(Recent { peer, pid, time, by_pam: count, used: true });
             return Some(login(peer));
         }
-        let failed: [(&[u8], bool); 3] = [
-            (b"Failed password for ", false),
-            (b"Failed keyboard-interactive/pam for ", true),
-            (b"Failed keyboard-interactive for ", true),
-        ];
-        let failure =
-            failed.iter().find_map(|(prefix, by_pam)| Some((message.strip_prefix(*prefix)?, *by_pam)));
-        if let Some((rest, may_be_told_by_pam)) = failure {
+        let by_keyboard: [&[u8]; 2] =
+            [b"Failed keyboard-interactive/pam for ", b"Failed keyboard-interactive for "];
+        let may_be_told_by_pam = without_any(message, &by_keyboard);
+        if let Some(rest) = may_be_told_by_pam.or(message.strip_prefix(b"Failed password for ")) {
             let peer = sshd_peer(after_last(without_protocol(rest), b" from ")?)?;
-            if may_be_told_by_pam && self.is_told_by_pam(peer, pid, time) {
+            if may_be_told_by_pam.is_some() && self.is_told_by_pam(peer, pid, time) {
                 return None;
             }
             self.remember(Recent { peer, pid, time, by_pam: 0, used: true });

@@ -46,8 +46,8 @@ pub fn context(message: &[u8]) -> Option<Context<'_>> {
         match key {
             b"IN=" if context.input.is_none() => context.input = Some(value),
             b"OUT=" if context.output.is_none() => context.output = Some(value),
-            b"PHYSIN=" => keep_first(&mut context.bridge_input, value),
-            b"PHYSOUT=" => keep_first(&mut context.bridge_output, value),
+            b"PHYSIN=" if context.bridge_input.is_empty() => context.bridge_input = value,
+            b"PHYSOUT=" if context.bridge_output.is_empty() => context.bridge_output = value,
             b"MAC=" | b"MACSRC=" | b"MACDST=" | b"MACPROTO=" | b"VLANPROTO=" | b"VLANTCI=" => {
                 context.group_mac |= matches!(key, b"MAC=" | b"MACDST=") && is_group_mac(value);
                 context.other_protocol |=
@@ -87,12 +87,6 @@ pub fn is_group_mac(mac: &[u8]) -> bool {
     [&b"ff:ff:ff:ff:ff:ff"[..], b"01:00:5e:", b"33:33:", b"01:80:c2:"]
         .iter()
         .any(|group| mac.get(..group.len()).is_some_and(|start| start.eq_ignore_ascii_case(group)))
-}
-
-fn keep_first<'a>(field: &mut &'a [u8], value: &'a [u8]) {
-    if field.is_empty() {
-        *field = value;
-    }
 }
 
 /// A word of the message: `KEY=` and the value behind it. A word without `=` is a key with an empty value.

@@ -27,8 +27,6 @@ pub const NFGENMSG: usize = 4;
 pub struct Frame<'a> {
     /// `nlmsg_type` (linux/netlink.h).
     pub kind: u16,
-    /// `nlmsg_seq`: the request's number in an answer.
-    pub sequence: u32,
     /// Who asked, by the number of the asking socket; mostly its process id.
     pub port: u32,
     pub body: &'a [u8],
@@ -62,7 +60,6 @@ pub fn frames(datagram: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, BadLeng
         rest = rest.get(align4(length)..).unwrap_or_default();
         Some(Ok(Frame {
             kind: u16::from_ne_bytes([message[4], message[5]]),
-            sequence: native32(message, 8).unwrap_or(0),
             port: native32(message, 12).unwrap_or(0),
             body: &message[NLMSG_HEADER..],
         }))
