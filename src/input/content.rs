@@ -107,6 +107,7 @@ impl Content {
         Ok((content, about.is_file().then_some(Regular { size: about.len(), modified })))
     }
 
+    /// Looks at the first bytes of a source and decompresses it. The error says what else than a log it is.
     pub fn new(source: Box<dyn Read>) -> io::Result<Content> {
         let (taken, about) = (Rc::new(Cell::new(0)), Rc::new(About::default()));
         let file = Peeked::new(Box::new(Counted { source, taken: taken.clone() }));
@@ -155,6 +156,7 @@ impl Content {
         self.about.modified.get()
     }
 
+    /// What was left out of a gzip file.
     pub fn note(&self) -> Option<&'static str> {
         self.about.note.get()
     }

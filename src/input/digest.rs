@@ -52,6 +52,7 @@ impl Digest {
         digest
     }
 
+    /// Adds bytes.
     pub fn update(&mut self, mut bytes: &[u8]) {
         self.length = self.length.wrapping_add(bytes.len() as u64);
         if self.held > 0 {

@@ -69,6 +69,7 @@ pub struct JournalText<R> {
 }
 
 impl<R: Read> JournalText<R> {
+    /// Of a source of this form.
     pub fn new(source: R, form: Form) -> JournalText<R> {
         let source = BufReader::new(source);
         JournalText {

@@ -165,6 +165,7 @@ impl<R: Read> Lines<R> {
         self.base + self.start as u64
     }
 
+    /// What the lines are read from.
     pub fn source(&self) -> &R {
         &self.source
     }

@@ -36,10 +36,12 @@ pub struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
+    /// Reports to `on_progress`.
     pub fn new(on_progress: &'a mut dyn FnMut(Progress)) -> Meter<'a> {
         Meter { on_progress, total: None, done: 0, lines: 0, reported: 0 }
     }
 
+    /// Bytes of all files that will be read; `None` if a pipe is among them.
     pub fn set_total(&mut self, total: Option<u64>) {
         self.total = total;
     }

@@ -31,6 +31,7 @@ pub struct SeenMessages {
 }
 
 impl SeenMessages {
+    /// Without any message.
     pub fn new() -> SeenMessages {
         SeenMessages::default()
     }

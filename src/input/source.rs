@@ -88,6 +88,7 @@ impl Input {
         input
     }
 
+    /// The path in quotes, or `standard input`.
     pub fn name(&self) -> String {
         if self.report.path.as_os_str() == STANDARD_INPUT {
             "standard input".to_string()
@@ -96,6 +97,7 @@ impl Input {
         }
     }
 
+    /// Bytes of the file as it is stored; 0 for a pipe.
     pub fn size(&self) -> u64 {
         if let Kind::Regular(regular) = self.kind { regular.size } else { 0 }
     }
@@ -161,6 +163,7 @@ pub struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
+    /// Of inputs that were inspected.
     pub fn new(inputs: Vec<Input>, options: &'a ReadOptions, parser: NewParser) -> Reading<'a> {
         Reading { inputs, options, parser }
     }

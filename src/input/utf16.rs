@@ -25,6 +25,7 @@ pub fn big_endian(beginning: &[u8]) -> Option<bool> {
 }
 
 impl<R: Read> Utf16<R> {
+    /// Of a source that begins with the byte order mark.
     pub fn new(source: R, big_endian: bool) -> Utf16<R> {
         Utf16 { source, big_endian, rest: Vec::new(), pending: Pending::default() }
     }

@@ -107,6 +107,8 @@ pub struct PathInfo {
 }
 
 impl LineReader {
+    /// Without state. `networks`: what is known of the interfaces; `calendar`: of the zone in which timestamps without an
+    /// offset are written.
     pub fn new(networks: &Networks, calendar: Calendar) -> LineReader {
         LineReader {
             networks: networks.clone(),

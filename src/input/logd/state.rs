@@ -80,6 +80,7 @@ impl LogdState {
         }
     }
 
+    /// Whether the backlog was read, or could not be, since the bus came.
     pub fn is_caught_up(&self) -> bool {
         self.caught_up
     }

@@ -42,6 +42,7 @@ pub struct NflogEvents {
 }
 
 impl NflogEvents {
+    /// With empty caches.
     pub fn new() -> NflogEvents {
         NflogEvents::default()
     }

@@ -149,6 +149,7 @@ impl NflogReader {
         Ok(reader)
     }
 
+    /// The number of the NFLOG group.
     pub fn group(&self) -> u16 {
         self.group
     }
