@@ -3,12 +3,12 @@
 /// The digits at the beginning, one at least, and what follows them. Saturates.
 #[inline]
 pub(super) fn digits(text: &[u8]) -> Option<(u32, &[u8])> {
-    let (mut value, mut rest) = (0u32, text);
-    while let [digit @ b'0'..=b'9', after @ ..] = rest {
-        value = value.saturating_mul(10).saturating_add(u32::from(digit - b'0'));
-        rest = after;
+    let (mut value, mut length) = (0u64, 0);
+    while let Some(digit @ b'0'..=b'9') = text.get(length) {
+        value = (value * 10 + u64::from(digit - b'0')).min(u32::MAX.into());
+        length += 1;
     }
-    (rest.len() < text.len()).then_some((value, rest))
+    (length > 0).then(|| (value as u32, &text[length..]))
 }
 
 /// A dotted IPv4 address at the beginning, as a number, and what follows. No further dot may.

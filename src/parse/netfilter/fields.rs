@@ -6,8 +6,8 @@
 
 use super::super::packet::{Packet, is_echo};
 use super::{Word, address, outer_words};
-use crate::event::{Service, protocol, tcp};
-use crate::parse::number::digits;
+use crate::event::{Address, Service, protocol, tcp};
+use crate::parse::number::{digits, v4};
 
 /// Reads the packet whose source's address stands at `at` of `message`, behind `SRC=`. None: no address can be read
 /// behind `SRC=` or `DST=`.
@@ -149,12 +149,15 @@ fn port_of(number: u32) -> u16 {
 /// in this order, or with fields that are rare.
 pub fn kernel_order(text: &[u8]) -> Option<Packet> {
     let mut rest = Cursor(text);
-    let source = address(rest.word(b"")?)?;
-    let destination = address(rest.word(b" DST=")?)?;
+    let source = rest.address(b"")?;
+    let destination = rest.address(b" DST=")?;
     let length = rest.number(b" LEN=")?.min(0xffff) as u16;
     let id = if source.is_v4() {
-        rest.word(b" TOS=")?;
-        rest.word(b" PREC=")?;
+        // As nearly all packets have it.
+        if rest.text(b" TOS=0x00 PREC=0x00").is_none() {
+            rest.word(b" TOS=")?;
+            rest.word(b" PREC=")?;
+        }
         rest.word(b" TTL=")?;
         let id = rest.number(b" ID=")?;
         let _ = rest.text(b" DF");
@@ -211,6 +214,15 @@ impl<'a> Cursor<'a> {
         Some(number)
     }
 
+    /// The address behind `key`.
+    #[inline]
+    fn address(&mut self, key: &[u8]) -> Option<Address> {
+        self.text(key)?;
+        let Some((bits, rest)) = v4(self.0) else { return address(self.word(b"")?) };
+        self.0 = rest;
+        Some(Address::v4(bits))
+    }
+
     fn ports(&mut self, packet: &mut Packet) -> Option<()> {
         packet.source_port = port_of(self.number(b" SPT=")?);
         packet.port = port_of(self.number(b" DPT=")?);
@@ -223,6 +235,9 @@ impl<'a> Cursor<'a> {
             self.word(b" ACK=")?;
         }
         self.word(b" WINDOW=")?;
+        if self.text(b" RES=0x00 SYN URGP=").is_some() {
+            return Some(tcp::SYN);
+        }
         self.word(b" RES=")?;
         let mut flags = 0;
         while self.text(b" URGP=").is_none() {
