@@ -185,19 +185,20 @@ pub fn kernel_order(text: &[u8]) -> Option<Packet> {
     Some(packet)
 }
 
-/// The text that was not read yet. Each step gives `None` where something else stands there.
+/// The text that was not read yet. Each step gives `None` where something else stands there. Always inlined: only so the
+/// texts that are compared have known lengths, which an import's speed depends on.
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
     /// Exactly this text.
-    #[inline]
+    #[inline(always)]
     fn text(&mut self, text: &[u8]) -> Option<()> {
         self.0 = self.0.strip_prefix(text)?;
         Some(())
     }
 
     /// The text behind `key` up to a blank.
-    #[inline]
+    #[inline(always)]
     fn word(&mut self, key: &[u8]) -> Option<&'a [u8]> {
         self.text(key)?;
         let (word, rest) = self.0.split_at(self.0.iter().position(|byte| *byte == b' ')?);
@@ -206,7 +207,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The number behind `key`.
-    #[inline]
+    #[inline(always)]
     fn number(&mut self, key: &[u8]) -> Option<u32> {
         self.text(key)?;
         let (number, rest) = digits(self.0)?;
@@ -215,7 +216,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The address behind `key`.
-    #[inline]
+    #[inline(always)]
     fn address(&mut self, key: &[u8]) -> Option<Address> {
         self.text(key)?;
         let Some((bits, rest)) = v4(self.0) else { return address(self.word(b"")?) };
@@ -223,6 +224,7 @@ impl<'a> Cursor<'a> {
         Some(Address::v4(bits))
     }
 
+    #[inline(always)]
     fn ports(&mut self, packet: &mut Packet) -> Option<()> {
         packet.source_port = port_of(self.number(b" SPT=")?);
         packet.port = port_of(self.number(b" DPT=")?);
@@ -230,6 +232,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The flags, from behind the ports on.
+    #[inline(always)]
     fn tcp_flags(&mut self) -> Option<u8> {
         if self.word(b" SEQ=").is_some() {
             self.word(b" ACK=")?;
