@@ -37,12 +37,10 @@ impl SeenMessages {
     }
 
     /// Whether the message was seen before. From now on it was.
-    #[inline]
     pub fn is_known(&mut self, event: &Event) -> bool {
         event.uptime != 0 && self.see(hash(event))
     }
 
-    #[inline(never)]
     fn see(&mut self, hash: u64) -> bool {
         if self.rows.is_empty() {
             self.rows = vec![[0; PER_ROW]; ROWS];
@@ -99,7 +97,6 @@ impl SeenMessages {
 }
 
 /// Of the kernel's timestamp, the packet and its class.
-#[inline]
 fn hash(event: &Event) -> u64 {
     let when = event.uptime ^ (event.class as u64) << 60 ^ u64::from(event.flags) << 52;
     fold(when ^ 0x9e37_79b9_7f4a_7c15, event.fingerprint ^ 0xd1b5_4a32_d192_ed03)

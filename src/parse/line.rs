@@ -145,7 +145,12 @@ impl LineReader {
     /// Reads a line without its newline.
     pub fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let outcome = self.read_line(line, paths);
+        let outcome = match self.headers.read(line) {
+            Some(KnownLine { time, fraction, message }) => {
+                with_log_timestamp(self.packet(message, time, Origin::File, paths), fraction)
+            }
+            None => self.read_unknown(line, paths),
+        };
         self.with_reason(outcome, line)
     }
 
@@ -155,14 +160,6 @@ impl LineReader {
             Outcome::Skipped(Some(_)) if !looks_like_packet(text) => Outcome::Skipped(None),
             outcome => outcome,
         }
-    }
-
-    fn read_line(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
-        let Some(KnownLine { time, fraction, message }) = self.headers.read(line) else {
-            return self.read_unknown(line, paths);
-        };
-        let outcome = self.packet(message, time, Origin::File, paths);
-        with_log_timestamp(outcome, fraction)
     }
 
     /// Reads a message that is known to be the kernel's, such as `[119160.26] reject wan in: IN=...`.

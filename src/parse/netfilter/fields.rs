@@ -125,7 +125,6 @@ fn protocol_of(value: &[u8]) -> u8 {
     }
 }
 
-#[inline]
 fn flag(word: &[u8; 3]) -> Option<u8> {
     Some(match word {
         b"SYN" => tcp::SYN,

@@ -7,8 +7,7 @@ const FACILITIES: &str = "\
 pub(super) const KERN: usize = 0;
 pub(super) const USER: usize = 1;
 /// Names of the severities, in the order of their numbers, and further words for some.
-const SEVERITIES: &str = "\
-    emerg alert crit err warn notice info debug panic error warning none";
+const SEVERITIES: &str = "emerg alert crit err warn notice info debug panic error warning none";
 pub(super) const NOTICE: usize = 5;
 
 /// Words of firewall prefixes. Whole words: `dropbear` is none.
