@@ -6,6 +6,7 @@
 const MAX_DEPTH: u8 = 64;
 
 /// A cursor over JSON text (RFC 8259) that builds no tree.
+#[derive(Clone)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
     depth: u8,
@@ -37,6 +38,11 @@ impl<'a> Reader<'a> {
     /// Whether a text begins here.
     pub fn at_text(&mut self) -> bool {
         self.peek() == Some(b'"')
+    }
+
+    /// Whether a list begins here.
+    pub fn at_list(&mut self) -> bool {
+        self.peek() == Some(b'[')
     }
 
     /// Reads a table; `each` reads the value of every key.

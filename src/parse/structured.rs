@@ -6,9 +6,10 @@
 //! `filter/raw2packet/ulogd_raw2packet_BASE.c`, `filter/ulogd_filter_IP2STR.c` and others); its records of connections
 //! (NFCT) and other programs' that have `src_ip`, too, are no packets.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde_json::{Map, Value};
+use super::json::Reader;
 
 /// More bytes of a message in the form of a list of numbers are not read.
 const LONGEST_MESSAGE: usize = 8 * 1024;
@@ -29,7 +30,12 @@ pub(super) struct Record {
 
 /// None: it is not JSON, or of neither program.
 pub(super) fn record(line: &[u8]) -> Option<Record> {
-    let fields: Fields = serde_json::from_slice(line).ok()?;
+    let (mut reader, mut fields) = (Reader::new(line), Fields::new());
+    reader.table(&mut |reader, key| {
+        fields.insert(key.to_string(), value(reader)?);
+        Some(())
+    })?;
+    reader.end()?;
     match message(&fields) {
         Some(message) => Some(of_journal(&fields, message)),
         None => of_ulogd(&fields),
@@ -37,27 +43,63 @@ pub(super) fn record(line: &[u8]) -> Option<Record> {
 }
 
 /// A JSON object's values by their keys.
-type Fields = Map<String, Value>;
+type Fields = BTreeMap<String, Value>;
+
+enum Value {
+    Text(String),
+    Number(u64),
+    /// A list of bytes.
+    Bytes(Vec<u8>),
+    Other,
+}
+
+fn value(reader: &mut Reader) -> Option<Value> {
+    if reader.at_text() {
+        return reader.text().map(Value::Text);
+    }
+    let mut number = reader.clone();
+    if let Some(count) = number.count() {
+        *reader = number;
+        return Some(Value::Number(count));
+    }
+    if !reader.at_list() {
+        return reader.skip().map(|()| Value::Other);
+    }
+    let (mut bytes, mut is_bytes) = (Vec::new(), true);
+    reader.list(&mut |reader| {
+        let Value::Number(number) = value(reader)? else {
+            is_bytes = false;
+            return Some(());
+        };
+        let byte = u8::try_from(number).ok();
+        is_bytes &= byte.is_some();
+        if bytes.len() < LONGEST_MESSAGE {
+            bytes.extend(byte);
+        }
+        Some(())
+    })?;
+    Some(if is_bytes { Value::Bytes(bytes) } else { Value::Other })
+}
 
 /// A text; empty if it is absent or anything else.
 fn text<'a>(fields: &'a Fields, key: &str) -> &'a str {
-    fields.get(key).and_then(Value::as_str).unwrap_or_default()
+    if let Some(Value::Text(text)) = fields.get(key) { text } else { "" }
 }
 
 /// A whole number, which journald writes as text.
 fn number(fields: &Fields, key: &str) -> Option<u64> {
-    let value = fields.get(key)?;
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    match fields.get(key)? {
+        Value::Number(number) => Some(*number),
+        Value::Text(text) => text.parse().ok(),
+        _ => None,
+    }
 }
 
 /// A message: text, or a list of bytes if it is not UTF-8.
 fn message(fields: &Fields) -> Option<Vec<u8>> {
     match fields.get("MESSAGE")? {
-        Value::String(text) => Some(text.clone().into_bytes()),
-        Value::Array(bytes) => {
-            let bytes = bytes.iter().map(|byte| byte.as_u64().and_then(|byte| u8::try_from(byte).ok()));
-            bytes.take(LONGEST_MESSAGE).collect()
-        }
+        Value::Text(text) => Some(text.clone().into_bytes()),
+        Value::Bytes(bytes) => Some(bytes.clone()),
         _ => None,
     }
 }
