@@ -50,7 +50,6 @@ fn forged(number: u64) -> Event {
             Class::Attempt
         },
         verdict: Verdict::Drop,
-        unhashed: false,
     }
 }
 

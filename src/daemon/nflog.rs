@@ -4,15 +4,10 @@
 
 use std::os::fd::BorrowedFd;
 
-use crate::event::classify::{Facts, classify};
-use crate::event::paths::Path;
-use crate::event::{Class, Event, Origin};
-use crate::input::nflog::events::{Classifier, NflogEvents, PacketMetadata};
+use crate::input::nflog::events::NflogEvents;
 use crate::input::nflog::{Counters, FULL_BATCH, NflogReader};
 use crate::live::{Input, InputItem, Now};
 use crate::parse::interfaces::Networks;
-use crate::parse::log_prefix;
-use crate::parse::netfilter::Context;
 
 use super::core::{Core, RUNNING};
 
@@ -22,47 +17,6 @@ const FORGET_MS: u64 = 60_000;
 /// Pause between two reads in a flood, in milliseconds: a wakeup for each batch would cost as much as the batch.
 /// The kernel has room for ten times as many at half a million packets per second.
 const PAUSE_MS: u64 = 4;
-
-/// Reads NFLOG's packets as the log's text is read: the same packet is the same event.
-pub(super) struct Packets<'a> {
-    /// The interfaces that lead outside; empty: guessed from their names.
-    pub outside: &'a [String],
-    /// Interfaces with the firewall's zone that they are in.
-    pub zones: &'a [(String, String)],
-}
-
-impl Classifier for Packets<'_> {
-    fn path(&self, metadata: &PacketMetadata<'_>) -> Path {
-        let context = Context {
-            prefix: metadata.prefix.as_bytes(),
-            input: Some(metadata.input.as_bytes()),
-            output: Some(metadata.output.as_bytes()),
-            bridge_input: metadata.bridge_input.as_bytes(),
-            bridge_output: metadata.bridge_output.as_bytes(),
-            group_mac: metadata.group_mac,
-            ..Context::default()
-        };
-        let (wan, zones) = (self.outside.to_vec(), self.zones.to_vec());
-        let networks = Networks { wan, zones, ..Networks::default() };
-        log_prefix::path(&context, Origin::Nflog, &networks, true)
-    }
-
-    fn class(&self, event: &Event, path: &Path) -> Class {
-        classify(&Facts {
-            direction: path.direction,
-            protocol: event.protocol,
-            flags: event.flags,
-            source_port: event.source_port,
-            port: event.port,
-            icmp_type: event.icmp_type,
-            source: event.source,
-            destination: event.destination,
-            group_mac: path.group_mac,
-            later_fragment: false,
-            forwarded: self.outside.is_empty() && !path.output.is_empty(),
-        })
-    }
-}
 
 /// The NFLOG input: opens the group's socket again after errors, and passes packets to the engine.
 pub(super) struct NflogInput {
@@ -152,14 +106,15 @@ impl NflogInput {
         let before = reader.counters().received;
         let (events, uptime) = (&mut self.events, now.boot_ms.saturating_mul(1000));
         let read = reader.read(budget, &mut |record| {
-            let packets = Packets { outside: &core.outside.interfaces, zones: &core.outside.by_device };
-            let event = events.event(record, &mut core.engine.paths, &packets, now.wall, uptime);
-            let item = match event {
-                // A later fragment has no ports and no flags, and the event has no field for it.
-                Some(event) if record.packet.is_later_fragment() && event.class == Class::Attempt => {
-                    event.class = Class::Backscatter;
-                    InputItem::Event(event, None, None)
-                }
+            let outside = &core.outside;
+            // No interface leads outside: guessed from their names.
+            let networks = || Networks {
+                wan: outside.interfaces.to_vec(),
+                zones: outside.by_device.to_vec(),
+                ..Networks::default()
+            };
+            let mut event = events.event(record, &mut core.engine.paths, &networks, now.wall, uptime);
+            let item = match &mut event {
                 Some(event) => InputItem::Event(event, None, None),
                 None => InputItem::Ignored,
             };

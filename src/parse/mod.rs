@@ -13,11 +13,9 @@ pub mod nflog;
 pub mod nftables;
 mod number;
 pub mod packet;
-mod prefix;
 pub mod stamp;
 mod structured;
 pub mod syslog;
 pub mod uncounted;
-pub mod window;
 
-pub use fingerprint::{fingerprint, fingerprint_of};
+pub use fingerprint::fingerprint;

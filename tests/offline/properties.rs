@@ -76,7 +76,6 @@ fn event(drawn: &Drawn) -> Event {
         icmp_code: 0,
         class: drawn.class,
         verdict: Verdict::Drop,
-        unhashed: false,
     }
 }
 

@@ -133,7 +133,6 @@ impl Home {
                 icmp_code: 0,
                 class,
                 verdict: Verdict::Drop,
-                unhashed: false,
             });
         }
         events

@@ -149,6 +149,7 @@ impl NflogReader {
         Ok(reader)
     }
 
+    /// The number of the NFLOG group.
     pub fn group(&self) -> u16 {
         self.group
     }
@@ -261,7 +262,7 @@ fn take(
             }
             Message::Malformed => counters.malformed = counters.malformed.saturating_add(1),
             Message::Overrun => counters.overruns = counters.overruns.saturating_add(1),
-            Message::Answer { .. } | Message::Idle | Message::Other(_) => {}
+            Message::Answer { .. } | Message::Other => {}
         }
     }
 }
