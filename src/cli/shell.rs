@@ -222,7 +222,7 @@ pub fn month_of_store(
     while let Some(question) = report.question() {
         report.take(opened.answer(&question))?;
     }
-    report.write(installed::services, out)?;
+    report.write(installed::advice, out)?;
     Ok(Outcome { failures: Vec::new(), notes: opened.notes().into_iter().chain(problem).collect() })
 }
 

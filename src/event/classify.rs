@@ -83,7 +83,7 @@ fn is_opening(flags: u8) -> bool {
 /// own (`net.ipv4.ip_local_port_range`): a packet to one of these is an attempt even if it comes from
 /// a well-known port.
 fn is_service(protocol: u8, port: u16) -> bool {
-    port < 32_768 && services::is_known(protocol, port)
+    port < 32_768 && services::look_up(protocol, port).is_some()
 }
 
 #[inline(always)]

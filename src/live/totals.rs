@@ -4,16 +4,14 @@ use crate::event::services;
 use crate::event::{Class, Event};
 
 /// Counters since the daemon's start, for Prometheus.
+#[derive(Default)]
 pub struct Totals {
+    /// Events by class.
     pub events: [u64; Class::COUNT],
-    /// Attempts at the services that have a name, in the order of their rows; the last: at all others.
-    pub services: [u64; services::KNOWN + 1],
-}
-
-impl Default for Totals {
-    fn default() -> Totals {
-        Totals { events: [0; Class::COUNT], services: [0; services::KNOWN + 1] }
-    }
+    /// Attempts at the services that have a name, in the order of [`services::all`]; empty before the first one.
+    pub services: Vec<u64>,
+    /// Attempts at all other services.
+    pub other: u64,
 }
 
 impl Totals {
@@ -21,8 +19,9 @@ impl Totals {
         let raise = |sum: &mut u64| *sum = sum.saturating_add(event.count.into());
         raise(&mut self.events[event.class as usize]);
         if event.class == Class::Attempt {
-            let place = services::place_of(event.protocol, event.port);
-            raise(&mut self.services[place.unwrap_or(services::KNOWN)]);
+            self.services.resize(services::all().len(), 0);
+            let known = services::index_of(event.protocol, event.port);
+            raise(known.and_then(|index| self.services.get_mut(index)).unwrap_or(&mut self.other));
         }
     }
 }
@@ -44,10 +43,12 @@ mod tests {
         }
         assert_eq!(totals.events[Class::Attempt as usize], 7 + u64::from(u32::MAX));
         assert_eq!(totals.events[Class::Login as usize], 7);
-        let telnet = services::place_of(6, 23).unwrap();
-        assert_eq!(services::at_place(telnet), Some((6, 23)));
+        let telnet = services::index_of(6, 23).unwrap();
         assert_eq!(totals.services[telnet], 5 + u64::from(u32::MAX));
-        assert_eq!(totals.services[services::KNOWN], 2);
-        assert_eq!(totals.services.iter().sum::<u64>(), totals.events[Class::Attempt as usize]);
+        assert_eq!(totals.other, 2);
+        assert_eq!(
+            totals.services.iter().sum::<u64>() + totals.other,
+            totals.events[Class::Attempt as usize]
+        );
     }
 }

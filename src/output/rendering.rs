@@ -11,7 +11,7 @@ use super::blobmsg::MAX_ANSWER;
 use super::month_report::MonthReport;
 use super::prometheus::Metrics;
 use super::tables::{self, Style};
-use crate::query::advice::ReadServices;
+use crate::query::advice::ReadAdvice;
 use crate::query::question::Question;
 use crate::query::record::Field;
 use crate::query::{Answer, AnswerError};
@@ -47,7 +47,7 @@ impl Rendering {
     }
 
     /// The answer to that question. An error is for the caller, and there is no further question.
-    pub fn take(&mut self, answered: Result<Answer, AnswerError>, services: ReadServices) -> Rendered {
+    pub fn take(&mut self, answered: Result<Answer, AnswerError>, services: ReadAdvice) -> Rendered {
         match self {
             Rendering::Record(_) => Ok(Some(blob::table(&answered?))),
             Rendering::Table(_, style) => {

@@ -1,45 +1,32 @@
-//! What an owner should know and do about a known port, in English and Japanese: from `services.tsv` as it is installed,
-//! so that the texts are not part of the program.
+//! What an owner should know and do about a known port, in English and Japanese: from `advice.tsv` as it is installed,
+//! so that the texts are not part of the program. Its key is a column of the known services.
 //!
 //! ```text
-//! tcp TAB 23 TAB Telnet TAB wants TAB telnet
-//! = TAB telnet TAB English TAB Japanese TAB sources
+//! telnet TAB English TAB Japanese TAB sources
 //! ```
 
 use super::Answer;
 use super::answer::{AdviceRow, ServiceRow};
 use super::question::Question;
 use crate::event::protocol;
-use crate::event::services::{protocol_name, protocol_number};
+use crate::event::services::{self, protocol_name, protocol_number};
 
-/// Reads the installed `services.tsv`, and only when advice is wanted; `None`: not installed.
-pub type ReadServices = fn() -> Option<String>;
+/// Reads the installed `advice.tsv`, and only when advice is wanted; `None`: not installed.
+pub type ReadAdvice = fn() -> Option<String>;
 
 /// The advice about a port, if `text` (the file's) has it.
 pub fn find(text: &str, protocol: u8, port: u16) -> Option<AdviceRow> {
-    let name = protocol_name(protocol);
-    let group = text.lines().find_map(|line| {
-        let mut fields = line.split('\t');
-        let here = fields.next()? == name && fields.next()?.parse() == Ok(port);
-        if here { fields.nth(2) } else { None }
-    })?;
-    text.lines().find_map(|line| {
-        let mut fields = line.split('\t');
-        if fields.next()? != "=" || fields.next()? != group {
-            return None;
-        }
-        Some(AdviceRow {
-            protocol: name.to_string(),
-            port,
-            en: fields.next()?.to_string(),
-            ja: fields.next()?.to_string(),
-            sources: fields.next()?.to_string(),
-        })
-    })
+    let key = services::look_up(protocol, port)?.advice;
+    let mut fields =
+        text.lines().map(|line| line.split('\t')).find(|fields| fields.clone().next() == Some(key))?;
+    let mut next = || fields.next().map(str::to_string);
+    next()?;
+    let protocol = protocol_name(protocol).to_string();
+    Some(AdviceRow { protocol, port, en: next()?, ja: next()?, sources: next()? })
 }
 
 /// Adds the advice about the port that was asked for, or that a source tried most.
-pub fn add(question: &Question, answer: &mut Answer, read: ReadServices) {
+pub fn add(question: &Question, answer: &mut Answer, read: ReadAdvice) {
     let some = |rows: Vec<AdviceRow>| Some(rows).filter(|rows| !rows.is_empty());
     match answer {
         Answer::Services(answer) => {
@@ -71,13 +58,13 @@ pub fn of_rows(text: &str, rows: &[ServiceRow]) -> Vec<AdviceRow> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = include_str!("../../files/usr/share/fwstat/services.tsv");
+    const TEXT: &str = include_str!("../../files/usr/share/fwstat/advice.tsv");
 
     #[test]
     fn every_known_port_has_advice_in_both_languages_with_sources() {
         let mut known = 0;
         for protocol in [protocol::TCP, protocol::UDP] {
-            for port in (0..=u16::MAX).filter(|port| crate::event::services::is_known(protocol, *port)) {
+            for port in (0..=u16::MAX).filter(|port| services::look_up(protocol, *port).is_some()) {
                 let advice = find(TEXT, protocol, port).unwrap_or_else(|| panic!("{protocol} {port}"));
                 assert!(
                     (60..=420).contains(&advice.en.len()) && advice.en.is_ascii(),
@@ -94,22 +81,17 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_a_port_or_an_advice_that_a_port_has() {
+    fn every_line_is_an_advice_that_a_port_has() {
         for line in TEXT.lines() {
             let fields: Vec<&str> = line.split('\t').collect();
-            assert_eq!(fields.len(), 5, "{line}");
-            let used = TEXT
-                .lines()
-                .any(|other| !other.starts_with('=') && other.ends_with(&format!("\t{}", fields[1])));
-            assert!(fields[0] != "=" || used, "{line}");
+            assert_eq!(fields.len(), 4, "{line}");
+            assert!(services::all().iter().any(|known| known.advice == fields[0]), "{line}");
         }
     }
 
     #[test]
     fn a_file_out_of_shape_has_no_advice() {
-        for text in
-            ["", "tcp\t23", "tcp\t23\ta\tb\tc", "tcp\t23\ta\tb\tc\n=\tc\tx", "=\t\t\t\t", "\t\t\t\t\t\t"]
-        {
+        for text in ["", "telnet", "telnet\ta\tb", "x\ta\tb\tc", "\t\t\t", "=\ttelnet\ta\tb\tc"] {
             assert!(find(text, protocol::TCP, 23).is_none(), "{text}");
         }
     }

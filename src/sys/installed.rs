@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Names of services and advice about them, see [`crate::query::advice`].
-const SERVICES: &str = "/usr/share/fwstat/services.tsv";
+/// Advice about known services, see [`crate::query::advice`].
+const ADVICE: &str = "/usr/share/fwstat/services.tsv";
 /// A longer file is not ours.
-const MAX_SERVICES_BYTES: u64 = 256 * 1024;
+const MAX_ADVICE_BYTES: u64 = 256 * 1024;
 
-/// The text of [`SERVICES`]; `None` if it is not installed.
-pub fn services() -> Option<String> {
-    read_text(Path::new(SERVICES), MAX_SERVICES_BYTES)
+/// The text of [`ADVICE`]; `None` if it is not installed.
+pub fn advice() -> Option<String> {
+    read_text(Path::new(ADVICE), MAX_ADVICE_BYTES)
 }
 
 /// A text of at most `most` bytes; `None` if it is not there, longer, or no UTF-8.

@@ -114,7 +114,7 @@ impl Opened {
         for sentence in self.store.damage_of_pieces() {
             answer.completeness_mut().add_reason(sentence.clone());
         }
-        advice::add(question, &mut answer, installed::services);
+        advice::add(question, &mut answer, installed::advice);
         Ok(answer)
     }
 

@@ -77,7 +77,7 @@ impl Core {
         answered: Result<Answer, query::AnswerError>,
     ) -> Option<Answered> {
         let answered = answered.map(|answer| self.finish_answer(now, question, answer));
-        let rendered = rendering.take(answered, installed::services);
+        let rendered = rendering.take(answered, installed::advice);
         rendered.map_err(|error| refusal(error, question.topic)).transpose()
     }
 
@@ -91,7 +91,7 @@ impl Core {
     /// What the daemon alone knows, added.
     fn finish_answer(&mut self, now: Now, question: &Question, mut answer: Answer) -> Answer {
         self.guarding.add_kernel_state(&self.engine.guard, &mut answer);
-        advice::add(question, &mut answer, installed::services);
+        advice::add(question, &mut answer, installed::advice);
         if let Answer::Summary(summary) = &mut answer {
             self.complete(now, summary);
             summary.exposure = self.exposure(now, question.limit);

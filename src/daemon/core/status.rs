@@ -12,7 +12,7 @@ use crate::daemon::ruleset::Place;
 use crate::event::Class;
 use crate::event::calendar::Date;
 use crate::event::paths::Path;
-use crate::event::services;
+use crate::event::services::{self, KnownService};
 use crate::geoip::Database;
 use crate::guard::Rule;
 use crate::live::open_day::taken_for_copies;
@@ -93,18 +93,16 @@ impl Core {
 
     fn totals(&self) -> TotalsStatus {
         let Engine { totals, guard, .. } = &self.engine;
-        let named = |place: usize| {
-            let (protocol, port) = services::at_place(place)?;
-            let attempts = totals.services[place];
-            let protocol = services::protocol_name(protocol).into_owned();
-            (attempts > 0).then_some(ServiceTotal { protocol, port, attempts })
+        let named = |(known, &attempts): (&KnownService, &u64)| {
+            let protocol = services::protocol_name(known.protocol).into_owned();
+            (attempts > 0).then_some(ServiceTotal { protocol, port: known.port, attempts })
         };
         let names = Class::ALL.map(|class| class.name().to_string());
         let rules = Rule::ALL.map(|rule| rule.name().to_string());
         TotalsStatus {
             events: names.into_iter().zip(totals.events).collect(),
-            services: (0..services::KNOWN).filter_map(named).collect(),
-            other: totals.services[services::KNOWN],
+            services: services::all().iter().zip(&totals.services).filter_map(named).collect(),
+            other: totals.other,
             blocks: rules.into_iter().zip(guard.begun).collect(),
         }
     }

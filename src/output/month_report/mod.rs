@@ -11,7 +11,7 @@ use std::io::{self, Write};
 
 use crate::event::calendar::Month;
 use crate::live::open_day::mask;
-use crate::query::advice::{self, ReadServices};
+use crate::query::advice::{self, ReadAdvice};
 use crate::query::answer::{AnomaliesAnswer, CountriesAnswer, DayRow, HourRow, MonthRow, SummaryAnswer};
 use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{Answer, AnswerError};
@@ -163,7 +163,7 @@ impl MonthReport {
     }
 
     /// Writes the report in its form and language.
-    pub fn write(&self, read: ReadServices, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(&self, read: ReadAdvice, out: &mut dyn Write) -> io::Result<()> {
         let explained = self.summary.services.get(..EXPLAINED).unwrap_or(&self.summary.services);
         let advice = read().map_or(Vec::new(), |text| advice::of_rows(&text, explained));
         let document = Document::new(self, advice);

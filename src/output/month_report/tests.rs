@@ -157,7 +157,7 @@ fn answer(question: &Question) -> Answer {
 }
 
 fn services() -> Option<String> {
-    Some(include_str!("../../../files/usr/share/fwstat/services.tsv").into())
+    Some(include_str!("../../../files/usr/share/fwstat/advice.tsv").into())
 }
 
 fn report(form: Form, language: Language, addresses: bool) -> String {
