@@ -28,21 +28,20 @@ pub struct Open {
 pub fn opened(text: &str, zones: &[String]) -> Vec<Open> {
     let (sections, _) = uci::parse(text);
     let mut found = Vec::new();
-    for section in sections.iter().filter(|section| value(section, "enabled") != Some("0")) {
+    for section in sections.iter().filter(|section| section.value("enabled") != Some("0")) {
         let accepts =
-            |name: &str| value(section, name).is_some_and(|word| word.eq_ignore_ascii_case("ACCEPT"));
+            |name: &str| section.value(name).is_some_and(|word| word.eq_ignore_ascii_case("ACCEPT"));
         match section.kind.as_str() {
             "zone" => {
-                let name = value(section, "name").unwrap_or_default();
+                let name = section.value("name").unwrap_or_default();
                 if accepts("input") && zones.iter().any(|zone| zone == name) {
-                    for protocol in [protocol::TCP, protocol::UDP] {
-                        found.push(Open {
-                            protocol,
-                            first: 1,
-                            last: u16::MAX,
-                            by: "the zone's policy".into(),
-                        });
-                    }
+                    let all = |protocol| Open {
+                        protocol,
+                        first: 1,
+                        last: u16::MAX,
+                        by: "the zone's policy".into(),
+                    };
+                    found.extend([protocol::TCP, protocol::UDP].map(all));
                 }
             }
             "rule" if accepts("target") && is_from(section, zones) => {
@@ -58,34 +57,24 @@ pub fn opened(text: &str, zones: &[String]) -> Vec<Open> {
     found
 }
 
-fn value<'s>(section: &'s Section, name: &str) -> Option<&'s str> {
-    section.settings.iter().rev().find(|setting| setting.name == name).map(|setting| setting.value.as_str())
-}
-
-/// The words of an option or a list.
-fn words<'s>(section: &'s Section, name: &str) -> Vec<&'s str> {
-    let named = section.settings.iter().filter(|setting| setting.name == name);
-    named.flat_map(|setting| setting.value.split_ascii_whitespace()).collect()
-}
-
 fn is_from(section: &Section, zones: &[String]) -> bool {
-    let source = value(section, "src").unwrap_or_default();
+    let source = section.value("src").unwrap_or_default();
     let narrowed =
-        ["src_ip", "src_mac", "ipset", "src_port"].iter().any(|name| value(section, name).is_some());
+        ["src_ip", "src_mac", "ipset", "src_port"].iter().any(|name| section.value(name).is_some());
     !narrowed && (source == "*" || zones.iter().any(|zone| zone == source))
 }
 
 fn is_redirect(section: &Section) -> bool {
-    value(section, "target").is_none_or(|target| target.eq_ignore_ascii_case("DNAT"))
+    section.value("target").is_none_or(|target| target.eq_ignore_ascii_case("DNAT"))
 }
 
 fn add(section: &Section, kind: &str, ports: &str, found: &mut Vec<Open>) {
-    let by = match value(section, "name") {
+    let by = match section.value("name") {
         Some(name) => format!("{kind} '{name}'"),
         None => format!("{kind} on line {}", section.line),
     };
     let mut protocols: Vec<u8> = Vec::new();
-    let named = words(section, "proto");
+    let named = section.words("proto");
     for word in if named.is_empty() { vec!["tcpudp"] } else { named } {
         match word.to_ascii_lowercase().as_str() {
             "tcpudp" | "all" | "any" | "*" => protocols.extend([protocol::TCP, protocol::UDP]),
@@ -93,19 +82,13 @@ fn add(section: &Section, kind: &str, ports: &str, found: &mut Vec<Open>) {
                 .extend(services::protocol_number(word).filter(|protocol| Service::has_ports(*protocol))),
         }
     }
-    let named = words(section, ports);
-    let ranges: Vec<(u16, u16)> = if named.is_empty() {
-        vec![(1, u16::MAX)]
-    } else {
-        named.iter().filter_map(|word| range(word)).collect()
-    };
+    let named = section.words(ports);
+    let mut ranges: Vec<(u16, u16)> = named.iter().filter_map(|word| range(word)).collect();
+    if named.is_empty() {
+        ranges.push((1, u16::MAX));
+    }
     for protocol in protocols {
-        found.extend(ranges.iter().map(|(first, last)| Open {
-            protocol,
-            first: *first,
-            last: *last,
-            by: by.clone(),
-        }));
+        found.extend(ranges.iter().map(|&(first, last)| Open { protocol, first, last, by: by.clone() }));
     }
 }
 

@@ -62,6 +62,7 @@ pub enum FleetSources {
     None,
 }
 
+/// Where packets come from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Inputs {
     pub nflog: bool,
@@ -135,7 +136,7 @@ pub struct Guard {
 }
 
 /// Something wrong with the configuration; its `Display` is one sentence with file and line.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Problem {
     pub file: String,
     pub line: u32,
@@ -242,10 +243,8 @@ impl Config {
         if reading.more > 0 {
             let line = reading.problems.last().map_or(0, |problem| problem.line);
             let what = format!("{} more problems", reading.more);
-            let (option, value) = (String::new(), String::new());
-            let consequence = "they are not listed".to_string();
-            let file = file.to_string();
-            reading.problems.push(Problem { file, line, option, value, what, consequence, warning: false });
+            let (file, consequence) = (file.to_string(), "they are not listed".to_string());
+            reading.problems.push(Problem { file, line, what, consequence, ..Problem::default() });
         }
         (reading.config, reading.problems)
     }
@@ -263,14 +262,6 @@ struct Reading<'a> {
     guard_problem: Option<(String, bool)>,
     /// The lines of the options that are given.
     lines: Vec<(&'static str, u32)>,
-}
-
-/// The values that one option has in the end, as UCI counts: an `option` replaces what came
-/// before it, a `list` adds to it, an empty `option` takes it away.
-#[derive(Default)]
-struct Given<'a> {
-    values: Vec<&'a str>,
-    line: u32,
 }
 
 impl Reading<'_> {
@@ -313,20 +304,18 @@ impl Reading<'_> {
             self.problem(second.line, "", "", what, "its options are added to the first one's", true);
         }
         for option in OPTIONS.iter().filter(|option| option.section == kind) {
-            let mut given = Given::default();
-            for setting in sections().flat_map(|section| &section.settings) {
-                if setting.name == option.name {
-                    if !setting.list {
-                        given.values.clear();
-                    }
-                    if !setting.value.is_empty() {
-                        given.values.push(&setting.value);
-                    }
-                    given.line = setting.line;
+            // As UCI counts: an `option` replaces what came before it, a `list` adds to it, an empty one takes it away.
+            let (mut values, mut line) = (Vec::new(), 0);
+            let settings = sections().flat_map(|section| &section.settings);
+            for setting in settings.filter(|setting| setting.name == option.name) {
+                if !setting.list {
+                    values.clear();
                 }
+                values.extend(Some(setting.value.as_str()).filter(|value| !value.is_empty()));
+                line = setting.line;
             }
-            if !given.values.is_empty() {
-                self.option(option, &given);
+            if !values.is_empty() {
+                self.option(option, &values, line);
             } else if self.before.is_some() {
                 // Its line was taken out since: the default holds again.
                 let read = option.kind.read(&mut self.config, option.default);
@@ -344,13 +333,13 @@ impl Reading<'_> {
         }
     }
 
-    fn option(&mut self, option: &'static Row, given: &Given<'_>) {
-        self.lines.push((option.name, given.line));
+    fn option(&mut self, option: &'static Row, given: &[&str], line: u32) {
+        self.lines.push((option.name, line));
         // An `option` for a list has its values apart by blanks; a `list` for an option: the last holds.
         let values: Vec<&str> = if option.kind.is_list() {
-            given.values.iter().flat_map(|value| value.split_whitespace()).collect()
+            given.iter().flat_map(|value| value.split_whitespace()).collect()
         } else {
-            given.values.last().copied().into_iter().collect()
+            given.last().copied().into_iter().collect()
         };
         if let Err(bad) = option.kind.read(&mut self.config, &values) {
             let consequence = match option.section {
@@ -359,7 +348,7 @@ impl Reading<'_> {
                 _ => format!("using the default {}", option.default_text()),
             };
             let what = format!("expected {}", option.kind.expected());
-            self.problem(given.line, option.name, &bad, what, &consequence, false);
+            self.problem(line, option.name, bad, what, &consequence, false);
         }
     }
 

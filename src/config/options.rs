@@ -2,10 +2,11 @@
 //!
 //! Defaults, error messages, `fwstat check` and the manual all come from this table.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use super::values::duration;
-use super::values::{DAY, MINUTE, SECOND, choice, flag, is_zone, number, parse_rate, path, text, url};
+use super::values::{DAY, MINUTE, SECOND, choice, flag, is_path, is_url, is_zone, number, parse_rate};
 use super::{Config, FleetSources, GuardMode, Rate, Scope};
 use crate::query::question::Prefix;
 
@@ -34,45 +35,57 @@ pub struct Row {
 
 /// What values an option takes, with its range, and where the value goes.
 pub enum Kind {
+    /// A boolean, as OpenWrt writes it.
     Flag(fn(&mut Config, bool)),
-    Number {
-        least: u32,
-        most: u32,
-        set: fn(&mut Config, u32),
-    },
-    Duration {
-        least: Duration,
-        most: Duration,
-        set: fn(&mut Config, Duration),
-    },
-    Rate {
-        most: u32,
-        least_window: Duration,
-        most_window: Duration,
-        set: fn(&mut Config, Rate),
-    },
-    /// One of some words, given as its place among them.
-    Choice {
-        words: &'static [&'static str],
-        set: fn(&mut Config, usize),
-    },
+    /// A whole number.
+    Number { least: u32, most: u32, set: fn(&mut Config, u32) },
+    /// A number of seconds, minutes, hours, days or weeks.
+    Duration { least: Duration, most: Duration, set: fn(&mut Config, Duration) },
+    /// From 1 to `most` in a window of [`RATE_WINDOW`].
+    Rate { most: u32, set: fn(&mut Config, Rate) },
+    /// One of some words, given as its index.
+    Choice { words: Words, set: fn(&mut Config, usize) },
     /// Some of some words, given as bits.
-    Choices {
-        words: &'static [&'static str],
-        set: fn(&mut Config, u32),
-    },
+    Choices { words: Words, set: fn(&mut Config, u32) },
     /// Names of firewall zones: they become part of nft rules, so only plain ones.
     Zones(fn(&mut Config, Vec<String>)),
-    /// An address of the World Wide Web, or nothing.
-    Url(fn(&mut Config, String)),
-    /// Printable characters, or nothing.
-    Text(fn(&mut Config, String)),
-    /// An absolute path.
-    Path(fn(&mut Config, String)),
-    /// An absolute path, or nothing.
-    OptionalPath(fn(&mut Config, String)),
+    /// A text of this syntax.
+    Text(&'static Syntax, fn(&mut Config, String)),
+    /// Addresses and prefixes.
     Prefixes(fn(&mut Config, Vec<Prefix>)),
 }
+
+/// What a text must look like.
+pub struct Syntax {
+    /// As the page's form calls it.
+    pub name: &'static str,
+    is_valid: fn(&str) -> bool,
+    /// The words after "expected".
+    expected: &'static str,
+}
+
+/// An address of the World Wide Web, or nothing.
+static URL: Syntax =
+    Syntax { name: "url", is_valid: is_url, expected: "an https:// address of at most 512 characters" };
+/// Printable characters, or nothing.
+static PRINTABLE: Syntax = Syntax {
+    name: "text",
+    is_valid: |text| text.len() <= 128 && !text.contains(char::is_control),
+    expected: "at most 128 printable characters",
+};
+static PATH: Syntax = Syntax {
+    name: "path",
+    is_valid: is_path,
+    expected: "a path of letters, digits, . _ - and / that begins with / and has no '..' in it",
+};
+static OPTIONAL_PATH: Syntax = Syntax {
+    name: "optional path",
+    is_valid: |text| text.is_empty() || is_path(text),
+    expected: PATH.expected,
+};
+
+/// The windows of rates.
+pub const RATE_WINDOW: RangeInclusive<Duration> = SECOND..=DAY;
 
 const fn days(number: u64) -> Duration {
     Duration::from_secs(86_400 * number)
@@ -81,35 +94,22 @@ const fn days(number: u64) -> Duration {
 const MAX_ZONES: usize = 16;
 const MAX_PREFIXES: usize = 1024;
 
-const fn main(
-    name: &'static str,
-    default: &'static [&'static str],
-    kind: Kind,
-    meaning: &'static str,
-) -> Row {
+type Words = &'static [&'static str];
+
+const fn main(name: &'static str, default: Words, kind: Kind, meaning: &'static str) -> Row {
     Row { section: MAIN, name, default, kind, meaning }
 }
 
-const fn guard(
-    name: &'static str,
-    default: &'static [&'static str],
-    kind: Kind,
-    meaning: &'static str,
-) -> Row {
+const fn guard(name: &'static str, default: Words, kind: Kind, meaning: &'static str) -> Row {
     Row { section: GUARD, name, default, kind, meaning }
 }
 
-const fn fleet(
-    name: &'static str,
-    default: &'static [&'static str],
-    kind: Kind,
-    meaning: &'static str,
-) -> Row {
+const fn fleet(name: &'static str, default: Words, kind: Kind, meaning: &'static str) -> Row {
     Row { section: FLEET, name, default, kind, meaning }
 }
 
 const fn rate(set: fn(&mut Config, Rate)) -> Kind {
-    Kind::Rate { most: 1_000_000, least_window: SECOND, most_window: DAY, set }
+    Kind::Rate { most: 1_000_000, set }
 }
 
 /// Every option that the daemon knows.
@@ -141,7 +141,7 @@ pub static OPTIONS: &[Row] = &[
     main(
         "database",
         &["/etc/fwstat"],
-        Kind::Path(|c, path| c.database = path),
+        Kind::Text(&PATH, |c, path| c.database = path),
         "the directory of the statistics; below /tmp or /var they are lost at a reboot",
     ),
     main(
@@ -179,13 +179,13 @@ pub static OPTIONS: &[Row] = &[
     main(
         "country_database",
         &["/usr/share/fwstat/country.mmdb"],
-        Kind::Path(|c, path| c.country_database = path),
+        Kind::Text(&PATH, |c, path| c.country_database = path),
         "MMDB file (MaxMind's format) with the countries of addresses; without it 'countries' has no answer",
     ),
     main(
         "as_database",
         &[],
-        Kind::OptionalPath(|c, path| c.as_database = path),
+        Kind::Text(&OPTIONAL_PATH, |c, path| c.as_database = path),
         "MMDB file with AS numbers and names (GeoLite2-ASN or ip-location-db's asn.mmdb); without it 'asns' \
          has no answer",
     ),
@@ -222,7 +222,7 @@ pub static OPTIONS: &[Row] = &[
     guard(
         "scan",
         &["30/1m"],
-        Kind::Rate { most: 1000, least_window: SECOND, most_window: DAY, set: |c, r| c.guard.scan = r },
+        Kind::Rate { most: 1000, set: |c, r| c.guard.scan = r },
         "different services tried from one source that are a scan",
     ),
     guard(
@@ -282,13 +282,13 @@ pub static OPTIONS: &[Row] = &[
     fleet(
         "url",
         &[],
-        Kind::Url(|c, url| c.fleet.url = url),
+        Kind::Text(&URL, |c, url| c.fleet.url = url),
         "URL to which the files are sent; without it they are made, but not sent",
     ),
     fleet(
         "token_file",
         &["/etc/fwstat.token"],
-        Kind::Path(|c, path| c.fleet.token_file = path),
+        Kind::Text(&PATH, |c, path| c.fleet.token_file = path),
         "file with the router's token, mode 0600; anybody who can read it can send in the router's name",
     ),
     fleet(
@@ -306,7 +306,7 @@ pub static OPTIONS: &[Row] = &[
     fleet(
         "hash_key",
         &[],
-        Kind::Text(|c, key| c.fleet.hash_key = key),
+        Kind::Text(&PRINTABLE, |c, key| c.fleet.hash_key = key),
         "key of the hash; the same on all routers, so that a source that several routers see counts once; \
          without it each router has its own key",
     ),
@@ -354,21 +354,13 @@ impl Kind {
                 duration_text(*least),
                 duration_text(*most)
             ),
-            Kind::Rate { most, least_window, most_window, .. } => format!(
-                "a rate such as 200/1m: 1 to {most} in {} to {}",
-                duration_text(*least_window),
-                duration_text(*most_window)
-            ),
+            Kind::Rate { most, .. } => format!("a rate such as 200/1m: 1 to {most} in 1s to 1d"),
             Kind::Choice { words, .. } => format!("one of {}", words.join(", ")),
             Kind::Choices { words, .. } => format!("some of {}", words.join(", ")),
             Kind::Zones(_) => {
                 format!("at most {MAX_ZONES} names of firewall zones (letters, digits, _ and -)")
             }
-            Kind::Url(_) => "an https:// address of at most 512 characters".to_string(),
-            Kind::Text(_) => "at most 128 printable characters".to_string(),
-            Kind::Path(_) | Kind::OptionalPath(_) => {
-                "a path of letters, digits, . _ - and / that begins with / and has no '..' in it".to_string()
-            }
+            Kind::Text(syntax, _) => syntax.expected.to_string(),
             Kind::Prefixes(_) => {
                 format!("at most {MAX_PREFIXES} addresses or prefixes such as 198.51.100.0/24")
             }
@@ -376,12 +368,8 @@ impl Kind {
     }
 
     /// Puts checked values into `config`. If one is bad, nothing changes and it is given back.
-    pub fn read(&self, config: &mut Config, values: &[&str]) -> Result<(), String> {
+    pub fn read<'v>(&self, config: &mut Config, values: &[&'v str]) -> Result<(), &'v str> {
         let one = values.last().copied().unwrap_or_default();
-        self.try_read(config, values, one).map_err(|bad| bad.to_string())
-    }
-
-    fn try_read<'v>(&self, config: &mut Config, values: &[&'v str], one: &'v str) -> Result<(), &'v str> {
         match self {
             Kind::Flag(set) => set(config, flag(one).ok_or(one)?),
             Kind::Number { least, most, set } => {
@@ -390,10 +378,9 @@ impl Kind {
             Kind::Duration { least, most, set } => {
                 set(config, duration(one).filter(|d| (least..=most).contains(&d)).ok_or(one)?);
             }
-            Kind::Rate { most, least_window, most_window, set } => {
-                let in_range = |rate: &Rate| {
-                    (1..=*most).contains(&rate.count) && (least_window..=most_window).contains(&&rate.window)
-                };
+            Kind::Rate { most, set } => {
+                let in_range =
+                    |rate: &Rate| (1..=*most).contains(&rate.count) && RATE_WINDOW.contains(&rate.window);
                 set(config, parse_rate(one).filter(in_range).ok_or(one)?);
             }
             Kind::Choice { words, set } => set(config, choice(words, one).ok_or(one)?),
@@ -419,10 +406,8 @@ impl Kind {
                 }
                 set(config, zones);
             }
-            Kind::Url(set) => set(config, url(one).ok_or(one)?),
-            Kind::Text(set) => set(config, text(one, 128).ok_or(one)?),
-            Kind::OptionalPath(set) if one.is_empty() => set(config, String::new()),
-            Kind::Path(set) | Kind::OptionalPath(set) => set(config, path(one).ok_or(one)?),
+            Kind::Text(syntax, set) if (syntax.is_valid)(one) => set(config, one.to_string()),
+            Kind::Text(..) => return Err(one),
             Kind::Prefixes(set) => {
                 let mut prefixes = Vec::new();
                 for value in values {
@@ -446,25 +431,24 @@ pub fn duration_text(duration: Duration) -> String {
 /// The option of this section that is written most like `name`, if one is.
 pub fn nearest(section: &str, name: &str) -> Option<&'static str> {
     let candidates = OPTIONS.iter().filter(|row| row.section == section);
-    let (distance, name) = candidates.map(|row| (distance(row.name, name), row.name)).min()?;
+    let (distance, name) = candidates.map(|row| (distance(name, row.name), row.name)).min()?;
     (distance <= 2).then_some(name)
 }
 
-/// How many letters must be changed, added or removed. Words that differ much in length are
-/// not compared, so that a long one costs nothing.
-fn distance(a: &str, b: &str) -> usize {
-    if a.len().abs_diff(b.len()) > 2 {
+/// How many letters must be changed, added or removed to make one word the other (Levenshtein). Longer ones than any name
+/// are not compared.
+pub(crate) fn distance(given: &str, name: &str) -> usize {
+    if given.len() > 32 {
         return usize::MAX;
     }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let change = diagonal + usize::from(x != y);
+    let mut row: Vec<usize> = (0..=name.len()).collect();
+    for (i, a) in given.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in name.bytes().enumerate() {
+            let change = diagonal + usize::from(a != b);
             diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
         }
     }
-    row[b.len()]
+    row[name.len()]
 }

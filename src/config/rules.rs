@@ -17,10 +17,7 @@ pub fn parse(text: &str) -> Vec<NamedRule> {
     let (sections, _) = uci::parse(text);
     let (mut rules, mut number) = (Vec::new(), 0);
     for section in &sections {
-        let value = |name: &str| {
-            let mut named = section.settings.iter().rev().filter(|setting| setting.name == name);
-            named.next().map(|setting| setting.value.trim())
-        };
+        let value = |name: &str| section.value(name).map(str::trim);
         let refuses = match (section.kind.as_str(), value("target").map(str::to_ascii_uppercase).as_deref()) {
             ("rule", Some("ACCEPT")) => Some(None),
             ("rule", Some("DROP")) => Some(Some(Verdict::Drop)),

@@ -12,6 +12,26 @@ pub struct Section {
     pub settings: Vec<Setting>,
 }
 
+impl Section {
+    /// The value of an option; of one that is given twice the last counts.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        let mut named = self.settings.iter().rev().filter(|setting| setting.name == name);
+        named.next().map(|setting| setting.value.as_str())
+    }
+
+    /// The words of an option or a list: an `option` begins anew, a `list` adds; both can have several words.
+    pub(crate) fn words(&self, name: &str) -> Vec<&str> {
+        let mut words = Vec::new();
+        for setting in self.settings.iter().filter(|setting| setting.name == name) {
+            if !setting.list {
+                words.clear();
+            }
+            words.extend(setting.value.split_ascii_whitespace());
+        }
+        words
+    }
+}
+
 /// `option NAME VALUE` or `list NAME VALUE`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Setting {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Rate;
 
+/// Units of windows and durations.
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
@@ -34,27 +35,26 @@ pub(super) fn number(text: &str) -> Option<u32> {
 
 /// `90s`, `10m`, `1h`, `7d`, `2w`, or seconds alone.
 pub fn duration(text: &str) -> Option<Duration> {
-    let (text, unit) = match text.as_bytes().last()? {
-        b's' => (&text[..text.len() - 1], SECOND),
-        b'm' => (&text[..text.len() - 1], MINUTE),
-        b'h' => (&text[..text.len() - 1], HOUR),
-        b'd' => (&text[..text.len() - 1], DAY),
-        b'w' => (&text[..text.len() - 1], WEEK),
-        _ => (text, SECOND),
-    };
-    unit.checked_mul(number(text)?)
+    let unit = unit(text.get(text.len().checked_sub(1)?..)?);
+    let digits = if unit.is_some() { &text[..text.len() - 1] } else { text };
+    unit.unwrap_or(SECOND).checked_mul(number(digits)?)
+}
+
+fn unit(letter: &str) -> Option<Duration> {
+    match letter {
+        "s" => Some(SECOND),
+        "m" => Some(MINUTE),
+        "h" => Some(HOUR),
+        "d" => Some(DAY),
+        "w" => Some(WEEK),
+        _ => None,
+    }
 }
 
 /// `200/1m`, or `200/m` for the same.
 pub(super) fn parse_rate(text: &str) -> Option<Rate> {
     let (count, window) = text.split_once('/')?;
-    let window = match window {
-        "s" => SECOND,
-        "m" => MINUTE,
-        "h" => HOUR,
-        "d" => DAY,
-        window => duration(window)?,
-    };
+    let window = unit(window).or_else(|| duration(window))?;
     Some(Rate { count: number(count)?, window })
 }
 
@@ -64,24 +64,20 @@ pub(super) fn is_zone(name: &str) -> bool {
     name.len() <= 32 && name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// What the init script can mount in the service's jail and name in its own shell: as in
+/// Whether the init script can mount it in the service's jail and name it in its own shell: as in
 /// `/usr/share/fwstat/service.sh`.
-pub(super) fn path(text: &str) -> Option<String> {
-    let plain = text.starts_with('/')
+pub(super) fn is_path(text: &str) -> bool {
+    text.starts_with('/')
         && text.len() < 256
         && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"_./-".contains(&c))
-        && !text.split('/').any(|part| part == "..");
-    plain.then(|| text.to_string())
+        && !text.split('/').any(|part| part == "..")
 }
 
-pub(super) fn text(text: &str, most: usize) -> Option<String> {
-    (text.len() <= most && !text.contains(char::is_control)).then(|| text.to_string())
-}
-
-/// It becomes an argument of a command, so only characters that a URL can have (RFC 3986).
-pub(super) fn url(url: &str) -> Option<String> {
+/// Whether it is empty or an address of the Web. It becomes an argument of a command, so only characters that a URL can
+/// have (RFC 3986).
+pub(super) fn is_url(url: &str) -> bool {
     let plain = |c: u8| c.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&()*+,;=%".contains(&c);
     let host = url.strip_prefix("https://").unwrap_or_default();
     let valid = !host.is_empty() && !host.starts_with('/') && url.len() <= 512 && url.bytes().all(plain);
-    (valid || url.is_empty()).then(|| url.to_string())
+    valid || url.is_empty()
 }

@@ -31,24 +31,12 @@ pub const MAX_DEVICES: usize = 64;
 pub fn parse(text: &str) -> Vec<Zone> {
     let (sections, _) = uci::parse(text);
     let zones = sections.iter().filter(|section| section.kind == "zone");
-    zones
-        .filter_map(|section| {
-            let name = values(section, "name").pop()?;
-            Some(Zone { name, networks: values(section, "network"), devices: values(section, "device") })
-        })
-        .collect()
-}
-
-/// An `option` begins anew, a `list` adds; both can have several words.
-fn values(section: &Section, name: &str) -> Vec<String> {
-    let mut values = Vec::new();
-    for setting in section.settings.iter().filter(|setting| setting.name == name) {
-        if !setting.list {
-            values.clear();
-        }
-        values.extend(setting.value.split_whitespace().map(str::to_string));
-    }
-    values
+    let texts = |section: &Section, name| section.words(name).into_iter().map(str::to_string).collect();
+    let zone = |section: &Section| {
+        let name = section.words("name").pop()?.to_string();
+        Some(Zone { name, networks: texts(section, "network"), devices: texts(section, "device") })
+    };
+    zones.filter_map(zone).collect()
 }
 
 /// The interfaces of the zones with these names, each once; none if nothing is known.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use fwstat::config::Config;
-use fwstat::config::options::{FLEET, GUARD, Kind, MAIN, OPTIONS, Row};
+use fwstat::config::options::{FLEET, GUARD, Kind, MAIN, OPTIONS, RATE_WINDOW, Row};
 
 const MODULE: &str = "openwrt/luci-app-fwstat/htdocs/luci-static/resources/fwstat/options.js";
 
@@ -28,18 +28,15 @@ fn checked(kind: &Kind) -> String {
         Kind::Duration { least, most, .. } => {
             format!("kind: 'duration', least: {}, most: {}", seconds(least), seconds(most))
         }
-        Kind::Rate { most, least_window, most_window, .. } => format!(
-            "kind: 'rate', most: {most}, window: [ {}, {} ]",
-            seconds(least_window),
-            seconds(most_window)
-        ),
+        Kind::Rate { most, .. } => {
+            let (least, longest) = (seconds(RATE_WINDOW.start()), seconds(RATE_WINDOW.end()));
+            format!("kind: 'rate', most: {most}, window: [ {least}, {longest} ]")
+        }
         Kind::Choice { words, .. } => format!("kind: 'choice', words: {}", list(words)),
         Kind::Choices { words, .. } => format!("kind: 'choices', words: {}", list(words)),
         Kind::Zones(_) => format!("kind: 'zones', most: {}", most_values(kind, "z#")),
-        Kind::Url(_) => "kind: 'url'".to_string(),
-        Kind::Text(_) => "kind: 'text'".to_string(),
-        Kind::Path(_) => "kind: 'path'".to_string(),
-        Kind::OptionalPath(_) => "kind: 'path', optional: true".to_string(),
+        Kind::Text(syntax, _) if syntax.name == "optional path" => "kind: 'path', optional: true".to_string(),
+        Kind::Text(syntax, _) => format!("kind: '{}'", syntax.name),
         Kind::Prefixes(_) => format!("kind: 'prefixes', most: {}", most_values(kind, "2001:db8:#::/48")),
     }
 }
