@@ -5,14 +5,9 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
-use fwstat::cli::arguments::{self, Backend, Command, Format};
-use fwstat::cli::check;
-use fwstat::cli::client;
-use fwstat::cli::fleet_export;
-use fwstat::cli::help;
-use fwstat::cli::lists;
+use fwstat::cli::arguments::{self, Command};
 use fwstat::cli::shell::{self, Outcome, ShellError};
-use fwstat::cli::upkeep;
+use fwstat::cli::{check, client, help, lists, upkeep};
 use fwstat::daemon;
 use fwstat::output::cells::plain;
 use fwstat::sys::memory;
@@ -69,40 +64,10 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::Version => help::version(out)?,
         Command::Report { input, question, json } => return shell::report(&input, &question, json, out),
         Command::Import { input, backend } => return shell::import(&input, &backend, out),
-        Command::Backup { file, backend, json } => return upkeep::back_up(&backend, &file, json, out),
-        Command::Restore { file, backend, json } => return upkeep::restore(&backend, &file, json, out),
-        Command::Forget { scope, backend, json } => return upkeep::forget(&backend, scope, json, out),
-        Command::Ask {
-            question,
-            backend: Backend::Store { directory, timezone, countries, networks },
-            json,
-        } => {
-            let databases = (&*countries, networks.as_deref());
-            return shell::ask_store(&question, &directory, timezone.as_deref(), databases, json, out);
-        }
-        Command::Export {
-            format: Format::Ndjson,
-            backend: Backend::Store { directory, timezone, countries, .. },
-            range,
-        } => return fleet_export::export(&directory, timezone.as_deref(), &countries, &range, None, out),
-        Command::Export { format: Format::Ndjson, backend: Backend::Daemon { ubus }, range } => {
-            return client::export_batches(&ubus, &range, out);
-        }
-        Command::Export { format, backend: Backend::Store { directory, timezone, .. }, .. } => {
-            return shell::export_store(format, &directory, timezone.as_deref(), out);
-        }
-        Command::MonthReport { wanted, backend: Backend::Store { directory, timezone, countries, .. } } => {
-            return shell::month_of_store(wanted, &directory, timezone.as_deref(), &countries, out);
-        }
-        Command::MonthReport { wanted, backend: Backend::Daemon { ubus } } => {
-            client::month(wanted, &ubus, out)?
-        }
-        Command::Ask { question, backend: Backend::Daemon { ubus }, json } => {
-            client::ask(&question, &ubus, json, out)?;
-        }
-        Command::Export { format, backend: Backend::Daemon { ubus }, .. } => {
-            client::export(format, &ubus, out)?
-        }
+        Command::Upkeep { work, backend, json } => return upkeep::run(&work, &backend, json, out),
+        Command::Ask { question, backend, json } => return shell::ask(&question, &backend, json, out),
+        Command::Export { format, backend, range } => return shell::export(format, &range, &backend, out),
+        Command::MonthReport { wanted, backend } => return shell::month(wanted, &backend, out),
         Command::Block { target, length, reason, ubus } => {
             client::block(target, length, reason.as_deref(), &ubus, out)?;
         }
@@ -116,15 +81,10 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         Command::TestNotify => {
             // Only comes back if it cannot start.
             let error = std::process::Command::new(NOTIFIER).arg("--test").exec();
-            return Err(ShellError::Failure(format!("cannot run {NOTIFIER}: {error}")));
+            return Err(format!("cannot run {NOTIFIER}: {error}").into());
         }
-        Command::Check { config, ubus, run } => {
-            return check::run(&daemon::DaemonPaths { config, ubus, run }, out);
-        }
-        Command::Daemon { config, ubus, run } => {
-            let paths = daemon::DaemonPaths { config, ubus, run };
-            daemon::run(paths).map_err(|error| ShellError::Failure(error.to_string()))?;
-        }
+        Command::Check(paths) => return check::run(&paths, out),
+        Command::Daemon(paths) => daemon::run(paths).map_err(|error| error.to_string())?,
     }
     Ok(Outcome::fine())
 }

@@ -3,16 +3,17 @@
 //! Takes the arguments after the program's name, gives plain values or a sentence. Opens nothing;
 //! only the time zone files are looked at, so that an unknown zone is wrong usage.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 
 use super::fleet_export::Range;
 use super::lists::Action;
-use super::options::{self, CommandRow};
+use super::options::{self, *};
 use super::raw_arguments::{Raw, suggestion};
-use super::upkeep::ForgetScope;
+use super::upkeep::{ForgetScope, Upkeep};
 use super::values;
+use crate::daemon::DaemonPaths;
 use crate::output::blobmsg::Length;
 use crate::output::cells::plain;
 use crate::output::month_report::{Form, Language, Wanted};
@@ -29,13 +30,32 @@ pub const DEFAULT_COUNTRIES: &str = "/usr/share/fwstat/country.mmdb";
 /// The service's directory in RAM.
 pub const DEFAULT_RUN: &str = "/var/run/fwstat";
 
+/// A store directory that is read without a daemon, and how.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StoreOptions {
+    pub directory: PathBuf,
+    /// The zone of instants in answers; `None`: that of the store's days, or the system's.
+    pub timezone: Option<String>,
+    /// The country database; the default one need not be there.
+    pub countries: PathBuf,
+    /// The database of AS numbers.
+    pub networks: Option<PathBuf>,
+}
+
+impl StoreOptions {
+    /// With every other option at its default.
+    pub fn of(directory: PathBuf) -> StoreOptions {
+        StoreOptions { directory, timezone: None, countries: DEFAULT_COUNTRIES.into(), networks: None }
+    }
+}
+
 /// Where a question or command is executed.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Backend {
     /// The running daemon, over the ubus socket.
     Daemon { ubus: PathBuf },
-    /// A store directory, its days labelled in this zone (`None`: the system's).
-    Store { directory: PathBuf, timezone: Option<String>, countries: PathBuf, networks: Option<PathBuf> },
+    /// A store directory.
+    Store(StoreOptions),
 }
 
 /// The log files to read, and what their lines leave open.
@@ -90,18 +110,9 @@ pub enum Command {
         input: Input,
         backend: Backend,
     },
-    Backup {
-        file: PathBuf,
-        backend: Backend,
-        json: bool,
-    },
-    Restore {
-        file: PathBuf,
-        backend: Backend,
-        json: bool,
-    },
-    Forget {
-        scope: ForgetScope,
+    /// Backup, restore or deletion.
+    Upkeep {
+        work: Upkeep,
         backend: Backend,
         json: bool,
     },
@@ -142,16 +153,8 @@ pub enum Command {
     },
     /// The notifier's scripts with a test event.
     TestNotify,
-    Check {
-        config: PathBuf,
-        ubus: PathBuf,
-        run: PathBuf,
-    },
-    Daemon {
-        config: PathBuf,
-        ubus: PathBuf,
-        run: PathBuf,
-    },
+    Check(DaemonPaths),
+    Daemon(DaemonPaths),
     /// Of one command, or of the whole.
     Help(Option<&'static CommandRow>),
     Version,
@@ -215,57 +218,29 @@ fn unknown_command(name: &str) -> String {
 }
 
 impl Raw<'_> {
-    fn ubus(&self) -> Result<PathBuf, String> {
-        self.path_or(&options::UBUS, DEFAULT_UBUS)
-    }
-
-    fn countries(&self) -> Result<PathBuf, String> {
-        self.path_or(&options::COUNTRIES, DEFAULT_COUNTRIES)
-    }
-
-    fn source(&self, read: fn(&str) -> Result<Prefix, String>) -> Result<Prefix, String> {
-        let operand = self.operands.first().map(|operand| operand.to_string_lossy()).unwrap_or_default();
-        read(&operand)
-    }
-
     fn check(&self) -> Result<Command, String> {
+        let json = self.has(&JSON);
         if let Some(topic) = Topic::from_name(self.command.name) {
-            let (question, backend) = (self.question(topic)?, self.backend()?);
-            return Ok(Command::Ask { question, backend, json: self.has(&options::JSON) });
+            return Ok(Command::Ask { question: self.question(topic)?, backend: self.backend()?, json });
         }
         match self.command.name {
-            "report" if self.has(&options::MONTH) => self.month_report(),
+            "report" if self.has(&MONTH) => self.month_report(),
             "report" => {
-                let of_month = [
-                    &options::REPORT_FORMAT,
-                    &options::LANG,
-                    &options::ADDRESSES,
-                    &options::DB,
-                    &options::UBUS,
-                ];
+                let of_month = [&REPORT_FORMAT, &LANG, &ADDRESSES, &DB, &UBUS];
                 if let Some(option) = of_month.iter().find(|option| self.has(option)) {
                     return Err(format!("--{} goes with --month", option.name));
                 }
-                let (input, question) = (self.input()?, self.question(Topic::Summary)?);
-                Ok(Command::Report { input, question, json: self.has(&options::JSON) })
+                Ok(Command::Report { input: self.input()?, question: self.question(Topic::Summary)?, json })
             }
             "import" => Ok(Command::Import { input: self.input()?, backend: self.owned()? }),
-            "backup" => Ok(Command::Backup {
-                file: self.file(),
-                backend: self.owned()?,
-                json: self.has(&options::JSON),
-            }),
-            "restore" => Ok(Command::Restore {
-                file: self.file(),
-                backend: self.owned()?,
-                json: self.has(&options::JSON),
-            }),
-            "forget" => self.forget(),
+            "backup" => self.upkeep(Upkeep::Backup(self.operand().into())),
+            "restore" => self.upkeep(Upkeep::Restore(self.operand().into())),
+            "forget" => self.upkeep(Upkeep::Forget(self.forget()?)),
             "export" => self.export(),
             "block" => Ok(Command::Block {
                 target: self.target()?,
-                length: self.get(&options::FOR, values::block_length)?.unwrap_or_default(),
-                reason: self.get(&options::REASON, values::short_text)?,
+                length: self.get(&FOR, values::block_length)?.unwrap_or_default(),
+                reason: self.get(&REASON, values::short_text)?,
                 ubus: self.ubus()?,
             }),
             "guard-test" => Ok(Command::GuardTest { target: self.target()?, ubus: self.ubus()? }),
@@ -273,64 +248,67 @@ impl Raw<'_> {
             "blocklist" => self.block_list(),
             "allowlist" => Ok(Command::AllowList {
                 action: self.list_action()?,
-                config: self.path_or(&options::CONFIG, DEFAULT_CONFIG)?,
+                config: self.path_or(&CONFIG, DEFAULT_CONFIG)?,
             }),
             "commit" => Ok(Command::Commit { ubus: self.ubus()? }),
-            "notify" if self.has(&options::TEST) => Ok(Command::TestNotify),
+            "notify" if self.has(&TEST) => Ok(Command::TestNotify),
             "notify" => Err("add --test: events are sent by the service".to_string()),
-            "check" => Ok(Command::Check {
-                config: self.path_or(&options::CONFIG, DEFAULT_CONFIG)?,
-                ubus: self.ubus()?,
-                run: self.path_or(&options::RUN, DEFAULT_RUN)?,
-            }),
-            _ => Ok(Command::Daemon {
-                config: self.path_or(&options::CONFIG, DEFAULT_CONFIG)?,
-                ubus: self.ubus()?,
-                run: self.path_or(&options::RUN, DEFAULT_RUN)?,
-            }),
+            "check" => Ok(Command::Check(self.daemon_paths()?)),
+            _ => Ok(Command::Daemon(self.daemon_paths()?)),
         }
     }
 
-    fn file(&self) -> PathBuf {
-        self.operands.first().map(PathBuf::from).unwrap_or_default()
+    fn ubus(&self) -> Result<PathBuf, String> {
+        self.path_or(&UBUS, DEFAULT_UBUS)
+    }
+
+    fn daemon_paths(&self) -> Result<DaemonPaths, String> {
+        Ok(DaemonPaths {
+            config: self.path_or(&CONFIG, DEFAULT_CONFIG)?,
+            ubus: self.ubus()?,
+            run: self.path_or(&RUN, DEFAULT_RUN)?,
+        })
+    }
+
+    fn operand(&self) -> &OsStr {
+        self.operands.first().copied().unwrap_or_default()
+    }
+
+    fn target(&self) -> Result<Target, String> {
+        Target::parse(&self.operand().to_string_lossy())
+    }
+
+    fn upkeep(&self, work: Upkeep) -> Result<Command, String> {
+        Ok(Command::Upkeep { work, backend: self.owned()?, json: self.has(&JSON) })
     }
 
     /// A store that is worked on: the running daemon's, or a directory.
     fn owned(&self) -> Result<Backend, String> {
-        match self.path(&options::STORE)? {
-            Some(_) if self.has(&options::UBUS) => {
+        match self.path(&STORE)? {
+            Some(_) if self.has(&UBUS) => {
                 Err("--db and --ubus: give one of them, a store or a daemon".to_string())
             }
-            Some(directory) => {
-                let countries = PathBuf::from(DEFAULT_COUNTRIES);
-                Ok(Backend::Store { directory, timezone: None, countries, networks: None })
-            }
+            Some(directory) => Ok(Backend::Store(StoreOptions::of(directory))),
             None => Ok(Backend::Daemon { ubus: self.ubus()? }),
         }
     }
 
-    fn forget(&self) -> Result<Command, String> {
-        let before = self.get(&options::BEFORE, values::date)?;
+    fn forget(&self) -> Result<ForgetScope, String> {
         let operand = self.operands.first().map(|operand| Prefix::parse(&operand.to_string_lossy()));
-        let source = match (self.get(&options::FORGOTTEN, Prefix::parse)?, operand.transpose()?) {
+        let source = match (self.get(&FORGOTTEN, Prefix::parse)?, operand.transpose()?) {
             (Some(_), Some(_)) => return Err("--source and an address: give one of them".to_string()),
             (option, operand) => option.or(operand),
         };
-        let scope = match (before, source) {
-            (Some(first), None) => ForgetScope::Before(first),
-            (None, Some(prefix)) => ForgetScope::Source(prefix),
-            (None, None) => return Err("give --before or --source: what to delete".to_string()),
-            _ => return Err("--before and --source: give one of them".to_string()),
-        };
-        Ok(Command::Forget { scope, backend: self.owned()?, json: self.has(&options::JSON) })
-    }
-
-    fn target(&self) -> Result<Target, String> {
-        values::target(&self.operands.first().map(|operand| operand.to_string_lossy()).unwrap_or_default())
+        match (self.get(&BEFORE, values::date)?, source) {
+            (Some(first), None) => Ok(ForgetScope::Before(first)),
+            (None, Some(prefix)) => Ok(ForgetScope::Source(prefix)),
+            (None, None) => Err("give --before or --source: what to delete".to_string()),
+            _ => Err("--before and --source: give one of them".to_string()),
+        }
     }
 
     fn list_action(&self) -> Result<Action, String> {
-        match (self.path(&options::IMPORT)?, self.path(&options::APPEND)?) {
+        match (self.path(&IMPORT)?, self.path(&APPEND)?) {
             (Some(_), Some(_)) => Err("--import and --append: give one of them".to_string()),
             (Some(file), None) => Ok(Action::Import(file)),
             (None, Some(file)) => Ok(Action::Append(file)),
@@ -339,42 +317,32 @@ impl Raw<'_> {
     }
 
     fn block_list(&self) -> Result<Command, String> {
-        let action = self.list_action()?;
+        let (action, all) = (self.list_action()?, self.has(&ALL));
         let is_import = matches!(action, Action::Import(_));
-        if self.has(&options::ALL) && is_import {
+        if all && is_import {
             return Err("--all goes with the blocks that there are, not with --import".to_string());
         }
-        let length = self.get(&options::FOR, values::block_length)?;
+        let length = self.get(&FOR, values::block_length)?;
         if length.is_some() && !is_import {
             return Err("--for goes with --import".to_string());
         }
-        let length = length.and_then(Length::text);
-        Ok(Command::BlockList { action, all: self.has(&options::ALL), length, ubus: self.ubus()? })
+        Ok(Command::BlockList { action, all, length: length.and_then(Length::text), ubus: self.ubus()? })
     }
 
     fn month_report(&self) -> Result<Command, String> {
-        let of_files = [
-            &options::FROM,
-            &options::TO,
-            &options::CLASS,
-            &options::MIN,
-            &options::LIMIT,
-            &options::JSON,
-            &options::YEAR,
-            &options::WAN,
-        ];
+        let of_files = [&FROM, &TO, &CLASS, &MIN, &LIMIT, &JSON, &YEAR, &WAN];
         if let Some(option) = of_files.iter().find(|option| self.has(option)) {
             return Err(format!("--{} goes with log files, not with --month", option.name));
         }
         if let Some(file) = self.operands.first() {
             return Err(format!("unexpected '{}': give log files or --month", file.to_string_lossy()));
         }
-        let month = self.get(&options::MONTH, values::month)?.ok_or("--month needs a value: YYYY-MM")?;
+        let month = self.get(&MONTH, values::month)?.ok_or("--month needs a value: YYYY-MM")?;
         let wanted = Wanted {
             month,
-            form: self.get(&options::REPORT_FORMAT, values::report_form)?.unwrap_or(Form::Text),
-            language: self.get(&options::LANG, values::language)?.unwrap_or(Language::English),
-            addresses: self.has(&options::ADDRESSES),
+            form: self.get(&REPORT_FORMAT, values::report_form)?.unwrap_or(Form::Text),
+            language: self.get(&LANG, values::language)?.unwrap_or(Language::English),
+            addresses: self.has(&ADDRESSES),
         };
         Ok(Command::MonthReport { wanted, backend: self.backend()? })
     }
@@ -382,26 +350,26 @@ impl Raw<'_> {
     fn question(&self, topic: Topic) -> Result<Question, String> {
         let default = Question::new(topic);
         let source = match topic {
-            Topic::Source => Some(self.source(values::address)?),
-            _ => self.get(&options::SOURCE, Prefix::parse)?,
+            Topic::Source => Some(values::address(&self.operand().to_string_lossy())?),
+            _ => self.get(&SOURCE, Prefix::parse)?,
         };
         let question = Question {
             topic,
-            from: self.get(&options::FROM, values::date)?,
-            to: self.get(&options::TO, values::date)?,
-            class: self.get(&options::CLASS, values::class)?.unwrap_or(default.class),
+            from: self.get(&FROM, values::date)?,
+            to: self.get(&TO, values::date)?,
+            class: self.get(&CLASS, values::class)?.unwrap_or(default.class),
             running: default.running,
             // A filter has its own classes.
-            every_class: self.has(&options::FILTER) && !self.has(&options::CLASS),
-            protocol: self.get(&options::PROTOCOL, values::protocol)?,
-            port: self.get(&options::PORT, values::port)?,
+            every_class: self.has(&FILTER) && !self.has(&CLASS),
+            protocol: self.get(&PROTOCOL, values::protocol)?,
+            port: self.get(&PORT, values::port)?,
             source,
-            country: self.get(&options::COUNTRY, values::country)?,
-            min: self.get(&options::MIN, values::whole_number)?.unwrap_or(default.min),
-            limit: self.get(&options::LIMIT, values::limit)?.unwrap_or(default.limit),
-            cursor: self.get(&options::CURSOR, values::whole_number)?.unwrap_or(default.cursor),
+            country: self.get(&COUNTRY, values::country)?,
+            min: self.get(&MIN, values::whole_number)?.unwrap_or(default.min),
+            limit: self.get(&LIMIT, values::limit)?.unwrap_or(default.limit),
+            cursor: self.get(&CURSOR, values::whole_number)?.unwrap_or(default.cursor),
             daily: default.daily,
-            filter: self.get(&options::FILTER, Filter::parse)?.unwrap_or_default(),
+            filter: self.get(&FILTER, Filter::parse)?.unwrap_or_default(),
         };
         if let (Some(from), Some(to)) = (question.from, question.to)
             && from > to
@@ -413,20 +381,18 @@ impl Raw<'_> {
     }
 
     fn backend(&self) -> Result<Backend, String> {
-        let timezone = self.get(&options::TIMEZONE, values::timezone)?;
-        match self.path(&options::DB)? {
-            Some(_) if self.has(&options::UBUS) => {
+        let timezone = self.get(&TIMEZONE, values::timezone)?;
+        match self.path(&DB)? {
+            Some(_) if self.has(&UBUS) => {
                 Err("--db and --ubus: give one of them, a store or a daemon to ask".to_string())
             }
             Some(directory) => {
-                let networks = self.path(&options::NETWORKS)?;
-                Ok(Backend::Store { directory, timezone, countries: self.countries()?, networks })
+                let (countries, networks) = (self.countries()?, self.path(&NETWORKS)?);
+                Ok(Backend::Store(StoreOptions { directory, timezone, countries, networks }))
             }
-            None if self.has(&options::COUNTRIES) => {
-                Err("--country-database goes with --db: the daemon has its own".to_string())
-            }
-            None if self.has(&options::NETWORKS) => {
-                Err("--as-database goes with --db: the daemon has its own".to_string())
+            None if self.has(&COUNTRIES) || self.has(&NETWORKS) => {
+                let option = if self.has(&COUNTRIES) { &COUNTRIES } else { &NETWORKS };
+                Err(format!("--{} goes with --db: the daemon has its own", option.name))
             }
             None if timezone.is_some() => {
                 Err("--timezone goes with --db: the daemon answers in the router's own zone".to_string())
@@ -435,39 +401,43 @@ impl Raw<'_> {
         }
     }
 
+    fn countries(&self) -> Result<PathBuf, String> {
+        self.path_or(&COUNTRIES, DEFAULT_COUNTRIES)
+    }
+
     fn input(&self) -> Result<Input, String> {
         Ok(Input {
             files: self.operands.iter().map(PathBuf::from).collect(),
-            timezone: self.get(&options::TIMEZONE, values::timezone)?,
-            year: self.get(&options::YEAR, values::year)?,
-            wan: self.all(&options::WAN, values::interface)?,
-            lan: self.all(&options::LAN, values::interface)?,
-            firewall: self.value(&options::FIREWALL).map(PathBuf::from),
+            timezone: self.get(&TIMEZONE, values::timezone)?,
+            year: self.get(&YEAR, values::year)?,
+            wan: self.all(&WAN, values::interface)?,
+            lan: self.all(&LAN, values::interface)?,
+            firewall: self.value(&FIREWALL).map(PathBuf::from),
             countries: self.countries()?,
         })
     }
 
     fn export(&self) -> Result<Command, String> {
-        let format = match self.value(&options::FORMAT).map(|value| value.to_string_lossy()).as_deref() {
-            Some("prometheus") => Format::Prometheus,
-            Some("json") => Format::Json,
-            Some("csv") => Format::Csv,
-            Some("ndjson") => Format::Ndjson,
-            Some(other) => return Err(format!("--format: '{other}' is not prometheus, json, csv or ndjson")),
-            None => {
-                return Err("no format is given: add --format prometheus, json, csv or ndjson".to_string());
-            }
+        let Some(format) = self.get(&FORMAT, export_format)? else {
+            return Err("no format is given: add --format prometheus, json, csv or ndjson".to_string());
         };
-        let range = Range {
-            from: self.get(&options::FROM, values::date)?,
-            to: self.get(&options::TO, values::date)?,
-        };
+        let range = Range { from: self.get(&FROM, values::date)?, to: self.get(&TO, values::date)? };
         if format != Format::Ndjson && range != Range::default() {
             return Err(
                 "--from and --to go with --format ndjson: the other formats have no range".to_string()
             );
         }
         Ok(Command::Export { format, backend: self.backend()?, range })
+    }
+}
+
+fn export_format(text: &str) -> Result<Format, String> {
+    match text {
+        "prometheus" => Ok(Format::Prometheus),
+        "json" => Ok(Format::Json),
+        "csv" => Ok(Format::Csv),
+        "ndjson" => Ok(Format::Ndjson),
+        _ => Err(format!("'{text}' is not prometheus, json, csv or ndjson")),
     }
 }
 

@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::arguments::{DEFAULT_CONFIG, DEFAULT_COUNTRIES, DEFAULT_RUN, Format};
+use super::arguments::{DEFAULT_CONFIG, DEFAULT_RUN, StoreOptions};
 use super::fleet_export::{self, Range};
 use super::shell::{Outcome, ShellError, print_json};
 use crate::daemon::{explained, is_running};
 use crate::output::blobmsg::{self, Length};
+use crate::output::cells::plain;
 use crate::output::month_report::Wanted;
 use crate::output::rendering::TEXT;
 use crate::output::tables::Style;
 use crate::query::question::{Prefix, Question, Topic};
 use crate::query::target::Target;
-use crate::ubus::call::{CallError, call};
+use crate::ubus::{self, call::CallError};
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// For what is made of the answers to several questions.
@@ -30,11 +31,16 @@ const COUNTING: Duration = Duration::from_millis(300);
 
 impl From<CallError> for ShellError {
     fn from(error: CallError) -> ShellError {
-        ShellError::Failure(explained(&error, is_running(Path::new(DEFAULT_RUN))))
+        explained(&error, is_running(Path::new(DEFAULT_RUN))).into()
     }
 }
 
 type Result<T> = std::result::Result<T, ShellError>;
+
+/// Calls a method of the daemon; waits for the answer at most `limit`.
+pub(super) fn call(socket: &Path, method: &str, arguments: &Value, limit: Duration) -> Result<Value> {
+    Ok(ubus::call::call(socket, blobmsg::OBJECT, method, arguments, limit)?)
+}
 
 /// A question's arguments, without those at their default.
 fn arguments(question: &Question) -> Value {
@@ -61,23 +67,15 @@ fn arguments(question: &Question) -> Value {
     Value::Object(keys)
 }
 
-/// An address without a length if it is a single one, else `address/length`.
-pub(super) fn text(prefix: Prefix) -> String {
-    if prefix.is_single() {
-        prefix.network.to_string()
-    } else {
-        format!("{}/{}", prefix.network, prefix.length)
-    }
-}
-
 /// Asks a question and prints the answer, as JSON or as the daemon's text.
-pub fn ask(question: &Question, socket: &Path, json: bool, out: &mut dyn Write) -> Result<()> {
+pub fn ask(question: &Question, socket: &Path, json: bool, out: &mut dyn Write) -> Result<Outcome> {
     if question.topic == Topic::Status {
         count_rules(socket)?;
     }
     let (method, mut arguments) = (question.topic.name(), arguments(question));
     if json {
-        return Ok(print_json(&call(socket, blobmsg::OBJECT, method, &arguments, LIMIT)?, out)?);
+        print_json(&call(socket, method, &arguments, LIMIT)?, out)?;
+        return Ok(Outcome::fine());
     }
     let style = Style::for_stdout();
     arguments["format"] = json!("text");
@@ -91,7 +89,7 @@ pub fn ask(question: &Question, socket: &Path, json: bool, out: &mut dyn Write) 
 }
 
 /// The report of a month of the running daemon.
-pub fn month(wanted: Wanted, socket: &Path, out: &mut dyn Write) -> Result<()> {
+pub fn month(wanted: Wanted, socket: &Path, out: &mut dyn Write) -> Result<Outcome> {
     let Wanted { month, form, language, addresses } = wanted;
     let arguments = json!({"month": month.to_string(), "format": form.name(), "lang": language.code(),
         "addresses": u8::from(addresses)});
@@ -105,55 +103,60 @@ fn print_text(
     arguments: &Value,
     limit: Duration,
     out: &mut dyn Write,
-) -> Result<()> {
-    let answer = call(socket, blobmsg::OBJECT, method, arguments, limit)?;
+) -> Result<Outcome> {
+    let answer = call(socket, method, arguments, limit)?;
     match answer[TEXT].as_str() {
-        Some(text) => Ok(out.write_all(text.as_bytes())?),
-        None => Err(ShellError::Failure(format!(
+        Some(text) => {
+            out.write_all(text.as_bytes())?;
+            Ok(Outcome::fine())
+        }
+        None => Err(format!(
             "the running {} is of another version than this program: /etc/init.d/fwstat restart",
             blobmsg::OBJECT
-        ))),
+        )
+        .into()),
     }
 }
 
 /// `status` answers the counters that were read last and starts a new read, so it is called twice.
 fn count_rules(socket: &Path) -> Result<()> {
-    call(socket, blobmsg::OBJECT, Topic::Status.name(), &json!({}), LIMIT)?;
+    call(socket, Topic::Status.name(), &json!({}), LIMIT)?;
     std::thread::sleep(COUNTING);
     Ok(())
 }
 
 /// Batches of the running daemon's days: it writes them to its store, and that is read.
 pub fn export_batches(socket: &Path, range: &Range, out: &mut dyn Write) -> Result<Outcome> {
-    let done = call(socket, blobmsg::OBJECT, "commit", &json!({}), LIMIT)?;
-    let path = done["path"].as_str().unwrap_or_default();
+    let done = call(socket, "commit", &json!({}), LIMIT)?;
     let (config, _) = crate::daemon::load(Path::new(DEFAULT_CONFIG));
-    let countries = Path::new(&config.country_database);
-    let countries = if countries.exists() { countries } else { Path::new(DEFAULT_COUNTRIES) };
-    fleet_export::export(Path::new(path), None, countries, range, Some(&config), out)
+    let mut store = StoreOptions::of(done["path"].as_str().unwrap_or_default().into());
+    if Path::new(&config.country_database).exists() {
+        store.countries = PathBuf::from(&config.country_database);
+    }
+    fleet_export::export(&store, range, Some(&config), out)
 }
 
 /// Has the daemon write everything to its store and let go of it. Gives the store's directory.
 pub(super) fn release(socket: &Path, forget: Option<Prefix>) -> Result<PathBuf> {
-    let arguments = json!({"forget": forget.map(text)});
-    let released = call(socket, blobmsg::OBJECT, "release", &arguments, LIMIT)?;
+    let arguments = json!({"forget": forget.map(|prefix| prefix.to_string())});
+    let released = call(socket, "release", &arguments, LIMIT)?;
     match released["path"].as_str() {
         Some(path) => Ok(PathBuf::from(path)),
-        None => Err(ShellError::Failure("the daemon's answer names no store".into())),
+        None => Err("the daemon's answer names no store".into()),
     }
 }
 
 /// Has the daemon go on with its store.
 pub(super) fn take_back(socket: &Path) -> Result<()> {
-    call(socket, blobmsg::OBJECT, "commit", &json!({}), LIMIT)?;
+    call(socket, "commit", &json!({}), LIMIT)?;
     Ok(())
 }
 
 /// Has the daemon write to flash now, and waits for the end.
 pub fn commit(socket: &Path, out: &mut dyn Write) -> Result<()> {
-    let done = call(socket, blobmsg::OBJECT, "commit", &json!({}), LIMIT)?;
+    let done = call(socket, "commit", &json!({}), LIMIT)?;
     let path = done["path"].as_str().unwrap_or("the store");
-    Ok(writeln!(out, "{} is up to date", crate::output::cells::plain(path))?)
+    Ok(writeln!(out, "{} is up to date", plain(path))?)
 }
 
 /// Blocks by hand; prints the daemon's warning, if there is one.
@@ -166,10 +169,10 @@ pub fn block(
 ) -> Result<()> {
     let arguments =
         json!({"address": target.to_string(), "for": length.text(), "reason": reason, "caller": caller()});
-    let row = call(socket, blobmsg::OBJECT, "block", &arguments, LIST_LIMIT)?;
+    let row = call(socket, "block", &arguments, LIST_LIMIT)?;
     writeln!(out, "{target} is blocked")?;
     if let Some(warning) = row["warning"].as_str() {
-        writeln!(out, "{}", crate::output::cells::plain(warning))?;
+        writeln!(out, "{}", plain(warning))?;
     }
     Ok(())
 }
@@ -183,15 +186,15 @@ fn caller() -> Option<String> {
 
 /// Ends a block by hand.
 pub fn unblock(target: Target, socket: &Path, out: &mut dyn Write) -> Result<()> {
-    call(socket, blobmsg::OBJECT, "unblock", &json!({"address": target.to_string()}), LIMIT)?;
+    call(socket, "unblock", &json!({"address": target.to_string()}), LIMIT)?;
     Ok(writeln!(out, "{target} is no longer blocked")?)
 }
 
 /// Prints whether the guard would block the target, and if not, why. Changes nothing.
 pub fn guard_test(target: Target, socket: &Path, out: &mut dyn Write) -> Result<()> {
     let arguments = json!({"address": target.to_string()});
-    let answer = call(socket, blobmsg::OBJECT, "guard-test", &arguments, LIST_LIMIT)?;
-    let text = |key: &str| answer[key].as_str().map(crate::output::cells::plain);
+    let answer = call(socket, "guard-test", &arguments, LIST_LIMIT)?;
+    let text = |key: &str| answer[key].as_str().map(plain);
     match (text("protected_by"), text("warning")) {
         (Some(why), _) => Ok(writeln!(out, "{target} would not be blocked: {why}")?),
         (None, Some(warning)) => Ok(writeln!(out, "{target} could be blocked: {warning}")?),
@@ -200,12 +203,7 @@ pub fn guard_test(target: Target, socket: &Path, out: &mut dyn Write) -> Result<
 }
 
 /// The daemon's figures of today for Prometheus.
-pub fn export(format: Format, socket: &Path, out: &mut dyn Write) -> Result<()> {
-    if format != Format::Prometheus {
-        return Err(ShellError::Failure(
-            "json and csv show the kept days: name the store with --db, such as --db /etc/fwstat".into(),
-        ));
-    }
+pub fn metrics(socket: &Path, out: &mut dyn Write) -> Result<Outcome> {
     count_rules(socket)?;
     print_text(socket, "metrics", &json!({}), SEVERAL_LIMIT, out)
 }

@@ -3,8 +3,8 @@
 //! Takes a store directory and a range of days, writes NDJSON. Computes no figure.
 
 use std::io::Write;
-use std::path::Path;
 
+use crate::cli::arguments::StoreOptions;
 use crate::cli::offline::{self, Opened};
 use crate::cli::shell::{Outcome, ShellError};
 use crate::config::Config;
@@ -15,7 +15,6 @@ use crate::live::clock::BUILT;
 use crate::query::history::{Detail, History, Need, Section};
 use crate::query::open::WithOpenDays;
 use crate::stats::countries::with_lookup;
-use crate::sys::clock;
 
 const DAY: i64 = 86_400;
 /// A server takes days that are at most this old.
@@ -30,15 +29,13 @@ pub struct Range {
 
 /// Without a configuration whole addresses.
 pub fn export(
-    directory: &Path,
-    timezone: Option<&str>,
-    countries: &Path,
+    store: &StoreOptions,
     range: &Range,
     config: Option<&Config>,
     out: &mut dyn Write,
 ) -> Result<Outcome, ShellError> {
-    let (mut opened, problem) = offline::open_store(directory, timezone, countries)?;
-    let wall = clock::wall().as_secs().cast_signed();
+    let mut opened = offline::open_store(store)?;
+    let wall = offline::now();
     let today = Date(wall.div_euclid(DAY) as i32);
     let oldest = if wall >= BUILT { Date(today.0 - OLDEST) } else { Date(i32::MIN) };
     let (from, to) = (range.from.unwrap_or(oldest), range.to.unwrap_or(Date(i32::MAX)));
@@ -94,8 +91,7 @@ pub fn export(
             }
         }
     }
-    let notes = opened.store.damage().cloned().chain(problem).collect();
-    Ok(Outcome { failures: Vec::new(), notes })
+    Ok(Outcome::with_notes(opened.notes()))
 }
 
 fn wanted_month(from: Date, to: Date, month: crate::event::calendar::Month) -> bool {

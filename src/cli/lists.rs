@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::client::call;
 use super::shell::{Outcome, ShellError};
 use crate::config::Config;
-use crate::output::blobmsg::{FOREVER, OBJECT};
+use crate::output::blobmsg::FOREVER;
 use crate::output::cells::plain;
 use crate::query::question::{MAX_LIMIT, Prefix};
 use crate::query::target::Target;
-use crate::ubus::call::call;
 
 /// All addresses of countries are looked at, and all connections.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -61,10 +61,7 @@ fn read_list<T>(text: &str, read: impl Fn(&str) -> std::result::Result<T, String
 fn read_file(path: &Path) -> Result<String> {
     let size = fs::metadata(path).map_err(|error| failure("read", path, &error))?.len();
     if size > MAX_BYTES {
-        return Err(ShellError::Failure(format!(
-            "{} has {size} bytes: more than a list may have",
-            path.display()
-        )));
+        return Err(format!("{} has {size} bytes: more than a list may have", path.display()).into());
     }
     let bytes = fs::read(path).map_err(|error| failure("read", path, &error))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -122,7 +119,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn blocked(socket: &Path, all: bool) -> Result<Vec<String>> {
     let (mut entries, mut cursor) = (Vec::new(), 0);
     loop {
-        let answer = call(socket, OBJECT, "blocks", &json!({"limit": MAX_LIMIT, "cursor": cursor}), LIMIT)?;
+        let answer = call(socket, "blocks", &json!({"limit": MAX_LIMIT, "cursor": cursor}), LIMIT)?;
         let rows = answer["blocks"].as_array().cloned().unwrap_or_default();
         let wanted = rows.iter().filter(|row| all || row["rule"] == "manual");
         let addresses = wanted.filter(|row| row["dry"] != true).filter_map(|row| row["address"].as_str());
@@ -168,7 +165,7 @@ pub fn block_list(
             for some in targets.chunks(ENTRIES_PER_CALL) {
                 let list: Vec<String> = some.iter().map(Target::to_string).collect();
                 let arguments = json!({"list": list.join("\n"), "for": length.unwrap_or(FOREVER)});
-                let answer = call(socket, OBJECT, "block-list", &arguments, LIMIT)?;
+                let answer = call(socket, "block-list", &arguments, LIMIT)?;
                 count += answer["blocked"].as_u64().unwrap_or(0);
                 let refusals = answer["refusals"].as_array().cloned().unwrap_or_default();
                 let text = |value: &Value| plain(value.as_str().unwrap_or_default());
@@ -182,7 +179,7 @@ pub fn block_list(
                 }
             }
             writeln!(out, "{count} addresses and networks are blocked")?;
-            Ok(Outcome { notes: named(notes), ..Outcome::fine() })
+            Ok(Outcome::with_notes(named(notes)))
         }
     }
 }
@@ -212,7 +209,7 @@ pub fn allow_list(action: &Action, config: &Path, out: &mut dyn Write) -> Result
                 add_to_config(config, &new)?;
             }
             writeln!(out, "{} addresses and networks were added to the allow list", new.len())?;
-            Ok(Outcome { notes: named(wrong), ..Outcome::fine() })
+            Ok(Outcome::with_notes(named(wrong)))
         }
     }
 }
@@ -241,7 +238,7 @@ fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
     }
     let status = child.wait().map_err(uci)?;
     if !status.success() {
-        return Err(ShellError::Failure(format!("uci ended with {status}: the allow list is not changed")));
+        return Err(format!("uci ended with {status}: the allow list is not changed").into());
     }
     if Path::new(RELOAD).exists() {
         Command::new(RELOAD)

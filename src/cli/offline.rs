@@ -5,15 +5,13 @@
 mod opened;
 
 use std::cell::RefCell;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use opened::Opened;
 
-use crate::cli::arguments::{DEFAULT_COUNTRIES, DEFAULT_RUN, Input};
+use crate::cli::arguments::{DEFAULT_COUNTRIES, DEFAULT_RUN, Input, StoreOptions};
 use crate::config::{rules, zones};
 use crate::event::Event;
 use crate::event::calendar::{Calendar, Date, Month};
@@ -39,28 +37,19 @@ use crate::store::pieces::{self, State};
 use crate::store::spool::Spool;
 use crate::store::{Keep, Meta, Store, StoreError};
 use crate::sys::installed::read_text;
-use crate::sys::memory;
+use crate::sys::{clock, memory};
 
 /// A longer configuration of the firewall is cut.
 const MAX_FIREWALL: u64 = 1 << 20;
 
-/// A sentence that says what failed, where and why.
-#[derive(Debug)]
-pub struct Failure(pub String);
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl From<StoreError> for String {
+    fn from(error: StoreError) -> String {
+        error.to_string()
     }
 }
 
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Failure {
-        Failure(error.to_string())
-    }
-}
-
-type Result<T> = std::result::Result<T, Failure>;
+/// The error: a sentence that says what failed, where and why.
+type Result<T> = std::result::Result<T, String>;
 
 /// Samples of a report hash with this salt, so that the same files give the same report.
 const REPORT_SALT: u64 = 0;
@@ -83,18 +72,23 @@ pub struct Reading {
 /// The zone that is asked for, else the store's, else the system's.
 pub(super) fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<Calendar> {
     match (asked, stored) {
-        (Some(asked), Some(stored)) if asked != stored => Err(Failure(format!(
+        (Some(asked), Some(stored)) if asked != stored => Err(format!(
             "the days of this store are counted in the time zone {stored}: \
              leave out --timezone {asked}, or use another directory"
-        ))),
-        (Some(zone), _) | (None, Some(zone)) => Calendar::new(zone).map_err(Failure),
+        )),
+        (Some(zone), _) | (None, Some(zone)) => Calendar::new(zone),
         (None, None) => Ok(Calendar::system()),
     }
 }
 
 /// Unix seconds.
 pub(super) fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed())
+    clock::wall().as_secs().cast_signed()
+}
+
+/// The same; `None` if the clock shows a time before this program was built: then it judges nothing.
+pub(super) fn believed_now() -> Option<i64> {
+    Some(now()).filter(|now| *now >= BUILT)
 }
 
 /// The country database, and what is wrong with it. That there is none is wrong only where one was asked for.
@@ -102,7 +96,7 @@ pub fn country_database(path: &Path) -> Result<(SharedLookup, Option<String>)> {
     let mut database = Database::new(path);
     database.refresh();
     if !path.exists() && path != Path::new(DEFAULT_COUNTRIES) {
-        return Err(Failure(format!("there is no country database {}", path.display())));
+        return Err(format!("there is no country database {}", path.display()));
     }
     let problem = database.problem(now());
     Ok((Rc::new(RefCell::new(database)), problem))
@@ -114,43 +108,44 @@ pub fn as_database(path: &Path) -> Result<(SharedNetworks, Option<String>)> {
     database.refresh();
     let problem = database.problem(now());
     if !path.exists() {
-        return Err(Failure(problem.unwrap_or_default()));
+        return Err(problem.unwrap_or_default());
     }
     Ok((Rc::new(RefCell::new(database)), problem))
 }
 
-/// Opens a store directory to ask it; with what is wrong with the country database.
-pub fn open_store(
-    directory: &Path,
-    timezone: Option<&str>,
-    countries: &Path,
-) -> Result<(Opened, Option<String>)> {
-    let cannot = |error| Failure(format!("cannot open the store {}: {error}", directory.display()));
+/// Opens a store directory to ask it.
+pub fn open_store(options: &StoreOptions) -> Result<Opened> {
+    let directory = &options.directory;
+    let cannot = |error| format!("cannot open the store {}: {error}", directory.display());
     let disk = Disk::open(directory).map_err(cannot)?;
     let behind = disk.is_being_written();
     let mut store = Store::open(Directory::Disk(disk), Keep::default(), None)?;
     store.set_last(believed_today());
-    let zone = store.meta()?.zone;
     // Only the offsets of times depend on it: the days are what they were counted as.
-    let calendar = match timezone {
-        Some(zone) => Calendar::new(zone).map_err(Failure)?,
-        None => choose_zone(None, zone.as_deref())?,
+    let calendar = match &options.timezone {
+        Some(zone) => Calendar::new(zone)?,
+        None => choose_zone(None, store.meta()?.zone.as_deref())?,
     };
-    let (lookup, problem) = country_database(countries)?;
+    let (lookup, mut problem) = country_database(&options.countries)?;
+    let mut networks = None;
+    if let Some(path) = &options.networks {
+        let (database, wrong) = as_database(path)?;
+        networks = Some(database);
+        problem = problem.or(wrong);
+    }
     let mut opened = Opened::new(store, calendar, lookup)?;
-    opened.behind = behind;
-    Ok((opened, problem))
+    (opened.networks, opened.behind, opened.problem) = (networks, behind, problem);
+    Ok(opened)
 }
 
 /// Tomorrow, if this machine's clock can be believed: later months are in no answer.
 fn believed_today() -> Option<Date> {
-    let now = now();
-    (now >= BUILT).then(|| Date((now + DAY).div_euclid(DAY) as i32))
+    believed_now().map(|now| Date((now + DAY).div_euclid(DAY) as i32))
 }
 
 /// Reads log files into a store directory.
 pub fn import(input: &Input, directory: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Reading> {
-    let cannot = |error: io::Error| Failure(format!("cannot write to {}: {error}", directory.display()));
+    let cannot = |error: io::Error| format!("cannot write to {}: {error}", directory.display());
     let disk = Disk::open_for_writing(directory).map_err(cannot)?;
     let store = Store::open(Directory::Disk(disk), Keep::default(), None)?;
     read_into(store, input, directory, &days_sent(directory), progress)
@@ -182,7 +177,7 @@ fn read_into(
     let calendar = choose_zone(input.timezone.as_deref(), meta.zone.as_deref())?;
     let (known, unknown) = match Imported::decode(&meta.imported) {
         Ok(known) => (known, None),
-        Err(Unreadable::Newer(why)) => return Err(Failure(format!("{why}; use the newer fwstat"))),
+        Err(Unreadable::Newer(why)) => return Err(format!("{why}; use the newer fwstat")),
         Err(Unreadable::Lost(_)) if meta.imported.is_empty() && store.damage().next().is_none() => {
             (Imported::new(), None)
         }
@@ -192,8 +187,7 @@ fn read_into(
     };
     let (lookup, problem) = country_database(&input.countries)?;
     let now = now();
-    // A clock that shows a time before this program was built judges nothing.
-    let latest = if now >= BUILT { now + DAY } else { i64::MAX };
+    let latest = believed_now().map_or(i64::MAX, |now| now + DAY);
     let mut later = store.later()?;
     let due = later.take_until(u64::try_from(latest).unwrap_or(u64::MAX).saturating_mul(1000));
     let options =
@@ -203,9 +197,8 @@ fn read_into(
     memory::retain_freed_memory();
     let mut order = if has_pipe(&input.files) { Order::Any } else { Order::Sorted };
     let (read, spool, new_later, imported, seen) = loop {
-        let spool = Spool::new(room).map_err(|error| {
-            Failure(format!("cannot write a temporary file in {}: {error}", room.display()))
-        })?;
+        let spool = Spool::new(room)
+            .map_err(|error| format!("cannot write a temporary file in {}: {error}", room.display()))?;
         let (salt, calendar, lookup) = (store.salt(), calendar.clone(), Some(lookup.clone()));
         let whole = sent.to_vec();
         let mut paths = Paths::new();
@@ -235,9 +228,9 @@ fn read_into(
         };
         match read {
             Err(_) if out_of_order => order = Order::Any,
-            Err(error) => return Err(Failure(error)),
+            Err(error) => return Err(error),
             Ok(read) => {
-                let (spool, later) = collector.finish().map_err(|error| Failure(error.to_string()))?;
+                let (spool, later) = collector.finish().map_err(|error| error.to_string())?;
                 memory::return_freed_memory();
                 break (read, spool, later, imported, seen);
             }
@@ -301,7 +294,7 @@ fn networks(input: &Input) -> Result<Networks> {
             // Which device a network has only the router's netifd could tell.
             Some(text) => (rules::parse(&text), zones::by_device(&zones::parse(&text), &[])),
             None => {
-                return Err(Failure(format!("cannot read the firewall's configuration {}", path.display())));
+                return Err(format!("cannot read the firewall's configuration {}", path.display()));
             }
         },
     };
@@ -347,7 +340,7 @@ impl Adding<'_> {
         let first = new.first().filter(|date| self.store.keeps(date.month(), &months)).copied();
         let mut calendar = self.calendar.clone();
         // Of a log that is ahead, today is not the last day.
-        let today = Some(now()).filter(|now| *now >= BUILT).map(|now| calendar.hour_of(now).date);
+        let today = believed_now().map(|now| calendar.hour_of(now).date);
         let stays_open = |date: Date| {
             let is_at_an_end = first == Some(date) || new.last() == Some(&date);
             let is_corrected = new.contains(&date) && sent.contains(&date);
@@ -365,7 +358,7 @@ impl Adding<'_> {
         dates.dedup();
         let mut changes: Vec<Change> = Vec::new();
         for date in dates.iter().copied().filter(|date| stays_open(*date)) {
-            let Some(spooled) = self.spool.read(date).map_err(|error| Failure(error.to_string()))? else {
+            let Some(spooled) = self.spool.read(date).map_err(|error| error.to_string())? else {
                 continue;
             };
             let of_day = pieces.iter().filter(|piece| piece.1 == date).count();

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::options::{self, CommandRow, OptionRow};
+use crate::config::options::distance;
 
 /// The arguments sorted into options and operands, none of them read yet.
 pub(super) struct Raw<'a> {
@@ -171,22 +172,4 @@ pub(super) fn suggestion(given: &str, names: impl Iterator<Item = &'static str>)
 /// A cut name: `proto` for `protocol`.
 fn begins(name: &str, given: &str) -> bool {
     given.len() >= 3 && name.starts_with(given)
-}
-
-/// How many letters must be changed, put in or left out to make one word the other (Levenshtein).
-/// What is longer than any name is not looked at.
-fn distance(given: &str, name: &str) -> usize {
-    if given.len() > 32 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=name.len()).collect();
-    for (i, a) in given.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in name.bytes().enumerate() {
-            let change = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[name.len()]
 }

@@ -5,9 +5,9 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
-use crate::cli::arguments::{Backend, DEFAULT_COUNTRIES, Format, Input};
-use crate::cli::offline::{self, Failure};
-use crate::cli::upkeep;
+use crate::cli::arguments::{Backend, Format, Input, StoreOptions};
+use crate::cli::fleet_export::{self, Range};
+use crate::cli::{client, offline, upkeep};
 use crate::event::services;
 use crate::event::{Class, Service};
 use crate::input::file::Progress;
@@ -32,14 +32,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Nothing failed, and nothing else is worth knowing.
     pub fn fine() -> Outcome {
-        Outcome { failures: Vec::new(), notes: Vec::new() }
+        Outcome::with_notes(Vec::new())
     }
-}
 
-impl From<Failure> for ShellError {
-    fn from(failure: Failure) -> ShellError {
-        ShellError::Failure(failure.0)
+    /// Nothing failed.
+    pub fn with_notes(notes: Vec<String>) -> Outcome {
+        Outcome { failures: Vec::new(), notes }
     }
 }
 
@@ -49,6 +49,18 @@ pub enum ShellError {
     Failure(String),
     /// Writing the answer failed.
     Output(io::Error),
+}
+
+impl From<String> for ShellError {
+    fn from(sentence: String) -> ShellError {
+        ShellError::Failure(sentence)
+    }
+}
+
+impl From<&str> for ShellError {
+    fn from(sentence: &str) -> ShellError {
+        ShellError::Failure(sentence.to_string())
+    }
 }
 
 impl From<io::Error> for ShellError {
@@ -106,9 +118,7 @@ fn with_meter<T>(read: impl FnOnce(&mut dyn FnMut(Progress)) -> T) -> T {
 
 /// What a program without the feature `files` says of log files.
 fn reads_no_files<T>() -> Result<T> {
-    Err(ShellError::Failure(
-        "this build reads no log files: install the package fwstat-full, or use a PC".into(),
-    ))
+    Err("this build reads no log files: install the package fwstat-full, or use a PC".into())
 }
 
 /// Reads log files into a store and prints what became of the lines.
@@ -172,7 +182,7 @@ pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn W
 }
 
 fn expect<T>(answer: Answer, take: impl FnOnce(Answer) -> Option<T>) -> Result<T> {
-    take(answer).ok_or_else(|| ShellError::Failure("internal error: unexpected answer type".into()))
+    take(answer).ok_or_else(|| "internal error: unexpected answer type".into())
 }
 
 /// Writes one line of JSON.
@@ -180,73 +190,65 @@ pub(super) fn print_json(answer: &dyn Field, out: &mut dyn Write) -> io::Result<
     writeln!(out, "{}", json::text(answer))
 }
 
-/// Asks a store directory.
-pub fn ask_store(
-    question: &Question,
-    directory: &std::path::Path,
-    timezone: Option<&str>,
-    (countries, networks): (&std::path::Path, Option<&std::path::Path>),
-    as_json: bool,
-    out: &mut dyn Write,
-) -> Result<Outcome> {
-    let (mut opened, mut problem) = offline::open_store(directory, timezone, countries)?;
-    if let Some(path) = networks {
-        let (networks, wrong) = offline::as_database(path)?;
-        opened.networks = Some(networks);
-        problem = problem.or(wrong);
-    }
+/// Asks the daemon or a store, and prints the answer.
+pub fn ask(question: &Question, backend: &Backend, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+    let store = match backend {
+        Backend::Daemon { ubus } => return client::ask(question, ubus, as_json, out),
+        Backend::Store(store) => store,
+    };
+    let mut opened = offline::open_store(store)?;
     let answer = opened.answer(question)?;
     if as_json {
         print_json(&answer, out)?
     } else {
-        write_answer(
-            &answer,
-            &Style { counted: tables::counted(question.class), ..Style::for_stdout() },
-            out,
-        )?
+        let style = Style { counted: tables::counted(question.class), ..Style::for_stdout() };
+        write_answer(&answer, &style, out)?
     }
-    let notes = opened.notes().into_iter().chain(problem).collect();
-    Ok(Outcome { failures: Vec::new(), notes })
+    Ok(Outcome::with_notes(opened.notes()))
 }
 
-/// The report of a month from a store directory.
-pub fn month_of_store(
-    wanted: Wanted,
-    directory: &std::path::Path,
-    timezone: Option<&str>,
-    countries: &std::path::Path,
-    out: &mut dyn Write,
-) -> Result<Outcome> {
-    let (mut opened, problem) = offline::open_store(directory, timezone, countries)?;
+/// The report of a month from the daemon or a store.
+pub fn month(wanted: Wanted, backend: &Backend, out: &mut dyn Write) -> Result<Outcome> {
+    let store = match backend {
+        Backend::Daemon { ubus } => return client::month(wanted, ubus, out),
+        Backend::Store(store) => store,
+    };
+    let mut opened = offline::open_store(store)?;
     let mut report = MonthReport::new(wanted);
     while let Some(question) = report.question() {
         report.take(opened.answer(&question))?;
     }
     report.write(installed::advice, out)?;
-    Ok(Outcome { failures: Vec::new(), notes: opened.notes().into_iter().chain(problem).collect() })
+    Ok(Outcome::with_notes(opened.notes()))
+}
+
+/// Exports from the daemon or a store. `range`: of batches.
+pub fn export(format: Format, range: &Range, backend: &Backend, out: &mut dyn Write) -> Result<Outcome> {
+    match (format, backend) {
+        (Format::Ndjson, Backend::Daemon { ubus }) => client::export_batches(ubus, range, out),
+        (Format::Ndjson, Backend::Store(store)) => fleet_export::export(store, range, None, out),
+        (Format::Prometheus, Backend::Daemon { ubus }) => client::metrics(ubus, out),
+        (Format::Prometheus, Backend::Store(_)) => {
+            let why = "the prometheus format shows the running daemon's counters: leave out --db";
+            Err(why.into())
+        }
+        (_, Backend::Daemon { .. }) => {
+            let why = "json and csv show the kept days: name the store with --db, such as --db /etc/fwstat";
+            Err(why.into())
+        }
+        (_, Backend::Store(store)) => export_days(format, store, out),
+    }
 }
 
 /// Every service of every stored day, in all classes.
-pub fn export_store(
-    format: Format,
-    directory: &std::path::Path,
-    timezone: Option<&str>,
-    out: &mut dyn Write,
-) -> Result<Outcome> {
-    let (mut opened, _) = offline::open_store(directory, timezone, std::path::Path::new(DEFAULT_COUNTRIES))?;
+fn export_days(format: Format, store: &StoreOptions, out: &mut dyn Write) -> Result<Outcome> {
+    let mut opened = offline::open_store(store)?;
     let (stored, open) = opened.days();
     let mut history = WithOpenDays { stored, open: &open };
     let mut rows = history.months().into_iter().flat_map(|month| export_month(&mut history, month));
     match format {
-        Format::Json => export::array(&mut rows, out)?,
         Format::Csv => export::csv(&mut rows, out)?,
-        Format::Prometheus => {
-            return Err(ShellError::Failure(
-                "the prometheus format shows the running daemon's counters: leave out --db".into(),
-            ));
-        }
-        // Of its own, in `fleet_export`.
-        Format::Ndjson => {}
+        _ => export::array(&mut rows, out)?,
     }
     drop(rows);
     let failures = opened.changed().into_iter().collect();

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::arguments::Backend;
-use super::client::{self, text};
+use super::arguments::{Backend, StoreOptions};
+use super::client;
 use super::offline;
 use super::shell::{Outcome, ShellError};
 use crate::event::calendar::Date;
@@ -30,10 +30,25 @@ pub enum ForgetScope {
     Source(Prefix),
 }
 
+/// What is done with a store.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Upkeep {
+    /// To this file; `-` is standard output.
+    Backup(PathBuf),
+    /// From this file; `-` is standard input.
+    Restore(PathBuf),
+    Forget(ForgetScope),
+}
+
 type Result<T> = std::result::Result<T, ShellError>;
 
-fn failure(sentence: String) -> ShellError {
-    ShellError::Failure(sentence)
+/// Does it, and prints what came of it.
+pub fn run(work: &Upkeep, backend: &Backend, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+    match work {
+        Upkeep::Backup(file) => back_up(backend, file, as_json, out),
+        Upkeep::Restore(file) => restore(backend, file, as_json, out),
+        Upkeep::Forget(scope) => forget(backend, *scope, as_json, out),
+    }
 }
 
 /// Works on a store directory while no other process writes to it. `forget`: what the daemon removes from its memory.
@@ -43,7 +58,7 @@ pub fn with_directory<T>(
     work: impl FnOnce(&Path) -> Result<T>,
 ) -> Result<T> {
     match backend {
-        Backend::Store { directory, .. } => work(directory),
+        Backend::Store(store) => work(&store.directory),
         Backend::Daemon { ubus } => {
             let directory = client::release(ubus, forget)?;
             let done = work(&directory);
@@ -60,7 +75,7 @@ fn with_store<T>(
     work: impl FnOnce(&mut Store) -> Result<T>,
 ) -> Result<T> {
     with_directory(backend, forget, |directory| {
-        let cannot = |error: io::Error| failure(format!("cannot write to {}: {error}", directory.display()));
+        let cannot = |error: io::Error| format!("cannot write to {}: {error}", directory.display());
         // Only what exists has something to back up or to delete, and a slip of the pen makes no directory.
         fs::metadata(directory).map_err(cannot)?;
         let disk = Disk::open_for_writing(directory).map_err(cannot)?;
@@ -70,17 +85,17 @@ fn with_store<T>(
 
 impl From<crate::store::StoreError> for ShellError {
     fn from(error: crate::store::StoreError) -> ShellError {
-        failure(error.to_string())
+        ShellError::Failure(error.to_string())
     }
 }
 
 /// Writes a backup to a file, or to standard output for `-`.
-pub fn back_up(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+fn back_up(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let to_stdout = file.as_os_str() == "-";
     if to_stdout && io::stdout().is_terminal() {
-        return Err(failure("a backup is not for a terminal: give a file, or send it to a pipe".into()));
+        return Err("a backup is not for a terminal: give a file, or send it to a pipe".into());
     }
-    let cannot = |error: io::Error| failure(format!("cannot write {}: {error}", file.display()));
+    let cannot = |error: io::Error| ShellError::Failure(format!("cannot write {}: {error}", file.display()));
     let created = offline::now();
     let part = PathBuf::from(format!("{}.part", file.display()));
     let packed = with_store(backend, None, |store| {
@@ -99,7 +114,7 @@ pub fn back_up(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Writ
         }
         packed.map_err(cannot)
     })?;
-    let outcome = Outcome { failures: Vec::new(), notes: packed.left_out };
+    let outcome = Outcome::with_notes(packed.left_out);
     if to_stdout {
         return Ok(outcome);
     }
@@ -112,9 +127,8 @@ pub fn back_up(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Writ
 }
 
 /// Brings back what a backup has and the store has not.
-pub fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
-    let refused =
-        |why: String| failure(format!("cannot restore {}: {why}; nothing was changed", file.display()));
+fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+    let refused = |why: String| format!("cannot restore {}: {why}; nothing was changed", file.display());
     let unpacked = match file.as_os_str() == "-" {
         true => backup::unpack(&mut io::stdin().lock()),
         false => {
@@ -124,10 +138,10 @@ pub fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Writ
     let unpacked = unpacked.map_err(refused)?;
     let (created, version) = (unpacked.created, unpacked.version.clone());
     let mut theirs = Store::open(unpacked.into_directory(), Keep::default(), None)?;
-    if let Backend::Store { directory, .. } = backend {
+    if let Backend::Store(StoreOptions { directory, .. }) = backend {
         // A new router's store begins with a backup.
         fs::create_dir_all(directory)
-            .map_err(|error| failure(format!("cannot make {}: {error}", directory.display())))?;
+            .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
     }
     let (restored, mut notes) = with_store(backend, None, |store| {
         let mut restored = store.restore(&mut theirs, &moment(), joined)?;
@@ -147,7 +161,7 @@ pub fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Writ
         let answer = json!({"days": days.len(), "first": day(first), "last": day(last), "networks": networks,
             "created": made, "version": version});
         writeln!(out, "{answer}")?;
-        return Ok(Outcome { failures: Vec::new(), notes });
+        return Ok(Outcome::with_notes(notes));
     }
     if let (Some(first), Some(last)) = (first, last) {
         writeln!(out, "{} days from {first} to {last} are restored from the backup of {made}", days.len())?;
@@ -158,13 +172,13 @@ pub fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Writ
     if days.is_empty() && networks == 0 {
         writeln!(out, "the store has all that the backup of {made} has")?;
     }
-    Ok(Outcome { failures: Vec::new(), notes })
+    Ok(Outcome::with_notes(notes))
 }
 
 /// When this is, by both clocks.
 fn moment() -> Moment {
-    let wall = Some(offline::now()).filter(|now| *now >= BUILT);
-    Moment { boot: random::boot_id(), boot_ms: clock::boot().as_millis() as u64, wall }
+    let boot_ms = clock::boot().as_millis() as u64;
+    Moment { boot: random::boot_id(), boot_ms, wall: offline::believed_now() }
 }
 
 /// One list of imported contents of two. What cannot be read is left out: an import says so.
@@ -180,7 +194,7 @@ fn joined(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
 }
 
 /// Deletes what the owner does not want to have stored.
-pub fn forget(backend: &Backend, scope: ForgetScope, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
+fn forget(backend: &Backend, scope: ForgetScope, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let now = offline::now();
     let source = match scope {
         ForgetScope::Source(prefix) => Some(prefix),
@@ -192,25 +206,25 @@ pub fn forget(backend: &Backend, scope: ForgetScope, as_json: bool, out: &mut dy
                 let mut calendar = offline::choose_zone(None, store.meta()?.zone.as_deref())?;
                 let today = calendar.hour_of(now).date;
                 if now >= BUILT && first > today {
-                    return Err(failure(format!(
-                        "--before {first} is after today, {today}: today is still counted"
-                    )));
+                    return Err(
+                        format!("--before {first} is after today, {today}: today is still counted").into()
+                    );
                 }
                 store.forget_before(first, now)?
             }
             ForgetScope::Source(prefix) => {
-                store.forget_sources(|address| prefix.contains(address), &text(prefix), now)?
+                store.forget_sources(|address| prefix.contains(address), &prefix.to_string(), now)?
             }
         };
         if let Some(why) = forgotten.refused {
-            return Err(failure(why));
+            return Err(why.into());
         }
         store.commit(forgotten.changes)?;
         Ok(Forgotten { changes: Vec::new(), refused: None, ..forgotten })
     })?;
     let (key, what) = match scope {
         ForgetScope::Before(first) => ("days", format!("{count} days before {first}")),
-        ForgetScope::Source(prefix) => ("rows", format!("{count} rows of {} in the store", text(prefix))),
+        ForgetScope::Source(prefix) => ("rows", format!("{count} rows of {} in the store", prefix)),
     };
     match as_json {
         true => writeln!(out, "{}", Value::from_iter([(key, count)]))?,

@@ -9,10 +9,9 @@ use crate::config::options;
 use crate::event::calendar::{Calendar, Date, Month};
 use crate::event::services;
 use crate::event::{Class, Service};
-use crate::output::blobmsg::{FOREVER, Length};
+use crate::output::blobmsg::{FOREVER, Length, MAX_REASON};
 use crate::output::month_report::{Form, Language};
 use crate::query::question::{self, MAX_LIMIT, Prefix};
-use crate::query::target::Target;
 
 pub(super) fn date(text: &str) -> Result<Date, String> {
     Date::parse(text).ok_or_else(|| format!("'{text}' is not a date (YYYY-MM-DD, such as 2020-04-06)"))
@@ -107,11 +106,6 @@ pub(super) fn block_length(text: &str) -> Result<Length, String> {
     }
 }
 
-/// What can be blocked by hand.
-pub(super) fn target(text: &str) -> Result<Target, String> {
-    Target::parse(text)
-}
-
 /// A network interface's name as Linux allows it: 1 to 15 bytes without blanks, slashes and control characters.
 pub(super) fn interface(text: &str) -> Result<String, String> {
     let plain = text.chars().all(|c| c != '/' && !c.is_whitespace() && !c.is_control());
@@ -123,9 +117,8 @@ pub(super) fn interface(text: &str) -> Result<String, String> {
 
 /// One short line in people's words.
 pub(super) fn short_text(text: &str) -> Result<String, String> {
-    const MAX_BYTES: usize = 200;
-    if text.len() > MAX_BYTES || text.chars().any(char::is_control) {
-        return Err(format!("must be one line of at most {MAX_BYTES} bytes"));
+    if text.len() > MAX_REASON || text.chars().any(char::is_control) {
+        return Err(format!("must be one line of at most {MAX_REASON} bytes"));
     }
     Ok(text.to_string())
 }

@@ -68,6 +68,7 @@ impl fmt::Display for DaemonError {
 }
 
 /// The paths that the command line gives the daemon.
+#[derive(Clone, PartialEq, Debug)]
 pub struct DaemonPaths {
     /// The UCI file; `system`, `firewall` and `dhcp` are read beside it.
     pub config: PathBuf,

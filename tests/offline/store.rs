@@ -14,7 +14,7 @@ use crate::common::fwstat::{
     shipped,
 };
 use crate::common::generate::random::Random;
-use fwstat::cli::arguments::Input;
+use fwstat::cli::arguments::{Input, StoreOptions};
 use fwstat::cli::offline;
 use fwstat::event::calendar::Date;
 use fwstat::output::json;
@@ -82,7 +82,7 @@ fn import(store: &Path, log: &Path) -> Result<Vec<String>, String> {
         firewall: None,
         countries: fwstat::cli::arguments::DEFAULT_COUNTRIES.into(),
     };
-    let reading = offline::import(&input, store, &mut |_| {}).map_err(|failure| failure.to_string())?;
+    let reading = offline::import(&input, store, &mut |_| {})?;
     let damage = reading.opened.store.damage().cloned();
     Ok(reading.failures.into_iter().chain(reading.notes).chain(damage).collect())
 }
@@ -106,15 +106,13 @@ fn questions() -> Vec<Question> {
 
 /// All answers of a store as JSON, and what it says of damage; or why it cannot be opened.
 fn answers(store: &Path) -> Result<(Vec<String>, Vec<String>), String> {
-    let countries = Path::new(fwstat::cli::arguments::DEFAULT_COUNTRIES);
-    let (mut opened, problem) =
-        offline::open_store(store, None, countries).map_err(|failure| failure.to_string())?;
+    let mut opened = offline::open_store(&StoreOptions::of(store.into()))?;
     let mut told = Vec::new();
     for question in questions() {
         let answer = opened.answer(&question);
         told.push(answer.map_or_else(|error| error.to_string(), |answer| json::text(&answer)));
     }
-    Ok((told, opened.notes().into_iter().chain(problem).collect()))
+    Ok((told, opened.notes()))
 }
 
 fn whole(store: &Path) -> Vec<String> {

@@ -13,13 +13,8 @@ fn daemon() -> Backend {
 }
 
 fn store(timezone: Option<&str>) -> Backend {
-    let countries = DEFAULT_COUNTRIES.into();
-    Backend::Store {
-        directory: "/db".into(),
-        timezone: timezone.map(str::to_string),
-        countries,
-        networks: None,
-    }
+    let timezone = timezone.map(str::to_string);
+    Backend::Store(StoreOptions { timezone, ..StoreOptions::of("/db".into()) })
 }
 
 fn input(files: &[&str]) -> Input {
@@ -110,20 +105,38 @@ fn every_other_command_is_understood() {
             Command::Import { input: year, backend: store(None) },
         ),
         ("import f", Command::Import { input: input(&["f"]), backend: daemon() }),
-        ("backup f --json", Command::Backup { file: "f".into(), backend: daemon(), json: true }),
-        ("backup - --db /db", Command::Backup { file: "-".into(), backend: store(None), json: false }),
-        ("restore f", Command::Restore { file: "f".into(), backend: daemon(), json: false }),
+        (
+            "backup f --json",
+            Command::Upkeep { work: Upkeep::Backup("f".into()), backend: daemon(), json: true },
+        ),
+        (
+            "backup - --db /db",
+            Command::Upkeep { work: Upkeep::Backup("-".into()), backend: store(None), json: false },
+        ),
+        ("restore f", Command::Upkeep { work: Upkeep::Restore("f".into()), backend: daemon(), json: false }),
         (
             "forget --before 2020-04-01 --db=/db",
-            Command::Forget { scope: ForgetScope::Before(first), backend: store(None), json: false },
+            Command::Upkeep {
+                work: Upkeep::Forget(ForgetScope::Before(first)),
+                backend: store(None),
+                json: false,
+            },
         ),
         (
             "forget --source 192.0.2.7",
-            Command::Forget { scope: ForgetScope::Source(source), backend: daemon(), json: false },
+            Command::Upkeep {
+                work: Upkeep::Forget(ForgetScope::Source(source)),
+                backend: daemon(),
+                json: false,
+            },
         ),
         (
             "forget --json -- 192.0.2.7",
-            Command::Forget { scope: ForgetScope::Source(source), backend: daemon(), json: true },
+            Command::Upkeep {
+                work: Upkeep::Forget(ForgetScope::Source(source)),
+                backend: daemon(),
+                json: true,
+            },
         ),
         (
             "report a b --json",
@@ -184,7 +197,11 @@ fn every_other_command_is_understood() {
         ("notify --test", Command::TestNotify),
         (
             "check",
-            Command::Check { config: DEFAULT_CONFIG.into(), ubus: ubus.clone(), run: DEFAULT_RUN.into() },
+            Command::Check(DaemonPaths {
+                config: DEFAULT_CONFIG.into(),
+                ubus: ubus.clone(),
+                run: DEFAULT_RUN.into(),
+            }),
         ),
         (
             "export --format csv --db /db",
@@ -204,9 +221,12 @@ fn every_other_command_is_understood() {
         ),
         (
             "daemon --config /c --ubus /u --run /r",
-            Command::Daemon { config: other("/c"), ubus: other("/u"), run: other("/r") },
+            Command::Daemon(DaemonPaths { config: other("/c"), ubus: other("/u"), run: other("/r") }),
         ),
-        ("daemon", Command::Daemon { config: DEFAULT_CONFIG.into(), ubus, run: DEFAULT_RUN.into() }),
+        (
+            "daemon",
+            Command::Daemon(DaemonPaths { config: DEFAULT_CONFIG.into(), ubus, run: DEFAULT_RUN.into() }),
+        ),
         ("--help", Command::Help(None)),
         ("help", Command::Help(None)),
         ("services --port x --help", Command::Help(options::find_command("services"))),
@@ -321,7 +341,7 @@ fn bytes_that_are_no_text_are_fine_in_paths_only_and_never_reach_the_terminal() 
     use std::os::unix::ffi::OsStringExt;
     let odd = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
     let db = parse(&["days".into(), odd(b"--db=/\xff\x1b[2J")]).unwrap();
-    let Command::Ask { backend: Backend::Store { directory, .. }, .. } = db else { panic!() };
+    let Command::Ask { backend: Backend::Store(StoreOptions { directory, .. }), .. } = db else { panic!() };
     assert_eq!(directory.into_os_string(), odd(b"/\xff\x1b[2J"));
     for args in [
         vec![odd(b"\x1b[2J\xff")],

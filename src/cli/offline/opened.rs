@@ -4,9 +4,8 @@
 
 use std::time::Duration;
 
-use super::{Result, now};
+use super::{Result, believed_now};
 use crate::event::calendar::Calendar;
-use crate::live::clock::BUILT;
 use crate::query::asns::SharedNetworks;
 use crate::query::history::History;
 use crate::query::open::{WithOpenDays, focused, joined};
@@ -29,6 +28,8 @@ pub struct Opened {
     generation: Option<u64>,
     /// The daemon that writes to the store holds newer events in memory.
     pub(super) behind: bool,
+    /// What is wrong with a database of countries or networks.
+    pub(super) problem: Option<String>,
 }
 
 /// Commits that may come while a question is answered, before it is answered as it is.
@@ -42,7 +43,7 @@ impl Opened {
         // Months that a commit brought since the store was opened.
         store.refresh()?;
         let open = open_days(&mut store)?;
-        Ok(Opened { store, calendar, lookup, networks: None, open, generation, behind: false })
+        Ok(Opened { store, calendar, lookup, networks: None, open, generation, behind: false, problem: None })
     }
 
     /// The files are still those of which the open days were read: what a commit moves from an open day into a month is in
@@ -67,7 +68,7 @@ impl Opened {
             }
             std::thread::sleep(BETWEEN_TRIES);
             if let Err(failure) = self.read_again() {
-                return (answer, Some(failure.to_string()));
+                return (answer, Some(failure));
             }
         }
         let answer = ask(self);
@@ -82,7 +83,7 @@ impl Opened {
     /// Answers a question.
     pub fn answer(&mut self, question: &Question) -> std::result::Result<Answer, AnswerError> {
         let mut question = question.clone();
-        question.running = Some(now()).filter(|now| *now >= BUILT).map(|now| {
+        question.running = believed_now().map(|now| {
             let hour = self.calendar.hour_of(now);
             (hour.date, hour.hour)
         });
@@ -118,12 +119,13 @@ impl Opened {
         Ok(answer)
     }
 
-    /// What is worth knowing beside every answer, a sentence each: damaged files, and files that are in no answer.
+    /// What is worth knowing beside every answer, a sentence each: damaged files, files that are in no answer, and what is
+    /// wrong with a database.
     pub fn notes(&self) -> Vec<String> {
         let aside: Vec<String> =
             self.store.set_aside().iter().map(|name| self.store.directory().describe(name)).collect();
         let aside = (!aside.is_empty()).then(|| format!("set aside, and in no answer: {}", aside.join(", ")));
-        self.store.damage().cloned().chain(aside).collect()
+        self.store.damage().cloned().chain(aside).chain(self.problem.clone()).collect()
     }
 
     /// Every month, and the open days as closed ones. Callers check [`Opened::changed`] after reading.
@@ -158,10 +160,10 @@ fn open_days(store: &mut Store) -> Result<Vec<Day>> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
 
     use super::*;
-    use crate::cli::arguments::DEFAULT_COUNTRIES;
+    use crate::cli::arguments::StoreOptions;
     use crate::cli::offline::open_store;
     use crate::event::Event;
     use crate::event::calendar::Date;
@@ -221,7 +223,8 @@ mod tests {
         }
 
         fn opened(&self) -> Opened {
-            open_store(&self.path, Some("UTC"), Path::new(DEFAULT_COUNTRIES)).unwrap().0
+            let timezone = Some("UTC".to_string());
+            open_store(&StoreOptions { timezone, ..StoreOptions::of(self.path.clone()) }).unwrap()
         }
     }
 
