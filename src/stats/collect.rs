@@ -1,9 +1,6 @@
-//! Batches of events -> summaries of days, one open day at a time.
+//! Batches of events -> days, one open day at a time.
 //!
-//! Sorted input visits each day once, so that a day that was left can be closed at once. Input in any order is possible
-//! too: then every day that was left is stored whole and taken up again, and the answer is the same.
-
-use std::fmt;
+//! Events come in any order: every day that was left is stored whole and taken up again when more of it comes.
 
 use crate::event::Event;
 use crate::event::calendar::{Calendar, Date};
@@ -18,61 +15,28 @@ use super::summary::DaySummary;
 pub trait DayStorage {
     type Error;
 
-    fn put_closed(&mut self, day: &DaySummary) -> Result<(), Self::Error>;
-    fn put_whole(&mut self, day: &Day) -> Result<(), Self::Error>;
+    fn put(&mut self, day: &Day) -> Result<(), Self::Error>;
     fn get(&mut self, date: Date) -> Result<Option<(DaySummary, Samples)>, Self::Error>;
-    fn contains(&self, date: Date) -> bool;
     /// Oldest first.
     fn dates(&self) -> Vec<Date>;
 }
 
-/// What order of events is expected.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Order {
-    /// By day; an event of a day that was left is an error.
-    Sorted,
-    Any,
-}
-
-/// Why collecting failed.
-#[derive(Debug)]
-pub enum CollectError<E> {
-    /// An event belongs to a day that was left: collect again with [`Order::Any`].
-    OutOfOrder,
-    /// The storage of days failed.
-    Storage(E),
-}
-
-impl<E: fmt::Display> fmt::Display for CollectError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CollectError::OutOfOrder => f.write_str("the events are not in order of time"),
-            CollectError::Storage(error) => error.fmt(f),
-        }
-    }
-}
-
 /// How to collect.
 pub struct Settings {
+    /// Tells the day of an event.
     pub calendar: Calendar,
-    /// Tells the countries of the sources of a day that is closed.
-    pub lookup: Option<SharedLookup>,
-    pub order: Order,
     /// Of the store's samples.
     pub salt: u64,
     /// Of the paths of the events.
     pub rules: Rules,
     /// Later events (seconds since 1970) belong to no day yet.
     pub latest: i64,
-    /// Days that are put whole, because somebody wants all of them.
-    pub whole: Vec<Date>,
 }
 
 /// Counts events by day; a day that is left goes to the storage.
 pub struct Collector<S: DayStorage> {
     settings: Settings,
     day: Option<Day>,
-    first: Option<Date>,
     storage: S,
     /// Events dated in the future, with milliseconds since 1970.
     later: Deferred,
@@ -81,11 +45,11 @@ pub struct Collector<S: DayStorage> {
 impl<S: DayStorage> Collector<S> {
     /// Begins without a day.
     pub fn new(settings: Settings, storage: S) -> Collector<S> {
-        Collector { settings, day: None, first: None, storage, later: Deferred::default() }
+        Collector { settings, day: None, storage, later: Deferred::default() }
     }
 
-    /// Counts events. Within one batch their order does not matter as long as it is sorted by time.
-    pub fn count(&mut self, events: &[Event]) -> Result<(), CollectError<S::Error>> {
+    /// Counts events.
+    pub fn count(&mut self, events: &[Event]) -> Result<(), S::Error> {
         for event in events {
             if event.time > self.settings.latest {
                 self.later.add(event.time.cast_unsigned().saturating_mul(1000), event);
@@ -104,11 +68,9 @@ impl<S: DayStorage> Collector<S> {
     }
 
     #[cold]
-    fn turn_to(&mut self, date: Date) -> Result<&mut Day, CollectError<S::Error>> {
-        self.first.get_or_insert(date);
-        self.leave()?;
-        if self.settings.order == Order::Sorted && self.storage.contains(date) {
-            return Err(CollectError::OutOfOrder);
+    fn turn_to(&mut self, date: Date) -> Result<&mut Day, S::Error> {
+        if let Some(day) = &self.day {
+            self.storage.put(day)?;
         }
         let day = match self.day.take() {
             Some(mut day) => {
@@ -118,30 +80,16 @@ impl<S: DayStorage> Collector<S> {
             None => Day::new(date, self.settings.salt).with_rules(&self.settings.rules),
         };
         let day = self.day.insert(day);
-        if let Some((summary, samples)) = self.storage.get(date).map_err(CollectError::Storage)? {
+        if let Some((summary, samples)) = self.storage.get(date)? {
             day.add_summary(&summary, &samples);
         }
         Ok(day)
     }
 
-    fn leave(&mut self) -> Result<(), CollectError<S::Error>> {
-        let Some(day) = &mut self.day else { return Ok(()) };
-        let is_final = self.settings.order == Order::Sorted
-            && self.first != Some(day.date)
-            && !self.settings.whole.contains(&day.date);
-        let put = if is_final {
-            let closed = close(day, self.settings.lookup.as_ref());
-            self.storage.put_closed(&closed)
-        } else {
-            self.storage.put_whole(day)
-        };
-        put.map_err(CollectError::Storage)
-    }
-
-    /// Ends the last day and gives all, with the events dated in the future. The first and the last day are whole.
-    pub fn finish(mut self) -> Result<(S, Deferred), CollectError<S::Error>> {
+    /// Ends the last day and gives all, with the events dated in the future.
+    pub fn finish(mut self) -> Result<(S, Deferred), S::Error> {
         if let Some(day) = self.day.take() {
-            self.storage.put_whole(&day).map_err(CollectError::Storage)?;
+            self.storage.put(&day)?;
         }
         Ok((self.storage, self.later))
     }

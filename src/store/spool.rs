@@ -28,8 +28,6 @@ struct Entry {
     length: usize,
     /// The length that it can have there.
     room: usize,
-    /// The day is not closed.
-    whole: bool,
 }
 
 impl Spool {
@@ -52,12 +50,7 @@ impl Spool {
         Ok(Some(day))
     }
 
-    /// Whether the day was put whole: then it is to be closed.
-    pub fn is_whole(&self, date: Date) -> bool {
-        self.days.get(&date).is_some_and(|entry| entry.whole)
-    }
-
-    fn write(&mut self, date: Date, whole: bool, sections: impl Iterator<Item = Section>) -> io::Result<()> {
+    fn write(&mut self, date: Date, sections: impl Iterator<Item = Section>) -> io::Result<()> {
         let bytes = container::write(0, sections.collect());
         let (offset, room) = match self.days.get(&date) {
             Some(entry) if bytes.len() <= entry.room => (entry.offset, entry.room),
@@ -69,7 +62,7 @@ impl Spool {
             }
         };
         self.file.write_all_at(&bytes, offset)?;
-        self.days.insert(date, Entry { offset, length: bytes.len(), room, whole });
+        self.days.insert(date, Entry { offset, length: bytes.len(), room });
         Ok(())
     }
 }
@@ -91,21 +84,12 @@ fn named(directory: &Path) -> io::Result<File> {
 impl DayStorage for Spool {
     type Error = io::Error;
 
-    fn put_closed(&mut self, day: &DaySummary) -> io::Result<()> {
-        let sections = sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::plain);
-        self.write(day.date, false, sections)
-    }
-
-    fn put_whole(&mut self, day: &Day) -> io::Result<()> {
-        self.write(day.date, true, sections::encode_open(day, Section::plain))
+    fn put(&mut self, day: &Day) -> io::Result<()> {
+        self.write(day.date, sections::encode_open(day, Section::plain))
     }
 
     fn get(&mut self, date: Date) -> io::Result<Option<(DaySummary, Samples)>> {
         Ok(self.read(date)?.map(|day| (day.summary, day.samples)))
-    }
-
-    fn contains(&self, date: Date) -> bool {
-        self.days.contains_key(&date)
     }
 
     fn dates(&self) -> Vec<Date> {

@@ -10,7 +10,7 @@ use fwstat::output::json;
 use fwstat::query;
 use fwstat::query::open::{WithOpenDays, focused};
 use fwstat::query::question::{Question, Topic};
-use fwstat::stats::collect::{Collector, DayStorage, Order, Settings, close};
+use fwstat::stats::collect::{Collector, DayStorage, Settings, close};
 use fwstat::stats::day::Day;
 use fwstat::stats::summary::{Cuts, DaySummary};
 use fwstat::stats::tables::{Bounds, Tables};
@@ -101,18 +101,10 @@ fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
 const SALT: u64 = 7;
 
 /// What an import collects of some events.
-fn days(events: &[Drawn], batch: usize, order: Order) -> Spool {
+fn days(events: &[Drawn], batch: usize) -> Spool {
     let spool = Spool::new(&std::env::temp_dir()).unwrap();
     let calendar = Calendar::new(ZONE).unwrap();
-    let settings = Settings {
-        calendar,
-        lookup: None,
-        order,
-        salt: SALT,
-        rules: Rules::default(),
-        latest: i64::MAX,
-        whole: Vec::new(),
-    };
+    let settings = Settings { calendar, salt: SALT, rules: Rules::default(), latest: i64::MAX };
     let mut collector = Collector::new(settings, spool);
     let events: Vec<Event> = events.iter().map(event).collect();
     for batch in events.chunks(batch) {
@@ -151,7 +143,7 @@ fn store(parts: Vec<Spool>) -> Stored {
                     .add_summary(&stored.summary, &stored.samples);
             } else {
                 closed_dates.insert(*date);
-                closed.push(if part.is_whole(*date) { close(&mut day, None) } else { stored.summary });
+                closed.push(close(&mut day, None));
             }
         }
         add(&mut store, closed);
@@ -326,7 +318,7 @@ proptest! {
     #[test]
     fn answers_are_the_models(events in drawn()) {
         let events = sorted(&events);
-        let mut store = store(vec![days(&events, 8192, Order::Sorted)]);
+        let mut store = store(vec![days(&events, 8192)]);
         for class in Class::ALL {
             check(&mut store, &events, class)?;
         }
@@ -334,8 +326,8 @@ proptest! {
 
     #[test]
     fn the_order_of_events_does_not_matter(events in drawn().prop_shuffle(), batch in 1usize..300) {
-        let mut in_order = store(vec![days(&sorted(&events), 8192, Order::Sorted)]);
-        let mut as_they_come = store(vec![days(&events, batch, Order::Any)]);
+        let mut in_order = store(vec![days(&sorted(&events), 8192)]);
+        let mut as_they_come = store(vec![days(&events, batch)]);
         prop_assert_eq!(all_answers(&mut as_they_come), all_answers(&mut in_order));
     }
 
@@ -344,7 +336,7 @@ proptest! {
         let events = sorted(&events);
         let part = |parity: usize| {
             let part: Vec<Drawn> = events.iter().copied().skip(parity).step_by(2).collect();
-            days(&part, 8192, Order::Sorted)
+            days(&part, 8192)
         };
         let mut parts = vec![part(0), part(1)];
         if other_first {
