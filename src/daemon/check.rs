@@ -325,7 +325,7 @@ mod tests {
         group(32, Err(NflogError::GroupTaken(32)), false, &mut findings);
         group(32, Err(NflogError::NoModule), false, &mut findings);
         let config = Config { zone: vec!["wan".into(), "dmz".into()], ..Config::default() };
-        zone_rules(&config, &SmallMap::from([(Place::Zone("wan".into()), 74)]), &mut findings);
+        zone_rules(&config, &SmallMap::from_iter([(Place::Zone("wan".into()), 74)]), &mut findings);
         counters(&config, None, &mut findings);
         let lines: Vec<String> = printed(&findings).lines().map(str::to_string).collect();
         let expected = [

@@ -49,6 +49,7 @@ impl Date {
         (year, month as u32, day as u32)
     }
 
+    /// The month that the day belongs to.
     pub fn month(self) -> Month {
         let (year, month, _) = self.to_ymd();
         Month(year * 12 + month as i32 - 1)
@@ -78,11 +79,13 @@ impl Month {
         Date::parse(&format!("{text}-01")).map(Date::month)
     }
 
+    /// Its first day; day 0 for a month out of 1970..=9999.
     pub fn first_day(self) -> Date {
         let (year, month) = (self.0.div_euclid(12), self.0.rem_euclid(12) as u32 + 1);
         Date::from_ymd(year, month, 1).unwrap_or(Date(0))
     }
 
+    /// Its last day.
     pub fn last_day(self) -> Date {
         Date(Month(self.0 + 1).first_day().0 - 1)
     }
@@ -145,20 +148,18 @@ impl Calendar {
     /// (POSIX.1-2017, 8.3; RFC 8536, 3.3.1) or an IANA name such as `Asia/Tokyo`.
     /// IANA names need the zone files below `/usr/share/zoneinfo`.
     pub fn new(name: &str) -> Result<Calendar, String> {
-        let zone = if name == "UTC" || name.is_empty() {
-            TimeZone::UTC
-        } else if let Ok(zone) = TimeZone::posix(name) {
-            zone
-        } else if let Ok(zone) = TimeZone::get(name) {
-            zone
-        } else {
-            return Err(format!(
+        let name = if name.is_empty() { "UTC" } else { name };
+        let zone = match name {
+            "UTC" => Ok(TimeZone::UTC),
+            _ => TimeZone::posix(name).or_else(|_| TimeZone::get(name)),
+        };
+        let unknown = |_| {
+            format!(
                 "unknown time zone '{name}': give a POSIX zone such as JST-9, or an IANA name such as \
                  Asia/Tokyo (which needs the zone files in /usr/share/zoneinfo)"
-            ));
+            )
         };
-        let name = if name.is_empty() { "UTC" } else { name };
-        Ok(Calendar::with_zone(zone, name))
+        Ok(Calendar::with_zone(zone.map_err(unknown)?, name))
     }
 
     /// A calendar without offset.
@@ -189,6 +190,7 @@ impl Calendar {
         Calendar { zone, name: name.to_string(), start: 0, end: 0, hour, civil: None }
     }
 
+    /// The zone as it was given, `UTC`, or `local`.
     pub fn name(&self) -> &str {
         &self.name
     }

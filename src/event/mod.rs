@@ -57,6 +57,7 @@ impl Address {
         Address { high: (bits >> 64) as u64, low: bits as u64 }
     }
 
+    /// Whether it is an IPv4 address.
     pub const fn is_v4(self) -> bool {
         self.high == 0 && self.low >> 32 == 0xffff
     }
@@ -71,10 +72,12 @@ impl Address {
         (((self.high as u128) << 64) | self.low as u128).to_be_bytes()
     }
 
+    /// The reverse of [`Address::to_bytes`].
     pub fn from_bytes(bytes: [u8; 16]) -> Address {
         Address::v6(u128::from_be_bytes(bytes))
     }
 
+    /// The same as a type of the standard library.
     pub fn to_ip(self) -> IpAddr {
         match self.as_v4() {
             Some(bits) => IpAddr::V4(Ipv4Addr::from(bits)),
@@ -85,17 +88,9 @@ impl Address {
     /// The number of leading bits that `self` and a prefix of `length` bits share is at least `length`.
     /// `length` counts in the family of `network`: 0..=32 for IPv4, 0..=128 for IPv6.
     pub fn is_within(self, network: Address, length: u8) -> bool {
-        if self.is_v4() != network.is_v4() {
-            return false;
-        }
-        let length = if network.is_v4() { length.min(32) as u32 + 96 } else { length.min(128) as u32 };
-        let mask = if length == 0 { 0 } else { u128::MAX << (128 - length) };
-        let bits = |a: Address| ((a.high as u128) << 64) | a.low as u128;
-        bits(self) & mask == bits(network) & mask
+        self.is_v4() == network.is_v4() && self.masked(length) == network.masked(length)
     }
-}
 
-impl Address {
     /// The address with all bits but the first `length` cleared; `length` counts as in [`Address::is_within`].
     pub fn masked(self, length: u8) -> Address {
         let length = if self.is_v4() { length.min(32) as u32 + 96 } else { length.min(128) as u32 };
@@ -143,18 +138,15 @@ pub enum Class {
 }
 
 impl Class {
+    /// How many classes there are.
     pub const COUNT: usize = 5;
+    /// All classes, in the order of their numbers.
     pub const ALL: [Class; 5] =
         [Class::Attempt, Class::Backscatter, Class::Noise, Class::Egress, Class::Login];
 
+    /// As in answers and options.
     pub const fn name(self) -> &'static str {
-        match self {
-            Class::Attempt => "attempt",
-            Class::Backscatter => "backscatter",
-            Class::Noise => "noise",
-            Class::Egress => "egress",
-            Class::Login => "login",
-        }
+        ["attempt", "backscatter", "noise", "egress", "login"][self as usize]
     }
 
     /// Whether the countries of its sources are looked up. Nobody asks where late replies come from, and what is
@@ -169,6 +161,7 @@ impl Class {
         !matches!(self, Class::Backscatter | Class::Noise)
     }
 
+    /// The class with this name.
     pub fn from_name(name: &str) -> Option<Class> {
         Class::ALL.into_iter().find(|class| class.name() == name)
     }
@@ -185,15 +178,14 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// How many verdicts there are.
     pub const COUNT: usize = 3;
+    /// All verdicts, in the order of their numbers.
     pub const ALL: [Verdict; 3] = [Verdict::Unknown, Verdict::Drop, Verdict::Reject];
 
+    /// As in answers.
     pub const fn name(self) -> &'static str {
-        match self {
-            Verdict::Unknown => "unknown",
-            Verdict::Drop => "drop",
-            Verdict::Reject => "reject",
-        }
+        ["unknown", "drop", "reject"][self as usize]
     }
 }
 
@@ -231,6 +223,7 @@ impl Service {
         (self.protocol as u32) << 16 | self.port as u32
     }
 
+    /// The reverse of [`Service::to_bits`].
     pub const fn from_bits(bits: u32) -> Service {
         Service { protocol: (bits >> 16) as u8, port: bits as u16 }
     }

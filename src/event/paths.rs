@@ -108,6 +108,7 @@ pub struct Paths {
 }
 
 impl Paths {
+    /// An empty table.
     pub fn new() -> Paths {
         Paths::default()
     }
@@ -160,18 +161,22 @@ impl Paths {
         self.rules.clone()
     }
 
+    /// The path of an id; `None` for [`PathId::UNKNOWN`].
     pub fn get(&self, id: PathId) -> Option<&Path> {
         self.paths.get(id.0 as usize)
     }
 
+    /// All paths, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Path> {
         self.paths.iter()
     }
 
+    /// How many there are.
     pub fn len(&self) -> usize {
         self.paths.len()
     }
 
+    /// Whether there is none yet.
     pub fn is_empty(&self) -> bool {
         self.paths.is_empty()
     }

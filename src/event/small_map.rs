@@ -17,26 +17,32 @@ impl<K, V> Default for SmallMap<K, V> {
 }
 
 impl<K, V> SmallMap<K, V> {
+    /// An empty map; allocates nothing.
     pub const fn new() -> SmallMap<K, V> {
         SmallMap { entries: Vec::new() }
     }
 
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
+    /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
+    /// The entries in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|(key, value)| (key, value))
     }
 
+    /// The keys in their order.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.entries.iter().map(|(key, _)| key)
     }
 
+    /// The values in the order of their keys.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.entries.iter().map(|(_, value)| value)
     }
@@ -46,6 +52,7 @@ impl<K, V> SmallMap<K, V> {
         self.entries.retain(|(key, value)| keep(key, value));
     }
 
+    /// Removes all entries.
     pub fn clear(&mut self) {
         self.entries.clear();
     }
@@ -60,6 +67,7 @@ impl<K: Ord, V> SmallMap<K, V> {
         self.entries.binary_search_by(|(known, _)| known.borrow().cmp(key))
     }
 
+    /// The value of a key.
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: std::borrow::Borrow<Q>,
@@ -67,10 +75,12 @@ impl<K: Ord, V> SmallMap<K, V> {
         self.find(key).ok().map(|at| &self.entries[at].1)
     }
 
+    /// The value of a key, to be changed.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.find(key).ok().map(|at| &mut self.entries[at].1)
     }
 
+    /// Whether there is an entry with this key.
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
         K: std::borrow::Borrow<Q>,
@@ -83,13 +93,10 @@ impl<K: Ord, V> SmallMap<K, V> {
     where
         V: Default,
     {
-        let at = match self.find(&key) {
-            Ok(at) => at,
-            Err(at) => {
-                self.entries.insert(at, (key, V::default()));
-                at
-            }
-        };
+        let at = self.find(&key).unwrap_or_else(|at| {
+            self.entries.insert(at, (key, V::default()));
+            at
+        });
         &mut self.entries[at].1
     }
 
@@ -104,6 +111,7 @@ impl<K: Ord, V> SmallMap<K, V> {
         }
     }
 
+    /// Removes an entry and returns its value.
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: std::borrow::Borrow<Q>,
@@ -119,12 +127,6 @@ impl<K: Ord, V> FromIterator<(K, V)> for SmallMap<K, V> {
             map.insert(key, value);
         }
         map
-    }
-}
-
-impl<K: Ord, V, const N: usize> From<[(K, V); N]> for SmallMap<K, V> {
-    fn from(entries: [(K, V); N]) -> SmallMap<K, V> {
-        entries.into_iter().collect()
     }
 }
 
