@@ -48,6 +48,7 @@ impl WallClock {
         WallClock { believed: offset.map(|offset| (offset, Word::Time)), ..WallClock::default() }
     }
 
+    /// Whether a wall clock is believed.
     pub fn is_set(&self) -> bool {
         self.believed.is_some()
     }

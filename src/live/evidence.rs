@@ -24,6 +24,7 @@ pub struct Held {
 }
 
 impl Held {
+    /// Cuts a line that is longer than [`LONGEST_LINE`].
     pub fn new(number: u64, boot_ms: u64, wall: Option<i64>, event: &Event, line: Option<&[u8]>) -> Held {
         let line = line.map(|line| line[..line.len().min(LONGEST_LINE)].into());
         Held { number, boot_ms, wall, event: *event, line }
@@ -39,10 +40,12 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// Holds at most `most` events.
     pub fn new(most: usize) -> Evidence {
         Evidence { held: VecDeque::new(), most, last: 0 }
     }
 
+    /// Changes how many events are held; the oldest go.
     pub fn set_most(&mut self, most: usize) {
         self.most = most;
         while self.held.len() > most {

@@ -9,69 +9,57 @@ use crate::query::answer::{BlockCounts, BlockRow, BlocksAnswer, Completeness, En
 use crate::query::question::{Prefix, Question};
 use crate::query::target::Target;
 
-use super::{Engine, Now, evidence};
+use super::{Engine, Now};
 
 impl Engine {
     /// The newest first.
     pub(super) fn blocks(&self, now: Now, question: &Question) -> BlocksAnswer {
         let asked =
             |block: &&Block| question.source.is_none_or(|prefix| block.suspect.source.touches(prefix));
-        let sources = self.guard.ledger.blocks().filter(asked).map(Listed::Source);
+        let sources = self.guard.ledger.blocks().filter(asked);
         let fits =
             |block: &&NetworkBlock| question.source.is_none_or(|prefix| is_within(prefix, block.target));
-        let networks = self.guard.networks.blocks().iter().filter(fits).map(Listed::Network);
-        let mut blocks: Vec<Listed<'_>> = sources.chain(networks).collect();
-        blocks.sort_by_key(|block| std::cmp::Reverse(block.since_ms()));
+        let networks = self.guard.networks.blocks().iter().filter(fits);
+        let mut blocks: Vec<(u64, Listed<'_>)> = sources
+            .map(|block| (block.since_ms, Listed::Source(block)))
+            .chain(networks.map(|block| (block.since_ms, Listed::Network(block))))
+            .collect();
+        blocks.sort_by_key(|(since_ms, _)| std::cmp::Reverse(*since_ms));
         let skipped = usize::try_from(question.cursor).unwrap_or(usize::MAX).min(blocks.len());
         let end = blocks.len().min(skipped + question.limit as usize);
-        let row = |block: &Listed<'_>| match block {
+        let row = |(_, block): &(u64, Listed<'_>)| match block {
             Listed::Source(block) => self.block_row(now, block),
             Listed::Network(block) => self.network_row(now, block),
         };
         let rows = blocks[skipped..end].iter().map(row).collect();
         let cursor = (end < blocks.len()).then_some(end as u64);
-        let history = (question.cursor == 0).then(|| self.history(question));
+        let history = (question.cursor == 0).then(|| self.history(now, question));
         BlocksAnswer { blocks: rows, history, cursor, completeness: Completeness::from_reasons(&[]) }
     }
 
     /// The blocks that are over, the newest first.
-    fn history(&self, question: &Question) -> Vec<EndedRow> {
+    fn history(&self, now: Now, question: &Question) -> Vec<EndedRow> {
         let touches = |ended: &Ended, prefix| match &ended.over {
             Over::Source(block) => block.suspect.source.touches(prefix),
             Over::Network(block, _) => is_within(prefix, block.target),
         };
         let asked = |ended: &&Ended| question.source.is_none_or(|prefix| touches(ended, prefix));
         let over = self.guard.ledger.ended().rev().filter(asked).take(question.limit as usize);
-        over.map(|ended| self.ended_row(ended)).collect()
+        over.map(|ended| self.ended_row(now, ended)).collect()
     }
 
-    fn ended_row(&self, ended: &Ended) -> EndedRow {
+    fn ended_row(&self, now: Now, ended: &Ended) -> EndedRow {
         let row = match &ended.over {
-            Over::Source(block) => EndedRow {
-                address: block.suspect.source.to_string(),
-                since: self.moment(block.since_ms, block.since_wall),
-                reason: ended.words.clone().unwrap_or_else(|| described(&block.suspect)),
-                rule: block.suspect.rule.name().to_string(),
-                count: block.suspect.count.into(),
-                window: duration_text(block.suspect.window_ms / 1000),
-                times: block.times,
-                dry: block.dry,
-                ..EndedRow::default()
-            },
-            Over::Network(block, dry) => EndedRow {
-                address: block.target.to_string(),
-                since: self.moment(block.since_ms, block.since_wall),
-                reason: block.reason.clone().unwrap_or_else(|| HAND.to_string()),
-                rule: Rule::Hand.name().to_string(),
-                window: duration_text(0),
-                times: 1,
-                dry: *dry,
-                kind: kind_of(block).to_string(),
-                ..EndedRow::default()
-            },
+            Over::Source(block) => {
+                let reason = ended.words.clone().unwrap_or_else(|| described(&block.suspect));
+                BlockRow { reason, ..self.block_row(now, block) }
+            }
+            Over::Network(block, dry) => BlockRow { dry: *dry, ..self.network_row(now, block) },
         };
-        let ended_at = self.moment(ended.ended_ms, ended.ended_wall);
-        EndedRow { ended: ended_at, because: ended.end.to_string(), ..row }
+        let BlockRow { address, since, reason, rule, count, window, times, dry, kind, .. } = row;
+        let because = ended.end.to_string();
+        let ended = self.moment(ended.ended_ms, ended.ended_wall);
+        EndedRow { address, since, ended, reason, rule, count, window, times, because, dry, kind }
     }
 
     /// A moment that is over: its instant, where that was noted.
@@ -101,11 +89,8 @@ impl Engine {
             first_seen: seen(block.suspect.first_ms),
             last_seen: seen(block.suspect.last_ms),
             services: block.suspect.services.iter().map(service_text).collect(),
-            dropped: None,
             dry: block.dry,
-            pending: false,
-            kind: String::new(),
-            warning: None,
+            ..BlockRow::default()
         }
     }
 
@@ -126,20 +111,12 @@ impl Engine {
     }
 
     fn expiry(&self, now: Now, until_ms: u64, until_wall: Option<i64>) -> String {
-        match until_wall.filter(|_| self.clock_is_set()) {
-            Some(wall) => self.calendar().rfc3339(wall),
-            None => self.label_ahead(now, until_ms),
+        if !self.clock_is_set() {
+            return self.label(until_ms);
         }
-    }
-
-    /// A moment to come.
-    fn label_ahead(&self, now: Now, boot_ms: u64) -> String {
-        if self.clock_is_set() {
-            let ahead = boot_ms.saturating_sub(now.boot_ms).div_ceil(1000);
-            self.calendar().rfc3339(now.wall.saturating_add_unsigned(ahead))
-        } else {
-            format!("boot+{}s", boot_ms / 1000)
-        }
+        let ahead = until_ms.saturating_sub(now.boot_ms).div_ceil(1000);
+        let wall = until_wall.unwrap_or_else(|| now.wall.saturating_add_unsigned(ahead));
+        self.calendar().rfc3339(wall)
     }
 
     /// What an answer says of blocks.
@@ -168,15 +145,11 @@ impl Engine {
 
     /// The newest lines about a source.
     pub fn lines_of(&self, source: Source, most: usize, longest: usize) -> Vec<String> {
-        let held = self.evidence.held().rev().filter(|held| Source::of(held.event.source) == source);
-        let line = |held| {
-            let mut line = evidence::line_of(held, self.paths.get(held.event.path));
+        let mut lines = self.newest_lines(most, |held| Source::of(held.event.source) == source);
+        for line in &mut lines {
             let cut = (0..=longest.min(line.len())).rev().find(|at| line.is_char_boundary(*at));
             line.truncate(cut.unwrap_or(0));
-            line
-        };
-        let mut lines: Vec<String> = held.take(most).map(line).collect();
-        lines.reverse();
+        }
         lines
     }
 }
@@ -185,15 +158,6 @@ impl Engine {
 enum Listed<'a> {
     Source(&'a Block),
     Network(&'a NetworkBlock),
-}
-
-impl Listed<'_> {
-    fn since_ms(&self) -> u64 {
-        match self {
-            Listed::Source(block) => block.since_ms,
-            Listed::Network(block) => block.since_ms,
-        }
-    }
 }
 
 fn kind_of(block: &NetworkBlock) -> &'static str {

@@ -226,27 +226,29 @@ impl Engine {
             .state
             .date
             .map(|date| self.day_to_open(date, saved.days.iter().filter(|day| !is_closed(day))));
+        if self.open.is_none()
+            && let Some(date) = open
+        {
+            self.open = Some(self.new_day(date));
+            self.since.restart(date);
+            self.since_known = on_flash && saved.state.date == open;
+        }
         for date in dates {
-            let parts = || saved.days.iter().filter(|part| part.summary.date == date && !is_closed(part));
-            if parts().next().is_none() {
+            let of_date = |part: &&StoredDay| part.summary.date == date && !is_closed(part);
+            let parts: Vec<&StoredDay> = saved.days.iter().filter(of_date).collect();
+            if parts.is_empty() {
                 continue;
             }
+            let add =
+                |day: &mut Day| parts.iter().for_each(|part| day.add_summary(&part.summary, &part.samples));
             match &mut self.open {
                 Some(open) if open.date == date => {
-                    let begun = !open.is_empty();
-                    parts().for_each(|part| open.add_summary(&part.summary, &part.samples));
-                    self.since_known &= on_flash && !begun;
-                }
-                None if open == Some(date) => {
-                    let mut day = self.new_day(date);
-                    parts().for_each(|part| day.add_summary(&part.summary, &part.samples));
-                    self.since.restart(date);
-                    self.since_known = on_flash && saved.state.date == open;
-                    self.open = Some(day);
+                    self.since_known &= on_flash && open.is_empty();
+                    add(open);
                 }
                 _ => {
                     let mut day = Day::new(date, self.salt);
-                    parts().for_each(|part| day.add_summary(&part.summary, &part.samples));
+                    add(&mut day);
                     // Of a day that was over before these are what an import added.
                     let over = self.close_tables(&mut day, Extent::Found);
                     self.close(over);
@@ -254,13 +256,6 @@ impl Engine {
             }
         }
         self.newest = self.newest.max(open);
-        if self.open.is_none()
-            && let Some(date) = open
-        {
-            self.open = Some(self.new_day(date));
-            self.since.restart(date);
-            self.since_known = on_flash;
-        }
         if !on_flash || !self.closed.is_empty() {
             // An import that comes before the commit would find pieces that the copy in RAM holds, too.
             self.actions.push(Action::Commit);
@@ -323,10 +318,12 @@ impl Engine {
         self.clock.ahead()
     }
 
+    /// Whether a wall clock is believed.
     pub fn clock_is_set(&self) -> bool {
         self.clock.is_set()
     }
 
+    /// The zone of dates and labels.
     pub fn calendar(&self) -> &Calendar {
         &self.calendar
     }
@@ -336,6 +333,7 @@ impl Engine {
         self.calendar = calendar;
     }
 
+    /// What became of an input's packets since the start.
     pub fn health(&self, input: Input) -> Health {
         self.health[input as usize]
     }
@@ -345,6 +343,7 @@ impl Engine {
         self.open.as_ref().map(|day| day.date)
     }
 
+    /// Packets of the open day that are in no figure, as far as they are known.
     pub fn lost_today(&self) -> u64 {
         self.open.as_ref().map_or(0, |day| day.lost)
     }

@@ -39,17 +39,6 @@ impl LiveJob {
 }
 
 impl Engine {
-    /// The range that a question without one is about: today, or until the clock is set the newest day there is.
-    fn with_range(&self, question: &Question) -> Question {
-        let mut question = question.clone();
-        if question.topic == Topic::Months {
-            // All that is stored: a single day's month tells nothing.
-        } else if question.from.is_none() && question.to.is_none() {
-            (question.from, question.to) = (self.date(), self.date());
-        }
-        question
-    }
-
     /// Answers what needs no store.
     pub fn answer_now(&mut self, now: Now, question: &Question) -> Option<Answer> {
         match question.topic {
@@ -71,7 +60,11 @@ impl Engine {
         question: &Question,
         stored: &mut dyn History,
     ) -> Result<LiveJob, AnswerError> {
-        let mut question = self.with_range(question);
+        let mut question = question.clone();
+        // Today, or until the clock is set the newest day there is. A single day's month tells nothing.
+        if question.topic != Topic::Months && question.from.is_none() && question.to.is_none() {
+            (question.from, question.to) = (self.date(), self.date());
+        }
         question.running = self.clock.latest().map(|wall| {
             let hour = self.calendar.hour_of(wall);
             (hour.date, hour.hour)
@@ -91,7 +84,7 @@ impl Engine {
         let finish = |lookup: Option<&mut dyn CountryLookup>| job.finish(&self.calendar, lookup, networks);
         let mut answer = with_lookup(self.lookup.as_ref(), finish)?;
         if let Answer::Source(source) = &mut answer {
-            source.evidence = Some(self.lines(&question));
+            source.evidence = Some(self.newest_lines(MAX_LINES, |held| self.fits(&question, held)));
         }
         self.add_blocks(now, &question, &mut answer);
         self.explain(&question, &mut answer);
@@ -241,12 +234,11 @@ impl Engine {
         }
     }
 
-    fn lines(&self, question: &Question) -> Vec<String> {
-        let of_source = self.evidence.held().rev().filter(|held| self.fits(question, held));
-        let mut lines: Vec<String> = of_source
-            .take(MAX_LINES)
-            .map(|held| evidence::line_of(held, self.paths.get(held.event.path)))
-            .collect();
+    /// The log lines of the newest events that `fits` accepts, at most `most`, oldest first.
+    pub(super) fn newest_lines(&self, most: usize, fits: impl Fn(&Held) -> bool) -> Vec<String> {
+        let held = self.evidence.held().rev().filter(|held| fits(held)).take(most);
+        let mut lines: Vec<String> =
+            held.map(|held| evidence::line_of(held, self.paths.get(held.event.path))).collect();
         lines.reverse();
         lines
     }

@@ -15,6 +15,7 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Counts an event.
     pub fn add(&mut self, event: &Event) {
         let raise = |sum: &mut u64| *sum = sum.saturating_add(event.count.into());
         raise(&mut self.events[event.class as usize]);

@@ -11,6 +11,7 @@ use crate::stats::deferred::{Counts, Deferred};
 use crate::stats::summary::{ClassSummary, DaySummary};
 
 impl Engine {
+    /// Gives the events that waited for the clock their time, and counts them.
     pub(super) fn label_waiting(&mut self, now: Now) {
         self.evidence.label(|boot_ms| instant(now, boot_ms));
         self.watches.label(|boot_ms| instant(now, boot_ms));

@@ -35,6 +35,7 @@ pub(super) struct Watches {
 }
 
 impl Watch {
+    /// Oldest first.
     pub(super) fn held(&self) -> impl DoubleEndedIterator<Item = &Held> {
         self.held.iter()
     }
@@ -80,10 +81,12 @@ impl Watches {
         self.watches.push(Watch { filter, held, asked_ms: now_ms, complete_from: from });
     }
 
+    /// The watch of this filter, if it is in use.
     pub(super) fn get(&self, filter: &Filter) -> Option<&Watch> {
         self.watches.iter().find(|watch| watch.filter == *filter)
     }
 
+    /// Whether no filter is in use.
     pub(super) fn is_empty(&self) -> bool {
         self.watches.is_empty()
     }
