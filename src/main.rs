@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let command = match arguments::parse(&arguments) {
         Ok(command) => command,
         Err(error) => {
-            complain(&error.to_string());
+            complain(&error);
             return ExitCode::from(2);
         }
     };

@@ -4,7 +4,6 @@
 //! only the time zone files are looked at, so that an unknown zone is wrong usage.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::path::PathBuf;
 
 use super::fleet_export::Range;
@@ -90,98 +89,46 @@ pub enum Format {
 /// What is to be done, every value checked.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
-    Ask {
-        question: Question,
-        backend: Backend,
-        json: bool,
-    },
-    /// The question's topic is `Summary`; its range and filters hold for every table.
-    Report {
-        input: Input,
-        question: Question,
-        json: bool,
-    },
-    /// A month of what is kept.
-    MonthReport {
-        wanted: Wanted,
-        backend: Backend,
-    },
-    Import {
-        input: Input,
-        backend: Backend,
-    },
+    /// A question to the daemon or a store.
+    Ask { question: Question, backend: Backend, json: bool },
+    /// The tables of log files. The question's topic is `Summary`; its range and filters hold for every table.
+    Report { input: Input, question: Question, json: bool },
+    /// A month of what is stored.
+    MonthReport { wanted: Wanted, backend: Backend },
+    /// Log files into a store.
+    Import { input: Input, backend: Backend },
     /// Backup, restore or deletion.
-    Upkeep {
-        work: Upkeep,
-        backend: Backend,
-        json: bool,
-    },
-    Export {
-        format: Format,
-        backend: Backend,
-        /// Of the batches.
-        range: Range,
-    },
-    Block {
-        target: Target,
-        length: Length,
-        reason: Option<String>,
-        ubus: PathBuf,
-    },
-    GuardTest {
-        target: Target,
-        ubus: PathBuf,
-    },
-    Unblock {
-        target: Target,
-        ubus: PathBuf,
-    },
-    BlockList {
-        action: Action,
-        /// Also what the rules blocked.
-        all: bool,
-        /// As it goes over the bus.
-        length: Option<String>,
-        ubus: PathBuf,
-    },
-    AllowList {
-        action: Action,
-        config: PathBuf,
-    },
-    Commit {
-        ubus: PathBuf,
-    },
+    Upkeep { work: Upkeep, backend: Backend, json: bool },
+    /// Stored data for other programs. `range`: of batches.
+    Export { format: Format, backend: Backend, range: Range },
+    /// Block by hand.
+    Block { target: Target, length: Length, reason: Option<String>, ubus: PathBuf },
+    /// Whether the guard would block.
+    GuardTest { target: Target, ubus: PathBuf },
+    /// End a block by hand.
+    Unblock { target: Target, ubus: PathBuf },
+    /// `all`: also what the rules blocked. `length`: as it goes over the bus.
+    BlockList { action: Action, all: bool, length: Option<String>, ubus: PathBuf },
+    /// The option `allow` of the guard.
+    AllowList { action: Action, config: PathBuf },
+    /// The store to flash now.
+    Commit { ubus: PathBuf },
     /// The notifier's scripts with a test event.
     TestNotify,
+    /// Configuration and router.
     Check(DaemonPaths),
+    /// What procd starts.
     Daemon(DaemonPaths),
     /// Of one command, or of the whole.
     Help(Option<&'static CommandRow>),
+    /// The program's version.
     Version,
 }
 
-/// Wrong usage, exit code 2. Its text is one whole sentence, without the program's name.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct UsageError {
-    /// Printable ASCII, whatever was on the command line.
-    what: String,
-    command: Option<&'static str>,
-}
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.command {
-            Some(command) => write!(f, "{}; try 'fwstat {command} --help'", self.what),
-            None => write!(f, "{}; try 'fwstat --help'", self.what),
-        }
-    }
-}
-
-impl std::error::Error for UsageError {}
-
-/// `args`: what follows the program's name.
-pub fn parse(args: &[OsString]) -> Result<Command, UsageError> {
-    let wrong = |what: String| UsageError { what: plain(&what), command: None };
+/// `args`: what follows the program's name. The error, wrong usage, is one sentence of printable ASCII, whatever was on the
+/// command line.
+pub fn parse(args: &[OsString]) -> Result<Command, String> {
+    let wrong = |what: String| format!("{}; try 'fwstat --help'", plain(&what));
     let Some((first, rest)) = args.split_first() else {
         return Err(wrong("no command is given".to_string()));
     };
@@ -192,10 +139,8 @@ pub fn parse(args: &[OsString]) -> Result<Command, UsageError> {
         "help" => return help_about(rest).map_err(wrong),
         _ => {}
     }
-    let Some(command) = options::find_command(&name) else {
-        return Err(wrong(unknown_command(&name)));
-    };
-    let wrong = |what: String| UsageError { what: plain(&what), command: Some(command.name) };
+    let command = options::find_command(&name).ok_or_else(|| wrong(unknown_command(&name)))?;
+    let wrong = |what: String| format!("{}; try 'fwstat {} --help'", plain(&what), command.name);
     match Raw::read(command, rest).map_err(wrong)? {
         Some(raw) => raw.check().map_err(wrong),
         None => Ok(Command::Help(Some(command))),
@@ -205,10 +150,8 @@ pub fn parse(args: &[OsString]) -> Result<Command, UsageError> {
 fn help_about(rest: &[OsString]) -> Result<Command, String> {
     let Some(name) = rest.first() else { return Ok(Command::Help(None)) };
     let name = name.to_string_lossy();
-    match options::find_command(&name) {
-        Some(command) => Ok(Command::Help(Some(command))),
-        None => Err(unknown_command(&name)),
-    }
+    let command = options::find_command(&name).ok_or_else(|| unknown_command(&name))?;
+    Ok(Command::Help(Some(command)))
 }
 
 fn unknown_command(name: &str) -> String {

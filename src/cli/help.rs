@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use super::options::{COMMANDS, CommandRow, OptionRow};
+use super::options::{COMMANDS, CommandRow};
 use crate::output::table_layout::write_wrapped;
 
 /// Where the meanings of options and commands begin.
@@ -34,8 +34,7 @@ Usage: fwstat QUERY [OPTION]...               query the running daemon
     for (heading, commands) in [("Queries", questions), ("Other commands", others)] {
         writeln!(out, "\n{heading}:")?;
         for command in commands {
-            let name = format!("{} {}", command.name, command.operands);
-            write_row(name.trim_end(), command.brief, out)?;
+            write_row(&format!("{} {}", command.name, command.operands), command.brief, out)?;
         }
     }
     out.write_all(
@@ -61,7 +60,7 @@ pub fn about(command: &CommandRow, out: &mut dyn Write) -> io::Result<()> {
     write_wrapped(command.about, 0, out)?;
     writeln!(out, "\nOptions:")?;
     for option in command.options {
-        write_row(&shape(option), option.meaning, out)?;
+        write_row(&format!("--{} {}", option.name, option.value), option.meaning, out)?;
     }
     write_row("--help", "print this text", out)?;
     writeln!(out, "\nExamples:")?;
@@ -77,13 +76,9 @@ pub fn version(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "fwstat {}", env!("CARGO_PKG_VERSION"))
 }
 
-fn shape(option: &OptionRow) -> String {
-    let shape = format!("--{} {}", option.name, option.value);
-    shape.trim_end().to_string()
-}
-
 /// A name and, from column INDENT on, what it means.
 fn write_row(name: &str, meaning: &str, out: &mut dyn Write) -> io::Result<()> {
+    let name = name.trim_end();
     if name.len() < INDENT - 2 {
         write!(out, "  {name:<width$}", width = INDENT - 2)?;
     } else {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::client::call;
 use super::shell::{Outcome, ShellError};
+use super::upkeep::replace;
 use crate::config::Config;
 use crate::output::blobmsg::FOREVER;
 use crate::output::cells::plain;
@@ -79,11 +80,8 @@ fn named(mut sentences: Vec<String>) -> Vec<String> {
 /// Adds the lines that a file does not have yet. The others stay as they are.
 fn append(path: &Path, entries: &[String], out: &mut dyn Write) -> Result<Outcome> {
     let before = if path.exists() { read_file(path)? } else { String::new() };
-    let (known, _) =
-        read_list(
-            &before,
-            |word| Ok(Target::parse(word).map_or_else(|_| word.into(), |one| one.to_string())),
-        );
+    let read = |word: &str| Ok(Target::parse(word).map_or_else(|_| word.into(), |one| one.to_string()));
+    let (known, _) = read_list(&before, read);
     let new: Vec<&String> = entries.iter().filter(|entry| !known.contains(entry)).collect();
     if !new.is_empty() {
         let mut text = before;
@@ -91,28 +89,24 @@ fn append(path: &Path, entries: &[String], out: &mut dyn Write) -> Result<Outcom
             text.push('\n');
         }
         new.iter().for_each(|entry| text.extend([entry.as_str(), "\n"]));
-        replace(path, text.as_bytes()).map_err(|error| failure("write", path, &error))?;
+        let write = |file: &mut File| {
+            if let Ok(before) = fs::metadata(path) {
+                file.set_permissions(before.permissions())?;
+            }
+            file.write_all(text.as_bytes())
+        };
+        replace(path, 0o666, write).map_err(|error| failure("write", path, &error))?;
     }
     writeln!(out, "{} lines were added to {}", new.len(), plain(&path.display().to_string()))?;
     Ok(Outcome::fine())
 }
 
-/// Writes a file beside this one, with its rights, and puts it in its place.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".fwstat-new");
-    let new = PathBuf::from(name);
-    let mut file = File::create(&new)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| {
-        if let Ok(metadata) = fs::metadata(path) {
-            fs::set_permissions(&new, metadata.permissions())?;
-        }
-        fs::rename(&new, path)
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&new);
+/// Prints the entries, one a line.
+fn print(entries: &[String], out: &mut dyn Write) -> Result<Outcome> {
+    for entry in entries {
+        writeln!(out, "{entry}")?;
     }
-    written
+    Ok(Outcome::fine())
 }
 
 /// The blocks of the running daemon: those by hand, or `all`.
@@ -145,12 +139,7 @@ pub fn block_list(
 ) -> Result<Outcome> {
     let is_country = |entry: &String| matches!(Target::parse(entry), Ok(Target::Country(_)));
     match action {
-        Action::Print => {
-            for entry in blocked(socket, all)? {
-                writeln!(out, "{entry}")?;
-            }
-            Ok(Outcome::fine())
-        }
+        Action::Print => print(&blocked(socket, all)?, out),
         Action::Append(path) => {
             // Other programs read no countries there.
             let (countries, entries): (Vec<_>, Vec<_>) =
@@ -190,12 +179,7 @@ pub fn allow_list(action: &Action, config: &Path, out: &mut dyn Write) -> Result
     let allow = known.guard.allow;
     let entries: Vec<String> = allow.iter().map(Prefix::to_string).collect();
     match action {
-        Action::Print => {
-            for entry in entries {
-                writeln!(out, "{entry}")?;
-            }
-            Ok(Outcome::fine())
-        }
+        Action::Print => print(&entries, out),
         Action::Append(path) => append(path, &entries, out),
         Action::Import(path) => {
             let (prefixes, wrong) = read_list(&read_file(path)?, Prefix::parse);
@@ -216,9 +200,7 @@ pub fn allow_list(action: &Action, config: &Path, out: &mut dyn Write) -> Result
 
 /// With uci, as on every OpenWrt; then the service reads it.
 fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
-    let uci = |error: io::Error| {
-        ShellError::Failure(format!("cannot run uci, which changes the configuration: {error}"))
-    };
+    let uci = |error: io::Error| format!("cannot run uci, which changes the configuration: {error}");
     let directory = config.parent().unwrap_or(Path::new("/etc/config"));
     let package = config.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut child = Command::new("uci")

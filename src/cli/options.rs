@@ -17,6 +17,10 @@ const fn option(name: &'static str, value: &'static str, meaning: &'static str) 
     OptionRow { name, value, repeatable: false, meaning }
 }
 
+const fn repeatable(name: &'static str, value: &'static str, meaning: &'static str) -> OptionRow {
+    OptionRow { name, value, repeatable: true, meaning }
+}
+
 pub static FROM: OptionRow = option(
     "from",
     "DATE",
@@ -94,18 +98,10 @@ pub static YEAR: OptionRow = option(
     "YYYY",
     "year of the first line, for logs whose dates have none [default: from the file's time]",
 );
-pub static WAN: OptionRow = OptionRow {
-    name: "wan",
-    value: "IFACE",
-    repeatable: true,
-    meaning: "WAN interface, repeatable [default: guessed from log prefixes and names]",
-};
-pub static LAN: OptionRow = OptionRow {
-    name: "lan",
-    value: "IFACE",
-    repeatable: true,
-    meaning: "LAN interface, repeatable; without --wan all others are WAN interfaces",
-};
+pub static WAN: OptionRow =
+    repeatable("wan", "IFACE", "WAN interface, repeatable [default: guessed from log prefixes and names]");
+pub static LAN: OptionRow =
+    repeatable("lan", "IFACE", "LAN interface, repeatable; without --wan all others are WAN interfaces");
 pub static FIREWALL: OptionRow = option(
     "firewall",
     "FILE",
@@ -468,11 +464,13 @@ pub static COMMANDS: [CommandRow; 29] = [
     },
 ];
 
+/// The command with this name.
 pub fn find_command(name: &str) -> Option<&'static CommandRow> {
     COMMANDS.iter().find(|command| command.name == name)
 }
 
 impl CommandRow {
+    /// The option of this command with this name, without `--`.
     pub fn find_option(&self, name: &str) -> Option<&'static OptionRow> {
         self.options.iter().copied().find(|option| option.name == name)
     }

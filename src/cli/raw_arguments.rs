@@ -85,19 +85,15 @@ impl<'a> Raw<'a> {
     }
 
     fn check_operands(&self) -> Result<(), String> {
-        let (command, count) = (self.command.name, self.operands.len());
-        match self.command.operands {
-            "" if count > 0 => Err(format!("unexpected '{}'", self.operands[0].to_string_lossy())),
-            "ADDRESS" if count == 0 => Err(format!("no address is given: 'fwstat {command} ADDRESS'")),
-            "ADDRESS" | "[ADDRESS]" if count > 1 => {
-                Err(format!("unexpected '{}': give one address", self.operands[1].to_string_lossy()))
-            }
-            "FILE" if count == 0 => Err(format!("no file is given: 'fwstat {command} FILE'")),
-            "FILE" if count > 1 => {
-                Err(format!("unexpected '{}': give one file", self.operands[1].to_string_lossy()))
-            }
-            "FILE..." if count == 0 && self.has(&options::MONTH) => Ok(()),
-            "FILE..." if count == 0 => Err(format!(
+        let (command, operands) = (self.command.name, self.command.operands);
+        let noun = if operands == "FILE" { "file" } else { "address" };
+        let unexpected = |index: usize| format!("unexpected '{}'", self.operands[index].to_string_lossy());
+        match (operands, self.operands.len()) {
+            ("", 1..) => Err(unexpected(0)),
+            ("ADDRESS" | "FILE", 0) => Err(format!("no {noun} is given: 'fwstat {command} {operands}'")),
+            ("ADDRESS" | "[ADDRESS]" | "FILE", 2..) => Err(format!("{}: give one {noun}", unexpected(1))),
+            ("FILE...", 0) if self.has(&options::MONTH) => Ok(()),
+            ("FILE...", 0) => Err(format!(
                 "no log file is given: 'fwstat {command} FILE...', such as /var/log/messages, or - for standard input"
             )),
             _ if self.operands.iter().any(|operand| operand.is_empty()) => {
@@ -107,10 +103,12 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// The option's value as it was given, the first one of several.
     pub(super) fn value(&self, option: &OptionRow) -> Option<&'a OsStr> {
         self.given.iter().find(|(given, _)| given.name == option.name).map(|(_, value)| *value)
     }
 
+    /// Whether the option was given.
     pub(super) fn has(&self, option: &OptionRow) -> bool {
         self.value(option).is_some()
     }
@@ -134,6 +132,7 @@ impl<'a> Raw<'a> {
         }
     }
 
+    /// The same with a default.
     pub(super) fn path_or(&self, option: &OptionRow, default: &str) -> Result<PathBuf, String> {
         Ok(self.path(option)?.unwrap_or_else(|| PathBuf::from(default)))
     }

@@ -77,43 +77,24 @@ impl From<AnswerError> for ShellError {
 
 type Result<T> = std::result::Result<T, ShellError>;
 
-/// Progress of a long read, shown on a terminal.
-struct Meter {
-    started: Instant,
-    terminal: bool,
-    shown: bool,
-}
-
-impl Meter {
-    fn new() -> Meter {
-        Meter { started: Instant::now(), terminal: io::stderr().is_terminal(), shown: false }
-    }
-
-    fn show(&mut self, progress: Progress) {
-        if !self.terminal || self.started.elapsed().as_millis() < 700 {
+/// Reads with the progress of a long read shown on a terminal.
+fn with_meter<T>(read: impl FnOnce(&mut dyn FnMut(Progress)) -> T) -> T {
+    let (started, is_terminal) = (Instant::now(), io::stderr().is_terminal());
+    let mut is_shown = false;
+    let done = read(&mut |progress| {
+        if !is_terminal || started.elapsed().as_millis() < 700 {
             return;
         }
-        self.shown = true;
+        is_shown = true;
         let part = progress.total.filter(|total| *total > 0).map(|total| progress.done * 100 / total);
+        let percent = part.map_or(String::new(), |percent| format!(", {percent} %"));
         // A terminal that is gone is no reason to stop.
-        let _ = match part {
-            Some(percent) => write!(io::stderr(), "\r\x1b[K{} lines, {percent} %", progress.lines),
-            None => write!(io::stderr(), "\r\x1b[K{} lines", progress.lines),
-        };
+        let _ = write!(io::stderr(), "\r\x1b[K{} lines{percent}", progress.lines);
+    });
+    if is_shown {
+        let _ = write!(io::stderr(), "\r\x1b[K");
     }
-}
-
-impl Drop for Meter {
-    fn drop(&mut self) {
-        if self.shown {
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
-    }
-}
-
-fn with_meter<T>(read: impl FnOnce(&mut dyn FnMut(Progress)) -> T) -> T {
-    let mut meter = Meter::new();
-    read(&mut |progress| meter.show(progress))
+    done
 }
 
 /// What a program without the feature `files` says of log files.
@@ -138,39 +119,43 @@ pub fn import(input: &Input, backend: &Backend, out: &mut dyn Write) -> Result<O
     Ok(Outcome { failures, notes })
 }
 
+/// The tables of a report.
+const REPORTED: [Topic; 8] = [
+    Topic::Summary,
+    Topic::Months,
+    Topic::Days,
+    Topic::Services,
+    Topic::Sources,
+    Topic::Anomalies,
+    Topic::Rules,
+    Topic::Hours,
+];
+
 /// Reads log files into memory and prints the tables.
 pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     if !cfg!(feature = "files") {
         return reads_no_files();
     }
     let mut reading = with_meter(|progress| offline::report(input, progress))?;
-    let mut ask = |topic: Topic| {
+    let mut report = Report { input: reading.counts, ..Report::default() };
+    for topic in REPORTED {
         let mut question = Question { topic, ..question.clone() };
         if topic == Topic::Anomalies {
             // Anomalies are days of attempts, whatever else is asked for.
             question.class = Class::Attempt;
         }
-        reading.opened.answer(&question)
-    };
-    let report = Report {
-        summary: expect(ask(Topic::Summary)?, |a| if let Answer::Summary(a) = a { Some(a) } else { None })?,
-        months: expect(ask(Topic::Months)?, |a| if let Answer::Months(a) = a { Some(a) } else { None })?,
-        days: expect(ask(Topic::Days)?, |a| if let Answer::Days(a) = a { Some(a) } else { None })?,
-        services: expect(
-            ask(Topic::Services)?,
-            |a| if let Answer::Services(a) = a { Some(a) } else { None },
-        )?,
-        sources: expect(ask(Topic::Sources)?, |a| if let Answer::Sources(a) = a { Some(a) } else { None })?,
-        anomalies: expect(
-            ask(Topic::Anomalies)?,
-            |a| {
-                if let Answer::Anomalies(a) = a { Some(a) } else { None }
-            },
-        )?,
-        rules: expect(ask(Topic::Rules)?, |a| if let Answer::Rules(a) = a { Some(a) } else { None })?,
-        hours: expect(ask(Topic::Hours)?, |a| if let Answer::Hours(a) = a { Some(a) } else { None })?,
-        input: reading.counts,
-    };
+        match reading.opened.answer(&question)? {
+            Answer::Summary(answer) => report.summary = answer,
+            Answer::Months(answer) => report.months = answer,
+            Answer::Days(answer) => report.days = answer,
+            Answer::Services(answer) => report.services = answer,
+            Answer::Sources(answer) => report.sources = answer,
+            Answer::Anomalies(answer) => report.anomalies = answer,
+            Answer::Rules(answer) => report.rules = answer,
+            Answer::Hours(answer) => report.hours = answer,
+            _ => return Err("internal error: unexpected answer type".into()),
+        }
+    }
     if as_json {
         print_json(&report, out)?;
     } else {
@@ -179,10 +164,6 @@ pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn W
         tables::report(&report, &style, out)?;
     }
     Ok(Outcome { failures: reading.failures, notes: reading.notes })
-}
-
-fn expect<T>(answer: Answer, take: impl FnOnce(Answer) -> Option<T>) -> Result<T> {
-    take(answer).ok_or_else(|| "internal error: unexpected answer type".into())
 }
 
 /// Writes one line of JSON.

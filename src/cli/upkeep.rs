@@ -97,22 +97,11 @@ fn back_up(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -
     }
     let cannot = |error: io::Error| ShellError::Failure(format!("cannot write {}: {error}", file.display()));
     let created = offline::now();
-    let part = PathBuf::from(format!("{}.part", file.display()));
     let packed = with_store(backend, None, |store| {
         if to_stdout {
             return Ok(backup::pack(store.directory(), created, out)?);
         }
-        let _ = fs::remove_file(&part);
-        let new = File::options().write(true).create_new(true).mode(0o600).open(&part).map_err(cannot)?;
-        let packed = backup::pack(store.directory(), created, &mut &new).and_then(|packed| {
-            new.sync_all()?;
-            fs::rename(&part, file)?;
-            Ok(packed)
-        });
-        if packed.is_err() {
-            let _ = fs::remove_file(&part);
-        }
-        packed.map_err(cannot)
+        replace(file, 0o600, |new| backup::pack(store.directory(), created, new)).map_err(cannot)
     })?;
     let outcome = Outcome::with_notes(packed.left_out);
     if to_stdout {
@@ -124,6 +113,26 @@ fn back_up(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -
         false => writeln!(out, "{}: {} files, {bytes} bytes", file.display(), packed.files)?,
     }
     Ok(outcome)
+}
+
+/// Writes a file beside `path` and puts it in its place once it is complete. `mode`: its rights, less the umask.
+pub(super) fn replace<T>(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut File) -> io::Result<T>,
+) -> io::Result<T> {
+    let part = PathBuf::from(format!("{}.part", path.display()));
+    let _ = fs::remove_file(&part);
+    let mut file = File::options().write(true).create_new(true).mode(mode).open(&part)?;
+    let written = write(&mut file).and_then(|written| {
+        file.sync_all()?;
+        fs::rename(&part, path)?;
+        Ok(written)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    written
 }
 
 /// Brings back what a backup has and the store has not.

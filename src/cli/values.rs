@@ -13,34 +13,45 @@ use crate::output::blobmsg::{FOREVER, Length, MAX_REASON};
 use crate::output::month_report::{Form, Language};
 use crate::query::question::{self, MAX_LIMIT, Prefix};
 
+/// The value, or a sentence that says what the text should be.
+fn checked<T>(text: &str, value: Option<T>, expected: &str) -> Result<T, String> {
+    value.ok_or_else(|| format!("'{text}' is not {expected}"))
+}
+
+/// A day.
 pub(super) fn date(text: &str) -> Result<Date, String> {
-    Date::parse(text).ok_or_else(|| format!("'{text}' is not a date (YYYY-MM-DD, such as 2020-04-06)"))
+    checked(text, Date::parse(text), "a date (YYYY-MM-DD, such as 2020-04-06)")
 }
 
+/// A month.
 pub(super) fn month(text: &str) -> Result<Month, String> {
-    Month::parse(text).ok_or_else(|| format!("'{text}' is not a month (YYYY-MM, such as 2020-04)"))
+    checked(text, Month::parse(text), "a month (YYYY-MM, such as 2020-04)")
 }
 
+/// The form of a month's report.
 pub(super) fn report_form(text: &str) -> Result<Form, String> {
-    Form::from_name(text).ok_or_else(|| format!("'{text}' is not text or html"))
+    checked(text, Form::from_name(text), "text or html")
 }
 
+/// The language of a month's report.
 pub(super) fn language(text: &str) -> Result<Language, String> {
-    Language::from_name(text).ok_or_else(|| format!("'{text}' is not en or ja"))
+    checked(text, Language::from_name(text), "en or ja")
 }
 
+/// A class of events.
 pub(super) fn class(text: &str) -> Result<Class, String> {
-    Class::from_name(text)
-        .ok_or_else(|| format!("'{text}' is not a class (attempt, backscatter, noise, egress or login)"))
+    checked(text, Class::from_name(text), "a class (attempt, backscatter, noise, egress or login)")
 }
 
+/// IANA's number of a protocol given by name or number.
 pub(super) fn protocol(text: &str) -> Result<u8, String> {
-    services::protocol_number(text)
-        .ok_or_else(|| format!("'{text}' is not a protocol (tcp, udp, icmp, ... or a number from 0 to 255)"))
+    let number = services::protocol_number(text);
+    checked(text, number, "a protocol (tcp, udp, icmp, ... or a number from 0 to 255)")
 }
 
+/// A port.
 pub(super) fn port(text: &str) -> Result<u16, String> {
-    number(text).ok_or_else(|| format!("'{text}' is not a port number (0 to 65535)"))
+    checked(text, number(text), "a port number (0 to 65535)")
 }
 
 /// The port of a protocol that has none is a slip of the pen.
@@ -53,24 +64,25 @@ pub(super) fn port_of(protocol: Option<u8>, port: Option<u16>) -> Result<(), Str
     }
 }
 
+/// An ISO 3166 code of two letters.
 pub(super) fn country(text: &str) -> Result<[u8; 2], String> {
-    question::country(text).ok_or_else(|| format!("'{text}' is not a country code (two letters, such as JP)"))
+    checked(text, question::country(text), "a country code (two letters, such as JP)")
 }
 
+/// A whole number.
 pub(super) fn whole_number(text: &str) -> Result<u64, String> {
-    number(text).ok_or_else(|| format!("'{text}' is not a whole number"))
+    checked(text, number(text), "a whole number")
 }
 
+/// A number of rows.
 pub(super) fn limit(text: &str) -> Result<u32, String> {
-    number(text)
-        .filter(|limit| (1..=MAX_LIMIT).contains(limit))
-        .ok_or_else(|| format!("'{text}' is not a number of rows (1 to {MAX_LIMIT})"))
+    let limit = number(text).filter(|limit| (1..=MAX_LIMIT).contains(limit));
+    checked(text, limit, &format!("a number of rows (1 to {MAX_LIMIT})"))
 }
 
+/// A year.
 pub(super) fn year(text: &str) -> Result<i32, String> {
-    number(text)
-        .filter(|year| (1970..=9999).contains(year))
-        .ok_or_else(|| format!("'{text}' is not a year (1970 to 9999)"))
+    checked(text, number(text).filter(|year| (1970..=9999).contains(year)), "a year (1970 to 9999)")
 }
 
 /// A time zone's name, after a look whether there is such a zone.
@@ -81,12 +93,9 @@ pub(super) fn timezone(text: &str) -> Result<String, String> {
 /// A length of time: a number of seconds, minutes, hours or days, such as `90s`, `10m`, `1h`, `7d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     // Without a unit one may have meant anything.
-    let named = |text: &&str| text.ends_with(['s', 'm', 'h', 'd']);
-    Some(text)
-        .filter(named)
-        .and_then(options::duration)
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| format!("'{text}' is not a length of time (such as 90s, 10m, 1h or 7d)"))
+    let named = Some(text).filter(|text| text.ends_with(['s', 'm', 'h', 'd']));
+    let duration = named.and_then(options::duration).filter(|duration| !duration.is_zero());
+    checked(text, duration, "a length of time (such as 90s, 10m, 1h or 7d)")
 }
 
 /// One address in full.
@@ -108,11 +117,9 @@ pub(super) fn block_length(text: &str) -> Result<Length, String> {
 
 /// A network interface's name as Linux allows it: 1 to 15 bytes without blanks, slashes and control characters.
 pub(super) fn interface(text: &str) -> Result<String, String> {
-    let plain = text.chars().all(|c| c != '/' && !c.is_whitespace() && !c.is_control());
-    if !(1..=15).contains(&text.len()) || !plain {
-        return Err(format!("'{text}' is not an interface name"));
-    }
-    Ok(text.to_string())
+    let is_plain = text.chars().all(|c| c != '/' && !c.is_whitespace() && !c.is_control());
+    let name = Some(text.to_string()).filter(|_| is_plain && (1..=15).contains(&text.len()));
+    checked(text, name, "an interface name")
 }
 
 /// One short line in people's words.

@@ -38,6 +38,7 @@ const MAX_TRIES: u32 = 5;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 impl Opened {
+    /// Reads the open days of a store.
     pub(super) fn new(mut store: Store, calendar: Calendar, lookup: SharedLookup) -> Result<Opened> {
         let generation = store.directory().generation().ok();
         // Months that a commit brought since the store was opened.
