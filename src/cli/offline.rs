@@ -26,7 +26,6 @@ use crate::parse::interfaces::Networks;
 use crate::query::answer::InputCounts;
 use crate::query::asns::SharedNetworks;
 use crate::query::open::joined;
-use crate::stats::collect::{self, Collector, DayStorage};
 use crate::stats::countries::SharedLookup;
 use crate::stats::day::Day;
 use crate::stats::deferred::Deferred;
@@ -34,7 +33,7 @@ use crate::stats::sum::sum_of_day;
 use crate::stats::summary::DaySummary;
 use crate::store::directory::{Change, Directory, Disk};
 use crate::store::pieces::{self, State};
-use crate::store::spool::Spool;
+use crate::store::spool::{Collector, Settings, Spool};
 use crate::store::{Keep, Meta, Store, StoreError};
 use crate::sys::installed::read_text;
 use crate::sys::{clock, memory};
@@ -196,8 +195,7 @@ fn read_into(
     let spool = Spool::new(room)
         .map_err(|error| format!("cannot write a temporary file in {}: {error}", room.display()))?;
     let mut paths = Paths::new();
-    let settings =
-        collect::Settings { calendar: calendar.clone(), salt: store.salt(), rules: paths.rules(), latest };
+    let settings = Settings { calendar: calendar.clone(), salt: store.salt(), rules: paths.rules(), latest };
     let mut collector = Collector::new(settings, spool);
     let mut imported = known;
     let mut seen = SeenMessages::from_bytes(&meta.seen).unwrap_or_default();
@@ -344,7 +342,7 @@ impl Adding<'_> {
         for date in over.map(|(_, date, _)| *date) {
             if closed.last().is_none_or(|day| day.date != date) {
                 let mut day = self.pieces_of(date, &pieces, &mut changes)?;
-                closed.push(collect::close(&mut day, Some(self.lookup)));
+                closed.push(day.close(Some(self.lookup)));
             }
         }
         let parts = closed.into_iter().chain(unplaced);
@@ -364,7 +362,7 @@ impl Adding<'_> {
             let spooled = spool.read(*date)?.map(|day| {
                 let mut whole = Day::new(*date, salt);
                 whole.add_summary(&day.summary, &day.samples);
-                collect::close(&mut whole, Some(lookup))
+                whole.close(Some(lookup))
             });
             Ok(match (known, spooled) {
                 (Some(known), Some(spooled)) => sum_of_day(&known, &spooled),

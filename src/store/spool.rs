@@ -1,14 +1,18 @@
-//! Days of an import that are not open, in a file without a name.
+//! Events of an import -> days, one open day at a time; the others lie in a file without a name.
+//!
+//! Takes events in any order, gives whole days.
+
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::event::calendar::Date;
+use crate::event::Event;
+use crate::event::calendar::{Calendar, Date};
+use crate::event::paths::Rules;
 use crate::event::small_map::SmallMap;
-use crate::stats::collect::DayStorage;
-use crate::stats::day::{Day, Samples};
-use crate::stats::summary::DaySummary;
+use crate::stats::day::Day;
+use crate::stats::deferred::Deferred;
 
 use super::container::{self, Section};
 use super::directory::Open;
@@ -50,6 +54,16 @@ impl Spool {
         Ok(Some(day))
     }
 
+    /// Its days, oldest first.
+    pub fn dates(&self) -> Vec<Date> {
+        self.days.keys().copied().collect()
+    }
+
+    /// A day with all that is known of it, in the place of what was stored of it before.
+    fn put(&mut self, day: &Day) -> io::Result<()> {
+        self.write(day.date, sections::encode_open(day, Section::plain))
+    }
+
     fn write(&mut self, date: Date, sections: impl Iterator<Item = Section>) -> io::Result<()> {
         let bytes = container::write(0, sections.collect());
         let (offset, room) = match self.days.get(&date) {
@@ -81,18 +95,76 @@ fn named(directory: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-impl DayStorage for Spool {
-    type Error = io::Error;
+/// How to collect.
+pub struct Settings {
+    /// Tells the day of an event.
+    pub calendar: Calendar,
+    /// Of the store's samples.
+    pub salt: u64,
+    /// Of the paths of the events.
+    pub rules: Rules,
+    /// Later events (seconds since 1970) belong to no day yet.
+    pub latest: i64,
+}
 
-    fn put(&mut self, day: &Day) -> io::Result<()> {
-        self.write(day.date, sections::encode_open(day, Section::plain))
+/// Counts events by day; a day that is left goes to the spool, and is taken up again when more of it comes.
+pub struct Collector {
+    settings: Settings,
+    day: Option<Day>,
+    spool: Spool,
+    /// Events dated in the future, with milliseconds since 1970.
+    later: Deferred,
+}
+
+impl Collector {
+    /// Nothing is counted yet.
+    pub fn new(settings: Settings, spool: Spool) -> Collector {
+        Collector { settings, day: None, spool, later: Deferred::default() }
     }
 
-    fn get(&mut self, date: Date) -> io::Result<Option<(DaySummary, Samples)>> {
-        Ok(self.read(date)?.map(|day| (day.summary, day.samples)))
+    /// Counts events.
+    pub fn count(&mut self, events: &[Event]) -> io::Result<()> {
+        for event in events {
+            if event.time > self.settings.latest {
+                self.later.add(event.time.cast_unsigned().saturating_mul(1000), event);
+                continue;
+            }
+            let hour = self.settings.calendar.hour_of(event.time);
+            match &mut self.day {
+                Some(day) if day.date == hour.date => day.add(event, hour.hour),
+                _ => {
+                    let day = self.turn_to(hour.date)?;
+                    day.add(event, hour.hour);
+                }
+            }
+        }
+        Ok(())
     }
 
-    fn dates(&self) -> Vec<Date> {
-        self.days.keys().copied().collect()
+    #[cold]
+    fn turn_to(&mut self, date: Date) -> io::Result<&mut Day> {
+        if let Some(day) = &self.day {
+            self.spool.put(day)?;
+        }
+        let day = match self.day.take() {
+            Some(mut day) => {
+                day.restart(date);
+                day
+            }
+            None => Day::new(date, self.settings.salt).with_rules(&self.settings.rules),
+        };
+        let day = self.day.insert(day);
+        if let Some(stored) = self.spool.read(date)? {
+            day.add_summary(&stored.summary, &stored.samples);
+        }
+        Ok(day)
+    }
+
+    /// Ends the last day and gives all, with the events dated in the future.
+    pub fn finish(mut self) -> io::Result<(Spool, Deferred)> {
+        if let Some(day) = self.day.take() {
+            self.spool.put(&day)?;
+        }
+        Ok((self.spool, self.later))
     }
 }

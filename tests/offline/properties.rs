@@ -10,12 +10,11 @@ use fwstat::output::json;
 use fwstat::query;
 use fwstat::query::open::{WithOpenDays, focused};
 use fwstat::query::question::{Question, Topic};
-use fwstat::stats::collect::{Collector, DayStorage, Settings, close};
 use fwstat::stats::day::Day;
 use fwstat::stats::summary::{Cuts, DaySummary};
 use fwstat::stats::tables::{Bounds, Tables};
 use fwstat::store::directory::Directory;
-use fwstat::store::spool::Spool;
+use fwstat::store::spool::{Collector, Settings, Spool};
 use fwstat::store::{Keep, Store};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -143,13 +142,13 @@ fn store(parts: Vec<Spool>) -> Stored {
                     .add_summary(&stored.summary, &stored.samples);
             } else {
                 closed_dates.insert(*date);
-                closed.push(close(&mut day, None));
+                closed.push(day.close(None));
             }
         }
         add(&mut store, closed);
     }
     let over: Vec<Date> = open.keys().copied().filter(|date| closed_dates.contains(date)).collect();
-    let over = over.into_iter().filter_map(|date| open.remove(&date)).map(|mut day| close(&mut day, None));
+    let over = over.into_iter().filter_map(|date| open.remove(&date)).map(|mut day| day.close(None));
     add(&mut store, over.collect());
     Stored { store, open: open.into_values().collect() }
 }
