@@ -121,7 +121,8 @@ pub(super) fn replace<T>(
     mode: u32,
     write: impl FnOnce(&mut File) -> io::Result<T>,
 ) -> io::Result<T> {
-    let part = PathBuf::from(format!("{}.part", path.display()));
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
     let _ = fs::remove_file(&part);
     let mut file = File::options().write(true).create_new(true).mode(mode).open(&part)?;
     let written = write(&mut file).and_then(|written| {
