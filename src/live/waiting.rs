@@ -10,17 +10,25 @@ use crate::stats::day::Samples;
 use crate::stats::deferred::{Counts, Deferred};
 use crate::stats::summary::{ClassSummary, DaySummary};
 
+/// Events with their moments, and counts of those of which only the class is known.
+type Taken = (Vec<(u64, Event)>, Vec<(u64, Counts)>);
+
 impl Engine {
     /// Gives the events that waited for the clock their time, and counts them.
     pub(super) fn label_waiting(&mut self, now: Now) {
         self.evidence.label(|boot_ms| instant(now, boot_ms));
         self.watches.label(|boot_ms| instant(now, boot_ms));
-        let (rows, rest) = self.waiting.take_until(u64::MAX);
-        for (boot_ms, event) in rows {
-            self.count(&Event { time: instant(now, boot_ms), ..event });
+        let taken = self.waiting.take_until(u64::MAX);
+        self.count_taken(taken, &|boot_ms| instant(now, boot_ms));
+    }
+
+    /// Counts what was taken of a table of deferred events. `time_of`: the instant of a moment.
+    fn count_taken(&mut self, (rows, rest): Taken, time_of: &dyn Fn(u64) -> i64) {
+        for (moment, event) in rows {
+            self.count(&Event { time: time_of(moment), ..event });
         }
-        for (boot_ms, counts) in rest {
-            let part = unknown(self.calendar.hour_of(instant(now, boot_ms)), &counts);
+        for (moment, counts) in rest {
+            let part = unknown(self.calendar.hour_of(time_of(moment)), &counts);
             self.add_part(part);
         }
     }
@@ -37,15 +45,9 @@ impl Engine {
 
     /// Counts events dated in the future whose time has come: those up to `until` (milliseconds of wall time).
     pub fn count_due(&mut self, later: &mut Deferred, until: u64) {
-        let (rows, rest) = later.take_until(until);
-        for (moment, event) in rows {
-            self.count(&Event { time: (moment / 1000).cast_signed(), ..event });
-            self.changed = true;
-        }
-        for (moment, counts) in rest {
-            let part = unknown(self.calendar.hour_of((moment / 1000).cast_signed()), &counts);
-            self.add_part(part);
-        }
+        let taken = later.take_until(until);
+        self.changed |= !taken.0.is_empty();
+        self.count_taken(taken, &|moment| (moment / 1000).cast_signed());
     }
 
     /// Events wait for the wall clock: they are in the copy in RAM, but not on flash.
