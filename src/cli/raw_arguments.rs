@@ -119,7 +119,7 @@ impl<'a> Raw<'a> {
         option: &OptionRow,
         read: fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, String> {
-        self.value(option).map(|value| read_value(option, value, read)).transpose()
+        Ok(self.all(option, read)?.into_iter().next())
     }
 
     /// The option's value as a path; the error: it is empty.
@@ -143,18 +143,13 @@ impl<'a> Raw<'a> {
         option: &OptionRow,
         read: fn(&str) -> Result<T, String>,
     ) -> Result<Vec<T>, String> {
+        let read_one = |value: &OsStr| {
+            let text = value.to_str().ok_or("the value is not UTF-8 text");
+            text.map_err(str::to_string).and_then(read).map_err(|error| format!("--{}: {error}", option.name))
+        };
         let given = self.given.iter().filter(|(given, _)| given.name == option.name);
-        given.map(|(_, value)| read_value(option, value, read)).collect()
+        given.map(|(_, value)| read_one(value)).collect()
     }
-}
-
-fn read_value<T>(
-    option: &OptionRow,
-    value: &OsStr,
-    read: fn(&str) -> Result<T, String>,
-) -> Result<T, String> {
-    let value = value.to_str().ok_or_else(|| format!("--{}: the value is not UTF-8 text", option.name))?;
-    read(value).map_err(|error| format!("--{}: {}", option.name, error))
 }
 
 /// `; did you mean ...?` with the nearest name, if one is near.
