@@ -5,7 +5,7 @@
 pub struct Now {
     /// Milliseconds since boot. Never steps.
     pub boot_ms: u64,
-    /// Seconds since 1970: as the machine shows them, or what of it [`WallClock::look`] believes.
+    /// Seconds since 1970: as the machine shows them, or what of it [`WallClock::update`] believes.
     pub wall: i64,
 }
 
@@ -16,15 +16,16 @@ pub const BUILT: i64 = 1_748_736_000;
 const TRIAL_MS: u64 = 86_400_000;
 /// Steps up to this many seconds are believed at once.
 const SHORT_STEP: i64 = 86_400;
-/// Between two looks the wall clock may gain or lose a second, and 0.1 % of the time between them, without a step: NTP
+/// Between two updates the wall clock may gain or lose a second, and 0.1 % of the time between them, without a step: NTP
 /// slews by at most 0.05 % (RFC 5905, 11.3), and seconds are read whole.
 const SLEW: u64 = 1000;
 
-/// Who vouches for the clock.
+/// Why an offset is believed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Word {
+enum Authority {
     /// It ran for a day without a step.
-    Time,
+    Uptime,
+    /// NTP set the clock.
     Ntp,
 }
 
@@ -32,10 +33,10 @@ enum Word {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WallClock {
     /// Wall clock minus boot clock in seconds, as it is believed.
-    believed: Option<(i64, Word)>,
+    believed: Option<(i64, Authority)>,
     /// The same as the machine shows it, and since when (boot clock) it shows it without a step.
     shown: Option<(i64, u64)>,
-    looked_ms: u64,
+    updated_ms: u64,
 }
 
 /// The wall clock is read in whole seconds: an offset that differs by less than this is the same, so that a moment has one
@@ -45,7 +46,7 @@ const SAME: u64 = 2;
 impl WallClock {
     /// A clock that an earlier run of this boot believed.
     pub fn resume(offset: Option<i64>) -> WallClock {
-        WallClock { believed: offset.map(|offset| (offset, Word::Time)), ..WallClock::default() }
+        WallClock { believed: offset.map(|offset| (offset, Authority::Uptime)), ..WallClock::default() }
     }
 
     /// Whether a wall clock is believed.
@@ -63,10 +64,10 @@ impl WallClock {
         self.believed.map_or(0, |(offset, _)| offset).saturating_add((boot_ms / 1000).cast_signed())
     }
 
-    /// The believed instant of the last look.
+    /// The believed instant of the last update.
     pub fn latest(&self) -> Option<i64> {
         self.shown?;
-        self.believed.map(|_| self.instant(self.looked_ms))
+        self.believed.map(|_| self.instant(self.updated_ms))
     }
 
     /// How many seconds the machine's clock is ahead of the believed one.
@@ -79,34 +80,35 @@ impl WallClock {
 
     /// NTP has just set the clock, or keeps it. A long step that NTP made itself before must last like any other: a
     /// single server can be wrong.
-    pub fn told(&mut self, machine: Now) {
+    pub fn synchronized(&mut self, machine: Now) {
         let offset = offset_of(machine);
-        let known_to_ntp = matches!(self.believed, Some((believed, Word::Ntp)) if is_long(offset, believed));
+        let known_to_ntp =
+            matches!(self.believed, Some((believed, Authority::Ntp)) if is_long(offset, believed));
         if machine.wall >= BUILT && !known_to_ntp {
-            self.believed = Some((offset, Word::Ntp));
+            self.believed = Some((offset, Authority::Ntp));
         }
     }
 
-    /// Looks at the machine's clocks; gives the believed time, or the machine's while none is believed.
-    pub fn look(&mut self, machine: Now) -> Now {
+    /// Takes what the machine's clocks show; gives the believed time, or the machine's while none is believed.
+    pub fn update(&mut self, machine: Now) -> Now {
         let offset = offset_of(machine);
         let since = match self.shown {
             Some((before, since))
-                if !is_step(before, offset, machine.boot_ms.saturating_sub(self.looked_ms)) =>
+                if !is_step(before, offset, machine.boot_ms.saturating_sub(self.updated_ms)) =>
             {
                 since
             }
             _ => machine.boot_ms,
         };
-        (self.shown, self.looked_ms) = (Some((offset, since)), machine.boot_ms);
+        (self.shown, self.updated_ms) = (Some((offset, since)), machine.boot_ms);
         let lasted = machine.boot_ms.saturating_sub(since) >= TRIAL_MS;
         let plausible = machine.wall >= BUILT;
         match self.believed {
             Some((believed, _)) if believed.abs_diff(offset) < SAME => {}
-            Some((believed, word)) if plausible && !is_long(offset, believed) => {
-                self.believed = Some((offset, word));
+            Some((believed, authority)) if plausible && !is_long(offset, believed) => {
+                self.believed = Some((offset, authority));
             }
-            _ if plausible && lasted => self.believed = Some((offset, Word::Time)),
+            _ if plausible && lasted => self.believed = Some((offset, Authority::Uptime)),
             _ => {}
         }
         let seconds = (machine.boot_ms / 1000).cast_signed();
@@ -159,37 +161,37 @@ mod tests {
     #[test]
     fn ntp_is_believed_at_once_and_others_after_a_day_without_a_step() {
         let mut clock = WallClock::default();
-        clock.look(at(1000, 5));
-        clock.told(at(1000, 5));
+        clock.update(at(1000, 5));
+        clock.synchronized(at(1000, 5));
         assert!(!clock.is_set(), "1970 is never believed");
-        clock.told(shows(2000, 0));
-        assert!(clock.is_set() && clock.look(shows(3000, 0)) == shows(3000, 0));
+        clock.synchronized(shows(2000, 0));
+        assert!(clock.is_set() && clock.update(shows(3000, 0)) == shows(3000, 0));
         let mut clock = WallClock::default();
         for hour in 0..24 {
-            clock.look(shows(hour * HOUR, 0));
+            clock.update(shows(hour * HOUR, 0));
             assert!(!clock.is_set(), "{hour}");
         }
-        clock.look(shows(24 * HOUR, 0));
+        clock.update(shows(24 * HOUR, 0));
         assert!(clock.is_set());
         // A step begins the day anew.
         let mut clock = WallClock::default();
-        clock.look(shows(0, 0));
+        clock.update(shows(0, 0));
         for hour in 12..36 {
-            clock.look(shows(hour * HOUR, 7200));
+            clock.update(shows(hour * HOUR, 7200));
         }
         assert!(!clock.is_set());
-        clock.look(shows(36 * HOUR, 7200));
+        clock.update(shows(36 * HOUR, 7200));
         assert!(clock.is_set());
     }
 
     #[test]
     fn short_steps_are_followed_and_long_ones_must_last() {
         let mut clock = WallClock::default();
-        clock.told(shows(0, 0));
+        clock.synchronized(shows(0, 0));
         for ahead in [-80_000, 0, 80_000, 3600, 0] {
-            assert_eq!(clock.look(shows(HOUR, ahead)), shows(HOUR, ahead));
+            assert_eq!(clock.update(shows(HOUR, ahead)), shows(HOUR, ahead));
         }
-        // To 2038 for 23 hours, and to 1970 or 2025, by itself or with NTP's word: the believed clock goes on.
+        // To 2038 for 23 hours, and to 1970 or 2025, by itself or with NTP's authority: the believed clock goes on.
         for wrong in [FAR, 5, BUILT] {
             for told in [false, true] {
                 let mut clock = clock;
@@ -197,12 +199,12 @@ mod tests {
                     let boot_ms = hour * HOUR;
                     let machine = at(boot_ms, wrong + (boot_ms / 1000).cast_signed());
                     if told {
-                        clock.told(machine);
+                        clock.synchronized(machine);
                     }
-                    assert_eq!(clock.look(machine), shows(boot_ms, 0), "{wrong} {hour}");
+                    assert_eq!(clock.update(machine), shows(boot_ms, 0), "{wrong} {hour}");
                     assert_ne!(clock.ahead(), 0);
                 }
-                assert_eq!(clock.look(shows(26 * HOUR, 2)), shows(26 * HOUR, 2));
+                assert_eq!(clock.update(shows(26 * HOUR, 2)), shows(26 * HOUR, 2));
                 assert_eq!(clock.ahead(), 0);
             }
         }
@@ -210,20 +212,20 @@ mod tests {
         for (lasting, believed) in [(FAR, true), (5, false)] {
             let mut clock = clock;
             let machine = |boot_ms: u64| at(boot_ms, lasting + (boot_ms / 1000).cast_signed());
-            clock.look(machine(2 * HOUR));
-            clock.look(machine(14 * HOUR));
-            assert_eq!(clock.look(machine(26 * HOUR)) == machine(26 * HOUR), believed);
+            clock.update(machine(2 * HOUR));
+            clock.update(machine(14 * HOUR));
+            assert_eq!(clock.update(machine(26 * HOUR)) == machine(26 * HOUR), believed);
         }
     }
 
     #[test]
     fn ntp_corrects_a_clock_that_only_time_vouched_for() {
         let mut clock = WallClock::default();
-        clock.look(shows(0, -864_000));
-        clock.look(shows(24 * HOUR, -864_000));
-        assert_eq!(clock.look(shows(25 * HOUR, -864_000)), shows(25 * HOUR, -864_000));
-        clock.told(shows(26 * HOUR, 0));
-        assert_eq!(clock.look(shows(26 * HOUR, 0)), shows(26 * HOUR, 0));
+        clock.update(shows(0, -864_000));
+        clock.update(shows(24 * HOUR, -864_000));
+        assert_eq!(clock.update(shows(25 * HOUR, -864_000)), shows(25 * HOUR, -864_000));
+        clock.synchronized(shows(26 * HOUR, 0));
+        assert_eq!(clock.update(shows(26 * HOUR, 0)), shows(26 * HOUR, 0));
     }
 
     #[test]
@@ -231,7 +233,7 @@ mod tests {
         let mut clock = WallClock::default();
         // 0.05 % for a day: 43 seconds.
         for minute in 0..=1440 {
-            clock.look(shows(minute * 60_000, (minute * 60 / 2000).cast_signed()));
+            clock.update(shows(minute * 60_000, (minute * 60 / 2000).cast_signed()));
         }
         assert!(clock.is_set());
     }
@@ -241,15 +243,15 @@ mod tests {
         let mut clock = WallClock::default();
         // The second begins 300 ms after a second of the boot clock.
         let at = |boot_ms: u64| Now { boot_ms, wall: BUILT + ((boot_ms + 700) / 1000).cast_signed() };
-        clock.told(at(1_250));
+        clock.synchronized(at(1_250));
         let instants: Vec<i64> = (0..20)
             .map(|tenth| {
-                clock.look(at(2_000 + 137 * tenth));
+                clock.update(at(2_000 + 137 * tenth));
                 clock.instant(1_250)
             })
             .collect();
         assert!(instants.iter().all(|instant| *instant == instants[0]), "{instants:?}");
-        clock.look(Now { boot_ms: 5_000, wall: BUILT + 1000 });
+        clock.update(Now { boot_ms: 5_000, wall: BUILT + 1000 });
         assert_eq!(clock.instant(5_000), BUILT + 1000);
     }
 

@@ -272,7 +272,7 @@ impl Engine {
 
     /// Looks at the machine's clocks and gives what is believed of them.
     pub fn look(&mut self, machine: Now) -> Now {
-        self.clock.look(machine)
+        self.clock.update(machine)
     }
 
     /// To be called with what [`Engine::look`] gives, before events are given and before anything is asked.
@@ -304,7 +304,7 @@ impl Engine {
 
     /// NTP says that the machine's clock is right.
     pub fn clock_told(&mut self, machine: Now) {
-        self.clock.told(machine);
+        self.clock.synchronized(machine);
     }
 
     /// Wall clock minus boot clock in seconds, as it is believed.
