@@ -310,18 +310,8 @@ impl Adding<'_> {
             let is_corrected = new.contains(&date) && sent.contains(&date);
             is_at_an_end || newest == Some(date) || today == Some(date) || is_corrected
         };
-        let mut unplaced: Vec<DaySummary> = Vec::new();
-        for (moment, counts) in &self.unplaced {
-            let hour = calendar.hour_of((moment / 1000).cast_signed());
-            unplaced.push(crate::live::waiting::unknown(hour, counts));
-        }
-        let mut dates: Vec<Date> =
-            new.iter().copied().chain(pieces.iter().map(|(_, date, _)| *date)).collect();
-        dates.extend(unplaced.iter().map(|day| day.date));
-        dates.sort();
-        dates.dedup();
         let mut changes: Vec<Change> = Vec::new();
-        for date in dates.iter().copied().filter(|date| stays_open(*date)) {
+        for date in new.iter().copied().filter(|date| stays_open(*date)) {
             let Some(spooled) = self.spool.read(date).map_err(|error| error.to_string())? else {
                 continue;
             };
@@ -337,22 +327,22 @@ impl Adding<'_> {
             let bytes = pieces::encode_day(self.store.salt(), &state, &day);
             changes.push((pieces::name_of(date, number.unwrap_or(0)), Some(bytes)));
         }
-        let mut closed: Vec<DaySummary> = Vec::new();
-        let over = pieces.iter().filter(|(_, date, _)| !of_daemon && !stays_open(*date));
-        for date in over.map(|(_, date, _)| *date) {
-            if closed.last().is_none_or(|day| day.date != date) {
-                let mut day = self.pieces_of(date, &pieces, &mut changes)?;
-                closed.push(day.close(Some(self.lookup)));
-            }
+        let mut over: Vec<Date> = pieces.iter().map(|(_, date, _)| *date).collect();
+        over.retain(|date| !of_daemon && !stays_open(*date));
+        over.dedup();
+        let mut parts: Vec<DaySummary> = Vec::new();
+        for date in over {
+            parts.push(self.pieces_of(date, &pieces, &mut changes)?.close(Some(self.lookup)));
         }
-        let parts = closed.into_iter().chain(unplaced);
+        for (moment, counts) in &self.unplaced {
+            let hour = calendar.hour_of((moment / 1000).cast_signed());
+            parts.push(crate::live::waiting::unknown(hour, counts));
+        }
         let extra = joined(parts);
-        let dates: Vec<Date> = dates
-            .into_iter()
-            .filter(|date| {
-                extra.iter().any(|day| day.date == *date) || new.contains(date) && !stays_open(*date)
-            })
-            .collect();
+        let mut dates: Vec<Date> = new.iter().copied().filter(|date| !stays_open(*date)).collect();
+        dates.extend(extra.iter().map(|day| day.date));
+        dates.sort();
+        dates.dedup();
         let (spool, lookup, salt) = (&self.spool, self.lookup, self.store.salt());
         let days = dates.iter().map(|date| {
             let known = extra.iter().find(|day| day.date == *date).cloned();
