@@ -475,18 +475,6 @@ impl Engine {
     pub fn closed(&self) -> impl Iterator<Item = &DaySummary> {
         self.storing.iter().chain(&self.closed)
     }
-
-    fn live_days(&mut self) -> impl Iterator<Item = &mut Day> {
-        self.late.iter_mut().chain(&mut self.open)
-    }
-
-    fn open_day(&self) -> Option<&Day> {
-        self.open.as_ref()
-    }
-
-    fn late_day(&self) -> Option<&Day> {
-        self.late.as_ref()
-    }
 }
 
 /// A day of which little is to come.

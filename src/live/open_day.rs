@@ -125,19 +125,19 @@ impl Engine {
         }
         let lookup = self.lookup.clone();
         with_lookup(lookup.as_ref(), |mut lookup| {
-            for day in self.live_days() {
+            for day in self.late.iter_mut().chain(&mut self.open) {
                 day.measure_countries(lookup.as_mut().map(|lookup| &mut **lookup as &mut dyn CountryLookup));
             }
         });
         let days = self.days(question);
         // They change with the next packet.
-        self.live_days().for_each(|day| day.measure_countries(None));
+        self.late.iter_mut().chain(&mut self.open).for_each(|day| day.measure_countries(None));
         days
     }
 
     /// The days that the store does not have, as far as the question needs them.
     fn days(&self, question: &Question) -> Vec<DaySummary> {
-        let live = self.late_day().into_iter().chain(self.open_day()).filter(|day| !day.is_empty());
+        let live = self.late.iter().chain(&self.open).filter(|day| !day.is_empty());
         joined(self.closed().cloned().chain(live.map(|day| focused(question, day))))
     }
 
