@@ -66,7 +66,7 @@ struct InputStatus<C> {
 pub(super) struct Core {
     pub config: Config,
     pub engine: Engine,
-    pub counters: CounterPoll,
+    counters: CounterPoll,
     pub guarding: Guarding,
     countries: Rc<RefCell<Database>>,
     /// `None`: the option is not set.
@@ -224,8 +224,9 @@ impl Core {
             return Some(0);
         }
         let clock = if self.engine.clock_is_set() { u64::MAX } else { self.check_clock_at };
-        let guarding = self.guarding.deadline(&self.config, &self.engine).unwrap_or(u64::MAX);
-        Some(self.minute_at.min(self.commit_at).min(clock).min(guarding))
+        let guarding = self.guarding.deadline(&self.config, &self.engine);
+        let others = [guarding, self.counters.nft.deadline()].into_iter().flatten();
+        others.chain([self.minute_at, self.commit_at, clock]).min()
     }
 
     /// What is believed of the machine's clocks, with everything that follows from the time done.
@@ -272,7 +273,7 @@ impl Core {
 
     pub(super) fn on_time(&mut self, now: Now) {
         self.guard_turn(now);
-        self.counters.on_time(now.boot_ms);
+        self.read_counters(now);
         let due = std::mem::take(&mut self.commit_now) || now.boot_ms >= self.commit_at;
         if due || self.storage.wants_commit() {
             self.commit(now);
@@ -317,9 +318,10 @@ impl Core {
             || self.deferred.iter().any(|(_, deferred)| matches!(deferred, DeferredCall::Rendering(_)))
     }
 
-    /// Readable when the store's thread has done something.
-    pub(super) fn store_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.storage.fd()
+    /// Readable when a child process, the kernel or a worker thread has something for [`Core::on_time`].
+    pub(super) fn fds(&self) -> [Option<BorrowedFd<'_>>; 5] {
+        let [nft, notifications] = self.guarding.nft_sync.fds();
+        [self.counters.nft.fd(), nft, notifications, self.storage.fd(), self.guarding.networks.fd()]
     }
 
     fn turn_store(&mut self, now: Now) {

@@ -160,7 +160,7 @@ impl Daemon {
     fn turn(&mut self) -> io::Result<bool> {
         let now = self.core.now();
         self.on_time(now);
-        let (signal, bus, packets, counters) = self.wait()?;
+        let (signal, bus, packets) = self.wait()?;
         let now = self.core.now();
         if signal {
             while let Some(request) = self.signals.next() {
@@ -180,9 +180,6 @@ impl Daemon {
         }
         if bus.0 || bus.1 || self.bus.has_more() {
             self.on_bus(now);
-        }
-        if counters {
-            self.core.read_counters();
         }
         Ok(true)
     }
@@ -234,8 +231,8 @@ impl Daemon {
         });
     }
 
-    /// What can be read: signals, the bus (or written), packets, the counters.
-    fn wait(&self) -> io::Result<(bool, (bool, bool), bool, bool)> {
+    /// What can be read: signals, the bus (or written), packets.
+    fn wait(&self) -> io::Result<(bool, (bool, bool), bool)> {
         let limit = self.deadline().map(|at| Duration::from_millis(at.saturating_sub(now().boot_ms)));
         let mut waits = vec![Wait::read(self.signals.as_fd())];
         let bus = self.bus.fd().map(|fd| Wait {
@@ -246,16 +243,12 @@ impl Daemon {
         let bus = add(&mut waits, bus);
         let packets = self.nflog.as_ref().and_then(|nflog| nflog.fd()).map(Wait::read);
         let packets = add(&mut waits, packets);
-        let counters = add(&mut waits, self.core.counters.fd().map(Wait::read));
-        let others = self.core.guarding.nft_sync.fds();
-        for fd in others.into_iter().chain([self.core.store_fd(), self.core.guarding.networks.fd()]) {
-            // Every turn looks at them.
-            add(&mut waits, fd.map(Wait::read));
-        }
+        // Every turn looks at these.
+        waits.extend(self.core.fds().into_iter().flatten().map(Wait::read));
         wait(&mut waits, limit)?;
         let readable = |place: Option<usize>| place.is_some_and(|place| waits[place].readable);
         let bus = (readable(bus), bus.is_some_and(|place| waits[place].writable));
-        Ok((waits[0].readable, bus, readable(packets), readable(counters)))
+        Ok((waits[0].readable, bus, readable(packets)))
     }
 
     /// When the next thing is due.
@@ -264,18 +257,7 @@ impl Daemon {
         let feed = self.feed.as_ref().filter(|_| self.bus.is_up()).and_then(|feed| feed.deadline());
         let object = if self.bus.is_up() { self.object.deadline() } else { None };
         let netifd = if self.bus.is_up() { self.netifd.deadline() } else { None };
-        [
-            nflog,
-            feed,
-            object,
-            netifd,
-            self.bus.deadline(),
-            self.core.deadline(),
-            self.core.counters.deadline(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        [nflog, feed, object, netifd, self.bus.deadline(), self.core.deadline()].into_iter().flatten().min()
     }
 
     fn reload(&mut self, now: Now) {

@@ -4,10 +4,11 @@
 //! once. When somebody damages the table it is made anew from the ledger.
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::process::ExitStatus;
 
 use crate::daemon::nft::conntrack::Wanted;
 use crate::daemon::nft::kernel::{Elements, Notifications, Remembered};
-use crate::daemon::nft::run::Nft;
+use crate::daemon::nft::run::{Nft, failure};
 use crate::daemon::nft::script::{self, Blocked, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
 use crate::event::small_map::SmallMap;
 use crate::guard::ranges::Range;
@@ -336,7 +337,7 @@ impl NftSync {
         let blocks = guard.ledger.blocks().filter(|block| !block.dry);
         let blocks: Vec<Blocked> = blocks.map(blocked).filter(|block| block.left_ms > 0).collect();
         let script = script::build(&self.want, &blocks);
-        match self.nft.start(now.boot_ms, &script) {
+        match self.nft.load(now.boot_ms, &script) {
             Ok(()) => {
                 self.building = Some((self.want.clone(), now.boot_ms));
                 self.rebuild = false;
@@ -389,10 +390,10 @@ impl NftSync {
         }
     }
 
-    fn finished(&mut self, now: Now, outcome: Result<(), String>) {
+    fn finished(&mut self, now: Now, outcome: Result<(ExitStatus, Vec<u8>), String>) {
         let Some((spec, _)) = self.building.take() else { return };
         match outcome {
-            Ok(()) => {
+            Ok((status, _)) if status.success() => {
                 (self.failures, self.why) = (0, None);
                 self.check_at = now.boot_ms.saturating_add(CHECK_MS);
                 // Damaged while it was made: no race with whoever does it. Changes need not wait.
@@ -407,7 +408,8 @@ impl NftSync {
                     let _ = elements.remember(&remembered);
                 }
             }
-            Err(words) => self.failed(now, format!("nft: {words}")),
+            Ok((status, printed)) => self.failed(now, format!("nft: {}", failure(status, &printed))),
+            Err(why) => self.failed(now, format!("nft: {why}")),
         }
     }
 

@@ -129,9 +129,8 @@ impl Core {
     }
 
     /// Takes what nft says of the ruleset.
-    pub(crate) fn read_counters(&mut self) {
-        self.counters.read();
-        let Some(ruleset) = self.counters.news.take() else { return };
+    pub(super) fn read_counters(&mut self, now: Now) {
+        let Some(ruleset) = self.counters.poll(now.boot_ms) else { return };
         let Config { zone, input, .. } = &self.config;
         let unseen = self.counts.add(&ruleset, zone, input.logd, self.engine.date());
         self.engine.note_unseen(unseen);
