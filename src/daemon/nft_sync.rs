@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::process::ExitStatus;
 
-use crate::daemon::nft::conntrack::Wanted;
+use crate::daemon::nft::conntrack::connections_of;
 use crate::daemon::nft::kernel::{Elements, Notifications, Remembered};
 use crate::daemon::nft::run::{Nft, failure};
 use crate::daemon::nft::script::{self, Blocked, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
@@ -191,7 +191,8 @@ impl NftSync {
         let mut connected: Vec<Source> = Vec::new();
         let mut failed = None;
         if !asked.is_empty() {
-            let listed = elements.connected(&Wanted::These(&asked), &mut |source| {
+            let is_wanted = |source: Source| asked.binary_search(&source).is_ok();
+            let listed = elements.connected(&connections_of(&asked), &is_wanted, &mut |source| {
                 if !connected.contains(&source) {
                     connected.push(source);
                 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::daemon::nft::conntrack::Wanted;
+use crate::daemon::nft::conntrack::all_connections;
 use crate::daemon::nft::kernel::Elements;
 use crate::geoip::{Database, NoRanges};
 use crate::guard::networks::{Conflict, MAX_RANGES, elements};
@@ -194,7 +194,7 @@ fn peers(kernel: &mut Elements, job: &Job, checked: &Checked) -> Option<Vec<Sour
         }
     });
     // Without connection tracking over netlink the table's sets still know the last hour.
-    let _ = kernel.connected(&Wanted::Those(&is_wanted), &mut note);
+    let _ = kernel.connected(&all_connections(), &is_wanted, &mut note);
     Some(found)
 }
 
