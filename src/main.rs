@@ -123,7 +123,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
         }
         Command::Daemon { config, ubus, run } => {
             let paths = daemon::DaemonPaths { config, ubus, run };
-            daemon::run(paths).map_err(|error| ShellError::Failure(error.to_string()))?;
+            daemon::run(paths).map_err(ShellError::Failure)?;
         }
     }
     Ok(Outcome::fine())

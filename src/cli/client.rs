@@ -127,7 +127,7 @@ fn count_rules(socket: &Path) -> Result<()> {
 pub fn export_batches(socket: &Path, range: &Range, out: &mut dyn Write) -> Result<Outcome> {
     let done = call(socket, blobmsg::OBJECT, "commit", &json!({}), LIMIT)?;
     let path = done["path"].as_str().unwrap_or_default();
-    let (config, _) = crate::daemon::load(Path::new(DEFAULT_CONFIG));
+    let (config, _) = crate::daemon::load(Path::new(DEFAULT_CONFIG), None);
     let countries = Path::new(&config.country_database);
     let countries = if countries.exists() { countries } else { Path::new(DEFAULT_COUNTRIES) };
     fleet_export::export(Path::new(path), None, countries, range, Some(&config), out)

@@ -16,15 +16,15 @@ use std::time::{Instant, SystemTime};
 use self::inputs::networks;
 use super::counters::{CounterPoll, Counts};
 use super::fleet::Fleet;
-use super::guarding::Guarding;
+use super::enforcer::Enforcer;
+use super::load;
 use super::log::Log;
 use super::notices::{Notices, Waiting};
-use super::reload;
+use super::now;
 use super::running::Running;
 use super::store::{AT_END, Storage};
 use super::wan::WanInterfaces;
 use super::zone::ZoneFiles;
-use super::{load, now};
 use crate::config::Config;
 use crate::config::exposure;
 use crate::event::calendar::Date;
@@ -67,7 +67,7 @@ pub(super) struct Core {
     pub config: Config,
     pub engine: Engine,
     counters: CounterPoll,
-    pub guarding: Guarding,
+    pub enforcer: Enforcer,
     countries: Rc<RefCell<Database>>,
     /// `None`: the option is not set.
     asns: Option<Rc<RefCell<Database>>>,
@@ -103,25 +103,24 @@ pub(super) struct Core {
     clock_ahead: bool,
     today: Option<Date>,
     commit_now: bool,
-    /// What is asked and not answered yet, in order.
-    deferred: VecDeque<(u64, DeferredCall)>,
+    /// Questions that wait for their turn, with the numbers of their answers.
+    waiting: VecDeque<(u64, Rendering)>,
+    /// The calls of `commit` to be answered once flash has everything.
+    commits: Vec<u64>,
     /// The question that is being answered.
     job: Option<(u64, Rendering, LiveJob)>,
     answered: Vec<(u64, Answered)>,
-    next: u64,
-}
-
-/// A call whose answer takes more than one iteration of the loop.
-enum DeferredCall {
-    Rendering(Rendering),
-    Commit,
+    /// The number that an answer got last.
+    last_number: u64,
+    /// The problem of the store that was logged last.
+    logged_problem: Option<String>,
 }
 
 impl Core {
     /// The error: another daemon writes to the store.
     #[inline(never)]
     pub(super) fn start(now: Now, config_path: &Path, run: &Path) -> Result<Core, Taken> {
-        let (config, mut problems) = load(config_path);
+        let (config, mut problems) = load(config_path, None);
         let disk = Disk::open_for_daemon(Path::new(&config.database), run);
         // A command is done soon: its store is taken with a later commit.
         if let Some(taken) = disk.as_ref().err().and_then(Taken::of).filter(|taken| taken.daemon.is_some()) {
@@ -158,9 +157,9 @@ impl Core {
         }
         engine.tick(now);
         let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
-        let guarding = Guarding::start(now, &config, &mut engine, &mut storage, (directory, run));
+        let enforcer = Enforcer::start(now, &config, &mut engine, &mut storage, (directory, run));
         let mut core = Core {
-            guarding,
+            enforcer,
             commit_at: now.boot_ms + config.commit_interval.as_millis() as u64,
             config,
             engine,
@@ -193,17 +192,18 @@ impl Core {
             clock_ahead: false,
             today: None,
             commit_now: false,
-            deferred: VecDeque::new(),
+            waiting: VecDeque::new(),
+            commits: Vec::new(),
             job: None,
             answered: Vec::new(),
-            next: 0,
+            last_number: 0,
+            logged_problem: None,
         };
-        for sentence in core.problems.clone().iter().chain(core.storage.damage().iter()) {
+        let (damage, left_out) = (core.storage.damage(), core.storage.left_out.clone());
+        for sentence in core.problems.iter().chain(&damage).chain(&left_out) {
             core.log.warn(now.boot_ms, sentence);
         }
-        for sentence in core.storage.problem.clone().iter().chain(&core.storage.left_out.clone()) {
-            core.log.warn(now.boot_ms, sentence);
-        }
+        core.log_store(now);
         core.counters.ask(now.boot_ms);
         Ok(core)
     }
@@ -220,12 +220,12 @@ impl Core {
 
     pub(super) fn deadline(&self) -> Option<u64> {
         // Nothing wakes the loop for a commit that waited for another.
-        if self.has_steps() || self.storage.wants_commit() {
+        if self.job.is_some() || !self.waiting.is_empty() || self.storage.wants_commit() {
             return Some(0);
         }
         let clock = if self.engine.clock_is_set() { u64::MAX } else { self.check_clock_at };
-        let guarding = self.guarding.deadline(&self.config, &self.engine);
-        let others = [guarding, self.counters.nft.deadline()].into_iter().flatten();
+        let enforcer = self.enforcer.deadline(&self.config, &self.engine);
+        let others = [enforcer, self.counters.nft.deadline()].into_iter().flatten();
         others.chain([self.minute_at, self.commit_at, clock]).min()
     }
 
@@ -268,11 +268,11 @@ impl Core {
                 Action::Suspect(suspect, lines) => suspects.push((suspect, lines)),
             }
         }
-        self.guarding.judge(now, &mut self.engine, suspects);
+        self.enforcer.judge(now, &mut self.engine, suspects);
     }
 
     pub(super) fn on_time(&mut self, now: Now) {
-        self.guard_turn(now);
+        self.turn_enforcer(now);
         self.read_counters(now);
         let due = std::mem::take(&mut self.commit_now) || now.boot_ms >= self.commit_at;
         if due || self.storage.wants_commit() {
@@ -303,57 +303,44 @@ impl Core {
         self.storage.add_written(fleet.written());
         let wall = self.engine.clock_is_set().then_some(now.wall);
         let shared = fleet.shared(wall);
-        if self.guarding.shared != shared {
-            self.guarding.shared = shared.to_vec();
-            self.guarding.set(now, &self.config, &mut self.engine);
+        if self.enforcer.shared != shared {
+            self.enforcer.shared = shared.to_vec();
+            self.enforcer.set(now, &self.config, &mut self.engine);
         }
         for sentence in fleet.sentences() {
             self.log.warn(now.boot_ms, &sentence);
         }
     }
 
-    /// A question is being answered, or waits.
-    fn has_steps(&self) -> bool {
-        self.job.is_some()
-            || self.deferred.iter().any(|(_, deferred)| matches!(deferred, DeferredCall::Rendering(_)))
-    }
-
     /// Readable when a child process, the kernel or a worker thread has something for [`Core::on_time`].
     pub(super) fn fds(&self) -> [Option<BorrowedFd<'_>>; 5] {
-        let [nft, notifications] = self.guarding.nft_sync.fds();
-        [self.counters.nft.fd(), nft, notifications, self.storage.fd(), self.guarding.networks.fd()]
+        let [nft, notifications] = self.enforcer.nft_sync.fds();
+        [self.counters.nft.fd(), nft, notifications, self.storage.fd(), self.enforcer.networks.fd()]
     }
 
     fn turn_store(&mut self, now: Now) {
-        let before = self.storage.problem.clone();
         let publish = self.job.is_none();
         self.storage.turn(&self.config, &mut self.engine, now, publish);
-        self.log_store(now, before);
+        self.log_store(now);
         if self.storage.is_busy() {
             return;
         }
-        let problem = self.storage.problem.clone();
         let path = self.storage.directory().display().to_string();
         let bytes = self.storage.bytes();
-        while let Some(at) =
-            self.deferred.iter().position(|(_, deferred)| matches!(deferred, DeferredCall::Commit))
-        {
-            let Some((number, _)) = self.deferred.remove(at) else { break };
-            self.answered.push((
-                number,
-                match &problem {
-                    Some(problem) => Err(AnswerError::Failed(problem.clone())),
-                    None => Ok(blob::table(&[("path", &path as &dyn Field), ("bytes", &bytes)])),
-                },
-            ));
+        for number in std::mem::take(&mut self.commits) {
+            let answered = match &self.storage.problem {
+                Some(problem) => Err(AnswerError::Failed(problem.clone())),
+                None => Ok(blob::table(&[("path", &path as &dyn Field), ("bytes", &bytes)])),
+            };
+            self.answered.push((number, answered));
         }
     }
 
-    fn log_store(&mut self, now: Now, before: Option<String>) {
-        if self.storage.problem != before {
-            let sentence =
-                self.storage.problem.clone().unwrap_or_else(|| "the store can be written again".to_string());
-            self.log.warn(now.boot_ms, &sentence);
+    fn log_store(&mut self, now: Now) {
+        if self.storage.problem != self.logged_problem {
+            self.logged_problem.clone_from(&self.storage.problem);
+            let sentence = self.storage.problem.as_deref().unwrap_or("the store can be written again");
+            self.log.warn(now.boot_ms, sentence);
         }
         for sentence in self.storage.sentences() {
             self.log.warn(now.boot_ms, &sentence);
@@ -369,42 +356,41 @@ impl Core {
         })
     }
 
-    fn defer(&mut self, deferred: DeferredCall) -> Reply {
-        self.next += 1;
-        self.deferred.push_back((self.next, deferred));
-        Reply::Later(self.next)
-    }
-
-    fn guard_turn(&mut self, now: Now) {
+    fn turn_enforcer(&mut self, now: Now) {
         let can_log = self.config.input.nflog && self.nflog.state == RUNNING;
-        let Core { guarding, config, engine, storage, .. } = self;
-        for sentence in guarding.turn(now, config, can_log, engine, storage) {
+        let Core { enforcer, config, engine, storage, .. } = self;
+        for sentence in enforcer.turn(now, config, can_log, engine, storage) {
             self.log.warn(now.boot_ms, &sentence);
         }
-        self.answered.extend(self.guarding.networks.take_answers());
+        self.answered.extend(self.enforcer.networks.take_answers());
     }
 
     /// An answer that is there, or follows under the next number.
     fn now_or_later(
         &mut self,
-        ask: impl FnOnce(&mut Guarding, &Config, &mut Engine, u64) -> Option<Answered>,
+        ask: impl FnOnce(&mut Enforcer, &Config, &mut Engine, u64) -> Option<Answered>,
     ) -> Reply {
-        self.next += 1;
-        match ask(&mut self.guarding, &self.config, &mut self.engine, self.next) {
+        let number = self.next_number();
+        match ask(&mut self.enforcer, &self.config, &mut self.engine, number) {
             Some(answered) => Reply::Now(answered),
-            None => Reply::Later(self.next),
+            None => Reply::Later(number),
         }
+    }
+
+    /// The number of an answer that follows later.
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
     }
 
     /// Begins to write to flash; then to tmpfs.
     fn commit(&mut self, now: Now) {
         self.commit_at = now.boot_ms.saturating_add(self.config.commit_interval.as_millis() as u64);
-        let before = self.storage.problem.clone();
         let mark = self.stored_mark();
         let on_flash = mark.filter(|_| !self.engine.has_waiting());
         self.storage.copy(&mut self.engine, mark);
         self.storage.commit(&self.config, &mut self.engine, on_flash);
-        self.log_store(now, before);
+        self.log_store(now);
         self.notice(now);
     }
 
@@ -417,9 +403,9 @@ impl Core {
         if self.storage.is_released() {
             // What a command has just written is read before anything is written over it.
             self.commit_and_wait(now);
-            self.guard_turn(now);
+            self.turn_enforcer(now);
         }
-        if let Some(sentence) = self.guarding.stop(now, &mut self.engine, &mut self.storage) {
+        if let Some(sentence) = self.enforcer.stop(now, &mut self.engine, &mut self.storage) {
             self.log.warn(now.boot_ms, &sentence);
         }
         self.commit_and_wait(now);
@@ -428,18 +414,17 @@ impl Core {
 
     /// Writes everything to flash and waits for it, but for seconds at most.
     fn commit_and_wait(&mut self, now: Now) {
-        let before = self.storage.problem.clone();
         let until = Instant::now() + AT_END;
         // The store changes: a question that is being answered begins anew.
         if let Some((number, rendering, _)) = self.job.take() {
-            self.deferred.push_front((number, DeferredCall::Rendering(rendering)));
+            self.waiting.push_front((number, rendering));
         }
         self.storage.settle(&self.config, &mut self.engine, now, until);
         self.commit(now);
         self.storage.settle(&self.config, &mut self.engine, now, until);
         let mark = self.stored_mark();
         self.storage.copy(&mut self.engine, mark);
-        self.log_store(now, before);
+        self.log_store(now);
     }
 
     /// Lets go of the store until the next commit, which a command that works on it asks for when it is done.
@@ -465,15 +450,13 @@ impl Core {
     #[inline(never)]
     pub(super) fn reload(&mut self, now: Now) {
         self.commit_and_wait(now);
-        let (config, mut problems) = reload::reload(&self.config_path, &self.config);
-        self.config = config;
+        (self.config, self.problems) = load(&self.config_path, Some(&self.config));
+        for problem in &self.problems {
+            self.log.warn(now.boot_ms, problem);
+        }
         if let Some(changed) = self.zone.again() {
             self.set_zone(now, changed);
         }
-        for sentence in &problems {
-            self.log.warn(now.boot_ms, sentence);
-        }
-        std::mem::swap(&mut self.problems, &mut problems);
         self.refresh_wan(now);
         self.countries.replace(Database::new(Path::new(&self.config.country_database)));
         self.asns = as_database(&self.config);
@@ -484,7 +467,7 @@ impl Core {
             self.storage.set_today(today);
         }
         self.fleet.borrow_mut().set(&self.config, &self.run, self.storage.salt());
-        self.guarding.set(now, &self.config, &mut self.engine);
+        self.enforcer.set(now, &self.config, &mut self.engine);
         self.turn_fleet(now);
         self.commit(now);
     }

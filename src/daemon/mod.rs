@@ -3,6 +3,7 @@
 //! No thresholds and no formats: `core` joins engine and store and answers, `nflog` and `counters` are the
 //! other things that are waited for.
 
+pub use options_file::load;
 pub use ruleset::{Place, Ruleset};
 pub use running::{explained, is_running};
 
@@ -11,7 +12,7 @@ pub mod check;
 mod core;
 mod counters;
 mod fleet;
-mod guarding;
+mod enforcer;
 mod ledger;
 mod log;
 mod networks;
@@ -19,21 +20,20 @@ mod nflog;
 pub mod nft;
 mod nft_sync;
 mod notices;
-mod reload;
+mod options_file;
 mod ruleset;
 mod running;
 pub(crate) mod store;
-mod surroundings;
+mod protected;
 mod wan;
 pub mod zone;
 
-use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{Config, shown};
+use crate::config::shown;
 use crate::input::logd::LogFeed;
 use crate::input::netifd::Netifd;
 use crate::live::Now;
@@ -57,16 +57,6 @@ const PACKETS_AT_LAST: usize = 65_536;
 const LOCK_TIMEOUT_MS: u64 = 6_000;
 const LOCK_RETRY: Duration = Duration::from_millis(200);
 
-/// Why the daemon cannot run.
-#[derive(Debug)]
-pub struct DaemonError(String);
-
-impl fmt::Display for DaemonError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// The paths that the command line gives the daemon.
 pub struct DaemonPaths {
     /// The UCI file; `system`, `firewall` and `dhcp` are read beside it.
@@ -82,23 +72,13 @@ pub fn now() -> Now {
     Now { boot_ms: clock::boot().as_millis() as u64, wall: clock::wall().as_secs().cast_signed() }
 }
 
-/// The configuration, and the problems in it. A file that is missing is an empty one.
-pub fn load(path: &Path) -> (Config, Vec<String>) {
-    let text = match reload::read(path) {
-        Ok(text) => text,
-        Err(sentence) => return (Config::default(), vec![format!("{sentence}; using the defaults")]),
-    };
-    let (config, problems) = Config::parse(&shown(path), &text);
-    (config, problems.iter().map(ToString::to_string).collect())
-}
-
-/// Runs until SIGTERM. Not inlined, as what it calls: their variables together would take more stack than one
+/// Runs until SIGTERM; the error says why it cannot. Not inlined, as what it calls: their variables together would take more stack than one
 /// instruction of a 32-bit MIPS can reach (32 KiB), and every access three instructions.
 #[inline(never)]
-pub fn run(paths: DaemonPaths) -> Result<(), DaemonError> {
-    let signals = Signals::take().map_err(|error| DaemonError(format!("cannot take signals: {error}")))?;
+pub fn run(paths: DaemonPaths) -> Result<(), String> {
+    let signals = Signals::take().map_err(|error| format!("cannot take signals: {error}"))?;
     std::fs::create_dir_all(&paths.run)
-        .map_err(|error| DaemonError(format!("cannot make {}: {error}", paths.run.display())))?;
+        .map_err(|error| format!("cannot make {}: {error}", paths.run.display()))?;
     let Some(core) = start(&paths, &signals)? else { return Ok(()) };
     let mut daemon = Daemon {
         feed: core.config.input.logd.then(|| LogFeed::resume(core.mark())),
@@ -109,13 +89,13 @@ pub fn run(paths: DaemonPaths) -> Result<(), DaemonError> {
         core,
         signals,
     };
-    while daemon.turn().map_err(|error| DaemonError(format!("cannot wait for packets: {error}")))? {}
+    while daemon.turn().map_err(|error| format!("cannot wait for packets: {error}"))? {}
     Ok(())
 }
 
 /// Starts as soon as no other daemon holds the store's lock, which it waits for up to [`LOCK_TIMEOUT_MS`]. `None` if SIGTERM comes
 /// first; the error names the daemon that still holds the lock.
-fn start(paths: &DaemonPaths, signals: &Signals) -> Result<Option<Core>, DaemonError> {
+fn start(paths: &DaemonPaths, signals: &Signals) -> Result<Option<Core>, String> {
     let until = now().boot_ms.saturating_add(LOCK_TIMEOUT_MS);
     loop {
         let taken = match Core::start(now(), &paths.config, &paths.run) {
@@ -123,19 +103,19 @@ fn start(paths: &DaemonPaths, signals: &Signals) -> Result<Option<Core>, DaemonE
             Err(taken) => taken,
         };
         if now().boot_ms >= until {
-            let database = load(&paths.config).0.database;
+            let database = load(&paths.config, None).0.database;
             let Taken { process, daemon } = taken;
-            return Err(DaemonError(format!(
+            return Err(format!(
                 "cannot start: another daemon (process {}, run directory {}) writes to the store {}: stop it, or set another \
                  option database in {}",
                 process.unwrap_or_default(),
                 daemon.unwrap_or_default(),
                 shown(Path::new(&database)),
                 shown(&paths.config)
-            )));
+            ));
         }
         wait(&mut [Wait::read(signals.as_fd())], Some(LOCK_RETRY))
-            .map_err(|error| DaemonError(format!("cannot wait for the store: {error}")))?;
+            .map_err(|error| format!("cannot wait for the store: {error}"))?;
         while let Some(request) = signals.next() {
             if matches!(request, Request::Stop) {
                 return Ok(None);
@@ -199,7 +179,7 @@ impl Daemon {
         if let Some(outgoing) = bus.outgoing() {
             object.on_time(now.boot_ms, outgoing);
             object.send_finished(outgoing, core);
-            for (name, data) in core.guarding.events() {
+            for (name, data) in core.enforcer.events() {
                 outgoing.send_event(name, &*data);
             }
             for (name, data) in core.notices() {

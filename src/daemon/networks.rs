@@ -42,7 +42,7 @@ const MAX_WAITING: usize = 16;
 const MAX_LISTED: usize = 20;
 
 /// What somebody asks for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct NetworkRequest {
     /// The answer's number.
     pub number: u64,
@@ -51,7 +51,8 @@ pub(super) struct NetworkRequest {
     pub callers: Vec<Prefix>,
 }
 
-#[derive(Debug)]
+/// What a [`NetworkRequest`] wants.
+#[derive(Clone, Debug)]
 pub(super) enum What {
     /// `length_ms`: `None` until it is unblocked.
     Block { length_ms: Option<u64>, reason: Option<String>, is_list: bool },
@@ -74,12 +75,13 @@ record! {
         refusals: Vec<RefusedRow>,
     }
 
-    /// The answer to `guard-test` for a network or country.
-    struct NetworkTest {
-        address: String,
-        would_block: bool,
-        protected_by: Option<String>,
-        warning: Option<String>,
+    /// The answer to `guard-test`.
+    pub(super) struct GuardTest {
+        pub address: String,
+        pub would_block: bool,
+        pub protected_by: Option<String>,
+        /// How many addresses are hit, for a network or country.
+        pub warning: Option<String>,
     }
 }
 
@@ -92,12 +94,12 @@ pub(super) struct NetworkBlocks {
     waiting: VecDeque<NetworkRequest>,
     /// The request of the job that runs, if it has one.
     running: Option<NetworkRequest>,
-    /// What the kernel's sets hold: the version of the list, of its surroundings, and of the table.
+    /// What the kernel's sets hold: the version of the list, of what is protected, and of the table.
     loaded: Option<Version>,
     /// What the job that runs loads.
     loading: Option<Version>,
     /// Increases when other addresses are protected, or other options hold.
-    surroundings: u64,
+    policy_version: u64,
     /// The version that was stored last, and in which opening of the store's directory.
     stored: (u64, u64),
     /// What was taken back since then.
@@ -106,7 +108,7 @@ pub(super) struct NetworkBlocks {
     /// Ranges in the kernel's sets.
     ranges: u64,
     /// Why some of it is not in the kernel.
-    trouble: Option<String>,
+    load_problem: Option<String>,
     /// Why flash does not have it.
     not_stored: Option<String>,
     answers: Vec<(u64, Answered)>,
@@ -120,7 +122,7 @@ pub(super) struct NetworkBlocks {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Version {
     list: u64,
-    surroundings: u64,
+    policy: u64,
     table: u64,
 }
 
@@ -141,14 +143,14 @@ fn warning((v4, v6): (u64, u64)) -> String {
 
 impl NetworkBlocks {
     /// What an earlier run left.
-    pub(super) fn restore(&mut self, now: &Moment, places: &mut Storage, guard: &mut Guard) {
-        self.take_stored(now, places, guard);
-        self.stored = (guard.networks.version(), places.openings());
+    pub(super) fn restore(&mut self, now: &Moment, storage: &mut Storage, guard: &mut Guard) {
+        self.take_stored(now, storage, guard);
+        self.stored = (guard.networks.version(), storage.openings());
     }
 
     /// Adds the blocks of the file, such as those that a command restored, to those that are known.
-    fn take_stored(&mut self, now: &Moment, places: &mut Storage, guard: &mut Guard) {
-        let blocks = places.get(NETWORKS, |file| networks::from_file(file, now)).unwrap_or_default();
+    fn take_stored(&mut self, now: &Moment, storage: &mut Storage, guard: &mut Guard) {
+        let blocks = storage.get(NETWORKS, |file| networks::from_file(file, now)).unwrap_or_default();
         for block in blocks.into_iter().filter(|block| !block.is_over(now.boot_ms)) {
             if !self.removed.contains(&block.target) {
                 guard.networks.add_longer(block);
@@ -157,14 +159,14 @@ impl NetworkBlocks {
     }
 
     /// Other options hold, or other addresses are protected.
-    pub(super) fn change_surroundings(&mut self) {
-        self.surroundings += 1;
+    pub(super) fn change_policy(&mut self) {
+        self.policy_version += 1;
         self.is_due = true;
     }
 
     pub(super) fn set_database(&mut self, path: &str) {
         self.database = PathBuf::from(path);
-        self.change_surroundings();
+        self.change_policy();
     }
 
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
@@ -183,7 +185,7 @@ impl NetworkBlocks {
 
     /// Whether the kernel should have something else than it has.
     fn wants_load(&self, guard: &Guard, nft: &NftSync) -> bool {
-        let has_any = !guard.networks.blocks().is_empty() || self.ranges > 0 || self.trouble.is_some();
+        let has_any = !guard.networks.blocks().is_empty() || self.ranges > 0 || self.load_problem.is_some();
         has_any && nft.enforces() && self.loaded != Some(self.version(guard, nft))
     }
 
@@ -194,13 +196,17 @@ impl NetworkBlocks {
     }
 
     /// Why something is not as it was asked for.
-    pub(super) fn trouble(&self) -> Option<&String> {
-        self.trouble.as_ref().or(self.not_stored.as_ref())
+    pub(super) fn problem(&self) -> Option<&String> {
+        self.load_problem.as_ref().or(self.not_stored.as_ref())
     }
 
     /// Whether the kernel does not have the list as it is now.
     pub(super) fn is_pending(&self, guard: &Guard, nft: &NftSync) -> bool {
-        !nft.enforces() || self.loaded.is_none_or(|loaded| loaded.list != guard.networks.version())
+        !nft.enforces() || !self.has_loaded(guard)
+    }
+
+    fn has_loaded(&self, guard: &Guard) -> bool {
+        self.loaded.is_some_and(|loaded| loaded.list == guard.networks.version())
     }
 
     /// Puts into a row what only the kernel knows.
@@ -247,12 +253,12 @@ impl NetworkBlocks {
         moment: &Moment,
         engine: &mut Engine,
         nft: &NftSync,
-        places: &mut Storage,
+        storage: &mut Storage,
     ) -> Vec<String> {
         let mut sentences = Vec::new();
         self.is_due = false;
-        if places.take_back() {
-            self.take_stored(moment, places, &mut engine.guard);
+        if storage.take_back() {
+            self.take_stored(moment, storage, &mut engine.guard);
         }
         for target in engine.guard.expire_networks(now.boot_ms) {
             sentences.push(format!("guard: the block of {target} is over"));
@@ -263,26 +269,26 @@ impl NetworkBlocks {
         } else if self.worker.as_ref().is_some_and(Worker::is_dead) {
             self.lose_worker(now, "its thread ended");
         }
-        self.store(moment, &engine.guard, places);
+        self.store_file(moment, &engine.guard, storage);
         if !self.is_busy() {
             self.submit(now, engine, nft);
         }
         sentences
     }
 
-    pub(super) fn stop(&mut self, moment: &Moment, guard: &Guard, places: &mut Storage) {
+    pub(super) fn stop(&mut self, moment: &Moment, guard: &Guard, storage: &mut Storage) {
         // What is left of them by the boot clock.
         if guard.networks.deadline().is_some() {
             self.stored = Default::default();
         }
-        self.store(moment, guard, places);
+        self.store_file(moment, guard, storage);
     }
 
     /// Writes the file if it is another one now.
-    fn store(&mut self, moment: &Moment, guard: &Guard, places: &mut Storage) {
-        let version = (guard.networks.version(), places.openings());
+    fn store_file(&mut self, moment: &Moment, guard: &Guard, storage: &mut Storage) {
+        let version = (guard.networks.version(), storage.openings());
         // What a command wrote meanwhile must be read before.
-        if self.stored == version || places.is_released() {
+        if self.stored == version || storage.is_released() {
             return;
         }
         let is_new = self.stored.0 != version.0 || !guard.networks.blocks().is_empty();
@@ -291,12 +297,12 @@ impl NetworkBlocks {
         if !is_new {
             return;
         }
-        let stored = places.put(NETWORKS, networks::encode(moment, guard.networks.blocks()));
+        let stored = storage.put(NETWORKS, networks::encode(moment, guard.networks.blocks()));
         self.not_stored = stored.err().map(|error| format!("blocked networks are not on flash: {error}"));
     }
 
     fn version(&self, guard: &Guard, nft: &NftSync) -> Version {
-        Version { list: guard.networks.version(), surroundings: self.surroundings, table: nft.builds }
+        Version { list: guard.networks.version(), policy: self.policy_version, table: nft.builds }
     }
 
     fn submit(&mut self, now: Now, engine: &Engine, nft: &NftSync) {
@@ -325,15 +331,9 @@ impl NetworkBlocks {
             guard.networks.blocks().iter().map(|block| (block.target, left(block.until_ms))).collect();
         let job = Job {
             blocks,
-            candidates: request.as_ref().map(|request| request.targets.clone()).unwrap_or_default(),
-            length_ms: match request.as_ref().map(|request| &request.what) {
-                Some(What::Block { length_ms, .. }) => *length_ms,
-                _ => None,
-            },
-            is_test: matches!(request.as_ref().map(|request| &request.what), Some(What::Test)),
+            request: request.clone(),
             room: guard.networks.room(),
             policy: guard.policy().clone(),
-            callers: request.as_ref().map(|request| request.callers.clone()).unwrap_or_default(),
             database: self.database.clone(),
             can_ask: nft.is_up(),
             load: nft.enforces(),
@@ -353,7 +353,7 @@ impl NetworkBlocks {
         for request in self.running.take().into_iter().chain(waiting) {
             self.answers.push((request.number, Err(AnswerError::Failed(why.clone()))));
         }
-        self.trouble = Some(why);
+        self.load_problem = Some(why);
         self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
     }
 
@@ -386,22 +386,19 @@ impl NetworkBlocks {
             }
             let length = length_ms.map(|length| format!("for {}", duration_text(length / 1000)));
             let length = length.unwrap_or_else(|| "until unblocked".into());
-            match &accepted[..] {
-                [] => {}
-                [target] => {
-                    sentences.push(format!("guard: {target} is blocked {length}: somebody asked for it"))
-                }
-                many => sentences.push(format!(
-                    "guard: {} addresses and networks are blocked {length}: somebody asked for it",
-                    many.len()
-                )),
-            }
+            let blocked = match &accepted[..] {
+                [] => None,
+                [target] => Some(format!("{target} is")),
+                many => Some(format!("{} addresses and networks are", many.len())),
+            };
+            let sentence = |blocked: String| format!("guard: {blocked} blocked {length}: somebody asked for it");
+            sentences.extend(blocked.map(sentence));
         }
         match (loaded, loading) {
             (Some(Ok(())), Some(version)) if version.list == before => {
                 let list = engine.guard.networks.version();
                 (self.loaded, self.ranges) = (Some(Version { list, ..version }), ranges as u64);
-                self.trouble = failed.first().cloned();
+                self.load_problem = failed.first().cloned();
             }
             // The list is another one by now: it is loaded once more.
             (Some(Ok(())), _) => {}
@@ -410,7 +407,7 @@ impl NetworkBlocks {
                 self.loaded = None
             }
             (Some(Err(why)), _) => {
-                self.trouble = Some(format!("blocked networks are not in the kernel: {why}"));
+                self.load_problem = Some(format!("blocked networks are not in the kernel: {why}"));
                 self.loaded = None;
                 self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
             }
@@ -436,7 +433,7 @@ impl NetworkBlocks {
             because: because.clone(),
         };
         match (&request.what, accepted, refused) {
-            (What::Test, _, _) => Ok(blob::table(&NetworkTest {
+            (What::Test, _, _) => Ok(blob::table(&GuardTest {
                 address: request.targets.first().map(Target::to_string).unwrap_or_default(),
                 would_block: refused.is_empty(),
                 protected_by: refused.first().map(|(_, because)| because.clone()),
@@ -450,7 +447,7 @@ impl NetworkBlocks {
             (What::Block { .. }, [target, ..], _) => {
                 let block = engine.guard.networks.get(*target);
                 let row = block.map(|block| BlockRow {
-                    pending: self.loaded.is_none_or(|loaded| loaded.list != engine.guard.networks.version()),
+                    pending: !self.has_loaded(&engine.guard),
                     warning: Some(warning(size)),
                     ..engine.network_row(now, block)
                 });

@@ -65,6 +65,7 @@ impl Classifier for Packets<'_> {
 }
 
 /// The NFLOG input: opens the group's socket again after errors, and passes packets to the engine.
+#[derive(Default)]
 pub(super) struct NflogInput {
     group: u16,
     reader: Option<NflogReader>,
@@ -84,16 +85,7 @@ pub(super) struct NflogInput {
 impl NflogInput {
     /// Opens the group at the first [`NflogInput::on_time`].
     pub(super) fn new(group: u16) -> NflogInput {
-        NflogInput {
-            group,
-            reader: None,
-            events: NflogEvents::new(),
-            before: Counters::default(),
-            retry_at: 0,
-            forget_at: 0,
-            paused_until: None,
-            outside: 0,
-        }
+        NflogInput { group, ..NflogInput::default() }
     }
 
     pub(super) fn group(&self) -> u16 {

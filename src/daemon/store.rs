@@ -9,7 +9,6 @@ mod empty_history;
 mod future;
 mod job;
 mod other_files;
-mod released;
 mod saved;
 
 use std::collections::VecDeque;
@@ -54,6 +53,7 @@ pub(crate) fn keep(config: &Config) -> Keep {
 }
 
 /// The statistics on flash, their copy in tmpfs, and the worker that writes them.
+#[derive(Default)]
 pub(crate) struct Storage {
     directory: PathBuf,
     run: PathBuf,
@@ -134,39 +134,9 @@ impl Storage {
         let mut storage = Storage {
             directory: PathBuf::from(&config.database),
             run: run.to_owned(),
-            store: None,
-            worker: None,
-            flight: None,
-            prepared: None,
-            extra: Vec::new(),
-            extra_in_flight: Vec::new(),
             wants_maintenance: true,
-            may: Upkeep::default(),
-            again: false,
-            restored: false,
-            released: false,
-            openings: 0,
-            last: None,
             boot: boot.to_owned(),
-            serial: 0,
-            committing: None,
-            pieces: Vec::new(),
-            imports: Vec::new(),
-            zone: None,
-            deletions: Vec::new(),
-            later: Deferred::default(),
-            later_changed: false,
-            later_in_flight: false,
-            due: 0,
-            log_lines: VecDeque::new(),
-            problem: None,
-            unfinished: None,
-            no_copy: None,
-            left_out: None,
-            last_commit: None,
-            written: WrittenToday::default(),
-            total: 0,
-            bytes: 0,
+            ..Storage::default()
         };
         let saved = storage.take_disk(config, disk);
         storage.released = storage.store.is_none();
@@ -315,6 +285,28 @@ impl Storage {
             self.leave_out(&mut saved);
         }
         Some((saved, on_flash))
+    }
+
+    /// Closes the store and its lock, so that another process can write to the directory; the next commit opens it again.
+    /// False while a commit is in progress.
+    pub(crate) fn release(&mut self) -> bool {
+        if self.is_busy() {
+            return false;
+        }
+        (self.worker, self.store) = (None, None);
+        self.problem = Some("in RAM only: a command works on the store".into());
+        self.released = true;
+        true
+    }
+
+    /// Whether the directory may have files that were not read yet.
+    pub(crate) fn is_released(&self) -> bool {
+        self.released
+    }
+
+    /// True once when the files can be read that were not read yet.
+    pub(crate) fn take_back(&mut self) -> bool {
+        self.store.is_some() && std::mem::take(&mut self.released)
     }
 
     fn start_worker(&mut self, mut store: Store) {

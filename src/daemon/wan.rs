@@ -8,6 +8,7 @@ use crate::config::{rules, shown};
 use crate::parse::interfaces::NamedRule;
 
 /// Reads the firewall's zones again only when their file changed.
+#[derive(Default)]
 pub(super) struct WanInterfaces {
     file: PathBuf,
     modified: Option<SystemTime>,
@@ -29,17 +30,7 @@ pub(super) struct WanInterfaces {
 impl WanInterfaces {
     /// `directory`: UCI's, usually `/etc/config`.
     pub(super) fn new(directory: &Path) -> WanInterfaces {
-        WanInterfaces {
-            file: directory.join("firewall"),
-            modified: None,
-            zones: Vec::new(),
-            rules: Vec::new(),
-            networks: None,
-            interfaces: Vec::new(),
-            by_device: Vec::new(),
-            guessed: None,
-            version: 0,
-        }
+        WanInterfaces { file: directory.join("firewall"), ..WanInterfaces::default() }
     }
 
     /// Takes an answer of netifd (`network.interface dump`).

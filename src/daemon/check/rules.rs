@@ -13,7 +13,7 @@ use crate::config::uci::{self, Section};
 use crate::config::zones;
 use crate::daemon::nft;
 use crate::daemon::ruleset::{Place, Ruleset};
-use crate::daemon::surroundings::default_route_interfaces;
+use crate::daemon::protected::default_route_interfaces;
 use crate::event::protocol;
 use crate::event::small_map::SmallMap;
 use crate::input::netifd;

@@ -74,10 +74,10 @@ impl Core {
             not_seen: self.counts.rules.as_ref().map(|_| self.not_seen()),
             store,
             memory: MemoryStatus { resident: resident() },
-            guard: self.guarding.status(now, &self.config, &self.engine),
+            guard: self.enforcer.status(now, &self.config, &self.engine),
             fleet: Some(FleetStatus {
                 shared: (self.config.fleet.enabled && self.config.fleet.shared)
-                    .then(|| self.guarding.shared_in_force(now, &self.engine).len() as u64),
+                    .then(|| self.enforcer.shared_in_force(now, &self.engine).len() as u64),
                 ..self.fleet.borrow().status(|at| self.engine.calendar().rfc3339(at))
             }),
             totals: Some(self.totals()),
@@ -180,7 +180,7 @@ impl Core {
         }
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
         warnings.extend(self.fleet.borrow().warnings());
-        warnings.extend(self.guarding.warnings(now, &self.config, &self.engine));
+        warnings.extend(self.enforcer.warnings(now, &self.config, &self.engine));
         warnings.extend(self.refusals.iter().map(|(what, status)| super::inputs::refused(what, *status)));
         let wall = if self.engine.clock_is_set() { now.wall } else { 0 };
         let databases = std::iter::once(&self.countries).chain(&self.asns);
