@@ -15,8 +15,8 @@ use std::time::{Instant, SystemTime};
 
 use self::inputs::networks;
 use super::counters::{CounterPoll, Counts};
-use super::fleet::Fleet;
 use super::enforcer::Enforcer;
+use super::fleet::Fleet;
 use super::load;
 use super::log::Log;
 use super::notices::{Notices, Waiting};
@@ -27,7 +27,7 @@ use super::wan::WanInterfaces;
 use super::zone::ZoneFiles;
 use crate::config::Config;
 use crate::config::exposure;
-use crate::event::calendar::Date;
+use crate::event::calendar::{Calendar, Date};
 use crate::event::small_map::SmallMap;
 use crate::geoip::{Content, Database};
 use crate::input::logd::{LogdCounts, Mark};
@@ -132,7 +132,7 @@ impl Core {
         let mut zone = ZoneFiles::new(directory);
         let mut outside = WanInterfaces::new(directory);
         outside.refresh(&config.zone);
-        let (calendar, wrong) = zone.first();
+        let (calendar, wrong) = zone.refresh().unwrap_or_else(|| (Calendar::utc(), None));
         problems.extend(wrong);
         let (mut storage, saved) = Storage::new(&config, run, &random::boot_id(), disk);
         let mut engine = Engine::new(calendar.clone(), storage.salt(), config.evidence as usize);
@@ -282,7 +282,7 @@ impl Core {
         self.step(now);
         if now.boot_ms >= self.minute_at {
             self.minute_at = now.boot_ms.saturating_add(MINUTE_MS);
-            if let Some(changed) = self.zone.again() {
+            if let Some(changed) = self.zone.refresh() {
                 self.set_zone(now, changed);
             }
             self.refresh_wan(now);
@@ -454,7 +454,7 @@ impl Core {
         for problem in &self.problems {
             self.log.warn(now.boot_ms, problem);
         }
-        if let Some(changed) = self.zone.again() {
+        if let Some(changed) = self.zone.refresh() {
             self.set_zone(now, changed);
         }
         self.refresh_wan(now);

@@ -11,8 +11,8 @@ use super::ledger::LedgerFile;
 use super::networks::{GuardTest, NetworkBlocks, NetworkRequest, What};
 use super::nft_sync::NftSync;
 use super::notices::Incomplete;
-use super::store::Storage;
 use super::protected::{self, ProtectedAddresses};
+use super::store::Storage;
 use crate::config::{Config, Rate, Scope};
 use crate::daemon::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
 use crate::guard::detector::Limits;
@@ -175,10 +175,8 @@ impl Enforcer {
 
     /// When [`Enforcer::turn`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self, config: &Config, engine: &Engine) -> Option<u64> {
-        let refresh = self
-            .refreshed_ms
-            .filter(|_| Enforcer::uses_protected(config, engine))
-            .map(|at| at + REFRESH_MS);
+        let refresh =
+            self.refreshed_ms.filter(|_| Enforcer::uses_protected(config, engine)).map(|at| at + REFRESH_MS);
         let networks = self.networks.deadline(&engine.guard, &self.nft_sync);
         [self.nft_sync.deadline(), self.ledger.deadline(), engine.guard.deadline(), refresh, networks]
             .into_iter()
@@ -244,10 +242,10 @@ impl Enforcer {
     /// Makes one event for each bound that keeps suspects from being blocked.
     fn report_reached(&mut self, now: Now, engine: &Engine) {
         let reached = engine.guard.reached(now.boot_ms);
-        for because in reached.iter().filter(|because| !self.reached.contains(because)) {
-            let event = Incomplete { what: "guard", because: because.clone() };
-            if self.events.len() < MAX_EVENTS {
-                self.events.push(("fwstat.incomplete", Box::new(event)));
+        for because in &reached {
+            if !self.reached.contains(because) {
+                let event = Incomplete { what: "guard", because: because.clone() };
+                self.push_event("fwstat.incomplete", Box::new(event));
             }
         }
         self.reached = reached;

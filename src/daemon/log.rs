@@ -31,7 +31,8 @@ impl Log {
         self.write(now_ms, sentence, false);
     }
 
-    fn write(&mut self, now_ms: u64, sentence: &str, is_wrong: bool) {
+    /// Writes a sentence as [`Log::warn`] if it is wrong, else as [`Log::info`].
+    pub(super) fn write(&mut self, now_ms: u64, sentence: &str, is_wrong: bool) {
         let refill = now_ms.saturating_sub(self.refilled_ms) / REFILL_MS;
         if refill > 0 {
             self.used = self.used.saturating_sub(u32::try_from(refill).unwrap_or(u32::MAX));

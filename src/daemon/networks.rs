@@ -391,7 +391,8 @@ impl NetworkBlocks {
                 [target] => Some(format!("{target} is")),
                 many => Some(format!("{} addresses and networks are", many.len())),
             };
-            let sentence = |blocked: String| format!("guard: {blocked} blocked {length}: somebody asked for it");
+            let sentence =
+                |blocked: String| format!("guard: {blocked} blocked {length}: somebody asked for it");
             sentences.extend(blocked.map(sentence));
         }
         match (loaded, loading) {

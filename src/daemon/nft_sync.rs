@@ -153,10 +153,9 @@ impl NftSync {
     pub(super) fn note(&mut self, change: &Change) {
         let (source, had) = match change {
             Change::Blocked(block) if !block.dry => (block.suspect.source, false),
-            // The kernel ends it by itself.
-            Change::Released(_, End::Expired) | Change::Blocked(_) => return,
-            Change::Released(block, _) if !block.dry => (block.suspect.source, true),
-            Change::Released(..) => return,
+            // The kernel ends an expired one by itself.
+            Change::Released(block, end) if !block.dry && *end != End::Expired => (block.suspect.source, true),
+            Change::Blocked(_) | Change::Released(..) => return,
         };
         if self.building.is_some() {
             *self.late.or_default(source) |= had;
@@ -175,18 +174,17 @@ impl NftSync {
         }
         let can_ask = self.found.1 < MAX_FOUND;
         let Some(elements) = self.elements() else { return vec![Some(Protection::Unknown); suspects.len()] };
+        // Whether the table remembers it; `None` while there is no table to ask.
         let mut is_remembered = |source| if up { elements.is_remembered(source).ok() } else { None };
-        let remembered: Vec<_> = suspects.iter().map(|(source, _)| is_remembered(*source)).collect();
-        let is_asked = |remembered: Option<bool>, is_forgeable: bool| match remembered {
-            Some(true) => false,
-            Some(false) => can_ask || !is_forgeable,
-            None => !is_forgeable,
-        };
-        let suspects = || suspects.iter().copied().zip(remembered.iter().copied());
-        let mut asked: Vec<Source> = suspects()
-            .filter(|((_, is_forgeable), remembered)| is_asked(*remembered, *is_forgeable))
-            .map(|((source, _), _)| source)
+        let suspects: Vec<(Source, bool, Option<bool>)> = suspects
+            .iter()
+            .map(|(source, forgeable)| (*source, *forgeable, is_remembered(*source)))
             .collect();
+        let is_asked = |forgeable: bool, remembered: Option<bool>| {
+            remembered != Some(true) && (!forgeable || remembered.is_some() && can_ask)
+        };
+        let asked = suspects.iter().filter(|(_, forgeable, remembered)| is_asked(*forgeable, *remembered));
+        let mut asked: Vec<Source> = asked.map(|(source, ..)| *source).collect();
         asked.sort_unstable();
         let mut connected: Vec<Source> = Vec::new();
         let mut failed = None;
@@ -201,18 +199,18 @@ impl NftSync {
             self.no_conntrack.clone_from(&failed);
         }
         self.found.1 = self.found.1.saturating_add(connected.len() as u32);
-        let protection =
-            |((source, is_forgeable), remembered): ((Source, bool), Option<bool>)| match remembered {
-                Some(true) => Some(Protection::Peer),
-                _ if !is_asked(remembered, is_forgeable) => Some(Protection::Unknown),
-                _ if connected.contains(&source) => Some(Protection::Peer),
-                // The set still knows the connections of the last hour.
-                Some(false) => None,
-                None => failed.is_some().then_some(Protection::Unknown),
-            };
-        suspects().map(protection).collect()
+        let protection = |(source, forgeable, remembered): (Source, bool, Option<bool>)| match remembered {
+            Some(true) => Some(Protection::Peer),
+            _ if !is_asked(forgeable, remembered) => Some(Protection::Unknown),
+            _ if connected.contains(&source) => Some(Protection::Peer),
+            // The set still knows the connections of the last hour.
+            Some(false) => None,
+            None => failed.is_some().then_some(Protection::Unknown),
+        };
+        suspects.into_iter().map(protection).collect()
     }
 
+    /// Packets of a blocked source that were dropped; `None` where the kernel does not tell.
     pub(super) fn dropped(&mut self, source: Source) -> Option<u64> {
         self.built.as_ref()?;
         self.elements()?.dropped(source)

@@ -39,13 +39,9 @@ impl Core {
     /// Reads the WAN interfaces again, and logs a change.
     pub(super) fn refresh_wan(&mut self, now: Now) {
         if self.outside.refresh(&self.config.zone) {
-            let interfaces = self.outside.interfaces.join(" ");
-            match self.outside.guessed.clone() {
-                Some(guessed) => self.log.warn(now.boot_ms, &guessed),
-                None => {
-                    self.log.info(now.boot_ms, &format!("WAN interfaces: {interfaces}"));
-                }
-            }
+            let names = || format!("WAN interfaces: {}", self.outside.interfaces.join(" "));
+            let (guessed, is_guessed) = (self.outside.guessed.clone(), self.outside.guessed.is_some());
+            self.log.write(now.boot_ms, &guessed.unwrap_or_else(names), is_guessed);
             self.lines = LineReader::new(&networks(&self.outside), self.engine.calendar().clone());
         }
     }
@@ -72,12 +68,7 @@ impl Core {
     /// The state of the NFLOG input, `RUNNING` or why not, and its counters.
     pub(crate) fn note_nflog(&mut self, now: Now, state: &str, counters: Counters) {
         if self.nflog.state != state {
-            let sentence = format!("nflog: {state}");
-            if state == RUNNING {
-                self.log.info(now.boot_ms, &sentence);
-            } else {
-                self.log.warn(now.boot_ms, &sentence);
-            }
+            self.log.write(now.boot_ms, &format!("nflog: {state}"), state != RUNNING);
             self.nflog.state = state.to_string();
         }
         self.nflog.counts = counters;
@@ -89,13 +80,9 @@ impl Core {
         let Some(feed) = feed else { return };
         let state = feed.state_name();
         if self.logd.state != state {
-            let sentence = format!("logd: {state}");
             let starting = now.boot_ms < self.started_ms.saturating_add(STARTING_MS);
-            if starting || matches!(state, RUNNING | "connecting" | "reading") {
-                self.log.info(now.boot_ms, &sentence);
-            } else {
-                self.log.warn(now.boot_ms, &sentence);
-            }
+            let is_fine = starting || matches!(state, RUNNING | "connecting" | "reading");
+            self.log.write(now.boot_ms, &format!("logd: {state}"), !is_fine);
             self.logd.state = state.to_string();
         }
         self.logd.counts = feed.state.counts;
@@ -108,24 +95,21 @@ impl Core {
         if self.refusals == *refusals {
             return;
         }
-        for (what, status) in refusals.iter() {
-            if self.refusals.get(what) != Some(status) {
-                self.log.warn(now.boot_ms, &refused(what, *status));
-            }
+        for (what, status) in
+            refusals.iter().filter(|(what, status)| self.refusals.get(*what) != Some(*status))
+        {
+            self.log.warn(now.boot_ms, &refused(what, *status));
         }
         self.refusals.clone_from(refusals);
     }
 
-    /// `down`: why there is no connection. `refused`: the broker's answer to the object's registration.
-    pub(crate) fn note_bus(&mut self, down: Option<&str>, refused: Option<Status>) {
-        let state = match (down, refused) {
-            (Some(because), _) => Some(format!("ubus: {because}")),
-            (None, Some(status)) => Some(format!("ubus: the broker refuses the object fwstat: {status}")),
-            (None, None) => None,
+    /// `down`: why there is no connection. `refused_by`: the broker's answer to the object's registration.
+    pub(crate) fn note_bus(&mut self, down: Option<&str>, refused_by: Option<Status>) {
+        let refused = |status| format!("ubus: the broker refuses the object fwstat: {status}");
+        self.bus = match down {
+            Some(because) => Some(format!("ubus: {because}")),
+            None => refused_by.map(refused),
         };
-        if self.bus != state {
-            self.bus = state;
-        }
     }
 
     /// Takes what nft says of the ruleset.

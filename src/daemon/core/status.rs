@@ -15,6 +15,8 @@ use crate::event::paths::Path;
 use crate::event::services;
 use crate::geoip::Database;
 use crate::guard::Rule;
+use crate::input::logd::LogdCounts;
+use crate::input::nflog::Counters;
 use crate::live::open_day::taken_for_copies;
 use crate::live::{Engine, Input, Now};
 use crate::query::answer::{
@@ -121,29 +123,24 @@ impl Core {
 
     /// The rules' counters since the daemon started, each beside the packets that were received of it.
     fn counter_rows(&self) -> Option<Vec<CounterStatus>> {
-        let row = |(place, tally): (&Place, &Tally)| match place {
-            Place::Zone(zone) => {
-                // A rule without a prefix names no zone.
-                let unnamed = self.config.zone.len() == 1;
-                let is_of = |path: &Path| match &path.zone {
-                    Some(named) => named == zone,
-                    None => unnamed && path.prefix.is_empty(),
-                };
-                let received = self.engine.received(is_of);
-                CounterStatus { zone: Some(zone.clone()), place: None, packets: tally.sum, received }
-            }
-            Place::All(name) => {
-                let is_of = |path: &Path| {
-                    path.zone.is_none()
-                        && match name.as_str() {
-                            "syn_flood" => path.prefix == "drop syn_flood:",
-                            "invalid" => path.prefix == "drop invalid ct state:",
-                            _ => matches!(path.prefix.as_str(), "drop forward:" | "reject forward:"),
-                        }
-                };
-                let received = self.engine.received(is_of);
-                CounterStatus { zone: None, place: Some(name.clone()), packets: tally.sum, received }
-            }
+        // A rule without a prefix names no zone.
+        let is_only_zone = self.config.zone.len() == 1;
+        let row = |(place, tally): (&Place, &Tally)| {
+            let is_of = |path: &Path| match (place, &path.zone) {
+                (Place::Zone(zone), Some(named)) => named == zone,
+                (Place::Zone(_), None) => is_only_zone && path.prefix.is_empty(),
+                (Place::All(_), Some(_)) => false,
+                (Place::All(name), None) => match name.as_str() {
+                    "syn_flood" => path.prefix == "drop syn_flood:",
+                    "invalid" => path.prefix == "drop invalid ct state:",
+                    _ => matches!(path.prefix.as_str(), "drop forward:" | "reject forward:"),
+                },
+            };
+            let (zone, place) = match place {
+                Place::Zone(name) => (Some(name.clone()), None),
+                Place::All(name) => (None, Some(name.clone())),
+            };
+            CounterStatus { zone, place, packets: tally.sum, received: self.engine.received(is_of) }
         };
         // Not what was read before nft stopped to answer.
         self.counts
@@ -241,46 +238,32 @@ impl Core {
     }
 
     fn inputs(&self) -> Vec<InputStatus> {
-        let row = |name: &str, input: Input, state: &str| {
+        let row = |name: &str, input: Input, state: &str, counts: LogdCounts| {
             let health = self.engine.health(input);
             InputStatus {
                 name: name.to_string(),
                 state: state.to_string(),
-                received: 0,
+                received: counts.received,
                 attempts: health.attempts,
-                malformed: health.malformed,
-                ignored: health.ignored,
-                duplicates: health.duplicates,
+                malformed: health.malformed.saturating_add(counts.malformed),
+                ignored: health.ignored.saturating_add(counts.ignored),
+                duplicates: health.duplicates.saturating_add(counts.duplicates),
                 assumed_duplicates: health.assumed,
-                lost: 0,
+                lost: counts.lost,
                 last: health.last_ms.map(|last| self.engine.label(last)),
                 skipped_because: Vec::new(),
             }
         };
         let mut rows = Vec::new();
         if self.config.input.nflog {
-            let counts = self.nflog.counts;
-            let row = row("nflog", Input::Nflog, &self.nflog.state);
-            rows.push(InputStatus {
-                received: counts.received,
-                malformed: counts.malformed,
-                lost: counts.lost,
-                ..row
-            });
+            let Counters { received, lost, malformed, .. } = self.nflog.counts;
+            let counts = LogdCounts { received, lost, malformed, ..LogdCounts::default() };
+            rows.push(row("nflog", Input::Nflog, &self.nflog.state, counts));
         }
         if self.config.input.logd {
-            let counts = self.logd.counts;
             let state = self.bus.as_deref().unwrap_or(&self.logd.state);
-            let row = row("logd", Input::Logd, state);
-            rows.push(InputStatus {
-                received: counts.received,
-                malformed: row.malformed.saturating_add(counts.malformed),
-                ignored: row.ignored.saturating_add(counts.ignored),
-                duplicates: row.duplicates.saturating_add(counts.duplicates),
-                lost: counts.lost,
-                skipped_because: self.uncounted.rows(),
-                ..row
-            });
+            let row = row("logd", Input::Logd, state, self.logd.counts);
+            rows.push(InputStatus { skipped_because: self.uncounted.rows(), ..row });
         }
         rows
     }

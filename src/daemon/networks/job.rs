@@ -217,6 +217,7 @@ fn explained(target: Target, conflict: Conflict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::question::Prefix;
 
     #[test]
     fn a_refusal_tells_which_of_the_two_prefixes_holds_the_other() {

@@ -163,20 +163,21 @@ fn shared(sources: &[Source], text: &mut String) {
         return;
     }
     for (place, kind) in ["ipv4_addr", "ipv6_addr"].into_iter().enumerate() {
+        let keys = sources.iter().filter(|source| place_of(**source) == place);
+        let keys: Vec<String> = keys.map(|source| key_text(*source)).collect();
         let _ = write!(
             text,
             "\tset {} {{\n\t\ttype {kind}\n\t\tsize {}\n\t\tflags timeout\n\t\ttimeout {SHARED_TIMEOUT}\n",
             SHARED[place],
             sources.len(),
         );
-        let mut before = "\t\telements = {";
-        for source in sources.iter().filter(|source| place_of(**source) == place) {
-            let _ = write!(text, "{before} {}", key_text(*source));
-            before = ",";
+        if !keys.is_empty() {
+            let _ = writeln!(text, "\t\telements = {{ {} }}", keys.join(", "));
         }
-        text.push_str(if before == "," { " }\n\t}\n" } else { "\t}\n" });
+        text.push_str("\t}\n");
     }
 }
+
 /// What belongs to a known connection.
 const KNOWN: &str = "ct state { established, related, untracked } return";
 
@@ -214,7 +215,7 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
         // Peers of connections from inside are not blocked, and neither is any known connection.
         let _ = write!(
             text,
-            "\t\tct state {{ established, related, untracked }} return\n\
+            "\t\t{KNOWN}\n\
              \t\tip saddr @peers4 return\n\
              \t\tip6 saddr & {HALF} @peers6 return\n\
              \t\tip saddr @shared4 goto refuse\n\
@@ -338,12 +339,7 @@ pub fn timeout_ms(left_ms: u64) -> u64 {
 
 fn element(block: &Blocked) -> String {
     let left = timeout_ms(block.left_ms);
-    let (seconds, ms) = (left / 1000, left % 1000);
-    let time = match (seconds, ms) {
-        (0, ms) => format!("{ms}ms"),
-        (seconds, 0) => format!("{seconds}s"),
-        (seconds, ms) => format!("{seconds}s{ms}ms"),
-    };
+    let time = format!("{}s{}ms", left / 1000, left % 1000);
     let counter = match block.dropped {
         0 => String::new(),
         packets => format!(" counter packets {packets} bytes 0"),
@@ -378,12 +374,11 @@ pub fn served_key(address: &[u8], protocol: u8, port: u16) -> Vec<u8> {
 pub fn range_keys(range: Range) -> (usize, Vec<u8>, Option<Vec<u8>>) {
     match as_v4(range) {
         Some((first, last)) => {
-            let behind = last.checked_add(1).map(|behind| behind.to_be_bytes().to_vec());
-            (0, first.to_be_bytes().to_vec(), behind)
+            (0, first.to_be_bytes().to_vec(), last.checked_add(1).map(|next| next.to_be_bytes().to_vec()))
         }
         None => {
-            let behind = range.1.checked_add(1).map(|behind| behind.to_be_bytes().to_vec());
-            (1, range.0.to_be_bytes().to_vec(), behind)
+            let next = range.1.checked_add(1);
+            (1, range.0.to_be_bytes().to_vec(), next.map(|next| next.to_be_bytes().to_vec()))
         }
     }
 }

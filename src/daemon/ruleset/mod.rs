@@ -5,8 +5,9 @@
 
 mod read;
 
-/// Rules that are looked at; what is beyond is one place without a number.
 use crate::event::small_map::SmallMap;
+
+/// Rules that are read; what is beyond is one place without a number.
 const MAX_RULES: usize = 2048;
 /// Places that are named; a bound against rulesets with a rule for every address.
 const MAX_PLACES: usize = 64;
@@ -141,17 +142,16 @@ impl Ruleset {
         for rule in &self.rules {
             let Some(place) = place_of(&rule.comment) else { continue };
             let packets = match &rule.counter {
-                Counter::Own(packets) => Reading { packets: *packets, made: rule.made },
-                // Two rules share a zone's.
-                Counter::Named(name) if !named.contains(&name) => {
-                    named.push(name);
-                    self.counters.get(name).copied().unwrap_or_default()
-                }
-                Counter::Named(_) => Reading::default(),
                 Counter::None => continue,
+                // Two rules share a zone's.
+                Counter::Named(name) if named.contains(&name) => None,
+                _ => self.packets(rule),
             };
+            if let Counter::Named(name) = &rule.counter {
+                named.push(name);
+            }
             let sum: &mut Reading = counted.or_default(place);
-            *sum = sum.plus(packets);
+            *sum = sum.plus(packets.unwrap_or_default());
         }
         counted
     }
@@ -167,7 +167,7 @@ impl Ruleset {
     /// Where packets are refused that no rule of ours logs one by one. `zones`: the counted ones. `logd`: what goes to
     /// the kernel's log is read.
     pub fn unseen(&self, zones: &[String], logd: bool) -> Vec<Unseen> {
-        let mut places = PlaceSums::default();
+        let mut places = UnseenSums::default();
         let fw4: Vec<&Rule> = self.rules.iter().filter(|rule| rule.is_fw4()).collect();
         let ours = |chain: &str, comment: &str| {
             fw4.iter().find(|rule| rule.chain == chain && rule.comment == comment).copied()
@@ -176,6 +176,10 @@ impl Ruleset {
         let sum = |rule: Option<&Rule>| rule.and_then(|rule| self.packets(rule));
         let sees = |rule: Option<&Rule>| rule.is_some_and(|rule| rule.nflog);
         let logs = |chain: &str| fw4.iter().any(|rule| rule.chain == chain && rule.logs && rule.refuses());
+        // Whether the chain ends in fw4's jump to this chain of a policy.
+        let ends_in = |chain: &str, target: &str| {
+            fw4.iter().any(|rule| rule.chain == chain && rule.target == target && rule.comment.is_empty())
+        };
 
         let limit = |rule: &&&Rule| rule.chain == "syn_flood" && rule.limit.is_some();
         if let Some(syn_flood) = fw4.iter().find(limit) {
@@ -194,12 +198,10 @@ impl Ruleset {
         for zone in zones {
             let name = format!("fwstat {zone}");
             let input = ours(&format!("input_{zone}"), &name);
-            let policy = |verdict: &str, side: &str| format!("{verdict}_{side}_{zone}");
             for verdict in ["reject", "drop"] {
-                let (chain, target) = (format!("input_{zone}"), policy(verdict, "from"));
-                let is_last =
-                    |rule: &&&Rule| rule.chain == chain && rule.target == target && rule.comment.is_empty();
-                if fw4.iter().any(|rule| is_last(&rule)) && !sees(input) && !(logd && logs(&target)) {
+                let target = format!("{verdict}_from_{zone}");
+                let seen = sees(input) || (logd && logs(&target));
+                if ends_in(&format!("input_{zone}"), &target) && !seen {
                     places.add(format!("the input policy of zone {zone}"), sum(input));
                 }
             }
@@ -210,11 +212,9 @@ impl Ruleset {
             }
             for verdict in ["reject", "drop"] {
                 // Out of the zone where it came in: with the rule in forward_Z that rule sees it.
-                let (chain, target) = (format!("forward_{zone}"), policy(verdict, "to"));
-                let is_last =
-                    |rule: &&&Rule| rule.chain == chain && rule.target == target && rule.comment.is_empty();
+                let (chain, target) = (format!("forward_{zone}"), format!("{verdict}_to_{zone}"));
                 let seen = sees(ours(&chain, &name)) || (logd && logs(&target));
-                if fw4.iter().any(|rule| is_last(&rule)) && !seen {
+                if ends_in(&chain, &target) && !seen {
                     let packets = fw4.iter().filter(|rule| rule.chain == target && rule.refuses());
                     let packets = packets.map(|rule| self.packets(rule)).reduce(both).flatten();
                     places.add(format!("the forward policy of zone {zone} for its own interfaces"), packets);
@@ -323,11 +323,11 @@ fn place_of(comment: &str) -> Option<Place> {
 
 /// The places so far; the same one twice is one with both sums.
 #[derive(Default)]
-struct PlaceSums {
+struct UnseenSums {
     rows: Vec<Unseen>,
 }
 
-impl PlaceSums {
+impl UnseenSums {
     fn add(&mut self, place: String, packets: Option<Reading>) {
         if let Some(row) = self.rows.iter_mut().find(|row| row.place == place) {
             row.packets = both(row.packets, packets);
