@@ -156,7 +156,6 @@ impl Core {
             engine.restore(saved, on_flash);
         }
         engine.tick(now);
-        let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
         let enforcer = Enforcer::start(now, &config, &mut engine, &mut storage, (directory, run));
         let mut core = Core {
             enforcer,
@@ -204,7 +203,7 @@ impl Core {
             core.log.warn(now.boot_ms, sentence);
         }
         core.log_store(now);
-        core.counters.ask(now.boot_ms);
+        core.counters.ask(now.boot_ms, 0);
         Ok(core)
     }
 
@@ -290,9 +289,7 @@ impl Core {
             let mark = self.stored_mark();
             self.storage.copy(&mut self.engine, mark);
             self.turn_fleet(now);
-            if self.counters.is_older(now.boot_ms, COUNT_MS) {
-                self.counters.ask(now.boot_ms);
-            }
+            self.counters.ask(now.boot_ms, COUNT_MS);
         }
     }
 
@@ -395,8 +392,10 @@ impl Core {
     }
 
     /// The events to send now.
-    pub(super) fn notices(&mut self) -> Vec<Waiting> {
-        self.notices.take()
+    pub(super) fn take_events(&mut self) -> Vec<Waiting> {
+        let mut events = self.enforcer.take_events();
+        events.append(&mut self.notices.take());
+        events
     }
 
     pub(super) fn stop(&mut self, now: Now) {

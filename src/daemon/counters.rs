@@ -8,9 +8,6 @@ use crate::daemon::nft::run::{MAX_OUTPUT, Nft};
 use crate::event::calendar::Date;
 use crate::event::small_map::SmallMap;
 
-/// Least time between two runs of nft.
-const AGAIN_MS: u64 = 1_000;
-
 /// Runs `nft -j -t list ruleset` in a child process and collects its output.
 #[derive(Default)]
 pub(super) struct CounterPoll {
@@ -22,14 +19,9 @@ pub(super) struct CounterPoll {
 }
 
 impl CounterPoll {
-    /// Whether the last run is at least `age_ms` ago.
-    pub(super) fn is_older(&self, now_ms: u64, age_ms: u64) -> bool {
-        self.asked_ms.is_none_or(|at| now_ms >= at.saturating_add(age_ms))
-    }
-
-    /// Starts to ask, unless it was just done.
-    pub(super) fn ask(&mut self, now_ms: u64) {
-        if self.nft.is_running() || !self.is_older(now_ms, AGAIN_MS) {
+    /// Starts to ask, unless nft runs, or was started less than `age_ms` ago.
+    pub(super) fn ask(&mut self, now_ms: u64, age_ms: u64) {
+        if self.nft.is_running() || self.asked_ms.is_some_and(|at| now_ms < at.saturating_add(age_ms)) {
             return;
         }
         self.asked_ms = Some(now_ms);

@@ -10,7 +10,7 @@ use super::callers;
 use super::ledger::LedgerFile;
 use super::networks::{GuardTest, NetworkBlocks, NetworkRequest, What};
 use super::nft_sync::NftSync;
-use super::notices::Incomplete;
+use super::notices::{Incomplete, Waiting};
 use super::protected::{self, ProtectedAddresses};
 use super::store::Storage;
 use crate::config::{Config, Rate, Scope};
@@ -61,7 +61,7 @@ pub(super) struct Enforcer {
     clock_was_set: bool,
     seed: u64,
     /// Events for the bus.
-    events: Vec<(&'static str, Box<dyn Field>)>,
+    events: Vec<Waiting>,
     /// The reached bounds of which the bus has had an event.
     reached: Vec<String>,
     /// NFLOG works, so rules may log to the group.
@@ -218,12 +218,13 @@ impl Enforcer {
         self.nft_sync.turn(now, wall, &mut engine.guard);
         let mut sentences = engine.guard.sentences();
         sentences.append(&mut self.unblocked);
-        let moment = self.ledger.moment(now, wall);
-        sentences.extend(self.networks.turn(now, &moment, engine, &self.nft_sync, storage));
-        for target in self.networks.take_expired() {
+        for target in engine.guard.expire_networks(now.boot_ms) {
+            sentences.push(format!("guard: the block of {target} is over"));
             let dry = engine.guard.mode() == Mode::Dry;
             self.push_released(target.to_string(), End::Expired.to_string(), dry);
         }
+        let moment = self.ledger.moment(now, wall);
+        self.networks.turn(now, &moment, engine, &self.nft_sync, storage, &mut sentences);
         self.ledger.on_time(now, wall, &mut engine.guard, storage);
         self.nft_sync.other_port = self.networks.port;
         let why = self.nft_sync.why(now.boot_ms);
@@ -277,7 +278,7 @@ impl Enforcer {
     }
 
     /// The events to send now.
-    pub(super) fn events(&mut self) -> Vec<(&'static str, Box<dyn Field>)> {
+    pub(super) fn take_events(&mut self) -> Vec<Waiting> {
         std::mem::take(&mut self.events)
     }
 

@@ -140,17 +140,15 @@ impl Daemon {
     fn turn(&mut self) -> io::Result<bool> {
         let now = self.core.now();
         self.on_time(now);
-        let (signal, bus, packets) = self.wait()?;
+        let (bus, packets) = self.wait()?;
         let now = self.core.now();
-        if signal {
-            while let Some(request) = self.signals.next() {
-                match request {
-                    Request::Reload => self.reload(now),
-                    Request::Stop => {
-                        self.read_packets(now, PACKETS_AT_LAST);
-                        self.core.stop(now);
-                        return Ok(false);
-                    }
+        while let Some(request) = self.signals.next() {
+            match request {
+                Request::Reload => self.reload(now),
+                Request::Stop => {
+                    self.read_packets(now, PACKETS_AT_LAST);
+                    self.core.stop(now);
+                    return Ok(false);
                 }
             }
         }
@@ -179,10 +177,7 @@ impl Daemon {
         if let Some(outgoing) = bus.outgoing() {
             object.on_time(now.boot_ms, outgoing);
             object.send_finished(outgoing, core);
-            for (name, data) in core.enforcer.events() {
-                outgoing.send_event(name, &*data);
-            }
-            for (name, data) in core.notices() {
+            for (name, data) in core.take_events() {
                 outgoing.send_event(name, &*data);
             }
             netifd.on_time(now.boot_ms, outgoing);
@@ -211,8 +206,8 @@ impl Daemon {
         });
     }
 
-    /// What can be read: signals, the bus (or written), packets.
-    fn wait(&self) -> io::Result<(bool, (bool, bool), bool)> {
+    /// Waits until something is due or has come: whether the bus can be read and written, and packets can be read.
+    fn wait(&self) -> io::Result<((bool, bool), bool)> {
         let limit = self.deadline().map(|at| Duration::from_millis(at.saturating_sub(now().boot_ms)));
         let mut waits = vec![Wait::read(self.signals.as_fd())];
         let bus = self.bus.fd().map(|fd| Wait {
@@ -226,18 +221,17 @@ impl Daemon {
         // Every turn looks at these.
         waits.extend(self.core.fds().into_iter().flatten().map(Wait::read));
         wait(&mut waits, limit)?;
-        let readable = |place: Option<usize>| place.is_some_and(|place| waits[place].readable);
-        let bus = (readable(bus), bus.is_some_and(|place| waits[place].writable));
-        Ok((waits[0].readable, bus, readable(packets)))
+        let bus = bus.map_or((false, false), |at| (waits[at].readable, waits[at].writable));
+        Ok((bus, packets.is_some_and(|at| waits[at].readable)))
     }
 
     /// When the next thing is due.
     fn deadline(&self) -> Option<u64> {
         let nflog = self.nflog.as_ref().and_then(|nflog| nflog.deadline());
-        let feed = self.feed.as_ref().filter(|_| self.bus.is_up()).and_then(|feed| feed.deadline());
-        let object = if self.bus.is_up() { self.object.deadline() } else { None };
-        let netifd = if self.bus.is_up() { self.netifd.deadline() } else { None };
-        [nflog, feed, object, netifd, self.bus.deadline(), self.core.deadline()].into_iter().flatten().min()
+        let feed = self.feed.as_ref().and_then(|feed| feed.deadline());
+        let on_bus = [feed, self.object.deadline(), self.netifd.deadline()];
+        let on_bus = on_bus.into_iter().filter(|_| self.bus.is_up()).flatten();
+        [nflog, self.bus.deadline(), self.core.deadline()].into_iter().flatten().chain(on_bus).min()
     }
 
     fn reload(&mut self, now: Now) {

@@ -112,8 +112,6 @@ pub(super) struct NetworkBlocks {
     /// Why flash does not have it.
     not_stored: Option<String>,
     answers: Vec<(u64, Answered)>,
-    /// Whose blocks are over, for the bus.
-    expired: Vec<Target>,
     /// Something is to be done at the next turn.
     is_due: bool,
     database: PathBuf,
@@ -238,15 +236,11 @@ impl NetworkBlocks {
         guard.unblock_network(now.boot_ms, target)
     }
 
-    pub(super) fn take_expired(&mut self) -> Vec<Target> {
-        std::mem::take(&mut self.expired)
-    }
-
     pub(super) fn take_answers(&mut self) -> Vec<(u64, Answered)> {
         std::mem::take(&mut self.answers)
     }
 
-    /// Everything that is due. Gives what is to be logged.
+    /// Everything that is due. Adds what is to be logged to `sentences`.
     pub(super) fn turn(
         &mut self,
         now: Now,
@@ -254,18 +248,14 @@ impl NetworkBlocks {
         engine: &mut Engine,
         nft: &NftSync,
         storage: &mut Storage,
-    ) -> Vec<String> {
-        let mut sentences = Vec::new();
+        sentences: &mut Vec<String>,
+    ) {
         self.is_due = false;
         if storage.take_back() {
             self.take_stored(moment, storage, &mut engine.guard);
         }
-        for target in engine.guard.expire_networks(now.boot_ms) {
-            sentences.push(format!("guard: the block of {target} is over"));
-            self.expired.push(target);
-        }
         if let Some(outcome) = self.worker.as_mut().and_then(Worker::take) {
-            self.finish(now, moment, engine, nft, outcome, &mut sentences);
+            self.finish(now, moment, engine, nft, outcome, sentences);
         } else if self.worker.as_ref().is_some_and(Worker::is_dead) {
             self.lose_worker(now, "its thread ended");
         }
@@ -273,7 +263,6 @@ impl NetworkBlocks {
         if !self.is_busy() {
             self.submit(now, engine, nft);
         }
-        sentences
     }
 
     pub(super) fn stop(&mut self, moment: &Moment, guard: &Guard, storage: &mut Storage) {

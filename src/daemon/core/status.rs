@@ -5,7 +5,7 @@
 use std::cell::{RefCell, RefMut};
 use std::fs;
 
-use super::{Core, MINUTE_MS, RUNNING};
+use super::{Core, MINUTE_MS, RUNNING, SECOND_MS};
 use crate::daemon::check;
 use crate::daemon::counters::{NotSeen, Tally};
 use crate::daemon::ruleset::Place;
@@ -49,7 +49,7 @@ fn status_of(database: &RefCell<Database>) -> DatabaseStatus {
 impl Core {
     /// The answer to `status`. Starts a new reading of the rules' counters, too.
     pub(super) fn status(&mut self, now: Now) -> StatusAnswer {
-        self.counters.ask(now.boot_ms);
+        self.counters.ask(now.boot_ms, SECOND_MS);
         let warnings = self.warnings(now);
         let store = StoreStatus {
             path: self.storage.directory().display().to_string(),
@@ -225,9 +225,7 @@ impl Core {
 
     /// What the daemon alone knows of a period.
     pub(super) fn complete(&mut self, now: Now, summary: &mut SummaryAnswer) {
-        if self.counters.is_older(now.boot_ms, MINUTE_MS) {
-            self.counters.ask(now.boot_ms);
-        }
+        self.counters.ask(now.boot_ms, MINUTE_MS);
         let mut warnings = self.all_warnings(now);
         for input in self.inputs().iter().filter(|input| input.state != RUNNING) {
             warnings.push(format!("input {}: {}", input.name, input.state));

@@ -374,11 +374,12 @@ pub fn served_key(address: &[u8], protocol: u8, port: u16) -> Vec<u8> {
 pub fn range_keys(range: Range) -> (usize, Vec<u8>, Option<Vec<u8>>) {
     match as_v4(range) {
         Some((first, last)) => {
-            (0, first.to_be_bytes().to_vec(), last.checked_add(1).map(|next| next.to_be_bytes().to_vec()))
+            let behind = last.checked_add(1).map(|behind| behind.to_be_bytes().to_vec());
+            (0, first.to_be_bytes().to_vec(), behind)
         }
         None => {
-            let next = range.1.checked_add(1);
-            (1, range.0.to_be_bytes().to_vec(), next.map(|next| next.to_be_bytes().to_vec()))
+            let behind = range.1.checked_add(1).map(|behind| behind.to_be_bytes().to_vec());
+            (1, range.0.to_be_bytes().to_vec(), behind)
         }
     }
 }
