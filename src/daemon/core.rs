@@ -217,6 +217,7 @@ impl Core {
         self.mark.map(|mark| (mark.id, mark.time_ms))
     }
 
+    /// When [`Core::on_time`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
         // Nothing wakes the loop for a commit that waited for another.
         if self.job.is_some() || !self.waiting.is_empty() || self.storage.wants_commit() {
@@ -270,6 +271,7 @@ impl Core {
         self.enforcer.judge(now, &mut self.engine, suspects);
     }
 
+    /// Does what is due: guard, store, questions, and once a minute the copy in RAM and the rest.
     pub(super) fn on_time(&mut self, now: Now) {
         self.turn_enforcer(now);
         self.read_counters(now);
@@ -398,6 +400,7 @@ impl Core {
         events
     }
 
+    /// Writes everything to flash and takes the guard's table away.
     pub(super) fn stop(&mut self, now: Now) {
         if self.storage.is_released() {
             // What a command has just written is read before anything is written over it.
@@ -446,6 +449,7 @@ impl Core {
         Ok(blob::table(&[("path", &path as &dyn Field)]))
     }
 
+    /// Reads the options again and applies them.
     #[inline(never)]
     pub(super) fn reload(&mut self, now: Now) {
         self.commit_and_wait(now);

@@ -96,6 +96,7 @@ fn instant(now: Now, engine: &Engine) -> Option<i64> {
 }
 
 impl Enforcer {
+    /// With the blocks that an earlier run left. `directory`: UCI's; `run`: the daemon's in RAM.
     #[inline(never)]
     pub(super) fn start(
         now: Now,

@@ -41,6 +41,7 @@ pub(super) struct LedgerFile {
 }
 
 impl LedgerFile {
+    /// `run`: the directory in RAM. `boot`: the kernel's boot id.
     pub(super) fn new(run: &Path, boot: &str) -> LedgerFile {
         LedgerFile { copy: run.join(NAME), boot: boot.to_string(), ..LedgerFile::default() }
     }

@@ -94,10 +94,10 @@ pub(super) struct NetworkBlocks {
     waiting: VecDeque<NetworkRequest>,
     /// The request of the job that runs, if it has one.
     running: Option<NetworkRequest>,
-    /// What the kernel's sets hold: the version of the list, of what is protected, and of the table.
-    loaded: Option<Version>,
-    /// What the job that runs loads.
-    loading: Option<Version>,
+    /// The version that the kernel's sets hold, see [`NetworkBlocks::version`].
+    loaded: Option<u64>,
+    /// The one that the job that runs loads.
+    loading: Option<u64>,
     /// Increases when other addresses are protected, or other options hold.
     policy_version: u64,
     /// The version that was stored last, and in which opening of the store's directory.
@@ -115,13 +115,6 @@ pub(super) struct NetworkBlocks {
     /// Something is to be done at the next turn.
     is_due: bool,
     database: PathBuf,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Version {
-    list: u64,
-    policy: u64,
-    table: u64,
 }
 
 /// How many addresses are hit, and what that means.
@@ -162,15 +155,18 @@ impl NetworkBlocks {
         self.is_due = true;
     }
 
+    /// The country database that is used from now on.
     pub(super) fn set_database(&mut self, path: &str) {
         self.database = PathBuf::from(path);
         self.change_policy();
     }
 
+    /// Readable when the worker has done a job.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.worker.as_ref().map(Worker::fd)
     }
 
+    /// When [`NetworkBlocks::turn`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self, guard: &Guard, nft: &NftSync) -> Option<u64> {
         let due = self.is_due.then_some(0);
         let retry = (!self.is_busy() && self.wants_load(guard, nft)).then_some(self.retry_at);
@@ -187,6 +183,7 @@ impl NetworkBlocks {
         has_any && nft.enforces() && self.loaded != Some(self.version(guard, nft))
     }
 
+    /// Blocks, and ranges of addresses in the kernel, each with its limit.
     pub(super) fn usage(&self, guard: &Guard) -> (UsageStatus, UsageStatus) {
         let used = guard.networks.blocks().len() as u64;
         let networks = UsageStatus { used, limit: MAX_NETWORKS as u64 };
@@ -198,13 +195,9 @@ impl NetworkBlocks {
         self.load_problem.as_ref().or(self.not_stored.as_ref())
     }
 
-    /// Whether the kernel does not have the list as it is now.
+    /// Whether the kernel does not have the list, or not as it is now.
     pub(super) fn is_pending(&self, guard: &Guard, nft: &NftSync) -> bool {
-        !nft.enforces() || !self.has_loaded(guard)
-    }
-
-    fn has_loaded(&self, guard: &Guard) -> bool {
-        self.loaded.is_some_and(|loaded| loaded.list == guard.networks.version())
+        !nft.enforces() || self.loaded != Some(self.version(guard, nft))
     }
 
     /// Puts into a row what only the kernel knows.
@@ -236,6 +229,7 @@ impl NetworkBlocks {
         guard.unblock_network(now.boot_ms, target)
     }
 
+    /// Answers that are ready, with their numbers.
     pub(super) fn take_answers(&mut self) -> Vec<(u64, Answered)> {
         std::mem::take(&mut self.answers)
     }
@@ -265,6 +259,7 @@ impl NetworkBlocks {
         }
     }
 
+    /// Writes the file at the end of the daemon.
     pub(super) fn stop(&mut self, moment: &Moment, guard: &Guard, storage: &mut Storage) {
         // What is left of them by the boot clock.
         if guard.networks.deadline().is_some() {
@@ -290,8 +285,9 @@ impl NetworkBlocks {
         self.not_stored = stored.err().map(|error| format!("blocked networks are not on flash: {error}"));
     }
 
-    fn version(&self, guard: &Guard, nft: &NftSync) -> Version {
-        Version { list: guard.networks.version(), policy: self.policy_version, table: nft.builds }
+    /// Increases with every change of the list, of what is protected, and of the table.
+    fn version(&self, guard: &Guard, nft: &NftSync) -> u64 {
+        guard.networks.version().wrapping_add(self.policy_version).wrapping_add(nft.builds)
     }
 
     fn submit(&mut self, now: Now, engine: &Engine, nft: &NftSync) {
@@ -357,8 +353,7 @@ impl NetworkBlocks {
     ) {
         let Outcome { accepted, refused, failed, ranges, size, loaded } = outcome;
         let request = self.running.take();
-        let loading = self.loading.take();
-        let before = engine.guard.networks.version();
+        let is_current = self.loading.take() == Some(self.version(&engine.guard, nft));
         if let Some(NetworkRequest { what: What::Block { length_ms, reason, .. }, .. }) = &request {
             for target in &accepted {
                 let block = NetworkBlock {
@@ -384,27 +379,22 @@ impl NetworkBlocks {
                 |blocked: String| format!("guard: {blocked} blocked {length}: somebody asked for it");
             sentences.extend(blocked.map(sentence));
         }
-        match (loaded, loading) {
-            (Some(Ok(())), Some(version)) if version.list == before => {
-                let list = engine.guard.networks.version();
-                (self.loaded, self.ranges) = (Some(Version { list, ..version }), ranges as u64);
+        match loaded {
+            // The list, what is protected or the table is another one by now: the next job loads it.
+            Some(_) if !is_current || !nft.enforces() => self.loaded = None,
+            Some(Ok(())) => {
+                (self.loaded, self.ranges) = (Some(self.version(&engine.guard, nft)), ranges as u64);
                 self.load_problem = failed.first().cloned();
             }
-            // The list is another one by now: it is loaded once more.
-            (Some(Ok(())), _) => {}
-            // The table was taken away meanwhile: the next one gets all of it.
-            (Some(Err(_)), Some(version)) if version.table != nft.builds || !nft.enforces() => {
-                self.loaded = None
-            }
-            (Some(Err(why)), _) => {
+            Some(Err(why)) => {
                 self.load_problem = Some(format!("blocked networks are not in the kernel: {why}"));
                 self.loaded = None;
                 self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
             }
-            (None, _) => {}
+            None => {}
         }
         if let Some(request) = request {
-            let answered = self.answer(now, engine, &request, &accepted, &refused, size);
+            let answered = self.answer(now, engine, nft, &request, &accepted, &refused, size);
             self.answers.push((request.number, answered));
         }
     }
@@ -413,6 +403,7 @@ impl NetworkBlocks {
         &self,
         now: Now,
         engine: &Engine,
+        nft: &NftSync,
         request: &NetworkRequest,
         accepted: &[Target],
         refused: &[(Target, String)],
@@ -437,7 +428,7 @@ impl NetworkBlocks {
             (What::Block { .. }, [target, ..], _) => {
                 let block = engine.guard.networks.get(*target);
                 let row = block.map(|block| BlockRow {
-                    pending: !self.has_loaded(&engine.guard),
+                    pending: self.is_pending(&engine.guard, nft),
                     warning: Some(warning(size)),
                     ..engine.network_row(now, block)
                 });

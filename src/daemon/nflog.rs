@@ -88,6 +88,7 @@ impl NflogInput {
         NflogInput { group, ..NflogInput::default() }
     }
 
+    /// The NFLOG group that is read.
     pub(super) fn group(&self) -> u16 {
         self.group
     }

@@ -150,6 +150,7 @@ impl NftSync {
         })
     }
 
+    /// Notes a block that the kernel is to get or to lose.
     pub(super) fn note(&mut self, change: &Change) {
         let (source, had) = match change {
             Change::Blocked(block) if !block.dry => (block.suspect.source, false),

@@ -143,6 +143,7 @@ impl Storage {
         (storage, saved)
     }
 
+    /// The directory on flash.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }

@@ -16,6 +16,7 @@ use crate::parse::line::{LineReader, Outcome};
 use crate::ubus::Status;
 
 impl Core {
+    /// Another time zone from now on, and what is wrong with it.
     pub(super) fn set_zone(
         &mut self,
         now: Now,

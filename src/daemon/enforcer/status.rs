@@ -7,6 +7,7 @@ use crate::live::{Engine, Now};
 use crate::query::answer::{GuardStatus, PeersStatus, UsageStatus};
 
 impl Enforcer {
+    /// The guard's section of the answer `status`.
     pub(in crate::daemon) fn status(&mut self, now: Now, config: &Config, engine: &Engine) -> GuardStatus {
         let guard = &engine.guard;
         let reached = guard.reached(now.boot_ms);

@@ -76,6 +76,7 @@ impl Expander<'_> {
     }
 }
 
+/// Does one job in the worker thread.
 pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
     let mut expander = Expander { path: &job.database, database: None };
     let mut failed = Vec::new();

@@ -35,6 +35,7 @@ impl Notifications {
         Ok(Notifications { socket, buffer: vec![0; DATAGRAM].into_boxed_slice() })
     }
 
+    /// Readable when there are notifications.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -91,6 +92,7 @@ pub struct Elements {
 }
 
 impl Elements {
+    /// Opens a netlink socket; the error is the kernel's.
     pub fn open() -> io::Result<Elements> {
         let socket = Netlink::netfilter(0)?;
         let port = socket.port()?;

@@ -70,6 +70,7 @@ impl Drop for Running {
 }
 
 impl Nft {
+    /// Whether a process runs.
     pub fn is_running(&self) -> bool {
         self.running.is_some()
     }

@@ -92,6 +92,7 @@ impl Spec {
         self.guard.as_ref().is_some_and(|guard| guard.enforce)
     }
 
+    /// Whether no table is wanted.
     pub fn is_empty(&self) -> bool {
         self.guard.is_none() && self.egress.is_none()
     }
