@@ -42,7 +42,7 @@ use crate::store::directory::Taken;
 use crate::sys::clock;
 use crate::sys::signals::{Request, Signals};
 use crate::sys::wait::{Wait, wait};
-use crate::ubus::{BusEvent, Connection, Outgoing};
+use crate::ubus::{Connection, OnEvent};
 
 use self::core::Core;
 use self::nflog::NflogInput;
@@ -157,7 +157,7 @@ impl Daemon {
             self.read_packets(now, PACKETS_AT_ONCE);
         }
         if bus.0 || bus.1 || self.bus.has_more() {
-            self.on_bus(now);
+            self.on_bus(now, Connection::on_ready);
         }
         Ok(true)
     }
@@ -187,11 +187,8 @@ impl Daemon {
                 });
             }
         }
-        if bus.deadline().is_some() {
-            bus.on_time(now.boot_ms, &mut |outgoing, event| {
-                on_event(now, outgoing, event, core, object, netifd, feed);
-            });
-        }
+        self.on_bus(now, Connection::on_time);
+        let Daemon { core, bus, object, feed, .. } = self;
         core.note_bus(bus.down_because.as_deref(), object.refused());
         if let Some(refusals) = bus.refusals() {
             core.note_refusals(now, refusals);
@@ -199,10 +196,21 @@ impl Daemon {
         core.note_logd(now, feed.as_ref());
     }
 
-    fn on_bus(&mut self, now: Now) {
+    /// What has come over the bus goes to all that take part in it.
+    fn on_bus(&mut self, now: Now, turn: fn(&mut Connection, u64, OnEvent<'_>)) {
         let Daemon { core, bus, object, feed, netifd, .. } = self;
-        bus.on_ready(now.boot_ms, &mut |outgoing, event| {
-            on_event(now, outgoing, event, core, object, netifd, feed);
+        turn(bus, now.boot_ms, &mut |outgoing, event| {
+            core.note_logd(now, feed.as_ref());
+            object.on_event(now.boot_ms, outgoing, &event, core);
+            netifd.on_event(now.boot_ms, outgoing, &event);
+            if let Some(interfaces) = netifd.news.take() {
+                core.note_networks(now, interfaces);
+            }
+            if let Some(feed) = feed {
+                feed.on_event(now.boot_ms, outgoing, &event, &mut |kernel, time, msg| {
+                    core.entry(now, kernel, time, msg);
+                });
+            }
         });
     }
 
@@ -259,26 +267,4 @@ impl Daemon {
 fn add<'fd>(waits: &mut Vec<Wait<'fd>>, wait: Option<Wait<'fd>>) -> Option<usize> {
     waits.push(wait?);
     Some(waits.len() - 1)
-}
-
-fn on_event(
-    now: Now,
-    outgoing: &mut Outgoing,
-    event: BusEvent<'_>,
-    core: &mut Core,
-    object: &mut FwstatObject,
-    netifd: &mut Netifd,
-    feed: &mut Option<LogFeed>,
-) {
-    core.note_logd(now, feed.as_ref());
-    object.on_event(now.boot_ms, outgoing, &event, core);
-    netifd.on_event(now.boot_ms, outgoing, &event);
-    if let Some(interfaces) = netifd.news.take() {
-        core.note_networks(now, interfaces);
-    }
-    if let Some(feed) = feed {
-        feed.on_event(now.boot_ms, outgoing, &event, &mut |kernel, time, msg| {
-            core.entry(now, kernel, time, msg);
-        });
-    }
 }
