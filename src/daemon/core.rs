@@ -198,10 +198,8 @@ impl Core {
             last_number: 0,
             logged_problem: None,
         };
-        let (damage, left_out) = (core.storage.damage(), core.storage.left_out.clone());
-        for sentence in core.problems.iter().chain(&damage).chain(&left_out) {
-            core.log.warn(now.boot_ms, sentence);
-        }
+        core.log.warn_each(now.boot_ms, core.problems.iter().cloned().chain(core.storage.damage()));
+        core.log.warn_each(now.boot_ms, core.storage.left_out.clone());
         core.log_store(now);
         core.counters.ask(now.boot_ms, 0);
         Ok(core)
@@ -212,9 +210,14 @@ impl Core {
         self.mark
     }
 
-    /// To be stored in the copy; flash must not have it while entries up to it are only in RAM.
     fn stored_mark(&self) -> Option<(u32, i64)> {
         self.mark.map(|mark| (mark.id, mark.time_ms))
+    }
+
+    /// Writes the copy in tmpfs, if anything changed.
+    fn copy(&mut self) {
+        let mark = self.stored_mark();
+        self.storage.copy(&mut self.engine, mark);
     }
 
     /// When [`Core::on_time`] has something to do, in milliseconds since boot.
@@ -288,8 +291,7 @@ impl Core {
             }
             self.refresh_wan(now);
             self.running.take(&self.run);
-            let mark = self.stored_mark();
-            self.storage.copy(&mut self.engine, mark);
+            self.copy();
             self.turn_fleet(now);
             self.counters.ask(now.boot_ms, COUNT_MS);
         }
@@ -306,9 +308,7 @@ impl Core {
             self.enforcer.shared = shared.to_vec();
             self.enforcer.set(now, &self.config, &mut self.engine);
         }
-        for sentence in fleet.sentences() {
-            self.log.warn(now.boot_ms, &sentence);
-        }
+        self.log.warn_each(now.boot_ms, fleet.sentences());
     }
 
     /// Readable when a child process, the kernel or a worker thread has something for [`Core::on_time`].
@@ -341,9 +341,7 @@ impl Core {
             let sentence = self.storage.problem.as_deref().unwrap_or("the store can be written again");
             self.log.warn(now.boot_ms, sentence);
         }
-        for sentence in self.storage.sentences() {
-            self.log.warn(now.boot_ms, &sentence);
-        }
+        self.log.warn_each(now.boot_ms, self.storage.sentences());
     }
 
     /// What the daemon believes instead of a clock that is more than a day away.
@@ -358,9 +356,7 @@ impl Core {
     fn turn_enforcer(&mut self, now: Now) {
         let can_log = self.config.input.nflog && self.nflog.state == RUNNING;
         let Core { enforcer, config, engine, storage, .. } = self;
-        for sentence in enforcer.turn(now, config, can_log, engine, storage) {
-            self.log.warn(now.boot_ms, &sentence);
-        }
+        self.log.warn_each(now.boot_ms, enforcer.turn(now, config, can_log, engine, storage));
         self.answered.extend(self.enforcer.networks.take_answers());
     }
 
@@ -385,9 +381,9 @@ impl Core {
     /// Begins to write to flash; then to tmpfs.
     fn commit(&mut self, now: Now) {
         self.commit_at = now.boot_ms.saturating_add(self.config.commit_interval.as_millis() as u64);
-        let mark = self.stored_mark();
-        let on_flash = mark.filter(|_| !self.engine.has_waiting());
-        self.storage.copy(&mut self.engine, mark);
+        // Flash must not have the mark while entries up to it are only in RAM.
+        let on_flash = self.stored_mark().filter(|_| !self.engine.has_waiting());
+        self.copy();
         self.storage.commit(&self.config, &mut self.engine, on_flash);
         self.log_store(now);
         self.notice(now);
@@ -407,9 +403,7 @@ impl Core {
             self.commit_and_wait(now);
             self.turn_enforcer(now);
         }
-        if let Some(sentence) = self.enforcer.stop(now, &mut self.engine, &mut self.storage) {
-            self.log.warn(now.boot_ms, &sentence);
-        }
+        self.log.warn_each(now.boot_ms, self.enforcer.stop(now, &mut self.engine, &mut self.storage));
         self.commit_and_wait(now);
         self.fleet.borrow_mut().stop();
     }
@@ -424,8 +418,7 @@ impl Core {
         self.storage.settle(&self.config, &mut self.engine, now, until);
         self.commit(now);
         self.storage.settle(&self.config, &mut self.engine, now, until);
-        let mark = self.stored_mark();
-        self.storage.copy(&mut self.engine, mark);
+        self.copy();
         self.log_store(now);
     }
 
@@ -440,8 +433,7 @@ impl Core {
         }
         if let Some(prefix) = forget {
             self.engine.forget_sources(|address| prefix.contains(address));
-            let mark = self.stored_mark();
-            self.storage.copy(&mut self.engine, mark);
+            self.copy();
         }
         // If the command ends before it is done.
         self.commit_at = now.boot_ms.saturating_add(MINUTE_MS);
@@ -454,9 +446,7 @@ impl Core {
     pub(super) fn reload(&mut self, now: Now) {
         self.commit_and_wait(now);
         (self.config, self.problems) = load(&self.config_path, Some(&self.config));
-        for problem in &self.problems {
-            self.log.warn(now.boot_ms, problem);
-        }
+        self.log.warn_each(now.boot_ms, self.problems.iter().cloned());
         if let Some(changed) = self.zone.refresh() {
             self.set_zone(now, changed);
         }

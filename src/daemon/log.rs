@@ -26,6 +26,11 @@ impl Log {
         self.write(now_ms, sentence, true);
     }
 
+    /// Several of them.
+    pub(super) fn warn_each(&mut self, now_ms: u64, sentences: impl IntoIterator<Item = String>) {
+        sentences.into_iter().for_each(|sentence| self.warn(now_ms, &sentence));
+    }
+
     /// What is as it should be, on standard output: procd logs it as `daemon.info`.
     pub(super) fn info(&mut self, now_ms: u64, sentence: &str) {
         self.write(now_ms, sentence, false);

@@ -229,8 +229,7 @@ impl NftSync {
         if !guarded {
             return None;
         }
-        if let Some((at, known)) = self.peer_use.filter(|(at, _)| now_ms < at.saturating_add(PEERS_AGE_MS)) {
-            self.peer_use = Some((at, known));
+        if let Some((_, known)) = self.peer_use.filter(|(at, _)| now_ms < at.saturating_add(PEERS_AGE_MS)) {
             return Some(known);
         }
         let elements = self.elements()?;
@@ -254,11 +253,16 @@ impl NftSync {
         self.elements.as_mut()
     }
 
-    /// What the kernel still has of an earlier run: nothing of it lasts longer than there.
-    fn reconcile(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard) {
-        self.reconciled = true;
-        if let Some(elements) = self.elements() {
-            elements.blocked(&mut |source, left| guard.found(now.boot_ms, wall, source, left));
+    /// Whether the kernel has the table; `None` if it does not tell.
+    fn has_table(&mut self) -> Option<bool> {
+        self.elements()?.has_table().ok()
+    }
+
+    /// Takes the table away where the kernel has one; if it does not tell, it is not ours.
+    fn remove_table(&mut self) -> io::Result<()> {
+        match self.has_table() {
+            Some(true) => self.elements().map_or(Ok(()), Elements::delete_table),
+            Some(false) | None => Ok(()),
         }
     }
 
@@ -270,7 +274,7 @@ impl NftSync {
         self.listen(now);
         if self.built.is_some() && now.boot_ms >= self.check_at {
             self.check_at = now.boot_ms.saturating_add(CHECK_MS);
-            if matches!(self.elements().map(Elements::has_table), Some(Ok(false))) {
+            if self.has_table() == Some(false) {
                 self.note_damage(now);
             }
         }
@@ -319,8 +323,11 @@ impl NftSync {
             // Before the table is made: nothing that happens to it then is missed.
             self.notifications = Notifications::open().ok();
         }
-        if !self.reconciled {
-            self.reconcile(now, wall, guard);
+        if !std::mem::replace(&mut self.reconciled, true)
+            && let Some(elements) = self.elements()
+        {
+            // Nothing that the kernel still has of an earlier run lasts longer than there.
+            elements.blocked(&mut |source, left| guard.found(now.boot_ms, wall, source, left));
         }
         // What is written now is as the ledger is now.
         guard.ledger.take_shortened();
@@ -356,14 +363,9 @@ impl NftSync {
 
     /// Nothing is wanted any more.
     fn delete(&mut self, now: Now) {
-        let there = self.elements().map(Elements::has_table);
-        if matches!(there, Some(Ok(true))) {
-            let deleted = self.elements().map(Elements::delete_table);
-            if let Some(Err(error)) = deleted {
-                return self.failed(now, format!("the table inet fwstat cannot be deleted: {error}"));
-            }
+        if let Err(error) = self.remove_table() {
+            return self.failed(now, format!("the table inet fwstat cannot be deleted: {error}"));
         }
-        // It is gone, or was not there, or we may not even ask: then it is not ours either.
         (self.rebuild, self.damaged, self.built) = (false, false, None);
         (self.failures, self.why) = (0, None);
         self.pending.clear();
@@ -420,7 +422,7 @@ impl NftSync {
         self.rebuild = true;
         self.building = None;
         // nft changes all or nothing: the table of before is there still.
-        if !matches!(self.elements().map(Elements::has_table), Some(Ok(true))) {
+        if self.has_table() != Some(true) {
             self.built = None;
         }
         self.why = Some(why);
@@ -430,16 +432,9 @@ impl NftSync {
     pub(super) fn stop(&mut self) -> Result<(), String> {
         self.nft.kill();
         self.built = None;
-        if !self.reconciled {
-            // Nothing was made.
-            return Ok(());
-        }
-        // Also a table that could not be replaced by the last one that was wanted.
-        let Some(elements) = self.elements() else { return Ok(()) };
-        if !matches!(elements.has_table(), Ok(true)) {
-            return Ok(());
-        }
-        elements.delete_table().map_err(|error| error.to_string())
+        // Also a table that could not be replaced by the last one that was wanted. Before the first nothing was made.
+        let removed = if self.reconciled { self.remove_table() } else { Ok(()) };
+        removed.map_err(|error| error.to_string())
     }
 }
 
