@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
-use self::inputs::networks;
 use super::counters::{CounterPoll, Counts};
 use super::enforcer::Enforcer;
 use super::fleet::Fleet;
@@ -175,7 +174,7 @@ impl Core {
             storage,
             zone,
             uncounted: UncountedLines::default(),
-            lines: LineReader::new(&networks(&outside), calendar),
+            lines: LineReader::new(&outside.networks, calendar),
             outside,
             log: Log::default(),
             problems,

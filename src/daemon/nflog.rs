@@ -24,12 +24,7 @@ const FORGET_MS: u64 = 60_000;
 const PAUSE_MS: u64 = 4;
 
 /// Reads NFLOG's packets as the log's text is read: the same packet is the same event.
-pub(super) struct Packets<'a> {
-    /// The interfaces that lead outside; empty: guessed from their names.
-    pub outside: &'a [String],
-    /// Interfaces with the firewall's zone that they are in.
-    pub zones: &'a [(String, String)],
-}
+struct Packets<'a>(&'a Networks);
 
 impl Classifier for Packets<'_> {
     fn path(&self, metadata: &PacketMetadata<'_>) -> Path {
@@ -42,9 +37,7 @@ impl Classifier for Packets<'_> {
             group_mac: metadata.group_mac,
             ..Context::default()
         };
-        let (wan, zones) = (self.outside.to_vec(), self.zones.to_vec());
-        let networks = Networks { wan, zones, ..Networks::default() };
-        log_prefix::path(&context, Origin::Nflog, &networks, true)
+        log_prefix::path(&context, Origin::Nflog, self.0, true)
     }
 
     fn class(&self, event: &Event, path: &Path) -> Class {
@@ -59,7 +52,7 @@ impl Classifier for Packets<'_> {
             destination: event.destination,
             group_mac: path.group_mac,
             later_fragment: false,
-            forwarded: self.outside.is_empty() && !path.output.is_empty(),
+            forwarded: self.0.wan.is_empty() && !path.output.is_empty(),
         })
     }
 }
@@ -145,7 +138,7 @@ impl NflogInput {
         let before = reader.counters().received;
         let (events, uptime) = (&mut self.events, now.boot_ms.saturating_mul(1000));
         let read = reader.read(budget, &mut |record| {
-            let packets = Packets { outside: &core.outside.interfaces, zones: &core.outside.by_device };
+            let packets = Packets(&core.outside.networks);
             let event = events.event(record, &mut core.engine.paths, &packets, now.wall, uptime);
             let item = match event {
                 // A later fragment has no ports and no flags, and the event has no field for it.

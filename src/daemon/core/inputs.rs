@@ -5,13 +5,11 @@
 use super::{Core, RUNNING, STARTING_MS};
 use crate::config::Config;
 use crate::config::zones::Interface;
-use crate::daemon::wan::WanInterfaces;
 use crate::event::Origin;
 use crate::event::small_map::SmallMap;
 use crate::input::logd::LogFeed;
 use crate::input::nflog::Counters;
 use crate::live::{Input, InputItem, Now};
-use crate::parse::interfaces::Networks;
 use crate::parse::line::{LineReader, Outcome};
 use crate::ubus::Status;
 
@@ -28,7 +26,7 @@ impl Core {
             self.problems.push(wrong);
         }
         self.engine.set_calendar(calendar.clone());
-        self.lines = LineReader::new(&networks(&self.outside), calendar);
+        self.lines = LineReader::new(&self.outside.networks, calendar);
     }
 
     /// What netifd says of the networks now.
@@ -40,10 +38,10 @@ impl Core {
     /// Reads the WAN interfaces again, and logs a change.
     pub(super) fn refresh_wan(&mut self, now: Now) {
         if self.outside.refresh(&self.config.zone) {
-            let names = || format!("WAN interfaces: {}", self.outside.interfaces.join(" "));
+            let names = || format!("WAN interfaces: {}", self.outside.networks.wan.join(" "));
             let (guessed, is_guessed) = (self.outside.guessed.clone(), self.outside.guessed.is_some());
             self.log.write(now.boot_ms, &guessed.unwrap_or_else(names), is_guessed);
-            self.lines = LineReader::new(&networks(&self.outside), self.engine.calendar().clone());
+            self.lines = LineReader::new(&self.outside.networks, self.engine.calendar().clone());
         }
     }
 
@@ -126,14 +124,4 @@ impl Core {
 /// What is said of a refused request.
 pub(super) fn refused(what: &str, status: Status) -> String {
     format!("ubus refuses {what}: {status}")
-}
-
-/// What the line reader has to know of the router's interfaces and rules.
-pub(super) fn networks(outside: &WanInterfaces) -> Networks {
-    Networks {
-        wan: outside.interfaces.clone(),
-        lan: Vec::new(),
-        rules: outside.rules.clone(),
-        zones: outside.by_device.clone(),
-    }
 }

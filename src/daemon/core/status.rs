@@ -68,7 +68,7 @@ impl Core {
             },
             inputs: self.inputs(),
             outside: self.outside.guessed.is_none().then(|| {
-                let mut interfaces = self.outside.interfaces.clone();
+                let mut interfaces = self.outside.networks.wan.clone();
                 shorten(&mut interfaces, "interfaces");
                 interfaces
             }),

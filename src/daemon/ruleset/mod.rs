@@ -283,24 +283,9 @@ fn both(one: Option<Reading>, other: Option<Reading>) -> Option<Reading> {
 
 /// Names of fw4's own chains; an owner's chain has another.
 fn is_of_fw4(chain: &str) -> bool {
-    const BEGIN: [&str; 15] = [
-        "input_",
-        "output_",
-        "forward_",
-        "helper_",
-        "accept_",
-        "reject_",
-        "drop_",
-        "dstnat",
-        "srcnat",
-        "notrack_",
-        "raw_",
-        "mangle_",
-        "handle_reject",
-        "syn_flood",
-        "prerouting",
-    ];
-    chain == "output" || BEGIN.iter().any(|start| chain.starts_with(start))
+    const BEGIN: &str = "input_ output_ forward_ helper_ accept_ reject_ drop_ dstnat srcnat notrack_ raw_ mangle_ \
+                         handle_reject syn_flood prerouting";
+    chain == "output" || BEGIN.split(' ').any(|start| chain.starts_with(start))
 }
 
 fn name_of(rule: &Rule) -> String {
