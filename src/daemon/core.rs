@@ -324,7 +324,7 @@ impl Core {
             return;
         }
         let path = self.storage.directory().display().to_string();
-        let bytes = self.storage.bytes();
+        let bytes = self.storage.bytes;
         for number in std::mem::take(&mut self.commits) {
             let answered = match &self.storage.problem {
                 Some(problem) => Err(AnswerError::Failed(problem.clone())),

@@ -107,7 +107,7 @@ impl Enforcer {
     ) -> Enforcer {
         let mut enforcer = Enforcer {
             nft_sync: NftSync::new(),
-            ledger: LedgerFile::new(run, storage.boot()),
+            ledger: LedgerFile::new(run, &storage.boot),
             directory: directory.to_owned(),
             clock_was_set: engine.clock_is_set(),
             seed: random::number(),

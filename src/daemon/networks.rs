@@ -23,6 +23,7 @@ use crate::live::{Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered};
 use crate::query::answer::{BlockRow, UsageStatus};
 use crate::query::question::Prefix;
+use crate::query::record::Field;
 use crate::query::target::{MAX_NETWORKS, Target};
 use crate::record;
 use crate::store::ledger::Moment;
@@ -65,14 +66,6 @@ record! {
     struct RefusedRow {
         address: String,
         because: String,
-    }
-
-    /// The answer to `block-list`.
-    struct ListAnswer {
-        blocked: u64,
-        refused: u64,
-        /// The first of them.
-        refusals: Vec<RefusedRow>,
     }
 
     /// The answer to `guard-test`.
@@ -136,7 +129,7 @@ impl NetworkBlocks {
     /// What an earlier run left.
     pub(super) fn restore(&mut self, now: &Moment, storage: &mut Storage, guard: &mut Guard) {
         self.take_stored(now, storage, guard);
-        self.stored = (guard.networks.version(), storage.openings());
+        self.stored = (guard.networks.version(), storage.openings);
     }
 
     /// Adds the blocks of the file, such as those that a command restored, to those that are known.
@@ -270,7 +263,7 @@ impl NetworkBlocks {
 
     /// Writes the file if it is another one now.
     fn store_file(&mut self, moment: &Moment, guard: &Guard, storage: &mut Storage) {
-        let version = (guard.networks.version(), storage.openings());
+        let version = (guard.networks.version(), storage.openings);
         // What a command wrote meanwhile must be read before.
         if self.stored == version || storage.is_released() {
             return;
@@ -420,11 +413,14 @@ impl NetworkBlocks {
                 protected_by: refused.first().map(|(_, because)| because.clone()),
                 warning: refused.is_empty().then(|| warning(size)),
             })),
-            (What::Block { is_list: true, .. }, _, _) => Ok(blob::table(&ListAnswer {
-                blocked: accepted.len() as u64,
-                refused: refused.len() as u64,
-                refusals: refused.iter().take(MAX_LISTED).map(row).collect(),
-            })),
+            (What::Block { is_list: true, .. }, _, _) => {
+                let refusals: Vec<RefusedRow> = refused.iter().take(MAX_LISTED).map(row).collect();
+                Ok(blob::table(&[
+                    ("blocked", &(accepted.len() as u64) as &dyn Field),
+                    ("refused", &(refused.len() as u64)),
+                    ("refusals", &refusals),
+                ]))
+            }
             (What::Block { .. }, [target, ..], _) => {
                 let block = engine.guard.networks.get(*target);
                 let row = block.map(|block| BlockRow {

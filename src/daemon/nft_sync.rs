@@ -75,8 +75,6 @@ pub(super) struct NftSync {
     why: Option<String>,
     /// Why connection tracking cannot be asked.
     pub no_conntrack: Option<String>,
-    /// Rebuilds of the table after another program changed it.
-    pub repaired: u64,
     /// How often the table was made.
     pub builds: u64,
     /// The number of another socket of ours that changes the table.
@@ -306,7 +304,6 @@ impl NftSync {
     /// Another program deleted the table or a part of it.
     fn note_damage(&mut self, now: Now) {
         if self.built.is_some() || self.building.is_some() {
-            self.repaired = self.repaired.saturating_add(1);
             self.damaged = true;
             if !self.rebuild {
                 self.rebuild = true;

@@ -11,7 +11,6 @@ mod job;
 mod other_files;
 mod saved;
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -71,15 +70,15 @@ pub(crate) struct Storage {
     may: Upkeep,
     /// A commit was asked for while another was on its way.
     again: bool,
-    restored: bool,
     /// The directory has, or may have, files that were not read yet: it could not be opened, or another process was
     /// let write to it.
     released: bool,
-    /// How often a directory was opened.
-    openings: u64,
+    /// Increases whenever a directory is opened: what was stored in the one before may not be there.
+    pub openings: u64,
     /// Months after this day are in no answer.
     last: Option<Date>,
-    boot: String,
+    /// The kernel's id of this boot.
+    pub boot: String,
     serial: u64,
     /// The serial of the commit on its way.
     committing: Option<u64>,
@@ -95,7 +94,7 @@ pub(crate) struct Storage {
     later_in_flight: bool,
     /// Events dated up to this moment (milliseconds) were taken out of `later`.
     due: u64,
-    log_lines: VecDeque<String>,
+    log_lines: Vec<String>,
     /// Why flash has not everything; `None`: it has.
     pub problem: Option<String>,
     /// A commit counts, but its files are not where they belong yet.
@@ -106,20 +105,11 @@ pub(crate) struct Storage {
     pub left_out: Option<String>,
     /// The instant of the last commit.
     pub last_commit: Option<i64>,
-    written: WrittenToday,
-    /// Bytes written to flash since the start.
-    total: u64,
-    bytes: u64,
-}
-
-/// Bytes written to flash on a day.
-#[derive(Default)]
-struct WrittenToday {
-    date: Option<Date>,
-    /// By earlier runs.
-    earlier: u64,
-    /// What this run had written when the day began.
-    start: u64,
+    /// Bytes written to flash on a day.
+    written: u64,
+    written_on: Option<Date>,
+    /// Size of the store on flash in bytes.
+    pub bytes: u64,
 }
 
 impl Storage {
@@ -148,16 +138,6 @@ impl Storage {
         &self.directory
     }
 
-    /// The kernel's id of this boot.
-    pub(crate) fn boot(&self) -> &str {
-        &self.boot
-    }
-
-    /// Size of the store on flash in bytes.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
     /// Of the store's samples.
     pub(crate) fn salt(&self) -> u64 {
         self.store.as_ref().map_or(0, Store::salt)
@@ -180,18 +160,13 @@ impl Storage {
 
     /// What is to be logged.
     pub(crate) fn sentences(&mut self) -> Vec<String> {
-        self.log_lines.drain(..).collect()
+        std::mem::take(&mut self.log_lines)
     }
 
     fn queue_line(&mut self, sentence: String) {
         if self.log_lines.len() < MAX_LOG_LINES {
-            self.log_lines.push_back(sentence);
+            self.log_lines.push(sentence);
         }
-    }
-
-    /// Increases whenever a directory is opened: what was stored in the one before may not be there.
-    pub(crate) fn openings(&self) -> u64 {
-        self.openings
     }
 
     /// The boot that the marks of logd are of.
@@ -223,7 +198,7 @@ impl Storage {
                 (None, Disk::open(&self.directory).ok())
             }
         };
-        let first = !std::mem::replace(&mut self.restored, true);
+        let first = self.openings == 1;
         let opened = disk.map(|disk| Store::open(Directory::Disk(disk), keep, None));
         let flash = match opened {
             Some(Ok(store)) => {
@@ -279,7 +254,7 @@ impl Storage {
         };
         self.serial = saved.state.serial;
         if let State { date: Some(date), written, .. } = saved.state {
-            self.written = WrittenToday { date: Some(date), earlier: written, start: 0 };
+            (self.written_on, self.written) = (Some(date), written);
         }
         if !self.is_this_boot(&saved.state) {
             saved.state.believed = None;
@@ -372,16 +347,16 @@ impl Storage {
 
     /// Adds bytes that were written to flash outside the store.
     pub(crate) fn add_written(&mut self, bytes: u64) {
-        self.total = self.total.saturating_add(bytes);
+        self.written = self.written.saturating_add(bytes);
     }
 
     /// Bytes written to flash on the day of the clock.
     pub(crate) fn written_today(&mut self, today: Option<Date>) -> u64 {
         // Until the clock is set, it is the day that was counted last.
-        if today.is_some() && self.written.date != today {
-            self.written = WrittenToday { date: today, earlier: 0, start: self.total };
+        if today.is_some() && self.written_on != today {
+            (self.written_on, self.written) = (today, 0);
         }
-        self.written.earlier.saturating_add(self.total.saturating_sub(self.written.start))
+        self.written
     }
 
     fn state(&mut self, engine: &Engine, mark: Option<(u32, i64)>) -> State {

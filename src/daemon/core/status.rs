@@ -53,7 +53,7 @@ impl Core {
         let warnings = self.warnings(now);
         let store = StoreStatus {
             path: self.storage.directory().display().to_string(),
-            bytes: self.storage.bytes(),
+            bytes: self.storage.bytes,
             written_today: self.storage.written_today(self.engine.date()),
             last_commit: self.storage.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
             state: self.storage.problem.clone().unwrap_or_else(|| "ok".to_string()),

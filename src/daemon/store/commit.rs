@@ -217,7 +217,7 @@ impl Storage {
             // Flash knows now; what an import adds from here on is new, whatever its date.
             self.due = 0;
         }
-        self.total = self.total.saturating_add(bytes);
+        self.add_written(bytes);
         self.problem = None;
         if let Purpose::Statistics(closed) = purpose {
             self.committing = None;
