@@ -19,7 +19,7 @@ use crate::live::Now;
 const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
 /// Least time between two rebuilds of the table after foreign changes.
 const REBUILD_MS: u64 = 250;
-/// How often it is looked whether the table is still there, should a notification have been lost.
+/// How often the kernel is asked whether the table is still there, should a notification have been lost.
 const CHECK_MS: u64 = 30_000;
 /// An nft that takes longer is reported.
 const SLOW_MS: u64 = 5_000;
@@ -70,7 +70,7 @@ pub(super) struct NftSync {
     /// Earliest time of the next run of nft (milliseconds since boot).
     not_before: u64,
     check_at: u64,
-    /// What was in the kernel at the start has been looked at.
+    /// What was in the kernel at the start has been read.
     reconciled: bool,
     why: Option<String>,
     /// Why connection tracking cannot be asked.
@@ -286,7 +286,7 @@ impl NftSync {
 
     fn listen(&mut self, now: Now) {
         if self.notifications.is_none() && self.built.is_some() {
-            // Without them the table is looked at from time to time.
+            // Without them the kernel is asked for the table from time to time.
             self.notifications = Notifications::open().ok();
         }
         let own = [self.nft.pid, self.elements.as_ref().map(Elements::port), self.other_port];

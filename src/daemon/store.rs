@@ -189,8 +189,7 @@ impl Storage {
         let keep = keep(config);
         self.openings += 1;
         let known = std::mem::take(&mut self.imports);
-        let opened = disk.and_then(|disk| Ok((disk.share()?, disk)));
-        let (shared, disk) = match opened {
+        let (shared, disk) = match disk.and_then(|disk| Ok((disk.share()?, disk))) {
             Ok((shared, disk)) => (Some(shared), Some(disk)),
             Err(error) => {
                 self.problem =
@@ -199,28 +198,22 @@ impl Storage {
             }
         };
         let first = self.openings == 1;
-        let opened = disk.map(|disk| Store::open(Directory::Disk(disk), keep, None));
-        let flash = match opened {
-            Some(Ok(store)) => {
+        match disk.map(|disk| Store::open(Directory::Disk(disk), keep, None)) {
+            Some(Ok(mut store)) => {
                 // A new store has no salt yet: both handles must have the same.
                 let salt = Some(store.salt());
                 match shared.map(|shared| Store::open(Directory::Disk(shared), keep, salt)) {
-                    Some(Ok(store)) => self.start_worker(store),
+                    Some(Ok(shared)) => self.start_worker(shared),
                     Some(Err(error)) => self.problem = Some(format!("in RAM only: {error}")),
                     None => {}
                 }
-                let mut store = store;
                 store.set_last(self.last);
                 self.store = Some(store);
-                self.read_store()
             }
-            Some(Err(error)) => {
-                self.worker = None;
-                self.problem = Some(format!("in RAM only: {error}"));
-                None
-            }
-            None => None,
-        };
+            Some(Err(error)) => self.problem = Some(format!("in RAM only: {error}")),
+            None => {}
+        }
+        let flash = self.read_store();
         if !first {
             self.forget_due(self.due);
             // What this boot wrote is in RAM.

@@ -16,7 +16,7 @@ use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer, advice};
 use crate::sys::installed::{self, read_text};
 
-/// A longer firewall configuration is not looked at.
+/// A longer firewall configuration is not read.
 const MAX_FIREWALL: u64 = 512 * 1024;
 
 impl Core {

@@ -31,14 +31,14 @@ const MAX_LIST: usize = 20;
 const LONGEST_SENTENCE: usize = 500;
 const MAX_FINDINGS: usize = 40;
 
-fn looked_at(database: &RefCell<Database>) -> RefMut<'_, Database> {
+fn refreshed(database: &RefCell<Database>) -> RefMut<'_, Database> {
     let mut database = database.borrow_mut();
     database.refresh();
     database
 }
 
 fn status_of(database: &RefCell<Database>) -> DatabaseStatus {
-    let database = looked_at(database);
+    let database = refreshed(database);
     DatabaseStatus {
         path: database.path().display().to_string(),
         state: database.state().to_string(),
@@ -181,7 +181,7 @@ impl Core {
         warnings.extend(self.refusals.iter().map(|(what, status)| super::inputs::refused(what, *status)));
         let wall = if self.engine.clock_is_set() { now.wall } else { 0 };
         let databases = std::iter::once(&self.countries).chain(&self.asns);
-        warnings.extend(databases.filter_map(|database| looked_at(database).problem(wall)));
+        warnings.extend(databases.filter_map(|database| refreshed(database).problem(wall)));
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
             warnings.push(taken_for_copies(assumed));

@@ -16,7 +16,7 @@ const DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 /// A ruleset takes milliseconds; on a small router with thousands of blocks a second, and longer while flash is busy.
 const LOAD_TIMEOUT_MS: u64 = 60_000;
 const LIST_TIMEOUT_MS: u64 = 5_000;
-/// After it closed its output it is about to exit: how often that is looked at.
+/// After it closed its output it is about to exit: how often that is tested.
 const EXIT_POLL_MS: u64 = 5;
 /// More output is not read.
 pub const MAX_OUTPUT: usize = 1 << 20;
@@ -56,7 +56,7 @@ struct Running {
     printed: Vec<u8>,
     /// When its timeout is over (milliseconds since boot).
     until: u64,
-    /// When to look at it at the latest.
+    /// When to poll it at the latest.
     poll_at: u64,
     closed: bool,
 }
@@ -121,7 +121,7 @@ impl Nft {
         Ok(())
     }
 
-    /// Looks whether it has exited: with which status, and what it printed. The error says what became of it otherwise.
+    /// Tests whether it has exited: with which status, and what it printed. The error says what became of it otherwise.
     pub fn poll(&mut self, now_ms: u64) -> Option<Result<(ExitStatus, Vec<u8>), String>> {
         let running = self.running.as_mut()?;
         if !running.closed {

@@ -91,6 +91,11 @@ impl Rule {
         self.comment.starts_with(OURS) && self.nflog
     }
 
+    /// Its chain: family, table and name.
+    fn chain_key(&self) -> (&str, &str, &str) {
+        (&self.family, &self.table, &self.chain)
+    }
+
     fn is_fw4(&self) -> bool {
         self.table == "fw4" && self.family == "inet"
     }
@@ -121,7 +126,7 @@ pub struct Ruleset {
     outbound: Vec<(String, String, String)>,
     /// fw4's chain forward drops at its end, or rejects just before.
     forward_refuses: bool,
-    /// There were more rules than are looked at.
+    /// There were more rules than are read.
     cut: bool,
 }
 
@@ -262,8 +267,8 @@ impl Ruleset {
 
     /// Whether it is another table's rule that can refuse inbound packets. `before`: the rules before it.
     fn is_foreign(&self, rule: &Rule, before: &[Rule]) -> bool {
-        let key = |rule: &Rule| (rule.family.clone(), rule.table.clone(), rule.chain.clone());
-        let seen = rule.sees() || before.iter().any(|ours| ours.sees() && key(ours) == key(rule));
+        let sees_chain = |ours: &Rule| ours.sees() && ours.chain_key() == rule.chain_key();
+        let seen = rule.sees() || before.iter().any(sees_chain);
         let guard = rule.family == "inet" && rule.table == "fwstat";
         let packets = matches!(rule.family.as_str(), "inet" | "ip" | "ip6" | "netdev");
         let refuses = matches!(rule.verdict, Verdict::Drop | Verdict::Reject);
@@ -271,8 +276,9 @@ impl Ruleset {
     }
 
     fn is_outbound(&self, rule: &Rule) -> bool {
-        let key = (&rule.family, &rule.table, &rule.chain);
-        self.outbound.iter().any(|(family, table, name)| (family, table, name) == key)
+        self.outbound
+            .iter()
+            .any(|(family, table, name)| (&family[..], &table[..], &name[..]) == rule.chain_key())
     }
 }
 
