@@ -25,12 +25,12 @@ impl CounterPoll {
             return;
         }
         self.asked_ms = Some(now_ms);
-        match self.nft.list(now_ms) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.why = Some("nft is missing: the rules' counters can't be read".into());
-            }
-            Err(error) => self.why = Some(format!("cannot run nft: {error}")),
+        if let Err(error) = self.nft.list(now_ms) {
+            let why = match error.kind() {
+                io::ErrorKind::NotFound => "nft is missing: the rules' counters can't be read".to_string(),
+                _ => format!("cannot run nft: {error}"),
+            };
+            self.why = Some(why);
         }
     }
 

@@ -344,11 +344,10 @@ impl NetworkBlocks {
         outcome: Outcome,
         sentences: &mut Vec<String>,
     ) {
-        let Outcome { accepted, refused, failed, ranges, size, loaded } = outcome;
         let request = self.running.take();
         let is_current = self.loading.take() == Some(self.version(&engine.guard, nft));
         if let Some(NetworkRequest { what: What::Block { length_ms, reason, .. }, .. }) = &request {
-            for target in &accepted {
+            for target in &outcome.accepted {
                 let block = NetworkBlock {
                     target: *target,
                     since_ms: now.boot_ms,
@@ -363,7 +362,7 @@ impl NetworkBlocks {
             }
             let length = length_ms.map(|length| format!("for {}", duration_text(length / 1000)));
             let length = length.unwrap_or_else(|| "until unblocked".into());
-            let blocked = match &accepted[..] {
+            let blocked = match &outcome.accepted[..] {
                 [] => None,
                 [target] => Some(format!("{target} is")),
                 many => Some(format!("{} addresses and networks are", many.len())),
@@ -372,12 +371,12 @@ impl NetworkBlocks {
                 |blocked: String| format!("guard: {blocked} blocked {length}: somebody asked for it");
             sentences.extend(blocked.map(sentence));
         }
-        match loaded {
+        match &outcome.loaded {
             // The list, what is protected or the table is another one by now: the next job loads it.
             Some(_) if !is_current || !nft.enforces() => self.loaded = None,
             Some(Ok(())) => {
-                (self.loaded, self.ranges) = (Some(self.version(&engine.guard, nft)), ranges as u64);
-                self.load_problem = failed.first().cloned();
+                (self.loaded, self.ranges) = (Some(self.version(&engine.guard, nft)), outcome.ranges as u64);
+                self.load_problem = outcome.failed.first().cloned();
             }
             Some(Err(why)) => {
                 self.load_problem = Some(format!("blocked networks are not in the kernel: {why}"));
@@ -387,7 +386,7 @@ impl NetworkBlocks {
             None => {}
         }
         if let Some(request) = request {
-            let answered = self.answer(now, engine, nft, &request, &accepted, &refused, size);
+            let answered = self.answer(now, engine, nft, &request, &outcome);
             self.answers.push((request.number, answered));
         }
     }
@@ -398,20 +397,19 @@ impl NetworkBlocks {
         engine: &Engine,
         nft: &NftSync,
         request: &NetworkRequest,
-        accepted: &[Target],
-        refused: &[(Target, String)],
-        size: (u64, u64),
-    ) -> Result<BlobMsgTable, AnswerError> {
+        outcome: &Outcome,
+    ) -> Answered {
+        let Outcome { accepted, refused, size, .. } = outcome;
         let row = |(target, because): &(Target, String)| RefusedRow {
             address: target.to_string(),
             because: because.clone(),
         };
-        match (&request.what, accepted, refused) {
+        match (&request.what, &accepted[..], refused) {
             (What::Test, _, _) => Ok(blob::table(&GuardTest {
                 address: request.targets.first().map(Target::to_string).unwrap_or_default(),
                 would_block: refused.is_empty(),
                 protected_by: refused.first().map(|(_, because)| because.clone()),
-                warning: refused.is_empty().then(|| warning(size)),
+                warning: refused.is_empty().then(|| warning(*size)),
             })),
             (What::Block { is_list: true, .. }, _, _) => {
                 let refusals: Vec<RefusedRow> = refused.iter().take(MAX_LISTED).map(row).collect();
@@ -425,7 +423,7 @@ impl NetworkBlocks {
                 let block = engine.guard.networks.get(*target);
                 let row = block.map(|block| BlockRow {
                     pending: self.is_pending(&engine.guard, nft),
-                    warning: Some(warning(size)),
+                    warning: Some(warning(*size)),
                     ..engine.network_row(now, block)
                 });
                 Ok(row.map_or_else(BlobMsgTable::empty, |row| blob::table(&row)))
