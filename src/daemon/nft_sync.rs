@@ -153,7 +153,9 @@ impl NftSync {
         let (source, had) = match change {
             Change::Blocked(block) if !block.dry => (block.suspect.source, false),
             // The kernel ends an expired one by itself.
-            Change::Released(block, end) if !block.dry && *end != End::Expired => (block.suspect.source, true),
+            Change::Released(block, end) if !block.dry && *end != End::Expired => {
+                (block.suspect.source, true)
+            }
             Change::Blocked(_) | Change::Released(..) => return,
         };
         if self.building.is_some() {
