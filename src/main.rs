@@ -84,7 +84,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, ShellError> {
             return Err(format!("cannot run {NOTIFIER}: {error}").into());
         }
         Command::Check(paths) => return check::run(&paths, out),
-        Command::Daemon(paths) => daemon::run(paths).map_err(|error| error.to_string())?,
+        Command::Daemon(paths) => daemon::run(paths)?,
     }
     Ok(Outcome::fine())
 }

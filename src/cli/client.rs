@@ -128,7 +128,7 @@ fn count_rules(socket: &Path) -> Result<()> {
 /// Batches of the running daemon's days: it writes them to its store, and that is read.
 pub fn export_batches(socket: &Path, range: &Range, out: &mut dyn Write) -> Result<Outcome> {
     let done = call(socket, "commit", &json!({}), LIMIT)?;
-    let (config, _) = crate::daemon::load(Path::new(DEFAULT_CONFIG));
+    let (config, _) = crate::daemon::load(Path::new(DEFAULT_CONFIG), None);
     let mut store = StoreOptions::of(done["path"].as_str().unwrap_or_default().into());
     if Path::new(&config.country_database).exists() {
         store.countries = PathBuf::from(&config.country_database);

@@ -1,27 +1,22 @@
 //! Addresses from which an administrator is connected: a block must not cut off who asks for it.
 
-use std::fs::File;
-use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
+use super::protected::text;
 use crate::config::uci;
 use crate::query::question::Prefix;
 
-/// Longer lists of connections are cut.
+/// Longer files are cut.
 const MAX_BYTES: u64 = 1 << 20;
 const ESTABLISHED: &str = "01";
 
 /// The other ends of connections to the web server: one of them asks through it. `directory`: UCI's.
 pub(super) fn of_the_web(directory: &Path) -> Vec<Prefix> {
-    let ports = web_ports(&std::fs::read_to_string(directory.join("uhttpd")).unwrap_or_default());
+    let ports = web_ports(&text(&directory.join("uhttpd"), MAX_BYTES));
     let mut callers = Vec::new();
     for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        let mut text = String::new();
-        let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
-        if read.is_ok() {
-            callers.extend(peers(&text, &ports));
-        }
+        callers.extend(peers(&text(Path::new(path), MAX_BYTES), &ports));
     }
     callers
 }

@@ -102,9 +102,9 @@ pub fn check(paths: &DaemonPaths) -> Findings {
     let mut findings = Findings::default();
     let status = daemon(&config, paths, &mut findings);
     findings.0.extend(from_files.0);
-    time(&paths.run, status.as_ref().map(|status| status.clock_set), &mut findings);
-    match &status {
-        Some(status) => store(&config, &status.path, &status.state, &mut findings),
+    time(&paths.run, status.as_ref().and_then(|status| status["clock"]["set"].as_bool()), &mut findings);
+    match status.as_ref().map(|status| &status["store"]) {
+        Some(state) => store(&config, text(&state["path"]), text(&state["state"]), &mut findings),
         None => flash(&config, &mut findings),
     }
     let firewall = firewall(&paths.config);
@@ -117,40 +117,24 @@ pub fn check(paths: &DaemonPaths) -> Findings {
     findings
 }
 
-/// Of the running daemon's status.
-struct DaemonStatus {
-    clock_set: bool,
-    /// The directory of its store, and whether it can write there.
-    path: String,
-    state: String,
-}
-
-impl DaemonStatus {
-    /// `None`: the answer is of another version.
-    fn read(answer: &Value) -> Option<DaemonStatus> {
-        let text = |value: &Value| value.as_str().map(String::from);
-        Some(DaemonStatus {
-            clock_set: answer["clock"]["set"].as_bool()?,
-            path: text(&answer["store"]["path"])?,
-            state: text(&answer["store"]["state"])?,
-        })
-    }
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 /// The running daemon's status, where it can be asked. Whether it runs is the first finding.
-fn daemon(config: &Config, paths: &DaemonPaths, findings: &mut Findings) -> Option<DaemonStatus> {
+fn daemon(config: &Config, paths: &DaemonPaths, findings: &mut Findings) -> Option<Value> {
     let answer = call(&paths.ubus, blobmsg::OBJECT, "status", &json!({}), CALL_TIMEOUT);
     let runs = is_running(&paths.run);
     match answer {
         Ok(answer) => {
-            let (status, version) = (DaemonStatus::read(&answer), answer["version"].as_str());
-            match (&status, version) {
-                (Some(_), Some(version)) => findings.fine(format!("the daemon runs, version {version}")),
-                _ => findings.wrong(
-                    "the running daemon is of another version than this program: /etc/init.d/fwstat restart",
-                ),
+            let known = [&answer["version"], &answer["store"]["path"], &answer["store"]["state"]];
+            if known.iter().all(|value| value.is_string()) && answer["clock"]["set"].is_boolean() {
+                findings.fine(format!("the daemon runs, version {}", text(&answer["version"])));
+                return Some(answer);
             }
-            return status;
+            findings.wrong(
+                "the running daemon is of another version than this program: /etc/init.d/fwstat restart",
+            );
         }
         Err(error @ (CallError::NoObject(_) | CallError::NoBus { .. })) if runs => {
             findings.wrong(explained(&error, true));

@@ -13,21 +13,20 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
-use self::inputs::networks;
 use super::counters::{CounterPoll, Counts};
+use super::enforcer::Enforcer;
 use super::fleet::Fleet;
-use super::guarding::Guarding;
+use super::load;
 use super::log::Log;
 use super::notices::{Notices, Waiting};
-use super::reload;
+use super::now;
 use super::running::Running;
 use super::store::{AT_END, Storage};
 use super::wan::WanInterfaces;
 use super::zone::ZoneFiles;
-use super::{load, now};
 use crate::config::Config;
 use crate::config::exposure;
-use crate::event::calendar::Date;
+use crate::event::calendar::{Calendar, Date};
 use crate::event::small_map::SmallMap;
 use crate::geoip::{Content, Database};
 use crate::input::logd::{LogdCounts, Mark};
@@ -66,8 +65,8 @@ struct InputStatus<C> {
 pub(super) struct Core {
     pub config: Config,
     pub engine: Engine,
-    pub counters: CounterPoll,
-    pub guarding: Guarding,
+    counters: CounterPoll,
+    pub enforcer: Enforcer,
     countries: Rc<RefCell<Database>>,
     /// `None`: the option is not set.
     asns: Option<Rc<RefCell<Database>>>,
@@ -103,25 +102,24 @@ pub(super) struct Core {
     clock_ahead: bool,
     today: Option<Date>,
     commit_now: bool,
-    /// What is asked and not answered yet, in order.
-    deferred: VecDeque<(u64, DeferredCall)>,
+    /// Questions that wait for their turn, with the numbers of their answers.
+    waiting: VecDeque<(u64, Rendering)>,
+    /// The calls of `commit` to be answered once flash has everything.
+    commits: Vec<u64>,
     /// The question that is being answered.
     job: Option<(u64, Rendering, LiveJob)>,
     answered: Vec<(u64, Answered)>,
-    next: u64,
-}
-
-/// A call whose answer takes more than one iteration of the loop.
-enum DeferredCall {
-    Rendering(Rendering),
-    Commit,
+    /// The number that an answer got last.
+    last_number: u64,
+    /// The problem of the store that was logged last.
+    logged_problem: Option<String>,
 }
 
 impl Core {
     /// The error: another daemon writes to the store.
     #[inline(never)]
     pub(super) fn start(now: Now, config_path: &Path, run: &Path) -> Result<Core, Taken> {
-        let (config, mut problems) = load(config_path);
+        let (config, mut problems) = load(config_path, None);
         let disk = Disk::open_for_daemon(Path::new(&config.database), run);
         // A command is done soon: its store is taken with a later commit.
         if let Some(taken) = disk.as_ref().err().and_then(Taken::of).filter(|taken| taken.daemon.is_some()) {
@@ -133,7 +131,7 @@ impl Core {
         let mut zone = ZoneFiles::new(directory);
         let mut outside = WanInterfaces::new(directory);
         outside.refresh(&config.zone);
-        let (calendar, wrong) = zone.first();
+        let (calendar, wrong) = zone.refresh().unwrap_or_else(|| (Calendar::utc(), None));
         problems.extend(wrong);
         let (mut storage, saved) = Storage::new(&config, run, &random::boot_id(), disk);
         let mut engine = Engine::new(calendar.clone(), storage.salt(), config.evidence as usize);
@@ -157,10 +155,9 @@ impl Core {
             engine.restore(saved, on_flash);
         }
         engine.tick(now);
-        let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
-        let guarding = Guarding::start(now, &config, &mut engine, &mut storage, (directory, run));
+        let enforcer = Enforcer::start(now, &config, &mut engine, &mut storage, (directory, run));
         let mut core = Core {
-            guarding,
+            enforcer,
             commit_at: now.boot_ms + config.commit_interval.as_millis() as u64,
             config,
             engine,
@@ -177,7 +174,7 @@ impl Core {
             storage,
             zone,
             uncounted: UncountedLines::default(),
-            lines: LineReader::new(&networks(&outside), calendar),
+            lines: LineReader::new(&outside.networks, calendar),
             outside,
             log: Log::default(),
             problems,
@@ -193,18 +190,17 @@ impl Core {
             clock_ahead: false,
             today: None,
             commit_now: false,
-            deferred: VecDeque::new(),
+            waiting: VecDeque::new(),
+            commits: Vec::new(),
             job: None,
             answered: Vec::new(),
-            next: 0,
+            last_number: 0,
+            logged_problem: None,
         };
-        for sentence in core.problems.clone().iter().chain(core.storage.damage().iter()) {
-            core.log.warn(now.boot_ms, sentence);
-        }
-        for sentence in core.storage.problem.clone().iter().chain(&core.storage.left_out.clone()) {
-            core.log.warn(now.boot_ms, sentence);
-        }
-        core.counters.ask(now.boot_ms);
+        core.log.warn_each(now.boot_ms, core.problems.iter().cloned().chain(core.storage.damage()));
+        core.log.warn_each(now.boot_ms, core.storage.left_out.clone());
+        core.log_store(now);
+        core.counters.ask(now.boot_ms, 0);
         Ok(core)
     }
 
@@ -213,19 +209,26 @@ impl Core {
         self.mark
     }
 
-    /// To be stored in the copy; flash must not have it while entries up to it are only in RAM.
     fn stored_mark(&self) -> Option<(u32, i64)> {
         self.mark.map(|mark| (mark.id, mark.time_ms))
     }
 
+    /// Writes the copy in tmpfs, if anything changed.
+    fn copy(&mut self) {
+        let mark = self.stored_mark();
+        self.storage.copy(&mut self.engine, mark);
+    }
+
+    /// When [`Core::on_time`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
         // Nothing wakes the loop for a commit that waited for another.
-        if self.has_steps() || self.storage.wants_commit() {
+        if self.job.is_some() || !self.waiting.is_empty() || self.storage.wants_commit() {
             return Some(0);
         }
         let clock = if self.engine.clock_is_set() { u64::MAX } else { self.check_clock_at };
-        let guarding = self.guarding.deadline(&self.config, &self.engine).unwrap_or(u64::MAX);
-        Some(self.minute_at.min(self.commit_at).min(clock).min(guarding))
+        let enforcer = self.enforcer.deadline(&self.config, &self.engine);
+        let others = [enforcer, self.counters.nft.deadline()].into_iter().flatten();
+        others.chain([self.minute_at, self.commit_at, clock]).min()
     }
 
     /// What is believed of the machine's clocks, with everything that follows from the time done.
@@ -267,12 +270,13 @@ impl Core {
                 Action::Suspect(suspect, lines) => suspects.push((suspect, lines)),
             }
         }
-        self.guarding.judge(now, &mut self.engine, suspects);
+        self.enforcer.judge(now, &mut self.engine, suspects);
     }
 
+    /// Does what is due: guard, store, questions, and once a minute the copy in RAM and the rest.
     pub(super) fn on_time(&mut self, now: Now) {
-        self.guard_turn(now);
-        self.counters.on_time(now.boot_ms);
+        self.turn_enforcer(now);
+        self.read_counters(now);
         let due = std::mem::take(&mut self.commit_now) || now.boot_ms >= self.commit_at;
         if due || self.storage.wants_commit() {
             self.commit(now);
@@ -281,17 +285,14 @@ impl Core {
         self.step(now);
         if now.boot_ms >= self.minute_at {
             self.minute_at = now.boot_ms.saturating_add(MINUTE_MS);
-            if let Some(changed) = self.zone.again() {
+            if let Some(changed) = self.zone.refresh() {
                 self.set_zone(now, changed);
             }
             self.refresh_wan(now);
             self.running.take(&self.run);
-            let mark = self.stored_mark();
-            self.storage.copy(&mut self.engine, mark);
+            self.copy();
             self.turn_fleet(now);
-            if self.counters.is_older(now.boot_ms, COUNT_MS) {
-                self.counters.ask(now.boot_ms);
-            }
+            self.counters.ask(now.boot_ms, COUNT_MS);
         }
     }
 
@@ -302,60 +303,44 @@ impl Core {
         self.storage.add_written(fleet.written());
         let wall = self.engine.clock_is_set().then_some(now.wall);
         let shared = fleet.shared(wall);
-        if self.guarding.shared != shared {
-            self.guarding.shared = shared.to_vec();
-            self.guarding.set(now, &self.config, &mut self.engine);
+        if self.enforcer.shared != shared {
+            self.enforcer.shared = shared.to_vec();
+            self.enforcer.set(now, &self.config, &mut self.engine);
         }
-        for sentence in fleet.sentences() {
-            self.log.warn(now.boot_ms, &sentence);
-        }
+        self.log.warn_each(now.boot_ms, fleet.sentences());
     }
 
-    /// A question is being answered, or waits.
-    fn has_steps(&self) -> bool {
-        self.job.is_some()
-            || self.deferred.iter().any(|(_, deferred)| matches!(deferred, DeferredCall::Rendering(_)))
-    }
-
-    /// Readable when the store's thread has done something.
-    pub(super) fn store_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.storage.fd()
+    /// Readable when a child process, the kernel or a worker thread has something for [`Core::on_time`].
+    pub(super) fn fds(&self) -> [Option<BorrowedFd<'_>>; 5] {
+        let [nft, notifications] = self.enforcer.nft_sync.fds();
+        [self.counters.nft.fd(), nft, notifications, self.storage.fd(), self.enforcer.networks.fd()]
     }
 
     fn turn_store(&mut self, now: Now) {
-        let before = self.storage.problem.clone();
         let publish = self.job.is_none();
         self.storage.turn(&self.config, &mut self.engine, now, publish);
-        self.log_store(now, before);
+        self.log_store(now);
         if self.storage.is_busy() {
             return;
         }
-        let problem = self.storage.problem.clone();
         let path = self.storage.directory().display().to_string();
-        let bytes = self.storage.bytes();
-        while let Some(at) =
-            self.deferred.iter().position(|(_, deferred)| matches!(deferred, DeferredCall::Commit))
-        {
-            let Some((number, _)) = self.deferred.remove(at) else { break };
-            self.answered.push((
-                number,
-                match &problem {
-                    Some(problem) => Err(AnswerError::Failed(problem.clone())),
-                    None => Ok(blob::table(&[("path", &path as &dyn Field), ("bytes", &bytes)])),
-                },
-            ));
+        let bytes = self.storage.bytes;
+        for number in std::mem::take(&mut self.commits) {
+            let answered = match &self.storage.problem {
+                Some(problem) => Err(AnswerError::Failed(problem.clone())),
+                None => Ok(blob::table(&[("path", &path as &dyn Field), ("bytes", &bytes)])),
+            };
+            self.answered.push((number, answered));
         }
     }
 
-    fn log_store(&mut self, now: Now, before: Option<String>) {
-        if self.storage.problem != before {
-            let sentence =
-                self.storage.problem.clone().unwrap_or_else(|| "the store can be written again".to_string());
-            self.log.warn(now.boot_ms, &sentence);
+    fn log_store(&mut self, now: Now) {
+        if self.storage.problem != self.logged_problem {
+            self.logged_problem.clone_from(&self.storage.problem);
+            let sentence = self.storage.problem.as_deref().unwrap_or("the store can be written again");
+            self.log.warn(now.boot_ms, sentence);
         }
-        for sentence in self.storage.sentences() {
-            self.log.warn(now.boot_ms, &sentence);
-        }
+        self.log.warn_each(now.boot_ms, self.storage.sentences());
     }
 
     /// What the daemon believes instead of a clock that is more than a day away.
@@ -367,77 +352,73 @@ impl Core {
         })
     }
 
-    fn defer(&mut self, deferred: DeferredCall) -> Reply {
-        self.next += 1;
-        self.deferred.push_back((self.next, deferred));
-        Reply::Later(self.next)
-    }
-
-    fn guard_turn(&mut self, now: Now) {
+    fn turn_enforcer(&mut self, now: Now) {
         let can_log = self.config.input.nflog && self.nflog.state == RUNNING;
-        let Core { guarding, config, engine, storage, .. } = self;
-        for sentence in guarding.turn(now, config, can_log, engine, storage) {
-            self.log.warn(now.boot_ms, &sentence);
-        }
-        self.answered.extend(self.guarding.networks.take_answers());
+        let Core { enforcer, config, engine, storage, .. } = self;
+        self.log.warn_each(now.boot_ms, enforcer.turn(now, config, can_log, engine, storage));
+        self.answered.extend(self.enforcer.networks.take_answers());
     }
 
     /// An answer that is there, or follows under the next number.
     fn now_or_later(
         &mut self,
-        ask: impl FnOnce(&mut Guarding, &Config, &mut Engine, u64) -> Option<Answered>,
+        ask: impl FnOnce(&mut Enforcer, &Config, &mut Engine, u64) -> Option<Answered>,
     ) -> Reply {
-        self.next += 1;
-        match ask(&mut self.guarding, &self.config, &mut self.engine, self.next) {
+        let number = self.next_number();
+        match ask(&mut self.enforcer, &self.config, &mut self.engine, number) {
             Some(answered) => Reply::Now(answered),
-            None => Reply::Later(self.next),
+            None => Reply::Later(number),
         }
+    }
+
+    /// The number of an answer that follows later.
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
     }
 
     /// Begins to write to flash; then to tmpfs.
     fn commit(&mut self, now: Now) {
         self.commit_at = now.boot_ms.saturating_add(self.config.commit_interval.as_millis() as u64);
-        let before = self.storage.problem.clone();
-        let mark = self.stored_mark();
-        let on_flash = mark.filter(|_| !self.engine.has_waiting());
-        self.storage.copy(&mut self.engine, mark);
+        // Flash must not have the mark while entries up to it are only in RAM.
+        let on_flash = self.stored_mark().filter(|_| !self.engine.has_waiting());
+        self.copy();
         self.storage.commit(&self.config, &mut self.engine, on_flash);
-        self.log_store(now, before);
+        self.log_store(now);
         self.notice(now);
     }
 
     /// The events to send now.
-    pub(super) fn notices(&mut self) -> Vec<Waiting> {
-        self.notices.take()
+    pub(super) fn take_events(&mut self) -> Vec<Waiting> {
+        let mut events = self.enforcer.take_events();
+        events.append(&mut self.notices.take());
+        events
     }
 
+    /// Writes everything to flash and takes the guard's table away.
     pub(super) fn stop(&mut self, now: Now) {
         if self.storage.is_released() {
             // What a command has just written is read before anything is written over it.
             self.commit_and_wait(now);
-            self.guard_turn(now);
+            self.turn_enforcer(now);
         }
-        if let Some(sentence) = self.guarding.stop(now, &mut self.engine, &mut self.storage) {
-            self.log.warn(now.boot_ms, &sentence);
-        }
+        self.log.warn_each(now.boot_ms, self.enforcer.stop(now, &mut self.engine, &mut self.storage));
         self.commit_and_wait(now);
         self.fleet.borrow_mut().stop();
     }
 
     /// Writes everything to flash and waits for it, but for seconds at most.
     fn commit_and_wait(&mut self, now: Now) {
-        let before = self.storage.problem.clone();
         let until = Instant::now() + AT_END;
         // The store changes: a question that is being answered begins anew.
         if let Some((number, rendering, _)) = self.job.take() {
-            self.deferred.push_front((number, DeferredCall::Rendering(rendering)));
+            self.waiting.push_front((number, rendering));
         }
         self.storage.settle(&self.config, &mut self.engine, now, until);
         self.commit(now);
         self.storage.settle(&self.config, &mut self.engine, now, until);
-        let mark = self.stored_mark();
-        self.storage.copy(&mut self.engine, mark);
-        self.log_store(now, before);
+        self.copy();
+        self.log_store(now);
     }
 
     /// Lets go of the store until the next commit, which a command that works on it asks for when it is done.
@@ -451,8 +432,7 @@ impl Core {
         }
         if let Some(prefix) = forget {
             self.engine.forget_sources(|address| prefix.contains(address));
-            let mark = self.stored_mark();
-            self.storage.copy(&mut self.engine, mark);
+            self.copy();
         }
         // If the command ends before it is done.
         self.commit_at = now.boot_ms.saturating_add(MINUTE_MS);
@@ -460,18 +440,15 @@ impl Core {
         Ok(blob::table(&[("path", &path as &dyn Field)]))
     }
 
+    /// Reads the options again and applies them.
     #[inline(never)]
     pub(super) fn reload(&mut self, now: Now) {
         self.commit_and_wait(now);
-        let (config, mut problems) = reload::reload(&self.config_path, &self.config);
-        self.config = config;
-        if let Some(changed) = self.zone.again() {
+        (self.config, self.problems) = load(&self.config_path, Some(&self.config));
+        self.log.warn_each(now.boot_ms, self.problems.iter().cloned());
+        if let Some(changed) = self.zone.refresh() {
             self.set_zone(now, changed);
         }
-        for sentence in &problems {
-            self.log.warn(now.boot_ms, sentence);
-        }
-        std::mem::swap(&mut self.problems, &mut problems);
         self.refresh_wan(now);
         self.countries.replace(Database::new(Path::new(&self.config.country_database)));
         self.asns = as_database(&self.config);
@@ -482,7 +459,7 @@ impl Core {
             self.storage.set_today(today);
         }
         self.fleet.borrow_mut().set(&self.config, &self.run, self.storage.salt());
-        self.guarding.set(now, &self.config, &mut self.engine);
+        self.enforcer.set(now, &self.config, &mut self.engine);
         self.turn_fleet(now);
         self.commit(now);
     }

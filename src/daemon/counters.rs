@@ -1,121 +1,53 @@
 //! The firewall's own counters: asks `nft` for the ruleset in a process of its own, never waits for it, and counts on
 //! from one reading to the next.
-use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::process::{Child, ChildStdout, Stdio};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::io;
 
 use super::ruleset::{Place, Reading, Ruleset, Unseen};
-use crate::daemon::nft::run::command;
+use crate::daemon::nft::run::{MAX_OUTPUT, Nft};
 use crate::event::calendar::Date;
 use crate::event::small_map::SmallMap;
 
-/// Longer rulesets are not read.
-const MAX_BYTES: usize = 1 << 20;
-const LIMIT_MS: u64 = 5_000;
-/// Least time between two runs of nft.
-const AGAIN_MS: u64 = 1_000;
-
-/// Runs `nft -j list ruleset` in a child process and collects its output.
+/// Runs `nft -j -t list ruleset` in a child process and collects its output.
 #[derive(Default)]
 pub(super) struct CounterPoll {
-    running: Option<Running>,
+    pub nft: Nft,
     /// When nft was started last (milliseconds since boot).
     asked_ms: Option<u64>,
-    /// As it was read last; to be taken.
-    pub news: Option<Ruleset>,
-    /// Why not.
+    /// Why the counters cannot be read.
     pub why: Option<String>,
 }
 
-struct Running {
-    child: Child,
-    out: ChildStdout,
-    bytes: Vec<u8>,
-    until: u64,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may be over already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 impl CounterPoll {
-    /// The pipe of the running nft.
-    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.running.as_ref().map(|running| running.out.as_fd())
-    }
-
-    /// When the running nft is ended, in milliseconds since boot.
-    pub(super) fn deadline(&self) -> Option<u64> {
-        self.running.as_ref().map(|running| running.until)
-    }
-
-    /// Whether the last run is at least `age_ms` ago.
-    pub(super) fn is_older(&self, now_ms: u64, age_ms: u64) -> bool {
-        self.asked_ms.is_none_or(|at| now_ms >= at.saturating_add(age_ms))
-    }
-
-    /// Starts to ask, unless it was just done.
-    pub(super) fn ask(&mut self, now_ms: u64) {
-        if self.running.is_some() || self.asked_ms.is_some_and(|at| now_ms < at.saturating_add(AGAIN_MS)) {
+    /// Starts to ask, unless nft runs, or was started less than `age_ms` ago.
+    pub(super) fn ask(&mut self, now_ms: u64, age_ms: u64) {
+        if self.nft.is_running() || self.asked_ms.is_some_and(|at| now_ms < at.saturating_add(age_ms)) {
             return;
         }
         self.asked_ms = Some(now_ms);
-        match start(now_ms) {
-            Ok(running) => self.running = Some(running),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.failed("nft is missing: the rules' counters can't be read");
+        if let Err(error) = self.nft.list(now_ms) {
+            let why = match error.kind() {
+                io::ErrorKind::NotFound => "nft is missing: the rules' counters can't be read".to_string(),
+                _ => format!("cannot run nft: {error}"),
+            };
+            self.why = Some(why);
+        }
+    }
+
+    /// The ruleset, once nft has printed it. Ends an nft that takes too long.
+    pub(super) fn poll(&mut self, now_ms: u64) -> Option<Ruleset> {
+        let outcome = self.nft.poll(now_ms)?;
+        let ruleset = outcome.as_ref().ok().and_then(|(_, printed)| Ruleset::read(printed));
+        self.why = match (&ruleset, outcome) {
+            (Some(_), _) => None,
+            (None, Err(_)) => Some("nft does not answer: the rules' counters can't be read".into()),
+            (None, Ok((_, printed))) if printed.len() > MAX_OUTPUT => {
+                Some("the firewall's ruleset is too long: the rules' counters can't be read".into())
             }
-            Err(error) => self.failed(&format!("cannot run nft: {error}")),
-        }
+            (None, Ok(_)) => Some("nft's answer can't be read: may fwstat list the ruleset?".into()),
+        };
+        ruleset
     }
-
-    fn failed(&mut self, why: &str) {
-        self.running = None;
-        self.why = Some(why.to_string());
-    }
-
-    /// Ends an nft that takes too long.
-    pub(super) fn on_time(&mut self, now_ms: u64) {
-        if self.deadline().is_some_and(|until| now_ms >= until) {
-            self.failed("nft does not answer: the rules' counters can't be read");
-        }
-    }
-
-    /// Reads what nft has printed so far; at its end the ruleset is in `news`, or the error in `why`.
-    pub(super) fn read(&mut self) {
-        let Some(running) = &mut self.running else { return };
-        // On the heap: it would widen the stack of whoever this is made part of.
-        let mut piece = vec![0; 16 * 1024];
-        match running.out.read(&mut piece) {
-            Ok(0) => {}
-            Ok(count) if running.bytes.len() + count > MAX_BYTES => {
-                return self.failed("the firewall's ruleset is too long: the rules' counters can't be read");
-            }
-            Ok(count) => return running.bytes.extend_from_slice(&piece[..count]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(error) => return self.failed(&format!("cannot read from nft: {error}")),
-        }
-        match Ruleset::read(&running.bytes) {
-            Some(ruleset) => {
-                (self.news, self.why, self.running) = (Some(ruleset), None, None);
-            }
-            None => self.failed("nft's answer can't be read: may fwstat list the ruleset?"),
-        }
-    }
-}
-
-fn start(now_ms: u64) -> io::Result<Running> {
-    // Terse: without the elements of sets.
-    let mut child = command()?.args(["-j", "-t", "list", "ruleset"]).stdout(Stdio::piped()).spawn()?;
-    let out = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    fcntl(&out, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok(Running { child, out, bytes: Vec::new(), until: now_ms.saturating_add(LIMIT_MS) })
 }
 
 /// Counts on from one reading to the next: fw4 makes its rules' counters anew with every reload.

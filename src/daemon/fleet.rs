@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::config::{Config, FleetSources};
+use crate::config::{self, Config, FleetSources};
 use crate::event::Class;
 use crate::event::calendar::{Calendar, Date};
 use crate::fleet::batch::{BatchHeader, Sources, Writer};
@@ -29,11 +29,9 @@ const MAX_LOG_LINES: usize = 20;
 
 /// The batches for a fleet's server: made when a day closes, kept in RAM and on flash, corrected, deleted when they are too old.
 pub(super) struct Fleet {
-    enabled: bool,
+    options: config::Fleet,
     shown: FleetSources,
     sources: Sources,
-    /// Days after which a batch that was not sent is deleted.
-    keep_days: i32,
     spool: Spool,
     /// Moves batches to flash, while there are any to move.
     worker: Option<Worker<(), io::Result<u64>>>,
@@ -44,8 +42,7 @@ pub(super) struct Fleet {
     /// Bytes written to flash that were not reported yet.
     written: u64,
     log_lines: Vec<String>,
-    /// The list of shared sources is wanted.
-    takes_shared: bool,
+    /// The list of shared sources.
     shared: Option<Shared>,
     /// When the file of the list was written that was read last.
     shared_at: Option<SystemTime>,
@@ -57,11 +54,10 @@ const SHARED_FOR: i64 = 2 * 86_400;
 impl Fleet {
     /// `salt`: the store's, a secret of this router.
     pub(super) fn new(config: &Config, run: &Path, salt: u64) -> Fleet {
-        let mut fleet = Fleet {
-            enabled: false,
-            shown: FleetSources::None,
-            sources: Sources::Registers,
-            keep_days: 0,
+        Fleet {
+            options: config.fleet.clone(),
+            shown: config.fleet_sources(),
+            sources: Sources::of(config, salt),
             spool: Spool::new(run, Path::new(&config.database)),
             worker: None,
             // What an earlier run left in tmpfs.
@@ -69,22 +65,20 @@ impl Fleet {
             dropped: 0,
             written: 0,
             log_lines: Vec::new(),
-            takes_shared: false,
             shared: None,
             shared_at: None,
-        };
-        fleet.set(config, run, salt);
-        fleet
+        }
     }
 
     /// Takes the options.
     pub(super) fn set(&mut self, config: &Config, run: &Path, salt: u64) {
-        self.enabled = config.fleet.enabled;
-        self.takes_shared = config.fleet.enabled && config.fleet.shared;
-        self.shown = config.fleet_sources();
-        self.sources = Sources::of(config, salt);
-        self.keep_days = i32::try_from(config.fleet.keep.as_secs() / 86_400).unwrap_or(i32::MAX);
-        self.spool = Spool::new(run, Path::new(&config.database));
+        let Fleet { options, shown, sources, spool, .. } = Fleet::new(config, run, salt);
+        (self.options, self.shown, self.sources, self.spool) = (options, shown, sources, spool);
+    }
+
+    /// Days after which a batch that was not sent is deleted.
+    fn keep_days(&self) -> i32 {
+        i32::try_from(self.options.keep.as_secs() / 86_400).unwrap_or(i32::MAX)
     }
 
     fn queue_line(&mut self, sentence: String) {
@@ -105,7 +99,7 @@ impl Fleet {
 
     /// Once a minute. `today`: of a clock that is believed.
     pub(super) fn each_minute(&mut self, today: Option<Date>) {
-        if !self.enabled {
+        if !self.options.enabled {
             return;
         }
         match &mut self.move_in {
@@ -120,7 +114,7 @@ impl Fleet {
 
     /// The sources that many routers saw, as of an instant of a clock that is believed.
     pub(super) fn shared(&mut self, wall: Option<i64>) -> &[Source] {
-        let written = self.spool.shared_written().filter(|_| self.takes_shared);
+        let written = self.spool.shared_written().filter(|_| self.options.enabled && self.options.shared);
         if written != self.shared_at {
             self.shared_at = written;
             match written.map(|_| self.spool.read_shared()) {
@@ -137,7 +131,7 @@ impl Fleet {
     }
 
     fn prune(&mut self, today: Date) {
-        let lost = self.spool.prune(Date(today.0.saturating_sub(self.keep_days).saturating_sub(1)));
+        let lost = self.spool.prune(Date(today.0.saturating_sub(self.keep_days()).saturating_sub(1)));
         if lost > 0 {
             self.dropped = self.dropped.saturating_add(lost);
             self.queue_line(format!(
@@ -185,7 +179,7 @@ impl Fleet {
 
     /// Waits for flash, but not for long: what stays in tmpfs is moved by the next run.
     pub(super) fn stop(&mut self) {
-        if !self.enabled {
+        if !self.options.enabled {
             return;
         }
         self.begin_move();
@@ -208,7 +202,7 @@ impl Fleet {
         }
         // An import of long ago is no day that is just over.
         let wall = clock::wall().as_secs().cast_signed();
-        let is_old = wall >= BUILT && calendar.hour_of(wall).date.0 - date.0 > self.keep_days;
+        let is_old = wall >= BUILT && calendar.hour_of(wall).date.0 - date.0 > self.keep_days();
         if over.extent == Extent::Found && earlier.is_none() && is_old {
             return Ok(());
         }
@@ -234,7 +228,7 @@ impl Fleet {
 
     /// The answer's section `fleet`. `label`: formats Unix seconds.
     pub(super) fn status(&self, label: impl FnOnce(i64) -> String) -> FleetStatus {
-        if !self.enabled {
+        if !self.options.enabled {
             return FleetStatus::default();
         }
         let usage = self.spool.usage();
@@ -279,7 +273,7 @@ impl Fleet {
 
 impl ClosedDays for Fleet {
     fn day_over(&mut self, over: &DayOver<'_>, lookup: Option<&mut dyn CountryLookup>) {
-        if !self.enabled || Class::ALL.iter().all(|class| over.day.tables(*class).count() == 0) {
+        if !self.options.enabled || Class::ALL.iter().all(|class| over.day.tables(*class).count() == 0) {
             return;
         }
         if let Err(error) = self.make(over, lookup.map(|lookup| lookup as _)) {

@@ -22,6 +22,7 @@ const BYTES_A_DAY: u64 = 64 << 10;
 const DAY_MS: u64 = 86_400_000;
 
 /// The guard's ledger as files: a copy in RAM after each change, on flash less often.
+#[derive(Default)]
 pub(super) struct LedgerFile {
     /// Path of the copy in RAM.
     copy: PathBuf,
@@ -40,17 +41,9 @@ pub(super) struct LedgerFile {
 }
 
 impl LedgerFile {
+    /// `run`: the directory in RAM. `boot`: the kernel's boot id.
     pub(super) fn new(run: &Path, boot: &str) -> LedgerFile {
-        LedgerFile {
-            copy: run.join(NAME),
-            boot: boot.to_string(),
-            serial: 0,
-            copy_at: None,
-            flash_at: None,
-            first_change: None,
-            rested_at: 0,
-            problem: None,
-        }
+        LedgerFile { copy: run.join(NAME), boot: boot.to_string(), ..LedgerFile::default() }
     }
 
     /// Now on both clocks; `wall`: if the clock is set.

@@ -26,12 +26,18 @@ impl Log {
         self.write(now_ms, sentence, true);
     }
 
+    /// Several of them.
+    pub(super) fn warn_each(&mut self, now_ms: u64, sentences: impl IntoIterator<Item = String>) {
+        sentences.into_iter().for_each(|sentence| self.warn(now_ms, &sentence));
+    }
+
     /// What is as it should be, on standard output: procd logs it as `daemon.info`.
     pub(super) fn info(&mut self, now_ms: u64, sentence: &str) {
         self.write(now_ms, sentence, false);
     }
 
-    fn write(&mut self, now_ms: u64, sentence: &str, is_wrong: bool) {
+    /// Writes a sentence as [`Log::warn`] if it is wrong, else as [`Log::info`].
+    pub(super) fn write(&mut self, now_ms: u64, sentence: &str, is_wrong: bool) {
         let refill = now_ms.saturating_sub(self.refilled_ms) / REFILL_MS;
         if refill > 0 {
             self.used = self.used.saturating_sub(u32::try_from(refill).unwrap_or(u32::MAX));

@@ -3,6 +3,7 @@
 //! No thresholds and no formats: `core` joins engine and store and answers, `nflog` and `counters` are the
 //! other things that are waited for.
 
+pub use options_file::load;
 pub use ruleset::{Place, Ruleset};
 pub use running::{explained, is_running};
 
@@ -10,8 +11,8 @@ mod callers;
 pub mod check;
 mod core;
 mod counters;
+mod enforcer;
 mod fleet;
-mod guarding;
 mod ledger;
 mod log;
 mod networks;
@@ -19,21 +20,20 @@ mod nflog;
 pub mod nft;
 mod nft_sync;
 mod notices;
-mod reload;
+mod options_file;
+mod protected;
 mod ruleset;
 mod running;
 pub(crate) mod store;
-mod surroundings;
 mod wan;
 pub mod zone;
 
-use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{Config, shown};
+use crate::config::shown;
 use crate::input::logd::LogFeed;
 use crate::input::netifd::Netifd;
 use crate::live::Now;
@@ -42,7 +42,7 @@ use crate::store::directory::Taken;
 use crate::sys::clock;
 use crate::sys::signals::{Request, Signals};
 use crate::sys::wait::{Wait, wait};
-use crate::ubus::{BusEvent, Connection, Outgoing};
+use crate::ubus::{Connection, OnEvent};
 
 use self::core::Core;
 use self::nflog::NflogInput;
@@ -56,16 +56,6 @@ const PACKETS_AT_LAST: usize = 65_536;
 /// How long a start waits for the store's lock while the daemon that holds it shuts down, and how often it tries.
 const LOCK_TIMEOUT_MS: u64 = 6_000;
 const LOCK_RETRY: Duration = Duration::from_millis(200);
-
-/// Why the daemon cannot run.
-#[derive(Debug)]
-pub struct DaemonError(String);
-
-impl fmt::Display for DaemonError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// The paths that the command line gives the daemon.
 #[derive(Clone, PartialEq, Debug)]
@@ -83,23 +73,13 @@ pub fn now() -> Now {
     Now { boot_ms: clock::boot().as_millis() as u64, wall: clock::wall().as_secs().cast_signed() }
 }
 
-/// The configuration, and the problems in it. A file that is missing is an empty one.
-pub fn load(path: &Path) -> (Config, Vec<String>) {
-    let text = match reload::read(path) {
-        Ok(text) => text,
-        Err(sentence) => return (Config::default(), vec![format!("{sentence}; using the defaults")]),
-    };
-    let (config, problems) = Config::parse(&shown(path), &text);
-    (config, problems.iter().map(ToString::to_string).collect())
-}
-
-/// Runs until SIGTERM. Not inlined, as what it calls: their variables together would take more stack than one
+/// Runs until SIGTERM; the error says why it cannot. Not inlined, as what it calls: their variables together would take more stack than one
 /// instruction of a 32-bit MIPS can reach (32 KiB), and every access three instructions.
 #[inline(never)]
-pub fn run(paths: DaemonPaths) -> Result<(), DaemonError> {
-    let signals = Signals::take().map_err(|error| DaemonError(format!("cannot take signals: {error}")))?;
+pub fn run(paths: DaemonPaths) -> Result<(), String> {
+    let signals = Signals::take().map_err(|error| format!("cannot take signals: {error}"))?;
     std::fs::create_dir_all(&paths.run)
-        .map_err(|error| DaemonError(format!("cannot make {}: {error}", paths.run.display())))?;
+        .map_err(|error| format!("cannot make {}: {error}", paths.run.display()))?;
     let Some(core) = start(&paths, &signals)? else { return Ok(()) };
     let mut daemon = Daemon {
         feed: core.config.input.logd.then(|| LogFeed::resume(core.mark())),
@@ -110,13 +90,13 @@ pub fn run(paths: DaemonPaths) -> Result<(), DaemonError> {
         core,
         signals,
     };
-    while daemon.turn().map_err(|error| DaemonError(format!("cannot wait for packets: {error}")))? {}
+    while daemon.turn().map_err(|error| format!("cannot wait for packets: {error}"))? {}
     Ok(())
 }
 
 /// Starts as soon as no other daemon holds the store's lock, which it waits for up to [`LOCK_TIMEOUT_MS`]. `None` if SIGTERM comes
 /// first; the error names the daemon that still holds the lock.
-fn start(paths: &DaemonPaths, signals: &Signals) -> Result<Option<Core>, DaemonError> {
+fn start(paths: &DaemonPaths, signals: &Signals) -> Result<Option<Core>, String> {
     let until = now().boot_ms.saturating_add(LOCK_TIMEOUT_MS);
     loop {
         let taken = match Core::start(now(), &paths.config, &paths.run) {
@@ -124,19 +104,19 @@ fn start(paths: &DaemonPaths, signals: &Signals) -> Result<Option<Core>, DaemonE
             Err(taken) => taken,
         };
         if now().boot_ms >= until {
-            let database = load(&paths.config).0.database;
+            let database = load(&paths.config, None).0.database;
             let Taken { process, daemon } = taken;
-            return Err(DaemonError(format!(
+            return Err(format!(
                 "cannot start: another daemon (process {}, run directory {}) writes to the store {}: stop it, or set another \
                  option database in {}",
                 process.unwrap_or_default(),
                 daemon.unwrap_or_default(),
                 shown(Path::new(&database)),
                 shown(&paths.config)
-            )));
+            ));
         }
         wait(&mut [Wait::read(signals.as_fd())], Some(LOCK_RETRY))
-            .map_err(|error| DaemonError(format!("cannot wait for the store: {error}")))?;
+            .map_err(|error| format!("cannot wait for the store: {error}"))?;
         while let Some(request) = signals.next() {
             if matches!(request, Request::Stop) {
                 return Ok(None);
@@ -161,17 +141,15 @@ impl Daemon {
     fn turn(&mut self) -> io::Result<bool> {
         let now = self.core.now();
         self.on_time(now);
-        let (signal, bus, packets, counters) = self.wait()?;
+        let (bus, packets) = self.wait()?;
         let now = self.core.now();
-        if signal {
-            while let Some(request) = self.signals.next() {
-                match request {
-                    Request::Reload => self.reload(now),
-                    Request::Stop => {
-                        self.read_packets(now, PACKETS_AT_LAST);
-                        self.core.stop(now);
-                        return Ok(false);
-                    }
+        while let Some(request) = self.signals.next() {
+            match request {
+                Request::Reload => self.reload(now),
+                Request::Stop => {
+                    self.read_packets(now, PACKETS_AT_LAST);
+                    self.core.stop(now);
+                    return Ok(false);
                 }
             }
         }
@@ -180,10 +158,7 @@ impl Daemon {
             self.read_packets(now, PACKETS_AT_ONCE);
         }
         if bus.0 || bus.1 || self.bus.has_more() {
-            self.on_bus(now);
-        }
-        if counters {
-            self.core.read_counters();
+            self.on_bus(now, Connection::on_ready);
         }
         Ok(true)
     }
@@ -203,10 +178,7 @@ impl Daemon {
         if let Some(outgoing) = bus.outgoing() {
             object.on_time(now.boot_ms, outgoing);
             object.send_finished(outgoing, core);
-            for (name, data) in core.guarding.events() {
-                outgoing.send_event(name, &*data);
-            }
-            for (name, data) in core.notices() {
+            for (name, data) in core.take_events() {
                 outgoing.send_event(name, &*data);
             }
             netifd.on_time(now.boot_ms, outgoing);
@@ -216,11 +188,8 @@ impl Daemon {
                 });
             }
         }
-        if bus.deadline().is_some() {
-            bus.on_time(now.boot_ms, &mut |outgoing, event| {
-                on_event(now, outgoing, event, core, object, netifd, feed);
-            });
-        }
+        self.on_bus(now, Connection::on_time);
+        let Daemon { core, bus, object, feed, .. } = self;
         core.note_bus(bus.down_because.as_deref(), object.refused());
         if let Some(refusals) = bus.refusals() {
             core.note_refusals(now, refusals);
@@ -228,15 +197,26 @@ impl Daemon {
         core.note_logd(now, feed.as_ref());
     }
 
-    fn on_bus(&mut self, now: Now) {
+    /// What has come over the bus goes to all that take part in it.
+    fn on_bus(&mut self, now: Now, turn: fn(&mut Connection, u64, OnEvent<'_>)) {
         let Daemon { core, bus, object, feed, netifd, .. } = self;
-        bus.on_ready(now.boot_ms, &mut |outgoing, event| {
-            on_event(now, outgoing, event, core, object, netifd, feed);
+        turn(bus, now.boot_ms, &mut |outgoing, event| {
+            core.note_logd(now, feed.as_ref());
+            object.on_event(now.boot_ms, outgoing, &event, core);
+            netifd.on_event(now.boot_ms, outgoing, &event);
+            if let Some(interfaces) = netifd.news.take() {
+                core.note_networks(now, interfaces);
+            }
+            if let Some(feed) = feed {
+                feed.on_event(now.boot_ms, outgoing, &event, &mut |kernel, time, msg| {
+                    core.entry(now, kernel, time, msg);
+                });
+            }
         });
     }
 
-    /// What can be read: signals, the bus (or written), packets, the counters.
-    fn wait(&self) -> io::Result<(bool, (bool, bool), bool, bool)> {
+    /// Waits until something is due or has come: whether the bus can be read and written, and packets can be read.
+    fn wait(&self) -> io::Result<((bool, bool), bool)> {
         let limit = self.deadline().map(|at| Duration::from_millis(at.saturating_sub(now().boot_ms)));
         let mut waits = vec![Wait::read(self.signals.as_fd())];
         let bus = self.bus.fd().map(|fd| Wait {
@@ -247,36 +227,20 @@ impl Daemon {
         let bus = add(&mut waits, bus);
         let packets = self.nflog.as_ref().and_then(|nflog| nflog.fd()).map(Wait::read);
         let packets = add(&mut waits, packets);
-        let counters = add(&mut waits, self.core.counters.fd().map(Wait::read));
-        let others = self.core.guarding.nft_sync.fds();
-        for fd in others.into_iter().chain([self.core.store_fd(), self.core.guarding.networks.fd()]) {
-            // Every turn looks at them.
-            add(&mut waits, fd.map(Wait::read));
-        }
+        // Every turn looks at these.
+        waits.extend(self.core.fds().into_iter().flatten().map(Wait::read));
         wait(&mut waits, limit)?;
-        let readable = |place: Option<usize>| place.is_some_and(|place| waits[place].readable);
-        let bus = (readable(bus), bus.is_some_and(|place| waits[place].writable));
-        Ok((waits[0].readable, bus, readable(packets), readable(counters)))
+        let bus = bus.map_or((false, false), |at| (waits[at].readable, waits[at].writable));
+        Ok((bus, packets.is_some_and(|at| waits[at].readable)))
     }
 
     /// When the next thing is due.
     fn deadline(&self) -> Option<u64> {
         let nflog = self.nflog.as_ref().and_then(|nflog| nflog.deadline());
-        let feed = self.feed.as_ref().filter(|_| self.bus.is_up()).and_then(|feed| feed.deadline());
-        let object = if self.bus.is_up() { self.object.deadline() } else { None };
-        let netifd = if self.bus.is_up() { self.netifd.deadline() } else { None };
-        [
-            nflog,
-            feed,
-            object,
-            netifd,
-            self.bus.deadline(),
-            self.core.deadline(),
-            self.core.counters.deadline(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let feed = self.feed.as_ref().and_then(|feed| feed.deadline());
+        let on_bus = [feed, self.object.deadline(), self.netifd.deadline()];
+        let on_bus = on_bus.into_iter().filter(|_| self.bus.is_up()).flatten();
+        [nflog, self.bus.deadline(), self.core.deadline()].into_iter().flatten().chain(on_bus).min()
     }
 
     fn reload(&mut self, now: Now) {
@@ -304,26 +268,4 @@ impl Daemon {
 fn add<'fd>(waits: &mut Vec<Wait<'fd>>, wait: Option<Wait<'fd>>) -> Option<usize> {
     waits.push(wait?);
     Some(waits.len() - 1)
-}
-
-fn on_event(
-    now: Now,
-    outgoing: &mut Outgoing,
-    event: BusEvent<'_>,
-    core: &mut Core,
-    object: &mut FwstatObject,
-    netifd: &mut Netifd,
-    feed: &mut Option<LogFeed>,
-) {
-    core.note_logd(now, feed.as_ref());
-    object.on_event(now.boot_ms, outgoing, &event, core);
-    netifd.on_event(now.boot_ms, outgoing, &event);
-    if let Some(interfaces) = netifd.news.take() {
-        core.note_networks(now, interfaces);
-    }
-    if let Some(feed) = feed {
-        feed.on_event(now.boot_ms, outgoing, &event, &mut |kernel, time, msg| {
-            core.entry(now, kernel, time, msg);
-        });
-    }
 }

@@ -23,6 +23,7 @@ use crate::live::{Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered};
 use crate::query::answer::{BlockRow, UsageStatus};
 use crate::query::question::Prefix;
+use crate::query::record::Field;
 use crate::query::target::{MAX_NETWORKS, Target};
 use crate::record;
 use crate::store::ledger::Moment;
@@ -42,7 +43,7 @@ const MAX_WAITING: usize = 16;
 const MAX_LISTED: usize = 20;
 
 /// What somebody asks for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct NetworkRequest {
     /// The answer's number.
     pub number: u64,
@@ -51,7 +52,8 @@ pub(super) struct NetworkRequest {
     pub callers: Vec<Prefix>,
 }
 
-#[derive(Debug)]
+/// What a [`NetworkRequest`] wants.
+#[derive(Clone, Debug)]
 pub(super) enum What {
     /// `length_ms`: `None` until it is unblocked.
     Block { length_ms: Option<u64>, reason: Option<String>, is_list: bool },
@@ -66,20 +68,13 @@ record! {
         because: String,
     }
 
-    /// The answer to `block-list`.
-    struct ListAnswer {
-        blocked: u64,
-        refused: u64,
-        /// The first of them.
-        refusals: Vec<RefusedRow>,
-    }
-
-    /// The answer to `guard-test` for a network or country.
-    struct NetworkTest {
-        address: String,
-        would_block: bool,
-        protected_by: Option<String>,
-        warning: Option<String>,
+    /// The answer to `guard-test`.
+    pub(super) struct GuardTest {
+        pub address: String,
+        pub would_block: bool,
+        pub protected_by: Option<String>,
+        /// How many addresses are hit, for a network or country.
+        pub warning: Option<String>,
     }
 }
 
@@ -92,12 +87,12 @@ pub(super) struct NetworkBlocks {
     waiting: VecDeque<NetworkRequest>,
     /// The request of the job that runs, if it has one.
     running: Option<NetworkRequest>,
-    /// What the kernel's sets hold: the version of the list, of its surroundings, and of the table.
-    loaded: Option<Version>,
-    /// What the job that runs loads.
-    loading: Option<Version>,
+    /// The version that the kernel's sets hold, see [`NetworkBlocks::version`].
+    loaded: Option<u64>,
+    /// The one that the job that runs loads.
+    loading: Option<u64>,
     /// Increases when other addresses are protected, or other options hold.
-    surroundings: u64,
+    policy_version: u64,
     /// The version that was stored last, and in which opening of the store's directory.
     stored: (u64, u64),
     /// What was taken back since then.
@@ -106,22 +101,13 @@ pub(super) struct NetworkBlocks {
     /// Ranges in the kernel's sets.
     ranges: u64,
     /// Why some of it is not in the kernel.
-    trouble: Option<String>,
+    load_problem: Option<String>,
     /// Why flash does not have it.
     not_stored: Option<String>,
     answers: Vec<(u64, Answered)>,
-    /// Whose blocks are over, for the bus.
-    expired: Vec<Target>,
     /// Something is to be done at the next turn.
     is_due: bool,
     database: PathBuf,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Version {
-    list: u64,
-    surroundings: u64,
-    table: u64,
 }
 
 /// How many addresses are hit, and what that means.
@@ -141,14 +127,14 @@ fn warning((v4, v6): (u64, u64)) -> String {
 
 impl NetworkBlocks {
     /// What an earlier run left.
-    pub(super) fn restore(&mut self, now: &Moment, places: &mut Storage, guard: &mut Guard) {
-        self.take_stored(now, places, guard);
-        self.stored = (guard.networks.version(), places.openings());
+    pub(super) fn restore(&mut self, now: &Moment, storage: &mut Storage, guard: &mut Guard) {
+        self.take_stored(now, storage, guard);
+        self.stored = (guard.networks.version(), storage.openings);
     }
 
     /// Adds the blocks of the file, such as those that a command restored, to those that are known.
-    fn take_stored(&mut self, now: &Moment, places: &mut Storage, guard: &mut Guard) {
-        let blocks = places.get(NETWORKS, |file| networks::from_file(file, now)).unwrap_or_default();
+    fn take_stored(&mut self, now: &Moment, storage: &mut Storage, guard: &mut Guard) {
+        let blocks = storage.get(NETWORKS, |file| networks::from_file(file, now)).unwrap_or_default();
         for block in blocks.into_iter().filter(|block| !block.is_over(now.boot_ms)) {
             if !self.removed.contains(&block.target) {
                 guard.networks.add_longer(block);
@@ -157,20 +143,23 @@ impl NetworkBlocks {
     }
 
     /// Other options hold, or other addresses are protected.
-    pub(super) fn change_surroundings(&mut self) {
-        self.surroundings += 1;
+    pub(super) fn change_policy(&mut self) {
+        self.policy_version += 1;
         self.is_due = true;
     }
 
+    /// The country database that is used from now on.
     pub(super) fn set_database(&mut self, path: &str) {
         self.database = PathBuf::from(path);
-        self.change_surroundings();
+        self.change_policy();
     }
 
+    /// Readable when the worker has done a job.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.worker.as_ref().map(Worker::fd)
     }
 
+    /// When [`NetworkBlocks::turn`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self, guard: &Guard, nft: &NftSync) -> Option<u64> {
         let due = self.is_due.then_some(0);
         let retry = (!self.is_busy() && self.wants_load(guard, nft)).then_some(self.retry_at);
@@ -183,10 +172,11 @@ impl NetworkBlocks {
 
     /// Whether the kernel should have something else than it has.
     fn wants_load(&self, guard: &Guard, nft: &NftSync) -> bool {
-        let has_any = !guard.networks.blocks().is_empty() || self.ranges > 0 || self.trouble.is_some();
+        let has_any = !guard.networks.blocks().is_empty() || self.ranges > 0 || self.load_problem.is_some();
         has_any && nft.enforces() && self.loaded != Some(self.version(guard, nft))
     }
 
+    /// Blocks, and ranges of addresses in the kernel, each with its limit.
     pub(super) fn usage(&self, guard: &Guard) -> (UsageStatus, UsageStatus) {
         let used = guard.networks.blocks().len() as u64;
         let networks = UsageStatus { used, limit: MAX_NETWORKS as u64 };
@@ -194,13 +184,13 @@ impl NetworkBlocks {
     }
 
     /// Why something is not as it was asked for.
-    pub(super) fn trouble(&self) -> Option<&String> {
-        self.trouble.as_ref().or(self.not_stored.as_ref())
+    pub(super) fn problem(&self) -> Option<&String> {
+        self.load_problem.as_ref().or(self.not_stored.as_ref())
     }
 
-    /// Whether the kernel does not have the list as it is now.
+    /// Whether the kernel does not have the list, or not as it is now.
     pub(super) fn is_pending(&self, guard: &Guard, nft: &NftSync) -> bool {
-        !nft.enforces() || self.loaded.is_none_or(|loaded| loaded.list != guard.networks.version())
+        !nft.enforces() || self.loaded != Some(self.version(guard, nft))
     }
 
     /// Puts into a row what only the kernel knows.
@@ -232,57 +222,50 @@ impl NetworkBlocks {
         guard.unblock_network(now.boot_ms, target)
     }
 
-    pub(super) fn take_expired(&mut self) -> Vec<Target> {
-        std::mem::take(&mut self.expired)
-    }
-
+    /// Answers that are ready, with their numbers.
     pub(super) fn take_answers(&mut self) -> Vec<(u64, Answered)> {
         std::mem::take(&mut self.answers)
     }
 
-    /// Everything that is due. Gives what is to be logged.
+    /// Everything that is due. Adds what is to be logged to `sentences`.
     pub(super) fn turn(
         &mut self,
         now: Now,
         moment: &Moment,
         engine: &mut Engine,
         nft: &NftSync,
-        places: &mut Storage,
-    ) -> Vec<String> {
-        let mut sentences = Vec::new();
+        storage: &mut Storage,
+        sentences: &mut Vec<String>,
+    ) {
         self.is_due = false;
-        if places.take_back() {
-            self.take_stored(moment, places, &mut engine.guard);
-        }
-        for target in engine.guard.expire_networks(now.boot_ms) {
-            sentences.push(format!("guard: the block of {target} is over"));
-            self.expired.push(target);
+        if storage.take_back() {
+            self.take_stored(moment, storage, &mut engine.guard);
         }
         if let Some(outcome) = self.worker.as_mut().and_then(Worker::take) {
-            self.finish(now, moment, engine, nft, outcome, &mut sentences);
+            self.finish(now, moment, engine, nft, outcome, sentences);
         } else if self.worker.as_ref().is_some_and(Worker::is_dead) {
             self.lose_worker(now, "its thread ended");
         }
-        self.store(moment, &engine.guard, places);
+        self.store_file(moment, &engine.guard, storage);
         if !self.is_busy() {
             self.submit(now, engine, nft);
         }
-        sentences
     }
 
-    pub(super) fn stop(&mut self, moment: &Moment, guard: &Guard, places: &mut Storage) {
+    /// Writes the file at the end of the daemon.
+    pub(super) fn stop(&mut self, moment: &Moment, guard: &Guard, storage: &mut Storage) {
         // What is left of them by the boot clock.
         if guard.networks.deadline().is_some() {
             self.stored = Default::default();
         }
-        self.store(moment, guard, places);
+        self.store_file(moment, guard, storage);
     }
 
     /// Writes the file if it is another one now.
-    fn store(&mut self, moment: &Moment, guard: &Guard, places: &mut Storage) {
-        let version = (guard.networks.version(), places.openings());
+    fn store_file(&mut self, moment: &Moment, guard: &Guard, storage: &mut Storage) {
+        let version = (guard.networks.version(), storage.openings);
         // What a command wrote meanwhile must be read before.
-        if self.stored == version || places.is_released() {
+        if self.stored == version || storage.is_released() {
             return;
         }
         let is_new = self.stored.0 != version.0 || !guard.networks.blocks().is_empty();
@@ -291,12 +274,13 @@ impl NetworkBlocks {
         if !is_new {
             return;
         }
-        let stored = places.put(NETWORKS, networks::encode(moment, guard.networks.blocks()));
+        let stored = storage.put(NETWORKS, networks::encode(moment, guard.networks.blocks()));
         self.not_stored = stored.err().map(|error| format!("blocked networks are not on flash: {error}"));
     }
 
-    fn version(&self, guard: &Guard, nft: &NftSync) -> Version {
-        Version { list: guard.networks.version(), surroundings: self.surroundings, table: nft.builds }
+    /// Increases with every change of the list, of what is protected, and of the table.
+    fn version(&self, guard: &Guard, nft: &NftSync) -> u64 {
+        guard.networks.version().wrapping_add(self.policy_version).wrapping_add(nft.builds)
     }
 
     fn submit(&mut self, now: Now, engine: &Engine, nft: &NftSync) {
@@ -325,15 +309,9 @@ impl NetworkBlocks {
             guard.networks.blocks().iter().map(|block| (block.target, left(block.until_ms))).collect();
         let job = Job {
             blocks,
-            candidates: request.as_ref().map(|request| request.targets.clone()).unwrap_or_default(),
-            length_ms: match request.as_ref().map(|request| &request.what) {
-                Some(What::Block { length_ms, .. }) => *length_ms,
-                _ => None,
-            },
-            is_test: matches!(request.as_ref().map(|request| &request.what), Some(What::Test)),
+            request: request.clone(),
             room: guard.networks.room(),
             policy: guard.policy().clone(),
-            callers: request.as_ref().map(|request| request.callers.clone()).unwrap_or_default(),
             database: self.database.clone(),
             can_ask: nft.is_up(),
             load: nft.enforces(),
@@ -353,7 +331,7 @@ impl NetworkBlocks {
         for request in self.running.take().into_iter().chain(waiting) {
             self.answers.push((request.number, Err(AnswerError::Failed(why.clone()))));
         }
-        self.trouble = Some(why);
+        self.load_problem = Some(why);
         self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
     }
 
@@ -366,12 +344,10 @@ impl NetworkBlocks {
         outcome: Outcome,
         sentences: &mut Vec<String>,
     ) {
-        let Outcome { accepted, refused, failed, ranges, size, loaded } = outcome;
         let request = self.running.take();
-        let loading = self.loading.take();
-        let before = engine.guard.networks.version();
+        let is_current = self.loading.take() == Some(self.version(&engine.guard, nft));
         if let Some(NetworkRequest { what: What::Block { length_ms, reason, .. }, .. }) = &request {
-            for target in &accepted {
+            for target in &outcome.accepted {
                 let block = NetworkBlock {
                     target: *target,
                     since_ms: now.boot_ms,
@@ -386,38 +362,31 @@ impl NetworkBlocks {
             }
             let length = length_ms.map(|length| format!("for {}", duration_text(length / 1000)));
             let length = length.unwrap_or_else(|| "until unblocked".into());
-            match &accepted[..] {
-                [] => {}
-                [target] => {
-                    sentences.push(format!("guard: {target} is blocked {length}: somebody asked for it"))
-                }
-                many => sentences.push(format!(
-                    "guard: {} addresses and networks are blocked {length}: somebody asked for it",
-                    many.len()
-                )),
-            }
+            let blocked = match &outcome.accepted[..] {
+                [] => None,
+                [target] => Some(format!("{target} is")),
+                many => Some(format!("{} addresses and networks are", many.len())),
+            };
+            let sentence =
+                |blocked: String| format!("guard: {blocked} blocked {length}: somebody asked for it");
+            sentences.extend(blocked.map(sentence));
         }
-        match (loaded, loading) {
-            (Some(Ok(())), Some(version)) if version.list == before => {
-                let list = engine.guard.networks.version();
-                (self.loaded, self.ranges) = (Some(Version { list, ..version }), ranges as u64);
-                self.trouble = failed.first().cloned();
+        match &outcome.loaded {
+            // The list, what is protected or the table is another one by now: the next job loads it.
+            Some(_) if !is_current || !nft.enforces() => self.loaded = None,
+            Some(Ok(())) => {
+                (self.loaded, self.ranges) = (Some(self.version(&engine.guard, nft)), outcome.ranges as u64);
+                self.load_problem = outcome.failed.first().cloned();
             }
-            // The list is another one by now: it is loaded once more.
-            (Some(Ok(())), _) => {}
-            // The table was taken away meanwhile: the next one gets all of it.
-            (Some(Err(_)), Some(version)) if version.table != nft.builds || !nft.enforces() => {
-                self.loaded = None
-            }
-            (Some(Err(why)), _) => {
-                self.trouble = Some(format!("blocked networks are not in the kernel: {why}"));
+            Some(Err(why)) => {
+                self.load_problem = Some(format!("blocked networks are not in the kernel: {why}"));
                 self.loaded = None;
                 self.retry_at = now.boot_ms.saturating_add(RETRY_MS);
             }
-            (None, _) => {}
+            None => {}
         }
         if let Some(request) = request {
-            let answered = self.answer(now, engine, &request, &accepted, &refused, size);
+            let answered = self.answer(now, engine, nft, &request, &outcome);
             self.answers.push((request.number, answered));
         }
     }
@@ -426,32 +395,35 @@ impl NetworkBlocks {
         &self,
         now: Now,
         engine: &Engine,
+        nft: &NftSync,
         request: &NetworkRequest,
-        accepted: &[Target],
-        refused: &[(Target, String)],
-        size: (u64, u64),
-    ) -> Result<BlobMsgTable, AnswerError> {
+        outcome: &Outcome,
+    ) -> Answered {
+        let Outcome { accepted, refused, size, .. } = outcome;
         let row = |(target, because): &(Target, String)| RefusedRow {
             address: target.to_string(),
             because: because.clone(),
         };
-        match (&request.what, accepted, refused) {
-            (What::Test, _, _) => Ok(blob::table(&NetworkTest {
+        match (&request.what, &accepted[..], refused) {
+            (What::Test, _, _) => Ok(blob::table(&GuardTest {
                 address: request.targets.first().map(Target::to_string).unwrap_or_default(),
                 would_block: refused.is_empty(),
                 protected_by: refused.first().map(|(_, because)| because.clone()),
-                warning: refused.is_empty().then(|| warning(size)),
+                warning: refused.is_empty().then(|| warning(*size)),
             })),
-            (What::Block { is_list: true, .. }, _, _) => Ok(blob::table(&ListAnswer {
-                blocked: accepted.len() as u64,
-                refused: refused.len() as u64,
-                refusals: refused.iter().take(MAX_LISTED).map(row).collect(),
-            })),
+            (What::Block { is_list: true, .. }, _, _) => {
+                let refusals: Vec<RefusedRow> = refused.iter().take(MAX_LISTED).map(row).collect();
+                Ok(blob::table(&[
+                    ("blocked", &(accepted.len() as u64) as &dyn Field),
+                    ("refused", &(refused.len() as u64)),
+                    ("refusals", &refusals),
+                ]))
+            }
             (What::Block { .. }, [target, ..], _) => {
                 let block = engine.guard.networks.get(*target);
                 let row = block.map(|block| BlockRow {
-                    pending: self.loaded.is_none_or(|loaded| loaded.list != engine.guard.networks.version()),
-                    warning: Some(warning(size)),
+                    pending: self.is_pending(&engine.guard, nft),
+                    warning: Some(warning(*size)),
                     ..engine.network_row(now, block)
                 });
                 Ok(row.map_or_else(BlobMsgTable::empty, |row| blob::table(&row)))

@@ -7,7 +7,6 @@ use std::os::fd::BorrowedFd;
 use crate::input::nflog::events::NflogEvents;
 use crate::input::nflog::{Counters, FULL_BATCH, NflogReader};
 use crate::live::{Input, InputItem, Now};
-use crate::parse::interfaces::Networks;
 
 use super::core::{Core, RUNNING};
 
@@ -19,6 +18,7 @@ const FORGET_MS: u64 = 60_000;
 const PAUSE_MS: u64 = 4;
 
 /// The NFLOG input: opens the group's socket again after errors, and passes packets to the engine.
+#[derive(Default)]
 pub(super) struct NflogInput {
     group: u16,
     reader: Option<NflogReader>,
@@ -38,18 +38,10 @@ pub(super) struct NflogInput {
 impl NflogInput {
     /// Opens the group at the first [`NflogInput::on_time`].
     pub(super) fn new(group: u16) -> NflogInput {
-        NflogInput {
-            group,
-            reader: None,
-            events: NflogEvents::new(),
-            before: Counters::default(),
-            retry_at: 0,
-            forget_at: 0,
-            paused_until: None,
-            outside: 0,
-        }
+        NflogInput { group, ..NflogInput::default() }
     }
 
+    /// The NFLOG group that is read.
     pub(super) fn group(&self) -> u16 {
         self.group
     }
@@ -106,14 +98,8 @@ impl NflogInput {
         let before = reader.counters().received;
         let (events, uptime) = (&mut self.events, now.boot_ms.saturating_mul(1000));
         let read = reader.read(budget, &mut |record| {
-            let outside = &core.outside;
-            // No interface leads outside: guessed from their names.
-            let networks = || Networks {
-                wan: outside.interfaces.to_vec(),
-                zones: outside.by_device.to_vec(),
-                ..Networks::default()
-            };
-            let mut event = events.event(record, &mut core.engine.paths, &networks, now.wall, uptime);
+            let networks = &core.outside.networks;
+            let mut event = events.event(record, &mut core.engine.paths, networks, now.wall, uptime);
             let item = match &mut event {
                 Some(event) => InputItem::Event(event, None, None),
                 None => InputItem::Ignored,

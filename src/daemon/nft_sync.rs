@@ -4,10 +4,11 @@
 //! once. When somebody damages the table it is made anew from the ledger.
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::process::ExitStatus;
 
-use crate::daemon::nft::conntrack::Wanted;
+use crate::daemon::nft::conntrack::connections_of;
 use crate::daemon::nft::kernel::{Elements, Notifications, Remembered};
-use crate::daemon::nft::run::Nft;
+use crate::daemon::nft::run::{Nft, failure};
 use crate::daemon::nft::script::{self, Blocked, MAX_PEERS, PEERS_FULL, PEERS_LIMITED, Spec};
 use crate::event::small_map::SmallMap;
 use crate::guard::ranges::Range;
@@ -18,7 +19,7 @@ use crate::live::Now;
 const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
 /// Least time between two rebuilds of the table after foreign changes.
 const REBUILD_MS: u64 = 250;
-/// How often it is looked whether the table is still there, should a notification have been lost.
+/// How often the kernel is asked whether the table is still there, should a notification have been lost.
 const CHECK_MS: u64 = 30_000;
 /// An nft that takes longer is reported.
 const SLOW_MS: u64 = 5_000;
@@ -69,13 +70,11 @@ pub(super) struct NftSync {
     /// Earliest time of the next run of nft (milliseconds since boot).
     not_before: u64,
     check_at: u64,
-    /// What was in the kernel at the start has been looked at.
+    /// What was in the kernel at the start has been read.
     reconciled: bool,
     why: Option<String>,
     /// Why connection tracking cannot be asked.
     pub no_conntrack: Option<String>,
-    /// Rebuilds of the table after another program changed it.
-    pub repaired: u64,
     /// How often the table was made.
     pub builds: u64,
     /// The number of another socket of ours that changes the table.
@@ -149,13 +148,15 @@ impl NftSync {
         })
     }
 
+    /// Notes a block that the kernel is to get or to lose.
     pub(super) fn note(&mut self, change: &Change) {
         let (source, had) = match change {
             Change::Blocked(block) if !block.dry => (block.suspect.source, false),
-            // The kernel ends it by itself.
-            Change::Released(_, End::Expired) | Change::Blocked(_) => return,
-            Change::Released(block, _) if !block.dry => (block.suspect.source, true),
-            Change::Released(..) => return,
+            // The kernel ends an expired one by itself.
+            Change::Released(block, end) if !block.dry && *end != End::Expired => {
+                (block.suspect.source, true)
+            }
+            Change::Blocked(_) | Change::Released(..) => return,
         };
         if self.building.is_some() {
             *self.late.or_default(source) |= had;
@@ -174,23 +175,23 @@ impl NftSync {
         }
         let can_ask = self.found.1 < MAX_FOUND;
         let Some(elements) = self.elements() else { return vec![Some(Protection::Unknown); suspects.len()] };
+        // Whether the table remembers it; `None` while there is no table to ask.
         let mut is_remembered = |source| if up { elements.is_remembered(source).ok() } else { None };
-        let remembered: Vec<_> = suspects.iter().map(|(source, _)| is_remembered(*source)).collect();
-        let is_asked = |remembered: Option<bool>, is_forgeable: bool| match remembered {
-            Some(true) => false,
-            Some(false) => can_ask || !is_forgeable,
-            None => !is_forgeable,
-        };
-        let suspects = || suspects.iter().copied().zip(remembered.iter().copied());
-        let mut asked: Vec<Source> = suspects()
-            .filter(|((_, is_forgeable), remembered)| is_asked(*remembered, *is_forgeable))
-            .map(|((source, _), _)| source)
+        let suspects: Vec<(Source, bool, Option<bool>)> = suspects
+            .iter()
+            .map(|(source, forgeable)| (*source, *forgeable, is_remembered(*source)))
             .collect();
+        let is_asked = |forgeable: bool, remembered: Option<bool>| {
+            remembered != Some(true) && (!forgeable || remembered.is_some() && can_ask)
+        };
+        let asked = suspects.iter().filter(|(_, forgeable, remembered)| is_asked(*forgeable, *remembered));
+        let mut asked: Vec<Source> = asked.map(|(source, ..)| *source).collect();
         asked.sort_unstable();
         let mut connected: Vec<Source> = Vec::new();
         let mut failed = None;
         if !asked.is_empty() {
-            let listed = elements.connected(&Wanted::These(&asked), &mut |source| {
+            let is_wanted = |source: Source| asked.binary_search(&source).is_ok();
+            let listed = elements.connected(&connections_of(&asked), &is_wanted, &mut |source| {
                 if !connected.contains(&source) {
                     connected.push(source);
                 }
@@ -199,18 +200,18 @@ impl NftSync {
             self.no_conntrack.clone_from(&failed);
         }
         self.found.1 = self.found.1.saturating_add(connected.len() as u32);
-        let protection =
-            |((source, is_forgeable), remembered): ((Source, bool), Option<bool>)| match remembered {
-                Some(true) => Some(Protection::Peer),
-                _ if !is_asked(remembered, is_forgeable) => Some(Protection::Unknown),
-                _ if connected.contains(&source) => Some(Protection::Peer),
-                // The set still knows the connections of the last hour.
-                Some(false) => None,
-                None => failed.is_some().then_some(Protection::Unknown),
-            };
-        suspects().map(protection).collect()
+        let protection = |(source, forgeable, remembered): (Source, bool, Option<bool>)| match remembered {
+            Some(true) => Some(Protection::Peer),
+            _ if !is_asked(forgeable, remembered) => Some(Protection::Unknown),
+            _ if connected.contains(&source) => Some(Protection::Peer),
+            // The set still knows the connections of the last hour.
+            Some(false) => None,
+            None => failed.is_some().then_some(Protection::Unknown),
+        };
+        suspects.into_iter().map(protection).collect()
     }
 
+    /// Packets of a blocked source that were dropped; `None` where the kernel does not tell.
     pub(super) fn dropped(&mut self, source: Source) -> Option<u64> {
         self.built.as_ref()?;
         self.elements()?.dropped(source)
@@ -228,8 +229,7 @@ impl NftSync {
         if !guarded {
             return None;
         }
-        if let Some((at, known)) = self.peer_use.filter(|(at, _)| now_ms < at.saturating_add(PEERS_AGE_MS)) {
-            self.peer_use = Some((at, known));
+        if let Some((_, known)) = self.peer_use.filter(|(at, _)| now_ms < at.saturating_add(PEERS_AGE_MS)) {
             return Some(known);
         }
         let elements = self.elements()?;
@@ -253,11 +253,16 @@ impl NftSync {
         self.elements.as_mut()
     }
 
-    /// What the kernel still has of an earlier run: nothing of it lasts longer than there.
-    fn reconcile(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard) {
-        self.reconciled = true;
-        if let Some(elements) = self.elements() {
-            elements.blocked(&mut |source, left| guard.found(now.boot_ms, wall, source, left));
+    /// Whether the kernel has the table; `None` if it does not tell.
+    fn has_table(&mut self) -> Option<bool> {
+        self.elements()?.has_table().ok()
+    }
+
+    /// Takes the table away where the kernel has one; if it does not tell, it is not ours.
+    fn remove_table(&mut self) -> io::Result<()> {
+        match self.has_table() {
+            Some(true) => self.elements().map_or(Ok(()), Elements::delete_table),
+            Some(false) | None => Ok(()),
         }
     }
 
@@ -269,7 +274,7 @@ impl NftSync {
         self.listen(now);
         if self.built.is_some() && now.boot_ms >= self.check_at {
             self.check_at = now.boot_ms.saturating_add(CHECK_MS);
-            if matches!(self.elements().map(Elements::has_table), Some(Ok(false))) {
+            if self.has_table() == Some(false) {
                 self.note_damage(now);
             }
         }
@@ -283,7 +288,7 @@ impl NftSync {
 
     fn listen(&mut self, now: Now) {
         if self.notifications.is_none() && self.built.is_some() {
-            // Without them the table is looked at from time to time.
+            // Without them the kernel is asked for the table from time to time.
             self.notifications = Notifications::open().ok();
         }
         let own = [self.nft.pid, self.elements.as_ref().map(Elements::port), self.other_port];
@@ -301,7 +306,6 @@ impl NftSync {
     /// Another program deleted the table or a part of it.
     fn note_damage(&mut self, now: Now) {
         if self.built.is_some() || self.building.is_some() {
-            self.repaired = self.repaired.saturating_add(1);
             self.damaged = true;
             if !self.rebuild {
                 self.rebuild = true;
@@ -318,8 +322,11 @@ impl NftSync {
             // Before the table is made: nothing that happens to it then is missed.
             self.notifications = Notifications::open().ok();
         }
-        if !self.reconciled {
-            self.reconcile(now, wall, guard);
+        if !std::mem::replace(&mut self.reconciled, true)
+            && let Some(elements) = self.elements()
+        {
+            // Nothing that the kernel still has of an earlier run lasts longer than there.
+            elements.blocked(&mut |source, left| guard.found(now.boot_ms, wall, source, left));
         }
         // What is written now is as the ledger is now.
         guard.ledger.take_shortened();
@@ -336,7 +343,7 @@ impl NftSync {
         let blocks = guard.ledger.blocks().filter(|block| !block.dry);
         let blocks: Vec<Blocked> = blocks.map(blocked).filter(|block| block.left_ms > 0).collect();
         let script = script::build(&self.want, &blocks);
-        match self.nft.start(now.boot_ms, &script) {
+        match self.nft.load(now.boot_ms, &script) {
             Ok(()) => {
                 self.building = Some((self.want.clone(), now.boot_ms));
                 self.rebuild = false;
@@ -355,14 +362,9 @@ impl NftSync {
 
     /// Nothing is wanted any more.
     fn delete(&mut self, now: Now) {
-        let there = self.elements().map(Elements::has_table);
-        if matches!(there, Some(Ok(true))) {
-            let deleted = self.elements().map(Elements::delete_table);
-            if let Some(Err(error)) = deleted {
-                return self.failed(now, format!("the table inet fwstat cannot be deleted: {error}"));
-            }
+        if let Err(error) = self.remove_table() {
+            return self.failed(now, format!("the table inet fwstat cannot be deleted: {error}"));
         }
-        // It is gone, or was not there, or we may not even ask: then it is not ours either.
         (self.rebuild, self.damaged, self.built) = (false, false, None);
         (self.failures, self.why) = (0, None);
         self.pending.clear();
@@ -389,10 +391,10 @@ impl NftSync {
         }
     }
 
-    fn finished(&mut self, now: Now, outcome: Result<(), String>) {
+    fn finished(&mut self, now: Now, outcome: Result<(ExitStatus, Vec<u8>), String>) {
         let Some((spec, _)) = self.building.take() else { return };
         match outcome {
-            Ok(()) => {
+            Ok((status, _)) if status.success() => {
                 (self.failures, self.why) = (0, None);
                 self.check_at = now.boot_ms.saturating_add(CHECK_MS);
                 // Damaged while it was made: no race with whoever does it. Changes need not wait.
@@ -407,7 +409,8 @@ impl NftSync {
                     let _ = elements.remember(&remembered);
                 }
             }
-            Err(words) => self.failed(now, format!("nft: {words}")),
+            Ok((status, printed)) => self.failed(now, format!("nft: {}", failure(status, &printed))),
+            Err(why) => self.failed(now, format!("nft: {why}")),
         }
     }
 
@@ -418,7 +421,7 @@ impl NftSync {
         self.rebuild = true;
         self.building = None;
         // nft changes all or nothing: the table of before is there still.
-        if !matches!(self.elements().map(Elements::has_table), Some(Ok(true))) {
+        if self.has_table() != Some(true) {
             self.built = None;
         }
         self.why = Some(why);
@@ -428,16 +431,9 @@ impl NftSync {
     pub(super) fn stop(&mut self) -> Result<(), String> {
         self.nft.kill();
         self.built = None;
-        if !self.reconciled {
-            // Nothing was made.
-            return Ok(());
-        }
-        // Also a table that could not be replaced by the last one that was wanted.
-        let Some(elements) = self.elements() else { return Ok(()) };
-        if !matches!(elements.has_table(), Ok(true)) {
-            return Ok(());
-        }
-        elements.delete_table().map_err(|error| error.to_string())
+        // Also a table that could not be replaced by the last one that was wanted. Before the first nothing was made.
+        let removed = if self.reconciled { self.remove_table() } else { Ok(()) };
+        removed.map_err(|error| error.to_string())
     }
 }
 

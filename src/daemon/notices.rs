@@ -9,7 +9,7 @@ use crate::record;
 
 /// Notifications of one kind per day: an attacker can make many services anomalous.
 const MAX_PER_DAY: usize = 16;
-/// Notices that wait while the bus is away.
+/// Notifications that wait while the bus is away.
 const MAX_WAITING: usize = 32;
 
 /// An event's name and its data.
@@ -20,7 +20,7 @@ pub(super) type Waiting = (&'static str, Box<dyn Field>);
 pub(super) struct Notices {
     /// Sent for the two newest days: the event's name and its subject.
     sent: Vec<(Date, &'static str, String)>,
-    /// The ports that were open when the configuration was looked at last.
+    /// The ports that were open when the configuration was read last.
     open: Option<Vec<(Known, u16)>>,
     waiting: Vec<Waiting>,
 }

@@ -9,10 +9,8 @@ mod empty_history;
 mod future;
 mod job;
 mod other_files;
-mod released;
 mod saved;
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -54,6 +52,7 @@ pub(crate) fn keep(config: &Config) -> Keep {
 }
 
 /// The statistics on flash, their copy in tmpfs, and the worker that writes them.
+#[derive(Default)]
 pub(crate) struct Storage {
     directory: PathBuf,
     run: PathBuf,
@@ -71,15 +70,15 @@ pub(crate) struct Storage {
     may: Upkeep,
     /// A commit was asked for while another was on its way.
     again: bool,
-    restored: bool,
     /// The directory has, or may have, files that were not read yet: it could not be opened, or another process was
     /// let write to it.
     released: bool,
-    /// How often a directory was opened.
-    openings: u64,
+    /// Increases whenever a directory is opened: what was stored in the one before may not be there.
+    pub openings: u64,
     /// Months after this day are in no answer.
     last: Option<Date>,
-    boot: String,
+    /// The kernel's id of this boot.
+    pub boot: String,
     serial: u64,
     /// The serial of the commit on its way.
     committing: Option<u64>,
@@ -95,7 +94,7 @@ pub(crate) struct Storage {
     later_in_flight: bool,
     /// Events dated up to this moment (milliseconds) were taken out of `later`.
     due: u64,
-    log_lines: VecDeque<String>,
+    log_lines: Vec<String>,
     /// Why flash has not everything; `None`: it has.
     pub problem: Option<String>,
     /// A commit counts, but its files are not where they belong yet.
@@ -106,20 +105,11 @@ pub(crate) struct Storage {
     pub left_out: Option<String>,
     /// The instant of the last commit.
     pub last_commit: Option<i64>,
-    written: WrittenToday,
-    /// Bytes written to flash since the start.
-    total: u64,
-    bytes: u64,
-}
-
-/// Bytes written to flash on a day.
-#[derive(Default)]
-struct WrittenToday {
-    date: Option<Date>,
-    /// By earlier runs.
-    earlier: u64,
-    /// What this run had written when the day began.
-    start: u64,
+    /// Bytes written to flash on a day.
+    written: u64,
+    written_on: Option<Date>,
+    /// Size of the store on flash in bytes.
+    pub bytes: u64,
 }
 
 impl Storage {
@@ -134,57 +124,18 @@ impl Storage {
         let mut storage = Storage {
             directory: PathBuf::from(&config.database),
             run: run.to_owned(),
-            store: None,
-            worker: None,
-            flight: None,
-            prepared: None,
-            extra: Vec::new(),
-            extra_in_flight: Vec::new(),
             wants_maintenance: true,
-            may: Upkeep::default(),
-            again: false,
-            restored: false,
-            released: false,
-            openings: 0,
-            last: None,
             boot: boot.to_owned(),
-            serial: 0,
-            committing: None,
-            pieces: Vec::new(),
-            imports: Vec::new(),
-            zone: None,
-            deletions: Vec::new(),
-            later: Deferred::default(),
-            later_changed: false,
-            later_in_flight: false,
-            due: 0,
-            log_lines: VecDeque::new(),
-            problem: None,
-            unfinished: None,
-            no_copy: None,
-            left_out: None,
-            last_commit: None,
-            written: WrittenToday::default(),
-            total: 0,
-            bytes: 0,
+            ..Storage::default()
         };
         let saved = storage.take_disk(config, disk);
         storage.released = storage.store.is_none();
         (storage, saved)
     }
 
+    /// The directory on flash.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
-    }
-
-    /// The kernel's id of this boot.
-    pub(crate) fn boot(&self) -> &str {
-        &self.boot
-    }
-
-    /// Size of the store on flash in bytes.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
     }
 
     /// Of the store's samples.
@@ -209,18 +160,13 @@ impl Storage {
 
     /// What is to be logged.
     pub(crate) fn sentences(&mut self) -> Vec<String> {
-        self.log_lines.drain(..).collect()
+        std::mem::take(&mut self.log_lines)
     }
 
     fn queue_line(&mut self, sentence: String) {
         if self.log_lines.len() < MAX_LOG_LINES {
-            self.log_lines.push_back(sentence);
+            self.log_lines.push(sentence);
         }
-    }
-
-    /// Increases whenever a directory is opened: what was stored in the one before may not be there.
-    pub(crate) fn openings(&self) -> u64 {
-        self.openings
     }
 
     /// The boot that the marks of logd are of.
@@ -243,8 +189,7 @@ impl Storage {
         let keep = keep(config);
         self.openings += 1;
         let known = std::mem::take(&mut self.imports);
-        let opened = disk.and_then(|disk| Ok((disk.share()?, disk)));
-        let (shared, disk) = match opened {
+        let (shared, disk) = match disk.and_then(|disk| Ok((disk.share()?, disk))) {
             Ok((shared, disk)) => (Some(shared), Some(disk)),
             Err(error) => {
                 self.problem =
@@ -252,29 +197,23 @@ impl Storage {
                 (None, Disk::open(&self.directory).ok())
             }
         };
-        let first = !std::mem::replace(&mut self.restored, true);
-        let opened = disk.map(|disk| Store::open(Directory::Disk(disk), keep, None));
-        let flash = match opened {
-            Some(Ok(store)) => {
+        let first = self.openings == 1;
+        match disk.map(|disk| Store::open(Directory::Disk(disk), keep, None)) {
+            Some(Ok(mut store)) => {
                 // A new store has no salt yet: both handles must have the same.
                 let salt = Some(store.salt());
                 match shared.map(|shared| Store::open(Directory::Disk(shared), keep, salt)) {
-                    Some(Ok(store)) => self.start_worker(store),
+                    Some(Ok(shared)) => self.start_worker(shared),
                     Some(Err(error)) => self.problem = Some(format!("in RAM only: {error}")),
                     None => {}
                 }
-                let mut store = store;
                 store.set_last(self.last);
                 self.store = Some(store);
-                self.read_store()
             }
-            Some(Err(error)) => {
-                self.worker = None;
-                self.problem = Some(format!("in RAM only: {error}"));
-                None
-            }
-            None => None,
-        };
+            Some(Err(error)) => self.problem = Some(format!("in RAM only: {error}")),
+            None => {}
+        }
+        let flash = self.read_store();
         if !first {
             self.forget_due(self.due);
             // What this boot wrote is in RAM.
@@ -308,13 +247,35 @@ impl Storage {
         };
         self.serial = saved.state.serial;
         if let State { date: Some(date), written, .. } = saved.state {
-            self.written = WrittenToday { date: Some(date), earlier: written, start: 0 };
+            (self.written_on, self.written) = (Some(date), written);
         }
         if !self.is_this_boot(&saved.state) {
             saved.state.believed = None;
             self.leave_out(&mut saved);
         }
         Some((saved, on_flash))
+    }
+
+    /// Closes the store and its lock, so that another process can write to the directory; the next commit opens it again.
+    /// False while a commit is in progress.
+    pub(crate) fn release(&mut self) -> bool {
+        if self.is_busy() {
+            return false;
+        }
+        (self.worker, self.store) = (None, None);
+        self.problem = Some("in RAM only: a command works on the store".into());
+        self.released = true;
+        true
+    }
+
+    /// Whether the directory may have files that were not read yet.
+    pub(crate) fn is_released(&self) -> bool {
+        self.released
+    }
+
+    /// True once when the files can be read that were not read yet.
+    pub(crate) fn take_back(&mut self) -> bool {
+        self.store.is_some() && std::mem::take(&mut self.released)
     }
 
     fn start_worker(&mut self, mut store: Store) {
@@ -379,16 +340,16 @@ impl Storage {
 
     /// Adds bytes that were written to flash outside the store.
     pub(crate) fn add_written(&mut self, bytes: u64) {
-        self.total = self.total.saturating_add(bytes);
+        self.written = self.written.saturating_add(bytes);
     }
 
     /// Bytes written to flash on the day of the clock.
     pub(crate) fn written_today(&mut self, today: Option<Date>) -> u64 {
         // Until the clock is set, it is the day that was counted last.
-        if today.is_some() && self.written.date != today {
-            self.written = WrittenToday { date: today, earlier: 0, start: self.total };
+        if today.is_some() && self.written_on != today {
+            (self.written_on, self.written) = (today, 0);
         }
-        self.written.earlier.saturating_add(self.total.saturating_sub(self.written.start))
+        self.written
     }
 
     fn state(&mut self, engine: &Engine, mark: Option<(u32, i64)>) -> State {

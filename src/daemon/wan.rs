@@ -5,21 +5,18 @@ use std::time::SystemTime;
 
 use crate::config::zones::{self, Interface, Zone};
 use crate::config::{rules, shown};
-use crate::parse::interfaces::NamedRule;
+use crate::parse::interfaces::Networks;
 
 /// Reads the firewall's zones again only when their file changed.
+#[derive(Default)]
 pub(super) struct WanInterfaces {
     file: PathBuf,
     modified: Option<SystemTime>,
     zones: Vec<Zone>,
-    /// What the firewall's rules that log do.
-    pub rules: Vec<NamedRule>,
     /// The newest answer of netifd; `None`: there was none yet.
-    networks: Option<Vec<Interface>>,
-    /// Of the configured zones; empty: guessed from their names.
-    pub interfaces: Vec<String>,
-    /// The interfaces of all zones, each with its zone.
-    pub by_device: Vec<(String, String)>,
+    answer: Option<Vec<Interface>>,
+    /// What the readers of packets have to know. No WAN interfaces: they are guessed from their names.
+    pub networks: Networks,
     /// Why they are guessed from their names; `None`: they are not.
     pub guessed: Option<String>,
     /// Counts up with every change.
@@ -29,22 +26,12 @@ pub(super) struct WanInterfaces {
 impl WanInterfaces {
     /// `directory`: UCI's, usually `/etc/config`.
     pub(super) fn new(directory: &Path) -> WanInterfaces {
-        WanInterfaces {
-            file: directory.join("firewall"),
-            modified: None,
-            zones: Vec::new(),
-            rules: Vec::new(),
-            networks: None,
-            interfaces: Vec::new(),
-            by_device: Vec::new(),
-            guessed: None,
-            version: 0,
-        }
+        WanInterfaces { file: directory.join("firewall"), ..WanInterfaces::default() }
     }
 
     /// Takes an answer of netifd (`network.interface dump`).
     pub(super) fn set_networks(&mut self, networks: Vec<Interface>) {
-        self.networks = Some(networks);
+        self.answer = Some(networks);
     }
 
     /// Reads the firewall's file if it changed. Whether the WAN interfaces or the rules have changed.
@@ -56,18 +43,18 @@ impl WanInterfaces {
             let text = std::fs::read_to_string(&self.file).unwrap_or_default();
             self.zones = zones::parse(&text);
             let rules = rules::parse(&text);
-            rules_changed = rules != self.rules;
-            self.rules = rules;
+            rules_changed = rules != self.networks.rules;
+            self.networks.rules = rules;
         }
-        let networks = self.networks.as_deref().unwrap_or_default();
-        let interfaces = zones::devices(&self.zones, names, networks);
-        let by_device = zones::by_device(&self.zones, networks);
-        self.guessed = interfaces.is_empty().then(|| self.why(names));
-        let changed = interfaces != self.interfaces || by_device != self.by_device;
+        let interfaces = self.answer.as_deref().unwrap_or_default();
+        let wan = zones::devices(&self.zones, names, interfaces);
+        let zones = zones::by_device(&self.zones, interfaces);
+        self.guessed = wan.is_empty().then(|| self.why(names));
+        let changed = wan != self.networks.wan || zones != self.networks.zones;
         if changed {
-            (self.interfaces, self.by_device) = (interfaces, by_device);
-            self.version = self.version.wrapping_add(1);
+            (self.networks.wan, self.networks.zones) = (wan, zones);
         }
+        self.version = self.version.wrapping_add(u32::from(changed || rules_changed));
         changed || rules_changed
     }
 
@@ -75,7 +62,7 @@ impl WanInterfaces {
         let names = names.join(" ");
         let because = if self.zones.is_empty() {
             format!("{} has no zones", shown(&self.file))
-        } else if self.networks.is_none() {
+        } else if self.answer.is_none() {
             "netifd has not reported the networks".to_string()
         } else {
             format!("zone {names} has no interface at present")
@@ -103,11 +90,11 @@ mod tests {
         let mut wan = Interface { name: "wan".into(), device: Some("eth1".into()), zone: None };
         found.set_networks(vec![wan.clone()]);
         assert!(found.refresh(&names));
-        assert_eq!((&found.interfaces[..], &found.guessed), (&["eth1".to_string()][..], &None));
+        assert_eq!((&found.networks.wan[..], &found.guessed), (&["eth1".to_string()][..], &None));
         assert!(!found.refresh(&names));
         wan.device = None;
         found.set_networks(vec![wan]);
-        assert!(found.refresh(&names) && found.interfaces.is_empty());
+        assert!(found.refresh(&names) && found.networks.wan.is_empty());
         assert!(found.guessed.as_ref().unwrap().contains("zone wan has no interface"));
         assert_eq!(found.version, 2);
         std::fs::remove_dir_all(directory).unwrap();

@@ -11,37 +11,27 @@ const TZ: &str = "/etc/TZ";
 /// Reads the zone again only when a file changed.
 pub struct ZoneFiles {
     system: PathBuf,
-    seen: [Option<SystemTime>; 2],
+    /// When the files were modified; `None` before they are read first.
+    modified: Option<[Option<SystemTime>; 2]>,
     name: Option<String>,
 }
 
 impl ZoneFiles {
     /// `directory`: UCI's, usually `/etc/config`.
     pub fn new(directory: &Path) -> ZoneFiles {
-        ZoneFiles { system: directory.join("system"), seen: [None; 2], name: None }
+        ZoneFiles { system: directory.join("system"), modified: None, name: None }
     }
 
-    /// The zone at the start.
-    pub fn first(&mut self) -> (Calendar, Option<String>) {
-        self.seen = self.changed();
-        self.read()
-    }
-
-    /// The zone if it is another one than before, and what is wrong.
-    pub fn again(&mut self) -> Option<(Calendar, Option<String>)> {
-        let changed = self.changed();
-        if changed == self.seen {
+    /// The zone if it is another one than before, and what is wrong. At the first call it always is.
+    pub fn refresh(&mut self) -> Option<(Calendar, Option<String>)> {
+        let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        let modified = Some([modified(&self.system), modified(Path::new(TZ))]);
+        let before = std::mem::replace(&mut self.modified, modified);
+        if before == modified {
             return None;
         }
-        self.seen = changed;
-        let before = self.name.clone();
-        let read = self.read();
-        (self.name != before).then_some(read)
-    }
-
-    fn changed(&self) -> [Option<SystemTime>; 2] {
-        let changed = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-        [changed(&self.system), changed(Path::new(TZ))]
+        let (name, read) = (self.name.clone(), self.read());
+        (before.is_none() || self.name != name).then_some(read)
     }
 
     fn read(&mut self) -> (Calendar, Option<String>) {
@@ -89,11 +79,11 @@ mod tests {
         };
         write("JST-9");
         let mut files = ZoneFiles::new(&directory);
-        assert_eq!(files.first().0.name(), "JST-9");
-        assert!(files.again().is_none());
+        assert_eq!(files.refresh().unwrap().0.name(), "JST-9");
+        assert!(files.refresh().is_none());
         std::thread::sleep(std::time::Duration::from_millis(20));
         write("Nowhere/Land");
-        let (calendar, wrong) = files.again().unwrap();
+        let (calendar, wrong) = files.refresh().unwrap();
         assert_eq!(calendar.name(), "UTC");
         assert!(wrong.unwrap().contains("unknown time zone"));
         std::fs::remove_dir_all(directory).unwrap();

@@ -30,11 +30,6 @@ impl<'a> Reader<'a> {
         (self.peek()? == byte).then(|| self.bytes = &self.bytes[1..])
     }
 
-    /// Whether a table begins here.
-    pub fn at_table(&mut self) -> bool {
-        self.peek() == Some(b'{')
-    }
-
     /// Whether a text begins here.
     pub fn at_text(&mut self) -> bool {
         self.peek() == Some(b'"')
@@ -157,6 +152,14 @@ impl<'a> Reader<'a> {
             b'n' => self.word(b"null"),
             _ => self.number(),
         }
+    }
+
+    /// The text of one value, whatever it is.
+    pub fn raw(&mut self) -> Option<&'a [u8]> {
+        self.peek();
+        let bytes = self.bytes;
+        self.skip()?;
+        Some(&bytes[..bytes.len() - self.bytes.len()])
     }
 
     fn word(&mut self, word: &[u8]) -> Option<()> {

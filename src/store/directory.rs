@@ -109,6 +109,11 @@ pub enum Directory {
 }
 
 impl Directory {
+    /// The directory of a store that is on disk.
+    pub fn disk(&self) -> Option<&Disk> {
+        if let Directory::Disk(disk) = self { Some(disk) } else { None }
+    }
+
     /// Names of all files, in no order.
     pub fn names(&self) -> io::Result<Vec<String>> {
         match self {

@@ -15,7 +15,7 @@ pub mod message;
 pub mod outgoing;
 pub mod status;
 
-pub use connection::Connection;
+pub use connection::{Connection, OnEvent};
 pub use link::{BusEvent, Call, Caller};
 pub use outgoing::{Outgoing, Request};
 pub use status::Status;

@@ -3,7 +3,6 @@
 //! Takes the options and `/etc/config/firewall`, asks the kernel, netifd and the daemon, adds findings. Changes nothing.
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -13,8 +12,8 @@ use crate::config::exposure;
 use crate::config::uci::{self, Section};
 use crate::config::zones;
 use crate::daemon::nft;
+use crate::daemon::protected::default_route_interfaces;
 use crate::daemon::ruleset::{Place, Ruleset};
-use crate::daemon::surroundings::default_route_interfaces;
 use crate::event::protocol;
 use crate::event::small_map::SmallMap;
 use crate::input::netifd;
@@ -125,8 +124,7 @@ pub(super) fn nflog(config: &Config, daemon_runs: bool, findings: &mut Findings)
         return;
     }
     group(config.nflog_group, NflogReader::open(config.nflog_group).map(drop), daemon_runs, findings);
-    let listed = nft::run::command()
-        .and_then(|mut nft| nft.args(["-j", "-t", "list", "ruleset"]).stdout(Stdio::piped()).output());
+    let listed = nft::run::list_ruleset().and_then(|mut nft| nft.output());
     let ruleset = listed.ok().and_then(|listed| Ruleset::read(&listed.stdout));
     counters(config, ruleset.as_ref(), findings);
 }

@@ -5,17 +5,16 @@
 use super::{Core, RUNNING, STARTING_MS};
 use crate::config::Config;
 use crate::config::zones::Interface;
-use crate::daemon::wan::WanInterfaces;
 use crate::event::Origin;
 use crate::event::small_map::SmallMap;
 use crate::input::logd::LogFeed;
 use crate::input::nflog::Counters;
 use crate::live::{Input, InputItem, Now};
-use crate::parse::interfaces::Networks;
 use crate::parse::line::{LineReader, Outcome};
 use crate::ubus::Status;
 
 impl Core {
+    /// Another time zone from now on, and what is wrong with it.
     pub(super) fn set_zone(
         &mut self,
         now: Now,
@@ -27,7 +26,7 @@ impl Core {
             self.problems.push(wrong);
         }
         self.engine.set_calendar(calendar.clone());
-        self.lines = LineReader::new(&networks(&self.outside), calendar);
+        self.lines = LineReader::new(&self.outside.networks, calendar);
     }
 
     /// What netifd says of the networks now.
@@ -39,14 +38,10 @@ impl Core {
     /// Reads the WAN interfaces again, and logs a change.
     pub(super) fn refresh_wan(&mut self, now: Now) {
         if self.outside.refresh(&self.config.zone) {
-            let interfaces = self.outside.interfaces.join(" ");
-            match self.outside.guessed.clone() {
-                Some(guessed) => self.log.warn(now.boot_ms, &guessed),
-                None => {
-                    self.log.info(now.boot_ms, &format!("WAN interfaces: {interfaces}"));
-                }
-            }
-            self.lines = LineReader::new(&networks(&self.outside), self.engine.calendar().clone());
+            let names = || format!("WAN interfaces: {}", self.outside.networks.wan.join(" "));
+            let (guessed, is_guessed) = (self.outside.guessed.clone(), self.outside.guessed.is_some());
+            self.log.write(now.boot_ms, &guessed.unwrap_or_else(names), is_guessed);
+            self.lines = LineReader::new(&self.outside.networks, self.engine.calendar().clone());
         }
     }
 
@@ -72,12 +67,7 @@ impl Core {
     /// The state of the NFLOG input, `RUNNING` or why not, and its counters.
     pub(crate) fn note_nflog(&mut self, now: Now, state: &str, counters: Counters) {
         if self.nflog.state != state {
-            let sentence = format!("nflog: {state}");
-            if state == RUNNING {
-                self.log.info(now.boot_ms, &sentence);
-            } else {
-                self.log.warn(now.boot_ms, &sentence);
-            }
+            self.log.write(now.boot_ms, &format!("nflog: {state}"), state != RUNNING);
             self.nflog.state = state.to_string();
         }
         self.nflog.counts = counters;
@@ -89,13 +79,9 @@ impl Core {
         let Some(feed) = feed else { return };
         let state = feed.state_name();
         if self.logd.state != state {
-            let sentence = format!("logd: {state}");
             let starting = now.boot_ms < self.started_ms.saturating_add(STARTING_MS);
-            if starting || matches!(state, RUNNING | "connecting" | "reading") {
-                self.log.info(now.boot_ms, &sentence);
-            } else {
-                self.log.warn(now.boot_ms, &sentence);
-            }
+            let is_fine = starting || matches!(state, RUNNING | "connecting" | "reading");
+            self.log.write(now.boot_ms, &format!("logd: {state}"), !is_fine);
             self.logd.state = state.to_string();
         }
         self.logd.counts = feed.state.counts;
@@ -108,30 +94,26 @@ impl Core {
         if self.refusals == *refusals {
             return;
         }
-        for (what, status) in refusals.iter() {
-            if self.refusals.get(what) != Some(status) {
-                self.log.warn(now.boot_ms, &refused(what, *status));
-            }
+        for (what, status) in
+            refusals.iter().filter(|(what, status)| self.refusals.get(*what) != Some(*status))
+        {
+            self.log.warn(now.boot_ms, &refused(what, *status));
         }
         self.refusals.clone_from(refusals);
     }
 
-    /// `down`: why there is no connection. `refused`: the broker's answer to the object's registration.
-    pub(crate) fn note_bus(&mut self, down: Option<&str>, refused: Option<Status>) {
-        let state = match (down, refused) {
-            (Some(because), _) => Some(format!("ubus: {because}")),
-            (None, Some(status)) => Some(format!("ubus: the broker refuses the object fwstat: {status}")),
-            (None, None) => None,
+    /// `down`: why there is no connection. `refused_by`: the broker's answer to the object's registration.
+    pub(crate) fn note_bus(&mut self, down: Option<&str>, refused_by: Option<Status>) {
+        let refused = |status| format!("ubus: the broker refuses the object fwstat: {status}");
+        self.bus = match down {
+            Some(because) => Some(format!("ubus: {because}")),
+            None => refused_by.map(refused),
         };
-        if self.bus != state {
-            self.bus = state;
-        }
     }
 
     /// Takes what nft says of the ruleset.
-    pub(crate) fn read_counters(&mut self) {
-        self.counters.read();
-        let Some(ruleset) = self.counters.news.take() else { return };
+    pub(super) fn read_counters(&mut self, now: Now) {
+        let Some(ruleset) = self.counters.poll(now.boot_ms) else { return };
         let Config { zone, input, .. } = &self.config;
         let unseen = self.counts.add(&ruleset, zone, input.logd, self.engine.date());
         self.engine.note_unseen(unseen);
@@ -142,14 +124,4 @@ impl Core {
 /// What is said of a refused request.
 pub(super) fn refused(what: &str, status: Status) -> String {
     format!("ubus refuses {what}: {status}")
-}
-
-/// What the line reader has to know of the router's interfaces and rules.
-pub(super) fn networks(outside: &WanInterfaces) -> Networks {
-    Networks {
-        wan: outside.interfaces.clone(),
-        lan: Vec::new(),
-        rules: outside.rules.clone(),
-        zones: outside.by_device.clone(),
-    }
 }

@@ -55,8 +55,6 @@ impl Core {
             rows.extend(engine.anomalies_on(Date(today.0 - 1), stored));
             rows
         });
-        for sentence in notices.add(rows) {
-            log.warn(now.boot_ms, &sentence);
-        }
+        log.warn_each(now.boot_ms, notices.add(rows));
     }
 }

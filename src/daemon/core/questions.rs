@@ -4,7 +4,7 @@
 
 use ubus::blobmsg::BlobMsgTable;
 
-use super::{Core, DeferredCall};
+use super::Core;
 use crate::config::exposure;
 use crate::guard::Source;
 use crate::live::Now;
@@ -16,18 +16,14 @@ use crate::query::question::{MAX_LIMIT, Question, Topic};
 use crate::query::{self, Answer, advice};
 use crate::sys::installed::{self, read_text};
 
-/// A longer firewall configuration is not looked at.
+/// A longer firewall configuration is not read.
 const MAX_FIREWALL: u64 = 512 * 1024;
 
 impl Core {
     /// One step of the questions that wait: a month of the store, or the beginning or the end of one.
     pub(super) fn step(&mut self, now: Now) {
         let Some((number, rendering, mut job)) = self.job.take() else {
-            let next =
-                self.deferred.iter().position(|(_, deferred)| matches!(deferred, DeferredCall::Rendering(_)));
-            if let Some((number, DeferredCall::Rendering(rendering))) =
-                next.and_then(|at| self.deferred.remove(at))
-            {
+            if let Some((number, rendering)) = self.waiting.pop_front() {
                 self.begin(now, number, rendering);
             }
             return;
@@ -64,7 +60,7 @@ impl Core {
     ) {
         match self.rendered(now, &mut rendering, question, answered) {
             Some(answered) => self.answered.push((number, answered)),
-            None => self.deferred.push_back((number, DeferredCall::Rendering(rendering))),
+            None => self.waiting.push_back((number, rendering)),
         }
     }
 
@@ -90,12 +86,12 @@ impl Core {
 
     /// What the daemon alone knows, added.
     fn finish_answer(&mut self, now: Now, question: &Question, mut answer: Answer) -> Answer {
-        self.guarding.add_kernel_state(&self.engine.guard, &mut answer);
+        self.enforcer.add_kernel_state(&self.engine.guard, &mut answer);
         advice::add(question, &mut answer, installed::advice);
         if let Answer::Summary(summary) = &mut answer {
             self.complete(now, summary);
             summary.exposure = self.exposure(now, question.limit);
-            summary.guard = Some(self.guarding.status(now, &self.config, &self.engine));
+            summary.guard = Some(self.enforcer.status(now, &self.config, &self.engine));
         }
         if self.config.mask_sources {
             mask(&mut answer);
@@ -150,7 +146,11 @@ impl Answers for Core {
         let answer = self.answer_now(now, &question);
         match answer.and_then(|answer| self.rendered(now, &mut rendering, &question, Ok(answer))) {
             Some(answered) => Reply::Now(answered),
-            None => self.defer(DeferredCall::Rendering(rendering)),
+            None => {
+                let number = self.next_number();
+                self.waiting.push_back((number, rendering));
+                Reply::Later(number)
+            }
         }
     }
 
@@ -159,17 +159,19 @@ impl Answers for Core {
         match command {
             BusCommand::Commit => {
                 self.commit(now);
-                self.defer(DeferredCall::Commit)
+                let number = self.next_number();
+                self.commits.push(number);
+                Reply::Later(number)
             }
             BusCommand::Release { forget } => Reply::Now(self.release(now, forget)),
-            BusCommand::Block(arguments) => self.now_or_later(|guarding, config, engine, number| {
-                guarding.block(now, config, engine, number, arguments)
+            BusCommand::Block(arguments) => self.now_or_later(|enforcer, config, engine, number| {
+                enforcer.block(now, config, engine, number, arguments)
             }),
             BusCommand::GuardTest { target } => {
-                self.now_or_later(|guarding, _, engine, number| guarding.test(now, engine, number, target))
+                self.now_or_later(|enforcer, _, engine, number| enforcer.test(now, engine, number, target))
             }
             BusCommand::Unblock { target } => {
-                Reply::Now(self.guarding.unblock(now, &mut self.engine, target))
+                Reply::Now(self.enforcer.unblock(now, &mut self.engine, target))
             }
         }
     }

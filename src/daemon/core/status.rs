@@ -5,7 +5,7 @@
 use std::cell::{RefCell, RefMut};
 use std::fs;
 
-use super::{Core, MINUTE_MS, RUNNING};
+use super::{Core, MINUTE_MS, RUNNING, SECOND_MS};
 use crate::daemon::check;
 use crate::daemon::counters::{NotSeen, Tally};
 use crate::daemon::ruleset::Place;
@@ -15,6 +15,8 @@ use crate::event::paths::Path;
 use crate::event::services::{self, KnownService};
 use crate::geoip::Database;
 use crate::guard::Rule;
+use crate::input::logd::LogdCounts;
+use crate::input::nflog::Counters;
 use crate::live::open_day::taken_for_copies;
 use crate::live::{Engine, Input, Now};
 use crate::query::answer::{
@@ -29,14 +31,14 @@ const MAX_LIST: usize = 20;
 const LONGEST_SENTENCE: usize = 500;
 const MAX_FINDINGS: usize = 40;
 
-fn looked_at(database: &RefCell<Database>) -> RefMut<'_, Database> {
+fn refreshed(database: &RefCell<Database>) -> RefMut<'_, Database> {
     let mut database = database.borrow_mut();
     database.refresh();
     database
 }
 
 fn status_of(database: &RefCell<Database>) -> DatabaseStatus {
-    let database = looked_at(database);
+    let database = refreshed(database);
     DatabaseStatus {
         path: database.path().display().to_string(),
         state: database.state().to_string(),
@@ -47,11 +49,11 @@ fn status_of(database: &RefCell<Database>) -> DatabaseStatus {
 impl Core {
     /// The answer to `status`. Starts a new reading of the rules' counters, too.
     pub(super) fn status(&mut self, now: Now) -> StatusAnswer {
-        self.counters.ask(now.boot_ms);
+        self.counters.ask(now.boot_ms, SECOND_MS);
         let warnings = self.warnings(now);
         let store = StoreStatus {
             path: self.storage.directory().display().to_string(),
-            bytes: self.storage.bytes(),
+            bytes: self.storage.bytes,
             written_today: self.storage.written_today(self.engine.date()),
             last_commit: self.storage.last_commit.map(|at| self.engine.calendar().rfc3339(at)),
             state: self.storage.problem.clone().unwrap_or_else(|| "ok".to_string()),
@@ -66,7 +68,7 @@ impl Core {
             },
             inputs: self.inputs(),
             outside: self.outside.guessed.is_none().then(|| {
-                let mut interfaces = self.outside.interfaces.clone();
+                let mut interfaces = self.outside.networks.wan.clone();
                 shorten(&mut interfaces, "interfaces");
                 interfaces
             }),
@@ -74,10 +76,10 @@ impl Core {
             not_seen: self.counts.rules.as_ref().map(|_| self.not_seen()),
             store,
             memory: MemoryStatus { resident: resident() },
-            guard: self.guarding.status(now, &self.config, &self.engine),
+            guard: self.enforcer.status(now, &self.config, &self.engine),
             fleet: Some(FleetStatus {
                 shared: (self.config.fleet.enabled && self.config.fleet.shared)
-                    .then(|| self.guarding.shared_in_force(now, &self.engine).len() as u64),
+                    .then(|| self.enforcer.shared_in_force(now, &self.engine).len() as u64),
                 ..self.fleet.borrow().status(|at| self.engine.calendar().rfc3339(at))
             }),
             totals: Some(self.totals()),
@@ -119,29 +121,24 @@ impl Core {
 
     /// The rules' counters since the daemon started, each beside the packets that were received of it.
     fn counter_rows(&self) -> Option<Vec<CounterStatus>> {
-        let row = |(place, tally): (&Place, &Tally)| match place {
-            Place::Zone(zone) => {
-                // A rule without a prefix names no zone.
-                let unnamed = self.config.zone.len() == 1;
-                let is_of = |path: &Path| match &path.zone {
-                    Some(named) => named == zone,
-                    None => unnamed && path.prefix.is_empty(),
-                };
-                let received = self.engine.received(is_of);
-                CounterStatus { zone: Some(zone.clone()), place: None, packets: tally.sum, received }
-            }
-            Place::All(name) => {
-                let is_of = |path: &Path| {
-                    path.zone.is_none()
-                        && match name.as_str() {
-                            "syn_flood" => path.prefix == "drop syn_flood:",
-                            "invalid" => path.prefix == "drop invalid ct state:",
-                            _ => matches!(path.prefix.as_str(), "drop forward:" | "reject forward:"),
-                        }
-                };
-                let received = self.engine.received(is_of);
-                CounterStatus { zone: None, place: Some(name.clone()), packets: tally.sum, received }
-            }
+        // A rule without a prefix names no zone.
+        let is_only_zone = self.config.zone.len() == 1;
+        let row = |(place, tally): (&Place, &Tally)| {
+            let is_of = |path: &Path| match (place, &path.zone) {
+                (Place::Zone(zone), Some(named)) => named == zone,
+                (Place::Zone(_), None) => is_only_zone && path.prefix.is_empty(),
+                (Place::All(_), Some(_)) => false,
+                (Place::All(name), None) => match name.as_str() {
+                    "syn_flood" => path.prefix == "drop syn_flood:",
+                    "invalid" => path.prefix == "drop invalid ct state:",
+                    _ => matches!(path.prefix.as_str(), "drop forward:" | "reject forward:"),
+                },
+            };
+            let (zone, place) = match place {
+                Place::Zone(name) => (Some(name.clone()), None),
+                Place::All(name) => (None, Some(name.clone())),
+            };
+            CounterStatus { zone, place, packets: tally.sum, received: self.engine.received(is_of) }
         };
         // Not what was read before nft stopped to answer.
         self.counts
@@ -178,11 +175,11 @@ impl Core {
         }
         warnings.extend(self.counters.why.iter().chain(&self.outside.guessed).cloned());
         warnings.extend(self.fleet.borrow().warnings());
-        warnings.extend(self.guarding.warnings(now, &self.config, &self.engine));
+        warnings.extend(self.enforcer.warnings(now, &self.config, &self.engine));
         warnings.extend(self.refusals.iter().map(|(what, status)| super::inputs::refused(what, *status)));
         let wall = if self.engine.clock_is_set() { now.wall } else { 0 };
         let databases = std::iter::once(&self.countries).chain(&self.asns);
-        warnings.extend(databases.filter_map(|database| looked_at(database).problem(wall)));
+        warnings.extend(databases.filter_map(|database| refreshed(database).problem(wall)));
         let assumed = self.engine.health(Input::Logd).assumed;
         if assumed > 0 {
             warnings.push(taken_for_copies(assumed));
@@ -226,9 +223,7 @@ impl Core {
 
     /// What the daemon alone knows of a period.
     pub(super) fn complete(&mut self, now: Now, summary: &mut SummaryAnswer) {
-        if self.counters.is_older(now.boot_ms, MINUTE_MS) {
-            self.counters.ask(now.boot_ms);
-        }
+        self.counters.ask(now.boot_ms, MINUTE_MS);
         let mut warnings = self.all_warnings(now);
         for input in self.inputs().iter().filter(|input| input.state != RUNNING) {
             warnings.push(format!("input {}: {}", input.name, input.state));
@@ -239,46 +234,32 @@ impl Core {
     }
 
     fn inputs(&self) -> Vec<InputStatus> {
-        let row = |name: &str, input: Input, state: &str| {
+        let row = |name: &str, input: Input, state: &str, counts: LogdCounts| {
             let health = self.engine.health(input);
             InputStatus {
                 name: name.to_string(),
                 state: state.to_string(),
-                received: 0,
+                received: counts.received,
                 attempts: health.attempts,
-                malformed: health.malformed,
-                ignored: health.ignored,
-                duplicates: health.duplicates,
+                malformed: health.malformed.saturating_add(counts.malformed),
+                ignored: health.ignored.saturating_add(counts.ignored),
+                duplicates: health.duplicates.saturating_add(counts.duplicates),
                 assumed_duplicates: health.assumed,
-                lost: 0,
+                lost: counts.lost,
                 last: health.last_ms.map(|last| self.engine.label(last)),
                 skipped_because: Vec::new(),
             }
         };
         let mut rows = Vec::new();
         if self.config.input.nflog {
-            let counts = self.nflog.counts;
-            let row = row("nflog", Input::Nflog, &self.nflog.state);
-            rows.push(InputStatus {
-                received: counts.received,
-                malformed: counts.malformed,
-                lost: counts.lost,
-                ..row
-            });
+            let Counters { received, lost, malformed, .. } = self.nflog.counts;
+            let counts = LogdCounts { received, lost, malformed, ..LogdCounts::default() };
+            rows.push(row("nflog", Input::Nflog, &self.nflog.state, counts));
         }
         if self.config.input.logd {
-            let counts = self.logd.counts;
             let state = self.bus.as_deref().unwrap_or(&self.logd.state);
-            let row = row("logd", Input::Logd, state);
-            rows.push(InputStatus {
-                received: counts.received,
-                malformed: row.malformed.saturating_add(counts.malformed),
-                ignored: row.ignored.saturating_add(counts.ignored),
-                duplicates: row.duplicates.saturating_add(counts.duplicates),
-                lost: counts.lost,
-                skipped_because: self.uncounted.rows(),
-                ..row
-            });
+            let row = row("logd", Input::Logd, state, self.logd.counts);
+            rows.push(InputStatus { skipped_because: self.uncounted.rows(), ..row });
         }
         rows
     }

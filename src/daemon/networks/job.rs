@@ -3,14 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::daemon::nft::conntrack::Wanted;
+use super::{NetworkRequest, What};
+use crate::daemon::nft::conntrack::all_connections;
 use crate::daemon::nft::kernel::Elements;
 use crate::geoip::{Database, NoRanges};
 use crate::guard::networks::{Conflict, MAX_RANGES, elements};
 use crate::guard::policy::Policy;
 use crate::guard::ranges::Ranges;
 use crate::guard::{Protection, Source};
-use crate::query::question::Prefix;
 use crate::query::target::{MAX_NETWORKS, Target};
 use crate::query::target::{SHORTEST_V4, SHORTEST_V6};
 use crate::stats::countries::Country;
@@ -22,15 +22,11 @@ const MAX_PEERS: usize = 4096;
 pub(super) struct Job {
     /// What is blocked already, with the milliseconds that are left; `None` for always.
     pub blocks: Vec<(Target, Option<u64>)>,
-    /// What is to be blocked as well, for so long.
-    pub candidates: Vec<Target>,
-    pub length_ms: Option<u64>,
-    /// Nothing is changed.
-    pub is_test: bool,
+    /// What is to be blocked as well, or would be.
+    pub request: Option<NetworkRequest>,
     /// How many more blocks there is room for.
     pub room: usize,
     pub policy: Policy,
-    pub callers: Vec<Prefix>,
     pub database: PathBuf,
     /// The table is there, so the kernel knows the peers.
     pub can_ask: bool,
@@ -80,6 +76,7 @@ impl Expander<'_> {
     }
 }
 
+/// Does one job in the worker thread.
 pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
     let mut expander = Expander { path: &job.database, database: None };
     let mut failed = Vec::new();
@@ -97,14 +94,19 @@ pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
         let left = |(_, ranges, left): &(Target, Ranges, Option<u64>)| (ranges.clone(), *left);
         blocks.iter().filter(stays).map(left).collect::<Vec<_>>()
     };
-    let new = checked.iter().map(|(_, ranges)| (ranges.clone(), job.length_ms));
+    let (length_ms, is_test) = match job.request.as_ref().map(|request| &request.what) {
+        Some(What::Block { length_ms, .. }) => (*length_ms, false),
+        Some(What::Test) => (None, true),
+        None => (None, false),
+    };
+    let new = checked.iter().map(|(_, ranges)| (ranges.clone(), length_ms));
     let (mut wanted, mut is_whole) =
         elements(all_but(&checked).into_iter().chain(new).collect(), &exempt, MAX_RANGES);
     if !is_whole && !checked.is_empty() {
         let why = format!("with it more than {MAX_RANGES} ranges of addresses would be blocked");
         refused.extend(checked.drain(..).map(|(target, _)| (target, why.clone())));
     }
-    if job.is_test || !is_whole {
+    if is_test || !is_whole {
         (wanted, is_whole) = elements(all_but(&Checked::new()), &exempt, MAX_RANGES);
     }
     if !is_whole {
@@ -113,7 +115,7 @@ pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
     }
     let all = checked.iter().fold(Ranges::default(), |all, (_, ranges)| all.with(ranges));
     let loaded =
-        (job.load && !job.is_test).then(|| kernel.set_networks(&wanted).map_err(|error| error.to_string()));
+        (job.load && !is_test).then(|| kernel.set_networks(&wanted).map_err(|error| error.to_string()));
     Outcome {
         size: all.without(&exempt).size(),
         accepted: checked.into_iter().map(|(target, _)| target).collect(),
@@ -129,8 +131,9 @@ type Checked = Vec<(Target, Ranges)>;
 /// Candidates that may be blocked, with their addresses, and the others.
 fn check(kernel: &mut Elements, job: &Job, expander: &mut Expander<'_>) -> (Checked, Vec<(Target, String)>) {
     let (mut checked, mut refused): (Checked, _) = (Vec::new(), Vec::new());
+    let Some(request) = &job.request else { return (checked, refused) };
     let mut room = job.room;
-    for target in &job.candidates {
+    for target in &request.targets {
         let is_new = !job.blocks.iter().any(|(known, _)| known == target);
         if is_new && room == 0 {
             refused.push((
@@ -139,7 +142,7 @@ fn check(kernel: &mut Elements, job: &Job, expander: &mut Expander<'_>) -> (Chec
             ));
             continue;
         }
-        let callers = job.callers.iter().map(|caller| (*caller, Protection::Caller));
+        let callers = request.callers.iter().map(|caller| (*caller, Protection::Caller));
         let ranges = match target {
             _ if target.is_too_short() => Ok(Ranges::default()),
             target => expander.ranges(*target),
@@ -184,17 +187,13 @@ fn peers(kernel: &mut Elements, job: &Job, checked: &Checked) -> Option<Vec<Sour
     let mut found = Vec::new();
     let is_wanted = |source: Source| all.touches_prefix(source.prefix());
     let mut note = |source: Source| {
-        if found.len() < MAX_PEERS {
+        if found.len() < MAX_PEERS && is_wanted(source) {
             found.push(source);
         }
     };
-    kernel.peers(&mut |source, _| {
-        if is_wanted(source) {
-            note(source);
-        }
-    });
+    kernel.peers(&mut |source, _| note(source));
     // Without connection tracking over netlink the table's sets still know the last hour.
-    let _ = kernel.connected(&Wanted::Those(&is_wanted), &mut note);
+    let _ = kernel.connected(&all_connections(), &is_wanted, &mut note);
     Some(found)
 }
 
@@ -219,6 +218,7 @@ fn explained(target: Target, conflict: Conflict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::question::Prefix;
 
     #[test]
     fn a_refusal_tells_which_of_the_two_prefixes_holds_the_other() {
@@ -242,12 +242,14 @@ mod tests {
         let blocked = Target::parse("203.0.113.0/24").unwrap();
         let job = Job {
             blocks: vec![(blocked, None)],
-            candidates: vec![blocked],
-            length_ms: Some(60_000),
-            is_test: false,
+            request: Some(NetworkRequest {
+                number: 1,
+                targets: vec![blocked],
+                what: What::Block { length_ms: Some(60_000), reason: None, is_list: false },
+                callers: Vec::new(),
+            }),
             room: 9,
             policy: Policy::default(),
-            callers: Vec::new(),
             database: "/nonexistent".into(),
             // Who has a connection to it cannot be found out.
             can_ask: false,

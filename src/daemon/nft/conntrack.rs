@@ -2,16 +2,13 @@
 //! linux/netfilter/nfnetlink_conntrack.h).
 
 use std::io;
-use std::os::fd::AsFd;
-use std::time::Duration;
 
-use super::script;
+use super::{DATAGRAM, TIMEOUT, receive_answer, result_of, script};
 use crate::guard::Source;
 use crate::parse::netlink::{
     self, NFGENMSG, NLM_F_DUMP, NLMSG_DONE, NLMSG_ERROR, attribute, be16, put, put_nested,
 };
 use crate::sys::netlink::Netlink;
-use crate::sys::wait::{Wait, wait};
 
 const SUBSYSTEM: u16 = 1 << 8;
 const GET: u16 = SUBSYSTEM | 1;
@@ -38,10 +35,6 @@ const TCP: u8 = 6;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 
-const DATAGRAM: usize = 16 << 10;
-/// The kernel answers while it is asked; this is for when it is out of memory.
-const TIMEOUT: Duration = Duration::from_millis(200);
-
 /// Where a tracked connection comes from: address (in network byte order), protocol, port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Opener<'a> {
@@ -51,50 +44,35 @@ pub struct Opener<'a> {
     pub port: u16,
 }
 
-/// Which sources are asked for.
-pub enum Wanted<'a> {
-    /// In order.
-    These(&'a [Source]),
-    Those(&'a dyn Fn(Source) -> bool),
+/// Requests for lists of all connections, both families.
+pub fn all_connections() -> Vec<Vec<u8>> {
+    [AF_INET, AF_INET6].map(request).to_vec()
 }
 
-impl Wanted<'_> {
-    fn has(&self, source: Source) -> bool {
-        match self {
-            Wanted::These(sources) => sources.binary_search(&source).is_ok(),
-            Wanted::Those(is_wanted) => is_wanted(source),
-        }
+/// Requests for lists of all connections whose answers can come from these sources: one, or one for each family.
+pub fn connections_of(sources: &[Source]) -> Vec<Vec<u8>> {
+    // Kernels before 5.8 list all.
+    if let [Source::V4(bits)] = sources {
+        return vec![request_for(*bits)];
     }
-
-    /// Requests for lists of all connections whose answers can come from them: one, or one for each family.
-    fn requests(&self) -> Vec<Vec<u8>> {
-        match self {
-            // Kernels before 5.8 list all.
-            Wanted::These([Source::V4(bits)]) => vec![request_for(*bits)],
-            Wanted::These(sources) => {
-                let is_v4 = |source: &Source| matches!(source, Source::V4(_));
-                let mut families = Vec::new();
-                families.extend(sources.iter().any(is_v4).then_some(AF_INET));
-                families.extend((!sources.iter().all(is_v4)).then_some(AF_INET6));
-                families.into_iter().map(request).collect()
-            }
-            Wanted::Those(_) => [AF_INET, AF_INET6].map(request).to_vec(),
-        }
-    }
+    let is_v4 = |source: &Source| matches!(source, Source::V4(_));
+    let has = [(AF_INET, sources.iter().any(is_v4)), (AF_INET6, !sources.iter().all(is_v4))];
+    has.into_iter().filter(|(_, has)| *has).map(|(family, _)| request(family)).collect()
 }
 
 /// Gives every wanted source to which something else opened a connection that is still tracked, once for each connection.
-/// The kernel goes through all its connections for it, however many sources are asked for. `is_served`: whether this is a
+/// The kernel goes through all its connections for each request, however many sources are wanted. `is_served`: whether this is a
 /// port that takes connections from outside; what comes from there is an answer that the kernel no longer knew the
 /// question of. Errors: no connection tracking over netlink (`nf_conntrack_netlink`), no permission, no memory.
 pub fn connected(
-    wanted: &Wanted<'_>,
+    requests: &[Vec<u8>],
+    is_wanted: &dyn Fn(Source) -> bool,
     is_served: &mut dyn FnMut(Opener<'_>) -> bool,
     each: &mut dyn FnMut(Source),
 ) -> io::Result<()> {
-    for request in wanted.requests() {
-        list(&request, &mut |entry| {
-            let source = answering(entry).and_then(script::source_of).filter(|source| wanted.has(*source));
+    for request in requests {
+        list(request, &mut |entry| {
+            let source = answering(entry).and_then(script::source_of).filter(|source| is_wanted(*source));
             if let Some(source) = source
                 && opener_to(entry, source).is_some_and(|opener| !is_served(opener))
             {
@@ -110,30 +88,17 @@ fn list(request: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
     // A new socket each time: a list that is not read to its end ends with it.
     let socket = Netlink::netfilter(0)?;
     socket.send(request)?;
-    let mut buffer = vec![0; DATAGRAM].into_boxed_slice();
-    loop {
-        let Some(datagram) = socket.receive(&mut buffer)? else {
-            if wait(&mut [Wait::read(socket.as_fd())], Some(TIMEOUT))? == 0 {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            continue;
-        };
-        if !datagram.from_kernel {
-            continue;
-        }
-        for frame in netlink::frames(&buffer[..datagram.length.min(DATAGRAM)]).map_while(Result::ok) {
+    let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], TIMEOUT, &mut |datagram| {
+        for frame in netlink::frames(datagram).map_while(Result::ok) {
             match frame.kind {
-                NLMSG_DONE => return Ok(()),
-                NLMSG_ERROR => {
-                    return match frame.answer() {
-                        Some((_, 0)) | None => Ok(()),
-                        Some((_, errno)) => Err(io::Error::from_raw_os_error(errno)),
-                    };
-                }
+                NLMSG_DONE => return Some(0),
+                NLMSG_ERROR => return Some(frame.answer().map_or(0, |(_, errno)| errno)),
                 _ => each(frame.body.get(NFGENMSG..).unwrap_or_default()),
             }
         }
-    }
+        None
+    })?;
+    result_of(errno)
 }
 
 /// Where the answers of a connection come from.

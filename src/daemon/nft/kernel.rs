@@ -2,28 +2,24 @@
 //! changes. The kernel answers while it is asked; no process is started for it.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use super::conntrack::{self, Opener, Wanted};
+use super::conntrack::{self, Opener};
 use super::script::{self, BLOCKED, NETWORKS, PEERS, SERVED, TABLE};
+use super::{DATAGRAM, TIMEOUT, receive_answer, result_of};
 use crate::guard::Source;
 use crate::guard::networks::Element;
 use crate::guard::ranges::Range;
 use crate::parse::nftables::{self, Message, NFNLGRP_NFTABLES, Transaction};
 use crate::sys::netlink::Netlink;
-use crate::sys::wait::{Wait, wait};
 
-/// As long as the kernel's own messages get.
-const DATAGRAM: usize = 16 << 10;
 /// The whole ruleset of a router is some hundred notifications when it is reloaded.
 const RECEIVE_BUFFER: usize = 256 << 10;
 /// Datagrams that one turn reads.
 const DATAGRAMS_PER_TURN: usize = 256;
 /// Elements in one message: its attributes have lengths of 16 bits.
 const ELEMENTS_PER_MESSAGE: usize = 256;
-/// The kernel answers while it is asked; this is for when it is out of memory.
-const TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Notifications about tables.
 pub struct Notifications {
@@ -39,8 +35,8 @@ impl Notifications {
         Ok(Notifications { socket, buffer: vec![0; DATAGRAM].into_boxed_slice() })
     }
 
+    /// Readable when there are notifications.
     pub fn fd(&self) -> BorrowedFd<'_> {
-        use std::os::fd::AsFd;
         self.socket.as_fd()
     }
 
@@ -96,6 +92,7 @@ pub struct Elements {
 }
 
 impl Elements {
+    /// Opens a netlink socket; the error is the kernel's.
     pub fn open() -> io::Result<Elements> {
         let socket = Netlink::netfilter(0)?;
         let port = socket.port()?;
@@ -119,7 +116,7 @@ impl Elements {
     }
 
     /// Asks, and gives every message of the answer to `each`. The errno of the answer, 0 for success.
-    fn ask(&mut self, make: impl Fn(u32) -> Vec<u8>, each: &mut dyn FnMut(Message<'_>)) -> io::Result<i32> {
+    fn ask(&mut self, make: &dyn Fn(u32) -> Vec<u8>, each: &mut dyn FnMut(Message<'_>)) -> io::Result<i32> {
         self.request = self.request.wrapping_add(1);
         let wanted = self.request;
         self.socket.send(&make(wanted))?;
@@ -132,30 +129,21 @@ impl Elements {
         is_last: &mut dyn FnMut(u32) -> bool,
         each: &mut dyn FnMut(Message<'_>),
     ) -> io::Result<i32> {
-        loop {
-            let Some(datagram) = self.socket.receive(&mut self.buffer)? else {
-                use std::os::fd::AsFd;
-                if wait(&mut [Wait::read(self.socket.as_fd())], Some(self.timeout))? == 0 {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
-                continue;
-            };
-            if !datagram.from_kernel {
-                continue;
-            }
-            for message in nftables::messages(&self.buffer[..datagram.length.min(DATAGRAM)]) {
+        receive_answer(&self.socket, &mut self.buffer, self.timeout, &mut |datagram| {
+            for message in nftables::messages(datagram) {
                 match message {
-                    Message::Answer { request, errno } if is_last(request) => return Ok(errno),
-                    Message::Done => return Ok(0),
+                    Message::Answer { request, errno } if is_last(request) => return Some(errno),
+                    Message::Done => return Some(0),
                     message => each(message),
                 }
             }
-        }
+            None
+        })
     }
 
     /// Whether our table is there.
     pub fn has_table(&mut self) -> io::Result<bool> {
-        match self.ask(|request| nftables::get_table(TABLE, request), &mut |_| {})? {
+        match self.ask(&|request| nftables::get_table(TABLE, request), &mut |_| {})? {
             0 => Ok(true),
             libc::ENOENT => Ok(false),
             errno => Err(io::Error::from_raw_os_error(errno)),
@@ -163,7 +151,7 @@ impl Elements {
     }
 
     fn has_element(&mut self, set: &str, key: &[u8]) -> io::Result<bool> {
-        match self.ask(|request| nftables::get_element(TABLE, set, key, request), &mut |_| {})? {
+        match self.ask(&|request| nftables::get_element(TABLE, set, key, request), &mut |_| {})? {
             0 => Ok(true),
             // The element, or the set, or the table.
             libc::ENOENT if self.has_table()? => Ok(false),
@@ -177,9 +165,15 @@ impl Elements {
         self.has_element(script::set_of(PEERS, source), &script::key(source))
     }
 
-    /// Gives every wanted source to which there is a connection that was opened from inside, once for each.
-    pub fn connected(&mut self, wanted: &Wanted<'_>, each: &mut dyn FnMut(Source)) -> io::Result<()> {
-        conntrack::connected(wanted, &mut |opener| self.is_served(opener), each)
+    /// Gives every wanted source to which there is a connection that was opened from inside, once for each. `requests`: see
+    /// [`conntrack::all_connections`] and [`conntrack::connections_of`].
+    pub fn connected(
+        &mut self,
+        requests: &[Vec<u8>],
+        is_wanted: &dyn Fn(Source) -> bool,
+        each: &mut dyn FnMut(Source),
+    ) -> io::Result<()> {
+        conntrack::connected(requests, is_wanted, &mut |opener| self.is_served(opener), each)
     }
 
     fn is_served(&mut self, Opener { address, protocol, port }: Opener<'_>) -> bool {
@@ -191,62 +185,44 @@ impl Elements {
     /// Makes the sets of blocked networks hold these ranges, and nothing else. Large sets take several transactions;
     /// after an error they hold some of them.
     pub fn set_networks(&mut self, elements: &[Element]) -> io::Result<()> {
-        let mut chunks = elements.chunks(ELEMENTS_PER_MESSAGE);
-        let mut is_first = true;
-        loop {
-            let chunk = chunks.next();
-            if chunk.is_none() && !is_first {
-                return Ok(());
-            }
-            self.request = self.request.wrapping_add(1);
-            let mut transaction = Transaction::new(TABLE, self.request);
-            for (place, set) in NETWORKS.into_iter().enumerate() {
-                if is_first {
-                    transaction.flush_set(set);
+        self.transact(&mut |transaction| NETWORKS.iter().for_each(|set| transaction.flush_set(set)))?;
+        for chunk in elements.chunks(ELEMENTS_PER_MESSAGE) {
+            self.transact(&mut |transaction| {
+                for (family, set) in NETWORKS.into_iter().enumerate() {
+                    let of_family = chunk.iter().filter_map(|(range, left)| {
+                        let (of, first, behind) = script::range_keys(*range);
+                        (of == family).then(|| (first, behind, left.map(script::timeout_ms)))
+                    });
+                    let of_family: Vec<_> = of_family.collect();
+                    if !of_family.is_empty() {
+                        transaction.add_ranges(set, &of_family);
+                    }
                 }
-                let of_family = chunk.unwrap_or_default().iter().filter_map(|(range, left)| {
-                    let (family, first, behind) = script::range_keys(*range);
-                    (family == place).then(|| (first, behind, left.map(script::timeout_ms)))
-                });
-                let of_family: Vec<_> = of_family.collect();
-                if !of_family.is_empty() {
-                    transaction.add_ranges(set, &of_family);
-                }
-            }
-            self.commit(self.request, transaction)?;
-            is_first = false;
+            })?;
         }
-    }
-
-    /// Packets that the blocked range around this one's first address stopped.
-    pub fn dropped_by_network(&mut self, range: Range) -> Option<u64> {
-        let (place, key, _) = script::range_keys(range);
-        self.packets_of(NETWORKS[place], &key)
+        Ok(())
     }
 
     /// Takes sources out of the sets of blocked ones, whether they are in or not, and adds sources with the
     /// milliseconds that are left of each: all of it, or nothing and an error.
     pub fn change(&mut self, remove: &[Source], add: &[(Source, u64)]) -> io::Result<()> {
-        self.request = self.request.wrapping_add(1);
-        let first = self.request;
-        let mut transaction = Transaction::new(TABLE, first);
-        for set in BLOCKED {
-            let of_set = |source: Source| script::set_of(BLOCKED, source) == set;
-            let gone: Vec<Source> = remove.iter().copied().filter(|source| of_set(*source)).collect();
-            for gone in gone.chunks(ELEMENTS_PER_MESSAGE) {
-                let keys: Vec<Vec<u8>> = gone.iter().map(|source| script::key(*source)).collect();
-                let there: Vec<(Vec<u8>, u64)> = keys.iter().map(|key| (key.clone(), 1000)).collect();
-                transaction.add_elements(set, &there);
-                transaction.delete_elements(set, &keys);
+        self.transact(&mut |transaction| {
+            for set in BLOCKED {
+                let of_set = |source: Source| script::set_of(BLOCKED, source) == set;
+                let gone: Vec<Source> = remove.iter().copied().filter(|source| of_set(*source)).collect();
+                for gone in gone.chunks(ELEMENTS_PER_MESSAGE) {
+                    let keys: Vec<Vec<u8>> = gone.iter().map(|source| script::key(*source)).collect();
+                    // One that is not there cannot be deleted.
+                    let there: Vec<(Vec<u8>, u64)> = keys.iter().map(|key| (key.clone(), 1000)).collect();
+                    transaction.add_elements(set, &there);
+                    transaction.delete_elements(set, &keys);
+                }
+                let new = add.iter().filter(|(source, _)| of_set(*source));
+                let new = new.map(|(source, left)| (script::key(*source), script::timeout_ms(*left)));
+                let new: Vec<(Vec<u8>, u64)> = new.collect();
+                new.chunks(ELEMENTS_PER_MESSAGE).for_each(|new| transaction.add_elements(set, new));
             }
-            let new: Vec<&(Source, u64)> = add.iter().filter(|(source, _)| of_set(*source)).collect();
-            for new in new.chunks(ELEMENTS_PER_MESSAGE) {
-                let element =
-                    |(source, left): &&(Source, u64)| (script::key(*source), script::timeout_ms(*left));
-                transaction.add_elements(set, &new.iter().map(element).collect::<Vec<_>>());
-            }
-        }
-        self.commit(first, transaction)
+        })
     }
 
     /// What the table remembers of connections: peers, and ports that are served.
@@ -269,11 +245,9 @@ impl Elements {
     pub fn remember(&mut self, remembered: &[Remembered]) -> io::Result<()> {
         for of_set in remembered.chunk_by(|one, next| one.set == next.set) {
             for some in of_set.chunks(ELEMENTS_PER_MESSAGE) {
-                self.request = self.request.wrapping_add(1);
-                let mut transaction = Transaction::new(TABLE, self.request);
                 let element = |one: &Remembered| (one.key[..one.length.into()].to_vec(), one.left_ms.max(1));
-                transaction.add_elements(some[0].set, &some.iter().map(element).collect::<Vec<_>>());
-                self.commit(self.request, transaction)?;
+                let new: Vec<_> = some.iter().map(element).collect();
+                self.transact(&mut |transaction| transaction.add_elements(some[0].set, &new))?;
             }
         }
         Ok(())
@@ -281,13 +255,14 @@ impl Elements {
 
     /// Takes the table away, whether it is there or not.
     pub fn delete_table(&mut self) -> io::Result<()> {
-        self.request = self.request.wrapping_add(1);
-        let mut transaction = Transaction::new(TABLE, self.request);
-        transaction.delete_table();
-        self.commit(self.request, transaction)
+        self.transact(&mut |transaction| transaction.delete_table())
     }
 
-    fn commit(&mut self, first: u32, transaction: Transaction<'_>) -> io::Result<()> {
+    /// Sends what `fill` puts into a transaction, which takes place as a whole or not at all.
+    fn transact(&mut self, fill: &mut dyn FnMut(&mut Transaction<'_>)) -> io::Result<()> {
+        let first = self.request.wrapping_add(1);
+        let mut transaction = Transaction::new(TABLE, first);
+        fill(&mut transaction);
         let (bytes, last) = transaction.finish();
         if last == first {
             return Ok(());
@@ -311,31 +286,35 @@ impl Elements {
                 break;
             }
         }
-        if failed == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(failed)) }
+        result_of(failed)
     }
 
     /// The packets of a named counter of our table.
     pub fn counter(&mut self, name: &str) -> Option<u64> {
-        let mut packets = None;
-        let asked = self.ask(|request| nftables::get_counter(TABLE, name, request), &mut |message| {
-            if let Message::Counter(count) = message {
-                packets = count;
-            }
-        });
-        asked.ok().filter(|errno| *errno == 0).and(packets)
+        self.packets(&|request| nftables::get_counter(TABLE, name, request))
     }
 
     /// Packets of a blocked source that were dropped.
     pub fn dropped(&mut self, source: Source) -> Option<u64> {
-        self.packets_of(script::set_of(BLOCKED, source), &script::key(source))
+        let (set, key) = (script::set_of(BLOCKED, source), script::key(source));
+        self.packets(&|request| nftables::get_element(TABLE, set, &key, request))
     }
 
-    fn packets_of(&mut self, set: &str, key: &[u8]) -> Option<u64> {
+    /// Packets that the blocked range around this one's first address stopped.
+    pub fn dropped_by_network(&mut self, range: Range) -> Option<u64> {
+        let (family, key, _) = script::range_keys(range);
+        self.packets(&|request| nftables::get_element(TABLE, NETWORKS[family], &key, request))
+    }
+
+    /// The packets of the counter in the answer to a request.
+    fn packets(&mut self, make: &dyn Fn(u32) -> Vec<u8>) -> Option<u64> {
         let mut packets = None;
-        let asked = self.ask(|request| nftables::get_element(TABLE, set, key, request), &mut |message| {
-            if let Message::Elements(mut elements) = message {
+        let asked = self.ask(make, &mut |message| match message {
+            Message::Counter(count) => packets = count,
+            Message::Elements(mut elements) => {
                 packets = elements.next().and_then(|element| element.packets);
             }
+            _ => {}
         });
         asked.ok().filter(|errno| *errno == 0).and(packets)
     }
@@ -377,7 +356,7 @@ impl Elements {
 
     fn list(&mut self, set: &str, each: &mut dyn FnMut(nftables::Element<'_>)) {
         // What cannot be listed is made anew from the ledger, or remembered again.
-        let _ = self.ask(|request| nftables::list_elements(TABLE, set, request), &mut |message| {
+        let _ = self.ask(&|request| nftables::list_elements(TABLE, set, request), &mut |message| {
             if let Message::Elements(elements) = message {
                 elements.for_each(&mut *each);
             }

@@ -1,24 +1,25 @@
-//! Runs `nft -f -`, one process at a time, without blocking.
+//! Runs nft in a child process, one at a time, without blocking.
 //!
-//! Takes a script, gives the end of the process with the first line of its errors. Knows nothing of the script.
+//! Takes arguments and a script, gives the process's exit status with what it printed. Knows nothing of either.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// nft is looked for here alone: what the surroundings call PATH is not asked.
 const DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
-/// It takes milliseconds; on a small router with thousands of blocks a second, and longer while flash is busy.
-const LIMIT_MS: u64 = 60_000;
-/// After it closed its messages it is about to end.
-const ENDING_MS: u64 = 5;
-/// Bytes of its messages that are read.
-const MAX_BYTES: usize = 2048;
+/// A ruleset takes milliseconds; on a small router with thousands of blocks a second, and longer while flash is busy.
+const LOAD_TIMEOUT_MS: u64 = 60_000;
+const LIST_TIMEOUT_MS: u64 = 5_000;
+/// After it closed its output it is about to exit: how often that is tested.
+const EXIT_POLL_MS: u64 = 5;
+/// More output is not read.
+pub const MAX_OUTPUT: usize = 1 << 20;
 
 /// nft's path; `None`: not installed.
 pub fn program() -> Option<PathBuf> {
@@ -33,7 +34,14 @@ pub fn command() -> io::Result<Command> {
     Ok(command)
 }
 
-/// A child process `nft -f -`, at most one at a time.
+/// nft that prints the kernel's ruleset as JSON, without the elements of sets.
+pub fn list_ruleset() -> io::Result<Command> {
+    let mut command = command()?;
+    command.args(["-j", "-t", "list", "ruleset"]).stdout(Stdio::piped());
+    Ok(command)
+}
+
+/// A child process of nft, at most one at a time.
 #[derive(Default)]
 pub struct Nft {
     running: Option<Running>,
@@ -43,10 +51,14 @@ pub struct Nft {
 
 struct Running {
     child: Child,
-    messages: ChildStderr,
-    text: Vec<u8>,
+    /// The pipe of its standard output or error.
+    output: File,
+    printed: Vec<u8>,
+    /// When its timeout is over (milliseconds since boot).
     until: u64,
-    ended: bool,
+    /// When to poll it at the latest.
+    poll_at: u64,
+    closed: bool,
 }
 
 impl Drop for Running {
@@ -58,22 +70,23 @@ impl Drop for Running {
 }
 
 impl Nft {
+    /// Whether a process runs.
     pub fn is_running(&self) -> bool {
         self.running.is_some()
     }
 
-    /// The pipe of its standard error, while it is open.
+    /// The pipe of its output, while it is open.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.running.as_ref().filter(|running| !running.ended).map(|running| running.messages.as_fd())
+        self.running.as_ref().filter(|running| !running.closed).map(|running| running.output.as_fd())
     }
 
     /// When to call [`Nft::poll`] at the latest, in milliseconds since boot.
     pub fn deadline(&self) -> Option<u64> {
-        self.running.as_ref().map(|running| running.until)
+        self.running.as_ref().map(|running| running.poll_at)
     }
 
-    /// Starts it with this text; nothing else may be running.
-    pub fn start(&mut self, now_ms: u64, script: &str) -> io::Result<()> {
+    /// Starts `nft -f -` with this script; nothing else may be running. What it prints are its errors.
+    pub fn load(&mut self, now_ms: u64, script: &str) -> io::Result<()> {
         let mut command = command()?;
         // A file in memory: no pipe that fills up while nobody reads.
         let name = c"fwstat.nft";
@@ -81,45 +94,52 @@ impl Nft {
         file.write_all(script.as_bytes())?;
         file.rewind()?;
         let mut child = command.args(["-f", "-"]).stdin(file).stderr(Stdio::piped()).spawn()?;
+        let errors = child.stderr.take().map(OwnedFd::from);
+        self.watch(child, errors, now_ms, LOAD_TIMEOUT_MS)
+    }
+
+    /// Starts to list the ruleset; nothing else may be running.
+    pub fn list(&mut self, now_ms: u64) -> io::Result<()> {
+        let mut child = list_ruleset()?.spawn()?;
+        let output = child.stdout.take().map(OwnedFd::from);
+        self.watch(child, output, now_ms, LIST_TIMEOUT_MS)
+    }
+
+    fn watch(
+        &mut self,
+        child: Child,
+        output: Option<OwnedFd>,
+        now_ms: u64,
+        timeout_ms: u64,
+    ) -> io::Result<()> {
+        let output = File::from(output.ok_or(io::ErrorKind::BrokenPipe)?);
+        fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         self.pid = Some(child.id());
-        let messages = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        fcntl(&messages, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        let until = now_ms.saturating_add(LIMIT_MS);
-        self.running = Some(Running { child, messages, text: Vec::new(), until, ended: false });
+        let until = now_ms.saturating_add(timeout_ms);
+        let printed = Vec::new();
+        self.running = Some(Running { child, output, printed, until, poll_at: until, closed: false });
         Ok(())
     }
 
-    /// Looks whether it is done; the error is its own words, or what became of it.
-    pub fn poll(&mut self, now_ms: u64) -> Option<Result<(), String>> {
+    /// Tests whether it has exited: with which status, and what it printed. The error says what became of it otherwise.
+    pub fn poll(&mut self, now_ms: u64) -> Option<Result<(ExitStatus, Vec<u8>), String>> {
         let running = self.running.as_mut()?;
-        let mut piece = [0; 512];
-        while !running.ended {
-            match running.messages.read(&mut piece) {
-                Ok(0) => {
-                    running.ended = true;
-                    running.until = running.until.min(now_ms.saturating_add(ENDING_MS));
-                }
-                Ok(count) => {
-                    let room = MAX_BYTES.saturating_sub(running.text.len());
-                    running.text.extend_from_slice(&piece[..count.min(room)]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
-            }
+        if !running.closed {
+            // One byte more than is wanted tells that it is too long.
+            let room = (MAX_OUTPUT + 1).saturating_sub(running.printed.len()) as u64;
+            let read = (&running.output).take(room).read_to_end(&mut running.printed);
+            running.closed = read.is_ok();
         }
-        let outcome = match running.child.try_wait() {
-            Ok(Some(status)) if status.success() => Ok(()),
-            Ok(Some(status)) => Err(match first_line(&running.text) {
-                Some(words) => words,
-                None => format!("nft ended with {status}"),
-            }),
-            Ok(None) if running.ended && now_ms >= running.until => {
-                // Its messages are closed: waiting for it takes no time.
-                running.until = now_ms.saturating_add(ENDING_MS);
+        let is_late = now_ms >= running.until || running.printed.len() > MAX_OUTPUT;
+        // Its output is whole only once the pipe is closed.
+        let outcome = match if running.closed { running.child.try_wait() } else { Ok(None) } {
+            Ok(Some(status)) => Ok((status, std::mem::take(&mut running.printed))),
+            Ok(None) if !is_late => {
+                let again = if running.closed { now_ms.saturating_add(EXIT_POLL_MS) } else { running.until };
+                running.poll_at = again.min(running.until);
                 return None;
             }
-            Ok(None) if now_ms < running.until => return None,
-            Ok(None) => Err(format!("it was ended after {} s", LIMIT_MS / 1000).to_string()),
+            Ok(None) => Err("it did not end in time and was killed".to_string()),
             Err(error) => Err(format!("cannot wait for nft: {error}")),
         };
         self.running = None;
@@ -130,6 +150,11 @@ impl Nft {
     pub fn kill(&mut self) {
         self.running = None;
     }
+}
+
+/// Why an exited `nft -f -` did not do it, in its own words.
+pub fn failure(status: ExitStatus, printed: &[u8]) -> String {
+    first_line(printed).unwrap_or_else(|| format!("nft ended with {status}"))
 }
 
 /// The first line of nft's messages that says what is wrong, in plain letters.

@@ -92,6 +92,7 @@ impl Spec {
         self.guard.as_ref().is_some_and(|guard| guard.enforce)
     }
 
+    /// Whether no table is wanted.
     pub fn is_empty(&self) -> bool {
         self.guard.is_none() && self.egress.is_none()
     }
@@ -163,20 +164,21 @@ fn shared(sources: &[Source], text: &mut String) {
         return;
     }
     for (place, kind) in ["ipv4_addr", "ipv6_addr"].into_iter().enumerate() {
+        let keys = sources.iter().filter(|source| place_of(**source) == place);
+        let keys: Vec<String> = keys.map(|source| key_text(*source)).collect();
         let _ = write!(
             text,
             "\tset {} {{\n\t\ttype {kind}\n\t\tsize {}\n\t\tflags timeout\n\t\ttimeout {SHARED_TIMEOUT}\n",
             SHARED[place],
             sources.len(),
         );
-        let mut before = "\t\telements = {";
-        for source in sources.iter().filter(|source| place_of(**source) == place) {
-            let _ = write!(text, "{before} {}", key_text(*source));
-            before = ",";
+        if !keys.is_empty() {
+            let _ = writeln!(text, "\t\telements = {{ {} }}", keys.join(", "));
         }
-        text.push_str(if before == "," { " }\n\t}\n" } else { "\t}\n" });
+        text.push_str("\t}\n");
     }
 }
+
 /// What belongs to a known connection.
 const KNOWN: &str = "ct state { established, related, untracked } return";
 
@@ -214,7 +216,7 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
         // Peers of connections from inside are not blocked, and neither is any known connection.
         let _ = write!(
             text,
-            "\t\tct state {{ established, related, untracked }} return\n\
+            "\t\t{KNOWN}\n\
              \t\tip saddr @peers4 return\n\
              \t\tip6 saddr & {HALF} @peers6 return\n\
              \t\tip saddr @shared4 goto refuse\n\
@@ -338,12 +340,7 @@ pub fn timeout_ms(left_ms: u64) -> u64 {
 
 fn element(block: &Blocked) -> String {
     let left = timeout_ms(block.left_ms);
-    let (seconds, ms) = (left / 1000, left % 1000);
-    let time = match (seconds, ms) {
-        (0, ms) => format!("{ms}ms"),
-        (seconds, 0) => format!("{seconds}s"),
-        (seconds, ms) => format!("{seconds}s{ms}ms"),
-    };
+    let time = format!("{}s{}ms", left / 1000, left % 1000);
     let counter = match block.dropped {
         0 => String::new(),
         packets => format!(" counter packets {packets} bytes 0"),

@@ -5,8 +5,9 @@
 
 mod read;
 
-/// Rules that are looked at; what is beyond is one place without a number.
 use crate::event::small_map::SmallMap;
+
+/// Rules that are read; what is beyond is one place without a number.
 const MAX_RULES: usize = 2048;
 /// Places that are named; a bound against rulesets with a rule for every address.
 const MAX_PLACES: usize = 64;
@@ -90,6 +91,11 @@ impl Rule {
         self.comment.starts_with(OURS) && self.nflog
     }
 
+    /// Its chain: family, table and name.
+    fn chain_key(&self) -> (&str, &str, &str) {
+        (&self.family, &self.table, &self.chain)
+    }
+
     fn is_fw4(&self) -> bool {
         self.table == "fw4" && self.family == "inet"
     }
@@ -120,7 +126,7 @@ pub struct Ruleset {
     outbound: Vec<(String, String, String)>,
     /// fw4's chain forward drops at its end, or rejects just before.
     forward_refuses: bool,
-    /// There were more rules than are looked at.
+    /// There were more rules than are read.
     cut: bool,
 }
 
@@ -141,17 +147,16 @@ impl Ruleset {
         for rule in &self.rules {
             let Some(place) = place_of(&rule.comment) else { continue };
             let packets = match &rule.counter {
-                Counter::Own(packets) => Reading { packets: *packets, made: rule.made },
-                // Two rules share a zone's.
-                Counter::Named(name) if !named.contains(&name) => {
-                    named.push(name);
-                    self.counters.get(name).copied().unwrap_or_default()
-                }
-                Counter::Named(_) => Reading::default(),
                 Counter::None => continue,
+                // Two rules share a zone's.
+                Counter::Named(name) if named.contains(&name) => None,
+                _ => self.packets(rule),
             };
+            if let Counter::Named(name) = &rule.counter {
+                named.push(name);
+            }
             let sum: &mut Reading = counted.or_default(place);
-            *sum = sum.plus(packets);
+            *sum = sum.plus(packets.unwrap_or_default());
         }
         counted
     }
@@ -167,7 +172,7 @@ impl Ruleset {
     /// Where packets are refused that no rule of ours logs one by one. `zones`: the counted ones. `logd`: what goes to
     /// the kernel's log is read.
     pub fn unseen(&self, zones: &[String], logd: bool) -> Vec<Unseen> {
-        let mut places = PlaceSums::default();
+        let mut places = UnseenSums::default();
         let fw4: Vec<&Rule> = self.rules.iter().filter(|rule| rule.is_fw4()).collect();
         let ours = |chain: &str, comment: &str| {
             fw4.iter().find(|rule| rule.chain == chain && rule.comment == comment).copied()
@@ -176,6 +181,10 @@ impl Ruleset {
         let sum = |rule: Option<&Rule>| rule.and_then(|rule| self.packets(rule));
         let sees = |rule: Option<&Rule>| rule.is_some_and(|rule| rule.nflog);
         let logs = |chain: &str| fw4.iter().any(|rule| rule.chain == chain && rule.logs && rule.refuses());
+        // Whether the chain ends in fw4's jump to this chain of a policy.
+        let ends_in = |chain: &str, target: &str| {
+            fw4.iter().any(|rule| rule.chain == chain && rule.target == target && rule.comment.is_empty())
+        };
 
         let limit = |rule: &&&Rule| rule.chain == "syn_flood" && rule.limit.is_some();
         if let Some(syn_flood) = fw4.iter().find(limit) {
@@ -194,12 +203,10 @@ impl Ruleset {
         for zone in zones {
             let name = format!("fwstat {zone}");
             let input = ours(&format!("input_{zone}"), &name);
-            let policy = |verdict: &str, side: &str| format!("{verdict}_{side}_{zone}");
             for verdict in ["reject", "drop"] {
-                let (chain, target) = (format!("input_{zone}"), policy(verdict, "from"));
-                let is_last =
-                    |rule: &&&Rule| rule.chain == chain && rule.target == target && rule.comment.is_empty();
-                if fw4.iter().any(|rule| is_last(&rule)) && !sees(input) && !(logd && logs(&target)) {
+                let target = format!("{verdict}_from_{zone}");
+                let seen = sees(input) || (logd && logs(&target));
+                if ends_in(&format!("input_{zone}"), &target) && !seen {
                     places.add(format!("the input policy of zone {zone}"), sum(input));
                 }
             }
@@ -210,11 +217,9 @@ impl Ruleset {
             }
             for verdict in ["reject", "drop"] {
                 // Out of the zone where it came in: with the rule in forward_Z that rule sees it.
-                let (chain, target) = (format!("forward_{zone}"), policy(verdict, "to"));
-                let is_last =
-                    |rule: &&&Rule| rule.chain == chain && rule.target == target && rule.comment.is_empty();
+                let (chain, target) = (format!("forward_{zone}"), format!("{verdict}_to_{zone}"));
                 let seen = sees(ours(&chain, &name)) || (logd && logs(&target));
-                if fw4.iter().any(|rule| is_last(&rule)) && !seen {
+                if ends_in(&chain, &target) && !seen {
                     let packets = fw4.iter().filter(|rule| rule.chain == target && rule.refuses());
                     let packets = packets.map(|rule| self.packets(rule)).reduce(both).flatten();
                     places.add(format!("the forward policy of zone {zone} for its own interfaces"), packets);
@@ -262,8 +267,8 @@ impl Ruleset {
 
     /// Whether it is another table's rule that can refuse inbound packets. `before`: the rules before it.
     fn is_foreign(&self, rule: &Rule, before: &[Rule]) -> bool {
-        let key = |rule: &Rule| (rule.family.clone(), rule.table.clone(), rule.chain.clone());
-        let seen = rule.sees() || before.iter().any(|ours| ours.sees() && key(ours) == key(rule));
+        let sees_chain = |ours: &Rule| ours.sees() && ours.chain_key() == rule.chain_key();
+        let seen = rule.sees() || before.iter().any(sees_chain);
         let guard = rule.family == "inet" && rule.table == "fwstat";
         let packets = matches!(rule.family.as_str(), "inet" | "ip" | "ip6" | "netdev");
         let refuses = matches!(rule.verdict, Verdict::Drop | Verdict::Reject);
@@ -271,8 +276,9 @@ impl Ruleset {
     }
 
     fn is_outbound(&self, rule: &Rule) -> bool {
-        let key = (&rule.family, &rule.table, &rule.chain);
-        self.outbound.iter().any(|(family, table, name)| (family, table, name) == key)
+        self.outbound
+            .iter()
+            .any(|(family, table, name)| (&family[..], &table[..], &name[..]) == rule.chain_key())
     }
 }
 
@@ -283,24 +289,9 @@ fn both(one: Option<Reading>, other: Option<Reading>) -> Option<Reading> {
 
 /// Names of fw4's own chains; an owner's chain has another.
 fn is_of_fw4(chain: &str) -> bool {
-    const BEGIN: [&str; 15] = [
-        "input_",
-        "output_",
-        "forward_",
-        "helper_",
-        "accept_",
-        "reject_",
-        "drop_",
-        "dstnat",
-        "srcnat",
-        "notrack_",
-        "raw_",
-        "mangle_",
-        "handle_reject",
-        "syn_flood",
-        "prerouting",
-    ];
-    chain == "output" || BEGIN.iter().any(|start| chain.starts_with(start))
+    const BEGIN: &str = "input_ output_ forward_ helper_ accept_ reject_ drop_ dstnat srcnat notrack_ raw_ mangle_ \
+                         handle_reject syn_flood prerouting";
+    chain == "output" || BEGIN.split(' ').any(|start| chain.starts_with(start))
 }
 
 fn name_of(rule: &Rule) -> String {
@@ -323,11 +314,11 @@ fn place_of(comment: &str) -> Option<Place> {
 
 /// The places so far; the same one twice is one with both sums.
 #[derive(Default)]
-struct PlaceSums {
+struct UnseenSums {
     rows: Vec<Unseen>,
 }
 
-impl PlaceSums {
+impl UnseenSums {
     fn add(&mut self, place: String, packets: Option<Reading>) {
         if let Some(row) = self.rows.iter_mut().find(|row| row.place == place) {
             row.packets = both(row.packets, packets);

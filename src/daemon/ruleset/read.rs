@@ -2,6 +2,8 @@
 //!
 //! Takes nft's output, gives a bounded number of rules; `None` if it is no ruleset.
 
+use serde_json::Value;
+
 use super::{Counter, Limit, MAX_RULES, OURS, Reading, Rule, Ruleset, Verdict};
 use crate::parse::json::Reader;
 
@@ -15,30 +17,31 @@ impl Ruleset {
                 return reader.skip();
             }
             let ruleset = found.insert(Ruleset::default());
-            reader.list(&mut |reader| {
-                reader.table(&mut |reader, key| match key {
-                    "table" => ruleset.table(reader),
-                    "rule" => ruleset.rule(reader),
-                    "chain" => ruleset.chain(reader),
-                    "counter" => ruleset.counter(reader),
-                    _ => reader.skip(),
-                })
-            })
+            // Of a long ruleset one object at a time is a tree in memory.
+            reader.list(&mut |reader| ruleset.add(&serde_json::from_slice(reader.raw()?).ok()?))
         })?;
         reader.end()?;
         found
     }
 
-    fn table(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        let (mut family, mut name, mut handle) = (String::new(), String::new(), 0);
-        reader.table(&mut |reader, key| match key {
-            "family" => reader.text().map(|text| family = text),
-            "name" => reader.text().map(|text| name = text),
-            "handle" => reader.count().map(|number| handle = number),
-            _ => reader.skip(),
-        })?;
-        if self.tables.len() < MAX_RULES {
-            self.tables.push((family, name, handle));
+    fn add(&mut self, object: &Value) -> Option<()> {
+        let (kind, object) = object.as_object()?.iter().next()?;
+        match kind.as_str() {
+            "table" if self.tables.len() < MAX_RULES => {
+                let (family, name) = (text(object, "family")?, text(object, "name")?);
+                self.tables.push((family, name, count(object, "handle")?));
+            }
+            "rule" => self.add_rule(object)?,
+            "chain" => self.add_chain(object)?,
+            "counter" if self.counters.len() < MAX_RULES => {
+                let (family, table) = (text(object, "family")?, text(object, "table")?);
+                if table == "fw4" && family == "inet" {
+                    let made = self.made(&family, &table, count(object, "handle")?);
+                    let reading = Reading { packets: count(object, "packets")?, made };
+                    self.counters.insert(text(object, "name")?, reading);
+                }
+            }
+            _ => {}
         }
         Some(())
     }
@@ -49,18 +52,21 @@ impl Ruleset {
         handle.wrapping_add(known.map_or(0, |(.., handle)| *handle) << 32)
     }
 
-    fn rule(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        let mut rule = Rule::default();
-        reader.table(&mut |reader, key| match key {
-            "family" => reader.text().map(|text| rule.family = text),
-            "table" => reader.text().map(|text| rule.table = text),
-            "chain" => reader.text().map(|text| rule.chain = text),
-            "comment" => reader.text().map(|text| rule.comment = text),
-            "handle" => reader.count().map(|number| rule.made = number),
-            "expr" => reader.list(&mut |reader| statement(reader, &mut rule)),
-            _ => reader.skip(),
-        })?;
-        rule.made = self.made(&rule.family, &rule.table, rule.made);
+    fn add_rule(&mut self, object: &Value) -> Option<()> {
+        let (family, table) = (text(object, "family")?, text(object, "table")?);
+        let mut rule = Rule {
+            made: self.made(&family, &table, count(object, "handle")?),
+            family,
+            table,
+            chain: text(object, "chain")?,
+            comment: text(object, "comment")?,
+            ..Rule::default()
+        };
+        for statement in object["expr"].as_array().into_iter().flatten() {
+            for (key, value) in statement.as_object().into_iter().flatten() {
+                rule.add_statement(key, value)?;
+            }
+        }
         let matters = rule.refuses() || rule.logs || rule.limit.is_some() || rule.comment.starts_with(OURS);
         if matters && self.rules.len() < MAX_RULES {
             self.rules.push(rule);
@@ -70,133 +76,58 @@ impl Ruleset {
         Some(())
     }
 
-    fn chain(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        let (mut family, mut table, mut name) = (String::new(), String::new(), String::new());
-        let (mut hook, mut policy) = (String::new(), String::new());
-        reader.table(&mut |reader, key| {
-            let text = match key {
-                "family" => &mut family,
-                "table" => &mut table,
-                "name" => &mut name,
-                "hook" => &mut hook,
-                "policy" => &mut policy,
-                _ => return reader.skip(),
-            };
-            reader.text().map(|found| *text = found)
-        })?;
+    fn add_chain(&mut self, object: &Value) -> Option<()> {
+        let (family, table, name) = (text(object, "family")?, text(object, "table")?, text(object, "name")?);
         if family == "inet" && table == "fw4" && name == "forward" {
-            self.forward_refuses = policy == "drop";
+            self.forward_refuses = text(object, "policy")? == "drop";
         }
+        let hook = text(object, "hook")?;
         if matches!(hook.as_str(), "output" | "postrouting" | "egress") && self.outbound.len() < MAX_RULES {
             self.outbound.push((family, table, name));
         }
         Some(())
     }
+}
 
-    fn counter(&mut self, reader: &mut Reader<'_>) -> Option<()> {
-        let (mut name, mut family, mut table) = (String::new(), String::new(), String::new());
-        let (mut packets, mut handle) = (0, 0);
-        reader.table(&mut |reader, key| match key {
-            "name" => reader.text().map(|text| name = text),
-            "family" => reader.text().map(|text| family = text),
-            "table" => reader.text().map(|text| table = text),
-            "handle" => reader.count().map(|number| handle = number),
-            "packets" => reader.count().map(|count| packets = count),
-            _ => reader.skip(),
-        })?;
-        if table == "fw4" && family == "inet" && self.counters.len() < MAX_RULES {
-            let made = self.made(&family, &table, handle);
-            self.counters.insert(name, Reading { packets, made });
+impl Rule {
+    fn add_statement(&mut self, key: &str, value: &Value) -> Option<()> {
+        match key {
+            "drop" => self.verdict = Verdict::Drop,
+            "reject" => self.verdict = Verdict::Reject,
+            "jump" | "goto" => (self.verdict, self.target) = (Verdict::Jump, text(value, "target")?),
+            "counter" => {
+                self.counter = match value {
+                    Value::String(name) => Counter::Named(name.clone()),
+                    value => Counter::Own(count(value, "packets")?),
+                };
+            }
+            "log" if value.get("group").is_some() => self.nflog = true,
+            "log" => self.logs = true,
+            "limit" if value.is_object() => {
+                let (rate, burst) = (count(value, "rate")?, count(value, "burst")?);
+                self.limit = Some(Limit { rate, burst, per: text(value, "per")? });
+            }
+            "vmap" => {
+                // `{"key": ..., "data": {"set": [["invalid", {"drop": null}], ...]}}`
+                for element in value["data"]["set"].as_array().into_iter().flatten() {
+                    if element[1].get("drop").is_some() {
+                        let invalid = element[0] == "invalid";
+                        self.verdict = if invalid { Verdict::InvalidDrop } else { Verdict::Drop };
+                    }
+                }
+            }
+            _ => {}
         }
         Some(())
     }
 }
 
-fn statement(reader: &mut Reader<'_>, rule: &mut Rule) -> Option<()> {
-    if !reader.at_table() {
-        return reader.skip();
-    }
-    reader.table(&mut |reader, key| match key {
-        "drop" => {
-            rule.verdict = Verdict::Drop;
-            reader.skip()
-        }
-        "reject" => {
-            rule.verdict = Verdict::Reject;
-            reader.skip()
-        }
-        "jump" | "goto" => {
-            rule.verdict = Verdict::Jump;
-            reader.table(&mut |reader, key| match key {
-                "target" => reader.text().map(|text| rule.target = text),
-                _ => reader.skip(),
-            })
-        }
-        "counter" if reader.at_table() => reader.table(&mut |reader, key| match key {
-            "packets" => reader.count().map(|packets| rule.counter = Counter::Own(packets)),
-            _ => reader.skip(),
-        }),
-        "counter" => reader.text().map(|name| rule.counter = Counter::Named(name)),
-        "log" if reader.at_table() => {
-            let mut group = false;
-            reader.table(&mut |reader, key| {
-                group |= key == "group";
-                reader.skip()
-            })?;
-            (rule.nflog, rule.logs) = (rule.nflog || group, rule.logs || !group);
-            Some(())
-        }
-        "log" => {
-            rule.logs = true;
-            reader.skip()
-        }
-        "limit" if reader.at_table() => {
-            let mut limit = Limit::default();
-            reader.table(&mut |reader, key| match key {
-                "rate" => reader.count().map(|rate| limit.rate = rate),
-                "burst" => reader.count().map(|burst| limit.burst = burst),
-                "per" => reader.text().map(|per| limit.per = per),
-                _ => reader.skip(),
-            })?;
-            rule.limit = Some(limit);
-            Some(())
-        }
-        "vmap" => vmap(reader, rule),
-        _ => reader.skip(),
-    })
+/// A text; empty without the key, `None` if the value is something else.
+fn text(object: &Value, key: &str) -> Option<String> {
+    object.get(key).map_or(Some(String::new()), |value| value.as_str().map(String::from))
 }
 
-/// `{"key": ..., "data": {"set": [["invalid", {"drop": null}], ...]}}`
-fn vmap(reader: &mut Reader<'_>, rule: &mut Rule) -> Option<()> {
-    reader.table(&mut |reader, key| {
-        if key != "data" || !reader.at_table() {
-            return reader.skip();
-        }
-        reader.table(&mut |reader, key| {
-            if key != "set" {
-                return reader.skip();
-            }
-            reader.list(&mut |reader| {
-                let (mut invalid, mut first) = (false, true);
-                reader.list(&mut |reader| {
-                    if std::mem::take(&mut first) {
-                        return if reader.at_text() {
-                            reader.text().map(|text| invalid = text == "invalid")
-                        } else {
-                            reader.skip()
-                        };
-                    }
-                    if !reader.at_table() {
-                        return reader.skip();
-                    }
-                    reader.table(&mut |reader, key| {
-                        if key == "drop" {
-                            rule.verdict = if invalid { Verdict::InvalidDrop } else { Verdict::Drop };
-                        }
-                        reader.skip()
-                    })
-                })
-            })
-        })
-    })
+/// A number; 0 without the key, `None` if the value is something else.
+fn count(object: &Value, key: &str) -> Option<u64> {
+    object.get(key).map_or(Some(0), Value::as_u64)
 }

@@ -9,7 +9,7 @@ use super::{MAX_PIECES, Storage, keep};
 use crate::config::Config;
 use crate::event::calendar::Date;
 use crate::live::{Commit, Engine, Now};
-use crate::store::directory::Directory;
+use crate::store::directory::Disk;
 use crate::store::pieces;
 use crate::store::{Meta, Upkeep};
 use crate::sys::worker::Worker;
@@ -42,10 +42,8 @@ impl Storage {
             return;
         }
         self.again = false;
-        let gone = self.store.as_ref().is_some_and(|store| match store.directory() {
-            Directory::Disk(disk) => !disk.is_there(),
-            Directory::Memory(_) => false,
-        });
+        let disk = self.store.as_ref().and_then(|store| store.directory().disk());
+        let gone = disk.is_some_and(|disk| !disk.is_there());
         if self.worker.is_none() || gone || self.problem.is_some() {
             let (salt, other) = (self.salt(), gone || self.store.is_none());
             let found = self.reopen(config);
@@ -108,6 +106,7 @@ impl Storage {
         self.submit(Job::Prepare { closed, changes, keep: keep(config) }, purpose, engine);
     }
 
+    /// Gives a job to the worker; without one it has failed.
     pub(super) fn submit(&mut self, job: Job, purpose: Purpose, engine: &mut Engine) {
         let refused = match &mut self.worker {
             Some(worker) => worker.submit(job).is_err(),
@@ -120,6 +119,7 @@ impl Storage {
         }
     }
 
+    /// Takes back what a commit was to write: the next one has it.
     pub(super) fn failed(&mut self, purpose: Purpose, why: String, engine: &mut Engine) {
         if let Purpose::Statistics(_) = purpose {
             engine.end_commit(false);
@@ -167,6 +167,7 @@ impl Storage {
         self.again && self.flight.is_none() && self.prepared.is_none()
     }
 
+    /// Takes the result of a job.
     pub(super) fn done(&mut self, done: Done, engine: &mut Engine) {
         let Some(purpose) = self.flight.take() else { return };
         match done {
@@ -190,6 +191,7 @@ impl Storage {
         }
     }
 
+    /// Publishes the prepared commit, so that it counts, and has its files moved.
     pub(super) fn publish(&mut self, engine: &mut Engine, now: Now) {
         let (Some(Prepared { names, bytes, log_lines, .. }), Some(purpose)) =
             (self.prepared.take(), self.flight.take())
@@ -197,11 +199,7 @@ impl Storage {
             return;
         };
         let Some(store) = &mut self.store else { return };
-        let published = match store.directory() {
-            Directory::Disk(disk) => disk.publish(),
-            Directory::Memory(_) => Ok(()),
-        };
-        if let Err(error) = published {
+        if let Some(Err(error)) = store.directory().disk().map(Disk::publish) {
             return self.failed(purpose, format!("cannot write the store: {error}"), engine);
         }
         store.committed(&names);
@@ -219,7 +217,7 @@ impl Storage {
             // Flash knows now; what an import adds from here on is new, whatever its date.
             self.due = 0;
         }
-        self.total = self.total.saturating_add(bytes);
+        self.add_written(bytes);
         self.problem = None;
         if let Purpose::Statistics(closed) = purpose {
             self.committing = None;

@@ -4,8 +4,8 @@
 
 use crate::event::calendar::{Date, Month};
 use crate::stats::summary::DaySummary;
-use crate::store::directory::{Change, Directory};
-use crate::store::{Demanded, Keep, Store, Upkeep};
+use crate::store::directory::{Change, Disk};
+use crate::store::{Demanded, Keep, Store, StoreError, Upkeep};
 
 /// What the worker does.
 pub(super) enum Job {
@@ -38,64 +38,56 @@ pub(super) enum Done {
     Finished(Result<(), String>),
 }
 
-fn prepare(store: &mut Store, changes: Vec<Change>, log_lines: Vec<String>) -> Done {
-    let prepared = match store.directory() {
-        Directory::Disk(disk) => disk.prepare(&changes),
-        Directory::Memory(_) => Ok(()),
-    };
-    if let Err(error) = prepared {
-        return Done::Failed(format!("cannot write the store: {error}"));
-    }
-    let names = changes.iter().map(|(name, bytes)| (name.clone(), bytes.is_some())).collect();
-    let bytes = changes.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(|bytes| bytes.len() as u64).sum();
-    Done::Prepared(Prepared { names, bytes, log_lines, left: None })
-}
-
 /// One job, on the worker's own handle of the store.
 pub(super) fn work(store: &mut Store, job: Job) -> Done {
-    let failed = |error: crate::store::StoreError| Done::Failed(error.to_string());
-    if let Err(error) = store.refresh() {
-        return failed(error);
-    }
+    attempt(store, job).unwrap_or_else(Done::Failed)
+}
+
+fn attempt(store: &mut Store, job: Job) -> Result<Done, String> {
+    let explained = |error: StoreError| error.to_string();
+    store.refresh().map_err(explained)?;
     match job {
         Job::Prepare { closed, mut changes, keep } => {
             store.set_keep(keep);
             let dates: Vec<Date> = closed.iter().map(|day| day.date).collect();
-            let added = match store.add(&dates, closed.into_iter().map(Ok)) {
-                Ok(added) => added,
-                Err(error) => return failed(error),
-            };
+            let added = store.add(&dates, closed.into_iter().map(Ok)).map_err(explained)?;
             changes.extend(added.changes);
             let left_out = |(month, attempts): &(Month, u64)| {
                 format!("{month} is older than all months that are kept: {attempts} attempts are left out")
             };
-            prepare(store, changes, added.left_out.iter().map(left_out).collect())
+            prepare(store, &changes, added.left_out.iter().map(left_out).collect(), None)
         }
         Job::Maintain { now, today, keep, may } => {
             store.set_keep(keep);
             store.set_last(Some(Date(today.0.saturating_add(1))));
-            let next = match store.settle(today) {
-                Ok(mut settled) if !settled.is_empty() => {
-                    let (changes, log_line) = settled.remove(0);
-                    Ok(Some(Demanded { changes, log_line, left: may }))
+            let mut settled = store.settle(today).map_err(explained)?;
+            if !settled.is_empty() {
+                let (changes, log_line) = settled.remove(0);
+                return prepare(store, &changes, vec![log_line], Some(may));
+            }
+            match store.maintain(now, may).map_err(explained)? {
+                Some(Demanded { changes, log_line, left }) => {
+                    prepare(store, &changes, vec![log_line], Some(left))
                 }
-                Ok(_) => store.maintain(now, may),
-                Err(error) => Err(error),
-            };
-            match next {
-                Ok(Some(Demanded { changes, log_line, left })) => {
-                    match prepare(store, changes, vec![log_line]) {
-                        Done::Prepared(prepared) => Done::Prepared(Prepared { left: Some(left), ..prepared }),
-                        failed => failed,
-                    }
-                }
-                Ok(None) => Done::Nothing,
-                Err(error) => failed(error),
+                None => Ok(Done::Nothing),
             }
         }
-        Job::Finish => Done::Finished(match store.directory() {
-            Directory::Disk(disk) => disk.finish().map_err(|error| error.to_string()),
-            Directory::Memory(_) => Ok(()),
-        }),
+        Job::Finish => {
+            let finished = store.directory().disk().map_or(Ok(()), Disk::finish);
+            Ok(Done::Finished(finished.map_err(|error| error.to_string())))
+        }
     }
+}
+
+fn prepare(
+    store: &Store,
+    changes: &[Change],
+    log_lines: Vec<String>,
+    left: Option<Upkeep>,
+) -> Result<Done, String> {
+    let prepared = store.directory().disk().map_or(Ok(()), |disk| disk.prepare(changes));
+    prepared.map_err(|error| format!("cannot write the store: {error}"))?;
+    let names = changes.iter().map(|(name, bytes)| (name.clone(), bytes.is_some())).collect();
+    let bytes = changes.iter().filter_map(|(_, bytes)| bytes.as_ref()).map(|bytes| bytes.len() as u64).sum();
+    Ok(Done::Prepared(Prepared { names, bytes, log_lines, left }))
 }

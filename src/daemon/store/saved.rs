@@ -27,6 +27,7 @@ pub(super) struct Piece {
 }
 
 impl Flash {
+    /// The days of the pieces that are wanted, with the newest state.
     pub(super) fn saved(self, wanted: impl Fn(&Piece) -> bool) -> Saved {
         let days = self.pieces.into_iter().filter(wanted).flat_map(|piece| piece.days).collect();
         Saved { days, state: self.state, ..Saved::default() }

@@ -54,13 +54,13 @@ impl NflogEvents {
     }
 
     /// The event of a record that was read at `time` (seconds of wall time) and `uptime`
-    /// (microseconds since boot). `None` if its rule lets packets through. `networks` is asked for rules and interfaces
-    /// that were not seen before.
+    /// (microseconds since boot). `None` if its rule lets packets through. `networks` tells the direction of those that
+    /// were not seen before.
     pub fn event(
         &mut self,
         record: &NflogRecord<'_>,
         paths: &mut Paths,
-        networks: &dyn Fn() -> Networks,
+        networks: &Networks,
         time: i64,
         uptime: u64,
     ) -> Option<Event> {
@@ -70,12 +70,7 @@ impl NflogEvents {
         (!info.ignored).then_some(Event { fingerprint, ..event })
     }
 
-    fn info(
-        &mut self,
-        record: &NflogRecord<'_>,
-        paths: &mut Paths,
-        networks: &dyn Fn() -> Networks,
-    ) -> PathInfo {
+    fn info(&mut self, record: &NflogRecord<'_>, paths: &mut Paths, networks: &Networks) -> PathInfo {
         let message = &record.message;
         let key = Key {
             input: message.input,
@@ -101,9 +96,8 @@ impl NflogEvents {
             group_mac: key.group_mac,
             ..Context::default()
         };
-        let networks = networks();
-        let path = log_prefix::path(&context, Origin::Nflog, &networks, true);
-        let info = PathInfo::new(&path, false, &networks, paths);
+        let path = log_prefix::path(&context, Origin::Nflog, networks, true);
+        let info = PathInfo::new(&path, false, networks, paths);
         if self.cached.len() >= MAX_CACHED_PATHS {
             self.cached.clear();
         }
@@ -133,11 +127,10 @@ impl NflogEvents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::packet::Packet;
-    use std::cell::Cell;
-
+    use crate::event::paths::Direction;
     use crate::event::{Address, Class, Verdict, protocol};
     use crate::parse::nflog::Record;
+    use crate::parse::packet::Packet;
 
     fn record(prefix: &[u8], input: u32) -> NflogRecord<'_> {
         let packet = Packet {
@@ -152,11 +145,7 @@ mod tests {
 
     #[test]
     fn a_way_is_judged_once() {
-        let (mut events, mut paths, asked) = (NflogEvents::new(), Paths::new(), Cell::new(0));
-        let networks = || {
-            asked.set(asked.get() + 1);
-            Networks::default()
-        };
+        let (mut events, mut paths, networks) = (NflogEvents::new(), Paths::new(), Networks::default());
         for _ in 0..3 {
             for (prefix, verdict) in
                 [(&b"drop wan in: "[..], Verdict::Drop), (b"reject wan in: ", Verdict::Reject)]
@@ -172,22 +161,24 @@ mod tests {
                 assert_eq!((event.class, event.verdict), (Class::Attempt, verdict));
             }
         }
-        assert_eq!((asked.get(), paths.len()), (2, 2));
+        assert_eq!((events.cached.len(), paths.len()), (2, 2));
         events.forget();
-        events.event(&record(b"drop wan in: ", 1), &mut paths, &networks, 1000, 7).unwrap();
-        assert_eq!((asked.get(), paths.len()), (3, 2));
+        // What is inside and outside may have changed.
+        let networks = Networks { wan: vec!["lo".into()], ..Networks::default() };
+        let event = events.event(&record(b"DROP: ", 1), &mut paths, &networks, 1000, 7).unwrap();
+        assert_eq!(paths.get(event.path).unwrap().direction, Direction::Inbound);
     }
 
     #[test]
     fn what_a_rule_lets_through_is_no_event() {
-        let (mut events, mut paths, networks) = (NflogEvents::new(), Paths::new(), Networks::default);
+        let (mut events, mut paths, networks) = (NflogEvents::new(), Paths::new(), Networks::default());
         let record = record(b"MSSFIX wan out: ", 1);
         assert!(events.event(&record, &mut paths, &networks, 0, 0).is_none());
     }
 
     #[test]
     fn full_tables_start_anew_and_names_of_interfaces_that_are_gone_are_numbers() {
-        let (mut events, mut paths, networks) = (NflogEvents::new(), Paths::new(), Networks::default);
+        let (mut events, mut paths, networks) = (NflogEvents::new(), Paths::new(), Networks::default());
         for index in 1_000_000..1_001_000 {
             let record = record(b"drop", index);
             let path = events.event(&record, &mut paths, &networks, 0, 0).unwrap().path;

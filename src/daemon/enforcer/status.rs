@@ -1,12 +1,13 @@
 //! The guard's part of `status`: its state, how much of its bounds is used, and its warnings.
 
-use super::{Guarding, Mode};
+use super::{Enforcer, Mode};
 use crate::config::Config;
 use crate::guard::{Pool, Usage};
 use crate::live::{Engine, Now};
 use crate::query::answer::{GuardStatus, PeersStatus, UsageStatus};
 
-impl Guarding {
+impl Enforcer {
+    /// The guard's section of the answer `status`.
     pub(in crate::daemon) fn status(&mut self, now: Now, config: &Config, engine: &Engine) -> GuardStatus {
         let guard = &engine.guard;
         let reached = guard.reached(now.boot_ms);
@@ -15,7 +16,7 @@ impl Guarding {
             Mode::Off => ("off", config.guard.refused.clone()),
             _ if failing.is_some() => ("degraded", failing),
             _ if !self.nft_sync.is_up() => ("starting", config.guard.refused.clone()),
-            _ if self.networks.trouble().is_some() => ("degraded", self.networks.trouble().cloned()),
+            _ if self.networks.problem().is_some() => ("degraded", self.networks.problem().cloned()),
             _ if !reached.is_empty() => ("degraded", Some(reached.join("; "))),
             // The reload failed and the previous options stay in force: `status` says so.
             Mode::Dry => ("dry", config.guard.refused.clone()),
@@ -52,7 +53,7 @@ impl Guarding {
         if engine.guard.mode() != Mode::Off {
             warnings.extend(self.peer_warnings(now));
         }
-        if config.watch_egress && self.surroundings.outside.is_empty() {
+        if config.watch_egress && self.protected.outside.is_empty() {
             warnings.push("watch_egress: there is no default route, so the WAN interface is unknown".into());
         } else if config.watch_egress && !self.nft_sync.is_up() && self.nft_sync.why(now.boot_ms).is_some() {
             warnings.push("watch_egress: nothing is watched, since nft fails".into());

@@ -1,5 +1,4 @@
-//! The guard with all that it needs of the machine: the kernel's table, the ledger's files, the router's
-//! surroundings.
+//! Executes the guard's decisions on the machine: the kernel's table, the ledger's files, the addresses that are protected.
 
 mod status;
 
@@ -9,11 +8,11 @@ use ubus::blobmsg::BlobMsgTable;
 
 use super::callers;
 use super::ledger::LedgerFile;
-use super::networks::{NetworkBlocks, NetworkRequest, What};
+use super::networks::{GuardTest, NetworkBlocks, NetworkRequest, What};
 use super::nft_sync::NftSync;
-use super::notices::Incomplete;
+use super::notices::{Incomplete, Waiting};
+use super::protected::{self, ProtectedAddresses};
 use super::store::Storage;
-use super::surroundings::{self, Surroundings};
 use crate::config::{Config, Rate, Scope};
 use crate::daemon::nft::script::{GuardSpec, LogSpec, Spec, is_plain_interface};
 use crate::guard::detector::Limits;
@@ -32,7 +31,7 @@ use crate::record;
 use crate::sys::random;
 use crate::ubus::blob;
 
-/// How often the surroundings are looked at, and how old a look may be when somebody is to be blocked.
+/// How often the protected addresses are read, and how old they may be when somebody is to be blocked.
 const REFRESH_MS: u64 = 10_000;
 const FRESH_MS: u64 = 1_000;
 /// Events that wait for the bus.
@@ -47,28 +46,22 @@ record! {
         because: String,
         dry: bool,
     }
-
-    /// The answer to `guard-test`.
-    struct GuardTest {
-        address: String,
-        would_block: bool,
-        protected_by: Option<String>,
-    }
 }
 
 /// Executes the guard's decisions: nftables, the ledger on disk, the protected addresses, events on the bus.
-pub(super) struct Guarding {
+#[derive(Default)]
+pub(super) struct Enforcer {
     pub nft_sync: NftSync,
     pub ledger: LedgerFile,
     pub networks: NetworkBlocks,
     directory: PathBuf,
-    surroundings: Surroundings,
+    protected: ProtectedAddresses,
     /// When the protected addresses were read last (milliseconds since boot).
     refreshed_ms: Option<u64>,
     clock_was_set: bool,
     seed: u64,
     /// Events for the bus.
-    events: Vec<(&'static str, Box<dyn Field>)>,
+    events: Vec<Waiting>,
     /// The reached bounds of which the bus has had an event.
     reached: Vec<String>,
     /// NFLOG works, so rules may log to the group.
@@ -102,7 +95,8 @@ fn instant(now: Now, engine: &Engine) -> Option<i64> {
     engine.clock_is_set().then_some(now.wall)
 }
 
-impl Guarding {
+impl Enforcer {
+    /// With the blocks that an earlier run left. `directory`: UCI's; `run`: the daemon's in RAM.
     #[inline(never)]
     pub(super) fn start(
         now: Now,
@@ -110,56 +104,48 @@ impl Guarding {
         engine: &mut Engine,
         storage: &mut Storage,
         (directory, run): (&Path, &Path),
-    ) -> Guarding {
-        let mut guarding = Guarding {
+    ) -> Enforcer {
+        let mut enforcer = Enforcer {
             nft_sync: NftSync::new(),
-            ledger: LedgerFile::new(run, storage.boot()),
-            networks: NetworkBlocks::default(),
+            ledger: LedgerFile::new(run, &storage.boot),
             directory: directory.to_owned(),
-            surroundings: Surroundings::default(),
-            refreshed_ms: None,
             clock_was_set: engine.clock_is_set(),
             seed: random::number(),
-            events: Vec::new(),
-            reached: Vec::new(),
-            can_log: false,
-            failing: false,
-            shared: Vec::new(),
-            unblocked: Vec::new(),
+            ..Enforcer::default()
         };
         let wall = instant(now, engine);
-        let stored = guarding.ledger.read(now, wall, storage);
-        let moment = guarding.ledger.moment(now, wall);
-        guarding.networks.restore(&moment, storage, &mut engine.guard);
-        guarding.set(now, config, engine);
+        let stored = enforcer.ledger.read(now, wall, storage);
+        let moment = enforcer.ledger.moment(now, wall);
+        enforcer.networks.restore(&moment, storage, &mut engine.guard);
+        enforcer.set(now, config, engine);
         if let Some(stored) = stored {
             let (blocks, records) = (stored.blocks.into_iter(), stored.records.into_iter());
             engine.guard.restore(now.boot_ms, blocks, records, stored.ended.into_iter(), stored.today);
         }
-        guarding
+        enforcer
     }
 
     /// The options that hold from now on.
     pub(super) fn set(&mut self, now: Now, config: &Config, engine: &mut Engine) {
         engine.guard.set(now.boot_ms, settings(config), self.seed);
-        self.refresh_surroundings(now, engine, 0);
+        self.refresh_protected(now, engine, 0);
         self.networks.set_database(&config.country_database);
         self.shape(now, config, engine);
     }
 
-    /// Whether anything depends on what is around.
-    fn uses_surroundings(config: &Config, engine: &Engine) -> bool {
+    /// Whether anything depends on the protected addresses and the default routes.
+    fn uses_protected(config: &Config, engine: &Engine) -> bool {
         engine.guard.mode() != Mode::Off || config.watch_egress
     }
 
-    fn refresh_surroundings(&mut self, now: Now, engine: &mut Engine, age_ms: u64) {
+    fn refresh_protected(&mut self, now: Now, engine: &mut Engine, age_ms: u64) {
         if self.refreshed_ms.is_some_and(|at| now.boot_ms < at.saturating_add(age_ms)) {
             return;
         }
         self.refreshed_ms = Some(now.boot_ms);
-        self.surroundings = surroundings::read(&self.directory);
-        if engine.guard.set_protected(now.boot_ms, self.surroundings.protected.clone()) {
-            self.networks.change_surroundings();
+        self.protected = protected::read(&self.directory);
+        if engine.guard.set_protected(now.boot_ms, self.protected.prefixes.clone()) {
+            self.networks.change_policy();
         }
     }
 
@@ -174,7 +160,7 @@ impl Guarding {
     fn shape(&mut self, now: Now, config: &Config, engine: &Engine) {
         let zone = if let [zone] = &config.zone[..] { Some(zone.clone()) } else { None };
         let log = self.can_log.then_some(LogSpec { group: config.nflog_group, zone });
-        let names = self.surroundings.outside.iter().filter(|name| is_plain_interface(name)).cloned();
+        let names = self.protected.outside.iter().filter(|name| is_plain_interface(name)).cloned();
         let outside: Vec<String> = names.collect();
         let lengths = Lengths { max_blocks: config.guard.max_blocks, ..Lengths::default() };
         let guard = (engine.guard.mode() != Mode::Off).then(|| GuardSpec {
@@ -188,12 +174,10 @@ impl Guarding {
         self.nft_sync.set(Spec { guard, log, egress });
     }
 
-    /// When [`Guarding::turn`] has something to do, in milliseconds since boot.
+    /// When [`Enforcer::turn`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self, config: &Config, engine: &Engine) -> Option<u64> {
-        let refresh = self
-            .refreshed_ms
-            .filter(|_| Guarding::uses_surroundings(config, engine))
-            .map(|at| at + REFRESH_MS);
+        let refresh =
+            self.refreshed_ms.filter(|_| Enforcer::uses_protected(config, engine)).map(|at| at + REFRESH_MS);
         let networks = self.networks.deadline(&engine.guard, &self.nft_sync);
         [self.nft_sync.deadline(), self.ledger.deadline(), engine.guard.deadline(), refresh, networks]
             .into_iter()
@@ -217,10 +201,10 @@ impl Guarding {
             engine.guard.networks.clock_set(now.boot_ms, wall);
         }
         self.clock_was_set = wall.is_some();
-        if Guarding::uses_surroundings(config, engine)
+        if Enforcer::uses_protected(config, engine)
             && self.refreshed_ms.is_none_or(|at| now.boot_ms >= at + REFRESH_MS)
         {
-            self.refresh_surroundings(now, engine, 0);
+            self.refresh_protected(now, engine, 0);
             self.shape(now, config, engine);
         }
         if self.can_log != can_log {
@@ -235,12 +219,13 @@ impl Guarding {
         self.nft_sync.turn(now, wall, &mut engine.guard);
         let mut sentences = engine.guard.sentences();
         sentences.append(&mut self.unblocked);
-        let moment = self.ledger.moment(now, wall);
-        sentences.extend(self.networks.turn(now, &moment, engine, &self.nft_sync, storage));
-        for target in self.networks.take_expired() {
+        for target in engine.guard.expire_networks(now.boot_ms) {
+            sentences.push(format!("guard: the block of {target} is over"));
             let dry = engine.guard.mode() == Mode::Dry;
             self.push_released(target.to_string(), End::Expired.to_string(), dry);
         }
+        let moment = self.ledger.moment(now, wall);
+        self.networks.turn(now, &moment, engine, &self.nft_sync, storage, &mut sentences);
         self.ledger.on_time(now, wall, &mut engine.guard, storage);
         self.nft_sync.other_port = self.networks.port;
         let why = self.nft_sync.why(now.boot_ms);
@@ -259,10 +244,10 @@ impl Guarding {
     /// Makes one event for each bound that keeps suspects from being blocked.
     fn report_reached(&mut self, now: Now, engine: &Engine) {
         let reached = engine.guard.reached(now.boot_ms);
-        for because in reached.iter().filter(|because| !self.reached.contains(because)) {
-            let event = Incomplete { what: "guard", because: because.clone() };
-            if self.events.len() < MAX_EVENTS {
-                self.events.push(("fwstat.incomplete", Box::new(event)));
+        for because in &reached {
+            if !self.reached.contains(because) {
+                let event = Incomplete { what: "guard", because: because.clone() };
+                self.push_event("fwstat.incomplete", Box::new(event));
             }
         }
         self.reached = reached;
@@ -272,16 +257,14 @@ impl Guarding {
     fn pass_on(&mut self, now: Now, engine: &mut Engine) {
         for change in engine.guard.changes() {
             self.nft_sync.note(&change);
-            let (name, data) = match &change {
+            match &change {
                 Change::Blocked(block) => {
-                    ("fwstat.block", Box::new(engine.block_row(now, block)) as Box<dyn Field>)
+                    self.push_event("fwstat.block", Box::new(engine.block_row(now, block)));
                 }
                 Change::Released(block, end) => {
                     self.push_released(block.suspect.source.to_string(), end.to_string(), block.dry);
-                    continue;
                 }
-            };
-            self.push_event(name, data);
+            }
         }
     }
 
@@ -296,7 +279,7 @@ impl Guarding {
     }
 
     /// The events to send now.
-    pub(super) fn events(&mut self) -> Vec<(&'static str, Box<dyn Field>)> {
+    pub(super) fn take_events(&mut self) -> Vec<Waiting> {
         std::mem::take(&mut self.events)
     }
 
@@ -307,7 +290,7 @@ impl Guarding {
         if suspects.is_empty() {
             return;
         }
-        self.refresh_surroundings(now, engine, FRESH_MS);
+        self.refresh_protected(now, engine, FRESH_MS);
         let (wall, today) = (instant(now, engine), engine.date());
         let nft_sync = &mut self.nft_sync;
         let peers = |suspects: &[Suspect]| {
@@ -330,7 +313,7 @@ impl Guarding {
         number: u64,
         request: BlockArguments,
     ) -> Option<Answered> {
-        self.refresh_surroundings(now, engine, 0);
+        self.refresh_protected(now, engine, 0);
         let mut callers: Vec<Prefix> = request.caller.into_iter().collect();
         if request.through_web {
             callers.extend(callers::of_the_web(&self.directory));
@@ -339,21 +322,18 @@ impl Guarding {
             return Some(Err(off()));
         }
         let BlockArguments { targets, is_list, length, reason, .. } = request;
-        // A source for a time is a block such as the rules make.
+        let given_ms = match length {
+            Length::Seconds(seconds) => Some(seconds.saturating_mul(1000)),
+            Length::Default | Length::Forever => None,
+        };
+        // A source for a time is a block such as the rules make, and as long without a length.
         if let ([target], false, false) = (&targets[..], is_list, length == Length::Forever)
             && let Some(source) = target.source()
         {
-            let length_ms = match length {
-                Length::Seconds(seconds) => Some(seconds.saturating_mul(1000)),
-                Length::Default | Length::Forever => None,
-            };
-            return Some(self.block_source(now, engine, source, length_ms, reason, callers));
+            return Some(self.block_source(now, engine, source, given_ms, reason, callers));
         }
-        let length_ms = match length {
-            Length::Forever => None,
-            Length::Default => Some(config.guard.block_for.as_millis() as u64),
-            Length::Seconds(seconds) => Some(seconds.saturating_mul(1000)),
-        };
+        let default = (length == Length::Default).then_some(config.guard.block_for.as_millis() as u64);
+        let length_ms = given_ms.or(default);
         let what = What::Block { length_ms, reason, is_list };
         self.networks.ask(NetworkRequest { number, targets, what, callers });
         None
@@ -399,7 +379,7 @@ impl Guarding {
         if engine.guard.mode() == Mode::Off {
             return Some(Err(off()));
         }
-        self.refresh_surroundings(now, engine, FRESH_MS);
+        self.refresh_protected(now, engine, FRESH_MS);
         let Some(source) = target.source() else {
             let (targets, callers) = (vec![target], Vec::new());
             self.networks.ask(NetworkRequest { number, targets, what: What::Test, callers });
@@ -412,6 +392,7 @@ impl Guarding {
             address: source.to_string(),
             would_block: protection.is_none(),
             protected_by: protection.map(|protection| protection.to_string()),
+            warning: None,
         })))
     }
 

@@ -26,38 +26,34 @@ const RTF_REJECT: u32 = 0x200;
 
 /// Addresses and networks that must not be blocked, each with the reason.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub(super) struct Surroundings {
-    pub protected: Vec<(Prefix, Protection)>,
+pub(super) struct ProtectedAddresses {
+    pub prefixes: Vec<(Prefix, Protection)>,
     /// Interfaces that a default route leads through.
     pub outside: Vec<String>,
 }
 
 /// `directory`: UCI's, usually `/etc/config`.
-pub(super) fn read(directory: &Path) -> Surroundings {
-    let mut surroundings = Surroundings::default();
-    surroundings.routes(&text(Path::new("/proc/net/route")), &text(Path::new("/proc/net/ipv6_route")));
-    surroundings.interfaces();
-    surroundings.configured(directory);
-    surroundings.protected.sort_by_key(|(prefix, protection)| (*protection, prefix.network, prefix.length));
-    surroundings.protected.dedup();
-    surroundings.outside.sort();
-    surroundings.outside.dedup();
-    surroundings
+pub(super) fn read(directory: &Path) -> ProtectedAddresses {
+    let mut found = ProtectedAddresses::default();
+    found.kernel_routes();
+    found.interfaces();
+    found.configured(directory);
+    found.prefixes.sort_by_key(|(prefix, protection)| (*protection, prefix.network, prefix.length));
+    found.prefixes.dedup();
+    found
 }
 
 /// The interfaces that a default route leads through at present.
 pub(super) fn default_route_interfaces() -> Vec<String> {
-    let mut surroundings = Surroundings::default();
-    surroundings.routes(&text(Path::new("/proc/net/route")), &text(Path::new("/proc/net/ipv6_route")));
-    surroundings.outside.sort();
-    surroundings.outside.dedup();
-    surroundings.outside
+    let mut found = ProtectedAddresses::default();
+    found.kernel_routes();
+    found.outside
 }
 
-/// Empty if it cannot be read.
-fn text(path: &Path) -> String {
+/// A file's first `most` bytes as text; empty if it cannot be read.
+pub(super) fn text(path: &Path, most: u64) -> String {
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
+    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
     read.map_or(String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -68,36 +64,67 @@ fn server(value: &str) -> &str {
     &address[..end]
 }
 
-impl Surroundings {
+/// A line of the kernel's tables of routes.
+struct Route<'a> {
+    interface: &'a str,
+    is_default: bool,
+    flags: u32,
+    gateway: IpAddr,
+}
+
+impl Route<'_> {
+    /// `/proc/net/route`: `Iface Destination Gateway Flags RefCnt Use Metric Mask ...`, addresses in network byte order.
+    fn v4(line: &str) -> Option<Route<'_>> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |at: usize| u32::from_str_radix(words.get(at)?, 16).ok();
+        Some(Route {
+            interface: words.first()?,
+            is_default: number(1)? == 0 && number(7)? == 0,
+            flags: number(3)?,
+            gateway: Ipv4Addr::from(number(2)?.to_ne_bytes()).into(),
+        })
+    }
+
+    /// `/proc/net/ipv6_route`: destination, length, source, length, gateway, metric, two counters, flags, interface.
+    fn v6(line: &str) -> Option<Route<'_>> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |at: usize| u128::from_str_radix(words.get(at)?, 16).ok();
+        Some(Route {
+            interface: words.get(9)?,
+            is_default: number(0)? == 0 && number(1)? == 0,
+            flags: number(8)? as u32,
+            gateway: Ipv6Addr::from_bits(number(4)?).into(),
+        })
+    }
+}
+
+impl ProtectedAddresses {
     /// What the files of UCI and the resolvers name.
     fn configured(&mut self, directory: &Path) {
-        let mut resolv: Vec<String> = RESOLV.iter().map(|path| text(Path::new(path))).collect();
-        let dhcp = text(&directory.join("dhcp"));
-        let (sections, _) = uci::parse(&dhcp);
-        for setting in sections.iter().flat_map(|section| &section.settings) {
-            match setting.name.as_str() {
-                "server" => self.host(server(&setting.value), Protection::NameServer),
-                "resolvfile" => resolv.push(text(Path::new(&setting.value))),
-                _ => {}
+        let mut resolv: Vec<String> = RESOLV.iter().map(|path| text(Path::new(path), MAX_BYTES)).collect();
+        for file in ["dhcp", "network", "system"] {
+            let (sections, _) = uci::parse(&text(&directory.join(file), MAX_BYTES));
+            for section in &sections {
+                for setting in &section.settings {
+                    let protection = match (file, section.kind.as_str(), setting.name.as_str()) {
+                        ("dhcp", _, "resolvfile") => {
+                            resolv.push(text(Path::new(&setting.value), MAX_BYTES));
+                            continue;
+                        }
+                        ("dhcp", _, "server") | ("network", _, "dns") => Protection::NameServer,
+                        ("network", _, "gateway" | "ip6gw" | "ipgw") => Protection::Gateway,
+                        // Most are names: to whom these lead the kernel sees, and remembers as peers.
+                        ("system", "timeserver", "server") => Protection::TimeServer,
+                        _ => continue,
+                    };
+                    setting.value.split_whitespace().for_each(|word| self.host(server(word), protection));
+                }
             }
         }
-        resolv.iter().for_each(|text| self.name_servers(text));
-        let network = text(&directory.join("network"));
-        let (sections, _) = uci::parse(&network);
-        for setting in sections.iter().flat_map(|section| &section.settings) {
-            let protection = match setting.name.as_str() {
-                "dns" => Protection::NameServer,
-                "gateway" | "ip6gw" | "ipgw" => Protection::Gateway,
-                _ => continue,
-            };
-            setting.value.split_whitespace().for_each(|word| self.host(word, protection));
-        }
-        let system = text(&directory.join("system"));
-        let (sections, _) = uci::parse(&system);
-        for section in sections.iter().filter(|section| section.kind == "timeserver") {
-            for setting in section.settings.iter().filter(|setting| setting.name == "server") {
-                // Most are names: to whom these lead the kernel sees, and remembers as peers.
-                setting.value.split_whitespace().for_each(|word| self.host(word, Protection::TimeServer));
+        for line in resolv.iter().flat_map(|text| text.lines()) {
+            let mut words = line.split_whitespace();
+            if let (Some("nameserver"), Some(word)) = (words.next(), words.next()) {
+                self.host(server(word), Protection::NameServer);
             }
         }
     }
@@ -112,60 +139,31 @@ impl Surroundings {
         let unspecified = [Address::v4(0), Address::v6(0)].contains(&address);
         if !unspecified {
             let length = if address.is_v4() { 32 } else { 128 };
-            self.protected.push((Prefix { network: address, length }, protection));
+            self.prefixes.push((Prefix { network: address, length }, protection));
         }
     }
 
-    fn name_servers(&mut self, text: &str) {
-        for line in text.lines() {
-            let mut words = line.split_whitespace();
-            if words.next() == Some("nameserver")
-                && let Some(word) = words.next()
-            {
-                self.host(server(word), Protection::NameServer);
-            }
-        }
+    fn kernel_routes(&mut self) {
+        let read = |name: &str| text(&Path::new("/proc/net").join(name), MAX_BYTES);
+        self.routes(&read("route"), &read("ipv6_route"));
     }
 
     /// The kernel's tables of routes as text.
     fn routes(&mut self, v4: &str, v6: &str) {
-        for line in v4.lines().skip(1) {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let number = |at: usize| words.get(at).and_then(|word| u32::from_str_radix(word, 16).ok());
-            let (Some(target), Some(gateway), Some(flags), Some(mask)) =
-                (number(1), number(2), number(3), number(7))
-            else {
-                continue;
-            };
-            if flags & RTF_REJECT != 0 {
+        let v6 = v6.lines().filter_map(Route::v6).filter(|route| route.interface != "lo");
+        for route in v4.lines().filter_map(Route::v4).chain(v6) {
+            if route.flags & RTF_REJECT != 0 {
                 continue;
             }
-            if flags & RTF_GATEWAY != 0 {
-                self.add(IpAddr::V4(Ipv4Addr::from(gateway.to_ne_bytes())).into(), Protection::Gateway);
+            if route.flags & RTF_GATEWAY != 0 {
+                self.add(route.gateway.into(), Protection::Gateway);
             }
-            if target == 0 && mask == 0 {
-                self.outside.push(words[0].to_string());
+            if route.is_default {
+                self.outside.push(route.interface.to_string());
             }
         }
-        for line in v6.lines() {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let number = |at: usize| words.get(at).and_then(|word| u128::from_str_radix(word, 16).ok());
-            let (Some(target), Some(length), Some(gateway), Some(flags)) =
-                (number(0), number(1), number(4), number(8))
-            else {
-                continue;
-            };
-            let flags = flags as u32;
-            if flags & RTF_REJECT != 0 || words.len() < 10 || words[9] == "lo" {
-                continue;
-            }
-            if flags & RTF_GATEWAY != 0 {
-                self.add(IpAddr::V6(Ipv6Addr::from_bits(gateway)).into(), Protection::Gateway);
-            }
-            if target == 0 && length == 0 {
-                self.outside.push(words[9].to_string());
-            }
-        }
+        self.outside.sort();
+        self.outside.dedup();
     }
 
     fn interfaces(&mut self) {
@@ -182,7 +180,7 @@ impl Surroundings {
             let inside = !self.outside.contains(name) && (!self.outside.is_empty() || is_inside(name));
             let length = interface.netmask.as_ref().and_then(ip).and_then(|mask| length(address, mask));
             if let Some(length) = length.filter(|length| inside && *length > 0) {
-                self.protected.push((Prefix { network: address, length }, Protection::Lan));
+                self.prefixes.push((Prefix { network: address, length }, Protection::Lan));
             }
         }
     }
@@ -210,11 +208,11 @@ fn length(address: Address, mask: Address) -> Option<u8> {
 mod tests {
     use super::*;
 
-    fn shown(surroundings: &Surroundings) -> Vec<String> {
+    fn shown(found: &ProtectedAddresses) -> Vec<String> {
         let row = |(prefix, protection): &(Prefix, Protection)| {
             format!("{}/{} {protection:?}", prefix.network, prefix.length)
         };
-        surroundings.protected.iter().map(row).collect()
+        found.prefixes.iter().map(row).collect()
     }
 
     #[test]
@@ -234,10 +232,10 @@ mod tests {
                   20010db8000000000000000000000009 00000400 00000001 00000000 00000003 wan6\n\
                   00000000000000000000000000000000 00 00000000000000000000000000000000 00 \
                   00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n";
-        let mut surroundings = Surroundings::default();
-        surroundings.routes(&v4, v6);
-        assert_eq!(shown(&surroundings), ["203.0.113.1/32 Gateway", "2001:db8::9/128 Gateway"]);
-        assert_eq!(surroundings.outside, ["pppoe-wan", "wan6"]);
+        let mut found = ProtectedAddresses::default();
+        found.routes(&v4, v6);
+        assert_eq!(shown(&found), ["203.0.113.1/32 Gateway", "2001:db8::9/128 Gateway"]);
+        assert_eq!(found.outside, ["pppoe-wan", "wan6"]);
     }
 
     #[test]
@@ -262,9 +260,9 @@ mod tests {
             "system",
             "config timeserver 'ntp'\n\tlist server '203.0.113.123'\n\tlist server '0.openwrt.pool.ntp.org'\n",
         );
-        let mut surroundings = Surroundings::default();
-        surroundings.configured(&directory);
-        let found = shown(&surroundings);
+        let mut found = ProtectedAddresses::default();
+        found.configured(&directory);
+        let rows = shown(&found);
         std::fs::remove_dir_all(&directory).unwrap();
         for expected in [
             "203.0.113.53/32 NameServer",
@@ -276,7 +274,7 @@ mod tests {
             "203.0.113.2/32 Gateway",
             "203.0.113.123/32 TimeServer",
         ] {
-            assert!(found.iter().any(|row| row == expected), "{expected} in {found:?}");
+            assert!(rows.iter().any(|row| row == expected), "{expected} in {rows:?}");
         }
     }
 }

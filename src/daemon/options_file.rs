@@ -1,4 +1,4 @@
-//! Reads the options of a running daemon again.
+//! Reads the options of the daemon, at its start and while it runs.
 //!
 //! Takes the file and the options in use, gives new ones: an invalid or missing file leaves what is in use. Applies nothing.
 
@@ -12,7 +12,7 @@ use crate::config::{Config, shown};
 const MAX_FILE: u64 = 256 << 10;
 
 /// The file's text. The error is a sentence without its consequence.
-pub(crate) fn read(path: &Path) -> Result<String, String> {
+fn read(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
     match read {
@@ -24,15 +24,15 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
     }
 }
 
-/// The options that hold from now on, and what is wrong with the file.
-pub(crate) fn reload(path: &Path, in_use: &Config) -> (Config, Vec<String>) {
-    match read(path) {
-        Ok(text) => {
-            let (config, problems) = Config::parse_again(&shown(path), &text, in_use);
-            (config, problems.iter().map(ToString::to_string).collect())
-        }
-        Err(sentence) => (in_use.clone(), vec![format!("{sentence}; the options in use stay")]),
-    }
+/// The options that hold from now on, and what is wrong with the file. `in_use`: those of a daemon that runs.
+pub fn load(path: &Path, in_use: Option<&Config>) -> (Config, Vec<String>) {
+    let (config, problems) = match (read(path), in_use) {
+        (Ok(text), Some(in_use)) => Config::parse_again(&shown(path), &text, in_use),
+        (Ok(text), None) => Config::parse(&shown(path), &text),
+        (Err(why), Some(in_use)) => return (in_use.clone(), vec![format!("{why}; the options in use stay")]),
+        (Err(why), None) => return (Config::default(), vec![format!("{why}; using the defaults")]),
+    };
+    (config, problems.iter().map(ToString::to_string).collect())
 }
 
 #[cfg(test)]
@@ -47,7 +47,7 @@ mod tests {
             ("/dev/zero", "longer than 256 KiB"),
             ("/", "directory"),
         ] {
-            let (config, problems) = reload(Path::new(path), &in_use);
+            let (config, problems) = load(Path::new(path), Some(&in_use));
             assert_eq!(config, in_use);
             assert!(
                 problems[0].contains(what) && problems[0].ends_with("the options in use stay"),
