@@ -50,6 +50,7 @@ fn forged(number: u64) -> Event {
             Class::Attempt
         },
         verdict: Verdict::Drop,
+        unhashed: false,
     }
 }
 

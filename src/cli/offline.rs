@@ -6,7 +6,7 @@ mod opened;
 
 use std::cell::RefCell;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub use opened::Opened;
@@ -26,6 +26,7 @@ use crate::parse::interfaces::Networks;
 use crate::query::answer::InputCounts;
 use crate::query::asns::SharedNetworks;
 use crate::query::open::joined;
+use crate::stats::collect::{self, CollectError, Collector, DayStorage, Order};
 use crate::stats::countries::SharedLookup;
 use crate::stats::day::Day;
 use crate::stats::deferred::Deferred;
@@ -33,7 +34,7 @@ use crate::stats::sum::sum_of_day;
 use crate::stats::summary::DaySummary;
 use crate::store::directory::{Change, Directory, Disk};
 use crate::store::pieces::{self, State};
-use crate::store::spool::{Collector, Settings, Spool};
+use crate::store::spool::Spool;
 use crate::store::{Keep, Meta, Store, StoreError};
 use crate::sys::installed::read_text;
 use crate::sys::{clock, memory};
@@ -191,22 +192,50 @@ fn read_into(
     let due = later.take_until(u64::try_from(latest).unwrap_or(u64::MAX).saturating_mul(1000));
     let options =
         ReadOptions { networks: networks(input)?, calendar: calendar.clone(), year: input.year, now };
+    // A pipe can be read once only: it may be in any order. Files mostly are in order, which is
+    // cheaper; if they turn out not to be, they are read again.
     memory::retain_freed_memory();
-    let spool = Spool::new(room)
-        .map_err(|error| format!("cannot write a temporary file in {}: {error}", room.display()))?;
-    let mut paths = Paths::new();
-    let settings = Settings { calendar: calendar.clone(), salt: store.salt(), rules: paths.rules(), latest };
-    let mut collector = Collector::new(settings, spool);
-    let mut imported = known;
-    let mut seen = SeenMessages::from_bytes(&meta.seen).unwrap_or_default();
-    let waited: Vec<Event> = due.0.iter().map(|(moment, event)| at(*moment, event)).collect();
-    collector.count(&waited).map_err(|error| error.to_string())?;
-    let mut count = |events: &[Event]| collector.count(events);
-    let read =
-        read_files(&input.files, &options, (&mut imported, &mut seen), &mut paths, &mut count, progress)
-            .map_err(|error| error.to_string())?;
-    let (spool, new_later) = collector.finish().map_err(|error| error.to_string())?;
-    memory::return_freed_memory();
+    let mut order = if has_pipe(&input.files) { Order::Any } else { Order::Sorted };
+    let (read, spool, new_later, imported, seen) = loop {
+        let spool = Spool::new(room)
+            .map_err(|error| format!("cannot write a temporary file in {}: {error}", room.display()))?;
+        let (salt, calendar, lookup) = (store.salt(), calendar.clone(), Some(lookup.clone()));
+        let whole = sent.to_vec();
+        let mut paths = Paths::new();
+        let rules = paths.rules();
+        let settings = collect::Settings { calendar, lookup, order, salt, rules, latest, whole };
+        let mut collector = Collector::new(settings, spool);
+        let mut imported = known.clone();
+        let mut seen = SeenMessages::from_bytes(&meta.seen).unwrap_or_default();
+        let mut out_of_order = false;
+        let mut count = |events: &[Event]| {
+            collector.count(events).map_err(|error| match error {
+                CollectError::OutOfOrder => {
+                    out_of_order = true;
+                    io::Error::other("out of order")
+                }
+                CollectError::Storage(error) => error,
+            })
+        };
+        let waited: Vec<Event> = due.0.iter().map(|(moment, event)| at(*moment, event)).collect();
+        let read = match count(&waited) {
+            Ok(()) => {
+                let known = (&mut imported, &mut seen);
+                read_files(&input.files, &options, known, &mut paths, &mut count, progress)
+                    .map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        match read {
+            Err(_) if out_of_order => order = Order::Any,
+            Err(error) => return Err(error),
+            Ok(read) => {
+                let (spool, later) = collector.finish().map_err(|error| error.to_string())?;
+                memory::return_freed_memory();
+                break (read, spool, later, imported, seen);
+            }
+        }
+    };
     let (failures, mut notes) = sentences(&read.reports, &read.counts);
     notes.splice(0..0, problem.into_iter().chain(unknown));
     if read.reports.iter().any(|report| report.discard) {
@@ -272,6 +301,13 @@ fn networks(input: &Input) -> Result<Networks> {
     Ok(Networks { wan: input.wan.clone(), lan: input.lan.clone(), rules, zones })
 }
 
+fn has_pipe(files: &[PathBuf]) -> bool {
+    files.iter().any(|file| match std::fs::metadata(file) {
+        Ok(metadata) => !metadata.is_file() && !metadata.is_dir(),
+        Err(_) => file.as_os_str() == "-",
+    })
+}
+
 /// Days on their way into the store.
 struct Adding<'a> {
     store: &'a mut Store,
@@ -310,39 +346,48 @@ impl Adding<'_> {
             let is_corrected = new.contains(&date) && sent.contains(&date);
             is_at_an_end || newest == Some(date) || today == Some(date) || is_corrected
         };
+        let mut unplaced: Vec<DaySummary> = Vec::new();
+        for (moment, counts) in &self.unplaced {
+            let hour = calendar.hour_of((moment / 1000).cast_signed());
+            unplaced.push(crate::live::waiting::unknown(hour, counts));
+        }
+        let mut dates: Vec<Date> =
+            new.iter().copied().chain(pieces.iter().map(|(_, date, _)| *date)).collect();
+        dates.extend(unplaced.iter().map(|day| day.date));
+        dates.sort();
+        dates.dedup();
         let mut changes: Vec<Change> = Vec::new();
-        for date in new.iter().copied().filter(|date| stays_open(*date)) {
+        for date in dates.iter().copied().filter(|date| stays_open(*date)) {
             let Some(spooled) = self.spool.read(date).map_err(|error| error.to_string())? else {
                 continue;
             };
-            let numbers = pieces.iter().filter(|piece| piece.1 == date).map(|piece| piece.2 + 1);
-            let mut day = if of_daemon || numbers.clone().count() < MAX_PIECES {
-                Day::new(date, self.store.salt())
-            } else {
-                self.pieces_of(date, &pieces, &mut changes)?
+            let of_day = pieces.iter().filter(|piece| piece.1 == date).count();
+            let mut day = match of_daemon || of_day < MAX_PIECES {
+                true => Day::new(date, self.store.salt()),
+                false => self.pieces_of(date, &pieces, Some(&mut changes))?,
             };
             day.add_summary(&spooled.summary, &spooled.samples);
-            let number = numbers.max();
+            let number = pieces.iter().filter(|piece| piece.1 == date).map(|piece| piece.2 + 1).max();
             let state = State { date: Some(date), ..State::default() };
             let bytes = pieces::encode_day(self.store.salt(), &state, &day);
             changes.push((pieces::name_of(date, number.unwrap_or(0)), Some(bytes)));
         }
-        let mut over: Vec<Date> = pieces.iter().map(|(_, date, _)| *date).collect();
-        over.retain(|date| !of_daemon && !stays_open(*date));
-        over.dedup();
-        let mut parts: Vec<DaySummary> = Vec::new();
-        for date in over {
-            parts.push(self.pieces_of(date, &pieces, &mut changes)?.close(Some(self.lookup)));
+        let mut closed: Vec<DaySummary> = Vec::new();
+        let over = pieces.iter().filter(|(_, date, _)| !of_daemon && !stays_open(*date));
+        for date in over.map(|(_, date, _)| *date) {
+            if closed.last().is_none_or(|day| day.date != date) {
+                let mut day = self.pieces_of(date, &pieces, Some(&mut changes))?;
+                closed.push(collect::close(&mut day, Some(self.lookup)));
+            }
         }
-        for (moment, counts) in &self.unplaced {
-            let hour = calendar.hour_of((moment / 1000).cast_signed());
-            parts.push(crate::live::waiting::unknown(hour, counts));
-        }
+        let parts = closed.into_iter().chain(unplaced);
         let extra = joined(parts);
-        let mut dates: Vec<Date> = new.iter().copied().filter(|date| !stays_open(*date)).collect();
-        dates.extend(extra.iter().map(|day| day.date));
-        dates.sort();
-        dates.dedup();
+        let dates: Vec<Date> = dates
+            .into_iter()
+            .filter(|date| {
+                extra.iter().any(|day| day.date == *date) || self.spool.contains(*date) && !stays_open(*date)
+            })
+            .collect();
         let (spool, lookup, salt) = (&self.spool, self.lookup, self.store.salt());
         let days = dates.iter().map(|date| {
             let known = extra.iter().find(|day| day.date == *date).cloned();
@@ -350,9 +395,12 @@ impl Adding<'_> {
                 return Ok(known.unwrap_or_else(|| DaySummary::new(*date)));
             }
             let spooled = spool.read(*date)?.map(|day| {
+                if !spool.is_whole(*date) {
+                    return day.summary;
+                }
                 let mut whole = Day::new(*date, salt);
                 whole.add_summary(&day.summary, &day.samples);
-                whole.close(Some(lookup))
+                collect::close(&mut whole, Some(lookup))
             });
             Ok(match (known, spooled) {
                 (Some(known), Some(spooled)) => sum_of_day(&known, &spooled),
@@ -367,12 +415,12 @@ impl Adding<'_> {
         Ok(added.left_out)
     }
 
-    /// The sum of the pieces of a day, which are removed.
+    /// The sum of the pieces of a day, which are removed if there are `changes`.
     fn pieces_of(
         &mut self,
         date: Date,
         pieces: &[(String, Date, u32)],
-        changes: &mut Vec<Change>,
+        mut changes: Option<&mut Vec<Change>>,
     ) -> Result<Day> {
         let mut day = Day::new(date, self.store.salt());
         for (name, ..) in pieces.iter().filter(|piece| piece.1 == date) {
@@ -380,7 +428,9 @@ impl Adding<'_> {
             for part in saved.iter().flat_map(|saved| &saved.days).filter(|part| part.summary.date == date) {
                 day.add_summary(&part.summary, &part.samples);
             }
-            changes.extend(self.store.remove_piece(name)?);
+            if let Some(changes) = &mut changes {
+                changes.extend(self.store.remove_piece(name)?);
+            }
         }
         Ok(day)
     }

@@ -190,10 +190,9 @@ impl Verdict {
 }
 
 /// Which input an event came through.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum Origin {
-    #[default]
     File = 0,
     Logd = 1,
     Nflog = 2,
@@ -247,7 +246,8 @@ pub struct Event {
     pub source: Address,
     pub destination: Address,
     /// A hash of the packet's fields that stay the same when it is logged twice (addresses,
-    /// protocol, ports, length, IP id, fragment offset, ICMP fields).
+    /// protocol, ports, length, IP id, fragment offset, ICMP fields). If it is `unhashed`, only the IP id: the
+    /// other fields are those of the event, and most events are never asked for the hash.
     pub fingerprint: u64,
     /// The kernel's timestamp in microseconds since boot. When the line has none: the log's in microseconds since 1970, if it
     /// has microseconds; otherwise 0.
@@ -269,6 +269,7 @@ pub struct Event {
     pub icmp_code: u8,
     pub class: Class,
     pub verdict: Verdict,
+    pub unhashed: bool,
 }
 
 impl Event {

@@ -20,7 +20,7 @@ pub enum Direction {
 }
 
 /// What the packets of one rule and one pair of interfaces have in common.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Path {
     pub origin: Origin,
     /// The log prefix without the blanks at its end; for logins the daemon's name.

@@ -4,62 +4,145 @@
 
 use std::io;
 
+use super::order::Inputs;
 use crate::event::Event;
 
 /// Events given at once, at most.
 pub const BATCH: usize = 1024;
 
+/// Where events go. Each is read into its place: copied from another, it would wait for its parts to be written.
+pub trait Sink {
+    type Error;
+
+    fn place(&mut self) -> &mut Event;
+
+    /// There is an event in the place.
+    fn taken(&mut self) -> Result<(), Self::Error>;
+}
+
 /// Events on their way to the caller.
-pub struct Batch<'a> {
+pub struct Batch<'a, D> {
     give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>,
-    is_duplicate: &'a mut dyn FnMut(&Event) -> bool,
-    /// Each with the number of its input.
-    events: Vec<(Event, usize)>,
-    /// Without duplicates, as they are given.
-    unique: Vec<Event>,
-    /// Packets of each input.
-    pub counts: Vec<Counts>,
+    mark_duplicates: D,
+    /// Which of the events are duplicates, if any is.
+    duplicates: Vec<bool>,
+    /// The first `held` are events, the others places for more.
+    events: Box<[Event]>,
+    held: usize,
+    /// The input of the first event.
+    input: usize,
+    /// The input of each event, unless it is the same of all: then none.
+    inputs: Vec<u32>,
+    sorted: bool,
+    /// Time of the event added last.
+    newest: i64,
 }
 
-/// Packets of one input.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
-    /// Given to the caller.
-    pub events: u64,
-    /// Left out, as they were counted before.
-    pub duplicates: u64,
-}
-
-impl<'a> Batch<'a> {
-    /// `is_duplicate` is asked for each event, in order of time. `inputs`: their number.
-    pub fn new(
-        give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>,
-        is_duplicate: &'a mut dyn FnMut(&Event) -> bool,
-        inputs: usize,
-    ) -> Batch<'a> {
-        let (events, unique) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
-        Batch { give, is_duplicate, events, unique, counts: vec![Counts::default(); inputs] }
+impl<'a, D: FnMut(&[Event], &mut Vec<bool>)> Batch<'a, D> {
+    /// `mark_duplicates` is shown events in order of time; it marks duplicates in a list that is empty, or leaves it
+    /// empty.
+    pub fn new(give: &'a mut dyn FnMut(&[Event]) -> io::Result<()>, mark_duplicates: D) -> Batch<'a, D> {
+        Batch {
+            give,
+            mark_duplicates,
+            duplicates: Vec::new(),
+            events: vec![Event::default(); BATCH].into_boxed_slice(),
+            held: 0,
+            input: 0,
+            inputs: Vec::new(),
+            sorted: true,
+            newest: i64::MIN,
+        }
     }
 
-    /// Adds an event of the input with this number.
-    pub fn add(&mut self, event: &Event, input: usize) -> io::Result<()> {
-        self.events.push((*event, input));
-        if self.events.len() < BATCH { Ok(()) } else { self.flush() }
+    pub fn add(&mut self, event: &Event, input: usize, inputs: &mut dyn Inputs) -> io::Result<()> {
+        let mut sink = IntoBatch { batch: self, input, inputs };
+        *sink.place() = *event;
+        sink.taken()
     }
 
-    /// Gives the events that were added, in order of time and each packet once.
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.events.sort_by_key(|(event, _)| event.time);
-        self.unique.clear();
-        for (event, input) in self.events.drain(..) {
-            let counts = &mut self.counts[input];
-            if (self.is_duplicate)(&event) {
-                counts.duplicates += u64::from(event.count);
-            } else {
-                counts.events += u64::from(event.count);
-                self.unique.push(event);
+    #[cold]
+    fn add_input(&mut self, input: usize) {
+        if self.held == 0 {
+            self.input = input;
+            return;
+        }
+        self.inputs.resize(self.held, self.input as u32);
+        self.inputs.push(input as u32);
+    }
+
+    /// Gives what is held, in order and each packet once.
+    #[inline(never)]
+    pub fn flush(&mut self, inputs: &mut dyn Inputs) -> io::Result<()> {
+        if !self.sorted {
+            self.sort();
+        }
+        let events = &mut self.events[..self.held];
+        self.duplicates.clear();
+        (self.mark_duplicates)(events, &mut self.duplicates);
+        let duplicates = self.duplicates.iter().filter(|marked| **marked).count();
+        let left = events.len() - duplicates;
+        let marked = self.duplicates.iter().copied().chain(std::iter::repeat(false));
+        if self.inputs.is_empty() {
+            let all: u64 = events.iter().map(|event| u64::from(event.count)).sum();
+            let twice = events.iter().zip(marked.clone()).filter(|(_, marked)| *marked);
+            let twice: u64 = twice.map(|(event, _)| u64::from(event.count)).sum();
+            inputs.count(self.input, all - twice, twice);
+        }
+        for ((&input, event), duplicate) in self.inputs.iter().zip(&*events).zip(marked) {
+            let (count, once) = (u64::from(event.count), u64::from(!duplicate));
+            inputs.count(input as usize, count * once, count * (1 - once));
+        }
+        if duplicates > 0 {
+            let stay = (0..).zip(&self.duplicates).filter(|(_, marked)| !**marked);
+            for (free, (number, _)) in stay.enumerate() {
+                events[free] = events[number];
             }
         }
-        if self.unique.is_empty() { Ok(()) } else { (self.give)(&self.unique) }
+        let given = if left == 0 { Ok(()) } else { (self.give)(&events[..left]) };
+        self.held = 0;
+        self.inputs.clear();
+        (self.sorted, self.newest) = (true, i64::MIN);
+        given
+    }
+
+    fn sort(&mut self) {
+        let events = &mut self.events[..self.held];
+        let mut order: Vec<u32> = (0..events.len() as u32).collect();
+        order.sort_by_key(|&at| events[at as usize].time);
+        let sorted: Vec<Event> = order.iter().map(|&at| events[at as usize]).collect();
+        events.copy_from_slice(&sorted);
+        if !self.inputs.is_empty() {
+            self.inputs = order.iter().map(|&at| self.inputs[at as usize]).collect();
+        }
+    }
+}
+
+/// Events of one input on their way into a batch.
+pub struct IntoBatch<'a, 'b, D> {
+    pub batch: &'a mut Batch<'b, D>,
+    pub input: usize,
+    pub inputs: &'a mut dyn Inputs,
+}
+
+impl<D: FnMut(&[Event], &mut Vec<bool>)> Sink for IntoBatch<'_, '_, D> {
+    type Error = io::Error;
+
+    #[inline(always)]
+    fn place(&mut self) -> &mut Event {
+        &mut self.batch.events[self.batch.held]
+    }
+
+    #[inline(always)]
+    fn taken(&mut self) -> io::Result<()> {
+        let batch = &mut *self.batch;
+        let time = batch.events[batch.held].time;
+        batch.sorted &= time >= batch.newest;
+        batch.newest = time;
+        if self.input != batch.input || !batch.inputs.is_empty() {
+            batch.add_input(self.input);
+        }
+        batch.held += 1;
+        if batch.held < batch.events.len() { Ok(()) } else { batch.flush(self.inputs) }
     }
 }

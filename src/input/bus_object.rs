@@ -25,6 +25,14 @@ pub(super) enum Lookup {
     },
 }
 
+/// What a search has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Found {
+    pub(super) listener: u32,
+    /// None: there is no such object.
+    pub(super) target: Option<u32>,
+}
+
 impl Lookup {
     /// Begins with the listener. Call it when the broker is there.
     pub(super) fn begin(outgoing: &mut Outgoing) -> Lookup {
@@ -44,15 +52,14 @@ impl Lookup {
         }
     }
 
-    /// Takes an answer of the broker. `events`: what the listener is to hear, beside objects that come. At the end: the
-    /// listener, and the object's id if there is such an object.
+    /// Takes an answer of the broker. `events`: what the listener is to hear, beside objects that come.
     pub(super) fn on_event(
         &mut self,
         outgoing: &mut Outgoing,
         event: &BusEvent<'_>,
         object: &str,
         events: &[&str],
-    ) -> Option<(u32, Option<u32>)> {
+    ) -> Option<Found> {
         match (event, &mut *self) {
             (BusEvent::Data { request, attributes }, Lookup::Adding { request: asked, listener })
                 if request == asked =>
@@ -76,7 +83,7 @@ impl Lookup {
             (BusEvent::Done { request, .. }, Lookup::Looking { listener, request: asked, target })
                 if request == asked =>
             {
-                return Some((*listener, *target));
+                return Some(Found { listener: *listener, target: *target });
             }
             _ => {}
         }

@@ -63,7 +63,7 @@ struct Peeked {
 impl Peeked {
     /// Looks at the first bytes of a source.
     fn new(mut source: Box<dyn Read>) -> Peeked {
-        let (bytes, fault) = first_bytes(&mut source, packed::BEGINNING);
+        let (bytes, fault) = read_first_bytes(&mut source, packed::BEGINNING);
         let rest = fault.map_or(Ok(source), Err);
         Peeked { first_bytes: Cursor::new(bytes), rest }
     }
@@ -107,7 +107,6 @@ impl Content {
         Ok((content, about.is_file().then_some(Regular { size: about.len(), modified })))
     }
 
-    /// Looks at the first bytes of a source and decompresses it. The error says what else than a log it is.
     pub fn new(source: Box<dyn Read>) -> io::Result<Content> {
         let (taken, about) = (Rc::new(Cell::new(0)), Rc::new(About::default()));
         let file = Peeked::new(Box::new(Counted { source, taken: taken.clone() }));
@@ -124,8 +123,8 @@ impl Content {
             taken,
             about,
             length: 0,
-            head: Digest::default(),
-            whole: Digest::default(),
+            head: Digest::new(),
+            whole: Digest::new(),
             marks: Vec::new(),
             sums: Vec::new(),
         })
@@ -156,7 +155,6 @@ impl Content {
         self.about.modified.get()
     }
 
-    /// What was left out of a gzip file.
     pub fn note(&self) -> Option<&'static str> {
         self.about.note.get()
     }
@@ -225,8 +223,12 @@ fn lines_of_text(mut text: Peeked) -> Box<dyn Read> {
 /// The first bytes of a content, and the error that ended them early.
 pub type FirstBytes = (Vec<u8>, Option<io::Error>);
 
-/// Reads the first bytes of a source, at most `most`.
-pub fn first_bytes(source: &mut dyn Read, most: usize) -> FirstBytes {
+/// Reads the first bytes of a content, at most `most`.
+pub fn first_bytes(content: &mut Content, most: usize) -> FirstBytes {
+    read_first_bytes(content, most)
+}
+
+fn read_first_bytes(source: &mut dyn Read, most: usize) -> FirstBytes {
     let mut bytes = Vec::with_capacity(most);
     // What was read before an error stays.
     let fault = source.take(most as u64).read_to_end(&mut bytes).err();

@@ -40,19 +40,21 @@ struct Lanes {
 
 impl Default for Digest {
     fn default() -> Digest {
-        Digest { lanes: Lanes { sums: [0; LANES], keys: KEYS }, rest: [0; STRIPE], held: 0, length: 0 }
+        Digest::new()
     }
 }
 
 impl Digest {
-    /// Of all these bytes.
+    pub fn new() -> Digest {
+        Digest { lanes: Lanes { sums: [0; LANES], keys: KEYS }, rest: [0; STRIPE], held: 0, length: 0 }
+    }
+
     pub fn of(bytes: &[u8]) -> Digest {
-        let mut digest = Digest::default();
+        let mut digest = Digest::new();
         digest.update(bytes);
         digest
     }
 
-    /// Adds bytes.
     pub fn update(&mut self, mut bytes: &[u8]) {
         self.length = self.length.wrapping_add(bytes.len() as u64);
         if self.held > 0 {
@@ -162,7 +164,7 @@ mod tests {
         for length in [0, 1, 7, 8, 31, 32, 33, 64, 100, 300] {
             let whole = Digest::of(&bytes[..length]).sum();
             for piece in 1..70 {
-                let mut digest = Digest::default();
+                let mut digest = Digest::new();
                 bytes[..length].chunks(piece).for_each(|piece| digest.update(piece));
                 assert_eq!(digest.sum(), whole, "{length} bytes in pieces of {piece}");
             }

@@ -11,12 +11,14 @@
 //! Of live inputs, a packet that both have reported is evicted first. So one input can be ahead of the other by some 800
 //! packets; beyond that the later one's sighting is [`Sighting::Unknown`].
 
+use std::ops::Range;
+
 use crate::event::Event;
+use crate::parse::fingerprint_of;
 
 /// Sightings of one packet lie at most this far apart, in seconds.
 pub const WINDOW: i64 = 2;
-/// Packets that are remembered. Each can lie in two rows; if all places of both are taken, the one not seen for longest
-/// goes.
+/// Places for fingerprints. Each can lie in two rows; if all places of both are taken, the one not seen for longest goes.
 pub const ENTRIES: usize = ROWS * PER_ROW;
 
 const ROWS: usize = 512;
@@ -27,6 +29,10 @@ const PATHS: usize = 4;
 #[derive(Debug)]
 pub struct Duplicates {
     rows: Box<[Row]>,
+    /// Of each row its [`PER_ROW`].
+    entries: Box<[Entry]>,
+    /// Time of the last event of the batch before.
+    newest: i64,
 }
 
 /// What a sighting says of the packet.
@@ -41,56 +47,43 @@ pub enum Sighting {
     Unknown,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// What every look-up needs, in one line of the processor's cache. Times are the low 32 bits of seconds: no two
+/// that are compared lie 68 years apart.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Row {
-    entries: [Entry; PER_ROW],
-    /// When the newest packet was seen that was awaited by another path and had to go.
-    forgotten: Option<u32>,
+    fingerprints: [u64; PER_ROW],
+    /// The last sightings.
+    last: [u32; PER_ROW],
+    /// When the newest of those was seen that were awaited again and had to go, if any had to.
+    forgotten: u32,
+    /// Of those that were seen once: by which path. The others have an [`Entry`].
+    paths: [u16; PER_ROW],
+    /// [`TAKEN`], [`ONCE`], [`AWAITED`] and [`PAIRED`] of each place, shifted by its number; [`FORGOTTEN`].
+    marks: u32,
 }
 
-/// A packet. Times are the low 32 bits of seconds: no two that are compared lie 68 years apart.
-#[derive(Clone, Copy, Debug, Default)]
-struct Entry {
-    fingerprint: u64,
-    state: State,
-    /// The last sighting.
-    last: u32,
-    /// When the present window began.
-    start: u32,
-    /// How often each path logged it. A count of 0 is a free place.
-    sightings: [Sightings; PATHS],
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum State {
-    #[default]
-    Free,
-    /// Of files no path is awaited: any number of rules may have logged a packet.
-    Seen,
-    /// Another path will see it, too.
-    Awaited,
-    /// All paths that were awaited have seen it.
-    Paired,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Sightings {
-    path: u16,
-    /// Seen in the present window.
-    now: bool,
-    count: u32,
-}
-
+const TAKEN: u32 = 1;
+/// Seen once, as one packet.
+const ONCE: u32 = 1 << 8;
+/// Another path will see it, too.
+const AWAITED: u32 = 1 << 16;
+/// All paths that were awaited have seen it.
+const PAIRED: u32 = 1 << 20;
+/// `forgotten` counts.
+const FORGOTTEN: u32 = 1 << 24;
 /// What is lost with a remembered packet that has to go, the least last; then its age in seconds.
-type Loss = (usize, i32);
-/// A packet that is not awaited would count again.
-const COUNTED_AGAIN: usize = 0;
-/// The other path's sighting will be unknown.
-const MADE_UNKNOWN: usize = 1;
-/// Nothing; and the number of places of the row that are free or hold a packet that is over: rows fill alike.
-const ROOM: usize = 2;
+type Loss = (u32, i32);
+const COUNTED_AGAIN: u32 = 0;
+const MADE_UNKNOWN: u32 = 1;
+/// Nothing; and the number of places of the row that are free or hold a packet that is over.
+const ROOM: u32 = 2;
 
-/// Where a fingerprint can lie: of two rows, the one with more room.
+const ALL_TAKEN: u32 = (1 << PER_ROW) - 1;
+
+const _: () = assert!(size_of::<Row>() == 64);
+
+/// Where a fingerprint can lie: of two rows, the one with more room, so that they fill alike.
 fn rows_of(fingerprint: u64) -> [usize; 2] {
     [fingerprint as usize % ROWS, (fingerprint >> 32) as usize % ROWS]
 }
@@ -105,32 +98,50 @@ fn is_within_window(then: u32, now: u32) -> bool {
 }
 
 impl Row {
-    /// The place for another packet, and what is lost with the one that is there.
+    const EMPTY: Row =
+        Row { fingerprints: [0; PER_ROW], last: [0; PER_ROW], forgotten: 0, paths: [0; PER_ROW], marks: 0 };
+
+    #[inline]
+    fn find(&self, fingerprint: u64) -> Option<usize> {
+        let same = |at: usize| u32::from(self.fingerprints[at] == fingerprint) << at;
+        let found = (0..PER_ROW).fold(0, |found, at| found | same(at)) & self.marks;
+        (found != 0).then(|| found.trailing_zeros() as usize % PER_ROW)
+    }
+
+    /// The place for another fingerprint, and what is lost with the one that is there: nothing where there is room, and the
+    /// more room there is the better, so that rows fill alike.
+    #[inline]
     fn place(&self, now: u32) -> (Loss, usize) {
-        let is_free = |entry: &Entry| entry.state == State::Free;
-        let age = |entry: &Entry| seconds_since(entry.last, now);
-        let is_over = |entry: &Entry| entry.state == State::Paired || age(entry) > WINDOW as i32;
-        let room = ROOM + self.entries.iter().filter(|entry| is_free(entry) || is_over(entry)).count();
-        if let Some(at) = self.entries.iter().position(is_free) {
-            return ((room, 0), at);
+        let age = |at: usize| seconds_since(self.last[at], now);
+        let is_over = |at: usize| self.marks & PAIRED << at != 0 || age(at) > WINDOW as i32;
+        let free = !self.marks & ALL_TAKEN;
+        let over = (0..PER_ROW).fold(0, |over, at| over | u32::from(is_over(at)) << at) & !free;
+        let room = (free | over).count_ones();
+        if free != 0 {
+            return ((ROOM + room, 0), free.trailing_zeros() as usize % PER_ROW);
         }
-        let loss = |entry: &Entry| match entry.state {
-            _ if is_over(entry) => (room, age(entry)),
-            State::Awaited => (MADE_UNKNOWN, age(entry)),
-            _ => (COUNTED_AGAIN, age(entry)),
+        let loss = |at: usize| {
+            let kind = match self.marks >> at {
+                _ if over & 1 << at != 0 => ROOM + room,
+                // The other's sighting will be unknown, and that of a packet that is not awaited would count again.
+                marks if marks & AWAITED != 0 => MADE_UNKNOWN,
+                _ => COUNTED_AGAIN,
+            };
+            (kind, age(at))
         };
         let worse = |best: (Loss, usize), other: (Loss, usize)| if other.0 > best.0 { other } else { best };
-        self.entries.iter().map(loss).zip(0..).reduce(worse).unwrap_or(((room, 0), 0))
+        (1..PER_ROW).map(|at| (loss(at), at)).fold((loss(0), 0), worse)
     }
 
     /// The table is so full that a packet of the last seconds may have been evicted.
     fn has_forgotten(&self, now: u32) -> bool {
-        self.forgotten.is_some_and(|forgotten| seconds_since(forgotten, now) <= WINDOW as i32)
+        self.marks & FORGOTTEN != 0 && seconds_since(self.forgotten, now) <= WINDOW as i32
     }
 
     fn forget(&mut self, last: u32) {
-        if self.forgotten.is_none_or(|forgotten| seconds_since(forgotten, last) > 0) {
-            self.forgotten = Some(last);
+        if self.marks & FORGOTTEN == 0 || seconds_since(self.forgotten, last) > 0 {
+            self.forgotten = last;
+            self.marks |= FORGOTTEN;
         }
     }
 }
@@ -142,76 +153,168 @@ impl Default for Duplicates {
 }
 
 impl Duplicates {
-    /// Without any packet.
     pub fn new() -> Self {
-        Duplicates { rows: vec![Row::default(); ROWS].into_boxed_slice() }
+        let (rows, entries) = (vec![Row::EMPTY; ROWS], vec![Entry::EMPTY; ENTRIES]);
+        Duplicates { rows: rows.into_boxed_slice(), entries: entries.into_boxed_slice(), newest: i64::MIN }
+    }
+
+    /// Marks which events of a batch, in order of time, are duplicates. `marks` stays empty if none is.
+    ///
+    /// Only what lies within [`WINDOW`] of an event by another path can be one; so most of a quiet log need not be
+    /// remembered.
+    pub fn mark(&mut self, events: &[Event], marks: &mut Vec<bool>) {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
+        let is_near = |one: &Event, next: &Event| next.time.saturating_sub(one.time) <= WINDOW;
+        let is_near_pair = |pair: &&[Event]| matches!(pair, [one, next] if is_near(one, next));
+        // Those near the batch before, and those that the next may be near to, must be remembered in any case.
+        let opening = match first.time.saturating_sub(self.newest) <= WINDOW {
+            true => 1 + events.windows(2).take_while(is_near_pair).count(),
+            false => 0,
+        };
+        let closing = events.len() - 1 - events.windows(2).rev().take_while(is_near_pair).count();
+        self.newest = last.time;
+        self.mark_some(events, 0..opening, marks);
+        if events.iter().any(|event| event.path != first.path) {
+            let between = events.get(opening..closing).unwrap_or_default();
+            let mut start = opening;
+            for run in between.chunk_by(|one, next| is_near(one, next)) {
+                let end = start + run.len();
+                if run.iter().any(|event| Some(event.path) != run.first().map(|first| first.path)) {
+                    self.mark_some(events, start..end, marks);
+                }
+                start = end;
+            }
+        }
+        self.mark_some(events, closing.max(opening)..events.len(), marks);
+    }
+
+    fn mark_some(&mut self, events: &[Event], which: Range<usize>, marks: &mut Vec<bool>) {
+        for (number, event) in events.iter().enumerate().take(which.end).skip(which.start) {
+            if self.is_duplicate(event) {
+                marks.resize(events.len(), false);
+                marks[number] = true;
+            }
+        }
     }
 
     /// Whether all of `event` was counted before under another path.
+    #[inline]
     pub fn is_duplicate(&mut self, event: &Event) -> bool {
         self.sight(event, event.time, false) == Sighting::Copy
     }
 
     /// `time`: of the sighting in seconds, by a clock of the caller's choice. `awaited`: this packet will be seen by
     /// another path, too; should it be forgotten before, the other's sighting is told as [`Sighting::Unknown`].
+    #[inline]
     pub fn sight(&mut self, event: &Event, time: i64, awaited: bool) -> Sighting {
-        let time = time as u32;
-        let rows = rows_of(event.fingerprint);
-        let is_it = |entry: &Entry| entry.fingerprint == event.fingerprint && entry.state != State::Free;
+        let (fingerprint, time) = (fingerprint_of(event), time as u32);
+        let rows = rows_of(fingerprint);
         for number in rows {
-            if let Some(place) = self.rows[number].entries.iter().position(is_it) {
-                return self.rows[number].entries[place].sight_again(event, time, awaited);
+            if let Some(place) = self.rows[number].find(fingerprint) {
+                return self.sight_again(number, place, event, time, awaited);
             }
         }
         if !awaited && rows.iter().any(|number| self.rows[*number].has_forgotten(time)) {
             return Sighting::Unknown;
         }
-        self.enter(event, time, awaited);
+        self.enter(fingerprint, event, time, awaited);
         Sighting::New
     }
 
     /// Remembers a sighting that was [`Sighting::Unknown`], and is counted.
     pub fn record(&mut self, event: &Event, time: i64) {
-        self.enter(event, time as u32, false);
+        self.enter(fingerprint_of(event), event, time as u32, false);
     }
 
     /// Remembers a packet that is not among those remembered.
-    fn enter(&mut self, event: &Event, time: u32, awaited: bool) {
-        let [first, second] = rows_of(event.fingerprint);
+    #[inline]
+    fn enter(&mut self, fingerprint: u64, event: &Event, time: u32, awaited: bool) {
+        let [first, second] = rows_of(fingerprint);
         let (of_first, of_second) = (self.rows[first].place(time), self.rows[second].place(time));
         let (number, place) =
             if of_second.0 > of_first.0 { (second, of_second.1) } else { (first, of_first.1) };
         let row = &mut self.rows[number];
-        let before = std::mem::replace(&mut row.entries[place], Entry::first(event, time, awaited));
-        if before.state == State::Awaited {
-            row.forget(before.last);
+        let (before, last) = (row.marks >> place, row.last[place]);
+        row.fingerprints[place] = fingerprint;
+        self.begin(number, place, event, time, awaited);
+        if before & (TAKEN | AWAITED) == TAKEN | AWAITED {
+            self.rows[number].forget(last);
         }
+    }
+
+    /// The first sighting in a window.
+    #[inline(always)]
+    fn begin(&mut self, number: usize, place: usize, event: &Event, time: u32, awaited: bool) {
+        let row = &mut self.rows[number];
+        row.last[place] = time;
+        row.paths[place] = event.path.0;
+        let once = if event.count == 1 { ONCE } else { 0 };
+        let awaited = if awaited { AWAITED } else { 0 };
+        let others = row.marks & !((TAKEN | ONCE | AWAITED | PAIRED) << place);
+        row.marks = others | (TAKEN | once | awaited) << place;
+        if once == 0 {
+            self.entries[number * PER_ROW + place] = Entry::first(event.path.0, event.count, time);
+        }
+    }
+
+    #[inline(never)]
+    fn sight_again(
+        &mut self,
+        number: usize,
+        place: usize,
+        event: &Event,
+        time: u32,
+        awaited: bool,
+    ) -> Sighting {
+        let row = &mut self.rows[number];
+        let last = row.last[place];
+        if !is_within_window(last, time) {
+            self.begin(number, place, event, time, awaited);
+            return Sighting::New;
+        }
+        row.last[place] = time;
+        let entry = &mut self.entries[number * PER_ROW + place];
+        if row.marks & ONCE << place != 0 {
+            row.marks &= !(ONCE << place);
+            *entry = Entry::first(row.paths[place], 1, last);
+        }
+        if !is_within_window(entry.start, time) {
+            entry.roll(time);
+        }
+        let is_copy = entry.sighting(event.path.0, event.count);
+        // Of files no path is awaited: any number of rules may have logged a packet.
+        if awaited || row.marks & (AWAITED | PAIRED) << place != 0 {
+            row.marks &= !((AWAITED | PAIRED) << place);
+            row.marks |= if entry.is_level() { PAIRED } else { AWAITED } << place;
+        }
+        if is_copy { Sighting::Copy } else { Sighting::New }
     }
 }
 
-impl Entry {
-    /// The first sighting in a window.
-    fn first(event: &Event, time: u32, awaited: bool) -> Entry {
-        let mut sightings = [Sightings::default(); PATHS];
-        sightings[0] = Sightings { path: event.path.0, now: true, count: event.count };
-        let state = if awaited { State::Awaited } else { State::Seen };
-        Entry { fingerprint: event.fingerprint, state, last: time, start: time, sightings }
-    }
+/// The sightings of a fingerprint that was seen more than once.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// When the present window began.
+    start: u32,
+    /// How often each path logged it. A count of 0 is a free place.
+    sightings: [Sightings; PATHS],
+}
 
-    fn sight_again(&mut self, event: &Event, time: u32, awaited: bool) -> Sighting {
-        if !is_within_window(self.last, time) {
-            *self = Entry::first(event, time, awaited);
-            return Sighting::New;
-        }
-        self.last = time;
-        if !is_within_window(self.start, time) {
-            self.roll(time);
-        }
-        let is_copy = self.sighting(event.path.0, event.count);
-        if awaited || self.state != State::Seen {
-            self.state = if self.is_level() { State::Paired } else { State::Awaited };
-        }
-        if is_copy { Sighting::Copy } else { Sighting::New }
+#[derive(Clone, Copy, Debug)]
+struct Sightings {
+    path: u16,
+    /// Seen in the present window.
+    now: bool,
+    count: u32,
+}
+
+impl Entry {
+    const EMPTY: Entry = Entry { start: 0, sightings: [Sightings { path: 0, now: false, count: 0 }; PATHS] };
+
+    fn first(path: u16, count: u32, time: u32) -> Entry {
+        let mut entry = Entry { start: time, ..Entry::EMPTY };
+        entry.sightings[0] = Sightings { path, now: true, count };
+        entry
     }
 
     fn most(&self) -> u32 {

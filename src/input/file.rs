@@ -7,25 +7,24 @@
 //! one that has grown since is read from there on. A pipe can't be read twice: whether its content
 //! was known is only told at its end, by [`FileReport::discard`].
 
+use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
 use super::batch::Batch;
 use super::duplicates::Duplicates;
 use super::imported::Imported;
-use super::open::Parser;
-use super::order::merge;
-use super::progress::Meter;
-pub use super::progress::{Progress, Step};
+use super::order::{Meter, merge};
+pub use super::order::{Progress, Step};
 use super::same::{self, Candidate, Verdict};
 use super::seen::SeenMessages;
-use super::source::{Input, Kind, NewParser, Reading};
-use super::year::Clock;
+use super::source::{Input, Kind, Language, Reading};
+use super::year::Stamps;
 use crate::event::calendar::Calendar;
 use crate::event::paths::{Direction, Paths};
 use crate::event::{Class, Event};
 use crate::parse::interfaces::Networks;
-use crate::parse::line::LineReader;
+use crate::parse::line::{LineReader, bare_uptime, day_without_year};
 use crate::parse::log_prefix;
 use crate::query::answer::{InputCounts, InterfaceRow};
 
@@ -44,7 +43,7 @@ pub struct ReadOptions {
 }
 
 /// What became of one file.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileReport {
     pub path: PathBuf,
     pub counts: InputCounts,
@@ -61,10 +60,9 @@ pub struct FileReport {
 }
 
 /// What became of one file.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum FileState {
     /// Read to its end; what was new of it, if it has grown.
-    #[default]
     Read,
     Empty,
     /// All of its content was imported before, or is among the other files given.
@@ -149,9 +147,24 @@ pub struct FilesRead {
     pub counts: InputCounts,
 }
 
+/// Why reading stopped before the last file.
+#[derive(Debug)]
+pub enum Error {
+    /// The caller refused a batch.
+    Batch(io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Error::Batch(error) = self;
+        write!(f, "reading log files was given up: {error}")
+    }
+}
+
+impl std::error::Error for Error {}
+
 /// Reads `files` and gives their events to `batch`, at most 1,024 at once, in order of time and each
-/// packet once. Contents read are added to `imported`, and kernel messages to `seen`, unless this returns an error: the
-/// caller refused a batch.
+/// packet once. Contents read are added to `imported`, and kernel messages to `seen`, unless this returns an error.
 pub fn read_files(
     files: &[PathBuf],
     options: &ReadOptions,
@@ -159,42 +172,49 @@ pub fn read_files(
     paths: &mut Paths,
     batch: &mut dyn FnMut(&[Event]) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress),
-) -> io::Result<FilesRead> {
+) -> Result<FilesRead, Error> {
     let mut duplicates = Duplicates::new();
     let mut per_path = PerPath::default();
     let mut give = |events: &[Event]| {
         per_path.add(events);
         batch(events)
     };
-    let mut is_duplicate = |event: &Event| {
-        let is_copy = duplicates.is_duplicate(event);
-        seen.is_known(event) || is_copy
-    };
-    let batch = Batch::new(&mut give, &mut is_duplicate, files.len());
-    let reports =
-        read_as(new_parser, Box::new(io::stdin()), files, options, imported, paths, batch, progress)?;
+    let batch = Batch::new(&mut give, |events: &[Event], marks: &mut Vec<bool>| {
+        duplicates.mark(events, marks);
+        for (number, event) in events.iter().enumerate() {
+            if seen.is_known(event) {
+                marks.resize(events.len(), false);
+                marks[number] = true;
+            }
+        }
+    });
+    let reports = read_as(&LOGS, Box::new(io::stdin()), files, options, imported, paths, batch, progress)?;
     let counts =
         InputCounts { interfaces: per_path.interfaces(paths, &options.networks), ..totals(&reports) };
     Ok(FilesRead { reports, counts })
 }
 
-fn new_parser(options: &ReadOptions, clock: Clock) -> Box<dyn Parser> {
-    let mut reader = LineReader::new(&options.networks, options.calendar.clone());
-    reader.begin_file(clock.times);
-    Box::new(reader)
-}
+/// Lines as the line parser reads them.
+const LOGS: Language = Language {
+    stamps: Stamps { day_without_year, bare_uptime },
+    parser: |options, clock| {
+        let mut reader = LineReader::new(&options.networks, options.calendar.clone());
+        reader.begin_file(clock.to_file_clock());
+        Box::new(reader)
+    },
+};
 
 #[allow(clippy::too_many_arguments)]
-fn read_as(
-    parser: NewParser,
+fn read_as<D: FnMut(&[Event], &mut Vec<bool>)>(
+    language: &Language,
     standard_input: Box<dyn Read>,
     files: &[PathBuf],
     options: &ReadOptions,
     imported: &mut Imported,
     paths: &mut Paths,
-    mut batch: Batch,
+    mut batch: Batch<D>,
     progress: &mut dyn FnMut(Progress),
-) -> io::Result<Vec<FileReport>> {
+) -> Result<Vec<FileReport>, Error> {
     let mut standard_input = Some(standard_input);
     let mut inputs: Vec<Input> =
         files.iter().map(|path| Input::inspect(path, &mut standard_input, imported)).collect();
@@ -204,12 +224,8 @@ fn read_as(
     let wanted: Vec<usize> =
         (0..inputs.len()).filter(|&at| inputs[at].report.state == FileState::Read).collect();
     meter.set_total(all_regular.then(|| wanted.iter().map(|&at| inputs[at].size()).sum()));
-    let mut reading = Reading::new(inputs, options, parser);
-    merge(&wanted, &mut reading, paths, &mut meter, &mut batch)
-        .map_err(|error| io::Error::other(format!("reading log files was given up: {error}")))?;
-    for (input, counts) in reading.inputs.iter_mut().zip(&batch.counts) {
-        (input.report.counts.events, input.report.counts.duplicates) = (counts.events, counts.duplicates);
-    }
+    let mut reading = Reading::new(inputs, options, language);
+    merge(&wanted, &mut reading, paths, &mut meter, &mut batch).map_err(Error::Batch)?;
     remember(&mut reading.inputs, imported);
     Ok(reading.inputs.into_iter().map(|input| input.report).collect())
 }

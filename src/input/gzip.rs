@@ -31,7 +31,6 @@ pub struct Gzip<R> {
 }
 
 impl<R: Read> Gzip<R> {
-    /// `about` takes what is found beside the text.
     pub fn new(source: R, about: Rc<About>) -> Gzip<R> {
         let source = BufReader::with_capacity(INPUT, source);
         Gzip { member: Some(GzDecoder::new(source)), about }

@@ -67,17 +67,14 @@ pub struct Imported {
 }
 
 impl Imported {
-    /// An empty list.
     pub fn new() -> Imported {
         Imported::default()
     }
 
-    /// The number of contents.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether no content was read before.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -86,13 +83,24 @@ impl Imported {
     /// fewer) are `beginning`; shortest first.
     pub fn candidates(&self, beginning: &[u8]) -> Vec<Entry> {
         let beginning = &beginning[..beginning.len().min(HEAD as usize)];
-        let sum = Digest::of(beginning).short_sum();
-        let begins_so = |entry: &&Entry| match beginning.get(..entry.length.min(HEAD) as usize) {
-            Some(all) if all.len() == beginning.len() => entry.head == sum,
-            Some(first) => entry.head == Digest::of(first).short_sum(),
-            None => false,
-        };
-        let mut found: Vec<Entry> = self.entries.iter().filter(begins_so).copied().collect();
+        let mut sums: Vec<(u64, u64)> = Vec::new();
+        let mut found: Vec<Entry> = Vec::new();
+        for entry in &self.entries {
+            let length = entry.length.min(HEAD);
+            if beginning.len() as u64 >= length {
+                let sum = match sums.iter().find(|(known, _)| *known == length) {
+                    Some((_, sum)) => *sum,
+                    None => {
+                        let sum = Digest::of(&beginning[..length as usize]).short_sum();
+                        sums.push((length, sum));
+                        sum
+                    }
+                };
+                if sum == entry.head {
+                    found.push(*entry);
+                }
+            }
+        }
         found.sort_by_key(|entry| entry.length);
         found
     }

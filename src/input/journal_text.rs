@@ -7,8 +7,6 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use serde_json::{Map, Value};
-
 use super::pending::Pending;
 
 /// Longer values are cut, and longer lines.
@@ -60,8 +58,10 @@ pub fn form(beginning: &[u8]) -> Option<Form> {
 pub struct JournalText<R> {
     source: BufReader<R>,
     form: Form,
-    /// The entry that is being read: the fields that are kept, and of the verbose form the time as it is written.
-    entry: Map<String, Value>,
+    /// The values of the entry that is being read, by their place in [`FIELDS`].
+    values: [Option<Vec<u8>>; FIELDS.len()],
+    /// Of the verbose form: the time as it is written.
+    time: Option<Vec<u8>>,
     /// Of the pretty form: the object so far, and whether the field that is being read is kept.
     object: Option<(Vec<u8>, bool)>,
     pending: Pending,
@@ -69,13 +69,13 @@ pub struct JournalText<R> {
 }
 
 impl<R: Read> JournalText<R> {
-    /// Of a source of this form.
     pub fn new(source: R, form: Form) -> JournalText<R> {
         let source = BufReader::new(source);
         JournalText {
             source,
             form,
-            entry: Map::new(),
+            values: Default::default(),
+            time: None,
             object: None,
             pending: Pending::default(),
             ended: false,
@@ -127,11 +127,11 @@ impl<R: Read> JournalText<R> {
         Ok(Some(value))
     }
 
-    fn keep(&mut self, key: &[u8], value: &[u8]) {
-        if let Some(name) = FIELDS.iter().find(|name| name.as_bytes() == key) {
+    fn keep(&mut self, key: &[u8], value: Vec<u8>) {
+        if let Some(place) = FIELDS.iter().position(|name| name.as_bytes() == key) {
             // A field of one name twice: the line parser must not choose.
-            let value = if self.entry.contains_key(*name) { b"" } else { value };
-            self.entry.insert((*name).to_string(), String::from_utf8_lossy(value).into());
+            let twice = self.values[place].is_some();
+            self.values[place] = Some(if twice { Vec::new() } else { value });
         }
     }
 
@@ -161,10 +161,10 @@ impl<R: Read> JournalText<R> {
         if line.is_empty() {
             self.write();
         } else if let Some(equals) = memchr::memchr(b'=', &line) {
-            self.keep(&line[..equals], &line[equals + 1..]);
+            self.keep(&line[..equals], line[equals + 1..].to_vec());
         } else {
             match self.binary()? {
-                Some(value) => self.keep(&line, &value),
+                Some(value) => self.keep(&line, value),
                 None => self.ended = true,
             }
         }
@@ -176,16 +176,14 @@ impl<R: Read> JournalText<R> {
             // What is indented more goes on with the field before.
             Some(field) if !field.starts_with(b" ") => {
                 if let Some(equals) = memchr::memchr(b'=', field) {
-                    self.keep(&field[..equals], &field[equals + 1..]);
+                    self.keep(&field[..equals], field[equals + 1..].to_vec());
                 }
             }
             Some(_) => {}
             None => {
                 self.write();
-                if let Some(end) = memchr::memmem::find(line, b" [s=") {
-                    let time = String::from_utf8_lossy(&line[..end]);
-                    self.entry.insert("timestamp".to_string(), time.into());
-                }
+                let end = memchr::memmem::find(line, b" [s=");
+                self.time = end.map(|end| line[..end].to_vec());
             }
         }
     }
@@ -222,10 +220,22 @@ impl<R: Read> JournalText<R> {
 
     /// Writes the entry, if it has a message, and begins another.
     fn write(&mut self) {
-        let entry = std::mem::take(&mut self.entry);
-        if entry.contains_key("MESSAGE") {
-            *self.pending.refill() = format!("{}\n", Value::from(entry)).into_bytes();
+        let (values, time) = (std::mem::take(&mut self.values), self.time.take());
+        let message = FIELDS.len() - 1;
+        if values[message].is_none() {
+            return;
         }
+        let text = |bytes: &[u8]| serde_json::Value::from(String::from_utf8_lossy(bytes).into_owned());
+        let mut object = serde_json::Map::new();
+        for (name, value) in FIELDS.iter().zip(&values) {
+            if let Some(value) = value {
+                object.insert((*name).to_string(), text(value));
+            }
+        }
+        if let Some(time) = time {
+            object.insert("timestamp".to_string(), text(&time));
+        }
+        *self.pending.refill() = format!("{}\n", serde_json::Value::from(object)).into_bytes();
     }
 }
 

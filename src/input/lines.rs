@@ -5,6 +5,8 @@
 
 use std::io::{self, Read};
 
+use crate::parse::window::{Window, zeros};
+
 /// Longer lines are no log lines: syslog daemons cut at 8 KiB or earlier.
 pub const LONGEST: usize = 8 * 1024;
 
@@ -104,6 +106,20 @@ impl<R: Read> Lines<R> {
         (line, &kept[first..])
     }
 
+    /// The next line and those behind it, as far as they were read already; enough for a [`Window`] if the input goes on
+    /// so far. `None`: a line's rest comes first.
+    pub fn at_hand(&mut self) -> Option<&[u8]> {
+        if self.end - self.start < Window::SIZE {
+            self.fill();
+        }
+        if self.swallowing { None } else { Some(&self.buffer[self.start..self.end]) }
+    }
+
+    /// Skips this many of the buffered bytes.
+    pub fn pass(&mut self, bytes: usize) {
+        self.start = self.end.min(self.start + bytes);
+    }
+
     /// Reads more behind what is unread. `false`: there is no more.
     #[inline(never)]
     fn fill(&mut self) -> bool {
@@ -165,7 +181,6 @@ impl<R: Read> Lines<R> {
         self.base + self.start as u64
     }
 
-    /// What the lines are read from.
     pub fn source(&self) -> &R {
         &self.source
     }
@@ -179,6 +194,19 @@ impl<R: Read> Lines<R> {
     pub fn cut_line(&self) -> Option<u64> {
         if self.swallowing { Some(0) } else { self.cut.filter(|&bytes| bytes > 0) }
     }
+}
+
+/// Where the line ends that begins at `start` and within whose first `read` bytes none does: mostly near behind them.
+/// `None`: its end is not there yet, or it is too long.
+#[inline(always)]
+pub fn find_end(text: &[u8], start: usize, read: usize) -> Option<usize> {
+    let rest = text.get(start + read..)?;
+    let near = match rest.first_chunk::<8>() {
+        Some(word) => zeros(u64::from_le_bytes(*word) ^ u64::from_le_bytes([b'\n'; 8])),
+        None => 0,
+    };
+    let found = if near != 0 { near.trailing_zeros() as usize / 8 } else { memchr::memchr(b'\n', rest)? };
+    (read + found <= LONGEST).then_some(start + read + found)
 }
 
 fn line(bytes: &[u8]) -> Line<'_> {

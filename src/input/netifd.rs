@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::bus_object::{Lookup, added_object};
+use super::bus_object::{Found, Lookup, added_object};
 use crate::config::zones::Interface;
 use crate::ubus::{BusEvent, Call, Outgoing, Request, Status, blob};
 
@@ -81,7 +81,7 @@ impl Netifd {
     /// Takes an event of the bus; a new answer is in `news`.
     pub fn on_event(&mut self, now_ms: u64, outgoing: &mut Outgoing, event: &BusEvent<'_>) {
         if let Step::Connecting(lookup) = &mut self.step
-            && let Some((listener, target)) = lookup.on_event(outgoing, event, OBJECT, &[OBJECT])
+            && let Some(Found { listener, target }) = lookup.on_event(outgoing, event, OBJECT, &[OBJECT])
         {
             match target {
                 Some(target) => {
@@ -101,19 +101,23 @@ impl Netifd {
             {
                 self.news = Some(interfaces(&blob::to_value(attributes.data.unwrap_or_default())));
             }
-            (BusEvent::Done { request, status }, Step::Asking { listener, request: asked, .. })
-                if request == asked =>
-            {
-                let listener = *listener;
-                outgoing.note("to ask netifd for the interfaces", *status);
-                let rest = match *status {
-                    Status::OK if std::mem::take(&mut self.outdated) => SETTLE_MS,
-                    Status::OK => REFRESH_MS,
-                    _ => AGAIN_MS,
-                };
-                self.step = Step::Resting { listener, again_at: now_ms.saturating_add(rest) };
-            }
+            (BusEvent::Done { request, status }, _) => self.on_done(now_ms, outgoing, *request, *status),
             (BusEvent::Call(call), _) => self.on_call(now_ms, outgoing, call),
+            _ => {}
+        }
+    }
+
+    fn on_done(&mut self, now_ms: u64, outgoing: &mut Outgoing, request: Request, status: Status) {
+        match self.step {
+            Step::Asking { listener, request: asked, .. } if request == asked => {
+                outgoing.note("to ask netifd for the interfaces", status);
+                if status == Status::OK {
+                    let rest = if std::mem::take(&mut self.outdated) { SETTLE_MS } else { REFRESH_MS };
+                    self.step = Step::Resting { listener, again_at: now_ms.saturating_add(rest) };
+                } else {
+                    self.failed(now_ms, listener);
+                }
+            }
             _ => {}
         }
     }

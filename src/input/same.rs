@@ -8,7 +8,7 @@ use std::path::Path;
 use super::content::Content;
 use super::imported::Entry;
 use super::lines::read;
-use super::progress::{Meter, Step};
+use super::order::{Meter, Step};
 
 /// So much of two files has to be the same before they are compared as a whole.
 pub const START: usize = 256;
@@ -56,7 +56,7 @@ pub fn compare(files: &[Candidate], meter: &mut Meter) -> Vec<Verdict> {
         let measured: Vec<Measured> =
             group.iter().map(|&at| measure(&files[at], lengths(at), meter)).collect();
         for (&at, measured) in group.iter().zip(&measured) {
-            let same = |entry: &&Entry| measured.sums.contains(&(entry.length, entry.sum));
+            let same = |entry: &&Entry| has(&measured.sums, (entry.length, entry.sum));
             verdicts[at] = match files[at].known.iter().rev().find(same) {
                 Some(entry) if entry.length == measured.length => Verdict::Known,
                 Some(entry) => Verdict::Grown(*entry),
@@ -101,13 +101,19 @@ fn within_each_other(
             let content = (shorter.length, shorter.sum);
             // Of two files with one content, the first given is read.
             let twin = other > at && content == (longer.length, longer.sum);
-            if (twin || beginnings.contains(&content))
+            if (twin || has(&beginnings, content))
                 && matches!(verdicts[other], Verdict::New | Verdict::Grown(_))
             {
                 verdicts[other] = Verdict::Within(at);
             }
         }
     }
+}
+
+/// `sums` stand in the order of their lengths; one length can stand there several times.
+fn has(sums: &[(u64, u128)], content: (u64, u128)) -> bool {
+    let from = sums.partition_point(|(length, _)| *length < content.0);
+    sums.get(from).is_some_and(|sum| *sum == content)
 }
 
 /// Reads a file through. One that can't be read any more has no sums: reading it will tell why.

@@ -13,6 +13,7 @@
 
 use crate::event::Event;
 use crate::event::hash::fold;
+use crate::parse::fingerprint_of;
 
 /// Messages in one row: of each the newest stay.
 const PER_ROW: usize = 8;
@@ -31,16 +32,17 @@ pub struct SeenMessages {
 }
 
 impl SeenMessages {
-    /// Without any message.
     pub fn new() -> SeenMessages {
         SeenMessages::default()
     }
 
     /// Whether the message was seen before. From now on it was.
+    #[inline]
     pub fn is_known(&mut self, event: &Event) -> bool {
         event.uptime != 0 && self.see(hash(event))
     }
 
+    #[inline(never)]
     fn see(&mut self, hash: u64) -> bool {
         if self.rows.is_empty() {
             self.rows = vec![[0; PER_ROW]; ROWS];
@@ -97,25 +99,21 @@ impl SeenMessages {
 }
 
 /// Of the kernel's timestamp, the packet and its class.
+#[inline]
 fn hash(event: &Event) -> u64 {
+    let packet = fingerprint_of(event);
     let when = event.uptime ^ (event.class as u64) << 60 ^ u64::from(event.flags) << 52;
-    fold(when ^ 0x9e37_79b9_7f4a_7c15, event.fingerprint ^ 0xd1b5_4a32_d192_ed03)
+    fold(when ^ 0x9e37_79b9_7f4a_7c15, packet ^ 0xd1b5_4a32_d192_ed03)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::{Address, Class, protocol};
-    use crate::parse::fingerprint;
-    use crate::parse::packet::Packet;
 
     fn event(uptime: u64, source: u32) -> Event {
-        Event { uptime, fingerprint: of_packet(source, 0), count: 1, ..Event::default() }
-    }
-
-    fn of_packet(source: u32, port: u16) -> u64 {
         let source = Address::v4(source);
-        fingerprint(&Packet { source, port, protocol: protocol::TCP, ..Packet::default() })
+        Event { uptime, source, protocol: protocol::TCP, unhashed: true, count: 1, ..Event::default() }
     }
 
     #[test]
@@ -129,7 +127,7 @@ mod tests {
             event(100_000_038, 7),
             event(100_000_037, 8),
             Event { class: Class::Egress, ..first },
-            Event { fingerprint: of_packet(7, 23), ..first },
+            Event { port: 23, ..first },
             Event { fingerprint: 5, ..first },
         ] {
             assert!(!seen.is_known(&other), "{other:?}");

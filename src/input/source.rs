@@ -10,16 +10,15 @@ use super::content::{Content, FirstBytes, Regular, first_bytes, reason};
 use super::file::{FileReport, FileState, ReadOptions, STANDARD_INPUT};
 use super::imported::{Entry, HEAD, Imported};
 use super::lines::Lines;
-use super::open::{Open, Parser};
-use super::progress::{Meter, Step};
+use super::order::{Inputs, Meter, Open, Parser, Step};
 use super::same::START;
-use super::year::{Clock, Scan, Wanted};
+use super::year::{Clock, Scan, Stamps, Wanted};
 use crate::event::paths::Paths;
+use crate::query::answer::InputCounts;
 
 const YEAR_2000: i64 = 946_684_800;
 
 /// One of the files given.
-#[derive(Default)]
 pub struct Input {
     pub report: FileReport,
     pub kind: Kind,
@@ -34,10 +33,8 @@ pub struct Input {
 }
 
 /// How a file's lines are read.
-#[derive(Default)]
 pub enum Kind {
     /// It could not be opened.
-    #[default]
     Nothing,
     Regular(Regular),
     /// What can be read only once: its content, until reading begins, and what was read of it.
@@ -47,8 +44,23 @@ pub enum Kind {
 impl Input {
     /// Opens a file and looks at its beginning.
     pub fn inspect(path: &Path, standard_input: &mut Option<Box<dyn Read>>, imported: &Imported) -> Input {
-        let report = FileReport { path: path.to_path_buf(), ..FileReport::default() };
-        let mut input = Input { report, ..Input::default() };
+        let mut input = Input {
+            report: FileReport {
+                path: path.to_path_buf(),
+                counts: InputCounts::default(),
+                state: FileState::Read,
+                note: None,
+                looks_like: None,
+                skipped_bytes: 0,
+                discard: false,
+            },
+            kind: Kind::Nothing,
+            start: Vec::new(),
+            known: Vec::new(),
+            grown_from: None,
+            clock: None,
+            entry: None,
+        };
         let opened = if path.as_os_str() == STANDARD_INPUT {
             match standard_input.take() {
                 None => Err("standard input was given twice: it can be read only once".to_string()),
@@ -88,7 +100,6 @@ impl Input {
         input
     }
 
-    /// The path in quotes, or `standard input`.
     pub fn name(&self) -> String {
         if self.report.path.as_os_str() == STANDARD_INPUT {
             "standard input".to_string()
@@ -97,13 +108,17 @@ impl Input {
         }
     }
 
-    /// Bytes of the file as it is stored; 0 for a pipe.
     pub fn size(&self) -> u64 {
         if let Kind::Regular(regular) = self.kind { regular.size } else { 0 }
     }
 
     /// The input's lines from where reading is to begin, and its clock.
-    fn lines(&mut self, options: &ReadOptions, meter: &mut Meter) -> Result<(Lines<Content>, Clock), String> {
+    fn lines(
+        &mut self,
+        options: &ReadOptions,
+        stamps: Stamps,
+        meter: &mut Meter,
+    ) -> Result<(Lines<Content>, Clock), String> {
         let from = self.grown_from.map_or(0, |entry| entry.resume());
         let wanted = Wanted { year: options.year, from };
         let mut calendar = options.calendar.clone();
@@ -119,7 +134,8 @@ impl Input {
                 if let Some(error) = fault {
                     lines.fail(error);
                 }
-                let clock = Scan::of_beginning(lines.look_ahead()).clock(wanted, options.now, &mut calendar);
+                let clock =
+                    Scan::of_beginning(lines.look_ahead(), stamps).clock(wanted, options.now, &mut calendar);
                 self.clock = Some(clock);
                 Ok((lines, clock))
             }
@@ -129,7 +145,7 @@ impl Input {
                     None => {
                         let mut lines = Lines::new(Content::open(path)?.0, b"");
                         let (size, mut reported) = (regular.size, 0);
-                        let scan = Scan::run(&mut lines, wanted, |content| {
+                        let scan = Scan::run(&mut lines, wanted, stamps, |content| {
                             meter.advance_pass(Step::Dating, content.taken(), size, &mut reported);
                         });
                         // A time from before the first OpenWrt was never set.
@@ -152,27 +168,30 @@ impl Input {
     }
 }
 
-/// Makes what reads a file's lines. Tests bring a simpler one.
-pub type NewParser = fn(&ReadOptions, Clock) -> Box<dyn Parser>;
+/// What lines mean. Tests bring a simpler one.
+pub struct Language {
+    pub stamps: Stamps,
+    pub parser: fn(&ReadOptions, Clock) -> Box<dyn Parser>,
+}
 
 /// The inputs while they are read.
 pub struct Reading<'a> {
     pub inputs: Vec<Input>,
     options: &'a ReadOptions,
-    parser: NewParser,
+    language: &'a Language,
 }
 
 impl<'a> Reading<'a> {
-    /// Of inputs that were inspected.
-    pub fn new(inputs: Vec<Input>, options: &'a ReadOptions, parser: NewParser) -> Reading<'a> {
-        Reading { inputs, options, parser }
+    pub fn new(inputs: Vec<Input>, options: &'a ReadOptions, language: &'a Language) -> Reading<'a> {
+        Reading { inputs, options, language }
     }
+}
 
-    /// Opens an input and reads up to its first event. `None`: it failed, which its report says.
-    pub fn open(&mut self, at: usize, paths: &mut Paths, meter: &mut Meter) -> Option<Open> {
-        match self.inputs[at].lines(self.options, meter) {
+impl Inputs for Reading<'_> {
+    fn open(&mut self, at: usize, paths: &mut Paths, meter: &mut Meter) -> Option<Open> {
+        match self.inputs[at].lines(self.options, self.language.stamps, meter) {
             Ok((mut lines, clock)) => {
-                let mut parser = (self.parser)(self.options, clock);
+                let mut parser = (self.language.parser)(self.options, clock);
                 // What the wireless interfaces of this machine are is not told by the first line.
                 if memchr::memmem::find(lines.look_ahead(), b"br-lan").is_some() {
                     parser.set_lan_bridge();
@@ -186,18 +205,15 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Whether an input can be closed and opened again.
-    pub fn can_wait(&self, at: usize) -> bool {
+    fn can_wait(&self, at: usize) -> bool {
         matches!(self.inputs[at].kind, Kind::Regular(_))
     }
 
-    /// When an input was last changed, in Unix seconds: the order of files without other evidence.
-    pub fn modified(&self, at: usize) -> i64 {
+    fn modified(&self, at: usize) -> i64 {
         if let Kind::Regular(regular) = self.inputs[at].kind { regular.modified } else { self.options.now }
     }
 
-    /// Takes what was read of an input, once it has ended.
-    pub fn finish(&mut self, open: Open) {
+    fn finish(&mut self, open: Open) {
         let input = &mut self.inputs[open.input];
         let (name, content) = (input.name(), open.lines.source());
         let report = &mut input.report;
@@ -209,7 +225,7 @@ impl<'a> Reading<'a> {
         report.looks_like = open.kind.sentence().filter(|_| !counted);
         report.counts.skipped_because = open.uncounted.rows();
         if let Some(clock) = input.clock.filter(|clock| clock.year_assumed) {
-            report.counts.year_assumed = clock.times.year.and_then(|year| u32::try_from(year).ok());
+            report.counts.year_assumed = clock.year.and_then(|year| u32::try_from(year).ok());
         }
         let length = content.length();
         report.note = content.note().map(|note| format!("{name}: {note}"));
@@ -231,5 +247,11 @@ impl<'a> Reading<'a> {
             input.known.retain(|entry| entry.length <= HEAD || sums.contains(&(entry.length, entry.sum)));
         }
         input.entry = Some(content.entry(tail, inside_line));
+    }
+
+    fn count(&mut self, at: usize, events: u64, duplicates: u64) {
+        let counts = &mut self.inputs[at].report.counts;
+        counts.events += events;
+        counts.duplicates += duplicates;
     }
 }

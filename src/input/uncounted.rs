@@ -61,7 +61,6 @@ impl UncountedLines {
         }
     }
 
-    /// Whether no line was added.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

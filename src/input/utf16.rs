@@ -25,7 +25,6 @@ pub fn big_endian(beginning: &[u8]) -> Option<bool> {
 }
 
 impl<R: Read> Utf16<R> {
-    /// Of a source that begins with the byte order mark.
     pub fn new(source: R, big_endian: bool) -> Utf16<R> {
         Utf16 { source, big_endian, rest: Vec::new(), pending: Pending::default() }
     }
@@ -36,8 +35,12 @@ impl<R: Read> Utf16<R> {
             let mut bytes = [0; 8192];
             let read = super::lines::read(&mut self.source, &mut bytes)?;
             self.rest.extend_from_slice(&bytes[..read]);
-            let unit = if self.big_endian { u16::from_be_bytes } else { u16::from_le_bytes };
-            let units: Vec<u16> = self.rest.as_chunks().0.iter().map(|pair| unit(*pair)).collect();
+            let unit = |pair: &[u8]| match (self.big_endian, pair) {
+                (true, [high, low]) => u16::from_be_bytes([*high, *low]),
+                (_, [low, high]) => u16::from_le_bytes([*low, *high]),
+                _ => 0,
+            };
+            let units: Vec<u16> = self.rest.chunks_exact(2).map(unit).collect();
             let half = read > 0 && units.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit));
             let whole = units.len() - usize::from(half);
             for letter in char::decode_utf16(units[..whole].iter().copied()) {

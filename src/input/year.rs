@@ -9,7 +9,7 @@ use std::io::Read;
 
 use super::lines::{Line, Lines};
 use crate::event::calendar::{Calendar, Date};
-use crate::parse::line::{FileClock, bare_uptime, day_without_year};
+use crate::parse::line::FileClock;
 
 /// A file without such stamps in its first bytes has whole ones: it is not looked through to its end.
 const SCAN_BYTES: u64 = 1024 * 1024;
@@ -19,12 +19,28 @@ const DAY: i64 = 86_400;
 /// As much of the beginning of two lines as has to be the same for their months and days to be.
 const SAME_STAMP: usize = 10;
 
-/// What the lines of a file leave out.
-#[derive(Clone, Copy, Debug)]
+/// [`FileClock`] as long as it is to be kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Clock {
-    pub times: FileClock,
-    /// The year was inferred, and there are timestamps that need it.
+    pub year: Option<i32>,
+    pub modified: i64,
+    pub boot: Option<i64>,
+    /// `year` was inferred, and there are timestamps that need it.
     pub year_assumed: bool,
+}
+
+impl Clock {
+    pub fn to_file_clock(self) -> FileClock {
+        FileClock { year: self.year, modified: self.modified, boot: self.boot }
+    }
+}
+
+/// The readers of incomplete timestamps.
+#[derive(Clone, Copy)]
+pub struct Stamps {
+    /// Month and day of a line whose timestamp has no year.
+    pub day_without_year: fn(&[u8]) -> Option<(u8, u8)>,
+    pub bare_uptime: fn(&[u8]) -> Option<u64>,
 }
 
 /// What is asked of a file.
@@ -50,7 +66,12 @@ pub struct Scan {
 
 impl Scan {
     /// Looks through a file, to its end if need be. `watch` is told the lines' source now and then.
-    pub fn run<R: Read>(lines: &mut Lines<R>, wanted: Wanted, mut watch: impl FnMut(&R)) -> Scan {
+    pub fn run<R: Read>(
+        lines: &mut Lines<R>,
+        wanted: Wanted,
+        stamps: Stamps,
+        mut watch: impl FnMut(&R),
+    ) -> Scan {
         let mut scan = Scan::default();
         let mut number = 0u64;
         loop {
@@ -59,7 +80,7 @@ impl Scan {
                 None => break,
                 line => line,
             } {
-                scan.line(line, offset >= wanted.from);
+                scan.line(line, offset >= wanted.from, stamps);
             }
             number += 1;
             if number.is_multiple_of(1024) {
@@ -74,19 +95,19 @@ impl Scan {
     }
 
     /// Looks through the whole lines at the beginning of a stream.
-    pub fn of_beginning(bytes: &[u8]) -> Scan {
+    pub fn of_beginning(bytes: &[u8], stamps: Stamps) -> Scan {
         let mut scan = Scan::default();
-        bytes.split(|&byte| byte == b'\n').for_each(|line| scan.line(line, true));
+        bytes.split(|&byte| byte == b'\n').for_each(|line| scan.line(line, true, stamps));
         scan
     }
 
-    fn line(&mut self, line: &[u8], read: bool) {
+    fn line(&mut self, line: &[u8], read: bool, stamps: Stamps) {
         let same = self.month > 0 && line.len() > SAME_STAMP && line[..SAME_STAMP] == self.stamp;
         if !same {
-            match day_without_year(line) {
+            match (stamps.day_without_year)(line) {
                 Some((month, day)) => self.turn(month, day, line),
                 None => {
-                    if let Some(uptime) = bare_uptime(line) {
+                    if let Some(uptime) = (stamps.bare_uptime)(line) {
                         self.uptime = self.uptime.max(Some(uptime));
                     }
                     return;
@@ -123,8 +144,7 @@ impl Scan {
         };
         let boot = self.uptime.map(|uptime| modified.saturating_sub((uptime / 1_000_000) as i64));
         let year_assumed = wanted.year.is_none() && self.month > 0;
-        let times = FileClock { year: Some(year.clamp(1970, 9999)), modified, boot };
-        Clock { times, year_assumed }
+        Clock { year: Some(year.clamp(1970, 9999)), modified, boot, year_assumed }
     }
 
     /// The latest year in which the last stamp is not after `limit`.
@@ -149,31 +169,33 @@ fn day_of_year(month: u8, day: u8) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::file::tests::stand_in::STAMPS;
 
     /// The clock of a file last changed on this date, read from `from` on.
     fn clock(text: &str, modified: &str, wanted: Wanted) -> Clock {
         let modified = i64::from(Date::parse(modified).unwrap().0) * DAY + DAY / 2;
         let mut lines = Lines::new(text.as_bytes(), b"");
-        Scan::run(&mut lines, wanted, |_| {}).clock(wanted, modified, &mut Calendar::utc())
+        Scan::run(&mut lines, wanted, STAMPS, |_| {}).clock(wanted, modified, &mut Calendar::utc())
     }
 
     fn year(text: &str, modified: &str, given: Option<i32>, from: u64) -> Option<i32> {
-        clock(text, modified, Wanted { year: given, from }).times.year
+        clock(text, modified, Wanted { year: given, from }).year
     }
 
     #[test]
     fn the_last_stamp_is_no_later_than_the_file() {
-        assert_eq!(year("Apr  6 00:00:00 a\n", "2020-04-06", None, 0), Some(2020));
-        assert_eq!(year("Apr  7 00:00:00 a\n", "2020-04-06", None, 0), Some(2020));
-        assert_eq!(year("Apr  8 00:00:00 a\n", "2020-04-06", None, 0), Some(2019));
-        assert_eq!(year("Dec 31 00:00:00 a\n", "2020-01-01", None, 0), Some(2019));
-        assert_eq!(year("Jan  1 00:00:00 a\n", "2019-12-31", None, 0), Some(2020));
-        assert_eq!(year("Feb 29 00:00:00 a\n", "2019-05-01", None, 0), Some(2016));
+        assert_eq!(year("Apr  6 a\n", "2020-04-06", None, 0), Some(2020));
+        assert_eq!(year("Apr  7 a\n", "2020-04-06", None, 0), Some(2020));
+        assert_eq!(year("Apr  8 a\n", "2020-04-06", None, 0), Some(2019));
+        assert_eq!(year("Dec 31 a\n", "2020-01-01", None, 0), Some(2019));
+        assert_eq!(year("Jan  1 a\n", "2019-12-31", None, 0), Some(2020));
+        assert_eq!(year("Feb 29 a\n", "2019-05-01", None, 0), Some(2016));
     }
 
     #[test]
     fn the_order_of_months_tells_how_many_years() {
-        let text = "Mar  1 00:00:00 a\nAug  1 00:00:00 a\nDec 31 00:00:00 a\nJan  1 00:00:00 a\nDec 31 00:00:00 late\nJan  1 00:00:00 a\nMay  1 00:00:00 a\nSep  1 00:00:00 a\nJan 20 00:00:00 a\n";
+        let text =
+            "Mar  1 a\nAug  1 a\nDec 31 a\nJan  1 a\nDec 31 late\nJan  1 a\nMay  1 a\nSep  1 a\nJan 20 a\n";
         assert_eq!(year(text, "2020-02-02", None, 0), Some(2018));
         assert_eq!(year(text, "2020-01-02", None, 0), Some(2017));
         assert_eq!(year(text, "2020-01-02", Some(2001), 0), Some(2001));
@@ -184,35 +206,22 @@ mod tests {
 
     #[test]
     fn a_gap_of_less_than_half_a_year_is_no_turn() {
-        assert_eq!(
-            year("Jan  5 00:00:00 a\nJul  1 00:00:00 a\nDec 20 00:00:00 a\n", "2020-12-20", None, 0),
-            Some(2020)
-        );
-        assert_eq!(year("Jul 10 00:00:00 a\nJan  2 00:00:00 a\n", "2020-12-20", None, 0), Some(2019));
-        assert_eq!(
-            year("Jan  1 00:00:00 a\nDec 31 00:00:00 late\nJan  1 00:00:00 a\n", "2020-12-20", None, 0),
-            Some(2020)
-        );
-        assert_eq!(
-            year("Feb 28 00:00:00 a\nFeb 29 00:00:00 a\nMar  1 00:00:00 a\n", "2020-12-20", None, 0),
-            Some(2020)
-        );
+        assert_eq!(year("Jan  5 a\nJul  1 a\nDec 20 a\n", "2020-12-20", None, 0), Some(2020));
+        assert_eq!(year("Jul 10 a\nJan  2 a\n", "2020-12-20", None, 0), Some(2019));
+        assert_eq!(year("Jan  1 a\nDec 31 late\nJan  1 a\n", "2020-12-20", None, 0), Some(2020));
+        assert_eq!(year("Feb 28 a\nFeb 29 a\nMar  1 a\n", "2020-12-20", None, 0), Some(2020));
     }
 
     #[test]
     fn lines_between_without_a_stamp_do_not_matter() {
-        let text = format!(
-            "{}Dec 30 00:00:00 a\njunk\n[junk\n{}\nJan  2 00:00:00 a",
-            "x\n".repeat(5000),
-            "y".repeat(100_000)
-        );
+        let text = format!("{}Dec 30 a\njunk\n[junk\n{}\nJan  2 a", "x\n".repeat(5000), "y".repeat(100_000));
         assert_eq!(year(&text, "2020-01-03", None, 0), Some(2019));
     }
 
     #[test]
     fn the_highest_uptime_was_when_the_file_was_changed() {
         let text = "[   10.000001] a\n[  500.999999] b\n[  400.0] c\n";
-        let clock = clock(text, "2020-04-06", Wanted { year: None, from: 0 }).times;
+        let clock = clock(text, "2020-04-06", Wanted { year: None, from: 0 });
         assert_eq!(clock.boot, Some(clock.modified - 500));
     }
 
@@ -227,7 +236,7 @@ mod tests {
             }
         }
         let mut lines = Lines::new(Endless(0), b"");
-        Scan::run(&mut lines, Wanted { year: None, from: 0 }, |_| {});
+        Scan::run(&mut lines, Wanted { year: None, from: 0 }, STAMPS, |_| {});
         assert!(lines.source().0 < 2 * SCAN_BYTES);
     }
 }

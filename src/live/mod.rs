@@ -23,6 +23,7 @@ use crate::guard::{Guard, Suspect};
 use crate::input::duplicates::Duplicates;
 use crate::query::asns::SharedNetworks;
 use crate::query::open::joined;
+use crate::stats::collect::close;
 use crate::stats::countries::{CountryLookup, SharedLookup, with_lookup};
 use crate::stats::day::Day;
 use crate::stats::deferred::Deferred;
@@ -468,7 +469,7 @@ impl Engine {
             let over = DayOver { day, extent, calendar: &self.calendar, wall: self.wall };
             with_lookup(self.lookup.as_ref(), |lookup| closed_days.borrow_mut().day_over(&over, lookup));
         }
-        day.close(self.lookup.as_ref())
+        close(day, self.lookup.as_ref())
     }
 
     /// The days that are over and not in the store yet.

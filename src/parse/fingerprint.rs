@@ -3,12 +3,14 @@
 //! Takes the fields that both a log line and an NFLOG message have by default and that forwarding does
 //! not change. Not among them: prefix, interfaces, MAC, TTL, marks, TCP sequence numbers.
 
-use super::packet::{Packet, is_echo};
+use super::netfilter::is_echo;
+use super::packet::Packet;
 use crate::event::hash::fold;
-use crate::event::protocol;
+use crate::event::{Event, protocol};
 
 /// The fingerprint. Fields that do not belong to the protocol, and everything above IP in a fragment
 /// that is not the first, count as 0 whatever they are.
+#[inline(always)]
 pub fn fingerprint(packet: &Packet) -> u64 {
     let Packet { source, destination, id, length, fragment_offset, protocol, .. } = *packet;
     let upper = if fragment_offset != 0 {
@@ -32,6 +34,36 @@ pub fn fingerprint(packet: &Packet) -> u64 {
             .rotate_left(23);
     let rest = fold(header ^ 0x8ebc_6af0_9c88_c6e3, upper ^ 0x5899_65cc_7537_4cc3);
     fold(addresses ^ rest ^ 0x1d8e_4e27_c47d_124f, id ^ rest.rotate_left(32) ^ 0xeb44_acca_b455_d165)
+}
+
+/// The fingerprint of an event, made now if it is not yet.
+#[inline]
+pub fn fingerprint_of(event: &Event) -> u64 {
+    if !event.unhashed {
+        return event.fingerprint;
+    }
+    fingerprint(&Packet {
+        source: event.source,
+        destination: event.destination,
+        id: event.fingerprint,
+        length: event.length,
+        source_port: event.source_port,
+        port: event.port,
+        protocol: event.protocol,
+        ..Packet::default()
+    })
+}
+
+/// What an event is given of a packet as `fingerprint` and `unhashed`: of the most frequent ones the hash is made
+/// by [`fingerprint_of`] only.
+#[inline(always)]
+pub fn fingerprint_or_id(packet: &Packet) -> (u64, bool) {
+    if matches!(packet.protocol, protocol::TCP | protocol::UDP) && packet.fragment_offset == 0 {
+        (packet.id, true)
+    } else {
+        // Not a call: for that all of the packet would need a place in memory.
+        (fingerprint(packet), false)
+    }
 }
 
 #[cfg(test)]
@@ -81,5 +113,42 @@ mod tests {
         let error = Packet { protocol: protocol::ICMP, icmp_type: 3, ..packet() };
         assert_eq!(fingerprint(&error), fingerprint(&Packet { icmp_id: 7, ..error }));
         assert_ne!(fingerprint(&error), fingerprint(&Packet { icmp_code: 1, ..error }));
+    }
+
+    #[test]
+    fn it_is_the_same_whenever_it_is_made() {
+        for number in 0..4000u32 {
+            let port = |shift: u32| (number.wrapping_mul(2_654_435_761) >> shift) as u16;
+            let packet = Packet {
+                source: Address::v4(0xc633_6400 + number % 7),
+                destination: Address::v4(0xc000_0200 + number % 3),
+                id: u64::from(number) << (number % 33),
+                length: port(3),
+                fragment_offset: if number % 5 == 0 { 1480 } else { 0 },
+                source_port: port(1),
+                port: port(16),
+                icmp_id: port(2),
+                icmp_sequence: port(5),
+                protocol: [6, 17, 1, 58, 47, 136, 132][number as usize % 7],
+                flags: port(4) as u8,
+                icmp_type: [0, 8, 3, 128][number as usize % 4],
+                icmp_code: port(7) as u8,
+                ..Packet::default()
+            };
+            let (fingerprint, unhashed) = fingerprint_or_id(&packet);
+            let Packet { source, destination, length, source_port, port, protocol, .. } = packet;
+            let event = Event {
+                source,
+                destination,
+                length,
+                source_port,
+                port,
+                protocol,
+                fingerprint,
+                unhashed,
+                ..Event::default()
+            };
+            assert_eq!(fingerprint_of(&event), super::fingerprint(&packet), "{number}");
+        }
     }
 }

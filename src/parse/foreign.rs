@@ -1,36 +1,44 @@
 //! Recognises logs of other firewalls, which are not read, so that `report` can say why nothing is counted.
 
-/// Texts that a line of a system has, all of them, and the system's name.
-const SYSTEMS: [(&[&str], &str); 23] = [
-    (&[" in:", " out:", ", len ", "->"], "MikroTik RouterOS"),
-    (&["filterlog"], "pfSense or OPNsense (filterlog)"),
-    (&["Packet log: ", " PROTO="], "ipchains (Linux 2.2)"),
-    (&["CEF:0|"], "Common Event Format (CEF)"),
-    (&["CEF:1|"], "Common Event Format (CEF)"),
-    (&["LEEF:1.0|"], "Log Event Extended Format (LEEF)"),
-    (&["LEEF:2.0|"], "Log Event Extended Format (LEEF)"),
-    (&["%ASA-"], "a firewall of Cisco"),
-    (&["%FTD-"], "a firewall of Cisco"),
-    (&["%SEC-6-IPACCESSLOG"], "a firewall of Cisco"),
-    (&["devname=", "logid="], "Fortinet FortiGate"),
-    (&["type=\"traffic\"", "srcip="], "Fortinet FortiGate"),
-    (&["sub=\"packetfilter\"", "srcip="], "Sophos UTM"),
-    (&["id=firewall ", " sn="], "SonicWall"),
-    (&[",TRAFFIC,"], "Palo Alto Networks PAN-OS"),
-    (&[",THREAT,"], "Palo Alto Networks PAN-OS"),
-    (&["RT_FLOW_SESSION"], "Juniper Junos"),
-    (&["Software: Microsoft Windows Firewall"], "Microsoft Windows Firewall"),
-    (&["\"event_type\":", "\"src_ip\":"], "Suricata (eve.json)"),
-    (&["#separator "], "Zeek"),
-    (&["\" ", " HTTP/1"], "a web server"),
-    (&["\" ", " HTTP/2"], "a web server"),
-    (&["NOTICE  [", "] Ban "], "fail2ban"),
-];
-
 /// What a line looks like that is none of netfilter; none: nothing known.
 pub fn system(line: &[u8]) -> Option<&'static str> {
-    let has = |text: &&str| memchr::memmem::find(line, text.as_bytes()).is_some();
-    SYSTEMS.iter().find(|(texts, _)| texts.iter().all(has)).map(|(_, name)| *name)
+    let has = |text: &str| memchr::memmem::find(line, text.as_bytes()).is_some();
+    let all = |texts: &[&str]| texts.iter().all(|text| has(text));
+    if all(&[" in:", " out:", ", len "]) && has("->") {
+        Some("MikroTik RouterOS")
+    } else if has("filterlog") {
+        Some("pfSense or OPNsense (filterlog)")
+    } else if has("Packet log: ") && has(" PROTO=") {
+        Some("ipchains (Linux 2.2)")
+    } else if has("CEF:0|") || has("CEF:1|") {
+        Some("Common Event Format (CEF)")
+    } else if has("LEEF:1.0|") || has("LEEF:2.0|") {
+        Some("Log Event Extended Format (LEEF)")
+    } else if has("%ASA-") || has("%FTD-") || has("%SEC-6-IPACCESSLOG") {
+        Some("a firewall of Cisco")
+    } else if all(&["devname=", "logid="]) || all(&["type=\"traffic\"", "srcip="]) {
+        Some("Fortinet FortiGate")
+    } else if all(&["sub=\"packetfilter\"", "srcip="]) {
+        Some("Sophos UTM")
+    } else if all(&["id=firewall ", " sn="]) {
+        Some("SonicWall")
+    } else if has(",TRAFFIC,") || has(",THREAT,") {
+        Some("Palo Alto Networks PAN-OS")
+    } else if has("RT_FLOW_SESSION") {
+        Some("Juniper Junos")
+    } else if has("Software: Microsoft Windows Firewall") {
+        Some("Microsoft Windows Firewall")
+    } else if all(&["\"event_type\":", "\"src_ip\":"]) {
+        Some("Suricata (eve.json)")
+    } else if line.starts_with(b"#separator ") {
+        Some("Zeek")
+    } else if all(&["\" ", " HTTP/1"]) || all(&["\" ", " HTTP/2"]) {
+        Some("a web server")
+    } else if has("NOTICE  [") && has("] Ban ") {
+        Some("fail2ban")
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]

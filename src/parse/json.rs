@@ -6,14 +6,12 @@
 const MAX_DEPTH: u8 = 64;
 
 /// A cursor over JSON text (RFC 8259) that builds no tree.
-#[derive(Clone)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
     depth: u8,
 }
 
 impl<'a> Reader<'a> {
-    /// At the beginning of this text.
     pub fn new(bytes: &'a [u8]) -> Reader<'a> {
         Reader { bytes, depth: 0 }
     }
@@ -38,6 +36,11 @@ impl<'a> Reader<'a> {
     /// Whether a list begins here.
     pub fn at_list(&mut self) -> bool {
         self.peek() == Some(b'[')
+    }
+
+    /// Whether a number that is not negative begins here.
+    pub fn at_digit(&mut self) -> bool {
+        self.peek().is_some_and(|byte| byte.is_ascii_digit())
     }
 
     /// Reads a table; `each` reads the value of every key.

@@ -12,20 +12,24 @@
 //! * Malformed: `IN=` or `OUT=` is there, and an address or the stamp can't be read.
 //! * Skipped: everything else; accepted packets and ARP too.
 
-use super::fingerprint::fingerprint;
+use memchr::memmem::Finder;
+
+use super::fingerprint::{fingerprint, fingerprint_or_id};
 use super::interfaces::Networks;
 use super::log_prefix;
 use super::login::{Logins, unfold};
-use super::netfilter;
+use super::netfilter::{self, KnownAddress};
 use super::packet::Packet;
+use super::prefix::Prefix;
 use super::stamp::uptime;
-use super::structured::{Record, record};
+use super::structured::{Record, RecordTime, RecordWriter, record};
 use super::syslog::{Author, Header, Tag, has_pid, header, host_before_prefix, line_start, split_tag};
 use super::uncounted::Uncounted;
+use super::window::{Padded, Text, Window};
 use crate::event::calendar::{Calendar, Date};
 use crate::event::classify::{Facts, classify};
 use crate::event::paths::{Direction, Path, Paths};
-use crate::event::{Class, Event, Origin, PathId, Verdict, protocol};
+use crate::event::{Address, Class, Event, Origin, PathId, Verdict, protocol};
 
 mod contexts;
 mod events;
@@ -34,11 +38,10 @@ mod others;
 mod repeated;
 mod times;
 
-pub use events::event;
-use events::outcome;
-use headers::{Headers, KnownLine};
+use events::{event, outcome};
+use headers::Headers;
 pub use repeated::may_repeat;
-use times::with_log_timestamp;
+use times::{micros_of, with_log_timestamp};
 
 /// What a line is.
 #[derive(Clone, Copy, Debug)]
@@ -76,39 +79,43 @@ pub struct LineReader {
     /// The day of the stamp before, for the year of the next.
     previous: Option<Date>,
     headers: Headers,
-    /// The last hit comes first.
     contexts: Vec<KnownContext>,
+    last_context: usize,
+    next_context: usize,
+    destination: KnownAddress,
     logins: Logins,
     /// Events whose line has no time of its own.
     undated: u64,
+    source_key: Finder<'static>,
 }
 
-/// A context up to the address behind `SRC=`.
+/// A context up to the address behind `SRC=`, with the MAC addresses of the last packet.
 struct KnownContext {
-    text: Vec<u8>,
+    text: Prefix,
+    /// How many bytes of it come before the MAC addresses.
+    fixed: usize,
     origin: Origin,
     info: PathInfo,
 }
 
-/// What the packets of one context have in common.
 #[derive(Clone, Copy, Default)]
-pub struct PathInfo {
-    pub path: PathId,
+struct PathInfo {
+    path: PathId,
     direction: Direction,
     verdict: Verdict,
     /// Not a refused packet.
-    pub ignored: bool,
+    ignored: bool,
     /// Ignored since the packet was let through.
     accepted: bool,
     /// The interfaces are taken for what their names say, and the packet leaves by another: where its source is private
     /// and its destination public, it comes from inside.
     forwarded: bool,
     group_mac: bool,
+    /// A prefix that may stand behind a bare uptime.
+    no_tag: bool,
 }
 
 impl LineReader {
-    /// Without state. `networks`: what is known of the interfaces; `calendar`: of the zone in which timestamps without an
-    /// offset are written.
     pub fn new(networks: &Networks, calendar: Calendar) -> LineReader {
         LineReader {
             networks: networks.clone(),
@@ -117,9 +124,13 @@ impl LineReader {
             clock: FileClock::default(),
             previous: None,
             headers: Headers::default(),
-            contexts: Vec::new(),
+            contexts: Vec::with_capacity(CONTEXTS),
+            last_context: 0,
+            next_context: 0,
+            destination: KnownAddress::default(),
             logins: Logins::default(),
             undated: 0,
+            source_key: Finder::new(b"SRC="),
         }
     }
 
@@ -135,6 +146,11 @@ impl LineReader {
         self.undated
     }
 
+    /// The machine has OpenWrt's `br-lan`: its wireless interfaces are inside.
+    pub fn has_lan_bridge(&self) -> bool {
+        self.lan_bridge
+    }
+
     /// The machine's log names `br-lan`.
     pub fn set_lan_bridge(&mut self) {
         self.lan_bridge = true;
@@ -145,21 +161,55 @@ impl LineReader {
     /// Reads a line without its newline.
     pub fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let outcome = match self.headers.read(line) {
-            Some(KnownLine { time, fraction, message }) => {
-                with_log_timestamp(self.packet(message, time, Origin::File, paths), fraction)
-            }
-            None => self.read_unknown(line, paths),
-        };
+        let outcome = self.read_line(line, paths);
         self.with_reason(outcome, line)
     }
 
     /// Only what looks like a packet needs a reason.
     fn with_reason(&self, outcome: Outcome, text: &[u8]) -> Outcome {
         match outcome {
-            Outcome::Skipped(Some(_)) if !looks_like_packet(text) => Outcome::Skipped(None),
+            Outcome::Skipped(Some(_)) if !self.looks_like_packet(text) => Outcome::Skipped(None),
             outcome => outcome,
         }
+    }
+
+    fn looks_like_packet(&self, line: &[u8]) -> bool {
+        let source = self.source_key.find(line);
+        source.is_some_and(|at| memchr::memmem::find(&line[at..], b"DST=").is_some())
+    }
+
+    fn read_line(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
+        let padded = Padded::new(line);
+        let Some(text) = padded.window() else { return self.read_unknown(line, paths) };
+        if let Some((time, message)) = self.headers.read(text) {
+            let outcome = self.packet(&line[message..], time, Origin::File, paths);
+            return with_log_timestamp(outcome, self.headers.fraction(text));
+        }
+        if self.headers.is_irrelevant(text) {
+            return Outcome::Skipped(Some(Uncounted::OtherProgram));
+        }
+        if let Some((micros, at)) = uptime(line, 0)
+            && let Some((context, source_at)) = self.known_context(text, at, Origin::File)
+            && self.contexts[context].info.no_tag
+        {
+            let packet = netfilter::fields(text, line, source_at, &mut self.destination);
+            return outcome(packet, &self.contexts[context].info, self.time_of_uptime(micros), micros);
+        }
+        self.read_unknown(line, paths)
+    }
+
+    /// Reads the packet of the line that `text` begins with, if it begins as the lines before did: how many bytes
+    /// were read. No line ends within these; `text` may go on behind the line.
+    pub fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
+        let (time, info, source_at, uptime) = match self.headers.packet(text) {
+            Some((time, info, source_at)) => (time, info, source_at, 0),
+            None => self.known_path(text)?,
+        };
+        let Some((packet, end)) = netfilter::v4_kernel_order(text, source_at, &mut self.destination) else {
+            return self.known_v6(text, source_at, &info, time, uptime, event);
+        };
+        *event = self::event(&packet, &info, time, uptime);
+        Some(end)
     }
 
     /// Reads a message that is known to be the kernel's, such as `[119160.26] reject wan in: IN=...`.
@@ -201,6 +251,11 @@ impl LineReader {
                 with_log_timestamp(outcome, fraction.unwrap_or_default())
             }
             Author::Daemon(tag) => {
+                if let Some(stamp) = header.stamp
+                    && !Logins::reads(tag.name)
+                {
+                    self.headers.remember_irrelevant(line, &stamp, header.message);
+                }
                 let time = time.unwrap_or(self.clock.modified);
                 self.login(tag, message, time, Origin::File, paths)
             }
@@ -214,7 +269,11 @@ impl LineReader {
 
     /// A line whose date does not exist: a packet's is damaged.
     fn without_time(&self, line: &[u8]) -> Outcome {
-        if looks_like_packet(line) { Outcome::Malformed(Uncounted::Time) } else { Outcome::Skipped(None) }
+        if self.looks_like_packet(line) {
+            Outcome::Malformed(Uncounted::Time)
+        } else {
+            Outcome::Skipped(None)
+        }
     }
 
     /// A line without a tag: `DROP IN=ppp0 OUT= ...`, with or without stamp, host and uptime before it.
@@ -243,19 +302,62 @@ impl LineReader {
         self.packet(&message[skipped..], time, Origin::File, paths)
     }
 
+    /// Time, info, place of the source's address, and uptime of a packet whose header and context are known.
+    #[inline(always)]
+    fn known_path(&mut self, text: Window) -> Option<(i64, PathInfo, usize, u64)> {
+        let (time, message) = self.headers.read(text)?;
+        let (uptime, context_at) =
+            if text.byte(message) == b'[' { uptime_at(text, message)? } else { (0, message) };
+        let uptime = if uptime == 0 { micros_of(time, self.headers.fraction(text)) } else { uptime };
+        let (context, source_at) = self.known_context(text, context_at, Origin::File)?;
+        let known = &self.contexts[context];
+        if known.info.ignored {
+            return None;
+        }
+        if context_at == message {
+            self.headers.join(context, &known.text, &known.info);
+        }
+        Some((time, known.info, source_at, uptime))
+    }
+
+    /// Apart, so that what is asked of all addresses costs IPv4 nothing.
+    #[inline(never)]
+    fn known_v6(
+        &mut self,
+        text: Window,
+        source_at: usize,
+        info: &PathInfo,
+        time: i64,
+        uptime: u64,
+        to: &mut Event,
+    ) -> Option<usize> {
+        let (packet, end) = netfilter::v6_kernel_order(text, source_at, &mut self.destination)?;
+        *to = event(&packet, info, time, uptime);
+        Some(end)
+    }
+
     /// A kernel message, from its uptime on.
     fn packet(&mut self, message: &[u8], time: i64, origin: Origin, paths: &mut Paths) -> Outcome {
-        let message = message.trim_ascii_start();
+        let message = if message.starts_with(b" ") { message.trim_ascii_start() } else { message };
         let (uptime, at) = uptime(message, 0).unwrap_or((0, 0));
         let message = &message[at..];
-        match self.known_context(message, origin) {
-            Some((info, source_at)) => outcome(netfilter::fields(message, source_at), &info, time, uptime),
-            None => self.packet_of_new_context(message, time, uptime, origin, paths),
+        let padded = Padded::new(message);
+        let Some(text) = padded.window() else {
+            return self.packet_of_new_head(message, time, uptime, origin, paths);
+        };
+        let mut context = self.known_context(text, 0, origin);
+        if context.is_none() && self.change_device(message, origin).is_some() {
+            context = self.known_context(text, 0, origin);
         }
+        let Some((context, source_at)) = context else {
+            return self.packet_of_new_head(message, time, uptime, origin, paths);
+        };
+        let packet = netfilter::fields(text, message, source_at, &mut self.destination);
+        outcome(packet, &self.contexts[context].info, time, uptime)
     }
 
     #[inline(never)]
-    fn packet_of_new_context(
+    fn packet_of_new_head(
         &mut self,
         message: &[u8],
         time: i64,
@@ -277,8 +379,10 @@ impl LineReader {
             return Outcome::Skipped(Some(Uncounted::Untagged));
         };
         let info = self.info(message, &context, origin, paths);
-        let fields_at = context.source_at.map_or(context.fields_at, |at| at - b"SRC=".len());
-        let packet = netfilter::any_order(&message[fields_at..]);
+        let packet = match context.source_at {
+            Some(source_at) => netfilter::any_order(&message[source_at - b"SRC=".len()..]),
+            None => netfilter::any_order(&message[context.fields_at..]),
+        };
         let shaped = context.input.is_some() || context.output.is_some();
         if packet.is_none() && (!shaped || context.other_protocol) {
             return Outcome::Skipped(Some(Uncounted::Untagged));
@@ -287,9 +391,11 @@ impl LineReader {
     }
 }
 
-fn looks_like_packet(line: &[u8]) -> bool {
-    let source = memchr::memmem::find(line, b"SRC=");
-    source.is_some_and(|at| memchr::memmem::find(&line[at..], b"DST=").is_some())
+/// The kernel's uptime at `at`, and where the message behind it begins.
+#[inline(never)]
+fn uptime_at(text: Window, at: usize) -> Option<(u64, usize)> {
+    let (micros, length) = uptime(text.from(at), 0)?;
+    Some((micros, at + length))
 }
 
 /// Month and day if the line begins with a stamp that has no year.
@@ -327,8 +433,22 @@ pub fn read_anything(line: &[u8]) {
     }
     day_without_year(line);
     bare_uptime(line);
-    if let Some(fast) = netfilter::kernel_order(line) {
-        assert_eq!(Some(fast), netfilter::any_order(&[b"SRC=", line].concat()));
+    let padded = Padded::new(line);
+    let Some(text) = padded.window() else { return };
+    if let Some((fast, end)) = netfilter::kernel_order(text, 0, &mut KnownAddress::default()) {
+        let slow = netfilter::any_order(&[b"SRC=", line].concat());
+        assert_eq!(Some(fast), slow);
+        assert!(end <= line.len());
+    }
+    // Once to know the context, then quickly.
+    for _ in 0..2 {
+        let mut event = Event::default();
+        let quick = reader.read_quickly(text, &mut event);
+        let outcome = reader.read(line, &mut paths);
+        if let Some(end) = quick {
+            assert!(matches!(outcome, Outcome::Event(read) if read == event), "{event:?} {outcome:?}");
+            assert!(end <= line.len());
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::Address;
+use crate::parse::fingerprint_of;
 use proptest::prelude::*;
 
 pub(super) const TCP: &str = "SRC=198.51.100.7 DST=192.0.2.1 LEN=40 TOS=0x00 PREC=0x00 TTL=58 ID=54321 DF PROTO=TCP SPT=40000 DPT=23 \
@@ -161,7 +161,7 @@ fn fingerprints_are_the_packets_alone() {
     ))
     .0
     {
-        Outcome::Event(event) => event.fingerprint,
+        Outcome::Event(event) => fingerprint_of(&event),
         _ => panic!("{context}"),
     };
     let first = of("[1.5] drop wan in: IN=eth1 OUT= MAC= ", TCP);
@@ -183,6 +183,24 @@ fn the_pre_scan_sees_the_same_stamps() {
     ] {
         assert_eq!(day_without_year(line.as_bytes()), day, "{line}");
         assert_eq!(bare_uptime(line.as_bytes()), uptime, "{line}");
+    }
+}
+
+#[test]
+fn what_begins_like_the_lines_before_is_read_quickly() {
+    const V6: &str = "SRC=2001:0db8:0000:0000:0000:0000:0000:0007 DST=2001:0db8:0000:0000:0000:0000:0000:0001 LEN=60 TC=0 \
+                      HOPLIMIT=55 FLOWLBL=0 PROTO=TCP SPT=40000 DPT=23 WINDOW=1024 RES=0x00 SYN URGP=0 ";
+    let other = TCP.replace(" DF ", " ").replace(" SYN ", " ACK RST ");
+    for fields in [TCP, V6, &other] {
+        let line = format!("Mar 15 20:55:15 l kernel: [1.5] drop wan in: IN=eth1 OUT= MAC= {fields}");
+        let (mut reader, mut paths) = (reader(), Paths::new());
+        let read = reader.read(line.as_bytes(), &mut paths);
+        let mut text = format!("{line}\n{line}").into_bytes();
+        text.resize(Window::SIZE.max(text.len()), b'\n');
+        let mut event = Event::default();
+        let end = reader.read_quickly(Window::new(&text).unwrap(), &mut event).unwrap();
+        assert_eq!(&line[end..], "0 ", "{line}");
+        assert!(matches!(read, Outcome::Event(read) if read == event), "{read:?} {event:?}");
     }
 }
 
@@ -277,12 +295,30 @@ proptest! {
     }
 
     #[test]
+    fn what_follows_a_line_changes_nothing(first in mutated(), second in mutated(), known in mutated()) {
+        let first: Vec<u8> = first.into_iter().filter(|byte| *byte != b'\n').collect();
+        let mut text = [&first[..], b"\n", &second, b"\n"].concat();
+        text.resize(text.len().max(Window::SIZE), b' ');
+        let (mut reader, mut paths) = (reader(), Paths::new());
+        for line in [&known, &first] {
+            reader.read(line, &mut paths);
+        }
+        let mut event = Event::default();
+        let window = Window::new(&text).unwrap();
+        if let Some(end) = reader.read_quickly(window, &mut event) {
+            prop_assert!(end <= first.len());
+            let whole = reader.read(&first, &mut paths);
+            prop_assert!(matches!(whole, Outcome::Event(whole) if whole == event), "{whole:?} {event:?}");
+        }
+    }
+
+    #[test]
     fn the_fast_reader_reads_what_the_tolerant_one_reads(line in mutated()) {
         if let Some(at) = memchr::memmem::find(&line, b"SRC=")
-            && let Some(fast) = netfilter::kernel_order(&line[at + 4..])
-        {
-            prop_assert_eq!(Some(fast), netfilter::any_order(&line[at..]));
-        }
+            && let Some(text) = Padded::new(&line).window()
+            && let Some((fast, _)) = netfilter::kernel_order(text, at + 4, &mut KnownAddress::default()) {
+                prop_assert_eq!(Some(fast), netfilter::any_order(&line[at..]));
+            }
         read_anything(&line);
     }
 
@@ -292,9 +328,9 @@ proptest! {
     }
 }
 
-/// What a daemon says is passed over, whatever came before it.
+/// What a daemon says that is known to be irrelevant is passed over; whoever comes behind it is not.
 #[test]
-fn lines_of_daemons_are_known_by_their_tag() {
+fn lines_of_dull_daemons_are_known_by_their_tag() {
     let stamps = [
         "Mar 15 20:55:1# linux",
         "Sun Mar 15 20:55:1# 2026 daemon.info",
@@ -306,9 +342,12 @@ fn lines_of_daemons_are_known_by_their_tag() {
         let kernel = stamp.replace("daemon.info", "kern.warn");
         let mut read = |stamp: &str, second: u32, rest: &str| {
             let line = format!("{} {}", stamp.replace('#', &second.to_string()), rest.replace("...", TCP));
+            let quick = Padded::new(line.as_bytes());
+            let event = reader.read_quickly(quick.window().unwrap(), &mut Event::default());
             match reader.read(line.as_bytes(), &mut paths) {
                 Outcome::Event(event) => event.class.name(),
                 Outcome::Malformed(_) => "malformed",
+                Outcome::Skipped(_) if event.is_some() => "read quickly only",
                 Outcome::Skipped(_) => "skipped",
             }
         };
@@ -334,7 +373,7 @@ fn lines_of_daemons_are_known_by_their_tag() {
 
 /// Whatever was expected from the lines before, a line is read as it would be alone.
 #[test]
-fn lines_are_read_as_they_are_read_alone() {
+fn lines_are_read_quickly_as_they_are_read_alone() {
     let headers = [
         "2026-03-15T20:55:1#+09:00 linux kernel: ",
         "2026-03-15T20:55:1#+08:00 linux kernel: ",
@@ -352,8 +391,8 @@ fn lines_are_read_as_they_are_read_alone() {
     ];
     let fields =
         [TCP.to_string(), TCP.replace("192.0.2.1", "192.0.2.255"), TCP.replace("PROTO=TCP", "PROTO=47")];
-    let (mut warm, mut paths) = (reader(), Paths::new());
-    let mut number = 1u32;
+    let (mut quick_reader, mut paths) = (reader(), Paths::new());
+    let (mut number, mut quickly) = (1u32, 0);
     let (mut header, mut context) = (0, 0);
     for turn in 0..4000 {
         number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -368,10 +407,20 @@ fn lines_are_read_as_they_are_read_alone() {
         let fields = &fields[(number >> 10) as usize % 20 % fields.len()];
         let line =
             format!("{}{}{fields}", headers[header].replace('#', &second.to_string()), contexts[context]);
-        let Outcome::Event(event) = warm.read(line.as_bytes(), &mut paths) else { panic!("{line}") };
+        let mut event = Event::default();
+        let padded = Padded::new(line.as_bytes());
+        let read = quick_reader.read_quickly(padded.window().unwrap(), &mut event);
+        quickly += u32::from(read.is_some());
+        if read.is_none() {
+            let Outcome::Event(slow) = quick_reader.read(line.as_bytes(), &mut paths) else {
+                panic!("{line}")
+            };
+            event = slow;
+        }
         let Outcome::Event(alone) = reader().read(line.as_bytes(), &mut paths) else { panic!("{line}") };
         assert_eq!(event, alone, "{line}");
     }
+    assert!(quickly > 2000, "{quickly}");
 }
 
 #[test]

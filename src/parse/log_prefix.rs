@@ -3,7 +3,7 @@
 //! Takes the text before `IN=` with the interfaces behind it, gives a `Path`. Called once for each new log prefix and
 //! pair of interfaces, not for each line.
 
-use super::interfaces::{Interfaces, Networks, WIRELESS_LAN, WIRELESS_UPLINK};
+use super::interfaces::{Interfaces, Networks};
 use super::netfilter::Context;
 use super::syslog::without_description;
 use crate::event::paths::{Direction, Path};
@@ -14,6 +14,14 @@ const EGRESS: &str = "fwstat egress:";
 
 /// Longer texts are cut: prefixes have at most 127 bytes in the kernel, interfaces 15.
 const LONGEST_TEXT: usize = 128;
+
+/// Where a packet came from, as far as a log prefix says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hint {
+    Inbound,
+    Egress,
+    Nothing,
+}
 
 /// The path of a packet by its log prefix and interfaces.
 pub fn path(context: &Context, origin: Origin, networks: &Networks, lan_bridge: bool) -> Path {
@@ -122,12 +130,12 @@ fn is_outside(zone: &str) -> bool {
 
 /// The zone in a prefix of fw4 (`reject wan in:`, `drop wan invalid ct state:`) or fw3 (`REJECT(src wan)`,
 /// `REJECT wan in:`), and what this or any other prefix says of the direction.
-fn zone(prefix: &str) -> (Option<&str>, Option<Direction>) {
+fn zone(prefix: &str) -> (Option<&str>, Hint) {
     let is_verdict =
         |word: &str| ["reject", "drop", "accept"].iter().any(|known| word.eq_ignore_ascii_case(known));
-    let of_zone = |zone: &str| Some(if is_outside(zone) { Direction::Inbound } else { Direction::Egress });
+    let of_zone = |zone: &str| if is_outside(zone) { Hint::Inbound } else { Hint::Egress };
     if prefix == EGRESS {
-        return (Some("egress"), Some(Direction::Egress));
+        return (Some("egress"), Hint::Egress);
     }
     if let Some((word, rest)) = prefix.split_once('(')
         && is_verdict(word)
@@ -136,9 +144,9 @@ fn zone(prefix: &str) -> (Option<&str>, Option<Direction>) {
     {
         // banIP's own prefix, which names no zone.
         if zone == "banIP" {
-            return (None, if side == "dest" { Some(Direction::Egress) } else { None });
+            return (None, if side == "dest" { Hint::Egress } else { Hint::Nothing });
         }
-        return (Some(zone), if side == "dest" { Some(Direction::Egress) } else { of_zone(zone) });
+        return (Some(zone), if side == "dest" { Hint::Egress } else { of_zone(zone) });
     }
     let mut words = prefix.trim_end_matches(':').split(' ');
     if let (Some(word), Some(zone), Some(chain)) = (words.next(), words.next(), words.next())
@@ -148,7 +156,7 @@ fn zone(prefix: &str) -> (Option<&str>, Option<Direction>) {
             ("in" | "forward" | "blocked", None) | ("invalid", Some("ct")) => {
                 return (Some(zone), of_zone(zone));
             }
-            ("out", None) => return (Some(zone), Some(Direction::Egress)),
+            ("out", None) => return (Some(zone), Hint::Egress),
             _ => {}
         }
     }
@@ -156,42 +164,44 @@ fn zone(prefix: &str) -> (Option<&str>, Option<Direction>) {
 }
 
 /// What prefixes that name no zone of OpenWrt say.
-fn other_direction(prefix: &str) -> Option<Direction> {
+fn other_direction(prefix: &str) -> Hint {
     if let Some(rest) = prefix.strip_prefix("banIP/") {
         return match rest.split('/').next().unwrap_or_default() {
-            "outbound" | "fwd-lan" => Some(Direction::Egress),
-            _ => None,
+            "outbound" | "fwd-lan" => Hint::Egress,
+            _ => Hint::Nothing,
         };
     }
-    if let Some(hint) = label(prefix).and_then(rule_set) {
-        return Some(hint);
+    if let Some(label) = label(prefix)
+        && let Some(hint) = rule_set(label)
+    {
+        return hint;
     }
     let shorewall = prefix.strip_prefix("Shorewall:").and_then(|rest| rest.split(':').next());
     let chain = shorewall.or(prefix.split(' ').next().filter(|first| first.contains('-')));
     let is_zone = |zone: &str| is_outside(zone) || matches!(zone, "loc" | "lan" | "fw" | "dmz" | "vpn");
     if let Some(hint) = prefix.split(' ').next().and_then(pve_chain) {
-        return Some(hint);
+        return hint;
     }
     if let Some((from, to)) = chain.and_then(|chain| chain.split_once('-').or_else(|| chain.split_once('2')))
         && is_zone(from)
         && (is_zone(to) || to == "all")
     {
-        return if is_outside(from) { Some(Direction::Inbound) } else { Some(Direction::Egress) };
+        return if is_outside(from) { Hint::Inbound } else { Hint::Egress };
     }
     let words = prefix.split(|letter: char| !letter.is_ascii_alphanumeric());
     for word in words {
         match word.to_ascii_lowercase().as_str() {
-            "outbound" | "outgoing" | "outg" | "egress" => return Some(Direction::Egress),
-            "inbound" | "incoming" | "ingress" => return Some(Direction::Inbound),
+            "outbound" | "outgoing" | "outg" | "egress" => return Hint::Egress,
+            "inbound" | "incoming" | "ingress" => return Hint::Inbound,
             _ => {}
         }
     }
-    None
+    Hint::Nothing
 }
 
 /// Chains of Proxmox VE, which are about a machine or a security group: `PVEFW-HOST-IN`, `tap100i0-OUT`, `veth100i0-IN`,
 /// `GROUP-web-IN`; `host-in`, `guest-100-in`, `group-web-in` of its firewall with nftables.
-fn pve_chain(chain: &str) -> Option<Direction> {
+fn pve_chain(chain: &str) -> Option<Hint> {
     let (owner, side) = chain.rsplit_once('-')?;
     let is_numbered = |start: &&str| {
         let number = owner.strip_prefix(*start);
@@ -202,23 +212,21 @@ fn pve_chain(chain: &str) -> Option<Direction> {
         || ["tap", "veth", "guest-"].iter().any(is_numbered);
     match side {
         _ if !is_known => None,
-        "IN" | "in" => Some(Direction::Inbound),
-        "OUT" | "out" => Some(Direction::Egress),
+        "IN" | "in" => Some(Hint::Inbound),
+        "OUT" | "out" => Some(Hint::Egress),
         _ => None,
     }
 }
 
 /// Rule sets of EdgeOS and UniFi OS: `WAN_IN` and `WAN_LOCAL` stand where packets come in from outside, `WAN_OUT` where
 /// they go out to it, `LAN_IN`, `LAN_LOCAL` and those of guests where they come in from inside.
-fn rule_set(label: &str) -> Option<Direction> {
+fn rule_set(label: &str) -> Option<Hint> {
     let (network, rest) = label.split_once('_')?;
     let side = rest.split('-').next().unwrap_or_default();
     match (is_outside(network), side.trim_start_matches("V6_").trim_start_matches("v6_")) {
-        (true, "IN" | "LOCAL") => Some(Direction::Inbound),
-        (true, "OUT") => Some(Direction::Egress),
-        (false, "IN" | "LOCAL") if ["LAN", "GUEST", "DMZ", "VPN"].contains(&network) => {
-            Some(Direction::Egress)
-        }
+        (true, "IN" | "LOCAL") => Some(Hint::Inbound),
+        (true, "OUT") => Some(Hint::Egress),
+        (false, "IN" | "LOCAL") if ["LAN", "GUEST", "DMZ", "VPN"].contains(&network) => Some(Hint::Egress),
         _ => None,
     }
 }
@@ -229,11 +237,15 @@ pub fn reason(path: &Path, networks: &Networks, lan_bridge: bool) -> &'static st
     let interfaces =
         Interfaces { input: Some(&path.input), output: &path.output, bridge_input: &path.bridge_input };
     let (direction, reason) = networks.direction(hint, interfaces, lan_bridge);
-    match path.direction {
-        same if same == direction => reason,
-        // Of packets that were read before `br-lan` was seen in the log.
-        Direction::Inbound => WIRELESS_UPLINK,
-        Direction::Egress => WIRELESS_LAN,
+    if direction == path.direction { reason.text() } else { reason_of_other_half(path.direction) }
+}
+
+/// Of packets that were read before `br-lan` was seen in the log.
+fn reason_of_other_half(direction: Direction) -> &'static str {
+    use super::interfaces::Reason;
+    match direction {
+        Direction::Inbound => Reason::WirelessUplink.text(),
+        Direction::Egress => Reason::WirelessLan.text(),
     }
 }
 

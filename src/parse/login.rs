@@ -53,12 +53,6 @@ pub struct Login {
 /// Address and port of the client.
 type Peer = (Address, u16);
 
-impl Login {
-    fn new(daemon: &'static str, (source, source_port): Peer, port: u16, count: u32) -> Login {
-        Login { daemon, source, source_port, port, count }
-    }
-}
-
 /// A program that logs failed logins.
 enum Daemon {
     Dropbear,
@@ -109,6 +103,11 @@ impl Recent {
 }
 
 impl Logins {
+    /// Whether a daemon of this name logs failed logins.
+    pub fn reads(name: &[u8]) -> bool {
+        Daemon::of(name).is_some()
+    }
+
     /// The failed login in a message of the daemon `tag`. `time`: of the message, in Unix seconds.
     pub fn read(&mut self, tag: Tag, message: &[u8], time: i64) -> Option<Login> {
         let daemon = Daemon::of(tag.name)?;
@@ -125,7 +124,13 @@ impl Logins {
     }
 
     fn dropbear(&mut self, pid: Option<u32>, message: &[u8], time: i64, count: u32) -> Option<Login> {
-        let login = |peer, count| Login::new("dropbear", peer, 22, count);
+        let login = |(source, source_port): Peer, count| Login {
+            daemon: "dropbear",
+            source,
+            source_port,
+            port: 22,
+            count,
+        };
         let bad_password: [&[u8]; 3] =
             [b"Bad password attempt for '", b"bad password attempt for '", b"Bad PAM password attempt for '"];
         let no_user: [&[u8]; 3] = [
@@ -171,7 +176,8 @@ impl Logins {
 
     fn sshd(&mut self, pid: Option<u32>, message: &[u8], time: i64, count: u32) -> Option<Login> {
         let message = message.strip_prefix(b"error: ").unwrap_or(message);
-        let login = |peer| Login::new("sshd", peer, 22, 1);
+        let login =
+            |(source, source_port): Peer| Login { daemon: "sshd", source, source_port, port: 22, count: 1 };
         if let Some(rest) = message.strip_prefix(b"PAM: ") {
             let (reason, peer) = split_last(rest, b" from ")?;
             without_any(
@@ -188,12 +194,16 @@ impl Logins {
             self.remember(Recent { peer, pid, time, by_pam: count, used: true });
             return Some(login(peer));
         }
-        let by_keyboard: [&[u8]; 2] =
-            [b"Failed keyboard-interactive/pam for ", b"Failed keyboard-interactive for "];
-        let may_be_told_by_pam = without_any(message, &by_keyboard);
-        if let Some(rest) = may_be_told_by_pam.or(message.strip_prefix(b"Failed password for ")) {
+        let failed: [(&[u8], bool); 3] = [
+            (b"Failed password for ", false),
+            (b"Failed keyboard-interactive/pam for ", true),
+            (b"Failed keyboard-interactive for ", true),
+        ];
+        let failure =
+            failed.iter().find_map(|(prefix, by_pam)| Some((message.strip_prefix(*prefix)?, *by_pam)));
+        if let Some((rest, may_be_told_by_pam)) = failure {
             let peer = sshd_peer(after_last(without_protocol(rest), b" from ")?)?;
-            if may_be_told_by_pam.is_some() && self.is_told_by_pam(peer, pid, time) {
+            if may_be_told_by_pam && self.is_told_by_pam(peer, pid, time) {
                 return None;
             }
             self.remember(Recent { peer, pid, time, by_pam: 0, used: true });
@@ -286,7 +296,7 @@ fn luci(daemon: &'static str, message: &[u8], untagged: bool) -> Option<Login> {
     };
     let rest = message.strip_prefix(b"failed login on ")?;
     let source = address(after_last(rest, b" from ")?)?;
-    Some(Login::new(daemon, (source, 0), 80, 1))
+    Some(Login { daemon, source, source_port: 0, port: 80, count: 1 })
 }
 
 fn without_any<'a>(text: &'a [u8], prefixes: &[&[u8]]) -> Option<&'a [u8]> {

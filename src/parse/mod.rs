@@ -13,9 +13,11 @@ pub mod nflog;
 pub mod nftables;
 mod number;
 pub mod packet;
+mod prefix;
 pub mod stamp;
 mod structured;
 pub mod syslog;
 pub mod uncounted;
+pub mod window;
 
-pub use fingerprint::fingerprint;
+pub use fingerprint::{fingerprint, fingerprint_of};

@@ -16,7 +16,7 @@ use crate::event::Address;
 
 mod fields;
 
-pub use fields::{any_order, fields, kernel_order};
+pub use fields::{KnownAddress, any_order, fields, is_echo, kernel_order, v4_kernel_order, v6_kernel_order};
 
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Context<'a> {
     pub other_protocol: bool,
     /// Where the fields begin.
     pub fields_at: usize,
+    /// Where the MAC addresses begin, or `source_at`.
+    pub mac_at: usize,
     /// Where the address behind `SRC=` begins if all of the context comes before it, as in the kernel's order.
     pub source_at: Option<usize>,
 }
@@ -41,14 +43,16 @@ pub struct Context<'a> {
 pub fn context(message: &[u8]) -> Option<Context<'_>> {
     let fields_at = fields_at(message)?;
     let mut context = Context { prefix: &message[..fields_at], fields_at, ..Context::default() };
+    let mut mac_at = None;
     let mut ordered = true;
     for Word { at, key, value } in outer_words(message, fields_at) {
         match key {
             b"IN=" if context.input.is_none() => context.input = Some(value),
             b"OUT=" if context.output.is_none() => context.output = Some(value),
-            b"PHYSIN=" if context.bridge_input.is_empty() => context.bridge_input = value,
-            b"PHYSOUT=" if context.bridge_output.is_empty() => context.bridge_output = value,
+            b"PHYSIN=" => keep_first(&mut context.bridge_input, value),
+            b"PHYSOUT=" => keep_first(&mut context.bridge_output, value),
             b"MAC=" | b"MACSRC=" | b"MACDST=" | b"MACPROTO=" | b"VLANPROTO=" | b"VLANTCI=" => {
+                mac_at.get_or_insert(at);
                 context.group_mac |= matches!(key, b"MAC=" | b"MACDST=") && is_group_mac(value);
                 context.other_protocol |=
                     key == b"MACPROTO=" && !matches!(value, b"0800" | b"86dd" | b"8100" | b"88a8");
@@ -61,6 +65,7 @@ pub fn context(message: &[u8]) -> Option<Context<'_>> {
             _ => ordered = false,
         }
     }
+    context.mac_at = mac_at.or(context.source_at).unwrap_or(message.len());
     Some(context)
 }
 
@@ -87,6 +92,12 @@ pub fn is_group_mac(mac: &[u8]) -> bool {
     [&b"ff:ff:ff:ff:ff:ff"[..], b"01:00:5e:", b"33:33:", b"01:80:c2:"]
         .iter()
         .any(|group| mac.get(..group.len()).is_some_and(|start| start.eq_ignore_ascii_case(group)))
+}
+
+fn keep_first<'a>(field: &mut &'a [u8], value: &'a [u8]) {
+    if field.is_empty() {
+        *field = value;
+    }
 }
 
 /// A word of the message: `KEY=` and the value behind it. A word without `=` is a key with an empty value.
@@ -123,7 +134,30 @@ pub fn address(text: &[u8]) -> Option<Address> {
     if let Some((bits, [])) = v4(text) {
         return Some(Address::v4(bits));
     }
+    if let Some((address, [])) = full_v6(text) {
+        return Some(address);
+    }
     let text = std::str::from_utf8(text).ok()?;
     let text = text.split('%').next().unwrap_or(text);
     text.parse::<std::net::Ipv6Addr>().ok().map(|address| Address::v6(address.into()))
+}
+
+/// An IPv6 address at the beginning as the kernel writes it, all 32 digits, and what follows.
+fn full_v6(text: &[u8]) -> Option<(Address, &[u8])> {
+    let (address, rest) = text.split_at_checked(39)?;
+    let mut bits = 0u128;
+    for (group, chunk) in address.chunks(5).enumerate() {
+        let mut value = 0u32;
+        for &byte in &chunk[..4] {
+            value = value << 4 | (byte as char).to_digit(16)?;
+        }
+        if group < 7 && chunk[4] != b':' {
+            return None;
+        }
+        bits = bits << 16 | u128::from(value);
+    }
+    if matches!(rest.first(), Some(b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' | b':' | b'.')) {
+        return None;
+    }
+    Some((Address::v6(bits), rest))
 }

@@ -27,6 +27,8 @@ pub const NFGENMSG: usize = 4;
 pub struct Frame<'a> {
     /// `nlmsg_type` (linux/netlink.h).
     pub kind: u16,
+    /// `nlmsg_seq`: the request's number in an answer.
+    pub sequence: u32,
     /// Who asked, by the number of the asking socket; mostly its process id.
     pub port: u32,
     pub body: &'a [u8],
@@ -40,30 +42,42 @@ impl Frame<'_> {
     }
 }
 
+/// The messages of one datagram. An error is a length that does not fit: the rest is skipped.
+#[derive(Clone, Debug)]
+pub struct Frames<'a> {
+    rest: &'a [u8],
+}
+
 /// A message or attribute is longer than what is left, or shorter than its header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BadLength;
 
-/// The messages of a datagram. An error is a length that does not fit: the rest is skipped.
-pub fn frames(datagram: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, BadLength>> {
-    let mut rest = datagram;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
+/// The messages of a datagram.
+pub fn frames(datagram: &[u8]) -> Frames<'_> {
+    Frames { rest: datagram }
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Result<Frame<'a>, BadLength>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
             return None;
         }
-        let length = native32(rest, 0).unwrap_or(0) as usize;
-        if !(NLMSG_HEADER..=rest.len()).contains(&length) {
-            rest = &[];
+        let length = native32(self.rest, 0).unwrap_or(0) as usize;
+        if !(NLMSG_HEADER..=self.rest.len()).contains(&length) {
+            self.rest = &[];
             return Some(Err(BadLength));
         }
-        let message = &rest[..length];
-        rest = rest.get(align4(length)..).unwrap_or_default();
+        let message = &self.rest[..length];
+        self.rest = self.rest.get(align4(length)..).unwrap_or_default();
         Some(Ok(Frame {
             kind: u16::from_ne_bytes([message[4], message[5]]),
+            sequence: native32(message, 8).unwrap_or(0),
             port: native32(message, 12).unwrap_or(0),
             body: &message[NLMSG_HEADER..],
         }))
-    })
+    }
 }
 
 /// Attributes after each other: type (without its flags) and value. Ends with an error if a length does
@@ -159,9 +173,9 @@ pub fn be16(value: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(value.get(at..at + 2)?.try_into().ok()?))
 }
 
-/// In network byte order, at an offset; `None`: too short.
-pub fn be32(value: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(value.get(at..at + 4)?.try_into().ok()?))
+/// In network byte order; `None`: another length.
+pub fn be32(value: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(value.get(..4)?.try_into().ok()?))
 }
 
 /// In network byte order, at an offset; `None`: too short.

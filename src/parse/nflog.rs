@@ -5,7 +5,8 @@
 //! panics, never allocates while reading.
 
 use super::netlink::{
-    self, Frame, NFGENMSG, NLM_F_ACK, NLMSG_ERROR, NLMSG_OVERRUN, attributes, be16, be32, put,
+    self, Frame, Frames, NFGENMSG, NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, attributes,
+    be16, be32, be64, put,
 };
 
 const NFNL_SUBSYS_ULOG: u16 = 4;
@@ -19,6 +20,7 @@ const CFG_TIMEOUT: u16 = 4;
 const CFG_QTHRESH: u16 = 5;
 const CFG_FLAGS: u16 = 6;
 const CFG_CMD_BIND: u8 = 1;
+const CFG_CMD_UNBIND: u8 = 2;
 const COPY_PACKET: u8 = 2;
 const CFG_F_SEQ: u16 = 1;
 
@@ -27,8 +29,17 @@ const ARPHRD_ETHER: u16 = 1;
 /// One logged packet. Numbers that the kernel did not send are 0, texts empty.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Record<'a> {
+    pub group: u16,
+    /// The protocol family of the rule: 2 IPv4, 10 IPv6, 1 inet, 7 bridge.
+    pub family: u8,
     /// 0 prerouting, 1 input, 2 forward, 3 output, 4 postrouting.
     pub hook: u8,
+    /// `hw_protocol` of `NFULA_PACKET_HDR`: the EtherType.
+    pub ether_type: u16,
+    /// `NFULA_MARK`; 0 if absent.
+    pub mark: u32,
+    /// When the packet came in: microseconds of wall time.
+    pub timestamp: Option<u64>,
     /// `NFULA_IFINDEX_INDEV`: an interface index; 0: none.
     pub input: u32,
     /// `NFULA_IFINDEX_OUTDEV`; 0: none.
@@ -39,12 +50,18 @@ pub struct Record<'a> {
     /// `NFULA_HWTYPE`: an ARPHRD_ number.
     pub hardware_type: u16,
     pub hardware_header: &'a [u8],
+    pub hardware_source: &'a [u8],
     /// The log prefix without the NUL at its end.
     pub prefix: &'a [u8],
     /// The packet from its IP header on, as far as it was copied.
     pub payload: &'a [u8],
+    /// `NFULA_UID` of the local socket that sent the packet.
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
     /// Counts the packets of this group.
     pub sequence: Option<u32>,
+    /// Counts the packets of all groups.
+    pub sequence_global: Option<u32>,
 }
 
 impl Record<'_> {
@@ -65,18 +82,34 @@ pub enum Message<'a> {
         request: u32,
         errno: i32,
     },
+    /// The end of a batch, or nothing at all.
+    Idle,
     /// The kernel says that messages were lost.
     Overrun,
-    /// The end of a batch, nothing at all, or a message of another subsystem.
-    Other,
+    /// A message of another subsystem.
+    Other(u16),
     /// Lengths that do not fit together: this message is skipped, or the rest of the datagram
     /// if it is the message's own length.
     Malformed,
 }
 
 /// The messages of one datagram.
-pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
-    netlink::frames(datagram).map(|frame| frame.map_or(Message::Malformed, read_message))
+pub fn messages(datagram: &[u8]) -> Messages<'_> {
+    Messages { frames: netlink::frames(datagram) }
+}
+
+/// The messages of a datagram.
+#[derive(Clone, Debug)]
+pub struct Messages<'a> {
+    frames: Frames<'a>,
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Message<'a>;
+
+    fn next(&mut self) -> Option<Message<'a>> {
+        Some(self.frames.next()?.map_or(Message::Malformed, read_message))
+    }
 }
 
 fn read_message(frame: Frame<'_>) -> Message<'_> {
@@ -86,14 +119,16 @@ fn read_message(frame: Frame<'_>) -> Message<'_> {
             Some((request, errno)) => Message::Answer { request, errno },
             None => Message::Malformed,
         },
+        NLMSG_NOOP | NLMSG_DONE => Message::Idle,
         NLMSG_OVERRUN => Message::Overrun,
-        _ => Message::Other,
+        other => Message::Other(other),
     }
 }
 
 fn read_packet(body: &[u8]) -> Option<Record<'_>> {
     let rest = body.get(NFGENMSG..)?;
-    let mut record = Record::default();
+    let mut record =
+        Record { family: body[0], group: u16::from_be_bytes([body[2], body[3]]), ..Record::default() };
     for attribute in attributes(rest) {
         let (kind, value) = attribute.ok()?;
         read_attribute(&mut record, kind, value)?;
@@ -104,14 +139,29 @@ fn read_packet(body: &[u8]) -> Option<Record<'_>> {
 /// `None` if the value is too short for what it is. Unknown attributes are skipped.
 fn read_attribute<'a>(record: &mut Record<'a>, kind: u16, value: &'a [u8]) -> Option<()> {
     match kind {
-        1 => record.hook = *value.get(2)?,
-        4 => record.input = be32(value, 0)?,
-        5 => record.output = be32(value, 0)?,
-        6 => record.bridge_input = be32(value, 0)?,
-        7 => record.bridge_output = be32(value, 0)?,
+        1 => {
+            record.ether_type = be16(value, 0)?;
+            record.hook = *value.get(2)?;
+        }
+        2 => record.mark = be32(value)?,
+        3 => {
+            let (seconds, micros) = (be64(value, 0)?, be64(value, 8)?);
+            record.timestamp = Some(seconds.saturating_mul(1_000_000).saturating_add(micros));
+        }
+        4 => record.input = be32(value)?,
+        5 => record.output = be32(value)?,
+        6 => record.bridge_input = be32(value)?,
+        7 => record.bridge_output = be32(value)?,
+        8 => {
+            let length = usize::from(be16(value, 0)?).min(8);
+            record.hardware_source = value.get(4..4 + length)?;
+        }
         9 => record.payload = value,
         10 => record.prefix = netlink::text(value),
-        12 => record.sequence = Some(be32(value, 0)?),
+        11 => record.uid = Some(be32(value)?),
+        12 => record.sequence = Some(be32(value)?),
+        13 => record.sequence_global = Some(be32(value)?),
+        14 => record.gid = Some(be32(value)?),
         15 => record.hardware_type = be16(value, 0)?,
         16 => record.hardware_header = value,
         _ => {}
@@ -146,6 +196,11 @@ pub fn listen(group: u16, settings: &Settings, request: u32) -> Vec<u8> {
     })
 }
 
+/// The request to listen no more.
+pub fn unbind(group: u16, request: u32) -> Vec<u8> {
+    config(group, request, |message| put(message, CFG_CMD, &[CFG_CMD_UNBIND]))
+}
+
 /// A request of no known kind. The kernel refuses it with EPERM to those who have no permission
 /// for netfilter, with EINVAL to the others.
 pub fn nothing(group: u16, request: u32) -> Vec<u8> {
@@ -173,7 +228,6 @@ pub fn example(sequence: u32, payload: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::netlink::{NLMSG_DONE, NLMSG_NOOP};
     use proptest::prelude::*;
 
     /// A packet message with these attributes.
@@ -220,16 +274,25 @@ mod tests {
             (9, b"payload"),
         ]);
         let expected = Record {
+            group: 32,
+            family: 2,
             hook: 1,
+            ether_type: 0x0800,
+            mark: 0x3f00,
+            timestamp: Some(1_586_145_731_500_000),
             input: 7,
             output: 8,
             bridge_input: 9,
             bridge_output: 10,
             hardware_type: 1,
             hardware_header: &ethernet,
+            hardware_source: &[2, 0, 0, 0, 0, 1],
             prefix: b"drop wan in: ",
             payload: b"payload",
+            uid: Some(1),
+            gid: Some(2),
             sequence: Some(3),
+            sequence_global: Some(4),
         };
         assert!(expected.group_mac());
         assert_eq!(messages(&message).collect::<Vec<_>>(), [Message::Packet(expected)]);
@@ -251,7 +314,7 @@ mod tests {
                 other => format!("{other:?}"),
             })
             .collect();
-        let expected = ["packet Some(1)", "packet Some(2)", "Other", "Overrun", "Other", "Other"];
+        let expected = ["packet Some(1)", "packet Some(2)", "Idle", "Overrun", "Other(261)", "Idle"];
         assert_eq!(kinds, expected);
     }
 
@@ -260,7 +323,7 @@ mod tests {
         for (error, errno) in [(0i32, 0), (-16, 16), (i32::MIN, i32::MAX), (5, 0)] {
             let mut message = header(36, NLMSG_ERROR);
             message.extend(error.to_ne_bytes());
-            message.extend(nothing(32, 77)[..16].to_vec());
+            message.extend(unbind(32, 77)[..16].to_vec());
             let expected = Message::Answer { request: 77, errno };
             assert_eq!(messages(&message).collect::<Vec<_>>(), [expected]);
         }
@@ -316,6 +379,7 @@ mod tests {
         assert_eq!(message[24..28], [CFG_CMD_BIND, 0, 0, 0]);
         assert_eq!(message[32..38], [0, 0, 0, 128, 2, 0]);
         assert_eq!(message.len(), 20 + 8 + 12 + 8 + 8 + 8 + 8);
+        assert_eq!(unbind(32, 5)[24], CFG_CMD_UNBIND);
         assert_eq!(nothing(32, 5)[4..6], 0x04ffu16.to_ne_bytes());
     }
 

@@ -219,17 +219,32 @@ impl<'a> Transaction<'a> {
 
     /// Adds elements (a key in network byte order and a timeout in ms) to a set. One that is there stays as it is.
     pub fn add_elements(&mut self, set: &str, elements: &[(Vec<u8>, u64)]) {
-        let elements = elements.iter().map(|(key, timeout)| (&key[..], 0, Some(*timeout)));
-        self.push_elements(NEWSETELEM, NLM_F_CREATE, set, &mut { elements });
+        let table = self.table;
+        self.push(NEWSETELEM, NLM_F_CREATE, |message| {
+            elements_of(
+                message,
+                table,
+                set,
+                elements.iter().map(|(key, timeout)| (&key[..], Some(*timeout))),
+            );
+        });
     }
 
     /// Adds ranges to an interval set. None may overlap another one.
     pub fn add_ranges(&mut self, set: &str, ranges: &[NewRange]) {
-        let elements = ranges.iter().flat_map(|(first, behind, timeout)| {
-            let behind = behind.as_deref().map(|behind| (behind, INTERVAL_END, None));
-            [(&first[..], 0, *timeout)].into_iter().chain(behind)
+        let table = self.table;
+        self.push(NEWSETELEM, NLM_F_CREATE, |message| {
+            name(message, TABLE, table);
+            name(message, LIST_SET, set);
+            put_nested(message, LIST_ELEMENTS, |message| {
+                for (first, behind, timeout) in ranges {
+                    element(message, first, 0, *timeout);
+                    if let Some(behind) = behind {
+                        element(message, behind, INTERVAL_END, None);
+                    }
+                }
+            });
         });
-        self.push_elements(NEWSETELEM, NLM_F_CREATE, set, &mut { elements });
     }
 
     /// Takes all elements out of a set.
@@ -243,24 +258,9 @@ impl<'a> Transaction<'a> {
 
     /// Takes elements out of a set; each must be there.
     pub fn delete_elements(&mut self, set: &str, keys: &[Vec<u8>]) {
-        self.push_elements(DELSETELEM, 0, set, &mut keys.iter().map(|key| (&key[..], 0, None)));
-    }
-
-    /// A message about elements of a set: key, flags (`NFTA_SET_ELEM_FLAGS`) and timeout in ms.
-    fn push_elements(
-        &mut self,
-        kind: u16,
-        flags: u16,
-        set: &str,
-        elements: &mut dyn Iterator<Item = (&[u8], u32, Option<u64>)>,
-    ) {
         let table = self.table;
-        self.push(kind, flags, |message| {
-            name(message, TABLE, table);
-            name(message, LIST_SET, set);
-            put_nested(message, LIST_ELEMENTS, |message| {
-                elements.for_each(|(key, flags, timeout)| element(message, key, flags, timeout));
-            });
+        self.push(DELSETELEM, 0, |message| {
+            elements_of(message, table, set, keys.iter().map(|key| (&key[..], None)));
         });
     }
 
@@ -277,6 +277,19 @@ impl<'a> Transaction<'a> {
         self.bytes.extend(netlink::request(BATCH_END, 0, end, (0, SUBSYSTEM >> 8), |_| {}));
         (self.bytes, self.request)
     }
+}
+
+fn elements_of<'k>(
+    message: &mut Vec<u8>,
+    table: &str,
+    set: &str,
+    elements: impl Iterator<Item = (&'k [u8], Option<u64>)>,
+) {
+    name(message, TABLE, table);
+    name(message, LIST_SET, set);
+    put_nested(message, LIST_ELEMENTS, |message| {
+        elements.for_each(|(key, timeout)| element(message, key, 0, timeout));
+    });
 }
 
 fn element(message: &mut Vec<u8>, key: &[u8], flags: u32, timeout: Option<u64>) {

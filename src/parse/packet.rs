@@ -3,11 +3,15 @@
 //! Takes the first bytes of a packet, however few, gives as many fields as are there. Pure:
 //! never panics, never allocates.
 
-use super::netlink::{be16, be32};
 use crate::event::{Address, Service, protocol};
 
 /// Extension headers that are followed. The kernel follows any number; real packets have three at most.
 const MAX_EXTENSIONS: usize = 8;
+
+const ICMP_ECHO_REPLY: u8 = 0;
+const ICMP_ECHO: u8 = 8;
+const ICMPV6_ECHO: u8 = 128;
+const ICMPV6_ECHO_REPLY: u8 = 129;
 
 /// IPv6 "next header" values that are extensions (RFC 8200, section 4; RFC 4302 for AH).
 mod extension {
@@ -66,20 +70,27 @@ impl Packet {
         self.fragment_offset != 0
     }
 
-    /// The packet with only those fields that the kernel's log text has (nf_log_syslog.c), so that both ways of logging
-    /// give one fingerprint: no ports of SCTP and DCCP, nothing of a header that is cut off, no protocol where IPv6's
-    /// extension headers lead to none.
-    pub fn as_logged(&self) -> Packet {
+    /// Looks at the packet with only those fields that the kernel's log text tells (nf_log_syslog.c), so
+    /// that both ways of logging give one fingerprint: no ports of SCTP and DCCP, nothing of a
+    /// header that is cut off, no protocol where IPv6's extension headers lead to none. Most packets have no
+    /// others, and are not copied.
+    #[inline]
+    pub fn with_logged<T>(&self, look: impl Fn(&Packet) -> T) -> T {
+        let upper_untold = self.truncated || matches!(self.protocol, protocol::SCTP | protocol::DCCP);
+        let no_protocol = !self.destination.is_v4() && extension::ALL.contains(&self.protocol);
+        if !upper_untold && !no_protocol {
+            return look(self);
+        }
         let mut packet = *self;
-        if self.truncated || matches!(self.protocol, protocol::SCTP | protocol::DCCP) {
+        if upper_untold {
             (packet.source_port, packet.port, packet.flags) = (0, 0, 0);
             (packet.icmp_type, packet.icmp_code) = (0, 0);
             (packet.icmp_id, packet.icmp_sequence) = (0, 0);
         }
-        if !self.destination.is_v4() && extension::ALL.contains(&self.protocol) {
+        if no_protocol {
             packet.protocol = 0;
         }
-        packet
+        look(&packet)
     }
 
     /// Reads the first words of what the packet carries.
@@ -89,7 +100,12 @@ impl Packet {
                 self.icmp_type = bytes.first().copied().unwrap_or(0);
                 self.icmp_code = bytes.get(1).copied().unwrap_or(0);
                 self.truncated = bytes.len() < 8;
-                if !bytes.is_empty() && is_echo(self.protocol, self.icmp_type) {
+                let echo = if self.protocol == protocol::ICMP {
+                    [ICMP_ECHO, ICMP_ECHO_REPLY]
+                } else {
+                    [ICMPV6_ECHO, ICMPV6_ECHO_REPLY]
+                };
+                if !bytes.is_empty() && echo.contains(&self.icmp_type) {
                     self.icmp_id = be16(bytes, 4).unwrap_or(0);
                     self.icmp_sequence = be16(bytes, 6).unwrap_or(0);
                 }
@@ -193,9 +209,12 @@ fn parse_v6(bytes: &[u8]) -> Option<Packet> {
     Some(packet)
 }
 
-/// Whether the kernel logs id and sequence of this ICMP type.
-pub fn is_echo(protocol: u8, icmp_type: u8) -> bool {
-    matches!((protocol, icmp_type), (protocol::ICMP, 0 | 8) | (protocol::ICMPV6, 128 | 129))
+fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
 #[cfg(test)]
@@ -271,7 +290,7 @@ mod tests {
                     assert!(packet.truncated);
                     assert_eq!(packet.port, if length < 24 { 0 } else { 23 });
                     assert_eq!(packet.flags, if length < 34 { 0 } else { tcp::SYN });
-                    assert_eq!(packet.as_logged().port, 0);
+                    assert_eq!(packet.with_logged(|packet| packet.port), 0);
                 }
             }
         }
@@ -325,7 +344,7 @@ mod tests {
         assert_eq!(v6(59, "").protocol, 59);
         assert!(v6(0, "11 05 0000 00000000").truncated);
         let esp = v6(50, "00000001 00000001");
-        assert_eq!((esp.protocol, esp.as_logged().protocol), (protocol::ESP, 0));
+        assert_eq!((esp.protocol, esp.with_logged(|packet| packet.protocol)), (protocol::ESP, 0));
     }
 
     #[test]
@@ -349,7 +368,7 @@ mod tests {
             bytes.extend(hex("0400 0050 00000000 00000000"));
             let packet = Packet::parse(&bytes).unwrap();
             assert_eq!((packet.source_port, packet.port, packet.truncated), (1024, 80, false));
-            assert_eq!(packet.as_logged().port, logged);
+            assert_eq!(packet.with_logged(|packet| packet.port), logged);
         }
     }
 
@@ -368,7 +387,7 @@ mod tests {
                 *first = if six { 0x60 } else { 0x45 };
             }
             if let Some(packet) = Packet::parse(&bytes) {
-                packet.as_logged();
+                packet.with_logged(|packet| packet.port);
                 prop_assert_eq!(packet.source.is_v4(), !six || packet.source.high == 0);
             }
         }

@@ -23,9 +23,8 @@ mod names;
 mod page;
 
 /// The program that wrote a timestamp, where its form is unique.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Writer {
-    #[default]
     Syslog,
     Logread,
     /// dmesg -T
@@ -35,7 +34,7 @@ pub enum Writer {
 }
 
 /// A date and time of day as written, all in range.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stamp {
     pub year: Option<i32>,
     /// 1..=12
@@ -167,10 +166,10 @@ pub fn of_unix(seconds: i64, end: usize) -> Option<Stamp> {
         minute: (second / 60 % 60) as u8,
         second: (second % 60) as u8,
         offset: Some(0),
+        writer: Writer::Syslog,
         minute_at: NOWHERE,
         seconds_end: end,
         end,
-        ..Stamp::default()
     })
 }
 
@@ -335,9 +334,13 @@ impl Cursor<'_> {
         let separator = self.peek().filter(|byte| matches!(byte, b'-' | b'/'))?;
         self.at += 1;
         let month = self.number(2, 2, 1..=12)? as u8;
-        self.eat(separator).then_some(())?;
+        if !self.eat(separator) {
+            return None;
+        }
         let day = self.number(2, 2, 1..=31)? as u8;
-        (self.eat(b'T') || self.eat(b't') || self.eat(b' ')).then_some(())?;
+        if !(self.eat(b'T') || self.eat(b't') || self.eat(b' ')) {
+            return None;
+        }
         let mut stamp = self.time_of_day(Some(year), month, day)?;
         stamp.offset = self.zone(weekday);
         Some(stamp)
@@ -345,10 +348,14 @@ impl Cursor<'_> {
 
     fn time_of_day(&mut self, year: Option<i32>, month: u8, day: u8) -> Option<Stamp> {
         let hour = self.number(2, 2, 0..=23)? as u8;
-        self.eat(b':').then_some(())?;
+        if !self.eat(b':') {
+            return None;
+        }
         let minute_at = self.at;
         let minute = self.number(2, 2, 0..=59)? as u8;
-        self.eat(b':').then_some(())?;
+        if !self.eat(b':') {
+            return None;
+        }
         let second = self.number(2, 2, 0..=60)? as u8;
         if let (Some(b'.' | b','), Some(b'0'..=b'9')) = (self.peek(), self.peek_at(1)) {
             self.at += 1;
@@ -356,8 +363,8 @@ impl Cursor<'_> {
                 self.at += 1;
             }
         }
-        let seconds_end = self.at;
-        Some(Stamp { year, month, day, hour, minute, second, minute_at, seconds_end, ..Stamp::default() })
+        let (offset, writer, seconds_end) = (None, Writer::Syslog, self.at);
+        Some(Stamp { year, month, day, hour, minute, second, offset, writer, minute_at, seconds_end, end: 0 })
     }
 
     /// The zone behind an ISO time: `Z`, `+02:00`, `+0200`, `+02`, these after a blank, or ` UTC`. After a

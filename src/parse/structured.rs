@@ -6,7 +6,6 @@
 //! `filter/raw2packet/ulogd_raw2packet_BASE.c`, `filter/ulogd_filter_IP2STR.c` and others); its records of connections
 //! (NFCT) and other programs' that have `src_ip`, too, are no packets.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::json::Reader;
@@ -17,104 +16,69 @@ const LONGEST_MESSAGE: usize = 8 * 1024;
 /// One log record of a structured format: journald's JSON, or RFC 5424.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Record {
-    /// Unix seconds.
-    pub time: Option<i64>,
-    /// Without `time`: the local time as ISO 8601; empty if there is none either.
-    pub timestamp: String,
+    pub time: RecordTime,
     /// The kernel's timestamp in microseconds since boot; 0 if absent.
     pub uptime: u64,
-    /// Name and process id of the program that wrote it. None: the kernel did.
-    pub program: Option<(String, Option<u32>)>,
+    pub writer: RecordWriter,
     pub message: Vec<u8>,
+}
+
+/// The time of a record, as its format gives it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum RecordTime {
+    /// Unix seconds.
+    Instant(i64),
+    /// As ISO 8601.
+    Text(String),
+    None,
+}
+
+/// Who wrote a record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum RecordWriter {
+    Kernel,
+    Program { name: String, pid: Option<u32> },
 }
 
 /// None: it is not JSON, or of neither program.
 pub(super) fn record(line: &[u8]) -> Option<Record> {
-    let (mut reader, mut fields) = (Reader::new(line), Fields::new());
-    reader.table(&mut |reader, key| {
-        fields.insert(key.to_string(), value(reader)?);
-        Some(())
-    })?;
+    let mut fields = Fields::default();
+    let mut reader = Reader::new(line);
+    reader.table(&mut |reader, key| fields.read(reader, key))?;
     reader.end()?;
-    match message(&fields) {
-        Some(message) => Some(of_journal(&fields, message)),
-        None => of_ulogd(&fields),
+    if fields.message.is_some() {
+        fields.journal()
+    } else if fields.is_nflog {
+        fields.ulogd()
+    } else {
+        None
     }
 }
 
-/// A JSON object's values by their keys.
-type Fields = BTreeMap<String, Value>;
-
-enum Value {
-    Text(String),
-    Number(u64),
-    /// A list of bytes.
-    Bytes(Vec<u8>),
-    Other,
-}
-
-fn value(reader: &mut Reader) -> Option<Value> {
-    if reader.at_text() {
-        return reader.text().map(Value::Text);
-    }
-    let mut number = reader.clone();
-    if let Some(count) = number.count() {
-        *reader = number;
-        return Some(Value::Number(count));
-    }
-    if !reader.at_list() {
-        return reader.skip().map(|()| Value::Other);
-    }
-    let (mut bytes, mut is_bytes) = (Vec::new(), true);
-    reader.list(&mut |reader| {
-        let Value::Number(number) = value(reader)? else {
-            is_bytes = false;
-            return Some(());
-        };
-        let byte = u8::try_from(number).ok();
-        is_bytes &= byte.is_some();
-        if bytes.len() < LONGEST_MESSAGE {
-            bytes.extend(byte);
-        }
-        Some(())
-    })?;
-    Some(if is_bytes { Value::Bytes(bytes) } else { Value::Other })
-}
-
-/// A text; empty if it is absent or anything else.
-fn text<'a>(fields: &'a Fields, key: &str) -> &'a str {
-    if let Some(Value::Text(text)) = fields.get(key) { text } else { "" }
-}
-
-/// A whole number, which journald writes as text.
-fn number(fields: &Fields, key: &str) -> Option<u64> {
-    match fields.get(key)? {
-        Value::Number(number) => Some(*number),
-        Value::Text(text) => text.parse().ok(),
-        _ => None,
-    }
-}
-
-/// A message: text, or a list of bytes if it is not UTF-8.
-fn message(fields: &Fields) -> Option<Vec<u8>> {
-    match fields.get("MESSAGE")? {
-        Value::Text(text) => Some(text.clone().into_bytes()),
-        Value::Bytes(bytes) => Some(bytes.clone()),
-        _ => None,
-    }
-}
-
-fn of_journal(fields: &Fields, message: Vec<u8>) -> Record {
-    let time = number(fields, "__REALTIME_TIMESTAMP").map(|micros| (micros / 1_000_000).cast_signed());
-    let timestamp = text(fields, "timestamp").to_string();
-    if text(fields, "_TRANSPORT") == "kernel" {
-        let uptime = number(fields, "_SOURCE_MONOTONIC_TIMESTAMP").unwrap_or(0);
-        return Record { time, timestamp, uptime, program: None, message };
-    }
-    let pid = number(fields, "SYSLOG_PID").or_else(|| number(fields, "_PID"));
-    let pid = pid.and_then(|pid| u32::try_from(pid).ok());
-    let program = Some((text(fields, "SYSLOG_IDENTIFIER").to_string(), pid));
-    Record { time, timestamp, uptime: 0, program, message }
+/// What is read of either kind of object.
+#[derive(Default)]
+struct Fields {
+    // journald
+    realtime: Option<u64>,
+    monotonic: Option<u64>,
+    transport: String,
+    identifier: String,
+    pid: Option<u32>,
+    message: Option<Vec<u8>>,
+    // ulogd
+    /// There is a field of its input plugin NFLOG.
+    is_nflog: bool,
+    timestamp: Option<String>,
+    seconds: Option<u64>,
+    prefix: String,
+    allowed: bool,
+    /// None: without the plugin IFINDEX no interface is named.
+    input: Option<String>,
+    output: String,
+    mac: String,
+    source: Option<String>,
+    destination: String,
+    numbers: [Option<u64>; NUMBERS.len()],
 }
 
 /// ulogd's keys of numbers, and what the kernel's text has for them. The packet's fields come in the kernel's order. The
@@ -147,51 +111,123 @@ const NUMBERS: [(&str, &str); 25] = [
     ("tcp.urgp", "URGP="),
 ];
 
-/// The packet as the kernel's text would have it. None: no record of the input plugin NFLOG, ARP, or addresses that are
-/// not written as text.
-fn of_ulogd(fields: &Fields) -> Option<Record> {
-    let of_nflog = ["oob.prefix", "oob.hook", "oob.in", "oob.out", "raw.pktlen"];
-    if !of_nflog.iter().any(|key| fields.contains_key(*key)) || !fields.contains_key("src_ip") {
-        return None;
+impl Fields {
+    fn read(&mut self, reader: &mut Reader, key: &str) -> Option<()> {
+        self.is_nflog |= matches!(key, "oob.prefix" | "oob.hook" | "oob.in" | "oob.out" | "raw.pktlen");
+        match key {
+            "__REALTIME_TIMESTAMP" => self.realtime = number(reader)?,
+            "_SOURCE_MONOTONIC_TIMESTAMP" => self.monotonic = number(reader)?,
+            "_TRANSPORT" => self.transport = text(reader)?,
+            "SYSLOG_IDENTIFIER" => self.identifier = text(reader)?,
+            "SYSLOG_PID" | "_PID" => {
+                self.pid = number(reader)?.and_then(|pid| u32::try_from(pid).ok()).or(self.pid);
+            }
+            "MESSAGE" => self.message = message(reader)?,
+            "timestamp" => self.timestamp = Some(text(reader)?),
+            "oob.time.sec" => self.seconds = number(reader)?,
+            "oob.prefix" => self.prefix = text(reader)?,
+            "oob.in" => self.input = Some(text(reader)?),
+            "oob.out" => self.output = text(reader)?,
+            "mac.str" => self.mac = text(reader)?,
+            "src_ip" => self.source = Some(text(reader)?),
+            "dest_ip" => self.destination = text(reader)?,
+            "action" => self.allowed = text(reader)? == "allowed",
+            _ => match NUMBERS.iter().position(|(name, _)| *name == key) {
+                Some(place) => self.numbers[place] = number(reader)?,
+                None => reader.skip()?,
+            },
+        }
+        Some(())
     }
-    // Not an interface's name, nor an address, but what could be a field or end the line's.
-    let word = |key: &str| -> String {
-        let is_plain = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '=' | '[' | ']');
-        let letters = text(fields, key).chars();
-        letters.map(|letter| if is_plain(letter) { letter } else { '?' }).take(64).collect()
-    };
-    let prefix = text(fields, "oob.prefix").chars().filter(|letter| !letter.is_control());
-    let prefix: String = prefix.take(128).collect();
-    let verdict = if text(fields, "action") == "allowed" { "ACCEPT " } else { "" };
-    // Without the plugin IFINDEX no interface is named.
-    let interfaces = match fields.contains_key("oob.in") {
-        true => format!(" IN={} OUT={}", word("oob.in"), word("oob.out")),
-        false => String::new(),
-    };
-    let (source, destination, mac) = (word("src_ip"), word("dest_ip"), word("mac.str"));
-    let prefix = prefix.trim_end();
-    let mut message = format!("{verdict}{prefix}{interfaces} MAC={mac} SRC={source} DST={destination}");
-    for (name, key) in NUMBERS {
-        let Some(value) = number(fields, name) else { continue };
-        let _ = match (name, key) {
-            ("ip6.payloadlen", _) => write!(message, " LEN={}", value.saturating_add(40)),
-            // In units of 8 bytes; the bits above them are flags.
-            ("ip.fragoff", _) if value & 0x1fff != 0 => write!(message, " FRAG:{}", value & 0x1fff),
-            ("ip.fragoff", _) => Ok(()),
-            (_, key) if key.ends_with(['=', ':']) => write!(message, " {key}{value}"),
-            (_, flag) if value != 0 => write!(message, " {flag}"),
-            _ => Ok(()),
+
+    fn journal(self) -> Option<Record> {
+        let time = match self.realtime {
+            Some(micros) => RecordTime::Instant((micros / 1_000_000).cast_signed()),
+            None => self.timestamp.map_or(RecordTime::None, RecordTime::Text),
         };
+        let is_kernel = self.transport == "kernel";
+        let writer = match is_kernel {
+            true => RecordWriter::Kernel,
+            false => RecordWriter::Program { name: self.identifier, pid: self.pid },
+        };
+        let uptime = if is_kernel { self.monotonic.unwrap_or(0) } else { 0 };
+        Some(Record { time, uptime, writer, message: self.message? })
     }
-    let seconds = number(fields, "oob.time.sec").filter(|seconds| *seconds > 0);
-    Some(Record {
-        time: seconds.map(u64::cast_signed),
-        // Of some versions without the zone.
-        timestamp: text(fields, "timestamp").to_string(),
-        uptime: 0,
-        program: None,
-        message: message.into_bytes(),
-    })
+
+    /// The packet as the kernel's text would have it. None: ARP, or addresses that are not written as text.
+    fn ulogd(self) -> Option<Record> {
+        let mut text = String::new();
+        // Not an interface's name, nor an address, but what could be a field or end the line's.
+        let word = |text: &str| -> String {
+            let is_plain = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '=' | '[' | ']');
+            text.chars().map(|letter| if is_plain(letter) { letter } else { '?' }).take(64).collect()
+        };
+        let prefix: String = self.prefix.chars().filter(|letter| !letter.is_control()).take(128).collect();
+        let verdict = if self.allowed { "ACCEPT " } else { "" };
+        let interfaces = match &self.input {
+            Some(input) => format!(" IN={} OUT={}", word(input), word(&self.output)),
+            None => String::new(),
+        };
+        let (source, destination) = (word(&self.source?), word(&self.destination));
+        let (prefix, mac) = (prefix.trim_end(), word(&self.mac));
+        let _ = write!(text, "{verdict}{prefix}{interfaces} MAC={mac} SRC={source} DST={destination}");
+        for ((name, key), value) in NUMBERS.iter().zip(self.numbers) {
+            let Some(value) = value else { continue };
+            let _ = match (*name, *key) {
+                ("ip6.payloadlen", _) => write!(text, " LEN={}", value.saturating_add(40)),
+                // In units of 8 bytes; the bits above them are flags.
+                ("ip.fragoff", _) if value & 0x1fff != 0 => write!(text, " FRAG:{}", value & 0x1fff),
+                ("ip.fragoff", _) => Ok(()),
+                (_, key) if key.ends_with(['=', ':']) => write!(text, " {key}{value}"),
+                (_, flag) if value != 0 => write!(text, " {flag}"),
+                _ => Ok(()),
+            };
+        }
+        // The text is local time, of some versions without the zone.
+        let time = match (self.seconds.filter(|seconds| *seconds > 0), self.timestamp) {
+            (Some(seconds), _) => RecordTime::Instant(seconds.cast_signed()),
+            (None, Some(text)) => RecordTime::Text(text),
+            (None, None) => RecordTime::None,
+        };
+        Some(Record { time, uptime: 0, writer: RecordWriter::Kernel, message: text.into_bytes() })
+    }
+}
+
+/// A number, which journald writes as text; none if it is anything else.
+fn number(reader: &mut Reader) -> Option<Option<u64>> {
+    if reader.at_text() {
+        return Some(reader.text()?.parse().ok());
+    }
+    if reader.at_digit() { reader.count().map(Some) } else { reader.skip().map(|()| None) }
+}
+
+/// A text; empty if it is anything else.
+fn text(reader: &mut Reader) -> Option<String> {
+    if reader.at_text() { reader.text() } else { reader.skip().map(|()| String::new()) }
+}
+
+/// A message: text, or a list of bytes if it is not UTF-8.
+fn message(reader: &mut Reader) -> Option<Option<Vec<u8>>> {
+    if reader.at_text() {
+        return Some(Some(reader.text()?.into_bytes()));
+    }
+    if !reader.at_list() {
+        return reader.skip().map(|()| None);
+    }
+    let (mut bytes, mut is_bytes) = (Vec::new(), true);
+    reader.list(&mut |reader| {
+        if !reader.at_digit() {
+            is_bytes = false;
+            return reader.skip();
+        }
+        let byte = u8::try_from(reader.count()?).ok();
+        is_bytes &= byte.is_some();
+        if bytes.len() < LONGEST_MESSAGE {
+            bytes.extend(byte);
+        }
+        Some(())
+    })?;
+    Some(is_bytes.then_some(bytes))
 }
 
 #[cfg(test)]
@@ -203,26 +239,24 @@ mod tests {
         let kernel = r#"{"__REALTIME_TIMESTAMP":"1795248000000000","_TRANSPORT":"kernel","SYSLOG_IDENTIFIER":"kernel",
             "_SOURCE_MONOTONIC_TIMESTAMP":"100000037","MESSAGE":"[UFW BLOCK] IN=eth0 OUT= "}"#;
         let expected = Record {
-            time: Some(1_795_248_000),
-            timestamp: String::new(),
+            time: RecordTime::Instant(1_795_248_000),
             uptime: 100_000_037,
-            program: None,
+            writer: RecordWriter::Kernel,
             message: b"[UFW BLOCK] IN=eth0 OUT= ".to_vec(),
         };
         assert_eq!(record(kernel.as_bytes()), Some(expected));
         let program =
             r#"{"_TRANSPORT":"syslog","SYSLOG_IDENTIFIER":"kernel","_PID":"12","MESSAGE":[73,78,61,255]}"#;
         let expected = Record {
-            time: None,
-            timestamp: String::new(),
+            time: RecordTime::None,
             uptime: 0,
-            program: Some(("kernel".into(), Some(12))),
+            writer: RecordWriter::Program { name: "kernel".into(), pid: Some(12) },
             message: b"IN=\xff".to_vec(),
         };
         assert_eq!(record(program.as_bytes()), Some(expected));
         // A field that was set several times is no single text.
         let twice = r#"{"_TRANSPORT":["kernel","syslog"],"MESSAGE":"x"}"#;
-        assert!(record(twice.as_bytes()).unwrap().program.is_some());
+        assert!(matches!(record(twice.as_bytes()).unwrap().writer, RecordWriter::Program { .. }));
         for other in ["{}", r#"{"MESSAGE":null}"#, r#"{"MESSAGE":[1,"a"]}"#, r#"{"MESSAGE":"x"} y"#, "{", "x"]
         {
             assert_eq!(record(other.as_bytes()), None, "{other}");
@@ -247,14 +281,14 @@ mod tests {
     fn packets_of_ulogd() {
         let mac = "MAC=00:00:5e:00:53:04:00:00:5e:00:53:03:08:00";
         let read = record(ULOGD.as_bytes()).unwrap();
-        assert_eq!((read.time, read.program), (Some(1_795_248_000), None));
+        assert_eq!((read.time, read.writer), (RecordTime::Instant(1_795_248_000), RecordWriter::Kernel));
         let packet = format!(
             "DROP: IN=ppp0 OUT= {mac} SRC=203.0.113.7 DST=192.0.2.10 LEN=60 ID=7 PROTO=6 SPT=41234 DPT=23 SYN URGP=0"
         );
         assert_eq!(text(ULOGD), packet);
         let without_seconds = ULOGD.replace("\"oob.time.sec\": 1795248000,", "");
-        let read = record(without_seconds.as_bytes()).unwrap();
-        assert_eq!((read.time, &read.timestamp[..]), (None, "2026-11-21T09:00:00.034826"));
+        let local = RecordTime::Text("2026-11-21T09:00:00.034826".into());
+        assert_eq!(record(without_seconds.as_bytes()).unwrap().time, local);
         // With `boolean_label=1`.
         let labelled = |action| ULOGD.replace("\"raw.label\": 0", &format!("\"action\": \"{action}\""));
         assert_eq!(text(&labelled("allowed")), format!("ACCEPT {packet}"));

@@ -50,7 +50,10 @@ pub struct Header<'a> {
 /// Splits a line into header and message.
 pub fn header(line: &[u8]) -> Header<'_> {
     let line_start = line_start(line);
-    syslog_protocol(line, line_start).unwrap_or_else(|| classic(line, line_start))
+    match syslog_protocol(line, line_start) {
+        Some(header) => header,
+        None => classic(line, line_start),
+    }
 }
 
 /// Facility and severity of `<4>`.

@@ -4,7 +4,7 @@ use crate::event::calendar::Date;
 use crate::event::paths::Rules;
 use crate::event::{Address, Class, Event};
 
-use super::countries::{CountryLookup, SharedLookup, with_lookup};
+use super::countries::CountryLookup;
 use super::sample::Sample;
 use super::summary::{Cuts, DaySummary};
 use super::tables::{Bounds, Focus, Tables};
@@ -75,12 +75,6 @@ impl Day {
     /// The day as a closed one is stored: the same as [`Day::to_summary`] and then [`DaySummary::cut`].
     pub fn to_closed(&self) -> DaySummary {
         self.summary_of(|tables, class| tables.to_summary(Cuts::of_day(class)))
-    }
-
-    /// The day as it is stored, with the countries of its sources.
-    pub fn close(&mut self, lookup: Option<&SharedLookup>) -> DaySummary {
-        with_lookup(lookup, |lookup| self.measure_countries(lookup));
-        self.to_closed()
     }
 
     /// What a question is about.

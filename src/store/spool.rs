@@ -1,18 +1,14 @@
-//! Events of an import -> days, one open day at a time; the others lie in a file without a name.
-//!
-//! Takes events in any order, gives whole days.
-
+//! Days of an import that are not open, in a file without a name.
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::event::Event;
-use crate::event::calendar::{Calendar, Date};
-use crate::event::paths::Rules;
+use crate::event::calendar::Date;
 use crate::event::small_map::SmallMap;
-use crate::stats::day::Day;
-use crate::stats::deferred::Deferred;
+use crate::stats::collect::DayStorage;
+use crate::stats::day::{Day, Samples};
+use crate::stats::summary::DaySummary;
 
 use super::container::{self, Section};
 use super::directory::Open;
@@ -32,6 +28,8 @@ struct Entry {
     length: usize,
     /// The length that it can have there.
     room: usize,
+    /// The day is not closed.
+    whole: bool,
 }
 
 impl Spool {
@@ -54,17 +52,12 @@ impl Spool {
         Ok(Some(day))
     }
 
-    /// Its days, oldest first.
-    pub fn dates(&self) -> Vec<Date> {
-        self.days.keys().copied().collect()
+    /// Whether the day was put whole: then it is to be closed.
+    pub fn is_whole(&self, date: Date) -> bool {
+        self.days.get(&date).is_some_and(|entry| entry.whole)
     }
 
-    /// A day with all that is known of it, in the place of what was stored of it before.
-    fn put(&mut self, day: &Day) -> io::Result<()> {
-        self.write(day.date, sections::encode_open(day, Section::plain))
-    }
-
-    fn write(&mut self, date: Date, sections: impl Iterator<Item = Section>) -> io::Result<()> {
+    fn write(&mut self, date: Date, whole: bool, sections: impl Iterator<Item = Section>) -> io::Result<()> {
         let bytes = container::write(0, sections.collect());
         let (offset, room) = match self.days.get(&date) {
             Some(entry) if bytes.len() <= entry.room => (entry.offset, entry.room),
@@ -76,7 +69,7 @@ impl Spool {
             }
         };
         self.file.write_all_at(&bytes, offset)?;
-        self.days.insert(date, Entry { offset, length: bytes.len(), room });
+        self.days.insert(date, Entry { offset, length: bytes.len(), room, whole });
         Ok(())
     }
 }
@@ -95,76 +88,27 @@ fn named(directory: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// How to collect.
-pub struct Settings {
-    /// Tells the day of an event.
-    pub calendar: Calendar,
-    /// Of the store's samples.
-    pub salt: u64,
-    /// Of the paths of the events.
-    pub rules: Rules,
-    /// Later events (seconds since 1970) belong to no day yet.
-    pub latest: i64,
-}
+impl DayStorage for Spool {
+    type Error = io::Error;
 
-/// Counts events by day; a day that is left goes to the spool, and is taken up again when more of it comes.
-pub struct Collector {
-    settings: Settings,
-    day: Option<Day>,
-    spool: Spool,
-    /// Events dated in the future, with milliseconds since 1970.
-    later: Deferred,
-}
-
-impl Collector {
-    /// Nothing is counted yet.
-    pub fn new(settings: Settings, spool: Spool) -> Collector {
-        Collector { settings, day: None, spool, later: Deferred::default() }
+    fn put_closed(&mut self, day: &DaySummary) -> io::Result<()> {
+        let sections = sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::plain);
+        self.write(day.date, false, sections)
     }
 
-    /// Counts events.
-    pub fn count(&mut self, events: &[Event]) -> io::Result<()> {
-        for event in events {
-            if event.time > self.settings.latest {
-                self.later.add(event.time.cast_unsigned().saturating_mul(1000), event);
-                continue;
-            }
-            let hour = self.settings.calendar.hour_of(event.time);
-            match &mut self.day {
-                Some(day) if day.date == hour.date => day.add(event, hour.hour),
-                _ => {
-                    let day = self.turn_to(hour.date)?;
-                    day.add(event, hour.hour);
-                }
-            }
-        }
-        Ok(())
+    fn put_whole(&mut self, day: &Day) -> io::Result<()> {
+        self.write(day.date, true, sections::encode_open(day, Section::plain))
     }
 
-    #[cold]
-    fn turn_to(&mut self, date: Date) -> io::Result<&mut Day> {
-        if let Some(day) = &self.day {
-            self.spool.put(day)?;
-        }
-        let day = match self.day.take() {
-            Some(mut day) => {
-                day.restart(date);
-                day
-            }
-            None => Day::new(date, self.settings.salt).with_rules(&self.settings.rules),
-        };
-        let day = self.day.insert(day);
-        if let Some(stored) = self.spool.read(date)? {
-            day.add_summary(&stored.summary, &stored.samples);
-        }
-        Ok(day)
+    fn get(&mut self, date: Date) -> io::Result<Option<(DaySummary, Samples)>> {
+        Ok(self.read(date)?.map(|day| (day.summary, day.samples)))
     }
 
-    /// Ends the last day and gives all, with the events dated in the future.
-    pub fn finish(mut self) -> io::Result<(Spool, Deferred)> {
-        if let Some(day) = self.day.take() {
-            self.spool.put(&day)?;
-        }
-        Ok((self.spool, self.later))
+    fn contains(&self, date: Date) -> bool {
+        self.days.contains_key(&date)
+    }
+
+    fn dates(&self) -> Vec<Date> {
+        self.days.keys().copied().collect()
     }
 }

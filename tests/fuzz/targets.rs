@@ -287,7 +287,7 @@ pub fn nflog_datagram(data: &[u8]) {
         if let Message::Packet(record) = message {
             record.group_mac();
             if let Some(packet) = Packet::parse(record.payload) {
-                packet.as_logged();
+                packet.with_logged(|packet| packet.port);
                 packet.is_later_fragment();
             }
         }

@@ -74,6 +74,7 @@ fn event(source: u32, port: u16) -> Event {
         icmp_code: 0,
         class: Class::Attempt,
         verdict: Verdict::Drop,
+        unhashed: false,
     }
 }
 

@@ -133,6 +133,7 @@ impl Home {
                 icmp_code: 0,
                 class,
                 verdict: Verdict::Drop,
+                unhashed: false,
             });
         }
         events

@@ -1,5 +1,6 @@
 use super::*;
 use crate::event::{Address, Class, PathId, Verdict, protocol};
+use proptest::prelude::*;
 
 fn event(time: i64, fingerprint: u64, path: u16) -> Event {
     Event {
@@ -152,4 +153,29 @@ fn a_full_cache_forgets_the_oldest_first() {
         duplicates.is_duplicate(&event(1002, number.wrapping_mul(0x9e37_79b9_7f4a_7c15), 3));
     }
     assert_eq!(duplicates.rows.len() * PER_ROW, ENTRIES);
+}
+
+proptest! {
+    #[test]
+    fn batches_are_marked_as_event_by_event(
+        steps in proptest::collection::vec((0i64..5, 0u64..6, 0u16..3), 0..400), size in 1usize..40
+    ) {
+        let mut time = 1000;
+        let events: Vec<Event> = steps
+            .into_iter()
+            .map(|(step, fingerprint, path)| {
+                // Most paths are the first, and most steps are short: clusters of all kinds.
+                time += step * step / 4;
+                event(time, fingerprint, path / 2)
+            })
+            .collect();
+        let (mut one_by_one, mut batches) = (Duplicates::new(), Duplicates::new());
+        for batch in events.chunks(size) {
+            let mut marks = Vec::new();
+            batches.mark(batch, &mut marks);
+            marks.resize(batch.len(), false);
+            let expected: Vec<bool> = batch.iter().map(|event| one_by_one.is_duplicate(event)).collect();
+            prop_assert_eq!(marks, expected);
+        }
+    }
 }

@@ -16,7 +16,7 @@ use serde_json::json;
 pub use entry::{Entry, backlog_entries};
 pub use state::{Give, LogdCounts, LogdState, Mark};
 
-use super::bus_object::{Lookup, added_object};
+use super::bus_object::{Found, Lookup, added_object};
 use crate::ubus::{BusEvent, Call, Outgoing, Request, Status};
 
 /// logd's object.
@@ -118,7 +118,7 @@ impl LogFeed {
     /// Takes an event of the bus; `give` gets each new entry.
     pub fn on_event(&mut self, now_ms: u64, outgoing: &mut Outgoing, event: &BusEvent<'_>, give: Give<'_>) {
         if let Step::Connecting(lookup) = &mut self.step
-            && let Some((listener, target)) = lookup.on_event(outgoing, event, OBJECT, &[])
+            && let Some(Found { listener, target }) = lookup.on_event(outgoing, event, OBJECT, &[])
         {
             match target {
                 Some(target) => self.follow(now_ms, listener, target, outgoing),

@@ -80,7 +80,6 @@ impl LogdState {
         }
     }
 
-    /// Whether the backlog was read, or could not be, since the bus came.
     pub fn is_caught_up(&self) -> bool {
         self.caught_up
     }
@@ -258,25 +257,39 @@ impl LogdState {
 /// Copies of entries, bounded.
 #[derive(Debug, Default)]
 struct Held {
-    /// Each without its text, and that.
-    entries: Vec<(Entry<'static>, Box<[u8]>)>,
-    /// Bytes of all texts.
-    bytes: usize,
+    text: Vec<u8>,
+    entries: Vec<HeldEntry>,
+}
+
+#[derive(Debug)]
+struct HeldEntry {
+    id: u32,
+    time_ms: i64,
+    source: u32,
+    priority: u32,
+    /// Where its text ends; it starts where the one before ends.
+    end: usize,
 }
 
 impl Held {
     fn push(&mut self, entry: &Entry<'_>) -> bool {
-        if self.entries.len() >= MAX_HELD || self.bytes + entry.msg.len() > MAX_HELD_BYTES {
+        if self.entries.len() >= MAX_HELD || self.text.len() + entry.msg.len() > MAX_HELD_BYTES {
             return false;
         }
-        self.bytes += entry.msg.len();
-        let Entry { id, time_ms, source, priority, msg } = *entry;
-        self.entries.push((Entry { id, time_ms, source, priority, msg: &[] }, msg.into()));
+        self.text.extend_from_slice(entry.msg);
+        let Entry { id, time_ms, source, priority, .. } = *entry;
+        self.entries.push(HeldEntry { id, time_ms, source, priority, end: self.text.len() });
         true
     }
 
     fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.entries.iter().map(|(entry, msg)| Entry { msg, ..*entry })
+        let mut start = 0;
+        self.entries.iter().map(move |held| {
+            let HeldEntry { id, time_ms, source, priority, end } = *held;
+            let msg = &self.text[start..end];
+            start = end;
+            Entry { id, time_ms, source, priority, msg }
+        })
     }
 }
 

@@ -149,7 +149,6 @@ impl NflogReader {
         Ok(reader)
     }
 
-    /// The number of the NFLOG group.
     pub fn group(&self) -> u16 {
         self.group
     }
@@ -262,7 +261,7 @@ fn take(
             }
             Message::Malformed => counters.malformed = counters.malformed.saturating_add(1),
             Message::Overrun => counters.overruns = counters.overruns.saturating_add(1),
-            Message::Answer { .. } | Message::Other => {}
+            Message::Answer { .. } | Message::Idle | Message::Other(_) => {}
         }
     }
 }

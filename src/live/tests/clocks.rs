@@ -79,7 +79,7 @@ pub(super) fn day_of(date: Date, sources: u32) -> DaySummary {
     for host in 0..sources {
         day.add(&Event { time: i64::from(date.0) * DAY + 60, count: 1, ..event(host, 23, 0) }, 0);
     }
-    day.close(None)
+    close(&mut day, None)
 }
 
 fn with_months(wall: i64, told: bool, months: i32) -> (Router, u64) {

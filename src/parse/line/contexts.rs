@@ -1,18 +1,63 @@
 //! Caches the part of a line up to the source (log prefix, interfaces, MAC addresses), which repeats from line to line.
 //!
-//! Takes a message, gives what is known of it and where the source's address begins. Bounded.
+//! Takes a line, gives the known path and where the source's address begins. Bounded.
 
 use super::*;
 
 impl LineReader {
-    /// What is known of the context that a message begins with, and where it ends: where the source's address begins.
-    #[inline]
-    pub(super) fn known_context(&mut self, message: &[u8], origin: Origin) -> Option<(PathInfo, usize)> {
-        let is_it = |known: &KnownContext| known.origin == origin && message.starts_with(&known.text);
-        let place = self.contexts.iter().position(is_it)?;
-        self.contexts.swap(0, place);
-        let known = &self.contexts[0];
-        Some((known.info, known.text.len()))
+    /// Which known context stands at `at`, and where it ends: where the source's address begins. No line ends within a
+    /// context.
+    #[inline(always)]
+    pub(super) fn known_context(
+        &mut self,
+        text: Window,
+        at: usize,
+        origin: Origin,
+    ) -> Option<(usize, usize)> {
+        if let Some(known) = self.contexts.get(self.last_context)
+            && known.origin == origin
+            && let Some(end) = known.text.end_at(text, at)
+        {
+            return Some((self.last_context, end));
+        }
+        self.other_context(text, at, origin)
+    }
+
+    #[inline(never)]
+    fn other_context(&mut self, text: Window, at: usize, origin: Origin) -> Option<(usize, usize)> {
+        let end_at = |known: &KnownContext| {
+            if known.origin == origin { known.text.end_at(text, at) } else { None }
+        };
+        let found = self.contexts.iter().map(end_at).enumerate();
+        let (index, end) = found.filter_map(|(index, end)| Some((index, end?))).next()?;
+        self.last_context = index;
+        Some((index, end))
+    }
+
+    /// Makes a known context that of the device which sent this message, if they differ in the MAC addresses only.
+    #[inline(never)]
+    pub(super) fn change_device(&mut self, message: &[u8], origin: Origin) -> Option<()> {
+        let begins = |known: &KnownContext| {
+            known.origin == origin
+                && message
+                    .strip_prefix(&known.text.text()[..known.fixed])
+                    .is_some_and(|rest| rest.starts_with(b"MAC="))
+        };
+        let fixed = self.contexts.iter().find(|known| begins(known))?.fixed;
+        let mac = &message[fixed + b"MAC=".len()..];
+        let length = mac.iter().position(|&byte| byte == b' ')?;
+        mac[length..].strip_prefix(b" SRC=")?;
+        let group_mac = netfilter::is_group_mac(&mac[..length]);
+        let same =
+            |known: &KnownContext| begins(known) && known.fixed == fixed && known.info.group_mac == group_mac;
+        let index = self.contexts.iter().position(same)?;
+        let source_at = fixed + b"MAC=".len() + length + b" SRC=".len();
+        if source_at > LONGEST_CONTEXT {
+            return None;
+        }
+        self.contexts[index].text.set(&message[..source_at]);
+        self.last_context = index;
+        Some(())
     }
 
     /// The info of a context that is not known, which it is from now on.
@@ -26,37 +71,46 @@ impl LineReader {
         let info = self.new_path(context, origin, paths);
         let is_plain = (context.input.is_some() || context.output.is_some()) && !context.other_protocol;
         if let Some(source_at) = context.source_at.filter(|&length| is_plain && length <= LONGEST_CONTEXT) {
-            let known = KnownContext { text: message[..source_at].to_vec(), origin, info };
-            // Of a full cache the one goes that was used longest ago, or nearly.
-            self.contexts.truncate(CONTEXTS - 1);
-            self.contexts.insert(0, known);
+            let fixed = context.mac_at.min(source_at - b"SRC=".len());
+            let known = KnownContext { text: Prefix::new(&message[..source_at]), fixed, origin, info };
+            if self.contexts.len() < CONTEXTS {
+                self.contexts.push(known);
+            } else {
+                self.contexts[self.next_context] = known;
+                self.next_context = (self.next_context + 1) % CONTEXTS;
+            }
         }
         info
     }
 
-    fn new_path(&mut self, context: &netfilter::Context, origin: Origin, paths: &mut Paths) -> PathInfo {
+    pub(super) fn new_path(
+        &mut self,
+        context: &netfilter::Context,
+        origin: Origin,
+        paths: &mut Paths,
+    ) -> PathInfo {
         let names_lan_bridge = [context.input, context.output].contains(&Some(b"br-lan"));
         if names_lan_bridge && !self.lan_bridge {
             self.set_lan_bridge();
         }
         let path = log_prefix::path(context, origin, &self.networks, self.lan_bridge);
-        PathInfo::new(&path, context.other_protocol, &self.networks, paths)
-    }
-}
-
-impl PathInfo {
-    /// Of a path, which is put into `paths` if its packets count. `other_protocol`: they are not IP.
-    pub fn new(path: &Path, other_protocol: bool, networks: &Networks, paths: &mut Paths) -> PathInfo {
-        let ignored = path.accepted || other_protocol;
-        let is_guessed = networks.wan.is_empty() && networks.lan.is_empty();
+        let ignored = path.accepted || context.other_protocol;
+        // What is ignored needs no place in the table.
+        let id = if ignored { PathId::default() } else { paths.intern(&path) };
+        let Path { direction, verdict, group_mac, .. } = path;
+        let is_whole = context.input.is_some() && context.output.is_some();
+        let no_tag = is_whole && !context.prefix.split(|&byte| byte == b' ').any(has_pid);
+        let is_guessed = self.networks.wan.is_empty() && self.networks.lan.is_empty();
+        let forwarded = is_guessed && !path.output.is_empty();
         PathInfo {
-            path: if ignored { PathId::default() } else { paths.intern(path) },
-            direction: path.direction,
-            verdict: path.verdict,
+            path: id,
+            direction,
+            verdict,
             ignored,
             accepted: path.accepted,
-            forwarded: is_guessed && !path.output.is_empty(),
-            group_mac: path.group_mac,
+            forwarded,
+            group_mac,
+            no_tag,
         }
     }
 }

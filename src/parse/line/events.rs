@@ -14,8 +14,20 @@ impl LineReader {
         let Some(login) = self.logins.read(tag, text, time) else {
             return Outcome::Skipped(Some(Uncounted::OtherProgram));
         };
-        let prefix = login.daemon.to_string();
-        let path = paths.intern(&Path { origin, prefix, ..Path::default() });
+        let path = paths.intern(&Path {
+            origin,
+            prefix: login.daemon.to_string(),
+            input: String::new(),
+            output: String::new(),
+            bridge_input: String::new(),
+            bridge_output: String::new(),
+            group_mac: false,
+            firewall_zone: None,
+            verdict: Verdict::Unknown,
+            zone: None,
+            direction: Direction::Inbound,
+            accepted: false,
+        });
         let packet = Packet {
             source: login.source,
             protocol: protocol::TCP,
@@ -26,14 +38,21 @@ impl LineReader {
         Outcome::Event(Event {
             time,
             source: login.source,
+            destination: Address::default(),
             fingerprint: fingerprint(&packet),
+            uptime: 0,
             count: login.count,
             source_port: login.source_port,
             port: login.port,
+            length: 0,
             path,
             protocol: protocol::TCP,
+            flags: 0,
+            icmp_type: 0,
+            icmp_code: 0,
             class: Class::Login,
-            ..Event::default()
+            verdict: Verdict::Unknown,
+            unhashed: false,
         })
     }
 }
@@ -46,9 +65,8 @@ pub(super) fn outcome(packet: Option<Packet>, info: &PathInfo, time: i64, uptime
     }
 }
 
-/// The event of a packet at `time` (Unix seconds) and `uptime` (microseconds since boot).
-#[inline]
-pub fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) -> Event {
+#[inline(always)]
+pub(super) fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) -> Event {
     let class = classify(&Facts {
         direction: info.direction,
         protocol: packet.protocol,
@@ -62,11 +80,12 @@ pub fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) -> Event 
         later_fragment: packet.fragment_offset != 0,
         forwarded: info.forwarded,
     });
+    let (fingerprint, unhashed) = fingerprint_or_id(packet);
     Event {
         time,
         source: packet.source,
         destination: packet.destination,
-        fingerprint: fingerprint(packet),
+        fingerprint,
         uptime,
         count: 1,
         source_port: packet.source_port,
@@ -79,5 +98,6 @@ pub fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) -> Event 
         icmp_code: packet.icmp_code,
         class,
         verdict: info.verdict,
+        unhashed,
     }
 }

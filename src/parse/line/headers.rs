@@ -1,59 +1,168 @@
-//! The header of the kernel's lines, which repeats from line to line, with the hour it belongs to.
+//! Headers that repeat from line to line: the kernel's, with the hour they belong to, and those of daemons that tell
+//! nothing.
 
+use super::super::number::short_number;
+use super::super::prefix::Prefix;
 use super::super::stamp::Stamp;
+use super::super::window::{Text, Window};
+use super::{LONGEST_CONTEXT, PathInfo};
 
-/// The header of the last kernel line, so that an equal one is not parsed again: `before MM:SS after`, and the first
-/// instant of its hour in Unix seconds.
+/// Daemons that are known to log nothing that is counted: capacity of the cache.
+const IRRELEVANT: usize = 8;
+/// `MM:SS` and a fraction of seven digits.
+const LONGEST_CLOCK: usize = 13;
+
+/// Headers of the last lines, so that an equal one is not parsed again.
 #[derive(Default)]
 pub(super) struct Headers {
-    before: Vec<u8>,
-    /// Empty: none is known.
-    after: Vec<u8>,
-    hour: i64,
+    /// The last hit first.
+    known: [KnownHeader; 2],
+    /// The text between the timestamp and the message in lines of irrelevant daemons.
+    irrelevant: [Prefix; IRRELEVANT],
+    next_irrelevant: usize,
 }
 
-/// A line whose header is known.
-pub(super) struct KnownLine<'a> {
-    /// Unix seconds.
-    pub time: i64,
-    /// What stands behind the seconds.
-    pub fraction: &'a [u8],
-    pub message: &'a [u8],
+/// The header of a kernel line: `before MM:SS after`, and the first instant of its hour.
+#[derive(Default)]
+struct KnownHeader {
+    before: Prefix,
+    after: Prefix,
+    hour: i64,
+    /// All of it with any clock, and the context of a packet right behind it; and that packet's info. Empty: none is
+    /// expected.
+    packet: Prefix<128>,
+    info: PathInfo,
+    /// The context that came last, by its number.
+    last_context: Option<usize>,
+}
+
+impl KnownHeader {
+    #[inline(always)]
+    fn read(&self, line: Window) -> Option<(i64, usize)> {
+        let (second, at) = self.clock(line)?;
+        Some((self.hour + i64::from(second), self.after.end_at(line, at)?))
+    }
+
+    /// The second of the hour, and where the clock ends.
+    #[inline(always)]
+    fn clock(&self, line: Window) -> Option<(u32, usize)> {
+        let clock_at = self.before.end_at(line, 0)?;
+        let second = second_of_hour(line.word(clock_at))?;
+        let mut at = clock_at + 5;
+        if matches!(line.byte(at), b'.' | b',') {
+            at += 1 + short_number(line.word(at + 1))?.1;
+        }
+        Some((second, at))
+    }
+
+    fn is_forgotten(&self) -> bool {
+        self.after.text().is_empty()
+    }
+
+    fn part(&mut self) {
+        self.packet.clear();
+        self.last_context = None;
+    }
 }
 
 impl Headers {
-    /// Reads the header of a line that begins like the kernel's last.
-    #[inline]
-    pub(super) fn read<'a>(&self, line: &'a [u8]) -> Option<KnownLine<'a>> {
-        let [a, b, b':', c, d, fraction @ ..] = line.strip_prefix(&self.before[..])? else { return None };
-        let two = |tens: u8, ones: u8| match (tens, ones) {
-            (b'0'..=b'5', b'0'..=b'9') => Some(i64::from(tens - b'0') * 10 + i64::from(ones - b'0')),
-            _ => None,
-        };
-        let second = two(*a, *b)? * 60 + two(*c, *d)?;
-        let mut rest = fraction;
-        if let [b'.' | b',', digits @ ..] = fraction {
-            rest = super::super::number::digits(digits)?.1;
+    /// Time and place of the message, if the line begins like one of the kernel's last.
+    #[inline(always)]
+    pub(super) fn read(&mut self, line: Window) -> Option<(i64, usize)> {
+        let found = self.known[0].read(line);
+        if found.is_some() {
+            return found;
         }
-        let message = rest.strip_prefix(&self.after[..]).filter(|_| !self.after.is_empty())?;
-        Some(KnownLine { time: self.hour + second, fraction, message })
+        let found = self.known[1].read(line);
+        if found.is_some() {
+            self.known.swap(0, 1);
+        }
+        found
     }
 
-    /// Remembers the header of a kernel line of this time, whose message begins at `message`.
+    /// What stands behind the seconds in a line whose header was just read.
+    #[inline(always)]
+    pub(super) fn fraction<'a>(&self, line: Window<'a>) -> &'a [u8] {
+        line.from(self.known[0].before.text().len() + b"MM:SS".len())
+    }
+
+    /// The time of a packet whose context stands right behind the kernel's header, its info, and where the source's address
+    /// begins; if all that is as it was before.
+    #[inline(always)]
+    pub(super) fn packet(&self, line: Window) -> Option<(i64, PathInfo, usize)> {
+        let known = &self.known[0];
+        let source_at = known.packet.short_end_at(line, 0)?;
+        let second = second_of_hour(line.word(known.before.text().len()))?;
+        Some((known.hour + i64::from(second), known.info, source_at))
+    }
+
+    /// The header that was read last had this context right behind it. What comes twice in a row is expected from then on.
+    #[inline(always)]
+    pub(super) fn join(&mut self, number: usize, context: &Prefix, info: &PathInfo) {
+        let known = &mut self.known[0];
+        let (before, after) = (known.before.text(), known.after.text());
+        // The lengths of fractions differ.
+        if known.last_context.replace(number) == Some(number) && !matches!(after, [b'.' | b',', ..]) {
+            let clock = before.len();
+            let digits = [0, 1, 3, 4].into_iter().map(|digit| clock + digit);
+            known.packet.set_with_holes(&[before, b"00:00", after, context.text()], digits);
+            known.info = *info;
+        }
+    }
+
+    /// Whether the line is a irrelevant daemon's, of an hour that is known.
+    #[inline(never)]
+    pub(super) fn is_irrelevant(&self, line: Window) -> bool {
+        let mut known = self.known.iter().filter(|known| !known.is_forgotten());
+        let clock = known.find_map(|known| known.clock(line));
+        clock.is_some_and(|(_, at)| self.irrelevant.iter().any(|text| text.end_at(line, at).is_some()))
+    }
+
+    /// Remembers the header of a kernel line, whose message begins at `message`.
     pub(super) fn remember(&mut self, line: &[u8], stamp: &Stamp, message: usize, time: i64) {
+        let second = i64::from(stamp.minute) * 60 + i64::from(stamp.second);
+        // A leap second is not worth it.
         let (Some(before), Some(after)) = (line.get(..stamp.minute_at), line.get(stamp.seconds_end..message))
         else {
             return;
         };
-        // A leap second counts as the one before it.
-        if stamp.second <= 59 {
-            let hour = time - i64::from(stamp.minute) * 60 - i64::from(stamp.second);
-            *self = Headers { before: before.to_vec(), after: after.to_vec(), hour };
+        if stamp.second > 59 || before.len() + LONGEST_CLOCK + after.len() > LONGEST_CONTEXT {
+            return;
+        }
+        // The other one may come again.
+        self.known.swap(0, 1);
+        let known = &mut self.known[0];
+        known.before.set(before);
+        known.after.set(after);
+        known.hour = time - second;
+        known.part();
+    }
+
+    /// Remembers a daemon of which no line counts. Only with the blank behind its tag: `foo:` may go on as
+    /// `foo:kernel:`, which is another's.
+    pub(super) fn remember_irrelevant(&mut self, line: &[u8], stamp: &Stamp, message: usize) {
+        let Some(text) = line.get(stamp.seconds_end..message) else { return };
+        if text.len() <= LONGEST_CONTEXT && text.ends_with(b" ") {
+            self.irrelevant[self.next_irrelevant].set(text);
+            self.next_irrelevant = (self.next_irrelevant + 1) % IRRELEVANT;
         }
     }
 
-    /// A known header stands for a day: another has begun, or the same may mean another.
+    /// Known headers stand for a day: another has begun, or the same may mean another.
     pub(super) fn forget(&mut self) {
-        *self = Headers::default();
+        for known in &mut self.known {
+            known.after.clear();
+            known.part();
+        }
     }
+}
+
+/// `MM:SS` in seconds. What follows it does not matter.
+#[inline(always)]
+fn second_of_hour(characters: u64) -> Option<u32> {
+    // All at once: the values, and in the high bits what is out of range.
+    let values = (characters ^ 0x3030_3030_303a_3030) & 0xff_ffff_ffff;
+    let out_of_range = (values + 0x7f7f_7f76_7a7f_767a) | values;
+    let [a, b, _, d, e, ..] = values.to_le_bytes().map(u32::from);
+    (out_of_range & 0x8080_8080_8080_8080 == 0).then_some(a * 600 + b * 60 + d * 10 + e)
 }

@@ -14,16 +14,24 @@ impl LineReader {
     }
 
     fn record(&mut self, record: Record, paths: &mut Paths) -> Outcome {
-        let Record { time, timestamp, uptime, program, message } = record;
-        let time = time.or_else(|| self.time_of(&stamp(timestamp.as_bytes(), 0)?));
-        if let Some((name, pid)) = program {
-            let tag = Tag { name: name.as_bytes(), pid };
-            return self.login(tag, &message, time.unwrap_or(self.clock.modified), Origin::File, paths);
-        }
-        let time = time.unwrap_or_else(|| self.time_of_file());
-        match self.packet(&message, time, Origin::File, paths) {
-            Outcome::Event(event) if event.uptime == 0 => Outcome::Event(Event { uptime, ..event }),
-            outcome => outcome,
+        let Record { time, uptime, writer, message } = record;
+        let time = match time {
+            RecordTime::Instant(time) => Some(time),
+            RecordTime::Text(text) => stamp(text.as_bytes(), 0).and_then(|stamp| self.time_of(&stamp)),
+            RecordTime::None => None,
+        };
+        match writer {
+            RecordWriter::Kernel => {
+                let time = time.unwrap_or_else(|| self.time_of_file());
+                match self.packet(&message, time, Origin::File, paths) {
+                    Outcome::Event(event) if event.uptime == 0 => Outcome::Event(Event { uptime, ..event }),
+                    outcome => outcome,
+                }
+            }
+            RecordWriter::Program { name, pid } => {
+                let tag = Tag { name: name.as_bytes(), pid };
+                self.login(tag, &message, time.unwrap_or(self.clock.modified), Origin::File, paths)
+            }
         }
     }
 

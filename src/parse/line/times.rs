@@ -1,6 +1,5 @@
 //! The time of a line: from a timestamp with or without a year, an uptime, or the file's time of change.
 
-use super::super::number::digits;
 use super::super::stamp::Stamp;
 use super::*;
 
@@ -42,7 +41,7 @@ impl LineReader {
         };
         let date = date?;
         if self.previous != Some(date) {
-            // A known header stands for a day that may have another year now.
+            // Known headers stand for a day that may have another year now.
             self.headers.forget();
         }
         self.previous = Some(date);
@@ -52,7 +51,7 @@ impl LineReader {
         })
     }
 
-    fn first_date(&mut self, stamp: &Stamp) -> Option<Date> {
+    pub(super) fn first_date(&mut self, stamp: &Stamp) -> Option<Date> {
         if let Some(year) = self.clock.year {
             return stamp.date_in(year);
         }
@@ -76,12 +75,21 @@ pub(super) fn with_log_timestamp(outcome: Outcome, fraction: &[u8]) -> Outcome {
 
 /// Microseconds since 1970, which no uptime reaches; 0 if the fraction is none, has fewer digits, or is zero as collectors
 /// write it that know none.
-fn micros_of(time: i64, fraction: &[u8]) -> u64 {
-    let [b'.' | b',', number @ ..] = fraction else { return 0 };
-    let micros = match number.first_chunk::<6>().and_then(|number| digits(number)) {
-        Some((micros, [])) => u64::from(micros),
+#[inline(always)]
+pub(super) fn micros_of(time: i64, fraction: &[u8]) -> u64 {
+    match fraction {
+        [b'.' | b',', digits @ ..] => micros(time, digits),
         _ => 0,
+    }
+}
+
+#[inline(never)]
+fn micros(time: i64, digits: &[u8]) -> u64 {
+    let Some(digits) = digits.first_chunk::<6>().filter(|digits| digits.iter().all(u8::is_ascii_digit))
+    else {
+        return 0;
     };
+    let micros = digits.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
     let since_1970 = u64::try_from(time).unwrap_or(0).saturating_mul(1_000_000);
     if micros == 0 { 0 } else { since_1970.saturating_add(micros) }
 }

@@ -1,18 +1,31 @@
 //! The fields of a packet, from `SRC=` on.
 //!
-//! [`fields`] is the parser. It reads word by word, in any order ([`any_order`]); as an optimisation it first reads what
-//! it can in the kernel's own order ([`kernel_order`]), which gives up at anything rare. Where the latter reads, the
+//! [`fields`] is the parser. It reads word by word, in any order ([`any_order`]); as an optimisation it first reads
+//! what it can in the kernel's own order ([`kernel_order`]), which gives up at anything rare. Where the latter reads, the
 //! former reads the same.
+//!
+//! What nearly every line is, a first or only fragment over IPv4 without options, is one function without calls,
+//! so that its values stay in registers on their info to the event. No line ends within what is read: the text may
+//! go on behind the packet's line.
 
-use super::super::packet::{Packet, is_echo};
-use super::{Word, address, outer_words};
+use super::super::packet::Packet;
+use super::{Word, address, full_v6, outer_words};
 use crate::event::{Address, Service, protocol, tcp};
-use crate::parse::number::{digits, v4};
+use crate::parse::number::{digits, short_length, short_number, short_v4};
+use crate::parse::prefix::Prefix;
+use crate::parse::window::{Fields, Text, Window};
 
-/// Reads the packet whose source's address stands at `at` of `message`, behind `SRC=`. None: no address can be read
-/// behind `SRC=` or `DST=`.
-pub fn fields(message: &[u8], at: usize) -> Option<Packet> {
-    kernel_order(message.get(at..)?).or_else(|| any_order(message.get(at - b"SRC=".len()..)?))
+/// `192.0.2.100 DST=192.0.2.100 LEN=` is no longer.
+const LONGEST_ADDRESSES: usize = 64;
+
+/// Reads the packet whose source's address stands at `at` of `line`; `text` begins with the line. None: no address can
+/// be read behind `SRC=` or `DST=`. `known`: see [`kernel_order`].
+#[inline(never)]
+pub fn fields(text: Window, line: &[u8], at: usize, known: &mut KnownAddress) -> Option<Packet> {
+    match kernel_order(text, at, known) {
+        Some((packet, _)) => Some(packet),
+        None => any_order(line.get(at - b"SRC=".len()..)?),
+    }
 }
 
 /// Reads a packet word by word, whatever the order; the first of each field counts. `text` begins at any
@@ -23,7 +36,7 @@ pub fn any_order(text: &[u8]) -> Option<Packet> {
     for word in outer_words(text, 0) {
         seen.read(&word, &mut packet)?;
     }
-    if seen.first(SOURCE) || seen.first(DESTINATION) {
+    if !(seen.source && seen.destination) {
         return None;
     }
     if !Service::has_ports(packet.protocol) {
@@ -35,41 +48,47 @@ pub fn any_order(text: &[u8]) -> Option<Packet> {
     Some(packet)
 }
 
-/// The keys of the fields that were read already.
+/// Which fields were read already.
 #[derive(Default)]
-struct FieldsRead(Vec<&'static [u8]>);
+struct FieldsRead {
+    source: bool,
+    destination: bool,
+    length: bool,
+    id: bool,
+    label: bool,
+    fragment: bool,
+    protocol: bool,
+    source_port: bool,
+    port: bool,
+    icmp_type: bool,
+    icmp_code: bool,
+    icmp_id: bool,
+    icmp_sequence: bool,
+    urgent: bool,
+}
 
 impl FieldsRead {
-    /// Whether a field is read for the first time.
-    fn first(&mut self, key: &'static [u8]) -> bool {
-        let is_first = !self.0.contains(&key);
-        if is_first {
-            self.0.push(key);
-        }
-        is_first
-    }
-
     /// None: an address that can't be read.
     fn read(&mut self, word: &Word, packet: &mut Packet) -> Option<()> {
         let is_icmp = matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6);
         let Word { key, value, .. } = *word;
         let number = || digits(value).map_or(0, |(number, _)| number);
-        let before_protocol = !self.0.contains(&PROTOCOL);
+        let first = |seen: &mut bool| !std::mem::replace(seen, true);
         match key {
-            b"SRC=" if self.first(SOURCE) => packet.source = address(value)?,
-            b"DST=" if self.first(DESTINATION) => packet.destination = address(value)?,
-            b"LEN=" if self.first(b"LEN=") => packet.length = number().min(0xffff) as u16,
-            b"ID=" if before_protocol && self.first(b"ID=") => packet.id |= u64::from(number()),
-            b"ID=" if is_icmp && self.first(b"ICMP ID=") => packet.icmp_id = port_of(number()),
-            b"SEQ=" if is_icmp && self.first(b"SEQ=") => packet.icmp_sequence = port_of(number()),
-            b"FLOWLBL=" if self.first(b"FLOWLBL=") => packet.id |= u64::from(number()),
-            b"PROTO=" if self.first(PROTOCOL) => packet.protocol = protocol_of(value),
-            b"SPT=" if self.first(b"SPT=") => packet.source_port = port_of(number()),
-            b"DPT=" if self.first(b"DPT=") => packet.port = port_of(number()),
-            b"TYPE=" if is_icmp && self.first(b"TYPE=") => packet.icmp_type = number().min(255) as u8,
-            b"CODE=" if is_icmp && self.first(b"CODE=") => packet.icmp_code = number().min(255) as u8,
-            b"URGP=" => drop(self.first(URGENT)),
-            &[a, b, c] if packet.protocol == protocol::TCP && !self.0.contains(&URGENT) => {
+            b"SRC=" if first(&mut self.source) => packet.source = address(value)?,
+            b"DST=" if first(&mut self.destination) => packet.destination = address(value)?,
+            b"LEN=" if first(&mut self.length) => packet.length = number().min(0xffff) as u16,
+            b"ID=" if !self.protocol && first(&mut self.id) => packet.id |= u64::from(number()),
+            b"ID=" if is_icmp && first(&mut self.icmp_id) => packet.icmp_id = port_of(number()),
+            b"SEQ=" if is_icmp && first(&mut self.icmp_sequence) => packet.icmp_sequence = port_of(number()),
+            b"FLOWLBL=" if first(&mut self.label) => packet.id |= u64::from(number()),
+            b"PROTO=" if first(&mut self.protocol) => packet.protocol = protocol_of(value),
+            b"SPT=" if first(&mut self.source_port) => packet.source_port = port_of(number()),
+            b"DPT=" if first(&mut self.port) => packet.port = port_of(number()),
+            b"TYPE=" if is_icmp && first(&mut self.icmp_type) => packet.icmp_type = number().min(255) as u8,
+            b"CODE=" if is_icmp && first(&mut self.icmp_code) => packet.icmp_code = number().min(255) as u8,
+            b"URGP=" => self.urgent = true,
+            &[a, b, c] if packet.protocol == protocol::TCP && !self.urgent => {
                 packet.flags |= flag(&[a, b, c]).unwrap_or(0);
             }
             _ => self.fragment(key, packet),
@@ -79,14 +98,14 @@ impl FieldsRead {
 
     /// `FRAG:185` counts units of 8 bytes for IPv4, bytes for IPv6, where `ID:0000abcd` goes with it.
     fn fragment(&mut self, word: &[u8], packet: &mut Packet) {
-        if let Some(value) = word.strip_prefix(FRAGMENT)
+        if let Some(value) = word.strip_prefix(b"FRAG:")
             && let Some((offset, _)) = digits(value)
-            && self.first(FRAGMENT)
+            && !std::mem::replace(&mut self.fragment, true)
         {
             let bytes = if packet.source.is_v4() { offset.saturating_mul(8) } else { offset };
             packet.fragment_offset = bytes.min(0xffff) as u16;
         } else if let Some(value) = word.strip_prefix(b"ID:")
-            && self.0.contains(&FRAGMENT)
+            && self.fragment
             && let Ok(text) = std::str::from_utf8(value)
             && let Ok(id) = u32::from_str_radix(text, 16)
         {
@@ -95,11 +114,10 @@ impl FieldsRead {
     }
 }
 
-const SOURCE: &[u8] = b"SRC=";
-const DESTINATION: &[u8] = b"DST=";
-const PROTOCOL: &[u8] = b"PROTO=";
-const URGENT: &[u8] = b"URGP=";
-const FRAGMENT: &[u8] = b"FRAG:";
+/// Whether the kernel logs id and sequence of this ICMP type.
+pub fn is_echo(protocol: u8, icmp_type: u8) -> bool {
+    matches!((protocol, icmp_type), (protocol::ICMP, 0 | 8) | (protocol::ICMPV6, 128 | 129))
+}
 
 fn protocol_of(value: &[u8]) -> u8 {
     const NAMES: [(&[u8], u8); 15] = [
@@ -125,6 +143,7 @@ fn protocol_of(value: &[u8]) -> u8 {
     }
 }
 
+#[inline]
 fn flag(word: &[u8; 3]) -> Option<u8> {
     Some(match word {
         b"SYN" => tcp::SYN,
@@ -144,120 +163,277 @@ fn port_of(number: u32) -> u16 {
     u16::try_from(number).unwrap_or(0)
 }
 
-/// Reads a packet in the kernel's order, from behind `SRC=` on: a first or only fragment without IP options. None: not
-/// in this order, or with fields that are rare.
-pub fn kernel_order(text: &[u8]) -> Option<Packet> {
-    let mut rest = Cursor(text);
-    let source = rest.address(b"")?;
-    let destination = rest.address(b" DST=")?;
-    let length = rest.number(b" LEN=")?.min(0xffff) as u16;
-    let id = if source.is_v4() {
-        // As nearly all packets have it.
-        if rest.text(b" TOS=0x00 PREC=0x00").is_none() {
-            rest.word(b" TOS=")?;
-            rest.word(b" PREC=")?;
-        }
-        rest.word(b" TTL=")?;
-        let id = rest.number(b" ID=")?;
-        let _ = rest.text(b" DF");
-        id
-    } else {
-        rest.word(b" TC=")?;
-        rest.word(b" HOPLIMIT=")?;
-        rest.number(b" FLOWLBL=")?
-    };
-    let mut packet = Packet { source, destination, length, id: id.into(), ..Packet::default() };
-    match rest.word(b" PROTO=")? {
-        b"TCP" => {
-            packet.protocol = protocol::TCP;
-            rest.ports(&mut packet)?;
-            packet.flags = rest.tcp_flags()?;
-        }
-        b"UDP" => {
-            packet.protocol = protocol::UDP;
-            rest.ports(&mut packet)?;
-        }
-        b"ICMP" => rest.icmp(&mut packet, protocol::ICMP)?,
-        b"ICMPv6" => rest.icmp(&mut packet, protocol::ICMPV6)?,
-        _ => return None,
+/// Reads a packet in the kernel's order, whose source's address stands at `at`, and where the fields that were read
+/// end. None: not in this order, or with parts that are rare.
+/// `known` is the destination of the last packet: mostly the same again.
+pub fn kernel_order(text: Window, at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
+    match v4_kernel_order(text, at, known) {
+        None => v6_kernel_order(text, at, known),
+        read => read,
     }
-    Some(packet)
 }
 
-/// The text that was not read yet. Each step gives `None` where something else stands there. Always inlined: only so the
-/// texts that are compared have known lengths, which an import's speed depends on.
-struct Cursor<'a>(&'a [u8]);
-
-impl<'a> Cursor<'a> {
-    /// Exactly this text.
-    #[inline(always)]
-    fn text(&mut self, text: &[u8]) -> Option<()> {
-        self.0 = self.0.strip_prefix(text)?;
-        Some(())
+/// The same for IPv4 only.
+#[inline(always)]
+pub fn v4_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
+    let text = line.fields(source_at);
+    let (source, at) = short_v4(text.bytes(0))?;
+    let (destination, mut at) = match known.v4.read_short(text, at) {
+        Some(known) => known,
+        None => known.v4.read_new(text, at, |text, at| short_v4(text.bytes(at)))?,
+    };
+    if at > LONGEST_ADDRESSES {
+        // Never, which the compiler does not see.
+        return None;
     }
-
-    /// The text behind `key` up to a blank.
-    #[inline(always)]
-    fn word(&mut self, key: &[u8]) -> Option<&'a [u8]> {
-        self.text(key)?;
-        let (word, rest) = self.0.split_at(self.0.iter().position(|byte| *byte == b' ')?);
-        self.0 = rest;
-        Some(word)
+    let length = number(text, &mut at)?;
+    if !(text.has(at, b" TOS=0x00 PREC=0x00 TTL=") || has_service(text, at)) {
+        return None;
     }
-
-    /// The number behind `key`.
-    #[inline(always)]
-    fn number(&mut self, key: &[u8]) -> Option<u32> {
-        self.text(key)?;
-        let (number, rest) = digits(self.0)?;
-        self.0 = rest;
-        Some(number)
+    at += 24;
+    at += short_length(text.word(at))?;
+    if !text.has(at, b" ID=") {
+        return None;
     }
-
-    /// The address behind `key`.
-    #[inline(always)]
-    fn address(&mut self, key: &[u8]) -> Option<Address> {
-        self.text(key)?;
-        let Some((bits, rest)) = v4(self.0) else { return address(self.word(b"")?) };
-        self.0 = rest;
-        Some(Address::v4(bits))
+    at += 4;
+    let id = number(text, &mut at)?;
+    if text.has(at, b" DF ") {
+        at += 3;
     }
+    let mut packet = Packet {
+        source: Address::v4(source),
+        destination: Address::v4(destination),
+        id: u64::from(id),
+        length: length.min(0xffff) as u16,
+        ..Packet::default()
+    };
+    let end = transport(&mut packet, text, at)?;
+    Some((packet, source_at + end))
+}
 
-    #[inline(always)]
-    fn ports(&mut self, packet: &mut Packet) -> Option<()> {
-        packet.source_port = port_of(self.number(b" SPT=")?);
-        packet.port = port_of(self.number(b" DPT=")?);
-        Some(())
+/// The same for IPv6 only.
+#[inline(never)]
+pub fn v6_kernel_order(line: Window, source_at: usize, known: &mut KnownAddress) -> Option<(Packet, usize)> {
+    let text = line.fields(source_at);
+    let v6 = |text: Fields, at: usize| {
+        let (address, _) = full_v6(text.from(at))?;
+        Some((address, 39))
+    };
+    let (source, at) = v6(text, 0)?;
+    let (destination, mut at) = match known.v6.read(text, at) {
+        Some(known) => known,
+        None => known.v6.read_new(text, at, v6)?,
+    };
+    let length = number(text, &mut at)?;
+    let mut field = |key: &[u8]| {
+        at = text.from(at).starts_with(key).then_some(at + key.len())?;
+        number(text, &mut at)
+    };
+    field(b" TC=")?;
+    field(b" HOPLIMIT=")?;
+    let id = u64::from(field(b" FLOWLBL=")?);
+    let mut packet =
+        Packet { source, destination, id, length: length.min(0xffff) as u16, ..Packet::default() };
+    let end = transport(&mut packet, text, at)?;
+    Some((packet, source_at + end))
+}
+
+/// The number at `at`, which is behind it then. None for long ones.
+#[inline(always)]
+fn number(text: Fields, at: &mut usize) -> Option<u32> {
+    let (number, length) = short_number(text.word(*at))?;
+    *at += length;
+    Some(number)
+}
+
+/// From ` PROTO=` on. Where the fields end.
+#[inline(always)]
+fn transport(packet: &mut Packet, text: Fields, at: usize) -> Option<usize> {
+    if text.has(at, b" PROTO=TCP SPT=") {
+        packet.protocol = protocol::TCP;
+        let at = ports(packet, text, at + 15)?;
+        let (flags, end) = tcp_fields(text, at)?;
+        packet.flags = flags;
+        Some(end)
+    } else if text.has(at, b" PROTO=UDP SPT=") {
+        packet.protocol = protocol::UDP;
+        ports(packet, text, at + 15)
+    } else if text.has(at, b" PROTO=ICMP TYPE=") {
+        Some(icmp_fields(protocol::ICMP, text, at + 17)?.put(packet, protocol::ICMP))
+    } else if text.has(at, b" PROTO=ICMPv6 TYPE=") {
+        Some(icmp_fields(protocol::ICMPV6, text, at + 19)?.put(packet, protocol::ICMPV6))
+    } else {
+        None
     }
+}
 
-    /// The flags, from behind the ports on.
-    #[inline(always)]
-    fn tcp_flags(&mut self) -> Option<u8> {
-        if self.word(b" SEQ=").is_some() {
-            self.word(b" ACK=")?;
+/// From the number behind `SPT=` up to the blank behind that of `DPT=`.
+#[inline(always)]
+fn ports(packet: &mut Packet, text: Fields, mut at: usize) -> Option<usize> {
+    let source = number(text, &mut at)?;
+    if !text.has(at, b" DPT=") {
+        return None;
+    }
+    at += 5;
+    let port = number(text, &mut at)?;
+    (packet.source_port, packet.port) = (port_of(source), port_of(port));
+    (text.byte(at) == b' ').then_some(at)
+}
+
+/// The flags, from behind the ports on.
+#[inline(always)]
+fn tcp_fields(text: Fields, at: usize) -> Option<(u8, usize)> {
+    if text.has(at, b" WINDOW=") {
+        let after = at + 8 + short_length(text.word(at + 8))?;
+        if text.has(after, b" RES=0x00 SYN URGP=") {
+            // Nearly all of them.
+            return Some((tcp::SYN, after + 19));
         }
-        self.word(b" WINDOW=")?;
-        if self.text(b" RES=0x00 SYN URGP=").is_some() {
-            return Some(tcp::SYN);
-        }
-        self.word(b" RES=")?;
-        let mut flags = 0;
-        while self.text(b" URGP=").is_none() {
-            let (&[b' ', a, b, c], rest) = self.0.split_first_chunk()? else { return None };
-            flags |= flag(&[a, b, c])?;
-            self.0 = rest;
-        }
-        Some(flags)
     }
+    tcp_flags(text, at)
+}
 
-    fn icmp(&mut self, packet: &mut Packet, protocol: u8) -> Option<()> {
+#[inline(never)]
+fn tcp_flags(text: Fields, mut at: usize) -> Option<(u8, usize)> {
+    if text.has(at, b" SEQ=") {
+        at = after_digits(text, at + 5)?;
+        if !text.has(at, b" ACK=") {
+            return None;
+        }
+        at = after_digits(text, at + 5)?;
+    }
+    if !text.has(at, b" WINDOW=") {
+        return None;
+    }
+    at = after_digits(text, at + 8)?;
+    if !(text.has(at, b" RES=0x") && is_hexadecimal(text, at + 7)) {
+        return None;
+    }
+    at += 9;
+    let mut flags = 0;
+    while !text.has(at, b" URGP=") {
+        let [b' ', a, b, c] = *text.bytes(at) else { return None };
+        flags |= flag(&[a, b, c])?;
+        at += 4;
+    }
+    Some((flags, at + 6))
+}
+
+/// Where a number of any length ends.
+fn after_digits(text: Fields, at: usize) -> Option<usize> {
+    let end = at + text.from(at).iter().position(|byte| !byte.is_ascii_digit())?;
+    (end > at).then_some(end)
+}
+
+/// Two characters that are not blanks, such as the `C0` of `PREC=0xC0`.
+fn is_hexadecimal(text: Fields, at: usize) -> bool {
+    text.byte(at) > b' ' && text.byte(at + 1) > b' '
+}
+
+/// ` TOS=0x00 PREC=0x00 TTL=`; the numbers may be any.
+#[inline(never)]
+fn has_service(text: Fields, at: usize) -> bool {
+    text.has(at, b" TOS=0x")
+        && is_hexadecimal(text, at + 7)
+        && text.has(at + 9, b" PREC=0x")
+        && is_hexadecimal(text, at + 17)
+        && text.has(at + 19, b" TTL=")
+}
+
+/// The fields of ICMP, and where they end.
+struct Icmp {
+    icmp_type: u8,
+    code: u8,
+    id: u16,
+    sequence: u16,
+    end: usize,
+}
+
+impl Icmp {
+    #[inline(always)]
+    fn put(self, packet: &mut Packet, protocol: u8) -> usize {
         packet.protocol = protocol;
-        packet.icmp_type = self.number(b" TYPE=")?.min(255) as u8;
-        packet.icmp_code = self.number(b" CODE=")?.min(255) as u8;
-        if is_echo(protocol, packet.icmp_type) {
-            packet.icmp_id = port_of(self.number(b" ID=")?);
-            packet.icmp_sequence = port_of(self.number(b" SEQ=")?);
+        (packet.icmp_type, packet.icmp_code) = (self.icmp_type, self.code);
+        (packet.icmp_id, packet.icmp_sequence) = (self.id, self.sequence);
+        self.end
+    }
+}
+
+/// From the number behind `TYPE=` on. A call of its own that knows no packet, so that the packet's fields need no place
+/// in memory.
+#[inline(never)]
+fn icmp_fields(protocol: u8, text: Fields, mut at: usize) -> Option<Icmp> {
+    let icmp_type = number(text, &mut at)?.min(255) as u8;
+    if !text.has(at, b" CODE=") {
+        return None;
+    }
+    at += 6;
+    let code = number(text, &mut at)?.min(255) as u8;
+    if text.byte(at) != b' ' {
+        return None;
+    }
+    if !is_echo(protocol, icmp_type) {
+        return Some(Icmp { icmp_type, code, id: 0, sequence: 0, end: at });
+    }
+    if !text.has(at, b" ID=") {
+        return None;
+    }
+    at += 4;
+    let id = port_of(number(text, &mut at)?);
+    if !text.has(at, b" SEQ=") {
+        return None;
+    }
+    at += 5;
+    let sequence = port_of(number(text, &mut at)?);
+    Some(Icmp { icmp_type, code, id, sequence, end: at })
+}
+
+/// The destinations that were read last.
+#[derive(Clone, Debug, Default)]
+pub struct KnownAddress {
+    v4: Destination<u32>,
+    v6: Destination<Address>,
+}
+
+/// A destination as ` DST=192.0.2.1 LEN=`: it mostly is the router's own.
+#[derive(Clone, Debug, Default)]
+struct Destination<A> {
+    /// Empty: none yet.
+    text: Prefix,
+    address: A,
+}
+
+impl<A: Copy> Destination<A> {
+    /// The address, and where `LEN=` ends.
+    #[inline(always)]
+    fn read(&self, text: Fields, at: usize) -> Option<(A, usize)> {
+        Some((self.address, self.text.end_at(text, at)?))
+    }
+
+    /// The same, if it is no longer than that of an IPv4 address.
+    #[inline(always)]
+    fn read_short(&self, text: Fields, at: usize) -> Option<(A, usize)> {
+        Some((self.address, self.text.short_end_at(text, at)?))
+    }
+
+    /// One that is not known, which it is from now on.
+    #[inline(never)]
+    fn read_new(
+        &mut self,
+        text: Fields,
+        at: usize,
+        reader: impl Fn(Fields, usize) -> Option<(A, usize)>,
+    ) -> Option<(A, usize)> {
+        if !text.has(at, b" DST=") {
+            return None;
         }
-        Some(())
+        let (address, length) = reader(text, at + 5)?;
+        let end = at + 5 + length + 5;
+        if !text.has(end - 5, b" LEN=") {
+            return None;
+        }
+        self.text.set(text.from(at).get(..end - at)?);
+        self.address = address;
+        Some((address, end))
     }
 }

@@ -21,46 +21,67 @@ use super::{NOWHERE, Stamp, Writer, names};
 /// Longer texts in brackets are no time.
 const LONGEST: usize = 80;
 
-/// Minutes east of UTC, and what browsers call these time zones by their names.
-const ZONES: [(i32, &str); 16] = [
-    (-480, "PST"),
-    (-420, "MST PDT"),
-    (-360, "CST"),
-    (-300, "EST HNE CDT"),
-    (-240, "EDT HAE"),
-    (0, "UTC GMT WET"),
-    (60, "WEST CET MEZ SEČ"),
-    (120, "CEST MESZ SELČ EET"),
-    (180, "EEST MSK"),
-    (480, "AWST"),
-    (540, "JST KST"),
-    (570, "ACST"),
-    (600, "AEST"),
-    (660, "AEDT"),
-    (720, "NZST"),
-    (780, "NZDT"),
+/// What browsers call time zones by their names, and minutes east of UTC.
+const ZONES: [(&str, i32); 30] = [
+    ("UTC", 0),
+    ("GMT", 0),
+    ("WET", 0),
+    ("WEST", 60),
+    ("CET", 60),
+    ("CEST", 120),
+    ("MEZ", 60),
+    ("MESZ", 120),
+    ("SEČ", 60),
+    ("SELČ", 120),
+    ("EET", 120),
+    ("EEST", 180),
+    ("MSK", 180),
+    ("JST", 540),
+    ("KST", 540),
+    ("AWST", 480),
+    ("ACST", 570),
+    ("AEST", 600),
+    ("AEDT", 660),
+    ("NZST", 720),
+    ("NZDT", 780),
+    ("EST", -300),
+    ("EDT", -240),
+    ("HNE", -300),
+    ("HAE", -240),
+    ("CST", -360),
+    ("CDT", -300),
+    ("MST", -420),
+    ("PST", -480),
+    ("PDT", -420),
 ];
 
-/// Words for the first and the second half of the day, in lower case.
-const HALVES: [&[&str]; 2] = [
-    &[
-        "am",
-        "a.m.",
-        "a. m.",
-        "\u{3c0}.\u{3bc}.",
-        "오전",
-        "凌晨",
-        "清晨",
-        "早上",
-        "上午",
-        "午夜",
-        "午前",
-        "pg",
-    ],
-    &["pm", "p.m.", "p. m.", "\u{3bc}.\u{3bc}.", "오후", "中午", "下午", "晚上", "午後", "ptg"],
+/// Words for the half of the day, in lower case, and whether it is the second.
+const HALVES: [(&str, bool); 22] = [
+    ("am", false),
+    ("a.m.", false),
+    ("a. m.", false),
+    ("pm", true),
+    ("p.m.", true),
+    ("p. m.", true),
+    ("\u{3c0}.\u{3bc}.", false),
+    ("\u{3bc}.\u{3bc}.", true),
+    ("오전", false),
+    ("오후", true),
+    ("凌晨", false),
+    ("清晨", false),
+    ("早上", false),
+    ("上午", false),
+    ("中午", true),
+    ("下午", true),
+    ("晚上", true),
+    ("午夜", false),
+    ("午前", false),
+    ("午後", true),
+    ("ptg", true),
+    ("pg", false),
 ];
 
-/// Units behind hour, minute and second, each with its place in [`Parts::time`].
+/// Units behind hour, minute and second, each with its place in [`Parts::units`].
 const UNITS: [(&str, usize); 6] = [("시", 0), ("분", 1), ("초", 2), ("h ", 0), ("min ", 1), ("s ", 2)];
 
 #[derive(Default)]
@@ -73,8 +94,12 @@ struct Parts {
     /// The day comes first, known by a word of the language.
     day_first: bool,
     dotted: bool,
-    /// Hour, minute and second.
-    time: [Option<u8>; 3],
+    time: Option<(u8, u8, u8)>,
+    /// Offsets of minutes and seconds in the normalised text.
+    minute_at: Option<usize>,
+    seconds_end: usize,
+    /// Hour, minute and second with units behind them.
+    units: [Option<u8>; 3],
     afternoon: Option<bool>,
     /// Minutes east of UTC.
     offset: Option<i32>,
@@ -92,7 +117,9 @@ pub(super) fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
     while next < text.len() {
         next = parts.read(&text, next)?;
     }
-    let [Some(mut hour), Some(minute), Some(second)] = parts.time else { return None };
+    let [hour, minute, second] = parts.units;
+    let units = hour.and_then(|hour| Some((hour, minute?, second?)));
+    let (mut hour, minute, second) = parts.time.or(units)?;
     match parts.afternoon {
         Some(_) if !(1..=12).contains(&hour) => return None,
         Some(afternoon) => hour = hour % 12 + if afternoon { 12 } else { 0 },
@@ -100,8 +127,13 @@ pub(super) fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
     }
     let (year, month, day) = parts.date()?;
     let (end, offset) = (at + length + 2, parts.offset.map(|minutes| minutes * 60));
+    // Only where nothing before was normalised are these the places of the line.
+    let is_unchanged = rest.get(..parts.seconds_end) == text.as_bytes().get(..parts.seconds_end);
+    let (minute_at, seconds_end) = match parts.minute_at.filter(|_| is_unchanged) {
+        Some(minute_at) => (at + 1 + minute_at, at + 1 + parts.seconds_end),
+        None => (NOWHERE, end),
+    };
     let (writer, year) = (Writer::LuciPage, Some(year));
-    let (minute_at, seconds_end) = (NOWHERE, end);
     Some(Stamp { year, month, day, hour, minute, second, offset, writer, minute_at, seconds_end, end })
 }
 
@@ -146,9 +178,9 @@ impl Parts {
             && self.held > 1
         {
             let most = if *place == 0 { 23 } else { 59 };
-            self.time[*place] = u8::try_from(value).ok().filter(|value| *value <= most);
+            self.units[*place] = u8::try_from(value).ok().filter(|value| *value <= most);
             let blank = usize::from(after.starts_with(' '));
-            return self.time[*place].map(|_| at + digits + blank + unit.trim_end().len());
+            return self.units[*place].map(|_| at + digits + blank + unit.trim_end().len());
         }
         if self.held == 3 || digits > 4 {
             return None;
@@ -172,33 +204,32 @@ impl Parts {
         let (minute, second) = (two(minute_at)?, two(minute_at + 3)?);
         let end = minute_at + 5;
         let separator = bytes[minute_at - 1];
-        if digits > 2 || hour > 23 || bytes[minute_at + 2] != separator || self.time[0].is_some() {
+        if digits > 2 || hour > 23 || bytes[minute_at + 2] != separator || self.time.is_some() {
             return None;
         }
         if bytes.get(end).is_some_and(u8::is_ascii_digit) {
             return None;
         }
-        self.time = [hour, minute, second].map(Some);
+        self.time = Some((hour, minute, second));
+        (self.minute_at, self.seconds_end) = ((separator == b':').then_some(minute_at), end);
         Some(end)
     }
 
     fn word(&mut self, text: &str, at: usize) -> Option<usize> {
         let rest = &text[at..];
         let start = rest.char_indices().nth(6).map_or(rest, |(end, _)| &rest[..end]).to_lowercase();
-        let is_here = |half: &&&str| {
-            let after = start.strip_prefix(**half);
+        let half = HALVES.iter().find(|(half, _)| {
+            let after = start.strip_prefix(half);
             after.is_some_and(|after| {
                 !half.is_ascii() || !after.starts_with(|next: char| next.is_ascii_alphabetic())
             })
-        };
-        for (words, is_second) in HALVES.iter().zip([false, true]) {
-            if let Some(half) = words.iter().find(is_here) {
-                self.afternoon = Some(is_second);
-                return Some(at + half.len());
-            }
+        });
+        if let Some((half, afternoon)) = half {
+            self.afternoon = Some(*afternoon);
+            return Some(at + half.len());
         }
         if self.month.is_none()
-            && self.time[0].is_none()
+            && self.time.is_none()
             && let Some((month, length)) = names::month(rest.as_bytes())
         {
             self.month = Some(month);
@@ -210,13 +241,14 @@ impl Parts {
             .unwrap_or(rest.len());
         let word = rest.get(..length).filter(|word| !word.is_empty())?;
         self.day_first |= word == "thg";
-        let zone = ZONES.iter().find(|(_, names)| names.split(' ').any(|name| name == word));
+        let zone = ZONES.iter().find(|(name, _)| *name == word);
+        let has_time = self.time.is_some() || self.units[0].is_some();
         let (minutes, end) = offset(text, at + length)?;
-        if let Some((zone, _)) = zone {
+        if let Some((_, zone)) = zone {
             self.offset = Some(zone + minutes.unwrap_or(0));
             return Some(end);
         }
-        if minutes.is_some() && self.time[0].is_some() {
+        if minutes.is_some() && has_time {
             // What a language calls GMT.
             self.offset = minutes;
             return Some(end);

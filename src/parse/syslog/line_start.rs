@@ -13,7 +13,6 @@ pub struct LineStart {
     pub at: usize,
 }
 
-/// Reads priority and timestamp, wherever the line proper begins.
 pub fn line_start(line: &[u8]) -> LineStart {
     let start = skip_octet_count(line, skip_blanks(line, 0));
     let plain = beginning_at(line, start);

@@ -1,4 +1,4 @@
-//! Lines that are easy to write: `SECONDS text`, `Mon DD HH:MM:SS text` at midnight and `[uptime] text`; `#` is skipped.
+//! Lines that are easy to write: `SECONDS text`, `Mon DD text` and `[uptime] text`; `#` is skipped.
 //! The same text at the same time within 64 events is a duplicate.
 
 use std::collections::VecDeque;
@@ -6,17 +6,22 @@ use std::collections::VecDeque;
 use crate::event::calendar::{Calendar, Date};
 use crate::event::paths::Paths;
 use crate::event::{Address, Class, Event, PathId, Verdict};
-use crate::input::file::ReadOptions;
-use crate::input::open::Parser;
-use crate::input::year::Clock;
-use crate::parse::line::{FileClock, Outcome, bare_uptime};
+use crate::input::order::Parser;
+use crate::input::source::Language;
+use crate::input::year::Stamps;
+use crate::parse::line::{FileClock, Outcome};
 use crate::parse::uncounted::Uncounted;
 
-pub fn new_parser(options: &ReadOptions, clock: Clock) -> Box<dyn Parser> {
-    let mut reader = LineReader::new(options.calendar.clone());
-    reader.begin_file(clock.times);
-    Box::new(reader)
-}
+pub const STAMPS: Stamps = Stamps { day_without_year, bare_uptime };
+
+pub const LANGUAGE: Language = Language {
+    stamps: STAMPS,
+    parser: |options, clock| {
+        let mut reader = LineReader::new(options.calendar.clone());
+        reader.begin_file(clock.to_file_clock());
+        Box::new(reader)
+    },
+};
 
 pub struct LineReader {
     calendar: Calendar,
@@ -66,6 +71,7 @@ impl Parser for LineReader {
             source: Address::v4(0),
             destination: Address::v4(0),
             fingerprint,
+            unhashed: false,
             uptime,
             count: 1,
             source_port: 0,
@@ -82,10 +88,24 @@ impl Parser for LineReader {
     }
 }
 
+pub fn day_without_year(line: &[u8]) -> Option<(u8, u8)> {
+    let month = month_without_year(line)?;
+    let digits: String =
+        line[3..].iter().take(3).filter(|byte| byte.is_ascii_digit()).map(|&b| b as char).collect();
+    Some((month, digits.parse().ok().filter(|day| (1..=31).contains(day)).unwrap_or(1)))
+}
+
 pub fn month_without_year(line: &[u8]) -> Option<u8> {
     const NAMES: &[u8] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
     let name = line.get(..3).filter(|_| line.get(3) == Some(&b' ') && line.len() > 6)?;
     NAMES.chunks(3).position(|month| month == name).map(|index| index as u8 + 1)
+}
+
+pub fn bare_uptime(line: &[u8]) -> Option<u64> {
+    let end = line.iter().position(|&byte| byte == b']')?;
+    let text = std::str::from_utf8(line.get(1..end).filter(|_| line[0] == b'[')?).ok()?;
+    let (seconds, micros) = text.trim().split_once('.')?;
+    Some(seconds.parse::<u64>().ok()?.checked_mul(1_000_000)? + micros.parse::<u64>().ok()?)
 }
 
 #[derive(Default)]
