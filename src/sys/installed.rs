@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// Advice about known services, see [`crate::query::advice`].
-const ADVICE: &str = "/usr/share/fwstat/services.tsv";
+const ADVICE: &str = "/usr/share/fwstat/advice.tsv";
 /// A longer file is not ours.
 const MAX_ADVICE_BYTES: u64 = 256 * 1024;
 
@@ -19,4 +19,16 @@ pub fn read_text(path: &Path, most: u64) -> Option<String> {
     let mut text = String::new();
     File::open(path).ok()?.take(most + 1).read_to_string(&mut text).ok()?;
     (text.len() as u64 <= most).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_package_installs_what_is_read() {
+        let text =
+            read_text(Path::new(&format!("{}/files{ADVICE}", env!("CARGO_MANIFEST_DIR"))), MAX_ADVICE_BYTES);
+        assert!(text.is_some_and(|text| text.lines().count() > 10));
+    }
 }
