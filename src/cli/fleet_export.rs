@@ -5,11 +5,11 @@
 use std::io::Write;
 
 use crate::cli::arguments::StoreOptions;
-use crate::cli::offline;
+use crate::cli::offline::{self, Opened};
 use crate::cli::shell::{Outcome, ShellError};
 use crate::config::Config;
 use crate::event::Class;
-use crate::event::calendar::{Date, Month};
+use crate::event::calendar::Date;
 use crate::fleet::batch::{BatchHeader, Sources, Totals, Writer};
 use crate::live::clock::BUILT;
 use crate::query::history::{Detail, History, Need, Section};
@@ -48,17 +48,26 @@ pub fn export(
         BatchHeader { date, sent, offset: calendar.offset(end - 1) / 60, sources: shown }
     };
     let wanted = |date: Date| (from..=to).contains(&date);
-    let lookup = opened.lookup.clone();
+    let stored: Vec<Date> = stored_days(&mut opened);
+    let Opened { lookup, .. } = &opened;
+    let lookup = lookup.clone();
+    // Days that only the open tables have, whole.
+    for day in opened.open_days().iter().filter(|day| wanted(day.date) && !stored.contains(&day.date)) {
+        with_lookup(Some(&lookup), |lookup| {
+            Writer::new(header(day.date), out).write_day(day, lookup.map(|lookup| lookup as _))
+        })?;
+    }
+    let alone: Vec<Date> =
+        opened.open_days().iter().map(|day| day.date).filter(|date| !stored.contains(date)).collect();
     let (history, open) = opened.days();
     let mut history = WithOpenDays { stored: history, open: &open };
     let sections = [Section::Totals, Section::Pairs];
-    let is_wanted = |month: &Month| month.last_day() >= from && month.first_day() <= to;
-    for month in history.months().into_iter().filter(is_wanted) {
+    for month in history.months().into_iter().filter(|month| wanted_month(from, to, *month)) {
         for class in Class::ALL {
             let need = Need::new(class).and(&sections, month.first_day(), month.last_day());
             let data = history.month(month, &need);
             let summed = data.detail == Detail::Month;
-            for day in data.days.iter().filter(|day| wanted(day.date)) {
+            for day in data.days.iter().filter(|day| wanted(day.date) && !alone.contains(&day.date)) {
                 let total = day.total(class);
                 if total.attempts == 0 {
                     continue;
@@ -83,4 +92,17 @@ pub fn export(
         }
     }
     Ok(Outcome::with_notes(opened.notes()))
+}
+
+fn wanted_month(from: Date, to: Date, month: crate::event::calendar::Month) -> bool {
+    month.last_day() >= from && month.first_day() <= to
+}
+
+/// The days of the months.
+fn stored_days(opened: &mut Opened) -> Vec<Date> {
+    let mut days = Vec::new();
+    for month in opened.store.months() {
+        days.extend(opened.store.month(month, &Need::new(Class::Attempt)).days.iter().map(|day| day.date));
+    }
+    days
 }

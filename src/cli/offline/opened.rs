@@ -76,6 +76,11 @@ impl Opened {
         (answer, self.changed())
     }
 
+    /// The days that are not closed, each the sum of its pieces.
+    pub fn open_days(&self) -> &[Day] {
+        &self.open
+    }
+
     /// Answers a question.
     pub fn answer(&mut self, question: &Question) -> std::result::Result<Answer, AnswerError> {
         let mut question = question.clone();
