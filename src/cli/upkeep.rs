@@ -122,7 +122,7 @@ pub(super) fn replace<T>(
     write: impl FnOnce(&mut File) -> io::Result<T>,
 ) -> io::Result<T> {
     let mut part = path.as_os_str().to_owned();
-    part.push(".part");
+    part.push(".fwstat-new");
     let _ = fs::remove_file(&part);
     let mut file = File::options().write(true).create_new(true).mode(mode).open(&part)?;
     let written = write(&mut file).and_then(|written| {

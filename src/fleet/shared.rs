@@ -36,7 +36,8 @@ pub fn parse(text: &[u8]) -> Result<Shared, String> {
         return Err(format!("it has more than {MAX_SOURCES} sources"));
     }
     let mut sources = Vec::new();
-    for (place, line) in lines.enumerate() {
+    // One more than it says is enough to refuse it.
+    for (place, line) in lines.enumerate().take(count as usize + 1) {
         let mut words = line.split(' ');
         let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
         let numbers = [words.next(), words.next()].map(|word| word.and_then(number));
