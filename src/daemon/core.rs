@@ -430,6 +430,8 @@ impl Core {
         if !self.storage.release() {
             return Err(AnswerError::Failed("the store is being written: try again in a minute".into()));
         }
+        // Who asked for it knows: it is no line of the log.
+        self.logged_problem.clone_from(&self.storage.problem);
         if let Some(prefix) = forget {
             self.engine.forget_sources(|address| prefix.contains(address));
             self.copy();

@@ -373,7 +373,10 @@ impl NetworkBlocks {
         }
         match &outcome.loaded {
             // The list, what is protected or the table is another one by now: the next job loads it.
-            Some(_) if !is_current || !nft.enforces() => self.loaded = None,
+            Some(_) if !is_current || !nft.enforces() => {
+                // The kernel may have these, so they are taken out also if nothing is blocked any more.
+                (self.loaded, self.ranges) = (None, outcome.ranges as u64);
+            }
             Some(Ok(())) => {
                 (self.loaded, self.ranges) = (Some(self.version(&engine.guard, nft)), outcome.ranges as u64);
                 self.load_problem = outcome.failed.first().cloned();

@@ -115,7 +115,10 @@ impl Counted for SourceCount {
     fn sum(&self) -> Sum<Address> {
         let services = self.services.map(Distinct::exactly);
         let mut sum = Sum::of(self.address, self.attempts, self.error).with(services);
-        (sum.first, sum.last) = (self.first, self.last);
+        // A row that no event has touched does not know its times.
+        if self.first <= self.last {
+            (sum.first, sum.last) = (self.first, self.last);
+        }
         sum
     }
 }

@@ -39,7 +39,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// For attempts. At the bounds: 0.3 MB of services, 1.1 MB of sources, 0.7 MB of pairs, 0.1 MB of wide hours,
+    /// For attempts. At the bounds: 0.3 MB of services, 1.1 MB of sources, 0.7 MB of pairs, 0.5 MB of wide hours,
     /// 0.03 MB of the sample.
     pub const ATTEMPTS: Bounds = Bounds {
         services: 4096,

@@ -208,7 +208,8 @@ impl Section {
 /// The bytes of a file. Empty sections are left out.
 pub fn write(salt: u64, mut sections: Vec<Section>) -> Vec<u8> {
     sections.retain(|section| section.raw > 0);
-    let mut file = Cursor::new(Vec::new());
+    let content: usize = sections.iter().map(|section| section.bytes.len()).sum();
+    let mut file = Cursor::new(Vec::with_capacity(FIXED + sections.len() * ENTRY + 4 + content));
     // Writing to memory cannot fail.
     let _ = write_each(&mut file, salt, sections.len(), sections.into_iter());
     file.into_inner()

@@ -271,7 +271,8 @@ impl Disk {
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         let mut hasher = DefaultHasher::new();
         for (name, status) in entries {
-            (name, status.st_ino, status.st_ctime, status.st_ctime_nsec, status.st_size).hash(&mut hasher);
+            let status = status.map(|of| (of.st_ino, of.st_ctime, of.st_ctime_nsec, of.st_size));
+            (name, status).hash(&mut hasher);
         }
         Ok(hasher.finish())
     }
@@ -348,7 +349,8 @@ impl Disk {
     fn names(&self) -> io::Result<Vec<String>> {
         // Links and FIFOs are listed, so that opening one fails with a message about what it is.
         let mut entries = entries(&self.directory)?;
-        entries.retain(|(name, status)| is_plain(name) && !is(status, SFlag::S_IFDIR));
+        let is_folder = |status: &FileStat| is(status, SFlag::S_IFDIR);
+        entries.retain(|(name, status)| is_plain(name) && !status.as_ref().is_some_and(is_folder));
         let mut names: Vec<String> = entries.into_iter().map(|(name, _)| name).collect();
         if let Some(commit) = self.folder(COMMIT)? {
             let removed = self.removed(&commit)?;
@@ -364,7 +366,7 @@ impl Disk {
 
     fn size(&self) -> u64 {
         let files = files(&self.directory).unwrap_or_default();
-        files.iter().map(|(_, status)| u64::try_from(status.st_size).unwrap_or(0)).sum()
+        files.iter().flat_map(|(_, status)| u64::try_from(status.as_ref()?.st_size).ok()).sum()
     }
 
     /// Writes the files of a commit. Nothing counts yet.
@@ -471,8 +473,9 @@ fn remove(folder: &OwnedFd, name: &str) -> io::Result<()> {
     }
 }
 
-/// What is in a folder.
-fn entries(folder: &OwnedFd) -> io::Result<Vec<(String, FileStat)>> {
+/// What is in a folder. An entry whose status cannot be read, on damaged flash, is listed without: whoever opens it says
+/// what is wrong with it, and the others can be read.
+fn entries(folder: &OwnedFd) -> io::Result<Vec<(String, Option<FileStat>)>> {
     let mut entries = Vec::new();
     for entry in Dir::openat(folder, ".", FOLDER, Mode::empty())?.iter() {
         let entry = entry?;
@@ -480,18 +483,19 @@ fn entries(folder: &OwnedFd) -> io::Result<Vec<(String, FileStat)>> {
             continue;
         };
         match fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Ok(status) => entries.push((name.to_string(), status)),
             Err(Errno::ENOENT) => {}
-            Err(error) => return Err(error.into()),
+            status => entries.push((name.to_string(), status.ok())),
         }
     }
     Ok(entries)
 }
 
 /// Regular files with plain names.
-fn files(folder: &OwnedFd) -> io::Result<Vec<(String, FileStat)>> {
+fn files(folder: &OwnedFd) -> io::Result<Vec<(String, Option<FileStat>)>> {
     let mut entries = entries(folder)?;
-    entries.retain(|(name, status)| is_plain(name) && is(status, SFlag::S_IFREG));
+    let may_be_file =
+        |status: &Option<FileStat>| status.as_ref().is_none_or(|status| is(status, SFlag::S_IFREG));
+    entries.retain(|(name, status)| is_plain(name) && may_be_file(status));
     Ok(entries)
 }
 

@@ -158,6 +158,12 @@ fn block(codec: &mut impl Codec, block: &mut Block, detail: &mut Detail) {
     detail.lines.truncate(LINES);
 }
 
+fn block_row(codec: &mut impl Codec, (of_source, detail): &mut (Block, Option<Detail>)) {
+    let mut known = detail.take().unwrap_or_default();
+    block(codec, of_source, &mut known);
+    *detail = (known != Detail::default()).then_some(known);
+}
+
 fn ended(codec: &mut impl Codec, ended: &mut Ended) {
     let (mut kind, mut of_source, mut of_network) = match &ended.over {
         Over::Source(block) => (OF_SOURCE, *block, networks::no_block()),
@@ -186,6 +192,13 @@ fn ended(codec: &mut impl Codec, ended: &mut Ended) {
 
 impl SavedLedger {
     fn code(&mut self, codec: &mut impl Codec) {
+        self.code_head(codec);
+        codec.rows(&mut self.blocks, MIN_BLOCK, (NO_BLOCK, None), block_row);
+        self.code_rest(codec);
+    }
+
+    /// All before the blocks.
+    fn code_head(&mut self, codec: &mut impl Codec) {
         let mut version = VERSION;
         codec.number(&mut version);
         if version != VERSION {
@@ -199,11 +212,10 @@ impl SavedLedger {
         codec.date(&mut day);
         *date = is_known.then_some(day);
         codec.number(begun);
-        codec.rows(&mut self.blocks, MIN_BLOCK, (NO_BLOCK, None), |codec, (of_source, detail)| {
-            let mut known = detail.take().unwrap_or_default();
-            block(codec, of_source, &mut known);
-            *detail = (known != Detail::default()).then_some(known);
-        });
+    }
+
+    /// All that follows the blocks.
+    fn code_rest(&mut self, codec: &mut impl Codec) {
         let none = (NO_SUSPECT.source, Record::default());
         codec.rows(&mut self.records, MIN_RECORD, none, |codec, (of_source, record)| {
             source(codec, of_source);
@@ -248,12 +260,20 @@ pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date
     let mut saved = SavedLedger {
         serial,
         saved: moment.clone(),
-        blocks: ledger.blocks().map(|block| (*block, ledger.detail(block.suspect.source).cloned())).collect(),
+        blocks: Vec::new(),
         records: ledger.records().map(|(source, record)| (*source, *record)).collect(),
         ended: ended.collect(),
         today,
     };
-    let content = Content::of(|content| saved.code(content));
+    // One block at a time: there can be 16,384.
+    let content = Content::of(|content| {
+        saved.code_head(content);
+        content.put(ledger.len() as u64);
+        for block in ledger.blocks() {
+            block_row(content, &mut (*block, ledger.detail(block.suspect.source).cloned()));
+        }
+        saved.code_rest(content);
+    });
     container::write(0, vec![Section::plain(Kind::Blocks, content)])
 }
 

@@ -187,3 +187,25 @@ fn events_of_the_future_and_a_commit_that_was_not_finished_are_read() {
     assert_eq!((&read["zone"], &read["later"]), (&json!("UTC"), &Value::Null));
     assert_eq!(rows(&ask(&store, &["days"]), "days").len(), 1);
 }
+
+/// An open day has the pairs that a closed day's rows are cut from.
+#[test]
+fn an_export_for_a_fleet_has_every_pair_of_an_open_day() {
+    let directory = scratch("format-export");
+    let (log, store) = (directory.join("router.log"), directory.join("store"));
+    let line = |number: u32| {
+        format!(
+            "2020-02-03T04:05:06+00:00 router kernel: DROP IN=ppp0 OUT= MAC= SRC=203.0.113.{number} DST=198.51.100.20 \
+             LEN=60 TOS=0x00 PREC=0x00 TTL=241 ID={number} PROTO=TCP SPT=41234 DPT=23 WINDOW=1024 RES=0x00 SYN \
+             URGP=0\n"
+        )
+    };
+    std::fs::write(&log, (1..=200).map(line).collect::<String>()).unwrap();
+    let name = store.to_str().unwrap();
+    answer(&["import", "--db", name, "--timezone", "UTC", "--wan", "ppp0", log.to_str().unwrap()]);
+    let exported = answer(&["export", "--format", "ndjson", "--db", name]);
+    let lines: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_kind = |kind: &str| lines.iter().filter(|line| line["kind"] == kind).count();
+    assert_eq!((of_kind("day"), of_kind("pair")), (1, 200), "{exported}");
+    assert!(lines.iter().any(|line| line["kind"] == "day" && line["complete"] == 1), "{exported}");
+}

@@ -183,11 +183,16 @@ impl Elements {
     }
 
     /// Makes the sets of blocked networks hold these ranges, and nothing else. Large sets take several transactions;
-    /// after an error they hold some of them.
+    /// after an error they hold some of them, or what they held before.
     pub fn set_networks(&mut self, elements: &[Element]) -> io::Result<()> {
-        self.transact(&mut |transaction| NETWORKS.iter().for_each(|set| transaction.flush_set(set)))?;
-        for chunk in elements.chunks(ELEMENTS_PER_MESSAGE) {
+        // The first ones take the place of the old ones at once: what stays blocked is never let through.
+        let (first, others) = elements.split_at(elements.len().min(ELEMENTS_PER_MESSAGE));
+        let chunks = others.chunks(ELEMENTS_PER_MESSAGE).map(|chunk| (chunk, false));
+        for (chunk, is_first) in std::iter::once((first, true)).chain(chunks) {
             self.transact(&mut |transaction| {
+                if is_first {
+                    NETWORKS.iter().for_each(|set| transaction.flush_set(set));
+                }
                 for (family, set) in NETWORKS.into_iter().enumerate() {
                     let of_family = chunk.iter().filter_map(|(range, left)| {
                         let (of, first, behind) = script::range_keys(*range);

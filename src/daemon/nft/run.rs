@@ -130,9 +130,17 @@ impl Nft {
             let read = (&running.output).take(room).read_to_end(&mut running.printed);
             running.closed = read.is_ok();
         }
-        let is_late = now_ms >= running.until || running.printed.len() > MAX_OUTPUT;
-        // Its output is whole only once the pipe is closed.
-        let outcome = match if running.closed { running.child.try_wait() } else { Ok(None) } {
+        let is_late = now_ms >= running.until;
+        let exited = if running.printed.len() > MAX_OUTPUT {
+            // The caller sees that it is too long.
+            running.child.kill().and_then(|()| running.child.wait()).map(Some)
+        } else if running.closed {
+            // Its output is whole only once the pipe is closed.
+            running.child.try_wait()
+        } else {
+            Ok(None)
+        };
+        let outcome = match exited {
             Ok(Some(status)) => Ok((status, std::mem::take(&mut running.printed))),
             Ok(None) if !is_late => {
                 let again = if running.closed { now_ms.saturating_add(EXIT_POLL_MS) } else { running.until };

@@ -7,6 +7,9 @@ use serde_json::Value;
 use super::{Counter, Limit, MAX_RULES, OURS, Reading, Rule, Ruleset, Verdict};
 use crate::parse::json::Reader;
 
+/// A longer object is not taken apart: as a tree it takes up to thirty times its text.
+const MAX_OBJECT: usize = 32 << 10;
+
 impl Ruleset {
     /// `None` where the text is not what nft prints.
     pub fn read(json: &[u8]) -> Option<Ruleset> {
@@ -18,7 +21,15 @@ impl Ruleset {
             }
             let ruleset = found.insert(Ruleset::default());
             // Of a long ruleset one object at a time is a tree in memory.
-            reader.list(&mut |reader| ruleset.add(&serde_json::from_slice(reader.raw()?).ok()?))
+            reader.list(&mut |reader| {
+                let object = reader.raw()?;
+                if object.len() > MAX_OBJECT {
+                    // What such a rule does is not known.
+                    ruleset.cut |= object.starts_with(b"{\"rule\"");
+                    return Some(());
+                }
+                ruleset.add(&serde_json::from_slice(object).ok()?)
+            })
         })?;
         reader.end()?;
         found

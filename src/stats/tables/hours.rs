@@ -38,9 +38,11 @@ impl WideHours {
     #[cold]
     fn add_wide(&mut self, row: &mut RowHours, hour: usize, n: u32) {
         if row.wide == 0 {
+            if self.is_cut(row) {
+                return;
+            }
             let hours = row.counts.map(u32::from);
             row.wide = match self.free.pop() {
-                _ if self.is_cut(row) => return,
                 Some(number) => {
                     self.hours[usize::from(number) - 1] = hours;
                     number
