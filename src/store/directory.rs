@@ -366,7 +366,7 @@ impl Disk {
 
     fn size(&self) -> u64 {
         let files = files(&self.directory).unwrap_or_default();
-        files.iter().flat_map(|(_, status)| u64::try_from(status.as_ref()?.st_size).ok()).sum()
+        files.iter().filter_map(|(_, status)| u64::try_from(status.as_ref()?.st_size).ok()).sum()
     }
 
     /// Writes the files of a commit. Nothing counts yet.
