@@ -355,10 +355,9 @@ impl Disk {
         if let Some(commit) = self.folder(COMMIT)? {
             let removed = self.removed(&commit)?;
             names.retain(|name| !removed.contains(name));
-            let new = files(&commit)?.into_iter().map(|(name, _)| name);
-            names.extend(new.filter(|name| name != REMOVED));
+            names.extend(files(&commit)?.into_iter().map(|(name, _)| name));
         }
-        names.retain(|name| name != LOCK);
+        names.retain(|name| name != LOCK && name != REMOVED);
         names.sort();
         names.dedup();
         Ok(names)
@@ -473,8 +472,7 @@ fn remove(folder: &OwnedFd, name: &str) -> io::Result<()> {
     }
 }
 
-/// What is in a folder. An entry whose status cannot be read, on damaged flash, is listed without: whoever opens it says
-/// what is wrong with it, and the others can be read.
+/// What is in a folder. An entry whose status cannot be read is listed without: opening it tells what is wrong with it.
 fn entries(folder: &OwnedFd) -> io::Result<Vec<(String, Option<FileStat>)>> {
     let mut entries = Vec::new();
     for entry in Dir::openat(folder, ".", FOLDER, Mode::empty())?.iter() {
@@ -493,9 +491,8 @@ fn entries(folder: &OwnedFd) -> io::Result<Vec<(String, Option<FileStat>)>> {
 /// Regular files with plain names.
 fn files(folder: &OwnedFd) -> io::Result<Vec<(String, Option<FileStat>)>> {
     let mut entries = entries(folder)?;
-    let may_be_file =
-        |status: &Option<FileStat>| status.as_ref().is_none_or(|status| is(status, SFlag::S_IFREG));
-    entries.retain(|(name, status)| is_plain(name) && may_be_file(status));
+    let is_file = |status: &FileStat| is(status, SFlag::S_IFREG);
+    entries.retain(|(name, status)| is_plain(name) && status.as_ref().is_none_or(is_file));
     Ok(entries)
 }
 
