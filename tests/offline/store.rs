@@ -460,7 +460,8 @@ fn a_directory_that_cannot_be_written_is_read_and_says_so() {
     let store = directory.join("store");
     lay_out(&store, &small.before);
     let program = directory.join("fwstat");
-    fs::copy(PROGRAM, &program).unwrap();
+    // Not by this process: another test's child could hold the open copy, which then cannot be run.
+    assert!(Command::new("cp").arg(PROGRAM).arg(&program).status().unwrap().success());
     let log = directory.join("second.log");
     fs::copy(&small.second, &log).unwrap();
     let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
