@@ -31,7 +31,7 @@ use crate::record;
 use crate::sys::random;
 use crate::ubus::blob;
 
-/// How often the protected addresses are read, and how old they may be when somebody is to be blocked.
+/// Interval of reading the protected addresses, and their greatest age at the time of a new block.
 const REFRESH_MS: u64 = 10_000;
 const FRESH_MS: u64 = 1_000;
 /// Events that wait for the bus.

@@ -16,9 +16,9 @@ use super::nft_sync::NftSync;
 use super::store::Storage;
 use crate::daemon::nft::kernel::Elements;
 use crate::event::calendar::duration_text;
-use crate::guard::Guard;
 use crate::guard::networks::{MAX_RANGES, NetworkBlock};
 use crate::guard::ranges::range_of;
+use crate::guard::{Guard, HAND};
 use crate::live::{Engine, Now};
 use crate::output::blobmsg::{AnswerError, Answered};
 use crate::query::answer::{BlockRow, UsageStatus};
@@ -367,8 +367,7 @@ impl NetworkBlocks {
                 [target] => Some(format!("{target} is")),
                 many => Some(format!("{} addresses and networks are", many.len())),
             };
-            let sentence =
-                |blocked: String| format!("guard: {blocked} blocked {length}: somebody asked for it");
+            let sentence = |blocked: String| format!("guard: {blocked} blocked {length}: {HAND}");
             sentences.extend(blocked.map(sentence));
         }
         match &outcome.loaded {

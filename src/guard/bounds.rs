@@ -65,7 +65,7 @@ impl Guard {
         sentences
     }
 
-    /// Logs what was decided without a line of its own.
+    /// Logs how many decisions were made that have no log line each.
     pub(super) fn sum_up(&mut self, tally: &Tally) {
         let Limit { count, window_ms } = self.settings.budget;
         let budget = format!("the budget of {count} in {} s", window_ms / 1000);

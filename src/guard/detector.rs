@@ -104,7 +104,7 @@ pub struct Suspect {
 }
 
 impl Suspect {
-    /// A source without events of its own: blocked by hand, or found in the kernel's set.
+    /// A source of which no events were counted: blocked manually, or found in the kernel's set.
     pub(super) fn without_events(now_ms: u64, source: Source, rule: Rule) -> Suspect {
         let services = Services::default();
         Suspect { source, rule, count: 0, window_ms: 0, first_ms: now_ms, last_ms: now_ms, services }

@@ -4,7 +4,7 @@ use super::detector::{Rule, Suspect};
 use crate::event::calendar::duration_text as duration;
 
 /// The reason of a block by hand without a given reason.
-pub const HAND: &str = "somebody asked for it";
+pub const HAND: &str = "manual request";
 
 /// The evidence in a few words.
 pub fn described(suspect: &Suspect) -> String {

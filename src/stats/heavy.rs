@@ -59,8 +59,8 @@ pub struct Heavy<R: Row> {
 
 const SMALLEST_INDEX: usize = 64;
 
-/// The index has at least this many places, of 2 bytes, for each row.
-const PLACES_PER_ROW: usize = 2;
+/// Minimum number of slots of the hash index for each row; a slot has 2 bytes.
+const SLOTS_PER_ROW: usize = 2;
 
 /// A table with more rows than these gets room for all of them.
 const FEW: usize = 32;
@@ -205,7 +205,7 @@ impl<R: Row> Heavy<R> {
         if slot == self.bound {
             return Touched { slot: self.replace(key, hash), new: true, evicted: true };
         }
-        if slot < self.rows.capacity() && (slot + 1) * PLACES_PER_ROW <= self.index.len() {
+        if slot < self.rows.capacity() && (slot + 1) * SLOTS_PER_ROW <= self.index.len() {
             self.index[free] = (slot + 1) as u16;
         } else {
             self.make_room();
@@ -219,7 +219,7 @@ impl<R: Row> Heavy<R> {
     #[cold]
     fn make_room(&mut self) {
         let rows = self.rows.len();
-        if (rows + 1) * PLACES_PER_ROW > self.index.len() {
+        if (rows + 1) * SLOTS_PER_ROW > self.index.len() {
             let size = self.index.len() * 2;
             self.index.clear();
             self.index.resize(size, 0);

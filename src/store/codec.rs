@@ -273,7 +273,7 @@ impl Codec for Reader<'_> {
         *number = self.get();
     }
 
-    /// Most numbers of a store are hours' counts: they are read without the detour over 64 bits of the general form.
+    /// Without the conversion through `u64` of the default method: most numbers of a store are hours' counts.
     #[inline]
     fn small(&mut self, number: &mut u32) {
         *number = u32::try_from(self.get()).unwrap_or_else(|_| {

@@ -339,8 +339,8 @@ impl Store {
         }
     }
 
-    /// What is wanted of a month in files with this ending, and a sentence if a part of that cannot be read. `of_day`: what
-    /// is wanted of a day that has a file of its own.
+    /// Reads a month from the files with this ending. `wanted`: the sections to read of the month's file; `of_day`: those of
+    /// a day's file, `None` to skip it. Gives a message, too, if one of these sections cannot be read.
     fn load<'a>(
         &mut self,
         month: Month,

@@ -118,8 +118,8 @@ fn a_network_is_blocked_in_the_kernel_comes_back_and_is_taken_back() {
         [address, "network", because, reason, "manual"].map(|text| json!(text))
     };
     let expected = [
-        row("192.0.2.0/24", "expired", "somebody asked for it"),
-        row("2001:db8:77::/48", "by hand", "somebody asked for it"),
+        row("192.0.2.0/24", "expired", "manual request"),
+        row("2001:db8:77::/48", "by hand", "manual request"),
         row("192.0.2.0/24", "by hand", "a <b> reason"),
     ];
     assert_eq!(history(&guarded, json!({})), expected);

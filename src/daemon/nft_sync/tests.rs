@@ -9,7 +9,8 @@ use crate::daemon::nft::run::{command, program};
 use crate::daemon::nft::script::GuardSpec;
 use crate::guard::{BlockRequest, Mode, Settings};
 
-/// Moves this thread into a network namespace of its own. False without nft or root, which is a failure with `CI=true`.
+/// Moves this thread into a new network namespace (unshare(2)). Without nft or root it gives false, so that the test is
+/// skipped; with `CI=true` that is a failure.
 fn enter_netns() -> bool {
     let entered = program().is_some() && unshare(CloneFlags::CLONE_NEWNET).is_ok();
     assert!(entered || std::env::var("CI").as_deref() != Ok("true"), "this test must run in CI");

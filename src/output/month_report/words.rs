@@ -34,8 +34,7 @@ pub(super) const SHARE: Text = ("share", "割合");
 pub(super) const DIFFERENT: Text = ("different sources", "送信元の数");
 pub(super) const COUNTRY: Text = ("country", "国");
 pub(super) const ADDRESS: Text = ("address", "アドレス");
-pub(super) const NONE: Text =
-    ("No service was out of line on any day.", "ふだんと違う日はありませんでした。");
+pub(super) const NONE: Text = ("No anomalies on any day.", "ふだんと違う日はありませんでした。");
 pub(super) const NO_COUNTRIES: Text = ("Countries were not measured", "国は測定されていません");
 pub(super) const UNKNOWN_COUNTRY: Text = ("unknown", "不明");
 pub(super) const FROM: Text = ("Sources", "出典");

@@ -8,7 +8,7 @@ use crate::stats::summary::Hours;
 #[derive(Clone)]
 pub(super) struct WideHours {
     hours: Vec<[u32; 24]>,
-    /// Numbers of rows that had to go.
+    /// Numbers (index in `hours` plus 1) of evicted rows, to be given again.
     free: Vec<u16>,
     most: usize,
     /// An hour of some row was cut, since no number was left.

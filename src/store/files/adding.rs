@@ -153,7 +153,7 @@ enum Role {
     Other,
 }
 
-/// A month on its way into the store, or beside one.
+/// A month that a commit changes, or a neighbour that is read to compute its anomalies.
 struct Slot {
     whole: WholeMonth,
     role: Role,

@@ -54,7 +54,7 @@ const sentences = [
 	[ /^a flood, (\d+) attempts within (\w+)(.*)$/, _('a flood, %s attempts within %s%s') ],
 	[ /^a scan, (\d+) different services within (\w+)(.*)$/, _('a scan, %s different services within %s%s') ],
 	[ /^(\d+) failed logins within (\w+)(.*)$/, _('%s failed logins within %s%s') ],
-	[ /^somebody asked for it$/, _('blocked by hand') ],
+	[ /^manual request$/, _('blocked by hand') ],
 	[ /^it was blocked before$/, _('it was blocked before') ],
 	[ /^expired$/, _('expired') ],
 	[ /^by hand$/, _('unblocked by hand') ],
