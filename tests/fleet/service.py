@@ -209,8 +209,8 @@ PATH=$PLACE/bin:$PATH
 sleep() {
 	echo "$1" >> "$PLACE/sleeps"
 	echo $(($(cat "$PLACE/clock") + $1)) > "$PLACE/clock.new" && mv "$PLACE/clock.new" "$PLACE/clock"
-	while [ "$(cat "$PLACE/clock")" -ge "$(cat "$PLACE/stop_at")" ]; do
-		: > "$PLACE/waiting"
+	while stop_at=$(cat "$PLACE/stop_at"); [ "$(cat "$PLACE/clock")" -ge "$stop_at" ]; do
+		echo "$stop_at" > "$PLACE/waiting"
 		busybox sleep 0.02
 	done
 	rm -f "$PLACE/waiting"
@@ -261,8 +261,13 @@ class Router:
         (self.place / "waiting").unlink(missing_ok=True)
 
     def wait(self):
-        """Until the sender has reached the time."""
-        until(lambda: (self.place / "waiting").exists() or self.process.poll() is not None)
+        """Until the sender has reached the time. While the test moves it on, the sender may still write the time before."""
+        waiting, stop_at = self.place / "waiting", (self.place / "stop_at").read_text()
+
+        def has_reached():
+            return waiting.exists() and waiting.read_text() == stop_at
+
+        until(lambda: has_reached() or self.process.poll() is not None)
         assert self.process.poll() is None, self.said()
 
     def stop(self):
