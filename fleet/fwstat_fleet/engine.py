@@ -8,6 +8,7 @@ import json
 import os
 import re
 import socket
+import threading
 from urllib.parse import urlsplit
 
 SOCKET = "serve.sock"
@@ -28,6 +29,8 @@ class Embedded:
     def __init__(self, directory):
         from chdb.session import Session  # takes a second: only those load it who need it
 
+        # chdb keeps a query's parameters in the connection: two queries at a time would exchange theirs.
+        self.lock = threading.Lock()
         try:
             self.session = Session(os.path.join(directory, "engine"))
         except RuntimeError as error:
@@ -37,7 +40,8 @@ class Embedded:
 
     def query(self, sql, parameters=None, form="TabSeparated"):
         try:
-            return str(self.session.query(sql, form, params=parameters or {}))
+            with self.lock:
+                return str(self.session.query(sql, form, params=parameters or {}))
         except Exception as error:  # chdb raises RuntimeError or its own class, by version
             raise EngineError(str(error)) from None
 

@@ -2,6 +2,7 @@
 
 import re
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 from fwstat_fleet import store
 from fwstat_fleet.batch import check
@@ -132,6 +133,11 @@ class Traps(EngineTest):
         self.assertEqual(self.rows(query, **{"from": ago(2), "to": ago(1)}), [[ago(2), 2], [ago(1), 1]])
         self.merge()
         self.assertEqual(self.rows(query, **{"from": ago(2), "to": ago(1)}), [[ago(2), 2], [ago(1), 1]])
+
+    def test_queries_at_the_same_time_keep_their_parameters(self):
+        with ThreadPoolExecutor(4) as pool:
+            found = pool.map(lambda number: self.one("SELECT {number:Int32}", number=number), range(400))
+            self.assertEqual(list(found), list(range(400)))
 
     def test_a_batch_sent_again_and_a_roll_up_made_again_double_nothing(self):
         lines = day_line(YESTERDAY), pair_line(YESTERDAY), pair_line(YESTERDAY, source="2001:db8::1", attempts=5)
