@@ -7,7 +7,7 @@ import sys
 
 from . import store
 from .batch import BatchError, check
-from .engine import EngineError, open_engine
+from .engine import EngineError, Running, open_engine
 from .registry import Registry
 
 FORMATS = {"table": "PrettyCompactMonoBlock", "csv": "CSVWithNames", "json": "JSONEachRow", "tsv": "TabSeparatedWithNames"}
@@ -160,6 +160,8 @@ def demo(engine, registry, options, say):
 def serve(engine, registry, options):
     from . import serve as service
 
+    if isinstance(engine, Running):
+        sys.exit(f"fwstat-fleet: another `serve` is running with --data {options.data}")
     host, _, port = options.listen.rpartition(":")
     host = host.strip("[]")
     try:

@@ -82,7 +82,7 @@ def _day(row, today):
         day = date.fromisoformat(text)
     except (TypeError, ValueError):
         day = None
-    if str(day) != text:
+    if day is None or str(day) != text:
         raise ValueError("'day' is not a date (YYYY-MM-DD)")
     if not today - timedelta(days=OLDEST_DAYS) <= day <= today + timedelta(days=1):
         raise ValueError(f"'day' is {text}: older than {OLDEST_DAYS} days, or after tomorrow")

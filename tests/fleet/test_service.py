@@ -64,7 +64,7 @@ class Check(unittest.TestCase):
 
     def test_every_value(self):
         bad = {
-            "day": [None, 5, "2026-13-01", "2026-1-1", "20261101", "2026-W40-1", "２０２６-11-01", ago(402), ago(-3)],
+            "day": [None, 5, "None", "", "2026-13-01", "2026-1-1", "20261101", "2026-W40-1", "２０２６-11-01", ago(402), ago(-3)],
             "sent": [None, "5", 1.5, True, 0, sent_of(ago(-4))],
             "class": [None, "attack", 5, []],
             "attempts": [None, -1, 1.5, True, "5", 10**15],
@@ -291,6 +291,9 @@ class Program(unittest.TestCase):
             capture_output=True, text=True,
         )  # fmt: skip
         self.assertIn("another process has the engine", other.stderr)
+        # A second one would take the first one's socket.
+        self.assertIn("another `serve` is running", self.command("serve", "--listen", f"127.0.0.1:{free_port()}", code=1))
+        self.assertEqual(self.command("ask", "ports", "--format", "csv").count("\n"), 1)
 
     def test_the_demo_is_a_first_table(self):
         said = self.command("demo", "--routers", 3, "--days", 4)
