@@ -115,8 +115,8 @@ class Service:
             try:
                 self.registry.write_table(self.engine)
                 _, expired = store.rollup(self.engine)
-            except (EngineError, OSError, ValueError) as error:
-                log.error("roll-up failed: %s", error)
+            except Exception as error:  # whatever it is, the next roll-up must come
+                log.error("roll-up failed: %s: %s", type(error).__name__, error)
                 return
         if expired:
             log.warning("not rolled up, because pairs of theirs have expired: %s", ", ".join(expired))
