@@ -71,24 +71,31 @@ def prepare(folder, fields, tree, epoch):
     os.utime(tree, (epoch, epoch))
 
 
-def make(folder, fields, tree, version, architecture, epoch, place):
-    """Writes NAME-VERSION.apk below `place`; gives its path. The tree is changed."""
-    name = fields["Package"]
-    prepare(folder, fields, tree, epoch)
+def information(fields, version, architecture, folder):
+    """What `apk mkpkg --info` takes. `folder`: the name of the package's folder in the feed."""
     of_package = fields.get("Architecture", architecture)
-    info = {
-        "name": name,
+    # With a version it stands in that package's place and cannot be installed beside it.
+    provides = fields.get("Provides", "").replace(",", " ").split()
+    return {
+        "name": fields["Package"],
         "version": version,
         "description": " ".join(fields["Description"].split()),
         "arch": "noarch" if of_package == "all" else of_package,
         "license": fields.get("License", "Apache-2.0"),
-        "origin": f"feeds/fwstat/{folder.name}",
+        "origin": f"feeds/fwstat/{folder}",
         "depends": fields.get("Depends", "").replace(",", ""),
+        "provides": " ".join(f"{other}={version}" for other in provides),
     }
+
+
+def make(folder, fields, tree, version, architecture, epoch, place):
+    """Writes NAME-VERSION.apk below `place`; gives its path. The tree is changed."""
+    name = fields["Package"]
+    prepare(folder, fields, tree, epoch)
     package = place / f"{name}-{version}.apk"
     with tempfile.TemporaryDirectory() as temporary:
         line = [tool(), "mkpkg"]
-        for key, value in info.items():
+        for key, value in information(fields, version, architecture, folder.name).items():
             if value:
                 line += ["--info", f"{key}:{value}"]
         for script, text in scripts(folder, name).items():
