@@ -381,6 +381,15 @@ class Limits(Notifier):
         self.send("test", {})
         until(lambda: (self.place / "ran").exists() and (self.place / "ran").read_text() == "test\n" * 2, "both events")
 
+    def test_a_bad_limit_is_named(self):
+        self.script("a", 'echo "$FWSTAT_EVENT" >> "$TEST_PLACE/ran"')
+        self.start(most="1000/1440m")
+        self.send("test", {})
+        until(lambda: (self.place / "ran").exists(), "the event")
+        self.process.terminate()
+        said = self.process.communicate()[1].decode()
+        self.assertIn("option most '1000/1440m' is not a number and a time such as 6/1h; using 6/1h", said)
+
     def test_a_script_that_hangs_is_ended_with_what_it_started(self):
         self.script("a-hangs", 'sleep 4711 & echo $! > "$TEST_PLACE/child"; wait')
         self.script("b-next", 'echo "$FWSTAT_EVENT $FWSTAT_ADDRESS" > "$TEST_PLACE/next"')
@@ -488,6 +497,10 @@ class Service(Notifier):
         self.assertEqual(grp.getgrgid(secret.stat().st_gid).gr_gid, pwd.getpwnam("nobody").pw_gid)
         self.assertEqual((self.place / "run").stat().st_mode & 0o007, 0)
         self.assertFalse([line for line in told if "tk_1" in line], "no secret in procd's parameters")
+        # Another reload replaces the directory and leaves no second one.
+        self.instance(f"config notify 'notify'\n\toption ntfy 'https://ntfy.example.org/a b'\n\toption secret_file '{self.secrets}'\n")
+        self.assertEqual(secret.read_text(), "ntfy_token=tk_1\n")
+        self.assertEqual([path.name for path in self.place.glob("run*")], ["run"])
 
     def test_sections_join(self):
         self.ship("ntfy")

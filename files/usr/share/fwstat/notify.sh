@@ -103,25 +103,30 @@ notify_config() {
 	done
 }
 
-# `6/1h` in NOTIFY_MOST -> NOTIFY_COUNT and NOTIFY_PERIOD in seconds.
+# `6/1h` in NOTIFY_MOST -> NOTIFY_COUNT and NOTIFY_PERIOD in seconds. A bad value is named and the default used.
 notify_most() {
 	local unit number count
 	NOTIFY_COUNT=6 NOTIFY_PERIOD=3600
-	case "${NOTIFY_MOST:=6/1h}" in
-		*/*[smhd]) ;;
-		*) NOTIFY_MOST=6/1h ;;
-	esac
+	[ -n "${NOTIFY_MOST:-}" ] || return 0
+	count=${NOTIFY_MOST%%/*}
 	number=${NOTIFY_MOST#*/}
 	unit=${number#"${number%?}"}
 	number=${number%?}
-	case "${NOTIFY_MOST%%/*}${number:=1}" in
-		*[!0-9]* | ????????*) return 0 ;;
-	esac
-	count=${NOTIFY_MOST%%/*}
-	[ -n "$count" ] && [ "$number" -gt 0 ] || return 0
+	number=${number:-1}
 	# Arithmetic takes a number that begins with 0 as octal, and 08 ends the shell.
 	count=${count#"${count%%[!0]*}"}
 	number=${number#"${number%%[!0]*}"}
+	case "$NOTIFY_MOST" in
+		[0-9]*/*[smhd]) ;;
+		*) number='' ;;
+	esac
+	case "$count$number" in
+		*[!0-9]* | ????????*) number='' ;;
+	esac
+	if [ -z "$number" ]; then
+		echo "/etc/config/fwstat: option most '$NOTIFY_MOST' is not a number and a time such as 6/1h; using 6/1h" >&2
+		return 0
+	fi
 	NOTIFY_COUNT=${count:-0}
 	case "$unit" in
 		s) NOTIFY_PERIOD=$number ;;
@@ -237,29 +242,34 @@ notify_say() {
 
 # Copies the configured scripts to RAM, writable by root only: the notifier's user may not read /etc/fwstat.
 notify_prepare() {
-	local script
-	rm -rf "$NOTIFY_RUN"
-	(umask 027; mkdir -p "$NOTIFY_RUN/notify.d")
+	local script new=$NOTIFY_RUN.new
+	rm -rf "$new"
+	(umask 027; mkdir -p "$new/notify.d")
 	for script in "$NOTIFY_SCRIPTS"/*; do
 		if ! notify_is_script "$script"; then
 			[ ! -f "$script" ] || notify_say "$script is not run: it must be owned by root, executable, and not writable by others"
 		elif notify_is_configured "$script"; then
-			cp "$script" "$NOTIFY_RUN/notify.d/"
+			cp "$script" "$new/notify.d/"
 		fi
 	done
-	chmod 755 "$NOTIFY_RUN"/notify.d/*
-	(umask 077; : > "$NOTIFY_RUN/secret")
+	chmod 755 "$new"/notify.d/*
+	(umask 077; : > "$new/secret")
 	if [ -e "$NOTIFY_SECRETS" ]; then
 		if [ -n "$(find "$NOTIFY_SECRETS" -maxdepth 0 -type f -user 0 ! -perm -040 ! -perm -020 ! -perm -004 ! -perm -002)" ]; then
-			cat "$NOTIFY_SECRETS" > "$NOTIFY_RUN/secret"
+			cat "$NOTIFY_SECRETS" > "$new/secret"
 		else
 			notify_say "$NOTIFY_SECRETS is not used: it must be a file of root with mode 0600"
 		fi
 	fi
 	(umask 077; mkdir -p "$NOTIFY_STATE")
 	chown "$NOTIFY_USER" "$NOTIFY_STATE"
-	chgrp -R "$NOTIFY_USER" "$NOTIFY_RUN"
-	chmod 440 "$NOTIFY_RUN/secret"
+	chgrp -R "$NOTIFY_USER" "$new"
+	chmod 440 "$new/secret"
+	# A running notifier uses the directory: it is replaced as a whole.
+	rm -rf "$NOTIFY_RUN.old"
+	[ ! -d "$NOTIFY_RUN" ] || mv "$NOTIFY_RUN" "$NOTIFY_RUN.old"
+	mv "$new" "$NOTIFY_RUN"
+	rm -rf "$NOTIFY_RUN.old"
 }
 
 # Opens procd's instance if there is something to run.
