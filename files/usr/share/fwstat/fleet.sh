@@ -77,7 +77,11 @@ fwstat_fleet_directories() {
 fwstat_fleet_token() {
 	mkdir -p "$FWSTAT_FLEET_RUN"
 	chmod 711 "$FWSTAT_FLEET_RUN"
-	(umask 077; cat "$FWSTAT_FLEET_TOKEN" > "$FWSTAT_FLEET_RUN/.token")
+	if ! (umask 077; cat "$FWSTAT_FLEET_TOKEN" > "$FWSTAT_FLEET_RUN/.token"); then
+		rm -f "$FWSTAT_FLEET_RUN/.token"
+		fwstat_say "cannot copy '$FWSTAT_FLEET_TOKEN' to $FWSTAT_FLEET_RUN: the token is not read again"
+		return 0
+	fi
 	fwstat_fleet_user && chown fwstat-fleet "$FWSTAT_FLEET_RUN/.token"
 	mv -f "$FWSTAT_FLEET_RUN/.token" "$FWSTAT_FLEET_RUN/token"
 }
@@ -95,6 +99,7 @@ fwstat_fleet_instance() {
 	procd_set_param command /usr/share/fwstat/fleet-send "$FWSTAT_RUN/state/fleet:$FWSTAT_DATABASE/fleet" \
 		"$FWSTAT_FLEET_URL" "$FWSTAT_FLEET_RUN/token" "$FWSTAT_FLEET_SPREAD" "$shared"
 	procd_set_param respawn 3600 60 0
+	procd_set_param stdout 1
 	procd_set_param stderr 1
 	# A reload starts it anew if there is another token, or if it has stopped because the server refused the token.
 	procd_set_param file "$FWSTAT_FLEET_TOKEN"
