@@ -237,6 +237,8 @@ class Feed(unittest.TestCase):
 
     def test_the_full_package_takes_its_place(self):
         (ours,), (full,) = (ipk.paragraphs(ROOT / f"openwrt/{name}/control") for name in ("fwstat", "fwstat-full"))
+        # apk installs a package that provides a version of another in its place, never beside it.
+        self.assertEqual(apk.information(full, "0.1.0-r1", "x86_64", "fwstat-full")["provides"], "fwstat=0.1.0-r1")
         self.assertEqual((full.pop("Provides"), full.pop("Conflicts")), ("fwstat", "fwstat"))
         for fields in (ours, full):
             for name in ("Package", "Description"):
@@ -395,10 +397,56 @@ class Installed(unittest.TestCase):
         self.assertEqual(self.ruleset().count('comment "fwstat wan"'), 2)
         self.assertFalse((self.router.place / "tmp/owned").exists())
         said = self.router.read("/tmp/log")
-        for sentence in ("zone 'wan; drop' is not a plain name", "the firewall has no zone 'nowhere'",
+        for sentence in ("zone 'wan;' is not a plain name", "the firewall has no zone 'nowhere'",
                          "nflog_group is not a number from 0 to 65535", "is not a plain path",
                          "the service cannot read as_database '/mnt/my data/asn.mmdb'"):  # fmt: skip
             self.assertIn(sentence, said)
+
+    def test_zones_may_stand_in_an_option(self):
+        self.start_firewall()
+        self.router.install(package("fwstat"))
+        config = self.router.place / "etc/config/fwstat"
+        config.write_text(re.sub(r"\tlist zone .*\n", "", config.read_text()))
+        self.option("option zone 'wan lan *'")
+        with (self.router.place / "etc/config/firewall").open("a") as firewall:
+            firewall.write("\nconfig zone\n\toption name 'guest'\n\toption input 'REJECT'\n")
+        self.service("reload")
+        self.assertIn("zone '*' is not a plain name", self.router.read("/tmp/log"))
+        self.option("option zone 'guest'")
+        self.service("reload")
+        self.assertIn("counter fwstat_zone_guest", self.rules())
+        self.assertNotIn("counter fwstat_zone_wan", self.rules())
+
+    def test_a_full_ram_leaves_options_and_rules_as_they_are(self):
+        self.start_firewall()
+        self.router.install(package("fwstat"))
+        run = self.router.place / "tmp/run/fwstat"
+        shutil.rmtree(run)
+        run.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", run], check=True)
+        self.addCleanup(subprocess.run, ["umount", run], check=True)
+        self.service("reload")
+        state, ruleset = self.router.tree(), self.ruleset()
+        self.option("option nflog_group '7'")
+        filler = run / "filler"
+        with self.assertRaises(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        self.service("reload")
+        content = filler.stat().st_size
+        filler.unlink()
+        self.assertGreater(content, 500_000)
+        after = self.router.tree()
+        changed = {name for name in after if after[name] != state.get(name, b"-")}
+        self.assertEqual(changed, {"etc/config/fwstat"})
+        self.assertEqual(self.ruleset(), ruleset)
+        said = self.router.read("/tmp/log")
+        self.assertIn("no space left in /var/run/fwstat: /etc/config/fwstat is not read again", said)
+        self.assertIn("no space left in /var/run/fwstat: the firewall keeps the rules that it has", said)
+        # With space again all of it is read.
+        self.service("reload")
+        self.assertIn("group 7 ", self.rules())
+        self.assertIn("'7'", self.router.read("/var/run/fwstat/config/fwstat"))
 
     def firewall(self, defaults="", zone="", more=""):
         """The stock configuration with other options in the sections defaults and zone wan, and more sections."""

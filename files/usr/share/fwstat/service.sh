@@ -42,13 +42,17 @@ fwstat_has() {
 
 # Sections of the type fwstat are merged, as in the program.
 fwstat_section() {
+	local zone zones
 	config_get_bool FWSTAT_ENABLED "$1" enabled "$FWSTAT_ENABLED"
 	config_get FWSTAT_GROUP "$1" nflog_group "$FWSTAT_GROUP"
 	config_get FWSTAT_DATABASE "$1" database "$FWSTAT_DATABASE"
 	config_get FWSTAT_COUNTRIES "$1" country_database "$FWSTAT_COUNTRIES"
 	config_get FWSTAT_NETWORKS "$1" as_database "$FWSTAT_NETWORKS"
 	config_get FWSTAT_INPUT "$1" input "$FWSTAT_INPUT"
-	config_list_foreach "$1" zone fwstat_add_zone
+	config_get zones "$1" zone
+	set -f
+	for zone in $zones; do fwstat_add_zone "$zone"; done
+	set +f
 }
 
 fwstat_is_path() {
@@ -140,6 +144,12 @@ fwstat_directories() {
 	for file in $FWSTAT_READS; do
 		[ -f "/etc/config/$file" ] || continue
 		(umask 077; fwstat_shown "$file" > "$FWSTAT_RUN/config/.$file")
+		# The RAM can be full. A file that is cut short would be a valid one with fewer options: the previous copy stays.
+		if ! fwstat_shown "$file" | cmp -s - "$FWSTAT_RUN/config/.$file"; then
+			rm -f "$FWSTAT_RUN/config/.$file"
+			fwstat_say "no space left in $FWSTAT_RUN: /etc/config/$file is not read again"
+			continue
+		fi
 		chmod 640 "$FWSTAT_RUN/config/.$file"
 		fwstat_user && chgrp fwstat "$FWSTAT_RUN/config/.$file"
 		mv -f "$FWSTAT_RUN/config/.$file" "$FWSTAT_RUN/config/$file"
@@ -218,7 +228,7 @@ fwstat_zone() {
 	config_get input "$1" input "$FWSTAT_INPUT_POLICY"
 	config_get forward "$1" forward "$FWSTAT_FORWARD_POLICY"
 	FWSTAT_FOUND="$FWSTAT_FOUND $name"
-	echo "counter fwstat_zone_$name { }" >> "$FWSTAT_RULES.new/counters.nft"
+	fwstat_counter "fwstat_zone_$name"
 	input=$(fwstat_policy "$input")
 	[ "$input" = accept ] ||
 		fwstat_rule "append-input_$name" '' "fwstat_zone_$name" "$input $name in: " "fwstat $name"
@@ -233,7 +243,7 @@ fwstat_forward_rules() {
 	policy=$(fwstat_policy "$FWSTAT_FORWARD_POLICY")
 	[ "$policy" != accept ] && [ -n "$FWSTAT_FORWARDING" ] || return 0
 	if [ "$FWSTAT_FORWARD_ACCEPTS" = 1 ]; then
-		echo 'counter fwstat_forward { }' >> "$FWSTAT_RULES.new/counters.nft"
+		fwstat_counter fwstat_forward
 		fwstat_rule append-forward '' fwstat_forward "$policy forward: " 'fwstat rule forward'
 		return 0
 	fi
@@ -249,7 +259,7 @@ fwstat_early_rules() {
 	[ -n "$FWSTAT_FOUND" ] || return 0
 	if [ "$FWSTAT_DROP_INVALID" = 1 ]; then
 		states='new, untracked'
-		echo 'counter fwstat_invalid { }' >> "$FWSTAT_RULES.new/counters.nft"
+		fwstat_counter fwstat_invalid
 		for chain in input forward; do
 			fwstat_rule "prepend-$chain" 'ct state invalid ' fwstat_invalid 'drop invalid ct state: ' 'fwstat rule invalid'
 		done
@@ -260,7 +270,7 @@ fwstat_early_rules() {
 		return 0
 	fi
 	[ -n "$limit" ] || return 0
-	echo 'counter fwstat_syn_flood { }' >> "$FWSTAT_RULES.new/counters.nft"
+	fwstat_counter fwstat_syn_flood
 	fwstat_rule prepend-input "ct state { $states } tcp flags & (fin | syn | rst | ack) == syn limit rate over $limit " \
 		fwstat_syn_flood 'drop syn_flood: ' 'fwstat rule syn_flood'
 }
@@ -302,9 +312,17 @@ fwstat_rule() {
 		fwstat_say "nft rejects fwstat's rule '$5': its packets are not counted"
 }
 
-# Adds a line to a rule file if nft accepts it.
+# Declares a counter of the rules.
+fwstat_counter() {
+	echo "counter $1 { }" >> "$FWSTAT_RULES.new/counters.nft" || FWSTAT_NO_SPACE=1
+}
+
+# Adds a line to a rule file if nft accepts it. Without space nothing is checked: no file will be used.
 fwstat_add() {
-	{ [ ! -e "$1" ] || cat "$1"; echo "$2"; } > "$1.try"
+	if ! { { [ ! -e "$1" ] || cat "$1"; } && echo "$2"; } > "$1.try"; then
+		FWSTAT_NO_SPACE=1
+		return 0
+	fi
 	if fwstat_check "$1.try"; then
 		mv -f "$1.try" "$1"
 	else
@@ -325,13 +343,18 @@ fwstat_rules_apply() {
 	local zone file changed=0
 	rm -rf "$FWSTAT_RULES.new" "$FWSTAT_RULES.old"
 	mkdir -p "$FWSTAT_RULES.new" "$FWSTAT_RULES"
-	FWSTAT_FOUND='' FWSTAT_FORWARDING='' FWSTAT_FORWARD_ACCEPTS=0 FWSTAT_NO_LOG=0 FWSTAT_DEFAULTS=0
+	FWSTAT_FOUND='' FWSTAT_FORWARDING='' FWSTAT_FORWARD_ACCEPTS=0 FWSTAT_NO_LOG=0 FWSTAT_NO_SPACE=0 FWSTAT_DEFAULTS=0
 	FWSTAT_INPUT_POLICY=DROP FWSTAT_FORWARD_POLICY=DROP FWSTAT_DROP_INVALID=0 FWSTAT_SYN_FLOOD=0
 	config_load firewall
 	config_foreach fwstat_defaults defaults
 	config_foreach fwstat_zone zone
 	fwstat_forward_rules
 	fwstat_early_rules
+	if [ "$FWSTAT_NO_SPACE" = 1 ]; then
+		rm -rf "$FWSTAT_RULES.new"
+		fwstat_say "no space left in $FWSTAT_RUN: the firewall keeps the rules that it has"
+		return 0
+	fi
 	# Without rules there are no counters.
 	set -- "$FWSTAT_RULES".new/*-*.nft
 	[ -e "$1" ] || rm -f "$FWSTAT_RULES.new/counters.nft"

@@ -14,7 +14,7 @@ config_get() {
 	local value
 	eval "value=\${CONFIG_$2_$3:-\$4}"
 	# shellcheck disable=SC2086,SC2116 # a list's values are words
-	[ -z "$value" ] || value=$(echo $value)
+	[ -z "$value" ] || value=$(set -f; echo $value)
 	eval "$1=\$value"
 }
 
