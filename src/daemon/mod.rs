@@ -170,10 +170,11 @@ impl Daemon {
     }
 
     fn on_time(&mut self, now: Now) {
-        self.core.on_time(now);
+        // First: with NFLOG's state known, the guard's table is complete at once and need not be made a second time.
         if let Some(nflog) = &mut self.nflog {
             nflog.on_time(now, &mut self.core);
         }
+        self.core.on_time(now);
         let Daemon { core, bus, object, feed, netifd, .. } = self;
         if let Some(outgoing) = bus.outgoing() {
             object.on_time(now.boot_ms, outgoing);
