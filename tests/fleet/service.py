@@ -202,15 +202,16 @@ class Server:
 
 
 # `sleep` and `date` of the sender are functions here: a sleep moves the clock on. Where the clock passes the time in
-# the file `stop_at`, the sender waits for the test to move that on, or ends where the test says so.
+# the file `stop_at`, the sender waits for the test to move that on, or ends where the test says so. `waiting` names the
+# time that it waits at: the test may have moved that on since the sender read it.
 HARNESS = r"""
 PLACE=%(place)s
 PATH=$PLACE/bin:$PATH
 sleep() {
 	echo "$1" >> "$PLACE/sleeps"
 	echo $(($(cat "$PLACE/clock") + $1)) > "$PLACE/clock.new" && mv "$PLACE/clock.new" "$PLACE/clock"
-	while stop_at=$(cat "$PLACE/stop_at"); [ "$(cat "$PLACE/clock")" -ge "$stop_at" ]; do
-		echo "$stop_at" > "$PLACE/waiting"
+	while stop_at=$(cat "$PLACE/stop_at") && [ "$(cat "$PLACE/clock")" -ge "$stop_at" ]; do
+		echo "$stop_at" > "$PLACE/waiting.new" && mv "$PLACE/waiting.new" "$PLACE/waiting"
 		busybox sleep 0.02
 	done
 	rm -f "$PLACE/waiting"
@@ -258,16 +259,18 @@ class Router:
         """Lets the sender's clock go on to this time."""
         (self.place / "stop_at.new").write_text(f"{clock}\n")
         os.replace(self.place / "stop_at.new", self.place / "stop_at")
-        (self.place / "waiting").unlink(missing_ok=True)
 
     def wait(self):
-        """Until the sender has reached the time. While the test moves it on, the sender may still write the time before."""
-        waiting, stop_at = self.place / "waiting", (self.place / "stop_at").read_text()
+        """Until the sender has reached the time."""
+        wanted, waiting = (self.place / "stop_at").read_text(), self.place / "waiting"
 
-        def has_reached():
-            return waiting.exists() and waiting.read_text() == stop_at
+        def reached():
+            try:
+                return waiting.read_text() == wanted
+            except FileNotFoundError:
+                return False
 
-        until(lambda: has_reached() or self.process.poll() is not None)
+        until(lambda: reached() or self.process.poll() is not None)
         assert self.process.poll() is None, self.said()
 
     def stop(self):
