@@ -95,7 +95,7 @@ class RealRouter(Router):
                  "--run", self.home / "run"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        until(lambda: self.running(), 20)
+        until(lambda: self.running())
 
     def running(self):
         assert self.daemon.poll() is None, self.log()

@@ -73,9 +73,9 @@ class Routers(unittest.TestCase):
         until(lambda: router.ask("status")["clock"]["set"])
         router.send(packets)
         sent = sum(packet[3] for packet in packets)
-        until(lambda: router.ask("summary", "--from", day, "--to", day)["attempts"] == sent, 20)
+        until(lambda: router.ask("summary", "--from", day, "--to", day)["attempts"] == sent)
         router.set_clock(self.instant(number, day, 24, 2))
-        until(lambda: router.ask("status") and router.batch(day), 20)
+        until(lambda: router.ask("status") and router.batch(day))
         return sent
 
     def services(self, number, first, last=None):
@@ -258,10 +258,10 @@ class Shared(unittest.TestCase):
             "198.51.100.1", "10.0.0.1", "192.168.1.1", "127.0.0.1", "0.0.0.0", "255.255.255.255", "224.0.0.1",
             "::1", "fe80::1", "185.0.9.9", "185.0.2.7", "2a00:db::9",
         )  # fmt: skip
-        until(lambda: self.in_kernel() == {"185.0.2.7", "2a00:db::"}, 20)
+        until(lambda: self.in_kernel() == {"185.0.2.7", "2a00:db::"})
         self.assertEqual(self.router.ask("status")["fleet"]["shared"], 2)
         self.router.send([("185.0.2.7", 6, 23, 5), ("185.0.2.8", 6, 23, 7), ("185.0.9.9", 6, 23, 3)])
-        until(lambda: self.router.ask("summary")["attempts"] == 15, 20)
+        until(lambda: self.router.ask("summary")["attempts"] == 15)
         self.assertEqual(self.dropped(), 5)
         self.assertEqual(self.router.ask("blocks")["blocks"], [])
         # What is wrong as a whole changes nothing.
@@ -281,13 +281,13 @@ class Shared(unittest.TestCase):
             self.assertEqual(self.in_kernel(), {"185.0.2.7", "2a00:db::"}, text[:80])
         # A list of three days ago holds no more; without the guard none does.
         self.put("185.0.2.9", made=int(time.time()) - 3 * 86_400)
-        until(lambda: not self.in_kernel(), 20)
+        until(lambda: not self.in_kernel())
         self.put("185.0.2.9")
-        until(lambda: self.in_kernel() == {"185.0.2.9"}, 20)
+        until(lambda: self.in_kernel() == {"185.0.2.9"})
         config = self.router.home / "config/fwstat"
         config.write_text(config.read_text().replace("config guard 'guard'\n\toption enabled '1'", "config guard 'guard'\n\toption enabled '0'"))
         self.router.daemon.send_signal(signal.SIGHUP)
-        until(lambda: not self.in_kernel(), 20)
+        until(lambda: not self.in_kernel())
         self.assertEqual(self.router.ask("status")["fleet"]["shared"], 0)
         self.assertEqual(self.router.stop_daemon(), 0, self.router.log())
 

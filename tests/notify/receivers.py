@@ -18,10 +18,10 @@ def free_port():
 
 
 def until(condition, what):
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError(f"not within 20 s: {what}")
+            raise AssertionError(f"not within 120 s: {what}")
         time.sleep(0.05)
 
 
