@@ -171,7 +171,8 @@ fn a_daemon_whose_system_calls_fail_now_and_then_goes_on() {
             sent += 1;
             logd.kernel(&line("198.51.100.9", 23, sent));
             // Whether it is answered depends on which call fails.
-            let _ = router.ask(["summary", "status", "commit", "blocks"][usize::from(sent) % 4], json!({}));
+            let method = ["summary", "status", "commit", "blocks"][usize::from(sent) % 4];
+            let _ = router.ask_within(Duration::from_secs(5), method, json!({}));
             std::thread::sleep(Duration::from_millis(20));
         }
         let strace_pid = nix::unistd::Pid::from_raw(strace.id() as i32);
@@ -182,7 +183,7 @@ fn a_daemon_whose_system_calls_fail_now_and_then_goes_on() {
         // It connects again to the broker and to logd, with its back-off.
         let until = Instant::now() + Duration::from_secs(60);
         let running = || {
-            let status = router.ask("status", json!({})).ok()?;
+            let status = router.ask_within(Duration::from_secs(5), "status", json!({})).ok()?;
             let inputs = status["inputs"].as_array()?;
             inputs.iter().any(|input| input["name"] == "logd" && input["state"] == "running").then_some(())
         };

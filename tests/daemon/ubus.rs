@@ -24,6 +24,9 @@ use ubus::blobmsg::BlobMsgTable;
 use ubus::envelope::UbusAttr;
 use ubus::wire::MsgType;
 
+/// For what is only to happen at last, on a machine that is busy with other things.
+const WITHIN: Duration = Duration::from_secs(60);
+
 #[derive(Default)]
 struct Seen {
     questions: Vec<Question>,
@@ -129,12 +132,12 @@ impl Station {
     }
 
     fn wait(&self, what: &str, done: impl Fn(&Seen) -> bool) {
-        let until = Instant::now() + Duration::from_secs(5);
+        let until = Instant::now() + WITHIN;
         while !done(&self.seen.lock().unwrap()) {
             let seen = self.seen.lock().unwrap();
             assert!(
                 Instant::now() < until,
-                "not within 5 s: {what}; {:?} {} failures {} {:?} {:?}",
+                "not within {WITHIN:?}: {what}; {:?} {} failures {} {:?} {:?}",
                 seen.registered,
                 seen.logd,
                 seen.failures,
@@ -170,7 +173,7 @@ fn socket(name: &str) -> PathBuf {
 }
 
 fn ask(socket: &Path, method: &str, arguments: Value) -> Result<Value, CallError> {
-    call(socket, "fwstat", method, &arguments, Duration::from_secs(5))
+    call(socket, "fwstat", method, &arguments, WITHIN)
 }
 
 #[test]
@@ -403,7 +406,7 @@ fn the_broker_is_killed_and_everything_comes_back() {
         broker = Broker::start(&path);
         let started = Instant::now();
         station.registered();
-        assert!(started.elapsed() < Duration::from_secs(5));
+        assert!(started.elapsed() < Duration::from_secs(30));
         assert!(ask(&path, "summary", json!({})).is_ok());
         drop(logd);
         logd = Logd::start(&path);

@@ -35,7 +35,7 @@ impl Broker {
             }
         };
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let until = Instant::now() + Duration::from_secs(10);
+        let until = Instant::now() + Duration::from_secs(60);
         while UnixStream::connect(socket).is_err() {
             assert!(Instant::now() < until, "the broker does not listen on {}", socket.display());
             std::thread::sleep(Duration::from_millis(5));

@@ -19,7 +19,7 @@ pub const SYSLOG: i32 = 1;
 /// After so many notifications the broker is waited for: the one of the tests closes a connection that it cannot
 /// read as fast as it is written to, OpenWrt's does not.
 const AT_ONCE: u32 = 256;
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
 struct Entry {
