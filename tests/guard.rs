@@ -95,27 +95,24 @@ fn the_blocked_source_cannot_open_connections_and_what_is_open_goes_on() {
     let _turn = TURN.read().unwrap_or_else(|broken| broken.into_inner());
     let Some(mut guarded) = Guarded::up("stopped", "", ON) else { return };
     let listener = inside(&guarded.network.router, || TcpListener::bind("0.0.0.0:8022").unwrap());
-    let connect = |namespace: &str| {
-        inside(namespace, || {
-            TcpStream::connect_timeout(&(address(ROUTER_V4), 8022).into(), Duration::from_millis(700))
-        })
-    };
     let outside = guarded.network.outside.clone();
-    let mut open = connect(&outside).unwrap();
+    let connect_within =
+        |time| inside(&outside, move || TcpStream::connect_timeout(&(address(ROUTER_V4), 8022).into(), time));
+    let mut open = connect_within(WITHIN).unwrap();
     let (mut accepted, _) = listener.accept().unwrap();
     for port in 0..30 {
         guarded.forger.syn(address(OUTSIDE_V4), 100 + port, port);
     }
     guarded.wait_for(&[OUTSIDE_V4]);
     assert_eq!(guarded.blocks()[0]["rule"], "scan");
-    assert!(connect(&outside).is_err());
+    assert!(connect_within(Duration::from_millis(700)).is_err());
     open.write_all(b"x").unwrap();
     accepted.set_read_timeout(Some(WITHIN)).unwrap();
     accepted.read_exact(&mut [0]).unwrap();
     // Ended by hand; and every packet is stopped if that is asked for.
     assert_eq!(guarded.router.shell(&["unblock", OUTSIDE_V4]).0, Some(0));
     guarded.wait_for(&[]);
-    assert!(connect(&outside).is_ok());
+    assert!(connect_within(WITHIN).is_ok());
     guarded.configure("", "option enabled '1';option scope 'all'");
     guarded.router.signal(Signal::SIGHUP);
     eventually("the scope is another", || {
@@ -156,7 +153,10 @@ fn the_table_comes_back_whatever_takes_it_away() {
         ("delete again", &hand),
     ] {
         let before = blocked(&mut guarded.elements)[0].1;
+        let asked = Instant::now();
         let expected = guarded.nft(&["-s", "-t", "list", "table", "inet", "fwstat"]);
+        // As long as some forty runs of nft take where the machine is that slow.
+        let most = Duration::from_secs(2).max(40 * asked.elapsed());
         let hurt = Instant::now();
         guarded.network.nft(script);
         let back = loop {
@@ -181,7 +181,7 @@ fn the_table_comes_back_whatever_takes_it_away() {
             if let Some((_, left)) = found.iter().find(|(name, _)| name == "192.0.2.1").filter(|_| whole) {
                 break *left;
             }
-            assert!(hurt.elapsed() < Duration::from_secs(2), "{what}: not back within 2 s");
+            assert!(hurt.elapsed() < most, "{what}: not back within {most:?}\n{}", guarded.router.log());
             thread::sleep(Duration::from_millis(10));
         };
         eprintln!("{what}: back after {:?}", hurt.elapsed());
@@ -217,6 +217,7 @@ fn the_table_comes_back_whatever_takes_it_away() {
 
 /// Three packets of each of these sources, all of them read or known to be lost.
 fn forge(guarded: &Guarded, numbers: std::ops::Range<u32>) {
+    let sum = u64::from(numbers.end) * 3;
     let outside = guarded.network.outside.clone();
     let sender = thread::spawn(move || {
         let forger = Forger::new(&outside, ROUTER_V4);
@@ -236,9 +237,14 @@ fn forge(guarded: &Guarded, numbers: std::ops::Range<u32>) {
     loop {
         let input = guarded.router.input("nflog");
         let now = input["received"].as_u64().unwrap() + input["lost"].as_u64().unwrap();
+        if now >= sum {
+            break;
+        }
         if now > seen.0 {
             seen = (now, Instant::now());
-        } else if seen.1.elapsed() > Duration::from_millis(700) {
+        }
+        // A loss is known only when a later packet arrives.
+        if seen.1.elapsed() > Duration::from_secs(10) {
             break;
         }
         thread::sleep(Duration::from_millis(100));
@@ -280,7 +286,7 @@ fn a_hundred_thousand_forged_sources_use_up_the_budget_and_nothing_else() {
     let status = guarded.status();
     assert_eq!((&status["state"], &status["budget"]["limit"]), (&json!("degraded"), &json!(30)), "{status}");
     assert!(status["why"].as_str().unwrap().starts_with("the budget of 30 blocks"), "{status}");
-    let until = Instant::now() + Duration::from_secs(75);
+    let until = Instant::now() + Duration::from_secs(150);
     while !guarded.router.log().contains("beyond the budget of 30 in 60 s") {
         assert!(Instant::now() < until, "{}", guarded.router.log());
         thread::sleep(Duration::from_millis(100));

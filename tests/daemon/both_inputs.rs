@@ -7,7 +7,29 @@ use crate::daemon::{FRAMES, RULES};
 use crate::router::{Router, line};
 use crate::stand_in::logd::Logd;
 use crate::support::namespaces::{Network, OUTSIDE_V4};
+use crate::wall_clock::now;
 use serde_json::json;
+
+/// Sends packets with the ids from 1; the second at which the last one was sent.
+fn send(router: &Router, network: &Network, count: u16) -> i64 {
+    let sent = router.path("sent");
+    network.python(&format!(
+        "{FRAMES}
+import time
+for n in range({count}):
+    ipv4(6, tcp(54321, 23, 0x02), ident=n + 1)
+open('{}', 'w').write(str(int(time.time())))
+",
+        sent.display()
+    ));
+    std::fs::read_to_string(sent).unwrap().parse().unwrap()
+}
+
+/// As logd stamps it: however late it is read, the same packet is at most two seconds away.
+fn log(logd: &mut Logd, second: i64, id: u16) {
+    logd.ahead = second - now();
+    logd.kernel(&line(OUTSIDE_V4, 23, id));
+}
 
 #[test]
 fn a_packet_through_both_inputs_counts_once() {
@@ -18,14 +40,13 @@ fn a_packet_through_both_inputs_counts_once() {
     router.start();
     router.running("nflog");
     router.running("logd");
-    network.python(&format!("{FRAMES}\nfor n in range(40):\n    ipv4(6, tcp(54321, 23, 0x02), ident=n + 1)"));
+    let sent = send(&router, &network, 40);
     router.attempts(40);
-    thread::sleep(Duration::from_millis(900));
     for id in 1..=40 {
-        logd.kernel(&line(OUTSIDE_V4, 23, id));
+        log(&mut logd, sent + 1, id);
     }
     // One that NFLOG did not see.
-    logd.kernel(&line(OUTSIDE_V4, 23, 41));
+    log(&mut logd, sent + 1, 41);
     router.attempts(41);
     let input = router.input("logd");
     assert_eq!(
@@ -46,14 +67,12 @@ fn a_flood_through_both_inputs_counts_what_nflog_received() {
     router.start();
     router.running("nflog");
     router.running("logd");
-    network.python(&format!(
-        "{FRAMES}\nfor n in range({PACKETS}):\n    ipv4(6, tcp(54321, 23, 0x02), ident=n + 1)"
-    ));
+    let sent = send(&router, &network, PACKETS);
     router.attempts(PACKETS.into());
     for id in 1..=PACKETS {
-        logd.kernel(&line(OUTSIDE_V4, 23, id));
+        log(&mut logd, sent, id);
     }
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(60);
     while router.input("logd")["received"] != json!(PACKETS) {
         assert!(Instant::now() < until, "{}", router.input("logd"));
         thread::sleep(Duration::from_millis(100));

@@ -29,7 +29,12 @@ fn a_thousand_questions_at_once_cost_no_memory_and_keep_nobody_waiting() {
     let pid = router.daemon.as_ref().unwrap().id();
     let arguments = fwstat::ubus::blob::table(&json!({"limit": 1000}));
     // What one such answer needs is no matter.
-    assert_eq!(router.answer("sources", json!({"limit": 1000}))["sources"].as_array().unwrap().len(), 1000);
+    let sources = || router.answer("sources", json!({"limit": 1000}))["sources"].as_array().unwrap().len();
+    assert_eq!(sources(), 1000);
+    // Whoever asks then does not wait for a thousand of them, or for a third of that.
+    let asked = Instant::now();
+    (0..10).for_each(|_| assert_eq!(sources(), 1000));
+    let most = (asked.elapsed() * 30).max(Duration::from_secs(2));
     let before = resident_kb(pid);
     let mut wires = Vec::new();
     // One that reads what it gets, and three that never do.
@@ -50,10 +55,10 @@ fn a_thousand_questions_at_once_cost_no_memory_and_keep_nobody_waiting() {
         let asked = Instant::now();
         // A question that finds too many before it is refused at once.
         while router.ask("hours", json!({})).is_err() {
-            assert!(asked.elapsed() < Duration::from_secs(2), "{}", router.log());
+            assert!(asked.elapsed() < most, "{most:?}\n{}", router.log());
             thread::sleep(Duration::from_millis(20));
         }
-        assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+        assert!(asked.elapsed() < most, "{:?} of {most:?}", asked.elapsed());
     }
     router.answer("status", json!({}));
     let after = resident_kb(pid);

@@ -19,8 +19,8 @@ use crate::support::namespaces::ROUTER_V4;
 
 /// Rounds with one source; the others are with twenty.
 const ALONE: u8 = 100;
-/// Of a stop that writes.
-const STOPPED: Duration = Duration::from_secs(5);
+/// Of a stop that writes, where each fsync takes twenty.
+const STOPPED: Duration = Duration::from_secs(15);
 /// Packets per second of the flood beside.
 const FLOOD: u64 = 20_000;
 const BOUND: Duration = Duration::from_millis(100);
@@ -98,7 +98,7 @@ pub fn check(what: &str, times: &[(Duration, Duration)]) {
     assert!(own.1 <= BOUND, "{what}: {:?}", own.1);
 }
 
-/// A commit whose fsyncs take five seconds each, a question to thirteen months and a flood of 20,000 packets per second
+/// A commit whose fsyncs take twenty seconds each, a question to thirteen months and a flood of 20,000 packets per second
 /// are there from the first to the last measurement. A time is that of the wall clock, from the packet to its source's
 /// element, without what the daemon's thread waited for a processor: other programs of a busy machine have it then, and the
 /// flood's sender. What the daemon waits for by itself, such as flash, counts.
