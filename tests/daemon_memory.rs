@@ -117,7 +117,7 @@ fn ten_million_forged_sources_on_a_store_of_sixteen_months() {
     let from = months::store(&router.path("db")).to_string();
     let (program, bound) = match std::env::var_os("FWSTAT_ROUTER_PROGRAM") {
         Some(program) => (PathBuf::from(program), MAX_KIB),
-        None => (release::release().0, MAX_KIB_HERE),
+        None => (release::release(), MAX_KIB_HERE),
     };
     router.program = program;
     router.configure(&format!(

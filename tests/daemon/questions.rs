@@ -43,7 +43,7 @@ fn questions_about_thirteen_months_cost_no_packet() {
     network.nft(RULES);
     let mut router = Router::new("questions", Some(&network), "nflog");
     let from = months::store(&router.path("db")).to_string();
-    router.program = crate::release::release().0;
+    router.program = crate::release::release();
     router.start();
     router.running("nflog");
 

@@ -58,8 +58,7 @@ fn soak() {
     }
     let mut router = Router::new("soak", Some(&network), "nflog logd");
     // Another build, for instance an instrumented one.
-    router.program =
-        std::env::var_os("FWSTAT_SOAK_PROGRAM").map_or_else(|| crate::release::release().0, Into::into);
+    router.program = std::env::var_os("FWSTAT_SOAK_PROGRAM").map_or_else(crate::release::release, Into::into);
     router.configure(
         "option input 'nflog logd'\n\toption commit_interval '1m'\nconfig guard 'guard'\n\toption enabled '1'\n\
          \toption block_for '10s'\n\t\

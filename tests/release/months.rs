@@ -22,7 +22,7 @@ pub(crate) struct Made {
 
 pub(crate) static MADE: LazyLock<Made> = LazyLock::new(|| {
     // Two million lines over and over: minutes for a debug build.
-    set_program(crate::release::release().0);
+    set_program(crate::release::release());
     let log = scratch("months").join("router.log");
     let mut out = BufWriter::with_capacity(1 << 20, File::create(&log).unwrap());
     let truth = months(&mut out).unwrap();

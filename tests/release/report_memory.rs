@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::common::generate::forged::{Forged, forged};
-use crate::release::release;
+use crate::release::{generate, release};
 use serde_json::Value;
 
 const LINES: u64 = 10_000_000;
@@ -38,7 +38,7 @@ fn report(program: &Path, measure: &Path, days: u64) -> (Forged, Value, i64) {
 }
 
 fn check(days: u64) {
-    let (program, measure) = release();
+    let (program, measure) = (release(), generate());
     let (truth, report, peak) = report(&program, &measure, days);
     assert!(peak <= MAX_KIB, "{peak} KiB at most");
     assert_eq!(report["input"]["events"], LINES);

@@ -1,27 +1,31 @@
-//! The release build, made into the same target directory as the tests': a debug build is larger and much slower.
+//! Programs that tests run beside their own, made into the same target directory.
+
+// Each test takes what it needs.
+#![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The program as it is shipped, and the example that runs a command and asks the kernel what it took.
-pub fn release() -> (PathBuf, PathBuf) {
+/// The program as it is shipped: a debug build is larger and much slower.
+pub fn release() -> PathBuf {
+    build(&["--release", "--bin", "fwstat"], "release/fwstat")
+}
+
+/// The example that writes logs, and runs a command and asks the kernel what that took. As the tests are built: to optimise it as
+/// a whole takes longer than all that it does.
+pub fn generate() -> PathBuf {
+    build(&["--example", "generate"], "debug/examples/generate")
+}
+
+fn build(what: &[&str], file: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let status = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--release",
-            "--quiet",
-            "--bin",
-            "fwstat",
-            "--example",
-            "generate",
-            "--manifest-path",
-        ])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-        .arg("--target-dir")
+        .args(["build", "--quiet"])
+        .args(what)
+        .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), "--target-dir"])
         .arg(target)
         .status()
         .unwrap();
     assert!(status.success());
-    (target.join("release/fwstat"), target.join("release/examples/generate"))
+    target.join(file)
 }
