@@ -54,19 +54,23 @@ fn check(days: u64) {
     let expected: Vec<_> =
         truth.services.iter().map(|(service, count)| (service.name(), *count, 0)).collect();
     assert_eq!(told, expected);
-    // Four standard errors of a sample of 512 sources.
-    let near = |told: &Value, truth: u64| {
+    // In standard errors of a sample of 512 sources. Which sources are in a sample is another choice in every run: of a
+    // hundred numbers one is more than four off in every hundredth run, and more than five in none.
+    let off = |told: &Value, truth: u64| {
         let told = told.as_f64().unwrap();
-        assert!(
-            (told / truth as f64 - 1.0).abs() <= 4.0 / 512f64.sqrt(),
-            "{told} different sources, {truth} there were"
-        );
+        let off = (told / truth as f64 - 1.0) * 512f64.sqrt();
+        assert!(off.abs() <= 5.5, "{told} different sources, {truth} there were");
+        off
     };
-    near(&report["summary"]["unique_sources"], truth.sources);
+    off(&report["summary"]["unique_sources"], truth.sources);
+    let mut squares = Vec::new();
     for (row, (day, count)) in report["days"]["days"].as_array().unwrap().iter().zip(&truth.days) {
         assert_eq!((&row["date"], &row["attempts"]), (&day.to_string().into(), &(*count).into()));
-        near(&row["unique_sources"], *count);
+        squares.push(off(&row["unique_sources"], *count).powi(2));
     }
+    // All together they are closer.
+    let mean = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
+    assert!(squares.len() < 50 || mean < 1.6, "{mean} standard errors");
 }
 
 #[test]
