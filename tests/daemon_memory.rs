@@ -39,6 +39,7 @@ use serde_json::{Value, json};
 use stand_in::logd::Logd;
 use support::forge::Forger;
 use support::namespaces::{Network, ROUTER_V4};
+use wall_clock::now;
 
 const SOURCES: u64 = 10_000_000;
 const STEPS: u64 = 1000;
@@ -125,11 +126,10 @@ fn ten_million_forged_sources_on_a_store_of_sixteen_months() {
          option budget '1000/1m'\nconfig fleet 'fleet'\n\toption enabled '1'\n",
         ranges.mmdb.display()
     ));
-    let set_zone = |router: &Router, zone: &str| {
-        let text = format!("config system\n\toption timezone '{zone}'\n");
-        fs::write(router.path("config/system"), text).unwrap();
-    };
-    set_zone(&router, "UTC0");
+    // Zones a day apart, in which no midnight is near.
+    let [zone, of_tomorrow] =
+        if now() % 86_400 < 22 * 3600 { ["UTC0", "XXX-24"] } else { ["XXX3", "XXX-21"] };
+    router.set_zone(zone);
     let mut logd = Logd::with_ring(&router.broker.socket, 1 << 20);
     for id in 0..900 {
         logd.kernel(&format!("{} {}", line("198.51.100.9", 23, id), "x".repeat(700)));
@@ -207,7 +207,7 @@ fn ten_million_forged_sources_on_a_store_of_sixteen_months() {
     peaks.note(&router, "commit");
 
     // Where it is tomorrow already the day is over.
-    set_zone(&router, "XXX-24");
+    router.set_zone(of_tomorrow);
     router.signal(Signal::SIGHUP);
     router.wait("the next day", |summary| counted(summary) == 0);
     router.answer("commit", json!({}));

@@ -323,7 +323,7 @@ fn blocks_return_after_a_reboot_with_the_clock_in_the_past() {
     fs::write(guarded.router.path("late.log"), line).unwrap();
     let (db, late) = (guarded.router.path("db"), guarded.router.path("late.log"));
     let (db, late) = (db.to_str().unwrap(), late.to_str().unwrap());
-    run(env!("CARGO_BIN_EXE_fwstat"), &["import", "--db", db, "--timezone", "JST-9", late]);
+    run(env!("CARGO_BIN_EXE_fwstat"), &["import", "--db", db, "--timezone", guarded.router.zone, late]);
     let boot = guarded.router.path("boot_id");
     fs::write(&boot, "00000000-0000-4000-8000-000000000000\n").unwrap();
     let mount = format!("mount --bind {} /proc/sys/kernel/random/boot_id", boot.display());

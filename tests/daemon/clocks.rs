@@ -30,6 +30,7 @@ table inet test {
 fn router(name: &str, network: &Network, inputs: &str, boot_too: bool) -> Option<(Router, WallClock)> {
     network.nft(RULES);
     let mut router = Router::new(name, Some(network), inputs);
+    router.set_zone("JST-9");
     let clock = WallClock::new(&router.directory, boot_too)?;
     router.environment = clock.environment();
     Some((router, clock))
@@ -156,7 +157,7 @@ fn events_get_their_labels_when_the_clock_is_set_and_steps_and_midnight_lose_not
     wait_hours(&router, &second, &[(0, 5)]);
     wait_hours(&router, &first, &[(10, 2), (12, 5), (23, 2)]);
     // Another time zone: it is yesterday afternoon there.
-    fs::write(router.path("config/system"), "config system\n\toption timezone 'UTC0'\n").unwrap();
+    router.set_zone("UTC0");
     router.signal(nix::sys::signal::Signal::SIGHUP);
     router.wait("UTC", |summary| summary["timezone"] == "UTC0" && summary["from"] == json!(first));
     send(&network, 1, 23);

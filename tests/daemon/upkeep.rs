@@ -366,10 +366,10 @@ fn a_running_daemon_counts_on() {
     // A log of last year, and the same once more.
     let imported = router.path("imported.log");
     fs::write(&imported, log(0, 10, 20).replace("T0", "T1")).unwrap();
-    let told = ok(router.shell(&["import", "--timezone", "JST-9", text(&imported)]));
+    let told = ok(router.shell(&["import", "--timezone", router.zone, text(&imported)]));
     assert!(told.contains("events"), "{told}");
     router.wait("the imported days", |_| of_2020(&router).0 == 50);
-    let (_, _, notes) = router.shell(&["import", "--timezone", "JST-9", text(&imported)]);
+    let (_, _, notes) = router.shell(&["import", "--timezone", router.zone, text(&imported)]);
     assert!(notes.contains("was read before: it is not counted again"), "{notes}");
     assert_eq!(of_2020(&router).0, 50);
     router.attempts(7);
@@ -451,7 +451,7 @@ fn a_second_daemon_on_a_store_refuses_to_start() {
     let ran = run(&["import", "--timezone", "UTC", "--db", text(&database), text(&days)]);
     let first_is = format!("another fwstat (process {first}, run directory {})", text(&router.path("run")));
     assert!(ran.code == Some(1) && ran.stderr.contains(&first_is), "{}", ran.stderr);
-    assert_eq!(router.shell(&["import", "--timezone", "JST-9", text(&days)]).0, Some(0));
+    assert_eq!(router.shell(&["import", "--timezone", router.zone, text(&days)]).0, Some(0));
     // One that is about to end is waited for, as in a restart.
     let mut next = second().stderr(fs::File::create(router.path("second.log")).unwrap()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(500));

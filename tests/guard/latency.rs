@@ -110,7 +110,10 @@ fn slow_flash_a_long_question_and_a_flood_do_not_delay_a_block() {
     let (log, library) = (guarded.router.path("months.log"), guarded.router.path("slow_flash.so"));
     fs::write(&log, thirteen_months()).unwrap();
     let mut import = Command::new(&guarded.router.program);
-    import.args(["import", "--timezone", "JST-9", "--db"]).arg(guarded.router.path("db")).arg(&log);
+    import
+        .args(["import", "--timezone", guarded.router.zone, "--db"])
+        .arg(guarded.router.path("db"))
+        .arg(&log);
     assert!(import.output().unwrap().status.success());
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/slow_flash.c");
     let made =

@@ -115,7 +115,7 @@ fn every_example_runs() {
     let (database, log) = (guarded.router.path("db"), place.join("log/messages"));
     let program = guarded.router.program.to_str().unwrap().to_string();
     let (database, log) = (database.to_str().unwrap(), log.to_str().unwrap());
-    run(&program, &["import", "--db", database, "--timezone", "JST-9", log]);
+    run(&program, &["import", "--db", database, "--timezone", guarded.router.zone, log]);
     let file = |name: &str| place.join(name).display().to_string();
     let databases = [("country_database", file("country.mmdb")), ("as_database", file("asn.mmdb"))];
     let databases = databases.map(|(option, path)| format!("option {option} '{path}'"));

@@ -275,12 +275,17 @@ impl Bridge {
     }
 }
 
+/// Of the daemon's zone, as `serve` chose it.
+fn hours_east() -> u64 {
+    if std::env::var("FWSTAT_PAGE_ZONE").is_ok_and(|zone| zone == "JST-8") { 8 } else { 9 }
+}
+
 /// What others on the bus answer: procd, rpcd-mod-rrdns, and rpcd's luci-rpc.
 fn router(object: &str, method: &str, arguments: &Value) -> Option<Value> {
     let now = std::time::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_secs());
     let answer = match (object, method) {
-        // The wall clock of the daemon's zone, JST, as seconds.
-        ("system", "info") => json!({"localtime": now + 9 * 3600, "uptime": 100}),
+        // The wall clock of the daemon's zone as seconds.
+        ("system", "info") => json!({"localtime": now + hours_east() * 3600, "uptime": 100}),
         ("network.rrdns", "lookup") => match arguments["addrs"][0].as_str()? {
             "203.0.113.66" => json!({"203.0.113.66": "<b>scan</b>.example.net"}),
             _ => json!({}),

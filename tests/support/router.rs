@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fwstat::ubus::call::{CallError, call};
 use serde_json::{Value, json};
@@ -19,6 +19,12 @@ use crate::support::namespaces::{Network, ROUTER_V4};
 /// For what is only to happen at last, on a machine that is busy with other things.
 const WITHIN: Duration = Duration::from_secs(60);
 
+/// Nine hours east of UTC. The hour before midnight is still one more away there: what a test counts is of one day.
+fn zone() -> &'static str {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    if (seconds + 9 * 3600) % 86_400 < 23 * 3600 { "JST-9" } else { "JST-8" }
+}
+
 /// A daemon with its directories; both are gone when this is dropped.
 pub struct Router {
     pub directory: PathBuf,
@@ -26,6 +32,8 @@ pub struct Router {
     pub broker: Broker,
     pub daemon: Option<Child>,
     pub program: PathBuf,
+    /// Its time zone, in which no midnight is near.
+    pub zone: &'static str,
     /// The daemon's environment, beside the usual.
     pub environment: Vec<(&'static str, String)>,
 }
@@ -38,10 +46,17 @@ impl Router {
         let broker = Broker::start(&directory.join("ubus.sock"));
         let namespace = network.map(|network| network.router.clone());
         let program = PathBuf::from(env!("CARGO_BIN_EXE_fwstat"));
-        let router = Router { directory, namespace, broker, daemon: None, program, environment: Vec::new() };
+        let (zone, environment) = (zone(), Vec::new());
+        let router = Router { directory, namespace, broker, daemon: None, program, zone, environment };
         router.configure(&format!("option input '{inputs}'"));
-        fs::write(router.path("config/system"), "config system\n\toption timezone 'JST-9'\n").unwrap();
+        router.set_zone(zone);
         router
+    }
+
+    /// It is read at the next start or reload.
+    pub fn set_zone(&self, zone: &str) {
+        let text = format!("config system\n\toption timezone '{zone}'\n");
+        fs::write(self.path("config/system"), text).unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
