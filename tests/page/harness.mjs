@@ -33,8 +33,8 @@ export const project = path.join(path.dirname(fileURLToPath(import.meta.url)), '
 export const program = path.join(process.env.CARGO_TARGET_DIR || path.join(project, 'target'), 'debug/fwstat');
 
 export async function until(done, what) {
-	for (const end = Date.now() + 20000; !(await done());) {
-		assert.ok(Date.now() < end, `not within 20 s: ${what}`);
+	for (const end = Date.now() + 120000; !(await done());) {
+		assert.ok(Date.now() < end, `not within 120 s: ${what}`);
 		await new Promise((resolve) => setTimeout(resolve, 50));
 	}
 }
@@ -47,7 +47,7 @@ export async function configure(content, done) {
 
 export const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: [ '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync' ] });
 export const page = await browser.newPage({ viewport: { width: 1180, height: 900 } });
-page.setDefaultTimeout(20000);
+page.setDefaultTimeout(120000);
 export const complaints = [];
 page.on('console', (message) => message.type() == 'error' && !/favicon/.test(message.location().url) && complaints.push(`${page.url()}: ${message.text()}`));
 page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`));

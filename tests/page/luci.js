@@ -79,14 +79,14 @@ window.L = {
 let batch = [];
 window.calls = [];
 const post = (object, method, args) => new Promise((resolve, reject) => {
-	batch.push({ resolve, reject, request: { jsonrpc: '2.0', id: batch.length + 1, method: 'call', params: [ user, object, method, args ] } });
+	batch.push({ resolve, reject, asked: performance.now(), tick: poll.tick, request: { jsonrpc: '2.0', id: batch.length + 1, method: 'call', params: [ user, object, method, args ] } });
 	if (batch.length > 1) return;
 	setTimeout(() => {
 		const sent = batch;
 		batch = [];
 		fetch('/ubus', { method: 'POST', body: JSON.stringify(sent.map((one) => one.request)) }).then((answer) => answer.json()).then((answers) => sent.forEach((one, index) => {
 			const answer = answers[index], [ , object, method ] = one.request.params;
-			window.calls.push({ object, method, args: one.request.params[3], bytes: JSON.stringify(answer).length });
+			window.calls.push({ object, method, args: one.request.params[3], bytes: JSON.stringify(answer).length, asked: one.asked, tick: one.tick });
 			if (answer.error) one.reject(new Error('RPC call failed with error %d: %s'.format(answer.error.code, answer.error.message)));
 			else one.resolve(answer.result.length > 1 ? answer.result[1] : answer.result[0]);
 		})).catch((error) => sent.forEach((one) => one.reject(error)));
