@@ -50,46 +50,24 @@ impl CounterPoll {
     }
 }
 
-/// Counts on from one reading to the next: fw4 makes its rules' counters anew with every reload.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tally {
-    last: Reading,
-    /// Since the daemon's start.
-    pub sum: u64,
-}
-
-impl Tally {
-    /// `known`: the counter was there before the daemon counted.
-    fn new(reading: Reading, known: bool) -> Tally {
-        Tally { last: reading, sum: if known { 0 } else { reading.packets } }
-    }
-
-    /// What came since the last reading.
-    fn add(&mut self, reading: Reading) -> u64 {
-        let anew = reading.made != self.last.made || reading.packets < self.last.packets;
-        let more = if anew { reading.packets } else { reading.packets - self.last.packets };
-        self.last = reading;
-        self.sum = self.sum.saturating_add(more);
-        more
-    }
-}
-
 /// Packets that were refused and not seen one by one.
 #[derive(Clone, Debug)]
 pub(super) struct NotSeen {
     pub place: String,
-    /// `None` where nothing counts them.
-    pub packets: Option<Tally>,
+    /// Since the daemon's start; `None` where nothing counts them.
+    pub packets: Option<u64>,
     pub today: u64,
 }
 
-/// All readings so far.
+/// What came from one reading to the next: fw4 makes its rules' counters anew with every reload.
 #[derive(Default)]
 pub(super) struct Counts {
-    /// Of our rules; `None` while not known.
-    pub rules: Option<SmallMap<Place, Tally>>,
+    /// The packets of our rules since the daemon's start; `None` while not known.
+    pub rules: Option<SmallMap<Place, u64>>,
     /// At the last reading, and with packets today.
     pub not_seen: Vec<NotSeen>,
+    /// The counters at the last reading, in the order of their numbers.
+    last: Vec<Reading>,
     date: Option<Date>,
 }
 
@@ -97,38 +75,35 @@ impl Counts {
     /// Gives how many packets were refused unseen since the reading before.
     pub(super) fn add(&mut self, ruleset: &Ruleset, zones: &[String], logd: bool, date: Option<Date>) -> u64 {
         let mut unseen_since = 0_u64;
-        let known = self.rules.is_none();
         if std::mem::replace(&mut self.date, date) != date {
             self.not_seen.iter_mut().for_each(|row| row.today = 0);
         }
+        let last = std::mem::replace(&mut self.last, ruleset.readings());
+        // What was there before the daemon is not its.
+        let before = self.rules.is_some().then_some(last);
+        let more = |readings: &[Reading]| {
+            readings.iter().fold(0, |sum: u64, reading| sum.saturating_add(since(before.as_deref(), reading)))
+        };
         let counted = ruleset.counted();
         let rules = self.rules.get_or_insert_default();
         rules.retain(|place, _| counted.contains_key(place));
-        for (place, packets) in counted {
-            match rules.get_mut(&place) {
-                Some(tally) => drop(tally.add(packets)),
-                None => drop(rules.insert(place, Tally::new(packets, known))),
-            }
+        for (place, readings) in counted {
+            let sum = rules.or_default(place);
+            *sum = sum.saturating_add(more(&readings));
         }
         let unseen = ruleset.unseen(zones, logd);
         self.not_seen.retain(|row| row.today > 0 || unseen.iter().any(|known| known.place == row.place));
         for Unseen { place, packets } in unseen {
-            match self.not_seen.iter_mut().find(|row| row.place == place) {
-                Some(row) => match (&mut row.packets, packets) {
-                    (Some(tally), Some(packets)) => {
-                        let more = tally.add(packets);
-                        row.today = row.today.saturating_add(more);
-                        unseen_since = unseen_since.saturating_add(more);
-                    }
-                    (tally, packets) => *tally = packets.map(|packets| Tally::new(packets, true)),
-                },
-                None => {
-                    let packets = packets.map(|packets| Tally::new(packets, known));
-                    let today = packets.map_or(0, |tally| tally.sum);
-                    unseen_since = unseen_since.saturating_add(today);
-                    self.not_seen.push(NotSeen { place, packets, today });
-                }
-            }
+            let more = packets.map(|readings| more(&readings));
+            let known = self.not_seen.iter().position(|row| row.place == place);
+            let at = known.unwrap_or_else(|| {
+                self.not_seen.push(NotSeen { place, packets: None, today: 0 });
+                self.not_seen.len() - 1
+            });
+            let row = &mut self.not_seen[at];
+            row.packets = more.map(|more| row.packets.unwrap_or(0).saturating_add(more));
+            row.today = row.today.saturating_add(more.unwrap_or(0));
+            unseen_since = unseen_since.saturating_add(more.unwrap_or(0));
         }
         unseen_since
     }
@@ -147,21 +122,85 @@ impl Counts {
     }
 }
 
+/// What a counter counted since the readings before; `None`: this is the first.
+fn since(before: Option<&[Reading]>, reading: &Reading) -> u64 {
+    let Some(before) = before else { return 0 };
+    let known = before.binary_search_by_key(&reading.id, |known| known.id);
+    let known = known.map_or(0, |at| before[at].packets);
+    // Below what it was: it was set to 0.
+    reading.packets.checked_sub(known).unwrap_or(reading.packets)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn ruleset(refused: u64, counted: u64, handle: u64) -> Ruleset {
-        let rule = |comment: &str, packets: u64, end: &str| {
+        let rule = |comment: &str, handle: u64, packets: u64, end: &str| {
             format!(
                 r#"{{"rule": {{"family": "inet", "table": "fw4", "chain": "input_wan", "comment": "{comment}",
                 "handle": {handle},
                 "expr": [{{"counter": {{"packets": {packets}, "bytes": 1}}}}, {end}]}}}}"#
             )
         };
-        let drop = rule("!fw4: Drop-telnet", refused, r#"{"drop": null}"#);
-        let ours = rule("fwstat wan", counted, r#"{"log": {"group": 32}}"#);
+        let drop = rule("!fw4: Drop-telnet", handle, refused, r#"{"drop": null}"#);
+        let ours = rule("fwstat wan", handle + 100, counted, r#"{"log": {"group": 32}}"#);
         Ruleset::read(format!(r#"{{"nftables": [{drop}, {ours}]}}"#).as_bytes()).unwrap()
+    }
+
+    /// `handle` and packets of the zone's counter, and of the rule in the guard's table, whose number is `table`.
+    fn guarded(zone: (u64, u64), table: u64, guard: (u64, u64)) -> Ruleset {
+        let text = format!(
+            r#"{{"nftables": [
+            {{"table": {{"family": "inet", "name": "fw4", "handle": 1}}}},
+            {{"counter": {{"family": "inet", "table": "fw4", "name": "zone", "handle": {}, "packets": {}}}}},
+            {{"rule": {{"family": "inet", "table": "fw4", "chain": "input_wan", "comment": "fwstat wan", "handle": 70,
+                "expr": [{{"counter": "zone"}}, {{"log": {{"group": 32}}}}]}}}},
+            {{"table": {{"family": "inet", "name": "fwstat", "handle": {table}}}}},
+            {{"rule": {{"family": "inet", "table": "fwstat", "chain": "refuse", "comment": "fwstat wan", "handle": {},
+                "expr": [{{"counter": {{"packets": {}}}}}, {{"log": {{"group": 32}}}}, {{"drop": null}}]}}}}]}}"#,
+            zone.0, zone.1, guard.0, guard.1
+        );
+        Ruleset::read(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn of_the_counters_of_a_place_each_counts_on_by_itself() {
+        let mut counts = Counts::default();
+        let mut read = |zone, table, guard| {
+            counts.add(&guarded(zone, table, guard), &["wan".to_string()], false, Some(Date(1)));
+            counts.rules.as_ref().unwrap().get(&Place::Zone("wan".into())).copied().unwrap()
+        };
+        assert_eq!(read((5, 1000), 2, (9, 50)), 0);
+        assert_eq!(read((5, 1003), 2, (9, 52)), 5);
+        // The guard's table is built anew, twice, at last with the handles of before: only its rule begins at 0.
+        assert_eq!(read((5, 1003), 3, (9, 1)), 6);
+        assert_eq!(read((5, 1004), 4, (9, 1)), 8);
+        // The other way round.
+        assert_eq!(read((6, 2), 4, (9, 4)), 13);
+        // Both were set to 0.
+        assert_eq!(read((6, 1), 4, (9, 0)), 14);
+    }
+
+    #[test]
+    fn a_further_rule_of_a_table_does_not_count_the_others_again() {
+        let mut counts = Counts::default();
+        let mut read = |rules: &[(u64, u64)]| {
+            let rule = |(handle, packets): &(u64, u64)| {
+                format!(
+                    r#", {{"rule": {{"family": "ip", "table": "filter", "chain": "DOCKER", "handle": {handle},
+                    "expr": [{{"counter": {{"packets": {packets}}}}}, {{"drop": null}}]}}}}"#
+                )
+            };
+            let rules: String = rules.iter().map(rule).collect();
+            let table = r#"{"table": {"family": "ip", "name": "filter", "handle": 4}}"#;
+            let ruleset = Ruleset::read(format!(r#"{{"nftables": [{table}{rules}]}}"#).as_bytes()).unwrap();
+            counts.add(&ruleset, &[], false, Some(Date(1)))
+        };
+        assert_eq!(read(&[(3, 500)]), 0);
+        assert_eq!(read(&[(3, 501), (8, 2)]), 3);
+        assert_eq!(read(&[(8, 2)]), 0);
+        assert_eq!(read(&[(8, 3), (9, 1)]), 2);
     }
 
     #[test]
@@ -170,8 +209,8 @@ mod tests {
         let mut read = |refused, counted, handle, day| {
             let ruleset = ruleset(refused, counted, handle);
             counts.add(&ruleset, &["wan".to_string()], false, Some(Date(day)));
-            let zone = counts.rules.as_ref().unwrap().get(&Place::Zone("wan".into())).unwrap().sum;
-            (counts.not_seen[0].packets.unwrap().sum, counts.not_seen[0].today, zone, counts.reasons())
+            let zone = counts.rules.as_ref().unwrap().get(&Place::Zone("wan".into())).copied().unwrap();
+            (counts.not_seen[0].packets.unwrap(), counts.not_seen[0].today, zone, counts.reasons())
         };
         // What was there before the daemon is not its.
         assert_eq!(read(100, 1000, 8, 1), (0, 0, 0, vec![]));

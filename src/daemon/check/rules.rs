@@ -13,7 +13,7 @@ use crate::config::uci::{self, Section};
 use crate::config::zones;
 use crate::daemon::nft;
 use crate::daemon::protected::default_route_interfaces;
-use crate::daemon::ruleset::{Place, Ruleset};
+use crate::daemon::ruleset::{Place, Ruleset, sum_of};
 use crate::event::protocol;
 use crate::event::small_map::SmallMap;
 use crate::input::netifd;
@@ -161,13 +161,13 @@ pub(super) fn group(group: u16, opened: Result<(), NflogError>, daemon_runs: boo
 pub(super) fn counters(config: &Config, ruleset: Option<&Ruleset>, findings: &mut Findings) {
     match ruleset {
         Some(ruleset) => {
-            let counted = ruleset.counted().into_iter().map(|(place, reading)| (place, reading.packets));
+            let counted = ruleset.counted().into_iter().map(|(place, readings)| (place, sum_of(&readings)));
             zone_rules(config, &counted.collect(), findings);
             let unseen = ruleset.unseen(&config.zone, config.input.logd).into_iter();
             let rows: Vec<_> = unseen
                 .map(|unseen| NotSeenRow {
                     place: unseen.place,
-                    packets: unseen.packets.map(|reading| reading.packets),
+                    packets: unseen.packets.as_deref().map(sum_of),
                 })
                 .collect();
             not_seen(&rows, findings);

@@ -7,7 +7,7 @@ use std::fs;
 
 use super::{Core, MINUTE_MS, RUNNING, SECOND_MS};
 use crate::daemon::check;
-use crate::daemon::counters::{NotSeen, Tally};
+use crate::daemon::counters::NotSeen;
 use crate::daemon::ruleset::Place;
 use crate::event::Class;
 use crate::event::calendar::Date;
@@ -123,7 +123,7 @@ impl Core {
     fn counter_rows(&self) -> Option<Vec<CounterStatus>> {
         // A rule without a prefix names no zone.
         let is_only_zone = self.config.zone.len() == 1;
-        let row = |(place, tally): (&Place, &Tally)| {
+        let row = |(place, &packets): (&Place, &u64)| {
             let is_of = |path: &Path| match (place, &path.zone) {
                 (Place::Zone(zone), Some(named)) => named == zone,
                 (Place::Zone(_), None) => is_only_zone && path.prefix.is_empty(),
@@ -138,7 +138,7 @@ impl Core {
                 Place::Zone(name) => (Some(name.clone()), None),
                 Place::All(name) => (None, Some(name.clone())),
             };
-            CounterStatus { zone, place, packets: tally.sum, received: self.engine.received(is_of) }
+            CounterStatus { zone, place, packets, received: self.engine.received(is_of) }
         };
         // Not what was read before nft stopped to answer.
         self.counts
@@ -149,10 +149,7 @@ impl Core {
     }
 
     fn not_seen(&self) -> Vec<NotSeenRow> {
-        let row = |row: &NotSeen| NotSeenRow {
-            place: row.place.clone(),
-            packets: row.packets.map(|tally| tally.sum),
-        };
+        let row = |row: &NotSeen| NotSeenRow { place: row.place.clone(), packets: row.packets };
         self.counts.not_seen.iter().map(row).collect()
     }
 
@@ -204,8 +201,7 @@ impl Core {
                 (_, Some(why)) => findings.wrong(why.as_str()),
                 (None, None) => findings.wrong("the rules are not counted yet"),
                 (Some(rules), None) => {
-                    let counted = rules.iter().map(|(place, tally)| (place.clone(), tally.sum)).collect();
-                    check::zone_rules(&self.config, &counted, &mut findings);
+                    check::zone_rules(&self.config, rules, &mut findings);
                     check::not_seen(&self.not_seen(), &mut findings);
                 }
             }

@@ -14,30 +14,26 @@ const MAX_PLACES: usize = 64;
 /// A rule's comment ends with a zone's name, or with `rule` and one of `syn_flood`, `invalid`, `forward`.
 const OURS: &str = "fwstat ";
 
-/// What counters of the kernel show.
+/// What a counter of the kernel shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Reading {
-    /// Since the counters were made.
+    /// The counter's number, which no other counter gets until the next boot: the handles of its table and of what counts.
+    pub id: u64,
+    /// Since the counter was made.
     pub packets: u64,
-    /// Another number where they were made anew: the sum of the handles of the table and of what counts.
-    pub made: u64,
 }
 
-impl Reading {
-    fn plus(self, other: Reading) -> Reading {
-        Reading {
-            packets: self.packets.saturating_add(other.packets),
-            made: self.made.wrapping_add(other.made),
-        }
-    }
+/// The packets of several counters.
+pub(in crate::daemon) fn sum_of(readings: &[Reading]) -> u64 {
+    readings.iter().fold(0, |sum, reading| sum.saturating_add(reading.packets))
 }
 
 /// What is known of packets that were refused, but not one by one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unseen {
     pub place: String,
-    /// `None` where nothing counts.
-    pub packets: Option<Reading>,
+    /// The counters that have them; `None` where nothing counts.
+    pub packets: Option<Vec<Reading>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -68,8 +64,8 @@ enum Counter {
 
 #[derive(Debug, Default)]
 struct Rule {
-    /// The kernel's number of it, joined with that of its table.
-    made: u64,
+    /// See [`Reading::id`].
+    id: u64,
     family: String,
     table: String,
     chain: String,
@@ -140,8 +136,8 @@ pub enum Place {
 }
 
 impl Ruleset {
-    /// The packets that our rules counted.
-    pub fn counted(&self) -> SmallMap<Place, Reading> {
+    /// The counters of our rules.
+    pub fn counted(&self) -> SmallMap<Place, Vec<Reading>> {
         let mut counted = SmallMap::new();
         let mut named = Vec::new();
         for rule in &self.rules {
@@ -155,18 +151,30 @@ impl Ruleset {
             if let Counter::Named(name) = &rule.counter {
                 named.push(name);
             }
-            let sum: &mut Reading = counted.or_default(place);
-            *sum = sum.plus(packets.unwrap_or_default());
+            let readings: &mut Vec<Reading> = counted.or_default(place);
+            readings.extend(packets.into_iter().flatten());
         }
         counted
     }
 
-    fn packets(&self, rule: &Rule) -> Option<Reading> {
-        match &rule.counter {
-            Counter::Own(packets) => Some(Reading { packets: *packets, made: rule.made }),
+    /// All counters, in the order of their numbers.
+    pub fn readings(&self) -> Vec<Reading> {
+        let own = self.rules.iter().filter_map(|rule| match rule.counter {
+            Counter::Own(packets) => Some(Reading { id: rule.id, packets }),
+            _ => None,
+        });
+        let mut readings: Vec<Reading> = own.chain(self.counters.values().copied()).collect();
+        readings.sort_unstable_by_key(|reading| reading.id);
+        readings
+    }
+
+    fn packets(&self, rule: &Rule) -> Option<Vec<Reading>> {
+        let reading = match &rule.counter {
+            Counter::Own(packets) => Some(Reading { id: rule.id, packets: *packets }),
             Counter::Named(name) => self.counters.get(name).copied(),
             Counter::None => None,
-        }
+        };
+        reading.map(|reading| vec![reading])
     }
 
     /// Where packets are refused that no rule of ours logs one by one. `zones`: the counted ones. `logd`: what goes to
@@ -282,9 +290,11 @@ impl Ruleset {
     }
 }
 
-/// The sum; not known unless both are.
-fn both(one: Option<Reading>, other: Option<Reading>) -> Option<Reading> {
-    one.zip(other).map(|(one, other)| one.plus(other))
+/// All counters; not known unless both have some.
+fn both(one: Option<Vec<Reading>>, other: Option<Vec<Reading>>) -> Option<Vec<Reading>> {
+    let (mut one, other) = one.zip(other)?;
+    one.extend(other);
+    Some(one)
 }
 
 /// Names of fw4's own chains; an owner's chain has another.
@@ -319,14 +329,14 @@ struct UnseenSums {
 }
 
 impl UnseenSums {
-    fn add(&mut self, place: String, packets: Option<Reading>) {
+    fn add(&mut self, place: String, packets: Option<Vec<Reading>>) {
         if let Some(row) = self.rows.iter_mut().find(|row| row.place == place) {
-            row.packets = both(row.packets, packets);
+            row.packets = both(row.packets.take(), packets);
         } else if self.rows.len() < MAX_PLACES {
             self.rows.push(Unseen { place, packets });
         } else if let Some(last) = self.rows.last_mut() {
             last.place = "further rules".into();
-            last.packets = both(last.packets, packets);
+            last.packets = both(last.packets.take(), packets);
         }
     }
 }

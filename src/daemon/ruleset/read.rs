@@ -47,8 +47,8 @@ impl Ruleset {
             "counter" if self.counters.len() < MAX_RULES => {
                 let (family, table) = (text(object, "family")?, text(object, "table")?);
                 if table == "fw4" && family == "inet" {
-                    let made = self.made(&family, &table, count(object, "handle")?);
-                    let reading = Reading { packets: count(object, "packets")?, made };
+                    let id = self.id(&family, &table, count(object, "handle")?);
+                    let reading = Reading { id, packets: count(object, "packets")? };
                     self.counters.insert(text(object, "name")?, reading);
                 }
             }
@@ -58,7 +58,7 @@ impl Ruleset {
     }
 
     /// A table is listed before what it holds. Handles of both are small: they count up.
-    fn made(&self, family: &str, table: &str, handle: u64) -> u64 {
+    fn id(&self, family: &str, table: &str, handle: u64) -> u64 {
         let known = self.tables.iter().find(|(of, name, _)| of == family && name == table);
         handle.wrapping_add(known.map_or(0, |(.., handle)| *handle) << 32)
     }
@@ -66,7 +66,7 @@ impl Ruleset {
     fn add_rule(&mut self, object: &Value) -> Option<()> {
         let (family, table) = (text(object, "family")?, text(object, "table")?);
         let mut rule = Rule {
-            made: self.made(&family, &table, count(object, "handle")?),
+            id: self.id(&family, &table, count(object, "handle")?),
             family,
             table,
             chain: text(object, "chain")?,

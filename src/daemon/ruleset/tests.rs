@@ -63,7 +63,7 @@ fn read(rules: &[String]) -> Ruleset {
 
 fn unseen(rules: &[String], logd: bool) -> Vec<(String, Option<u64>)> {
     let unseen = read(rules).unseen(&["wan".to_string()], logd);
-    let packets = |unseen: &Unseen| unseen.packets.map(|reading| reading.packets);
+    let packets = |unseen: &Unseen| unseen.packets.as_deref().map(sum_of);
     unseen.into_iter().map(|unseen| (unseen.place.clone(), packets(&unseen))).collect()
 }
 
@@ -184,7 +184,7 @@ fn the_counters_of_our_rules_are_told_by_place_and_a_named_one_once() {
         rule("forward_guest", "fwstat guest", &[COUNT]),
         rule("input_wan", "!fw4: x", &[COUNT]),
     ];
-    let counted = read(&rules).counted().into_iter().map(|(place, reading)| (place, reading.packets));
+    let counted = read(&rules).counted().into_iter().map(|(place, reading)| (place, sum_of(&reading)));
     let counted: Vec<_> = counted.collect();
     let zone = |name: &str| Place::Zone(name.into());
     assert_eq!(counted, [(zone("guest"), 14), (zone("wan"), 5), (Place::All("syn_flood".into()), 7)]);
