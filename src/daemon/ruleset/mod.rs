@@ -11,6 +11,8 @@ use crate::event::small_map::SmallMap;
 const MAX_RULES: usize = 2048;
 /// Places that are named; a bound against rulesets with a rule for every address.
 const MAX_PLACES: usize = 64;
+/// Bytes of a place's name to which no further names are added.
+const LONG_NAME: usize = 400;
 /// A rule's comment ends with a zone's name, or with `rule` and one of `syn_flood`, `invalid`, `forward`.
 const OURS: &str = "fwstat ";
 
@@ -59,6 +61,7 @@ enum Counter {
     #[default]
     None,
     Own(u64),
+    /// See [`Ruleset::counters`].
     Named(String),
 }
 
@@ -116,7 +119,7 @@ pub struct Ruleset {
     rules: Vec<Rule>,
     /// Handles of the tables, by family and name.
     tables: Vec<(String, String, u64)>,
-    /// Named counters of fw4's table.
+    /// Named counters, by family, table and name with spaces between them.
     counters: SmallMap<String, Reading>,
     /// Base chains that no inbound packet passes, by family, table and name.
     outbound: Vec<(String, String, String)>,
@@ -139,20 +142,11 @@ impl Ruleset {
     /// The counters of our rules.
     pub fn counted(&self) -> SmallMap<Place, Vec<Reading>> {
         let mut counted = SmallMap::new();
-        let mut named = Vec::new();
-        for rule in &self.rules {
-            let Some(place) = place_of(&rule.comment) else { continue };
-            let packets = match &rule.counter {
-                Counter::None => continue,
+        for rule in self.rules.iter().filter(|rule| !matches!(rule.counter, Counter::None)) {
+            if let Some(place) = place_of(&rule.comment) {
                 // Two rules share a zone's.
-                Counter::Named(name) if named.contains(&name) => None,
-                _ => self.packets(rule),
-            };
-            if let Counter::Named(name) = &rule.counter {
-                named.push(name);
+                add_new(counted.or_default(place), self.packets(rule).unwrap_or_default());
             }
-            let readings: &mut Vec<Reading> = counted.or_default(place);
-            readings.extend(packets.into_iter().flatten());
         }
         counted
     }
@@ -293,8 +287,17 @@ impl Ruleset {
 /// All counters; not known unless both have some.
 fn both(one: Option<Vec<Reading>>, other: Option<Vec<Reading>>) -> Option<Vec<Reading>> {
     let (mut one, other) = one.zip(other)?;
-    one.extend(other);
+    add_new(&mut one, other);
     Some(one)
+}
+
+/// Rules can share a named counter.
+fn add_new(readings: &mut Vec<Reading>, more: Vec<Reading>) {
+    for reading in more {
+        if readings.iter().all(|known| known.id != reading.id) {
+            readings.push(reading);
+        }
+    }
 }
 
 /// Names of fw4's own chains; an owner's chain has another.
@@ -322,7 +325,7 @@ fn place_of(comment: &str) -> Option<Place> {
     })
 }
 
-/// The places so far; the same one twice is one with both sums.
+/// The places so far; the same one twice is one with both sums, and those with the same counter are one.
 #[derive(Default)]
 struct UnseenSums {
     rows: Vec<Unseen>,
@@ -332,6 +335,11 @@ impl UnseenSums {
     fn add(&mut self, place: String, packets: Option<Vec<Reading>>) {
         if let Some(row) = self.rows.iter_mut().find(|row| row.place == place) {
             row.packets = both(row.packets.take(), packets);
+        } else if let Some(row) = self.rows.iter_mut().find(|row| packets.is_some() && row.packets == packets)
+        {
+            if row.place.len() < LONG_NAME {
+                row.place = format!("{} and {place}", row.place);
+            }
         } else if self.rows.len() < MAX_PLACES {
             self.rows.push(Unseen { place, packets });
         } else if let Some(last) = self.rows.last_mut() {

@@ -46,11 +46,9 @@ impl Ruleset {
             "chain" => self.add_chain(object)?,
             "counter" if self.counters.len() < MAX_RULES => {
                 let (family, table) = (text(object, "family")?, text(object, "table")?);
-                if table == "fw4" && family == "inet" {
-                    let id = self.id(&family, &table, count(object, "handle")?);
-                    let reading = Reading { id, packets: count(object, "packets")? };
-                    self.counters.insert(text(object, "name")?, reading);
-                }
+                let id = self.id(&family, &table, count(object, "handle")?);
+                let reading = Reading { id, packets: count(object, "packets")? };
+                self.counters.insert(format!("{family} {table} {}", text(object, "name")?), reading);
             }
             _ => {}
         }
@@ -108,7 +106,7 @@ impl Rule {
             "jump" | "goto" => (self.verdict, self.target) = (Verdict::Jump, text(value, "target")?),
             "counter" => {
                 self.counter = match value {
-                    Value::String(name) => Counter::Named(name.clone()),
+                    Value::String(name) => Counter::Named(format!("{} {} {name}", self.family, self.table)),
                     value => Counter::Own(count(value, "packets")?),
                 };
             }

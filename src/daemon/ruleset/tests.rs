@@ -56,9 +56,14 @@ fn with_ours(input: &[&str], forward: &[&str], syn_flood: &[&str]) -> Vec<String
     rules
 }
 
+/// Each with a handle of its own, as in the kernel.
 fn read(rules: &[String]) -> Ruleset {
-    Ruleset::read(format!(r#"{{"nftables": [{{"metainfo": {{}}}}, {}]}}"#, rules.join(", ")).as_bytes())
-        .unwrap()
+    let numbered = |(number, rule): (usize, &String)| {
+        let (kind, object) = rule.split_once(": {").unwrap();
+        format!(r#", {kind}: {{"handle": {}, {object}"#, number + 1)
+    };
+    let rules: String = rules.iter().enumerate().map(numbered).collect();
+    Ruleset::read(format!(r#"{{"nftables": [{{"metainfo": {{}}}}{rules}]}}"#).as_bytes()).unwrap()
 }
 
 fn unseen(rules: &[String], logd: bool) -> Vec<(String, Option<u64>)> {
@@ -188,6 +193,65 @@ fn the_counters_of_our_rules_are_told_by_place_and_a_named_one_once() {
     let counted: Vec<_> = counted.collect();
     let zone = |name: &str| Place::Zone(name.into());
     assert_eq!(counted, [(zone("guest"), 14), (zone("wan"), 5), (Place::All("syn_flood".into()), 7)]);
+}
+
+#[test]
+fn a_counter_of_several_places_is_one_sum() {
+    let object = |family: &str, table: &str, name: &str, packets: u64| {
+        format!(
+            r#"{{"counter": {{"family": "{family}", "name": "{name}", "table": "{table}", "packets": {packets}, "bytes": 1}}}}"#
+        )
+    };
+    let named = |name: &str| format!(r#"{{"counter": "{name}"}}"#);
+    let (zone, invalid) = (named("fwstat_zone_wan"), named("fwstat_invalid"));
+    let vmap =
+        r#"{"vmap": {"key": {"ct": {"key": "state"}}, "data": {"set": [["invalid", {"drop": null}]]}}}"#;
+    let banip = |statements: &str| {
+        format!(
+            r#"{{"rule": {{"family": "inet", "table": "banIP", "chain": "in", "expr": [{statements}, {{"drop": null}}]}}}}"#
+        )
+    };
+    let mut rules = vec![
+        object("inet", "fw4", "fwstat_zone_wan", 5),
+        object("inet", "fw4", "fwstat_invalid", 8),
+        object("ip", "banIP", "tcp", 2000),
+        object("inet", "banIP", "tcp", 20),
+        object("inet", "banIP", "udp", 3),
+        banip(&named("tcp")),
+        banip(&named("tcp")),
+        banip(&named("udp")),
+        banip(COUNT),
+    ];
+    rules.extend(with_ours(&[&zone], &[&zone], &[LIMIT, COUNT, LOG]));
+    for chain in ["input", "forward"] {
+        rules.push(rule(chain, "!fw4: Handle flows", &[vmap]));
+        rules.push(rule(chain, "fwstat rule invalid", &[&invalid]));
+    }
+    let expected = places(&[
+        ("drop_invalid (chain input) and drop_invalid (chain forward)", Some(8)),
+        ("the input policy of zone wan and forwarding from zone wan", Some(5)),
+        ("table inet banIP", Some(30)),
+    ]);
+    let mut found = unseen(&rules, false);
+    found.retain(|(place, _)| place != "the forward policy of zone wan for its own interfaces");
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn any_number_of_places_that_share_a_counter_has_a_bounded_name() {
+    let mut rules = fw4();
+    rules.push(
+        r#"{"counter": {"family": "inet", "name": "x", "table": "fw4", "packets": 5, "bytes": 1}}"#
+            .to_string(),
+    );
+    let drop = |number| {
+        rule("input_wan", &format!("!fw4: Drop-{number}"), &[r#"{"counter": "x"}"#, r#"{"drop": null}"#])
+    };
+    rules.extend((0..MAX_RULES - 20).map(drop));
+    let found = unseen(&rules, false);
+    let (place, packets) = found.last().unwrap();
+    assert!(place.starts_with("rule 'Drop-0' and rule 'Drop-1' and ") && place.len() < 1000, "{place}");
+    assert_eq!(*packets, Some(5));
 }
 
 #[test]
