@@ -463,6 +463,8 @@ impl Core {
         self.fleet.borrow_mut().set(&self.config, &self.run, self.storage.salt());
         self.enforcer.set(now, &self.config, &mut self.engine);
         self.turn_fleet(now);
+        // Another input can see other packets.
+        self.counters.ask(now.boot_ms, 0);
         self.commit(now);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::ruleset::{Place, Reading, Ruleset, Unseen};
+use super::ruleset::{Place, Read, Reading, Ruleset, Unseen};
 use crate::daemon::nft::run::{MAX_OUTPUT, Nft};
 use crate::event::calendar::Date;
 use crate::event::small_map::SmallMap;
@@ -57,6 +57,15 @@ pub(super) struct NotSeen {
     /// Since the daemon's start; `None` where nothing counts them.
     pub packets: Option<u64>,
     pub today: u64,
+    /// The numbers of the counters that had them at the last reading.
+    counters: Vec<u64>,
+}
+
+impl NotSeen {
+    fn count(&mut self, more: u64) {
+        self.today = self.today.saturating_add(more);
+        self.packets = self.packets.map(|packets| packets.saturating_add(more));
+    }
 }
 
 /// What came from one reading to the next: fw4 makes its rules' counters anew with every reload.
@@ -72,8 +81,8 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Gives how many packets were refused unseen since the reading before.
-    pub(super) fn add(&mut self, ruleset: &Ruleset, zones: &[String], logd: bool, date: Option<Date>) -> u64 {
+    /// Gives how many packets were refused unseen since the reading before. `read`: what is read now of what rules log.
+    pub(super) fn add(&mut self, ruleset: &Ruleset, zones: &[String], read: Read, date: Option<Date>) -> u64 {
         let mut unseen_since = 0_u64;
         if std::mem::replace(&mut self.date, date) != date {
             self.not_seen.iter_mut().for_each(|row| row.today = 0);
@@ -81,29 +90,41 @@ impl Counts {
         let last = std::mem::replace(&mut self.last, ruleset.readings());
         // What was there before the daemon is not its.
         let before = self.rules.is_some().then_some(last);
-        let more = |readings: &[Reading]| {
-            readings.iter().fold(0, |sum: u64, reading| sum.saturating_add(since(before.as_deref(), reading)))
-        };
+        let before = before.as_deref();
         let counted = ruleset.counted();
         let rules = self.rules.get_or_insert_default();
         rules.retain(|place, _| counted.contains_key(place));
         for (place, readings) in counted {
+            let more = readings.iter().map(|reading| since(before, reading));
             let sum = rules.or_default(place);
-            *sum = sum.saturating_add(more(&readings));
+            *sum = more.fold(*sum, u64::saturating_add);
         }
-        let unseen = ruleset.unseen(zones, logd);
+        // What a counter has not seen one by one at a reading is so until the next.
+        for row in &mut self.not_seen {
+            let counters = std::mem::take(&mut row.counters);
+            let readings = counters.iter().filter_map(|id| find(&self.last, *id));
+            let more = readings.map(|reading| since(before, reading)).fold(0, u64::saturating_add);
+            row.count(more);
+            unseen_since = unseen_since.saturating_add(more);
+        }
+        let unseen = ruleset.unseen(zones, read);
         self.not_seen.retain(|row| row.today > 0 || unseen.iter().any(|known| known.place == row.place));
         for Unseen { place, packets } in unseen {
-            let more = packets.map(|readings| more(&readings));
             let known = self.not_seen.iter().position(|row| row.place == place);
             let at = known.unwrap_or_else(|| {
-                self.not_seen.push(NotSeen { place, packets: None, today: 0 });
+                self.not_seen.push(NotSeen { place, packets: None, today: 0, counters: Vec::new() });
                 self.not_seen.len() - 1
             });
             let row = &mut self.not_seen[at];
-            row.packets = more.map(|more| row.packets.unwrap_or(0).saturating_add(more));
-            row.today = row.today.saturating_add(more.unwrap_or(0));
-            unseen_since = unseen_since.saturating_add(more.unwrap_or(0));
+            row.packets = packets.as_ref().map(|_| row.packets.unwrap_or(0));
+            let readings = packets.unwrap_or_default();
+            row.counters = readings.iter().map(|reading| reading.id).collect();
+            // What a counter of before has, is known above, or was seen.
+            let is_new = |reading: &&Reading| before.is_some_and(|before| find(before, reading.id).is_none());
+            let more =
+                readings.iter().filter(is_new).fold(0, |sum: u64, new| sum.saturating_add(new.packets));
+            row.count(more);
+            unseen_since = unseen_since.saturating_add(more);
         }
         unseen_since
     }
@@ -122,11 +143,15 @@ impl Counts {
     }
 }
 
+/// The counter of this number, of readings in the order of their numbers.
+fn find(readings: &[Reading], id: u64) -> Option<&Reading> {
+    readings.binary_search_by_key(&id, |reading| reading.id).ok().map(|at| &readings[at])
+}
+
 /// What a counter counted since the readings before; `None`: this is the first.
 fn since(before: Option<&[Reading]>, reading: &Reading) -> u64 {
     let Some(before) = before else { return 0 };
-    let known = before.binary_search_by_key(&reading.id, |known| known.id);
-    let known = known.map_or(0, |at| before[at].packets);
+    let known = find(before, reading.id).map_or(0, |known| known.packets);
     // Below what it was: it was set to 0.
     reading.packets.checked_sub(known).unwrap_or(reading.packets)
 }
@@ -134,6 +159,8 @@ fn since(before: Option<&[Reading]>, reading: &Reading) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NFLOG: Read = Read { nflog: Some(32), logd: false };
 
     fn ruleset(refused: u64, counted: u64, handle: u64) -> Ruleset {
         let rule = |comment: &str, handle: u64, packets: u64, end: &str| {
@@ -156,6 +183,8 @@ mod tests {
             {{"counter": {{"family": "inet", "table": "fw4", "name": "zone", "handle": {}, "packets": {}}}}},
             {{"rule": {{"family": "inet", "table": "fw4", "chain": "input_wan", "comment": "fwstat wan", "handle": 70,
                 "expr": [{{"counter": "zone"}}, {{"log": {{"group": 32}}}}]}}}},
+            {{"rule": {{"family": "inet", "table": "fw4", "chain": "input_wan", "handle": 71,
+                "expr": [{{"jump": {{"target": "reject_from_wan"}}}}]}}}},
             {{"table": {{"family": "inet", "name": "fwstat", "handle": {table}}}}},
             {{"rule": {{"family": "inet", "table": "fwstat", "chain": "refuse", "comment": "fwstat wan", "handle": {},
                 "expr": [{{"counter": {{"packets": {}}}}}, {{"log": {{"group": 32}}}}, {{"drop": null}}]}}}}]}}"#,
@@ -168,7 +197,7 @@ mod tests {
     fn of_the_counters_of_a_place_each_counts_on_by_itself() {
         let mut counts = Counts::default();
         let mut read = |zone, table, guard| {
-            counts.add(&guarded(zone, table, guard), &["wan".to_string()], false, Some(Date(1)));
+            counts.add(&guarded(zone, table, guard), &["wan".to_string()], NFLOG, Some(Date(1)));
             counts.rules.as_ref().unwrap().get(&Place::Zone("wan".into())).copied().unwrap()
         };
         assert_eq!(read((5, 1000), 2, (9, 50)), 0);
@@ -180,6 +209,35 @@ mod tests {
         assert_eq!(read((6, 2), 4, (9, 4)), 13);
         // Both were set to 0.
         assert_eq!(read((6, 1), 4, (9, 0)), 14);
+    }
+
+    #[test]
+    fn while_nflog_is_not_read_what_its_rules_count_is_a_sum() {
+        let mut counts = Counts::default();
+        let mut read = |nflog, zone| {
+            let read = Read { nflog, logd: true };
+            let ruleset = guarded((5, zone), 2, (9, 50));
+            let unseen = counts.add(&ruleset, &["wan".to_string()], read, Some(Date(1)));
+            let rows = counts.not_seen.iter().map(|row| (row.place.clone(), row.packets.unwrap(), row.today));
+            (unseen, rows.collect::<Vec<_>>(), counts.reasons().join("; "))
+        };
+        let policy = |packets: u64| vec![("the input policy of zone wan".to_string(), packets, packets)];
+        let reason = |packets: u64| {
+            format!(
+                "the input policy of zone wan: {packets} packets were refused today that are known only as a sum"
+            )
+        };
+        read(Some(32), 1000);
+        assert_eq!(read(Some(32), 1010), (0, vec![], String::new()));
+        // It ended just now: what was counted before came over it.
+        assert_eq!(read(None, 1012), (0, policy(0), String::new()));
+        assert_eq!(read(None, 1020), (8, policy(8), reason(8)));
+        // It runs again just now.
+        assert_eq!(read(Some(32), 1025), (5, policy(13), reason(13)));
+        assert_eq!(read(Some(32), 1100), (0, policy(13), reason(13)));
+        // Another group is read than the rules log to.
+        assert_eq!(read(Some(33), 1100), (0, policy(13), reason(13)));
+        assert_eq!(read(Some(33), 1101), (1, policy(14), reason(14)));
     }
 
     #[test]
@@ -195,7 +253,7 @@ mod tests {
             let rules: String = rules.iter().map(rule).collect();
             let table = r#"{"table": {"family": "ip", "name": "filter", "handle": 4}}"#;
             let ruleset = Ruleset::read(format!(r#"{{"nftables": [{table}{rules}]}}"#).as_bytes()).unwrap();
-            counts.add(&ruleset, &[], false, Some(Date(1)))
+            counts.add(&ruleset, &[], NFLOG, Some(Date(1)))
         };
         assert_eq!(read(&[(3, 500)]), 0);
         assert_eq!(read(&[(3, 501), (8, 2)]), 3);
@@ -208,7 +266,7 @@ mod tests {
         let mut counts = Counts::default();
         let mut read = |refused, counted, handle, day| {
             let ruleset = ruleset(refused, counted, handle);
-            counts.add(&ruleset, &["wan".to_string()], false, Some(Date(day)));
+            counts.add(&ruleset, &["wan".to_string()], NFLOG, Some(Date(day)));
             let zone = counts.rules.as_ref().unwrap().get(&Place::Zone("wan".into())).copied().unwrap();
             (counts.not_seen[0].packets.unwrap(), counts.not_seen[0].today, zone, counts.reasons())
         };

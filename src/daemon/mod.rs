@@ -4,7 +4,7 @@
 //! other things that are waited for.
 
 pub use options_file::load;
-pub use ruleset::{Place, Ruleset};
+pub use ruleset::{Place, Read, Ruleset};
 pub use running::{explained, is_running};
 
 mod callers;

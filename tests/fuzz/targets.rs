@@ -453,7 +453,7 @@ pub fn logd_backlog(data: &[u8]) {
 pub fn nft_counters(data: &[u8]) {
     if let Some(ruleset) = fwstat::daemon::Ruleset::read(data) {
         ruleset.counted();
-        ruleset.unseen(&["wan".to_string()], true);
+        ruleset.unseen(&["wan".to_string()], fwstat::daemon::Read { nflog: Some(32), logd: true });
     }
 }
 

@@ -13,7 +13,7 @@ use crate::config::uci::{self, Section};
 use crate::config::zones;
 use crate::daemon::nft;
 use crate::daemon::protected::default_route_interfaces;
-use crate::daemon::ruleset::{Place, Ruleset, sum_of};
+use crate::daemon::ruleset::{Place, Read, Ruleset, sum_of};
 use crate::event::protocol;
 use crate::event::small_map::SmallMap;
 use crate::input::netifd;
@@ -163,7 +163,8 @@ pub(super) fn counters(config: &Config, ruleset: Option<&Ruleset>, findings: &mu
         Some(ruleset) => {
             let counted = ruleset.counted().into_iter().map(|(place, readings)| (place, sum_of(&readings)));
             zone_rules(config, &counted.collect(), findings);
-            let unseen = ruleset.unseen(&config.zone, config.input.logd).into_iter();
+            let read = Read { nflog: Some(config.nflog_group), logd: config.input.logd };
+            let unseen = ruleset.unseen(&config.zone, read).into_iter();
             let rows: Vec<_> = unseen
                 .map(|unseen| NotSeenRow {
                     place: unseen.place,

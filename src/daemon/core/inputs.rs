@@ -5,6 +5,7 @@
 use super::{Core, RUNNING, STARTING_MS};
 use crate::config::Config;
 use crate::config::zones::Interface;
+use crate::daemon::ruleset::Read;
 use crate::event::Origin;
 use crate::event::small_map::SmallMap;
 use crate::input::logd::LogFeed;
@@ -69,6 +70,9 @@ impl Core {
         if self.nflog.state != state {
             self.log.write(now.boot_ms, &format!("nflog: {state}"), state != RUNNING);
             self.nflog.state = state.to_string();
+            // Which of the rules' packets are seen changes now.
+            self.counters.ask(now.boot_ms, 0);
+            self.explain_unseen();
         }
         self.nflog.counts = counters;
         self.engine.note_lost(Input::Nflog, counters.lost);
@@ -113,11 +117,30 @@ impl Core {
 
     /// Takes what nft says of the ruleset.
     pub(super) fn read_counters(&mut self, now: Now) {
-        let Some(ruleset) = self.counters.poll(now.boot_ms) else { return };
-        let Config { zone, input, .. } = &self.config;
-        let unseen = self.counts.add(&ruleset, zone, input.logd, self.engine.date());
-        self.engine.note_unseen(unseen);
-        self.engine.not_seen = self.counts.reasons();
+        let was_running = self.counters.nft.is_running();
+        if let Some(ruleset) = self.counters.poll(now.boot_ms) {
+            let Config { zone, input, nflog_group, .. } = &self.config;
+            let read = Read { nflog: self.reads_nflog().then_some(*nflog_group), logd: input.logd };
+            let unseen = self.counts.add(&ruleset, zone, read, self.engine.date());
+            self.engine.note_unseen(unseen);
+        }
+        if was_running && !self.counters.nft.is_running() {
+            self.explain_unseen();
+        }
+    }
+
+    fn reads_nflog(&self) -> bool {
+        self.config.input.nflog && self.nflog.state == RUNNING
+    }
+
+    /// Why today is not complete beside what was lost.
+    fn explain_unseen(&mut self) {
+        let mut reasons = self.counts.reasons();
+        let is_counted = self.counts.rules.is_some() && self.counters.why.is_none();
+        if self.config.input.nflog && !self.reads_nflog() && !is_counted {
+            reasons.push("NFLOG is not read: what is refused there is not counted".into());
+        }
+        self.engine.not_seen = reasons;
     }
 }
 

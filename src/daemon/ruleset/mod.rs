@@ -79,15 +79,28 @@ struct Rule {
     target: String,
     /// Logs to the kernel's log, where the input logd finds it.
     logs: bool,
-    /// Logs to an NFLOG group.
-    nflog: bool,
+    /// The NFLOG group that it logs to.
+    nflog: Option<u64>,
     limit: Option<Limit>,
 }
 
+/// What is read of the packets that rules log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Read {
+    /// The NFLOG group, if one is read.
+    pub nflog: Option<u16>,
+    /// Whether the kernel's log is read.
+    pub logd: bool,
+}
+
 impl Rule {
-    /// It is ours and logs each packet that comes by.
-    fn sees(&self) -> bool {
-        self.comment.starts_with(OURS) && self.nflog
+    /// It is ours and logs each packet that comes by to where it is read.
+    fn sees(&self, read: Read) -> bool {
+        self.comment.starts_with(OURS) && self.logs_to_nflog(read)
+    }
+
+    fn logs_to_nflog(&self, read: Read) -> bool {
+        self.nflog.is_some() && self.nflog == read.nflog.map(u64::from)
     }
 
     /// Its chain: family, table and name.
@@ -171,9 +184,9 @@ impl Ruleset {
         reading.map(|reading| vec![reading])
     }
 
-    /// Where packets are refused that no rule of ours logs one by one. `zones`: the counted ones. `logd`: what goes to
-    /// the kernel's log is read.
-    pub fn unseen(&self, zones: &[String], logd: bool) -> Vec<Unseen> {
+    /// Where packets are refused that no rule of ours logs one by one. `zones`: the counted ones.
+    pub fn unseen(&self, zones: &[String], read: Read) -> Vec<Unseen> {
+        let logd = read.logd;
         let mut places = UnseenSums::default();
         let fw4: Vec<&Rule> = self.rules.iter().filter(|rule| rule.is_fw4()).collect();
         let ours = |chain: &str, comment: &str| {
@@ -181,7 +194,7 @@ impl Ruleset {
         };
         // A rule of ours that only counts gives a sum.
         let sum = |rule: Option<&Rule>| rule.and_then(|rule| self.packets(rule));
-        let sees = |rule: Option<&Rule>| rule.is_some_and(|rule| rule.nflog);
+        let sees = |rule: Option<&Rule>| rule.is_some_and(|rule| rule.logs_to_nflog(read));
         let logs = |chain: &str| fw4.iter().any(|rule| rule.chain == chain && rule.logs && rule.refuses());
         // Whether the chain ends in fw4's jump to this chain of a policy.
         let ends_in = |chain: &str, target: &str| {
@@ -229,13 +242,14 @@ impl Ruleset {
             }
         }
         for (at, rule) in fw4.iter().enumerate() {
-            if self.is_refusing_rule(rule, zones, &fw4[..at]) && !(logd && (rule.logs || logs(&rule.target)))
+            if self.is_refusing_rule(rule, zones, read, &fw4[..at])
+                && !(logd && (rule.logs || logs(&rule.target)))
             {
                 places.add(name_of(rule), self.packets(rule));
             }
         }
         for (at, rule) in self.rules.iter().enumerate().filter(|(_, rule)| !rule.is_fw4()) {
-            if self.is_foreign(rule, &self.rules[..at]) && !(logd && rule.logs) {
+            if self.is_foreign(rule, read, &self.rules[..at]) && !(logd && rule.logs) {
                 places.add(format!("table {} {}", rule.family, rule.table), self.packets(rule));
             }
         }
@@ -247,8 +261,8 @@ impl Ruleset {
 
     /// Whether a rule of fw4's table, the owner's or an include's, refuses packets of a counted zone before a rule of
     /// ours has seen them. `before`: the rules before it.
-    fn is_refusing_rule(&self, rule: &Rule, zones: &[String], before: &[&Rule]) -> bool {
-        if !rule.refuses() || rule.verdict == Verdict::InvalidDrop || rule.sees() {
+    fn is_refusing_rule(&self, rule: &Rule, zones: &[String], read: Read, before: &[&Rule]) -> bool {
+        if !rule.refuses() || rule.verdict == Verdict::InvalidDrop || rule.sees(read) {
             return false;
         }
         let zone = |start: &str| {
@@ -261,16 +275,16 @@ impl Ruleset {
         if zone("input_") || zone("forward_") {
             let last =
                 rule.comment.is_empty() && rule.verdict == Verdict::Jump && rule.target != "handle_reject";
-            let seen = before.iter().any(|ours| ours.chain == rule.chain && ours.sees());
+            let seen = before.iter().any(|ours| ours.chain == rule.chain && ours.sees(read));
             return !last && !seen;
         }
         !is_of_fw4(&rule.chain) && !self.is_outbound(rule)
     }
 
     /// Whether it is another table's rule that can refuse inbound packets. `before`: the rules before it.
-    fn is_foreign(&self, rule: &Rule, before: &[Rule]) -> bool {
-        let sees_chain = |ours: &Rule| ours.sees() && ours.chain_key() == rule.chain_key();
-        let seen = rule.sees() || before.iter().any(sees_chain);
+    fn is_foreign(&self, rule: &Rule, read: Read, before: &[Rule]) -> bool {
+        let sees_chain = |ours: &Rule| ours.sees(read) && ours.chain_key() == rule.chain_key();
+        let seen = rule.sees(read) || before.iter().any(sees_chain);
         let guard = rule.family == "inet" && rule.table == "fwstat";
         let packets = matches!(rule.family.as_str(), "inet" | "ip" | "ip6" | "netdev");
         let refuses = matches!(rule.verdict, Verdict::Drop | Verdict::Reject);

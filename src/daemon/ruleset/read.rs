@@ -110,7 +110,7 @@ impl Rule {
                     value => Counter::Own(count(value, "packets")?),
                 };
             }
-            "log" if value.get("group").is_some() => self.nflog = true,
+            "log" if value.get("group").is_some() => self.nflog = Some(count(value, "group")?),
             "log" => self.logs = true,
             "limit" if value.is_object() => {
                 let (rate, burst) = (count(value, "rate")?, count(value, "burst")?);

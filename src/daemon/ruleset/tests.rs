@@ -67,7 +67,7 @@ fn read(rules: &[String]) -> Ruleset {
 }
 
 fn unseen(rules: &[String], logd: bool) -> Vec<(String, Option<u64>)> {
-    let unseen = read(rules).unseen(&["wan".to_string()], logd);
+    let unseen = read(rules).unseen(&["wan".to_string()], Read { nflog: Some(32), logd });
     let packets = |unseen: &Unseen| unseen.packets.as_deref().map(sum_of);
     unseen.into_iter().map(|unseen| (unseen.place.clone(), packets(&unseen))).collect()
 }
