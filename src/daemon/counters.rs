@@ -214,30 +214,39 @@ mod tests {
     #[test]
     fn while_nflog_is_not_read_what_its_rules_count_is_a_sum() {
         let mut counts = Counts::default();
-        let mut read = |nflog, zone| {
+        let mut read = |nflog, zone, guard| {
             let read = Read { nflog, logd: true };
-            let ruleset = guarded((5, zone), 2, (9, 50));
+            let ruleset = guarded((5, zone), 2, (9, guard));
             let unseen = counts.add(&ruleset, &["wan".to_string()], read, Some(Date(1)));
-            let rows = counts.not_seen.iter().map(|row| (row.place.clone(), row.packets.unwrap(), row.today));
-            (unseen, rows.collect::<Vec<_>>(), counts.reasons().join("; "))
+            let rows = counts.not_seen.iter().map(|row| {
+                assert_eq!(row.packets, Some(row.today));
+                (row.place.clone(), row.today)
+            });
+            (unseen, rows.collect::<Vec<_>>(), counts.reasons())
         };
-        let policy = |packets: u64| vec![("the input policy of zone wan".to_string(), packets, packets)];
-        let reason = |packets: u64| {
-            format!(
-                "the input policy of zone wan: {packets} packets were refused today that are known only as a sum"
-            )
+        let rows = |policy: u64, guard: u64| {
+            vec![
+                ("the input policy of zone wan".to_string(), policy),
+                ("table inet fwstat".to_string(), guard),
+            ]
         };
-        read(Some(32), 1000);
-        assert_eq!(read(Some(32), 1010), (0, vec![], String::new()));
+        let reasons = |policy, guard| {
+            rows(policy, guard).into_iter().map(|(place, packets)| {
+                format!("{place}: {packets} packets were refused today that are known only as a sum")
+            })
+        };
+        let reasons = |policy, guard| reasons(policy, guard).collect::<Vec<_>>();
+        read(Some(32), 1000, 50);
+        assert_eq!(read(Some(32), 1010, 55), (0, vec![], vec![]));
         // It ended just now: what was counted before came over it.
-        assert_eq!(read(None, 1012), (0, policy(0), String::new()));
-        assert_eq!(read(None, 1020), (8, policy(8), reason(8)));
+        assert_eq!(read(None, 1012, 56), (0, rows(0, 0), vec![]));
+        assert_eq!(read(None, 1020, 58), (10, rows(8, 2), reasons(8, 2)));
         // It runs again just now.
-        assert_eq!(read(Some(32), 1025), (5, policy(13), reason(13)));
-        assert_eq!(read(Some(32), 1100), (0, policy(13), reason(13)));
+        assert_eq!(read(Some(32), 1025, 58), (5, rows(13, 2), reasons(13, 2)));
+        assert_eq!(read(Some(32), 1100, 70), (0, rows(13, 2), reasons(13, 2)));
         // Another group is read than the rules log to.
-        assert_eq!(read(Some(33), 1100), (0, policy(13), reason(13)));
-        assert_eq!(read(Some(33), 1101), (1, policy(14), reason(14)));
+        assert_eq!(read(Some(33), 1100, 70), (0, rows(13, 2), reasons(13, 2)));
+        assert_eq!(read(Some(33), 1101, 71), (2, rows(14, 3), reasons(14, 3)));
     }
 
     #[test]

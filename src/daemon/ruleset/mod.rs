@@ -285,7 +285,8 @@ impl Ruleset {
     fn is_foreign(&self, rule: &Rule, read: Read, before: &[Rule]) -> bool {
         let sees_chain = |ours: &Rule| ours.sees(read) && ours.chain_key() == rule.chain_key();
         let seen = rule.sees(read) || before.iter().any(sees_chain);
-        let guard = rule.family == "inet" && rule.table == "fwstat";
+        // With several zones its rule has no comment.
+        let guard = rule.family == "inet" && rule.table == "fwstat" && rule.logs_to_nflog(read);
         let packets = matches!(rule.family.as_str(), "inet" | "ip" | "ip6" | "netdev");
         let refuses = matches!(rule.verdict, Verdict::Drop | Verdict::Reject);
         packets && refuses && !guard && !seen && !self.is_outbound(rule)

@@ -159,22 +159,25 @@ fn a_zone_that_accepts_forwarding_is_seen_by_the_rule_at_the_end_of_the_chain_fo
 }
 
 #[test]
-fn tables_of_other_programs_are_told_and_the_guards_is_not() {
+fn tables_of_other_programs_are_told_and_the_guards_where_it_does_not_log() {
     let table = |family: &str, table: &str, chain: &str, statements: &str| {
         format!(
             r#"{{"rule": {{"family": "{family}", "table": "{table}", "chain": "{chain}", "expr": [{statements}]}}}}"#
         )
     };
     let drop = format!(r#"{COUNT}, {{"drop": null}}"#);
-    let rules = [
+    let mut rules = vec![
         r#"{"chain": {"family": "inet", "table": "banIP", "name": "out", "hook": "output"}}"#.to_string(),
         table("inet", "banIP", "in", &drop),
         table("inet", "banIP", "in", &drop),
         table("inet", "banIP", "out", r#"{"drop": null}"#),
-        table("inet", "fwstat", "guard", r#"{"drop": null}"#),
+        table("inet", "fwstat", "refuse", &format!(r#"{COUNT}, {LOG}, {{"drop": null}}"#)),
         table("bridge", "x", "in", r#"{"drop": null}"#),
     ];
     assert_eq!(unseen(&rules, false), places(&[("table inet banIP", Some(14))]));
+    rules.push(table("inet", "fwstat", "refuse", &drop));
+    let both = [("table inet banIP", Some(14)), ("table inet fwstat", Some(7))];
+    assert_eq!(unseen(&rules, false), places(&both));
 }
 
 #[test]
