@@ -315,11 +315,13 @@ fn add_new(readings: &mut Vec<Reading>, more: Vec<Reading>) {
     }
 }
 
-/// Names of fw4's own chains; an owner's chain has another.
+/// Names of fw4's own chains that refuse packets. An owner's chain has another name; fw4's other chains refuse only by
+/// rules of an owner.
 fn is_of_fw4(chain: &str) -> bool {
-    const BEGIN: &str = "input_ output_ forward_ helper_ accept_ reject_ drop_ dstnat srcnat notrack_ raw_ mangle_ \
-                         handle_reject syn_flood prerouting";
-    chain == "output" || BEGIN.split(' ').any(|start| chain.starts_with(start))
+    const BEGIN: &str =
+        "input_ output_ forward_ accept_from_ accept_to_ reject_from_ reject_to_ drop_from_ drop_to_";
+    matches!(chain, "output" | "handle_reject" | "syn_flood")
+        || BEGIN.split(' ').any(|start| chain.starts_with(start))
 }
 
 fn name_of(rule: &Rule) -> String {

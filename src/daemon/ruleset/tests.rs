@@ -134,6 +134,32 @@ fn rules_of_the_owner_ahead_of_ours_are_sums_unless_the_log_has_them() {
 }
 
 #[test]
+fn an_owners_chains_are_named_whatever_their_names_begin_with() {
+    let mut rules = with_ours(&[COUNT, LOG], &[COUNT, LOG], &[LIMIT, COUNT, LOG]);
+    let chains = [
+        "raw_prerouting",
+        "mangle_prerouting",
+        "prerouting",
+        "dstnat",
+        "dstnat_wan",
+        "drop_bogons",
+        "reject_list",
+        "prerouting_x",
+        "syn_flood_udp",
+    ];
+    rules.extend(chains.map(|chain| rule(chain, "", &[COUNT, r#"{"drop": null}"#])));
+    let outbound =
+        r#"{"chain": {"family": "inet", "table": "fw4", "name": "mangle_output", "hook": "output"}}"#;
+    rules.push(outbound.to_string());
+    rules.push(rule("mangle_output", "", &[r#"{"drop": null}"#]));
+    // fw4's own.
+    rules.push(rule("accept_to_wan", "!fw4: Prevent NAT leakage", &[COUNT, r#"{"drop": null}"#]));
+    rules.push(rule("handle_reject", "!fw4: Reject TCP traffic", &[r#"{"reject": {"type": "tcp reset"}}"#]));
+    let expected = chains.map(|chain| (format!("a rule in chain {chain}"), Some(7)));
+    assert_eq!(unseen(&rules, false), expected);
+}
+
+#[test]
 fn invalid_packets_are_seen_by_a_rule_in_each_of_the_two_chains() {
     let vmap = r#"{"vmap": {"key": {"ct": {"key": "state"}}, "data": {"set": [["established", {"accept": null}],
         ["invalid", {"drop": null}]]}}}"#;
