@@ -136,6 +136,8 @@ pub struct Ruleset {
     counters: SmallMap<String, Reading>,
     /// Base chains that no inbound packet passes, by family, table and name.
     outbound: Vec<(String, String, String)>,
+    /// Base chains that inbound packets pass, and that drop at their end, by family, table and name.
+    dropping: Vec<(String, String, String)>,
     /// fw4's chain forward drops at its end, or rejects just before.
     forward_refuses: bool,
     /// There were more rules than are read.
@@ -253,6 +255,10 @@ impl Ruleset {
                 places.add(format!("table {} {}", rule.family, rule.table), self.packets(rule));
             }
         }
+        for (family, table, chain) in self.dropping.iter().filter(|chain| self.is_unseen_policy(chain, read))
+        {
+            places.add(format!("the policy of chain {chain} in table {family} {table}"), None);
+        }
         if self.cut {
             places.add("rules beyond the first 2048".into(), None);
         }
@@ -287,9 +293,17 @@ impl Ruleset {
         let seen = rule.sees(read) || before.iter().any(sees_chain);
         // With several zones its rule has no comment.
         let guard = rule.family == "inet" && rule.table == "fwstat" && rule.logs_to_nflog(read);
-        let packets = matches!(rule.family.as_str(), "inet" | "ip" | "ip6" | "netdev");
         let refuses = matches!(rule.verdict, Verdict::Drop | Verdict::Reject);
-        packets && refuses && !guard && !seen && !self.is_outbound(rule)
+        has_packets(&rule.family) && refuses && !guard && !seen && !self.is_outbound(rule)
+    }
+
+    /// Whether no rule of ours sees what a base chain drops at its end. What reaches the end of fw4's is in no zone, or was
+    /// seen in a zone's chain.
+    fn is_unseen_policy(&self, chain: &(String, String, String), read: Read) -> bool {
+        let key = (&chain.0[..], &chain.1[..], &chain.2[..]);
+        let is_fw4 = matches!(key, ("inet", "fw4", "input" | "forward"));
+        let seen = self.rules.iter().any(|ours| ours.sees(read) && ours.chain_key() == key);
+        has_packets(key.0) && !is_fw4 && !seen
     }
 
     fn is_outbound(&self, rule: &Rule) -> bool {
@@ -297,6 +311,11 @@ impl Ruleset {
             .iter()
             .any(|(family, table, name)| (&family[..], &table[..], &name[..]) == rule.chain_key())
     }
+}
+
+/// Whether the tables of a family take IP packets that are routed or for the router.
+fn has_packets(family: &str) -> bool {
+    matches!(family, "inet" | "ip" | "ip6" | "netdev")
 }
 
 /// All counters; not known unless both have some.

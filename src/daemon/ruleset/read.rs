@@ -91,8 +91,15 @@ impl Ruleset {
             self.forward_refuses = text(object, "policy")? == "drop";
         }
         let hook = text(object, "hook")?;
-        if matches!(hook.as_str(), "output" | "postrouting" | "egress") && self.outbound.len() < MAX_RULES {
-            self.outbound.push((family, table, name));
+        let chains = if matches!(hook.as_str(), "output" | "postrouting" | "egress") {
+            &mut self.outbound
+        } else if text(object, "policy")? == "drop" {
+            &mut self.dropping
+        } else {
+            return Some(());
+        };
+        if chains.len() < MAX_RULES {
+            chains.push((family, table, name));
         }
         Some(())
     }

@@ -207,6 +207,39 @@ fn tables_of_other_programs_are_told_and_the_guards_where_it_does_not_log() {
 }
 
 #[test]
+fn policies_that_drop_are_named_but_fw4s_and_where_a_rule_of_ours_has_seen_the_packets() {
+    let chain = |family: &str, table: &str, name: &str, hook: &str, policy: &str| {
+        format!(
+            r#"{{"chain": {{"family": "{family}", "table": "{table}", "name": "{name}", "type": "filter",
+            "hook": "{hook}", "prio": 0, "policy": "{policy}"}}}}"#
+        )
+    };
+    let ours = |chain: &str| {
+        format!(
+            r#"{{"rule": {{"family": "ip", "table": "own", "chain": "{chain}", "comment": "fwstat wan", "expr": [{COUNT}, {LOG}]}}}}"#
+        )
+    };
+    let mut rules = with_ours(&[COUNT, LOG], &[COUNT, LOG], &[LIMIT, COUNT, LOG]);
+    rules.extend([
+        chain("ip", "filter", "FORWARD", "forward", "drop"),
+        chain("ip", "filter", "INPUT", "input", "accept"),
+        chain("ip", "filter", "OUTPUT", "output", "drop"),
+        chain("bridge", "filter", "FORWARD", "forward", "drop"),
+        chain("netdev", "early", "in", "ingress", "drop"),
+        chain("inet", "fw4", "own_input", "input", "drop"),
+        chain("ip", "own", "input", "input", "drop"),
+        r#"{"chain": {"family": "ip", "table": "filter", "name": "DOCKER"}}"#.to_string(),
+        ours("input"),
+    ]);
+    let expected = [
+        "the policy of chain FORWARD in table ip filter",
+        "the policy of chain in in table netdev early",
+        "the policy of chain own_input in table inet fw4",
+    ];
+    assert_eq!(unseen(&rules, false), places(&expected.map(|place| (place, None))));
+}
+
+#[test]
 fn the_counters_of_our_rules_are_told_by_place_and_a_named_one_once() {
     let named = r#"{"counter": "fwstat_zone_wan"}"#;
     let rules = [

@@ -86,6 +86,7 @@ static PATTERNS: &[Pattern] = &[
     ("a rule in chain {} (at most)", "チェイン{0}のルール（最大で）"),
     ("a rule in chain {}", "チェイン{0}のルール"),
     ("table {} {}", "テーブル{0} {1}"),
+    ("the policy of chain {} in table {} {}", "テーブル{1} {2}のチェイン{0}のポリシー"),
     ("rules beyond the first #", "{0}個を超えるルール"),
     // What leaves a port open.
     ("redirect '{}'", "ポート転送「{0}」"),
