@@ -250,6 +250,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_rule_counted_while_its_log_was_read_is_not_lost_when_that_ends() {
+        let mut counts = Counts::default();
+        let mut read = |logd, packets| {
+            let text = format!(
+                r#"{{"nftables": [{{"rule": {{"family": "inet", "table": "fw4", "chain": "input_wan",
+                "comment": "!fw4: Drop-telnet", "handle": 9, "expr": [{{"counter": {{"packets": {packets}}}}},
+                {{"log": {{"prefix": "Drop-telnet: "}}}}, {{"drop": null}}]}}}}]}}"#
+            );
+            let (ruleset, read) = (Ruleset::read(text.as_bytes()).unwrap(), Read { nflog: Some(32), logd });
+            let unseen = counts.add(&ruleset, &["wan".to_string()], read, Some(Date(1)));
+            (unseen, counts.reasons().len())
+        };
+        assert_eq!(read(true, 70_000), (0, 0));
+        assert_eq!(read(true, 90_000), (0, 0));
+        assert_eq!(read(false, 90_001), (0, 0));
+        assert_eq!(read(false, 90_004), (3, 1));
+    }
+
+    #[test]
     fn a_further_rule_of_a_table_does_not_count_the_others_again() {
         let mut counts = Counts::default();
         let mut read = |rules: &[(u64, u64)]| {
