@@ -82,6 +82,8 @@ struct Rule {
     /// The NFLOG group that it logs to.
     nflog: Option<u64>,
     limit: Option<Limit>,
+    /// Has a limit of any kind.
+    is_limited: bool,
 }
 
 /// What is read of the packets that rules log.
@@ -228,7 +230,12 @@ impl Ruleset {
                 }
             }
             let forward = ours(&format!("forward_{zone}"), &name).or(ours("forward", "fwstat rule forward"));
-            let log = fw4.iter().any(|rule| rule.chain == format!("forward_{zone}") && rule.logs);
+            // fw4's own at the end of the chain, not an owner's for some of the packets.
+            let is_log = |rule: &&&Rule| {
+                rule.logs && !rule.is_limited && rule.verdict == Verdict::Other && rule.comment.is_empty()
+            };
+            let chain = format!("forward_{zone}");
+            let log = fw4.iter().filter(is_log).any(|rule| rule.chain == chain);
             if self.forward_refuses && !sees(forward) && !(logd && log) {
                 places.add(format!("forwarding from zone {zone}"), sum(forward));
             }

@@ -107,6 +107,7 @@ impl Ruleset {
 
 impl Rule {
     fn add_statement(&mut self, key: &str, value: &Value) -> Option<()> {
+        self.is_limited |= key == "limit";
         match key {
             "drop" => self.verdict = Verdict::Drop,
             "reject" => self.verdict = Verdict::Reject,

@@ -175,6 +175,19 @@ fn invalid_packets_are_seen_by_a_rule_in_each_of_the_two_chains() {
 }
 
 #[test]
+fn forwarding_is_in_the_log_where_fw4_logs_all_of_it() {
+    let log = r#"{"log": {"prefix": "reject wan forward: "}}"#;
+    let logged = |comment: &str, statements: &[&str]| {
+        let mut rules = with_ours(&[COUNT, LOG], &[COUNT], &[LIMIT, COUNT, LOG]);
+        rules.push(rule("forward_wan", comment, statements));
+        unseen(&rules, true).into_iter().filter(|(place, _)| place == "forwarding from zone wan").count()
+    };
+    assert_eq!(logged("", &[log]), 0);
+    assert_eq!(logged("", &[r#"{"limit": "wan.log_limit"}"#, log]), 1);
+    assert_eq!(logged("!fw4: Log-smtp", &[COUNT, log, r#"{"accept": null}"#]), 1);
+}
+
+#[test]
 fn a_zone_that_accepts_forwarding_is_seen_by_the_rule_at_the_end_of_the_chain_forward() {
     let mut rules = with_ours(&[COUNT, LOG], &[COUNT], &[LIMIT, COUNT, LOG]);
     rules.retain(|rule| !rule.contains("forward_wan"));
