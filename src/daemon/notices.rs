@@ -81,8 +81,8 @@ impl Notices {
     pub(super) fn add_loss(&mut self, today: Date, lost: u64, attempts: u64) {
         if lost > 0 && lost >= attempts / 100 && self.is_new(today, "fwstat.incomplete", String::new()) {
             let because = format!(
-                "{lost} packets of {today} are in no figure so far: lost before they were read, or refused where only \
-                 their number is known"
+                "up to {lost} packets of {today} are in no figure so far: lost before they were read (entries of the log \
+                 count as packets), or refused where only their number is known"
             );
             self.send("fwstat.incomplete", Box::new(Incomplete { what: "packets", because }));
         }
@@ -164,8 +164,8 @@ mod tests {
         notices.add_loss(Date(18_358), 10, 1000);
         notices.add_loss(Date(18_358), 900, 1000);
         let sent = notices.take();
-        let because = "10 packets of 2020-04-06 are in no figure so far: lost before they were read, or refused where \
-                       only their number is known";
+        let because = "up to 10 packets of 2020-04-06 are in no figure so far: lost before they were read (entries of \
+                       the log count as packets), or refused where only their number is known";
         assert_eq!(sent.len(), 1);
         assert_eq!(text(&*sent[0].1), format!("{{\"what\":\"packets\",\"because\":\"{because}\"}}"));
         let device = || SourceRow {

@@ -77,8 +77,8 @@ impl Span {
             let when =
                 if self.is_single() { format!("on {}", day.date) } else { format!("in {}", data.month) };
             reasons.add(format!(
-                "{sum} packets {when} are in no figure: lost before they were read, or refused where only their \
-                 number is known"
+                "up to {sum} packets {when} are in no figure: lost before they were read (entries of the log count as \
+                 packets), or refused where only their number is known"
             ));
         }
     }

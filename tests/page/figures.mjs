@@ -70,8 +70,8 @@ export const tests = {
 		const low = 'the attempts of some services can be up to 3 too low';
 		assert.deepEqual(await reasons(low, 3964), { large: [], small: [ low ] });
 		assert.deepEqual(await reasons(low, 300), { large: [ low ], small: [] });
-		assert.deepEqual(await reasons('5 packets on 2026-03-01 are in no figure: lost before they were read, or refused where only their number is known; the clock is not set', 100000),
-			{ large: [ 'the clock is not set' ], small: [ '5 packets of 2026-03-01 are in no figure: lost before they were read, or refused where only their number is known' ] });
+		assert.deepEqual(await reasons('up to 5 packets on 2026-03-01 are in no figure: lost before they were read (entries of the log count as packets), or refused where only their number is known; the clock is not set', 100000),
+			{ large: [ 'the clock is not set' ], small: [ 'up to 5 packets of 2026-03-01 are in no figure: lost before they were read (entries of the log count as packets), or refused where only their number is known' ] });
 		const loss = await page.evaluate(() => L.require('fwstat.words').then((words) => words.reasons({ complete: true, attempts: 1 })));
 		assert.deepEqual(loss, { large: [], small: [] });
 	},

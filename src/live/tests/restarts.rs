@@ -119,8 +119,8 @@ fn what_was_lost_today_is_told() {
     router.copy();
     router = router.crash();
     let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
-    let because = "7 packets on 2026-06-10 are in no figure: lost before they were read, or refused where only their \
-                   number is known";
+    let because = "up to 7 packets on 2026-06-10 are in no figure: lost before they were read (entries of the log count \
+                   as packets), or refused where only their number is known";
     assert_eq!(summary.completeness.incomplete_because.as_deref(), Some(because));
     router.pass(DAY);
     router.packet(1, 23);

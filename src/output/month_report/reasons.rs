@@ -6,8 +6,10 @@ type Pattern = (&'static str, &'static str);
 
 static PATTERNS: &[Pattern] = &[
     (
-        "# packets {} are in no figure: lost before they were read, or refused where only their number is known",
-        "{1}の{0}パケットは、どの数値にも含まれていません（読み取る前に失われたか、数だけしか分からない場所で拒否されました）",
+        "up to # packets {} are in no figure: lost before they were read (entries of the log count as packets), or \
+         refused where only their number is known",
+        "{1}の最大{0}パケットは、どの数値にも含まれていません（読み取る前に失われたか（ログの行もパケットとして数えます）、\
+         数だけしか分からない場所で拒否されました）",
     ),
     ("on {}", "{0}"),
     ("in {}", "{0}"),

@@ -4,8 +4,8 @@
 /* The daemon's sentences in the reader's language. One that is not known here stays English. */
 
 const sentences = [
-	[ /^(\d+) packets on (\S+) are in no figure: .*$/, _('%s packets of %s are in no figure: lost before they were read, or refused where only their number is known') ],
-	[ /^(\d+) packets in (\S+) are in no figure: .*$/, _('%s packets of %s are in no figure: lost before they were read, or refused where only their number is known') ],
+	[ /^up to (\d+) packets on (\S+) are in no figure: .*$/, _('up to %s packets of %s are in no figure: lost before they were read (entries of the log count as packets), or refused where only their number is known') ],
+	[ /^up to (\d+) packets in (\S+) are in no figure: .*$/, _('up to %s packets of %s are in no figure: lost before they were read (entries of the log count as packets), or refused where only their number is known') ],
 	[ /^of (\S+) only the whole month is stored, not its days$/, _('of %s only the whole month is stored, not its days') ],
 	[ /^services with up to (\d+) attempts can be missing$/, _('services with up to %s attempts can be missing') ],
 	[ /^sources with up to (\d+) attempts can be missing$/, _('sources with up to %s attempts can be missing') ],
@@ -126,7 +126,7 @@ function among(list, sentence) {
 
 /* How many attempts a reason is about; without a number it can be all of them. */
 function concerned(reason) {
-	const match = /(\d+) (?:such )?attempts?\b|up to (\d+) too (?:low|high)|(?:^|: )(\d+) (?:packets|lines)\b/.exec(reason);
+	const match = /(\d+) (?:such )?attempts?\b|up to (\d+) too (?:low|high)|(?:^|: |up to )(\d+) (?:packets|lines)\b/.exec(reason);
 	return match ? +match.slice(1).find((number) => number != null) : Infinity;
 }
 
