@@ -75,6 +75,10 @@ static PATTERNS: &[Pattern] = &[
         "{0}：今日拒否された{1}パケットは、合計しか分かりません",
     ),
     ("{}: what is refused there is not counted", "{0}：そこで拒否されたものは数えられていません"),
+    // Places that share a counter; the first is what stands before the last.
+    ("{} and forwarding from zone {}", "{0}とゾーン{1}からの転送"),
+    ("{} and drop_invalid (chain {})", "{0}とdrop_invalid（チェイン{1}）"),
+    ("NFLOG is not read", "NFLOGは読み取られていません"),
     ("the SYN flood protection (chain syn_flood)", "SYNフラッド保護（チェインsyn_flood）"),
     ("drop_invalid (chain {})", "drop_invalid（チェイン{0}）"),
     ("the input policy of zone {}", "ゾーン{0}の入力ポリシー"),
@@ -199,6 +203,11 @@ mod tests {
             (
                 "of {0} only the whole month is stored, not its days",
                 "{0}は月全体の値だけが保存され、日ごとの値はありません",
+            ),
+            (
+                "the input policy of zone a and forwarding from zone a and forwarding from zone b: 2 packets were refused \
+                 today that are known only as a sum",
+                "ゾーンaの入力ポリシーとゾーンaからの転送とゾーンbからの転送：今日拒否された2パケットは、合計しか分かりません",
             ),
             ("a sentence of tomorrow", "a sentence of tomorrow"),
             ("", ""),
