@@ -5,9 +5,11 @@ use std::net::Ipv4Addr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::guarded::inside;
 use crate::router::Router;
 use crate::support::forge::Forger;
 use crate::support::namespaces::{Network, ROUTER_V4};
+use fwstat::input::nflog::NflogReader;
 use serde_json::{Value, json};
 
 /// The text of a file that the init script makes in a case of `firewall-rules.txt`, which `openwrt/packages.py` holds.
@@ -183,6 +185,45 @@ fn what_a_rule_of_the_owner_refuses_is_a_sum_and_makes_the_day_incomplete() {
     assert!(because.starts_with("up to 30 packets ") && because.contains(" are in no figure: "), "{because}");
     let (_, out, _) = router.shell(&["status"]);
     assert!(out.contains("Refused, but not seen one by one") && out.contains("rule 'Drop-telnet'"), "{out}");
+    router.stop();
+}
+
+#[test]
+fn while_another_program_has_the_group_what_is_refused_is_a_sum() {
+    let Some(network) = Network::up() else { return };
+    network.nft(&fw4("default", "reject", ""));
+    let mut router = Router::new("group-taken", Some(&network), "nflog");
+    let other = inside(&network.router, || NflogReader::open(32).unwrap());
+    router.start();
+    status(&router, 0);
+    let forger = Forger::new(&network.outside, ROUTER_V4);
+    let place = "the input policy of zone wan and forwarding from zone wan";
+    let sum = |status: &Value| {
+        let mut rows = status["not_seen"].as_array().unwrap().iter();
+        rows.find(|row| row["place"] == place).map_or(Value::Null, |row| row["packets"].clone())
+    };
+    flood(&forger, [192, 0, 2, 1], 30, Duration::from_millis(5));
+    assert_eq!(sum(&status(&router, 30)), 30);
+    let incomplete = |attempts: u64| {
+        let summary = router.answer("summary", json!({}));
+        assert_eq!(
+            (&summary["complete"], &summary["attempts"]),
+            (&json!(false), &json!(attempts)),
+            "{summary}"
+        );
+        let because = summary["incomplete_because"].as_str().unwrap();
+        let counted = format!("{place}: 30 packets were refused today that are known only as a sum");
+        assert!(because.starts_with("up to 30 packets ") && because.ends_with(&counted), "{because}");
+    };
+    incomplete(0);
+    // The program is gone: what comes now is counted one by one, and what came before stays a sum.
+    drop(other);
+    router.running("nflog");
+    thread::sleep(Duration::from_secs(2));
+    flood(&forger, [192, 0, 2, 2], 20, Duration::from_millis(5));
+    router.attempts(20);
+    assert_eq!(sum(&status(&router, 50)), 30);
+    incomplete(20);
     router.stop();
 }
 
