@@ -13,6 +13,7 @@ use super::client::call;
 use super::shell::{Outcome, ShellError};
 use super::upkeep::replace;
 use crate::config::Config;
+use crate::config::options::MAX_PREFIXES;
 use crate::output::blobmsg::FOREVER;
 use crate::output::cells::plain;
 use crate::query::question::{MAX_LIMIT, Prefix};
@@ -189,6 +190,14 @@ pub fn allow_list(action: &Action, config: &Path, out: &mut dyn Write) -> Result
                     new.push(prefix);
                 }
             }
+            if allow.len() + new.len() > MAX_PREFIXES {
+                let (count, known) = (new.len(), allow.len());
+                return Err(format!(
+                    "the allow list has at most {MAX_PREFIXES} entries: it has {known}, and {count} are new; it is not \
+                     changed"
+                )
+                .into());
+            }
             if !new.is_empty() {
                 add_to_config(config, &new)?;
             }
@@ -244,6 +253,26 @@ mod tests {
         assert_eq!(wrong.len(), 2);
         assert_eq!(wrong[0], "line 5 is left out: 'example.org' is no IPv4 or IPv6 address or prefix");
         assert_eq!(named(vec![String::new(); 25]).last().unwrap(), "and 5 more");
+    }
+
+    #[test]
+    fn more_than_the_allow_list_can_have_is_refused_at_once() {
+        let folder = std::env::temp_dir().join(format!("fwstat-allow-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (config, list) = (folder.join("fwstat"), folder.join("list"));
+        let before = "config guard 'guard'\n\tlist allow '192.0.2.1'\n";
+        fs::write(&config, before).unwrap();
+        let lines = (1..=1024).map(|number| format!("198.18.{}.{}\n", number >> 8, number & 255));
+        fs::write(&list, lines.collect::<String>()).unwrap();
+        let Err(ShellError::Failure(error)) = allow_list(&Action::Import(list), &config, &mut Vec::new())
+        else {
+            panic!("imported")
+        };
+        let because =
+            "the allow list has at most 1024 entries: it has 1, and 1024 are new; it is not changed";
+        assert_eq!(error, because);
+        assert_eq!(fs::read_to_string(&config).unwrap(), before);
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -92,7 +92,7 @@ const fn days(number: u64) -> Duration {
 }
 
 const MAX_ZONES: usize = 16;
-const MAX_PREFIXES: usize = 1024;
+pub(crate) const MAX_PREFIXES: usize = 1024;
 
 type Words = &'static [&'static str];
 

@@ -91,6 +91,21 @@ export const tests = {
 		await page.locator('[name=allowlist-file]').setInputFiles({ name: 'list.txt', mimeType: 'text/plain', buffer: Buffer.from('192.0.2.77\n2001:db8:a::/48\n') });
 		await page.waitForFunction(() => /2 lines are on the allow list/.test(document.body.innerText));
 		assert.match(fs.readFileSync(config, 'utf8'), /list allow '192\.0\.2\.77'\n\s*list allow '2001:db8:a::\/48'/);
+		// What the daemon would refuse, with the guard's whole section, is left out: banIP's lists have MAC addresses, too.
+		const refused = [ 'C8:C2:9B:F7:80:12', 'abc.de', '1.2.3', '999.1.1.1', '01.2.3.4', '10.0.0.0/33', '10.0.0.0/255.0.0.0', '2001:db8::/129', '::ffff:192.0.2.1/64', 'fe80::1%eth0', ':::' ];
+		const taken = [ '192.0.2.77', '198.51.100.0/24', '::ffff:192.0.2.1/120', '2001:DB8:b::/48', '2001:db8::192.0.2.1', '192.0.2.77' ];
+		const list = (name, lines) => page.locator(`[name=${name}-file]`).setInputFiles({ name: 'list.txt', mimeType: 'text/plain', buffer: Buffer.from(lines.join('\n')) });
+		await list('allowlist', taken.concat(refused));
+		await page.waitForFunction((count) => document.body.innerText.includes(`${count} lines are not addresses and were left out.`), refused.length);
+		await configure(fs.readFileSync(config, 'utf8'), async () => (await answer('guard-test', { address: '198.51.100.1' })).protected_by == 'it is on the allow list');
+		assert.equal((await answer('status')).guard.state, 'on');
+		const full = fs.readFileSync(config, 'utf8');
+		assert.equal(full.match(/list allow/g).length, 6, 'two lines stood there, four are new');
+		await list('allowlist', Array.from({ length: 1019 }, (_, index) => `198.18.${index >> 8}.${index & 255}`));
+		await page.waitForFunction(() => /The allow list was not changed: it has at most 1024 entries/.test(document.body.innerText));
+		assert.equal(fs.readFileSync(config, 'utf8'), full);
+		fs.writeFileSync(config, full.replace(/\tlist allow '(198|::ffff|2001:DB8|2001:db8::192).*\n/g, ''));
+		await open('blocks');
 		const [ allowed ] = await Promise.all([ page.waitForEvent('download'), page.locator('[name=allowlist]').click() ]);
 		assert.equal(fs.readFileSync(await allowed.path(), 'utf8'), '192.0.2.77\n2001:db8:a::/48\n');
 		await configure(before, async () => (await answer('status')).guard.state == 'on');

@@ -4,6 +4,7 @@
 'require uci';
 'require fwstat.page as page';
 'require fwstat.data as data';
+'require fwstat.options as options';
 'require fwstat.text as text';
 'require fwstat.words as words';
 
@@ -55,12 +56,16 @@ function everyBlock(cursor, found) {
  */
 function allow(addresses) {
 	return Promise.all([ uci.load('fwstat'), uci.changes() ]).then(([ , waiting ]) => {
-		const allowed = [ uci.get('fwstat', 'guard', 'allow') ].flat().filter(Boolean), more = addresses.filter((address) => !allowed.includes(address));
+		const allowed = [ uci.get('fwstat', 'guard', 'allow') ].flat().filter(Boolean), more = [ ...new Set(addresses) ].filter((address) => !allowed.includes(address));
+		const most = options.guard.allow.most;
+		if (allowed.length + more.length > most) throw new Error(_('it has at most %s entries').format(most));
 		if (more.length) uci.set('fwstat', 'guard', 'allow', allowed.concat(more));
 		return uci.save().then(() => Object.keys(waiting || {}).length ? false : uci.apply().then(() => true));
 	}).then((applied) => {
 		uci.unload('fwstat');
 		return applied;
+	}).catch((error) => {
+		throw new Error(_('The allow list was not changed: %s').format(error && error.message || error));
 	});
 }
 
@@ -68,7 +73,7 @@ function never(tab, address) {
 	return allow([ address ]).then((applied) => {
 		return act(tab, 'unblock', { address: address }, applied ? _('%s is never blocked again.').format(text.address(address))
 			: _('%s will be on the allow list once you apply the pending changes.').format(text.address(address)));
-	}).catch((error) => tell(_('The allow list was not changed: %s').format(error && error.message || error), 'error'));
+	}).catch((error) => tell(error.message, 'error'));
 }
 
 const unblock = (tab, address) => act(tab, 'unblock', { address: address }, _('%s is no longer blocked.').format(text.address(address)));

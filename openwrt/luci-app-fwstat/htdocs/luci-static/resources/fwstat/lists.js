@@ -16,10 +16,23 @@ const MOST_BYTES = 65536;
 
 const tell = (sentence, kind) => ui.addNotification(null, el('p', {}, sentence), kind);
 
+/* As the daemon reads it: a value of the allow list that it refuses leaves the guard off at the next start. */
+function isNetwork(word) {
+	const [ , address, given ] = /^([0-9a-f:.]+)(?:\/(\d{1,3}))?$/i.exec(word) || [], length = given || 128;
+	if (!address) return false;
+	if (!address.includes(':')) return /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(address) && address.split('.').every((part) => part < 256) && (given || 32) <= 32;
+	try {
+		/* An IPv4-mapped prefix has at least the 96 bits before the address. */
+		return length <= 128 && (!/^\[::ffff:\w+:\w+\]$/.test(new URL('http://[' + address + ']/').hostname) || length >= 96);
+	} catch (error) {
+		return false;
+	}
+}
+
 /* The lines that are addresses or networks, and how many others there are. */
 function read(content) {
 	const lines = content.split(/\r?\n/).map((line) => line.split('#')[0].trim().split(/\s/)[0]).filter((line) => line);
-	const good = lines.filter((line) => /^[0-9a-f:.]+(\/\d{1,3})?$/i.test(line) && /[.:]/.test(line));
+	const good = lines.filter(isNetwork);
 	return { lines: good, skipped: lines.length - good.length };
 }
 

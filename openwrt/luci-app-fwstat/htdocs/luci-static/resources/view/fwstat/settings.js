@@ -135,7 +135,7 @@ function guard(map) {
 	add.value('budget', _('Blocks per time'), _('More than these are reported and not blocked.'));
 	add.value('max_blocks', _('Blocks in all'), null);
 	const allow = add.other(form.DynamicList, 'allow', _('Never block'), _('Addresses and prefixes, such as those from which you manage the router from outside.'));
-	allow.datatype = 'or(cidr4,cidr6,ipaddr)';
+	allow.datatype = 'or(cidr4,cidr6,ipaddr("nomask"))';
 }
 
 function fleet(map) {
