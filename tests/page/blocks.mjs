@@ -119,6 +119,36 @@ export const tests = {
 		assert.match(await text('[data-table=history] tbody'), /日本[^]*203\.0\.113\.128\/25|203\.0\.113\.128\/25[^]*日本/);
 	},
 
+	async 'addresses are allowed at once, one after the other, and with other changes that wait'() {
+		const addresses = [ 1, 2, 3 ].map((last) => `203.0.113.${210 + last}`), before = fs.readFileSync(config, 'utf8');
+		const uci = async (method, args) => (await (await fetch(base + '/ubus', { method: 'POST', body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'call', params: [ 'writer', 'uci', method, args ] }) })).json()).result;
+		const allowed = () => [ ...fs.readFileSync(config, 'utf8').matchAll(/list allow '(.*)'/g) ].map(([ , address ]) => address);
+		for (const address of addresses) await ask('block', { address });
+		await open('blocks');
+		for (const address of addresses.slice(0, 2)) await page.locator(`[name="never-${address}"]`).click();
+		for (const address of addresses.slice(0, 2)) await page.waitForFunction((address) => document.body.innerText.includes(address + ' is never blocked again'), address);
+		assert.deepEqual(await uci('confirm', {}), [ 5 ], 'nothing waits for a confirmation: the page can be left');
+		assert.deepEqual(allowed(), addresses.slice(0, 2));
+		// What stands there already is not applied again.
+		const list = (lines) => page.locator('[name=allowlist-file]').setInputFiles({ name: 'list.txt', mimeType: 'text/plain', buffer: Buffer.from(lines.join('\n')) });
+		await list(addresses.slice(0, 2));
+		await page.waitForFunction(() => /2 lines are on the allow list/.test(document.body.innerText));
+		// Another change that waits is not applied by this one.
+		assert.deepEqual(await uci('set', { config: 'fwstat', section: 'guard', values: { block_for: '2h' } }), [ 0 ]);
+		await page.locator(`[name="never-${addresses[2]}"]`).click();
+		await page.waitForFunction((address) => document.body.innerText.includes(address + ' will be on the allow list once you apply'), addresses[2]);
+		assert.deepEqual(allowed(), addresses.slice(0, 2));
+		assert.deepEqual(await uci('apply', { rollback: true, timeout: 10 }), [ 0 ]);
+		assert.deepEqual(allowed(), addresses);
+		// Neither is it said to be done while LuCI waits for the confirmation of what was applied elsewhere.
+		await list([ '192.0.2.78', '192.0.2.79' ]);
+		await page.waitForFunction(() => /2 lines will be on the allow list once you apply/.test(document.body.innerText));
+		assert.deepEqual(await uci('confirm', {}), [ 0 ]);
+		assert.deepEqual(await uci('apply', {}), [ 0 ]);
+		assert.deepEqual(allowed(), addresses.concat('192.0.2.78', '192.0.2.79'));
+		fs.writeFileSync(config, before);
+	},
+
 	async 'blocks are ended together, all at once, and never made again'() {
 		const addresses = [ 1, 2, 3, 4, 5 ].map((last) => `203.0.113.${200 + last}`);
 		for (const address of addresses) await ask('block', { address });

@@ -2,7 +2,8 @@
 //!
 //! Serves the files of the trees, and `/ubus` with JSON-RPC as uhttpd-mod-ubus does (`call`, batches, the caller's session
 //! added to the arguments), for two sessions: `writer` and `reader`, each with the rights of the tree's acl.d file.
-//! `uci` is `get` and `set` over one file. cgi-io's `cgi-exec` and `cgi-upload` and rpcd's `file` run the built fwstat for the
+//! `uci` is rpcd's, over one file: what a session sets waits until it applies it, and without `confirm` it is rolled back.
+//! cgi-io's `cgi-exec` and `cgi-upload` and rpcd's `file` run the built fwstat for the
 //! page, as the rights say. On loopback only.
 
 // fnmatch(3).
@@ -14,7 +15,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fwstat::config::uci;
@@ -26,6 +27,25 @@ struct Bridge {
     config: PathBuf,
     trees: Vec<PathBuf>,
     rights: Value,
+    uci: Mutex<Uci>,
+}
+
+type Sections = BTreeMap<String, Map<String, Value>>;
+
+#[derive(Default)]
+struct Uci {
+    /// What each session set and did not apply yet.
+    staged: BTreeMap<String, Sections>,
+    unconfirmed: Option<Unconfirmed>,
+    /// Numbers the applied changes, so that a rollback is only of its own.
+    turn: u64,
+}
+
+/// An applied change that is rolled back unless its session confirms it.
+struct Unconfirmed {
+    session: String,
+    /// The file and what was staged before; `None`: another `apply` removed the copies.
+    before: Option<(String, Sections)>,
 }
 
 /// The most that a call may carry, as in uhttpd.
@@ -44,18 +64,24 @@ fn main() {
     let file = file.into_iter().find(|file| file.exists()).expect("a tree with an acl.d file");
     let rights: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     let rights = rights["luci-app-fwstat"].clone();
-    let bridge = Arc::new(Bridge { socket: socket.into(), config: config.into(), trees, rights });
+    let bridge = Arc::new(Bridge {
+        socket: socket.into(),
+        config: config.into(),
+        trees,
+        rights,
+        uci: Mutex::default(),
+    });
     let listener = TcpListener::bind(("127.0.0.1", port.parse().unwrap())).unwrap();
     println!("{}", listener.local_addr().unwrap().port());
     for stream in listener.incoming().flatten() {
         let bridge = Arc::clone(&bridge);
-        std::thread::spawn(move || while bridge.serve(&stream).is_some() {});
+        std::thread::spawn(move || while Bridge::serve(&bridge, &stream).is_some() {});
     }
 }
 
 impl Bridge {
     /// One request; `None` at the end.
-    fn serve(&self, stream: &TcpStream) -> Option<()> {
+    fn serve(self: &Arc<Bridge>, stream: &TcpStream) -> Option<()> {
         let mut reader = BufReader::new(stream);
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
@@ -168,7 +194,7 @@ impl Bridge {
         }
     }
 
-    fn rpc(&self, body: &[u8]) -> Value {
+    fn rpc(self: &Arc<Bridge>, body: &[u8]) -> Value {
         match serde_json::from_slice(body) {
             Ok(Value::Array(batch)) => batch.iter().map(|request| self.one(request)).collect(),
             Ok(request) => self.one(&request),
@@ -176,7 +202,7 @@ impl Bridge {
         }
     }
 
-    fn one(&self, request: &Value) -> Value {
+    fn one(self: &Arc<Bridge>, request: &Value) -> Value {
         let id = &request["id"];
         let text = |place: usize| request["params"][place].as_str().unwrap_or_default();
         let (session, object, method) = (text(0), text(1), text(2));
@@ -206,7 +232,7 @@ impl Bridge {
         }
         let mut arguments = request["params"][3].clone();
         let others = match object {
-            "uci" => Some(self.uci(method, &arguments)),
+            "uci" => Some(self.uci(session, method, &arguments)),
             _ => router(object, method, &arguments),
         };
         if let Some(result) = others {
@@ -239,9 +265,86 @@ impl Bridge {
         }
     }
 
-    fn uci(&self, method: &str, arguments: &Value) -> Value {
+    /// rpcd's `uci`.
+    fn uci(self: &Arc<Bridge>, session: &str, method: &str, arguments: &Value) -> Value {
+        let mut uci = self.uci.lock().unwrap();
+        let mut values = self.sections();
+        for (name, settings) in uci.staged.get(session).into_iter().flatten() {
+            values.entry(name.clone()).or_default().extend(settings.clone());
+        }
+        let is_waiting = uci.staged.contains_key(session);
+        match method {
+            "set" => {
+                let name = arguments["section"].as_str().unwrap_or_default();
+                // As uci: not found.
+                if !values.contains_key(name) {
+                    return json!([4]);
+                }
+                let staged = uci.staged.entry(session.into()).or_default().entry(name.into()).or_default();
+                staged.extend(arguments["values"].as_object().cloned().unwrap_or_default());
+                json!([0])
+            }
+            "changes" => {
+                let staged = uci.staged.get(session).into_iter().flatten();
+                let rows = staged.flat_map(|(section, settings)| {
+                    settings.iter().map(move |(name, value)| json!(["set", section, name, value]))
+                });
+                let rows: Vec<Value> = rows.collect();
+                json!([0, {"changes": if is_waiting { json!({"fwstat": rows}) } else { json!({}) }}])
+            }
+            "apply" => {
+                let rollback = arguments["rollback"] == true;
+                if let Some(unconfirmed) = &mut uci.unconfirmed {
+                    // Permission denied; or the copies are gone, and nothing is applied, without an error.
+                    if !rollback {
+                        unconfirmed.before = None;
+                    }
+                    return if rollback { json!([6]) } else { json!([0]) };
+                }
+                let Some(staged) = uci.staged.remove(session) else { return json!([5]) };
+                let before = fs::read_to_string(&self.config).unwrap();
+                fs::write(&self.config, written(&values)).unwrap();
+                if rollback {
+                    uci.turn += 1;
+                    uci.unconfirmed =
+                        Some(Unconfirmed { session: session.into(), before: Some((before, staged)) });
+                    let (bridge, turn) = (Arc::clone(self), uci.turn);
+                    let timeout = Duration::from_secs(arguments["timeout"].as_u64().unwrap_or(60));
+                    std::thread::spawn(move || {
+                        std::thread::sleep(timeout);
+                        bridge.roll_back(turn);
+                    });
+                }
+                json!([0])
+            }
+            "confirm" => match &uci.unconfirmed {
+                None => json!([5]),
+                Some(unconfirmed) if unconfirmed.session != session => json!([6]),
+                Some(_) => {
+                    uci.unconfirmed = None;
+                    json!([0])
+                }
+            },
+            _ => json!([0, {"values": values}]),
+        }
+    }
+
+    fn roll_back(&self, turn: u64) {
+        let mut uci = self.uci.lock().unwrap();
+        if uci.turn != turn {
+            return;
+        }
+        let Some(Unconfirmed { session, before }) = uci.unconfirmed.take() else { return };
+        if let Some((text, staged)) = before {
+            fs::write(&self.config, text).unwrap();
+            uci.staged.insert(session, staged);
+        }
+    }
+
+    /// The sections of the file.
+    fn sections(&self) -> Sections {
         let (sections, _) = uci::parse(&fs::read_to_string(&self.config).unwrap_or_default());
-        let mut values: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+        let mut values = Sections::new();
         for section in &sections {
             let name = section.name.clone().unwrap_or_else(|| section.line.to_string());
             let known = values.entry(name.clone()).or_default();
@@ -256,22 +359,7 @@ impl Bridge {
                 }
             }
         }
-        if method == "set" {
-            // As uci: not found.
-            let Some(section) = values.get_mut(arguments["section"].as_str().unwrap_or_default()) else {
-                return json!([4]);
-            };
-            for (name, value) in arguments["values"].as_object().into_iter().flatten() {
-                section.insert(name.clone(), value.clone());
-            }
-            let written = fs::write(&self.config, written(&values));
-            return if written.is_ok() { json!([0]) } else { json!([9]) };
-        }
-        match method {
-            "changes" => json!([0, {"changes": {}}]),
-            "apply" | "confirm" => json!([0]),
-            _ => json!([0, {"values": values}]),
-        }
+        values
     }
 }
 
@@ -299,7 +387,7 @@ fn router(object: &str, method: &str, arguments: &Value) -> Option<Value> {
 }
 
 /// As it stands in a file of `/etc/config`.
-fn written(sections: &BTreeMap<String, Map<String, Value>>) -> String {
+fn written(sections: &Sections) -> String {
     let mut text = String::new();
     let plain = |value: &Value| value.as_str().unwrap_or_default().replace('\'', "");
     for (name, settings) in sections {

@@ -167,17 +167,30 @@ class Map_ {
 			if (verdict !== true) return notify(null, E('p', {}, [ option.title + ': ' + verdict ]), 'error');
 		}
 		return this.sections.reduce((before, section) => before.then(() => post('uci', 'set', { config: this.config, section: section.name,
-			values: Object.fromEntries(section.options.map((option) => [ option.name, option.read(option.element) ])) })), Promise.resolve()).then(() => notify(null, E('p', {}, [ 'saved' ]), 'info'));
+			values: Object.fromEntries(section.options.map((option) => [ option.name, option.read(option.element) ])) })), Promise.resolve())
+			.then(() => post('uci', 'apply', { timeout: 10, rollback: true })).then(() => post('uci', 'confirm', {})).then(() => notify(null, E('p', {}, [ 'saved' ]), 'info'));
 	}
 }
-let uciValues = {}, uciLoaded = false;
-const uciChanged = [];
+/* As LuCI's uci: what is not loaded cannot be set, and nothing says so; what is unloaded loses its changes. */
+let uciValues = {}, uciChanged = {}, uciLoading = null;
+const checked = (answer) => typeof(answer) == 'number' && answer ? Promise.reject(new Error('ubus code ' + answer)) : answer;
+const uci = {
+	load: (config) => uciLoading = uciLoading || post('uci', 'get', { config }).then((answer) => { uciValues = answer.values; }),
+	unload: () => { [ uciValues, uciChanged, uciLoading ] = [ {}, {}, null ]; },
+	get: (config, section, option) => Object.assign({}, uciValues[section], uciChanged[section])[option],
+	set: (config, section, option, value) => { if (uciValues[section]) uciChanged[section] = Object.assign(uciChanged[section] || {}, { [option]: value }); },
+	save: () => Promise.all(Object.entries(uciChanged).map(([ section, values ]) => post('uci', 'set', { config: 'fwstat', section, values }).then(checked)))
+		.then((saved) => saved.length ? (uci.unload(), uci.load('fwstat')) : null),
+	changes: () => post('uci', 'changes', {}).then((answer) => answer.changes),
+	/* It is done before it is confirmed. */
+	apply: (timeout) => post('uci', 'apply', { timeout: timeout || 10, rollback: true }).then(checked).then(() => { setTimeout(() => post('uci', 'confirm', {}), 1000); })
+};
 
 const known = {
 	baseclass: { extend }, view: { extend }, form: { Map: Map_, NamedSection: 'named', Value: Option, Flag, ListValue, MultiValue: List, DynamicList: List },
 	'tools.widgets': { ZoneSelect: List },
 	rpc: { declare: (spec) => (...args) => post(spec.object, spec.method, Object.fromEntries((spec.params || []).map((name, index) => [ name, args[index] ])))
-		.then((answer) => spec.reject && typeof(answer) == 'number' && answer ? Promise.reject(new Error('ubus code ' + answer)) : answer) },
+		.then((answer) => spec.reject ? checked(answer) : answer) },
 	poll: poll,
 	/* As LuCI's, for the file that a test names in window.chosen; null: none is chosen. */
 	ui: { addNotification: notify, uploadFile: (path) => window.chosen == null ? Promise.reject(new Error('Upload has been cancelled'))
@@ -189,15 +202,7 @@ const known = {
 			.then((answer) => answer.ok ? answer[type]() : Promise.reject(new Error('Permission denied'))),
 		remove: (path) => post('file', 'remove', { path })
 	},
-	uci: {
-		load: (config) => uciLoaded ? Promise.resolve() : post('uci', 'get', { config }).then((answer) => { uciValues = answer.values; uciLoaded = true; }),
-		unload: () => { uciLoaded = false; },
-		get: (config, section, option) => (uciValues[section] || {})[option],
-		set: (config, section, option, value) => { uciChanged.push([ config, section, { [option]: value } ]); },
-		save: () => Promise.all(uciChanged.splice(0).map(([ config, section, values ]) => post('uci', 'set', { config, section, values }))),
-		changes: () => post('uci', 'changes', {}).then((answer) => answer.changes),
-		apply: () => post('uci', 'apply', { timeout: 10, rollback: true })
-	}
+	uci: uci
 };
 
 L.require = (name) => known[name] = known[name] || fetch(L.resource(name.replace(/\./g, '/') + '.js')).then((answer) => {

@@ -2,6 +2,7 @@
 'require baseclass';
 'require ui';
 'require uci';
+'require rpc';
 'require fwstat.page as page';
 'require fwstat.data as data';
 'require fwstat.options as options';
@@ -50,23 +51,38 @@ function everyBlock(cursor, found) {
 	});
 }
 
-/*
- * Puts addresses on the guard's allow list. Where other changes wait to be applied in LuCI, this one
- * waits with them.
- */
-function allow(addresses) {
+/* Without a rollback, as no address that is allowed can cut off the browser: there is nothing to confirm before the page is left. */
+const apply = rpc.declare({ object: 'uci', method: 'apply', params: [ 'timeout', 'rollback' ], reject: true });
+
+const isEmpty = (changes) => !Object.keys(changes || {}).length;
+
+function add(addresses) {
+	/* Not as it was loaded some time ago: the whole list is written. */
+	uci.unload('fwstat');
 	return Promise.all([ uci.load('fwstat'), uci.changes() ]).then(([ , waiting ]) => {
 		const allowed = [ uci.get('fwstat', 'guard', 'allow') ].flat().filter(Boolean), more = [ ...new Set(addresses) ].filter((address) => !allowed.includes(address));
 		const most = options.guard.allow.most;
 		if (allowed.length + more.length > most) throw new Error(_('it has at most %s entries').format(most));
 		if (more.length) uci.set('fwstat', 'guard', 'allow', allowed.concat(more));
-		return uci.save().then(() => Object.keys(waiting || {}).length ? false : uci.apply().then(() => true));
-	}).then((applied) => {
+		return uci.save().then(() => more.length && isEmpty(waiting) ? apply(10, false) : null);
+	}).then(() => {
 		uci.unload('fwstat');
-		return applied;
-	}).catch((error) => {
+		/* While LuCI waits for the confirmation of what was applied elsewhere, rpcd applies nothing, without an error. */
+		return uci.changes();
+	}).then(isEmpty).catch((error) => {
 		throw new Error(_('The allow list was not changed: %s').format(error && error.message || error));
 	});
+}
+
+/*
+ * Puts addresses on the guard's allow list. Where other changes wait to be applied in LuCI, this one
+ * waits with them. One after the other: each sets the whole list.
+ */
+let last = Promise.resolve();
+
+function allow(addresses) {
+	last = last.catch(() => null).then(() => add(addresses));
+	return last;
 }
 
 function never(tab, address) {
