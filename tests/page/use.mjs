@@ -25,6 +25,38 @@ export const tests = {
 		assert.equal(csv.length - 1, await page.locator('[data-table=ports] tbody tr').count());
 	},
 
+	async 'what is typed and focused outlasts a redraw'() {
+		await open('ports');
+		const search = page.locator('[name="ports.search"]');
+		// Slower than the table is searched.
+		await search.pressSequentially('tel', { delay: 400 });
+		await page.waitForFunction(() => new URLSearchParams(location.hash.slice(1)).get('ports.search') == 'tel');
+		assert.equal(await search.inputValue(), 'tel');
+		await page.keyboard.press('ArrowLeft');
+		await page.keyboard.type('x');
+		await page.waitForFunction(() => new URLSearchParams(location.hash.slice(1)).get('ports.search') == 'texl');
+		await page.keyboard.type('y');
+		await page.waitForFunction(() => new URLSearchParams(location.hash.slice(1)).get('ports.search') == 'texyl');
+		// A poll between a letter and the search; a value and a link keep the focus by their text.
+		log([ packet('reject wan in: ', '203.0.113.79', 4714, 8), packet('reject wan in: ', '203.0.113.80', 4715, 9) ]);
+		const look = () => page.evaluate(() => new Promise((resolve) => {
+			document.addEventListener('fwstat-drawn', resolve, { once: true });
+			document.dispatchEvent(new Event('visibilitychange'));
+		}));
+		await open('live');
+		await page.waitForFunction(() => /203\.0\.113\.80/.test(document.body.innerText));
+		assert.equal(await page.evaluate(() => new Promise((resolve) => {
+			const input = document.querySelector('[name="live.search"]');
+			input.focus();
+			input.value = '203.0';
+			document.addEventListener('fwstat-drawn', () => resolve(document.activeElement.value), { once: true });
+			document.dispatchEvent(new Event('visibilitychange'));
+		})), '203.0');
+		await page.locator('[data-table=live] button', { hasText: '203.0.113.80' }).focus();
+		await look();
+		assert.equal(await page.evaluate(() => document.activeElement.textContent), '203.0.113.80');
+	},
+
 	async 'hostile text is text everywhere'() {
 		const evil = '<img src=x onerror=window.taken=1><script>window.taken=1</script>';
 		// So many that the day's table, cut to its heaviest sources by the import, keeps this one.

@@ -120,15 +120,20 @@ return baseclass.extend({
 			return now;
 		};
 		const draw = () => {
-			const focused = document.activeElement && body.contains(document.activeElement) ? document.activeElement.getAttribute('name') : null;
+			const active = body.contains(document.activeElement) ? document.activeElement : null, focused = active && active.getAttribute('name');
+			/* Of what has no name the same among those with its text. */
+			const alike = () => [ ...body.querySelectorAll(active.tagName) ].filter((one) => one.textContent == active.textContent);
+			const place = active && !focused ? alike().indexOf(active) : -1;
 			/* What is being written stays, unless it was about something else. */
-			const typed = drawn === window.location.hash ? [ ...body.querySelectorAll('.fw-form input, .fw-form select') ].map((field) => [ field.name, field.value ]) : [];
+			const typed = drawn === window.location.hash ? [ ...body.querySelectorAll('.fw-form input, .fw-form select, .fw-search') ].map((field) => [ field.name, field.value ]) : [];
 			drawn = window.location.hash;
 			const parts = [ tab.draw(state(), loaded, tab) ].flat(Infinity).filter((part) => part != null && part !== false);
 			body.replaceChildren(...parts);
 			const named = (name) => body.querySelector('[name="%s"]'.format(CSS.escape(name)));
 			typed.forEach(([ name, value ]) => { if (named(name)) named(name).value = value; });
-			if (focused && named(focused)) named(focused).focus();
+			const same = focused ? named(focused) : place >= 0 ? alike()[place] : null;
+			if (same) same.focus({ preventScroll: true });
+			if (same && typeof(active.selectionStart) == 'number') same.setSelectionRange(active.selectionStart, active.selectionEnd);
 			document.dispatchEvent(new CustomEvent('fwstat-drawn'));
 		};
 		const refresh = (again) => {
