@@ -57,6 +57,24 @@ export const tests = {
 		assert.equal(await page.evaluate(() => document.activeElement.textContent), '203.0.113.80');
 	},
 
+	async 'a poll that fails leaves the page and what is being written'() {
+		await open('blocks');
+		await page.locator('[name=address]').fill('203.0.113.0/24');
+		const look = () => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+		await page.route('**/ubus*', (route) => route.fulfill({ json: JSON.parse(route.request().postData()).map(({ id }) => ({ jsonrpc: '2.0', id, error: { code: -32000, message: 'Object not found' } })) }));
+		for (let round = 0; round < 2; round++) {
+			await look();
+			await page.waitForFunction(() => document.querySelector('.fw-failed') && !document.querySelector('.fw-body[aria-busy]'));
+		}
+		assert.match(await text('.fw-failed'), /fwstat is not running/);
+		assert.equal(await page.locator('.fw-failed').count(), 1);
+		assert.equal(await page.locator('[name=address]').inputValue(), '203.0.113.0/24');
+		await page.unroute('**/ubus*');
+		await look();
+		await page.waitForFunction(() => !document.querySelector('.fw-failed') && document.querySelector('[data-table=history]'));
+		assert.equal(await page.locator('[name=address]').inputValue(), '203.0.113.0/24');
+	},
+
 	async 'hostile text is text everywhere'() {
 		const evil = '<img src=x onerror=window.taken=1><script>window.taken=1</script>';
 		// So many that the day's table, cut to its heaviest sources by the import, keeps this one.

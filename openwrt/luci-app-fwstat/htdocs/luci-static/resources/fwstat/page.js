@@ -146,7 +146,12 @@ return baseclass.extend({
 				updated.textContent = _('Updated %s').format(text.clock(new Date()));
 				draw();
 			}).catch((error) => {
-				if (mine === turn) body.replaceChildren(notice('wrong', words.of(error.message)));
+				if (mine !== turn) return;
+				const wrong = notice('wrong', words.of(error.message));
+				wrong.classList.add('fw-failed');
+				body.querySelectorAll(':scope > .fw-failed').forEach((old) => old.remove());
+				/* A poll that fails leaves what is shown and what is being written. */
+				again === true && loaded != null ? body.prepend(wrong) : body.replaceChildren(wrong);
 			}).finally(() => { if (mine === turn) body.removeAttribute('aria-busy'); });
 		};
 		/* Changes the state in the URL; `step`: one can go back from it. */
