@@ -194,6 +194,10 @@ export const tests = {
 		await open('countries', { state: 'service=tcp/23' });
 		const telnet = (await answer('countries', { from, to, protocol: 'tcp', port: 23, limit: 250 })).countries;
 		assert.deepEqual(await cells('countries', 'attempts'), telnet.map((row) => number(row.attempts)));
+		// A service that is not among those of the range is still the chosen one.
+		await open('countries', { state: 'service=tcp/23&from=2001-01-01&to=2001-01-01' });
+		assert.equal(await page.locator('select[name=service]').inputValue(), 'tcp/23');
+		assert.equal(await page.locator('select[name=service] option:checked').innerText(), 'TCP 23');
 
 		const before = fs.readFileSync(config, 'utf8');
 		await configure(before.replace('country.mmdb', 'none.mmdb'), async () => (await answer('status')).countries.state == 'none');

@@ -25,9 +25,14 @@ return view.extend({
 	render: () => page.open({
 		name: 'countries',
 		load: (state) => data.today().then((today) => load(state, today)),
-		draw: (state, loaded, tab) => [ page.section(_('Countries'), [
-			page.period(tab, loaded.today, loaded.range.from, loaded.range.to),
-			countries.list(loaded.answer, tab, loaded.range), countries.source(loaded.status)
-		], page.choice(tab, 'service', _('Service'), [ [ '', _('all') ] ].concat(loaded.services.map((row) => [ row.protocol + '/' + (row.port == null ? '' : row.port), text.namedService(row) ])), state.service || '')), countries.networks(loaded.networks, tab) ]
+		draw: (state, loaded, tab) => {
+			const services = loaded.services.map((row) => [ row.protocol + '/' + (row.port == null ? '' : row.port), text.namedService(row) ]);
+			/* Also when it is not among the services of this range. */
+			if (state.service && !services.some(([ name ]) => name == state.service)) services.unshift([ state.service, state.service.toUpperCase().replace('/', ' ').trim() ]);
+			return [ page.section(_('Countries'), [
+				page.period(tab, loaded.today, loaded.range.from, loaded.range.to),
+				countries.list(loaded.answer, tab, loaded.range), countries.source(loaded.status)
+			], page.choice(tab, 'service', _('Service'), [ [ '', _('all') ] ].concat(services), state.service || '')), countries.networks(loaded.networks, tab) ];
+		}
 	})
 });
