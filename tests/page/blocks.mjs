@@ -264,6 +264,8 @@ export const tests = {
 		await configure(before.replace("option enabled '1'", "option enabled '1'\n\toption flood 'much'"), async () => (await answer('status')).guard.why != null);
 		await open('overview');
 		assert.match(await text('.fw-notice'), /The guard is off[^]*flood/, 'the health line tells why');
+		await open('overview', { query: 'lang=ja' });
+		assert.match(await text('.fw-notice'), /fwstat:\d+: オプション flood「much」: 指定できる値: .*; ガードはオフのままです/);
 		await configure(before, async () => (await answer('status')).guard.state == 'on');
 	},
 
