@@ -286,7 +286,8 @@ export const tests = {
 		// What the daemon refuses the form refuses, too.
 		for (const [ name, value, sentence ] of [ [ 'commit_interval', 'soon', /A time from 1m to 7d/ ], [ 'commit_interval', '30s', /A time from 1m to 7d/ ], [ 'flood', '0/1m', /A number from 1 to 1000000/ ],
 			[ 'block_for', '999d', /A time from 10s to 30d/ ], [ 'evidence', '5000', /A whole number from 0 to 2000/ ], [ 'max_blocks', '99999', /A whole number from 1 to 16384/ ],
-			[ 'database', '/tmp/../etc', /A path of letters/ ], [ 'url', 'http://fleet.example.net/', /An address that begins with https/ ], [ 'keep', '1h', /A time from 1d to 60d/ ] ]) {
+			[ 'database', '/tmp/../etc', /A path of letters/ ], [ 'url', 'http://fleet.example.net/', /An address that begins with https/ ], [ 'keep', '1h', /A time from 1d to 60d/ ],
+			[ 'most', '1000/1440m', /A number, a slash and a time, such as 6\/1h, in at most 9 characters/ ], [ 'most', '0/1h', /A number, a slash and a time/ ] ]) {
 			const field = page.locator(`[name=${name}]`), good = await field.inputValue();
 			await field.fill(value);
 			await page.locator('.cbi-button-apply').click();

@@ -177,7 +177,7 @@ function messages(map) {
 	report.value('weekly', _('Every week'));
 	report.value('monthly', _('Every month'));
 	report['default'] = 'off';
-	add('most', _('At most'), _('Messages per time; further ones are summed up in one.'), '6/1h', /^[1-9]\d{0,5}\/[1-9]\d{0,5}[smhd]$/, _('A number, a slash and a time, such as 6/1h'));
+	add('most', _('At most'), _('Messages per time; further ones are summed up in one.'), '6/1h', /^(?!.{10})[1-9]\d*\/[1-9]\d*[smhd]$/, _('A number, a slash and a time, such as 6/1h, in at most 9 characters'));
 	add('secret_file', _('File of secrets'), _('Owned by root, mode 0600; one name=value a line.'), '/etc/fwstat/notify.secret', /^\/[^\x00-\x1f]+$/, _('A path that begins with / and has no ".." in it'));
 }
 
