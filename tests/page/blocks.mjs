@@ -82,6 +82,9 @@ export const tests = {
 		await open('blocks');
 		const [ saved ] = await Promise.all([ page.waitForEvent('download'), page.locator('[name=blocklist]').click() ]);
 		assert.equal(fs.readFileSync(await saved.path(), 'utf8'), '203.0.113.128/25\n');
+		// Its input is invisible: the label shows where the focus is.
+		await page.locator('[name=blocklist-file]').focus();
+		assert.equal(await page.locator('label:has([name=blocklist-file])').evaluate((label) => getComputedStyle(label).outlineStyle), 'solid');
 		await page.locator('[name=blocklist-file]').setInputFiles({ name: 'list.txt', mimeType: 'text/plain', buffer: Buffer.from('# mine\n198.51.100.0/25 # x\nexample.org\n10.1.2.3\n') });
 		await page.waitForFunction(() => /1 address or network is blocked\. 1 line is not an address/.test(document.body.innerText));
 		await page.waitForFunction(() => /10\.1\.2\.3 is not blocked: it is within 10\.0\.0\.0\/8/.test(document.body.innerText));
