@@ -88,6 +88,12 @@ export const tests = {
 		await open('overview', { state: 'ports.search=' + encodeURIComponent(evil) });
 		await open('ports', { state: `ports.search=${encodeURIComponent(evil)}&from=${encodeURIComponent(evil)}` });
 		await open('sources', { state: 'address=' + encodeURIComponent(evil) });
+		for (const tab of [ 'overview', 'trends', 'ports', 'sources', 'countries' ]) {
+			await open(tab, { state: 'to=' + encodeURIComponent(evil) });
+			assert.doesNotMatch(await text('.fw-body'), /undefined|of null|Invalid/, tab);
+		}
+		await open('countries', { state: 'to=x' });
+		assert.match(await text('.fw-body'), /A date is expected, as YYYY-MM-DD/);
 		assert.equal(await page.evaluate(() => window.taken), undefined);
 		assert.equal(await page.locator('#view img, #view script').count(), 0);
 	},

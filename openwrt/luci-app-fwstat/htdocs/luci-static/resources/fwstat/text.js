@@ -59,6 +59,8 @@ return baseclass.extend({
 	/* A day that is so many days after another, as YYYY-MM-DD. */
 	plusDays: (date, days) => {
 		const day = utc(date);
+		/* What is no date the daemon refuses, with words for it. */
+		if (!day) return date;
 		day.setUTCDate(day.getUTCDate() + days);
 		return day.toISOString().slice(0, 10);
 	},
