@@ -237,6 +237,19 @@ export const tests = {
 		await open('live', { state: 'mask=1' });
 		await page.waitForSelector('[data-table=live] tbody tr');
 		assert.doesNotMatch(await text('.fw-body'), /\b\d+\.\d+\.\d+\.\d+\b/);
+		// In a filter's field, too, and it stays what it is.
+		await open('live', { state: 'mask=1&filter=source:203.0.113.66' });
+		assert.equal(await page.locator('[name=filter]').inputValue(), 'source:203.0.x.x');
+		await page.locator('[name=filter]').fill('source:203.0.x.x port:22');
+		await page.locator('[name=apply]').click();
+		await page.waitForFunction(() => new URLSearchParams(location.hash.slice(1)).get('filter') == 'source:203.0.113.66 port:22');
+		// Hosts of the inside.
+		log([ '[1.9] reject wan out: IN=wan OUT=br-lan MAC=00:00:5e:00:53:04 SRC=2001:db8:5::67 DST=2001:db8:9::7 LEN=60 TC=0 HOPLIMIT=60 FLOWLBL=0 PROTO=TCP SPT=40000 DPT=22 WINDOW=1024 RES=0x00 SYN URGP=0' ]);
+		await until(async () => (await answer('rules')).targets.some((row) => row.address == '2001:db8:9::7'), 'a host of the inside was aimed at');
+		await open('ports', { state: 'mask=1' });
+		await page.waitForSelector('[data-table=targets]');
+		assert.match(await text('[data-table=targets]'), /2001:db8:x::/);
+		assert.doesNotMatch(await text('[data-table=targets]'), /2001:db8:9/);
 	},
 
 	async 'a reader is offered nothing that he may not do'() {

@@ -30,7 +30,7 @@ return baseclass.extend({
 			answer.targets.length ? page.section(_('Forwarded to'), [
 				el('p', { 'class': 'fw-soft' }, _('Hosts behind the router that attempts were aimed at; the firewall did not forward them.')),
 				make('targets', [
-					{ key: 'address', title: _('Address'), value: (row) => row.address },
+					{ key: 'address', title: _('Address'), value: (row) => text.address(row.address) },
 					{ key: 'service', title: _('Service'), value: (row) => text.namedService(row), show: (row) =>
 						page.link(text.namedService(row), 'ports', Object.assign({ protocol: row.protocol, port: row.port }, range)) }, attempts
 				], answer.targets)

@@ -66,9 +66,10 @@ function draw(state, rows, tab) {
 	return page.section(_('Latest events'), [
 		el('form', { 'class': 'fw-form', submit: (event) => {
 			event.preventDefault();
-			put(event.target.elements.filter.value.split(/\s+/).filter(Boolean));
+			/* A term that stands there masked is meant as it is. */
+			put(event.target.elements.filter.value.split(/\s+/).filter(Boolean).map((word) => chosen.find((term) => text.line(term) == word) || word));
 		} }, [
-			el('label', { 'class': 'fw-grow' }, [ _('Filter'), el('input', { type: 'search', name: 'filter', value: chosen.join(' '), maxlength: 200, placeholder: '!port:23 zone:wan telnet', 'class': 'cbi-input-text' }) ]),
+			el('label', { 'class': 'fw-grow' }, [ _('Filter'), el('input', { type: 'search', name: 'filter', value: chosen.map(text.line).join(' '), maxlength: 200, placeholder: '!port:23 zone:wan telnet', 'class': 'cbi-input-text' }) ]),
 			el('button', { type: 'submit', name: 'apply', 'class': 'btn cbi-button' }, _('Filter'))
 		]),
 		el('p', { 'class': 'fw-tools' }, chosen.length ? chosen.map((term, at) => [
