@@ -311,7 +311,7 @@ fn blocks_return_after_a_reboot_with_the_clock_in_the_past() {
     // On flash, not in tmpfs alone.
     eventually("the ledger is on flash", || {
         let bytes = fs::read(guarded.router.path("db/blocks.fws")).unwrap_or_default();
-        fwstat::store::ledger::decode(&bytes).is_some_and(|kept| kept.blocks.len() == 2)
+        fwstat::store::ledger::decode(bytes).is_some_and(|kept| kept.blocks.len() == 2)
     });
     before[0].1 = before[0].1.min(blocked(&mut guarded.elements)[0].1);
     guarded.router.kill();

@@ -53,14 +53,14 @@ impl LedgerFile {
 
     /// What an earlier run left, in the moments of now.
     pub(super) fn read(&mut self, now: Now, wall: Option<i64>, storage: &mut Storage) -> Option<SavedLedger> {
-        let copy = fs::read(&self.copy).ok().and_then(|bytes| ledger::decode(&bytes));
-        let flash = storage.get(NAME, ledger::from_file);
-        let serial = |stored: &Option<SavedLedger>| stored.as_ref().map(|stored| stored.serial);
-        if serial(&copy) > serial(&flash) {
+        let copy = fs::read(&self.copy).ok().and_then(ledger::decode);
+        let known = copy.as_ref().map(|copy| copy.serial);
+        let flash = storage.get(NAME, |file| ledger::newer(file, known));
+        if known > flash.as_ref().map(|(serial, _)| *serial) {
             // An earlier run did not come to write it.
             self.flash_at = Some(now.boot_ms.saturating_add(FLASH_MS));
         }
-        let stored = [copy, flash].into_iter().flatten().max_by_key(|stored| stored.serial)?;
+        let stored = flash.and_then(|(_, stored)| stored).or(copy)?;
         self.serial = stored.serial;
         Some(stored.at(&self.moment(now, wall)))
     }

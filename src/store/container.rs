@@ -29,8 +29,9 @@ const ENTRY: usize = 14;
 const MAX_SECTIONS: usize = 32;
 /// The header is in this many bytes at the beginning of a file.
 pub const HEADER: usize = FIXED + MAX_SECTIONS * ENTRY + 4;
-/// A longer section is refused, so that reading a damaged file takes no more memory.
-pub const MAX_RAW: usize = 1 << 20;
+/// A longer section is refused, so that reading a damaged file takes no more memory. None is written: the longest is the
+/// guard's ledger with the most blocks, of all the longest numbers and texts.
+pub const MAX_RAW: usize = 3 << 20;
 /// Below this many bytes, or 10 %, deflating gains too little for the time it takes to undo it.
 const MIN_GAIN: usize = 64;
 

@@ -278,13 +278,21 @@ pub fn encode(serial: u64, moment: &Moment, ledger: &Ledger, today: (Option<Date
 }
 
 /// `None` if nothing of it can be used.
-pub fn decode(bytes: &[u8]) -> Option<SavedLedger> {
-    from_file(&Open::from_bytes(bytes.to_vec()).ok()?)
+pub fn decode(bytes: Vec<u8>) -> Option<SavedLedger> {
+    read(&Open::from_bytes(bytes).ok()?.section(Kind::Blocks).ok()??)
 }
 
-/// The ledger in an opened file; `None`: damaged.
-pub fn from_file(file: &Open) -> Option<SavedLedger> {
-    read(&file.section(Kind::Blocks).ok()??)
+/// The serial in an opened file, and the ledger if that is higher than `known`: two ledgers in memory are too many.
+/// `None`: damaged.
+pub fn newer(file: &Open, known: Option<u64>) -> Option<(u64, Option<SavedLedger>)> {
+    let payload = file.section(Kind::Blocks).ok()??;
+    let (mut reader, mut head) = (Reader::new(&payload), SavedLedger::default());
+    head.code_head(&mut reader);
+    if reader.has_failed() {
+        return None;
+    }
+    let is_newer = known < Some(head.serial);
+    Some((head.serial, if is_newer { Some(read(&payload)?) } else { None }))
 }
 
 /// Reads the payload of the file. The checksums were verified before.
@@ -303,7 +311,7 @@ pub fn read(payload: &[u8]) -> Option<SavedLedger> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::Limit;
+    use crate::guard::{Limit, Pool};
     use crate::guard::ledger::Lengths;
     use crate::guard::networks::NetworkBlock;
     use crate::query::target::Target;
@@ -355,7 +363,7 @@ mod tests {
     fn a_ledger_comes_back_as_it_was_within_a_boot() {
         let ledger = ledger();
         let saved = moment("a", 1_010_000, Some(WALL + 10));
-        let saved_ledger = decode(&encode(3, &saved, &ledger, (Some(Date(20_000)), 2))).unwrap();
+        let saved_ledger = decode(encode(3, &saved, &ledger, (Some(Date(20_000)), 2))).unwrap();
         assert_eq!(
             (saved_ledger.serial, &saved_ledger.saved, saved_ledger.today),
             (3, &saved, (Some(Date(20_000)), 2))
@@ -382,7 +390,7 @@ mod tests {
                 let over = Over::Source(block);
                 ledger.note_ended(Ended { over, words: None, end, ended_ms, ended_wall });
             }
-            let saved_ledger = decode(&encode(1, &moment("a", 1_600_000, None), &ledger, (None, 0))).unwrap();
+            let saved_ledger = decode(encode(1, &moment("a", 1_600_000, None), &ledger, (None, 0))).unwrap();
             assert_eq!(saved_ledger.ended.len(), ENDED);
             assert!(
                 saved_ledger.ended.iter().all(|ended| ended.end == end && ended.ended_wall == Some(WALL))
@@ -395,7 +403,7 @@ mod tests {
         let ledger = ledger();
         let bytes = encode(1, &moment("a", 1_600_000, Some(WALL + 600)), &ledger, (None, 0));
         let left = |now: &Moment| {
-            let saved_ledger = decode(&bytes).unwrap().at(now);
+            let saved_ledger = decode(bytes.clone()).unwrap().at(now);
             let left: Vec<u64> = saved_ledger
                 .blocks
                 .iter()
@@ -410,7 +418,7 @@ mod tests {
         assert_eq!(left(&moment("b", 5_000, Some(WALL + 604_800))), [0, 0]);
         // A clock that is behind makes no block longer.
         assert_eq!(left(&moment("b", 5_000, Some(WALL - 500_000))), [3_000_000, 0]);
-        let saved_ledger = decode(&bytes).unwrap().at(&moment("b", 5_000, None));
+        let saved_ledger = decode(bytes.clone()).unwrap().at(&moment("b", 5_000, None));
         assert_eq!(saved_ledger.records[0].1.pardoned_until, 5_000 + 86_400_000 - 599_000);
     }
 
@@ -421,9 +429,50 @@ mod tests {
         // Then the clock was 20 hours behind.
         ledger.add(1_000_000, Some(WALL - 72_000), &suspect(Source::V4(7), Rule::Flood), None, false);
         let saved = moment("a", 1_600_000, Some(WALL));
-        let saved_ledger = decode(&encode(1, &saved, &ledger, (None, 0))).unwrap();
+        let saved_ledger = decode(encode(1, &saved, &ledger, (None, 0))).unwrap();
         let block = saved_ledger.at(&moment("b", 5_000, Some(WALL + 600))).blocks[0].0;
         assert_eq!((block.until_ms, block.until_wall), (2_405_000, Some(WALL + 3000)));
+    }
+
+    #[test]
+    fn the_longest_ledger_that_can_be_comes_back() {
+        let mut ledger = Ledger::default();
+        // The most that the option max_blocks takes.
+        let lengths = Lengths { first_ms: 1, cap_ms: 1, max_blocks: 16_384 };
+        ledger.set_lengths(lengths);
+        let mut services = Services::default();
+        (0..4).for_each(|port| services.add(Service { protocol: 255, port: u16::MAX - port }));
+        let (mut longest, mut ended) = (suspect(Source::V4(0), Rule::Flood), None);
+        (longest.count, longest.window_ms, longest.services) = (u32::MAX, u64::MAX, services);
+        (longest.first_ms, longest.last_ms) = (u64::MAX, u64::MAX);
+        let rules = Pool::ALL.into_iter().zip([Rule::Flood, Rule::Login, Rule::Hand]);
+        let rules = rules.flat_map(|(pool, rule)| std::iter::repeat_n(rule, lengths.limit(pool) as usize));
+        for (number, rule) in (0..).zip(rules) {
+            longest = Suspect { source: Source::V6(u64::MAX - number), rule, ..longest };
+            ended = Some(ledger.add(u64::MAX, Some(i64::MAX), &longest, None, false));
+        }
+        let text = || "x".repeat(LONGEST_LINE);
+        for number in 0..DETAILED as u64 {
+            let detail = Detail { words: Some(text()), lines: vec![text(); LINES] };
+            ledger.explain(Source::V6(u64::MAX - number), detail);
+        }
+        for number in 0..RECORDS as u64 {
+            let record = Record { times: u32::MAX, ended_ms: u64::MAX, pardoned_until: u64::MAX };
+            ledger.restore_record(Source::V6(u64::MAX / 2 - number), record);
+        }
+        for _ in 0..ENDED {
+            let (over, words) = (Over::Source(ended.unwrap()), Some(text()));
+            let (end, ended_wall) = (End::Expired, Some(i64::MAX));
+            ledger.note_ended(Ended { over, words, end, ended_ms: u64::MAX, ended_wall });
+        }
+        let read = decode(encode(1, &moment("a", u64::MAX, Some(i64::MAX)), &ledger, (None, 0))).unwrap();
+        assert_eq!((read.blocks.len(), read.blocks.len()), (ledger.len(), lengths.limit_of_all() as usize));
+        let is_same = |(block, detail): &(Block, Option<Detail>)| {
+            let source = block.suspect.source;
+            ledger.get(source) == Some(block) && ledger.detail(source) == detail.as_ref()
+        };
+        assert!(read.blocks.iter().all(is_same));
+        assert_eq!((read.records.len(), read.ended.len()), (RECORDS, ENDED));
     }
 
     proptest! {
@@ -433,7 +482,7 @@ mod tests {
             let mut file = encode(1, &moment("a", 1_600_000, None), &ledger(), (None, 0));
             let at = at % file.len();
             file[at] = value;
-            if let Some(saved_ledger) = decode(&file) {
+            if let Some(saved_ledger) = decode(file) {
                 let _ = saved_ledger.at(&moment("b", 7, Some(WALL)));
             }
         }
