@@ -105,10 +105,19 @@ pub fn pack(directory: &Directory, created: i64, out: &mut dyn Write) -> io::Res
     let about = format!("format {FORMAT}\nversion {}\ncreated {created}\n", env!("CARGO_PKG_VERSION"));
     write_member(&mut out, ABOUT, about.as_bytes(), created)?;
     let mut packed = Packed { files: 0, left_out: Vec::new() };
+    // The first member and the end.
+    let mut length = 4 * BLOCK as u64;
     for name in directory.names()?.into_iter().filter(|name| is_stored(name)) {
         let bytes = directory.read(&name)?.unwrap_or_default();
         match check(&name, bytes.clone()) {
             Ok(()) => {
+                length += (BLOCK + bytes.len().next_multiple_of(BLOCK)) as u64;
+                if length >= MOST_BYTES || packed.files == MOST_FILES {
+                    let room = format!("{} MiB and {MOST_FILES} files", MOST_BYTES >> 20);
+                    return Err(io::Error::other(format!(
+                        "a backup holds at most {room}: the store has more"
+                    )));
+                }
                 write_member(&mut out, &name, &bytes, created)?;
                 packed.files += 1;
             }
@@ -223,6 +232,7 @@ impl<'a> Members<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::day::Day;
     use crate::store::Keep;
     use crate::store::Store;
     use proptest::prelude::*;
@@ -257,6 +267,23 @@ mod tests {
                 assert_eq!((read.created, &read.files), (expected.created, &expected.files), "byte {at}");
             }
         }
+    }
+
+    #[test]
+    fn what_could_not_be_restored_is_not_written() {
+        let mut files = SmallMap::new();
+        let name = |number: u32| pieces::name_of(Date(20_000), number);
+        let piece = Arc::new(pieces::encode_day(7, &pieces::State::default(), &Day::new(Date(20_000), 7)));
+        (0..MOST_FILES as u32).for_each(|number| drop(files.insert(name(number), piece.clone())));
+        let pack = |files: &SmallMap<_, _>| {
+            let mut bytes = Vec::new();
+            pack(&Directory::Memory(files.clone()), 0, &mut bytes).map(|_| bytes)
+        };
+        let unpacked = unpack(&mut &pack(&files).unwrap()[..]).unwrap();
+        assert_eq!(unpacked.files.len(), MOST_FILES);
+        files.insert(name(MOST_FILES as u32), piece);
+        let error = pack(&files).unwrap_err().to_string();
+        assert_eq!(error, "a backup holds at most 16 MiB and 2000 files: the store has more");
     }
 
     #[test]
