@@ -365,12 +365,12 @@ impl Store {
         dates.sort();
         dates.dedup();
         for date in dates {
-            // Of a day that the month's summary has lost not even the totals are known.
+            // Of a day that the month's summary has lost the totals are in the day's file only.
             let is_known = whole.summary.days.iter().any(|day| day.date == date);
             let wanted = match of_day(date) {
                 Some(wanted) => wanted,
                 None if is_known => continue,
-                None => Wanted::All,
+                None => wanted,
             };
             let name = format!("{date}{ending}");
             let found = match self.open_file(&name)? {

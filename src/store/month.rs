@@ -242,18 +242,19 @@ impl WholeMonth {
         Some(container::write(salt, sections.collect()))
     }
 
-    /// Reads what is wanted of a day's file; of a day that the month's summary lacks, all.
+    /// Reads what is wanted of a day's file; of a day that the month's summary lacks, the totals, too.
     pub(crate) fn read_day(&mut self, file: &Open, date: Date, wanted: Wanted<'_>) -> Damage {
         let mut damage = None;
         let known = self.summary.days.binary_search_by_key(&date, |day| day.date);
-        let wanted = if known.is_ok() { wanted } else { Wanted::All };
         let at = self.days.binary_search_by_key(&date, |day| day.date).unwrap_or_else(|at| {
             self.days.insert(at, DaySummary::new(date));
             at
         });
         let day = &mut self.days[at];
-        let kinds = sections::KINDS.into_iter().filter(|kind| wanted.on_day(*kind, date));
-        let is_wanted = |_, _, class| wanted.of_class(class);
+        let is_lacking = |kind| known.is_err() && kind == Kind::Totals;
+        let kinds =
+            sections::KINDS.into_iter().filter(|kind| is_lacking(*kind) || wanted.on_day(*kind, date));
+        let is_wanted = |kind, _, class| is_lacking(kind) || wanted.of_class(class);
         read_bodies(file, kinds, is_wanted, &mut damage, &mut |kind, known, class, body| {
             if known == date {
                 sections::read_body(body, kind, date, &mut day.classes[class as usize], Unit::Minutes);

@@ -5,7 +5,7 @@ use crate::event::small_map::SmallMap;
 use crate::event::{Address, Class, Event};
 use crate::query::history::{DayData, Detail, Section as Wanted};
 use crate::stats::day::Day;
-use crate::stats::summary::DaySummary;
+use crate::stats::summary::{ClassSummary, DaySummary};
 
 const NOW: i64 = 1_790_000_000;
 
@@ -238,6 +238,29 @@ fn a_damaged_or_missing_day_is_named_and_spares_the_others() {
         add(&mut store, &[Date::parse("2026-11-01").unwrap(), Date::parse("2026-12-01").unwrap()], 1);
         assert!(store.maintain(NOW, Upkeep::ALL).unwrap().is_none());
     }
+}
+
+#[test]
+fn of_a_damaged_month_a_question_reads_no_more_than_it_needs() {
+    let mut whole = store();
+    let first = months(1)[0];
+    add(&mut whole, &[first, Date(first.0 + 1), Date(first.0 + 2)], 400);
+    let mut store = changed(&whole, "2026-10.fws", |bytes| bytes[30] ^= 1);
+    let second = Date(first.0 + 1);
+    let need = Need::new(Class::Attempt).and(&[Wanted::Services], second, second);
+    let data = store.month(first.month(), &need);
+    assert!(data.damage.unwrap().contains("2026-10.fws"));
+    let read = |day: &DayData| {
+        let ClassSummary { services, sources, sample, .. } = &day.summary;
+        (day.totals[0].attempts, services.rows.len(), sources.rows.len(), sample.is_some())
+    };
+    let expected = [(400, 0, 0, false), (400, 1, 0, false), (400, 0, 0, false)];
+    assert_eq!(data.days.iter().map(read).collect::<Vec<_>>(), expected);
+    // What another day needs of them is read of all: who the month's different sources are.
+    add(&mut store, &[Date(first.0 + 3)], 500);
+    let data = store.month(first.month(), &need);
+    assert_eq!(data.days.iter().map(|day| day.totals[0].attempts).collect::<Vec<_>>(), [400, 400, 400, 500]);
+    assert!(data.distinct.unwrap()[0].unwrap().number >= 500);
 }
 
 #[test]
