@@ -28,6 +28,7 @@ use crate::query::question::Prefix;
 use crate::query::record::Field;
 use crate::query::target::Target;
 use crate::record;
+use crate::store::ledger::SavedLedger;
 use crate::sys::random;
 use crate::ubus::blob;
 
@@ -116,12 +117,14 @@ impl Enforcer {
         let wall = instant(now, engine);
         let stored = enforcer.ledger.read(now, wall, storage);
         let moment = enforcer.ledger.moment(now, wall);
-        enforcer.networks.restore(&moment, storage, &mut engine.guard);
+        let over = enforcer.networks.restore(&moment, storage, &mut engine.guard);
         enforcer.set(now, config, engine);
         if let Some(stored) = stored {
-            let (blocks, records) = (stored.blocks.into_iter(), stored.records.into_iter());
-            engine.guard.restore(now.boot_ms, blocks, records, stored.ended.into_iter(), stored.today);
+            let SavedLedger { blocks, records, ended, today, .. } = stored;
+            let (records, ended) = (records.into_iter(), ended.into_iter());
+            engine.guard.restore(now.boot_ms, blocks, records, ended, today);
         }
+        engine.guard.note_networks_over(now.boot_ms, over);
         enforcer
     }
 

@@ -126,10 +126,23 @@ fn warning((v4, v6): (u64, u64)) -> String {
 }
 
 impl NetworkBlocks {
-    /// What an earlier run left.
-    pub(super) fn restore(&mut self, now: &Moment, storage: &mut Storage, guard: &mut Guard) {
-        self.take_stored(now, storage, guard);
-        self.stored = (guard.networks.version(), storage.openings);
+    /// What an earlier run left. Gives the blocks whose time was up since then: the file is written anew without them.
+    pub(super) fn restore(
+        &mut self,
+        now: &Moment,
+        storage: &mut Storage,
+        guard: &mut Guard,
+    ) -> Vec<NetworkBlock> {
+        let blocks = storage.get(NETWORKS, |file| networks::from_file(file, now)).unwrap_or_default();
+        let (over, blocks): (Vec<_>, Vec<_>) =
+            blocks.into_iter().partition(|block| block.is_over(now.boot_ms));
+        for block in blocks {
+            guard.networks.add_longer(block);
+        }
+        if over.is_empty() {
+            self.stored = (guard.networks.version(), storage.openings);
+        }
+        over
     }
 
     /// Adds the blocks of the file, such as those that a command restored, to those that are known.

@@ -256,13 +256,25 @@ impl Ledger {
         let block = self.blocks.remove(&source)?;
         self.counts[block.suspect.rule.pool() as usize] -= 1;
         let words = self.details.remove(&source).and_then(|detail| detail.words);
-        self.note_ended(Ended { over: Over::Source(block), words, end, ended_ms: now_ms, ended_wall: None });
+        self.over(block, words, end, (now_ms, None));
+        Some(block)
+    }
+
+    /// A block is over since a moment; see [`Ended`].
+    fn over(
+        &mut self,
+        block: Block,
+        words: Option<String>,
+        end: End,
+        (ended_ms, ended_wall): (u64, Option<i64>),
+    ) {
+        let source = block.suspect.source;
+        self.note_ended(Ended { over: Over::Source(block), words, end, ended_ms, ended_wall });
         match end {
             _ if block.dry => {}
-            End::Hand => self.pardon(now_ms, source),
-            _ => self.remember(source, Record { times: block.times, ended_ms: now_ms, pardoned_until: 0 }),
+            End::Hand => self.pardon(ended_ms, source),
+            _ => self.remember(source, Record { times: block.times, ended_ms, pardoned_until: 0 }),
         }
-        Some(block)
     }
 
     /// The rules leave this source alone for a while.
@@ -329,6 +341,13 @@ impl Ledger {
         self.explain(source, detail.unwrap_or_default());
     }
 
+    /// A stored block that is not in force any more: its time was up, or the guard's mode was changed, while no daemon ran.
+    pub fn restore_ended(&mut self, now_ms: u64, block: Block, detail: Option<Detail>) {
+        let words = detail.and_then(|detail| detail.words);
+        let end = if block.until_ms > now_ms { End::Off } else { End::Expired };
+        self.over(block, words, end, end_of(now_ms, block.until_ms, block.until_wall));
+    }
+
     /// Restores a stored record, unless its source is blocked.
     pub fn restore_record(&mut self, source: Source, record: Record) {
         if !self.blocks.contains_key(&source) {
@@ -369,4 +388,10 @@ impl Ledger {
             block.since_wall.get_or_insert(wall.saturating_sub_unsigned(since));
         }
     }
+}
+
+/// When a stored block ended, for [`Ended`]. `until_ms`: not before `now_ms` if it ended before this boot, or before
+/// anybody knew how long the router was away; then the wall clock tells.
+pub(super) fn end_of(now_ms: u64, until_ms: u64, until_wall: Option<i64>) -> (u64, Option<i64>) {
+    (until_ms.min(now_ms), until_wall.filter(|_| until_ms == now_ms))
 }

@@ -419,21 +419,28 @@ impl Guard {
         self.policy.protection(source).or_else(pardoned)
     }
 
-    /// What was stored: blocks and records of an earlier run, and how many blocks the day had.
+    /// What was stored: blocks and records of an earlier run, and how many blocks the day had. Blocks that ended since
+    /// then are remembered as those that end while the daemon runs.
     pub fn restore(
         &mut self,
         now_ms: u64,
-        blocks: impl Iterator<Item = (Block, Option<Detail>)>,
+        mut blocks: Vec<(Block, Option<Detail>)>,
         records: impl Iterator<Item = (Source, Record)>,
         ended: impl Iterator<Item = Ended>,
         today: (Option<Date>, u64),
     ) {
         let dry = self.settings.mode == Mode::Dry;
-        for (block, detail) in blocks.filter(|(block, _)| block.dry == dry && block.until_ms > now_ms) {
-            self.ledger.restore(block, detail);
-        }
         records.for_each(|(source, record)| self.ledger.restore_record(source, record));
         ended.for_each(|ended| self.ledger.note_ended(ended));
+        blocks.sort_unstable_by_key(|(block, _)| (block.until_ms, block.until_wall));
+        for (block, detail) in blocks {
+            if block.dry == dry && block.until_ms > now_ms {
+                self.ledger.restore(block, detail);
+            } else {
+                self.ledger.restore_ended(now_ms, block, detail);
+                self.dirty = true;
+            }
+        }
         self.today = today;
         self.release_protected(now_ms);
     }

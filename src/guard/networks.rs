@@ -1,7 +1,7 @@
 //! Networks and countries that are blocked by hand, for a time or until the block is removed, and what of them the
 //! kernel is given: never an address that is protected. Bounded; is given the time.
 
-use super::ledger::{Ended, Over};
+use super::ledger::{Ended, Over, end_of};
 use super::policy::{Policy, Protection};
 use super::ranges::{Range, Ranges};
 use super::{End, Guard, Mode};
@@ -33,6 +33,11 @@ impl NetworkBlock {
     /// Whether its time is up.
     pub fn is_over(&self, now_ms: u64) -> bool {
         self.until_ms.is_some_and(|until| until <= now_ms)
+    }
+
+    /// When it began: as an instant if that is known, else by the boot clock.
+    fn since(&self) -> Result<i64, u64> {
+        self.since_wall.ok_or(self.since_ms)
     }
 }
 
@@ -132,7 +137,7 @@ impl Guard {
     /// Blocks a network or country, in the place of the block of the same target. False if there is no room.
     pub fn block_network(&mut self, now_ms: u64, block: NetworkBlock) -> bool {
         if let Some(before) = self.networks.remove(block.target) {
-            self.note_network_ended(now_ms, before, End::Anew);
+            self.note_network_ended((now_ms, None), before, End::Anew);
         }
         self.networks.add(block)
     }
@@ -140,7 +145,7 @@ impl Guard {
     /// The rules leave an address alone for a day. False if it is not blocked.
     pub fn unblock_network(&mut self, now_ms: u64, target: Target) -> bool {
         let Some(block) = self.networks.remove(target) else { return false };
-        self.note_network_ended(now_ms, block, End::Hand);
+        self.note_network_ended((now_ms, None), block, End::Hand);
         if let Some(source) = target.source() {
             self.pardon(now_ms, source);
         }
@@ -151,13 +156,33 @@ impl Guard {
     pub fn expire_networks(&mut self, now_ms: u64) -> Vec<Target> {
         let over = self.networks.expire(now_ms);
         let targets = over.iter().map(|block| block.target).collect();
-        over.into_iter().for_each(|block| self.note_network_ended(now_ms, block, End::Expired));
+        over.into_iter().for_each(|block| self.note_network_ended((now_ms, None), block, End::Expired));
         targets
     }
 
-    fn note_network_ended(&mut self, now_ms: u64, block: NetworkBlock, end: End) {
+    /// Stored blocks whose time was up while no daemon ran, unless an earlier run remembered that.
+    pub fn note_networks_over(&mut self, now_ms: u64, mut over: Vec<NetworkBlock>) {
+        over.sort_by_key(|block| (block.until_ms, block.until_wall));
+        for block in over {
+            let is_known = |ended: &Ended| match &ended.over {
+                Over::Network(known, _) => known.target == block.target && known.since() == block.since(),
+                Over::Source(_) => false,
+            };
+            if !self.ledger.ended().any(is_known) {
+                let ended = end_of(now_ms, block.until_ms.unwrap_or(now_ms), block.until_wall);
+                self.note_network_ended(ended, block, End::Expired);
+            }
+        }
+    }
+
+    fn note_network_ended(
+        &mut self,
+        (ended_ms, ended_wall): (u64, Option<i64>),
+        block: NetworkBlock,
+        end: End,
+    ) {
         let over = Over::Network(block, self.mode() == Mode::Dry);
-        self.ledger.note_ended(Ended { over, words: None, end, ended_ms: now_ms, ended_wall: None });
+        self.ledger.note_ended(Ended { over, words: None, end, ended_ms, ended_wall });
         self.dirty = true;
     }
 }
@@ -431,5 +456,15 @@ mod tests {
         let protection = |now_ms| guard.protection_from_rules(now_ms, source);
         assert_eq!(protection(5000 + 86_399_000), Some(Protection::Pardoned));
         assert_eq!(protection(5000 + 86_400_000), None);
+    }
+
+    #[test]
+    fn a_block_that_ends_while_nobody_counts_is_remembered_once() {
+        let mut guard = Guard::default();
+        let over = || vec![block("9.0.0.0/24", Some(60_000)), block("8.0.0.0/24", Some(50_000))];
+        guard.note_networks_over(70_000, over());
+        guard.note_networks_over(70_000, over());
+        let ended: Vec<_> = guard.ledger.ended().map(|ended| (ended.ended_ms, ended.end)).collect();
+        assert_eq!(ended, [(50_000, End::Expired), (60_000, End::Expired)]);
     }
 }

@@ -400,3 +400,32 @@ fn a_budget_of_another_time_counts_from_then_on() {
         assert_eq!(tried(&mut guard, START + HOUR, 10), [true, true, true, false], "{before} {after}");
     }
 }
+
+#[test]
+fn a_block_that_ends_while_nobody_counts_is_remembered() {
+    let now = START + 10 * HOUR;
+    let mut stored = guard(settings());
+    stored.judge(START, Some(1_000), None, &[suspect(host(1), Rule::Login)], |_| vec![None]);
+    stored.judge(START + HOUR / 2, Some(2_800), None, &[suspect(host(2), Rule::Flood)], |_| vec![None]);
+    let mut blocks: Vec<_> = stored.ledger.blocks().map(|block| (*block, None)).collect();
+    blocks.reverse();
+    let mut later = guard(settings());
+    later.restore(now, blocks.clone(), std::iter::empty(), std::iter::empty(), (None, 0));
+    let ended: Vec<_> = later.ledger.ended().map(|ended| (ended.ended_ms, ended.ended_wall)).collect();
+    assert_eq!(ended, [(START + HOUR, None), (START + 3 * HOUR / 2, None)]);
+    assert!(later.ledger.ended().all(|ended| ended.end == End::Expired) && later.take_dirty());
+    // It counts for the length of the next one.
+    assert!(blocked(&mut later, now, host(1), Rule::Login));
+    assert_eq!(later.ledger.get(host(1)).map(|block| block.times), Some(2));
+    // After a reboot only the wall clock tells when.
+    blocks.iter_mut().for_each(|(block, _)| block.until_ms = 5_000);
+    let mut rebooted = guard(settings());
+    rebooted.restore(5_000, blocks.clone(), std::iter::empty(), std::iter::empty(), (None, 0));
+    let ended: Vec<_> = rebooted.ledger.ended().map(|ended| (ended.ended_ms, ended.ended_wall)).collect();
+    assert_eq!(ended, [(5_000, Some(4_600)), (5_000, Some(6_400))]);
+    // One whose time is not up, but which the guard's mode ended.
+    let mut dry = guard(Settings { mode: Mode::Dry, ..settings() });
+    dry.restore(4_000, blocks, std::iter::empty(), std::iter::empty(), (None, 0));
+    assert!(dry.ledger.ended().all(|ended| (ended.end, ended.ended_ms) == (End::Off, 4_000)));
+    assert_eq!((dry.ledger.len(), dry.ledger.ended().len()), (0, 2));
+}
