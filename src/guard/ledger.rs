@@ -39,6 +39,8 @@ pub struct Block {
     pub dry: bool,
     /// Times that this source was blocked, this one included.
     pub times: u32,
+    /// This block, or one before it that counts among these, has a cause that nobody can forge: failed logins, or the user.
+    pub proven: bool,
     /// In ms since boot; before it 0.
     pub since_ms: u64,
     pub until_ms: u64,
@@ -61,6 +63,8 @@ pub struct Detail {
 pub struct Record {
     /// Blocks in a row, by which the next one's length is doubled.
     pub times: u32,
+    /// As of the last [`Block`].
+    pub proven: bool,
     pub ended_ms: u64,
     /// In milliseconds since boot; 0: never.
     pub pardoned_until: u64,
@@ -189,11 +193,9 @@ impl Ledger {
         self.records.get(&source).is_some_and(|record| now_ms < record.pardoned_until)
     }
 
-    /// How often a source was blocked; an old record no longer counts.
-    fn times_before(&self, now_ms: u64, source: Source) -> u32 {
-        let record = self.records.get(&source);
-        let fresh = |record: &&Record| now_ms <= record.ended_ms.saturating_add(self.lengths.cap_ms);
-        record.filter(fresh).map_or(0, |record| record.times)
+    /// Whether a record counts; an old one no longer does.
+    fn is_fresh(&self, now_ms: u64, record: &Record) -> bool {
+        now_ms <= record.ended_ms.saturating_add(self.lengths.cap_ms)
     }
 
     /// The length of the `times`th block.
@@ -212,12 +214,16 @@ impl Ledger {
         length_ms: Option<u64>,
         dry: bool,
     ) -> Block {
-        let times = self.times_before(now_ms, suspect.source).saturating_add(1);
+        let record = self.records.get(&suspect.source).filter(|record| self.is_fresh(now_ms, record));
+        let times = record.map_or(0, |record| record.times).saturating_add(1);
+        let is_proven = matches!(suspect.rule, Rule::Login | Rule::Hand);
+        let proven = is_proven || record.is_some_and(|record| record.proven);
         let length = length_ms.unwrap_or_else(|| self.length(suspect.rule, times));
         let block = Block {
             suspect: *suspect,
             dry,
             times,
+            proven,
             since_ms: now_ms,
             until_ms: now_ms.saturating_add(length),
             since_wall: wall,
@@ -273,7 +279,10 @@ impl Ledger {
         match end {
             _ if block.dry => {}
             End::Hand => self.pardon(ended_ms, source),
-            _ => self.remember(source, Record { times: block.times, ended_ms, pardoned_until: 0 }),
+            _ => {
+                let Block { times, proven, .. } = block;
+                self.remember(source, Record { times, proven, ended_ms, pardoned_until: 0 });
+            }
         }
     }
 
@@ -281,7 +290,7 @@ impl Ledger {
     pub fn pardon(&mut self, now_ms: u64, source: Source) {
         // An unblocked source starts over: its next block is a first one.
         let pardoned_until = now_ms.saturating_add(PARDON_MS);
-        self.remember(source, Record { times: 0, ended_ms: now_ms, pardoned_until });
+        self.remember(source, Record { ended_ms: now_ms, pardoned_until, ..Record::default() });
     }
 
     /// Adds a block that is over; the oldest makes room.
@@ -299,13 +308,20 @@ impl Ledger {
         }
     }
 
+    /// Adds a record. The oldest of those that are worth least makes room: forged packets must not push out what cannot
+    /// be forged.
     fn remember(&mut self, source: Source, record: Record) {
+        let now_ms = record.ended_ms;
+        let worth = |record: &Record| match record {
+            _ if now_ms < record.pardoned_until => 2,
+            _ if record.proven && self.is_fresh(now_ms, record) => 1,
+            _ => 0,
+        };
         if self.records.len() >= RECORDS && !self.records.contains_key(&source) {
-            let until = |record: &Record| (record.pardoned_until, record.ended_ms);
-            let oldest = self.records.iter().min_by_key(|(_, record)| until(record));
-            if let Some(oldest) = oldest.map(|(source, _)| *source) {
-                self.records.remove(&oldest);
-            }
+            let least =
+                self.records.iter().map(|(source, known)| (worth(known), known.ended_ms, *source)).min();
+            let Some((_, _, least)) = least.filter(|(least, ..)| *least <= worth(&record)) else { return };
+            self.records.remove(&least);
         }
         self.records.insert(source, record);
     }

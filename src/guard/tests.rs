@@ -429,3 +429,38 @@ fn a_block_that_ends_while_nobody_counts_is_remembered() {
     assert!(dry.ledger.ended().all(|ended| (ended.end, ended.ended_ms) == (End::Off, 4_000)));
     assert_eq!((dry.ledger.len(), dry.ledger.ended().len()), (0, 2));
 }
+
+#[test]
+fn forged_packets_push_out_no_record_of_failed_logins() {
+    let mut guard = guard(Settings { budget: limit(1_000_000, 60), max_blocks: 16_384, ..settings() });
+    assert!(blocked(&mut guard, START, host(1), Rule::Login));
+    // Later somebody floods in the name of the same source, and of thousands of others.
+    guard.on_time(START + HOUR);
+    assert!(blocked(&mut guard, START + 2 * HOUR, host(1), Rule::Flood));
+    guard.on_time(START + 5 * HOUR);
+    for number in 0..2 * RECORDS as u32 {
+        assert!(blocked(&mut guard, START + 5 * HOUR, Source::V4(1 << 24 | number), Rule::Flood));
+    }
+    guard.on_time(START + 10 * HOUR);
+    let times = |guard: &Guard, source| {
+        guard.ledger.records().find(|(known, _)| **known == source).map(|(_, record)| record.times)
+    };
+    assert_eq!((times(&guard, host(1)), guard.ledger.records().count()), (Some(2), RECORDS));
+    // What nobody can forge pushes out what anybody can, and never the other way round.
+    let (login, flood) = (Source::V4(1 << 30), Source::V4(1 << 29));
+    for number in 0..RECORDS as u32 {
+        guard.ledger.restore_record(
+            Source::V4(1 << 31 | number),
+            Record { times: 1, proven: true, ended_ms: START + 10 * HOUR, pardoned_until: 0 },
+        );
+    }
+    let now = START + 11 * HOUR;
+    assert!(blocked(&mut guard, now, login, Rule::Login) && blocked(&mut guard, now, flood, Rule::Flood));
+    guard.on_time(now + HOUR);
+    assert_eq!((times(&guard, login), times(&guard, flood)), (Some(1), None));
+    // Once they count no more they make room.
+    let now = now + settings().block_cap_ms + HOUR;
+    assert!(blocked(&mut guard, now, flood, Rule::Flood));
+    guard.on_time(now + HOUR);
+    assert_eq!((times(&guard, flood), guard.ledger.records().count()), (Some(1), RECORDS));
+}

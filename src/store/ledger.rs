@@ -15,8 +15,11 @@ use crate::guard::{Block, Detail, End, Ended, Over, Protection, Record, Rule, So
 const VERSION: u64 = 1;
 /// The shortest row of a block, a record and an ended block.
 const MIN_BLOCK: usize = 15;
-const MIN_RECORD: usize = 5;
+const MIN_RECORD: usize = 6;
 const MIN_ENDED: usize = 12;
+/// Beside the number of a block's rule.
+const DRY: u8 = 0x80;
+const PROVEN: u8 = 0x40;
 /// Of what an ended block was, and whether a network's was a dry run.
 const OF_SOURCE: u8 = 0;
 const OF_NETWORK: u8 = 1;
@@ -37,6 +40,7 @@ const NO_BLOCK: Block = Block {
     suspect: NO_SUSPECT,
     dry: false,
     times: 0,
+    proven: false,
     since_ms: 0,
     until_ms: 0,
     since_wall: None,
@@ -131,10 +135,12 @@ fn source(codec: &mut impl Codec, source: &mut Source) {
 fn block(codec: &mut impl Codec, block: &mut Block, detail: &mut Detail) {
     let suspect = &mut block.suspect;
     source(codec, &mut suspect.source);
-    let mut rule = suspect.rule as u8 | u8::from(block.dry) << 7;
+    let flag = |is_set, flag| if is_set { flag } else { 0 };
+    let mut rule = suspect.rule as u8 | flag(block.dry, DRY) | flag(block.proven, PROVEN);
     codec.u8(&mut rule);
-    match Rule::ALL.get(usize::from(rule & 0x7f)) {
-        Some(known) => (suspect.rule, block.dry) = (*known, rule & 0x80 != 0),
+    (block.dry, block.proven) = (rule & DRY != 0, rule & PROVEN != 0);
+    match Rule::ALL.get(usize::from(rule & !(DRY | PROVEN))) {
+        Some(known) => suspect.rule = *known,
         None => codec.fail(),
     }
     codec.small(&mut block.times);
@@ -220,6 +226,7 @@ impl SavedLedger {
         codec.rows(&mut self.records, MIN_RECORD, none, |codec, (of_source, record)| {
             source(codec, of_source);
             codec.small(&mut record.times);
+            codec.flag(&mut record.proven);
             codec.number(&mut record.ended_ms);
             codec.number(&mut record.pardoned_until);
         });
@@ -457,7 +464,8 @@ mod tests {
             ledger.explain(Source::V6(u64::MAX - number), detail);
         }
         for number in 0..RECORDS as u64 {
-            let record = Record { times: u32::MAX, ended_ms: u64::MAX, pardoned_until: u64::MAX };
+            let (times, proven, ended_ms, pardoned_until) = (u32::MAX, true, u64::MAX, u64::MAX);
+            let record = Record { times, proven, ended_ms, pardoned_until };
             ledger.restore_record(Source::V6(u64::MAX / 2 - number), record);
         }
         for _ in 0..ENDED {
