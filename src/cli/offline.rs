@@ -145,16 +145,37 @@ fn believed_today() -> Option<Date> {
 
 /// Reads log files into a store directory.
 pub fn import(input: &Input, directory: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Reading> {
+    import_beside(input, directory, &Path::new(DEFAULT_RUN).join("state"), progress)
+}
+
+/// The same beside a daemon with this run directory.
+pub fn import_beside(
+    input: &Input,
+    directory: &Path,
+    run: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Reading> {
     let cannot = |error: io::Error| format!("cannot write to {}: {error}", directory.display());
     let disk = Disk::open_for_writing(directory).map_err(cannot)?;
     let store = Store::open(Directory::Disk(disk), Keep::default(), None)?;
-    read_into(store, input, directory, &days_sent(directory), progress)
+    let beside =
+        Beside { sent: days_sent(directory, run), counted: pieces::taken_of_later(run, store.salt()) };
+    read_into(store, input, directory, &beside, progress)
+}
+
+/// What a daemon on the same store has done.
+#[derive(Default)]
+struct Beside {
+    /// Days of which a fleet's server has a batch.
+    sent: Vec<Date>,
+    /// Events dated up to this moment (milliseconds) were counted, though they may still be among those that wait.
+    counted: u64,
 }
 
 /// The newest days of which a fleet's server has a batch: what is added to them stays open, so that the daemon makes a
 /// correction of it.
-fn days_sent(directory: &Path) -> Vec<Date> {
-    let spool = fleet::spool::Spool::new(&Path::new(DEFAULT_RUN).join("state"), directory);
+fn days_sent(directory: &Path, run: &Path) -> Vec<Date> {
+    let spool = fleet::spool::Spool::new(run, directory);
     let mut days: Vec<Date> = spool.entries().iter().map(|entry| entry.date).collect();
     days.dedup();
     days.split_off(days.len().saturating_sub(MAX_CORRECTED_DAYS))
@@ -163,14 +184,14 @@ fn days_sent(directory: &Path) -> Vec<Date> {
 /// Reads log files into memory.
 pub fn report(input: &Input, progress: &mut dyn FnMut(Progress)) -> Result<Reading> {
     let store = Store::open(Directory::Memory(Default::default()), Keep::default(), Some(REPORT_SALT))?;
-    read_into(store, input, &std::env::temp_dir(), &[], progress)
+    read_into(store, input, &std::env::temp_dir(), &Beside::default(), progress)
 }
 
 fn read_into(
     mut store: Store,
     input: &Input,
     room: &Path,
-    sent: &[Date],
+    Beside { sent, counted }: &Beside,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Reading> {
     let mut meta = store.meta()?;
@@ -189,7 +210,11 @@ fn read_into(
     let now = now();
     let latest = believed_now().map_or(i64::MAX, |now| now + DAY);
     let mut later = store.later()?;
+    // A daemon that was killed has them in its copy in RAM, and takes them out when it starts again.
+    let (rows, rest) = later.take_until(*counted);
     let due = later.take_until(u64::try_from(latest).unwrap_or(u64::MAX).saturating_mul(1000));
+    rows.iter().for_each(|(moment, event)| later.add(*moment, event));
+    rest.iter().for_each(|(moment, counts)| later.add_counts(*moment, counts));
     let options =
         ReadOptions { networks: networks(input)?, calendar: calendar.clone(), year: input.year, now };
     // A pipe can be read once only: it may be in any order. Files mostly are in order, which is

@@ -21,7 +21,7 @@ pub(crate) use self::commit::AT_END;
 use self::commit::Purpose;
 use self::empty_history::EmptyHistory;
 use self::job::{Done, Job, Prepared, work};
-use self::saved::{Flash, Piece, open_copy, with_others};
+use self::saved::{Flash, Piece, with_others};
 use crate::config::Config;
 use crate::event::calendar::Date;
 use crate::live::Engine;
@@ -32,7 +32,6 @@ use crate::store::pieces::{self, Saved, State};
 use crate::store::{Deletion, Keep, Meta, Store, Upkeep};
 use crate::sys::worker::Worker;
 
-const COPY: &str = "today.fws";
 /// With this many pieces of the open day the next one is whole.
 const MAX_PIECES: usize = 48;
 /// Jobs that wait for the worker: it has one at a time.
@@ -221,7 +220,7 @@ impl Storage {
                 .map(|flash| flash.saved(|piece| piece.boot != self.boot && !known.contains(&piece.key)));
             return saved.map(|saved| (saved, false));
         }
-        let copy = open_copy(&self.run.join(COPY)).and_then(|file| pieces::decode(&file));
+        let copy = pieces::open_copy(&self.run).and_then(|file| pieces::decode(&file));
         let (mut saved, on_flash) = match (flash, copy) {
             (Some(flash), Some(copy)) if copy.state.serial > flash.state.serial => {
                 self.forget_due(copy.state.due);
@@ -369,7 +368,7 @@ impl Storage {
 
     /// Writes the copy in tmpfs, if anything changed.
     pub(crate) fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>) {
-        let (new, path) = (self.run.join("today.new"), self.run.join(COPY));
+        let (new, path) = (self.run.join("today.new"), self.run.join(pieces::RAM_COPY));
         let state = |engine: &Engine| State {
             on_flash: engine.is_on_flash(),
             due: self.due,

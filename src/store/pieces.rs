@@ -5,7 +5,9 @@
 //! that flash may not have. An import leaves its first and last day as one piece each, so that more of them can be added
 //! exactly.
 
+use std::fs;
 use std::io::{self, Seek, Write};
+use std::path::Path;
 
 use crate::event::calendar::Date;
 use crate::stats::day::{Day, Samples};
@@ -171,6 +173,21 @@ pub fn decode(file: &Open) -> Option<Saved> {
     }
     let damaged = waiting.is_none() || !whole;
     Some(Saved { days, deferred: waiting.unwrap_or_default(), state, damaged })
+}
+
+/// The name of the copy in RAM, in the run directory of the daemon.
+pub const RAM_COPY: &str = "today.fws";
+
+/// The copy in RAM; `None`: missing, damaged or no regular file.
+pub fn open_copy(run: &Path) -> Option<Open> {
+    Open::from_bytes(fs::read(run.join(RAM_COPY)).ok()?).ok()
+}
+
+/// [`State::due`] of the copy in RAM, if there is one of the store with this salt; else 0.
+pub fn taken_of_later(run: &Path, salt: u64) -> u64 {
+    let state = |file: Open| State::decode(&file.section(Kind::State).ok()??);
+    let copy = open_copy(run).filter(|file| file.salt() == salt);
+    copy.and_then(state).map_or(0, |(state, _)| state.due)
 }
 
 /// The name of a piece.

@@ -100,7 +100,13 @@ impl Storage {
         }
         self.later_in_flight = std::mem::take(&mut self.later_changed);
         if self.later_in_flight {
-            changes.extend(store.change_later(&self.later).unwrap_or_default());
+            match store.change_later(&self.later) {
+                Ok(changed) => changes.extend(changed),
+                // Those that were taken out would be counted again.
+                Err(error) => {
+                    return self.failed(Purpose::Statistics(false), error.to_string(), engine);
+                }
+            }
         }
         let purpose = Purpose::Statistics(!closed.is_empty());
         self.submit(Job::Prepare { closed, changes, keep: keep(config) }, purpose, engine);

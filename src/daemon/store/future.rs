@@ -16,8 +16,10 @@ impl Storage {
     /// Events dated in the future whose time has come.
     pub(crate) fn count_due(&mut self, engine: &mut Engine, now: Now) {
         let wall_ms = now.wall.max(0).cast_unsigned().saturating_mul(1000);
-        // A day at a time: RAM holds a few days that are over, and the rest is safe on flash.
-        while engine.clock_is_set()
+        // A day at a time: RAM holds a few days that are over, and the rest is safe on flash. A command that has the store
+        // may be taking them out itself.
+        while !self.released
+            && engine.clock_is_set()
             && engine.has_room_for_closed()
             && let Some(first) = self.later.first().filter(|first| *first <= wall_ms)
         {

@@ -2,11 +2,7 @@
 //!
 //! Takes the files, gives days and the newest state; each event once. Writes nothing.
 
-use std::fs;
-use std::path::Path;
-
 use crate::event::calendar::Date;
-use crate::store::directory::Open;
 use crate::store::pieces::{Saved, State};
 use crate::store::sections::StoredDay;
 
@@ -57,9 +53,4 @@ pub(super) fn with_others(mut copy: Saved, flash: Flash) -> Saved {
     let new = imports.into_iter().filter(|piece| !copy.state.imports.contains(&piece.key));
     copy.days.extend(new.flat_map(|piece| piece.days));
     copy
-}
-
-/// The copy in tmpfs; `None`: missing, damaged or no regular file.
-pub(super) fn open_copy(path: &Path) -> Option<Open> {
-    Open::from_bytes(fs::read(path).ok()?).ok()
 }

@@ -77,7 +77,8 @@ impl Router {
             firewall: None,
             countries: crate::cli::arguments::DEFAULT_COUNTRIES.into(),
         };
-        let reading = crate::cli::offline::import(&input, Path::new(&self.config.database), &mut |_| {});
+        let (database, run) = (Path::new(&self.config.database), self.place.join("run"));
+        let reading = crate::cli::offline::import_beside(&input, database, &run, &mut |_| {});
         let reading = reading.unwrap_or_else(|failure| panic!("{failure}"));
         assert_eq!((reading.failures, reading.counts.events), (Vec::new(), attempts));
     }
@@ -281,6 +282,67 @@ fn what_is_imported_between_two_runs_is_added_whether_the_daemon_stopped_or_was_
         let mut run = router.start();
         assert_eq!(run.days(EVENING + HOUR + 120), expected, "{killed}, from flash");
     }
+}
+
+/// A store with 7 attempts that were dated in the future once, and 9 a little later.
+fn with_later(name: &str) -> Router {
+    let router = Router::new(name);
+    let disk = Disk::open_for_writing(Path::new(&router.config.database)).unwrap();
+    let mut store = Store::open(Directory::Disk(disk), Keep::default(), None).unwrap();
+    let mut later = Deferred::default();
+    for (wall, count) in [(EVENING + 10, 7), (EVENING + 600, 9)] {
+        let event = Event { source: Address::v4(7), port: 23, protocol: 6, count, ..Event::default() };
+        later.add(wall.cast_unsigned() * 1000, &event);
+    }
+    let mut changes = store.change_later(&later).unwrap();
+    changes.extend(store.change_meta(&Meta::default()).unwrap());
+    store.commit(changes).unwrap();
+    router
+}
+
+#[test]
+fn an_import_after_a_kill_counts_no_future_event_that_the_copy_in_ram_has() {
+    let router = with_later("later-killed");
+    let mut run = router.start();
+    run.send(3, EVENING);
+    let now = run.at(EVENING + 60);
+    run.storage.count_due(&mut run.engine, now);
+    run.storage.copy(&mut run.engine, None);
+    drop(run);
+    // By this machine's clock the time of both has come.
+    router.import(20, EVENING - HOUR);
+    let mut run = router.start();
+    let now = run.at(EVENING + 120);
+    run.storage.count_due(&mut run.engine, now);
+    let expected = is(&[("2025-11-27", 3 + 7 + 9 + 20)]);
+    assert_eq!(run.days(EVENING + 120), expected);
+    run.commit(&router);
+    run.settle(&router, EVENING + 121);
+    drop(run);
+    let _ = fs::remove_file(router.place.join("run/today.fws"));
+    let mut run = router.start();
+    assert_eq!((run.days(EVENING + 1000), run.storage.later.count()), (expected, 0));
+}
+
+#[test]
+fn no_future_event_is_counted_while_a_command_has_the_store() {
+    let router = with_later("later-released");
+    let mut run = router.start();
+    run.send(3, EVENING);
+    run.commit(&router);
+    run.settle(&router, EVENING);
+    assert!(run.storage.release());
+    let now = run.at(EVENING + 60);
+    run.storage.count_due(&mut run.engine, now);
+    assert_eq!(run.storage.later.count(), 16);
+    router.import(20, EVENING - HOUR);
+    run.commit(&router);
+    run.settle(&router, EVENING + 61);
+    assert!(run.storage.take_back());
+    let now = run.at(EVENING + 62);
+    run.storage.count_due(&mut run.engine, now);
+    let expected = is(&[("2025-11-27", 3 + 7 + 9 + 20)]);
+    assert_eq!((run.days(EVENING + 62), run.storage.later.count()), (expected, 0));
 }
 
 /// The piece of the second import has the name that the first one's had.
