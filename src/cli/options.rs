@@ -448,8 +448,8 @@ pub static COMMANDS: [CommandRow; 29] = [
         name: "notify",
         operands: "",
         brief: "send a test message",
-        about: "Runs every script of /etc/fwstat/notify.d that is configured with a test event and prints how each \
-                ended: fails if one did.",
+        about: "Runs every script of the notifier that is configured with a test event and prints how each ended: \
+                fails if one did.",
         options: &[&TEST],
         examples: &["fwstat notify --test"],
     },

@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 FILES = HERE.parents[1] / "files"
 NOTIFY = FILES / "usr/share/fwstat/notify"
 LIBRARY = FILES / "usr/share/fwstat/notify.sh"
-SHIPPED = FILES / "etc/fwstat/notify.d"
+SHIPPED = FILES / "usr/share/fwstat/notify.d"
 
 REASON = 'a flood, 200 attempts within 1m (tcp 23) "; touch /tmp/notify-taken; $(touch /tmp/notify-taken) \\ <b> \u00e9'
 LINE = "reject wan in: IN=wan OUT= SRC=198.51.100.7 DST=203.0.113.9 LEN=44 PROTO=TCP SPT=40000 DPT=23 WINDOW=1024 RES=0x00 SYN URGP=0"
@@ -60,6 +60,7 @@ class Notifier(unittest.TestCase):
             "TMPDIR": str(self.place),
             "NOTIFY_LIBRARY": str(LIBRARY),
             "NOTIFY_SCRIPTS": str(self.scripts),
+            "NOTIFY_SHIPPED": str(self.place / "shipped"),
             "NOTIFY_SECRETS": str(self.secrets),
             "NOTIFY_HOST": "rooter",
             "NOTIFY_STATE": str(self.place),
@@ -506,6 +507,17 @@ class Service(Notifier):
         self.instance(f"config notify 'notify'\n\toption ntfy 'https://ntfy.example.org/a b'\n\toption secret_file '{self.secrets}'\n")
         self.assertEqual(secret.read_text(), "ntfy_token=tk_1\n")
         self.assertEqual([path.name for path in self.place.glob("run*")], ["run"])
+
+    def test_an_own_script_replaces_the_shipped_one_of_the_same_name(self):
+        shipped, run = self.place / "shipped", self.place / "run/notify.d"
+        shipped.mkdir()
+        for name in ("ntfy", "mail", "mqtt"):
+            shutil.copy(SHIPPED / name, shipped)
+        own = self.script("ntfy", "# option: ntfy\necho mine; exit 1")
+        self.instance("config notify 'notify'\n\toption ntfy 'https://a'\n\toption mail 'owner@example.org'\n")
+        self.assertEqual(sorted(path.name for path in run.iterdir()), ["mail", "ntfy"])
+        self.assertEqual((run / "ntfy").read_text(), own.read_text())
+        self.assertEqual((run / "mail").read_text(), (SHIPPED / "mail").read_text())
 
     def test_sections_join(self):
         self.ship("ntfy")

@@ -886,6 +886,7 @@ class Installed(unittest.TestCase):
         self.router.run("/bin/sh", "-c", script)
         self.assertEqual(self.router.read("/tmp/asked"), "commit\nlist\n")
         self.assertEqual(self.router.read("/lib/upgrade/keep.d/fwstat"), "/etc/fwstat/\n/etc/fwstat.token\n")
+        self.assertFalse((self.router.place / "etc/fwstat/notify.d").exists(), "an old script would replace the new one")
 
     def test_missing_sections_are_added_once(self):
         (self.router.place / "etc/config/fwstat").write_text("config fwstat 'main'\n\toption enabled '0'\n")

@@ -4,7 +4,9 @@
 # The options of `config notify` stand in the environment: NOTIFY_MAIL, NOTIFY_NTFY, ... A secret is a line `name=value`
 # of the file NOTIFY_SECRETS, which only the notifier's user can read.
 
+# The owner's scripts, which sysupgrade keeps. One with the name of a shipped one replaces that.
 NOTIFY_SCRIPTS=${NOTIFY_SCRIPTS:-/etc/fwstat/notify.d}
+NOTIFY_SHIPPED=${NOTIFY_SHIPPED:-/usr/share/fwstat/notify.d}
 NOTIFY_SECONDS=${NOTIFY_SECONDS:-60}
 # What scripts that take each event get in one period, at most.
 NOTIFY_EACH=${NOTIFY_EACH:-100}
@@ -66,10 +68,29 @@ notify_is_configured() {
 # Whether there is anything to run.
 notify_wanted() {
 	local script
-	for script in "$NOTIFY_SCRIPTS"/*; do
+	for script in "$NOTIFY_SHIPPED"/* "$NOTIFY_SCRIPTS"/*; do
 		if notify_is_script "$script" && notify_is_configured "$script"; then return 0; fi
 	done
 	return 1
+}
+
+# directory: copies the configured scripts there, writable by root only.
+notify_collect() {
+	local script
+	mkdir -p "$1"
+	for script in "$NOTIFY_SHIPPED"/* "$NOTIFY_SCRIPTS"/*; do
+		if ! notify_is_script "$script"; then
+			[ ! -f "$script" ] || notify_say "$script is not run: it must be owned by root, executable, and not writable by others"
+		elif notify_is_configured "$script"; then
+			cp "$script" "$1/"
+		fi
+	done
+	chmod 755 "$1"/*
+}
+
+notify_say() {
+	logger -t fwstat-notify -p daemon.warn "$1"
+	echo "fwstat: $1" >&2
 }
 
 # Reads the configuration, as root; uses /lib/functions.sh. Sections of the type are merged, as in the program.
@@ -235,24 +256,11 @@ NOTIFY_USER=fwstat-notify
 # What the notifier and its scripts remember over a restart of the service, in RAM.
 NOTIFY_STATE=${NOTIFY_STATE:-/var/run/fwstat/notified}
 
-notify_say() {
-	logger -t fwstat-notify -p daemon.warn "$1"
-	echo "fwstat: $1" >&2
-}
-
-# Copies the configured scripts to RAM, writable by root only: the notifier's user may not read /etc/fwstat.
+# Copies the configured scripts to RAM: the notifier's user may not read /etc/fwstat.
 notify_prepare() {
-	local script new=$NOTIFY_RUN.new
+	local new=$NOTIFY_RUN.new
 	rm -rf "$new"
-	(umask 027; mkdir -p "$new/notify.d")
-	for script in "$NOTIFY_SCRIPTS"/*; do
-		if ! notify_is_script "$script"; then
-			[ ! -f "$script" ] || notify_say "$script is not run: it must be owned by root, executable, and not writable by others"
-		elif notify_is_configured "$script"; then
-			cp "$script" "$new/notify.d/"
-		fi
-	done
-	chmod 755 "$new"/notify.d/*
+	(umask 027; notify_collect "$new/notify.d")
 	(umask 077; : > "$new/secret")
 	if [ -e "$NOTIFY_SECRETS" ]; then
 		if [ -n "$(find "$NOTIFY_SECRETS" -maxdepth 0 -type f -user 0 ! -perm -040 ! -perm -020 ! -perm -004 ! -perm -002)" ]; then
