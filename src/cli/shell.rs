@@ -233,7 +233,8 @@ fn export_days(format: Format, store: &StoreOptions, out: &mut dyn Write) -> Res
     }
     drop(rows);
     let failures = opened.changed().into_iter().collect();
-    Ok(Outcome { failures, notes: opened.notes() })
+    // It has no countries.
+    Ok(Outcome { failures, notes: opened.store_notes() })
 }
 
 fn export_month(history: &mut dyn History, month: crate::event::calendar::Month) -> Vec<ExportRow> {

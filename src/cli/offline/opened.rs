@@ -123,10 +123,15 @@ impl Opened {
     /// What is worth knowing beside every answer, a sentence each: damaged files, files that are in no answer, and what is
     /// wrong with a database.
     pub fn notes(&self) -> Vec<String> {
+        self.store_notes().into_iter().chain(self.problem.clone()).collect()
+    }
+
+    /// The same without the databases.
+    pub fn store_notes(&self) -> Vec<String> {
         let aside: Vec<String> =
             self.store.set_aside().iter().map(|name| self.store.directory().describe(name)).collect();
         let aside = (!aside.is_empty()).then(|| format!("set aside, and in no answer: {}", aside.join(", ")));
-        self.store.damage().cloned().chain(aside).chain(self.problem.clone()).collect()
+        self.store.damage().cloned().chain(aside).collect()
     }
 
     /// Every month, and the open days as closed ones. Callers check [`Opened::changed`] after reading.
@@ -164,8 +169,10 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::cli::arguments::StoreOptions;
+    use crate::cli::arguments::{Backend, Format, StoreOptions};
+    use crate::cli::fleet_export::Range;
     use crate::cli::offline::open_store;
+    use crate::cli::shell;
     use crate::event::Event;
     use crate::event::calendar::Date;
     use crate::query::question::Topic;
@@ -253,6 +260,19 @@ mod tests {
         assert!(opened.changed().is_some());
         assert_eq!(attempts(opened.answer(&question)), (10, true));
         assert!(opened.changed().is_none());
+    }
+
+    #[test]
+    fn an_export_of_days_says_nothing_of_a_database_that_it_does_not_use() {
+        let store = Committing::new("export");
+        let countries = store.path.with_extension("mmdb");
+        std::fs::write(&countries, "no database").unwrap();
+        let options = StoreOptions { countries: countries.clone(), ..StoreOptions::of(store.path.clone()) };
+        assert_eq!(open_store(&options).unwrap().notes().len(), 1);
+        let (mut out, range, backend) = (Vec::new(), Range::default(), Backend::Store(options));
+        let exported = shell::export(Format::Csv, &range, &backend, &mut out);
+        std::fs::remove_file(countries).unwrap();
+        assert!(exported.is_ok_and(|outcome| outcome.notes.is_empty()) && !out.is_empty());
     }
 
     #[test]
