@@ -34,7 +34,8 @@ impl Engine {
         let rows = blocks[skipped..end].iter().map(row).collect();
         let cursor = (end < blocks.len()).then_some(end as u64);
         let history = (question.cursor == 0).then(|| self.history(now, question));
-        BlocksAnswer { blocks: rows, history, cursor, completeness: Completeness::from_reasons(&[]) }
+        let completeness = Completeness::from_reasons(&[]);
+        BlocksAnswer { blocks: rows, history, guard: None, cursor, completeness }
     }
 
     /// The blocks that are over, the newest first.

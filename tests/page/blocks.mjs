@@ -261,6 +261,13 @@ export const tests = {
 		await configure(before.replace("option enabled '1'", "option enabled '0'"), async () => (await answer('status')).guard.state == 'off');
 		await open('blocks');
 		assert.match(await text('.fw-notice'), /The guard is off/);
+		// And a page that is open sees when that changes.
+		await configure(before, async () => (await answer('status')).guard.state == 'on');
+		await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+		await page.waitForFunction(() => /The guard is on/.test(document.querySelector('.fw-notice').innerText));
+		await configure(before.replace("option enabled '1'", "option enabled '0'"), async () => (await answer('status')).guard.state == 'off');
+		await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+		await page.waitForFunction(() => /The guard is off/.test(document.querySelector('.fw-notice').innerText));
 		assert.equal(await page.locator('[name=block]').count(), 0);
 		await open('sources', { state: 'address=203.0.113.66' });
 		assert.match(await text('[data-fact=blocked]'), /the guard is off/);

@@ -93,6 +93,11 @@ impl Core {
             summary.exposure = self.exposure(now, question.limit);
             summary.guard = Some(self.enforcer.status(now, &self.config, &self.engine));
         }
+        if let Answer::Blocks(blocks) = &mut answer
+            && question.cursor == 0
+        {
+            blocks.guard = Some(self.enforcer.status(now, &self.config, &self.engine));
+        }
         if self.config.mask_sources {
             mask(&mut answer);
         }

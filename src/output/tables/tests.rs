@@ -384,7 +384,8 @@ fn blocks_show_their_evidence() {
         ..EndedRow::default()
     };
     let history = Some(vec![EndedRow { dry: true, ..over.clone() }, over]);
-    let answer = BlocksAnswer { blocks: vec![block_row()], history, cursor: None, completeness: complete() };
+    let (blocks_in_force, completeness) = (vec![block_row()], complete());
+    let answer = BlocksAnswer { blocks: blocks_in_force, history, completeness, ..BlocksAnswer::default() };
     golden("blocks", |out| blocks(&answer, &Style::PLAIN, out));
 }
 
@@ -423,7 +424,7 @@ fn an_empty_answer_says_so() {
         ..summary_answer()
     };
     assert_eq!(text(|out| summary(&empty, &Style::PLAIN, out)), "no data: nothing was counted\n");
-    let none = BlocksAnswer { blocks: vec![], history: None, cursor: None, completeness: complete() };
+    let none = BlocksAnswer { completeness: complete(), ..BlocksAnswer::default() };
     assert_eq!(text(|out| blocks(&none, &Style::PLAIN, out)), "no data: nothing is blocked\n");
 }
 

@@ -1,6 +1,6 @@
 //! The fields of the answer to `blocks`.
 
-use super::Completeness;
+use super::{Completeness, GuardStatus};
 use crate::record;
 
 record! {
@@ -58,6 +58,8 @@ record! {
         pub blocks: Vec<BlockRow>,
         /// Blocks that are over, the newest first; only the last ones are remembered. Absent with a `cursor`.
         pub history: Option<Vec<EndedRow>>,
+        /// What the guard does now. Absent with a `cursor`.
+        pub guard: Option<GuardStatus>,
         /// Give it with the next question for the blocks that follow; absent at the end.
         pub cursor: Option<u64>,
         pub completeness: Completeness = Flatten,

@@ -16,18 +16,11 @@ const el = page.el;
 const LOOK = 12;
 const ALL = 1000;
 
-let status = null;
 /* What is ticked, by address. */
 const ticked = new Set();
 
 /* One call a look. All of them are asked for once, not again and again. */
-function load(state, again) {
-	const all = state.all === '1', asked = data.ask('blocks', { limit: all ? ALL : LOOK });
-	return Promise.all([ asked, again ? null : data.attempt('status') ]).then(([ answer, told ]) => {
-		status = told || status;
-		return { answer: answer, guard: status && status.guard };
-	});
-}
+const load = (state) => data.ask('blocks', { limit: state.all === '1' ? ALL : LOOK });
 
 const dry = (row) => row.dry ? el('span', { 'class': 'fw-tag fw-note', title: _('Dry run: this would be blocked, but is not.') }, _('dry run')) : null;
 
@@ -86,8 +79,8 @@ const OVER = [
 	{ key: 'because', title: _('Why it ended'), value: (row) => words.of(row.because) }
 ];
 
-function draw(state, loaded, tab) {
-	const rows = loaded.answer.blocks, gone = [ ...ticked ].filter((address) => !rows.some((row) => row.address === address));
+function draw(state, answer, tab) {
+	const rows = answer.blocks, gone = [ ...ticked ].filter((address) => !rows.some((row) => row.address === address));
 	gone.forEach((address) => ticked.delete(address));
 	const tools = !data.mayWrite() || !rows.length ? null : [
 		page.button(_('All'), () => {
@@ -101,11 +94,11 @@ function draw(state, loaded, tab) {
 		}, { name: 'unblock-chosen', 'class': 'btn cbi-button cbi-button-remove fw-chip', disabled: !ticked.size }),
 		page.button(_('Unblock all'), () => block.unblockAll(tab), { name: 'unblock-all', 'class': 'btn cbi-button cbi-button-remove fw-chip' })
 	];
-	const more = loaded.answer.cursor != null, on = loaded.guard && loaded.guard.enabled;
+	const more = answer.cursor != null, on = answer.guard && answer.guard.enabled;
 	return [
-		guard.notice(loaded.guard),
+		guard.notice(answer.guard),
 		page.section(_('Active blocks'), [
-			page.incomplete(loaded.answer),
+			page.incomplete(answer),
 			table.make(active(tab), rows, { name: 'blocks', tab: tab, sort: '-since', empty: _('Nobody is blocked.') }),
 			more && state.all === '1' ? page.notice('note', _('Only the %s newest blocks are shown.').format(text.number(ALL))) : null,
 			more && state.all !== '1' ? page.button(_('Show more'), () => tab.set({ all: '1' }, true), { name: 'all' }) : null
@@ -114,7 +107,7 @@ function draw(state, loaded, tab) {
 		on ? page.section(_('Lists'), lists.tools(tab)) : null,
 		page.section(_('History'), [
 			el('p', { 'class': 'fw-soft' }, _('The last blocks that ended.')),
-			table.make(OVER, loaded.answer.history || [], { name: 'history', tab: tab, sort: '-ended', empty: _('No block has ended yet.') })
+			table.make(OVER, answer.history || [], { name: 'history', tab: tab, sort: '-ended', empty: _('No block has ended yet.') })
 		])
 	];
 }
