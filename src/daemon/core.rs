@@ -267,7 +267,7 @@ impl Core {
             match action {
                 Action::Commit => self.commit_now = true,
                 Action::Say(sentence) => self.log.warn(now.boot_ms, &sentence),
-                Action::Suspect(suspect, lines) => suspects.push((suspect, lines)),
+                Action::Suspect(suspect, detail) => suspects.push((suspect, detail)),
             }
         }
         self.enforcer.judge(now, &mut self.engine, suspects);

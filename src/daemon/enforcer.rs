@@ -286,10 +286,10 @@ impl Enforcer {
         std::mem::take(&mut self.events)
     }
 
-    /// Decides about suspects, each with lines of its log.
-    pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, suspects: Vec<(Suspect, Vec<String>)>) {
+    /// Decides about suspects, each with its evidence.
+    pub(super) fn judge(&mut self, now: Now, engine: &mut Engine, suspects: Vec<(Suspect, Detail)>) {
         let open = suspects.into_iter().filter(|(suspect, _)| engine.guard.is_open(suspect));
-        let (suspects, mut lines): (Vec<_>, Vec<_>) = open.unzip();
+        let (suspects, mut details): (Vec<_>, Vec<_>) = open.unzip();
         if suspects.is_empty() {
             return;
         }
@@ -302,8 +302,8 @@ impl Enforcer {
             nft_sync.peers(now.boot_ms, &asked)
         };
         for number in engine.guard.judge(now.boot_ms, wall, today, &suspects, peers) {
-            let lines = std::mem::take(&mut lines[number]);
-            engine.guard.ledger.explain(suspects[number].source, Detail { words: None, lines });
+            let detail = std::mem::take(&mut details[number]);
+            engine.guard.ledger.explain(suspects[number].source, detail);
         }
     }
 

@@ -9,6 +9,7 @@ use super::bounds::Usage;
 use super::detector::{Pool, Rule, Suspect};
 use super::networks::NetworkBlock;
 use super::source::Source;
+use crate::event::Address;
 use crate::event::small_map::SmallMap;
 
 /// Blocks for failed logins at the same time, and blocks by hand; they have room of their own.
@@ -56,6 +57,8 @@ pub struct Detail {
     pub words: Option<String>,
     /// Log lines.
     pub lines: Vec<String>,
+    /// Where the last event came from; of a block by hand `None`.
+    pub last: Option<Address>,
 }
 
 /// What is remembered of a source whose block is over.

@@ -357,7 +357,7 @@ impl Guard {
         self.ledger.forget_pardon(source);
         let suspect = Suspect::without_events(now_ms, source, Rule::Hand);
         self.begin(now_ms, wall, today, &suspect, request.length_ms);
-        self.ledger.explain(source, Detail { words: request.reason, lines: Vec::new() });
+        self.ledger.explain(source, Detail { words: request.reason, ..Detail::default() });
         Ok(())
     }
 

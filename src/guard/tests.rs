@@ -337,7 +337,7 @@ fn words_and_records_have_their_bounds() {
     for number in 0..16_384 {
         assert!(blocked(&mut guard, START + u64::from(number), host(number), Rule::Flood));
         let lines = vec!["a line".to_string()];
-        guard.ledger.explain(host(number), Detail { words: None, lines });
+        guard.ledger.explain(host(number), Detail { lines, ..Detail::default() });
     }
     let detailed = (0..16_384).filter(|number| guard.ledger.detail(host(*number)).is_some()).count();
     assert_eq!(detailed, DETAILED);

@@ -75,6 +75,7 @@ impl Engine {
     pub fn block_row(&self, now: Now, block: &Block) -> BlockRow {
         let detail = self.guard.ledger.detail(block.suspect.source);
         let words = detail.and_then(|detail| detail.words.clone());
+        let last = detail.and_then(|detail| detail.last);
         let ruled = !matches!(block.suspect.rule, Rule::Hand | Rule::Found);
         let seen = |moment| ruled.then(|| self.label(moment));
         BlockRow {
@@ -89,6 +90,7 @@ impl Engine {
             times: block.times,
             first_seen: seen(block.suspect.first_ms),
             last_seen: seen(block.suspect.last_ms),
+            last_address: last.filter(|address| !address.is_v4()).map(|address| address.to_string()),
             services: block.suspect.services.iter().map(service_text).collect(),
             dry: block.dry,
             ..BlockRow::default()

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use crate::event::Event;
 use crate::event::calendar::{Calendar, Date, Hour};
 use crate::event::paths::{Path, Paths};
-use crate::guard::{Guard, Suspect};
+use crate::guard::{Detail, Guard, Suspect};
 use crate::input::duplicates::Duplicates;
 use crate::query::asns::SharedNetworks;
 use crate::query::open::joined;
@@ -79,7 +79,7 @@ pub enum Action {
     Commit,
     Say(String),
     /// A source reached a limit of the guard, with its newest log lines: others may push them out before it is judged.
-    Suspect(Suspect, Vec<String>),
+    Suspect(Suspect, Detail),
 }
 
 /// One item of an input.

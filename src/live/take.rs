@@ -4,6 +4,7 @@ use super::clock::{self, instant, moment};
 use super::evidence::Held;
 use super::{Action, Engine, Input, InputItem, Now};
 use crate::event::{Class, Event, Origin};
+use crate::guard::Detail;
 use crate::guard::ledger::{LINES, LONGEST_LINE};
 use crate::input::duplicates::Sighting;
 
@@ -69,8 +70,12 @@ impl Engine {
         }
         if let Some(suspect) = self.guard.see(now.boot_ms, boot_ms, event) {
             let open = self.guard.is_open(&suspect);
-            let lines = if open { self.lines_of(suspect.source, LINES, LONGEST_LINE) } else { Vec::new() };
-            self.actions.push(Action::Suspect(suspect, lines));
+            let mut detail = Detail::default();
+            if open {
+                detail.lines = self.lines_of(suspect.source, LINES, LONGEST_LINE);
+                detail.last = Some(event.source);
+            }
+            self.actions.push(Action::Suspect(suspect, detail));
         }
         self.changed = true;
         if !self.clock.is_set() {

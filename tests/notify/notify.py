@@ -329,15 +329,20 @@ class Scripts(Notifier):
         self.assertEqual(report(count=201), 1, "the same address within 15 minutes")
         self.assertEqual(report(address="198.51.100.8", rule="login", services=[]), 2)
         self.assertIn("categories=18%2C22", web.requests[1][2])
+        self.assertEqual(report(address="2001:db8:1:2::/64", last_address="2001:db8:1:2:3::9"), 3)
+        self.assertEqual(dict(urllib.parse.parse_qsl(web.requests[2][2]))["ip"], "2001:db8:1:2:3::9")
+        self.assertNotIn("abuseipdb", LOG.text)
+        self.assertEqual(report(address="2001:db8:1:3::/64"), 3, "a network is no address")
+        until(lambda: "2001:db8:1:3::/64 is not reported" in LOG.text, "the log says so")
         web.status, web.headers = 429, {"Retry-After": "3600"}
-        self.assertEqual(report(address="198.51.100.9"), 3)
+        self.assertEqual(report(address="198.51.100.9"), 4)
         web.status, web.headers = 200, {}
-        self.assertEqual(report(address="198.51.100.10"), 3, "not before the time that the service names")
+        self.assertEqual(report(address="198.51.100.10"), 4, "not before the time that the service names")
         self.assertFalse([line for line in web.arguments if "k3y-of-mine" in line])
         # A reload of the service starts the notifier again.
         self.stop()
         self.start(abuseipdb=1, abuseipdb_api=web.url, count=1, most="1000/1h")
-        self.assertEqual(report(address="198.51.100.11"), 3, "nor after a restart")
+        self.assertEqual(report(address="198.51.100.11"), 4, "nor after a restart")
 
     def test_dshield(self):
         mailbox = self.mailbox()

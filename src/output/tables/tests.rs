@@ -144,6 +144,7 @@ fn block_row() -> BlockRow {
         times: 2,
         first_seen: Some("2020-04-06T13:01:11+09:00".into()),
         last_seen: Some("2020-04-06T13:02:11+09:00".into()),
+        last_address: None,
         services: vec!["tcp 23".into()],
         dropped: Some(41),
         dry: false,

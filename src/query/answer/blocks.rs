@@ -21,6 +21,8 @@ record! {
         /// The first and the last attempt of those that led to the block.
         pub first_seen: Option<String>,
         pub last_seen: Option<String>,
+        /// Where the last of them came from, of a source that is an IPv6 /64.
+        pub last_address: Option<String>,
         /// What was tried last, such as `tcp 22`.
         pub services: Vec<String>,
         /// Packets that the block stopped; absent where the kernel does not count them.

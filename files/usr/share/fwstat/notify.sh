@@ -12,7 +12,7 @@ NOTIFY_SECONDS=${NOTIFY_SECONDS:-60}
 NOTIFY_EACH=${NOTIFY_EACH:-100}
 NOTIFY_OPTIONS='mail mail_from ntfy webhook telegram mqtt mqtt_port abuseipdb dshield report language'
 # The fields of an event that become variables.
-NOTIFY_FIELDS='address reason rule count window since expires times date protocol port name attempts expected score sentence what because dry from to month events'
+NOTIFY_FIELDS='address last_address reason rule count window since expires times date protocol port name attempts expected score sentence what because dry from to month events'
 
 notify_upper() {
 	# shellcheck disable=SC2018,SC2019 # names of options and fields are ASCII
