@@ -410,15 +410,19 @@ impl Core {
     /// Writes everything to flash and waits for it, but for seconds at most.
     fn commit_and_wait(&mut self, now: Now) {
         let until = Instant::now() + AT_END;
-        // The store changes: a question that is being answered begins anew.
-        if let Some((number, rendering, _)) = self.job.take() {
-            self.waiting.push_front((number, rendering));
-        }
+        self.begin_question_anew();
         self.storage.settle(&self.config, &mut self.engine, now, until);
         self.commit(now);
         self.storage.settle(&self.config, &mut self.engine, now, until);
         self.copy();
         self.log_store(now);
+    }
+
+    /// The store or what is shown of it changes: a question that is being answered begins anew.
+    fn begin_question_anew(&mut self) {
+        if let Some((number, rendering, _)) = self.job.take() {
+            self.waiting.push_front((number, rendering));
+        }
     }
 
     /// Lets go of the store until the next commit, which a command that works on it asks for when it is done.
@@ -445,8 +449,14 @@ impl Core {
     /// Reads the options again and applies them.
     #[inline(never)]
     pub(super) fn reload(&mut self, now: Now) {
-        self.commit_and_wait(now);
-        (self.config, self.problems) = load(&self.config_path, Some(&self.config));
+        let (config, problems) = load(&self.config_path, Some(&self.config));
+        if config.database != self.config.database {
+            // The old directory gets what it does not have. Otherwise nothing is waited for: a flood fills the socket of NFLOG
+            // meanwhile.
+            self.commit_and_wait(now);
+        }
+        (self.config, self.problems) = (config, problems);
+        self.begin_question_anew();
         self.log.warn_each(now.boot_ms, self.problems.iter().cloned());
         if let Some(changed) = self.zone.refresh() {
             self.set_zone(now, changed);

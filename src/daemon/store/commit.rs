@@ -1,6 +1,7 @@
 //! Commits to flash: the loop starts them, the worker prepares them, the loop publishes them between two questions.
 //!
-//! Takes what is new of the open days, gives jobs to the worker. Waits for flash at a stop or reload only.
+//! Takes what is new of the open days, gives jobs to the worker. Waits for flash at a stop, when a command takes the
+//! store, and when a reload names another directory.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::store::pieces;
 use crate::store::{Meta, Upkeep};
 use crate::sys::worker::Worker;
 
-/// How long everything that a stop or a reload writes to flash may take.
+/// How long everything may take that is written to flash while the loop waits for it.
 pub(crate) const AT_END: Duration = Duration::from_secs(4);
 
 /// What a prepared commit is for.
