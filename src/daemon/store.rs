@@ -21,13 +21,13 @@ pub(crate) use self::commit::AT_END;
 use self::commit::Purpose;
 use self::empty_history::EmptyHistory;
 use self::job::{Done, Job, Prepared, work};
-use self::saved::{Flash, Piece, with_others};
+use self::saved::{Flash, Piece, PieceId, with_others};
 use crate::config::Config;
 use crate::event::calendar::Date;
 use crate::live::Engine;
 use crate::query::history::History;
 use crate::stats::deferred::Deferred;
-use crate::store::directory::{Change, Directory, Disk};
+use crate::store::directory::{Change, Directory, Disk, Open, Taken};
 use crate::store::pieces::{self, Saved, State};
 use crate::store::{Deletion, Keep, Meta, Store, Upkeep};
 use crate::sys::worker::Worker;
@@ -82,8 +82,8 @@ pub(crate) struct Storage {
     /// The serial of the commit on its way.
     committing: Option<u64>,
     pieces: Vec<(String, Date, u32)>,
-    /// Of these, the ones of imports that were restored: by day and number.
-    imports: Vec<(Date, u32)>,
+    /// Pieces of imports and of earlier boots that were restored: RAM has them, too.
+    restored: Vec<PieceId>,
     /// Of what the store remembers, what is shown.
     zone: Option<String>,
     deletions: Vec<Deletion>,
@@ -120,6 +120,8 @@ impl Storage {
         boot: &str,
         disk: io::Result<Disk>,
     ) -> (Storage, Option<(Saved, bool)>) {
+        // What the command does is read when it is done.
+        let is_taken = disk.as_ref().err().and_then(Taken::of).is_some();
         let mut storage = Storage {
             directory: PathBuf::from(&config.database),
             run: run.to_owned(),
@@ -128,7 +130,7 @@ impl Storage {
             ..Storage::default()
         };
         let saved = storage.take_disk(config, disk);
-        storage.released = storage.store.is_none();
+        storage.released = is_taken || storage.store.is_none();
         (storage, saved)
     }
 
@@ -187,7 +189,6 @@ impl Storage {
     fn take_disk(&mut self, config: &Config, disk: io::Result<Disk>) -> Option<(Saved, bool)> {
         let keep = keep(config);
         self.openings += 1;
-        let known = std::mem::take(&mut self.imports);
         let (shared, disk) = match disk.and_then(|disk| Ok((disk.share()?, disk))) {
             Ok((shared, disk)) => (Some(shared), Some(disk)),
             Err(error) => {
@@ -213,26 +214,33 @@ impl Storage {
             None => {}
         }
         let flash = self.read_store();
+        // What this boot wrote is in RAM.
+        let is_new = |id: &&PieceId| (id.is_import() || id.boot != self.boot) && !self.restored.contains(id);
+        let ids = flash.iter().flat_map(|flash| &flash.pieces).map(|piece| &piece.id);
+        let new: Vec<PieceId> = ids.filter(is_new).cloned().collect();
+        self.restored.extend_from_slice(&new);
         if !first {
             self.forget_due(self.due);
-            // What this boot wrote is in RAM.
-            let saved = flash
-                .map(|flash| flash.saved(|piece| piece.boot != self.boot && !known.contains(&piece.key)));
-            return saved.map(|saved| (saved, false));
+            let saved = flash.map(|flash| flash.saved(|piece| new.contains(&piece.id)));
+            return saved.filter(|saved| !saved.days.is_empty()).map(|saved| (saved, false));
         }
-        let copy = pieces::open_copy(&self.run).and_then(|file| pieces::decode(&file));
+        let has_imports = new.iter().any(PieceId::is_import);
+        let file = pieces::open_copy(&self.run);
+        let salt = file.as_ref().map_or(0, Open::salt);
+        let copy = file.and_then(|file| pieces::decode(&file));
         let (mut saved, on_flash) = match (flash, copy) {
             (Some(flash), Some(copy)) if copy.state.serial > flash.state.serial => {
                 self.forget_due(copy.state.due);
-                let on_flash = copy.state.on_flash && self.imports.is_empty();
+                let on_flash = copy.state.on_flash && !has_imports;
                 (with_others(copy, flash), on_flash)
             }
             (None, Some(copy)) => {
                 self.forget_due(copy.state.due);
+                self.restored = copy.state.imports.iter().map(|key| PieceId::of_import(salt, *key)).collect();
                 (copy, false)
             }
             (Some(flash), copy) => {
-                let on_flash = self.imports.is_empty();
+                let on_flash = !has_imports;
                 let mut saved = flash.saved(|_| true);
                 // What waits for the clock is on no flash. Once the clock was believed, it had its days.
                 if saved.state.believed.is_none()
@@ -274,7 +282,7 @@ impl Storage {
 
     /// True once when the files can be read that were not read yet.
     pub(crate) fn take_back(&mut self) -> bool {
-        self.store.is_some() && std::mem::take(&mut self.released)
+        self.worker.is_some() && std::mem::take(&mut self.released)
     }
 
     fn start_worker(&mut self, mut store: Store) {
@@ -297,11 +305,12 @@ impl Storage {
         for (name, date, number) in &self.pieces {
             let Ok(Some(Saved { days, state, .. })) = store.piece(name) else { continue };
             let all = all.get_or_insert_default();
-            let (key, is_import) = ((*date, *number), state.serial == 0);
-            if is_import {
-                self.imports.push(key);
-            }
-            all.pieces.push(Piece { key, boot: state.boot.clone(), is_import, days });
+            let (key, serial) = ((*date, *number), state.serial);
+            let id = match serial {
+                0 => PieceId::of_import(store.salt(), key),
+                _ => PieceId { salt: 0, key, boot: state.boot.clone(), serial },
+            };
+            all.pieces.push(Piece { id, days });
             if state.serial >= all.state.serial {
                 all.state = state;
             }
@@ -366,13 +375,19 @@ impl Storage {
         }
     }
 
+    /// The pieces of imports that were restored of the store with this salt.
+    fn imports_of(&self, salt: u64) -> Vec<(Date, u32)> {
+        let imports = self.restored.iter().filter(|id| id.is_import() && id.salt == salt);
+        imports.map(|id| id.key).collect()
+    }
+
     /// Writes the copy in tmpfs, if anything changed.
     pub(crate) fn copy(&mut self, engine: &mut Engine, mark: Option<(u32, i64)>) {
         let (new, path) = (self.run.join("today.new"), self.run.join(pieces::RAM_COPY));
         let state = |engine: &Engine| State {
             on_flash: engine.is_on_flash(),
             due: self.due,
-            imports: self.imports.clone(),
+            imports: self.imports_of(engine.salt()),
             committing: self.committing,
             ..self.state(engine, mark)
         };

@@ -97,6 +97,11 @@ impl Engine {
         self.changed = true;
     }
 
+    /// Of the store's samples.
+    pub fn salt(&self) -> u64 {
+        self.salt
+    }
+
     /// The samples of another store hash with another salt.
     pub fn set_salt(&mut self, salt: u64) {
         if salt == self.salt {

@@ -52,7 +52,7 @@ impl Storage {
                 engine.forget_commits();
                 engine.set_salt(self.salt());
             }
-            if let Some((mut saved, _)) = found.filter(|_| other) {
+            if let Some((mut saved, _)) = found {
                 saved.state.date = None;
                 engine.restore(saved, false);
             }
@@ -212,8 +212,9 @@ impl Storage {
         store.committed(&names);
         self.pieces = store.pieces().unwrap_or_default();
         // A later import can use the name of a piece that is gone.
-        let pieces = &self.pieces;
-        self.imports.retain(|key| pieces.iter().any(|(_, date, number)| (*date, *number) == *key));
+        let (pieces, salt) = (&self.pieces, store.salt());
+        let is_there = |key| pieces.iter().any(|(_, date, number)| (*date, *number) == key);
+        self.restored.retain(|id| id.salt != salt || is_there(id.key));
         if purpose == Purpose::Maintenance {
             self.deletions = store.meta().unwrap_or_default().deletions;
             self.wants_maintenance = true;

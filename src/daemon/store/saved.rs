@@ -15,11 +15,30 @@ pub(super) struct Flash {
 
 /// A file with a part of an open day that an earlier run or an import left.
 pub(super) struct Piece {
+    pub(super) id: PieceId,
+    pub(super) days: Vec<StoredDay>,
+}
+
+/// Which piece it is, also of a directory that took the place of another.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct PieceId {
+    /// Of the store of an import's piece, which has neither boot nor serial.
+    pub(super) salt: u64,
     /// Its day and number.
     pub(super) key: (Date, u32),
     pub(super) boot: String,
-    pub(super) is_import: bool,
-    pub(super) days: Vec<StoredDay>,
+    pub(super) serial: u64,
+}
+
+impl PieceId {
+    /// That of an import's.
+    pub(super) fn of_import(salt: u64, key: (Date, u32)) -> PieceId {
+        PieceId { salt, key, boot: String::new(), serial: 0 }
+    }
+
+    pub(super) fn is_import(&self) -> bool {
+        self.serial == 0
+    }
 }
 
 impl Flash {
@@ -41,16 +60,16 @@ pub(super) fn with_others(mut copy: Saved, flash: Flash) -> Saved {
     } else {
         // Pieces that an import closed before the copy's commit was published: their days are in the months.
         let (held, pieces) = (&copy.state.imports, &flash.pieces);
-        let is_gone = |key: &&(Date, u32)| pieces.iter().all(|piece| piece.key != **key);
+        let is_gone = |key: &&(Date, u32)| pieces.iter().all(|piece| piece.id.key != **key);
         let gone: Vec<Date> = held.iter().filter(is_gone).map(|(date, _)| *date).collect();
         copy.days.retain(|day| !gone.contains(&day.summary.date));
     }
     let known: Vec<Date> = copy.days.iter().map(|day| day.summary.date).chain(copy.state.date).collect();
     let (imports, ours): (Vec<Piece>, Vec<Piece>) =
-        flash.pieces.into_iter().partition(|piece| piece.is_import);
+        flash.pieces.into_iter().partition(|piece| piece.id.is_import());
     let ours = ours.into_iter().flat_map(|piece| piece.days);
     copy.days.extend(ours.filter(|day| !known.contains(&day.summary.date)));
-    let new = imports.into_iter().filter(|piece| !copy.state.imports.contains(&piece.key));
+    let new = imports.into_iter().filter(|piece| !copy.state.imports.contains(&piece.id.key));
     copy.days.extend(new.flat_map(|piece| piece.days));
     copy
 }

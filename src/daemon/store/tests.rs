@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+mod commands;
+
 use super::*;
 use crate::event::calendar::Calendar;
 use crate::event::{Address, Event, protocol};
