@@ -46,7 +46,7 @@ pub(super) fn anomaly_sentence(row: &AnomalyRow, style: &Style) -> String {
     let what = service_name(row);
     let usual = match row.expected {
         expected if expected < 0.5 => "none".to_string(),
-        expected if expected < 10.0 => format!("about {expected:.1}"),
+        expected if expected < 10.0 => format!("about {}", mean(expected)),
         expected => format!("about {}", count(expected.round() as u64)),
     };
     format!("{what}: {} {} on {}, usually {usual}", count(row.attempts), style.counted, row.date)

@@ -37,6 +37,13 @@ pub fn count_with_error(number: u64, error: u64) -> String {
     format!("{mark}{}", count(number))
 }
 
+/// A number that is not negative, rounded to so many decimals. Rust's own formatting of floats takes 13 KB of the program.
+pub fn decimal(number: f64, decimals: usize) -> String {
+    let unit = if decimals == 1 { 10 } else { 100 };
+    let rounded = (number * unit as f64).round() as u64;
+    format!("{}.{:0decimals$}", rounded / unit, rounded % unit)
+}
+
 /// A mean: whole from 100 on, else with one decimal.
 pub fn mean(number: f64) -> String {
     if !number.is_finite() || number < 0.0 {
@@ -44,14 +51,19 @@ pub fn mean(number: f64) -> String {
     } else if number >= 99.95 {
         count(number.round() as u64)
     } else {
-        format!("{number:.1}")
+        decimal(number, 1)
     }
+}
+
+/// 12.5 %
+pub fn percent(part: u64, all: u64) -> String {
+    format!("{} %", decimal(part as f64 * 100.0 / all as f64, 1))
 }
 
 /// x1.73
 pub fn ratio(ratio: Option<f64>) -> String {
     match ratio {
-        Some(ratio) if ratio.is_finite() && ratio >= 0.0 => format!("x{ratio:.2}"),
+        Some(ratio) if ratio.is_finite() && ratio >= 0.0 => format!("x{}", decimal(ratio, 2)),
         _ => ABSENT.to_string(),
     }
 }
@@ -136,6 +148,8 @@ mod tests {
         for odd in [f64::NAN, f64::INFINITY, -1.0] {
             assert_eq!([ratio(Some(odd)), change(odd), mean(odd)], ["-", "-", "-"]);
         }
+        assert_eq!([decimal(12.25, 1), decimal(0.996, 2), decimal(7.05, 2)], ["12.3", "1.00", "7.05"]);
+        assert_eq!((percent(1, 8).as_str(), percent(7, 7).as_str()), ("12.5 %", "100.0 %"));
         assert_eq!([mean(0.04), mean(99.94), mean(99.96), mean(5489.6)], ["0.0", "99.9", "100", "5,490"]);
     }
 

@@ -71,7 +71,7 @@ fn write(
                 ("port", row.port.map(|port| port.to_string()).unwrap_or_default()),
                 ("name", row.name.as_deref().unwrap_or_default().to_string()),
             ];
-            (labels, row.attempts as f64)
+            (labels, row.attempts)
         })
         .collect();
     let help = "The most tried services of the local day.";
@@ -102,7 +102,7 @@ fn write(
             ("fwstat_fleet_refused", "gauge", "Batches that the fleet's server refused.", fleet.refused),
             ("fwstat_fleet_dropped_total", "counter", "Batches that were never sent.", fleet.dropped),
         ] {
-            let rows: Vec<_> = value.map(|value| (vec![], value as f64)).into_iter().collect();
+            let rows: Vec<_> = value.map(|value| (vec![], value)).into_iter().collect();
             family(name, kind, help, &rows, out)?;
         }
     }
@@ -130,7 +130,7 @@ fn inputs(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
             ("duplicates", input.duplicates),
             ("lost", input.lost),
         ] {
-            rows.push((vec![("input", input.name.clone()), ("state", state.to_string())], count as f64));
+            rows.push((vec![("input", input.name.clone()), ("state", state.to_string())], count));
         }
     }
     family("fwstat_input_packets_total", "counter", "Packets of an input by result.", &rows, out)
@@ -147,7 +147,7 @@ fn totals(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
     let events = named("class", &totals.events);
     family("fwstat_events_total", "counter", "Events since the start by class.", &events, out)?;
     let service = |protocol: &str, port: String, attempts: u64| {
-        (vec![("protocol", protocol.to_string()), ("port", port)], attempts as f64)
+        (vec![("protocol", protocol.to_string()), ("port", port)], attempts)
     };
     let services = totals.services.iter();
     let mut rows: Vec<Row> =
@@ -160,10 +160,10 @@ fn totals(status: &StatusAnswer, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Labels and value.
-type Row = (Vec<(&'static str, String)>, f64);
+type Row = (Vec<(&'static str, String)>, u64);
 
 fn labelled(label: &'static str, value: &str, count: u64) -> Row {
-    (vec![(label, value.to_string())], count as f64)
+    (vec![(label, value.to_string())], count)
 }
 
 fn named(label: &'static str, counts: &SmallMap<String, u64>) -> Vec<Row> {
@@ -172,7 +172,7 @@ fn named(label: &'static str, counts: &SmallMap<String, u64>) -> Vec<Row> {
 
 /// One value without labels; nothing where it was not measured.
 fn gauge(name: &str, help: &str, value: Option<u64>, out: &mut dyn Write) -> io::Result<()> {
-    value.map_or(Ok(()), |value| family(name, "gauge", help, &[(vec![], value as f64)], out))
+    value.map_or(Ok(()), |value| family(name, "gauge", help, &[(vec![], value)], out))
 }
 
 fn family(name: &str, kind: &str, help: &str, rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
@@ -200,9 +200,10 @@ mod tests {
     #[test]
     fn a_family_has_its_help_and_type_and_labels_are_escaped() {
         let mut out = Vec::new();
-        let rows = [(vec![("zone", "a\"b\\c\nd".to_string())], 5.0), (vec![], 1.5)];
+        let rows = [(vec![("zone", "a\"b\\c\nd".to_string())], 5), (vec![], 1)];
         family("x_total", "counter", "Some.", &rows, &mut out).unwrap();
-        let expected = "# HELP x_total Some.\n# TYPE x_total counter\nx_total{zone=\"a\\\"b\\\\c\\nd\"} 5\nx_total 1.5\n";
+        let expected =
+            "# HELP x_total Some.\n# TYPE x_total counter\nx_total{zone=\"a\\\"b\\\\c\\nd\"} 5\nx_total 1\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

@@ -240,7 +240,7 @@ fn bar(value: u64, most: u64, width: usize) -> String {
     if value == 0 || most == 0 {
         return String::new();
     }
-    let eighths = (u128::from(value) * (width * 8) as u128).div_ceil(u128::from(most)) as usize;
+    let eighths = (value as f64 / most as f64 * (width * 8) as f64).ceil() as usize;
     let mut bar = "█".repeat(eighths / 8);
     if !eighths.is_multiple_of(8) {
         bar.push(PARTS[eighths % 8]);

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 
 use super::anomaly_table::anomaly_rows;
 use super::cells::{
-    ABSENT, about, count, count_or_absent, count_with_error, mean, plain, plain_or_absent, ratio, time,
+    ABSENT, about, count, count_or_absent, count_with_error, mean, percent, plain, plain_or_absent, ratio,
+    time,
 };
 pub use super::event_tables::{blocks, recent};
 use super::input_notes;
@@ -65,7 +66,6 @@ pub(super) fn service_rows(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let total = total.filter(|total| *total > 0);
-    let share = |attempts: u64| total.map(|total| attempts as f64 / total as f64 * 100.0);
     Table::of(
         rows,
         &[
@@ -74,7 +74,7 @@ pub(super) fn service_rows(
             (left("name").optional(), &|row| plain_or_absent(row.name.as_deref())),
             (right(style.counted), &|row| count_with_error(row.attempts, row.error)),
             (right("share").optional(), &|row| {
-                share(row.attempts).map_or(ABSENT.to_string(), |share| format!("{share:.1} %"))
+                total.map_or(ABSENT.to_string(), |total| percent(row.attempts, total))
             }),
             (right("sources").optional(), &|row| about(row.unique_sources, row.unique_sources_error)),
             (left("usually wanted").optional().flexible(), &|row| wanted(row, style).to_string()),
@@ -221,7 +221,12 @@ pub fn asns(answer: &AsnsAnswer, style: &Style, out: &mut dyn Write) -> io::Resu
     )
     .write_or("no source fits", style, out)?;
     if let Some(covers) = answer.covers.filter(|covers| *covers < 1.0) {
-        writeln!(out, "of the sources that have rows: {:.0} % of the {}", covers * 100.0, style.counted)?;
+        writeln!(
+            out,
+            "of the sources that have rows: {} % of the {}",
+            (covers * 100.0).round() as u64,
+            style.counted
+        )?;
     }
     completeness(&answer.completeness, style, out)
 }

@@ -1,6 +1,6 @@
 //! What the report says, section by section, for both of its forms.
 
-use super::super::cells::{about, count, mean, ratio, service_label};
+use super::super::cells::{self, about, count, mean, ratio, service_label};
 use super::MonthReport;
 use super::words::{self, Language};
 use crate::query::answer::AdviceRow;
@@ -234,5 +234,5 @@ fn headline(report: &MonthReport) -> String {
 }
 
 fn percent(part: u64, all: u64) -> String {
-    if all == 0 { String::new() } else { format!("{:.1} %", part as f64 * 100.0 / all as f64) }
+    if all == 0 { String::new() } else { cells::percent(part, all) }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::cells::count;
+use super::super::cells::{count, decimal};
 use super::document::{Bar, Column, Document, Part, Section, Table};
 use super::words;
 
@@ -125,14 +125,15 @@ fn chart(page: &mut String, title: &str, bars: &[Bar]) {
         let class = if bar.is_anomalous { " class=\"odd\"" } else { "" };
         put!(
             page,
-            "<rect{class} x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\">\
-             <title>{}: {}</title></rect>\n<text x=\"{:.1}\" y=\"184\" text-anchor=\"middle\">{}</text>\n",
-            at as f64 * step + step * 0.1,
-            170.0 - height,
-            step * 0.8,
+            "<rect{class} x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\">\
+             <title>{}: {}</title></rect>\n<text x=\"{}\" y=\"184\" text-anchor=\"middle\">{}</text>\n",
+            decimal(at as f64 * step + step * 0.1, 1),
+            decimal(170.0 - height, 1),
+            decimal(step * 0.8, 1),
+            decimal(height, 1),
             escaped(&bar.name),
             count(bar.attempts),
-            (at as f64 + 0.5) * step,
+            decimal((at as f64 + 0.5) * step, 1),
             escaped(&bar.short),
         );
     }
