@@ -15,6 +15,7 @@ use super::shell::{Outcome, ShellError};
 use crate::event::calendar::Date;
 use crate::input::imported::Imported;
 use crate::live::clock::BUILT;
+use crate::output::json::text;
 use crate::query::question::Prefix;
 use crate::query::target::MAX_NETWORKS;
 use crate::store::backup;
@@ -109,7 +110,7 @@ fn back_up(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -
     }
     let bytes = fs::metadata(file).map_err(cannot)?.len();
     match as_json {
-        true => writeln!(out, "{}", json!({"files": packed.files, "bytes": bytes}))?,
+        true => writeln!(out, "{}", text(&json!({"files": packed.files, "bytes": bytes})))?,
         false => writeln!(out, "{}: {} files, {bytes} bytes", file.display(), packed.files)?,
     }
     Ok(outcome)
@@ -170,7 +171,7 @@ fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -
         let day = |date: Option<&Date>| date.map(ToString::to_string);
         let answer = json!({"days": days.len(), "first": day(first), "last": day(last), "networks": networks,
             "created": made, "version": version});
-        writeln!(out, "{answer}")?;
+        writeln!(out, "{}", text(&answer))?;
         return Ok(Outcome::with_notes(notes));
     }
     if let (Some(first), Some(last)) = (first, last) {
@@ -237,7 +238,7 @@ fn forget(backend: &Backend, scope: ForgetScope, as_json: bool, out: &mut dyn Wr
         ForgetScope::Source(prefix) => ("rows", format!("{count} rows of {} in the store", prefix)),
     };
     match as_json {
-        true => writeln!(out, "{}", Value::from_iter([(key, count)]))?,
+        true => writeln!(out, "{}", text(&Value::from_iter([(key, count)])))?,
         false => writeln!(out, "deleted: {what}")?,
     }
     Ok(Outcome::fine())
