@@ -267,7 +267,9 @@ fn flash(config: &Config, findings: &mut Findings) {
                 u64::from(there_is.blocks_available()).saturating_mul(u64::from(there_is.fragment_size()));
             room(config, there, free, findings);
         }
-        Err(error) => findings.wrong(format!("cannot look at {}: {error}", there.display())),
+        Err(error) => {
+            findings.wrong(format!("cannot look at {}: {}", there.display(), std::io::Error::from(error)));
+        }
     }
 }
 
