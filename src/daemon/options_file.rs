@@ -3,24 +3,22 @@
 //! Takes the file and the options in use, gives new ones: an invalid or missing file leaves what is in use. Applies nothing.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use crate::config::{Config, shown};
+use crate::sys::read::at_most;
 
 /// A longer file is not read.
 const MAX_FILE: u64 = 256 << 10;
 
 /// The file's text. The error is a sentence without its consequence.
 fn read(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
-    match read {
+    match File::open(path).and_then(|mut file| at_most(&mut file, MAX_FILE + 1)) {
         Err(error) => Err(format!("cannot read {}: {error}", shown(path))),
-        Ok(length) if length as u64 > MAX_FILE => {
+        Ok(bytes) if bytes.len() as u64 > MAX_FILE => {
             Err(format!("cannot read {}: it is longer than {} KiB", shown(path), MAX_FILE >> 10))
         }
-        Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
     }
 }
 

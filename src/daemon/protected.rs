@@ -2,7 +2,6 @@
 //! inside. None of it is ever blocked.
 
 use std::fs::File;
-use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
@@ -15,6 +14,7 @@ use crate::event::Address;
 use crate::guard::Protection;
 use crate::parse::interfaces::is_inside;
 use crate::query::question::Prefix;
+use crate::sys::read::at_most;
 
 /// Name servers from DHCP and PPP.
 const RESOLV: [&str; 3] =
@@ -52,9 +52,8 @@ pub(super) fn default_route_interfaces() -> Vec<String> {
 
 /// A file's first `most` bytes as text; empty if it cannot be read.
 pub(super) fn text(path: &Path, most: u64) -> String {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
-    read.map_or(String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
+    let read = File::open(path).and_then(|mut file| at_most(&mut file, most));
+    read.map_or(String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// dnsmasq's `[/domain/]address[@interface][#port]`.

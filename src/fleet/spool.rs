@@ -21,6 +21,7 @@ use flate2::write::GzEncoder;
 
 use super::shared::{self, Shared};
 use crate::event::calendar::Date;
+use crate::sys::read::at_most;
 
 /// A larger batch stays in tmpfs.
 pub const MAX_FLASH_BYTES: u64 = 64 << 10;
@@ -122,9 +123,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// The first `most` bytes of a regular file.
 fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    at_most(&mut open(path)?, most)
 }
 
 /// Makes a batch in a directory, whole or not at all, and names it for corrections in place of an earlier one.

@@ -13,6 +13,7 @@ use flate2::write::GzEncoder;
 use crate::event::calendar::{Date, Month};
 use crate::event::small_map::SmallMap;
 use crate::query::history::Detail;
+use crate::sys::read::at_most;
 
 use super::container::{self, Unreadable};
 use super::deferred;
@@ -158,8 +159,7 @@ fn sum_of(header: &[u8; BLOCK]) -> u32 {
 pub fn unpack(input: &mut dyn Read) -> Result<Unpacked, String> {
     let damaged = |error: io::Error| format!("it is damaged or incomplete: {error}");
     // Looked at before the decoder does: it calls a file incomplete that is shorter than a header of gzip, whatever it is.
-    let mut start = Vec::new();
-    (&mut *input).take(GZIP_MAGIC.len() as u64).read_to_end(&mut start).map_err(damaged)?;
+    let start = at_most(input, GZIP_MAGIC.len() as u64).map_err(damaged)?;
     if start != GZIP_MAGIC {
         return Err("it is not a backup of fwstat".into());
     }

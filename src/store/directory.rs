@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fsync, unlinkat};
 
 use crate::event::small_map::SmallMap;
+use crate::sys::read::at_most;
 
 use super::codec::Content;
 use super::container::{HEADER, Header, Kind, Unreadable};
@@ -188,9 +189,7 @@ impl Directory {
 }
 
 fn read_all(mut file: File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    (&mut file).take(MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    at_most(&mut file, MAX_BYTES)
 }
 
 /// Files in a directory.

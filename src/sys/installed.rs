@@ -1,8 +1,9 @@
 //! Texts that the package installs beside the program. Bounded in size; a missing one is `None`.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
+
+use super::read::at_most;
 
 /// Advice about known services, see [`crate::query::advice`].
 const ADVICE: &str = "/usr/share/fwstat/advice.tsv";
@@ -16,8 +17,7 @@ pub fn advice() -> Option<String> {
 
 /// A text of at most `most` bytes; `None` if it is not there, longer, or no UTF-8.
 pub fn read_text(path: &Path, most: u64) -> Option<String> {
-    let mut text = String::new();
-    File::open(path).ok()?.take(most + 1).read_to_string(&mut text).ok()?;
+    let text = String::from_utf8(at_most(&mut File::open(path).ok()?, most + 1).ok()?).ok()?;
     (text.len() as u64 <= most).then_some(text)
 }
 

@@ -5,6 +5,7 @@ pub mod installed;
 pub mod memory;
 pub mod netlink;
 pub mod random;
+pub mod read;
 pub mod signals;
 pub mod unix_socket;
 pub mod wait;

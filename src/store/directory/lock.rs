@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+
+use crate::sys::read::at_most;
 
 /// Bytes that are read of the file.
 const MAX_BYTES: u64 = 4096;
@@ -41,10 +43,9 @@ impl Taken {
     }
 
     /// The file has the number of the process, and of a daemon its run directory in a second line.
-    fn read(file: File) -> Taken {
-        let mut bytes = Vec::new();
+    fn read(mut file: File) -> Taken {
         // The lock is taken whatever the file says.
-        let _ = file.take(MAX_BYTES).read_to_end(&mut bytes);
+        let bytes = at_most(&mut file, MAX_BYTES).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let mut lines = text.lines();
         let process = lines.next().and_then(|line| line.trim().parse().ok());
