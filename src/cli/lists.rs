@@ -125,7 +125,7 @@ fn blocked(socket: &Path, all: bool) -> Result<Vec<String>> {
             None => break,
         }
     }
-    entries.sort();
+    entries.sort_unstable();
     entries.dedup();
     Ok(entries)
 }

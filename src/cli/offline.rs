@@ -379,7 +379,7 @@ impl Adding<'_> {
         let mut dates: Vec<Date> =
             new.iter().copied().chain(pieces.iter().map(|(_, date, _)| *date)).collect();
         dates.extend(unplaced.iter().map(|day| day.date));
-        dates.sort();
+        dates.sort_unstable();
         dates.dedup();
         let mut changes: Vec<Change> = Vec::new();
         for date in dates.iter().copied().filter(|date| stays_open(*date)) {

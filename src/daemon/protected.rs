@@ -38,7 +38,7 @@ pub(super) fn read(directory: &Path) -> ProtectedAddresses {
     found.kernel_routes();
     found.interfaces();
     found.configured(directory);
-    found.prefixes.sort_by_key(|(prefix, protection)| (*protection, prefix.network, prefix.length));
+    found.prefixes.sort_unstable_by_key(|(prefix, protection)| (*protection, prefix.network, prefix.length));
     found.prefixes.dedup();
     found
 }
@@ -161,7 +161,7 @@ impl ProtectedAddresses {
                 self.outside.push(route.interface.to_string());
             }
         }
-        self.outside.sort();
+        self.outside.sort_unstable();
         self.outside.dedup();
     }
 

@@ -218,7 +218,7 @@ impl Engine {
         self.changed |= !saved.deferred.is_empty();
         self.waiting.add_all(&saved.deferred);
         let mut dates: Vec<Date> = saved.days.iter().map(|day| day.summary.date).collect();
-        dates.sort();
+        dates.sort_unstable();
         dates.dedup();
         let is_closed = |day: &StoredDay| day.summary.classes.iter().any(|class| class.sample.is_some());
         saved.days.iter().filter(|day| is_closed(day)).for_each(|day| self.close(day.summary.clone()));

@@ -90,7 +90,7 @@ fn figures(answer: &SummaryAnswer, style: &Style, out: &mut dyn Write) -> io::Re
     }
     if !answer.protocols.is_empty() {
         let mut protocols: Vec<_> = answer.protocols.iter().collect();
-        protocols.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        protocols.sort_unstable_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
         let protocols: Vec<_> = protocols
             .iter()
             .map(|(name, attempts)| format!("{} {}", plain(name), count(**attempts)))

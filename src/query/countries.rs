@@ -201,7 +201,7 @@ impl Collect for CountryList {
             floor = 0;
         }
         sums.retain(|sum| sum.attempts > 0);
-        sums.sort_by_key(|sum| (Reverse(sum.attempts), sum.country));
+        sums.sort_unstable_by_key(|sum| (Reverse(sum.attempts), sum.country));
         let row = |sum: CountrySum| {
             let row = CountryRow {
                 country: sum.country.to_string(),

@@ -68,7 +68,7 @@ impl Filter {
             let test = test(word).map_err(|expected| format!("'{word}': {expected}"))?;
             terms.push(Term { is_negated, test });
         }
-        terms.sort_by_key(|term| matches!(term.test, Test::Text(_)));
+        terms.sort_unstable_by_key(|term| matches!(term.test, Test::Text(_)));
         Ok(Filter { terms, text: text.to_string() })
     }
 

@@ -58,7 +58,7 @@ pub fn joined(parts: impl IntoIterator<Item = DaySummary>) -> Vec<DaySummary> {
             None => days.push(part),
         }
     }
-    days.sort_by_key(|day| day.date);
+    days.sort_unstable_by_key(|day| day.date);
     days
 }
 
@@ -73,7 +73,7 @@ impl History for WithOpenDays<'_> {
     fn months(&self) -> Vec<Month> {
         let mut months = self.stored.months();
         months.extend(self.open.iter().map(|day| day.date.month()));
-        months.sort();
+        months.sort_unstable();
         months.dedup();
         months
     }

@@ -85,7 +85,7 @@ impl Cells {
 
 /// Highest score first.
 pub fn sort(found: &mut [Anomaly]) {
-    found.sort_by(|a, b| {
+    found.sort_unstable_by(|a, b| {
         b.score.total_cmp(&a.score).then_with(|| (a.date, a.service).cmp(&(b.date, b.service)))
     });
 }

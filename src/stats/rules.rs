@@ -37,7 +37,7 @@ pub fn add_rows(sum: &mut Vec<RuleCount>, more: &[RuleCount]) {
 
 /// Most attempts first; equal ones by prefix, interface and zone.
 pub fn sort(rows: &mut [RuleCount]) {
-    rows.sort_by(|a, b| b.attempts.cmp(&a.attempts).then_with(|| a.rule.cmp(&b.rule)));
+    rows.sort_unstable_by(|a, b| b.attempts.cmp(&a.attempts).then_with(|| a.rule.cmp(&b.rule)));
 }
 
 /// The open rows of one class on one day.

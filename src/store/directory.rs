@@ -267,7 +267,7 @@ impl Disk {
         let mut entries = entries(&self.directory)?;
         // What is being prepared does not count, and the lock tells nothing of the data.
         entries.retain(|(name, _)| name != NEW && name != LOCK);
-        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let mut hasher = DefaultHasher::new();
         for (name, status) in entries {
             let status = status.map(|of| (of.st_ino, of.st_ctime, of.st_ctime_nsec, of.st_size));
@@ -357,7 +357,7 @@ impl Disk {
             names.extend(files(&commit)?.into_iter().map(|(name, _)| name));
         }
         names.retain(|name| name != LOCK && name != REMOVED);
-        names.sort();
+        names.sort_unstable();
         names.dedup();
         Ok(names)
     }

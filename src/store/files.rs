@@ -126,7 +126,7 @@ impl Store {
             Month::parse(stem).or_else(|| Date::parse(stem).map(Date::month))
         };
         self.months = names.iter().filter_map(month).collect();
-        self.months.sort();
+        self.months.sort_unstable();
         self.months.dedup();
         // A day's goes with its month's.
         let is_day = |name: &str| name.get(..10).and_then(Date::parse).is_some();
@@ -305,7 +305,7 @@ impl Store {
             Some((name, date, number))
         };
         let mut pieces: Vec<_> = names.into_iter().filter_map(piece).collect();
-        pieces.sort_by_key(|(_, date, number)| (*date, *number));
+        pieces.sort_unstable_by_key(|(_, date, number)| (*date, *number));
         Ok(pieces)
     }
 
@@ -362,7 +362,7 @@ impl Store {
             return Ok(Some((whole, damage)));
         }
         let mut dates: Vec<Date> = whole.summary.days.iter().map(|day| day.date).chain(files).collect();
-        dates.sort();
+        dates.sort_unstable();
         dates.dedup();
         for date in dates {
             // Of a day that the month's summary has lost the totals are in the day's file only.
@@ -431,7 +431,7 @@ impl Store {
         changes.push((name, Some(whole.encode(self.salt))));
         let is_fresh = whole.summary.detail == Detail::Fresh;
         let mut dates = if is_fresh { whole.changed.clone() } else { self.days(whole.month, ending) };
-        dates.sort();
+        dates.sort_unstable();
         dates.dedup();
         for date in dates {
             let name = format!("{date}{ending}");

@@ -114,7 +114,7 @@ impl WholeMonth {
                 }
             }
         }
-        self.days.sort_by_key(|day| day.date);
+        self.days.sort_unstable_by_key(|day| day.date);
         self.days.iter_mut().chain(self.whole.as_deref_mut()).for_each(|day| day.cut(cuts));
         if is_new && self.summary.detail == Detail::Days {
             self.align_samples();
@@ -167,7 +167,7 @@ impl WholeMonth {
 
     /// Replaces the anomalous cells.
     pub(crate) fn set_cells(&mut self, mut cells: Vec<Anomaly>) {
-        cells.sort_by_key(|cell| (cell.date, cell.service));
+        cells.sort_unstable_by_key(|cell| (cell.date, cell.service));
         self.cells = cells;
     }
 

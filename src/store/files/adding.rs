@@ -24,7 +24,7 @@ impl Store {
     /// The newest months first, with those that are to come.
     fn ranks(&self, new: &[Month]) -> Vec<Month> {
         let mut months: Vec<Month> = self.months.iter().chain(new).copied().collect();
-        months.sort_by_key(|month| std::cmp::Reverse(*month));
+        months.sort_unstable_by_key(|month| std::cmp::Reverse(*month));
         months.dedup();
         months
     }
@@ -91,7 +91,7 @@ impl Store {
         let is_near = |month: &&Month| touched.iter().any(|touched| touched.0.abs_diff(month.0) <= 2);
         let mut near: Vec<Month> = self.months.iter().filter(is_near).copied().collect();
         near.extend(touched);
-        near.sort();
+        near.sort_unstable();
         near.dedup();
         near
     }
@@ -119,7 +119,7 @@ impl Store {
         let Slot { mut whole, role } = slot;
         let month = whole.month;
         let mut found = cells.find(month.first_day(), month.last_day());
-        found.sort_by_key(|cell| (cell.date, cell.service));
+        found.sort_unstable_by_key(|cell| (cell.date, cell.service));
         cells.forget_before(Date(month.last_day().0 + 1));
         match role {
             Role::Touched { becomes_month } => {

@@ -58,7 +58,7 @@ impl Store {
         self.salt = salt;
         let mut restored = Restored::default();
         let mut months: Vec<Month> = self.months.iter().chain(&backup.months).copied().collect();
-        months.sort();
+        months.sort_unstable();
         months.dedup();
         let pieces = self.pieces()?;
         for month in months {
@@ -95,7 +95,7 @@ impl Store {
         if restored.days.is_empty() && ours_stays {
             return Ok(Restored::default());
         }
-        restored.days.sort();
+        restored.days.sort_unstable();
         restored.days.dedup();
         self.restore_meta(backup, same, &mut restored.changes, join_imports)?;
         Ok(restored)
@@ -214,7 +214,7 @@ impl Store {
         let mut meta = Meta { imported, seen, zone: ours.zone.or(theirs.zone), deletions: Vec::new() };
         let mut deletions = ours.deletions;
         deletions.extend(theirs.deletions);
-        deletions.sort_by(|a, b| (a.when, &a.what).cmp(&(b.when, &b.what)));
+        deletions.sort_unstable_by(|a, b| (a.when, &a.what, &a.because).cmp(&(b.when, &b.what, &b.because)));
         deletions.dedup();
         deletions.into_iter().for_each(|deletion| meta.note(deletion));
         changes.extend(self.change_meta(&meta)?);
