@@ -145,7 +145,7 @@ impl Reader<'_> {
             b"config" | b"c" => {
                 let kind = self.argument()?.ok_or("'config' needs a type")?;
                 if kind.is_empty() || !kind.bytes().all(|c| c.is_ascii_graphic()) {
-                    return Err(format!("'{}' is no section type", kind.escape_debug()));
+                    return Err(format!("'{}' is no section type", shown(&kind)));
                 }
                 let name = self.argument()?.filter(|name| !name.is_empty());
                 if let Some(name) = &name {
@@ -167,7 +167,7 @@ impl Reader<'_> {
             }
             other => Err(format!(
                 "'{}' is no UCI command (expected config, option or list)",
-                String::from_utf8_lossy(other).escape_debug()
+                shown(&String::from_utf8_lossy(other))
             )),
         }
     }
@@ -250,7 +250,7 @@ fn check_name(name: &str) -> Result<(), String> {
 /// `text` fit for one line of a message.
 pub fn shown(text: &str) -> String {
     const MAX_CHARS: usize = 60;
-    let mut shown: String = text.chars().take(MAX_CHARS).flat_map(char::escape_debug).collect();
+    let mut shown: String = text.chars().take(MAX_CHARS).collect::<String>().escape_debug().to_string();
     if text.chars().nth(MAX_CHARS).is_some() {
         shown.push_str("...");
     }
