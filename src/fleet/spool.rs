@@ -185,8 +185,8 @@ impl Spool {
 
     /// The text of a batch.
     pub fn read(entry: &Entry) -> io::Result<Box<dyn BufRead>> {
-        let text = GzDecoder::new(BufReader::new(open(&entry.path)?));
-        Ok(Box::new(BufReader::new(text.take(MAX_TEXT))))
+        let packed: Box<dyn Read> = Box::new(open(&entry.path)?);
+        Ok(Box::new(BufReader::new(GzDecoder::new(packed).take(MAX_TEXT))))
     }
 
     /// Makes a batch in tmpfs: whole or not at all. Earlier ones of the day that wait there are not sent any more.
@@ -197,7 +197,8 @@ impl Spool {
         lines: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
         put(&self.ram, date, sent, |file| {
-            let mut out = GzEncoder::new(io::BufWriter::new(file), LEVEL);
+            let mut file = io::BufWriter::new(file);
+            let mut out = GzEncoder::new(&mut file as &mut dyn Write, LEVEL);
             lines(&mut out)?;
             out.finish()?.flush()
         })?;

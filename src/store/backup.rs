@@ -163,10 +163,9 @@ pub fn unpack(input: &mut dyn Read) -> Result<Unpacked, String> {
     if start != GZIP_MAGIC {
         return Err("it is not a backup of fwstat".into());
     }
-    let mut input = GzDecoder::new((&start[..]).chain(input)).take(MOST_BYTES);
-    let mut all = Vec::new();
+    let whole: Box<dyn Read> = Box::new((&start[..]).chain(input));
     // To the end: only there the checksum of the whole is compared.
-    input.read_to_end(&mut all).map_err(damaged)?;
+    let all = at_most(&mut GzDecoder::new(whole), MOST_BYTES).map_err(damaged)?;
     if all.len() as u64 == MOST_BYTES {
         return Err("it is too long to be a backup of fwstat".into());
     }
