@@ -252,7 +252,7 @@ impl Spool {
             let mut of_directory: Vec<&Entry> =
                 entries.iter().filter(|entry| entry.on_flash == on_flash).collect();
             // What is only for corrections goes before what is still to be sent.
-            of_directory.sort_by_key(|entry| (entry.kind, entry.date, entry.sent));
+            of_directory.sort_unstable_by_key(|entry| (entry.kind, entry.date, entry.sent));
             while bytes(of_directory.iter().copied()) > room {
                 gone.push(of_directory.remove(0).clone());
             }
