@@ -10,11 +10,10 @@
 //! The salt is the same in all files of a store. `crc32` is that of gzip (RFC 1952), of the bytes as they lie in the
 //! file. `docs/FORMAT.md` describes the whole.
 
-use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{self, Cursor, Seek, SeekFrom, Write};
 
-use flate2::Compression;
-use flate2::bufread::DeflateDecoder;
 use flate2::write::DeflateEncoder;
+use flate2::{Compression, Decompress, FlushDecompress, Status};
 
 use crate::store::checksum::crc32;
 
@@ -157,12 +156,13 @@ impl Header {
             return Ok(Content { bytes, random });
         }
         let mut raw = Vec::with_capacity(length);
-        let mut decoder = DeflateDecoder::new(&bytes[..]);
-        match (&mut decoder).take(length as u64 + 1).read_to_end(&mut raw) {
-            Ok(read) if read == length => {}
+        let mut decompress = Decompress::new(false);
+        // Everything at once, which needs no window beside `raw`. A longer section finds no room.
+        match decompress.decompress_vec(&bytes, &mut raw, FlushDecompress::Finish) {
+            Ok(Status::StreamEnd) if raw.len() == length => {}
             _ => return Err(Unreadable::Damaged("a section cannot be decompressed")),
         }
-        let deflated = decoder.total_in() as usize;
+        let deflated = decompress.total_in() as usize;
         bytes.drain(..deflated);
         Ok(Content { bytes: raw, random: bytes })
     }
@@ -280,6 +280,15 @@ mod tests {
         let mut newer = whole;
         newer[4] = VERSION + 1;
         assert_eq!(Header::parse(&newer), Err(Unreadable::Newer(VERSION + 1)));
+    }
+
+    #[test]
+    fn a_section_of_another_length_than_its_entry_says_is_refused() {
+        for (raw, is_right) in [(1999, false), (2000, true), (2001, false)] {
+            let mut section = Section::packed(Kind::Services, vec![7; 2000]);
+            section.raw = raw;
+            assert_eq!(read(&write(7, vec![section]), Kind::Services).is_ok(), is_right, "{raw}");
+        }
     }
 
     proptest! {
