@@ -173,13 +173,6 @@ impl<K: SumKey> Table<K> {
         }
     }
 
-    /// Most attempts first.
-    pub fn sorted(&self) -> Vec<&Sum<K>> {
-        let mut rows: Vec<&Sum<K>> = self.rows.rows().iter().collect();
-        rows.sort_unstable_by_key(|row| (std::cmp::Reverse(row.attempts), row.key));
-        rows
-    }
-
     /// Orders the rows, most attempts first, without a copy of them. Nothing can be added or looked up afterwards.
     pub fn sort(&mut self) {
         self.rows.sort_by_key(|row| (std::cmp::Reverse(row.attempts), row.key));
@@ -210,10 +203,10 @@ impl<K: SumKey> Table<K> {
         Some(&self.rows.rows()[self.rows.find(&key)?])
     }
 
-    fn to_rows<T>(&self, row: impl Fn(&Sum<K>) -> T) -> Rows<T> {
-        let sums = self.sorted();
-        let missing = sums.iter().map(|sum| self.missing(sum)).max().unwrap_or(0);
-        Rows { rows: sums.into_iter().map(row).collect(), floor: self.floor(), missing }
+    fn into_rows<T>(mut self, row: impl Fn(&Sum<K>) -> T) -> Rows<T> {
+        self.sort();
+        let missing = self.rows().iter().map(|sum| self.missing(sum)).max().unwrap_or(0);
+        Rows { rows: self.rows().iter().map(row).collect(), floor: self.floor(), missing }
     }
 }
 
@@ -371,14 +364,14 @@ impl ClassSum {
             hours: self.hours,
             protocols: self.protocols.iter().map(|(protocol, count)| (*protocol, *count)).collect(),
             verdicts: self.verdicts,
-            services: self.services.to_rows(|sum| ServiceCount {
+            services: self.services.into_rows(|sum| ServiceCount {
                 service: sum.key,
                 attempts: sum.attempts,
                 error: sum.error,
                 distinct: sum.distinct(by_service.as_ref().map(|by_service| by_service.of(sum.key)), floor),
                 hours: None,
             }),
-            sources: self.sources.to_rows(|sum| SourceCount {
+            sources: self.sources.into_rows(|sum| SourceCount {
                 address: sum.key,
                 attempts: sum.attempts,
                 error: sum.error,
@@ -387,17 +380,17 @@ impl ClassSum {
                 last: sum.last,
                 hours: None,
             }),
-            pairs: self.pairs.to_rows(pair_count),
+            pairs: self.pairs.into_rows(pair_count),
             rules: self.rules,
-            targets: self.targets.to_rows(pair_count),
+            targets: self.targets.into_rows(pair_count),
             countries: Countries {
                 measured: self.measured,
-                rows: self.countries.to_rows(|sum| CountryCount {
+                rows: self.countries.into_rows(|sum| CountryCount {
                     country: sum.key,
                     attempts: sum.attempts,
                     distinct: sum.distinct(sample.map(|sample| sample.of_country(sum.key)), country_floor),
                 }),
-                services: self.service_countries.to_rows(|sum| ServiceCountryCount {
+                services: self.service_countries.into_rows(|sum| ServiceCountryCount {
                     service: sum.key.0,
                     country: sum.key.1,
                     attempts: sum.attempts,
