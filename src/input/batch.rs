@@ -55,6 +55,7 @@ impl<'a, D: FnMut(&[Event], &mut Vec<bool>)> Batch<'a, D> {
         }
     }
 
+    /// Adds an event of the input with this number. Fails if the caller refuses a batch that is full by it.
     pub fn add(&mut self, event: &Event, input: usize, inputs: &mut dyn Inputs) -> io::Result<()> {
         let mut sink = IntoBatch { batch: self, input, inputs };
         *sink.place() = *event;
@@ -120,8 +121,11 @@ impl<'a, D: FnMut(&[Event], &mut Vec<bool>)> Batch<'a, D> {
 
 /// Events of one input on their way into a batch.
 pub struct IntoBatch<'a, 'b, D> {
+    /// Where the events go.
     pub batch: &'a mut Batch<'b, D>,
+    /// The input's number.
     pub input: usize,
+    /// Told of the events and duplicates of each input.
     pub inputs: &'a mut dyn Inputs,
 }
 

@@ -28,6 +28,7 @@ pub(super) enum Lookup {
 /// What a search has come to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Found {
+    /// The ubus id of our own object, the listener.
     pub(super) listener: u32,
     /// None: there is no such object.
     pub(super) target: Option<u32>,

@@ -107,6 +107,7 @@ impl Content {
         Ok((content, about.is_file().then_some(Regular { size: about.len(), modified })))
     }
 
+    /// Decompresses a reader's bytes. Fails if they cannot be read, or are of a kind that is no log.
     pub fn new(source: Box<dyn Read>) -> io::Result<Content> {
         let (taken, about) = (Rc::new(Cell::new(0)), Rc::new(About::default()));
         let file = Peeked::new(Box::new(Counted { source, taken: taken.clone() }));
@@ -155,6 +156,7 @@ impl Content {
         self.about.modified.get()
     }
 
+    /// A sentence about a compressed file, known once its end was read.
     pub fn note(&self) -> Option<&'static str> {
         self.about.note.get()
     }

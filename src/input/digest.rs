@@ -45,16 +45,19 @@ impl Default for Digest {
 }
 
 impl Digest {
+    /// The digest of nothing.
     pub fn new() -> Digest {
         Digest { lanes: Lanes { sums: [0; LANES], keys: KEYS }, rest: [0; STRIPE], held: 0, length: 0 }
     }
 
+    /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Digest {
         let mut digest = Digest::new();
         digest.update(bytes);
         digest
     }
 
+    /// Adds the bytes that follow.
     pub fn update(&mut self, mut bytes: &[u8]) {
         self.length = self.length.wrapping_add(bytes.len() as u64);
         if self.held > 0 {

@@ -153,6 +153,7 @@ impl Default for Duplicates {
 }
 
 impl Duplicates {
+    /// An empty table.
     pub fn new() -> Self {
         let (rows, entries) = (vec![Row::EMPTY; ROWS], vec![Entry::EMPTY; ENTRIES]);
         Duplicates { rows: rows.into_boxed_slice(), entries: entries.into_boxed_slice(), newest: i64::MIN }

@@ -35,6 +35,7 @@ pub const STANDARD_INPUT: &str = "-";
 pub struct ReadOptions {
     /// What is known of the machine's interfaces and rules.
     pub networks: Networks,
+    /// The time zone of timestamps without an offset.
     pub calendar: Calendar,
     /// The year of each file's first stamp, if the stamps have none.
     pub year: Option<i32>,
@@ -45,8 +46,11 @@ pub struct ReadOptions {
 /// What became of one file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileReport {
+    /// As it was given; [`STANDARD_INPUT`] for standard input.
     pub path: PathBuf,
+    /// Lines by what became of them.
     pub counts: InputCounts,
+    /// How far it was read.
     pub state: FileState,
     /// Something else to be said about it, a sentence.
     pub note: Option<String>,
@@ -143,7 +147,9 @@ impl PerPath {
 
 /// What came of all files.
 pub struct FilesRead {
+    /// One for each file, in the order in which they were given.
     pub reports: Vec<FileReport>,
+    /// The sum of all reports' counts, with the interfaces of the packets.
     pub counts: InputCounts,
 }
 

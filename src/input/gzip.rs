@@ -31,6 +31,7 @@ pub struct Gzip<R> {
 }
 
 impl<R: Read> Gzip<R> {
+    /// Decompresses `source`. What its header and its end say is put into `about`.
     pub fn new(source: R, about: Rc<About>) -> Gzip<R> {
         let source = BufReader::with_capacity(INPUT, source);
         Gzip { member: Some(GzDecoder::new(source)), about }

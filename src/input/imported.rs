@@ -67,14 +67,17 @@ pub struct Imported {
 }
 
 impl Imported {
+    /// An empty list.
     pub fn new() -> Imported {
         Imported::default()
     }
 
+    /// Number of contents.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
+    /// Whether no content is remembered.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -69,6 +69,7 @@ pub struct JournalText<R> {
 }
 
 impl<R: Read> JournalText<R> {
+    /// Reads the journal's text of this form from `source`.
     pub fn new(source: R, form: Form) -> JournalText<R> {
         let source = BufReader::new(source);
         JournalText {

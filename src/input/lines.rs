@@ -181,6 +181,7 @@ impl<R: Read> Lines<R> {
         self.base + self.start as u64
     }
 
+    /// The reader that the lines come from.
     pub fn source(&self) -> &R {
         &self.source
     }

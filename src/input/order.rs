@@ -25,6 +25,7 @@ pub const MAX_OPEN: usize = 16;
 /// How far the reading has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
+    /// What is being done.
     pub step: Step,
     /// Bytes of the files themselves, packed or not: for [`Step::Reading`] of all files, otherwise
     /// of the one in hand.
@@ -58,10 +59,12 @@ pub struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
+    /// A meter that has read nothing yet.
     pub fn new(on_progress: &'a mut dyn FnMut(Progress)) -> Meter<'a> {
         Meter { on_progress, total: None, done: 0, lines: 0, reported: 0 }
     }
 
+    /// Bytes of all files that will be read; `None`: a pipe is among them.
     pub fn set_total(&mut self, total: Option<u64>) {
         self.total = total;
     }
@@ -188,6 +191,7 @@ impl Kind {
 pub struct Open {
     /// Which input this is.
     pub input: usize,
+    /// Its lines, from the next one on.
     pub lines: Lines<Content>,
     parser: Box<dyn Parser>,
     /// Without events and duplicates, which are known only when they are given.

@@ -15,6 +15,7 @@ pub const START: usize = 256;
 
 /// A regular file to be compared.
 pub struct Candidate<'a> {
+    /// Where it is opened again.
     pub path: &'a Path,
     /// Bytes of the file as it is stored.
     pub size: u64,

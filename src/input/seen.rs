@@ -32,6 +32,7 @@ pub struct SeenMessages {
 }
 
 impl SeenMessages {
+    /// No message was seen.
     pub fn new() -> SeenMessages {
         SeenMessages::default()
     }

@@ -20,12 +20,15 @@ const YEAR_2000: i64 = 946_684_800;
 
 /// One of the files given.
 pub struct Input {
+    /// What is known of the reading so far.
     pub report: FileReport,
+    /// Whether it can be read again.
     pub kind: Kind,
     /// The first bytes of its text, at most [`START`].
     pub start: Vec<u8>,
     /// Known contents it may begin with, shortest first.
     pub known: Vec<Entry>,
+    /// The known content that it begins with: reading goes on behind it.
     pub grown_from: Option<Entry>,
     clock: Option<Clock>,
     /// Its content, once it is read.
@@ -100,6 +103,7 @@ impl Input {
         input
     }
 
+    /// Its name as sentences have it.
     pub fn name(&self) -> String {
         if self.report.path.as_os_str() == STANDARD_INPUT {
             "standard input".to_string()
@@ -108,6 +112,7 @@ impl Input {
         }
     }
 
+    /// Bytes of the file as it is stored; 0 for a pipe.
     pub fn size(&self) -> u64 {
         if let Kind::Regular(regular) = self.kind { regular.size } else { 0 }
     }
@@ -170,18 +175,22 @@ impl Input {
 
 /// What lines mean. Tests bring a simpler one.
 pub struct Language {
+    /// For timestamps without a year and for bare uptimes.
     pub stamps: Stamps,
+    /// Makes the parser of a file.
     pub parser: fn(&ReadOptions, Clock) -> Box<dyn Parser>,
 }
 
 /// The inputs while they are read.
 pub struct Reading<'a> {
+    /// In the order in which they were given.
     pub inputs: Vec<Input>,
     options: &'a ReadOptions,
     language: &'a Language,
 }
 
 impl<'a> Reading<'a> {
+    /// Inputs of which none is open yet.
     pub fn new(inputs: Vec<Input>, options: &'a ReadOptions, language: &'a Language) -> Reading<'a> {
         Reading { inputs, options, language }
     }

@@ -61,6 +61,7 @@ impl UncountedLines {
         }
     }
 
+    /// Whether there was no such line.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

@@ -25,6 +25,7 @@ pub fn big_endian(beginning: &[u8]) -> Option<bool> {
 }
 
 impl<R: Read> Utf16<R> {
+    /// Converts UTF-16 of this byte order to UTF-8.
     pub fn new(source: R, big_endian: bool) -> Utf16<R> {
         Utf16 { source, big_endian, rest: Vec::new(), pending: Pending::default() }
     }

@@ -22,14 +22,18 @@ const SAME_STAMP: usize = 10;
 /// [`FileClock`] as long as it is to be kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Clock {
+    /// See [`FileClock::year`].
     pub year: Option<i32>,
+    /// See [`FileClock::modified`].
     pub modified: i64,
+    /// See [`FileClock::boot`].
     pub boot: Option<i64>,
     /// `year` was inferred, and there are timestamps that need it.
     pub year_assumed: bool,
 }
 
 impl Clock {
+    /// As the line reader takes it.
     pub fn to_file_clock(self) -> FileClock {
         FileClock { year: self.year, modified: self.modified, boot: self.boot }
     }
@@ -40,6 +44,7 @@ impl Clock {
 pub struct Stamps {
     /// Month and day of a line whose timestamp has no year.
     pub day_without_year: fn(&[u8]) -> Option<(u8, u8)>,
+    /// Microseconds since boot of a line that has no other time.
     pub bare_uptime: fn(&[u8]) -> Option<u64>,
 }
 

@@ -72,7 +72,9 @@ impl Reason {
 pub struct Interfaces<'a> {
     /// None: no `IN=` at all.
     pub input: Option<&'a str>,
+    /// `OUT=`
     pub output: &'a str,
+    /// `PHYSIN=`: the bridge port that the packet came in by.
     pub bridge_input: &'a str,
 }
 

@@ -12,6 +12,7 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// At the beginning of `bytes`, whose validity is found out while they are read.
     pub fn new(bytes: &'a [u8]) -> Reader<'a> {
         Reader { bytes, depth: 0 }
     }

@@ -116,6 +116,7 @@ struct PathInfo {
 }
 
 impl LineReader {
+    /// `networks`: which interfaces lead outside. `calendar`: the time zone of timestamps without an offset.
     pub fn new(networks: &Networks, calendar: Calendar) -> LineReader {
         LineReader {
             networks: networks.clone(),
@@ -422,7 +423,7 @@ pub fn bare_uptime(line: &[u8]) -> Option<u64> {
     uptime(line, line_start.at).map(|(micros, _)| micros)
 }
 
-/// Reads a line of any bytes by every info there is. For fuzzing.
+/// Reads a line of any bytes in every way there is. For fuzzing.
 pub fn read_anything(line: &[u8]) {
     let mut paths = Paths::new();
     let mut reader = LineReader::new(&Networks::default(), Calendar::utc());

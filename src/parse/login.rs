@@ -41,6 +41,7 @@ const LONGEST_SESSION: u64 = 600;
 pub struct Login {
     /// As the name of the event's path.
     pub daemon: &'static str,
+    /// The client's address.
     pub source: Address,
     /// 0 if the line does not have it.
     pub source_port: u16,

@@ -21,11 +21,15 @@ pub use fields::{KnownAddress, any_order, fields, is_echo, kernel_order, v4_kern
 /// What the packets of one rule and interface have in common, as it stands before `SRC=`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Context<'a> {
+    /// The rule's log prefix.
     pub prefix: &'a [u8],
     /// None: no `IN=` at all.
     pub input: Option<&'a [u8]>,
+    /// `None`: no `OUT=` at all.
     pub output: Option<&'a [u8]>,
+    /// `PHYSIN=`; empty if absent.
     pub bridge_input: &'a [u8],
+    /// `PHYSOUT=`; empty if absent.
     pub bridge_output: &'a [u8],
     /// The destination MAC is a broadcast or multicast address.
     pub group_mac: bool,

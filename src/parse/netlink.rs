@@ -5,12 +5,17 @@
 
 /// Message types below `NLMSG_MIN_TYPE` (linux/netlink.h).
 pub const NLMSG_NOOP: u16 = 1;
+/// An error, or with errno 0 an acknowledgement.
 pub const NLMSG_ERROR: u16 = 2;
+/// The end of an answer in several messages.
 pub const NLMSG_DONE: u16 = 3;
+/// Data was lost.
 pub const NLMSG_OVERRUN: u16 = 4;
 /// Flags of a message's header (linux/netlink.h).
 pub const NLM_F_REQUEST: u16 = 1;
+/// An acknowledgement is wanted.
 pub const NLM_F_ACK: u16 = 4;
+/// `NLM_F_ROOT` with `NLM_F_MATCH`: the whole table is wanted.
 pub const NLM_F_DUMP: u16 = 0x300;
 
 const NLMSG_HEADER: usize = 16;
@@ -31,6 +36,7 @@ pub struct Frame<'a> {
     pub sequence: u32,
     /// Who asked, by the number of the asking socket; mostly its process id.
     pub port: u32,
+    /// What follows the header.
     pub body: &'a [u8],
 }
 

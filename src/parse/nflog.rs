@@ -29,6 +29,7 @@ const ARPHRD_ETHER: u16 = 1;
 /// One logged packet. Numbers that the kernel did not send are 0, texts empty.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Record<'a> {
+    /// The NFLOG group (`res_id` of `struct nfgenmsg`).
     pub group: u16,
     /// The protocol family of the rule: 2 IPv4, 10 IPv6, 1 inet, 7 bridge.
     pub family: u8,
@@ -46,10 +47,13 @@ pub struct Record<'a> {
     pub output: u32,
     /// Index of the bridge's port.
     pub bridge_input: u32,
+    /// `NFULA_IFINDEX_PHYSOUTDEV`; 0: none.
     pub bridge_output: u32,
     /// `NFULA_HWTYPE`: an ARPHRD_ number.
     pub hardware_type: u16,
+    /// `NFULA_HWHEADER`: the link layer's header.
     pub hardware_header: &'a [u8],
+    /// `NFULA_HWADDR`: the sender's MAC address.
     pub hardware_source: &'a [u8],
     /// The log prefix without the NUL at its end.
     pub prefix: &'a [u8],
@@ -57,6 +61,7 @@ pub struct Record<'a> {
     pub payload: &'a [u8],
     /// `NFULA_UID` of the local socket that sent the packet.
     pub uid: Option<u32>,
+    /// `NFULA_GID` of that socket.
     pub gid: Option<u32>,
     /// Counts the packets of this group.
     pub sequence: Option<u32>,

@@ -17,9 +17,13 @@ const ICMPV6_ECHO_REPLY: u8 = 129;
 mod extension {
     /// Next Header values of IPv6 extension headers (RFC 8200, section 4; IANA's list of protocol numbers).
     pub(super) const HOP_BY_HOP: u8 = 0;
+    /// Routing header.
     pub(super) const ROUTING: u8 = 43;
+    /// Fragment header.
     pub(super) const FRAGMENT: u8 = 44;
+    /// Nothing follows.
     pub(super) const NONE: u8 = 59;
+    /// Destination options.
     pub(super) const DESTINATION: u8 = 60;
     /// With ESP and AH, which the kernel's log takes for extensions too.
     pub(super) const ALL: [u8; 7] = [HOP_BY_HOP, ROUTING, FRAGMENT, 50, 51, NONE, DESTINATION];
@@ -28,27 +32,34 @@ mod extension {
 /// What the headers say. Fields that the packet does not have, or that are cut off, are 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Packet {
+    /// Of the outer IP header.
     pub source: Address,
+    /// Of the outer IP header.
     pub destination: Address,
     /// What the packet carries; behind IPv6's extension headers the one that they lead to.
     pub protocol: u8,
     /// 0 if absent.
     pub source_port: u16,
+    /// Destination port; 0 if absent.
     pub port: u16,
     /// The whole packet in bytes, as the header says; 65535 for IPv6 packets beyond that.
     pub length: u16,
     /// TCP flags.
     pub flags: u8,
+    /// Type of an ICMP or ICMPv6 message (RFC 792, RFC 4443).
     pub icmp_type: u8,
+    /// Its code.
     pub icmp_code: u8,
     /// Identifier and sequence number of an echo request or reply.
     pub icmp_id: u16,
+    /// See `icmp_id`.
     pub icmp_sequence: u16,
     /// IPv4: the identification (`ID=` in the log); IPv6: the flow label (`FLOWLBL=`), with a
     /// fragment header's identification (`ID:`) in the upper 32 bits.
     pub id: u64,
     /// In bytes.
     pub fragment_offset: u16,
+    /// The flag MF (RFC 791), or M of IPv6's fragment header.
     pub more_fragments: bool,
     /// The header of what it carries is not all there, so fields may be missing. Never set for
     /// a later fragment, which has no such header.

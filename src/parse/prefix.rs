@@ -26,12 +26,14 @@ impl<const AT_ONCE: usize> Default for Prefix<AT_ONCE> {
 }
 
 impl<const AT_ONCE: usize> Prefix<AT_ONCE> {
+    /// Compares lines with `text`.
     pub(super) fn new(text: &[u8]) -> Self {
         let mut prefix = Prefix::default();
         prefix.set(text);
         prefix
     }
 
+    /// Replaces the text.
     pub(super) fn set(&mut self, text: &[u8]) {
         self.set_joined(&[text]);
     }
@@ -58,10 +60,12 @@ impl<const AT_ONCE: usize> Prefix<AT_ONCE> {
         self.mask.0[..at_once].fill(0xff);
     }
 
+    /// Finds nothing from now on.
     pub(super) fn clear(&mut self) {
         self.set(b"");
     }
 
+    /// The text; at its holes are the characters that it was set with.
     pub(super) fn text(&self) -> &[u8] {
         &self.text
     }

@@ -36,17 +36,21 @@ pub enum Writer {
 /// A date and time of day as written, all in range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stamp {
+    /// `None`: the format has none, as RFC 3164.
     pub year: Option<i32>,
     /// 1..=12
     pub month: u8,
     /// A day that the month has in `year`, or in a leap year if there is none.
     pub day: u8,
+    /// 0..=23
     pub hour: u8,
+    /// 0..=59
     pub minute: u8,
     /// 0..=60
     pub second: u8,
     /// Seconds east of UTC, if the stamp has an offset.
     pub offset: Option<i32>,
+    /// Whose format it is.
     pub writer: Writer,
     /// Offset of the minute's two digits; [`NOWHERE`] if there are none.
     pub minute_at: usize,

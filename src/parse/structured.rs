@@ -16,10 +16,13 @@ const LONGEST_MESSAGE: usize = 8 * 1024;
 /// One log record of a structured format: journald's JSON, or RFC 5424.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Record {
+    /// When it was logged.
     pub time: RecordTime,
     /// The kernel's timestamp in microseconds since boot; 0 if absent.
     pub uptime: u64,
+    /// Who logged it.
     pub writer: RecordWriter,
+    /// The text, unescaped.
     pub message: Vec<u8>,
 }
 

@@ -32,14 +32,18 @@ pub enum Author<'a> {
 /// `name[pid]:`
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tag<'a> {
+    /// The program's name.
     pub name: &'a [u8],
+    /// The number in brackets.
     pub pid: Option<u32>,
 }
 
 /// The parts of a line before its message.
 #[derive(Clone, Copy, Debug)]
 pub struct Header<'a> {
+    /// The timestamp, if the line has one.
     pub stamp: Option<Stamp>,
+    /// Who wrote the line.
     pub author: Author<'a>,
     /// Facility `kern`, or dmesg: any prefix is to be believed.
     pub kern: bool,

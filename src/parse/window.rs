@@ -110,6 +110,7 @@ pub struct Padded {
 }
 
 impl Padded {
+    /// Copies a line of at most [`LONGEST`] bytes; [`Padded::window`] refuses longer ones.
     pub fn new(line: &[u8]) -> Padded {
         let mut padded = Padded { bytes: [b'\n'; Window::SIZE], whole: line.len() <= LONGEST };
         if padded.whole {

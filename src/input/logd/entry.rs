@@ -20,6 +20,7 @@ pub struct Entry<'a> {
     pub source: u32,
     /// Facility * 8 + severity.
     pub priority: u32,
+    /// The message, without priority and time.
     pub msg: &'a [u8],
 }
 

@@ -36,6 +36,7 @@ const LOOKUP_AGAIN_MS: u64 = 5_000;
 /// Follows logd through its restarts and the broker's.
 #[derive(Debug, Default)]
 pub struct LogFeed {
+    /// The entries taken so far.
     pub state: LogdState,
     step: Step,
     /// Notifications since the backlog was read.

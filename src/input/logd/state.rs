@@ -23,6 +23,7 @@ const READ_AGAIN_MS: u64 = 1_000;
 pub struct Mark {
     /// logd's number of the entry, which wraps.
     pub id: u32,
+    /// Wall time of the entry in milliseconds since 1970.
     pub time_ms: i64,
 }
 
@@ -33,6 +34,7 @@ pub struct LogdCounts {
     pub received: u64,
     /// Given: of the kernel, of syslog.
     pub kernel: u64,
+    /// Given: of syslog.
     pub syslog: u64,
     /// New, but neither the kernel's own nor syslog's.
     pub ignored: u64,
@@ -44,6 +46,7 @@ pub struct LogdCounts {
     pub lost: u64,
     /// Other logd processes than the one before.
     pub restarts: u64,
+    /// Messages of logd that could not be read as an entry.
     pub malformed: u64,
 }
 
@@ -65,6 +68,7 @@ pub struct LogdState {
     wants_read: bool,
     read_again_at: u64,
     held: Held,
+    /// Since the start.
     pub counts: LogdCounts,
 }
 
@@ -80,6 +84,7 @@ impl LogdState {
         }
     }
 
+    /// Whether the backlog was read, or could not be, since the connection to ubus was made.
     pub fn is_caught_up(&self) -> bool {
         self.caught_up
     }

@@ -19,11 +19,15 @@ pub const MAX_INTERFACES: usize = 64;
 /// The metadata of a packet in an NFLOG message: log prefix, interfaces, hook (linux/netfilter/nfnetlink_log.h).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PacketMetadata<'a> {
+    /// The rule's log prefix (`NFULA_PREFIX`).
     pub prefix: &'a str,
     /// Empty where there is none.
     pub input: &'a str,
+    /// The outgoing interface; empty where there is none.
     pub output: &'a str,
+    /// The bridge port that it came in by; empty where there is none.
     pub bridge_input: &'a str,
+    /// The bridge port that it leaves by; empty where there is none.
     pub bridge_output: &'a str,
     /// The destination MAC is a broadcast or multicast address.
     pub group_mac: bool,
@@ -33,6 +37,7 @@ pub struct PacketMetadata<'a> {
 
 /// Gives path and class of a packet.
 pub trait Classifier {
+    /// The path that the packet was logged on.
     fn path(&self, metadata: &PacketMetadata<'_>) -> Path;
     /// `event.class` is not set yet.
     fn class(&self, event: &Event, path: &Path) -> Class;
@@ -67,6 +72,7 @@ pub struct NflogEvents {
 }
 
 impl NflogEvents {
+    /// With empty caches.
     pub fn new() -> NflogEvents {
         NflogEvents::default()
     }

@@ -80,7 +80,9 @@ impl std::error::Error for NflogError {}
 /// One packet: what the kernel says about it and its headers.
 #[derive(Clone, Copy, Debug)]
 pub struct NflogRecord<'a> {
+    /// The kernel's attributes.
     pub message: Record<'a>,
+    /// The parsed headers of its payload.
     pub packet: Packet,
 }
 
@@ -149,6 +151,7 @@ impl NflogReader {
         Ok(reader)
     }
 
+    /// The NFLOG group that is listened to.
     pub fn group(&self) -> u16 {
         self.group
     }

@@ -83,6 +83,7 @@ impl LineReader {
         info
     }
 
+    /// The path of a context, interned unless its packets are ignored, and what follows from it for each packet.
     pub(super) fn new_path(
         &mut self,
         context: &netfilter::Context,

@@ -3,6 +3,7 @@
 use super::*;
 
 impl LineReader {
+    /// The failed login of a daemon's message, if it is one. `time`: Unix seconds.
     pub(super) fn login(
         &mut self,
         tag: Tag,
@@ -57,6 +58,7 @@ impl LineReader {
     }
 }
 
+/// The outcome of a line with this packet; `None`: an address could not be read. `uptime`: see [`Event::uptime`].
 pub(super) fn outcome(packet: Option<Packet>, info: &PathInfo, time: i64, uptime: u64) -> Outcome {
     match packet {
         _ if info.ignored => Outcome::Skipped(info.accepted.then_some(Uncounted::Accepted)),
@@ -65,6 +67,7 @@ pub(super) fn outcome(packet: Option<Packet>, info: &PathInfo, time: i64, uptime
     }
 }
 
+/// The classified event of a packet. `time`: Unix seconds; `uptime`: see [`Event::uptime`].
 #[inline(always)]
 pub(super) fn event(packet: &Packet, info: &PathInfo, time: i64, uptime: u64) -> Event {
     let class = classify(&Facts {

@@ -110,7 +110,7 @@ impl Headers {
         }
     }
 
-    /// Whether the line is a irrelevant daemon's, of an hour that is known.
+    /// Whether the line is an irrelevant daemon's, of an hour that is known.
     #[inline(never)]
     pub(super) fn is_irrelevant(&self, line: Window) -> bool {
         let mut known = self.known.iter().filter(|known| !known.is_forgotten());

@@ -4,6 +4,7 @@ use super::super::stamp::Stamp;
 use super::*;
 
 impl LineReader {
+    /// Unix seconds of a line without a timestamp: by the kernel's uptime if it has one, else the file's time.
     pub(super) fn time_without_stamp(&mut self, message: &[u8]) -> i64 {
         match uptime(message, 0) {
             Some((micros, _)) => self.time_of_uptime(micros),
@@ -51,6 +52,7 @@ impl LineReader {
         })
     }
 
+    /// The date of a file's first timestamp without a year. `None`: a day that this year does not have.
     pub(super) fn first_date(&mut self, stamp: &Stamp) -> Option<Date> {
         if let Some(year) = self.clock.year {
             return stamp.date_in(year);

@@ -5,7 +5,7 @@
 //! former reads the same.
 //!
 //! What nearly every line is, a first or only fragment over IPv4 without options, is one function without calls,
-//! so that its values stay in registers on their info to the event. No line ends within what is read: the text may
+//! so that its values stay in registers until the event is made. No line ends within what is read: the text may
 //! go on behind the packet's line.
 
 use super::super::packet::Packet;

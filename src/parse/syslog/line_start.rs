@@ -7,12 +7,15 @@ use super::{skip_blanks, word};
 /// How a line begins: `file:` of grep and `<4>` are passed over.
 #[derive(Clone, Copy, Debug)]
 pub struct LineStart {
+    /// Facility * 8 + severity (RFC 3164), if the line has it.
     pub priority: Option<u16>,
+    /// The timestamp, if the line has one.
     pub stamp: Option<Stamp>,
     /// Behind the stamp; without one, where it would stand.
     pub at: usize,
 }
 
+/// Reads the start of a log line of any format.
 pub fn line_start(line: &[u8]) -> LineStart {
     let start = skip_octet_count(line, skip_blanks(line, 0));
     let plain = beginning_at(line, start);

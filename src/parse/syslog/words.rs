@@ -26,12 +26,15 @@ const FACILITIES: [&[u8]; 24] = [
     b"local6",
     b"local7",
 ];
+/// The facility `kern` (RFC 5424, section 6.2.1).
 pub(super) const KERN: usize = 0;
+/// The facility `user`.
 pub(super) const USER: usize = 1;
 const SEVERITIES: [&[u8]; 12] = [
     b"emerg", b"alert", b"crit", b"err", b"warn", b"notice", b"info", b"debug", b"panic", b"error",
     b"warning", b"none",
 ];
+/// The severity `notice`.
 pub(super) const NOTICE: usize = 5;
 
 /// Words of firewall prefixes. Whole words: `dropbear` is none.
