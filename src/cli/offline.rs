@@ -61,7 +61,6 @@ const MAX_PIECES: usize = 16;
 
 /// What came of reading log files.
 pub struct Reading {
-    pub opened: Opened,
     pub counts: InputCounts,
     /// Sentences about files that were not read, or not whole.
     pub failures: Vec<String>,
@@ -160,7 +159,8 @@ pub fn import_beside(
     let store = Store::open(Directory::Disk(disk), Keep::default(), None)?;
     let beside =
         Beside { sent: days_sent(directory, run), counted: pieces::taken_of_later(run, store.salt()) };
-    read_into(store, input, directory, &beside, progress)
+    let (reading, ..) = read_into(store, input, directory, &beside, progress)?;
+    Ok(reading)
 }
 
 /// What a daemon on the same store has done.
@@ -181,10 +181,13 @@ fn days_sent(directory: &Path, run: &Path) -> Vec<Date> {
     days.split_off(days.len().saturating_sub(MAX_CORRECTED_DAYS))
 }
 
-/// Reads log files into memory.
-pub fn report(input: &Input, progress: &mut dyn FnMut(Progress)) -> Result<Reading> {
+/// Reads log files into memory, for questions about them.
+pub fn report(input: &Input, progress: &mut dyn FnMut(Progress)) -> Result<(Reading, Opened)> {
     let store = Store::open(Directory::Memory(Default::default()), Keep::default(), Some(REPORT_SALT))?;
-    read_into(store, input, &std::env::temp_dir(), &Beside::default(), progress)
+    let beside = Beside::default();
+    let (reading, store, calendar, lookup) =
+        read_into(store, input, &std::env::temp_dir(), &beside, progress)?;
+    Ok((reading, Opened::new(store, calendar, lookup)?))
 }
 
 fn read_into(
@@ -193,7 +196,7 @@ fn read_into(
     room: &Path,
     Beside { sent, counted }: &Beside,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Reading> {
+) -> Result<(Reading, Store, Calendar, SharedLookup)> {
     let mut meta = store.meta()?;
     let calendar = choose_zone(input.timezone.as_deref(), meta.zone.as_deref())?;
     let (known, unknown) = match Imported::decode(&meta.imported) {
@@ -289,8 +292,7 @@ fn read_into(
     }
     notes.extend(store.damage().cloned());
     store.set_last(believed_today());
-    let opened = Opened::new(store, calendar, lookup)?;
-    Ok(Reading { opened, counts: read.counts, failures, notes })
+    Ok((Reading { counts: read.counts, failures, notes }, store, calendar, lookup))
 }
 
 /// An event that waited, with its time.

@@ -109,12 +109,9 @@ pub fn import(input: &Input, backend: &Backend, out: &mut dyn Write) -> Result<O
         return reads_no_files();
     }
     let reading = upkeep::with_directory(backend, None, |directory| {
-        // What is opened is closed again before a daemon goes on.
-        let offline::Reading { counts, failures, notes, .. } =
-            with_meter(|progress| offline::import(input, directory, progress))?;
-        Ok((counts, failures, notes))
+        Ok(with_meter(|progress| offline::import(input, directory, progress))?)
     });
-    let (counts, failures, notes) = reading?;
+    let offline::Reading { counts, failures, notes } = reading?;
     tables::input(&counts, out)?;
     Ok(Outcome { failures, notes })
 }
@@ -136,7 +133,7 @@ pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn W
     if !cfg!(feature = "files") {
         return reads_no_files();
     }
-    let mut reading = with_meter(|progress| offline::report(input, progress))?;
+    let (reading, mut opened) = with_meter(|progress| offline::report(input, progress))?;
     let mut report = Report { input: reading.counts, ..Report::default() };
     for topic in REPORTED {
         let mut question = Question { topic, ..question.clone() };
@@ -144,7 +141,7 @@ pub fn report(input: &Input, question: &Question, as_json: bool, out: &mut dyn W
             // Anomalies are days of attempts, whatever else is asked for.
             question.class = Class::Attempt;
         }
-        match reading.opened.answer(&question)? {
+        match opened.answer(&question)? {
             Answer::Summary(answer) => report.summary = answer,
             Answer::Months(answer) => report.months = answer,
             Answer::Days(answer) => report.days = answer,

@@ -83,8 +83,7 @@ fn import(store: &Path, log: &Path) -> Result<Vec<String>, String> {
         countries: fwstat::cli::arguments::DEFAULT_COUNTRIES.into(),
     };
     let reading = offline::import(&input, store, &mut |_| {})?;
-    let damage = reading.opened.store.damage().cloned();
-    Ok(reading.failures.into_iter().chain(reading.notes).chain(damage).collect())
+    Ok(reading.failures.into_iter().chain(reading.notes).collect())
 }
 
 /// Questions that together read every section of a month.
