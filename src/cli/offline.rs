@@ -32,6 +32,7 @@ use crate::stats::day::Day;
 use crate::stats::deferred::Deferred;
 use crate::stats::sum::sum_of_day;
 use crate::stats::summary::DaySummary;
+use crate::store::container::Section;
 use crate::store::directory::{Change, Directory, Disk};
 use crate::store::pieces::{self, State};
 use crate::store::spool::Spool;
@@ -385,18 +386,23 @@ impl Adding<'_> {
         dates.dedup();
         let mut changes: Vec<Change> = Vec::new();
         for date in dates.iter().copied().filter(|date| stays_open(*date)) {
-            let Some(spooled) = self.spool.read(date).map_err(|error| error.to_string())? else {
+            if !self.spool.contains(date) {
                 continue;
-            };
+            }
             let of_day = pieces.iter().filter(|piece| piece.1 == date).count();
-            let mut day = match of_daemon || of_day < MAX_PIECES {
-                true => Day::new(date, self.store.salt()),
-                false => self.pieces_of(date, &pieces, Some(&mut changes))?,
-            };
-            day.add_summary(&spooled.summary, &spooled.samples);
             let number = pieces.iter().filter(|piece| piece.1 == date).map(|piece| piece.2 + 1).max();
-            let state = State { date: Some(date), ..State::default() };
-            let bytes = pieces::encode_day(self.store.salt(), &state, &day);
+            let (state, salt) = (State { date: Some(date), ..State::default() }, self.store.salt());
+            let bytes = if of_daemon || of_day < MAX_PIECES {
+                let sections =
+                    self.spool.sections(date, Section::packed).map_err(|error| error.to_string())?;
+                pieces::encode(salt, &state, (date, 0), sections)
+            } else {
+                let mut day = self.pieces_of(date, &pieces, Some(&mut changes))?;
+                if let Some(spooled) = self.spool.read(date).map_err(|error| error.to_string())? {
+                    day.add_summary(&spooled.summary, &spooled.samples);
+                }
+                pieces::encode_day(salt, &state, &day)
+            };
             changes.push((pieces::name_of(date, number.unwrap_or(0)), Some(bytes)));
         }
         let mut closed: Vec<DaySummary> = Vec::new();

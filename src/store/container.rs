@@ -216,8 +216,8 @@ pub fn write(salt: u64, mut sections: Vec<Section>) -> Vec<u8> {
     file.into_inner()
 }
 
-/// Writes a file of exactly `count` sections, none of which has to stay in memory. The header comes last: until then
-/// nothing can be read.
+/// Writes a file of exactly `count` sections where `out` is, and leaves `out` at its end. No section has to stay in
+/// memory. The header comes last: until then nothing can be read.
 pub fn write_each(
     mut out: impl Write + Seek,
     salt: u64,
@@ -225,7 +225,8 @@ pub fn write_each(
     sections: impl Iterator<Item = Section>,
 ) -> io::Result<()> {
     let mut header = [MAGIC, &[VERSION, count as u8][..], &salt.to_be_bytes()].concat();
-    out.seek(SeekFrom::Start((FIXED + count * ENTRY + 4) as u64))?;
+    let start = out.stream_position()?;
+    out.seek(SeekFrom::Start(start + (FIXED + count * ENTRY + 4) as u64))?;
     for section in sections {
         out.write_all(&section.bytes)?;
         header.extend_from_slice(&[section.kind as u8, section.deflated.into()]);
@@ -235,8 +236,11 @@ pub fn write_each(
     }
     debug_assert_eq!(header.len(), FIXED + count * ENTRY);
     header.extend_from_slice(&crc32(&header).to_be_bytes());
-    out.rewind()?;
-    out.write_all(&header)
+    let end = out.stream_position()?;
+    out.seek(SeekFrom::Start(start))?;
+    out.write_all(&header)?;
+    out.seek(SeekFrom::Start(end))?;
+    Ok(())
 }
 
 #[cfg(test)]

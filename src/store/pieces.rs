@@ -106,14 +106,23 @@ pub struct Saved {
 pub fn encode_part(salt: u64, state: &State, day: &DaySummary, samples: &Samples) -> Vec<u8> {
     let rows = sections::encode(std::slice::from_ref(day), Unit::Seconds, Section::packed);
     let samples = sections::encode_samples(day.date, samples, Section::packed);
-    let state = Section::plain(Kind::State, state.encode(&[(day.date, day.lost)]));
-    container::write(salt, [state].into_iter().chain(rows).chain([samples]).collect())
+    encode(salt, state, (day.date, day.lost), rows.chain([samples]))
 }
 
 /// A piece with a whole open day.
 pub fn encode_day(salt: u64, state: &State, day: &Day) -> Vec<u8> {
-    let state = Section::plain(Kind::State, state.encode(&[(day.date, day.lost)]));
-    container::write(salt, [state].into_iter().chain(sections::encode_open(day, Section::packed)).collect())
+    encode(salt, state, (day.date, day.lost), sections::encode_open(day, Section::packed))
+}
+
+/// A piece with the sections of a day. `lost`: see [`Day::lost`].
+pub fn encode(
+    salt: u64,
+    state: &State,
+    (date, lost): (Date, u64),
+    sections: impl IntoIterator<Item = Section>,
+) -> Vec<u8> {
+    let state = Section::plain(Kind::State, state.encode(&[(date, lost)]));
+    container::write(salt, [state].into_iter().chain(sections).collect())
 }
 
 /// The copy in RAM: closed days that flash does not have, the open day, and what waits for the wall clock. It is never in

@@ -1,6 +1,6 @@
 //! Days of an import that are not open, in a file without a name.
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -10,9 +10,9 @@ use crate::stats::collect::DayStorage;
 use crate::stats::day::{Day, Samples};
 use crate::stats::summary::DaySummary;
 
-use super::container::{self, Section};
+use super::container::{self, Kind, Section};
 use super::directory::Open;
-use super::sections::{self, StoredDay, Unit};
+use super::sections::{self, KINDS, Pack, StoredDay, Unit};
 
 /// Days of an import in a temporary file, so that memory holds one of them at a time.
 pub struct Spool {
@@ -42,14 +42,27 @@ impl Spool {
 
     /// A day with its samples.
     pub fn read(&self, date: Date) -> io::Result<Option<StoredDay>> {
+        let Some(file) = self.open(date)? else { return Ok(None) };
+        let (mut days, whole) = sections::decode(&file, Unit::Seconds);
+        let day = days.pop().filter(|_| whole).ok_or_else(|| invalid(date))?;
+        Ok(Some(day))
+    }
+
+    /// The sections of a day as they were put, each made anew by `pack`; none if there is no such day.
+    pub fn sections(&self, date: Date, pack: Pack) -> io::Result<Vec<Section>> {
+        let Some(file) = self.open(date)? else { return Ok(Vec::new()) };
+        let contents = KINDS.into_iter().chain([Kind::Addresses]).filter_map(|kind| {
+            let content = file.content(kind).transpose()?;
+            Some(content.map(|content| pack(kind, content)).map_err(|_| invalid(date)))
+        });
+        contents.collect()
+    }
+
+    fn open(&self, date: Date) -> io::Result<Option<Open>> {
         let Some(entry) = self.days.get(&date) else { return Ok(None) };
         let mut bytes = vec![0; entry.length];
         self.file.read_exact_at(&mut bytes, entry.offset)?;
-        let invalid = || io::Error::other(format!("the temporary file of {date} contains an invalid record"));
-        let file = Open::from_bytes(bytes).map_err(|_| invalid())?;
-        let (mut days, whole) = sections::decode(&file, Unit::Seconds);
-        let day = days.pop().filter(|_| whole).ok_or_else(invalid)?;
-        Ok(Some(day))
+        Open::from_bytes(bytes).map(Some).map_err(|_| invalid(date))
     }
 
     /// Whether the day was put whole: then it is to be closed.
@@ -61,17 +74,24 @@ impl Spool {
         let bytes = container::write(0, sections.collect());
         let (offset, room) = match self.days.get(&date) {
             Some(entry) if bytes.len() <= entry.room => (entry.offset, entry.room),
-            _ => {
-                // Some room to grow, so that a day that is left often does not eat the disk.
-                let room = bytes.len() + bytes.len() / 2;
-                self.end += room as u64;
-                (self.end - room as u64, room)
-            }
+            _ => self.reserve(bytes.len()),
         };
         self.file.write_all_at(&bytes, offset)?;
         self.days.insert(date, Entry { offset, length: bytes.len(), room, whole });
         Ok(())
     }
+
+    /// Where a day of this length goes, and its room: with some to grow, so that a day that is left often does not eat
+    /// the disk.
+    fn reserve(&mut self, length: usize) -> (u64, usize) {
+        let (offset, room) = (self.end, length + length / 2);
+        self.end += room as u64;
+        (offset, room)
+    }
+}
+
+fn invalid(date: Date) -> io::Error {
+    io::Error::other(format!("the temporary file of {date} contains an invalid record"))
 }
 
 fn nameless(directory: &Path) -> io::Result<File> {
@@ -97,7 +117,18 @@ impl DayStorage for Spool {
     }
 
     fn put_whole(&mut self, day: &Day) -> io::Result<()> {
-        self.write(day.date, true, sections::encode_open(day, Section::plain))
+        let sections = sections::encode_open(day, Section::plain);
+        if self.days.contains_key(&day.date) {
+            return self.write(day.date, true, sections);
+        }
+        // One section after the other: all of them beside the day would be the most memory that an import needs.
+        let mut file = &self.file;
+        let start = file.seek(SeekFrom::Start(self.end))?;
+        container::write_each(file, 0, KINDS.len() + 1, sections)?;
+        let length = (file.stream_position()? - start) as usize;
+        let (offset, room) = self.reserve(length);
+        self.days.insert(day.date, Entry { offset, length, room, whole: true });
+        Ok(())
     }
 
     fn get(&mut self, date: Date) -> io::Result<Option<(DaySummary, Samples)>> {
