@@ -260,7 +260,6 @@ fn read_into(
             Err(error) => return Err(error),
             Ok(read) => {
                 let (spool, later) = collector.finish().map_err(|error| error.to_string())?;
-                memory::return_freed_memory();
                 break (read, spool, later, imported, seen);
             }
         }
@@ -291,6 +290,7 @@ fn read_into(
             format!("{month} is left out with {attempts} attempts: 120 newer months have data")
         }));
     }
+    memory::return_freed_memory();
     notes.extend(store.damage().cloned());
     store.set_last(believed_today());
     Ok((Reading { counts: read.counts, failures, notes }, store, calendar, lookup))
