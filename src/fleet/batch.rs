@@ -328,11 +328,12 @@ pub fn slots_of(day: &Day, class: Class) -> Vec<u32> {
     let mut slots: Vec<u32> = if floor == missing {
         (0..rows.len() as u32).collect()
     } else {
-        let rank = |slot: usize| {
-            let row = pair_count(&rows[slot]);
+        let attempts: Vec<u32> = rows.iter().map(|row| row.count).collect();
+        let rank = |slot: u32| {
+            let row = pair_count(&rows[slot as usize]);
             (std::cmp::Reverse(row.attempts), row.service, row.address)
         };
-        HEAVIEST.pick(rows.len(), |slot| rows[slot].count.into(), rank).0
+        HEAVIEST.pick(&attempts, rank).0
     };
     slots.sort_unstable_by_key(|slot| {
         let row = &rows[*slot as usize];

@@ -150,9 +150,10 @@ impl<T: Copy> Sample<T> {
             self.sources.insert(at, (hash, value));
         }
         if let Err(at) = self.tried.binary_search(&(hash, service)) {
-            let first = self.tried.partition_point(|(known, _)| *known < hash);
-            let last = self.tried.partition_point(|(known, _)| *known <= hash);
-            if last - first < SERVICES_PER_SOURCE {
+            let (before, behind) = self.tried.split_at(at);
+            let is_same = |(known, _): &&(u32, u32)| *known == hash;
+            let before = before.iter().rev().take_while(is_same).count();
+            if before + behind.iter().take_while(is_same).count() < SERVICES_PER_SOURCE {
                 self.tried.insert(at, (hash, service));
             }
         }
@@ -185,10 +186,9 @@ impl<T: Copy> Sample<T> {
 
     fn lower_bound(&mut self, bound: u64) {
         self.bound = self.bound.min(bound);
-        let sources = self.sources.partition_point(|(hash, _)| u64::from(*hash) < self.bound);
-        self.sources.truncate(sources);
-        let tried = self.tried.partition_point(|(hash, _)| u64::from(*hash) < self.bound);
-        self.tried.truncate(tried);
+        // Mostly the last only.
+        while self.sources.pop_if(|(hash, _)| u64::from(*hash) >= self.bound).is_some() {}
+        while self.tried.pop_if(|(hash, _)| u64::from(*hash) >= self.bound).is_some() {}
     }
 
     /// Makes it the sample of the sources of both. What they tried is known only if both know it.

@@ -245,25 +245,22 @@ impl Cut {
     }
 
     /// Picks the rows that stay, in no order: their numbers, and the most attempts of one left out.
-    /// `rank` orders rows, those to keep first, by their attempts before anything else; `counts` gives a
-    /// row's attempts.
-    pub fn pick<K: Ord>(
-        &self,
-        rows: usize,
-        counts: impl Fn(usize) -> u64,
-        rank: impl Fn(usize) -> K,
-    ) -> (Vec<u32>, u64) {
-        let heavy = (0..rows).filter(|number| counts(*number) >= self.from).count();
+    /// `attempts`: of each row; `rank` orders rows, those to keep first, by their attempts before anything else.
+    pub fn pick<K: Ord>(&self, attempts: &[u32], rank: impl Fn(u32) -> K) -> (Vec<u32>, u64) {
+        let heavy = attempts.iter().filter(|attempts| u64::from(**attempts) >= self.from).count();
         let keep = heavy.max(self.top).min(self.most);
-        let mut numbers: Vec<u32> = (0..rows as u32).collect();
-        if keep >= rows {
-            return (numbers, 0);
+        if keep >= attempts.len() {
+            return ((0..attempts.len() as u32).collect(), 0);
         }
-        select(&mut numbers, keep, &mut |a, b| rank(a as usize).cmp(&rank(b as usize)));
-        // The first that does not stay is the heaviest of them.
-        let floor = counts(numbers[keep] as usize);
+        // By the attempts alone first, which is cheap: most rows are lighter than the heaviest that goes.
+        let mut order = attempts.to_vec();
+        select(&mut order, keep, &mut |a, b| b.cmp(&a));
+        let floor = order[keep];
+        let numbers = (0..).zip(attempts).filter(|(_, attempts)| **attempts >= floor);
+        let mut numbers: Vec<u32> = numbers.map(|(number, _)| number).collect();
+        select(&mut numbers, keep, &mut |a, b| rank(a).cmp(&rank(b)));
         numbers.truncate(keep);
-        (numbers, floor)
+        (numbers, floor.into())
     }
 }
 

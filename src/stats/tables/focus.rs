@@ -44,8 +44,9 @@ pub(super) fn rows<R: Row<Key: Ord>, T>(
     counted: impl Fn(&R) -> T,
 ) -> Rows<T> {
     let rows: Vec<&R> = table.rows().iter().filter(|row| wanted(row)).collect();
-    let rank = |number: usize| (Reverse(rows[number].count()), rows[number].key());
-    let (numbers, left_out) = cut.pick(rows.len(), |number| rows[number].count(), rank);
+    let attempts: Vec<u32> = rows.iter().map(|row| row_count(row.count())).collect();
+    let (numbers, left_out) =
+        cut.pick(&attempts, |number| (Reverse(attempts[number as usize]), rows[number as usize].key()));
     Rows {
         rows: numbers.into_iter().map(|number| counted(rows[number as usize])).collect(),
         floor: left_out.max(table.floor()),
