@@ -35,6 +35,8 @@ pub fn focused(question: &Question, day: &Day) -> DaySummary {
         _ if by_source && by_service => (MAX_ROWS, 0, MAX_SUMMED_ROWS),
         _ if by_source => (0, MAX_SUMMED_ROWS, 0),
         _ if by_service => (MAX_ROWS, 0, 0),
+        // The list is cut once the countries of the sources are looked up.
+        Topic::Sources if question.country.is_some() => (0, MAX_SUMMED_ROWS, 0),
         Topic::Sources => (0, listed, 0),
         Topic::Rules => (0, 0, 0),
         Topic::Asns => (0, MAX_SUMMED_ROWS, 0),

@@ -1,6 +1,33 @@
 //! What is answered of the open day.
 
 use super::*;
+use crate::stats::countries::Country;
+
+/// Every source below 100 is French, the others are German.
+struct Halves;
+
+impl CountryLookup for Halves {
+    fn country_of(&mut self, address: Address) -> Option<Country> {
+        Some(Country(if address < Address::v4(100) { *b"FR" } else { *b"DE" }))
+    }
+}
+
+#[test]
+fn the_sources_of_a_country_are_listed_though_others_tried_more_often() {
+    let mut router = Router::boot(START, "UTC");
+    router.engine.lookup = Some(Rc::new(RefCell::new(Halves)));
+    for host in 100..150 {
+        (0..3).for_each(|_| router.packet(host, 23));
+    }
+    (0..5).for_each(|host| router.packet(host, 23));
+    let today = router.engine.date();
+    for (from, to) in [(None, None), (today.map(|day| Date(day.0 - 3)), today)] {
+        let question = Question { from, to, country: Some(*b"FR"), ..Question::new(Topic::Sources) };
+        let Answer::Sources(answer) = router.ask_about(&question) else { panic!() };
+        assert_eq!(answer.sources.len(), 5, "{:?}", answer.completeness);
+        assert!(answer.completeness.complete, "{:?}", answer.completeness);
+    }
+}
 
 #[test]
 fn today_is_answered_at_once_and_with_the_month() {
