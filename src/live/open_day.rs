@@ -171,7 +171,8 @@ impl Engine {
         with_lookup(self.lookup.as_ref(), |lookup| lookup.and_then(|lookup| lookup.country_of(address)))
     }
 
-    /// With a cursor the first events after it, else the newest; oldest first.
+    /// With a cursor the first events after it, else the newest; oldest first. Numbers begin at 1 with each start of the
+    /// daemon: a cursor that is greater than the last one is of an earlier run.
     fn recent(&self, question: &Question) -> RecentAnswer {
         let limit = question.limit as usize;
         let watch = self.watches.get(&question.filter);
@@ -180,7 +181,11 @@ impl Engine {
         let fitting = earlier.chain(self.evidence.held()).filter(|held| self.fits(question, held));
         let mut completeness = Completeness::from_reasons(&[]);
         let mut cursor = self.evidence.last();
-        let chosen: Vec<&Held> = if question.cursor == 0 {
+        let is_of_earlier_run = question.cursor > cursor;
+        if is_of_earlier_run {
+            completeness.add_reason("older events are no longer held".to_string());
+        }
+        let chosen: Vec<&Held> = if question.cursor == 0 || is_of_earlier_run {
             let mut newest: Vec<&Held> = fitting.rev().take(limit).collect();
             newest.reverse();
             newest

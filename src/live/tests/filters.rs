@@ -42,6 +42,26 @@ fn a_rare_event_is_found_in_a_flood() {
 }
 
 #[test]
+fn a_cursor_of_an_earlier_run_gives_the_newest_events() {
+    let mut router = Router::boot(START, "UTC");
+    (0..150).for_each(|host| router.packet(host, 23));
+    let before = recent(&mut router, "", 0);
+    assert_eq!(before.cursor, 150);
+    // The numbers begin at 1 again.
+    router = router.crash();
+    (0..3).for_each(|host| router.packet(host, 22));
+    for filter in ["", "port:22"] {
+        let after = recent(&mut router, filter, before.cursor);
+        assert_eq!((ports(&after), after.cursor), (vec![22, 22, 22], 3), "{filter}");
+        let because = after.completeness.incomplete_because.as_deref();
+        assert_eq!(because, Some("older events are no longer held"));
+    }
+    router.packet(4, 2222);
+    let next = recent(&mut router, "", 3);
+    assert!(ports(&next) == [2222] && next.completeness.complete, "{next:?}");
+}
+
+#[test]
 fn what_filters_hold_and_search_is_bounded_and_told() {
     let mut router = Router::boot(START, "UTC");
     let first = recent(&mut router, "port:23", 0);

@@ -34,6 +34,9 @@ function load(state, again) {
 }
 
 function take(answer, known) {
+	/* The daemon was started anew, and its numbers with it: those of the rows that are shown mean other events now. */
+	if (answer.cursor < known)
+		events = events.map((row) => Object.assign({}, row, { id: null }));
 	/* The daemon numbers its events: none is shown twice, whatever was asked twice. */
 	const held = new Set(events.map((row) => row.id));
 	const fresh = answer.events.filter((row) => row.id == null || !held.has(row.id)).reverse();
