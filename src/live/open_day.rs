@@ -4,12 +4,12 @@
 
 use std::net::IpAddr;
 
-use crate::event::calendar::Date;
+use crate::event::calendar::{Date, Month};
 use crate::event::services;
 use crate::event::{Address, Class, Service};
 use crate::query::answer::{AnomalyRow, Completeness, EventRow, RecentAnswer};
 use crate::query::filter::Filter;
-use crate::query::history::History;
+use crate::query::history::{History, Need};
 use crate::query::open::{WithOpenDays, focused, joined};
 use crate::query::question::{Prefix, Question, Topic};
 use crate::query::short::AddressText;
@@ -63,7 +63,8 @@ impl Engine {
         let mut question = question.clone();
         // Today, or until the clock is set the newest day there is. A single day's month tells nothing.
         if question.topic != Topic::Months && question.from.is_none() && question.to.is_none() {
-            (question.from, question.to) = (self.date(), self.date());
+            let day = self.date().or_else(|| newest_stored(stored));
+            (question.from, question.to) = (day, day);
         }
         question.running = self.clock.latest().map(|wall| {
             let hour = self.calendar.hour_of(wall);
@@ -247,6 +248,13 @@ impl Engine {
         lines.reverse();
         lines
     }
+}
+
+/// The last day of a store.
+fn newest_stored(stored: &mut dyn History) -> Option<Date> {
+    let months = stored.months();
+    let last = |month: Month| stored.month(month, &Need::new(Class::Attempt)).days.last().map(|day| day.date);
+    months.into_iter().rev().find_map(last)
 }
 
 /// Of lines of the log that are not counted.

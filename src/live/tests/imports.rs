@@ -2,6 +2,22 @@
 
 use super::clocks::day_of;
 use super::*;
+
+#[test]
+fn without_a_clock_and_an_open_day_the_newest_stored_day_is_answered() {
+    let disks = Disks::new();
+    let lines = [line_at("2026-04-30T12:00:00+00:00", 1), line_at("2026-05-02T12:00:00+00:00", 2)];
+    import(&disks, "old.log", &lines);
+    let machine = Now { boot_ms: 10_000, wall: 0 };
+    let mut router = Router::start(machine, "UTC", disks, 0, false, Config::default());
+    // As after a backup was restored that has closed months only.
+    router.engine = Engine::new(Calendar::utc(), 1, 20);
+    router.engine.tick(machine);
+    assert_eq!(router.engine.date(), None);
+    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
+    let day = Date::from_ymd(2026, 5, 2);
+    assert_eq!((summary.from, summary.to, summary.attempts), (day, day, 1));
+}
 use crate::event::calendar::Month;
 
 /// A store with a day of each of so many months before this one, of ten attempts each.
