@@ -9,7 +9,7 @@ use crate::event::Address;
 use crate::query::question::Prefix;
 
 /// Addresses of the router's protected that are remembered; the allow list has its own bound.
-pub const MAX_PROTECTED: usize = 512;
+pub const MAX_PROTECTED: usize = 4096;
 
 /// Why a source is not blocked.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -92,6 +92,7 @@ const PRIVATE: [(Address, u8); 14] = [
 pub struct Policy {
     allow: Vec<Prefix>,
     protected: Vec<(Prefix, Protection)>,
+    left_out: usize,
 }
 
 impl Policy {
@@ -117,10 +118,16 @@ impl Policy {
 
     /// What the router has and uses now. True if it is not what it was.
     pub fn set_protected(&mut self, mut protected: Vec<(Prefix, Protection)>) -> bool {
+        self.left_out = protected.len().saturating_sub(MAX_PROTECTED);
         protected.truncate(MAX_PROTECTED);
         let changed = self.protected != protected;
         self.protected = protected;
         changed
+    }
+
+    /// How many of what the router has and uses are not protected, since there are more than [`MAX_PROTECTED`].
+    pub fn left_out(&self) -> usize {
+        self.left_out
     }
 
     /// Why the source must not be blocked; `None`: it may be.
@@ -205,6 +212,8 @@ mod tests {
         assert_eq!(policy.protection(source("2001:db8:5:7::1")), None);
         let many = vec![gateway; 10_000];
         policy.set_protected(many);
-        assert_eq!(policy.protected.len(), MAX_PROTECTED);
+        assert_eq!((policy.protected.len(), policy.left_out()), (MAX_PROTECTED, 10_000 - MAX_PROTECTED));
+        policy.set_protected(vec![gateway]);
+        assert_eq!(policy.left_out(), 0);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Enforcer, Mode};
 use crate::config::Config;
+use crate::guard::policy::MAX_PROTECTED;
 use crate::guard::{Pool, Usage};
 use crate::live::{Engine, Now};
 use crate::query::answer::{GuardStatus, PeersStatus, UsageStatus};
@@ -52,6 +53,13 @@ impl Enforcer {
         let mut warnings: Vec<String> = self.ledger.problem.iter().cloned().collect();
         if engine.guard.mode() != Mode::Off {
             warnings.extend(self.peer_warnings(now));
+            let left_out = engine.guard.policy().left_out();
+            if left_out > 0 {
+                warnings.push(format!(
+                    "guard: {MAX_PROTECTED} addresses and networks of the router are protected, as many as can be: {left_out} \
+                     more are not"
+                ));
+            }
         }
         if config.watch_egress && self.protected.outside.is_empty() {
             warnings.push("watch_egress: there is no default route, so the WAN interface is unknown".into());
