@@ -135,6 +135,12 @@ impl LineReader {
         }
     }
 
+    /// Reads by other networks and another zone from now on. The connections that have not ended are remembered.
+    pub fn renew(&mut self, networks: &Networks, calendar: Calendar) {
+        let logins = std::mem::take(&mut self.logins);
+        *self = LineReader { logins, ..LineReader::new(networks, calendar) };
+    }
+
     /// Begins another file: with its clock, and without state of the lines before.
     pub fn begin_file(&mut self, clock: FileClock) {
         self.clock = clock;

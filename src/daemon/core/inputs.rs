@@ -11,7 +11,7 @@ use crate::event::small_map::SmallMap;
 use crate::input::logd::LogFeed;
 use crate::input::nflog::Counters;
 use crate::live::{Input, InputItem, Now};
-use crate::parse::line::{LineReader, Outcome};
+use crate::parse::line::Outcome;
 use crate::ubus::Status;
 
 impl Core {
@@ -27,7 +27,7 @@ impl Core {
             self.problems.push(wrong);
         }
         self.engine.set_calendar(calendar.clone());
-        self.lines = LineReader::new(&self.outside.networks, calendar);
+        self.lines.renew(&self.outside.networks, calendar);
     }
 
     /// What netifd says of the networks now.
@@ -42,7 +42,7 @@ impl Core {
             let names = || format!("WAN interfaces: {}", self.outside.networks.wan.join(" "));
             let (guessed, is_guessed) = (self.outside.guessed.clone(), self.outside.guessed.is_some());
             self.log.write(now.boot_ms, &guessed.unwrap_or_else(names), is_guessed);
-            self.lines = LineReader::new(&self.outside.networks, self.engine.calendar().clone());
+            self.lines.renew(&self.outside.networks, self.engine.calendar().clone());
         }
     }
 
