@@ -221,8 +221,9 @@ impl Core {
 
     /// When [`Core::on_time`] has something to do, in milliseconds since boot.
     pub(super) fn deadline(&self) -> Option<u64> {
-        // Nothing wakes the loop for a commit that waited for another.
-        if self.job.is_some() || !self.waiting.is_empty() || self.storage.wants_commit() {
+        // Nothing wakes the loop for a commit that waited for another, or for a suspect of entries that were held back.
+        let has_work = self.storage.wants_commit() || self.engine.has_actions();
+        if self.job.is_some() || !self.waiting.is_empty() || has_work {
             return Some(0);
         }
         let clock = if self.engine.clock_is_set() { u64::MAX } else { self.check_clock_at };

@@ -303,6 +303,11 @@ impl Engine {
         std::mem::take(&mut self.actions)
     }
 
+    /// Whether [`Engine::actions`] has any.
+    pub fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
     /// NTP says that the machine's clock is right.
     pub fn clock_told(&mut self, machine: Now) {
         self.clock.synchronized(machine);

@@ -148,3 +148,102 @@ impl Core {
 pub(super) fn refused(what: &str, status: Status) -> String {
     format!("ubus refuses {what}: {status}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+    use std::time::{Duration, Instant};
+
+    use nix::sched::{CloneFlags, unshare};
+
+    use super::*;
+    use crate::event::Class;
+    use crate::event::calendar::Calendar;
+    use crate::live::clock::BUILT;
+    use crate::query::question::{Question, Topic};
+
+    const NOW: Now = Now { boot_ms: 100_000, wall: BUILT + 40_000_000 };
+
+    /// The daemon's core with directories of its own and the guard on; nothing of it is in the kernel before its turn.
+    struct Started {
+        core: Core,
+        directory: PathBuf,
+    }
+
+    impl Started {
+        fn new(name: &str) -> Started {
+            let directory = std::env::temp_dir().join(format!("fwstat-core-{}-{name}", std::process::id()));
+            let _ = fs::remove_dir_all(&directory);
+            for name in ["config", "db", "run/clock-set"] {
+                fs::create_dir_all(directory.join(name)).unwrap();
+            }
+            let options = format!(
+                "config fwstat 'main'\n\toption input 'logd'\n\toption database '{}'\n\
+                 config guard 'guard'\n\toption enabled '1'\n",
+                directory.join("db").display()
+            );
+            fs::write(directory.join("config/fwstat"), options).unwrap();
+            let core = Core::start(NOW, &directory.join("config/fwstat"), &directory.join("run"));
+            let mut core = core.unwrap_or_else(|taken| panic!("{taken:?}"));
+            core.engine.actions();
+            Started { core, directory }
+        }
+
+        fn entry(&mut self, message: &str) {
+            self.core.entry(NOW, false, NOW.wall * 1000, message.as_bytes());
+        }
+
+        fn logins(&mut self) -> u64 {
+            let question = Question { class: Class::Login, ..Question::new(Topic::Summary) };
+            let Core { storage, engine, .. } = &mut self.core;
+            let answer = storage.history(|stored| engine.answer(NOW, &question, stored));
+            let Ok(crate::query::Answer::Summary(summary)) = answer else { panic!() };
+            summary.attempts
+        }
+    }
+
+    impl Drop for Started {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
+    }
+
+    #[test]
+    fn who_guesses_passwords_is_judged_in_the_next_turn() {
+        // The guard makes its table in a network of its own.
+        if unshare(CloneFlags::CLONE_NEWNET).is_err() {
+            return eprintln!("SKIPPED: a network namespace needs root");
+        }
+        let mut started = Started::new("suspect");
+        let until = Instant::now() + Duration::from_secs(20);
+        while started.core.deadline() == Some(0) {
+            assert!(Instant::now() < until, "something stays due");
+            std::thread::sleep(Duration::from_millis(1));
+            started.core.on_time(NOW);
+        }
+        for number in 0..100 {
+            started.entry(&format!("dropbear[7]: Bad password attempt for 'root' from 203.0.113.5:{number}"));
+        }
+        assert_eq!(started.core.deadline(), Some(0));
+    }
+
+    #[test]
+    fn a_connection_counts_once_though_interfaces_and_the_time_zone_change() {
+        let mut started = Started::new("sessions");
+        started.entry("sshd[9]: Failed password for root from 203.0.113.5 port 4022 ssh2");
+        started.entry("dropbear[7]: Child connection from 203.0.113.6:4022");
+        let zone = "config zone\n\toption name 'wan'\n\tlist device 'eth7'\n";
+        fs::write(started.directory.join("config/firewall"), zone).unwrap();
+        started.core.refresh_wan(NOW);
+        assert_eq!(started.core.outside.networks.wan, ["eth7"]);
+        started
+            .entry("sshd[9]: Connection closed by authenticating user root 203.0.113.5 port 4022 [preauth]");
+        assert_eq!(started.logins(), 1);
+        started.core.set_zone(NOW, (Calendar::new("JST-9").unwrap(), None));
+        started
+            .entry("sshd[9]: Connection closed by authenticating user root 203.0.113.5 port 4022 [preauth]");
+        started.entry("dropbear[7]: Login attempt for nonexistent user");
+        assert_eq!(started.logins(), 2, "dropbear's first line named the source");
+    }
+}
