@@ -5,7 +5,7 @@
 
 use super::netlink::{
     self, Frame, NFGENMSG, NLM_F_ACK, NLM_F_DUMP, NLMSG_DONE, NLMSG_ERROR, NLMSG_OVERRUN, attribute,
-    attributes, be64, put, put_nested, text,
+    attributes, be32, be64, put, put_nested, text,
 };
 
 /// The group of notifications about tables.
@@ -57,6 +57,8 @@ const NLM_F_CREATE: u16 = 0x400;
 pub struct Element<'a> {
     /// In network byte order.
     pub key: &'a [u8],
+    /// The first address behind a range; else the first one of a range, or a single one.
+    pub is_end: bool,
     /// Until it ends, in milliseconds; `None` for an element without a timeout.
     pub expires_ms: Option<u64>,
     /// Its counter, if the set's elements have one.
@@ -143,12 +145,14 @@ impl<'a> Iterator for Elements<'a> {
             let Some(key) = attribute(element, ELEMENT_KEY).and_then(|key| attribute(key, DATA_VALUE)) else {
                 continue;
             };
+            let flags = attribute(element, ELEMENT_FLAGS).and_then(be32);
+            let is_end = flags.is_some_and(|flags| flags & INTERVAL_END != 0);
             let expires_ms = attribute(element, ELEMENT_EXPIRATION).and_then(|value| be64(value, 0));
             let packets = attribute(element, ELEMENT_EXPRESSION)
                 .and_then(|expression| attribute(expression, EXPRESSION_DATA))
                 .and_then(|data| attribute(data, COUNTER_PACKETS))
                 .and_then(|value| be64(value, 0));
-            return Some(Element { key, expires_ms, packets });
+            return Some(Element { key, is_end, expires_ms, packets });
         }
     }
 }
@@ -232,8 +236,17 @@ impl<'a> Transaction<'a> {
 
     /// Adds ranges to an interval set. None may overlap another one.
     pub fn add_ranges(&mut self, set: &str, ranges: &[NewRange]) {
+        self.ranges((NEWSETELEM, NLM_F_CREATE), set, ranges);
+    }
+
+    /// Takes ranges out of an interval set; each must be there.
+    pub fn delete_ranges(&mut self, set: &str, ranges: &[NewRange]) {
+        self.ranges((DELSETELEM, 0), set, ranges);
+    }
+
+    fn ranges(&mut self, (kind, flags): (u16, u16), set: &str, ranges: &[NewRange]) {
         let table = self.table;
-        self.push(NEWSETELEM, NLM_F_CREATE, |message| {
+        self.push(kind, flags, |message| {
             name(message, TABLE, table);
             name(message, LIST_SET, set);
             put_nested(message, LIST_ELEMENTS, |message| {
@@ -244,15 +257,6 @@ impl<'a> Transaction<'a> {
                     }
                 }
             });
-        });
-    }
-
-    /// Takes all elements out of a set.
-    pub fn flush_set(&mut self, set: &str) {
-        let table = self.table;
-        self.push(DELSETELEM, 0, |message| {
-            name(message, TABLE, table);
-            name(message, LIST_SET, set);
         });
     }
 
@@ -339,7 +343,8 @@ mod tests {
         let read: Vec<Message<'_>> = messages(&datagram).collect();
         assert!(matches!(read[0], Message::Removed { table: b"fwstat", port: 0 }));
         let Message::Elements(elements) = read[1].clone() else { panic!("{read:?}") };
-        let expected = Element { key: &[198, 51, 100, 7], expires_ms: Some(5000), packets: Some(3) };
+        let key = &[198, 51, 100, 7];
+        let expected = Element { key, is_end: false, expires_ms: Some(5000), packets: Some(3) };
         assert_eq!(elements.collect::<Vec<_>>(), [expected]);
     }
 

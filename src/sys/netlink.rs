@@ -42,6 +42,14 @@ impl Netlink {
         Ok(())
     }
 
+    /// Lets datagrams of up to `bytes` be sent, beyond `net.core.wmem_max` if permitted (CAP_NET_ADMIN). The kernel
+    /// doubles it.
+    pub fn set_send_buffer(&self, bytes: usize) -> io::Result<()> {
+        setsockopt(&self.file, sockopt::SndBufForce, &bytes)
+            .or_else(|_| setsockopt(&self.file, sockopt::SndBuf, &bytes))?;
+        Ok(())
+    }
+
     /// The size of the receive buffer as the kernel counts it.
     pub fn receive_buffer(&self) -> io::Result<usize> {
         Ok(nix::sys::socket::getsockopt(&self.file, sockopt::RcvBuf)?)

@@ -3,8 +3,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use fwstat::guard::ranges::range_of;
+use fwstat::query::question::Prefix;
 
 use crate::guarded::{self, Guarded, ON, SERVER, Surroundings, VICTIM, address, connects, eventually};
 use crate::support::namespaces::ROUTER_V4;
@@ -13,6 +16,22 @@ use serde_json::json;
 
 fn set(guarded: &Guarded, name: &str) -> String {
     guarded.nft(&["list", "set", "inet", "fwstat", name])
+}
+
+/// Switches the guard on with a country database of these ranges (`first,last,country`).
+fn with_countries(guarded: &Guarded, four: &str, six: &str) -> PathBuf {
+    let path = |name: &str| guarded.router.path(name);
+    fs::write(path("4.csv"), four).unwrap();
+    fs::write(path("6.csv"), six).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("openwrt/fwstat-country/country-mmdb");
+    let database = path("country.mmdb");
+    let made =
+        Command::new(script).arg("2099-01-01").arg(path("4.csv")).arg(path("6.csv")).arg(&database).status();
+    assert!(made.unwrap().success());
+    guarded.configure(&format!("option country_database '{}'", database.display()), ON);
+    guarded.router.signal(Signal::SIGHUP);
+    eventually("the guard is on", || guarded.state() == "on");
+    database
 }
 
 fn refused(guarded: &Guarded, target: &str) -> String {
@@ -285,20 +304,9 @@ fn a_country_is_blocked_unless_the_router_or_its_peers_are_there() {
     let Some(mut guarded) = Guarded::up("country", "", "option enabled '0'") else { return };
     let around = Surroundings::new(&guarded.network);
     let lan = around.lan.clone();
-    let path = |name: &str| guarded.router.path(name);
     let four = "9.0.0.0,9.0.255.255,FR\n9.2.0.0,9.2.255.255,FR\n10.0.0.0,10.255.255.255,FR\n\
                 192.0.2.0,192.0.2.255,BR\n198.51.100.0,198.51.100.255,JP\n203.0.113.0,203.0.113.255,DE\n";
-    fs::write(path("4.csv"), four).unwrap();
-    fs::write(path("6.csv"), "2001:db8:9::,2001:db8:9:ffff:ffff:ffff:ffff:ffff,FR\n").unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("openwrt/fwstat-country/country-mmdb");
-    let database = path("country.mmdb");
-    let made =
-        Command::new(script).arg("2099-01-01").arg(path("4.csv")).arg(path("6.csv")).arg(&database).status();
-    assert!(made.unwrap().success());
-    let option = format!("option country_database '{}'", database.display());
-    guarded.configure(&option, ON);
-    guarded.router.signal(Signal::SIGHUP);
-    eventually("the guard is on", || guarded.state() == "on");
+    let database = with_countries(&guarded, four, "2001:db8:9::,2001:db8:9:ffff:ffff:ffff:ffff:ffff,FR\n");
     let (code, out, error) = guarded.router.shell(&["block", "fr", "--for", "forever"]);
     assert_eq!((code, error.as_str()), (Some(0), ""));
     assert!(out.contains("FR is blocked") && out.contains("131072 IPv4 addresses and 65536 IPv6"), "{out}");
@@ -338,6 +346,63 @@ fn a_country_is_blocked_unless_the_router_or_its_peers_are_there() {
     assert_eq!(guarded.router.shell(&["unblock", "FR"]).0, Some(0));
     eventually("and all is well again", || guarded.state() == "on");
     guarded.router.stop();
+}
+
+#[test]
+fn a_blocked_country_stays_blocked_while_its_sets_change() {
+    let Some(mut guarded) = Guarded::up("reloads", "", "option enabled '0'") else { return };
+    let four: String =
+        (0..4096).map(|number| number_range(number, "FR")).chain([number_range(4096, "BR")]).collect();
+    let database = with_countries(&guarded, &four, "2001:db8:9::,2001:db8:9:ffff:ffff:ffff:ffff:ffff,FR\n");
+    for (target, length) in [("FR", "forever"), ("203.0.113.0/24", "1h")] {
+        let (code, out, error) = guarded.router.shell(&["block", target, "--for", length]);
+        assert_eq!((code, error.as_str()), (Some(0), ""), "{out}");
+    }
+    guarded.network.nft(
+        "table inet probe {\n\tchain input {\n\t\ttype filter hook input priority filter;\n\
+         \t\tip saddr 9.0.0.0/8 tcp dport 8022 counter\n\t}\n}\n",
+    );
+    let table = |guarded: &Guarded| {
+        let tables = guarded.nft(&["-a", "list", "tables"]);
+        tables.lines().find(|line| line.contains("inet fwstat")).unwrap().to_string()
+    };
+    let before = table(&guarded);
+    let last = range_of(Prefix::parse("9.15.255.0/25").unwrap());
+    let mut sent = 0;
+    for round in 0..8 {
+        // Whoever is allowed now is within a range that was blocked; what was allowed before is blocked again.
+        let allowed = format!("9.3.{round}.5");
+        let options = format!("{ON};list allow '{allowed}'");
+        guarded.configure(&format!("option country_database '{}'", database.display()), &options);
+        guarded.router.signal(Signal::SIGHUP);
+        let allowed = range_of(Prefix::parse(&allowed).unwrap());
+        eventually("the option holds", || {
+            for _ in 0..50 {
+                guarded.forger.syn(address("9.15.255.7"), 8022, sent);
+                sent += 1;
+            }
+            guarded.elements.dropped_by_network(allowed).is_none()
+        });
+    }
+    let probe = guarded.nft(&["list", "table", "inet", "probe"]);
+    assert!(probe.contains("counter packets 0"), "{sent} were sent: {probe}");
+    // What does not change keeps its counter, and the table was not made anew.
+    eventually("all are counted", || guarded.elements.dropped_by_network(last) == Some(u64::from(sent)));
+    assert_eq!(table(&guarded), before);
+    assert!(set(&guarded, "networks4").contains("9.3.7.6"));
+    for target in ["FR", "203.0.113.0/24"] {
+        assert_eq!(guarded.router.shell(&["unblock", target]).0, Some(0));
+    }
+    eventually("nothing of it is left", || {
+        !set(&guarded, "networks4").contains("elements") && !set(&guarded, "networks6").contains("elements")
+    });
+    guarded.router.stop();
+}
+
+/// Every other half of a /24.
+fn number_range(number: u32, country: &str) -> String {
+    let (high, low) = (number / 256, number % 256);
+    format!("9.{high}.{low}.0,9.{high}.{low}.127,{country}\n")
 }
 
 #[test]

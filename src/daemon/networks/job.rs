@@ -2,6 +2,7 @@
 //! protected, and put into the kernel's sets.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::{NetworkRequest, What};
 use crate::daemon::nft::conntrack::all_connections;
@@ -78,6 +79,7 @@ impl Expander<'_> {
 
 /// Does one job in the worker thread.
 pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
+    let begun = Instant::now();
     let mut expander = Expander { path: &job.database, database: None };
     let mut failed = Vec::new();
     let mut blocks: Vec<(Target, Ranges, Option<u64>)> = Vec::new();
@@ -114,8 +116,14 @@ pub(super) fn run(kernel: &mut Elements, job: Job) -> Outcome {
             .push(format!("of the blocked networks only {MAX_RANGES} ranges of addresses are in the kernel"));
     }
     let all = checked.iter().fold(Ranges::default(), |all, (_, ranges)| all.with(ranges));
-    let loaded =
-        (job.load && !is_test).then(|| kernel.set_networks(&wanted).map_err(|error| error.to_string()));
+    let loaded = (job.load && !is_test).then(|| {
+        let elapsed_ms = begun.elapsed().as_millis() as u64;
+        for (_, left) in &mut wanted {
+            *left = left.map(|left| left.saturating_sub(elapsed_ms));
+        }
+        wanted.sort_unstable();
+        kernel.set_networks(&wanted).map_err(|error| error.to_string())
+    });
     Outcome {
         size: all.without(&exempt).size(),
         accepted: checked.into_iter().map(|(target, _)| target).collect(),

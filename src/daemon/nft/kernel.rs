@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::conntrack::{self, Opener};
 use super::script::{self, BLOCKED, NETWORKS, PEERS, SERVED, TABLE};
-use super::{DATAGRAM, TIMEOUT, receive_answer, result_of};
+use super::{DATAGRAM, TIMEOUT, range_changes, receive_answer, result_of};
 use crate::guard::Source;
 use crate::guard::networks::Element;
 use crate::guard::ranges::Range;
@@ -20,6 +20,14 @@ const RECEIVE_BUFFER: usize = 256 << 10;
 const DATAGRAMS_PER_TURN: usize = 256;
 /// Elements in one message: its attributes have lengths of 16 bits.
 const ELEMENTS_PER_MESSAGE: usize = 256;
+/// Ranges that one transaction changes: where somebody listens to notifications, some kernels hold a buffer of 4 KiB for each
+/// element until the transaction is done, and there are two elements to a range.
+const RANGES_AT_ONCE: usize = 256;
+/// How often the sets of networks are listed again, should ranges end while they are changed.
+const TRIES: usize = 3;
+
+/// Shorter datagrams fit into every socket's send buffer.
+const USUAL_DATAGRAM: usize = 64 << 10;
 
 /// Notifications about tables.
 pub struct Notifications {
@@ -182,30 +190,85 @@ impl Elements {
         self.has_element(set, &key).unwrap_or(false)
     }
 
-    /// Makes the sets of blocked networks hold these ranges, and nothing else. Large sets take several transactions;
-    /// after an error they hold some of them, or what they held before.
-    pub fn set_networks(&mut self, elements: &[Element]) -> io::Result<()> {
-        // The first ones take the place of the old ones at once: what stays blocked is never let through.
-        let (first, others) = elements.split_at(elements.len().min(ELEMENTS_PER_MESSAGE));
-        let chunks = others.chunks(ELEMENTS_PER_MESSAGE).map(|chunk| (chunk, false));
-        for (chunk, is_first) in std::iter::once((first, true)).chain(chunks) {
+    /// Makes the sets of blocked networks hold these ranges, sorted and disjoint, and nothing else. What is blocked before
+    /// and after is never let through: only the difference is changed, and ranges that overlap others give way to them in one
+    /// transaction. After an error some of it may be changed.
+    pub fn set_networks(&mut self, wanted: &[Element]) -> io::Result<()> {
+        for _ in 0..TRIES {
+            match self.change_networks(wanted) {
+                // A range ended between the list and the change.
+                Err(error) if is_race(&error) => {}
+                done => return done,
+            }
+        }
+        self.change_networks(wanted)
+    }
+
+    fn change_networks(&mut self, wanted: &[Element]) -> io::Result<()> {
+        let mut present = Vec::new();
+        for set in NETWORKS {
+            self.list_ranges(set, &mut present)?;
+        }
+        present.sort_unstable();
+        let groups = range_changes::changes(&present, wanted);
+        let mut rest = &groups[..];
+        while !rest.is_empty() {
+            let (mut count, mut size) = (0, 0);
+            while let Some(group) =
+                rest.get(count).filter(|group| count == 0 || size + group.size() <= RANGES_AT_ONCE)
+            {
+                (count, size) = (count + 1, size + group.size());
+            }
+            let (now, later) = rest.split_at(count);
+            let removed = now.iter().flat_map(|group| group.removed(&present));
+            let added = now.iter().flat_map(|group| group.added(wanted));
             self.transact(&mut |transaction| {
-                if is_first {
-                    NETWORKS.iter().for_each(|set| transaction.flush_set(set));
-                }
                 for (family, set) in NETWORKS.into_iter().enumerate() {
-                    let of_family = chunk.iter().filter_map(|(range, left)| {
+                    let of_family = |(range, left): &Element| {
                         let (of, first, behind) = script::range_keys(*range);
                         (of == family).then(|| (first, behind, left.map(script::timeout_ms)))
-                    });
-                    let of_family: Vec<_> = of_family.collect();
-                    if !of_family.is_empty() {
-                        transaction.add_ranges(set, &of_family);
-                    }
+                    };
+                    let removed: Vec<_> = removed.clone().filter_map(of_family).collect();
+                    removed
+                        .chunks(ELEMENTS_PER_MESSAGE)
+                        .for_each(|some| transaction.delete_ranges(set, some));
+                    let added: Vec<_> = added.clone().filter_map(of_family).collect();
+                    added.chunks(ELEMENTS_PER_MESSAGE).for_each(|some| transaction.add_ranges(set, some));
                 }
             })?;
+            rest = later;
         }
         Ok(())
+    }
+
+    /// Adds the ranges of a set, each with the milliseconds that are left of it.
+    fn list_ranges(&mut self, set: &str, ranges: &mut Vec<Element>) -> io::Result<()> {
+        let (before, last) = (ranges.len(), script::last_address(set));
+        let mut ends: Vec<u128> = Vec::new();
+        let errno = self.ask(&|request| nftables::list_elements(TABLE, set, request), &mut |message| {
+            let Message::Elements(elements) = message else { return };
+            for element in elements {
+                match script::address_of(element.key) {
+                    Some(behind) if element.is_end => ends.push(behind),
+                    Some(first) => ranges.push(((first, last), element.expires_ms)),
+                    None => {}
+                }
+            }
+        })?;
+        result_of(errno)?;
+        let ranges = &mut ranges[before..];
+        ranges.sort_unstable();
+        ends.sort_unstable();
+        // Only the last range can have no end.
+        let mut fit = ranges.len() - ends.len().min(ranges.len()) <= 1 && ends.len() <= ranges.len();
+        for (at, behind) in ends.into_iter().enumerate().take(ranges.len()) {
+            let next = ranges.get(at + 1).map_or(u128::MAX, |((first, _), _)| *first);
+            let (first, last) = &mut ranges[at].0;
+            fit &= *first < behind && behind <= next;
+            *last = behind.saturating_sub(1);
+        }
+        // Else the set was changed while it was read.
+        if fit { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOENT)) }
     }
 
     /// Takes sources out of the sets of blocked ones, whether they are in or not, and adds sources with the
@@ -273,6 +336,9 @@ impl Elements {
             return Ok(());
         }
         self.request = last.wrapping_add(1);
+        if bytes.len() > USUAL_DATAGRAM {
+            self.socket.set_send_buffer(bytes.len())?;
+        }
         self.socket.send(&bytes)?;
         let count = last.wrapping_sub(first);
         let mut failed = 0;
@@ -367,4 +433,9 @@ impl Elements {
             }
         });
     }
+}
+
+/// Whether what was to be changed was not as it had been listed.
+fn is_race(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EEXIST | libc::ENOTEMPTY))
 }

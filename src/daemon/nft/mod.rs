@@ -5,6 +5,7 @@
 
 pub mod conntrack;
 pub mod kernel;
+mod range_changes;
 pub mod run;
 pub mod script;
 
