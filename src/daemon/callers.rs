@@ -1,4 +1,6 @@
-//! Addresses from which an administrator is connected: a block must not cut off who asks for it.
+//! The addresses of clients of the router's web server: a block must not lock out the client that requests it.
+//!
+//! Takes UCI's `uhttpd` and `/proc/net/tcp`, gives single addresses. Changes nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -7,11 +9,12 @@ use super::protected::text;
 use crate::config::uci;
 use crate::query::question::Prefix;
 
-/// Longer files are cut.
+/// Bytes that are read of a file; the rest is ignored.
 const MAX_BYTES: u64 = 1 << 20;
 const ESTABLISHED: &str = "01";
 
-/// The other ends of connections to the web server: one of them asks through it. `directory`: UCI's.
+/// Remote addresses of the connections to the web server; one of them is the client of a request that came through it.
+/// `directory`: UCI's.
 pub(super) fn of_the_web(directory: &Path) -> Vec<Prefix> {
     let ports = web_ports(&text(&directory.join("uhttpd"), MAX_BYTES));
     let mut callers = Vec::new();
@@ -31,7 +34,7 @@ fn web_ports(uhttpd: &str) -> Vec<u16> {
     ports
 }
 
-/// The kernel's list of TCP connections as text.
+/// The remote addresses in `/proc/net/tcp` or `tcp6` that are connected to one of these ports.
 fn peers(text: &str, ports: &[u16]) -> Vec<Prefix> {
     let mut peers = Vec::new();
     for line in text.lines().skip(1) {
@@ -49,7 +52,7 @@ fn peers(text: &str, ports: &[u16]) -> Vec<Prefix> {
     peers
 }
 
-/// Words of 32 bits in the machine's byte order.
+/// An address as `/proc/net/tcp` prints it: 32-bit words in the machine's byte order.
 fn address_of(hex: &str) -> Option<IpAddr> {
     let word = |at: usize| u32::from_str_radix(hex.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
     match hex.len() {

@@ -1,5 +1,5 @@
-//! What keeps packets from being counted, or the guard from blocking: the configuration through the daemon's own loader,
-//! and the router around it.
+//! The checks of `fwstat check`: whether packets can be counted and the guard can block. They use the daemon's own
+//! loader for the configuration, and inspect the router.
 //!
 //! Reads files and asks the kernel and the running daemon; each finding says what to do. Changes nothing.
 
@@ -75,17 +75,17 @@ impl Findings {
         .collect()
     }
 
-    /// Adds what works.
+    /// Adds a finding of the kind `ok`.
     pub(super) fn fine(&mut self, sentence: impl Into<String>) {
         self.0.push((Severity::Fine, sentence.into()));
     }
 
-    /// Adds what works, but not as well as it could.
+    /// Adds a finding of the kind `note`.
     fn note(&mut self, sentence: impl Into<String>) {
         self.0.push((Severity::Note, sentence.into()));
     }
 
-    /// Adds what does not work.
+    /// Adds a finding of the kind `wrong`.
     pub(super) fn wrong(&mut self, sentence: impl Into<String>) {
         self.0.push((Severity::Wrong, sentence.into()));
     }
@@ -148,8 +148,8 @@ fn daemon(config: &Config, paths: &DaemonPaths, findings: &mut Findings) -> Opti
     None
 }
 
-/// The checks that need only files, so that the daemon's `status` can have them too: the configuration that was read, and the
-/// findings.
+/// Reads the configuration and runs the checks that need only files; the daemon's `status` contains their findings,
+/// too.
 pub(super) fn from_files(config_path: &Path) -> (Config, Findings) {
     let mut findings = Findings::default();
     let config = configuration(config_path, &mut findings);
@@ -160,7 +160,7 @@ pub(super) fn from_files(config_path: &Path) -> (Config, Findings) {
     (config, findings)
 }
 
-/// The firewall's configuration, which lies beside ours.
+/// The text of `firewall` in the same directory.
 fn firewall(config_path: &Path) -> String {
     let directory = config_path.parent().unwrap_or(Path::new("/etc/config"));
     fs::read_to_string(directory.join("firewall")).unwrap_or_default()
@@ -211,8 +211,8 @@ fn database(content: Content, path: &str, findings: &mut Findings) {
     }
 }
 
-/// `believed`: whether the running daemon believes the clock; `None` where it cannot be asked. It waits for NTP's word, or for
-/// a day without a step, however plausible the clock is.
+/// `believed`: whether the running daemon trusts the clock; `None` if it cannot be asked. It trusts a clock that NTP
+/// has set or that ran for a day without a step, however plausible the time is.
 pub(super) fn time(run: &Path, believed: Option<bool>, findings: &mut Findings) {
     time_at(run, clock::wall(), believed, findings);
 }
@@ -230,8 +230,8 @@ fn time_at(run: &Path, wall: Duration, believed: Option<bool>, findings: &mut Fi
     }
 }
 
-/// The running daemon's store: what it can write may differ from what can be written from here.
-/// `path`: the store of the running daemon. `state`: `ok`, or why it cannot write there.
+/// The running daemon's store: its permissions differ from those of this process. `path`: the store of the running
+/// daemon. `state`: `ok`, or why it cannot write there.
 pub(super) fn store(config: &Config, path: &str, state: &str, findings: &mut Findings) {
     in_ram(config, findings);
     if path != config.database {
@@ -254,14 +254,14 @@ fn in_ram(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// Without a daemon that could be asked.
+/// Checks the flash when no daemon can be asked.
 fn flash(config: &Config, findings: &mut Findings) {
     in_ram(config, findings);
     let path = Path::new(&config.database);
     let there = path.ancestors().find(|parent| parent.exists()).unwrap_or(Path::new("/"));
     match statvfs(there) {
         Ok(there_is) => {
-            // Of other widths on 32 bits.
+            // These types have other widths on 32-bit machines.
             #[allow(clippy::useless_conversion)]
             let free =
                 u64::from(there_is.blocks_available()).saturating_mul(u64::from(there_is.fragment_size()));
@@ -340,7 +340,7 @@ mod tests {
         let plausible = Duration::from_secs(BUILT as u64);
         time_at(&run, Duration::from_secs(500), None, &mut findings);
         time_at(&run, plausible, None, &mut findings);
-        // The daemon's word counts.
+        // The daemon's answer takes precedence.
         time_at(&run, plausible, Some(true), &mut findings);
         time_at(&run, plausible, Some(false), &mut findings);
         fs::write(run.join(CLOCK_SET), "").unwrap();

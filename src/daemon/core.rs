@@ -54,7 +54,7 @@ pub(super) const RUNNING: &str = "running";
 /// The NTP hotplug script makes this file in the run directory.
 pub(super) const CLOCK_SET: &str = "clock-set";
 
-/// What an input says of itself.
+/// The state of an input, as it reported it.
 #[derive(Default)]
 struct InputStatus<C> {
     state: String,
@@ -84,13 +84,13 @@ pub(super) struct Core {
     /// Entries of logd that look like packets and were not counted.
     uncounted: UncountedLines,
     log: Log,
-    /// What is wrong with configuration and zone.
+    /// Errors of the configuration and the time zone, a sentence each.
     problems: Vec<String>,
     nflog: InputStatus<Counters>,
     logd: InputStatus<LogdCounts>,
     mark: Option<Mark>,
     bus: Option<String>,
-    /// What ubus or an object on it refused us.
+    /// Requests that ubusd or an object refused, with the status.
     refusals: SmallMap<String, Status>,
     started_ms: u64,
     minute_at: u64,
@@ -98,18 +98,18 @@ pub(super) struct Core {
     /// When to check next whether the clock was set, and when the hotplug script ran last.
     check_clock_at: u64,
     clock_set_at: Option<SystemTime>,
-    /// A step of the clock is on trial: it was logged.
+    /// The clock has stepped and is not trusted yet; this was logged.
     clock_ahead: bool,
     today: Option<Date>,
     commit_now: bool,
-    /// Questions that wait for their turn, with the numbers of their answers.
+    /// Queued questions, with the numbers of their answers.
     waiting: VecDeque<(u64, Rendering)>,
     /// The calls of `commit` to be answered once flash has everything.
     commits: Vec<u64>,
     /// The question that is being answered.
     job: Option<(u64, Rendering, LiveJob)>,
     answered: Vec<(u64, Answered)>,
-    /// The number that an answer got last.
+    /// The last number given to an answer.
     last_number: u64,
     /// The problem of the store that was logged last.
     logged_problem: Option<String>,
@@ -121,7 +121,7 @@ impl Core {
     pub(super) fn start(now: Now, config_path: &Path, run: &Path) -> Result<Core, Taken> {
         let (config, mut problems) = load(config_path, None);
         let disk = Disk::open_for_daemon(Path::new(&config.database), run);
-        // A command is done soon: its store is taken with a later commit.
+        // A command ends soon, unlike a daemon: a later commit opens the store.
         if let Some(taken) = disk.as_ref().err().and_then(Taken::of).filter(|taken| taken.daemon.is_some()) {
             return Err(taken.clone());
         }
@@ -150,7 +150,7 @@ impl Core {
             engine.clock_told(machine);
         }
         let now = engine.look(machine);
-        // Which day goes on depends on the clock.
+        // Which day is continued depends on the clock.
         if let Some((saved, on_flash)) = saved {
             engine.restore(saved, on_flash);
         }
@@ -232,7 +232,7 @@ impl Core {
         others.chain([self.minute_at, self.commit_at, clock]).min()
     }
 
-    /// What is believed of the machine's clocks, with everything that follows from the time done.
+    /// The boot clock and the trusted time, after doing what depends on the time.
     pub(super) fn now(&mut self) -> Now {
         let machine = now();
         if machine.boot_ms >= self.check_clock_at {
@@ -344,7 +344,7 @@ impl Core {
         self.log.warn_each(now.boot_ms, self.storage.sentences());
     }
 
-    /// What the daemon believes instead of a clock that is more than a day away.
+    /// A sentence while the wall clock differs from the trusted time by more than a day.
     fn clock_warning(&self) -> Option<String> {
         let ahead = self.engine.clock_ahead();
         let (days, way) = (ahead.unsigned_abs() / 86_400, if ahead > 0 { "forward" } else { "back" });
@@ -360,7 +360,7 @@ impl Core {
         self.answered.extend(self.enforcer.networks.take_answers());
     }
 
-    /// An answer that is there, or follows under the next number.
+    /// An answer, or the number under which it follows.
     fn now_or_later(
         &mut self,
         ask: impl FnOnce(&mut Enforcer, &Config, &mut Engine, u64) -> Option<Answered>,
@@ -378,7 +378,7 @@ impl Core {
         self.last_number
     }
 
-    /// Begins to write to flash; then to tmpfs.
+    /// Begins a commit to flash, then writes the copy in tmpfs.
     fn commit(&mut self, now: Now) {
         self.commit_at = now.boot_ms.saturating_add(self.config.commit_interval.as_millis() as u64);
         // Flash must not have the mark while entries up to it are only in RAM.
@@ -396,10 +396,10 @@ impl Core {
         events
     }
 
-    /// Writes everything to flash and takes the guard's table away.
+    /// Writes everything to flash and deletes the guard's table.
     pub(super) fn stop(&mut self, now: Now) {
         if self.storage.is_released() {
-            // What a command has just written is read before anything is written over it.
+            // Reads what a command has just written before overwriting it.
             self.commit_and_wait(now);
             self.turn_enforcer(now);
         }
@@ -435,13 +435,13 @@ impl Core {
         if !self.storage.release() {
             return Err(AnswerError::Failed("the store is being written: try again in a minute".into()));
         }
-        // Who asked for it knows: it is no line of the log.
+        // It was requested, so it is not logged.
         self.logged_problem.clone_from(&self.storage.problem);
         if let Some(prefix) = forget {
             self.engine.forget_sources(|address| prefix.contains(address));
             self.copy();
         }
-        // If the command ends before it is done.
+        // In case the command ends without requesting a commit.
         self.commit_at = now.boot_ms.saturating_add(MINUTE_MS);
         let path = self.storage.directory().display().to_string();
         Ok(blob::table(&[("path", &path as &dyn Field)]))
@@ -480,13 +480,13 @@ impl Core {
     }
 }
 
-/// The database of networks that the options name.
+/// The AS database that the options name.
 fn as_database(config: &Config) -> Option<Rc<RefCell<Database>>> {
     let path = Some(&config.as_database).filter(|path| !path.is_empty())?;
     Some(Rc::new(RefCell::new(Database::of(Content::Networks, Path::new(path)))))
 }
 
-/// When NTP's hotplug script was here last.
+/// The modification time of a file; that of `clock-set` is the last run of NTP's hotplug script.
 fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().ok()?.modified().ok()
 }

@@ -1,5 +1,7 @@
-//! The firewall's own counters: asks `nft` for the ruleset in a process of its own, never waits for it, and counts on
-//! from one reading to the next.
+//! The counters of the firewall's rules.
+//!
+//! Runs `nft` in a child process without waiting for it, gives the increase between readings. A reload of fw4, which
+//! resets counters, loses nothing that was read.
 
 use std::io;
 
@@ -19,7 +21,7 @@ pub(super) struct CounterPoll {
 }
 
 impl CounterPoll {
-    /// Starts to ask, unless nft runs, or was started less than `age_ms` ago.
+    /// Starts nft, unless it runs or was started less than `age_ms` ago.
     pub(super) fn ask(&mut self, now_ms: u64, age_ms: u64) {
         if self.nft.is_running() || self.asked_ms.is_some_and(|at| now_ms < at.saturating_add(age_ms)) {
             return;
@@ -298,7 +300,7 @@ mod tests {
             let zone = counts.rules.as_ref().unwrap().get(&Place::Zone("wan".into())).copied().unwrap();
             (counts.not_seen[0].packets.unwrap(), counts.not_seen[0].today, zone, counts.reasons())
         };
-        // What was there before the daemon is not its.
+        // What was counted before the daemon's start does not count.
         assert_eq!(read(100, 1000, 8, 1), (0, 0, 0, vec![]));
         let sentence = "rule 'Drop-telnet': 5 packets were refused today that are known only as a sum";
         assert_eq!(read(105, 1007, 8, 1), (5, 5, 7, vec![sentence.to_string()]));

@@ -32,12 +32,12 @@ use crate::store::ledger::SavedLedger;
 use crate::sys::random;
 use crate::ubus::blob;
 
-/// Interval of reading the protected addresses, and their greatest age at the time of a new block.
+/// Interval of reading the protected addresses, and their maximum age at the time of a new block.
 const REFRESH_MS: u64 = 10_000;
 const FRESH_MS: u64 = 1_000;
-/// Events that wait for the bus.
+/// Most events queued for ubus.
 const MAX_EVENTS: usize = 64;
-/// Blocks whose counters one answer asks the kernel for.
+/// Most blocks of one answer whose counters are read from the kernel.
 const MAX_COUNTED: usize = 100;
 
 record! {
@@ -49,7 +49,7 @@ record! {
     }
 }
 
-/// Executes the guard's decisions: nftables, the ledger on disk, the protected addresses, events on the bus.
+/// Executes the guard's decisions: nftables, the ledger on disk, the protected addresses, ubus events.
 #[derive(Default)]
 pub(super) struct Enforcer {
     pub nft_sync: NftSync,
@@ -61,13 +61,13 @@ pub(super) struct Enforcer {
     refreshed_ms: Option<u64>,
     clock_was_set: bool,
     seed: u64,
-    /// Events for the bus.
+    /// Queued ubus events.
     events: Vec<Waiting>,
-    /// The reached bounds of which the bus has had an event.
+    /// The reached bounds that were reported by an event.
     reached: Vec<String>,
     /// NFLOG works, so rules may log to the group.
     can_log: bool,
-    /// The log has a line that nothing can be blocked.
+    /// It was logged that nothing can be blocked.
     failing: bool,
     /// Sources that many routers of the fleet saw.
     pub shared: Vec<Source>,
@@ -97,7 +97,7 @@ fn instant(now: Now, engine: &Engine) -> Option<i64> {
 }
 
 impl Enforcer {
-    /// With the blocks that an earlier run left. `directory`: UCI's; `run`: the daemon's in RAM.
+    /// Restores the blocks of an earlier run. `directory`: UCI's; `run`: the daemon's in RAM.
     #[inline(never)]
     pub(super) fn start(
         now: Now,
@@ -128,7 +128,7 @@ impl Enforcer {
         enforcer
     }
 
-    /// The options that hold from now on.
+    /// Applies the options.
     pub(super) fn set(&mut self, now: Now, config: &Config, engine: &mut Engine) {
         engine.guard.set(now.boot_ms, settings(config), self.seed);
         self.refresh_protected(now, engine, 0);
@@ -152,14 +152,14 @@ impl Enforcer {
         }
     }
 
-    /// Of the shared sources those that nothing protects.
+    /// The shared sources that are not protected.
     pub(super) fn shared_in_force(&self, now: Now, engine: &Engine) -> Vec<Source> {
         let guard = &engine.guard;
         let is_free = |source: &&Source| guard.protection_from_rules(now.boot_ms, **source).is_none();
         if guard.is_on() { self.shared.iter().filter(is_free).copied().collect() } else { Vec::new() }
     }
 
-    /// What the kernel's table shall be.
+    /// Sets the wanted state of the kernel's table.
     fn shape(&mut self, now: Now, config: &Config, engine: &Engine) {
         let zone = if let [zone] = &config.zone[..] { Some(zone.clone()) } else { None };
         let log = self.can_log.then_some(LogSpec { group: config.nflog_group, zone });
@@ -188,7 +188,7 @@ impl Enforcer {
             .min()
     }
 
-    /// Everything that is due. Gives what is to be logged.
+    /// Does everything that is due. Returns the lines to log.
     #[inline(never)]
     pub(super) fn turn(
         &mut self,
@@ -256,7 +256,7 @@ impl Enforcer {
         self.reached = reached;
     }
 
-    /// Passes changes on to the kernel and the bus.
+    /// Passes changes to the kernel and to ubus.
     fn pass_on(&mut self, now: Now, engine: &mut Engine) {
         for change in engine.guard.changes() {
             self.nft_sync.note(&change);
@@ -329,7 +329,7 @@ impl Enforcer {
             Length::Seconds(seconds) => Some(seconds.saturating_mul(1000)),
             Length::Default | Length::Forever => None,
         };
-        // A source for a time is a block such as the rules make, and as long without a length.
+        // A single source is blocked as by a rule, for the given or the rules' time.
         if let ([target], false, false) = (&targets[..], is_list, length == Length::Forever)
             && let Some(source) = target.source()
         {
@@ -416,7 +416,7 @@ impl Enforcer {
         Ok(blob::table(&[("address", &shown as &dyn Field)]))
     }
 
-    /// Puts into an answer what only the kernel knows of blocks: its counters, and which ones it has.
+    /// Adds the kernel's state of blocks to an answer: counters, and which blocks are pending.
     pub(super) fn add_kernel_state(&mut self, guard: &Guard, answer: &mut Answer) {
         let rows: Vec<&mut BlockRow> = match answer {
             Answer::Blocks(blocks) => blocks.blocks.iter_mut().collect(),

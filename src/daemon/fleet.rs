@@ -22,9 +22,9 @@ use crate::sys::worker::Worker;
 const STACK: usize = 64 << 10;
 /// Minutes that a correction waits in RAM for further ones before it is written to flash.
 const CORRECTIONS: u32 = 10;
-/// What flash may take at the end.
+/// How long the daemon waits for flash when it stops.
 const AT_END: Duration = Duration::from_millis(500);
-/// Sentences that wait to be logged.
+/// Most sentences queued for the log.
 const MAX_LOG_LINES: usize = 20;
 
 /// The batches for a fleet's server: made when a day closes, kept in RAM and on flash, corrected, deleted when they are too old.
@@ -35,20 +35,20 @@ pub(super) struct Fleet {
     spool: Spool,
     /// Moves batches to flash, while there are any to move.
     worker: Option<Worker<(), io::Result<u64>>>,
-    /// Minutes until that.
+    /// Minutes until they are moved.
     move_in: Option<u32>,
-    /// Batches that were never sent, since the start.
+    /// Batches dropped without being sent, since the start.
     dropped: u64,
     /// Bytes written to flash that were not reported yet.
     written: u64,
     log_lines: Vec<String>,
     /// The list of shared sources.
     shared: Option<Shared>,
-    /// When the file of the list was written that was read last.
+    /// Modification time of the list that was read last.
     shared_at: Option<SystemTime>,
 }
 
-/// A list that is older holds no more.
+/// An older list has expired. Seconds.
 const SHARED_FOR: i64 = 2 * 86_400;
 
 impl Fleet {
@@ -60,7 +60,7 @@ impl Fleet {
             sources: Sources::of(config, salt),
             spool: Spool::new(run, Path::new(&config.database)),
             worker: None,
-            // What an earlier run left in tmpfs.
+            // Batches that an earlier run left in tmpfs.
             move_in: Some(0),
             dropped: 0,
             written: 0,
@@ -70,7 +70,7 @@ impl Fleet {
         }
     }
 
-    /// Takes the options.
+    /// Applies the options.
     pub(super) fn set(&mut self, config: &Config, run: &Path, salt: u64) {
         let Fleet { options, shown, sources, spool, .. } = Fleet::new(config, run, salt);
         (self.options, self.shown, self.sources, self.spool) = (options, shown, sources, spool);
@@ -87,7 +87,7 @@ impl Fleet {
         }
     }
 
-    /// What is to be logged.
+    /// Takes the queued sentences for the log.
     pub(super) fn sentences(&mut self) -> Vec<String> {
         std::mem::take(&mut self.log_lines)
     }
@@ -97,7 +97,7 @@ impl Fleet {
         std::mem::take(&mut self.written)
     }
 
-    /// Once a minute. `today`: of a clock that is believed.
+    /// To be called once a minute. `today`: by a trusted clock.
     pub(super) fn each_minute(&mut self, today: Option<Date>) {
         if !self.options.enabled {
             return;
@@ -112,14 +112,14 @@ impl Fleet {
         }
     }
 
-    /// The sources that many routers saw, as of an instant of a clock that is believed.
+    /// The sources that many routers saw, as of an instant of a trusted clock.
     pub(super) fn shared(&mut self, wall: Option<i64>) -> &[Source] {
         let written = self.spool.shared_written().filter(|_| self.options.enabled && self.options.shared);
         if written != self.shared_at {
             self.shared_at = written;
             match written.map(|_| self.spool.read_shared()) {
                 Some(Ok(shared)) => self.shared = Some(shared),
-                // One that cannot be used changes nothing.
+                // An invalid list changes nothing.
                 Some(Err(why)) => {
                     self.queue_line(format!("the fleet's list of shared sources is not taken: {why}"))
                 }
@@ -158,7 +158,7 @@ impl Fleet {
         self.worker = None;
     }
 
-    /// Does nothing while one is under way.
+    /// Does nothing while a move is in progress.
     fn begin_move(&mut self) {
         self.take_result();
         if self.worker.is_some() {
@@ -200,7 +200,7 @@ impl Fleet {
             ));
             return Ok(());
         }
-        // An import of long ago is no day that is just over.
+        // A day that ended long ago is from an import: no batch is made of it.
         let wall = clock::wall().as_secs().cast_signed();
         let is_old = wall >= BUILT && calendar.hour_of(wall).date.0 - date.0 > self.keep_days();
         if over.extent == Extent::Found && earlier.is_none() && is_old {

@@ -13,11 +13,11 @@ use crate::store::ledger::{self, Moment, SavedLedger};
 const NAME: &str = "blocks.fws";
 /// Changes of a second are written together.
 const COPY_MS: u64 = 1_000;
-/// Flash is written once nothing changed for a while: it takes long, and somebody may have to be blocked. While
-/// changes go on it is written all the same.
+/// Flash is written once nothing has changed for this time, since writing can delay blocks; during continuous changes
+/// it is written nevertheless.
 const FLASH_MS: u64 = 2_000;
 const FLASH_AT_LEAST_MS: u64 = 60_000;
-/// The most that an attack may have written to flash a day.
+/// Most bytes a day that are written to flash, whatever an attacker does.
 const BYTES_A_DAY: u64 = 64 << 10;
 const DAY_MS: u64 = 86_400_000;
 
@@ -29,12 +29,12 @@ pub(super) struct LedgerFile {
     /// The kernel's boot id (`/proc/sys/kernel/random/boot_id`).
     boot: String,
     serial: u64,
-    /// When what is new is to be written.
+    /// When the copy is to be written.
     copy_at: Option<u64>,
     flash_at: Option<u64>,
-    /// The first change that flash does not have.
+    /// The time of the first change that is not on flash.
     first_change: Option<u64>,
-    /// Before this moment flash was written enough.
+    /// Before this time nothing is written to flash, because of [`BYTES_A_DAY`].
     rested_at: i64,
     /// Why it is not stored.
     pub problem: Option<String>,
@@ -51,7 +51,7 @@ impl LedgerFile {
         Moment { boot: self.boot.clone(), boot_ms: now.boot_ms, wall }
     }
 
-    /// What an earlier run left, in the moments of now.
+    /// The ledger that an earlier run left, with times of this boot's clock.
     pub(super) fn read(&mut self, now: Now, wall: Option<i64>, storage: &mut Storage) -> Option<SavedLedger> {
         let copy = fs::read(&self.copy).ok().and_then(ledger::decode);
         let known = copy.as_ref().map(|copy| copy.serial);
@@ -93,7 +93,7 @@ impl LedgerFile {
 
     /// The daemon stops.
     pub(super) fn stop(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard, storage: &mut Storage) {
-        // What is left of blocks by the boot clock changes always.
+        // The remaining time of blocks changes continuously.
         let has_blocks = !guard.ledger.is_empty();
         if guard.take_dirty() || has_blocks || self.copy_at.is_some() || self.flash_at.is_some() {
             self.write(now, wall, guard, Some(storage));
@@ -110,7 +110,7 @@ impl LedgerFile {
         if let Some(storage) = flash {
             (self.flash_at, self.first_change) = (None, None);
             let rest = (bytes.len() as u64).saturating_mul(DAY_MS) / BYTES_A_DAY;
-            // A few small writes may follow each other closely.
+            // A quarter of a day's bytes may be written in a burst.
             let earliest = now.boot_ms.cast_signed().saturating_sub_unsigned(DAY_MS / 4);
             self.rested_at = self.rested_at.max(earliest).saturating_add_unsigned(rest);
             if let Err(error) = storage.put(NAME, bytes) {

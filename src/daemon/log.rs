@@ -8,7 +8,7 @@ use crate::output::cells::plain;
 
 const BURST: u32 = 30;
 const REFILL_MS: u64 = 10_000;
-/// Bytes of one line.
+/// The longest line in bytes.
 const LONGEST: usize = 1000;
 
 /// Lines for syslog, with a rate limit (token bucket).
@@ -26,12 +26,12 @@ impl Log {
         self.write(now_ms, sentence, true);
     }
 
-    /// Several of them.
+    /// Writes each sentence as [`Log::warn`].
     pub(super) fn warn_each(&mut self, now_ms: u64, sentences: impl IntoIterator<Item = String>) {
         sentences.into_iter().for_each(|sentence| self.warn(now_ms, &sentence));
     }
 
-    /// What is as it should be, on standard output: procd logs it as `daemon.info`.
+    /// A normal condition, on standard output: procd logs it as `daemon.info`.
     pub(super) fn info(&mut self, now_ms: u64, sentence: &str) {
         self.write(now_ms, sentence, false);
     }
@@ -48,12 +48,12 @@ impl Log {
             return;
         }
         self.used += 1;
-        // Nowhere is left to complain if standard error is gone.
+        // If standard error is closed, there is nowhere to report it.
         if self.suppressed > 0 {
             let _ = writeln!(std::io::stderr(), "fwstat: {} sentences were left out", self.suppressed);
             self.suppressed = 0;
         }
-        // A path, an option's value or a name from outside can be in it.
+        // The sentence can contain a path, an option's value or a name from outside.
         let mut sentence = plain(sentence);
         sentence.truncate(LONGEST);
         let _ = if is_wrong {

@@ -47,10 +47,10 @@ use crate::ubus::{Connection, OnEvent};
 use self::core::Core;
 use self::nflog::NflogInput;
 
-/// Packets that one turn of the loop reads, so that the others have their turn within milliseconds.
+/// Packets read in one iteration of the loop, so that everything else is handled within milliseconds.
 const PACKETS_AT_ONCE: usize = 2048;
 
-/// Packets that are read before the end: as many as the kernel has room for.
+/// Packets read before the daemon stops: as many as the kernel's buffer holds.
 const PACKETS_AT_LAST: usize = 65_536;
 
 /// How long a start waits for the store's lock while the daemon that holds it shuts down, and how often it tries.
@@ -136,7 +136,7 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// One turn of the loop; false when it was the last.
+    /// One iteration of the loop; false after the last one.
     #[inline(never)]
     fn turn(&mut self) -> io::Result<bool> {
         let now = self.core.now();
@@ -153,7 +153,7 @@ impl Daemon {
                 }
             }
         }
-        // Who asks gets what is there, though it may still gather.
+        // A call is answered with all packets that have arrived, even during a pause.
         if packets || bus.0 {
             self.read_packets(now, PACKETS_AT_ONCE);
         }
@@ -198,7 +198,7 @@ impl Daemon {
         core.note_logd(now, feed.as_ref());
     }
 
-    /// What has come over the bus goes to all that take part in it.
+    /// Passes what was received from ubusd to all users of the connection.
     fn on_bus(&mut self, now: Now, turn: fn(&mut Connection, u64, OnEvent<'_>)) {
         let Daemon { core, bus, object, feed, netifd, .. } = self;
         turn(bus, now.boot_ms, &mut |outgoing, event| {
@@ -216,7 +216,8 @@ impl Daemon {
         });
     }
 
-    /// Waits until something is due or has come: whether the bus can be read and written, and packets can be read.
+    /// Waits until something is due or ready. Returns whether the ubus socket is readable and writable, and NFLOG
+    /// readable.
     fn wait(&self) -> io::Result<((bool, bool), bool)> {
         let limit = self.deadline().map(|at| Duration::from_millis(at.saturating_sub(now().boot_ms)));
         let mut waits = vec![Wait::read(self.signals.as_fd())];
@@ -228,7 +229,7 @@ impl Daemon {
         let bus = add(&mut waits, bus);
         let packets = self.nflog.as_ref().and_then(|nflog| nflog.fd()).map(Wait::read);
         let packets = add(&mut waits, packets);
-        // Every turn looks at these.
+        // These are checked in every iteration.
         waits.extend(self.core.fds().into_iter().flatten().map(Wait::read));
         wait(&mut waits, limit)?;
         let bus = bus.map_or((false, false), |at| (waits[at].readable, waits[at].writable));
@@ -255,7 +256,7 @@ impl Daemon {
         if !config.input.logd {
             self.feed = None;
         } else if self.feed.is_none() {
-            // The feed begins with the connection's greeting: it is opened again.
+            // The feed starts at the connection's greeting, so it is created again.
             self.feed = Some(LogFeed::resume(self.core.mark()));
             let failures = self.bus.failures;
             self.bus = Connection::new(self.bus.path());

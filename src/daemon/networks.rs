@@ -1,7 +1,7 @@
 //! Blocked networks and countries: requests, the kernel's sets, the file.
 //!
-//! What takes long (all addresses of a country, all connections, thousands of elements) runs in a thread of its own,
-//! one job at a time; a request is answered when its job is done.
+//! What takes long (all addresses of a country, all connections, thousands of elements) runs in a worker thread, one
+//! job at a time; a request is answered when its job is done.
 
 mod job;
 
@@ -32,17 +32,17 @@ use crate::sys::worker::Worker;
 use crate::ubus::blob;
 use job::{Job, Outcome};
 
-/// A large country's database and elements need some.
+/// Bytes of the worker's stack.
 const STACK: usize = 256 << 10;
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// After a failure it is tried again.
+/// Interval of retries after a failure.
 const RETRY_MS: u64 = 15_000;
-/// Requests that wait.
+/// Most queued requests.
 const MAX_WAITING: usize = 16;
-/// Refusals that an answer lists.
+/// Most refusals listed in an answer.
 const MAX_LISTED: usize = 20;
 
-/// What somebody asks for.
+/// A request to block, or to test whether a block is possible.
 #[derive(Clone, Debug)]
 pub(super) struct NetworkRequest {
     /// The answer's number.
@@ -57,7 +57,7 @@ pub(super) struct NetworkRequest {
 pub(super) enum What {
     /// `length_ms`: `None` until it is unblocked.
     Block { length_ms: Option<u64>, reason: Option<String>, is_list: bool },
-    /// Whether it would be blocked.
+    /// Only whether it could be blocked.
     Test,
 }
 
@@ -73,7 +73,7 @@ record! {
         pub address: String,
         pub would_block: bool,
         pub protected_by: Option<String>,
-        /// How many addresses are hit, for a network or country.
+        /// For a network or country: how many addresses it has.
         pub warning: Option<String>,
     }
 }
@@ -82,35 +82,35 @@ record! {
 #[derive(Default)]
 pub(super) struct NetworkBlocks {
     worker: Option<Worker<Job, Outcome>>,
-    /// The number of the worker's socket, by which notifications name it.
+    /// The netlink port id of the worker's socket, by which notifications identify it.
     pub port: Option<u32>,
     waiting: VecDeque<NetworkRequest>,
     /// The request of the job that runs, if it has one.
     running: Option<NetworkRequest>,
-    /// The version that the kernel's sets hold, see [`NetworkBlocks::version`].
+    /// The version in the kernel's sets, see [`NetworkBlocks::version`].
     loaded: Option<u64>,
-    /// The one that the job that runs loads.
+    /// The version that the running job loads.
     loading: Option<u64>,
-    /// Increases when other addresses are protected, or other options hold.
+    /// Incremented when the protected addresses or the options change.
     policy_version: u64,
-    /// The version that was stored last, and in which opening of the store's directory.
+    /// The version that was stored last, and [`Storage::openings`] at that time.
     stored: (u64, u64),
-    /// What was taken back since then.
+    /// Targets unblocked since then.
     removed: Vec<Target>,
     retry_at: u64,
     /// Ranges in the kernel's sets.
     ranges: u64,
-    /// Why some of it is not in the kernel.
+    /// Why some blocks are not in the kernel.
     load_problem: Option<String>,
-    /// Why flash does not have it.
+    /// Why the list is not on flash.
     not_stored: Option<String>,
     answers: Vec<(u64, Answered)>,
-    /// Something is to be done at the next turn.
+    /// Work is due in the next iteration.
     is_due: bool,
     database: PathBuf,
 }
 
-/// How many addresses are hit, and what that means.
+/// The warning about a block of so many addresses.
 fn warning((v4, v6): (u64, u64)) -> String {
     let mut parts = Vec::new();
     if v4 > 0 {
@@ -155,13 +155,13 @@ impl NetworkBlocks {
         }
     }
 
-    /// Other options hold, or other addresses are protected.
+    /// To be called when the options or the protected addresses have changed.
     pub(super) fn change_policy(&mut self) {
         self.policy_version += 1;
         self.is_due = true;
     }
 
-    /// The country database that is used from now on.
+    /// Sets the country database.
     pub(super) fn set_database(&mut self, path: &str) {
         self.database = PathBuf::from(path);
         self.change_policy();
@@ -183,7 +183,7 @@ impl NetworkBlocks {
         self.worker.as_ref().is_some_and(|worker| worker.outstanding() > 0)
     }
 
-    /// Whether the kernel should have something else than it has.
+    /// Whether the kernel's sets differ from the wanted ones.
     fn wants_load(&self, guard: &Guard, nft: &NftSync) -> bool {
         let has_any = !guard.networks.blocks().is_empty() || self.ranges > 0 || self.load_problem.is_some();
         has_any && nft.enforces() && self.loaded != Some(self.version(guard, nft))
@@ -196,17 +196,17 @@ impl NetworkBlocks {
         (networks, UsageStatus { used: self.ranges, limit: MAX_RANGES as u64 })
     }
 
-    /// Why something is not as it was asked for.
+    /// Why a block is not in the kernel or not on flash.
     pub(super) fn problem(&self) -> Option<&String> {
         self.load_problem.as_ref().or(self.not_stored.as_ref())
     }
 
-    /// Whether the kernel does not have the list, or not as it is now.
+    /// Whether the kernel's sets lack the present list.
     pub(super) fn is_pending(&self, guard: &Guard, nft: &NftSync) -> bool {
         !nft.enforces() || self.loaded != Some(self.version(guard, nft))
     }
 
-    /// Puts into a row what only the kernel knows.
+    /// Adds the kernel's state to a row.
     pub(super) fn add_kernel_state(&self, row: &mut BlockRow, guard: &Guard, nft: &mut NftSync) {
         row.pending = self.is_pending(guard, nft);
         if let Ok(Target::Network(prefix)) = Target::parse(&row.address)
@@ -216,7 +216,7 @@ impl NetworkBlocks {
         }
     }
 
-    /// Takes a request; its answer follows, unless there are too many.
+    /// Queues a request, whose answer follows; refuses it if too many are queued.
     pub(super) fn ask(&mut self, request: NetworkRequest) {
         if self.waiting.len() >= MAX_WAITING {
             let busy = "too many requests at once: ask again later".to_string();
@@ -226,7 +226,7 @@ impl NetworkBlocks {
         self.is_due = true;
     }
 
-    /// Takes a block back. False if there is none.
+    /// Ends a block. False if there is none.
     pub(super) fn unblock(&mut self, now: Now, guard: &mut Guard, target: Target) -> bool {
         self.is_due = true;
         if self.removed.len() < MAX_NETWORKS && !self.removed.contains(&target) {
@@ -240,7 +240,7 @@ impl NetworkBlocks {
         std::mem::take(&mut self.answers)
     }
 
-    /// Everything that is due. Adds what is to be logged to `sentences`.
+    /// Does everything that is due. Adds lines for the log to `sentences`.
     pub(super) fn turn(
         &mut self,
         now: Now,
@@ -265,19 +265,19 @@ impl NetworkBlocks {
         }
     }
 
-    /// Writes the file at the end of the daemon.
+    /// Writes the file when the daemon stops.
     pub(super) fn stop(&mut self, moment: &Moment, guard: &Guard, storage: &mut Storage) {
-        // What is left of them by the boot clock.
+        // The remaining time of blocks changes continuously.
         if guard.networks.deadline().is_some() {
             self.stored = Default::default();
         }
         self.store_file(moment, guard, storage);
     }
 
-    /// Writes the file if it is another one now.
+    /// Writes the file if it has changed.
     fn store_file(&mut self, moment: &Moment, guard: &Guard, storage: &mut Storage) {
         let version = (guard.networks.version(), storage.openings);
-        // What a command wrote meanwhile must be read before.
+        // What a command wrote meanwhile must be read first.
         if self.stored == version || storage.is_released() {
             return;
         }
@@ -291,7 +291,7 @@ impl NetworkBlocks {
         self.not_stored = stored.err().map(|error| format!("blocked networks are not on flash: {error}"));
     }
 
-    /// Increases with every change of the list, of what is protected, and of the table.
+    /// Increases with every change of the list, of the protected addresses, and of the table.
     fn version(&self, guard: &Guard, nft: &NftSync) -> u64 {
         guard.networks.version().wrapping_add(self.policy_version).wrapping_add(nft.builds)
     }
@@ -384,9 +384,9 @@ impl NetworkBlocks {
             sentences.extend(blocked.map(sentence));
         }
         match &outcome.loaded {
-            // The list, what is protected or the table is another one by now: the next job loads it.
+            // The list, the protected addresses or the table have changed meanwhile: the next job loads them.
             Some(_) if !is_current || !nft.enforces() => {
-                // The kernel may have these, so they are taken out also if nothing is blocked any more.
+                // The kernel may have some of them, so they are deleted even if nothing is blocked any more.
                 (self.loaded, self.ranges) = (None, outcome.ranges as u64);
             }
             Some(Ok(())) => {

@@ -17,13 +17,13 @@ use crate::parse::netfilter::Context;
 use super::core::{Core, RUNNING};
 
 const RETRY_MS: u64 = 5_000;
-/// Interfaces are renamed and come and go.
+/// Lifetime of cached names of interfaces, which can be renamed and created again.
 const FORGET_MS: u64 = 60_000;
 /// Pause between two reads in a flood, in milliseconds: a wakeup for each batch would cost as much as the batch.
 /// The kernel has room for ten times as many at half a million packets per second.
 const PAUSE_MS: u64 = 4;
 
-/// Reads NFLOG's packets as the log's text is read: the same packet is the same event.
+/// Converts NFLOG's packets as the log's text is parsed: the same packet gives the same event.
 struct Packets<'a>(&'a Networks);
 
 impl Classifier for Packets<'_> {
@@ -63,15 +63,15 @@ pub(super) struct NflogInput {
     group: u16,
     reader: Option<NflogReader>,
     events: NflogEvents,
-    /// Of readers that are closed.
+    /// Counters of readers that are closed.
     before: Counters,
     /// When to open the socket again (milliseconds since boot).
     retry_at: u64,
     /// When the cached names of interfaces are dropped (milliseconds since boot).
     forget_at: u64,
-    /// Until then packets gather, and are not waited for.
+    /// Until then packets accumulate in the kernel's buffer and the socket is not polled.
     paused_until: Option<u64>,
-    /// The version of the interfaces that lead outside.
+    /// The version of the WAN interfaces.
     outside: u32,
 }
 
@@ -86,7 +86,7 @@ impl NflogInput {
         self.group
     }
 
-    /// To wait for packets with; none while they gather.
+    /// The socket to poll; `None` during a pause.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         if self.paused_until.is_some() { None } else { self.reader.as_ref().map(NflogReader::fd) }
     }
@@ -116,7 +116,7 @@ impl NflogInput {
         }
     }
 
-    /// Of all readers.
+    /// The sums of all readers.
     fn counters(&self) -> Counters {
         let present = self.reader.as_ref().map(NflogReader::counters).unwrap_or_default();
         Counters {
@@ -127,7 +127,7 @@ impl NflogInput {
         }
     }
 
-    /// Takes the packets that are there, and stops after the batch with the `budget`th one.
+    /// Reads queued packets until there are none, or at least `budget` were read.
     pub(super) fn read(&mut self, now: Now, budget: usize, core: &mut Core) {
         let outside = core.outside.version;
         if now.boot_ms >= self.forget_at || std::mem::replace(&mut self.outside, outside) != outside {

@@ -1,7 +1,7 @@
-//! The guard's decisions -> the kernel's table, and what the kernel knows -> the guard.
+//! Keeps the kernel's table as the guard decided, and gives the guard what the kernel knows.
 //!
-//! nft creates the table, in a child process that is not waited for; single blocks are added and deleted over netlink at
-//! once. When somebody damages the table it is made anew from the ledger.
+//! `nft` creates the table in a child process that is not waited for; single blocks are added and deleted over netlink.
+//! If another program changes the table, it is re-created from the ledger.
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::process::ExitStatus;
@@ -15,18 +15,18 @@ use crate::guard::ranges::Range;
 use crate::guard::{Block, Change, End, Guard, Protection, Source};
 use crate::live::Now;
 
-/// After a failure it is tried again, at first soon.
+/// Back-off after failures.
 const RETRY_MS: [u64; 6] = [500, 1_000, 2_000, 5_000, 15_000, 60_000];
-/// Least time between two rebuilds of the table after foreign changes.
+/// Minimum time between two rebuilds of the table after changes by other programs.
 const REBUILD_MS: u64 = 250;
-/// How often the kernel is asked whether the table is still there, should a notification have been lost.
+/// How often the kernel is asked whether the table exists, in case a notification was lost.
 const CHECK_MS: u64 = 30_000;
 /// An nft that takes longer is reported.
 const SLOW_MS: u64 = 5_000;
-/// How old the number of remembered peers may be in an answer: to count them the kernel lists them.
+/// Maximum age of the number of peers in an answer: counting them needs a dump of the set.
 const PEERS_AGE_MS: u64 = 5_000;
-/// Sources per second that connection tracking may name as peers; each question goes through all connections. The
-/// other questions are bounded by the budget.
+/// Sources per second that connection tracking may find to be peers, since each query dumps all connections. Queries
+/// about other sources are bounded by the budget.
 const MAX_FOUND: u32 = 10;
 
 /// How many peers the kernel remembers.
@@ -35,34 +35,34 @@ pub(super) struct PeerUse {
     /// Of the family that has more.
     pub used: u64,
     pub limit: u64,
-    /// Connections whose peer was not remembered because an inside host opened too many, since the table was made.
+    /// Connections whose peer was not remembered because an inside host opened too many, since the table was created.
     pub limited: u64,
     /// The same because the set was full.
     pub full: u64,
 }
 
-/// Keeps the table `inet fwstat` in the kernel as it is wanted.
+/// Keeps the table `inet fwstat` in the kernel in the wanted state.
 #[derive(Default)]
 pub(super) struct NftSync {
-    /// What the table is to be.
+    /// The wanted table.
     want: Spec,
-    /// What the kernel has, as far as we know.
+    /// The table in the kernel, as far as known.
     built: Option<Spec>,
     /// The table was changed by another program since: blocks may not be in force.
     damaged: bool,
     nft: Nft,
-    /// What the nft that runs makes, and since when it runs.
+    /// The table that the running nft creates, and when nft was started.
     building: Option<(Spec, u64)>,
     notifications: Option<Notifications>,
     elements: Option<Elements>,
-    /// Sources to be put in or taken out; true if the kernel may have had them before.
+    /// Sources to be added or deleted; true if the kernel may have had them before.
     pending: SmallMap<Source, bool>,
-    /// The same, since the script of the nft that runs was written.
+    /// The same, for changes since the script of the running nft was written.
     late: SmallMap<Source, bool>,
-    /// What the table before remembered of connections, to be put into the next one.
+    /// Peers and served ports of the previous table, to be copied to the next one.
     remembered: Vec<Remembered>,
     peer_use: Option<(u64, PeerUse)>,
-    /// Peers that connection tracking named in this second of the boot clock.
+    /// Peers that connection tracking found in this second of the boot clock.
     found: (u64, u32),
     rebuild: bool,
     /// Failed runs of nft in a row.
@@ -73,16 +73,16 @@ pub(super) struct NftSync {
     /// What was in the kernel at the start has been read.
     reconciled: bool,
     why: Option<String>,
-    /// Why connection tracking cannot be asked.
+    /// Why connection tracking cannot be queried.
     pub no_conntrack: Option<String>,
-    /// How often the table was made.
+    /// How often the table was created.
     pub builds: u64,
-    /// The number of another socket of ours that changes the table.
+    /// The netlink port id of this process's other socket that changes the table.
     pub other_port: Option<u32>,
 }
 
 impl NftSync {
-    /// The table that a killed daemon left is replaced, or taken away.
+    /// The table that a killed daemon left will be replaced or deleted.
     pub(super) fn new() -> NftSync {
         NftSync { rebuild: true, ..NftSync::default() }
     }
@@ -106,7 +106,7 @@ impl NftSync {
         self.is_up() && !self.pending.is_empty()
     }
 
-    /// The table shall be this from now on.
+    /// Sets the wanted table.
     pub(super) fn set(&mut self, want: Spec) {
         let known = self.built.as_ref().is_some_and(|built| *built == want);
         let building = self.building.as_ref().is_some_and(|(spec, _)| *spec == want);
@@ -117,7 +117,7 @@ impl NftSync {
         self.want = want;
     }
 
-    /// Blocks are not what they were when the table was made.
+    /// Creates the table again, since blocks are not those it was created with.
     pub(super) fn renew(&mut self) {
         self.rebuild |= self.built.is_some();
     }
@@ -137,7 +137,7 @@ impl NftSync {
         !self.is_up() || self.pending.contains_key(&source)
     }
 
-    /// Why the kernel does not have what it should.
+    /// Why the kernel's table is not in the wanted state.
     pub(super) fn why(&self, now_ms: u64) -> Option<String> {
         let slow = self.building.as_ref().filter(|(_, since)| now_ms >= since.saturating_add(SLOW_MS));
         let slow = slow.filter(|_| !self.is_up());
@@ -148,7 +148,7 @@ impl NftSync {
         })
     }
 
-    /// Notes a block that the kernel is to get or to lose.
+    /// Queues a block to be added to the kernel's set or deleted from it.
     pub(super) fn note(&mut self, change: &Change) {
         let (source, had) = match change {
             Change::Blocked(block) if !block.dry => (block.suspect.source, false),
@@ -164,9 +164,9 @@ impl NftSync {
         *self.pending.or_default(source) |= had;
     }
 
-    /// What protects each of these sources because the inside has, or lately had, a connection to it. The flag: the
-    /// evidence against it is forgeable, so it counts as a peer while the kernel cannot say. Connection tracking is
-    /// asked once for all of them.
+    /// For each source: its protection if the inside has, or recently had, a connection to it. The flag: the evidence
+    /// is forgeable, so the source counts as a peer if the kernel cannot answer. Connection tracking is queried once
+    /// for all.
     pub(super) fn peers(&mut self, now_ms: u64, suspects: &[(Source, bool)]) -> Vec<Option<Protection>> {
         let up = self.is_up();
         let second = now_ms / 1000;
@@ -175,7 +175,7 @@ impl NftSync {
         }
         let can_ask = self.found.1 < MAX_FOUND;
         let Some(elements) = self.elements() else { return vec![Some(Protection::Unknown); suspects.len()] };
-        // Whether the table remembers it; `None` while there is no table to ask.
+        // Whether it is in the table's set of peers; `None` without a table.
         let mut is_remembered = |source| if up { elements.is_remembered(source).ok() } else { None };
         let suspects: Vec<(Source, bool, Option<bool>)> = suspects
             .iter()
@@ -204,14 +204,14 @@ impl NftSync {
             Some(true) => Some(Protection::Peer),
             _ if !is_asked(forgeable, remembered) => Some(Protection::Unknown),
             _ if connected.contains(&source) => Some(Protection::Peer),
-            // The set still knows the connections of the last hour.
+            // The set still has the connections of the last hour.
             Some(false) => None,
             None => failed.is_some().then_some(Protection::Unknown),
         };
         suspects.into_iter().map(protection).collect()
     }
 
-    /// Packets of a blocked source that were dropped; `None` where the kernel does not tell.
+    /// Packets of a blocked source that were dropped; `None` if the kernel does not answer.
     pub(super) fn dropped(&mut self, source: Source) -> Option<u64> {
         self.built.as_ref()?;
         self.elements()?.dropped(source)
@@ -253,12 +253,12 @@ impl NftSync {
         self.elements.as_mut()
     }
 
-    /// Whether the kernel has the table; `None` if it does not tell.
+    /// Whether the kernel has the table; `None` if it does not answer.
     fn has_table(&mut self) -> Option<bool> {
         self.elements()?.has_table().ok()
     }
 
-    /// Takes the table away where the kernel has one; if it does not tell, it is not ours.
+    /// Deletes the table if the kernel has it; does nothing if the kernel does not answer.
     fn remove_table(&mut self) -> io::Result<()> {
         match self.has_table() {
             Some(true) => self.elements().map_or(Ok(()), Elements::delete_table),
@@ -266,7 +266,7 @@ impl NftSync {
         }
     }
 
-    /// Reads what has come, and starts what is due.
+    /// Reads results and notifications, and starts what is due.
     pub(super) fn turn(&mut self, now: Now, wall: Option<i64>, guard: &mut Guard) {
         if let Some(outcome) = self.nft.poll(now.boot_ms) {
             self.finished(now, outcome);
@@ -288,7 +288,7 @@ impl NftSync {
 
     fn listen(&mut self, now: Now) {
         if self.notifications.is_none() && self.built.is_some() {
-            // Without them the kernel is asked for the table from time to time.
+            // Without notifications the kernel is asked for the table from time to time.
             self.notifications = Notifications::open().ok();
         }
         let own = [self.nft.pid, self.elements.as_ref().map(Elements::port), self.other_port];
@@ -319,16 +319,16 @@ impl NftSync {
             return self.delete(now);
         }
         if self.notifications.is_none() {
-            // Before the table is made: nothing that happens to it then is missed.
+            // Opened before the table is created, so that no change of it is missed.
             self.notifications = Notifications::open().ok();
         }
         if !std::mem::replace(&mut self.reconciled, true)
             && let Some(elements) = self.elements()
         {
-            // Nothing that the kernel still has of an earlier run lasts longer than there.
+            // A block that the kernel still has from an earlier run ends no later than there.
             elements.blocked(&mut |source, left| guard.found(now.boot_ms, wall, source, left));
         }
-        // What is written now is as the ledger is now.
+        // The script is written from the present ledger.
         guard.ledger.take_shortened();
         let dropped = self.elements().map(Elements::dropped_by_source).unwrap_or_default();
         let dropped_of = |source: Source| {
@@ -360,7 +360,7 @@ impl NftSync {
         };
     }
 
-    /// Nothing is wanted any more.
+    /// Deletes the table, which is not wanted any more.
     fn delete(&mut self, now: Now) {
         if let Err(error) = self.remove_table() {
             return self.failed(now, format!("the table inet fwstat cannot be deleted: {error}"));
@@ -386,7 +386,8 @@ impl NftSync {
             }
         }
         if !matches!(self.elements().map(|elements| elements.change(&remove, &add)), Some(Ok(()))) {
-            // The kernel's view is not ours: the whole table, then, and only if that fails something is wrong.
+            // The kernel's state is not the expected one: the whole table is created again, and only its failure is an
+            // error.
             (self.damaged, self.rebuild, self.not_before) = (true, true, 0);
         }
     }
@@ -397,7 +398,8 @@ impl NftSync {
             Ok((status, _)) if status.success() => {
                 (self.failures, self.why) = (0, None);
                 self.check_at = now.boot_ms.saturating_add(CHECK_MS);
-                // Damaged while it was made: no race with whoever does it. Changes need not wait.
+                // Changed by another program while it was created: created again, after a pause. Pending changes need
+                // no pause.
                 self.damaged = self.rebuild && spec == self.want;
                 self.not_before = if self.damaged { now.boot_ms.saturating_add(REBUILD_MS) } else { 0 };
                 self.built = Some(spec);
@@ -405,7 +407,7 @@ impl NftSync {
                 self.pending = std::mem::take(&mut self.late);
                 let remembered = std::mem::take(&mut self.remembered);
                 if let Some(elements) = self.elements() {
-                    // It is learnt again in time if this fails.
+                    // If this fails, the peers are learnt again with their next packets.
                     let _ = elements.remember(&remembered);
                 }
             }
@@ -420,18 +422,18 @@ impl NftSync {
         self.not_before = now.boot_ms.saturating_add(wait);
         self.rebuild = true;
         self.building = None;
-        // nft changes all or nothing: the table of before is there still.
+        // nft's changes are atomic: the previous table still exists.
         if self.has_table() != Some(true) {
             self.built = None;
         }
         self.why = Some(why);
     }
 
-    /// The daemon stops: nothing of ours stays in the kernel. An nft that runs is ended.
+    /// Kills a running nft and deletes the table, at the end of the daemon.
     pub(super) fn stop(&mut self) -> Result<(), String> {
         self.nft.kill();
         self.built = None;
-        // Also a table that could not be replaced by the last one that was wanted. Before the first nothing was made.
+        // Also a table that could not be replaced by the last wanted one. Before the first turn nothing was created.
         let removed = if self.reconciled { self.remove_table() } else { Ok(()) };
         removed.map_err(|error| error.to_string())
     }

@@ -9,7 +9,7 @@ use crate::record;
 
 /// Notifications of one kind per day: an attacker can make many services anomalous.
 const MAX_PER_DAY: usize = 16;
-/// Notifications that wait while the bus is away.
+/// Notifications queued while there is no ubus connection.
 const MAX_WAITING: usize = 32;
 
 /// An event's name and its data.
@@ -36,7 +36,7 @@ record! {
         sentence: String,
     }
 
-    /// Why figures are not complete: `what` is `packets` or `guard`.
+    /// The event `fwstat.incomplete`: `what` is `packets` or `guard`.
     pub(super) struct Incomplete {
         pub what: &'static str,
         pub because: String,
@@ -77,7 +77,7 @@ impl Notices {
         sentences
     }
 
-    /// `lost`: packets of today that are in no figure, beside the attempts that are. Below one percent is not worth a message.
+    /// `lost`: packets of today that are not counted; `attempts`: those that are. Below one percent no event is sent.
     pub(super) fn add_loss(&mut self, today: Date, lost: u64, attempts: u64) {
         if lost > 0 && lost >= attempts / 100 && self.is_new(today, "fwstat.incomplete", String::new()) {
             let because = format!(
@@ -88,7 +88,7 @@ impl Notices {
         }
     }
 
-    /// Devices of the inside that were refused, or watched, often today.
+    /// Inside devices with many refused or watched connections today.
     pub(super) fn add_devices(&mut self, today: Date, rows: Vec<SourceRow>) {
         for row in rows {
             if self.is_new(today, "fwstat.egress", row.address.to_string()) {

@@ -22,7 +22,8 @@ fn read(path: &Path) -> Result<String, String> {
     }
 }
 
-/// The options that hold from now on, and what is wrong with the file. `in_use`: those of a daemon that runs.
+/// The options to use, and the errors of the file. `in_use`: the options of a running daemon, which stay where the file
+/// is wrong.
 pub fn load(path: &Path, in_use: Option<&Config>) -> (Config, Vec<String>) {
     let (config, problems) = match (read(path), in_use) {
         (Ok(text), Some(in_use)) => Config::parse_again(&shown(path), &text, in_use),

@@ -1,5 +1,7 @@
-//! What the router has and uses: its addresses, gateways, name and time servers, and the networks of the
-//! inside. None of it is ever blocked.
+//! What the router has and uses: its addresses, gateways, name and time servers, and the networks of the inside. None
+//! of it is ever blocked.
+//!
+//! Reads UCI's files, the resolvers' files and `/proc/net`, gives prefixes with the reason. Changes nothing.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -19,7 +21,7 @@ use crate::sys::read::at_most;
 /// Name servers from DHCP and PPP.
 const RESOLV: [&str; 3] =
     ["/etc/resolv.conf", "/tmp/resolv.conf.d/resolv.conf.auto", "/tmp/resolv.conf.auto"];
-/// Longer files are cut.
+/// Bytes that are read of a file; the rest is ignored.
 const MAX_BYTES: u64 = 256 << 10;
 const RTF_GATEWAY: u32 = 2;
 const RTF_REJECT: u32 = 0x200;
@@ -28,7 +30,7 @@ const RTF_REJECT: u32 = 0x200;
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct ProtectedAddresses {
     pub prefixes: Vec<(Prefix, Protection)>,
-    /// Interfaces that a default route leads through.
+    /// The interfaces of default routes.
     pub outside: Vec<String>,
 }
 
@@ -43,7 +45,7 @@ pub(super) fn read(directory: &Path) -> ProtectedAddresses {
     found
 }
 
-/// The interfaces that a default route leads through at present.
+/// The interfaces of the present default routes.
 pub(super) fn default_route_interfaces() -> Vec<String> {
     let mut found = ProtectedAddresses::default();
     found.kernel_routes();
@@ -63,7 +65,7 @@ fn server(value: &str) -> &str {
     &address[..end]
 }
 
-/// A line of the kernel's tables of routes.
+/// A line of the kernel's routing tables.
 struct Route<'a> {
     interface: &'a str,
     is_default: bool,
@@ -98,7 +100,7 @@ impl Route<'_> {
 }
 
 impl ProtectedAddresses {
-    /// What the files of UCI and the resolvers name.
+    /// Adds the addresses in UCI's and the resolvers' files.
     fn configured(&mut self, directory: &Path) {
         let mut resolv: Vec<String> = RESOLV.iter().map(|path| text(Path::new(path), MAX_BYTES)).collect();
         for file in ["dhcp", "network", "system"] {
@@ -112,7 +114,7 @@ impl ProtectedAddresses {
                         }
                         ("dhcp", _, "server") | ("network", _, "dns") => Protection::NameServer,
                         ("network", _, "gateway" | "ip6gw" | "ipgw") => Protection::Gateway,
-                        // Most are names: to whom these lead the kernel sees, and remembers as peers.
+                        // Most are host names, whose addresses become peers when the router connects to them.
                         ("system", "timeserver", "server") => Protection::TimeServer,
                         _ => continue,
                     };
@@ -147,7 +149,7 @@ impl ProtectedAddresses {
         self.routes(&read("route"), &read("ipv6_route"));
     }
 
-    /// The kernel's tables of routes as text.
+    /// Adds the gateways and networks of the kernel's routing tables.
     fn routes(&mut self, v4: &str, v6: &str) {
         let v6 = v6.lines().filter_map(Route::v6).filter(|route| route.interface != "lo");
         for route in v4.lines().filter_map(Route::v4).chain(v6) {

@@ -13,7 +13,7 @@ use crate::ubus::call::CallError;
 
 const LOCK: &str = "daemon.lock";
 
-/// Held while the daemon runs. A daemon that is still ending has it before.
+/// The lock, held while the daemon runs. A previous daemon that is still stopping may have it.
 #[derive(Default)]
 pub(super) struct Running(Option<Flock<File>>);
 
@@ -33,7 +33,7 @@ pub(super) fn paths(run: &Path, name: &str) -> [PathBuf; 2] {
     [run.join(name), run.join("state").join(name)]
 }
 
-/// Whether a daemon with this directory runs; false where that cannot be seen.
+/// Whether a daemon with this directory runs; false if that cannot be determined.
 pub fn is_running(run: &Path) -> bool {
     paths(run, LOCK).iter().any(|path| {
         let Ok(file) = File::open(path) else { return false };

@@ -1,8 +1,8 @@
-//! The store on flash and the copy in tmpfs: opening, writing, and what to do when flash refuses.
+//! The store on flash and the copy in tmpfs: opening, writing, and what to do if flash cannot be written.
 //!
-//! Writing to flash can take seconds (garbage collection of JFFS2), and closing a day takes a while on a small processor.
-//! Both are a worker thread's: it prepares a commit; the loop publishes it between two questions, which takes one rename;
-//! the worker does the rest.
+//! Writing to flash can take seconds (garbage collection of JFFS2), and closing a day takes a while on a small
+//! processor. A worker thread does both: it prepares a commit; the loop publishes it between two questions, which takes
+//! one rename; the worker does the rest.
 
 mod commit;
 mod empty_history;
@@ -34,13 +34,13 @@ use crate::sys::worker::Worker;
 
 /// With this many pieces of the open day the next one is whole.
 const MAX_PIECES: usize = 48;
-/// Jobs that wait for the worker: it has one at a time.
+/// Queued jobs of the worker: it gets one at a time.
 const QUEUE: usize = 1;
 const STACK: usize = 256 << 10;
 /// Sentences in the queue for the log; further ones are dropped.
 const MAX_LOG_LINES: usize = 20;
 
-/// The options of retention.
+/// The retention options.
 pub(crate) fn keep(config: &Config) -> Keep {
     let number = |number: u16| usize::from(number);
     Keep {
@@ -61,25 +61,25 @@ pub(crate) struct Storage {
     /// The commit that the worker prepares or finishes.
     flight: Option<Purpose>,
     prepared: Option<Prepared>,
-    /// Changes of other files that wait, each file once.
+    /// Queued changes of other files, each file once.
     extra: Vec<Change>,
     extra_in_flight: Vec<Change>,
     wants_maintenance: bool,
     /// What may be deleted: nothing before a day's close is on flash.
     may: Upkeep,
-    /// A commit was asked for while another was on its way.
+    /// A commit was requested while another was in progress.
     again: bool,
-    /// The directory has, or may have, files that were not read yet: it could not be opened, or another process was
-    /// let write to it.
+    /// The directory may have files that were not read yet: it could not be opened, or it was released to another
+    /// process.
     released: bool,
-    /// Increases whenever a directory is opened: what was stored in the one before may not be there.
+    /// Incremented whenever a directory is opened: it may lack what was stored in the previous one.
     pub openings: u64,
-    /// Months after this day are in no answer.
+    /// Months after this day are left out of answers.
     last: Option<Date>,
     /// The kernel's id of this boot.
     pub boot: String,
     serial: u64,
-    /// The serial of the commit on its way.
+    /// The serial of the commit in progress.
     committing: Option<u64>,
     pieces: Vec<(String, Date, u32)>,
     /// Pieces of imports and of earlier boots that were restored: RAM has them, too.
@@ -94,9 +94,9 @@ pub(crate) struct Storage {
     /// Events dated up to this moment (milliseconds) were taken out of `later`.
     due: u64,
     log_lines: Vec<String>,
-    /// Why flash has not everything; `None`: it has.
+    /// Why flash lacks something; `None`: it has everything.
     pub problem: Option<String>,
-    /// A commit counts, but its files are not where they belong yet.
+    /// Why the files of a published commit are not moved yet.
     unfinished: Option<String>,
     /// Why there is no copy in tmpfs.
     pub no_copy: Option<String>,
@@ -112,8 +112,8 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
-    /// `disk`: the directory that the configuration names, opened. Gives what an earlier run left; with the flag that
-    /// flash has all of the open day.
+    /// `disk`: the opened `database` directory. Also returns the state that an earlier run left, with whether flash has
+    /// all of its open day.
     pub(crate) fn new(
         config: &Config,
         run: &Path,
@@ -139,7 +139,7 @@ impl Storage {
         &self.directory
     }
 
-    /// Of the store's samples.
+    /// The salt of the store's samples.
     pub(crate) fn salt(&self) -> u64 {
         self.store.as_ref().map_or(0, Store::salt)
     }
@@ -154,12 +154,12 @@ impl Storage {
         self.store.as_ref().map(|store| store.set_aside().to_vec()).unwrap_or_default()
     }
 
-    /// The newest deletions by rules of retention, oldest first.
+    /// The newest deletions by retention, oldest first.
     pub(crate) fn deletions(&self) -> &[Deletion] {
         &self.deletions
     }
 
-    /// What is to be logged.
+    /// Takes the queued sentences for the log.
     pub(crate) fn sentences(&mut self) -> Vec<String> {
         std::mem::take(&mut self.log_lines)
     }
@@ -170,7 +170,7 @@ impl Storage {
         }
     }
 
-    /// The boot that the marks of logd are of.
+    /// Whether the mark of logd in this state is of this boot.
     pub(crate) fn is_this_boot(&self, state: &State) -> bool {
         state.boot == self.boot
     }
@@ -180,7 +180,7 @@ impl Storage {
         self.worker.as_ref().map(Worker::fd)
     }
 
-    /// Tries to open for writing, else for reading. Gives what was found of an earlier run, once.
+    /// Tries to open for writing, else for reading. Returns the state of an earlier run, once.
     fn reopen(&mut self, config: &Config) -> Option<(Saved, bool)> {
         (self.worker, self.store, self.flight, self.prepared) = (None, None, None, None);
         self.take_disk(config, Disk::open_for_daemon(&self.directory, &self.run))
@@ -242,7 +242,7 @@ impl Storage {
             (Some(flash), copy) => {
                 let on_flash = !has_imports;
                 let mut saved = flash.saved(|_| true);
-                // What waits for the clock is on no flash. Once the clock was believed, it had its days.
+                // Events that wait for the clock are not on flash. They got their days once the clock was trusted.
                 if saved.state.believed.is_none()
                     && let Some(copy) = copy.filter(|copy| copy.state.boot == saved.state.boot)
                 {
@@ -280,7 +280,7 @@ impl Storage {
         self.released
     }
 
-    /// True once when the files can be read that were not read yet.
+    /// True once, when a released directory is open again and its files can be read.
     pub(crate) fn take_back(&mut self) -> bool {
         self.worker.is_some() && std::mem::take(&mut self.released)
     }
@@ -293,7 +293,7 @@ impl Storage {
         }
     }
 
-    /// What is remembered besides months, and the pieces of open days.
+    /// Reads the metadata and the pieces of open days.
     fn read_store(&mut self) -> Option<Flash> {
         let store = self.store.as_mut()?;
         let Meta { zone, deletions, .. } = store.meta().unwrap_or_default();
@@ -318,7 +318,7 @@ impl Storage {
         all
     }
 
-    /// Moments of another boot's clock mean nothing now: what waited for its day then stays without one.
+    /// Times of another boot's clock cannot be converted: events that waited for their day then never get one.
     fn leave_out(&mut self, saved: &mut Saved) {
         if !saved.deferred.is_empty() {
             let left_out = std::mem::take(&mut saved.deferred).count();
@@ -336,13 +336,13 @@ impl Storage {
         }
     }
 
-    /// Months after tomorrow are in no answer.
+    /// Months after tomorrow are left out of answers.
     pub(crate) fn set_today(&mut self, today: Date) {
         self.last = Some(Date(today.0.saturating_add(1)));
         if let Some(store) = &mut self.store {
             store.set_last(self.last);
         }
-        // The time of a month that was set aside may have come.
+        // A month that was set aside may be due.
         self.wants_maintenance = true;
     }
 
@@ -419,11 +419,11 @@ impl Storage {
         self.damage().into_iter().chain(problems.into_iter().flatten().cloned()).chain(later).chain(dropped)
     }
 
-    /// Other options hold from now on. What another directory has of open days is taken.
+    /// Applies the options. The open days in another directory are added.
     pub(crate) fn reload(&mut self, config: &Config, engine: &mut Engine) {
         if self.directory != Path::new(&config.database) {
             if let Some(purpose) = self.flight.take() {
-                // What was on its way to the other directory goes to this one.
+                // What was to be written to the previous directory is written to this one.
                 self.failed(purpose, "the store is another directory now".into(), engine);
             }
             self.directory = PathBuf::from(&config.database);

@@ -1,4 +1,7 @@
-//! WAN interfaces: those of the configured zones, by the firewall's configuration and netifd's devices.
+//! WAN interfaces: those of the counted zones.
+//!
+//! Takes `/etc/config/firewall` and netifd's networks, gives the names of interfaces and the rules' log prefixes. Does
+//! not call netifd.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -15,11 +18,11 @@ pub(super) struct WanInterfaces {
     zones: Vec<Zone>,
     /// The newest answer of netifd; `None`: there was none yet.
     answer: Option<Vec<Interface>>,
-    /// What the readers of packets have to know. No WAN interfaces: they are guessed from their names.
+    /// What the parsers of packets need. Without WAN interfaces they guess these from their names.
     pub networks: Networks,
     /// Why they are guessed from their names; `None`: they are not.
     pub guessed: Option<String>,
-    /// Counts up with every change.
+    /// Incremented with every change.
     pub version: u32,
 }
 
@@ -34,7 +37,7 @@ impl WanInterfaces {
         self.answer = Some(networks);
     }
 
-    /// Reads the firewall's file if it changed. Whether the WAN interfaces or the rules have changed.
+    /// Reads the firewall's file if it changed. Returns whether the WAN interfaces or the rules have changed.
     pub(super) fn refresh(&mut self, names: &[String]) -> bool {
         let modified = std::fs::metadata(&self.file).and_then(|metadata| metadata.modified()).ok();
         let mut rules_changed = false;

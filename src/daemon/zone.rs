@@ -22,7 +22,7 @@ impl ZoneFiles {
         ZoneFiles { system: directory.join("system"), modified: None, name: None }
     }
 
-    /// The zone if it is another one than before, and what is wrong. At the first call it always is.
+    /// The zone if it has changed, as at the first call, and its error.
     pub fn refresh(&mut self) -> Option<(Calendar, Option<String>)> {
         let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
         let modified = Some([modified(&self.system), modified(Path::new(TZ))]);

@@ -14,7 +14,7 @@ pub(super) fn options(config: &Config, findings: &mut Findings) {
     }
     let guard = &config.guard;
     if guard.enabled == GuardMode::Off {
-        // Why it is off although it was asked for, the options' own findings say.
+        // The findings of the options say why it is off although it was enabled.
         return;
     }
     if guard.allow.is_empty() {

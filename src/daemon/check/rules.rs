@@ -66,7 +66,7 @@ pub(super) fn zones(config: &Config, text: &str, findings: &mut Findings) {
     }
 }
 
-/// Whether the counted zones have interfaces, and hold those of the default routes. Asks netifd.
+/// Whether the counted zones have interfaces, and include those of the default routes. Asks netifd.
 pub(super) fn outside(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
     let answer = call(ubus, netifd::OBJECT, netifd::METHOD, &serde_json::json!({}), CALL_TIMEOUT);
     let networks = answer.as_ref().map(netifd::interfaces).unwrap_or_default();
@@ -92,7 +92,7 @@ pub(super) fn outside(config: &Config, firewall: &str, ubus: &Path, findings: &m
     not_of_a_zone(&known, &default_route_interfaces(), findings);
 }
 
-/// `known`: the interfaces of the counted zones; none where nothing is known of them.
+/// `known`: the interfaces of the counted zones, empty if unknown.
 pub(super) fn not_of_a_zone(known: &[String], default_routes: &[String], findings: &mut Findings) {
     let named = |route: &&String| {
         known.iter().any(|name| match name.strip_suffix(['+', '*']) {
@@ -209,7 +209,7 @@ pub(in crate::daemon) fn not_seen(rows: &[NotSeenRow], findings: &mut Findings) 
     }
 }
 
-/// What OpenWrt's own rules open to what a router needs: DHCP, DHCPv6 and IPsec's key exchange.
+/// Ports that OpenWrt's default rules open for the router itself: DHCP, DHCPv6 and IPsec's key exchange.
 const USUAL: [(u8, u16); 3] = [(protocol::UDP, 68), (protocol::UDP, 546), (protocol::UDP, 500)];
 
 fn is_usual(protocol: u8, port: u16, by: &str) -> bool {
@@ -230,7 +230,7 @@ fn exposure_row(row: &Value) -> Option<ExposureRow> {
     })
 }
 
-/// Ports that are open to everybody outside, with their attempts where the daemon answers.
+/// Ports that are open to everybody outside, with their attempts if the daemon answers.
 pub(super) fn exposure(config: &Config, firewall: &str, ubus: &Path, findings: &mut Findings) {
     let mut open = exposure::opened(firewall, &config.zone);
     open.retain(|open| open.first != open.last || !is_usual(open.protocol, open.first, &open.by));

@@ -15,7 +15,7 @@ use crate::parse::line::Outcome;
 use crate::ubus::Status;
 
 impl Core {
-    /// Another time zone from now on, and what is wrong with it.
+    /// Sets the time zone and its error.
     pub(super) fn set_zone(
         &mut self,
         now: Now,
@@ -30,7 +30,7 @@ impl Core {
         self.lines.renew(&self.outside.networks, calendar);
     }
 
-    /// What netifd says of the networks now.
+    /// Takes netifd's present networks.
     pub(crate) fn note_networks(&mut self, now: Now, interfaces: Vec<Interface>) {
         self.outside.set_networks(interfaces);
         self.refresh_wan(now);
@@ -115,7 +115,7 @@ impl Core {
         };
     }
 
-    /// Takes what nft says of the ruleset.
+    /// Takes the ruleset that nft has printed.
     pub(super) fn read_counters(&mut self, now: Now) {
         let was_running = self.counters.nft.is_running();
         if let Some(ruleset) = self.counters.poll(now.boot_ms) {
@@ -144,7 +144,7 @@ impl Core {
     }
 }
 
-/// What is said of a refused request.
+/// The sentence about a refused request.
 pub(super) fn refused(what: &str, status: Status) -> String {
     format!("ubus refuses {what}: {status}")
 }

@@ -1,4 +1,4 @@
-//! Looks at each commit for what [`Notices`](crate::daemon::notices::Notices) sends.
+//! Computes the notifications of the present day for [`Notices`](crate::daemon::notices::Notices), at each commit.
 
 use super::Core;
 use crate::event::Class;

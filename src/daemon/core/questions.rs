@@ -20,7 +20,7 @@ use crate::sys::installed::{self, read_text};
 const MAX_FIREWALL: u64 = 512 * 1024;
 
 impl Core {
-    /// One step of the questions that wait: a month of the store, or the beginning or the end of one.
+    /// One step of the queued questions: reads one month of the store, or begins or ends a question.
     pub(super) fn step(&mut self, now: Now) {
         let Some((number, rendering, mut job)) = self.job.take() else {
             if let Some((number, rendering)) = self.waiting.pop_front() {
@@ -49,7 +49,7 @@ impl Core {
         }
     }
 
-    /// A question of a rendering is answered; a further one waits behind those of others.
+    /// Ends a question of a rendering; its next one is queued behind those of other callers.
     fn end(
         &mut self,
         now: Now,
@@ -64,7 +64,7 @@ impl Core {
         }
     }
 
-    /// What goes over the bus; `None` where there is a further question.
+    /// What is sent to the caller; `None` if there is a further question.
     fn rendered(
         &mut self,
         now: Now,
@@ -84,7 +84,7 @@ impl Core {
         }
     }
 
-    /// What the daemon alone knows, added.
+    /// Adds what only the daemon knows.
     fn finish_answer(&mut self, now: Now, question: &Question, mut answer: Answer) -> Answer {
         self.enforcer.add_kernel_state(&self.engine.guard, &mut answer);
         advice::add(question, &mut answer, installed::advice);

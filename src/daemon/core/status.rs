@@ -109,7 +109,7 @@ impl Core {
         }
     }
 
-    /// What rules deleted of the store, the newest first.
+    /// The deletions by retention, the newest first.
     fn deleted(&self) -> Vec<DeletedRow> {
         let row = |deletion: &Deletion| DeletedRow {
             when: self.engine.calendar().rfc3339(deletion.when),
@@ -140,7 +140,7 @@ impl Core {
             };
             CounterStatus { zone, place, packets, received: self.engine.received(is_of) }
         };
-        // Not what was read before nft stopped to answer.
+        // Readings from before nft stopped answering are left out.
         self.counts
             .rules
             .as_ref()
@@ -217,7 +217,7 @@ impl Core {
         rows
     }
 
-    /// What the daemon alone knows of a period.
+    /// Adds what only the daemon knows of a period.
     pub(super) fn complete(&mut self, now: Now, summary: &mut SummaryAnswer) {
         self.counters.ask(now.boot_ms, MINUTE_MS);
         let mut warnings = self.all_warnings(now);
@@ -264,7 +264,7 @@ impl Core {
 /// Shortens a list of sentences to [`MAX_LIST`] and a last one that says how many are left out.
 fn shorten(list: &mut Vec<String>, what: &str) {
     if list.len() > MAX_LIST {
-        // One place is for what is left out; of a list that was cut before the sentence is among them.
+        // The added sentence makes one row more than the limit.
         let more = list.len() - MAX_LIST;
         list.truncate(MAX_LIST);
         list.push(format!("{more} more {what}"));

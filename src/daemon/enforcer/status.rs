@@ -71,7 +71,7 @@ impl Enforcer {
         warnings
     }
 
-    /// Where the protection of the inside's connections reaches its bound.
+    /// Warnings if the peers of the inside exceed a bound.
     fn peer_warnings(&mut self, now: Now) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(why) = &self.nft_sync.no_conntrack {

@@ -1,5 +1,5 @@
-//! What is done for blocked networks in a thread of its own: their addresses are found, checked against what is
-//! protected, and put into the kernel's sets.
+//! The worker's job for blocked networks: finds their addresses, checks these against what is protected, and loads them
+//! into the kernel's sets.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -16,20 +16,20 @@ use crate::query::target::{MAX_NETWORKS, Target};
 use crate::query::target::{SHORTEST_V4, SHORTEST_V6};
 use crate::stats::countries::Country;
 
-/// Peers that one job remembers; more than a refusal names.
+/// Most peers collected by one job; a refusal names fewer.
 const MAX_PEERS: usize = 4096;
 
 /// One job of the worker thread: candidates are checked and the sets loaded.
 pub(super) struct Job {
-    /// What is blocked already, with the milliseconds that are left; `None` for always.
+    /// Present blocks with their remaining milliseconds; `None`: until unblocked.
     pub blocks: Vec<(Target, Option<u64>)>,
-    /// What is to be blocked as well, or would be.
+    /// Further targets to block or to test.
     pub request: Option<NetworkRequest>,
-    /// How many more blocks there is room for.
+    /// How many more blocks are possible.
     pub room: usize,
     pub policy: Policy,
     pub database: PathBuf,
-    /// The table is there, so the kernel knows the peers.
+    /// The table exists, so the kernel knows the peers.
     pub can_ask: bool,
     pub load: bool,
 }
@@ -39,12 +39,12 @@ pub(super) struct Outcome {
     pub accepted: Vec<Target>,
     /// Candidates that must not be blocked, and why.
     pub refused: Vec<(Target, String)>,
-    /// Why some of what is blocked is not in the kernel.
+    /// Why some blocks are not in the kernel.
     pub failed: Vec<String>,
     pub ranges: usize,
     /// IPv4 addresses and IPv6 /64s of the accepted ones.
     pub size: (u64, u64),
-    /// Whether the kernel has it; absent if nothing was to be loaded.
+    /// Whether the kernel's sets were loaded; absent if nothing was to be loaded.
     pub loaded: Option<Result<(), String>>,
 }
 
@@ -190,7 +190,7 @@ fn peers(kernel: &mut Elements, job: &Job, checked: &Checked) -> Option<Vec<Sour
         return None;
     }
     let all = Ranges::new(checked.iter().flat_map(|(_, ranges)| ranges.iter()).collect());
-    // What is allowed is left out: whoever is there is not hurt.
+    // Allowed addresses are not part of the block.
     let all = all.without(&job.policy.exempt());
     let mut found = Vec::new();
     let is_wanted = |source: Source| all.touches_prefix(source.prefix());
@@ -200,7 +200,7 @@ fn peers(kernel: &mut Elements, job: &Job, checked: &Checked) -> Option<Vec<Sour
         }
     };
     kernel.peers(&mut |source, _| note(source));
-    // Without connection tracking over netlink the table's sets still know the last hour.
+    // Without connection tracking over netlink the table's sets still have the last hour's peers.
     let _ = kernel.connected(&all_connections(), &is_wanted, &mut note);
     Some(found)
 }
@@ -259,7 +259,7 @@ mod tests {
             room: 9,
             policy: Policy::default(),
             database: "/nonexistent".into(),
-            // Who has a connection to it cannot be found out.
+            // Whether there is a connection to it cannot be determined.
             can_ask: false,
             load: false,
         };

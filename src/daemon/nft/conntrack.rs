@@ -1,4 +1,4 @@
-//! Asks the kernel's connection tracking to which addresses the inside has a connection (ctnetlink,
+//! Queries the kernel's connection tracking for addresses to which the inside has a connection (ctnetlink,
 //! linux/netfilter/nfnetlink_conntrack.h).
 
 use std::io;
@@ -60,10 +60,11 @@ pub fn connections_of(sources: &[Source]) -> Vec<Vec<u8>> {
     has.into_iter().filter(|(_, has)| *has).map(|(family, _)| request(family)).collect()
 }
 
-/// Gives every wanted source to which something else opened a connection that is still tracked, once for each connection.
-/// The kernel goes through all its connections for each request, however many sources are wanted. `is_served`: whether this is a
-/// port that takes connections from outside; what comes from there is an answer that the kernel no longer knew the
-/// question of. Errors: no connection tracking over netlink (`nf_conntrack_netlink`), no permission, no memory.
+/// Gives every wanted source to which something else opened a connection that is still tracked, once for each
+/// connection. The kernel goes through all its connections for each request, however many sources are wanted.
+/// `is_served`: whether this port accepts connections from outside: a packet from it is a reply, even if the kernel no
+/// longer knew the connection. Errors: no connection tracking over netlink (`nf_conntrack_netlink`), no permission, no
+/// memory.
 pub fn connected(
     requests: &[Vec<u8>],
     is_wanted: &dyn Fn(Source) -> bool,
@@ -85,7 +86,7 @@ pub fn connected(
 
 /// Gives the entries that the kernel lists.
 fn list(request: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-    // A new socket each time: a list that is not read to its end ends with it.
+    // A new socket each time: closing it ends a dump that was not read completely.
     let socket = Netlink::netfilter(0)?;
     socket.send(request)?;
     let errno = receive_answer(&socket, &mut vec![0; DATAGRAM], TIMEOUT, &mut |datagram| {
@@ -101,7 +102,7 @@ fn list(request: &[u8], each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
     result_of(errno)
 }
 
-/// Where the answers of a connection come from.
+/// The address that the replies of a connection come from.
 fn answering(entry: &[u8]) -> Option<&[u8]> {
     let reply = attribute(attribute(entry, TUPLE_REPLY)?, TUPLE_IP)?;
     attribute(reply, IP_V4_SOURCE).or_else(|| attribute(reply, IP_V6_SOURCE))
@@ -111,7 +112,7 @@ fn request(family: u8) -> Vec<u8> {
     netlink::request(GET, NLM_F_DUMP, 1, (family, 0), |_| {})
 }
 
-/// A list of the connections whose answers come from this IPv4 address.
+/// Requests the connections whose replies come from this IPv4 address.
 fn request_for(bits: u32) -> Vec<u8> {
     netlink::request(GET, NLM_F_DUMP, 1, (AF_INET, 0), |message| {
         put_nested(message, TUPLE_REPLY, |message| {
@@ -123,7 +124,7 @@ fn request_for(bits: u32) -> Vec<u8> {
     })
 }
 
-/// Who opened this connection, if its answers come from `source` and its opening was seen.
+/// Who opened this connection, if its replies come from `source` and its handshake was seen.
 pub fn opener_to(entry: &[u8], source: Source) -> Option<Opener<'_>> {
     let reply = attribute(attribute(entry, TUPLE_REPLY)?, TUPLE_IP)?;
     let answers = match source {

@@ -1,5 +1,7 @@
-//! The kernel's side of our table, over netlink: notifications of changes, the elements of its sets, and their
-//! changes. The kernel answers while it is asked; no process is started for it.
+//! The guard's table in the kernel, over netlink: notifications of changes, reading and changing the elements of its
+//! sets.
+//!
+//! The kernel answers within the system call; no process is started. Knows addresses only, no rules of the guard.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -16,7 +18,7 @@ use crate::sys::netlink::Netlink;
 
 /// The whole ruleset of a router is some hundred notifications when it is reloaded.
 const RECEIVE_BUFFER: usize = 256 << 10;
-/// Datagrams that one turn reads.
+/// Datagrams read in one iteration of the loop.
 const DATAGRAMS_PER_TURN: usize = 256;
 /// Elements in one message: its attributes have lengths of 16 bits.
 const ELEMENTS_PER_MESSAGE: usize = 256;
@@ -48,8 +50,8 @@ impl Notifications {
         self.socket.as_fd()
     }
 
-    /// Reads what has come. True if somebody else than the sockets `own` took something of our table away, or may
-    /// have.
+    /// Reads the queued notifications. True if something of the table was deleted, or may have been, by another socket
+    /// than `own`.
     pub fn read(&mut self, own: &[u32]) -> io::Result<bool> {
         let mut damaged = false;
         for _ in 0..DATAGRAMS_PER_TURN {
@@ -81,7 +83,7 @@ impl Notifications {
 /// The key of a served IPv6 port.
 const LONGEST_KEY: usize = 24;
 
-/// An element of a set that the kernel fills, with the time that is left of it.
+/// An element of a set that the kernel fills, with its remaining time.
 #[derive(Clone, Copy, Debug)]
 pub struct Remembered {
     set: &'static str,
@@ -90,7 +92,7 @@ pub struct Remembered {
     left_ms: u64,
 }
 
-/// Asks about elements; each question is answered at once.
+/// A socket for reading and changing elements; the kernel answers each request at once.
 pub struct Elements {
     socket: Netlink,
     port: u32,
@@ -118,12 +120,13 @@ impl Elements {
         Elements { timeout, ..self }
     }
 
-    /// The number by which notifications name this socket.
+    /// The netlink port id of this socket.
     pub fn port(&self) -> u32 {
         self.port
     }
 
-    /// Asks, and gives every message of the answer to `each`. The errno of the answer, 0 for success.
+    /// Sends a request and passes every message of the answer to `each`. Returns the errno of the answer, 0 for
+    /// success.
     fn ask(&mut self, make: &dyn Fn(u32) -> Vec<u8>, each: &mut dyn FnMut(Message<'_>)) -> io::Result<i32> {
         self.request = self.request.wrapping_add(1);
         let wanted = self.request;
@@ -131,7 +134,7 @@ impl Elements {
         self.receive(&mut |request| request == wanted, each)
     }
 
-    /// Reads answers up to the one that `is_last`; what is late of an earlier request is skipped.
+    /// Reads answers up to the one that `is_last`; late answers to earlier requests are skipped.
     fn receive(
         &mut self,
         is_last: &mut dyn FnMut(u32) -> bool,
@@ -149,7 +152,7 @@ impl Elements {
         })
     }
 
-    /// Whether our table is there.
+    /// Whether the table exists.
     pub fn has_table(&mut self) -> io::Result<bool> {
         match self.ask(&|request| nftables::get_table(TABLE, request), &mut |_| {})? {
             0 => Ok(true),
@@ -161,14 +164,14 @@ impl Elements {
     fn has_element(&mut self, set: &str, key: &[u8]) -> io::Result<bool> {
         match self.ask(&|request| nftables::get_element(TABLE, set, key, request), &mut |_| {})? {
             0 => Ok(true),
-            // The element, or the set, or the table.
+            // ENOENT: the element, the set or the table does not exist.
             libc::ENOENT if self.has_table()? => Ok(false),
             errno => Err(io::Error::from_raw_os_error(errno)),
         }
     }
 
-    /// Whether a connection to this source was opened from inside within the time that peers are remembered for.
-    /// The error is that the kernel cannot say, for instance without our table.
+    /// Whether a connection to this source was opened from inside within the time that peers are remembered for. The
+    /// error: the kernel cannot answer, for instance without the table.
     pub fn is_remembered(&mut self, source: Source) -> io::Result<bool> {
         self.has_element(script::set_of(PEERS, source), &script::key(source))
     }
@@ -280,7 +283,7 @@ impl Elements {
                 let gone: Vec<Source> = remove.iter().copied().filter(|source| of_set(*source)).collect();
                 for gone in gone.chunks(ELEMENTS_PER_MESSAGE) {
                     let keys: Vec<Vec<u8>> = gone.iter().map(|source| script::key(*source)).collect();
-                    // One that is not there cannot be deleted.
+                    // Deleting an element that does not exist is an error, so each is added first.
                     let there: Vec<(Vec<u8>, u64)> = keys.iter().map(|key| (key.clone(), 1000)).collect();
                     transaction.add_elements(set, &there);
                     transaction.delete_elements(set, &keys);
@@ -293,7 +296,7 @@ impl Elements {
         })
     }
 
-    /// What the table remembers of connections: peers, and ports that are served.
+    /// The table's elements about connections: peers and served ports.
     pub fn remembered(&mut self) -> Vec<Remembered> {
         let mut remembered = Vec::new();
         for set in PEERS.into_iter().chain(SERVED) {
@@ -309,7 +312,7 @@ impl Elements {
         remembered
     }
 
-    /// Puts into a new table what the one before remembered.
+    /// Adds the previous table's elements about connections to a new one.
     pub fn remember(&mut self, remembered: &[Remembered]) -> io::Result<()> {
         for of_set in remembered.chunk_by(|one, next| one.set == next.set) {
             for some in of_set.chunks(ELEMENTS_PER_MESSAGE) {
@@ -321,12 +324,12 @@ impl Elements {
         Ok(())
     }
 
-    /// Takes the table away, whether it is there or not.
+    /// Deletes the table, whether it exists or not.
     pub fn delete_table(&mut self) -> io::Result<()> {
         self.transact(&mut |transaction| transaction.delete_table())
     }
 
-    /// Sends what `fill` puts into a transaction, which takes place as a whole or not at all.
+    /// Sends the requests that `fill` adds as one transaction, which is atomic.
     fn transact(&mut self, fill: &mut dyn FnMut(&mut Transaction<'_>)) -> io::Result<()> {
         let first = self.request.wrapping_add(1);
         let mut transaction = Transaction::new(TABLE, first);
@@ -371,7 +374,7 @@ impl Elements {
         self.packets(&|request| nftables::get_element(TABLE, set, &key, request))
     }
 
-    /// Packets that the blocked range around this one's first address stopped.
+    /// Packets dropped by the blocked range that contains this one's first address.
     pub fn dropped_by_network(&mut self, range: Range) -> Option<u64> {
         let (family, key, _) = script::range_keys(range);
         self.packets(&|request| nftables::get_element(TABLE, NETWORKS[family], &key, request))
@@ -390,12 +393,12 @@ impl Elements {
         asked.ok().filter(|errno| *errno == 0).and(packets)
     }
 
-    /// Every blocked source, with the milliseconds that are left.
+    /// Visits every blocked source, with its remaining milliseconds.
     pub fn blocked(&mut self, each: &mut dyn FnMut(Source, u64)) {
         self.list_sources(BLOCKED, each);
     }
 
-    /// Every remembered peer, with the milliseconds that are left.
+    /// Visits every peer, with its remaining milliseconds.
     pub fn peers(&mut self, each: &mut dyn FnMut(Source, u64)) {
         self.list_sources(PEERS, each);
     }
@@ -426,7 +429,7 @@ impl Elements {
     }
 
     fn list(&mut self, set: &str, each: &mut dyn FnMut(nftables::Element<'_>)) {
-        // What cannot be listed is made anew from the ledger, or remembered again.
+        // What cannot be listed is restored from the ledger, or learnt again.
         let _ = self.ask(&|request| nftables::list_elements(TABLE, set, request), &mut |message| {
             if let Message::Elements(elements) = message {
                 elements.for_each(&mut *each);

@@ -1,7 +1,6 @@
-//! The guard's own table `inet fwstat` in the kernel: what it shall be -> nft's text -> `nft -f -`; and what
-//! the kernel says of it.
+//! The guard's own table `inet fwstat` in the kernel: the script that creates it, the process `nft -f -`, and netlink.
 //!
-//! Decides nothing. No packet's text comes here, only addresses.
+//! Takes decisions and addresses, gives the kernel's state. Decides nothing and has no text from packets.
 
 pub mod conntrack;
 pub mod kernel;
@@ -16,13 +15,13 @@ use std::time::Duration;
 use crate::sys::netlink::Netlink;
 use crate::sys::wait::{Wait, wait};
 
-/// As long as the kernel's own messages get.
+/// The longest datagram of the kernel.
 const DATAGRAM: usize = 16 << 10;
-/// The kernel answers while it is asked; this is for when it is out of memory.
+/// The kernel answers within the system call; the timeout is for when it is out of memory.
 const TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Receives the kernel's datagrams until `read` gives the answer's errno, 0 for success. The error is the socket's, or that
-/// none came in time.
+/// Receives the kernel's datagrams until `read` gives the answer's errno, 0 for success. The error is the socket's, or
+/// a timeout.
 fn receive_answer(
     socket: &Netlink,
     buffer: &mut [u8],

@@ -11,14 +11,15 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-/// nft is looked for here alone: what the surroundings call PATH is not asked.
+/// nft is searched for here only; the environment's PATH is ignored.
 const DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
-/// A ruleset takes milliseconds; on a small router with thousands of blocks a second, and longer while flash is busy.
+/// Loading the table takes milliseconds; with thousands of blocks on a small router it takes a second, and longer while
+/// flash is busy.
 const LOAD_TIMEOUT_MS: u64 = 60_000;
 const LIST_TIMEOUT_MS: u64 = 5_000;
-/// After it closed its output it is about to exit: how often that is tested.
+/// Polling interval for the exit of a process that has closed its output.
 const EXIT_POLL_MS: u64 = 5;
-/// More output is not read.
+/// Longest output that is read.
 pub const MAX_OUTPUT: usize = 1 << 20;
 
 /// nft's path; `None`: not installed.
@@ -26,7 +27,7 @@ pub fn program() -> Option<PathBuf> {
     DIRECTORIES.iter().map(|directory| Path::new(directory).join("nft")).find(|path| path.is_file())
 }
 
-/// nft with nothing of the surroundings that could change what it does.
+/// A command for nft with an empty environment.
 pub fn command() -> io::Result<Command> {
     let program = program().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "nft is missing"))?;
     let mut command = Command::new(program);
@@ -45,7 +46,7 @@ pub fn list_ruleset() -> io::Result<Command> {
 #[derive(Default)]
 pub struct Nft {
     running: Option<Running>,
-    /// The process that ran last, and still may.
+    /// The last process, which may still run.
     pub pid: Option<u32>,
 }
 
@@ -54,7 +55,7 @@ struct Running {
     /// The pipe of its standard output or error.
     output: File,
     printed: Vec<u8>,
-    /// When its timeout is over (milliseconds since boot).
+    /// When it times out (milliseconds since boot).
     until: u64,
     /// When to poll it at the latest.
     poll_at: u64,
@@ -63,7 +64,7 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may be over already.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -88,7 +89,7 @@ impl Nft {
     /// Starts `nft -f -` with this script; nothing else may be running. What it prints are its errors.
     pub fn load(&mut self, now_ms: u64, script: &str) -> io::Result<()> {
         let mut command = command()?;
-        // A file in memory: no pipe that fills up while nobody reads.
+        // A memfd: a pipe could block while nft does not read.
         let name = c"fwstat.nft";
         let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?);
         file.write_all(script.as_bytes())?;
@@ -125,7 +126,7 @@ impl Nft {
     pub fn poll(&mut self, now_ms: u64) -> Option<Result<(ExitStatus, Vec<u8>), String>> {
         let running = self.running.as_mut()?;
         if !running.closed {
-            // One byte more than is wanted tells that it is too long.
+            // One byte more than the limit, to detect longer output.
             let room = (MAX_OUTPUT + 1).saturating_sub(running.printed.len()) as u64;
             let read = (&running.output).take(room).read_to_end(&mut running.printed);
             running.closed = read.is_ok();
@@ -135,7 +136,7 @@ impl Nft {
             // The caller sees that it is too long.
             running.child.kill().and_then(|()| running.child.wait()).map(Some)
         } else if running.closed {
-            // Its output is whole only once the pipe is closed.
+            // Its output is complete only when the pipe is closed.
             running.child.try_wait()
         } else {
             Ok(None)
@@ -154,13 +155,13 @@ impl Nft {
         Some(outcome)
     }
 
-    /// Ends what runs, if anything does.
+    /// Kills the running process, if there is one.
     pub fn kill(&mut self) {
         self.running = None;
     }
 }
 
-/// Why an exited `nft -f -` did not do it, in its own words.
+/// The error of an `nft -f -` that failed, in its own words.
 pub fn failure(status: ExitStatus, printed: &[u8]) -> String {
     first_line(printed).unwrap_or_else(|| format!("nft ended with {status}"))
 }

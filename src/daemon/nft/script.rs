@@ -1,6 +1,6 @@
 //! The table `inet fwstat` as nft's script.
 //!
-//! Takes what the table is to be, gives text. Pure. Of packets it contains addresses only, formatted here.
+//! Takes the wanted table, gives text. Pure. All that it contains of packets is addresses, formatted here.
 
 use std::fmt::Write;
 
@@ -10,9 +10,9 @@ use crate::guard::networks::MAX_RANGES;
 use crate::guard::ranges::{Range, as_v4};
 use crate::input::nflog::{COPY_RANGE, QUEUE_THRESHOLD};
 
-/// The table, of family inet, that is ours alone.
+/// The name of the guard's own table, of family inet.
 pub const TABLE: &str = "fwstat";
-/// The sets of blocked sources, and of those to whom connections were opened from inside.
+/// The sets of blocked sources.
 pub const BLOCKED: [&str; 2] = ["blocked4", "blocked6"];
 /// Names of the sets of addresses that the inside has connections to.
 pub const PEERS: [&str; 2] = ["peers4", "peers6"];
@@ -20,13 +20,13 @@ pub const PEERS: [&str; 2] = ["peers4", "peers6"];
 const SHARED: [&str; 2] = ["shared4", "shared6"];
 /// Timeout of the elements, should they not be deleted.
 const SHARED_TIMEOUT: &str = "2d";
-/// Inside addresses, protocols and ports that took a connection from outside.
+/// Inside addresses, protocols and ports that accepted a connection from outside.
 pub const SERVED: [&str; 2] = ["served4", "served6"];
 /// Ranges of addresses of blocked networks and countries.
 pub const NETWORKS: [&str; 2] = ["networks4", "networks6"];
-/// Counts the connections whose peer was not remembered because an inside host opened too many, or the set was full.
+/// Name of the counter of connections whose peer was not added because an inside host opened too many.
 pub const PEERS_LIMITED: &str = "peers_limited";
-/// Name of the counter of peers that found no room in [`PEERS`].
+/// Name of the counter of connections whose peer was not added because [`PEERS`] was full.
 pub const PEERS_FULL: &str = "peers_full";
 
 /// Peers that are remembered per family: some 100 bytes of kernel memory each, taken as they come.
@@ -39,13 +39,13 @@ const MAX_OPENERS: u32 = 1024;
 /// New peers that one inside host (IPv6: one /64) may add: with peers remembered for an hour, no host can fill a
 /// third of the set.
 const OPENER_RATE: &str = "limit rate over 30/minute burst 500 packets";
-/// Elements that are over still count until the kernel collects them.
+/// Expired elements count until the kernel collects them.
 const SLACK: u32 = 64;
 /// A block ends in the kernel this much earlier than in the ledger, never later.
 const EARLY_MS: u64 = 50;
 /// Elements in one command.
 const ELEMENTS_PER_COMMAND: usize = 256;
-/// The part of an IPv6 address that a source is known by.
+/// The mask of a /64.
 const HALF: &str = "ffff:ffff:ffff:ffff::";
 
 /// What worms look for: Telnet, Windows' file shares and RPC, ADB, TR-069, Winbox, UPnP of cheap routers.
@@ -53,13 +53,13 @@ const WORM_PORTS: &str = "23, 2323, 135, 139, 445, 5555, 7547, 8291, 37215, 5286
 /// The rate at which they are logged; the rule's counter has them all.
 const WATCHED_RATE: &str = "limit rate 20/second burst 40 packets";
 
-/// What the table shall be.
+/// The wanted table.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Spec {
     pub guard: Option<GuardSpec>,
     /// Where dropped and watched packets are logged.
     pub log: Option<LogSpec>,
-    /// The interfaces to outside, if connections to the ports of worms are to be watched.
+    /// The WAN interfaces, if connections to the ports of worms are to be watched.
     pub egress: Option<Vec<String>>,
 }
 
@@ -68,11 +68,11 @@ pub struct Spec {
 pub struct GuardSpec {
     /// False for a dry run: peers are remembered, nothing is blocked.
     pub enforce: bool,
-    /// Every packet of a blocked source, not only what belongs to no known connection.
+    /// Drop every packet of a blocked source, not only those of no known connection.
     pub all: bool,
     /// The most blocks at a time.
     pub size: u32,
-    /// The interfaces to outside; empty if they are not known.
+    /// The WAN interfaces; empty if they are not known.
     pub outside: Vec<String>,
     /// Sources that many routers saw, in order: only what belongs to no known connection is refused.
     pub shared: Vec<Source>,
@@ -99,20 +99,20 @@ impl Spec {
     }
 }
 
-/// Takes the table away, whether it is there or not.
+/// Deletes the table, whether it exists or not.
 pub const REMOVE: &str = "table inet fwstat {\n}\ndelete table inet fwstat\n";
 
 /// A blocked source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Blocked {
     pub source: Source,
-    /// Milliseconds that are left of its block.
+    /// Remaining milliseconds of its block.
     pub left_ms: u64,
-    /// Packets of it that the table before dropped.
+    /// Packets of it that the previous table dropped.
     pub dropped: u64,
 }
 
-/// Makes the table anew, all at once, with these blocks.
+/// The script that replaces the table, atomically, with these blocks.
 pub fn build(spec: &Spec, blocks: &[Blocked]) -> String {
     let mut text = String::from(REMOVE);
     text.push_str("table inet fwstat {\n");
@@ -134,14 +134,14 @@ pub fn build(spec: &Spec, blocks: &[Blocked]) -> String {
     text
 }
 
-/// `blocks`: how many there are, more than are allowed where an option allows fewer than before.
+/// `blocks`: their number, which can exceed the option's limit after that was lowered.
 fn sets(guard: &GuardSpec, blocks: usize, text: &mut String) {
     let most = guard.size.max(u32::try_from(blocks).unwrap_or(u32::MAX));
     for (place, kind) in ["ipv4_addr", "ipv6_addr"].into_iter().enumerate() {
         let size = most.saturating_add(most / 4).saturating_add(SLACK);
         let (blocked, peers, served) = (BLOCKED[place], PEERS[place], SERVED[place]);
         let (openers, networks) = (OPENERS[place], NETWORKS[place]);
-        // A range has two elements: its first address, and the one behind it.
+        // A range has two elements: its first address, and the one after its last.
         let network_size = 2 * MAX_RANGES as u32 + SLACK;
         let _ = write!(
             text,
@@ -195,7 +195,7 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
         comment = zone.as_ref().map(|zone| format!(" comment \"fwstat {zone}\"")).unwrap_or_default();
     }
     let which = if guard.all {
-        // Neighbours of the link must find one another in any case.
+        // Neighbour discovery must always work.
         "meta l4proto ipv6-icmp icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-advert } return"
     } else {
         // Invalid packets are dropped, too: fw4 lets them reach the zone's policy only.
@@ -233,8 +233,8 @@ fn judging(guard: &GuardSpec, log: Option<&LogSpec>, text: &mut String) {
     }
 }
 
-/// Remembers to whom connections are opened: after fw4's chains, so that only what they let through counts. The
-/// router's own name and time servers are remembered for longer.
+/// Adds the destinations of connections to the peers: after fw4's chains, so that only accepted packets count. The
+/// router's own name and time servers stay peers for longer.
 fn remembering(guard: &GuardSpec, text: &mut String) {
     let _ = write!(
         text,
@@ -243,9 +243,8 @@ fn remembering(guard: &GuardSpec, text: &mut String) {
          \t\tupdate @peers6 {{ ip6 daddr & {HALF} }} return\n\
          \t\tcounter name {PEERS_FULL}\n\t}}\n"
     );
-    // What comes from a port that is served is an answer, also where the kernel forgot the question; a TCP
-    // connection begins with a SYN. Connections that are older than this table are remembered by what goes on in
-    // them.
+    // A packet from a served port is a reply, even if the kernel no longer knows the connection; a TCP connection
+    // begins with a SYN. The peers of connections that are older than this table are learnt from their next packets.
     let established = if guard.all {
         ""
     } else {
@@ -334,7 +333,7 @@ fn key_text(source: Source) -> String {
     source.prefix().network.to_string()
 }
 
-/// The timeout of an element with this remaining time in the ledger.
+/// The timeout of an element with this remaining time in the ledger. Both in milliseconds.
 pub fn timeout_ms(left_ms: u64) -> u64 {
     left_ms.saturating_sub(EARLY_MS).max(1)
 }
@@ -372,7 +371,7 @@ pub fn served_key(address: &[u8], protocol: u8, port: u16) -> Vec<u8> {
     [address, &[protocol, 0, 0, 0], &[high, low, 0, 0]].concat()
 }
 
-/// A range as keys of an interval set: its first address and the one behind it, if there is one.
+/// A range as keys of an interval set: its first address and the one after its last, if there is one.
 pub fn range_keys(range: Range) -> (usize, Vec<u8>, Option<Vec<u8>>) {
     match as_v4(range) {
         Some((first, last)) => {
@@ -405,7 +404,7 @@ pub fn set_of(sets: [&'static str; 2], source: Source) -> &'static str {
     sets[place_of(source)]
 }
 
-/// Whether an interface may be named in a rule: the kernel allows more letters than we do.
+/// Whether an interface may be named in a rule: the kernel allows more characters than nft's syntax.
 pub fn is_plain_interface(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte);
     (1..16).contains(&name.len()) && name.bytes().all(plain)

@@ -1,5 +1,5 @@
-//! The kernel's ruleset as `nft -j -t list ruleset` gives it -> our rules' counters, and every place where packets are
-//! refused without a rule of ours that sees them.
+//! The kernel's ruleset, from `nft -j -t list ruleset`: the counters of fwstat's rules, and every place where packets
+//! are refused before such a rule sees them.
 //!
 //! fw4's chains are those of firewall4's template `ruleset.uc`; docs/FIREWALL.md has the table of its refusing places.
 
@@ -7,9 +7,9 @@ mod read;
 
 use crate::event::small_map::SmallMap;
 
-/// Rules that are read; what is beyond is one place without a number.
+/// Most rules that are read; the others are one place without a number.
 const MAX_RULES: usize = 2048;
-/// Places that are named; a bound against rulesets with a rule for every address.
+/// Most places that are named, since a ruleset can have a rule for every address.
 const MAX_PLACES: usize = 64;
 /// Bytes of a place's name to which no further names are added.
 const LONG_NAME: usize = 400;
@@ -30,7 +30,7 @@ pub(in crate::daemon) fn sum_of(readings: &[Reading]) -> u64 {
     readings.iter().fold(0, |sum, reading| sum.saturating_add(reading.packets))
 }
 
-/// What is known of packets that were refused, but not one by one.
+/// Packets that were refused and not seen one by one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unseen {
     pub place: String,
@@ -77,7 +77,7 @@ struct Rule {
     verdict: Verdict,
     /// The chain of a jump.
     target: String,
-    /// Logs to the kernel's log, where the input logd finds it.
+    /// Logs to the kernel's log, which the input logd reads.
     logs: bool,
     /// The NFLOG group that it logs to.
     nflog: Option<u64>,
@@ -146,7 +146,7 @@ pub struct Ruleset {
     cut: bool,
 }
 
-/// What one of our rules counts.
+/// What one of fwstat's rules counts.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Place {
     /// The policies of a zone.
@@ -196,7 +196,7 @@ impl Ruleset {
         let ours = |chain: &str, comment: &str| {
             fw4.iter().find(|rule| rule.chain == chain && rule.comment == comment).copied()
         };
-        // A rule of ours that only counts gives a sum.
+        // A rule of fwstat that only counts gives a sum.
         let sum = |rule: Option<&Rule>| rule.and_then(|rule| self.packets(rule));
         let sees = |rule: Option<&Rule>| rule.is_some_and(|rule| rule.logs_to_nflog(read));
         let logs = |chain: &str| fw4.iter().any(|rule| rule.chain == chain && rule.logs && rule.refuses());
@@ -240,7 +240,7 @@ impl Ruleset {
                 places.add(format!("forwarding from zone {zone}"), sum(forward));
             }
             for verdict in ["reject", "drop"] {
-                // Out of the zone where it came in: with the rule in forward_Z that rule sees it.
+                // Out through the zone it came from: a rule of fwstat in forward_Z sees it.
                 let (chain, target) = (format!("forward_{zone}"), format!("{verdict}_to_{zone}"));
                 let seen = sees(ours(&chain, &name)) || (logd && logs(&target));
                 if ends_in(&chain, &target) && !seen {
@@ -282,7 +282,8 @@ impl Ruleset {
             rule.chain.strip_prefix(start).is_some_and(|name| zones.iter().any(|zone| zone == name))
         };
         if matches!(rule.chain.as_str(), "input" | "forward") {
-            // The end of the chain: of zones whose rules of ours have seen it, and of interfaces in no zone.
+            // At the chain's end are packets that fwstat's rules of the zones have seen, and those of interfaces in no
+            // zone.
             return !(rule.target == "handle_reject" && rule.comment.is_empty());
         }
         if zone("input_") || zone("forward_") {
@@ -351,7 +352,7 @@ fn is_of_fw4(chain: &str) -> bool {
 }
 
 fn name_of(rule: &Rule) -> String {
-    // What leaves by another interface than the zone's goes on behind such a rule, and is counted by it.
+    // Such a rule also counts packets that leave through another zone's interface, which it does not refuse.
     let most = if rule.target.contains("_to_") { " (at most)" } else { "" };
     match rule.comment.strip_prefix("!fw4: ") {
         Some(name) => format!("rule '{name}'{most}"),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Counter, Limit, MAX_RULES, OURS, Reading, Rule, Ruleset, Verdict};
 use crate::parse::json::Reader;
 
-/// A longer object is not taken apart: as a tree it takes up to thirty times its text.
+/// A longer object is not parsed: its tree takes up to thirty times the bytes of its text.
 const MAX_OBJECT: usize = 32 << 10;
 
 impl Ruleset {
@@ -24,7 +24,7 @@ impl Ruleset {
             reader.list(&mut |reader| {
                 let object = reader.raw()?;
                 if object.len() > MAX_OBJECT {
-                    // What such a rule does is not known.
+                    // The effect of a rule that is not parsed is unknown.
                     ruleset.cut |= object.starts_with(b"{\"rule\"");
                     return Some(());
                 }

@@ -29,13 +29,13 @@ pub(super) enum Purpose {
 }
 
 impl Storage {
-    /// A commit is on its way, or asked for.
+    /// Whether a commit is in progress or requested.
     pub(crate) fn is_busy(&self) -> bool {
         let is_due = self.worker.is_some() && !self.extra.is_empty();
         self.flight.is_some() || self.prepared.is_some() || self.again || is_due
     }
 
-    /// Begins to write to flash what it does not have; [`Storage::turn`] goes on with it.
+    /// Begins to write to flash what it does not have; [`Storage::turn`] continues it.
     pub(crate) fn commit(&mut self, config: &Config, engine: &mut Engine, mark: Option<(u32, i64)>) {
         self.written_today(engine.date());
         if self.flight.is_some() || self.prepared.is_some() {
@@ -113,7 +113,7 @@ impl Storage {
         self.submit(Job::Prepare { closed, changes, keep: keep(config) }, purpose, engine);
     }
 
-    /// Gives a job to the worker; without one it has failed.
+    /// Submits a job to the worker; without a worker the job has failed.
     pub(super) fn submit(&mut self, job: Job, purpose: Purpose, engine: &mut Engine) {
         let refused = match &mut self.worker {
             Some(worker) => worker.submit(job).is_err(),
@@ -126,7 +126,7 @@ impl Storage {
         }
     }
 
-    /// Takes back what a commit was to write: the next one has it.
+    /// Takes back what a failed commit was to write: the next one has it.
     pub(super) fn failed(&mut self, purpose: Purpose, why: String, engine: &mut Engine) {
         if let Purpose::Statistics(_) = purpose {
             engine.end_commit(false);
@@ -169,7 +169,7 @@ impl Storage {
         }
     }
 
-    /// A commit that was asked for while another was on its way can begin.
+    /// Whether a commit that was requested during another one can begin.
     pub(crate) fn wants_commit(&self) -> bool {
         self.again && self.flight.is_none() && self.prepared.is_none()
     }
@@ -198,7 +198,7 @@ impl Storage {
         }
     }
 
-    /// Publishes the prepared commit, so that it counts, and has its files moved.
+    /// Publishes the prepared commit and lets the worker move its files.
     pub(super) fn publish(&mut self, engine: &mut Engine, now: Now) {
         let (Some(Prepared { names, bytes, log_lines, .. }), Some(purpose)) =
             (self.prepared.take(), self.flight.take())
@@ -222,7 +222,7 @@ impl Storage {
         log_lines.into_iter().for_each(|sentence| self.queue_line(sentence));
         self.extra_in_flight.clear();
         if std::mem::take(&mut self.later_in_flight) && !self.later_changed {
-            // Flash knows now; what an import adds from here on is new, whatever its date.
+            // Flash has this state now: what an import adds from here on is new, whatever its date.
             self.due = 0;
         }
         self.add_written(bytes);

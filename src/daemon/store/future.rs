@@ -1,4 +1,4 @@
-//! Events dated in the future: flash holds them until their time has come.
+//! Events dated in the future, which are stored on flash until they are due.
 
 use super::Storage;
 use crate::live::{Engine, Now};
@@ -6,14 +6,14 @@ use crate::live::{Engine, Now};
 const DAY_MS: u64 = 86_400_000;
 
 impl Storage {
-    /// Flash may not know yet that these events were taken out of those that are dated in the future.
+    /// Removes due events from `later`; flash may still have them.
     pub(super) fn forget_due(&mut self, due: u64) {
         let (rows, rest) = self.later.take_until(due);
         self.later_changed |= !rows.is_empty() || !rest.is_empty();
         self.due = due;
     }
 
-    /// Events dated in the future whose time has come.
+    /// Counts events dated in the future that are due.
     pub(crate) fn count_due(&mut self, engine: &mut Engine, now: Now) {
         let wall_ms = now.wall.max(0).cast_unsigned().saturating_mul(1000);
         // A day at a time: RAM holds a few days that are over, and the rest is safe on flash. A command that has the store

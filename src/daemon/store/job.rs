@@ -11,9 +11,9 @@ use crate::store::{Demanded, Keep, Store, StoreError, Upkeep};
 pub(super) enum Job {
     /// Prepares a commit of days and of other changes.
     Prepare { closed: Vec<DaySummary>, changes: Vec<Change>, keep: Keep },
-    /// Prepares what a rule demands next, as of an instant and a day.
+    /// Prepares the next deletion that retention requires, as of an instant and a day.
     Maintain { now: i64, today: Date, keep: Keep, may: Upkeep },
-    /// Moves the files of a published commit to where they belong.
+    /// Moves the files of a published commit to the directory.
     Finish,
 }
 
@@ -23,16 +23,16 @@ pub(super) struct Prepared {
     pub(super) names: Vec<(String, bool)>,
     /// Bytes that the commit writes.
     pub(super) bytes: u64,
-    /// What is to be logged.
+    /// Sentences for the log.
     pub(super) log_lines: Vec<String>,
     /// Of maintenance: what may still be deleted.
     pub(super) left: Option<Upkeep>,
 }
 
-/// What it did.
+/// The result of a job.
 pub(super) enum Done {
     Prepared(Prepared),
-    /// No rule demands anything.
+    /// Retention requires nothing.
     Nothing,
     Failed(String),
     Finished(Result<(), String>),

@@ -27,7 +27,7 @@ impl Storage {
         }
     }
 
-    /// What `parse` makes of a file. `None` without the file, or if it cannot be read, which is among the warnings then.
+    /// A file as `parse` reads it. `None` without the file, or if it cannot be read, which is then a warning.
     pub(crate) fn get<T>(&mut self, name: &str, parse: impl FnOnce(&Open) -> Option<T>) -> Option<T> {
         let store = self.store.as_mut()?;
         let (parsed, damage) = match store.open_file(name) {

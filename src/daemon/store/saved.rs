@@ -6,7 +6,7 @@ use crate::event::calendar::Date;
 use crate::store::pieces::{Saved, State};
 use crate::store::sections::StoredDay;
 
-/// What flash has of open days.
+/// The open days on flash.
 #[derive(Default)]
 pub(super) struct Flash {
     pub(super) state: State,
@@ -49,8 +49,7 @@ impl Flash {
     }
 }
 
-/// The copy that holds more than flash, with the days that only flash has,
-/// and the imports that it does not hold.
+/// The copy in RAM, newer than flash, together with the days and imports that only flash has.
 pub(super) fn with_others(mut copy: Saved, flash: Flash) -> Saved {
     if copy.state.committing.is_some_and(|serial| flash.state.serial >= serial) {
         // The commit of its closed days was published before anybody could write the next copy.
