@@ -1,4 +1,4 @@
-//! The guard's bounds: how much of each is used, and what they kept from being blocked.
+//! The guard's bounds: how much of each is used, and how many blocks they prevented.
 //!
 //! Takes the guard's state, gives sentences. Decides nothing.
 
@@ -10,13 +10,13 @@ use crate::guard::window::Limit;
 /// Time for which it is reported that a bound was reached.
 const REPORT_MS: u64 = 5 * MINUTE_MS;
 
-/// What was decided about suspects.
+/// Counts of decisions about suspects, for the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Tally {
     pub(super) since_ms: Option<u64>,
     /// Log lines about suspects in this minute.
     pub(super) lines: u32,
-    /// Blocks without a line of their own.
+    /// Blocks without a log line of their own.
     pub(super) unlogged: u64,
     pub(super) over_budget: [u64; Pool::COUNT],
     pub(super) full: [u64; Pool::COUNT],
@@ -38,7 +38,7 @@ pub(super) struct BoundHits {
 }
 
 impl Guard {
-    /// The bounds that kept suspects from being blocked within the last minutes, a sentence each.
+    /// The bounds that prevented blocks within the last minutes, a sentence each.
     pub fn reached(&self, now_ms: u64) -> Vec<String> {
         let is_recent = |at: Option<u64>| at.is_some_and(|at| now_ms < at.saturating_add(REPORT_MS));
         let mut sentences = Vec::new();

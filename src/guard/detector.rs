@@ -1,28 +1,27 @@
-//! Events -> suspects: who floods, scans or fails logins.
+//! Events -> suspects: sources that flood, scan or fail logins.
 //!
-//! Memory is fixed. When forged sources fill the table, the source with the fewest events in the window is evicted, so
-//! that a source that goes on stands out of any number of sources that appear once.
+//! Takes events and the time. Memory is fixed: in a full table the source with the fewest events in the window is
+//! evicted, so that any number of sources that appear once do not hide one that continues. Blocks nobody.
 
 use super::source::Source;
 use super::table::{Pairs, mix};
 use super::window::{Limit, Window};
 use crate::event::{Class, Event, Service, protocol};
 
-/// Sources that are watched at the same time for floods and scans.
+/// Most sources that are counted for floods and scans at the same time.
 pub const SOURCES: usize = 1024;
-/// Sources whose failed logins are counted at the same time.
+/// Most sources whose failed logins are counted at the same time.
 pub const LOGIN_SOURCES: usize = 256;
-/// Slots of one set of the table: a source is in one of these.
+/// Slots of one set of the table; the hash of a source selects the set.
 const WAYS: usize = 8;
-/// Services that a reason names at most.
+/// Most services that are stored of a suspect.
 pub const MAX_SERVICES: usize = 4;
 
-/// Anyone can send UDP and ICMP in another's name, and get nothing of it back. TCP needs a handshake to do
-/// more than knock; what only knocks counts once, UDP and ICMP half. In units of a half:
+/// Weights, in halves of an event: UDP and ICMP count half, since their sources are forged most easily.
 const TCP: u32 = 2;
 const OTHER: u32 = 1;
 
-/// Why a source is blocked. The numbers are stored.
+/// The rule that blocks a source. The numbers are stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rule {
     /// More attempts than the option `flood` allows.
@@ -33,7 +32,7 @@ pub enum Rule {
     Login = 2,
     /// Blocked by hand.
     Hand = 3,
-    /// It was in the kernel's set already and its cause is not known.
+    /// It was already in the kernel's set; its cause is not known.
     Found = 4,
 }
 
@@ -46,7 +45,7 @@ impl Rule {
         ["flood", "scan", "login", "manual", "found"][self as usize]
     }
 
-    /// The evidence may have been sent in the source's name by another.
+    /// Whether the evidence can be forged: packets need no handshake.
     pub fn is_forgeable(self) -> bool {
         matches!(self, Rule::Flood | Rule::Scan)
     }
@@ -61,11 +60,11 @@ impl Rule {
     }
 }
 
-/// Blocks with evidence of the same kind share a budget and room: what forged packets use up is not missing for what
-/// cannot be forged.
+/// Blocks with evidence of the same kind share a budget and a limit, so that forged packets cannot use up those of
+/// evidence that cannot be forged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pool {
-    /// Floods and scans: anyone can send packets in another's name.
+    /// Floods and scans, whose packets can be forged.
     Packets = 0,
     /// Failed logins: a handshake was completed.
     Logins = 1,
@@ -80,7 +79,7 @@ impl Pool {
     pub const ALL: [Pool; Pool::COUNT] = [Pool::Packets, Pool::Logins, Pool::Manual];
 }
 
-/// What each rule takes for too much.
+/// The limit of each rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Limits {
     pub flood: Limit,
@@ -96,10 +95,10 @@ pub struct Suspect {
     /// Attempts, different services or failed logins within the window.
     pub count: u32,
     pub window_ms: u64,
-    /// Since it is watched, in ms since boot.
+    /// When its first event was counted, in ms since boot.
     pub first_ms: u64,
     pub last_ms: u64,
-    /// The last ones that were tried.
+    /// The services that were tried last.
     pub services: Services,
 }
 
@@ -119,7 +118,7 @@ impl Services {
     /// No service.
     pub const NONE: Services = Services([None; MAX_SERVICES]);
 
-    /// Adds a service that is not among them; the oldest one makes room.
+    /// Adds a service that is not among them; if full, the oldest one is removed.
     pub fn add(&mut self, service: Service) {
         if self.0.contains(&Some(service)) {
             return;
@@ -139,21 +138,21 @@ impl Services {
     }
 }
 
-/// A source that is watched for floods and scans, or for failed logins.
+/// A source whose events are counted.
 #[derive(Clone, Copy)]
 struct Watched {
     source: Source,
     first_ms: u64,
     last_ms: u64,
-    /// It reached a limit: until then it is not reported again.
+    /// After it reached a limit it is not reported again until then.
     quiet_until: u64,
     services: Services,
     /// Attempts by TCP, or failed logins.
     tcp: Window,
     other: Window,
-    /// Different services, weighed as attempts are.
+    /// Different services, weighted as attempts.
     different: Window,
-    /// Distinguishes this source from those that had the slot before.
+    /// Distinguishes this source from the slot's previous ones.
     generation: u8,
 }
 
@@ -177,7 +176,7 @@ impl Watched {
         self.tcp.sum(part).saturating_add(self.other.sum(part))
     }
 
-    /// Notes when an event was and what it tried. `part`: the present one.
+    /// Notes time and service of an event. `part`: the present one.
     fn note(&mut self, moment_ms: u64, part: u32, service: Service) {
         if self.count(part) == 0 {
             (self.first_ms, self.services) = (moment_ms, Services::default());
@@ -192,7 +191,7 @@ impl Watched {
     }
 }
 
-/// A set-associative table of sources. An empty slot is one of a source that did nothing.
+/// A set-associative table of sources. An empty slot has no events.
 struct Table {
     seed: u64,
     slots: Box<[Watched]>,
@@ -211,8 +210,8 @@ impl Table {
         start..start + WAYS
     }
 
-    /// The slot of a source. One that has none gets that of the source which did least within the window that ends
-    /// with `part`.
+    /// The slot of a source. One that has none replaces the source with the fewest events in the window that ends with
+    /// `part`.
     #[inline]
     fn slot_of(&mut self, source: Source, part: u32) -> usize {
         let set = self.set_of(source);
@@ -225,7 +224,7 @@ impl Table {
         slot
     }
 
-    /// What is known of a source counts no more.
+    /// Removes what is known of a source.
     fn forget(&mut self, source: Source) {
         let set = self.set_of(source);
         for watched in &mut self.slots[set] {
@@ -236,7 +235,7 @@ impl Table {
     }
 }
 
-/// Sliding windows of the sources that sent events lately: fixed tables, see [`Pairs`] for ports and addresses.
+/// Sliding windows of the sources that sent events recently: fixed tables, see [`Pairs`] for ports and addresses.
 pub struct Detector {
     limits: Limits,
     attempts: Table,
@@ -245,7 +244,7 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// `seed`: unknown outside, so that nobody can choose sources that push one another out.
+    /// `seed`: secret, so that nobody can choose sources that evict one another.
     pub fn new(limits: Limits, seed: u64) -> Detector {
         Detector {
             limits,
@@ -255,7 +254,7 @@ impl Detector {
         }
     }
 
-    /// Counts an event of `moment_ms`, seen at `now_ms`. What lies further back than a window does not count.
+    /// Counts an event of `moment_ms`, seen at `now_ms`. Events older than the window do not count.
     #[inline]
     pub fn see(&mut self, now_ms: u64, moment_ms: u64, event: &Event) -> Option<Suspect> {
         match event.class {
@@ -328,13 +327,13 @@ impl Detector {
         Some(watched.suspect(Rule::Login, count, limit.window_ms))
     }
 
-    /// Frees the slot of a source that is blocked: what it sends does not come any more, and a set full of sources that did
-    /// much has no slot for the next flood.
+    /// Frees the slot of a source that is blocked: its packets are dropped, and a set full of heavy sources would have
+    /// no slot for the next flood.
     pub fn release(&mut self, source: Source) {
         self.attempts.forget(source);
     }
 
-    /// What is known of a source counts no more.
+    /// Removes what is known of a source.
     pub fn forget(&mut self, source: Source) {
         self.attempts.forget(source);
         self.logins.forget(source);

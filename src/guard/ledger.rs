@@ -1,6 +1,6 @@
 //! The blocks in force, the sources that were blocked before, and the blocks that ended. Each list is bounded.
 //!
-//! Takes decisions and the time, gives blocks that begin or end. Reads no clock, knows no kernel.
+//! Takes decisions and the time, gives blocks that begin or end. Reads no clock, calls no kernel.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,17 +12,17 @@ use super::source::Source;
 use crate::event::Address;
 use crate::event::small_map::SmallMap;
 
-/// Blocks for failed logins at the same time, and blocks by hand; they have room of their own.
+/// Most blocks for failed logins at a time.
 pub const LOGIN_BLOCKS: u32 = 1024;
 /// Most blocks by hand at a time.
 pub const MANUAL_BLOCKS: u32 = 256;
 /// Sources that were blocked before, or whose block was ended by hand.
 pub const RECORDS: usize = 2048;
-/// Blocks that keep lines of evidence or a reason in words; the newest do.
+/// Most blocks with log lines or a reason; the newest have them.
 pub const DETAILED: usize = 256;
-/// Lines of evidence of a block, and bytes of each.
+/// Log lines of a block.
 pub const LINES: usize = 3;
-/// Bytes of a log line that are kept as evidence.
+/// Bytes of a log line that are stored as evidence.
 pub const LONGEST_LINE: usize = 240;
 /// Ended blocks that are listed, the newest ones.
 pub const ENDED: usize = 64;
@@ -36,21 +36,21 @@ pub const FORGEABLE_CAP_MS: u64 = 24 * 3_600_000;
 pub struct Block {
     /// The source and its events when the limit was reached. Moments before this boot (of a stored block) are 0.
     pub suspect: Suspect,
-    /// A dry run: decided and reported, but not done.
+    /// A dry run: decided and reported, but not executed.
     pub dry: bool,
-    /// Times that this source was blocked, this one included.
+    /// How often this source was blocked, this time included.
     pub times: u32,
     /// This block, or one before it that counts among these, has a cause that nobody can forge: failed logins, or the user.
     pub proven: bool,
     /// In ms since boot; before it 0.
     pub since_ms: u64,
     pub until_ms: u64,
-    /// The same as instants, as far as the clock was known when they were noted.
+    /// The same as Unix seconds, if the clock was set when they were noted.
     pub since_wall: Option<i64>,
     pub until_wall: Option<i64>,
 }
 
-/// Why, beyond the figures.
+/// The reason of a block besides its counts.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Detail {
     /// The reason given by the user.
@@ -61,10 +61,10 @@ pub struct Detail {
     pub last: Option<Address>,
 }
 
-/// What is remembered of a source whose block is over.
+/// A source whose block has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Record {
-    /// Blocks in a row, by which the next one's length is doubled.
+    /// Number of blocks so far; each doubles the next one's length.
     pub times: u32,
     /// As of the last [`Block`].
     pub proven: bool,
@@ -73,15 +73,15 @@ pub struct Record {
     pub pardoned_until: u64,
 }
 
-/// What is over.
+/// What a block that has ended was.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Over {
     Source(Block),
-    /// With whether it was a dry run.
+    /// The flag: it was a dry run.
     Network(NetworkBlock, bool),
 }
 
-/// A block that is over.
+/// A block that has ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ended {
     pub over: Over,
@@ -90,7 +90,7 @@ pub struct Ended {
     pub end: End,
     /// In ms since boot; before it 0.
     pub ended_ms: u64,
-    /// The same as an instant, where it was before this boot.
+    /// The same as Unix seconds, if it was before this boot.
     pub ended_wall: Option<i64>,
 }
 
@@ -125,7 +125,7 @@ impl Lengths {
 #[derive(Default)]
 pub struct Ledger {
     lengths: Lengths,
-    /// Up to 16,384: more than a sorted vector is for.
+    /// Up to 16,384, too many for a `SmallMap`.
     blocks: BTreeMap<Source, Block>,
     /// Blocks of each pool.
     counts: [u32; Pool::COUNT],
@@ -133,14 +133,14 @@ pub struct Ledger {
     records: SmallMap<Source, Record>,
     /// The oldest first.
     ended: VecDeque<Ended>,
-    /// No block ends before this moment.
+    /// No block ends before this time.
     next_end: Option<u64>,
     /// A block ends earlier than was reported before.
     shortened: bool,
 }
 
 impl Ledger {
-    /// Takes the options. They hold for blocks that begin from now on.
+    /// Sets the options, for blocks that begin from now on.
     pub fn set_lengths(&mut self, lengths: Lengths) {
         self.lengths = lengths;
     }
@@ -155,7 +155,7 @@ impl Ledger {
         self.blocks.get(&source)
     }
 
-    /// The evidence; `None`: it was not kept.
+    /// The evidence; `None`: it is not stored any more.
     pub fn detail(&self, source: Source) -> Option<&Detail> {
         self.details.get(&source)
     }
@@ -165,7 +165,7 @@ impl Ledger {
         self.records.iter()
     }
 
-    /// Blocks that are over, the oldest first.
+    /// Blocks that have ended, the oldest first.
     pub fn ended(&self) -> impl DoubleEndedIterator<Item = &Ended> + ExactSizeIterator {
         self.ended.iter()
     }
@@ -185,7 +185,7 @@ impl Ledger {
         Usage { used: self.counts[pool as usize], limit: self.lengths.limit(pool) }
     }
 
-    /// Whether this pool has its most blocks.
+    /// Whether this pool has reached its limit.
     pub fn is_full(&self, pool: Pool) -> bool {
         let Usage { used, limit } = self.room(pool);
         used >= limit
@@ -246,7 +246,7 @@ impl Ledger {
         }
     }
 
-    /// Keeps why; the oldest block's words make room.
+    /// Stores the reason of a block; beyond [`DETAILED`] the oldest block's is removed.
     pub fn explain(&mut self, source: Source, detail: Detail) {
         if self.details.len() >= DETAILED && !self.details.contains_key(&source) {
             let since = |source: &Source| self.blocks.get(source).map_or(0, |block| block.since_ms);
@@ -259,8 +259,8 @@ impl Ledger {
         }
     }
 
-    /// Ends a block. It is remembered for the length of the next one; if somebody wanted it to end
-    /// ([`End::Hand`]) also that.
+    /// Ends a block. It counts for the length of the next one; if it was ended by hand ([`End::Hand`]), the source is
+    /// pardoned.
     pub fn remove(&mut self, now_ms: u64, source: Source, end: End) -> Option<Block> {
         let block = self.blocks.remove(&source)?;
         self.counts[block.suspect.rule.pool() as usize] -= 1;
@@ -289,14 +289,14 @@ impl Ledger {
         }
     }
 
-    /// The rules leave this source alone for a while.
+    /// Exempts a source from the rules for [`PARDON_MS`].
     pub fn pardon(&mut self, now_ms: u64, source: Source) {
         // An unblocked source starts over: its next block is a first one.
         let pardoned_until = now_ms.saturating_add(PARDON_MS);
         self.remember(source, Record { ended_ms: now_ms, pardoned_until, ..Record::default() });
     }
 
-    /// Adds a block that is over; the oldest makes room.
+    /// Adds an ended block; beyond [`ENDED`] the oldest is removed.
     pub fn note_ended(&mut self, ended: Ended) {
         if self.ended.len() >= ENDED {
             self.ended.pop_front();
@@ -334,7 +334,7 @@ impl Ledger {
         self.next_end
     }
 
-    /// Takes out the blocks that are over.
+    /// Removes the expired blocks.
     pub fn expire(&mut self, now_ms: u64) -> Vec<Block> {
         if self.next_end.is_none_or(|next| now_ms < next) {
             return Vec::new();
@@ -350,7 +350,7 @@ impl Ledger {
         over
     }
 
-    /// Restores a stored block, if it is not over, there is room, and no longer one is known.
+    /// Restores a stored block, unless it has expired, its pool is full, or a longer one is in force.
     pub fn restore(&mut self, block: Block, detail: Option<Detail>) {
         if self.is_full(block.suspect.rule.pool()) || self.blocks.contains_key(&block.suspect.source) {
             return;
@@ -374,7 +374,7 @@ impl Ledger {
         }
     }
 
-    /// The block ends at this moment at the latest: the kernel's set, or a shorter option, says so.
+    /// Ends a block at this time at the latest, as in the kernel's set or by a shorter option.
     pub fn shorten(&mut self, source: Source, until_ms: u64) {
         if let Some(block) = self.blocks.get_mut(&source)
             && until_ms < block.until_ms
@@ -392,7 +392,7 @@ impl Ledger {
         std::mem::take(&mut self.shortened)
     }
 
-    /// The wall clock is known: blocks that were stored while the daemon did not run end when they should have.
+    /// The wall clock is set: stored blocks end at their time, whatever the length of the time without a daemon.
     pub fn clock_set(&mut self, now_ms: u64, wall: i64) {
         for block in self.blocks.values_mut() {
             let left = block.until_ms.saturating_sub(now_ms) / 1000;

@@ -1,10 +1,10 @@
-//! Who floods, scans or guesses passwords, and who of them is blocked.
+//! Finds sources that flood, scan or guess passwords, and decides which are blocked.
 //!
 //! Takes events and the time, gives suspects and changes of blocks. Runs no command, opens nothing, reads no
 //! clock; the caller looks up what only the kernel knows.
 //!
-//! An attacker chooses a packet's source. So a block is for new connections from outside only, unless asked
-//! otherwise, nobody whom the inside needs is ever blocked, and a budget bounds what forged packets can do.
+//! An attacker chooses a packet's source. So a block stops new connections from outside only (by default), no address
+//! that the inside needs is ever blocked, and a budget bounds the effect of forged packets.
 
 mod bounds;
 pub mod detector;
@@ -40,7 +40,7 @@ use window::Window;
 pub use words::{HAND, described, service_text};
 
 const MINUTE_MS: u64 = 60_000;
-/// Blocks a minute that have a line of the log to themselves.
+/// Blocks a minute that are logged individually.
 const LINES_A_MINUTE: u32 = 10;
 
 /// Whether the guard is on (`option enabled` of the section `guard`).
@@ -49,7 +49,7 @@ pub enum Mode {
     #[default]
     Off,
     On,
-    /// Decides and reports as if it were on, and blocks nothing.
+    /// Decides and reports, and blocks nothing.
     Dry,
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for End {
     }
 }
 
-/// What happened to a block, for the kernel, the log and the bus.
+/// A change of a block, for the kernel, the log and ubus.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Change {
     Blocked(Block),
@@ -101,10 +101,11 @@ pub enum Change {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
     Protected(Protection),
-    /// There are as many blocks by hand as can be.
+    /// The limit of blocks by hand is reached.
     Full(u32),
 }
 
+/// The guard's state: options, detector, blocks, and what is to be reported.
 #[derive(Default)]
 pub struct Guard {
     settings: Settings,
@@ -125,7 +126,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Other options hold from now on. `seed`: see [`Detector::new`].
+    /// Applies the options. `seed`: see [`Detector::new`].
     pub fn set(&mut self, now_ms: u64, settings: Settings, seed: u64) {
         if settings.mode == Mode::Off {
             self.detector = None;
@@ -133,7 +134,7 @@ impl Guard {
             self.detector = Some(Detector::new(settings.limits, seed));
         }
         if settings.budget != self.settings.budget {
-            // Parts of another window have other numbers.
+            // The parts of another window have other numbers.
             self.budgets = Default::default();
         }
         self.policy.set_allow(&settings.allow);
@@ -155,20 +156,22 @@ impl Guard {
         self.release_protected(now_ms);
     }
 
-    /// Whom it never blocks.
+    /// The prefixes that are never blocked.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
+    /// The option `enabled`.
     pub fn mode(&self) -> Mode {
         self.settings.mode
     }
 
+    /// Whether it is on or in a dry run.
     pub fn is_on(&self) -> bool {
         self.settings.mode == Mode::On
     }
 
-    /// Blocks that hold now.
+    /// Number of blocks in force.
     pub fn active(&self) -> u64 {
         if self.is_on() { self.ledger.len() as u64 } else { 0 }
     }
@@ -178,6 +181,7 @@ impl Guard {
         if self.today.0 == date { self.today.1 } else { 0 }
     }
 
+    /// The day of the last block of a rule, and the number of blocks on it.
     pub fn today(&self) -> (Option<Date>, u64) {
         self.today
     }
@@ -193,14 +197,17 @@ impl Guard {
         std::mem::take(&mut self.dirty)
     }
 
+    /// Takes the queued changes of blocks.
     pub fn changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
     }
 
+    /// Takes the queued sentences for the log.
     pub fn sentences(&mut self) -> Vec<String> {
         std::mem::take(&mut self.sentences)
     }
 
+    /// Counts an event, see [`Detector::see`]. `None` while the guard is off.
     #[inline]
     pub fn see(&mut self, now_ms: u64, moment_ms: u64, event: &Event) -> Option<Suspect> {
         self.detector.as_mut()?.see(now_ms, moment_ms, event)
@@ -212,7 +219,7 @@ impl Guard {
         [self.ledger.deadline(), tally].into_iter().flatten().min()
     }
 
-    /// Ends blocks that are over, and sums up what had no line of its own.
+    /// Ends expired blocks, and logs the number of decisions without a log line.
     pub fn on_time(&mut self, now_ms: u64) {
         for block in self.ledger.expire(now_ms) {
             self.changes.push(Change::Released(block, End::Expired));
@@ -224,14 +231,14 @@ impl Guard {
         }
     }
 
-    /// Whether anything must be looked up about a suspect: false if it is decided already.
+    /// Whether a suspect's connections must be looked up: false if it is decided already.
     pub fn is_open(&self, suspect: &Suspect) -> bool {
         self.settings.mode != Mode::Off && self.ledger.get(suspect.source).is_none()
     }
 
-    /// Decides about suspects, in order. `peers`: looks up what protects each one because the inside has a connection to
-    /// it; only asked about those that nothing else keeps from being blocked. `wall`: the instant, if known. Gives the
-    /// numbers of those that are blocked now and were not.
+    /// Decides about suspects, in order. `peers`: looks up what protects each one because the inside has a connection
+    /// to it; only called for those that nothing else protects. `wall`: Unix seconds, if known. Returns the indexes of
+    /// those that were blocked.
     pub fn judge(
         &mut self,
         now_ms: u64,
@@ -252,7 +259,7 @@ impl Guard {
             if let Some(protection) = peer {
                 self.spare(suspect, protection);
             } else if self.may_block(now_ms, suspect) {
-                // Those before may have used up the budget.
+                // The previous ones may have used up the budget.
                 let part = self.settings.budget.part(now_ms);
                 self.budgets[suspect.rule.pool() as usize].add(part, 1);
                 self.begin(now_ms, wall, today, suspect, None);
@@ -263,8 +270,7 @@ impl Guard {
         blocked
     }
 
-    /// Whether a suspect is not blocked yet and nothing but a connection keeps it from being blocked. What does is
-    /// noted.
+    /// Whether a suspect is not blocked yet and nothing but a connection can protect it. Counts what prevents a block.
     fn may_block(&mut self, now_ms: u64, suspect: &Suspect) -> bool {
         if !self.is_open(suspect) {
             return false;
@@ -371,7 +377,7 @@ impl Guard {
         true
     }
 
-    /// The rules leave this source alone for a day.
+    /// Exempts a source from the rules for a day.
     pub fn pardon(&mut self, now_ms: u64, source: Source) {
         self.detector.iter_mut().for_each(|detector| detector.forget(source));
         self.ledger.pardon(now_ms, source);
@@ -413,7 +419,7 @@ impl Guard {
         });
     }
 
-    /// What keeps the rules from blocking this source, as far as no connection must be looked up.
+    /// What protects this source from the rules, apart from connections, which must be looked up.
     pub fn protection_from_rules(&self, now_ms: u64, source: Source) -> Option<Protection> {
         let pardoned = || self.ledger.is_pardoned(now_ms, source).then_some(Protection::Pardoned);
         self.policy.protection(source).or_else(pardoned)
@@ -445,8 +451,8 @@ impl Guard {
         self.release_protected(now_ms);
     }
 
-    /// An element of the kernel's set. Nothing lasts longer than there, and what only the kernel knows is
-    /// listed until its end.
+    /// Takes an element of the kernel's set: its block ends no later than the element, and an unknown one is listed
+    /// until its end.
     pub fn found(&mut self, now_ms: u64, wall: Option<i64>, source: Source, left_ms: u64) {
         if self.ledger.get(source).is_some() {
             return self.ledger.shorten(source, now_ms.saturating_add(left_ms));
@@ -469,6 +475,6 @@ pub struct BlockRequest {
     /// `None`: as long as a rule's block.
     pub length_ms: Option<u64>,
     pub reason: Option<String>,
-    /// The addresses of who asks, which must not be blocked.
+    /// The addresses of the requesting client, which must not be blocked.
     pub callers: Vec<Prefix>,
 }

@@ -1,5 +1,7 @@
-//! Networks and countries that are blocked by hand, for a time or until the block is removed, and what of them the
-//! kernel is given: never an address that is protected. Bounded; is given the time.
+//! Networks and countries that are blocked by hand, for a time or until unblocked.
+//!
+//! Takes requests and the time, gives the ranges for the kernel, never with a protected address. Bounded; reads no
+//! clock.
 
 use super::ledger::{Ended, Over, end_of};
 use super::policy::{Policy, Protection};
@@ -8,10 +10,10 @@ use super::{End, Guard, Mode};
 use crate::query::question::Prefix;
 use crate::query::target::{MAX_NETWORKS, Target};
 
-/// Ranges of addresses in the kernel's sets: some 250 bytes of kernel memory each. The largest countries have some
-/// 15,000.
+/// Most ranges of addresses in the kernel's sets, each with some 250 bytes of kernel memory. The largest countries have
+/// some 15,000.
 pub const MAX_RANGES: usize = 16_384;
-/// Blocks that keep a reason in words.
+/// Most blocks with a reason.
 const MAX_REASONS: usize = 256;
 
 /// A blocked network or country.
@@ -22,7 +24,7 @@ pub struct NetworkBlock {
     pub since_ms: u64,
     /// `None`: until it is unblocked.
     pub until_ms: Option<u64>,
-    /// The same as instants, as far as the clock was known.
+    /// The same as Unix seconds, if the clock was set.
     pub since_wall: Option<i64>,
     pub until_wall: Option<i64>,
     /// The reason given by the user.
@@ -30,7 +32,7 @@ pub struct NetworkBlock {
 }
 
 impl NetworkBlock {
-    /// Whether its time is up.
+    /// Whether it has expired.
     pub fn is_over(&self, now_ms: u64) -> bool {
         self.until_ms.is_some_and(|until| until <= now_ms)
     }
@@ -45,7 +47,7 @@ impl NetworkBlock {
 #[derive(Default)]
 pub struct Networks {
     blocks: Vec<NetworkBlock>,
-    /// Counts the changes.
+    /// Incremented with each change.
     version: u64,
 }
 
@@ -60,17 +62,17 @@ impl Networks {
         self.blocks.iter().find(|block| block.target == target)
     }
 
-    /// Increases with each change, so that it is known what was stored and what the kernel has.
+    /// Increases with each change; identifies what was stored and what the kernel has.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// How many more there is room for.
+    /// How many more blocks are possible.
     pub fn room(&self) -> usize {
         MAX_NETWORKS.saturating_sub(self.blocks.len())
     }
 
-    /// Adds a block, in the place of the one of the same target. False if there is no room.
+    /// Adds a block, which replaces one of the same target. False if the list is full.
     pub fn add(&mut self, mut block: NetworkBlock) -> bool {
         self.remove(block.target);
         if self.room() == 0 {
@@ -83,15 +85,15 @@ impl Networks {
         true
     }
 
-    /// Adds a block of a backup, unless the same target has one that ends at the same time or later. Moments of another
-    /// boot are known to a second. False if it has, or if there is no room.
+    /// Adds a block of a backup, unless the same target has one that ends at the same time or later (to a second).
+    /// False if it has, or if the list is full.
     pub fn add_longer(&mut self, block: NetworkBlock) -> bool {
         let ends = |block: &NetworkBlock| block.until_ms.unwrap_or(u64::MAX);
         let is_longer = |known: &NetworkBlock| ends(known).saturating_add(1000) < ends(&block);
         self.get(block.target).is_none_or(is_longer) && self.add(block)
     }
 
-    /// Takes out the block of a target.
+    /// Removes the block of a target.
     pub fn remove(&mut self, target: Target) -> Option<NetworkBlock> {
         let at = self.blocks.iter().position(|block| block.target == target)?;
         self.version += 1;
@@ -103,7 +105,7 @@ impl Networks {
         self.blocks.iter().filter_map(|block| block.until_ms).min()
     }
 
-    /// Takes out the blocks that are over.
+    /// Removes the expired blocks.
     pub fn expire(&mut self, now_ms: u64) -> Vec<NetworkBlock> {
         let is_over = |block: &NetworkBlock| block.is_over(now_ms);
         if !self.blocks.iter().any(is_over) {
@@ -115,7 +117,7 @@ impl Networks {
         over
     }
 
-    /// The wall clock is known: blocks that were stored while the daemon did not run end when they should have.
+    /// The wall clock is set: stored blocks end at their time, whatever the length of the time without a daemon.
     pub fn clock_set(&mut self, now_ms: u64, wall: i64) {
         for block in &mut self.blocks {
             let since = now_ms.saturating_sub(block.since_ms) / 1000;
@@ -132,9 +134,9 @@ impl Networks {
     }
 }
 
-/// Blocks that end are remembered as those of single sources are.
+/// Ended blocks are listed with those of single sources.
 impl Guard {
-    /// Blocks a network or country, in the place of the block of the same target. False if there is no room.
+    /// Blocks a network or country, replacing a block of the same target. False if the list is full.
     pub fn block_network(&mut self, now_ms: u64, block: NetworkBlock) -> bool {
         if let Some(before) = self.networks.remove(block.target) {
             self.note_network_ended((now_ms, None), before, End::Anew);
@@ -142,7 +144,7 @@ impl Guard {
         self.networks.add(block)
     }
 
-    /// The rules leave an address alone for a day. False if it is not blocked.
+    /// Ends a block; a single address is exempt from the rules for a day. False if it is not blocked.
     pub fn unblock_network(&mut self, now_ms: u64, target: Target) -> bool {
         let Some(block) = self.networks.remove(target) else { return false };
         self.note_network_ended((now_ms, None), block, End::Hand);
@@ -152,7 +154,7 @@ impl Guard {
         true
     }
 
-    /// Ends the blocks whose time is up; gives whose they were.
+    /// Ends the expired blocks and returns their targets.
     pub fn expire_networks(&mut self, now_ms: u64) -> Vec<Target> {
         let over = self.networks.expire(now_ms);
         let targets = over.iter().map(|block| block.target).collect();
@@ -198,8 +200,8 @@ pub enum Conflict {
 }
 
 impl Policy {
-    /// What keeps a target, whose addresses are `ranges`, from being blocked as a whole. An allowed address within it
-    /// does not: it is left out. `others`: protected for this time, such as whoever asks.
+    /// Why a target, whose addresses are `ranges`, cannot be blocked. Allowed addresses within it are no reason: they
+    /// are left out. `others`: also protected, such as the requesting client.
     pub fn conflict(
         &self,
         target: Target,
@@ -231,24 +233,24 @@ impl Policy {
         found.map(|(prefix, protection)| Conflict::Protected(prefix, protection)).or(reserved)
     }
 
-    /// Addresses that are never blocked, whatever is asked for.
+    /// Addresses that are left out of every block.
     pub fn exempt(&self) -> Ranges {
         let around = self.protected().iter().map(|(prefix, _)| *prefix);
         Ranges::of_prefixes(self.allow().iter().copied().chain(around).chain(Policy::reserved()))
     }
 }
 
-/// Addresses of the kernel's sets, with the milliseconds that are left of their block; `None` for always.
+/// A range of the kernel's sets, with the remaining milliseconds of its block; `None`: until unblocked.
 pub type Element = (Range, Option<u64>);
 
-/// What the kernel's sets shall hold: disjoint ranges, each until the last of its blocks ends, without what is
-/// exempt. Of more than `most` ranges the first ones; the flag tells whether that is all.
+/// The contents of the kernel's sets: disjoint ranges, each until the last of its blocks ends, without exempt
+/// addresses. At most `most` ranges; the flag says whether these are all.
 pub fn elements(
     mut blocks: Vec<(Ranges, Option<u64>)>,
     exempt: &Ranges,
     most: usize,
 ) -> (Vec<Element>, bool) {
-    // The longest first: what they cover needs no shorter ones.
+    // The longest first: ranges that they cover need no shorter block.
     blocks.sort_by_key(|(_, left)| std::cmp::Reverse(left.unwrap_or(u64::MAX)));
     let mut done = exempt.clone();
     let mut elements: Vec<Element> = Vec::new();

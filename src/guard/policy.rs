@@ -28,7 +28,7 @@ pub enum Protection {
     Pardoned,
     /// The address of the client that asks for the block.
     Caller,
-    /// Whether the inside has a connection to it cannot be found out now.
+    /// Whether the inside has a connection to it cannot be determined now.
     Unknown,
 }
 
@@ -96,7 +96,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Addresses that no host on the Internet has for its own.
+    /// Special-purpose prefixes, which no host on the Internet uses.
     pub(super) fn reserved() -> impl Iterator<Item = Prefix> {
         PRIVATE.iter().map(|(network, length)| Prefix { network: *network, length: *length })
     }
@@ -116,7 +116,7 @@ impl Policy {
         self.allow = allow.to_vec();
     }
 
-    /// What the router has and uses now. True if it is not what it was.
+    /// Sets what the router has and uses now. True if it has changed.
     pub fn set_protected(&mut self, mut protected: Vec<(Prefix, Protection)>) -> bool {
         self.left_out = protected.len().saturating_sub(MAX_PROTECTED);
         protected.truncate(MAX_PROTECTED);

@@ -1,4 +1,4 @@
-//! The unit that is watched and blocked: an IPv4 address, or an IPv6 /64. Pure.
+//! The unit of counting and blocking: an IPv4 address, or an IPv6 /64. Pure.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -64,7 +64,7 @@ impl fmt::Display for Source {
 }
 
 impl Target {
-    /// The source that a rule could block as well: a single IPv4 address or an IPv6 /64.
+    /// As a source: a single IPv4 address or an IPv6 /64, else `None`.
     pub fn source(self) -> Option<Source> {
         match self {
             Target::Network(prefix) => Source::from_prefix(prefix),

@@ -4,21 +4,21 @@
 
 use crate::event::hash::fold;
 
-/// Pairs of source and service that are distinguished at the same time.
+/// Pairs of source and service in the table.
 pub(super) const PAIRS: usize = 8192;
 const WAYS: usize = 8;
 
-/// A source's place in the detector and its generation.
+/// A source's slot in the detector and its generation.
 pub(super) type Slot = (u16, u8);
 
 #[derive(Clone, Copy, Default)]
 struct Pair {
-    /// Of service and destination.
+    /// A hash of service and destination.
     print: u32,
     part: u32,
     slot: u16,
     generation: u8,
-    /// 0: the place is empty.
+    /// 0: the slot is empty.
     weight: u8,
 }
 
@@ -27,16 +27,16 @@ pub(super) struct Pairs {
     pairs: Box<[Pair]>,
 }
 
-/// What changed with a pair that was seen.
+/// The change of the table by a pair that was seen.
 pub(super) struct Change {
-    /// The pair as it counted until now, or another one that made room: whose it is, its part and its weight.
+    /// The pair as it counted so far, or another one that was evicted: its source's slot, part and weight.
     pub removed: Option<(Slot, u32, u8)>,
-    /// Where the pair counts now.
+    /// The part in which the pair counts now.
     pub part: u32,
     pub weight: u8,
 }
 
-/// Two words to one, every bit of which depends on all of theirs.
+/// A hash of two words.
 #[inline]
 pub(super) fn mix(a: u64, b: u64) -> u64 {
     fold(a ^ 0x9e37_79b9_7f4a_7c15, fold(b ^ 0xd1b5_4a32_d192_ed03, 0xe703_7ed1_a0b4_28db))
@@ -48,8 +48,8 @@ impl Pairs {
         Pairs { pairs: vec![Pair::default(); PAIRS].into_boxed_slice() }
     }
 
-    /// Notes that the source in `slot` tried what `hash` stands for, in this part of the window. When its
-    /// places are all taken, the pair that was not seen for longest makes room.
+    /// Notes that the source in `slot` tried the service with this hash, in this part of the window. If all slots of
+    /// its set are in use, the least recently seen pair is evicted.
     #[inline]
     pub(super) fn see(&mut self, hash: u64, slot: Slot, part: u32, weight: u8) -> Change {
         let place = mix(hash, u64::from(slot.0)) as usize % (PAIRS / WAYS) * WAYS;

@@ -2,8 +2,8 @@
 //!
 //! Takes counts and the number of the part of time that they fall into, gives the sum over the window. Reads no clock.
 
-/// A window slides by an eighth of its length: it holds between seven eighths and the whole of it, never
-/// more, so that what it counts really came within the window.
+/// Parts of a window, which slides by one part: its sum covers between seven eighths and the whole of its length, never
+/// more.
 pub const PARTS: u32 = 8;
 
 /// A count per time.
@@ -19,12 +19,12 @@ impl Limit {
         (self.window_ms / u64::from(PARTS)).max(1)
     }
 
-    /// The number of the part that a moment (ms since boot) lies in.
+    /// The number of the part that contains this time (ms since boot).
     pub fn part(self, moment_ms: u64) -> u32 {
         u32::try_from(moment_ms / self.part_ms()).unwrap_or(u32::MAX)
     }
 
-    /// Until a source that reached the limit is looked at again.
+    /// Milliseconds until a source that reached the limit is reported again.
     pub fn pause_ms(self) -> u64 {
         self.part_ms().max(1000)
     }
@@ -38,7 +38,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// Slides on to `part`. False if that is so old that it is no longer in the window.
+    /// Slides to `part`. False if that is too old to be in the window.
     fn slide(&mut self, part: u32) -> bool {
         let ahead = part.saturating_sub(self.newest).min(PARTS);
         for step in 0..ahead {
@@ -57,7 +57,7 @@ impl Window {
         }
     }
 
-    /// Takes back what was added.
+    /// Subtracts what was added.
     pub fn take(&mut self, part: u32, count: u32) {
         if part <= self.newest && self.newest - part < PARTS {
             let place = &mut self.counts[(part % PARTS) as usize];
@@ -65,7 +65,7 @@ impl Window {
         }
     }
 
-    /// What is in the window when `part` is the present one.
+    /// The sum of the window that ends with `part`.
     #[inline]
     pub fn sum(&self, part: u32) -> u32 {
         let gone = part.saturating_sub(self.newest);

@@ -1,4 +1,4 @@
-//! Reasons and evidence of blocks as text.
+//! Reasons and evidence of blocks as text. Takes suspects, gives phrases. Pure.
 
 use super::detector::{Rule, Suspect};
 use crate::event::calendar::duration_text as duration;
@@ -6,7 +6,7 @@ use crate::event::calendar::duration_text as duration;
 /// The reason of a block by hand without a given reason.
 pub const HAND: &str = "manual request";
 
-/// The evidence in a few words.
+/// The evidence in a few words, such as `200 attempts within 1m`.
 pub fn described(suspect: &Suspect) -> String {
     let Suspect { rule, count, window_ms, .. } = suspect;
     let within = duration(window_ms / 1000);
@@ -24,7 +24,7 @@ pub fn described(suspect: &Suspect) -> String {
 /// As `tcp 22`; without a port only the protocol.
 pub fn service_text(service: crate::event::Service) -> String {
     let protocol = crate::event::services::protocol_name(service.protocol);
-    // Port 0 can also be a packet that was cut before its ports.
+    // Port 0 can also be that of a packet that was truncated before its ports.
     if crate::event::Service::has_ports(service.protocol) && service.port != 0 {
         format!("{protocol} {}", service.port)
     } else {

@@ -1,26 +1,28 @@
-//! Which wall clock is believed, and which instant belongs to a moment of the boot clock.
+//! Decides which wall time is trusted, and converts between the boot clock and wall time.
+//!
+//! Takes the machine's clocks and NTP's state, gives the trusted time. Reads no clock.
 
 /// The two clocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Now {
     /// Milliseconds since boot. Never steps.
     pub boot_ms: u64,
-    /// Seconds since 1970: as the machine shows them, or what of it [`WallClock::update`] believes.
+    /// Seconds since 1970: the machine's, or the trusted ones that [`WallClock::update`] returns.
     pub wall: i64,
 }
 
-/// This program did not exist before 2025-06-01: a wall clock that shows less is wrong.
+/// 2025-06-01, in Unix seconds: this program did not exist before, so an earlier wall clock is wrong.
 pub const BUILT: i64 = 1_748_736_000;
 
-/// A clock without NTP is believed after this time without a step, and a long step once it has lasted so long.
+/// A clock without NTP is trusted after this time without a step, and a long step once it has lasted this long.
 const TRIAL_MS: u64 = 86_400_000;
-/// Steps up to this many seconds are believed at once.
+/// Steps up to this many seconds are trusted at once.
 const SHORT_STEP: i64 = 86_400;
 /// Between two updates the wall clock may gain or lose a second, and 0.1 % of the time between them, without a step: NTP
 /// slews by at most 0.05 % (RFC 5905, 11.3), and seconds are read whole.
 const SLEW: u64 = 1000;
 
-/// Why an offset is believed.
+/// Why an offset is trusted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Authority {
     /// It ran for a day without a step.
@@ -29,27 +31,27 @@ enum Authority {
     Ntp,
 }
 
-/// Decides which wall time is believed: see the module's head.
+/// Decides which wall time is trusted (docs/STATISTICS.md).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WallClock {
-    /// Wall clock minus boot clock in seconds, as it is believed.
+    /// The trusted offset: wall clock minus boot clock in seconds.
     believed: Option<(i64, Authority)>,
     /// The same as the machine shows it, and since when (boot clock) it shows it without a step.
     shown: Option<(i64, u64)>,
     updated_ms: u64,
 }
 
-/// The wall clock is read in whole seconds: an offset that differs by less than this is the same, so that a moment has one
-/// instant whenever somebody asks.
+/// The wall clock is read in whole seconds: an offset that differs by less than this is the same, so that a boot time
+/// always converts to the same wall time.
 const SAME: u64 = 2;
 
 impl WallClock {
-    /// A clock that an earlier run of this boot believed.
+    /// Continues with the offset that an earlier run of this boot trusted.
     pub fn resume(offset: Option<i64>) -> WallClock {
         WallClock { believed: offset.map(|offset| (offset, Authority::Uptime)), ..WallClock::default() }
     }
 
-    /// Whether a wall clock is believed.
+    /// Whether a wall time is trusted.
     pub fn is_set(&self) -> bool {
         self.believed.is_some()
     }
@@ -59,18 +61,18 @@ impl WallClock {
         self.believed.map(|(offset, _)| offset)
     }
 
-    /// The believed instant of a moment, the same at every call until the clock steps.
+    /// The trusted wall time of a boot time, the same at every call until the clock steps.
     pub fn instant(&self, boot_ms: u64) -> i64 {
         self.believed.map_or(0, |(offset, _)| offset).saturating_add((boot_ms / 1000).cast_signed())
     }
 
-    /// The believed instant of the last update.
+    /// The trusted wall time of the last update.
     pub fn latest(&self) -> Option<i64> {
         self.shown?;
         self.believed.map(|_| self.instant(self.updated_ms))
     }
 
-    /// How many seconds the machine's clock is ahead of the believed one.
+    /// How many seconds the machine's clock is ahead of the trusted one.
     pub fn ahead(&self) -> i64 {
         match (self.shown, self.believed) {
             (Some((shown, _)), Some((believed, _))) => shown.saturating_sub(believed),
@@ -89,7 +91,7 @@ impl WallClock {
         }
     }
 
-    /// Takes what the machine's clocks show; gives the believed time, or the machine's while none is believed.
+    /// Takes the machine's clocks; returns the trusted time, or the machine's while none is trusted.
     pub fn update(&mut self, machine: Now) -> Now {
         let offset = offset_of(machine);
         let since = match self.shown {
@@ -129,13 +131,13 @@ fn is_step(before: i64, offset: i64, elapsed_ms: u64) -> bool {
     before.abs_diff(offset) > 2 + elapsed_ms / 1000 / SLEW
 }
 
-/// The instant of a moment `boot_ms`, seen from now.
+/// The wall time of the boot time `boot_ms`, relative to `now`.
 pub fn instant(now: Now, boot_ms: u64) -> i64 {
     let ago = now.boot_ms.saturating_sub(boot_ms) / 1000;
     now.wall.saturating_sub_unsigned(ago)
 }
 
-/// The moment of an instant, seen from now.
+/// The boot time of a wall time, relative to `now`.
 pub fn moment(now: Now, wall_ms: i64) -> u64 {
     let ago = (now.wall.saturating_mul(1000).saturating_add(999)).saturating_sub(wall_ms);
     now.boot_ms.saturating_sub(u64::try_from(ago).unwrap_or(0))

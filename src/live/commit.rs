@@ -11,14 +11,14 @@ use crate::store::pieces::{RamCopy, State};
 
 /// Rows of a whole piece on flash.
 const PIECE: (usize, usize, usize) = (1024, 2048, 4096);
-/// Of a day that is beyond its bounds, an attack: flash gets less of it.
+/// Rows of a day whose tables overflowed, in an attack: less is written to flash.
 const PIECE_OF_MANY: (usize, usize, usize) = (512, 512, 512);
 
 /// What a commit stores of the open day.
 pub struct Part {
     pub day: DaySummary,
     pub samples: Samples,
-    /// All of it: it replaces what flash has of the day.
+    /// It is the whole day and replaces what flash has of it.
     pub whole: bool,
 }
 
@@ -29,9 +29,9 @@ pub struct Commit {
 }
 
 impl Engine {
-    /// What flash is to get: the closed days, and of the open one what it does not have, or all of it if it wants it or
-    /// must. From now on that is being stored; what comes meanwhile is the next commit's. Without an open day nothing is
-    /// stored: no state would say that it was.
+    /// Begins a commit: the closed days, and of the open day what flash lacks, or the `whole` day. What is counted from
+    /// now on belongs to the next commit. Without an open day nothing is stored, since there is no state to store with
+    /// it.
     pub fn begin_commit(&mut self, whole: bool) -> Commit {
         self.settle_late();
         debug_assert!(!self.committing);
@@ -43,7 +43,7 @@ impl Engine {
                 let (services, sources, pairs) = if day.is_whole() { PIECE } else { PIECE_OF_MANY };
                 let focused = day.focused(&Focus::heaviest(services, sources, pairs));
                 let samples = if is_cut(&focused) { day.all_samples() } else { day.samples() };
-                // An empty part tells the state: a copy from before the days were closed must not win over it.
+                // An empty part carries the state, so that a copy from before the days' close does not replace it.
                 part = (!day.is_empty() || !self.storing.is_empty()).then_some(Part {
                     day: without_countries(focused),
                     samples,
@@ -59,7 +59,7 @@ impl Engine {
         Commit { closed: self.storing.clone(), part }
     }
 
-    /// The store has what [`Engine::begin_commit`] gave, or not.
+    /// Ends a commit. `stored`: whether the store has what [`Engine::begin_commit`] returned.
     pub fn end_commit(&mut self, stored: bool) {
         self.committing = false;
         let storing = std::mem::take(&mut self.storing);
@@ -68,20 +68,19 @@ impl Engine {
             storing.into_iter().for_each(|day| self.close(day));
             self.bound_closed();
         }
-        // The copy has to be newer than what flash has now.
+        // The copy must be newer than flash.
         self.changed = true;
     }
 
-    /// Has a copy written of everything that flash may not have, with a state made for it, if anything came since the
-    /// last one.
+    /// Calls `write` with everything that flash may lack, and the state, if anything has changed since the last copy.
     pub fn copy<T>(
         &mut self,
         state: impl FnOnce(&Engine) -> State,
         write: impl FnOnce(RamCopy<'_>) -> T,
     ) -> Option<T> {
         self.settle_late();
-        // The closed days of a copy are those of the commit on its way, or there is none: whoever reads it can tell
-        // whether flash has them. With others the copy before this one stays until the commit has ended.
+        // The closed days of a copy must be those of the commit in progress, if there is one, so that a reader knows
+        // whether flash has them. Otherwise the previous copy stays until the commit has ended.
         let is_mixed = self.committing && !self.closed.is_empty();
         if is_mixed || !std::mem::take(&mut self.changed) {
             return None;
@@ -91,7 +90,7 @@ impl Engine {
         Some(write(RamCopy { salt, state, closed, open, waiting }))
     }
 
-    /// What was committed was to another store.
+    /// Everything must be written again, to another store.
     pub fn forget_commits(&mut self) {
         self.since_known = false;
         self.changed = true;
@@ -130,7 +129,7 @@ impl Engine {
         self.changed = true;
     }
 
-    /// Flash has everything of the open day, and no other day waits for it.
+    /// Whether flash has everything of the open day, and no other day is to be written.
     pub fn is_on_flash(&self) -> bool {
         !self.committing
             && self.since_known
@@ -144,7 +143,7 @@ fn is_cut(day: &DaySummary) -> bool {
     day.classes.iter().any(|class| class.sources.floor > 0 || class.pairs.floor > 0)
 }
 
-/// Countries and samples are made when the day is closed.
+/// Countries and samples are computed when the day is closed.
 fn without_countries(mut day: DaySummary) -> DaySummary {
     for class in &mut day.classes {
         class.countries = Default::default();

@@ -1,4 +1,4 @@
-//! The newest events with their log lines. Bounded in number and in bytes.
+//! The newest events with their log lines. Takes events, gives them back oldest first. Bounded in number and in bytes.
 
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -19,7 +19,7 @@ pub struct Held {
     /// The wall time, once it is known: a later step of the clock does not change it.
     pub wall: Option<i64>,
     pub event: Event,
-    /// As logd had it; an NFLOG packet has none.
+    /// The line of logd; an NFLOG packet has none.
     pub line: Option<Box<[u8]>>,
 }
 
@@ -45,7 +45,7 @@ impl Evidence {
         Evidence { held: VecDeque::new(), most, last: 0 }
     }
 
-    /// Changes how many events are held; the oldest go.
+    /// Changes how many events are held; the oldest are removed.
     pub fn set_most(&mut self, most: usize) {
         self.most = most;
         while self.held.len() > most {
@@ -54,7 +54,7 @@ impl Evidence {
         self.held.shrink_to_fit();
     }
 
-    /// Adds an event; the oldest ones go. A longer line is cut at [`LONGEST_LINE`].
+    /// Adds an event; the oldest ones are removed. A longer line is cut at [`LONGEST_LINE`].
     #[inline]
     pub fn add(&mut self, boot_ms: u64, wall: Option<i64>, event: &Event, line: Option<&[u8]>) {
         self.last += 1;
@@ -67,7 +67,7 @@ impl Evidence {
         self.held.push_back(Held::new(self.last, boot_ms, wall, event, line));
     }
 
-    /// The clock is set now: gives a wall time to what has none yet.
+    /// The clock is set: gives a wall time to events that have none.
     pub fn label(&mut self, wall_of: impl Fn(u64) -> i64) {
         for held in self.held.iter_mut().filter(|held| held.wall.is_none()) {
             held.wall = Some(wall_of(held.boot_ms));

@@ -1,4 +1,5 @@
-//! Deletes sources from what is in memory, at the owner's request.
+//! Deletes sources from everything in memory, at the owner's request. Takes a predicate. Totals stay; files are not
+//! changed.
 
 use crate::event::Address;
 use crate::stats::day::Day;
@@ -24,7 +25,7 @@ impl Engine {
         for day in self.closed.iter_mut().chain(&mut self.storing) {
             day.forget_sources(is_meant);
         }
-        // What flash is to get of the open day is in `since` apart: the next commit writes all of it.
+        // `since` cannot be corrected: the next commit writes the whole open day.
         let date = self.since.date;
         self.since.restart(date);
         self.forget_commits();

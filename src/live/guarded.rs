@@ -1,4 +1,5 @@
-//! The rows about blocked sources and networks, for `blocks`, `source` and the events on the bus.
+//! The rows about blocked sources and networks, for `blocks`, `source` and ubus events. Takes the guard's ledger, gives
+//! rows. Changes nothing.
 
 use crate::event::calendar::duration_text;
 use crate::guard::networks::NetworkBlock;
@@ -38,7 +39,7 @@ impl Engine {
         BlocksAnswer { blocks: rows, history, guard: None, cursor, completeness }
     }
 
-    /// The blocks that are over, the newest first.
+    /// The ended blocks, the newest first.
     fn history(&self, now: Now, question: &Question) -> Vec<EndedRow> {
         let touches = |ended: &Ended, prefix| match &ended.over {
             Over::Source(block) => block.suspect.source.touches(prefix),
@@ -63,7 +64,7 @@ impl Engine {
         EndedRow { address, since, ended, reason, rule, count, window, times, because, dry, kind }
     }
 
-    /// A moment that is over: its instant, where that was noted.
+    /// The label of a past time: by its wall time, if that was noted.
     fn moment(&self, boot_ms: u64, wall: Option<i64>) -> String {
         match wall.filter(|_| self.clock_is_set()) {
             Some(wall) => self.calendar().rfc3339(wall),
@@ -71,7 +72,7 @@ impl Engine {
         }
     }
 
-    /// A block as the answers and events have it.
+    /// A block as a row of answers and events.
     pub fn block_row(&self, now: Now, block: &Block) -> BlockRow {
         let detail = self.guard.ledger.detail(block.suspect.source);
         let words = detail.and_then(|detail| detail.words.clone());
@@ -97,7 +98,7 @@ impl Engine {
         }
     }
 
-    /// A blocked network as the answers and events have it.
+    /// A blocked network as a row of answers and events.
     pub fn network_row(&self, now: Now, block: &NetworkBlock) -> BlockRow {
         BlockRow {
             address: block.target.to_string(),
@@ -122,7 +123,7 @@ impl Engine {
         self.calendar().rfc3339(wall)
     }
 
-    /// What an answer says of blocks.
+    /// Adds the guard's state to an answer.
     pub(super) fn add_blocks(&self, now: Now, question: &Question, answer: &mut Answer) {
         let guard = &self.guard;
         match answer {
@@ -167,7 +168,7 @@ fn kind_of(block: &NetworkBlock) -> &'static str {
     if matches!(block.target, Target::Country(_)) { "country" } else { "network" }
 }
 
-/// Whether some address belongs to both; of a country that is not known.
+/// Whether some address belongs to both; of a country this is not known.
 fn is_within(prefix: Prefix, target: Target) -> bool {
     match target {
         Target::Network(network) => Ranges::of_prefixes(std::iter::once(network)).touches_prefix(prefix),
@@ -175,7 +176,7 @@ fn is_within(prefix: Prefix, target: Target) -> bool {
     }
 }
 
-/// `None` while nothing is guarded.
+/// Whether a row's source is blocked; `None` while the guard is off.
 fn blocked(guard: &Guard, row: &SourceRow) -> Option<bool> {
     if guard.mode() == Mode::Off {
         return None;

@@ -1,6 +1,6 @@
-//! The live counting: events -> the open day, what of it is not on flash yet, the newest lines, the inputs' health.
+//! Live counting: events -> the open day, what of it is not on flash yet, the newest log lines, the inputs' health.
 //!
-//! Told the time and the events, gives days to keep and sentences to log. Opens nothing, reads no clock.
+//! Takes the time and events, gives days to store and sentences to log. Opens nothing, reads no clock.
 
 pub mod clock;
 mod commit;
@@ -39,13 +39,13 @@ use evidence::Evidence;
 use totals::Totals;
 use watch::Watches;
 
-/// What came since the last commit: an hour of a busy home fits in.
+/// Bounds of what was counted since the last commit: enough for an hour of a busy home.
 const SINCE_ATTEMPTS: Bounds =
     Bounds { services: 1024, sources: 2048, pairs: 4096, targets: 16, sample: 512, wide_hours: 64 };
 const SINCE_OTHERS: Bounds =
     Bounds { services: 128, sources: 256, pairs: 256, targets: 1, sample: 64, wide_hours: 8 };
 
-/// Days that are over and that flash did not take yet.
+/// Closed days that are not on flash yet.
 const MAX_CLOSED_DAYS: usize = 8;
 
 /// The inputs of the daemon.
@@ -64,18 +64,18 @@ pub struct Health {
     pub malformed: u64,
     pub ignored: u64,
     pub duplicates: u64,
-    /// Of the duplicates: taken for copies of packets that were forgotten already.
+    /// Of the duplicates: assumed copies of packets that were no longer remembered.
     pub assumed: u64,
     /// When the last event came.
     pub last_ms: Option<u64>,
-    /// As the input reported last.
+    /// Losses as the input reported them last.
     lost: u64,
 }
 
-/// What the loop has to do.
+/// An action for the loop.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// A day is over: commit now.
+    /// A day has ended: commit now.
     Commit,
     Say(String),
     /// A source reached a limit of the guard, with its newest log lines: others may push them out before it is judged.
@@ -84,35 +84,34 @@ pub enum Action {
 
 /// One item of an input.
 pub enum InputItem<'a> {
-    /// With the wall time (ms) that the input itself tells, and the raw line. Its `time` is set to what the clock
-    /// says in the end.
+    /// With the wall time (ms) that the input gives, and the raw line. Its `time` is replaced by the trusted time.
     Event(&'a mut Event, Option<i64>, Option<&'a [u8]>),
     Malformed,
-    /// No refused packet.
+    /// Not a refused packet.
     Ignored,
 }
 
-/// How much of a day is passed on.
+/// How much of a day is given to [`ClosedDays`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
-    /// All that is known of it.
+    /// Everything that is known of it.
     All,
-    /// More of a day that was over already.
+    /// An addition to a day that was closed already.
     More,
-    /// Found at the start: more of a day if that was over already, else all of it.
+    /// Found at the start: an addition if the day was closed already, else everything.
     Found,
 }
 
-/// The whole tables of a day that is over, as they are before they are cut.
+/// The tables of a closed day before their rows are cut.
 pub struct DayOver<'a> {
     pub day: &'a Day,
     pub extent: Extent,
     pub calendar: &'a Calendar,
-    /// What the clock shows (seconds since 1970), 0 until it is believed.
+    /// The trusted time (seconds since 1970), 0 if there is none.
     pub wall: i64,
 }
 
-/// Who wants these.
+/// A receiver of these.
 pub trait ClosedDays {
     fn day_over(&mut self, over: &DayOver<'_>, lookup: Option<&mut dyn CountryLookup>);
 }
@@ -124,29 +123,29 @@ pub struct Engine {
     watches: Watches,
     pub guard: Guard,
     pub totals: Totals,
-    /// Tells the countries of sources; without it they are not measured.
+    /// Looks up the countries of sources; without it they are not measured.
     pub lookup: Option<SharedLookup>,
-    /// Tells the networks of sources.
+    /// Looks up the networks of sources.
     pub networks: Option<SharedNetworks>,
     pub closed_days: Option<Rc<RefCell<dyn ClosedDays>>>,
     /// Of the store's samples.
     salt: u64,
     calendar: Calendar,
-    /// As it was believed last.
+    /// The last trusted time.
     wall: i64,
     /// The newest day that was open.
     newest: Option<Date>,
-    /// What the open day's tables have of it.
+    /// How much of the open day its tables have.
     open_extent: Extent,
     clock: WallClock,
     duplicates: Duplicates,
     open: Option<Day>,
     since: Day,
-    /// Flash and `since` together are the open day.
+    /// Whether flash and `since` together are the open day.
     since_known: bool,
     /// Events of a day before the open one.
     late: Option<Day>,
-    /// Days that are over and not stored.
+    /// Closed days that are not stored.
     closed: Vec<DaySummary>,
     /// Of these, what is being stored.
     storing: Vec<DaySummary>,
@@ -155,13 +154,13 @@ pub struct Engine {
     /// Events from before the wall clock was set, with milliseconds since boot.
     waiting: Deferred,
     health: [Health; 2],
-    /// Packets that the inputs lost, or that are known only as a sum, before the wall clock was set.
+    /// Packets that were lost, or of which only the number is known, before the wall clock was set.
     lost_undated: u64,
-    /// Lines of the log of this day that were taken for copies of packets that were forgotten already.
+    /// Today's log lines that were assumed to be copies of packets that were no longer remembered.
     assumed_today: u64,
-    /// Why today is not complete beside what was lost, a sentence each: what the firewall refuses unseen.
+    /// Why today is incomplete, besides losses, a sentence each: what the firewall refuses unseen.
     pub not_seen: Vec<String>,
-    /// Something came since the last copy.
+    /// Whether anything has changed since the last copy.
     changed: bool,
     /// NFLOG packets by path.
     received: Vec<u64>,
@@ -207,13 +206,13 @@ impl Engine {
         }
     }
 
-    /// Goes on where an earlier run of this boot stopped believing the clock.
+    /// Continues with the offset of the wall clock that an earlier run of this boot trusted.
     pub fn resume_clock(&mut self, offset: Option<i64>) {
         self.clock = WallClock::resume(offset);
     }
 
-    /// Takes what an earlier run left; the clocks should have been looked at before. `on_flash`: flash has all of it that
-    /// belongs to the day `state.date`.
+    /// Takes the state of an earlier run; call [`Engine::look`] first. `on_flash`: flash has all of the day
+    /// `state.date`.
     pub fn restore(&mut self, saved: Saved, on_flash: bool) {
         self.changed |= !saved.deferred.is_empty();
         self.waiting.add_all(&saved.deferred);
@@ -249,7 +248,7 @@ impl Engine {
                 _ => {
                     let mut day = Day::new(date, self.salt);
                     add(&mut day);
-                    // Of a day that was over before these are what an import added.
+                    // Of a day that was closed before, these are an import's additions.
                     let over = self.close_tables(&mut day, Extent::Found);
                     self.close(over);
                 }
@@ -257,26 +256,26 @@ impl Engine {
         }
         self.newest = self.newest.max(open);
         if !on_flash || !self.closed.is_empty() {
-            // An import that comes before the commit would find pieces that the copy in RAM holds, too.
+            // An import before the commit would read pieces that the copy in RAM contains, too.
             self.actions.push(Action::Commit);
         }
         self.changed = true;
     }
 
-    /// The day of what an earlier run left that goes on: today's, if the clock is believed, else the newest. An import can
-    /// have added days after the one that was open.
+    /// The day of an earlier run that is continued: today, if the clock is trusted, else the newest. An import can have
+    /// added days after the one that was open.
     fn day_to_open<'a>(&mut self, last: Date, parts: impl Iterator<Item = &'a StoredDay>) -> Date {
         let today = self.clock.latest().map(|wall| self.calendar.hour_of(wall).date);
         let dates = parts.map(|part| part.summary.date);
         dates.filter(|date| today.is_none_or(|today| *date <= today)).fold(last, Date::max)
     }
 
-    /// Looks at the machine's clocks and gives what is believed of them.
+    /// Takes the machine's clocks and returns the trusted time.
     pub fn look(&mut self, machine: Now) -> Now {
         self.clock.update(machine)
     }
 
-    /// To be called with what [`Engine::look`] gives, before events are given and before anything is asked.
+    /// To be called with the result of [`Engine::look`], before events and questions.
     pub fn tick(&mut self, now: Now) {
         if !self.clock.is_set() {
             return;
@@ -292,13 +291,13 @@ impl Engine {
         let undated = std::mem::take(&mut self.lost_undated);
         self.note_unseen(undated);
         if self.since_known && !self.since.is_whole() {
-            // Too much for it: the next commit is whole, and until then its memory is better used.
+            // It overflowed: the next commit writes the whole day, and until then its memory is not needed.
             self.since_known = false;
             self.since = since(self.since.date, self.salt, &self.paths);
         }
     }
 
-    /// What is to be done now.
+    /// Takes the queued actions.
     pub fn actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
     }
@@ -313,17 +312,17 @@ impl Engine {
         self.clock.synchronized(machine);
     }
 
-    /// Wall clock minus boot clock in seconds, as it is believed.
+    /// The trusted wall clock minus the boot clock in seconds.
     pub fn clock_offset(&self) -> Option<i64> {
         self.clock.offset()
     }
 
-    /// How many seconds the machine's clock is ahead of the believed one.
+    /// How many seconds the machine's clock is ahead of the trusted one.
     pub fn clock_ahead(&self) -> i64 {
         self.clock.ahead()
     }
 
-    /// Whether a wall clock is believed.
+    /// Whether a wall time is trusted.
     pub fn clock_is_set(&self) -> bool {
         self.clock.is_set()
     }
@@ -333,7 +332,7 @@ impl Engine {
         &self.calendar
     }
 
-    /// Labels are of another zone from now on.
+    /// Sets the time zone of dates and labels.
     pub fn set_calendar(&mut self, calendar: Calendar) {
         self.calendar = calendar;
     }
@@ -348,18 +347,18 @@ impl Engine {
         self.open.as_ref().map(|day| day.date)
     }
 
-    /// Packets of the open day that are in no figure, as far as they are known.
+    /// Packets of the open day that were not counted, as far as known.
     pub fn lost_today(&self) -> u64 {
         self.open.as_ref().map_or(0, |day| day.lost)
     }
 
-    /// All that `input` lost since its start. A lower number than before: it was opened anew.
+    /// The losses of `input` since its start. A lower number than before means that it was opened again.
     pub fn note_lost(&mut self, input: Input, lost: u64) {
         let known = std::mem::replace(&mut self.health[input as usize].lost, lost);
         self.note_unseen(lost.checked_sub(known).unwrap_or(lost));
     }
 
-    /// Packets that the firewall refused and of which only the number is known: they are in no figure of the day.
+    /// Adds packets that the firewall refused and of which only the number is known.
     pub fn note_unseen(&mut self, more: u64) {
         if more == 0 {
             return;
@@ -374,7 +373,7 @@ impl Engine {
         }
     }
 
-    /// NFLOG packets of these paths, whatever became of them.
+    /// The number of NFLOG packets of these paths, counted as events or not.
     pub fn received(&self, is_of: impl Fn(&Path) -> bool) -> u64 {
         let counts = self.paths.iter().zip(&self.received);
         counts.filter(|(path, _)| is_of(path)).fold(0, |sum, (_, count)| sum.saturating_add(*count))
@@ -394,7 +393,7 @@ impl Engine {
         }
     }
 
-    /// An event of the day before, told late, or the first one of a new day.
+    /// Counts a late event of the day before, or the first one of a new day.
     #[cold]
     fn count_elsewhere(&mut self, event: &Event, hour: Hour) {
         if self.open.as_ref().is_none_or(|day| hour.date > day.date) {
@@ -416,7 +415,7 @@ impl Engine {
         Day::new(date, self.salt).with_rules(&self.paths.rules())
     }
 
-    /// Another day begins, later or, if the clock stepped back, earlier.
+    /// Begins another day, later or, if the clock stepped back, earlier.
     fn turn_to(&mut self, date: Date) {
         match self.open.take() {
             Some(mut day) => {
@@ -440,14 +439,14 @@ impl Engine {
         self.changed = true;
     }
 
-    /// Holds a day that is over until the store has it.
+    /// Holds a closed day until the store has it.
     fn close(&mut self, day: DaySummary) {
         let mut closed = std::mem::take(&mut self.closed);
         closed.push(day);
         self.closed = joined(closed);
     }
 
-    /// The store could not be written: RAM holds at most [`MAX_CLOSED_DAYS`] days that wait for it.
+    /// The store could not be written: drops the oldest of more than [`MAX_CLOSED_DAYS`] closed days.
     pub fn bound_closed(&mut self) {
         while self.closed.len() > MAX_CLOSED_DAYS {
             let lost = self.closed.remove(0);
@@ -456,7 +455,7 @@ impl Engine {
         }
     }
 
-    /// Another day that is over can wait for the store.
+    /// Whether another closed day can be held.
     pub fn has_room_for_closed(&self) -> bool {
         self.closed().count() < MAX_CLOSED_DAYS
     }
@@ -468,7 +467,7 @@ impl Engine {
         }
     }
 
-    /// A day as it is stored; before that who wants its whole tables gets them.
+    /// A day as it is stored; its whole tables are first given to [`ClosedDays`].
     fn close_tables(&mut self, day: &mut Day, extent: Extent) -> DaySummary {
         if let Some(closed_days) = self.closed_days.clone() {
             let over = DayOver { day, extent, calendar: &self.calendar, wall: self.wall };
@@ -477,13 +476,13 @@ impl Engine {
         close(day, self.lookup.as_ref())
     }
 
-    /// The days that are over and not in the store yet.
+    /// The closed days that are not in the store yet.
     pub fn closed(&self) -> impl Iterator<Item = &DaySummary> {
         self.storing.iter().chain(&self.closed)
     }
 }
 
-/// A day of which little is to come.
+/// A day with the bounds of `since`.
 fn since(date: Date, salt: u64, paths: &Paths) -> Day {
     Day::with_bounds(date, salt, SINCE_ATTEMPTS, SINCE_OTHERS).with_rules(&paths.rules())
 }

@@ -1,6 +1,6 @@
 //! Questions to the running daemon: stored days and months together with the open day.
 //!
-//! Takes a question and a history, gives the answer; masks addresses where that is configured. Opens no file.
+//! Takes a question and a history, gives the answer; masks addresses if configured. Opens no file.
 
 use std::net::IpAddr;
 
@@ -21,10 +21,10 @@ use super::evidence::{self, Held};
 use super::watch::{self, Watch};
 use super::{Engine, Now};
 
-/// Lines of evidence of one source.
+/// Most log lines of one source.
 const MAX_LINES: usize = 50;
 
-/// A question on its way to the answer, with what the store does not have.
+/// A question in progress, with the days that the store does not have.
 pub struct LiveJob {
     pub question: Question,
     open: Vec<DaySummary>,
@@ -61,7 +61,7 @@ impl Engine {
         stored: &mut dyn History,
     ) -> Result<LiveJob, AnswerError> {
         let mut question = question.clone();
-        // Today, or until the clock is set the newest day there is. A single day's month tells nothing.
+        // Today, or the newest day until the clock is set. For `months` a single day would be no useful default.
         if question.topic != Topic::Months && question.from.is_none() && question.to.is_none() {
             let day = self.date().or_else(|| newest_stored(stored));
             (question.from, question.to) = (day, day);
@@ -107,7 +107,7 @@ impl Engine {
         self.end_answer(now, job)
     }
 
-    /// The anomalous cells of a day as far as it is known, highest score first.
+    /// The anomalies of a day so far, highest score first.
     pub fn anomalies_on(&self, date: Date, stored: &mut dyn History) -> Vec<AnomalyRow> {
         let question =
             Question { from: Some(date), to: Some(date), limit: 20, ..Question::new(Topic::Anomalies) };
@@ -119,7 +119,7 @@ impl Engine {
         }
     }
 
-    /// As [`Engine::days`], with the countries of the live ones where the question is about these.
+    /// As [`Engine::days`], with the countries of the open days if the question is about countries.
     fn measured_days(&mut self, question: &Question) -> Vec<DaySummary> {
         if question.topic != Topic::Countries && question.country.is_none() {
             return self.days(question);
@@ -131,18 +131,18 @@ impl Engine {
             }
         });
         let days = self.days(question);
-        // They change with the next packet.
+        // They are outdated with the next packet.
         self.late.iter_mut().chain(&mut self.open).for_each(|day| day.measure_countries(None));
         days
     }
 
-    /// The days that the store does not have, as far as the question needs them.
+    /// What the question needs of the days that the store does not have.
     fn days(&self, question: &Question) -> Vec<DaySummary> {
         let live = self.late.iter().chain(&self.open).filter(|day| !day.is_empty());
         joined(self.closed().cloned().chain(live.map(|day| focused(question, day))))
     }
 
-    /// What the firewall refuses unseen today.
+    /// Adds the reasons why today is incomplete.
     fn explain(&self, question: &Question, answer: &mut Answer) {
         let Some(today) = self.date() else { return };
         if question.from.is_none_or(|from| from <= today) && question.to.is_none_or(|to| to >= today) {
@@ -231,7 +231,7 @@ impl Engine {
         }
     }
 
-    /// A moment as an instant; with a clock that is not set, as seconds since boot.
+    /// A boot time as RFC 3339; while the clock is not set, as seconds since boot.
     pub fn label(&self, boot_ms: u64) -> String {
         if self.clock_is_set() {
             self.calendar.rfc3339(self.clock.instant(boot_ms))
@@ -264,8 +264,8 @@ pub(crate) fn taken_for_copies(lines: u64) -> String {
     )
 }
 
-/// Why a question must not be answered while sources are masked: it asks for less than is shown, and enough such
-/// questions would tell the rest of an address. What is blocked is shown whole, and may be asked for.
+/// Why a question must not be answered while sources are masked: its prefix is longer than what is shown, and enough
+/// such questions would reveal an address. Blocked sources are shown completely and may be queried.
 pub fn refused_by_mask(question: &Question, is_blocked: impl FnOnce(Address) -> bool) -> Option<String> {
     if question.filter.tells_addresses() {
         return Some("filter: mask_sources is on: no address or word is searched for".into());
@@ -278,7 +278,7 @@ pub fn refused_by_mask(question: &Question, is_blocked: impl FnOnce(Address) -> 
     hidden.then(|| format!("{key}: mask_sources is on: no prefix longer than /{shown} is answered"))
 }
 
-/// Hides the lower half of every source, as `mask_sources` asks.
+/// Masks every source as the option `mask_sources` says.
 pub fn mask(answer: &mut Answer) {
     match answer {
         Answer::Summary(answer) => answer.sources.iter_mut().for_each(|row| mask_text(&mut row.address)),

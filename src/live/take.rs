@@ -1,4 +1,5 @@
-//! Items of the inputs: duplicates removed, kept for `recent`, passed to the guard, counted.
+//! Takes the items of the inputs: removes duplicates, stores events for `recent`, passes them to the guard, counts
+//! them.
 
 use super::clock::{self, instant, moment};
 use super::evidence::Held;
@@ -19,7 +20,7 @@ impl Engine {
         };
         health.last_ms = Some(now.boot_ms);
         let count = u64::from(event.count);
-        // As the believed clock shows it.
+        // By the trusted clock.
         let wall_ms = wall_ms.map(|ms| ms.saturating_sub(self.clock.ahead().saturating_mul(1000)));
         let plausible = wall_ms.filter(|ms| *ms >= clock::BUILT * 1000 && self.clock.is_set());
         let boot_ms = match plausible {
@@ -30,14 +31,14 @@ impl Engine {
         if input == Input::Nflog {
             self.count_received(event);
         }
-        // Sightings of one packet are told by the clock that does not step.
+        // Sightings of a packet are compared by the boot clock, which does not step.
         let uptime = (boot_ms / 1000).cast_signed();
         let path = event.path;
         event.path = self.paths.of_sightings(path);
         let sighting = self.duplicates.sight(event, uptime, input == Input::Nflog);
         event.path = path;
-        // A flood pushes packets out before logd's word of them comes; what NFLOG tells of an interface, logd only
-        // repeats.
+        // In a flood packets are forgotten before logd reports them; of an interface that NFLOG covers, logd only
+        // reports copies.
         let assumed = sighting == Sighting::Unknown && self.is_told_by_nflog(event);
         if assumed || sighting == Sighting::Copy {
             let assumed = if assumed { count } else { 0 };
@@ -88,7 +89,7 @@ impl Engine {
     fn count_received(&mut self, event: &Event) {
         let place = usize::from(event.path.0);
         if place >= self.received.len() {
-            // As many as there can be paths.
+            // One for each possible path.
             self.received.resize(place + 1, 0);
         }
         let count = &mut self.received[place];

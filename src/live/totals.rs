@@ -1,4 +1,4 @@
-//! Counters since the daemon's start, for Prometheus. They only grow.
+//! Counters since the daemon's start, for Prometheus. They only grow and are not stored.
 
 use crate::event::services;
 use crate::event::{Class, Event};

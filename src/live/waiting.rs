@@ -1,4 +1,4 @@
-//! Events that wait until the clock is set or until their time has come, and those of which only the class and hour are known.
+//! Deferred events: those from before the clock was set, and those dated in the future.
 //!
 //! Takes events and the time, gives those that can be counted. Bounded.
 
@@ -10,11 +10,11 @@ use crate::stats::day::Samples;
 use crate::stats::deferred::{Counts, Deferred};
 use crate::stats::summary::{ClassSummary, DaySummary};
 
-/// Events with their moments, and counts of those of which only the class is known.
+/// Events with their times, and counts of those of which only the class is known.
 type Taken = (Vec<(u64, Event)>, Vec<(u64, Counts)>);
 
 impl Engine {
-    /// Gives the events that waited for the clock their time, and counts them.
+    /// Counts the events that waited for the clock.
     pub(super) fn label_waiting(&mut self, now: Now) {
         self.evidence.label(|boot_ms| instant(now, boot_ms));
         self.watches.label(|boot_ms| instant(now, boot_ms));
@@ -22,7 +22,7 @@ impl Engine {
         self.count_taken(taken, &|boot_ms| instant(now, boot_ms));
     }
 
-    /// Counts what was taken of a table of deferred events. `time_of`: the instant of a moment.
+    /// Counts deferred events. `time_of`: converts their time to wall time.
     fn count_taken(&mut self, (rows, rest): Taken, time_of: &dyn Fn(u64) -> i64) {
         for (moment, event) in rows {
             self.count(&Event { time: time_of(moment), ..event });
@@ -43,25 +43,25 @@ impl Engine {
         }
     }
 
-    /// Counts events dated in the future whose time has come: those up to `until` (milliseconds of wall time).
+    /// Counts events dated in the future that are due: those up to `until` (milliseconds of wall time).
     pub fn count_due(&mut self, later: &mut Deferred, until: u64) {
         let taken = later.take_until(until);
         self.changed |= !taken.0.is_empty();
         self.count_taken(taken, &|moment| (moment / 1000).cast_signed());
     }
 
-    /// Events wait for the wall clock: they are in the copy in RAM, but not on flash.
+    /// Whether events wait for the wall clock: they are in the copy in RAM, but not on flash.
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Events that waited for the wall clock and found no room.
+    /// Events before the wall clock was set that were dropped because the table was full.
     pub fn dropped_waiting(&self) -> u64 {
         self.waiting.dropped()
     }
 }
 
-/// A day with these events and nothing else: no row tells them.
+/// A day with the totals of these events and no rows.
 pub fn unknown(hour: Hour, counts: &Counts) -> DaySummary {
     let mut day = DaySummary::new(hour.date);
     for class in Class::ALL {

@@ -1,5 +1,7 @@
-//! Filters in use on the page, each with the newest events that match: in a flood the others do not push them
-//! out. A filter that is no longer asked for is removed.
+//! Filters in use on the page, each with the newest events that match, so that other events do not evict them in a
+//! flood.
+//!
+//! Takes events and the time. Bounded; a filter that is no longer used is removed.
 
 use std::collections::VecDeque;
 
@@ -8,21 +10,21 @@ use crate::event::paths::Path;
 use crate::event::{Address, Event, Service};
 use crate::query::filter::{Filter, Test};
 
-/// Filters at a time; one more takes the place of the one that was not asked for the longest.
+/// Most filters at a time; one more replaces the least recently used one.
 pub(super) const MAX_WATCHES: usize = 4;
-/// Events that each holds.
+/// Most events that each holds.
 pub(super) const MAX_HELD: usize = 100;
-/// A filter is removed when it was not asked for within this time.
+/// A filter that was not used for this time is removed.
 const FORGET_MS: u64 = 60_000;
-/// Log lines a second that are searched for words; further events are counted as not searched.
+/// Most log lines a second that are searched for words; after more of them an answer is incomplete.
 pub(super) const MAX_SEARCHED: u32 = 2_000;
 
-/// A filter with what fits.
+/// A filter with the events that match.
 pub(super) struct Watch {
     filter: Filter,
     held: VecDeque<Held>,
     asked_ms: u64,
-    /// Of the events from this number on it holds all that fit.
+    /// It holds all matching events from this number on.
     pub complete_from: u64,
 }
 
@@ -65,7 +67,7 @@ pub(super) fn passes(
 }
 
 impl Watches {
-    /// Somebody asks for a filter. `from`: the number of the first event that is still held elsewhere.
+    /// Notes the use of a filter. `from`: the number of the oldest event in [`Evidence`](super::evidence::Evidence).
     pub(super) fn ask(&mut self, now_ms: u64, filter: &Filter, from: u64) {
         self.watches.retain(|watch| now_ms < watch.asked_ms.saturating_add(FORGET_MS));
         if let Some(watch) = self.watches.iter_mut().find(|watch| watch.filter == *filter) {
@@ -91,7 +93,7 @@ impl Watches {
         self.watches.is_empty()
     }
 
-    /// Shows an event to every filter.
+    /// Adds an event to every filter that it matches.
     pub(super) fn see(&mut self, now_ms: u64, held: &Held, path: Option<&Path>) {
         self.watches.retain(|watch| now_ms < watch.asked_ms.saturating_add(FORGET_MS));
         let second = now_ms / 1000;
@@ -125,7 +127,7 @@ impl Watches {
         self.watches.iter_mut().for_each(|watch| watch.held.retain(|held| !is_meant(held.event.source)));
     }
 
-    /// The clock is set now: gives a wall time to what has none yet.
+    /// The clock is set: gives a wall time to events that have none.
     pub(super) fn label(&mut self, wall_of: impl Fn(u64) -> i64) {
         let all = self.watches.iter_mut().flat_map(|watch| &mut watch.held);
         for held in all.filter(|held| held.wall.is_none()) {
