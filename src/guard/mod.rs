@@ -166,7 +166,7 @@ impl Guard {
         self.settings.mode
     }
 
-    /// Whether it is on or in a dry run.
+    /// Whether it blocks; false in a dry run.
     pub fn is_on(&self) -> bool {
         self.settings.mode == Mode::On
     }
@@ -181,7 +181,7 @@ impl Guard {
         if self.today.0 == date { self.today.1 } else { 0 }
     }
 
-    /// The day of the last block of a rule, and the number of blocks on it.
+    /// The day of the last block, and the number of blocks begun on it.
     pub fn today(&self) -> (Option<Date>, u64) {
         self.today
     }

@@ -1,7 +1,7 @@
-//! A backup: the files of a store in one `.tar.gz`, so that `tar` can list and unpack it, too.
+//! A backup: the files of a store in one `.tar.gz`, which `tar` can list and unpack.
 //!
-//! The first member, `fwstat-backup`, tells the format, the version that made it and when. A backup is read as a whole and
-//! checked to its last byte before anything is done with it.
+//! The first member, `fwstat-backup`, has the format, the version of the program and the time. A backup is read and
+//! checked completely before anything is done with it. Deletes nothing.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -28,10 +28,10 @@ use super::pieces;
 const FORMAT: u32 = 1;
 const ABOUT: &str = "fwstat-backup";
 const BLOCK: usize = 512;
-/// Longer archives are no backup of ours, unpacked.
+/// The longest archive, uncompressed; a longer one is refused.
 const MOST_BYTES: u64 = 16 << 20;
 const MOST_FILES: usize = 2000;
-/// How every gzip file begins (RFC 1952, 2.3.1).
+/// The magic number of gzip (RFC 1952, 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// What was written.
@@ -57,8 +57,8 @@ impl Unpacked {
     }
 }
 
-/// Files that a backup holds: months, open days, what is remembered of them, blocked networks. The blocks of single
-/// sources end by themselves, and damaged files are no use.
+/// Files that a backup holds: months, open days, what is remembered of them, blocked networks. Not the blocks of single
+/// sources, which expire, and no damaged files.
 fn is_stored(name: &str) -> bool {
     [META, LATER, NETWORKS].contains(&name)
         || month_of(name).is_some()
@@ -74,7 +74,7 @@ fn day_of(name: &str) -> Option<Date> {
     Date::parse(name.strip_suffix(".fws")?)
 }
 
-/// Whether every part of a file can be read; what is wrong with it if not.
+/// Whether every section of a file can be read; the error says what is wrong.
 fn check(name: &str, bytes: Vec<u8>) -> Result<(), String> {
     let file = Open::from_bytes(bytes).map_err(|unreadable| match unreadable {
         Unreadable::Newer(version) => format!(

@@ -1,4 +1,4 @@
-//! CRC-32 as gzip, the store's files and country databases carry it.
+//! CRC-32 of gzip, the store's files and country databases. Pure.
 
 pub use flate2::Crc;
 

@@ -6,11 +6,11 @@
 
 use crate::event::calendar::Date;
 
-/// More rows no table and no list has.
+/// Most rows of a table or list.
 pub const MAX_ROWS: usize = 32_768;
 
-/// The two parts of a section: numbers, which are worth deflating, and evenly distributed bits, which are not and would
-/// only spoil the numbers' Huffman codes.
+/// The two parts of a section: numbers, which are deflated, and evenly distributed bits, which are not, since they
+/// cannot be compressed and would make the numbers' Huffman codes longer.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Content {
     pub bytes: Vec<u8>,
@@ -23,20 +23,21 @@ impl From<Vec<u8>> for Content {
     }
 }
 
-/// Goes through the fields of a format in their order. A writer leaves them as they are, a reader sets them.
+/// Visits the fields of a format in order: a writer appends them, a reader sets them.
 pub trait Codec {
     fn u8(&mut self, byte: &mut u8);
 
     /// LEB128: seven bits a byte, least significant first.
     fn number(&mut self, number: &mut u64);
 
-    /// Sixteen evenly distributed bits, beside the numbers.
+    /// Sixteen evenly distributed bits, in the part for random bits.
     fn random16(&mut self, bits: &mut u16);
 
     /// A length and the bytes.
     fn raw(&mut self, bytes: &mut Vec<u8>);
 
-    /// How many rows follow: `rows`, or what is read. `least`: the bytes of a row; more than fit fail.
+    /// The number of rows: `rows`, or as read. `least`: the minimum bytes of a row; a number whose rows cannot fit
+    /// fails.
     fn count(&mut self, rows: usize, least: usize) -> usize;
 
     /// Marks the data as invalid.
@@ -89,7 +90,7 @@ pub trait Codec {
         });
     }
 
-    /// One of some values, by its number in a list of all.
+    /// One of several values, as its index in a list of all.
     fn one_of<T: Copy + PartialEq>(&mut self, value: &mut T, all: &[T]) {
         let mut at = all.iter().position(|known| known == value).unwrap_or(0) as u8;
         self.u8(&mut at);
@@ -131,8 +132,8 @@ impl Content {
         self.bytes.push(number as u8);
     }
 
-    /// What `write` appends, behind `head` and the lengths of its numbers and random bits; nothing if it appends no
-    /// numbers. It is written where it stays: a copy of it can be as large as a table.
+    /// Appends `head`, the lengths of the numbers and random bits that `write` appends, and these; nothing if `write`
+    /// appends no numbers. Written in place, since a copy can be as large as a table.
     pub fn nested(&mut self, head: &[u8], write: impl FnOnce(&mut Content)) {
         let (start, random_start) = (self.bytes.len(), self.random.len());
         write(self);
@@ -175,8 +176,8 @@ impl Codec for Content {
     fn fail(&mut self) {}
 }
 
-/// Takes numbers from bytes. Past the end, and where a number does not fit, it gives 0 and remembers that it failed:
-/// the caller checks once, at the end.
+/// Reads numbers from bytes. Past the end, and for a number that does not fit, it returns 0 and notes the failure,
+/// which the caller checks once at the end.
 pub struct Reader<'a> {
     bytes: &'a [u8],
     random: &'a [u8],
@@ -194,17 +195,17 @@ impl<'a> Reader<'a> {
         Reader { bytes: &content.bytes, random: &content.random, failed: false }
     }
 
-    /// Something that was asked for was not there.
+    /// Whether a read failed.
     pub fn has_failed(&self) -> bool {
         self.failed
     }
 
-    /// Everything was read, and all that was asked for was there.
+    /// Whether no read failed and everything was read.
     pub fn is_whole(&self) -> bool {
         !self.failed && self.is_empty()
     }
 
-    /// Everything was read.
+    /// Whether everything was read.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty() && self.random.is_empty()
     }
@@ -248,7 +249,7 @@ impl<'a> Reader<'a> {
         0
     }
 
-    /// What [`Content::nested`] wrote.
+    /// Reads what [`Content::nested`] wrote.
     pub fn nested(&mut self) -> Reader<'a> {
         let (length, random) = (self.get(), self.get());
         if length > self.bytes.len() as u64 || random > self.random.len() as u64 {
@@ -273,7 +274,7 @@ impl Codec for Reader<'_> {
         *number = self.get();
     }
 
-    /// Without the conversion through `u64` of the default method: most numbers of a store are hours' counts.
+    /// Avoids the default method's conversion through `u64`: most numbers of a store are hours' counts.
     #[inline]
     fn small(&mut self, number: &mut u32) {
         *number = u32::try_from(self.get()).unwrap_or_else(|_| {

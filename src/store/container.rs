@@ -24,9 +24,9 @@ const MAGIC: &[u8] = b"FWST";
 pub const VERSION: u8 = 1;
 const FIXED: usize = 4 + 1 + 1 + 8;
 const ENTRY: usize = 14;
-/// More sections no file has.
+/// Most sections of a file.
 const MAX_SECTIONS: usize = 32;
-/// The header is in this many bytes at the beginning of a file.
+/// Most bytes of a header, which is at the beginning of a file.
 pub const HEADER: usize = FIXED + MAX_SECTIONS * ENTRY + 4;
 /// A longer section is refused, so that reading a damaged file takes no more memory. None is written: the longest is the
 /// guard's ledger with the most blocks, of all the longest numbers and texts.
@@ -34,7 +34,7 @@ pub const MAX_RAW: usize = 3 << 20;
 /// Below this many bytes, or 10 %, deflating gains too little for the time it takes to undo it.
 const MIN_GAIN: usize = 64;
 
-/// What a section holds.
+/// The kind of a section's content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Kind {
@@ -60,18 +60,18 @@ pub enum Kind {
     Seen = 18,
     /// The countries of the sources of [`Kind::Sample`].
     SampleCountries = 19,
-    /// What these sources tried.
+    /// The services that these sources tried.
     SampleServices = 20,
     /// Blocks of networks and countries.
     Networks = 21,
-    /// Firewall rules, and what inside was aimed at.
+    /// Firewall rules, and the inside destinations of forwarded attempts.
     Rules = 22,
 }
 
 /// Why a file cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Unreadable {
-    /// A newer version wrote it.
+    /// It has a newer version of the format.
     Newer(u8),
     Damaged(&'static str),
 }
@@ -129,7 +129,7 @@ impl Header {
         Ok(Header { salt, entries })
     }
 
-    /// Where a section lies: offset and length.
+    /// Offset and length of a section in the file.
     pub fn find(&self, kind: Kind) -> Option<(u64, usize)> {
         self.entry(kind).map(|entry| (entry.offset, entry.length as usize))
     }
@@ -138,7 +138,7 @@ impl Header {
         self.entries.iter().find(|entry| entry.kind == kind as u8)
     }
 
-    /// What a section holds, from its bytes in the file.
+    /// The content of a section, from its bytes in the file.
     pub fn unpack(&self, kind: Kind, mut bytes: Vec<u8>) -> Result<Content, Unreadable> {
         let entry = self.entry(kind).ok_or(Unreadable::Damaged("a section is missing"))?;
         if bytes.len() != entry.length as usize || crc32(&bytes) != entry.crc {
@@ -177,7 +177,7 @@ pub struct Section {
 }
 
 impl Section {
-    /// As it is.
+    /// A section that is not deflated.
     pub fn plain(kind: Kind, content: impl Into<Content>) -> Section {
         let Content { mut bytes, random } = content.into();
         let raw = bytes.len();
@@ -185,7 +185,7 @@ impl Section {
         Section { kind, deflated: false, raw, bytes }
     }
 
-    /// Its numbers deflated where that is worth it.
+    /// A section whose numbers are deflated, if that saves enough ([`MIN_GAIN`]).
     pub fn packed(kind: Kind, content: impl Into<Content>) -> Section {
         let Content { bytes, random } = content.into();
         if bytes.len() < 2 * MIN_GAIN {

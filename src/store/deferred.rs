@@ -1,5 +1,5 @@
-//! Events that wait <-> bytes. Those of the boot clock lie in the copy in RAM only: after a reboot nobody knows what
-//! day their moments were. Those dated in the future lie in `later.fws`.
+//! Deferred events <-> bytes. Those with times of the boot clock are in the copy in RAM only, since these times cannot
+//! be converted after a reboot. Those dated in the future are in `later.fws`.
 
 use crate::event::{Class, Event, Verdict};
 use crate::stats::deferred::{At, Counts, Deferred};
@@ -9,7 +9,7 @@ use super::container::Kind;
 use super::directory::Open;
 use super::sections::{address, service};
 
-/// Events and counts with their moments (milliseconds).
+/// Events and counts with their times (milliseconds).
 fn code(codec: &mut impl Codec, dropped: &mut u64, events: &mut Vec<At<Event>>, rest: &mut Vec<At<Counts>>) {
     codec.number(dropped);
     codec.rows(events, 11, (0, Event::default()), |codec, (moment, event)| {
@@ -28,6 +28,7 @@ fn code(codec: &mut impl Codec, dropped: &mut u64, events: &mut Vec<At<Event>>, 
     });
 }
 
+/// The section with deferred events.
 pub(super) fn encode(deferred: &Deferred) -> Content {
     if deferred.is_empty() && deferred.dropped() == 0 {
         return Content::default();

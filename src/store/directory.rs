@@ -1,8 +1,8 @@
-//! Where the files of a store lie: in memory, or in a directory whose commits are atomic.
+//! The files of a store: in memory, or in a directory with atomic commits.
 //!
-//! A commit has three steps. `prepare` writes all new files into `commit.new` and syncs them: it can take long. `publish`
-//! renames that directory to `commit`: from here on the commit counts, and whoever reads looks there first. `finish`
-//! moves the files to where they belong; whoever opens the directory for writing finishes a commit that was interrupted.
+//! A commit has three steps. `prepare` writes all new files into `commit.new` and syncs them: it can take long.
+//! `publish` renames that directory to `commit`: from here on the commit is valid, and readers look there first.
+//! `finish` moves the files to the store's directory; opening the directory for writing finishes an interrupted commit.
 //!
 //! Only regular files of the directory's owner, this user or root are opened, never links or FIFOs. New ones have 0600.
 
@@ -35,10 +35,10 @@ pub type Change = (String, Option<Vec<u8>>);
 
 const NEW: &str = "commit.new";
 const COMMIT: &str = "commit";
-/// In `commit`: the names of the files that a commit removes, a line each.
+/// The file in `commit` with the names of removed files, one a line.
 const REMOVED: &str = "removed";
 const LOCK: &str = "lock";
-/// Longer files no store has.
+/// The longest file of a store.
 const MAX_BYTES: u64 = 16 << 20;
 
 enum Bytes {
@@ -58,7 +58,7 @@ impl Open {
         Ok(Header::parse(&head).map(|header| Open { bytes, header }))
     }
 
-    /// A file that is in memory as a whole.
+    /// Opens a file that is in memory.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Open, Unreadable> {
         let header = Header::parse(&bytes[..bytes.len().min(HEADER)])?;
         Ok(Open { bytes: Bytes::Memory(Arc::new(bytes)), header })
@@ -69,12 +69,12 @@ impl Open {
         self.header.salt
     }
 
-    /// The numbers of a section that has nothing else; `None` if the file has none of this kind.
+    /// The content of a section that has only numbers; `None` if the file has no section of this kind.
     pub fn section(&self, kind: Kind) -> Result<Option<Vec<u8>>, Unreadable> {
         Ok(self.content(kind)?.map(|content| content.bytes))
     }
 
-    /// What a section holds; `None` if the file has none of this kind.
+    /// The content of a section; `None` if the file has no section of this kind.
     pub fn content(&self, kind: Kind) -> Result<Option<Content>, Unreadable> {
         let Some((offset, length)) = self.header.find(kind) else { return Ok(None) };
         if length as u64 > MAX_BYTES {
@@ -94,7 +94,7 @@ fn read_at(bytes: &Bytes, offset: u64, length: usize) -> io::Result<Vec<u8>> {
             Ok(bytes[from..bytes.len().min(from.saturating_add(length))].to_vec())
         }
         Bytes::Disk(file) => {
-            // Never more than the file has, whatever its header says.
+            // Bounded by the file's length, whatever its header says.
             let left = file.metadata()?.len().saturating_sub(offset);
             let mut bytes = vec![0; length.min(usize::try_from(left).unwrap_or(usize::MAX))];
             file.read_exact_at(&mut bytes, offset)?;
@@ -140,7 +140,7 @@ impl Directory {
         }
     }
 
-    /// Makes all changes or none.
+    /// Makes all changes, or none if it fails.
     pub fn commit(&mut self, changes: Vec<Change>) -> io::Result<()> {
         match self {
             Directory::Memory(files) => {
@@ -155,7 +155,7 @@ impl Directory {
             Directory::Disk(disk) if !changes.is_empty() => {
                 disk.prepare(&changes)?;
                 disk.publish()?;
-                // It counts from here on: what is left to do is done when the next commit begins, or the next opening.
+                // It is valid from here on: the next commit or opening finishes it.
                 let _ = disk.finish();
                 Ok(())
             }
@@ -179,7 +179,7 @@ impl Directory {
         }
     }
 
-    /// How a message names the file.
+    /// The file's name for messages.
     pub fn describe(&self, name: &str) -> String {
         match self {
             Directory::Memory(_) => name.to_string(),
@@ -262,10 +262,10 @@ impl Disk {
     }
 
     /// A number that changes with every commit: a reader of several files compares it before and after. Files are only
-    /// replaced by renaming others, so that each one's inode and its time of change tell whether it is the same.
+    /// replaced by renames, so inode and change time identify a version of a file.
     pub fn generation(&self) -> io::Result<u64> {
         let mut entries = entries(&self.directory)?;
-        // What is being prepared does not count, and the lock tells nothing of the data.
+        // Files in preparation and the lock are not part of the data.
         entries.retain(|(name, _)| name != NEW && name != LOCK);
         entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let mut hasher = DefaultHasher::new();
@@ -367,13 +367,13 @@ impl Disk {
         files.iter().filter_map(|(_, status)| u64::try_from(status.as_ref()?.st_size).ok()).sum()
     }
 
-    /// Writes the files of a commit. Nothing counts yet.
+    /// Writes and syncs the files of a commit, which is not valid yet.
     pub fn prepare(&self, changes: &[Change]) -> io::Result<()> {
         self.finish()?;
         self.remove_folder(NEW)?;
         let written = self.write(changes);
         if written.is_err() {
-            // What is half written must not fill the flash.
+            // An incomplete commit must not fill the flash.
             let _ = self.remove_folder(NEW);
         }
         written
@@ -407,7 +407,7 @@ impl Disk {
         file.sync_all()
     }
 
-    /// What root makes in the directory of another user is that user's: the daemon's.
+    /// Files that root creates in another user's directory are given to that user, the daemon's.
     fn give(&self, made: impl AsFd) -> io::Result<()> {
         if Uid::effective().is_root() && self.owner != 0 {
             nix::unistd::fchown(made, Some(Uid::from_raw(self.owner)), Some(Gid::from_raw(self.group)))?;
@@ -415,11 +415,11 @@ impl Disk {
         Ok(())
     }
 
-    /// The commit counts from here on, if this succeeds.
+    /// Makes the prepared commit valid.
     pub fn publish(&self) -> io::Result<()> {
         match renameat(&self.directory, NEW, &self.directory, COMMIT) {
             Ok(()) => Ok(()),
-            // An error can come after the deed.
+            // The rename may have succeeded in spite of an error.
             Err(_) if matches!((self.folder(NEW), self.folder(COMMIT)), (Ok(None), Ok(Some(_)))) => Ok(()),
             Err(error) => {
                 let _ = self.remove_folder(NEW);
@@ -428,7 +428,7 @@ impl Disk {
         }
     }
 
-    /// Moves the files of a commit to where they belong.
+    /// Moves the files of a published commit to the store's directory.
     pub fn finish(&self) -> io::Result<()> {
         let Some(commit) = self.folder(COMMIT)? else { return Ok(()) };
         fsync(&self.directory)?;
@@ -459,7 +459,7 @@ fn is(status: &FileStat, kind: SFlag) -> bool {
     SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == kind
 }
 
-/// A name of a file of ours: never a path that leads elsewhere.
+/// Whether this can be the name of a store's file, and not a path to another directory.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains('/')
 }
@@ -471,7 +471,7 @@ fn remove(folder: &OwnedFd, name: &str) -> io::Result<()> {
     }
 }
 
-/// What is in a folder. An entry whose status cannot be read is listed without: opening it tells what is wrong with it.
+/// What is in a folder. An entry whose status cannot be read is listed without it: opening the file gives the error.
 fn entries(folder: &OwnedFd) -> io::Result<Vec<(String, Option<FileStat>)>> {
     let mut entries = Vec::new();
     for entry in Dir::openat(folder, ".", FOLDER, Mode::empty())?.iter() {

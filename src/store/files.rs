@@ -33,13 +33,13 @@ pub use forget::Forgotten;
 pub use restore::Restored;
 pub use retention::{Demanded, Keep, Upkeep};
 
-/// Sentences about damaged files that are kept.
+/// Most sentences about damaged files.
 const MAX_DAMAGED_FILES: usize = 20;
 
 /// Why a file of the store cannot be read or written.
 #[derive(Debug)]
 pub enum StoreError {
-    /// The operation failed; `what` names it with the file.
+    /// The operation failed; `what` names operation and file.
     Io { what: String, error: io::Error },
     /// A newer version wrote the file; it is left alone.
     Newer { file: String, version: u8 },
@@ -70,10 +70,10 @@ pub struct Store {
     months: Vec<Month>,
     /// All files.
     names: Vec<String>,
-    /// Months after this one are in no answer.
+    /// Months after this one are left out of answers.
     last: Option<Month>,
     damage: Vec<Damaged>,
-    /// Files with the endings `.bad` and `.later`, of a month after now only its own.
+    /// Files with the endings `.bad` and `.later`; of a month in the future only its own file.
     set_aside: Vec<String>,
 }
 
@@ -81,11 +81,11 @@ pub struct Store {
 struct Damaged {
     name: String,
     sentence: String,
-    /// It was neither replaced nor read whole since then.
+    /// It was neither replaced nor read completely since then.
     lasting: bool,
 }
 
-/// The ending of files that are in answers.
+/// The ending of files that are read for answers.
 const FWS: &str = ".fws";
 
 fn month_file(month: Month) -> String {
@@ -93,7 +93,7 @@ fn month_file(month: Month) -> String {
 }
 
 impl Store {
-    /// Opens a store. `salt`: of one that has none yet; random if it is `None`. Nothing changes.
+    /// Opens a store. `salt`: for a store without one; `None`: random. Changes no file.
     pub fn open(directory: Directory, keep: Keep, salt: Option<u64>) -> Result<Store, StoreError> {
         let random = || RandomState::new().hash_one(0u8);
         let mut store = Store {
@@ -118,7 +118,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Looks which files there are.
+    /// Reads the list of files.
     pub fn refresh(&mut self) -> Result<(), StoreError> {
         let names = self.directory.names().map_err(|error| failed("cannot list the store", error))?;
         let month = |name: &String| {
@@ -128,7 +128,7 @@ impl Store {
         self.months = names.iter().filter_map(month).collect();
         self.months.sort_unstable();
         self.months.dedup();
-        // A day's goes with its month's.
+        // A day's file is listed with its month's.
         let is_day = |name: &str| name.get(..10).and_then(Date::parse).is_some();
         let is_aside = |name: &str| name.ends_with(".bad") || name.ends_with(".later") && !is_day(name);
         self.set_aside = names.iter().filter(|name| is_aside(name)).cloned().collect();
@@ -149,7 +149,7 @@ impl Store {
         std::iter::once(month.to_string()).chain(days).collect()
     }
 
-    /// Where the files lie.
+    /// The directory of the files.
     pub fn directory(&self) -> &Directory {
         &self.directory
     }
@@ -159,28 +159,28 @@ impl Store {
         self.salt
     }
 
-    /// From now on this many months are kept.
+    /// Sets the retention.
     pub fn set_keep(&mut self, keep: Keep) {
         self.keep = keep;
     }
 
-    /// Months after that of `last` are in no answer.
+    /// Months after that of `last` are left out of answers.
     pub fn set_last(&mut self, last: Option<Date>) {
         self.last = last.map(Date::month);
     }
 
-    /// What was found damaged, a sentence each.
+    /// The damage that was found, a sentence each.
     pub fn damage(&self) -> impl Iterator<Item = &String> {
         self.damage.iter().map(|damaged| &damaged.sentence).take(MAX_DAMAGED_FILES)
     }
 
-    /// Sentences about damaged pieces of open days: these are in no month that could report them.
+    /// Sentences about damaged pieces of open days, which no month reports.
     pub fn damage_of_pieces(&self) -> impl Iterator<Item = &String> {
         let pieces = self.damage.iter().filter(|damaged| pieces::parse_name(&damaged.name).is_some());
         pieces.map(|damaged| &damaged.sentence)
     }
 
-    /// Files that only the owner removes: damaged ones, and months after now.
+    /// Files that only the owner removes: damaged ones, and months in the future.
     pub fn set_aside(&self) -> &[String] {
         &self.set_aside
     }
@@ -192,7 +192,7 @@ impl Store {
             Some(damaged) if damaged.lasting => {}
             Some(damaged) => (damaged.sentence, damaged.lasting) = (sentence.clone(), true),
             None => {
-                // The oldest of what was replaced makes room; what was not must be known when it is replaced.
+                // The oldest entry of a replaced file is dropped; the others are needed when their file is replaced.
                 if self.damage.len() >= MAX_DAMAGED_FILES
                     && let Some(at) = self.damage.iter().position(|damaged| !damaged.lasting)
                 {
@@ -204,7 +204,7 @@ impl Store {
         sentence
     }
 
-    /// Opens a file of which something can be read.
+    /// Opens a file; a damaged one is noted and gives `None`.
     pub(crate) fn open_file(&mut self, name: &str) -> Result<Option<Open>, StoreError> {
         let path = || self.directory.describe(name);
         let opened =
@@ -228,7 +228,7 @@ impl Store {
         Ok(meta)
     }
 
-    /// A change that stores what is remembered.
+    /// The changes that store the metadata.
     pub fn change_meta(&mut self, meta: &Meta) -> Result<Vec<Change>, StoreError> {
         let mut changes = self.keep_damaged(META)?;
         changes.push((META.into(), Some(meta.encode(self.salt))));
@@ -251,7 +251,7 @@ impl Store {
         Ok(changes)
     }
 
-    /// Before a file is replaced that is known to be damaged: a change that keeps it under another name.
+    /// For a file that is to be replaced and is known to be damaged: a change that renames it.
     pub(crate) fn keep_damaged(&mut self, name: &str) -> Result<Vec<Change>, StoreError> {
         if !self.damage.iter().any(|damaged| damaged.name == name && damaged.lasting) {
             return Ok(Vec::new());
@@ -265,7 +265,7 @@ impl Store {
         Ok(aside.zip(bytes).map(|(aside, bytes)| (aside, Some(bytes))).into_iter().collect())
     }
 
-    /// Forgets what was said of damaged files that were replaced.
+    /// Removes the damage of files that were replaced.
     fn replaced(&mut self, changes: &[(String, bool)]) {
         for Damaged { name, sentence, lasting } in self.damage.iter_mut().filter(|damaged| damaged.lasting) {
             let aside = changes.iter().find(|(changed, _)| {
@@ -279,7 +279,7 @@ impl Store {
         }
     }
 
-    /// Makes changes: all or none. Gives the bytes written.
+    /// Commits changes, atomically. Returns the bytes written.
     pub fn commit(&mut self, changes: Vec<Change>) -> Result<u64, StoreError> {
         let names: Vec<(String, bool)> =
             changes.iter().map(|(name, bytes)| (name.clone(), bytes.is_some())).collect();
@@ -290,10 +290,10 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Changes of these files were made by another handle of the same directory.
+    /// To be called after another handle of the same directory has changed these files.
     pub fn committed(&mut self, names: &[(String, bool)]) {
         self.replaced(names);
-        // The commit is done: that the list cannot be read now is said by the next question.
+        // The commit succeeded: if the list cannot be read now, the next read reports it.
         let _ = self.refresh();
     }
 
@@ -309,7 +309,7 @@ impl Store {
         Ok(pieces)
     }
 
-    /// What one piece holds. Of a damaged one, what is readable.
+    /// The content of a piece; of a damaged one, what is readable.
     pub fn piece(&mut self, name: &str) -> Result<Option<Saved>, StoreError> {
         let Some(file) = self.open_file(name)? else { return Ok(None) };
         let saved = pieces::decode(&file);
@@ -318,7 +318,7 @@ impl Store {
         Ok(saved)
     }
 
-    /// A change that removes a piece, or keeps a damaged one under another name.
+    /// A change that removes a piece, or renames a damaged one.
     pub fn remove_piece(&mut self, name: &str) -> Result<Vec<Change>, StoreError> {
         let mut changes = self.keep_damaged(name)?;
         changes.push((name.to_string(), None));
@@ -339,8 +339,8 @@ impl Store {
         }
     }
 
-    /// Reads a month from the files with this ending. `wanted`: the sections to read of the month's file; `of_day`: those of
-    /// a day's file, `None` to skip it. Gives a message, too, if one of these sections cannot be read.
+    /// Reads a month from the files with this ending. `wanted`: the sections to read of the month's file; `of_day`:
+    /// those of a day's file, `None` to skip it. The message: one of these sections cannot be read.
     fn load<'a>(
         &mut self,
         month: Month,
@@ -393,8 +393,8 @@ impl Store {
         }
     }
 
-    /// All that is stored of a month in files with this ending. Of days with files of their own that are not wanted, only
-    /// what adding another day needs.
+    /// Everything that is stored of a month in files with this ending; of days with files of their own that are not
+    /// `wanted`, only what adding another day needs.
     fn whole(
         &mut self,
         month: Month,
@@ -405,12 +405,12 @@ impl Store {
         Ok(self.load(month, ending, Wanted::All, &of_day)?.map(|(whole, _)| whole))
     }
 
-    /// Notes what was found in a file that was read whole.
+    /// Notes the damage of a file that was read completely.
     pub(crate) fn note(&mut self, name: &str, damage: Option<&str>) {
         self.note_read(name, damage, Wanted::All);
     }
 
-    /// Notes what was found in a file of which this was read. A sentence if it is damaged.
+    /// Notes the damage of a file that was read in part. Returns a sentence if it is damaged.
     fn note_read(&mut self, name: &str, damage: Option<&str>, read: Wanted<'_>) -> Option<String> {
         if damage.is_none() && matches!(read, Wanted::All) {
             let of_file = self.damage.iter_mut().filter(|damaged| damaged.name == name);
@@ -419,7 +419,7 @@ impl Store {
         damage.map(|what| self.note_damage(name, what))
     }
 
-    /// Changes that store a month of which all was read that is to change.
+    /// Changes that store a month, of which everything was read that has changed.
     fn change_month(&mut self, whole: &WholeMonth) -> Result<Vec<Change>, StoreError> {
         self.change_files(whole, FWS)
     }
@@ -451,7 +451,7 @@ impl Store {
     }
 }
 
-/// An error with what was attempted.
+/// An error with the operation that failed.
 pub fn failed(what: &str, error: io::Error) -> StoreError {
     StoreError::Io { what: what.to_string(), error }
 }

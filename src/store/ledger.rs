@@ -1,6 +1,6 @@
-//! The guard's blocks and records <-> bytes, so that they come back after a restart and a reboot.
+//! The guard's ledger <-> bytes, to restore it after a restart or a reboot.
 //!
-//! Moments of the boot clock mean nothing after a reboot: what is left of a block is kept by both clocks.
+//! Times of the boot clock cannot be compared after a reboot, so the end of a block is stored by both clocks.
 
 use super::codec::{Codec, Content, Reader};
 use super::container::{self, Kind, Section};
@@ -13,7 +13,7 @@ use crate::guard::ledger::{DETAILED, ENDED, LINES, LONGEST_LINE, Ledger, RECORDS
 use crate::guard::{Block, Detail, End, Ended, Over, Protection, Record, Rule, Source, Suspect};
 
 const VERSION: u64 = 1;
-/// The shortest row of a block, a record and an ended block.
+/// Minimum bytes of a block, a record and an ended block.
 const MIN_BLOCK: usize = 15;
 const MIN_RECORD: usize = 6;
 const MIN_ENDED: usize = 12;
@@ -24,7 +24,7 @@ const PROVEN: u8 = 0x40;
 const OF_SOURCE: u8 = 0;
 const OF_NETWORK: u8 = 1;
 const OF_NETWORK_DRY: u8 = 2;
-/// Numbers of ends; a protection's own is added to the last.
+/// Stored numbers of [`End`]; the number of a [`Protection`] is added to the length of this list.
 const ENDS: [End; 4] = [End::Expired, End::Hand, End::Anew, End::Off];
 
 const NO_SUSPECT: Suspect = Suspect {
@@ -49,39 +49,40 @@ const NO_BLOCK: Block = Block {
 const NOT_ENDED: Ended =
     Ended { over: Over::Source(NO_BLOCK), words: None, end: End::Expired, ended_ms: 0, ended_wall: None };
 
-/// The moment of saving, on both clocks.
+/// A time by both clocks.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Moment {
     /// The kernel's boot id.
     pub boot: String,
     pub boot_ms: u64,
-    /// The instant, if the clock is known.
+    /// Unix seconds, if the clock is set.
     pub wall: Option<i64>,
 }
 
 impl Moment {
+    /// Reads or writes the fields of a time.
     pub(super) fn code(&mut self, codec: &mut impl Codec) {
         text(codec, &mut self.boot);
         codec.number(&mut self.boot_ms);
         instant(codec, &mut self.wall);
     }
 
-    /// Whether moments of this boot clock are moments of that of `now`.
+    /// Whether `now` is of the same boot, and not earlier.
     pub(super) fn holds(&self, now: &Moment) -> bool {
         self.boot == now.boot && self.boot_ms <= now.boot_ms
     }
 
-    /// A moment before this one, by the boot clock of `now`: before that boot there are none.
+    /// Converts a time before this one to the boot clock of `now`; 0 if it was before that boot.
     pub(super) fn past(&self, now: &Moment, moment: u64) -> u64 {
         now.boot_ms.saturating_sub(self.boot_ms.saturating_sub(moment))
     }
 
-    /// The end of a block, by the boot clock of `now`: what was left of it is left still, and less if both clocks tell
-    /// how long the router was away.
+    /// The end of a block by the boot clock of `now`: with the remaining time at saving, less the time without power if
+    /// both wall clocks are known.
     pub(super) fn end(&self, now: &Moment, until_ms: u64, until_wall: &mut Option<i64>) -> u64 {
         let mut left = until_ms.saturating_sub(self.boot_ms);
         let by_saved = self.wall.map(|wall| wall.saturating_add_unsigned(left / 1000));
-        // The clock was set then, and may have been corrected since the block began.
+        // The wall clock at saving is preferred, since it may have been corrected after the block began.
         *until_wall = by_saved.or(*until_wall);
         if let (Some(until), Some(wall)) = (*until_wall, now.wall) {
             left = left.min(u64::try_from(until.saturating_sub(wall)).unwrap_or(0).saturating_mul(1000));
@@ -93,7 +94,7 @@ impl Moment {
 /// The guard's ledger as it was stored.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SavedLedger {
-    /// Counts up: of two copies the higher one knows more.
+    /// Increases with each save: the copy with the higher number is newer.
     pub serial: u64,
     pub saved: Moment,
     pub blocks: Vec<(Block, Option<Detail>)>,
@@ -209,7 +210,7 @@ impl SavedLedger {
         self.code_rest(codec);
     }
 
-    /// All before the blocks.
+    /// Everything before the blocks.
     fn code_head(&mut self, codec: &mut impl Codec) {
         let mut version = VERSION;
         codec.number(&mut version);
@@ -226,7 +227,7 @@ impl SavedLedger {
         codec.number(begun);
     }
 
-    /// All that follows the blocks.
+    /// Everything after the blocks.
     fn code_rest(&mut self, codec: &mut impl Codec) {
         let none = (NO_SUSPECT.source, Record::default());
         codec.rows(&mut self.records, MIN_RECORD, none, |codec, (of_source, record)| {
@@ -239,7 +240,7 @@ impl SavedLedger {
         codec.rows(&mut self.ended, MIN_ENDED, NOT_ENDED, ended);
     }
 
-    /// The same in the moments of now.
+    /// The same with times of the boot clock of `now`.
     pub fn at(mut self, now: &Moment) -> SavedLedger {
         let saved = &self.saved;
         if saved.holds(now) {

@@ -12,12 +12,12 @@ pub(super) const META: &str = "store.fws";
 /// The file of events dated in the future.
 pub(super) const LATER: &str = "later.fws";
 
-/// Deletions that are remembered.
+/// Most deletions in the list.
 const MAX_DELETIONS: usize = 20;
-/// Longer texts of a deletion are not read.
+/// Longest text of a deletion in bytes.
 const LONGEST: usize = 200;
 
-/// One thing that was deleted by a rule, and why.
+/// A deletion, and its reason.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Deletion {
     /// Seconds since 1970.
@@ -37,9 +37,9 @@ impl Deletion {
 /// The store's metadata, in [`META`].
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Meta {
-    /// Which contents were imported, as [`crate::input::imported::Imported::encode`] writes them; empty if none was.
+    /// The contents that were imported, as [`crate::input::imported::Imported::encode`] writes them; empty if none was.
     pub imported: Vec<u8>,
-    /// Which kernel messages were counted last, as [`crate::input::seen::SeenMessages::to_bytes`] writes them.
+    /// The kernel messages that were counted last, as [`crate::input::seen::SeenMessages::to_bytes`] writes them.
     pub seen: Vec<u8>,
     /// The time zone that the days are counted in.
     pub zone: Option<String>,
@@ -64,7 +64,7 @@ impl Meta {
         )
     }
 
-    /// What is readable, and whether that is all.
+    /// The readable part, and whether it is everything.
     pub fn decode(file: &Open) -> (Meta, bool) {
         let mut whole = true;
         let mut section = |kind| match file.section(kind) {
@@ -92,7 +92,7 @@ impl Meta {
         (meta, whole)
     }
 
-    /// Remembers a deletion; the oldest is forgotten.
+    /// Adds a deletion; the oldest is dropped.
     pub fn note(&mut self, deletion: Deletion) {
         if self.deletions.len() == MAX_DELETIONS {
             self.deletions.remove(0);
@@ -101,6 +101,7 @@ impl Meta {
     }
 }
 
+/// The bytes of [`LATER`].
 pub(super) fn encode_later(salt: u64, later: &Deferred) -> Vec<u8> {
     container::write(salt, vec![Section::packed(Kind::Deferred, deferred::encode(later))])
 }

@@ -1,7 +1,7 @@
-//! What lies on flash: months, open days, what is remembered of imports.
+//! What is stored on flash: months, open days, metadata of imports.
 //!
-//! Takes summaries of days and gives what a question needs of a month; commits are atomic. Nothing is deleted on the word
-//! of a date in the data: see [`Store`].
+//! Takes summaries of days, gives what a question needs of a month; commits are atomic. Never deletes because of a date
+//! in the data.
 
 pub mod backup;
 pub mod checksum;

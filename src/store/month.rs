@@ -1,4 +1,4 @@
-//! A month's file, `2026-10.fws`: read in parts for a question, or whole to add days to it.
+//! A month's file, `2026-10.fws`: read in parts for a question, or completely to add days.
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
@@ -23,7 +23,7 @@ pub(crate) enum Wanted<'a> {
     All,
     /// What a question needs.
     Need(&'a Need),
-    /// What adding a day needs of the other days of its month: what is usual, and who the month's different sources are.
+    /// What adding a day needs of the other days of its month: services, for anomalies, and samples.
     OfOtherDays,
 }
 
@@ -48,7 +48,7 @@ impl Wanted<'_> {
     }
 }
 
-/// What a question calls the section.
+/// The section's name in a question.
 fn section_of(kind: Kind) -> Option<SectionName> {
     Some(match kind {
         Kind::Totals => SectionName::Totals,
@@ -67,7 +67,7 @@ fn section_of(kind: Kind) -> Option<SectionName> {
     })
 }
 
-/// A month with all that is stored of it.
+/// A month with everything that is stored of it.
 #[derive(Clone, Debug)]
 pub(crate) struct WholeMonth {
     pub month: Month,
@@ -89,7 +89,7 @@ impl WholeMonth {
         WholeMonth { month, summary, cells, days, whole: None, changed }
     }
 
-    /// Adds days, each to what there is of it. Totals that were known of a month before are added to, never replaced.
+    /// Adds days, each to its stored part. Stored totals are added to, never replaced.
     pub(crate) fn add(&mut self, new: Vec<DaySummary>) {
         let is_new = self.days.is_empty();
         let cuts = match self.summary.detail {
@@ -122,7 +122,7 @@ impl WholeMonth {
         self.count_sources();
     }
 
-    /// Adds what another file has of the same month.
+    /// Adds the days of another file of the same month.
     pub(crate) fn join(&mut self, other: WholeMonth) {
         let Some(more) = other.whole else { return self.add(other.days) };
         if self.summary.detail != Detail::Month {
@@ -165,13 +165,13 @@ impl WholeMonth {
         });
     }
 
-    /// Replaces the anomalous cells.
+    /// Replaces the anomalies.
     pub(crate) fn set_cells(&mut self, mut cells: Vec<Anomaly>) {
         cells.sort_unstable_by_key(|cell| (cell.date, cell.service));
         self.cells = cells;
     }
 
-    /// Cuts samples to what the union of all days can use: what lies below the lowest of their bounds.
+    /// Cuts samples to what the union of all days can use: hashes below the lowest bound.
     fn align_samples(&mut self) {
         for class in Class::ALL {
             let samples = || self.days.iter().filter_map(|day| day.class(class).sample.as_ref());
@@ -193,7 +193,7 @@ impl WholeMonth {
         }
     }
 
-    /// Removes the samples, which are of another store: unions of days are not known any more.
+    /// Removes the samples, which have another store's salt: unions of days become unknown.
     pub(crate) fn drop_samples(&mut self) {
         self.changed.extend(self.days.iter().map(|day| day.date));
         let days = self.days.iter_mut().chain(self.whole.as_deref_mut());
@@ -220,7 +220,7 @@ impl WholeMonth {
         self.days.clear();
     }
 
-    /// The month's file. The days of a fresh month have files of their own.
+    /// The bytes of the month's file. The days of a month with [`Detail::Fresh`] have files of their own.
     pub(crate) fn encode(&self, salt: u64) -> Vec<u8> {
         let days = match (&self.whole, self.summary.detail) {
             (Some(whole), _) => std::slice::from_ref(&**whole),
@@ -235,7 +235,7 @@ impl WholeMonth {
         container::write(salt, file)
     }
 
-    /// The file of a day of a fresh month.
+    /// The bytes of the file of a day of a month with [`Detail::Fresh`].
     pub(crate) fn encode_day(&self, date: Date, salt: u64) -> Option<Vec<u8>> {
         let day = self.days.iter().find(|day| day.date == date)?;
         let sections = sections::encode(std::slice::from_ref(day), Unit::Minutes, Section::packed);
@@ -269,7 +269,7 @@ impl WholeMonth {
         damage
     }
 
-    /// What a question about a class gets.
+    /// The month as a question about a class gets it.
     pub(crate) fn into_data(mut self, class: Class) -> MonthData {
         let MonthSummary { detail, distinct, days } = self.summary;
         let mut rows = self.days.into_iter().peekable();
@@ -283,7 +283,7 @@ impl WholeMonth {
         let whole = self.whole.as_mut().map(|whole| std::mem::take(&mut whole.classes[class as usize]));
         MonthData {
             detail,
-            // Where the month's summary is lost nothing is known.
+            // If the month's summary is lost, nothing is known.
             distinct: distinct.iter().any(Option::is_some).then_some(distinct),
             cells: self.cells,
             days: days.collect(),
@@ -293,7 +293,7 @@ impl WholeMonth {
     }
 }
 
-/// What was found of a file's damage, the first of it.
+/// The first damage that was found in a file.
 type Damage = Option<&'static str>;
 
 /// A section, if the file has it; damage is noted.

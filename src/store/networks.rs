@@ -1,4 +1,4 @@
-//! Blocked networks and countries <-> bytes, so that they come back after a restart and a reboot.
+//! Blocked networks and countries <-> bytes, to restore them after a restart or a reboot.
 
 use super::codec::{Codec, Content, Reader};
 use super::container::{self, Kind, Section};
@@ -14,13 +14,14 @@ use crate::query::target::Target;
 pub const NETWORKS: &str = "networks.fws";
 
 const VERSION: u64 = 1;
-/// Longer reasons are not ours.
+/// The longest reason in bytes; a longer one is invalid.
 const LONGEST_REASON: usize = 1024;
 const MIN_BLOCK: usize = 8;
 const V4: u8 = 4;
 const V6: u8 = 6;
 const COUNTRY: u8 = 1;
 
+/// An empty block, which a reader fills.
 pub(super) fn no_block() -> NetworkBlock {
     let target = Target::Country([0, 0]);
     NetworkBlock { target, since_ms: 0, until_ms: None, since_wall: None, until_wall: None, reason: None }
@@ -36,6 +37,7 @@ fn code(codec: &mut impl Codec, saved: &mut Moment, blocks: &mut Vec<NetworkBloc
     codec.rows(blocks, MIN_BLOCK, no_block(), block);
 }
 
+/// Reads or writes a block of a network or country.
 pub(super) fn block(codec: &mut impl Codec, block: &mut NetworkBlock) {
     target(codec, &mut block.target);
     codec.number(&mut block.since_ms);
@@ -69,25 +71,25 @@ fn target(codec: &mut impl Codec, target: &mut Target) {
     if [V4, V6].contains(&kind) && network.is_v4() == (kind == V4) && *length <= most {
         *target = Target::from_prefix(prefix);
     }
-    // Also one that is none, and therefore still what it was before.
+    // Also rejects a text that is not a country code, which leaves the target unchanged.
     if target.is_too_short() || matches!(target, Target::Country(_)) {
         codec.fail();
     }
 }
 
-/// `moment`: when this is, by both clocks.
+/// The bytes of the file. `moment`: the time of saving.
 pub fn encode(moment: &Moment, blocks: &[NetworkBlock]) -> Vec<u8> {
     let content = Content::of(|content| code(content, &mut moment.clone(), &mut blocks.to_vec()));
     container::write(0, vec![Section::plain(Kind::Networks, content)])
 }
 
-/// The blocks of a file in the moments of now. `None` if it cannot be read.
+/// The blocks of a file, with times of the boot clock of `now`. `None` if it is damaged.
 pub fn from_file(file: &Open, now: &Moment) -> Option<Vec<NetworkBlock>> {
     read(&file.section(Kind::Networks).ok()??, now)
 }
 
-/// Reads what stands between the checksums. After a reboot what was left of a block is left still, and less if both
-/// clocks tell how long the router was away.
+/// Reads the payload of the file, whose checksums were verified. See [`Moment::end`] for the end of a block after a
+/// reboot.
 pub fn read(payload: &[u8], now: &Moment) -> Option<Vec<NetworkBlock>> {
     let (mut reader, mut saved, mut blocks) = (Reader::new(payload), Moment::default(), Vec::new());
     code(&mut reader, &mut saved, &mut blocks);

@@ -1,8 +1,8 @@
-//! Open days on flash and in RAM.
+//! Open days on flash and in RAM: the pieces and the copy.
 //!
-//! Flash has an open day in pieces, `today-2026-11-22-003.fws`: each holds what came since the piece before, so that an
-//! hour writes an hour's events and not the whole day; their sum is the day. The copy in RAM is one file that holds all
-//! that flash may not have. An import leaves its first and last day as one piece each, so that more of them can be added
+//! Flash has an open day in pieces, `today-2026-11-22-003.fws`: each has what was counted since the previous piece, so
+//! that an hour's commit writes that hour's events only; their sum is the day. The copy in RAM is one file with
+//! everything that flash may lack. An import leaves its first and last day as one piece each, so that more can be added
 //! exactly.
 
 use std::fs;
@@ -21,28 +21,28 @@ use super::deferred;
 use super::directory::Open;
 use super::sections::{self, StoredDay, Unit};
 
-/// The state of counting at the moment of saving.
+/// The state of counting when it was saved.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct State {
-    /// Higher than those of all pieces and copies before: the highest knows most. 0: an import's.
+    /// Higher than in all earlier pieces and copies: the highest is the newest. 0: an import's.
     pub serial: u64,
-    /// The kernel's boot id: logd's entries are numbered anew after a boot.
+    /// The kernel's boot id: the ids of logd's entries restart with each boot.
     pub boot: String,
     /// The last entry of logd that was counted: its id and time.
     pub mark: Option<(u32, i64)>,
     /// The open day.
     pub date: Option<Date>,
-    /// Wall clock minus boot clock in milliseconds, while the wall clock was believed.
+    /// Wall clock minus boot clock in milliseconds, if the wall clock was trusted.
     pub believed: Option<i64>,
-    /// Flash holds everything that this holds of the open day.
+    /// Whether flash has everything that this file has of the open day.
     pub on_flash: bool,
-    /// Bytes that were written to flash on `date` before.
+    /// Bytes written to flash on `date` so far.
     pub written: u64,
-    /// Of a copy: events dated up to this moment (milliseconds since 1970) were taken out of `later.fws`.
+    /// Of a copy: events dated up to this time (milliseconds since 1970) were taken out of `later.fws`.
     pub due: u64,
-    /// Of a copy: the pieces of imports that it holds, by day and number.
+    /// Of a copy: the pieces of imports that it contains, by day and number.
     pub imports: Vec<(Date, u32)>,
-    /// Of a copy: the serial of the commit that was on its way. If flash has it, it has the copy's closed days.
+    /// Of a copy: the serial of the commit in progress. If flash has it, it has the copy's closed days.
     pub committing: Option<u64>,
 }
 
@@ -90,15 +90,15 @@ impl State {
     }
 }
 
-/// What was found of an earlier run.
+/// The state and days of an earlier run.
 #[derive(Default)]
 pub struct Saved {
     /// Parts of days, in no order: the sum of the parts of a day is the day.
     pub days: Vec<StoredDay>,
-    /// What waited for the wall clock.
+    /// Events that waited for the wall clock.
     pub deferred: Deferred,
     pub state: State,
-    /// A part could not be read.
+    /// Whether a part could not be read.
     pub damaged: bool,
 }
 
@@ -125,8 +125,8 @@ pub fn encode(
     container::write(salt, [state].into_iter().chain(sections).collect())
 }
 
-/// The copy in RAM: closed days that flash does not have, the open day, and what waits for the wall clock. It is never in
-/// memory as a whole.
+/// The copy in RAM: closed days that flash lacks, the open day, and events that wait for the wall clock. It is written
+/// section by section.
 pub struct RamCopy<'a> {
     pub salt: u64,
     pub state: State,
@@ -136,7 +136,7 @@ pub struct RamCopy<'a> {
 }
 
 impl RamCopy<'_> {
-    /// Writes the file. Not deflated: that is done each minute.
+    /// Writes the file, not deflated, since it is written each minute.
     pub fn write(mut self, out: impl Write + Seek) -> io::Result<()> {
         let lost: Vec<(Date, u64)> = self
             .closed
@@ -145,7 +145,7 @@ impl RamCopy<'_> {
             .chain(self.open.iter().map(|day| (day.date, day.lost)))
             .collect();
         let mut rows = self.open;
-        // A part of its date is over where the clock stepped back and forth. A file holds each date once.
+        // A part of the same date may be closed, if the clock stepped back. A file has each date once.
         if let Some(open) = self.open
             && let Some(same) = self.closed.iter_mut().find(|closed| closed.date == open.date)
         {
@@ -166,7 +166,7 @@ impl RamCopy<'_> {
     }
 }
 
-/// What a piece or a copy holds; `None` if its state cannot be read.
+/// The content of a piece or copy; `None` if its state cannot be read.
 pub fn decode(file: &Open) -> Option<Saved> {
     let (state, lost) = State::decode(&file.section(Kind::State).ok()??)?;
     let waiting = deferred::from_file(file);

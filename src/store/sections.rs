@@ -1,7 +1,7 @@
 //! The bodies of sections <-> summaries.
 //!
-//! A section holds one body for each day and class that has something to say: `date`, `class`, length, body. A reader
-//! skips bodies that it does not need. Within a body each field is a column, which deflates better than rows.
+//! A section has one body for each day and class that has data: `date`, `class`, length, body. A reader skips bodies
+//! that it does not need. Within a body each field is a column, which deflates better than rows.
 
 mod rows;
 mod samples;
@@ -34,23 +34,22 @@ pub const KINDS: [Kind; 11] = [
     Kind::Rules,
 ];
 
-/// How exactly times are stored: seconds of an open day, minutes of a closed one.
+/// The unit of stored times: seconds for an open day, minutes for a closed one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unit {
     Seconds = 1,
     Minutes = 60,
 }
 
-/// How a section is made of what it holds: [`Section::plain`] or [`Section::packed`].
+/// How a section is made of its content: [`Section::plain`] or [`Section::packed`].
 pub type Pack = fn(Kind, Content) -> Section;
 
-/// The sections of some days (or of the sum of a month, with the first of the month as date), each made when it is
-/// asked for.
+/// The sections of some days (or of the sum of a month, with the first of the month as date), made one by one.
 pub fn encode(days: &[DaySummary], unit: Unit, pack: Pack) -> impl Iterator<Item = Section> {
     encode_with(days, None, unit, pack)
 }
 
-/// The sections of an open day with all its rows, which are made while they are written.
+/// The sections of an open day with all its rows, made one by one.
 pub fn encode_open(day: &Day, pack: Pack) -> impl Iterator<Item = Section> {
     encode_with(&[], Some(day), Unit::Seconds, pack)
         .chain(std::iter::once_with(move || encode_samples(day.date, &day.samples(), pack)))

@@ -1,4 +1,4 @@
-//! Days of an import that are not open, in a file without a name.
+//! Days of an import that are not open, in an unnamed temporary file.
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -18,7 +18,7 @@ use super::sections::{self, KINDS, Pack, StoredDay, Unit};
 pub struct Spool {
     file: File,
     end: u64,
-    /// Where each day lies.
+    /// The position of each day.
     days: SmallMap<Date, Entry>,
 }
 
@@ -26,15 +26,14 @@ pub struct Spool {
 struct Entry {
     offset: u64,
     length: usize,
-    /// The length that it can have there.
+    /// The bytes reserved for it.
     room: usize,
-    /// The day is not closed.
+    /// The day has all its rows.
     whole: bool,
 }
 
 impl Spool {
-    /// A spool below `directory`. The file has no name from the start: nothing is left behind
-    /// even if the process is killed.
+    /// Creates a spool in `directory`. The file has no name, so that nothing is left behind if the process is killed.
     pub fn new(directory: &Path) -> io::Result<Spool> {
         let file = nameless(directory).or_else(|_| named(directory))?;
         Ok(Spool { file, end: 0, days: SmallMap::new() })
@@ -65,7 +64,7 @@ impl Spool {
         Open::from_bytes(bytes).map(Some).map_err(|_| invalid(date))
     }
 
-    /// Whether the day was put whole: then it is to be closed.
+    /// Whether the day has all its rows, and is still to be closed.
     pub fn is_whole(&self, date: Date) -> bool {
         self.days.get(&date).is_some_and(|entry| entry.whole)
     }
@@ -98,8 +97,8 @@ fn nameless(directory: &Path) -> io::Result<File> {
     File::options().read(true).write(true).custom_flags(libc::O_TMPFILE).mode(0o600).open(directory)
 }
 
-/// Where the file system has no nameless files (jffs2, older overlays): a name for an instant.
-/// What a process with this number left behind when it was killed in that instant goes first.
+/// For file systems without O_TMPFILE (jffs2, older overlayfs): a named file that is unlinked at once. A file that a
+/// killed process with the same id left is removed first.
 fn named(directory: &Path) -> io::Result<File> {
     let path = directory.join(format!(".fwstat-spool-{}", std::process::id()));
     let _ = std::fs::remove_file(&path);

@@ -1,4 +1,4 @@
-//! The lock of a store's directory: only one process at a time writes to it.
+//! The lock of a store's directory: only one process at a time writes to it. Takes the lock or gives who has it.
 
 use std::fmt;
 use std::fs::File;
@@ -55,7 +55,7 @@ impl Taken {
     }
 }
 
-/// Takes the lock, and says in the file who has it: this process, and its run directory if it is a daemon.
+/// Takes the lock and writes this process's id to the file, and its run directory if it is a daemon.
 pub(super) fn take(file: File, run: Option<&Path>) -> io::Result<Flock<File>> {
     let mut lock =
         Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(file, error)| match error {
@@ -63,7 +63,7 @@ pub(super) fn take(file: File, run: Option<&Path>) -> io::Result<Flock<File>> {
             error => error.into(),
         })?;
     let run = run.map(|run| format!("{}\n", run.display())).unwrap_or_default();
-    // For the message of another process; the lock holds without it.
+    // Only for messages of other processes: errors are ignored.
     let _ = lock.set_len(0).and_then(|()| write!(&mut *lock, "{}\n{run}", std::process::id()));
     Ok(lock)
 }

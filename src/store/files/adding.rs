@@ -1,4 +1,4 @@
-//! Adds closed days to the files of their months.
+//! Adds closed days to the files of their months. Takes days, gives changes to commit; deletes nothing.
 
 use std::io;
 
@@ -12,16 +12,16 @@ use crate::store::month::{Wanted, WholeMonth};
 
 use super::{FWS, Store, StoreError, failed};
 
-/// Changes that add days, and what they leave out.
+/// Changes that add days, and the days that are left out.
 #[derive(Default)]
 pub struct Added {
     pub changes: Vec<Change>,
-    /// Months that are older than all that are kept, with their attempts.
+    /// Months that are older than all stored ones and beyond `keep_months`, with their attempts.
     pub left_out: Vec<(Month, u64)>,
 }
 
 impl Store {
-    /// The newest months first, with those that are to come.
+    /// The stored and the `new` months, newest first.
     fn ranks(&self, new: &[Month]) -> Vec<Month> {
         let mut months: Vec<Month> = self.months.iter().chain(new).copied().collect();
         months.sort_unstable_by_key(|month| std::cmp::Reverse(*month));
@@ -29,13 +29,13 @@ impl Store {
         months
     }
 
-    /// Whether a month has a place, or gets one beside those that come with it.
+    /// Whether retention keeps a month, together with the `new` ones.
     pub fn keeps(&self, month: Month, new: &[Month]) -> bool {
         let rank = self.ranks(new).iter().position(|known| *known == month);
         self.months.contains(&month) || rank.is_some_and(|rank| rank < self.keep.months)
     }
 
-    /// Changes that add days to their months. `dates`: of all of them, ascending, as they come.
+    /// Changes that add days to their months. `dates`: of all days, ascending.
     pub fn add(
         &mut self,
         dates: &[Date],
@@ -75,7 +75,7 @@ impl Store {
                 self.neighbour(month, &touched)?
             };
             slot.whole.days.iter().for_each(|day| cells.add(day.date, day.class(Class::Attempt)));
-            // The days of this month determine what was usual at the end of the one before.
+            // The days of this month are needed for the anomalies at the end of the previous one.
             if let Some(before) = before.replace(slot) {
                 self.change_slot(before, &mut cells, &mut added.changes)?;
             }
@@ -86,7 +86,7 @@ impl Store {
         Ok(added)
     }
 
-    /// The touched months and those around them whose days tell, or are told, what is usual there.
+    /// The touched months and their neighbours, whose anomalies depend on each other's days.
     fn near(&self, touched: &[Month]) -> Vec<Month> {
         let is_near = |month: &&Month| touched.iter().any(|touched| touched.0.abs_diff(month.0) <= 2);
         let mut near: Vec<Month> = self.months.iter().filter(is_near).copied().collect();
@@ -109,7 +109,7 @@ impl Store {
         Ok(Slot { whole, role: if is_judged { Role::Judged } else { Role::Other } })
     }
 
-    /// Changes of a month once the one behind it is known, too.
+    /// Changes of a month, after the next one was read.
     fn change_slot(
         &mut self,
         slot: Slot,
@@ -147,9 +147,9 @@ enum Role {
         /// Its rows become those of the whole month.
         becomes_month: bool,
     },
-    /// Its anomalous cells can change.
+    /// Its anomalies can change.
     Judged,
-    /// Its days tell only what is usual.
+    /// Only its days are needed.
     Other,
 }
 

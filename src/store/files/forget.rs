@@ -1,4 +1,4 @@
-//! Deletes at the owner's request: all days before a date, or the rows of a source.
+//! Deletes at the owner's request: all days before a date, or the rows of a source. Gives changes to commit.
 
 use crate::event::Address;
 use crate::event::calendar::{Date, Month};
@@ -26,7 +26,7 @@ impl Store {
         let mut forgotten = Forgotten::default();
         for month in self.months.clone().into_iter().filter(|month| month.first_day() < first) {
             let Some(mut whole) = self.whole(month, FWS, &|_| true)? else {
-                // Damaged: it goes as a whole, or stays.
+                // Damaged: it is deleted as a whole, or stays.
                 if month.last_day() < first {
                     forgotten.changes.extend(self.removed(month));
                     forgotten.count += 1;
@@ -68,7 +68,8 @@ impl Store {
         Ok(forgotten)
     }
 
-    /// Deletes the rows of sources. Totals, which name nobody, stay. `what`: the sources in words.
+    /// Deletes the rows of sources. Totals, which identify nobody, stay. `what`: the sources, for the list of
+    /// deletions.
     pub fn forget_sources(
         &mut self,
         is_meant: impl Fn(Address) -> bool + Copy,

@@ -1,9 +1,9 @@
-//! A backup's days on their way back into a store, which loses none of its own.
+//! Restores a backup into a store, which loses none of its own days.
 //!
-//! Both can have a day. If the backup is of this very store, the day that counted more is the later state of it. If it is
-//! of another one (the store was made anew since), each has counted a part of the day, and both are added up.
+//! Both can have a day. If the backup is of the same store, the day with more attempts is the later state. If it is of
+//! another one (the store was created again), each has counted a part of the day, and both are added up.
 //!
-//! Of blocked networks both lists are joined: of a network that both have, the block that ends later stays.
+//! The lists of blocked networks are merged: of a network in both, the block that ends later is kept.
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
@@ -20,21 +20,21 @@ use crate::store::pieces::{self, State};
 
 use super::{FWS, Store, StoreError};
 
-/// Changes that bring a backup's days into a store.
+/// Changes that restore a backup.
 #[derive(Default)]
 pub struct Restored {
     pub changes: Vec<Change>,
-    /// The days that come from the backup, oldest first.
+    /// The restored days, oldest first.
     pub days: Vec<Date>,
-    /// Blocks of networks and countries that come from the backup.
+    /// Number of restored blocks of networks and countries.
     pub networks: usize,
-    /// Those that found no room.
+    /// Number of those beyond the limit.
     pub networks_left_out: usize,
 }
 
 impl Store {
-    /// What has to change so that this store has what `backup` has. `join_imports` makes one list of imported contents of
-    /// two. `now`: when this is, by both clocks. The store must not be used after a commit of the changes that failed.
+    /// The changes that add what `backup` has. `join_imports`: merges two lists of imported contents. `now`: the time
+    /// by both clocks. The store must not be used after a failed commit of the changes.
     pub fn restore(
         &mut self,
         backup: &mut Store,
@@ -52,7 +52,7 @@ impl Store {
         join_imports: impl Fn(&[u8], &[u8]) -> Vec<u8>,
     ) -> Result<Restored, StoreError> {
         let same = self.salt == backup.salt;
-        // Samples of two salts cannot be joined: the longer history's stay.
+        // Samples of two salts cannot be merged: those of the store with more days are kept.
         let salt = if backup.count_days()? >= self.count_days()? { backup.salt } else { self.salt };
         let (ours_stays, theirs_stays) = (self.salt == salt, backup.salt == salt);
         self.salt = salt;
@@ -64,7 +64,7 @@ impl Store {
         for month in months {
             let mut ours = self.undamaged_days(month)?;
             let mut theirs = backup.whole(month, FWS, &|_| true)?;
-            // None of its days is stored here as it is there.
+            // None of its days is stored here in the same form.
             if let Some(whole) = &mut theirs {
                 whole.changed.extend(whole.days.iter().map(|day| day.date));
             }
@@ -73,7 +73,7 @@ impl Store {
                 whole.drop_samples();
             }
             if let Some(theirs) = theirs.as_mut().filter(|_| same) {
-                // Of a day that is open here the newer state is here.
+                // A day that is open here is newer here.
                 theirs.keep_days(|date| pieces.iter().all(|(_, open, _)| *open != date));
             }
             let whole = match (ours, theirs) {
@@ -101,7 +101,7 @@ impl Store {
         Ok(restored)
     }
 
-    /// Blocks that are not over are added to those of this store.
+    /// Adds the blocks that have not expired to those of this store.
     fn restore_networks(
         &mut self,
         backup: &mut Store,
@@ -131,7 +131,7 @@ impl Store {
         Ok(blocks.unwrap_or_default())
     }
 
-    /// A month without the days of which something cannot be read.
+    /// A month without its damaged days.
     fn undamaged_days(&mut self, month: Month) -> Result<Option<WholeMonth>, StoreError> {
         let mut whole = self.whole(month, FWS, &|_| true)?;
         let damage = &self.damage;
@@ -158,7 +158,7 @@ impl Store {
         Ok(days.iter().any(|day| day.date == date))
     }
 
-    /// Days that were open when the backup was made become pieces of their own: whoever counts closes them.
+    /// Days that were open in the backup become pieces, which the daemon or an import closes.
     fn restore_open_days(
         &mut self,
         backup: &mut Store,
@@ -219,7 +219,7 @@ impl Store {
         deletions.into_iter().for_each(|deletion| meta.note(deletion));
         changes.extend(self.change_meta(&meta)?);
         let mut later = self.later()?;
-        // What this store had then it has still, or has counted since.
+        // The same store still has these events, or has counted them since.
         if !same {
             later.add_all(&backup.later()?);
             changes.extend(self.change_later(&later)?);
@@ -228,7 +228,7 @@ impl Store {
     }
 }
 
-/// Two files' days of one month, and whether `theirs` brought any.
+/// The days of two files of one month, and whether `theirs` added any.
 fn united(
     mut ours: WholeMonth,
     theirs: WholeMonth,
@@ -240,7 +240,7 @@ fn united(
         (whole.summary.days.len(), days.fold(0u64, |sum, total| sum.saturating_add(total.attempts)))
     };
     if ours.summary.detail.max(theirs.summary.detail) == Detail::Month {
-        // No single day can be taken from the rows of a whole month.
+        // The rows of a whole month cannot be split into days.
         if same && attempts(&theirs) <= attempts(&ours) {
             return (ours, false);
         }

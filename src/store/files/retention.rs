@@ -1,4 +1,5 @@
-//! The retention of hours, days and months by rank of months that have data: the only rules that delete.
+//! The retention of hours, days and months, by the rank of months that have data: the only automatic deletion. Takes
+//! the trusted time, gives changes to commit.
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
@@ -9,7 +10,7 @@ use crate::store::month::WholeMonth;
 
 use super::{FWS, Store, StoreError, month_file};
 
-/// How many months are kept, newest first, of those that have data.
+/// How many months are stored, counting the newest that have data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Keep {
     /// With hours of rows.
@@ -37,10 +38,11 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
+    /// Everything, as after a day's close.
     pub const ALL: Upkeep = Upkeep { hours: true, days: true, months: true };
 }
 
-/// A commit that a rule demands.
+/// A deletion that a rule requires.
 pub struct Demanded {
     pub changes: Vec<Change>,
     /// A sentence about it.
@@ -50,8 +52,8 @@ pub struct Demanded {
 }
 
 impl Store {
-    /// Whatever a rule demands next, one thing at a time: hours of rows dropped, a month summed up, a month deleted. To
-    /// be called after a day's close, with a believed clock and [`Upkeep::ALL`]; then with what is left.
+    /// The next deletion that a rule requires: hours of rows, the days of a month, or a month. To be called after a
+    /// day's close, with a trusted clock and [`Upkeep::ALL`]; then with what is left.
     pub fn maintain(&mut self, now: i64, may: Upkeep) -> Result<Option<Demanded>, StoreError> {
         let months: Vec<Month> = self.answered().collect();
         let newest_first: Vec<Month> = months.iter().rev().copied().collect();
@@ -95,7 +97,7 @@ impl Store {
         }
     }
 
-    /// A month from which something may be deleted: every byte of its files can be read.
+    /// A month from which something may be deleted: all of its files can be read.
     fn undamaged(&mut self, month: Month, ending: &str) -> Result<Option<WholeMonth>, StoreError> {
         let whole = match self.whole(month, ending, &|_| true) {
             Err(StoreError::Newer { .. }) => return Ok(None),
@@ -122,7 +124,7 @@ impl Store {
         Ok(Demanded { changes, log_line, left })
     }
 
-    /// Changes that rename months after now, and bring back those whose time has come; with a sentence for each.
+    /// Changes that rename months in the future, and add those that are due; with a sentence for each.
     pub fn settle(&mut self, today: Date) -> Result<Vec<(Vec<Change>, String)>, StoreError> {
         let last = Date(today.0.saturating_add(1)).month();
         let mut settled = Vec::new();
@@ -145,7 +147,7 @@ impl Store {
                 settled.push((self.renamed(&stems, &ending, FWS)?, log_line));
                 continue;
             }
-            // The month has begun without it.
+            // The month already has data: both are merged.
             let Some(more) = self.undamaged(month, &ending)? else { continue };
             let Some(mut whole) = self.undamaged(month, FWS)? else { continue };
             whole.join(more);
@@ -156,7 +158,7 @@ impl Store {
         Ok(settled)
     }
 
-    /// Months that are set aside until their time has come, with the endings of their files.
+    /// Months that are set aside until they are due, with the endings of their files.
     pub(super) fn months_to_come(&self) -> Vec<(Month, String)> {
         let month = |name: &String| {
             let (stem, ending) = name.split_once('.').filter(|_| name.ends_with(".later"))?;

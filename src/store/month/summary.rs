@@ -9,7 +9,7 @@ use crate::stats::summary::{ClassSummary, DaySummary};
 use crate::store::codec::{Codec, Content, Reader};
 use crate::store::sections::distinct;
 
-/// What every question about a month reads.
+/// The section that every question about a month reads.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct MonthSummary {
     pub detail: Detail,
@@ -22,12 +22,13 @@ pub(crate) struct MonthSummary {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct DayTotals {
     pub date: Date,
-    /// Packets lost before they were counted.
+    /// Packets lost before they could be counted.
     pub lost: u64,
     pub totals: [ClassTotal; Class::COUNT],
 }
 
 impl DayTotals {
+    /// The totals of a day.
     pub(super) fn of(day: &DaySummary) -> DayTotals {
         let total = |class| {
             let ClassSummary { attempts, distinct, .. } = *day.class(class);
@@ -43,7 +44,7 @@ impl DayTotals {
         day
     }
 
-    /// The totals are stored twice: neither is to be lost with the other.
+    /// Totals are stored twice, so that damage to one copy loses nothing.
     pub(super) fn give_to(&self, day: &mut DaySummary) {
         for (summary, total) in day.classes.iter_mut().zip(self.totals) {
             (summary.attempts, summary.distinct) = (total.attempts, total.distinct);
@@ -73,10 +74,12 @@ impl MonthSummary {
         });
     }
 
+    /// The section's content.
     pub(super) fn encode(&self, month: Month) -> Content {
         Content::of(|content| self.clone().code(content, month))
     }
 
+    /// The reverse of [`MonthSummary::encode`]; `None`: damaged.
     pub(super) fn decode(bytes: &[u8], month: Month) -> Option<MonthSummary> {
         let (mut reader, mut summary) = (Reader::new(bytes), MonthSummary::default());
         summary.code(&mut reader, month);
@@ -93,7 +96,7 @@ fn code_cell(codec: &mut impl Codec, cell: &mut Anomaly) {
     codec.small(&mut service);
     cell.service = Service::from_bits(service);
     codec.number(&mut cell.attempts);
-    // A median is a whole number or lies halfway between two; a score has one digit after the point.
+    // Twice a median is a whole number; a score has one decimal.
     for (number, scale) in [(&mut cell.expected, 2.0), (&mut cell.score, 10.0)] {
         let mut scaled = (*number * scale).round() as u64;
         codec.number(&mut scaled);
@@ -101,10 +104,12 @@ fn code_cell(codec: &mut impl Codec, cell: &mut Anomaly) {
     }
 }
 
+/// The section with the month's anomalies.
 pub(super) fn encode_cells(cells: &[Anomaly]) -> Content {
     Content::of(|content| cells.iter().for_each(|cell| code_cell(content, &mut cell.clone())))
 }
 
+/// The reverse of [`encode_cells`]; `None`: damaged.
 pub(super) fn decode_cells(bytes: &[u8]) -> Option<Vec<Anomaly>> {
     let (mut reader, mut cells) = (Reader::new(bytes), Vec::new());
     while !reader.is_empty() {
@@ -116,6 +121,7 @@ pub(super) fn decode_cells(bytes: &[u8]) -> Option<Vec<Anomaly>> {
     reader.is_whole().then_some(cells)
 }
 
+/// Adds the totals of another part of the day.
 pub(super) fn add_totals(known: &mut DayTotals, more: &DayTotals) {
     known.lost = known.lost.saturating_add(more.lost);
     for (known, more) in known.totals.iter_mut().zip(more.totals) {

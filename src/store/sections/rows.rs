@@ -11,9 +11,10 @@ use crate::store::codec::{Codec, Content, Reader};
 
 use super::Unit;
 
+/// The value of a service before it is read.
 pub(super) const NO_SERVICE: Service = Service { protocol: 0, port: 0 };
 
-/// Rows whose columns are read or written one after the other.
+/// Rows whose columns are visited one after the other.
 pub(super) trait Columns<T> {
     /// Visits a field of every row.
     fn each(&mut self, visit: impl FnMut(&mut T));
@@ -25,7 +26,7 @@ impl<T> Columns<T> for Vec<T> {
     }
 }
 
-/// Rows that are made for each of their columns while they are written: a full table is never copied as a whole.
+/// Rows that are computed again for each column, so that a full table is not copied.
 pub(super) struct Made<I>(pub I);
 
 impl<T, I: Iterator<Item = T> + Clone> Columns<T> for Made<I> {
@@ -34,6 +35,7 @@ impl<T, I: Iterator<Item = T> + Clone> Columns<T> for Made<I> {
     }
 }
 
+/// Reads or writes the totals of a class (kind 3).
 pub(super) fn totals(codec: &mut impl Codec, summary: &mut ClassSummary) {
     codec.number(&mut summary.attempts);
     distinct(codec, &mut summary.distinct);
@@ -67,11 +69,12 @@ fn distincts<T>(
     rows.each(|row| of(row).iter_mut().for_each(|distinct| codec.number(&mut distinct.error)));
 }
 
+/// Writes what precedes the rows of a table.
 pub(super) fn write_head<T>(content: &mut Content, rows: &Rows<T>) {
     [rows.floor, rows.missing, rows.rows.len() as u64].into_iter().for_each(|number| content.put(number));
 }
 
-/// What precedes the rows of a table. A reader makes them.
+/// The fields before the rows of a table. A reader creates the rows, as `empty`.
 pub(super) fn head<T: Clone>(codec: &mut impl Codec, rows: &mut Rows<T>, least: usize, empty: T) {
     codec.number(&mut rows.floor);
     codec.number(&mut rows.missing);
@@ -108,10 +111,12 @@ pub(in crate::store) fn address(codec: &mut impl Codec, address: &mut Address) {
     }
 }
 
+/// Two bytes, see [`Country`].
 pub(super) fn country(codec: &mut impl Codec, country: &mut Country) {
     country.0.iter_mut().for_each(|letter| codec.u8(letter));
 }
 
+/// Reads or writes the columns of services (kind 4).
 pub(super) fn services(codec: &mut impl Codec, rows: &mut impl Columns<ServiceCount>) {
     rows.each(|row| service(codec, &mut row.service));
     rows.each(|row| codec.number(&mut row.attempts));
@@ -119,6 +124,7 @@ pub(super) fn services(codec: &mut impl Codec, rows: &mut impl Columns<ServiceCo
     distincts(codec, rows, |row| &mut row.distinct);
 }
 
+/// Reads the rows of services.
 pub(super) fn read_services(reader: &mut Reader<'_>) -> Rows<ServiceCount> {
     let mut rows = Rows::default();
     let empty = ServiceCount { service: NO_SERVICE, attempts: 0, error: 0, distinct: None, hours: None };
@@ -127,7 +133,7 @@ pub(super) fn read_services(reader: &mut Reader<'_>) -> Rows<ServiceCount> {
     rows
 }
 
-/// The hours of the first rows, up to the last that has them.
+/// Writes the hours of the first rows, up to the last that has them.
 pub(super) fn write_hours(content: &mut Content, rows: impl Iterator<Item = Option<Hours>> + Clone) {
     let with_hours = rows.clone().enumerate().filter(|(_, hours)| hours.is_some());
     let count = with_hours.map(|(at, _)| at + 1).last().unwrap_or(0);
@@ -137,6 +143,7 @@ pub(super) fn write_hours(content: &mut Content, rows: impl Iterator<Item = Opti
     }
 }
 
+/// Reads the hours of the first rows.
 pub(super) fn read_hours<'a>(reader: &mut Reader<'_>, rows: impl Iterator<Item = &'a mut Option<Hours>>) {
     let (count, mut rows) = (reader.count(0, 1), rows);
     for _ in 0..count {
@@ -154,9 +161,10 @@ fn hours(codec: &mut impl Codec, hours: &mut Option<Hours>) {
     }
 }
 
+/// Reads or writes the columns of sources (kind 6).
 pub(super) fn sources(codec: &mut impl Codec, rows: &mut impl Columns<SourceCount>, date: Date, unit: Unit) {
     let unit = unit as i64;
-    // Before the day begins in any time zone.
+    // Earlier than the begin of the day in any time zone.
     let base = (i64::from(date.0) - 1) * (86_400 / unit);
     rows.each(|row| address(codec, &mut row.address));
     rows.each(|row| codec.number(&mut row.attempts));
@@ -178,6 +186,7 @@ pub(super) fn sources(codec: &mut impl Codec, rows: &mut impl Columns<SourceCoun
     });
 }
 
+/// Reads the rows of sources.
 pub(super) fn read_sources(reader: &mut Reader<'_>, date: Date, unit: Unit) -> Rows<SourceCount> {
     let mut rows = Rows::default();
     let empty = SourceCount {
@@ -194,7 +203,8 @@ pub(super) fn read_sources(reader: &mut Reader<'_>, date: Date, unit: Unit) -> R
     rows
 }
 
-/// `row_of`: which of the rows of sources an address has. An address without a row is stored behind the other columns.
+/// `row_of`: the index of an address in the rows of sources. An address without a row is stored after the other
+/// columns.
 pub(super) fn write_pairs(
     content: &mut Content,
     rows: impl Iterator<Item = PairCount> + Clone,
@@ -218,7 +228,7 @@ pub(super) fn read_pairs(reader: &mut Reader<'_>, sources: &Rows<SourceCount>) -
     rows
 }
 
-/// `places`: of each pair, which row its source has; then its address is not stored.
+/// `places`: for each pair the index of its source's row, if it has one; then its address is not stored.
 fn pairs(
     codec: &mut impl Codec,
     rows: &mut impl Columns<PairCount>,
@@ -239,6 +249,7 @@ fn pairs(
     });
 }
 
+/// Writes the rules and, if there are any, the destinations of forwarded attempts (kind 22).
 pub(super) fn write_rules(content: &mut Content, summary: &ClassSummary) {
     rules(content, &mut summary.rules.clone());
     if summary.targets.has_any() {
@@ -247,6 +258,7 @@ pub(super) fn write_rules(content: &mut Content, summary: &ClassSummary) {
     }
 }
 
+/// Reads what [`write_rules`] wrote.
 pub(super) fn read_rules(reader: &mut Reader<'_>, summary: &mut ClassSummary) {
     rules(reader, &mut summary.rules);
     if reader.left() > 0 {
@@ -274,6 +286,7 @@ pub(super) fn rows_by_address(sources: &Rows<SourceCount>) -> impl Fn(Address) -
     }
 }
 
+/// Reads or writes countries, and services by country (kind 9).
 pub(super) fn countries(codec: &mut impl Codec, countries: &mut Countries) {
     codec.number(&mut countries.measured);
     let empty = CountryCount { country: Country::UNKNOWN, attempts: 0, distinct: None };

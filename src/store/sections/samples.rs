@@ -1,7 +1,7 @@
 //! Samples of sources: hashes, then what belongs to each source.
 //!
-//! Hashes ascend, so their differences are stored. What sources tried are mostly a few services, which are listed once,
-//! and ports that a single source tried. The low bits of the differences and those ports are evenly distributed.
+//! Hashes ascend, so their differences are stored. Services that several sources tried are listed once; the others are
+//! ports that a single source tried. The low bits of the differences and those ports are evenly distributed.
 
 use std::cmp::Reverse;
 
@@ -25,6 +25,7 @@ fn hash(codec: &mut impl Codec, hash: &mut u32, before: u32) {
     *hash = before.saturating_add(u32::try_from(step).unwrap_or(u32::MAX));
 }
 
+/// Writes bound and hashes of a sample (kind 10).
 pub(super) fn write_hashes<T: Copy>(content: &mut Content, sample: &Sample<T>) {
     content.put(sample.bound());
     content.put(sample.sources().len() as u64);
@@ -35,7 +36,7 @@ pub(super) fn write_hashes<T: Copy>(content: &mut Content, sample: &Sample<T>) {
     }
 }
 
-/// A sample of sources of which nothing else is known yet.
+/// Reads a sample; each source has the value `unknown`.
 pub(super) fn read_hashes<T: Copy>(reader: &mut Reader<'_>, unknown: T) -> Option<Sample<T>> {
     let bound = reader.get();
     let mut sources = vec![(0, unknown); reader.count(0, 1)];
@@ -51,7 +52,7 @@ pub(super) fn read_hashes<T: Copy>(reader: &mut Reader<'_>, unknown: T) -> Optio
     sample
 }
 
-/// The different ones of these, most frequent first, and how often each occurs.
+/// The distinct keys, most frequent first, and how often each occurs.
 fn listed<K: Ord + Copy>(all: impl Iterator<Item = K>) -> Vec<(usize, K)> {
     let mut sorted: Vec<K> = all.collect();
     sorted.sort_unstable();
@@ -61,7 +62,7 @@ fn listed<K: Ord + Copy>(all: impl Iterator<Item = K>) -> Vec<(usize, K)> {
     counted
 }
 
-/// Where each key is listed.
+/// Finds the index of a key in the list, from 1.
 fn places<K: Ord + Copy>(listed: &[(usize, K)]) -> impl Fn(K) -> Option<u64> {
     let mut places: Vec<(K, u64)> = listed.iter().map(|(_, key)| *key).zip(0..).collect();
     places.sort_unstable();
@@ -71,6 +72,7 @@ fn places<K: Ord + Copy>(listed: &[(usize, K)]) -> impl Fn(K) -> Option<u64> {
     }
 }
 
+/// Writes the countries of a sample's sources (kind 19).
 pub(super) fn write_countries(content: &mut Content, sample: &Sample<Country>) {
     let countries = sample.sources().iter().map(|(_, country)| *country);
     let listed = listed(countries.clone());
@@ -80,6 +82,7 @@ pub(super) fn write_countries(content: &mut Content, sample: &Sample<Country>) {
     countries.filter_map(place).for_each(|place| content.put(place));
 }
 
+/// Reads the countries of a sample's sources.
 pub(super) fn read_countries(reader: &mut Reader<'_>, sample: &mut Sample<Country>) {
     let mut listed = Vec::new();
     reader.rows(&mut listed, 2, Country::NONE, rows::country);
@@ -98,6 +101,7 @@ fn single(codec: &mut impl Codec, service: &mut Service) {
     codec.random16(&mut service.port);
 }
 
+/// Writes the services that a sample's sources tried (kind 20).
 pub(super) fn write_services<T: Copy>(content: &mut Content, sample: &Sample<T>) {
     let mut left = sample.tried();
     for (hash, _) in sample.sources() {
@@ -116,6 +120,7 @@ pub(super) fn write_services<T: Copy>(content: &mut Content, sample: &Sample<T>)
     singles.for_each(|bits| single(content, &mut Service::from_bits(bits)));
 }
 
+/// Reads the services that a sample's sources tried.
 pub(super) fn read_services<T: Copy>(reader: &mut Reader<'_>, sample: &mut Sample<T>) {
     let counts: Vec<u64> = sample.sources().iter().map(|_| reader.get()).collect();
     let mut listed = Vec::new();
@@ -150,6 +155,7 @@ pub(super) fn write_with_addresses(content: &mut Content, sample: &Sample<Addres
     write_services(content, sample);
 }
 
+/// Reads a sample with the address of each source (kind 11); `None`: damaged.
 pub(super) fn read_with_addresses(reader: &mut Reader<'_>) -> Option<Sample<Address>> {
     let mut sample = read_hashes(reader, Address::v4(0))?;
     sample.set_values(|_| {
