@@ -9,7 +9,7 @@ use crate::event::services;
 use crate::event::{Service, protocol};
 use crate::query::answer::{Exposure, ExposureRow, ServiceRow};
 
-/// The most opened ranges.
+/// Most open ranges.
 pub const MAX_OPEN_PORTS: usize = 256;
 
 /// Ports that any outside address can reach.
@@ -139,7 +139,7 @@ pub fn attacked(open: &[Open], rows: &[ServiceRow]) -> Vec<ExposureRow> {
     found
 }
 
-/// The last answer: adding up a month is expensive, and the page asks every half minute.
+/// Caches the last answer: adding up a month is expensive, and the page asks every 30 seconds.
 #[derive(Default)]
 pub struct ExposureCache {
     last: Option<(u64, Vec<Open>, Exposure)>,

@@ -1,4 +1,4 @@
-//! UCI text -> Config. A bad option never costs more than itself: each field has a usable value.
+//! UCI text -> [`Config`]. A bad option affects no other option, and each field has a usable value.
 //!
 //! Takes the text of `/etc/config/fwstat`, gives the configuration and what is wrong with it.
 //! Opens no file, prints nothing.
@@ -22,11 +22,11 @@ pub mod zones;
 use options::{OPTIONS, Row};
 use uci::Section;
 
-/// Where the init script copies UCI's files for the daemon, line for line: its user may not read them.
+/// Where the init script copies UCI's files, line for line, since the daemon's user may not read the originals.
 const COPIES: &str = "/var/run/fwstat/config";
 const UCI: &str = "/etc/config";
 
-/// The file that its owner edits, of the one that is read.
+/// The path for messages: of a copy in [`COPIES`] its original.
 pub fn shown(path: &Path) -> String {
     match path.strip_prefix(COPIES) {
         Ok(name) => Path::new(UCI).join(name).display().to_string(),
@@ -51,14 +51,14 @@ pub enum Scope {
     All,
 }
 
-/// What of the sources a batch for the fleet's server holds.
+/// What of the sources a batch for the fleet's server contains.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum FleetSources {
     #[default]
     Address,
     /// A keyed hash of each.
     Hash,
-    /// Only how many different ones.
+    /// Only their number.
     None,
 }
 
@@ -78,7 +78,7 @@ pub struct Config {
     pub zone: Vec<String>,
     pub database: String,
     pub commit_interval: Duration,
-    /// Months that have data, newest first: with hours of rows, with days, and all.
+    /// Number of months stored with hours of rows, with days, and in all, counting the newest that have data.
     pub keep_hours: u16,
     pub keep_days: u16,
     pub keep_months: u16,
@@ -99,11 +99,11 @@ pub struct Fleet {
     pub url: String,
     pub token_file: String,
     pub sources: FleetSources,
-    /// Of the hash. Empty: a key of the router's own.
+    /// Key of the hash. Empty: a key of this router.
     pub hash_key: String,
     pub spread: Duration,
     pub keep: Duration,
-    /// Block what many routers of the fleet saw.
+    /// Refuse sources that many routers of the fleet saw.
     pub shared: bool,
 }
 
@@ -120,7 +120,7 @@ impl Config {
 /// Section `config guard 'guard'`.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Guard {
-    /// What holds: `Off` if anything in the section is wrong at the start.
+    /// The effective mode: `Off` if anything in the section is wrong at the start.
     pub enabled: GuardMode,
     pub flood: Rate,
     pub scan: Rate,
@@ -131,22 +131,22 @@ pub struct Guard {
     pub budget: Rate,
     pub max_blocks: u32,
     pub allow: Vec<Prefix>,
-    /// Why it is off although it was asked for, or why other options than those of the file hold.
+    /// Why it is off although it was enabled, or why previous options are used instead of the file's.
     pub refused: Option<String>,
 }
 
-/// Something wrong with the configuration; its `Display` is one sentence with file and line.
+/// An error of the configuration; its `Display` is one sentence with file and line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Problem {
     pub file: String,
     pub line: u32,
-    /// Empty for a line that could not be read at all.
+    /// Empty for a line that could not be parsed.
     pub option: String,
     pub value: String,
     pub what: String,
-    /// What follows from it, such as `using the default 1h`.
+    /// The consequence, such as `using the default 1h`.
     pub consequence: String,
-    /// Nothing that was asked for is lost.
+    /// A warning: no option is lost.
     pub warning: bool,
 }
 
@@ -191,7 +191,7 @@ impl Default for Config {
 
 const GUARD_OFF: &str = "the guard stays off";
 const GUARD_KEPT: &str = "the guard stays as it was";
-/// Problems that are listed one by one.
+/// Most problems that are listed.
 const MAX_PROBLEMS: usize = 100;
 
 impl Config {
@@ -200,8 +200,8 @@ impl Config {
         Config::read(file, text, None)
     }
 
-    /// The same for a daemon that runs with `before`: an option whose value is bad stays as it was, and a problem in
-    /// the guard's section leaves the whole guard as it was.
+    /// The same at a reload, with `before` in use: an option with a bad value stays as it was, and a problem in the
+    /// guard's section leaves the whole guard as it was.
     pub fn parse_again(file: &str, text: &str, before: &Config) -> (Config, Vec<Problem>) {
         Config::read(file, text, Some(before))
     }
@@ -228,7 +228,7 @@ impl Config {
             }
         }
         for fault in faults {
-            // An unreadable setting of another section is none of the guard's; of any other line it is not known.
+            // An unreadable setting of another section does not belong to the guard; any other unreadable line may.
             let section = sections.iter().rev().find(|section| section.line <= fault.line);
             let of_others = fault.setting && section.is_some_and(|section| section.kind != options::GUARD);
             let consequence = if of_others {
@@ -253,7 +253,7 @@ impl Config {
 struct Reading<'a> {
     file: &'a str,
     config: Config,
-    /// What the daemon runs with.
+    /// The configuration in use, at a reload.
     before: Option<&'a Config>,
     problems: Vec<Problem>,
     /// Problems beyond [`MAX_PROBLEMS`].
@@ -304,7 +304,7 @@ impl Reading<'_> {
             self.problem(second.line, "", "", what, "its options are added to the first one's", true);
         }
         for option in OPTIONS.iter().filter(|option| option.section == kind) {
-            // As UCI counts: an `option` replaces what came before it, a `list` adds to it, an empty one takes it away.
+            // As in UCI: an `option` replaces earlier values, a `list` adds to them, an empty one removes them.
             let (mut values, mut line) = (Vec::new(), 0);
             let settings = sections().flat_map(|section| &section.settings);
             for setting in settings.filter(|setting| setting.name == option.name) {
@@ -317,7 +317,7 @@ impl Reading<'_> {
             if !values.is_empty() {
                 self.option(option, &values, line);
             } else if self.before.is_some() {
-                // Its line was taken out since: the default holds again.
+                // Its line was removed: the default applies again.
                 let read = option.kind.read(&mut self.config, option.default);
                 debug_assert!(read.is_ok(), "the default of {} is out of its own range", option.name);
             }
@@ -335,7 +335,7 @@ impl Reading<'_> {
 
     fn option(&mut self, option: &'static Row, given: &[&str], line: u32) {
         self.lines.push((option.name, line));
-        // An `option` for a list has its values apart by blanks; a `list` for an option: the last holds.
+        // An `option` for a list has values separated by blanks; of a `list` for an option the last value is used.
         let values: Vec<&str> = if option.kind.is_list() {
             given.iter().flat_map(|value| value.split_whitespace()).collect()
         } else {
@@ -352,7 +352,7 @@ impl Reading<'_> {
         }
     }
 
-    /// What no single option's row can tell.
+    /// Checks options against each other.
     fn guard_last(&mut self) {
         let guard = &self.config.guard;
         if guard.block_cap < guard.block_for {

@@ -1,6 +1,6 @@
 //! Every option: one row with its name, default, range and meaning.
 //!
-//! Defaults, error messages, `fwstat check` and the manual all come from this table.
+//! Defaults, error messages, `fwstat check`, docs/CONFIGURATION.md and the page's form use this table.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -18,22 +18,22 @@ pub const GUARD: &str = "guard";
 pub const FLEET: &str = "fleet";
 /// The types of sections with options of this table.
 pub const KINDS: [&str; 3] = [MAIN, GUARD, FLEET];
-/// Types of sections that others read: the page in LuCI and the notifier.
+/// Types of sections that other programs read: the page in LuCI and the notifier.
 pub const OTHERS: [&str; 2] = ["page", "notify"];
 
-/// One UCI option, as `config` reads it and the manual shows it.
+/// One UCI option.
 pub struct Row {
     /// Type of the section: `fwstat`, `guard` or `fleet`.
     pub section: &'static str,
     pub name: &'static str,
-    /// Several for a list, none for an empty one.
+    /// Several for a list; none: empty.
     pub default: &'static [&'static str],
     pub kind: Kind,
-    /// What it does and what goes wrong when it is set badly.
+    /// Its effect, and the consequence of a bad value.
     pub meaning: &'static str,
 }
 
-/// What values an option takes, with its range, and where the value goes.
+/// The type of an option's value with its range, and the function that stores it.
 pub enum Kind {
     /// A boolean, as OpenWrt writes it.
     Flag(fn(&mut Config, bool)),
@@ -43,11 +43,11 @@ pub enum Kind {
     Duration { least: Duration, most: Duration, set: fn(&mut Config, Duration) },
     /// From 1 to `most` in a window of [`RATE_WINDOW`].
     Rate { most: u32, set: fn(&mut Config, Rate) },
-    /// One of some words, given as its index.
+    /// One of several words, as its index.
     Choice { words: Words, set: fn(&mut Config, usize) },
-    /// Some of some words, given as bits.
+    /// Several of several words, as bits.
     Choices { words: Words, set: fn(&mut Config, u32) },
-    /// Names of firewall zones: they become part of nft rules, so only plain ones.
+    /// Names of firewall zones, which become part of nft rules: letters, digits, `_` and `-`.
     Zones(fn(&mut Config, Vec<String>)),
     /// A text of this syntax.
     Text(&'static Syntax, fn(&mut Config, String)),
@@ -55,16 +55,16 @@ pub enum Kind {
     Prefixes(fn(&mut Config, Vec<Prefix>)),
 }
 
-/// What a text must look like.
+/// The syntax of a text.
 pub struct Syntax {
-    /// As the page's form calls it.
+    /// Its name in the page's form.
     pub name: &'static str,
     is_valid: fn(&str) -> bool,
-    /// The words after "expected".
+    /// The text after "expected" in messages.
     expected: &'static str,
 }
 
-/// An address of the World Wide Web, or nothing.
+/// A URL, or nothing.
 static URL: Syntax =
     Syntax { name: "url", is_valid: is_url, expected: "an https:// address of at most 512 characters" };
 /// Printable characters, or nothing.
@@ -332,7 +332,7 @@ pub static OPTIONS: &[Row] = &[
 ];
 
 impl Row {
-    /// The default as messages and the manual show it.
+    /// The default in messages and in docs/CONFIGURATION.md.
     pub fn default_text(&self) -> String {
         if self.default.is_empty() { "(none)".to_string() } else { self.default.join(" ") }
     }
@@ -344,7 +344,7 @@ impl Kind {
         matches!(self, Kind::Choices { .. } | Kind::Zones(_) | Kind::Prefixes(_))
     }
 
-    /// What a value must be: the words after "expected".
+    /// The text after "expected" in messages.
     pub fn expected(&self) -> String {
         match self {
             Kind::Flag(_) => "0 or 1".to_string(),
@@ -367,7 +367,7 @@ impl Kind {
         }
     }
 
-    /// Puts checked values into `config`. If one is bad, nothing changes and it is given back.
+    /// Stores checked values in `config`. If one is bad, changes nothing and returns it.
     pub fn read<'v>(&self, config: &mut Config, values: &[&'v str]) -> Result<(), &'v str> {
         let one = values.last().copied().unwrap_or_default();
         match self {
@@ -423,20 +423,19 @@ impl Kind {
     }
 }
 
-/// The duration in the largest unit that holds it whole.
+/// The duration in the largest unit without a remainder.
 pub fn duration_text(duration: Duration) -> String {
     crate::event::calendar::duration_text(duration.as_secs())
 }
 
-/// The option of this section that is written most like `name`, if one is.
+/// The option of this section whose name is most similar to `name`, if one is.
 pub fn nearest(section: &str, name: &str) -> Option<&'static str> {
     let candidates = OPTIONS.iter().filter(|row| row.section == section);
     let (distance, name) = candidates.map(|row| (distance(name, row.name), row.name)).min()?;
     (distance <= 2).then_some(name)
 }
 
-/// How many letters must be changed, added or removed to make one word the other (Levenshtein). Longer ones than any name
-/// are not compared.
+/// The Levenshtein distance of two words. Words longer than any name are not compared.
 pub(crate) fn distance(given: &str, name: &str) -> usize {
     if given.len() > 32 {
         return usize::MAX;

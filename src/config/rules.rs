@@ -1,15 +1,15 @@
-//! UCI text of `/etc/config/firewall` -> the log prefixes of its rules and redirects, and what these do.
+//! UCI text of `/etc/config/firewall` -> the log prefixes of its rules and redirects, and their targets.
 //!
 //! Takes the text, gives named rules. Opens no file.
 //!
 //! fw4 logs the packets of a rule as `NAME: `, of one without a name as `@rule[N]: `, or with the text of its option
-//! `log`; a redirect's in the same way, and what it redirects it lets pass.
+//! `log`; those of a redirect, which are accepted, in the same way.
 
 use super::uci;
 use crate::event::Verdict;
 use crate::parse::interfaces::NamedRule;
 
-/// More rules are not read.
+/// Most rules that are read.
 const MAX_RULES: usize = 1024;
 
 /// The named rules and redirects that log. Bounded by [`MAX_RULES`].
@@ -23,7 +23,7 @@ pub fn parse(text: &str) -> Vec<NamedRule> {
             ("rule", Some("DROP")) => Some(Some(Verdict::Drop)),
             ("rule", Some("REJECT")) => Some(Some(Verdict::Reject)),
             ("redirect", _) => Some(None),
-            // Marks and the like: whatever becomes of the packet is another rule's.
+            // Marks and the like: another rule decides about the packet.
             _ => None,
         };
         let unnamed = format!("@{}[{number}]", section.kind);

@@ -1,6 +1,6 @@
 //! UCI text -> sections with their settings and line numbers, as libuci reads it (uci, file.c).
 //!
-//! Takes a text, gives what could be read and what could not. Knows no option's meaning.
+//! Takes a text, gives sections and faults. Knows no option.
 
 /// `config KIND 'NAME'` and the settings below it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,13 +13,13 @@ pub struct Section {
 }
 
 impl Section {
-    /// The value of an option; of one that is given twice the last counts.
+    /// The value of an option; of several the last.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         let mut named = self.settings.iter().rev().filter(|setting| setting.name == name);
         named.next().map(|setting| setting.value.as_str())
     }
 
-    /// The words of an option or a list: an `option` begins anew, a `list` adds; both can have several words.
+    /// The words of an option or a list: an `option` replaces, a `list` adds; both can have several words.
     pub(crate) fn words(&self, name: &str) -> Vec<&str> {
         let mut words = Vec::new();
         for setting in self.settings.iter().filter(|setting| setting.name == name) {
@@ -41,17 +41,17 @@ pub struct Setting {
     pub line: u32,
 }
 
-/// A line that could not be read. It is left out, the lines after it are read.
+/// A line that could not be parsed and is skipped.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
     /// From 1 on.
     pub line: u32,
     pub what: String,
-    /// It is an `option` or `list` line.
+    /// Whether it is an `option` or `list` line.
     pub setting: bool,
 }
 
-/// Faults that are reported one by one; a file with more is not a UCI file.
+/// Most faults that are reported; a file with more is not a UCI file.
 const MAX_FAULTS: usize = 200;
 
 /// Reads a whole file.
@@ -76,7 +76,7 @@ pub fn parse(text: &str) -> (Vec<Section>, Vec<Fault>) {
                 }
             }
             if reader.line > line {
-                // Most likely a forgotten quote: the lines that it swallowed are read on their own.
+                // Probably a missing quote: the lines within the quotes are parsed again one by one.
                 (reader.at, reader.line, reader.whole_lines) = (start, line, true);
             }
             reader.skip_line();
@@ -89,8 +89,8 @@ struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     line: u32,
-    /// A quote was forgotten: from there on a quote ends on its line, so that it costs one line,
-    /// and every line is read at most twice.
+    /// After a missing quote: from there on quotes end on their line, so that one line is lost, and every line is
+    /// parsed at most twice.
     whole_lines: bool,
 }
 
@@ -191,7 +191,7 @@ impl Reader<'_> {
                 }
             }
         }
-        // Only whole characters were copied, except where a backslash stood before one: still whole.
+        // Only complete characters were copied, with or without a backslash before them.
         Ok(Some(String::from_utf8_lossy(&word).into_owned()))
     }
 
@@ -247,7 +247,7 @@ fn check_name(name: &str) -> Result<(), String> {
     Err(format!("'{}' is no name (letters, digits and _ only)", shown(name)))
 }
 
-/// `text` fit for one line of a message.
+/// `text` escaped for one line of a message.
 pub fn shown(text: &str) -> String {
     const MAX_CHARS: usize = 60;
     let mut shown: String = text.chars().take(MAX_CHARS).collect::<String>().escape_debug().to_string();

@@ -1,26 +1,26 @@
-//! UCI text of `/etc/config/firewall` -> its zones: by which networks and devices a packet is of a zone.
+//! UCI text of `/etc/config/firewall` -> its zones with their networks and devices.
 //!
 //! Takes the text and netifd's networks, gives names of interfaces. Opens no file.
 
 use super::uci::{self, Section};
 
-/// A zone as the firewall's configuration has it.
+/// A zone of the firewall's configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Zone {
     pub name: String,
     /// netifd's names, such as `wan6`.
     pub networks: Vec<String>,
-    /// Interfaces that are named outright; `ppp+` matches all names that begin with `ppp`.
+    /// Names of interfaces; `ppp+` matches all that begin with `ppp`.
     pub devices: Vec<String>,
 }
 
-/// A network as netifd has it.
+/// A network of netifd.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Interface {
     pub name: String,
-    /// Where its packets come in, such as `pppoe-wan`.
+    /// Its interface, such as `pppoe-wan`.
     pub device: Option<String>,
-    /// Of a network that a protocol made, as 6rd and DS-Lite do: the zone that it wants.
+    /// The zone of a network that a protocol such as 6rd or DS-Lite created.
     pub zone: Option<String>,
 }
 
@@ -43,7 +43,7 @@ pub fn parse(text: &str) -> Vec<Zone> {
 pub fn devices(zones: &[Zone], names: &[String], interfaces: &[Interface]) -> Vec<String> {
     let mut devices: Vec<String> = Vec::new();
     let mut add = |device: &String| {
-        // `!lan` takes one out of a wildcard: rare, and no name of an interface.
+        // `!lan` excludes an interface from a wildcard, and is not a name.
         if !device.starts_with('!') && !devices.contains(device) && devices.len() < MAX_DEVICES {
             devices.push(device.clone());
         }

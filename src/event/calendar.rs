@@ -126,7 +126,7 @@ pub struct Hour {
     pub hour: u8,
 }
 
-/// The system's zone if its name is unknown.
+/// The name of the system's zone if it is unknown.
 const LOCAL: &str = "local";
 
 /// A time zone that caches the last hour, since almost every instant falls
@@ -139,7 +139,7 @@ pub struct Calendar {
     start: i64,
     end: i64,
     hour: Hour,
-    /// The civil hour whose first instant is known, and that instant.
+    /// The last local hour that was looked up, and its first instant.
     civil: Option<(Hour, i64)>,
 }
 
@@ -180,7 +180,7 @@ impl Calendar {
         Calendar::with_zone(zone, &name)
     }
 
-    /// The name by which [`Calendar::new`] gives this zone again, if it has one.
+    /// The name for which [`Calendar::new`] returns this zone, if it has one.
     pub fn lasting_name(&self) -> Option<&str> {
         (self.name != LOCAL).then_some(&self.name)
     }
@@ -195,7 +195,7 @@ impl Calendar {
         &self.name
     }
 
-    /// The local day and hour of an instant. Instants outside 1970..=9999 answer the nearest one.
+    /// The local day and hour of an instant. Instants outside 1970..=9999 give the nearest one.
     #[inline]
     pub fn hour_of(&mut self, time: i64) -> Hour {
         if !(self.start..self.end).contains(&time) {
@@ -232,8 +232,8 @@ impl Calendar {
         }
     }
 
-    /// The instant of a local date and time of day (seconds, 0..86400). A time that a zone
-    /// skips is taken with the offset before the gap, one that occurs twice means the first.
+    /// The instant of a local date and time of day (seconds, 0..86400). A time that a zone skips has the offset before
+    /// the gap; one that occurs twice is the first.
     pub fn instant(&mut self, date: Date, second: u32) -> i64 {
         let hour = Hour { date, hour: (second / 3600) as u8 };
         let start = match self.civil {
@@ -275,7 +275,7 @@ impl Calendar {
     }
 }
 
-/// Seconds in the largest unit that holds them whole: `90s`, `10m`, `1h`, `7d`.
+/// Seconds in the largest unit without a remainder: `90s`, `10m`, `1h`, `7d`.
 pub fn duration_text(seconds: u64) -> String {
     let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
     match units.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit)) {

@@ -7,7 +7,7 @@ use crate::event::paths::Direction;
 use crate::event::services;
 use crate::event::{Address, Class, protocol, tcp};
 
-/// What the class depends on.
+/// The fields of a packet that its class depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     pub direction: Direction,
@@ -24,8 +24,8 @@ pub struct Facts {
     pub group_mac: bool,
     /// A fragment other than the first: it has no ports and no flags.
     pub later_fragment: bool,
-    /// It leaves by another interface, and the names of the interfaces alone say where it comes from: then a private
-    /// source on its way to a public destination comes from inside.
+    /// It is forwarded, and its direction is known from the names of interfaces only: then a private source with a
+    /// public destination is inside.
     pub forwarded: bool,
 }
 
@@ -79,9 +79,8 @@ fn is_opening(flags: u8) -> bool {
     flags & (tcp::ACK | tcp::RST | tcp::FIN) == 0
 }
 
-/// Known services from port 1024 up to where Linux begins to choose ports for connections of its
-/// own (`net.ipv4.ip_local_port_range`): a packet to one of these is an attempt even if it comes from
-/// a well-known port.
+/// Whether it is a known service from port 1024 up to Linux's ephemeral ports (`net.ipv4.ip_local_port_range`): a
+/// packet to one of these is an attempt even if it comes from a well-known port.
 fn is_service(protocol: u8, port: u16) -> bool {
     port < 32_768 && services::look_up(protocol, port).is_some()
 }

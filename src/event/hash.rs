@@ -1,4 +1,4 @@
-//! The multiplication step that all hashes of this program use. Pure.
+//! The multiplication step of all hashes in this program. Takes two words, gives one. Pure, not cryptographic.
 
 /// Both halves of the product of two words, as in wyhash and foldhash: every bit of either reaches
 /// every bit of the result.

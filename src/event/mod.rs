@@ -1,6 +1,6 @@
-//! The event: one refused packet or failed login, parsed and checked.
+//! The event: one refused packet or failed login, parsed and validated.
 //!
-//! Takes nothing, gives plain values, does nothing.
+//! Plain values and their names. Has no state, no I/O, and no rule except that of [`classify`].
 
 pub mod calendar;
 pub mod classify;
@@ -120,7 +120,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// What a refused packet means. Classes are counted separately: a plain drop count overstates attacks.
+/// The meaning of a refused packet. Classes are counted separately, since a plain count of drops overstates attacks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[repr(u8)]
 pub enum Class {
@@ -144,19 +144,18 @@ impl Class {
     pub const ALL: [Class; 5] =
         [Class::Attempt, Class::Backscatter, Class::Noise, Class::Egress, Class::Login];
 
-    /// As in answers and options.
+    /// The name in answers and options.
     pub const fn name(self) -> &'static str {
         ["attempt", "backscatter", "noise", "egress", "login"][self as usize]
     }
 
-    /// Whether the countries of its sources are looked up. Nobody asks where late replies come from, and what is
-    /// inside has no country.
+    /// Whether the countries of its sources are looked up: not for late replies, noise and the inside.
     pub const fn has_countries(self) -> bool {
         matches!(self, Class::Attempt | Class::Login)
     }
 
-    /// Whether it is counted by firewall rule. Which rule met late replies and multicast tells little, and their rows
-    /// would be written to flash every hour.
+    /// Whether it is counted by firewall rule: not late replies and multicast, whose rows are of little use and would
+    /// be written to flash every hour.
     pub const fn has_rules(self) -> bool {
         !matches!(self, Class::Backscatter | Class::Noise)
     }
@@ -183,7 +182,7 @@ impl Verdict {
     /// All verdicts, in the order of their numbers.
     pub const ALL: [Verdict; 3] = [Verdict::Unknown, Verdict::Drop, Verdict::Reject];
 
-    /// As in answers.
+    /// The name in answers.
     pub const fn name(self) -> &'static str {
         ["unknown", "drop", "reject"][self as usize]
     }
@@ -233,24 +232,24 @@ impl Service {
 pub struct PathId(pub u16);
 
 impl PathId {
-    /// Of an event whose path is not known any more.
+    /// The id of a path that is no longer known.
     pub const UNKNOWN: PathId = PathId(u16::MAX);
 }
 
-/// One refused packet, or `count` equal ones; or one failed login (class `Login`). The default is no event, but a value
-/// to parse one into.
+/// One refused packet, or `count` equal ones; or one failed login (class `Login`). The default is not a valid event,
+/// but a value to parse one into.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Event {
     /// Wall time, seconds since 1970-01-01 UTC.
     pub time: i64,
     pub source: Address,
     pub destination: Address,
-    /// A hash of the packet's fields that stay the same when it is logged twice (addresses,
-    /// protocol, ports, length, IP id, fragment offset, ICMP fields). If it is `unhashed`, only the IP id: the
-    /// other fields are those of the event, and most events are never asked for the hash.
+    /// A hash of the packet's fields that stay the same when it is logged twice (addresses, protocol, ports, length, IP
+    /// id, fragment offset, ICMP fields). If it is `unhashed`, only the IP id, since the hash of most events is never
+    /// needed.
     pub fingerprint: u64,
-    /// The kernel's timestamp in microseconds since boot. When the line has none: the log's in microseconds since 1970, if it
-    /// has microseconds; otherwise 0.
+    /// The kernel's timestamp in microseconds since boot. If the line has none: the log's in microseconds since 1970,
+    /// if it has microseconds; otherwise 0.
     pub uptime: u64,
     /// Number of equal packets in this event, at least 1.
     pub count: u32,
@@ -278,7 +277,7 @@ impl Event {
         Service { protocol: self.protocol, port: self.port }
     }
 
-    /// Whether the ports are known: a later fragment has none, nor a packet that was truncated before them.
+    /// Whether the ports are known: not of a later fragment, nor of a packet that was truncated before them.
     pub fn tells_ports(&self) -> bool {
         Service::has_ports(self.protocol) && (self.source_port, self.port) != (0, 0)
     }

@@ -1,14 +1,14 @@
-//! Which rule logged a packet, and on which interfaces: its log path.
+//! The path of a packet: the rule that logged it, and its interfaces.
 //!
-//! Takes the texts that are the same for many packets, gives small numbers for them, so that an
-//! event carries no text. Bounded: hostile files can bring any number of prefixes.
+//! Takes the texts that many packets have in common, gives small numbers for them, so that an event has no text.
+//! Bounded, since a file can contain any number of prefixes.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::event::{Origin, PathId, Verdict};
 
-/// Where a packet came from, by its input interface and the zone in the log prefix.
+/// The direction of a packet, by its input interface and the zone in the log prefix.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[repr(u8)]
 pub enum Direction {
@@ -19,7 +19,7 @@ pub enum Direction {
     Egress = 1,
 }
 
-/// What the packets of one rule and one pair of interfaces have in common.
+/// The common properties of the packets of one rule and one pair of interfaces.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Path {
     pub origin: Origin,
@@ -27,7 +27,7 @@ pub struct Path {
     pub prefix: String,
     pub input: String,
     pub output: String,
-    /// The bridge's port that it came in by (`PHYSIN=`).
+    /// The bridge port of the input (`PHYSIN=`).
     pub bridge_input: String,
     pub bridge_output: String,
     /// The destination MAC is a broadcast or multicast address.
@@ -38,11 +38,11 @@ pub struct Path {
     /// The firewall's zone: the one that the prefix names, else that of the input interface.
     pub firewall_zone: Option<String>,
     pub direction: Direction,
-    /// The prefix says that the packet was let through or only watched: it is no event.
+    /// The prefix says that the packet was accepted or only watched: it is not an event.
     pub accepted: bool,
 }
 
-/// What stays of a path in the statistics.
+/// The part of a path that is stored in the statistics.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Rule {
     /// The log prefix without the blanks at its end; for logins the daemon's name.
@@ -53,7 +53,8 @@ pub struct Rule {
     pub zone: String,
 }
 
-/// The firewall rule of each path, and whether its packets were to be forwarded: shared with the tables that count by rule.
+/// The firewall rule of each path, and whether its packets were to be forwarded. Shared with the tables that count by
+/// rule.
 #[derive(Clone, Debug, Default)]
 pub struct Rules(Rc<RefCell<Vec<(Rule, bool)>>>);
 
@@ -78,7 +79,7 @@ impl Rules {
 pub const MAX_PATHS: usize = 512;
 
 impl Path {
-    /// Whether it is of one of fwstat's rules: a packet meets exactly one of these, and fw4 refuses it there.
+    /// Whether it is of one of fwstat's rules: a refused packet matches exactly one of these.
     fn is_of_exclusive_rule(&self) -> bool {
         let prefix = self.prefix.strip_prefix("reject ").or(self.prefix.strip_prefix("drop "));
         let ours = prefix.is_some_and(|prefix| {
@@ -88,7 +89,7 @@ impl Path {
         ours && self.origin == Origin::Nflog
     }
 
-    /// Whether packets come by both in the same way, whatever rule logs them.
+    /// Whether both have the same interfaces and direction, whatever rule logs them.
     fn is_same_way(&self, other: &Path) -> bool {
         self.input == other.input
             && self.output == other.output
@@ -102,7 +103,7 @@ impl Path {
 #[derive(Debug, Default)]
 pub struct Paths {
     paths: Vec<Path>,
-    /// For each path the first one that logs the same packets.
+    /// For each path the first one that can log the same packets.
     exclusive: Vec<PathId>,
     rules: Rules,
 }
@@ -150,13 +151,13 @@ impl Paths {
         id
     }
 
-    /// The path by which sightings of one packet are distinguished: rules that exclude each other never log the same one,
-    /// so that packets alike to the last byte of which one rule logs some and another the rest are so many packets.
+    /// The path by which sightings of one packet are distinguished: mutually exclusive rules never log the same packet,
+    /// so that identical packets in logs of two such rules are different packets.
     pub fn of_sightings(&self, id: PathId) -> PathId {
         self.exclusive.get(usize::from(id.0)).copied().unwrap_or(id)
     }
 
-    /// The rules of these paths, of those to come, too.
+    /// The rules of these paths, including future ones.
     pub fn rules(&self) -> Rules {
         self.rules.clone()
     }

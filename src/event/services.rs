@@ -1,13 +1,14 @@
-//! The known ports: what each is called, and what an attack on it usually wants. Names of IP protocols.
+//! The known ports: their names, and what attacks on them usually want. Names of IP protocols.
 //!
-//! Takes a protocol and a port, gives plain words. The table is part of the program and is read when it is first asked.
+//! Takes a protocol and a port, gives names. The table is part of the program and is parsed at first use. Opens no
+//! file.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use crate::event::protocol;
 
-/// A port that matters on the outside of a home network.
+/// A port that is commonly probed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KnownService {
     /// IANA's protocol number.

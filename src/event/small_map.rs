@@ -1,8 +1,7 @@
-//! A sorted vector as a map, for up to some thousand small entries.
+//! A sorted vector as a map, for up to a few thousand small entries.
 //!
-//! Takes keys in any order, gives entries in the order of their keys. Insertion moves the entries behind it, so it is
-//! not for tens of thousands of them. It exists for its size: each type of a `BTreeMap` takes some 4 KB of the program
-//! on MIPS, one of these some 300 bytes.
+//! Takes keys in any order, gives entries in the order of their keys. Insertion moves the entries after it. It exists
+//! for its code size: each instance of `BTreeMap` takes some 4 KB of the program on MIPS, one of these some 300 bytes.
 
 /// Entries in ascending order of their keys, each key once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +58,7 @@ impl<K, V> SmallMap<K, V> {
 }
 
 impl<K: Ord, V> SmallMap<K, V> {
-    /// The index of a key, or where it belongs.
+    /// The index of a key, or the one at which to insert it.
     fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
     where
         K: std::borrow::Borrow<Q>,
@@ -88,7 +87,7 @@ impl<K: Ord, V> SmallMap<K, V> {
         self.find(key).is_ok()
     }
 
-    /// The value of `key`, the default one where there is none yet.
+    /// The value of `key`, inserted with the default value if there is none.
     pub fn or_default(&mut self, key: K) -> &mut V
     where
         V: Default,

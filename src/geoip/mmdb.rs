@@ -9,8 +9,8 @@
 //!          autonomous_system_number and autonomous_system_organization (GeoLite2-ASN, ip-location-db)
 //! ```
 //!
-//! Everything that the file says is checked against its length when it is read. Each walk down the tree ends after at
-//! most 128 steps, each look at the data after [`MAX_STEPS`]: no file can make this hang, allocate or panic.
+//! Every number from the file is checked against its length. A lookup takes at most 128 nodes of the tree and
+//! [`MAX_STEPS`] fields of the data: no file can make this hang, allocate without bound or panic.
 
 use crate::event::Address;
 use crate::query::asns::Network;
@@ -20,38 +20,38 @@ use crate::store::checksum::Crc;
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
 /// The metadata lies within this many bytes before the file's end.
 const MAX_METADATA: u64 = 128 * 1024;
-/// Fields that are looked at to find one country or network.
+/// Most fields that are read to find one country or network.
 const MAX_STEPS: u32 = 512;
 const SEPARATOR: u64 = 16;
-/// Up to this many offsets in the data section are remembered as valid while a file is checked.
+/// Most offsets in the data section that are remembered as valid while a file is checked.
 const MAX_PLACES: usize = 4096;
 /// Nodes that are read at once while a file is checked.
 const CHUNK: u32 = 512;
-/// Chunks of a file of AS numbers that are checked when it is opened, evenly spaced. To check all of its million nodes would
+/// Chunks of an AS database that are checked when it is opened, evenly spaced. Checking all of its million nodes would
 /// block the daemon.
 const NETWORK_CHUNKS: u32 = 8;
 /// Bytes of a text that are read; the rest of a longer one is skipped.
 const MAX_TEXT: usize = 96;
 
-/// What a file is read for.
+/// The content of a database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Content {
     Countries,
     Networks,
 }
 
-/// Where the file's bytes come from.
+/// Access to the file's bytes.
 pub trait Bytes {
     fn length(&self) -> u64;
     /// Fills `into` from offset `at`. `None` if the file is too short.
     fn read(&mut self, at: u64, into: &mut [u8]) -> Option<()>;
 }
 
-/// What is wrong with a file.
+/// The error of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Unusable(pub &'static str);
 
-/// What the metadata says.
+/// The file's metadata.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Layout {
     /// Nodes of the search tree. A record below is a node, one above leads to data.
@@ -62,7 +62,7 @@ pub struct Layout {
     pub(super) family: u8,
     /// When the data was made, seconds since 1970.
     pub built: i64,
-    /// Of everything before the metadata, in files of ours.
+    /// CRC-32 of everything before the metadata, in the files of fwstat-country.
     checksum: Option<u32>,
     data: u64,
     data_end: u64,
@@ -176,8 +176,8 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    /// Goes to where the pointer here leads, and gives the offset behind the pointer; `None` if there is none here. A
-    /// pointer to a pointer is invalid.
+    /// Follows the pointer at the cursor and returns the offset after it; `None` if there is no pointer. A pointer to a
+    /// pointer is invalid.
     fn follow(&mut self) -> Result<Option<u64>, Unusable> {
         let start = self.at;
         let Field::Pointer(pointer) = self.field()? else {
@@ -189,7 +189,7 @@ impl Cursor<'_> {
         Ok(Some(behind))
     }
 
-    /// Moves the cursor to the value of `key` in the map here (to where it lies, if that is a pointer), or behind the map.
+    /// Moves the cursor to the value of `key` in the map at the cursor (following a pointer), or after the map.
     fn seek(&mut self, key: &[u8]) -> Result<bool, Unusable> {
         let Field::Map(pairs) = self.field()? else { return Err(Unusable("a record of it is no map")) };
         for _ in 0..pairs {
@@ -209,13 +209,13 @@ impl Cursor<'_> {
         Ok(false)
     }
 
-    /// The number here; `None` if it is something else.
+    /// The number at the cursor; `None` if it is something else.
     fn whole_number(&mut self) -> Result<Option<u64>, Unusable> {
         let Field::Number(number) = self.field()? else { return Ok(None) };
         Ok(Some(number))
     }
 
-    /// The country code that is the value of `key` in the map here.
+    /// The country code that is the value of `key` in the map at the cursor.
     fn code(&mut self, key: &[u8]) -> Result<Option<Country>, Unusable> {
         if !self.seek(key)? {
             return Ok(None);
@@ -300,7 +300,7 @@ impl Layout {
         Some(if right { one } else { zero })
     }
 
-    /// The record that the first `length` bits of an address lead to, or the one where the tree ends before.
+    /// The record that the first `length` bits of an address lead to, or that of an earlier leaf.
     pub(super) fn descend(&self, bytes: &mut dyn Bytes, bits: u128, length: u32) -> Option<u32> {
         let mut record = 0;
         for bit in 0..length {
@@ -352,7 +352,7 @@ impl Layout {
         Ok(Some(Network { number, name }))
     }
 
-    /// Checks records of the tree and what they lead to: of countries all, and the checksum where there is one.
+    /// Checks records of the tree and their data: all of them in a country database, and the checksum if there is one.
     pub fn check(&self, bytes: &mut dyn Bytes, content: Content) -> Result<(), Unusable> {
         let chunks = self.nodes.div_ceil(CHUNK);
         let step = match content {
@@ -407,8 +407,7 @@ impl Layout {
     }
 }
 
-/// The path in the tree to the address looked up last: of sorted addresses only the differing rest of each path is
-/// walked.
+/// The path in the tree to the last address, so that for sorted addresses only the differing part of each path is read.
 pub struct Walk {
     /// The address's bits, and the node before each of them.
     bits: u128,
@@ -455,7 +454,7 @@ impl Walk {
 }
 
 /// A network's name as text of one line: control characters and those that change the direction of writing are left
-/// out. It is still hostile: it may contain markup.
+/// out. It is untrusted and may contain markup.
 fn name_of(text: &[u8]) -> String {
     let is_plain = |letter: &char| {
         !letter.is_control()

@@ -1,7 +1,7 @@
-//! The databases of countries and of networks: MMDB files on flash -> the country of an address, its AS number and name.
+//! The country and AS databases: MMDB files on flash -> the country of an address, its AS number and name.
 //!
-//! Read page by page into a small cache, not mapped: a mapping counts every page that was ever accessed as
-//! resident, and truncating a mapped file raises SIGBUS.
+//! Files are read page by page into a small cache and not mapped: accessed pages of a mapping count as resident memory,
+//! and truncating a mapped file raises SIGBUS.
 
 pub mod mmdb;
 mod ranges;
@@ -18,11 +18,11 @@ use mmdb::{Bytes, Layout, Unusable, Walk};
 pub use ranges::NoRanges;
 
 const PAGE: usize = 4096;
-/// The cache takes 128 KiB at most.
+/// Pages of the cache, which takes at most 128 KiB.
 const PAGES: usize = 32;
-/// Such databases are smaller; checking a larger file would keep a router busy.
+/// The largest file; checking a larger one would take a router too long.
 const MAX_BYTES: u64 = 32 << 20;
-/// Data older than this is called outdated, in days.
+/// Data older than this many days is reported as outdated.
 const OUTDATED_DAYS: i64 = 400;
 
 struct Pages {
@@ -84,7 +84,7 @@ pub struct Database {
     opened: Option<Opened>,
     /// The file that was checked last, `Some(None)` if there was none; `None` before the first check.
     checked: Option<Option<Identity>>,
-    /// What is wrong with the file.
+    /// The error of the file.
     wrong: Option<String>,
 }
 
@@ -94,12 +94,12 @@ impl Database {
         Database::of(Content::Countries, path)
     }
 
-    /// As [`Database::new`], of any content.
+    /// A database of this content, opened by the first [`Database::refresh`].
     pub fn of(content: Content, path: &Path) -> Database {
         Database { path: path.to_owned(), content, opened: None, checked: None, wrong: None }
     }
 
-    /// What its file is called in sentences.
+    /// Its name in messages.
     pub fn kind(&self) -> &'static str {
         match self.content {
             Content::Countries => "country",
@@ -164,8 +164,8 @@ impl Database {
         self.opened.as_ref().map(|opened| opened.layout.built)
     }
 
-    /// What is wrong, as a sentence: damaged, or outdated at the time `now` (seconds since 1970). A missing
-    /// country database is no error, since its path has a default; a missing AS database is one, since its path was configured.
+    /// The problem as a sentence: damaged, or outdated at the time `now` (seconds since 1970). A missing country
+    /// database is no error, since its path has a default; a missing AS database is one, since its path was configured.
     pub fn problem(&self, now: i64) -> Option<String> {
         let age = now.saturating_sub(self.built().unwrap_or(now)) / 86_400;
         match &self.wrong {

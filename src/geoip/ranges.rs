@@ -5,14 +5,14 @@
 use super::mmdb::{Bytes, Layout};
 use crate::stats::countries::Country;
 
-/// Records of the data section whose country is remembered during the walk; each of another place is looked up.
+/// Most records whose country is remembered during the walk; the country of a further one is read again.
 const MAX_REMEMBERED: usize = 4096;
 const V4_FIRST: u128 = 0xffff_0000_0000;
-/// The first bits of global unicast IPv6 (2000::/3): other parts of the tree are unused, or IPv4 once more.
+/// The first bits of global unicast IPv6 (2000::/3): other parts of the tree are unused, or aliases of IPv4.
 const GLOBAL_UNICAST: (u128, u32) = (1 << 125, 3);
 
-/// Visits of nodes, as a multiple of their number: a writer may store equal subtrees once, so that nodes are visited
-/// several times. A damaged file's tree may run into itself.
+/// Most visits of nodes, as a multiple of their number: a writer may store equal subtrees once, so that nodes are
+/// visited several times. The tree of a damaged file may have a cycle.
 const MAX_VISITS: u64 = 16;
 
 /// Why there is no list of ranges.
@@ -20,7 +20,7 @@ const MAX_VISITS: u64 = 16;
 pub enum NoRanges {
     /// The country has more ranges than asked for.
     TooMany,
-    /// The file does not make sense there.
+    /// The file is invalid there.
     Unusable,
 }
 
@@ -32,7 +32,7 @@ struct Collector<'a> {
     remembered: Vec<(u32, bool)>,
     ranges: Vec<(u128, u128)>,
     most: usize,
-    /// In IPv6, where the tree of IPv4 appears again (2002::/16).
+    /// In IPv6, an alias of the tree of IPv4 (2002::/16).
     skipped: Option<u32>,
     /// Visits of nodes that are left, see [`MAX_VISITS`].
     steps: u64,
@@ -65,7 +65,7 @@ impl Layout {
 impl Collector<'_> {
     /// Follows a record of the tree to the addresses below it: `first` is the lowest, and their low `bits` vary.
     fn walk(&mut self, root: u32, first: u128, bits: u32) -> Result<(), NoRanges> {
-        // Right halves that wait: one for each level at most.
+        // Right halves to visit: at most one for each level.
         let mut waiting = vec![(root, first, bits)];
         while let Some((record, first, bits)) = waiting.pop() {
             if self.skipped == Some(record) {

@@ -7,7 +7,7 @@ use super::read::at_most;
 
 /// Advice about known services, see [`crate::query::advice`].
 const ADVICE: &str = "/usr/share/fwstat/advice.tsv";
-/// A longer file is not ours.
+/// The longest file that is read.
 const MAX_ADVICE_BYTES: u64 = 256 * 1024;
 
 /// The text of [`ADVICE`]; `None` if it is not installed.
@@ -15,7 +15,7 @@ pub fn advice() -> Option<String> {
     read_text(Path::new(ADVICE), MAX_ADVICE_BYTES)
 }
 
-/// A text of at most `most` bytes; `None` if it is not there, longer, or no UTF-8.
+/// A text of at most `most` bytes; `None` if it is missing, longer, or not UTF-8.
 pub fn read_text(path: &Path, most: u64) -> Option<String> {
     let text = String::from_utf8(at_most(&mut File::open(path).ok()?, most + 1).ok()?).ok()?;
     (text.len() as u64 <= most).then_some(text)

@@ -1,8 +1,8 @@
 //! Parameters of the allocator.
 //!
-//! glibc raises the size from which it asks the kernel for each block whenever such a block is
-//! freed, and retains freed memory below it: a process whose tables come and go would stay at
-//! the sum of their peaks. musl's allocator always returns large blocks to the kernel.
+//! glibc raises its mmap threshold whenever a mapped block is freed, and retains freed memory below the threshold: a
+//! process that allocates and frees tables would stay at the sum of their peaks. musl's allocator always returns large
+//! blocks to the kernel.
 #![allow(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,12 +19,12 @@ pub fn begin() {
 
 /// Freed memory returns to the kernel at once.
 pub fn return_freed_memory() {
-    // Tables from 16 KiB on are allocated and freed often.
+    // Tables of 16 KiB and more are allocated and freed often.
     set_thresholds(16 * 1024, 16 * 1024);
 }
 
-/// The allocator retains some freed memory: asking the kernel for the same memory for each day again costs
-/// microseconds per page.
+/// The allocator retains some freed memory: requesting the same memory from the kernel for each day costs microseconds
+/// per page.
 pub fn retain_freed_memory() {
     set_thresholds(128 * 1024, 512 * 1024);
 }

@@ -11,8 +11,8 @@ pub fn number() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// The kernel's id of this boot. If it cannot be read, a random id, so that state of an earlier run is
-/// taken for another boot's.
+/// The kernel's id of this boot. If it cannot be read, a random id, so that the state of an earlier run counts as
+/// another boot's.
 pub fn boot_id() -> String {
     boot_id_of(Path::new(BOOT_ID))
 }

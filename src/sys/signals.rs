@@ -1,4 +1,4 @@
-//! Signals through signalfd(2): they are read in the poll loop, no handler interrupts anything.
+//! Signals through signalfd(2): they are read in the poll loop; there are no handlers.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

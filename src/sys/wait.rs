@@ -31,7 +31,7 @@ impl<'fd> Wait<'fd> {
 pub fn wait(waits: &mut [Wait<'_>], limit: Option<Duration>) -> io::Result<usize> {
     let timeout = match limit {
         None => PollTimeout::NONE,
-        // Rounded up: an early return would make the loop turn once more for nothing.
+        // Rounded up: an early return would cost one more iteration of the loop.
         Some(limit) => limit
             .checked_add(Duration::from_nanos(999_999))
             .and_then(|limit| PollTimeout::try_from(limit).ok())

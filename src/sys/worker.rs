@@ -1,5 +1,5 @@
-//! A thread for work that may block for long, such as fsync on flash: jobs go in, results come out, and a socket
-//! wakes the poll loop when a result is there. Never blocks the caller, but for [`Worker::wait`].
+//! A thread for work that may block for long, such as fsync on flash: takes jobs, gives results, and wakes the poll
+//! loop through a socket. Only [`Worker::wait`] blocks the caller.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::wait::{Wait, wait};
 
-/// What both threads see. Its lock is never held while a job runs.
+/// Shared by both threads. Its lock is never held while a job runs.
 struct Queues<J, R> {
     jobs: VecDeque<J>,
     results: VecDeque<R>,
@@ -23,21 +23,21 @@ fn lock<T>(queues: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Runs jobs of type `J` one after the other, in order, and gives a result of type `R` for each.
 ///
-/// Dropped while a job runs, it does not wait for that job's end; the job's result is lost.
+/// If it is dropped while a job runs, it does not wait for the job, whose result is lost.
 pub struct Worker<J, R> {
-    // The standard library's channels would do, at five times the code in the program.
+    // Channels of the standard library would take five times the code.
     queues: Arc<Mutex<Queues<J, R>>>,
-    /// Jobs that may wait.
+    /// Most queued jobs.
     queue: usize,
-    /// Takes one byte per job, gives one per result, and ends when the other thread does.
+    /// A byte is written per job and read per result; it is closed when the other thread ends.
     wake: UnixStream,
     thread: JoinHandle<()>,
     outstanding: usize,
 }
 
 impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
-    /// Starts the thread. `name`: at most 15 bytes, as `top -H` shows it. `queue`: jobs that may wait beside the
-    /// one that runs. `stack`: bytes. The error is the kernel's: no memory, or no file descriptors.
+    /// Starts the thread. `name`: at most 15 bytes, as `top -H` shows it. `queue`: most queued jobs besides the running
+    /// one. `stack`: bytes. The error is the kernel's: no memory, or no file descriptors.
     pub fn start(
         name: &str,
         queue: usize,
@@ -49,7 +49,7 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
         let queues = Arc::new(Mutex::new(Queues { jobs: VecDeque::new(), results: VecDeque::new() }));
         let shared = Arc::clone(&queues);
         let thread = Builder::new().name(name.to_string()).stack_size(stack).spawn(move || {
-            // Until the owner is gone.
+            // Until the owner is dropped.
             while ring.read_exact(&mut [0]).is_ok() {
                 let Some(job) = lock(&shared).jobs.pop_front() else { break };
                 let result = work(job);
@@ -62,10 +62,10 @@ impl<J: Send + 'static, R: Send + 'static> Worker<J, R> {
         Ok(Worker { queues, queue, wake, thread, outstanding: 0 })
     }
 
-    /// Hands over a job. It comes back if the queue is full or the thread is gone.
+    /// Queues a job. Returns it if the queue is full or the thread has ended.
     pub fn submit(&mut self, job: J) -> Result<(), J> {
         let mut queues = lock(&self.queues);
-        // The job is there before the thread, woken by the byte, can look.
+        // The job is queued before the byte wakes the thread.
         if queues.jobs.len() >= self.queue || self.wake.write_all(&[0]).is_err() {
             return Err(job);
         }

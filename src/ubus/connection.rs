@@ -11,12 +11,12 @@ use super::status::Status;
 use crate::event::small_map::SmallMap;
 use crate::sys::unix_socket::UnixSocket;
 
-/// Milliseconds from a failure until the next attempt to connect: after each further failure twice as many.
+/// Milliseconds from a failure to the next attempt to connect; doubled after each further failure.
 const FIRST_WAIT_MS: u64 = 100;
 const LONGEST_WAIT_MS: u64 = 5_000;
 /// Milliseconds from connecting until the broker's greeting must have arrived.
 const GREETING_MS: u64 = 5_000;
-/// Bytes read in one turn at most, so that the loop's other inputs have their turn.
+/// Most bytes read in one iteration of the loop, so that its other inputs are read, too.
 const READ_PER_TURN: usize = 1024 * 1024;
 /// Milliseconds after which a broker that accepts no bytes although some are queued counts as failed.
 const STALLED_MS: u64 = 30_000;
@@ -71,12 +71,12 @@ impl Connection {
         self.open.as_ref().is_some_and(|(_, link)| link.is_up())
     }
 
-    /// Whether to wait until it is readable: not while the broker does not take what is queued.
+    /// Whether to wait until it is readable: not while the broker does not read what is queued.
     pub fn wants_read(&self) -> bool {
         self.open.as_ref().is_some_and(|(_, link)| !link.is_clogged())
     }
 
-    /// Whether calls are queued that the last turn did not answer: [`Connection::on_ready`] continues with them.
+    /// Whether calls are queued that the last iteration did not answer: [`Connection::on_ready`] continues with them.
     pub fn has_more(&self) -> bool {
         self.open.as_ref().is_some_and(|(_, link)| link.has_more() && !link.is_clogged())
     }
@@ -97,7 +97,7 @@ impl Connection {
         self.wants_write().then_some(self.stalled_since.map_or(0, |since| since.saturating_add(STALLED_MS)))
     }
 
-    /// For messages that are no reaction to an event; `None` while there is no connection. Call
+    /// For messages that are not sent in response to an event; `None` while there is no connection. Call
     /// [`Connection::on_ready`] after it, or wait for the socket.
     pub fn outgoing(&mut self) -> Option<&mut Outgoing> {
         self.open.as_mut().filter(|(_, link)| link.is_up()).map(|(_, link)| &mut link.outgoing)
@@ -108,7 +108,7 @@ impl Connection {
         self.open.as_ref().map(|(_, link)| link.outgoing.refusals())
     }
 
-    /// Connects, or gives a connection up, if that is due.
+    /// Connects, or closes a stalled connection, if that is due.
     pub fn on_time(&mut self, now_ms: u64, on_event: OnEvent<'_>) {
         if self.is_up() {
             let stalled = self.wants_write();
@@ -164,8 +164,8 @@ impl Connection {
     }
 }
 
-/// Reads what there is, then writes what is queued. Between, messages are handled, also those that were left because
-/// too many bytes were unwritten.
+/// Reads available bytes, handles messages (also those left because too many bytes were unwritten), then writes queued
+/// bytes.
 fn transfer(socket: &UnixSocket, link: &mut Link, on_event: OnEvent<'_>) -> Result<(), String> {
     link.begin_turn();
     link.process(on_event)?;

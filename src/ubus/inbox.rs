@@ -1,15 +1,16 @@
-//! Received bytes -> whole messages. Buffers an incomplete message until the rest arrives.
+//! Received bytes -> complete messages. Buffers an incomplete message until the rest arrives. Bounded by the longest
+//! message.
 
 use ubus::wire::{HEADER_SIZE, PROTO_VERSION};
 
 use super::MAX_MESSAGE;
 
-/// Bytes of the empty buffer, and the least that one read into an empty buffer may return.
+/// Bytes of the empty buffer.
 const USUAL: usize = 64 * 1024;
 /// The header and the length of what follows.
 const MIN_MESSAGE: usize = HEADER_SIZE + 4;
 
-/// One whole message: its header's fields and the attributes that follow.
+/// A complete message: its header's fields and its attributes.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
     /// See [`ubus::wire::MsgType`].
@@ -20,7 +21,7 @@ pub struct Frame<'a> {
     pub attributes: &'a [u8],
 }
 
-/// The receive buffer: bytes in, whole messages out.
+/// The receive buffer: bytes in, complete messages out.
 #[derive(Debug)]
 pub struct Inbox {
     bytes: Vec<u8>,

@@ -11,8 +11,8 @@ use super::message::Attributes;
 use super::outgoing::{Outgoing, Request};
 use super::status::Status;
 
-/// Calls that are answered in one turn of the loop: an answer can take milliseconds, and packets wait meanwhile.
-/// Notifications, which are not answered, are not among them.
+/// Calls that are answered in one iteration of the loop: an answer can take milliseconds, while packets wait.
+/// Notifications, which are not answered, do not count.
 const CALLS_PER_TURN: u32 = 4;
 /// Limits of queued calls, in total and per peer; further calls are refused.
 const MAX_CALLS: usize = 128;
@@ -37,7 +37,7 @@ pub enum BusEvent<'a> {
     Down { because: &'a str },
 }
 
-/// A call of a method of ours.
+/// A call of a method of one of our objects.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     pub caller: Caller,
@@ -46,7 +46,7 @@ pub struct Call<'a> {
     pub data: &'a [u8],
 }
 
-/// To whom a call is answered, now or later on the same connection.
+/// The caller of a method, to be answered now or later on the same connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
     /// The id of our object that is called.
@@ -80,11 +80,11 @@ pub struct Link {
     pub inbox: Inbox,
     pub outgoing: Outgoing,
     greeted: bool,
-    /// Calls answered in this turn.
+    /// Calls answered in this iteration.
     calls: u32,
     /// Queued calls.
     queue: VecDeque<QueuedCall>,
-    /// The peer that was answered last: another one comes first.
+    /// The peer that was answered last: another one is next.
     answered: u32,
 }
 
@@ -106,18 +106,18 @@ impl Link {
         self.outgoing.is_full()
     }
 
-    /// Begins a turn of the loop: calls are answered again.
+    /// Begins an iteration of the loop: resets the number of answered calls.
     pub fn begin_turn(&mut self) {
         self.calls = 0;
     }
 
-    /// Whether calls are queued for the next turn.
+    /// Whether calls are queued for the next iteration.
     pub fn has_more(&self) -> bool {
         !self.queue.is_empty()
     }
 
     /// Handles received messages until no complete one is left or too many bytes are unwritten. Calls that want an
-    /// answer are queued per peer, served round robin, and a few are handled per turn. For the error see
+    /// answer are queued per peer, served round robin, and a few are handled per iteration. For the error see
     /// [`Inbox::next_frame`].
     pub fn process(
         &mut self,

@@ -24,7 +24,7 @@ const MAX_UNWRITTEN_OF_PEER: usize = 512 * 1024;
 /// The broker's own object that registers listeners and forwards events.
 const EVENT_OBJECT: u32 = 1;
 
-/// At least the bytes of a reply beside its data.
+/// At least the bytes of a reply besides its data.
 const REPLY_OVERHEAD: usize = 64;
 
 /// A pending request of ours; the events [`super::BusEvent::Data`] and `Done` name it.
@@ -34,9 +34,9 @@ pub struct Request {
     pub(super) peer: u32,
 }
 
-/// Pending requests that are remembered; a refusal of a further one goes unnoticed.
+/// Most pending requests that are tracked; the refusal of a further one is not noticed.
 const MAX_WATCHED: usize = 64;
-/// More than there are kinds of requests.
+/// More than the kinds of requests.
 const MAX_REFUSALS: usize = 16;
 
 #[derive(Debug)]

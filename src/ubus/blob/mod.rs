@@ -46,7 +46,7 @@ pub fn text_of(payload: &[u8]) -> &[u8] {
     &payload[..memchr::memchr(0, payload).unwrap_or(payload.len())]
 }
 
-/// The type that a method declares for an argument.
+/// The type of a method's argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Type {
     Text,

@@ -1,5 +1,5 @@
-//! A record -> a blobmsg table, without a tree of values in between: an answer of a thousand rows takes its own
-//! length of memory and no more.
+//! A record -> a blobmsg table. No tree of values is built, so that an answer of a thousand rows takes no more memory
+//! than its length.
 
 use serde_json::Value;
 use ubus::blobmsg::{BlobBuilder, BlobMsgTable};
