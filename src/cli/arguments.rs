@@ -1,7 +1,7 @@
 //! The command line in two steps: raw arguments -> options and operands by name -> a checked [`Command`].
 //!
-//! Takes the arguments after the program's name, gives plain values or a sentence. Opens nothing;
-//! only the time zone files are looked at, so that an unknown zone is wrong usage.
+//! Takes the arguments after the program's name, gives plain values or a sentence. Opens no file but those of time
+//! zones, so that an unknown zone is a usage error.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub struct StoreOptions {
     pub directory: PathBuf,
     /// The zone of instants in answers; `None`: that of the store's days, or the system's.
     pub timezone: Option<String>,
-    /// The country database; the default one need not be there.
+    /// The country database; the default file may be missing.
     pub countries: PathBuf,
     /// The database of AS numbers.
     pub networks: Option<PathBuf>,
@@ -57,7 +57,7 @@ pub enum Backend {
     Store(StoreOptions),
 }
 
-/// The log files to read, and what their lines leave open.
+/// The log files to read, and what their lines do not contain.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Input {
     /// At least one; `-` is standard input.
@@ -66,13 +66,13 @@ pub struct Input {
     pub timezone: Option<String>,
     /// `None`: inferred.
     pub year: Option<i32>,
-    /// Empty: every interface that does not look like an inner one.
+    /// WAN interfaces. Empty: all but those whose name is typical of the inside.
     pub wan: Vec<String>,
     /// Interfaces of the inside.
     pub lan: Vec<String>,
     /// `/etc/config/firewall` of the router that wrote the log.
     pub firewall: Option<PathBuf>,
-    /// The country database; it need not be there.
+    /// The country database, which may be missing.
     pub countries: PathBuf,
 }
 
@@ -86,47 +86,47 @@ pub enum Format {
     Ndjson,
 }
 
-/// What is to be done, every value checked.
+/// A command with validated values.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Command {
     /// A question to the daemon or a store.
     Ask { question: Question, backend: Backend, json: bool },
-    /// The tables of log files. The question's topic is `Summary`; its range and filters hold for every table.
+    /// The tables of log files. The question's topic is `Summary`; its range and filters apply to every table.
     Report { input: Input, question: Question, json: bool },
-    /// A month of what is stored.
+    /// The report of a stored month.
     MonthReport { wanted: Wanted, backend: Backend },
-    /// Log files into a store.
+    /// Reads log files into a store.
     Import { input: Input, backend: Backend },
     /// Backup, restore or deletion.
     Upkeep { work: Upkeep, backend: Backend, json: bool },
     /// Stored data for other programs. `range`: of batches.
     Export { format: Format, backend: Backend, range: Range },
-    /// Block by hand.
+    /// Blocks by hand.
     Block { target: Target, length: Length, reason: Option<String>, ubus: PathBuf },
-    /// Whether the guard would block.
+    /// Asks whether the guard would block.
     GuardTest { target: Target, ubus: PathBuf },
-    /// End a block by hand.
+    /// Ends a block by hand.
     Unblock { target: Target, ubus: PathBuf },
-    /// `all`: also what the rules blocked. `length`: as it goes over the bus.
+    /// `all`: also what the rules blocked. `length`: the argument `for` of the ubus method.
     BlockList { action: Action, all: bool, length: Option<String>, ubus: PathBuf },
-    /// The option `allow` of the guard.
+    /// Prints or changes the option `allow` of the guard.
     AllowList { action: Action, config: PathBuf },
-    /// The store to flash now.
+    /// Writes the store to flash now.
     Commit { ubus: PathBuf },
-    /// The notifier's scripts with a test event.
+    /// Runs the notifier's scripts with a test event.
     TestNotify,
-    /// Configuration and router.
+    /// Checks configuration and router.
     Check(DaemonPaths),
-    /// What procd starts.
+    /// Runs the daemon; started by procd.
     Daemon(DaemonPaths),
-    /// Of one command, or of the whole.
+    /// The help of one command, or the overview.
     Help(Option<&'static CommandRow>),
-    /// The program's version.
+    /// Prints the program's version.
     Version,
 }
 
-/// `args`: what follows the program's name. The error, wrong usage, is one sentence of printable ASCII, whatever was on the
-/// command line.
+/// `args`: what follows the program's name. The error (wrong usage) is one sentence of printable ASCII, whatever the
+/// command line contains.
 pub fn parse(args: &[OsString]) -> Result<Command, String> {
     let wrong = |what: String| format!("{}; try 'fwstat --help'", plain(&what));
     let Some((first, rest)) = args.split_first() else {
@@ -225,7 +225,7 @@ impl Raw<'_> {
         Ok(Command::Upkeep { work, backend: self.owned()?, json: self.has(&JSON) })
     }
 
-    /// A store that is worked on: the running daemon's, or a directory.
+    /// The store of a command that changes it: the running daemon's, or a directory.
     fn owned(&self) -> Result<Backend, String> {
         match self.path(&STORE)? {
             Some(_) if self.has(&UBUS) => {
@@ -302,7 +302,7 @@ impl Raw<'_> {
             to: self.get(&TO, values::date)?,
             class: self.get(&CLASS, values::class)?.unwrap_or(default.class),
             running: default.running,
-            // A filter has its own classes.
+            // A filter can select classes itself.
             every_class: self.has(&FILTER) && !self.has(&CLASS),
             protocol: self.get(&PROTOCOL, values::protocol)?,
             port: self.get(&PORT, values::port)?,

@@ -1,4 +1,4 @@
-//! `fwstat check`: prints what the checks of configuration and router found.
+//! `fwstat check`: runs the checks of `daemon::check` and prints their findings. Has no check of its own.
 
 use std::io::Write;
 

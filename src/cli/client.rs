@@ -1,6 +1,6 @@
 //! Commands that are executed by the running daemon.
 //!
-//! Takes checked arguments, calls the daemon over ubus, prints the text that it answers. Renders no table itself.
+//! Takes validated arguments, calls the daemon over ubus, prints the text of the answer. Renders no table itself.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,11 +22,11 @@ use crate::query::target::Target;
 use crate::ubus::{self, call::CallError};
 
 const LIMIT: Duration = Duration::from_secs(20);
-/// For what is made of the answers to several questions.
+/// Timeout of outputs that need the answers to several questions.
 const SEVERAL_LIMIT: Duration = Duration::from_secs(180);
-/// For networks and countries: all their addresses and all connections are looked at.
+/// Timeout of requests about networks and countries, which check all their addresses and all connections.
 const LIST_LIMIT: Duration = Duration::from_secs(60);
-/// What `nft` needs to list the rules, usually.
+/// The usual time that `nft` takes to list the rules.
 const COUNTING: Duration = Duration::from_millis(300);
 
 impl From<CallError> for ShellError {
@@ -118,14 +118,14 @@ fn print_text(
     }
 }
 
-/// `status` answers the counters that were read last and starts a new read, so it is called twice.
+/// `status` has the counters that were read last and starts a new reading, so it is called twice.
 fn count_rules(socket: &Path) -> Result<()> {
     call(socket, Topic::Status.name(), &json!({}), LIMIT)?;
     std::thread::sleep(COUNTING);
     Ok(())
 }
 
-/// Batches of the running daemon's days: it writes them to its store, and that is read.
+/// Exports batches of the running daemon's days: the daemon commits, then its store is read.
 pub fn export_batches(socket: &Path, range: &Range, out: &mut dyn Write) -> Result<Outcome> {
     let done = call(socket, "commit", &json!({}), LIMIT)?;
     let (config, _) = crate::daemon::load(Path::new(DEFAULT_CONFIG), None);
@@ -136,7 +136,7 @@ pub fn export_batches(socket: &Path, range: &Range, out: &mut dyn Write) -> Resu
     fleet_export::export(&store, range, Some(&config), out)
 }
 
-/// Has the daemon write everything to its store and let go of it. Gives the store's directory.
+/// Makes the daemon commit and close its store. Returns the store's directory.
 pub(super) fn release(socket: &Path, forget: Option<Prefix>) -> Result<PathBuf> {
     let arguments = json!({"forget": forget.map(|prefix| prefix.to_string())});
     let released = call(socket, "release", &arguments, LIMIT)?;
@@ -146,13 +146,13 @@ pub(super) fn release(socket: &Path, forget: Option<Prefix>) -> Result<PathBuf> 
     }
 }
 
-/// Has the daemon go on with its store.
+/// Makes the daemon open its store again.
 pub(super) fn take_back(socket: &Path) -> Result<()> {
     call(socket, "commit", &json!({}), LIMIT)?;
     Ok(())
 }
 
-/// Has the daemon write to flash now, and waits for the end.
+/// Makes the daemon write to flash now, and waits for the end.
 pub fn commit(socket: &Path, out: &mut dyn Write) -> Result<()> {
     let done = call(socket, "commit", &json!({}), LIMIT)?;
     let path = done["path"].as_str().unwrap_or("the store");

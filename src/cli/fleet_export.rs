@@ -17,17 +17,17 @@ use crate::query::open::WithOpenDays;
 use crate::stats::countries::with_lookup;
 
 const DAY: i64 = 86_400;
-/// A server takes days that are at most this old.
+/// Servers accept days that are at most this old.
 const OLDEST: i32 = 400;
 
-/// What is asked for.
+/// The days to export.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Range {
     pub from: Option<Date>,
     pub to: Option<Date>,
 }
 
-/// Without a configuration whole addresses.
+/// `store`: the directory to read. Addresses are complete, since there is no configuration.
 pub fn export(
     store: &StoreOptions,
     range: &Range,
@@ -43,7 +43,7 @@ pub fn export(
     let mut calendar = opened.calendar.clone();
     let mut header = |date: Date| {
         let end = calendar.instant(Date(date.0.saturating_add(1)), 0);
-        // Lower than that of any batch that was made when the day was over: these are more complete.
+        // Lower than in the batch that was made at the day's end, which is more complete.
         let sent = wall.min(end - 1).max(i64::from(date.0) * DAY);
         BatchHeader { date, sent, offset: calendar.offset(end - 1) / 60, sources: shown }
     };
@@ -51,7 +51,7 @@ pub fn export(
     let stored: Vec<Date> = stored_days(&mut opened);
     let Opened { lookup, .. } = &opened;
     let lookup = lookup.clone();
-    // Days that only the open tables have, whole.
+    // Days that only the open tables have.
     for day in opened.open_days().iter().filter(|day| wanted(day.date) && !stored.contains(&day.date)) {
         with_lookup(Some(&lookup), |lookup| {
             Writer::new(header(day.date), out).write_day(day, lookup.map(|lookup| lookup as _))

@@ -1,5 +1,7 @@
-//! The block and the allow list as text: one address or prefix a line, `#` begins a comment. banIP's local lists have
-//! the same form.
+//! The block list and the allow list as text: one address or prefix a line, `#` begins a comment, as in banIP's local
+//! lists.
+//!
+//! Takes files, gives lists, calls of the daemon or changes of the configuration by `uci`. Removes no entry.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -19,24 +21,24 @@ use crate::output::cells::plain;
 use crate::query::question::{MAX_LIMIT, Prefix};
 use crate::query::target::Target;
 
-/// All addresses of countries are looked at, and all connections.
+/// Timeout of requests, which check all addresses of countries and all connections.
 const LIMIT: Duration = Duration::from_secs(60);
-/// Longer files are refused: the longest list of entries is shorter.
+/// The longest file; a longer one is refused.
 const MAX_BYTES: u64 = 1 << 20;
 /// The daemon takes calls of up to 8 KB.
 const ENTRIES_PER_CALL: usize = 128;
-/// Lines that are named; the others are only counted.
+/// Most lines that are reported; the others are counted.
 const MAX_NAMED: usize = 20;
 const RELOAD: &str = "/etc/init.d/fwstat";
 
-/// What is done with a list.
+/// The action on a list.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Action {
-    /// It is printed.
+    /// Prints it.
     Print,
-    /// The addresses of this file are added to it.
+    /// Adds the addresses of this file to the list.
     Import(PathBuf),
-    /// What this file does not have is added to the file.
+    /// Adds the entries that this file lacks to the file.
     Append(PathBuf),
 }
 
@@ -46,7 +48,7 @@ fn failure(what: &str, path: &Path, error: &io::Error) -> ShellError {
     ShellError::Failure(format!("cannot {what} {}: {error}", path.display()))
 }
 
-/// The entries of a list, and a sentence about each line that is none.
+/// The entries of a list, and a sentence about each invalid line.
 fn read_list<T>(text: &str, read: impl Fn(&str) -> std::result::Result<T, String>) -> (Vec<T>, Vec<String>) {
     let (mut entries, mut wrong) = (Vec::new(), Vec::new());
     for (number, line) in text.lines().enumerate() {
@@ -78,7 +80,7 @@ fn named(mut sentences: Vec<String>) -> Vec<String> {
     sentences
 }
 
-/// Adds the lines that a file does not have yet. The others stay as they are.
+/// Appends the entries that a file lacks. Its other lines are not changed.
 fn append(path: &Path, entries: &[String], out: &mut dyn Write) -> Result<Outcome> {
     let before = if path.exists() { read_file(path)? } else { String::new() };
     let read = |word: &str| Ok(Target::parse(word).map_or_else(|_| word.into(), |one| one.to_string()));
@@ -130,7 +132,7 @@ fn blocked(socket: &Path, all: bool) -> Result<Vec<String>> {
     Ok(entries)
 }
 
-/// Adds, removes or lists blocks of networks and countries of the running daemon.
+/// Prints, imports or appends the blocks of the running daemon.
 pub fn block_list(
     action: &Action,
     all: bool,
@@ -142,7 +144,7 @@ pub fn block_list(
     match action {
         Action::Print => print(&blocked(socket, all)?, out),
         Action::Append(path) => {
-            // Other programs read no countries there.
+            // Other programs cannot read countries there.
             let (countries, entries): (Vec<_>, Vec<_>) =
                 blocked(socket, all)?.into_iter().partition(is_country);
             let mut outcome = append(path, &entries, out)?;
@@ -207,7 +209,7 @@ pub fn allow_list(action: &Action, config: &Path, out: &mut dyn Write) -> Result
     }
 }
 
-/// With uci, as on every OpenWrt; then the service reads it.
+/// With `uci`; then reloads the service.
 fn add_to_config(config: &Path, prefixes: &[Prefix]) -> Result<()> {
     let uci = |error: io::Error| format!("cannot run uci, which changes the configuration: {error}");
     let directory = config.parent().unwrap_or(Path::new("/etc/config"));

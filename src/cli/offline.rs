@@ -52,24 +52,24 @@ impl From<StoreError> for String {
 /// The error: a sentence that says what failed, where and why.
 type Result<T> = std::result::Result<T, String>;
 
-/// Samples of a report hash with this salt, so that the same files give the same report.
+/// The salt of a report's samples, constant so that the same files give the same report.
 const REPORT_SALT: u64 = 0;
 const DAY: i64 = 86_400;
-/// Days that stay open for a correction: the daemon can hold some that are over.
+/// Most days that stay open for a correction, since the daemon holds a bounded number of closed days.
 const MAX_CORRECTED_DAYS: usize = 4;
-/// With this many pieces of an open day an import makes them one.
+/// An import merges this many pieces of an open day into one.
 const MAX_PIECES: usize = 16;
 
-/// What came of reading log files.
+/// The result of reading log files.
 pub struct Reading {
     pub counts: InputCounts,
-    /// Sentences about files that were not read, or not whole.
+    /// Sentences about files that were not read, or not completely.
     pub failures: Vec<String>,
     /// Sentences about other things worth knowing.
     pub notes: Vec<String>,
 }
 
-/// The zone that is asked for, else the store's, else the system's.
+/// The requested zone, else the store's, else the system's.
 pub(super) fn choose_zone(asked: Option<&str>, stored: Option<&str>) -> Result<Calendar> {
     match (asked, stored) {
         (Some(asked), Some(stored)) if asked != stored => Err(format!(
@@ -86,12 +86,12 @@ pub(super) fn now() -> i64 {
     clock::wall().as_secs().cast_signed()
 }
 
-/// The same; `None` if the clock shows a time before this program was built: then it judges nothing.
+/// The same; `None` if the clock shows a time before this program was built, and so cannot be trusted.
 pub(super) fn believed_now() -> Option<i64> {
     Some(now()).filter(|now| *now >= BUILT)
 }
 
-/// The country database, and what is wrong with it. That there is none is wrong only where one was asked for.
+/// The country database, and its error. A missing file is an error only if it was named.
 pub fn country_database(path: &Path) -> Result<(SharedLookup, Option<String>)> {
     let mut database = Database::new(path);
     database.refresh();
@@ -102,7 +102,7 @@ pub fn country_database(path: &Path) -> Result<(SharedLookup, Option<String>)> {
     Ok((Rc::new(RefCell::new(database)), problem))
 }
 
-/// The database of networks, and what is wrong with it.
+/// The AS database, and its error.
 pub fn as_database(path: &Path) -> Result<(SharedNetworks, Option<String>)> {
     let mut database = Database::of(Content::Networks, path);
     database.refresh();
@@ -113,7 +113,7 @@ pub fn as_database(path: &Path) -> Result<(SharedNetworks, Option<String>)> {
     Ok((Rc::new(RefCell::new(database)), problem))
 }
 
-/// Opens a store directory to ask it.
+/// Opens a store directory for questions.
 pub fn open_store(options: &StoreOptions) -> Result<Opened> {
     let directory = &options.directory;
     let cannot = |error| format!("cannot open the store {}: {error}", directory.display());
@@ -121,7 +121,7 @@ pub fn open_store(options: &StoreOptions) -> Result<Opened> {
     let behind = disk.is_being_written();
     let mut store = Store::open(Directory::Disk(disk), Keep::default(), None)?;
     store.set_last(believed_today());
-    // Only the offsets of times depend on it: the days are what they were counted as.
+    // Only the offsets of times depend on the zone: days are stored.
     let calendar = match &options.timezone {
         Some(zone) => Calendar::new(zone)?,
         None => choose_zone(None, store.meta()?.zone.as_deref())?,
@@ -138,7 +138,7 @@ pub fn open_store(options: &StoreOptions) -> Result<Opened> {
     Ok(opened)
 }
 
-/// Tomorrow, if this machine's clock can be believed: later months are in no answer.
+/// Tomorrow, if this machine's clock is plausible: later months are left out of answers.
 fn believed_today() -> Option<Date> {
     believed_now().map(|now| Date((now + DAY).div_euclid(DAY) as i32))
 }
@@ -221,8 +221,8 @@ fn read_into(
     rest.iter().for_each(|(moment, counts)| later.add_counts(*moment, counts));
     let options =
         ReadOptions { networks: networks(input)?, calendar: calendar.clone(), year: input.year, now };
-    // A pipe can be read once only: it may be in any order. Files mostly are in order, which is
-    // cheaper; if they turn out not to be, they are read again.
+    // A pipe can be read only once, so any order must be expected. Files are first read as sorted, which is cheaper,
+    // and again if they are not.
     memory::retain_freed_memory();
     let mut order = if has_pipe(&input.files) { Order::Any } else { Order::Sorted };
     let (read, spool, new_later, imported, seen) = loop {
@@ -296,7 +296,7 @@ fn read_into(
     Ok((Reading { counts: read.counts, failures, notes }, store, calendar, lookup))
 }
 
-/// An event that waited, with its time.
+/// A deferred event, with its time.
 fn at(moment_ms: u64, event: &Event) -> Event {
     Event { time: (moment_ms / 1000).cast_signed(), ..*event }
 }
@@ -319,7 +319,7 @@ fn networks(input: &Input) -> Result<Networks> {
     let (rules, zones) = match &input.firewall {
         None => (Vec::new(), Vec::new()),
         Some(path) => match read_text(path, MAX_FIREWALL) {
-            // Which device a network has only the router's netifd could tell.
+            // The device of a network is only known to the router's netifd.
             Some(text) => (rules::parse(&text), zones::by_device(&zones::parse(&text), &[])),
             None => {
                 return Err(format!("cannot read the firewall's configuration {}", path.display()));
@@ -336,13 +336,13 @@ fn has_pipe(files: &[PathBuf]) -> bool {
     })
 }
 
-/// Days on their way into the store.
+/// Days that are added to the store.
 struct Adding<'a> {
     store: &'a mut Store,
     spool: Spool,
     lookup: &'a SharedLookup,
     later: Deferred,
-    /// Counts of events of which only the class is known, whose time has come.
+    /// Due counts of events of which only the class is known.
     unplaced: Vec<(u64, crate::stats::deferred::Counts)>,
     calendar: &'a Calendar,
     /// Days of which a fleet's server has a batch.
@@ -350,24 +350,24 @@ struct Adding<'a> {
 }
 
 impl Adding<'_> {
-    /// The first and the last day stay open, so that more of them can be added exactly, and today, and the newest day that
-    /// is open already; all others are closed. Gives the months that are too old.
+    /// Closes all days but the first, the last, today, and the newest day that is already open, so that more of these
+    /// can be added exactly. Returns the months that are too old.
     fn add(mut self, meta: &Meta) -> Result<Vec<(Month, u64)>> {
         let sent = self.sent;
         let pieces = self.store.pieces()?;
-        // A daemon may have more of its days in its copy, and knows which pieces of imports it has taken: pieces are
-        // then left as they are, for the daemon to close.
+        // A daemon may have more of its days in RAM, and knows which pieces of imports it has read: pieces are then
+        // left for the daemon to close.
         let mut of_daemon = false;
         for (name, ..) in &pieces {
             of_daemon |= self.store.piece(name)?.is_some_and(|piece| piece.state.serial > 0);
         }
         let new = self.spool.dates();
         let newest = pieces.iter().map(|(_, date, _)| *date).max();
-        // A day that is older than all that is kept is left out now, so that the command can say so.
+        // A day that retention would not keep is left out now, so that the command can report it.
         let months: Vec<Month> = new.iter().map(|date| date.month()).collect();
         let first = new.first().filter(|date| self.store.keeps(date.month(), &months)).copied();
         let mut calendar = self.calendar.clone();
-        // Of a log that is ahead, today is not the last day.
+        // Today is not the last day of a log with dates in the future.
         let today = believed_now().map(|now| calendar.hour_of(now).date);
         let stays_open = |date: Date| {
             let is_at_an_end = first == Some(date) || new.last() == Some(&date);

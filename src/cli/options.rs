@@ -1,12 +1,11 @@
-//! The commands and their options, one row each: what is read, what is refused and what the help
-//! says all come from here.
+//! The commands and their options, one row each. The parser, its error messages and `--help` use these tables.
 
 /// One option of the command line.
 #[derive(PartialEq, Eq, Debug)]
 pub struct OptionRow {
     /// Without the leading `--`.
     pub name: &'static str,
-    /// What its value is called; empty for an option that takes none.
+    /// The placeholder of its value; empty for an option without one.
     pub value: &'static str,
     pub repeatable: bool,
     /// With its default in `[...]`.
@@ -136,7 +135,7 @@ pub static ADDRESSES: OptionRow =
 #[derive(PartialEq, Eq, Debug)]
 pub struct CommandRow {
     pub name: &'static str,
-    /// What follows the name besides options; empty for nothing.
+    /// The operands; empty for none.
     pub operands: &'static str,
     /// For the list of commands.
     pub brief: &'static str,
@@ -146,7 +145,7 @@ pub struct CommandRow {
     pub examples: &'static [&'static str],
 }
 
-/// The options of the questions that are about counts.
+/// The options of questions about counts.
 static COUNTS: [&OptionRow; 15] = [
     &FROM, &TO, &CLASS, &PROTOCOL, &PORT, &SOURCE, &COUNTRY, &MIN, &LIMIT, &JSON, &DB, &TIMEZONE, &COUNTRIES,
     &NETWORKS, &UBUS,

@@ -72,7 +72,7 @@ impl<'a> Raw<'a> {
         let of_another =
             |name| options::COMMANDS.iter().any(|other: &CommandRow| other.find_option(name).is_some());
         if name.strip_prefix("--").is_some_and(of_another) {
-            // What a store has not: single events, present blocks, a process.
+            // What a store does not have: single events, present blocks, a process.
             let why = if name == "--db" { ": it asks the running daemon" } else { "" };
             return format!("'fwstat {command}' takes no option {name}{why}");
         }
@@ -113,7 +113,7 @@ impl<'a> Raw<'a> {
         self.value(option).is_some()
     }
 
-    /// The option's value as `read` understands it. The error names the option.
+    /// The option's value, parsed by `read`. The error names the option.
     pub(super) fn get<T>(
         &self,
         option: &OptionRow,

@@ -1,6 +1,7 @@
 //! Commands that are executed in this process: questions about a store or log files, and exports.
 //!
-//! Takes checked arguments, writes text or JSON to standard output, gives sentences for standard error. Computes no figure.
+//! Takes validated arguments, writes text or JSON to standard output, gives sentences for standard error. Computes no
+//! figure.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
@@ -23,21 +24,21 @@ use crate::query::record::Field;
 use crate::query::{Answer, AnswerError};
 use crate::sys::installed;
 
-/// How a command ended when nothing failed outright.
+/// The result of a command that gave an answer.
 pub struct Outcome {
-    /// Sentences for standard error that make the command fail although it answered.
+    /// Sentences for standard error; the command exits with 1.
     pub failures: Vec<String>,
-    /// Sentences for standard error that do not.
+    /// Sentences for standard error; the command exits with 0.
     pub notes: Vec<String>,
 }
 
 impl Outcome {
-    /// Nothing failed, and nothing else is worth knowing.
+    /// No failures and no notes.
     pub fn fine() -> Outcome {
         Outcome::with_notes(Vec::new())
     }
 
-    /// Nothing failed.
+    /// No failures.
     pub fn with_notes(notes: Vec<String>) -> Outcome {
         Outcome { failures: Vec::new(), notes }
     }
@@ -45,7 +46,7 @@ impl Outcome {
 
 /// Why a command did not complete.
 pub enum ShellError {
-    /// A sentence that says what, where and why.
+    /// A sentence with what failed, where and why.
     Failure(String),
     /// Writing the answer failed.
     Output(io::Error),
@@ -77,7 +78,7 @@ impl From<AnswerError> for ShellError {
 
 type Result<T> = std::result::Result<T, ShellError>;
 
-/// Reads with the progress of a long read shown on a terminal.
+/// Reads, showing the progress on a terminal.
 fn with_meter<T>(read: impl FnOnce(&mut dyn FnMut(Progress)) -> T) -> T {
     let (started, is_terminal) = (Instant::now(), io::stderr().is_terminal());
     let mut is_shown = false;
@@ -88,7 +89,7 @@ fn with_meter<T>(read: impl FnOnce(&mut dyn FnMut(Progress)) -> T) -> T {
         is_shown = true;
         let part = progress.total.filter(|total| *total > 0).map(|total| progress.done * 100 / total);
         let percent = part.map_or(String::new(), |percent| format!(", {percent} %"));
-        // A terminal that is gone is no reason to stop.
+        // A closed terminal is no reason to stop.
         let _ = write!(io::stderr(), "\r\x1b[K{} lines{percent}", progress.lines);
     });
     if is_shown {
@@ -97,14 +98,14 @@ fn with_meter<T>(read: impl FnOnce(&mut dyn FnMut(Progress)) -> T) -> T {
     done
 }
 
-/// What a program without the feature `files` says of log files.
+/// The error of a program without the feature `files`.
 fn reads_no_files<T>() -> Result<T> {
     Err("this build reads no log files: install the package fwstat-full, or use a PC".into())
 }
 
 /// Reads log files into a store and prints what became of the lines.
 pub fn import(input: &Input, backend: &Backend, out: &mut dyn Write) -> Result<Outcome> {
-    // Without the feature the compiler leaves out what only files need.
+    // Without the feature the compiler removes the code for files.
     if !cfg!(feature = "files") {
         return reads_no_files();
     }

@@ -1,5 +1,7 @@
-//! What the owner does with a store: backup, restore, delete. With a running daemon, which lets go of its store meanwhile
-//! and counts in memory.
+//! Backup, restore and deletion of a store. A running daemon closes its store meanwhile and counts in RAM.
+//!
+//! Takes validated arguments, writes files and a sentence or JSON about the result. Changes a store only by its
+//! commits.
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
@@ -31,7 +33,7 @@ pub enum ForgetScope {
     Source(Prefix),
 }
 
-/// What is done with a store.
+/// An operation on a store.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Upkeep {
     /// To this file; `-` is standard output.
@@ -43,7 +45,7 @@ pub enum Upkeep {
 
 type Result<T> = std::result::Result<T, ShellError>;
 
-/// Does it, and prints what came of it.
+/// Executes the operation and prints the result.
 pub fn run(work: &Upkeep, backend: &Backend, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     match work {
         Upkeep::Backup(file) => back_up(backend, file, as_json, out),
@@ -63,7 +65,7 @@ pub fn with_directory<T>(
         Backend::Daemon { ubus } => {
             let directory = client::release(ubus, forget)?;
             let done = work(&directory);
-            // Whatever came of it, the daemon goes on with its store.
+            // The daemon opens its store again, whatever the result.
             let taken = client::take_back(ubus);
             done.and_then(|done| taken.map(|()| done))
         }
@@ -77,7 +79,7 @@ fn with_store<T>(
 ) -> Result<T> {
     with_directory(backend, forget, |directory| {
         let cannot = |error: io::Error| format!("cannot write to {}: {error}", directory.display());
-        // Only what exists has something to back up or to delete, and a slip of the pen makes no directory.
+        // The directory must exist, so that a mistyped path creates none.
         fs::metadata(directory).map_err(cannot)?;
         let disk = Disk::open_for_writing(directory).map_err(cannot)?;
         work(&mut Store::open(Directory::Disk(disk), Keep::default(), None)?)
@@ -116,7 +118,8 @@ fn back_up(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -
     Ok(outcome)
 }
 
-/// Writes a file beside `path` and puts it in its place once it is complete. `mode`: its rights, less the umask.
+/// Replaces `path` atomically: writes another file in its directory and renames it. `mode`: permissions, before the
+/// umask.
 pub(super) fn replace<T>(
     path: &Path,
     mode: u32,
@@ -137,7 +140,7 @@ pub(super) fn replace<T>(
     written
 }
 
-/// Brings back what a backup has and the store has not.
+/// Adds what the store lacks of a backup.
 fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let refused = |why: String| format!("cannot restore {}: {why}; nothing was changed", file.display());
     let unpacked = match file.as_os_str() == "-" {
@@ -150,7 +153,7 @@ fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -
     let (created, version) = (unpacked.created, unpacked.version.clone());
     let mut theirs = Store::open(unpacked.into_directory(), Keep::default(), None)?;
     if let Backend::Store(StoreOptions { directory, .. }) = backend {
-        // A new router's store begins with a backup.
+        // A new router has no directory yet.
         fs::create_dir_all(directory)
             .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
     }
@@ -186,13 +189,13 @@ fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -
     Ok(Outcome::with_notes(notes))
 }
 
-/// When this is, by both clocks.
+/// The present time by both clocks.
 fn moment() -> Moment {
     let boot_ms = clock::boot().as_millis() as u64;
     Moment { boot: random::boot_id(), boot_ms, wall: offline::believed_now() }
 }
 
-/// One list of imported contents of two. What cannot be read is left out: an import says so.
+/// Merges two lists of imported contents. An unreadable one is left out; an import reports it.
 fn joined(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
     match (Imported::decode(ours), Imported::decode(theirs)) {
         (Ok(mut ours), Ok(theirs)) => {
@@ -204,7 +207,7 @@ fn joined(ours: &[u8], theirs: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Deletes what the owner does not want to have stored.
+/// Deletes days or a source.
 fn forget(backend: &Backend, scope: ForgetScope, as_json: bool, out: &mut dyn Write) -> Result<Outcome> {
     let now = offline::now();
     let source = match scope {

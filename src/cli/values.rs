@@ -1,6 +1,6 @@
 //! Values of the command line.
 //!
-//! Takes the text of one value, gives the checked value, or a sentence that says what is wrong. Opens nothing.
+//! Takes the text of one value, gives the value, or a sentence with the error. Opens nothing.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -54,7 +54,7 @@ pub(super) fn port(text: &str) -> Result<u16, String> {
     checked(text, number(text), "a port number (0 to 65535)")
 }
 
-/// The port of a protocol that has none is a slip of the pen.
+/// Rejects a port together with a protocol without ports.
 pub(super) fn port_of(protocol: Option<u8>, port: Option<u16>) -> Result<(), String> {
     match protocol {
         Some(protocol) if port.is_some() && !Service::has_ports(protocol) => {
@@ -85,14 +85,14 @@ pub(super) fn year(text: &str) -> Result<i32, String> {
     checked(text, number(text).filter(|year| (1970..=9999).contains(year)), "a year (1970 to 9999)")
 }
 
-/// A time zone's name, after a look whether there is such a zone.
+/// The name of an existing time zone.
 pub(super) fn timezone(text: &str) -> Result<String, String> {
     Calendar::new(text).map(|_| text.to_string())
 }
 
-/// A length of time: a number of seconds, minutes, hours or days, such as `90s`, `10m`, `1h`, `7d`.
+/// A duration: a number of seconds, minutes, hours or days, such as `90s`, `10m`, `1h`, `7d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    // Without a unit one may have meant anything.
+    // A number without a unit is ambiguous.
     let named = Some(text).filter(|text| text.ends_with(['s', 'm', 'h', 'd']));
     let duration = named.and_then(options::duration).filter(|duration| !duration.is_zero());
     checked(text, duration, "a length of time (such as 90s, 10m, 1h or 7d)")
@@ -107,7 +107,7 @@ pub(super) fn address(text: &str) -> Result<Prefix, String> {
     Ok(prefix)
 }
 
-/// A length of time, or until the block is taken back.
+/// The duration of a block, or `forever`.
 pub(super) fn block_length(text: &str) -> Result<Length, String> {
     match text {
         FOREVER => Ok(Length::Forever),
@@ -122,7 +122,7 @@ pub(super) fn interface(text: &str) -> Result<String, String> {
     checked(text, name, "an interface name")
 }
 
-/// One short line in people's words.
+/// One line of text with a bounded length.
 pub(super) fn short_text(text: &str) -> Result<String, String> {
     if text.len() > MAX_REASON || text.chars().any(char::is_control) {
         return Err(format!("must be one line of at most {MAX_REASON} bytes"));

@@ -1,4 +1,4 @@
-//! Anomalies as text: the table, and one sentence for each.
+//! Anomalies as text: the table, and one sentence for each. Takes rows, gives lines.
 
 use std::io::{self, Write};
 
@@ -36,7 +36,7 @@ pub(super) fn service_name(row: &AnomalyRow) -> String {
     }
 }
 
-/// The sentence about an anomaly that the router's own notice has.
+/// The sentence about an anomaly in the router's notification.
 pub fn notice(row: &AnomalyRow) -> String {
     anomaly_sentence(row, &Style::PLAIN)
 }

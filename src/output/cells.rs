@@ -1,4 +1,4 @@
-//! One value -> the text of one cell: numbers, ratios, times, and text from data made harmless.
+//! One value -> the text of one cell: numbers, ratios, times, and escaped text from packets.
 //!
 //! Every cell is printable ASCII. What was not measured is `-`.
 
@@ -20,18 +20,18 @@ pub fn count(number: u64) -> String {
     text
 }
 
-/// `-` where it was not measured.
+/// A number; `-` if it was not measured.
 pub fn count_or_absent(number: Option<u64>) -> String {
     number.map_or(ABSENT.to_string(), count)
 }
 
-/// A number that may be wrong by `error` is marked.
+/// A number, marked if it is an estimate.
 pub fn about(number: Option<u64>, error: Option<u64>) -> String {
     let mark = if error.is_some() { "~" } else { "" };
     format!("{mark}{}", count_or_absent(number))
 }
 
-/// A count that may be too high is marked.
+/// A count, marked if it may be too high.
 pub fn count_with_error(number: u64, error: u64) -> String {
     let mark = if error > 0 { "~" } else { "" };
     format!("{mark}{}", count(number))
@@ -68,7 +68,7 @@ pub fn ratio(ratio: Option<f64>) -> String {
     }
 }
 
-/// A ratio as the change that it means: +73 %.
+/// A ratio as a change: +73 %.
 pub fn change(ratio: f64) -> String {
     if !ratio.is_finite() || ratio < 0.0 {
         return ABSENT.to_string();
@@ -78,7 +78,7 @@ pub fn change(ratio: f64) -> String {
     format!("{sign}{} %", count(percent.abs() as u64))
 }
 
-/// An instant without its offset: tables are in one time zone, and `--json` has the offset.
+/// An RFC 3339 time without its offset: a table has one time zone, and `--json` has the offset.
 pub fn time(rfc3339: Option<&str>) -> String {
     let Some(text) = rfc3339 else { return ABSENT.to_string() };
     match text.split_once('T') {
@@ -89,8 +89,7 @@ pub fn time(rfc3339: Option<&str>) -> String {
     }
 }
 
-/// Text that came in from outside, such that a terminal shows it and obeys nothing in it:
-/// printable ASCII as it is, all else escaped.
+/// Text from outside without control sequences: printable ASCII unchanged, everything else escaped.
 pub fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -109,7 +108,7 @@ pub fn plain(text: &str) -> String {
     safe
 }
 
-/// `-` where there is none.
+/// The same; `-` for none.
 pub fn plain_or_absent(text: Option<&str>) -> String {
     text.map_or(ABSENT.to_string(), plain)
 }

@@ -1,6 +1,6 @@
-//! The kept days whole, as CSV or JSON for other programs.
+//! The stored days as CSV or JSON for other programs.
 //!
-//! Takes rows one by one and writes each at once: a store of any size needs no memory here.
+//! Takes rows one by one and writes each at once. Collects nothing in memory.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -20,12 +20,12 @@ record! {
         pub port: Option<u16>,
         pub attempts: u64,
         pub unique_sources: Option<u64>,
-        /// The most that `attempts` can be too high.
+        /// `attempts` may be too high by at most this.
         pub error: u64,
     }
 }
 
-/// A header line and one line a row (RFC 4180, but with LF). What was not measured is empty.
+/// A header line and one line for each row (RFC 4180, but with LF). A cell that was not measured is empty.
 pub fn csv(rows: &mut dyn Iterator<Item = ExportRow>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "date,class,protocol,port,attempts,unique_sources,error")?;
     for row in rows {
@@ -49,7 +49,7 @@ pub fn array(rows: &mut dyn Iterator<Item = ExportRow>, out: &mut dyn Write) -> 
     writeln!(out, "{begin}\n]")
 }
 
-/// A text as a cell that no spreadsheet takes for a formula.
+/// A text as a cell that a spreadsheet does not interpret as a formula.
 fn cell(text: &str) -> Cow<'_, str> {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
     if !formula && !text.contains(['"', ',', '\r', '\n']) {

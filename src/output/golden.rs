@@ -1,16 +1,16 @@
-//! Whole texts against `tests/golden/*.txt`. After a wanted change, `FWSTAT_BLESS=1 cargo test`
-//! writes them anew, to be read before they are committed.
+//! Compares complete outputs with `tests/golden/*.txt`. After an intended change `FWSTAT_BLESS=1 cargo test`
+//! regenerates the files; read them before you commit them.
 
 use std::io::{self, Write};
 
-/// What is written, as text.
+/// The output of `write` as text.
 pub fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
     let mut out = Vec::new();
     write(&mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-/// Compares what is written with `tests/golden/NAME.txt`.
+/// Compares the output of `write` with `tests/golden/NAME.txt`.
 pub fn golden(name: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
     let path = format!("{}/tests/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
     let text = text(write);

@@ -1,17 +1,17 @@
-//! What is worth knowing of the lines that were read: those that look like packets and were not counted, the interfaces,
-//! and times that the lines do not have.
+//! Notes about the lines that were read: those that look like packets and were not counted, the interfaces, and missing
+//! dates. Takes counts, gives sentences.
 
 use std::io::{self, Write};
 
 use super::cells::{count, plain};
 use crate::query::answer::{InputCounts, InterfaceRow, SkippedBecause};
 
-/// Reasons that are written out; JSON has all.
+/// Most reasons in text; JSON has all.
 const MAX_REASONS: usize = 3;
-/// Interfaces that are written out.
+/// Most interfaces in text.
 const MAX_INTERFACES: usize = 8;
 
-/// Writes all of it.
+/// Writes all notes.
 pub(super) fn write(counts: &InputCounts, out: &mut dyn Write) -> io::Result<()> {
     uncounted(&counts.skipped_because, out)?;
     if let Some(undated) = counts.undated {

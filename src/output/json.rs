@@ -1,4 +1,4 @@
-//! Records as JSON text (RFC 8259), on one line.
+//! Records -> JSON text (RFC 8259) on one line. Parses nothing.
 
 use std::fmt::Write;
 
@@ -57,7 +57,7 @@ fn put_text(out: &mut String, text: &str) {
             '\t' => out.push_str("\\t"),
             '\x08' => out.push_str("\\b"),
             '\x0c' => out.push_str("\\f"),
-            // Also what terminals of eight bits obey.
+            // Also the C1 control characters, which 8-bit terminals interpret.
             '\0'..='\x1f' | '\x7f'..='\u{9f}' => _ = write!(out, "\\u{:04x}", letter as u32),
             _ => out.push(letter),
         }

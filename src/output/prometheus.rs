@@ -1,6 +1,6 @@
 //! Today's figures and the inputs' health in Prometheus' text format (version 0.0.4).
 //!
-//! Names of sources are left out: a label of their addresses would make series without end.
+//! Takes answers, gives text. Source addresses are never labels, since the number of series would be unbounded.
 
 use std::io::{self, Write};
 
@@ -10,15 +10,15 @@ use crate::query::answer::{CounterStatus, InputStatus, ServicesAnswer, StatusAns
 use crate::query::question::{Question, Topic};
 use crate::query::{Answer, AnswerError};
 
-/// Services of each class that are shown.
+/// Most services of each class.
 const SERVICES: u32 = 20;
 
-/// The answers that the figures are made of. They are asked for one after the other.
+/// The answers that the metrics are made of, queried one after the other.
 #[derive(Debug, Default)]
 pub struct Metrics(Vec<Answer>);
 
 impl Metrics {
-    /// What is to be asked next; `None`: the figures can be written.
+    /// The next question; `None`: the metrics can be written.
     pub fn question(&self) -> Option<Question> {
         let services = |class| Question { class, limit: SERVICES, ..Question::new(Topic::Services) };
         match self.0.len() {
@@ -30,13 +30,13 @@ impl Metrics {
         }
     }
 
-    /// The answer to that question. An error ends it.
+    /// Takes the answer to that question. An error is final.
     pub fn take(&mut self, answered: Result<Answer, AnswerError>) -> Result<(), AnswerError> {
         self.0.push(answered?);
         Ok(())
     }
 
-    /// The text, once all questions are answered.
+    /// Writes the metrics, after all questions are answered.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let [
             Answer::Summary(summary),
@@ -170,7 +170,7 @@ fn named(label: &'static str, counts: &SmallMap<String, u64>) -> Vec<Row> {
     counts.iter().map(|(name, count)| labelled(label, name, *count)).collect()
 }
 
-/// One value without labels; nothing where it was not measured.
+/// One value without labels; nothing if it was not measured.
 fn gauge(name: &str, help: &str, value: Option<u64>, out: &mut dyn Write) -> io::Result<()> {
     value.map_or(Ok(()), |value| family(name, "gauge", help, &[(vec![], value)], out))
 }

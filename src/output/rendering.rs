@@ -1,7 +1,7 @@
-//! What a caller of the daemon wants to have: questions, and the form in which their answers are given.
+//! The output that a caller requests: its questions, and the form of the answers.
 //!
-//! Takes the answers one after the other, gives a record or text. Asks no question itself: the daemon answers a month at a
-//! time, and does other things between two questions.
+//! Takes the answers one after the other, gives a record or text. Answers no question itself: the daemon does that in
+//! steps of a month, between other work.
 
 use std::io::{self, Write};
 
@@ -20,7 +20,7 @@ use crate::ubus::blob;
 /// The key of an answer that is text.
 pub const TEXT: &str = "text";
 
-/// A further question is needed where this is `None`, else what goes to the caller.
+/// The reply to the caller; `None` if a further question is needed.
 type Rendered = Result<Option<BlobMsgTable>, AnswerError>;
 
 /// The form of an answer, and the questions that it needs.
@@ -32,12 +32,12 @@ pub enum Rendering {
     Table(Question, Style),
     /// The report of a month.
     Report(Box<MonthReport>),
-    /// The figures of today for Prometheus.
+    /// The Prometheus metrics.
     Metrics(Box<Metrics>),
 }
 
 impl Rendering {
-    /// The question that is to be answered next.
+    /// The next question.
     pub fn question(&self) -> Option<Question> {
         match self {
             Rendering::Record(question) | Rendering::Table(question, _) => Some(question.clone()),
@@ -46,7 +46,7 @@ impl Rendering {
         }
     }
 
-    /// The answer to that question. An error is for the caller, and there is no further question.
+    /// Takes the answer to that question. An error is the reply, without further questions.
     pub fn take(&mut self, answered: Result<Answer, AnswerError>, services: ReadAdvice) -> Rendered {
         match self {
             Rendering::Record(_) => Ok(Some(blob::table(&answered?))),
@@ -92,7 +92,8 @@ pub fn write_answer(answer: &Answer, style: &Style, out: &mut dyn Write) -> io::
     }
 }
 
-/// Text that ends soon after [`MAX_ANSWER`] bytes: what is longer is refused as any answer that is too long.
+/// A text buffer bounded to a little more than [`MAX_ANSWER`] bytes: a longer text is refused like any answer that is
+/// too long.
 struct Bounded(Vec<u8>);
 
 impl Write for Bounded {
@@ -112,7 +113,7 @@ impl Write for Bounded {
 
 fn text(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Rendered {
     let mut out = Bounded(Vec::new());
-    // It fails only where the text is too long.
+    // It fails only if the text is too long.
     let _ = write(&mut out);
     let text = String::from_utf8_lossy(&out.0);
     Ok(Some(blob::table(&[(TEXT, &&*text as &dyn Field)])))

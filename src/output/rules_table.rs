@@ -1,4 +1,4 @@
-//! The answer to `rules` as text.
+//! The answer to `rules` as text. Takes an answer, gives tables.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use super::table_layout::{Style, Table, left, right, write_error_note};
 use super::tables::{completeness, port, section};
 use crate::query::answer::RulesAnswer;
 
-/// Attempts by rule and zone, and what forwarded ones were aimed at.
+/// Attempts by rule and by zone, and the destinations of forwarded ones.
 pub fn rules(answer: &RulesAnswer, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     Table::of(
         &answer.rules,

@@ -1,4 +1,4 @@
-//! How tables are laid out: columns, bars, colours, the terminal's width.
+//! Layout of tables: columns, bars, colours, the terminal's width.
 //!
 //! Takes cells (printable ASCII, see [`super::cells`]), gives lines.
 
@@ -9,10 +9,10 @@ use std::ops::RangeInclusive;
 
 use super::cells::{ABSENT, count};
 
-/// How to show an answer.
+/// The style of a text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Style {
-    /// Bars and explanations are made to fit into this many columns; data is never cut.
+    /// Bars and explanations are fitted to this many columns; data is never cut.
     pub width: usize,
     pub bars: bool,
     pub colour: bool,
@@ -21,13 +21,13 @@ pub struct Style {
 }
 
 impl Style {
-    /// Widths of a terminal that tables are laid out for.
+    /// Supported widths of a terminal.
     pub const COLUMNS: RangeInclusive<usize> = 20..=1000;
 
     /// For files and pipes: no bars, no colours, nothing cut.
     pub const PLAIN: Style = Style { width: usize::MAX, bars: false, colour: false, counted: "attempts" };
 
-    /// What standard output is and the environment asks for (`COLUMNS`, `NO_COLOR`, `TERM`).
+    /// The style for standard output and the environment (`COLUMNS`, `NO_COLOR`, `TERM`).
     pub fn for_stdout() -> Style {
         let variable = |name| std::env::var(name).unwrap_or_default();
         let plain = !variable("NO_COLOR").is_empty() || variable("TERM") == "dumb";
@@ -60,9 +60,9 @@ pub struct Column {
     /// May have two lines.
     heading: &'static str,
     side: Side,
-    /// Left out when no row has it.
+    /// Left out if no row has a value.
     optional: bool,
-    /// Cut where the line gets too long for the terminal.
+    /// Cut if the line is too long for the terminal.
     flexible: bool,
 }
 
@@ -88,13 +88,13 @@ impl Column {
     }
 }
 
-/// A column, and what a row has in it.
+/// A column, and the function that gives a row's cell.
 pub type Filled<'a, R> = (Column, &'a dyn Fn(&R) -> String);
 
 /// Columns of equal length, laid out to a width in characters.
 pub struct Table {
     columns: Vec<Column>,
-    /// The cells of all rows, one after the other: a table of a thousand rows takes little more memory than its text.
+    /// The concatenated cells of all rows, so that a table takes little more memory than its text.
     text: String,
     /// Where each cell ends.
     ends: Vec<usize>,
@@ -103,7 +103,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A line for each of `rows`: the columns, and what a row has in them.
+    /// A line for each of `rows`.
     pub fn of<R>(rows: &[R], columns: &[Filled<'_, R>]) -> Table {
         let (mut text, mut ends) = (String::new(), Vec::new());
         for row in rows {
@@ -115,13 +115,13 @@ impl Table {
         Table { columns: columns.iter().map(|(column, _)| *column).collect(), text, ends, bars: Vec::new() }
     }
 
-    /// Bars of these values at the ends of the rows, where the style has bars.
+    /// Adds bars of these values at the ends of the rows, if the style has bars.
     pub fn with_bars(mut self, values: impl Iterator<Item = u64>) -> Table {
         self.bars = values.collect();
         self
     }
 
-    /// As [`Table::write`], but a line that says `why` there are no rows, where there are none.
+    /// As [`Table::write`], but without rows a line that says `why`.
     pub fn write_or(&self, why: &str, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         if self.ends.is_empty() { no_data(why, out) } else { self.write(style, out) }
     }
@@ -164,7 +164,7 @@ impl Table {
         &self.text[start..self.ends[at]]
     }
 
-    /// The columns without optional ones that no row has, the flexible ones cut for a terminal of `width`.
+    /// The columns without empty optional ones, the flexible ones cut to fit `width`.
     fn shown(&self, width: usize) -> Vec<Shown> {
         let has_cells = |number: &usize| (0..self.rows()).any(|row| self.cell(row, *number) != ABSENT);
         let numbers =
@@ -234,7 +234,7 @@ const MAX_BAR_WIDTH: usize = 40;
 const MIN_BAR_WIDTH: usize = 4;
 const MIN_TEXT_WIDTH: usize = 20;
 
-/// A bar of at most `width` cells, in steps of an eighth. What is not 0 can be seen.
+/// A bar of at most `width` cells, in steps of an eighth. Any value above 0 is visible.
 fn bar(value: u64, most: u64, width: usize) -> String {
     const PARTS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
     if value == 0 || most == 0 {
@@ -248,7 +248,7 @@ fn bar(value: u64, most: u64, width: usize) -> String {
     bar
 }
 
-/// A text cut to `width` columns, which shows that it was cut. Cells are ASCII.
+/// A text cut to `width` columns, marked as cut. Cells are ASCII.
 fn cut(cell: &str, width: usize) -> Cow<'_, str> {
     const MARK: &str = "...";
     match cell.get(..width.saturating_sub(MARK.len())) {
@@ -262,7 +262,7 @@ pub fn no_data(why: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "no data: {why}")
 }
 
-/// What is below the table when a count is marked.
+/// The note below a table with marked counts.
 pub fn write_error_note(errors: impl Iterator<Item = u64>, out: &mut dyn Write) -> io::Result<()> {
     match errors.max() {
         None | Some(0) => Ok(()),
@@ -270,10 +270,10 @@ pub fn write_error_note(errors: impl Iterator<Item = u64>, out: &mut dyn Write) 
     }
 }
 
-/// Columns that wrapped text and help lines occupy at most.
+/// Maximum width of wrapped text and help lines.
 pub(crate) const WRAP_WIDTH: usize = 80;
 
-/// Writes words, the first line going on at column `indent`, the others beginning there.
+/// Writes wrapped text; the first line continues at column `indent`, the others begin there.
 pub(crate) fn write_wrapped(text: &str, indent: usize, out: &mut dyn Write) -> io::Result<()> {
     let mut column = indent;
     for word in text.split_ascii_whitespace() {

@@ -1,6 +1,6 @@
-//! The answers as text for people: one table for each question.
+//! The answers as text: one table for each question.
 //!
-//! Takes the answer structs, computes no figure, escapes every text that came in from outside.
+//! Takes the answer structs, gives tables. Computes no figure, and escapes every text from outside.
 
 use std::io::{self, Write};
 
@@ -23,7 +23,7 @@ use crate::query::answer::*;
 use crate::record;
 
 record! {
-    /// The answers of one report; `report --json` prints this very object.
+    /// The answers of a report, as `report --json` prints them.
     pub struct Report {
         pub summary: SummaryAnswer,
         pub months: MonthsAnswer,
@@ -37,7 +37,7 @@ record! {
     }
 }
 
-/// What the events of a class are called in headings, for [`Style`].
+/// The name of a class's events in headings, for [`Style`].
 pub fn counted(class: Class) -> &'static str {
     match class {
         Class::Attempt => "attempts",
@@ -84,7 +84,7 @@ pub(super) fn service_rows(
     write_error_note(rows.iter().map(|row| row.error), out)
 }
 
-/// What attacks on the service usually want. Stray replies and packets from inside are no attacks.
+/// What attacks on the service usually want; empty for other classes than attempts and logins.
 fn wanted(row: &ServiceRow, style: &Style) -> &'static str {
     if style.counted != counted(Class::Attempt) {
         return ABSENT;
@@ -94,7 +94,7 @@ fn wanted(row: &ServiceRow, style: &Style) -> &'static str {
     known.map_or(ABSENT, |known| known.wants)
 }
 
-/// What to know and do about known ports, wrapped for a terminal.
+/// The advice about known ports, wrapped for a terminal.
 pub(super) fn advice_rows(rows: Option<&[AdviceRow]>, out: &mut dyn Write) -> io::Result<()> {
     for row in rows.unwrap_or_default() {
         writeln!(out, "\n{} {}:", plain(&row.protocol).to_ascii_uppercase(), row.port)?;
@@ -237,7 +237,7 @@ pub fn anomalies(answer: &AnomaliesAnswer, style: &Style, out: &mut dyn Write) -
     completeness(&answer.completeness, style, out)
 }
 
-/// What became of the lines of an import or report.
+/// The results of parsing the lines of an import or report.
 pub fn input(counts: &InputCounts, out: &mut dyn Write) -> io::Result<()> {
     let InputCounts { lines, events, malformed, duplicates, skipped, .. } = *counts;
     let [lines, events, malformed, duplicates, skipped] =
@@ -259,7 +259,7 @@ pub(super) fn lines(lines: &[String], out: &mut dyn Write) -> io::Result<()> {
     lines.iter().try_for_each(|line| writeln!(out, "{}", plain(line)))
 }
 
-/// Why an answer is incomplete; nothing where it is complete.
+/// Why an answer is incomplete; nothing if it is complete.
 pub(super) fn completeness(
     completeness: &Completeness,
     style: &Style,

@@ -1,6 +1,7 @@
 //! A store that is opened for questions while a daemon may commit to it.
 //!
-//! Takes questions, gives answers that are consistent with one state of the files, or say that they may not be. Writes nothing.
+//! Takes questions, gives answers from one consistent state of the files, or with a note if that failed. Writes
+//! nothing.
 
 use std::time::Duration;
 
@@ -26,29 +27,29 @@ pub struct Opened {
     open: Vec<Day>,
     /// The directory's generation when the open days were read; `None` if it could not be read.
     generation: Option<u64>,
-    /// The daemon that writes to the store holds newer events in memory.
+    /// A running daemon has newer events in memory.
     pub(super) behind: bool,
-    /// What is wrong with a database of countries or networks.
+    /// The error of a country or AS database.
     pub(super) problem: Option<String>,
 }
 
-/// Commits that may come while a question is answered, before it is answered as it is.
+/// Most tries to answer a question between two commits.
 const MAX_TRIES: u32 = 5;
-/// A commit is published and its files are moved within this time, usually.
+/// Usually a commit is published and its files are moved within this time.
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 impl Opened {
     /// Reads the open days of a store.
     pub(super) fn new(mut store: Store, calendar: Calendar, lookup: SharedLookup) -> Result<Opened> {
         let generation = store.directory().generation().ok();
-        // Months that a commit brought since the store was opened.
+        // Months of a commit since the store was opened.
         store.refresh()?;
         let open = open_days(&mut store)?;
         Ok(Opened { store, calendar, lookup, networks: None, open, generation, behind: false, problem: None })
     }
 
-    /// The files are still those of which the open days were read: what a commit moves from an open day into a month is in
-    /// one of them, and in one only.
+    /// Whether the files are still those that the open days were read from: a commit moves data from an open day to a
+    /// month, which must count once.
     fn is_consistent(&self) -> bool {
         self.generation.is_some() && self.store.directory().generation().ok() == self.generation
     }
@@ -60,7 +61,7 @@ impl Opened {
         Ok(())
     }
 
-    /// Calls `ask` until no commit came meanwhile, but a few times at most. The sentence says why that was in vain.
+    /// Calls `ask` until no commit occurred meanwhile, at most [`MAX_TRIES`] times. The sentence: why this failed.
     fn consistently<T>(&mut self, mut ask: impl FnMut(&mut Opened) -> T) -> (T, Option<String>) {
         for _ in 1..MAX_TRIES {
             let answer = ask(self);
@@ -120,8 +121,7 @@ impl Opened {
         Ok(answer)
     }
 
-    /// What is worth knowing beside every answer, a sentence each: damaged files, files that are in no answer, and what is
-    /// wrong with a database.
+    /// Notes for every answer, a sentence each: damaged files, files that are left out, and errors of databases.
     pub fn notes(&self) -> Vec<String> {
         self.store_notes().into_iter().chain(self.problem.clone()).collect()
     }

@@ -1,4 +1,4 @@
-//! The arguments of a call -> a checked question or command. A bad one refuses the whole call.
+//! The arguments of a call -> a validated question or command. A bad one refuses the call.
 //!
 //! Arguments that a method does not declare are ignored.
 
@@ -19,7 +19,7 @@ use crate::ubus::blob::{Arguments, text_of};
 
 /// The length of a block that lasts until it is unblocked.
 pub const FOREVER: &str = "forever";
-/// What uhttpd adds to every call.
+/// The argument that uhttpd adds to every call.
 const SESSION: &str = "ubus_rpc_session";
 /// The longest reason of a block, in bytes.
 pub const MAX_REASON: usize = 200;
@@ -43,7 +43,7 @@ pub(super) fn question(topic: Topic, declared: &[Arguments<'_>], data: &[u8]) ->
         }
         Ok(())
     })?;
-    // A filter has its own classes.
+    // A filter can select classes itself.
     question.every_class |= !question.filter.is_empty() && !has_class;
     if let (Some(from), Some(to)) = (question.from, question.to)
         && from > to
@@ -153,7 +153,7 @@ fn list(text: &str) -> Result<Vec<Target>, String> {
     Ok(targets)
 }
 
-/// Every declared argument, and [`SESSION`]; of one given twice the last counts. The error starts with the argument's
+/// Visits every declared argument, and [`SESSION`]; of a repeated one the last. The error starts with the argument's
 /// name.
 fn for_each(
     declared: &[Arguments<'_>],
@@ -179,7 +179,7 @@ fn text<'a>(argument: &BlobRef<'a>) -> Result<&'a str, String> {
     std::str::from_utf8(text_of(argument.payload)).map_err(|_| String::from("is no UTF-8 text"))
 }
 
-/// Whole numbers of any width, and text of digits: JSON's way through uhttpd and the shell decides which.
+/// An integer of any width, or text of digits, since uhttpd and the shell pass numbers in different types.
 fn integer(argument: &BlobRef<'_>, least: u64, most: u64) -> Result<u64, String> {
     let wrong = || format!("must be a whole number from {least} to {most}");
     let number = match argument.value().map_err(|_| wrong())? {

@@ -1,7 +1,7 @@
 //! The ubus object `fwstat`: its methods, their arguments, and the status of every answer.
 //!
-//! Takes the events of [`crate::ubus`], asks whoever implements [`Answers`], sends the answers. Computes
-//! no figure; keeps nothing but the object's registration.
+//! Takes the events of [`crate::ubus`], calls an implementation of [`Answers`], sends the answers. Computes no figure;
+//! its only state is the registration and pending calls.
 
 mod arguments;
 
@@ -22,23 +22,23 @@ pub const OBJECT: &str = "fwstat";
 /// Largest answer in bytes. The query cuts its lists below this; a longer answer is refused here.
 pub const MAX_ANSWER: usize = 900 * 1024;
 
-/// Between two tries to register, when the broker refuses the name (an old daemon still has it).
+/// Interval of tries to register while the broker refuses the name (a previous daemon still has it).
 const REGISTER_AGAIN_MS: u64 = 1_000;
 
-/// What is done, not asked.
+/// A command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum BusCommand {
     Block(BlockArguments),
     Unblock {
         target: Target,
     },
-    /// Whether this could be blocked.
+    /// Tests whether this could be blocked.
     GuardTest {
         target: Target,
     },
     Commit,
-    /// Writes everything to the store and lets go of it until the next commit, for a command that works on it. `forget`:
-    /// sources to be removed from what is in memory.
+    /// Writes everything to the store and closes it until the next commit, for a command that uses it. `forget`:
+    /// sources to be removed from memory.
     Release {
         forget: Option<Prefix>,
     },
@@ -48,11 +48,11 @@ pub enum BusCommand {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BlockArguments {
     pub targets: Vec<Target>,
-    /// Each by itself: what must not be blocked keeps none of the others.
+    /// Each target separately: a protected one does not prevent the others.
     pub is_list: bool,
     pub length: Length,
     pub reason: Option<String>,
-    /// Where the caller says that he is connected from: he shall not lock himself out.
+    /// The caller's own address as it states it, which must not be blocked.
     pub caller: Option<Prefix>,
     /// The call came through the web server, which adds its session.
     pub through_web: bool,
@@ -61,16 +61,16 @@ pub struct BlockArguments {
 /// How long a block lasts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Length {
-    /// As the guard's options say.
+    /// The length in the guard's options.
     #[default]
     Default,
     Seconds(u64),
-    /// Until it is taken back.
+    /// Until it is unblocked.
     Forever,
 }
 
 impl Length {
-    /// As the argument `for`; absent for the default.
+    /// The value of the argument `for`; absent for the default.
     pub fn text(self) -> Option<String> {
         match self {
             Length::Default => None,
@@ -105,7 +105,7 @@ impl AnswerError {
     }
 }
 
-/// As it goes over the bus.
+/// A finished reply: the answer's table, or an error.
 pub type Answered = Result<BlobMsgTable, AnswerError>;
 
 /// The answer to a call, or the number under which it follows.
@@ -118,13 +118,13 @@ pub enum Reply {
 pub trait Answers {
     fn answer(&mut self, rendering: Rendering) -> Reply;
     fn command(&mut self, command: BusCommand) -> Reply;
-    /// The answers that followed since this was asked last.
+    /// The answers that became ready since the last call.
     fn finished(&mut self) -> Vec<(u64, Answered)>;
 }
 
-/// Calls that wait for their answers; further ones are refused.
+/// Most pending calls; further ones are refused.
 const MAX_WAITING: usize = 64;
-/// Pending calls of one ubus client, so that a client that calls without pause leaves room for others.
+/// Most pending calls of one ubus client, so that one client cannot use up the limit.
 const MAX_WAITING_OF_PEER: usize = MAX_WAITING / 2;
 
 const RANGE: Arguments<'_> = &[("from", Type::Text), ("to", Type::Text)];
@@ -135,7 +135,7 @@ const ADDRESS: Arguments<'_> = &[("address", Type::Text)];
 const LIMIT: Arguments<'_> = &[("limit", Type::Integer)];
 const CURSOR: Arguments<'_> = &[("cursor", Type::Integer)];
 const PLACE: Arguments<'_> = &[("country", Type::Text), ("min", Type::Integer)];
-/// 1: with the attempts of each day.
+/// `daily` 1: with the attempts of each day.
 const DAILY: Arguments<'_> = &[("daily", Type::Integer)];
 /// `format` text: the answer is the table that the command line prints, in the key `text`. With `columns` it is laid
 /// out for a terminal of that width, with bars; `color` 1 adds colours.
@@ -175,22 +175,22 @@ pub const METHODS: &[Method<'static>] = &[
             ("month", Type::Text),
             ("format", Type::Text),
             ("lang", Type::Text),
-            // 1: whole addresses.
+            // 1: complete addresses.
             ("addresses", Type::Integer),
         ]],
     ),
-    // The figures of today in Prometheus' text format.
+    // The metrics in Prometheus' text format.
     ("metrics", &[]),
 ];
 
-/// What a call asks for, checked.
+/// A validated call.
 #[derive(Debug)]
 enum CheckedCall {
     Rendering(Rendering),
     Command(BusCommand),
 }
 
-/// `None`: no such method. The error is what is wrong with the arguments, for the caller.
+/// `None`: no such method. The error is about the arguments, for the caller.
 fn read_call(method: &str, data: &[u8]) -> Option<Result<CheckedCall, String>> {
     let (name, declared) = METHODS.iter().find(|(name, _)| *name == method)?;
     Some(match (Topic::from_name(name), *name) {
@@ -201,13 +201,13 @@ fn read_call(method: &str, data: &[u8]) -> Option<Result<CheckedCall, String>> {
     })
 }
 
-/// The registration of the object on the connection that there is now.
+/// The registration of the object on the present connection.
 #[derive(Debug, Default)]
 pub struct FwstatObject {
     state: Registration,
     /// Calls answered since the start, refused ones among them.
     pub calls: u64,
-    /// Who waits for an answer, and its number.
+    /// Pending callers with the numbers of their answers.
     waiting: Vec<(u64, Caller)>,
 }
 
@@ -258,7 +258,7 @@ impl FwstatObject {
         }
     }
 
-    /// Registers the object, answers calls to it, and forgets both where the connection ends.
+    /// Registers the object and answers its calls; when the connection ends, drops both.
     pub fn on_event(
         &mut self,
         now_ms: u64,
@@ -311,7 +311,7 @@ impl FwstatObject {
         }
     }
 
-    /// Sends the answers that followed.
+    /// Sends the answers that became ready.
     pub fn send_finished(&mut self, outgoing: &mut Outgoing, answers: &mut dyn Answers) {
         for (number, answered) in answers.finished() {
             if let Some(at) = self.waiting.iter().position(|(known, _)| *known == number) {

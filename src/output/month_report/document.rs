@@ -1,4 +1,4 @@
-//! What the report says, section by section, for both of its forms.
+//! The report's content, section by section, for both forms. Takes answers, gives a [`Document`]; has no markup.
 
 use super::super::cells::{self, about, count, mean, ratio, service_label};
 use super::MonthReport;
@@ -17,7 +17,7 @@ pub(super) struct Document {
 /// A heading with what is below it.
 pub(super) struct Section {
     pub title: &'static str,
-    /// Figures, which a printed page has in two columns.
+    /// Whether it has figures, which a printed page shows in two columns.
     pub is_figure: bool,
     pub parts: Vec<Part>,
 }
@@ -26,7 +26,7 @@ pub(super) struct Section {
 pub(super) enum Part {
     List(Vec<String>),
     Paragraph(String),
-    /// A paragraph in small letters.
+    /// A paragraph in small print.
     Note(String),
     Bars(Vec<Bar>),
     Table(Table),
@@ -36,7 +36,7 @@ pub(super) enum Part {
 /// A bar of a chart.
 pub(super) struct Bar {
     pub name: String,
-    /// What stands below it.
+    /// The label below it.
     pub short: String,
     pub attempts: u64,
     pub is_anomalous: bool,
@@ -48,7 +48,7 @@ pub(super) struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
-/// A column: its heading; of numbers with the width that they have in text, 0 for those that are in HTML only.
+/// A column: its heading, and for numbers their width in text, 0 for those that are in HTML only.
 pub(super) type Column = (words::Text, Option<usize>);
 
 const SERVICES: [Column; 4] = [
@@ -86,7 +86,7 @@ impl Document {
         self.sections.push(Section { title: self.language.pick(title), is_figure, parts });
     }
 
-    /// What comes before the figures.
+    /// Adds the sections before the figures.
     fn add_words(&mut self, report: &MonthReport) {
         let MonthReport { findings, summary, anomalies, .. } = report;
         let language = self.language;
@@ -164,7 +164,7 @@ impl Document {
         self.add(words::SOURCES, true, vec![Part::Table(Table { columns: &SOURCES, rows })]);
     }
 
-    /// What to bear in mind.
+    /// Adds the notes.
     fn add_notes(&mut self, report: &MonthReport) {
         let pick = |text| self.language.pick(text).to_string();
         let mut notes = vec![pick(words::REGISTRATION), pick(words::FORGED)];

@@ -1,4 +1,4 @@
-//! What the report says in words: what changed, what needs care, what was blocked.
+//! The report's sentences: what changed, what needs attention, what was blocked. Takes answers, gives sentences.
 
 use std::net::IpAddr;
 
@@ -13,18 +13,18 @@ use crate::query::answer::{
 };
 use crate::query::question::Question;
 
-/// Sentences of a list.
+/// Most sentences of a list.
 const MOST: usize = 5;
-/// Smaller counts of a month are no change worth a sentence, and no device to look at.
+/// Minimum count of a month for a sentence about a change or a device.
 const LEAST: u64 = 100;
-/// The daemon remembers so many blocks that ended.
+/// Number of ended blocks in the daemon's answer.
 const REMEMBERED: usize = 64;
 
-/// What a month is compared with, and what else is known of it.
+/// What a month is compared with, and its devices and blocks.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// Of the services of the month before those that the summary has, and whether the answer was complete; `None`
-    /// where that month is not stored.
+    /// The summary's services in the month before, and whether that answer was complete; `None` if that month is not
+    /// stored.
     before: Option<(Vec<ServiceRow>, bool)>,
     devices: Vec<SourceRow>,
     blocks: Option<Blocks>,
@@ -39,7 +39,7 @@ struct Blocks {
     networks: u64,
     /// Blocks by rule, as in [`RULES`].
     rules: [u64; RULES.len()],
-    /// Earlier ones can be forgotten.
+    /// Earlier blocks may be missing.
     at_least: bool,
 }
 
@@ -58,13 +58,13 @@ fn is_same_service(one: &ServiceRow, other: &ServiceRow) -> bool {
 }
 
 impl Findings {
-    /// The question about devices of the inside that could be infected.
+    /// The question about inside devices that may be infected.
     pub(super) fn devices_question(question: Question) -> Question {
         Question { limit: MOST as u32, min: LEAST, class: Class::Egress, ..question }
     }
 
-    /// The devices first, then sources of others, which are masked unless whole `addresses` are wanted: a private
-    /// address names nobody to others, and the device can be found by it.
+    /// Takes inside devices. Addresses are masked unless `addresses` is set, except private ones, which identify the
+    /// device to its owner only.
     pub(super) fn take_devices(&mut self, answer: SourcesAnswer, addresses: bool) {
         let (inside, outside) = answer.sources.into_iter().partition(is_private);
         self.devices = inside;
@@ -184,7 +184,7 @@ impl Findings {
         cares
     }
 
-    /// Which blocks began in the month; `None` where that is not known.
+    /// The blocks that began in the month; `None` if not known.
     pub(super) fn blocked(&self, language: Language) -> Option<Vec<String>> {
         let Blocks { sources, networks, rules, at_least } = self.blocks.as_ref()?;
         let number = count(*sources);

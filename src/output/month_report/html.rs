@@ -1,4 +1,5 @@
-//! The report as one HTML file: pictures as inline SVG, no script, nothing fetched.
+//! The report as one HTML file: inline SVG, no script, no external resource. Takes a [`Document`] and escapes all of
+//! its text.
 
 use std::fmt::Write;
 
@@ -17,7 +18,7 @@ max-width:none;margin:0;padding:0;color:#000}h1{font-size:15px;margin:0}h2{font-
 avoid}.grid{display:grid;grid-template-columns:1fr 1fr;gap:0 2em}section,svg,tr,li{break-inside:avoid}ul,p{margin:.3em 0}\
 td,th{padding-top:0;padding-bottom:0}rect{print-color-adjust:exact;-webkit-print-color-adjust:exact}}";
 
-/// Text as HTML shows it; control characters are no text.
+/// Text escaped for HTML, without control characters.
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -39,7 +40,7 @@ macro_rules! put {
     ($page:expr, $($part:tt)*) => {{ let _ = write!($page, $($part)*); }};
 }
 
-/// The whole file.
+/// The complete file.
 pub(super) fn page(document: &Document) -> String {
     let title = escaped(&document.title);
     let mut page = String::new();

@@ -1,4 +1,5 @@
-//! The monthly report: what a person would send to a colleague, as text or HTML, from a store or the running daemon.
+//! The monthly report as text or HTML, from a store or the running daemon. Takes answers, computes no figure but
+//! comparisons.
 
 mod document;
 mod findings;
@@ -21,7 +22,7 @@ pub use words::Language;
 
 /// Rows of each table.
 const ROWS: u32 = 10;
-/// Services that are explained.
+/// Services with advice.
 const EXPLAINED: usize = 5;
 
 /// The form of a report.
@@ -46,22 +47,22 @@ impl Form {
     }
 }
 
-/// How the report is to be.
+/// The arguments of a report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Wanted {
     pub month: Month,
     pub form: Form,
     pub language: Language,
-    /// Whole addresses.
+    /// Complete addresses.
     pub addresses: bool,
 }
 
-/// The answers that a report is made of. They are asked for one after the other: [`MonthReport::question`], then
+/// The answers that a report is made of, queried one after the other: [`MonthReport::question`], then
 /// [`MonthReport::take`], until there is no further question.
 #[derive(Debug)]
 pub struct MonthReport {
     pub(super) wanted: Wanted,
-    /// Topics of the questions that are not answered yet, the next one last.
+    /// Topics of the open questions, the next one last.
     topics: Vec<Topic>,
     summary: SummaryAnswer,
     month: Option<MonthRow>,
@@ -70,7 +71,7 @@ pub struct MonthReport {
     findings: Findings,
     days: Vec<DayRow>,
     hours: Vec<HourRow>,
-    /// Or why there are none.
+    /// The answer, or why there is none.
     countries: Result<CountriesAnswer, String>,
     anomalies: AnomaliesAnswer,
 }
@@ -102,7 +103,7 @@ impl MonthReport {
         }
     }
 
-    /// What is to be asked next; `None`: the report can be written.
+    /// The next question; `None`: the report can be written.
     pub fn question(&self) -> Option<Question> {
         let month = self.wanted.month;
         let before = Month(month.0 - 1);
@@ -121,7 +122,7 @@ impl MonthReport {
         })
     }
 
-    /// The answer to the last question. An error ends the report.
+    /// Takes the answer to that question. An error ends the report.
     pub fn take(&mut self, answered: Result<Answer, AnswerError>) -> Result<(), AnswerError> {
         let month = self.wanted.month;
         let mut answer = match (self.topics.pop(), answered) {

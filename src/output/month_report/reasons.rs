@@ -134,7 +134,7 @@ static PATTERNS: &[Pattern] = &[
     ("targets", "内側のホスト"),
 ];
 
-/// Sentences that are joined by `; `, in Japanese. What is not known stays as it is.
+/// Translates sentences that are joined by `; ` to Japanese. Unknown ones stay English.
 pub(super) fn in_japanese(sentences: &str) -> String {
     sentences.split("; ").map(translated).collect::<Vec<_>>().join("；")
 }
@@ -145,7 +145,7 @@ fn translated(sentence: &str) -> String {
         if !matches(pattern, sentence, &mut found) {
             continue;
         }
-        // A part is shorter than what it is a part of.
+        // A part is shorter than the text, so this recursion ends.
         let parts = found.into_iter().map(translated);
         let fill =
             |text: String, (number, part): (usize, String)| text.replace(&format!("{{{number}}}"), &part);
@@ -161,7 +161,7 @@ fn matches<'a>(pattern: &str, text: &'a str, found: &mut Vec<&'a str>) -> bool {
     let is_number = pattern[at..].starts_with('#');
     let rest = &pattern[at + if is_number { 1 } else { 2 }..];
     let next = &rest[..rest.find(['{', '#']).unwrap_or(rest.len())];
-    // The longest first: a name can hold what stands behind it.
+    // The longest match first, since a name can contain the text that follows it.
     let mut ends: Vec<usize> = match next {
         "" => vec![text.len()],
         next => text.rmatch_indices(next).map(|(end, _)| end).collect(),

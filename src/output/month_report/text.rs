@@ -1,4 +1,4 @@
-//! The report as plain text.
+//! The report as plain text. Takes a [`Document`], gives printable lines.
 
 use std::io::{self, Write};
 
@@ -31,7 +31,7 @@ pub(super) fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> 
     Ok(())
 }
 
-/// The numbers first, since names have all lengths.
+/// Numbers first, since names vary in length.
 fn write_table(table: &Table, out: &mut dyn Write) -> io::Result<()> {
     for row in &table.rows {
         let mut names = Vec::new();
@@ -51,14 +51,14 @@ fn write_bars(bars: &[Bar], out: &mut dyn Write) -> io::Result<()> {
     let most = bars.iter().map(|bar| bar.attempts).max().unwrap_or(0);
     for Bar { name, attempts, .. } in bars {
         let length = (*attempts as f64 / most as f64 * BAR as f64).ceil() as usize;
-        // Of an hour the minutes are left out.
+        // An hour is shown without minutes.
         let name = name.trim_end_matches(":00");
         writeln!(out, "{}", format!("{name}  {:>11}  {}", count(*attempts), "#".repeat(length)).trim_end())?;
     }
     Ok(())
 }
 
-/// Without what a terminal would obey.
+/// Text without control characters.
 fn safe(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -70,7 +70,7 @@ impl Language {
         [Language::English, Language::Japanese].into_iter().find(|language| language.code() == name)
     }
 
-    /// Sentences of an answer, joined by `; `.
+    /// An answer's sentences, joined by `; `, in this language.
     pub fn sentences(self, english: &str) -> String {
         match self {
             Language::English => english.to_string(),
