@@ -27,7 +27,7 @@ pub struct Range {
     pub to: Option<Date>,
 }
 
-/// `store`: the directory to read. Addresses are complete, since there is no configuration.
+/// Writes the batches of a range of days. `config`: its option `sources` applies; `None`: complete addresses.
 pub fn export(
     store: &StoreOptions,
     range: &Range,

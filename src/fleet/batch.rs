@@ -1,8 +1,8 @@
 //! The lines of a batch: a day's totals by class and its pairs of source and service (docs/FLEET.md, format 1).
 //!
-//! Takes tables, writes each line at once: a day of any size needs no memory for its lines.
+//! Takes tables, writes each line at once. Knows no clock and no file.
 
-// SipHash-2-4 with a key of one's own; `DefaultHasher` has none.
+// SipHash-2-4 with a key; `DefaultHasher` has no key.
 use std::hash::Hasher;
 #[allow(deprecated)]
 use std::hash::SipHasher;
@@ -23,7 +23,7 @@ pub const REGISTERS: usize = 1024;
 /// Pairs of a table that overflowed: its lighter rows have large errors.
 const HEAVIEST: Cut = Cut::top(2048);
 
-/// What of the sources a batch holds.
+/// What of the sources a batch contains.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sources {
     Address,
@@ -37,7 +37,7 @@ pub enum Sources {
 #[derive(Clone, Debug)]
 pub struct BatchHeader {
     pub date: Date,
-    /// Unix time: of two batches of a day the one with the higher holds.
+    /// Unix time: of two batches of a day the one with the higher value is valid.
     pub sent: i64,
     /// Of the time zone, in minutes east of UTC.
     pub offset: i32,
@@ -51,11 +51,11 @@ pub struct Totals {
     pub attempts: u64,
     /// Different sources; of a day that is not complete, as far as they are known.
     pub sources: u64,
-    /// Its pairs are all there were.
+    /// Whether its pairs are complete.
     pub complete: bool,
     /// Events that inputs lost, of all classes.
     pub lost: u64,
-    /// Attempts of each hour; absent where they were not measured.
+    /// Attempts of each hour; absent if not measured.
     pub hours: Option<[u64; 24]>,
 }
 
@@ -67,7 +67,7 @@ fn sip_hash(key: (u64, u64), bytes: &[u8]) -> u64 {
 }
 
 impl Sources {
-    /// What the configuration lets out. `salt`: the store's, a secret of the router.
+    /// As the configuration allows. `salt`: the store's, a secret of the router.
     pub fn of(config: &Config, salt: u64) -> Sources {
         match config.fleet_sources() {
             FleetSources::Address => Sources::Address,
@@ -85,11 +85,11 @@ impl Sources {
         Sources::Hash(half(0), half(1))
     }
 
-    /// A source as it leaves the router.
+    /// A source as it is sent.
     pub fn shown(self, address: Address) -> Address {
         match self {
             Sources::Hash(high, low) => {
-                // 100::/64 leads nowhere (RFC 6666).
+                // 100::/64 is the discard-only prefix (RFC 6666).
                 Address { high: 0x0100_0000_0000_0000, low: sip_hash((high, low), &address.to_bytes()) }
             }
             Sources::Address | Sources::Registers => address,
@@ -97,7 +97,7 @@ impl Sources {
     }
 }
 
-/// HyperLogLog registers: each is the highest rank of a hash that fell to it.
+/// HyperLogLog registers: each has the highest rank of its hashes.
 #[derive(Clone)]
 pub struct Registers([u8; REGISTERS]);
 
@@ -108,7 +108,7 @@ impl Default for Registers {
 }
 
 impl Registers {
-    /// The hash has no key: the registers of several routers are joined.
+    /// The hash has no key, since the registers of several routers are merged.
     pub fn add(&mut self, address: Address) {
         let hash = sip_hash((0, 0), &address.to_bytes());
         let rank = ((hash << 10) | (1 << 9)).leading_zeros() + 1;
@@ -132,7 +132,7 @@ impl Registers {
     }
 }
 
-/// What a batch without sources has of a service.
+/// A service in a batch without sources.
 #[derive(Clone, Default)]
 pub struct ServiceSums {
     pub attempts: u64,
@@ -188,7 +188,7 @@ impl<'w> Writer<'w> {
         self.out.write_all(b"]}\n")
     }
 
-    /// `source`: as it leaves the router.
+    /// The line of a pair. `source`: as it is sent.
     pub fn pair(
         &mut self,
         class: Class,
@@ -219,7 +219,7 @@ impl<'w> Writer<'w> {
         self.out.write_all(b"}\n")
     }
 
-    /// The pairs of a class, those of a service one after the other.
+    /// Writes the pairs of a class, sorted by service.
     fn pairs(
         &mut self,
         class: Class,
@@ -243,7 +243,7 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
-    /// A day's tables, as they are before they are cut.
+    /// Writes a day's tables before their rows are cut.
     pub fn write_day(
         &mut self,
         day: &Day,
@@ -259,7 +259,7 @@ impl<'w> Writer<'w> {
         Ok(())
     }
 
-    /// What the store has of a class on a day: of its pairs the heavy ones.
+    /// Writes the stored rows of a class on a day, with its heaviest pairs.
     pub fn write_stored(
         &mut self,
         mut totals: Totals,
@@ -285,7 +285,7 @@ pub fn pair_count(row: &PairRow) -> PairCount {
     }
 }
 
-/// What is certain: a row that pushed another one out has that one's attempts as its error.
+/// The attempts that are certain: a row that evicted another one has that one's attempts as its error.
 pub fn known_attempts(pair: &PairCount) -> u64 {
     pair.attempts.saturating_sub(pair.error)
 }
@@ -320,7 +320,7 @@ pub fn totals_of(day: &Day, class: Class) -> Option<Totals> {
     })
 }
 
-/// The pairs that a batch has of a class, by service and address: all, or the heaviest if some were pushed out.
+/// The pairs of a class in a batch, by service and address: all, or the heaviest if some were evicted.
 pub fn slots_of(day: &Day, class: Class) -> Vec<u32> {
     let tables = day.tables(class);
     let rows = tables.pairs();

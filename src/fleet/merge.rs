@@ -1,4 +1,4 @@
-//! A batch that was made, and more events of its day -> a batch of both: the correction.
+//! A batch and further events of its day -> a batch of both, the correction.
 //!
 //! Reads the earlier batch line by line. The totals come last: which of the sources are new is known only then.
 
@@ -13,20 +13,20 @@ use crate::event::{Address, Class, Service};
 use crate::stats::countries::{Country, CountryLookup};
 use crate::stats::day::Day;
 
-/// A longer line is no line of a batch: a service's registers take most, 6 KB.
+/// The longest line of a batch; the longest valid one, a service's registers, has 6 KB.
 const LONGEST_LINE: u64 = 16 << 10;
 
-/// Service, and source as it leaves the router.
+/// Service, and source as it is sent.
 type Pair = (Service, Address);
 
 /// Events of a class after the earlier batch: the present tables minus what that batch has.
 struct Additions {
     totals: Totals,
-    /// By service and source as it leaves the router.
+    /// By service and source as it is sent.
     pairs: Vec<(Pair, Option<(u64, Country)>)>,
     /// Sources, and whether the earlier batch has them.
     sources: Vec<(Address, bool)>,
-    /// Instead of the pairs.
+    /// Used instead of the pairs without sources.
     services: Vec<(Service, Option<ServiceSums>)>,
 }
 
@@ -135,8 +135,8 @@ fn totals(class: Class, row: &Value) -> io::Result<Totals> {
     Ok(totals)
 }
 
-/// Writes the earlier batch with a day's tables added. The kind of sources must be the earlier batch's own; an error of
-/// the kind `InvalidData` says that it is not, or that the batch cannot be read.
+/// Writes the earlier batch with a day's tables added. The option `sources` must be that of the earlier batch; an error
+/// of the kind `InvalidData`: it is not, or the batch cannot be read.
 pub fn merge(
     earlier: Box<dyn BufRead + '_>,
     day: &Day,
@@ -196,7 +196,7 @@ pub fn merge(
             (Some(mut totals), Some(added)) => {
                 totals.attempts = totals.attempts.saturating_add(added.attempts);
                 totals.sources = match shown {
-                    // How many both have in common is not known.
+                    // The number of sources in both is not known.
                     Sources::Registers => totals.sources.max(added.sources),
                     _ => totals.sources.saturating_add(new_sources),
                 };

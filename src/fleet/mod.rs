@@ -1,8 +1,8 @@
-//! What the server of a fleet gets of this router: a batch for each day that is over, and the directories where batches
-//! wait to be sent (docs/FLEET.md).
+//! What is sent to the server of a fleet: a batch for each closed day, and the spools of batches to be sent
+//! (docs/FLEET.md).
 //!
-//! [`batch`], [`merge`] and [`shared`] know no clock and no file; [`spool`] has the directories. Who sends them is
-//! another process.
+//! [`batch`], [`merge`] and [`shared`] know no clock and no file; [`spool`] has the directories. Another process sends
+//! the files.
 
 pub mod batch;
 pub mod merge;

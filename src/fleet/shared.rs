@@ -1,11 +1,12 @@
-//! The list of sources that many routers of the fleet saw -> sources. Whatever is wrong with it, all of it is refused.
+//! The list of sources that many routers of the fleet saw -> sources. Takes text, gives all of the list or an error.
+//! Pure.
 
 use std::net::IpAddr;
 
 use crate::event::Address;
 use crate::guard::Source;
 
-/// A longer list is refused: the server never makes one.
+/// Most sources; a longer list is refused.
 pub const MAX_SOURCES: usize = 4096;
 /// Longest file, in bytes.
 pub const MAX_BYTES: u64 = 256 << 10;
@@ -19,7 +20,7 @@ pub struct Shared {
     pub sources: Vec<Source>,
 }
 
-/// Reads a list as docs/FLEET.md has it. The error is a sentence; of the list only numbers of lines get into it.
+/// Parses a list (docs/FLEET.md). The error is a sentence, which has no text of the list.
 pub fn parse(text: &[u8]) -> Result<Shared, String> {
     let text = std::str::from_utf8(text).map_err(|_| "it is no text".to_string())?;
     let body = text.strip_suffix("end\n").ok_or("its last line is not 'end': it was cut")?;
@@ -36,7 +37,7 @@ pub fn parse(text: &[u8]) -> Result<Shared, String> {
         return Err(format!("it has more than {MAX_SOURCES} sources"));
     }
     let mut sources = Vec::new();
-    // One more than it says is enough to refuse it.
+    // One line more than stated is enough to refuse it.
     for (place, line) in lines.enumerate().take(count as usize + 1) {
         let mut words = line.split(' ');
         let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());

@@ -1,4 +1,4 @@
-//! Where batches wait: a directory in tmpfs and one on flash, which the sender empties.
+//! The spools of batches to be sent: a directory in tmpfs and one on flash, which the sender empties.
 //!
 //! ```text
 //! <day>-<sent>.ndjson.gz          waits to be sent; the sender deletes it
@@ -7,7 +7,7 @@
 //! sender.json                     the sender's state
 //! ```
 //!
-//! The sender is another user, so what lies here is not believed: links are not followed, sizes are bounded.
+//! The sender is another user, so the files are not trusted: links are not followed, sizes are bounded.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -1,5 +1,5 @@
-//! What an owner should know and do about a known port, in English and Japanese: from `advice.tsv` as it is installed,
-//! so that the texts are not part of the program. Its key is a column of the known services.
+//! Advice about known ports, in English and Japanese, from the installed file `advice.tsv`, so that the texts are not
+//! part of the program. Its key is a column of `services.tsv`.
 //!
 //! ```text
 //! telnet TAB English TAB Japanese TAB sources
@@ -11,7 +11,7 @@ use super::question::Question;
 use crate::event::protocol;
 use crate::event::services::{self, protocol_name, protocol_number};
 
-/// Reads the installed `advice.tsv`, and only when advice is wanted; `None`: not installed.
+/// Reads the installed `advice.tsv`; called only if advice is needed. `None`: not installed.
 pub type ReadAdvice = fn() -> Option<String>;
 
 /// The advice about a port, if `text` (the file's) has it.
@@ -25,7 +25,7 @@ pub fn find(text: &str, protocol: u8, port: u16) -> Option<AdviceRow> {
     Some(AdviceRow { protocol, port, en: next()?, ja: next()?, sources: next()? })
 }
 
-/// Adds the advice about the port that was asked for, or that a source tried most.
+/// Adds the advice about the port in the question, or about a source's most tried port.
 pub fn add(question: &Question, answer: &mut Answer, read: ReadAdvice) {
     let some = |rows: Vec<AdviceRow>| Some(rows).filter(|rows| !rows.is_empty());
     match answer {

@@ -1,4 +1,4 @@
-//! The answer to `anomalies`: stored ones, and those of days that are not closed.
+//! The answer to `anomalies`: stored ones, and those of open days. Takes months, gives rows.
 
 use super::answer::{AnomaliesAnswer, AnomalyRow};
 use super::history::{Detail, History, MonthData, Need, Section};
@@ -10,17 +10,17 @@ use crate::event::Class;
 use crate::event::calendar::Date;
 use crate::stats::anomalies::{self, Anomaly, Cells, WINDOW};
 
-/// The anomalous cells of a range.
+/// The anomalies of a range.
 pub(super) struct Found {
     span: Span,
     cells: Vec<Anomaly>,
-    /// Of the days that are not closed, and the four weeks before.
+    /// The attempts of the open days and the four weeks before.
     usual: Cells,
     open: Vec<Date>,
 }
 
 impl Found {
-    /// Adds to `need` the stored cells of the span, and the services of the days before those that are not closed.
+    /// Adds to `need` the stored anomalies of the span, and the services of the days before open ones.
     pub(super) fn new(span: Span, history: &dyn History, need: &mut Need) -> Found {
         let open: Vec<Date> = history.open_days().into_iter().filter(|date| span.contains(*date)).collect();
         need.add(&[Section::Cells], span.from, span.to);
@@ -67,7 +67,7 @@ fn row(anomaly: &Anomaly) -> AnomalyRow {
     }
 }
 
-/// The rows that are asked for.
+/// The rows that match the question.
 pub(super) fn rows(question: &Question, span: &Span, found: &[Anomaly]) -> Vec<AnomalyRow> {
     found
         .iter()

@@ -16,11 +16,11 @@ pub use blocks::*;
 pub use rules::*;
 pub use status::*;
 
-/// Text of a table of ours: in an answer of a thousand rows none of it is copied.
+/// Text that is usually part of the program, and then not copied to each row.
 pub type Known = std::borrow::Cow<'static, str>;
 
 record! {
-    /// What every answer carries: whether it is complete, and if not, why not.
+    /// Part of every answer: whether it is complete, and if not, why.
     pub struct Completeness {
         pub complete: bool,
         pub incomplete_because: Option<String>,
@@ -28,7 +28,7 @@ record! {
 }
 
 impl ClassCounts {
-    /// Each class's name with its events.
+    /// The name and events of each class.
     pub fn by_name(&self) -> [(&'static str, u64); Class::COUNT] {
         let ClassCounts { attempt, backscatter, noise, egress, login } = *self;
         let counts = [attempt, backscatter, noise, egress, login];
@@ -65,11 +65,11 @@ record! {
 
     /// The answer to `summary`.
     pub struct SummaryAnswer {
-        /// Absent when there is no data at all.
+        /// The first day of the range; absent without any data.
         pub from: Option<Date>,
         pub to: Option<Date>,
         pub timezone: String,
-        /// Days with observation within the range.
+        /// Days with data within the range.
         pub days: u32,
         /// Events of the asked class (default: attempts).
         pub attempts: u64,
@@ -77,10 +77,10 @@ record! {
         pub unique_sources: Option<u64>,
         /// As of a [`ServiceRow`].
         pub unique_sources_error: Option<u64>,
-        /// Attempts per day against the preceding period of the same length. Where the last day is not over, only the hours
-        /// that are over count, in both periods.
+        /// Attempts per day relative to the preceding period of the same length. If the last day is not over, only its
+        /// completed hours count, in both periods.
         pub change: Option<f64>,
-        /// Of the last day of both periods, the hours before this one are in `change`; absent where all are.
+        /// Only the hours before this one of the last day of both periods count in `change`; absent: all count.
         pub change_until_hour: Option<u32>,
         pub classes: ClassCounts,
         /// Events of the asked class by protocol name (`tcp`, `udp`, `icmp`, `icmpv6`, ... or the number), most first.
@@ -90,17 +90,17 @@ record! {
         pub anomalies: Vec<AnomalyRow>,
         /// The anomalies of the 30 days that end with the range, highest score first.
         pub anomalies_lately: Vec<AnomalyRow> = SkipEmpty,
-        /// By the hour of the day, summed over the range; absent when there is no data at all.
+        /// By the hour of the day, summed over the range; absent without any data.
         pub hours: Option<Vec<HourRow>>,
-        /// The preceding period of the same length; absent where it is not kept whole.
+        /// The preceding period of the same length; absent if it is not stored completely.
         pub before: Option<PeriodBefore>,
-        /// The median of the attempts a day of the 28 days before the range; absent where fewer than 7 are kept.
+        /// The median of the attempts per day of the 28 days before the range; absent if fewer than 7 are stored.
         pub usual_per_day: Option<f64>,
         /// Absent without a guard (offline).
         pub blocks: Option<BlockCounts>,
         /// Absent offline.
         pub guard: Option<GuardStatus>,
-        /// Absent offline, and where the firewall's configuration cannot be read.
+        /// Absent offline, and if the firewall's configuration cannot be read.
         pub exposure: Option<Exposure>,
         /// The router's time; absent offline and while the clock is not set.
         pub now: Option<String>,
@@ -130,7 +130,7 @@ record! {
         pub unique_sources_error: Option<u64>,
     }
 
-    /// The period before the one that was asked for.
+    /// The preceding period of the same length.
     pub struct PeriodBefore {
         pub from: Date,
         pub to: Date,
@@ -150,21 +150,21 @@ record! {
         pub protocol: Known,
         /// Absent for protocols without ports.
         pub port: Option<u16>,
-        /// The service's usual name; absent when it has none.
+        /// The service's name; absent if it has none.
         pub name: Option<Known>,
         /// What an attack on it usually wants.
         pub wants: Option<Known>,
         pub attempts: u64,
         pub unique_sources: Option<u64>,
-        /// What `unique_sources` can be wrong by (two standard errors), where it is estimated.
+        /// Two standard errors of `unique_sources`, if it is estimated.
         pub unique_sources_error: Option<u64>,
         /// The most that `attempts` can be too high.
         pub error: u64,
-        /// Attempts on each of the answer's `dates`; absent unless they were asked for.
+        /// Attempts on each of the answer's `dates`; absent without `daily`.
         pub daily: Option<Vec<u64>>,
     }
 
-    /// What an owner should know and do about a known port.
+    /// Advice about a known port.
     pub struct AdviceRow {
         pub protocol: String,
         pub port: u16,
@@ -177,9 +177,9 @@ record! {
     /// The answer to `services`.
     pub struct ServicesAnswer {
         pub services: Vec<ServiceRow>,
-        /// About the port that was asked for; absent without one, or where nothing is known of it.
+        /// About the port of the question; absent without a port or advice.
         pub advice: Option<Vec<AdviceRow>>,
-        /// The days of the range that are kept, in order; absent unless `daily` was asked for.
+        /// The stored days of the range, ascending; absent without `daily`.
         pub dates: Option<Vec<Date>>,
         pub completeness: Completeness = Flatten,
     }
@@ -192,11 +192,11 @@ record! {
         pub error: u64,
         /// Different services tried.
         pub services: Option<u64>,
-        /// An instant, or a date alone where only the day is known.
+        /// RFC 3339, or only the date if the time is not known.
         pub first_seen: Option<InstantText>,
         pub last_seen: Option<InstantText>,
         pub country: Option<CountryText>,
-        /// The number of its autonomous system; absent where it is not known.
+        /// The number of its autonomous system; absent if not known.
         pub asn: Option<u32>,
         pub blocked: Option<bool>,
     }
@@ -210,14 +210,14 @@ record! {
     /// The answer to `source`.
     pub struct SourceAnswer {
         pub row: SourceRow = Flatten,
-        /// The name of its autonomous system in the database: hostile text of at most 96 bytes.
+        /// The name of its autonomous system in the database: untrusted text of at most 96 bytes.
         pub as_name: Option<String>,
         pub hours: Vec<HourRow>,
         pub top_services: Vec<ServiceRow>,
         /// About the service that the source tried most.
         pub advice: Option<Vec<AdviceRow>>,
         pub days: Vec<DayRow>,
-        /// Raw log lines; absent where none are kept (offline).
+        /// Raw log lines; absent offline.
         pub evidence: Option<Vec<String>>,
         pub block: Option<Box<BlockRow>>,
         pub completeness: Completeness = Flatten,
@@ -239,15 +239,15 @@ record! {
     /// The attempts of a month, with comparisons.
     pub struct MonthRow {
         pub month: Month,
-        /// Days with observation.
+        /// Days with data.
         pub days: u32,
         pub attempts: u64,
         pub attempts_per_day: f64,
-        /// Attempts per day against the same month of the year before.
+        /// Attempts per day relative to the same month of the year before.
         pub year_over_year: Option<f64>,
-        /// Number of anomalous (day, service) cells; absent where days are no longer kept.
+        /// Number of anomalies; absent if the month's days are not stored.
         pub anomalous: Option<u64>,
-        /// With the attempts of the anomalous cells left out; their days still count.
+        /// Attempts per day without those of anomalies, whose days still count.
         pub attempts_per_day_usual: Option<f64>,
         pub year_over_year_usual: Option<f64>,
         pub unique_sources: Option<u64>,
@@ -276,11 +276,11 @@ record! {
 
     /// A country with its attempts.
     pub struct CountryRow {
-        /// Two letters (ISO 3166-1); `ZZ` for addresses that the database does not hold.
+        /// Two letters (ISO 3166-1); `ZZ` for addresses that are not in the database.
         pub country: String,
         pub attempts: u64,
         pub unique_sources: Option<u64>,
-        /// What `unique_sources` can be wrong by (two standard errors), where it is estimated from a sample.
+        /// Two standard errors of `unique_sources`, if it is estimated.
         pub unique_sources_error: Option<u64>,
     }
 
@@ -292,12 +292,12 @@ record! {
 
     /// An autonomous system with its attempts.
     pub struct AsnRow {
-        /// Absent: sources whose addresses the database does not hold.
+        /// Absent: sources whose addresses are not in the database.
         pub asn: Option<u32>,
         /// As of a [`SourceAnswer`].
         pub name: Option<String>,
         pub attempts: u64,
-        /// Absent where not all sources of the range have rows.
+        /// Absent if not all sources of the range have rows.
         pub unique_sources: Option<u64>,
         /// Sources that have rows: only these were looked up.
         pub listed_sources: u64,
@@ -306,7 +306,8 @@ record! {
     /// The answer to `asns`.
     pub struct AsnsAnswer {
         pub asns: Vec<AsnRow>,
-        /// The part of the range's attempts that the looked up sources have, 0 to 1; absent with a source in the question.
+        /// The fraction of the range's attempts that the listed sources have, 0 to 1; absent with a source in the
+        /// question.
         pub covers: Option<f64>,
         pub completeness: Completeness = Flatten,
     }
@@ -318,9 +319,9 @@ record! {
         pub port: Option<u16>,
         pub name: Option<Known>,
         pub attempts: u64,
-        /// What the service usually has a day.
+        /// The service's median of attempts per day.
         pub expected: f64,
-        /// Deviations from the usual, in robust standard deviations.
+        /// Deviation from the median in robust standard deviations.
         pub score: f64,
     }
 
@@ -332,7 +333,7 @@ record! {
 
     /// An event with its fields as text.
     pub struct EventRow {
-        /// Counts up from 1 as long as the daemon runs.
+        /// Ascending from 1 since the daemon's start.
         pub id: u64,
         pub time: String,
         pub class: String,
@@ -347,14 +348,14 @@ record! {
         pub length: u16,
         /// TCP flags by name, such as `SYN`; absent for other protocols.
         pub flags: Option<String>,
-        /// The raw log line, or a line made of the packet's fields where there was none.
+        /// The raw log line, or a line made of the packet's fields if there was none.
         pub line: String,
     }
 
     /// The answer to `recent`.
     pub struct RecentAnswer {
         pub events: Vec<EventRow>,
-        /// Give it with the next question for what came since.
+        /// For the next call, which returns the events that followed.
         pub cursor: u64,
         pub completeness: Completeness = Flatten,
     }

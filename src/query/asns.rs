@@ -1,5 +1,7 @@
-//! Attempts by autonomous system. The store knows none: the sources that have rows are looked up when it is asked, and
-//! the answer says how many of the attempts these are.
+//! The answer to `asns`: attempts by autonomous system.
+//!
+//! The store has no AS numbers: the sources that have rows are looked up for each answer, which says what fraction of
+//! the attempts they have.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -20,23 +22,23 @@ use crate::event::Address;
 pub struct Network {
     /// The AS number (RFC 6793: 32 bits).
     pub number: u32,
-    /// One line of at most 96 bytes, or empty. Whoever made the database chose it: it may contain markup.
+    /// One line of at most 96 bytes, or empty. Untrusted text of the database: it may contain markup.
     pub name: String,
 }
 
 /// A database of autonomous systems.
 pub trait NetworkLookup {
-    /// Whether it can answer now. To be asked before addresses are looked up.
+    /// Whether it can answer now. To be called before addresses are looked up.
     fn is_ready(&mut self) -> bool;
 
-    /// Where the database describes the network of an address: many addresses have the same record. `None` if it does
-    /// not hold the address. Ascending addresses are looked up fastest.
+    /// The record of an address; many addresses have the same one. `None` if the address is not in the database.
+    /// Ascending addresses are looked up fastest.
     fn record_of(&mut self, address: Address) -> Option<u32>;
 
     fn network_at(&mut self, record: u32) -> Option<Network>;
 }
 
-/// One database for all that look up.
+/// A database that several components share.
 pub type SharedNetworks = Rc<RefCell<dyn NetworkLookup>>;
 
 /// The sources of one record, or of one network.
@@ -48,7 +50,7 @@ struct Group {
     sources: u64,
 }
 
-/// Makes one group of neighbours of the same number and record.
+/// Merges neighbouring groups for which `is_same` is true.
 fn joined(groups: &mut Vec<Group>, is_same: fn(&Group, &Group) -> bool) {
     groups.dedup_by(|next, kept| {
         let same = is_same(next, kept);
@@ -63,7 +65,7 @@ fn joined(groups: &mut Vec<Group>, is_same: fn(&Group, &Group) -> bool) {
 /// Collects the answer to `asns`.
 pub(super) struct AsnList {
     list: SourceList,
-    /// Of the range, of sources with rows and without.
+    /// Attempts of the range, of sources with and without rows.
     attempts: u64,
 }
 
@@ -131,7 +133,7 @@ impl Collect for AsnList {
             listed_sources: group.sources,
         };
         let asns = groups.iter().map(row).collect();
-        // Of a part of the sources, how many attempts there were is not known.
+        // With a filter of sources the total is not known.
         let covers =
             (question.source.is_none() && total > 0).then(|| (listed as f64 / total as f64).min(1.0));
         if covers.is_some() && listed < total {
@@ -144,7 +146,7 @@ impl Collect for AsnList {
     }
 }
 
-/// Adds the networks of sources to the rows that an answer has of them.
+/// Adds the AS numbers to an answer's rows of sources.
 pub(super) fn add(answer: &mut Answer, networks: &mut dyn NetworkLookup) {
     let rows = match answer {
         Answer::Summary(answer) => &mut answer.sources[..],

@@ -1,4 +1,5 @@
-//! The answer to `countries`: attempts and different sources, of everything, a service or a source.
+//! The answer to `countries`: attempts and different sources, of everything, a service or a source. Takes months, gives
+//! rows.
 
 use std::cmp::Reverse;
 
@@ -17,18 +18,18 @@ use crate::stats::summary::ClassSummary;
 /// The reason of an incomplete answer.
 pub(super) const NO_DATABASE: &str = "no country database";
 
-/// Whether the parts of a range were measured.
+/// How much of a range has countries.
 #[derive(Default)]
 pub(super) struct Measured {
     /// Days with attempts that were counted without a country database.
     pub days_without: u32,
     pub days_with: u32,
-    /// Attempts of sources that full tables no longer held.
+    /// Attempts of sources that were evicted from full tables.
     unplaced: u64,
 }
 
 impl Measured {
-    /// False if nothing of this part was measured.
+    /// Adds a part of the range. False if it has no countries.
     pub(super) fn note(&mut self, summary: &ClassSummary, days: u32) -> bool {
         let measured = summary.countries.measured;
         if summary.attempts > 0 && measured == 0 {
@@ -40,7 +41,7 @@ impl Measured {
         true
     }
 
-    /// An error if nothing was measured, else what is missing.
+    /// An error if nothing has countries, else the reasons for what is missing.
     pub(super) fn explain(
         &self,
         class: Class,
@@ -84,7 +85,7 @@ pub(super) struct CountryList {
     services: Table<(Service, Country)>,
     sources: Sources,
     measured: Measured,
-    /// Of the sources within a prefix, whose countries are looked up now.
+    /// The sources within a prefix, whose countries are looked up for the answer.
     of_prefix: Option<SourceList>,
 }
 

@@ -11,7 +11,7 @@ use super::question::Prefix;
 use crate::event::services;
 use crate::event::{Class, Verdict};
 
-/// Terms of a filter, and bytes of its text: what is done for each event is bounded by them.
+/// Most terms of a filter, which bounds the work for each event.
 pub const MAX_TERMS: usize = 8;
 /// Longest filter, in bytes.
 pub const MAX_LENGTH: usize = 200;
@@ -37,7 +37,7 @@ pub struct Term {
     pub test: Test,
 }
 
-/// Tests of text come last: they cost most.
+/// Tests of text are last, since they cost most.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
     pub terms: Vec<Term>,
@@ -77,7 +77,7 @@ impl Filter {
         self.terms.is_empty()
     }
 
-    /// Whether its answers reveal more of addresses than a masked answer shows.
+    /// Whether its answers reveal more of addresses than masked answers show.
     pub fn tells_addresses(&self) -> bool {
         let tells = |test: &Test| matches!(test, Test::Source(_) | Test::Destination(_) | Test::Text(_));
         self.terms.iter().any(|term| tells(&term.test))
@@ -102,7 +102,7 @@ fn test(word: &str) -> Result<Test, String> {
         }
         "source" => Test::Source(Prefix::parse(value)?),
         "destination" => Test::Destination(Prefix::parse(value)?),
-        // A word with a colon is a word, too: an IPv6 address, for instance.
+        // A word may contain a colon, such as an IPv6 address.
         _ if word.is_empty() => return Err("a word is missing".into()),
         _ => Test::Text(word.to_lowercase()),
     })

@@ -1,6 +1,6 @@
 //! The interface to stored days and months.
 //!
-//! A question says which sections of which days it needs, and gets a month at a time. Knows no file.
+//! Takes the sections and days that a question needs, gives one month at a time. Knows no file.
 
 use crate::event::Class;
 use crate::event::calendar::{Date, Month};
@@ -8,7 +8,7 @@ use crate::stats::anomalies::Anomaly;
 use crate::stats::sample::Distinct;
 use crate::stats::summary::ClassSummary;
 
-/// A part of a day's statistics that is stored, and read, by itself.
+/// A part of a day's statistics that is stored and read separately.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Section {
@@ -24,18 +24,18 @@ pub enum Section {
     Sample,
     SampleServices,
     SampleCountries,
-    /// Firewall rules, and what inside was aimed at.
+    /// Firewall rules, and the inside destinations of forwarded attempts.
     Rules,
     /// Anomalous cells of the month.
     Cells,
 }
 
-/// What of which days a question needs, besides the totals that every month has.
+/// The sections and days that a question needs, besides the totals that every month has.
 #[derive(Clone, Debug)]
 pub struct Need {
     pub class: Class,
     parts: Vec<(Section, Date, Date)>,
-    /// The first day that it needs anything of, if it needs days before the question's range.
+    /// The first needed day, if it is before the question's range.
     pub(super) since: Option<Date>,
 }
 
@@ -82,7 +82,7 @@ impl Need {
     }
 }
 
-/// What is stored of a month.
+/// How much of a month is stored.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 #[repr(u8)]
 pub enum Detail {
@@ -107,9 +107,9 @@ pub struct ClassTotal {
 #[derive(Clone, Debug, Default)]
 pub struct DayData {
     pub date: Date,
-    /// Packets of this day that are in no figure: lost by the inputs, or refused where only their number is known.
+    /// Packets of this day that were not counted: lost by the inputs, or refused where only their number is known.
     pub lost: u64,
-    /// It is not closed: anomalous cells of it are not stored.
+    /// It is not closed: its anomalies are not stored.
     pub open: bool,
     pub totals: [ClassTotal; Class::COUNT],
     /// Of the class that the question is about, with the sections that it needs.
@@ -133,11 +133,11 @@ impl DayData {
 pub struct MonthData {
     pub month: Month,
     pub detail: Detail,
-    /// Different sources of each class; absent where a part of the month is not closed yet.
+    /// Different sources of each class; absent if a part of the month is not closed yet.
     pub distinct: Option<[Option<Distinct>; Class::COUNT]>,
     /// Anomalous cells, if the question needs them.
     pub cells: Vec<Anomaly>,
-    /// Days with observation, oldest first.
+    /// Days with data, oldest first.
     pub days: Vec<DayData>,
     /// Rows of the whole month, where its days have none.
     pub whole: Option<ClassSummary>,
@@ -154,7 +154,7 @@ impl MonthData {
 
 /// A source of days and months.
 pub trait History {
-    /// The months of which there is anything, oldest first.
+    /// The months with data, oldest first.
     fn months(&self) -> Vec<Month>;
     /// Days that are not closed.
     fn open_days(&self) -> Vec<Date> {

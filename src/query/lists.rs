@@ -18,7 +18,7 @@ use crate::stats::countries::Country;
 use crate::stats::sample::{Distinct, Sample};
 use crate::stats::sum::{Sources, Sum, SumKey, Table};
 
-/// Distinct keys of one question.
+/// Most keys of one question.
 pub(super) const MAX_ROWS: usize = 16_384;
 
 /// A row with the service's names.
@@ -42,7 +42,7 @@ pub(super) fn service_row(
     }
 }
 
-/// A sum with the attempts of it, and the most that these can be too low.
+/// A sum, its attempts, and by how much these may be too low.
 type Listed<T> = (T, u64, u64);
 
 /// The rows of a table, in its order.
@@ -50,8 +50,8 @@ pub(super) fn rows<K: SumKey>(table: &Table<K>) -> impl Iterator<Item = Listed<&
     table.rows().iter().map(|sum| (sum, sum.attempts, table.missing(sum)))
 }
 
-/// Those that the question's `min` and `limit` leave of a list with most attempts first, with the reasons why some may be
-/// missing or too low. `floor`: the most attempts of what is not in the list.
+/// Cuts a list, most attempts first, by the question's `min` and `limit`, and adds the reasons why rows may be missing
+/// or too low. `floor`: the most attempts of a key that is not in the list.
 pub(super) fn cut<T>(
     list: impl Iterator<Item = Listed<T>>,
     what: &str,
@@ -75,7 +75,7 @@ pub(super) fn cut<T>(
     list.into_iter().map(|(row, ..)| row).collect()
 }
 
-/// Sums of pairs by one part of them, with the most that they can be too low; most attempts first.
+/// Sums of pairs by one of their keys, with the amount that they may be too low; most attempts first.
 fn summed<K: Copy + Ord>(
     mut pairs: Table<(Service, Address)>,
     part: fn(&Sum<(Service, Address)>) -> K,
@@ -99,7 +99,7 @@ fn summed<K: Copy + Ord>(
 /// Attempts of each day of the range by service.
 struct Daily {
     dates: Vec<Date>,
-    /// (service, day in `dates`, attempts), as they came.
+    /// (service, index of the day in `dates`, attempts), unsorted.
     counts: Vec<(u32, u32, u64)>,
 }
 
@@ -125,7 +125,7 @@ pub(super) struct ServiceList {
 }
 
 impl ServiceList {
-    /// Adds what it needs to `need`. An error where the days of `daily` are unknown or too many.
+    /// Adds what it needs to `need`. An error if the days of `daily` are unknown or too many.
     pub(super) fn new(question: &Question, need: &mut Need) -> Result<ServiceList, AnswerError> {
         let span = Span::of(question);
         if question.daily && question.source.is_some() {
@@ -284,7 +284,7 @@ impl SourceList {
         let of_pairs = summed(self.pairs, |sum| sum.key.1);
         let of_pairs = of_pairs.iter().map(|(sum, low)| (sum, sum.attempts, *low));
         let list = of_pairs.chain(rows(&self.sources));
-        // Further ones are not looked up.
+        // The countries of further ones are not looked up.
         let list = list.take_while(|(_, attempts, _)| *attempts >= question.min);
         let list = list.filter_map(|(sum, attempts, low)| {
             let country = databases.lookup.as_deref_mut().and_then(|lookup| lookup.country_of(sum.key));
@@ -324,8 +324,7 @@ impl Collect for SourceList {
     }
 }
 
-/// The instant of a source's first or last attempt. Minutes and hours are forgotten with time: midnight sharp stands
-/// for a day of which no hour is known, and is told as the date alone.
+/// The time of a source's first or last attempt. Older data has only the day, stored as midnight and shown as a date.
 fn seen(time: i64, calendar: &Calendar) -> InstantText {
     let instant = calendar.rfc3339(time);
     match instant.split_once('T') {
@@ -334,7 +333,7 @@ fn seen(time: i64, calendar: &Calendar) -> InstantText {
     }
 }
 
-/// The row of a source whose attempts can be `low` too low.
+/// The row of a source whose attempts may be too low by `low`.
 pub(super) fn source_row(
     sum: &Sum<Address>,
     low: u64,

@@ -1,7 +1,7 @@
-//! Question -> answer. Knows no clock, file, socket, JSON or nft.
+//! Question -> answer. Takes questions and a [`History`]; knows no clock, file, socket, JSON or nft.
 //!
-//! A question is a [`Job`]: it reads one month after the other, each once and of it only what it needs, so that whoever
-//! runs it can do other things between two months.
+//! A question is a [`Job`]: it reads one month after the other, each once and only what it needs, so that the caller
+//! can do other work between two months.
 
 pub mod advice;
 mod anomalies;
@@ -41,9 +41,9 @@ use scan::{Collect, Databases, Reasons, Span};
 /// Why a question has no answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum AnswerError {
-    /// The question makes no sense.
+    /// The question is invalid.
     Invalid(String),
-    /// It makes sense, but nothing is known.
+    /// It is valid, but there is no data.
     NotFound(String),
     /// Only the running daemon can answer.
     NeedsDaemon(String),
@@ -59,7 +59,7 @@ impl fmt::Display for AnswerError {
     }
 }
 
-/// Defines [`Answer`], and what all of its variants have.
+/// Defines [`Answer`] and the methods of all variants.
 macro_rules! answers {
     ($($topic:ident($answer:ident)),+) => {
         /// An answer; the variant is that of the question's topic.
@@ -114,18 +114,18 @@ impl Field for Answer {
     }
 }
 
-/// A question on its way to the answer.
+/// A question in progress.
 pub struct Job {
     question: Question,
     need: Need,
     collected: Box<dyn Collect>,
     reasons: Reasons,
-    /// What is still to be read, newest first.
+    /// Months to be read, the newest first.
     months: Vec<Month>,
 }
 
 impl Job {
-    /// A range that is not given is the whole span of the data.
+    /// Without a range everything is read.
     pub fn new(question: &Question, history: &dyn History, has_lookup: bool) -> Result<Job, AnswerError> {
         if let (Some(from), Some(to)) = (question.from, question.to)
             && from > to
@@ -207,7 +207,7 @@ pub fn answer(
     job.finish(calendar, lookup, networks)
 }
 
-/// What is not stored by country, or not by country and source, and what needs the database now.
+/// Rejects questions by country that the store cannot answer, or not without a database.
 fn check_country(question: &Question, has_lookup: bool) -> Result<(), AnswerError> {
     let invalid = |text: &str| Err(AnswerError::Invalid(text.into()));
     let by_country = question.country.is_some();

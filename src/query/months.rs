@@ -1,4 +1,4 @@
-//! The answer to `months`.
+//! The answer to `months`. Takes months, gives rows with comparisons.
 
 use super::anomalies::Found;
 use super::answer::{MonthRow, MonthsAnswer};
@@ -49,19 +49,19 @@ impl Sums {
         sums
     }
 
-    /// Without as many of the attempts.
+    /// Attempts per day, `without` this number of attempts.
     fn per_day(&self, without: u64) -> Option<f64> {
         per_day(self.attempts.saturating_sub(without), self.days)
     }
 }
 
-/// The sums of the part of a month that is asked for, and its different sources.
+/// The sums and different sources of the part of a month in the question's range.
 type Asked = (Sums, Option<Distinct>);
 
 /// Collects the answer to `months`.
 pub(super) struct MonthList {
     found: Option<Found>,
-    /// The whole of each month, and the part of it that is asked for.
+    /// The sums of each month, and of its part in the question's range.
     sums: Vec<(Month, Sums, Option<Asked>)>,
     measured: Measured,
 }
@@ -72,14 +72,14 @@ impl MonthList {
         let span = Span::of(question);
         let first = span.from.month().year_before().first_day();
         need.add_since(first);
-        // The month of the end of time has no last day.
+        // The month of [`Span::ALL`]'s end has no last day.
         let last = question.to.map_or(span.to, |to| to.month().last_day());
         need.add(section_of(question).as_slice(), first, last);
         let plain = question.source.is_none() && question.country.is_none();
         let found = (plain && question.class == Class::Attempt)
             .then(|| Found::new(Span { from: first, to: span.to }, history, need));
         if plain && !is_about_services(question) {
-            // The different sources of a part of a month, and of one that is not over.
+            // For the different sources of a partial month.
             for date in [question.from, question.to].into_iter().flatten().chain(history.open_days()) {
                 need.add(&[Section::Sample], date.month().first_day(), date.month().last_day());
             }
@@ -88,7 +88,7 @@ impl MonthList {
     }
 }
 
-/// Different sources of the part of a month that is asked for.
+/// Different sources of the part of a month in the question's range.
 fn distinct_of(question: &Question, data: &MonthData) -> Option<Distinct> {
     if question.source.is_some() || question.country.is_some() || is_about_services(question) {
         return None;
@@ -124,7 +124,7 @@ impl Collect for MonthList {
         reasons: &mut Reasons,
     ) -> Result<Answer, AnswerError> {
         let cells = self.found.map(Found::finish);
-        // How many cells of a month are anomalous, and their attempts.
+        // The number of a month's anomalies, and their attempts.
         let anomalous = |month: Month, span: Span| {
             let cells = cells.as_ref()?.iter();
             let cells = cells.filter(|cell| cell.date.month() == month && span.contains(cell.date));

@@ -1,4 +1,5 @@
-//! A history of stored months together with days that are not closed, or not stored yet.
+//! A history of stored months together with open days, and days that are not stored yet. Takes both, gives a
+//! [`History`].
 
 use crate::event::calendar::{Date, Month};
 use crate::event::{Address, Class, Service};
@@ -10,19 +11,19 @@ use crate::stats::tables::Focus;
 use super::history::{ClassTotal, DayData, History, MonthData, Need};
 use super::question::{Question, Topic};
 
-/// Rows of an open day that a question about several days can see.
+/// Most rows of an open day in a question about several days.
 const MAX_ROWS: usize = 1024;
-/// Rows of sources and pairs that a filter can sum up.
+/// Most rows of sources and pairs that a filter can sum up.
 const MAX_SUMMED_ROWS: usize = 4096;
 
-/// As much of an open day as the question needs. Countries, where it is about these, must have been measured.
+/// The part of an open day that the question needs. For a question about countries they must have been measured.
 pub fn focused(question: &Question, day: &Day) -> DaySummary {
     let services = |service: Service| {
         question.protocol.is_none_or(|protocol| protocol == service.protocol)
             && question.port.is_none_or(|port| port == service.port)
     };
     let sources = |address: Address| question.source.is_none_or(|prefix| prefix.contains(address));
-    // Rows that are summed up must all be there; of a list, as many as it shows.
+    // All rows that are summed up are needed; of a list, as many as it shows.
     let by_source = question.source.is_some();
     let by_service = question.protocol.is_some() || question.port.is_some();
     let single = question.from.is_some() && question.from == question.to;
@@ -31,7 +32,7 @@ pub fn focused(question: &Question, day: &Day) -> DaySummary {
         Topic::Source => (MAX_ROWS, MAX_SUMMED_ROWS, MAX_SUMMED_ROWS),
         Topic::Services if by_source => (0, 0, MAX_SUMMED_ROWS),
         Topic::Sources | Topic::Countries | Topic::Asns if by_service => (0, 0, MAX_SUMMED_ROWS),
-        // Hours of a service, too, are answered from its row.
+        // Hours of a service are in its row.
         _ if by_source && by_service => (MAX_ROWS, 0, MAX_SUMMED_ROWS),
         _ if by_source => (0, MAX_SUMMED_ROWS, 0),
         _ if by_service => (MAX_ROWS, 0, 0),
@@ -64,7 +65,7 @@ pub fn joined(parts: impl IntoIterator<Item = DaySummary>) -> Vec<DaySummary> {
     days
 }
 
-/// Stored days with the days that are not closed.
+/// Stored days with open days.
 pub struct WithOpenDays<'a> {
     pub stored: &'a mut dyn History,
     /// Oldest first, each date once.
@@ -114,14 +115,14 @@ fn add(data: &mut MonthData, day: &DaySummary, class: Class) {
         let distinct = match (total.attempts, attempts) {
             (0, _) => distinct,
             (_, 0) => total.distinct,
-            // Some sources may be in both parts.
+            // A source may be in both parts.
             _ => None,
         };
         *total = ClassTotal { attempts: total.attempts.saturating_add(attempts), distinct };
     }
     let part = day.class(class);
     match &mut data.whole {
-        // Rows of the whole month: the day's are among them.
+        // Rows of the whole month include the day's.
         Some(whole) => {
             *whole = sum_of_class([&*whole, part].into_iter());
             known.summary.attempts = known.total(class).attempts;

@@ -1,4 +1,4 @@
-//! The answers to `days` and `hours`, and what of a day a question is about.
+//! The answers to `days` and `hours`, and the attempts of a day that a question is about. Takes months, gives rows.
 
 use super::answer::{DayRow, DaysAnswer, HourRow, HoursAnswer};
 use super::countries::Measured;
@@ -28,7 +28,7 @@ pub(super) fn section_of(question: &Question) -> Option<Section> {
     }
 }
 
-/// The attempts of a summary that a question is about: exactly, or as an error the most that they can be.
+/// The attempts of a summary that a question is about; the error: only the most that they can be is known.
 pub(super) fn attempts_of(question: &Question, summary: &ClassSummary) -> Result<u64, u64> {
     let ClassSummary { services, sources, pairs, countries, .. } = summary;
     let service = |service| matches(question, service);
@@ -54,12 +54,12 @@ fn sum_of<T: Counted>(rows: &Rows<T>, wanted: impl Fn(&&T) -> bool) -> Result<u6
     if attempts > 0 || rows.floor == 0 { Ok(attempts) } else { Err(rows.floor) }
 }
 
-/// The reason why days are missing whose rows were cut at `floor` attempts.
+/// Adds the reason why days are missing whose rows were cut at `floor` attempts.
 pub(super) fn explain_floor(floor: u64, reasons: &mut Reasons) {
     reasons.add(format!("days with up to {floor} such attempts are left out: too few to be stored"));
 }
 
-/// Different sources of one day; `None` where the question's filters make them unknown.
+/// Different sources of one day; `None` if they are not known with the question's filters.
 fn distinct_of(question: &Question, summary: &ClassSummary) -> Option<Distinct> {
     if let Some(code) = question.country {
         let row = summary.countries.rows.rows.iter().find(|row| row.country == Country(code))?;
@@ -70,7 +70,7 @@ fn distinct_of(question: &Question, summary: &ClassSummary) -> Option<Distinct> 
         (None, ..) => {
             let mut rows = summary.services.rows.iter().filter(|row| matches(question, row.service));
             let first = rows.next()?;
-            // Sources of several services cannot be added: some may have tried both.
+            // Sources of several services cannot be added up: a source may have tried both.
             if rows.next().is_none() && question.port.is_some() { first.distinct } else { None }
         }
         (Some(prefix), ..) => prefix.is_single().then_some(Distinct::exactly(1)),
@@ -93,7 +93,7 @@ impl DayList {
         DayList::default()
     }
 
-    /// The rows, after the last month.
+    /// The rows, after the last month. Adds reasons for what is missing.
     pub(super) fn rows(
         self,
         question: &Question,
@@ -186,7 +186,7 @@ impl HourList {
         }
     }
 
-    /// The rows, after the last month.
+    /// The rows, after the last month. Adds reasons for what is missing.
     pub(super) fn rows(&self, reasons: &mut Reasons) -> Vec<HourRow> {
         if self.unknown > 0 {
             reasons.add(format!(

@@ -8,7 +8,7 @@ use super::filter::Filter;
 use crate::event::calendar::Date;
 use crate::event::{Address, Class};
 
-/// Which table is asked for.
+/// The topic of a question: the table that answers it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Topic {
     Summary,
@@ -46,7 +46,7 @@ impl Topic {
         (Topic::Status, "status"),
     ];
 
-    /// Its name as a method of ubus and as a command.
+    /// Its name as ubus method and as command.
     pub fn name(self) -> &'static str {
         Topic::ALL[self as usize].1
     }
@@ -57,7 +57,7 @@ impl Topic {
     }
 }
 
-/// An address with the number of its leading bits that count (0..=32 for IPv4, 0..=128 for IPv6).
+/// An address and the length of its network part in bits (0..=32 for IPv4, 0..=128 for IPv6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Prefix {
     pub network: Address,
@@ -96,7 +96,7 @@ impl Prefix {
         if !network.is_v4() || most == 32 {
             return Ok(Prefix { network, length });
         }
-        // IPv4 written as IPv6: its length counts from the 96 bits before it.
+        // An IPv4-mapped IPv6 prefix: its length includes the 96 bits before the IPv4 address.
         let length = length.checked_sub(96);
         length
             .map(|length| Prefix { network, length })
@@ -118,13 +118,13 @@ pub fn country(text: &str) -> Option<[u8; 2]> {
     code.iter().all(u8::is_ascii_alphabetic).then(|| code.map(|letter| letter.to_ascii_uppercase()))
 }
 
-/// The most rows that an answer has.
+/// Most rows of an answer.
 pub const MAX_LIMIT: u32 = 1000;
 
-/// The most days that `daily` gives.
+/// Most days of `daily`.
 pub const MAX_DAILY: i32 = 62;
 
-/// A question with all its arguments, checked.
+/// A question with all its arguments, validated.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Question {
     pub topic: Topic,
@@ -144,11 +144,11 @@ pub struct Question {
     pub min: u64,
     /// 1..=MAX_LIMIT
     pub limit: u32,
-    /// Rows to skip, or the number of an event for `recent`: as the answer before gave it.
+    /// Rows to skip, or the number of an event for `recent`, from the previous answer.
     pub cursor: u64,
     /// Services with their attempts on each day of the range.
     pub daily: bool,
-    /// The day and the hour that are not over yet, where they are known.
+    /// The day and hour that are not over yet, if known.
     pub running: Option<(Date, u8)>,
     /// Of events; empty for all.
     pub filter: Filter,

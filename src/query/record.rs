@@ -1,7 +1,7 @@
 //! Serialization of answers: [`record!`](crate::record!) defines a struct and lists its fields for every writer (JSON,
 //! blobmsg), which iterates over them through trait objects: adding a format takes no code for each struct.
 //!
-//! Takes structs, gives names with [`FieldValue`]s in order. Knows no format and reads nothing back.
+//! Takes structs, gives names with [`FieldValue`]s in order. Knows no format and parses nothing.
 
 use crate::event::calendar::{Date, Month};
 use crate::event::small_map::SmallMap;
@@ -18,13 +18,13 @@ pub enum FieldValue<'a> {
     Signed(i64),
     Float(f64),
     Text(&'a str),
-    /// Text as it is displayed.
+    /// A value written as its `Display` text.
     Display(&'a dyn fmt::Display),
     List(&'a dyn List),
     Record(&'a dyn Record),
 }
 
-/// What a field of a record can hold.
+/// The type of a record's field.
 pub trait Field {
     fn value(&self) -> FieldValue<'_>;
 }

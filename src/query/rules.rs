@@ -1,4 +1,5 @@
-//! The answer about the firewall's rules: attempts by rule and by zone, and what inside forwarded ones were aimed at.
+//! The answer to `rules`: attempts by rule and by zone, and the inside destinations of forwarded ones. Takes months,
+//! gives rows.
 
 use std::cmp::Reverse;
 

@@ -1,5 +1,5 @@
-//! What all answers are collected with: the range of a question, the parts of a month that lie in it, and the reasons of
-//! an incomplete answer.
+//! Common parts of all answers: the range of a question, the days of a month in it, and the reasons of an incomplete
+//! answer.
 
 use super::answer::Completeness;
 use super::asns::NetworkLookup;
@@ -12,7 +12,7 @@ use crate::stats::countries::CountryLookup;
 use crate::stats::sum::Sources;
 use crate::stats::summary::ClassSummary;
 
-/// The days that are asked about, inclusive.
+/// The days of a question's range, inclusive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Span {
     pub from: Date,
@@ -23,7 +23,7 @@ impl Span {
     /// Every day.
     pub(super) const ALL: Span = Span { from: Date(0), to: Date(i32::MAX / 2) };
 
-    /// Where no end was given, all there is.
+    /// The question's range; all days if it has none.
     pub(super) fn of(question: &Question) -> Span {
         let Span { from, to } = Span::ALL;
         Span { from: question.from.unwrap_or(from), to: question.to.unwrap_or(to) }
@@ -45,12 +45,12 @@ impl Span {
         data.days.iter().filter(move |day| span.contains(day.date))
     }
 
-    /// It holds every observed day of the month.
+    /// Whether it contains every day of the month that has data.
     pub(super) fn covers(&self, data: &MonthData) -> bool {
         data.days.iter().all(|day| self.contains(day.date))
     }
 
-    /// Visits what has rows: days, or a whole month whose days have none; with the number of days.
+    /// Visits the summaries that have rows: days, or the whole month if its days have none; with the number of days.
     pub(super) fn pieces(
         &self,
         data: &MonthData,
@@ -68,7 +68,7 @@ impl Span {
         }
     }
 
-    /// What makes an answer about the month incomplete, whatever is asked.
+    /// Adds the reasons why any answer about the month is incomplete.
     pub(super) fn explain(&self, data: &MonthData, reasons: &mut Reasons) {
         data.damage.iter().for_each(|damage| reasons.add(damage.clone()));
         let mut lost = self.days(data).filter(|day| day.lost > 0);
@@ -83,7 +83,7 @@ impl Span {
         }
     }
 
-    /// The different sources of the days.
+    /// Adds the different sources of the days.
     pub(super) fn add_sources(&self, data: &MonthData, sources: &mut Sources) {
         self.pieces(data, &mut Reasons::default(), |summary, _| {
             sources.add(summary.attempts, summary.distinct, summary.sample.as_ref());
@@ -91,7 +91,7 @@ impl Span {
     }
 }
 
-/// Reasons that are listed; further ones are counted.
+/// Most reasons that are listed; further ones are counted.
 const MAX_REASONS: usize = 8;
 
 /// Why an answer is incomplete, each reason once.
@@ -106,12 +106,12 @@ impl Reasons {
         }
     }
 
-    /// Days of the month are missing.
+    /// Adds the reason that only the whole month is stored.
     pub(super) fn add_whole(&mut self, month: Month) {
         self.add(format!("of {month} only the whole month is stored, not its days"));
     }
 
-    /// Complete where there is no reason.
+    /// The answer's completeness: complete without reasons.
     pub(super) fn finish(mut self) -> Completeness {
         if self.0.len() > MAX_REASONS {
             let more = self.0.len() - MAX_REASONS;
@@ -122,7 +122,7 @@ impl Reasons {
     }
 }
 
-/// What an answer is completed with after the last month.
+/// The databases that an answer may need after the last month.
 pub(super) struct Databases<'a> {
     pub calendar: &'a Calendar,
     pub lookup: Option<&'a mut dyn CountryLookup>,
@@ -134,7 +134,7 @@ pub(super) trait Collect {
     /// Adds a month.
     fn add(&mut self, question: &Question, data: &MonthData, reasons: &mut Reasons);
 
-    /// The answer, after the last month; the reasons say what it lacks.
+    /// The answer, after the last month; with the reasons why it is incomplete.
     fn finish(
         self: Box<Self>,
         question: &Question,
@@ -143,28 +143,28 @@ pub(super) trait Collect {
     ) -> Result<Answer, AnswerError>;
 }
 
-/// The services that a question is about.
+/// Whether a question is about this service.
 pub(super) fn matches(question: &Question, service: Service) -> bool {
     question.protocol.is_none_or(|protocol| protocol == service.protocol)
         && question.port.is_none_or(|port| port == service.port && Service::has_ports(service.protocol))
 }
 
-/// The question is about some services only.
+/// Whether a question is about some services only.
 pub(super) fn is_about_services(question: &Question) -> bool {
     question.protocol.is_some() || question.port.is_some()
 }
 
-/// Three digits after the point are enough for a ratio.
+/// A ratio rounded to three decimals.
 pub(super) fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }
 
-/// `None` for no days.
+/// Attempts per day; `None` for no days.
 pub(super) fn per_day(attempts: u64, days: u32) -> Option<f64> {
     (days > 0).then(|| attempts as f64 / f64::from(days))
 }
 
-/// `now / before`, rounded; `None` where one is unknown or `before` is 0.
+/// `now / before`, rounded; `None` if one is unknown or `before` is 0.
 pub(super) fn ratio(now: Option<f64>, before: Option<f64>) -> Option<f64> {
     before.filter(|before| *before > 0.0).and_then(|before| now.map(|now| rounded(now / before)))
 }

@@ -1,4 +1,4 @@
-//! Text of bounded length stored inline: a thousand rows are one allocation.
+//! Text of bounded length that is stored inline, so that a thousand rows are one allocation. Longer text is cut.
 
 use std::fmt::{self, Write};
 use std::ops::Deref;
@@ -12,7 +12,7 @@ pub struct InlineText<const N: usize> {
     bytes: [u8; N],
 }
 
-/// An address, also with a prefix's length.
+/// An address, or a prefix.
 pub type AddressText = InlineText<47>;
 /// An instant as RFC 3339 with an offset, from the year 0 to 9999.
 pub type InstantText = InlineText<25>;
@@ -20,7 +20,7 @@ pub type InstantText = InlineText<25>;
 pub type CountryText = InlineText<2>;
 
 impl<const N: usize> InlineText<N> {
-    /// The displayed value, cut after the last character that fits.
+    /// The `Display` text, cut after the last character that fits.
     pub fn of(shown: impl fmt::Display) -> InlineText<N> {
         let mut text = InlineText::default();
         // Only text that is too long is cut.

@@ -1,4 +1,4 @@
-//! The answers to `summary` and `source`, which join several tables.
+//! The answers to `summary` and `source`, which consist of several tables. Takes months, gives the answers.
 
 use super::anomalies::{self, Found};
 use super::answer::{ClassCounts, PeriodBefore, SourceAnswer, SourceRow, SummaryAnswer};
@@ -17,11 +17,11 @@ use crate::stats::anomalies::median;
 use crate::stats::sum::{Sources, Table, add_hours};
 use crate::stats::summary::ClassSummary;
 
-/// Anomalies of this many days are recent ones.
+/// Days of `anomalies_lately`.
 const LATELY_DAYS: i32 = 30;
-/// Days before a period from which the usual number is computed.
+/// Days before a period from which `usual_per_day` is computed.
 const USUAL_DAYS: i32 = 28;
-/// With fewer days there is no usual number.
+/// With fewer days there is no `usual_per_day`.
 const MIN_DAYS: usize = 7;
 
 /// The sums of a period.
@@ -30,7 +30,7 @@ struct Period {
     days: u32,
     attempts: u64,
     hours: [u64; 24],
-    /// The hours of its last day, where they are stored.
+    /// The hours of its last day, if they are stored.
     last_day: Option<[u64; 24]>,
 }
 
@@ -55,7 +55,7 @@ impl Period {
         per_day(self.attempts, self.days)
     }
 
-    /// The same, of the last day only the hours before `hour`.
+    /// Attempts per day, of the last day only the hours before `hour`.
     fn per_day_until(&self, hour: u8) -> Option<f64> {
         let rest =
             self.last_day?.iter().skip(hour.into()).fold(0, |sum: u64, count| sum.saturating_add(*count));
@@ -68,7 +68,7 @@ pub(super) struct Summary {
     now: Period,
     /// The preceding period of the same length with its sources and why it is incomplete, if the range has both ends.
     before: Option<(Period, Sources, Reasons)>,
-    /// The attempts of the days before.
+    /// The attempts of each day before.
     usual: Vec<f64>,
     classes: [u64; Class::COUNT],
     protocols: SmallMap<String, u64>,
@@ -181,7 +181,7 @@ impl Collect for Summary {
             usual_per_day: (usual.len() >= MIN_DAYS).then(|| rounded(median(&mut usual))),
             ..SummaryAnswer::default()
         };
-        // A period that is not known whole is no measure.
+        // An incomplete period is not compared with.
         let before = self.before.filter(|(before, _, reasons)| reasons.0.is_empty() && before.days > 0);
         if let Some((before, sources, _)) = before {
             // A day that is not over is compared with the same hours of the day before.
@@ -209,7 +209,7 @@ impl Collect for Summary {
     }
 }
 
-/// Everything about one source.
+/// Collects the answer to `source`.
 pub(super) struct OneSource {
     sources: Table<Address>,
     services: ServiceList,

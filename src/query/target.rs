@@ -1,18 +1,18 @@
-//! What a block by hand is about: an address, a network, or a country.
+//! The target of a block by hand: an address, a network, or a country. Takes text, gives a validated target.
 
 use std::fmt;
 
 use super::question::{self, Prefix};
 
-/// The shortest prefixes that can be blocked: an IPv4 /8, and an IPv6 /19, the largest that one provider has.
+/// Shortest IPv4 prefix that can be blocked.
 pub const SHORTEST_V4: u8 = 8;
-/// Shortest IPv6 prefix that can be blocked.
+/// Shortest IPv6 prefix that can be blocked: the largest allocation of one provider.
 pub const SHORTEST_V6: u8 = 19;
 
-/// Blocks of networks and countries at the same time.
+/// Most blocks of networks and countries at the same time.
 pub const MAX_NETWORKS: usize = 1024;
 
-/// What a block by hand is about.
+/// The target of a block by hand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
     /// Without host bits; a single IPv6 address is its /64.

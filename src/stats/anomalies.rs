@@ -1,24 +1,23 @@
 //! Days on which a service is anomalous.
 //!
-//! A cell is one service on one day. Its usual is the median of the service's attempts on the
-//! observed days within four weeks before and after; its score is the distance from the median
-//! in robust standard deviations (1.4826 x the median absolute deviation; Iglewicz and Hoaglin:
-//! "How to Detect and Handle Outliers", 1993), but never in less than what counts of rare
-//! independent attempts scatter by themselves (the root of the median, and one attempt).
+//! A cell is one service on one day. It is compared with the median of the service's attempts on the days with data
+//! within four weeks before and after; its score is the distance from the median in robust standard deviations (1.4826
+//! x the median absolute deviation; Iglewicz and Hoaglin: "How to Detect and Handle Outliers", 1993), which are at
+//! least those of a Poisson distribution (the square root of the median) and at least one attempt.
 
 use crate::event::Service;
 use crate::event::calendar::Date;
 
 use super::summary::{ClassSummary, ServiceCount};
 
-/// Days before and after from which the usual number is computed.
+/// Days before and after from which the median is computed.
 pub const WINDOW: i32 = 28;
-/// With fewer other days nothing is called usual or anomalous.
+/// With fewer other days nothing is anomalous.
 const MIN_DAYS: usize = 7;
 /// Cells with fewer attempts are never anomalous.
 pub const MIN_ATTEMPTS: u64 = 100;
 const MIN_SCORE: f64 = 8.0;
-/// Least ratio of the attempts to the usual number.
+/// Minimum ratio of the attempts to the median.
 const MIN_RATIO: f64 = 3.0;
 
 /// A service with anomalously many attempts on a day.
@@ -40,6 +39,7 @@ pub struct Cells {
 }
 
 impl Cells {
+    /// Without days.
     pub fn new() -> Cells {
         Cells::default()
     }
@@ -53,7 +53,7 @@ impl Cells {
         self.days.push((date, cells));
     }
 
-    /// Leaves out what no day from `first` on can need.
+    /// Removes the days that no day from `first` on needs.
     pub fn forget_before(&mut self, first: Date) {
         self.days.retain(|(date, _)| date.0 >= first.0 - WINDOW);
     }

@@ -1,7 +1,7 @@
 //! Batches of events -> summaries of days, one open day at a time.
 //!
-//! Sorted input visits each day once, so that a day that was left can be closed at once. Input in any order is possible
-//! too: then every day that was left is stored whole and taken up again, and the answer is the same.
+//! Sorted input has each day once, so that a day can be closed when the next one begins. Unsorted input is possible:
+//! then days are stored with all their rows and loaded again, with the same result.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use super::day::{Day, Samples};
 use super::deferred::Deferred;
 use super::summary::DaySummary;
 
-/// Where days lie that are not open.
+/// The storage of days that are not open.
 pub trait DayStorage {
     type Error;
 
@@ -26,10 +26,10 @@ pub trait DayStorage {
     fn dates(&self) -> Vec<Date>;
 }
 
-/// What order of events is expected.
+/// The expected order of events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
-    /// By day; an event of a day that was left is an error.
+    /// By day; an event of an earlier day is an error.
     Sorted,
     Any,
 }
@@ -37,7 +37,7 @@ pub enum Order {
 /// Why collecting failed.
 #[derive(Debug)]
 pub enum CollectError<E> {
-    /// An event belongs to a day that was left: collect again with [`Order::Any`].
+    /// An event belongs to an earlier day: collect again with [`Order::Any`].
     OutOfOrder,
     /// The storage of days failed.
     Storage(E),
@@ -55,20 +55,20 @@ impl<E: fmt::Display> fmt::Display for CollectError<E> {
 /// How to collect.
 pub struct Settings {
     pub calendar: Calendar,
-    /// Tells the countries of the sources of a day that is closed.
+    /// Looks up the countries of a closed day's sources.
     pub lookup: Option<SharedLookup>,
     pub order: Order,
     /// Of the store's samples.
     pub salt: u64,
-    /// Of the paths of the events.
+    /// The rules of the events' paths.
     pub rules: Rules,
-    /// Later events (seconds since 1970) belong to no day yet.
+    /// Events after this time (seconds since 1970) are deferred.
     pub latest: i64,
-    /// Days that are put whole, because somebody wants all of them.
+    /// Days that are stored with all their rows.
     pub whole: Vec<Date>,
 }
 
-/// Counts events by day; a day that is left goes to the storage.
+/// Counts events by day; when another day begins, the open one goes to the storage.
 pub struct Collector<S: DayStorage> {
     settings: Settings,
     day: Option<Day>,
@@ -84,7 +84,7 @@ impl<S: DayStorage> Collector<S> {
         Collector { settings, day: None, first: None, storage, later: Deferred::default() }
     }
 
-    /// Counts events. Within one batch their order does not matter as long as it is sorted by time.
+    /// Counts a batch of events, sorted by time.
     pub fn count(&mut self, events: &[Event]) -> Result<(), CollectError<S::Error>> {
         for event in events {
             if event.time > self.settings.latest {
@@ -138,7 +138,8 @@ impl<S: DayStorage> Collector<S> {
         put.map_err(CollectError::Storage)
     }
 
-    /// Ends the last day and gives all, with the events dated in the future. The first and the last day are whole.
+    /// Ends the last day. Returns the storage and the events dated in the future. The first and the last day have all
+    /// their rows.
     pub fn finish(mut self) -> Result<(S, Deferred), CollectError<S::Error>> {
         if let Some(day) = self.day.take() {
             self.storage.put_whole(&day).map_err(CollectError::Storage)?;

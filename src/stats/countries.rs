@@ -1,7 +1,7 @@
 //! Attempts and different sources by country, and by service and country.
 //!
-//! Countries are looked up when a day is closed or asked about, never for each event. Attempts of sources that full
-//! tables no longer hold have no country: `measured` is the number of attempts that have one.
+//! Countries are looked up when a day is closed or queried, not for each event. Attempts of evicted sources have no
+//! country: `measured` is the number of attempts that have one.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -33,19 +33,19 @@ impl fmt::Display for Country {
 
 /// A country database.
 pub trait CountryLookup {
-    /// Whether it can answer now. To be asked before addresses are looked up.
+    /// Whether it can answer now. To be called before addresses are looked up.
     fn is_ready(&mut self) -> bool {
         true
     }
 
-    /// [`Country::UNKNOWN`] for an address that it does not hold. `None` if it cannot answer at all.
+    /// [`Country::UNKNOWN`] for an address that is not in it. `None` if it cannot answer at all.
     fn country_of(&mut self, address: Address) -> Option<Country>;
 }
 
-/// One database for all that look up.
+/// A database that several components share.
 pub type SharedLookup = Rc<RefCell<dyn CountryLookup>>;
 
-/// Looks something up in the database, if there is one and it is ready.
+/// Calls `look_up` with the database, if there is one and it is ready.
 pub fn with_lookup<T>(
     lookup: Option<&SharedLookup>,
     then: impl FnOnce(Option<&mut dyn CountryLookup>) -> T,
@@ -64,7 +64,7 @@ pub struct CountryCount {
     pub distinct: Option<Distinct>,
 }
 
-/// What came from one country to one service.
+/// Attempts from one country on one service.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServiceCountryCount {
     pub service: Service,
@@ -100,7 +100,7 @@ pub struct Countries {
     pub services: Rows<ServiceCountryCount>,
 }
 
-/// Most countries, and services of countries, of a question about the open day.
+/// Most countries, and services by country, of a question about the open day.
 pub(super) const OPEN_COUNTRIES: (usize, usize) = (256, 1024);
 
 /// Sums of attempts and numbers of rows by key, most attempts first.
@@ -129,7 +129,7 @@ impl Countries {
         lookup: &mut dyn CountryLookup,
     ) -> Countries {
         let distinct = |sources, exact: bool| exact.then_some(Distinct::exactly(sources));
-        // Neighbours lie together in the database.
+        // Neighbouring addresses are close together in the database.
         let mut order: Vec<u16> = (0..=u16::MAX).take(sources.len()).collect();
         order.sort_unstable_by_key(|at| sources[usize::from(*at)].address);
         let mut counts = Vec::with_capacity(order.len());
@@ -137,14 +137,14 @@ impl Countries {
         for at in &order {
             let row = &sources[usize::from(*at)];
             let Some(country) = lookup.country_of(row.address) else { return Countries::default() };
-            // What a row can be too high may be another source's.
+            // The error of a row may be another source's attempts.
             let count = row.count - row.error.min(row.count);
             measured += u64::from(count);
             counts.push((country, count));
         }
         let known: Vec<Country> = counts.iter().map(|(country, _)| *country).collect();
         let address = |at: &u16| sources[usize::from(*at)].address;
-        // One more than are kept, whose attempts are the floor.
+        // One more than the limit: its attempts are the floor.
         let rows = grouped(counts).take(OPEN_COUNTRIES.0 + 1).map(|(country, attempts, sources)| {
             CountryCount { country, attempts, distinct: distinct(sources, exact.0) }
         });
@@ -156,7 +156,7 @@ impl Countries {
         let mut counts = Vec::with_capacity(pairs.len());
         for row in pairs {
             let found = order.binary_search_by_key(&row.address, address);
-            // A pair can outlive its source where the tables are full.
+            // A pair can outlive its source if the tables are full.
             let country = found.map_or(Country::UNKNOWN, |at| known[at]);
             counts.push(((row.service, country), row.count - row.error.min(row.count)));
         }

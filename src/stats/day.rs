@@ -1,4 +1,5 @@
-//! The open tables of one local day: one set for each class.
+//! The open tables of one local day, one set for each class. Takes events and their local hour, gives summaries.
+//! Bounded.
 
 use crate::event::calendar::Date;
 use crate::event::paths::Rules;
@@ -13,7 +14,7 @@ use super::tables::{Bounds, Focus, Tables};
 #[derive(Clone)]
 pub struct Day {
     pub date: Date,
-    /// Packets of this day that are in no figure: lost by the inputs, or refused where only their number is known.
+    /// Packets of this day that were not counted: lost by the inputs, or refused where only their number is known.
     pub lost: u64,
     classes: [Tables; Class::COUNT],
 }
@@ -33,13 +34,13 @@ impl Day {
         Day { date, lost: 0, classes: Class::ALL.map(|class| Tables::new(bounds(class), salt, date)) }
     }
 
-    /// Where the rules of events are looked up. Without it no event has one.
+    /// Sets the rules of paths. Without it no event has a rule.
     pub fn with_rules(mut self, rules: &Rules) -> Day {
         self.classes.iter_mut().for_each(|tables| tables.set_rules(rules));
         self
     }
 
-    /// Begins another day with the same memory.
+    /// Begins another day and reuses the memory.
     pub fn restart(&mut self, date: Date) {
         (self.date, self.lost) = (date, 0);
         self.classes.iter_mut().for_each(|tables| tables.restart(date));
@@ -52,7 +53,7 @@ impl Day {
         self.classes[event.class as usize].add(event, hour);
     }
 
-    /// Nothing was counted, and nothing lost.
+    /// Whether nothing was counted or lost.
     pub fn is_empty(&self) -> bool {
         self.lost == 0 && self.classes.iter().all(|tables| tables.count() == 0)
     }
@@ -77,12 +78,12 @@ impl Day {
         self.summary_of(|tables, class| tables.to_summary(Cuts::of_day(class)))
     }
 
-    /// What a question is about.
+    /// The part of the day that a question needs.
     pub fn focused(&self, focus: &Focus<'_>) -> DaySummary {
         self.summary_of(|tables, _| tables.focused(focus))
     }
 
-    /// As [`Day::focused`], of one class; of the others only the totals.
+    /// As [`Day::focused`], for one class; of the others only the totals.
     pub fn focused_on(&self, asked: Class, focus: &Focus<'_>) -> DaySummary {
         self.summary_of(|tables, class| match class == asked {
             true => tables.focused(focus),
@@ -105,17 +106,17 @@ impl Day {
         Class::ALL.map(|class| self.tables(class).overflowed_sample().cloned())
     }
 
-    /// Of all classes: for a summary that leaves out rows.
+    /// Samples of all classes: for a summary that leaves out rows.
     pub fn all_samples(&self) -> Samples {
         Class::ALL.map(|class| Some(self.tables(class).sample().clone()))
     }
 
-    /// Every row is there: nothing was ever evicted or left out.
+    /// Whether every row is there: nothing was evicted or left out.
     pub fn is_whole(&self) -> bool {
         self.classes.iter().all(Tables::is_whole)
     }
 
-    /// Adds what was stored of the same day.
+    /// Adds a stored part of the same day.
     pub fn add_summary(&mut self, summary: &DaySummary, samples: &Samples) {
         self.lost = self.lost.saturating_add(summary.lost);
         for ((tables, summary), sample) in self.classes.iter_mut().zip(&summary.classes).zip(samples) {

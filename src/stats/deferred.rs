@@ -1,4 +1,4 @@
-//! Events that cannot be given to a day yet: from before the wall clock was set, or dated in the future.
+//! Events that have no day yet: from before the wall clock was set, or dated in the future.
 //!
 //! Alike ones within a quarter of an hour are one row with a count. When the rows are full, further events are counted
 //! by class and quarter only; when those are full, too, they are counted as dropped.
@@ -23,28 +23,29 @@ struct Key {
     quarter: u64,
 }
 
-/// With a moment: milliseconds of the boot clock or of the wall clock, as the owner says.
+/// With a time: milliseconds of the boot clock or of the wall clock, as the owner uses it.
 pub type At<T> = (u64, T);
 
 /// By class.
 pub type Counts = [u64; Class::COUNT];
 
-/// Events that wait for their time or for the clock.
+/// The table of deferred events.
 #[derive(Clone, Default)]
 pub struct Deferred {
     rows: HashMap<Key, At<Event>>,
     /// Events by class in each quarter of an hour, of those without a row.
     rest: HashMap<u64, Counts>,
-    /// Events that found no room at all.
+    /// Events that were dropped.
     dropped: u64,
 }
 
 impl Deferred {
+    /// Whether it has no event.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.rest.is_empty()
     }
 
-    /// Events that found no room.
+    /// The number of dropped events.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -56,7 +57,7 @@ impl Deferred {
         rows.chain(rest).fold(0, u64::saturating_add)
     }
 
-    /// The earliest moment.
+    /// The earliest time.
     pub fn first(&self) -> Option<u64> {
         let rest = self.rest.keys().map(|quarter| quarter * QUARTER_MS);
         self.rows.values().map(|(moment, _)| *moment).chain(rest).min()
@@ -70,7 +71,7 @@ impl Deferred {
         if let Some((_, known)) = self.rows.get_mut(&key) {
             known.count = known.count.saturating_add(event.count);
         } else if self.rows.len() < MAX_ROWS {
-            // Alike ones can have come by other paths.
+            // Equal events can have other paths.
             self.rows.insert(key, (moment, Event { path: PathId::UNKNOWN, ..*event }));
         } else {
             let mut counts = [0; Class::COUNT];
@@ -79,6 +80,7 @@ impl Deferred {
         }
     }
 
+    /// Adds events of which only the class is known.
     pub fn add_counts(&mut self, moment: u64, counts: &Counts) {
         let quarter = moment / QUARTER_MS;
         if self.rest.len() >= MAX_QUARTERS && !self.rest.contains_key(&quarter) {
@@ -91,7 +93,7 @@ impl Deferred {
         }
     }
 
-    /// Keeps of the events of sources only how many there were, by class and quarter. Gives the rows that were removed.
+    /// Replaces the rows of sources by counts by class and quarter. Returns the number of removed rows.
     pub fn forget_sources(&mut self, is_meant: impl Fn(Address) -> bool) -> usize {
         let meant: Vec<At<Event>> =
             self.rows.values().filter(|(_, event)| is_meant(event.source)).copied().collect();
@@ -104,11 +106,12 @@ impl Deferred {
         meant.len()
     }
 
+    /// Adds to the number of dropped events.
     pub fn add_dropped(&mut self, dropped: u64) {
         self.dropped = self.dropped.saturating_add(dropped);
     }
 
-    /// Adds what another one holds.
+    /// Adds the events of another table.
     pub fn add_all(&mut self, other: &Deferred) {
         let (rows, rest) = other.sorted();
         rows.iter().for_each(|(moment, event)| self.add(*moment, event));
@@ -116,7 +119,7 @@ impl Deferred {
         self.add_dropped(other.dropped);
     }
 
-    /// The rows, and the counts of what has no row, by moment.
+    /// The rows, and the counts of events without a row, sorted by time.
     pub fn sorted(&self) -> (Vec<At<Event>>, Vec<At<Counts>>) {
         let mut rows: Vec<_> = self.rows.values().copied().collect();
         rows.sort_unstable_by_key(|(moment, event)| (*moment, event.source, event.service()));
@@ -126,7 +129,7 @@ impl Deferred {
         (rows, rest)
     }
 
-    /// Takes out everything up to a moment, by moment.
+    /// Removes and returns everything up to a time, sorted by time.
     pub fn take_until(&mut self, moment: u64) -> (Vec<At<Event>>, Vec<At<Counts>>) {
         let (mut rows, mut rest) = self.sorted();
         rows.retain(|(at, _)| *at <= moment);

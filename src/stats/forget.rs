@@ -1,4 +1,4 @@
-//! Rows of sources that the owner wants deleted.
+//! Deletes the rows of sources, at the owner's request.
 //!
 //! Totals, services and the number of different sources name no address and stay as they were counted.
 

@@ -1,4 +1,4 @@
-//! A bounded table of counted rows that finds its heaviest exactly.
+//! A bounded table of counted rows that keeps the heaviest keys.
 //!
 //! Up to its bound every count is exact. Beyond it the table is a Space-Saving summary (Metwally,
 //! Agrawal, El Abbadi: "Efficient computation of frequent and top-k elements in data streams",
@@ -15,17 +15,17 @@ pub trait Row: Copy {
 
     fn key(&self) -> Self::Key;
     fn count(&self) -> u64;
-    /// A row for `key` that inherits `floor` attempts, all of which may be somebody else's.
+    /// A row for `key` that inherits `floor` attempts, all of which may belong to other keys.
     fn start(key: Self::Key, floor: u64) -> Self;
     /// A well mixed hash of the key; `seed` is secret, so that nobody can choose colliding keys.
     fn hash(key: &Self::Key, seed: u64) -> u64;
 }
 
-/// Where the search for a key begins. It holds until the table is changed.
+/// The first step of a lookup. It is valid until the table is changed.
 #[derive(Clone, Copy)]
 pub struct Lookup {
     hash: u64,
-    /// What the index has at the key's home.
+    /// The entry of the index at the key's home slot.
     entry: u16,
 }
 
@@ -35,7 +35,7 @@ pub struct Touched {
     /// Index of the row.
     pub slot: usize,
     pub new: bool,
-    /// Another row had to go: see [`Heavy::take_evicted`].
+    /// Another row was evicted: see [`Heavy::take_evicted`].
     pub evicted: bool,
 }
 
@@ -43,17 +43,17 @@ pub struct Touched {
 #[derive(Clone)]
 pub struct Heavy<R: Row> {
     rows: Vec<R>,
-    /// Open addressing: 1 + the slot of a key at its home or behind it; 0 where there is none.
+    /// Open addressing: 1 + the slot of a key, at its home or after it; 0: empty.
     index: Vec<u16>,
     bound: usize,
     seed: u64,
     /// No row has a smaller count once the table is full.
     floor: u64,
-    /// Rows that were added up had left out at most this many attempts of each key.
+    /// Added rows had left out at most this many attempts of each key.
     missing: u64,
     hand: usize,
     evictions: u64,
-    /// The row that had to go last, until it is asked for.
+    /// The row that was evicted last, until it is taken.
     evicted: Option<R>,
 }
 
@@ -62,7 +62,7 @@ const SMALLEST_INDEX: usize = 64;
 /// Minimum number of slots of the hash index for each row; a slot has 2 bytes.
 const SLOTS_PER_ROW: usize = 2;
 
-/// A table with more rows than these gets room for all of them.
+/// A table with more rows is allocated at its bound.
 const FEW: usize = 32;
 
 impl<R: Row> Heavy<R> {
@@ -82,12 +82,12 @@ impl<R: Row> Heavy<R> {
         }
     }
 
-    /// In the order of their slots.
+    /// The rows in the order of their slots.
     pub fn rows(&self) -> &[R] {
         &self.rows
     }
 
-    /// Orders the rows, in place. Nothing can be found or touched afterwards.
+    /// Sorts the rows in place. No key can be looked up afterwards.
     pub fn sort_by_key<T: Ord>(&mut self, key: impl FnMut(&R) -> T) {
         self.index = vec![0; SMALLEST_INDEX];
         self.rows.sort_unstable_by_key(key);
@@ -98,42 +98,42 @@ impl<R: Row> Heavy<R> {
         &mut self.rows[slot]
     }
 
-    /// Rows.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// There is no row.
+    /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// How often a row had to make room: 0 means that every count is exact.
+    /// The number of evictions; 0: every count is exact.
     pub fn evictions(&self) -> u64 {
         self.evictions
     }
 
-    /// The row that had to go for the one touched last, once.
+    /// Takes the row that the last touch evicted.
     pub fn take_evicted(&mut self) -> Option<R> {
         self.evicted.take()
     }
 
-    /// The most that a key without a row can have.
+    /// The most attempts that a key without a row can have.
     pub fn floor(&self) -> u64 {
         self.floor.saturating_add(self.missing)
     }
 
-    /// The most that the count of a row can be too low.
+    /// The count of a row may be too low by at most this.
     pub fn missing(&self) -> u64 {
         self.missing
     }
 
-    /// What is added had left out at most this many attempts of each key.
+    /// Notes that added rows had left out at most this many attempts of each key.
     pub fn add_missing(&mut self, attempts: u64) {
         self.missing = self.missing.saturating_add(attempts);
     }
 
-    /// Every key has a row, and every count is exact.
+    /// Whether every key has a row and every count is exact.
     pub fn is_whole(&self) -> bool {
         self.evictions == 0 && self.missing == 0
     }
@@ -158,7 +158,7 @@ impl<R: Row> Heavy<R> {
         self.touch_at(key, self.look_up(&key))
     }
 
-    /// What is looked at first. Looking up a key in several tables before touching them waits for memory once.
+    /// The first step of a lookup. Doing it for several tables before touching them overlaps their cache misses.
     #[inline(always)]
     pub fn look_up(&self, key: &R::Key) -> Lookup {
         let hash = R::hash(key, self.seed);
@@ -179,7 +179,7 @@ impl<R: Row> Heavy<R> {
         (hash >> 32) as usize & (self.index.len() - 1)
     }
 
-    /// The slot that holds `key`, or where it belongs in the index.
+    /// The slot of `key`, or the error with its position in the index.
     #[inline]
     fn probe(&self, key: &R::Key, lookup: Lookup) -> Result<usize, usize> {
         let Lookup { hash, mut entry } = lookup;
@@ -215,7 +215,7 @@ impl<R: Row> Heavy<R> {
         Touched { slot, new: true, evicted: false }
     }
 
-    /// For one more row.
+    /// Makes room for one more row.
     #[cold]
     fn make_room(&mut self) {
         let rows = self.rows.len();
@@ -228,13 +228,13 @@ impl<R: Row> Heavy<R> {
             }
         }
         if rows == self.rows.capacity() {
-            // Address space for all at once: the kernel gives memory to what is written to, and nothing is copied.
+            // Reserves all rows at once: the kernel provides memory when pages are written, and nothing is copied.
             let room = if rows < FEW { FEW.min(self.bound) } else { self.bound };
             self.rows.reserve_exact(room - rows);
         }
     }
 
-    /// Puts a key that is not there into the index.
+    /// Inserts a new key into the index.
     fn enter(&mut self, hash: u64, slot: usize) {
         let mut place = self.home(hash);
         while self.index[place] > 0 {
@@ -255,8 +255,8 @@ impl<R: Row> Heavy<R> {
         slot
     }
 
-    /// A slot with the least count. The hand goes round; each round that finds no row at the
-    /// floor raises the floor, so that the cost is constant on average.
+    /// A slot with the smallest count (clock algorithm): each round without a row at the floor raises the floor, so
+    /// that the cost is constant on average.
     fn least(&mut self) -> usize {
         loop {
             let mut least = u64::MAX;
@@ -273,7 +273,7 @@ impl<R: Row> Heavy<R> {
         }
     }
 
-    /// Takes a row out of the index, closing the gap (Knuth, TAOCP 6.4, algorithm R).
+    /// Removes a row from the index and closes the gap (Knuth, TAOCP 6.4, algorithm R).
     fn forget(&mut self, slot: usize) {
         let home = |table: &Heavy<R>, slot: usize| table.home(R::hash(&table.rows[slot].key(), table.seed));
         let mut gap = home(self, slot);
@@ -282,7 +282,7 @@ impl<R: Row> Heavy<R> {
         }
         let (mut place, mask) = (self.after(gap), self.index.len() - 1);
         while let Some(other) = usize::from(self.index[place]).checked_sub(1) {
-            // It can be found in the gap if that is not before its home.
+            // It may move to the gap if that is not before its home.
             let (distance, leap) = (place.wrapping_sub(home(self, other)), place.wrapping_sub(gap));
             if distance & mask >= leap & mask {
                 self.index[gap] = self.index[place];
@@ -294,7 +294,7 @@ impl<R: Row> Heavy<R> {
     }
 }
 
-/// Mixes 128 bits and a secret into 64. Who does not know the secret cannot choose keys that collide.
+/// Hashes 128 bits with a secret. Without the secret nobody can choose keys that collide.
 #[inline]
 pub fn mix(high: u64, low: u64, seed: u64) -> u64 {
     fold(high ^ seed.rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15, low ^ seed ^ 0xd1b5_4a32_d192_ed03)

@@ -1,4 +1,4 @@
-//! The rows of a day's tables: services, sources, and which source tried which service.
+//! The rows of a day's tables: services, sources, and pairs of both. Plain data of fixed size.
 
 use crate::event::{Address, Service};
 
@@ -14,7 +14,7 @@ pub fn row_count(count: u64) -> u32 {
 pub struct RowHours {
     /// Up to 255 each.
     pub counts: [u8; 24],
-    /// The number of the row's hours in the tables' wide ones; 0 while `counts` suffices.
+    /// The number of the row's wide hours; 0 while `counts` suffices.
     pub wide: u16,
 }
 
@@ -25,9 +25,9 @@ pub struct ServiceRow {
     /// [`Service::to_bits`]
     pub service: u32,
     pub count: u32,
-    /// The most that `count` can be too high.
+    /// `count` may be too high by at most this.
     pub error: u32,
-    /// Different sources, as long as the table of pairs never overflowed: no more than it has rows.
+    /// Different sources, exact until the table of pairs overflows.
     pub unique: u16,
     pub hours: RowHours,
 }
@@ -70,12 +70,12 @@ impl Row for ServiceRow {
 pub struct SourceRow {
     pub address: Address,
     pub count: u32,
-    /// The most that `count` can be too high.
+    /// `count` may be too high by at most this.
     pub error: u32,
     /// Seconds since the base of the tables.
     pub first: u32,
     pub last: u32,
-    /// Different services, as long as the table of pairs never overflowed.
+    /// Different services, exact until the table of pairs overflows.
     pub services: u16,
     pub hours: RowHours,
 }
@@ -134,7 +134,7 @@ pub struct PairRow {
     /// [`Service::to_bits`]
     pub service: u32,
     pub count: u32,
-    /// The most that `count` can be too high.
+    /// `count` may be too high by at most this.
     pub error: u32,
 }
 

@@ -1,11 +1,11 @@
 //! Attempts by firewall rule: by log prefix, input interface and zone.
 //!
-//! The rules of a firewall are few and nobody outside can make more of them: each has a row, and its count is exact.
+//! A firewall has few rules, and nobody outside can add any: each has a row with an exact count. Bounded all the same.
 
 use crate::event::PathId;
 use crate::event::paths::{Rule, Rules};
 
-/// More than a process can number: stored tables may have rules that the present firewall does not.
+/// Most rules. Stored tables may have rules that the present firewall does not have.
 pub const MAX_RULES: usize = 1024;
 
 /// Attempts that a firewall rule refused.
@@ -15,7 +15,7 @@ pub struct RuleCount {
     pub attempts: u64,
 }
 
-/// Adds attempts of a rule to its row, which is made if there is room. Gives the row's number.
+/// Adds attempts of a rule to its row, which is created if there is room. Returns the row's index.
 fn add(rows: &mut Vec<RuleCount>, rule: &Rule, attempts: u64) -> Option<usize> {
     let at = rows.iter().position(|row| row.rule == *rule).unwrap_or(rows.len());
     if at == rows.len() {
@@ -52,17 +52,19 @@ pub struct OpenRules {
 const FORWARDED: u16 = 1 << 15;
 
 impl OpenRules {
-    /// Where rules of events are looked up. Without it events have none.
+    /// Sets the rules of paths. Without it events have no rule.
     pub fn set_names(&mut self, names: &Rules) {
         self.by_path.clear();
         self.names = names.clone();
     }
 
+    /// Removes all rows.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.by_path.clear();
     }
 
+    /// The rows, unsorted.
     pub fn rows(&self) -> &[RuleCount] {
         &self.rows
     }
@@ -72,7 +74,7 @@ impl OpenRules {
         add_rows(&mut self.rows, more);
     }
 
-    /// Counts packets of a path. Whether they were to be forwarded.
+    /// Counts packets of a path. Returns whether they were to be forwarded.
     #[inline(always)]
     pub fn add(&mut self, path: PathId, n: u32) -> bool {
         let known = self.by_path.get(usize::from(path.0)).copied().unwrap_or(0);

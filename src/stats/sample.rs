@@ -1,26 +1,27 @@
-//! A bottom-k sample of different sources: how many there were, in all, of a service, of a country, over any range.
+//! A bottom-k sample of sources, to estimate the number of different sources in all, of a service, or of a country,
+//! over any range.
 //!
-//! A sample holds every source whose hash is below its bound (Bar-Yossef et al. 2002, "Counting distinct elements in a
+//! A sample has every source whose hash is below its bound (Bar-Yossef et al. 2002, "Counting distinct elements in a
 //! data stream"; Cohen and Kaplan 2007, "Summarizing data using bottom-k sketches"; the theta sketch of Apache
-//! DataSketches). All samples of a store hash with the same salt, so the union of two samples is what both hold below
-//! the smaller bound. The salt is secret: nobody can choose addresses that all have low hashes.
+//! DataSketches). All samples of a store use the same salt, so the union of two samples consists of the hashes below
+//! the smaller bound. The salt is secret, so that nobody can choose addresses with low hashes.
 
 use crate::event::{Address, Service};
 
 use super::countries::Country;
 use super::heavy::mix;
 
-/// The bound of a sample that holds every source: one above the highest hash.
+/// The bound of a sample with every source: one above the highest hash.
 pub const EVERYTHING: u64 = 1 << 30;
 
-/// Of one source at most this many services are recorded, so that a port scan cannot fill the sample.
+/// Most services that are recorded of one source, so that a port scan cannot fill the sample.
 const SERVICES_PER_SOURCE: usize = 32;
 
-/// Services recorded in a sample: on average this many for each source that it may hold, but never fewer than 1,024.
+/// Most services in a sample: this many for each source of its size, but not fewer than 1,024.
 const SERVICES_PER_ROW: usize = 4;
 const MIN_SERVICES: usize = 1024;
 
-/// The hash of a source, uniform in 0..2^30: then the distance to the next of a day's sources fits in three bytes.
+/// The hash of a source, uniform in 0..2^30, so that the distance between neighbours of a day fits in three bytes.
 #[inline]
 pub fn hash(address: Address, salt: u64) -> u32 {
     (mix(address.high, address.low, salt) >> 34) as u32
@@ -40,15 +41,15 @@ impl Distinct {
         Distinct { number, error: 0 }
     }
 
-    /// The same with the knowledge that it lies in `least..=most`.
+    /// The same, given that the true number is in `least..=most`.
     pub fn within(self, least: u64, most: u64) -> Distinct {
         let number = self.number.clamp(least.min(most), most);
-        // The truth is not farther away than the ends of the range.
+        // The true number is not beyond the ends of the range.
         let farthest = (most - number).max(number - least.min(most));
         Distinct { number, error: self.error.min(farthest) }
     }
 
-    /// `None` where the error is as large as the number: such a number says nothing.
+    /// `None` if the error reaches the number, which then says nothing.
     pub fn meaningful(self) -> Option<Distinct> {
         (self.number > 0 && self.error < self.number).then_some(self)
     }
@@ -89,7 +90,7 @@ impl<T: Copy> Sample<T> {
         self.sources.iter_mut().for_each(|(hash, known)| *known = value(*hash));
     }
 
-    /// What the sources tried; false if it is not in order, or is of no source.
+    /// Sets the services that the sources tried; false if they are not sorted, or not of these sources.
     pub fn set_tried(&mut self, tried: Vec<(u32, u32)>) -> bool {
         let valid = tried.is_sorted_by(|a, b| a < b)
             && tried.last().is_none_or(|(hash, _)| u64::from(*hash) < self.bound);
@@ -109,7 +110,7 @@ impl<T: Copy> Sample<T> {
         &self.tried
     }
 
-    /// Every source is in it: numbers are exact.
+    /// Whether it has every source, so that numbers are exact.
     pub fn is_whole(&self) -> bool {
         self.bound == EVERYTHING
     }
@@ -121,7 +122,7 @@ impl<T: Copy> Sample<T> {
         self.tried.clear();
     }
 
-    /// What the sources tried is not known any more.
+    /// Removes the services of the sources.
     pub fn forget_services(&mut self) {
         self.tried.clear();
     }
@@ -131,12 +132,12 @@ impl<T: Copy> Sample<T> {
         self.sources.is_empty() || !self.tried.is_empty()
     }
 
-    /// Nothing is known any more.
+    /// Removes all sources and makes the number of sources unknown.
     pub fn forget(&mut self) {
         self.lower_bound(0);
     }
 
-    /// A source tried a service.
+    /// Adds a source and a service that it tried.
     #[inline]
     pub fn add(&mut self, hash: u32, value: T, service: u32) {
         if u64::from(hash) < self.bound {
@@ -160,7 +161,7 @@ impl<T: Copy> Sample<T> {
         self.cut(self.most);
     }
 
-    /// Leaves at most `most` sources, those with the lowest hashes.
+    /// Cuts it to the `most` sources with the lowest hashes.
     pub fn cut(&mut self, most: usize) {
         self.most = self.most.min(most);
         if let Some((hash, _)) = self.sources.get(self.most) {
@@ -169,15 +170,15 @@ impl<T: Copy> Sample<T> {
         self.cut_services(self.most.saturating_mul(SERVICES_PER_ROW).max(MIN_SERVICES));
     }
 
-    /// Leaves the sources with the lowest hashes which together tried at most `most` services.
+    /// Cuts it to the sources with the lowest hashes that together tried at most `most` services.
     pub fn cut_services(&mut self, most: usize) {
         if let Some((hash, _)) = self.tried.get(most) {
             self.lower_bound(u64::from(*hash));
         }
     }
 
-    /// Lowers the bound to that of another sample, but leaves at least three quarters of its own hashes. The union of
-    /// both needs no more.
+    /// Lowers the bound to that of another sample, since their union needs no more, but keeps at least three quarters
+    /// of its hashes.
     pub fn align(&mut self, bound: u64) {
         if !self.is_whole() {
             self.lower_bound(bound.max(self.bound / 4 * 3));
@@ -191,7 +192,7 @@ impl<T: Copy> Sample<T> {
         while self.tried.pop_if(|(hash, _)| u64::from(*hash) >= self.bound).is_some() {}
     }
 
-    /// Makes it the sample of the sources of both. What they tried is known only if both know it.
+    /// Makes it the sample of the sources of both. Their services are known only if both have them.
     pub fn join(&mut self, other: &Sample<T>) {
         let mut union = Union::new(self.most);
         union.add(self);
@@ -219,12 +220,12 @@ impl<T: Copy> Sample<T> {
         self.estimate(self.sources.len() as u64)
     }
 
-    /// Those that tried one of the services that are wanted.
+    /// Different sources that tried one of the wanted services.
     pub fn of_services(&self, wanted: impl Fn(Service) -> bool) -> Distinct {
         self.count_tried(wanted, |_| true)
     }
 
-    /// Those of each service, for many services at once.
+    /// The different sources of each service, for many services.
     pub fn by_service(&self) -> ByService {
         let mut full = 0;
         // (service, whether its source tried more than is recorded)
@@ -245,7 +246,7 @@ impl<T: Copy> Sample<T> {
             } else if of_source.iter().any(|(_, service)| wanted(Service::from_bits(*service))) {
                 counted += 1;
             } else if of_source.len() >= SERVICES_PER_SOURCE {
-                // It tried more than is recorded.
+                // It tried more services than are recorded.
                 unknown += 1;
             }
         }
@@ -261,8 +262,8 @@ fn estimate(bound: u64, counted: u64) -> Distinct {
         return Distinct::exactly(counted);
     }
     let part = bound.max(1) as f64 / EVERYTHING as f64;
-    // The variance of a bottom-k estimate (Cohen and Kaplan 2007). One is added to the count: the number of a few
-    // sampled sources says little about how much it varies.
+    // The variance of a bottom-k estimate (Cohen and Kaplan 2007). One is added to the count, since the variance of a
+    // small count is itself uncertain.
     let error = 2.0 * ((counted + 1) as f64 * (1.0 - part)).sqrt() / part;
     Distinct { number: (counted as f64 / part).round() as u64, error: error.ceil() as u64 }
 }
@@ -291,12 +292,12 @@ impl ByService {
 }
 
 impl Sample<Country> {
-    /// Those of a country.
+    /// Different sources of a country.
     pub fn of_country(&self, country: Country) -> Distinct {
         self.estimate(self.sources.iter().filter(|(_, known)| *known == country).count() as u64)
     }
 
-    /// Those of a country that tried one of the services that are wanted.
+    /// Different sources of a country that tried one of the wanted services.
     pub fn of_both(&self, country: Country, wanted: impl Fn(Service) -> bool) -> Distinct {
         let is_there = |hash: u32| {
             let found = self.sources.binary_search_by_key(&hash, |(known, _)| *known);
@@ -306,11 +307,11 @@ impl Sample<Country> {
     }
 }
 
-/// The union of many samples: rows are collected and put in order once there are many, and at the end.
+/// The union of many samples: rows are collected and sorted when there are many, and at the end.
 pub struct Union<T> {
     bound: u64,
     most: usize,
-    /// All samples know what their sources tried.
+    /// Whether all samples have the services of their sources.
     has_services: bool,
     sources: Vec<(u32, T)>,
     tried: Vec<(u32, u32)>,
@@ -329,7 +330,7 @@ impl<T: Copy> Union<T> {
         let below = |hash: u32| u64::from(hash) < self.bound;
         self.sources.extend(sample.sources.iter().take_while(|(hash, _)| below(*hash)));
         self.tried.extend(sample.tried.iter().take_while(|(hash, _)| below(*hash)));
-        // A quarter more than stays: sorting merges that into the rest, which is in order already.
+        // A quarter more than the size: sorting merges these into the rest, which is sorted already.
         let most = self.most.saturating_add(self.most / 4);
         if self.sources.len() > most || self.tried.len() > SERVICES_PER_ROW.saturating_mul(most) {
             let (most, has_services) = (self.most, self.has_services);
@@ -341,7 +342,7 @@ impl<T: Copy> Union<T> {
 
     /// The sample of all sources that were in one of the samples.
     pub fn finish(mut self) -> Sample<T> {
-        // Stable: made of runs that are in order, which this kind of sorting only merges.
+        // A stable sort only merges the sorted runs that these are made of.
         self.sources.sort_by_key(|(hash, _)| *hash);
         self.sources.dedup_by_key(|(hash, _)| *hash);
         self.tried.sort();

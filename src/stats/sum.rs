@@ -1,4 +1,5 @@
-//! Sums of summaries: of the days of a month, of a range that is asked for, or of parts of one day.
+//! Sums of summaries: of the days of a month, of a question's range, or of parts of one day. Takes summaries, gives
+//! bounded sums with their errors.
 
 use crate::event::small_map::SmallMap;
 use crate::event::{Address, Class, Service, Verdict};
@@ -9,9 +10,9 @@ use super::rules::{self, RuleCount};
 use super::sample::{Distinct, Sample, Union};
 use super::summary::{ClassSummary, Counted, DaySummary, Hours, PairCount, Rows, ServiceCount, SourceCount};
 
-/// Rows of each table of a sum: services, sources, pairs.
+/// Most rows of each table of a sum: services, sources, pairs.
 const MAX_ROWS: usize = 16_384;
-/// Sources in the sample of a sum.
+/// Most sources in the sample of a sum.
 const MAX_SAMPLED: usize = 8192;
 
 /// A key that can be summed up.
@@ -63,15 +64,15 @@ pub struct Sum<K> {
     /// Unix seconds.
     pub first: i64,
     pub last: i64,
-    /// What the rows said of different sources (of a service or country) or services (of a source): the least that they
-    /// are in all, and the most. [`UNKNOWN`] if a row did not know.
+    /// The range of the number of different sources (of a service or country) or services (of a source), from the rows'
+    /// numbers. [`UNKNOWN`] if a row has none.
     range: (u64, u64),
 }
 
-/// No range: there is nothing between.
+/// No range: an empty interval.
 const UNKNOWN: (u64, u64) = (u64::MAX, 0);
 
-// A question about a year adds up thousands of them.
+// A question about a year has thousands of them.
 const _: () = assert!(size_of::<Sum<Address>>() <= 72 && size_of::<Sum<Service>>() <= 64);
 
 impl<K: SumKey> Row for Sum<K> {
@@ -95,12 +96,12 @@ impl<K: SumKey> Row for Sum<K> {
 }
 
 impl<K> Sum<K> {
-    /// A sum that was made elsewhere.
+    /// A sum from other counts.
     pub fn of(key: K, attempts: u64, error: u64) -> Sum<K> {
         Sum { key, attempts, error, floors: 0, present: 0, first: i64::MAX, last: i64::MIN, range: (0, 0) }
     }
 
-    /// With what a row says of different sources or services.
+    /// With a row's number of different sources or services.
     #[inline]
     pub fn with(self, distinct: Option<Distinct>) -> Sum<K> {
         let range = distinct.map_or(UNKNOWN, |Distinct { number, error }| {
@@ -109,14 +110,14 @@ impl<K> Sum<K> {
         Sum { range, ..self }
     }
 
-    /// What the only row said of different sources or services.
+    /// The only row's number of different sources or services.
     pub fn single(&self) -> Option<Distinct> {
         let (least, most) = self.range;
         let error = most.checked_sub(least)? / 2;
         (self.present == 1).then_some(Distinct { number: most - error, error })
     }
 
-    /// An estimate of different sources, with what the rows say of it. `floor`: that of the table.
+    /// An estimate of different sources, bounded by the rows' numbers. `floor`: that of the table.
     pub fn distinct(&self, estimate: Option<Distinct>, floor: u64) -> Option<Distinct> {
         if self.range == UNKNOWN {
             return estimate?.meaningful();
@@ -188,7 +189,7 @@ impl<K: SumKey> Table<K> {
         self.rows.rows()
     }
 
-    /// The most that the attempts of a row can be too low.
+    /// The attempts of a row may be too low by at most this.
     pub fn missing(&self, row: &Sum<K>) -> u64 {
         self.missing.saturating_add(self.floors.saturating_sub(row.floors.into()))
     }
@@ -249,7 +250,7 @@ impl Table<(Service, Country)> {
     }
 }
 
-/// Numbers of different sources of several periods and their sample.
+/// The different sources of several periods, from their numbers and samples.
 pub struct Sources {
     parts: u32,
     most: u64,
@@ -442,7 +443,7 @@ pub fn sum_of_day(known: &DaySummary, more: &DaySummary) -> DaySummary {
     DaySummary { date: known.date, lost: known.lost.saturating_add(more.lost), classes }
 }
 
-/// Adds up the hours of rows, where every part that has the row has its hours.
+/// Adds up the hours of rows, if every part that has the row has its hours.
 fn add_row_hours<T: Counted + Clone>(
     sum: &mut Rows<T>,
     parts: [&Rows<T>; 2],

@@ -21,7 +21,7 @@ pub enum Hours {
 }
 
 impl Hours {
-    /// In as few bytes as these counts need.
+    /// Stored in as few bytes as these counts need.
     pub fn new(counts: [u32; 24]) -> Hours {
         let mut small = [0; 24];
         for (small, count) in small.iter_mut().zip(counts) {
@@ -82,14 +82,14 @@ pub struct SourceCount {
     pub error: u64,
     /// Different services tried.
     pub services: Option<u64>,
-    /// Seconds since 1970; `first > last` where they are not known.
+    /// Seconds since 1970; `first > last`: not known.
     pub first: i64,
     pub last: i64,
     /// Attempts in each local hour.
     pub hours: Option<Hours>,
 }
 
-/// What one source tried at one service.
+/// Attempts of one source on one service.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PairCount {
     pub service: Service,
@@ -115,7 +115,7 @@ impl Counted for SourceCount {
     fn sum(&self) -> Sum<Address> {
         let services = self.services.map(Distinct::exactly);
         let mut sum = Sum::of(self.address, self.attempts, self.error).with(services);
-        // A row that no event has touched does not know its times.
+        // Only a row with events has times.
         if self.first <= self.last {
             (sum.first, sum.last) = (self.first, self.last);
         }
@@ -138,7 +138,7 @@ pub struct Rows<T> {
     pub rows: Vec<T>,
     /// The most attempts of a key without a row; 0: every key has one.
     pub floor: u64,
-    /// The most that the attempts of a row can be too low, since parts of it were left out before rows were added up.
+    /// The attempts of a row may be too low by at most this, since parts of it were left out before rows were added up.
     pub missing: u64,
 }
 
@@ -149,19 +149,19 @@ impl<T> Default for Rows<T> {
 }
 
 impl<T> Rows<T> {
-    /// What other rows that these are added to lack of a key.
+    /// The most attempts that are missing of a key when these rows are added to others.
     pub(super) fn left_out(&self) -> u64 {
         self.floor.saturating_add(self.missing)
     }
 
-    /// Whether it says anything.
+    /// Whether it has rows, or a floor.
     pub(crate) fn has_any(&self) -> bool {
         !self.rows.is_empty() || self.floor > 0 || self.missing > 0
     }
 }
 
 impl<T: Counted> Rows<T> {
-    /// Most attempts first; equals in the order of their keys, so that the order is the same everywhere.
+    /// Sorts by attempts, then by key, so that the order is always the same.
     pub fn sort(&mut self) {
         self.rows.sort_unstable_by_key(|row| (Reverse(row.attempts()), row.key()));
     }
@@ -192,7 +192,7 @@ pub struct ClassSummary {
     pub pairs: Rows<PairCount>,
     /// Most attempts first.
     pub rules: Vec<RuleCount>,
-    /// Of attempts that were to be forwarded: the destination and its service.
+    /// The destinations and services of attempts that were to be forwarded.
     pub targets: Rows<PairCount>,
     pub countries: Countries,
     pub sample: Option<Sample<Country>>,
@@ -227,7 +227,7 @@ impl DaySummary {
 /// Which rows a cut leaves: the `top` heaviest, and beyond these all with at least `from`, up to `most`.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
-    /// Rows that are kept whatever they have.
+    /// Rows that are kept in any case.
     pub top: usize,
     /// Attempts from which further rows are kept.
     pub from: u64,
@@ -264,13 +264,12 @@ impl Cut {
     }
 }
 
-/// Selects the number that would be at `position` if they were sorted. One instance for all kinds of rows: it is much
-/// code.
+/// Quickselect: places the index that would be at `position` in sorted order. Not generic, since it is much code.
 fn select(numbers: &mut [u32], position: usize, compare: &mut dyn FnMut(u32, u32) -> Ordering) {
     numbers.select_nth_unstable_by(position, |a, b| compare(*a, *b));
 }
 
-/// How far a summary is cut.
+/// The limits to which a summary is cut.
 #[derive(Clone, Copy, Debug)]
 pub struct Cuts {
     pub services: Cut,
@@ -284,7 +283,7 @@ pub struct Cuts {
     pub countries: (usize, usize),
     /// Sources in the sample.
     pub sample: usize,
-    /// Services that they tried, all in all; 0: these are not stored.
+    /// Services of these sources, in total; 0: not stored.
     pub tried: usize,
 }
 
@@ -313,7 +312,7 @@ impl Cuts {
         sample: 512,
         tried: 1024,
     };
-    /// Failed logins, or what left the inside, on one day: few, and each matters.
+    /// Failed logins, or egress, on one day: few, and each matters.
     const DAY_RARE: Cuts = Cuts {
         sample: 64,
         sources: Cut { top: 12, from: 1000, most: 64 },
@@ -331,7 +330,7 @@ impl Cuts {
         rows_with_hours: 0,
         countries: (8, 8),
         sample: 48,
-        // Late replies go to any port: their services would take more room than the sample.
+        // Late replies go to arbitrary ports, which would take more space than the sample.
         tried: 0,
     };
     /// A day without hours of rows.

@@ -1,6 +1,6 @@
 //! The open tables of one class on one day.
 //!
-//! Takes events of the class, keeps services, sources and pairs of both within bounds.
+//! Takes events of the class, gives services, sources and pairs of both. Bounded.
 
 use std::cmp::Reverse;
 
@@ -30,11 +30,11 @@ pub struct Bounds {
     pub services: usize,
     pub sources: usize,
     pub pairs: usize,
-    /// Services of hosts inside that forwarded attempts were aimed at.
+    /// Destinations and services of forwarded attempts.
     pub targets: usize,
     /// Sources in the sample.
     pub sample: usize,
-    /// Sources with more than 255 attempts in an hour; services with as many have no bound of their own.
+    /// Sources with more than 255 attempts in an hour; services with as many have no separate bound.
     pub wide_hours: usize,
 }
 
@@ -54,8 +54,7 @@ impl Bounds {
         Bounds { services: 512, sources: 1024, pairs: 1024, targets: 1, sample: 64, wide_hours: 64 };
 }
 
-/// Rows of a table that overflowed: its counts are no longer exact, and a copy of all of it would not fit beside it on
-/// a small router.
+/// Rows of a summary of a table that overflowed: a copy of all its rows would not fit in a small router's RAM.
 const OVERFLOWED: Cut = Cut::top(2048);
 
 /// The tables of one class of an open day.
@@ -75,12 +74,12 @@ pub struct Tables {
     sources: Heavy<SourceRow>,
     pairs: Heavy<PairRow>,
     rules: OpenRules,
-    /// Of attempts that were to be forwarded: the destination's address and service.
+    /// Destination addresses and services of attempts that were to be forwarded.
     targets: Heavy<PairRow>,
     sample: Sample<Address>,
     service_hours: WideHours,
     source_hours: WideHours,
-    /// As they were measured last, with the countries of the sample.
+    /// The last measured countries, also those of the sample.
     countries: Option<(Countries, Sample<Country>)>,
 }
 
@@ -129,12 +128,12 @@ impl Tables {
         self.count
     }
 
-    /// Where the rules of events are looked up.
+    /// Sets the rules of paths.
     pub fn set_rules(&mut self, rules: &Rules) {
         self.rules.set_names(rules);
     }
 
-    /// Every row and pair, with its attempts: for what is made of a whole day before it is cut.
+    /// Every pair with its attempts: for uses of a day before its rows are cut.
     pub fn pairs(&self) -> &[PairRow] {
         self.pairs.rows()
     }
@@ -167,6 +166,7 @@ impl Tables {
         self.pairs.is_whole()
     }
 
+    /// Whether every source has a row.
     pub(super) fn sources_whole(&self) -> bool {
         self.sources.is_whole()
     }

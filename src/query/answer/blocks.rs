@@ -1,4 +1,4 @@
-//! The fields of the answer to `blocks`.
+//! The fields of the answer to `blocks`, as ubus and JSON have them.
 
 use super::{Completeness, GuardStatus};
 use crate::record;
@@ -25,7 +25,7 @@ record! {
         pub last_address: Option<String>,
         /// What was tried last, such as `tcp 22`.
         pub services: Vec<String>,
-        /// Packets that the block stopped; absent where the kernel does not count them.
+        /// Packets that the block dropped; absent if the kernel does not count them.
         pub dropped: Option<u64>,
         /// A dry run: the source would be blocked, but is not.
         pub dry: bool = SkipEmpty,
@@ -58,7 +58,7 @@ record! {
     /// The answer to `blocks`.
     pub struct BlocksAnswer {
         pub blocks: Vec<BlockRow>,
-        /// Blocks that are over, the newest first; only the last ones are remembered. Absent with a `cursor`.
+        /// Ended blocks, the newest first, a bounded number. Absent with a `cursor`.
         pub history: Option<Vec<EndedRow>>,
         /// What the guard does now. Absent with a `cursor`.
         pub guard: Option<GuardStatus>,

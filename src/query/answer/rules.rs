@@ -1,4 +1,4 @@
-//! The fields of the answer to `rules`.
+//! The fields of the answer to `rules`, as ubus and JSON have them.
 
 use super::{Completeness, Known};
 use crate::query::short::AddressText;
@@ -9,9 +9,9 @@ record! {
     pub struct RuleRow {
         /// The log prefix without the blanks at its end; for logins the daemon's name.
         pub prefix: String,
-        /// Where the packets came in; absent for what the router itself sent.
+        /// The input interface; absent for packets that the router sent.
         pub interface: Option<String>,
-        /// The firewall's zone: the one that the prefix names, else that of the interface. Absent where it is not known.
+        /// The firewall's zone: the one that the prefix names, else that of the interface. Absent if not known.
         pub zone: Option<String>,
         pub attempts: u64,
     }
@@ -23,13 +23,13 @@ record! {
         pub attempts: u64,
     }
 
-    /// A service of a host inside that attempts were aimed at which the firewall did not forward.
+    /// A service of an inside host to which refused attempts were addressed.
     pub struct TargetRow {
         pub address: AddressText,
         pub protocol: Known,
         /// Absent for protocols without ports.
         pub port: Option<u16>,
-        /// The service's usual name; absent when it has none.
+        /// The service's name; absent if it has none.
         pub name: Option<Known>,
         pub attempts: u64,
         /// The most that `attempts` can be too high.
@@ -40,7 +40,7 @@ record! {
     pub struct RulesAnswer {
         pub rules: Vec<RuleRow>,
         pub zones: Vec<ZoneRow>,
-        /// Of attempts; of other classes none are kept.
+        /// Of attempts only; they are not stored for other classes.
         pub targets: Vec<TargetRow>,
         pub completeness: Completeness = Flatten,
     }

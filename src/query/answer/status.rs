@@ -1,4 +1,4 @@
-//! The fields of the answer to `status`, and of what became of lines that were read.
+//! The fields of the answer to `status`, and the results of parsing lines, as ubus and JSON have them.
 
 use crate::event::calendar::Date;
 use crate::event::small_map::SmallMap;
@@ -7,33 +7,33 @@ use crate::record;
 use super::Completeness;
 
 record! {
-    /// The daemon's word about itself.
+    /// The answer to `status`.
     pub struct StatusAnswer {
         pub version: String,
         /// Seconds since the daemon started.
         pub uptime: u64,
         pub clock: ClockStatus,
         pub inputs: Vec<InputStatus>,
-        /// The interfaces of the counted zones; absent where they are guessed from their names.
+        /// The WAN interfaces; absent if they are guessed from their names.
         pub outside: Option<Vec<String>>,
-        /// The counters of our firewall rules; absent where they can't be read.
+        /// The counters of fwstat's firewall rules; absent if they cannot be read.
         pub counters: Option<Vec<CounterStatus>>,
-        /// Where the firewall refuses packets that no rule of ours logs one by one; absent where that is unknown.
+        /// Where the firewall refuses packets that no rule of fwstat logs one by one; absent if unknown.
         pub not_seen: Option<Vec<NotSeenRow>>,
         pub store: StoreStatus,
         pub memory: MemoryStatus,
         pub countries: Option<DatabaseStatus>,
-        /// Absent where `as_database` is not set.
+        /// Absent if `as_database` is not set.
         pub asns: Option<Box<DatabaseStatus>>,
         pub guard: GuardStatus,
         pub fleet: Option<FleetStatus>,
         /// Counters that only grow.
         pub totals: Option<TotalsStatus>,
-        /// What rules deleted of the store, the newest first.
+        /// Deletions by retention, the newest first.
         pub deleted: Vec<DeletedRow> = SkipEmpty,
-        /// Files of the store that only the owner removes: damaged ones, and months after now.
+        /// Files of the store that only the owner removes: damaged ones, and months in the future.
         pub set_aside: Vec<String> = SkipEmpty,
-        /// What `fwstat check` finds; absent where it is not asked of the daemon.
+        /// The findings of `fwstat check` that the daemon can make.
         pub findings: Option<Vec<FindingRow>>,
         /// Conditions that need attention, a sentence each.
         pub warnings: Vec<String>,
@@ -44,7 +44,7 @@ record! {
     pub struct DeletedRow {
         pub when: String,
         pub what: String,
-        /// The rule and its count.
+        /// The rule and its limit.
         pub because: String,
     }
 
@@ -58,7 +58,7 @@ record! {
     /// received = attempts and events of other classes + malformed + ignored + duplicates
     pub struct InputStatus {
         pub name: String,
-        /// `running`, or what is in the way.
+        /// `running`, or the obstacle.
         pub state: String,
         /// Packets of NFLOG, or entries of logd.
         pub received: u64,
@@ -66,8 +66,8 @@ record! {
         pub malformed: u64,
         pub ignored: u64,
         pub duplicates: u64,
-        /// Of the duplicates those that were not compared: in a flood more packets come than are remembered, and what
-        /// the log then tells of an interface that NFLOG tells of, too, is taken for a copy.
+        /// Of the duplicates those that could not be compared: in a flood more packets arrive than are remembered, and
+        /// log lines about an interface that NFLOG covers are then assumed to be copies.
         pub assumed_duplicates: u64,
         /// Packets or entries that were dropped before the daemon read them.
         pub lost: u64,
@@ -77,22 +77,22 @@ record! {
         pub skipped_because: Vec<SkippedBecause> = SkipEmpty,
     }
 
-    /// The counter of our rules beside what came of it.
+    /// The counter of a rule of fwstat, and the packets that arrived from it.
     pub struct CounterStatus {
         /// Of the zone's policies.
         pub zone: Option<String>,
         /// Of a rule for all zones: `syn_flood`, `invalid` or `forward`.
         pub place: Option<String>,
-        /// As the rules count them, since the daemon started.
+        /// As the kernel counted them, since the daemon started.
         pub packets: u64,
-        /// As they came, since the daemon started.
+        /// As they arrived over NFLOG, since the daemon started.
         pub received: u64,
     }
 
     /// A place where the firewall refuses packets that are not seen one by one.
     pub struct NotSeenRow {
         pub place: String,
-        /// Since the daemon started; absent where nothing counts them.
+        /// Since the daemon started; absent if nothing counts them.
         pub packets: Option<u64>,
     }
 
@@ -110,7 +110,7 @@ record! {
 
     /// Memory of the daemon.
     pub struct MemoryStatus {
-        /// In bytes; absent where `/proc` does not have it.
+        /// In bytes; absent if `/proc` does not have it.
         pub resident: Option<u64>,
     }
 
@@ -127,7 +127,7 @@ record! {
     pub struct FindingRow {
         /// `ok`, `note` (works, but not as well as it could) or `wrong` (does not work).
         pub kind: String,
-        /// What it is, and what to do.
+        /// The finding, and what to do.
         pub text: String,
     }
 
@@ -136,41 +136,41 @@ record! {
         pub enabled: bool,
         pub state: String,
         pub why: Option<String>,
-        /// Blocks that rules began within the time of the option `budget`. Absent, as what follows, while the guard is
-        /// off.
+        /// Blocks that rules began within the time of the option `budget`. Absent, like the fields below, while the
+        /// guard is off.
         pub budget: Option<UsageStatus>,
         /// Blocks for floods and scans.
         pub max_blocks: Option<UsageStatus>,
-        /// The same for failed logins, which have a budget and room of their own.
+        /// The same for failed logins, which have a budget and a limit of their own.
         pub login_budget: Option<UsageStatus>,
         pub login_blocks: Option<UsageStatus>,
         pub manual_blocks: Option<UsageStatus>,
-        /// Blocked networks and countries, and the ranges of addresses that they are in the kernel.
+        /// Blocked networks and countries; then their address ranges in the kernel.
         pub networks: Option<UsageStatus>,
         pub network_ranges: Option<UsageStatus>,
         /// Absent without a table in the kernel.
         pub peers: Option<PeersStatus>,
     }
 
-    /// What goes to a fleet's server. Everything but `enabled` is absent where nothing does.
+    /// The batches for a fleet's server. All fields but `enabled` are absent if the fleet is off.
     pub struct FleetStatus {
         pub enabled: bool,
-        /// What of the sources leaves the router: `address`, `hash` or `none`.
+        /// What of the sources is sent: `address`, `hash` or `none`.
         pub sources: Option<String>,
         pub last_sent: Option<String>,
         /// Batches that wait to be sent.
         pub waiting: Option<u64>,
         /// Batches that the server refused for good.
         pub refused: Option<u64>,
-        /// Batches that were never sent, since the daemon started: they had waited for too long, or there was no room.
+        /// Batches dropped without being sent, since the daemon started: too old, or beyond the spool's size.
         pub dropped: Option<u64>,
-        /// What all of them take, with those that corrections are made from.
+        /// Size of all batches, including those for corrections.
         pub bytes: Option<u64>,
         /// The sender's: `idle`, `waiting` (it tries again) or `stopped`; absent until it has run.
         pub state: Option<String>,
-        /// The last HTTP status; absent where there was none.
+        /// The last HTTP status; absent if there was none.
         pub answer: Option<u64>,
-        /// Sources that many routers saw and that the guard refuses; absent where the option `shared` is off.
+        /// Sources of the shared list in force; absent if the option `shared` is off.
         pub shared: Option<u64>,
     }
 
@@ -200,39 +200,39 @@ record! {
         pub limit: u64,
     }
 
-    /// The peers that the kernel remembers.
+    /// The peers in the kernel's sets.
     #[derive(PartialEq)]
     pub struct PeersStatus {
         pub used: u64,
         pub limit: u64,
         /// Connections whose peer was not remembered: one inside host opened too many.
         pub limited: u64,
-        /// The same, because as many peers as `limit` were remembered.
+        /// The same, because the set had `limit` peers.
         pub refused: u64,
     }
 
-    /// What became of the lines of an import or report.
+    /// The results of parsing the lines of an import or report.
     #[derive(PartialEq, Eq)]
     pub struct InputCounts {
-        /// lines = events + malformed + duplicates + skipped, where no line stands for several events (`message repeated N
-        /// times`).
+        /// lines = events + malformed + duplicates + skipped, unless a line stands for several events (`message
+        /// repeated N times`).
         pub lines: u64,
         pub events: u64,
         pub malformed: u64,
         pub duplicates: u64,
-        /// Lines that are no refused packet and no failed login.
+        /// Lines that are neither a refused packet nor a failed login.
         pub skipped: u64,
         /// Of the skipped and malformed lines those that look like packets.
         pub skipped_because: Vec<SkippedBecause> = SkipEmpty,
-        /// The interfaces that packets came in by.
+        /// The input interfaces of packets.
         pub interfaces: Vec<InterfaceRow> = SkipEmpty,
-        /// Events whose line has no time: they have that of the file.
+        /// Events whose line has no time: they have the file's.
         pub undated: Option<u64>,
-        /// The year that the first date without one was taken to be of.
+        /// The year that was assumed for the first date without one.
         pub year_assumed: Option<u32>,
     }
 
-    /// Lines that hold `SRC=` and `DST=` and were not counted, by reason.
+    /// Lines with `SRC=` and `DST=` that were not counted, by reason.
     #[derive(PartialEq, Eq)]
     pub struct SkippedBecause {
         pub reason: String,
@@ -243,12 +243,12 @@ record! {
         pub example: String,
     }
 
-    /// Packets that came in by an interface.
+    /// The packets of an input interface.
     #[derive(PartialEq, Eq)]
     pub struct InterfaceRow {
-        /// Empty: sent by the machine itself, or the line names none.
+        /// Empty: sent by the machine itself, or not in the line.
         pub name: String,
-        /// Taken to lead outside.
+        /// Whether it is assumed to be a WAN interface.
         pub outside: bool,
         pub why: String,
         pub packets: u64,

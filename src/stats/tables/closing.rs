@@ -96,6 +96,7 @@ impl Tables {
         }
     }
 
+    /// A service as a row of a summary.
     pub(super) fn service_count(&self, row: &ServiceRow) -> ServiceCount {
         let service = Service::from_bits(row.service);
         // A row with an error may have been here before, and some of its pairs counted then.
@@ -107,6 +108,7 @@ impl Tables {
         ServiceCount { distinct, ..self.service_row(row) }
     }
 
+    /// A source as a row of a summary.
     pub(super) fn source_count(&self, row: &SourceRow) -> SourceCount {
         let time = |since: u32| self.base.saturating_add(since.into());
         SourceCount {
@@ -121,6 +123,7 @@ impl Tables {
     }
 }
 
+/// A pair as a row of a summary.
 pub(super) fn pair_count(row: &PairRow) -> PairCount {
     PairCount {
         service: Service::from_bits(row.service),

@@ -53,6 +53,7 @@ impl Tables {
         raise(&mut self.targets.row_mut(slot).count, n);
     }
 
+    /// The row of a service, created if there is none.
     #[inline(always)]
     pub(super) fn touch_service(&mut self, service: Service, entry: Lookup) -> usize {
         let touched = self.services.touch_at(service.to_bits(), entry);
@@ -62,6 +63,7 @@ impl Tables {
         touched.slot
     }
 
+    /// The row of a source, created if there is none.
     #[inline(always)]
     pub(super) fn touch_source(&mut self, address: Address, entry: Lookup) -> usize {
         let touched = self.sources.touch_at(address, entry);

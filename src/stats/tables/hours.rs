@@ -16,10 +16,12 @@ pub(super) struct WideHours {
 }
 
 impl WideHours {
+    /// At most `most` rows.
     pub(super) fn new(most: usize) -> WideHours {
         WideHours { hours: Vec::new(), free: Vec::new(), most, is_cut: false }
     }
 
+    /// Removes all rows.
     pub(super) fn clear(&mut self) {
         self.hours.clear();
         self.free.clear();
