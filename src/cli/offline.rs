@@ -87,7 +87,7 @@ pub(super) fn now() -> i64 {
 }
 
 /// The same; `None` if the clock shows a time before this program was built, and so cannot be trusted.
-pub(super) fn believed_now() -> Option<i64> {
+pub(super) fn plausible_now() -> Option<i64> {
     Some(now()).filter(|now| *now >= BUILT)
 }
 
@@ -120,7 +120,7 @@ pub fn open_store(options: &StoreOptions) -> Result<Opened> {
     let disk = Disk::open(directory).map_err(cannot)?;
     let behind = disk.is_being_written();
     let mut store = Store::open(Directory::Disk(disk), Keep::default(), None)?;
-    store.set_last(believed_today());
+    store.set_last(plausible_tomorrow());
     // Only the offsets of times depend on the zone: days are stored.
     let calendar = match &options.timezone {
         Some(zone) => Calendar::new(zone)?,
@@ -139,8 +139,8 @@ pub fn open_store(options: &StoreOptions) -> Result<Opened> {
 }
 
 /// Tomorrow, if this machine's clock is plausible: later months are left out of answers.
-fn believed_today() -> Option<Date> {
-    believed_now().map(|now| Date((now + DAY).div_euclid(DAY) as i32))
+fn plausible_tomorrow() -> Option<Date> {
+    plausible_now().map(|now| Date((now + DAY).div_euclid(DAY) as i32))
 }
 
 /// Reads log files into a store directory.
@@ -212,7 +212,7 @@ fn read_into(
     };
     let (lookup, problem) = country_database(&input.countries)?;
     let now = now();
-    let latest = believed_now().map_or(i64::MAX, |now| now + DAY);
+    let latest = plausible_now().map_or(i64::MAX, |now| now + DAY);
     let mut later = store.later()?;
     // A daemon that was killed has them in its copy in RAM, and takes them out when it starts again.
     let (rows, rest) = later.take_until(*counted);
@@ -368,7 +368,7 @@ impl Adding<'_> {
         let first = new.first().filter(|date| self.store.keeps(date.month(), &months)).copied();
         let mut calendar = self.calendar.clone();
         // Today is not the last day of a log with dates in the future.
-        let today = believed_now().map(|now| calendar.hour_of(now).date);
+        let today = plausible_now().map(|now| calendar.hour_of(now).date);
         let stays_open = |date: Date| {
             let is_at_an_end = first == Some(date) || new.last() == Some(&date);
             let is_corrected = new.contains(&date) && sent.contains(&date);

@@ -211,14 +211,14 @@ fn database(content: Content, path: &str, findings: &mut Findings) {
     }
 }
 
-/// `believed`: whether the running daemon trusts the clock; `None` if it cannot be asked. It trusts a clock that NTP
+/// `is_trusted`: whether the running daemon trusts the clock; `None` if it cannot be asked. It trusts a clock that NTP
 /// has set or that ran for a day without a step, however plausible the time is.
-pub(super) fn time(run: &Path, believed: Option<bool>, findings: &mut Findings) {
-    time_at(run, clock::wall(), believed, findings);
+pub(super) fn time(run: &Path, is_trusted: Option<bool>, findings: &mut Findings) {
+    time_at(run, clock::wall(), is_trusted, findings);
 }
 
-fn time_at(run: &Path, wall: Duration, believed: Option<bool>, findings: &mut Findings) {
-    if believed == Some(false) {
+fn time_at(run: &Path, wall: Duration, is_trusted: Option<bool>, findings: &mut Findings) {
+    if is_trusted == Some(false) {
         return findings.wrong(CLOCK_NOT_SET);
     }
     if running::paths(run, CLOCK_SET).iter().any(|path| path.exists()) {

@@ -35,7 +35,7 @@ enum Authority {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WallClock {
     /// The trusted offset: wall clock minus boot clock in seconds.
-    believed: Option<(i64, Authority)>,
+    trusted: Option<(i64, Authority)>,
     /// The same as the machine shows it, and since when (boot clock) it shows it without a step.
     shown: Option<(i64, u64)>,
     updated_ms: u64,
@@ -48,34 +48,34 @@ const SAME: u64 = 2;
 impl WallClock {
     /// Continues with the offset that an earlier run of this boot trusted.
     pub fn resume(offset: Option<i64>) -> WallClock {
-        WallClock { believed: offset.map(|offset| (offset, Authority::Uptime)), ..WallClock::default() }
+        WallClock { trusted: offset.map(|offset| (offset, Authority::Uptime)), ..WallClock::default() }
     }
 
     /// Whether a wall time is trusted.
     pub fn is_set(&self) -> bool {
-        self.believed.is_some()
+        self.trusted.is_some()
     }
 
     /// Wall clock minus boot clock in seconds, for [`WallClock::resume`].
     pub fn offset(&self) -> Option<i64> {
-        self.believed.map(|(offset, _)| offset)
+        self.trusted.map(|(offset, _)| offset)
     }
 
     /// The trusted wall time of a boot time, the same at every call until the clock steps.
     pub fn instant(&self, boot_ms: u64) -> i64 {
-        self.believed.map_or(0, |(offset, _)| offset).saturating_add((boot_ms / 1000).cast_signed())
+        self.trusted.map_or(0, |(offset, _)| offset).saturating_add((boot_ms / 1000).cast_signed())
     }
 
     /// The trusted wall time of the last update.
     pub fn latest(&self) -> Option<i64> {
         self.shown?;
-        self.believed.map(|_| self.instant(self.updated_ms))
+        self.trusted.map(|_| self.instant(self.updated_ms))
     }
 
     /// How many seconds the machine's clock is ahead of the trusted one.
     pub fn ahead(&self) -> i64 {
-        match (self.shown, self.believed) {
-            (Some((shown, _)), Some((believed, _))) => shown.saturating_sub(believed),
+        match (self.shown, self.trusted) {
+            (Some((shown, _)), Some((trusted, _))) => shown.saturating_sub(trusted),
             _ => 0,
         }
     }
@@ -85,9 +85,9 @@ impl WallClock {
     pub fn synchronized(&mut self, machine: Now) {
         let offset = offset_of(machine);
         let known_to_ntp =
-            matches!(self.believed, Some((believed, Authority::Ntp)) if is_long(offset, believed));
+            matches!(self.trusted, Some((trusted, Authority::Ntp)) if is_long(offset, trusted));
         if machine.wall >= BUILT && !known_to_ntp {
-            self.believed = Some((offset, Authority::Ntp));
+            self.trusted = Some((offset, Authority::Ntp));
         }
     }
 
@@ -105,16 +105,16 @@ impl WallClock {
         (self.shown, self.updated_ms) = (Some((offset, since)), machine.boot_ms);
         let lasted = machine.boot_ms.saturating_sub(since) >= TRIAL_MS;
         let plausible = machine.wall >= BUILT;
-        match self.believed {
-            Some((believed, _)) if believed.abs_diff(offset) < SAME => {}
-            Some((believed, authority)) if plausible && !is_long(offset, believed) => {
-                self.believed = Some((offset, authority));
+        match self.trusted {
+            Some((trusted, _)) if trusted.abs_diff(offset) < SAME => {}
+            Some((trusted, authority)) if plausible && !is_long(offset, trusted) => {
+                self.trusted = Some((offset, authority));
             }
-            _ if plausible && lasted => self.believed = Some((offset, Authority::Uptime)),
+            _ if plausible && lasted => self.trusted = Some((offset, Authority::Uptime)),
             _ => {}
         }
         let seconds = (machine.boot_ms / 1000).cast_signed();
-        let wall = self.believed.map_or(machine.wall, |(believed, _)| believed.saturating_add(seconds));
+        let wall = self.trusted.map_or(machine.wall, |(trusted, _)| trusted.saturating_add(seconds));
         Now { wall, ..machine }
     }
 }
@@ -123,8 +123,8 @@ fn offset_of(machine: Now) -> i64 {
     machine.wall.saturating_sub((machine.boot_ms / 1000).cast_signed())
 }
 
-fn is_long(offset: i64, believed: i64) -> bool {
-    offset.abs_diff(believed) > SHORT_STEP.cast_unsigned()
+fn is_long(offset: i64, trusted: i64) -> bool {
+    offset.abs_diff(trusted) > SHORT_STEP.cast_unsigned()
 }
 
 fn is_step(before: i64, offset: i64, elapsed_ms: u64) -> bool {
@@ -161,11 +161,11 @@ mod tests {
     }
 
     #[test]
-    fn ntp_is_believed_at_once_and_others_after_a_day_without_a_step() {
+    fn ntp_is_trusted_at_once_and_others_after_a_day_without_a_step() {
         let mut clock = WallClock::default();
         clock.update(at(1000, 5));
         clock.synchronized(at(1000, 5));
-        assert!(!clock.is_set(), "1970 is never believed");
+        assert!(!clock.is_set(), "1970 is never trusted");
         clock.synchronized(shows(2000, 0));
         assert!(clock.is_set() && clock.update(shows(3000, 0)) == shows(3000, 0));
         let mut clock = WallClock::default();
@@ -193,7 +193,7 @@ mod tests {
         for ahead in [-80_000, 0, 80_000, 3600, 0] {
             assert_eq!(clock.update(shows(HOUR, ahead)), shows(HOUR, ahead));
         }
-        // To 2038 for 23 hours, and to 1970 or 2025, by itself or with NTP's authority: the believed clock goes on.
+        // To 2038 for 23 hours, and to 1970 or 2025, by itself or with NTP's authority: the trusted clock goes on.
         for wrong in [FAR, 5, BUILT] {
             for told in [false, true] {
                 let mut clock = clock;
@@ -210,13 +210,13 @@ mod tests {
                 assert_eq!(clock.ahead(), 0);
             }
         }
-        // What lasts for a day is believed; what never was possible is not.
-        for (lasting, believed) in [(FAR, true), (5, false)] {
+        // What lasts for a day is trusted; what never was possible is not.
+        for (lasting, trusted) in [(FAR, true), (5, false)] {
             let mut clock = clock;
             let machine = |boot_ms: u64| at(boot_ms, lasting + (boot_ms / 1000).cast_signed());
             clock.update(machine(2 * HOUR));
             clock.update(machine(14 * HOUR));
-            assert_eq!(clock.update(machine(26 * HOUR)) == machine(26 * HOUR), believed);
+            assert_eq!(clock.update(machine(26 * HOUR)) == machine(26 * HOUR), trusted);
         }
     }
 

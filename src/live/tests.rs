@@ -84,7 +84,7 @@ impl Drop for Disks {
 struct Router {
     /// What the machine's clocks show.
     machine: Now,
-    /// What is believed of them.
+    /// The trusted time.
     now: Now,
     engine: Engine,
     storage: Storage,

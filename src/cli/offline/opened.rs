@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Result, believed_now};
+use super::{Result, plausible_now};
 use crate::event::calendar::Calendar;
 use crate::query::asns::SharedNetworks;
 use crate::query::history::History;
@@ -85,7 +85,7 @@ impl Opened {
     /// Answers a question.
     pub fn answer(&mut self, question: &Question) -> std::result::Result<Answer, AnswerError> {
         let mut question = question.clone();
-        question.running = believed_now().map(|now| {
+        question.running = plausible_now().map(|now| {
             let hour = self.calendar.hour_of(now);
             (hour.date, hour.hour)
         });

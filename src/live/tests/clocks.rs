@@ -90,7 +90,7 @@ fn with_months(wall: i64, told: bool, months: i32) -> (Router, u64) {
 }
 
 #[test]
-fn a_clock_in_1970_or_2038_while_running_is_not_believed_and_deletes_nothing() {
+fn a_clock_in_1970_or_2038_while_running_is_not_trusted_and_deletes_nothing() {
     for wrong in [100, until(2038, 1, 20) + START] {
         for told in [false, true] {
             let (mut router, stored) = with_months(START, true, 16);
@@ -136,7 +136,7 @@ fn a_clock_that_is_wrong_at_boot_deletes_nothing_whoever_vouches_for_it() {
                 router.commit();
             }
             if wrong == 100 {
-                assert!(!router.engine.clock_is_set(), "1970 is never believed");
+                assert!(!router.engine.clock_is_set(), "1970 is never trusted");
             }
             // NTP's word is the last.
             let passed = router.machine.boot_ms as i64 / 1000;

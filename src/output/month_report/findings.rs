@@ -14,9 +14,9 @@ use crate::query::answer::{
 use crate::query::question::Question;
 
 /// Most sentences of a list.
-const MOST: usize = 5;
+const MAX_SENTENCES: usize = 5;
 /// Minimum count of a month for a sentence about a change or a device.
-const LEAST: u64 = 100;
+const MIN_COUNT: u64 = 100;
 /// Number of ended blocks in the daemon's answer.
 const REMEMBERED: usize = 64;
 
@@ -60,7 +60,7 @@ fn is_same_service(one: &ServiceRow, other: &ServiceRow) -> bool {
 impl Findings {
     /// The question about inside devices that may be infected.
     pub(super) fn devices_question(question: Question) -> Question {
-        Question { limit: MOST as u32, min: LEAST, class: Class::Egress, ..question }
+        Question { limit: MAX_SENTENCES as u32, min: MIN_COUNT, class: Class::Egress, ..question }
     }
 
     /// Takes inside devices. Addresses are masked unless `addresses` is set, except private ones, which identify the
@@ -125,7 +125,7 @@ impl Findings {
                 None => continue,
             };
             let (most, least) = (row.attempts.max(old), row.attempts.min(old));
-            if most >= LEAST && most / 2 >= least && changes.len() < MOST {
+            if most >= MIN_COUNT && most / 2 >= least && changes.len() < MAX_SENTENCES {
                 let name = service_label(&row.protocol, row.port, row.name.as_deref());
                 let (new, old) = (count(row.attempts), count(old));
                 changes.push(match language {
@@ -144,7 +144,9 @@ impl Findings {
     pub(super) fn cares(&self, month: Month, summary: &SummaryAnswer, language: Language) -> Vec<String> {
         let mut cares = Vec::new();
         let exposure = summary.exposure.iter().filter(|exposure| exposure.since.month() == month);
-        for row in exposure.flat_map(|exposure| &exposure.ports).filter(|row| row.attempts > 0).take(MOST) {
+        for row in
+            exposure.flat_map(|exposure| &exposure.ports).filter(|row| row.attempts > 0).take(MAX_SENTENCES)
+        {
             let (port, by, attempts) = (row.port, language.sentences(&row.by), count(row.attempts));
             let protocol = row.protocol.to_ascii_uppercase();
             cares.push(match language {
