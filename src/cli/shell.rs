@@ -212,7 +212,8 @@ pub fn export(format: Format, range: &Range, backend: &Backend, out: &mut dyn Wr
             Err(why.into())
         }
         (_, Backend::Daemon { .. }) => {
-            let why = "json and csv show the kept days: name the store with --db, such as --db /etc/fwstat";
+            let why =
+                "json and csv export the stored days: name the store with --db, such as --db /etc/fwstat";
             Err(why.into())
         }
         (_, Backend::Store(store)) => export_days(format, store, out),

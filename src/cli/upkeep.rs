@@ -165,7 +165,7 @@ fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -
     let Restored { days, networks, networks_left_out, .. } = restored;
     if networks_left_out > 0 {
         notes.push(format!(
-            "{networks_left_out} blocked networks of the backup found no room: {MAX_NETWORKS} are blocked already"
+            "{networks_left_out} blocked networks of the backup were not added: {MAX_NETWORKS} are blocked already"
         ));
     }
     let made = crate::event::calendar::Calendar::system().rfc3339(created);
@@ -192,7 +192,7 @@ fn restore(backend: &Backend, file: &Path, as_json: bool, out: &mut dyn Write) -
 /// The present time by both clocks.
 fn moment() -> Moment {
     let boot_ms = clock::boot().as_millis() as u64;
-    Moment { boot: random::boot_id(), boot_ms, wall: offline::believed_now() }
+    Moment { boot: random::boot_id(), boot_ms, wall: offline::plausible_now() }
 }
 
 /// Merges two lists of imported contents. An unreadable one is left out; an import reports it.

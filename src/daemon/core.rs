@@ -254,7 +254,7 @@ impl Core {
         self.engine.tick(now);
         let ahead = self.engine.clock_ahead().unsigned_abs() > 86_400;
         if ahead != std::mem::replace(&mut self.clock_ahead, ahead) {
-            let sentence = self.clock_warning().unwrap_or_else(|| "the clock is believed again".into());
+            let sentence = self.clock_warning().unwrap_or_else(|| "the clock is trusted again".into());
             self.log.warn(now.boot_ms, &sentence);
         }
         let today = self.engine.date().filter(|_| self.engine.clock_is_set());
@@ -349,7 +349,7 @@ impl Core {
         let ahead = self.engine.clock_ahead();
         let (days, way) = (ahead.unsigned_abs() / 86_400, if ahead > 0 { "forward" } else { "back" });
         (days > 0).then(|| {
-            format!("the clock stepped {way} by {days} days: it is believed once that lasts for 24 hours")
+            format!("the clock stepped {way} by {days} days: it is trusted once that lasts for 24 hours")
         })
     }
 

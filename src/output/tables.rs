@@ -191,7 +191,7 @@ pub(super) fn hour_rows(rows: &[HourRow], style: &Style, out: &mut dyn Write) ->
         ],
     )
     .with_bars(rows.iter().map(|row| row.attempts))
-    .write_or("no hours are kept for the range", style, out)
+    .write_or("no hours are stored for the range", style, out)
 }
 
 /// The answer to `countries`.

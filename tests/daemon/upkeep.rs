@@ -237,7 +237,7 @@ fn blocked_networks_come_back_beside_those_of_the_store() {
     block_networks(&new, 5_000, wall, &many);
     let ran = run(&["restore", text(&backup), "--db", text(&new)]);
     assert!(
-        ran.stderr.contains("3 blocked networks of the backup found no room: 1024 are blocked"),
+        ran.stderr.contains("3 blocked networks of the backup were not added: 1024 are blocked"),
         "{}",
         ran.stderr
     );

@@ -53,7 +53,7 @@ fn attempt(store: &mut Store, job: Job) -> Result<Done, String> {
             let added = store.add(&dates, closed.into_iter().map(Ok)).map_err(explained)?;
             changes.extend(added.changes);
             let left_out = |(month, attempts): &(Month, u64)| {
-                format!("{month} is older than all months that are kept: {attempts} attempts are left out")
+                format!("{month} is older than all stored months: {attempts} attempts are left out")
             };
             prepare(store, &changes, added.left_out.iter().map(left_out).collect(), None)
         }

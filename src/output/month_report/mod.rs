@@ -148,7 +148,7 @@ impl MonthReport {
                 }
             }
             Answer::Summary(summary) if summary.days == 0 => {
-                return Err(AnswerError::NotFound(format!("nothing is kept of {month}")));
+                return Err(AnswerError::NotFound(format!("nothing is stored of {month}")));
             }
             Answer::Summary(summary) => self.summary = summary,
             Answer::Services(before) => self.findings.take_services(before, &self.summary),

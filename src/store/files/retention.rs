@@ -136,7 +136,7 @@ impl Store {
                 !stems.iter().any(|stem| self.names.iter().any(|name| *name == format!("{stem}{ending}")))
             };
             let Some(ending) = endings.find(is_free) else { continue };
-            let log_line = format!("{} is after now and set aside as {month}{ending}", month_file(month));
+            let log_line = format!("{} is in the future and set aside as {month}{ending}", month_file(month));
             settled.push((self.renamed(&stems, FWS, &ending)?, log_line));
         }
         for (month, ending) in self.months_to_come().into_iter().filter(|(month, _)| *month <= last) {
