@@ -12,7 +12,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every Markdown file of the project, those that nobody here writes apart.
+/// The Markdown files of the project.
 fn documents() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in ["", "docs", "fleet", "openwrt", "tests"] {
@@ -69,6 +69,43 @@ fn every_method_and_argument_of_the_bus_is_described() {
         missing.retain(|name| !in_code(&described).contains(name));
         assert_eq!(missing, [""; 0], "of {method}: {described}");
     }
+}
+
+/// The names that `pattern` precedes in a source file: what is between it and the first character of no name.
+fn names_after<'t>(text: &'t str, pattern: &str) -> Vec<&'t str> {
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let names = text.match_indices(pattern).map(|(at, _)| &text[at + pattern.len()..]);
+    names.map(|rest| rest.split(|letter| !is_name(letter)).next().unwrap()).collect()
+}
+
+/// Every key of an answer and every Prometheus metric is described, and no other metric.
+#[test]
+fn every_key_and_metric_is_described() {
+    let source = |path: &str| fs::read_to_string(root().join("src").join(path)).unwrap();
+    let text = source("../docs/UBUS.md");
+    let words: Vec<&str> =
+        text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').collect();
+    let mut keys = 0;
+    for path in ["answer.rs", "answer/blocks.rs", "answer/rules.rs", "answer/status.rs"] {
+        for line in source(&format!("query/{path}")).lines().filter(|line| line.contains(": ")) {
+            let Some(key) = line.strip_prefix("        pub ").and_then(|rest| rest.split(':').next()) else {
+                continue;
+            };
+            keys += 1;
+            let is_flattened = line.contains("= Flatten");
+            assert!(is_flattened || words.contains(&key), "docs/UBUS.md does not describe {key} of {path}");
+        }
+    }
+    assert!(keys > 150, "{keys} keys");
+    let prometheus = source("output/prometheus.rs");
+    let mut metrics = names_after(&prometheus, "\"fwstat_");
+    let mut described = names_after(&text, "`fwstat_");
+    assert!(metrics.len() > 15, "{metrics:?}");
+    for names in [&mut metrics, &mut described] {
+        names.sort_unstable();
+        names.dedup();
+    }
+    assert_eq!(metrics, described);
 }
 
 fn first_cell(row: &str) -> &str {
