@@ -292,7 +292,7 @@ fn read_into(
     }
     memory::return_freed_memory();
     notes.extend(store.damage().cloned());
-    store.set_last(believed_today());
+    store.set_last(plausible_tomorrow());
     Ok((Reading { counts: read.counts, failures, notes }, store, calendar, lookup))
 }
 

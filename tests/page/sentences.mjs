@@ -25,7 +25,7 @@ const OTHERS = {
 	// Two kinds of databases, lists, periods and bounds.
 	'the 7 database 7 cannot be used: 7': [ 'the country database 7 cannot be used: 7', 'the AS database 7 cannot be used: 7' ],
 	'the 7 database 7 is 7 days old: what it says of newer address ranges is missing or wrong': [ 'country', 'AS' ].map((kind) => `the ${kind} database 7 is 7 days old: what it says of newer address ranges is missing or wrong`),
-	'the clock stepped 7 by 7 days: it is believed once that lasts for 24 hours': [ 'forward', 'back' ].map((way) => `the clock stepped ${way} by 7 days: it is believed once that lasts for 24 hours`),
+	'the clock stepped 7 by 7 days: it is trusted once that lasts for 24 hours': [ 'forward', 'back' ].map((way) => `the clock stepped ${way} by 7 days: it is believed once that lasts for 24 hours`),
 	'7 with up to 7 attempts can be missing': [ 'services', 'sources', 'targets', 'countries' ].map((rows) => `${rows} with up to 7 attempts can be missing`),
 	'the attempts of some 7 can be up to 7 too low': [ 'services', 'sources', 'targets', 'countries' ].map((rows) => `the attempts of some ${rows} can be up to 7 too low`),
 	'up to 7 packets 7 are in no figure: lost before they were read (entries of the log count as packets), or refused where only their number is known': [ 'on', 'in' ].map((when) => `up to 7 packets ${when} 7 are in no figure: lost`),
@@ -41,7 +41,7 @@ const OTHERS = {
 	'must be at most 7 bytes': [ 'filter: must be at most 7 bytes' ], 'must have at most 7 terms': [ 'filter: must have at most 7 terms' ], 'a word is missing': [ "filter: '7': a word is missing" ],
 	'drop syn_flood:': [], 'drop invalid ct state:': [],
 	// Only in the log.
-	'the clock is believed again': [], 'the store can be written again': [], 'the time zone is 7 from now on': [], '7 addresses and networks are': [], '7 is older than all months that are kept: 7 attempts are left out': [],
+	'the clock is trusted again': [], 'the store can be written again': [], 'the time zone is 7 from now on': [], '7 addresses and networks are': [], '7 is older than all stored months: 7 attempts are left out': [],
 	// Only `fwstat check` finds it.
 	'the running daemon is of another version than this program: /etc/init.d/fwstat restart': [],
 	'the daemon does not run: /etc/init.d/fwstat start; if it ends again, logread -e fwstat says why': [],
