@@ -173,8 +173,7 @@ struct Beside {
     counted: u64,
 }
 
-/// The newest days of which a fleet's server has a batch: what is added to them stays open, so that the daemon makes a
-/// correction of it.
+/// The newest days of which a fleet's server has a batch: they stay open, so that the daemon makes a correction.
 fn days_sent(directory: &Path, run: &Path) -> Vec<Date> {
     let spool = fleet::spool::Spool::new(run, directory);
     let mut days: Vec<Date> = spool.entries().iter().map(|entry| entry.date).collect();

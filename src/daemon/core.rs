@@ -426,7 +426,7 @@ impl Core {
         }
     }
 
-    /// Lets go of the store until the next commit, which a command that works on it asks for when it is done.
+    /// Closes the store until the next commit, which the command that uses the store requests when it is done.
     fn release(&mut self, now: Now, forget: Option<Prefix>) -> Answered {
         self.commit_and_wait(now);
         if let Some(problem) = &self.storage.problem {

@@ -75,7 +75,7 @@ impl NotSeen {
 pub(super) struct Counts {
     /// The packets of our rules since the daemon's start; `None` while not known.
     pub rules: Option<SmallMap<Place, u64>>,
-    /// At the last reading, and with packets today.
+    /// The places of the last reading, and those that had packets today.
     pub not_seen: Vec<NotSeen>,
     /// The counters at the last reading, in the order of their numbers.
     last: Vec<Reading>,
@@ -90,7 +90,7 @@ impl Counts {
             self.not_seen.iter_mut().for_each(|row| row.today = 0);
         }
         let last = std::mem::replace(&mut self.last, ruleset.readings());
-        // What was there before the daemon is not its.
+        // What was counted before the daemon's start does not count.
         let before = self.rules.is_some().then_some(last);
         let before = before.as_deref();
         let counted = ruleset.counted();

@@ -57,7 +57,7 @@ impl LedgerFile {
         let known = copy.as_ref().map(|copy| copy.serial);
         let flash = storage.get(NAME, |file| ledger::newer(file, known));
         if known > flash.as_ref().map(|(serial, _)| *serial) {
-            // An earlier run did not come to write it.
+            // The earlier run ended before it wrote it to flash.
             self.flash_at = Some(now.boot_ms.saturating_add(FLASH_MS));
         }
         let stored = flash.and_then(|(_, stored)| stored).or(copy)?;

@@ -32,7 +32,7 @@ use crate::store::pieces::{self, Saved, State};
 use crate::store::{Deletion, Keep, Meta, Store, Upkeep};
 use crate::sys::worker::Worker;
 
-/// With this many pieces of the open day the next one is whole.
+/// After this many pieces of the open day the next one has the whole day.
 const MAX_PIECES: usize = 48;
 /// Queued jobs of the worker: it gets one at a time.
 const QUEUE: usize = 1;
@@ -84,7 +84,7 @@ pub(crate) struct Storage {
     pieces: Vec<(String, Date, u32)>,
     /// Pieces of imports and of earlier boots that were restored: RAM has them, too.
     restored: Vec<PieceId>,
-    /// Of what the store remembers, what is shown.
+    /// From the store's metadata, for answers.
     zone: Option<String>,
     deletions: Vec<Deletion>,
     /// Events dated in the future, and whether flash has another state of them.
@@ -214,7 +214,7 @@ impl Storage {
             None => {}
         }
         let flash = self.read_store();
-        // What this boot wrote is in RAM.
+        // What was written in this boot is in RAM.
         let is_new = |id: &&PieceId| (id.is_import() || id.boot != self.boot) && !self.restored.contains(id);
         let ids = flash.iter().flat_map(|flash| &flash.pieces).map(|piece| &piece.id);
         let new: Vec<PieceId> = ids.filter(is_new).cloned().collect();

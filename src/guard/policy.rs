@@ -8,7 +8,7 @@ use super::source::Source;
 use crate::event::Address;
 use crate::query::question::Prefix;
 
-/// Addresses of the router's protected that are remembered; the allow list has its own bound.
+/// Most protected prefixes; the allow list has its own bound.
 pub const MAX_PROTECTED: usize = 4096;
 
 /// Why a source is not blocked.

@@ -78,7 +78,7 @@ pub enum Action {
     /// A day has ended: commit now.
     Commit,
     Say(String),
-    /// A source reached a limit of the guard, with its newest log lines: others may push them out before it is judged.
+    /// A source reached a limit of the guard; with its newest log lines, which may be evicted before the decision.
     Suspect(Suspect, Detail),
 }
 

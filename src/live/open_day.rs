@@ -172,8 +172,8 @@ impl Engine {
         with_lookup(self.lookup.as_ref(), |lookup| lookup.and_then(|lookup| lookup.country_of(address)))
     }
 
-    /// With a cursor the first events after it, else the newest; oldest first. Numbers begin at 1 with each start of the
-    /// daemon: a cursor that is greater than the last one is of an earlier run.
+    /// With a cursor the first events after it, else the newest. The oldest of them first. Numbers begin at 1 with each
+    /// start of the daemon: a cursor that is greater than the last one is of an earlier run.
     fn recent(&self, question: &Question) -> RecentAnswer {
         let limit = question.limit as usize;
         let watch = self.watches.get(&question.filter);
@@ -257,7 +257,7 @@ fn newest_stored(stored: &mut dyn History) -> Option<Date> {
     months.into_iter().rev().find_map(last)
 }
 
-/// Of lines of the log that are not counted.
+/// The sentence about assumed duplicates.
 pub(crate) fn taken_for_copies(lines: u64) -> String {
     format!(
         "{lines} lines of the log were taken for copies of NFLOG's packets: too many came at once to compare"

@@ -44,7 +44,7 @@ pub fn decimal(number: f64, decimals: usize) -> String {
     format!("{}.{:0decimals$}", rounded / unit, rounded % unit)
 }
 
-/// A mean: whole from 100 on, else with one decimal.
+/// A mean, with one decimal below 100.
 pub fn mean(number: f64) -> String {
     if !number.is_finite() || number < 0.0 {
         ABSENT.to_string()

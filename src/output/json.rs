@@ -18,7 +18,7 @@ fn put(out: &mut String, value: FieldValue<'_>) {
         FieldValue::Bool(flag) => out.push_str(if flag { "true" } else { "false" }),
         FieldValue::Unsigned(count) => _ = write!(out, "{count}"),
         FieldValue::Signed(number) => _ = write!(out, "{number}"),
-        // The fewest digits that give the same number again.
+        // The fewest digits that parse to the same number.
         FieldValue::Float(ratio) => match serde_json::Number::from_f64(ratio) {
             Some(ratio) => _ = write!(out, "{ratio}"),
             None => out.push_str("null"),

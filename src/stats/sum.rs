@@ -174,7 +174,7 @@ impl<K: SumKey> Table<K> {
         }
     }
 
-    /// Orders the rows, most attempts first, without a copy of them. Nothing can be added or looked up afterwards.
+    /// Sorts the rows in place, most attempts first. Nothing can be added or looked up afterwards.
     pub fn sort(&mut self) {
         self.rows.sort_by_key(|row| (std::cmp::Reverse(row.attempts), row.key));
     }

@@ -244,8 +244,8 @@ impl Cut {
         Cut { top, from: u64::MAX, most: top }
     }
 
-    /// Picks the rows that stay, in no order: their numbers, and the most attempts of one left out.
-    /// `attempts`: of each row; `rank` orders rows, those to keep first, by their attempts before anything else.
+    /// Picks the rows to keep, unsorted: their indexes, and the most attempts of one that is left out. `attempts`: of
+    /// each row; `rank` orders rows, those to keep first, by their attempts before anything else.
     pub fn pick<K: Ord>(&self, attempts: &[u32], rank: impl Fn(u32) -> K) -> (Vec<u32>, u64) {
         let heavy = attempts.iter().filter(|attempts| u64::from(**attempts) >= self.from).count();
         let keep = heavy.max(self.top).min(self.most);

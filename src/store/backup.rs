@@ -158,13 +158,13 @@ fn sum_of(header: &[u8; BLOCK]) -> u32 {
 /// Reads a backup; the error is a sentence about what is wrong with it.
 pub fn unpack(input: &mut dyn Read) -> Result<Unpacked, String> {
     let damaged = |error: io::Error| format!("it is damaged or incomplete: {error}");
-    // Looked at before the decoder does: it calls a file incomplete that is shorter than a header of gzip, whatever it is.
+    // Checked before decoding: the decoder calls any file that is shorter than gzip's header incomplete.
     let start = at_most(input, GZIP_MAGIC.len() as u64).map_err(damaged)?;
     if start != GZIP_MAGIC {
         return Err("it is not a backup of fwstat".into());
     }
     let whole: Box<dyn Read> = Box::new((&start[..]).chain(input));
-    // To the end: only there the checksum of the whole is compared.
+    // To the end, where the checksum is compared.
     let all = at_most(&mut GzDecoder::new(whole), MOST_BYTES).map_err(damaged)?;
     if all.len() as u64 == MOST_BYTES {
         return Err("it is too long to be a backup of fwstat".into());

@@ -31,7 +31,7 @@ pub const HEADER: usize = FIXED + MAX_SECTIONS * ENTRY + 4;
 /// A longer section is refused, so that reading a damaged file takes no more memory. None is written: the longest is the
 /// guard's ledger with the most blocks, of all the longest numbers and texts.
 pub const MAX_RAW: usize = 3 << 20;
-/// Below this many bytes, or 10 %, deflating gains too little for the time it takes to undo it.
+/// A section is deflated only if this saves at least this many bytes, and 10 %.
 const MIN_GAIN: usize = 64;
 
 /// The kind of a section's content.

@@ -20,7 +20,7 @@ const MIN_ENDED: usize = 12;
 /// Beside the number of a block's rule.
 const DRY: u8 = 0x80;
 const PROVEN: u8 = 0x40;
-/// Of what an ended block was, and whether a network's was a dry run.
+/// What an ended block was of; of a network also whether it was a dry run.
 const OF_SOURCE: u8 = 0;
 const OF_NETWORK: u8 = 1;
 const OF_NETWORK_DRY: u8 = 2;

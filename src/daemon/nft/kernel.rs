@@ -274,8 +274,8 @@ impl Elements {
         if fit { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOENT)) }
     }
 
-    /// Takes sources out of the sets of blocked ones, whether they are in or not, and adds sources with the
-    /// milliseconds that are left of each: all of it, or nothing and an error.
+    /// Removes sources from the sets of blocked sources, whether they are in them or not, and adds sources with their
+    /// remaining milliseconds. Atomic: after an error nothing has changed.
     pub fn change(&mut self, remove: &[Source], add: &[(Source, u64)]) -> io::Result<()> {
         self.transact(&mut |transaction| {
             for set in BLOCKED {

@@ -161,7 +161,7 @@ impl Ruleset {
         let mut counted = SmallMap::new();
         for rule in self.rules.iter().filter(|rule| !matches!(rule.counter, Counter::None)) {
             if let Some(place) = place_of(&rule.comment) {
-                // Two rules share a zone's.
+                // Two rules share the counter of a zone.
                 add_new(counted.or_default(place), self.packets(rule).unwrap_or_default());
             }
         }
@@ -273,7 +273,7 @@ impl Ruleset {
     }
 
     /// Whether a rule of fw4's table, the owner's or an include's, refuses packets of a counted zone before a rule of
-    /// ours has seen them. `before`: the rules before it.
+    /// fwstat has seen them. `before`: the rules before it.
     fn is_refusing_rule(&self, rule: &Rule, zones: &[String], read: Read, before: &[&Rule]) -> bool {
         if !rule.refuses() || rule.verdict == Verdict::InvalidDrop || rule.sees(read) {
             return false;

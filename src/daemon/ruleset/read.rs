@@ -55,7 +55,7 @@ impl Ruleset {
         Some(())
     }
 
-    /// A table is listed before what it holds. Handles of both are small: they count up.
+    /// A table is listed before its objects. Handles are small, since they are assigned in sequence.
     fn id(&self, family: &str, table: &str, handle: u64) -> u64 {
         let known = self.tables.iter().find(|(of, name, _)| of == family && name == table);
         handle.wrapping_add(known.map_or(0, |(.., handle)| *handle) << 32)

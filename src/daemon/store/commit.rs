@@ -211,7 +211,7 @@ impl Storage {
         }
         store.committed(&names);
         self.pieces = store.pieces().unwrap_or_default();
-        // A later import can use the name of a piece that is gone.
+        // A later import can reuse the name of a deleted piece.
         let (pieces, salt) = (&self.pieces, store.salt());
         let is_there = |key| pieces.iter().any(|(_, date, number)| (*date, *number) == key);
         self.restored.retain(|id| id.salt != salt || is_there(id.key));

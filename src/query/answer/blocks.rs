@@ -62,7 +62,7 @@ record! {
         pub history: Option<Vec<EndedRow>>,
         /// What the guard does now. Absent with a `cursor`.
         pub guard: Option<GuardStatus>,
-        /// Give it with the next question for the blocks that follow; absent at the end.
+        /// For the next call, which returns the blocks that follow; absent at the end.
         pub cursor: Option<u64>,
         pub completeness: Completeness = Flatten,
     }

@@ -42,9 +42,9 @@ impl Taken {
         error.get_ref()?.downcast_ref()
     }
 
-    /// The file has the number of the process, and of a daemon its run directory in a second line.
+    /// The first line is the process id; a daemon's run directory is in the second.
     fn read(mut file: File) -> Taken {
-        // The lock is taken whatever the file says.
+        // Another process has the lock, whatever the file contains.
         let bytes = at_most(&mut file, MAX_BYTES).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let mut lines = text.lines();
