@@ -29,8 +29,8 @@ const FORMAT: u32 = 1;
 const ABOUT: &str = "fwstat-backup";
 const BLOCK: usize = 512;
 /// The longest archive, uncompressed; a longer one is refused.
-const MOST_BYTES: u64 = 16 << 20;
-const MOST_FILES: usize = 2000;
+const MAX_BYTES: u64 = 16 << 20;
+const MAX_FILES: usize = 2000;
 /// The magic number of gzip (RFC 1952, 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
@@ -113,8 +113,8 @@ pub fn pack(directory: &Directory, created: i64, out: &mut dyn Write) -> io::Res
         match check(&name, bytes.clone()) {
             Ok(()) => {
                 length += (BLOCK + bytes.len().next_multiple_of(BLOCK)) as u64;
-                if length >= MOST_BYTES || packed.files == MOST_FILES {
-                    let room = format!("{} MiB and {MOST_FILES} files", MOST_BYTES >> 20);
+                if length >= MAX_BYTES || packed.files == MAX_FILES {
+                    let room = format!("{} MiB and {MAX_FILES} files", MAX_BYTES >> 20);
                     return Err(io::Error::other(format!(
                         "a backup holds at most {room}: the store has more"
                     )));
@@ -165,8 +165,8 @@ pub fn unpack(input: &mut dyn Read) -> Result<Unpacked, String> {
     }
     let whole: Box<dyn Read> = Box::new((&start[..]).chain(input));
     // To the end, where the checksum is compared.
-    let all = at_most(&mut GzDecoder::new(whole), MOST_BYTES).map_err(damaged)?;
-    if all.len() as u64 == MOST_BYTES {
+    let all = at_most(&mut GzDecoder::new(whole), MAX_BYTES).map_err(damaged)?;
+    if all.len() as u64 == MAX_BYTES {
         return Err("it is too long to be a backup of fwstat".into());
     }
     let mut members = Members { rest: &all };
@@ -183,7 +183,7 @@ pub fn unpack(input: &mut dyn Read) -> Result<Unpacked, String> {
     let mut files = SmallMap::new();
     let mut salt = None;
     while let Some((name, bytes)) = members.next()? {
-        if !is_stored(name) || files.len() == MOST_FILES {
+        if !is_stored(name) || files.len() == MAX_FILES {
             return Err(format!("it holds '{name}', which is no file of a store"));
         }
         check(name, bytes.to_vec())?;
@@ -273,14 +273,14 @@ mod tests {
         let mut files = SmallMap::new();
         let name = |number: u32| pieces::name_of(Date(20_000), number);
         let piece = Arc::new(pieces::encode_day(7, &pieces::State::default(), &Day::new(Date(20_000), 7)));
-        (0..MOST_FILES as u32).for_each(|number| drop(files.insert(name(number), piece.clone())));
+        (0..MAX_FILES as u32).for_each(|number| drop(files.insert(name(number), piece.clone())));
         let pack = |files: &SmallMap<_, _>| {
             let mut bytes = Vec::new();
             pack(&Directory::Memory(files.clone()), 0, &mut bytes).map(|_| bytes)
         };
         let unpacked = unpack(&mut &pack(&files).unwrap()[..]).unwrap();
-        assert_eq!(unpacked.files.len(), MOST_FILES);
-        files.insert(name(MOST_FILES as u32), piece);
+        assert_eq!(unpacked.files.len(), MAX_FILES);
+        files.insert(name(MAX_FILES as u32), piece);
         let error = pack(&files).unwrap_err().to_string();
         assert_eq!(error, "a backup holds at most 16 MiB and 2000 files: the store has more");
     }
