@@ -142,3 +142,53 @@ impl DayStorage for Spool {
         self.days.keys().copied().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Address, Event, protocol};
+    use crate::store::pieces::{self, State};
+
+    fn day(date: Date, sources: u32) -> Day {
+        let mut day = Day::new(date, 3);
+        let time = i64::from(date.0) * 86_400;
+        for source in (0..sources).map(Address::v4) {
+            let protocol = protocol::TCP;
+            day.add(&Event { time, source, port: 23, protocol, count: 1, ..Event::default() }, 1);
+        }
+        day
+    }
+
+    fn summary(spool: &Spool, date: Date) -> DaySummary {
+        let stored = spool.read(date).unwrap().unwrap();
+        let mut day = Day::new(date, 3);
+        day.add_summary(&stored.summary, &stored.samples);
+        day.to_summary()
+    }
+
+    #[test]
+    fn days_that_outgrow_their_room_stay_apart() {
+        let mut spool = Spool::new(&std::env::temp_dir()).unwrap();
+        let dates = [Date(20_000), Date(20_001)];
+        for sources in [5, 6, 500, 501] {
+            dates.iter().for_each(|date| spool.put_whole(&day(*date, sources)).unwrap());
+            for date in dates {
+                assert_eq!(summary(&spool, date), day(date, sources).to_summary(), "{sources}");
+            }
+        }
+        spool.put_closed(&day(Date(20_002), 7).to_closed()).unwrap();
+        assert_eq!(summary(&spool, dates[1]), day(dates[1], 501).to_summary());
+        assert!(spool.is_whole(dates[0]) && !spool.is_whole(Date(20_002)));
+    }
+
+    #[test]
+    fn the_sections_of_a_day_make_the_piece_of_that_day() {
+        let mut spool = Spool::new(&std::env::temp_dir()).unwrap();
+        let date = Date(20_000);
+        spool.put_whole(&day(date, 300)).unwrap();
+        let sections = spool.sections(date, Section::packed).unwrap();
+        let piece = pieces::encode(3, &State::default(), (date, 0), sections);
+        assert_eq!(piece, pieces::encode_day(3, &State::default(), &day(date, 300)));
+        assert!(spool.sections(Date(1), Section::packed).unwrap().is_empty());
+    }
+}
