@@ -275,6 +275,8 @@ export const tests = {
 		await open('overview');
 		assert.match(await text('.fw-notice'), /The guard is off[^]*flood/, 'the health line tells why');
 		await open('overview', { query: 'lang=ja' });
+		assert.match(await text('.fw-notice'), /fwstat:\d+: オプション flood「much」: 指定できる値: .*; ガードは以前の設定のままです/);
+		await open('overview', { query: 'lang=ja' });
 		assert.match(await text('.fw-notice'), /fwstat:\d+: オプション flood「much」: 指定できる値: .*; ガードはオフのままです/);
 		await configure(before, async () => (await answer('status')).guard.state == 'on');
 	},

@@ -2,6 +2,7 @@
 // Sentences are the texts of three words and more in the files below, up to their tests, with 7 for each place. That
 // each pattern's own text is in Japanese, po/collect --check says.
 
+import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -84,6 +85,10 @@ const found = [ ...new Set(FILES.flatMap(texts)) ];
 const shown = found.flatMap((text) => OTHERS[text] || [ text ]);
 const gone = Object.keys(OTHERS).filter((text) => !found.includes(text));
 const wrong = shown.concat(MADE).filter((text) => !findings.of({ text }).includes(MARK) || /%s|undefined/.test(findings.of({ text })));
+// Reasons stand together in one text, with a semicolon between them; some have one of their own.
+const reasons = [ '7 is damaged: it is missing; what is readable of it is used', '7 was written by a newer fwstat (format 7, this one reads up to 7): it is left as it is; use the newer fwstat', 'older events are no longer held' ];
+const apart = words.reasons({ complete: false, incomplete_because: reasons.join('; ') });
+assert.deepEqual(apart, { large: reasons.map(words.of), small: [] });
 wrong.forEach((text) => console.error(`no pattern for: ${text}`));
 gone.forEach((text) => console.error(`no longer in the sources: ${text}`));
 if (found.length < 150 || gone.length || wrong.length) process.exit(1);

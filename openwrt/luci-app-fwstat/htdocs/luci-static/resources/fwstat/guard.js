@@ -15,7 +15,7 @@ const STATES = {
 /* The same in short. */
 const SHORT = { off: _('the guard is off'), dry: _('dry run'), starting: _('the guard is starting'), degraded: _('the guard does not work as it should') };
 
-const sentences = (guard) => [ STATES[guard.state] || guard.state ].concat((guard.why || '').split(/; (?!the guard stays)/).filter(Boolean).map(words.of));
+const sentences = (guard) => [ STATES[guard.state] || guard.state ].concat(words.apart(guard.why).filter(Boolean).map(words.of));
 
 return baseclass.extend({
 	sentences: sentences,

@@ -243,18 +243,22 @@ function attempts(answer) {
 	return rows.reduce((sum, row) => sum + row.attempts, 0);
 }
 
+/* Sentences that stand together with semicolons between them; some have one of their own. */
+const apart = (list) => String(list || '').split(/; (?!what is readable|use the newer|the guard stays)/);
+
 const translate = (sentence) => among(sentences, sentence);
 
 return baseclass.extend({
 	/* One sentence. */
 	of: translate,
+	apart: apart,
 	/* One that may be among others, too. */
 	among: among,
 	/* Why an answer is not complete, each in a sentence of its own: what can be 1 % of its attempts and more, and what is less. */
 	reasons: (answer) => {
 		const reasons = { large: [], small: [] };
 		if (answer && answer.complete === false)
-			String(answer.incomplete_because || '').split('; ').filter((reason) => reason)
+			apart(answer.incomplete_because).filter((reason) => reason)
 				.forEach((reason) => reasons[concerned(reason) < attempts(answer) / 100 ? 'small' : 'large'].push(translate(reason)));
 		return reasons;
 	},
