@@ -37,10 +37,14 @@ pub fn count_with_error(number: u64, error: u64) -> String {
     format!("{mark}{}", count(number))
 }
 
-/// A number that is not negative, rounded to so many decimals. Rust's own formatting of floats takes 13 KB of the program.
+/// A number that is not negative, rounded to 1 or 2 decimals; exact halves to the even digit, as Rust's own formatting of
+/// floats does, which takes 13 KB of the program.
 pub fn decimal(number: f64, decimals: usize) -> String {
     let unit = if decimals == 1 { 10 } else { 100 };
-    let rounded = (number * unit as f64).round() as u64;
+    let scaled = number * unit as f64;
+    // Of the numbers halfway between two with 1 or 2 decimals, a float is exact only for multiples of 1/8.
+    let is_exact = number * 8.0 == (number * 8.0).trunc();
+    let rounded = if is_exact { scaled.round_ties_even() } else { scaled.round() } as u64;
     format!("{}.{:0decimals$}", rounded / unit, rounded % unit)
 }
 
@@ -147,7 +151,7 @@ mod tests {
         for odd in [f64::NAN, f64::INFINITY, -1.0] {
             assert_eq!([ratio(Some(odd)), change(odd), mean(odd)], ["-", "-", "-"]);
         }
-        assert_eq!([decimal(12.25, 1), decimal(0.996, 2), decimal(7.05, 2)], ["12.3", "1.00", "7.05"]);
+        assert_eq!([decimal(12.25, 1), decimal(0.996, 2), decimal(7.05, 2)], ["12.2", "1.00", "7.05"]);
         assert_eq!((percent(1, 8).as_str(), percent(7, 7).as_str()), ("12.5 %", "100.0 %"));
         assert_eq!([mean(0.04), mean(99.94), mean(99.96), mean(5489.6)], ["0.0", "99.9", "100", "5,490"]);
     }
