@@ -163,7 +163,8 @@ mod tests {
     use crate::live::clock::BUILT;
     use crate::query::question::{Question, Topic};
 
-    const NOW: Now = Now { boot_ms: 100_000, wall: BUILT + 40_000_000 };
+    /// The same date in UTC and in Japan.
+    const NOW: Now = Now { boot_ms: 100_000, wall: BUILT + 463 * 86_400 };
 
     /// The daemon's core with directories of its own and the guard on; nothing of it is in the kernel before its turn.
     struct Started {

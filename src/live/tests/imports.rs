@@ -2,32 +2,21 @@
 
 use super::clocks::day_of;
 use super::*;
-
-#[test]
-fn without_a_clock_and_an_open_day_the_newest_stored_day_is_answered() {
-    let disks = Disks::new();
-    let lines = [line_at("2026-04-30T12:00:00+00:00", 1), line_at("2026-05-02T12:00:00+00:00", 2)];
-    import(&disks, "old.log", &lines);
-    let machine = Now { boot_ms: 10_000, wall: 0 };
-    let mut router = Router::start(machine, "UTC", disks, 0, false, Config::default());
-    // As after a backup was restored that has closed months only.
-    router.engine = Engine::new(Calendar::utc(), 1, 20);
-    router.engine.tick(machine);
-    assert_eq!(router.engine.date(), None);
-    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
-    let day = Date::from_ymd(2026, 5, 2);
-    assert_eq!((summary.from, summary.to, summary.attempts), (day, day, 1));
-}
 use crate::event::calendar::Month;
 
 /// A store with a day of each of so many months before this one, of ten attempts each.
 fn filled(months: i32) -> Disks {
+    let newest = Date((real_now() / DAY) as i32).month();
+    let dates: Vec<Date> = (1..=months).rev().map(|back| Month(newest.0 - back).first_day()).collect();
+    disks_of(&dates)
+}
+
+/// A store with these days, of ten attempts each.
+fn disks_of(dates: &[Date]) -> Disks {
     let disks = Disks::new();
     let disk = Disk::open_for_writing(&disks.flash()).unwrap();
     let mut store = Store::open(Directory::Disk(disk), Keep::default(), Some(7)).unwrap();
-    let newest = Date((real_now() / DAY) as i32).month();
-    let dates: Vec<Date> = (1..=months).rev().map(|back| Month(newest.0 - back).first_day()).collect();
-    let added = store.add(&dates, dates.iter().map(|date| Ok(day_of(*date, 10)))).unwrap();
+    let added = store.add(dates, dates.iter().map(|date| Ok(day_of(*date, 10)))).unwrap();
     store.commit(added.changes).unwrap();
     disks
 }
@@ -44,6 +33,16 @@ fn at(days: i64, number: u32) -> String {
 fn router(disks: Disks) -> Router {
     let machine = Now { boot_ms: 10_000, wall: real_now() };
     Router::start(machine, "UTC", disks, 0, true, Config::default())
+}
+
+#[test]
+fn without_a_clock_and_an_open_day_the_newest_stored_day_is_answered() {
+    let days = [(4, 30), (5, 2)].map(|(month, day)| Date::from_ymd(2026, month, day).unwrap());
+    let machine = Now { boot_ms: 10_000, wall: 0 };
+    let mut router = Router::start(machine, "UTC", disks_of(&days), 0, false, Config::default());
+    assert_eq!(router.engine.date(), None);
+    let Answer::Summary(summary) = router.ask(Topic::Summary) else { panic!() };
+    assert_eq!((summary.from, summary.to, summary.attempts), (Some(days[1]), Some(days[1]), 10));
 }
 
 #[test]
