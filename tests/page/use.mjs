@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { port, pictures, TABS, POLLED, MOST_BYTES, ask, answer, log, packet, until, page, open, drawn, text, cells, hash, outside } from './harness.mjs';
+import { execFileSync } from 'node:child_process';
+import { port, place, project, pictures, TABS, POLLED, MOST_BYTES, ask, answer, log, packet, until, page, open, drawn, text, cells, hash, outside } from './harness.mjs';
 
 export const tests = {
 	async 'tables are searched, sorted and downloaded, and a link shows the same'() {
@@ -159,6 +160,22 @@ export const tests = {
 		assert.equal(await text('[data-table=live] tbody'), rows, 'paused');
 		await page.locator('[name=pause]').click();
 		await page.waitForFunction(() => /203\.0\.113\.77/.test(document.body.innerText));
+	},
+
+	async 'events that come after a restart of the daemon are shown'() {
+		const packets = (source, from) => log(Array.from({ length: 10 }, (_, index) => packet('reject wan in: ', source, from + index, index + 1)));
+		const shown = (from) => page.waitForFunction((from) => {
+			const ports = [ ...document.querySelectorAll('[data-table=live] tbody .fw-col-port') ].map((cell) => cell.innerText);
+			return Array.from({ length: 10 }, (_, index) => String(from + index)).every((port) => ports.includes(port));
+		}, from);
+		packets('203.0.113.91', 5100);
+		await open('live');
+		await shown(5100);
+		// Its numbers begin at 1 again, so the new events have numbers of events that are shown, or smaller ones.
+		execFileSync(path.join(project, 'tests/page/serve'), [ '--restart', place ]);
+		packets('203.0.113.92', 5200);
+		await shown(5200);
+		await shown(5100);
 	},
 
 	async 'a rare event is found in a flood'() {
