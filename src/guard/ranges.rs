@@ -42,6 +42,11 @@ pub fn as_v4((first, last): Range) -> Option<(u32, u32)> {
     ((V4_FIRST..=V4_LAST).contains(&first) && last <= V4_LAST).then_some((first as u32, last as u32))
 }
 
+/// The address with these 32 bits, as in a [`Range`].
+pub fn of_v4(bits: u32) -> u128 {
+    V4_FIRST | u128::from(bits)
+}
+
 fn touch(one: Range, other: Range) -> bool {
     one.0 <= other.1 && other.0 <= one.1
 }

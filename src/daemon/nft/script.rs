@@ -4,10 +4,9 @@
 
 use std::fmt::Write;
 
-use crate::event::Address;
 use crate::guard::Source;
 use crate::guard::networks::MAX_RANGES;
-use crate::guard::ranges::{Range, as_v4};
+use crate::guard::ranges::{Range, as_v4, of_v4};
 use crate::input::nflog::{COPY_RANGE, QUEUE_THRESHOLD};
 
 /// The name of the guard's own table, of family inet.
@@ -388,15 +387,14 @@ pub fn range_keys(range: Range) -> (usize, Vec<u8>, Option<Vec<u8>>) {
 /// The address of an element's key in network byte order (4 or 16 bytes), as in a [`Range`]; `None`: another length.
 pub fn address_of(key: &[u8]) -> Option<u128> {
     if let Ok(bits) = <[u8; 4]>::try_from(key) {
-        return Some(u128::from_be_bytes(Address::v4(u32::from_be_bytes(bits)).to_bytes()));
+        return Some(of_v4(u32::from_be_bytes(bits)));
     }
     <[u8; 16]>::try_from(key).ok().map(u128::from_be_bytes)
 }
 
 /// The last address that a set of ranges can hold.
 pub fn last_address(set: &str) -> u128 {
-    let v4 = u128::from_be_bytes(Address::v4(u32::MAX).to_bytes());
-    if set == NETWORKS[0] { v4 } else { u128::MAX }
+    if set == NETWORKS[0] { of_v4(u32::MAX) } else { u128::MAX }
 }
 
 /// The set that a source belongs to, of a pair of them.
