@@ -22,8 +22,9 @@ const RECEIVE_BUFFER: usize = 256 << 10;
 const DATAGRAMS_PER_TURN: usize = 256;
 /// Elements in one message: its attributes have lengths of 16 bits.
 const ELEMENTS_PER_MESSAGE: usize = 256;
-/// Ranges that one transaction changes: where somebody listens to notifications, some kernels hold a buffer of 4 KiB for each
-/// element until the transaction is done, and there are two elements to a range.
+/// Ranges that one transaction changes, more only where ranges overlap one another: where somebody listens to
+/// notifications, some kernels hold a buffer of 4 KiB for each element until the transaction is done, and there are two
+/// elements to a range.
 const RANGES_AT_ONCE: usize = 256;
 /// How often the sets of networks are listed again, should ranges end while they are changed.
 const TRIES: usize = 3;
@@ -262,13 +263,17 @@ impl Elements {
         let ranges = &mut ranges[before..];
         ranges.sort_unstable();
         ends.sort_unstable();
-        // Only the last range can have no end.
-        let mut fit = ranges.len() - ends.len().min(ranges.len()) <= 1 && ends.len() <= ranges.len();
-        for (at, behind) in ends.into_iter().enumerate().take(ranges.len()) {
-            let next = ranges.get(at + 1).map_or(u128::MAX, |((first, _), _)| *first);
+        let (mut ends, mut fit) = (ends.into_iter().peekable(), true);
+        for at in 0..ranges.len() {
+            let next = ranges.get(at + 1).map(|((first, _), _)| *first);
             let (first, last) = &mut ranges[at].0;
-            fit &= *first < behind && behind <= next;
-            *last = behind.saturating_sub(1);
+            // The end of a range whose time is over: the kernel lists its end alone until it removes both.
+            while ends.next_if(|behind| *behind <= *first).is_some() {}
+            match ends.next_if(|behind| next.is_none_or(|next| *behind <= next)) {
+                Some(behind) => *last = behind - 1,
+                // Only the last range can have no end.
+                None => fit &= next.is_none(),
+            }
         }
         // Else the set was changed while it was read.
         if fit { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENOENT)) }
