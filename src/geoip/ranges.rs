@@ -14,6 +14,8 @@ const GLOBAL_UNICAST: (u128, u32) = (1 << 125, 3);
 /// Most visits of nodes, as a multiple of their number: a writer may store equal subtrees once, so that nodes are
 /// visited several times. The tree of a damaged file may have a cycle.
 const MAX_VISITS: u64 = 16;
+/// At least this many visits are allowed: the most ranges that are asked for, at regular distances, can share some twenty nodes.
+const MIN_VISITS: u64 = 1 << 19;
 
 /// Why there is no list of ranges.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,7 +50,7 @@ impl Layout {
         most: usize,
     ) -> Result<Vec<(u128, u128)>, NoRanges> {
         let (remembered, ranges, skipped) = (Vec::new(), Vec::new(), None);
-        let steps = u64::from(self.nodes) * MAX_VISITS;
+        let steps = (u64::from(self.nodes) * MAX_VISITS).max(MIN_VISITS);
         let mut collector =
             Collector { layout: self, bytes, country, remembered, ranges, most, skipped, steps };
         collector.walk(self.ipv4, V4_FIRST, 32)?;
