@@ -139,9 +139,9 @@ impl NetworkBlocks {
         for block in blocks {
             guard.networks.add_longer(block);
         }
-        if over.is_empty() {
-            self.stored = (guard.networks.version(), storage.openings);
-        }
+        // No list has this version: one that is empty now is written, too.
+        let version = if over.is_empty() { guard.networks.version() } else { u64::MAX };
+        self.stored = (version, storage.openings);
         over
     }
 
