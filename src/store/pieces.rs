@@ -5,7 +5,6 @@
 //! everything that flash may lack. An import leaves its first and last day as one piece each, so that more can be added
 //! exactly.
 
-use std::fs;
 use std::io::{self, Seek, Write};
 use std::path::Path;
 
@@ -18,7 +17,7 @@ use crate::stats::summary::DaySummary;
 use super::codec::{Codec, Content, Reader};
 use super::container::{self, Kind, Section};
 use super::deferred;
-use super::directory::Open;
+use super::directory::{Directory, Disk, Open};
 use super::sections::{self, StoredDay, Unit};
 
 /// The state of counting when it was saved.
@@ -189,7 +188,8 @@ pub const RAM_COPY: &str = "today.fws";
 
 /// The copy in RAM; `None`: missing, damaged or no regular file.
 pub fn open_copy(run: &Path) -> Option<Open> {
-    Open::from_bytes(fs::read(run.join(RAM_COPY)).ok()?).ok()
+    let bytes = Directory::Disk(Disk::open(run).ok()?).read(RAM_COPY).ok()??;
+    Open::from_bytes(bytes).ok()
 }
 
 /// [`State::due`] of the copy in RAM, if there is one of the store with this salt; else 0.
