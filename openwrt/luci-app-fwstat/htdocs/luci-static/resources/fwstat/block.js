@@ -51,8 +51,19 @@ function everyBlock(cursor, found) {
 	});
 }
 
-/* Without a rollback, as no address that is allowed can cut off the browser: there is nothing to confirm before the page is left. */
-const apply = rpc.declare({ object: 'uci', method: 'apply', params: [ 'timeout', 'rollback' ], reject: true });
+const applyStaged = rpc.declare({ object: 'uci', method: 'apply', params: [ 'timeout', 'rollback' ], reject: true });
+const confirmApplied = rpc.declare({ object: 'uci', method: 'confirm', reject: true });
+
+/*
+ * Confirmed at once, as no address that is allowed can cut off the browser. Not without a rollback: rpcd would delete the
+ * copies from which it rolls back another change that waits for its confirmation.
+ */
+function apply() {
+	return applyStaged(10, true).then(() => confirmApplied(), (error) => {
+		/* Permission denied: while another change waits for its confirmation, this one waits, too. */
+		if (!/ubus code 6\b/.test(error && error.message || error)) throw error;
+	});
+}
 
 const isEmpty = (changes) => !Object.keys(changes || {}).length;
 
@@ -64,10 +75,9 @@ function add(addresses) {
 		const most = options.guard.allow.most;
 		if (allowed.length + more.length > most) throw new Error(_('it has at most %s entries').format(most));
 		if (more.length) uci.set('fwstat', 'guard', 'allow', allowed.concat(more));
-		return uci.save().then(() => more.length && isEmpty(waiting) ? apply(10, false) : null);
+		return uci.save().then(() => more.length && isEmpty(waiting) ? apply() : null);
 	}).then(() => {
 		uci.unload('fwstat');
-		/* While LuCI waits for the confirmation of what was applied elsewhere, rpcd applies nothing, without an error. */
 		return uci.changes();
 	}).then(isEmpty).catch((error) => {
 		throw new Error(_('The allow list was not changed: %s').format(error && error.message || error));
