@@ -7,6 +7,8 @@
 /* A table with search, sorting and a download as CSV. What is searched and sorted by stands in the URL. */
 
 const STEP = 50;
+/* The timer of the search that is being typed, also when its table is drawn again meanwhile. */
+let waiting = 0;
 const el = page.el;
 
 /* A cell that a spreadsheet takes as text: none begins a formula. */
@@ -75,7 +77,6 @@ return baseclass.extend({
 			return el('td', { 'data-label': column.title || null, 'class': [ column.right && 'fw-right', column.wide && 'fw-wide', 'fw-col-' + column.key ].filter(Boolean).join(' ') },
 				column.show ? column.show(row) : typeof(value) == 'number' ? text.number(value) : value == null ? '–' : value);
 		})));
-		let waiting = 0;
 		return el('div', { 'class': 'fw-tablebox', 'data-table': mine }, [
 			el('div', { 'class': 'fw-tools' }, [
 				options.search === false ? null : el('input', {

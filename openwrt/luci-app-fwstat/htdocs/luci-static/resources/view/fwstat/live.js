@@ -70,7 +70,11 @@ function draw(state, rows, tab) {
 		el('form', { 'class': 'fw-form', submit: (event) => {
 			event.preventDefault();
 			/* A term that stands there masked is meant as it is. */
-			put(event.target.elements.filter.value.split(/\s+/).filter(Boolean).map((word) => chosen.find((term) => text.line(term) == word) || word));
+			const left = chosen.slice();
+			put(event.target.elements.filter.value.split(/\s+/).filter(Boolean).map((word) => {
+				const at = left.findIndex((term) => text.line(term) == word);
+				return at < 0 ? word : left.splice(at, 1)[0];
+			}));
 		} }, [
 			el('label', { 'class': 'fw-grow' }, [ _('Filter'), el('input', { type: 'search', name: 'filter', value: chosen.map(text.line).join(' '), maxlength: 200, placeholder: '!port:23 zone:wan telnet', 'class': 'cbi-input-text' }) ]),
 			el('button', { type: 'submit', name: 'apply', 'class': 'btn cbi-button' }, _('Filter'))
