@@ -237,7 +237,10 @@ fn an_nft_that_takes_long_delays_the_table_and_nothing_else() {
     // Taken away, it is made anew; until then the rows are marked. The stop waits for no nft.
     guarded.network.nft("delete table inet fwstat\n");
     eventually("the row is marked again", || guarded.blocks()[0]["pending"] == true);
+    let stopping = std::time::Instant::now();
     guarded.router.stop();
+    // procd kills it after 30 s.
+    assert!(stopping.elapsed() < Duration::from_secs(30), "{:?}", stopping.elapsed());
     let list =
         Command::new("ip").args(["netns", "exec", &guarded.network.router, "nft", "list", "tables"]).output();
     assert!(!String::from_utf8_lossy(&list.unwrap().stdout).contains("fwstat"));

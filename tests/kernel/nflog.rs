@@ -203,8 +203,9 @@ fn the_last_packet_of_a_quiet_moment_comes_within_a_few_hundred_milliseconds() {
                 reader.read(10, &mut |_| packets += 1).unwrap();
                 assert_eq!(packets, 1);
             }
-            // The kernel's timer is the same each time: the quickest counts, as other programs make the others slower.
-            assert!(*waited.iter().min().unwrap() < Duration::from_millis(500), "{waited:?}");
+            // The median, as other programs can make some slower.
+            waited.sort();
+            assert!(waited[waited.len() / 2] < Duration::from_millis(500), "{waited:?}");
         });
     });
 }
