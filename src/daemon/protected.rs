@@ -2,8 +2,6 @@
 //! of it is ever blocked.
 //!
 //! Reads UCI's files, the resolvers' files and `/proc/net`, gives prefixes with the reason. Changes nothing.
-//!
-//! Reads UCI's files, the resolvers' files and `/proc/net`, gives prefixes with the reason. Changes nothing.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

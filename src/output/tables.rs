@@ -84,7 +84,7 @@ pub(super) fn service_rows(
     write_error_note(rows.iter().map(|row| row.error), out)
 }
 
-/// What attacks on the service usually want; empty for other classes than attempts and logins.
+/// What attacks on the service usually want; [`ABSENT`] for other classes than attempts.
 fn wanted(row: &ServiceRow, style: &Style) -> &'static str {
     if style.counted != counted(Class::Attempt) {
         return ABSENT;

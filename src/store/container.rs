@@ -157,7 +157,7 @@ impl Header {
         }
         let mut raw = Vec::with_capacity(length);
         let mut decompress = Decompress::new(false);
-        // Everything at once, which needs no window beside `raw`. A longer section finds no room.
+        // Everything at once, directly into `raw` and not through the decoder's window. A longer section finds no room.
         match decompress.decompress_vec(&bytes, &mut raw, FlushDecompress::Finish) {
             Ok(Status::StreamEnd) if raw.len() == length => {}
             _ => return Err(Unreadable::Damaged("a section cannot be decompressed")),
