@@ -251,7 +251,7 @@ class Router:
         }
         self.errors = open(self.place / "errors", "ab")
         self.process = subprocess.Popen(
-            ["busybox", "ash", "-c", script], stderr=self.errors, stdin=subprocess.DEVNULL,
+            ["busybox", "ash", "-c", script], stdout=self.errors, stderr=self.errors, stdin=subprocess.DEVNULL,
             env={**os.environ, "CURL_CA_BUNDLE": str(self.server.place / "cert.pem")},
         )  # fmt: skip
 

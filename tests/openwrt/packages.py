@@ -336,7 +336,7 @@ class Installed(unittest.TestCase):
         # The configuration, the data, the service's user; what is in RAM goes with the next boot.
         self.assertEqual(
             {name for name in left if not name.startswith("tmp/run/fwstat")},
-            {"etc/config/fwstat", "etc/passwd", "etc/group"},
+            {"etc/config/fwstat", "etc/fwstat", "etc/passwd", "etc/group"},
         )
         self.assertEqual(set(before) - set(after), set())
         self.assertFalse((self.router.place / "tmp/run/fwstat/rules").exists())
