@@ -103,14 +103,7 @@ def linker(row, place):
     """A script that links for this row."""
     place.mkdir(parents=True, exist_ok=True)
     script = place / f"link-{row['target']}"
-    zig = f"{sys.executable} -m ziglang"
-    # `zig cc` does not pass --icf on, which stores equal functions once: its call of the linker is repeated with it.
-    script.write_text(
-        f"""#!/bin/sh
-said=$({zig} cc -target {row["zig"]} "$@" -v 2>&1) || {{ echo "$said" >&2; exit 1; }}
-exec {zig} $(echo "$said" | grep '^ld.lld ') --icf=all
-"""
-    )
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m ziglang cc -target {row["zig"]} "$@"\n')
     script.chmod(0o755)
     return script
 
