@@ -1,4 +1,4 @@
-//! `fwstat check`: runs the checks of `daemon::check` and prints their findings. Has no check of its own.
+//! `fwstat check`: runs the checks of `daemon::check` and prints their findings. Contains no checks itself.
 
 use std::io::Write;
 

@@ -75,7 +75,7 @@ impl NotSeen {
 pub(super) struct Counts {
     /// The packets of our rules since the daemon's start; `None` while not known.
     pub rules: Option<SmallMap<Place, u64>>,
-    /// The places of the last reading, and those that had packets today.
+    /// Rules and chains whose refused packets were not logged one by one: at the last listing of the ruleset, or today.
     pub not_seen: Vec<NotSeen>,
     /// The counters at the last reading, in the order of their numbers.
     last: Vec<Reading>,

@@ -110,7 +110,7 @@ pub(super) struct NetworkBlocks {
     database: PathBuf,
 }
 
-/// The warning about a block of so many addresses.
+/// The warning about a block of this many IPv4 addresses and IPv6 /64 networks.
 fn warning((v4, v6): (u64, u64)) -> String {
     let mut parts = Vec::new();
     if v4 > 0 {

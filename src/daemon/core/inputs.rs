@@ -166,7 +166,7 @@ mod tests {
     /// The same date in UTC and in Japan.
     const NOW: Now = Now { boot_ms: 100_000, wall: BUILT + 463 * 86_400 };
 
-    /// The daemon's core with directories of its own and the guard on; nothing of it is in the kernel before its turn.
+    /// The daemon's core with temporary directories and the guard enabled, before it has created its nftables table.
     struct Started {
         core: Core,
         directory: PathBuf,
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn who_guesses_passwords_is_judged_in_the_next_turn() {
-        // The guard makes its table in a network of its own.
+        // The guard creates its nftables table in a separate network namespace.
         if unshare(CloneFlags::CLONE_NEWNET).is_err() {
             return eprintln!("SKIPPED: a network namespace needs root");
         }

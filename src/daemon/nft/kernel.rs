@@ -22,9 +22,9 @@ const RECEIVE_BUFFER: usize = 256 << 10;
 const DATAGRAMS_PER_TURN: usize = 256;
 /// Elements in one message: its attributes have lengths of 16 bits.
 const ELEMENTS_PER_MESSAGE: usize = 256;
-/// Ranges that one transaction changes, more only where ranges overlap one another: where somebody listens to
-/// notifications, some kernels hold a buffer of 4 KiB for each element until the transaction is done, and there are two
-/// elements to a range.
+/// Most ranges that one transaction changes; a group of overlapping ranges, which must change together, may be larger.
+/// While a process listens to nftables notifications, some kernels hold a 4 KiB buffer for each element until the
+/// transaction is committed, and a range has two elements.
 const RANGES_AT_ONCE: usize = 256;
 /// How often the sets of networks are listed again, should ranges end while they are changed.
 const TRIES: usize = 3;

@@ -8,8 +8,8 @@ use crate::guard::networks::Element;
 /// A block in the kernel may end this much earlier than it should (milliseconds); then it is as it should be.
 const EARLIER_MS: u64 = 2_000;
 
-/// Ranges that overlap one another, by their places in what there is and in what there shall be. An interval set takes
-/// no overlapping ranges, so the old ones give way to the new ones in one transaction.
+/// Overlapping ranges to replace in one transaction, since an interval set holds no overlapping ranges: index ranges into
+/// the list of present elements (`removed`) and into that of wanted elements (`added`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Group {
     removed: (u32, u32),

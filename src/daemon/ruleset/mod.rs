@@ -9,7 +9,7 @@ use crate::event::small_map::SmallMap;
 
 /// Most rules that are read; the others are one place without a number.
 const MAX_RULES: usize = 2048;
-/// Most places that are named, since a ruleset can have a rule for every address.
+/// Most entries in the list of unseen rules and chains: a ruleset can have a rule for every address.
 const MAX_PLACES: usize = 64;
 /// Bytes of a place's name to which no further names are added.
 const LONG_NAME: usize = 400;
@@ -369,7 +369,8 @@ fn place_of(comment: &str) -> Option<Place> {
     })
 }
 
-/// The places so far; the same one twice is one with both sums, and those with the same counter are one.
+/// Collects unseen rules and chains. Entries with the same name are merged and their counters added; entries that share
+/// a counter are merged, so that it counts once.
 #[derive(Default)]
 struct UnseenSums {
     rows: Vec<Unseen>,

@@ -56,7 +56,7 @@ fn with_ours(input: &[&str], forward: &[&str], syn_flood: &[&str]) -> Vec<String
     rules
 }
 
-/// Each with a handle of its own, as in the kernel.
+/// Parses rules, each given a unique handle as the kernel does.
 fn read(rules: &[String]) -> Ruleset {
     let numbered = |(number, rule): (usize, &String)| {
         let (kind, object) = rule.split_once(": {").unwrap();
