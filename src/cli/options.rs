@@ -89,7 +89,7 @@ pub static STORE: OptionRow =
 pub static TIMEZONE: OptionRow = option(
     "timezone",
     "ZONE",
-    "local time zone, a POSIX one such as JST-9 or a name such as Asia/Tokyo [default: the system's]",
+    "local time zone, a POSIX one such as JST-9 or, with fwstat-full, a name such as Asia/Tokyo [default: the system's]",
 );
 pub static UBUS: OptionRow = option("ubus", "SOCKET", "socket of ubusd [default: /var/run/ubus/ubus.sock]");
 pub static YEAR: OptionRow = option(

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::config::uci;
-use crate::event::calendar::Calendar;
-
-const TZ: &str = "/etc/TZ";
+use crate::event::calendar::{Calendar, ETC_TZ, etc_tz};
 
 /// Reads the zone again only when a file changed.
 pub struct ZoneFiles {
@@ -25,7 +23,7 @@ impl ZoneFiles {
     /// The zone if it has changed, as at the first call, and its error.
     pub fn refresh(&mut self) -> Option<(Calendar, Option<String>)> {
         let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-        let modified = Some([modified(&self.system), modified(Path::new(TZ))]);
+        let modified = Some([modified(&self.system), modified(Path::new(ETC_TZ))]);
         let before = std::mem::replace(&mut self.modified, modified);
         if before == modified {
             return None;
@@ -36,11 +34,7 @@ impl ZoneFiles {
 
     fn read(&mut self) -> (Calendar, Option<String>) {
         let text = std::fs::read_to_string(&self.system).unwrap_or_default();
-        let named = timezone(&text).or_else(|| {
-            let text = std::fs::read_to_string(TZ).ok()?;
-            let name = text.trim().to_string();
-            (!name.is_empty()).then_some(name)
-        });
+        let named = timezone(&text).or_else(etc_tz);
         self.name.clone_from(&named);
         match named.map(|name| Calendar::new(&name)) {
             Some(Ok(calendar)) => (calendar, None),

@@ -4,7 +4,9 @@
 
 use std::fmt;
 
-use jiff::tz::{Offset, TimeZone};
+#[cfg(feature = "files")]
+use jiff::tz::Offset;
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 
 /// A local calendar day, counted from 1970-01-01 (day 0).
@@ -129,6 +131,15 @@ pub struct Hour {
 /// The name of the system's zone if it is unknown.
 const LOCAL: &str = "local";
 
+/// The system's zone as a POSIX string, which OpenWrt's procd writes from UCI.
+pub const ETC_TZ: &str = "/etc/TZ";
+
+/// The content of [`ETC_TZ`]; `None` if there is none.
+pub fn etc_tz() -> Option<String> {
+    let text = std::fs::read_to_string(ETC_TZ).ok()?;
+    (!text.trim().is_empty()).then(|| text.trim().to_string())
+}
+
 /// A time zone that caches the last hour, since almost every instant falls
 /// into the same hour as the one before.
 #[derive(Clone, Debug)]
@@ -145,7 +156,7 @@ pub struct Calendar {
 
 impl Calendar {
     /// A zone from a POSIX string such as `JST-9` or `CET-1CEST,M3.5.0,M10.5.0/3`
-    /// (POSIX.1-2017, 8.3; RFC 8536, 3.3.1) or an IANA name such as `Asia/Tokyo`.
+    /// (POSIX.1-2017, 8.3; RFC 8536, 3.3.1) or, in builds that read log files, an IANA name such as `Asia/Tokyo`.
     /// IANA names need the zone files below `/usr/share/zoneinfo`.
     pub fn new(name: &str) -> Result<Calendar, String> {
         let name = if name.is_empty() { "UTC" } else { name };
@@ -153,12 +164,13 @@ impl Calendar {
             "UTC" => Ok(TimeZone::UTC),
             _ => TimeZone::posix(name).or_else(|_| TimeZone::get(name)),
         };
-        let unknown = |_| {
-            format!(
-                "unknown time zone '{name}': give a POSIX zone such as JST-9, or an IANA name such as \
-                 Asia/Tokyo (which needs the zone files in /usr/share/zoneinfo)"
-            )
+        let names = match cfg!(feature = "files") {
+            true => {
+                ", or an IANA name such as Asia/Tokyo (which needs the zone files in /usr/share/zoneinfo)"
+            }
+            false => "; only fwstat-full takes IANA names",
         };
+        let unknown = |_| format!("unknown time zone '{name}': give a POSIX zone such as JST-9{names}");
         Ok(Calendar::with_zone(zone.map_err(unknown)?, name))
     }
 
@@ -167,8 +179,18 @@ impl Calendar {
         Calendar::with_zone(TimeZone::UTC, "UTC")
     }
 
-    /// The zone that this system is set to.
+    /// The zone that this system is set to: the variable `TZ`, OpenWrt's file [`ETC_TZ`], else, in builds that read log
+    /// files, `/etc/localtime`, which OpenWrt does not have; UTC without all of them.
     pub fn system() -> Calendar {
+        let variable = std::env::var("TZ").ok().filter(|name| !name.is_empty());
+        match variable.or_else(etc_tz).map(|name| Calendar::new(&name)) {
+            Some(Ok(calendar)) => calendar,
+            _ => Calendar::of_zone_files(),
+        }
+    }
+
+    #[cfg(feature = "files")]
+    fn of_zone_files() -> Calendar {
         let zone = TimeZone::system();
         let name = match zone.iana_name() {
             Some(name) => name.to_string(),
@@ -178,6 +200,11 @@ impl Calendar {
             None => LOCAL.to_string(),
         };
         Calendar::with_zone(zone, &name)
+    }
+
+    #[cfg(not(feature = "files"))]
+    fn of_zone_files() -> Calendar {
+        Calendar::utc()
     }
 
     /// The name for which [`Calendar::new`] returns this zone, if it has one.
@@ -316,6 +343,16 @@ mod tests {
         assert_eq!((hour.date.to_string().as_str(), hour.hour), ("2020-04-06", 13));
         assert_eq!(tokyo.rfc3339(1_586_145_731), "2020-04-06T13:02:11+09:00");
         assert_eq!(tokyo.instant(hour.date, 13 * 3600 + 131), 1_586_145_731);
+    }
+
+    #[cfg(feature = "files")]
+    #[test]
+    fn an_iana_name_is_read_from_the_zone_files() {
+        let mut tokyo = Calendar::new("Asia/Tokyo").unwrap();
+        assert_eq!(tokyo.hour_of(1_586_145_600).hour, 13);
+        assert_eq!(tokyo.name(), "Asia/Tokyo");
+        let error = Calendar::new("Asia/Nowhere").unwrap_err();
+        assert!(error.contains("unknown time zone 'Asia/Nowhere'"), "{error}");
     }
 
     #[test]
