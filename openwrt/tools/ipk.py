@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from toolchain import BuildError, run
+from toolchain import BuildError, run, zopfli
 
 # What OpenWrt's own build puts into every package; the functions call <package>.postinst-pkg and .prerm-pkg.
 POSTINST = """#!/bin/sh
@@ -72,7 +72,7 @@ def files(tree):
     return sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*"))
 
 
-def _tar(members, epoch):
+def _tar(members, epoch, compress):
     """A gzipped tar of (name, mode, content or None for a directory or a Path for a link)."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.GNU_FORMAT) as tar:
@@ -88,7 +88,7 @@ def _tar(members, epoch):
             else:
                 entry.size = len(content)
                 tar.addfile(entry, io.BytesIO(content))
-    return gzip.compress(plain.getvalue(), 9, mtime=0)
+    return compress(plain.getvalue())
 
 
 def _data(tree):
@@ -140,14 +140,16 @@ def make(folder, fields, tree, version, architecture, epoch):
         "Installed-Size": str(sum(sizes)),
         "License": fields.get("License", "Apache-2.0"),
     }
+    small = zopfli()
     parts = [
         ("./debian-binary", 0o644, b"2.0\n"),
-        ("./data.tar.gz", 0o644, _tar(_data(tree), epoch)),
-        ("./control.tar.gz", 0o644, _tar(_control(folder, fields, tree), epoch)),
+        ("./data.tar.gz", 0o644, _tar(_data(tree), epoch, small)),
+        ("./control.tar.gz", 0o644, _tar(_control(folder, fields, tree), epoch, small)),
     ]
     name = f"{fields['Package']}_{version}_{fields['Architecture']}.ipk"
     control = "".join(f"{key}: {fields[key]}\n" for key in ORDER if key in fields)
-    return name, control, _tar(parts, epoch)
+    # Its parts are compressed already.
+    return name, control, _tar(parts, epoch, lambda plain: gzip.compress(plain, 9, mtime=0))
 
 
 def source_epoch(root):

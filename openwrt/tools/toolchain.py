@@ -1,5 +1,7 @@
 """From a row of cross.toml to a program: finds (or, as root on Debian, installs) what that needs, and calls cargo."""
 
+import importlib
+import importlib.metadata
 import os
 import shutil
 import struct
@@ -14,6 +16,8 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
 DEBIAN = ["rustc-web", "cargo-web", "rust-web-src"]
 # The newest one that links musl's malloc: later ones bring an allocator of their own, which never gives small blocks back.
 ZIGLANG = "0.15.2"
+# Compresses packages 4 % smaller than zlib. One version, so that the same input gives the same bytes.
+ZOPFLI = "0.4.3"
 
 
 # Of Cargo.toml, for programs that a router runs.
@@ -83,20 +87,38 @@ def install(packages):
     run(line, env=environment, stdout=subprocess.DEVNULL)
 
 
+def python_package(requirement):
+    """A directory with this package (`name==version`), installed there if need be."""
+    place = TARGET / "openwrt" / "python"
+    name, version = requirement.split("==")
+    if not (place / f"{name}-{version}.dist-info").exists():
+        if output([sys.executable, "-m", "pip", "--version"]) is None and os.geteuid() == 0 and shutil.which("apt-get"):
+            install(["python3-pip"])
+        print("installing", requirement, file=sys.stderr, flush=True)
+        pip = [sys.executable, "-m", "pip", "install", "-q", "--upgrade", "--target", str(place)]
+        run([*pip, requirement], stdout=sys.stderr)
+    return place
+
+
 def zig():
     """The environment in which `python3 -m ziglang` works."""
-    place = TARGET / "openwrt" / "python"
-    environment = os.environ | {"PYTHONPATH": f"{place}:{os.environ.get('PYTHONPATH', '')}"}
     works = [sys.executable, "-m", "ziglang", "version"]
-    found = subprocess.run(works, env=environment, capture_output=True, text=True)
-    if found.returncode == 0 and found.stdout.strip() == ZIGLANG:
-        return environment
-    if output([sys.executable, "-m", "pip", "--version"]) is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        install(["python3-pip"])
-    wanted = f"ziglang=={ZIGLANG}"
-    print("installing", wanted, file=sys.stderr, flush=True)
-    run([sys.executable, "-m", "pip", "install", "-q", "--upgrade", "--target", str(place), wanted], stdout=sys.stderr)
-    return environment
+    if output(works) == ZIGLANG:
+        return dict(os.environ)
+    place = python_package(f"ziglang=={ZIGLANG}")
+    return os.environ | {"PYTHONPATH": f"{place}:{os.environ.get('PYTHONPATH', '')}"}
+
+
+def zopfli():
+    """The function that compresses bytes to a gzip file without time or name."""
+    try:
+        found = importlib.metadata.version("zopfli")
+    except importlib.metadata.PackageNotFoundError:
+        found = None
+    if found != ZOPFLI:
+        sys.path.insert(0, str(python_package(f"zopfli=={ZOPFLI}")))
+        importlib.invalidate_caches()
+    return importlib.import_module("zopfli.gzip").compress
 
 
 def linker(row, place):
