@@ -24,11 +24,11 @@ const OTHER: u32 = 1;
 /// The rule that blocks a source. The numbers are stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rule {
-    /// More attempts than the option `flood` allows.
+    /// As many attempts as the option `flood` says.
     Flood = 0,
-    /// More different ports or addresses than the option `scan` allows.
+    /// As many different services or destinations as the option `scan` says.
     Scan = 1,
-    /// More failed logins than the option `login` allows.
+    /// As many failed logins as the option `login` says.
     Login = 2,
     /// Blocked by hand.
     Hand = 3,

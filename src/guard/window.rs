@@ -9,7 +9,7 @@ pub const PARTS: u32 = 8;
 /// A count per time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Limit {
-    /// Events allowed in the window.
+    /// Events in the window that reach it.
     pub count: u32,
     pub window_ms: u64,
 }
