@@ -60,7 +60,7 @@ const LOCK_RETRY: Duration = Duration::from_millis(200);
 /// The paths that the command line gives the daemon.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DaemonPaths {
-    /// The UCI file; `system`, `firewall` and `dhcp` are read beside it.
+    /// The UCI file; `system`, `firewall`, `network`, `dhcp` and `uhttpd` are read beside it.
     pub config: PathBuf,
     /// ubusd's socket.
     pub ubus: PathBuf,
