@@ -31,7 +31,7 @@ pub struct State {
     pub mark: Option<(u32, i64)>,
     /// The open day.
     pub date: Option<Date>,
-    /// Wall clock minus boot clock in milliseconds, if the wall clock was trusted.
+    /// Wall clock minus boot clock in seconds, if the wall clock was trusted.
     pub believed: Option<i64>,
     /// Whether flash has everything that this file has of the open day.
     pub on_flash: bool,
