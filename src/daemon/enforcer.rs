@@ -459,7 +459,20 @@ fn refused(refusal: Refusal, source: Source) -> AnswerError {
             AnswerError::PermissionDenied(format!("{source} is not blocked: {protection}"))
         }
         Refusal::Full(most) => {
-            AnswerError::Failed(format!("{source} is not blocked: max_blocks ({most}) is reached"))
+            let why = format!("the limit of blocks by hand ({most}) is reached");
+            AnswerError::Failed(format!("{source} is not blocked: {why}"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_limit_of_blocks_by_hand() {
+        let refused = refused(Refusal::Full(256), Source::V4(0xc633_6407));
+        let wanted = "198.51.100.7 is not blocked: the limit of blocks by hand (256) is reached";
+        assert_eq!(refused, AnswerError::Failed(wanted.into()));
     }
 }

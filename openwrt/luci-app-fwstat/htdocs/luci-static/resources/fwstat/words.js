@@ -51,7 +51,7 @@ const sentences = [
 	[ /^the budget of (\d+) blocks for floods and scans within (\w+) is used up: .*$/, _('the budget of %s blocks for floods and scans within %s is used up: more sources are not blocked') ],
 	[ /^the budget of (\d+) blocks for failed logins within (\w+) is used up: .*$/, _('the budget of %s blocks for failed logins within %s is used up: more password guessers are not blocked') ],
 	[ /^the limit of blocks for failed logins \((\d+)\) is reached: .*$/, _('the limit of blocks for failed logins is reached (%s)') ],
-	[ /^the limit of blocks by hand \((\d+)\) is reached: .*$/, _('the limit of blocks by hand is reached (%s)') ],
+	[ /^the limit of blocks by hand \((\d+)\) is reached.*$/, _('the limit of blocks by hand is reached (%s)') ],
 	[ /^the kernel cannot tell now whether the inside has a connection to it$/, _('the kernel cannot tell now whether the inside has a connection to it') ],
 	[ /^(.+): WAN interfaces are guessed from their names$/, _('%s: WAN interfaces are guessed from their names') ],
 	[ /^(\S+) has no zones$/, _('%s has no zones') ],
