@@ -61,7 +61,7 @@ fn section(name: &str) -> String {
 #[test]
 fn the_form_has_the_ranges_and_defaults_of_the_table() {
     let wanted = format!(
-        "'use strict';\n'require baseclass';\n\n/* Made of the daemon's table of options by tests/page/options.rs: do not \
+        "'use strict';\n'require baseclass';\n\n/* Made of the daemon's table of options by tests/structure/page_options.rs: do not \
          change it here. Times in seconds. */\n\nreturn baseclass.extend({{\n{},\n{},\n{}\n}});\n",
         section(MAIN),
         section(GUARD),

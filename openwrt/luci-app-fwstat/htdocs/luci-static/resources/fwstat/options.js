@@ -1,7 +1,7 @@
 'use strict';
 'require baseclass';
 
-/* Made of the daemon's table of options by tests/page/options.rs: do not change it here. Times in seconds. */
+/* Made of the daemon's table of options by tests/structure/page_options.rs: do not change it here. Times in seconds. */
 
 return baseclass.extend({
 	fwstat: {
