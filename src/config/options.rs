@@ -123,7 +123,8 @@ pub static OPTIONS: &[Row] = &[
             set: |c, bits| (c.input.nflog, c.input.logd) = (bits & 1 != 0, bits & 2 != 0),
         },
         "where packets come from: nflog (the kernel's NFLOG group, complete and cheap), logd (the system \
-         log; needs 'option log 1' on the zone); a packet from both is counted once",
+         log; needs 'option log 1' on the zone; failed logins come from it alone); a packet from both is \
+         counted once",
     ),
     main(
         "nflog_group",
@@ -142,7 +143,8 @@ pub static OPTIONS: &[Row] = &[
         "database",
         &["/etc/fwstat"],
         Kind::Text(&PATH, |c, path| c.database = path),
-        "the directory of the statistics; below /tmp or /var they are lost at a reboot",
+        "the directory of the statistics; below /tmp or /var they are lost at a reboot, elsewhere on the \
+         router's flash at a sysupgrade unless /etc/sysupgrade.conf lists it",
     ),
     main(
         "commit_interval",
@@ -193,15 +195,16 @@ pub static OPTIONS: &[Row] = &[
         "mask_sources",
         &["0"],
         Kind::Flag(|c, on| c.mask_sources = on),
-        "show sources as 180.188.x.x and 2001:db8:x::, except in blocks",
+        "show sources as 180.188.x.x and 2001:db8:x::, except in blocks; commands with --db, backups and the \
+         log have whole addresses",
     ),
     main(
         "watch_egress",
         &["0"],
         Kind::Flag(|c, on| c.watch_egress = on),
         "count connections from inside to the ports that worms look for (23, 445, 5555, 7547, ...), also \
-         those that the firewall accepts: 'fwstat sources --class egress' then shows devices that may be \
-         infected",
+         those that the firewall accepts, at most 20 a second: 'fwstat sources --class egress' then shows \
+         devices that may be infected",
     ),
     guard(
         "enabled",
@@ -223,7 +226,7 @@ pub static OPTIONS: &[Row] = &[
         "scan",
         &["30/1m"],
         Kind::Rate { most: 1000, set: |c, r| c.guard.scan = r },
-        "different services tried from one source that are a scan",
+        "different services or destinations tried from one source that are a scan; UDP and ICMP count half",
     ),
     guard(
         "login",
@@ -242,7 +245,8 @@ pub static OPTIONS: &[Row] = &[
         "block_cap",
         &["7d"],
         Kind::Duration { least: Duration::from_secs(10), most: days(90), set: |c, d| c.guard.block_cap = d },
-        "the longest duration of a block",
+        "the longest duration of a block by a rule; for floods and scans it is at most 1d, or block_for if \
+         that is longer",
     ),
     guard(
         "scope",
@@ -264,8 +268,9 @@ pub static OPTIONS: &[Row] = &[
         "max_blocks",
         &["4096"],
         Kind::Number { least: 1, most: 16_384, set: |c, n| c.guard.max_blocks = n },
-        "the most blocks at a time, each with some 150 bytes of kernel memory and as much in the daemon; \
-         sources beyond it are reported and not blocked",
+        "the most blocks for floods and scans at a time (failed logins have 1024, blocks by hand 256 of \
+         their own), each with some 150 bytes of kernel memory and as much in the daemon; sources beyond it \
+         are reported and not blocked",
     ),
     guard(
         "allow",
@@ -300,7 +305,7 @@ pub static OPTIONS: &[Row] = &[
                 c.fleet.sources = [FleetSources::Address, FleetSources::Hash, FleetSources::None][word]
             },
         },
-        "what about the sources is sent: their addresses, a keyed hash of each, or only their number; with \
+        "how sources are sent: as addresses, as a keyed hash of each, or only their number; with \
          mask_sources at least the hash",
     ),
     fleet(

@@ -111,29 +111,29 @@ function main(map) {
 	zone.multiple = true;
 	zone.nocreate = true;
 	zone['default'] = options.fwstat.zone['default'];
-	add.value('database', _('Database'), _('Directory on flash. In /tmp the statistics are lost at a reboot.'));
+	add.value('database', _('Database'), _('Directory on flash. In /tmp the statistics are lost at a reboot; sysupgrade keeps /etc/fwstat only.'));
 	add.value('commit_interval', _('Write to flash every'), _('A power cut loses at most this much. Short intervals wear out the flash.'));
-	add.value('keep_hours', _('Keep hours for'), null);
+	add.value('keep_hours', _('Keep hours for'), _('Months with hours of services and sources.'));
 	add.value('keep_days', _('Keep days for'), _('Less than 13 months leaves no comparison with the year before.'));
-	add.value('keep_months', _('Keep months'), null);
+	add.value('keep_months', _('Keep months'), _('In all.'));
 	add.value('evidence', _('Log lines kept as evidence'), _('In RAM.'));
 	add.value('country_database', _('Country database'), _('An MMDB file, such as that of the package fwstat-country.'));
 	add.value('as_database', _('AS database'), _('An MMDB file of AS numbers and names: GeoLite2-ASN or ip-location-db\'s asn.mmdb. Empty: none.'));
 	add.flag('watch_egress', _('Watch the inside'), _('Counts and logs new connections from inside to ports that worms look for: a device that makes many may be infected.'));
-	add.flag('mask_sources', _('Mask addresses'), _('Sources are shown as 180.188.x.x everywhere but in blocks, to everybody.'));
+	add.flag('mask_sources', _('Mask addresses'), _('Sources are shown as 180.188.x.x except in blocks; backups and the log have whole addresses.'));
 }
 
 function guard(map) {
 	const add = rows(map, 'guard', 'guard', _('Guard'), _('Blocks sources that flood, scan or guess passwords. Every such block expires.'));
 	add.choice('enabled', _('Enabled'), _('A dry run decides and reports, but blocks nobody.'), { 0: _('Off'), 1: _('On'), dry: _('Dry run') });
 	add.value('flood', _('Flood'), _('Attempts from one source. Too low blocks busy but harmless sources.'));
-	add.value('scan', _('Scan'), _('Different services from one source.'));
+	add.value('scan', _('Scan'), _('Different services or destinations from one source; UDP and ICMP count half.'));
 	add.value('login', _('Failed logins'), _('From one source. Too low and a mistyped password locks you out.'));
 	add.value('block_for', _('Block for'), _('The first block; it doubles for repeat offenders.'));
-	add.value('block_cap', _('Block at most for'), null);
+	add.value('block_cap', _('Block at most for'), _('For floods and scans at most 1d, or the first block if that is longer.'));
 	add.choice('scope', _('What is blocked'), null, { 'new': _('New inbound connections'), all: _('Every packet') });
 	add.value('budget', _('Blocks per time'), _('More than these are reported and not blocked.'));
-	add.value('max_blocks', _('Blocks in all'), null);
+	add.value('max_blocks', _('Most blocks'), _('For floods and scans; failed logins have 1024, blocks by hand 256 of their own.'));
 	const allow = add.other(form.DynamicList, 'allow', _('Never block'), _('Addresses and prefixes, such as those from which you manage the router from outside.'));
 	allow.datatype = 'or(cidr4,cidr6,ipaddr("nomask"))';
 }
