@@ -23,12 +23,12 @@ const fn repeatable(name: &'static str, value: &'static str, meaning: &'static s
 pub static FROM: OptionRow = option(
     "from",
     "DATE",
-    "first day, YYYY-MM-DD [default: today; with --db and in reports the first day of the data]",
+    "first day, YYYY-MM-DD [default: today; with --to, --db, in reports and for months the first day of the data]",
 );
 pub static TO: OptionRow = option(
     "to",
     "DATE",
-    "last day, YYYY-MM-DD [default: today; with --db and in reports the last day of the data]",
+    "last day, YYYY-MM-DD [default: today; with --from, --db, in reports and for months the last day of the data]",
 );
 pub static CLASS: OptionRow = option(
     "class",
