@@ -216,7 +216,7 @@ pub static COMMANDS: [CommandRow; 29] = [
         operands: "",
         brief: "attempts by month, compared with the year before",
         about: "Attempts a day by month, compared with the same month of the year before, with all attempts \
-                and without the anomalous cells. A cell is one service on one day.",
+                and without the anomalies (services with far more attempts on a day than on others).",
         options: &COUNTS,
         examples: &["fwstat months --from 2019-01-01"],
     },

@@ -159,7 +159,7 @@ pub fn months(answer: &MonthsAnswer, style: &Style, out: &mut dyn Write) -> io::
             (right(style.counted), &|row| count(row.attempts)),
             (right("per day"), &|row| mean(row.attempts_per_day)),
             (right("vs year\nbefore").optional(), &|row| ratio(row.year_over_year)),
-            (right("anomalous\ncells").optional(), &|row| count_or_absent(row.anomalous)),
+            (right("anomalies").optional(), &|row| count_or_absent(row.anomalous)),
             (right("per day\nusual").optional(), &|row| {
                 row.attempts_per_day_usual.map_or(ABSENT.to_string(), mean)
             }),
@@ -170,7 +170,10 @@ pub fn months(answer: &MonthsAnswer, style: &Style, out: &mut dyn Write) -> io::
     .with_bars(answer.months.iter().map(|row| (row.attempts_per_day * 10.0) as u64))
     .write_or("nothing was counted in any month of the range", style, out)?;
     if answer.months.iter().any(|row| row.attempts_per_day_usual.is_some()) {
-        writeln!(out, "usual: without the anomalous cells (one service on one day)")?;
+        writeln!(
+            out,
+            "usual: without the anomalies (services with far more attempts on a day than on others)"
+        )?;
     }
     completeness(&answer.completeness, style, out)
 }
