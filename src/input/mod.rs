@@ -22,3 +22,5 @@ pub mod source;
 pub mod uncounted;
 pub mod utf16;
 pub mod year;
+#[cfg(feature = "archives")]
+mod zstandard;
