@@ -46,7 +46,12 @@ pub fn form(beginning: &[u8]) -> Option<Form> {
     if object.starts_with(b"{\n") || object.starts_with(b"{\r\n") {
         return Some(Form::Pretty);
     }
-    let (first, second) = beginning.split_at(beginning.iter().position(|byte| *byte == b'\n')?);
+    let mut entry = beginning;
+    while entry.starts_with(b"-- ") {
+        // `-- Logs begin at ... --` (systemd before 247), `-- Boot ... --`.
+        entry = &entry[memchr::memchr(b'\n', entry)? + 1..];
+    }
+    let (first, second) = entry.split_at(memchr::memchr(b'\n', entry)?);
     let is_verbose = memchr::memmem::find(first, b" [s=").is_some()
         && first.ends_with(b"]")
         && second[1..].starts_with(INDENT)
@@ -307,6 +312,13 @@ mod tests {
         );
         assert_eq!(read.len(), 2);
         assert_eq!(form(text.as_bytes()), Some(Form::Verbose));
+        // As systemd 245 writes it.
+        let old = format!(
+            "-- Logs begin at Sat 2026-11-21 07:00:00 CET, end at Sat 2026-11-21 09:00:00 CET. --\n{text}"
+        );
+        assert_eq!(form(old.as_bytes()), Some(Form::Verbose));
+        assert_eq!(lines(old.as_bytes(), Form::Verbose), read);
+        assert_eq!(form(b"-- Reboot --\n-- Logs begin"), None);
         assert_eq!(form(b"Nov 21 08:00:00 host kernel: [s=1]\n"), None);
     }
 

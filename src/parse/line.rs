@@ -292,7 +292,7 @@ impl LineReader {
             return skipped;
         }
         let mut words = context.prefix.split(|&byte| byte == b' ');
-        if words.clone().any(has_pid) {
+        if words.clone().any(has_pid) || header.stamp.is_none() && is_journal_field(context.prefix) {
             return skipped;
         }
         if header.stamp.is_none() && uptime_end.is_none() && words.any(|word| word == b"kernel:") {
@@ -403,6 +403,12 @@ impl LineReader {
 fn uptime_at(text: Window, at: usize) -> Option<(u64, usize)> {
     let (micros, length) = uptime(text.from(at), 0)?;
     Some((micros, at + length))
+/// Whether a text is a field of an entry of the journal that was cut off before its time, such as `MESSAGE=`: anybody's.
+fn is_journal_field(text: &[u8]) -> bool {
+    let is_key = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'_';
+    memchr::memchr(b'=', text).is_some_and(|equals| equals > 0 && text[..equals].iter().all(is_key))
+}
+
 }
 
 /// Month and day if the line begins with a stamp that has no year.

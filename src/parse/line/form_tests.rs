@@ -81,6 +81,9 @@ fn every_header_and_prefix() {
         ),
         ("DROP IN=ppp0 OUT= MAC= ...", "2026-09-12T15:00:00Z DROP|ppp0> drop Inbound"),
         ("IN=ppp0 OUT= MAC= ...\r", "2026-09-12T15:00:00Z |ppp0> unknown Inbound"),
+        // Of an entry of the journal that was cut off before its time.
+        ("    MESSAGE=[UFW BLOCK] IN=ppp0 OUT= MAC= ...", "skipped"),
+        ("_CMDLINE=drop IN=ppp0 OUT= ...", "skipped"),
         ("Mar 15 20:55:15 DROP IN=ppp0 OUT= MAC= ...", "2026-03-15T11:55:15Z DROP|ppp0> drop Inbound"),
         ("Mar 15 20:55:15 box DROP IN=ppp0 OUT= ...", "2026-03-15T11:55:15Z DROP|ppp0> drop Inbound"),
         ("Mar 15 20:55:15 box [1.5] x y IN=ppp0 OUT= DROP ...", "skipped"),
