@@ -14,6 +14,7 @@ use super::order::{Inputs, Meter, Open, Parser, Step};
 use super::same::START;
 use super::year::{Clock, Scan, Stamps, Wanted};
 use crate::event::paths::Paths;
+use crate::parse::line::names_lan_bridge;
 use crate::query::answer::InputCounts;
 
 const YEAR_2000: i64 = 946_684_800;
@@ -202,7 +203,7 @@ impl Inputs for Reading<'_> {
             Ok((mut lines, clock)) => {
                 let mut parser = (self.language.parser)(self.options, clock);
                 // What the wireless interfaces of this machine are is not told by the first line.
-                if memchr::memmem::find(lines.look_ahead(), b"br-lan").is_some() {
+                if lines.look_ahead().split(|byte| *byte == b'\n').any(names_lan_bridge) {
                     parser.set_lan_bridge();
                 }
                 Some(Open::new(at, lines, parser, paths, meter))

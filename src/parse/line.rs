@@ -40,6 +40,7 @@ mod times;
 
 use events::{event, outcome};
 use headers::Headers;
+use others::object;
 pub use repeated::may_repeat;
 use times::{micros_of, with_log_timestamp};
 
@@ -430,6 +431,20 @@ pub fn is_log_line(line: &[u8]) -> bool {
 pub fn bare_uptime(line: &[u8]) -> Option<u64> {
     let line_start = line_start(line);
     if line_start.stamp.is_some() {
+/// Whether the kernel names OpenWrt's bridge in this line: any other text can be a stranger's, such as a user name.
+pub fn names_lan_bridge(line: &[u8]) -> bool {
+    let names = |text: &[u8]| memchr::memmem::find(line, text).is_some();
+    names(b"br-lan")
+        && match object(line).and_then(record) {
+            Some(record) => matches!(record.writer, RecordWriter::Kernel),
+            None => match header(line).author {
+                Author::Kernel => true,
+                Author::Untagged => names(b"IN=br-lan ") || names(b"OUT=br-lan "),
+                Author::Daemon(_) | Author::Nobody => false,
+            },
+        }
+}
+
         return None;
     }
     uptime(line, line_start.at).map(|(micros, _)| micros)

@@ -437,3 +437,20 @@ fn what_does_not_look_like_a_packet_needs_no_reason() {
     let odd = b"[ 1.000001] something SRC=192.0.2.1 DST=192.0.2.2";
     assert!(!matches!(reader.read_kernel(odd, 0, Origin::Logd, &mut paths), Outcome::Skipped(None)));
 }
+
+#[test]
+fn only_the_kernel_names_the_bridge_of_openwrt() {
+    let json = |writer: &str| format!("{{\"_TRANSPORT\":\"{writer}\",\"MESSAGE\":\"DROP IN=br-lan OUT=\"}}");
+    for (line, named) in [
+        ("Mar 15 20:55:15 h kernel: [1.5] br-lan: port 1(lan1) entered forwarding state", true),
+        ("Mar 15 20:55:15 h kernel: DROP IN=wlan0 OUT=br-lan SRC=1.1.1.1", true),
+        ("Mar 15 20:55:15 h DROP IN=br-lan OUT= SRC=1.1.1.1", true),
+        (&json("kernel"), true),
+        (&json("syslog"), false),
+        ("Mar 15 20:55:15 h sshd[9]: Invalid user IN=br-lan OUT= from 203.0.113.7 port 40", false),
+        ("Mar 15 20:55:15 h sshd[9]: Invalid user kernel: br-lan from 203.0.113.7 port 40", false),
+        ("Mar 15 20:55:15 h kernel: DROP IN=wlan0 OUT= SRC=1.1.1.1", false),
+    ] {
+        assert_eq!(names_lan_bridge(line.as_bytes()), named, "{line}");
+    }
+}

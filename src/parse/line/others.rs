@@ -56,7 +56,7 @@ impl LineReader {
 
 /// The object of a line of JSON: behind what stands before each entry of `journalctl -o json-seq` (RFC 7464) and
 /// `-o json-sse`, and alone if the lines are elements of a list.
-fn object(line: &[u8]) -> Option<&[u8]> {
+pub(super) fn object(line: &[u8]) -> Option<&[u8]> {
     let starts: [&[u8]; 3] = [b"\x1e", b"data: ", b"["];
     let line = starts.iter().find_map(|start| line.strip_prefix(*start)).unwrap_or(line).trim_ascii_end();
     let object = [&b","[..], b"]"].iter().find_map(|end| line.strip_suffix(*end)).unwrap_or(line);
