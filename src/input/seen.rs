@@ -2,8 +2,8 @@
 //!
 //! Takes events in any order, says which is a message that came before, whatever file it stood in. Two lines are one
 //! message if the kernel's timestamp (microseconds since boot) and all fields of the packet that a fingerprint holds are
-//! the same, and both count as the same class. Lines without the kernel's timestamp are compared by the log's if it has
-//! microseconds, and otherwise never.
+//! the same, and both count as the same class; of lines that repeat a message also their time and count. Lines without the
+//! kernel's timestamp are compared by the log's if it has microseconds, and otherwise never.
 //!
 //! Bound: [`MAX_MESSAGES`] messages in 512 KiB, whatever arrives. Of the newest 30,000 fewer than one in a thousand is forgotten,
 //! of the newest 60,000 one in twenty; a forgotten one counts again. A message is taken for another with a probability
@@ -103,7 +103,11 @@ impl SeenMessages {
 #[inline]
 fn hash(event: &Event) -> u64 {
     let packet = fingerprint_of(event);
-    let when = event.uptime ^ (event.class as u64) << 60 ^ u64::from(event.flags) << 52;
+    let mut when = event.uptime ^ (event.class as u64) << 60 ^ u64::from(event.flags) << 52;
+    if event.count > 1 {
+        // A line that repeats a message has the timestamp of that message, which was counted.
+        when = fold(when, event.time.cast_unsigned() ^ u64::from(event.count) << 32);
+    }
     fold(when ^ 0x9e37_79b9_7f4a_7c15, packet ^ 0xd1b5_4a32_d192_ed03)
 }
 
@@ -124,7 +128,11 @@ mod tests {
         assert!(!seen.is_known(&first));
         assert!(seen.is_known(&first));
         assert!(seen.is_known(&Event { time: 9, ..first }));
+        let repeated = Event { count: 4, ..first };
+        assert!(!seen.is_known(&repeated) && seen.is_known(&repeated));
         for other in [
+            Event { count: 3, ..first },
+            Event { time: 9, ..repeated },
             event(100_000_038, 7),
             event(100_000_037, 8),
             Event { class: Class::Egress, ..first },
