@@ -1,0 +1,151 @@
+//! Adds the days of an import to a store.
+//!
+//! Takes the days that were read, gives the months that were left out. Commits once.
+
+use super::{MAX_PIECES, Result, plausible_now};
+use crate::event::calendar::{Calendar, Date, Month};
+use crate::query::open::joined;
+use crate::stats::collect::{self, DayStorage};
+use crate::stats::countries::SharedLookup;
+use crate::stats::day::Day;
+use crate::stats::deferred::{Counts, Deferred};
+use crate::stats::sum::sum_of_day;
+use crate::stats::summary::DaySummary;
+use crate::store::container::Section;
+use crate::store::directory::Change;
+use crate::store::pieces::{self, State};
+use crate::store::spool::Spool;
+use crate::store::{Meta, Store};
+
+/// Days that are added to the store.
+pub(super) struct Adding<'a> {
+    pub(super) store: &'a mut Store,
+    pub(super) spool: Spool,
+    pub(super) lookup: &'a SharedLookup,
+    pub(super) later: Deferred,
+    /// Due counts of events of which only the class is known.
+    pub(super) unplaced: Vec<(u64, Counts)>,
+    pub(super) calendar: &'a Calendar,
+    /// Days of which a fleet's server has a batch.
+    pub(super) sent: &'a [Date],
+}
+
+impl Adding<'_> {
+    /// Closes all days but the first, the last, today, and the newest day that is already open, so that more of these
+    /// can be added exactly. Returns the months that are too old.
+    pub(super) fn add(mut self, meta: &Meta) -> Result<Vec<(Month, u64)>> {
+        let sent = self.sent;
+        let pieces = self.store.pieces()?;
+        // A daemon may have more of its days in RAM, and knows which pieces of imports it has read: pieces are then
+        // left for the daemon to close.
+        let mut of_daemon = false;
+        for (name, ..) in &pieces {
+            of_daemon |= self.store.piece(name)?.is_some_and(|piece| piece.state.serial > 0);
+        }
+        let new = self.spool.dates();
+        let newest = pieces.iter().map(|(_, date, _)| *date).max();
+        // A day that retention would not keep is left out now, so that the command can report it.
+        let months: Vec<Month> = new.iter().map(|date| date.month()).collect();
+        let first = new.first().filter(|date| self.store.keeps(date.month(), &months)).copied();
+        let mut calendar = self.calendar.clone();
+        // Today is not the last day of a log with dates in the future.
+        let today = plausible_now().map(|now| calendar.hour_of(now).date);
+        let stays_open = |date: Date| {
+            let is_at_an_end = first == Some(date) || new.last() == Some(&date);
+            let is_corrected = new.contains(&date) && sent.contains(&date);
+            is_at_an_end || newest == Some(date) || today == Some(date) || is_corrected
+        };
+        let mut unplaced: Vec<DaySummary> = Vec::new();
+        for (moment, counts) in &self.unplaced {
+            let hour = calendar.hour_of((moment / 1000).cast_signed());
+            unplaced.push(crate::live::waiting::unknown(hour, counts));
+        }
+        let mut dates: Vec<Date> =
+            new.iter().copied().chain(pieces.iter().map(|(_, date, _)| *date)).collect();
+        dates.extend(unplaced.iter().map(|day| day.date));
+        dates.sort_unstable();
+        dates.dedup();
+        let mut changes: Vec<Change> = Vec::new();
+        for date in dates.iter().copied().filter(|date| stays_open(*date)) {
+            if !self.spool.contains(date) {
+                continue;
+            }
+            let of_day = pieces.iter().filter(|piece| piece.1 == date).count();
+            let number = pieces.iter().filter(|piece| piece.1 == date).map(|piece| piece.2 + 1).max();
+            let (state, salt) = (State { date: Some(date), ..State::default() }, self.store.salt());
+            let bytes = if of_daemon || of_day < MAX_PIECES {
+                let sections =
+                    self.spool.sections(date, Section::packed).map_err(|error| error.to_string())?;
+                pieces::encode(salt, &state, (date, 0), sections)
+            } else {
+                let mut day = self.pieces_of(date, &pieces, Some(&mut changes))?;
+                if let Some(spooled) = self.spool.read(date).map_err(|error| error.to_string())? {
+                    day.add_summary(&spooled.summary, &spooled.samples);
+                }
+                pieces::encode_day(salt, &state, &day)
+            };
+            changes.push((pieces::name_of(date, number.unwrap_or(0)), Some(bytes)));
+        }
+        let mut closed: Vec<DaySummary> = Vec::new();
+        let over = pieces.iter().filter(|(_, date, _)| !of_daemon && !stays_open(*date));
+        for date in over.map(|(_, date, _)| *date) {
+            if closed.last().is_none_or(|day| day.date != date) {
+                let mut day = self.pieces_of(date, &pieces, Some(&mut changes))?;
+                closed.push(collect::close(&mut day, Some(self.lookup)));
+            }
+        }
+        let parts = closed.into_iter().chain(unplaced);
+        let extra = joined(parts);
+        let dates: Vec<Date> = dates
+            .into_iter()
+            .filter(|date| {
+                extra.iter().any(|day| day.date == *date) || self.spool.contains(*date) && !stays_open(*date)
+            })
+            .collect();
+        let (spool, lookup, salt) = (&self.spool, self.lookup, self.store.salt());
+        let days = dates.iter().map(|date| {
+            let known = extra.iter().find(|day| day.date == *date).cloned();
+            if stays_open(*date) {
+                return Ok(known.unwrap_or_else(|| DaySummary::new(*date)));
+            }
+            let spooled = spool.read(*date)?.map(|day| {
+                if !spool.is_whole(*date) {
+                    return day.summary;
+                }
+                let mut whole = Day::new(*date, salt);
+                whole.add_summary(&day.summary, &day.samples);
+                collect::close(&mut whole, Some(lookup))
+            });
+            Ok(match (known, spooled) {
+                (Some(known), Some(spooled)) => sum_of_day(&known, &spooled),
+                (known, spooled) => known.or(spooled).unwrap_or_else(|| DaySummary::new(*date)),
+            })
+        });
+        let added = self.store.add(&dates, days)?;
+        changes.extend(added.changes);
+        changes.extend(self.store.change_meta(meta)?);
+        changes.extend(self.store.change_later(&self.later)?);
+        self.store.commit(changes)?;
+        Ok(added.left_out)
+    }
+
+    /// The sum of the pieces of a day, which are removed if there are `changes`.
+    fn pieces_of(
+        &mut self,
+        date: Date,
+        pieces: &[(String, Date, u32)],
+        mut changes: Option<&mut Vec<Change>>,
+    ) -> Result<Day> {
+        let mut day = Day::new(date, self.store.salt());
+        for (name, ..) in pieces.iter().filter(|piece| piece.1 == date) {
+            let saved = self.store.piece(name)?;
+            for part in saved.iter().flat_map(|saved| &saved.days).filter(|part| part.summary.date == date) {
+                day.add_summary(&part.summary, &part.samples);
+            }
+            if let Some(changes) = &mut changes {
+                changes.extend(self.store.remove_piece(name)?);
+            }
+        }
+        Ok(day)
+    }
+}
