@@ -260,10 +260,17 @@ fn read_into(
             }
         }
     };
-    let (failures, mut notes) = sentences(&read.reports, &read.counts);
+    let (mut failures, mut notes) = sentences(&read.reports, &read.counts);
     notes.splice(0..0, problem.into_iter().chain(unknown));
     if read.reports.iter().any(|report| report.discard) {
-        notes.push("nothing was added: it was all imported before".into());
+        let is_known =
+            |report: &FileReport| matches!(report.state, FileState::AlreadyImported | FileState::Empty);
+        if read.reports.iter().all(is_known) {
+            notes.push("nothing was added: it was all imported before".into());
+        } else {
+            let why = "since a pipe brought what was imported before: import the other files without it";
+            failures.push(format!("nothing was added, {why}"));
+        }
     } else if !spool.dates().is_empty() || !new_later.is_empty() || !due.1.is_empty() {
         if !new_later.is_empty() {
             notes.push(note_of_future_events(&new_later, &calendar));

@@ -16,6 +16,7 @@ mod different_sources;
 mod format;
 mod fuzz_corpus;
 mod generated;
+mod imports;
 mod properties;
 mod router_log;
 mod rules;
