@@ -288,10 +288,7 @@ fn read_into(
             calendar: &calendar,
             sent,
         };
-        let left_out = adding.add(&meta)?;
-        notes.extend(left_out.iter().map(|(month, attempts)| {
-            format!("{month} is left out with {attempts} attempts: 120 newer months have data")
-        }));
+        notes.extend(adding.add(&meta)?);
     }
     memory::return_freed_memory();
     notes.extend(store.damage().cloned());

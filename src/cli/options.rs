@@ -324,7 +324,7 @@ pub static COMMANDS: [CommandRow; 29] = [
         about: "Reads log files (plain or .gz, in any order; '-' is standard input) into the store of the \
                 running daemon, or into the one in DIR, which is created if necessary, and prints the \
                 numbers of lines, events, malformed, duplicates and skipped. A file that is imported twice \
-                counts once.",
+                counts once. A log that the daemon counted itself counts twice; the days are named.",
         options: &[&STORE, &TIMEZONE, &YEAR, &WAN, &LAN, &FIREWALL, &COUNTRIES, &UBUS],
         examples: &["fwstat import --db /mnt/fwstat --timezone JST-9 router.log.*.gz router.log"],
     },

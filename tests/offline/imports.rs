@@ -30,3 +30,25 @@ fn files_beside_a_pipe_that_was_imported_before_are_not_added_and_that_is_a_fail
     assert_eq!(import(store, &[file], "").code, Some(0));
     assert_ne!(run(&["days", "--db", store]).stdout, before);
 }
+
+#[test]
+fn days_that_had_events_are_named() {
+    let directory = scratch("imports-days");
+    let store = directory.join("store");
+    let store = store.to_str().unwrap();
+    let first = import(store, &["-"], &log_of_days(28..40));
+    assert_eq!((first.code, first.stderr.as_str()), (Some(0), ""));
+    let why = "had events before this import: what the daemon counted of the same log counts twice";
+    let days = run(&["days", "--db", store]).stdout;
+    let date =
+        |day: usize| days.lines().filter(|line| line.starts_with("20")).nth(day).unwrap()[..10].to_string();
+    for (range, named) in
+        [(30..33, format!("{} to {}", date(2), date(4))), (31..32, date(3)), (45..47, String::new())]
+    {
+        // Another log of the same days.
+        let log = log_of_days(range).replace("203.0.113.", "192.0.2.");
+        let told = import(store, &["-"], &log).stderr;
+        let expected = if named.is_empty() { String::new() } else { format!("fwstat: {named} {why}\n") };
+        assert_eq!(told, expected);
+    }
+}

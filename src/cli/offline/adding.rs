@@ -1,9 +1,11 @@
 //! Adds the days of an import to a store.
 //!
-//! Takes the days that were read, gives the months that were left out. Commits once.
+//! Takes the days that were read, gives what is to be said of them. Commits once.
 
 use super::{MAX_PIECES, Result, plausible_now};
+use crate::event::Class;
 use crate::event::calendar::{Calendar, Date, Month};
+use crate::query::history::{History, Need};
 use crate::query::open::joined;
 use crate::stats::collect::{self, DayStorage};
 use crate::stats::countries::SharedLookup;
@@ -32,20 +34,26 @@ pub(super) struct Adding<'a> {
 
 impl Adding<'_> {
     /// Closes all days but the first, the last, today, and the newest day that is already open, so that more of these
-    /// can be added exactly. Returns the months that are too old.
-    pub(super) fn add(mut self, meta: &Meta) -> Result<Vec<(Month, u64)>> {
+    /// can be added exactly. Returns notes: months that are too old, and days that had events before.
+    pub(super) fn add(mut self, meta: &Meta) -> Result<Vec<String>> {
         let sent = self.sent;
         let pieces = self.store.pieces()?;
         // A daemon may have more of its days in RAM, and knows which pieces of imports it has read: pieces are then
         // left for the daemon to close.
-        let mut of_daemon = false;
-        for (name, ..) in &pieces {
-            of_daemon |= self.store.piece(name)?.is_some_and(|piece| piece.state.serial > 0);
+        let mut counted: Vec<Date> = Vec::new();
+        for (name, date, _) in &pieces {
+            counted.extend(self.store.piece(name)?.filter(|piece| piece.state.serial > 0).map(|_| date));
         }
+        let of_daemon = !counted.is_empty();
         let new = self.spool.dates();
         let newest = pieces.iter().map(|(_, date, _)| *date).max();
         // A day that retention would not keep is left out now, so that the command can report it.
-        let months: Vec<Month> = new.iter().map(|date| date.month()).collect();
+        let mut months: Vec<Month> = new.iter().map(|date| date.month()).collect();
+        months.dedup();
+        for month in &months {
+            let stored = self.store.month(*month, &Need::new(Class::Attempt));
+            counted.extend(stored.days.iter().map(|day| day.date));
+        }
         let first = new.first().filter(|date| self.store.keeps(date.month(), &months)).copied();
         let mut calendar = self.calendar.clone();
         // Today is not the last day of a log with dates in the future.
@@ -126,7 +134,18 @@ impl Adding<'_> {
         changes.extend(self.store.change_meta(meta)?);
         changes.extend(self.store.change_later(&self.later)?);
         self.store.commit(changes)?;
-        Ok(added.left_out)
+        let mut notes: Vec<String> = Vec::new();
+        let mut again = new.iter().filter(|date| counted.contains(date));
+        if let Some(first) = again.next() {
+            let last = again.next_back().map(|last| format!(" to {last}")).unwrap_or_default();
+            notes.push(format!(
+                "{first}{last} had events before this import: what the daemon counted of the same log counts twice"
+            ));
+        }
+        notes.extend(added.left_out.iter().map(|(month, attempts)| {
+            format!("{month} is left out with {attempts} attempts: 120 newer months have data")
+        }));
+        Ok(notes)
     }
 
     /// The sum of the pieces of a day, which are removed if there are `changes`.
