@@ -205,7 +205,7 @@ const LOGS: Language = Language {
     stamps: Stamps { day_without_year, bare_uptime },
     parser: |options, clock| {
         let mut reader = LineReader::new(&options.networks, options.calendar.clone());
-        reader.begin_file(clock.to_file_clock());
+        reader.begin_file(clock);
         Box::new(reader)
     },
 };

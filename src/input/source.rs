@@ -12,9 +12,9 @@ use super::imported::{Entry, HEAD, Imported};
 use super::lines::Lines;
 use super::order::{Inputs, Meter, Open, Parser, Step};
 use super::same::START;
-use super::year::{Clock, Scan, Stamps, Wanted};
+use super::year::{Scan, Stamps, Wanted};
 use crate::event::paths::Paths;
-use crate::parse::line::names_lan_bridge;
+use crate::parse::line::{FileClock, names_lan_bridge};
 use crate::query::answer::InputCounts;
 
 const YEAR_2000: i64 = 946_684_800;
@@ -31,7 +31,7 @@ pub struct Input {
     pub known: Vec<Entry>,
     /// The known content that it begins with: reading goes on behind it.
     pub grown_from: Option<Entry>,
-    clock: Option<Clock>,
+    clock: Option<FileClock>,
     /// Its content, once it is read.
     pub entry: Option<Entry>,
 }
@@ -124,7 +124,7 @@ impl Input {
         options: &ReadOptions,
         stamps: Stamps,
         meter: &mut Meter,
-    ) -> Result<(Lines<Content>, Clock), String> {
+    ) -> Result<(Lines<Content>, FileClock), String> {
         let from = self.grown_from.map_or(0, |entry| entry.resume());
         let wanted = Wanted { year: options.year, from };
         let mut calendar = options.calendar.clone();
@@ -140,8 +140,9 @@ impl Input {
                 if let Some(error) = fault {
                     lines.fail(error);
                 }
-                let clock =
-                    Scan::of_beginning(lines.look_ahead(), stamps).clock(wanted, options.now, &mut calendar);
+                let scan = Scan::of_beginning(lines.look_ahead(), stamps);
+                // It may go on for long.
+                let clock = FileClock { latest: None, ..scan.clock(wanted, options.now, &mut calendar) };
                 self.clock = Some(clock);
                 Ok((lines, clock))
             }
@@ -179,7 +180,7 @@ pub struct Language {
     /// For timestamps without a year and for bare uptimes.
     pub stamps: Stamps,
     /// Makes the parser of a file.
-    pub parser: fn(&ReadOptions, Clock) -> Box<dyn Parser>,
+    pub parser: fn(&ReadOptions, FileClock) -> Box<dyn Parser>,
 }
 
 /// The inputs while they are read.

@@ -15,29 +15,11 @@ use crate::parse::line::FileClock;
 const SCAN_BYTES: u64 = 1024 * 1024;
 
 const DAY: i64 = 86_400;
+/// A file was changed at most so long after a boot with which it ends.
+const RECENT: i64 = 30 * DAY;
 
 /// As much of the beginning of two lines as has to be the same for their months and days to be.
 const SAME_STAMP: usize = 10;
-
-/// [`FileClock`] as long as it is to be kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Clock {
-    /// See [`FileClock::year`].
-    pub year: Option<i32>,
-    /// See [`FileClock::modified`].
-    pub modified: i64,
-    /// See [`FileClock::boot`].
-    pub boot: Option<i64>,
-    /// `year` was inferred, and there are timestamps that need it.
-    pub year_assumed: bool,
-}
-
-impl Clock {
-    /// As the line reader takes it.
-    pub fn to_file_clock(self) -> FileClock {
-        FileClock { year: self.year, modified: self.modified, boot: self.boot }
-    }
-}
 
 /// The readers of incomplete timestamps.
 #[derive(Clone, Copy)]
@@ -67,6 +49,8 @@ pub struct Scan {
     years_at_start: Option<i32>,
     uptime: Option<u64>,
     stamp: [u8; SAME_STAMP],
+    /// The month and day before those of the last stamp, if these are of the year after it.
+    before_last_turn: Option<(u8, u8)>,
 }
 
 impl Scan {
@@ -126,10 +110,12 @@ impl Scan {
 
     /// A stamp is of the year that brings it nearest to the stamp before, as the line parser has it.
     fn turn(&mut self, month: u8, day: u8, line: &[u8]) {
-        if self.month > 0 {
+        if self.month > 0 && (month, day) != (self.month, self.day) {
             let before = day_of_year(self.month, self.day);
             let away = |turn: &i32| (day_of_year(month, day) + turn * 365 - before).abs();
-            self.years = self.years.saturating_add([0, 1, -1].into_iter().min_by_key(away).unwrap_or(0));
+            let turn = [0, 1, -1].into_iter().min_by_key(away).unwrap_or(0);
+            self.years = self.years.saturating_add(turn);
+            self.before_last_turn = (turn == 1).then_some((self.month, self.day));
         }
         (self.month, self.day) = (month, day);
         if let Some(stamp) = line.first_chunk() {
@@ -138,30 +124,42 @@ impl Scan {
     }
 
     /// `modified`: when the last line was written, at the latest.
-    pub fn clock(&self, wanted: Wanted, modified: i64, calendar: &mut Calendar) -> Clock {
-        let at_start = self.years_at_start.unwrap_or(self.years);
+    pub fn clock(&self, wanted: Wanted, modified: i64, calendar: &mut Calendar) -> FileClock {
+        let mut at_start = self.years_at_start.unwrap_or(self.years);
+        let limit = modified.saturating_add(DAY);
         let year = match wanted.year {
             Some(year) => year.saturating_add(at_start),
             None => {
-                let last = self.last_year(modified.saturating_add(DAY), calendar);
-                last.saturating_sub(self.years.saturating_sub(at_start))
+                let (mut last, mut years) = (latest((self.month, self.day), limit, calendar), self.years);
+                let before = self.before_last_turn.map(|before| latest(before, limit, calendar));
+                if let Some(before) = before
+                    && before > last
+                    && calendar.instant(before, 0) > limit.saturating_sub(RECENT)
+                {
+                    // The file ends with a boot before the clock was set, and not in the next year.
+                    (last, years) = (before, years.saturating_sub(1));
+                    at_start = at_start.min(years);
+                }
+                last.to_ymd().0.saturating_sub(years.saturating_sub(at_start))
             }
         };
         let boot = self.uptime.map(|uptime| modified.saturating_sub((uptime / 1_000_000) as i64));
         let year_assumed = wanted.year.is_none() && self.month > 0;
-        Clock { year: Some(year.clamp(1970, 9999)), modified, boot, year_assumed }
+        let year = Some(year.clamp(1970, 9999));
+        FileClock { year, modified, boot, year_assumed, latest: year_assumed.then_some(limit) }
     }
+}
 
-    /// The latest year in which the last stamp is not after `limit`.
-    fn last_year(&self, limit: i64, calendar: &mut Calendar) -> i32 {
-        let (latest, ..) = calendar.hour_of(limit).date.to_ymd();
-        // Every 8 years there is a 29th of February, but around 1900 and 2100.
-        let fits = |year: &i32| {
-            Date::from_ymd(*year, self.month.into(), self.day.into())
-                .is_some_and(|date| calendar.instant(date, 0) <= limit)
-        };
-        if self.month == 0 { latest } else { (latest - 8..=latest).rev().find(fits).unwrap_or(latest) }
-    }
+/// The latest date of this month and day that is not after `limit`; of month 0 that of `limit`.
+fn latest((month, day): (u8, u8), limit: i64, calendar: &mut Calendar) -> Date {
+    let last = calendar.hour_of(limit).date;
+    let (year, ..) = last.to_ymd();
+    let fits = |year: i32| {
+        let date = Date::from_ymd(year, month.into(), day.into())?;
+        (calendar.instant(date, 0) <= limit).then_some(date)
+    };
+    // Every 8 years there is a 29th of February, but around 1900 and 2100.
+    (year - 8..=year).rev().find_map(fits).unwrap_or(last)
 }
 
 /// Days since the beginning of a year that has 365.
@@ -177,7 +175,7 @@ mod tests {
     use crate::input::file::tests::stand_in::STAMPS;
 
     /// The clock of a file last changed on this date, read from `from` on.
-    fn clock(text: &str, modified: &str, wanted: Wanted) -> Clock {
+    fn clock(text: &str, modified: &str, wanted: Wanted) -> FileClock {
         let modified = i64::from(Date::parse(modified).unwrap().0) * DAY + DAY / 2;
         let mut lines = Lines::new(text.as_bytes(), b"");
         Scan::run(&mut lines, wanted, STAMPS, |_| {}).clock(wanted, modified, &mut Calendar::utc())
@@ -215,6 +213,27 @@ mod tests {
         assert_eq!(year("Jul 10 a\nJan  2 a\n", "2020-12-20", None, 0), Some(2019));
         assert_eq!(year("Jan  1 a\nDec 31 late\nJan  1 a\n", "2020-12-20", None, 0), Some(2020));
         assert_eq!(year("Feb 28 a\nFeb 29 a\nMar  1 a\n", "2020-12-20", None, 0), Some(2020));
+    }
+
+    #[test]
+    fn a_boot_before_the_clock_was_set_is_no_turn() {
+        let log = "Dec 30 a\nJan  1 a\nJun  1 a\nNov 28 a\n";
+        for boot in ["May  5 a\nMay  5 b\n", "Jan  1 a\n"] {
+            assert_eq!(year(&format!("Nov 28 a\n{boot}"), "2026-11-29", None, 0), Some(2026), "{boot}");
+            assert_eq!(year(&format!("{log}{boot}"), "2026-11-29", None, 0), Some(2025), "{boot}");
+            assert_eq!(year(&format!("{log}{boot}"), "2026-11-29", None, 9), Some(2026), "{boot}");
+            assert_eq!(
+                year(&format!("{log}{boot}"), "2026-11-29", None, log.len() as u64),
+                Some(2026),
+                "{boot}"
+            );
+        }
+        // At the beginning, and a later part of a log before an earlier one.
+        assert_eq!(year("May  5 a\nNov 28 a\n", "2026-11-29", None, 0), Some(2027));
+        assert_eq!(year("Jan 10 a\nMar 20 a\nOct  1 a\nDec 31 a\n", "2026-04-01", None, 0), Some(2026));
+        // Logs that ended in spring.
+        assert_eq!(year("Nov 28 a\nMay  5 a\n", "2026-05-06", None, 0), Some(2025));
+        assert_eq!(year("Nov 28 a\nMay  5 a\nMay  6 a\n", "2026-11-29", None, 0), Some(2025));
     }
 
     #[test]

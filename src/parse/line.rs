@@ -54,7 +54,7 @@ pub enum Outcome {
 }
 
 /// How lines without a full date get their time.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FileClock {
     /// Year of the file's first stamp without a year. None: the latest that is not after `modified`.
     pub year: Option<i32>,
@@ -62,6 +62,10 @@ pub struct FileClock {
     pub modified: i64,
     /// Wall time of uptime 0, for lines that have only an uptime.
     pub boot: Option<i64>,
+    /// `year` was inferred, and there are timestamps that need it.
+    pub year_assumed: bool,
+    /// Unix seconds: a timestamp without a year that would be later is of a clock that was not set yet.
+    pub latest: Option<i64>,
 }
 
 /// Different contexts that are remembered. Logs have a handful at a time.
@@ -77,8 +81,8 @@ pub struct LineReader {
     lan_bridge: bool,
     calendar: Calendar,
     clock: FileClock,
-    /// The day of the stamp before, for the year of the next.
-    previous: Option<Date>,
+    /// The day and the instant of a stamp before, for the next one without a year.
+    previous: Option<(Date, i64)>,
     headers: Headers,
     contexts: Vec<KnownContext>,
     last_context: usize,
@@ -399,17 +403,17 @@ impl LineReader {
     }
 }
 
-/// The kernel's uptime at `at`, and where the message behind it begins.
-#[inline(never)]
-fn uptime_at(text: Window, at: usize) -> Option<(u64, usize)> {
-    let (micros, length) = uptime(text.from(at), 0)?;
-    Some((micros, at + length))
 /// Whether a text is a field of an entry of the journal that was cut off before its time, such as `MESSAGE=`: anybody's.
 fn is_journal_field(text: &[u8]) -> bool {
     let is_key = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'_';
     memchr::memchr(b'=', text).is_some_and(|equals| equals > 0 && text[..equals].iter().all(is_key))
 }
 
+/// The kernel's uptime at `at`, and where the message behind it begins.
+#[inline(never)]
+fn uptime_at(text: Window, at: usize) -> Option<(u64, usize)> {
+    let (micros, length) = uptime(text.from(at), 0)?;
+    Some((micros, at + length))
 }
 
 /// Month and day if the line begins with a stamp that has no year.
@@ -427,10 +431,6 @@ pub fn is_log_line(line: &[u8]) -> bool {
         || uptime(line, header.message).is_some()
 }
 
-/// The uptime in microseconds if the line has no other time.
-pub fn bare_uptime(line: &[u8]) -> Option<u64> {
-    let line_start = line_start(line);
-    if line_start.stamp.is_some() {
 /// Whether the kernel names OpenWrt's bridge in this line: any other text can be a stranger's, such as a user name.
 pub fn names_lan_bridge(line: &[u8]) -> bool {
     let names = |text: &[u8]| memchr::memmem::find(line, text).is_some();
@@ -445,6 +445,10 @@ pub fn names_lan_bridge(line: &[u8]) -> bool {
         }
 }
 
+/// The uptime in microseconds if the line has no other time.
+pub fn bare_uptime(line: &[u8]) -> Option<u64> {
+    let line_start = line_start(line);
+    if line_start.stamp.is_some() {
         return None;
     }
     uptime(line, line_start.at).map(|(micros, _)| micros)

@@ -24,12 +24,13 @@ impl LineReader {
         self.clock.boot.map_or(self.clock.modified, since)
     }
 
-    /// The instant of a stamp. One without a year gets the year that brings it nearest to the stamp before. None: a day
-    /// that this year does not have.
+    /// The instant of a stamp. One without a year gets the year that brings it nearest to the stamp before. If it then is
+    /// later than the file, the clock was not set yet: it gets the instant of a stamp before, or is the file's first, of
+    /// the year before. None: a day that this year does not have.
     pub(super) fn time_of(&mut self, stamp: &Stamp) -> Option<i64> {
         let date = match (stamp.year, self.previous) {
             (Some(year), _) => stamp.date_in(year),
-            (None, Some(previous)) => {
+            (None, Some((previous, _))) => {
                 let (year, _, _) = previous.to_ymd();
                 // 29 February stands for the day before in years that do not have it, to find the year.
                 let day = |year: &i32| {
@@ -41,15 +42,26 @@ impl LineReader {
             (None, None) => self.first_date(stamp),
         };
         let date = date?;
-        if self.previous != Some(date) {
+        let mut time = self.instant(stamp, date);
+        if stamp.year.is_none() && self.clock.latest.is_some_and(|latest| time > latest) {
+            match self.previous {
+                Some((_, before)) => return Some(before),
+                None => time = self.instant(stamp, stamp.date_in(date.to_ymd().0 - 1)?),
+            }
+        }
+        if self.previous.is_none_or(|(previous, _)| previous != date) {
             // Known headers stand for a day that may have another year now.
             self.headers.forget();
         }
-        self.previous = Some(date);
-        Some(match stamp.offset {
+        self.previous = Some((date, time));
+        Some(time)
+    }
+
+    fn instant(&mut self, stamp: &Stamp, date: Date) -> i64 {
+        match stamp.offset {
             Some(offset) => i64::from(date.0) * 86_400 + i64::from(stamp.second_of_day()) - i64::from(offset),
             None => self.calendar.instant(date, stamp.second_of_day()),
-        })
+        }
     }
 
     /// The date of a file's first timestamp without a year. `None`: a day that this year does not have.

@@ -18,7 +18,7 @@ pub const LANGUAGE: Language = Language {
     stamps: STAMPS,
     parser: |options, clock| {
         let mut reader = LineReader::new(options.calendar.clone());
-        reader.begin_file(clock.to_file_clock());
+        reader.begin_file(clock);
         Box::new(reader)
     },
 };
@@ -31,7 +31,7 @@ pub struct LineReader {
 
 impl LineReader {
     pub fn new(calendar: Calendar) -> LineReader {
-        LineReader { calendar, clock: FileClock { year: None, modified: 0, boot: None }, month: None }
+        LineReader { calendar, clock: FileClock::default(), month: None }
     }
 
     pub fn begin_file(&mut self, clock: FileClock) {
