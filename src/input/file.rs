@@ -18,13 +18,11 @@ use super::order::{Meter, merge};
 pub use super::order::{Progress, Step};
 use super::same::{self, Candidate, Verdict};
 use super::seen::SeenMessages;
-use super::source::{Input, Kind, Language, Reading};
-use super::year::Stamps;
+use super::source::{Input, Kind, Reading};
 use crate::event::calendar::Calendar;
 use crate::event::paths::{Direction, Paths};
 use crate::event::{Class, Event};
 use crate::parse::interfaces::Networks;
-use crate::parse::line::{LineReader, bare_uptime, day_without_year};
 use crate::parse::log_prefix;
 use crate::query::answer::{InputCounts, InterfaceRow};
 
@@ -179,13 +177,25 @@ pub fn read_files(
     batch: &mut dyn FnMut(&[Event]) -> io::Result<()>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<FilesRead, Error> {
+    read_from(Box::new(io::stdin()), files, options, (imported, seen), paths, batch, progress)
+}
+
+fn read_from(
+    standard_input: Box<dyn Read>,
+    files: &[PathBuf],
+    options: &ReadOptions,
+    (imported, seen): (&mut Imported, &mut SeenMessages),
+    paths: &mut Paths,
+    batch: &mut dyn FnMut(&[Event]) -> io::Result<()>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<FilesRead, Error> {
     let mut duplicates = Duplicates::new();
     let mut per_path = PerPath::default();
     let mut give = |events: &[Event]| {
         per_path.add(events);
         batch(events)
     };
-    let batch = Batch::new(&mut give, |events: &[Event], marks: &mut Vec<bool>| {
+    let mut batch = Batch::new(&mut give, |events: &[Event], marks: &mut Vec<bool>| {
         duplicates.mark(events, marks);
         for (number, event) in events.iter().enumerate() {
             if seen.is_known(event) {
@@ -194,33 +204,6 @@ pub fn read_files(
             }
         }
     });
-    let reports = read_as(&LOGS, Box::new(io::stdin()), files, options, imported, paths, batch, progress)?;
-    let counts =
-        InputCounts { interfaces: per_path.interfaces(paths, &options.networks), ..totals(&reports) };
-    Ok(FilesRead { reports, counts })
-}
-
-/// Lines as the line parser reads them.
-const LOGS: Language = Language {
-    stamps: Stamps { day_without_year, bare_uptime },
-    parser: |options, clock| {
-        let mut reader = LineReader::new(&options.networks, options.calendar.clone());
-        reader.begin_file(clock);
-        Box::new(reader)
-    },
-};
-
-#[allow(clippy::too_many_arguments)]
-fn read_as<D: FnMut(&[Event], &mut Vec<bool>)>(
-    language: &Language,
-    standard_input: Box<dyn Read>,
-    files: &[PathBuf],
-    options: &ReadOptions,
-    imported: &mut Imported,
-    paths: &mut Paths,
-    mut batch: Batch<D>,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Vec<FileReport>, Error> {
     let mut standard_input = Some(standard_input);
     let mut inputs: Vec<Input> =
         files.iter().map(|path| Input::inspect(path, &mut standard_input, imported)).collect();
@@ -230,10 +213,13 @@ fn read_as<D: FnMut(&[Event], &mut Vec<bool>)>(
     let wanted: Vec<usize> =
         (0..inputs.len()).filter(|&at| inputs[at].report.state == FileState::Read).collect();
     meter.set_total(all_regular.then(|| wanted.iter().map(|&at| inputs[at].size()).sum()));
-    let mut reading = Reading::new(inputs, options, language);
+    let mut reading = Reading::new(inputs, options);
     merge(&wanted, &mut reading, paths, &mut meter, &mut batch).map_err(Error::Batch)?;
     remember(&mut reading.inputs, imported);
-    Ok(reading.inputs.into_iter().map(|input| input.report).collect())
+    let reports: Vec<FileReport> = reading.inputs.into_iter().map(|input| input.report).collect();
+    let counts =
+        InputCounts { interfaces: per_path.interfaces(paths, &options.networks), ..totals(&reports) };
+    Ok(FilesRead { reports, counts })
 }
 
 /// Finds the files that are not to be read, or only from some byte on.
@@ -298,4 +284,4 @@ fn remember(inputs: &mut [Input], imported: &mut Imported) {
 }
 
 #[cfg(test)]
-pub mod tests;
+mod tests;

@@ -88,53 +88,6 @@ impl<'a> Meter<'a> {
     }
 }
 
-/// What makes events of lines.
-pub trait Parser {
-    /// Reads a line without its end.
-    fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome;
-
-    /// Reads a line that repeats the message before it. `before`: whole lines before it. None: it is none.
-    fn read_repeated(&mut self, _line: &[u8], _before: &[u8], _paths: &mut Paths) -> Option<Outcome> {
-        None
-    }
-
-    /// Events so far whose line had no time of its own.
-    fn undated(&self) -> u64 {
-        0
-    }
-
-    /// The file names OpenWrt's `br-lan`.
-    fn set_lan_bridge(&mut self) {}
-
-    /// The fast path: reads the event of the line that `text` begins with, and gives how many bytes were read; `None`: the line needs [`Parser::read`].
-    /// No line ends within these; `text` may go on behind the line.
-    fn read_quickly(&mut self, _text: Window, _event: &mut Event) -> Option<usize> {
-        None
-    }
-}
-
-impl Parser for LineReader {
-    fn read(&mut self, line: &[u8], paths: &mut Paths) -> Outcome {
-        LineReader::read(self, line, paths)
-    }
-
-    fn read_repeated(&mut self, line: &[u8], before: &[u8], paths: &mut Paths) -> Option<Outcome> {
-        LineReader::read_repeated(self, line, before, paths)
-    }
-
-    fn undated(&self) -> u64 {
-        LineReader::undated(self)
-    }
-
-    fn set_lan_bridge(&mut self) {
-        LineReader::set_lan_bridge(self);
-    }
-
-    fn read_quickly(&mut self, text: Window, event: &mut Event) -> Option<usize> {
-        LineReader::read_quickly(self, text, event)
-    }
-}
-
 /// Of one event. There is an error once it is there.
 #[derive(Default)]
 struct First {
@@ -193,7 +146,7 @@ pub struct Open {
     pub input: usize,
     /// Its lines, from the next one on.
     pub lines: Lines<Content>,
-    parser: Box<dyn Parser>,
+    reader: Box<LineReader>,
     /// Without events and duplicates, which are known only when they are given.
     pub counts: InputCounts,
     /// Lines that look like packets and are none.
@@ -213,14 +166,14 @@ impl Open {
     pub fn new(
         input: usize,
         lines: Lines<Content>,
-        parser: Box<dyn Parser>,
+        reader: Box<LineReader>,
         paths: &mut Paths,
         meter: &mut Meter,
     ) -> Open {
         let mut open = Open {
             input,
             lines,
-            parser,
+            reader,
             counts: InputCounts::default(),
             uncounted: UncountedLines::default(),
             kind: Kind::default(),
@@ -258,7 +211,7 @@ impl Open {
             let number = self.counts.lines + 1;
             let outcome = match self.lines.next_line() {
                 Some(Line::Whole(bytes)) => {
-                    let outcome = self.parser.read(bytes, paths);
+                    let outcome = self.reader.read(bytes, paths);
                     if let Outcome::Malformed(reason) | Outcome::Skipped(Some(reason)) = outcome {
                         self.uncounted.add(reason, number, bytes);
                     }
@@ -269,7 +222,7 @@ impl Open {
                         Outcome::Skipped(None) if may_repeat(bytes) => {
                             let (line, before) = self.lines.with_lines_before();
                             let line = line.strip_suffix(b"\n").unwrap_or(line);
-                            self.parser.read_repeated(line, before, paths).unwrap_or(outcome)
+                            self.reader.read_repeated(line, before, paths).unwrap_or(outcome)
                         }
                         outcome => outcome,
                     }
@@ -295,14 +248,14 @@ impl Open {
         Ok(())
     }
 
-    /// Reads lines by the fast path. `true`: up to the end of the buffered text; `false`: the next line needs [`Parser::read`].
+    /// Reads lines by the fast path. `true`: up to the end of the buffered text; `false`: the next line needs [`LineReader::read`].
     fn read_run<S: Sink>(&mut self, meter: &mut Meter, to: &mut S) -> Result<bool, S::Error> {
         let Some(text) = self.lines.at_hand() else { return Ok(false) };
         let (mut at, mut lines) = (0, 0);
         let mut given = Ok(());
         while given.is_ok()
             && let Some(window) = Window::new(&text[at..])
-            && let Some(read) = self.parser.read_quickly(window, to.place())
+            && let Some(read) = self.reader.read_quickly(window, to.place())
             && let Some(end) = find_end(text, at, read)
         {
             at = end + 1;
@@ -332,7 +285,7 @@ impl Open {
 
     /// Events whose line had no time of its own.
     pub fn undated(&self) -> u64 {
-        self.parser.undated()
+        self.reader.undated()
     }
 
     /// Closes the input as if it had never been opened.

@@ -10,11 +10,11 @@ use super::content::{Content, FirstBytes, Regular, first_bytes, reason};
 use super::file::{FileReport, FileState, ReadOptions, STANDARD_INPUT};
 use super::imported::{Entry, HEAD, Imported};
 use super::lines::Lines;
-use super::order::{Inputs, Meter, Open, Parser, Step};
+use super::order::{Inputs, Meter, Open, Step};
 use super::same::START;
-use super::year::{Scan, Stamps, Wanted};
+use super::year::{Scan, Wanted};
 use crate::event::paths::Paths;
-use crate::parse::line::{FileClock, names_lan_bridge};
+use crate::parse::line::{FileClock, LineReader, names_lan_bridge};
 use crate::query::answer::InputCounts;
 
 const YEAR_2000: i64 = 946_684_800;
@@ -122,7 +122,6 @@ impl Input {
     fn lines(
         &mut self,
         options: &ReadOptions,
-        stamps: Stamps,
         meter: &mut Meter,
     ) -> Result<(Lines<Content>, FileClock), String> {
         let from = self.grown_from.map_or(0, |entry| entry.resume());
@@ -140,7 +139,7 @@ impl Input {
                 if let Some(error) = fault {
                     lines.fail(error);
                 }
-                let scan = Scan::of_beginning(lines.look_ahead(), stamps);
+                let scan = Scan::of_beginning(lines.look_ahead());
                 // It may go on for long.
                 let clock = FileClock { latest: None, ..scan.clock(wanted, options.now, &mut calendar) };
                 self.clock = Some(clock);
@@ -152,7 +151,7 @@ impl Input {
                     None => {
                         let mut lines = Lines::new(Content::open(path)?.0, b"");
                         let (size, mut reported) = (regular.size, 0);
-                        let scan = Scan::run(&mut lines, wanted, stamps, |content| {
+                        let scan = Scan::run(&mut lines, wanted, |content| {
                             meter.advance_pass(Step::Dating, content.taken(), size, &mut reported);
                         });
                         // A time from before the first OpenWrt was never set.
@@ -175,39 +174,32 @@ impl Input {
     }
 }
 
-/// What lines mean. Tests bring a simpler one.
-pub struct Language {
-    /// For timestamps without a year and for bare uptimes.
-    pub stamps: Stamps,
-    /// Makes the parser of a file.
-    pub parser: fn(&ReadOptions, FileClock) -> Box<dyn Parser>,
-}
-
 /// The inputs while they are read.
 pub struct Reading<'a> {
     /// In the order in which they were given.
     pub inputs: Vec<Input>,
     options: &'a ReadOptions,
-    language: &'a Language,
 }
 
 impl<'a> Reading<'a> {
     /// Inputs of which none is open yet.
-    pub fn new(inputs: Vec<Input>, options: &'a ReadOptions, language: &'a Language) -> Reading<'a> {
-        Reading { inputs, options, language }
+    pub fn new(inputs: Vec<Input>, options: &'a ReadOptions) -> Reading<'a> {
+        Reading { inputs, options }
     }
 }
 
 impl Inputs for Reading<'_> {
     fn open(&mut self, at: usize, paths: &mut Paths, meter: &mut Meter) -> Option<Open> {
-        match self.inputs[at].lines(self.options, self.language.stamps, meter) {
+        match self.inputs[at].lines(self.options, meter) {
             Ok((mut lines, clock)) => {
-                let mut parser = (self.language.parser)(self.options, clock);
+                let ReadOptions { networks, calendar, .. } = self.options;
+                let mut reader = Box::new(LineReader::new(networks, calendar.clone()));
+                reader.begin_file(clock);
                 // What the wireless interfaces of this machine are is not told by the first line.
                 if lines.look_ahead().split(|byte| *byte == b'\n').any(names_lan_bridge) {
-                    parser.set_lan_bridge();
+                    reader.set_lan_bridge();
                 }
-                Some(Open::new(at, lines, parser, paths, meter))
+                Some(Open::new(at, lines, reader, paths, meter))
             }
             Err(sentence) => {
                 self.inputs[at].report.state = FileState::Failed(sentence);

@@ -9,7 +9,7 @@ use std::io::Read;
 
 use super::lines::{Line, Lines};
 use crate::event::calendar::{Calendar, Date};
-use crate::parse::line::FileClock;
+use crate::parse::line::{FileClock, bare_uptime, day_without_year};
 
 /// A file without such stamps in its first bytes has whole ones: it is not looked through to its end.
 const SCAN_BYTES: u64 = 1024 * 1024;
@@ -20,15 +20,6 @@ const RECENT: i64 = 30 * DAY;
 
 /// As much of the beginning of two lines as has to be the same for their months and days to be.
 const SAME_STAMP: usize = 10;
-
-/// The readers of incomplete timestamps.
-#[derive(Clone, Copy)]
-pub struct Stamps {
-    /// Month and day of a line whose timestamp has no year.
-    pub day_without_year: fn(&[u8]) -> Option<(u8, u8)>,
-    /// Microseconds since boot of a line that has no other time.
-    pub bare_uptime: fn(&[u8]) -> Option<u64>,
-}
 
 /// What is asked of a file.
 #[derive(Clone, Copy)]
@@ -55,12 +46,7 @@ pub struct Scan {
 
 impl Scan {
     /// Looks through a file, to its end if need be. `watch` is told the lines' source now and then.
-    pub fn run<R: Read>(
-        lines: &mut Lines<R>,
-        wanted: Wanted,
-        stamps: Stamps,
-        mut watch: impl FnMut(&R),
-    ) -> Scan {
+    pub fn run<R: Read>(lines: &mut Lines<R>, wanted: Wanted, mut watch: impl FnMut(&R)) -> Scan {
         let mut scan = Scan::default();
         let mut number = 0u64;
         loop {
@@ -69,7 +55,7 @@ impl Scan {
                 None => break,
                 line => line,
             } {
-                scan.line(line, offset >= wanted.from, stamps);
+                scan.line(line, offset >= wanted.from);
             }
             number += 1;
             if number.is_multiple_of(1024) {
@@ -84,19 +70,19 @@ impl Scan {
     }
 
     /// Looks through the whole lines at the beginning of a stream.
-    pub fn of_beginning(bytes: &[u8], stamps: Stamps) -> Scan {
+    pub fn of_beginning(bytes: &[u8]) -> Scan {
         let mut scan = Scan::default();
-        bytes.split(|&byte| byte == b'\n').for_each(|line| scan.line(line, true, stamps));
+        bytes.split(|&byte| byte == b'\n').for_each(|line| scan.line(line, true));
         scan
     }
 
-    fn line(&mut self, line: &[u8], read: bool, stamps: Stamps) {
+    fn line(&mut self, line: &[u8], read: bool) {
         let same = self.month > 0 && line.len() > SAME_STAMP && line[..SAME_STAMP] == self.stamp;
         if !same {
-            match (stamps.day_without_year)(line) {
+            match day_without_year(line) {
                 Some((month, day)) => self.turn(month, day, line),
                 None => {
-                    if let Some(uptime) = (stamps.bare_uptime)(line) {
+                    if let Some(uptime) = bare_uptime(line) {
                         self.uptime = self.uptime.max(Some(uptime));
                     }
                     return;
@@ -172,13 +158,23 @@ fn day_of_year(month: u8, day: u8) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::file::tests::stand_in::STAMPS;
 
-    /// The clock of a file last changed on this date, read from `from` on.
+    /// With a time behind each month and day.
+    fn stamped(text: &str) -> String {
+        let line = |line: &str| match line.as_bytes() {
+            [b'A'..=b'Z', _, _, b' ', _, _, ..] => [&line[..6], " 10:00:00", &line[6..]].concat(),
+            _ => line.to_string(),
+        };
+        text.split_inclusive('\n').map(line).collect()
+    }
+
+    /// The clock of a file last changed on this date, read from `from` on, where that is in `text`.
     fn clock(text: &str, modified: &str, wanted: Wanted) -> FileClock {
         let modified = i64::from(Date::parse(modified).unwrap().0) * DAY + DAY / 2;
+        let wanted = Wanted { from: stamped(&text[..wanted.from as usize]).len() as u64, ..wanted };
+        let text = stamped(text);
         let mut lines = Lines::new(text.as_bytes(), b"");
-        Scan::run(&mut lines, wanted, STAMPS, |_| {}).clock(wanted, modified, &mut Calendar::utc())
+        Scan::run(&mut lines, wanted, |_| {}).clock(wanted, modified, &mut Calendar::utc())
     }
 
     fn year(text: &str, modified: &str, given: Option<i32>, from: u64) -> Option<i32> {
@@ -260,7 +256,7 @@ mod tests {
             }
         }
         let mut lines = Lines::new(Endless(0), b"");
-        Scan::run(&mut lines, Wanted { year: None, from: 0 }, STAMPS, |_| {});
+        Scan::run(&mut lines, Wanted { year: None, from: 0 }, |_| {});
         assert!(lines.source().0 < 2 * SCAN_BYTES);
     }
 }
